@@ -31,7 +31,8 @@ def parameters(function: Any) -> str:
         given = re.split(r",\s*(?![^(]*\))", found[1]) if found else ["*anything", "**anything"]
         names = [re.split(r"[=:]", text)[0].strip().split(" ")[-1] for text in given]
         return ", ".join(name for name in names if name not in ("", "self"))
-    names, is_by_name = [], False
+    names = []
+    is_by_name = False
     for one in signature.parameters.values():
         if one.kind is one.KEYWORD_ONLY and not is_by_name:
             names.append("*")
@@ -55,7 +56,9 @@ def table(cupy: Any) -> dict[str, Any]:
     """Return what a CuPy module has: {"version": "14.2.0", "functions": {"linalg.norm":
     parameters}, ...}.
     """
-    functions, ufuncs, constants = {}, {}, []
+    functions = {}
+    ufuncs = {}
+    constants = []
     for path, like in MODULES.items():
         module = importlib.import_module(".".join(filter(None, (cupy.__name__, path))))
         for name, value in public(module, like).items():

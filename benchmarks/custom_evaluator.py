@@ -35,7 +35,9 @@ class Counted:
     """A network that counts its positions."""
 
     def __init__(self, network: Callable[[np.ndarray], Any]) -> None:
-        self.network, self.batch, self.positions = network, getattr(network, "batch", 32), 0
+        self.network = network
+        self.batch = getattr(network, "batch", 32)
+        self.positions = 0
 
     def __call__(self, planes: np.ndarray) -> Any:
         self.positions += len(planes)
@@ -89,7 +91,8 @@ def call_again(network: Counted, planes: np.ndarray, seconds: float) -> None:
 
 def evaluations_per_second(network: Counted, work: Callable[[], object]) -> float:
     """Positions of the network in a second of this process."""
-    before, begun = network.positions, time.process_time()
+    before = network.positions
+    begun = time.process_time()
     work()
     return (network.positions - before) / (time.process_time() - begun)
 

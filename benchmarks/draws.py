@@ -38,12 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     table = PAGE.read_text(encoding="utf-8").partition(TABLE)[2].partition("###")[0]
     rows = ROW.findall(table)
     for name, marker in ((OTHERS, "o"), (TRUNK, "s")):
-        draws, elo, points, errors = (
-            0,
-            0,
-            [(0, 0)] if name == TRUNK else [],
-            [(0, 0)] if name == TRUNK else [],
-        )
+        draws = 0
+        elo = 0
+        points = [(0, 0)] if name == TRUNK else []
+        errors = [(0, 0)] if name == TRUNK else []
         for training, count, gain, low, high in rows:
             if (name == TRUNK) == training.startswith(TRUNK):
                 draws, elo = draws + int(count), elo + int(gain or 0)

@@ -63,10 +63,9 @@ _THEMES = (
     "backRankMate",
     "quietMove",
 )
-_ARROWS, _LEAST_SHOWN = (
-    3,
-    0.08,
-)  # moves of the policy that are shown, and the least probability of one
+# moves of the policy that are shown, and the least probability of one
+_ARROWS = 3
+_LEAST_SHOWN = 0.08
 _MOST = 500  # positions of each set
 
 
@@ -156,7 +155,8 @@ def stages_of(run: Path, hours: Sequence[float]) -> Iterator[Stage]:
 
     Raises RunError for a network that is not kept any more.
     """
-    rows, shown = read_run(run).rows, 0
+    rows = read_run(run).rows
+    shown = 0
     yield _stage(run, "nothing", 0, 0, 0)
     for limit in sorted(hours):
         done = [row for row in rows if (row.get("hours") or 0) <= limit]
@@ -294,7 +294,8 @@ def _match(options: argparse.Namespace, old: Stage, new: Stage) -> dict[str, obj
         *limits,
     ]
     subprocess.run([*command, "--out", str(folder)], check=True, stdout=subprocess.DEVNULL)
-    points, games = 0.0, list(_games_of(folder / "games.pgn"))
+    points = 0.0
+    games = list(_games_of(folder / "games.pgn"))
     for game in games:
         points += _points(game, new)
     shown = next((game for game in games if _points(game, new) == 1.0), games[0])

@@ -132,11 +132,13 @@ def compare_answers(config: TowerConfig, backend: Backend, batch: int) -> float:
     """Return the largest difference between the answers of device and processor, logits of legal
     moves and values.
     """
-    model, leaves = build_tower(config, np.random.default_rng(0)), positions(batch)
+    model = build_tower(config, np.random.default_rng(0))
+    leaves = positions(batch)
     tensors = model.named_parameters() | model.named_buffers()
     legal = np.arange(leaves.logits.shape[1]) < leaves.n_moves[:batch, None]
     our_inference(tensors, config, leaves, batch, backend)()
-    logits, wdl = leaves.logits[:batch].copy(), leaves.wdl[:batch].copy()
+    logits = leaves.logits[:batch].copy()
+    wdl = leaves.wdl[:batch].copy()
     NetworkEvaluator(FusedTower(tensors, config)).evaluate(leaves, batch)
     differences = np.abs(logits - leaves.logits[:batch])[legal], np.abs(wdl - leaves.wdl[:batch])
     return max(float(difference.max()) for difference in differences)
@@ -242,7 +244,9 @@ def measure_sparse(options: Any, part: str) -> dict[str, float]:
 
 def value_rows(games: PositionSet) -> LabelRows:
     """Return the positions of games as rows of a label folder, all with the value 0."""
-    rows, row, child = [], np.zeros(ROW_WORDS, np.uint64), np.zeros(ROW_WORDS, np.uint64)
+    rows = []
+    row = np.zeros(ROW_WORDS, np.uint64)
+    child = np.zeros(ROW_WORDS, np.uint64)
     for game, start in enumerate(games.starts):
         row[:] = start
         for move in games.moves[games.game_first[game] : games.game_first[game + 1]]:
@@ -259,7 +263,8 @@ def race(runs: dict[str, Run], seconds: float) -> dict[str, float]:
     for run in runs.values():
         run()  # compiles, allocates
     for name, run in [*runs.items()] * ROUNDS:
-        done, begun = 0, time.perf_counter()
+        done = 0
+        begun = time.perf_counter()
         while not done or time.perf_counter() - begun < seconds / ROUNDS:
             done += run()
         speeds[name].append(done / (time.perf_counter() - begun))
@@ -284,7 +289,8 @@ def our_inference(
 
 
 def our_learner(config: TowerConfig, batch: int, backend: Backend) -> Learning:
-    family, settings = family_of(str(config)), LearnerSettings(batch, TOWER_RECIPE.weight_decay)
+    family = family_of(str(config))
+    settings = LearnerSettings(batch, TOWER_RECIPE.weight_decay)
     games = random_positions(np.random.default_rng(1), games=20)
     batches = family.batches(TrainingData((games,), (1.0,), games), settings, 1)
     return family.learner(

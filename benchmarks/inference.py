@@ -141,7 +141,8 @@ def race(
         run()  # compiles, allocates
     for _ in range(rounds):
         for name, run in contestants.items():
-            calls, start = 0, time.perf_counter()
+            calls = 0
+            start = time.perf_counter()
             while time.perf_counter() - start < seconds:
                 run()
                 calls += 1

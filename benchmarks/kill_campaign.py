@@ -200,9 +200,12 @@ def train(*words: object) -> None:
 
 def campaign(folder: Path, kills: int, seed: int) -> dict[str, object]:
     """Kill, resume, compare; returns what happened. Raises Broken, AinoError."""
-    rng, watch, died = np.random.default_rng(seed), Watch(), Counter[str]()
+    rng = np.random.default_rng(seed)
+    watch = Watch()
+    died = Counter[str]()
     killed, straight = folder / "killed", folder / "straight"
-    lives, progress = Lives(folder), Progress("kills", kills)
+    lives = Lives(folder)
+    progress = Progress("kills", kills)
     began = time.monotonic()
     train(
         "loop", straight, *FLAGS, "--generations", 1

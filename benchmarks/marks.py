@@ -103,7 +103,9 @@ def judged_moves(game: chess.pgn.Game, judge: Judge, nodes: int) -> Iterator[dic
     are wrong, and the engine's lines.
     """
     for node in game.mainline():
-        before, after, mover = node.parent.board(), node.board(), node.parent.turn()
+        before = node.parent.board()
+        after = node.board()
+        mover = node.parent.turn()
         mark = next((symbol for nag, symbol in _BAD.items() if nag in node.nags), "")
 
         def loss(

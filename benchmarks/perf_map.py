@@ -55,7 +55,8 @@ def readable(symbol: str) -> str:
     """Return the dotted name in one of Numba's symbols: `engine.board.see` of
     `part._ZN6engine5board3seeB2v1...`.
     """
-    names, rest = [], symbol.partition("_ZN")[2]
+    names = []
+    rest = symbol.partition("_ZN")[2]
     while found := re.match(r"\d+", rest):
         end = found.end() + int(found[0])
         names.append(rest[found.end() : end])

@@ -24,13 +24,16 @@ from engine.board.pgn.game_reader import GameText, read_games
 from engine.board.pgn.main_lines import main_lines
 from engine.files.text import open_unpacked
 
-PLIES, GAMES, REPEATED = 80, 200, 50
+PLIES = 80
+GAMES = 200
+REPEATED = 50
 TAGS = {"Event": "Rated Blitz game", "Site": "https://lichess.org/abcdefgh", "White": "one", "Black": "two",
         "Result": "1-0", "UTCDate": "2017.01.01", "WhiteElo": "1912", "BlackElo": "1885", "ECO": "B00"}  # fmt: skip
 
 
 def random_words(rng: random.Random) -> list[str]:
-    board, words = chess.Board(), list[str]()
+    board = chess.Board()
+    words = list[str]()
     while len(words) < PLIES and (moves := list(board.legal_moves)):
         move = rng.choice(moves)
         words.append(board.san(move))
@@ -89,13 +92,14 @@ def run_file(path: Path) -> None:
     with open_unpacked(path) as (stream, _):
         text = GameText(stream)
         lines = main_lines(text)
-        began, count, plies, faults = time.process_time(), 0, 0, 0
+        began = time.process_time()
+        count = 0
+        plies = 0
+        faults = 0
         for line in lines:
-            count, plies, faults = (
-                count + line.is_game,
-                plies + len(line.moves),
-                faults + bool(line.fault),
-            )
+            count += line.is_game
+            plies += len(line.moves)
+            faults += bool(line.fault)
         seconds, size = time.process_time() - began, text.dropped + len(text.data)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(

@@ -55,10 +55,9 @@ _REVIEW = Limits(nodes=10_000)  # as `aino annotate`
 _CLEAR = 0.25  # winning chances between the two best moves of a teacher
 _PREFERRED = 0.7  # the least share of visits of a move that an own game's search preferred by far
 _LEVELS, _TRIES = 8, 8  # of `MEASURED`, the weakest ones, and how often each tries
-_BEGINNERS, _EASY = (
-    3,
-    0.5,
-)  # the weakest of them, and the share of their tries above which nobody has to think
+# the weakest of them, and the share of their tries above which nobody has to think
+_BEGINNERS = 3
+_EASY = 0.5
 _DEVIATION = 150  # of such a rating
 _BETWEEN = 50  # puzzles until the file is written again
 _LITTLE = 5.0  # percent; a second move that loses less is good, too, as in reviews
@@ -83,7 +82,8 @@ def _teachers_games(path: Path) -> Iterator[list[tuple[chess.Board, chess.Move]]
     with open_unpacked(path) as (stream, _):
         for line in io.TextIOWrapper(stream, "utf-8"):
             fen, _result, plies = line.rstrip().split("|")
-            board, found = chess.Board(fen), list[tuple[chess.Board, chess.Move]]()
+            board = chess.Board(fen)
+            found = list[tuple[chess.Board, chess.Move]]()
             for played, scores in (ply.split(":") for ply in plies.split(";")):
                 if board.move_stack and (best := _clear_move(board, scores.split(","))) is not None:
                     found.append((board.copy(stack=1), best))
@@ -93,7 +93,9 @@ def _teachers_games(path: Path) -> Iterator[list[tuple[chess.Board, chess.Move]]
 
 def _own_games(path: Path) -> Iterator[list[tuple[chess.Board, chess.Move]]]:
     for game in read_segment(path)[0]:
-        board, found, at = board_from_row(game.start), list[tuple[chess.Board, chess.Move]](), 0
+        board = board_from_row(game.start)
+        found = list[tuple[chess.Board, chess.Move]]()
+        at = 0
         for played, count, full in zip(
             game.played, game.target_counts.tolist(), game.full, strict=False
         ):
@@ -129,7 +131,8 @@ def rating(
 
     None where the strongest of them does not see one good move only, or the weakest mostly find it.
     """
-    tries, children = list[tuple[float, float]](), list[RootMove]()
+    tries = list[tuple[float, float]]()
+    children = list[RootMove]()
     for elo, plan in MEASURED[:_LEVELS]:
         engine.new_game()
         engine.set_position(board)
@@ -180,7 +183,8 @@ def make(sources: Sequence[Path], path: Path, count: int) -> None:
     rows = read_rows(path) if path.exists() else []
     done = {row[0] for row in rows}
     candidates = itertools.chain.from_iterable(map(clear_moves, sources))
-    progress, dice = Progress("puzzles", count), np.random.default_rng(1)
+    progress = Progress("puzzles", count)
+    dice = np.random.default_rng(1)
     try:
         with Engine(EngineOptions(threads=1, hash_mib=16, analyse_mode=True)) as engine:
             for board, best in candidates:
@@ -256,7 +260,8 @@ def check(options: argparse.Namespace) -> int:
     """Check a sample of a file's puzzles, and keep the good ones if there is a file for them."""
     puzzles = list(zip(read_lichess(options.files[0]), read_rows(options.files[0]), strict=True))
     sample = random.Random(options.seed).sample(puzzles, min(options.sample, len(puzzles)))
-    wrong, kept = 0, []
+    wrong = 0
+    kept = []
     progress = Progress("checked", len(sample))
     with chess.engine.SimpleEngine.popen_uci(options.engine) as engine:
         for number, (puzzle, row) in enumerate(sample, 1):

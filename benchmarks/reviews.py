@@ -12,6 +12,7 @@ about a mate.
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -91,8 +92,7 @@ def pgn_scores(text: str) -> list[float]:
     """White's scores in centipawns, a mate as 1000, from the evaluations in a PGN."""
     found = re.findall(r"\[%eval (#?)(-?[\d.]+)", text)
     return [
-        (1000 if float(value) > 0 else -1000) if mate else 100 * float(value)
-        for mate, value in found
+        math.copysign(1000, float(value)) if mate else 100 * float(value) for mate, value in found
     ]
 
 
@@ -118,7 +118,8 @@ def compare(
     A PGN does not have Aino's score of a start position of its own, which the engine's replaces;
     whether the accuracies are equal is not known then.
     """
-    board, start_cp = game.board(), 15.0
+    board = game.board()
+    start_cp = 15.0
     is_usual = board == chess.Board()
     if not is_usual:
         start_cp = exact_score(engine, board, limit).white().score(mate_score=1000)
@@ -163,11 +164,13 @@ def check_move(
     node: chess.pgn.ChildNode, engine: chess.engine.SimpleEngine, limit: chess.engine.Limit
 ) -> Iterator[Row]:
     """Yield a row for each claim of a judged move's comment."""
-    board, mover = node.parent.board(), node.parent.turn()
+    board = node.parent.board()
+    mover = node.parent.turn()
     found = _JUDGEMENT.search(node.comment)
     if found is None:
         return
-    reason, better = found[1] or "", found[2]
+    reason = found[1] or ""
+    better = found[2]
 
     def score_after(move: chess.Move | None) -> chess.engine.Score:
         after = board.copy()

@@ -93,7 +93,10 @@ def play(engines: tuple[AinoProcess, AinoProcess], seconds: float) -> tuple[int,
         engine.send("isready")
     for engine in engines:
         engine.read_until("readyok", 600)
-    board, made, slowest, end = chess.Board(), 0, 0.0, time.monotonic() + seconds
+    board = chess.Board()
+    made = 0
+    slowest = 0.0
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         engine = engines[made % 2]
         begun = time.monotonic()

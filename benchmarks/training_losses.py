@@ -26,12 +26,11 @@ import numpy as np
 from engine import nn
 
 Batch = tuple[np.ndarray, np.ndarray]
-LENGTH, WIDTH, BATCH, LAST = (
-    32,
-    64,
-    32,
-    20,
-)  # characters, units, examples of a batch, steps that are reported
+# characters, units, examples of a batch, steps that are reported
+LENGTH = 32
+WIDTH = 64
+BATCH = 32
+LAST = 20
 RATE = 0.003
 
 
@@ -68,7 +67,8 @@ def pictures(rng: np.random.Generator) -> Iterator[Batch]:
 
 
 def our_model(name: str, layers: int, rng: np.random.Generator) -> nn.Layer:
-    kinds, relu = text()[1], partial(nn.Activation, "relu")
+    kinds = text()[1]
+    relu = partial(nn.Activation, "relu")
     if name == "mlp":
         hidden = [
             part
@@ -181,10 +181,12 @@ def torch_loss(name: str, layers: int, seed: int, steps: int) -> float:
     torch.manual_seed(seed)
     model = torch_model(torch, name, layers)
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
-    batches, losses = PROGRAMS[name](np.random.default_rng(seed)), []
+    batches = PROGRAMS[name](np.random.default_rng(seed))
+    losses = []
     for _ in range(steps):
         inputs, targets = map(torch.from_numpy, next(batches))
-        outputs, ignored = model(inputs).flatten(0, -2), 0 if name == "padded" else -100
+        outputs = model(inputs).flatten(0, -2)
+        ignored = 0 if name == "padded" else -100
         loss = torch.nn.functional.cross_entropy(outputs, targets.flatten(), ignore_index=ignored)
         optimizer.zero_grad()
         loss.backward()

@@ -27,11 +27,10 @@ from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import AdamW, DataParallel, huber, softmax_cross_entropy
 
 Step = Callable[[], float]  # returns the loss
-WIDTH, PLACES, CLASSES = (
-    128,
-    64,
-    10,
-)  # of a place in a sequence, of a sequence, and of what is to be guessed
+# of a place in a sequence, of a sequence, and of what is to be guessed
+WIDTH = 128
+PLACES = 64
+CLASSES = 10
 
 
 class Batch:
@@ -230,7 +229,8 @@ def torch_small_step(name: str, threads: int) -> Step:
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    model, (inputs, classes) = torch_models(torch)[name], map(torch.from_numpy, small_batch(name))
+    model = torch_models(torch)[name]
+    (inputs, classes) = map(torch.from_numpy, small_batch(name))
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
 
     def step() -> float:
@@ -293,18 +293,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{options.threads} threads, median examples/s, and how many times as fast aino is")
     for name in options.models or names:
         if name == "tower":
-            batch, size, title = (
-                Batch(options.batch, options.net),
-                options.batch,
-                f"tower {options.net}",
-            )
+            batch = Batch(options.batch, options.net)
+            size = options.batch
+            title = f"tower {options.net}"
             steps = {"aino": our_step(options.net, batch, options.threads)}
             for layout in ("", " channels last") if with_torch else ():
                 steps["torch" + layout] = torch_step(
                     options.net, batch, options.threads, bool(layout)
                 )
         else:
-            size, title = len(small_batch(name)[0]), name
+            size = len(small_batch(name)[0])
+            title = name
             steps = {"aino": our_small_step(name, options.threads)}
             if with_torch:
                 steps["torch"] = torch_small_step(name, options.threads)

@@ -49,7 +49,8 @@ def calm_rows(folder: Path, most: int) -> LabelRows:
 
 def distances(trunk: Layer, labels: LabelRows, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """(KL in nats float64[N], difference of Q float64[N]) of a value trunk to the labels of N rows."""
-    sampler, batch = ValueSampler(labels, everything=True), new_value_batch(AT_ONCE)
+    sampler = ValueSampler(labels, everything=True)
+    batch = new_value_batch(AT_ONCE)
     forward = ValueTrunkGradients(
         trunk.replica(), LearnerSettings(AT_ONCE, weight_decay=0.0, threads=threads)
     )
@@ -74,7 +75,8 @@ def row_of(name: str, labels: LabelRows, threads: int) -> Row:
     if not isinstance(model, SparseNetwork) or VALUE_TRUNK not in model.children():
         raise ConfigError(f"{name}: not a network with a value trunk")
     kl, difference = distances(model.children()[VALUE_TRUNK], labels, threads)
-    squares, scale = difference**2, np.sqrt(len(kl))
+    squares = difference**2
+    scale = np.sqrt(len(kl))
     error = float(np.sqrt(squares.mean()))
     return {
         "network": name,

@@ -119,7 +119,8 @@ class Engine:
 
     def _prepare(self) -> None:
         """Make a tree and a runner for the current options and evaluator."""
-        hash_mib, params = self.options.hash_mib, self._params()
+        hash_mib = self.options.hash_mib
+        params = self._params()
         self._table_mib = (
             min(MOST_TABLE_MIB, TABLE_SHARE * hash_mib) if params.tactical_nodes > 0 else 0.0
         )
@@ -150,10 +151,8 @@ class Engine:
                 needs_planes=self.evaluator.needs_planes,
                 input_format=input_format_of(self.evaluator),
             )
-        params, deviation = (
-            suited_to(self.evaluator, params_of(options)),
-            float(options.cpuct_deviation),
-        )
+        params = suited_to(self.evaluator, params_of(options))
+        deviation = float(options.cpuct_deviation)
         return params if deviation < 0 else params._replace(cpuct_deviation=deviation)
 
     def set_options(self, options: EngineOptions) -> None:
@@ -348,7 +347,8 @@ class Engine:
         self._runner.hint_source = None if order.by_the_clock else self._hint_source
         if isinstance(self.evaluator, CustomEvaluator):
             self.evaluator.guest.is_over = order.is_over
-        shown_tables, cp_scale = tables if tables.largest else None, cp_scale_of(self.evaluator)
+        shown_tables = tables if tables.largest else None
+        cp_scale = cp_scale_of(self.evaluator)
         reporter = Reporter(self._search, order, shown_tables, cp_scale, first_hits)
         result = SearchDriver(self._search, self._runner, reporter, order).run()
         order.job.hold(order.limits)
@@ -379,7 +379,9 @@ def _batching(evaluator: Evaluator) -> tuple[int, bool]:
 
 
 def _make_evaluator(options: EngineOptions) -> Evaluator:
-    net, threads, blend = options.weights_file, options.thread_count, options.preset != "lc0"
+    net = options.weights_file
+    threads = options.thread_count
+    blend = options.preset != "lc0"
     heads = options.policy_head, options.value_head
     share, backend = options.hybrid_weight, options.backend
     return evaluation.make_evaluator(options.evaluator, net, threads, share, backend, blend, heads)

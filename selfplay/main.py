@@ -11,11 +11,12 @@ _HELP = {
     "loop": "play games, train on them and gate the candidate, again and again; resumable at any point",
     "pretrain": "train a network on games and labelled positions",
     "match": "play two UCI engines against each other: Elo with error bars, SPRT, PGN",
+    "gauntlet": "find an engine's rating by games against engines that have one",
     "ladder": "find the UCI_Elo level of Stockfish against which an engine scores 50%",
     "suite": "solve test suites and puzzles: which ones an engine solves, and at which node count",
     "teach": "label calm positions in bulk with a value net of Stockfish 15.1, in this process",
     "import": "read PGN games and Lc0 training chunks into a run's replay",
-    "export": "write a run's games as PGN and as Lc0 training chunks",
+    "export": "write a run's games as PGN",
     "report": "write one HTML file about a run, or about several: losses, Elo, games",
     "sweep": "make the runs of a table of settings and seeds, and the report that compares them; resumable",
 }

@@ -25,7 +25,8 @@ def share_out(
     item or gives a result. `halted()` is true once `stop()` is true or another thread has failed;
     the worker's waits for others then raise Stopped. The first failure is raised here.
     """
-    lock, failed = threading.Lock(), threading.Event()
+    lock = threading.Lock()
+    failed = threading.Event()
 
     def halted() -> bool:
         return stop() or failed.is_set()

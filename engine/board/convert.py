@@ -61,22 +61,26 @@ class GameRows:
 
     def of(self, board: chess.Board) -> np.ndarray:
         """Return what `stack_from_board` returns for a board."""
-        start, moves = board.root(), board.move_stack
+        start = board.root()
+        moves = board.move_stack
         if (
             start != self._start
             or start.chess960 != self._board.chess960
             or moves[: len(self._moves)] != self._moves
         ):
-            self._board, self._moves, self._rows = start.copy(), [], row_from_board(start)[None]
-        known, self._start = (
-            len(self._moves),
-            None,
-        )  # Whatever ends this in the middle, the next call begins anew.
+            self._board = start.copy()
+            self._moves = []
+            self._rows = row_from_board(start)[None]
+        # Whatever ends this in the middle, the next call begins anew.
+        known = len(self._moves)
+        self._start = None
         stack = np.empty((len(moves) + 1, layout.ROW_WORDS), np.uint64)
         stack[: known + 1] = self._rows
         for ply in range(known, len(moves)):
             self._push(stack, ply, moves[ply])
-        self._start, self._moves, self._rows = start, list(moves), stack
+        self._start = start
+        self._moves = list(moves)
+        self._rows = stack
         return stack.copy()
 
     def _push(self, stack: np.ndarray, ply: int, move: chess.Move) -> None:

@@ -53,7 +53,9 @@ def split_epd(line: str) -> tuple[list[str], str]:
     a position where people copy it is none of it (`plain_position`). `startpos` is the start
     position.
     """
-    line, fields, end = plain_position(line) or line, list[str](), 0
+    line = plain_position(line) or line
+    fields = list[str]()
+    end = 0
     line = line.replace("startpos", _START, 1) if line.startswith("startpos") else line
     for pattern in (_FIELD, _FIELD, _CASTLING, _EN_PASSANT, _CLOCK, _CLOCK):
         if (match := pattern.match(line, end)) is None:

@@ -74,17 +74,8 @@ def check_playable(board: chess.Board) -> None:
     for field, clock in (("halfmove", board.halfmove_clock), ("fullmove", board.fullmove_number)):
         if not 0 <= clock <= _LARGEST_CLOCK:
             _refuse(field, "not a number from 0 to {most}", most=_LARGEST_CLOCK)
-    for color, name in ((chess.WHITE, "White"), (chess.BLACK, "Black")):
-        count = {kind: chess.popcount(board.pieces_mask(kind, color)) for kind in chess.PIECE_TYPES}
-        if count[chess.KING] != 1:
-            kings = "{side} has {count} kings" if count[chess.KING] else "{side} has no king"
-            _refuse("placement", kings, side=name, count=count[chess.KING])
-        if count[chess.PAWN] > 8:
-            _refuse("placement", "{side} has {count} pawns", side=name, count=count[chess.PAWN])
-        promoted = sum(max(0, count[kind] - number) for kind, number in _PIECES_AT_START.items())
-        if promoted > 8 - count[chess.PAWN]:
-            words = "{side} has at least {count} promoted beside {pawns} pawns"
-            _refuse("placement", words, side=name, count=promoted, pawns=count[chess.PAWN])
+    _check_men(board, chess.WHITE, "White")
+    _check_men(board, chess.BLACK, "Black")
     if board.pawns & chess.BB_BACKRANKS:
         square = chess.square_name(chess.lsb(board.pawns & chess.BB_BACKRANKS))
         _refuse("placement", "a pawn on {square}", square=square)
@@ -96,6 +87,19 @@ def check_playable(board: chess.Board) -> None:
             side=waiting,
             other=waiting,
         )
+
+
+def _check_men(board: chess.Board, color: chess.Color, name: str) -> None:
+    count = {kind: chess.popcount(board.pieces_mask(kind, color)) for kind in chess.PIECE_TYPES}
+    if count[chess.KING] != 1:
+        kings = "{side} has {count} kings" if count[chess.KING] else "{side} has no king"
+        _refuse("placement", kings, side=name, count=count[chess.KING])
+    if count[chess.PAWN] > 8:
+        _refuse("placement", "{side} has {count} pawns", side=name, count=count[chess.PAWN])
+    promoted = sum(max(0, count[kind] - number) for kind, number in _PIECES_AT_START.items())
+    if promoted > 8 - count[chess.PAWN]:
+        words = "{side} has at least {count} promoted beside {pawns} pawns"
+        _refuse("placement", words, side=name, count=promoted, pawns=count[chess.PAWN])
 
 
 def _refuse(field: str, template: str, **values: object) -> NoReturn:
@@ -163,7 +167,9 @@ def _is_chess960(board: chess.Board) -> bool:
     after castling. A lone side with its king on the e-file has rather moved a rook in standard
     chess.
     """
-    colors, kings, wings = set(), set(), set()
+    colors = set()
+    kings = set()
+    wings = set()
     for rook in chess.SquareSet(board.castling_rights):
         color = bool(board.occupied_co[chess.WHITE] & chess.BB_SQUARES[rook])
         king = board.king(color)
@@ -182,7 +188,8 @@ def _castling_rook(board: chess.Board, letter: str) -> chess.Square:
     castle.
     """
     color = letter.isupper()
-    king, home_rank = board.king(color), 0 if color == chess.WHITE else 7
+    king = board.king(color)
+    home_rank = 0 if color == chess.WHITE else 7
     assert king is not None
     if chess.square_rank(king) != home_rank:
         words = "{letter}, but the king stands on {square}"

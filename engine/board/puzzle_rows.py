@@ -32,11 +32,10 @@ from engine.files.text import (
 _COLUMNS = ("puzzleid", "fen", "moves", "rating", "ratingdeviation", "popularity", "nbplays", "themes", "gameurl",
             "openingtags")  # fmt: skip
 _SEPARATORS = ";\t|,"
-_RATING, _UNKNOWN, _KNOWN = (
-    1500.0,
-    350.0,
-    100.0,
-)  # where a row has none, and deviations: Glicko-2's, and set by hand
+# where a row has none, and deviations: Glicko-2's, and set by hand
+_RATING = 1500.0
+_UNKNOWN = 350.0
+_KNOWN = 100.0
 _HIGHEST = 5000.0  # rating points
 
 PuzzleFields = Mapping[
@@ -64,7 +63,9 @@ def puzzle_fields(path: Path) -> Iterator[tuple[int, PuzzleFields]]:
     """
     if (found := kind_of_file(path)) != POSITIONS:  # which begin a row, too
         wanted_kind(found, path, PUZZLES)
-    separator, names, header = "", tuple[str, ...](), list[str]()
+    separator = ""
+    names = tuple[str, ...]()
+    header = list[str]()
     with reading(path), open_unpacked(path) as (stream, _):
         lines = (line.decode() for piece in utf8_pieces(stream) for line in piece.splitlines())
         for number, line in enumerate(lines, 1):
@@ -90,7 +91,8 @@ def read_puzzle(fields: PuzzleFields, note: Note = lambda message: None) -> Puzz
     """Return the puzzle of a row. `note` hears of changes to its position. Raises FenError,
     MoveError, DataError.
     """
-    board, line = parse_fen(fields.get("fen", ""), note=note), list[chess.Move]()
+    board = parse_fen(fields.get("fen", ""), note=note)
+    line = list[chess.Move]()
     for word in fields.get("moves", "").replace(",", " ").split():
         line.append(legal_move(board, word))
         board.push(line[-1])

@@ -225,7 +225,8 @@ def run_program(
     if default and (
         not name or (name.startswith("-") and name.partition("=")[0] not in _TOP_FLAGS)
     ):
-        name, words = default, [default, *words]
+        name = default
+        words = [default, *words]
     if name in commands:
         module, text = commands[name]
         return run_subcommand(program, name, text, module, words[1:])

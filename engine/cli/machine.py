@@ -65,7 +65,8 @@ def speed_of(work: Callable[[], int], seconds: float, runs: int = 1) -> float:
     work()
     best = 0.0
     for _ in range(runs):
-        done, begin = 0, time.perf_counter()
+        done = 0
+        begin = time.perf_counter()
         while (elapsed := time.perf_counter() - begin) < seconds or not done:
             done += work()
         best = max(best, done / elapsed)

@@ -35,7 +35,8 @@ def add_flag(
     """
     kind = type(default)
     name = None if "choices" in more else metavar or {int: "N", float: "X"}.get(kind, "TEXT")
-    reader, text = kind if least is None else at_least(least, kind), f"{text} (default %(default)s)"
+    reader = kind if least is None else at_least(least, kind)
+    text = f"{text} (default %(default)s)"
     group.add_argument(flag, type=reader, default=default, metavar=name, help=text, **more)
 
 
@@ -98,7 +99,8 @@ def add_setting_flags(
             else one.metadata.get("flag") or f"--{dest}".replace("_", "-")
         )
         kind, metavar = _KINDS[one.type if isinstance(one.type, str) else one.type.__name__]
-        choices, allowed = one.metadata.get("choices", ()), allowed_text(one)
+        choices = one.metadata.get("choices", ())
+        allowed = allowed_text(one)
         about = (
             f"{f'{allowed}; ' if allowed and not choices else ''}{told} {_default_text(one, of)}"
         )
@@ -178,7 +180,8 @@ def add_flags(parser: argparse.ArgumentParser, only: tuple[str, ...] = ()) -> No
         text = option.help.replace("%", "%%")
         default = f" (default {_text(option.default) or 'empty'})"
         if is_brief:
-            text, default = re.split(r"\. | \(", text)[0], ""
+            text = re.split(r"\. | \(", text)[0]
+            default = ""
         if option.type == "check":
             group.add_argument(
                 option.flag, action=argparse.BooleanOptionalAction, default=None, help=text

@@ -65,7 +65,8 @@ class Guest:
         EvaluatorError; and EvaluatorError when the answer is late, and later than the slowest one
         before it.
         """
-        answer, begun = self._order(work), awake_s()
+        answer = self._order(work)
+        begun = awake_s()
         over_since = None
         while not wait([answer], _POLL_S).done:
             now = awake_s()
@@ -88,7 +89,8 @@ class Guest:
         try:
             return self.ask(work)
         finally:
-            self.is_over, self._slowest_s = lambda: False, 0.0
+            self.is_over = lambda: False
+            self._slowest_s = 0.0
 
     def close(self, work: Callable[[], object]) -> None:
         """Run a last piece of code, wait for it a little, and end the thread."""
@@ -152,11 +154,9 @@ class CustomEvaluator:
         used.
         """
         if self.is_rehearsing:
-            leaves.logits[:count], leaves.wdl[:count], leaves.moves_left[:count] = (
-                0.0,
-                1.0 / 3.0,
-                PLIES_LEFT,
-            )
+            leaves.logits[:count] = 0.0
+            leaves.wdl[:count] = 1.0 / 3.0
+            leaves.moves_left[:count] = PLIES_LEFT
             return
         self._ask(leaves, count)
         check_answers(self.guest.name, leaves, 0, count)
@@ -204,10 +204,8 @@ class GuestEvaluator(CustomEvaluator):
     def __init__(self, made: Evaluator, guest: Guest) -> None:
         super().__init__(guest)
         self._made = made
-        self.name, self.needs_planes = (
-            str(getattr(made, "name", self.name)),
-            bool(made.needs_planes),
-        )
+        self.name = str(getattr(made, "name", self.name))
+        self.needs_planes = bool(made.needs_planes)
         self.round_size = _whole(made.round_size, "round_size")
 
     def _ask(self, leaves: LeafBatch, count: int) -> None:
@@ -243,7 +241,8 @@ def outputs_of(network: PlanesToOutputs, planes: np.ndarray) -> list[np.ndarray]
 
     Raises ShapeError for other shapes, and EvaluatorError for what is no array of numbers.
     """
-    answer, count = network(planes), len(planes)
+    answer = network(planes)
+    count = len(planes)
     expected = f"logits [{count}, {POLICY_SIZE}], wdl [{count}, 3] and perhaps plies left [{count}]"
     try:
         with np.errstate(over="ignore"):  # Numbers too large for float32 become infinite.

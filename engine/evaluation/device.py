@@ -39,8 +39,11 @@ class DeviceEvaluator:
     ) -> None:
         self.kernels = f"{spare.kernels} beside a device"  # the spare one may have to play
         self.input_format = spare.input_format
-        self._spare, self._chooses, self._is_tried = spare, chooses, False
-        self._turn, self._news = threading.Lock(), list[str]()
+        self._spare = spare
+        self._chooses = chooses
+        self._is_tried = False
+        self._turn = threading.Lock()
+        self._news = list[str]()
         self._tower: DeviceNetwork | None = None
         self._flights: list[Flight] = []
         try:
@@ -87,7 +90,8 @@ class DeviceEvaluator:
 
     def take_news(self) -> list[str]:
         """Return what happened since the last call, one sentence each."""
-        news, self._news = self._news, []
+        news = self._news
+        self._news = []
         return news
 
     def close(self) -> None:
@@ -112,7 +116,8 @@ class DeviceEvaluator:
 
     def _land(self, number: int, leaves: LeafBatch, first: int, last: int) -> None:
         assert self._tower is not None
-        flight, n = self._flights[number % FLIGHTS], last - first
+        flight = self._flights[number % FLIGHTS]
+        n = last - first
         with self._tower.backend.guard("positions were evaluated"):
             flight.lane.wait()
         leaves.logits[first:last] = flight.logits[:n]
@@ -125,7 +130,8 @@ class DeviceEvaluator:
         for flight in self._flights:
             with suppress(Exception):  # A device that is lost answers every call with an error.
                 flight.lane.wait()
-        self._tower, self._flights = None, []
+        self._tower = None
+        self._flights = []
 
     # ---- which plays -----------------------------------------------------------------------------
 
@@ -143,7 +149,8 @@ class DeviceEvaluator:
         except AinoError as error:
             self._give_up(str(error))
             return
-        here, total = self._seconds(self._spare.evaluate, trial, there), sum(PART_SIZES)
+        here = self._seconds(self._spare.evaluate, trial, there)
+        total = sum(PART_SIZES)
         if here < there:
             self._give_up(
                 f"{device} takes {1000 * there:.0f} ms for {total} positions, the processor {1000 * here:.0f}"

@@ -74,7 +74,8 @@ def _planes_evaluator(
     from engine.backend import get_backend, why_no_device
     from engine.evaluation.tower import NetworkEvaluator
 
-    backend, chooses = get_backend(backend_name), backend_name == "auto"
+    backend = get_backend(backend_name)
+    chooses = backend_name == "auto"
     on_processor = NetworkEvaluator(net, threads)
     if backend.name == "numpy":
         if chooses and (reason := why_no_device()):

@@ -139,7 +139,9 @@ def describe_move(row, move, change, forgone, phase, space):
     f[:] = 0.0
     side = np.int64(row[SIDE])
     code = np.int64(move)
-    source, target, promotion = code & 63, code >> 6 & 63, code >> 12
+    source = code & 63
+    target = code >> 6 & 63
+    promotion = code >> 12
     if row[WHITE + side] & bit(target):
         f[CASTLES] = 1.0
         return

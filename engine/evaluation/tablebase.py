@@ -101,7 +101,8 @@ class Tablebase:
         """Return what was found in the folders, and problems, since the last call: one sentence
         each, for the user.
         """
-        news, self._news = self._news, []
+        news = self._news
+        self._news = []
         return news
 
     def close(self) -> None:
@@ -181,12 +182,12 @@ class Tablebase:
         known = probe(after, wait, to_mate=True)
         if known is None:
             return None
-        result, plies, is_late = -known[0], abs(known[1]), False
+        result = -known[0]
+        plies = abs(known[1])
+        is_late = False
         if self._is_too_late(result, plies, after):  # A capture may come in time.
-            result, is_late = (
-                self._under_the_rule(result, abs((probe(after, wait) or known)[1]), after),
-                True,
-            )
+            result = self._under_the_rule(result, abs((probe(after, wait) or known)[1]), after)
+            is_late = True
         return Rank(
             result, -plies if result > 0 else plies, 0, 0 if is_late or result == 0 else 1 + plies
         )
@@ -207,7 +208,8 @@ class Tablebase:
         dtz = self._ask(self._tables.probe_dtz, after) if with_dtz else 0
         if wdl is None or dtz is None:
             return None
-        result, plies = self._under_the_rule(-wdl, abs(dtz), after), abs(dtz)
+        result = self._under_the_rule(-wdl, abs(dtz), after)
+        plies = abs(dtz)
         if result <= 0 or not with_dtz:
             return Rank(result, 0, plies if result < 0 else 0)
         if board.is_zeroing(move):

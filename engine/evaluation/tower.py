@@ -30,7 +30,8 @@ class NetworkEvaluator:
 
     def take_news(self) -> list[str]:
         """`news` since the last call."""
-        news, self.news = self.news, []
+        news = self.news
+        self.news = []
         return news
 
     def evaluate(self, leaves: LeafBatch, count: int) -> None:

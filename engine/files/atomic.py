@@ -16,7 +16,9 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 LONGEST_NAME = 50  # characters of a file's name in the names of others, which may have 255 bytes
-_ATTEMPTS, _PAUSE_S = 11, 0.1  # of a renaming that the system refuses
+# of a renaming that the system refuses
+_ATTEMPTS = 11
+_PAUSE_S = 0.1
 
 
 @contextmanager

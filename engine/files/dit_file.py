@@ -110,13 +110,7 @@ def save_tensors(
 def _read_header(path: Path, file: IO[bytes], size: int) -> dict[str, Any]:
     prefix = file.read(_PREFIX.size)
     if not prefix.startswith(DIT_MAGIC):
-        if path.name.endswith((".pb", ".pb.gz")) and prefix.startswith((b"\x0d", b"\x1f\x8b")):
-            advice = f"{path} is no .dit file; `aino net convert {path} NAME.dit` makes one of a network of Lc0's"
-            raise NetFileError(path, "a .dit file", "Lc0's format", advice)
-        if path.suffix == ".dit" and prefix.startswith(b"PK"):
-            other = f"{path} is a .dit file of another library, the package aino 2.2.0, or a zip; Aino reads neither"
-            raise NetFileError(path, "a .dit file of Aino's", "a zip", other)
-        raise NetFileError.foreign(path, repr(DIT_MAGIC), prefix)
+        raise _foreign_file(path, prefix)
     if len(prefix) < _PREFIX.size:
         raise NetFileError(path, f"{_PREFIX.size} bytes before the header", f"{len(prefix)} bytes")
     _, version, length = _PREFIX.unpack(prefix)
@@ -138,6 +132,17 @@ def _read_header(path: Path, file: IO[bytes], size: int) -> dict[str, Any]:
     return header
 
 
+def _foreign_file(path: Path, prefix: bytes) -> NetFileError:
+    """Return the error for a file that does not begin as a .dit file does."""
+    if path.name.endswith((".pb", ".pb.gz")) and prefix.startswith((b"\x0d", b"\x1f\x8b")):
+        advice = f"{path} is no .dit file; `aino net convert {path} NAME.dit` makes one of a network of Lc0's"
+        return NetFileError(path, "a .dit file", "Lc0's format", advice)
+    if path.suffix == ".dit" and prefix.startswith(b"PK"):
+        other = f"{path} is a .dit file of another library, the package aino 2.2.0, or a zip; Aino reads neither"
+        return NetFileError(path, "a .dit file of Aino's", "a zip", other)
+    return NetFileError.foreign(path, repr(DIT_MAGIC), prefix)
+
+
 def _check_header(path: Path, header: Mapping[str, Any], data_bytes: int) -> None:
     """Check that the header is complete and that its tensors fill the file's `data_bytes` exactly,
     in order.
@@ -156,7 +161,8 @@ def _check_header(path: Path, header: Mapping[str, Any], data_bytes: int) -> Non
     end = 0
     for entry in table:
         _check_entry(path, entry)
-        name, expected = entry["name"], _data_start(end)
+        name = entry["name"]
+        expected = _data_start(end)
         if name in names:
             raise NetFileError(path, "every tensor once", f"{name} twice")
         if entry["offset"] != expected:
@@ -195,7 +201,8 @@ def _read_tensors(
     for entry in table:
         if any(file.read(_data_start(file.tell()) - file.tell())):
             raise NetFileError(path, "zeros between tensors", "other bytes")
-        dtype, shape = DTYPES[entry["dtype"]], tuple(entry["shape"])
+        dtype = DTYPES[entry["dtype"]]
+        shape = tuple(entry["shape"])
         data = file.read(math.prod(shape) * dtype.itemsize)
         checksum = zlib.crc32(data)
         if checksum != entry["crc32"]:
@@ -211,7 +218,8 @@ def _read_tensors(
 
 
 def _tensor_table(arrays: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
-    table, offset = [], 0
+    table = []
+    offset = 0
     for name, array in arrays.items():
         form = {"name": name, "dtype": array.dtype.name, "shape": list(array.shape)}
         table.append({**form, "offset": offset, "crc32": zlib.crc32(array.tobytes())})

@@ -127,7 +127,8 @@ def utf8_pieces(stream: IO[bytes], size: int = 1 << 20, unwraps: bool = True) ->
     encoding = next((name for name in _WIDE_ENCODINGS if _has_encoding(piece, name)), "")
     decoder = codecs.getincrementaldecoder(encoding)("replace") if encoding else None
     piece = piece.removeprefix(_MARK.encode(encoding or "utf-8"))
-    rest, is_first = b"", True
+    rest = b""
+    is_first = True
     while piece or rest:
         text = decoder.decode(piece).encode(errors="replace") if decoder else piece
         end = (
@@ -173,12 +174,10 @@ def decode_line(data: bytes) -> str:
 
 # ---- what a text holds ---------------------------------------------------------------------------
 
-GAMES, POSITIONS, PUZZLES, JSON = (
-    "games in PGN",
-    "positions, one a line",
-    "puzzles in Lichess's format",
-    "JSON",
-)
+GAMES = "games in PGN"
+POSITIONS = "positions, one a line"
+PUZZLES = "puzzles in Lichess's format"
+JSON = "JSON"
 BINARY = "binary data"
 _READERS = {
     GAMES: "`aino analyse` and `aino annotate` read them",
@@ -283,7 +282,8 @@ def unpacked_text(path: Path) -> str:
     """Return the text of a file, packed or not, as `utf8_pieces` does. Raises DataError, also for a
     huge one.
     """
-    pieces, size = list[bytes](), 0
+    pieces = list[bytes]()
+    size = 0
     with reading(path), open_unpacked(path) as (stream, _):
         for piece in utf8_pieces(stream):
             pieces.append(piece)

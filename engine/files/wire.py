@@ -23,7 +23,10 @@ from engine.errors import NetFileError
 MAX_FIELDS = 100_000  # fields of all messages in a file; a tower of 40 blocks has 3,000
 MAX_VARINT_BYTES = 10  # bytes that a 64-bit varint needs
 
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+VARINT = 0
+FIXED64 = 1
+BYTES = 2
+FIXED32 = 5
 
 
 class Field(NamedTuple):

@@ -300,9 +300,11 @@ def _quotas(
     with contextlib.suppress(OSError, ValueError):
         for line in own.read_text("utf-8").splitlines():
             _, kinds, group = line.split(":", 2)
-            room, names = cgroups, ["cpu.max"]
+            room = cgroups
+            names = ["cpu.max"]
             if kinds:  # the first version, whose kinds have a folder each
-                room, names = cgroups / kinds, ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
+                room = cgroups / kinds
+                names = ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
             for folder in [room / group[1:], *(room / group[1:]).parents]:
                 with contextlib.suppress(
                     OSError, ValueError

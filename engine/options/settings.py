@@ -62,7 +62,8 @@ def check_settings(settings: Any, place: str = "") -> None:
     field's name.
     """
     for one in fields(settings):
-        value, allowed = getattr(settings, one.name), _allowed(one)
+        value = getattr(settings, one.name)
+        allowed = _allowed(one)
         if not allows(value, *allowed):
             raise ConfigError(f"{place}{one.name}: expected {range_text(*allowed)}, got {value!r}")
 

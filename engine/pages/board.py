@@ -119,7 +119,8 @@ def describe_board(board: chess.Board) -> str:
 
 def _corner(square: chess.Square, perspective: chess.Color) -> tuple[int, int]:
     """(x, y) of a square's upper left corner."""
-    file, rank = chess.square_file(square), chess.square_rank(square)
+    file = chess.square_file(square)
+    rank = chess.square_rank(square)
     return (
         (SQUARE * file, SQUARE * (7 - rank))
         if perspective

@@ -65,7 +65,8 @@ def replay(moves: Sequence[str]) -> Iterator[Position]:
     """Every position of a game given in UCI notation, from the initial position on."""
     board = chess.Board()
     for text in moves:
-        move, flip = chess.Move.from_uci(text), 0 if board.turn else 56
+        move = chess.Move.from_uci(text)
+        flip = 0 if board.turn else 56
         start = move.from_square ^ flip
         yield Position(picture(board), move_plane(start, move.to_square ^ flip) * 64 + start)
         board.push(move)

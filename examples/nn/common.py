@@ -49,11 +49,11 @@ def find_data(given: Path | None, *usual: str) -> Path:
     is neither.
     """
     folder = os.environ.get(DATA_VARIABLE)
-    path = given if given is not None else Path(folder, *usual) if folder else None
-    if path is None:
+    if given is None and not folder:
         raise DataError(
             f"no data: expected a path on the command line, or {'/'.join(usual)} in ${DATA_VARIABLE}"
         )
+    path = given or Path(folder or "", *usual)
     if not path.exists():
         raise DataError(f"no data: {path} does not exist")
     return path

@@ -43,7 +43,8 @@ def build(side: int, channels: Sequence[int], rng: np.random.Generator) -> nn.Se
         )
         parts[f"norm{number}"] = nn.BatchNorm(outputs, relu=True)
         parts[f"pool{number}"] = nn.MaxPool2D(2)
-        inputs, side = outputs, side // 2
+        inputs = outputs
+        side = side // 2
     parts |= {"flatten": nn.Flatten(), "drop": nn.Dropout(0.3, rng)}
     return nn.Sequential(**parts, dense=nn.Dense(inputs * side * side, CLASSES, rng, "glorot"))
 
@@ -81,10 +82,8 @@ def small_digits(seed: int = 0) -> nn.datasets.Digits:
         ) from error
     found = datasets.load_digits()
     order = np.random.default_rng(seed).permutation(len(found.images))
-    images, classes = (
-        (found.images[order] / 16).astype(np.float32)[:, None],
-        found.target[order].astype(np.int64),
-    )
+    images = (found.images[order] / 16).astype(np.float32)[:, None]
+    classes = found.target[order].astype(np.int64)
     few = len(images) // 5
     return nn.datasets.Digits(
         nn.Data(images[:-few], classes[:-few]), nn.Data(images[-few:], classes[-few:])
@@ -111,21 +110,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     channels: tuple[int, ...]
     if options.mnist:
-        title, digits, channels, epochs = (
-            "MNIST",
-            nn.datasets.mnist(options.mnist),
-            (16, 32, 64),
-            12,
-        )
+        title = "MNIST"
+        digits = nn.datasets.mnist(options.mnist)
+        channels = (16, 32, 64)
+        epochs = 12
     elif options.scikit_learn:
-        title, digits, channels, epochs = "digits of 8x8", small_digits(options.seed), (32, 64), 30
+        title = "digits of 8x8"
+        digits = small_digits(options.seed)
+        channels = (32, 64)
+        epochs = 30
     else:
-        title, digits, channels, epochs = (
-            "drawn digits",
-            nn.datasets.digits(seed=options.seed),
-            (16, 32),
-            15,
-        )
+        title = "drawn digits"
+        digits = nn.datasets.digits(seed=options.seed)
+        channels = (16, 32)
+        epochs = 15
     model, history = run(
         digits, channels, options.epochs or epochs, options.seed, shift=options.shift
     )

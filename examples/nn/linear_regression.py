@@ -15,7 +15,9 @@ import numpy as np
 from engine import nn
 from examples.nn.common import command_line, run_as_command, save_plot
 
-SLOPE, INTERCEPT, NOISE = 2.0, 1.0, 0.3
+SLOPE = 2.0
+INTERCEPT = 1.0
+NOISE = 0.3
 
 
 class Result(NamedTuple):

@@ -135,7 +135,9 @@ def train(
 
 def perplexity(model: nn.Layer, data: nn.Data, skipped_plies: int) -> float:
     """exp(mean cross-entropy a move), over the moves after the first `skipped_plies`."""
-    total, characters, first = 0.0, 0, skipped_plies * MOVE_LENGTH
+    total = 0.0
+    characters = 0
+    first = skipped_plies * MOVE_LENGTH
     for start in range(0, len(data.inputs), 64):
         targets = data.targets[start : start + 64, first:]
         logits, _ = model.forward(data.inputs[start : start + 64])
@@ -146,7 +148,8 @@ def perplexity(model: nn.Layer, data: nn.Data, skipped_plies: int) -> float:
 
 def sample(model: nn.Layer, rng: np.random.Generator, length: int) -> str:
     """Return the moves of a game written by the model, character by character."""
-    text, state = "\n", dict[str, Any]()
+    text = "\n"
+    state = dict[str, Any]()
     while len(text) < length:
         logits = model(encode(text[-1])[None], state=state)  # the state knows what was read before
         scaled = logits[0, -1].astype(np.float64) / TEMPERATURE
@@ -183,7 +186,8 @@ def run(
 
     rest = slice(None, -held_out)
     histories = {"all": train(model, _part(everything, rest), epochs, 3e-3, seed, tests["all"])}
-    before, pretrained_games = measure(), write()
+    before = measure()
+    pretrained_games = write()
     special_rest = _part(special, rest)
     histories["opening"] = train(
         model, special_rest, fine_tuning_epochs, 5e-4, seed, tests["opening"]

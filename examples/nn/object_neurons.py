@@ -29,7 +29,8 @@ class Neuron:
 
     def __init__(self, weights: list[float], bias: float) -> None:
         self.weights, self.bias = weights, bias
-        self.weight_gradients, self.bias_gradient = [0.0] * len(weights), 0.0
+        self.weight_gradients = [0.0] * len(weights)
+        self.bias_gradient = 0.0
 
     def fire(self, inputs: list[float]) -> float:
         """Return the output for these inputs."""
@@ -53,7 +54,8 @@ class Neuron:
         for place, gradient in enumerate(self.weight_gradients):
             self.weights[place] -= rate * gradient
         self.bias -= rate * self.bias_gradient
-        self.weight_gradients, self.bias_gradient = [0.0] * len(self.weights), 0.0
+        self.weight_gradients = [0.0] * len(self.weights)
+        self.bias_gradient = 0.0
 
 
 class ObjectNet:
@@ -116,7 +118,8 @@ def run(seed: int = 0, steps: int = 3, sizes: Sequence[int] = SIZES) -> Result:
     model = nn.Sequential(**parts)
     x = rng.standard_normal((BATCH, sizes[0])).astype(np.float32)
     target = rng.random((BATCH, sizes[-1])).astype(np.float32)
-    objects, optimizer = ObjectNet(model), nn.SGD()
+    objects = ObjectNet(model)
+    optimizer = nn.SGD()
 
     def array_step() -> (
         float

@@ -46,7 +46,8 @@ def _rows(rng: np.random.Generator, count: int, length: int) -> nn.Data:
     """
     x = np.zeros((count, length, 2), np.float32)
     x[:, :, 0] = rng.random((count, length))
-    everyone, middle = np.arange(count), length // 2
+    everyone = np.arange(count)
+    middle = length // 2
     first, second = rng.integers(0, middle, count), rng.integers(middle, length, count)
     x[everyone, first, 1] = x[everyone, second, 1] = 1
     return nn.Data(x, x[everyone, first, :1] + x[everyone, second, :1])

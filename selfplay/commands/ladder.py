@@ -58,7 +58,7 @@ def rating_text(now: LadderStanding) -> str:
 
 def ladder_lines(now: LadderStanding, settings: LadderSettings) -> list[str]:
     lines = [
-        f"{settings.engine.name} at {settings.engine.control or settings.control}, {now.games} games"
+        f"{settings.engine.name} at {settings.engine.control_in(settings.control)}, {now.games} games"
     ]
     lines += [f"  rung {rung}: {_score_text(estimate)}" for rung, estimate in now.rungs.items()]
     lines += fault_lines({name: counts for name, counts in now.faults.items()

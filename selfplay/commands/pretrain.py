@@ -129,10 +129,8 @@ def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
             show(f"stopped at {training.progress:.1%}; the same command continues")
             return INTERRUPTED
         scores = training.finish(arguments.out, arguments.storage)
-    top1, losses = (
-        number_text(scores.top1, ".2%"),
-        [number_text(x) for x in (scores.policy, scores.value)],
-    )
+    top1 = number_text(scores.top1, ".2%")
+    losses = [number_text(x) for x in (scores.policy, scores.value)]
     show(f"{arguments.out}: held-out top-1 {top1}, policy {losses[0]}, value {losses[1]}")
     show(f"  play against it:  aino play --weights-file {shlex.quote(str(arguments.out))}")
     show(f"  see the run:      aino-train report {shlex.quote(str(arguments.run))}")

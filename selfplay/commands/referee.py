@@ -5,11 +5,12 @@ with progress.
 import argparse
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from engine.cli.live_lines import LOG_S, live_line, show
-from engine.cli.option_forms import add_flag, add_setting_flags, given_settings
+from engine.cli.option_forms import add_flag, add_setting_flags, at_least, given_settings
 from engine.files.atomic import write_file
 from selfplay.interrupt import stop_flag
 from selfplay.lock import folder_lock
@@ -40,6 +41,8 @@ def add_referee_flags(parser: argparse.ArgumentParser) -> None:
         "allow engines to overstep their clock by this many milliseconds",
         "MS",
     )
+    text = "let a millisecond of --tc or --movetime last as long as an engine needs for so many nodes, on any machine"
+    control.add_argument("--nodes-per-ms", type=at_least(1), default=0, metavar="N", help=text)
     add_setting_flags(control, SeriesSettings, "patience_s")
     openings = parser.add_argument_group("openings, each played with both colours")
     text = (
@@ -59,11 +62,9 @@ def add_referee_flags(parser: argparse.ArgumentParser) -> None:
         "--chess960", action="store_true", help="play by Chess960 rules; needs Chess960 openings"
     )
     endings = parser.add_argument_group("games that end early")
-    draw, resign, usual = (
-        str(DrawRule()),
-        str(ResignRule()),
-        " (default: off; without numbers %(const)s)",
-    )
+    draw = str(DrawRule())
+    resign = str(ResignRule())
+    usual = " (default: off; without numbers %(const)s)"
     text = "call a draw when both engines' scores stay within CP for MOVES moves after move FROM"
     endings.add_argument(
         "--draw", nargs="?", const=draw, metavar="MOVES:CP:FROM", help=text + usual
@@ -94,7 +95,7 @@ def play_series(
         series = new_series(settings, archive)
         now = series.standing()
         show(
-            f"{event}, at most {settings.games} games, {now.games} played"
+            f"{event}, at most {settings.most_games} games, {now.games} played"
         )  # engines may take minutes to start
         with live_line(event, LOG_S) as line:
 
@@ -102,9 +103,9 @@ def play_series(
                 nonlocal now
                 now = series.standing()
                 show(game_line(row, text_of(now)))
-                line.update(now.games / settings.games, text_of(now))
+                line.update(now.games / settings.most_games, text_of(now))
 
-            line.update(now.games / settings.games, text_of(now))
+            line.update(now.games / settings.most_games, text_of(now))
             finished = series.play(report, stop.is_set)
         write_file(folder / RESULT_FILE, json.dumps(result_of(now), indent=2) + "\n")
     return finished, now
@@ -118,8 +119,9 @@ def series_of(
     """
     margin_ms = arguments.margin_ms
     control = TimeControl.of(arguments.tc, arguments.movetime, arguments.nodes, margin_ms)
+    control = control or TimeControl.parse(DEFAULT_CLOCK, margin_ms)
     return {
-        "control": control or TimeControl.parse(DEFAULT_CLOCK, margin_ms),
+        "control": replace(control, nodes_per_ms=arguments.nodes_per_ms),
         "openings": load_book(arguments.openings, arguments.opening_plies, arguments.chess960),
         "adjudication": Adjudication(
             None if arguments.draw is None else DrawRule.parse(arguments.draw),

@@ -112,7 +112,8 @@ def _note_environment(ledger: Ledger, workers: str) -> None:
     """Enter what works on the run in this process; a command without workers leaves theirs as they
     were.
     """
-    origin, machine = provenance(), describe_machine()
+    origin = provenance()
+    machine = describe_machine()
     before = ledger.environments()
     ledger.note_environment({
         "aino": origin["aino"],

@@ -75,7 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
     outcomes: list[Outcome] = []
     engine = {"aino": asdict(options)} if contestant is None else asdict(contestant)
     settings = {"engine": engine, "limit": str(limit)}
-    solved, written = 0, awake_s()
+    solved = 0
+    written = awake_s()
     show(f"{len(problems):,} positions, {limit}, {contestant.name if contestant else 'Aino'}")
     with stop_flag() as stop, live_line("suite", LOG_S) as line:
 

@@ -94,32 +94,27 @@ class Sweep:
                 _check_types(table, OF_ROWS)
             if not all("generations" in stage for stage in self.table.get("stages", [])):
                 raise ConfigError("stages: generations is missing")
-            match = self.table.get("match", {"games": 2, "nodes": 1})
-            if (
-                {*match} != {"games", "nodes"}
-                or {*map(type, match.values())} != {int}
-                or match["games"] % 2
-            ):
-                raise ConfigError(f"match: expected games, an even number, and nodes, got {match}")
+            _check_match(self.table.get("match", {"games": 2, "nodes": 1}))
             if not (self.seeds and self.rows and Path(self.table["out"]).name):
                 raise ConfigError("expected a folder out, and at least one of seeds and of rows")
             if len(set(self.seeds)) < len(self.seeds):
                 raise ConfigError(f"seeds: expected each once, got {self.seeds}")
-            for name, row in self.rows.items():
-                if Path(name).name != name or name in ("..", *OWN_NAMES):
-                    raise ConfigError(f"rows: {name!r} cannot be the name of a folder")
-                if (against := row.get("against", name)) not in self.rows:
-                    raise ConfigError(
-                        f"rows.{name}.against: expected one of {', '.join(self.rows)}, got {against!r}"
-                    )
-                for seed in self.seeds:
-                    configs = [self.config(name, seed, first) for first, _ in self.parts(name)]
-                    if {(one.net, one.seed) for one in configs} != {(configs[0].net, seed)}:
-                        raise ConfigError(
-                            f"rows.{name}: a run has one net, and one seed, of `seeds`"
-                        )
+            for name in self.rows:
+                self._check_row(name)
         except (ConfigError, AttributeError, KeyError, TypeError) as error:
             raise ConfigError(f"{self.file}: not a sweep: {error}") from error
+
+    def _check_row(self, name: str) -> None:
+        if Path(name).name != name or name in ("..", *OWN_NAMES):
+            raise ConfigError(f"rows: {name!r} cannot be the name of a folder")
+        against = self.rows[name].get("against", name)
+        if against not in self.rows:
+            known = ", ".join(self.rows)
+            raise ConfigError(f"rows.{name}.against: expected one of {known}, got {against!r}")
+        for seed in self.seeds:
+            configs = [self.config(name, seed, first) for first, _ in self.parts(name)]
+            if {(one.net, one.seed) for one in configs} != {(configs[0].net, seed)}:
+                raise ConfigError(f"rows.{name}: a run has one net, and one seed, of `seeds`")
 
     @property
     def rows(self) -> dict[str, dict[str, Any]]:
@@ -142,7 +137,8 @@ class Sweep:
         """Yield (first, last generation) of the stretches of a row's runs in which no setting
         changes; None where only hours end the last one.
         """
-        own, ends = self.rows[row], self._stage_ends()
+        own = self.rows[row]
+        ends = self._stage_ends()
         usual = ends[-1] if ends and self.hours == math.inf else None
         if (
             last := own.get("generations", self.table.get("generations", usual))
@@ -187,9 +183,16 @@ class Sweep:
                     )
 
 
+def _check_match(match: Mapping[str, Any]) -> None:
+    is_known = {*match} == {"games", "nodes"} and {*map(type, match.values())} == {int}
+    if not is_known or match["games"] % 2:
+        raise ConfigError(f"match: expected games, an even number, and nodes, got {match}")
+
+
 def _check_types(table: Mapping[str, Any], types: Mapping[str, Any]) -> None:
     for key, kind in types.items():
-        is_number, value = kind not in (str, list, dict), table.get(key)
+        is_number = kind not in (str, list, dict)
+        value = table.get(key)
         if value is not None and not (isinstance(value, kind) and (not is_number or value > 0)):
             raise ConfigError(
                 f"{key}: expected {'a number above 0' if is_number else kind.__name__}, got {value!r}"
@@ -215,7 +218,8 @@ def run(arguments: argparse.Namespace) -> int:
     the others.
     """
     sweep = Sweep(arguments.file, read_toml(arguments.file))
-    out, failed = Path(sweep.table["out"]), 0
+    out = Path(sweep.table["out"])
+    failed = 0
     cells = [(row, seed) for seed in sweep.seeds for row in sweep.rows]
     for cell in cells:
         sweep.check_begun(*cell)
@@ -267,13 +271,12 @@ def _make(sweep: Sweep, row: str, seed: int, play: PlayBackend, workers: str) ->
 
 def _matches(sweep: Sweep) -> list[Played] | None:
     """Play or continue the matches between rows; None when stopped."""
-    played, first = [], next(iter(sweep.rows))
+    played = []
+    first = next(iter(sweep.rows))
     for row, values in sweep.rows.items():
-        against, counts, elos = (
-            values.get("against", first),
-            np.zeros(5, np.int64),
-            dict[int, float](),
-        )
+        against = values.get("against", first)
+        counts = np.zeros(5, np.int64)
+        elos = dict[int, float]()
         for seed in sweep.seeds if "match" in sweep.table and row != against else ():
             finished, now = _match(sweep, row, against, seed)
             if not finished:
@@ -287,7 +290,8 @@ def _matches(sweep: Sweep) -> list[Played] | None:
 
 def _match(sweep: Sweep, row: str, against: str, seed: int) -> tuple[bool, Any]:
     """(whether it is finished, standing) of a match between two rows' last promoted networks."""
-    players, content = [], b""
+    players = []
+    content = b""
     for name in (row, against):
         path = sweep.path(name, seed)
         gates = Ledger(path / "ledger.sqlite", is_copy=True).gates()

@@ -100,7 +100,9 @@ def map_set(folder: Path) -> PositionSet:
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{folder}: not a position set ({error})") from error
     positions = PositionSet(**arrays)
-    games, n, t = positions.n_games, positions.n_positions, len(positions.target_moves)
+    games = positions.n_games
+    n = positions.n_positions
+    t = len(positions.target_moves)
     lengths = {
         "game_first": games + 1,
         "target_first": n + 1,
@@ -207,7 +209,8 @@ def _parse_in_parts(path: Path, reader: Reader, entry: Path, folder: Path, watch
     """
     parts = sorted(folder.glob(PART_NAMES))
     bookmark = Bookmark(int(parts[-1].name.split("-")[1])) if parts else Bookmark()
-    games, skipped = sum(map_set(part).n_games for part in parts), 0
+    games = sum(map_set(part).n_games for part in parts)
+    skipped = 0
     records = watched(reader(path, bookmark), lambda count: watch(bookmark.share, count), games)
     for piece, left_out in verified_pieces(records, TOLD_SHARE):
         parts.append(folder / f"{len(parts):06d}-{bookmark.place}")

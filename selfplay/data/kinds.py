@@ -15,7 +15,9 @@ from selfplay.data.v6 import is_tar
 from selfplay.data.v6_games import read_v6
 
 log = logging.getLogger(__name__)
-PGN, CHUNKS, FOLDER = "PGN games", "Lc0 training chunks", "a label folder"
+PGN = "PGN games"
+CHUNKS = "Lc0 training chunks"
+FOLDER = "a label folder"
 _COMMENT = re.compile(r"\s*([%;(]|\{(?!\s*\"))")  # how PGN may begin, too
 
 
@@ -57,7 +59,9 @@ def _files_of_folder(folder: Path) -> list[tuple[Path, str]]:
     """Return the files of a folder; one that is of a kind speaks for those of its ending behind it.
     Skips others.
     """
-    files, kinds, known = list[Path](), dict[str, str](), dict[str, str]()
+    files = list[Path]()
+    kinds = dict[str, str]()
+    known = dict[str, str]()
     for file in files_in(folder):
         inner = Path(file.stem).suffix
         ending = (inner if inner in ENDINGS else "") + file.suffix
@@ -88,7 +92,8 @@ def _kind_of_file(path: Path) -> str:
     has_version = begin[1:4] == b"\0\0\0" and 0 < begin[0] < 16  # as records begin
     if has_version or is_tar(begin):
         return CHUNKS
-    lines, found = decode_text(begin).replace("\0", "").splitlines(), kind_of(begin)
+    lines = decode_text(begin).replace("\0", "").splitlines()
+    found = kind_of(begin)
     first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
     if not first:
         raise DataError(f"{path}: an empty file")

@@ -60,14 +60,17 @@ def read_pgn(
     games; without one, the count is logged where games are skipped. The file may be packed (.gz,
     .bz2, .xz, .zst). Raises DataError if it is damaged.
     """
-    skipped, bookmark, seen = NoteLog(path), bookmark or Bookmark(), tally or Tally()
+    skipped = NoteLog(path)
+    bookmark = bookmark or Bookmark()
+    seen = tally or Tally()
     with reading(path), open_unpacked(path) as (stream, share):
         text = GameText(stream)
         text.skip_to(bookmark.place)
         for game in main_lines(text):
             reason = _reason(game, least_elo)
             if not reason and (points := _white_points(game)) is not None:
-                bookmark.place, bookmark.share = game.end, share()
+                bookmark.place = game.end
+                bookmark.share = share()
                 seen.read += 1
                 yield record_of_result(game.start, game.moves, points)
                 continue

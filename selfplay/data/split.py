@@ -115,7 +115,8 @@ def game_keys(positions: PositionSet) -> np.ndarray:
     With 64 bits, two of a million different games collide in one of some 40 million collections.
     """
     keys = np.zeros(positions.n_games, np.uint64)
-    last, left = np.array(positions.game_first[1:]), positions.moves_left
+    last = np.array(positions.game_first[1:])
+    left = positions.moves_left
     longer = np.flatnonzero(np.diff(positions.game_first) > 1)
     ends = last[longer]
     # After a move that was chosen, but not played, no ply is left; before it, one was.
@@ -154,7 +155,8 @@ def without_known_games(positions: PositionSet, known: dict[int, int]) -> tuple[
     Equal games may have labels for different positions. Returns the set and the number of equal
     games that nothing is left of. Copies only `usable`, as the rest may be mapped from disk.
     """
-    usable, repeated = positions.usable.copy(), 0
+    usable = positions.usable.copy()
+    repeated = 0
     bounds = zip(positions.game_first[:-1].tolist(), positions.game_first[1:].tolist(), strict=True)
     for key, (first, last) in zip(game_keys(positions).tolist(), bounds, strict=True):
         own = usable[first:last]

@@ -5,7 +5,6 @@ A chunk is a run of 8,356-byte records, one per position, all from the side to m
 the record layout and bounded reading; `selfplay/data/v6_games.py` turns records into games.
 """
 
-import gzip
 import io
 import os
 import tarfile
@@ -76,23 +75,6 @@ REVERSED = np.packbits(
 
 
 # ---- records -------------------------------------------------------------------------------------
-
-
-def new_records(masks: np.ndarray) -> np.ndarray:
-    """Return records [n] of the input planes uint64[n, 112], all other fields zero and every move
-    illegal.
-    """
-    records = np.zeros(len(masks), V6_RECORD)
-    records["version"] = VERSION
-    records["input_format"] = CLASSICAL_INPUT
-    records["probabilities"] = -1.0
-    boards = np.ascontiguousarray(masks[:, :STORED_PLANES], "<u8")
-    records["planes"] = REVERSED[boards.view(np.uint8)].view("<u8")
-    for plane, name in enumerate(CASTLING_FIELDS, start=CASTLING_PLANE):
-        records[name] = masks[:, plane] != 0
-    records["side_to_move_or_enpassant"] = masks[:, BLACK_TO_MOVE_PLANE] != 0
-    records["rule50"] = np.minimum(masks[:, FIFTY_MOVE_PLANE], 255)
-    return records
 
 
 def masks_of(records: np.ndarray) -> np.ndarray:
@@ -205,24 +187,3 @@ def read_chunk(name: str, stream: IO[bytes]) -> np.ndarray:
             f"{name}: {len(data)} bytes, expected a multiple of a record's {V6_RECORD.itemsize}"
         )
     return records
-
-
-def write_chunk(stream: IO[bytes], records: np.ndarray) -> None:
-    """Write the records of one game as a gzip file; equal records give equal bytes."""
-    # Nearly all bytes are -1 and 0. Levels above the first make files a tenth smaller at half the
-    # speed.
-    with gzip.GzipFile(filename="", fileobj=stream, mode="wb", compresslevel=1, mtime=0) as packed:
-        packed.write(np.ascontiguousarray(records, V6_RECORD).tobytes())
-
-
-def write_archive(stream: IO[bytes], chunks: Iterator[tuple[str, np.ndarray]]) -> None:
-    """Write named chunks as a tar archive of gzip files."""
-    with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, records in chunks:
-            packed = io.BytesIO()
-            write_chunk(packed, records)
-            member = tarfile.TarInfo(name)
-            member.size = packed.tell()
-            packed.seek(0)
-            archive.addfile(member, packed)
-            archive.members = []  # type: ignore[attr-defined]  # otherwise the archive would remember every member

@@ -1,10 +1,4 @@
-"""Converts between Lc0's training chunks and games: writes targets from games, recovers moves from
-planes.
-
-Fields that our games lack are written as Lc0's tools need them: `best` and `played` repeat the
-root's value, the network's plies to the end are 0 (as from a network without that head), and only
-`orig` is NaN.
-"""
+"""Games of Lc0's training chunks: moves are recovered from planes, targets from probabilities."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -22,14 +16,13 @@ from engine.files.note_log import NoteLog
 from engine.native.jit import kernel
 from engine.network import planes as lc0
 from engine.network.planes import encode
-from engine.network.policy_map import MIRROR_BOTH_SQUARES, POLICY_INDEX, policy_index
+from engine.network.policy_map import policy_index
 from selfplay.data.cache import Bookmark
 from selfplay.data.v6 import (
     ADJUDICATED,
     LENGTH_LIMIT,
     NOT_FOR_TRAINING,
     masks_of,
-    new_records,
     open_chunks,
     read_chunk,
 )
@@ -56,7 +49,8 @@ def games_of_chunks(path: Path, bookmark: Bookmark) -> Iterator[SelfPlayRecord]:
     Skips chunks that cannot be read or whose records are not one game, and logs them. Raises
     DataError as `open_chunks`, and for the first such chunk where no other has a game.
     """
-    skipped, fault = NoteLog(path), None
+    skipped = NoteLog(path)
+    fault = None
     for name, stream in islice(open_chunks(path), bookmark.place, None):
         bookmark.place += 1
         try:
@@ -71,77 +65,6 @@ def games_of_chunks(path: Path, bookmark: Bookmark) -> Iterator[SelfPlayRecord]:
     if fault is not None and skipped.count == bookmark.place:
         raise fault
     skipped.close()
-
-
-# ---- writing -------------------------------------------------------------------------------------
-
-
-def chunk_of_game(game: SelfPlayRecord) -> np.ndarray:
-    """V6 records [n] of a replay game; moves without a full search are marked as not for training.
-
-    Raises DataError for an illegal move, which a damaged record may have.
-    """
-    n = len(game.moves)
-    masks, stack = np.zeros((n, lc0.PLANES), np.uint64), np.zeros((n + 1, ROW_WORDS), np.uint64)
-    legal, counts = np.zeros((n, MAX_MOVES), np.int64), np.zeros(n, np.int64)
-    stack[0] = game.start
-    played = encode_game(
-        stack, game.moves.astype(np.uint16), np.zeros(MAX_MOVES, np.uint16), masks, legal, counts
-    )
-    if played < n:
-        raise DataError(
-            f"game {game.number} of generation {game.generation}: illegal move at ply {played}"
-        )
-    if len(game.target_moves) and int(game.target_moves.max()) >= len(POLICY_INDEX):
-        raise DataError(
-            f"game {game.number} of generation {game.generation}: a target that is no move"
-        )
-    records = new_records(masks)
-    black = masks[:, lc0.BLACK_TO_MOVE_PLANE] != 0
-    records["played_idx"] = _policy_indices(game.moves, black)
-    _write_policy(records, game, legal, counts, black)
-    _write_values(records, game, black)
-    adjudicated = {Ending.RESIGNATION: ADJUDICATED, Ending.LENGTH: ADJUDICATED | LENGTH_LIMIT}
-    records["invariance_info"] |= adjudicated.get(game.ending, 0)
-    return records
-
-
-def _policy_indices(moves: np.ndarray, black: np.ndarray) -> np.ndarray:
-    return POLICY_INDEX[np.where(black, moves.astype(np.int64) ^ MIRROR_BOTH_SQUARES, moves)]
-
-
-def _write_policy(
-    records: np.ndarray,
-    game: SelfPlayRecord,
-    legal: np.ndarray,
-    counts: np.ndarray,
-    black: np.ndarray,
-) -> None:
-    """Write visit shares over the legal moves; without visits the played move gets all of it."""
-    probabilities = records["probabilities"]
-    is_legal = np.arange(MAX_MOVES) < counts[:, None]
-    probabilities[np.nonzero(is_legal)[0], legal[is_legal]] = 0.0
-    owner = np.repeat(np.arange(len(records)), game.target_counts)
-    visits = np.bincount(owner, weights=game.target_visits, minlength=len(records))
-    shares = game.target_visits / np.maximum(visits, 1)[owner]
-    probabilities[owner, _policy_indices(game.target_moves, black[owner])] = shares
-    unvisited = np.flatnonzero(visits == 0)
-    probabilities[unvisited, records["played_idx"][unvisited]] = 1.0
-    records["best_idx"] = probabilities.argmax(axis=1)
-    records["visits"] = np.where(visits > 0, visits + 1, 0)
-    records["invariance_info"] = np.where(game.full & (visits > 0), 0, NOT_FOR_TRAINING)
-
-
-def _write_values(records: np.ndarray, game: SelfPlayRecord, black: np.ndarray) -> None:
-    win, draw, loss = game.root_wdl.astype(np.float32).T
-    for name in ("root", "best", "played"):
-        records[f"{name}_q"] = win - loss
-        records[f"{name}_d"] = draw
-    records["result_q"] = np.where(black, -game.white_points, game.white_points)
-    records["result_d"] = game.white_points == 0
-    records["plies_left"] = len(game.played) - np.arange(len(records))
-    for name in ("orig_q", "orig_d", "orig_m"):
-        records[name] = np.nan
 
 
 # ---- reading -------------------------------------------------------------------------------------
@@ -249,7 +172,8 @@ def _root_wdl(records: np.ndarray, black: np.ndarray, white_points: int) -> np.n
     """float16[n, 3] for n positions (black bool[n]): root values where records have them, else the
     result.
     """
-    q, d = records["root_q"].astype(np.float64), records["root_d"].astype(np.float64)
+    q = records["root_q"].astype(np.float64)
+    d = records["root_d"].astype(np.float64)
     wdl = np.stack([(1 - d + q) / 2, d, (1 - d - q) / 2], axis=1)
     with np.errstate(invalid="ignore"):
         known = np.all(np.abs(wdl - 0.5) <= 0.5 + SUM_TOLERANCE, axis=1)  # False for NaN, too

@@ -28,7 +28,8 @@ class PooledGame(ABC):
 
     def __init__(self, number: int, start: np.ndarray, longest: int) -> None:
         """start: uint64[16]; from `longest` plies on the game is a draw."""
-        self.number, self.ply = number, 0
+        self.number = number
+        self.ply = 0
         self._longest = longest
         self._stack = np.zeros((longest + 2, ROW_WORDS), np.uint64)
         self._stack[0] = start

@@ -64,7 +64,8 @@ class Seats:
         self.evaluator = evaluator
         self._params = suited_to(evaluator, seating.params)
         count = seating.games
-        tree, in_flight = new_tree(2 * seating.visits + SPARE_NODES, seating.plies + 1), new_round()
+        tree = new_tree(2 * seating.visits + SPARE_NODES, seating.plies + 1)
+        in_flight = new_round()
         self._trees = Tree(*(np.zeros((count, *field.shape), field.dtype) for field in tree))
         self._trees.order[:] = tree.order
         self._rounds = Round(*(np.zeros((count, *field.shape), field.dtype) for field in in_flight))
@@ -130,7 +131,8 @@ def gather_seats(trees, rounds, params, leaves, seats, targets, slots, filled):
     """
     for i in range(seats.size):
         seat = seats[i]
-        tree, in_flight = tree_at(trees, seat), round_at(rounds, seat)
+        tree = tree_at(trees, seat)
+        in_flight = round_at(rounds, seat)
         slots[seat] = PAUSED
         while not pauses(tree, targets[seat]):
             if gather(tree, in_flight, params, leaves, filled, np.int64(1), np.int64(1)) > 0:

@@ -72,10 +72,8 @@ class SelfPlayGame(PooledGame):
         settings = self._settings
         full = bool(self._rng.random() < settings.full_share)
         self._full.append(full)
-        visits, noisy = (
-            settings.visits if full else settings.fast_visits,
-            full and settings.noise_share > 0,
-        )
+        visits = settings.visits if full else settings.fast_visits
+        noisy = full and settings.noise_share > 0
         self._players[0].begin(
             self._stack[: self.ply + 1], visits, self._add_noise if noisy else None
         )
@@ -97,7 +95,8 @@ class SelfPlayGame(PooledGame):
         return chosen, np.minimum(visits, U16_MAX)
 
     def _note(self, root: Root, chosen: int, target: np.ndarray) -> None:
-        weights, proven = target.astype(np.uint16), root.proven
+        weights = target.astype(np.uint16)
+        proven = root.proven
         weighty = np.flatnonzero(weights)
         scores = score_from_value(np.where(proven != 0, proven, root.q))
         scores[(proven == 0) & (root.visits < LEAST_VISITS)] = UNKNOWN_SCORE

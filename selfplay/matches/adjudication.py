@@ -33,7 +33,8 @@ class _Rule:
 class DrawRule(_Rule):
     """Declares a draw once both engines have called the game even for `moves` moves in a row."""
 
-    NAME, POSITIVE = "draw rule", 1
+    NAME = "draw rule"
+    POSITIVE = 1
 
     moves: int = 8  # consecutive moves of each side
     score_cp: int = 10  # a score within +-this counts as even
@@ -44,7 +45,8 @@ class DrawRule(_Rule):
 class ResignRule(_Rule):
     """Declares a side lost once both engines have called it lost for `moves` moves in a row."""
 
-    NAME, POSITIVE = "resign rule", 2
+    NAME = "resign rule"
+    POSITIVE = 2
 
     moves: int = 4  # consecutive moves of each side
     score_cp: int = 800  # a side counts as lost at minus this score or worse

@@ -113,12 +113,13 @@ def _time_control(limit: str) -> str:
 def _comment(thought: Thought) -> str:
     words = []
     if (score := thought.score_cp) is not None:
-        sign, mate = "-" if score < 0 else "+" if score else "", mate_of(score)
+        sign = "+" if score > 0 else "-"
+        mate = mate_of(score)
         # In plies, of which the mating side needs one less than twice its moves.
         value = (
             f"{abs(score) / 100:.2f}" if mate is None else f"M{max(0, 2 * abs(mate) - (score > 0))}"
         )
-        words.append(f"{sign}{value}/{thought.depth or 0} ")
+        words.append(f"{sign if score else ''}{value}/{thought.depth or 0} ")
     words.append(f"{thought.time_ms / 1000:.3f}s")
     if thought.nodes is not None:
         words.append(f", n={thought.nodes}")
@@ -148,7 +149,7 @@ class MatchArchive:
         if path.is_file():
             given = json.loads(json.dumps(settings))
             stored = {"files": given.get("files")} | read_noted(path)  # 1.0.0 noted none
-            if differ := sorted(key for key in given if stored.get(key) != given[key]):
+            if differ := sorted(key for key in given if not _is_as(stored.get(key), given[key])):
                 raise RunError(
                     f"{folder} holds another {path.stem} ({', '.join(differ)} differ): use a new folder"
                 )
@@ -168,6 +169,13 @@ class MatchArchive:
         self.rows[row.number] = row
         append(self._games, json.dumps(asdict(row)) + "\n")
         append(self.folder / "games.pgn", row.pgn(self._event))
+
+
+def _is_as(stored: Any, given: Any) -> bool:
+    """Whether a setting is as an earlier version noted it; what that one did not know is 0 or None."""
+    if isinstance(stored, dict) and isinstance(given, dict):
+        return all(_is_as(stored.get(key), given.get(key)) for key in stored | given)
+    return stored == given or (stored is None and not given)
 
 
 def read_game_rows(

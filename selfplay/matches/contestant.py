@@ -14,7 +14,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from os.path import isfile
 from pathlib import Path
@@ -29,7 +29,7 @@ from selfplay.interrupt import Stopped, stopped, stopping
 from selfplay.matches.control import TimeControl
 
 ENGINE_HELP = (
-    "a command, or words name=NAME cmd=COMMAND option.NAME=VALUE nodes=N movetime=SECONDS tc=BASE+INC; "
+    "a command, or words name=NAME cmd=COMMAND option.NAME=VALUE nodes=N movetime=SECONDS tc=BASE+INC nodes-per-ms=N; "
     "the command `aino` is this installation's engine"
 )
 START_TIMEOUT_S = (
@@ -46,6 +46,8 @@ _OPTION = re.compile(
 )
 # of those that an engine writes during a search: the last ones, which have its judgement
 KEPT_LINES = 10_000
+_WORDS = {"cmd", "name", "tc", "movetime", "nodes", "nodes-per-ms"}
+_VIRTUAL_TIME = ("NodesTime", "nodestime")  # options for it: Aino's, and Stockfish's
 
 _log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
@@ -54,13 +56,20 @@ _Answer = TypeVar("_Answer")
 @dataclass(frozen=True)
 class Contestant:
     """An engine's name, command words and UCI options. `control` is set when its time control is
-    its own.
+    its own, `nodes_per_ms` when its speed in virtual time is.
     """
 
     name: str
     command: tuple[str, ...]
     options: tuple[tuple[str, str], ...] = ()
     control: TimeControl | None = None
+    nodes_per_ms: int = 0
+
+    def control_in(self, of_all: TimeControl) -> TimeControl:
+        """Return its time control where all others have `of_all`."""
+        control = self.control or of_all
+        speed = self.nodes_per_ms or of_all.nodes_per_ms
+        return replace(control, nodes_per_ms=speed) if control.is_timed else control
 
     def marks(self) -> list[str]:
         """Return marks of what is in an engine's program, network and book; other files, such as
@@ -86,7 +95,8 @@ def split_words(what: str, text: str, windows: bool = os.name == "nt") -> list[s
     Raises ConfigError, which begins with `what`.
     """
     lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
-    lexer.whitespace_split, lexer.commenters = True, ""
+    lexer.whitespace_split = True
+    lexer.commenters = ""
     if windows:
         lexer.escape = ""
     try:
@@ -96,8 +106,8 @@ def split_words(what: str, text: str, windows: bool = os.name == "nt") -> list[s
 
 
 def parse_contestant(text: str, margin_ms: float = 0.0) -> Contestant:
-    """Parse `aino`, a command, or `key=value` words with the keys cmd, name, option.NAME, tc,
-    movetime and nodes.
+    """Parse `aino`, a command, or `key=value` words with the keys cmd, name, option.NAME and those
+    of a time control.
 
     `aino` (alone, or as cmd) is this installation's engine. Raises ConfigError for other keys or a
     missing command.
@@ -113,19 +123,21 @@ def parse_contestant(text: str, margin_ms: float = 0.0) -> Contestant:
         key, equals, value = word.partition("=")
         if key.startswith("option.") and equals:
             options.append((key.removeprefix("option."), value))
-        elif key in {"cmd", "name", "tc", "movetime", "nodes"} - set(found) and equals:
+        elif key in _WORDS - set(found) and equals:
             found[key] = value
         else:
             raise ConfigError(
-                f"engine {text!r}: expected option.NAME=, or once cmd=, name=, tc=, movetime= or nodes=, found {word!r}"
+                f"engine {text!r}: expected option.NAME=, or once {'=, '.join(sorted(_WORDS))}=, found {word!r}"
             )
     command = split_words("cmd", found.get("cmd", ""))
     if not command:
         raise ConfigError(f"engine {text!r}: cmd= is missing")
     control = TimeControl.of(found.get("tc"), found.get("movetime"), found.get("nodes"), margin_ms)
-    return Contestant(
-        found.get("name") or Path(command[0]).name, engine_command(command), tuple(options), control
-    )
+    speed = found.get("nodes-per-ms", "0")
+    if not speed.isdecimal():
+        raise ConfigError(f"engine {text!r}: nodes-per-ms: expected a whole number, got {speed!r}")
+    name = found.get("name") or Path(command[0]).name
+    return Contestant(name, engine_command(command), tuple(options), control, int(speed))
 
 
 def engine_command(words: list[str]) -> tuple[str, ...]:
@@ -173,10 +185,8 @@ class _UciDriver(chess.engine.UciProtocol):
             text, *choices = re.split(r"(?:^|\s+)var\s+", re.sub(r"^default\b\s*", "", rest))
             text = text or (choices or [""])[0]
             usual = {"check": text.lower() == "true", "spin": nearest}.get(kind, text)
-            bounds, choices = (
-                (numbers.get("min"), numbers.get("max")),
-                list(dict.fromkeys([text, *choices])),
-            )
+            bounds = (numbers.get("min"), numbers.get("max"))
+            choices = list(dict.fromkeys([text, *choices]))
             self.options.setdefault(name, chess.engine.Option(name, kind, usual, *bounds, choices))
             self.config.setdefault(name, usual)
 
@@ -191,7 +201,8 @@ def open_engine(contestant: Contestant, errors: Path | None = None) -> chess.eng
     not answer its first search, even when that is stopped, lacks an option, rejects a value, or is
     given an option that the referee sets; Stopped.
     """
-    command, engine = list(contestant.command), None
+    command = list(contestant.command)
+    engine = None
     try:
         with open(errors or os.devnull, "ab") as stream:
             engine = _started(command, stream)
@@ -282,6 +293,17 @@ def set_options(
         ask_engine(engine, engine.protocol.ping(), START_TIMEOUT_S)
     except (chess.engine.EngineError, TimeoutError) as error:
         raise ConfigError(f"{contestant.name}: cannot set its options: {_cause(error)}") from error
+
+
+def set_virtual_time(
+    engine: chess.engine.SimpleEngine, contestant: Contestant, nodes_per_ms: int
+) -> None:
+    """Let the engine's own clock run on its nodes. Raises ConfigError where it has no such option."""
+    known = [name for name in _VIRTUAL_TIME if name in engine.protocol.options]
+    if not known:
+        wanted = " or ".join(_VIRTUAL_TIME)
+        raise ConfigError(f"{contestant.name} has no time in nodes: no UCI option {wanted}")
+    set_options(engine, contestant, [(known[0], str(nodes_per_ms))])
 
 
 def _cause(error: Exception) -> str:

@@ -9,6 +9,8 @@ import chess.engine
 
 from engine.errors import ConfigError
 
+SLOWEST = 100.0  # a busy machine's seconds to a second in nodes, before an engine counts as hung
+
 
 @dataclass(frozen=True)
 class TimeControl:
@@ -16,8 +18,10 @@ class TimeControl:
     either.
 
     Times are in seconds, and 0 means no such limit. `margin_s` is the referee's tolerance for its
-    own overhead. Raises ConfigError for negative numbers, for a clock together with a time per
-    move, and when nothing limits the engine.
+    own overhead. With `nodes_per_ms`, time is virtual: a millisecond is over when the engine has
+    searched so many nodes, so that no busy machine takes time from it. Raises ConfigError for
+    negative numbers, for a clock together with a time per move, for virtual time without a limit of
+    time, and when nothing limits the engine.
     """
 
     base_s: float = 0.0
@@ -25,17 +29,27 @@ class TimeControl:
     margin_s: float = 0.0
     movetime_s: float = 0.0
     nodes: int = 0
+    nodes_per_ms: int = 0
 
     def __post_init__(self) -> None:
-        values = (self.base_s, self.increment_s, self.margin_s, self.movetime_s, self.nodes)
+        values = (
+            self.base_s,
+            self.increment_s,
+            self.margin_s,
+            self.movetime_s,
+            self.nodes,
+            self.nodes_per_ms,
+        )
         if not all(0 <= value < float("inf") for value in values):
             raise ConfigError(f"expected finite numbers, none negative, got {values}")
         if bool(self.base_s) + bool(self.movetime_s) == 2 or (self.increment_s and not self.base_s):
             raise ConfigError("expected a clock with a positive base, or a time for each move")
-        if not (self.base_s or self.movetime_s or self.nodes):
+        if not (self.is_timed or self.nodes):
             raise ConfigError(
                 "expected a clock with a positive base, a time for each move, or nodes"
             )
+        if self.nodes_per_ms and not self.is_timed:
+            raise ConfigError("time in nodes needs a clock, or a time for each move")
 
     @classmethod
     def parse(cls, text: str, margin_ms: float = 0.0) -> TimeControl:
@@ -73,13 +87,28 @@ class TimeControl:
         clock = f"{self.base_s:g}+{self.increment_s:g}" if self.base_s else ""
         each = f"{self.movetime_s:g} s a move" if self.movetime_s else ""
         nodes = f"{self.nodes:,} nodes a move" if self.nodes else ""
-        return ", ".join(filter(None, (clock, each, nodes)))
+        virtual = f"{self.nodes_per_ms:,} nodes a ms" if self.nodes_per_ms else ""
+        return ", ".join(filter(None, (clock, each, nodes, virtual)))
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether a clock, or a time for each move, limits the engine."""
+        return bool(self.base_s or self.movetime_s)
 
     def allowed_s(self, clock_s: float) -> float | None:
         """Seconds the next move may take with `clock_s` seconds left; None when only nodes limit
         the engine.
         """
         return clock_s if self.base_s else self.movetime_s or None
+
+    def used_s(self, measured_s: float, nodes: int) -> float:
+        """Seconds that a move takes off the clock, for which the engine has searched `nodes`."""
+        return nodes / (1000.0 * self.nodes_per_ms) if self.nodes_per_ms else measured_s
+
+    def patience_s(self, clock_s: float, late_s: float) -> float:
+        """Seconds to wait for an answer, of which `late_s` are the referee's patience."""
+        allowed_s = self.allowed_s(clock_s) or 0.0
+        return late_s + (SLOWEST * allowed_s if self.nodes_per_ms else allowed_s)
 
     def limit(
         self, clock_s: float, opponent: TimeControl, opponent_clock_s: float, turn: chess.Color

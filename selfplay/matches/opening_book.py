@@ -35,7 +35,9 @@ DEFAULT_PLIES = (
     16  # plies taken from a PGN game: eight moves, the length of most opening collections
 )
 
-RANDOM_BOOK, RANDOM_OPENINGS, MOST_RANDOM_PLIES = re.compile(r"random:(.*)"), 5_000, 40
+RANDOM_BOOK = re.compile(r"random:(.*)")
+RANDOM_OPENINGS = 5_000
+MOST_RANDOM_PLIES = 40
 
 MOST_UNREADABLE = 20  # A book with more unreadable openings in a row is not what it was taken for.
 
@@ -84,10 +86,8 @@ def load_book(
             _pgn_opening, plies=plies, chess960=chess960
         )
     else:
-        entries, read = (
-            list(position_lines(text)),
-            functools.partial(_position_opening, chess960=chess960),
-        )
+        entries = list(position_lines(text))
+        read = functools.partial(_position_opening, chess960=chess960)
     if not entries:
         raise DataError(f"{name}: no openings in it")
     return OpeningBook(name, entries, read)
@@ -106,9 +106,11 @@ def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
     return _default_openings() if path is None else _boards(load_book(path))
 
 
-@functools.cache  # each phase of a run needs them, and parsing takes about a second
+@functools.cache
 def _default_openings() -> Sequence[chess.Board]:
-    return _boards(load_book())
+    """Parse Aino's own openings. A test holds that games can go on from each, so nothing is checked."""
+    _, text = _read_text(None)
+    return [chess.Board.from_epd(line)[0] for _, line in position_lines(text)]
 
 
 @functools.cache
@@ -118,7 +120,8 @@ def random_openings(plies: int) -> Sequence[chess.Board]:
 
     They need nothing but the rules. At most RANDOM_OPENINGS of them, always the same.
     """
-    rng, found = np.random.default_rng(plies), {}
+    rng = np.random.default_rng(plies)
+    found = {}
     for _ in range(RANDOM_OPENINGS):
         board = chess.Board()
         for _ in range(plies):
@@ -176,7 +179,8 @@ def readable(
         try:
             opening = openings[number]
         except DataError as error:
-            fault, failed = error, failed + 1
+            fault = error
+            failed += 1
             if failed == MOST_UNREADABLE:
                 raise
             note(error)

@@ -83,7 +83,8 @@ def last_judgement(lines: Sequence[str], board: chess.Board) -> Info:
 
 def _score(words: Sequence[str]) -> int | None:
     after = _after("score", words)
-    kind, value = next(after, ""), _number(after)
+    kind = next(after, "")
+    value = _number(after)
     if kind not in ("cp", "mate") or value is None:
         return None
     if kind == "mate":
@@ -96,8 +97,10 @@ def mate_of(score_cp: int) -> int | None:
     """Return in how many moves a score says there is a mate, negative for being mated; None if
     there is none.
     """
+    if abs(score_cp) <= LARGEST_SCORE:
+        return None
     distance = MATE_SCORE_CP - abs(score_cp)
-    return None if abs(score_cp) <= LARGEST_SCORE else distance if score_cp > 0 else -distance
+    return distance if score_cp > 0 else -distance
 
 
 def _after(name: str, words: Sequence[str]) -> Iterator[str]:
@@ -167,7 +170,7 @@ class SeatedEngine:
 class Thought(NamedTuple):
     """What an engine reported with a move. None marks a value it did not report."""
 
-    time_ms: int  # measured by the referee
+    time_ms: int  # measured by the referee, or made of the nodes
     score_cp: int | None  # from the mover's side; MATE_SCORE_CP defines the score of a mate
     depth: int | None
     nodes: int | None
@@ -232,7 +235,9 @@ def play_match_game(
             _move(board, game, players, clocks_s, rules.patience_s)
     except EngineFault as fault:
         game.result = "0-1" if side == chess.WHITE else "1-0"
-        game.offender, game.reason, game.detail = side, fault.reason, fault.detail
+        game.offender = side
+        game.reason = fault.reason
+        game.detail = fault.detail
         return game
     return None
 
@@ -262,14 +267,18 @@ def _move(
     limit = control.limit(clocks_s[side], other, clocks_s[not side], side)
     told = deque[str](maxlen=KEPT_LINES)
     begin = awake_s()
-    answer = think(players[side].engine, board, limit, patience_s + (allowed_s or 0.0), told)
-    used_s = awake_s() - begin
+    patience_s = control.patience_s(clocks_s[side], patience_s)
+    answer = think(players[side].engine, board, limit, patience_s, told)
+    measured_s = awake_s() - begin
+    judged = last_judgement(told, board)
+    used_s = control.used_s(measured_s, judged.nodes or 0)
+    if control.nodes_per_ms and judged.nodes is None:
+        raise EngineFault(Reason.TIME, "it told no nodes, of which its time is made")
     game.slowest_ms[not side] = max(game.slowest_ms[not side], 1000.0 * used_s)
     if allowed_s is not None and used_s > allowed_s + control.margin_s:
         raise EngineFault(Reason.TIME, f"{used_s:.3f} s used of {allowed_s:.3f} s")
     assert answer.move is not None
     clocks_s[side] = max(clocks_s[side] - used_s, 0.0) + control.increment_s
-    judged = last_judgement(told, board)
     game.thoughts.append(
         Thought(round(1000.0 * used_s), judged.score_cp, judged.depth, judged.nodes)
     )

@@ -155,18 +155,7 @@ def fit_ratings(
         [(given.get(one, centre) - given.get(other, centre)) / ELO for one, other in results]
     )
     points, games = np.array(list(results.values()), float).reshape(-1, 2).T
-    odds, weight = np.zeros(len(free)), (ELO / PRIOR_SPREAD_ELO) ** 2
-    for _ in range(MOST_STEPS):
-        expected = 1.0 / (1.0 + np.exp(-(leads + sides @ odds)))
-        slope = sides.T @ (points - games * expected) - weight * odds
-        curvature = sides.T @ (
-            sides * (games * expected * (1.0 - expected))[:, None]
-        ) + weight * np.eye(len(free))
-        step = np.linalg.solve(curvature, slope)
-        longest = float(np.abs(step).max(initial=0.0))
-        odds += step * min(1.0, LARGEST_STEP / max(longest, ENOUGH))
-        if longest < ENOUGH:
-            break
+    odds, curvature = _most_likely(sides, leads, points, games)
     half = NORMAL_95 * ELO * np.sqrt(np.diag(np.linalg.inv(curvature)))
     middles = zip(free, (centre + ELO * odds).tolist(), half.tolist(), strict=True)
     fitted = {
@@ -174,3 +163,26 @@ def fit_ratings(
         for name, middle, width in middles
     }
     return {name: FittedRating(elo, elo, elo) for name, elo in given.items()} | fitted
+
+
+def _most_likely(
+    sides: np.ndarray, leads: np.ndarray, points: np.ndarray, games: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (the log odds of players [N], the curvature there [N, N]) by Newton's method.
+
+    sides: [pairs, N], 1 and -1 for the players of a pair. leads: [pairs], what given ratings add.
+    """
+    count = sides.shape[1]
+    odds = np.zeros(count)
+    weight = (ELO / PRIOR_SPREAD_ELO) ** 2
+    for _ in range(MOST_STEPS):
+        expected = 1.0 / (1.0 + np.exp(-(leads + sides @ odds)))
+        slope = sides.T @ (points - games * expected) - weight * odds
+        information = games * expected * (1.0 - expected)
+        curvature = sides.T @ (sides * information[:, None]) + weight * np.eye(count)
+        step = np.linalg.solve(curvature, slope)
+        longest = float(np.abs(step).max(initial=0.0))
+        odds += step * min(1.0, LARGEST_STEP / max(longest, ENOUGH))
+        if longest < ENOUGH:
+            break
+    return odds, curvature

@@ -47,6 +47,10 @@ class LadderSettings(SeriesSettings):
             raise ConfigError(f"games: expected an even number of at least 2, got {self.games}")
 
     @property
+    def most_games(self) -> int:
+        return self.games
+
+    @property
     def rungs(self) -> list[int]:
         return list(range(self.lowest, self.highest + 1, self.step))
 
@@ -118,7 +122,8 @@ class Ladder(Series):
         pair = number // 2
         if pair not in self._rung_of_pair:
             self._rung_of_pair[pair] = most_informative_rung(self._rating, self.settings.rungs)
-        rung, opponent = self._rung_of_pair[pair], self.settings.opponent
+        rung = self._rung_of_pair[pair]
+        opponent = self.settings.opponent
         options = (*opponent.options, ("UCI_LimitStrength", "true"), ("UCI_Elo", str(rung)))
         opponent = replace(opponent, name=f"{opponent.name}-{rung}", options=options)
         return PlannedGame(number, self.settings.engine, opponent, self._openings[pair])

@@ -3,7 +3,7 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +14,12 @@ from engine.errors import ConfigError
 from engine.options.settings import setting
 from selfplay.interrupt import Stop
 from selfplay.matches.archive import GameRow, MatchArchive
-from selfplay.matches.contestant import Contestant, close_engine, open_engine
+from selfplay.matches.contestant import (
+    Contestant,
+    close_engine,
+    open_engine,
+    set_virtual_time,
+)
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import OpeningOrder, opening_board, readable
 from selfplay.matches.play import Rules, SeatedEngine, play_match_game
@@ -65,22 +70,24 @@ class SeriesSettings(Rules):
         first, last = (
             next(readable(self.openings, order)) for order in (numbers, reversed(numbers))
         )
-        values = {
-            one.name: asdict(value)
-            if hasattr(value := getattr(self, one.name), "__dataclass_fields__")
-            else value
-            for one in fields(self)
-        }
-        files = [
-            mark
-            for one in vars(self).values()
-            if isinstance(one, Contestant)
-            for mark in one.marks()
+        values = {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
+        parts = [
+            one
+            for value in vars(self).values()
+            for one in (value if isinstance(value, tuple) else (value,))
         ]
+        files = [mark for one in parts if isinstance(one, Contestant) for mark in one.marks()]
         return values | {
             "openings": {"count": len(self.openings), "first": first, "last": last},
             "files": files,
         }
+
+
+def _plain(value: Any) -> Any:
+    """Return a setting as JSON values."""
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 class Series(ABC):
@@ -154,10 +161,8 @@ class _Table:
         colours = planned.colours
         self._close_others(set(colours.values()))
         players = {colour: self._player(contestant) for colour, contestant in colours.items()}
-        start, date = (
-            opening_board(planned.opening, self._settings.chess960),
-            time.strftime("%Y.%m.%d"),
-        )
+        start = opening_board(planned.opening, self._settings.chess960)
+        date = time.strftime("%Y.%m.%d")
         game = play_match_game(start, players, self._settings, stop)
         if game is None:
             return None
@@ -173,16 +178,18 @@ class _Table:
         )  # fmt: skip
 
     def _player(self, contestant: Contestant) -> SeatedEngine:
+        control = contestant.control_in(self._settings.control)
         if contestant not in self._engines:
-            self._engines[contestant] = open_engine(contestant, self._folder / "stderr.log")
-        if (
-            self._settings.chess960
-            and "UCI_Chess960" not in self._engines[contestant].protocol.options
-        ):
+            engine = open_engine(contestant, self._folder / "stderr.log")
+            self._engines[contestant] = engine
+            if control.nodes_per_ms:
+                set_virtual_time(engine, contestant, control.nodes_per_ms)
+        engine = self._engines[contestant]
+        if self._settings.chess960 and "UCI_Chess960" not in engine.protocol.options:
             raise ConfigError(
                 f"{contestant.name} plays no Chess960: it has no UCI option 'UCI_Chess960'"
             )
-        return SeatedEngine(self._engines[contestant], contestant.control or self._settings.control)
+        return SeatedEngine(engine, control)
 
     def _close_others(self, needed: set[Contestant]) -> None:
         for contestant in set(self._engines) - needed:

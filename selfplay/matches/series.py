@@ -43,9 +43,13 @@ class MatchSettings(SeriesSettings):
             raise ConfigError(f"both engines are called {self.first.name!r}: give one a name=")
 
     @property
+    def most_games(self) -> int:
+        return self.games
+
+    @property
     def warning(self) -> str:
         """What makes the games tell less than their number promises; empty for nothing."""
-        controls = [one.control or self.control for one in (self.first, self.second)]
+        controls = [one.control_in(self.control) for one in (self.first, self.second)]
         needed, what = (self.games, "games") if self.first_to_move else (self.games // 2, "pairs")
         if needed <= len(self.openings) or any(one.allowed_s(1.0) for one in controls):
             return ""

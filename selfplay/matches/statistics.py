@@ -178,7 +178,9 @@ class Sprt:
 
     def _decided_by(self, ratio: float) -> bool | None:
         reject, accept = self.bounds
-        return True if ratio >= accept else False if ratio <= reject else None
+        if reject < ratio < accept:
+            return None
+        return ratio >= accept
 
     def follow(self, pair_points: Sequence[float], state: SprtState | None = None) -> SprtState:
         """Return the test's state after the pairs in order, or at the first pair that decides it.

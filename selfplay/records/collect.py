@@ -73,7 +73,8 @@ def verified_pieces(
             packed.target_first,
             packed.target_moves,
         )
-        legal, may_be = np.zeros(packed.n_games, np.bool_), packed.wdl >= told_share
+        legal = np.zeros(packed.n_games, np.bool_)
+        may_be = packed.wdl >= told_share
         verify_games(
             *games,
             may_be,

@@ -154,10 +154,8 @@ def training_game(game: SelfPlayRecord, value_share: float) -> GameRecord:
     owner = np.repeat(np.arange(len(counts)), counts)
     totals = np.bincount(owner, weights=visits, minlength=len(counts))
     black_to_move = (np.arange(len(game.moves)) + int(game.start[SIDE])) % 2 == 1
-    result, roots = (
-        wdl_from_result(game.white_points, black_to_move),
-        game.root_wdl.astype(np.float32),
-    )
+    result = wdl_from_result(game.white_points, black_to_move)
+    roots = game.root_wdl.astype(np.float32)
     return GameRecord(
         start=game.start,
         moves=game.moves,

@@ -36,12 +36,10 @@ from selfplay.records.packed import (
     fill_keys,
 )
 
-JOURNAL, VALUES_FILE, SCORED, FOLDER_SETTINGS = (
-    "journal",
-    "values.rows",
-    "scored.rows",
-    "settings.json",
-)
+JOURNAL = "journal"
+VALUES_FILE = "values.rows"
+SCORED = "scored.rows"
+FOLDER_SETTINGS = "settings.json"
 JOURNAL_MAGIC = b"AJ01"
 RECORD = struct.Struct(
     "<4sIQQQIIII"
@@ -142,7 +140,9 @@ class Composition:
 
 
 def composition(rows: np.ndarray) -> Composition:
-    counts, calm, balanced = np.zeros(SOURCE_MASK + 1, np.int64), 0, 0
+    counts = np.zeros(SOURCE_MASK + 1, np.int64)
+    calm = 0
+    balanced = 0
     for first in range(0, len(rows), ROWS_PER_PASS):
         fields = fields_of(rows[first : first + ROWS_PER_PASS])
         kinds = np.bincount(fields["kind"], minlength=256)

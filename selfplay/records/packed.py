@@ -54,7 +54,9 @@ _PIECES_AT_START = np.array([8, 2, 2, 2, 1, 1], np.int64)
 def pack_row(row, score, root, plies_left, kind, words):
     """Write a position of at most 32 pieces and its label into words [4]."""
     occupied = row[layout.WHITE] | row[layout.BLACK]
-    words[0], words[1], words[2] = occupied, ZERO, ZERO
+    words[0] = occupied
+    words[1] = ZERO
+    words[2] = ZERO
     number = np.int64(0)
     while occupied:
         code = np.uint64(_code(row, ctz(occupied)))
@@ -95,11 +97,9 @@ def unpack_row(words, row):
     if popcount(words[0]) > 32 or not _put_pieces(words, row):
         return False
     state = np.int64(words[3] >> np.uint64(40)) & 0xFF
-    row[layout.SIDE], row[layout.FULLMOVE], row[layout.REPETITIONS] = (
-        np.uint64(state & 1),
-        ONE,
-        ZERO,
-    )
+    row[layout.SIDE] = np.uint64(state & 1)
+    row[layout.FULLMOVE] = ONE
+    row[layout.REPETITIONS] = ZERO
     row[layout.HALFMOVE] = words[3] >> np.uint64(32) & np.uint64(0xFF)
     if not (_pieces_are_possible(row, np.int64(0)) and _pieces_are_possible(row, np.int64(1))):
         return False
@@ -126,7 +126,8 @@ def fill_keys(packed, row, keys):
 
 @kernel()
 def _put_pieces(words, row):
-    occupied, number = words[0], np.int64(0)
+    occupied = words[0]
+    number = np.int64(0)
     while occupied:
         code = np.int64(words[1 + (number >> 4)] >> np.uint64(4 * (number & 15))) & 15
         if code > BLACK_ROOK_THAT_CASTLES:

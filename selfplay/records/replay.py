@@ -59,7 +59,9 @@ def read_segment(path: Path) -> tuple[list[SelfPlayRecord], int]:
         raise DataError(
             f"{path}: not a replay segment: expected {REPLAY_MAGIC!r}, found {data[: len(REPLAY_MAGIC)]!r}"
         )
-    records, position, damaged = [], len(REPLAY_MAGIC), 0
+    records = []
+    position = len(REPLAY_MAGIC)
+    damaged = 0
     while position < len(data):
         payload = _payload_at(data, position)
         if payload is None:

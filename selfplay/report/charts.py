@@ -87,29 +87,8 @@ def draw_chart(chart: Chart) -> DrawnChart | None:
     every = [point for curve in chart.curves for point in curve.points]
     if not every:
         return None
-    values = [y for _, y in every]
     x_range = (min(x for x, _ in every), max(x for x, _ in every))
-    span, largest = max(values) - min(values), max(map(abs, values))
-    room = MARGIN * max(span, 1e-3) if span > FLAT * largest else max(ROOM_OF_FLAT * largest, 1e-3)
-    y_range = (min(values) - room, max(values) + room)
-
-    def drawn_curve(number: int, curve: Curve) -> DrawnCurve:
-        kind = (number if curve.kind is None else curve.kind) % KINDS_OF_LINES
-        marks = "".join(
-            "M{:.1f} {:.1f}h0".format(*place(x, y, x_range, y_range)) for x, y in curve.points
-        )
-        area = [(x, low) for x, low, _ in curve.band] + [
-            (x, high) for x, _, high in reversed(curve.band)
-        ]
-        inside = [(x, min(max(y, y_range[0]), y_range[1])) for x, y in area]
-        return DrawnCurve(
-            curve,
-            style=f"s{kind}" + " thin" * (not curve.name),
-            line=line_path(curve.points, x_range, y_range) if curve.line else "",
-            dots=marks if curve.dots or len(curve.points) == 1 else "",
-            band=line_path(inside, x_range, y_range),
-        )
-
+    y_range = _range_with_room([y for _, y in every])
     y_ticks, x_ticks = ticks(*y_range, 5), ticks(*x_range, 7)
     if chart.whole_x:
         x_ticks = [x for x in x_ticks if x == round(x)]
@@ -117,7 +96,9 @@ def draw_chart(chart: Chart) -> DrawnChart | None:
     return DrawnChart(
         chart=chart,
         curves=[
-            drawn_curve(number, curve) for number, curve in enumerate(chart.curves) if curve.points
+            _drawn_curve(curve, number, x_range, y_range)
+            for number, curve in enumerate(chart.curves)
+            if curve.points
         ],
         y_marks=[
             (_text(y, y_ticks, chart.percent), 100 * (1 - share(y, y_range))) for y in y_ticks
@@ -127,6 +108,32 @@ def draw_chart(chart: Chart) -> DrawnChart | None:
             for x in x_ticks
         ],
         label=". ".join(_spoken(curve, chart.percent) for curve in named),
+    )
+
+
+def _range_with_room(values: Sequence[float]) -> tuple[float, float]:
+    span = max(values) - min(values)
+    largest = max(map(abs, values))
+    room = MARGIN * max(span, 1e-3) if span > FLAT * largest else max(ROOM_OF_FLAT * largest, 1e-3)
+    return min(values) - room, max(values) + room
+
+
+def _drawn_curve(
+    curve: Curve, number: int, x_range: tuple[float, float], y_range: tuple[float, float]
+) -> DrawnCurve:
+    kind = (number if curve.kind is None else curve.kind) % KINDS_OF_LINES
+    marks = "".join(
+        "M{:.1f} {:.1f}h0".format(*place(x, y, x_range, y_range)) for x, y in curve.points
+    )
+    lower = [(x, low) for x, low, _ in curve.band]
+    upper = [(x, high) for x, _, high in reversed(curve.band)]
+    inside = [(x, min(max(y, y_range[0]), y_range[1])) for x, y in lower + upper]
+    return DrawnCurve(
+        curve,
+        style=f"s{kind}" if curve.name else f"s{kind} thin",
+        line=line_path(curve.points, x_range, y_range) if curve.line else "",
+        dots=marks if curve.dots or len(curve.points) == 1 else "",
+        band=line_path(inside, x_range, y_range),
     )
 
 

@@ -137,7 +137,8 @@ class EventFiles:
                     writer.close()
                 for older in (self._folder / run.run).glob("events.out.tfevents.*"):
                     older.unlink()
-                writer, written = self._make(str(self._folder / run.run)), {}
+                writer = self._make(str(self._folder / run.run))
+                written = {}
             for name, step in numbers:
                 if (name, step) not in written:
                     writer.add_scalar(name, numbers[name, step], step)

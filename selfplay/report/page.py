@@ -257,8 +257,12 @@ def _charts(groups: Sequence[Group], x: str, x_name: str, whole_x: bool) -> list
             )
             sets.setdefault(on, []).append((number, group))
         for on, some in sets.items():
-            told = f", {on}" if name == "rung" else " on held-out games" if name in SCORES else ""
-            if len(sets) > 1 and name in SCORES:
+            told = ""
+            if name == "rung":
+                told = f", {on}"
+            elif name in SCORES and len(sets) == 1:
+                told = " on held-out games"
+            elif name in SCORES:
                 told = f" on the held-out games of {' and '.join(group.name for _, group in some)}"
             curves = [curve for number, group in some for curve in group.curves(x, name, number)]
             charts.append(Chart(title + told, curves, "", name in SHARES, x_name, whole_x))

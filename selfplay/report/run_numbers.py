@@ -106,14 +106,7 @@ def _logged(row: Mapping[str, Any], values: Mapping[str, float | None]) -> Row:
 
 
 def _read_self_play(path: Path, name: str) -> Metrics:
-    if not path.exists():
-        raise RunError(f"{path}: no such folder")
-    if not (path / "ledger.sqlite").is_file():
-        if (path / "replay").is_dir():
-            raise RunError(f"{path}: the run database, ledger.sqlite, is missing")
-        raise RunError(
-            f"{path}: not a self-play run; reports are for runs of `loop` and `pretrain`"
-        )
+    _check_self_play(path)
     with closing(Ledger(path / "ledger.sqlite", is_copy=True)) as ledger:
         generations = ledger.generations()
         if not generations:
@@ -150,6 +143,16 @@ def _read_self_play(path: Path, name: str) -> Metrics:
         )
 
 
+def _check_self_play(path: Path) -> None:
+    if not path.exists():
+        raise RunError(f"{path}: no such folder")
+    if (path / "ledger.sqlite").is_file():
+        return
+    if (path / "replay").is_dir():
+        raise RunError(f"{path}: the run database, ledger.sqlite, is missing")
+    raise RunError(f"{path}: not a self-play run; reports are for runs of `loop` and `pretrain`")
+
+
 def _rows(
     ledger: Ledger, games_of: Mapping[int, Sequence[SelfPlayRow]], anchors: AnchorFit
 ) -> list[Row]:
@@ -160,33 +163,19 @@ def _rows(
     rows: list[Row] = (
         [{"generation": 0, "hours": 0.0, "all_positions": 0, **start}] if start else []
     )
-    imports, work, resignations, gates = (
-        ledger.imports(),
-        ledger.work(),
-        ledger.resignations(),
-        ledger.gates(),
-    )
-    hours, positions, gained = 0.0, 0, None
+    imports = ledger.imports()
+    work = ledger.work()
+    resignations = ledger.resignations()
+    gates = ledger.gates()
+    hours = 0.0
+    positions = 0
+    gained = None
     for number, games in games_of.items():
         gate = gates.get(number)
+        if gate is not None:
+            gained = (gained or 0.0) + _gained_by(gate)
         hours += work.get(number, math.nan) / 3600
         positions += sum(game.plies for game in games)
-        gate_row: Row = {}
-        if gate is not None:
-            gained = (gained or 0.0) + (
-                gate_difference(gate.score, _games_of(gate)) if gate.accepted else 0.0
-            )
-            gate_row = {
-                "accepted": int(gate.accepted),
-                "decided": int(gate.decided),
-                "gate_games": _games_of(gate),
-            }
-            gate_row |= {
-                "gate_score": gate.score,
-                "elo": gate.elo,
-                "elo_low": gate.elo_low,
-                "elo_high": gate.elo_high,
-            }
         given_up, wrong = resignations.get(number, (None, None))
         row = {
             "generation": number,
@@ -197,12 +186,28 @@ def _rows(
             "wrong": wrong,
             **_scores(ledger, number, "before", "before_"),
             **_scores(ledger, number, "after", ""),
-            **gate_row,
+            **({} if gate is None else _gate_row(gate)),
             **_rung(anchors, number),
             "gained": gained,
         }
         rows.append(_known(row))
     return rows
+
+
+def _gained_by(gate: GateResult) -> float:
+    return gate_difference(gate.score, _games_of(gate)) if gate.accepted else 0.0
+
+
+def _gate_row(gate: GateResult) -> Row:
+    return {
+        "accepted": int(gate.accepted),
+        "decided": int(gate.decided),
+        "gate_games": _games_of(gate),
+        "gate_score": gate.score,
+        "elo": gate.elo,
+        "elo_low": gate.elo_low,
+        "elo_high": gate.elo_high,
+    }
 
 
 def _games_row(games: Sequence[SelfPlayRow], positions: int) -> Row:

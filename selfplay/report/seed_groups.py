@@ -83,11 +83,16 @@ def seed_groups(runs: Sequence[Metrics]) -> list[Group]:
     folders = [{run.run.rpartition("/")[0] for run in group} for group in alike.values()]
     groups = []
     for group, mine in zip(alike.values(), folders, strict=True):
-        first, others = group[0].run, len(group) - 1
+        first = group[0].run
+        others = len(group) - 1
         holds_all = (
             len(mine) == 1 and "" not in mine and sum(bool(mine & one) for one in folders) == 1
         )
-        name = (mine.pop() if holds_all else f"{first} and {others} more") if others else first
+        name = first
+        if holds_all and others:
+            name = mine.pop()
+        elif others:
+            name = f"{first} and {others} more"
         groups.append(Group(name, [replace(run, group=name) for run in group]))
     return groups
 
@@ -108,7 +113,8 @@ def mean_curve(
     have begun and none has ended, so that no run leaves the mean on the way. Between their points,
     curves are straight.
     """
-    first, last = max(curve[0][0] for curve in curves), min(curve[-1][0] for curve in curves)
+    first = max(curve[0][0] for curve in curves)
+    last = min(curve[-1][0] for curve in curves)
     places = sorted({x for curve in curves for x, _ in curve if first <= x <= last})
     values = np.array(
         [np.interp(places, [x for x, _ in curve], [y for _, y in curve]) for curve in curves]
@@ -121,7 +127,8 @@ def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, f
     """(mean, low, high) of numbers from independent runs, at least two, with Student's 95%
     interval.
     """
-    count, mean = len(values), float(np.mean(values))
+    count = len(values)
+    mean = float(np.mean(values))
     half = student_95(count - 1) * float(np.std(values, ddof=1)) / math.sqrt(count)
     return mean, mean - half, mean + half
 

@@ -63,16 +63,7 @@ def read_anchors(run: Path, settings: AnchorSettings) -> AnchorFit:
 
 def _fit(rows: Mapping[int, GameRow], settings: AnchorSettings) -> AnchorFit:
     """Fit to the complete pairs of games."""
-    results: dict[tuple[str, str], tuple[float, float]] = {}
-    for pair, points in complete_pairs(
-        {number: row.first_points for number, row in rows.items()}
-    ).items():
-        players = (
-            rows[2 * pair].white,
-            rows[2 * pair].black,
-        )  # the first has White in even-numbered games
-        before = results.get(players, (0.0, 0.0))
-        results[players] = before[0] + points, before[1] + 2.0
+    results = _results_of_pairs(rows)
     levels = {
         name: float(name.partition(":")[2])
         for pair in results
@@ -95,6 +86,18 @@ def _fit(rows: Mapping[int, GameRow], settings: AnchorSettings) -> AnchorFit:
     return AnchorFit(networks, others, games, scale)
 
 
+def _results_of_pairs(rows: Mapping[int, GameRow]) -> dict[tuple[str, str], tuple[float, float]]:
+    """Return (points of the first, games) of the complete pairs, by players."""
+    results: dict[tuple[str, str], tuple[float, float]] = {}
+    points_of = complete_pairs({number: row.first_points for number, row in rows.items()})
+    for pair, points in points_of.items():
+        # The first has White in even-numbered games.
+        players = (rows[2 * pair].white, rows[2 * pair].black)
+        points_before, games_before = results.get(players, (0.0, 0.0))
+        results[players] = points_before + points, games_before + 2.0
+    return results
+
+
 class AnchorSeries(Series):
     """The games between a run's networks and its anchors, one at a time.
 
@@ -105,14 +108,15 @@ class AnchorSeries(Series):
     """
 
     def __init__(self, run: RunFolder, tell: Tell, halted: Stop) -> None:
-        self._run, self._tell, self._halted = run, tell, halted
+        self._run = run
+        self._tell = tell
+        self._halted = halted
         self._anchors = _anchors(run, tell)
-        self.is_limited, self._busy_s = True, 0.0
+        self.is_limited = True
+        self._busy_s = 0.0
         self._began = self._handed_out = awake_s()
-        control, rules = (
-            TimeControl(nodes=run.config.anchors.nodes),
-            Adjudication(DrawRule(), ResignRule()),
-        )
+        control = TimeControl(nodes=run.config.anchors.nodes)
+        rules = Adjudication(DrawRule(), ResignRule())
         settings = SeriesSettings(
             control=control, openings=load_book(), seed=run.config.seed, longest=run.config.anchors.longest,
             adjudication=rules,
@@ -149,10 +153,8 @@ class AnchorSeries(Series):
         """Return the missing game of a pair, or the first of a new one, once there is time for it."""
         self._wait()
         self._handed_out = awake_s()
-        rows, players = (
-            self._archive.rows,
-            {one.name: one for one in [*self._networks.values(), *self._anchors]},
-        )
+        rows = self._archive.rows
+        players = {one.name: one for one in [*self._networks.values(), *self._anchors]}
         for row in rows.values():
             first, second = (
                 (row.white, row.black) if row.number % 2 == 0 else (row.black, row.white)
@@ -196,7 +198,8 @@ class AnchorSeries(Series):
         """Choose the anchor against which the next pair should tell most: p (1 - p), shared with
         the pairs it had.
         """
-        fit, name = _fit(self._archive.rows, self._run.config.anchors), self._networks[network].name
+        fit = _fit(self._archive.rows, self._run.config.anchors)
+        name = self._networks[network].name
         earlier = [number for number in fit.networks if number <= network]
         mean = sum(rating.elo for rating in fit.anchors.values()) / len(fit.anchors)
         elo = fit.networks[max(earlier)].elo if earlier else mean
@@ -211,13 +214,9 @@ class AnchorSeries(Series):
                 if anchor.name.startswith("gen-")
                 else fit.anchors.get(anchor.name)
             )
-            its = (
-                float(level)
-                if joined and level.isdecimal()
-                else elo
-                if rating is None
-                else rating.elo
-            )
+            its = elo if rating is None else rating.elo
+            if joined and level.isdecimal():
+                its = float(level)
             had = sum(
                 {name, anchor.name} == {row.white, row.black} for row in self._archive.rows.values()
             )
@@ -239,7 +238,8 @@ class AnchorSeries(Series):
 
 def _anchors(run: RunFolder, tell: Tell) -> list[Contestant]:
     """Return the anchors that can play here."""
-    found, missing = list[Contestant](), list[str]()
+    found = list[Contestant]()
+    missing = list[str]()
     stockfish = split_words("anchors.stockfish", run.config.anchors.stockfish)
     for word in run.config.anchors.opponents.split():
         kind, _, number = word.partition(":")

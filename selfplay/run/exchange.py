@@ -81,11 +81,13 @@ def import_games(
     known = {
         game_key(game.start, game.played) for path in segments for game in read_segment(path)[0]
     }
-    rows, sources = list[SelfPlayRow](), list[tuple[str, int, int]]()
+    rows = list[SelfPlayRow]()
+    sources = list[tuple[str, int, int]]()
 
     def new_games() -> Iterator[SelfPlayRecord]:
         for path, games in readers:
-            first, duplicates = len(rows), 0
+            first = len(rows)
+            duplicates = 0
             for game in games:
                 if stop():
                     raise Stopped
@@ -99,10 +101,8 @@ def import_games(
                 yield mine
             sources.append((printable(path), len(rows) - first, duplicates))
         if not rows:
-            names, known_games = (
-                ", ".join(source[0] for source in sources),
-                sum(source[2] for source in sources),
-            )
+            names = ", ".join(source[0] for source in sources)
+            known_games = sum(source[2] for source in sources)
             seen = "".join(f"; {path}: {tally}" for path, tally in tallies)
             why = (
                 f"all {known_games:,} games are known already" if known_games else "no games found"

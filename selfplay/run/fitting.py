@@ -103,11 +103,14 @@ def fit(
         raise NothingToLearn(
             f"{run.path}: generation {generation}: the games have no position to learn from"
         )
-    model, family = run.load(run.best), family_of(run.config.net)
+    model = run.load(run.best)
+    family = family_of(run.config.net)
     score = _scorer(run, family, heldout)
     before = score(model)
-    data, total_steps = TrainingData((training,), (1.0,), heldout), _total_steps(settings)
-    seed, how = run.config.seed + SEED_OF_FIT * generation, learner_settings(run.config)
+    data = TrainingData((training,), (1.0,), heldout)
+    total_steps = _total_steps(settings)
+    seed = run.config.seed + SEED_OF_FIT * generation
+    how = learner_settings(run.config)
     rates = WarmupCosine.over_progress(settings.peak_rate)
     batches = family.batches(data, how, seed)
     learner = family.learner(
@@ -218,7 +221,8 @@ def _train(
     """Train until the generation's positions are used up; False when stopped. Writes a checkpoint
     either way.
     """
-    path, conditions = run.fit_checkpoint(generation), _conditions(run, learner)
+    path = run.fit_checkpoint(generation)
+    conditions = _conditions(run, learner)
     if path.is_file():
         arrays, values = load_checkpoint(path)
         if values.get("conditions") == conditions:
@@ -236,7 +240,8 @@ def _train(
 
     batch_size = run.config.fit.batch_size
     total_steps = _total_steps(run.config.fit)
-    first, started = learner.steps_done, awake_s()
+    first = learner.steps_done
+    started = awake_s()
     saved = started
     while learner.steps_done < total_steps and not stop():
         losses = learner.step_or_save(save)

@@ -140,7 +140,8 @@ def gate(
     """
     openings = run.opening_rows()
     settings = replace(run.config.gate, pairs=min(run.config.gate.pairs, len(openings)))
-    conditions, played = _conditions(run, generation, openings), run.ledger.gate_points(generation)
+    conditions = _conditions(run, generation, openings)
+    played = run.ledger.gate_points(generation)
     test = GateTest(settings, played.get(conditions, {}))
     result = run.ledger.gates().get(generation) or test.verdict
     if result is None and (others := sum(map(len, played.values())) - len(test.points)):
@@ -158,7 +159,8 @@ def gate(
     if result is None:
         numbers = [number for number in range(2 * settings.pairs) if number not in test.points]
         nets = run.candidate(generation), run.best
-        rows, config = np.array(openings), run.config
+        rows = np.array(openings)
+        config = run.config
         task = GateTask(
             config.seed,
             generation,

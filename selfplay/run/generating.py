@@ -164,7 +164,9 @@ def generate_games(
     for change in changes:
         tell(change)
     missing = [number for number in range(settings.count) if number not in writer.games]
-    started, played, begun_with = awake_s(), 0, len(writer.games)
+    started = awake_s()
+    played = 0
+    begun_with = len(writer.games)
 
     def finish(record: SelfPlayRecord) -> None:
         nonlocal played

@@ -132,7 +132,8 @@ def _working(run: RunFolder, number: int) -> Iterator[None]:
     """Count the time of the block as work on the generation: entered every WORK_S seconds, and at
     the end.
     """
-    ended, noted = threading.Event(), awake_s()
+    ended = threading.Event()
+    noted = awake_s()
 
     def note() -> None:
         nonlocal noted

@@ -107,10 +107,8 @@ class Pretraining:
         self.elapsed_s = 0.0
         self._data_names = data.names
         self._bind_configuration(data)
-        family, rates = (
-            family_of(settings.net, settings.part),
-            WarmupCosine.over_progress(settings.peak_rate),
-        )
+        family = family_of(settings.net, settings.part)
+        rates = WarmupCosine.over_progress(settings.peak_rate)
         batches = family.batches(data, settings.learner, settings.seed)
         model = _first_model(settings)
         self.learner = family.learner(
@@ -145,7 +143,8 @@ class Pretraining:
         The first step and the first evaluation of a session may compile kernels, and take no time
         of the run's.
         """
-        self._known_work, self._counted = set[str](), awake_s()
+        self._known_work = set[str]()
+        self._counted = awake_s()
         last_checkpoint = last_evaluation = self.elapsed_s
         self._reported = self.elapsed_s, self.positions
         seen: list[Losses] = []
@@ -158,7 +157,8 @@ class Pretraining:
             if self.elapsed_s - last_evaluation >= 60 * self.settings.evaluate_minutes:
                 scores = self._evaluate(self.folder / "latest.dit")
                 report(self._report(seen, scores))
-                seen, last_evaluation = [], self.elapsed_s
+                seen = []
+                last_evaluation = self.elapsed_s
                 self._count_time("evaluation")
             if self.elapsed_s - last_checkpoint >= 60 * self.settings.checkpoint_minutes:
                 self.checkpoint()

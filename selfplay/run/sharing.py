@@ -85,7 +85,10 @@ class SharedPlay(ABC):
         self, task: PlayTask, numbers: Sequence[int], finish: Callable[[Any], None], stop: Stop
     ) -> None:
         """Play the games of these numbers; see `PlayBackend`. `finish` gets each record once, here."""
-        missing, count, in_vain, told = list(numbers), self._count(task), 0, set[str]()
+        missing = list(numbers)
+        count = self._count(task)
+        in_vain = 0
+        told = set[str]()
         task = shared_task(task, len(missing), count)
         while missing and not stop():
             finished: set[int] = set()

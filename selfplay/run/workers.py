@@ -64,7 +64,8 @@ class _Processes:
         channel = self._writer, context.Lock(), self._taken
         self._executor = ProcessPoolExecutor(count, context, _begin, channel)
         self._arguments = task, numbers, source_hash()
-        self._count, self._calls = count, list[Future[None]]()
+        self._count = count
+        self._calls = list[Future[None]]()
 
     def start(self, worker: int) -> None:
         with _interrupts_held():

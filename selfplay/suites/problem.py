@@ -42,7 +42,9 @@ def gathered(
 
     Raises the first fault, or DataError, where no problem is left.
     """
-    notes, problems, faults = NoteLog(path), list[Problem](), list[DataError]()
+    notes = NoteLog(path)
+    problems = list[Problem]()
+    faults = list[DataError]()
     note = note or notes.note
     for read in readers:
         try:
@@ -127,7 +129,8 @@ def _puzzle(fields: PuzzleFields, place: str, note: Note) -> Problem:
         row = read_puzzle(fields, lambda message: note(f"{place}: {message}"))
     except (FenError, MoveError, DataError) as error:
         raise DataError(f"{place}: not a puzzle: {error}") from error
-    line, board = tuple(move.uci() for move in row.line), row.board
+    line = tuple(move.uci() for move in row.line)
+    board = row.board
     band = int(row.rating) // BAND * BAND
     groups = (f"rating {band}-{band + BAND - 1}", *row.themes)
     name = fields.get("puzzleid") or place

@@ -43,7 +43,8 @@ def solve_problem(problem: Problem, solver: Solver) -> Outcome:
     played: list[str] = []
     found: list[BestMove] = []
     nodes = time_ms = 0
-    solved, fault = False, ""
+    solved = False
+    fault = ""
     try:
         for ply in range(0, max(1, len(problem.line)), 2):
             part = problem

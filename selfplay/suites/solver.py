@@ -96,7 +96,8 @@ class UciSolver:
         self._engine = open_engine(contestant)
 
     def solve(self, board: chess.Board, fresh: bool) -> BestMoves:
-        told, limit = deque[str](), self._limit
+        told = deque[str]()
+        limit = self._limit
         if fresh:
             self._engine.protocol.send_line("ucinewgame")
         asked = chess.engine.Limit(time=limit.movetime_s or None, nodes=limit.nodes or None)
@@ -110,7 +111,9 @@ class UciSolver:
             self._engine = open_engine(self._contestant)
             raise
         assert best is not None
-        steps, nodes, mate = list[BestMove](), 0, None
+        steps = list[BestMove]()
+        nodes = 0
+        mate = None
         for info in (one for one in map(read_info, told) if one is not None and one.rank == 1):
             nodes = max(nodes, info.nodes or 0)
             if is_legal(info.move, board):

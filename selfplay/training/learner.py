@@ -102,10 +102,14 @@ class Learner(Learning):
         self._kept: tuple[dict[str, np.ndarray], dict[str, Any]] | None = (
             None  # the last state in host memory
         )
-        self._is_lost, self._remembers_at = False, 0.0
+        self._is_lost = False
+        self._remembers_at = 0.0
         self._preparing = ThreadPool(2, "prepare")
         self._coming: tuple[int, Any] | None = None  # a step, and its batch when it is prepared
-        self.family, self.model, self.batches, self.settings = family, model, batches, settings
+        self.family = family
+        self.model = model
+        self.batches = batches
+        self.settings = settings
         self._trainer = Trainer(
             part,
             self._source,
@@ -125,7 +129,8 @@ class Learner(Learning):
         return self._trainer.steps_done
 
     def step(self) -> Losses:
-        batch, coming = self._batch(self.steps_done), self.steps_done + 1
+        batch = self._batch(self.steps_done)
+        coming = self.steps_done + 1
         try:
             with self._backend.guard("a step was trained"):
                 there = self._source.on_device(batch)

@@ -67,7 +67,8 @@ class Batches(ABC):
         several threads.
         """
         rng = np.random.default_rng([self._seed, step])
-        tasks, begin = [], 0
+        tasks = []
+        begin = 0
         for i, numbers in self.samples(step):
             changes = self.changes(rng, self._sets[i], numbers)
             for first, last in pairwise([*range(0, len(numbers), FILLED), len(numbers)]):

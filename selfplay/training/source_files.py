@@ -187,16 +187,11 @@ def load_training_data(
         for number, source in enumerate(files.found())
         for one in source
     ]
-    fingerprints, names = {str(one.path): one.fingerprint for one in found}, dict[str, list[str]]()
+    fingerprints = {str(one.path): one.fingerprint for one in found}
+    names = dict[str, list[str]]()
     for one in found:
         names.setdefault(one.kind, []).append(one.path.name)
-    for number, source in enumerate(files.data):
-        if not any(
-            one.source == number and (one.kind == FOLDER or one.content.n_games) for one in found
-        ):
-            raise DataError(
-                f"{source.path}: no games found to learn from; at least {LEAST_GAMES} are needed"
-            )
+    _check_all_teach(files.data, found)
     games, folders = (
         [one for one in found if (one.kind == FOLDER) is wanted] for wanted in (False, True)
     )
@@ -208,29 +203,33 @@ def load_training_data(
     else:
         heldout, left_out, name = _hold_out_labels(folders[0].content, files)
     if given is not None:
-        heldout, left_out = (
-            given,
-            replace(left_out, keys=np.unique(split.position_keys(given)[given.usable])),
-        )
+        heldout = given
+        left_out = replace(left_out, keys=np.unique(split.position_keys(given)[given.usable]))
         name = split.fingerprint(given)
         tell(f"{files.heldout}: {given.n_games:,} games are held out")
     used = [one for one in games + folders if one.positions]
     weights = _weights(used, files.data)
-    pairs = [
-        (one.content, weight)
-        for one, weight in zip(used, weights, strict=True)
-        if one.kind != FOLDER
-    ]
-    weighted = [
-        (one.content, weight)
-        for one, weight in zip(used, weights, strict=True)
-        if one.kind == FOLDER
-    ]
+    pairs: list[tuple[TrainingSet, float]] = []
+    weighted: list[tuple[LabelFolder, float]] = []
+    for one, weight in zip(used, weights, strict=True):
+        if one.kind == FOLDER:
+            weighted.append((one.content, weight))
+        else:
+            pairs.append((one.content, weight))
     pairs += _label_sets(weighted, files.scored_share, left_out, tell)
     if not pairs:
         raise ConfigError("nothing to train on: held-out games have every position of the files")
     sets, shares = zip(*pairs, strict=True)
     return TrainingData(sets, shares, heldout, name, fingerprints, names)
+
+
+def _check_all_teach(sources: Sequence[Source], found: Sequence[_File]) -> None:
+    teaching = {one.source for one in found if one.kind == FOLDER or one.content.n_games}
+    for number, source in enumerate(sources):
+        if number not in teaching:
+            raise DataError(
+                f"{source.path}: no games found to learn from; at least {LEAST_GAMES} are needed"
+            )
 
 
 def _weights(used: list[_File], sources: Sequence[Source]) -> list[float]:
@@ -254,7 +253,8 @@ def _hold_out_games(
     given: games that are held out besides.
     """
     first = [one.content for one in games if one.source == games[0].source]
-    name, total = files.data[games[0].source].path, sum(one.n_games for one in first)
+    name = files.data[games[0].source].path
+    total = sum(one.n_games for one in first)
     if total < LEAST_GAMES:
         raise DataError(f"{name}: {total} game found; at least {LEAST_GAMES} are needed")
     limit = split.limit_for(first, files.heldout_share)

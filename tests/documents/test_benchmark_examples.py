@@ -45,9 +45,6 @@ def run(name: str) -> None:
 @pytest.mark.parametrize(
     ("module", "words", "said"),
     [
-        ("sibling_order", "--teacher here --data here nowhere.dit", "nowhere.dit: no such file"),
-        ("sibling_order", "--teacher here --data nowhere", "nowhere: no such file"),
-        ("sibling_order", "--teacher here --data here --count 0", "at least 1"),
         ("value_distance", "--data here --net nowhere.dit", "nowhere.dit: no such file"),
         ("reviews", "nowhere.pgn", "nowhere.pgn: no such file"),
         ("reviews", "here --engine no-such-engine", "no such program"),

@@ -16,7 +16,7 @@ from tests.documents.pages import ROOT
 PYTHON = {"engine", "selfplay", "uci", "benchmarks", "examples"}
 PAGES = {".js", ".css", ".html", ".j2"}
 # Everything that ships or runs, and the tests. To raise a number, say why in a sentence behind it.
-BUDGETS = {"product": 528_000, "tests": 365_300}
+BUDGETS = {"product": 528_000, "tests": 366_300}  # the writer of training chunks is a test's now
 
 FREE = {
     tokenize.COMMENT,

@@ -77,7 +77,7 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
 # Commands that are only looked at, each with its reason.
 SKIPPED: tuple[tuple[str, str], ...] = (
     (r"^python3 -m venv", "a new environment: .ci/run runs the test command and the installation"),
-    (r"^\S*lc0 |cmd=glaurung", "other engines need not be installed"),
+    (r"^\S*lc0 |cmd=glaurung|cmd=weiss", "other engines need not be installed"),
     (
         r"ray (start|status|stop)|--cluster",
         "Ray need not be installed; `benchmarks.ray_cluster` has a cluster",

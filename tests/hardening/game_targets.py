@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from selfplay.data.v6 import V6_RECORD, write_chunk
-from selfplay.data.v6_games import chunk_of_game, read_v6
+from selfplay.data.v6 import V6_RECORD
+from selfplay.data.v6_games import read_v6
 from selfplay.records.collect import collect
 from selfplay.records.game import SelfPlayRecord, encode_record, training_game
 from selfplay.records.replay import FRAME, REPLAY_MAGIC, read_segment
 from selfplay.run.exchange import pgn_text
 from tests.hardening.broken_files import Target
 from tests.selfplay.data.test_v6 import STARTS, searched_game
+from tests.selfplay.data.v6_chunks import chunk_of_game, write_chunk
 
 
 def games() -> list[SelfPlayRecord]:
@@ -52,8 +53,6 @@ def read_replay(path: Path) -> None:
         collect(training_game(record, 0.5) for record in records)
     for record in records:
         pgn_text(record, "fuzz")
-        if len(record.moves):
-            chunk_of_game(record)
 
 
 # ---- chunks --------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ HOW is crash, quit, illegal, pass, slow, hang, or pause, which stops the referee
 `leave` quits at that `ucinewgame`; `late` needs NUMBER seconds for the first search of its life;
 `nodeless` does not end a search that only nodes limit; `score` reports NUMBER centipawns for every
 position; `random` plays random moves, drawn by NUMBER; `bounds` sees NUMBER centipawns, and then
-tells what is no exact score of the best line.
+tells what is no exact score of the best line; `nodes` has a clock in nodes, and tells NUMBER of them
+for each move, or none for 0.
 """
 
 import os
@@ -66,6 +67,8 @@ def answer(board: chess.Board, how: str, number: int, moves: int) -> str:
         if how == "bounds"
         else ""
     )
+    if how == "nodes" and number:
+        info = f"info nodes {number}\n"
     return f"{info}{more}bestmove {move.uci()}"
 
 
@@ -87,6 +90,8 @@ def main(how: str, number: int) -> None:
         words = line.split()
         if words[0] == "uci":
             print("id name scripted\noption name Level type spin default 1 min 1 max 9")
+            if how == "nodes":
+                print("option name NodesTime type spin default 0 min 0 max 10000")
             print("option name Book type check default true\nuciok")
         elif words[0] == "isready":
             print("readyok")

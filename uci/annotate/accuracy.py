@@ -31,7 +31,9 @@ PHASE_NAMES = (later("opening"), later("middlegame"), later("endgame"))
 # Fitted to 184 players in 93 games, reviewed with 20,000 nodes a move: levels of Aino from 500 to
 # 1800, players on chess.com from 1150 to 1640, and masters from 2400 to 2880. Each span of 300
 # points weighs the same.
-_TOP_RATING, _RATING_SLOPE, _RATING_SPREAD = 4120.0, 917.0, 500
+_TOP_RATING = 4120.0
+_RATING_SLOPE = 917.0
+_RATING_SPREAD = 500
 _RATINGS = (500.0, 2800.0)
 _LEAST_MOVES = 15  # of the player
 # As in Lichess's division of games, https://github.com/lichess-org/scalachess (Divider), without

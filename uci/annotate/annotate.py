@@ -76,7 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
         base = arguments.out / base.name if arguments.out.is_dir() else arguments.out
     _refuse_outputs(arguments.pgn, base)
     console, problems = make_console(), make_console(stderr=True)
-    damaged, output = 0, None
+    damaged = 0
+    output = None
     try:
         with ready_engine(console, replace(options, analyse_mode=True)) as engine:
             output = _Output(arguments.pgn, base, engine, limits)

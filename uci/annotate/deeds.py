@@ -20,7 +20,9 @@ def deed(board: chess.Board, line: Sequence[chess.Move], explains_much: bool = F
     """
     if not line:
         return ""
-    move, after, side = line[0], board_after(board, line[0]), board.turn
+    move = line[0]
+    after = board_after(board, line[0])
+    side = board.turn
     answers = line[1:2]  # a piece that is taken at once does nothing more
     fresh = prey(after, side) - prey(board, side)
     for _from, at in opened(board, after, move):
@@ -68,6 +70,7 @@ def developing(board: chess.Board, move: chess.Move) -> str:
 def prey(board: chess.Board, side: chess.Color) -> chess.SquareSet:
     """Return the squares on which a side would win something, if it were to move."""
     view = board.copy(stack=False)
-    view.turn, view.ep_square = side, None
+    view.turn = side
+    view.ep_square = None
     others = chess.SquareSet(view.occupied_co[not side] & ~view.kings)
     return chess.SquareSet(at for at in others if gain_on(view, at))

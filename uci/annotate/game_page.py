@@ -204,7 +204,8 @@ def _variations(
     They have no verdict. One that leaves another has only its own moves; the second map has the
     other's name, and the number of moves up to there.
     """
-    lines, forks = dict[str, list[dict[str, object]]](), dict[str, tuple[str, int]]()
+    lines = dict[str, list[dict[str, object]]]()
+    forks = dict[str, tuple[str, int]]()
     todo = [(first, board, ("", 0)) for first in reversed(author_lines(node))]
     while todo:
         step, before, fork = todo.pop()
@@ -224,7 +225,8 @@ def _variations(
             inner += [
                 (other, after, (name, fork[1] + len(lines[name]))) for other in author_lines(step)
             ]
-            step, before = step.variations[0], after
+            step = step.variations[0]
+            before = after
         todo += reversed(inner)
     return lines, forks
 

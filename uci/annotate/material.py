@@ -109,7 +109,8 @@ def on_square(board: chess.Board, square: chess.Square, context: str = "") -> st
 
 def listed(words: Sequence[str]) -> str:
     """Return `a rook, a knight and two pawns`."""
-    first, last = ", ".join(words[:-1]), "".join(words[-1:])
+    first = ", ".join(words[:-1])
+    last = "".join(words[-1:])
     return _("{first} and {last}", first=first, last=last) if first else last
 
 
@@ -121,7 +122,8 @@ def balances(board: chess.Board, line: Sequence[chess.Move], plies: int) -> dict
     with a capture, a good recapture is counted, too; there is no balance where it wins only a part
     of what took.
     """
-    now, settled = board, {0: Balance(Kinds(), Kinds())}
+    now = board
+    settled = {0: Balance(Kinds(), Kinds())}
     for ply, (move, following) in enumerate(
         itertools.zip_longest(line[:plies], line[1 : plies + 1]), 1
     ):

@@ -146,10 +146,12 @@ def _is_prey(board: chess.Board, square: chess.Square, attacker_worth: int) -> b
 
 def _skewer(won: _Win) -> str:
     """Name a skewer: a line piece attacks a piece that steps aside, and takes what stood behind it."""
-    step, square = won.at - 2, won.line[won.at].from_square
+    step = won.at - 2
+    square = won.line[won.at].from_square
     if step < 0 or won.line[step].to_square != square or not won.stood_there(step):
         return ""
-    after, front = won.boards[step + 1], won.line[step + 1].from_square
+    after = won.boards[step + 1]
+    front = won.line[step + 1].from_square
     kinds = [after.piece_type_at(one) or 0 for one in (front, won.square)]
     if (
         after.piece_type_at(square) in _SLIDERS
@@ -170,7 +172,9 @@ def _discovered(won: _Win) -> str:
     then takes.
     """
     for step in (won.at, *won.preparations):
-        move, before, after = won.line[step], won.boards[step], won.boards[step + 1]
+        move = won.line[step]
+        before = won.boards[step]
+        after = won.boards[step + 1]
         taker = won.line[won.at].from_square
         for square, target in [] if before.is_castling(move) else opened(before, after, move):
             if after.piece_type_at(target) == chess.KING:
@@ -211,9 +215,12 @@ def opened(
 
 def _pin(won: _Win) -> str:
     """Name a pin: a pinned piece is taken, or cannot take back."""
-    board, target, defender = won.before, won.square, won.defender
+    board = won.before
+    target = won.square
+    defender = won.defender
     known = max(0, won.at - 1)  # before the defender's last move
-    pinned_in, is_piece = won.boards[known], board.piece_type_at(target) not in (None, chess.PAWN)
+    pinned_in = won.boards[known]
+    is_piece = board.piece_type_at(target) not in (None, chess.PAWN)
     if is_piece and won.stood_there(known) and pinned_in.is_pinned(defender, target):
         return _("a pin: {piece} is pinned to the king", piece=on_square(board, target, "subject"))
     guards = [
@@ -237,7 +244,8 @@ def _can_be_retaken(won: _Win) -> bool:
 
 def _shields_queen(board: chess.Board, capture: chess.Move) -> bool:
     """Whether the piece to be taken stands before its queen, on the line of another bishop or rook."""
-    target, attacker = capture.to_square, not board.color_at(capture.to_square)
+    target = capture.to_square
+    attacker = not board.color_at(capture.to_square)
     sliders = chess.SquareSet(board.bishops | board.rooks) & board.attackers(attacker, target)
     return any(
         chess.SquareSet.between(square, queen) & board.occupied
@@ -251,7 +259,8 @@ def _deflection(won: _Win) -> str:
     """Name a deflection: the move before the deciding capture takes or lures away the guard of what
     is taken.
     """
-    step, target = won.at - 2, won.square
+    step = won.at - 2
+    target = won.square
     if step < 0 or not won.stood_there(step) or won.before.attackers(won.defender, target):
         return ""
     before, lured = won.boards[step], won.line[step + 1]
@@ -281,8 +290,11 @@ def _hanging(won: _Win) -> str:
     """Name a hanging piece: the first move takes a piece that too few guard, or takes with one that
     is worth less.
     """
-    board, target, taker = won.before, won.square, won.line[won.at].from_square
-    kind, piece = board.piece_type_at(target), board.piece_type_at(taker) or chess.PAWN
+    board = won.before
+    target = won.square
+    taker = won.line[won.at].from_square
+    kind = board.piece_type_at(target)
+    piece = board.piece_type_at(taker) or chess.PAWN
     if won.at > 0 or kind is None:
         return ""
     attackers, guards = board.attackers(board.turn, target), board.attackers(won.defender, target)

@@ -38,17 +38,18 @@ _SACRIFICE = 2  # pawns; the exchange is the smallest sacrifice
 # Centipawns of the evaluation for each pawn that is named, set by hand on 20 games: a move that
 # costs less than the first has compensation, and one that costs more than the second does something
 # worse. Far behind, scores lie wider.
-_COST_CP, _FAR_BEHIND_CP, _COST_BEHIND_CP = (65, 360), -300, 100
+_COST_CP = (65, 360)
+_FAR_BEHIND_CP = -300
+_COST_BEHIND_CP = 100
 # the least that the evaluation gives for each pawn that a side is ahead, unless there is
 # compensation
 _FELT_CP = 25
 _SMALL_COST_CP = 150  # the most that an attack on a pawn or a trade can explain
 _PLIES_TOLD = 3  # of a line within a sentence
-_ENDING_PIECES, _DECIDED_CP, _EVEN_CP = (
-    4,
-    200,
-    125,
-)  # most in an ending; a won one has at least, an even one at most
+# most in an ending; a won one has at least, an even one at most
+_ENDING_PIECES = 4
+_DECIDED_CP = 200
+_EVEN_CP = 125
 _LONG_MATE, _DEAR_CP = (
     4,
     450,
@@ -190,15 +191,14 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
         is_paid_for = lines.best_cp is not None and ahead > 0 and lines.best_cp < ahead * _FELT_CP
         is_won = lines.costs(better) and not is_gift and not is_paid_for
         return _missed(lines, plies, played, better) if is_won else ""
-    named, after, line = (
-        played.reversed() if played.pawns < 0 else gap,
-        lines.answered,
-        lines.played[1:plies],
-    )
+    named = played.reversed() if played.pawns < 0 else gap
+    after = lines.answered
+    line = lines.played[1:plies]
     is_other = named is gap and (gap.lost or not gap.won <= played.lost)
     if not line or named.promotions or not lines.costs(named) or is_other:
         return ""
-    how, taking = motif(after, line, named), told_line(after, line[:1], lines.is_own)
+    how = motif(after, line, named)
+    taking = told_line(after, line[:1], lines.is_own)
     if how.is_tactic:
         return _("loses {material} to {motif}", material=named.text, motif=how.text)
     if how.text:
@@ -234,7 +234,8 @@ def _quiet(lines: Lines) -> str:
     """Return what the answer or the better move does."""
     board, after = lines.board, lines.answered
     does = functools.partial(deed, explains_much=(lines.cost_cp or 0) > _SMALL_COST_CP)
-    answers, best = lines.played[1:], board_after(board, *lines.better[:1])
+    answers = lines.played[1:]
+    best = board_after(board, *lines.better[:1])
     if (told := does(after, answers)) and answers[0].to_square != lines.played[0].to_square:
         is_there_anyway = best.is_legal(answers[0]) and does(best, answers[:1]) in (
             told,
@@ -261,10 +262,8 @@ def _quiet(lines: Lines) -> str:
         and plies <= _PLIES_TOLD
         and gained.pawns > max(0, kept.pawns)
     ):
-        piece, line = (
-            on_square(board, lines.played[0].to_square),
-            told_line(after, answers, lines.is_own),
-        )
+        piece = on_square(board, lines.played[0].to_square)
+        line = told_line(after, answers, lines.is_own)
         return _("takes {piece}, but {line} is worth more", piece=piece, line=line)
     return ""
 
@@ -277,10 +276,8 @@ def _ending(lines: Lines) -> str:
     ).bit_count() <= _ENDING_PIECES and not board.queens
     if not is_ending or best_cp is None or not lines.played[1:]:
         return ""
-    left_cp, line = (
-        best_cp - (lines.cost_cp or 0.0),
-        told_line(lines.answered, lines.played[1:], lines.is_own),
-    )
+    left_cp = best_cp - (lines.cost_cp or 0.0)
+    line = told_line(lines.answered, lines.played[1:], lines.is_own)
     if best_cp >= _DECIDED_CP and abs(left_cp) <= _EVEN_CP:
         return _("turns a won ending into an even one after {line}", line=line)
     is_lost = abs(best_cp) <= _EVEN_CP and left_cp <= -_DECIDED_CP
@@ -289,7 +286,9 @@ def _ending(lines: Lines) -> str:
 
 def _position(lines: Lines) -> str:
     """Return what exposes the king, or what the better move prevents or develops."""
-    board, move, better = lines.board, lines.played[0], lines.better[0]
+    board = lines.board
+    move = lines.played[0]
+    better = lines.better[0]
     at = _exposing(board, lines.played)
     if (
         at
@@ -316,8 +315,10 @@ def _exposing(board: chess.Board, line: Sequence[chess.Move]) -> int:
     doubles a pawn beside the king, while there is a queen to attack it; 0 without one near enough.
     """
     for at in range(2, min(len(line), 1 + _HORIZONS[0]), 2):
-        now, move = board_after(board, *line[:at]), line[at]
-        king, pawns = now.king(board.turn) or 0, now.pieces(chess.PAWN, board.turn)
+        now = board_after(board, *line[:at])
+        move = line[at]
+        king = now.king(board.turn) or 0
+        pawns = now.pieces(chess.PAWN, board.turn)
         is_stuck = (
             move.from_square == king
             and now.has_castling_rights(board.turn)
@@ -336,11 +337,9 @@ def _is_prevented(lines: Lines) -> bool:
     """Whether the answer to the move is impossible after the better one, or loses material only
     there.
     """
-    after, best, answers = (
-        lines.answered,
-        board_after(lines.board, lines.better[0]),
-        lines.played[1:2],
-    )
+    after = lines.answered
+    best = board_after(lines.board, lines.better[0])
+    answers = lines.played[1:2]
     is_forced = after.is_check() or best.is_check() or lines.board.is_capture(lines.better[0])
     if is_forced or not answers or answers[0].to_square == lines.played[0].to_square:
         return False

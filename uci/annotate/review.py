@@ -109,11 +109,9 @@ class MoveReview:
         rule knows.
         """
         before, after = (verdict.seen_by_white(self.mover) for verdict in (self.before, self.after))
-        line, best_cp, cost_cp = (
-            (self.move, *self.reply_line),
-            before.score_cp,
-            before.score_cp - after.score_cp,
-        )
+        line = (self.move, *self.reply_line)
+        best_cp = before.score_cp
+        cost_cp = before.score_cp - after.score_cp
         return reason(
             Lines(
                 self.board, line, self.best_line, after.mate, before.mate, cost_cp, best_cp, is_own
@@ -132,13 +130,9 @@ class MoveReview:
             return ""
         if position_name(board_after(self.board.copy(stack=False), self.move)):
             return "book"
-        return (
-            ""
-            if not self.is_best
-            else "only"
-            if is_only_move(self.gap, self.chances[1])
-            else "best"
-        )
+        if not self.is_best:
+            return ""
+        return "only" if is_only_move(self.gap, self.chances[1]) else "best"
 
 
 @dataclass(frozen=True)
@@ -165,7 +159,8 @@ class GameReview:
         """Return the rating that a side's accuracy points to, with its spread; "" where it moved
         too little.
         """
-        accuracy, moves = self.accuracy(side), sum(move.mover == side for move in self.moves)
+        accuracy = self.accuracy(side)
+        moves = sum(move.mover == side for move in self.moves)
         return "" if accuracy is None else rating_played(accuracy, moves)
 
     @functools.cached_property
@@ -312,7 +307,8 @@ class _Reviewer:
         self._boards = [game.board()]
         for move in self._played:
             self._boards.append(board_after(self._boards[-1], move))
-        last, is_drawn = self._boards[-1], game.headers.get("Result") == "1/2-1/2"
+        last = self._boards[-1]
+        is_drawn = game.headers.get("Result") == "1/2-1/2"
         self._claimed = (
             last if is_drawn and (last.is_repetition(3) or last.is_fifty_moves()) else None
         )  # as a draw
@@ -424,10 +420,8 @@ class _Reviewer:
 
     def _deepen(self, ply: int) -> bool:
         """Search a position of the game thoroughly; return whether it was not before."""
-        before, self._looks[ply] = (
-            self._looks[ply],
-            self._look(self._boards[ply], limits=self._deep_limits),
-        )
+        before = self._looks[ply]
+        self._looks[ply] = self._look(self._boards[ply], limits=self._deep_limits)
         return self._looks[ply] is not before
 
     def _facts(self, ply: int) -> MoveReview:
@@ -459,8 +453,10 @@ class _Reviewer:
                     facts.board, without=[facts.move], limits=self._deep_limits
                 ).others(facts.move)
             gap = _loss(after, others[0], facts.mover)
-            is_great = feat is not None and is_only_move(gap, facts.chances[1])
-            feat = BRILLIANT if feat == BRILLIANT and gap >= 0.0 else GREAT if is_great else None
+            is_brilliant = feat == BRILLIANT and gap >= 0.0
+            if not is_brilliant:
+                is_great = feat is not None and is_only_move(gap, facts.chances[1])
+                feat = GREAT if is_great else None
             return replace(facts, gap=gap, judgement=feat)
         return facts
 
@@ -486,8 +482,11 @@ class _Reviewer:
         """Return the praise that a move deserves at first sight: hard to find and the only good
         one, or a sacrifice.
         """
-        board, look, move = self._boards[ply], self._looks[ply], self._played[ply]
-        prior, chances = look.priors.get(move, 0.0), _chances(as_played.verdict, board.turn)
+        board = self._boards[ply]
+        look = self._looks[ply]
+        move = self._played[ply]
+        prior = look.priors.get(move, 0.0)
+        chances = _chances(as_played.verdict, board.turn)
         if not (others := look.others(move)):
             return None
         if chances >= _SOUND and prior < _BRILLIANT_PRIOR and is_sacrifice(board, as_played.line):
@@ -510,7 +509,8 @@ def _a_ply_earlier(verdict: Verdict, side: chess.Color) -> Verdict:
     """White's view of a position from which `side` moves into one of this verdict: its mate takes a
     move more.
     """
-    mate, step = verdict.mate, 1 if side == chess.WHITE else -1
+    mate = verdict.mate
+    step = 1 if side == chess.WHITE else -1
     return replace(verdict, mate=mate + step) if mate is not None and mate * step >= 0 else verdict
 
 

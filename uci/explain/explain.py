@@ -165,7 +165,8 @@ def run(arguments: argparse.Namespace) -> int:
                 lambda done: line.update(done / (2 * nodes), f"{done:,} nodes"),
             )
         with waiting(console, "Looking at threats and pieces"):
-            passed, attention = board_after(board, chess.Move.null()), None
+            passed = board_after(board, chess.Move.null())
+            attention = None
             if engine.evaluator.name in ("network", "hybrid"):
                 best = observation.result.infos[0].pv[0].from_square
                 square = chess.parse_square(arguments.square) if arguments.square else best

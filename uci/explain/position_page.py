@@ -40,7 +40,8 @@ def render_position_page(
     if the evaluator has no network. What is `shown` goes into the template as it is: title,
     evaluator, parts of the value, and for a transformer attention.
     """
-    board, moves = observation.board, observation.leading_moves(_SERIES)
+    board = observation.board
+    moves = observation.leading_moves(_SERIES)
     return render(
         "explain.html.j2",
         fen=board.fen(),
@@ -135,7 +136,8 @@ def _charts(observation: Observation, moves: Sequence[RootMove]) -> list[dict[st
         for child in moves
         if (value := snapshot.expected(child.move)) is not None
     ] or [0.5]
-    low, high = max(0.0, min(values) - 0.03), min(1.0, max(values) + 0.03)
+    low = max(0.0, min(values) - 0.03)
+    high = min(1.0, max(values) + 0.03)
     worth = f"What each move is worth: {_name(observation.board.turn)}'s expected points"
     return [
         _chart(

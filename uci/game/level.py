@@ -18,14 +18,12 @@ from uci.terminal.limit_flags import MOST_NODES, MOST_SECONDS, checked
 
 DEFAULT_MOVETIME_S = 2.0
 _FULL, _ALONE = later("full strength"), later("alone")
-_PATIENCE_S, _MOVES_LEFT = (
-    8.0,
-    40,
-)  # Aino answers within this time if its clock has more for each of so many moves
-_SLOWEST_S, _PACE_MOVES = (
-    8.0,
-    120,
-)  # a limited level pauses for about a 120th of its clock, eight seconds at most,
+# Aino answers within this time if its clock has more for each of so many moves
+_PATIENCE_S = 8.0
+_MOVES_LEFT = 40
+# a limited level pauses for about a 120th of its clock, eight seconds at most,
+_SLOWEST_S = 8.0
+_PACE_MOVES = 120
 _OPENING_MOVES = 5  # and hardly in the first moves
 _ELO_STEP = 200  # between the levels of a menu
 LEVEL_FORMS = later(

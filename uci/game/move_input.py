@@ -98,10 +98,8 @@ def _parsed(board: chess.Board, word: str) -> chess.Move | ValueError:
         match = re.match(r"[a-h]x?([a-h][1-8])", word)
         if match is None or not isinstance(error, chess.IllegalMoveError):
             return error
-        pawns, target = (
-            board.pawns & chess.BB_FILES[chess.FILE_NAMES.index(word[0])],
-            chess.parse_square(match[1]),
-        )
+        pawns = board.pawns & chess.BB_FILES[chess.FILE_NAMES.index(word[0])]
+        target = chess.parse_square(match[1])
         return (
             ValueError(word)
             if any(board.generate_pseudo_legal_moves(pawns, chess.BB_SQUARES[target]))

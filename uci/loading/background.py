@@ -147,7 +147,8 @@ class Preparation:
                 raise CompilerError(self._failure)
             if problem and tell is not None:
                 tell(LoadingProgress(0, 1, problem))
-            progress, now = self.progress(), time.monotonic()
+            progress = self.progress()
+            now = time.monotonic()
             if stopped():
                 raise StillCompilingError(f"no search yet, {progress or 'compiling'}")
             if progress is not None and tell is not None and now - told >= _TELL_S:

@@ -52,7 +52,8 @@ class PatientEngine(Engine):
         super().set_options(options)
         preparation = self._preparation.changed(self.options, kernels_needed(self.evaluator))
         if preparation is not self._preparation:
-            self._preparation, self._is_warm = preparation, False
+            self._preparation = preparation
+            self._is_warm = False
             self._warm_if_prepared()
 
     def _get_ready(self, job: SearchJob[Any], limits: Limits, white: bool) -> None:

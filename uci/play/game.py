@@ -107,7 +107,8 @@ class TerminalGame(TimedGame):
         """Search the position, for a hint or at a level; Ctrl-C stops it and is raised."""
         self.engine.set_options(level.options(self.settings.options))
         self.engine.set_position(self.board)
-        begun, white = awake_s(), self.board.turn
+        begun = awake_s()
+        white = self.board.turn
         with waiting(self.console, _("Aino is thinking")) as tell:
             if not self.engine.is_prepared:
                 self._wait_until_compiled(tell)

@@ -106,7 +106,8 @@ def sit_down(game: TerminalGame) -> TerminalGame | None:
     """Play a game, save it if it has moves, whatever ends it, and ask what next; return the next
     one, None to leave.
     """
-    end, choice = UNFINISHED, "quit"
+    end = UNFINISHED
+    choice = "quit"
     try:
         end = play(game)
         while end != UNFINISHED:

@@ -35,7 +35,9 @@ from uci.terminal.board_view import choose_style
 from uci.terminal.limit_flags import USUAL_LINES, checked
 from uci.terminal.waiting import ready_engine
 
-DEFAULT_SIDE, NO_CLOCK, _SIDES = "white", "none", ("white", "black", "random")
+DEFAULT_SIDE = "white"
+NO_CLOCK = "none"
+_SIDES = ("white", "black", "random")
 EXAMPLES = """\
 examples:
   aino play                                 asks for your side, the level and the clock

@@ -187,7 +187,8 @@ def _move_line(child: RootMove, board: chess.Board) -> str:
     head = _head(board.uci(child.move), f"{child.policy_index:<4}", child.visits, child.prior)
     values, seen = "(WL:  -.-----) (D: -.---) (M:  -.-)", "(V:  -.----)"
     if child.visits:
-        values, seen = _values(child.q, child.draw, child.moves_left), f"(V: {child.v:7.4f})"
+        values = _values(child.q, child.draw, child.moves_left)
+        seen = f"(V: {child.v:7.4f})"
     proven = "" if child.mate is None else " (T)"
     return f"{head} {values} (Q: {child.q:8.5f}) (U: {child.u:6.5f}) (S: {child.s:8.5f}) {seen}{proven}"
 

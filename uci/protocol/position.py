@@ -53,15 +53,16 @@ class PositionKeeper:
     def _set(self, command: PositionCommand, chess960: bool) -> list[str]:
         if len(command.moves) > MOST_PLIES:
             raise MoveError(f"position: {len(command.moves)} moves, expected at most {MOST_PLIES}")
-        known, notes = self._command, list[str]()
+        known = self._command
+        notes = list[str]()
         grows = command.fen == known.fen and command.moves[: len(known.moves)] == known.moves
         if grows and self._chess960 == chess960:
-            board, first = (
-                self.board,
-                len(known.moves),
-            )  # Copying a long game takes as long as a short search.
+            # Copying a long game takes as long as a short search.
+            board = self.board
+            first = len(known.moves)
         else:
-            board, first = parse_fen(command.fen or chess.STARTING_FEN, chess960, notes.append), 0
+            board = parse_fen(command.fen or chess.STARTING_FEN, chess960, notes.append)
+            first = 0
         try:
             for text in command.moves[first:]:
                 board.push(read_move(board, text))
@@ -69,7 +70,9 @@ class PositionKeeper:
             while len(board.move_stack) > first:
                 board.pop()
             raise
-        self.board, self._command, self._chess960 = board, command, chess960
+        self.board = board
+        self._command = command
+        self._chess960 = chess960
         return notes
 
 

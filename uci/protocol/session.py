@@ -188,10 +188,12 @@ class Session:
     def _go(self, text: str) -> None:
         from uci.protocol.answer import Answer, make_limits
 
-        begun, self._position_s = time.perf_counter() - self._position_s, 0.0
+        begun = time.perf_counter() - self._position_s
+        self._position_s = 0.0
         command = words.parse_go(text)
         self._finish_work()
-        board, refusal = self._board(), self._keeper().refusal
+        board = self._board()
+        refusal = self._keeper().refusal
         if refusal:
             self.writer.info(
                 f"nothing to search, because Aino refused the last position: {refusal}"

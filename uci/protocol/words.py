@@ -111,7 +111,8 @@ def parse_position_command(text: str) -> PositionCommand:
     """
     words = text.replace('"', " ").split()  # around a FEN
     split = words.index("moves") if "moves" in words else len(words)
-    head, moves = words[:split], tuple(words[split + 1 :])
+    head = words[:split]
+    moves = tuple(words[split + 1 :])
     if head == ["startpos"]:
         return PositionCommand(None, moves)
     if head[:1] == ["fen"] and len(head) > 1:

@@ -65,7 +65,8 @@ def _parts(comment: str) -> tuple[str, str, str, str | None]:
     found = _MARK.search(comment)
     if found is None:
         return comment, "", "", None
-    words, count = comment[: found.start()], int(found[1])
+    words = comment[: found.start()]
+    count = int(found[1])
     rest = words.rsplit(None, count)[0] if len(words.split()) > count else ""
     return rest, comment[len(rest) : found.end()], comment[found.end() :], found[2].strip()
 

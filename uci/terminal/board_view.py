@@ -97,13 +97,15 @@ def _square_text(
         if style.few_colors:
             ink, paper = _FEW_COLORS[ink], _FEW_COLORS[paper]
         return Text(f" {symbol} ", Style(color=ink, bgcolor=paper, bold=True))
-    symbol = ("·" if style.symbols else ".") if piece is None else _plain_symbol(piece, style)
+    symbol = _plain_symbol(piece, style)
     if checked:
         return Text(f"[{symbol}]")
     return Text(f"({symbol})" if marked else f" {symbol} ")
 
 
-def _plain_symbol(piece: chess.Piece, style: BoardStyle) -> str:
+def _plain_symbol(piece: chess.Piece | None, style: BoardStyle) -> str:
+    if piece is None:
+        return "·" if style.symbols else "."
     return piece.unicode_symbol() if style.symbols else piece.symbol()
 
 

@@ -42,7 +42,9 @@ class OpeningNamer:
 
         Unlike `opening_name`, it stops some plies after the last position on a way to a named one.
         """
-        board, name, away = chess.Board(), "", 0
+        board = chess.Board()
+        name = ""
+        away = 0
         for end in range(2, len(moves) + 1, 2):
             line = moves[:end]
             if line not in self._known:

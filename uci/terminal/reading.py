@@ -191,7 +191,8 @@ def read_text_games(text: str, name: str) -> Iterator[ReadGame]:
 
 
 def _some(games: Iterator[ReadGame], name: str) -> Iterator[ReadGame]:
-    fault, count = "", 0
+    fault = ""
+    count = 0
     for game in games:
         count += game.number > 0
         fault = fault or str(game.faults[0]) if game.faults else fault
@@ -207,7 +208,8 @@ def odd_result(found: ReadGame) -> str:
     """Return how the result of a game that can be played contradicts the board at its end; "" where
     it does not.
     """
-    board, told = board_at(found.game), found.game.headers.get("Result", "*")
+    board = board_at(found.game)
+    told = found.game.headers.get("Result", "*")
     if found.cut or any(board.legal_moves) or told in ("*", board.result()):
         return ""
     return _("the result is {told}, but the board shows {shown}", told=told, shown=board.result())

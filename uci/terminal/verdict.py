@@ -10,7 +10,9 @@ from engine.search.result import RootMove, SearchInfo, per_mille
 from uci.language import _
 
 _MOST_CP = 1500  # centipawns; the largest score that is shown
-_WON, _DRAWN, _LOST = (1000, 0, 0), (0, 1000, 0), (0, 0, 1000)
+_WON = (1000, 0, 0)
+_DRAWN = (0, 1000, 0)
+_LOST = (0, 0, 1000)
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,9 @@ class Verdict:
 
     @classmethod
     def _of(cls, score_cp: int, mate: int | None, wdl: tuple[int, int, int]) -> Verdict:
-        return cls(score_cp, mate, wdl if mate is None else _WON if mate > 0 else _LOST)
+        if mate is not None:
+            wdl = _WON if mate > 0 else _LOST
+        return cls(score_cp, mate, wdl)
 
     def seen_by_white(self, mover: chess.Color) -> Verdict:
         """Return the same verdict from White's side, given that this one is from `mover`'s side."""

@@ -86,11 +86,14 @@ def _print_info(path: Path, as_json: bool) -> None:
 def _info(path: Path) -> dict[str, Any]:
     if is_lc0(path) or path.name.endswith(SUFFIXES):
         tower = read_planes(path)
-        form, architecture, tensors = "lc0", tower.config.describe(), tower.tensors
+        form = "lc0"
+        architecture = tower.config.describe()
+        tensors = tower.tensors
         header: dict[str, Any] = {"provenance": {}, "card": tower.card}
     else:
         whole, tensors = load_tensors(path)
-        form, architecture = "dit", _architecture(whole["model"])
+        form = "dit"
+        architecture = _architecture(whole["model"])
         header = {part: whole[part] for part in ("provenance", "card", "configuration", "model")}
     parameters = sum(tensor.size for name, tensor in tensors.items() if ".running_" not in name)
     return {

@@ -3,6 +3,7 @@ held-out scores.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -117,16 +118,16 @@ class SparseGradients(RowGradients):
         on_stretches(self.pool, len(flat), STRETCH, lambda first, last: flat[first:last].fill(0))
         self.write_small()
         work: list[Callable[[], None]] = [
-            lambda: kernels.add_policy_biases(batch, count, found, tables)
+            partial(kernels.add_policy_biases, batch, count, found, tables)
         ]
         for column in range(0, width, BLOCK):
             work.append(
-                lambda c=column: kernels.add_feature_columns(batch, count, found, width, c, tables)
-            )  # type: ignore[misc]
+                partial(kernels.add_feature_columns, batch, count, found, width, column, tables)
+            )
         for column in range(0, units, HALF_BLOCK):
             work.append(
-                lambda c=column: kernels.add_unit_columns(batch, count, found, units, c, tables)
-            )  # type: ignore[misc]
+                partial(kernels.add_unit_columns, batch, count, found, units, column, tables)
+            )
         self.pool.map(lambda part: part(), work)
 
 

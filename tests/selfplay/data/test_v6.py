@@ -19,12 +19,13 @@ from engine.errors import DataError
 from engine.network.planes import PLANES, encode
 from engine.network.policy_map import INDEX_TO_UCI
 from selfplay.data.cache import Bookmark, load_or_parse
-from selfplay.data.v6 import LARGEST_CHUNK, masks_of, write_archive, write_chunk
-from selfplay.data.v6_games import chunk_of_game, game_of_chunk, read_v6, row_of_planes
+from selfplay.data.v6 import LARGEST_CHUNK, masks_of
+from selfplay.data.v6_games import game_of_chunk, read_v6, row_of_planes
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord, training_game
 from tests.selfplay.conftest import random_game
+from tests.selfplay.data.v6_chunks import chunk_of_game, write_archive, write_chunk
 
 STARTS = [
     chess.STARTING_FEN,

@@ -22,7 +22,7 @@ import pytest
 from engine.errors import ConfigError, RunError
 from selfplay.matches import contestant, play
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
-from selfplay.matches.archive import GameRow, MatchArchive
+from selfplay.matches.archive import SETTINGS_FILE, GameRow, MatchArchive
 from selfplay.matches.contestant import (
     Contestant,
     ask_engine,
@@ -116,6 +116,58 @@ def test_a_match_that_is_to_go_on_for_ever_took_all_memory(tmp_path: Path) -> No
 
 
 CLOCK = TimeControl(1.0, 0.01)
+
+
+VIRTUAL = TimeControl(1.0, 0.1, nodes_per_ms=100)
+
+
+def match_in_nodes(first, second):
+    """Between engines that tell so many nodes a move."""
+    one, two = scripted("one", "nodes", first), scripted("two", "nodes", second)
+    return replace(match_of(control=VIRTUAL, longest=10), first=one, second=two)
+
+
+def test_a_clock_in_nodes_loses_what_they_are_worth(tmp_path):
+    """45,000 nodes are 0.45 s, of which the increment gives back 0.1 s: the third move has 0.3 s."""
+    row = played(match_in_nodes(1_000, 45_000), tmp_path)[0]
+    assert (row.reason, row.offender) == (Reason.TIME, "two")
+    assert row.detail == "0.450 s used of 0.300 s"
+    assert [thought.time_ms for thought in row.thoughts] == [10, 450, 10, 450, 10]
+
+
+def test_a_busy_machine_takes_nothing_off_a_clock_in_nodes(tmp_path, monkeypatch):
+    monkeypatch.setattr("selfplay.matches.play.awake_s", iter(range(0, 10**6, 9)).__next__)
+    row = played(match_in_nodes(1_000, 1_000), tmp_path)[0]
+    assert row.reason == Reason.LENGTH
+    assert max(row.slowest_ms) == 10.0
+
+
+def test_a_clock_in_nodes_needs_nodes(tmp_path):
+    row = played(match_in_nodes(1_000, 0), tmp_path)[0]
+    assert (row.reason, row.offender) == (Reason.TIME, "two")
+    assert "told no nodes" in row.detail
+
+
+def test_a_clock_in_nodes_needs_an_engine_that_knows_it(tmp_path):
+    with pytest.raises(ConfigError, match="one has no time in nodes"):
+        played(match_of(control=VIRTUAL), tmp_path)
+
+
+def test_each_engine_may_have_a_speed_of_its_own():
+    slow = parse_contestant("cmd=x nodes-per-ms=30")
+    assert slow.control_in(VIRTUAL).nodes_per_ms == 30
+    assert slow.control_in(TimeControl(nodes=9)) == TimeControl(nodes=9)
+    assert parse_contestant("cmd=x").control_in(VIRTUAL) == VIRTUAL
+
+
+def test_a_match_of_a_version_without_clocks_in_nodes_is_continued(tmp_path):
+    settings = match_of(games=2)
+    played(settings, tmp_path, stop_after=1)
+    path = tmp_path / SETTINGS_FILE
+    stored = json.loads(path.read_text())
+    del stored["control"]["nodes_per_ms"], stored["first"]["nodes_per_ms"]
+    path.write_text(json.dumps(stored))
+    assert len(played(settings, tmp_path)) == 2
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from selfplay.matches.opening_book import (
     load_book,
     load_openings,
     opening_board,
+    playable,
 )
 
 PGN = """[Event "one"]
@@ -210,3 +211,9 @@ def test_a_windows_path_keeps_its_backslashes() -> None:
 def test_an_open_quote_is_an_error(windows: bool) -> None:
     with pytest.raises(ConfigError, match="engine"):
         split_words("engine", "cmd='a", windows)
+
+
+def test_shipped_openings_need_no_check():
+    checked = [opening_board(opening).fen() for opening in playable(load_book(), range(5_000))]
+    assert [board.fen() for board in load_openings()] == checked
+    assert len(checked) == 5_000

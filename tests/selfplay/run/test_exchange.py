@@ -17,7 +17,7 @@ from selfplay.data.cache import load_or_parse
 from selfplay.data.kinds import PGN
 from selfplay.data.pgn import pgn_reader, read_pgn
 from selfplay.data.split import game_key, game_keys
-from selfplay.data.v6_games import chunk_of_game, game_of_chunk
+from selfplay.data.v6_games import game_of_chunk
 from selfplay.interrupt import Stopped
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending
@@ -29,6 +29,7 @@ from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Phase
 from tests.selfplay.conftest import random_game
 from tests.selfplay.data.test_v6 import STARTS, searched_game
+from tests.selfplay.data.v6_chunks import chunk_of_game
 
 FLAGS = ["--net=16x1"]
 FIT = [
@@ -216,19 +217,15 @@ def test_a_runs_own_games_came_back_as_new_ones(
     run.ledger.begin_generation(1, "")
     run.ledger.enter_phase(1, Phase.DONE)
     run.close()
-    for flag, name in (("--pgn", "games.pgn"), ("--v6", "games.tar")):
-        aino_train("export", tmp_path / "run", flag, tmp_path / name)
-        told = aino_train("import", tmp_path / "run", "--data", tmp_path / name, status=1)
-        assert "all 5 games are known already" in told
+    games = tmp_path / "games.pgn"
+    aino_train("export", tmp_path / "run", "--pgn", games)
+    told = aino_train("import", tmp_path / "run", "--data", games, status=1)
+    assert "all 5 games are known already" in told
 
 
 def test_export_of_nothing_is_refused(tmp_path: Path, aino_train: Callable[..., str]) -> None:
-    assert "give --pgn or --v6" in aino_train("export", tmp_path, status=1)
     assert "no published games" in aino_train(
         "export", tmp_path, "--pgn", tmp_path / "x.pgn", status=1
-    )
-    assert "expected a name ending in .tar" in aino_train(
-        "export", tmp_path, "--v6", tmp_path / "x", status=1
     )
     assert "nothing to import: give --data FILE" in aino_train("import", tmp_path / "run", status=1)
     assert not (tmp_path / "x.pgn").exists()

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from benchmarks.sibling_order import teacher_quiet_value
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
 from engine.native.jit import kernel
@@ -10,9 +9,23 @@ from selfplay.records import packed
 from selfplay.records.label_folder import LabelFolder
 from selfplay.records.packed import unpack_row
 from selfplay.teachers.net_file import StockfishNet
-from selfplay.teachers.quiet_search import begin_quiescence, new_teacher, score_teacher_moves, to_cp
+from selfplay.teachers.quiet_search import (
+    MATE,
+    begin_quiescence,
+    new_teacher,
+    score_teacher_moves,
+    teacher_quiescence,
+    to_cp,
+)
 from selfplay.teachers.sampling import REACH, pack_best_moves
 from selfplay.teachers.static_value import static_value
+
+
+@kernel()
+def teacher_quiet_value(teacher, row):
+    """Units for the side to move once captures are settled."""
+    begin_quiescence(teacher, row)
+    return teacher_quiescence(teacher, np.int64(0), np.int64(0), np.int64(-MATE), np.int64(MATE))
 
 
 def count_wrong_labels(labels: LabelFolder, net: StockfishNet, sample: int) -> int:

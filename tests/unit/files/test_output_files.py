@@ -58,7 +58,7 @@ def test_a_network_was_replaced_by_a_page(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (net := tmp_path / "net.dit").write_bytes(DIT_MAGIC)
-    for name, *words in map(str.split, ("report run --out", "report run --csv", "export run --pgn", "export run --v6",
+    for name, *words in map(str.split, ("report run --out", "report run --csv", "export run --pgn",
                                         "suite a.epd --json", "explain startpos --out")):  # fmt: skip
         main = uci.main.main if name in uci.main.SUBCOMMANDS else selfplay.main.main
         assert main([name, *words, str(net)]) == 1

@@ -1,0 +1,125 @@
+"""Writes Lc0's training chunks as Lc0 does, so that tests have some to read.
+
+Fields that our games lack are those of a network without that head: `best` and `played` repeat the
+root's value, the network's plies to the end are 0, and only `orig` is NaN.
+"""
+
+import gzip
+import io
+import tarfile
+from collections.abc import Iterator
+from typing import IO
+
+import numpy as np
+
+from engine.board.layout import MAX_MOVES, ROW_WORDS
+from engine.network import planes as lc0
+from engine.network.policy_map import MIRROR_BOTH_SQUARES, POLICY_INDEX
+from selfplay.data.v6 import (
+    ADJUDICATED,
+    CASTLING_FIELDS,
+    CLASSICAL_INPUT,
+    LENGTH_LIMIT,
+    NOT_FOR_TRAINING,
+    REVERSED,
+    STORED_PLANES,
+    V6_RECORD,
+    VERSION,
+)
+from selfplay.data.v6_games import encode_game
+from selfplay.records.endings import Ending
+from selfplay.records.game import SelfPlayRecord
+
+
+def chunk_of_game(game: SelfPlayRecord) -> np.ndarray:
+    """V6 records [n] of a replay game; moves without a full search are marked as not for training."""
+    n = len(game.moves)
+    masks, stack = np.zeros((n, lc0.PLANES), np.uint64), np.zeros((n + 1, ROW_WORDS), np.uint64)
+    legal, counts = np.zeros((n, MAX_MOVES), np.int64), np.zeros(n, np.int64)
+    stack[0] = game.start
+    scratch = np.zeros(MAX_MOVES, np.uint16)
+    encode_game(stack, game.moves.astype(np.uint16), scratch, masks, legal, counts)
+    records = new_records(masks)
+    black = masks[:, lc0.BLACK_TO_MOVE_PLANE] != 0
+    records["played_idx"] = _policy_indices(game.moves, black)
+    _write_policy(records, game, legal, counts, black)
+    _write_values(records, game, black)
+    adjudicated = {Ending.RESIGNATION: ADJUDICATED, Ending.LENGTH: ADJUDICATED | LENGTH_LIMIT}
+    records["invariance_info"] |= adjudicated.get(game.ending, 0)
+    return records
+
+
+def _policy_indices(moves: np.ndarray, black: np.ndarray) -> np.ndarray:
+    return POLICY_INDEX[np.where(black, moves.astype(np.int64) ^ MIRROR_BOTH_SQUARES, moves)]
+
+
+def _write_policy(
+    records: np.ndarray,
+    game: SelfPlayRecord,
+    legal: np.ndarray,
+    counts: np.ndarray,
+    black: np.ndarray,
+) -> None:
+    """Write visit shares over the legal moves; without visits the played move gets all of it."""
+    probabilities = records["probabilities"]
+    is_legal = np.arange(MAX_MOVES) < counts[:, None]
+    probabilities[np.nonzero(is_legal)[0], legal[is_legal]] = 0.0
+    owner = np.repeat(np.arange(len(records)), game.target_counts)
+    visits = np.bincount(owner, weights=game.target_visits, minlength=len(records))
+    shares = game.target_visits / np.maximum(visits, 1)[owner]
+    probabilities[owner, _policy_indices(game.target_moves, black[owner])] = shares
+    unvisited = np.flatnonzero(visits == 0)
+    probabilities[unvisited, records["played_idx"][unvisited]] = 1.0
+    records["best_idx"] = probabilities.argmax(axis=1)
+    records["visits"] = np.where(visits > 0, visits + 1, 0)
+    records["invariance_info"] = np.where(game.full & (visits > 0), 0, NOT_FOR_TRAINING)
+
+
+def _write_values(records: np.ndarray, game: SelfPlayRecord, black: np.ndarray) -> None:
+    win, draw, loss = game.root_wdl.astype(np.float32).T
+    for name in ("root", "best", "played"):
+        records[f"{name}_q"] = win - loss
+        records[f"{name}_d"] = draw
+    records["result_q"] = np.where(black, -game.white_points, game.white_points)
+    records["result_d"] = game.white_points == 0
+    records["plies_left"] = len(game.played) - np.arange(len(records))
+    for name in ("orig_q", "orig_d", "orig_m"):
+        records[name] = np.nan
+
+
+def new_records(masks: np.ndarray) -> np.ndarray:
+    """Return records [n] of the input planes uint64[n, 112], all other fields zero and every move
+    illegal.
+    """
+    records = np.zeros(len(masks), V6_RECORD)
+    records["version"] = VERSION
+    records["input_format"] = CLASSICAL_INPUT
+    records["probabilities"] = -1.0
+    boards = np.ascontiguousarray(masks[:, :STORED_PLANES], "<u8")
+    records["planes"] = REVERSED[boards.view(np.uint8)].view("<u8")
+    for plane, name in enumerate(CASTLING_FIELDS, start=lc0.CASTLING_PLANE):
+        records[name] = masks[:, plane] != 0
+    records["side_to_move_or_enpassant"] = masks[:, lc0.BLACK_TO_MOVE_PLANE] != 0
+    records["rule50"] = np.minimum(masks[:, lc0.FIFTY_MOVE_PLANE], 255)
+    return records
+
+
+def write_chunk(stream: IO[bytes], records: np.ndarray) -> None:
+    """Write the records of one game as a gzip file; equal records give equal bytes."""
+    # Nearly all bytes are -1 and 0. Levels above the first make files a tenth smaller at half the
+    # speed.
+    with gzip.GzipFile(filename="", fileobj=stream, mode="wb", compresslevel=1, mtime=0) as packed:
+        packed.write(np.ascontiguousarray(records, V6_RECORD).tobytes())
+
+
+def write_archive(stream: IO[bytes], chunks: Iterator[tuple[str, np.ndarray]]) -> None:
+    """Write named chunks as a tar archive of gzip files."""
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, records in chunks:
+            packed = io.BytesIO()
+            write_chunk(packed, records)
+            member = tarfile.TarInfo(name)
+            member.size = packed.tell()
+            packed.seek(0)
+            archive.addfile(member, packed)
+            archive.members = []  # type: ignore[attr-defined]  # otherwise the archive would remember every member

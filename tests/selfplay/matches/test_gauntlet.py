@@ -1,0 +1,116 @@
+"""An engine is rated by games against several engines whose ratings are known."""
+
+import json
+import sys
+from dataclasses import replace
+
+import pytest
+
+from engine.errors import ConfigError, RunError
+from selfplay.matches.archive import MatchArchive
+from selfplay.matches.control import TimeControl
+from selfplay.matches.rated_opponents import Gauntlet, GauntletSettings
+from tests.selfplay.matches.test_match import SCRIPT, scripted
+
+START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1"
+
+
+def settings_of(*opponents, games=2):
+    """Against opponents (name, rating, how it plays); the engine plays the first legal move."""
+    return GauntletSettings(
+        engine=scripted("one"),
+        opponents=tuple(scripted(name, *how) for name, _, *how in opponents),
+        ratings=tuple(rating for _, rating, *_ in opponents),
+        games=games,
+        control=TimeControl(nodes=9),
+        openings=(START,),
+        longest=6,
+        patience_s=60.0,
+    )
+
+
+def gauntlet_in(folder, settings):
+    return Gauntlet(settings, MatchArchive(folder, settings.description()))
+
+
+def play(gauntlet, most=99):
+    seen = []
+    gauntlet.play(seen.append, lambda: len(seen) >= most)
+
+
+LIKE, LOSES = ("like", 2500), ("loses", 2200, "crash", 2)
+
+
+def test_half_the_points_against_a_rated_engine_are_its_rating(tmp_path):
+    gauntlet = gauntlet_in(tmp_path, settings_of(LIKE, games=8))
+    play(gauntlet)
+    assert gauntlet.standing().rating.elo == pytest.approx(2500, abs=5)
+
+
+def test_points_against_all_opponents_make_one_rating(tmp_path):
+    gauntlet = gauntlet_in(tmp_path, settings_of(LIKE, LOSES, games=4))
+    play(gauntlet)
+    now = gauntlet.standing()
+    assert (now.against["like"].score, now.against["loses"].score) == (0.5, 1.0)
+    assert now.rating.low + 2 * now.rating.half_width > 2500
+    assert now.rating.elo > 2400
+
+
+def test_opponents_take_turns(tmp_path):
+    gauntlet = gauntlet_in(tmp_path, settings_of(LIKE, LOSES, games=4))
+    play(gauntlet, most=4)
+    assert [one.games for one in gauntlet.standing().against.values()] == [2, 2]
+
+
+def test_an_interrupted_gauntlet_goes_on(tmp_path):
+    settings = settings_of(LIKE, LOSES)
+    play(gauntlet_in(tmp_path, settings), most=1)
+    again = gauntlet_in(tmp_path, settings)
+    assert again.standing().games == 1
+    play(again)
+    assert again.is_complete
+    assert sorted(again._archive.rows) == [0, 1, 2, 3]
+
+
+def test_another_gauntlet_is_not_continued(tmp_path):
+    play(gauntlet_in(tmp_path, settings_of(LIKE)), most=1)
+    with pytest.raises(RunError, match="holds another match"):
+        gauntlet_in(tmp_path, settings_of(LOSES))
+    with pytest.raises(RunError, match="opponents, ratings"):
+        gauntlet_in(tmp_path, settings_of(("like", 2600), LOSES))
+
+
+def test_games_between_others_are_no_gauntlet(tmp_path):
+    settings = settings_of(LIKE)
+    play(gauntlet_in(tmp_path, settings), most=1)
+    path = tmp_path / "games.jsonl"
+    path.write_text(path.read_text().replace('"like"', '"other"'))
+    with pytest.raises(RunError, match="not between like and one"):
+        gauntlet_in(tmp_path, settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"games": 3}, "even number"),
+        ({"opponents": ()}, "at least one opponent"),
+        ({"opponents": (scripted("one"),)}, "two engines are called 'one'"),
+    ],
+)
+def test_settings_that_make_no_gauntlet_are_refused(settings, said):
+    with pytest.raises(ConfigError, match=said):
+        replace(settings_of(LIKE), **settings)
+
+
+def test_command_tells_the_rating_and_writes_it(aino_train, tmp_path):
+    one, like = (f'name={name} cmd="{sys.executable} {SCRIPT}"' for name in ("one", "like"))
+    flags = ["--nodes", 9, "--longest", 6, "--games", 2, "--out", tmp_path / "out"]
+    told = aino_train("gauntlet", "--engine", one, "--against", 2500, like, *flags)
+    assert "like (2500): +0 =2 -0 (50.0%)" in told
+    rating = json.loads((tmp_path / "out" / "result.json").read_text())["rating"]
+    assert rating["low"] < rating["elo"] < rating["high"]
+
+
+def test_command_refuses_a_rating_that_is_no_number(aino_train, tmp_path):
+    told = aino_train("gauntlet", "--against", "strong", "x", "--out", tmp_path / "x", status=1)
+    assert "expected a rating as a whole number, got 'strong'" in told
