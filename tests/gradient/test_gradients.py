@@ -70,7 +70,7 @@ def test_every_layer_in_the_source_is_registered_and_checked() -> None:
         "CustomWeights",
         "Recurrent",
         "_Attention",
-        "_Block",
+        "Block",
         "_Convolution",
         "_Pool",
     }

@@ -10,10 +10,12 @@ from engine.nn.layers.attention import CrossAttention, SelfAttention
 from engine.nn.layers.cells import GRU, LSTM, RNN, Bidirectional
 from engine.nn.layers.containers import MultiHead, Sequential
 from engine.nn.layers.conv import Conv1D, Conv2D, ConvTranspose1D, ConvTranspose2D
+from engine.nn.layers.decoder import DecoderLayer
 from engine.nn.layers.dense import Dense
 from engine.nn.layers.dropout import Dropout
 from engine.nn.layers.embedding import Embedding, PositionEmbedding
-from engine.nn.layers.encoder import DecoderLayer, Encoder, EncoderLayer, FeedForward
+from engine.nn.layers.encoder import Encoder, EncoderLayer
+from engine.nn.layers.feed_forward import FeedForward
 from engine.nn.layers.group_norm import GroupNorm, RMSNorm
 from engine.nn.layers.normalisation import BatchNorm, LayerNorm, PlaceGate
 from engine.nn.layers.pooling import (

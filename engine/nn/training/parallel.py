@@ -227,8 +227,9 @@ class DataParallel:
             if self.loss_scale is None:
                 return StepResult(value, metrics, backward(doutputs)[1])
             _, scaled = backward(_times(doutputs, self.loss_scale.there))
-        parameters = replica.named_parameters()
-        grads = FlatTensors(scaled, {name: parameters[name] for name in scaled})
+        # In the order of the parameters, which flat ones have.
+        learning = {n: one for n, one in replica.named_parameters().items() if n in scaled}
+        grads = FlatTensors(scaled, learning)
         grads.whole /= self.loss_scale.there
         return StepResult(value, metrics, grads)
 

@@ -257,6 +257,7 @@ def counted():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # PyTorch's of its own modules
 def test_of_pytorch_module_inputs_none_is_wrong():
     counts, wrong = counted()
     assert not wrong, wrong
