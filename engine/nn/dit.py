@@ -34,8 +34,9 @@ def save(
     float32. Raises ConfigError for an argument of another kind, an unknown dtype or values JSON
     cannot hold, NetFileError for non-finite values or when the file cannot be written.
     """
-    if not isinstance(model, Layer):
-        raise ConfigError(f"dit.save(path, model, card): expected a layer, found {model!r:.60}")
+    checked: Any = model
+    if not isinstance(checked, Layer):
+        raise ConfigError(f"dit.save(path, model, card): expected a layer, found {checked!r:.60}")
     for name, given in (("card", card), ("configuration", configuration)):
         if not isinstance(given, Mapping | None):
             form = f'a dict, such as {{"description": {str(given)!r:.40}}}'

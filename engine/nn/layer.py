@@ -556,7 +556,7 @@ def _checking_gradient(
             raise ConfigError(
                 f"{type(self).__name__}: expected a dict as state, at first {{}}, found {form_of(state)}"
             )
-        result = forward(self, *arguments, **options)
+        result: Any = forward(self, *arguments, **options)
         if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
             form = "`return y, backward`, where backward(dy) returns (dx, gradients by name)"
             raise ConfigError(f"{type(self).__name__}.forward: {form}; found {form_of(result)}")
@@ -566,7 +566,7 @@ def _checking_gradient(
         def checked_backward(dy: Array) -> tuple[Array, Gradients]:
             if shape is not None:
                 check_gradient(self, dy, shape)
-            result = backward(dy)
+            result: Any = backward(dy)
             if not isinstance(result, tuple) or not isinstance(result[-1], Mapping):
                 form = "`return dx, grads`, where grads holds arrays by the names of parameters"
                 raise ConfigError(

@@ -230,7 +230,7 @@ class Graph(Nodes):
 
     def activated(self, x: str, function: str, alpha: float | None = None) -> str:
         """Apply an activation function."""
-        further = {} if alpha is None else {"alpha": float(alpha)}
+        further: dict[str, Any] = {} if alpha is None else {"alpha": float(alpha)}
         if function in _ACTIVATIONS:
             return self.node(_ACTIVATIONS[function], x, **further)
         if function == "hard_sigmoid":
@@ -331,7 +331,7 @@ class Graph(Nodes):
         sides = self.examples[x].ndim - 2 if x in self.examples else 2
         scales = layer.scale if isinstance(layer.scale, list | tuple) else [layer.scale] * sides
         places = "align_corners" if layer.align_corners else "half_pixel"
-        form = {"mode": layer.mode, "coordinate_transformation_mode": places}
+        form: dict[str, Any] = {"mode": layer.mode, "coordinate_transformation_mode": places}
         if layer.mode == "nearest":
             form |= {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
         return self.node("Resize", x, "", np.array([1.0, 1.0, *scales]), **form)
@@ -507,7 +507,7 @@ class Graph(Nodes):
     def _rotated(self, x: str, waves: tuple[str, str], axis: int) -> str:
         """Turn [B, heads, T, d], as `rotated` does; of keys the last two axes are exchanged."""
         if axis == 2:
-            waves = tuple(self.node("Transpose", wave, perm=[1, 0]) for wave in waves)  # type: ignore[assignment]
+            waves = tuple(self.node("Transpose", wave, perm=[1, 0]) for wave in waves)
         cosine, sine = waves
         one, other = self.node("Split", x, outputs=2, axis=axis)
         first = self.node("Sub", self.node("Mul", one, cosine), self.node("Mul", other, sine))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -93,4 +94,8 @@ def _cubic(part: np.ndarray) -> dict[int, np.ndarray]:
 
 
 # How much the squares around a place count, by how far it lies behind the first of them.
-_MODES = {"nearest": lambda part: {0: 1.0}, "linear": _linear, "cubic": _cubic}
+_MODES: dict[str, Callable[[np.ndarray], dict[int, Any]]] = {
+    "nearest": lambda part: {0: 1.0},
+    "linear": _linear,
+    "cubic": _cubic,
+}

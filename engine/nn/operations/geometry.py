@@ -39,7 +39,7 @@ class Geometry(NamedTuple):
         strides, dilations = _each("stride", stride, axes, 1), _each("dilation", dilation, axes, 1)
         extents = [(one - 1) * wide + 1 for one, wide in zip(sizes, dilations, strict=True)]
         if padding is None:
-            ends = [((one - 1) // 2, one // 2) for one in extents]
+            ends: list[Any] = [((one - 1) // 2, one // 2) for one in extents]
         else:
             given = [padding] * axes if isinstance(padding, Integral) else padding
             if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != axes:

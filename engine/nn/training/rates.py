@@ -12,7 +12,7 @@ from engine.nn.layer import Layer
 from engine.nn.layers.containers import MultiHead, Sequential
 
 
-def rate_factors(model: Layer, rates: Mapping[str, float] | None) -> dict[str, float]:
+def rate_factors(model: Layer, rates: Any) -> dict[str, float]:
     """Return the factor of the rate of each parameter, from `rates` by the beginnings of names.
 
     The longest beginning counts; without one the factor is 1. Raises ConfigError for a beginning of

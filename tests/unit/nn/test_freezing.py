@@ -128,7 +128,7 @@ def test_a_checkpoint_with_other_rates_is_another_run(tmp_path):
 def test_a_switch_of_another_library_is_refused_with_the_form_here():
     """`layer.trainable = False` set an attribute that nothing read."""
     for name in ("trainable", "requires_grad"):
-        with pytest.raises(ConfigError, match='rates={"NAME.": 0}'):
+        with pytest.raises(ConfigError, match=r'rates=\{"NAME.": 0\}'):
             setattr(network().trunk, name, False)
 
 
