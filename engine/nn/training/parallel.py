@@ -9,8 +9,8 @@ gradients and running statistics add up in shard order. BatchNorm therefore norm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -148,9 +148,9 @@ class DataParallel:
         self._steps = 0
         self._norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm)]
         self._frozen, self._switches = frozen, training_switches(model, frozen)
-        self._libraries = ThreadpoolController()
-        draws = any(type(layer).reseed is not Layer.reseed for _, layer in model.walk())
-        self.is_recordable = backend is not NUMPY and not draws
+        self._blas = ThreadpoolController().select(user_api="blas").lib_controllers
+        self._draws = any(type(layer).reseed is not Layer.reseed for _, layer in model.walk())
+        self.is_recordable = backend is not NUMPY and not self._draws
         self.pool = ThreadPool(threads, "train")
         keep_freed_memory()
 
@@ -177,11 +177,11 @@ class DataParallel:
             self._replicas.append(self.model.replica())
             for layer, attribute, value in training_switches(self._replicas[-1], self._frozen):
                 setattr(layer, attribute, value)
-        for number, replica in enumerate(
-            [self.model] if len(parts) == 1 else self._replicas[: len(parts)]
-        ):
-            replica.reseed(*seed, number)
-        with self._libraries.limit(limits=1, user_api="blas"):
+        if self._draws:
+            used = [self.model] if len(parts) == 1 else self._replicas[: len(parts)]
+            for number, replica in enumerate(used):
+                replica.reseed(*seed, number)
+        with self._one_blas_thread():
             if len(parts) == 1:
                 return self._run_in_groups(groups, parts[0], inputs, loss)
             results = self.pool.map(
@@ -201,6 +201,18 @@ class DataParallel:
     def close(self) -> None:
         """Stop the threads."""
         self.pool.close()
+
+    @contextmanager
+    def _one_blas_thread(self) -> Iterator[None]:
+        before = [(library, library.num_threads) for library in self._blas]
+        changed = [(library, count) for library, count in before if count != 1]
+        for library, _ in changed:
+            library.set_num_threads(1)
+        try:
+            yield
+        finally:
+            for library, count in changed:
+                library.set_num_threads(count)
 
     def _run_in_groups(self, groups: int, part: slice, inputs: Inputs, loss: Loss) -> StepResult:
         before = [getattr(layer, attribute) for layer, attribute, _ in self._switches]
@@ -352,7 +364,8 @@ def means_over(
 def _prepared_targets(model: Layer, targets: Any) -> Any:
     if isinstance(targets, tuple):
         return tuple(_prepared_targets(model, part) for part in targets)
-    backend = backend_of_all(model.named_parameters())
+    first = model.first_parameter()
+    backend = NUMPY if first is None else backend_of(first)
     elsewhere = hasattr(targets, "dtype") and backend_of(targets) is not backend
     return backend.asarray_of_known_bounds(targets) if elsewhere else targets
 

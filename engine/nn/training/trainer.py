@@ -20,7 +20,7 @@ import numpy as np
 
 from engine.backend import Backend, backend_of, backend_of_all
 from engine.errors import ConfigError, DataError, TrainingError
-from engine.nn.layer import Array, Layer
+from engine.nn.layer import Array, Layer, Places
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage
 from engine.nn.training.callbacks import Callback, as_callback
 from engine.nn.training.checkpoint import (
@@ -45,7 +45,7 @@ from engine.nn.training.parallel import (
 )
 from engine.nn.training.rates import rate_factors
 from engine.nn.training.recorder import Recorder
-from engine.nn.training.terminal import progress_bar, uninterrupted
+from engine.nn.training.terminal import Uninterrupted, progress_bar
 from engine.nn.training.trainer_settings import TrainerSettings, check_arguments
 
 FORM = 2  # of checkpoints; batches were others in the first
@@ -90,6 +90,7 @@ class Trainer:
         self.settings = settings or TrainerSettings()
         self.metrics = dict(metrics or {})
         self._run = RunState()
+        self._uninterrupted = Uninterrupted()
         decay = self.settings.average_decay
         self._average = (
             ExponentialAverage(decay) if average is None and decay is not None else average
@@ -103,6 +104,7 @@ class Trainer:
             self._source = LayerGradients(model, loss, self.metrics, *further)
         self._recorder = Recorder(model, self._measured)
         self._parameters: Mapping[str, Array] = {}  # as the optimizer changes them
+        self._find_arrays()
         self._saved_data: dict[str, Any] | None = (
             None  # what a checkpoint says of the data, for `fit` to compare
         )
@@ -248,13 +250,16 @@ class Trainer:
         progress: bool,
     ) -> None:
         """Run the remaining steps of the current epoch."""
+        self._find_arrays()
         epoch, done = self._place(len(batches))
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(data))
+        draws = data.augment is not None or type(data) is not Loader
         jobs = [
-            (order[part], self._augmenting(self.steps_done + n))
+            (order[part], self._augmenting(self.steps_done + n) if draws else None)
             for n, part in enumerate(batches[done:])
         ]
-        with progress_bar(f"epoch {epoch + 1}", len(batches), progress) as show:
+        show_progress = progress_bar(f"epoch {epoch + 1}", len(batches), progress)
+        with show_progress as show, self._uninterrupted.steps():
             for number, batch in enumerate(data.batches(jobs)):
                 means = self._step(batch, None, len(jobs[number][0]))
                 show(done + number + 1, f"loss {means['loss']:.4f}")
@@ -283,7 +288,12 @@ class Trainer:
         Raises TrainingError when the loss or a gradient is not finite; weights and statistics then
         are those before this step.
         """
+        self._find_arrays()
         return self._step(batch, rate, 0)
+
+    def _find_arrays(self) -> None:
+        """Note where the model keeps its arrays; it may have other parts than at the last look."""
+        self._named, self._buffers = Places(self.model, "params"), Places(self.model, "buffers")
 
     def _step(self, batch: Any, rate: float | None, examples: int) -> Record:
         """Take one step; `examples` of the batch count in the epoch's means, or as many places as
@@ -294,19 +304,19 @@ class Trainer:
             self.model.load_parameters(run.last)
             run.last = {}
         statistics, done = (
-            {name: array.copy() for name, array in self.model.named_buffers().items()},
+            {name: array.copy() for name, array in self._buffers.read().items()},
             run.steps_done,
         )
         try:
             rate = self._rate(run.steps_done) if rate is None else rate
             before, is_flat = self._parameters, self.optimizer.takes_flat
             self._parameters = (
-                trained_parameters(self.model, before)
+                trained_parameters(self.model, self._named.read(), before)
                 if is_flat and not self._rates
-                else self.model.named_parameters()
+                else self._named.read()
             )
             means, grads = self._slopes(batch, rate, statistics)
-            with uninterrupted():
+            with self._uninterrupted.block():
                 self._move(grads, rate, means, examples)
         except BaseException:  # Ctrl-C too
             if run.steps_done == done:
@@ -416,7 +426,7 @@ class Trainer:
                 f"validation_{name}": value for name, value in self.evaluate(validation).items()
             }
             self._check_finite("validation loss", record["validation_loss"], rate)
-        with uninterrupted():
+        with self._uninterrupted.block():
             run.history.records.append(record)
             run.sums, run.seen, run.untold = {}, 0, True
             if self.settings.patience is not None and not self._waited():
