@@ -319,7 +319,7 @@ class LayerGradients(GradientSource):
                 {name: metric(outputs, wanted) for name, metric in self.metrics.items()},
             )
 
-        count = len(Loader(inputs, targets))
+        count = len(inputs[0] if isinstance(inputs, tuple) else inputs)
         return self._runner.step(
             count, lambda part: self.model.prepared(rows_of(inputs, part)), loss, seed
         )
@@ -374,17 +374,15 @@ def floats(means: Mapping[str, Any]) -> Record:
     """Return a loss and metrics as Python floats: they may be scalars of NumPy, or of a device,
     read at once.
     """
-    there = {name: value for name, value in means.items() if backend_of(value) is not NUMPY}
-    read: dict[str, Any] = {}
+    there = {
+        name: value
+        for name, value in means.items()
+        if not isinstance(value, float) and backend_of(value) is not NUMPY
+    }
+    read = dict(means)
     if there:
-        read = dict(
-            zip(
-                there,
-                backend_of_all(there).xp.stack([*there.values()], dtype=np.float64).get(),
-                strict=True,
-            )
-        )
-    read = {name: read.get(name, value) for name, value in means.items()}
+        together = backend_of_all(there).xp.stack([*there.values()], dtype=np.float64)
+        read |= dict(zip(there, together.get(), strict=True))
     return {
         name: value if isinstance(value, MeanOver) else float(value) for name, value in read.items()
     }

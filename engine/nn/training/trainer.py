@@ -288,6 +288,8 @@ class Trainer:
         Raises TrainingError when the loss or a gradient is not finite; weights and statistics then
         are those before this step.
         """
+        if isinstance(self._source, LayerGradients):
+            as_loader(batch)  # checks that there are as many inputs as targets
         self._find_arrays()
         return self._step(batch, rate, 0)
 
