@@ -31,8 +31,8 @@ def save(
 
     `card` and `configuration` are free JSON objects. With `dtype` float16, weights are stored in
     half precision; running statistics, and tensors whose values half precision cannot hold, stay
-    float32. Raises ConfigError for an argument of another kind, an unknown dtype or values JSON cannot hold, NetFileError for
-    non-finite values or when the file cannot be written.
+    float32. Raises ConfigError for an argument of another kind, an unknown dtype or values JSON
+    cannot hold, NetFileError for non-finite values or when the file cannot be written.
     """
     if not isinstance(model, Layer):
         raise ConfigError(f"dit.save(path, model, card): expected a layer, found {model!r:.60}")

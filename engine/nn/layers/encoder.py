@@ -32,9 +32,9 @@ from engine.nn.layers.smolgen import Smolgen
 class _Block(Layer):
     """What blocks of a transformer share: parts inside skip connections, each with a norm.
 
-    y = norm(x + scale drop(f(x))), or with `norm_first` y = x + scale drop(f(norm(x))), where f is the part and drop a
-    Dropout in training. With d = the norm's gradient of its input, or d = dy: dx = d + the gradient of (scale d) through
-    drop and f, and with `norm_first` through the norm.
+    y = norm(x + scale drop(f(x))), or with `norm_first` y = x + scale drop(f(norm(x))), where f is
+    the part and drop a Dropout in training. With d = the norm's gradient of its input, or d = dy:
+    dx = d + the gradient of (scale d) through drop and f, and with `norm_first` through the norm.
     """
 
     scale: float
