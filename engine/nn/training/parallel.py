@@ -14,10 +14,9 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
-import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from engine.backend import NUMPY, Backend, backend_of, backend_of_all
+from engine.backend import NUMPY, backend_of, backend_of_all
 from engine.errors import ConfigError, DataError
 from engine.native.memory import keep_freed_memory
 from engine.native.pool import ThreadPool
@@ -26,8 +25,8 @@ from engine.nn.layers.normalisation import BatchNorm
 from engine.nn.losses import MeanOver
 from engine.nn.operations import operations_on
 from engine.nn.training.data import Data, Loader, parts_of
-from engine.nn.training.flat import FlatTensors
-from engine.nn.training.history import Record
+from engine.nn.training.device_step import LossScale
+from engine.nn.training.history import floats
 from engine.nn.training.rates import training_switches
 
 Outputs = Any  # result of the model's forward: an array or a dict of arrays
@@ -38,42 +37,7 @@ LossFunction = Callable[
 ]  # (outputs, targets) -> (mean loss, gradient like outputs)
 Metric = Callable[[Any, Any], float]  # (outputs, targets) -> mean over the examples
 
-FIRST_FACTOR = (
-    1024.0  # set by hand: small towers overflow at PyTorch's 65,536, and lose their first steps
-)
-GROWTH_STEPS = 2000  # as in PyTorch's GradScaler
 PRECISIONS = ("single", "mixed")
-
-
-class LossScale:
-    """A power of two: it doubles after `GROWTH_STEPS` steps, and halves when gradients overflow,
-    down to 1.
-
-    The gradients of a loss times `factor` are divided by it in single precision. A step that
-    overflows is skipped. Micikevicius et al. 2018, arXiv:1710.03740.
-    """
-
-    def __init__(self, backend: Backend) -> None:
-        self.there = backend.xp.ones((), np.float32)  # the factor, for steps that are recorded
-        self.factor, self.good_steps = FIRST_FACTOR, 0
-
-    @property
-    def factor(self) -> float:
-        """What the loss is multiplied by; a new one goes to the device at once."""
-        return self._factor
-
-    @factor.setter
-    def factor(self, value: float) -> None:
-        self._factor = self.there[...] = value
-
-    def follow(self, is_finite: bool) -> bool:
-        """Note whether a step's gradients were finite; returns whether to take the step."""
-        self.good_steps = self.good_steps + 1 if is_finite else 0
-        if not is_finite:
-            self.factor /= 2
-        elif self.good_steps == GROWTH_STEPS:
-            self.factor, self.good_steps = self.factor * 2, 0
-        return is_finite
 
 
 class StepResult(NamedTuple):
@@ -238,10 +202,8 @@ class DataParallel:
             value, doutputs, metrics = loss(outputs, part)
             if self.loss_scale is None:
                 return StepResult(value, metrics, backward(doutputs)[1])
-            _, scaled = backward(_times(doutputs, self.loss_scale.there))
-        parameters = replica.named_parameters()
-        grads = FlatTensors(scaled, {name: parameters[name] for name in scaled})
-        grads.whole /= self.loss_scale.there
+            _, scaled = backward(self.loss_scale.scaled(doutputs))
+        grads = self.loss_scale.unscaled(scaled, replica.named_parameters())
         return StepResult(value, metrics, grads)
 
     def _average_buffers(self, weights: list[float]) -> None:
@@ -255,17 +217,6 @@ class DataParallel:
                 target[...] = sources[0][
                     name
                 ]  # whole numbers, such as counts or places, have no mean
-
-
-def _times(gradient: Any, factor: Array) -> Any:
-    """Return the gradient of outputs, an array or a tuple or dict of arrays, times `factor`."""
-    if isinstance(gradient, dict):
-        return {name: _times(part, factor) for name, part in gradient.items()}
-    return (
-        tuple(_times(part, factor) for part in gradient)
-        if isinstance(gradient, tuple)
-        else gradient * factor
-    )
 
 
 def _weighted_sum(results: list[StepResult], weights: list[float]) -> StepResult:
@@ -368,21 +319,3 @@ def _prepared_targets(model: Layer, targets: Any) -> Any:
     backend = NUMPY if first is None else backend_of(first)
     elsewhere = hasattr(targets, "dtype") and backend_of(targets) is not backend
     return backend.asarray_of_known_bounds(targets) if elsewhere else targets
-
-
-def floats(means: Mapping[str, Any]) -> Record:
-    """Return a loss and metrics as Python floats: they may be scalars of NumPy, or of a device,
-    read at once.
-    """
-    there = {
-        name: value
-        for name, value in means.items()
-        if not isinstance(value, float) and backend_of(value) is not NUMPY
-    }
-    read = dict(means)
-    if there:
-        together = backend_of_all(there).xp.stack([*there.values()], dtype=np.float64)
-        read |= dict(zip(there, together.get(), strict=True))
-    return {
-        name: value if isinstance(value, MeanOver) else float(value) for name, value in read.items()
-    }
