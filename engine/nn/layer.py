@@ -654,6 +654,8 @@ def rows_of(x: Any, rows: Any) -> Any:
     """Return rows of an array, or of each of a tuple, memory-mapped or not; `rows` is a slice or
     row numbers.
     """
+    if type(x) is np.ndarray:
+        return x[rows]
     if isinstance(x, tuple):
         return tuple(rows_of(array, rows) for array in x)
     found = x[rows if isinstance(rows, slice) else backend_of(x).asarray(rows)]

@@ -84,11 +84,8 @@ def floats(means: Mapping[str, Any]) -> Record:
     """Return a loss and metrics as Python floats: they may be scalars of NumPy, or of a device,
     read at once.
     """
-    there = {
-        name: value
-        for name, value in means.items()
-        if not isinstance(value, float) and backend_of(value) is not NUMPY
-    }
+    there = {name: value for name, value in means.items() if not isinstance(value, float)}
+    there = {name: value for name, value in there.items() if backend_of(value) is not NUMPY}
     read = dict(means)
     if there:
         together = backend_of_all(there).xp.stack([*there.values()], dtype=np.float64)

@@ -10,8 +10,8 @@ gradients and running statistics add up in shard order. BatchNorm therefore norm
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from functools import partial
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from threadpoolctl import ThreadpoolController
@@ -75,6 +75,10 @@ class GradientSource:
         """
         return None
 
+    def steps(self) -> AbstractContextManager[None]:
+        """Return a block in which many calls of `gradients` follow each other."""
+        return nullcontext()
+
     def close(self) -> None:
         """Stop the threads."""
         self.pool.close()
@@ -115,6 +119,8 @@ class DataParallel:
         self._blas = ThreadpoolController().select(user_api="blas").lib_controllers
         self._draws = any(type(layer).reseed is not Layer.reseed for _, layer in model.walk())
         self.is_recordable = backend is not NUMPY and not self._draws
+        self._is_limited = False  # whether BLAS has one thread
+        self._ways = cache(self._choose_way)
         self.pool = ThreadPool(threads, "train")
         keep_freed_memory()
 
@@ -130,51 +136,69 @@ class DataParallel:
         """
         if count < 1:
             raise ConfigError(f"DataParallel.step: expected at least one position, found {count}")
-        parts, seed = parts_of(count, self.shard_size), (self._steps,) if seed is None else seed
-        # On a GPU, one pass over equal parts computes the same as one for each, where no part draws
-        # random numbers.
-        lengths = {part.stop - part.start for part in parts}
-        groups = len(parts) if self.is_recordable and len(lengths) == 1 and lengths != {1} else 1
-        parts = [slice(0, count)] if groups > 1 else parts
+        seed = (self._steps,) if seed is None else seed
         self._steps += 1
-        while 1 < len(parts) > len(self._replicas):
+        parts, groups = self._ways(count)
+        if self._draws:
+            for number, replica in enumerate(self._models(len(parts))):
+                replica.reseed(*seed, number)
+        with nullcontext() if self._is_limited else self.steps():
+            if len(parts) == 1:
+                return self._run_in_groups(groups, parts[0], inputs, loss)
+            return self._run_in_shards(parts, inputs, loss)
+
+    def _choose_way(self, count: int) -> tuple[list[slice], int]:
+        """Return how a batch of this size runs: as shards, or as one part, of so many groups.
+
+        On a GPU, one pass over equal parts computes the same as one for each, where no part draws
+        random numbers.
+        """
+        parts = parts_of(count, self.shard_size)
+        lengths = {part.stop - part.start for part in parts}
+        if len(parts) > 1 and self.is_recordable and len(lengths) == 1 and lengths != {1}:
+            return [slice(0, count)], len(parts)
+        return parts, 1
+
+    def _models(self, count: int) -> list[Layer]:
+        """Return the model itself for one part, a replica for each of several."""
+        if count == 1:
+            return [self.model]
+        while count > len(self._replicas):
             self._replicas.append(self.model.replica())
             for layer, attribute, value in training_switches(self._replicas[-1], self._frozen):
                 setattr(layer, attribute, value)
-        if self._draws:
-            used = [self.model] if len(parts) == 1 else self._replicas[: len(parts)]
-            for number, replica in enumerate(used):
-                replica.reseed(*seed, number)
-        with self._one_blas_thread():
-            if len(parts) == 1:
-                return self._run_in_groups(groups, parts[0], inputs, loss)
-            results = self.pool.map(
-                partial(self._shard, inputs=inputs, loss=loss), self._replicas, parts
-            )
+        return self._replicas[:count]
+
+    def _run_in_shards(self, parts: list[slice], inputs: Inputs, loss: Loss) -> StepResult:
+        """Run each part on its replica, and add up gradients and statistics in their order."""
+        shard = partial(self._shard, inputs=inputs, loss=loss)
+        results = self.pool.map(shard, self._models(len(parts)), parts)
         sizes = [part.stop - part.start for part in parts]
-        self._average_buffers([size / count for size in sizes])
-        places = [
-            getattr(result.loss, "places", size)
-            for result, size in zip(results, sizes, strict=True)
-        ]
-        result = _weighted_sum(results, [one / max(sum(places), 1) for one in places])
-        return (
-            result if places == sizes else result._replace(loss=MeanOver(result.loss, sum(places)))
-        )
+        self._average_buffers([size / sum(sizes) for size in sizes])
+        both = zip(results, sizes, strict=True)
+        places = [getattr(result.loss, "places", size) for result, size in both]
+        total = sum(places)
+        result = _weighted_sum(results, [one / max(total, 1) for one in places])
+        if places == sizes:
+            return result
+        return result._replace(loss=MeanOver(result.loss, total))
 
     def close(self) -> None:
         """Stop the threads."""
         self.pool.close()
 
     @contextmanager
-    def _one_blas_thread(self) -> Iterator[None]:
+    def steps(self) -> Iterator[None]:
+        """Limit BLAS to one thread for a block of many steps; otherwise each step does so."""
         before = [(library, library.num_threads) for library in self._blas]
         changed = [(library, count) for library, count in before if count != 1]
         for library, _ in changed:
             library.set_num_threads(1)
+        self._is_limited = True
         try:
             yield
         finally:
+            self._is_limited = False
             for library, count in changed:
                 library.set_num_threads(count)
 
@@ -256,6 +280,10 @@ class LayerGradients(GradientSource):
         self.metrics = {name: getattr(metric, "unread", metric) for name, metric in metrics.items()}
         self._runner = DataParallel(model, shard_size, *settings)  # number of threads, precision
         self.pool, self.loss_scale = self._runner.pool, self._runner.loss_scale
+
+    def steps(self) -> AbstractContextManager[None]:
+        """As in GradientSource."""
+        return self._runner.steps()
 
     def gradients(self, batch: Data, seed: tuple[int, ...]) -> StepResult:
         """As in GradientSource."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -39,7 +39,7 @@ def progress_bar(title: str, steps: int, shown: bool) -> Iterator[Callable[[int,
 class Uninterrupted:
     """Holds Ctrl-C back inside `with` blocks, such as moving the weights and counting the step.
 
-    Around many such blocks, `with holder.steps():` asks the system once, instead of twice a block.
+    Around many such blocks, `with uninterrupted.steps():` asks the system once, instead of twice a block.
     Outside the main thread, which alone gets Ctrl-C, this does nothing.
     """
 
@@ -47,6 +47,8 @@ class Uninterrupted:
         self._usual: Any = None  # what Ctrl-C does otherwise, while this object takes it
         self._is_holding = False
         self._held: tuple[Any, ...] | None = None  # the Ctrl-C that waits
+        self._own_steps: Any = None  # of a block outside `steps`
+        self._after: Any = None  # what takes a held Ctrl-C
 
     @contextmanager
     def steps(self) -> Iterator[None]:
@@ -65,18 +67,20 @@ class Uninterrupted:
             if signal.getsignal(signal.SIGINT) == self._take:  # else a callback has set another
                 signal.signal(signal.SIGINT, usual)
 
-    @contextmanager
-    def block(self) -> Iterator[None]:
-        """Hold Ctrl-C back until the block is done."""
-        with self.steps() if self._usual is None else nullcontext():
-            usual, self._is_holding = self._usual, True
-            try:
-                yield
-            finally:
-                self._is_holding = False
-                held, self._held = self._held, None
+    def __enter__(self) -> None:
+        self._own_steps = self.steps() if self._usual is None else None
+        if self._own_steps is not None:
+            self._own_steps.__enter__()
+        self._after = self._usual
+        self._is_holding = True
+
+    def __exit__(self, *error: object) -> None:
+        self._is_holding = False
+        held, self._held = self._held, None
+        if self._own_steps is not None:
+            self._own_steps.__exit__(None, None, None)
         if held is not None:
-            usual(*held)
+            self._after(*held)
 
     def _take(self, *given: Any) -> None:
         if self._is_holding:

@@ -277,7 +277,7 @@ class Trainer:
             for n, part in enumerate(batches[done:])
         ]
         show_progress = progress_bar(f"epoch {epoch + 1}", len(batches), plan.shows)
-        with show_progress as show, self._uninterrupted.steps():
+        with show_progress as show, self._uninterrupted.steps(), self._source.steps():
             for number, batch in enumerate(data.batches(jobs)):
                 means = self._step(batch, None, len(jobs[number][0]))
                 show(done + number + 1, f"loss {means['loss']:.4f}")
@@ -330,7 +330,7 @@ class Trainer:
             seed = self.settings.seed, run.steps_done
             means, grads = self._device.gradients(batch, seed, statistics)
             grads = self._clipped_gradients(means, grads, rate)
-            with self._uninterrupted.block():
+            with self._uninterrupted:
                 self._move(grads, rate, means, examples)
         except BaseException:  # Ctrl-C too
             if run.steps_done == done:
@@ -406,7 +406,7 @@ class Trainer:
                 f"validation_{name}": value for name, value in self.evaluate(validation).items()
             }
             self._check_finite("validation loss", record["validation_loss"], rate)
-        with self._uninterrupted.block():
+        with self._uninterrupted:
             run.history.records.append(record)
             run.sums, run.seen, run.untold = {}, 0, True
             if self.settings.patience is not None and not self._epochs_without_improvement():

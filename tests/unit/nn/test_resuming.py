@@ -196,12 +196,12 @@ def test_interrupts_are_held_back_only_where_there_are_any() -> None:
     done: list[str] = []
 
     def held() -> None:
-        with Uninterrupted().block():
+        with Uninterrupted():
             signal.raise_signal(signal.SIGINT)
             done.append("main")
 
     def elsewhere() -> None:
-        with Uninterrupted().block():
+        with Uninterrupted():
             done.append("thread")
 
     with pytest.raises(KeyboardInterrupt):
