@@ -76,10 +76,6 @@ def attention(features: int, heads: int) -> tuple[Any, Any]:
     return lambda rng: nn.SelfAttention(features, heads, rng), theirs
 
 
-def mean_of_planes() -> tuple[Any, Any]:
-    return lambda rng: nn.GlobalAveragePool(), lambda torch: lambda x: x.mean((2, 3))
-
-
 NUMBERS = (128, 512)  # of the rows of activations
 LAYERS: dict[str, tuple[Sides, tuple[Any, Any]]] = {
     "conv 3->16 k5, 32x32": ((32, 3, 32, 32), conv(3, 16, 5)),
@@ -105,6 +101,7 @@ LAYERS: dict[str, tuple[Sides, tuple[Any, Any]]] = {
     "softplus": (NUMBERS, activation("softplus", "Softplus")),
     "swish": (NUMBERS, activation("swish", "SiLU")),
     "gelu": (NUMBERS, activation("gelu", "GELU", approximate="tanh")),
+    "exact gelu": (NUMBERS, activation("exact_gelu", "GELU")),
     "mish": (NUMBERS, activation("mish", "Mish")),
     "layer norm 100": ((32, 64, 100), plain("LayerNorm", "LayerNorm", 100)),
     "layer norm 768": ((512, 768), plain("LayerNorm", "LayerNorm", 768)),
@@ -113,7 +110,6 @@ LAYERS: dict[str, tuple[Sides, tuple[Any, Any]]] = {
     "batch norm 20, 12x12": ((32, 20, 12, 12), plain("BatchNorm", "BatchNorm2d", 20)),
     "max pool 2, 28x28": ((32, 16, 28, 28), plain("MaxPool2D", "MaxPool2d", 2)),
     "average pool 2, 28x28": ((32, 16, 28, 28), plain("AveragePool2D", "AvgPool2d", 2)),
-    "mean of planes, 14x14": ((32, 64, 14, 14), mean_of_planes()),
     "LSTM 64->100, 32 steps": ((32, 32, 64), recurrent("LSTM", 64, 100)),
     "GRU 64->64, 32 steps": ((32, 32, 64), recurrent("GRU", 64, 64)),
     "RNN 32->64, 32 steps": ((32, 32, 32), recurrent("RNN", 32, 64)),
