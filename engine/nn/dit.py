@@ -37,7 +37,8 @@ def save(
     checked: Any = model
     if not isinstance(checked, Layer):
         raise ConfigError(f"dit.save(path, model, card): expected a layer, found {checked!r:.60}")
-    for name, given in (("card", card), ("configuration", configuration)):
+    further: dict[str, Any] = {"card": card, "configuration": configuration}
+    for name, given in further.items():
         if not isinstance(given, Mapping | None):
             form = f'a dict, such as {{"description": {str(given)!r:.40}}}'
             raise ConfigError(f"dit.save: {name} must be {form}, not {type(given).__name__}")

@@ -48,7 +48,7 @@ class Geometry(NamedTuple):
             ends = [_each("padding", one, 2, 0) for one in given]
         one, none = [1] * (2 - axes), [(0, 0)] * (2 - axes)
         settings = ([*one, *sizes], [*one, *strides], [*none, *ends], [*one, *dilations])
-        return cls(*map(tuple, settings))  # type: ignore[arg-type]
+        return cls(*map(tuple, settings))
 
     @property
     def extents(self) -> Pair:
