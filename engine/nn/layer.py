@@ -370,6 +370,20 @@ class Layer:
         for name, part in self.children().items():
             yield from part.walk(f"{path}.{name}" if path else name)
 
+    def hidden_parts(self) -> list[str]:
+        """Return the paths of layers with arrays in private attributes, which are no parts."""
+        parts = {id(layer) for _, layer in self.walk()}
+        return [
+            f"{path}.{name}" if path else name
+            for path, owner in self.walk()
+            for name, value in vars(owner).items()
+            if name[0] == "_"
+            and any(
+                id(one) not in parts and one.named_parameters()
+                for one in _layers_in(name, value, name).values()
+            )
+        ]
+
     def _own_parts(self) -> Iterator[tuple[str, Any]]:
         """Yield the public attributes that are layers, or dicts or lists of layers, by name."""
         for name, value in vars(self).items():

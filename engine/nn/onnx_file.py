@@ -49,8 +49,11 @@ def save_onnx(
     The file's inputs are x, or x0, x1 ... for a tuple, and mask; they have the sides of the
     example, but any length along the axes in `free`. Its outputs are y, or y0, y1 ..., or the names
     of the heads. Raises ConfigError for a layer of one's own without a method `onnx`, ShapeError
-    when x does not fit the model, OSError when the file cannot be written.
+    when x does not fit the model, or an axis cannot be free, OSError when the file cannot be written.
     """
+    given: Any = model
+    if not isinstance(given, Layer):
+        raise ConfigError(f"save_onnx(path, model, x): expected a layer, found {given!r:.60}")
     model, graph = model.to("numpy").astype(np.float32), Graph()
     x, options = floats_as(np.float32, x), {} if mask is None else {"mask": to_numpy(mask)}
     graph.examples = _named(x, options)

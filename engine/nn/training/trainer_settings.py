@@ -94,6 +94,9 @@ def check_arguments(
         if not fits:
             raise ConfigError(f"Trainer: {name} must be {expected}, not {value!r:.60}")
     check_distinct(model.children())
+    if hidden := model.hidden_parts():
+        advice = "parts are public attributes, so that they learn and are saved"
+        raise ConfigError(f"Trainer: {', '.join(hidden)} would not learn: {advice}")
     parameters = model.named_parameters()
     if len(kinds := {str(one.dtype): name for name, one in parameters.items()}) > 1:
         found = " and ".join(f"{kind} ({name})" for kind, name in kinds.items())

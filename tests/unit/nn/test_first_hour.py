@@ -7,6 +7,7 @@ from engine import nn
 from engine.errors import ConfigError
 from engine.nn import dit
 from engine.nn.layer import forward_part, register
+from engine.nn.onnx_file import save_onnx
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((16, 4)).astype(np.float32)
@@ -80,6 +81,19 @@ def test_a_part_whose_backward_is_never_called_is_named():
         trainer.fit(nn.Data(X, CLASSES), 1)
 
 
+def test_a_part_in_a_private_attribute_is_named_before_training():
+    """It trained nothing, and nothing said so."""
+
+    class Private(Listed):
+        def __init__(self, rng):
+            super().__init__(1, rng)
+            self._inner = [nn.Dense(4, 4, rng)]
+            self._first = self.blocks[0]  # another name of a part
+
+    with pytest.raises(ConfigError, match="Trainer: _inner would not learn: parts are public"):
+        nn.Trainer(Private(RNG), nn.softmax_cross_entropy, nn.Adam(), 0.01)
+
+
 class Alone(nn.Layer):
     def forward(self, x, training=False):
         return x
@@ -126,6 +140,7 @@ def fitted(loss, net=None):
             'such as {"accuracy": accuracy}',
         ),
         (lambda: dit.save("x.dit", model(), "a card"), "card must be a dict, such as .*'a card'"),
+        (lambda: save_onnx(model(), "x.onnx", X), r"save_onnx\(path, model, x\): expected a layer"),
         (lambda: dit.save(model(), "x.dit"), r"dit.save\(path, model, card\): expected a layer"),
     ],
 )
