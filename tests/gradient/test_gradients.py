@@ -72,6 +72,7 @@ def test_every_layer_in_the_source_is_registered_and_checked() -> None:
         "_Attention",
         "Block",
         "_Convolution",
+        "Windowed",
         "_Pool",
     }
     activations = {case.layer.function for case in CASES if isinstance(case.layer, Activation)}

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.layer import Array, Backward, Gradients, register
 from engine.nn.layers.initialization import initial
+from engine.nn.layers.windowed import Windowed
 from engine.nn.operations import operations_for
 from engine.nn.operations.geometry import Geometry, short
 
 
-class _Convolution(Layer):
+class _Convolution(Windowed):
     """What convolutions share: settings, weights, and the check of their input.
 
     Size, stride and dilation are a whole number, or one for each axis; so is the padding, or (before,
     behind) for each axis.
     """
-
-    axes: ClassVar[int] = 2  # 1 for sequences, which are images with one row
 
     def __init__(
         self,
@@ -36,14 +35,11 @@ class _Convolution(Layer):
         dilation: Any = 1,
         groups: int = 1,
     ) -> None:
-        given = f"{type(self).__name__}({inputs}, {outputs}, size={size})"
-        try:
-            self.geometry = Geometry.of(size, stride, padding, dilation, self.axes)
-        except ConfigError as error:
-            raise ConfigError(f"{given}: {error}") from error
+        given = f"{inputs}, {outputs}, size={size}"
+        self._place(given, size, stride, padding, dilation)
         if min(inputs, outputs, groups) < 1 or inputs % groups or outputs % groups:
             raise ConfigError(
-                f"{given}: channels must be >= 1, and the groups, {groups}, must divide them"
+                f"{type(self).__name__}({given}): channels must be >= 1, and the groups, {groups}, must divide them"
             )
         self.inputs, self.outputs, self.groups = inputs, outputs, groups
         self.size, self.stride, self.padding, self.dilation = (
@@ -65,22 +61,6 @@ class _Convolution(Layer):
         return np.moveaxis(
             np.ascontiguousarray(np.moveaxis(weight, (0, 1), (-1, -2))), (-1, -2), (0, 1)
         )
-
-    def _image(self, x: Array) -> Array:
-        """Return an input, or a weight, with two axes behind its channels."""
-        return x if self.axes == 2 else x[:, :, None]
-
-    def _sequence(self, image: Array) -> Array:
-        """Undo `_image`."""
-        return image if self.axes == 2 else image[:, :, 0]
-
-    def _checked(self, x: Array, least: tuple[int, int]) -> Array:
-        sides = ("H", "W") if self.axes == 2 else ("T",)
-        check_input(self, x, "B", self.inputs, *sides, dtype=self.params["weight"].dtype)
-        if any(side < one for side, one in zip(self._image(x).shape[2:], least, strict=True)):
-            expected = f"[B, {self.inputs}, {', '.join(sides)}], sides >= {[*least[-self.axes :]]}"
-            raise ShapeError(f"{type(self).__name__}: expected {expected}, found {list(x.shape)}")
-        return self._image(x)
 
     @property
     def _settings(self) -> tuple[Any, ...]:
@@ -112,7 +92,9 @@ class Conv2D(_Convolution):
     """
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        image, weight = self._checked(x, self.geometry.least), self._image(self.params["weight"])
+        weight = self._image(self.params["weight"])
+        image = self._checked(x, self.inputs, weight.dtype)
+        self._check_sides(image, self.geometry)
         operations, (stride, padding, *more) = operations_for(x), self._settings
         y, conv_backward = operations.conv2d(
             image, weight, stride, padding, self.input_gradient, *more
@@ -203,9 +185,10 @@ class ConvTranspose2D(_Convolution):
         ]
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        image, weight = self._checked(x, (1, 1)), self._image(self.params["weight"])
+        weight = self._image(self.params["weight"])
+        image = self._checked(x, self.inputs, weight.dtype)
         sides, operations = self._sides(image.shape[2:]), operations_for(x)
-        if min(sides) < 1:
+        if min(*sides, *image.shape[2:]) < 1:
             raise ShapeError(f"{type(self).__name__}: no square is left of {list(x.shape)}")
         stride, padding, *more = self._settings
         y = operations.conv2d_transposed(image, weight, sides, stride, padding, *more)

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.layers.windowed import Windowed
 from engine.nn.operations import operations_for
 from engine.nn.operations.geometry import Geometry, short
 from engine.nn.operations.plain import channels_first, channels_last
 
 
-class _Pool(Layer):
-    """Geometry of `window` x `window` squares, `stride` apart (default: side by side), over a padded
+class _Pool(Windowed):
+    """Windows of `window` x `window` squares, `stride` apart (default: side by side), over a padded
     board; each a whole number, or one for each axis. With `ceil`, squares at the end that fill no
     window have one, too.
     """
-
-    axes: ClassVar[int] = 2  # 1 for sequences, which are boards with one row
 
     def __init__(
         self,
@@ -32,30 +31,24 @@ class _Pool(Layer):
         ceil: bool = False,
     ) -> None:
         stride = window if stride is None else stride
-        given = f"{type(self).__name__}({window}, stride={stride}, padding={padding})"
-        try:
-            self.geometry = Geometry.of(window, stride, padding, dilation, self.axes)
-        except ConfigError as error:
-            raise ConfigError(f"{given}: {error}") from error
+        given = f"{window}, stride={stride}, padding={padding}"
+        self._place(given, window, stride, padding, dilation)
         ends = zip(self.geometry.padding, self.geometry.extents, strict=True)
         if any(max(padding) >= extent for padding, extent in ends):
-            raise ConfigError(f"{given}: a window must be larger than the padding")
+            call = f"{type(self).__name__}({given})"
+            raise ConfigError(f"{call}: a window must be larger than the padding")
         self.window, self.stride, self.padding, self.dilation = (
             short(setting[-self.axes :]) for setting in self.geometry
         )
         self.ceil = ceil
 
-    def _checked(self, x: Array) -> tuple[Geometry, Array]:
-        """Return the windows over boards, and these as [B, C, H, W]."""
-        sides = ("H", "W") if self.axes == 2 else ("T",)
-        check_input(self, x, "B", "C", *sides)
-        image, windows = self._image(x), self.geometry
+    def _windows(self, image: Array) -> Geometry:
+        """Return the windows over boards [B, C, H, W]."""
+        windows = self.geometry
         if self.ceil:
             windows = windows._replace(padding=self._extended(image.shape[2:]))
-        if any(side < one for side, one in zip(image.shape[2:], windows.least, strict=True)):
-            expected = f"sides >= {[*windows.least[-self.axes :]]}"
-            raise ShapeError(f"{type(self).__name__}: expected {expected}, found {list(x.shape)}")
-        return windows, image
+        self._check_sides(image, windows)
+        return windows
 
     def _extended(self, sides: tuple[int, int]) -> Any:
         """Return the padding with which the last squares have a window; none begins behind them."""
@@ -69,14 +62,6 @@ class _Pool(Layer):
                 steps -= 1
             ends.append((before, max(behind, steps * stride + extent - side - before)))
         return tuple(ends)
-
-    def _image(self, x: Array) -> Array:
-        """Return boards as they are, sequences as boards with one row."""
-        return x if self.axes == 2 else x[:, :, None]
-
-    def _sequence(self, image: Array) -> Array:
-        """Undo `_image`."""
-        return image if self.axes == 2 else image[:, :, 0]
 
 
 def _squares(padded: Array, windows: Geometry) -> Iterator[tuple[slice, slice]]:
@@ -99,8 +84,8 @@ class MaxPool2D(_Pool):
     """
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        windows, image = self._checked(x)
-        y, slope = operations_for(x).max_pool(image, windows)
+        image = self._checked(x, "C")
+        y, slope = operations_for(x).max_pool(image, self._windows(image))
         return self._sequence(y), lambda dy: (self._sequence(slope(self._image(dy))), {})
 
 
@@ -129,7 +114,8 @@ class AveragePool2D(_Pool):
         self.counts_padding = counts_padding
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        xp, (windows, image) = backend_of(x).xp, self._checked(x)
+        xp, image = backend_of(x).xp, self._checked(x, "C")
+        windows = self._windows(image)
         padded = windows.padded(xp, channels_last(image))
         places = list(_squares(padded, windows))
         total = sum(padded[:, rows, columns] for rows, columns in places)
