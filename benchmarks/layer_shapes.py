@@ -15,6 +15,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ Rng = np.random.Generator
 # ---- rows: name, sides of the input, our layer and PyTorch's -------------------------------------
 
 
-def conv(inputs: int, outputs: int, size: int, **options: int) -> tuple[Any, Any]:
+def conv(inputs: int, outputs: int, size: int, **options: Any) -> tuple[Any, Any]:
     padding = {"padding": size // 2} | options
     return (
         lambda rng: nn.Conv2D(inputs, outputs, size, rng, **options),
@@ -196,9 +197,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.manual_seed(0)
     makers: dict[str, Callable[[], tuple[Step, Step]]] = {}
     for name, layer in LAYERS.items():
-        makers[name] = lambda layer=layer: layer_steps(torch, *layer)
+        makers[name] = partial(layer_steps, torch, *layer)
     for name, loss in LOSSES.items():
-        makers[name] = lambda loss=loss: loss_steps(torch, *loss)
+        makers[name] = partial(loss_steps, torch, *loss)
     rows, quotients = [], []
     with threadpool_limits(1):
         for name, make in makers.items():

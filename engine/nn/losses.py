@@ -205,15 +205,16 @@ def _loss_of_classes(
 ) -> tuple[float, Array] | None:
     """Return `softmax_cross_entropy` for classes [B] or [B, T], if a kernel computes it."""
     operations, count = operations_for(logits), targets.size
-    if not operations.has_cross_entropy:
-        return None
     counted = targets
     if ignore_index is not None:
         counted = targets[targets != ignore_index]
         count = counted.size
     if count:
         _check_classes(counted, logits.shape[-1])
-    loss, gradient = operations.cross_entropy(logits, targets, ignore_index, count)
+    found = operations.cross_entropy(logits, targets, ignore_index, count)
+    if found is None:
+        return None
+    loss, gradient = found
     is_mean_of_places = logits.ndim > 2 or ignore_index is not None
     return MeanOver(loss, count) if is_mean_of_places else loss, gradient
 

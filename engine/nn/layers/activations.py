@@ -13,16 +13,16 @@ from typing import Any
 from engine.backend import backend_of
 from engine.errors import ConfigError
 from engine.nn.layer import Array, Backward, Layer, check_input, register
-from engine.nn.operations import elementwise, operations_for
+from engine.nn.operations import operations_for
 from engine.nn.operations.elementwise import (
     GELU_CUBIC,
     GELU_FAR,
     GELU_SCALE,
     LEAK,
     NATIVE,
+    PAIRS,
     SELU_ALPHA,
     SELU_SCALE,
-    natively,
 )
 from engine.nn.operations.plain import identity
 
@@ -39,7 +39,6 @@ ERFC_CHEBYSHEV = (
 )  # fmt: skip
 
 
-@natively(elementwise.RELU)
 def relu(x: Array) -> tuple[Array, Slope]:
     """y = max(x, 0);  dx = dy where x > 0."""
     y = backend_of(x).xp.maximum(x, 0)
@@ -65,7 +64,6 @@ def squared_relu(x: Array) -> tuple[Array, Slope]:
     return c * c, lambda dy: 2 * dy * c
 
 
-@natively(elementwise.LEAKY_RELU)
 def leaky_relu(x: Array, alpha: float = LEAK) -> tuple[Array, Slope]:
     """y = x where x > 0, else alpha x. The slope is never 0, so no unit stops learning. Maas et al.
     2013.
@@ -74,7 +72,6 @@ def leaky_relu(x: Array, alpha: float = LEAK) -> tuple[Array, Slope]:
     return x * slope, lambda dy: dy * slope
 
 
-@natively(elementwise.ELU)
 def elu(x: Array, alpha: float = 1.0) -> tuple[Array, Slope]:
     """y = x where x > 0, else alpha (e^x - 1);  dx = dy where x > 0, else dy (y + alpha). Clevert et
     al. 2015, arXiv:1511.07289.
@@ -93,7 +90,6 @@ def celu(x: Array, alpha: float = 1.0) -> tuple[Array, Slope]:
     return xp.where(x > 0, x, alpha * power), lambda dy: dy * xp.where(x > 0, 1, power + 1)
 
 
-@natively(elementwise.SELU)
 def selu(x: Array) -> tuple[Array, Slope]:
     """y = s x where x > 0, else s a (e^x - 1);  dx = dy s where x > 0, else dy (y + s a).
 
@@ -105,7 +101,6 @@ def selu(x: Array) -> tuple[Array, Slope]:
     return y, lambda dy: dy * xp.where(x > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
 
 
-@natively(elementwise.SIGMOID)
 def sigmoid(x: Array) -> tuple[Array, Slope]:
     """y = 1 / (1 + e^-x);  dx = dy y (1 - y). The code uses e^-|x|, which cannot overflow."""
     xp = backend_of(x).xp
@@ -140,7 +135,6 @@ def tanh(x: Array) -> tuple[Array, Slope]:
     return y, lambda dy: dy * (1 - y * y)
 
 
-@natively(elementwise.SOFTPLUS)
 def softplus(x: Array) -> tuple[Array, Slope]:
     """y = ln(1 + e^x);  dx = dy sigmoid x. The code uses max(x, 0) + ln(1 + e^-|x|), which cannot
     overflow.
@@ -149,7 +143,6 @@ def softplus(x: Array) -> tuple[Array, Slope]:
     return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x))), lambda dy: dy * sigmoid(x)[0]
 
 
-@natively(elementwise.SWISH)
 def swish(x: Array) -> tuple[Array, Slope]:
     """y = x s with s = sigmoid x;  dx = dy (s + y (1 - s)). Ramachandran et al. 2017,
     arXiv:1710.05941.
@@ -159,7 +152,6 @@ def swish(x: Array) -> tuple[Array, Slope]:
     return y, lambda dy: dy * (gate + y * (1 - gate))
 
 
-@natively(elementwise.GELU)
 def gelu(x: Array) -> tuple[Array, Slope]:
     """y = x (1 + t) / 2 with t = tanh u, u = c (x + 0.044715 x^3), c = sqrt(2 / pi). This tanh form
     avoids erf.
@@ -180,7 +172,6 @@ def gelu(x: Array) -> tuple[Array, Slope]:
     return x * ((1 + t) / 2), slope
 
 
-@natively(elementwise.EXACT_GELU)
 def exact_gelu(x: Array) -> tuple[Array, Slope]:
     """y = x P with P = erfc(-x / sqrt(2)) / 2, the chance of a normal number below x.
 
@@ -211,7 +202,6 @@ def _erfc(xp: Any, z: Array) -> Array:
     return t * xp.exp((2 * t - 1) * later - last + ERFC_CHEBYSHEV[0] / 2 - z * z)
 
 
-@natively(elementwise.MISH)
 def mish(x: Array) -> tuple[Array, Slope]:
     """y = x t with t = tanh(ln(1 + e^x)) = n / (n + 2), n = e^x (e^x + 2). Misra 2019,
     arXiv:1908.08681.
@@ -236,6 +226,7 @@ ACTIVATIONS: dict[str, Callable[[Array], tuple[Array, Slope]]] = {
         swish, gelu, mish, elu, celu, hard_sigmoid, hard_swish, softsign, exact_gelu,
     )
 }  # fmt: skip
+NATIVE.update({ACTIVATIONS[name]: pair for name, pair in PAIRS.items()})
 
 
 @cache
@@ -255,7 +246,7 @@ def activation_function(
         raise ConfigError(f"activation {name!r}: it has no alpha, or none of {alpha}")
     with_alpha = partial(function, alpha=alpha)
     if function in NATIVE:
-        natively(NATIVE[function]._replace(parameter=alpha))(with_alpha)
+        NATIVE[with_alpha] = NATIVE[function]._replace(parameter=alpha)
     return with_alpha
 
 

@@ -52,17 +52,7 @@ class Pair(NamedTuple):
     parameter: float = 0.0
 
 
-NATIVE: dict[Any, Pair] = {}  # by the reference
-
-
-def natively(pair: Pair) -> Callable[[Any], Any]:
-    """Decorate a reference: float32 in host memory is computed by these kernels."""
-
-    def note(function: Any) -> Any:
-        NATIVE[function] = pair
-        return function
-
-    return note
+NATIVE: dict[Any, Pair] = {}  # by the reference, which `engine.nn.layers.activations` notes
 
 
 def activated(pair: Pair, x: np.ndarray) -> Activated:
@@ -280,13 +270,15 @@ def _mish_slope(x, y, a):
     return inverse * (n + x * s * w * (n + n + w) * inverse)
 
 
-RELU = _pair(_relu, _relu_slope)
-LEAKY_RELU = _pair(_leaky_relu, _leaky_relu_slope)._replace(parameter=LEAK)
-ELU = _pair(_elu, _elu_slope)._replace(parameter=1.0)
-SELU = _pair(_selu, _selu_slope)
-SIGMOID = _pair(_sigmoid, _sigmoid_slope)
-SOFTPLUS = _pair(_softplus, _softplus_slope)
-SWISH = _pair(_swish, _swish_slope)
-GELU = _pair(_gelu, _gelu_slope)
-EXACT_GELU = _pair(_exact_gelu, _exact_gelu_slope)
-MISH = _pair(_mish, _mish_slope)
+PAIRS = {
+    "relu": _pair(_relu, _relu_slope),
+    "leaky_relu": _pair(_leaky_relu, _leaky_relu_slope)._replace(parameter=LEAK),
+    "elu": _pair(_elu, _elu_slope)._replace(parameter=1.0),
+    "selu": _pair(_selu, _selu_slope),
+    "sigmoid": _pair(_sigmoid, _sigmoid_slope),
+    "softplus": _pair(_softplus, _softplus_slope),
+    "swish": _pair(_swish, _swish_slope),
+    "gelu": _pair(_gelu, _gelu_slope),
+    "exact_gelu": _pair(_exact_gelu, _exact_gelu_slope),
+    "mish": _pair(_mish, _mish_slope),
+}

@@ -43,8 +43,6 @@ class NativeOperations(Operations):
     reference.
     """
 
-    has_cross_entropy = True
-
     def conv2d(
         self,
         x: Array,
@@ -182,10 +180,6 @@ class NativeOperations(Operations):
     def cross_entropy(
         self, logits: Array, classes: Array, ignored: int | None, count: int
     ) -> tuple[float, Array]:
-        """Return the mean over `count` places of -ln softmax at the class, and its gradient.
-
-        logits [..., A], classes integer [...], checked; places of class `ignored` cost nothing.
-        """
         gradient, least = empty(logits.shape), np.empty(LANES, np.float32)
         wanted = np.ascontiguousarray(classes, np.int64).reshape(-1)
         none = -1 if ignored is None else int(ignored)

@@ -50,8 +50,6 @@ def identity(x: Array) -> Activated:
 class Operations:
     """Plain array implementation on the array module `xp`."""
 
-    has_cross_entropy = False  # whether `NativeOperations.cross_entropy` is there
-
     def __init__(self, xp: Any) -> None:
         self.xp = xp
 
@@ -319,6 +317,16 @@ class Operations:
         return self.xp is np and variance.dtype != np.float64 and not np.isfinite(variance).all()
 
     # ---- ends of residual blocks -----------------------------------------------------------------
+
+    def cross_entropy(
+        self, logits: Array, classes: Array, ignored: int | None, count: int
+    ) -> tuple[float, Array] | None:
+        """Return the mean over `count` places of -ln softmax at the class, and its gradient; None
+        where no kernel computes them.
+
+        logits [..., A], classes integer [...], in range; places of class `ignored` cost nothing.
+        """
+        return None
 
     def square_mean(self, x: Array) -> Array:
         """Mean over the squares of each plane: x [B, C, H, W] -> [B, C]."""

@@ -79,7 +79,8 @@ def forward_windows(
         starts = [stride * i for i in range(made)]
         steps = [dilation * r for r in range(size)]
         axes.append(Axis(border, side, made, list(range(made)), starts, list(range(size)), steps))
-    return _windows(*axes, inputs, outputs, shares)
+    rows, columns = axes
+    return _windows(rows, columns, inputs, outputs, shares)
 
 
 @lru_cache(256)

@@ -468,7 +468,8 @@ def unread_norm(grads: Mapping[str, Any]) -> Any:
     """
     if isinstance(grads, FlatTensors):
         return backend_of(grads.whole).xp.linalg.norm(grads.whole.astype(np.float64))
-    return math.hypot(*(_norm(gradient) for gradient in grads.values()))
+    with np.errstate(over="ignore"):
+        return math.hypot(*[_norm(gradient) for gradient in grads.values()])
 
 
 def _norm(gradient: Array) -> float:
