@@ -15,10 +15,10 @@ class Windowed(Layer):
     axes: ClassVar[int] = 2  # 1 for sequences
     geometry: Geometry
 
-    def _place(self, given: str, *settings: Any) -> None:
+    def _place(self, given: str, size: Any, stride: Any, padding: Any, dilation: Any) -> None:
         """Set the windows from size, stride, padding and dilation; `given` is the call, for errors."""
         try:
-            self.geometry = Geometry.of(*settings, self.axes)
+            self.geometry = Geometry.of(size, stride, padding, dilation, self.axes)
         except ConfigError as error:
             raise ConfigError(f"{type(self).__name__}({given}): {error}") from error
 
