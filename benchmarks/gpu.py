@@ -212,7 +212,7 @@ def measure(
     runs["aino"], learner = our_training(config, options.train_batch, backend)
     yield "training, positions/s", options.train_batch, race(runs, options.seconds)
     if backend.name != "numpy":
-        learner._trainer._recorder.is_refused = True
+        learner._trainer._device.recorder.is_refused = True
         yield (
             "training without CUDA graphs",
             options.train_batch,

@@ -288,7 +288,9 @@ def bounds(array: Any) -> tuple[Any, Any]:
 
 def address(array: Any) -> int:
     """Return where the numbers of an array begin, in bytes."""
-    return getattr(array.data, "ptr", None) or array.ctypes.data
+    if isinstance(array, np.ndarray):
+        return int(array.__array_interface__["data"][0])  # a third of the time of `ctypes`
+    return array.data.ptr
 
 
 def place_in_whole(array: Any) -> tuple[Any, int]:

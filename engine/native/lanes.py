@@ -14,7 +14,7 @@ import operator
 import numpy as np
 from llvmlite import ir
 from numba.core.cgutils import get_or_insert_function
-from numba.types import float32, int64
+from numba.types import float32, int64, void
 
 from engine.native import instructions
 from engine.native.instructions import instruction
@@ -23,6 +23,8 @@ from engine.native.target import target_has
 LANES = 16
 WIDE_REGISTERS = target_has("avx512f")  # one lane fits one register
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
+_MASK = ir.VectorType(ir.IntType(1), LANES)
+_ALIGNMENT = ir.Constant(ir.IntType(32), 4)  # in bytes, of what a part is loaded from
 
 _lanes = instructions.vector_type("Lanes", _VECTOR)
 
@@ -48,6 +50,67 @@ def store(array, offset, lanes):
 
 
 instructions.stores(store, _lanes, align=4)
+
+
+def load_part(array, offset, count, other):
+    """Load `count` <= 16 floats from `offset` on; the lanes behind them have those of `other`."""
+    lanes = other.copy()
+    lanes[:count] = array[offset : offset + count]
+    return lanes
+
+
+@instruction(load_part, lambda array, offset, count, other: _lanes(array, int64, int64, _lanes))
+def _load_part(context, builder, signature, arguments):
+    place = instructions.vector_address(context, builder, _VECTOR, signature, arguments)
+    kind = ir.FunctionType(_VECTOR, [_VECTOR.as_pointer(), ir.IntType(32), _MASK, _VECTOR])
+    function = get_or_insert_function(builder.module, kind, f"llvm.masked.load.v{LANES}f32.p0")
+    return builder.call(function, [place, _ALIGNMENT, _first(builder, arguments[2]), arguments[3]])
+
+
+def store_part(array, offset, lanes, count):
+    """Write the first `count` <= 16 of the lanes into an array from `offset` on."""
+    array[offset : offset + count] = lanes[:count]
+
+
+@instruction(store_part, lambda array, offset, lanes, count: void(array, int64, _lanes, int64))
+def _store_part(context, builder, signature, arguments):
+    place = instructions.vector_address(context, builder, _VECTOR, signature, arguments)
+    kind = ir.FunctionType(ir.VoidType(), [_VECTOR, _VECTOR.as_pointer(), ir.IntType(32), _MASK])
+    function = get_or_insert_function(builder.module, kind, f"llvm.masked.store.v{LANES}f32.p0")
+    builder.call(function, [arguments[2], place, _ALIGNMENT, _first(builder, arguments[3])])
+    return context.get_dummy_value()
+
+
+def _first(builder, count):
+    """Return a mask of the first `count` lanes."""
+    integers = ir.VectorType(ir.IntType(32), LANES)
+    limit = instructions.everywhere(builder, integers, builder.trunc(count, ir.IntType(32)))
+    return builder.icmp_signed("<", ir.Constant(integers, list(range(LANES))), limit)
+
+
+def number_at(array, offset):
+    """Return one float of a contiguous float32 [n]; unchecked when compiled."""
+    return array[offset]
+
+
+@instruction(number_at, lambda array, offset: float32(array, int64))
+def _number_at(context, builder, signature, arguments):
+    return builder.load(
+        instructions.element_address(context, builder, signature.args[0], *arguments)
+    )
+
+
+def set_number(array, offset, number):
+    """Write one float of a contiguous float32 [n]; unchecked when compiled."""
+    array[offset] = number
+
+
+@instruction(set_number, lambda array, offset, number: void(array, int64, float32))
+def _set_number(context, builder, signature, arguments):
+    array, offset, number = arguments
+    address = instructions.element_address(context, builder, signature.args[0], array, offset)
+    builder.store(number, address)
+    return context.get_dummy_value()
 
 
 def splat(x):
@@ -113,6 +176,18 @@ def _minimum(context, builder, signature, arguments):
     return builder.select(builder.fcmp_ordered("<", *arguments), *arguments)
 
 
+def maximum(lanes, other):
+    """Return the larger of two numbers in every lane; NaN where one is."""
+    return np.maximum(lanes, other)
+
+
+@instruction(maximum, lambda lanes, other: _lanes(_lanes, _lanes))
+def _maximum(context, builder, signature, arguments):
+    first, second = arguments
+    larger = builder.select(builder.fcmp_ordered(">", first, second), first, second)
+    return builder.select(builder.fcmp_unordered("uno", first, first), first, larger)
+
+
 def square_root(lanes):
     """Return the square root in every lane."""
     return np.sqrt(lanes)
@@ -151,6 +226,17 @@ def where_positive(sign, lanes):
 def _where_positive(context, builder, signature, arguments):
     zero = ir.Constant(_VECTOR, [0.0] * LANES)
     return builder.select(builder.fcmp_ordered(">", arguments[0], zero), arguments[1], zero)
+
+
+def choose(sign, lanes, other):
+    """x where the lane's `sign` is > 0, else what `other` has there."""
+    return np.where(sign > 0, lanes, other)
+
+
+@instruction(choose, lambda sign, lanes, other: _lanes(_lanes, _lanes, _lanes))
+def _choose(context, builder, signature, arguments):
+    zero = ir.Constant(_VECTOR, [0.0] * LANES)
+    return builder.select(builder.fcmp_ordered(">", arguments[0], zero), *arguments[1:])
 
 
 _OPERATORS = {

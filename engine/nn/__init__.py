@@ -45,6 +45,8 @@ course/         notebooks; `examples/nn` beside the packages holds experiments t
 
 from __future__ import annotations
 
+from typing import Any
+
 from engine.nn import datasets as datasets
 from engine.nn import layers
 from engine.nn.figures import plot_histograms
@@ -59,6 +61,7 @@ from engine.nn.losses import (
     softmax_cross_entropy,
 )
 from engine.nn.metrics import accuracy, confusion_matrix, plot_confusion
+from engine.nn.names import CLASSES, other_name
 from engine.nn.numeric import GradientCheck, gradient_check, numeric_gradient
 from engine.nn.summary import activations
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage, refresh_statistics
@@ -88,3 +91,11 @@ __all__ = [
     "refresh_statistics", "sigmoid_binary_cross_entropy", "softmax_cross_entropy",
 ]  # fmt: skip
 __all__ += layers.__all__
+
+
+def __getattr__(name: str) -> Any:
+    """Name what stands here for a name of another library."""
+    activation = (
+        {name: f'Activation("{name.lower()}")'} if name.lower() in layers.ACTIVATIONS else {}
+    )
+    raise other_name("engine.nn", name, {**CLASSES, **activation})

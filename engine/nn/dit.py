@@ -31,9 +31,17 @@ def save(
 
     `card` and `configuration` are free JSON objects. With `dtype` float16, weights are stored in
     half precision; running statistics, and tensors whose values half precision cannot hold, stay
-    float32. Raises ConfigError for an unknown dtype or values JSON cannot hold, NetFileError for
-    non-finite values or when the file cannot be written.
+    float32. Raises ConfigError for an argument of another kind, an unknown dtype or values JSON
+    cannot hold, NetFileError for non-finite values or when the file cannot be written.
     """
+    checked: Any = model
+    if not isinstance(checked, Layer):
+        raise ConfigError(f"dit.save(path, model, card): expected a layer, found {checked!r:.60}")
+    further: dict[str, Any] = {"card": card, "configuration": configuration}
+    for name, given in further.items():
+        if not isinstance(given, Mapping | None):
+            form = f'a dict, such as {{"description": {str(given)!r:.40}}}'
+            raise ConfigError(f"dit.save: {name} must be {form}, not {type(given).__name__}")
     if dtype not in DTYPES:
         raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
     path = Path(path)

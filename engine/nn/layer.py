@@ -20,12 +20,13 @@ import copy
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
 
 from engine.backend import Backend, address, backend_of, bounds, check_together, get_backend
 from engine.errors import ConfigError, ShapeError
+from engine.nn.names import MEMBERS, explained, other_name
 from engine.nn.summary import layer_text, summary_table
 
 Array = Any  # numpy.ndarray or cupy.ndarray
@@ -38,13 +39,21 @@ State = dict[
 REGISTRY: dict[str, type[Layer]] = {}
 
 
+class Loaded(NamedTuple):
+    """What `load_parameters` did, by names."""
+
+    taken: list[str]  # parameters and buffers that have new values
+    kept: list[str]  # those that keep theirs
+    unused: list[str]  # tensors that no parameter and no buffer of this shape takes
+
+
 class Layer:
     """Base class of all layers.
 
     Training changes `params`; `buffers` are state that is stored but not trained. Both map a name
     to an array. The parts of a composite layer are its public attributes that are layers, and the
-    layers in those that are dicts, under their keys. The dotted path of a part prefixes the names
-    of its arrays.
+    layers in those that are dicts, under their keys, or lists, as "blocks.0", "blocks.1". The
+    dotted path of a part prefixes the names of its arrays.
     """
 
     kind: ClassVar[str]  # its name in files, from `register`
@@ -57,7 +66,14 @@ class Layer:
         frozenset()
     )  # what `forward` takes beside x and training: mask, state
 
+    # What a training says of a part whose parameters are all frozen: it computes as in inference,
+    # and nothing needs its gradients.
+    _frozen = False
+    _needless = False
+
     def __init_subclass__(cls) -> None:
+        if "__init__" in vars(cls):
+            cls.__init__ = explained(cls.__init__, first=Layer.__init__)  # type: ignore[method-assign]
         cls.settings = tuple(name for name in inspect.signature(cls).parameters if name != "rng")
         if "forward" in vars(cls):
             cls.options = frozenset(inspect.signature(cls.forward).parameters) - {
@@ -67,15 +83,27 @@ class Layer:
             }
             cls.forward = _checking_gradient(cls.forward)  # type: ignore[method-assign]
 
+    params: dict[str, Array]
+    buffers: dict[str, Array]
+
     def __init__(self) -> None:
-        self.params: dict[str, Array] = {}
-        self.buffers: dict[str, Array] = {}
+        """Make both dicts: for the constructor of each class, whether or not that calls this one."""
+        vars(self).setdefault("params", {})
+        vars(self).setdefault("buffers", {})
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Keep a number of NumPy's as Python's, which leaves arrays their dtype, and goes into
-        files.
+        files. Raises ConfigError for a switch of other libraries that would do nothing here.
         """
+        if name in ("trainable", "requires_grad"):
+            form = 'Trainer(..., rates={"NAME.": 0}), with the beginning of its parameters\' names'
+            raise ConfigError(f"{type(self).__name__}.{name} does not freeze a layer: {form}, does")
         super().__setattr__(name, value.item() if isinstance(value, np.generic) else value)
+
+    if not TYPE_CHECKING:  # which would then take every name for one of a layer
+
+        def __getattr__(self, name: str) -> Any:
+            raise other_name(type(self).__name__, name, MEMBERS)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Any, Backward]:
         """Apply the layer; return (y, backward), where `backward(dy) -> (dx, gradients by parameter
@@ -121,7 +149,7 @@ class Layer:
         """
         if isinstance(x, tuple):
             return tuple(self.prepared(part) for part in x)
-        parameter = next(iter(self.named_parameters().values()), None)
+        parameter = self.first_parameter()
         if parameter is None or not is_array(x):
             return x
         dtype = parameter.dtype if x.dtype.kind == "f" else x.dtype
@@ -149,8 +177,9 @@ class Layer:
     def config(self) -> dict[str, Any]:
         """Return the plain JSON values from which `layer_from_config` rebuilds this layer.
 
-        Raises ConfigError for a layer that is not registered, or keeps an argument of its
-        constructor under no attribute of the same name.
+        Arguments that can be given by name alone came later than files: at their default they are
+        left out, so that older versions read the file. Raises ConfigError for a layer that is not
+        registered, or keeps an argument of its constructor under no attribute of the same name.
         """
         name = type(self).__name__
         if not hasattr(type(self), "kind"):
@@ -159,9 +188,16 @@ class Layer:
             raise ConfigError(
                 f"{name}: expected attributes like the constructor's arguments, found no {missing}"
             )
-        return {
-            "layer": self.kind,
-            **{name: _described(getattr(self, name)) for name in self.settings},
+        later = {
+            name: given.default
+            for name, given in inspect.signature(type(self)).parameters.items()
+            if given.kind is given.KEYWORD_ONLY
+        }
+        values = {name: _described(getattr(self, name)) for name in self.settings}
+        return {"layer": self.kind} | {
+            name: value
+            for name, value in values.items()
+            if name not in later or value != later[name]
         }
 
     @classmethod
@@ -178,7 +214,7 @@ class Layer:
         """Return the parts of a composite layer by name; empty for a plain layer."""
         parts: dict[str, Layer] = {}
         for name, value in self._own_parts():
-            parts |= {name: value} if isinstance(value, Layer) else value
+            parts |= _layers_in(name, value, name)
         return parts
 
     # ---- arrays by dotted name -------------------------------------------------------------------
@@ -199,25 +235,46 @@ class Layer:
                 )
         return found
 
+    def first_parameter(self) -> Array | None:
+        """Return the first of `named_parameters`: all have its dtype and backend; None without any."""
+        entries = self._entries("params")
+        return next((owner.params[key] for _, owner, key in entries), None)
+
     def named_buffers(self) -> dict[str, Array]:
         """All stored but untrained arrays (running statistics) by dotted name."""
         return {name: owner.buffers[key] for name, owner, key in self._entries("buffers")}
 
-    def load_parameters(self, tensors: Mapping[str, Array]) -> None:
+    def load_parameters(self, tensors: Mapping[str, Array], partial: bool = False) -> Loaded:
         """Copy values into the parameters and any given buffers; the layer keeps its dtype and
-        backend.
+        backend. Returns what was taken.
 
-        Raises ConfigError when a parameter is missing or a name is unknown, ShapeError when a shape
-        differs.
+        With `partial`, take what fits by name and shape, and leave the rest as it is: a trunk that
+        another network learned, but not its head. Raises ConfigError when a parameter is missing or
+        a name is unknown, with `partial` when nothing fits; ShapeError when a shape differs.
         """
         parameters, buffers = self.named_parameters(), self.named_buffers()
-        missing = sorted(parameters.keys() - tensors.keys())
-        unknown = sorted(tensors.keys() - parameters.keys() - buffers.keys())
-        if missing or unknown:
-            raise ConfigError(
-                f"tensors do not fit the model: missing {missing[:4]}, unknown {unknown[:4]}"
-            )
-        copy_tensors(tensors, parameters | buffers)
+        own = parameters | buffers
+        if partial:
+            given = tensors
+            tensors = {
+                name: array
+                for name, array in given.items()
+                if name in own and tuple(array.shape) == tuple(own[name].shape)
+            }
+            if not tensors:
+                found = f"expected some of {[*own][:4]}, found {[*given][:4]}"
+                raise ConfigError(f"no tensor fits the model by name and shape: {found}")
+        else:
+            given = tensors
+            missing = sorted(parameters.keys() - tensors.keys())
+            unknown = sorted(tensors.keys() - own.keys())
+            if missing or unknown:
+                raise ConfigError(
+                    f"tensors do not fit the model: missing {missing[:4]}, unknown {unknown[:4]}"
+                )
+        copy_tensors(tensors, own)
+        kept = [name for name in own if name not in tensors]
+        return Loaded([*tensors], kept, [name for name in given if name not in tensors])
 
     def adopt_parameters(self, tensors: Mapping[str, Array]) -> None:
         """Use these arrays as the parameters, without a copy: every training step changes them in
@@ -303,13 +360,7 @@ class Layer:
     def _replace_children(self, children: dict[str, Layer]) -> None:
         """Put `children` in place of the parts of the same names."""
         for name, value in list(self._own_parts()):
-            setattr(
-                self,
-                name,
-                children[name]
-                if isinstance(value, Layer)
-                else {key: children[key] for key in value},
-            )
+            setattr(self, name, _replaced(name, value, name, children))
 
     def walk(self, path: str = "") -> Iterator[tuple[str, Layer]]:
         """Yield this layer and all layers inside it by dotted path, which begins at `path`, each
@@ -319,19 +370,48 @@ class Layer:
         for name, part in self.children().items():
             yield from part.walk(f"{path}.{name}" if path else name)
 
-    def _own_parts(self) -> Iterator[tuple[str, Any]]:
-        """Yield the public attributes that are layers, or dicts of layers, by name."""
-        for name, value in vars(self).items():
-            holds = isinstance(value, dict) and any(
-                isinstance(part, Layer) for part in value.values()
+    def hidden_parts(self) -> list[str]:
+        """Return the paths of layers with arrays in private attributes, which are no parts."""
+        parts = {id(layer) for _, layer in self.walk()}
+        return [
+            f"{path}.{name}" if path else name
+            for path, owner in self.walk()
+            for name, value in vars(owner).items()
+            if name[0] == "_"
+            and any(
+                id(one) not in parts and one.named_parameters()
+                for one in _layers_in(name, value, name).values()
             )
-            if name[0] != "_" and (holds or isinstance(value, Layer)):
+        ]
+
+    def _own_parts(self) -> Iterator[tuple[str, Any]]:
+        """Yield the public attributes that are layers, or dicts or lists of layers, by name."""
+        for name, value in vars(self).items():
+            if not isinstance(value, Layer | dict | list | tuple):
+                continue  # most attributes, in every walk
+            is_open = name[0] != "_" and name not in ("params", "buffers")
+            if is_open and _layers_in(name, value, name):
                 yield name, value
 
     def _entries(self, group: str) -> Iterator[tuple[str, Layer, str]]:
         for path, layer in self.walk():
             for key in getattr(layer, group):
                 yield f"{path}.{key}" if path else key, layer, key
+
+
+class Places:
+    """Where a model keeps its "params" or "buffers": found once, read often, while its parts stay
+    the same ones.
+    """
+
+    def __init__(self, model: Layer, group: str) -> None:
+        self._found = [
+            (name, getattr(owner, group), key) for name, owner, key in model._entries(group)
+        ]
+
+    def read(self) -> dict[str, Array]:
+        """Return the arrays that are there now, by name."""
+        return {name: arrays[key] for name, arrays, key in self._found}
 
 
 LayerType = TypeVar("LayerType", bound=type[Layer])
@@ -363,15 +443,55 @@ def layer_from_config(config: Mapping[str, Any], rng: np.random.Generator) -> La
         raise ConfigError(f"configuration of layer {kind!r} does not fit: {error}") from error
 
 
+def _paths(path: str, value: Any, attribute: str) -> dict[str, Any]:
+    """Return what a dict or a list holds by path, for other values nothing. The keys of a dict in an
+    attribute are whole paths.
+    """
+    if isinstance(value, dict):
+        start = "" if path == attribute else f"{path}."
+        return {f"{start}{key}": part for key, part in value.items()}
+    is_list = isinstance(value, list | tuple)
+    return {f"{path}.{n}": part for n, part in enumerate(value)} if is_list else {}
+
+
+def _layers_in(path: str, value: Any, attribute: str) -> dict[str, Layer]:
+    """Return the layers in the value of an attribute by path, in dicts and lists at any depth."""
+    if isinstance(value, Layer):
+        return {path: value}
+    found: dict[str, Layer] = {}
+    for name, part in _paths(path, value, attribute).items():
+        found |= _layers_in(name, part, attribute)
+    return found
+
+
+def _replaced(path: str, value: Any, attribute: str, children: Mapping[str, Layer]) -> Any:
+    """Return the value of an attribute with other layers in the place of its own."""
+    if isinstance(value, Layer):
+        return children[path]
+    parts = [
+        _replaced(name, part, attribute, children)
+        for name, part in _paths(path, value, attribute).items()
+    ]
+    if isinstance(value, dict):
+        return dict(zip(value, parts, strict=True))
+    if isinstance(value, tuple):
+        return tuple(parts)
+    return parts if isinstance(value, list) else value
+
+
 def _described(value: Any) -> Any:
-    """Return a setting as JSON values: a layer, or a dict of layers, as its configuration."""
+    """Return a setting as JSON values: a layer, or layers in dicts and lists, as configurations."""
     if isinstance(value, dict):
         return {name: _described(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_described(part) for part in value]
     return value.config() if isinstance(value, Layer) else value
 
 
 def _built(value: Any, rng: np.random.Generator) -> Any:
     """Undo `_described`."""
+    if isinstance(value, list):
+        return [_built(part, rng) for part in value]
     if not isinstance(value, Mapping):
         return value
     if isinstance(value.get("layer"), str):
@@ -472,15 +592,24 @@ def _checking_gradient(
             raise ConfigError(
                 f"{type(self).__name__}: expected a dict as state, at first {{}}, found {form_of(state)}"
             )
-        y, backward = forward(self, *arguments, **options)
+        result: Any = forward(self, *arguments, **options)
+        if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
+            form = "`return y, backward`, where backward(dy) returns (dx, gradients by name)"
+            raise ConfigError(f"{type(self).__name__}.forward: {form}; found {form_of(result)}")
+        y, backward = result
         shape = getattr(y, "shape", None)  # a dict has none: its parts check their own
 
         def checked_backward(dy: Array) -> tuple[Array, Gradients]:
             if shape is not None:
                 check_gradient(self, dy, shape)
-            dx, grads = backward(
-                dy
-            )  # a sum over all axes is no array, and limits and shards change gradients in place
+            result: Any = backward(dy)
+            if not isinstance(result, tuple) or not isinstance(result[-1], Mapping):
+                form = "`return dx, grads`, where grads holds arrays by the names of parameters"
+                raise ConfigError(
+                    f"{type(self).__name__}'s backward: {form}; found {form_of(result)}"
+                )
+            dx, grads = result
+            # A sum over all axes is no array, and limits and shards change gradients in place.
             return dx, {
                 name: np.asarray(one) if isinstance(one, np.generic) else one
                 for name, one in grads.items()
@@ -519,7 +648,7 @@ def forward_part(
         key: value for key, value in given.items() if value is not None and key in part.options
     }
     try:
-        y, part_backward = part.forward(x, training, **options)
+        y, part_backward = part.forward(x, training and not part._frozen, **options)
     except ShapeError as error:
         error.layer = f"{name}.{error.layer}" if error.layer else name
         raise
@@ -528,13 +657,19 @@ def forward_part(
         dx, grads = part_backward(dy)
         return dx, prefixed(name, grads)
 
-    return y, backward
+    return y, _no_gradient if part._needless else backward
+
+
+def _no_gradient(dy: Array) -> tuple[None, Gradients]:
+    return None, {}
 
 
 def rows_of(x: Any, rows: Any) -> Any:
     """Return rows of an array, or of each of a tuple, memory-mapped or not; `rows` is a slice or
     row numbers.
     """
+    if type(x) is np.ndarray:
+        return x[rows]
     if isinstance(x, tuple):
         return tuple(rows_of(array, rows) for array in x)
     found = x[rows if isinstance(rows, slice) else backend_of(x).asarray(rows)]

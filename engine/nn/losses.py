@@ -14,7 +14,6 @@ computed in double precision. NaN gives NaN. An empty batch has no mean and rais
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Self
@@ -36,9 +35,9 @@ class MeanOver(float):
     examples.
     """
 
-    places: int
+    places: float
 
-    def __new__(cls, mean: float, places: int) -> Self:
+    def __new__(cls, mean: float, places: float) -> Self:
         one = super().__new__(cls, mean)
         one.places = places
         return one
@@ -53,7 +52,7 @@ def _in_range(loss: Loss[Rest]) -> Loss[Rest]:
     def computed(outputs: Array, *rest: Rest.args, **options: Rest.kwargs) -> tuple[float, Array]:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             value, gradient = loss(outputs, *rest, **options)
-            if math.isfinite(value) or outputs.dtype == np.float64:
+            if outputs.dtype == np.float64 or backend_of(value).xp.isfinite(value).all():
                 return value, gradient
             value, gradient = loss(outputs.astype(np.float64), *rest, **options)
             return value, gradient.astype(outputs.dtype)
@@ -63,8 +62,15 @@ def _in_range(loss: Loss[Rest]) -> Loss[Rest]:
 
 @_in_range
 def softmax_cross_entropy(
-    logits: Array, targets: Array, mask: Array | None = None, ignore_index: int | None = None
-) -> tuple[float, Array]:
+    logits: Array,
+    targets: Array,
+    mask: Array | None = None,
+    ignore_index: int | None = None,
+    *,
+    class_weights: Array | None = None,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+) -> tuple[Any, Array]:
     """Cross-entropy of softmax(logits) against classes or distributions.
 
     logits [B, A], or [B, T, A] of sequences; targets int [B] (class indices) or float [B, A] (rows
@@ -72,6 +78,10 @@ def softmax_cross_entropy(
     probability 0 and no gradient, and its target must be 0. A logit of -infinity does the same,
     except that a target above 0 then costs infinity. Places whose class is `ignore_index` cost
     nothing and are not counted; where all are, the loss is 0. Returns (mean loss, dlogits).
+
+    `class_weights` [A] multiply what a class costs; the mean over classes then divides by the sum of
+    their weights. `label_smoothing` s takes (1 - s) t + s / A as targets. `reduction` is "mean",
+    "sum", or "none" for the loss of each place, with the gradient of their sum.
 
     With p = softmax(z): L = -sum_a t_a log p_a, dL/dz_a = p_a sum(t) - t_a. Subtracting the row
     maximum first keeps the exponentials from overflowing. Raises ShapeError when shapes or dtypes
@@ -90,6 +100,19 @@ def softmax_cross_entropy(
             f"softmax_cross_entropy: expected a mask {list(logits.shape)}, found {list(mask.shape)}"
         )
     xp = backend_of(logits).xp
+    _check_reduction("softmax_cross_entropy", reduction)
+    if class_weights is not None or label_smoothing or reduction != "mean":
+        counted = xp.ones(places, bool) if ignore_index is None else targets != ignore_index
+        weights = _class_weights(logits, class_weights)
+        if not 0 <= label_smoothing <= 1 or (label_smoothing and mask is not None):
+            limit = "from 0 to 1, and 0 where a mask is given"
+            raise ConfigError(f"label_smoothing must be {limit}, not {label_smoothing}")
+        changes = weights, label_smoothing, reduction
+        return _of_each_place(logits, targets, counted, mask, *changes)
+    if mask is None and targets.dtype.kind in "iu" and actions > 1:
+        found = _loss_of_classes(logits, targets, ignore_index)
+        if found is not None:
+            return found
     if len(places) > 1 or ignore_index is not None:
         counted = xp.ones(places, bool) if ignore_index is None else targets != ignore_index
         gradient = xp.zeros_like(logits)
@@ -98,17 +121,21 @@ def softmax_cross_entropy(
             kept = (None if one is None else one[counted] for one in (logits, targets, mask))
             loss, gradient[counted] = softmax_cross_entropy(*kept)
         return MeanOver(loss, number), gradient
+    loss, gradient = soft_target_loss(logits, _distribution(logits, targets, mask), mask)
+    return float(loss), gradient
+
+
+def _distribution(logits: Array, targets: Array, mask: Array | None) -> Array:
+    """Return targets, classes [B] or distributions [B, A], as distributions; or raise an error for
+    those that do not fit.
+    """
+    xp, actions = backend_of(logits).xp, logits.shape[-1]
     if targets.ndim == 1:
         if targets.dtype.kind not in "iu":
             raise ShapeError(
                 f"softmax_cross_entropy: expected integer classes, found {targets.dtype}"
             )
-        smallest, largest = bounds(targets)
-        if not 0 <= smallest <= largest < actions:
-            expected = f"classes 0 to {actions - 1}"
-            raise DataError(
-                f"softmax_cross_entropy: expected {expected}, found {smallest} to {largest}"
-            )
+        _check_classes(targets, actions)
     if actions == 1:
         raise ShapeError(
             "softmax_cross_entropy: expected at least 2 outputs, found 1, whose probability is always 1"
@@ -125,11 +152,78 @@ def softmax_cross_entropy(
                 "softmax_cross_entropy: expected targets 0 where the mask is False, found others"
             )
     if targets.ndim == 1:
-        targets = targets[:, None] == xp.arange(actions)
-    elif isinstance(targets, np.ndarray) and (smallest := targets.min()) < 0:
+        return targets[:, None] == xp.arange(actions)
+    if isinstance(targets, np.ndarray) and (smallest := targets.min()) < 0:
         raise DataError(f"softmax_cross_entropy: expected targets >= 0, found {smallest}")
-    loss, gradient = soft_target_loss(logits, targets, mask)
-    return float(loss), gradient
+    return targets
+
+
+def _class_weights(outputs: Array, class_weights: Array | None) -> Array:
+    """Return a weight for each class, of the outputs' dtype; 1 where none are given."""
+    xp, actions = backend_of(outputs).xp, outputs.shape[-1]
+    if class_weights is None:
+        return xp.ones(actions, outputs.dtype)
+    if getattr(class_weights, "shape", None) != (actions,) or not bool((class_weights >= 0).all()):
+        expected = f"class_weights must be {actions} numbers >= 0, one for each class"
+        raise ShapeError(f"{expected}, not {form_of(class_weights)}")
+    return backend_of(outputs).asarray(class_weights).astype(outputs.dtype)
+
+
+def _of_each_place(
+    logits: Array,
+    targets: Array,
+    counted: Array,
+    mask: Array | None,
+    class_weights: Array,
+    smoothing: float,
+    reduction: str,
+) -> tuple[Any, Array]:
+    """Return `softmax_cross_entropy` with its options, over the places that are `counted`."""
+    xp, weight = backend_of(logits).xp, 0.0
+    losses, gradient = xp.zeros(counted.shape, logits.dtype), xp.zeros_like(logits)
+    if counted.any():
+        rows, wanted, allowed = (
+            None if one is None else one[counted] for one in (logits, targets, mask)
+        )
+        pure = _distribution(rows, wanted, allowed)
+        is_class = pure.dtype == bool
+        weight = float((pure * class_weights).sum()) if is_class else float(len(pure))
+        smooth = pure * (1 - smoothing) + smoothing / logits.shape[-1]
+        terms, slopes = _soft_parts(rows, smooth * class_weights, allowed, 1)
+        losses[counted], gradient[counted] = -terms.sum(axis=1), slopes
+    if reduction == "none":
+        return losses, gradient
+    total = float(losses.sum())
+    if reduction == "sum":
+        return total, gradient
+    share = 1 / weight if weight else 0.0
+    return MeanOver(total * share, weight), gradient * share
+
+
+def _loss_of_classes(
+    logits: Array, targets: Array, ignore_index: int | None
+) -> tuple[float, Array] | None:
+    """Return `softmax_cross_entropy` for classes [B] or [B, T], if a kernel computes it."""
+    operations, count = operations_for(logits), targets.size
+    counted = targets
+    if ignore_index is not None:
+        counted = targets[targets != ignore_index]
+        count = counted.size
+    if count:
+        _check_classes(counted, logits.shape[-1])
+    found = operations.cross_entropy(logits, targets, ignore_index, count)
+    if found is None:
+        return None
+    loss, gradient = found
+    is_mean_of_places = logits.ndim > 2 or ignore_index is not None
+    return MeanOver(loss, count) if is_mean_of_places else loss, gradient
+
+
+def _check_classes(classes: Array, count: int) -> None:
+    smallest, largest = bounds(classes)
+    if not 0 <= smallest <= largest < count:
+        expected = f"classes 0 to {count - 1}, found {smallest} to {largest}"
+        raise DataError(f"softmax_cross_entropy: expected {expected}")
 
 
 def soft_target_loss(
@@ -140,14 +234,21 @@ def soft_target_loss(
     The loss is an array without sides, not yet a number: it can be read later, together with
     others.
     """
+    terms, slopes = _soft_parts(logits, targets, mask, len(logits))
+    return terms.sum() / -len(logits), slopes
+
+
+def _soft_parts(
+    logits: Array, targets: Array, mask: Array | None, count: int
+) -> tuple[Array, Array]:
+    """Return the terms t log p of each row, and the gradient of the loss divided by `count`."""
     xp, fused = backend_of(logits).xp, operations_for(logits).fused
     usable = logits if mask is None else xp.where(mask, logits, -np.inf)
     shifted = fused(_shifted)(usable, usable.max(axis=1, keepdims=True))
     powers, targets = xp.exp(shifted), targets.astype(logits.dtype, copy=False)
     normaliser = powers.sum(axis=1, keepdims=True)
-    loss = fused(_soft_terms)(targets, shifted, normaliser).sum() / -len(logits)
-    return loss, fused(_soft_slopes)(
-        targets, targets.sum(axis=1, keepdims=True), powers, normaliser, len(logits)
+    return fused(_soft_terms)(targets, shifted, normaliser), fused(_soft_slopes)(
+        targets, targets.sum(axis=1, keepdims=True), powers, normaliser, count
     )
 
 
@@ -169,13 +270,21 @@ def _soft_slopes(
 
 
 @_in_range
-def sigmoid_binary_cross_entropy(logits: Array, targets: Array) -> tuple[float, Array]:
+def sigmoid_binary_cross_entropy(
+    logits: Array,
+    targets: Array,
+    *,
+    class_weights: Array | None = None,
+    reduction: str = "mean",
+) -> tuple[Any, Array]:
     """Mean cross-entropy of p = sigmoid(logits) against targets in [0, 1], over all n elements of
     equal shapes.
 
     L = -(t log p + (1 - t) log(1 - p)) = w |z| + log(1 + e^-|z|), which cannot overflow; w = 1 - t
-    where z > 0, else t, is what the target gives to the other side. dz = (p - t) / n. Raises
-    ShapeError when the shapes differ, DataError for targets outside [0, 1].
+    where z > 0, else t, is what the target gives to the other side. dz = (p - t) / n.
+    `class_weights` [A] multiply the loss of each of the last axis; the mean still is over n.
+    `reduction` is as in softmax_cross_entropy. Raises ShapeError when the shapes differ, DataError
+    for targets outside [0, 1].
     """
     xp = backend_of(logits).xp
     _check_pair("sigmoid_binary_cross_entropy", logits, targets)
@@ -188,46 +297,66 @@ def sigmoid_binary_cross_entropy(logits: Array, targets: Array) -> tuple[float, 
     size = xp.abs(logits)
     small, wrong = xp.exp(-size), xp.where(logits > 0, 1 - targets, targets)
     losses = xp.where(wrong == 0, 0, size) * wrong + xp.log1p(small)
-    return float(losses.mean()), (
-        xp.where(logits >= 0, 1, small) / (1 + small) - targets
-    ) / logits.size
+    slopes = xp.where(logits >= 0, 1, small) / (1 + small) - targets
+    if class_weights is not None:
+        weights = _class_weights(logits, class_weights)
+        losses, slopes = losses * weights, slopes * weights
+    return _reduced("sigmoid_binary_cross_entropy", losses, slopes, reduction)
 
 
 @_in_range
-def mse(prediction: Array, target: Array) -> tuple[float, Array]:
+def mse(prediction: Array, target: Array, *, reduction: str = "mean") -> tuple[Any, Array]:
     """Mean squared error over all n elements: L = sum (p - t)^2 / n, dp = 2 (p - t) / n.
 
-    prediction and target have one shape, such as [B, 1]; any range. Raises ShapeError when the
-    shapes differ.
+    prediction and target have one shape, such as [B, 1]; any range. `reduction` is as in
+    softmax_cross_entropy. Raises ShapeError when the shapes differ.
     """
     difference = _difference("mse", prediction, target)
-    return float((difference * difference).mean()), 2 / difference.size * difference
+    return _reduced("mse", difference * difference, 2 * difference, reduction)
 
 
 @_in_range
-def mae(prediction: Array, target: Array) -> tuple[float, Array]:
+def mae(prediction: Array, target: Array, *, reduction: str = "mean") -> tuple[Any, Array]:
     """Mean absolute error over all n elements: L = sum |p - t| / n, dp = sign(p - t) / n.
 
-    prediction and target have one shape, such as [B, 1]; any range. Raises ShapeError when the
-    shapes differ.
+    prediction and target have one shape, such as [B, 1]; any range. `reduction` is as in
+    softmax_cross_entropy. Raises ShapeError when the shapes differ.
     """
     difference = _difference("mae", prediction, target)
     xp = backend_of(prediction).xp
-    return float(xp.abs(difference).mean()), xp.sign(difference) / difference.size
+    return _reduced("mae", xp.abs(difference), xp.sign(difference), reduction)
 
 
 @_in_range
-def huber(prediction: Array, target: Array, delta: float = 1.0) -> tuple[float, Array]:
+def huber(
+    prediction: Array, target: Array, delta: float = 1.0, *, reduction: str = "mean"
+) -> tuple[Any, Array]:
     """Mean over all n elements of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), e =
     prediction - target.
 
-    prediction and target have one shape; dp = clip(e, -delta, delta) / n. Raises ConfigError unless
-    delta > 0, ShapeError when the shapes differ. Huber 1964.
+    prediction and target have one shape; dp = clip(e, -delta, delta) / n. `reduction` is as in
+    softmax_cross_entropy. Raises ConfigError unless delta > 0, ShapeError when the shapes differ.
+    Huber 1964.
     """
     if not delta > 0:
         raise ConfigError(f"huber: delta must be > 0, not {delta}")
-    loss, gradient = difference_loss(_difference("huber", prediction, target), float(delta))
-    return float(loss), gradient
+    parts = _huber_terms(_difference("huber", prediction, target), float(delta), 1)
+    return _reduced("huber", *parts, reduction)
+
+
+def _check_reduction(loss: str, reduction: str) -> None:
+    if reduction not in ("none", "mean", "sum"):
+        raise ConfigError(f'{loss}: reduction must be "none", "mean" or "sum", not {reduction!r}')
+
+
+def _reduced(loss: str, terms: Array, slopes: Array, reduction: str) -> tuple[Any, Array]:
+    """Return the loss of all terms, and its gradient from their slopes."""
+    _check_reduction(loss, reduction)
+    if reduction == "none":
+        return terms, slopes
+    if reduction == "sum":
+        return float(terms.sum()), slopes
+    return float(terms.mean()), slopes / slopes.size
 
 
 def difference_loss(difference: Array, delta: float = 1.0) -> tuple[Array, Array]:

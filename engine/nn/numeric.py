@@ -142,9 +142,11 @@ def _checked_loss(
     outputs, options = floats_as(np.float64, outputs), _here(options)
     targets = tuple(_here({"": target})[""] for target in targets)
     _, by_hand = loss(outputs, *targets, **options)
-    return GradientCheck(
-        (_compared("outputs", by_hand, lambda: loss(outputs, *targets, **options)[0], outputs),)
-    )
+
+    def value() -> float:
+        return float(np.sum(loss(outputs, *targets, **options)[0]))
+
+    return GradientCheck((_compared("outputs", by_hand, value, outputs),))
 
 
 def _compared(

@@ -13,11 +13,12 @@ import numpy as np
 
 from engine import nn
 from engine.backend import to_numpy
-from engine.errors import ConfigError
+from engine.errors import ConfigError, ShapeError
 from engine.files.atomic import write_file
 from engine.nn.layer import Layer
 from engine.nn.layers.activations import GELU_CUBIC, GELU_SCALE
 from engine.nn.layers.recurrent import Recurrent
+from engine.nn.layers.rotary import BASE
 from engine.nn.numeric import floats_as, named_parts
 from engine.nn.onnx_nodes import ELEMENT_TYPES, Nodes, tensor_type
 
@@ -26,7 +27,8 @@ Names = Any
 
 _ACTIVATIONS = {
     "relu": "Relu", "leaky_relu": "LeakyRelu", "selu": "Selu", "sigmoid": "Sigmoid", "tanh": "Tanh",
-    "softplus": "Softplus", "identity": "Identity",
+    "softplus": "Softplus", "identity": "Identity", "hard_swish": "HardSwish", "softsign": "Softsign",
+    "elu": "Elu", "celu": "Celu",
 }  # fmt: skip
 _SQUARED = {"squared_relu": "relu", "squared_clipped_relu": "clipped_relu"}
 _RECURRENT = {
@@ -47,29 +49,82 @@ def save_onnx(
     The file's inputs are x, or x0, x1 ... for a tuple, and mask; they have the sides of the
     example, but any length along the axes in `free`. Its outputs are y, or y0, y1 ..., or the names
     of the heads. Raises ConfigError for a layer of one's own without a method `onnx`, ShapeError
-    when x does not fit the model, OSError when the file cannot be written.
+    when x does not fit the model, or an axis cannot be free, OSError when the file cannot be written.
     """
+    given: Any = model
+    if not isinstance(given, Layer):
+        raise ConfigError(f"save_onnx(path, model, x): expected a layer, found {given!r:.60}")
     model, graph = model.to("numpy").astype(np.float32), Graph()
     x, options = floats_as(np.float32, x), {} if mask is None else {"mask": to_numpy(mask)}
-    shown = named_parts(model(x, **options), "y")
-    graph.examples = named_parts(x, "x") | options
-    if twice := graph.examples.keys() & shown.keys():
-        raise ConfigError(f"ONNX: {', '.join(twice)} names an input; give this head another name")
+    graph.examples = _named(x, options)
     inputs = {
         name: tensor_type(one.dtype, _sides(name, one, free))
         for name, one in graph.examples.items()
     }
+    shown, sides = _outputs(model, x, options, free)
+    if twice := inputs.keys() & shown.keys():
+        raise ConfigError(f"ONNX: {', '.join(twice)} names an input; give this head another name")
     names = tuple(name for name in inputs if name not in options)
     results = named_parts(graph.layer(model, names if isinstance(x, tuple) else "x", *options), "y")
-    is_known = set(free) <= {0}
     outputs = {
-        name: (results[name], tensor_type(one.dtype, _sides(name, one, free) if is_known else None))
-        for name, one in shown.items()
+        name: (results[name], tensor_type(one.dtype, sides[name])) for name, one in shown.items()
     }
     write_file(Path(path), graph.model(inputs, outputs))
 
 
-def _sides(name: str, array: np.ndarray, free: Collection[int]) -> Sequence[int | str]:
+def _named(x: Any, options: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return named_parts(x, "x") | options
+
+
+def _outputs(
+    model: Layer, x: Any, options: dict[str, np.ndarray], free: Collection[int]
+) -> tuple[dict[str, np.ndarray], dict[str, list[int | str]]]:
+    """Return the outputs for the example, and their sides: names of those that change with a free
+    axis of the inputs.
+    """
+    inputs, shown = _named(x, options), named_parts(model(x, **options), "y")
+    sides = {name: _sides(name, one, {0} & {*free}) for name, one in shown.items()}
+    for axis in sorted({*free} - {0}):
+        others, found = _at_other_length(model, x, options, axis)
+        changes = {
+            f"{name}_{axis}": (one.shape[axis], others[name].shape[axis])
+            for name, one in inputs.items()
+            if one.ndim > axis
+        }
+        for name, one in shown.items():
+            for place, change in enumerate(zip(one.shape, found[name].shape, strict=True)):
+                if change[0] != change[1]:
+                    same = (key for key, lengths in changes.items() if lengths == change)
+                    sides[name][place] = next(same, f"{name}_{place}")
+    return shown, sides
+
+
+def _at_other_length(
+    model: Layer, x: Any, options: dict[str, np.ndarray], axis: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return inputs and outputs where an axis is twice as long, or half where a model has a limit.
+
+    Raises ShapeError for a model that takes no other length.
+    """
+    for resized in (_doubled, _halved):
+        given = tuple(resized(one, axis) for one in x) if isinstance(x, tuple) else resized(x, axis)
+        further = {name: resized(one, axis) for name, one in options.items()}
+        try:
+            return _named(given, further), named_parts(model(given, **further), "y")
+        except ShapeError as error:
+            refused = error
+    raise ShapeError(f"ONNX: the model takes no other length of axis {axis}: {refused}")
+
+
+def _doubled(array: np.ndarray, axis: int) -> np.ndarray:
+    return np.concatenate([array, array], axis) if array.ndim > axis else array
+
+
+def _halved(array: np.ndarray, axis: int) -> np.ndarray:
+    return np.array_split(array, 2, axis)[0] if array.ndim > axis else array
+
+
+def _sides(name: str, array: np.ndarray, free: Collection[int]) -> list[int | str]:
     """Return the sides of an array: a name where any length is allowed, one for all batches."""
     names = ["batch", *(f"{name}_{axis}" for axis in range(1, array.ndim))]
     return [names[axis] if axis in free else side for axis, side in enumerate(array.shape)]
@@ -77,26 +132,48 @@ def _sides(name: str, array: np.ndarray, free: Collection[int]) -> Sequence[int 
 
 # Layers that are few nodes: graph, layer and the name of the input -> the name of the result.
 _SHORT: dict[str, Callable[[Any, Any, str], str]] = {
-    "activation": lambda graph, layer, x: graph.activated(x, layer.function),
+    "activation": lambda graph, layer, x: graph.activated(x, layer.function, layer.alpha),
     "average_pool2d": lambda graph, layer, x: graph.windows(
-        "AveragePool", x, layer, layer.window, count_include_pad=1
+        "AveragePool",
+        x,
+        layer,
+        count_include_pad=int(layer.counts_padding),
+        ceil_mode=int(layer.ceil),
     ),
-    "conv2d": lambda graph, layer, x: graph.windows("Conv", x, layer, layer.size),
+    "conv2d": lambda graph, layer, x: graph.windows("Conv", x, layer, **_further(layer)),
+    "conv_transpose2d": lambda graph, layer, x: graph.windows(
+        "ConvTranspose", x, layer, output_padding=layer.more[-layer.axes :], **_further(layer)
+    ),
     "dense": lambda graph, layer, x: graph.product(x, layer.params["weight"], layer.params["bias"]),
     "dropout": lambda graph, layer, x: x,
     "flatten": lambda graph, layer, x: graph.node("Flatten", x),
     "global_average_pool": lambda graph, layer, x: graph.node(
         "Flatten", graph.node("GlobalAveragePool", x)
     ),
+    "group_norm": lambda graph, layer, x: graph.scaled_groups(layer, x),
     "layer_norm": lambda graph, layer, x: graph.node(
         "LayerNormalization", x, *layer.params.values(), epsilon=layer.epsilon
     ),
-    "max_pool2d": lambda graph, layer, x: graph.windows("MaxPool", x, layer, layer.window),
+    "max_pool2d": lambda graph, layer, x: graph.windows(
+        "MaxPool",
+        x,
+        layer,
+        ceil_mode=int(layer.ceil),
+        dilations=[*layer.geometry.dilation[-layer.axes :]],
+    ),
     "place_gate": lambda graph, layer, x: graph.node(
         "Add", graph.node("Mul", x, layer.params["scale"].T), layer.params["shift"].T
     ),
     "reshape": lambda graph, layer, x: graph.reshaped(x, 0, *layer.shape),
+    "softmax": lambda graph, layer, x: graph.node(
+        "LogSoftmax" if layer.log else "Softmax", x, axis=layer.axis
+    ),
+    "transpose": lambda graph, layer, x: graph.node("Transpose", x, perm=[0, *layer.order]),
 }
+
+
+def _further(layer: Any) -> dict[str, Any]:
+    return {"dilations": [*layer.geometry.dilation[-layer.axes :]], "group": layer.groups}
 
 
 class Graph(Nodes):
@@ -144,21 +221,26 @@ class Graph(Nodes):
             return x
         return self.node("Transpose", self.reshaped(x, 0, 0, -1), perm=[0, 2, 1])
 
-    def windows(self, kind: str, x: str, layer: Any, size: int, **settings: int) -> str:
-        """Add a convolution or a pooling of windows of `size` squares each way, with the layer's
-        arrays.
-        """
+    def windows(self, kind: str, x: str, layer: Any, **settings: Any) -> str:
+        """Add a convolution or a pooling, with the layer's arrays."""
+        size, stride, padding, _ = (setting[-layer.axes :] for setting in layer.geometry)
         sides: dict[str, Any] = {
-            "kernel_shape": [size] * 2,
-            "strides": [layer.stride] * 2,
-            "pads": [layer.padding] * 4,
+            "kernel_shape": [*size],
+            "strides": [*stride],
+            "pads": [*(before for before, _ in padding), *(behind for _, behind in padding)],
         }
         return self.node(kind, x, *layer.params.values(), **sides, **settings)
 
-    def activated(self, x: str, function: str) -> str:
+    def activated(self, x: str, function: str, alpha: float | None = None) -> str:
         """Apply an activation function."""
+        further: dict[str, Any] = {} if alpha is None else {"alpha": float(alpha)}
         if function in _ACTIVATIONS:
-            return self.node(_ACTIVATIONS[function], x)
+            return self.node(_ACTIVATIONS[function], x, **further)
+        if function == "hard_sigmoid":
+            return self.node("HardSigmoid", x, **{"alpha": 1 / 6, "beta": 0.5, **further})
+        if function == "exact_gelu":
+            below = self.node("Erf", self.times(x, math.sqrt(0.5)))
+            return self.times(self.node("Mul", x, self.node("Add", below, np.array(1.0))), 0.5)
         if function == "clipped_relu":
             return self.node("Clip", x, np.array(0.0), np.array(1.0))
         if function in _SQUARED:
@@ -233,6 +315,30 @@ class Graph(Nodes):
         )
         return self.activated(y, "relu") if layer.relu else y
 
+    def scaled_groups(self, layer: nn.GroupNorm, x: str) -> str:
+        """Add a group norm: an instance norm of groups, then a scale and a shift of channels."""
+        units = np.ones(layer.groups), np.zeros(layer.groups)
+        groups = self.reshaped(x, 0, layer.groups, -1)
+        h = self.node("InstanceNormalization", groups, *units, epsilon=layer.epsilon)
+        h = self.node("Reshape", h, self.node("Shape", x))
+        sides = self.examples[x].ndim - 2 if x in self.examples else 2
+        gamma, beta = (array.reshape(-1, *[1] * sides) for array in layer.params.values())
+        return self.node("Add", self.node("Mul", h, gamma), beta)
+
+    def _rms_norm(self, layer: nn.RMSNorm, x: str) -> str:
+        square = self.node("ReduceMean", self.node("Mul", x, x), axes=[-1], keepdims=1)
+        root = self.node("Sqrt", self.node("Add", square, np.array(layer.epsilon)))
+        return self.node("Mul", self.node("Div", x, root), layer.params["gamma"])
+
+    def _upsample(self, layer: nn.Upsample, x: str) -> str:
+        sides = self.examples[x].ndim - 2 if x in self.examples else 2
+        scales = layer.scale if isinstance(layer.scale, list | tuple) else [layer.scale] * sides
+        places = "align_corners" if layer.align_corners else "half_pixel"
+        form: dict[str, Any] = {"mode": layer.mode, "coordinate_transformation_mode": places}
+        if layer.mode == "nearest":
+            form |= {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        return self.node("Resize", x, "", np.array([1.0, 1.0, *scales]), **form)
+
     # ---- sequences -------------------------------------------------------------------------------
 
     def _tokens(self, x: str) -> str:
@@ -293,7 +399,9 @@ class Graph(Nodes):
         weight, hidden_weight, *biases = (
             np.concatenate([part[n] for n in order])[None] for part in parts
         )
-        form = {"linear_before_reset": 1} if kind == "GRU" else {}
+        form = (
+            {"linear_before_reset": int(not layer.reset_first)} if isinstance(layer, nn.GRU) else {}
+        )
         inputs, form = (
             (weight, hidden_weight, np.concatenate(biases, axis=1)),
             form | {"hidden_size": layer.hidden},
@@ -370,6 +478,9 @@ class Graph(Nodes):
         query, key, value = (
             self.node("Transpose", split[name], perm=order) for name, order in orders.items()
         )
+        if layer.rotary:
+            waves = self._waves(x, layer.inner // layer.heads)
+            query, key = self._rotated(query, waves, 3), self._rotated(key, waves, 2)
         scores = self.times(
             self.node("MatMul", query, key), 1 / math.sqrt(layer.inner // layer.heads)
         )
@@ -384,6 +495,28 @@ class Graph(Nodes):
         mixed = self.node("Transpose", self.node("MatMul", shares, value), perm=[0, 2, 1, 3])
         return self.layer(layer.parts["output"], self.reshaped(mixed, 0, 0, layer.inner))
 
+    def _places(self, x: str) -> str:
+        """Return the numbers of the places of a sequence."""
+        count = self.node("Gather", self.node("Shape", x), np.array(1))
+        return self.node("Range", np.array(0), count, np.array(1))
+
+    def _waves(self, x: str, features: int) -> tuple[str, str]:
+        """Return cosine and sine of the angles of all places, [T, features / 2]."""
+        places = self.node("Cast", self._places(x), to=ELEMENT_TYPES["float32"])
+        speeds = BASE ** (np.arange(0, features, 2) / -features)
+        angles = self.node("Mul", self.node("Unsqueeze", places, np.array([1])), speeds)
+        return self.node("Cos", angles), self.node("Sin", angles)
+
+    def _rotated(self, x: str, waves: tuple[str, str], axis: int) -> str:
+        """Turn [B, heads, T, d], as `rotated` does; of keys the last two axes are exchanged."""
+        if axis == 2:
+            waves = tuple(self.node("Transpose", wave, perm=[1, 0]) for wave in waves)
+        cosine, sine = waves
+        one, other = self.node("Split", x, outputs=2, axis=axis)
+        first = self.node("Sub", self.node("Mul", one, cosine), self.node("Mul", other, sine))
+        second = self.node("Add", self.node("Mul", one, sine), self.node("Mul", other, cosine))
+        return self.node("Concat", first, second, axis=axis)
+
     def _allowed(self, x: str, mask: str | None, causal: bool) -> list[str]:
         """Return what a mask and `causal` allow, each of which broadcasts to [B, heads, T, S]."""
         found = []
@@ -391,8 +524,7 @@ class Graph(Nodes):
             each = self.examples[mask].ndim == 3 if mask in self.examples else False
             found.append(self.node("Unsqueeze", mask, np.array([1] if each else [1, 2])))
         if causal:
-            count = self.node("Gather", self.node("Shape", x), np.array(1))
-            places = self.node("Range", np.array(0), count, np.array(1))
+            places = self._places(x)
             found.append(
                 self.node("LessOrEqual", places, self.node("Unsqueeze", places, np.array([1])))
             )
@@ -406,15 +538,34 @@ class Graph(Nodes):
 
     def _encoder_layer(self, layer: nn.EncoderLayer, x: Names, mask: str | None = None) -> str:
         x, *table = x if isinstance(x, tuple) else (x,)
-        inputs = (x, self.layer(layer.parts["smolgen"], (x, *table))) if table else x
-        mixed = self.times(self.layer(layer.parts["attention"], inputs, mask), layer.scale)
-        return self.layer(
-            layer.parts["feed"], self.layer(layer.parts["norm"], self.node("Add", mixed, x))
+        parts = layer.parts
+
+        def attention(z: str) -> str:
+            inputs = (z, self.layer(parts["smolgen"], (z, *table))) if table else z
+            return self.layer(parts["attention"], inputs, mask)
+
+        return self.layer(parts["feed"], self._in_skip(layer, parts["norm"], x, attention))
+
+    def _decoder_layer(self, layer: nn.DecoderLayer, x: Names, mask: str | None = None) -> str:
+        (x, context), parts = x, layer.parts
+        z = self._in_skip(layer, parts["norm"], x, lambda one: self.layer(parts["attention"], one))
+        z = self._in_skip(
+            layer,
+            parts["cross_norm"],
+            z,
+            lambda one: self.layer(parts["cross"], (one, context), mask),
         )
+        return self.layer(parts["feed"], z)
 
     def _feed_forward(self, layer: nn.FeedForward, x: str) -> str:
-        y = self.times(self.layer(nn.Sequential(**layer.layers), x), layer.scale)
-        return self.layer(layer.norm, self.node("Add", y, x))
+        body = nn.Sequential(**layer.layers)
+        return self._in_skip(layer, layer.norm, x, lambda one: self.layer(body, one))
+
+    def _in_skip(self, layer: Any, norm: Layer, x: str, part: Callable[[str], str]) -> str:
+        """Add a part inside a skip connection, with the norm before it or behind the sum."""
+        y = part(self.layer(norm, x) if layer.norm_first else x)
+        total = self.node("Add", self.times(y, layer.scale), x)
+        return total if layer.norm_first else self.layer(norm, total)
 
     def _smolgen(self, layer: nn.Smolgen, x: Names) -> str:
         x, table = x

@@ -101,7 +101,8 @@ def recurrent_cases() -> list[Case]:
             given = (numbers(2, 4, 3), *(numbers(2, 4) for _ in range(states)))
             cases += [Case(layer, given[0], masks[returns]), Case(layer, given, masks[not returns])]
         cases.append(Case(kind(3, 4, RNG, last=True), given, {"mask": mask}))
-    return cases
+    reset_first = nn.GRU(3, 4, RNG, reverse=True, reset_first=True)
+    return [*cases, Case(reset_first, numbers(2, 4, 3), {"mask": mask})]
 
 
 def encoder_cases() -> list[Case]:
@@ -115,6 +116,8 @@ def encoder_cases() -> list[Case]:
         "scale": 0.7,
         "epsilon": 1e-3,
     }
+    modern = {"norm_first": True, "dropout": 0.3, "rotary": True}
+    even = layer | {"inner": 8} | modern
     with_smolgen, table = layer | {"smolgen": smolgen}, numbers(9, 3)
     return [
         Case(nn.FeedForward(4, 3, RNG, "mish", np.sqrt(0.4), 1e-3), numbers(2, 3, 4)),
@@ -124,6 +127,15 @@ def encoder_cases() -> list[Case]:
             nn.EncoderLayer(rng=RNG, causal=True, **layer), numbers(2, 3, 4), {"mask": bools(2, 3)}
         ),
         Case(nn.Encoder(2, layer, RNG), numbers(2, 3, 4), {"mask": bools(2, 3)}),
+        Case(nn.EncoderLayer(rng=RNG, **even), numbers(2, 3, 4)),
+        Case(nn.EncoderLayer(rng=RNG, **with_smolgen, norm_first=True), (numbers(2, 3, 4), table)),
+        Case(
+            nn.DecoderLayer(4, 2, 5, RNG, 3),
+            (numbers(2, 3, 4), numbers(2, 5, 3)),
+            {"mask": bools(2, 5)},
+        ),
+        Case(nn.DecoderLayer(4, 2, 5, RNG, **modern), (numbers(2, 3, 4), numbers(2, 2, 4))),
+        Case(nn.SelfAttention(4, 1, RNG, causal=True, rotary=True), numbers(2, 3, 4)),
         Case(nn.EncoderLayer(rng=RNG, **with_smolgen), (numbers(2, 3, 4), table)),
         Case(nn.Encoder(1, layer, RNG), numbers(2, 4, 1, 3)),
         Case(nn.Encoder(2, with_smolgen, RNG), numbers(2, 3, 4)),
@@ -175,14 +187,60 @@ def container_cases() -> list[Case]:
     ]
 
 
+def window_cases() -> list[Case]:
+    """Convolutions and pools of every size, stride, padding, dilation and group."""
+    uneven = ((0, 2), (3, 1))
+    return [
+        Case(nn.Conv2D(2, 3, 3, RNG), numbers(2, 2, 5, 4)),
+        Case(nn.Conv2D(3, 2, 1, RNG, bias=False), numbers(2, 3, 4, 4)),
+        Case(nn.Conv2D(2, 2, 5, RNG, stride=np.int64(2), padding=1), numbers(1, 2, 7, 8)),
+        Case(nn.Conv2D(1, 2, 3, RNG, stride=3, padding=0), numbers(2, 1, 8, 7)),
+        Case(nn.Conv2D(3, 4, 4, RNG, stride=4, padding=0), numbers(2, 3, 8, 9)),
+        Case(nn.Conv2D(4, 4, 2, RNG, groups=4), numbers(2, 4, 3, 3)),
+        Case(nn.Conv2D(2, 3, 3, RNG, padding=uneven, dilation=2), numbers(2, 2, 6, 6)),
+        Case(nn.Conv2D(4, 6, (2, 3), RNG, (1, 2), groups=2, dilation=(1, 2)), numbers(2, 4, 5, 6)),
+        Case(nn.Conv1D(3, 4, 3, RNG, padding=4), numbers(2, 3, 6)),
+        Case(nn.Conv1D(2, 4, 4, RNG, stride=2, groups=2), numbers(2, 2, 7)),
+        Case(nn.ConvTranspose2D(2, 3, 3, RNG), numbers(1, 2, 3, 3)),
+        Case(nn.ConvTranspose2D(2, 4, (4, 3), RNG, 2, groups=2), numbers(2, 2, 3, 4)),
+        Case(
+            nn.ConvTranspose2D(2, 3, 3, RNG, 3, 1, dilation=2, output_padding=(1, 2)),
+            numbers(2, 2, 3, 4),
+        ),
+        Case(nn.ConvTranspose1D(2, 3, 2, RNG, stride=3, padding=0), numbers(2, 2, 3)),
+        Case(nn.MaxPool2D(2), numbers(2, 2, 4, 6)),
+        Case(nn.MaxPool2D(3, stride=2, padding=1), numbers(2, 2, 5, 4)),
+        Case(nn.MaxPool2D((2, 3), 1, (1, 2), dilation=(1, 2)), numbers(2, 2, 4, 6)),
+        Case(nn.MaxPool1D(2, stride=3, ceil=True), numbers(2, 2, 5)),
+        Case(nn.AveragePool2D(2), numbers(2, 2, 4, 5)),
+        Case(nn.AveragePool2D(3, stride=1, padding=1), numbers(1, 2, 4, 3)),
+        Case(nn.AveragePool2D(3, 2, 1, ceil=True), numbers(2, 2, 4, 6)),
+        Case(nn.AveragePool2D(3, 2, ((1, 0), (2, 1)), counts_padding=False), numbers(2, 2, 4, 6)),
+        Case(nn.AveragePool1D(2, ceil=True), numbers(2, 2, 5)),
+        Case(nn.GlobalAveragePool(), numbers(2, 3, 2, 4)),
+        Case(nn.GlobalAveragePool(), numbers(2, 3, 4)),
+        Case(nn.Upsample(2), numbers(2, 3, 3, 2)),
+        Case(nn.Upsample([1.5, 2], "linear"), numbers(2, 2, 3, 4)),
+        Case(nn.Upsample(3, "linear", align_corners=True), numbers(2, 2, 4)),
+        Case(nn.Upsample(2, "cubic"), numbers(2, 2, 3, 4)),
+    ]
+
+
+def norm_cases() -> list[Case]:
+    return [
+        Case(nn.GroupNorm(2, 6), numbers(2, 6, 3, 2)),
+        Case(nn.GroupNorm(3, 3, 1e-2), numbers(2, 3, 4)),
+        Case(nn.RMSNorm(5), numbers(2, 3, 5)),
+        Case(nn.Softmax(), numbers(3, 7)),
+        Case(nn.Softmax(1), numbers(2, 4, 3)),
+        Case(nn.Softmax(-2, log=True), numbers(2, 4, 3)),
+    ]
+
+
 CASES: list[Case] = [
     Case(nn.Dense(5, 3, RNG), numbers(4, 5)),
     Case(nn.Dense(2, 1, RNG, initialization="glorot"), numbers(1, 2)),
     Case(nn.Dense(3, 2, RNG), numbers(2, 3, 3)),
-    Case(nn.Conv2D(2, 3, 3, RNG), numbers(2, 2, 5, 4)),
-    Case(nn.Conv2D(3, 2, 1, RNG, bias=False), numbers(2, 3, 4, 4)),
-    Case(nn.Conv2D(2, 2, 5, RNG, stride=np.int64(2), padding=1), numbers(1, 2, 7, 8)),
-    Case(nn.Conv2D(1, 2, 3, RNG, stride=3, padding=0), numbers(2, 1, 8, 7)),
     Case(nn.BatchNorm(3), numbers(6, 3)),
     Case(nn.BatchNorm(2, relu=True), numbers(3, 2, 4, 4)),
     Case(nn.BatchNorm(2, momentum=0.5, epsilon=np.float32(1e-2)), numbers(2, 2, 3, 5)),
@@ -192,15 +250,17 @@ CASES: list[Case] = [
     Case(nn.Flatten(), numbers(2, 3, 2, 2)),
     Case(nn.Reshape(np.array([2, 6])), numbers(2, 3, 4)),
     Case(nn.Dropout(0.4, RNG), numbers(4, 6)),
-    Case(nn.MaxPool2D(2), numbers(2, 2, 4, 6)),
-    Case(nn.MaxPool2D(3, stride=2, padding=1), numbers(2, 2, 5, 4)),
-    Case(nn.AveragePool2D(2), numbers(2, 2, 4, 5)),
-    Case(nn.AveragePool2D(3, stride=1, padding=1), numbers(1, 2, 4, 3)),
-    Case(nn.GlobalAveragePool(), numbers(2, 3, 2, 4)),
     Case(nn.SqueezeExcitation(4, 3, RNG), numbers(2, 4, 3, 3)),
     Case(nn.SqueezeExcitation(2, 2, RNG, activation="mish"), numbers(3, 2, 4, 4)),
     Case(nn.Embedding(5, 3, RNG), np.array([[0, 4, 4], [2, 4, 0]])),
     Case(nn.PositionEmbedding(6, 3, RNG), numbers(2, 4, 3)),
+    Case(nn.Transpose(), numbers(2, 3, 4)),
+    *[
+        Case(nn.Activation(name, alpha=0.3), numbers(3, 7))
+        for name in ("leaky_relu", "elu", "celu")
+    ],
+    *window_cases(),
+    *norm_cases(),
     *recurrent_cases(),
     *attention_cases(),
     *encoder_cases(),

@@ -66,7 +66,15 @@ def test_every_layer_in_the_source_is_registered_and_checked() -> None:
     elsewhere = {SparseNetwork, ValueNetwork, Transformer}
     assert {type(case.layer) for case in CASES} >= set(house) & set(REGISTRY.values()) - elsewhere
     unregistered = {one.__name__ for one in house if one not in REGISTRY.values()}
-    assert unregistered == {"CustomWeights", "Recurrent", "_Attention", "_Pool2D"}
+    assert unregistered == {
+        "CustomWeights",
+        "Recurrent",
+        "_Attention",
+        "Block",
+        "_Convolution",
+        "Windowed",
+        "_Pool",
+    }
     activations = {case.layer.function for case in CASES if isinstance(case.layer, Activation)}
     assert activations == ACTIVATIONS.keys()
 
@@ -90,6 +98,8 @@ def loss_cases() -> dict[str, list[tuple[np.ndarray, tuple, dict]]]:
     logits, everywhere = rng.standard_normal((4, 6)), np.ones((4, 6), bool)
     mask = rng.random((4, 6)) < 0.6
     mask[:, 2] = True
+    weights = rng.random(6)
+    changed = {"class_weights": weights, "label_smoothing": 0.2}
     column, target = rng.standard_normal((5, 2)), rng.standard_normal((5, 2))
     return {
         "softmax_cross_entropy": [
@@ -108,13 +118,17 @@ def loss_cases() -> dict[str, list[tuple[np.ndarray, tuple, dict]]]:
                 {"ignore_index": 1},
             ),
             (logits.reshape(2, 2, 6), (distribution(rng, everywhere).reshape(2, 2, 6),), {}),
+            (logits, (np.array([0, 5, 2, 2]),), {**changed, "ignore_index": 5}),
+            (logits, (distribution(rng, everywhere),), {**changed, "reduction": "none"}),
+            (logits, (np.full(4, 2), mask), {"class_weights": weights, "reduction": "sum"}),
         ],
         "sigmoid_binary_cross_entropy": [
             (logits, (rng.random((4, 6)),), {}),
             (column, (rng.integers(0, 2, (5, 2)),), {}),
+            (logits, (rng.random((4, 6)),), {"class_weights": weights, "reduction": "none"}),
         ],
-        "mse": [(column, (target,), {})],
-        "mae": [(column, (target,), {})],
+        "mse": [(column, (target,), {}), (column, (target,), {"reduction": "sum"})],
+        "mae": [(column, (target,), {}), (column, (target,), {"reduction": "none"})],
         "huber": [(column, (target,), {}), (column, (target,), {"delta": 0.3})],
     }
 

@@ -24,7 +24,7 @@ from engine.files.atomic import append, write_file
 from engine.files.output_files import check_earlier, check_output
 from engine.files.text import searchable
 from engine.native.awake import awake_s
-from engine.native.interrupts import uninterrupted
+from engine.native.interrupts import Uninterrupted
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.annotate.comments import add_comments, how_reviewed, mend_result
@@ -98,13 +98,13 @@ def run(arguments: argparse.Namespace) -> int:
             and interrupt.review is not None
             and output is not None
         ):
-            with uninterrupted():
+            with Uninterrupted():
                 output.add(interrupt.review)
         say(problems, _("interrupted"))
         return INTERRUPTED
     finally:
         if output is not None and output.finished:
-            with uninterrupted():
+            with Uninterrupted():
                 output.write_page()
             one, many = (
                 later("{count} game in {pgn} and {page}"),
@@ -130,7 +130,7 @@ def annotate_game(console: Console, engine: Engine, game: chess.pgn.Game, source
     except ReviewInterrupted as interrupt:
         review = interrupt.review
     if review is not None:
-        with uninterrupted():
+        with Uninterrupted():
             output.add(review)
             output.write_page()
         say(

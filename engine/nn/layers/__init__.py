@@ -9,20 +9,70 @@ from engine.nn.layers.attend import attend
 from engine.nn.layers.attention import CrossAttention, SelfAttention
 from engine.nn.layers.cells import GRU, LSTM, RNN, Bidirectional
 from engine.nn.layers.containers import MultiHead, Sequential
-from engine.nn.layers.conv import Conv2D
+from engine.nn.layers.conv import Conv1D, Conv2D, ConvTranspose1D, ConvTranspose2D
+from engine.nn.layers.decoder import DecoderLayer
 from engine.nn.layers.dense import Dense
 from engine.nn.layers.dropout import Dropout
 from engine.nn.layers.embedding import Embedding, PositionEmbedding
-from engine.nn.layers.encoder import Encoder, EncoderLayer, FeedForward
+from engine.nn.layers.encoder import Encoder, EncoderLayer
+from engine.nn.layers.feed_forward import FeedForward
+from engine.nn.layers.group_norm import GroupNorm, RMSNorm
 from engine.nn.layers.normalisation import BatchNorm, LayerNorm, PlaceGate
-from engine.nn.layers.pooling import AveragePool2D, GlobalAveragePool, MaxPool2D
-from engine.nn.layers.reshape import Flatten, Reshape
+from engine.nn.layers.pooling import (
+    AveragePool1D,
+    AveragePool2D,
+    GlobalAveragePool,
+    MaxPool1D,
+    MaxPool2D,
+)
+from engine.nn.layers.reshape import Flatten, Reshape, Transpose
 from engine.nn.layers.residual import Residual, SqueezeExcitation
 from engine.nn.layers.smolgen import Smolgen
+from engine.nn.layers.softmax import Softmax, softmax
+from engine.nn.layers.upsample import Upsample
 
 __all__ = [
-    "ACTIVATIONS", "GRU", "LSTM", "RNN", "Activation", "AveragePool2D", "BatchNorm", "Bidirectional", "Conv2D",
-    "CrossAttention", "Dense", "Dropout", "Embedding", "Encoder", "EncoderLayer", "FeedForward", "Flatten",
-    "GlobalAveragePool", "LayerNorm", "MaxPool2D", "MultiHead", "PlaceGate", "PositionEmbedding", "Reshape", "Residual",
-    "SelfAttention", "Sequential", "Smolgen", "SqueezeExcitation", "activation_function", "attend",
+    "ACTIVATIONS",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Activation",
+    "AveragePool1D",
+    "AveragePool2D",
+    "BatchNorm",
+    "Bidirectional",
+    "Conv1D",
+    "Conv2D",
+    "ConvTranspose1D",
+    "ConvTranspose2D",
+    "CrossAttention",
+    "DecoderLayer",
+    "Dense",
+    "Dropout",
+    "Embedding",
+    "Encoder",
+    "EncoderLayer",
+    "FeedForward",
+    "Flatten",
+    "GlobalAveragePool",
+    "GroupNorm",
+    "LayerNorm",
+    "MaxPool1D",
+    "MaxPool2D",
+    "MultiHead",
+    "PlaceGate",
+    "PositionEmbedding",
+    "RMSNorm",
+    "Reshape",
+    "Residual",
+    "SelfAttention",
+    "Sequential",
+    "Smolgen",
+    "Softmax",
+    "SqueezeExcitation",
+    "Transpose",
+    "Upsample",
+    "activation_function",
+    "attend",
+    "softmax",
 ]  # fmt: skip

@@ -14,6 +14,7 @@ from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Gradients, Layer, check_input, forward_part, register
 from engine.nn.layers.attend import attend
 from engine.nn.layers.dense import Dense, dense_together
+from engine.nn.layers.rotary import rotary_waves, rotated
 
 InputsBackward = Callable[[Array], tuple[tuple[Array, ...], Gradients]]
 
@@ -24,6 +25,7 @@ class _Attention(Layer):
     """
 
     damped = True  # whether the dense layers begin smaller than others
+    rotary = False  # whether queries and keys are turned by their places
 
     def __init__(
         self,
@@ -38,6 +40,8 @@ class _Attention(Layer):
         if min(features, context_features, heads, inner) < 1 or inner % heads:
             call = f"{type(self).__name__}({features}, {context_features}, heads={heads})"
             raise ConfigError(f"{call}: sizes must be >= 1 and the heads must divide the features")
+        if self.rotary and inner // heads % 2:
+            raise ConfigError(f"rotary positions need an even number a head, not {inner // heads}")
         self.features, self.context_features, self.heads, self.inner = (
             features,
             context_features,
@@ -75,7 +79,11 @@ class _Attention(Layer):
             for one, names in groups
         ]
         query, key, value = (self._split(y) for ys, _ in projected for y in ys)
-        new, earlier = {"key": key, "value": value}, _earlier(state)
+        earlier, waves = _earlier(state), None
+        if self.rotary:
+            waves = rotary_waves(query, earlier)
+            query, key = rotated(query, *waves), rotated(key, *waves)
+        new = {"key": key, "value": value}
         if earlier:
             new = {
                 name: backend_of(x).xp.concatenate([state[name], one], axis=2)
@@ -90,9 +98,11 @@ class _Attention(Layer):
         def backward(dy: Array) -> tuple[tuple[Array, ...], Gradients]:
             dmixed, output_grads = output_backward(dy)
             dquery, dkey, dvalue, *dbias = attend_backward(self._split(dmixed))
-            slopes = [
-                one.swapaxes(1, 2) for one in (dquery, dkey[:, :, earlier:], dvalue[:, :, earlier:])
-            ]
+            dkey, dvalue = dkey[:, :, earlier:], dvalue[:, :, earlier:]
+            if waves is not None:
+                cosine, sine = waves
+                dquery, dkey = rotated(dquery, cosine, -sine), rotated(dkey, cosine, -sine)
+            slopes = [one.swapaxes(1, 2) for one in (dquery, dkey, dvalue)]
             dinputs, grads = [], Gradients()
             for (_, names), (_, dense_backward) in zip(groups, projected, strict=True):
                 dinput, part_grads = dense_backward([slopes.pop(0) for _ in names])
@@ -134,9 +144,9 @@ class SelfAttention(_Attention):
     three gradients. `causal` lets position t attend only to positions <= t; the bias is added to
     each head's scores, as in Shaw et al. 2018 and later. A state holds the keys and values of the S
     places before x, and which of them the masks show; the bias then is [B, heads, T, S + T]. Not
-    `damped`, the dense layers begin as "glorot". Raises ShapeError when x, bias or mask does not
-    fit, ConfigError for a state that does not, and without `causal`: what was read could not see
-    what follows.
+    `damped`, the dense layers begin as "glorot". With `rotary`, queries and keys are turned by their
+    places (`rotary.py`). Raises ShapeError when x, bias or mask does not fit, ConfigError for a
+    state that does not, and without `causal`: what was read could not see what follows.
     """
 
     def __init__(
@@ -147,8 +157,10 @@ class SelfAttention(_Attention):
         causal: bool = False,
         inner: int | None = None,
         damped: bool = True,
+        *,
+        rotary: bool = False,
     ) -> None:
-        self.causal, self.damped = causal, damped
+        self.causal, self.damped, self.rotary = causal, damped, rotary
         super().__init__(features, features, heads, rng, inner)
 
     def forward(

@@ -11,6 +11,7 @@ import numpy as np
 from engine.backend import backend_of
 from engine.errors import ConfigError
 from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, register
+from engine.nn.layers.activations import sigmoid
 from engine.nn.layers.containers import checked_parts
 from engine.nn.layers.recurrent import Recurrent, StateArrays, StepBackward
 from engine.nn.operations import operations_for
@@ -49,20 +50,67 @@ class GRU(Recurrent):
         dn = dh (1 - z) (1 - n^2)   dz = dh (h_{t-1} - n) z (1 - z)   dr = dn (c_n + e) r (1 - r)
         da = (dr, dz, dn)   dc = (dr, dz, dn r)   de = sum of dn r   direct part of dh_{t-1} = dh z
     Cho et al. 2014, arXiv:1406.1078, in the form of cuDNN, where r gates after the product with Wh.
+    With `reset_first` it gates before, as in the paper, and there is no e. With Wn the third of Wh for n:
+        n = tanh(a_n + (r h_{t-1}) Wn^T)      dr = (dn Wn) h_{t-1} r (1 - r)      dWn = sum of dn^T (r h_{t-1})
+        direct part of dh_{t-1} = dh z + r (dn Wn)
     """
 
     gates = 3
     adds = False
 
+    def __init__(
+        self,
+        inputs: int,
+        hidden: int,
+        rng: np.random.Generator,
+        last: bool = False,
+        reverse: bool = False,
+        return_state: bool = False,
+        *,
+        reset_first: bool = False,
+    ) -> None:
+        self.reset_first = reset_first
+        super().__init__(inputs, hidden, rng, last, reverse, return_state)
+
     def _start(self) -> None:
-        self.params["candidate_bias"] = np.zeros(self.hidden, np.float32)
+        if not self.reset_first:
+            self.params["candidate_bias"] = np.zeros(self.hidden, np.float32)
+
+    def _reset_first_step(
+        self, a: Array, c: Array, before: Array
+    ) -> tuple[StateArrays, StepBackward]:
+        size, candidate_weight = self.hidden, self.params["hidden_weight"][2 * self.hidden :]
+        gates, _ = sigmoid(a[:, : 2 * size] + c[:, : 2 * size])
+        reset, keep = gates[:, :size], gates[:, size:]
+        xp = backend_of(a).xp
+        candidate = xp.tanh(a[:, 2 * size :] + (reset * before) @ candidate_weight.T)
+
+        def backward(dstate: StateArrays, da: Array, dc: Array) -> StateArrays:
+            dh, *_ = dstate
+            dcandidate = dh * (1 - keep) * (1 - candidate * candidate)
+            dgated = dcandidate @ candidate_weight
+            dgates = xp.concatenate([dgated * before, dh * (before - candidate)], axis=1)
+            da[:, : 2 * size] = dgates * gates * (1 - gates)
+            da[:, 2 * size :] = dcandidate
+            dc[...] = da
+            # The loop adds dc Wh, with all of `dgated`; only the part r of it is right.
+            return (dh * keep + (reset - 1) * dgated,)
+
+        return (candidate + keep * (before - candidate),), backward
 
     def step(self, a: Array, c: Array, state: StateArrays) -> tuple[StateArrays, StepBackward]:
+        if self.reset_first:
+            return self._reset_first_step(a, c, state[0])
         h, step_backward = operations_for(a).gru_step(a, c, self.params["candidate_bias"], state[0])
         return (h,), lambda dstate, da, dc: (step_backward(dstate[0], da, dc),)
 
-    def _further_gradients(self, dc: Array) -> Gradients:
-        return {"candidate_bias": dc[:, 2 * self.hidden :].sum(axis=0)}
+    def _further_gradients(self, dc: Array, a: Array, before: Array) -> Gradients:
+        size, candidates = self.hidden, dc[:, 2 * self.hidden :]
+        if not self.reset_first:
+            return {"candidate_bias": candidates.sum(axis=0)}
+        reset, _ = sigmoid(a[:, :size] + before @ self.params["hidden_weight"][:size].T)
+        parts = [dc[:, : 2 * size].T @ before, candidates.T @ (reset * before)]
+        return {"hidden_weight": backend_of(dc).xp.concatenate(parts)}
 
 
 @register("lstm")

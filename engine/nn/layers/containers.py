@@ -69,6 +69,9 @@ class Sequential(Layer):
     def __len__(self) -> int:
         return len(self.layers)
 
+    def children(self) -> dict[str, Layer]:
+        return dict(self.layers)
+
     def mask_of(self, x: Array) -> Array | None:
         return next(iter(self.layers.values())).mask_of(x) if self.layers else None
 

@@ -1,84 +1,215 @@
-"""Two-dimensional convolution."""
+"""Convolution of images and of sequences, and its transpose, which makes them larger."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.layer import Array, Backward, Gradients, register
 from engine.nn.layers.initialization import initial
+from engine.nn.layers.windowed import Windowed
 from engine.nn.operations import operations_for
+from engine.nn.operations.geometry import Geometry, short
 
 
-@register("conv2d")
-class Conv2D(Layer):
-    """2-D convolution over board planes with zero padding ("same" by default).
+class _Convolution(Windowed):
+    """What convolutions share: settings, weights, and the check of their input.
 
-    forward:  x [B, C_in, H, W] -> y [B, C_out, H', W'], H' = (H + 2 padding - k) // stride + 1
-    backward: dy like y -> dx like x; gradients weight [C_out, C_in, k, k] and, with `bias`, bias [C_out]
-
-    With cols = im2col(x) and W as [C_out, C_in*k*k]:
-        y = cols W^T + b      dW = dy^T cols      db = sum dy      dx = col2im(dy W)
-
-    `input_gradient=False` saves the work for dx in the first layer of a network: backward then
-    returns None as dx. Raises ConfigError for an even kernel, ShapeError when C_in differs or x is
-    smaller than the kernel. He et al. 2015, arXiv:1502.01852 (initialisation).
+    Size, stride and dilation are a whole number, or one for each axis; so is the padding, or (before,
+    behind) for each axis.
     """
 
     def __init__(
         self,
         inputs: int,
         outputs: int,
-        size: int,
+        size: Any,
         rng: np.random.Generator,
-        stride: int = 1,
-        padding: int | None = None,
+        stride: Any = 1,
+        padding: Any = None,
         bias: bool = True,
         input_gradient: bool = True,
+        *,
+        dilation: Any = 1,
+        groups: int = 1,
     ) -> None:
-        super().__init__()
-        if (
-            inputs < 1
-            or outputs < 1
-            or size < 1
-            or size % 2 == 0
-            or stride < 1
-            or (padding or 0) < 0
-        ):
-            given = f"Conv2D({inputs}, {outputs}, size={size}, stride={stride}, padding={padding})"
+        given = f"{inputs}, {outputs}, size={size}"
+        self._place(given, size, stride, padding, dilation)
+        if min(inputs, outputs, groups) < 1 or inputs % groups or outputs % groups:
             raise ConfigError(
-                f"{given}: channels and stride must be >= 1, the kernel odd, the padding >= 0"
+                f"{type(self).__name__}({given}): channels must be >= 1, and the groups, {groups}, must divide them"
             )
-        self.inputs, self.outputs, self.size, self.stride = inputs, outputs, size, stride
-        self.padding = size // 2 if padding is None else padding
+        self.inputs, self.outputs, self.groups = inputs, outputs, groups
+        self.size, self.stride, self.padding, self.dilation = (
+            short(setting[-self.axes :]) for setting in self.geometry
+        )
         self.bias, self.input_gradient = bias, input_gradient
-        weight = initial(rng, "he", (outputs, inputs, size, size), inputs * size * size)
-        if any(weight.strides):  # else it is one number for all, which will be replaced
-            # In memory [k, k, C, K], which the Winograd products need.
-            weight = np.ascontiguousarray(weight.transpose(2, 3, 1, 0)).transpose(3, 2, 0, 1)
-        self.params = {"weight": weight}
+        self.params["weight"] = self._drawn(rng, self.geometry.size[-self.axes :])
         if bias:
             self.params["bias"] = np.zeros(outputs, np.float32)
 
+    def _drawn(self, rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
+        """Draw a weight [C_out, C_in / groups, k, k], in memory [k, k, C, K], which the Winograd
+        products need.
+        """
+        shape = self.outputs, self.inputs // self.groups, *size
+        weight = initial(rng, "he", shape, int(np.prod(shape[1:])))
+        if not any(weight.strides):  # one number for all, which will be replaced
+            return weight
+        return np.moveaxis(
+            np.ascontiguousarray(np.moveaxis(weight, (0, 1), (-1, -2))), (-1, -2), (0, 1)
+        )
+
+    @property
+    def _settings(self) -> tuple[Any, ...]:
+        """Stride, padding, dilation and groups for the operations."""
+        windows = self.geometry
+        padding, dilation = short(windows.padding), short(windows.dilation)
+        return short(windows.stride), padding, dilation, self.groups
+
+
+@register("conv2d")
+class Conv2D(_Convolution):
+    """2-D convolution over board planes with zero padding ("same" by default).
+
+    forward:  x [B, C_in, H, W] -> y [B, C_out, H', W'], H' = (H + 2 padding - extent) // stride + 1
+    backward: dy like y -> dx like x; gradients weight [C_out, C_in / groups, k, k] and, with `bias`, bias [C_out]
+
+    A window reaches over extent = (k - 1) dilation + 1 squares. With cols = im2col(x) and W as
+    [C_out, C_in*k*k]:
+        y = cols W^T + b      dW = dy^T cols      db = sum dy      dx = col2im(dy W)
+    Of several `groups`, each sees its own part of the channels alone; as many groups as channels
+    make a depthwise convolution.
+
+    Sizes may differ by axis: size=(3, 5), stride=(2, 1), padding=(1, 2) or ((0, 1), (2, 2)), before
+    and behind each axis. Without a padding the sides stay as they are, for stride 1; the patches of
+    a vision transformer are size=16, stride=16, padding=0. `input_gradient=False` saves the work
+    for dx in the first layer of a network: backward then returns None as dx. Raises ConfigError for
+    settings that do not fit, ShapeError when C_in differs or x is smaller than a window. He et al.
+    2015, arXiv:1502.01852 (initialisation).
+    """
+
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        check_input(self, x, "B", self.inputs, "H", "W", dtype=self.params["weight"].dtype)
-        smallest = self.size - 2 * self.padding
-        if min(x.shape[2:]) < max(smallest, 1):
-            raise ShapeError(
-                f"Conv2D: expected [B, {self.inputs}, H, W], H and W >= {smallest}, found {list(x.shape)}"
-            )
-        operations = operations_for(x)
+        weight = self._image(self.params["weight"])
+        image = self._checked(x, self.inputs, weight.dtype)
+        self._check_sides(image, self.geometry)
+        operations, (stride, padding, *more) = operations_for(x), self._settings
         y, conv_backward = operations.conv2d(
-            x, self.params["weight"], self.stride, self.padding, self.input_gradient
+            image, weight, stride, padding, self.input_gradient, *more
         )
         if "bias" in self.params:
             y, bias_backward = operations.add_bias(y, self.params["bias"])
 
         def backward(dy: Array) -> tuple[Array | None, Gradients]:
+            dy = self._image(dy)
             dx, dweight = conv_backward(dy)
-            grads = {"weight": dweight}
+            grads = {"weight": self._sequence(dweight)}
             if "bias" in self.params:
                 grads["bias"] = bias_backward(dy)
-            return dx, grads
+            return None if dx is None else self._sequence(dx), grads
 
-        return y, backward
+        return self._sequence(y), backward
+
+
+@register("conv1d")
+class Conv1D(Conv2D):
+    """`Conv2D` of sequences: images with one row.
+
+    forward:  x [B, C_in, T] -> y [B, C_out, T'], T' = (T + 2 padding - extent) // stride + 1
+    backward: dy like y -> dx like x; gradients weight [C_out, C_in / groups, k] and, with `bias`, bias [C_out]
+
+    Layers of sequences have features last, [B, T, C]: put `Transpose` between.
+    """
+
+    axes = 1
+
+
+@register("conv_transpose2d")
+class ConvTranspose2D(_Convolution):
+    """The transpose of a convolution, such as to enlarge boards: what is dx there is y here.
+
+    forward:  x [B, C_in, H, W] -> y [B, C_out, H', W'], H' = (H - 1) stride + extent - 2 padding + output_padding
+    backward: dy like y -> dx like x; gradients weight [C_in, C_out / groups, k, k] and, with `bias`, bias [C_out]
+
+    With the convolution from C_out to C_in channels that has this weight W [C_in, C_out*k*k]:
+        y = col2im(x W) + b      dx = im2col(dy) W^T      dW = x^T im2col(dy)      db = sum dy
+    `output_padding`, below the stride, chooses among the sides that this convolution turns to H. Without a padding H' =
+    H stride where the stride is no larger than the window. Raises ConfigError for settings that do not fit, ShapeError
+    when C_in differs. Dumoulin and Visin 2016, arXiv:1603.07285.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        size: Any,
+        rng: np.random.Generator,
+        stride: Any = 1,
+        padding: Any = None,
+        bias: bool = True,
+        *,
+        output_padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+    ) -> None:
+        if padding is None:
+            windows = Geometry.of(size, stride, 0, dilation, self.axes)
+            over = [
+                max(one - step, 0)
+                for one, step in zip(windows.extents, windows.stride, strict=True)
+            ]
+            padding = short([(one // 2, one - one // 2) for one in over][-self.axes :])
+        further = {"dilation": dilation, "groups": groups}
+        super().__init__(inputs, outputs, size, rng, stride, padding, bias, **further)
+        ends = Geometry.of(size, stride, output_padding, 1, self.axes).padding
+        if not isinstance(output_padding, int | list | tuple) or any(
+            end >= step for (_, end), step in zip(ends, self.geometry.stride, strict=True) if end
+        ):
+            raise ConfigError(
+                f"{type(self).__name__}: output_padding must be below the stride, not {output_padding}"
+            )
+        self.output_padding, self.more = output_padding, [end for _, end in ends]
+
+    def _drawn(self, rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
+        shape = self.inputs, self.outputs // self.groups, *size
+        return initial(rng, "he", shape, self.inputs // self.groups * int(np.prod(size)))
+
+    def _sides(self, sides: tuple[int, ...]) -> list[int]:
+        windows = self.geometry
+        every = zip(sides, windows.stride, windows.extents, windows.padding, self.more, strict=True)
+        return [
+            (side - 1) * step + extent - sum(ends) + more
+            for side, step, extent, ends, more in every
+        ]
+
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+        weight = self._image(self.params["weight"])
+        image = self._checked(x, self.inputs, weight.dtype)
+        sides, operations = self._sides(image.shape[2:]), operations_for(x)
+        if min(*sides, *image.shape[2:]) < 1:
+            raise ShapeError(f"{type(self).__name__}: no square is left of {list(x.shape)}")
+        stride, padding, *more = self._settings
+        y = operations.conv2d_transposed(image, weight, sides, stride, padding, *more)
+        if "bias" in self.params:
+            y, bias_backward = operations.add_bias(y, self.params["bias"])
+
+        def backward(dy: Array) -> tuple[Array, Gradients]:
+            dy = self._image(dy)
+            dx, weight_backward = operations.conv2d(dy, weight, stride, padding, False, *more)
+            grads = {"weight": self._sequence(weight_backward(image)[1])}
+            if "bias" in self.params:
+                grads["bias"] = bias_backward(dy)
+            return self._sequence(dx), grads
+
+        return self._sequence(y), backward
+
+
+@register("conv_transpose1d")
+class ConvTranspose1D(ConvTranspose2D):
+    """`ConvTranspose2D` of sequences: x [B, C_in, T] -> y [B, C_out, T']; dx like x, gradients weight
+    [C_in, C_out / groups, k] and bias [C_out].
+    """
+
+    axes = 1

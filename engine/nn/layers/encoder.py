@@ -1,4 +1,4 @@
-"""Transformer encoders: attention and feed-forward blocks with layer norm after each sum."""
+"""Transformer encoders: attention and a feed-forward block, each in a skip connection with a norm."""
 
 from __future__ import annotations
 
@@ -9,64 +9,16 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, forward_part, register
-from engine.nn.layers.activations import Activation
+from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, register
 from engine.nn.layers.attention import SelfAttention
-from engine.nn.layers.containers import Sequential
-from engine.nn.layers.dense import Dense
+from engine.nn.layers.feed_forward import Block, feed_of
 from engine.nn.layers.initialization import initial
 from engine.nn.layers.normalisation import LayerNorm
 from engine.nn.layers.smolgen import Smolgen
 
 
-@register("feed_forward")
-class FeedForward(Layer):
-    """Two dense layers inside a skip connection: y = norm(scale dense2(act(dense1 x)) + x).
-
-    forward:  x [B, T, features] -> y like x
-    backward: dy like y -> dx like x; gradients dense1.*, dense2.*, norm.*
-
-    With d = the norm's gradient of its input: dx = d + the gradient of (scale d) through the dense
-    layers. Not `damped`, they begin as "he" and "glorot". Raises ShapeError when x is not [B, T,
-    features].
-    """
-
-    def __init__(
-        self,
-        features: int,
-        hidden: int,
-        rng: np.random.Generator,
-        activation: str = "relu",
-        scale: float = 1.0,
-        epsilon: float = 1e-6,
-        damped: bool = True,
-    ) -> None:
-        super().__init__()
-        self.features, self.hidden, self.activation = features, hidden, activation
-        self.scale, self.epsilon, self.damped = scale, epsilon, damped
-        second = Dense(hidden, features, rng, "small" if damped else "glorot")
-        first, between = (
-            Dense(features, hidden, rng, "small" if damped else "he"),
-            Activation(activation),
-        )
-        self.layers: dict[str, Layer] = {"dense1": first, "activation": between, "dense2": second}
-        self.norm: Layer = LayerNorm(features, epsilon)
-
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        check_input(self, x, "B", "T", self.features)
-        inner, inner_backward = Sequential(**self.layers).forward(x, training)
-        y, norm_backward = forward_part("norm", self.norm, x + inner * self.scale, training)
-
-        def backward(dy: Array) -> tuple[Array, Gradients]:
-            dsum, norm_grads = norm_backward(dy)
-            dx, grads = inner_backward(dsum * self.scale)
-            return dx + dsum, grads | norm_grads
-
-        return y, backward
-
-
 @register("encoder_layer")
-class EncoderLayer(Layer):
+class EncoderLayer(Block):
     """Attention inside a skip connection, z = norm(scale attention(x) + x), then a feed-forward
     block of z.
 
@@ -75,8 +27,10 @@ class EncoderLayer(Layer):
     backward: dy like y -> dx, or (dx, dtable); gradients attention.*, norm.*, feed.*, smolgen.*
 
     With d = the norm's gradient of its input: dx = d + the gradient of (scale d) through attention
-    and its bias. `smolgen` holds the settings of a Smolgen but for features and heads; it sees all
-    places at once, so that mask and `causal` raise a ConfigError with it. Raises ShapeError when x
+    and its bias. With `norm_first`, z = x + scale attention(norm(x)), as in GPT-2; `dropout` is that
+    of what attention and feed-forward add to the stream, and inside the latter. `smolgen` holds the
+    settings of a Smolgen but for features and heads; it sees all places at once, so that mask and
+    `causal` raise a ConfigError with it. `rotary` is as in SelfAttention. Raises ShapeError when x
     does not fit.
     """
 
@@ -93,8 +47,11 @@ class EncoderLayer(Layer):
         smolgen: Mapping[str, Any] | None = None,
         causal: bool = False,
         damped: bool = True,
+        *,
+        norm_first: bool = False,
+        dropout: float = 0.0,
+        rotary: bool = False,
     ) -> None:
-        super().__init__()
         if not isinstance(smolgen, Mapping | None) or (smolgen is not None and causal):
             expected = (
                 "the settings of a Smolgen, which sees all places at once and cannot be causal"
@@ -102,19 +59,15 @@ class EncoderLayer(Layer):
             raise ConfigError(
                 f"EncoderLayer: expected {expected}, found {smolgen!r}, causal={causal}"
             )
-        self.features, self.heads, self.hidden, self.inner, self.damped = (
-            features,
-            heads,
-            hidden,
-            inner,
-            damped,
-        )
-        self.activation, self.scale, self.epsilon, self.causal = activation, scale, epsilon, causal
+        self.features, self.heads, self.hidden, self.inner = features, heads, hidden, inner
+        self.activation, self.epsilon, self.causal = activation, epsilon, causal
+        self.damped, self.rotary = damped, rotary
+        self.keep(rng, scale=scale, norm_first=norm_first, dropout=dropout)
         self.smolgen = None if smolgen is None else dict(smolgen)
         self.parts: dict[str, Layer] = {
-            "attention": SelfAttention(features, heads, rng, causal, inner, damped),
+            "attention": SelfAttention(features, heads, rng, causal, inner, damped, rotary=rotary),
             "norm": LayerNorm(features, epsilon),
-            "feed": FeedForward(features, hidden, rng, activation, scale, epsilon, damped),
+            "feed": feed_of(self, rng),
         }
         if smolgen is not None:
             self.parts["smolgen"] = Smolgen(features, heads, rng=rng, **smolgen)
@@ -123,34 +76,41 @@ class EncoderLayer(Layer):
         self, x: Any, training: bool = False, mask: Any = None, state: Any = None
     ) -> tuple[Array, Any]:
         x, table = x if isinstance(x, tuple) else (x, None)
-        inputs = x
-        if table is not None:
-            if mask is not None:
-                raise ConfigError(
-                    "EncoderLayer: smolgen sees all places at once, so it takes no mask"
-                )
-            bias, smolgen_backward = forward_part(
-                "smolgen", self.parts["smolgen"], (x, table), training
-            )
-            inputs = x, bias
-        mixed, attention_backward = forward_part(
-            "attention", self.parts["attention"], inputs, training, mask, state
-        )
-        z, norm_backward = forward_part(
-            "norm", self.parts["norm"], x + mixed * self.scale, training
+        if table is not None and mask is not None:
+            raise ConfigError("EncoderLayer: smolgen sees all places at once, so it takes no mask")
+        z, skip_backward = self.in_skip(
+            "norm",
+            self.parts["norm"],
+            x,
+            training,
+            lambda one: self._attention(one, table, training, mask, state),
         )
         y, feed_backward = forward_part("feed", self.parts["feed"], z, training)
 
         def backward(dy: Array) -> tuple[Any, Gradients]:
             dz, feed_grads = feed_backward(dy)
-            dsum, norm_grads = norm_backward(dz)
-            dinputs, attention_grads = attention_backward(dsum * self.scale)
-            grads = attention_grads | norm_grads | feed_grads
-            if table is None:
-                return dsum + dinputs, grads
-            dx, dbias = dinputs
+            (dx, *dtable), grads = skip_backward(dz)
+            return (dx, *dtable) if dtable else dx, grads | feed_grads
+
+        return y, backward
+
+    def _attention(
+        self, x: Array, table: Any, training: bool, mask: Any, state: Any
+    ) -> tuple[Array, Any]:
+        attention = self.parts["attention"]
+        if table is None:
+            return forward_part("attention", attention, x, training, mask, state)
+        bias, smolgen_backward = forward_part(
+            "smolgen", self.parts["smolgen"], (x, table), training
+        )
+        y, attention_backward = forward_part(
+            "attention", attention, (x, bias), training, None, state
+        )
+
+        def backward(dy: Array) -> tuple[tuple[Array, Array], Gradients]:
+            (dx, dbias), grads = attention_backward(dy)
             (dx_too, dtable), smolgen_grads = smolgen_backward(dbias)
-            return (dsum + dx + dx_too, dtable), grads | smolgen_grads
+            return (dx + dx_too, dtable), grads | smolgen_grads
 
         return y, backward
 

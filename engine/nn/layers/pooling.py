@@ -2,134 +2,176 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.layers.windowed import Windowed
+from engine.nn.operations import operations_for
+from engine.nn.operations.geometry import Geometry, short
+from engine.nn.operations.plain import channels_first, channels_last
 
 
-class _Pool2D(Layer):
+class _Pool(Windowed):
     """Windows of `window` x `window` squares, `stride` apart (default: side by side), over a padded
-    board.
+    board; each a whole number, or one for each axis. With `ceil`, squares at the end that fill no
+    window have one, too.
     """
 
-    def __init__(self, window: int, stride: int | None = None, padding: int = 0) -> None:
-        super().__init__()
-        self.window, self.stride, self.padding = (
-            window,
-            window if stride is None else stride,
-            padding,
+    def __init__(
+        self,
+        window: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        *,
+        dilation: Any = 1,
+        ceil: bool = False,
+    ) -> None:
+        stride = window if stride is None else stride
+        given = f"{window}, stride={stride}, padding={padding}"
+        self._place(given, window, stride, padding, dilation)
+        ends = zip(self.geometry.padding, self.geometry.extents, strict=True)
+        if any(max(padding) >= extent for padding, extent in ends):
+            call = f"{type(self).__name__}({given})"
+            raise ConfigError(f"{call}: a window must be larger than the padding")
+        self.window, self.stride, self.padding, self.dilation = (
+            short(setting[-self.axes :]) for setting in self.geometry
         )
-        if window < 1 or self.stride < 1 or not 0 <= padding <= window // 2:
-            given = f"{type(self).__name__}({window}, stride={stride}, padding={padding})"
-            raise ConfigError(
-                f"{given}: window and stride must be >= 1, the padding between 0 and half a window"
-            )
+        self.ceil = ceil
 
-    def _padded(self, x: Array, value: float) -> Array:
-        check_input(self, x, "B", "C", "H", "W")
-        smallest = max(self.window - 2 * self.padding, 1)
-        if min(x.shape[2:]) < smallest:
-            raise ShapeError(
-                f"{type(self).__name__}: expected H and W >= {smallest}, found {list(x.shape)}"
-            )
-        p = self.padding
-        return (
-            backend_of(x).xp.pad(x, ((0, 0), (0, 0), (p, p), (p, p)), constant_values=value)
-            if p
-            else x
+    def _windows(self, image: Array) -> Geometry:
+        """Return the windows over boards [B, C, H, W]."""
+        windows = self.geometry
+        if self.ceil:
+            windows = windows._replace(padding=self._extended(image.shape[2:]))
+        self._check_sides(image, windows)
+        return windows
+
+    def _extended(self, sides: tuple[int, int]) -> Any:
+        """Return the padding with which the last squares have a window; none begins behind them."""
+        ends = []
+        every = zip(
+            sides, self.geometry.padding, self.geometry.extents, self.geometry.stride, strict=True
         )
+        for side, (before, behind), extent, stride in every:
+            steps = -(-(side + before + behind - extent) // stride)
+            if steps * stride >= side + before:
+                steps -= 1
+            ends.append((before, max(behind, steps * stride + extent - side - before)))
+        return tuple(ends)
 
-    def _places(self, padded: Array) -> Iterator[tuple[slice, slice]]:
-        """Yield, for each offset in the window, the slices of the board squares at that offset."""
-        height, width = (
-            (side - self.window) // self.stride * self.stride + 1 for side in padded.shape[2:]
-        )
-        for row in range(self.window):
-            for column in range(self.window):
-                yield (
-                    slice(row, row + height, self.stride),
-                    slice(column, column + width, self.stride),
-                )
 
-    def _cropped(self, dpadded: Array) -> Array:
-        inner = slice(self.padding, -self.padding or None)
-        return dpadded[:, :, inner, inner]
+def _squares(padded: Array, windows: Geometry) -> Iterator[tuple[slice, slice]]:
+    """Yield, for each place in a window, where its squares lie on the padded boards."""
+    sides = windows._replace(padding=((0, 0), (0, 0))).sides(padded.shape[1:3])
+    for _, _, rows, columns in windows.places(sides):
+        yield rows, columns
 
 
 @register("max_pool2d")
-class MaxPool2D(_Pool2D):
+class MaxPool2D(_Pool):
     """The largest value of every window.
 
-    forward:  x [B, C, H, W] -> y [B, C, H', W'], H' = (H + 2 padding - window) // stride + 1
+    forward:  x [B, C, H, W] -> y [B, C, H', W'], H' = (H + 2 padding - extent) // stride + 1, as in Conv2D
     backward: dy like y -> dx like x; no parameters
 
     y is the largest x of a window, so dx = dy on the square it came from and 0 elsewhere. Among
     equal values the first takes all. A square in several windows gets the sum. Padding never wins.
-    Raises ConfigError for padding over half a window, ShapeError when x is smaller than a window.
+    Raises ConfigError for a padding as large as a window, ShapeError when x is smaller than one.
     """
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        xp, padded = backend_of(x).xp, self._padded(x, -math.inf)
-        places = list(self._places(padded))
-        y = functools.reduce(xp.maximum, (padded[:, :, rows, columns] for rows, columns in places))
-
-        def backward(dy: Array) -> tuple[Array, Gradients]:
-            dpadded = xp.zeros_like(padded)
-            free = xp.ones(y.shape, bool)  # windows whose maximum has not been found yet
-            for rows, columns in places:
-                winner = free & (padded[:, :, rows, columns] == y)
-                dpadded[:, :, rows, columns] += dy * winner
-                free &= ~winner
-            return self._cropped(dpadded), {}
-
-        return y, backward
+        image = self._checked(x, "C")
+        y, slope = operations_for(x).max_pool(image, self._windows(image))
+        return self._sequence(y), lambda dy: (self._sequence(slope(self._image(dy))), {})
 
 
 @register("average_pool2d")
-class AveragePool2D(_Pool2D):
-    """The mean of every window; padding counts as zeros.
+class AveragePool2D(_Pool):
+    """The mean of every window; padding counts as zeros, or with `counts_padding=False` not at all.
 
-    forward:  x [B, C, H, W] -> y [B, C, H', W'], H' = (H + 2 padding - window) // stride + 1
+    forward:  x [B, C, H, W] -> y [B, C, H', W'], H' = (H + 2 padding - extent) // stride + 1, as in Conv2D
     backward: dy like y -> dx like x; no parameters
 
-    y = sum of a window / window^2, so each of its squares gets dy / window^2. A square in several
-    windows gets the sum. Raises ConfigError for padding over half a window, ShapeError when x is
-    smaller than a window.
+    y = sum of a window / n, where n is window^2, or how many of its squares are no padding: so each
+    of them gets dy / n. A square in several windows gets the sum. Raises ConfigError for a padding
+    as large as a window, ShapeError when x is smaller than one.
     """
 
+    def __init__(
+        self,
+        window: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        *,
+        counts_padding: bool = True,
+        ceil: bool = False,
+    ) -> None:
+        super().__init__(window, stride, padding, ceil=ceil)
+        self.counts_padding = counts_padding
+
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        padded = self._padded(x, 0.0)
-        places = list(self._places(padded))
-        total = sum(padded[:, :, rows, columns] for rows, columns in places)
-        share = 1 / self.window**2
+        xp, image = backend_of(x).xp, self._checked(x, "C")
+        windows = self._windows(image)
+        padded = windows.padded(xp, channels_last(image))
+        places = list(_squares(padded, windows))
+        total = sum(padded[:, rows, columns] for rows, columns in places)
+        share = 1 / self._counts(xp, padded, windows, image.shape[2:])
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
-            dpadded = backend_of(dy).xp.zeros_like(padded)
+            dpadded, part = xp.zeros_like(padded), channels_last(self._image(dy)) * share
             for rows, columns in places:
-                dpadded[:, :, rows, columns] += dy * share
-            return self._cropped(dpadded), {}
+                dpadded[:, rows, columns] += part
+            dx = channels_first(windows.cropped(dpadded, image.shape[2:]))
+            return self._sequence(dx), {}
 
-        return total * share, backward
+        return self._sequence(channels_first(total * share)), backward
+
+    def _counts(self, xp: Any, padded: Array, windows: Geometry, sides: Any) -> Any:
+        """Return how many squares of each window count, [H', W', 1], or one number for all."""
+        if windows == self.geometry and (self.counts_padding or not self.padding):
+            return math.prod(windows.size)
+        counted = xp.zeros((1, *padded.shape[1:3], 1), padded.dtype)
+        # What `ceil` adds behind the padding never counts.
+        kept = self.geometry.padding if self.counts_padding else ((0, 0), (0, 0))
+        (top, left), reach = (one for one, _ in windows.padding), zip(kept, sides, strict=True)
+        down, across = (side + behind for (_, behind), side in reach)
+        above, beside = (before for before, _ in kept)
+        counted[:, top - above : top + down, left - beside : left + across] = 1
+        return sum(counted[:, rows, columns] for rows, columns in _squares(padded, windows))
+
+
+@register("max_pool1d")
+class MaxPool1D(MaxPool2D):
+    """`MaxPool2D` of sequences: x [B, C, T] -> y [B, C, T']; dx like x."""
+
+    axes = 1
+
+
+@register("average_pool1d")
+class AveragePool1D(AveragePool2D):
+    """`AveragePool2D` of sequences: x [B, C, T] -> y [B, C, T']; dx like x."""
+
+    axes = 1
 
 
 @register("global_average_pool")
 class GlobalAveragePool(Layer):
-    """The mean of every plane: x [B, C, H, W] -> y [B, C];  dx = dy / (H W) on every square of the
-    plane.
+    """The mean of every plane: x [B, C, H, W], or [B, C, T] -> y [B, C];  dx = dy / (H W) on every
+    square of the plane.
     """
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        check_input(self, x, "B", "C", "H", "W")
-        if 0 in (shape := x.shape)[2:]:
+        check_input(self, x, "B", "C", "H", "...")
+        shape = x.shape
+        if 0 in shape[2:]:
             raise ShapeError(f"GlobalAveragePool: expected H and W >= 1, found {list(shape)}")
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
-            return backend_of(dy).xp.broadcast_to(
-                dy[:, :, None, None] / (shape[2] * shape[3]), shape
-            ).copy(), {}
+            each = dy.reshape(*dy.shape, *[1] * (len(shape) - 2)) / math.prod(shape[2:])
+            return backend_of(dy).xp.broadcast_to(each, shape).copy(), {}
 
-        return x.mean(axis=(2, 3)), backward
+        return x.mean(axis=tuple(range(2, x.ndim))), backward

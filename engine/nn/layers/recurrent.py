@@ -123,7 +123,9 @@ class Recurrent(Layer):
             dx = None
             if self.input_gradient:
                 dx = (flat_a @ weight).reshape(steps, batch, self.inputs).swapaxes(0, 1)[:, order]
-            return (dx, *dstate) if given else dx, grads | self._further_gradients(flat_c)
+            before = hidden[:-1].reshape(-1, self.hidden)
+            further = self._further_gradients(flat_c, a.reshape(flat_a.shape), before)
+            return (dx, *dstate) if given else dx, grads | further
 
         y = hidden[steps] if self.last else hidden[1:].swapaxes(0, 1)[:, order]
         return (y, *now) if self.return_state else y, backward
@@ -166,6 +168,8 @@ class Recurrent(Layer):
 
         return tuple(where(keep, old, one) for old, one in zip(state, new, strict=True)), backward
 
-    def _further_gradients(self, dc: Array) -> Gradients:
-        """Return gradients of the parameters that only this kind has; dc is [T B, G H]."""
+    def _further_gradients(self, dc: Array, a: Array, before: Array) -> Gradients:
+        """Return gradients of the parameters that only this kind has, or has in another way, from dc
+        and a [T B, G H] and h before each step [T B, H].
+        """
         return {}

@@ -51,3 +51,25 @@ class Reshape(Layer):
                 f"Reshape: expected numbers for [B, {str(self.shape)[1:]}, found {list(shape)}"
             )
         return x.reshape(shape[0], *self.shape), lambda dy: (dy.reshape(shape), {})
+
+
+@register("transpose")
+class Transpose(Layer):
+    """Exchange axes: between layers of sequences, [B, T, C], and `Conv1D`, [B, C, T].
+
+    forward:  x numeric [B, ...] -> y, whose axis n is the axis order[n - 1] of x
+    backward: dy like y -> dx: the axes of dy in their old places; no parameters
+
+    Raises ConfigError unless the order has every axis behind the batch once, ShapeError when x has others.
+    """
+
+    def __init__(self, order: Sequence[int] = (2, 1)) -> None:
+        self.order = [*order]
+        if sorted(self.order) != [*range(1, len(self.order) + 1)]:
+            raise ConfigError(f"Transpose({self.order}): expected the axes from 1 on, each once")
+
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+        names = [f"N{axis}" for axis in range(1, len(self.order) + 1)]
+        check_input(self, x, "B", *names, dtype="numeric")
+        back = [0, *(1 + self.order.index(axis) for axis in range(1, len(self.order) + 1))]
+        return x.transpose(0, *self.order), lambda dy: (dy.transpose(back), {})

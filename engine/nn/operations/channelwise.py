@@ -1,17 +1,28 @@
 """Kernels for batch norm and the ends of residual blocks over images [N, C]: N squares of all
 images, C channels each.
 
-All arrays are flat float32, and C is a multiple of 16 lanes. The kernels walk the squares in blocks
+All arrays are flat float32; in the residual blocks, C is a multiple of 16 lanes. The kernels walk the squares in blocks
 that fit the first-level cache. Sums over a block are single precision; sums of blocks are double
 precision.
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.native.lanes import LANES, load, relu, splat, store, where_positive
+from engine.native.lanes import (
+    LANES,
+    load,
+    load_part,
+    relu,
+    splat,
+    store,
+    store_part,
+    where_positive,
+)
 
 BLOCK = 64  # squares per block: 16 KB at 64 channels
 
@@ -30,19 +41,20 @@ def moments(x, channels, mean, variance):
         np.empty(LANES, np.float32),
     )
     for c in range(0, channels, LANES):
+        count = min(channels - c, LANES)
         shift[:] = 0.0
         _block_moments(x, channels, c, 0, min(BLOCK, squares), shift, shift, square_total)
-        for lane in range(LANES):
+        for lane in range(count):
             shift[lane] /= np.float32(min(BLOCK, squares))
             mean[c + lane] = variance[c + lane] = 0.0
         for first in range(0, squares, BLOCK):
             _block_moments(
                 x, channels, c, first, min(first + BLOCK, squares), shift, total, square_total
             )
-            for lane in range(LANES):
+            for lane in range(count):
                 mean[c + lane] += total[lane]
                 variance[c + lane] += square_total[lane]
-        for lane in range(LANES):
+        for lane in range(count):
             offset = mean[c + lane] / squares
             variance[c + lane] = max(variance[c + lane] / squares - offset * offset, 0.0)
             mean[c + lane] = shift[lane] + offset
@@ -51,8 +63,9 @@ def moments(x, channels, mean, variance):
 @kernel(contract=True)
 def _block_moments(x, channels, c, first, last, shift, total, square_total):
     origin, acc, square_acc = load(shift, 0), splat(0.0), splat(0.0)
+    count = min(channels - c, LANES)
     for square in range(first, last):
-        value = load(x, square * channels + c) - origin
+        value = load_part(x, square * channels + c, count, origin) - origin
         acc = acc + value
         square_acc = square_acc + value * value
     store(total, 0, acc)
@@ -62,15 +75,17 @@ def _block_moments(x, channels, c, first, last, shift, total, square_total):
 @kernel(contract=True)
 def normalise(x, channels, mean, scale, beta, rectify, y):
     """y = scale (x - mean) + beta, then max(., 0) with `rectify`; mean, scale and beta are [C]."""
-    squares = len(x) // channels
+    squares, zero = len(x) // channels, splat(0.0)
     for first in range(0, squares, BLOCK):
         for c in range(0, channels, LANES):
-            m, s, b = load(mean, c), load(scale, c), load(beta, c)
+            count = min(channels - c, LANES)
+            m, s = load_part(mean, c, count, zero), load_part(scale, c, count, zero)
+            b = load_part(beta, c, count, zero)
             for at in range(first * channels + c, min(first + BLOCK, squares) * channels, channels):
-                value = (load(x, at) - m) * s + b
+                value = (load_part(x, at, count, zero) - m) * s + b
                 if rectify:
                     value = relu(value)
-                store(y, at, value)
+                store_part(y, at, value, count)
 
 
 @kernel(contract=True)
@@ -78,23 +93,26 @@ def norm_sums(x, dy, channels, mean, scale, beta, rectify, total, weighted):
     """Sum dz and dz (x - mean) over the board squares, float64 [C]; dz is dy where the norm's
     result is > 0.
     """
-    squares = len(x) // channels
+    squares, zero = len(x) // channels, splat(0.0)
     block, weighted_block = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
     total[:] = 0.0
     weighted[:] = 0.0
     for first in range(0, squares, BLOCK):
         for c in range(0, channels, LANES):
-            m, s, b = load(mean, c), load(scale, c), load(beta, c)
-            acc, weighted_acc = splat(0.0), splat(0.0)
+            count = min(channels - c, LANES)
+            m, s = load_part(mean, c, count, zero), load_part(scale, c, count, zero)
+            b = load_part(beta, c, count, zero)
+            acc, weighted_acc = zero, zero
             for at in range(first * channels + c, min(first + BLOCK, squares) * channels, channels):
-                centred, dz = load(x, at) - m, load(dy, at)
+                centred = load_part(x, at, count, zero) - m
+                dz = load_part(dy, at, count, zero)
                 if rectify:
                     dz = where_positive(centred * s + b, dz)
                 acc = acc + dz
                 weighted_acc = weighted_acc + dz * centred
             store(block, 0, acc)
             store(weighted_block, 0, weighted_acc)
-            for lane in range(LANES):
+            for lane in range(count):
                 total[c + lane] += block[lane]
                 weighted[c + lane] += weighted_block[lane]
 
@@ -104,16 +122,58 @@ def norm_input_gradient(x, dy, channels, mean, scale, beta, slope, constant, rec
     """dx = scale dz + slope (x - mean) + constant, with dz as in `norm_sums`; slope and constant
     are [C].
     """
-    squares = len(x) // channels
+    squares, zero = len(x) // channels, splat(0.0)
     for first in range(0, squares, BLOCK):
         for c in range(0, channels, LANES):
-            m, s, b = load(mean, c), load(scale, c), load(beta, c)
-            k, o = load(slope, c), load(constant, c)
+            count = min(channels - c, LANES)
+            m, s = load_part(mean, c, count, zero), load_part(scale, c, count, zero)
+            b, k = load_part(beta, c, count, zero), load_part(slope, c, count, zero)
+            o = load_part(constant, c, count, zero)
             for at in range(first * channels + c, min(first + BLOCK, squares) * channels, channels):
-                centred, dz = load(x, at) - m, load(dy, at)
+                centred = load_part(x, at, count, zero) - m
+                dz = load_part(dy, at, count, zero)
                 if rectify:
                     dz = where_positive(centred * s + b, dz)
-                store(dx, at, dz * s + (centred * k + o))
+                store_part(dx, at, dz * s + (centred * k + o), count)
+
+
+@kernel(contract=True)
+def batch_norm(x, channels, gamma, beta, epsilon, rectify, statistics, terms, y):
+    """Normalise a batch; return whether its variances are finite.
+
+    Fills `statistics` float64 [2, C], mean and variance, and `terms` float32 [3, C], the mean,
+    scale and beta of `normalise`.
+    """
+    moments(x, channels, statistics[0], statistics[1])
+    for c in range(channels):
+        terms[0, c] = statistics[0, c]
+        terms[1, c] = gamma[c] / math.sqrt(statistics[1, c] + epsilon)
+        terms[2, c] = beta[c]
+        if not math.isfinite(statistics[1, c]):
+            return False
+    normalise(x, channels, terms[0], terms[1], terms[2], rectify, y)
+    return True
+
+
+@kernel(contract=True)
+def batch_norm_gradient(x, dy, channels, gamma, epsilon, rectify, statistics, terms, dx, slopes):
+    """Compute dx, and dgamma and dbeta as `slopes` float32 [2, C], from what `batch_norm` filled.
+
+    With n squares and f = 1 / sqrt(variance + epsilon):
+        dx = gamma f (dz - dbeta / n - (x - mean) f dgamma / n)
+    """
+    squares = len(x) // channels
+    sums, factors = np.empty((2, channels)), np.empty((2, channels), np.float32)
+    mean, scale, offset = terms[0], terms[1], terms[2]
+    norm_sums(x, dy, channels, mean, scale, offset, rectify, sums[0], sums[1])
+    for c in range(channels):
+        factor = 1 / math.sqrt(statistics[1, c] + epsilon)
+        dgamma = sums[1, c] * factor
+        slopes[0, c] = dgamma
+        slopes[1, c] = sums[0, c]
+        factors[0, c] = -gamma[c] * factor * factor * dgamma / squares
+        factors[1, c] = -gamma[c] * factor * sums[0, c] / squares
+    norm_input_gradient(x, dy, channels, mean, scale, offset, factors[0], factors[1], rectify, dx)
 
 
 @kernel(contract=True)

@@ -72,15 +72,11 @@ class DeviceOperations(Operations):
             x, bias
         ), lambda dy: dy.astype(x.dtype, copy=False) if function is identity else slope(x, bias, dy)
 
-    def conv2d(
-        self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True
-    ) -> Convolved:
+    def conv2d(self, x: Array, weight: Array, *settings: Any) -> Convolved:
         """As in `Operations`; its patches are in half precision, too, where products are."""
         if getattr(self._now, "halves", None) is None or x.dtype == np.float16:
-            return super().conv2d(x, weight, stride, padding, input_gradient)
-        y, backward = super().conv2d(
-            x.astype(np.float16), self._half(weight), stride, padding, input_gradient
-        )
+            return super().conv2d(x, weight, *settings)
+        y, backward = super().conv2d(x.astype(np.float16), self._half(weight), *settings)
         return y.astype(x.dtype), backward
 
 

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from engine.native.lanes import LANES
-from engine.nn.operations import channelwise, rows, winograd
+from engine.nn.operations import (
+    channelwise,
+    correlation,
+    elementwise,
+    pools,
+    rows,
+    squares,
+    winograd,
+)
+from engine.nn.operations.geometry import Geometry
 from engine.nn.operations.plain import (
+    Activated,
     Convolved,
+    Function,
     Gated,
     GateGradients,
     NormBackward,
     Normed,
     Operations,
     channels_first,
+    channels_last,
 )
+from engine.nn.operations.squares import channels_last_copy
 from engine.nn.operations.workspace import empty
 
 Array = np.ndarray
+SINGLE_SQUARES = Geometry.of(1, 1, 0)
 
 
 class NativeOperations(Operations):
@@ -28,62 +44,115 @@ class NativeOperations(Operations):
     """
 
     def conv2d(
-        self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True
+        self,
+        x: Array,
+        weight: Array,
+        stride: Any,
+        padding: Any,
+        input_gradient: bool = True,
+        dilation: Any = 1,
+        groups: int = 1,
     ) -> Convolved:
-        if winograd.supports(x, weight, stride, padding):
+        geometry = Geometry.of(weight.shape[2:], stride, padding, dilation)
+        if groups > 1 or not x.size:
+            given = stride, padding, input_gradient, dilation, groups
+            return super().conv2d(x, weight, *given)
+        if winograd.supports(x, weight, geometry):
             return winograd.convolve(x, weight, input_gradient)
-        return super().conv2d(x, weight, stride, padding, input_gradient)
+        if geometry == SINGLE_SQUARES:
+            return self._conv2d_of_squares(x, weight, input_gradient)
+        return correlation.convolve(x, weight, geometry, input_gradient)
+
+    def conv2d_transposed(
+        self,
+        dy: Array,
+        weight: Array,
+        sides: Sequence[int],
+        stride: Any,
+        padding: Any,
+        dilation: Any = 1,
+        groups: int = 1,
+    ) -> Array:
+        if groups > 1 or not dy.size:
+            return super().conv2d_transposed(dy, weight, sides, stride, padding, dilation, groups)
+        geometry = Geometry.of(weight.shape[2:], stride, padding, dilation)
+        return correlation.convolve_back(dy, weight, (sides[0], sides[1]), geometry)
+
+    def _conv2d_of_squares(self, x: Array, weight: Array, input_gradient: bool) -> Convolved:
+        """Convolve single squares: a product of rows."""
+        image, flat_weight = channels_last_copy(x), weight.reshape(weight.shape[:2])
+        rows = image.reshape(-1, x.shape[1])
+        y = (rows @ flat_weight.T).reshape(*image.shape[:3], len(weight))
+
+        def backward(dy: Array) -> tuple[Array | None, Array]:
+            slopes = channels_last_copy(dy).reshape(-1, len(weight))
+            dweight = (slopes.T @ rows).reshape(weight.shape)
+            if not input_gradient:
+                return None, dweight
+            return channels_first((slopes @ flat_weight).reshape(image.shape)), dweight
+
+        return channels_first(y), backward
+
+    def max_pool(self, x: Array, windows: Geometry) -> Activated:
+        return pools.largest(x, windows) if x.size else super().max_pool(x, windows)
+
+    def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
+        last = channels_last(y)
+        if not last.flags.c_contiguous:
+            return super().add_bias(y, bias)
+        squares.add_to_rows(last.reshape(-1), bias)
+        return y, self._plane_sums
+
+    def _plane_sums(self, dy: Array) -> Array:
+        """Return the sum of each channel over batch and squares, by products, which run at memory speed."""
+        if not dy.flags.c_contiguous:
+            return self.sum_rows(_channels_last(dy).reshape(-1, dy.shape[1]))
+        batch, channels, *sides = dy.shape
+        ones = np.ones(math.prod(sides), np.float32)
+        return self.sum_rows((_flat(dy).reshape(-1, len(ones)) @ ones).reshape(batch, channels))
 
     def sum_rows(self, rows: Array) -> Array:
         # A product with ones runs at memory speed; NumPy's sum over leading axes does not.
         return np.ones(len(rows), np.float32) @ rows
 
+    def activate(self, function: Function, x: Array, bias: Any = None) -> Activated:
+        pair = elementwise.NATIVE.get(function)
+        if pair is None:
+            return super().activate(function, x, bias)
+        if bias is not None:
+            x += bias
+        return elementwise.activated(pair, x)
+
     def batch_norm(
         self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, *more: object
     ) -> Normed:
-        fold = _fold(x)
-        if not fold or more[1:] not in ((), (None,)):  # by given statistics
+        if not x.size or more[1:] not in ((), (None,)):  # by given statistics
             return super().batch_norm(x, gamma, beta, epsilon, relu, *more)  # type: ignore[arg-type]
-        image, channels = _channels_last(x), x.shape[1] * fold
-        flat, count = image.reshape(-1), x.size // x.shape[1]
-        mean, variance = np.empty(channels), np.empty(channels)
-        channelwise.moments(flat, channels, mean, variance)
-        means, variances = mean.reshape(fold, -1), variance.reshape(fold, -1)  # of equal groups
-        mean, variance = means.mean(axis=0), variances.mean(axis=0) + means.var(axis=0)
-        if not np.isfinite(variance).all():
+        image, channels = _channels_last(x), x.shape[1]
+        flat, statistics = image.reshape(-1), np.empty((2, channels))
+        terms, y = np.empty((3, channels), np.float32), empty(image.shape)
+        kept = statistics, terms
+        if not channelwise.batch_norm(
+            flat, channels, gamma, beta, epsilon, relu, *kept, y.reshape(-1)
+        ):
             return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
-        inverse_deviation = 1 / np.sqrt(variance + epsilon)
-        centre, scale, offset = (_unfold(v, fold) for v in (mean, gamma * inverse_deviation, beta))
-        y = empty(image.shape)
-        channelwise.normalise(flat, channels, centre, scale, offset, relu, y.reshape(-1))
 
         def backward(dy: Array) -> tuple[Array, Array, Array]:
-            flat_dy = _channels_last(dy).reshape(-1)
-            total, weighted = np.empty(channels), np.empty(channels)
-            channelwise.norm_sums(
-                flat, flat_dy, channels, centre, scale, offset, relu, total, weighted
-            )
-            dbeta = total.reshape(fold, -1).sum(axis=0)
-            dgamma = weighted.reshape(fold, -1).sum(axis=0) * inverse_deviation
-            slope = _unfold(-gamma * inverse_deviation**2 * dgamma / count, fold)
-            constant = _unfold(-gamma * inverse_deviation * dbeta / count, fold)
-            dx = empty(image.shape)
-            sums = slope, constant, relu
-            channelwise.norm_input_gradient(
-                flat, flat_dy, channels, centre, scale, offset, *sums, dx.reshape(-1)
-            )
-            return channels_first(dx), dgamma.astype(np.float32), dbeta.astype(np.float32)
+            dx, slopes = empty(image.shape), np.empty((2, channels), np.float32)
+            given = flat, _channels_last(dy).reshape(-1), channels, gamma, epsilon, relu
+            channelwise.batch_norm_gradient(*given, *kept, dx.reshape(-1), slopes)
+            return channels_first(dx), slopes[0], slopes[1]
 
-        return channels_first(y), mean.astype(np.float32), variance.astype(np.float32), backward
+        mean, variance = statistics.astype(np.float32)
+        return channels_first(y), mean, variance, backward
 
     def layer_norm(
         self, x: Array, gamma: Array, beta: Array, epsilon: float
     ) -> tuple[Array, NormBackward]:
         width, flat = len(gamma), _flat(x)
         y, mean, factor = empty(x.shape), *(np.empty(x.size // width, np.float32) for _ in range(2))
-        if width % LANES == 0:
-            rows.normalise_rows(flat, gamma, beta, epsilon, y.reshape(-1), mean, factor)
-        if width % LANES or not (factor > 0).all():  # a variance is too large, or NaN
+        rows.normalise_rows(flat, gamma, beta, epsilon, y.reshape(-1), mean, factor)
+        if not (factor > 0).all():  # a variance is too large, or NaN
             return super().layer_norm(x, gamma, beta, epsilon)
 
         def backward(dy: Array) -> tuple[Array, Array, Array]:
@@ -97,7 +166,7 @@ class NativeOperations(Operations):
 
     def softmax(self, scores: Array) -> tuple[Array, Callable[[Array], Array]]:
         width = scores.shape[-1]
-        if width % LANES or not width or not scores.flags.c_contiguous:
+        if not width or not scores.flags.c_contiguous:
             return super().softmax(scores)
         rows.softmax_in_place(scores.reshape(-1), width, np.empty(LANES, np.float32))
 
@@ -107,6 +176,18 @@ class NativeOperations(Operations):
             return dy
 
         return scores, backward
+
+    def cross_entropy(
+        self, logits: Array, classes: Array, ignored: int | None, count: int
+    ) -> tuple[float, Array]:
+        gradient, least = empty(logits.shape), np.empty(LANES, np.float32)
+        wanted = np.ascontiguousarray(classes, np.int64).reshape(-1)
+        none = -1 if ignored is None else int(ignored)
+        share = 1 / max(count, 1)
+        loss = rows.cross_entropy_rows(
+            _flat(logits), wanted, logits.shape[-1], none, share, gradient.reshape(-1), least
+        )
+        return loss * share, gradient
 
     def square_mean(self, x: Array) -> Array:
         squares = x.shape[2] * x.shape[3]
@@ -214,17 +295,4 @@ def _channels_last(x: Array) -> Array:
     Kernels read memory as float32, so they need this cast of, say, the gradient of a loss in
     float64.
     """
-    return np.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1), np.float32)
-
-
-def _fold(x: Array) -> int:
-    """Return how many squares to merge so that their channels fill whole lanes; 0 if no number
-    does.
-    """
-    if x.shape[1] % LANES == 0:
-        return 1
-    return LANES // x.shape[1] if LANES % x.shape[1] == 0 and x.size % LANES == 0 else 0
-
-
-def _unfold(values: Array, fold: int) -> Array:
-    return np.tile(values, fold).astype(np.float32)
+    return channels_last_copy(x)

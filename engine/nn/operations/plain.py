@@ -8,14 +8,15 @@ against it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from engine.backend import backend_of, product
+from engine.nn.operations.geometry import Geometry
 
 Array = Any
 
@@ -87,86 +88,108 @@ class Operations:
     # ---- convolution -----------------------------------------------------------------------------
 
     def conv2d(
-        self, x: Array, weight: Array, stride: int, padding: int, input_gradient: bool = True
+        self,
+        x: Array,
+        weight: Array,
+        stride: Any,
+        padding: Any,
+        input_gradient: bool = True,
+        dilation: Any = 1,
+        groups: int = 1,
     ) -> Convolved:
-        """Cross-correlation with zero padding: x [B, C, H, W], weight [K, C, k, k] -> y [B, K, H',
-        W'].
+        """Cross-correlation with zero padding: x [B, C, H, W], weight [K, C / groups, k, k] -> y
+        [B, K, H', W']. Stride, padding and dilation are as in `Geometry`.
 
         backward: dy -> (dx or None without `input_gradient`, dweight), as in `Conv2D`.
         """
-        xp = self.xp
-        kernels, channels, size, _ = weight.shape
-        image = xp.ascontiguousarray(x.transpose(0, 2, 3, 1))
-        padded = (
-            xp.pad(image, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
-            if padding
-            else image
-        )
-        batch, height, width = (
-            len(padded),
-            *((side - size) // stride + 1 for side in padded.shape[1:3]),
-        )
-        whole, row, column, one = padded.strides
-        windows = xp.lib.stride_tricks.as_strided(  # a view: `sliding_window_view` waits for a GPU
-            padded,
-            (batch, height, width, channels, size, size),
-            (whole, stride * row, stride * column, one, row, column),
-        )
-        cols = windows.reshape(batch * height * width, channels * size * size)
-        flat_weight = weight.reshape(kernels, -1)
-        y = (
-            product(cols, flat_weight.T)
-            .reshape(batch, height, width, kernels)
-            .transpose(0, 3, 1, 2)
-        )
+        windows = Geometry.of(weight.shape[2:], stride, padding, dilation)
+        patches = windows.view(self.xp, windows.padded(self.xp, channels_last(x)))
+        batch, height, width = patches.shape[:3]
+        cols = _by_groups(patches.reshape(batch * height * width, weight[0].size * groups), groups)
+        kernels = _kernels_by_groups(weight, groups)
+        y = _joined(product(cols, kernels.swapaxes(-1, -2)))
 
         def backward(dy: Array) -> tuple[Array | None, Array]:
-            flat_dy = xp.ascontiguousarray(dy.transpose(0, 2, 3, 1), cols.dtype).reshape(
-                -1, kernels
-            )
-            dweight = product(flat_dy.T, cols).reshape(weight.shape)
+            image = self.xp.ascontiguousarray(channels_last(dy), cols.dtype)
+            rows = _by_groups(image.reshape(-1, len(weight)), groups)
+            dweight = product(rows.swapaxes(-1, -2), cols).reshape(weight.shape)
             if not input_gradient:
                 return None, dweight
-            return self._spread(flat_dy, weight, x.shape, stride, padding).astype(
-                dy.dtype, copy=False
-            ), dweight
+            given = channels_first(image), weight, x.shape[2:], stride, padding, dilation, groups
+            return self.conv2d_transposed(*given).astype(dy.dtype, copy=False), dweight
 
-        return y, backward
+        return channels_first(y.reshape(batch, height, width, len(weight))), backward
 
-    def _spread(
-        self, flat_dy: Array, weight: Array, shape: tuple[int, ...], stride: int, padding: int
+    def conv2d_transposed(
+        self,
+        dy: Array,
+        weight: Array,
+        sides: Sequence[int],
+        stride: Any,
+        padding: Any,
+        dilation: Any = 1,
+        groups: int = 1,
     ) -> Array:
-        """dx of `conv2d` for x of this shape [B, C, H, W], from dy as rows [B H' W', K].
+        """dx [B, C, H, W] of `conv2d` for an x of these sides, from dy [B, K, H', W'].
 
         For stride 1, it is the convolution of dy with the kernel turned by half, otherwise col2im
         of dy W.
         """
-        (batch, channels, *sides), (kernels, _, size, _) = shape, weight.shape
-        height, width = ((side + 2 * padding - size) // stride + 1 for side in sides)
-        if stride == 1 and padding < size:
-            dy = channels_first(flat_dy.reshape(batch, height, width, kernels))
-            turned = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
-            return self.conv2d(dy, turned, 1, size - 1 - padding, input_gradient=False)[0]
-        dwindows = product(flat_dy, weight.reshape(kernels, -1)).reshape(
-            batch, height, width, channels, size, size
-        )
-        dpadded = self.xp.zeros(
-            (batch, *(side + 2 * padding for side in sides), channels), dwindows.dtype
-        )
-        for row in range(size):
-            rows = slice(row, row + stride * (height - 1) + 1, stride)
-            for column in range(size):
-                columns = slice(column, column + stride * (width - 1) + 1, stride)
-                square = dpadded[:, rows, columns]
-                square += dwindows[..., row, column]
-        inner = slice(padding, -padding or None)
-        return channels_first(dpadded[:, inner, inner])
+        windows = Geometry.of(weight.shape[2:], stride, padding, dilation)
+        batch, _, *found = dy.shape
+        ends = [
+            (extent - 1 - before, side - one + before)
+            for extent, (before, _), side, one in zip(
+                windows.extents, windows.padding, sides, found, strict=True
+            )
+        ]
+        if windows.stride == (1, 1) and min(min(pair) for pair in ends) >= 0:
+            by_group = weight.reshape(groups, -1, *weight.shape[1:])
+            turned = by_group[..., ::-1, ::-1].swapaxes(1, 2)
+            turned = turned.reshape(-1, len(weight) // groups, *windows.size)
+            return self.conv2d(dy, turned, 1, ends, False, dilation, groups)[0]
+        rows = _by_groups(channels_last(dy).reshape(-1, len(weight)), groups)
+        dcols = _joined(product(rows, _kernels_by_groups(weight, groups)))
+        channels = weight.shape[1] * groups
+        dpatches = dcols.reshape(batch, *found, channels, *windows.size)
+        reach = [
+            max(before + side, (one - 1) * step + extent)
+            for (before, _), side, one, step, extent in zip(
+                windows.padding, sides, found, windows.stride, windows.extents, strict=True
+            )
+        ]
+        dpadded = self.xp.zeros((batch, *reach, channels), dcols.dtype)
+        for row, column, rows, columns in windows.places(found):
+            square = dpadded[:, rows, columns]
+            square += dpatches[..., row, column]
+        return channels_first(windows.cropped(dpadded, sides))
 
     def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
-        """Add bias [C] to y [B, C, H, W]; backward: dy -> dbias = sum of dy over batch and squares."""
+        """Add bias [C] to y [B, C, H, W], which it may overwrite; backward: dy -> dbias = sum of dy
+        over batch and squares.
+        """
         return y + bias[:, None, None], lambda dy: self.sum_rows(
             channels_last(dy).reshape(-1, len(bias))
         )
+
+    def max_pool(self, x: Array, windows: Geometry) -> Activated:
+        """Return the largest of every window of x [B, C, H, W], and dy -> dx, as in `MaxPool2D`."""
+        xp = self.xp
+        padded = windows.padded(xp, channels_last(x), -np.inf)
+        sides = windows.sides(x.shape[2:])
+        places = [(rows, columns) for _, _, rows, columns in windows.places(sides)]
+        y = reduce(xp.maximum, (padded[:, rows, columns] for rows, columns in places))
+
+        def backward(dy: Array) -> Array:
+            dpadded, dimage = xp.zeros_like(padded), channels_last(dy)
+            free = xp.ones(y.shape, bool)  # windows whose maximum has not been found yet
+            for rows, columns in places:
+                winner = free & (padded[:, rows, columns] == y)
+                dpadded[:, rows, columns] += dimage * winner
+                free &= ~winner
+            return channels_first(windows.cropped(dpadded, x.shape[2:]))
+
+        return channels_first(y), backward
 
     # ---- numbers one by one ----------------------------------------------------------------------
 
@@ -295,6 +318,16 @@ class Operations:
 
     # ---- ends of residual blocks -----------------------------------------------------------------
 
+    def cross_entropy(
+        self, logits: Array, classes: Array, ignored: int | None, count: int
+    ) -> tuple[float, Array] | None:
+        """Return the mean over `count` places of -ln softmax at the class, and its gradient; None
+        where no kernel computes them.
+
+        logits [..., A], classes integer [...], in range; places of class `ignored` cost nothing.
+        """
+        return None
+
     def square_mean(self, x: Array) -> Array:
         """Mean over the squares of each plane: x [B, C, H, W] -> [B, C]."""
         return channels_last(x).mean(axis=(1, 2))
@@ -395,6 +428,29 @@ class Operations:
         places = self.xp.where(chosen >= 0, chosen, count).reshape(-1)
         self.xp.add.at(table, places, self.xp.repeat(added, chosen.shape[1], axis=0))
         return table[:count]
+
+
+def _by_groups(rows: Array, groups: int) -> Array:
+    """Return rows [N, G c] of several groups as [G, N, c]; those of one stay: a stack of products
+    takes a GPU three kernels more.
+    """
+    if groups == 1:
+        return rows
+    return rows.reshape(len(rows), groups, rows.shape[1] // groups).swapaxes(0, 1)
+
+
+def _kernels_by_groups(weight: Array, groups: int) -> Array:
+    """Return a weight [K, C / G, k, k] as [G, K / G, C / G k k], or [K, C k k] of one group."""
+    rows = weight.reshape(len(weight), -1)
+    return rows if groups == 1 else rows.reshape(groups, len(weight) // groups, rows.shape[1])
+
+
+def _joined(rows: Array) -> Array:
+    """Undo `_by_groups`."""
+    if rows.ndim == 2:
+        return rows
+    groups, count, each = rows.shape
+    return rows.swapaxes(0, 1).reshape(count, groups * each)
 
 
 def channels_first(x: Array) -> Array:

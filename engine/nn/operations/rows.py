@@ -1,7 +1,5 @@
 """Kernels over the rows of flat float32 arrays: softmax, layer norm, embeddings and the steps of
 recurrent layers.
-
-Rows of softmax and layer norm have a width that is a multiple of 16.
 """
 
 from __future__ import annotations
@@ -11,10 +9,48 @@ import math
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.native.lanes import LANES, lane_sum, load, minimum, splat, store, where_positive
+from engine.native.lanes import (
+    LANES,
+    lane_sum,
+    load,
+    load_part,
+    minimum,
+    splat,
+    store,
+    store_part,
+    where_positive,
+)
 from engine.native.smooth_lanes import LIMIT, exp_lanes, sigmoid_lanes
 
 BLOCK = 64  # rows whose sums are single precision; sums of blocks are double precision
+
+
+@kernel(contract=True)
+def largest_in_row(x, first, end, least):
+    """Return the largest number of x[first:end]; `least` float32 [16] is scratch. NaN may be passed over."""
+    zero, none = splat(0.0), splat(np.float32(-np.inf))
+    lowest = zero - none
+    for at in range(first, end, LANES):
+        lowest = minimum(lowest, zero - load_part(x, at, min(end - at, LANES), none))
+    store(least, 0, lowest)
+    bound = np.float32(np.inf)
+    for lane in range(LANES):
+        bound = min(bound, least[lane])
+    return -bound
+
+
+@kernel(contract=True)
+def powers_of_row(x, first, end, top, y):
+    """Write e^(x - top) to the same places of y, and return their sum, which is NaN if one of x is."""
+    total, zero, none = splat(0.0), splat(0.0), splat(np.float32(-np.inf))
+    for at in range(first, end, LANES):
+        count = min(end - at, LANES)
+        power = load_part(x, at, count, none) - top
+        e = exp_lanes(power)
+        share = where_positive(power + splat(LIMIT), e)
+        store_part(y, at, share, count)
+        total = total + share + e * zero  # the last term keeps NaN
+    return lane_sum(total)
 
 
 @kernel(contract=True)
@@ -24,24 +60,13 @@ def softmax_in_place(x, width, least):
     """
     zero = splat(0.0)
     for row in range(0, len(x), width):
-        lowest = zero - load(x, row)
-        for at in range(row + LANES, row + width, LANES):
-            lowest = minimum(lowest, zero - load(x, at))
-        store(least, 0, lowest)
-        bound = np.float32(np.inf)
-        for lane in range(LANES):
-            bound = min(bound, least[lane])
-        top, total = splat(bound if bound < np.float32(np.inf) else np.float32(0)), zero
-        for at in range(row, row + width, LANES):
-            power = load(x, at) + top
-            e = exp_lanes(power)
-            share = where_positive(power + splat(LIMIT), e)
-            store(x, at, share)
-            total = total + share + e * zero  # the last term keeps NaN
-        whole = lane_sum(total)
+        end, top = row + width, largest_in_row(x, row, row + width, least)
+        shift = splat(top if top > np.float32(-np.inf) else np.float32(0))
+        whole = powers_of_row(x, row, end, shift, x)
         factor = splat(np.float32(1) / whole if whole != 0 else np.float32(0))
-        for at in range(row, row + width, LANES):
-            store(x, at, load(x, at) * factor)
+        for at in range(row, end, LANES):
+            count = min(end - at, LANES)
+            store_part(x, at, load_part(x, at, count, zero) * factor, count)
 
 
 @kernel(contract=True)
@@ -49,36 +74,65 @@ def softmax_gradient(slope, shares, width):
     """Turn the gradient of each row of shares P into that of its scores, in place: P (dP - sum of
     dP P).
     """
+    zero = splat(0.0)
     for row in range(0, len(shares), width):
-        total = splat(0.0)
-        for at in range(row, row + width, LANES):
-            total = total + load(slope, at) * load(shares, at)
+        total, end = zero, row + width
+        for at in range(row, end, LANES):
+            count = min(end - at, LANES)
+            total = total + load_part(slope, at, count, zero) * load_part(shares, at, count, zero)
         mean = splat(lane_sum(total))
-        for at in range(row, row + width, LANES):
-            store(slope, at, (load(slope, at) - mean) * load(shares, at))
+        for at in range(row, end, LANES):
+            count = min(end - at, LANES)
+            change = load_part(slope, at, count, zero) - mean
+            store_part(slope, at, change * load_part(shares, at, count, zero), count)
+
+
+@kernel(contract=True)
+def cross_entropy_rows(logits, targets, width, ignored, share, gradient, least):
+    """Return the sum of -ln softmax at the target over rows, and fill its gradient times `share`.
+
+    A row whose target is `ignored` costs nothing. `least` float32 [16] is scratch.
+    """
+    loss, zero = 0.0, splat(0.0)
+    for row in range(len(targets)):
+        first, end, target = row * width, (row + 1) * width, targets[row]
+        if target == ignored:
+            for at in range(first, end, LANES):
+                store_part(gradient, at, zero, min(end - at, LANES))
+            continue
+        top = largest_in_row(logits, first, end, least)
+        whole = powers_of_row(logits, first, end, splat(top), gradient)
+        loss += math.log(np.float64(whole)) - (np.float64(logits[first + target]) - np.float64(top))
+        factor = splat(np.float32(share) / whole)
+        for at in range(first, end, LANES):
+            count = min(end - at, LANES)
+            store_part(gradient, at, load_part(gradient, at, count, zero) * factor, count)
+        gradient[first + target] -= np.float32(share)
+    return loss
 
 
 @kernel(contract=True)
 def normalise_rows(x, gamma, beta, epsilon, y, mean, factor):
     """Layer norm of each row; notes its mean and 1 / sqrt(variance + epsilon)."""
-    width = len(gamma)
+    width, zero = len(gamma), splat(0.0)
     for row in range(len(mean)):
-        start, total, squares = row * width, splat(0.0), splat(0.0)
-        for at in range(start, start + width, LANES):
-            total = total + load(x, at)
+        start, total, squares = row * width, zero, zero
+        for c in range(0, width, LANES):
+            total = total + load_part(x, start + c, min(width - c, LANES), zero)
         mean[row] = lane_sum(total) / np.float32(width)
         middle = splat(mean[row])
-        for at in range(start, start + width, LANES):
-            off = load(x, at) - middle
+        for c in range(0, width, LANES):
+            off = load_part(x, start + c, min(width - c, LANES), middle) - middle
             squares = squares + off * off
         factor[row] = np.float32(1) / np.float32(
             math.sqrt(lane_sum(squares) / np.float32(width) + epsilon)
         )
         scale = splat(factor[row])
         for c in range(0, width, LANES):
-            store(
-                y, start + c, (load(x, start + c) - middle) * scale * load(gamma, c) + load(beta, c)
-            )
+            count = min(width - c, LANES)
+            h = (load_part(x, start + c, count, zero) - middle) * scale
+            value = h * load_part(gamma, c, count, zero) + load_part(beta, c, count, zero)
+            store_part(y, start + c, value, count)
 
 
 @kernel(contract=True)
@@ -86,23 +140,26 @@ def normalise_gradient(dy, x, gamma, mean, factor, dx, part, sums):
     """Compute dx, and dgamma and dbeta as `sums` float64 [2 C]; `part` float32 [2 C] is scratch.
     All begin as zeros.
     """
-    width = len(gamma)
+    width, zero = len(gamma), splat(0.0)
     for row in range(len(mean)):
         start, middle, scale = row * width, splat(mean[row]), splat(factor[row])
-        total, along = splat(0.0), splat(0.0)
+        total, along = zero, zero
         for c in range(0, width, LANES):
-            d, h = load(dy, start + c), (load(x, start + c) - middle) * scale
-            g = d * load(gamma, c)
+            count = min(width - c, LANES)
+            d = load_part(dy, start + c, count, zero)
+            h = (load_part(x, start + c, count, middle) - middle) * scale
+            g = d * load_part(gamma, c, count, zero)
             total, along = total + g, along + g * h
-            store(part, c, load(part, c) + d * h)
-            store(part, width + c, load(part, width + c) + d)
+            store_part(part, c, load_part(part, c, count, zero) + d * h, count)
+            more = load_part(part, width + c, count, zero) + d
+            store_part(part, width + c, more, count)
         shared = splat(lane_sum(total) / np.float32(width))
         common = splat(lane_sum(along) / np.float32(width))
         for c in range(0, width, LANES):
-            h = (load(x, start + c) - middle) * scale
-            store(
-                dx, start + c, (load(dy, start + c) * load(gamma, c) - shared - h * common) * scale
-            )
+            count = min(width - c, LANES)
+            h = (load_part(x, start + c, count, middle) - middle) * scale
+            g = load_part(dy, start + c, count, zero) * load_part(gamma, c, count, zero)
+            store_part(dx, start + c, (g - shared - h * common) * scale, count)
         if row % BLOCK == BLOCK - 1 or row == len(mean) - 1:
             for i in range(2 * width):
                 sums[i] += part[i]

@@ -10,11 +10,12 @@ input:
 
     dM = A dY A^T    dV[i] = dM[i] U[i]^T                             dd = B dV B^T, summed where tiles overlap
 
-Layout: images are flat [B, H, W, C] with H and W multiples of 4 and C a multiple of 16 lanes;
-`board` holds one image inside a border of one square, flat [(H + 2) (W + 2) C]. `products` is [36,
-stride]; its row i holds [T, C], C floats per tile. Rows lie a little more than T C floats apart,
-because rows a power of two apart fall into the same few cache sets (measured on one board of 64
-channels: 3.7 us against 0.7 us).
+Layout: tiles cover an image of any sides up to whole tiles, and its C channels up to `wide`, the
+next multiple of 16 lanes; what lies outside the image counts as 0. `board` holds one image inside a
+border of one square, flat [(H + 2) (W + 2) wide]. `products` is [36, stride]; its row i holds [T,
+wide], one row for each of T tiles. Rows lie a little more than T wide floats apart, because rows a
+power of two apart fall into the same few cache sets (measured on one board of 64 channels: 3.7 us
+against 0.7 us).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, store
+from engine.nn.operations.squares import copy_floats, copy_image
 
 PLACES = 36  # number of products per tile: 6 x 6
 TILE = 4  # output squares along each side of a tile
@@ -124,18 +126,15 @@ def _store4(array, at, step, row, bias, rectify):
 
 
 @kernel()
-def _copy_board(images, start, height, width, channels, board, is_adjoint):
-    """Copy an image into the inside of the board, whose border is already zero, or as the adjoint
-    from there.
-    """
+def _copy_back(board, start, rank, wide, height, width, channels, images, at):
+    """Copy the squares from board[start] on, `wide` floats each and rows of `rank`, to images[at], [H, W, C]."""
     for row in range(height):
-        square = start + row * width * channels
-        inside = ((row + 1) * (width + 2) + 1) * channels
-        for c in range(0, width * channels, LANES):
-            if is_adjoint:
-                store(images, square + c, load(board, inside + c))
-            else:
-                store(board, inside + c, load(images, square + c))
+        here, to = start + row * rank, at + row * width * channels
+        if wide == channels:
+            copy_floats(board, here, images, to, width * channels)
+        else:
+            for column in range(width):
+                copy_floats(board, here + column * wide, images, to + column * channels, channels)
 
 
 # ---- single tiles --------------------------------------------------------------------------------
@@ -213,62 +212,87 @@ def _output_adjoint_tile(images, at, rank, channels, products, to, stride):
 
 
 @kernel()
-def input_transform(
-    images, first, count, height, width, channels, board, products, stride, is_adjoint
-):
-    """Compute V of `count` images, starting with image `first`, or as its adjoint their gradient
-    from dV.
-    """
-    rank, size, place = (width + 2) * channels, height * width * channels, 0
+def input_transform(images, first, count, wide, board, products, stride):
+    """Compute V of `count` images, starting with image `first`; `board` is scratch."""
+    height, width = -(-images.height // TILE) * TILE, -(-images.width // TILE) * TILE
+    rank, place = (width + 2) * wide, 0
     board[: (height + 2) * rank] = 0
     for image in range(first, first + count):
-        if is_adjoint:
-            board[: (height + 2) * rank] = 0
-        else:
-            _copy_board(images, image * size, height, width, channels, board, False)
+        copy_image(images, image, board, rank + wide, rank, wide)
         for row in range(0, height, TILE):
             for column in range(0, width, TILE):
-                square = row * rank + column * channels
-                for c in range(0, channels, LANES):
-                    if is_adjoint:
-                        _input_adjoint_tile(
-                            products, place + c, stride, board, square + c, rank, channels
-                        )
-                    else:
-                        input_tile(board, square + c, rank, channels, products, place + c, stride)
-                place += channels
-        if is_adjoint:
-            _copy_board(images, image * size, height, width, channels, board, True)
+                square = row * rank + column * wide
+                for c in range(0, wide, LANES):
+                    input_tile(board, square + c, rank, wide, products, place + c, stride)
+                place += wide
 
 
 @kernel()
-def output_transform(products, stride, first, count, height, width, channels, images, is_adjoint):
-    """Compute Y of `count` images from M, starting with image `first`, or as its adjoint dM from
-    their gradient.
-    """
-    rank, place = width * channels, 0
+def input_adjoint(products, stride, first, count, height, width, channels, wide, board, images):
+    """Compute the gradient [B, H, W, C] of `count` images from dV; `board` is scratch."""
+    tall, long = -(-height // TILE) * TILE, -(-width // TILE) * TILE
+    rank, place = (long + 2) * wide, 0
     for image in range(first, first + count):
+        board[: (tall + 2) * rank] = 0
+        for row in range(0, tall, TILE):
+            for column in range(0, long, TILE):
+                square = row * rank + column * wide
+                for c in range(0, wide, LANES):
+                    _input_adjoint_tile(products, place + c, stride, board, square + c, rank, wide)
+                place += wide
+        at = image * height * width * channels
+        _copy_back(board, rank + wide, rank, wide, height, width, channels, images, at)
+
+
+@kernel()
+def output_transform(products, stride, first, count, height, width, channels, wide, page, images):
+    """Compute Y [B, H, W, C] of `count` images from M; `page` is scratch where images have no whole tiles."""
+    tall, long = -(-height // TILE) * TILE, -(-width // TILE) * TILE
+    is_whole = tall == height and long == width and wide == channels
+    rank, place, size = long * wide, 0, height * width * channels
+    target = images if is_whole else page
+    for image in range(first, first + count):
+        start = image * size if is_whole else 0
+        for row in range(0, tall, TILE):
+            for column in range(0, long, TILE):
+                to = start + row * rank + column * wide
+                for c in range(0, wide, LANES):
+                    output_tile(
+                        products,
+                        place + c,
+                        stride,
+                        splat(0.0),
+                        target,
+                        to + c,
+                        rank,
+                        wide,
+                        False,
+                    )
+                place += wide
+        if not is_whole:
+            _copy_back(page, 0, rank, wide, height, width, channels, images, image * size)
+
+
+@kernel()
+def output_adjoint(images, first, count, wide, page, products, stride):
+    """Compute dM of `count` images of the gradient; `page` is scratch where they have no whole tiles."""
+    height, width = -(-images.height // TILE) * TILE, -(-images.width // TILE) * TILE
+    is_whole = height == images.height and width == images.width and wide == images.across
+    rank, place = width * wide, 0
+    source = images.flat if is_whole else page
+    page[: height * rank] = 0
+    for image in range(first, first + count):
+        start = image * height * rank if is_whole else 0
+        if not is_whole:
+            copy_image(images, image, page, 0, rank, wide)
         for row in range(0, height, TILE):
             for column in range(0, width, TILE):
-                square = (image * height + row) * rank + column * channels
-                for c in range(0, channels, LANES):
-                    if is_adjoint:
-                        _output_adjoint_tile(
-                            images, square + c, rank, channels, products, place + c, stride
-                        )
-                    else:
-                        output_tile(
-                            products,
-                            place + c,
-                            stride,
-                            splat(0.0),
-                            images,
-                            square + c,
-                            rank,
-                            channels,
-                            False,
-                        )
-                place += channels
+                square = start + row * rank + column * wide
+                for c in range(0, wide, LANES):
+                    _output_adjoint_tile(
+                        source, square + c, rank, wide, products, place + c, stride
+                    )
+                place += wide
 
 
 def products_view(products: np.ndarray, stride: int, tiles: int, channels: int) -> np.ndarray:

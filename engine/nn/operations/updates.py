@@ -107,6 +107,9 @@ def on_stretches(
     pool: ThreadPool | None, size: int, stretch: int, work: Callable[[int, int], None]
 ) -> None:
     """Call `work(first, last)` for each stretch of range(size), on the threads of `pool` if given."""
+    if size <= stretch:
+        work(0, size)
+        return
     parts = pairwise([*range(0, size, stretch), size])
     if pool is None:
         for first, last in parts:

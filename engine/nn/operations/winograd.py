@@ -10,108 +10,125 @@ backward pass computes V again instead of keeping it.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from engine.native.lanes import LANES
 from engine.nn.operations import tiles
+from engine.nn.operations.geometry import Geometry
 from engine.nn.operations.plain import Convolved
+from engine.nn.operations.squares import Images, images_of
+from engine.nn.operations.windows import whole_lanes
 from engine.nn.operations.workspace import empty, scratch
 
-FORWARD_CHUNK = (
-    16  # images per chunk: V and M of 8x8 images stay near the second-level cache at 64 channels
-)
-BACKWARD_CHUNK = (
-    32  # images per chunk: more than forward, because each chunk also adds its dU to the sum
-)
+# Tiles per chunk: V and M of 64 channels stay near the second-level cache. Backward takes more than forward, because
+# each chunk also adds its dU to the sum.
+FORWARD_TILES = 64
+BACKWARD_TILES = 128
+LEAST_USE = 0.35  # of what is computed; below, `correlation` is faster (measured by benchmarks.layer_shapes)
+SAME = Geometry.of(3, 1, 1)
 
 _G2 = np.kron(tiles.G, tiles.G).astype(np.float32)  # (36, 9): G g G^T on flattened matrices
 
 
-def supports(x: np.ndarray, weight: np.ndarray, stride: int, padding: int) -> bool:
-    """Whether `convolve` supports this: 3x3, "same", sides multiples of 4, channels multiples of
-    16, some image.
-    """
-    kernels, channels, size, _ = weight.shape
-    height, width = x.shape[2:]
-    fits = size == 3 and stride == 1 and padding == 1 and weight.dtype == np.float32 and len(x) > 0
-    return fits and not (height % 4 or width % 4 or channels % LANES or kernels % LANES)
+def supports(x: np.ndarray, weight: np.ndarray, geometry: Geometry) -> bool:
+    """Whether `convolve` computes this, and needs little more to fill tiles and lanes: 3x3, "same"."""
+    if geometry != SAME:
+        return False
+    sides, channels = x.shape[2:], weight.shape[:2]
+    needed = math.prod(map(_whole_tiles, sides)) * math.prod(map(whole_lanes, channels))
+    return math.prod(sides) * math.prod(channels) >= LEAST_USE * needed
 
 
 def convolve(x: np.ndarray, weight: np.ndarray, input_gradient: bool) -> Convolved:
     """Like `Operations.conv2d` with stride 1 and padding 1, for inputs that `supports` accepts."""
-    kernels, channels = weight.shape[:2]
-    images = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
-    batch, height, width, _ = images.shape
+    kernels, images, batch = len(weight), images_of(x), len(x)
+    height, width = x.shape[2:]
+    deep, wide = whole_lanes(x.shape[1]), whole_lanes(kernels)
+    by_place = _wide(weight.transpose(2, 3, 1, 0))
     y = empty((batch, height, width, kernels))
-    u = scratch("u", (tiles.PLACES, channels, kernels))
-    np.matmul(_G2, weight.transpose(2, 3, 1, 0).reshape(9, -1), out=u.reshape(tiles.PLACES, -1))
-    board = scratch("board", ((height + 2) * (width + 2) * channels,))
-    flat_images, flat_y = images.reshape(-1), y.reshape(-1)
-    for first in range(0, batch, FORWARD_CHUNK):
-        count = min(FORWARD_CHUNK, batch - first)
-        v, v_stride, v_matrices = _products("v", count, height, width, channels)
-        m, m_stride, m_matrices = _products("m", count, height, width, kernels)
-        tiles.input_transform(
-            flat_images, first, count, height, width, channels, board, v, v_stride, False
-        )
+    u = scratch("u", (tiles.PLACES, deep, wide))
+    np.matmul(_G2, by_place, out=u.reshape(tiles.PLACES, -1))
+    board, page = _board(images, deep), _board(images, wide)
+    each, chunk = _chunk(images, FORWARD_TILES)
+    for first in range(0, batch, chunk):
+        count = min(chunk, batch - first)
+        v, v_stride, v_matrices = _products("v", count * each, deep)
+        m, m_stride, m_matrices = _products("m", count * each, wide)
+        tiles.input_transform(images, first, count, deep, board, v, v_stride)
         np.matmul(v_matrices, u, out=m_matrices)
-        tiles.output_transform(m, m_stride, first, count, height, width, kernels, flat_y, False)
+        sides = height, width, kernels, wide
+        tiles.output_transform(m, m_stride, first, count, *sides, page, y.reshape(-1))
 
     def backward(dy: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
-        dy = np.ascontiguousarray(dy.transpose(0, 2, 3, 1), np.float32)
-        dimages, dweight = _gradients(images, dy, weight, input_gradient)
+        dimages = empty((batch, height, width, x.shape[1])) if input_gradient else None
+        dweight = _gradients(images, images_of(dy), batch, weight, dimages)
         return None if dimages is None else dimages.transpose(0, 3, 1, 2), dweight
 
     return y.transpose(0, 3, 1, 2), backward
 
 
 def _gradients(
-    images: np.ndarray, dy: np.ndarray, weight: np.ndarray, input_gradient: bool
-) -> tuple[np.ndarray | None, np.ndarray]:
-    """Return the gradients of images and weight from images [B, H, W, C] and dy [B, H, W, K]."""
+    images: Images, slopes: Images, batch: int, weight: np.ndarray, dimages: np.ndarray | None
+) -> np.ndarray:
+    """Return the gradient of the weight from images and their result's gradient; fill that of images."""
     kernels, channels = weight.shape[:2]
-    batch, height, width, _ = images.shape
-    du = scratch("du", (tiles.PLACES, channels, kernels))
+    deep, wide = whole_lanes(channels), whole_lanes(kernels)
+    du = scratch("du", (tiles.PLACES, deep, wide))
     part = scratch("du_part", du.shape)
-    board = scratch("board", ((height + 2) * (width + 2) * channels,))
-    dimages = None
-    if input_gradient:
-        dimages = empty(images.shape)
-        u_transposed = scratch("u", (tiles.PLACES, kernels, channels))
-        np.matmul(
-            _G2,
-            weight.transpose(2, 3, 0, 1).reshape(9, -1),
-            out=u_transposed.reshape(tiles.PLACES, -1),
-        )
-    flat_images, flat_dy = images.reshape(-1), dy.reshape(-1)
-    for first in range(0, batch, BACKWARD_CHUNK):
-        count = min(BACKWARD_CHUNK, batch - first)
-        v, v_stride, v_matrices = _products("v", count, height, width, channels)
-        dm, dm_stride, dm_matrices = _products("m", count, height, width, kernels)
-        tiles.input_transform(
-            flat_images, first, count, height, width, channels, board, v, v_stride, False
-        )
-        tiles.output_transform(dm, dm_stride, first, count, height, width, kernels, flat_dy, True)
+    board, page = _board(images, deep), _board(images, wide)
+    if dimages is not None:
+        by_place = _wide(weight.transpose(2, 3, 0, 1))
+        u_transposed = scratch("u", (tiles.PLACES, wide, deep))
+        np.matmul(_G2, by_place, out=u_transposed.reshape(tiles.PLACES, -1))
+    each, chunk = _chunk(images, BACKWARD_TILES)
+    for first in range(0, batch, chunk):
+        count = min(chunk, batch - first)
+        v, v_stride, v_matrices = _products("v", count * each, deep)
+        dm, dm_stride, dm_matrices = _products("m", count * each, wide)
+        tiles.input_transform(images, first, count, deep, board, v, v_stride)
+        tiles.output_adjoint(slopes, first, count, wide, page, dm, dm_stride)
         np.matmul(v_matrices.transpose(0, 2, 1), dm_matrices, out=part if first else du)
         if first:
             du += part
         if dimages is not None:
             np.matmul(dm_matrices, u_transposed, out=v_matrices)
-            tiles.input_transform(
-                dimages.reshape(-1), first, count, height, width, channels, board, v, v_stride, True
-            )
-    dweight = empty((3, 3, channels, kernels))
+            sides = images.height, images.width, channels, deep
+            tiles.input_adjoint(v, v_stride, first, count, *sides, board, dimages.reshape(-1))
+    dweight = empty((3, 3, deep, wide))
     np.matmul(_G2.T, du.reshape(tiles.PLACES, -1), out=dweight.reshape(9, -1))
-    return dimages, dweight.transpose(3, 2, 0, 1)
+    return np.ascontiguousarray(dweight[:, :, :channels, :kernels]).transpose(3, 2, 0, 1)
 
 
-def _products(
-    name: str, count: int, height: int, width: int, channels: int
-) -> tuple[np.ndarray, int, np.ndarray]:
-    """Return scratch for the products of `count` images: flat array, row stride, view [36, tiles,
-    channels].
-    """
-    number = count * (height // tiles.TILE) * (width // tiles.TILE)
+def _whole_tiles(side: int) -> int:
+    return -(-side // tiles.TILE) * tiles.TILE
+
+
+def _wide(by_place: np.ndarray) -> np.ndarray:
+    """Return kernels [3, 3, C, K] as [9, C K], both filled up to whole lanes."""
+    _, _, inputs, outputs = by_place.shape
+    more = [(0, whole_lanes(count) - count) for count in (inputs, outputs)]
+    return (
+        np.pad(by_place, ((0, 0), (0, 0), *more)).reshape(9, -1)
+        if any(map(any, more))
+        else by_place.reshape(9, -1)
+    )
+
+
+def _board(images: Images, channels: int) -> np.ndarray:
+    """Return scratch for one image of whole tiles, with a border of one square."""
+    sides = (_whole_tiles(side) + 2 for side in (images.height, images.width))
+    return scratch(f"board {channels}", (math.prod(sides) * channels,))
+
+
+def _chunk(images: Images, most: int) -> tuple[int, int]:
+    """Return the number of tiles in an image, and of images in a chunk."""
+    each = _whole_tiles(images.height) * _whole_tiles(images.width) // tiles.TILE**2
+    return each, max(1, most // each)
+
+
+def _products(name: str, number: int, channels: int) -> tuple[np.ndarray, int, np.ndarray]:
+    """Return scratch for the products of so many tiles: flat array, row stride, view [36, tiles, channels]."""
     stride = number * channels + tiles.STRIDE_PAD
     flat = scratch(name, (tiles.PLACES * stride,))
     return flat, stride, tiles.products_view(flat, stride, number, channels)

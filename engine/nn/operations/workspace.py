@@ -6,17 +6,28 @@ from __future__ import annotations
 
 import math
 import threading
+from functools import cache
 
 import numpy as np
 
-from engine.native.memory import aligned
+from engine.native.memory import aligned, keep_freed_memory
 
 _local = threading.local()
+_keep_freed_memory_once = cache(keep_freed_memory)
 
 
 def empty(shape: tuple[int, ...]) -> np.ndarray:
     """Return a float32 array with arbitrary contents, like `np.empty`."""
+    _keep_freed_memory_once()
     return aligned(math.prod(shape)).reshape(shape)
+
+
+def empty_like(x: np.ndarray) -> np.ndarray:
+    """Return a float32 array with the shape of `x` that lies in memory as `x` does."""
+    if x.flags.c_contiguous:
+        return empty(x.shape)
+    order = np.argsort([-stride for stride in x.strides], kind="stable")
+    return empty(tuple(x.shape[axis] for axis in order)).transpose(np.argsort(order))
 
 
 def scratch(name: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -20,7 +20,7 @@ import numpy as np
 from engine.backend import backend_of_all, to_numpy
 from engine.errors import ConfigError, NetFileError
 from engine.files.atomic import atomic_write
-from engine.native.interrupts import uninterrupted
+from engine.native.interrupts import Uninterrupted
 from engine.nn.layer import Array, Layer
 from engine.nn.training.data import JoinedRows, Loader
 from engine.nn.training.history import History, Record
@@ -51,7 +51,7 @@ def write_checkpoint(
             **{name: to_numpy(array) for name, array in arrays.items()},
         }
     try:
-        with uninterrupted(), atomic_write(path) as file:
+        with Uninterrupted(), atomic_write(path) as file:
             np.savez(file, **stored)
     except OSError as error:
         raise NetFileError(path, "a place to write the checkpoint to", str(error)) from error

@@ -80,7 +80,9 @@ class Loader:
             batch = _checked("augment", self.augment(batch, rng))
         return batch
 
-    def batches(self, jobs: Sequence[tuple[np.ndarray, np.random.Generator]]) -> Iterator[Data]:
+    def batches(
+        self, jobs: Sequence[tuple[np.ndarray, np.random.Generator | None]]
+    ) -> Iterator[Data]:
         """Yield `batch(rows, rng)` of every job in order, one ahead in a thread with `read_ahead`."""
         if not self.read_ahead or len(jobs) < 2:
             yield from (self.batch(*job) for job in jobs)

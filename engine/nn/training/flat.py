@@ -56,13 +56,14 @@ class FlatTensors(dict[str, Array]):
             )  # by kernels, for `concatenate` uploads places
 
 
-def trained_parameters(model: Layer, before: Mapping[str, Array]) -> Mapping[str, Array]:
+def trained_parameters(
+    model: Layer, parameters: Mapping[str, Array], before: Mapping[str, Array]
+) -> Mapping[str, Array]:
     """Return the model's parameters as an optimizer changes them: on a device flat, because one
     operation on all of them is much cheaper there than one on each.
 
     `before` are those of the last step, which are used again if they still are the model's.
     """
-    parameters = model.named_parameters()
     if backend_of_all(parameters) is NUMPY:
         return parameters
     if isinstance(before, FlatTensors) and all(

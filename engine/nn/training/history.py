@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+import numpy as np
+
+from engine.backend import NUMPY, backend_of, backend_of_all
 from engine.errors import ConfigError
 from engine.nn.figures import new_figure
+from engine.nn.losses import MeanOver
 
 Record = dict[str, float]  # what OWN_COLUMNS names, and the metrics, each also as validation_METRIC
 OWN_COLUMNS = re.compile("epoch|step|rate|loss|gradient_norm|validation_.*")
@@ -74,3 +78,18 @@ class History:
         picture = io.BytesIO()
         self.plot(picture)
         return picture.getvalue()
+
+
+def floats(means: Mapping[str, Any]) -> Record:
+    """Return a loss and metrics as Python floats: they may be scalars of NumPy, or of a device,
+    read at once.
+    """
+    there = {name: value for name, value in means.items() if not isinstance(value, float)}
+    there = {name: value for name, value in there.items() if backend_of(value) is not NUMPY}
+    read = dict(means)
+    if there:
+        together = backend_of_all(there).xp.stack([*there.values()], dtype=np.float64)
+        read |= dict(zip(there, together.get(), strict=True))
+    return {
+        name: value if isinstance(value, MeanOver) else float(value) for name, value in read.items()
+    }

@@ -22,6 +22,7 @@ from engine.backend import backend_of, check_together
 from engine.errors import ConfigError, ShapeError, TrainingError
 from engine.native.lanes import LANES
 from engine.native.pool import ThreadPool
+from engine.nn.names import explained
 from engine.nn.operations import operations_for, updates
 from engine.nn.training.flat import GROUPS, FlatTensors
 
@@ -43,6 +44,10 @@ class Optimizer:
     slots: tuple[str, ...] = ()
     takes_flat = True  # whether it may change all parameters on a device as one
 
+    def __init_subclass__(cls) -> None:
+        if "__init__" in vars(cls):
+            cls.__init__ = explained(cls.__init__)  # type: ignore[method-assign]
+
     def __init__(self) -> None:
         self.steps = 0
         self._state: dict[str, Array] = {}
@@ -55,9 +60,10 @@ class Optimizer:
         grads: Mapping[str, Array],
         learning_rate: float,
         pool: ThreadPool | None = None,
+        factors: Mapping[str, float] | None = None,
     ) -> None:
         """Change every parameter in place by one step; large ones use the threads of `pool` if
-        given.
+        given. `factors` of the rate are by the names of parameters; without one it is 1.
 
         Raises ConfigError when a gradient is missing or the rate is not a finite number >= 0,
         ShapeError when a gradient does not have the shape of its parameter. Both leave all
@@ -69,7 +75,8 @@ class Optimizer:
             )
         missing = sorted(params.keys() - grads.keys())
         if missing:
-            raise ConfigError(f"no gradient for {missing[:4]}")
+            advice = "call the backward of each part, and return its gradients by these names"
+            raise ConfigError(f"no gradient for {missing[:4]}: {advice}")
         for name, parameter in params.items():
             if grads[name].shape != parameter.shape:
                 raise ShapeError(
@@ -81,8 +88,10 @@ class Optimizer:
         self.steps += 1
         if isinstance(params, FlatTensors) and isinstance(grads, FlatTensors):
             self._flat_parameters, params, grads = params, params.groups, grads.groups
+        factors = factors or {}
         for name, parameter in params.items():
-            self._update(name, parameter, grads[name], learning_rate, pool)
+            rate = learning_rate * factors.get(name, 1)
+            self._update(name, parameter, grads[name], rate, pool)
 
     def state(self) -> dict[str, Any]:
         """Return all a resumed run needs: {"steps": n, "tensors": {"slot.parameter": array copy}}."""
@@ -459,15 +468,19 @@ def unread_norm(grads: Mapping[str, Any]) -> Any:
     """
     if isinstance(grads, FlatTensors):
         return backend_of(grads.whole).xp.linalg.norm(grads.whole.astype(np.float64))
-    return math.hypot(*(_norm(gradient) for gradient in grads.values()))
+    with np.errstate(over="ignore"):
+        return math.hypot(*[_norm(gradient) for gradient in grads.values()])
 
 
 def _norm(gradient: Array) -> float:
     """Return a gradient's norm. Where the squares leave the range of its dtype, its largest element
     scales it first.
     """
-    xp, least = backend_of(gradient).xp, 1e4 * math.sqrt(np.finfo(gradient.dtype).tiny)
-    with np.errstate(over="ignore"):
+    xp, least = backend_of(gradient).xp, _least_norm(gradient.dtype)
+    if xp is np:
+        flat = gradient.ravel(order="K")
+        norm = float(np.sqrt(flat.dot(flat)))  # as `np.linalg.norm`, in a third of its time
+    else:
         norm = float(xp.linalg.norm(gradient))
     if least < norm < math.inf or not gradient.size:
         return norm
@@ -475,6 +488,12 @@ def _norm(gradient: Array) -> float:
     if not 0 < largest < math.inf:
         return largest
     return largest * float(xp.linalg.norm(gradient.astype(np.float64) / largest))
+
+
+@functools.cache
+def _least_norm(dtype: np.dtype[Any]) -> float:
+    """Return the smallest norm whose square is precise."""
+    return 1e4 * math.sqrt(float(np.finfo(dtype).tiny))
 
 
 def clip_global_norm(grads: Mapping[str, Any], limit: float) -> float:

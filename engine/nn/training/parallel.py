@@ -9,26 +9,25 @@ gradients and running statistics add up in shard order. BatchNorm therefore norm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
-from functools import partial
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache, partial
 from typing import Any, NamedTuple
 
-import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from engine.backend import NUMPY, Backend, backend_of, backend_of_all
+from engine.backend import NUMPY, backend_of, backend_of_all
 from engine.errors import ConfigError, DataError
 from engine.native.memory import keep_freed_memory
 from engine.native.pool import ThreadPool
-from engine.nn.layer import Array, Gradients, Layer, rows_of
-from engine.nn.layers.containers import MultiHead, Sequential
+from engine.nn.layer import Array, Gradients, Layer, form_of, rows_of
 from engine.nn.layers.normalisation import BatchNorm
 from engine.nn.losses import MeanOver
 from engine.nn.operations import operations_on
 from engine.nn.training.data import Data, Loader, parts_of
-from engine.nn.training.flat import FlatTensors
-from engine.nn.training.history import Record
+from engine.nn.training.device_step import LossScale
+from engine.nn.training.history import floats
+from engine.nn.training.rates import training_switches
 
 Outputs = Any  # result of the model's forward: an array or a dict of arrays
 Inputs = Callable[[slice], Array]
@@ -38,42 +37,7 @@ LossFunction = Callable[
 ]  # (outputs, targets) -> (mean loss, gradient like outputs)
 Metric = Callable[[Any, Any], float]  # (outputs, targets) -> mean over the examples
 
-FIRST_FACTOR = (
-    1024.0  # set by hand: small towers overflow at PyTorch's 65,536, and lose their first steps
-)
-GROWTH_STEPS = 2000  # as in PyTorch's GradScaler
 PRECISIONS = ("single", "mixed")
-
-
-class LossScale:
-    """A power of two: it doubles after `GROWTH_STEPS` steps, and halves when gradients overflow,
-    down to 1.
-
-    The gradients of a loss times `factor` are divided by it in single precision. A step that
-    overflows is skipped. Micikevicius et al. 2018, arXiv:1710.03740.
-    """
-
-    def __init__(self, backend: Backend) -> None:
-        self.there = backend.xp.ones((), np.float32)  # the factor, for steps that are recorded
-        self.factor, self.good_steps = FIRST_FACTOR, 0
-
-    @property
-    def factor(self) -> float:
-        """What the loss is multiplied by; a new one goes to the device at once."""
-        return self._factor
-
-    @factor.setter
-    def factor(self, value: float) -> None:
-        self._factor = self.there[...] = value
-
-    def follow(self, is_finite: bool) -> bool:
-        """Note whether a step's gradients were finite; returns whether to take the step."""
-        self.good_steps = self.good_steps + 1 if is_finite else 0
-        if not is_finite:
-            self.factor /= 2
-        elif self.good_steps == GROWTH_STEPS:
-            self.factor, self.good_steps = self.factor * 2, 0
-        return is_finite
 
 
 class StepResult(NamedTuple):
@@ -111,6 +75,10 @@ class GradientSource:
         """
         return None
 
+    def steps(self) -> AbstractContextManager[None]:
+        """Return a block in which many calls of `gradients` follow each other."""
+        return nullcontext()
+
     def close(self) -> None:
         """Stop the threads."""
         self.pool.close()
@@ -122,11 +90,17 @@ class DataParallel:
     The optimizer changes the model's parameters in place, and all replicas share them. A step
     limits BLAS to one thread, because the shards already use the cores. In mixed `precision`,
     convolutions and dense layers multiply in half precision, from a loss that is
-    `loss_scale.factor` times as large. Close it in the end.
+    `loss_scale.factor` times as large. Parameters that are `frozen` have no gradient where nothing
+    needs it. Close it in the end.
     """
 
     def __init__(
-        self, model: Layer, shard_size: int, threads: int = 1, precision: str = PRECISIONS[0]
+        self,
+        model: Layer,
+        shard_size: int,
+        threads: int = 1,
+        precision: str = PRECISIONS[0],
+        frozen: Collection[str] = (),
     ) -> None:
         if shard_size < 1 or threads < 1:
             raise ConfigError(
@@ -141,10 +115,12 @@ class DataParallel:
         self._replicas: list[Layer] = []
         self._steps = 0
         self._norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm)]
-        self._first = _first_trained(model)
-        self._libraries = ThreadpoolController()
-        draws = any(type(layer).reseed is not Layer.reseed for _, layer in model.walk())
-        self.is_recordable = backend is not NUMPY and not draws
+        self._frozen, self._switches = frozen, training_switches(model, frozen)
+        self._blas = ThreadpoolController().select(user_api="blas").lib_controllers
+        self._draws = any(type(layer).reseed is not Layer.reseed for _, layer in model.walk())
+        self.is_recordable = backend is not NUMPY and not self._draws
+        self._is_limited = False  # whether BLAS has one thread
+        self._ways = cache(self._choose_way)
         self.pool = ThreadPool(threads, "train")
         keep_freed_memory()
 
@@ -160,53 +136,83 @@ class DataParallel:
         """
         if count < 1:
             raise ConfigError(f"DataParallel.step: expected at least one position, found {count}")
-        parts, seed = parts_of(count, self.shard_size), (self._steps,) if seed is None else seed
-        # On a GPU, one pass over equal parts computes the same as one for each, where no part draws
-        # random numbers.
-        lengths = {part.stop - part.start for part in parts}
-        groups = len(parts) if self.is_recordable and len(lengths) == 1 and lengths != {1} else 1
-        parts = [slice(0, count)] if groups > 1 else parts
+        seed = (self._steps,) if seed is None else seed
         self._steps += 1
-        while 1 < len(parts) > len(self._replicas):
-            self._replicas.append(self.model.replica())
-            if (first := _first_trained(self._replicas[-1])) is not None:
-                first.input_gradient = False
-        for number, replica in enumerate(
-            [self.model] if len(parts) == 1 else self._replicas[: len(parts)]
-        ):
-            replica.reseed(*seed, number)
-        with self._libraries.limit(limits=1, user_api="blas"):
+        parts, groups = self._ways(count)
+        if self._draws:
+            for number, replica in enumerate(self._models(len(parts))):
+                replica.reseed(*seed, number)
+        with nullcontext() if self._is_limited else self.steps():
             if len(parts) == 1:
                 return self._run_in_groups(groups, parts[0], inputs, loss)
-            results = self.pool.map(
-                partial(self._shard, inputs=inputs, loss=loss), self._replicas, parts
-            )
+            return self._run_in_shards(parts, inputs, loss)
+
+    def _choose_way(self, count: int) -> tuple[list[slice], int]:
+        """Return how a batch of this size runs: as shards, or as one part, of so many groups.
+
+        On a GPU, one pass over equal parts computes the same as one for each, where no part draws
+        random numbers.
+        """
+        parts = parts_of(count, self.shard_size)
+        lengths = {part.stop - part.start for part in parts}
+        if len(parts) > 1 and self.is_recordable and len(lengths) == 1 and lengths != {1}:
+            return [slice(0, count)], len(parts)
+        return parts, 1
+
+    def _models(self, count: int) -> list[Layer]:
+        """Return the model itself for one part, a replica for each of several."""
+        if count == 1:
+            return [self.model]
+        while count > len(self._replicas):
+            self._replicas.append(self.model.replica())
+            for layer, attribute, value in training_switches(self._replicas[-1], self._frozen):
+                setattr(layer, attribute, value)
+        return self._replicas[:count]
+
+    def _run_in_shards(self, parts: list[slice], inputs: Inputs, loss: Loss) -> StepResult:
+        """Run each part on its replica, and add up gradients and statistics in their order."""
+        shard = partial(self._shard, inputs=inputs, loss=loss)
+        results = self.pool.map(shard, self._models(len(parts)), parts)
         sizes = [part.stop - part.start for part in parts]
-        self._average_buffers([size / count for size in sizes])
-        places = [
-            getattr(result.loss, "places", size)
-            for result, size in zip(results, sizes, strict=True)
-        ]
-        result = _weighted_sum(results, [one / max(sum(places), 1) for one in places])
-        return (
-            result if places == sizes else result._replace(loss=MeanOver(result.loss, sum(places)))
-        )
+        self._average_buffers([size / sum(sizes) for size in sizes])
+        both = zip(results, sizes, strict=True)
+        places = [getattr(result.loss, "places", size) for result, size in both]
+        total = sum(places)
+        result = _weighted_sum(results, [one / max(total, 1) for one in places])
+        if places == sizes:
+            return result
+        return result._replace(loss=MeanOver(result.loss, total))
 
     def close(self) -> None:
         """Stop the threads."""
         self.pool.close()
 
+    @contextmanager
+    def steps(self) -> Iterator[None]:
+        """Limit BLAS to one thread for a block of many steps; otherwise each step does so."""
+        before = [(library, library.num_threads) for library in self._blas]
+        changed = [(library, count) for library, count in before if count != 1]
+        for library, _ in changed:
+            library.set_num_threads(1)
+        self._is_limited = True
+        try:
+            yield
+        finally:
+            self._is_limited = False
+            for library, count in changed:
+                library.set_num_threads(count)
+
     def _run_in_groups(self, groups: int, part: slice, inputs: Inputs, loss: Loss) -> StepResult:
-        wanted = getattr(self._first, "input_gradient", False)
+        before = [getattr(layer, attribute) for layer, attribute, _ in self._switches]
         try:
             for norm in self._norms:
                 norm.groups = groups
-            if wanted:
-                self._first.input_gradient = False
+            for layer, attribute, value in self._switches:
+                setattr(layer, attribute, value)
             return self._run(self.model, part, inputs, loss)
         finally:
-            if wanted:
-                self._first.input_gradient = True
+            for (layer, attribute, _), value in zip(self._switches, before, strict=True):
+                setattr(layer, attribute, value)
             for norm in self._norms:
                 norm.groups = 1
 
@@ -220,9 +226,8 @@ class DataParallel:
             value, doutputs, metrics = loss(outputs, part)
             if self.loss_scale is None:
                 return StepResult(value, metrics, backward(doutputs)[1])
-            _, scaled = backward(_times(doutputs, self.loss_scale.there))
-        grads = FlatTensors(scaled, replica.named_parameters())
-        grads.whole /= self.loss_scale.there
+            _, scaled = backward(self.loss_scale.scaled(doutputs))
+        grads = self.loss_scale.unscaled(scaled, replica.named_parameters())
         return StepResult(value, metrics, grads)
 
     def _average_buffers(self, weights: list[float]) -> None:
@@ -236,29 +241,6 @@ class DataParallel:
                 target[...] = sources[0][
                     name
                 ]  # whole numbers, such as counts or places, have no mean
-
-
-def _times(gradient: Any, factor: Array) -> Any:
-    """Return the gradient of outputs, an array or a tuple or dict of arrays, times `factor`."""
-    if isinstance(gradient, dict):
-        return {name: _times(part, factor) for name, part in gradient.items()}
-    return (
-        tuple(_times(part, factor) for part in gradient)
-        if isinstance(gradient, tuple)
-        else gradient * factor
-    )
-
-
-def _first_trained(layer: Layer) -> Any:
-    """Return the first layer with parameters, if it can leave out the gradient of the input, which
-    a step drops.
-    """
-    if isinstance(layer, Sequential | MultiHead):
-        return next(
-            (_first_trained(part) for part in layer.children().values() if part.named_parameters()),
-            None,
-        )
-    return layer if hasattr(layer, "input_gradient") else None
 
 
 def _weighted_sum(results: list[StepResult], weights: list[float]) -> StepResult:
@@ -299,23 +281,38 @@ class LayerGradients(GradientSource):
         self._runner = DataParallel(model, shard_size, *settings)  # number of threads, precision
         self.pool, self.loss_scale = self._runner.pool, self._runner.loss_scale
 
+    def steps(self) -> AbstractContextManager[None]:
+        """As in GradientSource."""
+        return self._runner.steps()
+
     def gradients(self, batch: Data, seed: tuple[int, ...]) -> StepResult:
         """As in GradientSource."""
         inputs, targets = batch
 
         def loss(outputs: Any, part: slice) -> tuple[float, Any, dict[str, float]]:
             wanted = _prepared_targets(self.model, rows_of(targets, part))
-            value, gradient = self.loss(outputs, wanted)
+            value, gradient = computed_loss(self.loss, outputs, wanted)
             return (
                 value,
                 gradient,
                 {name: metric(outputs, wanted) for name, metric in self.metrics.items()},
             )
 
-        count = len(Loader(inputs, targets))
+        count = len(inputs[0] if isinstance(inputs, tuple) else inputs)
         return self._runner.step(
             count, lambda part: self.model.prepared(rows_of(inputs, part)), loss, seed
         )
+
+
+def computed_loss(loss: LossFunction, outputs: Any, targets: Any) -> tuple[Any, Any]:
+    """Return a loss and its gradient. Raises ConfigError for a function that returns others."""
+    result = loss(outputs, targets)
+    is_pair = isinstance(result, tuple) and len(result) == 2
+    if not is_pair or getattr(result[0], "shape", ()) != ():
+        form = "`return mean_loss, gradient`, a number and the gradient of the outputs, as mse does"
+        found = [form_of(part) for part in result] if is_pair else form_of(result)
+        raise ConfigError(f"loss {getattr(loss, '__name__', loss)}: {form}; found {found}")
+    return result
 
 
 def means_over(
@@ -329,7 +326,7 @@ def means_over(
         targets = _prepared_targets(model, targets)
         outputs, _ = model.forward(model.prepared(inputs))
         means = {
-            "loss": loss(outputs, targets)[0],
+            "loss": computed_loss(loss, outputs, targets)[0],
             **{name: of(outputs, targets) for name, of in metrics.items()},
         }
         places = getattr(means["loss"], "places", part.stop - part.start)
@@ -346,26 +343,7 @@ def means_over(
 def _prepared_targets(model: Layer, targets: Any) -> Any:
     if isinstance(targets, tuple):
         return tuple(_prepared_targets(model, part) for part in targets)
-    backend = backend_of_all(model.named_parameters())
+    first = model.first_parameter()
+    backend = NUMPY if first is None else backend_of(first)
     elsewhere = hasattr(targets, "dtype") and backend_of(targets) is not backend
     return backend.asarray_of_known_bounds(targets) if elsewhere else targets
-
-
-def floats(means: Mapping[str, Any]) -> Record:
-    """Return a loss and metrics as Python floats: they may be scalars of NumPy, or of a device,
-    read at once.
-    """
-    there = {name: value for name, value in means.items() if backend_of(value) is not NUMPY}
-    read: dict[str, Any] = {}
-    if there:
-        read = dict(
-            zip(
-                there,
-                backend_of_all(there).xp.stack([*there.values()], dtype=np.float64).get(),
-                strict=True,
-            )
-        )
-    read = {name: read.get(name, value) for name, value in means.items()}
-    return {
-        name: value if isinstance(value, MeanOver) else float(value) for name, value in read.items()
-    }

@@ -13,7 +13,7 @@ from engine.backend import Recording, backend_of_all
 from engine.errors import DeviceError
 from engine.nn.layer import Array, Layer
 from engine.nn.training.flat import FlatTensors
-from engine.nn.training.parallel import floats
+from engine.nn.training.history import floats
 
 TRIAL_STEPS = 10
 LARGEST_DIFFERENCE = 0.01  # relative; set by hand: half precision rounds by 0.001

@@ -14,14 +14,14 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from engine.backend import Backend, backend_of, backend_of_all
 from engine.errors import ConfigError, DataError, TrainingError
-from engine.native.interrupts import uninterrupted
-from engine.nn.layer import Array, Layer
+from engine.native.interrupts import Uninterrupted
+from engine.nn.layer import Array, Layer, Places
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage
 from engine.nn.training.callbacks import Callback, as_callback
 from engine.nn.training.checkpoint import (
@@ -33,18 +33,17 @@ from engine.nn.training.checkpoint import (
     write_checkpoint,
 )
 from engine.nn.training.data import Data, Loader, as_loader, check_whole, parts_of
-from engine.nn.training.flat import FlatTensors, trained_parameters
+from engine.nn.training.device_step import DeviceStep
 from engine.nn.training.history import History, Record
-from engine.nn.training.optimizers import Optimizer, clip_value, global_norm, scale_all, unread_norm
+from engine.nn.training.optimizers import Optimizer, clip_value, global_norm, scale_all
 from engine.nn.training.parallel import (
     GradientSource,
     LayerGradients,
     LossFunction,
     Metric,
-    floats,
     means_over,
 )
-from engine.nn.training.recorder import Recorder
+from engine.nn.training.rates import rate_factors
 from engine.nn.training.terminal import progress_bar
 from engine.nn.training.trainer_settings import TrainerSettings, check_arguments
 
@@ -54,6 +53,19 @@ AUGMENTATION = (
 )
 
 
+class _Plan(NamedTuple):
+    """What a call of `fit` asks for."""
+
+    data: Loader
+    batches: Sequence[slice]  # of an epoch
+    epochs: float
+    validation: Loader | None
+    checkpoint: str | Path | None
+    checkpoint_steps: int | None
+    watchers: Sequence[Callback] = ()
+    shows: bool = False  # whether to show a progress bar
+
+
 class Trainer:
     """Trains `model` in place with a loss, an optimizer and a learning rate.
 
@@ -61,9 +73,13 @@ class Trainer:
     (schedules.py). `loss` is a function of outputs and targets, or a GradientSource. With a
     function, `metrics` are further means to report. With a GradientSource, call `step` with batches
     that it takes; `fit` and `evaluate` do not apply. `average` is a weight average to use in place
-    of one from `settings.average_decay`; it is updated after every step. Raises ConfigError for an
-    argument of another kind, for a rate that is negative or not finite, and for a model in half
-    precision.
+    of one from `settings.average_decay`; it is updated after every step.
+
+    `rates` are factors of the rate by the beginnings of parameters' names, such as {"trunk.": 0,
+    "head.": 1}; the longest that fits counts. Factor 0 freezes a part: it stays as it is, statistics
+    of BatchNorm included, and computes as in inference; gradients that only it would need are left
+    out. Raises ConfigError for an argument of another kind, for a rate that is negative or not
+    finite, and for a model in half precision.
     """
 
     def __init__(
@@ -75,13 +91,18 @@ class Trainer:
         settings: TrainerSettings | None = None,
         metrics: Mapping[str, Metric] | None = None,
         average: ExponentialAverage | StochasticAverage | None = None,
+        rates: Mapping[str, float] | None = None,
     ) -> None:
         check_arguments(model, loss, optimizer, schedule, settings, metrics)
+        factors = rate_factors(model, rates)
+        frozen = {name for name, factor in factors.items() if not factor}
+        self._rates = dict(rates or {})
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.schedule = schedule if callable(schedule) else lambda step: schedule
         self.settings = settings or TrainerSettings()
         self.metrics = dict(metrics or {})
         self._run = RunState()
+        self._uninterrupted = Uninterrupted()
         decay = self.settings.average_decay
         self._average = (
             ExponentialAverage(decay) if average is None and decay is not None else average
@@ -91,9 +112,12 @@ class Trainer:
         else:
             shard_size = self.settings.shard_size or self.settings.batch_size
             threads, precision = self.settings.threads, self.settings.precision
-            self._source = LayerGradients(model, loss, self.metrics, shard_size, threads, precision)
-        self._recorder = Recorder(model, self._measured)
-        self._parameters: Mapping[str, Array] = {}  # as the optimizer changes them
+            further = shard_size, threads, precision, frozen
+            self._source = LayerGradients(model, loss, self.metrics, *further)
+        has_limit = self.settings.clip_norm or self.settings.clip_value
+        measures_norm = bool(self._source.measures_norm or has_limit)
+        self._device = DeviceStep(model, self._source, measures_norm, factors if rates else {})
+        self._find_arrays()
         self._saved_data: dict[str, Any] | None = (
             None  # what a checkpoint says of the data, for `fit` to compare
         )
@@ -111,9 +135,12 @@ class Trainer:
     @property
     def stopped(self) -> bool:
         """Whether the validation loss stopped improving."""
-        return self.settings.patience is not None and self._waited() >= self.settings.patience
+        return (
+            self.settings.patience is not None
+            and self._epochs_without_improvement() >= self.settings.patience
+        )
 
-    def _waited(self) -> int:
+    def _epochs_without_improvement(self) -> int:
         """Return for how many epochs the validation loss has had no new best value."""
         losses = [
             math.inf,
@@ -121,7 +148,7 @@ class Trainer:
         ]
         return len(losses) - 1 - losses.index(min(losses))
 
-    def _place(self, steps: int) -> tuple[int, int]:
+    def _progress(self, steps: int) -> tuple[int, int]:
         """Return how many epochs are done, and steps of the next one, of `steps` each; earlier ones
         may have others.
         """
@@ -166,10 +193,29 @@ class Trainer:
         validation data, a callback of another kind, other data, and a checkpoint of a model that no
         file describes.
         """
+        plan = self._checked_plan(data, epochs, validation, checkpoint, checkpoint_steps)
+        given = [callbacks] if callable(callbacks) else callbacks
+        plan = plan._replace(watchers=[as_callback(one) for one in given], shows=progress)
+        self._finish_epoch(plan)  # of a run that ended behind its last step
+        while not self._run_callbacks(plan) and not self._is_done(plan):
+            self._run_epoch(plan)
+            self._finish_epoch(plan)
+        run = self._run
+        if run.best:
+            run.last = {name: array.copy(order="K") for name, array in self._tensors().items()}
+            self.model.load_parameters(run.best)
+        return run.history
+
+    def _checked_plan(
+        self,
+        data: Data | Loader,
+        epochs: float,
+        validation: Data | Loader | None,
+        checkpoint: str | Path | None,
+        checkpoint_steps: int | None,
+    ) -> _Plan:
+        """Return what `fit` was asked for. Raises ConfigError where it does not fit this trainer."""
         loader, run = as_loader(data), self._run
-        watchers = [
-            as_callback(given) for given in ([callbacks] if callable(callbacks) else callbacks)
-        ]
         self._loss_function()
         held_out = None if validation is None else as_loader(validation)
         if self.settings.patience is not None and validation is None:
@@ -184,34 +230,25 @@ class Trainer:
         if not run.seen and not run.untold:
             run.ending = False  # a `stop` from before has no epoch to end
         batches = parts_of(len(loader), self.settings.batch_size)
-        ended = False
-        while True:
-            if run.seen and not self._place(len(batches))[1]:
-                self._finish_epoch(len(batches), held_out)
-                if checkpoint is not None and watchers:
-                    self.save(checkpoint)
-            if run.untold:
-                ended = self._tell(watchers, checkpoint)
-            if ended or self.stopped or self._place(len(batches))[0] >= epochs:
-                break
-            self._epoch(loader, batches, checkpoint, checkpoint_steps, watchers, progress)
-        if run.best:
-            run.last = {name: array.copy(order="K") for name, array in self._tensors().items()}
-            self.model.load_parameters(run.best)
-        return run.history
+        return _Plan(loader, batches, epochs, held_out, checkpoint, checkpoint_steps)
 
-    def _tell(self, watchers: Sequence[Callback], checkpoint: str | Path | None) -> bool:
-        """Give the callbacks the last epoch's record, and save the state; return whether the run
-        ends.
+    def _is_done(self, plan: _Plan) -> bool:
+        return self.stopped or self._progress(len(plan.batches))[0] >= plan.epochs
+
+    def _run_callbacks(self, plan: _Plan) -> bool:
+        """Give the callbacks the last epoch's record, if they have not had it, and save the state;
+        return whether one of them ends the run.
         """
         run = self._run
-        for watcher in watchers:
+        if not run.untold:
+            return False
+        for watcher in plan.watchers:
             watcher.on_epoch(self, run.history.records[-1])
         ended = run.ending
         run.untold = run.ending = False
         try:
-            if checkpoint is not None:
-                self.save(checkpoint)
+            if plan.checkpoint is not None:
+                self.save(plan.checkpoint)
         except BaseException:
             run.untold, run.ending = True, ended
             raise
@@ -229,34 +266,27 @@ class Trainer:
             check_same("the checkpoint", {"data": found}, {"data": self._saved_data})
         self._run.data, self._saved_data = found, None
 
-    def _epoch(
-        self,
-        data: Loader,
-        batches: Sequence[slice],
-        checkpoint: str | Path | None,
-        checkpoint_steps: int | None,
-        watchers: Sequence[Callback],
-        progress: bool,
-    ) -> None:
+    def _run_epoch(self, plan: _Plan) -> None:
         """Run the remaining steps of the current epoch."""
-        epoch, done = self._place(len(batches))
+        self._find_arrays()
+        data, batches = plan.data, plan.batches
+        epoch, done = self._progress(len(batches))
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(data))
+        draws = data.augment is not None or type(data) is not Loader
         jobs = [
-            (order[part], self._augmenting(self.steps_done + n))
+            (order[part], self._augmenting(self.steps_done + n) if draws else None)
             for n, part in enumerate(batches[done:])
         ]
-        with progress_bar(f"epoch {epoch + 1}", len(batches), progress) as show:
+        show_progress = progress_bar(f"epoch {epoch + 1}", len(batches), plan.shows)
+        with show_progress as show, self._uninterrupted.steps(), self._source.steps():
             for number, batch in enumerate(data.batches(jobs)):
                 means = self._step(batch, None, len(jobs[number][0]))
                 show(done + number + 1, f"loss {means['loss']:.4f}")
-                for watcher in watchers:
+                for watcher in plan.watchers:
                     watcher.on_step(self, means)
-                if (
-                    checkpoint is not None
-                    and checkpoint_steps
-                    and self.steps_done % checkpoint_steps == 0
-                ):
-                    self.save(checkpoint)
+                steps = plan.checkpoint_steps
+                if plan.checkpoint is not None and steps and self.steps_done % steps == 0:
+                    self.save(plan.checkpoint)
         if not self._run.seen:
             raise DataError(
                 "expected at least one target to learn, found those alone that the loss ignores"
@@ -274,7 +304,14 @@ class Trainer:
         Raises TrainingError when the loss or a gradient is not finite; weights and statistics then
         are those before this step.
         """
+        if isinstance(self._source, LayerGradients):
+            as_loader(batch)  # checks that there are as many inputs as targets
+        self._find_arrays()
         return self._step(batch, rate, 0)
+
+    def _find_arrays(self) -> None:
+        """Note where the model keeps its arrays; it may have other parts than at the last look."""
+        self._named, self._buffers = Places(self.model, "params"), Places(self.model, "buffers")
 
     def _step(self, batch: Any, rate: float | None, examples: int) -> Record:
         """Take one step; `examples` of the batch count in the epoch's means, or as many places as
@@ -285,17 +322,16 @@ class Trainer:
             self.model.load_parameters(run.last)
             run.last = {}
         statistics, done = (
-            {name: array.copy() for name, array in self.model.named_buffers().items()},
+            {name: array.copy() for name, array in self._buffers.read().items()},
             run.steps_done,
         )
         try:
             rate = self._rate(run.steps_done) if rate is None else rate
-            before, is_flat = self._parameters, self.optimizer.takes_flat
-            self._parameters = (
-                trained_parameters(self.model, before) if is_flat else self.model.named_parameters()
-            )
-            means, grads = self._slopes(batch, rate, statistics)
-            with uninterrupted():
+            self._device.find(self.optimizer, self._named.read())
+            seed = self.settings.seed, run.steps_done
+            means, grads = self._device.gradients(batch, seed, statistics)
+            grads = self._clipped_gradients(means, grads, rate)
+            with self._uninterrupted:
                 self._move(grads, rate, means, examples)
         except BaseException:  # Ctrl-C too
             if run.steps_done == done:
@@ -303,43 +339,22 @@ class Trainer:
             raise
         return means
 
-    def _measured(self, batch: Any) -> tuple[dict[str, Any], Any]:
-        """Return the means over a batch and its gradients, for which nothing waits."""
-        result = self._source.gradients(batch, (self.settings.seed, self.steps_done))
-        parameters, grads = self._parameters, result.grads
-        if isinstance(parameters, FlatTensors) and not isinstance(grads, FlatTensors):
-            grads = FlatTensors(grads, parameters)
-        measured = {"loss": result.loss, **result.metrics}
-        if self._source.measures_norm or self.settings.clip_norm or self.settings.clip_value:
-            measured["gradient_norm"] = unread_norm(grads)
-        return measured, grads
-
-    def _slopes(
-        self, batch: Any, rate: float, statistics: Mapping[str, Array]
-    ) -> tuple[Record, Mapping[str, Array]]:
-        """Return the means over a batch and its gradients, clipped; waits for a device once, with
-        both limits twice.
+    def _clipped_gradients(
+        self, means: Record, grads: Mapping[str, Array], rate: float
+    ) -> Mapping[str, Array]:
+        """Return gradients within both limits. Raises TrainingError where loss or gradients are not
+        finite.
         """
-        there, scale, limit = (
-            self._source.on_device(batch),
-            self._source.loss_scale,
-            self.settings.clip_norm,
-        )
-        if there is None:
-            unread, grads = self._measured(batch)
-        else:
-            unread, grads = self._recorder.measured(there, self._parameters, statistics)
-        means = floats(unread)
+        limit, norm = self.settings.clip_norm, means.get("gradient_norm", 0.0)
         self._check_finite("loss", means["loss"], rate)
-        norm = means.get("gradient_norm", 0.0)
-        if scale is None or scale.factor <= 1:
+        if not self._device.may_overflow:
             self._check_finite("gradient", norm, rate)
         if self.settings.clip_value is not None:
             clip_value(grads, self.settings.clip_value)
             norm = 0.0 if limit is None else global_norm(grads)
         if limit is not None and norm > limit:
             scale_all(grads, limit / norm)
-        return means, grads
+        return grads
 
     def _check_finite(self, what: str, found: float, rate: float) -> None:
         if not math.isfinite(found):
@@ -352,22 +367,11 @@ class Trainer:
         """Move the weights by one step and count it; gradients that overflowed in mixed precision
         move nothing.
         """
-        run, parameters, pool, scale = (
-            self._run,
-            self._parameters,
-            self._source.pool,
-            self._source.loss_scale,
-        )
-        moves = scale is None or scale.follow(math.isfinite(means["gradient_norm"]))
-        if unknown := sorted(grads.keys() - parameters.keys()):
-            raise ConfigError(
-                f"backward gave gradients of {unknown[:4]}, which are no parameters of the model"
-            )
-        if moves:
-            self.optimizer.step(parameters, grads, rate, pool)
+        run = self._run
+        moved = self._device.apply(self.optimizer, grads, rate, means)
         run.steps_done += 1
-        if moves and self._average is not None:
-            self._average.update(parameters, pool)
+        if moved is not None and self._average is not None:
+            self._average.update(moved, self._source.pool)
         places = getattr(means["loss"], "places", examples) if examples else 0
         for name, value in means.items() if places else ():
             run.sums[name] = run.sums.get(name, 0.0) + value * places
@@ -388,22 +392,28 @@ class Trainer:
         """Stop the threads."""
         self._source.close()
 
-    def _finish_epoch(self, steps: int, validation: Loader | None) -> None:
-        """Measure the validation loss and add the epoch's record, all of it or nothing."""
-        run = self._run
+    def _finish_epoch(self, plan: _Plan) -> None:
+        """Behind the last step of an epoch, measure the validation loss and add its record, all of
+        it or nothing.
+        """
+        run, steps, validation = self._run, len(plan.batches), plan.validation
+        if not run.seen or self._progress(steps)[1]:
+            return
         rate = float(self._rate(run.steps_done - 1))
-        record: Record = {"epoch": self._place(steps)[0], "step": run.steps_done, "rate": rate}
+        record: Record = {"epoch": self._progress(steps)[0], "step": run.steps_done, "rate": rate}
         record |= {name: total / run.seen for name, total in run.sums.items()}
         if validation is not None:
             record |= {
                 f"validation_{name}": value for name, value in self.evaluate(validation).items()
             }
             self._check_finite("validation loss", record["validation_loss"], rate)
-        with uninterrupted():
+        with self._uninterrupted:
             run.history.records.append(record)
             run.sums, run.seen, run.untold = {}, 0, True
-            if self.settings.patience is not None and not self._waited():
+            if self.settings.patience is not None and not self._epochs_without_improvement():
                 run.best = {name: array.copy(order="K") for name, array in self._tensors().items()}
+        if plan.checkpoint is not None and plan.watchers:
+            self.save(plan.checkpoint)
 
     # ---- evaluation ------------------------------------------------------------------------------
 
@@ -442,7 +452,6 @@ class Trainer:
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Return what a resumed run needs for its next step, as named arrays and JSON values."""
-        scale = self._source.loss_scale
         groups = {
             "model": self._tensors(),
             "optimizer": Optimizer.state(self.optimizer)[
@@ -459,9 +468,7 @@ class Trainer:
             "steps_done": self.steps_done,
             "optimizer_steps": self.optimizer.steps,
             "average_updates": 0 if self._average is None else self._average.count,
-            "loss_scale": None
-            if scale is None
-            else {"factor": scale.factor, "good_steps": scale.good_steps},
+            "loss_scale": self._device.state(),
         }
 
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
@@ -474,8 +481,7 @@ class Trainer:
         tensors = _group(arrays, "optimizer/", backend)
         self.optimizer.load_state({"steps": values["optimizer_steps"], "tensors": tensors})
         self._run.steps_done = values["steps_done"]
-        if (scale := self._source.loss_scale) is not None and (kept := values.get("loss_scale")):
-            scale.factor, scale.good_steps = kept["factor"], kept["good_steps"]
+        self._device.restore(values.get("loss_scale"))
         if self._average is not None:
             self._average.load(
                 _group(arrays, "average/", backend), values.get("average_updates", self.steps_done)
@@ -533,9 +539,8 @@ class Trainer:
         self._run.data = self._saved_data = None if "data" in changed else values["data"]
 
     def _identity(self) -> dict[str, Any]:
-        return run_identity(
-            self.model, self.optimizer, self._average, self.metrics, asdict(self.settings)
-        )
+        settings = asdict(self.settings) | ({"rates": self._rates} if self._rates else {})
+        return run_identity(self.model, self.optimizer, self._average, self.metrics, settings)
 
 
 def _group(arrays: Mapping[str, np.ndarray], prefix: str, backend: Backend) -> dict[str, Array]:

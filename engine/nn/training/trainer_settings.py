@@ -59,9 +59,9 @@ def check_arguments(
 ) -> None:
     """Raise ConfigError for an argument of `Trainer` that is of another kind or out of range."""
     is_rate = isinstance(schedule, Real) and 0 <= float(schedule) < math.inf
-    named = dict(metrics or {}) if isinstance(metrics, Mapping | None) else {"": metrics}
-    are_metrics = all(
-        callable(one) and not OWN_COLUMNS.fullmatch(str(name)) for name, one in named.items()
+    are_metrics = isinstance(metrics, Mapping | None) and all(
+        callable(one) and not OWN_COLUMNS.fullmatch(str(name))
+        for name, one in (metrics or {}).items()
     )
     for name, value, fits, expected in (
         ("model", model, isinstance(model, Layer), "a layer, such as Sequential(...)"),
@@ -94,6 +94,9 @@ def check_arguments(
         if not fits:
             raise ConfigError(f"Trainer: {name} must be {expected}, not {value!r:.60}")
     check_distinct(model.children())
+    if hidden := model.hidden_parts():
+        advice = "parts are public attributes, so that they learn and are saved"
+        raise ConfigError(f"Trainer: {', '.join(hidden)} would not learn: {advice}")
     parameters = model.named_parameters()
     if len(kinds := {str(one.dtype): name for name, one in parameters.items()}) > 1:
         found = " and ".join(f"{kind} ({name})" for kind, name in kinds.items())

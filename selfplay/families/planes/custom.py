@@ -16,7 +16,7 @@ import numpy as np
 from engine.errors import ConfigError, RunError, TrainingError
 from engine.evaluation.custom import make_custom, outputs_of, planes_of
 from engine.files.dit_file import load_tensors
-from engine.native.interrupts import uninterrupted
+from engine.native.interrupts import Uninterrupted
 from engine.network.policy_map import POLICY_SIZE
 from engine.nn.layer import Layer
 from engine.nn.losses import softmax_cross_entropy
@@ -144,7 +144,7 @@ class CustomLearner(Learning):
             planes_batch(self.batches.batch(self.steps_done)),
             self._schedule(self.steps_done),
         )
-        with uninterrupted():  # nobody knows where a network of somebody's could be interrupted
+        with Uninterrupted():  # nobody knows where a network of somebody's could be interrupted
             policy, value = self._network.train(batch, rate)
             if not np.isfinite([policy, value]).all():
                 raise TrainingError(

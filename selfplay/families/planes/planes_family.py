@@ -21,8 +21,9 @@ from engine.network.tower.gpu import planes_on
 from engine.nn.layer import Layer
 from engine.nn.losses import difference_loss, soft_target_loss, softmax_cross_entropy
 from engine.nn.training.averaging import refresh_statistics
+from engine.nn.training.history import floats
 from engine.nn.training.optimizers import AdamW, Optimizer
-from engine.nn.training.parallel import PRECISIONS, DataParallel, GradientSource, StepResult, floats
+from engine.nn.training.parallel import PRECISIONS, DataParallel, GradientSource, StepResult
 from selfplay.families.planes import planes_sampler as sampler
 from selfplay.families.planes.planes_sampler import (
     PositionSampler,

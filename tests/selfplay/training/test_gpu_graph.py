@@ -32,7 +32,7 @@ def learners(positions: PositionSet, net: str = "8x1") -> tuple[Learner, Learner
     made = learner_on("cupy", positions, net), learner_on("cupy", positions, net)
     for learner in made:
         learner._trainer.schedule = lambda step: 1e-4 * (1 + step % 3)
-    made[1]._trainer._recorder.is_refused = True
+    made[1]._trainer._device.recorder.is_refused = True
     return made
 
 
@@ -48,7 +48,7 @@ def test_recorded_steps_are_plain_ones_whatever_the_rate_and_a_batch_of_another_
                 batch if step != 3 else type(batch)(*(array[:10] for array in batch))
             )
     assert device.total("replay") >= 5
-    assert not made[0]._trainer._recorder.is_refused
+    assert not made[0]._trainer._device.recorder.is_refused
     assert_near(made[0].model, made[1].model)
 
 
@@ -124,4 +124,4 @@ def test_an_interruption_of_the_trial_loses_nothing(calls, positions, device, mo
     for one in (learner, plain):
         one.step()
     assert_near(learner.model, plain.model, 0.0)
-    assert not learner._trainer._recorder.is_refused
+    assert not learner._trainer._device.recorder.is_refused

@@ -17,7 +17,7 @@ from engine.nn import dit, operations
 from engine.nn.layer import Layer
 from engine.nn.training import recorder
 from engine.nn.training.checkpoint import read_checkpoint, write_checkpoint
-from engine.nn.training.parallel import FIRST_FACTOR, GROWTH_STEPS
+from engine.nn.training.device_step import FIRST_FACTOR, GROWTH_STEPS
 from selfplay.families.by_name import family_of
 from selfplay.families.planes.planes_family import LayersHeldOut
 from selfplay.records.positions import PositionSet
@@ -123,7 +123,7 @@ def test_a_plain_step_waits_twice_at_most_and_takes_few_kernels(
     net, shard_size, precision, most, positions, device
 ):
     learner = learner_on("cupy", positions, net, shard_size=shard_size, precision=precision)
-    learner._trainer._recorder.is_refused = True
+    learner._trainer._device.recorder.is_refused = True
     for _ in range(2):
         learner.step()
     device.counts.clear()
@@ -153,7 +153,7 @@ def test_mixed_precision_resumes_to_the_bit(positions: PositionSet, device: Devi
     assert_near(other.model, whole.model, 0.0)
     assert other.state()[1] == whole.state()[1]
     assert whole.state()[1]["loss_scale"] == {"factor": 2 * FIRST_FACTOR, "good_steps": 1}
-    assert not whole._trainer._recorder.is_refused
+    assert not whole._trainer._device.recorder.is_refused
     assert any(
         np.any(arrays_of(whole.model)[name] != array)
         for name, array in arrays_of(single.model).items()
@@ -232,7 +232,7 @@ def moments_of_failures(
 def test_a_device_that_fails_at_any_moment_of_a_training_is_one_error(positions, device, tmp_path):
     def make() -> Learner:
         learner = learner_on("cupy", positions, "8x1")
-        learner._trainer._recorder.is_refused = (
+        learner._trainer._device.recorder.is_refused = (
             True  # what fails in its trial is told by tests of graphs
         )
         return learner

@@ -5,7 +5,11 @@ import threading
 import numpy as np
 import pytest
 
+from engine.nn.layers.activations import ACTIVATIONS
+from engine.nn.losses import softmax_cross_entropy
 from engine.nn.operations import NativeOperations, Operations, operations_for, winograd, workspace
+from engine.nn.operations.elementwise import PAIRS
+from engine.nn.operations.geometry import Geometry
 
 pytestmark = pytest.mark.plain
 
@@ -30,20 +34,31 @@ def assert_close(actual: np.ndarray, expected: np.ndarray, tolerance: float = 2e
     )
 
 
-@pytest.mark.parametrize("channels_last", [True, False], ids=["nhwc", "nchw"])
-@pytest.mark.parametrize(
-    ("shape", "outputs", "size", "stride", "padding"),
-    [
-        ((1, 16, 8, 8), 16, 3, 1, 1),
-        ((3, 112, 8, 8), 32, 3, 1, 1),
-        ((17, 16, 8, 8), 80, 3, 1, 1),
-        ((37, 32, 4, 12), 16, 3, 1, 1),
-        *[
-            ((3, 16, 8, 8), 32, *form)
-            for form in ((1, 1, 0), (5, 1, 2), (3, 2, 1), (3, 1, 0), (1, 2, 0))
-        ],
+WINOGRAD = (3, 1, 1)  # size, stride and padding
+FORMS = [  # shape of x, number of kernels, then their size, stride and padding
+    ((1, 16, 8, 8), 16, *WINOGRAD),
+    ((3, 112, 8, 8), 32, *WINOGRAD),
+    ((17, 16, 8, 8), 80, *WINOGRAD),
+    ((37, 32, 4, 12), 16, *WINOGRAD),
+    ((2, 32, 14, 7), 64, *WINOGRAD),
+    ((2, 20, 12, 11), 50, *WINOGRAD),
+    ((3, 1, 28, 28), 32, *WINOGRAD),
+    ((2, 3, 2, 5), 17, *WINOGRAD),
+    *[
+        ((3, 16, 8, 8), 32, *form)
+        for form in ((1, 1, 0), (5, 1, 2), (3, 2, 1), (3, 1, 0), (1, 2, 0))
     ],
-)
+    ((2, 3, 12, 11), 16, 5, 1, 2),
+    ((2, 5, 11, 12), 3, 5, 1, 0),
+    ((2, 3, 17, 16), 6, 7, 2, 3),
+    ((2, 3, 9, 8), 4, 3, 4, 0),
+    ((1, 2, 3, 3), 2, 3, 1, 5),
+    ((2, 4, 5, 6), 7, 1, 1, 2),
+]
+
+
+@pytest.mark.parametrize("channels_last", [True, False], ids=["nhwc", "nchw"])
+@pytest.mark.parametrize(("shape", "outputs", "size", "stride", "padding"), FORMS)
 def test_convolution_agrees_with_the_reference(
     shape, outputs, size, stride, padding, channels_last
 ):
@@ -51,8 +66,8 @@ def test_convolution_agrees_with_the_reference(
     x, weight = random(rng, *shape), random(rng, outputs, shape[1], size, size)
     if channels_last:
         x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    by_winograd = (size, stride, padding) == (3, 1, 1)
-    assert winograd.supports(x, weight, stride, padding) == by_winograd
+    by_winograd = winograd.supports(x, weight, Geometry.of(size, stride, padding))
+    assert by_winograd == ((size, stride, padding) == WINOGRAD and shape[1] >= 16)
     tolerance = 3e-5 if by_winograd else 2e-6
     y, backward = NATIVE.conv2d(x, weight, stride, padding)
     expected_y, expected_backward = REFERENCE.conv2d(double(x), double(weight), stride, padding)
@@ -74,7 +89,7 @@ def test_bias_sums_and_rows_of_tables_agree_with_the_reference() -> None:
         NATIVE.scatter_rows(rows, chosen, 9), REFERENCE.scatter_rows(double(rows), chosen, 9)
     )
     y, bias, dy = random(rng, 3, 24, 8, 8), random(rng, 24), random(rng, 3, 24, 8, 8)
-    biased, backward = NATIVE.add_bias(y, bias)
+    biased, backward = NATIVE.add_bias(y.copy(), bias)
     assert_close(biased, double(y) + double(bias)[:, None, None])
     assert_close(backward(dy), double(dy).sum(axis=(0, 2, 3)))
 
@@ -155,7 +170,7 @@ def test_recurrent_steps_agree_with_the_reference(size: int) -> None:
             assert_close(one, other)
 
 
-@pytest.mark.parametrize("width", [16, 48, 7])
+@pytest.mark.parametrize("width", [16, 48, 7, 100])
 def test_softmax_and_layer_norm_agree_with_the_reference(width: int) -> None:
     rng = np.random.default_rng(5)
     scores, dy = random(rng, 2, 70, width, offset=3), random(rng, 2, 70, width)
@@ -182,3 +197,73 @@ def test_softmax_and_layer_norm_agree_with_the_reference(width: int) -> None:
     assert np.isnan(
         NATIVE.layer_norm(np.full((1, width), np.nan, np.float32), gamma, beta, 1e-5)[0]
     ).all()
+
+
+FAR = [0.0, 1e-6, -1e-6, 30.0, -30.0, 86.0, -86.0, 88.0, -88.0, 1e3, -1e3, 1e30, -1e30]
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_activations_agree_with_the_reference_at_any_size(name):
+    """Also in memory that lies channels last, where the last lanes are not filled."""
+    rng = np.random.default_rng(6)
+    x = np.array([*FAR, *rng.uniform(-20, 20, 212)], np.float32).reshape(5, 5, 9)
+    x = x.transpose(0, 2, 1)
+    dy = random(rng, *x.shape)
+    y, slope = NATIVE.activate(ACTIVATIONS[name], x)
+    with np.errstate(over="ignore"):
+        expected, wide_slope = REFERENCE.activate(ACTIVATIONS[name], double(x))
+        wide_dx = wide_slope(double(dy))
+    assert y.strides == x.strides
+    for found, wanted in ((y, expected), (slope(dy), wide_dx)):
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, wanted, rtol=5e-7, atol=5e-7)
+
+
+@pytest.mark.parametrize("width", [3, 16, 100])
+def test_cross_entropy_of_classes_agrees_with_that_in_double_precision(width):
+    rng = np.random.default_rng(7)
+    logits, classes = 5 * random(rng, 4, 6, width), rng.integers(0, width, (4, 6))
+    logits[0, 0, 0], classes[0, 0] = -np.inf, 1
+    loss, gradient = softmax_cross_entropy(logits, classes, ignore_index=2)
+    expected, wide_gradient = softmax_cross_entropy(double(logits), classes, ignore_index=2)
+    assert loss == pytest.approx(expected, rel=1e-6)
+    assert loss.places == expected.places
+    assert_close(gradient, wide_gradient)
+
+
+@pytest.mark.parametrize(
+    ("window", "stride", "padding", "dilation"),
+    [(2, 2, 0, 1), (3, 1, 1, 1), (3, 2, 1, 1), (2, 1, 0, 2), ((1, 3), (2, 1), ((0, 0), (0, 2)), 1)],
+)
+def test_the_largest_of_windows_agrees_with_the_reference(window, stride, padding, dilation):
+    rng = np.random.default_rng(8)
+    x = rng.integers(0, 9, (3, 5, 9, 7)).astype(np.float32)  # with ties
+    geometry = Geometry.of(window, stride, padding, dilation)
+    y, slope = NATIVE.max_pool(x, geometry)
+    expected, wide_slope = REFERENCE.max_pool(double(x), geometry)
+    dy = random(rng, *y.shape)
+    assert_close(y, expected)
+    assert_close(slope(dy), wide_slope(double(dy)))
+    x[1, 2, 2, 4] = np.nan
+    assert np.isnan(NATIVE.max_pool(x, geometry)[0]).any()
+
+
+@pytest.mark.parametrize("stride", [1, 2, (3, 1)])
+@pytest.mark.parametrize("dilation", [1, (2, 3)])
+def test_convolution_of_other_geometries_agrees_with_the_reference(stride, dilation):
+    rng = np.random.default_rng(9)
+    x, weight = random(rng, 2, 5, 12, 11), random(rng, 6, 5, 2, 3)
+    settings = stride, ((1, 2), (0, 3)), True, dilation
+    y, backward = NATIVE.conv2d(x, weight, *settings)
+    expected, wide_backward = REFERENCE.conv2d(double(x), double(weight), *settings)
+    dy = random(rng, *y.shape)
+    assert_close(y, expected)
+    for found, wanted in zip(backward(dy), wide_backward(double(dy)), strict=True):
+        assert_close(found, wanted)
+
+
+def test_a_bias_is_added_where_squares_lie_in_a_row():
+    rng = np.random.default_rng(10)
+    y, bias = random(rng, 3, 4, 5, 19), random(rng, 19)
+    biased, _ = NATIVE.add_bias(y.copy().transpose(0, 3, 1, 2), bias)
+    np.testing.assert_array_equal(biased.transpose(0, 2, 3, 1), y + bias)

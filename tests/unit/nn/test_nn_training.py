@@ -399,3 +399,32 @@ def test_the_first_layer_leaves_out_the_gradient_of_the_input_in_training_alone(
         nn.DataParallel(model, 6).step(6, lambda part: x[part], lambda y, part: (0.0, dy, {})).grads
     )
     assert all(np.array_equal(found[name], gradient) for name, gradient in backward(dy)[1].items())
+
+
+@pytest.mark.parametrize("loss", [nn.softmax_cross_entropy, nn.mse, nn.huber])
+def test_losses_of_each_place_sum_to_the_sum_and_divide_to_the_mean(loss):
+    rng = np.random.default_rng(1)
+    outputs, targets = rng.standard_normal((5, 3)), rng.dirichlet(np.ones(3), 5)
+    each, slopes = loss(outputs, targets, reduction="none")
+    total, gradient = loss(outputs, targets, reduction="sum")
+    assert total == pytest.approx(each.sum())
+    assert np.array_equal(slopes, gradient)
+    assert loss(outputs, targets)[0] == pytest.approx(each.mean())
+    with pytest.raises(ConfigError, match='must be "none", "mean" or "sum"'):
+        loss(outputs, targets, reduction="median")
+
+
+def test_a_weighted_mean_over_shards_is_that_over_the_whole_batch():
+    """Shards weigh as much as the weights of their classes, not as their examples."""
+    rng = np.random.default_rng(1)
+    x, classes = rng.standard_normal((12, 4)).astype(np.float32), np.arange(12) // 8
+    weights = np.array([1.0, 9.0], np.float32)
+    loss = partial(nn.softmax_cross_entropy, class_weights=weights, label_smoothing=0.1)
+    ends = []
+    for shard in (12, 4):
+        model = nn.Sequential(nn.Dense(4, 2, np.random.default_rng(0)))
+        settings = nn.TrainerSettings(batch_size=12, shard_size=shard)
+        means = nn.Trainer(model, loss, nn.SGD(), 0.1, settings).step(nn.Data(x, classes))
+        ends.append((means["loss"], model[0].params["weight"]))
+    assert ends[0][0] == pytest.approx(ends[1][0], rel=1e-6)
+    np.testing.assert_allclose(ends[0][1], ends[1][1], atol=1e-6)

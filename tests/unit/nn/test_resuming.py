@@ -12,7 +12,7 @@ import pytest
 
 from engine import nn
 from engine.errors import ConfigError, TrainingError
-from engine.native.interrupts import uninterrupted
+from engine.native.interrupts import Uninterrupted
 from engine.nn.training import trainer as trainer_module
 from engine.nn.training.checkpoint import read_checkpoint
 
@@ -196,12 +196,12 @@ def test_interrupts_are_held_back_only_where_there_are_any() -> None:
     done: list[str] = []
 
     def held() -> None:
-        with uninterrupted():
+        with Uninterrupted():
             signal.raise_signal(signal.SIGINT)
             done.append("main")
 
     def elsewhere() -> None:
-        with uninterrupted():
+        with Uninterrupted():
             done.append("thread")
 
     with pytest.raises(KeyboardInterrupt):

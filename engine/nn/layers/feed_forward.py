@@ -1,0 +1,129 @@
+"""Blocks of transformers: parts in skip connections with a norm, and the feed-forward block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, forward_part, register
+from engine.nn.layers.activations import Activation
+from engine.nn.layers.containers import Sequential
+from engine.nn.layers.dense import Dense
+from engine.nn.layers.dropout import Dropout
+from engine.nn.layers.normalisation import LayerNorm
+
+
+class Block(Layer):
+    """What blocks of a transformer share: parts inside skip connections, each with a norm.
+
+    y = norm(x + scale drop(f(x))), or with `norm_first` y = x + scale drop(f(norm(x))), where f is
+    the part and drop a Dropout in training. With d = the norm's gradient of its input, or d = dy:
+    dx = d + the gradient of (scale d) through drop and f, and with `norm_first` through the norm.
+    """
+
+    scale: float
+    norm_first: bool
+    dropout: float
+
+    def in_skip(
+        self,
+        name: str,
+        norm: Layer,
+        x: Array,
+        training: bool,
+        part: Callable[[Array], tuple[Array, Callable[[Array], tuple[Any, Gradients]]]],
+    ) -> tuple[Array, Callable[[Array], tuple[tuple[Array, ...], Gradients]]]:
+        """Return y, and backward: dy -> ((dx, gradients of what else the part takes), gradients);
+        `name` is that of the norm.
+        """
+        before, before_backward = (
+            forward_part(name, norm, x, training) if self.norm_first else (x, None)
+        )
+        inner, part_backward = part(before)
+        inner, drop_backward = self._dropped(inner, training)
+        y, norm_backward = x + inner * self.scale, None
+        if not self.norm_first:
+            y, norm_backward = forward_part(name, norm, y, training)
+
+        def backward(dy: Array) -> tuple[tuple[Array, ...], Gradients]:
+            dsum, grads = (dy, Gradients()) if norm_backward is None else norm_backward(dy)
+            dinner, _ = drop_backward(dsum * self.scale)
+            found, part_grads = part_backward(dinner)
+            dx, *others = found if isinstance(found, tuple) else (found,)
+            grads |= part_grads
+            if before_backward is not None:
+                dx, norm_grads = before_backward(dx)
+                grads |= norm_grads
+            return (dsum + dx, *others), grads
+
+        return y, backward
+
+    def _dropped(self, x: Array, training: bool) -> tuple[Array, Backward]:
+        return self.drop.forward(x, training) if self.dropout else (x, lambda dy: (dy, {}))
+
+    def keep(self, rng: np.random.Generator, **settings: Any) -> None:
+        """Keep settings as attributes, and make the dropout of what parts return."""
+        for name, value in settings.items():
+            setattr(self, name, value)
+        if self.dropout:
+            self.drop = Dropout(self.dropout, rng)
+
+
+@register("feed_forward")
+class FeedForward(Block):
+    """Two dense layers inside a skip connection: y = norm(scale dense2(act(dense1 x)) + x).
+
+    forward:  x [B, T, features] -> y like x
+    backward: dy like y -> dx like x; gradients dense1.*, dense2.*, norm.*
+
+    With d = the norm's gradient of its input: dx = d + the gradient of (scale d) through the dense
+    layers. `norm_first` and `dropout` are as in EncoderLayer; another dropout stands behind the
+    activation. Not `damped`, the dense layers begin as "he" and "glorot". Raises ShapeError when x
+    is not [B, T, features].
+    """
+
+    def __init__(
+        self,
+        features: int,
+        hidden: int,
+        rng: np.random.Generator,
+        activation: str = "relu",
+        scale: float = 1.0,
+        epsilon: float = 1e-6,
+        damped: bool = True,
+        *,
+        norm_first: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        self.features, self.hidden, self.activation = features, hidden, activation
+        self.epsilon, self.damped = epsilon, damped
+        second = Dense(hidden, features, rng, "small" if damped else "glorot")
+        first = Dense(features, hidden, rng, "small" if damped else "he")
+        self.keep(rng, scale=scale, norm_first=norm_first, dropout=dropout)
+        self.layers: dict[str, Layer] = {"dense1": first, "activation": Activation(activation)}
+        if dropout:
+            self.layers["dropout"] = Dropout(dropout, rng)
+        self.layers["dense2"] = second
+        self.norm: Layer = LayerNorm(features, epsilon)
+
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+        check_input(self, x, "B", "T", self.features)
+        inner = Sequential(**self.layers)
+        y, skip_backward = self.in_skip(
+            "norm", self.norm, x, training, lambda z: inner.forward(z, training)
+        )
+
+        def backward(dy: Array) -> tuple[Array, Gradients]:
+            (dx,), grads = skip_backward(dy)
+            return dx, grads
+
+        return y, backward
+
+
+def feed_of(layer: Any, rng: np.random.Generator) -> FeedForward:
+    """Return the feed-forward block with the settings of a layer."""
+    further = {"norm_first": layer.norm_first, "dropout": layer.dropout}
+    settings = layer.activation, layer.scale, layer.epsilon, layer.damped
+    return FeedForward(layer.features, layer.hidden, rng, *settings, **further)

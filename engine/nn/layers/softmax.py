@@ -1,0 +1,52 @@
+"""Softmax, for outputs that are read or go on; a loss contains its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.backend import backend_of
+from engine.errors import ConfigError, ShapeError
+from engine.nn.layer import Array, Backward, Layer, check_input, register
+from engine.nn.operations import operations_for
+
+
+def softmax(x: Array, axis: int = -1) -> Array:
+    """Return e^x / sum of e^x along an axis: numbers that are positive and sum to 1."""
+    rows = backend_of(x).xp.moveaxis(x, axis, -1).copy()
+    return backend_of(x).xp.moveaxis(operations_for(rows).softmax(rows)[0], -1, axis)
+
+
+@register("softmax")
+class Softmax(Layer):
+    """Softmax along an axis, or its logarithm.
+
+    forward:  x floating [B, ..., A] -> y like x
+    backward: dy like y -> dx like x; no parameters
+
+    y = e^x / sum of e^x          dx = y (dy - sum of dy y)
+    With `log`: y = x - m - ln(sum of e^(x - m)), m = max x          dx = dy - e^y sum of dy
+
+    Before `softmax_cross_entropy`, which contains it, this layer is a mistake. Raises ConfigError
+    for the batch's axis, 0, ShapeError for one that x has not.
+    """
+
+    def __init__(self, axis: int = -1, log: bool = False) -> None:
+        if not isinstance(axis, int) or axis == 0:
+            raise ConfigError(f"Softmax: the axis must be one behind the batch's, not {axis!r}")
+        self.axis, self.log = axis, log
+
+    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+        check_input(self, x, "B", "A", "...")
+        if not -x.ndim < self.axis < x.ndim:
+            raise ShapeError(f"Softmax: expected an axis {self.axis}, found {list(x.shape)}")
+        if not self.log:
+            y = softmax(x, self.axis)
+            return y, lambda dy: (y * (dy - self._sum(dy * y)), {})
+        xp = backend_of(x).xp
+        largest = x.max(axis=self.axis, keepdims=True)
+        shifted = x - xp.where(xp.isfinite(largest), largest, 0)
+        y = shifted - xp.log(self._sum(xp.exp(shifted)))
+        return y, lambda dy: (dy - xp.exp(y) * self._sum(dy), {})
+
+    def _sum(self, x: Array) -> Any:
+        return x.sum(axis=self.axis, keepdims=True)

@@ -1,0 +1,45 @@
+"""What convolutions and pools share: their windows, and sequences as images with one row."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from engine.errors import ConfigError, ShapeError
+from engine.nn.layer import Array, Layer, check_input
+from engine.nn.operations.geometry import Geometry
+
+
+class Windowed(Layer):
+    """A layer of windows over images [B, C, H, W], or over sequences [B, C, T]."""
+
+    axes: ClassVar[int] = 2  # 1 for sequences
+    geometry: Geometry
+
+    def _place(self, given: str, size: Any, stride: Any, padding: Any, dilation: Any) -> None:
+        """Set the windows from size, stride, padding and dilation; `given` is the call, for errors."""
+        try:
+            self.geometry = Geometry.of(size, stride, padding, dilation, self.axes)
+        except ConfigError as error:
+            raise ConfigError(f"{type(self).__name__}({given}): {error}") from error
+
+    def _image(self, x: Array) -> Array:
+        """Return an array with two axes behind its channels."""
+        return x if self.axes == 2 else x[:, :, None]
+
+    def _sequence(self, image: Array) -> Array:
+        """Undo `_image`."""
+        return image if self.axes == 2 else image[:, :, 0]
+
+    def _checked(self, x: Array, channels: int | str, dtype: Any = "floating") -> Array:
+        """Return x as an image; ShapeError unless it has these channels."""
+        sides = ("H", "W") if self.axes == 2 else ("T",)
+        check_input(self, x, "B", channels, *sides, dtype=dtype)
+        return self._image(x)
+
+    def _check_sides(self, image: Array, windows: Geometry) -> None:
+        """Raise ShapeError for an image that is smaller than a window."""
+        if any(side < one for side, one in zip(image.shape[2:], windows.least, strict=True)):
+            found, least = image.shape[-self.axes :], windows.least[-self.axes :]
+            raise ShapeError(
+                f"{type(self).__name__}: expected sides >= {[*least]}, found {[*found]}"
+            )

@@ -1,0 +1,101 @@
+"""How images lie in memory: [B, H, W, C] inside the operations, [B, C, H, W] where the user makes them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.native.jit import kernel
+from engine.native.lanes import (
+    LANES,
+    load,
+    load_part,
+    number_at,
+    set_number,
+    splat,
+    store,
+    store_part,
+)
+from engine.nn.operations.workspace import empty
+
+
+class Images(NamedTuple):
+    """Images [B, C, H, W] as flat float32 memory of which kernels read one channel of one square."""
+
+    flat: np.ndarray
+    height: int
+    width: int
+    channels: int
+    across: int  # floats from a square to the next one
+    along: int  # floats from a channel to the next one
+
+
+def images_of(x: np.ndarray) -> Images:
+    """View images as they lie; a copy only where neither squares nor planes lie in a row."""
+    _, channels, height, width = x.shape
+    x = x.astype(np.float32, copy=False)
+    if x.flags.c_contiguous and channels > 1:
+        return Images(x.reshape(-1), height, width, channels, 1, height * width)
+    last = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    return Images(last.reshape(-1), height, width, channels, channels, 1)
+
+
+def channels_last_copy(x: np.ndarray) -> np.ndarray:
+    """Return [B, C, H, W] as contiguous float32 [B, H, W, C]; a view if the memory already is."""
+    if x.ndim != 4 or x.dtype != np.float32 or not x.flags.c_contiguous or x.shape[1] == 1:
+        return np.ascontiguousarray(x.transpose(0, *range(2, x.ndim), 1), np.float32)
+    batch, channels, height, width = x.shape
+    y = empty((batch, height, width, channels))
+    turn(images_of(x), batch, y.reshape(-1))
+    return y
+
+
+@kernel()
+def copy_image(images, image, into, first, rank, wide):
+    """Copy an image to into[first]: a row of it lies `rank` floats behind the last, a square `wide`."""
+    width, channels, across = images.width, images.channels, images.across
+    size = images.height * width
+    for row in range(images.height):
+        at, to = image * size * channels + row * width * across, first + row * rank
+        if images.along == 1 and wide == channels:
+            copy_floats(images.flat, at, into, to, width * channels)
+        elif images.along == 1:
+            for column in range(width):
+                copy_floats(images.flat, at + column * across, into, to + column * wide, channels)
+        else:
+            for c in range(channels):
+                plane = at + c * images.along
+                for column in range(width):
+                    number = number_at(images.flat, plane + column)
+                    set_number(into, to + column * wide + c, number)
+
+
+@kernel()
+def copy_floats(source, at, into, to, count):
+    """Copy so many floats."""
+    whole = count // LANES * LANES
+    for i in range(0, whole, LANES):
+        store(into, to + i, load(source, at + i))
+    if whole < count:
+        rest = load_part(source, at + whole, count - whole, splat(0.0))
+        store_part(into, to + whole, rest, count - whole)
+
+
+@kernel()
+def turn(images, batch, y):
+    """Write all images as [B, H, W, C]."""
+    rank = images.width * images.channels
+    for image in range(batch):
+        copy_image(images, image, y, image * images.height * rank, rank, images.channels)
+
+
+@kernel()
+def add_to_rows(rows, bias):
+    """Add bias [C] to each row of C floats."""
+    width = len(bias)
+    for c in range(0, width, LANES):
+        count = min(width - c, LANES)
+        added = load_part(bias, c, count, splat(0.0))
+        for at in range(c, len(rows), width):
+            store_part(rows, at, load_part(rows, at, count, added) + added, count)
