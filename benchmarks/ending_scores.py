@@ -25,12 +25,8 @@ PIECE_BANDS = {
     "10 to 12": range(10, 13),
     "13 to 16": range(13, 17),
 }
-ENDING_KINDS = {
-    "pawn": "P",
-    "rook": "R",
-    "minor": "NB",
-    "queen": "Q",
-}  # Pieces beside kings and pawns; else "mixed".
+# Pieces beside kings and pawns; else "mixed".
+ENDING_KINDS = {"pawn": "P", "rook": "R", "minor": "NB", "queen": "Q"}
 ALL = "all"
 
 

@@ -48,10 +48,7 @@ def dense(inputs: int, outputs: int) -> tuple[Any, Any]:
 
 
 def activation(name: str, theirs: str, **options: Any) -> tuple[Any, Any]:
-    return (
-        lambda rng: nn.Activation(name),
-        lambda torch: getattr(torch.nn, theirs)(**options),
-    )
+    return (lambda rng: nn.Activation(name), lambda torch: getattr(torch.nn, theirs)(**options))
 
 
 def recurrent(kind: str, inputs: int, hidden: int) -> tuple[Any, Any]:
@@ -63,10 +60,7 @@ def recurrent(kind: str, inputs: int, hidden: int) -> tuple[Any, Any]:
 
 def plain(ours: str, theirs: str, *sizes: int) -> tuple[Any, Any]:
     """Return a layer whose arguments are the same in both."""
-    return (
-        lambda rng: getattr(nn, ours)(*sizes),
-        lambda torch: getattr(torch.nn, theirs)(*sizes),
-    )
+    return (lambda rng: getattr(nn, ours)(*sizes), lambda torch: getattr(torch.nn, theirs)(*sizes))
 
 
 def attention(features: int, heads: int) -> tuple[Any, Any]:
@@ -127,10 +121,12 @@ LOSSES: dict[str, tuple[Sides, str, str]] = {
 def layer_steps(torch: Any, sides: Sides, makers: tuple[Any, Any]) -> tuple[Step, Step]:
     """Return a forward and backward pass of our layer, and of PyTorch's."""
     rng = np.random.default_rng(0)
-    x, layer = rng.standard_normal(sides, np.float32), makers[0](rng)
+    x = rng.standard_normal(sides, np.float32)
+    layer = makers[0](rng)
     dy = rng.standard_normal(layer.forward(x, training=True)[0].shape, np.float32)
     there = torch.from_numpy(x).clone().requires_grad_()
-    theirs, their_dy = makers[1](torch), torch.from_numpy(dy).clone()
+    theirs = makers[1](torch)
+    their_dy = torch.from_numpy(dy).clone()
 
     def step() -> None:
         layer.forward(x, training=True)[1](dy)
@@ -154,7 +150,8 @@ def loss_steps(torch: Any, sides: Sides, ours: str, theirs: str) -> tuple[Step, 
         rng.standard_normal(sides, np.float32) if is_mse else rng.integers(0, sides[-1], sides[:-1])
     )
     loss, their_loss = getattr(nn, ours), getattr(torch.nn.functional, theirs)
-    there, wanted = torch.from_numpy(x).clone().requires_grad_(), torch.from_numpy(targets)
+    there = torch.from_numpy(x).clone().requires_grad_()
+    wanted = torch.from_numpy(targets)
     if not is_mse:
         wanted = wanted.flatten()
 

@@ -73,9 +73,8 @@ def clear_moves(path: Path) -> Iterator[tuple[chess.Board, chess.Move]]:
     games = _own_games(path) if path.suffix == ".replay" else _teachers_games(path)
     for number, found in enumerate(games):
         if found:
-            yield found[
-                len(found) * number % 97 % len(found)
-            ]  # any of them, by chance, always the same one
+            # any of them, by chance, always the same one
+            yield found[len(found) * number % 97 % len(found)]
 
 
 def _teachers_games(path: Path) -> Iterator[list[tuple[chess.Board, chess.Move]]]:

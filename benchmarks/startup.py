@@ -28,9 +28,8 @@ from tests.protocol.aino_process import START_S, AinoProcess
 WARM_STARTS = 5
 ENGINES_AT_ONCE = 4
 
-Start = tuple[
-    float, float, float
-]  # seconds to `uciok`, from there to `readyok`, and from there to the first move
+# seconds to `uciok`, from there to `readyok`, and from there to the first move
+Start = tuple[float, float, float]
 
 
 def measure_start(flags: tuple[str, ...], environment: Mapping[str, str]) -> Start:

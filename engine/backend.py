@@ -76,9 +76,8 @@ class Backend:
         """
         jit = importlib.import_module("cupyx.jit")
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", FutureWarning
-            )  # CuPy calls it experimental, as it did in 2020
+            # CuPy calls it experimental, as it did in 2020
+            warnings.simplefilter("ignore", FutureWarning)
             return [jit.rawkernel()(function) for function in write(jit)]
 
     def wait(self) -> None:
@@ -121,7 +120,8 @@ class Lane:
     """
 
     def __init__(self, stream: Any) -> None:
-        self._stream, self.block = stream, stream or nullcontext()
+        self._stream = stream
+        self.block = stream or nullcontext()
 
     def upload(self, host: np.ndarray, device: Any) -> None:
         """Queue a copy to a device array of the same shape and dtype."""
@@ -235,10 +235,10 @@ class Recording:
         self, backend: Backend, function: Callable[..., Any], arrays: Sequence[Any]
     ) -> None:
         cuda = backend.xp.cuda
-        self._pool = (
-            cuda.MemoryPool()
-        )  # nobody else gets what is freed here: each launch writes there
-        self._xp, self._stream = backend.xp, cuda.Stream(non_blocking=True)
+        # nobody else gets what is freed here: each launch writes there
+        self._pool = cuda.MemoryPool()
+        self._xp = backend.xp
+        self._stream = cuda.Stream(non_blocking=True)
         self._calls: list[Callable[[], Any]] = []
         backend.wait()
         with self._stream, cuda.using_allocator(self._pool.malloc):
@@ -357,9 +357,8 @@ def _check(backend: Backend) -> None:
     result is wrong.
     """
     for dtype in (np.float16, np.float32):
-        host: Any = (np.arange(256, dtype=dtype) % 5).reshape(
-            16, 16
-        )  # small whole numbers: every result is exact
+        # small whole numbers: every result is exact
+        host: Any = (np.arange(256, dtype=dtype) % 5).reshape(16, 16)
         there = backend.asarray(host)
         for expected, found in ((host * 2 - 3, there * 2 - 3), (host @ host.T, there @ there.T)):
             if not np.array_equal(to_numpy(found), expected):

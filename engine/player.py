@@ -93,9 +93,8 @@ class Engine:
         self.evaluator = evaluator if evaluator is not None else _make_evaluator(self.options)
         self.board = chess.Board()
         self._rows = GameRows()
-        self._turn = (
-            threading.RLock()
-        )  # Held by the search that is running, which may have to rehearse first.
+        # Held by the search that is running, which may have to rehearse first.
+        self._turn = threading.RLock()
         self._jobs: list[
             SearchJob[SearchResult]
         ] = []  # Jobs of the running search and of the waiting ones.
@@ -230,9 +229,8 @@ class Engine:
             self._runner.close()
             self._search.clear()  # Otherwise some of its visits would stay in flight forever.
             self._runner = self._make_runner()
-        elif self._batching != _batching(
-            self.evaluator
-        ):  # The processor has taken over from a GPU.
+        elif self._batching != _batching(self.evaluator):
+            # The processor has taken over from a GPU.
             self._runner.settle()
             self._runner.close()
             self._runner = self._make_runner()

@@ -19,9 +19,8 @@ SAME_REQUEST_S = 2.0  # a person who saw no answer presses again after more; set
 # What long tasks are given.
 Stop = Callable[[], bool]  # says whether to stop
 Tell = Callable[[str], None]  # gets a line for the user
-Report = Callable[
-    [float, str], None
-]  # gets the share of a task that is done, 0..1, and a text about it
+# gets the share of a task that is done, 0..1, and a text about it
+Report = Callable[[float, str], None]
 
 _STOP: ContextVar[Stop] = ContextVar("stop", default=lambda: False)
 
@@ -52,7 +51,8 @@ def stop_flag() -> Iterator[threading.Event]:
     What follows within SAME_REQUEST_S asks for the same: a key that was pressed twice, or a signal
     to a process and to its group. Ctrl-C after that ends the block at once, and says so.
     """
-    flag, first_s = threading.Event(), math.inf
+    flag = threading.Event()
+    first_s = math.inf
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal first_s

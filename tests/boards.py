@@ -1,8 +1,6 @@
 """Boards for tests."""
 
 import re
-from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import chess
 import chess.pgn
@@ -11,7 +9,7 @@ import numpy as np
 from engine.board.pgn.game_reader import read_game_file
 
 
-def board_after(moves: str | Iterable[str], fen: str = chess.STARTING_FEN) -> chess.Board:
+def board_after(moves, fen=chess.STARTING_FEN):
     """The board after some moves, each in SAN or UCI notation."""
     board = chess.Board(fen)
     for move in moves.split() if isinstance(moves, str) else moves:
@@ -23,14 +21,12 @@ def board_after(moves: str | Iterable[str], fen: str = chess.STARTING_FEN) -> ch
     return board
 
 
-def games_in(path: Path) -> list[chess.pgn.Game]:
+def games_in(path):
     """The games of a PGN file, as far as they can be read."""
     return [found.game for found in read_game_file(path) if found.number]
 
 
-def random_game(
-    rng: np.random.Generator, plies: int, board: chess.Board | None = None
-) -> chess.Board:
+def random_game(rng, plies, board=None):
     """A board after that many random legal moves, or fewer where the game ends."""
     board = chess.Board() if board is None else board
     while len(board.move_stack) < plies and (moves := list(board.legal_moves)):
@@ -38,7 +34,7 @@ def random_game(
     return board
 
 
-def random_positions(letters: str, count: int, seed: int) -> Iterator[chess.Board]:
+def random_positions(letters, count, seed):
     """Legal positions with these pieces, in which the game is not over."""
     rng = np.random.default_rng(seed)
     while count > 0:

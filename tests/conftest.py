@@ -6,11 +6,9 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import chess.syzygy
 import numba
@@ -22,7 +20,7 @@ from engine.native.locks import FileLock
 from engine.native.whole import Kernel
 from engine.network import weights
 from engine.options import EngineOptions
-from tests.strict_cupy import Device, strict_cupy
+from tests.strict_cupy import strict_cupy
 from tests.strict_files import strict
 
 os.environ["LANGUAGE"] = "en"  # of the sentences, whatever the system's is
@@ -53,7 +51,7 @@ NOT_QUICK = (  # files, and tests in them, that cost most
 )  # fmt: skip
 
 
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+def pytest_xdist_auto_num_workers(config):
     """Two workers more than processors, because tests wait for programs a third of their time; at
     most four.
 
@@ -63,7 +61,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min(2, processors) if config.option.markexpr == "quick" else min(4, processors + 2)
 
 
-def pytest_sessionstart(session: pytest.Session) -> None:
+def pytest_sessionstart(session):
     """Each kernel is compiled once: those that most tests use before the workers begin, others by
     the first to call.
 
@@ -84,7 +82,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             pool.map(_compile_for, ("auto", "material"))
 
 
-def _compile_for(evaluator: str) -> None:
+def _compile_for(evaluator):
     from uci.loading.loader import make_engine
 
     with (
@@ -94,12 +92,12 @@ def _compile_for(evaluator: str) -> None:
         engine.wait()  # Where it fails, a test says why.
 
 
-def compile_alone(compile: Any, folder: Path) -> Any:
+def compile_alone(compile, folder):
     """`Kernel.compile`, but another process that wants the same kernel waits, and finds it in the
     cache.
     """
 
-    def compile_or_wait(kernel: Kernel, signature: Any) -> Any:
+    def compile_or_wait(kernel, signature):
         function = kernel.py_func
         name = hashlib.sha256(
             f"{function.__module__}.{function.__qualname__}{signature}".encode()
@@ -116,13 +114,14 @@ def compile_alone(compile: Any, folder: Path) -> Any:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def shipped_net_is_read_once() -> Iterator[None]:
+def shipped_net_is_read_once():
     """Engines of one process share the net to play with: none changes it, and to read it takes half
     a second.
     """
-    load, kept = weights.load_net, cache(weights.load_net)
+    load = weights.load_net
+    kept = cache(weights.load_net)
 
-    def load_once(path: str | Path | None = None, *heads: Any) -> Any:
+    def load_once(path=None, *heads):
         return (
             kept(weights.default_net_path(), *heads)
             if weights.is_default(path)
@@ -135,7 +134,7 @@ def shipped_net_is_read_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_open_file_is_renamed() -> Iterator[None]:
+def no_open_file_is_renamed():
     """What Windows refuses fails here, too: a file renamed, or replaced, while it is open."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "replace", strict(os.replace))
@@ -143,11 +142,11 @@ def no_open_file_is_renamed() -> Iterator[None]:
         yield
 
 
-def is_quick(name: str) -> bool:
+def is_quick(name):
     return name.startswith(QUICK) and not name.startswith(NOT_QUICK)
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+def pytest_ignore_collect(collection_path, config):
     """Spare `-m quick` the imports of all other tests."""
     others = config.option.markexpr == "quick" and collection_path.name.startswith("test_")
     return (
@@ -157,14 +156,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items):
     for item in items:
         if is_quick(item.nodeid.removeprefix("tests/")) and item.get_closest_marker("slow") is None:
             item.add_marker("quick")
 
 
 @pytest.fixture(scope="session")
-def test_data() -> Path:
+def test_data():
     """The data folder named by AINO_TEST_DATA; tests that want it are skipped without."""
     folder = os.environ.get("AINO_TEST_DATA")
     if not folder:
@@ -174,7 +173,7 @@ def test_data() -> Path:
     return path
 
 
-def find_stockfish() -> str | None:
+def find_stockfish():
     """Path of the Stockfish program, also looking outside PATH where Debian puts it; None if there
     is none.
     """
@@ -182,7 +181,7 @@ def find_stockfish() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def stockfish() -> str:
+def stockfish():
     """The Stockfish program."""
     program = find_stockfish()
     if program is None:
@@ -191,20 +190,20 @@ def stockfish() -> str:
 
 
 @pytest.fixture(scope="session")
-def syzygy(test_data: Path) -> Path:
+def syzygy(test_data):
     """The folder of endgame tables."""
     return test_data / "syzygy"
 
 
 @pytest.fixture(scope="session")
-def tables(syzygy: Path) -> Iterator[chess.syzygy.Tablebase]:
+def tables(syzygy):
     """The tables as python-chess reads them."""
     with chess.syzygy.open_tablebase(str(syzygy)) as opened:
         yield opened
 
 
 @pytest.fixture
-def listens_to_interrupts() -> Iterator[None]:
+def listens_to_interrupts():
     """A process started in the background of a shell ignores SIGINT, and by `nohup` SIGHUP; this
     one must not.
     """
@@ -220,14 +219,14 @@ def listens_to_interrupts() -> Iterator[None]:
 
 
 @pytest.fixture
-def device() -> Iterator[Device]:
+def device():
     """A stand-in for CuPy and a GPU, where `Backend cupy` and `auto` find it."""
     with strict_cupy() as stand_in:
         yield stand_in
 
 
 @pytest.fixture
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_parts(monkeypatch):
     """Batches of a device in small parts, so that small towers fill several."""
     for module in ("engine.network.tower.gpu", "engine.evaluation.device"):
         monkeypatch.setattr(f"{module}.PART_SIZES", (4, 16))

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def output_of(program: str, *words: str, warnings: str = "default", **environment: str) -> str:
+def output_of(program, *words, warnings="default", **environment):
     """What a program prints that must end well; it finds the project, and modules in `PYTHONPATH`
     before it.
     """
@@ -28,7 +27,7 @@ def output_of(program: str, *words: str, warnings: str = "default", **environmen
     return done.stdout
 
 
-def wait_until(happens: Callable[[], object], timeout_s: float = 400.0) -> None:
+def wait_until(happens, timeout_s=400.0):
     """Look every few milliseconds until something has happened."""
     deadline = time.monotonic() + timeout_s
     while not happens():
@@ -37,16 +36,15 @@ def wait_until(happens: Callable[[], object], timeout_s: float = 400.0) -> None:
 
 
 @contextlib.contextmanager
-def largest_file(size: int) -> Iterator[None]:
+def largest_file(size):
     """No file of this process may grow beyond `size` bytes: what a full disk is like, without
     filling one.
     """
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    keeps_none, sys.dont_write_bytecode = (
-        sys.dont_write_bytecode,
-        True,
-    )  # Python keeps files that were cut
+    # Python keeps files that were cut
+    keeps_none = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
         yield

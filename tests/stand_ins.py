@@ -8,5 +8,5 @@ class StandIn:
     round_size = 4
     needs_planes = False
 
-    def close(self) -> None:
+    def close(self):
         """Nothing to stop."""

@@ -33,7 +33,7 @@ import threading
 import types
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,23 +55,12 @@ LAUNCHES = {
     "nonzero": 2,
 }
 LAUNCHES |= {"zeros": 0, "empty": 0, "zeros_like": 0, "empty_like": 0}
-KEEP_ORDER = {
-    "astype",
-    "zeros_like",
-    "empty_like",
-    "ones_like",
-    "copy",
-}  # other results are C-contiguous
+# other results are C-contiguous
+KEEP_ORDER = {"astype", "zeros_like", "empty_like", "ones_like", "copy"}
 AT_ONCE = 8  # arrays that one concatenation copies, each by a kernel
 WAITING = {"nonzero", "lib.stride_tricks.sliding_window_view"}
-AT = {
-    "add",
-    "subtract",
-    "maximum",
-    "minimum",
-    "bitwise_and",
-    "bitwise_or",
-}  # ufuncs whose `at` CuPy has
+# ufuncs whose `at` CuPy has
+AT = {"add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or"}
 
 
 class StreamOrderError(Exception):
@@ -97,9 +86,11 @@ Clock = Counter[int]  # how far each stream is known to be, by the stream's numb
 class Device:
     """The pretended GPU: its streams, its memory, what was counted, and how it fails."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.counts: Counter[tuple[str, str]] = Counter()  # (kind, "file:line")
-        self.limit, self.used = 1 << 40, 0  # bytes
+        # bytes
+        self.limit = 1 << 40
+        self.used = 0
         self.faults: list[str] = []
         self.host: Clock = Counter()  # what the host has waited for
         self.pinned: list[np.ndarray] = []
@@ -107,26 +98,26 @@ class Device:
         self._failures: dict[str, tuple[int, Exception]] = {}
         self.null = Stream(self)
 
-    def total(self, kind: str) -> int:
+    def total(self, kind):
         """How often it happened: "launch", "product" (a launch, too), "wait", "upload", "download"."""
         return sum(count for (what, _), count in self.counts.items() if what == kind)
 
-    def by_place(self, kind: str) -> Counter[str]:
+    def by_place(self, kind):
         """The same by file and line."""
         return Counter(
             {place: count for (what, place), count in self.counts.items() if what == kind}
         )
 
-    def fail(self, kind: str, error: Exception, after: int = 0) -> None:
+    def fail(self, kind, error, after=0):
         """From now on let every call of this kind raise; the first `after` ones still work."""
         self._failures[kind] = after, error
 
-    def heal(self) -> None:
+    def heal(self):
         """Let nothing fail any more."""
         self._failures.clear()
         self.limit = 1 << 40
 
-    def note(self, kind: str, count: int = 1) -> None:
+    def note(self, kind, count=1):
         """Count, or fail."""
         if kind in self._failures:
             left, error = self._failures[kind]
@@ -141,14 +132,14 @@ class _State(threading.local):
     fusing = False
     pool: Any = None  # where memory comes from, if it is not the default one
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.streams: list[Stream] = []
 
 
 _state = _State()
 
 
-def _caller() -> str:
+def _caller():
     frame: Any = sys._getframe(1)
     while frame.f_code.co_filename == __file__ or "contextlib" in frame.f_code.co_filename:
         frame = frame.f_back
@@ -161,37 +152,38 @@ def _caller() -> str:
 class Stream:
     """A queue of work, with a clock that says what work it comes after."""
 
-    def __init__(self, device: Device, non_blocking: bool = False) -> None:
+    def __init__(self, device, non_blocking=False):
         self.device, self.number, self.clock = device, id(self), Counter[int]()
         self._pending: list[Callable[[], None]] = []
         self.graph: Graph | None = None  # while it captures
 
-    def begin_capture(self) -> None:
+    def begin_capture(self):
         self.device.note("capture")
         if self is self.device.null:
             raise RuntimeError("cannot capture on the default (legacy) stream")
         self.graph = Graph(self.device)
 
-    def end_capture(self) -> Graph:
-        graph, self.graph = self.graph, None
+    def end_capture(self):
+        graph = self.graph
+        self.graph = None
         graph.end()
         self.device.note("graph")
         return graph
 
-    def refuse(self, what: str) -> None:
+    def refuse(self, what):
         """Fail while it captures, and let the capture fail."""
         if self.graph is not None:
             self.graph.is_invalid = True
             raise CUDARuntimeError(f"cudaErrorStreamCaptureUnsupported: {what}")
 
-    def __enter__(self) -> Stream:
+    def __enter__(self):
         _state.streams.append(self)
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, *error):
         _state.streams.pop()
 
-    def begin(self, reads: list[Memory], writes: list[Memory]) -> None:
+    def begin(self, reads, writes):
         """One more piece of work."""
         self.clock |= self.device.host
         self.clock[self.number] += 1
@@ -200,31 +192,33 @@ class Stream:
         for memory in writes:
             for reader in memory.readers.items():
                 self._check(reader, memory)
-            memory.writer, memory.readers = (self.number, self.clock[self.number]), {}
+            memory.writer = (self.number, self.clock[self.number])
+            memory.readers = {}
         for memory in reads:
             memory.readers[self.number] = self.clock[self.number]
 
-    def _check(self, other: tuple[int, int], memory: Memory) -> None:
+    def _check(self, other, memory):
         if other[1] > self.clock[other[0]]:
             raise StreamOrderError(
                 f"{_caller()} uses {memory.size} bytes that another stream still works on"
             )
 
-    def later(self, action: Callable[[], None]) -> None:
+    def later(self, action):
         self._pending.append(action)
 
-    def synchronize(self) -> None:
+    def synchronize(self):
         self.refuse("a wait")
         self.device.note("wait")
         self.device.host |= self.clock
-        pending, self._pending = self._pending, []
+        pending = self._pending
+        self._pending = []
         for action in pending:
             action()
 
-    def wait_event(self, event: Event) -> None:
+    def wait_event(self, event):
         self.clock |= event.clock
 
-    def record(self, event: Event | None = None) -> Event:
+    def record(self, event=None):
         event = event or Event(self.device)
         event.record(self)
         return event
@@ -233,12 +227,14 @@ class Stream:
 class Graph:
     """The calls of a captured stream."""
 
-    def __init__(self, device: Device) -> None:
-        self.device, self.is_invalid = device, False
-        self.calls, self.memory = list[Callable[[], None]](), dict[int, Any]()
+    def __init__(self, device):
+        self.device = device
+        self.is_invalid = False
+        self.calls = list[Callable[[], None]]()
+        self.memory = dict[int, Any]()
         self._before = [(values, values.copy()) for values in device.roots.values()]
 
-    def end(self) -> None:
+    def end(self):
         """Nothing has run yet: what was there is as before, and new memory holds anything."""
         known = {id(values) for values, _ in self._before}
         for values in [
@@ -251,7 +247,7 @@ class Graph:
         if self.is_invalid:
             raise CUDARuntimeError("cudaErrorStreamCaptureInvalidated")
 
-    def launch(self) -> None:
+    def launch(self):
         self.device.note("replay")
         for memory, pool in self.memory.values():
             if memory() is None and (pool is None or pool() is None):
@@ -268,34 +264,38 @@ class Graph:
 class Pool:
     """Memory for those who ask it."""
 
-    def malloc(self, size: int) -> None:
+    def malloc(self, size):
         raise NotImplementedError
 
 
 class Event:
     """A mark in a stream's queue."""
 
-    def __init__(self, device: Device, block: bool = False, disable_timing: bool = False) -> None:
-        self.device, self.clock, self._pending = device, Counter[int](), list[Callable[[], None]]()
+    def __init__(self, device, block=False, disable_timing=False):
+        self.device = device
+        self.clock = Counter[int]()
+        self._pending = list[Callable[[], None]]()
 
-    def record(self, stream: Stream | None = None) -> None:
+    def record(self, stream=None):
         stream = stream or _stream(self.device)
-        self.clock, self._pending = stream.clock.copy(), list(stream._pending)
+        self.clock = stream.clock.copy()
+        self._pending = list(stream._pending)
         stream._pending.clear()
         stream.later(self._deliver)
 
-    def _deliver(self) -> None:
-        pending, self._pending = self._pending, []
+    def _deliver(self):
+        pending = self._pending
+        self._pending = []
         for action in pending:
             action()
 
-    def synchronize(self) -> None:
+    def synchronize(self):
         self.device.note("wait")
         self.device.host |= self.clock
         self._deliver()
 
 
-def _stream(device: Device) -> Stream:
+def _stream(device):
     return _state.streams[-1] if _state.streams else device.null
 
 
@@ -304,9 +304,12 @@ class Memory:
 
     size = 0
 
-    def __init__(self, device: Device, size: int) -> None:
-        self.device, self.home, self.pool = device, _stream(device), _state.pool
-        self.writer, self.readers = (0, 0), dict[int, int]()
+    def __init__(self, device, size):
+        self.device = device
+        self.home = _stream(device)
+        self.pool = _state.pool
+        self.writer = (0, 0)
+        self.readers = dict[int, int]()
         device.note("alloc" if self.pool is None else "pool")
         if device.used + size > device.limit:
             raise OutOfMemoryError(
@@ -315,7 +318,7 @@ class Memory:
         device.used += size
         self.size = size
 
-    def __del__(self) -> None:
+    def __del__(self):
         self.device.used -= self.size
         known = self.home.clock | self.device.host
         if self.pool is None and any(
@@ -337,23 +340,19 @@ class ndarray:
     __array_ufunc__: Any = None  # so that NumPy refuses to mix
     __hash__: Any = None
 
-    def __init__(
-        self, device: Device, values: np.ndarray, memory: Memory | None = None, root: Any = None
-    ) -> None:
+    def __init__(self, device, values, memory=None, root=None):
         self.base = root if root is None or root.base is None else root.base
-        self._device, self._values, self.data = (
-            device,
-            values,
-            types.SimpleNamespace(ptr=values.ctypes.data),
-        )
+        self._device = device
+        self._values = values
+        self.data = types.SimpleNamespace(ptr=values.ctypes.data)
         self._memory = memory or Memory(device, values.nbytes)
         if memory is None:
             device.roots[id(values)] = values
 
-    def __array__(self, *_: Any, **__: Any) -> Any:
+    def __array__(self, *_, **__):
         raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`")
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name):
         if name == "T":
             return self.transpose()
         if name in ("device", "flat", "cstruct") or not _in_all("attributes", name):
@@ -367,7 +366,7 @@ class ndarray:
             )
         return getattr(self._values, name)
 
-    def __getitem__(self, place: Any) -> ndarray:
+    def __getitem__(self, place):
         _refuse_fusing("indexing")
         arrays = _indices(self._device, place)
         masks = [index for index in arrays if index.dtype == bool]
@@ -377,15 +376,13 @@ class ndarray:
         if masks:
             self._device.note("launch")
             _wait(self._device)
-        new, values, index = (
-            _new(self._device, np.asarray(result), [self, *arrays]),
-            self._values,
-            _plain(place),
-        )
+        new = _new(self._device, np.asarray(result), [self, *arrays])
+        values = self._values
+        index = _plain(place)
         _again(self._device, lambda: values[index], [self, *arrays], [new])
         return new
 
-    def __setitem__(self, place: Any, value: Any) -> None:
+    def __setitem__(self, place, value):
         _refuse_fusing("assignment")
         if isinstance(value, np.ndarray):
             raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
@@ -398,22 +395,16 @@ class ndarray:
         _work(self._device, 2 if arrays else 1, used, [self])
         _again(self._device, write, [self, *used])
 
-    def __len__(self) -> int:
+    def __len__(self):
         return len(self._values)
 
-    def __deepcopy__(self, memo: object) -> ndarray:
+    def __deepcopy__(self, memo):
         return self.copy()
 
-    def __iter__(self) -> Iterator[ndarray]:
+    def __iter__(self):
         return (self[place] for place in range(len(self)))
 
-    def get(
-        self,
-        stream: Any = None,
-        order: str = "C",
-        out: np.ndarray | None = None,
-        blocking: bool = True,
-    ) -> Any:
+    def get(self, stream=None, order="C", out=None, blocking=True):
         """Copy to host memory: at once, or into `out` whenever the stream is waited for."""
         queue = stream or _stream(self._device)
         queue.refuse("a download")
@@ -438,7 +429,7 @@ class ndarray:
         queue.later(lambda: out.__setitem__(..., values))
         return out
 
-    def set(self, arr: np.ndarray, stream: Any = None) -> None:
+    def set(self, arr, stream=None):
         """Copy from host memory."""
         if not isinstance(arr, np.ndarray) or (arr.shape, arr.dtype) != (self.shape, self.dtype):
             raise TypeError("expected a NumPy array of the same shape and dtype")
@@ -451,7 +442,7 @@ class ndarray:
             kept = arr.copy()
             queue.later(lambda: self._compare(arr, kept))
 
-    def _compare(self, now: np.ndarray, then: np.ndarray) -> None:
+    def _compare(self, now, then):
         if now.tobytes() != then.tobytes():
             self._device.faults.append("host memory was changed while a queued upload read it")
 
@@ -459,20 +450,20 @@ class ndarray:
 ndarray.__module__ = "cupy"
 
 
-def _refuse_fusing(what: str) -> None:
+def _refuse_fusing(what):
     if _state.fusing:
         raise TypeError(f"fusing: no {what}")
 
 
-def _in_all(group: str, name: str) -> bool:
+def _in_all(group, name):
     return name in TABLE[group]
 
 
-def _is_pinned(device: Device, array: np.ndarray) -> bool:
+def _is_pinned(device, array):
     return any(np.shares_memory(array, one) for one in device.pinned)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value):
     """The values behind an argument; NumPy arrays are refused."""
     if isinstance(value, ndarray):
         return value._values
@@ -481,7 +472,7 @@ def _plain(value: Any) -> Any:
     return type(value)(_plain(part) for part in value) if type(value) in (tuple, list) else value
 
 
-def _indices(device: Device, place: Any) -> list[ndarray]:
+def _indices(device, place):
     """The arrays of an index. CuPy would upload others, and wraps what is out of range; NumPy
     raises.
     """
@@ -491,7 +482,7 @@ def _indices(device: Device, place: Any) -> list[ndarray]:
     return [part for part in parts if isinstance(part, ndarray)]
 
 
-def _arrays(value: Any) -> list[ndarray]:
+def _arrays(value):
     if isinstance(value, ndarray):
         return [value]
     return (
@@ -501,18 +492,16 @@ def _arrays(value: Any) -> list[ndarray]:
     )
 
 
-def _work(
-    device: Device, launches: int, reads: list[ndarray], writes: list[ndarray], kind: str = "launch"
-) -> None:
+def _work(device, launches, reads, writes, kind="launch"):
     device.note(kind, launches)
     _stream(device).begin([array._memory for array in reads], [array._memory for array in writes])
 
 
-def _again(device: Device, call: Callable[[], Any], used: list[ndarray], results: Any = ()) -> None:
+def _again(device, call, used, results=()):
     """Let a graph that is being captured make this call later, whose answers then go to `results`."""
     places = [one._values if isinstance(one, ndarray) else None for one in results]
 
-    def repeat() -> None:
+    def repeat():
         for place, values in zip(places, _sequence(call()), strict=False):
             if place is not None and not np.may_share_memory(
                 place, values := getattr(values, "_values", values)
@@ -525,15 +514,13 @@ def _again(device: Device, call: Callable[[], Any], used: list[ndarray], results
             graph.memory[id(memory)] = weakref.ref(memory), memory.pool
 
 
-def _wait(device: Device) -> None:
+def _wait(device):
     _stream(device).refuse("a wait")
     device.note("download")
     _stream(device).synchronize()
 
 
-def _new(
-    device: Device, values: np.ndarray, reads: list[ndarray], name: str = "", launches: int = 1
-) -> ndarray:
+def _new(device, values, reads, name="", launches=1):
     """A new array, written by a kernel that read others."""
     if name not in KEEP_ORDER:
         values = np.asarray(values, order="C")
@@ -542,7 +529,7 @@ def _new(
     return result
 
 
-def _check_call(name: str, group: str, given: int, options: dict[str, Any]) -> None:
+def _check_call(name, group, given, options):
     """Refuse parameters that CuPy lacks."""
     if name not in TABLE[group]:
         raise AttributeError(f"CuPy has no {name!r}")
@@ -560,14 +547,7 @@ def _check_call(name: str, group: str, given: int, options: dict[str, Any]) -> N
         raise TypeError(f"CuPy: {name}() takes {len(by_place)} arguments by place, got {given}")
 
 
-def _call(
-    device: Device,
-    name: str,
-    group: str,
-    function: Any,
-    given: tuple[Any, ...],
-    options: dict[str, Any],
-) -> Any:
+def _call(device, name, group, function, given, options):
     """Call a NumPy function on arrays of the device, as CuPy would."""
     _check_call(name, group, len(given) - (group == "methods"), options)
     reads = _arrays(list(given)) + _arrays(
@@ -602,23 +582,22 @@ def _call(
     return tuple(results) if isinstance(result, tuple | list) else results[0]
 
 
-def _product(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+def _product(a, b, out=None):
     """A matrix product; sums of half precision are kept in float32, as on a device."""
     dtype = np.result_type(a, b)
     if a.dtype == b.dtype == np.float16:
-        a, b = a.astype(np.float32), b.astype(np.float32)
+        a = a.astype(np.float32)
+        b = b.astype(np.float32)
     return np.matmul(a, b, out, dtype=np.result_type(a, b), casting="unsafe").astype(
         dtype, copy=False
     )
 
 
-def _sequence(result: Any) -> tuple[Any, ...]:
+def _sequence(result):
     return tuple(result) if isinstance(result, tuple | list) else (result,)
 
 
-def _result(
-    device: Device, name: str, values: np.ndarray, given: tuple[Any, ...], reads: list[ndarray]
-) -> ndarray:
+def _result(device, name, values, given, reads):
     for array in reads:
         if values.size and np.may_share_memory(values, array._values):
             return ndarray(device, values, array._memory, array)
@@ -638,13 +617,13 @@ def _result(
     return _new(device, values, reads, name, launches)
 
 
-def _fits_product(values: np.ndarray) -> bool:
+def _fits_product(values):
     """Whether a product takes an array as it lies in memory."""
     flags = values.flags
     return flags.c_contiguous or (flags.f_contiguous and values.ndim == 2)
 
 
-def _check_mixture(name: str, given: tuple[Any, ...]) -> None:
+def _check_mixture(name, given):
     """Refuse NumPy scalars that change the dtype, which CuPy 13 and 14 do differently, and dtypes
     that CuPy lacks.
     """
@@ -675,11 +654,11 @@ UFUNC_OF = {
 }  # fmt: skip
 
 
-def _operator(ufunc: str, kind: str) -> Any:
+def _operator(ufunc, kind):
     function = getattr(np, ufunc)
     group = "functions" if ufunc == "matmul" else "ufuncs"
 
-    def apply(self: ndarray, *other: Any) -> Any:
+    def apply(self, *other):
         given = (*other, self) if kind == "r" else (self, *other)
         if any(isinstance(one, tuple | list | str) for one in other):
             return NotImplemented
@@ -695,8 +674,8 @@ for _name, _ufunc in UFUNC_OF.items():
         setattr(ndarray, f"__{_kind}{_name}__", _operator(_ufunc, _kind))
 
 
-def _to_python(kind: Any) -> Any:
-    def convert(self: ndarray) -> Any:
+def _to_python(kind):
+    def convert(self):
         if _state.fusing:
             raise TypeError("fusing: no value is known yet")
         return kind(self.get())
@@ -714,13 +693,15 @@ ndarray.item = ndarray.tolist = _to_python(lambda values: values.tolist())  # ty
 
 
 class _Ufunc:
-    def __init__(self, device: Device, name: str) -> None:
-        self._device, self._name, self._function = device, name, getattr(np, name)
+    def __init__(self, device, name):
+        self._device = device
+        self._name = name
+        self._function = getattr(np, name)
 
-    def __call__(self, *given: Any, **options: Any) -> Any:
+    def __call__(self, *given, **options):
         return _call(self._device, self._name, "ufuncs", self._function, given, options)
 
-    def at(self, a: ndarray, indices: Any, b: Any = None) -> None:
+    def at(self, a, indices, b=None):
         if self._name not in AT:
             raise AttributeError(f"CuPy's {self._name} has no `at`")
         _indices(self._device, indices)
@@ -733,12 +714,12 @@ class _Ufunc:
 class _RawKernel:
     """A kernel of `cupyx.jit`, run thread by thread."""
 
-    def __init__(self, device: Device, function: Any, jit: Any) -> None:
-        self._device, self._function, self._jit = device, function, jit
+    def __init__(self, device, function, jit):
+        self._device = device
+        self._function = function
+        self._jit = jit
 
-    def __call__(
-        self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]
-    ) -> None:
+    def __call__(self, grid, block, args):
         if (
             not all(isinstance(one, ndarray) for one in args)
             or not 0 < np.prod(block) <= 1024
@@ -760,11 +741,13 @@ class _Place(NamedTuple):
 class _Module(types.ModuleType):
     """`cupy` or a part of it, with what the table has."""
 
-    def __init__(self, device: Device, path: str, source: Any) -> None:
+    def __init__(self, device, path, source):
         super().__init__(f"cupy.{path}".rstrip("."))
-        self._device, self._path, self._source = device, path, source
+        self._device = device
+        self._path = path
+        self._source = source
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name):
         full = f"{self._path}.{name}".lstrip(".")
         if _in_all("ufuncs", full):
             return _Ufunc(self._device, name)
@@ -780,7 +763,7 @@ class _Module(types.ModuleType):
         raise AttributeError(f"CuPy has no {full!r}")
 
 
-def _asarray(device: Device, given: Any, dtype: Any = None) -> ndarray:
+def _asarray(device, given, dtype=None):
     """`cupy.asarray`: the same array, a cast one, or an upload."""
     if isinstance(given, ndarray):
         return given if dtype is None or given.dtype == dtype else given.astype(dtype)
@@ -791,26 +774,27 @@ def _asarray(device: Device, given: Any, dtype: Any = None) -> ndarray:
     return result
 
 
-def _fuse(device: Device) -> Any:
+def _fuse(device):
     """`cupy.fuse`: a function of elementwise operations, which becomes one kernel."""
 
-    def decorate(function: Any) -> Any:
+    def decorate(function):
         if not inspect.isfunction(function) or not re.fullmatch(r"[a-z_]\w*", function.__name__):
             raise TypeError("only a function with a name can be fused")
 
-        def fused(*given: Any) -> Any:
+        def fused(*given):
             if _state.fusing:
                 return function(*given)
             _plain(given)
 
-            def compute(*given: Any) -> tuple[Any, ...]:
+            def compute(*given):
                 _state.fusing = True
                 try:
                     return _sequence(function(*given))
                 finally:
                     _state.fusing = False
 
-            results, used = compute(*given), _arrays(list(given))
+            results = compute(*given)
+            used = _arrays(list(given))
             _work(device, 1, used, _arrays(list(results)))
             nowhere = Memory(device, 0)  # a graph keeps no memory
             twins = [
@@ -825,7 +809,7 @@ def _fuse(device: Device) -> Any:
     return decorate
 
 
-def _make(device: Device) -> dict[str, types.ModuleType]:
+def _make(device):
     cupy = _Module(device, "", np)
     values: dict[str, Any] = {
         "__version__": TABLE["version"],
@@ -843,7 +827,7 @@ def _make(device: Device) -> dict[str, types.ModuleType]:
     )
 
     @contextlib.contextmanager
-    def using_allocator(malloc: Any) -> Iterator[None]:
+    def using_allocator(malloc):
         _state.pool = weakref.ref(malloc.__self__)
         try:
             yield
@@ -866,7 +850,7 @@ def _make(device: Device) -> dict[str, types.ModuleType]:
         rawkernel=lambda: lambda function: _RawKernel(device, function, jit), atomic_add=np.add.at
     )
 
-    def empty_pinned(shape: Any, dtype: Any = float, order: str = "C") -> np.ndarray:
+    def empty_pinned(shape, dtype=float, order="C"):
         device.pinned.append(np.empty(shape, dtype))
         return device.pinned[-1]
 
@@ -875,7 +859,7 @@ def _make(device: Device) -> dict[str, types.ModuleType]:
 
 
 @contextlib.contextmanager
-def strict_cupy() -> Iterator[Device]:
+def strict_cupy():
     """Put the stand-in in the place of CuPy. At the end, AssertionError tells the faults left."""
     device = Device()
     modules = _make(device)

@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
-_DOMAIN, _FOLDER = "aino", resources.files("uci").joinpath("languages")
+_DOMAIN = "aino"
+_FOLDER = resources.files("uci").joinpath("languages")
 _VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 _spoken: ContextVar[str] = ContextVar("language", default="")
-shows_own_letters: ContextVar[bool] = ContextVar(
-    "letters", default=False
-)  # of the spoken language, for pieces
+# of the spoken language, for pieces
+shows_own_letters: ContextVar[bool] = ContextVar("letters", default=False)
 
 
 @functools.cache
@@ -126,7 +126,8 @@ def page_language(language: str) -> dict[str, object]:
 
     A sentence for one thing or many has a list of forms in the catalogue.
     """
-    catalogue, found = _catalogue(language), dict[str, str | list[str]]()
+    catalogue = _catalogue(language)
+    found = dict[str, str | list[str]]()
     for name, text in _entries(language):
         one, *many = name.split("\0")
         found[one] = text.split("\0") if many else text
@@ -170,10 +171,8 @@ def translate_help(parser: argparse.ArgumentParser) -> None:
 
 @functools.cache
 def _system() -> str:
-    names = [
-        *map(os.environ.get, _VARIABLES),
-        locale.normalize(locale.setlocale(locale.LC_CTYPE)),
-    ]  # Windows' name
+    # Windows' name
+    names = [*map(os.environ.get, _VARIABLES), locale.normalize(locale.setlocale(locale.LC_CTYPE))]
     return _known(re.sub(r"\b(C|POSIX)\b", "en", next(filter(None, names), "")))
 
 

@@ -85,9 +85,8 @@ class GameRows:
 
     def _push(self, stack: np.ndarray, ply: int, move: chess.Move) -> None:
         if move:
-            push(
-                stack, ply, np.uint16(encode_move(self._board, move))
-            )  # uint16 as in arrays: one specialisation
+            # uint16 as in arrays: one specialisation
+            push(stack, ply, np.uint16(encode_move(self._board, move)))
             self._board.push(move)
         else:
             self._board.push(move)

@@ -38,9 +38,8 @@ _UNKNOWN = 350.0
 _KNOWN = 100.0
 _HIGHEST = 5000.0  # rating points
 
-PuzzleFields = Mapping[
-    str, str
-]  # by names of columns in small letters, without anything between them
+# by names of columns in small letters, without anything between them
+PuzzleFields = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -108,9 +107,8 @@ def read_puzzle(fields: PuzzleFields, note: Note = lambda message: None) -> Puzz
         deviation = float(texts[1] or (_KNOWN if texts[0] else _UNKNOWN))
     except ValueError:
         rating = deviation = -1.0
-    if not (
-        0 <= rating <= _HIGHEST and 0 <= deviation <= _HIGHEST
-    ):  # it would spoil the person's own
+    # it would spoil the person's own
+    if not (0 <= rating <= _HIGHEST and 0 <= deviation <= _HIGHEST):
         values = dict(zip(("rating", "deviation"), map(repr, texts), strict=True))
         raise DataError(message("a rating of {rating} with a deviation of {deviation}", **values))
     themes = tuple(re.findall(r"\w+", fields.get("themes", "")))

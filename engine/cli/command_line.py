@@ -154,9 +154,8 @@ def flush_stdout() -> None:
     """
     try:
         sys.stdout.flush()
-    except (
-        OSError
-    ):  # The disk is full, or the pipe is broken; Windows calls that an invalid argument.
+    except OSError:
+        # The disk is full, or the pipe is broken; Windows calls that an invalid argument.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

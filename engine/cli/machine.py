@@ -50,11 +50,8 @@ def physical_memory_mib() -> int | None:
     """Return the machine's memory in MiB, or None if the system does not report it (Windows)."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
-    except (
-        AttributeError,
-        ValueError,
-        OSError,
-    ):  # The system has no sysconf, or sysconf lacks these names.
+    except (AttributeError, ValueError, OSError):
+        # The system has no sysconf, or sysconf lacks these names.
         return None
 
 

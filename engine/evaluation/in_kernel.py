@@ -18,9 +18,8 @@ from engine.native.whole import ByType
 from engine.network.outputs import CHUNK
 
 # Kernels (model, leaves, leaf):
-evaluate_leaf = ByType(
-    "evaluate_leaf"
-)  # row and legal moves -> logits, wdl, moves left and quiet level (`LeafBatch`)
+# row and legal moves -> logits, wdl, moves left and quiet level (`LeafBatch`)
+evaluate_leaf = ByType("evaluate_leaf")
 evaluate_value = ByType("evaluate_value")  # row -> wdl, moves left and quiet level
 evaluate_policy = ByType("evaluate_policy")  # row, legal moves and quiet level -> logits
 

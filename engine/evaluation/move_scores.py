@@ -74,9 +74,8 @@ CENTRE = np.uint64(0x0000001818000000)
 class MoveSpace(NamedTuple):
     """One thread's scratch."""
 
-    hanging: Annotated[
-        np.ndarray, "int64 [64]"
-    ]  # centipawns that would be lost on each square if the mover passed
+    # centipawns that would be lost on each square if the mover passed
+    hanging: Annotated[np.ndarray, "int64 [64]"]
     flipped: Annotated[np.ndarray, "uint64 [16]"]  # the position with the other side to move
     features: Annotated[np.ndarray, "float64 [N_FEATURES]"]
 

@@ -21,24 +21,19 @@ class LeafBatch(NamedTuple):
     """
 
     rows: Annotated[np.ndarray, "uint64 [R, 16]"]  # positions
-    masks: Annotated[
-        np.ndarray, "uint64 [R, 112]"
-    ]  # input planes as bits, mover's view; word 109: fifty-move counter
+    # input planes as bits, mover's view; word 109: fifty-move counter
+    masks: Annotated[np.ndarray, "uint64 [R, 112]"]
     moves: Annotated[np.ndarray, "uint16 [R, 218]"]  # legal moves
     n_moves: Annotated[np.ndarray, "int32 [R]"]  # how many of them there are
-    policy_index: Annotated[
-        np.ndarray, "int16 [R, 218]"
-    ]  # each move's place among the 1858 policy moves
-    logits: Annotated[
-        np.ndarray, "float32 [R, 218]"
-    ]  # out: logits of the legal moves, before the policy temperature
-    wdl: Annotated[
-        np.ndarray, "float32 [R, 3]"
-    ]  # out: chances of win, draw, loss for the row's side to move
+    # each move's place among the 1858 policy moves
+    policy_index: Annotated[np.ndarray, "int16 [R, 218]"]
+    # out: logits of the legal moves, before the policy temperature
+    logits: Annotated[np.ndarray, "float32 [R, 218]"]
+    # out: chances of win, draw, loss for the row's side to move
+    wdl: Annotated[np.ndarray, "float32 [R, 3]"]
     moves_left: Annotated[np.ndarray, "float32 [R]"]  # out: expected plies to the end of the game
-    quiet_level: Annotated[
-        np.ndarray, "int16 [R]"
-    ]  # out: what an in-kernel value leaves for its policy
+    # out: what an in-kernel value leaves for its policy
+    quiet_level: Annotated[np.ndarray, "int16 [R]"]
 
 
 def new_leaf_batch(size: int) -> LeafBatch:
@@ -89,9 +84,8 @@ class PartEvaluator(Evaluator, Protocol):
 class InKernelEvaluator(Evaluator, Protocol):
     """An evaluator whose model search kernels run themselves, by the functions of `in_kernel`."""
 
-    search: Mapping[
-        str, Any
-    ]  # parameters of searches with it, by name (`engine.search.tree.params`)
+    # parameters of searches with it, by name (`engine.search.tree.params`)
+    search: Mapping[str, Any]
 
     def new_model(self) -> Any:
         """Return a NamedTuple of arrays for one more thread: shared weights and its own scratch."""

@@ -71,9 +71,8 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
                 make_durable(stream.fileno())
             replace(temporary, path)
         except BaseException as error:
-            if (
-                temporary.exists()
-            ):  # on a read-only disk, the error of removing it would hide this one
+            # on a read-only disk, the error of removing it would hide this one
+            if temporary.exists():
                 temporary.unlink()
             if isinstance(error, OSError) and error.filename == str(temporary):
                 error.filename = None

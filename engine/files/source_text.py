@@ -30,7 +30,8 @@ class Splice(NamedTuple):
 
 def splice(text: bytes, splices: Sequence[Splice]) -> bytes:
     """Return a text in UTF-8 with its splices, which stand in order and do not overlap."""
-    parts, at = list[bytes](), 0
+    parts = list[bytes]()
+    at = 0
     for begin, end, words in splices:
         parts += [text[at:begin], words.encode()]
         at = end
@@ -60,7 +61,8 @@ class SourceText:
         Raises DataError where a place of the text has no place among the bytes, or where the words
         cannot be written so that they are read again.
         """
-        parts, at = list[bytes](), 0
+        parts = list[bytes]()
+        at = 0
         for begin, end, words in splices:
             first, code = self._locate(begin)
             last = first if end == begin else self._locate(end)[0]
@@ -76,7 +78,8 @@ class SourceText:
         number = min(bisect_right(self._begins, place), len(self._pieces)) - 1
         if number < 0:
             return 0, "utf-8"
-        piece, at = self._pieces[number], place - self._begins[number]
+        piece = self._pieces[number]
+        at = place - self._begins[number]
         mark = len(piece.raw) - len(piece.raw.removeprefix(_MARK.encode(piece.encoding or "utf-8")))
         ahead = 0 if number else mark
         line_begin = piece.text.rfind(b"\n", 0, at) + 1

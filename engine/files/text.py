@@ -29,23 +29,15 @@ from urllib.parse import unquote
 from engine.errors import ARCHIVES, DataError, message, why_unreadable
 from engine.files.packed import ZIP_MAGIC, opener_of
 
-_WIDE_ENCODINGS = (
-    "utf-32-le",
-    "utf-32-be",
-    "utf-16-le",
-    "utf-16-be",
-)  # The mark of UTF-32 begins with that of UTF-16.
+# The mark of UTF-32 begins with that of UTF-16.
+_WIDE_ENCODINGS = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 _MARK = "\ufeff"
 LONGEST_LINE = 1 << 24  # bytes; no valid file has a longer line
 LOOKED_AT = 1 << 16  # bytes that tell what a file holds
 _MOST_NAMED = 9  # files of an archive in a message
 LARGEST_TEXT = 1 << 28  # bytes of a file that is read at once: a packed one may claim any size
-PACKED_ERRORS = (
-    OSError,
-    EOFError,
-    lzma.LZMAError,
-    zlib.error,
-)  # what reading a damaged packed file raises
+# what reading a damaged packed file raises
+PACKED_ERRORS = (OSError, EOFError, lzma.LZMAError, zlib.error)
 _BRACKET = rb"\[/?(?:pgn|PGN|Pgn|code|CODE|Code|pre|quote|QUOTE|Quote)\b"
 _WRAPPER = (
     rb"(?:%b(?![ \t]*\")[^\]\n]{0,99}\]|</?(?:pre|PRE|code|CODE|pgn|PGN|textarea)\b[^>\n]{0,99}>"
@@ -60,9 +52,8 @@ _QUOTE = rb"(?:'{1,2}|&quot;|\xe2\x80[\x98-\x9f\xb3\xb9\xba]|\xc2[\xab\xbb])"
 _TAG = re.compile(
     rb"\n([ \t]*\[\w+(?:[ \t]|\xc2\xa0)*)%b([^\n]*?)(?:%b|\")(?=[ \t]*\])" % (_QUOTE, _QUOTE)
 )
-_PLAIN_LETTERS = str.maketrans(
-    {"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"}
-)  # which have no accents
+# which have no accents
+_PLAIN_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"})
 
 
 def is_hidden(name: str) -> bool:
@@ -421,7 +412,8 @@ class _Joined(io.RawIOBase):
     """Files one behind the other, with an empty line between them."""
 
     def __init__(self, files: Iterator[IO[bytes]]) -> None:
-        self._files, self._file = files, next(files)
+        self._files = files
+        self._file = next(files)
 
     def readable(self) -> bool:
         return True

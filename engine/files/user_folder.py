@@ -23,6 +23,5 @@ def user_folder(kind: str) -> Path | None:
     else:
         names = [os.environ.get(f"XDG_{kind.upper()}_HOME", ""), _USUAL[kind]]
     paths = (Path(os.path.expanduser(name)) for name in names)
-    return next(
-        (path for path in paths if path.is_absolute()), None
-    )  # the standard ignores a relative one
+    # the standard ignores a relative one
+    return next((path for path in paths if path.is_absolute()), None)

@@ -26,8 +26,11 @@ class AwakeClock:
         now: Callable[[], float] = time.monotonic,
         worked: Callable[[], float] = time.process_time,
     ) -> None:
-        self._now, self._worked, self._paused_s = now, worked, 0.0
-        self._latest, self._lock = (now(), worked()), threading.RLock()
+        self._now = now
+        self._worked = worked
+        self._paused_s = 0.0
+        self._latest = (now(), worked())
+        self._lock = threading.RLock()
 
     def read(self) -> float:
         """Return the seconds."""

@@ -31,9 +31,8 @@ class CompileSteps(event.Listener):
 
     def on_end(self, event: Any) -> None:
         dispatcher = event.data["dispatcher"]
-        compiled = dispatcher.overloads.get(
-            tuple(event.data["args"])
-        )  # None where the compilation failed
+        # None where the compilation failed
+        compiled = dispatcher.overloads.get(tuple(event.data["args"]))
         module = str(dispatcher.py_func.__module__)  # None of what Numba makes from text
         if compiled is not None and module.split(".")[0] not in ("numba", "llvmlite"):
             self._each(1 + getattr(compiled.library, "parts", 0) // _PARTS_A_STEP)

@@ -15,9 +15,8 @@ def dot_quads(quads, weights, at):
     """Sixteen int32 sums over all inputs: `quads` int32 [n], four unsigned bytes each, n a multiple
     of 8; `weights` int8 from `at` on, 64 for a quad: four for each output.
     """
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = splat_int(
-        np.int32(0)
-    )  # Eight, because each waits for its own last sum.
+    # Eight, because each waits for its own last sum.
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = splat_int(np.int32(0))
     for quad in range(0, len(quads), 8):
         w = at + 64 * quad
         s0 = dot_bytes(s0, splat_int(quads[quad]), load_ints(weights, w))

@@ -22,9 +22,8 @@ _LN2_HIGH = (
     0.693147180369123816490  # Its last bits are 0, so that products with exponents are exact.
 )
 _LN2_LOW = 1.90821492927058770002e-10
-_SHIFT = (
-    1.5 * 2.0**52
-)  # Floats of this size have a spacing of 1: adding it rounds to an integer, in the last bits.
+# Floats of this size have a spacing of 1: adding it rounds to an integer, in the last bits.
+_SHIFT = 1.5 * 2.0**52
 _LEAST, _MOST = -708.0, 709.0  # Between them the result is a normal number.
 _MANTISSA, _BIAS = 52, 1023
 _ROOT_HALF_BITS = int(np.float64(math.sqrt(0.5)).view(np.int64))

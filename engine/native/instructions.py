@@ -11,9 +11,8 @@ from numba import types
 from numba.extending import lower_builtin, models, register_model, type_callable
 from numba.types import int64, void
 
-Emit = Callable[
-    [Any, Any, Any, Any], Any
-]  # (context, builder, signature, arguments) -> the value, as Numba lowers
+# (context, builder, signature, arguments) -> the value, as Numba lowers
+Emit = Callable[[Any, Any, Any, Any], Any]
 
 
 def instruction(plain: Callable[..., Any], signature: Callable[..., Any]) -> Callable[[Emit], Emit]:

@@ -181,7 +181,8 @@ def _dot_by_instruction(context, builder, signature, arguments):
 def _dot_by_pairs(context, builder, signature, arguments):
     total, *bytes_ = arguments
     half, shorts = ir.VectorType(_I32, INTS // 2), ir.VectorType(_I16, INTS)
-    ones, sums = ir.Constant(shorts, [1] * INTS), []
+    ones = ir.Constant(shorts, [1] * INTS)
+    sums = []
     for first in (0, INTS // 2):
         part = ir.Constant(half, list(range(first, first + INTS // 2)))
         operands = [

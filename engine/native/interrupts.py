@@ -50,7 +50,8 @@ class Uninterrupted:
 
     def __exit__(self, *error: object) -> None:
         self._is_holding = False
-        held, self._held = self._held, None
+        held = self._held
+        self._held = None
         if self._own_steps is not None:
             self._own_steps.__exit__(None, None, None)
         if held is not None:

@@ -134,7 +134,9 @@ class PartFiles(KernelFiles):
         """No process needs it that has the kernels of which it is a part."""
 
     def _content(self, name: str, result: Any) -> bytes | None:
-        library, described, kind = result.library, result.fndesc, result.signature.return_type
+        library = result.library
+        described = result.fndesc
+        kind = result.signature.return_type
         callees = [one for one in library._linking_libraries if isinstance(one, PartLibrary)]
         variables = [variable.name for variable in library._final_module.global_variables]
         if (
@@ -148,9 +150,8 @@ class PartFiles(KernelFiles):
         library._linking_libraries = callees
         for function in library._final_module.functions:
             if not function.is_declaration and function.name != described.mangled_name:
-                function.linkage = (
-                    binding.Linkage.internal
-                )  # Numba's own, whose names are of this process
+                # Numba's own, whose names are of this process
+                function.linkage = binding.Linkage.internal
         library._final_module.get_function(described.mangled_name).name = name
         described.mangled_name = library._name = name
         _parts[name] = library, kind

@@ -154,7 +154,8 @@ def lane_sum(lanes):
 
 @instruction(lane_sum, lambda lanes: float32(_lanes))
 def _lane_sum(context, builder, signature, arguments):
-    total, width = arguments[0], LANES
+    total = arguments[0]
+    width = LANES
     while width > 1:  # fold the upper half onto the lower: a fixed tree, so the bits never vary
         width //= 2
         halves = [
@@ -195,7 +196,8 @@ def square_root(lanes):
 
 @instruction(square_root, lambda lanes: _lanes(_lanes))
 def _square_root(context, builder, signature, arguments):
-    kind, name = ir.FunctionType(_VECTOR, [_VECTOR]), f"llvm.sqrt.v{LANES}f32"
+    kind = ir.FunctionType(_VECTOR, [_VECTOR])
+    name = f"llvm.sqrt.v{LANES}f32"
     return builder.call(get_or_insert_function(builder.module, kind, name), arguments)
 
 

@@ -22,15 +22,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 CACHE_LINE = 64  # bytes; sixteen floats
-_OPERATORS = {
-    ast.Add: operator.add,
-    ast.Mult: operator.mul,
-    ast.FloorDiv: operator.floordiv,
-}  # of shapes
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = (
-    -1,
-    -3,
-)  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h
+# of shapes
+_OPERATORS = {ast.Add: operator.add, ast.Mult: operator.mul, ast.FloorDiv: operator.floordiv}
+# M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = (-1, -3)
 Arrays = TypeVar("Arrays", bound=Any)
 
 
@@ -62,9 +57,8 @@ def keep_freed_memory() -> None:
     """
     with suppress(AttributeError, OSError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
-        if mallopt(
-            _MMAP_THRESHOLD, 32 << 20
-        ):  # alone, a limit of the heap would leave larger arrays outside it
+        # alone, a limit of the heap would leave larger arrays outside it
+        if mallopt(_MMAP_THRESHOLD, 32 << 20):
             mallopt(_TRIM_THRESHOLD, 1 << 30)
 
 
@@ -85,7 +79,8 @@ def buffers(
     given: fields that exist already. sizes: what names in shapes stand for that are no constants of
     its module. A field that is another such record is made in the same way.
     """
-    fields, names = dict(given), ChainMap(sizes, vars(sys.modules[kind.__module__]))
+    fields = dict(given)
+    names = ChainMap(sizes, vars(sys.modules[kind.__module__]))
     for name, (part, shape) in _plan(kind).items():
         if name not in given:
             fields[name] = (

@@ -46,11 +46,8 @@ _PROCESSOR = llvmlite.binding.get_default_triple().split("-")[0]
 # Instructions that take some ten nanoseconds; elsewhere there is none. Arm's own hint for such
 # loops takes one.
 _ISB = ("llvm.aarch64.isb", [15])
-_PAUSES = {
-    "x86_64": ("llvm.x86.sse2.pause", []),
-    "aarch64": _ISB,
-    "arm64": _ISB,
-}  # Apple's name is arm64.
+# Apple's name is arm64.
+_PAUSES = {"x86_64": ("llvm.x86.sse2.pause", []), "aarch64": _ISB, "arm64": _ISB}
 
 
 def _lock_address(context, builder, array_type, records, number):

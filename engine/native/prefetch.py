@@ -8,7 +8,9 @@ from numba.types import int64, void
 from engine.native.instructions import element_address, instruction
 
 _NUMBER = ir.IntType(32)
-_READ, _KEEP, _DATA = _NUMBER(0), _NUMBER(3), _NUMBER(1)
+_READ = _NUMBER(0)
+_KEEP = _NUMBER(3)
+_DATA = _NUMBER(1)
 
 
 def prefetch(array, index):

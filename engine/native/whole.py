@@ -205,7 +205,8 @@ class _WithoutCounting(_FunctionCompiler):
     targetoptions: dict[str, Any]
 
     def _compile_core(self, args: Any, return_type: Any) -> Any:
-        options, usual = self.targetoptions, gc.get_threshold()
+        options = self.targetoptions
+        usual = gc.get_threshold()
         gc.set_threshold(*_GARBAGE)
         try:
             self.targetoptions = {**options, "_nrt": False}
@@ -246,11 +247,8 @@ class Kernel(CPUDispatcher):
     """A function compiled with these options of `numba.njit`; compiled kernels may call it too."""
 
     def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
-        options = {
-            "nopython": True,
-            "no_cfunc_wrapper": True,
-            **options,
-        }  # Kernels are never called from C.
+        # Kernels are never called from C.
+        options = {"nopython": True, "no_cfunc_wrapper": True, **options}
         super().__init__(function, targetoptions=options, pipeline_class=_WholeCompiler)
         self._compiler = _without_counting(self)
         self._part = _Part(function, options)

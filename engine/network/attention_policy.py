@@ -18,10 +18,8 @@ from engine.nn.layers.initialization import initial
 from engine.nn.operations import operations_for
 from engine.nn.operations.plain import inner_products
 
-PROMOTION_FROM, PROMOTION_TO = (
-    slice(48, 56),
-    slice(56, 64),
-)  # Squares of the seventh and the eighth rank.
+# Squares of the seventh and the eighth rank.
+PROMOTION_FROM, PROMOTION_TO = (slice(48, 56), slice(56, 64))
 
 
 @register("attention_policy")
@@ -55,14 +53,16 @@ class AttentionPolicy(Layer):
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         by_squares = getattr(x, "ndim", 0) == 3
         check_input(self, x, "B", *((64, self.inputs) if by_squares else (self.inputs, 8, 8)))
-        xp, batch, promotion = backend_of(x).xp, len(x), self.params["promotion"]
-        squares = (
-            x if by_squares else x.reshape(batch, self.inputs, 64).swapaxes(1, 2)
-        )  # (B, 64, C)
+        xp = backend_of(x).xp
+        batch = len(x)
+        promotion = self.params["promotion"]
+        # (B, 64, C)
+        squares = x if by_squares else x.reshape(batch, self.inputs, 64).swapaxes(1, 2)
         (query, key), dense_backward = dense_together(
             {"query": self.query, "key": self.key}, squares, training
         )
-        scale, inner = 1 / math.sqrt(self.depth), operations_for(x).fused(inner_products)
+        scale = 1 / math.sqrt(self.depth)
+        inner = operations_for(x).fused(inner_products)
         scores = product(query, key.swapaxes(1, 2)) * scale  # (B, 64, 64)
         last_rank = key[:, PROMOTION_TO]
         offsets = inner(last_rank[:, :, None], promotion)  # (B, 8, 4)
@@ -90,7 +90,8 @@ class AttentionPolicy(Layer):
 
     def onnx(self, graph: Any, x: str) -> Any:
         """Add the nodes of `forward` to an ONNX graph."""
-        squares, promotion = graph.squares(x), self.params["promotion"]
+        squares = graph.squares(x)
+        promotion = self.params["promotion"]
         query, key = graph.layer(self.query, squares), graph.layer(self.key, squares)
         product = graph.node("MatMul", query, graph.node("Transpose", key, perm=[0, 2, 1]))
         scores = graph.times(product, 1 / math.sqrt(self.depth))

@@ -25,13 +25,15 @@ from engine.network import planes
 from engine.network.planes import encode, encode_castling, encode_pieces, is_start_position
 from engine.network.policy_map import INDEX_TO_UCI
 
-CLASSICAL, CANONICAL, HUNDREDS, _REPEATED = 1, 3, 4, 5
+CLASSICAL = 1
+CANONICAL = 3
+HUNDREDS = 4
+_REPEATED = 5
 INPUT_FORMATS = (CLASSICAL, 2, CANONICAL, HUNDREDS, _REPEATED)
-FLIP, FLIP_RANKS, TRANSPOSE = (
-    1,
-    2,
-    4,
-)  # files, ranks, both (a1 to h8): bits of a turn, done in this order
+# files, ranks, both (a1 to h8): bits of a turn, done in this order
+FLIP = 1
+FLIP_RANKS = 2
+TRANSPOSE = 4
 TURNS = 8
 
 _EVEN_FILES, _FILE_PAIRS = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333)
@@ -83,7 +85,9 @@ def _en_passant_square(stack, ply, first):
 @kernel()
 def _encode_repeatable(input_format, stack, ply, first, masks):
     """Write the history back to the last position that cannot be repeated; zero what is left of it."""
-    current, slot, back = stack[ply], 0, 0
+    current = stack[ply]
+    slot = 0
+    back = 0
     side = np.int64(current[layout.SIDE])
     only_repeated = input_format == _REPEATED
     while slot < planes.HISTORY:
@@ -146,7 +150,8 @@ def canonical_turn(masks):
     """
     if masks[planes.CASTLING_PLANE] | masks[planes.CASTLING_PLANE + 1]:
         return np.int64(0)
-    turn, king = np.int64(0), masks[layout.KING]
+    turn = np.int64(0)
+    king = masks[layout.KING]
     if king & _LEFT_FILES:
         turn |= FLIP
     if masks[layout.PAWN] | masks[6 + layout.PAWN]:
@@ -193,7 +198,8 @@ def turned_batch(
     """
     if input_format < CANONICAL:
         return masks, policy_index
-    result, turns = np.empty_like(masks), np.empty(len(masks), np.int64)
+    result = np.empty_like(masks)
+    turns = np.empty(len(masks), np.int64)
     _turn_all(masks, result, turns)
     return result, turned_moves()[turns[:, None], policy_index]
 

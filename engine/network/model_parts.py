@@ -36,7 +36,8 @@ class NetworkSizes:
     def check_sizes(self: Any, **known: Collection[Any]) -> None:
         """Check all numbers, and these fields against their known values. Raises ConfigError."""
         for name, default in ((field.name, field.default) for field in fields(self)):
-            size, least = getattr(self, name), 0 if _MAY_BE_ZERO.fullmatch(name) else 1
+            size = getattr(self, name)
+            least = 0 if _MAY_BE_ZERO.fullmatch(name) else 1
             if type(default) is int and not (
                 type(size) is int and least <= size <= self.largest_size
             ):

@@ -36,18 +36,24 @@ def onnx_graph(tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> bytes
     3] as chances and, with such a head, moves_left [N, 1], plies. Further heads go by their names,
     such as policy_soft.
     """
-    graph, network = Graph(), fold_norms(layers_with(tensors, config)).children()
+    graph = Graph()
+    network = fold_norms(layers_with(tensors, config)).children()
     graph.examples["planes"] = np.zeros((1, PLANES, 8, 8), np.float32)
-    trunk, outputs = graph.layer(network.pop("trunk"), "planes"), {}
+    trunk = graph.layer(network.pop("trunk"), "planes")
+    outputs = {}
     for name, head in network.items():
-        result, size = graph.layer(head, trunk), 3
+        result = graph.layer(head, trunk)
+        size = 3
         if name.startswith("policy"):
-            result, size = graph.node("Flatten", result), POLICY_SIZE
+            result = graph.node("Flatten", result)
+            size = POLICY_SIZE
             result = graph.node("Gather", result, HEAD_INDEX[config.policy], axis=1)
         elif name == "moves_left":
-            result, size = graph.times(graph.node("Relu", result), MOVES_LEFT_SCALE), 1
+            result = graph.times(graph.node("Relu", result), MOVES_LEFT_SCALE)
+            size = 1
         elif name.startswith("value"):  # win - loss
-            halves, name = graph.times(result, 0.5), name.replace("value", "wdl", 1)
+            halves = graph.times(result, 0.5)
+            name = name.replace("value", "wdl", 1)
             result = graph.product(
                 halves, np.array([[1.0], [0.0], [-1.0]]), np.array([0.5, 0.0, 0.5])
             )

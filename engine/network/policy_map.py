@@ -21,23 +21,12 @@ ATTENTION_SQUARES = 64 * 64  # places of the attention head before its 8 * 8 * 3
 NO_POLICY_INDEX = -1
 MIRROR_BOTH_SQUARES = 56 | 56 << 6
 
-_DIRECTIONS = (
-    (0, 1),
-    (1, 1),
-    (1, 0),
-    (1, -1),
-    (0, -1),
-    (-1, -1),
-    (-1, 0),
-    (-1, 1),
-)  # N NE E SE S SW W NW (file, rank)
+# N NE E SE S SW W NW (file, rank)
+_DIRECTIONS = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))
 _KNIGHT_JUMPS = ((1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2))
 _PROMOTION_PIECES = ((4, "q"), (3, "r"), (2, "b"))  # (code in a move, letter) in policy order
-_PROMOTION_PLANE = {
-    3: 64,
-    2: 65,
-    4: 66,
-}  # plane of a north-west promotion by code; add 3 per file eastward
+# plane of a north-west promotion by code; add 3 per file eastward
+_PROMOTION_PLANE = {3: 64, 2: 65, 4: 66}
 
 
 def _plain_plane(source: int, target: int) -> int:
@@ -84,7 +73,8 @@ def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[str, ...]]:
         index_of[source | target << 6 | code << 12] = index
         if code == 0:  # promotion to a knight shares the plain move
             index_of[source | target << 6 | 1 << 12] = index
-        conv_index[index], attention_index[index] = plane * 64 + source, place
+        conv_index[index] = plane * 64 + source
+        attention_index[index] = place
         names.append(chess.square_name(source) + chess.square_name(target) + letters[code])
     return index_of, conv_index, attention_index, tuple(names)
 

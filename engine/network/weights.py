@@ -20,9 +20,8 @@ from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy.inference import SparseNet
 from engine.network.policy.parameters import sparse_config_of
 
-if (
-    TYPE_CHECKING
-):  # a sparse network is loaded without the tower's modules, which need the learning library
+# a sparse network is loaded without the tower's modules, which need the learning library
+if TYPE_CHECKING:
     from engine.network.families import PlanesConfig
     from engine.network.fused.inference import Fused
     from engine.network.lc0.reader import PlanesFile
@@ -86,9 +85,8 @@ def _fused(
         if head not in there:
             raise NetFileError(path, f"{option} {head}", f"only {', '.join(there)}")
     try:
-        if not _answers_in_numbers(
-            tensors, config
-        ):  # its layers go before those to play with are made
+        # its layers go before those to play with are made
+        if not _answers_in_numbers(tensors, config):
             raise NetFileError(path, "finite answers", "infinity or NaN: its weights are too large")
         release_freed_memory()
         if isinstance(config, TowerConfig):

@@ -102,7 +102,10 @@ LINES = (
     "72,38 42,48 28,28 54,10 74,30 70,62 56,90",
 )
 WOBBLE = 0.03  # standard deviation of a point's move; all these are set by hand
-TURN, STRETCH, SLANT = 0.15, 0.12, 0.15  # of the digit's angle in radians, its size, and its lean
+# of the digit's angle in radians, its size, and its lean
+TURN = 0.15
+STRETCH = 0.12
+SLANT = 0.15
 SHIFT = 0.04
 NOISE = 0.1
 
@@ -132,9 +135,8 @@ def _drawn(
     starts: np.ndarray, ends: np.ndarray, count: int, rng: np.random.Generator
 ) -> np.ndarray:
     points, places = np.unique(np.concatenate([starts, ends]), axis=0, return_inverse=True)
-    moved = (
-        points - 0.5 + WOBBLE * rng.standard_normal((count, *points.shape))
-    )  # one move for segments that meet
+    # one move for segments that meet
+    moved = points - 0.5 + WOBBLE * rng.standard_normal((count, *points.shape))
     angle, slant = TURN * rng.standard_normal(count), SLANT * rng.standard_normal(count)
     turn = np.stack(
         [np.cos(angle), -np.sin(angle) + slant, np.sin(angle), np.cos(angle)], axis=1
@@ -153,9 +155,8 @@ def _distances(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     pixels].
     """
     centres = (np.arange(SIDE) + 0.5) / SIDE
-    pixels = np.stack(np.meshgrid(centres, centres), axis=-1).reshape(
-        -1, 2
-    )  # (pixels, 2) as (x, y), row by row
+    # (pixels, 2) as (x, y), row by row
+    pixels = np.stack(np.meshgrid(centres, centres), axis=-1).reshape(-1, 2)
     nearest = np.full((len(starts), len(pixels)), np.inf)
     for start, end in zip(starts.swapaxes(0, 1), ends.swapaxes(0, 1), strict=True):
         along, away = end - start, pixels - start[:, None]  # (B, 2), (B, pixels, 2)

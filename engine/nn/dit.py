@@ -129,7 +129,8 @@ def _lower_bound(value: Any) -> int:
 def _stored_arrays(path: Path, model: Layer, dtype: str) -> dict[str, np.ndarray]:
     """Return contiguous little-endian arrays by name, parameters first."""
     buffers = model.named_buffers()
-    tensors, arrays = model.named_parameters() | buffers, {}
+    tensors = model.named_parameters() | buffers
+    arrays = {}
     with backend_of_all(tensors).guard("the network was saved"):
         tensors = {name: to_numpy(tensor) for name, tensor in tensors.items()}
     for name, tensor in tensors.items():

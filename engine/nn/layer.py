@@ -32,9 +32,8 @@ from engine.nn.summary import layer_text, summary_table
 Array = Any  # numpy.ndarray or cupy.ndarray
 Gradients = dict[str, Array]
 Backward = Callable[[Array], tuple[Array, Gradients]]
-State = dict[
-    str, Any
-]  # what layers keep between two parts of a sequence, by the names of parts; begins empty
+# what layers keep between two parts of a sequence, by the names of parts; begins empty
+State = dict[str, Any]
 
 REGISTRY: dict[str, type[Layer]] = {}
 
@@ -57,14 +56,12 @@ class Layer:
     """
 
     kind: ClassVar[str]  # its name in files, from `register`
-    settings: ClassVar[
-        tuple[str, ...]
-    ]  # the constructor's arguments without rng: attributes that rebuild the layer
+    # the constructor's arguments without rng: attributes that rebuild the layer
+    settings: ClassVar[tuple[str, ...]]
     # Settings that size arrays made without rng; a file must hold as many numbers as their product.
     sizes: ClassVar[tuple[str, ...]] = ()
-    options: ClassVar[frozenset[str]] = (
-        frozenset()
-    )  # what `forward` takes beside x and training: mask, state
+    # what `forward` takes beside x and training: mask, state
+    options: ClassVar[frozenset[str]] = frozenset()
 
     # What a training says of a part whose parameters are all frozen: it computes as in inference,
     # and nothing needs its gradients.
@@ -252,7 +249,8 @@ class Layer:
         another network learned, but not its head. Raises ConfigError when a parameter is missing or
         a name is unknown, with `partial` when nothing fits; ShapeError when a shape differs.
         """
-        parameters, buffers = self.named_parameters(), self.named_buffers()
+        parameters = self.named_parameters()
+        buffers = self.named_buffers()
         own = parameters | buffers
         if partial:
             given = tensors
@@ -527,12 +525,8 @@ def form_of(value: Any) -> str:
     return f"{value.dtype} {list(value.shape)}" if is_array(value) else type(value).__name__
 
 
-_KINDS = {
-    "floating": "f",
-    "integer": "iu",
-    "numeric": "fiu",
-    "bool": "b",
-}  # values are NumPy's dtype kind letters
+# values are NumPy's dtype kind letters
+_KINDS = {"floating": "f", "integer": "iu", "numeric": "fiu", "bool": "b"}
 
 
 def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floating") -> None:

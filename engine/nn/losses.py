@@ -116,7 +116,8 @@ def softmax_cross_entropy(
     if len(places) > 1 or ignore_index is not None:
         counted = xp.ones(places, bool) if ignore_index is None else targets != ignore_index
         gradient = xp.zeros_like(logits)
-        number, loss = int(counted.sum()), 0.0
+        number = int(counted.sum())
+        loss = 0.0
         if number:
             kept = (None if one is None else one[counted] for one in (logits, targets, mask))
             loss, gradient[counted] = softmax_cross_entropy(*kept)
@@ -129,7 +130,8 @@ def _distribution(logits: Array, targets: Array, mask: Array | None) -> Array:
     """Return targets, classes [B] or distributions [B, A], as distributions; or raise an error for
     those that do not fit.
     """
-    xp, actions = backend_of(logits).xp, logits.shape[-1]
+    xp = backend_of(logits).xp
+    actions = logits.shape[-1]
     if targets.ndim == 1:
         if targets.dtype.kind not in "iu":
             raise ShapeError(
@@ -160,7 +162,8 @@ def _distribution(logits: Array, targets: Array, mask: Array | None) -> Array:
 
 def _class_weights(outputs: Array, class_weights: Array | None) -> Array:
     """Return a weight for each class, of the outputs' dtype; 1 where none are given."""
-    xp, actions = backend_of(outputs).xp, outputs.shape[-1]
+    xp = backend_of(outputs).xp
+    actions = outputs.shape[-1]
     if class_weights is None:
         return xp.ones(actions, outputs.dtype)
     if getattr(class_weights, "shape", None) != (actions,) or not bool((class_weights >= 0).all()):
@@ -179,8 +182,10 @@ def _of_each_place(
     reduction: str,
 ) -> tuple[Any, Array]:
     """Return `softmax_cross_entropy` with its options, over the places that are `counted`."""
-    xp, weight = backend_of(logits).xp, 0.0
-    losses, gradient = xp.zeros(counted.shape, logits.dtype), xp.zeros_like(logits)
+    xp = backend_of(logits).xp
+    weight = 0.0
+    losses = xp.zeros(counted.shape, logits.dtype)
+    gradient = xp.zeros_like(logits)
     if counted.any():
         rows, wanted, allowed = (
             None if one is None else one[counted] for one in (logits, targets, mask)
@@ -190,7 +195,8 @@ def _of_each_place(
         weight = float((pure * class_weights).sum()) if is_class else float(len(pure))
         smooth = pure * (1 - smoothing) + smoothing / logits.shape[-1]
         terms, slopes = _soft_parts(rows, smooth * class_weights, allowed, 1)
-        losses[counted], gradient[counted] = -terms.sum(axis=1), slopes
+        losses[counted] = -terms.sum(axis=1)
+        gradient[counted] = slopes
     if reduction == "none":
         return losses, gradient
     total = float(losses.sum())
@@ -204,7 +210,8 @@ def _loss_of_classes(
     logits: Array, targets: Array, ignore_index: int | None
 ) -> tuple[float, Array] | None:
     """Return `softmax_cross_entropy` for classes [B] or [B, T], if a kernel computes it."""
-    operations, count = operations_for(logits), targets.size
+    operations = operations_for(logits)
+    count = targets.size
     counted = targets
     if ignore_index is not None:
         counted = targets[targets != ignore_index]
@@ -245,7 +252,8 @@ def _soft_parts(
     xp, fused = backend_of(logits).xp, operations_for(logits).fused
     usable = logits if mask is None else xp.where(mask, logits, -np.inf)
     shifted = fused(_shifted)(usable, usable.max(axis=1, keepdims=True))
-    powers, targets = xp.exp(shifted), targets.astype(logits.dtype, copy=False)
+    powers = xp.exp(shifted)
+    targets = targets.astype(logits.dtype, copy=False)
     normaliser = powers.sum(axis=1, keepdims=True)
     return fused(_soft_terms)(targets, shifted, normaliser), fused(_soft_slopes)(
         targets, targets.sum(axis=1, keepdims=True), powers, normaliser, count
@@ -271,11 +279,7 @@ def _soft_slopes(
 
 @_in_range
 def sigmoid_binary_cross_entropy(
-    logits: Array,
-    targets: Array,
-    *,
-    class_weights: Array | None = None,
-    reduction: str = "mean",
+    logits: Array, targets: Array, *, class_weights: Array | None = None, reduction: str = "mean"
 ) -> tuple[Any, Array]:
     """Mean cross-entropy of p = sigmoid(logits) against targets in [0, 1], over all n elements of
     equal shapes.
@@ -295,7 +299,8 @@ def sigmoid_binary_cross_entropy(
         )
     targets = targets.astype(logits.dtype, copy=False)
     size = xp.abs(logits)
-    small, wrong = xp.exp(-size), xp.where(logits > 0, 1 - targets, targets)
+    small = xp.exp(-size)
+    wrong = xp.where(logits > 0, 1 - targets, targets)
     losses = xp.where(wrong == 0, 0, size) * wrong + xp.log1p(small)
     slopes = xp.where(logits >= 0, 1, small) / (1 + small) - targets
     if class_weights is not None:

@@ -47,7 +47,8 @@ def accuracy(outputs: Array, targets: Array, ignore_index: int | None = None) ->
         raise ShapeError(f"accuracy: expected at least one example, found outputs {list(given)}")
     check_together("accuracy", outputs=outputs, targets=targets)
     shapes = [given[:-1], given] if ignore_index is None else [given[:-1]]
-    known, is_one = targets == targets, given[1:] == (1,) and wanted == given in shapes
+    known = targets == targets
+    is_one = given[1:] == (1,) and wanted == given in shapes
     if not is_one and (len(given) < 2 or given[-1] < 2 or wanted not in shapes):
         raise ShapeError(f"accuracy: outputs {list(given)} do not fit targets {list(wanted)}")
     if isinstance(targets, np.ndarray) and wanted == given:

@@ -117,7 +117,8 @@ def _fault(init: Callable[..., None], arguments: tuple[Any, ...], named: dict[st
     try:
         signature.bind(*arguments, **named)
     except TypeError as error:
-        text, (_, *expected) = str(error), signature.parameters.values()
+        text = str(error)
+        (_, *expected) = signature.parameters.values()
         shown = ", ".join(str(one.replace(annotation=one.empty)) for one in expected)
         hint = next((text for name, text in ARGUMENTS.items() if f"'{name}'" in str(error)), "")
         return f"{text}; expected ({shown})" + f"; {hint}" * bool(hint)

@@ -58,17 +58,16 @@ def fold_norm(
 
 
 def _folded(conv: Conv2D, norm: BatchNorm) -> Conv2D:
-    weight, bias = (
-        conv.params["weight"].astype(np.float64),
-        conv.params.get("bias", np.float64(0.0)),
-    )
+    weight = conv.params["weight"].astype(np.float64)
+    bias = conv.params.get("bias", np.float64(0.0))
     mean, variance = (
         norm.buffers[name].astype(np.float64) for name in ("running_mean", "running_variance")
     )
     folded = fold_norm(
         weight, norm.params["gamma"], norm.params["beta"], mean - bias, variance, norm.epsilon
     )
-    twin, dtype = copy.copy(conv), conv.params["weight"].dtype
+    twin = copy.copy(conv)
+    dtype = conv.params["weight"].dtype
     twin.bias = True
     twin.params = {
         name: array.astype(dtype) for name, array in zip(("weight", "bias"), folded, strict=True)

@@ -84,8 +84,10 @@ def gradient_check(
     """
     if not isinstance(checked, Layer):
         return _checked_loss(checked, *inputs, **options)
-    rng, x = np.random.default_rng(SEED), floats_as(np.float64, inputs[0])
-    layer, options = checked.to("numpy").astype(np.float64), _here(options)
+    rng = np.random.default_rng(SEED)
+    x = floats_as(np.float64, inputs[0])
+    layer = checked.to("numpy").astype(np.float64)
+    options = _here(options)
     parameters = layer.named_parameters()
     for tensor in parameters.values():
         tensor += 0.3 * rng.standard_normal(tensor.shape)
@@ -139,7 +141,8 @@ def numeric_gradient(value: Callable[[], float], tensor: np.ndarray) -> np.ndarr
 def _checked_loss(
     loss: Callable[..., tuple[float, Any]], outputs: Any, *targets: Any, **options: Any
 ) -> GradientCheck:
-    outputs, options = floats_as(np.float64, outputs), _here(options)
+    outputs = floats_as(np.float64, outputs)
+    options = _here(options)
     targets = tuple(_here({"": target})[""] for target in targets)
     _, by_hand = loss(outputs, *targets, **options)
 
@@ -159,14 +162,12 @@ def _compared(
     numeric = numeric_gradient(value, tensor)
     if not np.isfinite(by_hand).all() or not np.isfinite(numeric).all():
         return CheckedTensor(name, by_hand, numeric, math.inf)
-    scale = max(
-        np.abs(by_hand).max(initial=0), np.abs(numeric).max(initial=0), 1.0
-    )  # squares of large ones overflow
+    # squares of large ones overflow
+    scale = max(np.abs(by_hand).max(initial=0), np.abs(numeric).max(initial=0), 1.0)
     mine, other = by_hand / scale, numeric / scale
     size = float(np.linalg.norm(mine) + np.linalg.norm(other))
-    is_zero = (
-        np.abs(by_hand).max(initial=0) < 1e-12 and np.abs(numeric).max(initial=0) < ROUNDING
-    )  # by mathematics
+    # by mathematics
+    is_zero = np.abs(by_hand).max(initial=0) < 1e-12 and np.abs(numeric).max(initial=0) < ROUNDING
     return CheckedTensor(
         name, by_hand, numeric, 0.0 if is_zero else float(np.linalg.norm(mine - other)) / size
     )

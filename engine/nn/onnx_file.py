@@ -31,11 +31,8 @@ _ACTIVATIONS = {
     "elu": "Elu", "celu": "Celu",
 }  # fmt: skip
 _SQUARED = {"squared_relu": "relu", "squared_clipped_relu": "clipped_relu"}
-_RECURRENT = {
-    1: ("RNN", [0]),
-    3: ("GRU", [1, 0, 2]),
-    4: ("LSTM", [0, 2, 1, 3]),
-}  # by the number of gates, their order
+# by the number of gates, their order
+_RECURRENT = {1: ("RNN", [0]), 3: ("GRU", [1, 0, 2]), 4: ("LSTM", [0, 2, 1, 3])}
 _FAR_BELOW_ZERO = np.array(np.finfo(np.float32).min)
 
 
@@ -54,8 +51,10 @@ def save_onnx(
     given: Any = model
     if not isinstance(given, Layer):
         raise ConfigError(f"save_onnx(path, model, x): expected a layer, found {given!r:.60}")
-    model, graph = model.to("numpy").astype(np.float32), Graph()
-    x, options = floats_as(np.float32, x), {} if mask is None else {"mask": to_numpy(mask)}
+    model = model.to("numpy").astype(np.float32)
+    graph = Graph()
+    x = floats_as(np.float32, x)
+    options = {} if mask is None else {"mask": to_numpy(mask)}
     graph.examples = _named(x, options)
     inputs = {
         name: tensor_type(one.dtype, _sides(name, one, free))
@@ -82,7 +81,8 @@ def _outputs(
     """Return the outputs for the example, and their sides: names of those that change with a free
     axis of the inputs.
     """
-    inputs, shown = _named(x, options), named_parts(model(x, **options), "y")
+    inputs = _named(x, options)
+    shown = named_parts(model(x, **options), "y")
     sides = {name: _sides(name, one, {0} & {*free}) for name, one in shown.items()}
     for axis in sorted({*free} - {0}):
         others, found = _at_other_length(model, x, options, axis)
@@ -391,7 +391,8 @@ class Graph(Nodes):
     ) -> tuple[str, ...]:
         """Run x [T, B, inputs]; return y [T, 1, B, H] and the state after it."""
         kind, order = _RECURRENT[layer.gates]
-        params, later = layer.params, np.zeros_like(layer.params["bias"])
+        params = layer.params
+        later = np.zeros_like(layer.params["bias"])
         if "candidate_bias" in params:
             later[2 * layer.hidden :] = params["candidate_bias"]
         arrays = (params["input_weight"], params["hidden_weight"], params["bias"], later)
@@ -402,10 +403,8 @@ class Graph(Nodes):
         form = (
             {"linear_before_reset": int(not layer.reset_first)} if isinstance(layer, nn.GRU) else {}
         )
-        inputs, form = (
-            (weight, hidden_weight, np.concatenate(biases, axis=1)),
-            form | {"hidden_size": layer.hidden},
-        )
+        inputs = (weight, hidden_weight, np.concatenate(biases, axis=1))
+        form = form | {"hidden_size": layer.hidden}
         return self.node(
             kind, x, *inputs, "", *states, outputs=1 + layer.states, direction=direction, **form
         )
@@ -414,14 +413,12 @@ class Graph(Nodes):
         self, layer: Recurrent, x: str, states: Sequence[str], mask: str
     ) -> tuple[str, ...]:
         """As `_steps`, in the layer's direction; a state stays as it is where the mask is False."""
-        shown = self.node(
-            "Unsqueeze", self.node("Transpose", mask, perm=[1, 0]), np.array([2])
-        )  # [T, B, 1]
-        before, (row, is_shown) = (
-            [self.new_name("state") for _ in states],
-            map(self.new_name, ("row", "shown")),
-        )
-        outside, self.nodes = self.nodes, []
+        # [T, B, 1]
+        shown = self.node("Unsqueeze", self.node("Transpose", mask, perm=[1, 0]), np.array([2]))
+        before = [self.new_name("state") for _ in states]
+        (row, is_shown) = map(self.new_name, ("row", "shown"))
+        outside = self.nodes
+        self.nodes = []
         _, *after = self._steps(
             layer, self.node("Unsqueeze", row, np.array([0])), before, "forward"
         )
@@ -432,7 +429,8 @@ class Graph(Nodes):
         starts = dict.fromkeys([*before, row], tensor_type(np.float32)) | {
             is_shown: tensor_type(np.bool_)
         }
-        body, self.nodes = self.graph(self.nodes, starts, ends), outside
+        body = self.graph(self.nodes, starts, ends)
+        self.nodes = outside
         way = [int(layer.reverse)]
         ways = {"scan_input_directions": way * 2, "scan_output_directions": way}
         *ends, y = self.node(
@@ -531,7 +529,8 @@ class Graph(Nodes):
         return found
 
     def _encoder(self, layer: nn.Encoder, x: str, mask: str | None = None) -> str:
-        x, table = self.squares(x), [self.weight(array) for array in layer.params.values()]
+        x = self.squares(x)
+        table = [self.weight(array) for array in layer.params.values()]
         for one in layer.layers.values():
             x = self.layer(one, (x, *table) if table else x, mask)
         return x

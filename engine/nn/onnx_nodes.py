@@ -75,11 +75,10 @@ class Nodes:
 
     def weight(self, array: np.ndarray) -> str:
         """Add an array, float32 or int64."""
-        array, name = (
-            np.asarray(array, "<i8" if array.dtype.kind == "i" else "<f4"),
-            self.new_name("weight"),
-        )
-        kind, data = ELEMENT_TYPES[array.dtype.name], array.tobytes()
+        array = np.asarray(array, "<i8" if array.dtype.kind == "i" else "<f4")
+        name = self.new_name("weight")
+        kind = ELEMENT_TYPES[array.dtype.name]
+        data = array.tobytes()
         self.weights.append({"name": name, "type": kind, "dims": array.shape, "data": data})
         return name
 

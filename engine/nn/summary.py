@@ -79,9 +79,8 @@ def _traced(layer: Any, path: str, outputs: dict[str, Any]) -> Any:
 
         def forward(*arguments: Any, **options: Any) -> Any:
             y, backward = plain_forward(*arguments, **options)
-            outputs[path] = (
-                y[0] if isinstance(y, tuple) else y
-            )  # without the state of a recurrent layer
+            # without the state of a recurrent layer
+            outputs[path] = y[0] if isinstance(y, tuple) else y
             return y, backward
 
         vars(twin)["forward"] = forward

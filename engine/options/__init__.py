@@ -44,9 +44,8 @@ class Option:
     help: str
     default: Value = ""
     choices: tuple[str, ...] = ()
-    bounds: dict[str, float] = dataclasses.field(
-        default_factory=dict
-    )  # "least" and "most" of a number
+    # "least" and "most" of a number
+    bounds: dict[str, float] = dataclasses.field(default_factory=dict)
     aliases: tuple[str, ...] = ()  # other UCI names, Lc0's or Stockfish's
     takes_place: bool = (
         False  # whether a combo also takes the place of one's own class, package.module:name
@@ -312,9 +311,8 @@ def _quotas(
                 room = cgroups / kinds
                 names = ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
             for folder in [room / group[1:], *(room / group[1:]).parents]:
-                with contextlib.suppress(
-                    OSError, ValueError
-                ):  # no such group or limit: "max", or -1
+                # no such group or limit: "max", or -1
+                with contextlib.suppress(OSError, ValueError):
                     quota, period = " ".join(
                         (folder / name).read_text("ascii") for name in names
                     ).split()

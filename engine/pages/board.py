@@ -36,9 +36,8 @@ def legal_moves(board: chess.Board) -> list[tuple[int, int, str]]:
     """
     found = [(move.from_square, move.to_square, move.uci()) for move in board.legal_moves]
     taken = {(source, target) for source, target, _ in found}
-    files = (
-        (2, 6) if board.chess960 else (0, 7)
-    )  # UCI has the rook's square in Chess960, and else the king's
+    # UCI has the rook's square in Chess960, and else the king's
+    files = (2, 6) if board.chess960 else (0, 7)
     for move in board.generate_castling_moves():
         other = chess.square(
             files[board.is_kingside_castling(move)], chess.square_rank(move.from_square)
@@ -170,10 +169,8 @@ def _arrow_path(arrow: Arrow, perspective: chess.Color) -> str:
     corners = (_corner(square, perspective) for square in (arrow.source, arrow.target))
     (x1, y1), (x2, y2) = ((x + SQUARE / 2, y + SQUARE / 2) for x, y in corners)
     length = max(1.0, ((x2 - x1) ** 2 + (y2 - y1) ** 2) ** 0.5)
-    dx, dy = (
-        (x2 - x1) / length,
-        (y2 - y1) / length,
-    )  # (dx, dy) points along the arrow, (-dy, dx) across it.
+    # (dx, dy) points along the arrow, (-dy, dx) across it.
+    dx, dy = ((x2 - x1) / length, (y2 - y1) / length)
     neck_x, neck_y = x2 - 18 * dx, y2 - 18 * dy
     # One side of the arrow from its tail to its tip: places on the middle line, and how far the
     # edge is from it.

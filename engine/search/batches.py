@@ -64,9 +64,8 @@ class Batches:
         self.tablebase: Tablebase | None = None  # It is asked about the leaves of every batch.
         self._search = search
         self._evaluator = evaluator
-        self._by_evaluator = (
-            not round_size
-        )  # It may ask for smaller batches in the middle of a search.
+        # It may ask for smaller batches in the middle of a search.
+        self._by_evaluator = not round_size
         self.most_leaves = min(arrays.MAX_ROUND, round_size or evaluator.round_size)
         if self.most_leaves < 1:
             raise ConfigError(
@@ -121,7 +120,8 @@ class Batches:
 
     def _begin(self, until: int, depth: int) -> None:
         """Gather leaves and hand them out."""
-        search, batch = self._search, self._ring[self._in_flight]
+        search = self._search
+        batch = self._ring[self._in_flight]
         most = (
             min(self.most_leaves, self._evaluator.round_size)
             if self._by_evaluator
@@ -146,9 +146,8 @@ class Batches:
             if count:
                 batch.shares = [self._pool.offer(whole) if self._elsewhere else Offer(whole)]
             return
-        share = max(
-            1, min(CHUNK, -(-count // self._pool.threads))
-        )  # Less than a chunk only for idle threads.
+        # Less than a chunk only for idle threads.
+        share = max(1, min(CHUNK, -(-count // self._pool.threads)))
         for start in range(0, count, share):
             batch.shares.append(
                 self._pool.offer(partial(self._evaluate, batch, start, min(start + share, count)))
@@ -188,9 +187,8 @@ def ask_tables(tablebase: Tablebase, in_flight: Round, leaves: LeafBatch) -> Non
     count = int(in_flight.counts[arrays.LEAVES])
     rows = leaves.rows[:count]
     pieces = np.bitwise_count(rows[:, WHITE] | rows[:, BLACK])
-    below_root = (
-        in_flight.leaf_nodes[:count] != arrays.ROOT
-    )  # The root is searched whatever the tables say.
+    # The root is searched whatever the tables say.
+    below_root = in_flight.leaf_nodes[:count] != arrays.ROOT
     fits = (pieces <= tablebase.largest) & (rows[:, CASTLING] == 0) & (rows[:, HALFMOVE] == 0)
     # The tables' results are those of the side to move, the tree's of the other one.
     results = {None: arrays.UNKNOWN, TABLE_WIN: arrays.LOSS, -TABLE_WIN: arrays.WIN}

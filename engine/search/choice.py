@@ -128,7 +128,10 @@ def choose_weaker(
 
 # Set by hand: people's ratings at which they win such endings, and how a limited level searches in
 # them.
-QUEEN_ELO, ROOK_ELO, BISHOPS_ELO, KNIGHT_ELO = 500, 1000, 1800, 2200
+QUEEN_ELO = 500
+ROOK_ELO = 1000
+BISHOPS_ELO = 1800
+KNIGHT_ELO = 2200
 FINISHING = StrengthPlan(nodes=300, temperature=0.1, value_margin=0.03, least_share=0.3)
 FINISHING_SLACK = (
     4  # Plies by which a level's way to a mate that is known may be longer than the shortest,
@@ -228,9 +231,8 @@ class PolyglotBook:
         """
         weights = dict[chess.Move, int]()
         for entry in self._reader.find_all(chess.polyglot.zobrist_hash(board)):
-            with suppress(
-                ValueError, IndexError
-            ):  # no legal move; castling is written in either way
+            # no legal move; castling is written in either way
+            with suppress(ValueError, IndexError):
                 move = board.parse_uci(entry.move.uci())
                 weights[move] = weights.get(move, 0) + entry.weight
         moves = [
@@ -278,9 +280,8 @@ class SearchOrder:
     )
     job: SearchJob[SearchResult] = field(default_factory=SearchJob)
     lateness: Lateness = field(default_factory=Lateness)  # Of the moves before.
-    ranks: Mapping[chess.Move, Rank] = field(
-        default_factory=dict
-    )  # What tables know of each move, if anything.
+    # What tables know of each move, if anything.
+    ranks: Mapping[chess.Move, Rank] = field(default_factory=dict)
 
     @property
     def plays(self) -> bool:

@@ -32,17 +32,17 @@ class Stopper:
     """Says between the rounds of one search whether it is over."""
 
     def __init__(self, search: Search, order: SearchOrder) -> None:
-        self._search, self._order, self._limits = search, order, order.limits
+        self._search = search
+        self._order = order
+        self._limits = order.limits
         nodes, plan = order.limits.nodes, order.strength
         self.most_visits = min(
             MAX_VISITS if nodes is None else nodes, MAX_VISITS if plan is None else plan.nodes
         )
         self.pondering = order.limits.ponder
         self._next_check_ms = 0.0
-        self._grown = (
-            0,
-            0,
-        )  # The most nodes that the tree had, and its visits when it first had them.
+        # The most nodes that the tree had, and its visits when it first had them.
+        self._grown = (0, 0)
         self.clock = order.clock(order.begun)
         self.due_ms: float | None = None  # When time was up, if that ended the search.
 
@@ -102,7 +102,8 @@ class Stopper:
     def _is_out_of_time(self) -> bool:
         if self.clock.hard_ms is None or self._limits.infinite:
             return False
-        elapsed, share = self.clock.elapsed_ms(), float("inf")
+        elapsed = self.clock.elapsed_ms()
+        share = float("inf")
         if elapsed >= self._next_check_ms:
             self._next_check_ms = elapsed + params.CHECK_INTERVAL_MS + params.CHECK_SHARE * elapsed
             if self._search.tree.n_edges[ROOT] == 1 and self._limits.movetime_ms is None:
@@ -181,7 +182,8 @@ class SearchDriver:
         """Set aside what wins, where more lines are wanted; returns whether there is more to
         search.
         """
-        search, most = self._search, self._order.lines - 1
+        search = self._search
+        most = self._order.lines - 1
         if most < 1 or not search.is_proven:
             return False
         return bool(put_wins_aside(search.tree, np.int64(most), *search.own_value))
@@ -211,7 +213,9 @@ class SearchDriver:
 
     def _choose(self) -> int:
         """Return the move that is played, by its code."""
-        told, root, reporter = self._order, self._search.root(), self._reporter
+        told = self._order
+        root = self._search.root()
+        reporter = self._reporter
         order = reporter.order(root)
         if told.strength is not None:
             # A weaker player does not see the mates that the rules alone find.

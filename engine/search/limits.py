@@ -87,9 +87,8 @@ class Lateness:
 class Clock:
     """Time for one move. The limits, in milliseconds, are None where nothing limits the time."""
 
-    planned_ms: (
-        float | None
-    )  # What a move gets whose choice is as hard as most are. None = no plan, only the limit.
+    # What a move gets whose choice is as hard as most are. None = no plan, only the limit.
+    planned_ms: float | None
     hard_ms: float | None  # What it gets at most.
     started: float  # When the clock began to run, in seconds of `now`.
     now: Callable[[], float] = time.perf_counter
@@ -202,9 +201,8 @@ class SearchJob(Generic[Answer]):
         self.now: Callable[[], float] = awake_s if begun is None else time.perf_counter
         self._stop, self._ponderhit = threading.Event(), threading.Event()
         self._future: Future[Answer] = Future()
-        self._idle = (
-            threading.Event()
-        )  # No thread of its own is at work. After Ctrl-C, Thread.join may not tell.
+        # No thread of its own is at work. After Ctrl-C, Thread.join may not tell.
+        self._idle = threading.Event()
         self._idle.set()
 
     def start(
@@ -220,9 +218,8 @@ class SearchJob(Generic[Answer]):
         self._future.set_running_or_notify_cancel()
         self._idle.clear()
         try:
-            here = (
-                contextvars.copy_context()
-            )  # Such as the language in which the work tells of itself.
+            # Such as the language in which the work tells of itself.
+            here = contextvars.copy_context()
             threading.Thread(
                 target=here.run, args=(self._run, work, then), name="search", daemon=True
             ).start()

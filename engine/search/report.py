@@ -104,7 +104,8 @@ class Reporter:
         lines = ([moves[index] for index in shown] + aside)[: self._multi_pv]
         elapsed_ms = max(1, round(self.elapsed_ms))
         infos = [self._info(root, move, number, elapsed_ms) for number, move in enumerate(lines, 1)]
-        before, self._last_visits = self._last_visits, _visits_by_move(root)
+        before = self._last_visits
+        self._last_visits = _visits_by_move(root)
         busiest = int(
             np.argmax([visits - before.get(move, 0) for move, visits in self._last_visits.items()])
         )
@@ -122,7 +123,8 @@ class Reporter:
             q, draw = search.own_value
             seen = root.q[(root.visits > 0) & (root.proven == DRAW)].tolist()
             q = float(self._for_people(root, min([root.first_play_urgency(q), *seen])))
-            score_cp, wdl = centipawns(q, self._cp_scale), per_mille(q, draw)
+            score_cp = centipawns(q, self._cp_scale)
+            wdl = per_mille(q, draw)
         return SearchInfo(
             depth=max(1, round(search.mean_depth)),
             seldepth=max(1, search.deepest, len(move.pv)),
@@ -156,7 +158,9 @@ class Reporter:
         """Return the root moves of an order. Those `shown` get their lines to mate from the
         solution of an ending.
         """
-        params, position, count = root.params, root.position, len(root.moves)
+        params = root.params
+        position = root.position
+        count = len(root.moves)
         u, s, priors = np.empty((3, count), np.float32)
         own_values, policy_indices = np.empty(count), np.empty(count, np.int64)
         describe_moves(
@@ -164,24 +168,24 @@ class Reporter:
         )
         codes, lengths, mates = root_lines(self._search.tree, root, order, self._search.mate_space)
         pvs = moves_of_lines(codes[np.arange(codes.shape[1]) < lengths[:, None]], self._chess960)
-        visited, wins, ends = (
-            root.visits > 0,
-            mates & (lengths % 2 == 1),
-            np.cumsum(lengths).tolist(),
-        )
+        visited = root.visits > 0
+        wins = mates & (lengths % 2 == 1)
+        ends = np.cumsum(lengths).tolist()
         urgency = root.first_play_urgency(position.q + params.draw_score * position.draw)
         q = self._for_people(root, np.where(visited, root.q, urgency))
         q, draws = q[order], np.where(visited, root.draws, self._search.own_value[1])[order]
         q[wins], draws[wins] = 1.0, 0.0
-        cp, hints = centipawns(q, self._cp_scale), root.priors - priors
+        cp = centipawns(q, self._cp_scale)
+        hints = root.priors - priors
         wdl = list(zip(*per_mille(q, draws), strict=True))
         found = []
         for k, index in enumerate(order):
-            pv, plies = (
-                tuple(pvs[ends[k] - int(lengths[k]) : ends[k]]),
-                int(lengths[k]) if mates[k] else 0,
-            )
-            value, draw, score_cp, chances = float(q[k]), float(draws[k]), cp[k], wdl[k]
+            pv = tuple(pvs[ends[k] - int(lengths[k]) : ends[k]])
+            plies = int(lengths[k]) if mates[k] else 0
+            value = float(q[k])
+            draw = float(draws[k])
+            score_cp = cp[k]
+            chances = wdl[k]
             if rank := self._wanted.ranks.get(pv[0]):
                 to_mate = self._solved_line(pv[0]) if index in shown else ()
                 pv, plies = (to_mate, len(to_mate)) if to_mate else (pv, plies)
@@ -285,7 +289,8 @@ def outline(
 
     A draw by repetition has no replies, because a visit ends there.
     """
-    tree, root_ply = search.tree, int(search.tree.counters[ROOT_PLY])
+    tree = search.tree
+    root_ply = int(search.tree.counters[ROOT_PLY])
 
     def branches(node: int, depth: int, share: float) -> tuple[Branch, ...]:
         """Branches of a node at a depth, to which this share of its visits led on the way here; its
@@ -293,11 +298,9 @@ def outline(
         """
         row = tree.stack[root_ply + depth]
         edges = search.edges(node)
-        moves, children, priors = (
-            tree.move[edges],
-            tree.child[edges],
-            np.empty(edges.stop - edges.start, np.float32),
-        )
+        moves = tree.move[edges]
+        children = tree.child[edges]
+        priors = np.empty(edges.stop - edges.start, np.float32)
         own_priors(tree, np.int64(node), priors)
         visits = tree.edges["passes"][edges].copy()
         found = []
@@ -306,10 +309,8 @@ def outline(
                 break
             child = int(children[index])
             push(tree.stack, root_ply + depth, moves[index])
-            move, q = (
-                decode_move(row, int(moves[index]), chess960),
-                max(-1.0, float(tree.q[edges][index])),
-            )
+            move = decode_move(row, int(moves[index]), chess960)
+            q = max(-1.0, float(tree.q[edges][index]))
             share_below = share * min(1.0, visits[index] / max(1, tree.visits[child]))
             is_open = child != NO_NODE and tree.state[child] == EXPANDED and depth + 1 < MAX_DEPTH
             goes_on = is_open and not ends_line(tree, root_ply + depth + 1)

@@ -47,9 +47,8 @@ class SearchInfo:
         return self.pv[:plies] if self.score_mate is None else self.pv
 
 
-OnInfo = Callable[
-    [Sequence[SearchInfo]], object
-]  # It hears a complete set of lines, best line first.
+# It hears a complete set of lines, best line first.
+OnInfo = Callable[[Sequence[SearchInfo]], object]
 
 
 @dataclass(frozen=True)

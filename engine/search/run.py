@@ -60,7 +60,8 @@ class Walkers:
         self.set_off(until)
         fitting = params.LEFT_SHARE * within_s / (self._delay * params.CALL_SECONDS)
         visits = max(1, int(self._call_visits * min(1.0, fitting)))
-        begun, begun_own = time.perf_counter(), time.thread_time()
+        begun = time.perf_counter()
+        begun_own = time.thread_time()
         done = visits - self._walk(0, visits)
         self._learn_speed(done, time.perf_counter() - begun, time.thread_time() - begun_own)
 
@@ -91,7 +92,8 @@ class Walkers:
         """
         self._until[0] = 0
         wait(self._helpers.values())
-        helpers, self._helpers = self._helpers, {}
+        helpers = self._helpers
+        self._helpers = {}
         for helper in helpers.values():
             helper.result()
 
@@ -109,9 +111,12 @@ class Walkers:
         A leaf that endgame tables may know comes back from the kernel, and the next call finishes
         it.
         """
-        search, walker, tables = self._search, self._walkers[worker], self.tablebase
+        search = self._search
+        walker = self._walkers[worker]
+        tables = self.tablebase
         most_pieces = np.int64(tables.largest if tables is not None else 0)
-        tree, params = search.trees[worker], search.params
+        tree = search.trees[worker]
+        params = search.params
         while True:
             visits = run_visits(tree, params, walker, self._until, np.int64(visits), most_pieces)
             if tables is None or not walker.in_flight.counts[LEAVES]:
@@ -137,14 +142,17 @@ class Runner:
     def begin(self) -> None:
         """Take note of a new root, or of its other moves."""
         if self._generation != self._search.generation:
-            self._generation, self._refreshed_at = self._search.generation, 0
+            self._generation = self._search.generation
+            self._refreshed_at = 0
         self._refreshed_at = min(self._refreshed_at, self._search.visits)
 
     def advance(self, until: int, within_s: float = float("inf")) -> None:
         """Carry out some visits in a few milliseconds, within the time that is left, until the root
         has `until` at most, or none while something else takes them.
         """
-        search, visits, hint_source = self._search, self._visits, self.hint_source
+        search = self._search
+        visits = self._visits
+        hint_source = self.hint_source
         if isinstance(visits, Walkers) and hint_source is not None and hint_source.is_asking:
             visits.set_off(until)
             if hint_source.answer_next():
@@ -154,10 +162,8 @@ class Runner:
         if search.needs_room:
             self._make_room()
             return
-        is_new, due_at = (
-            not search.is_expanded,
-            hint_source.due_at() if hint_source is not None else MAX_VISITS,
-        )
+        is_new = not search.is_expanded
+        due_at = hint_source.due_at() if hint_source is not None else MAX_VISITS
         refresh_at = max(params.REFRESH_FROM, int(params.REFRESH_GROWTH * self._refreshed_at))
         if not self._learns:
             refresh_at = MAX_VISITS

@@ -54,21 +54,17 @@ class Search:
         self.trees = [tree]  # The tree as each thread sees it; the first is `tree`.
         # A view: single values are asked for often.
         self._root = tree.nodes.view((np.void, tree.nodes.dtype))[arrays.ROOT]
-        self.forced_move, self.forced_moves = (
-            NO_MOVE,
-            0,
-        )  # One at the root that mates in so many (`tactics.mates`).
+        # One at the root that mates in so many (`tactics.mates`).
+        self.forced_move = NO_MOVE
+        self.forced_moves = 0
         self.in_flight = in_flight if in_flight is not None else new_round()
         # Number of times the tree was cleared; a kept subtree belongs to the same generation.
         self.generation = 0
-        self.own_value = (
-            0.0,
-            0.0,
-        )  # The evaluator's own value of the root: win minus loss, draw probability.
+        # The evaluator's own value of the root: win minus loss, draw probability.
+        self.own_value = (0.0, 0.0)
         self.kept_visits = 0  # Those of the root's visits that earlier searches made.
-        self.mate_space = (
-            new_mate_space()
-        )  # For whoever looks for mates or shows them between visits.
+        # For whoever looks for mates or shows them between visits.
+        self.mate_space = new_mate_space()
         self._room: Iterator[None] | None = (
             None  # What is left to do for old parts of the tree to give way.
         )
@@ -242,7 +238,8 @@ def look_for_mate(search: Search) -> None:
     """Find a mating move at the root after its first visit. Visits check all other nodes when they
     reach them.
     """
-    tree, root = search.tree, search.root()
+    tree = search.tree
+    root = search.root()
     search.own_value = root.position.q, root.position.draw
     if not search.params.mate_in_one or not search.is_expanded:
         return
@@ -265,7 +262,8 @@ def lead_to_mate(search: Search) -> None:
     """Look for a move that starts a forced mate and lead the search to it; the search still has to
     prove it.
     """
-    params, row = search.params, search.root_row()
+    params = search.params
+    row = search.root_row()
     search.forced_move = NO_MOVE
     if (
         params.mate_moves < 2

@@ -82,14 +82,12 @@ class AlphaBeta(NamedTuple):
     moves: Annotated[np.ndarray, "uint16 [MAX_PLY + 1, 218]"]
     scores: Annotated[np.ndarray, "int64 [MAX_PLY + 1, 218]"]  # order of the moves, highest first
     killers: Annotated[np.ndarray, "uint16 [MAX_PLY + 1, 2]"]
-    history: Annotated[
-        np.ndarray, "int64 [2, 4096]"
-    ]  # how often a side's move caused a cutoff, by from- and to-square
+    # how often a side's move caused a cutoff, by from- and to-square
+    history: Annotated[np.ndarray, "int64 [2, 4096]"]
     keys: Annotated[np.ndarray, "uint64 [T]"]  # transposition table, T a power of two
     table: Annotated[np.ndarray, "int16 [T, 4]"]  # SCORE ... MOVE
-    nodes_left: Annotated[
-        np.ndarray, "int64 [1]"
-    ]  # remaining nodes of this search, which is abandoned below 0
+    # remaining nodes of this search, which is abandoned below 0
+    nodes_left: Annotated[np.ndarray, "int64 [1]"]
     quiet: QuiescenceSpace
 
 
@@ -136,7 +134,8 @@ def find_better(space, row, moves, count, margin, nodes):
             if i == 1 and score <= best:
                 found = NO_MOVE  # any find of an earlier iteration is refuted
             if score > best:
-                best, better = score, moves[i]
+                best = score
+                better = moves[i]
                 for k in range(i, 1, -1):
                     moves[k] = moves[k - 1]
                 moves[1] = better
@@ -180,11 +179,14 @@ def alpha_beta(space, ply, depth, alpha, beta, may_pass):
     if count == 0:
         return np.int64(ply - MATE_CP) if checked else np.int64(0)
     _score_moves(space, ply, count, first)
-    best, best_move, bound = np.int64(-MATE_CP), NO_MOVE, AT_MOST
+    best = np.int64(-MATE_CP)
+    best_move = NO_MOVE
+    bound = AT_MOST
     for i in range(count):
         move = take_best(space.moves[ply], space.scores[ply], i, count)
         make(row, move, space.rows[ply + 1])
-        left, high = depth - 1, beta
+        left = depth - 1
+        high = beta
         if i > 0:
             left, high = depth - 1 - _reduction(space, ply, i, depth, checked), alpha + 1
         # One call for all tries, because each would be a recursion whose types are inferred anew.
@@ -227,7 +229,8 @@ def _look_up(space, row, depth, alpha, beta):
     if space.keys[slot] != row[KEY]:
         return False, np.int64(0), NO_MOVE
     known = space.table[slot]
-    score, bound = np.int64(known[SCORE]), known[BOUND]
+    score = np.int64(known[SCORE])
+    bound = known[BOUND]
     settles = (
         bound == EXACT
         or (bound == AT_MOST and score <= alpha)
@@ -248,12 +251,10 @@ def _store(space, row, score, depth, bound, move):
     slot = _slot(space, row)
     space.keys[slot] = row[KEY]
     known = space.table[slot]
-    known[SCORE], known[HELPER_DEPTH], known[BOUND], known[MOVE] = (
-        score,
-        depth,
-        bound,
-        np.int16(move),
-    )
+    known[SCORE] = score
+    known[HELPER_DEPTH] = depth
+    known[BOUND] = bound
+    known[MOVE] = np.int16(move)
 
 
 @kernel()

@@ -97,7 +97,8 @@ def mating_move(row, moves, count, scratch_row, scratch_moves):
     long.
     """
     side = np.int64(row[SIDE])
-    own, occupied = row[WHITE + side], row[WHITE] | row[BLACK]
+    own = row[WHITE + side]
+    occupied = row[WHITE] | row[BLACK]
     king = king_square(row, 1 - side)
     pawn_steps, jumps, diagonal, straight = check_squares(row)
     straight_own, diagonal_own = (row[ROOK] | row[QUEEN]) & own, (row[BISHOP] | row[QUEEN]) & own

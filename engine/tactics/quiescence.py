@@ -35,13 +35,11 @@ class QuiescenceSpace(NamedTuple):
 
     rows: Annotated[np.ndarray, "uint64 [MAX_QUIESCENCE_PLIES + 1, 16]"]
     moves: Annotated[np.ndarray, "uint16 [MAX_QUIESCENCE_PLIES + 1, 218]"]
-    scores: Annotated[
-        np.ndarray, "int64 [MAX_QUIESCENCE_PLIES + 1, 218]"
-    ]  # move-ordering scores, highest first
+    # move-ordering scores, highest first
+    scores: Annotated[np.ndarray, "int64 [MAX_QUIESCENCE_PLIES + 1, 218]"]
     nodes: Annotated[np.ndarray, "int64 [1]"]  # positions visited
-    keys: Annotated[
-        np.ndarray, "uint64 [STATIC_VALUES]"
-    ]  # of positions whose static evaluation is known
+    # of positions whose static evaluation is known
+    keys: Annotated[np.ndarray, "uint64 [STATIC_VALUES]"]
     values: Annotated[np.ndarray, "int64 [STATIC_VALUES]"]  # their evaluations
 
 
@@ -90,7 +88,8 @@ def known_evaluation(row, space):
     """
     slot = np.int64(row[layout.KEY] & np.uint64(space.keys.size - 1))
     if space.keys[slot] != row[layout.KEY]:
-        space.keys[slot], space.values[slot] = row[layout.KEY], evaluate(row)
+        space.keys[slot] = row[layout.KEY]
+        space.values[slot] = evaluate(row)
     return space.values[slot]
 
 
@@ -155,9 +154,8 @@ def forcing_moves(row, moves, scores, with_checks, evading):
             or bit(np.int64(moves[i]) & 63) & row[layout.PAWN]
         ):
             gain = immediate_gain(row, moves[i])
-        if (
-            gain > 0 or evading or (with_checks and moves[i] >> 12 == 0)
-        ):  # excludes promotions to less than a queen
+        # excludes promotions to less than a queen
+        if gain > 0 or evading or (with_checks and moves[i] >> 12 == 0):
             moves[kept] = moves[i]
             scores[kept] = gain
             kept += 1

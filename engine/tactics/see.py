@@ -27,7 +27,8 @@ def see(row, move):
     gain, on_square, occupied = _first_capture(row, move)
     if on_square == 0:
         return np.int64(0)
-    side, target = np.int64(row[SIDE]), np.int64(move) >> 6 & 63
+    side = np.int64(row[SIDE])
+    target = np.int64(move) >> 6 & 63
     return gain - _best_recapture(row, target, 1 - side, occupied, on_square)
 
 
@@ -39,7 +40,8 @@ def wins_at_least(row, move, least):
     gain, on_square, occupied = _first_capture(row, move)
     if gain < least or gain - on_square >= least:
         return gain >= least
-    side, target = np.int64(row[SIDE]), np.int64(move) >> 6 & 63
+    side = np.int64(row[SIDE])
+    target = np.int64(move) >> 6 & 63
     return gain - _best_recapture(row, target, 1 - side, occupied, on_square) >= least
 
 

@@ -40,9 +40,8 @@ from engine.board.layout import PAWN, SIDE, WHITE
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
 
-_PAWNS = [
-    square for square in range(8, 56) if square % 8 < 4
-]  # The squares of the pawn, by its number.
+# The squares of the pawn, by its number.
+_PAWNS = [square for square in range(8, 56) if square % 8 < 4]
 _NORTH = 8
 
 
@@ -116,13 +115,13 @@ def pawn_wins(row):
     """Whether the pawn wins in a position, uint64 [16], of two kings and one pawn."""
     strong = np.int64(0) if row[PAWN] & row[WHITE] else np.int64(1)
     flip = 56 * strong
-    pawn, own, other = (
-        ctz(row[PAWN]) ^ flip,
-        king_square(row, strong) ^ flip,
-        king_square(row, 1 - strong) ^ flip,
-    )
+    pawn = ctz(row[PAWN]) ^ flip
+    own = king_square(row, strong) ^ flip
+    other = king_square(row, 1 - strong) ^ flip
     if pawn & 4:
-        pawn, own, other = pawn ^ 7, own ^ 7, other ^ 7
+        pawn = pawn ^ 7
+        own = own ^ 7
+        other = other ^ 7
     number = 4 * (pawn >> 3) - 4 + (pawn & 3)
     waits = np.int64(row[SIDE]) ^ strong
     return WINS[(waits * 24 + number) * 64 + own] >> np.uint64(other) & ONE != ZERO
@@ -132,7 +131,9 @@ MOST_KNOWN_PIECES = 5  # Draws and wins are known of positions with up to so man
 # Values of a win at its beginning and at its end. A search that is in such an ending needs them far
 # apart to see the way (docs/what-was-tried.md); one that may choose another win needs to know that
 # this is one.
-INSIDE, BEFORE, _END = 0.2, 0.96, 1.0
+INSIDE = 0.2
+BEFORE = 0.96
+_END = 1.0
 # Of values in endings, as a share that counts (docs/what-was-tried.md). Stockfish's classical
 # evaluation has such, too.
 FADING_PIECES = 12  # Values fade with the halfmove clock in positions with up to so many pieces.
@@ -141,7 +142,10 @@ PAWNLESS_PIECES = (
     8  # With up to so many pieces a side without pawns needs more than a minor piece to win.
 )
 PAWNLESS_SHARE = 0.15  # What its value counts otherwise.
-MINOR, ROOK_WORTH, QUEEN_WORTH = 3, 5, 9  # Worth of pieces in this comparison.
+# Worth of pieces in this comparison.
+MINOR = 3
+ROOK_WORTH = 5
+QUEEN_WORTH = 9
 LONGEST_PLIES = 60.0  # Plies that the longest of these wins has left. Set by hand.
 # How much of the way the losing king's edge and its squares are; the rest is the distance of the
 # kings. Set by hand.
@@ -162,9 +166,8 @@ def share_of_value(row, value):
     pieces = popcount(row[layout.WHITE] | row[layout.BLACK])
     if pieces > FADING_PIECES:
         return 1.0
-    halfmoves = min(
-        np.int64(row[layout.HALFMOVE]), np.int64(FIFTY_MOVE_PLIES)
-    )  # A root's clock may show any number.
+    # A root's clock may show any number.
+    halfmoves = min(np.int64(row[layout.HALFMOVE]), np.int64(FIFTY_MOVE_PLIES))
     share = 1.0 - FADED_SHARE * np.float64(halfmoves) / FIFTY_MOVE_PLIES
     side = np.int64(row[layout.SIDE])
     if pieces <= PAWNLESS_PIECES and lacks_force(row, side if value > 0.0 else 1 - side):
@@ -240,12 +243,11 @@ def loses_a_piece(row, strong):
     """Whether a bishop and a knight lose one of them to the bare king at once: it can take one now,
     or its next move attacks them so that no answer saves both.
     """
-    own, bare = row[layout.WHITE + strong], king_square(row, 1 - strong)
-    king, bishop, knight = (
-        king_square(row, strong),
-        ctz(own & row[layout.BISHOP]),
-        ctz(own & row[layout.KNIGHT]),
-    )
+    own = row[layout.WHITE + strong]
+    bare = king_square(row, 1 - strong)
+    king = king_square(row, strong)
+    bishop = ctz(own & row[layout.BISHOP])
+    knight = ctz(own & row[layout.KNIGHT])
     if row[layout.SIDE] == strong:
         return not can_save_both(king, bishop, knight, bare)
     if not are_safe(king, bishop, knight, bare):
@@ -378,7 +380,8 @@ def progress_of(row, strong):
 @kernel()
 def free_squares(row, king, strong):
     """Return the number of squares beside a king that the side `strong` does not attack."""
-    ring, count = KING_ATTACKS[king], 0.0
+    ring = KING_ATTACKS[king]
+    count = 0.0
     occupied = (row[layout.WHITE] | row[layout.BLACK]) & ~bit(king)
     while ring:
         if not attackers(row, ctz(ring), occupied, strong):

@@ -35,23 +35,16 @@ _SQUARES = np.arange(64)
 _BITS = attacks.ONE << _SQUARES.astype(np.uint64)
 _STRAIGHT, _DIAGONAL = ((0, 1), (1, 0), (0, -1), (-1, 0)), ((1, 1), (1, -1), (-1, -1), (-1, 1))
 _JUMPS = ((1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2))
-_STEPS = {
-    "N": _JUMPS,
-    "B": _DIAGONAL,
-    "R": _STRAIGHT,
-    "Q": _STRAIGHT + _DIAGONAL,
-}  # By (file, rank).
+# By (file, rank).
+_STEPS = {"N": _JUMPS, "B": _DIAGONAL, "R": _STRAIGHT, "Q": _STRAIGHT + _DIAGONAL}
 _LINES, _DIAGONALS = (
     attacks.FILE_LINE | attacks.RANK_LINE,
     attacks.DIAGONAL_LINE | attacks.ANTIDIAGONAL_LINE,
 )
 _REACH = {"K": attacks.KING_ATTACKS, "N": attacks.KNIGHT_ATTACKS, "B": _DIAGONALS, "R": _LINES}
 _REACH["Q"] = _LINES | _DIAGONALS
-_HALF_SWAPS = (
-    (1, 0x5555555555555555),
-    (2, 0x3333333333333333),
-    (4, 0x0F0F0F0F0F0F0F0F),
-)  # Together they turn a byte.
+# Together they turn a byte.
+_HALF_SWAPS = ((1, 0x5555555555555555), (2, 0x3333333333333333), (4, 0x0F0F0F0F0F0F0F0F))
 
 
 class Solution(NamedTuple):
@@ -59,24 +52,26 @@ class Solution(NamedTuple):
 
     won: np.ndarray  # uint64 [4, 4, 64, ...]: with the winner to move.
     lost: np.ndarray  # uint64 [4, 4, 64, ...]: with the loser to move.
-    moves_won: (
-        np.ndarray
-    )  # uint64 [6, 4, 4, 64, ...]: bits of the winner's moves to mate or capture in won positions.
+    # uint64 [6, 4, 4, 64, ...]: bits of the winner's moves to mate or capture in won positions.
+    moves_won: np.ndarray
     moves: np.ndarray  # uint64 [6, 4, 4, 64, ...]: the same in lost positions.
 
     @property
     def longest(self) -> int:
         """The most moves that a win takes."""
-        left, longest = self.lost, 0
+        left = self.lost
+        longest = 0
         for power in reversed(range(MOVE_BITS)):
             higher = left & self.moves[power]
             if higher.any():
-                left, longest = higher, longest | 1 << power
+                left = higher
+                longest = longest | 1 << power
         return longest
 
     def lost_within(self, number: int) -> np.ndarray:
         """Return the lost positions from which the winner needs at most so many moves."""
-        fewer, equal = np.zeros_like(self.lost), self.lost
+        fewer = np.zeros_like(self.lost)
+        equal = self.lost
         for power in reversed(range(MOVE_BITS)):
             if number >> power & 1:
                 fewer, equal = fewer | equal & ~self.moves[power], equal & self.moves[power]
@@ -115,7 +110,8 @@ def _moves_to_win(board: chess.Board, winner: chess.Color, wait: Wait, to_mate: 
 
     Raises TimeoutError if the ending is not solved in time.
     """
-    pieces, squares = "", []
+    pieces = ""
+    squares = []
     for side in (winner, not winner):
         for kind, letter in zip(
             (chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT), "QRBN", strict=True
@@ -128,7 +124,8 @@ def _moves_to_win(board: chess.Board, winner: chess.Color, wait: Wait, to_mate: 
         return None
     mirror = (7 if king & 4 else 0) ^ (56 if king & 32 else 0)
     king, loser, *others = (square ^ mirror for square in (king, loser, *squares))
-    solution, place = wait(_solution(pieces, to_mate)), (king >> 3, king & 7, *others)
+    solution = wait(_solution(pieces, to_mate))
+    place = (king >> 3, king & 7, *others)
     decided, moves = (
         (solution.won, solution.moves_won)
         if board.turn == winner
@@ -145,7 +142,8 @@ def line_to_mate(board: chess.Board, move: chess.Move) -> tuple[chess.Move, ...]
 
     Empty where there is no mate, and where the solutions that it needs are not there.
     """
-    line, board = [move], board.copy(stack=False)
+    line = [move]
+    board = board.copy(stack=False)
     board.push(move)
     while any(board.legal_moves):
         try:
@@ -163,7 +161,8 @@ def line_to_mate(board: chess.Board, move: chess.Move) -> tuple[chess.Move, ...]
     maxsize=4096
 )  # Lines of one position meet soon, and the next position's are parts of them.
 def _best_move(fen: str) -> chess.Move | None:
-    board, best = chess.Board(fen), (0, chess.Move.null())
+    board = chess.Board(fen)
+    best = (0, chess.Move.null())
     for move in board.legal_moves:
         after = board.copy(stack=False)
         after.push(move)
@@ -179,9 +178,8 @@ def _best_move(fen: str) -> chess.Move | None:
 # ---- solving -------------------------------------------------------------------------------------
 
 
-_SOLVER = ThreadPool(
-    2, "solve"
-)  # One thread asks, and the other, which starts when it is needed, solves.
+# One thread asks, and the other, which starts when it is needed, solves.
+_SOLVER = ThreadPool(2, "solve")
 
 
 @lru_cache(maxsize=8)
@@ -320,7 +318,8 @@ class _Rules:
 
     def _back(self, place: int, reached: np.ndarray) -> np.ndarray:
         """Return the positions from which a move of one piece leads to those reached."""
-        reached, onward = np.moveaxis(reached, place + 1, 0), self._onward[place]
+        reached = np.moveaxis(reached, place + 1, 0)
+        onward = self._onward[place]
         onward = np.moveaxis(np.broadcast_to(onward, self.shape), place + 1, 0)
         found = np.zeros_like(reached)
         for file, rank in _STEPS[self._pieces[place].upper()]:
@@ -348,9 +347,8 @@ def _beyond() -> np.ndarray:
     """Squares that a piece on the first square does not see because of one on the second, uint64
     [64, 64].
     """
-    seen = (
-        _between()[:, None, :] >> _SQUARES.astype(np.uint64)[:, None] & attacks.ONE
-    )  # [first, second, third]
+    # [first, second, third]
+    seen = _between()[:, None, :] >> _SQUARES.astype(np.uint64)[:, None] & attacks.ONE
     return (seen * _BITS).sum(2, dtype=np.uint64)
 
 

@@ -17,16 +17,8 @@ from examples.nn.common import open_text
 # numbers 1 to 6 for P N B R Q K of the side to move, 7 to 12 for the other's; 0 is an empty square
 KINDS = 12
 MOVE_PLANES = 64  # queen moves: 8 directions of up to 7 squares; then 8 knight moves
-DIRECTIONS = [
-    (0, 1),
-    (1, 1),
-    (1, 0),
-    (1, -1),
-    (0, -1),
-    (-1, -1),
-    (-1, 0),
-    (-1, 1),
-]  # (files, ranks)
+# (files, ranks)
+DIRECTIONS = [(0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1)]
 LEAPS = [(1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2)]
 
 

@@ -121,9 +121,8 @@ def run(seed: int = 0, steps: int = 3, sizes: Sequence[int] = SIZES) -> Result:
     objects = ObjectNet(model)
     optimizer = nn.SGD()
 
-    def array_step() -> (
-        float
-    ):  # by hand: a trainer would have its own work timed with that of the arrays
+    # by hand: a trainer would have its own work timed with that of the arrays
+    def array_step() -> float:
         y, backward = model.forward(x, training=True)
         error, dy = nn.mse(y, target)
         _, grads = backward(dy)
@@ -132,9 +131,8 @@ def run(seed: int = 0, steps: int = 3, sizes: Sequence[int] = SIZES) -> Result:
 
     object_seconds, object_errors = _timed(lambda: objects.step(x, target), steps)
     array_seconds, array_errors = _timed(array_step, steps)
-    array_seconds = min(
-        array_seconds, _timed(array_step, 100)[0]
-    )  # too quick to measure in a few steps
+    # too quick to measure in a few steps
+    array_seconds = min(array_seconds, _timed(array_step, 100)[0])
     return Result(object_seconds, array_seconds, object_errors, array_errors)
 
 

@@ -22,11 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "run", type=Path, metavar="RUN", help="read this run folder, without changing it"
     )
     parser.add_argument(
-        "--pgn",
-        type=output_file,
-        required=True,
-        metavar="FILE.pgn",
-        help="write the games as PGN",
+        "--pgn", type=output_file, required=True, metavar="FILE.pgn", help="write the games as PGN"
     )
     add_flag(parser, "--first", 1, "begin with this generation", least=1)
     parser.add_argument(

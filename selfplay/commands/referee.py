@@ -94,9 +94,8 @@ def play_series(
         archive = MatchArchive(folder, settings.description(free), settings.resolved(), event)
         series = new_series(settings, archive)
         now = series.standing()
-        show(
-            f"{event}, at most {settings.most_games} games, {now.games} played"
-        )  # engines may take minutes to start
+        # engines may take minutes to start
+        show(f"{event}, at most {settings.most_games} games, {now.games} played")
         with live_line(event, LOG_S) as line:
 
             def report(row: GameRow) -> None:

@@ -119,9 +119,8 @@ def map_set(folder: Path) -> PositionSet:
 
 log = logging.getLogger(__name__)
 
-ENDINGS = set(
-    ".bz2 .gz .pgn .tar .tgz .txt .xz .zip .zst".split()
-)  # of files that are taken from a folder
+# of files that are taken from a folder
+ENDINGS = set(".bz2 .gz .pgn .tar .tgz .txt .xz .zip .zst".split())
 PART_NAMES = "[0-9]*-[0-9]*"  # number, and place of the bookmark behind it
 _WAIT_S = 0.2  # between two looks whether another process has parsed the file
 TOLD_SHARE = 0.5  # of a game's result in the values of positions; chunks have the least of it
@@ -138,12 +137,10 @@ class Bookmark:
     share: float = 0.0  # part of the file's bytes that were read, 0..1; 0 if not known
 
 
-Reader = Callable[
-    [Path, Bookmark], Iterator[GameRecord]
-]  # yields the games after the bookmark, which it moves on
-OnRead = Callable[
-    [float, int], None
-]  # gets the share of the file that has been read, 0..1, and the games so far
+# yields the games after the bookmark, which it moves on
+Reader = Callable[[Path, Bookmark], Iterator[GameRecord]]
+# gets the share of the file that has been read, 0..1, and the games so far
+OnRead = Callable[[float, int], None]
 
 
 def files_in(folder: Path, seen: set[Path] | None = None) -> list[Path]:

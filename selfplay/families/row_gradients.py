@@ -42,7 +42,8 @@ class RowSource(GradientSource):
         step.
         """
         self.limit(seed[-1])
-        count, (losses, known, grads) = len(batch.wdl), self.learn(batch)
+        count = len(batch.wdl)
+        (losses, known, grads) = self.learn(batch)
         sums = LossSums(*losses, *known)
         return StepResult(sums.total(count, self._weights), sums.metrics(count), grads)
 
@@ -76,9 +77,12 @@ class RowGradients(RowSource):
     ) -> None:
         super().__init__(named(tables, config), settings)
         layer.adopt_parameters(self.parameters)
-        self.config, self.tables, self.found = config, tables, found
+        self.config = config
+        self.tables = tables
+        self.found = found
         self.flat_slopes, self.slopes = new_tables(config)
-        self.grads, self._libraries = named(self.slopes, config), ThreadpoolController()
+        self.grads = named(self.slopes, config)
+        self._libraries = ThreadpoolController()
 
     def learn(self, batch: Any) -> tuple[Iterable[float], Iterable[int], Gradients]:
         count = len(batch.wdl)
@@ -112,7 +116,8 @@ class RowGradients(RowSource):
         found = self.found
 
         def learn(part: tuple[int, int]) -> Gradients:
-            grads, (order, groups) = Gradients(), layers.by_version(batch.version[slice(*part)])
+            grads = Gradients()
+            (order, groups) = layers.by_version(batch.version[slice(*part)])
             own = part[0] + order
             outputs, backward = network(
                 partial(layers.chosen_dense, self.parameters, grads, groups), read(*part, own)
@@ -120,11 +125,9 @@ class RowGradients(RowSource):
             losses, known, slopes = layers.output_losses(
                 outputs, batch.wdl[own], batch.moves_left[own], self.of_losses
             )
-            found.losses[own, 1:], found.known[own, 1:], found.doutputs[own] = (
-                losses,
-                known,
-                slopes / np.float32(count),
-            )
+            found.losses[own, 1:] = losses
+            found.known[own, 1:] = known
+            found.doutputs[own] = slopes / np.float32(count)
             write(*part, own, backward(found.doutputs[own]))
             return grads
 
@@ -185,7 +188,8 @@ class RowsHeldOut(HeldOut):
         )
         with scoring.pool:
             scoring.forward(self.batch, count)
-        losses, known = scoring.found.losses[:count], scoring.found.known[:count] > 0
+        losses = scoring.found.losses[:count]
+        known = scoring.found.known[:count] > 0
         return scores_of(
             part_sums(np.column_stack([self.hits(scoring.found) & known[:, 0], losses, known]))
         )

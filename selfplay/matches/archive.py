@@ -156,9 +156,8 @@ class MatchArchive:
         write_file(path, json.dumps({**settings, **(resolved or {})}, indent=2) + "\n")
         pgn = dict[int, str]()
         self.rows = read_game_rows(folder, lambda row: pgn.update({row.number: row.pgn(event)}))
-        (folder / RESULT_FILE).unlink(
-            missing_ok=True
-        )  # it would not be that of the games that follow
+        # it would not be that of the games that follow
+        (folder / RESULT_FILE).unlink(missing_ok=True)
         write_file(
             self._games, "".join(json.dumps(asdict(row)) + "\n" for row in self.rows.values())
         )

@@ -257,9 +257,8 @@ def _started(command: list[str], errors: IO[bytes]) -> chess.engine.SimpleEngine
         engine.close()
         await engine.shutdown_event.wait()
 
-    logging.getLogger("chess.engine").setLevel(
-        logging.CRITICAL
-    )  # It would log each line that it does not expect.
+    # It would log each line that it does not expect.
+    logging.getLogger("chess.engine").setLevel(logging.CRITICAL)
     return chess.engine.run_in_background(drive)
 
 
@@ -339,9 +338,8 @@ def ask_engine(
         raise chess.engine.EngineTerminatedError(
             f"the engine's process is gone: {error}"
         ) from error
-    begun = (
-        awake_s()
-    )  # The driver's own limits would also count the time in which the referee was stopped.
+    # The driver's own limits would also count the time in which the referee was stopped.
+    begun = awake_s()
     while not concurrent.futures.wait([future], POLL_S).done:
         if stopped():
             raise Stopped
@@ -364,7 +362,6 @@ def close_engine(engine: chess.engine.SimpleEngine, force: bool = False) -> None
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(engine.transport.get_pid(), signal.SIGKILL)
-        concurrent.futures.wait(
-            [engine.returncode], ENGINE_QUIT_TIMEOUT_S
-        )  # closing first would take its exit code
+        # closing first would take its exit code
+        concurrent.futures.wait([engine.returncode], ENGINE_QUIT_TIMEOUT_S)
     engine.close()

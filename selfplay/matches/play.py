@@ -189,9 +189,8 @@ class MatchGame:
     offender: chess.Color | None = None
     detail: str = ""
     thoughts: list[Thought] = field(default_factory=list)  # one per move after the opening
-    slowest_ms: list[float] = field(
-        default_factory=lambda: [0.0, 0.0]
-    )  # longest thinking times: White, Black
+    # longest thinking times: White, Black
+    slowest_ms: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
     def white_scores(self) -> list[float | None]:
         """Return the scores in centipawns of the moves after the opening, from White's side."""

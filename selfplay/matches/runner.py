@@ -14,12 +14,7 @@ from engine.errors import ConfigError
 from engine.options.settings import setting
 from selfplay.interrupt import Stop
 from selfplay.matches.archive import GameRow, MatchArchive
-from selfplay.matches.contestant import (
-    Contestant,
-    close_engine,
-    open_engine,
-    set_virtual_time,
-)
+from selfplay.matches.contestant import Contestant, close_engine, open_engine, set_virtual_time
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import OpeningOrder, opening_board, readable
 from selfplay.matches.play import Rules, SeatedEngine, play_match_game

@@ -21,10 +21,8 @@ class Ending(IntEnum):
     FIFTY_MOVES = 3, "fifty moves without capture or pawn move"
     REPETITION = 4, "third repetition"
     MATERIAL = 5, "no side can mate"
-    LENGTH = (
-        6,
-        "the longest allowed game",
-    )  # cut off at the longest allowed length, counted as a draw
+    # cut off at the longest allowed length, counted as a draw
+    LENGTH = (6, "the longest allowed game")
     RESIGNATION = 7, "resignation"
     OTHER = 8, "other end"  # imported games only: agreed, lost on time, adjudicated, or unknown
 
@@ -44,10 +42,8 @@ _DRAWS = {
     ending.FIVEFOLD_REPETITION: Ending.REPETITION,
     ending.THREEFOLD_REPETITION: Ending.REPETITION,
 }
-WITHOUT_MOVES = (
-    Ending.CHECKMATE,
-    Ending.STALEMATE,
-)  # Their result is certain, whatever a file says.
+# Their result is certain, whatever a file says.
+WITHOUT_MOVES = (Ending.CHECKMATE, Ending.STALEMATE)
 
 
 def game_ending(row: np.ndarray, ply: int, longest: int) -> tuple[Ending, int] | None:

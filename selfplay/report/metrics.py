@@ -32,14 +32,12 @@ class Metrics:
     # Settings that changed on the way: the first `generation` of the new values, and [before,
     # after] by name.
     changes: list[dict[str, Any]] = field(default_factory=list)
-    environments: list[dict[str, Any]] = field(
-        default_factory=list
-    )  # what worked on it, in order of time
+    # what worked on it, in order of time
+    environments: list[dict[str, Any]] = field(default_factory=list)
     group: str = ""  # shared by runs that differ by their seeds alone
     state: str = ""  # how far it is, in words
-    endings: dict[str, int] = field(
-        default_factory=dict
-    )  # self-play games by how they ended, in words
+    # self-play games by how they ended, in words
+    endings: dict[str, int] = field(default_factory=dict)
     rung_scale: str = ""  # what rungs on the anchors are measured in
 
     def settings_at(self, row: Row) -> dict[str, Any]:

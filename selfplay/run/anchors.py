@@ -210,9 +210,8 @@ class AnchorSeries(Series):
         earlier = [number for number in fit.networks if number <= network]
         mean = sum(rating.elo for rating in fit.anchors.values()) / len(fit.anchors)
         elo = fit.networks[max(earlier)].elo if earlier else mean
-        joined = any(
-            player.startswith(STOCKFISH) for player in fit.anchors
-        )  # else its levels are of another scale
+        # else its levels are of another scale
+        joined = any(player.startswith(STOCKFISH) for player in fit.anchors)
 
         def promise(anchor: Contestant) -> float:
             level = anchor.name.removeprefix(f"{STOCKFISH}:")

@@ -184,9 +184,8 @@ def _node_copy(net: bytes) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"{hashlib.sha256(net).hexdigest()}.dit"
     write_file(path, net)
-    with contextlib.suppress(
-        FileNotFoundError
-    ):  # another task of this node may be removing the same ones
+    # another task of this node may be removing the same ones
+    with contextlib.suppress(FileNotFoundError):
         newest_first = sorted(
             folder.glob("*.dit"), key=lambda file: file.stat().st_mtime, reverse=True
         )

@@ -33,10 +33,8 @@ FORMAT = 4  # version of the run folder, written in the first line of config.tom
 DEFAULT_NET = "32x4"
 FIRST_NETWORK, STOCKFISH = "first", "stockfish"  # among the anchors
 ANCHOR = re.compile(rf"{FIRST_NETWORK}|(material|shipped|{STOCKFISH}):[1-9]\d{{0,8}}")
-EXAMPLE_NETS = {
-    "towers": DEFAULT_NET,
-    "sparse networks": "sparse-256",
-}  # networks whose defaults the help shows
+# networks whose defaults the help shows
+EXAMPLE_NETS = {"towers": DEFAULT_NET, "sparse networks": "sparse-256"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -191,9 +191,8 @@ def generate_games(
             search=run.config.search,
         )  # fmt: skip
         play(task, missing, finish, stop)
-        if (
-            len(writer.games) >= settings.count
-        ):  # there are more games if the setting was lowered meanwhile
+        # there are more games if the setting was lowered meanwhile
+        if len(writer.games) >= settings.count:
             summary = summarise(list(writer.games.values()), settings)
             run.ledger.note_self_play(generation, asdict(summary))
             writer.publish()

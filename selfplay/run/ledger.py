@@ -124,9 +124,8 @@ class Ledger:
             )
             if is_copy:
                 with closing(self._connection) as file:
-                    file.executescript(
-                        "BEGIN; SELECT 1 FROM sqlite_master"
-                    )  # `backup` would wait for ever
+                    # `backup` would wait for ever
+                    file.executescript("BEGIN; SELECT 1 FROM sqlite_master")
                     self._connection = sqlite3.connect(":memory:", isolation_level=None)
                     file.backup(self._connection)
             self._connection.execute("PRAGMA synchronous = FULL")
@@ -145,9 +144,8 @@ class Ledger:
         self._connection.close()
 
     def _fault(self, error: sqlite3.Error) -> RunError:
-        advice = (
-            "" if isinstance(error, sqlite3.OperationalError) else f". {ADVICE}"
-        )  # the former for a full disk
+        # the former for a full disk
+        advice = "" if isinstance(error, sqlite3.OperationalError) else f". {ADVICE}"
         return RunError(f"{self._path}: {error}{advice}")
 
     @contextmanager

@@ -143,9 +143,8 @@ def _working(run: RunFolder, number: int) -> Iterator[None]:
 
     def note_along() -> None:
         while not ended.wait(WORK_S):
-            with suppress(
-                RunError
-            ):  # of a full disk: the time is entered later, or the end raises it
+            # of a full disk: the time is entered later, or the end raises it
+            with suppress(RunError):
                 note()
 
     thread = threading.Thread(target=note_along, name="work", daemon=True)

@@ -30,10 +30,8 @@ from selfplay.games.seats import Seating, Seats, game_params
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.interrupt import Stop, Tell
 
-GAMES_AT_ONCE, GAMES_ON_DEVICE = (
-    32,
-    512,
-)  # default of games.concurrent; a GPU is fast with large batches only
+# default of games.concurrent; a GPU is fast with large batches only
+GAMES_AT_ONCE, GAMES_ON_DEVICE = (32, 512)
 OPENING_STREAM = 0x0BE7  # separates the choice of openings from the games' own random numbers
 CHESS960_STARTS = 960
 START = row_from_board(chess.Board())  # of the games without an opening
@@ -49,12 +47,10 @@ class PlayTask(ABC):
     settings: GameSettings
     nets: tuple[Path, ...]  # `.dit` files of the networks that play, where this process finds them
     openings: np.ndarray  # uint64[n, 16] start rows to choose from
-    net: str = field(
-        default="", kw_only=True
-    )  # what the run trains, which may be a class of one's own
-    search: SearchSettings = field(
-        default_factory=SearchSettings, kw_only=True
-    )  # constants of the search
+    # what the run trains, which may be a class of one's own
+    net: str = field(default="", kw_only=True)
+    # constants of the search
+    search: SearchSettings = field(default_factory=SearchSettings, kw_only=True)
 
     @abstractmethod
     def new_game(self, number: int) -> PooledGame:

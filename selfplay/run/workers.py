@@ -91,9 +91,8 @@ class _Processes:
 
     def _fate(self) -> str:
         """How the process ended that was the first to end; the executor terminates the others."""
-        deadline = (
-            awake_s() + ENDING_S
-        )  # The executor's own thread waits for them, too, and may be late.
+        # The executor's own thread waits for them, too, and may be late.
+        deadline = awake_s() + ENDING_S
         while any(process.exitcode is None for process in self._processes) and awake_s() < deadline:
             time.sleep(0.01)
         statuses = {process.pid: process.exitcode for process in self._processes}

@@ -74,9 +74,8 @@ class Problem:
     fen: str
     best: frozenset[str] = frozenset()
     avoid: frozenset[str] = frozenset()
-    points: Mapping[str, int] = field(
-        default_factory=dict
-    )  # UCI move -> points; empty when moves are not graded
+    # UCI move -> points; empty when moves are not graded
+    points: Mapping[str, int] = field(default_factory=dict)
     mate_in: int | None = None
     line: tuple[str, ...] = ()
     chess960: bool = False
@@ -117,9 +116,8 @@ def read_puzzles(
         if limit is None
         else {*sample([number for number, _ in puzzle_fields(path)], limit, seed)}
     )
-    rows = (
-        row for row in puzzle_fields(path) if lines is None or row[0] in lines
-    )  # all of Lichess's take gigabytes
+    # all of Lichess's take gigabytes
+    rows = (row for row in puzzle_fields(path) if lines is None or row[0] in lines)
     readers = (partial(_puzzle, row, f"{path}:{number}") for number, row in rows)
     return gathered(path, "puzzles", readers, note)
 

@@ -133,19 +133,15 @@ def _note_changes(acc, row, child):
                 continue
             gone, come = old & ~new, new & ~old
             while gone:
-                acc.changed[removed, 0], acc.changed[removed, 1], acc.changed[removed, 2] = (
-                    ctz(gone),
-                    kind,
-                    colour,
-                )
+                acc.changed[removed, 0] = ctz(gone)
+                acc.changed[removed, 1] = kind
+                acc.changed[removed, 2] = colour
                 removed += 1
                 gone &= gone - np.uint64(1)
             while come:
-                acc.changed[added, 0], acc.changed[added, 1], acc.changed[added, 2] = (
-                    ctz(come),
-                    kind,
-                    colour,
-                )
+                acc.changed[added, 0] = ctz(come)
+                acc.changed[added, 1] = kind
+                acc.changed[added, 2] = colour
                 added += 1
                 come &= come - np.uint64(1)
     return removed, added - ADDED
@@ -156,7 +152,8 @@ def _update(net, acc, ply, side, removed, added):
     """Write a side's accumulator at ply + 1: that at ply, minus the removed features, plus the
     added ones.
     """
-    values, old = acc.values, (2 * ply + side) * TEACHER_WIDTH
+    values = acc.values
+    old = (2 * ply + side) * TEACHER_WIDTH
     new = old + 2 * TEACHER_WIDTH
     come = acc.indices[ADDED:]
     for c in range(0, TEACHER_WIDTH, BLOCK):

@@ -155,9 +155,8 @@ class LabelRun:
         self._roots = roots
         self._tree_net = tree_net
         self._writer = LabelWriter(folder, _settings(net_file, roots, plan, tree_net))
-        self._seen = aligned_zeros(
-            plan.filter_mib << 17, dtype=np.uint64
-        )  # the filter of `add_new`
+        # the filter of `add_new`
+        self._seen = aligned_zeros(plan.filter_mib << 17, dtype=np.uint64)
         if self._writer.published.chunks:
             labels = LabelFolder(folder)
             for rows, salt in ((labels.values, np.uint64(0)), (labels.scored, SCORED_SALT)):
@@ -174,7 +173,9 @@ class LabelRun:
 
         Raises RunError where the sources have no more positions.
         """
-        begun, at_first, known = awake_s(), self.published.values, 0
+        begun = awake_s()
+        at_first = self.published.values
+        known = 0
         sample = partial(sample_chunk, self._net, self._roots, self.plan, tree_net=self._tree_net)
         with ThreadPool(threads, "label") as pool:
             while self.published.values < count:
@@ -185,7 +186,8 @@ class LabelRun:
                 numbers = range(
                     first, first + min(CHUNKS_A_THREAD * threads, max(threads, missing))
                 )
-                sampled, before = pool.map(sample, numbers), self.published.values
+                sampled = pool.map(sample, numbers)
+                before = self.published.values
                 self._publish(sampled, count)
                 done = self.published.values
                 known = known + sum(len(one.values) for one in sampled) if done == before else 0
@@ -204,7 +206,8 @@ class LabelRun:
         """Publish chunks up to the one that completes `count`, so that the file does not depend on
         the threads.
         """
-        chunks, total = [], self.published.values
+        chunks = []
+        total = self.published.values
         for one in sampled:
             if total >= count:
                 break

@@ -36,9 +36,8 @@ class Teacher(NamedTuple):
     acc: Accumulators
     rows: Annotated[np.ndarray, "uint64 [MAX_QUIET_PLY + 2, 16]"]
     moves: Annotated[np.ndarray, "uint16 [MAX_QUIET_PLY + 2, 218]"]
-    scores: Annotated[
-        np.ndarray, "int64 [MAX_QUIET_PLY + 2, 218]"
-    ]  # order of the moves, highest first
+    # order of the moves, highest first
+    scores: Annotated[np.ndarray, "int64 [MAX_QUIET_PLY + 2, 218]"]
     nodes: Annotated[np.ndarray, "int64 [1]"]  # positions of this quiescence
 
 
@@ -61,7 +60,9 @@ def teacher_quiescence(teacher, ply, leaf_ply, alpha, beta):
 
     The row and its accumulators must be set; `leaf_ply` is where quiescence began.
     """
-    row, moves, scores = teacher.rows[ply], teacher.moves[ply], teacher.scores[ply]
+    row = teacher.rows[ply]
+    moves = teacher.moves[ply]
+    scores = teacher.scores[ply]
     teacher.nodes[0] += 1
     if ply >= MAX_QUIET_PLY or teacher.nodes[0] > TEACHER_NODE_LIMIT:
         return static_value(teacher.net, teacher.acc, ply, row)
@@ -115,7 +116,9 @@ def score_teacher_moves(teacher, ply, moves, count, scores, exact, reach):
     The first `exact` scores are exact down to `reach` temperatures of the policy targets below the
     best one. The others are upper bounds, because their search stops once they rank lower.
     """
-    row, child, statics = teacher.rows[ply], teacher.rows[ply + 1], teacher.scores[ply]
+    row = teacher.rows[ply]
+    child = teacher.rows[ply + 1]
+    statics = teacher.scores[ply]
     for i in range(count):
         move = moves[i]
         make(row, move, child)

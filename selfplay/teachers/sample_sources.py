@@ -72,9 +72,8 @@ LONG_WALK = 60  # plies of a walk as long as a game
 SHORT_WALK = 3
 LONGEST_EXCHANGE = 12  # plies
 MOST_ENDING_PIECES = 5  # most pieces besides the kings
-KINDS_OF_ENDINGS = np.array(
-    [0, 0, 0, 0, 0, 1, 2, 3, 3, 4], np.int64
-)  # pawns twice as often as rooks
+# pawns twice as often as rooks
+KINDS_OF_ENDINGS = np.array([0, 0, 0, 0, 0, 1, 2, 3, 3, 4], np.int64)
 TEMPERATURES_CP = np.array([15.0, 30.0, 60.0])
 
 
@@ -156,11 +155,17 @@ def _sample_opening(space, roots, source, temperature):
     """Walk from an opening for the length of a game; the walk is its own root."""
     rng = space.rng
     root = np.int64(rng[0] >> np.uint64(48))
-    starts, least, more = roots.start, np.int64(4), np.int64(7)
+    starts = roots.start
+    least = np.int64(4)
+    more = np.int64(7)
     if source == BOOK:
-        starts, least, more = roots.book, np.int64(0), np.int64(3)
+        starts = roots.book
+        least = np.int64(0)
+        more = np.int64(3)
     elif source == CHESS960:
-        starts, least, more = roots.chess960, np.int64(2), np.int64(6)
+        starts = roots.chess960
+        least = np.int64(2)
+        more = np.int64(6)
     if begin_walk(space, starts[below(rng, np.int64(len(starts)))], least + below(rng, more)):
         walk(space, np.int64(LONG_WALK), temperature, source, root)
 
@@ -245,7 +250,8 @@ def _put_ending(space):
     """Put kings and one to five pieces on random squares of ply 0; returns whether the position is
     legal.
     """
-    row, rng = space.teacher.rows[0], space.rng
+    row = space.teacher.rows[0]
+    rng = space.rng
     for word in range(layout.ROW_WORDS):
         row[word] = np.uint64(0)
     for colour in range(2):
@@ -282,11 +288,8 @@ def _doubly_taken(row):
 
 
 NODE_SHARE = 0.25  # share of a tree's nodes that are offered; set by hand
-TREE_SIZES = (
-    1,
-    2,
-    4,
-)  # times half the visits asked for, sampled for each tree, so that trees of several ages are seen
+# times half the visits asked for, sampled for each tree, so that trees of several ages are seen
+TREE_SIZES = (1, 2, 4)
 
 
 class TreeSource:
@@ -296,10 +299,10 @@ class TreeSource:
         self._visits = visits
         room = 2 * max(1, visits * max(TREE_SIZES) // 2) + SPARE_NODES
         self._search = Search(SearchParams(needs_planes=False), new_tree(room))
-        self._player, self._kernels = TreePlayer(self._search), KernelVisits(evaluator)
-        self._rows = np.zeros(
-            (MAX_DEPTH + 1, ROW_WORDS), np.uint64
-        )  # positions from the root to a node
+        self._player = TreePlayer(self._search)
+        self._kernels = KernelVisits(evaluator)
+        # positions from the root to a node
+        self._rows = np.zeros((MAX_DEPTH + 1, ROW_WORDS), np.uint64)
 
     def sample(self, space: SampleSpace, games: Games, most: int) -> None:
         """Grow trees and offer their positions until space.counts[0] is `most`, one tree per

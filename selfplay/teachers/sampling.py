@@ -58,9 +58,8 @@ class SampleSpace(NamedTuple):
 
     teacher: Teacher
     rng: Annotated[np.ndarray, "uint64 [1]"]  # state of SplitMix64
-    limits: Annotated[
-        np.ndarray, "float64 [3]"
-    ]  # calm limit in centipawns, share of positions not calm, share scored
+    # calm limit in centipawns, share of positions not calm, share scored
+    limits: Annotated[np.ndarray, "float64 [3]"]
     moves: Annotated[np.ndarray, "uint16 [218]"]
     scores: Annotated[np.ndarray, "int64 [218]"]
     values: Annotated[np.ndarray, "uint64 [N, VALUE_WORDS]"]  # packed
@@ -68,9 +67,8 @@ class SampleSpace(NamedTuple):
     noted: Annotated[np.ndarray, "uint64 [M, 16]"]  # positions whose moves are to be scored
     noted_labels: Annotated[np.ndarray, "int64 [M, 3]"]  # root, plies left, kind
     scored: Annotated[np.ndarray, "uint64 [M, SCORED_WORDS]"]  # packed
-    counts: Annotated[
-        np.ndarray, "int64 [4]"
-    ]  # values, noted, positions offered; values at which to stop
+    # values, noted, positions offered; values at which to stop
+    counts: Annotated[np.ndarray, "int64 [4]"]
 
 
 def new_sample_space(
@@ -120,7 +118,8 @@ def offer(space, ply, value, source, root, plies_left):
 
     `value` is its static value; its accumulators are set and stay so.
     """
-    teacher, row = space.teacher, space.teacher.rows[ply]
+    teacher = space.teacher
+    row = space.teacher.rows[ply]
     space.counts[2] += 1
     if row[HALFMOVE] >= FIFTY_MOVE_PLIES or insufficient_material(row):
         return
@@ -190,7 +189,9 @@ def _note(space, row, kind, root, plies_left):
     if uniform(space.rng) < max(SCORED_CHANCE, space.limits[2]):
         copy_row(row, space.noted[at])
         labels = space.noted_labels[at]
-        labels[0], labels[1], labels[2] = root, plies_left, kind
+        labels[0] = root
+        labels[1] = plies_left
+        labels[2] = kind
         space.counts[1] += 1
 
 
@@ -199,7 +200,8 @@ def score_noted(space):
     """Score all moves of the noted positions that have any and pack the best. Returns the number of
     rows.
     """
-    teacher, kept = space.teacher, np.int64(0)
+    teacher = space.teacher
+    kept = np.int64(0)
     for i in range(space.counts[1]):
         row, labels = space.noted[i], space.noted_labels[i]
         count = np.int64(generate(row, space.moves))
@@ -276,7 +278,9 @@ def _offer_children(space, count, value, temperature, source, root):
     teacher = space.teacher
     row, child = teacher.rows[0], teacher.rows[1]
     least = value - GOOD_MOVE_CP * UNITS_PER_CP
-    chosen, chosen_value, highest = np.int64(0), np.int64(0), -np.inf
+    chosen = np.int64(0)
+    chosen_value = np.int64(0)
+    highest = -np.inf
     for i in range(count):
         if i > 0 and count > LOOK_ALL and uniform(space.rng) >= LOOK_SHARE:
             continue
@@ -286,11 +290,12 @@ def _offer_children(space, count, value, temperature, source, root):
         after = static_value(teacher.net, teacher.acc, np.int64(1), child)
         # The static value ignores recaptures on the target square.
         worth = -after + np.int64((see(row, move) - immediate_gain(row, move)) * UNITS_PER_CP)
-        sampled = worth / temperature - log(
-            -log(max(uniform(space.rng), 1e-300))
-        )  # Gumbel's trick: a softmax
+        # Gumbel's trick: a softmax
+        sampled = worth / temperature - log(-log(max(uniform(space.rng), 1e-300)))
         if sampled > highest:
-            chosen, chosen_value, highest = np.int64(i), after, sampled
+            chosen = np.int64(i)
+            chosen_value = after
+            highest = sampled
         if uniform(space.rng) < (GOOD_SHARE if worth >= least else POOR_SHARE):
             offer(space, np.int64(1), after, source, root, np.int64(0))
     return chosen, chosen_value

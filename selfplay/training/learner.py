@@ -34,12 +34,10 @@ REMEMBERING = 0.01  # share of the time for copies of the state from a device
 class LayersFamily(Family):
     """A family whose networks are made of `engine.nn` layers, which its trainer trains."""
 
-    gradients: Callable[
-        [Layer, LearnerSettings], GradientSource
-    ]  # makes what computes those of a model from batches
-    device_gradients: Callable[
-        [Layer, LearnerSettings], GradientSource
-    ]  # the same for a model on a GPU
+    # makes what computes those of a model from batches
+    gradients: Callable[[Layer, LearnerSettings], GradientSource]
+    # the same for a model on a GPU
+    device_gradients: Callable[[Layer, LearnerSettings], GradientSource]
     sample: Callable[[TrainingSet, int], HeldOut]  # makes what `heldout` returns
     clips = False  # whether gradients are clipped; their norm takes one more pass over all of them
     trains_on_device = True
@@ -131,9 +129,8 @@ class Learner(Learning):
         try:
             with self._backend.guard("a step was trained"):
                 there = self._source.on_device(batch)
-                if (
-                    there is not None
-                ):  # the device has its own copy, and works while the next batch is prepared
+                # the device has its own copy, and works while the next batch is prepared
+                if there is not None:
                     self._coming = (
                         coming,
                         self._preparing.start(self.batches.batch, coming, self._source.pool.map),

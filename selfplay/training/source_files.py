@@ -27,10 +27,8 @@ from selfplay.records.positions import PositionSet, concatenate
 from selfplay.training.mixture import TrainingSet
 
 LEAST_GAMES = 2  # one to train on, one to hold out
-MOST_LOOKED_AT, MOST_SCORED = (
-    1 << 20,
-    1 << 13,
-)  # rows of a label folder, to find those that are scored
+# rows of a label folder, to find those that are scored
+MOST_LOOKED_AT, MOST_SCORED = (1 << 20, 1 << 13)
 
 
 class Source(NamedTuple):

@@ -131,9 +131,8 @@ class Tab:
     def go(self, url):
         """Opens an address and waits until it is loaded."""
         self.script("window.isOld = true")
-        if "loaderId" in self.call(
-            "Page.navigate", url=url
-        ):  # else it is the same page, at another place
+        # else it is the same page, at another place
+        if "loaderId" in self.call("Page.navigate", url=url):
             self.wait_for("!window.isOld && document.readyState === 'complete'")
 
     def resize(self, width, height, dark=False):
@@ -247,9 +246,8 @@ class Tab:
 
     async def _leave(self):
         await self._socket.write_message(json.dumps({"id": 0, "method": "Page.close"}))
-        while (
-            await self._socket.read_message() is not None
-        ):  # until the browser closes the connection
+        # until the browser closes the connection
+        while await self._socket.read_message() is not None:
             pass
         self._socket.close()
         self._socket = None

@@ -126,9 +126,8 @@ def test_no_english_sentence_is_left_on_a_german_page(chromium, tmp_path):
         assert "Nf3 Nf6" in tab.script("fetch('game.pgn').then(answer => answer.text())")
         tab.go(f"{server.url}review?game={key}")
         source = tab.script("document.body.innerHTML").replace("\\n", " ")
-        assert re.search(
-            "Era mejor Dxf7#.*Era mejor Qxf7#", source, re.DOTALL
-        )  # in the page, and in its PGN
+        # in the page, and in its PGN
+        assert re.search("Era mejor Dxf7#.*Era mejor Qxf7#", source, re.DOTALL)
         assert tab.failures == []
         tab.close()
 

@@ -57,9 +57,7 @@ def open_game(tab, white):
     tab.wait_for("!$('games').open && state.names.white === " + json.dumps(white))
 
 
-def test_a_game_opens_from_ones_own_side_with_its_clocks_and_the_marks_of_its_review(
-    study,
-):
+def test_a_game_opens_from_ones_own_side_with_its_clocks_and_the_marks_of_its_review(study):
     """It opened at its end, from White's side, without clocks, and its marks stood in another tab."""
     study.script(
         "send('games_review', { key: games.rows.find(game => game.result === '1-0').key })"
@@ -120,9 +118,8 @@ def test_what_is_written_into_a_game_of_ones_own_is_kept_in_its_file(study, tmp_
     open_game(study, "Anna")
     assert study.script("state.steps.length") == 4, "the game behind it is found where it is now"
     study.script("send('comment', { node: 2, text: 'The Sicilian.' })")
-    wait_until(
-        lambda: "The Sicilian." in (tmp_path / "club.pgn").read_text(encoding="utf-8")
-    )  # nothing else begins
+    # nothing else begins
+    wait_until(lambda: "The Sicilian." in (tmp_path / "club.pgn").read_text(encoding="utf-8"))
 
 
 def test_the_list_is_sorted_and_the_explorer_leads_to_the_games_of_a_file(study):

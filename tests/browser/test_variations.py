@@ -94,9 +94,8 @@ def test_stepping_through_a_game_and_its_variations_says_the_move(tab):
     tab.script("look(tree.get(0).next[2])")
     assert heard(tab) == "Variation: 1. c4 English."
     tab.press("Home")
-    tab.script(
-        "goes.on(), goes.on(), goes.on(), goes.back(), goes.on()"
-    )  # one move each, however fast
+    # one move each, however fast
+    tab.script("goes.on(), goes.on(), goes.on(), goes.back(), goes.on()")
     tab.wait_for("state.here === here() && state.place.ply === 3")
     tab.press("End")
     tab.wait_for("state.here === state.last")

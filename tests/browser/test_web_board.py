@@ -185,9 +185,7 @@ def test_the_clocks_stand_still_while_the_connection_is_lost(tab):
 
 
 @pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(), human=None)}], indirect=True)
-def test_analysis_shows_lines_that_can_be_played_though_they_are_replaced_while_pressed(
-    tab,
-):
+def test_analysis_shows_lines_that_can_be_played_though_they_are_replaced_while_pressed(tab):
     tab.wait_for("state && linesFit() && lines.lines.length === 3")
     assert sum(tab.script("lines.lines[0].wdl")) == 1000
     tab.script(
@@ -383,9 +381,8 @@ def test_the_command_plays_in_the_browser_and_ends_with_its_terminal(chromium, t
     tab = chromium.open(given)
     tab.wait_for("state && state.shows.count === 4")
     assert tab.script("location.href") == printed
-    tab.go(
-        printed
-    )  # a reload; the address that was given is dead, and nowhere in the tab's history
+    # a reload; the address that was given is dead, and nowhere in the tab's history
+    tab.go(printed)
     tab.wait_for("typeof state !== 'undefined' && state")
     assert not [
         one for one in tab.call("Page.getNavigationHistory")["entries"] if one["url"] == given

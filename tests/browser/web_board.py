@@ -34,9 +34,8 @@ class ScriptedEngine(Engine):
 
     def search(self, limits, on_info=None, job=None):
         move = next((move for move in self.script if self.board.is_legal(move)), None)
-        if (
-            move is None or self.options.analyse_mode or limits.movetime_ms == 1000
-        ):  # a hint has a second
+        # a hint has a second
+        if move is None or self.options.analyse_mode or limits.movetime_ms == 1000:
             return super().search(limits, on_info, job)
         return SearchResult(move, None, [], [], 0, 0)
 
@@ -80,14 +79,7 @@ def web_board(folder, setup=None, load=ScriptedEngine):
 
 
 @contextmanager
-def open_board(
-    chromium,
-    folder,
-    width=1280,
-    height=800,
-    dark=False,
-    **made_of,
-):
+def open_board(chromium, folder, width=1280, height=800, dark=False, **made_of):
     """A tab with a board of its own, made as in `web_board`; its page must not fail."""
     with web_board(folder, **made_of) as server:
         tab = chromium.open(server.url, width, height, dark)

@@ -8,7 +8,6 @@ import argparse
 import io
 import pkgutil
 import re
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import chess
@@ -19,7 +18,6 @@ from engine.options import OPTIONS as ROWS
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from engine.search.result import SearchInfo
 from uci.analyse.analyse import as_table, searched_lines
 from uci.terminal.board_view import BoardStyle, render_board
 
@@ -51,7 +49,7 @@ OPTIONS = ROOT / "docs" / "options.md"
 TABLE_HEAD = "| UCI option |"
 
 
-def markdown_table() -> str:
+def markdown_table():
     """The table of `docs/options.md`."""
     lines = ["| UCI option | flag and key | default | range | meaning |", "|---|---|---|---|---|"]
     for option in ROWS:
@@ -66,14 +64,14 @@ def markdown_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def with_option_table(page: str) -> str:
+def with_option_table(page):
     """The options page with its table made anew from `engine.options.OPTIONS`."""
     before, head, rest = page.partition(TABLE_HEAD)
     assert head, f"no table that begins with {TABLE_HEAD!r}"
     return before + markdown_table() + "\n" + rest.partition("\n\n")[2]
 
 
-def module_names() -> Iterator[str]:
+def module_names():
     """Dotted names of the packages, and of the modules that pdoc does not find by itself.
 
     Those are the modules of a package with `__all__`, which pdoc takes for the list of the modules
@@ -90,7 +88,7 @@ def module_names() -> Iterator[str]:
                 )
 
 
-def picture(board: chess.Board, infos: Sequence[SearchInfo]) -> str:
+def picture(board, infos):
     """The board in colour and the lines of an analysis below it, as SVG; the same lines give the
     same text.
     """
@@ -102,7 +100,7 @@ def picture(board: chess.Board, infos: Sequence[SearchInfo]) -> str:
     return console.export_svg(title="aino analyse", code_format=FRAME, unique_id="aino")
 
 
-def draw_picture(path: Path) -> None:
+def draw_picture(path):
     """Search the position with 20,000 nodes and draw it."""
     board = chess.Board(OPERA_GAME)
     with Engine(EngineOptions(multi_pv=3, threads=1, analyse_mode=True)) as engine:
@@ -113,7 +111,7 @@ def draw_picture(path: Path) -> None:
         )
 
 
-def main() -> None:
+def main():
     """Write the table or the picture into the working tree, or print the modules."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument(

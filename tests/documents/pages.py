@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +34,7 @@ class Block:
     prints: str | None  # the text block after the word "prints", if there is one
 
 
-def blocks(page: str) -> list[Block]:
+def blocks(page):
     """All fenced blocks of a page, in order."""
     text = (ROOT / page).read_text(encoding="utf-8")
     found = list(FENCE.finditer(text))
@@ -56,17 +55,17 @@ def blocks(page: str) -> list[Block]:
     return result
 
 
-def plain_text(page: str) -> str:
+def plain_text(page):
     """A page without its fenced blocks."""
     return FENCE.sub("", (ROOT / page).read_text(encoding="utf-8"))
 
 
-def links(page: str) -> list[str]:
+def links(page):
     """Targets of the links and pictures of a page."""
     return LINK.findall(plain_text(page))
 
 
-def anchors(page: str) -> set[str]:
+def anchors(page):
     """The anchors that Markdown viewers give a page's headings."""
     found: set[str] = set()
     for heading in HEADING.findall(plain_text(page)):
@@ -81,17 +80,16 @@ def anchors(page: str) -> set[str]:
     return found
 
 
-def sections(page: str) -> list[tuple[str, str]]:
+def sections(page):
     """Headings and the text up to the next heading of any level, with the blocks of code."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    hidden = FENCE.sub(
-        lambda match: re.sub(r"(?m)^#", " ", match[0]), text
-    )  # a # in code is no heading
+    # a # in code is no heading
+    hidden = FENCE.sub(lambda match: re.sub(r"(?m)^#", " ", match[0]), text)
     parts = re.split(r"(?m)^#+ (.+)$", hidden)
     return list(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def commands(text: str) -> Iterator[list[str]]:
+def commands(text):
     """The simple commands of a shell text, as words; a folder before the program's name is taken
     off.
     """
@@ -110,7 +108,7 @@ def commands(text: str) -> Iterator[list[str]]:
                     command = ["redirection"]
 
 
-def inline_commands(page: str) -> list[list[str]]:
+def inline_commands(page):
     """Commands in the running text and the tables: words between backquotes that begin with a
     program's name.
     """

@@ -32,13 +32,13 @@ TINY = {
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.stem
 )
-def test_flags_of_an_example_exist(path: Path) -> None:
+def test_flags_of_an_example_exist(path):
     for name, words in EXAMPLE.findall(path.read_text(encoding="utf-8").split('"""')[1]):
         if name not in ("perf_map", "startup"):  # Their words are another command's.
             check_flags(ROOT / "benchmarks" / f"{name}.py", shlex.split(words))
 
 
-def run(name: str) -> None:
+def run(name):
     """Run a benchmark as a script, whether its module is imported or not."""
     runpy.run_path(str(ROOT / "benchmarks" / f"{name}.py"), run_name="__main__")
 

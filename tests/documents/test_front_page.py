@@ -8,7 +8,6 @@ import argparse
 import importlib
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 
 import chess
 import pytest
@@ -28,11 +27,11 @@ NUMBER = re.compile(r"(?<![\w-])\d[\d,.]*\d|(?<![\w-])\d")
 TABLE_ROW = re.compile(r"(?m)^\|.*\d.*\|$")
 
 
-def section(page: str, title: str) -> str:
+def section(page, title):
     return next(text for heading, text in sections(page) if heading == title)
 
 
-def test_the_front_page_is_short() -> None:
+def test_the_front_page_is_short():
     assert len(README.splitlines()) <= MOST_LINES
     rows = [
         line
@@ -43,7 +42,7 @@ def test_the_front_page_is_short() -> None:
 
 
 @pytest.mark.parametrize("claim", ["Strength", "Speed"])
-def test_a_claim_of_the_front_page_stands_in_the_results(claim: str) -> None:
+def test_a_claim_of_the_front_page_stands_in_the_results(claim):
     """One line each; whoever measures anew changes the results and that line."""
     text = README.partition(f"- **{claim}**:")[2].partition("\n- ")[0].partition("\n\n")[0]
     results = section("docs/results.md", claim)  # the first one: that of the newest version
@@ -53,7 +52,7 @@ def test_a_claim_of_the_front_page_stands_in_the_results(claim: str) -> None:
 
 
 @pytest.mark.parametrize("page", ["docs/results.md", "docs/what-was-tried.md", "docs/hardening.md"])
-def test_numbers_in_tables_name_their_command(page: str) -> None:
+def test_numbers_in_tables_name_their_command(page):
     """In the section of the table or in the page's first ones, which describe how all of them were
     made.
     """
@@ -73,14 +72,14 @@ def test_numbers_in_tables_name_their_command(page: str) -> None:
         preamble = "" if page == "docs/results.md" else preamble + text
 
 
-def test_the_test_command_is_the_one_that_the_whole_check_runs() -> None:
+def test_the_test_command_is_the_one_that_the_whole_check_runs():
     pattern = re.search(
         r"--extended-regexp '([^']+)' README.md", (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     )
     assert len(re.findall(rf"(?m){pattern[1]}", README)) == 1
 
 
-def test_the_front_page_says_what_the_package_asks_for() -> None:
+def test_the_front_page_says_what_the_package_asks_for():
     package = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     workflow = (ROOT / ".github" / "workflows" / "check.yml").read_text(encoding="utf-8")
     versions = re.findall(r"Programming Language :: Python :: (3\.\d+)", package)
@@ -89,7 +88,7 @@ def test_the_front_page_says_what_the_package_asks_for() -> None:
     assert re.findall(r'"(3\.\d+)"', workflow) == versions
 
 
-def test_the_picture_is_small_loads_nothing_and_shows_board_and_lines() -> None:
+def test_the_picture_is_small_loads_nothing_and_shows_board_and_lines():
     text = (ROOT / "docs" / "board.svg").read_text(encoding="utf-8")
     assert len(text.encode()) < MOST_PICTURE_BYTES
     assert ET.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
@@ -116,7 +115,7 @@ VERBS = set(
 )
 
 
-def every_help() -> Iterator[tuple[str, str]]:
+def every_help():
     """Where it stands, and the text: all that `--help` prints for commands and flags, and the
     engine options once.
     """
@@ -133,7 +132,7 @@ def every_help() -> Iterator[tuple[str, str]]:
         yield from helps_of(parser)
 
 
-def helps_of(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
+def helps_of(parser):
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             yield from (
@@ -146,11 +145,11 @@ def helps_of(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
             yield f"{parser.prog} {(action.option_strings or [action.dest])[0]}", action.help or ""
 
 
-def first_word(text: str) -> str:
+def first_word(text):
     return text.partition(" ")[0].strip(",").lower()
 
 
-def test_help_starts_with_a_verb() -> None:
+def test_help_starts_with_a_verb():
     found = list(every_help())
     assert len(found) > 500, "the commands have fewer flags than they should"
     assert not {place: text for place, text in found if first_word(text) not in VERBS}

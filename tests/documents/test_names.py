@@ -12,9 +12,8 @@ from tests.documents import generate
 from tests.documents.pages import INLINE, PAGES, ROOT, blocks, plain_text
 
 SOURCES = ("engine", "examples", "selfplay", "uci", "tests", "benchmarks", "weights", ".github")
-PRESENT = tuple(
-    page for page in PAGES if page != "docs/what-was-tried.md"
-)  # that one tells of what is gone
+# that one tells of what is gone
+PRESENT = tuple(page for page in PAGES if page != "docs/what-was-tried.md")
 # Of other libraries, beside Aino's own.
 ELSEWHERE = {
     "DataLoader",
@@ -25,10 +24,8 @@ ELSEWHERE = {
     "mask_zero",
 }
 ELSEWHERE |= {"pack_padded_sequence", "state_dict"}
-OF_THE_READER = {
-    "engine.py",
-    "lichess-bot.py",
-}  # hides a package of Aino's; starts somebody's program
+# hides a package of Aino's; starts somebody's program
+OF_THE_READER = {"engine.py", "lichess-bot.py"}
 TOP = tuple(f"{path.name}/" for path in ROOT.iterdir() if path.is_dir())
 WORD = re.compile(r"[A-Za-z_]\w+")
 NAME = re.compile(r"_?[A-Za-z]\w*(\.\w+)*(\(\))?")
@@ -36,7 +33,7 @@ IN_TWO_FORMS = re.compile(r"^before_")  # the report's columns: before and after
 
 
 @cache
-def known_words() -> frozenset[str]:
+def known_words():
     """All words of the sources, and of the names of their files."""
     found: set[str] = set()
     paths = [
@@ -55,12 +52,12 @@ def known_words() -> frozenset[str]:
     return frozenset(found)
 
 
-def mentions(page: str) -> list[str]:
+def mentions(page):
     return INLINE.findall(plain_text(page))
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_file_that_a_page_names_exists(page: str) -> None:
+def test_every_file_that_a_page_names_exists(page):
     """A name such as `engine/player.py` that begins with one of the project's folders, or a Python
     file.
     """
@@ -81,7 +78,7 @@ def test_every_file_that_a_page_names_exists(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PRESENT)
-def test_every_name_that_a_page_mentions_exists(page: str) -> None:
+def test_every_name_that_a_page_mentions_exists(page):
     """A name of Aino's has an underscore or a capital inside: `e4`, `Q` and `bestmove` are none."""
     known = known_words() | ELSEWHERE
     known |= {word for block in blocks(page) for word in WORD.findall(block.text)}
@@ -95,7 +92,7 @@ def test_every_name_that_a_page_mentions_exists(page: str) -> None:
     assert not missing
 
 
-def test_the_option_table_is_what_the_options_say() -> None:
+def test_the_option_table_is_what_the_options_say():
     page = generate.OPTIONS.read_text(encoding="utf-8")
     assert generate.with_option_table(page) == page, "run `python -m tests.documents.generate`"
     assert {row.count("|") for row in generate.markdown_table().splitlines()} == {6}, (
@@ -104,7 +101,7 @@ def test_the_option_table_is_what_the_options_say() -> None:
 
 
 @pytest.mark.parametrize("field", ["backend", "hybrid_weight", "minibatch_size", "max_collisions"])
-def test_help_says_which_evaluators_ignore_an_option(field: str) -> None:
+def test_help_says_which_evaluators_ignore_an_option(field):
     text = next(option.help for option in OPTIONS if option.field == field)
     assert re.search(
         r"(Other evaluators|Sparse nets and the evaluator material) ignore this$", text

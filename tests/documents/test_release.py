@@ -4,7 +4,6 @@ import re
 import runpy
 import shutil
 import tomllib
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -15,7 +14,7 @@ from tests.documents.pages import LINK, ROOT
 CHANGES = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-def test_links_of_a_released_front_page_hold_away_from_the_repository(tmp_path: Path) -> None:
+def test_links_of_a_released_front_page_hold_away_from_the_repository(tmp_path):
     """Its picture stood behind a redirect, which package indexes do not follow."""
     for name in ("README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
@@ -61,7 +60,7 @@ def test_a_tag_was_released_under_a_change_log_that_did_not_name_it(
             check(tag, tmp_path)
 
 
-def test_pre_commit_runs_a_ruff_that_the_extra_dev_allows() -> None:
+def test_pre_commit_runs_a_ruff_that_the_extra_dev_allows():
     """`dev` names a lowest version; the hook's is the same or newer."""
     hook = (
         (ROOT / ".pre-commit-config.yaml")
@@ -81,7 +80,7 @@ def test_pre_commit_runs_a_ruff_that_the_extra_dev_allows() -> None:
 @pytest.mark.parametrize(
     "machine", [("darwin", "x86_64"), ("darwin", "arm64"), ("linux", "x86_64"), ("win32", "AMD64")]
 )
-def test_intel_macs_were_to_build_a_numba_without_wheels(machine: tuple[str, str]) -> None:
+def test_intel_macs_were_to_build_a_numba_without_wheels(machine):
     """Numba has no wheels for them from 0.63 on, so pip took the source, which needs LLVM."""
     environment = {
         "sys_platform": machine[0],

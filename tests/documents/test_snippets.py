@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -31,7 +30,7 @@ OUTSIDE = re.compile(r"^(https?|mailto):")
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_links_lead_to_files_and_headings_that_exist(page: str) -> None:
+def test_links_lead_to_files_and_headings_that_exist(page):
     for target in links(page):
         if OUTSIDE.match(target):
             continue
@@ -44,8 +43,9 @@ def test_links_lead_to_files_and_headings_that_exist(page: str) -> None:
             assert anchor in anchors(other), f"{page}: {other} has no heading {anchor!r}"
 
 
-def test_every_page_can_be_reached_from_the_front_page() -> None:
-    reached, coming = set(), ["README.md"]
+def test_every_page_can_be_reached_from_the_front_page():
+    reached = set()
+    coming = ["README.md"]
     while coming:
         page = coming.pop()
         reached.add(page)
@@ -77,12 +77,12 @@ WITH_COMMANDS = [page for page in PAGES if any(block.language == "sh" for block 
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_block_has_a_language_that_is_tested(page: str) -> None:
+def test_every_block_has_a_language_that_is_tested(page):
     assert not {block.language for block in blocks(page)} - LANGUAGES
 
 
 @pytest.mark.parametrize("page", WITH_PYTHON)
-def test_python_runs_and_prints_what_the_page_says(page: str, tmp_path: Path) -> None:
+def test_python_runs_and_prints_what_the_page_says(page, tmp_path):
     code = [
         (f"{page}:{one.line}", one.text, one.prints or "")
         for one in blocks(page)
@@ -100,7 +100,7 @@ def test_python_runs_and_prints_what_the_page_says(page: str, tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
 
 
-def check_words(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def check_words(words, monkeypatch):
     """Fails unless the program understands these words; nothing is run."""
     program, *rest = words
     if program in ENTRIES:
@@ -117,13 +117,13 @@ def check_words(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
             check_flags(Path(str(found.origin)), rest[2:])
 
 
-def subcommand(program: str, name: str) -> ModuleType:
+def subcommand(program, name):
     if program == "aino":
         return importlib.import_module(uci.main.SUBCOMMANDS[name][0])
     return importlib.import_module(selfplay.main.COMMANDS[name][0])
 
 
-def check_flags(source: Path, words: list[str]) -> None:
+def check_flags(source, words):
     """Fails if a flag is in neither the module nor what measuring commands, or those that read
     positions, share.
     """
@@ -134,7 +134,7 @@ def check_flags(source: Path, words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("page", WITH_COMMANDS)
-def test_commands_are_understood(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_are_understood(page, monkeypatch):
     for block in blocks(page):
         if block.language == "sh":
             for words in commands(block.text):
@@ -142,7 +142,7 @@ def test_commands_are_understood(page: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_commands_in_the_running_text_exist(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_in_the_running_text_exist(page, monkeypatch):
     """Their subcommands and flags: the running text may leave out what a command needs besides."""
     for program, *rest in inline_commands(page):
         if program not in ENTRIES:
@@ -156,7 +156,7 @@ def test_commands_in_the_running_text_exist(page: str, monkeypatch: pytest.Monke
             )
 
 
-def to_type(page: str) -> list[str]:
+def to_type(page):
     """The command lines of a page that are run, reduced."""
     text = "\n".join(block.text for block in blocks(page) if block.language == "sh").replace(
         "\\\n", " "
@@ -170,7 +170,7 @@ def to_type(page: str) -> list[str]:
 @pytest.mark.parametrize(
     "page", [page for page in WITH_COMMANDS if page != "engine/nn/README.md" and to_type(page)]
 )
-def test_commands_run_one_after_the_other(page: str, tmp_path: Path, stockfish: str) -> None:
+def test_commands_run_one_after_the_other(page, tmp_path, stockfish):
     """In a folder that has the files that the page speaks of, with fewer games, nodes and
     positions.
     """
@@ -180,12 +180,11 @@ def test_commands_run_one_after_the_other(page: str, tmp_path: Path, stockfish: 
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_settings_are_accepted(page: str) -> None:
+def test_settings_are_accepted(page):
     for block in blocks(page):
         if block.language == "toml":
-            read = (
-                configured if page == "docs/training.md" else options_from_mapping
-            )  # of a run, or of the engine
+            # of a run, or of the engine
+            read = configured if page == "docs/training.md" else options_from_mapping
             values = tomllib.loads(block.text)
             Sweep(Path(page), values) if "rows" in values else read(values)
         if block.language == "yaml":
@@ -194,7 +193,7 @@ def test_settings_are_accepted(page: str) -> None:
             assert all(find_option(name) is not None for name in names)
 
 
-def test_examples_cover_the_packages() -> None:
+def test_examples_cover_the_packages():
     text = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
     shown = set(re.findall(r"(?m)^## `([\w.]+)`", text))
     folders: dict[str, Any] = {

@@ -7,7 +7,6 @@ indents are free, and a docstring counts as one.
 import io
 import re
 import tokenize
-from pathlib import Path
 
 import pytest
 
@@ -31,17 +30,17 @@ STRING = r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\""
 PAGE_TOKEN = re.compile(rf"{WORD}|{STRING}|[^\s\w]")
 
 
-def tokens_of_python(text: str) -> int:
+def tokens_of_python(text):
     return sum(
         token.type not in FREE for token in tokenize.generate_tokens(io.StringIO(text).readline)
     )
 
 
-def tokens_of_page(text: str) -> int:
+def tokens_of_page(text):
     return len(PAGE_TOKEN.findall(text))
 
 
-def tokens_in(folder: Path) -> int:
+def tokens_in(folder):
     python = sum(
         tokens_of_python(path.read_text(encoding="utf-8")) for path in folder.rglob("*.py")
     )
@@ -50,12 +49,12 @@ def tokens_in(folder: Path) -> int:
 
 
 @pytest.mark.parametrize("part", BUDGETS)
-def test_the_tokens_stay_within_their_budget(part: str) -> None:
+def test_the_tokens_stay_within_their_budget(part):
     folders = PYTHON if part == "product" else {"tests"}
     assert sum(tokens_in(ROOT / name) for name in folders) <= BUDGETS[part]
 
 
-def test_packing_gains_nothing() -> None:
+def test_packing_gains_nothing():
     packed = "a, b = 1, 2  # both\nc = [x for x in (a, b) if x]\n"
     unpacked = "a, b = 1, 2\n\n# a comment\nc = [\n    x\n    for x in (a, b)\n    if x\n]\n"
     assert tokens_of_python(packed) == tokens_of_python(unpacked) == 22

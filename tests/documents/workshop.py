@@ -9,8 +9,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from pathlib import Path
-from types import ModuleType
 from unittest.mock import patch
 
 import chess
@@ -51,10 +49,8 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r"--tc [\d.]+\+[\d.]+", "--nodes 10"),
     (r"--movetime 0\.02", "--nodes 10"),
     (r"--nodes \d\d\d\d+", "--nodes 20"),
-    (
-        r"--anchors ",
-        "--anchors --anchors.games 0 ",
-    ),  # whose games are those of tests/selfplay/run/test_anchors.py
+    # whose games are those of tests/selfplay/run/test_anchors.py
+    (r"--anchors ", "--anchors --anchors.games 0 "),
     (r"--generations \d+", "--generations 1"),
     (r"--games\.\w+ [\d.]+|--fit\.\w+ [\d.]+|--gate\.\w+ [\d.]+", ""),
     (r"(loop (?=runs/).*)$", rf"\1{RUN}"),
@@ -102,19 +98,19 @@ SKIPPED: tuple[tuple[str, str], ...] = (
 )
 
 
-def why_skipped(command: str) -> str | None:
+def why_skipped(command):
     """Why a command is not run, or None."""
     return next((reason for pattern, reason in SKIPPED if re.search(pattern, command)), None)
 
 
-def reduced(command: str) -> str:
+def reduced(command):
     """The command with fewer games, nodes and positions, so that it takes seconds."""
     for pattern, replacement in REDUCTIONS:
         command = re.sub(pattern, replacement, command)
     return command
 
 
-def run(folder: Path, command: str) -> None:
+def run(folder, command):
     """Run one command line in the workshop; the assertion shows what it printed when it fails.
 
     Our own commands run in this process, which has loaded the kernels already, unless the line
@@ -135,7 +131,7 @@ def run(folder: Path, command: str) -> None:
     assert status == 0, f"{command}\n{said[-4000:]}"
 
 
-def in_a_shell(command: str) -> tuple[int, str]:
+def in_a_shell(command):
     """Exit status, and what was printed."""
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
@@ -148,7 +144,7 @@ def in_a_shell(command: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def in_this_process(program: ModuleType, words: list[str]) -> tuple[object, str]:
+def in_this_process(program, words):
     """Exit status, and what was printed."""
     with (
         open(os.devnull, encoding="utf-8") as nothing,
@@ -159,14 +155,14 @@ def in_this_process(program: ModuleType, words: list[str]) -> tuple[object, str]
         return status, said.buffer.getvalue().decode()
 
 
-def exit_status(program: ModuleType, words: list[str]) -> object:
+def exit_status(program, words):
     try:
         return program.main(words)
     except SystemExit as end:
         return end.code
 
 
-def new_workshop(folder: Path) -> Path:
+def new_workshop(folder):
     """A folder with `.venv/bin` and every file that the documents speak of, small."""
     _add_scripts(folder / ".venv" / "bin")
     rng = np.random.default_rng(1)
@@ -204,14 +200,14 @@ def new_workshop(folder: Path) -> Path:
     return folder
 
 
-def custom_network(name: str) -> str:
+def custom_network(name):
     """The module of a class on the page about networks of one's own."""
     return next(
         block.text for block in blocks("docs/own-network.md") if f"class {name}:" in block.text
     )
 
 
-def _add_scripts(folder: Path) -> None:
+def _add_scripts(folder):
     folder.mkdir(parents=True)
     for name, words in SCRIPTS.items():
         script = folder / name
@@ -222,7 +218,7 @@ def _add_scripts(folder: Path) -> None:
         (folder / "stockfish").symlink_to(stockfish)
 
 
-def _export_teacher(folder: Path) -> None:
+def _export_teacher(folder):
     """Write the value network of Stockfish 15.1 to `teacher.nnue` where Stockfish is installed."""
     if (stockfish := find_stockfish()) is not None:
         commands = "export_net teacher.nnue\nquit\n"
@@ -237,7 +233,7 @@ def _export_teacher(folder: Path) -> None:
         )
 
 
-def _write_pgn(path: Path, boards: list[chess.Board]) -> None:
+def _write_pgn(path, boards):
     games = []
     for number, board in enumerate(boards):
         game = chess.pgn.Game.from_board(board)

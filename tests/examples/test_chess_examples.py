@@ -1,7 +1,5 @@
 """The examples that learn from chess games, in small versions."""
 
-from pathlib import Path
-
 import chess
 import numpy as np
 import pytest
@@ -11,7 +9,7 @@ from engine.nn import Data
 from examples.nn import boards, flat_spatial, move_gpt
 
 
-def random_games(count: int, plies: int, seed: int = 0) -> list[list[str]]:
+def random_games(count, plies, seed=0):
     rng = np.random.default_rng(seed)
     games = []
     for _ in range(count):
@@ -29,7 +27,7 @@ def random_games(count: int, plies: int, seed: int = 0) -> list[list[str]]:
     return games
 
 
-def greedy_positions(count: int) -> tuple[np.ndarray, np.ndarray]:
+def greedy_positions(count):
     """Positions of random games with the move a simple player would choose: the first capture, else
     the first move.
     """
@@ -51,7 +49,7 @@ def greedy_positions(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.slow
-def test_the_spatial_net_learns_a_rule_with_equally_many_parameters() -> None:
+def test_the_spatial_net_learns_a_rule_with_equally_many_parameters():
     pictures, moves = greedy_positions(1500)
     train = Data(flat_spatial.Boards(pictures[:1200]), moves[:1200])
     held_out = Data(flat_spatial.Boards(pictures[1200:]), moves[1200:])
@@ -62,7 +60,7 @@ def test_the_spatial_net_learns_a_rule_with_equally_many_parameters() -> None:
 
 
 @pytest.mark.slow
-def test_the_spatial_net_wins_on_real_positions(test_data: Path) -> None:
+def test_the_spatial_net_wins_on_real_positions(test_data):
     pictures, moves = flat_spatial.read_positions(
         test_data / "games" / "human.tsv.xz", 9000, seed=0
     )
@@ -73,7 +71,7 @@ def test_the_spatial_net_wins_on_real_positions(test_data: Path) -> None:
     assert result.top1("spatial") > 0.1
 
 
-def test_game_tables_are_read_and_checked(tmp_path: Path) -> None:
+def test_game_tables_are_read_and_checked(tmp_path):
     path = tmp_path / "games.tsv"
     path.write_text("result\tuci\n1-0\te2e4 e7e5 g1f3\n0-1\td2d4\n")
     assert list(boards.read_games(path, shortest=2)) == [["e2e4", "e7e5", "g1f3"]]
@@ -91,7 +89,7 @@ def test_game_tables_are_read_and_checked(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_small_gpt_learns_and_fine_tuning_turns_it_to_the_opening() -> None:
+def test_a_small_gpt_learns_and_fine_tuning_turns_it_to_the_opening():
     config = move_gpt.GptConfig(width=32, blocks=1, heads=2, length=40)
     opening = ["a2a3"]
     written = [game for game in random_games(700, 12, seed=2) if len(game) == 12]

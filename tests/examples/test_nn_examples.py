@@ -47,9 +47,7 @@ QUICK = ["linear_regression", "projection", *SLOW]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_example_is_a_command_listed_in_the_overview(
-    name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_example_is_a_command_listed_in_the_overview(name, capsys):
     module = importlib.import_module(f"examples.nn.{name}")
     assert f"    {name} " in (examples.nn.__doc__ or "")
     with pytest.raises(SystemExit, match=r"^0$"):
@@ -70,9 +68,8 @@ def test_the_readme_names_every_example_and_layer_and_its_code_runs(tmp_path, mo
     for function in ACTIVATIONS:
         assert function in text, function
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        "engine.nn.layer.REGISTRY", dict(REGISTRY)
-    )  # the README's own layer stays in its test
+    # the README's own layer stays in its test
+    monkeypatch.setattr("engine.nn.layer.REGISTRY", dict(REGISTRY))
     names: dict[str, Any] = {"__name__": "readme"}
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     for block in blocks:
@@ -100,14 +97,14 @@ def test_quick_examples_run_as_they_are_and_save_their_plot(name, tmp_path, caps
     assert "plot.png" in capsys.readouterr().out
 
 
-def test_gradients_vanish_through_sigmoids_and_not_through_relus() -> None:
+def test_gradients_vanish_through_sigmoids_and_not_through_relus():
     norms = {kind: vanishing.run(kind) for kind in vanishing.KINDS}
     assert norms["sigmoid"][0] < 1e-9 * norms["sigmoid"][-1]
     assert norms["relu"][0] > 0.1 * norms["relu"][-1]
     assert norms["relu, batch norm"][0] > norms["relu, batch norm"][-1]
 
 
-def test_descent_ends_at_least_squares_and_momentum_needs_a_fifth_of_the_steps() -> None:
+def test_descent_ends_at_least_squares_and_momentum_needs_a_fifth_of_the_steps():
     result = linear_regression.run(seed=2)
     assert result.descent == pytest.approx(result.least_squares, abs=1e-3)
     result = projection.run(seed=1)
@@ -117,12 +114,12 @@ def test_descent_ends_at_least_squares_and_momentum_needs_a_fifth_of_the_steps()
 
 
 @pytest.mark.slow
-def test_sine_is_met_within_a_twentieth() -> None:
+def test_sine_is_met_within_a_twentieth():
     assert sine.run(seed=1, epochs=300).largest_error < 0.05
 
 
 @pytest.mark.slow
-def test_sigmoid_stalls_where_leaky_relu_learns_at_once() -> None:
+def test_sigmoid_stalls_where_leaky_relu_learns_at_once():
     """And it learns in the end, which the example says."""
     sigmoid, leaky = (pass_fail.run(name, seed=1) for name in ("sigmoid", "leaky_relu"))
     assert np.mean(sigmoid.first_layer_norms[:50]) < 0.5 * np.mean(leaky.first_layer_norms[:50])
@@ -131,27 +128,27 @@ def test_sigmoid_stalls_where_leaky_relu_learns_at_once() -> None:
     assert sigmoid.accuracy > 0.9
 
 
-def test_objects_and_arrays_compute_the_same_at_very_different_speed() -> None:
+def test_objects_and_arrays_compute_the_same_at_very_different_speed():
     result = object_neurons.run(seed=1)
     assert result.object_errors == pytest.approx(result.array_errors, rel=1e-4)
     assert result.object_errors[2] < result.object_errors[0]
     assert result.factor > 20  # a thousand when nothing else runs
 
 
-def test_a_gru_remembers_two_numbers() -> None:
+def test_a_gru_remembers_two_numbers():
     history = sequence.run("gru", seed=1, length=12, examples=4096, epochs=8)
     assert history["validation_loss"][0] < 1.5 * sequence.CHANCE
     assert history["validation_loss"][-1] < 0.1 * sequence.CHANCE
 
 
 @pytest.mark.slow
-def test_small_digits_are_read_by_a_convolutional_net() -> None:
+def test_small_digits_are_read_by_a_convolutional_net():
     pytest.importorskip("sklearn")
     history = digits.run(digits.small_digits(), (32, 64), epochs=12).history
     assert history["validation_accuracy"][-1] > 0.97
 
 
-def test_drawn_digits_repeat_with_the_seed_and_have_all_classes() -> None:
+def test_drawn_digits_repeat_with_the_seed_and_have_all_classes():
     images, classes = datasets.drawn_digits(200, np.random.default_rng(3))
     again, _ = datasets.drawn_digits(200, np.random.default_rng(3))
     assert np.array_equal(images, again)
@@ -169,9 +166,7 @@ def test_the_digits_example_needs_no_data_and_shows_what_is_confused(tmp_path, c
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
 
 
-def test_without_scikit_learn_its_digits_say_how_to_get_them(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_without_scikit_learn_its_digits_say_how_to_get_them(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     monkeypatch.delitem(sys.modules, "sklearn.datasets", raising=False)
     with pytest.raises(
@@ -180,19 +175,15 @@ def test_without_scikit_learn_its_digits_say_how_to_get_them(
         common.run_as_command(lambda: digits.main(["--scikit-learn"]))
 
 
-def idx(magic: int, array: np.ndarray) -> bytes:
+def idx(magic, array):
     return struct.pack(f">{1 + array.ndim}I", magic, *array.shape) + array.tobytes()
 
 
-def test_mnist_files_are_read_plain_and_packed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_mnist_files_are_read_plain_and_packed(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets, "MNIST_HELD_OUT", 2)
     rng = np.random.default_rng(1)
-    images, labels = (
-        rng.integers(0, 256, (5, 28, 28)).astype(np.uint8),
-        np.array([3, 1, 4, 1, 5], np.uint8),
-    )
+    images = rng.integers(0, 256, (5, 28, 28)).astype(np.uint8)
+    labels = np.array([3, 1, 4, 1, 5], np.uint8)
     for name in ("plain", "packed", "kaggle"):
         (tmp_path / name).mkdir()
     for name, content in (
@@ -209,13 +200,12 @@ def test_mnist_files_are_read_plain_and_packed(
         assert np.allclose(found.train.inputs[1, 0, 2:30, 2:30], images[1] / 255)
 
 
-def test_broken_mnist_files_are_data_errors(tmp_path: Path) -> None:
+def test_broken_mnist_files_are_data_errors(tmp_path):
     with pytest.raises(DataError, match="found neither"):
         datasets.mnist(tmp_path)
     path = tmp_path / "train-images-idx3-ubyte"
-    Path(f"{path}.gz").write_bytes(
-        gzip.compress(bytes(99))[:-9]
-    )  # ended in EOFError, without the file's name
+    # ended in EOFError, without the file's name
+    Path(f"{path}.gz").write_bytes(gzip.compress(bytes(99))[:-9])
     with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz: cannot be read"):
         datasets.mnist(tmp_path)
     for content in (
@@ -233,14 +223,12 @@ def test_broken_mnist_files_are_data_errors(tmp_path: Path) -> None:
     ("epochs", "least"),
     [(1, 0.95), pytest.param(12, 0.99, marks=[pytest.mark.overlong, pytest.mark.timeout(1200)])],
 )
-def test_mnist_is_read_with_99_percent_in_the_end(
-    test_data: Path, epochs: int, least: float
-) -> None:
+def test_mnist_is_read_with_99_percent_in_the_end(test_data, epochs, least):
     history = digits.run(datasets.mnist(test_data / "digits"), (16, 32, 64), epochs=epochs).history
     assert history["validation_accuracy"][-1] > least
 
 
-def made_up_reviews(count: int) -> tuple[list[str], np.ndarray]:
+def made_up_reviews(count):
     """Some judging words of the right kind, fewer of the wrong one, between many others."""
     rng = np.random.default_rng(5)
     labels = rng.integers(0, 2, count)
@@ -262,14 +250,14 @@ def made_up_reviews(count: int) -> tuple[list[str], np.ndarray]:
 
 
 @pytest.mark.slow
-def test_reviews_are_judged_by_both_nets() -> None:
+def test_reviews_are_judged_by_both_nets():
     result = sentiment.run(*made_up_reviews(1500), epochs={"shallow": 15, "deep": 6})
     assert result.accuracy("shallow") > 0.8
     assert result.accuracy("deep") > 0.8
 
 
 @pytest.mark.slow
-def test_real_reviews_are_judged_by_both_nets(test_data: Path) -> None:
+def test_real_reviews_are_judged_by_both_nets(test_data):
     texts, labels = sentiment.read_reviews(test_data / "reviews" / "reviews.csv.xz")
     result = sentiment.run(texts[:2500], labels[:2500])
     assert result.accuracy("shallow") > 0.8

@@ -3,7 +3,6 @@ through.
 """
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,12 +24,12 @@ class Case:
     x: Any
     options: dict[str, Any] = field(default_factory=dict)  # further arguments of forward
 
-    def __str__(self) -> str:
+    def __str__(self):
         shapes = [list(part.shape) for part in (self.x if isinstance(self.x, tuple) else (self.x,))]
         return f"{type(self.layer).__name__} {' '.join(map(str, shapes))}"
 
 
-def arrays_in(value: Any) -> list[Any]:
+def arrays_in(value):
     """All arrays of a nested result, in order."""
     if isinstance(value, dict):
         value = list(value.values())
@@ -39,14 +38,14 @@ def arrays_in(value: Any) -> list[Any]:
     return [] if value is None else [value]
 
 
-def each(function: Callable[[Any], Any], y: Any) -> Any:
+def each(function, y):
     """What a layer returns, an array or a tuple or dict of arrays, with every array changed."""
     if isinstance(y, dict):
         return {name: function(part) for name, part in y.items()}
     return tuple(function(part) for part in y) if isinstance(y, tuple) else function(y)
 
 
-def numbers(*shape: int) -> np.ndarray:
+def numbers(*shape):
     """Normal numbers, none closer to zero than 0.05, none closer than 1e-4 to another: away from
     kinks and ties.
     """
@@ -57,17 +56,17 @@ def numbers(*shape: int) -> np.ndarray:
     return x
 
 
-def small_body(channels: int) -> nn.Sequential:
+def small_body(channels):
     return nn.Sequential(conv=nn.Conv2D(channels, channels, 3, RNG), norm=nn.BatchNorm(channels))
 
 
-def bools(*shape: int) -> np.ndarray:
+def bools(*shape):
     mask = RNG.random(shape) < 0.6
     mask[..., 0] = True
     return mask
 
 
-def attention_cases() -> list[Case]:
+def attention_cases():
     nobody = bools(2, 3, 4)
     nobody[1, 2] = False  # one place may look at nothing
     return [
@@ -84,9 +83,10 @@ def attention_cases() -> list[Case]:
     ]
 
 
-def recurrent_cases() -> list[Case]:
+def recurrent_cases():
     """Every kind with and without each option, a state that is given, and a mask."""
-    mask, masks = bools(2, 4), [{}, {"mask": bools(2, 4)}]
+    mask = bools(2, 4)
+    masks = [{}, {"mask": bools(2, 4)}]
     mask[0] = False  # nothing is read
     cases = [
         Case(
@@ -105,7 +105,7 @@ def recurrent_cases() -> list[Case]:
     return [*cases, Case(reset_first, numbers(2, 4, 3), {"mask": mask})]
 
 
-def encoder_cases() -> list[Case]:
+def encoder_cases():
     smolgen = {"places": 3, "compressed": 2, "hidden": 4, "generated": 3, "activation": "swish"}
     layer = {
         "features": 4,
@@ -118,7 +118,8 @@ def encoder_cases() -> list[Case]:
     }
     modern = {"norm_first": True, "dropout": 0.3, "rotary": True}
     even = layer | {"inner": 8} | modern
-    with_smolgen, table = layer | {"smolgen": smolgen}, numbers(9, 3)
+    with_smolgen = layer | {"smolgen": smolgen}
+    table = numbers(9, 3)
     return [
         Case(nn.FeedForward(4, 3, RNG, "mish", np.sqrt(0.4), 1e-3), numbers(2, 3, 4)),
         Case(nn.Smolgen(4, 2, rng=RNG, **smolgen), (numbers(2, 3, 4), table)),
@@ -144,7 +145,7 @@ def encoder_cases() -> list[Case]:
     ]
 
 
-def container_cases() -> list[Case]:
+def container_cases():
     dense = nn.Sequential(a=nn.Dense(3, 4, RNG), b=nn.Activation("tanh"), c=nn.Dense(4, 2, RNG))
     heads = {
         "image": nn.Conv2D(3, 2, 1, RNG),
@@ -187,7 +188,7 @@ def container_cases() -> list[Case]:
     ]
 
 
-def window_cases() -> list[Case]:
+def window_cases():
     """Convolutions and pools of every size, stride, padding, dilation and group."""
     uneven = ((0, 2), (3, 1))
     return [
@@ -226,7 +227,7 @@ def window_cases() -> list[Case]:
     ]
 
 
-def norm_cases() -> list[Case]:
+def norm_cases():
     return [
         Case(nn.GroupNorm(2, 6), numbers(2, 6, 3, 2)),
         Case(nn.GroupNorm(3, 3, 1e-2), numbers(2, 3, 4)),

@@ -2,8 +2,6 @@
 for it.
 """
 
-from typing import Any
-
 import numpy as np
 
 from engine import nn
@@ -28,7 +26,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
 class Oracle(nn.Layer):
     """Most units lie in the middle of the range that is not clipped."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.params = {name: 0.3 * RNG.standard_normal(shape) for name, shape in SHAPES.items()}
         for name in (
@@ -39,7 +37,7 @@ class Oracle(nn.Layer):
         ):
             self.params[name] += 0.5
 
-    def forward(self, x: Any, training: bool = False) -> Any:
+    def forward(self, x, training=False):
         features, chosen, sorts, views, version = x
         outputs, backward = sparse_network(self.params, features, chosen, sorts, version)
         own, own_backward = value_network(self.params, views, version, "own.")

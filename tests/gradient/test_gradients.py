@@ -6,7 +6,6 @@ The table of all errors: python -m tests.gradient.test_gradients
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -19,7 +18,6 @@ from engine.network.policy.model import SparseNetwork
 from engine.network.transformer.model import Transformer
 from engine.network.value.model import ValueNetwork
 from engine.nn import LOSSES, REGISTRY, Activation, Dense, Layer, gradient_check
-from engine.nn.layer import Backward, Gradients
 from engine.nn.layers import ACTIVATIONS
 from engine.nn.numeric import TOLERANCE
 from tests.gradient.cases import CASES, Case
@@ -36,7 +34,7 @@ CHANGING = [case for case in CASES if case.layer.named_buffers() or "Dropout" in
         str(value) if isinstance(value, Case) else "training" if value else "inference"
     ),
 )
-def test_layer_gradients_agree_with_central_differences(case: Case, training: bool) -> None:
+def test_layer_gradients_agree_with_central_differences(case, training):
     check = gradient_check(case.layer, case.x, training=training, **case.options)
     assert check.error < TOLERANCE, check
     floating = [
@@ -44,12 +42,11 @@ def test_layer_gradients_agree_with_central_differences(case: Case, training: bo
         for part in (case.x if isinstance(case.x, tuple) else (case.x,))
         if part.dtype.kind == "f"
     ]
-    assert len(check.tensors) == len(floating) + len(
-        case.layer.named_parameters()
-    )  # whole numbers have no gradient
+    # whole numbers have no gradient
+    assert len(check.tensors) == len(floating) + len(case.layer.named_parameters())
 
 
-def test_every_layer_in_the_source_is_registered_and_checked() -> None:
+def test_every_layer_in_the_source_is_registered_and_checked():
     """Bases that others build on have no forward to check, nor have the weights of networks that
     are not of layers.
     """
@@ -79,7 +76,7 @@ def test_every_layer_in_the_source_is_registered_and_checked() -> None:
     assert activations == ACTIVATIONS.keys()
 
 
-def subclasses(layer: type[Layer]) -> Iterator[type[Layer]]:
+def subclasses(layer):
     for child in layer.__subclasses__():
         yield child
         yield from subclasses(child)
@@ -88,14 +85,15 @@ def subclasses(layer: type[Layer]) -> Iterator[type[Layer]]:
 # ---- losses --------------------------------------------------------------------------------------
 
 
-def distribution(rng: np.random.Generator, mask: np.ndarray) -> np.ndarray:
+def distribution(rng, mask):
     weights = rng.random(mask.shape) * mask
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def loss_cases() -> dict[str, list[tuple[np.ndarray, tuple, dict]]]:
+def loss_cases():
     rng = np.random.default_rng(3)
-    logits, everywhere = rng.standard_normal((4, 6)), np.ones((4, 6), bool)
+    logits = rng.standard_normal((4, 6))
+    everywhere = np.ones((4, 6), bool)
     mask = rng.random((4, 6)) < 0.6
     mask[:, 2] = True
     weights = rng.random(6)
@@ -134,13 +132,13 @@ def loss_cases() -> dict[str, list[tuple[np.ndarray, tuple, dict]]]:
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_loss_gradients_agree_with_central_differences(name: str) -> None:
+def test_loss_gradients_agree_with_central_differences(name):
     for prediction, arguments, options in loss_cases()[name]:
         check = gradient_check(LOSSES[name], prediction, *arguments, **options)
         assert check.error < TOLERANCE, check
 
 
-def test_every_registered_loss_is_checked() -> None:
+def test_every_registered_loss_is_checked():
     assert loss_cases().keys() == LOSSES.keys()
 
 
@@ -152,19 +150,20 @@ class Mistaken(Dense):
 
     mistake = staticmethod(lambda gradient: 0.5 * gradient)
 
-    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+    def forward(self, x, training=False):
         y, right = super().forward(x, training)
 
-        def backward(dy: np.ndarray) -> tuple[np.ndarray, Gradients]:
+        def backward(dy):
             dx, grads = right(dy)
             return dx, {**grads, "bias": self.mistake(grads["bias"])}
 
         return y, backward
 
 
-def test_a_wrong_gradient_is_named_and_the_layer_stays_as_it_was() -> None:
+def test_a_wrong_gradient_is_named_and_the_layer_stays_as_it_was():
     rng = np.random.default_rng(5)
-    layer, x = Mistaken(3, 2, rng), rng.standard_normal((4, 3)).astype(np.float32)
+    layer = Mistaken(3, 2, rng)
+    x = rng.standard_normal((4, 3)).astype(np.float32)
     check = gradient_check(layer, x)
     assert {tensor.name: tensor.error < TOLERANCE for tensor in check.tensors} == {
         "x": True,
@@ -180,7 +179,7 @@ def test_a_wrong_gradient_is_named_and_the_layer_stays_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_gradient_that_is_not_finite_is_wrong(bad: float) -> None:
+def test_a_gradient_that_is_not_finite_is_wrong(bad):
     """Comparisons with NaN are false: the largest error of all tensors left it out, and the table
     did not mark it.
     """
@@ -196,7 +195,7 @@ def test_a_gradient_that_is_not_finite_is_wrong(bad: float) -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_a_loss_that_is_not_finite_has_no_right_gradient(bad: float) -> None:
+def test_a_loss_that_is_not_finite_has_no_right_gradient(bad):
     outputs = np.ones((2, 2))
     for loss in (
         lambda y: (bad, y),
@@ -209,7 +208,7 @@ def test_a_loss_that_is_not_finite_has_no_right_gradient(bad: float) -> None:
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e200])
-def test_a_right_gradient_of_any_size_is_right_and_a_wrong_one_wrong(scale: float) -> None:
+def test_a_right_gradient_of_any_size_is_right_and_a_wrong_one_wrong(scale):
     """Norms of large gradients overflowed: infinity in infinity is NaN."""
     outputs = np.array([[0.5, -2.0]])
     assert (
@@ -219,9 +218,10 @@ def test_a_right_gradient_of_any_size_is_right_and_a_wrong_one_wrong(scale: floa
     assert gradient_check(lambda y: (float(scale * (y * y).sum()), scale * y), outputs).error > 0.1
 
 
-def test_a_gradient_that_is_missing_or_of_another_shape_is_refused() -> None:
+def test_a_gradient_that_is_missing_or_of_another_shape_is_refused():
     rng = np.random.default_rng(5)
-    layer, x = Mistaken(3, 2, rng), rng.standard_normal((4, 3))
+    layer = Mistaken(3, 2, rng)
+    x = rng.standard_normal((4, 3))
     layer.params["other"] = np.zeros(3, np.float32)
     with pytest.raises(
         ConfigError,
@@ -235,7 +235,7 @@ def test_a_gradient_that_is_missing_or_of_another_shape_is_refused() -> None:
 # ---- the table -----------------------------------------------------------------------------------
 
 
-def print_table() -> None:
+def print_table():
     """Every layer and loss with its largest relative error."""
     for case in CASES:
         print(

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from tests.hardening.targets import TARGETS
@@ -28,7 +27,7 @@ BOUNDED = ("tests/perft", "tests/unit", "tests/regression", "tests/selfplay")
 ENVIRONMENT = {"plain-kernels": {"NUMBA_DISABLE_JIT": "1"}, "bounds": {"NUMBA_BOUNDSCHECK": "1"}}
 
 
-def checks(quick: bool, logs: Path) -> dict[str, list[object]]:
+def checks(quick, logs):
     """The words behind `python -m` of each check, the shortest first. `logs` also takes what a
     check writes.
     """
@@ -52,7 +51,7 @@ def checks(quick: bool, logs: Path) -> dict[str, list[object]]:
     }  # fmt: skip
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="python -m tests.hardening",
         description=__doc__,
@@ -75,10 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return max([run(name, known[name], logs) for name in options.only or known])
 
 
-def run(name: str, words: list[str], logs: Path) -> int:
+def run(name, words, logs):
     """Run one check, and print what came of it; 1 for a failure."""
     logs.mkdir(parents=True, exist_ok=True)
-    log, begun = logs / f"{name}.log", time.monotonic()
+    log = logs / f"{name}.log"
+    begun = time.monotonic()
     environment = {**os.environ, **ENVIRONMENT.get(name, {})}
     with log.open("w") as stream:
         done = subprocess.run(

@@ -2,7 +2,7 @@
 attackers break files.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +42,7 @@ class Target:
 
 
 @st.composite
-def broken(draw: st.DrawFn, target: Target) -> bytes:
+def broken(draw, target):
     """A good sample of which one to six slices give way to something else, inside or as it lies on
     the disk.
     """
@@ -56,7 +56,7 @@ def broken(draw: st.DrawFn, target: Target) -> bytes:
     return target.seal(broken) if seal_last else broken
 
 
-def _slice(draw: st.DrawFn, data: Sequence[int]) -> slice:
+def _slice(draw, data):
     """Anywhere, often near the front, where headers are; of no byte, a number, a field, or all that
     follows.
     """
@@ -64,9 +64,7 @@ def _slice(draw: st.DrawFn, data: Sequence[int]) -> slice:
     return slice(first, first + draw(st.sampled_from((0, 1, 2, 4, 8, 40, 300, LONGEST_INPUT))))
 
 
-def _piece(
-    draw: st.DrawFn, data: bytearray, samples: Sequence[bytes], words: Sequence[bytes]
-) -> bytes:
+def _piece(draw, data, samples, words):
     """A word, a number, nothing, anything, or a piece of a good file; now and then by the ten
     thousand.
 

@@ -9,7 +9,7 @@ from uci.loading.patient import PatientEngine
 
 
 @pytest.fixture(scope="session", autouse=True)
-def compiled_kernels() -> None:
+def compiled_kernels():
     for evaluator in ("auto", "material"):
         with PatientEngine(EngineOptions(evaluator=evaluator, threads=1)) as engine:
             engine.wait()

@@ -4,14 +4,13 @@ import gzip
 import io
 import tarfile
 import zlib
-from pathlib import Path
 
 import numpy as np
 
 from selfplay.data.v6 import V6_RECORD
 from selfplay.data.v6_games import read_v6
 from selfplay.records.collect import collect
-from selfplay.records.game import SelfPlayRecord, encode_record, training_game
+from selfplay.records.game import encode_record, training_game
 from selfplay.records.replay import FRAME, REPLAY_MAGIC, read_segment
 from selfplay.run.exchange import pgn_text
 from tests.hardening.broken_files import Target
@@ -19,7 +18,7 @@ from tests.selfplay.data.test_v6 import STARTS, searched_game
 from tests.selfplay.data.v6_chunks import chunk_of_game, write_chunk
 
 
-def games() -> list[SelfPlayRecord]:
+def games():
     """Short searched games from several starts."""
     return [
         searched_game(np.random.default_rng(n), fen, plies=5)[0] for n, fen in enumerate(STARTS)
@@ -29,7 +28,7 @@ def games() -> list[SelfPlayRecord]:
 # ---- replay --------------------------------------------------------------------------------------
 
 
-def replay() -> Target:
+def replay():
     """Segments of self-play games: a record is mutated and framed anew; what is read is trained on
     and exported.
     """
@@ -43,11 +42,11 @@ def replay() -> Target:
     )
 
 
-def seal_replay(inside: bytes) -> bytes:
+def seal_replay(inside):
     return REPLAY_MAGIC + FRAME.pack(len(inside), zlib.crc32(inside)) + inside
 
 
-def read_replay(path: Path) -> None:
+def read_replay(path):
     records, _ = read_segment(path)
     if records:
         collect(training_game(record, 0.5) for record in records)
@@ -58,7 +57,7 @@ def read_replay(path: Path) -> None:
 # ---- chunks --------------------------------------------------------------------------------------
 
 
-def chunks() -> Target:
+def chunks():
     """Training chunks of version 6: a record's fields are mutated, and packed again."""
     return Target(
         "v6",
@@ -70,11 +69,11 @@ def chunks() -> Target:
     )
 
 
-def _chunks() -> tuple[bytes, ...]:
+def _chunks():
     return tuple(chunk_of_game(game)[:4].tobytes() for game in games())
 
 
-def seal_chunk(inside: bytes) -> bytes:
+def seal_chunk(inside):
     """Packed, and cut or filled to whole records."""
     missing = -len(inside) % V6_RECORD.itemsize
     return gzip.compress(
@@ -82,13 +81,13 @@ def seal_chunk(inside: bytes) -> bytes:
     )
 
 
-def read_chunk_files(path: Path) -> None:
+def read_chunk_files(path):
     records = list(read_v6(path))
     if records:
         assert collect(records)[1] == 0, "illegal games"
 
 
-def archives() -> Target:
+def archives():
     """Archives of chunks, some with members that name places outside, links, and sizes that are not
     there.
     """
@@ -99,13 +98,14 @@ def archives() -> Target:
     return Target("v6-tar", ".tar", (_tar("game.gz"), _tar("../game.gz")), read_chunk_files, words)
 
 
-def _tar(name: str) -> bytes:
+def _tar(name):
     packed, stream = io.BytesIO(), io.BytesIO()
     write_chunk(packed, np.frombuffer(_chunks()[0], V6_RECORD))
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for kind in (tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE):
             member = tarfile.TarInfo(name)
-            member.type, member.linkname = kind, "../../outside"
+            member.type = kind
+            member.linkname = "../../outside"
             member.size = len(packed.getvalue()) if kind == tarfile.REGTYPE else 0
             archive.addfile(member, io.BytesIO(packed.getvalue()))
     return stream.getvalue()

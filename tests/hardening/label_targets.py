@@ -22,7 +22,7 @@ VALUE_BYTES, SCORED_BYTES = VALUE_WORDS * 8, SCORED_WORDS * 8
 N_ROWS = 6
 
 
-def teacher_nets() -> Target:
+def teacher_nets():
     """Net files of a small architecture: what is mutated is the file as it is, for it has no
     checksum.
     """
@@ -36,7 +36,7 @@ def teacher_nets() -> Target:
     return Target("nnue", ".nnue", samples, lambda path: read_stockfish_net(path, SMALL), words)
 
 
-def label_rows() -> Target:
+def label_rows():
     """Label folders as one file, journal and rows: rows and the journal's numbers are mutated,
     checksums follow.
     """
@@ -50,7 +50,7 @@ def label_rows() -> Target:
     )
 
 
-def _folder_bytes() -> bytes:
+def _folder_bytes():
     """The journal's only record without its checksums, then rows of both kinds."""
     rows = random_positions(2 * N_ROWS, 3)
     values, scored = (np.zeros((N_ROWS, words), np.uint64) for words in (VALUE_WORDS, SCORED_WORDS))
@@ -63,11 +63,12 @@ def _folder_bytes() -> bytes:
     return struct.pack("<IQQQ", 0, N_ROWS, N_ROWS, 50) + values.tobytes() + scored.tobytes()
 
 
-def seal_labels(inside: bytes) -> bytes:
+def seal_labels(inside):
     """Journal, length of the values and rows, with checksums that are right where the numbers let
     them be.
     """
-    head, data = inside[:28].ljust(28, b"\0"), inside[28:]
+    head = inside[:28].ljust(28, b"\0")
+    data = inside[28:]
     number, n_values, n_scored, offered = struct.unpack("<IQQQ", head)
     cut = min(len(data), n_values * VALUE_BYTES)
     values, scored = data[:cut], data[cut:]
@@ -78,13 +79,11 @@ def seal_labels(inside: bytes) -> bytes:
     return struct.pack("<I", cut) + body + struct.pack("<I", zlib.crc32(body)) + data
 
 
-def read_labels(path: Path) -> None:
+def read_labels(path):
     data = path.read_bytes().ljust(4, b"\0")  # the length of the values comes first
-    cut, journal, rows = (
-        struct.unpack_from("<I", data)[0],
-        data[4 : 4 + label_folder.RECORD.size],
-        data[4 + label_folder.RECORD.size :],
-    )
+    cut = struct.unpack_from("<I", data)[0]
+    journal = data[4 : 4 + label_folder.RECORD.size]
+    rows = data[4 + label_folder.RECORD.size :]
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / label_folder.FOLDER_SETTINGS).write_text(json.dumps({}))
@@ -96,6 +95,7 @@ def read_labels(path: Path) -> None:
         for part in (labels.values, labels.scored):
             composition(part)
             if len(part):
-                numbers, batch = np.arange(len(part)), new_sparse_batch(len(part))
+                numbers = np.arange(len(part))
+                batch = new_sparse_batch(len(part))
                 LabelSampler(LabelRows(name, part)).fill(numbers, np.full(len(part), -1), batch)
                 fields_of(part)

@@ -5,8 +5,6 @@ network.
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
-from pathlib import Path
 
 from tests.protocol.aino_process import ROOT
 
@@ -36,19 +34,13 @@ sys.addaudithook(refuse)
 """
 
 
-def command(module: str, *arguments: object, **limits: int) -> list[str]:
+def command(module, *arguments, **limits):
     """`python -m MODULE ARGUMENTS` under resource limits, such as RLIMIT_AS=bytes."""
     words = [module, *map(str, arguments)]
     return [sys.executable, "-c", _LIMITED.format(limits=limits, arguments=words, module=module)]
 
 
-def run(
-    module: str,
-    *arguments: object,
-    environment: Mapping[str, str] | None = None,
-    text: str = "",
-    **limits: int,
-) -> subprocess.CompletedProcess[str]:
+def run(module, *arguments, environment=None, text="", **limits):
     """Such a command run to its end, `text` on its standard input."""
     return subprocess.run(
         command(module, *arguments, **limits), cwd=ROOT, env={**os.environ, **(environment or {})}, input=text,
@@ -56,7 +48,7 @@ def run(
     )  # fmt: skip
 
 
-def without_network(folder: Path) -> dict[str, str]:
+def without_network(folder):
     """An environment in which whoever asks for the network ends with a message."""
     (folder / "sitecustomize.py").write_text(_NO_NETWORK)
     return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}

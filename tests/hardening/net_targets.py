@@ -7,7 +7,6 @@ import json
 import math
 import zipfile
 import zlib
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +20,6 @@ from engine.network.lc0.writer import save_lc0
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import load_net
 from engine.nn import dit
-from engine.nn.layer import Layer
 from engine.nn.training.checkpoint import VALUES, read_checkpoint, write_checkpoint
 from tests.gradient.cases import CASES
 from tests.hardening.broken_files import Target
@@ -38,7 +36,7 @@ TINY_TRANSFORMER = {**DENSE, "width": 8, "layers": 1, "heads": 2, "inner": 8, "h
                     "embedding_hidden": 3, "smolgen": (1, 2, 2), "encoders": 1}  # fmt: skip
 
 
-def tiny_config() -> TowerConfig:
+def tiny_config():
     """A tower of a few kilobytes."""
     return TowerConfig(
         filters=8, blocks=1, se_ratio=2, policy="attention", policy_planes=4, policy_depth=4,
@@ -46,7 +44,7 @@ def tiny_config() -> TowerConfig:
     )  # fmt: skip
 
 
-def _saved(save: Callable[[Path], object], name: str = "file") -> bytes:
+def _saved(save, name="file"):
     """The bytes that a function writes to a file."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / name
@@ -55,14 +53,14 @@ def _saved(save: Callable[[Path], object], name: str = "file") -> bytes:
 
 
 @functools.cache
-def tiny_tower() -> Layer:
+def tiny_tower():
     return build_tower(tiny_config(), np.random.default_rng(2))
 
 
 # ---- .dit ----------------------------------------------------------------------------------------
 
 
-def dit_files() -> Target:
+def dit_files():
     """A tower and every layer: the header's text is mutated, checksums, offsets and lengths follow."""
     layers = [case.layer for case in CASES]
     files = [_saved(partial(dit.save, model=layer, card={"kind": "random"})) for layer in layers]
@@ -70,13 +68,13 @@ def dit_files() -> Target:
     return Target("dit", ".dit", tuple(map(_unsealed, files)), read_dit, JSON_WORDS, seal_dit)
 
 
-def read_dit(path: Path) -> None:
+def read_dit(path):
     model, _ = dit.load(path)
     if {"trunk", "policy"} <= model.children().keys():
         load_net(path)
 
 
-def _unsealed(data: bytes) -> bytes:
+def _unsealed(data):
     """Header, a zero byte, tensors."""
     _, _, length = PREFIX.unpack_from(data)
     return (
@@ -86,7 +84,7 @@ def _unsealed(data: bytes) -> bytes:
     )
 
 
-def seal_dit(inside: bytes) -> bytes:
+def seal_dit(inside):
     text, _, data = inside.partition(b"\0")
     try:
         header: Any = json.loads(text)
@@ -98,7 +96,7 @@ def seal_dit(inside: bytes) -> bytes:
     return start + bytes(dit_file._data_start(len(start)) - len(start)) + data
 
 
-def _put_right(header: dict[str, Any], data: bytes) -> None:
+def _put_right(header, data):
     """Checksums of the tensors and of the header."""
     for entry in header["tensors"]:
         size = math.prod(entry["shape"]) * (2 if entry["dtype"] == "float16" else 4)
@@ -113,7 +111,7 @@ NPY_WORDS = (
 )  # fmt: skip
 
 
-def checkpoints() -> Target:
+def checkpoints():
     """Checkpoints of a training: one of the arrays is mutated, or the archive."""
     arrays = {"a": np.ones((3, 4))}
     saved = _saved(partial(write_checkpoint, arrays=arrays, values={"epoch": 1, "names": ["a"]}))
@@ -133,13 +131,13 @@ def checkpoints() -> Target:
     )
 
 
-def _npy(array: np.ndarray) -> bytes:
+def _npy(array):
     stream = io.BytesIO()
     np.save(stream, array)
     return stream.getvalue()
 
 
-def _zip(members: dict[str, bytes]) -> bytes:
+def _zip(members):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for name, data in members.items():
@@ -150,7 +148,7 @@ def _zip(members: dict[str, bytes]) -> bytes:
 # ---- Lc0 -----------------------------------------------------------------------------------------
 
 
-def lc0_nets() -> Target:
+def lc0_nets():
     """Lc0's nets: the protocol buffers are mutated, and packed again."""
     tensors = tiny_tower().named_parameters() | tiny_tower().named_buffers()
     tower = PlanesFile(tiny_config(), tensors, {"training": {"training_steps": 7}})

@@ -17,14 +17,15 @@ DAY_S = 86_400.0
 
 
 @pytest.fixture
-def jumping_time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def jumping_time(monkeypatch):
     """A time of day that jumps a day ahead or back whenever somebody looks; the jumps that were
     seen.
     """
-    true_time, jumps = time.time, itertools.cycle((DAY_S, -DAY_S, 10 * DAY_S, -400 * DAY_S))
+    true_time = time.time
+    jumps = itertools.cycle((DAY_S, -DAY_S, 10 * DAY_S, -400 * DAY_S))
     seen: list[float] = []
 
-    def jumping() -> float:
+    def jumping():
         seen.append(next(jumps))
         return true_time() + seen[-1]
 
@@ -41,9 +42,7 @@ def jumping_time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     ],
     ids=["movetime", "clock"],
 )
-def test_a_search_takes_its_time_whatever_the_time_of_day_does(
-    limits: Limits, jumping_time: list[float]
-) -> None:
+def test_a_search_takes_its_time_whatever_the_time_of_day_does(limits, jumping_time):
     assert abs(time.time() - time.time()) > DAY_S / 2
     with Engine(EngineOptions(evaluator="material", hash_mib=8, threads=1)) as engine:
         engine.warm_up()
@@ -56,7 +55,7 @@ def test_a_search_takes_its_time_whatever_the_time_of_day_does(
     assert all(0 <= info.time_ms < DAY_S * 10 for info in result.infos)
 
 
-def test_the_terminals_clock_runs_on(jumping_time: list[float]) -> None:
+def test_the_terminals_clock_runs_on(jumping_time):
     clock = GameClock(parse_time_control("1+0"))
     clock.start(chess.WHITE)
     time.sleep(0.05)

@@ -8,7 +8,7 @@ import pytest
 from tests.hardening.__main__ import checks, main
 
 
-def test_every_check_has_something_to_run(tmp_path: Path) -> None:
+def test_every_check_has_something_to_run(tmp_path):
     for module, *words in [*checks(True, tmp_path).values(), *checks(False, tmp_path).values()]:
         assert importlib.util.find_spec(str(module)), module
         files = [str(word).partition("::")[0] for word in words if str(word).startswith("tests/")]

@@ -31,15 +31,13 @@ START = ["position startpos", "go nodes 20"]
 
 
 @pytest.fixture
-def pgn(tmp_path: Path) -> Path:
+def pgn(tmp_path):
     path = tmp_path / "game.pgn"
     path.write_text(PGN)
     return path
 
 
-def fails_cleanly(
-    program, words, capsys: pytest.CaptureFixture[str], name: str, most: int = FULL
-) -> str:
+def fails_cleanly(program, words, capsys, name, most=FULL):
     with largest_file(most):
         assert program([str(word) for word in words]) == 1
     out, err = capsys.readouterr()
@@ -59,14 +57,11 @@ PLAYER = {  # The words of a command, and the file that it writes.
 
 @pytest.mark.parametrize("is_new", [True, False])
 @pytest.mark.parametrize("command", PLAYER)
-def test_a_file_of_the_player_is_whole_or_not_there(
-    command: str, is_new: bool, pgn: Path, capsys
-) -> None:
+def test_a_file_of_the_player_is_whole_or_not_there(command, is_new, pgn, capsys):
     words, written = PLAYER[command]
-    folder, old = (
-        pgn.parent,
-        FIRST_BYTES[Path(written).suffix][:1] + PGN.encode(),
-    )  # which may be an earlier one
+    # which may be an earlier one
+    folder = pgn.parent
+    old = FIRST_BYTES[Path(written).suffix][:1] + PGN.encode()
     pgn.write_bytes(old)
     if not is_new:
         (folder / written).write_bytes(old)
@@ -79,9 +74,7 @@ def test_a_file_of_the_player_is_whole_or_not_there(
     assert all(path.read_bytes() == old for path in before)
 
 
-def test_annotating_says_that_the_file_cannot_be_written(
-    pgn: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_annotating_says_that_the_file_cannot_be_written(pgn, capsys):
     earlier = pgn.with_name("game.annotated.pgn")
     earlier.write_text("{[%aino 0]} *")
     fails_cleanly(aino, ["annotate", pgn, "--nodes=20", *MATERIAL], capsys, "game.annotated")
@@ -89,8 +82,9 @@ def test_annotating_says_that_the_file_cannot_be_written(
     assert not list(pgn.parent.glob(".*"))
 
 
-def test_a_terminal_game_that_cannot_be_saved_is_shown(tmp_path: Path) -> None:
-    path, earlier = tmp_path / "game.pgn", '[Event "?"]\n\n*'.ljust(FULL)
+def test_a_terminal_game_that_cannot_be_saved_is_shown(tmp_path):
+    path = tmp_path / "game.pgn"
+    earlier = '[Event "?"]\n\n*'.ljust(FULL)
     path.write_text(earlier)
     words = ("play", "--level", "nodes 20", "--pgn", path, *MATERIAL)
     done = limited.run("uci", *words, text="e4\nquit\n", RLIMIT_FSIZE=FULL)
@@ -120,7 +114,7 @@ WRITERS = {
 
 
 @pytest.fixture
-def inputs(tmp_path: Path) -> Path:
+def inputs(tmp_path):
     (tmp_path / "suite.epd").write_text(
         "".join(f"{chess.Board().epd()} bm {move};\n" for move in ("e4", "d4"))
     )
@@ -138,9 +132,7 @@ def inputs(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("command", WRITERS)
-def test_training_commands_say_which_file_they_cannot_write(
-    command: str, inputs: Path, capsys
-) -> None:
+def test_training_commands_say_which_file_they_cannot_write(command, inputs, capsys):
     words, most, name = WRITERS[command]
     placed = [str(word).replace("@", f"{inputs}/") for word in words]
     err = fails_cleanly(aino_train, [command, *placed], capsys, name, most)
@@ -149,7 +141,7 @@ def test_training_commands_say_which_file_they_cannot_write(
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
-def test_a_log_that_cannot_grow_does_not_end_the_game() -> None:
+def test_a_log_that_cannot_grow_does_not_end_the_game():
     lines = ["setoption name LogFile value /dev/full", *START, "quit"]
     done = limited.run("uci", "--config", os.devnull, *MATERIAL, text="\n".join(lines))
     assert done.returncode == 0, done.stderr
@@ -162,12 +154,12 @@ TOO_LITTLE = 250 * MIB  # the compiler's library alone is larger
 LARGEST_HASH = 65536
 
 
-def engine(most_bytes: int, *flags: str, threads: int = 1) -> EngineProcess:
+def engine(most_bytes, *flags, threads=1):
     command = ("uci", "--config", os.devnull, "--threads", threads, *flags)
     return EngineProcess(limited.command(*command, RLIMIT_AS=most_bytes))
 
 
-def test_hash_that_does_not_fit_costs_the_hash_and_not_the_net() -> None:
+def test_hash_that_does_not_fit_costs_the_hash_and_not_the_net():
     with engine(ENOUGH) as process:
         process.send(f"setoption name Hash value {LARGEST_HASH}")
         told = process.ready()
@@ -178,7 +170,7 @@ def test_hash_that_does_not_fit_costs_the_hash_and_not_the_net() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_hash_that_does_not_fit_any_more_is_refused_between_searches(threads: int) -> None:
+def test_hash_that_does_not_fit_any_more_is_refused_between_searches(threads):
     with engine(ENOUGH, "--evaluator", "material", "--hash-mib", "16", threads=threads) as process:
         process.ready()
         process.send(f"setoption name Hash value {LARGEST_HASH}")
@@ -190,7 +182,7 @@ def test_hash_that_does_not_fit_any_more_is_refused_between_searches(threads: in
 
 
 @pytest.mark.parametrize("most", [TOO_LITTLE, 512 * MIB])
-def test_engine_without_room_for_its_compiler_was_busy_for_ever(most: int) -> None:
+def test_engine_without_room_for_its_compiler_was_busy_for_ever(most):
     with engine(most, "--hash-mib", "1") as process:
         process.send("uci")
         process.read_until("uciok")

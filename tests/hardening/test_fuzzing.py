@@ -14,7 +14,6 @@ import resource
 import signal
 import time
 import warnings
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,7 +39,7 @@ class TooSlow(BaseException):
     """The input has used up its time. This is a BaseException, so that no reader catches it."""
 
 
-def fuzz(target: Target, folder: Path, inputs: int) -> None:
+def fuzz(target, folder, inputs):
     """Read this many broken inputs. Raises what a reader must not raise, AssertionError for one
     beyond its bounds.
     """
@@ -53,7 +52,7 @@ def fuzz(target: Target, folder: Path, inputs: int) -> None:
         Path("/proc/self/clear_refs").write_text("5")  # forgets the peak of what came before
         room = most_mib() + ROOM_MIB
 
-        def read(data: bytes) -> None:
+        def read(data):
             path.write_bytes(data)
             faulthandler.dump_traceback_later(FROZEN_S, exit=True)
             signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST_S)
@@ -75,10 +74,10 @@ def fuzz(target: Target, folder: Path, inputs: int) -> None:
 
 
 @contextmanager
-def bounded() -> Iterator[None]:
+def bounded():
     """Bounds on address space and time; what readers log and warn of is silent."""
 
-    def too_slow(signal_number: int, frame: object) -> None:
+    def too_slow(signal_number, frame):
         raise TooSlow
 
     old_handler = signal.signal(signal.SIGVTALRM, too_slow)
@@ -96,7 +95,7 @@ def bounded() -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, old_handler)
 
 
-def give_back() -> None:
+def give_back():
     """Return what is free to the system; a training before may have told glibc to keep it
     (`keep_freed_memory`).
     """
@@ -105,7 +104,7 @@ def give_back() -> None:
         trim(0)
 
 
-def most_mib() -> float:
+def most_mib():
     """The most resident memory since the peak was forgotten; `getrusage` never forgets that of who
     started us.
     """
@@ -114,18 +113,18 @@ def most_mib() -> float:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_readers_refuse_broken_files_by_the_houses_own_errors(name: str, tmp_path: Path) -> None:
+def test_readers_refuse_broken_files_by_the_houses_own_errors(name, tmp_path):
     fuzz(TARGETS[name](), tmp_path, settings.default.max_examples)
 
 
-def planted(read) -> Target:
+def planted(read):
     """A format whose good sample is "good", with a reader that has a fault."""
     return Target(
         "planted", ".txt", (b"good",), lambda path: path.read_bytes() == b"good" or read(path)
     )
 
 
-def hang(path: Path) -> None:
+def hang(path):
     end = time.process_time() + 20
     while time.process_time() < end:
         pass
@@ -159,8 +158,8 @@ def test_a_fault_is_found(trained, fault, bounds, error, told, monkeypatch, tmp_
         fuzz(planted(fault), tmp_path, 3)
 
 
-def test_a_reader_that_refuses_a_good_sample_fails_the_check(tmp_path: Path) -> None:
-    def refuse(path: Path) -> None:
+def test_a_reader_that_refuses_a_good_sample_fails_the_check(tmp_path):
+    def refuse(path):
         raise DataError(str(path))
 
     with pytest.raises(DataError):

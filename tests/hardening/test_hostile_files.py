@@ -4,10 +4,8 @@ has found them.
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import chess
 import chess.pgn
@@ -19,7 +17,7 @@ from engine.board.layout import DOUBLE_PUSH, ROW_WORDS
 from engine.board.pgn.token_kernels import MOST_NAG
 from engine.errors import AinoError, DataError, FenError
 from selfplay.matches.opening_book import load_book
-from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
+from selfplay.records.game import decode_record, encode_record
 from selfplay.run.exchange import pgn_text
 from selfplay.suites.epd import read_epd
 from tests.hardening import text_targets
@@ -34,17 +32,17 @@ EPD_POSITION = "4k3/8/8/8/8/8/8/4K2R w K -"
 
 
 @contextmanager
-def soon() -> Iterator[None]:
+def soon():
     begun = time.process_time()
     yield
     assert time.process_time() - begun < SOON_S
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Callable[[str, bytes | str], Path]:
+def written(tmp_path):
     """Writes a file of that name."""
 
-    def write(name: str, data: bytes | str) -> Path:
+    def write(name, data):
         path = tmp_path / name
         path.write_bytes(data if isinstance(data, bytes) else data.encode())
         return path
@@ -55,7 +53,7 @@ def written(tmp_path: Path) -> Callable[[str, bytes | str], Path]:
 # ---- refused by their readers --------------------------------------------------------------------
 
 
-def hostile() -> Iterator[tuple[str, bytes]]:
+def hostile():
     """Names of targets, and files that the readers of these refuse."""
     for text in (
         "a." * 20_000 + "a = 1",
@@ -84,7 +82,7 @@ def hostile() -> Iterator[tuple[str, bytes]]:
 @pytest.mark.parametrize(
     ("name", "data"), [*hostile()], ids=lambda value: value if isinstance(value, str) else ""
 )
-def test_a_hostile_file_is_refused_at_once(name: str, data: bytes, written) -> None:
+def test_a_hostile_file_is_refused_at_once(name, data, written):
     target = TARGETS[name]()
     path = written(f"hostile{target.suffix}", data)
     with soon(), pytest.raises(AinoError):
@@ -94,19 +92,19 @@ def test_a_hostile_file_is_refused_at_once(name: str, data: bytes, written) -> N
 # ---- games and positions -------------------------------------------------------------------------
 
 
-def test_grades_that_almost_fit_do_not_backtrack(written) -> None:
+def test_grades_that_almost_fit_do_not_backtrack(written):
     path = written("suite.epd", f'{EPD_POSITION} c0 "{"Kf2=1," * 40}x"; bm Kf2;\n')
     with soon():
         assert read_epd(path)[0].best == {"e1f2"}
 
 
-def test_a_clock_larger_than_a_word_is_refused() -> None:
+def test_a_clock_larger_than_a_word_is_refused():
     board = chess.Board("4k3/8/8/8/8/8/8/4K2R w - - 18446744073709551616 1")
     with pytest.raises(FenError, match="halfmove"):
         row_from_board(board)
 
 
-def test_marks_above_255_ended_their_games(written) -> None:
+def test_marks_above_255_ended_their_games(written):
     game = read_game(written("game.pgn", f'[Event "x"]\n\n1. e4 ${"9" * 5000} e5 $902 $7 *\n'))
     assert [node.nags for node in game.mainline()] == [{MOST_NAG}, {902, 7}]
 
@@ -153,7 +151,7 @@ def test_a_move_that_cannot_be_read_ends_its_own_line_alone(
             read(path)
 
 
-def breadth_first(game: chess.pgn.Game) -> Iterator[chess.pgn.ChildNode]:
+def breadth_first(game):
     nodes = list(game.variations)
     for node in nodes:
         nodes.extend(node.variations)
@@ -164,11 +162,11 @@ def breadth_first(game: chess.pgn.Game) -> Iterator[chess.pgn.ChildNode]:
 
 
 @pytest.fixture(scope="module")
-def game() -> SelfPlayRecord:
+def game():
     return games()[0]
 
 
-def test_a_start_that_is_no_position_never_reaches_a_kernel(game: SelfPlayRecord) -> None:
+def test_a_start_that_is_no_position_never_reaches_a_kernel(game):
     for word in set(range(ROW_WORDS)) - {DOUBLE_PUSH}:  # which only the network's planes show
         start = game.start.copy()
         start[word] ^= np.uint64(1 << 20)
@@ -176,13 +174,13 @@ def test_a_start_that_is_no_position_never_reaches_a_kernel(game: SelfPlayRecord
             decode_record(encode_record(replace(game, start=start)))
 
 
-def test_values_that_no_game_has_are_refused(game: SelfPlayRecord) -> None:
+def test_values_that_no_game_has_are_refused(game):
     for change in ({"white_points": 3}, {"root_wdl": np.full_like(game.root_wdl, np.nan)}):
         with pytest.raises(DataError):
             decode_record(encode_record(replace(game, **change)))
 
 
-def test_illegal_moves_are_told_when_they_are_exported(game: SelfPlayRecord) -> None:
+def test_illegal_moves_are_told_when_they_are_exported(game):
     damaged = replace(game, moves=np.full_like(game.moves, 0xFFFF))
     with pytest.raises(DataError, match="illegal move at ply 0"):
         pgn_text(damaged, "x")
@@ -205,7 +203,7 @@ def twice(x):
 
 
 @pytest.mark.parametrize("fault", ["full disk", "empty file", "noise in the file"])
-def test_a_kernel_cache_that_fails_costs_no_kernel(fault: str, tmp_path: Path) -> None:
+def test_a_kernel_cache_that_fails_costs_no_kernel(fault, tmp_path):
     (tmp_path / "doubling.py").write_text(KERNEL)
     environment = {"AINO_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
     environment["PYTHONDONTWRITEBYTECODE"] = (

@@ -5,7 +5,6 @@ point elsewhere.
 import errno
 import os
 import stat
-from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -53,9 +52,7 @@ NO_PLACES = {
 
 @no_proc
 @pytest.mark.parametrize("command", NO_PLACES)
-def test_a_command_says_in_one_line_that_it_cannot_write_there(
-    command: str, tmp_path: Path, capsys
-) -> None:
+def test_a_command_says_in_one_line_that_it_cannot_write_there(command, tmp_path, capsys):
     program, name = command.split()
     game = tmp_path / "game.pgn"
     game.write_text(PGN)
@@ -81,7 +78,7 @@ READ_ONLY = {"HOME": str(NOWHERE), "XDG_CONFIG_HOME": str(NOWHERE)}
     ],
     ids=["read-only", "no home"],
 )  # fmt: skip
-def test_an_engine_whose_user_has_no_folders_plays(folders, options, told) -> None:
+def test_an_engine_whose_user_has_no_folders_plays(folders, options, told):
     cache = jit.cache_base()
     if cache is None:
         pytest.skip("no kernel cache here")
@@ -100,9 +97,7 @@ def test_an_engine_whose_user_has_no_folders_plays(folders, options, told) -> No
 # ---- links and folders that a file is written through --------------------------------------------
 
 
-def test_a_file_is_not_written_through_a_planted_link(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_is_not_written_through_a_planted_link(tmp_path, monkeypatch):
     (tmp_path / "precious").write_text("old")
     monkeypatch.setattr(os, "urandom", bytes)  # as if somebody had guessed the name
     (tmp_path / ".net.dit.00000000.tmp").symlink_to(tmp_path / "precious")
@@ -118,7 +113,7 @@ def test_a_file_is_not_written_through_a_planted_link(
 def test_a_file_system_that_cannot_synchronise_folders_takes_files(
     code, fails, tmp_path, monkeypatch
 ):
-    def fsync(descriptor: int) -> None:
+    def fsync(descriptor):
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             raise OSError(code, os.strerror(code))
 
@@ -131,7 +126,7 @@ def test_a_file_system_that_cannot_synchronise_folders_takes_files(
 
 
 @pytest.fixture
-def narrow_umask() -> Iterator[int]:
+def narrow_umask():
     """A umask that leaves the group reading and others nothing."""
     mask = 0o027
     old = os.umask(mask)
@@ -140,7 +135,7 @@ def narrow_umask() -> Iterator[int]:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="files have no such permissions here")
-def test_files_have_the_users_permissions(tmp_path: Path, narrow_umask: int) -> None:
+def test_files_have_the_users_permissions(tmp_path, narrow_umask):
     dit.save(tmp_path / "net.dit", build_tower(tiny_config(), np.random.default_rng(0)))
     write_checkpoint(tmp_path / "a.npz", {"a": np.ones(3)}, {})
     RunFolder(tmp_path / "run", {"net": "16x1"}).close()

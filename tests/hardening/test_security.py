@@ -10,8 +10,6 @@ import ast
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -23,7 +21,7 @@ from tests.unit.test_imports import MODULES, syntax_tree
 
 
 @pytest.fixture
-def offline(tmp_path: Path) -> dict[str, str]:
+def offline(tmp_path):
     folder = tmp_path / "offline"
     folder.mkdir()
     return limited.without_network(folder)
@@ -37,14 +35,14 @@ def offline(tmp_path: Path) -> dict[str, str]:
         "socket.socket().bind(('', 0))",
     ],
 )
-def test_asking_for_the_network_is_seen(program: str, offline: dict[str, str]) -> None:
+def test_asking_for_the_network_is_seen(program, offline):
     command = [sys.executable, "-c", f"import socket; {program}"]
     done = subprocess.run(command, env=offline, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "the network was asked for" in done.stderr
 
 
-def test_the_player_asks_for_no_network(offline: dict[str, str], tmp_path: Path) -> None:
+def test_the_player_asks_for_no_network(offline, tmp_path):
     game, page = tmp_path / "game.pgn", tmp_path / "page.html"
     game.write_text(PGN)
     commands = [
@@ -64,7 +62,7 @@ def test_the_player_asks_for_no_network(offline: dict[str, str], tmp_path: Path)
     assert "bestmove" in done.stdout
 
 
-def test_training_asks_for_no_network(offline: dict[str, str], tmp_path: Path) -> None:
+def test_training_asks_for_no_network(offline, tmp_path):
     done = limited.run(
         "selfplay", "loop", tmp_path / "run", "--generations", 1, *TINY, environment=offline
     )
@@ -94,15 +92,14 @@ COMPILES, COMPILED = "engine.native.dependencies", "compile()"
 KEEPS, KEPT = "engine.native.kernel_files", "import of pickle"
 # `generated_kernel` makes a kernel from a table in the source, as `NamedTuple` makes a class. These
 # have such tables.
-GENERATOR, GENERATES, GENERATED_FROM = "engine.native.jit", "exec()", {"engine.search.tree.arrays"}
-UNPACKERS = {
-    "extractall",
-    "extract",
-    "unpack_archive",
-}  # archives are read in memory, their members name no files
+GENERATOR = "engine.native.jit"
+GENERATES = "exec()"
+GENERATED_FROM = {"engine.search.tree.arrays"}
+# archives are read in memory, their members name no files
+UNPACKERS = {"extractall", "extract", "unpack_archive"}
 
 
-def faults(tree: ast.Module) -> Iterator[str]:
+def faults(tree):
     """What a module does that it must not, with the line."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -118,7 +115,7 @@ def faults(tree: ast.Module) -> Iterator[str]:
             yield f"line {node.lineno}: {ast.unparse(node)}"
 
 
-def _faults_of_call(call: ast.Call) -> Iterator[str]:
+def _faults_of_call(call):
     name = ast.unparse(call.func)
     flags = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
     if name in FORBIDDEN_NAMES:
@@ -133,7 +130,7 @@ def _faults_of_call(call: ast.Call) -> Iterator[str]:
         yield f"line {call.lineno}: {name} may unpickle"
 
 
-def test_modules_run_no_data_as_code() -> None:
+def test_modules_run_no_data_as_code():
     found = {
         name: [fault.partition(": ")[2] for fault in faults(syntax_tree(name))] for name in MODULES
     }
@@ -141,7 +138,7 @@ def test_modules_run_no_data_as_code() -> None:
     assert {name: told for name, told in found.items() if told} == allowed
 
 
-def test_kernels_are_generated_from_tables_in_the_source_alone() -> None:
+def test_kernels_are_generated_from_tables_in_the_source_alone():
     used = {name: {getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(syntax_tree(name))}
             for name in MODULES}  # fmt: skip
     assert {name for name in MODULES if "generated_kernel" in used[name]} == GENERATED_FROM
@@ -160,5 +157,5 @@ def test_kernels_are_generated_from_tables_in_the_source_alone() -> None:
         "import tarfile\ntarfile.open('x').extractall()",
     ],
 )
-def test_what_is_forbidden_is_seen(source: str) -> None:
+def test_what_is_forbidden_is_seen(source):
     assert list(faults(ast.parse(source)))

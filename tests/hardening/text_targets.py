@@ -5,7 +5,6 @@ import gzip
 import io
 import zipfile
 from dataclasses import replace
-from pathlib import Path
 
 import chess
 import numpy as np
@@ -71,7 +70,7 @@ CHESS960_PGN = f"""\
 """
 
 
-def fen() -> Target:
+def fen():
     """One position: by the board's reader, by `position fen`, and every accepted one in the move
     generator.
     """
@@ -89,7 +88,7 @@ def fen() -> Target:
     return Target("fen", ".fen", tuple(one.encode() for one in fens), read_fen, words)
 
 
-def read_fen(path: Path) -> None:
+def read_fen(path):
     text = path.read_bytes().decode(errors="replace")
     PositionKeeper().read(f"fen {text}", chess960=True)
     board = parse_fen(text.partition(" moves")[0], chess960=True)
@@ -99,7 +98,7 @@ def read_fen(path: Path) -> None:
         parse_fen(text)
 
 
-def pgn() -> Target:
+def pgn():
     """Games: as training data, as `aino analyse` and `aino annotate` take them, and as openings of
     a match.
     """
@@ -116,12 +115,12 @@ def pgn() -> Target:
     )
 
 
-def packed_pgn() -> Target:
+def packed_pgn():
     """The same as training data alone, packed."""
     return replace(pgn(), name="pgn-packed", suffix=".pgn.gz", read=read_games, seal=gzip.compress)
 
 
-def read_games(path: Path) -> None:
+def read_games(path):
     """Trained on, where they can be read; a refusal names the file."""
     try:
         games, _ = collect(read_pgn(path))
@@ -132,7 +131,7 @@ def read_games(path: Path) -> None:
     assert np.isfinite(games.wdl.astype(np.float32)).all()
 
 
-def read_pgns(path: Path) -> None:
+def read_pgns(path):
     for _ in read_pgn(path):
         pass
     for found in read_every_game(path):
@@ -143,7 +142,7 @@ def read_pgns(path: Path) -> None:
         list(load_book(path))
 
 
-def epd() -> Target:
+def epd():
     """Test suites and openings, a position a line."""
     words = tuple(
         b'bm am dm id c0 c7 c8 c9 ; " , = ! + # e.p. f5=100, Qd1+ 0-0 - 4 \n \0 e1g1 \xc2\xb2 "a=1,'.split(
@@ -154,20 +153,20 @@ def epd() -> Target:
     return Target("epd", ".epd", (EPD.encode(), *lines), read_epds, words)
 
 
-def read_epds(path: Path) -> None:
+def read_epds(path):
     for problem in read_epd(path):
         problem.accepts(next(iter(problem.board().legal_moves), chess.Move.null()), None)
     load_openings(path)
     list(load_book(path))
 
 
-def puzzles() -> Target:
+def puzzles():
     """Puzzles, a CSV row each."""
     words = (b'"', b",", b"\n", b"\xe9", b"\xef\xbb\xbf", b"e2e4", b"900", b"x" * 140_000)
     return Target("puzzles", ".csv", (PUZZLES.encode(),), read_puzzles, words)
 
 
-def zipped_openings() -> Target:
+def zipped_openings():
     """Openings in a zip archive, as collections are handed around."""
     words = (
         b"PK\x01\x02",
@@ -184,7 +183,7 @@ def zipped_openings() -> Target:
     return Target("zip", ".zip", (*samples, games), lambda path: list(load_book(path)), words)
 
 
-def _zipped(name: str, text: str, method: int) -> bytes:
+def _zipped(name, text, method):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", method) as archive:
         archive.writestr(zipfile.ZipInfo(name), text, method)
@@ -197,7 +196,7 @@ TOML_WORDS = tuple(
 )
 
 
-def run_config() -> Target:
+def run_config():
     """The configuration of a training run."""
     return Target(
         "run-toml",
@@ -208,11 +207,11 @@ def run_config() -> Target:
     )
 
 
-def read_run(path: Path) -> None:
+def read_run(path):
     configured(read_toml(path))
 
 
-def engine_options() -> Target:
+def engine_options():
     """The engine options of `--config` and of the user's own file."""
     values = vars(EngineOptions()).items()
     texts = [

@@ -11,9 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from uci.loading.compiler import child_environment
 
@@ -26,9 +25,7 @@ ANSWER_S = 200.0
 class EngineProcess:
     """A started engine; every read has a deadline, so that a hanging engine fails the test."""
 
-    def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, command, environment=None):
         self.process: Any = subprocess.Popen(  # Any: a type checker doubts that its pipes exist
             command,
             env={**child_environment(), **(environment or {})},
@@ -44,23 +41,23 @@ class EngineProcess:
         for reader in self._readers:
             reader.start()
 
-    def _read(self) -> None:
+    def _read(self):
         for line in self.process.stdout:
             self._lines.put(line.decode().rstrip("\r\n"))
         self._lines.put(None)
 
-    def _read_errors(self) -> None:
+    def _read_errors(self):
         """Read stderr too, because an engine that writes a lot there must not block on a full pipe."""
         self._errors.extend(self.process.stderr)
 
-    def send(self, *lines: str) -> None:
+    def send(self, *lines):
         self.send_bytes("".join(f"{line}\n" for line in lines).encode())
 
-    def send_bytes(self, data: bytes) -> None:
+    def send_bytes(self, data):
         self.process.stdin.write(data)
         self.process.stdin.flush()
 
-    def read_until(self, word: str, seconds: float = ANSWER_S) -> list[str]:
+    def read_until(self, word, seconds=ANSWER_S):
         """All lines up to the first that begins with a word, that one included; compiling may take
         longer.
         """
@@ -74,7 +71,7 @@ class EngineProcess:
                 deadline = max(deadline, time.monotonic() + seconds)
         return seen
 
-    def read_for(self, seconds: float) -> list[str]:
+    def read_for(self, seconds):
         """All lines that come within a time."""
         deadline = time.monotonic() + seconds
         seen = []
@@ -85,7 +82,7 @@ class EngineProcess:
                 seen.append(line)
         return seen
 
-    def read_to_end(self, seconds: float = ANSWER_S) -> list[str]:
+    def read_to_end(self, seconds=ANSWER_S):
         """All lines until the process closes its output."""
         deadline = time.monotonic() + seconds
         seen = []
@@ -93,35 +90,35 @@ class EngineProcess:
             seen.append(line)
         return seen
 
-    def _next(self, deadline: float, wanted: str) -> str | None:
+    def _next(self, deadline, wanted):
         try:
             return self._lines.get(timeout=max(0.001, deadline - time.monotonic()))
         except queue.Empty:
             raise AssertionError(f"the engine did not say {wanted!r} in time") from None
 
-    def go(self, position: str, command: str, seconds: float = ANSWER_S) -> list[str]:
+    def go(self, position, command, seconds=ANSWER_S):
         """All lines of one search; `position` as after the word position."""
         self.send(f"position {position}", f"go {command}")
         return self.read_until("bestmove", seconds)
 
-    def ready(self) -> list[str]:
+    def ready(self):
         """Sends isready and waits for the answer."""
         self.send("isready")
         return self.read_until("readyok", START_S)
 
-    def close_input(self) -> None:
+    def close_input(self):
         self.process.stdin.close()
 
-    def finish(self) -> tuple[int, str]:
+    def finish(self):
         """Exit status and stderr, once the process has ended by itself."""
         status = self.process.wait(ANSWER_S)
         self._readers[1].join()
         return status, b"".join(self._errors).decode()
 
-    def __enter__(self) -> Self:
+    def __enter__(self):
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, *exception):
         self.process.kill()
         self.process.wait()
         for reader in self._readers:
@@ -136,6 +133,6 @@ class AinoProcess(EngineProcess):
     keep in a file.
     """
 
-    def __init__(self, *flags: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, *flags, environment=None):
         config = () if "--config" in flags else ("--config", os.devnull)
         super().__init__([*COMMAND, *config, *flags], environment)

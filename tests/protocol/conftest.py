@@ -5,7 +5,6 @@ otherwise.
 import os
 import shlex
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,21 +14,15 @@ from tests.protocol.aino_process import COMMAND, START_S, EngineProcess
 from tests.protocol.fake_engine import Conversation
 
 OTHER_ENGINE = "AINO_TEST_ENGINE"  # environment variable: the command of one more engine
-SMALL = [
-    "--evaluator",
-    "material",
-    "--hash-mib",
-    "16",
-    "--config",
-    os.devnull,
-]  # needs no net, starts fast
+# needs no net, starts fast
+SMALL = ["--evaluator", "material", "--hash-mib", "16", "--config", os.devnull]
 DEVIATING_S = 2.0  # What is known never to come needs no patience.
 SUBJECTS = ["aino", "stockfish"] + ["other"] * (OTHER_ENGINE in os.environ)
 DEVIATIONS = tomllib.loads(Path(__file__).with_name("deviations.toml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture
-def talk() -> Conversation:
+def talk():
     return Conversation()
 
 
@@ -42,14 +35,14 @@ class Subject:
     greeting: list[str]  # the answer to `uci`
 
     @property
-    def family(self) -> str:
+    def family(self):
         """The first word of the engine's name, in lower case: its table in deviations.toml."""
         name = next(line for line in self.greeting if line.startswith("id name "))
         return name.split()[2].lower()
 
 
 @pytest.fixture(scope="module", params=SUBJECTS)
-def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
+def subject(request):
     """Each engine in turn."""
     if request.param == "aino":
         command = [*COMMAND, *SMALL]
@@ -65,7 +58,7 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
 
 
 @pytest.fixture(autouse=True)
-def known_deviation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def known_deviation(request, monkeypatch):
     """Expects a listed deviation to be there: a line that the engine learnt must leave the list."""
     if request.node.get_closest_marker("universal") is None:
         return

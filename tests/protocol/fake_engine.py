@@ -4,7 +4,6 @@ protocol is tested.
 
 import io
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import chess
@@ -12,7 +11,7 @@ import chess
 from engine.cli.option_forms import changes
 from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchJob
-from engine.search.result import OnInfo, SearchInfo, SearchResult
+from engine.search.result import SearchInfo, SearchResult
 from uci.protocol.session import Session
 from uci.protocol.words import Writer
 
@@ -24,22 +23,20 @@ class FakeEngine:
 
     is_prepared = True
 
-    def __init__(self, options: EngineOptions) -> None:
+    def __init__(self, options):
         self.options = options
         self.board = chess.Board()
         self.limits: list[Limits] = []
         self.calls: list[str] = []
         self.fail = False
 
-    def set_position(self, board: chess.Board) -> None:
+    def set_position(self, board):
         self.board = board.copy()
 
-    def set_options(self, options: EngineOptions) -> None:
+    def set_options(self, options):
         self.options = options
 
-    def search(
-        self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
-    ) -> SearchResult:
+    def search(self, limits, on_info=None, job=None):
         self.limits.append(limits)
         job = job or SearchJob()
         if self.fail:
@@ -53,59 +50,55 @@ class FakeEngine:
             best_move=infos[0].pv[0], ponder_move=None, infos=final, children=[], nodes=1, time_ms=1
         )
 
-    def start(self, limits: Limits, on_info: OnInfo | None = None) -> SearchJob[SearchResult]:
+    def start(self, limits, on_info=None):
         return SearchJob[SearchResult]().start(lambda job: self.search(limits, on_info, job))
 
-    def _moves(self, limits: Limits) -> list[chess.Move]:
+    def _moves(self, limits):
         return list(limits.searchmoves or self.board.legal_moves)
 
-    def _info(self, move: chess.Move, rank: int) -> SearchInfo:
+    def _info(self, move, rank):
         return SearchInfo(
             depth=1, seldepth=1, time_ms=1, nodes=1, nps=1000, hashfull=0, multipv=rank,
             score_cp=10, score_mate=None, wdl=(400, 300, 300), pv=[move],
         )  # fmt: skip
 
-    def take_problems(self) -> list[str]:
+    def take_problems(self):
         return []
 
-    def new_game(self) -> None:
+    def new_game(self):
         self.calls.append("new_game")
 
-    def close(self) -> None:
+    def close(self):
         self.calls.append("close")
 
 
 class Conversation:
     """A session with a fake engine, driven line by line."""
 
-    def __init__(
-        self,
-        factory: Callable[[EngineOptions], FakeEngine] = FakeEngine,
-        command_line: EngineOptions | None = None,
-    ) -> None:
+    def __init__(self, factory=FakeEngine, command_line=None):
         self.output = io.StringIO()
         self.engine: FakeEngine | None = None
         demanded = changes(EngineOptions(), command_line or EngineOptions())
         self.session = Session(Writer(self.output), command_line, self._make, demanded)  # type: ignore[arg-type]
         self._factory = factory
 
-    def _make(self, options: EngineOptions) -> FakeEngine:
+    def _make(self, options):
         self.engine = self._factory(options)
         return self.engine
 
-    def say(self, *lines: str) -> None:
+    def say(self, *lines):
         for line in lines:
             self.session.handle(line + "\n")
 
     @property
-    def lines(self) -> list[str]:
+    def lines(self):
         return self.output.getvalue().splitlines()
 
-    def answers(self, word: str) -> list[str]:
+    def answers(self, word):
         """All lines that begin with a word."""
         return [line for line in self.lines if line.split(" ")[0] == word]
 
-    def wait_for(self, word: str, count: int = 1) -> list[str]:
+    def wait_for(self, word, count=1):
         """Waits until `count` lines begin with a word."""
         deadline = time.monotonic() + WAIT_S
         while len(self.answers(word)) < count:
@@ -113,7 +106,7 @@ class Conversation:
             time.sleep(0.001)
         return self.answers(word)
 
-    def infos(self) -> list[str]:
+    def infos(self):
         """The texts of all `info string` lines."""
         return [
             line.removeprefix("info string ")

@@ -23,7 +23,7 @@ import numpy as np
 
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import dit
-from engine.options import OPTIONS, Option
+from engine.options import OPTIONS
 from tests.protocol.aino_process import AinoProcess
 from tests.protocol.test_process import read_cases
 
@@ -55,12 +55,8 @@ SMALL_TALK = (
     "stop", "stop", "ponderhit", "isready", "isready", "ucinewgame", "uci", "eval", "d",
     "go perft 1", "help", "register", "debug on", "debug off",
 )  # fmt: skip
-MODEST = {
-    "hash_mib": 64,
-    "threads": 4,
-    "move_overhead_ms": 30,
-    "minibatch_size": 64,
-}  # a machine has to bear them all
+# a machine has to bear them all
+MODEST = {"hash_mib": 64, "threads": 4, "move_overhead_ms": 30, "minibatch_size": 64}
 NOISES = ("", "", "", "", " ?", " depth x")  # what may stand behind the limits of a search
 BAD_VALUES = ("", "x", "-1", "1e99", "nan", "true false", "<empty>")
 
@@ -68,26 +64,23 @@ BAD_VALUES = ("", "x", "-1", "1e99", "nan", "true false", "<empty>")
 class Files:
     """What options may name: good files and others, in a folder of their own."""
 
-    def __init__(self, folder: Path) -> None:
-        self.tower, self.broken, self.empty = (
-            folder / "tower.dit",
-            folder / "a broken one",
-            folder / "empty",
-        )
-        self.book, self.log, self.missing = (
-            folder / "book.bin",
-            folder / "talk.log",
-            folder / "missing",
-        )
+    def __init__(self, folder):
+        self.tower = folder / "tower.dit"
+        self.broken = folder / "a broken one"
+        self.empty = folder / "empty"
+        self.book = folder / "book.bin"
+        self.log = folder / "talk.log"
+        self.missing = folder / "missing"
         dit.save(self.tower, build_tower(TowerConfig.parse("16x1"), np.random.default_rng(1)))
         self.broken.write_bytes(self.tower.read_bytes()[:-1])
         self.empty.touch()
         start = chess.polyglot.zobrist_hash(chess.Board())
+        # e2e4
         self.book.write_bytes(
             start.to_bytes(8, "big") + (796).to_bytes(2, "big") + b"\0\1" + b"\0" * 4
-        )  # e2e4
+        )
 
-    def choices(self, field: str) -> list[str]:
+    def choices(self, field):
         """Values for an option that is a text; for the net the first two are good."""
         bad = [str(self.missing), str(self.empty), str(self.broken), ""]
         return {
@@ -101,7 +94,7 @@ class Files:
 class Mixer:
     """Makes the lines of one conversation from a seed, and knows what they must lead to."""
 
-    def __init__(self, rng: random.Random, files: Files) -> None:
+    def __init__(self, rng, files):
         self.rng, self.files = rng, files
         self.refused = False  # whether the last position was
         self.board = chess.Board()
@@ -119,18 +112,18 @@ class Mixer:
             self.shuffled_words: 10, self.long_line: 0.05,
         }  # fmt: skip
 
-    def line(self) -> bytes:
+    def line(self):
         """The next line, with its end."""
         line = self.rng.choices(list(self.kinds), list(self.kinds.values()))[0]()
         return (line if isinstance(line, bytes) else line.encode()) + self.rng.choice(
             (b"\n", b"\n", b"\r\n", b" \n")
         )
 
-    def talk(self) -> str:
+    def talk(self):
         """Everything that is neither option, nor position, nor search."""
         return self.rng.choice(SMALL_TALK)
 
-    def search(self) -> str:
+    def search(self):
         """Any `go`; most are cut short by what follows."""
         allowed, restriction = some_moves(self.rng, self.board, 0.2)
         self.asked.append(
@@ -139,23 +132,23 @@ class Mixer:
         words = self.rng.choice(SEARCHES).format(n=self.rng.randrange(1, 40))
         return f"go {words}{self.rng.choice(NOISES)}{restriction}"
 
-    def noise(self) -> bytes:
+    def noise(self):
         """Bytes in which no command can be found."""
         data = self.rng.randbytes(self.rng.randrange(60)).replace(b"\n", b"").replace(b"\r", b"")
         return b"" if COMMAND_WORDS & set(data.decode("utf-8", "replace").split()) else data
 
-    def shuffled_words(self) -> str:
+    def shuffled_words(self):
         """Words of the protocol out of order, behind one that is no command."""
         return "?" + " ".join(self.rng.choices(TOKENS, k=self.rng.randrange(1, 12)))
 
-    def bad_position(self) -> str:
+    def bad_position(self):
         """A position that must not be taken."""
         self.refused = True
         return self.rng.choice(
             (*self.bad_positions, f"position startpos moves e2e4 {self.rng.choice(TOKENS[4:])}x")
         )
 
-    def long_line(self) -> bytes:
+    def long_line(self):
         """A megabyte that must change nothing."""
         head = self.rng.choice(
             (b"?", b"position startpos moves ", b"position fen ", b"setoption name ", b"debug ")
@@ -165,7 +158,7 @@ class Mixer:
 
     # ---- options ----
 
-    def option(self) -> str:
+    def option(self):
         """An option of the table with some value, good or bad."""
         option = self.rng.choice(OPTIONS)
         if option.type == "button":
@@ -176,11 +169,11 @@ class Mixer:
         self._note(option, value)
         return f"setoption name {option.name} value {value or '<empty>'}"
 
-    def _bad(self, option: Option) -> str:
+    def _bad(self, option):
         """A value that must be refused."""
         return "-1000000" if option.type == "spin" else self.rng.choice(BAD_VALUES)
 
-    def _value(self, option: Option) -> str:
+    def _value(self, option):
         rng = self.rng
         if option.type == "check":
             return rng.choice(("true", "false"))
@@ -190,14 +183,15 @@ class Mixer:
             return rng.choice([choice for choice in option.choices if choice != "sparse"])
         if option.type == "string":
             return rng.choice(self.files.choices(option.field))
-        least, most = option.bounds["least"], MODEST.get(option.field, option.bounds["most"])
+        least = option.bounds["least"]
+        most = MODEST.get(option.field, option.bounds["most"])
         return str(
             rng.randint(int(least), int(most))
             if option.type == "spin"
             else rng.uniform(least, most)
         )
 
-    def _note(self, option: Option, value: str) -> None:
+    def _note(self, option, value):
         """What the option must lead to."""
         if option.field == "evaluator":
             self.evaluator = value
@@ -211,7 +205,7 @@ class Mixer:
             if self.standard or self.chess960:
                 self.board.chess960 = self.chess960
 
-    def evaluators(self) -> set[str]:
+    def evaluators(self):
         """The evaluators that may be in use; a net that is refused leaves the one before, whichever
         that was.
         """
@@ -225,7 +219,7 @@ class Mixer:
 
     # ---- positions ----
 
-    def position(self) -> str:
+    def position(self):
         """A position; one that needs Chess960 is taken for it, whatever the option says."""
         kind = self.rng.randrange(8)
         if kind == 0:
@@ -238,9 +232,10 @@ class Mixer:
             return self._place(board, standard, self.rng.randrange(40))
         return self._place(chess.Board(), True, self.rng.randrange(40))
 
-    def _place(self, board: chess.Board, standard: bool, plies: int) -> str:
+    def _place(self, board, standard, plies):
         """The command for a game from `board`."""
-        fen, moves = board.fen(), []
+        fen = board.fen()
+        moves = []
         board.chess960 = self.chess960 or not standard
         for _ in range(plies):
             legal = list(board.legal_moves)
@@ -250,12 +245,14 @@ class Mixer:
             move = self.rng.choice(castling or legal)
             moves.append(board.uci(move))
             board.push(move)
-        self.board, self.standard, self.refused = board, standard, False
+        self.board = board
+        self.standard = standard
+        self.refused = False
         root = "startpos" if fen == chess.STARTING_FEN and self.rng.randrange(2) else f"fen {fen}"
         return " ".join(["position", root, *(["moves", *moves] if moves else [])])
 
 
-def some_moves(rng: random.Random, board: chess.Board, restricted: float) -> tuple[list[str], str]:
+def some_moves(rng, board, restricted):
     """The moves that a `go` may choose from, and its words that say so: all legal ones, or for a
     share fewer.
     """
@@ -266,16 +263,15 @@ def some_moves(rng: random.Random, board: chess.Board, restricted: float) -> tup
     return allowed, " ".join([" searchmoves", *allowed])
 
 
-def check_batch(engine: AinoProcess, mixer: Mixer, lines: int) -> None:
+def check_batch(engine, mixer, lines):
     """Sends lines and checks what was said, and what the engine has become."""
     first = len(mixer.asked)
     engine.send_bytes(b"".join(mixer.line() for _ in range(lines)))
     engine.send("ucinewgame", "isready", MARK)
     seen = read_to_mark(engine)
     best_moves = [line.split()[1] for line in seen if line.startswith("bestmove ")]
-    engine.send(
-        "d", "position startpos", "go nodes 1"
-    )  # a search waits for kernels, `eval` does not
+    # a search waits for kernels, `eval` does not
+    engine.send("d", "position startpos", "go nodes 1")
     seen += engine.read_until("bestmove", HANG_S)
     engine.send("eval", MARK)
     seen += read_to_mark(engine)
@@ -283,7 +279,9 @@ def check_batch(engine: AinoProcess, mixer: Mixer, lines: int) -> None:
     assert not failures, failures
     fens = [line for line in seen if line.startswith("Fen: ")]
     assert fens[-1] == f"Fen: {mixer.board.fen()}", (fens[-1], mixer.board.fen())
-    mixer.board, mixer.standard, mixer.refused = chess.Board(chess960=mixer.chess960), True, False
+    mixer.board = chess.Board(chess960=mixer.chess960)
+    mixer.standard = True
+    mixer.refused = False
     names = [line.split()[1].rstrip(":") for line in seen if line.startswith("evaluator ")]
     assert names[-1] in mixer.evaluators(), (
         names[-1],
@@ -297,7 +295,7 @@ def check_batch(engine: AinoProcess, mixer: Mixer, lines: int) -> None:
     assert engine.process.poll() is None
 
 
-def read_to_mark(engine: AinoProcess) -> list[str]:
+def read_to_mark(engine):
     """The lines up to the answer to MARK."""
     seen = [""]
     while not seen[-1].endswith(MARK):
@@ -305,11 +303,12 @@ def read_to_mark(engine: AinoProcess) -> list[str]:
     return seen
 
 
-def search_full_trees(searches: int, seed: int) -> None:
+def search_full_trees(searches, seed):
     """Plays games in a tree so small that it is always full; asks for every move anyhow, and reads
     every answer.
     """
-    rng, board = random.Random(seed), chess.Board()
+    rng = random.Random(seed)
+    board = chess.Board()
     with AinoProcess(
         "--evaluator", "material", "--hash-mib", "1", "--threads", str(1 + seed % 2)
     ) as engine:
@@ -344,17 +343,20 @@ def search_full_trees(searches: int, seed: int) -> None:
     assert (status, errors) == (0, "")
 
 
-def converse(lines: int, seed: int, report: Callable[[str], None] = lambda text: None) -> None:
+def converse(lines, seed, report=lambda text: None):
     """Send this many lines, with a new process every few thousand, and search a full tree beside
     each.
 
     Raises AssertionError when an engine misbehaves.
     """
-    rng, begun, searches = random.Random(seed), time.monotonic(), 0
+    rng = random.Random(seed)
+    begun = time.monotonic()
+    searches = 0
     with tempfile.TemporaryDirectory() as folder:
         files = Files(Path(folder))
         for done in range(0, lines, CONVERSATION):
-            mixer, end = Mixer(rng, files), min(done + CONVERSATION, lines)
+            mixer = Mixer(rng, files)
+            end = min(done + CONVERSATION, lines)
             with AinoProcess() as engine:
                 for start in range(done, end, BATCH):
                     check_batch(engine, mixer, min(BATCH, end - start))
@@ -367,7 +369,7 @@ def converse(lines: int, seed: int, report: Callable[[str], None] = lambda text:
     report(f"{lines} lines, {searches} searches, {time.monotonic() - begun:.0f} s: no fault")
 
 
-def main() -> None:
+def main():
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--lines", type=int, default=100_000, metavar="N")
     parser.add_argument("--seed", type=int, default=1, metavar="N")

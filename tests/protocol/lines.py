@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import chess
-
 _COUNTS = ("depth", "seldepth", "multipv", "nodes", "nps", "hashfull", "tbhits", "time")
 
 
@@ -17,14 +15,14 @@ class Scored:
     pv: list[str]
 
 
-def scored(lines: list[str]) -> list[Scored]:
+def scored(lines):
     """The scored `info` lines among others."""
     return [
         _parse(line.split()) for line in lines if line.startswith("info ") and " score " in line
     ]
 
 
-def _parse(words: list[str]) -> Scored:
+def _parse(words):
     pv = words[words.index("pv") + 1 :] if "pv" in words else []
     words = words[: len(words) - len(pv)]
     score = words.index("score")
@@ -33,13 +31,13 @@ def _parse(words: list[str]) -> Scored:
     return Scored(" ".join(words[score + 1 : score + 3]), numbers, tuple(map(int, wdl)), pv)
 
 
-def best_move(lines: list[str]) -> str:
+def best_move(lines):
     """The move of a search's last line."""
     assert lines[-1].split()[0] == "bestmove", lines[-1]
     return lines[-1].split()[1]
 
 
-def play_line(board: chess.Board, pv: list[str]) -> chess.Board:
+def play_line(board, pv):
     """The board after a line of play. Raises ValueError at an illegal move."""
     board = board.copy()
     for text in pv:

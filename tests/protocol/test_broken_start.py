@@ -3,7 +3,6 @@
 import errno
 import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import chess
@@ -12,8 +11,6 @@ import pytest
 from engine.errors import EvaluatorError
 from engine.native import jit
 from engine.options import EngineOptions
-from engine.search.limits import Limits, SearchJob
-from engine.search.result import OnInfo, SearchResult
 from tests.new_process import wait_until
 from tests.protocol.aino_process import ROOT, START_S, AinoProcess
 from tests.protocol.fake_engine import Conversation, FakeEngine
@@ -39,9 +36,7 @@ SMALL = EngineOptions(hash_mib=8, threads=1, tactical_nodes=0.0)
 )
 def test_search_that_failed_played_the_first_legal_move(error, capsys):
     class Failing(FakeEngine):
-        def search(
-            self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
-        ) -> SearchResult:
+        def search(self, limits, on_info=None, job=None):
             raise error
 
     talk = Conversation(Failing)
@@ -52,8 +47,8 @@ def test_search_that_failed_played_the_first_legal_move(error, capsys):
     assert ("Traceback" in capsys.readouterr().err) != isinstance(error, EvaluatorError)
 
 
-def test_engine_that_cannot_be_made_had_no_move(capsys: pytest.CaptureFixture[str]) -> None:
-    def make(options: EngineOptions) -> FakeEngine:
+def test_engine_that_cannot_be_made_had_no_move(capsys):
+    def make(options):
         raise RuntimeError("broken")
 
     talk = Conversation(make)
@@ -64,13 +59,9 @@ def test_engine_that_cannot_be_made_had_no_move(capsys: pytest.CaptureFixture[st
     capsys.readouterr()
 
 
-def test_move_that_was_found_before_the_search_failed_is_played(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_move_that_was_found_before_the_search_failed_is_played(capsys):
     class Late(FakeEngine):
-        def search(
-            self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
-        ) -> SearchResult:
+        def search(self, limits, on_info=None, job=None):
             on_info([self._info(chess.Move.from_uci("d2d4"), 1)])
             raise MemoryError("full")
 
@@ -82,7 +73,7 @@ def test_move_that_was_found_before_the_search_failed_is_played(
 
 @pytest.mark.parametrize("command", ["go nodes 5", "go infinite", "go perft 2", "isready"])
 def test_command_that_could_not_have_a_thread_was_never_answered(command, monkeypatch, capsys):
-    def refuse(thread: threading.Thread) -> None:
+    def refuse(thread):
         raise RuntimeError("can't start new thread")
 
     talk = Conversation()
@@ -111,7 +102,7 @@ ENDS = {
 
 
 @pytest.fixture
-def dying_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def dying_compiler(tmp_path, monkeypatch):
     """Puts a compiler in place that ends in some way."""
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(background, "_COMPILER", "dying_compiler")
@@ -161,7 +152,7 @@ BREAKS = {
 
 
 @pytest.mark.parametrize("part", BREAKS)
-def test_engine_whose_part_was_broken_played_arbitrary_moves(part: str, tmp_path: Path) -> None:
+def test_engine_whose_part_was_broken_played_arbitrary_moves(part, tmp_path):
     program, word, move = BREAKS[part]
     (tmp_path / "sitecustomize.py").write_text(program)
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
@@ -176,9 +167,7 @@ def test_engine_whose_part_was_broken_played_arbitrary_moves(part: str, tmp_path
         assert aino.finish()[0] == 0
 
 
-def test_note_of_a_digest_that_is_no_text_ended_the_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_note_of_a_digest_that_is_no_text_ended_the_start(tmp_path, monkeypatch):
     monkeypatch.setattr(jit, "cache_base", lambda: tmp_path)
     source = tmp_path / "source.py"
     source.write_text("x = 1\n")
@@ -192,13 +181,11 @@ def test_note_of_a_digest_that_is_no_text_ended_the_start(
     assert jit._noted([source]) == digest
 
 
-def test_cache_folder_that_cannot_be_read_is_not_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cache_folder_that_cannot_be_read_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setenv(jit.CACHE_ENVIRONMENT_VARIABLE, str(tmp_path))
     usable = os.access
 
-    def write_only(path: Path, mode: int) -> bool:
+    def write_only(path, mode):
         return mode & os.R_OK == 0 if tmp_path in Path(path).parents else usable(path, mode)
 
     monkeypatch.setattr(os, "access", write_only)

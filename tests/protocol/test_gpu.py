@@ -3,8 +3,6 @@ one line says so.
 """
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +15,7 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from tests.protocol.fake_engine import Conversation
-from tests.strict_cupy import CUDARuntimeError, Device
+from tests.strict_cupy import CUDARuntimeError
 from tests.unit.network.fused_tower import random_model
 
 pytestmark = pytest.mark.usefixtures("small_parts")
@@ -30,20 +28,20 @@ MOVES = "position startpos moves e2e4 e7e5"
 
 
 @pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def net(tmp_path_factory):
     path = tmp_path_factory.mktemp("net") / "small.dit"
     dit.save(path, random_model(TowerConfig(16, 1), np.random.default_rng(7)))
     return path
 
 
-def warm_engine(options: EngineOptions) -> Engine:
+def warm_engine(options):
     engine = Engine(options)
     engine.warm_up()
     return engine
 
 
 @pytest.fixture
-def talk(net: Path) -> Iterator[Conversation]:
+def talk(net):
     """A conversation on the small tower, with another Hash than usual."""
     conversation = Conversation(warm_engine)
     conversation.say(f"setoption name WeightsFile value {net}", "setoption name Hash value 9")
@@ -53,11 +51,11 @@ def talk(net: Path) -> Iterator[Conversation]:
         conversation.engine.close()
 
 
-def about_gpu(talk: Conversation) -> list[str]:
+def about_gpu(talk):
     return [text for text in talk.infos() if not text.startswith("loading the engine")]
 
 
-def move_of(talk: Conversation, net: Path, nodes: int = 40) -> tuple[str, str]:
+def move_of(talk, net, nodes=40):
     """(move, the processor's move) of a search."""
     count = len(talk.answers("bestmove"))
     talk.say("ucinewgame", MOVES, f"go nodes {nodes}")
@@ -73,7 +71,7 @@ def move_of(talk: Conversation, net: Path, nodes: int = 40) -> tuple[str, str]:
         return found, str(processor.search(Limits(nodes=nodes)).best_move)
 
 
-def plays_on(talk: Conversation, net: Path) -> None:
+def plays_on(talk, net):
     """The user's network and Hash are in use, on the processor."""
     engine = talk.engine
     assert engine is not None
@@ -149,9 +147,7 @@ def test_device_that_fails_in_the_middle_of_a_game_costs_one_line(failure, devic
     assert len(about_gpu(talk)) == 1
 
 
-def test_answers_that_are_no_numbers_cost_one_line(
-    device: Device, talk: Conversation, net: Path
-) -> None:
+def test_answers_that_are_no_numbers_cost_one_line(device, talk, net):
     talk.say("setoption name Backend value cupy", "isready")
     network = talk.engine.evaluator._network
     network._tower._parameters["wdl.dense2.bias"] *= float("nan")
@@ -164,10 +160,10 @@ def test_answers_that_are_no_numbers_cost_one_line(
     plays_on(talk, net)
 
 
-def timed(monkeypatch: pytest.MonkeyPatch, device_s: float, processor_s: float) -> None:
+def timed(monkeypatch, device_s, processor_s):
     """Let the trial find these times."""
 
-    def seconds(self: DeviceEvaluator, evaluate: object, *_: object) -> float:
+    def seconds(self, evaluate, *_):
         evaluate(*_[:1], 1)  # type: ignore[operator]
         return device_s if "_fly" in repr(evaluate) else processor_s
 
@@ -209,7 +205,7 @@ def test_the_tree_gathers_while_another_thread_waits_for_the_device(
     threads: list[tuple[str, int]] = []
     fly = DeviceEvaluator._fly
 
-    def noted(self: DeviceEvaluator, leaves: object, count: int) -> None:
+    def noted(self, leaves, count):
         threads.append((threading.current_thread().name.partition("_")[0], count))
         fly(self, leaves, count)  # type: ignore[arg-type]
 

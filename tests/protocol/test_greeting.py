@@ -37,7 +37,7 @@ class Announced:
     max: str = ""
     var: list[str] = field(default_factory=list)
 
-    def take(self, keyword: str, text: str) -> None:
+    def take(self, keyword, text):
         """Notes what stands behind a keyword, which comes once."""
         assert keyword == "var" or not getattr(self, keyword), f"{keyword} comes twice"
         if keyword == "var":
@@ -46,9 +46,10 @@ class Announced:
             setattr(self, keyword, text)
 
 
-def read(line: str) -> Announced:
+def read(line):
     """Split at keywords; a keyword with nothing behind it is passed over."""
-    found, keyword = Announced(), ""
+    found = Announced()
+    keyword = ""
     for is_keyword, group in itertools.groupby(line.split()[1:], key=KEYWORDS.__contains__):
         words = list(group)
         if is_keyword:
@@ -58,7 +59,7 @@ def read(line: str) -> Announced:
     return found
 
 
-def is_usable(option: Announced) -> bool:
+def is_usable(option):
     """What Cute Chess asks of an option before it shows it."""
     if option.type == "spin":
         return int(option.min) <= int(option.default) <= int(option.max)
@@ -67,7 +68,7 @@ def is_usable(option: Announced) -> bool:
     return bool(option.name) and option.type in KINDS
 
 
-def announced(options: EngineOptions) -> dict[str, Announced]:
+def announced(options):
     """The options of a greeting by name, as a GUI reads them."""
     talk = Conversation()
     talk.session.options = options
@@ -76,7 +77,7 @@ def announced(options: EngineOptions) -> dict[str, Announced]:
 
 
 @pytest.mark.parametrize("options", [EngineOptions(), OTHERS], ids=["built in", "set by the user"])
-def test_every_option_survives_the_way_guis_read_it(options: EngineOptions) -> None:
+def test_every_option_survives_the_way_guis_read_it(options):
     found = announced(options)
     assert list(found) == [option.name for option in OPTIONS]
     for option in OPTIONS:
@@ -86,7 +87,7 @@ def test_every_option_survives_the_way_guis_read_it(options: EngineOptions) -> N
         assert seen.type == ("string" if option.type == "float" else option.type)
 
 
-def test_gui_that_sends_every_option_back_undoes_nothing() -> None:
+def test_gui_that_sends_every_option_back_undoes_nothing():
     talk = Conversation()
     talk.session.options = OTHERS
     for option in announced(OTHERS).values():
@@ -96,7 +97,7 @@ def test_gui_that_sends_every_option_back_undoes_nothing() -> None:
     assert talk.infos() == []
 
 
-def test_greeting_tells_what_was_set_since_the_start() -> None:
+def test_greeting_tells_what_was_set_since_the_start():
     talk = Conversation()
     talk.say("setoption name Hash value 77", "uci")
     assert [talk.lines[0][:12], talk.lines[1][:9], talk.lines[-1]] == [

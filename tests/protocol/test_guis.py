@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,13 +41,13 @@ SCRIPT = Path(__file__).with_name("scid_game.tcl")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def compiled_engine() -> None:
+def compiled_engine():
     """Compiles what there is to compile, which is not the GUI's to wait for."""
     with AinoProcess(*ARGUMENTS) as engine:
         engine.go("startpos", "nodes 1")
 
 
-def programs(*names: str) -> list[str]:
+def programs(*names):
     """The paths of these programs; skips the test where one is missing."""
     paths = [find_program(name) for name in names]
     if missing := [name for name, path in zip(names, paths, strict=True) if path is None]:
@@ -56,7 +55,7 @@ def programs(*names: str) -> list[str]:
     return [path for path in paths if path is not None]
 
 
-def wait_for(condition: Callable[[], bool], gui: subprocess.Popen[str]) -> None:
+def wait_for(condition, gui):
     deadline = time.monotonic() + GAME_S
     while not condition():
         assert gui.poll() is None, "the GUI has ended"
@@ -64,13 +63,13 @@ def wait_for(condition: Callable[[], bool], gui: subprocess.Popen[str]) -> None:
         time.sleep(0.1)
 
 
-def assert_legal(moves: list[str]) -> None:
+def assert_legal(moves):
     """At least ten moves from the start position, each of them legal."""
     assert len(moves) >= PLIES
     board_after(moves)
 
 
-def xboard_command(folder: Path, log: Path) -> list[str]:
+def xboard_command(folder, log):
     """Starts a game between two of us under xboard."""
     engine = shlex.join([*COMMAND, *ARGUMENTS])
     return [
@@ -81,7 +80,7 @@ def xboard_command(folder: Path, log: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def moves_in_log(path: Path) -> list[str]:
+def moves_in_log(path):
     """What the engines have played, in UCI notation, by what xboard has written down."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     whole = text.split("\n")[:-1]
@@ -89,7 +88,7 @@ def moves_in_log(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("end", ["SIGTERM", "SIGKILL"])
-def test_xboard_plays_five_moves_and_leaves_no_process(end: str, tmp_path: Path) -> None:
+def test_xboard_plays_five_moves_and_leaves_no_process(end, tmp_path):
     programs("Xvfb", "xboard", "polyglot")
     log = tmp_path / "debug"
     with virtual_screen() as screen:
@@ -103,17 +102,14 @@ def test_xboard_plays_five_moves_and_leaves_no_process(end: str, tmp_path: Path)
             gui.send_signal(signal.Signals[end])
             try:
                 gui.wait(END_S)
-            except (
-                subprocess.TimeoutExpired
-            ):  # xboard's own handler of SIGTERM may wait for a lock that it holds
+            except subprocess.TimeoutExpired:
+                # xboard's own handler of SIGTERM may wait for a lock that it holds
                 gui.kill()
         assert processes_left(screen, "", END_S) == []
     assert_legal(moves_in_log(log))
 
 
-def test_scid_installs_the_engine_analyses_plays_five_moves_and_leaves_no_process(
-    tmp_path: Path,
-) -> None:
+def test_scid_installs_the_engine_analyses_plays_five_moves_and_leaves_no_process(tmp_path):
     _, tkscid, scid = programs("Xvfb", "tkscid", "scid")
     words = [
         tkscid,
@@ -157,7 +153,7 @@ def test_scid_installs_the_engine_analyses_plays_five_moves_and_leaves_no_proces
     assert_legal(told["game"].split())
 
 
-def own_home(folder: Path) -> dict[str, str]:
+def own_home(folder):
     """Environment of a user who has never started Scid; the compiled kernels stay where they are."""
     kernels = jit.cache_base()
     return {"HOME": str(folder), jit.CACHE_ENVIRONMENT_VARIABLE: str(kernels.parent)}
@@ -167,7 +163,7 @@ PREFERENCES = "[org/gnome/Chess]\nopponent='Aino'\ndifficulty='easy'\n"
 
 
 @pytest.mark.parametrize("moves", ["1. e4", "1. e4 e5 2. Nf3"])
-def test_gnome_chess_goes_on_with_a_game_and_leaves_no_process(moves: str, tmp_path: Path) -> None:
+def test_gnome_chess_goes_on_with_a_game_and_leaves_no_process(moves, tmp_path):
     """A person's moves need clicks on a board that nobody can find, so they stand in a game that it
     opens.
     """

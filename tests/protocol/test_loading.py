@@ -1,8 +1,6 @@
 """Loading the engine and giving it options: it names what it refuses, and the rest stays as it was."""
 
 import os
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -49,9 +47,9 @@ def test_hash_beyond_the_memory_is_granted_with_one_warning(talk, monkeypatch):
     assert len(talk.infos()) == 1, "the system does not tell its memory"
 
 
-def test_refused_memory_is_reported_and_the_old_options_kept() -> None:
+def test_refused_memory_is_reported_and_the_old_options_kept():
     class Small(FakeEngine):
-        def set_options(self, options: EngineOptions) -> None:
+        def set_options(self, options):
             if options.hash_mib > 256:
                 np.empty(1 << 58)
             super().set_options(options)
@@ -63,10 +61,10 @@ def test_refused_memory_is_reported_and_the_old_options_kept() -> None:
     assert talk.session.options == EngineOptions()
 
 
-def test_slow_loading_shows_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_loading_shows_signs_of_life(monkeypatch):
     monkeypatch.setattr("uci.protocol.session.PROGRESS_INTERVAL_S", 0.01)
 
-    def slow(options: EngineOptions) -> FakeEngine:
+    def slow(options):
         wait_until(lambda: talk.lines)
         return FakeEngine(options)
 
@@ -77,19 +75,19 @@ def test_slow_loading_shows_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(talk.lines) > 1
 
 
-def refusing(**refused: Any) -> type[FakeEngine]:
+def refusing(**refused):
     """An engine that cannot take these values, and that blames their options for it."""
 
     class Refusing(FakeEngine):
-        def __init__(self, options: EngineOptions) -> None:
+        def __init__(self, options):
             super().__init__(options)
             self._check(options)
 
-        def set_options(self, options: EngineOptions) -> None:
+        def set_options(self, options):
             self._check(options)
             super().set_options(options)
 
-        def _check(self, options: EngineOptions) -> None:
+        def _check(self, options):
             for field, value in refused.items():
                 if getattr(options, field) == value:
                     with blaming(field):
@@ -132,10 +130,8 @@ def test_what_cannot_be_loaded_costs_that_option_alone(
     assert talk.session.options == talk.engine.options
 
 
-def test_broken_shipped_nets_are_told_and_the_engine_plays_on(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def broken(folder: Path | None = None, entry: str = "default") -> Path:
+def test_broken_shipped_nets_are_told_and_the_engine_plays_on(monkeypatch):
+    def broken(folder=None, entry="default"):
         raise NetFileError(f"{entry}.dit", "sha256 0", "sha256 1")
 
     monkeypatch.setattr(weights, "default_net_path", broken)
@@ -153,7 +149,7 @@ def test_broken_shipped_nets_are_told_and_the_engine_plays_on(
         assert engine.evaluator.name == "material"
 
 
-def test_demanded_values_are_not_refused_unless_the_gui_has_changed_them() -> None:
+def test_demanded_values_are_not_refused_unless_the_gui_has_changed_them():
     talk = Conversation(
         refusing(weights_file="broken.dit"), EngineOptions(weights_file="broken.dit")
     )
@@ -166,7 +162,7 @@ def test_demanded_values_are_not_refused_unless_the_gui_has_changed_them() -> No
     assert talk.session.refusal == ""
 
 
-def test_conversation_that_a_broken_net_is_demanded_of_ends_with_an_error(tmp_path: Path) -> None:
+def test_conversation_that_a_broken_net_is_demanded_of_ends_with_an_error(tmp_path):
     net = tmp_path / "empty.dit"
     net.touch()
     done = aino("uci", "--weights-file", str(net), text="uci\nisready\ngo nodes 1\n")

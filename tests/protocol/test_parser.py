@@ -19,7 +19,7 @@ COMMANDS = ("uci", "go", "debug")
 KIWIPETE = "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1"
 
 
-def info(**changes: object) -> SimpleNamespace:
+def info(**changes):
     values: dict[str, object] = {
         "depth": 7, "seldepth": 12, "time_ms": 34, "nodes": 500, "nps": 14705, "hashfull": 3, "tbhits": 0, "multipv": 1,
         "score_cp": 21, "score_mate": None, "wdl": (300, 500, 200), "pv": list(board_after("e2e4 e7e5").move_stack),
@@ -38,7 +38,7 @@ def info(**changes: object) -> SimpleNamespace:
         ("UCI", ("", "")),
     ],
 )
-def test_split_command_skips_unknown_words(line: str, expected: tuple[str, str]) -> None:
+def test_split_command_skips_unknown_words(line, expected):
     assert words.split_command(line, COMMANDS) == expected
 
 
@@ -57,13 +57,11 @@ def test_split_command_skips_unknown_words(line: str, expected: tuple[str, str])
         ("name value value 3", ("value", "3")),
     ],
 )
-def test_setoption_takes_names_and_values_with_spaces(
-    text: str, expected: tuple[str, str | None]
-) -> None:
+def test_setoption_takes_names_and_values_with_spaces(text, expected):
     assert words.parse_setoption(text) == expected
 
 
-def test_position_forms_and_the_ends_of_searchmoves() -> None:
+def test_position_forms_and_the_ends_of_searchmoves():
     assert words.parse_position_command("startpos moves e2e4 e7e5") == words.PositionCommand(
         None, ("e2e4", "e7e5")
     )
@@ -140,7 +138,7 @@ def test_go_reads_numbers_within_bounds_and_says_what_it_skips(text, numbers, pr
         ("nodes 5 winc -10 binc -1", "nodes 5 winc 0 binc 0"),
     ],
 )
-def test_numbers_of_zero_and_less_mean_not_given(text: str, meant: str) -> None:
+def test_numbers_of_zero_and_less_mean_not_given(text, meant):
     """`movestogo 0` had meant one move to go, which took nine tenths of the clock; a clock with
     decimals, none.
     """
@@ -157,9 +155,7 @@ def test_numbers_of_zero_and_less_mean_not_given(text: str, meant: str) -> None:
         ("movetime -5", {"movetime_ms": -5}),
     ],
 )  # fmt: skip
-def test_a_side_whose_time_is_used_up_wants_a_move_at_once(
-    text: str, numbers: dict[str, int]
-) -> None:
+def test_a_side_whose_time_is_used_up_wants_a_move_at_once(text, numbers):
     command = words.parse_go(text)
     assert (command.numbers, command.infinite) == (numbers, False)
 
@@ -169,12 +165,12 @@ BOUNDLESS = ("", "infinite", "searchmoves e2e4", "winc 100 binc 100", "ponder", 
 
 
 @pytest.mark.parametrize("text", [*BOUNDED, *BOUNDLESS])
-def test_go_without_a_bound_is_infinite(text: str) -> None:
+def test_go_without_a_bound_is_infinite(text):
     assert words.parse_go(text).infinite == (text in BOUNDLESS)
 
 
 @given(st.text())
-def test_any_text_is_parsed_or_refused_by_a_typed_error(text: str) -> None:
+def test_any_text_is_parsed_or_refused_by_a_typed_error(text):
     assert words.split_command(text, COMMANDS)[0] in {"", *COMMANDS}
     assert isinstance(words.parse_go(text), words.GoCommand)
     with contextlib.suppress(FenError):
@@ -183,7 +179,7 @@ def test_any_text_is_parsed_or_refused_by_a_typed_error(text: str) -> None:
         assert words.parse_setoption(text)[0]
 
 
-def test_info_lines_have_all_integers_in_place_and_castling_as_the_variant_wants() -> None:
+def test_info_lines_have_all_integers_in_place_and_castling_as_the_variant_wants():
     expected = "info depth 7 seldepth 12 multipv 1 score cp 21 nodes 500 nps 14705 hashfull 3 tbhits 0 time 34 pv e2e4"
     assert words.format_info(info(), chess.Board()) == expected + " e7e5"
     line = words.format_info(info(score_mate=-3), chess.Board(), show_wdl=True)
@@ -209,11 +205,11 @@ ROOT = RootPosition(visits=57, q=0.03301, draw=0.061, v=0.0452, moves_left=9.18)
 CASTLING = "4k3/8/8/8/8/8/8/4K2R w K - 0 1"
 
 
-def result(*children: RootMove) -> SearchResult:
+def result(*children):
     return SearchResult(children[0].move, None, [], list(children), 57, 1, ROOT)
 
 
-def test_lines_are_those_of_lc0_least_visited_first() -> None:
+def test_lines_are_those_of_lc0_least_visited_first():
     assert move_stats(result(VISITED, UNVISITED), chess.Board()) == [
         "info string b1a3  (34  ) N:       0 (+ 0) (P:  0.04%) (WL:  -.-----) (D: -.---) (M:  -.-) "
         "(Q: -0.25000) (U: 0.00075) (S: -0.24925) (V:  -.----)",
@@ -224,7 +220,7 @@ def test_lines_are_those_of_lc0_least_visited_first() -> None:
     ]
 
 
-def test_proven_and_certain_moves_are_marked() -> None:
+def test_proven_and_certain_moves_are_marked():
     castle = RootMove(
         chess.Move.from_uci("e1g1"), visits=3, prior=1.0, q=1.0, draw=0.0, mate=1, policy_index=103
     )

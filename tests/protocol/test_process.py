@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import chess
@@ -24,12 +23,11 @@ MATERIAL = ("--evaluator", "material", "--hash-mib", "16")  # needs no net
 PROMPTLY_S = 60.0  # generous: what it must not do is wait for the search
 LONG_LINE = 1 << 20  # bytes
 
-MOVE_STATS = re.compile(
-    r"info string (\S+) +\( *\d* *\) N: +(\d+) .*"
-)  # their form is that of test_parser.py
+# their form is that of test_parser.py
+MOVE_STATS = re.compile(r"info string (\S+) +\( *\d* *\) N: +(\d+) .*")
 
 
-def read_cases(name: str) -> list[tuple[str, ...]]:
+def read_cases(name):
     """(command, what the answer mentions, ...) from the lines `command | mention | ...` of a file
     beside this one.
     """
@@ -44,19 +42,19 @@ def read_cases(name: str) -> list[tuple[str, ...]]:
 
 
 @pytest.fixture(scope="module")
-def aino() -> Iterator[AinoProcess]:
+def aino():
     with AinoProcess(*MATERIAL) as process:
         process.ready()
         yield process
 
 
-def shown_fen(aino: AinoProcess) -> str:
+def shown_fen(aino):
     """The position that `d` shows."""
     aino.send("d")
     return aino.read_until("Fen:")[-1]
 
 
-def test_gui_that_closes_the_pipe_ends_the_engine() -> None:
+def test_gui_that_closes_the_pipe_ends_the_engine():
     process = subprocess.Popen(
         [*COMMAND, *SMALL],
         cwd=ROOT,
@@ -73,7 +71,7 @@ def test_gui_that_closes_the_pipe_ends_the_engine() -> None:
     process.stdin.close()
 
 
-def test_options_come_from_the_users_file(tmp_path: Path) -> None:
+def test_options_come_from_the_users_file(tmp_path):
     folder = tmp_path / "aino"
     folder.mkdir()
     (folder / "aino.toml").write_text('evaluator = "material"\nhash_mib = 16\n')
@@ -88,7 +86,7 @@ def test_options_come_from_the_users_file(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
-def start_and_end(config_home: Path, text: str) -> subprocess.CompletedProcess[str]:
+def start_and_end(config_home, text):
     """A conversation in which the user's configuration lies in a folder."""
     environment = {**os.environ, "XDG_CONFIG_HOME": str(config_home), "APPDATA": str(config_home)}
     return subprocess.run(
@@ -104,9 +102,7 @@ def start_and_end(config_home: Path, text: str) -> subprocess.CompletedProcess[s
 
 
 @pytest.mark.parametrize(("command", "mention"), read_cases("bad_positions.txt"))
-def test_bad_position_is_refused_and_the_old_one_kept(
-    aino: AinoProcess, command: str, mention: str
-) -> None:
+def test_bad_position_is_refused_and_the_old_one_kept(aino, command, mention):
     aino.send("position startpos moves d2d4 d7d5")
     before = shown_fen(aino)
     aino.send(command)
@@ -139,9 +135,7 @@ def test_odd_position_that_can_be_played_is_taken_and_what_was_changed_is_said(
     assert board.uci(board.parse_uci(move)) == move
 
 
-def test_bytes_that_are_no_text_are_junk_and_marks_of_streams_spoil_no_line(
-    aino: AinoProcess,
-) -> None:
+def test_bytes_that_are_no_text_are_junk_and_marks_of_streams_spoil_no_line(aino):
     aino.send_bytes(b"\xff\xfe\x80 go\xc3\n" + b"x" * LONG_LINE + b"\n\n\r\n")
     lines = aino.ready()
     assert lines[-1] == "readyok"
@@ -149,11 +143,8 @@ def test_bytes_that_are_no_text_are_junk_and_marks_of_streams_spoil_no_line(
     assert len(lines) == 3
     aino.send("шах ♔")
     assert aino.ready()[0] == "info string unknown command: шах ♔"
-    for encoding in (
-        "cp1252",
-        "utf-16-le",
-        "utf-16",
-    ):  # of other GUIs, which had sent unknown words
+    # of other GUIs, which had sent unknown words
+    for encoding in ("cp1252", "utf-16-le", "utf-16"):
         aino.send_bytes("Müller\n".encode(encoding))
         assert aino.ready()[0] == "info string unknown command: Müller"
     aino.send_bytes(b"\xef\xbb\xbfposition startpos moves e2e4\n\0isready\r\n\0go nodes 5\0\n")
@@ -161,7 +152,7 @@ def test_bytes_that_are_no_text_are_junk_and_marks_of_streams_spoil_no_line(
     assert best_move(aino.read_until("bestmove"))[1] in "678"
 
 
-def test_move_statistics_follow_the_search(aino: AinoProcess) -> None:
+def test_move_statistics_follow_the_search(aino):
     with option(aino, "VerboseMoveStats", "true", "false"):
         lines = aino.go(f"fen {CROWDED}", "nodes 200")
     stats = [line for line in lines if line.startswith("info string ")]
@@ -174,7 +165,7 @@ def test_move_statistics_follow_the_search(aino: AinoProcess) -> None:
     assert lines.index(stats[0]) > max(lines.index(line) for line in lines if " score " in line)
 
 
-def test_perft_command_counts_and_stops(aino: AinoProcess) -> None:
+def test_perft_command_counts_and_stops(aino):
     aino.send(f"position fen {CROWDED}", "go perft 2")
     lines = aino.read_until("Nodes")
     assert lines[-1] == "Nodes searched: 2039"
@@ -188,7 +179,7 @@ def test_perft_command_counts_and_stops(aino: AinoProcess) -> None:
     assert "21" in aino.read_until("info")[-1]
 
 
-def test_limited_strength_plays_and_shows_its_own_move(aino: AinoProcess) -> None:
+def test_limited_strength_plays_and_shows_its_own_move(aino):
     aino.send("setoption name UCI_LimitStrength value true", "setoption name UCI_Elo value 500")
     try:
         for _ in range(10):
@@ -199,7 +190,7 @@ def test_limited_strength_plays_and_shows_its_own_move(aino: AinoProcess) -> Non
         aino.send("setoption name UCI_LimitStrength value false")
 
 
-def test_current_move_is_shown_in_long_searches(aino: AinoProcess) -> None:
+def test_current_move_is_shown_in_long_searches(aino):
     aino.send("position startpos", "go infinite")
     lines = [""]
     while " currmove " not in lines[-1]:
@@ -214,7 +205,7 @@ def test_current_move_is_shown_in_long_searches(aino: AinoProcess) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="closes a stream in a child before it begins")
 @pytest.mark.parametrize("closed", [0, 1, 2])
-def test_closed_stream_ended_the_engine_with_a_traceback(closed: int) -> None:
+def test_closed_stream_ended_the_engine_with_a_traceback(closed):
     """Services start programs so, and Windows those without a console: Python then has no
     `sys.stdin` at all.
     """
@@ -228,14 +219,14 @@ def test_closed_stream_ended_the_engine_with_a_traceback(closed: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def driver() -> Iterator[chess.engine.SimpleEngine]:
+def driver():
     with chess.engine.SimpleEngine.popen_uci(
         [*COMMAND, *SMALL], timeout=START_S, cwd=ROOT
     ) as engine:
         yield engine
 
 
-def test_driver_plays_on_the_clock_and_ponders(driver: chess.engine.SimpleEngine) -> None:
+def test_driver_plays_on_the_clock_and_ponders(driver):
     board = chess.Board()
     limit = chess.engine.Limit(white_clock=1, black_clock=1, white_inc=0.01, black_inc=0.01)
     for _ in range(6):
@@ -244,15 +235,14 @@ def test_driver_plays_on_the_clock_and_ponders(driver: chess.engine.SimpleEngine
         board.push(result.ponder or next(iter(board.legal_moves)))
 
 
-def test_driver_plays_stockfish_on_the_clock(
-    driver: chess.engine.SimpleEngine, stockfish: str
-) -> None:
+def test_driver_plays_stockfish_on_the_clock(driver, stockfish):
     """The beginning of two games at 6+0.05, colours changed: every move legal, and no clock falls."""
     with chess.engine.SimpleEngine.popen_uci(stockfish, timeout=START_S) as opponent:
         opponent.configure({"UCI_LimitStrength": True, "UCI_Elo": opponent.options["UCI_Elo"].min})
         driver.ping()  # loads the engine before the clock runs
         for aino_color in chess.COLORS:
-            board, clock = chess.Board(), {chess.WHITE: 6.0, chess.BLACK: 6.0}
+            board = chess.Board()
+            clock = {chess.WHITE: 6.0, chess.BLACK: 6.0}
             while not board.is_game_over(claim_draw=True) and len(board.move_stack) < 10:
                 side = board.turn
                 player = driver if side == aino_color else opponent
@@ -268,7 +258,7 @@ def test_driver_plays_stockfish_on_the_clock(
                 board.push(move)
 
 
-def test_driver_follows_an_analysis_until_it_stops_it(driver: chess.engine.SimpleEngine) -> None:
+def test_driver_follows_an_analysis_until_it_stops_it(driver):
     board = chess.Board(CROWDED)
     with driver.analysis(board, multipv=2) as analysis:
         seen = next(info for info in analysis if "pv" in info)

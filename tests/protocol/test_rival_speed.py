@@ -2,14 +2,10 @@
 
 import json
 
-import pytest
-
 from benchmarks import rival_speed
 
 
-def test_aino_is_measured_against_a_rival(
-    stockfish: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_aino_is_measured_against_a_rival(stockfish, capsys):
     arguments = [
         "--rival",
         stockfish,

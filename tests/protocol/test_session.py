@@ -5,13 +5,10 @@ in.
 import io
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import chess
 import pytest
 
-from engine.search.limits import Limits, SearchJob
-from engine.search.result import OnInfo, SearchResult
 from tests.boards import board_after
 from tests.protocol.fake_engine import Conversation, FakeEngine
 from uci.protocol.words import Writer
@@ -21,12 +18,12 @@ STALEMATE = "fen 7k/5Q2/6K1/8/8/8/8/8 b - - 0 1"
 SETTLE_S = 0.05  # long enough for a wrong answer to arrive
 
 
-def nothing_follows(talk: Conversation, word: str, count: int) -> bool:
+def nothing_follows(talk, word, count):
     time.sleep(SETTLE_S)
     return len(talk.answers(word)) == count
 
 
-def test_limits_and_legal_searchmoves_reach_the_engine(talk: Conversation) -> None:
+def test_limits_and_legal_searchmoves_reach_the_engine(talk):
     talk.say(
         "go wtime 1000 btime 900 winc 10 searchmoves e2e4 e2e5 d2d4 e2e4 e2e5" + " e2e4" * 300_000
     )
@@ -41,7 +38,7 @@ def test_limits_and_legal_searchmoves_reach_the_engine(talk: Conversation) -> No
     )
 
 
-def test_no_legal_move_gives_none_and_a_score(talk: Conversation) -> None:
+def test_no_legal_move_gives_none_and_a_score(talk):
     talk.say(f"position {MATED}", "go nodes 5")
     assert talk.wait_for("bestmove") == ["bestmove (none)"]
     assert "info depth 0 score mate 0" in talk.lines
@@ -50,7 +47,7 @@ def test_no_legal_move_gives_none_and_a_score(talk: Conversation) -> None:
     assert "info depth 0 score cp 0" in talk.lines
 
 
-def test_go_during_a_search_ends_the_first_with_its_own_bestmove(talk: Conversation) -> None:
+def test_go_during_a_search_ends_the_first_with_its_own_bestmove(talk):
     talk.say("go infinite", "position startpos moves e2e4", "go nodes 1")
     first, second = talk.wait_for("bestmove", 2)
     assert chess.Board().is_legal(chess.Move.from_uci(first.split()[1]))
@@ -58,14 +55,12 @@ def test_go_during_a_search_ends_the_first_with_its_own_bestmove(talk: Conversat
     assert nothing_follows(talk, "bestmove", 2)
 
 
-def test_a_text_could_not_be_emptied_by_cute_chess_which_then_sends_no_value(
-    talk: Conversation,
-) -> None:
+def test_a_text_could_not_be_emptied_by_cute_chess_which_then_sends_no_value(talk):
     talk.say("setoption name BookFile value x", "setoption name BookFile")
     assert talk.session.options.book_file == ""
 
 
-def test_ucinewgame_during_a_search_ends_it(talk: Conversation) -> None:
+def test_ucinewgame_during_a_search_ends_it(talk):
     talk.say("go infinite", "ucinewgame")
     assert len(talk.answers("bestmove")) == 1
     assert talk.engine.calls == ["new_game"]
@@ -73,11 +68,11 @@ def test_ucinewgame_during_a_search_ends_it(talk: Conversation) -> None:
     assert talk.engine.calls == ["new_game"] * 2
 
 
-def test_search_is_over_once_its_move_is_said(talk: Conversation) -> None:
+def test_search_is_over_once_its_move_is_said(talk):
     seen = []
     write = talk.output.write
 
-    def note(text: str) -> int:
+    def note(text):
         if "bestmove" in text:
             seen.append(talk.session._working())
         return write(text)
@@ -88,7 +83,7 @@ def test_search_is_over_once_its_move_is_said(talk: Conversation) -> None:
     assert seen == [False]
 
 
-def test_the_current_move_is_named_in_long_searches_and_when_it_changes() -> None:
+def test_the_current_move_is_named_in_long_searches_and_when_it_changes():
     told = [
         (500, "e2e4"),
         (1000, "e2e4"),
@@ -99,9 +94,7 @@ def test_the_current_move_is_named_in_long_searches_and_when_it_changes() -> Non
     ]
 
     class Teller(FakeEngine):
-        def search(
-            self, limits: Limits, on_info: OnInfo | None = None, job: SearchJob | None = None
-        ) -> SearchResult:
+        def search(self, limits, on_info=None, job=None):
             for ms, move in told:
                 info = self._info(chess.Move.from_uci(move), 1)
                 on_info([replace(info, time_ms=ms, current_move=info.pv[0], current_number=1)])
@@ -118,9 +111,10 @@ def test_the_current_move_is_named_in_long_searches_and_when_it_changes() -> Non
 
 
 @pytest.mark.parametrize("junk", ["setoption name Hash value lots", "setoption name Hash"])
-def test_junk_is_reported_and_changes_nothing(talk: Conversation, junk: str) -> None:
+def test_junk_is_reported_and_changes_nothing(talk, junk):
     talk.say("position startpos moves d2d4", "d")
-    before, options = talk.lines[-1], talk.session.options
+    before = talk.lines[-1]
+    options = talk.session.options
     talk.say(junk)
     assert len(talk.infos()) == 1
     talk.say("d")
@@ -129,9 +123,7 @@ def test_junk_is_reported_and_changes_nothing(talk: Conversation, junk: str) -> 
     assert talk.session.options == options
 
 
-def test_position_with_more_moves_continues_the_old_one_also_behind_a_refused_one(
-    talk: Conversation,
-) -> None:
+def test_position_with_more_moves_continues_the_old_one_also_behind_a_refused_one(talk):
     talk.say("position startpos moves e2e4", "position startpos moves e2e4 e7e5 g1f3", "d")
     assert talk.lines[-1] == f"Fen: {board_after('e2e4 e7e5 g1f3').fen()}"
     talk.say("position startpos moves e2e4 c7c5", "d")
@@ -149,7 +141,7 @@ def test_position_with_more_moves_continues_the_old_one_also_behind_a_refused_on
 CASTLES_LONG = "fen 2rkr3/pppppppp/8/8/8/8/PPPPPPPP/2RKR3 b CEce - 0 1 moves d8c8 d1e1 h7h6"
 
 
-def test_chess960_switched_off_after_a_game_that_castled_keeps_the_game(talk: Conversation) -> None:
+def test_chess960_switched_off_after_a_game_that_castled_keeps_the_game(talk):
     talk.say("setoption name UCI_Chess960 value true", f"position {CASTLES_LONG}", "d")
     shown = talk.lines[-1]
     talk.say("setoption name UCI_Chess960 value false", "d", "go nodes 1")
@@ -166,9 +158,7 @@ def test_chess960_switched_off_after_a_game_that_castled_keeps_the_game(talk: Co
 REFUSED = "position startpos moves e2e4 e7e5 a7a8Q"
 
 
-def test_refused_position_followed_by_go_gives_no_move_of_the_position_before(
-    talk: Conversation,
-) -> None:
+def test_refused_position_followed_by_go_gives_no_move_of_the_position_before(talk):
     talk.say("position startpos moves d2d4", REFUSED, "go nodes 5")
     assert talk.wait_for("bestmove") == ["bestmove (none)"]
     assert ["a7a8Q" in text for text in talk.infos()] == [True, True]
@@ -181,9 +171,7 @@ def test_refused_position_followed_by_go_gives_no_move_of_the_position_before(
 
 
 @pytest.mark.parametrize("ending", ["stop", "ponderhit"])
-def test_refused_position_keeps_an_infinite_search_waiting_for_its_end(
-    talk: Conversation, ending: str
-) -> None:
+def test_refused_position_keeps_an_infinite_search_waiting_for_its_end(talk, ending):
     talk.say(REFUSED, "go ponder wtime 100 btime 100" if ending == "ponderhit" else "go infinite")
     assert nothing_follows(talk, "bestmove", 0)
     talk.say(ending)
@@ -192,7 +180,7 @@ def test_refused_position_keeps_an_infinite_search_waiting_for_its_end(
     assert nothing_follows(talk, "bestmove", 1)
 
 
-def test_endless_game_is_refused(talk: Conversation) -> None:
+def test_endless_game_is_refused(talk):
     there_and_back = "g1f3 g8f6 f3g1 f6g8 "
     talk.say(
         "position startpos moves d2d4", "position startpos moves " + there_and_back * 5001, "d"
@@ -201,9 +189,7 @@ def test_endless_game_is_refused(talk: Conversation) -> None:
     assert "/3P4/" in talk.lines[-1]
 
 
-def test_log_file_holds_both_sides_and_messages_stay_on_one_line(
-    talk: Conversation, tmp_path: Path
-) -> None:
+def test_log_file_holds_both_sides_and_messages_stay_on_one_line(talk, tmp_path):
     log = tmp_path / "uci.log"
     talk.say(
         f"setoption name LogFile value {log}",
@@ -211,9 +197,8 @@ def test_log_file_holds_both_sides_and_messages_stay_on_one_line(
         "setoption name LogFile value <empty>",
         "isready",
     )
-    talk.say(
-        f"setoption name LogFile value {log}", "setoption name LogFile value <empty>"
-    )  # an earlier one
+    # an earlier one
+    talk.say(f"setoption name LogFile value {log}", "setoption name LogFile value <empty>")
     text = log.read_text()
     assert ">> isready" in text
     assert text.count("<< readyok") == 1
@@ -232,9 +217,7 @@ def test_unwritable_log_file_is_reported(name, talk, tmp_path, monkeypatch):
     assert talk.session.options.log_file == ""
 
 
-def test_help_names_every_command_and_unknown_ones_are_answered_with_the_nearest(
-    talk: Conversation,
-) -> None:
+def test_help_names_every_command_and_unknown_ones_are_answered_with_the_nearest(talk):
     talk.say(
         "positon startpos", "xyzzy", "setoption name MultPV value 3", "setoption name Zorro value 1"
     )

@@ -12,10 +12,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
 
 import chess.engine
 import pytest
@@ -49,12 +47,11 @@ MOST_COMPILATIONS = (
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the temporary folder has another form")
-def test_home_folder_that_cannot_be_written_is_no_obstacle(tmp_path: Path) -> None:
+def test_home_folder_that_cannot_be_written_is_no_obstacle(tmp_path):
     private = tmp_path / f"aino-{os.getuid()}"
     private.mkdir(mode=0o700)
-    (private / "aino-kernels").symlink_to(
-        jit.cache_base()
-    )  # where the kernels are compiled already
+    # where the kernels are compiled already
+    (private / "aino-kernels").symlink_to(jit.cache_base())
     measure_start(MATERIAL, {**no_home(), "TMPDIR": str(tmp_path)})
 
 
@@ -107,7 +104,7 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def loaded() -> None:
+def loaded():
     """This process has the kernels, which a search would compile for minutes where the cache is
     empty.
     """
@@ -116,7 +113,7 @@ def loaded() -> None:
 
 
 @pytest.fixture
-def waiting(folder: Path) -> Iterator[Preparation]:
+def waiting(folder):
     """A preparation whose compiler waits until the file `stop` is removed."""
     (folder / "stop").touch()
     preparation = Preparation(OPTIONS, "material")
@@ -125,9 +122,7 @@ def waiting(folder: Path) -> Iterator[Preparation]:
     (folder / "stop").unlink(missing_ok=True)
 
 
-def test_the_progress_is_told_while_the_compiler_works_and_nothing_when_it_has(
-    folder: Path,
-) -> None:
+def test_the_progress_is_told_while_the_compiler_works_and_nothing_when_it_has(folder):
     told: list[LoadingProgress] = []
     Preparation(OPTIONS, "material").wait(told.append)
     assert told
@@ -146,18 +141,13 @@ def test_kernels_that_a_cleaner_deleted_were_compiled_in_the_engines_own_process
     mark.write_text("3 run_visits-1.kernel\n")
     (folder / "run_visits-1.kernel").write_bytes(b"abc")
     assert Preparation(OPTIONS, "material").finished
-    for damage in (
-        lambda path: path.write_bytes(b"a"),
-        Path.unlink,
-    ):
+    for damage in (lambda path: path.write_bytes(b"a"), Path.unlink):
         damage(folder / "run_visits-1.kernel")
         assert not Preparation(OPTIONS, "material").finished
 
 
 @pytest.mark.parametrize(("other", "work"), [("material", "x"), ("sparse", "xx")])
-def test_two_programs_at_once_compile_the_same_once_and_both_wait(
-    folder: Path, other: str, work: str
-) -> None:
+def test_two_programs_at_once_compile_the_same_once_and_both_wait(folder, other, work):
     told: list[LoadingProgress] = []
     first, second = Preparation(OPTIONS, "material"), Preparation(OPTIONS, other)
     second.wait(told.append)
@@ -166,7 +156,7 @@ def test_two_programs_at_once_compile_the_same_once_and_both_wait(
     assert (folder / "work").read_text() == work
 
 
-def test_each_fraction_of_tactical_nodes_started_a_compiler(folder: Path) -> None:
+def test_each_fraction_of_tactical_nodes_started_a_compiler(folder):
     Preparation(OPTIONS, "material").wait(None)
     for nodes in (0.25, 0.5, 1.0, 100.0):
         assert Preparation(replace(OPTIONS, tactical_nodes=nodes), "material").finished
@@ -195,10 +185,11 @@ def test_a_net_of_the_same_architecture_under_another_path_is_not_compiled_again
 
 
 @pytest.mark.usefixtures("loaded")
-def test_kernels_are_loaded_before_the_time_of_the_first_search_begins(folder: Path) -> None:
+def test_kernels_are_loaded_before_the_time_of_the_first_search_begins(folder):
     (folder / "stop").touch()
     gc.unfreeze()
-    before, board = len(gc.get_objects()), chess.Board("4k3/8/8/8/8/8/8/R3K3 w Q - 0 1")
+    before = len(gc.get_objects())
+    board = chess.Board("4k3/8/8/8/8/8/8/R3K3 w Q - 0 1")
     with PatientEngine(OPTIONS) as engine:
         engine.set_position(board)
         loads: list[str] = []
@@ -219,11 +210,12 @@ def test_kernels_are_loaded_before_the_time_of_the_first_search_begins(folder: P
 @pytest.mark.parametrize(
     "limits", [Limits(movetime_ms=300), Limits(white_time_ms=3000, black_time_ms=10)]
 )
-def test_a_clock_that_runs_does_not_wait_for_the_compiler(folder: Path, limits: Limits) -> None:
+def test_a_clock_that_runs_does_not_wait_for_the_compiler(folder, limits):
     """The game was lost on time. Where no clock runs, the search waits."""
     (folder / "stop").touch()
     with PatientEngine(OPTIONS) as engine:
-        job, begun = SearchJob[SearchResult](time.perf_counter()), time.perf_counter()
+        job = SearchJob[SearchResult](time.perf_counter())
+        begun = time.perf_counter()
         with pytest.raises(StillCompilingError):
             engine.search(limits, job=job)
         assert time.perf_counter() - begun > 0.2
@@ -237,7 +229,7 @@ def test_a_clock_that_runs_does_not_wait_for_the_compiler(folder: Path, limits: 
             ponder.result(WAIT_S)
 
 
-def test_the_compiler_outlives_an_impatient_client(folder: Path) -> None:
+def test_the_compiler_outlives_an_impatient_client(folder):
     (folder / "stop").touch()
     impatient = Preparation(OPTIONS, "material")
     with pytest.raises(StillCompilingError, match="no search yet"):
@@ -263,9 +255,7 @@ def test_the_compiler_outlives_an_impatient_client(folder: Path) -> None:
 @pytest.mark.parametrize(
     "another", [False, True], ids=["alone", "beside another program, which goes on"]
 )
-def test_compiler_that_was_killed_was_never_missed(
-    folder: Path, waiting: Preparation, another: bool
-) -> None:
+def test_compiler_that_was_killed_was_never_missed(folder, waiting, another):
     told: list[LoadingProgress] = []
     second = Preparation(OPTIONS, "material") if another else None
     waiting._compiler.kill()
@@ -279,7 +269,7 @@ def test_compiler_that_was_killed_was_never_missed(
     assert list(folder.glob("compiled-*"))
 
 
-def test_when_the_compiler_fails_twice_the_first_search_compiles_and_says_so(folder: Path) -> None:
+def test_when_the_compiler_fails_twice_the_first_search_compiles_and_says_so(folder):
     (folder / "fail").touch()
     told: list[LoadingProgress] = []
     Preparation(OPTIONS, "material").wait(told.append)
@@ -301,7 +291,7 @@ def test_when_the_compiler_fails_twice_the_first_search_compiles_and_says_so(fol
         ("e2e4 d7d5 e4d5 d8d5 b1c3", "a7a6 d5c4 d5a5", "d5a5"),  # the others lose the queen
     ],
 )
-def test_stop_before_anything_was_compiled_took_any_move(moves: str, only: str, best: str) -> None:
+def test_stop_before_anything_was_compiled_took_any_move(moves, only, best):
     board = board_after(moves)
     moves = list(map(chess.Move.from_uci, only.split())) or list(board.legal_moves)
     assert plain_move(board, moves) == chess.Move.from_uci(best)
@@ -311,9 +301,8 @@ def test_where_no_process_can_be_started_the_first_search_compiles(folder, monke
     monkeypatch.setattr(sys, "executable", str(folder / "no such python"))
     Preparation(OPTIONS, "material").wait(None)
     assert not (folder / "work").exists()
-    monkeypatch.setattr(
-        jit, "cache_folder", lambda: None
-    )  # nothing can be kept, and there is nothing to wait for
+    # nothing can be kept, and there is nothing to wait for
+    monkeypatch.setattr(jit, "cache_folder", lambda: None)
     assert Preparation(OPTIONS, "material").finished
 
 
@@ -328,7 +317,7 @@ def test_the_compiler_runs_no_code_from_the_working_folder(folder, tmp_path, mon
 
 
 @pytest.mark.usefixtures("loaded")
-def test_a_search_waits_and_says_so_and_stop_brings_a_move_at_once(folder: Path) -> None:
+def test_a_search_waits_and_says_so_and_stop_brings_a_move_at_once(folder):
     (folder / "stop").touch()
     talk = Conversation(PatientEngine, OPTIONS)  # type: ignore[arg-type]
     talk.say("isready")
@@ -346,7 +335,7 @@ def test_a_search_waits_and_says_so_and_stop_brings_a_move_at_once(folder: Path)
     talk.session._close()
 
 
-def test_choosing_an_evaluator_compiled_in_the_engines_own_process(tmp_path: Path) -> None:
+def test_choosing_an_evaluator_compiled_in_the_engines_own_process(tmp_path):
     """It did so on the thread that reads commands, which then heard no `stop` for seconds."""
     program = (
         "from engine import Engine, EngineOptions\n"
@@ -364,15 +353,15 @@ def test_warmup_kept_every_evaluators_network_in_memory_while_the_compilers_ran(
     engines: list[Engine] = []
 
     class Counted(Engine):
-        def __enter__(self) -> Self:
+        def __enter__(self):
             engines.append(self)
             return super().__enter__()
 
-        def close(self) -> None:
+        def close(self):
             engines.remove(self)
             super().close()
 
-    def prepare(options: EngineOptions, needed: str) -> None:
+    def prepare(options, needed):
         raise LookupError(f"{len(engines)}")
 
     monkeypatch.setattr(warmup, "Engine", Counted)
@@ -415,8 +404,8 @@ print(len(times.compilations), *(one.name for one in times.compilations))
 
 @pytest.mark.slow
 def test_the_first_start_compiles_no_more_than_it_did_and_the_second_and_its_searches_nothing(
-    tmp_path: Path,
-) -> None:
+    tmp_path,
+):
     first = compile_times.start(ROOT, tmp_path)
     assert len(first) <= MOST_COMPILATIONS
     kernels = Counter((one.name, one.signature) for one in first if one.ours)
@@ -439,9 +428,7 @@ print(len(times.compilations))
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kills processes")
-def test_six_impatient_starts_in_a_row_and_killed_compilers_end_in_a_complete_cache(
-    tmp_path: Path,
-) -> None:
+def test_six_impatient_starts_in_a_row_and_killed_compilers_end_in_a_complete_cache(tmp_path):
     rng = random.Random(1)
     environment = {"AINO_CACHE_DIR": str(tmp_path)}
     command = [*COMMAND, "--config", os.devnull, *MATERIAL]

@@ -7,13 +7,11 @@ Stockfish is run too where it is installed; what it does otherwise is listed in 
 
 import contextlib
 import time
-from collections.abc import Iterator
 
 import chess
 import pytest
 
 from tests.protocol.aino_process import START_S, EngineProcess
-from tests.protocol.conftest import Subject
 from tests.protocol.lines import best_move, play_line, scored
 
 pytestmark = pytest.mark.universal
@@ -44,7 +42,7 @@ NAMES_THAT_CLIENTS_LOOK_FOR = (
 
 
 @pytest.fixture
-def engine(subject: Subject) -> EngineProcess:
+def engine(subject):
     """The shared process, at rest."""
     subject.process.send("stop", "isready")
     subject.process.read_until("readyok", PROMPTLY_S)
@@ -52,14 +50,14 @@ def engine(subject: Subject) -> EngineProcess:
 
 
 @pytest.fixture
-def fresh(subject: Subject) -> Iterator[EngineProcess]:
+def fresh(subject):
     """A new process that was told nothing yet."""
     with EngineProcess(subject.command) as process:
         yield process
 
 
 @contextlib.contextmanager
-def option(engine: EngineProcess, name: str, value: str, before: str) -> Iterator[None]:
+def option(engine, name, value, before):
     """An option set for a while."""
     engine.send(f"setoption name {name} value {value}")
     try:
@@ -68,7 +66,7 @@ def option(engine: EngineProcess, name: str, value: str, before: str) -> Iterato
         engine.send(f"setoption name {name} value {before}")
 
 
-def option_lines(subject: Subject) -> dict[str, list[str]]:
+def option_lines(subject):
     """Name -> the words from `type` on."""
     found = {}
     for line in subject.greeting:
@@ -79,11 +77,11 @@ def option_lines(subject: Subject) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("name", NAMES_THAT_CLIENTS_LOOK_FOR)
-def test_option_that_clients_look_for_exists(subject: Subject, name: str) -> None:
+def test_option_that_clients_look_for_exists(subject, name):
     assert name in option_lines(subject)
 
 
-def test_options_have_types_that_clients_know_and_values_within_them(subject: Subject) -> None:
+def test_options_have_types_that_clients_know_and_values_within_them(subject):
     """Fractions, for one, have no type of their own and come as strings."""
     for name, words in option_lines(subject).items():
         assert words[0] in ("check", "spin", "combo", "button", "string"), name
@@ -99,17 +97,13 @@ def test_options_have_types_that_clients_know_and_values_within_them(subject: Su
     "option",
     ["Clear Hash", "Hash value 32", "Threads value 1", "SyzygyPath value /no", "None Such value 3"],
 )
-def test_option_set_between_searches_leaves_a_playing_engine(
-    engine: EngineProcess, option: str
-) -> None:
+def test_option_set_between_searches_leaves_a_playing_engine(engine, option):
     engine.send(f"setoption name {option}")
     engine.ready()
     assert chess.Board().is_legal(chess.Move.from_uci(best_move(engine.go("startpos", "nodes 10"))))
 
 
-def test_isready_and_setoption_may_come_before_uci_and_ucinewgame_never(
-    fresh: EngineProcess,
-) -> None:
+def test_isready_and_setoption_may_come_before_uci_and_ucinewgame_never(fresh):
     fresh.send("setoption name Hash value 16", "isready")
     fresh.read_until("readyok", START_S)
     fresh.send("uci")
@@ -117,7 +111,7 @@ def test_isready_and_setoption_may_come_before_uci_and_ucinewgame_never(
     assert best_move(fresh.go("startpos moves e2e4", "nodes 10", START_S))
 
 
-def test_readyok_comes_at_once_during_a_search(engine: EngineProcess) -> None:
+def test_readyok_comes_at_once_during_a_search(engine):
     engine.send("position startpos", "go infinite", "isready")
     try:
         lines = engine.read_until("readyok", PROMPTLY_S)
@@ -127,7 +121,7 @@ def test_readyok_comes_at_once_during_a_search(engine: EngineProcess) -> None:
     engine.read_until("bestmove", PROMPTLY_S)
 
 
-def test_exactly_one_bestmove_for_each_go_and_no_stop_is_lost(engine: EngineProcess) -> None:
+def test_exactly_one_bestmove_for_each_go_and_no_stop_is_lost(engine):
     for command in ("nodes 30", "depth 1", "movetime 10", "wtime 100 btime 100"):
         engine.go("startpos", command)
         engine.send("stop")
@@ -139,16 +133,14 @@ def test_exactly_one_bestmove_for_each_go_and_no_stop_is_lost(engine: EngineProc
     assert engine.read_for(SETTLE_S) == []
 
 
-def test_lines_may_end_as_on_windows(engine: EngineProcess) -> None:
+def test_lines_may_end_as_on_windows(engine):
     engine.send_bytes(b"position startpos moves e2e4\r\ngo nodes 10\r\n")
     assert best_move(engine.read_until("bestmove"))[1] in "678"
 
 
 @pytest.mark.parametrize("way", ["infinite stop", "ponder stop", "ponder ponderhit"])
 @pytest.mark.parametrize("position", POSITIONS)
-def test_no_bestmove_before_the_end_of_an_endless_search(
-    engine: EngineProcess, position: str, way: str
-) -> None:
+def test_no_bestmove_before_the_end_of_an_endless_search(engine, position, way):
     kind, ending = way.split()
     engine.send(
         f"position {POSITIONS[position]}",
@@ -159,7 +151,7 @@ def test_no_bestmove_before_the_end_of_an_endless_search(
     engine.read_until("bestmove", PROMPTLY_S)
 
 
-def test_searchmoves_are_kept_to_and_0000_means_none(engine: EngineProcess) -> None:
+def test_searchmoves_are_kept_to_and_0000_means_none(engine):
     assert best_move(engine.go(f"fen {CROWDED}", "nodes 100 searchmoves a2a3 a2a4")) in (
         "a2a3",
         "a2a4",
@@ -179,7 +171,7 @@ def test_searchmoves_are_kept_to_and_0000_means_none(engine: EngineProcess) -> N
         "winc 10 binc 10 wtime 50 btime 50 movestogo 40",
     ],
 )
-def test_clocks_may_be_negative_zero_or_for_one_side(engine: EngineProcess, clocks: str) -> None:
+def test_clocks_may_be_negative_zero_or_for_one_side(engine, clocks):
     try:
         move = best_move(engine.go(f"fen {CROWDED}", clocks, PROMPTLY_S))
     except AssertionError:  # or its answer might come in the next test
@@ -189,20 +181,20 @@ def test_clocks_may_be_negative_zero_or_for_one_side(engine: EngineProcess, cloc
     assert chess.Board(CROWDED).is_legal(chess.Move.from_uci(move))
 
 
-def test_mate_search_finds_the_mate(engine: EngineProcess) -> None:
+def test_mate_search_finds_the_mate(engine):
     lines = engine.go("fen 6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1", "mate 1")
     assert best_move(lines) == "d1d8"
     assert scored(lines)[-1].score == "mate 1"
 
 
-def test_chess960_castling_is_king_takes_rook(engine: EngineProcess) -> None:
+def test_chess960_castling_is_king_takes_rook(engine):
     position = "fen 4k3/8/8/8/8/8/8/4K2R w K - 0 1"
     with option(engine, "UCI_Chess960", "true", "false"):
         assert best_move(engine.go(position, "nodes 10 searchmoves e1h1")) == "e1h1"
     assert best_move(engine.go(position, "nodes 10 searchmoves e1g1")) == "e1g1"
 
 
-def test_lines_are_of_integers_and_one_comes_even_in_one_millisecond(engine: EngineProcess) -> None:
+def test_lines_are_of_integers_and_one_comes_even_in_one_millisecond(engine):
     lines = scored(engine.go(f"fen {CROWDED}", "movetime 60"))
     for line in lines:
         assert {"depth", "nodes", "nps", "time"} <= set(line.numbers)
@@ -214,9 +206,7 @@ def test_lines_are_of_integers_and_one_comes_even_in_one_millisecond(engine: Eng
         assert scored(lines), lines
 
 
-def test_last_line_belongs_to_the_best_move_and_all_are_legal_to_their_end(
-    engine: EngineProcess,
-) -> None:
+def test_last_line_belongs_to_the_best_move_and_all_are_legal_to_their_end(engine):
     for command in ("nodes 500", "movetime 20", "depth 3"):
         lines = engine.go(f"fen {CROWDED}", command)
         assert scored(lines)[-1].pv[0] == best_move(lines)
@@ -225,9 +215,7 @@ def test_last_line_belongs_to_the_best_move_and_all_are_legal_to_their_end(
         play_line(board, line.pv)  # raises for an illegal move
 
 
-def test_multipv_is_complete_in_order_and_of_one_depth_for_as_many_moves_as_there_are(
-    engine: EngineProcess,
-) -> None:
+def test_multipv_is_complete_in_order_and_of_one_depth_for_as_many_moves_as_there_are(engine):
     with option(engine, "MultiPV", "4", "1"):
         lines = scored(engine.go(f"fen {CROWDED}", "depth 3"))
     final = lines[-4:]
@@ -239,14 +227,14 @@ def test_multipv_is_complete_in_order_and_of_one_depth_for_as_many_moves_as_ther
     assert sorted(line.pv[0] for line in lines[-3:]) == ["a1a2", "a1b1", "a1b2"]
 
 
-def test_wdl_is_shown_when_asked_for_and_sums_to_a_thousand(engine: EngineProcess) -> None:
+def test_wdl_is_shown_when_asked_for_and_sums_to_a_thousand(engine):
     with option(engine, "UCI_ShowWDL", "true", "false"):
         lines = scored(engine.go("startpos", "nodes 200"))
     assert lines
     assert all(sum(line.wdl) == 1000 for line in lines)
 
 
-def test_lines_are_flushed_while_the_search_goes_on(engine: EngineProcess) -> None:
+def test_lines_are_flushed_while_the_search_goes_on(engine):
     engine.send("position startpos", "go infinite")
     try:
         deadline = time.monotonic() + PROMPTLY_S
@@ -259,16 +247,14 @@ def test_lines_are_flushed_while_the_search_goes_on(engine: EngineProcess) -> No
     engine.read_until("bestmove", PROMPTLY_S)
 
 
-def test_nothing_but_uci_is_said(subject: Subject, engine: EngineProcess) -> None:
+def test_nothing_but_uci_is_said(subject, engine):
     lines = subject.greeting + engine.go("startpos", "nodes 50")
     assert {line.split(" ")[0] for line in lines} <= UCI_WORDS
 
 
 @pytest.mark.parametrize("ending", ["quit", "end of input"])
 @pytest.mark.parametrize("busy", [pytest.param("idle", marks=pytest.mark.slow), "searching"])
-def test_quit_and_end_of_input_end_the_process(
-    fresh: EngineProcess, busy: str, ending: str
-) -> None:
+def test_quit_and_end_of_input_end_the_process(fresh, busy, ending):
     fresh.send("isready")
     fresh.read_until("readyok", START_S)
     if busy == "searching":

@@ -6,26 +6,24 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 from uci.loading.compiler import child_environment
 
-SEARCH_PATH = os.pathsep.join(
-    [os.environ.get("PATH", os.defpath), "/usr/games"]
-)  # where Debian puts games
+# where Debian puts games
+SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/games"])
 SCREEN = "1100x700x24"
 POLL_S = 0.05
 _MARK = "AINO_TEST_SCREEN"  # environment variable by which the processes of a screen are found
 
 
-def find_program(name: str) -> str | None:
+def find_program(name):
     """The path of a program; None if this machine lacks it."""
     return shutil.which(name, path=SEARCH_PATH)
 
 
 @contextlib.contextmanager
-def virtual_screen() -> Iterator[dict[str, str]]:
+def virtual_screen():
     """An X server without a screen; gives the environment in which programs find it, and this copy
     of the sources.
     """
@@ -47,7 +45,7 @@ def virtual_screen() -> Iterator[dict[str, str]]:
         server.wait()
 
 
-def processes_left(screen: dict[str, str], program: str, seconds: float = 0.0) -> list[str]:
+def processes_left(screen, program, seconds=0.0):
     """Command lines that begin with `program`, of the screen's processes that have not ended after
     this time.
 
@@ -65,7 +63,7 @@ def processes_left(screen: dict[str, str], program: str, seconds: float = 0.0) -
         time.sleep(POLL_S)
 
 
-def _commands(mark: bytes) -> Iterator[str]:
+def _commands(mark):
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended meanwhile, or is somebody else's
             if mark in (folder / "environ").read_bytes().split(b"\0"):

@@ -2,7 +2,7 @@
 learnt between searches.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import chess
 import numpy as np
@@ -11,7 +11,6 @@ import pytest
 from engine import Engine
 from engine.errors import NetFileError
 from engine.evaluation import HybridEvaluator, MaterialEvaluator, NetworkEvaluator, make_evaluator
-from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.network.weights import load_network
 from engine.options import EngineOptions
@@ -22,12 +21,12 @@ from tests.unit.network.fused_tower import fused
 SearchIt = Callable[[chess.Board, int], SearchResult]
 
 
-def _random_net() -> FusedTower:
+def _random_net():
     config = TowerConfig.parse("16x2")
     return fused(build_tower(config, np.random.default_rng(7)), config)
 
 
-def _shipped_net() -> FusedTower:
+def _shipped_net():
     try:
         return load_network()
     except NetFileError as error:
@@ -45,22 +44,22 @@ EVALUATORS = {
 
 
 @pytest.fixture(scope="session", params=list(EVALUATORS))
-def search(request: pytest.FixtureRequest) -> Iterator[SearchIt]:
+def search(request):
     """search(board, nodes): what a search from a fresh tree finds, once for every evaluator."""
     yield from _searcher(request.param)
 
 
 @pytest.fixture(scope="session")
-def search_material() -> Iterator[SearchIt]:
+def search_material():
     """The same for the evaluator that needs no net."""
     yield from _searcher("material")
 
 
-def _searcher(name: str) -> Iterator[SearchIt]:
+def _searcher(name):
     evaluator = EVALUATORS[name]()
     with Engine(EngineOptions(hash_mib=32, threads=1), evaluator=evaluator) as engine:
 
-        def search(board: chess.Board, nodes: int) -> SearchResult:
+        def search(board, nodes):
             engine.new_game()
             engine.set_position(board)
             return engine.search(Limits(nodes=nodes))
@@ -70,14 +69,12 @@ def _searcher(name: str) -> Iterator[SearchIt]:
 
 
 @pytest.fixture(params=[False, True], ids=["as played", "colours mirrored"])
-def seen(
-    request: pytest.FixtureRequest,
-) -> Callable[[chess.Board, chess.Move], tuple[chess.Board, chess.Move]]:
+def seen(request):
     """seen(board, move): both as they were played, or with the colours exchanged."""
     if not request.param:
         return lambda board, move: (board, move)
 
-    def mirrored(board: chess.Board, move: chess.Move) -> tuple[chess.Board, chess.Move]:
+    def mirrored(board, move):
         squares = chess.square_mirror(move.from_square), chess.square_mirror(move.to_square)
         return board.mirror(), chess.Move(*squares, move.promotion)
 

@@ -24,13 +24,12 @@ DISPLAYS = (
 )
 
 
-def played(
-    options: EngineOptions, fen: str, limits: Limits, plies: int
-) -> list[tuple[object, ...]]:
+def played(options, fen, limits, plies):
     """The moves of a game of the engine against itself, with what its trees hold; to a mate if it
     comes.
     """
-    board, found = chess.Board(fen), []
+    board = chess.Board(fen)
+    found = []
     with Engine(options, MaterialEvaluator()) as player:
         while len(found) < plies and not board.is_game_over():
             player.set_position(board)
@@ -47,21 +46,22 @@ def played(
 
 @pytest.mark.parametrize("display", DISPLAYS)
 @pytest.mark.parametrize("fen", [ATTACK, ROOK_ENDING, chess.STARTING_FEN])
-def test_more_lines_had_chosen_other_moves(fen: str, display: dict[str, object]) -> None:
+def test_more_lines_had_chosen_other_moves(fen, display):
     limits = Limits(nodes=300)
     assert played(replace(QUIET, **display), fen, limits, 30) == played(QUIET, fen, limits, 30)
 
 
-def test_more_lines_leave_a_search_by_lc0s_rules_alone() -> None:
+def test_more_lines_leave_a_search_by_lc0s_rules_alone():
     """Its root is never decided, though its moves are."""
-    lc0, fen = replace(QUIET, preset="lc0"), "6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1"
+    lc0 = replace(QUIET, preset="lc0")
+    fen = "6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1"
     more = played(replace(lc0, multi_pv=5), fen, Limits(nodes=200), 6)
     assert [(move, ponder) for move, ponder, _ in more] == [
         (move, ponder) for move, ponder, _ in played(lc0, fen, Limits(nodes=200), 6)
     ]
 
 
-def test_more_lines_had_let_alpha_beta_search_and_tables_rest_in_a_game() -> None:
+def test_more_lines_had_let_alpha_beta_search_and_tables_rest_in_a_game():
     """With three lines, bishop and knight against king was drawn by the clock."""
     with Engine(replace(QUIET, multi_pv=3), MaterialEvaluator()) as player:
         player.set_position(chess.Board(ATTACK))
@@ -75,7 +75,7 @@ def test_more_lines_had_let_alpha_beta_search_and_tables_rest_in_a_game() -> Non
     )
 
 
-def test_a_flag_that_has_just_fallen_had_counted_as_no_clock() -> None:
+def test_a_flag_that_has_just_fallen_had_counted_as_no_clock():
     """Lines beside a mate are searched where no clock runs."""
     with Engine(replace(QUIET, multi_pv=3), MaterialEvaluator()) as player:
         player.set_position(chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1"))

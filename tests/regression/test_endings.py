@@ -4,9 +4,8 @@ given up early.
 Forced mates are found by every evaluator; outside suites are a slow test.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
-from pathlib import Path
 
 import chess
 import chess.syzygy
@@ -16,7 +15,7 @@ from engine import Engine
 from engine.evaluation import MaterialEvaluator
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from engine.search.result import SearchInfo, SearchResult
+from engine.search.result import SearchInfo
 from tests.boards import random_positions
 
 MATERIAL = ("KQk", "KRk", "KPk", pytest.param("KQkr", marks=pytest.mark.slow), "KRPk")
@@ -24,13 +23,13 @@ NODES = 24  # too few to find the way without tables
 
 
 @pytest.fixture(scope="module")
-def player(syzygy: Path) -> Iterator[Engine]:
+def player(syzygy):
     options = EngineOptions(hash_mib=8, threads=1, syzygy_path=str(syzygy))
     with Engine(options, MaterialEvaluator()) as engine:
         yield engine
 
 
-def longest_win(material: str, tables: chess.syzygy.Tablebase) -> chess.Board:
+def longest_win(material, tables):
     """The longest win among random positions with these pieces, White to move."""
     return max(
         (board for board in random_positions(material, 150, seed=1) if board.turn),
@@ -38,7 +37,7 @@ def longest_win(material: str, tables: chess.syzygy.Tablebase) -> chess.Board:
     )
 
 
-def best_defence(board: chess.Board, tables: chess.syzygy.Tablebase) -> chess.Move:
+def best_defence(board, tables):
     """The move after which the winner needs most plies; one that draws, if the winner let it."""
     plies = {}
     for move in list(board.legal_moves):
@@ -49,7 +48,7 @@ def best_defence(board: chess.Board, tables: chess.syzygy.Tablebase) -> chess.Mo
     return draws[0] if draws else max(plies, key=lambda move: plies[move])
 
 
-def play_out(player: Engine, board: chess.Board, tables: chess.syzygy.Tablebase) -> bool:
+def play_out(player, board, tables):
     """Let the engine, with White, play against the best defence; whether it mates."""
     player.new_game()
     while not (board.is_game_over() or board.halfmove_clock >= 100 or board.is_repetition(3)):
@@ -59,7 +58,7 @@ def play_out(player: Engine, board: chess.Board, tables: chess.syzygy.Tablebase)
     return board.is_checkmate()
 
 
-def engine_move(player: Engine, board: chess.Board) -> chess.Move:
+def engine_move(player, board):
     player.set_position(board)
     return player.search(Limits(nodes=NODES)).best_move
 
@@ -128,7 +127,7 @@ def test_a_mate_in_three_is_proven(search_material, fen):
     prove(search_material(chess.Board(fen), NODES_IN_THREE), chess.Board(fen), 3, IN_THREE[fen])
 
 
-def prove(result, board: chess.Board, mate: int, key_move: str) -> None:
+def prove(result, board, mate, key_move):
     """The line shown is a mate; where it is of the shortest kind, it begins with the key move."""
     found = result.infos[0].score_mate
     assert found is not None
@@ -140,7 +139,7 @@ def prove(result, board: chess.Board, mate: int, key_move: str) -> None:
     assert len(board.move_stack) == 2 * found - 1
 
 
-def read_suite(path: Path, limit: int = 0) -> list[chess.Board]:
+def read_suite(path, limit=0):
     """The positions of a file of FENs in which there is a move; `limit` of them, evenly spread."""
     boards = [chess.Board(line.strip()) for line in path.read_text().splitlines() if line.strip()]
     boards = [board for board in boards if board.is_valid() and any(board.legal_moves)]
@@ -150,10 +149,10 @@ def read_suite(path: Path, limit: int = 0) -> list[chess.Board]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("evaluator", ["material", "network", "hybrid"])
-def test_nearly_all_mates_in_two_of_the_outside_suite_are_proven(test_data: Path, evaluator):
+def test_nearly_all_mates_in_two_of_the_outside_suite_are_proven(test_data, evaluator):
     with Engine(EngineOptions(evaluator=evaluator, hash_mib=64, threads=1)) as engine:
 
-        def finds_mate(board: chess.Board, nodes: int) -> bool:
+        def finds_mate(board, nodes):
             engine.new_game()
             engine.set_position(board)
             mate = engine.search(Limits(nodes=nodes)).children[0].mate
@@ -183,7 +182,7 @@ LIMITS = [
 ]
 
 
-def check_line(board: chess.Board, info: SearchInfo) -> None:
+def check_line(board, info):
     line = board.copy()
     for move in info.pv:
         assert line.is_legal(move), f"{board.fen()}: {info}"
@@ -194,7 +193,7 @@ def check_line(board: chess.Board, info: SearchInfo) -> None:
         assert len(info.pv) == plies, f"{board.fen()}: {info}"
 
 
-def check_result(board: chess.Board, result: SearchResult) -> None:
+def check_result(board, result):
     for info in result.infos:
         check_line(board, info)
         child = next(child for child in result.children if child.move == info.pv[0])
@@ -203,7 +202,7 @@ def check_result(board: chess.Board, result: SearchResult) -> None:
     assert (result.best_move, result.ponder_move) == (line[0], line[1] if len(line) > 1 else None)
 
 
-def search_to_the_end(player: Engine, board: chess.Board, limits: Limits) -> int:
+def search_to_the_end(player, board, limits):
     """Play both sides, and check all lines; returns the number of those with a mate."""
     mates = 0
     while not board.is_game_over(claim_draw=True) and board.ply() < 12:
@@ -221,15 +220,13 @@ def search_to_the_end(player: Engine, board: chess.Board, limits: Limits) -> int
 @pytest.mark.parametrize(
     "options", [{}, {"multi_pv": 4}, {"multi_pv": 3, "analyse_mode": True}], ids=str
 )
-def test_a_mate_had_been_shown_with_a_line_that_was_none(
-    options: dict[str, object], limits: Limits
-) -> None:
+def test_a_mate_had_been_shown_with_a_line_that_was_none(options, limits):
     """Both sides of positions with mates, played on: mates for the mover and against it."""
     with Engine(EngineOptions(hash_mib=4, threads=1, **options), MaterialEvaluator()) as player:
         assert sum(search_to_the_end(player, chess.Board(fen), limits) for fen in FENS) > 20
 
 
-def test_lines_of_a_tree_that_forgot_its_proofs_are_no_mates_or_whole_ones() -> None:
+def test_lines_of_a_tree_that_forgot_its_proofs_are_no_mates_or_whole_ones():
     """A tree of 1 MiB is full before this mate is found."""
     with Engine(EngineOptions(hash_mib=1, threads=1, multi_pv=20), MaterialEvaluator()) as player:
         for fen in (
@@ -241,7 +238,7 @@ def test_lines_of_a_tree_that_forgot_its_proofs_are_no_mates_or_whole_ones() -> 
             check_result(chess.Board(fen), player.search(Limits(nodes=40_000)))
 
 
-def test_a_mate_by_the_rules_is_shown_with_its_line_by_the_default_network() -> None:
+def test_a_mate_by_the_rules_is_shown_with_its_line_by_the_default_network():
     with Engine(EngineOptions(hash_mib=16, threads=1)) as player:
         player.set_position(chess.Board(CHECKED))
         result = player.search(Limits(nodes=1000))

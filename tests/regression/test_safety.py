@@ -6,9 +6,7 @@ traps. No book.
 """
 
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import chess
 import numpy as np
@@ -16,7 +14,6 @@ import pytest
 
 from engine import Engine
 from engine.board.layout import KEY
-from engine.evaluation.protocol import LeafBatch
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from tests.boards import board_after
@@ -32,13 +29,13 @@ class Erratic(StandIn):
 
     round_size = 16
 
-    def __init__(self, seed: int, favourite: int = -1) -> None:
+    def __init__(self, seed, favourite=-1):
         self.seed = seed
         self.favourite = (
             favourite  # a move code that gets nearly all of the policy wherever it is legal
         )
 
-    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+    def evaluate(self, leaves, count):
         for leaf in range(count):
             n = int(leaves.n_moves[leaf])
             rng = np.random.default_rng([self.seed, int(leaves.rows[leaf, KEY])])
@@ -49,25 +46,25 @@ class Erratic(StandIn):
             leaves.moves_left[leaf] = 40
 
 
-def searched(board: chess.Board, nodes: int, seed: int = 1, favourite: chess.Move | None = None):
+def searched(board, nodes, seed=1, favourite=None):
     code = -1 if favourite is None else favourite.from_square | favourite.to_square << 6
     with Engine(EngineOptions(hash_mib=8, threads=1), Erratic(seed, code)) as engine:
         engine.set_position(board)
         return engine.search(Limits(nodes=nodes))
 
 
-def allows_mate(board: chess.Board, move: chess.Move) -> bool:
+def allows_mate(board, move):
     after = board.copy(stack=False)
     after.push(move)
     return mates_within(after, 1)
 
 
 @pytest.fixture(scope="module")
-def dangerous() -> list[tuple[chess.Board, list[chess.Move]]]:
+def dangerous():
     return list(dangerous_positions(DANGEROUS))
 
 
-def dangerous_positions(count: int) -> Iterator[tuple[chess.Board, list[chess.Move]]]:
+def dangerous_positions(count):
     """Positions in which some moves allow mate in one and others do not, with the former: before
     the Fool's Mate, and of random games.
     """
@@ -155,7 +152,7 @@ def test_when_all_moves_lose_the_longest_defence_is_played(fen, seed):
 SHUFFLE = ("e7e6", "a1b1", "e6e7", "b1a1")  # of White's queen and Black's king
 
 
-def shuffled(plies: int) -> chess.Board:
+def shuffled(plies):
     """White, a queen up, after so many plies of SHUFFLE; the start, with Black to move, is the
     first occurrence.
     """
@@ -166,7 +163,8 @@ def shuffled(plies: int) -> chess.Board:
 
 
 def test_a_winning_side_does_not_repeat_for_the_third_time(search):
-    board, repeating = shuffled(7), chess.Move.from_uci(SHUFFLE[3])
+    board = shuffled(7)
+    repeating = chess.Move.from_uci(SHUFFLE[3])
     assert completes_third(board, repeating)
     result = search(board, 400)
     assert result.best_move != repeating
@@ -185,7 +183,8 @@ def test_a_losing_side_takes_the_third_occurrence(search_material):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_evaluators_praise_does_not_make_a_third_occurrence_a_win(seed):
-    board, repeating = shuffled(7), chess.Move.from_uci(SHUFFLE[3])
+    board = shuffled(7)
+    repeating = chess.Move.from_uci(SHUFFLE[3])
     drawn = next(
         child for child in searched(board, 400, seed, repeating).children if child.move == repeating
     )
@@ -193,14 +192,14 @@ def test_the_evaluators_praise_does_not_make_a_third_occurrence_a_win(seed):
     assert (drawn.q, drawn.draw) == (0.0, 1.0)
 
 
-def completes_third(board: chess.Board, move: chess.Move) -> bool:
+def completes_third(board, move):
     """Whether the move, and nothing before it, brings a position about for the third time."""
     after = board.copy()
     after.push(move)
     return after.is_repetition(3) and not board.is_repetition(3)
 
 
-def entries(name: str) -> list[Any]:
+def entries(name):
     """The tables of a file beside this one, as parameters named after them."""
     tables = tomllib.loads(Path(__file__).with_name(f"{name}s.toml").read_text(encoding="utf-8"))[
         name
@@ -208,7 +207,7 @@ def entries(name: str) -> list[Any]:
     return [pytest.param(table, id=table["name"]) for table in tables]
 
 
-def board_before(disaster: dict[str, Any]) -> chess.Board:
+def board_before(disaster):
     """The position in which the blunder is possible, its game on the move stack."""
     return board_after(disaster["moves"], disaster.get("fen", chess.STARTING_FEN))
 

@@ -22,7 +22,7 @@ RECORDED = {
 
 
 @pytest.mark.parametrize("name", SIGNATURE_SETTINGS)
-def test_the_search_has_its_recorded_signature(name: str) -> None:
+def test_the_search_has_its_recorded_signature(name):
     key = (name, blas_kernel()) if SIGNATURE_SETTINGS[name].uses_blas else (name,)
     if key not in RECORDED and SIGNATURE_SETTINGS[name].uses_blas:
         pytest.skip(f"no signature recorded for the BLAS kernel {blas_kernel()}")
@@ -35,11 +35,11 @@ def test_the_search_has_its_recorded_signature(name: str) -> None:
     )
 
 
-def test_in_kernel_evaluators_have_one_signature_on_all_machines() -> None:
+def test_in_kernel_evaluators_have_one_signature_on_all_machines():
     for name, setting in SIGNATURE_SETTINGS.items():
         if not setting.uses_blas:
             assert [key for key in RECORDED if key[0] == name] == [(name,)]
 
 
-def test_signatures_cover_some_thirty_positions() -> None:
+def test_signatures_cover_some_thirty_positions():
     assert len({(board.fen(), *board.move_stack) for board in signature_positions()}) >= 30

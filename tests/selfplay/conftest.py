@@ -2,27 +2,27 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
-import chess
 import numpy as np
 import pytest
 
 from engine.board.convert import encode_move, row_from_board
 from selfplay.records.collect import GameRecord, collect
-from selfplay.records.positions import PositionSet, offsets
+from selfplay.records.positions import offsets
 from selfplay.records.targets import policy_from_scores, wdl_from_result, wdl_from_score
 from tests.boards import random_game
 
 RESULTS = {"1-0": 1, "0-1": -1, "1/2-1/2": 0}
 
 
-def scored_game(game: chess.Board, result: str) -> GameRecord:
+def scored_game(game, result):
     """A game with scored moves in every position, by somebody who likes captures; 1/4 of a value is
     the result's.
     """
-    board, counts, moves, scores = game.root(), list[int](), list[int](), list[int]()
+    board = game.root()
+    counts = list[int]()
+    moves = list[int]()
+    scores = list[int]()
     for played in game.move_stack:
         likes = {
             move: 100 * board.is_capture(move) - 3 * order
@@ -50,35 +50,35 @@ def scored_game(game: chess.Board, result: str) -> GameRecord:
     )
 
 
-def pgn_of(game: chess.Board, result: str) -> str:
+def pgn_of(game, result):
     return f'[Result "{result}"]\n\n{game.root().variation_san(game.move_stack)} {result}\n\n'
 
 
 @pytest.fixture(scope="session")
-def ended_games() -> list[tuple[chess.Board, str]]:
+def ended_games():
     """Twelve games of up to 40 plies with their results."""
     rng = np.random.default_rng(5)
     return [(random_game(rng, 40), list(RESULTS)[rng.integers(3)]) for _ in range(12)]
 
 
 @pytest.fixture(scope="session")
-def boards(ended_games: list[tuple[chess.Board, str]]) -> list[chess.Board]:
+def boards(ended_games):
     return [board for board, _ in ended_games]
 
 
 @pytest.fixture(scope="session")
-def scored_games(ended_games: list[tuple[chess.Board, str]]) -> list[GameRecord]:
+def scored_games(ended_games):
     return [scored_game(*game) for game in ended_games]
 
 
 @pytest.fixture(scope="session")
-def game_texts(ended_games: list[tuple[chess.Board, str]]) -> list[str]:
+def game_texts(ended_games):
     """The games as PGN."""
     return [pgn_of(*game) for game in ended_games]
 
 
 @pytest.fixture
-def games_file(tmp_path: Path, game_texts: list[str]) -> Path:
+def games_file(tmp_path, game_texts):
     """The games as a file."""
     path = tmp_path / "part1.pgn"
     path.write_text("".join(game_texts), encoding="ascii")
@@ -86,27 +86,26 @@ def games_file(tmp_path: Path, game_texts: list[str]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def positions(scored_games: list[GameRecord]) -> PositionSet:
+def positions(scored_games):
     """The games with scored moves as a set."""
     packed, illegal = collect(scored_games)
     assert illegal == 0
     return packed
 
 
-def games_of(positions: PositionSet, first: int, last: int) -> PositionSet:
+def games_of(positions, first, last):
     """The games first..last-1 of a set."""
     numbers = np.arange(positions.n_games)
     return positions.select((numbers >= first) & (numbers < last))
 
 
 @pytest.fixture
-def few_files() -> Iterator[None]:
+def few_files():
     """This process may open no more than 40 files beside those it holds."""
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with (
-        contextlib.ExitStack() as free
-    ):  # numbers in use may lie anywhere, so the highest of 40 free ones counts
+    # numbers in use may lie anywhere, so the highest of 40 free ones counts
+    with contextlib.ExitStack() as free:
         limit = max(free.enter_context(open(os.devnull)).fileno() for _ in range(40)) + 1
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
     yield
@@ -114,13 +113,13 @@ def few_files() -> Iterator[None]:
 
 
 @pytest.fixture
-def aino_train(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+def aino_train(capsys):
     """Runs an `aino-train` command that must succeed; returns what it printed. Games are played in
     this process.
     """
     from selfplay.main import main
 
-    def call(*words: object, status: int = 0) -> str:
+    def call(*words, status=0):
         flags = ["--workers=1"] if words[0] == "loop" else []
         assert main([*(str(word) for word in words), *flags]) == status
         captured = capsys.readouterr()

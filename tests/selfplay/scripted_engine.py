@@ -32,7 +32,7 @@ NOT_THE_SCORE = (
 )
 
 
-def misbehave(how: str) -> None:
+def misbehave(how):
     """Exit or sleep, as `how` says, instead of answering or before it."""
     if how in ("crash", "quit"):
         sys.exit(3 if how == "crash" else 0)
@@ -44,7 +44,7 @@ def misbehave(how: str) -> None:
         os.kill(os.getppid(), signal.SIGCONT)
 
 
-def answer(board: chess.Board, how: str, number: int, moves: int) -> str:
+def answer(board, how, number, moves):
     """The lines that answer `go` when the engine's move is number `moves` of the game."""
     bad = moves == number and how in ("crash", "quit", "illegal", "pass", "slow", "hang", "pause")
     if bad:
@@ -72,7 +72,7 @@ def answer(board: chess.Board, how: str, number: int, moves: int) -> str:
     return f"{info}{more}bestmove {move.uci()}"
 
 
-def position_of(words: list[str]) -> chess.Board:
+def position_of(words):
     """The position that the words of a `position` command mean."""
     split = words.index("moves") if "moves" in words else len(words)
     fen = chess.STARTING_FEN if words[1] == "startpos" else " ".join(words[2:split])
@@ -82,9 +82,11 @@ def position_of(words: list[str]) -> chess.Board:
     return board
 
 
-def main(how: str, number: int) -> None:
+def main(how, number):
     """Answer commands until `quit`."""
-    board, moves, games = chess.Board(), 0, 0
+    board = chess.Board()
+    moves = 0
+    games = 0
     waiting_s = number if how == "late" else 0
     for line in sys.stdin:
         words = line.split()
@@ -96,7 +98,8 @@ def main(how: str, number: int) -> None:
         elif words[0] == "isready":
             print("readyok")
         elif words[0] == "ucinewgame":
-            moves, games = 0, games + 1
+            moves = 0
+            games = games + 1
             if how == "leave" and games == number:
                 return
         elif words[0] == "position":

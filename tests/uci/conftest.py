@@ -2,26 +2,24 @@
 
 import asyncio
 import inspect
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.uci.library.own_games import text_of
-from tests.uci.web.web_visit import Tab, Visit
+from tests.uci.web.web_visit import Visit
 from uci.language import shows_own_letters, speak
 from uci.library.games_folder import GamesFolder
 
 
 @pytest.fixture(autouse=True)
-def english() -> None:
+def english():
     """Begin in English, whatever the test before spoke."""
     speak("en")
     shows_own_letters.set(False)
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+def pytest_pyfunc_call(pyfuncitem):
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     given = {
@@ -34,10 +32,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 @pytest.fixture
-def visit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Visit]:
+def visit(request, tmp_path):
     """A fresh server; a test may give what else it is made of as the fixture's parameter."""
 
-    async def begun() -> Visit:
+    async def begun():
         return Visit(tmp_path, **getattr(request, "param", {}))
 
     with asyncio.Runner() as loop:
@@ -50,7 +48,7 @@ def visit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Visit]:
 
 
 @pytest.fixture
-def tab(visit: Visit) -> Tab:
+def tab(visit):
     """The visit's first tab."""
     return visit.loop.run(visit.tab())
 

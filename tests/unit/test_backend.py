@@ -2,7 +2,6 @@
 
 import sys
 import types
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ import pytest
 import engine.backend
 from engine.backend import NUMPY, get_backend, why_no_device
 from engine.errors import ConfigError, DeviceError
-from tests.strict_cupy import CUDARuntimeError, Device, OutOfMemoryError, strict_cupy
+from tests.strict_cupy import CUDARuntimeError, OutOfMemoryError, strict_cupy
 
 LIBRARIES = {
     "launch": RuntimeError(
@@ -25,7 +24,7 @@ LIBRARIES = {
 
 
 @pytest.mark.parametrize("kind", LIBRARIES)
-def test_device_that_answers_but_cannot_compute_is_not_taken(kind: str, device: Device) -> None:
+def test_device_that_answers_but_cannot_compute_is_not_taken(kind, device):
     device.fail(kind, LIBRARIES[kind])
     assert get_backend("auto") is NUMPY
     reason = str(LIBRARIES[kind])
@@ -36,17 +35,15 @@ def test_device_that_answers_but_cannot_compute_is_not_taken(kind: str, device: 
     assert caught.value.option == "backend"
 
 
-def test_device_that_computes_wrong_numbers_is_not_taken(
-    device: Device, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_device_that_computes_wrong_numbers_is_not_taken(device, monkeypatch):
     right = engine.backend.to_numpy
     monkeypatch.setattr(engine.backend, "to_numpy", lambda array: right(array) * 0)
     assert get_backend("auto") is NUMPY
     assert "wrong results in float16" in why_no_device()
 
 
-def test_machine_without_a_device_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_device(number: int) -> Any:
+def test_machine_without_a_device_says_nothing(monkeypatch):
+    def no_device(number):
         raise CUDARuntimeError("cudaErrorNoDevice: no CUDA-capable device is detected")
 
     with strict_cupy():
@@ -64,7 +61,7 @@ def test_machine_without_a_device_says_nothing(monkeypatch: pytest.MonkeyPatch) 
     engine.backend._device.cache_clear()
 
 
-def test_whatever_a_device_fails_with_is_one_error(device: Device) -> None:
+def test_whatever_a_device_fails_with_is_one_error(device):
     backend = get_backend("cupy")
     for error in (
         *LIBRARIES.values(),
@@ -87,10 +84,10 @@ def test_whatever_a_device_fails_with_is_one_error(device: Device) -> None:
         raise TypeError("a mistake of ours")
 
 
-def test_functions_are_fused_on_a_device(device: Device) -> None:
+def test_functions_are_fused_on_a_device(device):
     backend = get_backend("cupy")
 
-    def doubled(x: Any, out: Any) -> None:
+    def doubled(x, out):
         backend.xp.add(x * 2, 1, out=out)
 
     x, out = backend.asarray(np.arange(3.0)), backend.asarray(np.zeros(3))

@@ -5,8 +5,6 @@ verb (D401).
 import ast
 import re
 import tokenize
-from collections.abc import Iterator
-from pathlib import Path
 
 from tests.new_process import ROOT
 from tests.unit.test_imports import MODULES, syntax_tree
@@ -16,7 +14,7 @@ DOUBLE = re.compile(r"(?<!`)`{2}(?!`)")
 FOR_TOOLS = re.compile(r"# ?(noqa|fmt:|type:|mypy:|ruff:|!|-{4})")
 
 
-def comments(path: Path) -> Iterator[tuple[int, str]]:
+def comments(path):
     """The comments that stand on lines of their own, each with its first line's number."""
     with tokenize.open(path) as stream:
         found = [
@@ -33,24 +31,24 @@ def comments(path: Path) -> Iterator[tuple[int, str]]:
     yield from begun
 
 
-def is_sentence(comment: str) -> bool:
+def is_sentence(comment):
     """Whether a comment begins as a sentence does, or with a name or number, and ends as one."""
     return not comment or (not comment[0].islower() and comment[-1] in ".:?!)")
 
 
-def sources(*apart: str) -> Iterator[tuple[str, Path]]:
+def sources(*apart):
     for path in (path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))):
         if not (place := path.relative_to(ROOT).as_posix()).startswith(apart):
             yield place, path
 
 
-def test_comments_on_their_own_lines_are_sentences() -> None:
+def test_comments_on_their_own_lines_are_sentences():
     found = [(place, *comment) for place, path in sources("tests/") for comment in comments(path)]
     assert len(found) > 100
     assert not [(place, number, text) for place, number, text in found if not is_sentence(text)]
 
 
-def test_names_stand_in_single_backquotes() -> None:
+def test_names_stand_in_single_backquotes():
     assert not [place for place, path in sources() if DOUBLE.search(path.read_text("utf-8"))]
 
 
@@ -62,7 +60,7 @@ THIRD = re.compile(
 )
 
 
-def test_functions_are_told_what_to_do_by_verbs_that_ruff_does_not_know() -> None:
+def test_functions_are_told_what_to_do_by_verbs_that_ruff_does_not_know():
     found = [
         (place, node.name)
         for place, path in sources("tests/", ".ci")
@@ -73,7 +71,7 @@ def test_functions_are_told_what_to_do_by_verbs_that_ruff_does_not_know() -> Non
     assert not found
 
 
-def test_a_fragment_is_noticed(tmp_path: Path) -> None:
+def test_a_fragment_is_noticed(tmp_path):
     path = tmp_path / "fragment.py"
     path.write_text(
         "# the kings\nA = 1  # behind a constant\n# All of them, in\n# two lines.\n",
@@ -93,7 +91,7 @@ TYPED_BY_NUMBA = {
 }
 
 
-def functions(node: ast.AST) -> Iterator[ast.FunctionDef]:
+def functions(node):
     """All functions below a node, except kernels and what is defined inside functions."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.FunctionDef):
@@ -105,7 +103,7 @@ def functions(node: ast.AST) -> Iterator[ast.FunctionDef]:
             yield from functions(child)
 
 
-def missing_annotations(tree: ast.Module) -> dict[str, list[str]]:
+def missing_annotations(tree):
     """What lacks a hint, by function: arguments, and "return"."""
     found = {}
     for function in functions(tree):
@@ -121,7 +119,7 @@ def missing_annotations(tree: ast.Module) -> dict[str, list[str]]:
     return found
 
 
-def test_functions_outside_kernels_are_annotated() -> None:
+def test_functions_outside_kernels_are_annotated():
     found = {
         name: missing_annotations(syntax_tree(name))
         for name in MODULES
@@ -130,6 +128,6 @@ def test_functions_outside_kernels_are_annotated() -> None:
     assert not {name: missing for name, missing in found.items() if missing}
 
 
-def test_missing_annotations_are_found() -> None:
+def test_missing_annotations_are_found():
     source = "@kernel()\ndef a(x): ...\nclass C:\n  def b(self, y) -> int: ...\n  def c(self, z: int): ...\n"
     assert missing_annotations(ast.parse(source)) == {"b": ["y"], "c": ["return"]}

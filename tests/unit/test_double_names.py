@@ -4,19 +4,19 @@ here.
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterator
-from pathlib import Path
 
 from tests.new_process import ROOT
 
 PACKAGES = ("engine", "selfplay", "uci")
+# what every subcommand and every in-kernel evaluator defines; the usual names of a type and of a
+# logger
 INTERFACES = set(
     """
     EXAMPLES add_arguments main parse run
     evaluate_leaf evaluate_policy evaluate_value write_policy write_value
     Array log
     """.split()
-)  # what every subcommand and every in-kernel evaluator defines; the usual names of a type and of a logger
+)
 # Names that two modules still share. Rename one of the two and take the name off the list; add
 # none.
 SHARED = set(
@@ -31,7 +31,7 @@ SHARED = set(
 )
 
 
-def public_names(tree: ast.Module) -> Iterator[str]:
+def public_names(tree):
     """What a module itself defines at its top level."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -42,7 +42,7 @@ def public_names(tree: ast.Module) -> Iterator[str]:
             yield from (name.id for name in names if isinstance(name, ast.Name))
 
 
-def homes(root: Path) -> dict[str, set[str]]:
+def homes(root):
     """The modules that define each public name."""
     found: dict[str, set[str]] = defaultdict(set)
     for path in (path for package in PACKAGES for path in (root / package).rglob("*.py")):
@@ -53,7 +53,7 @@ def homes(root: Path) -> dict[str, set[str]]:
     return found
 
 
-def test_no_two_modules_define_the_same_name() -> None:
+def test_no_two_modules_define_the_same_name():
     assert not {
         name: sorted(places)
         for name, places in homes(ROOT).items()
@@ -61,7 +61,7 @@ def test_no_two_modules_define_the_same_name() -> None:
     }
 
 
-def test_a_name_of_two_modules_is_noticed(tmp_path: Path) -> None:
+def test_a_name_of_two_modules_is_noticed(tmp_path):
     for module, text in (
         ("engine/a.py", "DEPTH, WIDTH = 1, 2\n"),
         ("uci/b.py", "WIDTH: int = 3\n_X = 1\n"),

@@ -17,28 +17,26 @@ from engine import Engine
 from engine.board.convert import row_from_board
 from engine.errors import FenError
 from engine.evaluation.material import CHECK_DEPTH
-from engine.evaluation.protocol import LeafBatch
 from engine.network.weights import default_net_path
 from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchJob
-from engine.search.result import SearchResult
 from engine.tactics.quiescence import new_space, quiet_value
 from tests.stand_ins import StandIn
 from tests.unit.search.flat import Counting
 
 
-def engine(**options) -> Engine:
+def engine(**options):
     return Engine(EngineOptions(hash_mib=8, threads=1, evaluator="material", **options))
 
 
-def search(board: chess.Board, nodes: int, **options) -> SearchResult:
+def search(board, nodes, **options):
     with engine(**options) as player:
         player.set_position(board)
         return player.search(Limits(nodes=nodes))
 
 
 @pytest.fixture(scope="module", autouse=True)
-def compiled() -> None:
+def compiled():
     """Kernels first: some tests here wait for a few seconds only."""
     with engine() as player:
         player.warm_up()
@@ -111,10 +109,8 @@ def test_the_roots_own_evaluation_counts_in_its_statistics():
             assert result.root.q == pytest.approx(mean / nodes, abs=1e-6)
         own_value = result.root.v
         repeated = player.search(Limits(nodes=100))
-        assert (repeated.nodes, repeated.root.visits) == (
-            0,
-            100,
-        )  # a node limit counts what the tree has already
+        # a node limit counts what the tree has already
+        assert (repeated.nodes, repeated.root.visits) == (0, 100)
         assert repeated.root.v == pytest.approx(own_value, abs=1e-6)
 
 
@@ -131,9 +127,8 @@ def test_a_score_of_the_material_evaluator_is_printed_in_its_own_centipawns(fen)
 def test_a_move_never_visited_shows_first_play_urgency():
     with engine() as player:
         result = player.search(Limits(nodes=1))
-        assert {child.q for child in result.children} == {
-            result.root.q
-        }  # nothing is visited: nothing is reduced
+        # nothing is visited: nothing is reduced
+        assert {child.q for child in result.children} == {result.root.q}
         result = player.search(Limits(nodes=10))
         reduction = player.options.fpu_reduction
     seen = sum(child.prior for child in result.children if child.visits)
@@ -156,7 +151,7 @@ def test_the_evaluators_own_value_of_a_move_is_that_of_its_first_visit():
 class DrawnOrEven(StandIn):
     """After a1a2 everything is a sure draw, elsewhere as often won as lost."""
 
-    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+    def evaluate(self, leaves, count):
         for leaf in range(count):
             drawn = leaves.rows[leaf, 3] >> np.uint64(8) & np.uint64(1)  # a rook on a2
             leaves.logits[leaf, : leaves.n_moves[leaf]] = 0
@@ -167,7 +162,7 @@ class DrawnOrEven(StandIn):
 ROOK_ENDING = chess.Board("7k/8/8/p6p/P6P/8/1K6/R7 w - - 0 1")
 
 
-def share_of_draws(**options) -> float:
+def share_of_draws(**options):
     with Engine(EngineOptions(hash_mib=8, **options), DrawnOrEven()) as player:
         player.set_position(ROOK_ENDING)
         children = player.search(Limits(nodes=300)).children
@@ -182,7 +177,8 @@ def test_draw_score_and_contempt_move_visits_to_and_from_draws():
 
 
 def test_contempt_counted_in_an_infinite_search():
-    stopped, evaluator = SearchJob(), Counting()
+    stopped = SearchJob()
+    evaluator = Counting()
     with Engine(EngineOptions(hash_mib=8, contempt=100), evaluator) as player:
         player.set_position(ROOK_ENDING)
         player.search(Limits(nodes=300))
@@ -198,7 +194,7 @@ def test_contempt_counted_in_an_infinite_search():
 
 
 def test_temperature_varies_the_move_and_a_seed_repeats_it():
-    def moves(seed: int) -> list[str]:
+    def moves(seed):
         with engine(temperature=1.5, seed=seed) as player:
             played = []
             for _ in range(8):
@@ -238,7 +234,7 @@ def test_the_lc0_preset_blended_a_towers_values_with_material():
 
 
 @pytest.mark.parametrize("evaluator", ["network", "sparse"])
-def test_hash_is_shared_between_tree_and_table(evaluator: str):
+def test_hash_is_shared_between_tree_and_table(evaluator):
     with Engine(EngineOptions(hash_mib=16, evaluator=evaluator, threads=1)) as player:
         tree, table = player._search.tree, player._hint_source._alpha_beta
         used = tree.nodes.nbytes + tree.edges.nbytes + table.keys.nbytes + table.table.nbytes
@@ -267,7 +263,7 @@ def test_options_keep_the_tree_that_they_do_not_touch(changes, kept):
 
 
 def test_options_without_room_for_their_tree_change_nothing(monkeypatch):
-    def no_room(*sizes: int, **more: int) -> None:
+    def no_room(*sizes, **more):
         raise MemoryError
 
     with Engine(EngineOptions(hash_mib=8, threads=2, evaluator="material")) as player:
@@ -347,9 +343,8 @@ def test_win_that_the_tables_know_is_shown_before_any_mate_is_seen(test_data):
         board.turn = chess.BLACK
         player.set_position(board)
         lost = player.search(Limits(nodes=50)).infos[0]
-        player.set_position(
-            chess.Board("k7/8/8/8/8/8/P7/K7 b - - 0 1")
-        )  # a rook pawn cannot pass the king
+        # a rook pawn cannot pass the king
+        player.set_position(chess.Board("k7/8/8/8/8/8/P7/K7 b - - 0 1"))
         drawn = player.search(Limits(nodes=50)).infos[0]
     assert (won.score_cp, won.score_mate, won.wdl) == (20_000, 30, (1000, 0, 0))
     assert (lost.score_cp, lost.score_mate, lost.wdl) == (-20_000, -30, (0, 0, 1000))
@@ -361,9 +356,10 @@ def test_win_that_the_tables_know_is_shown_before_any_mate_is_seen(test_data):
 
 
 def test_lines_come_soon_and_never_too_often():
-    job, times = SearchJob(), list[int]()
+    job = SearchJob()
+    times = list[int]()
 
-    def listen(infos) -> None:
+    def listen(infos):
         times.append(infos[0].time_ms)
         if len(times) == 6:
             job.stop()
@@ -372,9 +368,8 @@ def test_lines_come_soon_and_never_too_often():
         player.warm_up()
         player.search(Limits(infinite=True), listen, job)
     assert times[0] >= 50
-    gaps = [
-        after - before for before, after in pairwise(times[:-1])
-    ]  # the last set comes with the move
+    # the last set comes with the move
+    gaps = [after - before for before, after in pairwise(times[:-1])]
     assert min(gaps) >= 49
 
 

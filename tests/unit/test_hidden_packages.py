@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from tests.new_process import ROOT, output_of
 SHIPPED = "from engine.network.weights import default_net_path as path; print(path().parent.name, path().suffix)"
 
 
-def started_in(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def started_in(folder, *words):
     """Python as a user starts it: the working folder comes before Aino's on the path."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, *words]
@@ -37,9 +36,7 @@ def started_in(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         ("-m", "selfplay", "-h"),
     ],
 )
-def test_an_engine_of_the_users_own_is_named_and_not_run(
-    tmp_path: Path, name: str, words: tuple[str, ...]
-) -> None:
+def test_an_engine_of_the_users_own_is_named_and_not_run(tmp_path, name, words):
     own = tmp_path / name
     own.parent.mkdir(exist_ok=True)
     own.write_text("print('ran')\n__version__ = '3'\n")
@@ -49,16 +46,14 @@ def test_an_engine_of_the_users_own_is_named_and_not_run(
     assert f"{own} hides Aino's package 'engine': rename it" in done.stderr.splitlines()[-1]
 
 
-def test_an_engine_that_is_loaded_already_is_named(tmp_path: Path) -> None:
+def test_an_engine_that_is_loaded_already_is_named(tmp_path):
     (tmp_path / "engine.py").touch()
     done = started_in(tmp_path, "-c", "import engine, uci")
     assert f"{tmp_path / 'engine.py'} hides Aino's package" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["weights.py", "weights/__init__.py"])
-def test_weights_of_the_users_own_do_not_hide_the_shipped_networks(
-    tmp_path: Path, name: str
-) -> None:
+def test_weights_of_the_users_own_do_not_hide_the_shipped_networks(tmp_path, name):
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).touch()
     assert started_in(tmp_path, "-c", SHIPPED).stdout.split() == ["weights", ".dit"]
@@ -68,7 +63,7 @@ def test_weights_of_the_users_own_do_not_hide_the_shipped_networks(
     ]
 
 
-def test_a_folder_without_code_hides_nothing(tmp_path: Path) -> None:
+def test_a_folder_without_code_hides_nothing(tmp_path):
     for name in ("engine", "weights", "selfplay"):
         (tmp_path / name).mkdir()
     assert started_in(tmp_path, "-c", "import uci, selfplay").stderr == ""

@@ -5,7 +5,6 @@ import itertools
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
 from functools import cache
 
 import pytest
@@ -116,19 +115,19 @@ MODULES = {
 
 
 @cache
-def syntax_tree(name: str) -> ast.Module:
+def syntax_tree(name):
     return ast.parse(MODULES[name].read_text(encoding="utf-8"))
 
 
 @cache
-def imported_names(name: str) -> tuple[str, ...]:
+def imported_names(name):
     """Dotted names that a module imports anywhere, relative ones resolved; `from a import b` gives
     `a.b`.
     """
     return tuple(_imported_names(name))
 
 
-def _imported_names(name: str) -> Iterator[str]:
+def _imported_names(name):
     is_package = any(other.startswith(name + ".") for other in MODULES)
     package = name if is_package else name.rpartition(".")[0]
     for node in ast.walk(syntax_tree(name)):
@@ -142,13 +141,13 @@ def _imported_names(name: str) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def part_of(name: str) -> str:
+def part_of(name):
     """The part of the house that a dotted name belongs to."""
     words = name.split(".")
     return ".".join(words[:2]) if ".".join(words[:2]) in MAY_IMPORT else words[0]
 
 
-def test_modules_import_only_what_lies_below_them() -> None:
+def test_modules_import_only_what_lies_below_them():
     for name in MODULES:
         allowed = {part_of(name), *MAY_IMPORT[part_of(name)]}
         inside = [other for other in imported_names(name) if other.split(".")[0] in PACKAGES]
@@ -157,7 +156,7 @@ def test_modules_import_only_what_lies_below_them() -> None:
 
 
 @pytest.mark.parametrize("library", ONLY_IMPORTERS)
-def test_few_modules_alone_import(library: str) -> None:
+def test_few_modules_alone_import(library):
     importers = {
         name
         for name in MODULES
@@ -166,7 +165,7 @@ def test_few_modules_alone_import(library: str) -> None:
     assert importers <= ONLY_IMPORTERS[library]
 
 
-def test_learning_library_knows_no_chess() -> None:
+def test_learning_library_knows_no_chess():
     library = [name for name in MODULES if part_of(name) == "engine.nn"]
     assert library
     assert not [
@@ -174,7 +173,7 @@ def test_learning_library_knows_no_chess() -> None:
     ]
 
 
-def test_every_imported_distribution_is_declared() -> None:
+def test_every_imported_distribution_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = [
         *project["dependencies"],
@@ -186,7 +185,7 @@ def test_every_imported_distribution_is_declared() -> None:
     assert {DISTRIBUTIONS.get(name, name) for name in outside} <= declared
 
 
-def test_house_has_no_other_parts() -> None:
+def test_house_has_no_other_parts():
     assert {part_of(name) for name in MODULES} <= set(MAY_IMPORT)
     unknown = [
         name for name in MODULES if "." in name and part_of(name) in ("engine", "selfplay", "uci")
@@ -195,7 +194,7 @@ def test_house_has_no_other_parts() -> None:
 
 
 @pytest.mark.parametrize("package", ["engine", "selfplay", "uci"])
-def test_base_names_are_unique_inside_a_package(package: str) -> None:
+def test_base_names_are_unique_inside_a_package(package):
     """A name in a traceback or an editor's tab means one file.
 
     Except in the families of `engine.network`, which have the same modules.
@@ -219,7 +218,7 @@ def test_base_names_are_unique_inside_a_package(package: str) -> None:
     }
 
 
-def test_no_module_imports_itself_by_a_detour() -> None:
+def test_no_module_imports_itself_by_a_detour():
     """Imports on demand, inside functions, count as well."""
     graph = {
         name: {_module_of(o) for o in imported_names(name)} & MODULES.keys() - {name}
@@ -231,12 +230,12 @@ def test_no_module_imports_itself_by_a_detour() -> None:
     assert not circle, circle
 
 
-def _module_of(dotted: str) -> str:
+def _module_of(dotted):
     """The module that `a.b` names, which may be something in it."""
     return dotted if dotted in MODULES else dotted.rpartition(".")[0]
 
 
-def test_importing_everything_prints_and_starts_nothing() -> None:
+def test_importing_everything_prints_and_starts_nothing():
     program = (
         "import importlib, sys, threading\n"
         "for name in sys.argv[1:]: importlib.import_module(name)\n"
@@ -247,7 +246,7 @@ def test_importing_everything_prints_and_starts_nothing() -> None:
     assert output_of(program, *names, warnings="error") == ""
 
 
-def test_uci_is_answered_without_numpy() -> None:
+def test_uci_is_answered_without_numpy():
     program = (
         "import io, sys\n"
         "from uci.protocol.session import Session\n"
@@ -261,12 +260,12 @@ def test_uci_is_answered_without_numpy() -> None:
     output_of(program)
 
 
-def test_a_go_is_understood_without_the_compiler() -> None:
+def test_a_go_is_understood_without_the_compiler():
     """Without it there is still a legal move to send."""
     output_of("import sys, uci.protocol.answer\nassert 'numba' not in sys.modules\n")
 
 
-def test_search_and_the_default_engine_do_without_the_learning_library() -> None:
+def test_search_and_the_default_engine_do_without_the_learning_library():
     search = [name for name in MODULES if part_of(name) == "engine.search"]
     program = (
         "import importlib, sys\n"
@@ -282,7 +281,7 @@ def test_search_and_the_default_engine_do_without_the_learning_library() -> None
     output_of(program)
 
 
-def test_a_sparse_network_says_which_import_it_needs() -> None:
+def test_a_sparse_network_says_which_import_it_needs():
     output_of(
         "from engine.errors import NetFileError\n"
         "from engine.nn import dit\n"
@@ -303,7 +302,7 @@ POSIX_NAMES = re.compile(
 )
 
 
-def _run_by_import(tree: ast.AST) -> Iterator[ast.AST]:
+def _run_by_import(tree):
     """The parts of a module that an import runs: all but what functions contain."""
     yield tree
     inner = ast.iter_child_nodes(tree)
@@ -316,7 +315,7 @@ def _run_by_import(tree: ast.AST) -> Iterator[ast.AST]:
 @pytest.mark.parametrize(
     "folder", ["gradient", "perft", "protocol", "regression", "selfplay/records", "unit"]
 )
-def test_file_of_tests_that_windows_could_not_import_ended_all_of_them(folder: str) -> None:
+def test_file_of_tests_that_windows_could_not_import_ended_all_of_them(folder):
     for path in sorted((ROOT / "tests" / folder).rglob("*.py")):
         for part in _run_by_import(ast.parse(path.read_text(encoding="utf-8"))):
             names = {one.name for one in part.names} if isinstance(part, ast.Import) else set()

@@ -10,7 +10,7 @@ from engine.cli.live_lines import live_line, log
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def clock(monkeypatch):
     """The time that `live_line` sees, in seconds."""
     now = [100.0]
     monkeypatch.setattr(live_lines, "awake_s", lambda: now[0])
@@ -18,9 +18,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_log_tells_share_speed_and_time_left(
-    clock: list[float], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_log_tells_share_speed_and_time_left(clock, capsys):
     with live_line("games", log_s=60.0) as line:
         line.update(0.1, "1/10 games")  # the share that an earlier process had done
         clock[0] += 59
@@ -44,7 +42,7 @@ def test_lines_of_a_log_had_no_time_of_day_and_an_empty_text_two_commas(clock, c
     )
 
 
-def test_log_is_silent_unless_asked(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+def test_log_is_silent_unless_asked(clock, capsys):
     with live_line("games") as line:
         for done in (0.0, 0.5, 1.0):
             line.update(done)
@@ -52,9 +50,7 @@ def test_log_is_silent_unless_asked(clock: list[float], capsys: pytest.CaptureFi
     assert capsys.readouterr().out == ""
 
 
-def test_a_log_tells_why_nothing_is_done_yet(
-    clock: list[float], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_log_tells_why_nothing_is_done_yet(clock, capsys):
     """`aino-train` stood at 0% for a minute without a word, while it compiled."""
     with live_line("games", log_s=60.0, at_first="compiling") as line:
         line.update(0.0, "0 games")
@@ -68,7 +64,7 @@ def test_a_log_tells_why_nothing_is_done_yet(
     ]
 
 
-def test_a_bar_says_why_nothing_is_done_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bar_says_why_nothing_is_done_yet(monkeypatch):
     monkeypatch.setattr(
         live_lines, "_console", Console(file=io.StringIO(), force_terminal=True, width=120)
     )

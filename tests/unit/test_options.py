@@ -3,8 +3,6 @@
 import argparse
 import os
 from dataclasses import fields
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -44,20 +42,20 @@ def test_a_container_with_two_processors_started_a_thread_for_each_of_the_machin
     assert 1 <= usable_cpus() <= (os.cpu_count() or 1)
 
 
-def parse_flags(*flags: str, **base: Any) -> EngineOptions:
+def parse_flags(*flags, **base):
     parser = argparse.ArgumentParser()
     option_forms.add_flags(parser)
     return option_forms.options_from_flags(parser.parse_args(flags), EngineOptions(**base))
 
 
-def test_every_field_has_exactly_one_row() -> None:
+def test_every_field_has_exactly_one_row():
     rows = [option.field for option in OPTIONS if option.field]
     assert sorted(rows) == sorted(field.name for field in fields(EngineOptions))
     names = [name.lower() for option in OPTIONS for name in (option.name, *option.aliases)]
     assert len(set(names)) == len(names)
 
 
-def test_names_of_other_engines_are_understood_and_not_listed() -> None:
+def test_names_of_other_engines_are_understood_and_not_listed():
     assert set_option(EngineOptions(), "MoveOverheadMs", "200") == EngineOptions(
         move_overhead_ms=200
     )
@@ -67,7 +65,7 @@ def test_names_of_other_engines_are_understood_and_not_listed() -> None:
     assert not any("MoveOverheadMs" in line for line in option_forms.uci_lines(EngineOptions()))
 
 
-def test_uci_lines_are_in_the_words_of_the_protocol() -> None:
+def test_uci_lines_are_in_the_words_of_the_protocol():
     lines = option_forms.uci_lines(EngineOptions())
     told = ("Hash type spin default 256 min 1 max 65536", "Ponder type check default false", "Clear Hash type button",
             "SyzygyPath type string default <empty>", "CPuct type string default 1.3")  # fmt: skip
@@ -87,9 +85,7 @@ def test_uci_lines_are_in_the_words_of_the_protocol() -> None:
         ("WeightsFile", "a net.dit", "weights_file", "a net.dit"),
     ],
 )  # fmt: skip
-def test_set_option_reads_values_as_guis_write_them(
-    name: str, text: str, field: str, value: object
-) -> None:
+def test_set_option_reads_values_as_guis_write_them(name, text, field, value):
     changed = set_option(EngineOptions(), name, text)
     assert getattr(changed, field) == value
     assert changed != EngineOptions() or value == getattr(EngineOptions(), field)
@@ -102,7 +98,7 @@ def test_set_option_reads_values_as_guis_write_them(
         ("Evaluator", "stockfish"), ("CPuct", "nan"), ("CPuct", "inf"), ("SyzygyPath", "tables\x00"),
     ],
 )  # fmt: skip
-def test_bad_value_names_option_value_and_range(name: str, text: str) -> None:
+def test_bad_value_names_option_value_and_range(name, text):
     option = find_option(name)
     with pytest.raises(ConfigError) as caught:
         set_option(EngineOptions(), name, text)
@@ -112,9 +108,7 @@ def test_bad_value_names_option_value_and_range(name: str, text: str) -> None:
         assert repr(text) in str(caught.value) or f"value {text}," in str(caught.value)
 
 
-def test_a_path_that_the_system_cannot_write_left_an_engine_without_searches(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_path_that_the_system_cannot_write_left_an_engine_without_searches(monkeypatch):
     assert (
         set_option(EngineOptions(), "BookFile", path := "10.30\u202fAM \u200c.bin").book_file
         == path
@@ -125,7 +119,7 @@ def test_a_path_that_the_system_cannot_write_left_an_engine_without_searches(
 
 
 @pytest.mark.parametrize("name", ["NoSuchOption", "Clear Hash"])
-def test_option_without_a_value_cannot_be_set(name: str) -> None:
+def test_option_without_a_value_cannot_be_set(name):
     with pytest.raises(ConfigError, match=name):
         set_option(EngineOptions(), name, "1")
 
@@ -133,14 +127,12 @@ def test_option_without_a_value_cannot_be_set(name: str) -> None:
 @pytest.mark.parametrize(
     ("field", "value"), [("hash_mib", 0), ("threads", True), ("evaluator", "")]
 )
-def test_options_refuse_bad_values_in_python_too(field: str, value: object) -> None:
+def test_options_refuse_bad_values_in_python_too(field, value):
     with pytest.raises(ConfigError, match=field):
         EngineOptions(**{field: value})
 
 
-def test_flags_win_over_the_config_file_and_that_over_the_defaults_of_a_command(
-    tmp_path: Path,
-) -> None:
+def test_flags_win_over_the_config_file_and_that_over_the_defaults_of_a_command(tmp_path):
     config = tmp_path / "aino.toml"
     config.write_text('hash_mib = 64\nevaluator = "material"\ncpuct_init = 2\nponder = true\n')
     flags = (
@@ -166,15 +158,13 @@ def test_flags_win_over_the_config_file_and_that_over_the_defaults_of_a_command(
 
 @pytest.mark.parametrize(("text", "told"), [("hash = 64", "one of: hash_mib"), ("hash_mib = 0", "1 to"),
                                             ('hash_mib = "64"', "1 to"), ("hash_mib =", "")])  # fmt: skip
-def test_bad_config_file_is_named_and_the_keys_that_are_known(
-    tmp_path: Path, text: str, told: str
-) -> None:
+def test_bad_config_file_is_named_and_the_keys_that_are_known(tmp_path, text, told):
     config = tmp_path / "aino.toml"
     config.write_text(text + "\n")
     with pytest.raises(ConfigError, match=rf"aino\.toml.*{told}"):
         option_forms.load_toml(config)
 
 
-def test_thread_count_is_at_least_one_and_what_was_asked_for() -> None:
+def test_thread_count_is_at_least_one_and_what_was_asked_for():
     assert 1 <= EngineOptions().thread_count <= 4
     assert EngineOptions(threads=7).thread_count == 7

@@ -1,24 +1,23 @@
 """The stand-in for CuPy is stricter than CuPy, counts, and notices what a real device would not."""
 
 import sys
-from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks.cupy_table import table
 from engine.backend import get_backend
-from tests.strict_cupy import TABLE, Device, StreamOrderError, ndarray
+from tests.strict_cupy import TABLE, StreamOrderError, ndarray
 
 HALF = np.float16
 
 
 @pytest.fixture
-def xp(device: Device) -> Any:
+def xp(device):
     return sys.modules["cupy"]
 
 
-def test_no_conversion_and_no_mixture_is_implicit(xp: Any) -> None:
+def test_no_conversion_and_no_mixture_is_implicit(xp):
     array = xp.asarray(np.ones(3, np.float32))
     refused = [
         lambda: np.asarray(array),
@@ -47,7 +46,7 @@ def test_no_conversion_and_no_mixture_is_implicit(xp: Any) -> None:
     assert (array * np.float32(2)).dtype == np.float32
 
 
-def test_launches_copies_and_waits_are_counted_by_place(xp: Any, device: Device) -> None:
+def test_launches_copies_and_waits_are_counted_by_place(xp, device):
     array = xp.asarray(np.ones((4, 4), np.float32))
     device.counts.clear()
     total = (array @ array.T + 1).sum()
@@ -60,12 +59,10 @@ def test_launches_copies_and_waits_are_counted_by_place(xp: Any, device: Device)
     assert device.total("launch") == 5  # views are none
 
 
-def test_work_on_another_stream_must_be_waited_for(xp: Any, device: Device) -> None:
-    array, other, third = (
-        xp.zeros(4),
-        xp.cuda.Stream(non_blocking=True),
-        xp.cuda.Stream(non_blocking=True),
-    )
+def test_work_on_another_stream_must_be_waited_for(xp, device):
+    array = xp.zeros(4)
+    other = xp.cuda.Stream(non_blocking=True)
+    third = xp.cuda.Stream(non_blocking=True)
     with pytest.raises(StreamOrderError), other:
         array + 1
     device.null.synchronize()
@@ -82,13 +79,11 @@ def test_work_on_another_stream_must_be_waited_for(xp: Any, device: Device) -> N
     assert doubled.get().tolist() == [2, 2, 2, 2]
 
 
-def test_queued_copies_are_not_there_before_somebody_waits(device: Device) -> None:
+def test_queued_copies_are_not_there_before_somebody_waits(device):
     backend = get_backend("cupy")
-    lane, host, back = (
-        backend.lane(),
-        backend.pinned((3,), np.float32),
-        backend.pinned((3,), np.float32),
-    )
+    lane = backend.lane()
+    host = backend.pinned((3,), np.float32)
+    back = backend.pinned((3,), np.float32)
     with lane.block:
         there = backend.xp.zeros(3, np.float32)
         host[:] = 1, 2, 3
@@ -105,8 +100,9 @@ def test_queued_copies_are_not_there_before_somebody_waits(device: Device) -> No
     device.faults.clear()
 
 
-def test_memory_that_another_stream_uses_must_not_be_freed(xp: Any, device: Device) -> None:
-    array, other = xp.zeros(4), xp.cuda.Stream(non_blocking=True)
+def test_memory_that_another_stream_uses_must_not_be_freed(xp, device):
+    array = xp.zeros(4)
+    other = xp.cuda.Stream(non_blocking=True)
     xp.cuda.Device().synchronize()
     with other:
         kept = array + 1
@@ -117,14 +113,14 @@ def test_memory_that_another_stream_uses_must_not_be_freed(xp: Any, device: Devi
     device.faults.clear()
 
 
-def test_fused_functions_are_one_launch_and_elementwise(xp: Any, device: Device) -> None:
-    def good(x: Any, y: Any) -> Any:
+def test_fused_functions_are_one_launch_and_elementwise(xp, device):
+    def good(x, y):
         return xp.where(x > y, x, 0).astype(HALF) * 2
 
-    def indexed(x: Any, y: Any) -> Any:
+    def indexed(x, y):
         return x[0] + y
 
-    def valued(x: Any, y: Any) -> Any:
+    def valued(x, y):
         return x if float(y.sum()) else y
 
     x, y = xp.asarray(np.arange(3.0)), xp.asarray(np.ones(3))
@@ -136,5 +132,5 @@ def test_fused_functions_are_one_launch_and_elementwise(xp: Any, device: Device)
             xp.fuse()(bad)(x, y)
 
 
-def test_table_is_of_the_cupy_that_is_installed() -> None:
+def test_table_is_of_the_cupy_that_is_installed():
     assert table(pytest.importorskip("cupy")) == TABLE

@@ -71,9 +71,8 @@ def test_one_go_had_led_through_37_files_and_696_calls():
             go()
     session.handle("quit")
     session._close()
-    calls = min(
-        searches, key=Counter.total
-    )  # on a busy machine a search looks at the clock more often
+    # on a busy machine a search looks at the clock more often
+    calls = min(searches, key=Counter.total)
     assert calls["/engine/search/report.py"] > 5, "the search was seen"
     assert len(calls) <= MOST_FILES, dict(calls)
     assert calls.total() <= MOST_CALLS, calls

@@ -95,9 +95,8 @@ def _line_as_json(board: chess.Board, info: SearchInfo) -> dict[str, Any]:
     }
 
 
-parse = (
-    argparse.ArgumentParser.parse_intermixed_args
-)  # options may stand before and after the position
+# options may stand before and after the position
+parse = argparse.ArgumentParser.parse_intermixed_args
 
 EXAMPLES = """\
 examples:

@@ -22,10 +22,8 @@ _MOST_CP = 1000  # larger scores and mates count as this
 # of the log odds of winning, fitted by Lichess to games of people and Stockfish's centipawns
 _CP_SLOPE = 0.00368208
 _UNCERTAINTY = 1.0  # percent that an analysis gives away for its own faults
-_WINDOW = (
-    2,
-    8,
-)  # positions around a move in which volatility is measured; a tenth of the game within these limits
+# positions around a move in which volatility is measured; a tenth of the game within these limits
+_WINDOW = (2, 8)
 _WEIGHT = (0.5, 12.0)
 PHASE_NAMES = (later("opening"), later("middlegame"), later("endgame"))
 # Fitted to 184 players in 93 games, reviewed with 20,000 nodes a move: levels of Aino from 500 to

@@ -237,9 +237,8 @@ class _Output:
 
 
 def _output_files(base: Path) -> tuple[Path, Path]:
-    name = base.name.removesuffix(".pgn").removesuffix(
-        ".html"
-    )  # as people write who think of one of them
+    # as people write who think of one of them
+    name = base.name.removesuffix(".pgn").removesuffix(".html")
     return base.with_name(f"{name}.pgn"), base.with_name(f"{name}.html")
 
 

@@ -82,9 +82,8 @@ def game_section(
         replay=_replay(review),
         pgn=pgn,
     )
-    return f"{name}, {headers.get('Result', '*')}", Markup(
-        text
-    )  # a template made the text, so it is already escaped
+    # a template made the text, so it is already escaped
+    return f"{name}, {headers.get('Result', '*')}", Markup(text)
 
 
 def _side(side: chess.Color) -> str:

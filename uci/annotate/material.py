@@ -158,9 +158,8 @@ def unrest(board: chess.Board, line: Sequence[chess.Move], side: chess.Color) ->
     """
     before, after = board_after(board, *line[:-1]), board_after(board, *line)
     is_capture = bool(line) and before.is_capture(line[-1])
-    view = (
-        after if after.turn == side or is_capture else before
-    )  # before a quiet move: what was passed by
+    # before a quiet move: what was passed by
+    view = after if after.turn == side or is_capture else before
     if view.turn != side:
         return 0
     return max(gain_on(view, square) for square in chess.SquareSet(view.occupied_co[not side]))

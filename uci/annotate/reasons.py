@@ -50,10 +50,8 @@ _PLIES_TOLD = 3  # of a line within a sentence
 _ENDING_PIECES = 4
 _DECIDED_CP = 200
 _EVEN_CP = 125
-_LONG_MATE, _DEAR_CP = (
-    4,
-    450,
-)  # moves of a mate that explains little, unless it costs so many centipawns
+# moves of a mate that explains little, unless it costs so many centipawns
+_LONG_MATE, _DEAR_CP = (4, 450)
 
 
 @dataclass(frozen=True)
@@ -184,9 +182,8 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
         first = next(
             (at for at, move in enumerate(lines.better[:plies]) if boards[at].is_capture(move)), 0
         )
-        is_gift = first % 2 == 1 and not prey(
-            boards[first], lines.board.turn
-        )  # the other side need not take first
+        # the other side need not take first
+        is_gift = first % 2 == 1 and not prey(boards[first], lines.board.turn)
         ahead = lead(boards[-1], lines.board.turn)
         is_paid_for = lines.best_cp is not None and ahead > 0 and lines.best_cp < ahead * _FELT_CP
         is_won = lines.costs(better) and not is_gift and not is_paid_for
@@ -365,9 +362,8 @@ def is_sacrifice(board: chess.Board, line: Sequence[chess.Move]) -> bool:
         return True
     if len(line) < 3 or not after.is_capture(line[1]):
         return False
-    answered = (
-        4 if line[3:] and line[3].to_square == line[2].to_square else 3
-    )  # an answer may be taken back
+    # an answer may be taken back
+    answered = 4 if line[3:] and line[3].to_square == line[2].to_square else 3
     return (
         lead(board, board.turn) - lead(board_after(board, *line[:answered]), board.turn)
         >= _SACRIFICE

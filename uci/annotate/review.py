@@ -275,9 +275,8 @@ class _Known(NamedTuple):
 class _Look(NamedTuple):
     """What a search found out about a position."""
 
-    moves: tuple[
-        _Known, ...
-    ]  # those searched, the best one first; a finished game has one without a line
+    # those searched, the best one first; a finished game has one without a line
+    moves: tuple[_Known, ...]
     # P of each move, without hints: the policy's, which in a tree kept from the position before a
     # sparse network's butterfly history may have changed a little.
     priors: Mapping[chess.Move, float]
@@ -309,9 +308,10 @@ class _Reviewer:
             self._boards.append(board_after(self._boards[-1], move))
         last = self._boards[-1]
         is_drawn = game.headers.get("Result") == "1/2-1/2"
+        # as a draw
         self._claimed = (
             last if is_drawn and (last.is_repetition(3) or last.is_fifty_moves()) else None
-        )  # as a draw
+        )
         self._looks: list[_Look] = []
         self._found: dict[object, _Look] = {}  # by what was searched
         self._settled: dict[int, _Known] = {}  # by ply
@@ -412,9 +412,8 @@ class _Reviewer:
             and _mate(best, board.turn) < 0
             and len(lost) + 1 < board.legal_moves.count()
         ):
-            best = best._replace(
-                verdict=replace(best.verdict, mate=None)
-            )  # another move may escape the mate
+            # another move may escape the mate
+            best = best._replace(verdict=replace(best.verdict, mate=None))
         self._settled[ply] = best
         return ply - 1
 
@@ -438,9 +437,8 @@ class _Reviewer:
             return facts
         before, after = self._settled[ply], self._settled[ply + 1]
         judgement = judge(facts.loss, facts.chances[0], _allows_mate(before, after, facts.mover))
-        if judgement != BLUNDER and position_name(
-            self._boards[ply + 1]
-        ):  # known opening moves have no other mark
+        # known opening moves have no other mark
+        if judgement != BLUNDER and position_name(self._boards[ply + 1]):
             judgement = None
         if judgement is not None:
             marked = replace(facts, judgement=judgement)
@@ -464,9 +462,8 @@ class _Reviewer:
         """Other good moves than the best one, or else by how much that one is better than all
         others.
         """
-        limits = (
-            None if marked.judgement == INACCURACY else self._deep_limits
-        )  # a puzzle needs a sure answer
+        # a puzzle needs a sure answer
+        limits = None if marked.judgement == INACCURACY else self._deep_limits
         rest = self._look(marked.board, without=marked.best_line[:1], limits=limits).moves
         losses = {
             one.line[0]: marked.chances[0] - _chances(one.verdict, marked.mover)

@@ -112,9 +112,8 @@ def _corner(square: int, head: int, board: chess.Board) -> tuple[int, int]:
     return 9 * head + (file if board.turn else 7 - file), 7 - rank if board.turn else rank
 
 
-parse = (
-    argparse.ArgumentParser.parse_intermixed_args
-)  # options may stand before and after the position
+# options may stand before and after the position
+parse = argparse.ArgumentParser.parse_intermixed_args
 
 _DEFAULT_NODES = 100_000
 _THREAT_SHARE = 4  # the search of the opponent's threat gets one node in this many

@@ -74,9 +74,8 @@ class Level:
         if takes_back or board.fullmove_number <= _OPENING_MOVES or board.legal_moves.count() == 1:
             share = 0.2
         share *= random.Random(board.fen()).uniform(0.7, 1.3)
-        return min(
-            _SLOWEST_S, share * usual_ms / 1000, left_ms / 4000
-        )  # an increment comes after the move
+        # an increment comes after the move
+        return min(_SLOWEST_S, share * usual_ms / 1000, left_ms / 4000)
 
     def options(self, options: EngineOptions) -> EngineOptions:
         if self.alone:
@@ -101,9 +100,8 @@ class Level:
 
 
 DEFAULT_LEVEL = Level()
-HINT_LEVEL = Level(
-    movetime_s=1.0
-)  # of hints and answers to a draw: full strength, whatever Aino's level in the game
+# of hints and answers to a draw: full strength, whatever Aino's level in the game
+HINT_LEVEL = Level(movetime_s=1.0)
 # Set by hand on Stockfish's scale, as UCI_Elo. The comparisons with players and with Lichess are
 # estimates.
 NAMED_LEVELS = {"easy": Level(elo=800), "medium": Level(elo=1600), "hard": Level(elo=2000)}
@@ -143,9 +141,8 @@ def level_choices() -> list[tuple[str, str]]:
     likes = {elo: f", {_(like)}" for elo, like in _LIKE.items()}
     limited = [(f"elo {elo}", f"{elo}{likes.get(elo, '')}") for elo in elos]
     net = None
-    with contextlib.suppress(
-        NetFileError
-    ):  # of a broken manifest, which the engine reports when it loads
+    # of a broken manifest, which the engine reports when it loads
+    with contextlib.suppress(NetFileError):
         net = learned_alone()
     alone = (
         [(_ALONE, _("Learned alone, in {hours} hours", hours=net.get("hours", "?")))]

@@ -13,9 +13,8 @@ from engine.errors import MoveError
 from uci.language import _, later, own_letters, several, shown_moves, shows_own_letters
 
 _SIGNS = FIGURINES | str.maketrans(dict.fromkeys(DASHES, "-") | {"×": "x", ":": "x"})
-_NOISE = re.compile(
-    r'^\s*\d+[.…)\s]+|[-\s"“”„,;]+|[.!?+#]+$'
-)  # a move's number, and what stands in it and behind it
+# a move's number, and what stands in it and behind it
+_NOISE = re.compile(r'^\s*\d+[.…)\s]+|[-\s"“”„,;]+|[.!?+#]+$')
 _UCI_FORM = re.compile(r"[a-h][1-8][a-h][1-8][nbrqNBRQ]?")
 _SHORT, _LONG = "O-O", "O-O-O"
 _WINGS = dict.fromkeys(("short", "kingside", "king", "k"), _SHORT) | dict.fromkeys(
@@ -43,13 +42,11 @@ def read_human_move(board: chess.Board, text: str) -> chess.Move:
     cleaned = _castling(board, written) or _NOISE.sub("", written)
     if _UCI_FORM.fullmatch(cleaned):
         return _from_squares(board, cleaned.lower(), text)
-    letters = (
-        own_letters() if FIGURINES.keys().isdisjoint(map(ord, text)) else {}
-    )  # a figurine is no letter
+    # a figurine is no letter
+    letters = own_letters() if FIGURINES.keys().isdisjoint(map(ord, text)) else {}
     english, own = _san_candidates(cleaned, {}), _san_candidates(cleaned, letters)
-    is_own_first = (
-        shows_own_letters.get() and not cleaned[:1].islower()
-    )  # which may be a pawn's file
+    # which may be a pawn's file
+    is_own_first = shows_own_letters.get() and not cleaned[:1].islower()
     words = [*own, *english] if is_own_first else [*english, *own]
     known = [
         (word, found)
@@ -76,9 +73,8 @@ def read_human_move(board: chess.Board, text: str) -> chess.Move:
         if isinstance(move, chess.Move)
     }
     names = [chess.piece_name(piece.piece_type) for piece in pieces.values() if piece is not None]
-    if (
-        len(pieces) > 1 and "pawn" not in names and not is_own_first
-    ):  # a rook's Rd1, in French the king's
+    # a rook's Rd1, in French the king's
+    if len(pieces) > 1 and "pawn" not in names and not is_own_first:
         moves = ", ".join(
             f"{_(name)} {board.uci(move)}" for name, move in zip(names, pieces, strict=True)
         )
@@ -91,9 +87,8 @@ def _parsed(board: chess.Board, word: str) -> chess.Move | ValueError:
     meant otherwise.
     """
     try:
-        return board.parse_san(word) or chess.InvalidMoveError(
-            word
-        )  # python-chess reads a null move from Z0 and 0000
+        # python-chess reads a null move from Z0 and 0000
+        return board.parse_san(word) or chess.InvalidMoveError(word)
     except ValueError as error:
         match = re.match(r"[a-h]x?([a-h][1-8])", word)
         if match is None or not isinstance(error, chess.IllegalMoveError):

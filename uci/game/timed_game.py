@@ -37,9 +37,8 @@ class Setup:
         None  # Aino's for each colour; None where nothing tells it
     )
     clock: GameClock | None = None
-    clock_times: Mapping[int, float] = field(
-        default_factory=dict
-    )  # seconds left to the mover after each ply
+    # seconds left to the mover after each ply
+    clock_times: Mapping[int, float] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)  # of a game of others
     source: chess.pgn.Game | None = None  # that game, with what its author wrote into it
     seen_by: chess.Color | None = None  # the side that a board for analysis shows below

@@ -240,7 +240,8 @@ class Catalogue:
         return [self._row(game) for game in games[offset : offset + PAGE]], len(games)
 
     def _row(self, game: Game) -> dict[str, Any]:
-        copy, accuracy = game.fullest, self._accuracy(game)
+        copy = game.fullest
+        accuracy = self._accuracy(game)
         shown = {name: getattr(game, name) for name in _SHOWN}
         told = {f"accuracy_{side}": accuracy.get(side) for side in ("white", "black")}
         file = printable(copy.file)
@@ -352,7 +353,8 @@ def _game_of(key: str, found: FoundGame, opening: str, age: tuple[int, int]) -> 
     time = f" {tags['UTCTime']}" if len(day) == _DAY and "UTCTime" in tags else ""
     white, black = tags.get("White", "?"), tags.get("Black", "?")
     if white == black == "?":  # a chapter of a study
-        white, black = game_name(tags), ""
+        white = game_name(tags)
+        black = ""
     told = [day, day.replace(".", "-"), white, black, opening]  # the list shows days with dashes
     told += [tags.get(name, "") for name in _SEARCHED]
     return Game(

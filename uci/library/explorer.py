@@ -37,7 +37,8 @@ class Explorer:
 
     def explore(self, board: chess.Board) -> list[Continuation]:
         """Return the continuations of a position, the most frequent first."""
-        plies, rows = len(board.move_stack), self._reaching(board)
+        plies = len(board.move_stack)
+        rows = self._reaching(board)
         rows = rows[self._moves[rows, plies] != 0] if plies < KEPT_PLIES else rows[:0]
         found = []
         for code in np.unique(self._moves[rows, plies]) if len(rows) else ():
@@ -57,9 +58,8 @@ class Explorer:
         position.
         """
         plies = len(board.move_stack)
-        if (
-            plies > KEPT_PLIES or board.root() != chess.Board() or not all(board.move_stack)
-        ):  # a pass is in no game
+        # a pass is in no game
+        if plies > KEPT_PLIES or board.root() != chess.Board() or not all(board.move_stack):
             return np.zeros(0, np.int64)
         begun = self._moves[:, :plies]
         wanted = np.array([*codes_of(board.root(), board.move_stack)], np.uint16)
@@ -78,7 +78,9 @@ def _reach(orders: list[list[int]], board: chess.Board) -> Iterator[bool]:
     """Yield whether each order of moves reaches a position; what it shares with the one before is
     played once.
     """
-    played, before, wanted = chess.Board(), list[int](), board.epd()
+    played = chess.Board()
+    before = list[int]()
+    wanted = board.epd()
     for moves in orders:
         shared = next(
             (n for n, (one, other) in enumerate(zip(before, moves, strict=False)) if one != other),

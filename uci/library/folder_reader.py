@@ -142,7 +142,8 @@ class FolderReader:
         self, file: str, namer: OpeningNamer, progress: _Progress, problems: list[str]
     ) -> Steps:
         """Read a file: a new one is listed step by step, one that has changed all at once."""
-        path, faults = self._folder / file, list[str]()
+        path = self._folder / file
+        faults = list[str]()
         is_new = not self._catalogue.has_file(file)
         found = list[tuple[FoundGame, str]]()
         begun = awake_s()

@@ -86,7 +86,8 @@ def _key_of(tags: Mapping[str, str], start: str, moves: bytes) -> str:
 
 def _played(game: chess.pgn.Game) -> tuple[str, bytes]:
     """Return the start of a game, as `FoundGame` has it, and its moves."""
-    board, codes = game.board(), list[int]()
+    board = game.board()
+    codes = list[int]()
     start = _start(board)
     for move in game.mainline_moves():
         codes.append(encode_move(board, move) if move else 0)
@@ -106,7 +107,8 @@ def find_games(path: Path, faults: list[str] | None = None) -> Iterator[FoundGam
     Raises DataError.
     """
     with reading(path), open_unpacked(path) as (stream, _):
-        text, faults = _KeptText(stream), [] if faults is None else faults
+        text = _KeptText(stream)
+        faults = [] if faults is None else faults
         for game in _read_fast(text, faults):
             if (
                 game.moves
@@ -144,7 +146,8 @@ def game_in(text: str) -> FoundGame:
 class _KeptText(GameText):
     """A text that keeps what was read since the end of the latest game that was taken from it."""
 
-    _kept, _since = b"", 0
+    _kept = b""
+    _since = 0
 
     def more(self) -> None:
         gone = self.data[max(0, self._since - self.dropped) : self.at]
@@ -154,7 +157,9 @@ class _KeptText(GameText):
     def take(self, end: int) -> tuple[int, str, bytes]:
         """Return where the game begins that ends at a place, the digest of its text, and the text."""
         text = self._kept + self.data[max(0, self._since - self.dropped) : end - self.dropped]
-        begin, self._kept, self._since = self._since, b"", end
+        begin = self._since
+        self._kept = b""
+        self._since = end
         return begin, digest_of(text), text
 
 

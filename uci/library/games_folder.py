@@ -28,7 +28,8 @@ class GamesFolder:
     """A folder and what is known of it, for one thread."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.own_names = folder, OwnNames(folder)
+        self.folder = folder
+        self.own_names = OwnNames(folder)
         self.catalogue = Catalogue()
         self.reviews = Reviews(folder, self.catalogue)
         self._reader = FolderReader(folder, self.catalogue)
@@ -100,7 +101,8 @@ class GamesFolder:
         The review goes with the last game of its line. Returns a sentence on the copies that stay,
         "" where none does, and the keys of the puzzles that go. Raises DataError.
         """
-        game, copy = self.catalogue.game(key), self.catalogue.copy(key, text)
+        game = self.catalogue.game(key)
+        copy = self.catalogue.copy(key, text)
         self._change(key, copy, changes.delete)
         if game.copies:
             one = later("{count} equal game stays, in {file}.")

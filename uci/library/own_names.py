@@ -34,7 +34,8 @@ class OwnNames:
 
     def read(self) -> list[str]:
         """Read what other programs may have changed; return what is wrong with the file."""
-        told, problem = list[str](), ""
+        told = list[str]()
+        problem = ""
         try:
             found = json.loads(self._path.read_text(encoding="utf-8"))
             if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
@@ -44,7 +45,8 @@ class OwnNames:
             pass
         except (OSError, ValueError, RecursionError) as error:
             problem = f"{printable(self._path)}: {error}"
-        self.is_told, self._is_damaged = not problem and self._path.exists(), bool(problem)
+        self.is_told = not problem and self._path.exists()
+        self._is_damaged = bool(problem)
         self.told = [name.strip() for name in told if name.strip()]
         return [problem] if problem else []
 

@@ -48,7 +48,9 @@ class PuzzleFile:
     """
 
     def __init__(self, folder: Path, now: Callable[[], float]) -> None:
-        self._path, self._copy, self._now = folder / FILE, folder / COPY, now
+        self._path = folder / FILE
+        self._copy = folder / COPY
+        self._now = now
         self.problem = ""
         try:
             folder.mkdir(parents=True, exist_ok=True)

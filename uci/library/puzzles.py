@@ -57,7 +57,8 @@ class Puzzle:
         _key, date, players = (*self.game.split(" ", 2), "", "")[:3]
         if self.source == "mine":
             names = " – ".join(_(name) if name == PERSON else name for name in players.split(" – "))
-            game, move = ", ".join(filter(None, (names, date))), self.fen.split()[-1]
+            game = ", ".join(filter(None, (names, date)))
+            move = self.fen.split()[-1]
             return (
                 _("From {game}, move {move}.", game=game, move=move)
                 if game

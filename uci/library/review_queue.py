@@ -49,16 +49,15 @@ class BackgroundReviews:
         tell: Callable[[], None] = lambda: None,
         is_busy: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._worker, self._load, self._tell, self._is_busy, self._limits = (
-            worker,
-            load,
-            tell,
-            is_busy,
-            limits,
-        )
+        self._worker = worker
+        self._load = load
+        self._tell = tell
+        self._is_busy = is_busy
+        self._limits = limits
         self._place = worker.folder / REVIEWS
         self._job: SearchJob[None] | None = None
-        self._running, self._share = "", 0.0
+        self._running = ""
+        self._share = 0.0
         self.problem = ""  # of the latest review that failed
 
     @property
@@ -126,12 +125,14 @@ class BackgroundReviews:
             self.problem = failure(error)
         finally:
             lock.release()
-            self._running, self._share = "", 0.0
+            self._running = ""
+            self._share = 0.0
             self._tell()
 
     def _review(self, engine: Engine, wish: Path, job: SearchJob[None]) -> None:
         key = wish.name.removesuffix(WISH)
-        self._running, self._share = key, 0.0
+        self._running = key
+        self._share = 0.0
 
         def wait() -> None:
             while self._is_busy() and not job.stopped:

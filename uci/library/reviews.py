@@ -67,7 +67,8 @@ class KeptReview:
             kept = json.loads(path.read_text(encoding="utf-8"))
             found = read_text_games(kept["game"], path.stem)
             game = next(one.game for one in found if one.number)
-            board, moves = game.board(), list[MoveReview]()
+            board = game.board()
+            moves = list[MoveReview]()
             for move, packed in zip(game.mainline_moves(), kept["moves"], strict=False):
                 moves.append(_unpack(board, move, packed))
                 board = board_after(board, move)
@@ -171,10 +172,9 @@ def _pack(move: MoveReview) -> list[Any]:
 def _unpack(board: chess.Board, move: chess.Move, packed: list[Any]) -> MoveReview:
     before, after = map(_verdict, packed[:2])
     best, reply, good = (tuple(map(chess.Move.from_uci, line.split())) for line in packed[2:5])
-    gap, judgement = (
-        packed[6],
-        _JUDGEMENTS.get(packed[-1]),
-    )  # reviews of version 1.0 have another fact between them
+    # reviews of version 1.0 have another fact between them
+    gap = packed[6]
+    judgement = _JUDGEMENTS.get(packed[-1])
     return MoveReview(
         len(board.move_stack) + 1, board, move, before, after, best, judgement, reply, gap, good
     )

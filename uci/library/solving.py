@@ -38,7 +38,8 @@ class Attempt:
 
     def play(self, move: chess.Move) -> None:
         """Try a legal move."""
-        ply, self.failed = len(self.board.move_stack), None
+        ply = len(self.board.move_stack)
+        self.failed = None
         if not self.puzzle.accepts(self.board, move, ply):
             self._note(False)
             self.failed = move
@@ -50,10 +51,8 @@ class Attempt:
         if self.board.is_checkmate() or ply + 1 >= len(self.puzzle.moves):
             solved_at_once = not self._is_noted
             self._note(True)
-            self.is_over, self.says = (
-                True,
-                _("Solved!") if solved_at_once else _("Solved, at a later try."),
-            )
+            self.is_over = True
+            self.says = _("Solved!") if solved_at_once else _("Solved, at a later try.")
             return
         reply = chess.Move.from_uci(self.puzzle.moves[ply + 1])
         self.says = _(

@@ -31,25 +31,17 @@ from uci.library.puzzles import SET, Puzzle, read_lichess, read_set, themes_of
 from uci.library.wanted import day_of
 from uci.terminal.author_notes import game_name
 
-BOXES_DAYS = (
-    1,
-    3,
-    7,
-    14,
-    30,
-    60,
-    120,
-)  # days until a puzzle of each box comes back; Leitner's idea, days set by hand
+# days until a puzzle of each box comes back; Leitner's idea, days set by hand
+BOXES_DAYS = (1, 3, 7, 14, 30, 60, 120)
 _DAY_S = 86_400.0
 # A puzzle that would wait longer than its box does was answered while the clock was ahead.
 _WAITS = " ".join(f"WHEN {box} THEN {days * _DAY_S}" for box, days in enumerate(BOXES_DAYS))
 _DUE = f"(due <= ? OR due > ? + CASE box {_WAITS} END)"
 _ROW = "fen, moves, source, rating, deviation, game, themes"
 _BAND = 200  # rating points that are counted together
-_BATCH, _NEAR = (
-    1000,
-    150.0,
-)  # puzzles taken up at a time; rating points between oneself and a new puzzle
+# puzzles taken up at a time; rating points between oneself and a new puzzle
+_BATCH = 1000
+_NEAR = 150.0
 
 
 @dataclass(frozen=True)
@@ -153,7 +145,8 @@ class Trainer:
 
         def skip(why: str) -> None:
             nonlocal skipped, fault
-            skipped, fault = skipped + 1, fault or f"{name}:{why}"
+            skipped = skipped + 1
+            fault = fault or f"{name}:{why}"
 
         puzzles = read_lichess(path, on_fault=skip)
         while some := list(itertools.islice(puzzles, _BATCH)):
@@ -214,7 +207,8 @@ class Trainer:
         is_near = (least, most) == (0, MOST_RATING)
         found = self._chosen(self._passed, rule, values, is_near)
         if found is None:  # all were passed by: another round begins, with another than the last
-            last, self._passed = self._passed[-1:], list[str]()
+            last = self._passed[-1:]
+            self._passed = list[str]()
             found = self._chosen(last, rule, values, is_near)
         if found is None:
             found = self._chosen([], rule, values, is_near)
@@ -226,7 +220,8 @@ class Trainer:
         self, passed: list[str], chosen: str, of: list[Any], is_near: bool
     ) -> Puzzle | None:
         """Return the first puzzle that a rule of SQL chooses, but for some."""
-        near, within = self.standing.rating.points, _NEAR if is_near else MOST_RATING
+        near = self.standing.rating.points
+        within = _NEAR if is_near else MOST_RATING
         for rule, values in (
             (f"{_DUE} ORDER BY due", [self._now()] * 2),
             ("box < 0 AND source = 'mine' ORDER BY rowid DESC", []),
@@ -259,11 +254,10 @@ class Trainer:
             row = self._base.execute(
                 "SELECT rating, deviation, volatility, box FROM puzzles WHERE key = ?", [puzzle.key]
             ).fetchone()
-            other, box = Rating(*row[:3]), min(row[3] + 1, len(BOXES_DAYS) - 1) if solved else 0
-            mine, theirs = (
-                standing.rating.after(solved, other),
-                other.after(not solved, standing.rating),
-            )
+            other = Rating(*row[:3])
+            box = min(row[3] + 1, len(BOXES_DAYS) - 1) if solved else 0
+            mine = standing.rating.after(solved, other)
+            theirs = other.after(not solved, standing.rating)
             streak = standing.streak + 1 if solved else 0
             self._base.execute(
                 "UPDATE puzzles SET rating = ?, deviation = ?, volatility = ?, box = ?, due = ? WHERE key = ?",
@@ -322,10 +316,8 @@ def _kept_puzzles(path: Path) -> Iterator[Puzzle]:
         day = day_of(found.tags.get("Date", ""))
         game = f"{line_of_review(path, review['game'])} {day} {game_name(found.tags)}"
         for kept in review["puzzles"]:
-            board, moves = (
-                parse_fen(kept["fen"]),
-                [chess.Move.from_uci(move) for move in kept["moves"]],
-            )
+            board = parse_fen(kept["fen"])
+            moves = [chess.Move.from_uci(move) for move in kept["moves"]]
             if moves and board.is_legal(moves[0]):
                 yield Puzzle(
                     kept["fen"], tuple(kept["moves"]), game=game, themes=themes_of(board, moves)

@@ -66,17 +66,15 @@ def place_of(options: EngineOptions, needed: str) -> Place:
         return NOWHERE
     deciding: dict[str, Any] = {"preset": options.preset}
     deciding["threads"] = min(2, options.thread_count)
-    deciding["tactical_nodes"] = float(
-        options.tactical_nodes > 0
-    )  # Whether there are hints, not how much.
+    # Whether there are hints, not how much.
+    deciding["tactical_nodes"] = float(options.tactical_nodes > 0)
     chosen = (
         {field: getattr(options, field) for field in _ENGINE_FIELDS}
         | deciding
         | {"hash_mib": COMPILER_HASH_MIB}
     )
-    if (
-        ":" in options.evaluator
-    ):  # Somebody's code runs in our process alone: others wait for the compiler.
+    # Somebody's code runs in our process alone: others wait for the compiler.
+    if ":" in options.evaluator:
         chosen |= {"evaluator": STAND_IN, "weights_file": EngineOptions().weights_file}
     if needed.endswith(ANY_NETWORK):  # A large network would be loaded twice, and take its time.
         chosen |= {
@@ -161,9 +159,8 @@ class Preparation:
         "" for nothing.
         """
         status = 0 if self._compiler is None else self._compiler.poll()
-        if (
-            self._place.is_compiled or status == 0
-        ):  # It is 0 where none could be started or nothing can be kept.
+        # It is 0 where none could be started or nothing can be kept.
+        if self._place.is_compiled or status == 0:
             self.finished = True
         elif status == LOCKED:
             if time.monotonic() - self._tried >= _AGAIN_S:

@@ -155,9 +155,8 @@ def main(folder: str, name: str, choice: str, part: str = "") -> int:
             _compile_hints(place)
         return 0
     lock = FileLock(place.lock)
-    with contextlib.suppress(
-        OSError
-    ):  # a full disk, or a file system without locks: two compilers cost time only
+    # a full disk, or a file system without locks: two compilers cost time only
+    with contextlib.suppress(OSError):
         if not lock.try_acquire():
             return LOCKED
     try:
@@ -236,9 +235,8 @@ def _end_with_parent() -> None:
     """End this process once its standard input does: the parent holds the other end, whatever kills
     it.
     """
-    while os.read(
-        sys.stdin.fileno(), 1
-    ):  # A stream would be locked when Python ends, which then aborts.
+    # A stream would be locked when Python ends, which then aborts.
+    while os.read(sys.stdin.fileno(), 1):
         pass
     os._exit(1)
 

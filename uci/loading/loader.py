@@ -28,11 +28,8 @@ _REFUSALS = (AinoError, MemoryError, OSError)  # Errors by which the engine refu
 _INSTEAD: dict[str, tuple[Value, ...]] = {
     "hash_mib": (EngineOptions().hash_mib, SMALLEST_HASH_MIB),
     "weights_file": (EngineOptions().weights_file,),
-    "evaluator": (
-        "auto",
-        "hybrid",
-        "material",
-    ),  # auto takes the shipped sparse net, hybrid the shipped tower
+    # auto takes the shipped sparse net, hybrid the shipped tower
+    "evaluator": ("auto", "hybrid", "material"),
     "backend": ("auto", "numpy"),
     "book_file": ("",),
 }
@@ -109,9 +106,8 @@ def _instead(
     """Return the options to try after this refusal, with a message. Raises DemandRefused, or the
     error again.
     """
-    unnamed = (
-        "hash_mib" if isinstance(error, MemoryError) else _LAST_RESORT
-    )  # NumPy has a MemoryError of its own
+    # NumPy has a MemoryError of its own
+    unnamed = "hash_mib" if isinstance(error, MemoryError) else _LAST_RESORT
     fault = getattr(error, "option", "") or unnamed
     # NumPy's own error tells of an array.
     told = f"Hash {options.hash_mib} does not fit into memory" if hasattr(error, "shape") else error

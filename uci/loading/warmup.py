@@ -46,9 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
         for evaluator in EVALUATORS:
             try:
                 with Engine(replace(options, evaluator=evaluator)) as engine:
-                    chosen.setdefault(
-                        kernels_needed(engine.evaluator), engine.options
-                    )  # `auto` is one of the others.
+                    # `auto` is one of the others.
+                    chosen.setdefault(kernels_needed(engine.evaluator), engine.options)
             except NetFileError as error:
                 console.print(
                     f"no {evaluator} evaluator: {error}",

@@ -111,9 +111,8 @@ def run(arguments: argparse.Namespace) -> int:
     options = options_from_flags(
         arguments, EngineOptions(multi_pv=USUAL_LINES if arguments.web else 1)
     )
-    if (
-        arguments.pgn
-    ):  # Behind UTF-16, which has NUL bytes, the games that are added in UTF-8 would be no text.
+    # Behind UTF-16, which has NUL bytes, the games that are added in UTF-8 would be no text.
+    if arguments.pgn:
         check_earlier(
             arguments.pgn,
             lambda one: kind_of(one.read(LOOKED_AT).replace(b"\0", b"\1")) == GAMES,
@@ -194,9 +193,8 @@ def _chosen(saved: Setup, arguments: argparse.Namespace, options: EngineOptions)
     """Return the game to play from a position, which may be a saved game's: flags go before what
     that one says.
     """
-    is_limited = (
-        options.limit_strength or arguments.elo is not None
-    )  # the engine's own options may limit its strength
+    # the engine's own options may limit its strength
+    is_limited = options.limit_strength or arguments.elo is not None
     level = Level(elo=options.elo) if is_limited else None
     level = level if arguments.level is None else parse_level(arguments.level)
     levels = dict(

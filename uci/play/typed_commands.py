@@ -41,9 +41,8 @@ class Command:
 
 
 def _help(game: TerminalGame, argument: str) -> None:
-    lines = {
-        f"{command.form:15} {_(command.help)}": None for command in TYPED_COMMANDS.values()
-    }  # aliases add no line
+    # aliases add no line
+    lines = {f"{command.form:15} {_(command.help)}": None for command in TYPED_COMMANDS.values()}
     game.say("\n".join([_(_MOVES_FORM), *lines]))
 
 

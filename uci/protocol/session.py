@@ -34,10 +34,8 @@ if TYPE_CHECKING:
     from uci.protocol.position import PositionKeeper
 
 PROGRESS_INTERVAL_S = 2.0  # time between progress messages while the engine loads
-_OWED = {
-    "isready": "readyok",
-    "go": "bestmove (none)",
-}  # without this answer, after an error too, a GUI waits for ever
+# without this answer, after an error too, a GUI waits for ever
+_OWED = {"isready": "readyok", "go": "bestmove (none)"}
 QUIT_TIMEOUT_S = 2.0  # a search still running after this time ends with the process
 
 
@@ -155,9 +153,8 @@ class Session:
             )
         elif option.type == "button":
             self._ucinewgame("")
-        elif (
-            value is None and option.type != "string"
-        ):  # Cute Chess writes an empty text as no value
+        elif value is None and option.type != "string":
+            # Cute Chess writes an empty text as no value
             raise ConfigError(
                 f"setoption: no value for {option.name}, expected {option.range_text}"
             )
@@ -254,9 +251,8 @@ class Session:
             self.writer.info("eval: wait for the end of the search")
         else:
             engine = self._ready_engine()
-            engine.set_options(
-                replace(engine.options, analyse_mode=True)
-            )  # without book and level, for this command
+            # without book and level, for this command
+            engine.set_options(replace(engine.options, analyse_mode=True))
             if getattr(engine, "is_prepared", True):
                 self.writer.line(*evaluation_lines(engine, self._board()))
             else:
@@ -308,9 +304,9 @@ class Session:
             with self._signs_of_life():
                 change_engine(self._engine, self.options, self.writer.info, self._demanded)
         from engine.cli.machine import physical_memory_mib
-        from uci.loading.patient import (
-            PatientEngine,
-        )  # with the engine, which has been imported by now
+
+        # with the engine, which has been imported by now
+        from uci.loading.patient import PatientEngine
 
         engine = self._engine
         if isinstance(engine, PatientEngine):

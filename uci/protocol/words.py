@@ -93,9 +93,8 @@ def split_command(line: str, commands: Container[str]) -> tuple[str, str]:
     """
     rest = line.strip()
     while rest:
-        word, *after = rest.split(
-            maxsplit=1
-        )  # splits at any white space, because some programs send tabs
+        # splits at any white space, because some programs send tabs
+        word, *after = rest.split(maxsplit=1)
         rest = after[0] if after else ""
         if word in commands:
             return word, rest

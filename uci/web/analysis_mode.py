@@ -19,9 +19,8 @@ from uci.web.shelf import Shelf
 from uci.web.snapshot import legal, lines_of, verdict_at_end
 from uci.web.table import Table
 
-_FIRST_LOOK = Limits(
-    movetime_ms=150
-)  # the first lines of an analysis come after this; later ones each second
+# the first lines of an analysis come after this; later ones each second
+_FIRST_LOOK = Limits(movetime_ms=150)
 
 # ---- requests ------------------------------------------------------------------------------------
 
@@ -94,7 +93,8 @@ def refute(session: BoardSession) -> None:
 
 
 async def _refute(session: BoardSession, attempt: Attempt, failed: chess.Move) -> None:
-    board, result = attempt.refuted, None
+    board = attempt.refuted
+    result = None
     if any(board.legal_moves):
         result = await session.engine.search(board, session.for_analysis, REFUTATION)
         if result is None:

@@ -97,7 +97,8 @@ class BoardSession:
         self.table = self._lay(Table(setup))
         if setup.levels is not None:
             self.choice = Choice.of(self.table)
-        self.shows_lines, self.line_count = True, services.line_count
+        self.shows_lines = True
+        self.line_count = services.line_count
         self.review = Review()
         self.reviewed: tuple[Table, Review] | None = None  # the table that was reviewed last
         self.hinted: dict[str, Any] | None = None  # the latest hint
@@ -105,7 +106,8 @@ class BoardSession:
         self._tasks: set[asyncio.Task[bool]] = set()
         self._flag: asyncio.TimerHandle | None = None
         self._soon: asyncio.TimerHandle | None = None  # until a save
-        self._latest_save, self._took_s = SearchJob[str](), 0.0
+        self._latest_save = SearchJob[str]()
+        self._took_s = 0.0
         self._saved = ""  # where the game is that was saved last, or why it could not be saved
         self._is_known = False  # whether the page has the moves of this table
         self.is_working = False  # whether a thread works on a request, and the others wait
@@ -123,7 +125,8 @@ class BoardSession:
 
     def arrive(self) -> None:
         """Take note that a page has come to the board."""
-        self._loop, self._is_known = asyncio.get_running_loop(), False
+        self._loop = asyncio.get_running_loop()
+        self._is_known = False
         if self.shelf is not None:
             self.shelf.arrive()
 
@@ -218,7 +221,8 @@ class BoardSession:
         table.wait(self.table.is_waiting)  # The page may be gone.
         self.table = self._lay(table)
         self.set_review(Review())
-        self._is_known, self._saved = False, ""
+        self._is_known = False
+        self._saved = ""
         self.changed()
         for text in notes:  # now, because the page says first what has changed
             self.say(text)
@@ -256,7 +260,9 @@ class BoardSession:
         table, earlier = self.table, self._latest_save
         if not table.is_worth_saving:
             return None
-        record, before, version = table.record(), table.saved, table.saved_version
+        record = table.record()
+        before = table.saved
+        version = table.saved_version
         table.saved, table.saved_version = record, table.version
 
         def save(job: SearchJob[str]) -> str:
@@ -289,7 +295,8 @@ class BoardSession:
                 table.kept_apart = reason
                 self._from_thread(self.say, told)
             return told
-        table.kept, table.kept_apart = (table.kept[0], digest), ""
+        table.kept = (table.kept[0], digest)
+        table.kept_apart = ""
         return _("The game is saved in {path}", path=path)
 
     def _save(self, tells: bool = False) -> None:

@@ -84,7 +84,9 @@ def _on_node(
     return act
 
 
-_WORD, _POSITION, _TEXT = _text(LONGEST["word"]), _text(LONGEST["position"]), _text(_LONGEST_NAME)
+_WORD = _text(LONGEST["word"])
+_POSITION = _text(LONGEST["position"])
+_TEXT = _text(_LONGEST_NAME)
 _SIDE: Check = lambda value: value in ("white", "black", "random", "none")  # noqa: E731 - a row like the others
 _COLOUR: Check = lambda value: value in COLOURS.values()  # noqa: E731
 _SQUARE = _number(0, 63)
@@ -216,7 +218,8 @@ class Conductor(BoardSession):
 
     def on_idle(self) -> None:
         """Do what was asked for meanwhile."""
-        waiting, self._waiting = self._waiting, []
+        waiting = self._waiting
+        self._waiting = []
         for text in waiting:
             self.receive(text)
 

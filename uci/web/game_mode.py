@@ -91,9 +91,8 @@ async def _advice(session: BoardSession, table: Table, board: chess.Board) -> Se
     of the table.
     """
     await session.be_loaded()
-    async with (
-        session.advising
-    ):  # A search that something else stops, such as another level, begins anew.
+    # A search that something else stops, such as another level, begins anew.
+    async with session.advising:
         while table is session.table and table.is_human_turn and table.board == board:
             if (result := await _search(session, board, HINT_LEVEL)) is not None:
                 return result
@@ -178,7 +177,9 @@ async def reply(session: BoardSession) -> None:
 
 async def _answer(session: BoardSession, table: Table) -> SearchResult | None:
     """Return what Aino plays: a known opening, or what a search finds at a human pace."""
-    begun, board, rng = awake_s(), table.board.copy(), session.services.rng
+    begun = awake_s()
+    board = table.board.copy()
+    rng = session.services.rng
     clock = table.clock.limits() if table.clock is not None else None
     known = book_move(board, rng) if rng is not None and not table.level.alone else None
     result = (

@@ -62,7 +62,8 @@ async def serve_board(
     say(console, f"{who} " + _("Games are saved in {path}. Ctrl-C here ends Aino.", path=path))
     if server.is_open:
         _draw_code(console, server.url)
-    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
     try:
         with handling_signals(
             "SIGINT SIGHUP SIGTERM", lambda *_: loop.call_soon_threadsafe(ended.set)

@@ -18,9 +18,8 @@ from uci.terminal.author_notes import Shape, drawn_by, notes_at, with_author_tex
 from uci.terminal.opening_names import position_name
 
 _NAMED_PLIES = 40  # of a line, in which openings are looked for
-_GLYPHS = range(
-    chess.pgn.NAG_GOOD_MOVE, chess.pgn.NAG_DUBIOUS_MOVE + 1
-)  # of which a move has one at most
+# of which a move has one at most
+_GLYPHS = range(chess.pgn.NAG_GOOD_MOVE, chess.pgn.NAG_DUBIOUS_MOVE + 1)
 
 Facts = dict[str, Any]  # of a node, as plain JSON types
 _UNWRITTEN: Facts = {"note": "", "drawn": [], "clock": None}
@@ -119,10 +118,8 @@ class MoveTree:
         siblings.remove(node)
         siblings.insert(rank, node)
         for child in siblings[:1]:  # PGN has no room for words before a move of the main line
-            child.comment, child.starting_comment = (
-                f"{child.starting_comment} {child.comment}".strip(),
-                "",
-            )
+            child.comment = f"{child.starting_comment} {child.comment}".strip()
+            child.starting_comment = ""
             self._describe(child)
         self._changed(node.parent)
 
@@ -169,7 +166,8 @@ class MoveTree:
         while todo:
             mine, copy = todo.pop()
             copy.comment = f"{mine.comment} {copy.comment}".strip()
-            copy.starting_comment, copy.nags = mine.starting_comment, set(mine.nags)
+            copy.starting_comment = mine.starting_comment
+            copy.nags = set(mine.nags)
             todo += zip(mine.variations, copy.variations, strict=False)
             more = mine.variations[len(copy.variations) :]
             if more and copy is before and isinstance(copy, chess.pgn.ChildNode):

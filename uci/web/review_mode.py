@@ -42,7 +42,9 @@ async def _review(session: BoardSession, table: Table) -> None:
         if session.review.is_running and table is session.table:
             session.set_review(replace(session.review, done=done, total=of))
 
-    limits, game, moves = session.services.review_limits, table.record(), table.moves
+    limits = session.services.review_limits
+    game = table.record()
+    moves = table.moves
     try:
         reviewed = await session.engine.review(game, session.for_analysis, limits, on_ply)
     except Exception:

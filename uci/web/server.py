@@ -47,11 +47,10 @@ _LARGEST_FILE = 1 << 36  # bytes
 _EMPTY_S = 2.0
 _ONCE_S = 300.0  # within which a browser has to start
 _PING_S = 15.0  # a browser that vanished without closing its socket is noticed after this time
-_LANGUAGE, _LETTERS, _KEPT_S = (
-    "aino-language",
-    "aino-letters",
-    31_536_000,
-)  # cookies for choices, kept for a year
+# cookies for choices, kept for a year
+_LANGUAGE = "aino-language"
+_LETTERS = "aino-letters"
+_KEPT_S = 31_536_000
 _GONE = 4000  # close code of a socket that is one tab too many
 
 
@@ -71,7 +70,9 @@ class WebServer:
     ) -> None:
         self.host = host
         self.token = secrets.token_urlsafe(24)
-        self._once, self._once_until = "", 0.0  # the address that leads to the page once
+        # the address that leads to the page once
+        self._once = ""
+        self._once_until = 0.0
         self.tabs: list[BoardSocket] = []  # the first one is at the board
         self.conductor = conductor_for(self._tell)
         self._on_empty = on_empty
@@ -114,7 +115,8 @@ class WebServer:
         """Return an address that leads to the page once, within some minutes. The one before is
         dead.
         """
-        self._once, self._once_until = secrets.token_urlsafe(24), awake_s() + _ONCE_S
+        self._once = secrets.token_urlsafe(24)
+        self._once_until = awake_s() + _ONCE_S
         return f"{self._place}/once/{self._once}"
 
     def spend(self, secret: str) -> bool:
@@ -147,9 +149,8 @@ class WebServer:
 
     def arrived(self, tab: BoardSocket) -> None:
         """Take a new tab to the board, or tell it that another one is there."""
-        lost = [
-            one for one in self.tabs if one.page == tab.page
-        ]  # connections that its page lost unseen
+        # connections that its page lost unseen
+        lost = [one for one in self.tabs if one.page == tab.page]
         if len(self.tabs) - len(lost) >= _MOST_TABS:
             tab.close(_GONE, "too many tabs")
             return
@@ -198,9 +199,8 @@ def _own_address() -> str:
     """Return this machine's address in its network; 127.0.0.1 without one. Nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(
-                ("192.0.2.1", 9)
-            )  # an address for documentation, which only chooses the way out
+            # an address for documentation, which only chooses the way out
+            probe.connect(("192.0.2.1", 9))
         except OSError:
             return ADDRESS
         return str(probe.getsockname()[0])
@@ -212,7 +212,8 @@ def _named(host: str) -> tuple[str, str]:
     """
     name, colon, port = host.lower().rpartition(":")
     if not colon or port.endswith("]"):
-        name, port = host.lower(), _HTTP_PORT
+        name = host.lower()
+        port = _HTTP_PORT
     return name.removeprefix("[").removesuffix("]") if name.startswith("[") else name, port
 
 
@@ -335,7 +336,8 @@ class ReviewHandler(_Guarded):
         """Answer with the page; 404 while there is none. `?game=KEY` is the review of one of one's
         own games.
         """
-        shelf, key = self.server.conductor.shelf, self.get_query_argument("game", "")
+        shelf = self.server.conductor.shelf
+        key = self.get_query_argument("game", "")
         if shelf is not None and is_key(key):
             with contextlib.suppress(Exception):  # what another version wrote shows as no review
                 await self.show_page(lambda nonce: shelf.review_page(key, nonce).result())
@@ -421,9 +423,8 @@ class BoardSocket(_Guarded, WebSocketHandler):
 
     def open(self, *words: str, **fields: str) -> None:
         self.speak()
-        self.page: object = (
-            self.get_query_argument("page", "") or self
-        )  # what tells a page from others
+        # what tells a page from others
+        self.page: object = self.get_query_argument("page", "") or self
         self.set_nodelay(True)
         self.server.arrived(self)
 

@@ -16,14 +16,7 @@ import chess.pgn
 
 from engine.errors import DataError
 from engine.files.atomic import LONGEST_NAME, remove_left_behind
-from engine.files.text import (
-    GAMES,
-    LOOKED_AT,
-    PUZZLES,
-    kind_of,
-    open_unpacked,
-    wanted_kind,
-)
+from engine.files.text import GAMES, LOOKED_AT, PUZZLES, kind_of, open_unpacked, wanted_kind
 from engine.native.locks import FileLock
 from engine.player import Engine
 from engine.search.limits import Limits
@@ -62,7 +55,9 @@ class Shelf:
         self, folder: Path, load: Callable[[], Engine], tell: Tell, lay: Callable[[Table, KeptReview | None], None],
         is_busy: Callable[[], bool], limits: Limits,
     ) -> None:  # fmt: skip
-        self._folder, self._tell, self._lay = folder, tell, lay
+        self._folder = folder
+        self._tell = tell
+        self._lay = lay
         self._keeper = FileLock(folder / REVIEWS / ".open")
         self._has_resumed = self._is_reading = False
         self._asked = list[str]()  # names that may be one's own, until the question is answered
@@ -231,7 +226,8 @@ class Shelf:
         """
         game, text = games.game_text(key)
         known = games.known(key)
-        side, headers = games.catalogue.side(key), dict(game.headers)
+        side = games.catalogue.side(key)
+        headers = dict(game.headers)
         setup = Setup(board_at(game), None, headers=headers, source=game, seen_by=side)
         file = self._folder / known.fullest.file
         if file.parent == self._folder / ANALYSES:
@@ -252,7 +248,8 @@ class Shelf:
 
     def go_on(self, games: GamesFolder, key: str) -> None:
         """Continue a game against Aino."""
-        setup, side = saved_game(games.game(key)), games.catalogue.side(key)
+        setup = saved_game(games.game(key))
+        side = games.catalogue.side(key)
         human = chess.WHITE if side is None else side
         self._lay(Table(setup if setup.levels is not None else replace(setup, human=human)), None)
 
@@ -300,9 +297,8 @@ class Shelf:
     def upload_path(self, name: str) -> Path:
         """Where a file on its way here is written to. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        name = re.sub(r"[^\w.-]+", "_", name)[-LONGEST_NAME:].lstrip(
-            ".-_"
-        )  # what no folder or system takes otherwise
+        # what no folder or system takes otherwise
+        name = re.sub(r"[^\w.-]+", "_", name)[-LONGEST_NAME:].lstrip(".-_")
         return self._folder / f"{_UPLOAD}{self._mark}{os.urandom(4).hex()}-{name}"
 
     def take_in(self, upload: Path) -> None:

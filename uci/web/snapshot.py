@@ -72,7 +72,8 @@ def review_of(
 
     Squares are those of the better move, and of the answer to this one.
     """
-    marks, curve = dict[int, Any](), [(0, round(review.start.expected, 3))]
+    marks = dict[int, Any]()
+    curve = [(0, round(review.start.expected, 3))]
     for move, node in zip(review.moves, moves, strict=False):
         if (number := table.tree.numbers.get(node)) is None:
             continue

@@ -44,10 +44,8 @@ class Table(TimedGame):
         self._first_line = list(self.tree.game.mainline_moves())  # of the source
         self._has_edited = False  # whether the person changed something in analysis
         self.last: chess.pgn.GameNode = self.tree.game.end()  # of the game's last move
-        self.here, self.shown = (
-            self.last,
-            self.board.copy(),
-        )  # the node that is looked at, and its position
+        # the node that is looked at, and its position
+        self.here, self.shown = (self.last, self.board.copy())
 
     # ---- the game --------------------------------------------------------------------------------
 
@@ -164,14 +162,13 @@ class Table(TimedGame):
         """Look at another position of the game or of a variation: the nearest known board goes
         there move by move.
         """
-        way, ways = (
-            _way_to(node),
-            [(_way_to(self.here), self.shown), (_way_to(self.last), self.board)],
-        )
+        way = _way_to(node)
+        ways = [(_way_to(self.here), self.shown), (_way_to(self.last), self.board)]
         shared = [sum(map(is_, way, known)) for known, _board in ways]
         nearer = min(0, 1, key=lambda index: len(ways[index][0]) - 2 * shared[index])
         known, board = ways[nearer]
-        self.here, self.shown = node, board.copy() if nearer else board
+        self.here = node
+        self.shown = board.copy() if nearer else board
         for _step in known[shared[nearer] :]:
             self.shown.pop()
         for step in way[shared[nearer] :]:
@@ -197,9 +194,8 @@ class Table(TimedGame):
             node = node.parent
         if not isinstance(node, chess.pgn.ChildNode):
             raise MoveError(_("that is the main line"))
-        first = int(
-            self.is_game and node.parent.variations[0] in _way_to(self.last)
-        )  # what was played stays first
+        # what was played stays first
+        first = int(self.is_game and node.parent.variations[0] in _way_to(self.last))
         if node.parent.variations[first] is node:
             raise MoveError(_("the moves of the game come first"))
         self.tree.put(node, first)
@@ -259,9 +255,8 @@ class Table(TimedGame):
     @property
     def is_played(self) -> bool:
         """Whether it is a game in which the person has moved, or Aino against itself."""
-        return self.is_game and self.plies - self.first_ply > (
-            self.setup.board.turn != self.human
-        )  # Aino began
+        # Aino began
+        return self.is_game and self.plies - self.first_ply > (self.setup.board.turn != self.human)
 
     @property
     def is_worth_saving(self) -> bool:

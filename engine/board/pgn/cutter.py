@@ -54,13 +54,18 @@ class GameText:
 
     def __init__(self, stream: IO[bytes], size: int = 1 << 20) -> None:
         self._pieces = utf8_pieces(stream, size)
-        self.data, self.at, self.line, self.dropped, self.final = b"", 0, 1, 0, False
+        self.data = b""
+        self.at = 0
+        self.line = 1
+        self.dropped = 0
+        self.final = False
 
     def more(self) -> None:
         """Append a piece, without the lines before that of `at`; a large game is doubled before it
         is read again.
         """
-        taken, needed = list[bytes](), len(self.data) - self.at
+        taken = list[bytes]()
+        needed = len(self.data) - self.at
         while not self.final and (not taken or sum(len(piece) for piece in taken) < needed):
             piece = next(self._pieces, None)
             if piece is None:
@@ -106,7 +111,8 @@ def read_tags(data: bytes, tokens: np.ndarray) -> Iterator[tuple[str, str, int]]
     """Yield name, value and place of all tags among the tokens of a game."""
     rows = tokens[tokens[:, desks.KIND] <= desks.VALUE_TEXT].tolist()
     for (_, begin, end, place), (_, first, last, is_raw) in zip(rows[::2], rows[1::2], strict=True):
-        name, value = data[begin:end].decode(), data[first:last].decode(errors="replace")
+        name = data[begin:end].decode()
+        value = data[first:last].decode(errors="replace")
         if not is_raw and "\\" in value:
             value = re.sub(r'\\(["\\])', r"\1", value)
         yield _STANDARD_NAMES.get(name.lower(), name), value, place
@@ -119,9 +125,8 @@ class CutGames:
     data: bytes
     games: list[list[int]]  # the columns of each, as `desks` names them
     tokens: np.ndarray  # int32 [T, TOKEN_COLUMNS]; of games that are not KEPT_WHOLE only the tags
-    moves: (
-        np.ndarray
-    )  # uint16 [plies], main lines of games that are not KEPT_WHOLE, in codes of `layout`
+    # uint16 [plies], main lines of games that are not KEPT_WHOLE, in codes of `layout`
+    moves: np.ndarray
     start_at: int  # place of the game that has a first position of its own; -1 for none
     start: Start
     row: np.ndarray  # uint64 [16], that position
@@ -142,7 +147,8 @@ class Cutter:
 
     def __init__(self, text: GameText, whole: bool, most: int = AT_ONCE) -> None:
         self._text, self._whole = text, whole
-        self._padded, self._of = np.frombuffer(b"\n" * PADDING, np.uint8), b""
+        self._padded = np.frombuffer(b"\n" * PADDING, np.uint8)
+        self._of = b""
         self._games = np.empty((most, desks.COLUMNS), np.int64)
         self._tokens = np.empty((_TOKENS, desks.TOKEN_COLUMNS), np.int32)
         self._moves = np.empty(_MOVES, np.uint16)
@@ -154,7 +160,8 @@ class Cutter:
         )
         self._scratch[1][desks.STANDARD] = standard_row()
         self._starts: dict[tuple[str, ...], tuple[Start, np.ndarray]] = {}
-        self._start_at, self._start = -1, (Start(), standard_row())
+        self._start_at = -1
+        self._start = (Start(), standard_row())
         self._stop = (0, text.at, 0)  # games of the last call, where it stopped, and why
 
     def cut(self) -> CutGames | None:
@@ -162,17 +169,16 @@ class Cutter:
 
         The text is moved behind them by the caller, or by the next call.
         """
-        text, count = self._text, 0
+        text = self._text
+        count = 0
         while not count:
             self._go_on(*self._stop)
             self._stop = (0, text.at, 0)
             if text.final and text.at == len(text.data):
                 return None
             if self._of is not text.data:
-                self._of, self._padded = (
-                    text.data,
-                    np.frombuffer(text.data + b"\n" * PADDING, np.uint8),
-                )
+                self._of = text.data
+                self._padded = np.frombuffer(text.data + b"\n" * PADDING, np.uint8)
                 self._start_at = -1
             final = text.final or len(text.data) - text.at > LONGEST_TEXT
             desk = desks.Desk(
@@ -187,7 +193,8 @@ class Cutter:
             self._moves[: games[-1][desks.LAST_MOVE]],
         )
         if not self._whole:
-            tokens, moves = tokens.copy(), moves.copy()
+            tokens = tokens.copy()
+            moves = moves.copy()
         return CutGames(text.data, games, tokens, moves, self._start_at, *self._start)
 
     def _go_on(self, count: int, place: int, reason: int) -> None:
@@ -213,7 +220,8 @@ class Cutter:
         key = (tags.get("FEN", ""), tags.get("Variant", ""), tags.get("SetUp", ""))
         if key not in self._starts:
             self._starts = {} if len(self._starts) > 1000 else self._starts
-            start, row = Start(), np.zeros(layout.ROW_WORDS, np.uint64)
+            start = Start()
+            row = np.zeros(layout.ROW_WORDS, np.uint64)
             try:
                 start = Start(start_of(tags), is_told=bool(told_fen(tags)))
                 row = row_from_board(start.board)

@@ -54,9 +54,8 @@ LONGEST_COMMENT: Final = 1 << 20  # bytes in which a comment must end
 MOST_GAME_PLIES: Final = 65_536
 DIAGRAM: Final = 220  # the NAG of (D)
 HAS_MORE, HAS_WORD = 1, 2  # bits of MOVETEXT
-NAME, NAME_END, VALUE, VALUE_END, BEHIND, IS_RAW, TAG_PARTS = range(
-    7
-)  # places of a tag, and if \ means itself
+# places of a tag, and if \ means itself
+NAME, NAME_END, VALUE, VALUE_END, BEHIND, IS_RAW, TAG_PARTS = range(7)
 
 
 class Desk(NamedTuple):
@@ -69,9 +68,8 @@ class Desk(NamedTuple):
     start: np.ndarray  # uint64 [16], its first position; zeros if it has none
     games: np.ndarray  # int64 [G, COLUMNS]
     tokens: np.ndarray  # int32 [T, TOKEN_COLUMNS]; of a game that is not KEPT_WHOLE the tags alone
-    moves: (
-        np.ndarray
-    )  # uint16 [M], main lines of games that are not KEPT_WHOLE, in codes of `layout`
+    # uint16 [M], main lines of games that are not KEPT_WHOLE, in codes of `layout`
+    moves: np.ndarray
     lines: np.ndarray  # int64 [DEEPEST_LINE + 1, LINE_COLUMNS], scratch
     rows: np.ndarray  # uint64 [STANDARD + 1, 16], scratch but for the standard position
     legal: np.ndarray  # uint16 [218], scratch
@@ -91,7 +89,10 @@ def put_token(desk, game, kind, place, till, attribute):
         desk.lines[game[VARIATIONS], KNOWN] = 0
     if game[KEPT_WHOLE] or kind <= VALUE_TEXT:
         token = desk.tokens[game[LAST_TOKEN]]
-        token[KIND], token[PLACE], token[TILL], token[ATTRIBUTE] = kind, place, till, attribute
+        token[KIND] = kind
+        token[PLACE] = place
+        token[TILL] = till
+        token[ATTRIBUTE] = attribute
         game[LAST_TOKEN] += 1
 
 

@@ -33,9 +33,8 @@ class ReadGame:
     # the game's number in the text, from 1; 0 of a fault between games, of which `game` is empty
     number: int
     line: int  # the line on which it begins, from 1
-    game: (
-        chess.pgn.Game
-    )  # tags and moves, as far as they could be read; `game.errors` has the faults
+    # tags and moves, as far as they could be read; `game.errors` has the faults
+    game: chess.pgn.Game
     faults: list[Fault]  # what is wrong with it, in the order of the text
     cut: Fault | None = None  # that of them at which the main line ends; None where it is whole
     # why it cannot be played at all: an impossible position or another variant; "" if it can
@@ -112,10 +111,7 @@ def play_game(
 
 
 def play_tokens(
-    found: CutGames,
-    columns: list[int],
-    main_line: bool,
-    player: Callable[..., Player],
+    found: CutGames, columns: list[int], main_line: bool, player: Callable[..., Player]
 ) -> tuple[Player, Letters]:
     """Return the player of a game's tokens, and the reading of its letters: English, or the only
     other language in which all its moves are legal.

@@ -107,7 +107,8 @@ class _PlacedGame:
     def __init__(self, text: bytes) -> None:
         self.text = text
         reader = GameText(io.BytesIO())
-        reader.data, reader.final = text, True
+        reader.data = text
+        reader.final = True
         reader.line -= text[: len(text) - len(text.lstrip())].count(b"\n")  # told from its first
         found = Cutter(reader, whole=True, most=2).cut()
         games = [] if found is None else found.games
@@ -162,11 +163,13 @@ class _PlacedGame:
         if closed.first is not None:
             self.brackets[closed.first] = _Span(closed.opened, till)
         standing = self.standings[self._lines[-1].node]
-        standing.last, standing.ends_line = till, False
+        standing.last = till
+        standing.ends_line = False
 
     def _place_comment(self, line: _Line, kind: int, place: int, till: int) -> None:
         words = self.text[place:till].decode(errors="replace").strip()
-        begin, end = place - 1, till
+        begin = place - 1
+        end = till
         if kind == desks.TOLD:
             is_braced = self.text[begin : begin + 1] == b"{"
             begin, end = (begin, end + 1) if is_braced else (place, till)  # or an offer: (=)
@@ -175,7 +178,8 @@ class _PlacedGame:
         if words and kind != desks.ESCAPE:
             (line.starting if is_starting else standing.comments).append(_Span(begin, end, words))
         if not is_starting:
-            standing.last, standing.ends_line = end, kind != desks.TOLD
+            standing.last = end
+            standing.ends_line = kind != desks.TOLD
 
     def _place_mark(self, line: _Line, mark: _Span) -> None:
         standing = self.standings[line.node]
@@ -198,7 +202,8 @@ class _PlacedGame:
         if line.first is None:
             line.first = made[-1]
             self.standings[line.first].starting = line.starting
-        line.node, line.number = node, None
+        line.node = node
+        line.number = None
 
 
 # ---- what has changed ----------------------------------------------------------------------------
@@ -233,14 +238,17 @@ class _Splicer:
 
     def _edit_node(self, node: chess.pgn.GameNode, wanted: chess.pgn.GameNode) -> None:
         standing = self._placed.standings[node]
-        marks, added = node.nags - wanted.nags, sorted(wanted.nags - node.nags)
+        marks = node.nags - wanted.nags
+        added = sorted(wanted.nags - node.nags)
         if marks or added:
             self._mark(standing, marks, added)
         if wanted.starting_comment != node.starting_comment:
             words = plain_comment(wanted.starting_comment)
             self._reword(standing.starting, words, standing.begin, "{words} ")
         if wanted.comment != node.comment:
-            words, place, form = plain_comment(wanted.comment), standing.end, " {words}"
+            words = plain_comment(wanted.comment)
+            place = standing.end
+            form = " {words}"
             if node.parent is None:
                 place, form = self._before_moves(standing)
             self._reword(standing.comments, words, place, form)
@@ -318,7 +326,9 @@ class _Splicer:
         """Write new variations to a node's move and take deleted ones away; return the others, as
         they are and as they shall be.
         """
-        left, stay, new = list(node.variations), list[chess.pgn.ChildNode](), []
+        left = list(node.variations)
+        stay = list[chess.pgn.ChildNode]()
+        new = []
         pairs = list[tuple[chess.pgn.GameNode, chess.pgn.GameNode]]()
         for child in wanted.variations:
             found = next((one for one in left if one.move == child.move), None)

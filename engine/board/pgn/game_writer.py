@@ -13,9 +13,8 @@ from engine.board.notation import move_number
 from engine.board.pgn.letters import CODED_RESULTS
 from engine.board.pgn.move_words import ENGLISH, Letters
 
-_CONTROLS = re.compile(
-    "[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
-)  # names may have joiners and odd spaces
+# names may have joiners and odd spaces
+_CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def game_text(game: chess.pgn.Game) -> str:
@@ -75,6 +74,5 @@ class _Exporter(chess.pgn.StringExporter):
         super().visit_comment(plain_comment(comment))
 
     def visit_result(self, result: str) -> None:
-        super().visit_result(
-            result if result in CODED_RESULTS[1:] else "*"
-        )  # a tag may say anything
+        # a tag may say anything
+        super().visit_result(result if result in CODED_RESULTS[1:] else "*")

@@ -15,11 +15,10 @@ from engine.native.jit import kernel
 NO_RESULT, WHITE_WINS, BLACK_WINS, DRAWN_GAME, UNKNOWN_OUTCOME = range(5)
 CODED_RESULTS = ("", "1-0", "0-1", "1/2-1/2", "*")  # by code
 PADDING: Final = 64  # line feeds behind every text, so that kernels may look ahead
-_HALF, DOTS, _OTHER = (
-    1,
-    2,
-    3,
-)  # what ½ and … mean, and all characters that mean nothing by themselves
+# what ½ and … mean, and all characters that mean nothing by themselves
+_HALF = 1
+DOTS = 2
+_OTHER = 3
 (
     _LINE_FEED,
     SPACE,
@@ -34,10 +33,9 @@ _HALF, DOTS, _OTHER = (
     _CLOSE_TAG,
 ) = b'\n "$(),-.:]'
 
+# spaces, and marks of direction
 _BLANKS = "\x85\xa0\xad\u1680\u205f\u3000\ufeff" + "".join(
-    map(
-        chr, (*range(0x2000, 0x2010), *range(0x2028, 0x2030), *range(0x2060, 0x2070))
-    )  # spaces, and marks of direction
+    map(chr, (*range(0x2000, 0x2010), *range(0x2028, 0x2030), *range(0x2060, 0x2070)))
 )
 _MEANINGS = (
     dict.fromkeys(_BLANKS, SPACE) | dict.fromkeys(DASHES[1:], DASH_SIGN) | {"½": _HALF, "…": DOTS}
@@ -146,7 +144,8 @@ def word_end(data, at):
 def spelled_result(data, at, is_tag):
     """Return (code, place behind it) of the result at a place; NO_RESULT if none is spelled there."""
     for i in range(len(_SPELLINGS) if is_tag else _IN_MOVETEXT):
-        place, sign = at, 0
+        place = at
+        sign = 0
         while _SPELLINGS[i, sign]:
             meaning, width = symbol(data, place)
             meaning = DASH_SIGN if meaning == _COLON else _DOT if meaning == _COMMA else meaning

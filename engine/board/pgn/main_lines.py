@@ -47,9 +47,8 @@ class MainLine:
     is_game: bool = True  # False of a fault between games
     chess960: bool = False  # whether the tags or the start position say so
     has_start: bool = False  # whether the tags give a start position
-    read_tags: Callable[[], Mapping[str, str]] = field(
-        default=dict, repr=False
-    )  # what all tags say
+    # what all tags say
+    read_tags: Callable[[], Mapping[str, str]] = field(default=dict, repr=False)
 
     @property
     def elo(self) -> tuple[int, int]:
@@ -69,7 +68,9 @@ def main_lines(text: GameText) -> Iterator[MainLine]:
 
 
 def _lines(text: GameText, found: CutGames) -> Iterator[MainLine]:
-    base, standard, tags_of = text.dropped, standard_row(), found.tags_of
+    base = text.dropped
+    standard = standard_row()
+    tags_of = found.tags_of
     for game in found.games:
         if game[KEPT_WHOLE]:
             yield from map(_line_of, play_game(text, found, game, main_line=True))
@@ -98,7 +99,9 @@ def _line_of(game: ReadGame) -> MainLine:
     headers = game.game.headers
     fault = str(game.faults[0]) if game.faults else ""
     board = chess.Board() if game.start_fault else game.game.board()
-    start, moves, first = board.copy(), list[int](), standard_row()
+    start = board.copy()
+    moves = list[int]()
+    first = standard_row()
     try:
         first = row_from_board(start)
         moves.extend(codes_of(board, game.game.mainline_moves()))

@@ -63,10 +63,8 @@ def take_tag(desk, game, at):
         game[desks.TAG_RESULT], last = spelled_result(data, begin, True)
         is_whole = game[desks.TAG_RESULT] and last == tag[desks.VALUE_END]
         is_usual = is_whole and (DIGIT[data[begin]] or data[begin] == _STAR)
-        game[desks.OUTCOME], game[desks.OUTCOME_END] = (
-            begin,
-            begin if is_usual else tag[desks.VALUE_END],
-        )
+        game[desks.OUTCOME] = begin
+        game[desks.OUTCOME_END] = begin if is_usual else tag[desks.VALUE_END]
     game[desks.TAGS] += 1
     game[desks.TAG_END] = tag[desks.BEHIND]
     put_token(desk, game, desks.TAG, name, end, at)
@@ -88,15 +86,17 @@ def _find_tag(data, at, tag):
     at = skip_spaces(data, at)
     if tag[desks.NAME_END] == tag[desks.NAME] or data[at] != _QUOTE:
         return _NO_TAG
-    tag[desks.VALUE], inner = at + 1, -1
-    for is_raw in range(
-        2
-    ):  # a backslash keeps the next quote in the value, unless no other quote ends it
+    tag[desks.VALUE] = at + 1
+    inner = -1
+    # a backslash keeps the next quote in the value, unless no other quote ends it
+    for is_raw in range(2):
         at = tag[desks.VALUE]
         while data[at] != _FEED:
             bracket = skip_spaces(data, at + 1) if data[at] == _QUOTE else at
             if data[at] == _QUOTE and data[bracket] == _CLOSE_TAG:
-                tag[desks.VALUE_END], tag[desks.BEHIND], tag[desks.IS_RAW] = at, bracket + 1, is_raw
+                tag[desks.VALUE_END] = at
+                tag[desks.BEHIND] = bracket + 1
+                tag[desks.IS_RAW] = is_raw
                 return _WHOLE_TAG
             inner = _next_tag(data, tag[desks.VALUE]) if inner < 0 and data[at] == _QUOTE else inner
             if 0 <= inner < at:  # The text was cut before that tag.
@@ -123,9 +123,8 @@ def _next_tag(data, at):
 
 @kernel()
 def _is_in_names(byte):
-    return (
-        byte == 43 or byte == 35 or byte == _EQUALS or byte == _COLON or byte == 45 or byte == 95
-    )  # + # = : - _
+    # + # = : - _
+    return byte == 43 or byte == 35 or byte == _EQUALS or byte == _COLON or byte == 45 or byte == 95
 
 
 @kernel()
@@ -135,7 +134,9 @@ def _begins_next_game(desk, game, at, found):
         return True
     if found == _NO_TAG:  # it has no name that could be a game's second
         return False
-    data, tag, is_apart = desk.data, desk.tag, feeds(desk.data, game[desks.TAG_END], at) > 1
+    data = desk.data
+    tag = desk.tag
+    is_apart = feeds(desk.data, game[desks.TAG_END], at) > 1
     is_event = _is_word(data, tag[desks.NAME], tag[desks.NAME_END], b"event")
     if (is_apart and game[desks.ADJACENT]) or (
         is_event and game[desks.FAULT_COUNT] and not game[desks.TAGS]
@@ -210,7 +211,10 @@ def _take_braces(desk, game, at):
     """
     data = desk.data
     limit = min(len(data) - PADDING, at + desks.LONGEST_COMMENT)
-    depth, first, lost, place = 0, -1, -1, at
+    depth = 0
+    first = -1
+    lost = -1
+    place = at
     while place < limit:
         byte = data[place]
         if byte == _OPEN_BRACE:

@@ -32,14 +32,17 @@ def cut_text(desk, at):
     """Cut games from a place on; returns (number of games, where the next one begins, why it
     stopped).
     """
-    count, tokens, moves = 0, 0, 0
+    count = 0
+    tokens = 0
+    moves = 0
     while True:
         at = skip_blank(desk.data, at)
         if at >= len(desk.data) - letters.PADDING:
             return count, at, desks.MORE
         if count == len(desk.games) or len(desk.moves) - moves < desks.MOST_GAME_PLIES:
             return count, at, desks.FULL
-        game, end = desk.games[count], -desks.RARE
+        game = desk.games[count]
+        end = -desks.RARE
         for whole in range(desk.whole, 2):
             if end == -desks.RARE:
                 _begin_game(desk, game, at, tokens, moves)
@@ -62,13 +65,16 @@ def _begin_game(desk, game, at, tokens, moves):
     game[desks.FIRST_TOKEN] = game[desks.LAST_TOKEN] = tokens
     game[desks.FIRST_MOVE] = game[desks.LAST_MOVE] = moves
     copy_row(desk.start if at == desk.start_at else desk.rows[desks.STANDARD], desk.rows[0])
-    line[desks.ROW], line[desks.KNOWN], line[desks.OWN_PLIES] = 0, desk.rows[0, KING] != 0, 0
+    line[desks.ROW] = 0
+    line[desks.KNOWN] = desk.rows[0, KING] != 0
+    line[desks.OWN_PLIES] = 0
 
 
 @kernel()
 def _cut_game(desk, game, at):
     """Cut a game off; returns where the next one begins, or why it cannot."""
-    data, looks_for_start = desk.data, False
+    data = desk.data
+    looks_for_start = False
     size = len(data) - letters.PADDING
     while not (game[desks.CLOSED] or looks_for_start):
         at = skip_blank(data, at)
@@ -142,7 +148,8 @@ def _take_move(desk, game, at):
 @kernel()
 def _take_word(desk, game, at):
     """Take a word that is not found out here: the position behind it is not known."""
-    data, size = desk.data, len(desk.data) - letters.PADDING
+    data = desk.data
+    size = len(desk.data) - letters.PADDING
     end = word_end(data, at)
     if end >= size and not desk.final:
         return -desks.MORE
@@ -173,7 +180,8 @@ def _told_result(desk, game, at):
 
     `at` where there is none.
     """
-    data, size = desk.data, len(desk.data) - letters.PADDING
+    data = desk.data
+    size = len(desk.data) - letters.PADDING
     last = at + game[desks.OUTCOME_END] - game[desks.OUTCOME]
     if game[desks.VARIATIONS] or not at + 2 < last <= size:
         return at
@@ -213,7 +221,8 @@ def _take_sign(desk, game, at):
     data = desk.data
     byte = data[at]
     if byte == _DOLLAR and letters.DIGIT[data[at + 1]]:
-        value, end = 0, at + 1
+        value = 0
+        end = at + 1
         while letters.DIGIT[data[end]]:
             value = min(10 * value + int(data[end]) - _ZERO, MOST_NAG)
             end += 1
@@ -267,11 +276,9 @@ def _open_variation(desk, game, at):
         game[desks.ODD] |= desk.lines[0, desks.OWN_PLIES] == 0
     if depth < desks.DEEPEST_LINE:
         line, inner = desk.lines[depth], desk.lines[depth + 1]
-        inner[desks.ROW], inner[desks.OWN_PLIES], inner[desks.OPENED] = (
-            2 * depth + 2,
-            0,
-            game[desks.LAST_TOKEN],
-        )
+        inner[desks.ROW] = 2 * depth + 2
+        inner[desks.OWN_PLIES] = 0
+        inner[desks.OPENED] = game[desks.LAST_TOKEN]
         inner[desks.KNOWN] = line[desks.KNOWN] and line[desks.OWN_PLIES] and game[desks.KEPT_WHOLE]
         copy_row(desk.rows[line[desks.ROW] ^ 1], desk.rows[2 * depth + 2])
     put_token(desk, game, desks.OPEN, at, at + 1, 0)
@@ -284,7 +291,8 @@ def _number_at(data, at, closes):
     """Return (attribute, place behind it) of a number or of dots; -1 if there is none. `closes`: a
     ) is not of it.
     """
-    place, number = at, 0
+    place = at
+    number = 0
     while letters.DIGIT[data[place]]:
         number = min(10 * number + int(data[place]) - _ZERO, 1_000_000)
         place += 1
@@ -294,7 +302,8 @@ def _number_at(data, at, closes):
         and (letters.BLANK[data[place + 1]] or letters.LETTER[data[place + 1]])
     ):
         return 8 * (number + 1) + 1, place + 1  # what follows takes longer than to read the moves
-    digits, (following, width) = place - at, symbol(data, place)
+    digits = place - at
+    (following, width) = symbol(data, place)
     if following in (_SLASH, _COLON) or (digits == 4 and number == 0):
         return -1, at
     if following == letters.DASH_SIGN and (
@@ -303,7 +312,8 @@ def _number_at(data, at, closes):
         return -1, at
     has_bracket = digits > 0 and data[place] == _CLOSE_LINE and not closes
     end = place + has_bracket
-    dot, dots = skip_spaces(data, end) if digits else place, 0
+    dot = skip_spaces(data, end) if digits else place
+    dots = 0
     while data[dot] == _DOT or symbol(data, dot)[0] == letters.DOTS:
         dots += 1 if data[dot] == _DOT else 3
         dot += symbol(data, dot)[1]

@@ -41,7 +41,8 @@ _REASONS = (
 # tokens that are lists of Python's numbers at once, which take much more memory than an array
 _PIECE = 1024
 _NO_SPACES, _LINE_REST = re.compile(rb"\S*"), re.compile(rb"[^\S\n]*(?:\n|\Z)")
-_BRACKET, _MARKS = ord(")"), b"!?"
+_BRACKET = ord(")")
+_MARKS = b"!?"
 _RESULT = re.compile(RESULT_PATTERN)
 _GLUED_RESULT = re.compile(rf"(.*?[^\d/:½](?<!{DASH})\d?)({RESULT_PATTERN})")
 _MAY_BE_MOVE = re.compile(
@@ -103,8 +104,12 @@ class TokenPlayer:
         self.faults: list[tuple[int, str, str]] = []
         self.cut: tuple[int, str, str] | None = None
         self.has_foreign_word = False
-        self._data, self._tokens, self._letters = data, tokens, letters
-        self._main_line, self._whole_only, self._start = main_line, whole_only, start.board
+        self._data = data
+        self._tokens = tokens
+        self._letters = letters
+        self._main_line = main_line
+        self._whole_only = whole_only
+        self._start = start.board
         self.result = CODED_RESULTS[columns[desks.RESULT]]
         self._offset: int | None = None  # how far the text's numbers are ahead of the board's
         self._is_english = letters is ENGLISH
@@ -116,7 +121,8 @@ class TokenPlayer:
 
     def _take_tags(self, columns: list[int], start: Start) -> None:
         found = list(read_tags(self._data, self._tokens))
-        tags, headers = {name: value for name, value, _ in found}, self.game.headers
+        tags = {name: value for name, value, _ in found}
+        headers = self.game.headers
         headers.update(with_known_variant(tags))
         if told := told_result(CODED_RESULTS[columns[desks.TAG_RESULT]], self.result):
             headers["Result"] = told
@@ -144,7 +150,8 @@ class TokenPlayer:
     def _take(self, token: list[int], index: int) -> None:
         kind, place, till, attribute = token
         line = self._lines[-1]
-        number, line.number = line.number, None
+        number = line.number
+        line.number = None
         if number is not None:
             self._check_number(line, number, kind, attribute)
         if kind == desks.OPEN:
@@ -174,7 +181,8 @@ class TokenPlayer:
     def _push(self, line: _Line, move: chess.Move) -> None:
         line.node = chess.pgn.ChildNode(line.node, move)
         if line.starting:
-            line.node.starting_comment, line.starting = line.starting, ""
+            line.node.starting_comment = line.starting
+            line.starting = ""
         line.ply += 1
         line.plies += 1
         if line.board is not None:
@@ -183,7 +191,8 @@ class TokenPlayer:
     def _board(self, line: _Line) -> chess.Board:
         """Return the position of a line, with the line's own moves on the stack."""
         if line.board is None:
-            moves, node = list[chess.Move](), line.node
+            moves = list[chess.Move]()
+            node = line.node
             while node.parent is not None and node.move is not None:
                 moves.append(node.move)
                 node = node.parent
@@ -212,10 +221,12 @@ class TokenPlayer:
     # ---- words -----------------------------------------------------------------------------------
 
     def _word(self, line: _Line, place: int, till: int, index: int, is_numbered: bool) -> None:
-        text, white_moved = self._text(place, till), line.ply % 2 == 1
+        text = self._text(place, till)
+        white_moved = line.ply % 2 == 1
         glued = _GLUED_RESULT.fullmatch(text) if _LINE_REST.match(self._data, till) else None
         if glued is not None:
-            text, self.result = glued[1], self.result or result_of(glued[2])
+            text = glued[1]
+            self.result = self.result or result_of(glued[2])
         nags = nags_of(text, white_moved) if line.plies else None
         if nags is not None and not (
             text in LETTER_SIGNS and self._is_split_move(line, text, index)
@@ -269,14 +280,17 @@ class TokenPlayer:
             self._fault(line, number[1], number[2], "a number without a move")
 
     def _number(self, line: _Line, attribute: int) -> None:
-        dots, number, is_black = attribute & 7, attribute >> 3, line.ply % 2
+        dots = attribute & 7
+        number = attribute >> 3
+        is_black = line.ply % 2
         fits = not (dots > 1 and not is_black)
         if number:
             ahead = number - 2 - line.ply // 2
             self._offset = ahead if self._offset is None else self._offset
             fits &= ahead == self._offset and not (dots == 1 and is_black)
         if fits and number:
-            line.hidden, line.hides_end = None, False
+            line.hidden = None
+            line.hides_end = False
         elif not fits:
             self._tell_hidden(line)
 

@@ -78,7 +78,8 @@ class EncoderSpace(NamedTuple):
 
 def new_encoder_space(encoders: Encoders) -> EncoderSpace:
     """Buffers for an encoder's layers."""
-    e, generated = encoders, int(encoders.generated)
+    e = encoders
+    generated = int(encoders.generated)
     width, inner, hidden = (array.shape[1] for array in (e.down_bias, e.query_bias, e.up_bias))
     units, codes = e.dense1_bias.shape[1], e.dense2_bias.shape[1]
     sizes = {
@@ -201,12 +202,10 @@ def softmax_rows(scores, bias, bias_at):
     unless that is < 0.
     """
     for row in range(0, 4096, 64):
-        a, b, c, d = (
-            load(scores, row),
-            load(scores, row + 16),
-            load(scores, row + 32),
-            load(scores, row + 48),
-        )
+        a = load(scores, row)
+        b = load(scores, row + 16)
+        c = load(scores, row + 32)
+        d = load(scores, row + 48)
         if bias_at >= 0:
             at = bias_at + row
             a, b = a + load(bias, at), b + load(bias, at + 16)
@@ -219,7 +218,10 @@ def softmax_rows(scores, bias, bias_at):
         for i in range(1, 16):
             lowest = min(lowest, scores[row + i])
         top = splat(lowest)
-        a, b, c, d = exp_lanes(a + top), exp_lanes(b + top), exp_lanes(c + top), exp_lanes(d + top)
+        a = exp_lanes(a + top)
+        b = exp_lanes(b + top)
+        c = exp_lanes(c + top)
+        d = exp_lanes(d + top)
         share = splat(np.float32(1) / lane_sum((a + b) + (c + d)))
         store_4(scores, row, a * share, b * share, c * share, d * share)
 
@@ -261,7 +263,8 @@ def _smolgen(encoders, layer, x, count, space):
     """Fill space.bias from x: a few numbers of each square, then of the board, each head, each pair
     of squares.
     """
-    width, generated = np.int64(encoders.down_bias.shape[1]), encoders.generated
+    width = np.int64(encoders.down_bias.shape[1])
+    generated = encoders.generated
     units, codes = np.int64(encoders.dense1_bias.shape[1]), np.int64(encoders.dense2_bias.shape[1])
     small = np.int64(encoders.compress.shape[1]) // width
     dense_rows(x, width, encoders.compress[layer], small, space.small, SQUARES * count)

@@ -52,14 +52,12 @@ class HeadSpace(NamedTuple):
     features: Annotated[np.ndarray, "float32 [64 * F]"]  # one position's 1x1 convolutions
     value_features: Annotated[np.ndarray, "float32 [8 * 64 * value_channels]"]
     value_hidden: Annotated[np.ndarray, "float32 [8 * value_units]"]
-    value: Annotated[
-        np.ndarray, "float32 [8, 3]"
-    ]  # logits of win, draw, loss, or one number before its tanh
+    # logits of win, draw, loss, or one number before its tanh
+    value: Annotated[np.ndarray, "float32 [8, 3]"]
     left_features: Annotated[np.ndarray, "float32 [8 * 64 * left_channels]"]
     left_hidden: Annotated[np.ndarray, "float32 [8 * left_units]"]
-    left: Annotated[
-        np.ndarray, "float32 [8, 1]"
-    ]  # plies to the end of the game in hundreds, may be negative
+    # plies to the end of the game in hundreds, may be negative
+    left: Annotated[np.ndarray, "float32 [8, 1]"]
 
 
 def head_space(heads: OneByOne, value: DenseHead, moves_left: DenseHead) -> HeadSpace:
@@ -162,6 +160,8 @@ def _write_probabilities(values, p, scalar, wdl):
     if scalar:
         v = np.float32(1.0 - 2.0 / (exp(2.0 * np.float64(values[p, 0])) + 1.0))  # tanh
         half = np.float32(0.5)
-        wdl[0], wdl[1], wdl[2] = half + half * v, np.float32(0), half - half * v
+        wdl[0] = half + half * v
+        wdl[1] = np.float32(0)
+        wdl[2] = half - half * v
     else:
         softmax_of_3(values[p], wdl)

@@ -43,7 +43,8 @@ class Fused:
             raise ConfigError(
                 "expected finite weights once batch norm is folded in, found infinity or NaN"
             )
-        self.config, self._spaces = config, PerThread()
+        self.config = config
+        self._spaces = PerThread()
 
     def evaluate_chunk(
         self,
@@ -64,7 +65,8 @@ class Fused:
         space, encoder_space = self._spaces.own(
             lambda: (self.new_space(), self.encoders and new_encoder_space(self.encoders))
         )
-        policy, count = self.evaluate_body(masks, space, wdl, moves_left), len(masks)
+        policy = self.evaluate_body(masks, space, wdl, moves_left)
+        count = len(masks)
         if isinstance(self.policy, Attention):
             if self.encoders is not None:
                 encode_rows(self.encoders, policy.embedded, count, encoder_space)
@@ -97,6 +99,5 @@ def _is_finite(part: object) -> bool:
     """Whether all arrays in nested tuples are finite."""
     if isinstance(part, tuple):
         return all(map(_is_finite, part))
-    return not isinstance(part, np.ndarray) or bool(
-        np.isfinite(part.sum(dtype=np.float64))
-    )  # without a mask as large
+    # without a mask as large
+    return not isinstance(part, np.ndarray) or bool(np.isfinite(part.sum(dtype=np.float64)))

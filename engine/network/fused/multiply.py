@@ -85,15 +85,30 @@ def _columns_of_4(a, a_rows, inner, b, b_at, ahead, out, out_rows, column, group
             if group == 0:
                 for i in range(0, 4 * LANES, LANES):
                     prefetch(b, row + ahead + i)
-            b0, b1, b2, b3 = load(b, row), load(b, row + 16), load(b, row + 32), load(b, row + 48)
+            b0 = load(b, row)
+            b1 = load(b, row + 16)
+            b2 = load(b, row + 32)
+            b3 = load(b, row + 48)
             x = spread(a, k)
-            p0, p1, p2, p3 = p0 + x * b0, p1 + x * b1, p2 + x * b2, p3 + x * b3
+            p0 = p0 + x * b0
+            p1 = p1 + x * b1
+            p2 = p2 + x * b2
+            p3 = p3 + x * b3
             x = spread(a, k + a_rows.step)
-            q0, q1, q2, q3 = q0 + x * b0, q1 + x * b1, q2 + x * b2, q3 + x * b3
+            q0 = q0 + x * b0
+            q1 = q1 + x * b1
+            q2 = q2 + x * b2
+            q3 = q3 + x * b3
             x = spread(a, k + 2 * a_rows.step)
-            r0, r1, r2, r3 = r0 + x * b0, r1 + x * b1, r2 + x * b2, r3 + x * b3
+            r0 = r0 + x * b0
+            r1 = r1 + x * b1
+            r2 = r2 + x * b2
+            r3 = r3 + x * b3
             x = spread(a, k + 3 * a_rows.step)
-            s0, s1, s2, s3 = s0 + x * b0, s1 + x * b1, s2 + x * b2, s3 + x * b3
+            s0 = s0 + x * b0
+            s1 = s1 + x * b1
+            s2 = s2 + x * b2
+            s3 = s3 + x * b3
             row += 4 * LANES
         to = out_rows.at + group * out_rows.group + column
         store_4(out, to, p0, p1, p2, p3)

@@ -25,7 +25,8 @@ from engine.network.fused.multiply import dense_rows
 from engine.network.fused.smooth import activate
 from engine.network.policy_map import ATTENTION_INDEX, ATTENTION_SQUARES, CONV_INDEX
 
-DENSE, LINEAR = np.int64(8), np.bool_(False)
+DENSE = np.int64(8)
+LINEAR = np.bool_(False)
 
 
 class ConvHead(NamedTuple):
@@ -62,9 +63,8 @@ PolicyHead = ConvHead | Classical | Attention
 class PolicySpace(NamedTuple):
     """One thread's buffers for one chunk."""
 
-    answers: (
-        np.ndarray
-    )  # out, 8 positions: [64, K] logits | [64, F] features | [64, 2 D] queries, then keys
+    # out, 8 positions: [64, K] logits | [64, F] features | [64, 2 D] queries, then keys
+    answers: np.ndarray
     multiplied: np.ndarray  # M of K planes
     embedded: np.ndarray  # [8, 64, F] for attention
 
@@ -128,7 +128,8 @@ def _classical_logits(head, answers, policy_index, n_moves, logits):
 @kernel(contract=True)
 def queries_and_keys(head, embedded, count, answers):
     """Compute answers [8, 64, 2 D] from the embedding [8, 64, F]."""
-    rows, columns = count * SQUARES, np.int64(len(head.bias))
+    rows = count * SQUARES
+    columns = np.int64(len(head.bias))
     dense_rows(embedded, np.int64(len(head.squares.bias)), head.weight, columns, answers, rows)
     add_bias(answers, head.bias, rows, columns)
 

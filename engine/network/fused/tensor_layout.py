@@ -118,13 +118,10 @@ def attention_weights(tensors: Tensors, head: str) -> Attention:
     root = math.sqrt(len(query))
     weight = pad(np.concatenate([pad(part, 1) for part in (query.T / root, key.T)], axis=1), 0)
     bias = np.concatenate([pad(part, 0) for part in (query_bias / root, key_bias)])
-    pieces, squares = (
-        tensors[f"{head}.moves.promotion"],
-        one_by_one(affine(tensors, f"{head}.embedding")),
-    )
-    return Attention(
-        squares, packed_copy(weight), flat(bias), flat(pad(pieces[:3] + pieces[3], 1))
-    )  # the 4th: knight
+    pieces = tensors[f"{head}.moves.promotion"]
+    squares = one_by_one(affine(tensors, f"{head}.embedding"))
+    # the 4th: knight
+    return Attention(squares, packed_copy(weight), flat(bias), flat(pad(pieces[:3] + pieces[3], 1)))
 
 
 def one_by_one(*parts: Affine) -> OneByOne:
@@ -188,7 +185,8 @@ def fold_encoders(tensors: Tensors, name: str, layers: int, sizes: dict) -> Enco
 
 def stacked_encoders(sizes: dict, table: np.ndarray, layers: dict[str, np.ndarray]) -> Encoders:
     """Return layers that have the settings `sizes`, from their stacked arrays."""
-    heads, smolgen = sizes["heads"], sizes.get("smolgen")
+    heads = sizes["heads"]
+    smolgen = sizes.get("smolgen")
     counts = [smolgen["hidden"], heads * smolgen["generated"]] if smolgen else [0, 0]
     fields = Encoders._fields[Encoders._fields.index("queries") : Encoders._fields.index("counts")]
     missing = np.zeros((len(layers["up"]), 0), np.float32)

@@ -20,7 +20,11 @@ from engine.network.tower.model import TowerConfig
 from engine.network.transformer.model import TransformerConfig
 
 # Enumeration values in Lc0's numbering.
-_CLASSICAL, SE, CLASSICAL_WITH_HEADS, SE_WITH_HEADS = 1, 2, 3, 4  # network structures
+# network structures
+_CLASSICAL = 1
+SE = 2
+CLASSICAL_WITH_HEADS = 3
+SE_WITH_HEADS = 4
 _TOWERS = _CLASSICAL, SE, CLASSICAL_WITH_HEADS, SE_WITH_HEADS
 _ATTENTION_BODY, _MULTIHEAD, _LEGACY_MULTIHEAD = _TRANSFORMERS = 6, 7, 134
 _INNER = {
@@ -50,11 +54,8 @@ _OF_TRANSFORMERS = _OF_TOWERS | {
     "input_embedding": ("embedding", {0: "map", 1: "map", 2: "dense"}),
 }
 _DEFAULTS = dict.fromkeys(_OF_TRANSFORMERS, 0) | {"input": 1, "network": 1, "policy": 1, "value": 1}
-_MIN_VERSION = {
-    "major": 0,
-    "minor": 21,
-    "patch": 0,
-}  # lc0 version that first reads the oldest heads
+# lc0 version that first reads the oldest heads
+_MIN_VERSION = {"major": 0, "minor": 21, "patch": 0}
 _MIN_MINOR_VERSIONS = {"moves_left": 23, "attention": 28, "mish": 29, "transformer": 31}
 
 
@@ -76,7 +77,8 @@ def network_of(path: str | Path, net: Message, chosen: Heads | None = None) -> P
         )
     form = _settled(_DEFAULTS | net.get("format", {}).get("network_format", {}), weights)
     _check(path, form, "network", (*_TOWERS, *_TRANSFORMERS))
-    is_tower, fields = form["network"] in _TOWERS, {}
+    is_tower = form["network"] in _TOWERS
+    fields = {}
     for field, (name, meanings) in (_OF_TOWERS if is_tower else _OF_TRANSFORMERS).items():
         _check(path, form, field, tuple(meanings))
         fields[name] = meanings[form[field]]
@@ -97,10 +99,8 @@ def format_of(config: PlanesConfig) -> Message:
     if isinstance(config, TowerConfig):
         if not config.blocks:
             raise ConfigError("lc0 does not play towers without residual blocks")
-        network["network"], table = (
-            SE_WITH_HEADS if config.se_ratio else CLASSICAL_WITH_HEADS,
-            _OF_TOWERS,
-        )
+        network["network"] = SE_WITH_HEADS if config.se_ratio else CLASSICAL_WITH_HEADS
+        table = _OF_TOWERS
     else:
         network["network"], table = _MULTIHEAD, _OF_TRANSFORMERS
     for field, (name, meanings) in table.items():
@@ -160,16 +160,18 @@ class _Sizes:
     def __init__(
         self, path: str | Path, weights: Message, fields: dict[str, Any], chosen: Heads | None
     ) -> None:
-        self.path, self.weights, self.fields, self._chosen = path, weights, fields, chosen
+        self.path = path
+        self.weights = weights
+        self.fields = fields
+        self._chosen = chosen
         self.moves_left = fields.pop("moves_left")
         self.by_name = "policy_heads" in weights, "value_heads" in weights
 
     def of(self, name: str, divisor: int = 1) -> int:
         """Elements of a tensor, of each of `divisor` parts."""
-        places, divisor = (
-            places_of(name, self.by_name),
-            max(divisor, 1),
-        )  # sizes of 0 are refused later, by name
+        # sizes of 0 are refused later, by name
+        places = places_of(name, self.by_name)
+        divisor = max(divisor, 1)
         size = count(find(self.path, self.weights, *places))
         if divisor > 1 and (size == 0 or size % divisor):
             raise NetFileError(
@@ -178,7 +180,8 @@ class _Sizes:
         return size // divisor
 
     def tower(self) -> TowerConfig:
-        weights, policy = self.weights, self.fields["policy"]
+        weights = self.weights
+        policy = self.fields["policy"]
         if weights.get("encoder"):
             found = f"a transformer of {len(weights['encoder'])} encoder layers"
             raise NetFileError(self.path, "a convolutional tower", found)
@@ -224,11 +227,14 @@ class _Sizes:
 
     def transformer(self) -> TransformerConfig:
         self._check_body()
-        weights, fields, layer = self.weights, self.fields, "trunk.encoder.layer0"
+        weights = self.weights
+        fields = self.fields
+        layer = "trunk.encoder.layer0"
         del fields["policy"]
         for name in ("feed_activation", "smolgen_activation"):
             fields[name] = fields[name] or fields["activation"]
-        width, heads = self.of("trunk.embedding.dense.bias"), int(weights.get("headcount", 0))
+        width = self.of("trunk.embedding.dense.bias")
+        heads = int(weights.get("headcount", 0))
         sizes: dict[str, Any] = {"width": width, "layers": len(weights["encoder"]), "heads": heads}
         sizes["gate"] = "ip_mult_gate" in weights
         sizes |= {

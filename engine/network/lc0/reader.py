@@ -37,9 +37,8 @@ from engine.network.lc0.tensor_map import (
 from engine.network.model_parts import NORM_EPSILON
 from engine.network.outputs import Heads
 
-MAX_BYTES = (
-    1 << 30
-)  # unpacked bytes; a transformer of 1,024 numbers a square and 15 layers has 400 MB in 16 bits
+# unpacked bytes; a transformer of 1,024 numbers a square and 15 layers has 400 MB in 16 bits
+MAX_BYTES = 1 << 30
 MAX_EXPANSION = 100  # unpacked bytes per packed byte; packing shrinks weights by only a few percent
 SLACK = 1 << 20  # unpacked bytes that every file is allowed
 PIECE = 1 << 20  # unpacked bytes to take at once
@@ -55,9 +54,8 @@ class PlanesFile:
     """A tower or transformer as stored in a file, with the file's metadata."""
 
     config: PlanesConfig
-    tensors: Mapping[
-        str, np.ndarray
-    ]  # float32 by the names of `tower.model` or `transformer.model`
+    # float32 by the names of `tower.model` or `transformer.model`
+    tensors: Mapping[str, np.ndarray]
     card: dict[str, Any]  # how it was trained; Lc0's steps and losses under "training"
 
 
@@ -97,7 +95,8 @@ def load_lc0(path: str | Path, heads: Heads | None = None) -> PlanesFile:
 
 def _read(path: Path, file: IO[bytes]) -> bytes | bytearray:
     """Return the file's contents, unpacked."""
-    size, data = os.fstat(file.fileno()).st_size, bytearray()
+    size = os.fstat(file.fileno()).st_size
+    data = bytearray()
     if size > MAX_BYTES:
         raise NetFileError(path, f"at most {MAX_BYTES} bytes", str(size))
     is_packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
@@ -155,7 +154,8 @@ def _convolution(path: Path, weights: Message, row: ConvTensors) -> Decoders:
     If the tower has a batch norm but the file has folded weights and none, the norm only adds the
     bias.
     """
-    block, channels = find(path, weights, row.block), row.shape[:1]
+    block = find(path, weights, row.block)
+    channels = row.shape[:1]
 
     def optional(name: str, default: float) -> np.ndarray:
         if name in block:

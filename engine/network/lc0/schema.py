@@ -16,7 +16,10 @@ MAGIC = 0x1C0
 NET_START = b"\x0d" + MAGIC.to_bytes(4, "little")  # field 1, fixed32
 SUFFIXES = (".pb", ".pb.gz")  # of the files' names
 LINEAR16 = 1  # encoding of tensors as 16-bit steps from the smallest to the largest value
-FLOAT16, BFLOAT16, FLOAT32 = 2, 3, 4  # the others
+# the others
+FLOAT16 = 2
+BFLOAT16 = 3
+FLOAT32 = 4
 MAX_STEP = 65535  # number of the step that stands for the largest value
 
 LAYER = fields(min_val="float", max_val="float", params="bytes", encoding="uint")

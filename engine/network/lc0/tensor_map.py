@@ -73,10 +73,8 @@ _PLACES = (
     (r"layer\.smolgen\.(dense\d)", r"mha.smolgen.\1_{}"),
     (r"layer\.smolgen\.norm(\d)", r"mha.smolgen.ln\1_{}"),
 )
-_COUNTER_READERS = {
-    "trunk.input_conv.weight",
-    "trunk.embedding.dense.weight",
-}  # whose second axis begins with planes
+# whose second axis begins with planes
+_COUNTER_READERS = {"trunk.input_conv.weight", "trunk.embedding.dense.weight"}
 ByName = tuple[bool, bool]  # whether a file has its policy heads and its value heads by name
 
 
@@ -92,9 +90,8 @@ class ConvTensors(NamedTuple):
 class Plain(NamedTuple):
     """A tensor that is no convolution's; the file's numbers are `scale` times as large."""
 
-    places: tuple[
-        str, ...
-    ]  # dotted names of Lc0's Layer: where it is written, and where else it may stand
+    # dotted names of Lc0's Layer: where it is written, and where else it may stand
+    places: tuple[str, ...]
     name: str
     shape: tuple[int, ...]
     scale: float = 1.0
@@ -128,17 +125,18 @@ def places_of(name: str, by_name: ByName) -> tuple[str, ...]:
     head, _, rest = name.partition(".")
     path, _, leaf = rest.rpartition(".")
     path = path if leaf in _LEAVES else rest
-    before, which = "", head.partition("_")[2]
+    before = ""
+    which = head.partition("_")[2]
     if head.startswith("policy"):
-        head, before = (
-            "policy",
-            f"policy_heads.{POLICY_PLACES[which or 'vanilla']}." if by_name[0] else "",
-        )
+        head = "policy"
+        before = f"policy_heads.{POLICY_PLACES[which or 'vanilla']}." if by_name[0] else ""
     elif head.startswith(("wdl", "value")):
-        head, before = "value", f"value_heads.{which or 'winner'}." if by_name[1] else ""
+        head = "value"
+        before = f"value_heads.{which or 'winner'}." if by_name[1] else ""
     if layer := re.match(r"encoder\.layer(\d+)", path):
         before += f"{'pol_' if head == 'policy' else ''}encoder.{layer[1]}."
-        head, path = "layer", path[layer.end() + 1 :]
+        head = "layer"
+        path = path[layer.end() + 1 :]
     matches = ((re.fullmatch(pattern, f"{head}.{path}"), place) for pattern, place in _PLACES)
     place = next(match.expand(place) for match, place in matches if match)
     place = place.format(_LEAVES.get(leaf), c=_CONV_LEAVES.get(leaf))

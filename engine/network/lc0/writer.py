@@ -58,7 +58,8 @@ def save_lc0(path: Path, tower: PlanesFile) -> None:
         raise ConfigError(
             f"the name of a net for Lc0 ends in {' or '.join(SUFFIXES)}, not {path.name!r}"
         )
-    known, training = {field.name for field in TRAINING.values()}, tower.card.get("training") or {}
+    known = {field.name for field in TRAINING.values()}
+    training = tower.card.get("training") or {}
     net: Message = {
         "magic": MAGIC,
         "min_version": min_version_of(tower.config),

@@ -59,9 +59,8 @@ class PositionGradients(NamedTuple):
     sort_slopes: Annotated[np.ndarray, "float32 [B, M]"]  # the sum of g over the moves of each
     doutputs: Annotated[np.ndarray, "float32 [B, 4]"]
     losses: Annotated[np.ndarray, "float32 [B, 3]"]  # policy, value, moves left, unweighted
-    known: Annotated[
-        np.ndarray, "float32 [B, 3]"
-    ]  # s of each loss: 1, or 0 if the target is unknown
+    # s of each loss: 1, or 0 if the target is unknown
+    known: Annotated[np.ndarray, "float32 [B, 3]"]
 
 
 def new_scratch() -> Scratch:
@@ -107,7 +106,9 @@ def learn_moves(tables, batch, first, last, scale, scratch, out):
 @kernel(contract=True)
 def _policy_gradient(tables, batch, b, units, scale, scratch, out):
     """Compute logits, the cross-entropy over the legal moves and its gradient."""
-    n_moves, listed, sort_logits = batch.n_moves[b], scratch.listed, scratch.sort_logits
+    n_moves = batch.n_moves[b]
+    listed = scratch.listed
+    sort_logits = scratch.sort_logits
     out.n_sort_rows[b] = 0
     if n_moves == 0:  # only the value is known
         out.losses[b, 0] = out.known[b, 0] = 0.0
@@ -118,7 +119,8 @@ def _policy_gradient(tables, batch, b, units, scale, scratch, out):
     for k in range(out.n_sort_rows[b]):
         row = np.int64(listed.rows[k])
         sort_logits[k] = score_row(tables.sort_weight, row * units, out.units, b * units, units)
-        out.sort_rows[b, k], out.sort_slopes[b, k] = listed.rows[k], np.float32(0)
+        out.sort_rows[b, k] = listed.rows[k]
+        out.sort_slopes[b, k] = np.float32(0)
     for i in range(n_moves):
         row = np.int64(batch.rows[b, i])
         bias = (
@@ -128,7 +130,9 @@ def _policy_gradient(tables, batch, b, units, scale, scratch, out):
         )
         logits[i] = score_row(tables.policy, row * units, out.units, b * units, units) + bias
         largest = max(largest, logits[i])
-    total, share, loss = np.float32(0), np.float32(0), np.float32(0)
+    total = np.float32(0)
+    share = np.float32(0)
+    loss = np.float32(0)
     for i in range(n_moves):
         gradient[i] = np.float32(exp(np.float64(logits[i] - largest)))
         total += gradient[i]
@@ -145,7 +149,9 @@ def _policy_gradient(tables, batch, b, units, scale, scratch, out):
 def _accumulator_gradient(dunits, units, accumulator, at):
     one = splat(1.0)
     for c in range(0, units, LANES):
-        a, b, dy = load(accumulator, at + c), load(accumulator, at + units + c), load(dunits, c)
+        a = load(accumulator, at + c)
+        b = load(accumulator, at + units + c)
+        dy = load(dunits, c)
         store(accumulator, at + c, where_positive(a, where_positive(one - a, dy * clip(b))))
         store(accumulator, at + units + c, where_positive(b, where_positive(one - b, dy * clip(a))))
 
@@ -162,18 +168,22 @@ def add_feature_columns(batch, count, gradients, width, column, tables):
     for b in range(count):
         at = b * width + column
         da = gradients.accumulator
-        d0, d1, d2, d3 = load(da, at), load(da, at + 16), load(da, at + 32), load(da, at + 48)
-        d4, d5, d6, d7 = load(da, at + 64), load(da, at + 80), load(da, at + 96), load(da, at + 112)
-        b0, b1, b2, b3, b4, b5, b6, b7 = (
-            b0 + d0,
-            b1 + d1,
-            b2 + d2,
-            b3 + d3,
-            b4 + d4,
-            b5 + d5,
-            b6 + d6,
-            b7 + d7,
-        )
+        d0 = load(da, at)
+        d1 = load(da, at + 16)
+        d2 = load(da, at + 32)
+        d3 = load(da, at + 48)
+        d4 = load(da, at + 64)
+        d5 = load(da, at + 80)
+        d6 = load(da, at + 96)
+        d7 = load(da, at + 112)
+        b0 = b0 + d0
+        b1 = b1 + d1
+        b2 = b2 + d2
+        b3 = b3 + d3
+        b4 = b4 + d4
+        b5 = b5 + d5
+        b6 = b6 + d6
+        b7 = b7 + d7
         for i in range(batch.n_features[b]):
             to = batch.features[b, i] * width + column
             add_4(tables.weight, to, d0, d1, d2, d3)
@@ -190,12 +200,16 @@ def add_unit_columns(batch, count, gradients, units, column, tables):
     for b in range(count):
         at = b * units + column
         y = gradients.units
-        y0, y1, y2, y3 = load(y, at), load(y, at + 16), load(y, at + 32), load(y, at + 48)
+        y0 = load(y, at)
+        y1 = load(y, at + 16)
+        y2 = load(y, at + 32)
+        y3 = load(y, at + 48)
         for i in range(batch.n_moves[b]):
             x = spread(gradients.policy[b], i)
             add_4(tables.policy, batch.rows[b, i] * units + column, x * y0, x * y1, x * y2, x * y3)
         for i in range(gradients.n_sort_rows[b]):
-            x, row = spread(gradients.sort_slopes[b], i), np.int64(gradients.sort_rows[b, i])
+            x = spread(gradients.sort_slopes[b], i)
+            row = np.int64(gradients.sort_rows[b, i])
             add_4(tables.sort_weight, row * units + column, x * y0, x * y1, x * y2, x * y3)
 
 

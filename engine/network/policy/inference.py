@@ -44,9 +44,8 @@ from engine.network.value.inference import (
 from engine.tactics.classical import evaluate
 from engine.tactics.quiescence import wins_nothing
 
-LEVEL_TO_COME = (
-    -1
-)  # quiet level of a calm position, until its policy needs it: half of all positions never get one
+# quiet level of a calm position, until its policy needs it: half of all positions never get one
+LEVEL_TO_COME = -1
 
 
 class SparseModel(NamedTuple):
@@ -124,7 +123,8 @@ def settle_leaf(model, leaves, leaf):
 def fill_units(model, n_features):
     """Compute the heads' inputs from the features in `model.sight`."""
     tables = model.tables
-    width, features = len(model.accumulator), model.sight.features
+    width = len(model.accumulator)
+    features = model.sight.features
     add_short_rows(
         tables.weight, width, features, np.int64(0), n_features, tables.bias, model.accumulator
     )
@@ -213,7 +213,9 @@ def write_calm_value(model, leaves, leaf):
 @kernel()
 def value_outputs(model, version):
     """Write `model.outputs` from `model.units` by one version of the value head."""
-    tables, hidden, inner = model.tables, model.hidden, model.inner
+    tables = model.tables
+    hidden = model.hidden
+    inner = model.inner
     count, inners = len(hidden), len(inner)
     for k in range(count):
         row = version * count + k

@@ -35,9 +35,8 @@ class IntegerTables(NamedTuple):
     bias: np.ndarray  # int16 [W]
     scale: np.ndarray  # int16 [1] of the two above
     policy: np.ndarray  # int8 [R * U]
-    policy_unit: (
-        np.ndarray
-    )  # float32 [R] what 1 in a dot product of the row is worth, here and below
+    # float32 [R] what 1 in a dot product of the row is worth, here and below
+    policy_unit: np.ndarray
     policy_bias: np.ndarray  # float32 [R]
     sort_weight: np.ndarray  # int8 [T * U]
     sort_unit: np.ndarray  # float32 [T]

@@ -41,11 +41,10 @@ POLICY_ROWS = 2 * POLICY_SIZE
 POLICY_GROUPS = (1, 2, POLICY_SIZE)  # shape of the policy rows: [1, safe or unsafe, policy move]
 SORT_ROWS = SORTS[0]  # sorts with a row
 MOVE_SORTS = sum(SORTS)
-FIRST_1, FIRST_2, FIRST_3 = (
-    SORTS[0],
-    sum(SORTS[:2]),
-    sum(SORTS[:3]),
-)  # where the numbers of sorts 1 to 3 begin
+# where the numbers of sorts 1 to 3 begin
+FIRST_1 = SORTS[0]
+FIRST_2 = sum(SORTS[:2])
+FIRST_3 = sum(SORTS[:3])
 THREAT_OF_KIND = np.array([1, 2, 2, 3, 4, 5], np.int64)  # by kind of the attacked piece
 
 
@@ -80,17 +79,16 @@ def judge_squares(row, side, sight):
     protection) unless it takes a piece worth as much. This replaces static exchange evaluation at
     the cost of one test per move. Needs sight.attacks.
     """
-    ours, theirs, own, enemy = (
-        sight.attacks[side],
-        sight.attacks[1 - side],
-        row[WHITE + side],
-        row[BLACK - side],
-    )
+    ours = sight.attacks[side]
+    theirs = sight.attacks[1 - side]
+    own = row[WHITE + side]
+    enemy = row[BLACK - side]
     exposed, loose = (
         theirs[attacks.BY_ANY] & ~ours[attacks.BY_TWO],
         theirs[attacks.BY_ANY] & ~ours[attacks.BY_ANY],
     )
-    cheaper, worth = theirs[attacks.BY_PAWN], row[QUEEN] & enemy
+    cheaper = theirs[attacks.BY_PAWN]
+    worth = row[QUEEN] & enemy
     danger = loose & ~row[KING]
     sight.unsafe[PAWN] = loose & ~enemy
     sight.unsafe[KING] = attacks.ZERO
@@ -119,14 +117,16 @@ def map_threats(row, side, sight):
     occupied, loose = enemy | row[WHITE + side], enemy & ~sight.attacks[1 - side, attacks.BY_ANY]
     sight.threats[:] = attacks.ZERO
     for kind in range(KING + 1):
-        squares, pieces = sight.threats[THREAT_OF_KIND[kind]], row[kind] & enemy
+        squares = sight.threats[THREAT_OF_KIND[kind]]
+        pieces = row[kind] & enemy
         squares[PAWN] |= pawn_attack_set(pieces if kind != PAWN else pieces & loose, 1 - side)
         pieces &= loose if kind < ROOK else enemy
         while pieces:
             square = ctz(pieces)
             pieces &= pieces - attacks.ONE
             is_loose = loose >> np.uint64(square) & attacks.ONE
-            diagonal, straight = bishop_attacks(square, occupied), rook_attacks(square, occupied)
+            diagonal = bishop_attacks(square, occupied)
+            straight = rook_attacks(square, occupied)
             squares[KNIGHT] |= attacks.KNIGHT_ATTACKS[square]
             squares[BISHOP] |= diagonal
             if is_loose or kind != ROOK:
@@ -143,20 +143,21 @@ def map_threats(row, side, sight):
 @kernel()
 def write_moves(row, moves, n_moves, danger, sight):
     """Write rows and sorts of the legal moves. Needs what `judge_squares` and `map_threats` found."""
-    side, flip = np.int64(row[SIDE]), view_flip(row)
+    side = np.int64(row[SIDE])
+    flip = view_flip(row)
     flips = flip | flip << 6
-    ours, theirs, own, enemy = (
-        sight.attacks[side],
-        sight.attacks[1 - side],
-        row[WHITE + side],
-        row[BLACK - side],
-    )
+    ours = sight.attacks[side]
+    theirs = sight.attacks[1 - side]
+    own = row[WHITE + side]
+    enemy = row[BLACK - side]
     occupied = own | enemy
     # Pieces under attack with one protector. A move of that one may leave them.
     duties = (
         own & ~row[KING] & theirs[attacks.BY_ANY] & ours[attacks.BY_ANY] & ~ours[attacks.BY_TWO]
     )
-    source, kind, fled = np.int64(-1), np.int64(0), np.int64(0)
+    source = np.int64(-1)
+    kind = np.int64(0)
+    fled = np.int64(0)
     duty = others = attacked = attacks.ZERO
     for i in range(n_moves):
         move = np.int64(moves[i])
@@ -171,7 +172,8 @@ def write_moves(row, moves, n_moves, danger, sight):
         captured = 1 + kind_on(row, target) if enemy >> shift & attacks.ONE else np.int64(0)
         unsafe = np.int64(sight.unsafe[kind] >> shift & attacks.ONE)
         pushes = kind == PAWN and (source ^ target) & 7 == 0
-        attacker, supported = cheapest_attacker(theirs, shift), support(ours, shift, pushes)
+        attacker = cheapest_attacker(theirs, shift)
+        supported = support(ours, shift, pushes)
         risk = (
             np.int64(0)
             if attacker == 0
@@ -187,7 +189,8 @@ def write_moves(row, moves, n_moves, danger, sight):
             )
             left, guarded = at_most_2(duty & ~attacked), at_most_2(others & attacked)
         aim = (kind * 6 + threat) * 3 + risk
-        aims, in_danger = aim * 3 + threats, at_most_2(others)
+        aims = aim * 3 + threats
+        in_danger = at_most_2(others)
         twice = np.int64(theirs[attacks.BY_TWO] >> shift & attacks.ONE)
         sight.rows[i] = POLICY_INDEX[move ^ flips] + POLICY_SIZE * unsafe
         sight.sorts[i, 0] = aim * 3 + left
@@ -277,7 +280,8 @@ def threat_of(squares, kind, source, target):
         return threat, threats
     for level in range(THREATS - 1, 0, -1):
         if squares[level, kind] >> target & ~(squares[level, kind] >> source) & attacks.ONE:
-            threat, threats = max(threat, np.int64(level)), min(threats + 1, np.int64(2))
+            threat = max(threat, np.int64(level))
+            threats = min(threats + 1, np.int64(2))
     return threat, threats
 
 

@@ -25,9 +25,8 @@ from engine.nn.layer import Array, Gradients
 
 NamedArrays = Mapping[str, Array]
 Traced = tuple[Array, Callable[[Array], Any]]
-LayerByName = Callable[
-    [str, Array], Traced
-]  # (name, x) -> one version of a dense layer for each position
+# (name, x) -> one version of a dense layer for each position
+LayerByName = Callable[[str, Array], Traced]
 
 # ---- layers behind the units ---------------------------------------------------------------------
 
@@ -106,7 +105,8 @@ def output_losses(
     xp = backend_of(y).xp
     shifted = y[:, :3] - y[:, :3].max(axis=1, keepdims=True)
     logarithms = shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))
-    share, is_timed = wdl.sum(axis=1), (moves_left >= 0).astype(y.dtype)
+    share = wdl.sum(axis=1)
+    is_timed = (moves_left >= 0).astype(y.dtype)
     error = (y[:, 3] - moves_left) * is_timed
     clipped = xp.clip(error, -1, 1)
     losses = xp.stack([-(wdl * logarithms).sum(axis=1), clipped * (error - clipped / 2)], axis=1)
@@ -182,9 +182,8 @@ class RowOperations:
         """Return the products of rows and x [B, C], [B, L], for a table of one slab; 0 where no row
         is listed.
         """
-        out = self.xp.zeros(
-            (*numbers.shape, 8), table.dtype
-        )  # by thread: eight numbers are a sector of memory
+        # by thread: eight numbers are a sector of memory
+        out = self.xp.zeros((*numbers.shape, 8), table.dtype)
         self._score((len(x),), (8, 16), (table, numbers, x, out))
         return out.sum(axis=2)
 
@@ -209,7 +208,8 @@ def listed_dense(
 ) -> Traced:
     """`chosen_dense` by rows: those of a version lie side by side."""
     outputs = p[f"{name}.bias"].shape[1]
-    numbers, one = version[:, None] * outputs + ops.xp.arange(outputs), ops.xp.ones_like(x[:, :1])
+    numbers = version[:, None] * outputs + ops.xp.arange(outputs)
+    one = ops.xp.ones_like(x[:, :1])
     y, back = listed_rows(ops, p, grads, f"{name}.weight", x, numbers)
     bias, bias_back = listed_rows(ops, p, grads, f"{name}.bias", one, numbers)
 
@@ -229,7 +229,8 @@ def clipped_products(
     y_i = c_i c_{n+i}      dc_i = dy_i c_{n+i}      dc_{n+i} = dy_i c_i      dx = dc where 0 < x < 1
     """
     weight, bias = p[f"{name}.weight"], p[f"{name}.bias"]
-    table, factors = weight.reshape(-1, *weight.shape[-2:]), (listed >= 0).astype(weight.dtype)
+    table = weight.reshape(-1, *weight.shape[-2:])
+    factors = (listed >= 0).astype(weight.dtype)
     x = ops.sums(table, listed, factors).reshape(len(listed), len(table), 2, -1)
     x = x + bias.reshape(2, len(table), -1).swapaxes(0, 1)
     c = ops.xp.clip(x, 0, 1)
@@ -255,7 +256,8 @@ def sparse_network(
     grads = Gradients()
     listed = partial(listed_rows, ops, p, grads)
     units, units_back = clipped_products(ops, p, grads, "trunk.accumulator", features)
-    x, one = units[:, 0], ops.xp.ones_like(units[:, 0, :1])
+    x = units[:, 0]
+    one = ops.xp.ones_like(units[:, 0, :1])
     sorts = ops.xp.where(rows[:, :, None] >= 0, sorts, -1)
     own, own_back = listed("policy.weight", x, rows)
     bias, bias_back = listed("policy.bias", one, rows)
@@ -287,9 +289,8 @@ def value_network(
     units, units_back = clipped_products(
         ops, p, grads, f"{at}rows", views.reshape(2 * len(views), -1)
     )
-    inputs = units.reshape(len(views), 2, *units.shape[1:]).swapaxes(
-        1, 2
-    )  # slab by slab, as the weights of dense1
+    # slab by slab, as the weights of dense1
+    inputs = units.reshape(len(views), 2, *units.shape[1:]).swapaxes(1, 2)
     h, first_back = dense(f"{at}dense1", inputs.reshape(len(views), -1))
     y, judge_back = judge_units(dense, h, at)
 

@@ -41,7 +41,8 @@ def new_tables(config: Any) -> tuple[np.ndarray, Any]:
 
 def named_views(tables: Any, config: Any) -> dict[str, np.ndarray]:
     """Return views of the tables in their own shapes, by the names of the parameters."""
-    names, shapes = parameter_names(config.tables).values(), parameter_shapes(config).values()
+    names = parameter_names(config.tables).values()
+    shapes = parameter_shapes(config).values()
     return {
         name: table.reshape(shape) for name, shape, table in zip(names, shapes, tables, strict=True)
     }

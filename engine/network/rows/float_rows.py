@@ -22,18 +22,14 @@ def add_rows(table, width, numbers, count, start, out):
     multiple of 128.
     """
     for c in range(0, width, BLOCK):
-        s0, s1, s2, s3 = (
-            load(start, c),
-            load(start, c + 16),
-            load(start, c + 32),
-            load(start, c + 48),
-        )
-        s4, s5, s6, s7 = (
-            load(start, c + 64),
-            load(start, c + 80),
-            load(start, c + 96),
-            load(start, c + 112),
-        )
+        s0 = load(start, c)
+        s1 = load(start, c + 16)
+        s2 = load(start, c + 32)
+        s3 = load(start, c + 48)
+        s4 = load(start, c + 64)
+        s5 = load(start, c + 80)
+        s6 = load(start, c + 96)
+        s7 = load(start, c + 112)
         for i in range(count):
             at = numbers[i] * width + c
             s0, s1 = s0 + load(table, at), s1 + load(table, at + 16)
@@ -48,7 +44,10 @@ def add_rows(table, width, numbers, count, start, out):
 def add_weighted_rows(table, width, numbers, factors, count, out):
     """out [width] += the sum of factors[i] times row numbers[i]; width is a multiple of 64."""
     for c in range(0, width, HALF_BLOCK):
-        s0, s1, s2, s3 = load(out, c), load(out, c + 16), load(out, c + 32), load(out, c + 48)
+        s0 = load(out, c)
+        s1 = load(out, c + 16)
+        s2 = load(out, c + 32)
+        s3 = load(out, c + 48)
         for i in range(count):
             at = numbers[i] * width + c
             x = spread(factors, i)

@@ -46,7 +46,8 @@ def as_bytes(weights: np.ndarray, units: int) -> tuple[np.ndarray, np.ndarray]:
 
     The largest weight of each row is 127, so a weight moves by 1/254 of that at most.
     """
-    rows, out = weights.reshape(-1, units), aligned_zeros(weights.size, dtype=np.int8)
+    rows = weights.reshape(-1, units)
+    out = aligned_zeros(weights.size, dtype=np.int8)
     step = np.maximum(np.abs(rows).max(axis=1), np.finfo(np.float32).tiny * 256) / np.float32(127)
     out.reshape(rows.shape)[:] = np.rint(rows / step[:, None])
     return out, step / np.float32(UNIT)
@@ -151,7 +152,8 @@ def score_row_of_bytes(table, row, units):
     """Dot product, int32, of one row of a table int8 [rows, U] and units uint8 [U]; U is a multiple
     of 64.
     """
-    total, at = splat_int(np.int32(0)), row * len(units)
+    total = splat_int(np.int32(0))
+    at = row * len(units)
     for c in range(0, len(units), BYTES):
         total = dot_bytes(total, load_ints(units, c), load_ints(table, at + c))
     return sum_ints(total)

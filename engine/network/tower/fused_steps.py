@@ -61,9 +61,8 @@ class FusedWeights(NamedTuple):
     """All weights of a tower of B blocks and C channels (whole lanes), made by `folding.py`."""
 
     input: InputLayer
-    trunk: (
-        np.ndarray
-    )  # [2 B or 2 B + 1, 36 * C * C] two filters per block, then a convolutional policy's first
+    # [2 B or 2 B + 1, 36 * C * C] two filters per block, then a convolutional policy's first
+    trunk: np.ndarray
     trunk_bias: np.ndarray  # [2 B or 2 B + 1, C]
     gates: Gates
     policy: ConvHead
@@ -80,12 +79,10 @@ class Space(NamedTuple):
     multiplied: np.ndarray  # M of C channels
     policy: PolicySpace
     heads: HeadSpace
-    board: Annotated[
-        np.ndarray, "float32 [10 * 10 * C]"
-    ]  # one position's board inside a block, border zero
-    sums: Annotated[
-        np.ndarray, "float32 [10 * 10 * C]"
-    ]  # one position's board while the input layer adds up its bits
+    # one position's board inside a block, border zero
+    board: Annotated[np.ndarray, "float32 [10 * 10 * C]"]
+    # one position's board while the input layer adds up its bits
+    sums: Annotated[np.ndarray, "float32 [10 * 10 * C]"]
     dense: Annotated[np.ndarray, "float32 [8 * 8 * C]"]
     means: Annotated[np.ndarray, "float32 [8 * C]"]  # means over the squares, by position
     hidden: Annotated[np.ndarray, "float32 [H]"]
@@ -99,7 +96,8 @@ def forward(masks, weights, smooth, space, wdl, moves_left):
     A convolutional head finds its planes in space.policy afterwards; the other kinds of heads start
     from space.boards.
     """
-    channels, count = weights.heads.channels, len(masks)
+    channels = weights.heads.channels
+    count = len(masks)
     _first_layer(masks, weights.input, channels, smooth, space)
     blocks = weights.gates.squeeze_bias.shape[0]
     for layer in range(weights.trunk_bias.shape[0]):

@@ -30,13 +30,8 @@ from engine.nn.layers.activations import activation_function, sigmoid
 from engine.nn.norm_folding import fold_norms
 from engine.nn.operations import operations_for
 
-PART_SIZES = (
-    16,
-    32,
-    64,
-    128,
-    256,
-)  # positions that go through the network at once; others are padded to the next size
+# positions that go through the network at once; others are padded to the next size
+PART_SIZES = (16, 32, 64, 128, 256)
 PART = PART_SIZES[-1]
 Array = Any
 
@@ -48,13 +43,11 @@ class Flight(NamedTuple):
 
     lane: Lane
     masks: np.ndarray  # pinned uint64 [PART, 112]
-    places: (
-        np.ndarray
-    )  # pinned int32 [PART, 218]: where the policy head has each legal move, counted over the part
+    # pinned int32 [PART, 218]: where the policy head has each legal move, counted over the part
+    places: np.ndarray
     logits: np.ndarray  # pinned float32 [PART, 218], out
-    value: (
-        np.ndarray
-    )  # pinned float32 [PART, 3 or 1], out: logits of win, draw, loss, or the expected result
+    # pinned float32 [PART, 3 or 1], out: logits of win, draw, loss, or the expected result
+    value: np.ndarray
     moves_left: np.ndarray  # pinned float32 [PART], out: hundreds of plies
     device_masks: Array
     device_places: Array
@@ -86,7 +79,9 @@ class DeviceNetwork:
         dtype: str = "float16",
         heads: Heads = FIRST_HEADS,
     ) -> None:
-        self.config, self.backend, self.dtype = config, backend, np.dtype(dtype)
+        self.config = config
+        self.backend = backend
+        self.dtype = np.dtype(dtype)
         self._heads = policy_name(heads[0]), config.value_name(heads[1])
         self._places, self._width = _places(config)
         layers = fold_norms(layers_with(tensors, config))
@@ -116,7 +111,8 @@ class DeviceNetwork:
 
         All are float32; a value is the logits of win, draw, loss, or the expected result.
         """
-        planes, operations = flight.planes[:size], operations_for(flight.planes)
+        planes = flight.planes[:size]
+        operations = operations_for(flight.planes)
         self._kernels.expand(flight.device_masks[:size], planes)
         with operations.half_products() if self.dtype == np.float16 else nullcontext():
             outputs = self._model(planes.transpose(0, 3, 1, 2))
@@ -125,7 +121,9 @@ class DeviceNetwork:
 
     def new_flight(self) -> Flight:
         """Return new buffers and a queue for one part."""
-        pinned, xp, lane = self.backend.pinned, self.backend.xp, self.backend.lane()
+        pinned = self.backend.pinned
+        xp = self.backend.xp
+        lane = self.backend.lane()
         with self.backend.guard("memory was reserved"), lane.block:
             return Flight(
                 lane=lane,
@@ -152,8 +150,10 @@ class DeviceNetwork:
         """
         n = len(masks)
         size = next(size for size in PART_SIZES if size >= n)
-        flight.masks[:n], flight.masks[n:size] = masks, 0
-        flight.places[:n], flight.places[n:size] = self._places[policy_index], 0
+        flight.masks[:n] = masks
+        flight.masks[n:size] = 0
+        flight.places[:n] = self._places[policy_index]
+        flight.places[n:size] = 0
         flight.places[:n] += self._width * np.arange(n, dtype=np.int32)[:, None]
         lane = flight.lane
         with self.backend.guard("positions were evaluated"), lane.block:
@@ -211,11 +211,10 @@ class DeviceTower(DeviceNetwork):
         self._kernels = Kernels(self.backend, self.config.activation, self.dtype)
 
     def _answers(self, flight: Flight, size: int) -> tuple[Array, Array, Array | None]:
-        squares, config = self._trunk(flight, size), self.config
-        policy, value = (
-            self._policy(flight, size, squares),
-            self._dense_head(config.value_head, squares),
-        )
+        squares = self._trunk(flight, size)
+        config = self.config
+        policy = self._policy(flight, size, squares)
+        value = self._dense_head(config.value_head, squares)
         moves_left = self._dense_head("moves_left", squares) if config.moves_left_channels else None
         return policy, value if config.value == "wdl" else self.backend.xp.tanh(value), moves_left
 
@@ -225,7 +224,9 @@ class DeviceTower(DeviceNetwork):
         """Masks in the flight -> squares [size * 64, filters]; they are also the inner part of
         `flight.boards`.
         """
-        kernels, inner, config = self._kernels, slice(1, 9), self.config
+        kernels = self._kernels
+        inner = slice(1, 9)
+        config = self.config
         planes, boards, between = (
             board[:size] for board in (flight.planes, flight.boards, flight.between)
         )
@@ -246,7 +247,9 @@ class DeviceTower(DeviceNetwork):
         """Return a 3x3 convolution of bordered boards [n, 10, 10, C] -> (y [n, 8, 8, K] without its
         bias, bias [K]).
         """
-        n, channels, (whole, row, column, one) = len(board), board.shape[3], board.strides
+        n = len(board)
+        channels = board.shape[3]
+        (whole, row, column, one) = board.strides
         places, strides = (n, 8, 8, 3, 3, channels), (whole, row, column, row, column, one)
         windows = self.backend.xp.lib.stride_tricks.as_strided(board, places, strides)
         product = windows.reshape(n * SQUARES, 9 * channels) @ self._parameters[f"{name}.weight"]
@@ -256,7 +259,9 @@ class DeviceTower(DeviceNetwork):
         """Scale and shift [n, 1, 1, C] of a squeeze-and-excitation gate, each followed by its bias
         [C].
         """
-        n, channels, parameters = len(product), product.shape[3], self._parameters
+        n = len(product)
+        channels = product.shape[3]
+        parameters = self._parameters
         mean = self._kernels.mean(product.reshape(n, SQUARES, channels))
         squeezed = mean @ parameters[f"{name}.squeeze.weight"].T
         hidden = self._kernels.activated(squeezed, parameters[f"{name}.squeeze.bias"])
@@ -290,7 +295,9 @@ class DeviceTower(DeviceNetwork):
 
     def _dense_head(self, name: str, squares: Array) -> Array:
         """Squares [n * 64, filters] -> what the head answers, float32 [n, outputs]."""
-        parameters, kernels, rows = self._parameters, self._kernels, squares
+        parameters = self._parameters
+        kernels = self._kernels
+        rows = squares
         rows = kernels.activated(
             rows @ parameters[f"{name}.conv.weight"], parameters[f"{name}.conv.bias"]
         )
@@ -327,7 +334,8 @@ def planes_on(backend: Backend, masks: np.ndarray) -> Array:
 @cache
 def _expand(backend: Backend, dtype: np.dtype[Any]) -> Callable[[Array, Array], None]:
     """Return what fills planes [B, 8, 8, 112] from masks [B, 112] on a device."""
-    xp, squares = backend.xp, backend.asarray(np.arange(SQUARES, dtype=np.uint64).reshape(8, 8, 1))
+    xp = backend.xp
+    squares = backend.asarray(np.arange(SQUARES, dtype=np.uint64).reshape(8, 8, 1))
     is_counter = backend.asarray(np.arange(PLANES) == FIFTY_MOVE_PLANE)
 
     def expand(masks: Array, squares: Array, is_counter: Array, planes: Array) -> None:
@@ -342,7 +350,9 @@ class Kernels:
     """What happens to each number between two matrix products, one kernel each on a GPU."""
 
     def __init__(self, backend: Backend, activation: str, dtype: np.dtype[Any]) -> None:
-        xp, apply, self.dtype = backend.xp, activation_function(activation), dtype
+        xp = backend.xp
+        apply = activation_function(activation)
+        self.dtype = dtype
 
         def activate(product: Array, bias: Array, skip: Array | float, out: Array) -> None:
             xp.add(apply(product + bias + skip)[0], 0, out=out)

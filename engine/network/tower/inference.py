@@ -50,7 +50,8 @@ from engine.nn.operations.tiles import PLACES
 
 def fold(tensors: Tensors, config: TowerConfig) -> tuple[FusedWeights, PolicyHead]:
     """Lay out a tower's parameters; names as in `model.py`."""
-    policy, nothing = _policy(tensors, config.policy), np.zeros(0, np.float32)
+    policy = _policy(tensors, config.policy)
+    nothing = np.zeros(0, np.float32)
     weights = FusedWeights(
         input=input_layer(*(pad(array, 0) for array in affine(tensors, "trunk.input_conv"))),
         **_trunk(tensors, config),

@@ -67,7 +67,9 @@ class TowerConfig(NetworkSizes):
     value: str = "wdl"  # one of VALUES
     input_format: int = 1  # Lc0's number
     policy_heads, value_heads = ("vanilla",), ("winner",)  # as of every tower
-    kind, largest_size, policy_activation = "tower", 4096, "selu"
+    kind = "tower"
+    largest_size = 4096
+    policy_activation = "selu"
 
     def __post_init__(self) -> None:
         self.check_sizes(
@@ -149,7 +151,9 @@ def _block(config: TowerConfig, rng: np.random.Generator) -> nn.Residual:
 
 
 def _policy_head(config: TowerConfig, rng: np.random.Generator) -> nn.Sequential:
-    filters, planes, activation = config.filters, config.policy_planes, config.activation
+    filters = config.filters
+    planes = config.policy_planes
+    activation = config.activation
     if config.policy == "convolution":
         return nn.Sequential(
             conv1=nn.Conv2D(filters, filters, 3, rng, bias=False),
@@ -183,7 +187,8 @@ def tower_config_of(model_config: Any) -> TowerConfig:
         trunk, heads = model_config["trunk"]["layers"], model_config["heads"]
         blocks = [part for name, part in trunk.items() if name.startswith("block")]
         value = heads["wdl" if "wdl" in heads else "value"]["layers"]
-        filters, gate = trunk["input_conv"]["outputs"], blocks[0]["se"] if blocks else None
+        filters = trunk["input_conv"]["outputs"]
+        gate = blocks[0]["se"] if blocks else None
         sizes = _policy_sizes(heads["policy"]["layers"]) | {"moves_left_channels": 0}
         for name, head in (
             ("value", value),

@@ -59,9 +59,8 @@ class FusedTransformerWeights(NamedTuple):
     """All weights of a transformer with one policy and one value head."""
 
     board: BoardWeights
-    mix: (
-        Encoders | None
-    )  # the feed-forward block behind a dense embedding, as a layer without attention
+    # the feed-forward block behind a dense embedding, as a layer without attention
+    mix: Encoders | None
     body: Encoders
     heads: OneByOne  # dense layers of the squares: the value head's, then moves left
     value: DenseHead
@@ -74,7 +73,9 @@ def fold_transformer(
     tensors: Tensors, config: TransformerConfig, heads: Heads
 ) -> FusedTransformerWeights:
     """Lay out a transformer's parameters; names as in `model`."""
-    policy, encoders, mix = policy_name(heads[0]), None, None
+    policy = policy_name(heads[0])
+    encoders = None
+    mix = None
     if config.policy_layers:
         encoders = fold_encoders(
             tensors, f"{policy}.encoder", config.policy_layers, config.policy_encoder_layer
@@ -97,13 +98,15 @@ def fold_transformer(
 def _board(tensors: Tensors, config: TransformerConfig) -> BoardWeights:
     width, planes = config.width, config.embedding_planes
     weight, bias = affine(tensors, "trunk.embedding.dense")
-    start, gate = np.broadcast_to(bias, (64, width)), np.zeros((2, 0), np.float32)
+    start = np.broadcast_to(bias, (64, width))
+    gate = np.zeros((2, 0), np.float32)
     pieces = pieces_bias = more = norm = np.zeros(0, np.float32)
     if planes:
         spread, pieces_bias = affine(tensors, "trunk.embedding.preprocess")
         pieces = flat(pad(spread.T.reshape(-1, SQUARES, planes), 2))
         pieces_bias = flat(pad(pieces_bias.reshape(SQUARES, planes), 1))
-        more, norm = matrix(weight[:, PLANES:]), flat(norm_weights(tensors, "trunk.norm"))
+        more = matrix(weight[:, PLANES:])
+        norm = flat(norm_weights(tensors, "trunk.norm"))
     else:
         start = start + reach_map().astype(np.float64) @ weight[:, PLANES:].T
     if config.gate:
@@ -161,7 +164,8 @@ class FusedTransformer(Fused):
     def evaluate_body(
         self, masks: np.ndarray, space: TransformerSpace, wdl: np.ndarray, moves_left: np.ndarray
     ) -> PolicySpace:
-        weights, count = self.weights, len(masks)
+        weights = self.weights
+        count = len(masks)
         embed(weights.board, masks, space.x, count, space.pre)
         if weights.mix is not None:
             feed_forward(weights.mix, 0, space.x, count, space.mix)

@@ -28,9 +28,11 @@ def attention_maps(model: nn.MultiHead, planes: np.ndarray) -> list[LayerMaps]:
     x: Any = planes
     for part in before:
         x, _ = part.forward(x)
-    table, maps = encoder.params.get("table"), []
+    table = encoder.params.get("table")
+    maps = []
     for layer in encoder.children().values():
-        parts, bias = layer.children(), None
+        parts = layer.children()
+        bias = None
         if table is not None:
             bias = parts["smolgen"].forward((x, table))[0][0]
         heads = parts["attention"].config()["heads"]

@@ -96,7 +96,8 @@ class TransformerConfig(NetworkSizes):
     moves_left_channels: int = 8  # 0 = no such head
     moves_left_hidden: int = 64
     policy = "attention"  # as towers say it
-    kind, largest_size = "transformer", 8192
+    kind = "transformer"
+    largest_size = 8192
 
     def __post_init__(self) -> None:
         for name, known in (("policy_heads", _POLICY_HEADS), ("value_heads", _VALUE_HEADS)):
@@ -226,7 +227,9 @@ class BoardEmbedding(Layer):
         self, width: int, planes: int, rng: np.random.Generator, activation: str = "mish"
     ) -> None:
         super().__init__()
-        self.width, self.planes, self.activation = width, planes, activation
+        self.width = width
+        self.planes = planes
+        self.activation = activation
         self.dense: Any = nn.Dense(PLANES + (planes or SQUARES), width, rng)
         self.parts: dict[str, Layer] = {}
         if planes:
@@ -236,7 +239,8 @@ class BoardEmbedding(Layer):
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         check_input(self, x, "B", PLANES, 8, 8)
-        backend, batch = backend_of(x), len(x)
+        backend = backend_of(x)
+        batch = len(x)
         squares = x.reshape(batch, PLANES, SQUARES).swapaxes(1, 2)
         if self.planes:
             pieces = squares[:, :, :PIECE_PLANES].reshape(batch, SQUARES * PIECE_PLANES)
@@ -247,10 +251,8 @@ class BoardEmbedding(Layer):
                 _reach_map_on(backend, x.dtype), (batch, SQUARES, SQUARES)
             )
         self.dense.input_gradient = self.input_gradient or self.planes > 0
-        parts, joined = (
-            nn.Sequential(dense=self.dense, act=nn.Activation(self.activation)),
-            backend.xp.concatenate([squares, more], axis=2),
-        )
+        parts = nn.Sequential(dense=self.dense, act=nn.Activation(self.activation))
+        joined = backend.xp.concatenate([squares, more], axis=2)
         y, dense_backward = parts.forward(joined, training)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
@@ -271,11 +273,9 @@ class BoardEmbedding(Layer):
 
     def onnx(self, graph: Any, x: str) -> Any:
         """Add the nodes of `forward` to an ONNX graph."""
-        squares, weight, bias = (
-            graph.squares(x),
-            self.dense.params["weight"],
-            self.dense.params["bias"],
-        )
+        squares = graph.squares(x)
+        weight = self.dense.params["weight"]
+        bias = self.dense.params["bias"]
         if not self.planes:
             start = reach_map() @ weight[:, PLANES:].T + bias
             return graph.activated(
@@ -314,14 +314,14 @@ class Transformer(nn.MultiHead):
 
     def config(self) -> dict[str, Any]:
         sizes = asdict(self.sizes_of)
-        heads = {
-            name: list(sizes[name]) for name in ("policy_heads", "value_heads")
-        }  # as JSON has them
+        # as JSON has them
+        heads = {name: list(sizes[name]) for name in ("policy_heads", "value_heads")}
         return {"layer": self.kind, **sizes, **heads}
 
 
 def _trunk(config: TransformerConfig, rng: np.random.Generator) -> nn.Sequential:
-    width, is_dense = config.width, config.embedding == "dense"
+    width = config.width
+    is_dense = config.embedding == "dense"
     parts: dict[str, Layer] = {
         "embedding": BoardEmbedding(width, config.embedding_planes, rng, config.activation)
     }

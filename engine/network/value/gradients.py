@@ -57,21 +57,17 @@ def from_slabs(slabs: Any, width: int) -> Any:
 class ValueGradients(NamedTuple):
     """Results of the passes over B positions and S slabs."""
 
-    accumulator: Annotated[
-        np.ndarray, "float32 [S * 2 * B * 64]"
-    ]  # a of White's views, then of Black's, in slabs
-    units: Annotated[
-        np.ndarray, "float32 [S * B * 64]"
-    ]  # u, then du, in slabs; the mover's come first
-    transposed: Annotated[
-        np.ndarray, "float32 [S * 8 * 64 * 16]"
-    ]  # dense1 in slabs, of each version [unit, k]
+    # a of White's views, then of Black's, in slabs
+    accumulator: Annotated[np.ndarray, "float32 [S * 2 * B * 64]"]
+    # u, then du, in slabs; the mover's come first
+    units: Annotated[np.ndarray, "float32 [S * B * 64]"]
+    # dense1 in slabs, of each version [unit, k]
+    transposed: Annotated[np.ndarray, "float32 [S * 8 * 64 * 16]"]
     sums: Annotated[np.ndarray, "float32 [S, B, 16]"]  # what each slab adds to h
     dhidden: Annotated[np.ndarray, "float32 [B, 16]"]
     doutputs: Annotated[np.ndarray, "float32 [B, 4]"]
-    losses: Annotated[
-        np.ndarray, "float32 [B, 3]"
-    ]  # none of the policy, value, moves left, unweighted
+    # none of the policy, value, moves left, unweighted
+    losses: Annotated[np.ndarray, "float32 [B, 3]"]
     known: Annotated[np.ndarray, "float32 [B, 3]"]  # 1, or 0 if the target is unknown
 
 
@@ -87,7 +83,8 @@ def transpose_dense1(tables: ValueTables, out: ValueGradients) -> None:
 @kernel(contract=True)
 def sum_slab(tables, batch, count, slab, out):
     """Compute a slab of the accumulators of batch[:count], of their units, and what these add to h."""
-    size, zero = len(out.dhidden), splat(0.0)
+    size = len(out.dhidden)
+    zero = splat(0.0)
     for side in range(2):
         s0 = s1 = s2 = s3 = zero
         for b in range(count):
@@ -113,7 +110,8 @@ def sum_slab(tables, batch, count, slab, out):
 @kernel(contract=True)
 def _next_view(tables, batch, b, side, slab, s0, s1, s2, s3):
     """Return a slab of the accumulator of position b, from that of position b - 1."""
-    first, coming = side * MAX_VIEW, np.int64(batch.n_coming[b, side])
+    first = side * MAX_VIEW
+    coming = np.int64(batch.n_coming[b, side])
     start = slab * (len(tables.weight) // len(tables.bias)) * SLAB
     if b > 0 and coming >= 0:
         for i in range(first, first + coming):
@@ -144,7 +142,9 @@ def slab_gradients(tables, batch, count, slab, gradients, slopes):
     rows, layer = len(tables.weight) // len(tables.bias) * SLAB, PIECE_BUCKETS * HIDDEN_1 * SLAB
     slopes.weight[slab * rows : (slab + 1) * rows] = 0
     slopes.dense1[slab * layer : (slab + 1) * layer] = 0
-    column, half, size = slab * HALF_SLAB, len(tables.bias) // 2, len(gradients.dhidden)
+    column = slab * HALF_SLAB
+    half = len(tables.bias) // 2
+    size = len(gradients.dhidden)
     slopes.bias[column : column + HALF_SLAB] = 0
     slopes.bias[half + column : half + column + HALF_SLAB] = 0
     for b in range(count):
@@ -161,8 +161,12 @@ def slab_gradients(tables, batch, count, slab, gradients, slopes):
         p0 = p1 = p2 = p3 = splat(0.0)  # P
         for b in range(count):
             p0, p1, p2, p3 = _settle_view(batch, b, side, slab, p0, p1, p2, p3, slopes)
-            at, a = ((slab * 2 + side) * size + b) * SLAB, gradients.accumulator
-            a0, a1, a2, a3 = load(a, at), load(a, at + 16), load(a, at + 32), load(a, at + 48)
+            at = ((slab * 2 + side) * size + b) * SLAB
+            a = gradients.accumulator
+            a0 = load(a, at)
+            a1 = load(a, at + 16)
+            a2 = load(a, at + 32)
+            a3 = load(a, at + 48)
             at = (slab * size + b) * SLAB + (side ^ np.int64(batch.side[b])) * HALF_SLAB
             x0, x1 = load(gradients.units, at), load(gradients.units, at + LANES)
             p0, p1 = p0 + _factor_gradient(a0, a2, x0), p1 + _factor_gradient(a1, a3, x1)
@@ -175,16 +179,15 @@ def _dense1_gradient(dense1, dh, first, units, at, slopes):
     """Add a position to the gradient of dense1, whose rows begin at `first`; writes du to units [at
     : at + 64].
     """
-    u0, u1, u2, u3 = (
-        load(units, at),
-        load(units, at + 16),
-        load(units, at + 32),
-        load(units, at + 48),
-    )
+    u0 = load(units, at)
+    u1 = load(units, at + 16)
+    u2 = load(units, at + 32)
+    u3 = load(units, at + 48)
     x0 = x1 = x2 = x3 = splat(0.0)
     for k in range(HIDDEN_1):
         if dh[k] != 0:
-            x, w = spread(dh, k), first + k * SLAB
+            x = spread(dh, k)
+            w = first + k * SLAB
             x0, x1 = x0 + x * load(dense1, w), x1 + x * load(dense1, w + 16)
             x2, x3 = x2 + x * load(dense1, w + 32), x3 + x * load(dense1, w + 48)
             add_4(slopes.dense1, w, x * u0, x * u1, x * u2, x * u3)
@@ -202,7 +205,8 @@ def _settle_view(batch, b, side, slab, p0, p1, p2, p3, slopes):
     """Give the rows that come and go at position b their part of P; returns P, which starts again
     with a new list.
     """
-    coming, zero = np.int64(batch.n_coming[b, side]), splat(0.0)
+    coming = np.int64(batch.n_coming[b, side])
+    zero = splat(0.0)
     if b > 0 and coming >= 0:
         start = slab * (len(slopes.weight) // len(slopes.bias)) * SLAB
         first, going = side * MAX_VIEW, side * MAX_VIEW + coming
@@ -223,7 +227,9 @@ def _add_to_rows(batch, b, side, slab, p0, p1, p2, p3, slopes):
     start = slab * (len(slopes.weight) // len(slopes.bias)) * SLAB
     for i in range(side * MAX_VIEW, side * MAX_VIEW + batch.n_rows[b]):
         add_4(slopes.weight, start + batch.features[b, i] * SLAB, p0, p1, p2, p3)
-    column, half, one = slab * HALF_SLAB, len(slopes.bias) // 2, splat(1.0)
+    column = slab * HALF_SLAB
+    half = len(slopes.bias) // 2
+    one = splat(1.0)
     _add_2(slopes.bias, column, one, p0, p1)
     _add_2(slopes.bias, half + column, one, p2, p3)
 

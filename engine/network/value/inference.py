@@ -65,9 +65,8 @@ class ValueModel(NamedTuple):
     """
 
     tables: IntegerValueTables
-    boards: Annotated[
-        np.ndarray, "uint64 [slots, 12]"
-    ]  # White's pieces, then Black's, in the slot's accumulator
+    # White's pieces, then Black's, in the slot's accumulator
+    boards: Annotated[np.ndarray, "uint64 [slots, 12]"]
     accumulators: Annotated[np.ndarray, "int16 [slots * W]"]
     coming: Annotated[np.ndarray, "int64 [32]"]  # offsets of rows to add
     going: Annotated[np.ndarray, "int64 [32]"]  # offsets of rows to subtract
@@ -76,9 +75,8 @@ class ValueModel(NamedTuple):
     hidden1: Annotated[np.ndarray, "float32 [32]"]  # the 16 units of dense1, then their squares
     hidden2: Annotated[np.ndarray, "float32 [32]"]
     sums: Annotated[np.ndarray, "int32 [16]"]  # of dense1
-    outputs: Annotated[
-        np.ndarray, "float32 [16]"
-    ]  # out: logits of win, draw, loss, and moves left, for the mover
+    # out: logits of win, draw, loss, and moves left, for the mover
+    outputs: Annotated[np.ndarray, "float32 [16]"]
 
 
 def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> IntegerValueTables:
@@ -136,7 +134,8 @@ def _as_quads(dense1: np.ndarray) -> np.ndarray:
 
 def new_value_model(tables: IntegerValueTables) -> ValueModel:
     """Return a model for one thread: the shared tables, accumulators of empty boards, and scratch."""
-    width, slots = len(tables.bias), 4 * KING_BUCKETS
+    width = len(tables.bias)
+    slots = 4 * KING_BUCKETS
     accumulators = aligned_zeros(slots * width, dtype=np.int16)
     accumulators.reshape(slots, width)[:] = tables.bias
     quads = aligned_zeros(width // QUAD, dtype=np.int32)
@@ -152,7 +151,8 @@ def new_value_model(tables: IntegerValueTables) -> ValueModel:
 @kernel()
 def value_trunk_outputs(model, row):
     """Write `model.outputs` of a position."""
-    side, half = np.int64(row[SIDE]), len(model.units) // 2
+    side = np.int64(row[SIDE])
+    half = len(model.units) // 2
     for k in range(2):
         start = follow_view(model, row, side ^ k)
         multiply_pairs(
@@ -164,7 +164,8 @@ def value_trunk_outputs(model, row):
 @kernel()
 def follow_view(model, row, side):
     """Bring the accumulator of a side's view up to date; returns where it starts."""
-    width, flip = len(model.units), flip_of(row, side)
+    width = len(model.units)
+    flip = flip_of(row, side)
     base = first_row(row, side, flip)
     slot = (2 * side + (flip & 1)) * KING_BUCKETS + base // (12 * 64)
     n_coming, n_going = list_changes(model, row, side, flip, base, model.boards[slot])
@@ -178,9 +179,12 @@ def list_changes(model, row, side, flip, base, board):
     """List the rows that come and go since `board` uint64 [12], and make it the present one;
     returns their numbers.
     """
-    width, n_coming, n_going = len(model.units), np.int64(0), np.int64(0)
+    width = len(model.units)
+    n_coming = np.int64(0)
+    n_going = np.int64(0)
     for piece in range(12):
-        now, before = row[piece % 6] & row[WHITE + piece // 6], board[piece]
+        now = row[piece % 6] & row[WHITE + piece // 6]
+        before = board[piece]
         if now == before:
             continue
         board[piece] = now
@@ -209,7 +213,10 @@ def change_rows(model, start, n_coming, n_going):
 @kernel()
 def small_layers(model, version):
     """Write `model.outputs` from `model.units` by one version of the layers."""
-    tables, hidden1, hidden2, quads = model.tables, model.hidden1, model.hidden2, len(model.quads)
+    tables = model.tables
+    hidden1 = model.hidden1
+    hidden2 = model.hidden2
+    quads = len(model.quads)
     store_ints(model.sums, np.int64(0), dot_quads(model.quads, tables.dense1, version * quads * 64))
     for k in range(HIDDEN_1):
         hidden1[k] = np.float32(model.sums[k]) * np.float32(1 / (UNIT * parameters.DENSE1_SCALE))

@@ -210,7 +210,8 @@ def mish(x: Array) -> tuple[Array, Slope]:
     (1 + 2 e) / (1 + 2 e + 2 e^2) where x >= 0.
     """
     xp = backend_of(x).xp
-    e, is_right = xp.exp(-xp.abs(x)), x >= 0
+    e = xp.exp(-xp.abs(x))
+    is_right = x >= 0
     n = xp.where(is_right, 1 + 2 * e, e * (e + 2))
     gate = n / (n + 2 * xp.where(is_right, e * e, 1))
     return (

@@ -28,9 +28,8 @@ def attend(
     xp = backend_of(query).xp
     scale = 1 / math.sqrt(query.shape[-1])
     query = query * scale
-    scores = product(
-        query, key.swapaxes(-1, -2)
-    )  # (..., T, S), which softmax may overwrite: it is the largest array
+    # (..., T, S), which softmax may overwrite: it is the largest array
+    scores = product(query, key.swapaxes(-1, -2))
     if bias is not None:
         scores += bias
     if mask is not None:

@@ -42,12 +42,10 @@ class _Attention(Layer):
             raise ConfigError(f"{call}: sizes must be >= 1 and the heads must divide the features")
         if self.rotary and inner // heads % 2:
             raise ConfigError(f"rotary positions need an even number a head, not {inner // heads}")
-        self.features, self.context_features, self.heads, self.inner = (
-            features,
-            context_features,
-            heads,
-            inner,
-        )
+        self.features = features
+        self.context_features = context_features
+        self.heads = heads
+        self.inner = inner
         sides = {"query": features, "key": context_features, "value": context_features}
         start = "small" if self.damped else "glorot"
         self.parts: dict[str, Any] = {
@@ -79,7 +77,8 @@ class _Attention(Layer):
             for one, names in groups
         ]
         query, key, value = (self._split(y) for ys, _ in projected for y in ys)
-        earlier, waves = _earlier(state), None
+        earlier = _earlier(state)
+        waves = None
         if self.rotary:
             waves = rotary_waves(query, earlier)
             query, key = rotated(query, *waves), rotated(key, *waves)
@@ -103,7 +102,8 @@ class _Attention(Layer):
                 cosine, sine = waves
                 dquery, dkey = rotated(dquery, cosine, -sine), rotated(dkey, cosine, -sine)
             slopes = [one.swapaxes(1, 2) for one in (dquery, dkey, dvalue)]
-            dinputs, grads = [], Gradients()
+            dinputs = []
+            grads = Gradients()
             for (_, names), (_, dense_backward) in zip(groups, projected, strict=True):
                 dinput, part_grads = dense_backward([slopes.pop(0) for _ in names])
                 dinputs.append(dinput)
@@ -160,7 +160,9 @@ class SelfAttention(_Attention):
         *,
         rotary: bool = False,
     ) -> None:
-        self.causal, self.damped, self.rotary = causal, damped, rotary
+        self.causal = causal
+        self.damped = damped
+        self.rotary = rotary
         super().__init__(features, features, heads, rng, inner)
 
     def forward(

@@ -79,7 +79,8 @@ class GRU(Recurrent):
     def _reset_first_step(
         self, a: Array, c: Array, before: Array
     ) -> tuple[StateArrays, StepBackward]:
-        size, candidate_weight = self.hidden, self.params["hidden_weight"][2 * self.hidden :]
+        size = self.hidden
+        candidate_weight = self.params["hidden_weight"][2 * self.hidden :]
         gates, _ = sigmoid(a[:, : 2 * size] + c[:, : 2 * size])
         reset, keep = gates[:, :size], gates[:, size:]
         xp = backend_of(a).xp
@@ -105,7 +106,8 @@ class GRU(Recurrent):
         return (h,), lambda dstate, da, dc: (step_backward(dstate[0], da, dc),)
 
     def _further_gradients(self, dc: Array, a: Array, before: Array) -> Gradients:
-        size, candidates = self.hidden, dc[:, 2 * self.hidden :]
+        size = self.hidden
+        candidates = dc[:, 2 * self.hidden :]
         if not self.reset_first:
             return {"candidate_bias": candidates.sum(axis=0)}
         reset, _ = sigmoid(a[:, :size] + before @ self.params["hidden_weight"][:size].T)

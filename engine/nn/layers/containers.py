@@ -132,7 +132,8 @@ class MultiHead(Layer):
         if not heads or "trunk" in heads:
             raise ConfigError("MultiHead needs at least one head, and none may be named 'trunk'")
         checked_parts({"trunk": trunk, **heads})
-        self.trunk, self.heads = trunk, dict(heads)
+        self.trunk = trunk
+        self.heads = dict(heads)
 
     def forward(
         self, x: Array, training: bool = False, mask: Any = None, state: Any = None

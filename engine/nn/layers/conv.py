@@ -41,7 +41,9 @@ class _Convolution(Windowed):
             raise ConfigError(
                 f"{type(self).__name__}({given}): channels must be >= 1, and the groups, {groups}, must divide them"
             )
-        self.inputs, self.outputs, self.groups = inputs, outputs, groups
+        self.inputs = inputs
+        self.outputs = outputs
+        self.groups = groups
         self.size, self.stride, self.padding, self.dilation = (
             short(setting[-self.axes :]) for setting in self.geometry
         )
@@ -95,7 +97,8 @@ class Conv2D(_Convolution):
         weight = self._image(self.params["weight"])
         image = self._checked(x, self.inputs, weight.dtype)
         self._check_sides(image, self.geometry)
-        operations, (stride, padding, *more) = operations_for(x), self._settings
+        operations = operations_for(x)
+        (stride, padding, *more) = self._settings
         y, conv_backward = operations.conv2d(
             image, weight, stride, padding, self.input_gradient, *more
         )
@@ -170,7 +173,8 @@ class ConvTranspose2D(_Convolution):
             raise ConfigError(
                 f"{type(self).__name__}: output_padding must be below the stride, not {output_padding}"
             )
-        self.output_padding, self.more = output_padding, [end for _, end in ends]
+        self.output_padding = output_padding
+        self.more = [end for _, end in ends]
 
     def _drawn(self, rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
         shape = self.inputs, self.outputs // self.groups, *size
@@ -187,7 +191,8 @@ class ConvTranspose2D(_Convolution):
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         weight = self._image(self.params["weight"])
         image = self._checked(x, self.inputs, weight.dtype)
-        sides, operations = self._sides(image.shape[2:]), operations_for(x)
+        sides = self._sides(image.shape[2:])
+        operations = operations_for(x)
         if min(*sides, *image.shape[2:]) < 1:
             raise ShapeError(f"{type(self).__name__}: no square is left of {list(x.shape)}")
         stride, padding, *more = self._settings

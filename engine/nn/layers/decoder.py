@@ -39,9 +39,14 @@ class DecoderLayer(Block):
         dropout: float = 0.0,
         rotary: bool = False,
     ) -> None:
-        self.features, self.heads, self.hidden, self.rotary = features, heads, hidden, rotary
+        self.features = features
+        self.heads = heads
+        self.hidden = hidden
+        self.rotary = rotary
         self.context_features = features if context_features is None else context_features
-        self.activation, self.epsilon, self.damped = activation, epsilon, True
+        self.activation = activation
+        self.epsilon = epsilon
+        self.damped = True
         self.keep(rng, scale=1.0, norm_first=norm_first, dropout=dropout)
         self.parts: dict[str, Layer] = {
             "attention": SelfAttention(features, heads, rng, causal=True, rotary=rotary),

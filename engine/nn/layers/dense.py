@@ -30,9 +30,8 @@ class Dense(Layer):
     """
 
     input_gradient = True  # False for the first layer of a network that is trained
-    activation = staticmethod(
-        identity
-    )  # of an `Activation` behind it, which a GPU computes in the same kernel
+    # of an `Activation` behind it, which a GPU computes in the same kernel
+    activation = staticmethod(identity)
 
     def __init__(
         self, inputs: int, outputs: int, rng: np.random.Generator, initialization: str = "he"
@@ -42,7 +41,9 @@ class Dense(Layer):
             raise ConfigError(
                 f"Dense({inputs}, {outputs}, {initialization!r}): sizes >= 1, start in {[*VARIANCES]}"
             )
-        self.inputs, self.outputs, self.initialization = inputs, outputs, initialization
+        self.inputs = inputs
+        self.outputs = outputs
+        self.initialization = initialization
         weight = initial(rng, initialization, (outputs, inputs), inputs, outputs)
         self.params = {"weight": weight, "bias": np.zeros(outputs, np.float32)}
 
@@ -73,7 +74,9 @@ def dense_together(
     Returns each y [B, T, outputs], and backward: a dy of each, [B, T, outputs] or with outputs as
     two sides -> (dx, gradients NAME.weight and NAME.bias).
     """
-    xp, joint, parts = backend_of(x).xp, copy.copy(next(iter(layers.values()))), [*layers.values()]
+    xp = backend_of(x).xp
+    joint = copy.copy(next(iter(layers.values())))
+    parts = [*layers.values()]
     joint.params = {key: joined([layer.params[key] for layer in parts]) for key in joint.params}
     joint.outputs, is_joint = (
         joint.outputs * len(parts),
@@ -83,11 +86,13 @@ def dense_together(
     steps = [forward_part(name, layer, x, training) for name, layer in one_or_all.items()]
 
     def backward(slopes: Sequence[Array]) -> tuple[Array, Gradients]:
-        dx, grads = None, Gradients()
+        dx = None
+        grads = Gradients()
         given = [xp.concatenate(slopes, axis=2)] if is_joint else slopes
         for (y, step), dy in reversed([*zip(steps, given, strict=True)]):
             part, part_grads = step(dy.reshape(y.shape))
-            dx, grads = part if dx is None else part + dx, part_grads | grads
+            dx = part if dx is None else part + dx
+            grads = part_grads | grads
         if is_joint:
             each = [(key, xp.split(array, len(parts))) for key, array in grads.items()]
             grads = {

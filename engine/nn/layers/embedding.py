@@ -39,7 +39,9 @@ class Embedding(Layer):
         super().__init__()
         if tokens < 1 or features < 1:
             raise ConfigError(f"Embedding({tokens}, {features}): both must be >= 1")
-        self.tokens, self.features, self.deviation = tokens, features, deviation
+        self.tokens = tokens
+        self.features = features
+        self.deviation = deviation
         if padding_idx is not None and not 0 <= padding_idx < tokens:
             raise ConfigError(
                 f"Embedding: padding_idx must be a token from 0 to {tokens - 1}, not {padding_idx}"
@@ -93,7 +95,9 @@ class PositionEmbedding(Layer):
         super().__init__()
         if length < 1 or features < 1:
             raise ConfigError(f"PositionEmbedding({length}, {features}): both must be >= 1")
-        self.length, self.features, self.deviation = length, features, deviation
+        self.length = length
+        self.features = features
+        self.deviation = deviation
         self.params = {"weight": normal(rng, (length, features), deviation)}
 
     def forward(

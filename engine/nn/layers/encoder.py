@@ -59,8 +59,13 @@ class EncoderLayer(Block):
             raise ConfigError(
                 f"EncoderLayer: expected {expected}, found {smolgen!r}, causal={causal}"
             )
-        self.features, self.heads, self.hidden, self.inner = features, heads, hidden, inner
-        self.activation, self.epsilon, self.causal = activation, epsilon, causal
+        self.features = features
+        self.heads = heads
+        self.hidden = hidden
+        self.inner = inner
+        self.activation = activation
+        self.epsilon = epsilon
+        self.causal = causal
         self.damped, self.rotary = damped, rotary
         self.keep(rng, scale=scale, norm_first=norm_first, dropout=dropout)
         self.smolgen = None if smolgen is None else dict(smolgen)
@@ -134,7 +139,8 @@ class Encoder(Layer):
             raise ConfigError(
                 f"Encoder({depth}, {block!r}): expected a layer at least, and an EncoderLayer's settings"
             )
-        self.depth, self.block = depth, dict(block)
+        self.depth = depth
+        self.block = dict(block)
         self.layers: dict[str, Layer] = {
             f"layer{n}": EncoderLayer(rng=rng, **block) for n in range(depth)
         }
@@ -147,7 +153,9 @@ class Encoder(Layer):
     def forward(
         self, x: Array, training: bool = False, mask: Any = None, state: Any = None
     ) -> tuple[Array, Backward]:
-        table, steps, shape = self.params.get("table"), [], getattr(x, "shape", [])
+        table = self.params.get("table")
+        steps = []
+        shape = getattr(x, "shape", [])
         if len(shape) == 4:
             x = x.reshape(*shape[:2], shape[2] * shape[3]).swapaxes(1, 2)
         for name, layer in self.layers.items():

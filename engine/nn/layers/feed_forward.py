@@ -43,7 +43,8 @@ class Block(Layer):
         )
         inner, part_backward = part(before)
         inner, drop_backward = self._dropped(inner, training)
-        y, norm_backward = x + inner * self.scale, None
+        y = x + inner * self.scale
+        norm_backward = None
         if not self.norm_first:
             y, norm_backward = forward_part(name, norm, y, training)
 
@@ -97,7 +98,9 @@ class FeedForward(Block):
         norm_first: bool = False,
         dropout: float = 0.0,
     ) -> None:
-        self.features, self.hidden, self.activation = features, hidden, activation
+        self.features = features
+        self.hidden = hidden
+        self.activation = activation
         self.epsilon, self.damped = epsilon, damped
         second = Dense(hidden, features, rng, "small" if damped else "glorot")
         first = Dense(features, hidden, rng, "small" if damped else "he")

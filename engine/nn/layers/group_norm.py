@@ -32,7 +32,9 @@ class GroupNorm(Layer):
         if groups < 1 or channels < 1 or channels % groups or not epsilon > 0:
             given = f"GroupNorm({groups}, {channels}, epsilon={epsilon})"
             raise ConfigError(f"{given}: the groups must divide the channels, epsilon > 0")
-        self.groups, self.channels, self.epsilon = groups, channels, epsilon
+        self.groups = groups
+        self.channels = channels
+        self.epsilon = epsilon
         self.params["gamma"] = np.ones(channels, np.float32)
         self.params["beta"] = np.zeros(channels, np.float32)
 
@@ -40,7 +42,8 @@ class GroupNorm(Layer):
         check_input(self, x, "B", self.channels, "...", dtype=self.params["gamma"].dtype)
         each = self.channels, *[1] * (x.ndim - 2)
         gamma, beta = (self.params[name].reshape(each) for name in ("gamma", "beta"))
-        xp, width = backend_of(x).xp, math.prod(x.shape[1:]) // self.groups
+        xp = backend_of(x).xp
+        width = math.prod(x.shape[1:]) // self.groups
         rows = x.reshape(len(x), self.groups, width)
         units = xp.ones(width, x.dtype), xp.zeros(width, x.dtype)
         h, norm_backward = operations_for(x).layer_norm(rows, *units, self.epsilon)
@@ -76,7 +79,8 @@ class RMSNorm(Layer):
         self.params["gamma"] = np.ones(features, np.float32)
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        gamma, xp = self.params["gamma"], backend_of(x).xp
+        gamma = self.params["gamma"]
+        xp = backend_of(x).xp
         check_input(self, x, "B", "...", self.features, dtype=gamma.dtype)
         # In double precision, because the square of a float32 may overflow.
         square = xp.square(x, dtype=np.float64).mean(axis=-1, keepdims=True)

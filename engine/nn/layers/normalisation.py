@@ -44,7 +44,10 @@ class BatchNorm(Layer):
             raise ConfigError(
                 f"{given}: expected channels >= 1, momentum above 0 and at most 1, epsilon > 0"
             )
-        self.channels, self.relu, self.momentum, self.epsilon = channels, relu, momentum, epsilon
+        self.channels = channels
+        self.relu = relu
+        self.momentum = momentum
+        self.epsilon = epsilon
         self.params = {
             "gamma": np.ones(channels, np.float32),
             "beta": np.zeros(channels, np.float32),

@@ -114,7 +114,8 @@ class AveragePool2D(_Pool):
         self.counts_padding = counts_padding
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        xp, image = backend_of(x).xp, self._checked(x, "C")
+        xp = backend_of(x).xp
+        image = self._checked(x, "C")
         windows = self._windows(image)
         padded = windows.padded(xp, channels_last(image))
         places = list(_squares(padded, windows))
@@ -122,7 +123,8 @@ class AveragePool2D(_Pool):
         share = 1 / self._counts(xp, padded, windows, image.shape[2:])
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
-            dpadded, part = xp.zeros_like(padded), channels_last(self._image(dy)) * share
+            dpadded = xp.zeros_like(padded)
+            part = channels_last(self._image(dy)) * share
             for rows, columns in places:
                 dpadded[:, rows, columns] += part
             dx = channels_first(windows.cropped(dpadded, image.shape[2:]))

@@ -54,7 +54,10 @@ class Recurrent(Layer):
         super().__init__()
         if inputs < 1 or hidden < 1:
             raise ConfigError(f"{type(self).__name__}({inputs}, {hidden}): both must be >= 1")
-        self.inputs, self.hidden, self.last, self.reverse = inputs, hidden, last, reverse
+        self.inputs = inputs
+        self.hidden = hidden
+        self.last = last
+        self.reverse = reverse
         self.return_state = return_state
         rows = self.gates * hidden
         self.params = {
@@ -114,7 +117,8 @@ class Recurrent(Layer):
                 direct, *others = step_backwards[t](tuple(dstate), da[t], dc[t])
                 dstate = [dc[t] @ hidden_weight, *others]
                 dstate[0] += direct
-            flat_a, flat_c = da.reshape(-1, a.shape[2]), dc.reshape(-1, a.shape[2])
+            flat_a = da.reshape(-1, a.shape[2])
+            flat_c = dc.reshape(-1, a.shape[2])
             grads = {
                 "input_weight": flat_a.T @ by_time,
                 "hidden_weight": flat_c.T @ hidden[:-1].reshape(-1, self.hidden),

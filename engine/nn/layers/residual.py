@@ -35,7 +35,9 @@ class SqueezeExcitation(Layer):
         self, channels: int, hidden: int, rng: np.random.Generator, activation: str = "relu"
     ) -> None:
         super().__init__()
-        self.channels, self.hidden, self.activation = channels, hidden, activation
+        self.channels = channels
+        self.hidden = hidden
+        self.activation = activation
         self.squeeze: Layer = Dense(channels, hidden, rng)
         self.excite: Layer = Dense(hidden, 2 * channels, rng, initialization="glorot")
 
@@ -59,7 +61,8 @@ class SqueezeExcitation(Layer):
         check_input(self, x, "B", self.channels, "H", "W")
         if 0 in x.shape[2:]:
             raise ShapeError(f"SqueezeExcitation: expected H and W >= 1, found {list(x.shape)}")
-        operations, act = operations_for(x), Activation(self.activation)
+        operations = operations_for(x)
+        act = Activation(self.activation)
         dense = Sequential(squeeze=self.squeeze, act=act, excite=self.excite)
         excited, dense_backward = dense.forward(operations.square_mean(x), training)
         scale, slope = operations.activate(sigmoid, excited[:, : self.channels])
@@ -100,7 +103,9 @@ class Residual(Layer):
                 "the body must be Sequential, no part of it named 'se', the gate SqueezeExcitation"
             )
             raise ConfigError(f"Residual: {expected}")
-        self.body, self.se, self.activation = body, se, activation
+        self.body = body
+        self.se = se
+        self.activation = activation
         self._apply = activation_function(activation)
 
     def forward(

@@ -14,7 +14,8 @@ def rotary_waves(x: Array, first: int = 0) -> tuple[Array, Array]:
     """Return cosine and sine of the angles of places first, first + 1, ... in x [..., T, d]: [T, d / 2]
     each. Pair i turns by BASE^(-2 i / d) a place.
     """
-    xp, (places, features) = backend_of(x).xp, x.shape[-2:]
+    xp = backend_of(x).xp
+    (places, features) = x.shape[-2:]
     speeds = BASE ** (xp.arange(0, features, 2) / -features)
     angles = xp.arange(first, first + places)[:, None] * speeds
     return xp.cos(angles).astype(x.dtype), xp.sin(angles).astype(x.dtype)

@@ -49,13 +49,13 @@ class Smolgen(Layer):
             raise ConfigError(
                 f"Smolgen({features}, {heads}, {places}, {inner}): sizes must be >= 1"
             )
-        self.features, self.heads, self.places, self.activation = (
-            features,
-            heads,
-            places,
-            activation,
-        )
-        self.compressed, self.hidden, self.generated = compressed, hidden, generated
+        self.features = features
+        self.heads = heads
+        self.places = places
+        self.activation = activation
+        self.compressed = compressed
+        self.hidden = hidden
+        self.generated = generated
         self.params = {
             "compress": initial(rng, "glorot", (compressed, features), features, compressed)
         }
@@ -73,7 +73,8 @@ class Smolgen(Layer):
         squares, table = x
         check_input(self, squares, "B", self.places, self.features)
         check_input(self, table, self.places**2, self.generated)
-        weight, batch = self.params["compress"], len(squares)
+        weight = self.params["compress"]
+        batch = len(squares)
         codes, codes_backward = Sequential(**self.layers).forward(
             product(squares, weight.T), training
         )

@@ -37,14 +37,17 @@ class Upsample(Layer):
             given = f"Upsample({scale!r}, {mode!r}, align_corners={align_corners})"
             expected = f"a scale above 0, a mode of {', '.join(_MODES)}, no corners for nearest"
             raise ConfigError(f"{given}: expected {expected}")
-        self.scale, self.mode, self.align_corners = scale, mode, align_corners
+        self.scale = scale
+        self.mode = mode
+        self.align_corners = align_corners
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         check_input(self, x, "B", "C", "H", "...")
         scales = self.scale if isinstance(self.scale, list | tuple) else [self.scale] * (x.ndim - 2)
         if len(scales) != x.ndim - 2:
             raise ShapeError(f"Upsample: expected {len(scales)} sides, found {list(x.shape)}")
-        backend, matrices = backend_of(x), []
+        backend = backend_of(x)
+        matrices = []
         for side, scale in zip(x.shape[2:], scales, strict=True):
             if not int(side * scale):
                 raise ShapeError(f"Upsample: nothing is left of {list(x.shape)} by {self.scale}")
@@ -66,7 +69,8 @@ class Upsample(Layer):
             at = np.floor(place / scale)
         else:
             at = (place + 0.5) / scale - 0.5
-        first, matrix = np.floor(at).astype(int), np.zeros((count, side))
+        first = np.floor(at).astype(int)
+        matrix = np.zeros((count, side))
         for step, weight in _MODES[self.mode](at - first).items():
             np.add.at(matrix, (place, np.clip(first + step, 0, side - 1)), weight)
         return matrix

@@ -35,11 +35,9 @@ def moments(x, channels, mean, variance):
     variance.
     """
     squares = len(x) // channels
-    shift, total, square_total = (
-        np.empty(LANES, np.float32),
-        np.empty(LANES, np.float32),
-        np.empty(LANES, np.float32),
-    )
+    shift = np.empty(LANES, np.float32)
+    total = np.empty(LANES, np.float32)
+    square_total = np.empty(LANES, np.float32)
     for c in range(0, channels, LANES):
         count = min(channels - c, LANES)
         shift[:] = 0.0
@@ -62,7 +60,9 @@ def moments(x, channels, mean, variance):
 
 @kernel(contract=True)
 def _block_moments(x, channels, c, first, last, shift, total, square_total):
-    origin, acc, square_acc = load(shift, 0), splat(0.0), splat(0.0)
+    origin = load(shift, 0)
+    acc = splat(0.0)
+    square_acc = splat(0.0)
     count = min(channels - c, LANES)
     for square in range(first, last):
         value = load_part(x, square * channels + c, count, origin) - origin
@@ -75,7 +75,8 @@ def _block_moments(x, channels, c, first, last, shift, total, square_total):
 @kernel(contract=True)
 def normalise(x, channels, mean, scale, beta, rectify, y):
     """y = scale (x - mean) + beta, then max(., 0) with `rectify`; mean, scale and beta are [C]."""
-    squares, zero = len(x) // channels, splat(0.0)
+    squares = len(x) // channels
+    zero = splat(0.0)
     for first in range(0, squares, BLOCK):
         for c in range(0, channels, LANES):
             count = min(channels - c, LANES)
@@ -93,7 +94,8 @@ def norm_sums(x, dy, channels, mean, scale, beta, rectify, total, weighted):
     """Sum dz and dz (x - mean) over the board squares, float64 [C]; dz is dy where the norm's
     result is > 0.
     """
-    squares, zero = len(x) // channels, splat(0.0)
+    squares = len(x) // channels
+    zero = splat(0.0)
     block, weighted_block = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
     total[:] = 0.0
     weighted[:] = 0.0
@@ -122,7 +124,8 @@ def norm_input_gradient(x, dy, channels, mean, scale, beta, slope, constant, rec
     """dx = scale dz + slope (x - mean) + constant, with dz as in `norm_sums`; slope and constant
     are [C].
     """
-    squares, zero = len(x) // channels, splat(0.0)
+    squares = len(x) // channels
+    zero = splat(0.0)
     for first in range(0, squares, BLOCK):
         for c in range(0, channels, LANES):
             count = min(channels - c, LANES)
@@ -164,7 +167,9 @@ def batch_norm_gradient(x, dy, channels, gamma, epsilon, rectify, statistics, te
     """
     squares = len(x) // channels
     sums, factors = np.empty((2, channels)), np.empty((2, channels), np.float32)
-    mean, scale, offset = terms[0], terms[1], terms[2]
+    mean = terms[0]
+    scale = terms[1]
+    offset = terms[2]
     norm_sums(x, dy, channels, mean, scale, offset, rectify, sums[0], sums[1])
     for c in range(channels):
         factor = 1 / math.sqrt(statistics[1, c] + epsilon)

@@ -29,7 +29,8 @@ def convolve(
     """Like `Operations.conv2d`, for float32 and one group."""
     kernels, channels, *_ = weight.shape
     batch, _, height, width = x.shape
-    sides, images = (height, width), images_of(x)
+    sides = (height, width)
+    images = images_of(x)
     y = empty((batch, *geometry.sides(sides), kernels))
     windows = forward_windows(geometry, sides, channels, kernels)
     _make(images, batch, windows, weight.transpose(2, 3, 1, 0), y)
@@ -47,7 +48,8 @@ def convolve_back(
 ) -> np.ndarray:
     """Like `Operations.conv2d_transposed`, for float32 and one group."""
     kernels, channels, *_ = weight.shape
-    slopes, dx = images_of(dy), empty((len(dy), *sides, channels))
+    slopes = images_of(dy)
+    dx = empty((len(dy), *sides, channels))
     for phase in gradient_windows(geometry, sides, kernels, channels):
         _make(slopes, len(dy), phase, weight.transpose(2, 3, 0, 1), dx)
     return dx.transpose(0, 3, 1, 2)
@@ -57,7 +59,8 @@ def _make(images: Images, batch: int, windows: Windows, weight: np.ndarray, y: n
     """Write the sums over windows of all images into y [B, H, W, outputs]."""
     outputs = windows.columns.shape[1] * weight.shape[3]
     offsets, places = _in_eights(windows.offsets), _in_eights(windows.places)
-    inside, weights = aligned_zeros(windows.size), windows.weights(weight)
+    inside = aligned_zeros(windows.size)
+    weights = windows.weights(weight)
     where = windows.first, windows.rank, inside, offsets, windows.deltas
     correlate(images, batch, *where, weights, outputs, y.reshape(-1), places)
 
@@ -66,7 +69,8 @@ def _kernel_gradient(
     images: Images, slopes: Images, batch: int, windows: Windows, shape: tuple[int, ...]
 ) -> np.ndarray:
     kernels, channels, *size = shape
-    wide, deltas = whole_lanes(kernels), _in_eights(windows.deltas)
+    wide = whole_lanes(kernels)
+    deltas = _in_eights(windows.deltas)
     sums = aligned_zeros(len(deltas), wide)
     rows = aligned_zeros(len(windows.offsets) * wide)
     where = windows.first, windows.rank, aligned_zeros(windows.size), windows.offsets, deltas
@@ -119,12 +123,26 @@ def add_products(images, slopes, batch, start, rank, inside, offsets, deltas, ro
 @kernel(contract=True)
 def _sums(x, inner, outer, first, factors, k, wide):
     """Sum x[outer + inner_i] factors[i, k] over i, for eight numbers of `outer` from `first` on."""
-    o0, o1, o2, o3 = outer[first], outer[first + 1], outer[first + 2], outer[first + 3]
-    o4, o5, o6, o7 = outer[first + 4], outer[first + 5], outer[first + 6], outer[first + 7]
+    o0 = outer[first]
+    o1 = outer[first + 1]
+    o2 = outer[first + 2]
+    o3 = outer[first + 3]
+    o4 = outer[first + 4]
+    o5 = outer[first + 5]
+    o6 = outer[first + 6]
+    o7 = outer[first + 7]
     zero = splat(0.0)
-    s0, s1, s2, s3, s4, s5, s6, s7 = zero, zero, zero, zero, zero, zero, zero, zero
+    s0 = zero
+    s1 = zero
+    s2 = zero
+    s3 = zero
+    s4 = zero
+    s5 = zero
+    s6 = zero
+    s7 = zero
     for i in range(len(inner)):
-        factor, at = load(factors, i * wide + k), inner[i]
+        factor = load(factors, i * wide + k)
+        at = inner[i]
         s0 = s0 + spread(x, o0 + at) * factor
         s1 = s1 + spread(x, o1 + at) * factor
         s2 = s2 + spread(x, o2 + at) * factor

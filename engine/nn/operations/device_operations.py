@@ -35,9 +35,8 @@ class DeviceOperations(Operations):
         self._activations = cache(
             lambda *given: tuple(map(backend.fused, _value_and_slope(*given)))
         )
-        self._now = (
-            threading.local()
-        )  # `halves`, in a block of half products: {id of an array: it, and cast}
+        # `halves`, in a block of half products: {id of an array: it, and cast}
+        self._now = threading.local()
 
     @contextmanager
     def half_products(self) -> Iterator[None]:
@@ -51,10 +50,8 @@ class DeviceOperations(Operations):
         """Return a weight in half precision; parts of one array are cast together, once in a block."""
         whole, _ = place_in_whole(weight)
         if id(whole) not in self._now.halves:
-            self._now.halves[id(whole)] = (
-                whole,
-                whole.astype(np.float16),
-            )  # both, so that the number stays its own
+            # both, so that the number stays its own
+            self._now.halves[id(whole)] = (whole, whole.astype(np.float16))
         return same_part(weight, self._now.halves[id(whole)][1])
 
     def dense(
@@ -62,7 +59,8 @@ class DeviceOperations(Operations):
     ) -> Densed:
         """As in `Operations`; its products are in half precision, too, where they are."""
         if getattr(self._now, "halves", None) is not None:
-            rows, weight = rows.astype(np.float16), self._half(weight)
+            rows = rows.astype(np.float16)
+            weight = self._half(weight)
         return super().dense(rows, weight, bias, function)
 
     def activate(self, function: Function, x: Array, bias: Any = 0.0) -> Activated:

@@ -57,13 +57,15 @@ NATIVE: dict[Any, Pair] = {}  # by the reference, which `engine.nn.layers.activa
 
 def activated(pair: Pair, x: np.ndarray) -> Activated:
     """Return y and dy -> dx; both lie in memory as x does."""
-    y, flat_x = empty_like(x), x.ravel(order="K")
+    y = empty_like(x)
+    flat_x = x.ravel(order="K")
     flat_y = y.ravel(order="K")
     pair.value(flat_x, flat_y, pair.parameter)
 
     def backward(dy: np.ndarray) -> np.ndarray:
         if dy.strides != x.strides or dy.dtype != np.float32:
-            given, dy = dy, empty_like(x)
+            given = dy
+            dy = empty_like(x)
             dy[...] = given
         dx = empty_like(x)
         flat = flat_x, flat_y, dy.ravel(order="K"), dx.ravel(order="K")
@@ -78,7 +80,8 @@ def _pair(value: Callable[..., Any], slope: Callable[..., Any]) -> Pair:
 
     @kernel(contract=True)
     def values(x, y, parameter):
-        a, whole = splat(parameter), len(x) // LANES * LANES
+        a = splat(parameter)
+        whole = len(x) // LANES * LANES
         for i in range(0, whole, LANES):
             store(y, i, value(load(x, i), a))
         if whole < len(x):
@@ -87,16 +90,15 @@ def _pair(value: Callable[..., Any], slope: Callable[..., Any]) -> Pair:
 
     @kernel(contract=True)
     def slopes(x, y, dy, dx, parameter):
-        a, whole = splat(parameter), len(x) // LANES * LANES
+        a = splat(parameter)
+        whole = len(x) // LANES * LANES
         for i in range(0, whole, LANES):
             store(dx, i, load(dy, i) * slope(load(x, i), load(y, i), a))
         if whole < len(x):
             count = len(x) - whole
-            x, y, dy = (
-                load_part(x, whole, count, a),
-                load_part(y, whole, count, a),
-                load_part(dy, whole, count, a),
-            )
+            x = load_part(x, whole, count, a)
+            y = load_part(y, whole, count, a)
+            dy = load_part(dy, whole, count, a)
             store_part(dx, whole, dy * slope(x, y, a), count)
 
     return Pair(values, slopes)

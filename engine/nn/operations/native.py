@@ -80,7 +80,8 @@ class NativeOperations(Operations):
 
     def _conv2d_of_squares(self, x: Array, weight: Array, input_gradient: bool) -> Convolved:
         """Convolve single squares: a product of rows."""
-        image, flat_weight = channels_last_copy(x), weight.reshape(weight.shape[:2])
+        image = channels_last_copy(x)
+        flat_weight = weight.reshape(weight.shape[:2])
         rows = image.reshape(-1, x.shape[1])
         y = (rows @ flat_weight.T).reshape(*image.shape[:3], len(weight))
 
@@ -128,9 +129,12 @@ class NativeOperations(Operations):
     ) -> Normed:
         if not x.size or more[1:] not in ((), (None,)):  # by given statistics
             return super().batch_norm(x, gamma, beta, epsilon, relu, *more)  # type: ignore[arg-type]
-        image, channels = _channels_last(x), x.shape[1]
-        flat, statistics = image.reshape(-1), np.empty((2, channels))
-        terms, y = np.empty((3, channels), np.float32), empty(image.shape)
+        image = _channels_last(x)
+        channels = x.shape[1]
+        flat = image.reshape(-1)
+        statistics = np.empty((2, channels))
+        terms = np.empty((3, channels), np.float32)
+        y = empty(image.shape)
         kept = statistics, terms
         if not channelwise.batch_norm(
             flat, channels, gamma, beta, epsilon, relu, *kept, y.reshape(-1)
@@ -138,7 +142,8 @@ class NativeOperations(Operations):
             return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
 
         def backward(dy: Array) -> tuple[Array, Array, Array]:
-            dx, slopes = empty(image.shape), np.empty((2, channels), np.float32)
+            dx = empty(image.shape)
+            slopes = np.empty((2, channels), np.float32)
             given = flat, _channels_last(dy).reshape(-1), channels, gamma, epsilon, relu
             channelwise.batch_norm_gradient(*given, *kept, dx.reshape(-1), slopes)
             return channels_first(dx), slopes[0], slopes[1]
@@ -149,14 +154,17 @@ class NativeOperations(Operations):
     def layer_norm(
         self, x: Array, gamma: Array, beta: Array, epsilon: float
     ) -> tuple[Array, NormBackward]:
-        width, flat = len(gamma), _flat(x)
+        width = len(gamma)
+        flat = _flat(x)
         y, mean, factor = empty(x.shape), *(np.empty(x.size // width, np.float32) for _ in range(2))
         rows.normalise_rows(flat, gamma, beta, epsilon, y.reshape(-1), mean, factor)
         if not (factor > 0).all():  # a variance is too large, or NaN
             return super().layer_norm(x, gamma, beta, epsilon)
 
         def backward(dy: Array) -> tuple[Array, Array, Array]:
-            dx, part, sums = empty(x.shape), np.zeros(2 * width, np.float32), np.zeros(2 * width)
+            dx = empty(x.shape)
+            part = np.zeros(2 * width, np.float32)
+            sums = np.zeros(2 * width)
             rows.normalise_gradient(
                 _flat(dy), flat, gamma, mean, factor, dx.reshape(-1), part, sums
             )
@@ -180,7 +188,8 @@ class NativeOperations(Operations):
     def cross_entropy(
         self, logits: Array, classes: Array, ignored: int | None, count: int
     ) -> tuple[float, Array]:
-        gradient, least = empty(logits.shape), np.empty(LANES, np.float32)
+        gradient = empty(logits.shape)
+        least = np.empty(LANES, np.float32)
         wanted = np.ascontiguousarray(classes, np.int64).reshape(-1)
         none = -1 if ignored is None else int(ignored)
         share = 1 / max(count, 1)
@@ -191,21 +200,21 @@ class NativeOperations(Operations):
 
     def square_mean(self, x: Array) -> Array:
         squares = x.shape[2] * x.shape[3]
-        share = np.full(
-            (1, squares), 1 / squares, np.float32
-        )  # a product runs at memory speed, as in `sum_rows`
+        # a product runs at memory speed, as in `sum_rows`
+        share = np.full((1, squares), 1 / squares, np.float32)
         return np.matmul(share, _channels_last(x).reshape(len(x), squares, x.shape[1]))[:, 0]
 
     def gated_sum(self, x: Array, scale: Array, shift: Array, skip: Array, relu: bool) -> Gated:
         if x.shape[1] % LANES:
             return super().gated_sum(x, scale, shift, skip, relu)
-        image, channels, squares = _channels_last(x), x.shape[1], x.shape[2] * x.shape[3]
-        flat, flat_scale = image.reshape(-1), np.ascontiguousarray(scale, np.float32).reshape(-1)
+        image = _channels_last(x)
+        channels = x.shape[1]
+        squares = x.shape[2] * x.shape[3]
+        flat = image.reshape(-1)
+        flat_scale = np.ascontiguousarray(scale, np.float32).reshape(-1)
         y = empty(image.shape)
-        flat_shift, flat_skip = (
-            np.ascontiguousarray(shift, np.float32).reshape(-1),
-            _channels_last(skip).reshape(-1),
-        )
+        flat_shift = np.ascontiguousarray(shift, np.float32).reshape(-1)
+        flat_skip = _channels_last(skip).reshape(-1)
         channelwise.gated_sum(
             flat, flat_scale, flat_shift, flat_skip, channels, squares, relu, y.reshape(-1)
         )
@@ -213,11 +222,9 @@ class NativeOperations(Operations):
         def backward(dy: Array) -> GateGradients:
             dskip = empty(image.shape)
             dscale, dshift = np.empty(scale.shape, np.float32), np.empty(scale.shape, np.float32)
-            flat_y, flat_dy, flat_dskip = (
-                y.reshape(-1),
-                _channels_last(dy).reshape(-1),
-                dskip.reshape(-1),
-            )
+            flat_y = y.reshape(-1)
+            flat_dy = _channels_last(dy).reshape(-1)
+            flat_dskip = dskip.reshape(-1)
             sums = dscale.reshape(-1), dshift.reshape(-1)
             channelwise.gate_gradients(
                 flat, flat_y, flat_dy, channels, squares, relu, flat_dskip, *sums
@@ -240,7 +247,9 @@ class NativeOperations(Operations):
     ) -> tuple[Array, Array, Callable[..., Array]]:
         if before.shape[1] < LANES:
             return super().lstm_step(a, c, before)
-        size, old, saved = before.shape[1], _flat(before), np.empty((4, before.size), np.float32)
+        size = before.shape[1]
+        old = _flat(before)
+        saved = np.empty((4, before.size), np.float32)
         h, memory, shown = (np.empty(before.shape, np.float32) for _ in range(3))
         kept = saved.reshape(-1), shown.reshape(-1)
         rows.lstm_step(_flat(a), _flat(c), old, size, *kept, h.reshape(-1), memory.reshape(-1))
@@ -259,7 +268,9 @@ class NativeOperations(Operations):
     ) -> tuple[Array, Callable[..., Array]]:
         if before.shape[1] < LANES:
             return super().gru_step(a, c, bias, before)
-        size, old, saved = before.shape[1], _flat(before), np.empty((3, before.size), np.float32)
+        size = before.shape[1]
+        old = _flat(before)
+        saved = np.empty((3, before.size), np.float32)
         h, recalled = (np.empty(before.shape, np.float32) for _ in range(2))
         kept = saved.reshape(-1), recalled.reshape(-1)
         rows.gru_step(_flat(a), _flat(c), bias, old, size, *kept, h.reshape(-1))

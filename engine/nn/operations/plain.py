@@ -31,9 +31,8 @@ class GateGradients(NamedTuple):
 
 
 Moments = tuple[Array, Array]  # mean and variance of each channel, [C]
-Convolved = tuple[
-    Array, Callable[[Array], tuple[Array | None, Array]]
-]  # y, and dy -> (dx or None, dweight)
+# y, and dy -> (dx or None, dweight)
+Convolved = tuple[Array, Callable[[Array], tuple[Array | None, Array]]]
 Densed = tuple[Array, Callable[[Array, bool], tuple[Array | None, Array, Array]]]
 Activated = tuple[Array, Callable[[Array], Array]]  # y, and dy -> dx
 Function = Callable[[Array], Activated]
@@ -181,7 +180,8 @@ class Operations:
         y = reduce(xp.maximum, (padded[:, rows, columns] for rows, columns in places))
 
         def backward(dy: Array) -> Array:
-            dpadded, dimage = xp.zeros_like(padded), channels_last(dy)
+            dpadded = xp.zeros_like(padded)
+            dimage = channels_last(dy)
             free = xp.ones(y.shape, bool)  # windows whose maximum has not been found yet
             for rows, columns in places:
                 winner = free & (padded[:, rows, columns] == y)
@@ -215,9 +215,12 @@ class Operations:
 
         Returns (y, mean [C], variance [C], backward).
         """
-        last, shape = channels_last(x), (groups, x.size // x.shape[1] // groups, x.shape[1])
-        rows, floor = last.reshape(shape), 0.0 if relu else -np.inf
-        share, each = 1 / max(1, shape[1]), (groups, 1, x.shape[1])
+        last = channels_last(x)
+        shape = (groups, x.size // x.shape[1] // groups, x.shape[1])
+        rows = last.reshape(shape)
+        floor = 0.0 if relu else -np.inf
+        share = 1 / max(1, shape[1])
+        each = (groups, 1, x.shape[1])
         with np.errstate(over="ignore", invalid="ignore"):
             mean = rows.mean(axis=1, keepdims=True) if given is None else given[0]
             variance = (
@@ -270,11 +273,10 @@ class Operations:
         """`LayerNorm` of x [..., C]: y = gamma (x - mean) / sqrt(variance + epsilon) + beta over
         the last axis.
         """
-        rows, share, floor = (
-            x.reshape(-1, x.shape[-1], 1),
-            1 / x.shape[-1],
-            -np.inf,
-        )  # each position is a group
+        # each position is a group
+        rows = x.reshape(-1, x.shape[-1], 1)
+        share = 1 / x.shape[-1]
+        floor = -np.inf
         with np.errstate(over="ignore", invalid="ignore"):
             mean = rows.mean(axis=1, keepdims=True)
             moments = mean, self.fused(_spread)(rows, mean, share).reshape(mean.shape)
@@ -283,7 +285,8 @@ class Operations:
         y = self.fused(_normalise)(rows, *moments, gamma[:, None], beta[:, None], epsilon, floor)
 
         def backward(dy: Array) -> tuple[Array, Array, Array]:
-            normed, slopes = (dy.reshape(rows.shape), y, rows, *moments), self.fused(_norm_slopes)
+            normed = (dy.reshape(rows.shape), y, rows, *moments)
+            slopes = self.fused(_norm_slopes)
             sums = slopes(*normed, gamma[:, None], epsilon, floor, self._is_first)[:, :, None]
             dx = self.fused(_norm_gradient)(
                 *normed, gamma[:, None], 1.0, *sums, epsilon, share, floor
@@ -340,7 +343,9 @@ class Operations:
             dscale = sum over squares of x dz      dshift = sum over squares of dz      dskip = dz
             dx = scale dz + dmean / squares, where dmean [B, C] is the gradient of x's mean over the squares
         """
-        last, scale, floor = channels_last(x), scale[:, None, None, :], 0.0 if relu else -np.inf
+        last = channels_last(x)
+        scale = scale[:, None, None, :]
+        floor = 0.0 if relu else -np.inf
         y = self.fused(_gate)(last, scale, shift[:, None, None, :], channels_last(skip), floor)
 
         def backward(dy: Array) -> GateGradients:
@@ -374,9 +379,12 @@ class Operations:
 
         backward: (dh, dmemory, da), of which it fills da [B, 4 H] -> dbefore.
         """
-        xp, size = self.xp, before.shape[1]
+        xp = self.xp
+        size = before.shape[1]
         gates = self._sigmoid(a[:, : 3 * size] + c[:, : 3 * size])
-        write, forget, show = gates[:, :size], gates[:, size : 2 * size], gates[:, 2 * size :]
+        write = gates[:, :size]
+        forget = gates[:, size : 2 * size]
+        show = gates[:, 2 * size :]
         candidate = xp.tanh(a[:, 3 * size :] + c[:, 3 * size :])
         memory = forget * before + write * candidate
         shown = xp.tanh(memory)
@@ -398,7 +406,8 @@ class Operations:
 
         backward: (dh, da, dc), of which it fills da and dc [B, 3 H] -> direct part of dbefore.
         """
-        xp, size = self.xp, before.shape[1]
+        xp = self.xp
+        size = before.shape[1]
         gates = self._sigmoid(a[:, : 2 * size] + c[:, : 2 * size])
         reset, keep = gates[:, :size], gates[:, size:]
         recalled = c[:, 2 * size :] + bias
@@ -408,7 +417,8 @@ class Operations:
             dcandidate = dh * (1 - keep) * (1 - candidate * candidate)
             dgates = xp.concatenate([dcandidate * recalled, dh * (before - candidate)], axis=1)
             da[:, : 2 * size] = dc[:, : 2 * size] = dgates * gates * (1 - gates)
-            da[:, 2 * size :], dc[:, 2 * size :] = dcandidate, dcandidate * reset
+            da[:, 2 * size :] = dcandidate
+            dc[:, 2 * size :] = dcandidate * reset
             return dh * keep
 
         return candidate + keep * (before - candidate), backward
@@ -422,9 +432,8 @@ class Operations:
         """Add each row at the places chosen for it: added [B, D], chosen int [B, L], negative =
         none -> [count, D].
         """
-        table = self.xp.zeros(
-            (count + 1, added.shape[1]), added.dtype
-        )  # The last row takes what goes nowhere.
+        # The last row takes what goes nowhere.
+        table = self.xp.zeros((count + 1, added.shape[1]), added.dtype)
         places = self.xp.where(chosen >= 0, chosen, count).reshape(-1)
         self.xp.add.at(table, places, self.xp.repeat(added, chosen.shape[1], axis=0))
         return table[:count]

@@ -17,10 +17,12 @@ from engine.nn.operations.workspace import empty
 def largest(x: np.ndarray, geometry: Geometry) -> Activated:
     """Like `Operations.max_pool`."""
     batch, channels, height, width = x.shape
-    images, sides = images_of(x), (height, width)
+    images = images_of(x)
+    sides = (height, width)
     windows = forward_windows(geometry, sides, channels, channels, False)
     inside, back = aligned(windows.size), aligned(windows.size)
-    y, steps = empty((batch, *geometry.sides(sides), channels)), windows.deltas[::channels]
+    y = empty((batch, *geometry.sides(sides), channels))
+    steps = windows.deltas[::channels]
     where = windows.first, windows.rank, inside
     places = windows.offsets, steps, windows.places, channels
     inside[:] = -np.inf
@@ -29,7 +31,8 @@ def largest(x: np.ndarray, geometry: Geometry) -> Activated:
     def backward(dy: np.ndarray) -> np.ndarray:
         dx = empty((batch, *sides, channels))
         inside[:] = -np.inf
-        slopes, rows = images_of(dy), aligned(len(windows.offsets) * channels)
+        slopes = images_of(dy)
+        rows = aligned(len(windows.offsets) * channels)
         given = y.reshape(-1), slopes, rows, back, dx.reshape(-1)
         return_to_largest(images, batch, *where, *places, *given)
         return dx.transpose(0, 3, 1, 2)
@@ -45,7 +48,8 @@ def largest_in_windows(images, batch, start, rank, inside, offsets, steps, place
         copy_image(images, image, inside, start, rank, channels)
         for p in range(len(offsets)):
             for c in range(0, channels, LANES):
-                count, at = min(channels - c, LANES), offsets[p] + c
+                count = min(channels - c, LANES)
+                at = offsets[p] + c
                 most = splat(np.float32(-np.inf))
                 for step in steps:
                     most = maximum(most, load_part(inside, at + step, count, most))
@@ -60,14 +64,18 @@ def return_to_largest(
 
     `rows` is scratch for an image of dy, `back` for one of dx with its border.
     """
-    room, size, zero = len(rows), images.height * images.width * channels, splat(0.0)
+    room = len(rows)
+    size = images.height * images.width * channels
+    zero = splat(0.0)
     for image in range(batch):
         copy_image(images, image, inside, start, rank, channels)
         copy_image(slopes, image, rows, 0, slopes.width * channels, channels)
         back[:] = 0
         for p in range(len(offsets)):
             for c in range(0, channels, LANES):
-                count, at, place = min(channels - c, LANES), offsets[p] + c, places[p] + c
+                count = min(channels - c, LANES)
+                at = offsets[p] + c
+                place = places[p] + c
                 left = load_part(rows, place, count, zero)
                 most = load_part(y, image * room + place, count, zero)
                 for step in steps:

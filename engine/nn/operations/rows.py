@@ -42,7 +42,9 @@ def largest_in_row(x, first, end, least):
 @kernel(contract=True)
 def powers_of_row(x, first, end, top, y):
     """Write e^(x - top) to the same places of y, and return their sum, which is NaN if one of x is."""
-    total, zero, none = splat(0.0), splat(0.0), splat(np.float32(-np.inf))
+    total = splat(0.0)
+    zero = splat(0.0)
+    none = splat(np.float32(-np.inf))
     for at in range(first, end, LANES):
         count = min(end - at, LANES)
         power = load_part(x, at, count, none) - top
@@ -60,7 +62,8 @@ def softmax_in_place(x, width, least):
     """
     zero = splat(0.0)
     for row in range(0, len(x), width):
-        end, top = row + width, largest_in_row(x, row, row + width, least)
+        end = row + width
+        top = largest_in_row(x, row, row + width, least)
         shift = splat(top if top > np.float32(-np.inf) else np.float32(0))
         whole = powers_of_row(x, row, end, shift, x)
         factor = splat(np.float32(1) / whole if whole != 0 else np.float32(0))
@@ -76,7 +79,8 @@ def softmax_gradient(slope, shares, width):
     """
     zero = splat(0.0)
     for row in range(0, len(shares), width):
-        total, end = zero, row + width
+        total = zero
+        end = row + width
         for at in range(row, end, LANES):
             count = min(end - at, LANES)
             total = total + load_part(slope, at, count, zero) * load_part(shares, at, count, zero)
@@ -93,9 +97,12 @@ def cross_entropy_rows(logits, targets, width, ignored, share, gradient, least):
 
     A row whose target is `ignored` costs nothing. `least` float32 [16] is scratch.
     """
-    loss, zero = 0.0, splat(0.0)
+    loss = 0.0
+    zero = splat(0.0)
     for row in range(len(targets)):
-        first, end, target = row * width, (row + 1) * width, targets[row]
+        first = row * width
+        end = (row + 1) * width
+        target = targets[row]
         if target == ignored:
             for at in range(first, end, LANES):
                 store_part(gradient, at, zero, min(end - at, LANES))
@@ -114,9 +121,12 @@ def cross_entropy_rows(logits, targets, width, ignored, share, gradient, least):
 @kernel(contract=True)
 def normalise_rows(x, gamma, beta, epsilon, y, mean, factor):
     """Layer norm of each row; notes its mean and 1 / sqrt(variance + epsilon)."""
-    width, zero = len(gamma), splat(0.0)
+    width = len(gamma)
+    zero = splat(0.0)
     for row in range(len(mean)):
-        start, total, squares = row * width, zero, zero
+        start = row * width
+        total = zero
+        squares = zero
         for c in range(0, width, LANES):
             total = total + load_part(x, start + c, min(width - c, LANES), zero)
         mean[row] = lane_sum(total) / np.float32(width)
@@ -140,9 +150,12 @@ def normalise_gradient(dy, x, gamma, mean, factor, dx, part, sums):
     """Compute dx, and dgamma and dbeta as `sums` float64 [2 C]; `part` float32 [2 C] is scratch.
     All begin as zeros.
     """
-    width, zero = len(gamma), splat(0.0)
+    width = len(gamma)
+    zero = splat(0.0)
     for row in range(len(mean)):
-        start, middle, scale = row * width, splat(mean[row]), splat(factor[row])
+        start = row * width
+        middle = splat(mean[row])
+        scale = splat(factor[row])
         total, along = zero, zero
         for c in range(0, width, LANES):
             count = min(width - c, LANES)
@@ -204,8 +217,12 @@ def lstm_step(a, c, before, size, gates, shown, h, memory):
         for column in range(0, size, LANES):
             unit = min(column, size - LANES)
             at, i = row * size + unit, 4 * row * size + unit
-            f, o, g = i + size, i + 2 * size, i + 3 * size
-            write, forget, show = _gate(a, c, i), _gate(a, c, f), _gate(a, c, o)
+            f = i + size
+            o = i + 2 * size
+            g = i + 3 * size
+            write = _gate(a, c, i)
+            forget = _gate(a, c, f)
+            show = _gate(a, c, o)
             candidate = _tanh_lanes(load(a, g) + load(c, g))
             m = forget * load(before, at) + write * candidate
             tanh = _tanh_lanes(m)
@@ -226,13 +243,13 @@ def lstm_gradient(dh, dmemory, gates, shown, before, size, da, dbefore):
         for column in range(0, size, LANES):
             unit = min(column, size - LANES)
             at, i = row * size + unit, 4 * row * size + unit
-            f, o, g = i + size, i + 2 * size, i + 3 * size
-            write, forget, show, candidate = (
-                load(gates, i),
-                load(gates, f),
-                load(gates, o),
-                load(gates, g),
-            )
+            f = i + size
+            o = i + 2 * size
+            g = i + 3 * size
+            write = load(gates, i)
+            forget = load(gates, f)
+            show = load(gates, o)
+            candidate = load(gates, g)
             d, tanh = load(dh, at), load(shown, at)
             dm = load(dmemory, at) + d * show * (one - tanh * tanh)
             store(da, i, dm * candidate * write * (one - write))
@@ -250,7 +267,9 @@ def gru_step(a, c, bias, before, size, gates, recalled, h):
             unit = min(column, size - LANES)
             at, r = row * size + unit, 3 * row * size + unit
             z, n = r + size, r + 2 * size
-            reset, keep, recall = _gate(a, c, r), _gate(a, c, z), load(c, n) + load(bias, unit)
+            reset = _gate(a, c, r)
+            keep = _gate(a, c, z)
+            recall = load(c, n) + load(bias, unit)
             candidate = _tanh_lanes(load(a, n) + reset * recall)
             store(gates, r, reset)
             store(gates, z, keep)
@@ -268,7 +287,10 @@ def gru_gradient(dh, gates, recalled, before, size, da, dc, dbefore):
             unit = min(column, size - LANES)
             at, r = row * size + unit, 3 * row * size + unit
             z, n = r + size, r + 2 * size
-            d, reset, keep, candidate = load(dh, at), load(gates, r), load(gates, z), load(gates, n)
+            d = load(dh, at)
+            reset = load(gates, r)
+            keep = load(gates, z)
+            candidate = load(gates, n)
             dn = d * (one - keep) * (one - candidate * candidate)
             dz = d * (load(before, at) - candidate) * keep * (one - keep)
             dr = dn * load(recalled, at) * reset * (one - reset)

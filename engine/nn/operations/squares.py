@@ -54,7 +54,9 @@ def channels_last_copy(x: np.ndarray) -> np.ndarray:
 @kernel()
 def copy_image(images, image, into, first, rank, wide):
     """Copy an image to into[first]: a row of it lies `rank` floats behind the last, a square `wide`."""
-    width, channels, across = images.width, images.channels, images.across
+    width = images.width
+    channels = images.channels
+    across = images.across
     size = images.height * width
     for row in range(images.height):
         at, to = image * size * channels + row * width * across, first + row * rank

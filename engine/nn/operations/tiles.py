@@ -39,7 +39,9 @@ G = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0
 @kernel(contract=True)
 def input_1d(d0, d1, d2, d3, d4, d5):
     """B^T d."""
-    two, four, five = splat(2.0), splat(4.0), splat(5.0)
+    two = splat(2.0)
+    four = splat(4.0)
+    five = splat(5.0)
     a = d4 - four * d2
     b = d3 - four * d1
     c = d4 - d2
@@ -50,7 +52,9 @@ def input_1d(d0, d1, d2, d3, d4, d5):
 @kernel(contract=True)
 def _input_adjoint_1d(v0, v1, v2, v3, v4, v5):
     """B v."""
-    two, four, five = splat(2.0), splat(4.0), splat(5.0)
+    two = splat(2.0)
+    four = splat(4.0)
+    five = splat(5.0)
     a = v1 + v2
     b = v1 - v2
     c = v3 + v4
@@ -68,7 +72,9 @@ def _input_adjoint_1d(v0, v1, v2, v3, v4, v5):
 @kernel(contract=True)
 def output_1d(m0, m1, m2, m3, m4, m5):
     """A^T m."""
-    two, four, eight = splat(2.0), splat(4.0), splat(8.0)
+    two = splat(2.0)
+    four = splat(4.0)
+    eight = splat(8.0)
     a = m1 + m2
     b = m1 - m2
     c = m3 + m4
@@ -79,7 +85,9 @@ def output_1d(m0, m1, m2, m3, m4, m5):
 @kernel(contract=True)
 def _output_adjoint_1d(y0, y1, y2, y3):
     """Return A y."""
-    two, four, eight = splat(2.0), splat(4.0), splat(8.0)
+    two = splat(2.0)
+    four = splat(4.0)
+    eight = splat(8.0)
     a = y0 + y2
     b = y1 + y3
     c = y0 + four * y2
@@ -215,7 +223,8 @@ def _output_adjoint_tile(images, at, rank, channels, products, to, stride):
 def input_transform(images, first, count, wide, board, products, stride):
     """Compute V of `count` images, starting with image `first`; `board` is scratch."""
     height, width = -(-images.height // TILE) * TILE, -(-images.width // TILE) * TILE
-    rank, place = (width + 2) * wide, 0
+    rank = (width + 2) * wide
+    place = 0
     board[: (height + 2) * rank] = 0
     for image in range(first, first + count):
         copy_image(images, image, board, rank + wide, rank, wide)
@@ -231,7 +240,8 @@ def input_transform(images, first, count, wide, board, products, stride):
 def input_adjoint(products, stride, first, count, height, width, channels, wide, board, images):
     """Compute the gradient [B, H, W, C] of `count` images from dV; `board` is scratch."""
     tall, long = -(-height // TILE) * TILE, -(-width // TILE) * TILE
-    rank, place = (long + 2) * wide, 0
+    rank = (long + 2) * wide
+    place = 0
     for image in range(first, first + count):
         board[: (tall + 2) * rank] = 0
         for row in range(0, tall, TILE):
@@ -249,7 +259,9 @@ def output_transform(products, stride, first, count, height, width, channels, wi
     """Compute Y [B, H, W, C] of `count` images from M; `page` is scratch where images have no whole tiles."""
     tall, long = -(-height // TILE) * TILE, -(-width // TILE) * TILE
     is_whole = tall == height and long == width and wide == channels
-    rank, place, size = long * wide, 0, height * width * channels
+    rank = long * wide
+    place = 0
+    size = height * width * channels
     target = images if is_whole else page
     for image in range(first, first + count):
         start = image * size if is_whole else 0
@@ -258,15 +270,7 @@ def output_transform(products, stride, first, count, height, width, channels, wi
                 to = start + row * rank + column * wide
                 for c in range(0, wide, LANES):
                     output_tile(
-                        products,
-                        place + c,
-                        stride,
-                        splat(0.0),
-                        target,
-                        to + c,
-                        rank,
-                        wide,
-                        False,
+                        products, place + c, stride, splat(0.0), target, to + c, rank, wide, False
                     )
                 place += wide
         if not is_whole:
@@ -278,7 +282,8 @@ def output_adjoint(images, first, count, wide, page, products, stride):
     """Compute dM of `count` images of the gradient; `page` is scratch where they have no whole tiles."""
     height, width = -(-images.height // TILE) * TILE, -(-images.width // TILE) * TILE
     is_whole = height == images.height and width == images.width and wide == images.across
-    rank, place = width * wide, 0
+    rank = width * wide
+    place = 0
     source = images.flat if is_whole else page
     page[: height * rank] = 0
     for image in range(first, first + count):

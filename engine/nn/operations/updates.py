@@ -66,7 +66,8 @@ def shared_adam_step(
     The table is [outer, rows, inner, width]. A group is one (outer, inner); its moments start at
     group * width of `shared`, (mean, square), and those of its rows lie in `own` as the rows do.
     """
-    width, keep = len(total), splat(rates.keep)
+    width = len(total)
+    keep = splat(rates.keep)
     for group in range(first, last):
         start = (group // inner * rows * inner + group % inner) * width
         for c in range(0, width, LANES):
@@ -85,9 +86,8 @@ def shared_adam_step(
 def _change_of_lanes(gradient, mean, square, i, rates):
     """`adam_change` for sixteen elements, from [i] on."""
     limit, zero = splat(SQUARABLE), splat(0.0)
-    gradient = zero - minimum(
-        limit, zero - minimum(limit, gradient)
-    )  # the second operand is kept where it is NaN
+    # the second operand is kept where it is NaN
+    gradient = zero - minimum(limit, zero - minimum(limit, gradient))
     m = splat(rates.beta1) * load(mean, i) + splat(1 - rates.beta1) * gradient
     v = splat(rates.beta2) * load(square, i) + splat(1 - rates.beta2) * (gradient * gradient)
     store(mean, i, m)

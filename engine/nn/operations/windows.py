@@ -158,7 +158,8 @@ def _joint_steps(columns: Axis, together: int) -> list[int]:
 
 def _most_useful(columns: Axis, outputs: int) -> int:
     """Return how many squares beside each other cost the least for each when they share a window."""
-    first, count = columns.squares[0], len(columns.squares)
+    first = columns.squares[0]
+    count = len(columns.squares)
     if columns.squares != list(range(first, first + count)):
         return 1
     possible = range(1, max(1, min(LANES // outputs, count)) + 1)

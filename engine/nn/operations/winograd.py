@@ -42,7 +42,9 @@ def supports(x: np.ndarray, weight: np.ndarray, geometry: Geometry) -> bool:
 
 def convolve(x: np.ndarray, weight: np.ndarray, input_gradient: bool) -> Convolved:
     """Like `Operations.conv2d` with stride 1 and padding 1, for inputs that `supports` accepts."""
-    kernels, images, batch = len(weight), images_of(x), len(x)
+    kernels = len(weight)
+    images = images_of(x)
+    batch = len(x)
     height, width = x.shape[2:]
     deep, wide = whole_lanes(x.shape[1]), whole_lanes(kernels)
     by_place = _wide(weight.transpose(2, 3, 1, 0))

@@ -105,7 +105,8 @@ def refresh_statistics(model: Layer, batches: Iterable[Any]) -> None:
     weighted by examples.
     """
     norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm)]
-    momenta, examples = [norm.momentum for norm in norms], 0
+    momenta = [norm.momentum for norm in norms]
+    examples = 0
     try:
         for batch in batches:
             count = len(batch[0] if isinstance(batch, tuple) else batch)

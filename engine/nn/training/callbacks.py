@@ -47,13 +47,16 @@ class SaveBest(Callback):
     def __init__(
         self, path: str | Path, measure: str = "validation_loss", highest: bool = False
     ) -> None:
-        self.path, self.measure, self.highest = Path(path), measure, highest
+        self.path = Path(path)
+        self.measure = measure
+        self.highest = highest
 
     def on_epoch(self, trainer: Any, record: Record) -> None:
         """Save if this epoch is the best one. Raises ConfigError when the history has no such
         column.
         """
-        values, sign = trainer.history[self.measure], -1 if self.highest else 1
+        values = trainer.history[self.measure]
+        sign = -1 if self.highest else 1
         value = record.get(self.measure, math.nan)
         earlier = [sign * one for one in values[:-1] if math.isfinite(one)]
         if math.isfinite(value) and sign * value < min(earlier, default=math.inf):
@@ -75,19 +78,24 @@ class ReduceLROnPlateau(Callback):
         check_whole("patience", patience, 1)
         if not 0 < factor < 1:
             raise ConfigError(f"ReduceLROnPlateau: factor must be between 0 and 1, not {factor}")
-        self.factor, self.patience, self.measure = factor, patience, measure
+        self.factor = factor
+        self.patience = patience
+        self.measure = measure
 
     def on_epoch(self, trainer: Any, record: Record) -> None:
         """Set the factor, which the history alone determines. Raises ConfigError when it has no
         such column.
         """
-        best, waited, reductions = math.inf, 0, 0
+        best = math.inf
+        waited = 0
+        reductions = 0
         for value in trainer.history[self.measure]:
             best, waited = (
                 (value, 0) if math.isfinite(value) and value < best else (best, waited + 1)
             )
             if waited == self.patience:
-                waited, reductions = 0, reductions + 1
+                waited = 0
+                reductions = reductions + 1
         trainer.scale_rate(self.factor**reductions)
 
 

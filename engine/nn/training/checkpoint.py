@@ -26,10 +26,8 @@ from engine.nn.training.data import JoinedRows, Loader
 from engine.nn.training.history import History, Record
 from engine.nn.training.optimizers import Optimizer, settings_of
 
-VALUES, NAMES = (
-    "values.json",
-    "arrays",
-)  # a member of the archive, and a value: a damaged archive may lose members
+# a member of the archive, and a value: a damaged archive may lose members
+VALUES, NAMES = ("values.json", "arrays")
 ROWS = 256  # of the training data, evenly spaced, whose contents are compared
 
 
@@ -89,9 +87,8 @@ class RunState:
     seen: int = 0  # number of examples in these sums
     data: dict[str, Any] | None = None  # what the training data is: `data_identity`
     best: dict[str, Array] = field(default_factory=dict)  # tensors with the lowest validation loss
-    last: dict[str, Array] = field(
-        default_factory=dict
-    )  # tensors after the last step, while the model holds the best
+    # tensors after the last step, while the model holds the best
+    last: dict[str, Array] = field(default_factory=dict)
 
     def values(self) -> dict[str, Any]:
         """Return all but the arrays, as JSON values by name."""

@@ -60,7 +60,9 @@ class Loader:
         read_ahead: bool = False,
     ) -> None:
         self.inputs, self.targets = inputs, targets
-        self.prepare, self.augment, self.read_ahead = prepare, augment, read_ahead
+        self.prepare = prepare
+        self.augment = augment
+        self.read_ahead = read_ahead
         both = (part if isinstance(part, tuple) else (part,) for part in (inputs, targets))
         self.arrays = [array for arrays in both for array in arrays]
         rows = [_rows_in(array) for array in self.arrays]
@@ -127,7 +129,8 @@ class JoinedRows:
         if numbers.dtype == bool and numbers.shape == (len(self),):
             numbers = np.flatnonzero(numbers)
         if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
-            expected, found = f"row numbers, or a bool for each of {len(self)} rows", numbers.shape
+            expected = f"row numbers, or a bool for each of {len(self)} rows"
+            found = numbers.shape
             raise ConfigError(
                 f"JoinedRows: expected {expected}, found {numbers.dtype} {list(found)}"
             )
@@ -201,9 +204,8 @@ def as_loader(data: Any) -> Loader:
 
 def _rows_in(part: Any) -> int | str:
     """Return the number of rows; of what an index of row numbers does not read by rows, its type."""
-    is_other = hasattr(part, "iloc") or hasattr(
-        part, "toarray"
-    )  # a table of pandas, a sparse matrix of SciPy
+    # a table of pandas, a sparse matrix of SciPy
+    is_other = hasattr(part, "iloc") or hasattr(part, "toarray")
     is_read_by_rows = isinstance(getattr(part, "shape", None), tuple) and not is_other
     return len(part) if is_read_by_rows and part.shape else type(part).__name__
 

@@ -33,7 +33,8 @@ class LossScale:
 
     def __init__(self, backend: Backend) -> None:
         self.there = backend.xp.ones((), np.float32)  # the factor, for steps that are recorded
-        self.factor, self.good_steps = FIRST_FACTOR, 0
+        self.factor = FIRST_FACTOR
+        self.good_steps = 0
 
     @property
     def factor(self) -> float:
@@ -50,7 +51,8 @@ class LossScale:
         if not is_finite:
             self.factor /= 2
         elif self.good_steps == GROWTH_STEPS:
-            self.factor, self.good_steps = self.factor * 2, 0
+            self.factor = self.factor * 2
+            self.good_steps = 0
         return is_finite
 
     def scaled(self, gradient: Any) -> Any:
@@ -83,7 +85,9 @@ class DeviceStep:
     def __init__(
         self, model: Layer, source: Any, measures_norm: bool, factors: Mapping[str, float]
     ) -> None:
-        self._model, self._source, self._measures_norm = model, source, measures_norm
+        self._model = model
+        self._source = source
+        self._measures_norm = measures_norm
         self._factors = factors
         self._frozen: Collection[str] = {name for name, one in factors.items() if not one}
         self._parameters: Mapping[str, Array] = {}  # as the optimizer changes them

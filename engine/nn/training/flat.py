@@ -27,7 +27,8 @@ class FlatTensors(dict[str, Array]):
         self, tensors: Mapping[str, Array], like: Mapping[str, Array] | None = None
     ) -> None:
         like = tensors if like is None else like
-        backend, order = backend_of_all(like), sorted(like, key=lambda name: like[name].ndim < 2)
+        backend = backend_of_all(like)
+        order = sorted(like, key=lambda name: like[name].ndim < 2)
         self.whole = backend.xp.empty(
             sum(one.size for one in like.values()), next(iter(like.values())).dtype
         )
@@ -35,15 +36,16 @@ class FlatTensors(dict[str, Array]):
         self.groups = dict(
             zip(GROUPS, (self.whole[:matrices][None], self.whole[matrices:]), strict=True)
         )
-        views, start = {}, 0
+        views = {}
+        start = 0
         for name in order:
-            axes = sorted(
-                range(like[name].ndim), key=lambda axis: -like[name].strides[axis]
-            )  # the largest first
+            # the largest first
+            axes = sorted(range(like[name].ndim), key=lambda axis: -like[name].strides[axis])
             view = self.whole[start : start + like[name].size].reshape(
                 [like[name].shape[axis] for axis in axes]
             )
-            views[name], start = view.transpose(np.argsort(axes).tolist()), start + like[name].size
+            views[name] = view.transpose(np.argsort(axes).tolist())
+            start = start + like[name].size
         super().__init__({name: views[name] for name in like})
         if halves := [name for name in like if tensors[name].dtype == np.float16]:
             narrow = backend.xp.empty(self.whole.shape, np.float16)
@@ -51,9 +53,8 @@ class FlatTensors(dict[str, Array]):
                 same_part(self[name], narrow)[...] = tensors[name]
             self.whole[...] = narrow
         for name in [name for name in like if name not in halves]:
-            self[name][...] = backend.asarray(
-                tensors[name]
-            )  # by kernels, for `concatenate` uploads places
+            # by kernels, for `concatenate` uploads places
+            self[name][...] = backend.asarray(tensors[name])
 
 
 def trained_parameters(

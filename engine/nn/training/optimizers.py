@@ -87,7 +87,9 @@ class Optimizer:
         check_precision(params)
         self.steps += 1
         if isinstance(params, FlatTensors) and isinstance(grads, FlatTensors):
-            self._flat_parameters, params, grads = params, params.groups, grads.groups
+            self._flat_parameters = params
+            params = params.groups
+            grads = grads.groups
         factors = factors or {}
         for name, parameter in params.items():
             rate = learning_rate * factors.get(name, 1)
@@ -95,7 +97,8 @@ class Optimizer:
 
     def state(self) -> dict[str, Any]:
         """Return all a resumed run needs: {"steps": n, "tensors": {"slot.parameter": array copy}}."""
-        other, tensors = vars(Optimizer()).keys() | settings_of(type(self)), dict(self._state)
+        other = vars(Optimizer()).keys() | settings_of(type(self))
+        tensors = dict(self._state)
         for name, value in vars(self).items():
             if name not in other and value is not None:
                 tensors |= self._arrays_in(name, value)
@@ -128,17 +131,17 @@ class Optimizer:
         own = dict[str, Any]()
         for path in [path for path in copies if path.rstrip("=").partition("/")[0] in vars(self)]:
             *outer, last = path.split("/")
-            place, array = (
-                functools.reduce(lambda place, key: place.setdefault(key, {}), outer, own),
-                copies.pop(path),
-            )
+            place = functools.reduce(lambda place, key: place.setdefault(key, {}), outer, own)
+            array = copies.pop(path)
             place[last.rstrip("=")] = array.item() if last.endswith("=") else array
         if unknown := [name for name in copies if name.partition(".")[0] not in self.slots]:
             raise ConfigError(
                 f"{type(self).__name__} has slots {list(self.slots)}, the state holds {unknown[:4]}"
             )
         vars(self).update(own)
-        self.steps, self._state, self._flat_state = int(state["steps"]), copies, {}
+        self.steps = int(state["steps"])
+        self._state = copies
+        self._flat_state = {}
 
     def _slot(self, slot: str, name: str, parameter: Array) -> Array:
         key = f"{slot}.{name}"
@@ -193,7 +196,9 @@ class SGD(Optimizer):
             raise ConfigError(
                 "SGD(nesterov=True): expected a momentum above 0, such as momentum=0.9"
             )
-        self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.weight_decay = weight_decay
 
     def _update(
         self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None
@@ -228,7 +233,8 @@ class RMSProp(Optimizer):
     def _update(
         self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None
     ) -> None:
-        xp, limit = backend_of(gradient).xp, _most_squarable(gradient)
+        xp = backend_of(gradient).xp
+        limit = _most_squarable(gradient)
         gradient = xp.clip(gradient, -limit, limit)
         square = self._slot("square", name, parameter)
         square *= self.decay
@@ -271,12 +277,10 @@ class Adam(Optimizer):
             given = f"Adam(beta1={beta1}, beta2={beta2}, epsilon={epsilon}, weight_decay={weight_decay})"
             expected = f"beta1 and beta2 in [0, 1), epsilon > 0 (at least {LEAST_EPSILON}), weight_decay >= 0"
             raise ConfigError(f"{given}: expected {expected}")
-        self.beta1, self.beta2, self.epsilon, self.weight_decay = (
-            beta1,
-            beta2,
-            epsilon,
-            weight_decay,
-        )
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.weight_decay = weight_decay
         self.decay_all = decay_all
 
     def _rates(self, learning_rate: float, weight_decay: float) -> updates.AdamRates:
@@ -321,7 +325,8 @@ class Adam(Optimizer):
                 lambda first, last: updates.adam_step(*flat, first, last, rates),
             )
             return
-        arrays, limit = (parameter, gradient, mean, square), _most_squarable(gradient)
+        arrays = (parameter, gradient, mean, square)
+        limit = _most_squarable(gradient)
         operations_for(parameter).fused(_adam)(*arrays, *rates, limit, parameter, mean, square)
 
 
@@ -387,7 +392,9 @@ class SharedRowsAdamW(AdamW):
             super()._update(name, parameter, gradient, rate, pool)
             return
         outer, rows, inner = self.shared[name]
-        groups, width, shared_rows = outer * inner, parameter.shape[1], outer * rows * inner
+        groups = outer * inner
+        width = parameter.shape[1]
+        shared_rows = outer * rows * inner
         mean, square = self._slot("mean", name, parameter), self._slot("square", name, parameter)
         flat = updates.flat_views(parameter, gradient, mean, square)
         if parameter.dtype != np.float32 or len(parameter) < shared_rows or width % LANES:
@@ -403,10 +410,8 @@ class SharedRowsAdamW(AdamW):
                 one[:shared_rows].reshape(outer, rows, inner, width)
                 for one in (parameter, gradient)
             )
-            change, slope = (
-                backend_of(parameter).xp.zeros_like(shared_mean),
-                slopes.sum(axis=1).reshape(groups, width),
-            )
+            change = backend_of(parameter).xp.zeros_like(shared_mean)
+            slope = slopes.sum(axis=1).reshape(groups, width)
             self._move(change, slope, shared_mean, shared_square, shared_rates, pool)
             grouped += change.reshape(outer, 1, inner, width)
             self._move(parameter, gradient, mean, square, rates, pool)
@@ -415,7 +420,8 @@ class SharedRowsAdamW(AdamW):
         shared = shared_mean.reshape(-1), shared_square.reshape(-1)
 
         def step_groups(first: int, last: int) -> None:
-            total, moments = np.empty(width, np.float32), (tuple(own), shared)
+            total = np.empty(width, np.float32)
+            moments = (tuple(own), shared)
             sizes = np.int64(rows), np.int64(inner)
             updates.shared_adam_step(
                 table, slopes, *moments, *sizes, first, last, rates, shared_rates, total
@@ -476,7 +482,8 @@ def _norm(gradient: Array) -> float:
     """Return a gradient's norm. Where the squares leave the range of its dtype, its largest element
     scales it first.
     """
-    xp, least = backend_of(gradient).xp, _least_norm(gradient.dtype)
+    xp = backend_of(gradient).xp
+    least = _least_norm(gradient.dtype)
     if xp is np:
         flat = gradient.ravel(order="K")
         norm = float(np.sqrt(flat.dot(flat)))  # as `np.linalg.norm`, in a third of its time

@@ -32,9 +32,8 @@ from engine.nn.training.rates import training_switches
 Outputs = Any  # result of the model's forward: an array or a dict of arrays
 Inputs = Callable[[slice], Array]
 Loss = Callable[[Outputs, slice], tuple[float, Outputs, dict[str, float]]]
-LossFunction = Callable[
-    [Any, Any], tuple[float, Any]
-]  # (outputs, targets) -> (mean loss, gradient like outputs)
+# (outputs, targets) -> (mean loss, gradient like outputs)
+LossFunction = Callable[[Any, Any], tuple[float, Any]]
 Metric = Callable[[Any, Any], float]  # (outputs, targets) -> mean over the examples
 
 PRECISIONS = ("single", "mixed")
@@ -106,7 +105,9 @@ class DataParallel:
             raise ConfigError(
                 f"DataParallel(shard_size={shard_size}, threads={threads}): both must be >= 1"
             )
-        self.model, self.shard_size, self.threads = model, shard_size, threads
+        self.model = model
+        self.shard_size = shard_size
+        self.threads = threads
         backend = backend_of_all(model.named_parameters())
         self.loss_scale = LossScale(backend) if precision == "mixed" else None
         self._halves: Any = (
@@ -115,7 +116,8 @@ class DataParallel:
         self._replicas: list[Layer] = []
         self._steps = 0
         self._norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm)]
-        self._frozen, self._switches = frozen, training_switches(model, frozen)
+        self._frozen = frozen
+        self._switches = training_switches(model, frozen)
         self._blas = ThreadpoolController().select(user_api="blas").lib_controllers
         self._draws = any(type(layer).reseed is not Layer.reseed for _, layer in model.walk())
         self.is_recordable = backend is not NUMPY and not self._draws
@@ -238,9 +240,8 @@ class DataParallel:
                     weight * source[name] for weight, source in zip(weights, sources, strict=True)
                 )
             else:
-                target[...] = sources[0][
-                    name
-                ]  # whole numbers, such as counts or places, have no mean
+                # whole numbers, such as counts or places, have no mean
+                target[...] = sources[0][name]
 
 
 def _weighted_sum(results: list[StepResult], weights: list[float]) -> StepResult:
@@ -319,7 +320,8 @@ def means_over(
     loader: Loader, size: int, model: Layer, loss: LossFunction, metrics: Mapping[str, Metric]
 ) -> dict[str, float]:
     """Return the mean loss and metrics over all examples, read `size` at a time, as inference."""
-    count, sums = 0, dict.fromkeys(("loss", *metrics), 0.0)
+    count = 0
+    sums = dict.fromkeys(("loss", *metrics), 0.0)
     for first in range(0, len(loader), size):
         part = slice(first, min(first + size, len(loader)))
         inputs, targets = loader.batch(part)

@@ -21,7 +21,8 @@ def rate_factors(model: Layer, rates: Any) -> dict[str, float]:
     if not isinstance(rates, Mapping | None):
         form = 'factors by the beginnings of names, such as {"trunk.": 0}'
         raise ConfigError(f"Trainer: rates must be {form}, not {rates!r:.60}")
-    names, rates = [*model.named_parameters()], dict(rates or {})
+    names = [*model.named_parameters()]
+    rates = dict(rates or {})
     for start, factor in rates.items():
         if not isinstance(factor, Real) or not 0 <= float(factor) < math.inf:
             raise ConfigError(f"rates: {start!r} needs a factor >= 0, not {factor!r}")

@@ -31,7 +31,9 @@ class Recorder:
     """
 
     def __init__(self, model: Layer, measure: Callable[[Any], Measured]) -> None:
-        self._model, self._measure, self.is_refused = model, measure, False
+        self._model = model
+        self._measure = measure
+        self.is_refused = False
         self._recording: Recording | None = None
         self._form: list[Any] = []  # shapes of the arrays of a batch in the recording
         self._parameters: Mapping[str, Array] = {}  # those of the model in the recording
@@ -48,7 +50,10 @@ class Recorder:
         if self.is_refused or (self._form and form != self._form):
             return self._measure(batch)
         if parameters is not self._parameters:
-            self._recording, self._agreed, self._form, self._parameters = None, 0, form, parameters
+            self._recording = None
+            self._agreed = 0
+            self._form = form
+            self._parameters = parameters
         if self._recording is not None and self._agreed == TRIAL_STEPS:
             return self._recording(*batch)
         plain = self._measure(batch)
@@ -62,7 +67,8 @@ class Recorder:
             self._model.load_buffers(statistics)
             self._compare(self._recording(*batch), plain, after)
         except Exception as error:  # noqa: BLE001  plain code goes on; a device that is lost fails it, too
-            self._recording, self.is_refused = None, True
+            self._recording = None
+            self.is_refused = True
             log.warning("training goes on without CUDA graphs: %s: %s", type(error).__name__, error)
         finally:
             self._model.load_buffers(after)
@@ -72,7 +78,9 @@ class Recorder:
         """Count a step of the trial, unless gradients overflow. Raises DeviceError where results or
         buffers differ.
         """
-        means, expected, buffers = floats(found[0]), floats(plain[0]), self._model.named_buffers()
+        means = floats(found[0])
+        expected = floats(plain[0])
+        buffers = self._model.named_buffers()
         if not all(map(math.isfinite, expected.values())):
             return
         norm = backend_of_all(plain[1]).xp.linalg.norm

@@ -97,7 +97,9 @@ class Trainer:
         factors = rate_factors(model, rates)
         frozen = {name for name, factor in factors.items() if not factor}
         self._rates = dict(rates or {})
-        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.model = model
+        self.loss = loss
+        self.optimizer = optimizer
         self.schedule = schedule if callable(schedule) else lambda step: schedule
         self.settings = settings or TrainerSettings()
         self.metrics = dict(metrics or {})
@@ -215,7 +217,8 @@ class Trainer:
         checkpoint_steps: int | None,
     ) -> _Plan:
         """Return what `fit` was asked for. Raises ConfigError where it does not fit this trainer."""
-        loader, run = as_loader(data), self._run
+        loader = as_loader(data)
+        run = self._run
         self._loss_function()
         held_out = None if validation is None else as_loader(validation)
         if self.settings.patience is not None and validation is None:
@@ -250,13 +253,15 @@ class Trainer:
             if plan.checkpoint is not None:
                 self.save(plan.checkpoint)
         except BaseException:
-            run.untold, run.ending = True, ended
+            run.untold = True
+            run.ending = ended
             raise
         return ended
 
     def _check_data(self, loader: Loader) -> None:
         """Note what the training data is. Raises ConfigError when the run began with other data."""
-        found, began = data_identity(loader), self._run.data
+        found = data_identity(loader)
+        began = self._run.data
         if began is not None and began["examples"] != found["examples"]:
             there = f"training began with {began['examples']} examples, expected as many, got {found['examples']}"
             raise ConfigError(
@@ -264,7 +269,8 @@ class Trainer:
             )
         if self._saved_data is not None:
             check_same("the checkpoint", {"data": found}, {"data": self._saved_data})
-        self._run.data, self._saved_data = found, None
+        self._run.data = found
+        self._saved_data = None
 
     def _run_epoch(self, plan: _Plan) -> None:
         """Run the remaining steps of the current epoch."""
@@ -321,10 +327,8 @@ class Trainer:
         if run.last:
             self.model.load_parameters(run.last)
             run.last = {}
-        statistics, done = (
-            {name: array.copy() for name, array in self._buffers.read().items()},
-            run.steps_done,
-        )
+        statistics = {name: array.copy() for name, array in self._buffers.read().items()}
+        done = run.steps_done
         try:
             rate = self._rate(run.steps_done) if rate is None else rate
             self._device.find(self.optimizer, self._named.read())
@@ -345,7 +349,8 @@ class Trainer:
         """Return gradients within both limits. Raises TrainingError where loss or gradients are not
         finite.
         """
-        limit, norm = self.settings.clip_norm, means.get("gradient_norm", 0.0)
+        limit = self.settings.clip_norm
+        norm = means.get("gradient_norm", 0.0)
         self._check_finite("loss", means["loss"], rate)
         if not self._device.may_overflow:
             self._check_finite("gradient", norm, rate)
@@ -396,7 +401,9 @@ class Trainer:
         """Behind the last step of an epoch, measure the validation loss and add its record, all of
         it or nothing.
         """
-        run, steps, validation = self._run, len(plan.batches), plan.validation
+        run = self._run
+        steps = len(plan.batches)
+        validation = plan.validation
         if not run.seen or self._progress(steps)[1]:
             return
         rate = float(self._rate(run.steps_done - 1))
@@ -409,7 +416,9 @@ class Trainer:
             self._check_finite("validation loss", record["validation_loss"], rate)
         with self._uninterrupted:
             run.history.records.append(record)
-            run.sums, run.seen, run.untold = {}, 0, True
+            run.sums = {}
+            run.seen = 0
+            run.untold = True
             if self.settings.patience is not None and not self._epochs_without_improvement():
                 run.best = {name: array.copy(order="K") for name, array in self._tensors().items()}
         if plan.checkpoint is not None and plan.watchers:
@@ -423,10 +432,8 @@ class Trainer:
 
         There is no dropout and no augmentation, and BatchNorm uses its running statistics.
         """
-        model, measures = (
-            self.model if model is None else model,
-            (self._loss_function(), self.metrics),
-        )
+        model = self.model if model is None else model
+        measures = (self._loss_function(), self.metrics)
         return means_over(as_loader(data), self.settings.batch_size, model, *measures)
 
     def averaged_model(self) -> Layer:
@@ -454,9 +461,8 @@ class Trainer:
         """Return what a resumed run needs for its next step, as named arrays and JSON values."""
         groups = {
             "model": self._tensors(),
-            "optimizer": Optimizer.state(self.optimizer)[
-                "tensors"
-            ],  # an own one may have an attribute `state`
+            # an own one may have an attribute `state`
+            "optimizer": Optimizer.state(self.optimizer)["tensors"],
             "average": self._average.tensors if self._average is not None else {},
         }
         arrays = {
@@ -518,7 +524,8 @@ class Trainer:
             raise ConfigError(
                 f"{path}: expected a checkpoint of Trainer.save, form {FORM}, found {values.get('form')}"
             )
-        mine, theirs = self._identity(), values["identity"]
+        mine = self._identity()
+        theirs = values["identity"]
         check_same(path, mine, theirs, changed)
         kept = {
             name.partition("/")[2].partition(".")[0]

@@ -62,9 +62,8 @@ LOST: Final = np.float32(-np.inf)  # It is proven that the move loses.
 CHILD_BUSY: Final = 1  # A visit through this edge evaluates the child.
 ASIDE: Final = 2  # A root move that wins, beside which the search goes on (`aside`).
 
-UNKNOWN_DISTANCE: Final = (
-    -1
-)  # Value of `mate_plies` for a tablebase's win or loss: it knows no mates.
+# Value of `mate_plies` for a tablebase's win or loss: it knows no mates.
+UNKNOWN_DISTANCE: Final = -1
 
 # Words of `counters`. The first change at every visit, the others seldom: they lie on lines of the
 # cache of their own.
@@ -109,12 +108,10 @@ COLLISIONS: Final = 1  # Number of descents that ended on a leaf already in flig
 
 MAX_DEPTH: Final = 200  # Plies below the root at which a descent ends.
 MAX_ROUND: Final = 512  # Most leaves of one round, and most collisions.
-MAX_VISITS: Final = (
-    2**62
-)  # More visits than a search makes in a hundred years; counters hold twice as many.
-ROOM_NODES: Final = (
-    2 * MAX_ROUND
-)  # A tree with room for fewer nodes is full: as many visits may be in flight.
+# More visits than a search makes in a hundred years; counters hold twice as many.
+MAX_VISITS: Final = 2**62
+# A tree with room for fewer nodes is full: as many visits may be in flight.
+ROOM_NODES: Final = 2 * MAX_ROUND
 ROOM_EDGES: Final = ROOM_NODES * 64  # The same for edges.
 ROOM_SHARE: Final = 8  # A small tree is full when this part of its room is left, an eighth.
 EDGES_PER_NODE: Final = 32  # Room for edges that is kept for each node if all of them get edges.
@@ -151,16 +148,14 @@ class Node:
     first_edge: Annotated[int, NodeField(np.int64)]  # A large tree has more than 2^31 edges.
     visits: Annotated[int, NodeField(np.int64)]  # N, the finished visits.
     used_at: Annotated[int, NodeField(np.int64)]  # CLOCK at the node's last visit.
-    quiet_level: Annotated[
-        int, NodeField(np.int16)
-    ]  # What the evaluator's value left for its policy.
+    # What the evaluator's value left for its policy.
+    quiet_level: Annotated[int, NodeField(np.int16)]
     n_edges: Annotated[int, NodeField(np.uint8)]  # At most 218.
     state: Annotated[int, NodeField(np.int8, PENDING)]  # One of PENDING ... VALUED.
     lower: Annotated[int, NodeField(np.int8, LOSS)]  # The worst result that is still possible.
     upper: Annotated[int, NodeField(np.int8, WIN)]  # The best result that is still possible.
-    lock: Annotated[
-        int, NodeField(np.uint8)
-    ]  # Not 0 while a thread changes the node (`native.ordering`).
+    # Not 0 while a thread changes the node (`native.ordering`).
+    lock: Annotated[int, NodeField(np.uint8)]
 
 
 class Edge:
@@ -169,21 +164,17 @@ class Edge:
     """
 
     prior: Annotated[float, EdgeField(np.float32)]  # P.
-    q: Annotated[
-        float, EdgeField(np.float32, float(UNVISITED))
-    ]  # Q of the child, or UNVISITED or LOST.
+    # Q of the child, or UNVISITED or LOST.
+    q: Annotated[float, EdgeField(np.float32, float(UNVISITED))]
     passes: Annotated[int, EdgeField(np.int64)]  # N of the edge, the finished visits through it.
     child: Annotated[int, EdgeField(np.int32, NO_NODE)]  # The node behind the edge, or NO_NODE.
-    below: Annotated[
-        int, EdgeField(np.uint32)
-    ]  # Low bits of the child's `first_edge`, to fetch its edges in time.
+    # Low bits of the child's `first_edge`, to fetch its edges in time.
+    below: Annotated[int, EdgeField(np.uint32)]
     move: Annotated[int, EdgeField(np.uint16, int(NO_MOVE))]
-    bonus: Annotated[
-        int, EdgeField(np.int16)
-    ]  # What heuristics added to P's logit, in BONUS_UNITs.
-    under_way: Annotated[
-        int, EdgeField(np.int16)
-    ]  # Visits begun and not finished, the virtual loss: at most STINT_VISITS for each thread.
+    # What heuristics added to P's logit, in BONUS_UNITs.
+    bonus: Annotated[int, EdgeField(np.int16)]
+    # Visits begun and not finished, the virtual loss: at most STINT_VISITS for each thread.
+    under_way: Annotated[int, EdgeField(np.int16)]
     barred: Annotated[int, EdgeField(np.int16)]  # 0, or why visits pass by: CHILD_BUSY or ASIDE.
 
 
@@ -195,32 +186,25 @@ class Tree(NamedTuple):
     nodes: np.ndarray  # record array [N], the fields of `Node`.
     edges: np.ndarray  # record array [E], the fields of `Edge`.
     # More of the nodes, which most visits do not read.
-    key: Annotated[
-        np.ndarray, NodeField(np.uint64)
-    ]  # Key of the position; `transpositions` skips 0.
-    mate_plies: Annotated[
-        np.ndarray, NodeField(np.int16)
-    ]  # Plies to mate where won or lost, or UNKNOWN_DISTANCE.
-    asked_at: Annotated[
-        np.ndarray, NodeField(np.int64)
-    ]  # Visits when alpha-beta last looked here (`hints`).
-    hinted: Annotated[
-        np.ndarray, NodeField(np.uint16, int(NO_MOVE))
-    ]  # The move whose prior a hint raised (`priors`).
-    own_prior: Annotated[
-        np.ndarray, NodeField(np.float32)
-    ]  # P of the hinted move without the hint.
+    # Key of the position; `transpositions` skips 0.
+    key: Annotated[np.ndarray, NodeField(np.uint64)]
+    # Plies to mate where won or lost, or UNKNOWN_DISTANCE.
+    mate_plies: Annotated[np.ndarray, NodeField(np.int16)]
+    # Visits when alpha-beta last looked here (`hints`).
+    asked_at: Annotated[np.ndarray, NodeField(np.int64)]
+    # The move whose prior a hint raised (`priors`).
+    hinted: Annotated[np.ndarray, NodeField(np.uint16, int(NO_MOVE))]
+    # P of the hinted move without the hint.
+    own_prior: Annotated[np.ndarray, NodeField(np.float32)]
     seen_in: Annotated[np.ndarray, NodeField(np.int64)]  # The last SWEEP that came by.
     order: np.ndarray  # int32 [N]: nodes in the order in which they are taken into use.
     # The transposition table.
-    table: (
-        np.ndarray
-    )  # uint64 [a power of two >= N]: a node for each place, which the low bits of a key number.
+    # uint64 [a power of two >= N]: a node for each place, which the low bits of a key number.
+    table: np.ndarray
     counters: np.ndarray  # int64 [N_COUNTERS]
     # Each thread's own: the current path, its stint, scratch, and how deep its descents were.
-    stack: (
-        np.ndarray
-    )  # uint64 [history + MAX_DEPTH + 2, 16]: the game, the path, and a last row for scratch.
+    # uint64 [history + MAX_DEPTH + 2, 16]: the game, the path, and a last row for scratch.
+    stack: np.ndarray
     stint: np.ndarray  # int64 [8]: where its visits begin (`stint`).
     earned: np.ndarray  # float64 [8]: what the visits of its stint brought.
     path: np.ndarray  # uint16 [MAX_DEPTH]: the moves from the root to its last leaf.
@@ -250,9 +234,8 @@ def _fields(table: type, kind: type) -> dict[str, Any]:
 
 
 RECORD_FIELDS: Final[dict[str, NodeField]] = _fields(Node, NodeField)
-LOOSE_FIELDS: Final[dict[str, NodeField]] = _fields(
-    Tree, NodeField
-)  # Those that have an array of their own.
+# Those that have an array of their own.
+LOOSE_FIELDS: Final[dict[str, NodeField]] = _fields(Tree, NodeField)
 NODE_FIELDS: Final[dict[str, NodeField]] = RECORD_FIELDS | LOOSE_FIELDS
 EDGE_FIELDS: Final[dict[str, NodeField]] = _fields(Edge, EdgeField)
 
@@ -327,15 +310,12 @@ class Round(NamedTuple):
     """
 
     leaf_nodes: Annotated[np.ndarray, "int32 [R]"]  # nodes of the leaves, in order.
-    known: Annotated[
-        np.ndarray, "int8 [R]"
-    ]  # a leaf's certain result for its last mover, or a value from below.
-    mate_plies: Annotated[
-        np.ndarray, "int32 [R]"
-    ]  # plies to mate of a certain leaf, or UNKNOWN_DISTANCE.
-    depths: Annotated[
-        np.ndarray, "int64 [2, R]"
-    ]  # plies from the root to each leaf, and to the end of each collision.
+    # a leaf's certain result for its last mover, or a value from below.
+    known: Annotated[np.ndarray, "int8 [R]"]
+    # plies to mate of a certain leaf, or UNKNOWN_DISTANCE.
+    mate_plies: Annotated[np.ndarray, "int32 [R]"]
+    # plies from the root to each leaf, and to the end of each collision.
+    depths: Annotated[np.ndarray, "int64 [2, R]"]
     ways: Annotated[np.ndarray, "int32 [2, R, MAX_DEPTH + 1]"]  # the nodes on the way there.
     counts: Annotated[np.ndarray, "int64 [2]"]  # the counts LEAVES and COLLISIONS.
 

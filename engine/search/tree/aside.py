@@ -53,7 +53,8 @@ def is_winning(tree, edge):
 @kernel()
 def bring_back_wins(tree):
     """Bring back what was set aside: the root is won."""
-    plies, count = np.int64(UNKNOWN_DISTANCE), 0
+    plies = np.int64(UNKNOWN_DISTANCE)
+    count = 0
     first = np.int64(tree.nodes[ROOT].first_edge)
     for edge in range(first, first + tree.nodes[ROOT].n_edges):
         if tree.edges[edge].barred != ASIDE:

@@ -131,7 +131,9 @@ def go_up(tree, params, depth, news):
     """Count a visit on the edges and nodes of its way, from its end up to the stint's base, and let
     proofs spread.
     """
-    base_depth, one, none = tree.stint[arrays.BASE_DEPTH], np.int64(1), np.int64(0)
+    base_depth = tree.stint[arrays.BASE_DEPTH]
+    one = np.int64(1)
+    none = np.int64(0)
     clock = tree.counters[arrays.CLOCK] + 1
     learns = tree.stint[arrays.LEAF_DEPTH] > 0
     side = np.int64(tree.stack[tree.counters[arrays.ROOT_PLY], SIDE]) ^ depth & one  # of the leaf
@@ -164,7 +166,9 @@ def pass_by(tree, params, node, edge, counted, news):
     """
     lock(tree.nodes, node)
     visits = np.float64(counted.visits)
-    value, draw, square = -news.value, news.draw, news.square
+    value = -news.value
+    draw = news.draw
+    square = news.square
     plies = news.plies + visits
     gain = -renew_edge(tree, edge, counted, news.q)
     if is_decided(tree, node):

@@ -64,4 +64,5 @@ def join_histories(histories: Sequence[np.ndarray]) -> None:
         counts > 0.0, counts, 1.0
     )
     for history in histories:
-        history[..., MEAN], history[..., COUNT] = mean, counts / len(histories)
+        history[..., MEAN] = mean
+        history[..., COUNT] = counts / len(histories)

@@ -135,9 +135,8 @@ class Pass(NamedTuple):
 
     queue: np.ndarray  # int32 [n]: nodes that are kept, as they are reached, then the others.
     by_edges: np.ndarray  # int32 [n]: those of the kept ones that have edges, by their first edge.
-    place: (
-        np.ndarray
-    )  # int32 [n_edges // BUCKET + 2]: by bucket, the next free place in `by_edges`.
+    # int32 [n_edges // BUCKET + 2]: by bucket, the next free place in `by_edges`.
+    place: np.ndarray
     progress: np.ndarray  # int64 [N_PROGRESS]
 
 

@@ -107,9 +107,8 @@ BUTTERFLY_VISITS: Final = (
 BUTTERFLY_DOUBT: Final = 8.0  # Visits of an entry at which half of it counts. Set by hand.
 BONUS_UNIT: Final = 1.0 / 4096.0  # Step in which an edge keeps what the history added to its logit.
 REFRESH_VISITS: Final = 64  # Least visits of a node whose priors follow the history. Set by hand.
-REFRESH_SHARE: Final = (
-    1.0 / 4096.0
-)  # The same as a share of the root's: some milliseconds for all. Set by hand.
+# The same as a share of the root's: some milliseconds for all. Set by hand.
+REFRESH_SHARE: Final = 1.0 / 4096.0
 REFRESH_GROWTH: Final = (
     1.5  # Growth of the root's visits between two times that they do. Set by hand.
 )

@@ -73,7 +73,9 @@ def own_priors(tree, node, priors):
     """Write P of a node's edges, float32 [n], as the policy had it: without a hint and without
     heuristics.
     """
-    first, scale, own = np.int64(tree.nodes[node].first_edge), np.float32(1.0), tree.own_prior[node]
+    first = np.int64(tree.nodes[node].first_edge)
+    scale = np.float32(1.0)
+    own = tree.own_prior[node]
     edge = (
         find_edge(tree, node, tree.hinted[node])
         if tree.hinted[node] != NO_MOVE
@@ -81,7 +83,8 @@ def own_priors(tree, node, priors):
     )
     if edge != NO_NODE:
         scale = (np.float32(1.0) - own) / (np.float32(1.0) - tree.edges[edge].prior)
-    total, learned = 0.0, False
+    total = 0.0
+    learned = False
     for i in range(priors.size):
         priors[i] = own if first + i == edge else tree.edges[first + i].prior * scale
         learned |= tree.edges[first + i].bonus != 0
@@ -125,7 +128,8 @@ def set_priors(tree, node, priors):
 def mix_priors(tree, node, noise, share):
     """Take a share of the priors of a node from noise, float64 [n], in the order of its edges."""
     restore(tree, node)
-    first, mixed = np.int64(tree.nodes[node].first_edge), tree.scratch_priors
+    first = np.int64(tree.nodes[node].first_edge)
+    mixed = tree.scratch_priors
     for i in range(noise.size):
         own = np.float32(1.0 - share) * tree.edges[first + i].prior
         mixed[i] = np.float32(np.float64(own) + share * noise[i])
@@ -219,11 +223,9 @@ def refresh(tree, params, node, side):
     """Add to the logits of a node's moves what heuristics have learned of them since they were last
     asked.
     """
-    first, count, priors = (
-        np.int64(tree.nodes[node].first_edge),
-        tree.nodes[node].n_edges,
-        tree.scratch_priors,
-    )
+    first = np.int64(tree.nodes[node].first_edge)
+    count = tree.nodes[node].n_edges
+    priors = tree.scratch_priors
     total = 0.0
     for i in range(count):
         edge = first + i
@@ -249,7 +251,8 @@ def expand(tree, params, node, side, moves, logits, count):
     side: whose moves they are. Returns the node's state from now on: EXPANDED, or STUNTED if they
     do not fit.
     """
-    highest, total = logits[0], 0.0
+    highest = logits[0]
+    total = 0.0
     for i in range(1, count):
         highest = max(highest, logits[i])
     weights, exponents = tree.scratch_priors, tree.scratch_reals
@@ -281,11 +284,9 @@ def add_edges(tree, node, moves, count, total):
     Their priors are the weights in `tree.scratch_priors`, in the order of the moves, divided by
     `total`, and `tree.scratch_bonuses` is what heuristics added to their logarithms.
     """
-    first, weights, keys = (
-        add(tree.counters, np.int64(EDGES), np.int64(count)),
-        tree.scratch_priors,
-        tree.scratch_reals,
-    )
+    first = add(tree.counters, np.int64(EDGES), np.int64(count))
+    weights = tree.scratch_priors
+    keys = tree.scratch_reals
     if first + count > tree.edges.size:
         add(tree.counters, np.int64(EDGES), -np.int64(count))
         return np.int64(STUNTED)

@@ -17,16 +17,7 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.ordering import order_reads, order_writes
-from engine.search.tree.arrays import (
-    ASIDE,
-    DRAW,
-    LOSS,
-    LOST,
-    NO_NODE,
-    ROOT,
-    UNKNOWN_DISTANCE,
-    WIN,
-)
+from engine.search.tree.arrays import ASIDE, DRAW, LOSS, LOST, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
 from engine.search.tree.edges import draws_of, square_of
 
 
@@ -95,7 +86,9 @@ def take_sums_from_edges(tree, node, own, value, draw):
     its own evaluation counts, which is `value` and `draw` for its side to move.
     """
     visits = own
-    value_sum, draw_sum, square_sum = -value, draw, value * value
+    value_sum = -value
+    draw_sum = draw
+    square_sum = value * value
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):
         passes = np.float64(tree.edges[edge].passes)

@@ -29,9 +29,8 @@ from engine.search.tree.params import (
 )
 
 NO_EDGE = -1  # No edge was found.
-_TYPICAL_SPREAD = (
-    TYPICAL_DEVIATION**2 * DEVIATION_VISITS
-)  # In a kernel, a power is a function to compile.
+# In a kernel, a power is a function to compile.
+_TYPICAL_SPREAD = TYPICAL_DEVIATION**2 * DEVIATION_VISITS
 
 
 @kernel()
@@ -117,7 +116,8 @@ def moves_left_utility(tree, params, node, child, q):
 @kernel()
 def child_value(tree, params, node, edge, draw_score, hurry):
     """Q + M of a visited edge; `hurry` says whether M counts at `node`."""
-    q, child = max(tree.edges[edge].q, np.float32(-1.0)), np.int64(tree.edges[edge].child)
+    q = max(tree.edges[edge].q, np.float32(-1.0))
+    child = np.int64(tree.edges[edge].child)
     if child == NO_NODE or tree.nodes[child].visits == 0:
         return q + np.float32(draw_score)  # All its visits were draws on their paths.
     if draw_score != 0.0:
@@ -140,12 +140,15 @@ def select_edge(tree, params, node, draw_score):
     `draw_score` is the value of a draw for the node's side to move. Unvisited children share one Q,
     which is known only after the loop, so only the unvisited child with the highest U competes.
     """
-    scale, hurry = exploration_scale(tree, params, node), in_a_hurry(tree, params, node)
+    scale = exploration_scale(tree, params, node)
+    hurry = in_a_hurry(tree, params, node)
     by_q = draw_score == 0.0 and not hurry
     visited_prior = np.float32(0.0)
     first = np.int64(tree.nodes[node].first_edge)
-    best, best_score = first, np.float32(-np.inf)
-    fresh, fresh_u = np.int64(NO_EDGE), np.float32(-np.inf)
+    best = first
+    best_score = np.float32(-np.inf)
+    fresh = np.int64(NO_EDGE)
+    fresh_u = np.float32(-np.inf)
     for edge in range(first, first + tree.nodes[node].n_edges):
         prior, q = tree.edges[edge].prior, tree.edges[edge].q
         barred = tree.edges[edge].barred
@@ -157,7 +160,8 @@ def select_edge(tree, params, node, draw_score):
         u = exploration_bonus(tree, edge, scale)
         if q == UNVISITED:
             if u > fresh_u:
-                fresh, fresh_u = np.int64(edge), u
+                fresh = np.int64(edge)
+                fresh_u = u
             if tree.edges[edge].child == NO_NODE:
                 # The edges after this one are untried too, and none has a higher prior (`priors`).
                 break
@@ -165,7 +169,8 @@ def select_edge(tree, params, node, draw_score):
             visited_prior += prior
             score = u + (q if by_q else child_value(tree, params, node, edge, draw_score, hurry))
             if score > best_score:
-                best, best_score = np.int64(edge), score
+                best = np.int64(edge)
+                best_score = score
     score = first_play_urgency(tree, params, node, draw_score, visited_prior) + fresh_u
     return (
         fresh
@@ -179,8 +184,10 @@ def score_edges(tree, params, node, draw_score, u, s):
     """Write U and S = Q + U + M of every edge of `node`, float32 [n], as `select_edge` has them
     between rounds.
     """
-    scale, hurry = exploration_scale(tree, params, node), in_a_hurry(tree, params, node)
-    first, visited_prior = np.int64(tree.nodes[node].first_edge), np.float32(0.0)
+    scale = exploration_scale(tree, params, node)
+    hurry = in_a_hurry(tree, params, node)
+    first = np.int64(tree.nodes[node].first_edge)
+    visited_prior = np.float32(0.0)
     for i in range(u.size):
         q = tree.edges[first + i].q
         if q != UNVISITED and q != LOST:

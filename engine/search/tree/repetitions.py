@@ -172,7 +172,8 @@ def forget_draws(tree, node, edge):
 @kernel()
 def renew(tree, node, edge):
     """Let an edge have what its child has now; returns whether it CHANGED, or NOTHING."""
-    before, q = worth(tree.edges, edge), q_of(tree.nodes, np.int64(tree.edges[edge].child))
+    before = worth(tree.edges, edge)
+    q = q_of(tree.nodes, np.int64(tree.edges[edge].child))
     if tree.edges[edge].passes == 0 or tree.edges[edge].q == q:
         return np.int64(NOTHING)
     tree.edges[edge].q = q

@@ -59,9 +59,8 @@ class Root:
     moves_left: np.ndarray  # float32 [n]: mean plies to the end of the game; 0 without visits.
     proven: np.ndarray  # int8 [n]: WIN or LOSS where it is proven, else DRAW.
     can_win: np.ndarray  # bool [n]: whether it is not proven that the move does not win.
-    mate_plies: (
-        np.ndarray
-    )  # int32 [n]: plies to mate after each proven win or loss, or UNKNOWN_DISTANCE.
+    # int32 [n]: plies to mate after each proven win or loss, or UNKNOWN_DISTANCE.
+    mate_plies: np.ndarray
 
     def wdl(self) -> tuple[float, float, float]:
         """Return the root's mean win, draw and loss probabilities."""
@@ -111,7 +110,8 @@ class Root:
         by visits, Q and P; proven losses come last.
         """
         others = np.arange(len(self.moves)) != self.favourite()
-        proven, plies = self.proven.astype(int), self.mate_plies
+        proven = self.proven.astype(int)
+        plies = self.mate_plies
         # Shorter mates and longer defences rank higher. A counted mate beats a tablebase win; a
         # tablebase loss is last.
         distance = -proven * np.where(plies == arrays.UNKNOWN_DISTANCE, MAX_PLIES, plies)
@@ -227,7 +227,8 @@ def node_of_game(tree, stack):
     """Return the node of the last position of a game, uint64 [n, 16]; NO_NODE if its moves do not
     lead from the root to a node that has its edges.
     """
-    ply, node = tree.counters[arrays.ROOT_PLY], np.int64(arrays.ROOT)
+    ply = tree.counters[arrays.ROOT_PLY]
+    node = np.int64(arrays.ROOT)
     if tree.counters[arrays.NODES] == 0 or len(stack) <= ply:
         return np.int64(arrays.NO_NODE)
     for row in range(ply + 1):
@@ -270,30 +271,22 @@ def root_lines(
     variation goes on with the shortest proven win, else the most visited move, else the longest
     loss, and ends where moves lead back to a position.
     """
-    forced, children, proven = root.forced_index(), root.children[indices], root.proven[indices]
+    forced = root.forced_index()
+    children = root.children[indices]
+    proven = root.proven[indices]
     is_proven = (proven != arrays.DRAW) & (root.mate_plies[indices] != arrays.UNKNOWN_DISTANCE)
-    is_forced = (proven == arrays.DRAW) & (
-        np.array(indices) == (-1 if forced is None else forced)
-    )  # By the rules.
+    # By the rules.
+    is_forced = (proven == arrays.DRAW) & (np.array(indices) == (-1 if forced is None else forced))
     lines, lengths = (
         np.empty((len(indices), arrays.MAX_DEPTH), np.uint16),
         np.empty(len(indices), np.int64),
     )
-    mates, most = is_proven | is_forced, max(1, root.params.mate_moves)
-    nodes, wins = np.where(is_proven, children, arrays.NO_NODE), (proven == arrays.WIN) | is_forced
+    mates = is_proven | is_forced
+    most = max(1, root.params.mate_moves)
+    nodes = np.where(is_proven, children, arrays.NO_NODE)
+    wins = (proven == arrays.WIN) | is_forced
     line = root.moves[indices]
-    write_lines(
-        tree,
-        line,
-        children,
-        nodes,
-        wins,
-        np.int64(most),
-        space,
-        lines,
-        lengths,
-        mates,
-    )
+    write_lines(tree, line, children, nodes, wins, np.int64(most), space, lines, lengths, mates)
     return lines, lengths, mates
 
 
@@ -305,7 +298,8 @@ def write_lines(tree, moves, children, nodes, wins, most, space, lines, lengths,
     root_ply = tree.counters[arrays.ROOT_PLY]
     rows = tree.stack[root_ply:]
     for i in range(len(moves)):
-        line, length = lines[i], np.int64(0)
+        line = lines[i]
+        length = np.int64(0)
         line[0] = moves[i]
         if mates[i]:
             length = follow_mate(tree, np.int64(nodes[i]), wins[i], most, space, rows, line)
@@ -347,7 +341,8 @@ def follow_mate(tree, node, wins, most, space, rows, moves):
             and is_decided(tree, child)
             and tree.nodes[child].lower != arrays.DRAW
         ):
-            node, move = child, np.int64(tree.edges[edge].move)
+            node = child
+            move = np.int64(tree.edges[edge].move)
         else:
             node = np.int64(arrays.NO_NODE)
             replies = np.int64(generate(rows[count], tree.scratch_moves))
@@ -390,7 +385,8 @@ def follow_best(tree, node, moves):
 
     Fills moves uint16 [n] and the stack. Returns the number of moves.
     """
-    count, root_ply = np.int64(1), tree.counters[arrays.ROOT_PLY]
+    count = np.int64(1)
+    root_ply = tree.counters[arrays.ROOT_PLY]
     while True:
         push(tree.stack, root_ply + count - 1, moves[count - 1])
         if ends_line(tree, root_ply + count):
@@ -410,12 +406,10 @@ def best_edge(tree, node):
     """Return the edge of the shortest proven win, else the most visited move, else the longest
     loss; else NO_NODE.
     """
-    best, best_proven, best_plies, best_visits = (
-        np.int64(arrays.NO_NODE),
-        np.int64(arrays.LOSS),
-        np.int64(0),
-        np.int64(0),
-    )
+    best = np.int64(arrays.NO_NODE)
+    best_proven = np.int64(arrays.LOSS)
+    best_plies = np.int64(0)
+    best_visits = np.int64(0)
     first = np.int64(tree.nodes[node].first_edge)
     for edge in range(first, first + tree.nodes[node].n_edges):
         child = tree.edges[edge].child
@@ -432,5 +426,8 @@ def best_edge(tree, node):
             best_plies,
             best_visits,
         ):
-            best, best_proven, best_plies, best_visits = np.int64(edge), proven, plies, visits
+            best = np.int64(edge)
+            best_proven = proven
+            best_plies = plies
+            best_visits = visits
     return best

@@ -21,9 +21,8 @@ from engine.native.jit import kernel
 from engine.native.ordering import order_reads, publish
 from engine.search.tree.arrays import NO_NODE, ROOT
 
-KEY_BITS: Final = np.uint64(
-    0xFFFFFFFF << 32
-)  # Bits of an entry that are its key's; the others number the node.
+# Bits of an entry that are its key's; the others number the node.
+KEY_BITS: Final = np.uint64(0xFFFFFFFF << 32)
 BUCKET_PLACES: Final = 8  # Places that a key may have: a line of the processor's cache.
 LATEST_HALFMOVE: Final = (
     60  # Plies since a capture or pawn move up to which a position takes part. Set by hand.

@@ -107,7 +107,8 @@ def descend(tree, params, node, depth, state):
             continue
         depth += 1
         draw_score = -draw_score
-        node, pushed = child, np.int64(NO_EDGE)
+        node = child
+        pushed = np.int64(NO_EDGE)
     return node, depth, state
 
 
@@ -147,7 +148,8 @@ def step(tree, params, node, edge, ply):
 @kernel()
 def is_behind(tree, edge, child):
     """Whether an edge has less than its part of its child's visits, and free ones are left."""
-    visits, known = tree.edges[edge].passes + tree.edges[edge].under_way, tree.nodes[child].visits
+    visits = tree.edges[edge].passes + tree.edges[edge].under_way
+    known = tree.nodes[child].visits
     return (
         tree.stint[arrays.FREE_LEFT] > 0
         and known > 0
@@ -176,7 +178,8 @@ def add_child(tree, params, node, edge, ply):
     reach a new position at the same moment make two nodes of it.
     """
     lock(tree.nodes, node)
-    child, is_new = np.int64(tree.edges[edge].child), False
+    child = np.int64(tree.edges[edge].child)
+    is_new = False
     if child == arrays.NO_NODE:
         key = key_of(tree.stack[ply]) if params.transpositions else np.uint64(0)
         if key != np.uint64(0):

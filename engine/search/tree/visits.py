@@ -100,7 +100,8 @@ def finish_leaf(tree, in_flight, params, k, leaves, leaf):
     if known == arrays.VALUE_ONLY:
         backup.finish_evaluated(tree, params, depth, node, np.int64(arrays.VALUED), leaves, leaf)
     elif known == arrays.UNKNOWN:
-        side, count = np.int64(leaves.rows[leaf, SIDE]), leaves.n_moves[leaf]
+        side = np.int64(leaves.rows[leaf, SIDE])
+        count = leaves.n_moves[leaf]
         state = expand(tree, params, node, side, leaves.moves[leaf], leaves.logits[leaf], count)
         backup.finish_evaluated(tree, params, depth, node, state, leaves, leaf)
     else:
@@ -140,7 +141,8 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
     at `most_leaves` leaves, after `params.max_collisions` collisions, or once the root is decided.
     `in_flight` must be empty; call `apply` before using it again.
     """
-    counts, root = in_flight.counts, np.int64(arrays.ROOT)
+    counts = in_flight.counts
+    root = np.int64(arrays.ROOT)
     while (
         limit > 0
         and counts[arrays.LEAVES] < most_leaves
@@ -272,7 +274,9 @@ def begin_visit(tree, params, walker):
     """Begin a visit of the stint. Gives edges to a VALUED node on the way down, and waits for a
     BUSY one, but not for long.
     """
-    node, depth, looks = tree.stint[arrays.BASE], tree.stint[arrays.BASE_DEPTH], COLLISION_LOOKS
+    node = tree.stint[arrays.BASE]
+    depth = tree.stint[arrays.BASE_DEPTH]
+    looks = COLLISION_LOOKS
     tree.stint[arrays.LEFT] -= 1
     tree.stint[arrays.FREE_LEFT] = FREE_VISITS
     state = np.int64(tree.nodes[node].state)
@@ -302,7 +306,8 @@ def give_edges(tree, params, node, ply, walker):
     leaves.quiet_level[0] = tree.nodes[node].quiet_level
     leaves.n_moves[0] = generate(leaves.rows[0], leaves.moves[0])
     evaluate_policy(walker.model, leaves, np.int64(0))
-    side, count = np.int64(leaves.rows[0, SIDE]), leaves.n_moves[0]
+    side = np.int64(leaves.rows[0, SIDE])
+    count = leaves.n_moves[0]
     state = expand(tree, params, node, side, leaves.moves[0], leaves.logits[0], count)
     lock(tree.nodes, node)
     tree.nodes[node].state = state
@@ -375,7 +380,9 @@ def find_base(tree, params, count):
     """Follow the best edges from the root while `count` visits are few for a node, and reserve them
     there.
     """
-    node, depth, ply = np.int64(arrays.ROOT), np.int64(0), tree.counters[arrays.ROOT_PLY]
+    node = np.int64(arrays.ROOT)
+    depth = np.int64(0)
+    ply = tree.counters[arrays.ROOT_PLY]
     draw_score, tree.stint[arrays.FREE_LEFT] = params.draw_score, FREE_VISITS
     while count > 1 and depth < arrays.MAX_DEPTH:
         edge = select_edge(tree, params, node, draw_score)
@@ -395,7 +402,9 @@ def find_base(tree, params, count):
         tree.path[depth] = tree.edges[edge].move
         tree.way[depth] = edge
         visit.set_off(tree, node, edge, count)
-        node, depth, draw_score = child, depth + 1, -draw_score
+        node = child
+        depth = depth + 1
+        draw_score = -draw_score
     tree.stint[arrays.BASE] = node
     tree.stint[arrays.BASE_DEPTH] = depth
 

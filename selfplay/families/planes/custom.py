@@ -91,10 +91,8 @@ class CustomFamily(Family):
     Aino moves nothing to a GPU; the class may use one by itself.
     """
 
-    recipe, mixture = (
-        TOWER_RECIPE,
-        PlanesMixture,
-    )  # `CustomLearner` makes a `PlanesBatch` of each batch
+    # `CustomLearner` makes a `PlanesBatch` of each batch
+    recipe, mixture = (TOWER_RECIPE, PlanesMixture)
 
     def __init__(self, place: str) -> None:
         self._place = place
@@ -135,15 +133,14 @@ class CustomLearner(Learning):
     def __init__(
         self, family: CustomFamily, model: Layer, batches: Batches, schedule: Callable[[int], float]
     ) -> None:
-        self.batches, self.steps_done = batches, 0
+        self.batches = batches
+        self.steps_done = 0
         self._family, self._schedule = family, schedule
         self._network = family.network(model)
 
     def step(self) -> Losses:
-        batch, rate = (
-            planes_batch(self.batches.batch(self.steps_done)),
-            self._schedule(self.steps_done),
-        )
+        batch = planes_batch(self.batches.batch(self.steps_done))
+        rate = self._schedule(self.steps_done)
         with Uninterrupted():  # nobody knows where a network of somebody's could be interrupted
             policy, value = self._network.train(batch, rate)
             if not np.isfinite([policy, value]).all():
@@ -163,10 +160,8 @@ class CustomLearner(Learning):
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
         if not isinstance(values.get("steps_done"), int):
             raise RunError("the checkpoint is not that of this training")
-        self._network, self.steps_done = (
-            self._family.network(CustomWeights(arrays)),
-            values["steps_done"],
-        )
+        self._network = self._family.network(CustomWeights(arrays))
+        self.steps_done = values["steps_done"]
 
     def close(self) -> None:
         """Call the network's `close`, if it has one."""
@@ -182,7 +177,8 @@ def planes_batch(batch: TrainingBatch) -> PlanesBatch:
         np.zeros((count, POLICY_SIZE), np.float32),
         np.zeros((count, POLICY_SIZE), np.bool_),
     )
-    policy[places], legal[places] = batch.policy[rows, columns], True
+    policy[places] = batch.policy[rows, columns]
+    legal[places] = True
     return PlanesBatch(
         planes_of(batch.masks), policy, legal, batch.wdl.copy(), batch.moves_left.copy()
     )

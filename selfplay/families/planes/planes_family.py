@@ -48,10 +48,8 @@ RECALIBRATION_BATCHES = 16  # batches that measure the averaged weights' batch s
 class PlanesMixture(Batches):
     """Batches of planes; arguments and errors as `Batches`. Rejects single positions: no history."""
 
-    kind, refusal = (
-        PositionSet,
-        "towers are trained on whole games: a label folder teaches sparse networks",
-    )
+    kind = PositionSet
+    refusal = "towers are trained on whole games: a label folder teaches sparse networks"
     new_batch = staticmethod(new_training_batch)
 
     def sampler(self, one: Any) -> PositionSampler:
@@ -127,8 +125,10 @@ def legal_logits(policy: Array, batch: TrainingBatch) -> tuple[Array, Array, Arr
     policy: what a policy head of any kind answers (`tower.model`), planes channels-last in memory;
     places index that memory, over the whole batch. All lie where the policy and the batch do.
     """
-    backend, size = backend_of(policy), math.prod(policy.shape[1:])
-    xp, table = backend.xp, _table(backend, policy.shape[1] if policy.ndim == 4 else 0, size)
+    backend = backend_of(policy)
+    size = math.prod(policy.shape[1:])
+    xp = backend.xp
+    table = _table(backend, policy.shape[1] if policy.ndim == 4 else 0, size)
     places = table[batch.policy_index] + xp.arange(0, policy.size, size)[:, None]
     mask = xp.arange(places.shape[1]) < batch.n_moves[:, None]
     rows = policy.transpose(0, 2, 3, 1) if policy.ndim == 4 else policy
@@ -147,7 +147,8 @@ def dual_head_loss(
     position without policy, value or moves left takes no part in that loss. On a device nothing
     waits for it: the losses are arrays there.
     """
-    backend, policy = backend_of(outputs["policy"]), outputs["policy"]
+    backend = backend_of(outputs["policy"])
+    policy = outputs["policy"]
     cross_entropy = softmax_cross_entropy if backend is NUMPY else soft_target_loss
     logits, places, mask = legal_logits(policy, batch)
     policy_loss, legal_gradient = cross_entropy(logits, batch.policy, mask)
@@ -205,10 +206,8 @@ class LayersHeldOut(PlanesHeldOut):
         """Scores of the model in inference mode; the same for any number of threads."""
         backend = backend_of_all(model.named_parameters())
         threads = threads if backend is NUMPY else 1
-        one_thread, scoring = (
-            threadpool_limits(limits=1, user_api="blas"),
-            backend.guard("the network was scored"),
-        )
+        one_thread = threadpool_limits(limits=1, user_api="blas")
+        scoring = backend.guard("the network was scored")
         with one_thread, scoring, ThreadPool(threads, "score") as pool:
             return scores_of(
                 np.array(pool.map(lambda part: _score_sums(model, part, backend), self._parts))
@@ -231,7 +230,9 @@ def _score_sums(model: Layer, batch: TrainingBatch, backend: Backend) -> np.ndar
 class PlanesFamily(LayersFamily):
     """Towers, such as 64x6, and transformers, such as transformer-128x4x8."""
 
-    recipe, mixture, sample = TOWER_RECIPE, PlanesMixture, LayersHeldOut
+    recipe = TOWER_RECIPE
+    mixture = PlanesMixture
+    sample = LayersHeldOut
     gradients = device_gradients = PlanesGradients
     clips = True
     on_device = True
@@ -248,8 +249,6 @@ class PlanesFamily(LayersFamily):
     def refresh(self, model: Layer, coming: Iterator[TrainingBatch]) -> None:
         """Measure the batch statistics of averaged weights on coming batches."""
         with threadpool_limits(limits=1, user_api="blas"):
-            backend, batches = (
-                backend_of_all(model.named_parameters()),
-                islice(coming, RECALIBRATION_BATCHES),
-            )
+            backend = backend_of_all(model.named_parameters())
+            batches = islice(coming, RECALIBRATION_BATCHES)
             refresh_statistics(model, (planes_of(batch.masks, backend) for batch in batches))

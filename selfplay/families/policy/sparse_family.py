@@ -69,7 +69,8 @@ class SparseMixture(Batches):
         """For each position: -1, or the number of the policy target that replaces it by the
         position after it.
         """
-        replaced, place = rng.random(len(numbers)) < self.variations, rng.random(len(numbers))
+        replaced = rng.random(len(numbers)) < self.variations
+        place = rng.random(len(numbers))
         if not isinstance(one, PositionSet):
             return np.full(len(numbers), -1)
         first, last = one.target_first[numbers], one.target_first[numbers + 1]
@@ -113,7 +114,10 @@ class SparseGradients(RowGradients):
         self.learn_parts(batch, count, value_head, read, write)
 
     def backward(self, batch: SparseBatch, count: int) -> None:
-        found, tables, width, units = self.found, self.slopes, self.config.width, self.config.units
+        found = self.found
+        tables = self.slopes
+        width = self.config.width
+        units = self.config.units
         flat = self.flat_slopes
         on_stretches(self.pool, len(flat), STRETCH, lambda first, last: flat[first:last].fill(0))
         self.write_small()
@@ -137,7 +141,8 @@ class DeviceSparseGradients(DeviceGradients):
     def run(
         self, batch: SparseBatch
     ) -> tuple[tuple[Array, Array], Array, Callable[[Array], Gradients]]:
-        moves, upload = slice(0, max(1, int(batch.n_moves.max()))), self.backend.asarray
+        moves = slice(0, max(1, int(batch.n_moves.max())))
+        upload = self.backend.asarray
         features, rows = (
             self.listed(batch.features, batch.n_features),
             self.listed(batch.rows[:, moves], batch.n_moves),
@@ -158,7 +163,8 @@ class SparseHeldOut(RowsHeldOut):
 
     def __init__(self, positions: TrainingSet, limit: int) -> None:
         games, numbers = spread_positions(positions, limit)
-        self.n_positions, self.batch = len(numbers), new_sparse_batch(len(numbers))
+        self.n_positions = len(numbers)
+        self.batch = new_sparse_batch(len(numbers))
         SparseSampler(games).fill(numbers, np.full(len(numbers), -1), self.batch)
 
     def source(self, model: Layer, settings: LearnerSettings) -> SparseGradients:
@@ -177,12 +183,10 @@ class SparseHeldOut(RowsHeldOut):
 class SparseFamily(LayersFamily):
     """Sparse networks, such as sparse-768; a value trunk that a network has besides stays as it is."""
 
-    recipe, mixture, gradients, sample = (
-        SPARSE_RECIPE,
-        SparseMixture,
-        SparseGradients,
-        SparseHeldOut,
-    )
+    recipe = SPARSE_RECIPE
+    mixture = SparseMixture
+    gradients = SparseGradients
+    sample = SparseHeldOut
     device_gradients = DeviceSparseGradients
 
     def __init__(self, config: SparseConfig) -> None:

@@ -30,25 +30,20 @@ class SparseBatch(NamedTuple):
     A position after a variation has no legal moves here, because only its value is known.
     """
 
-    features: Annotated[
-        np.ndarray, "int16 [B, 56]"
-    ]  # active features; undefined from n_features on
+    # active features; undefined from n_features on
+    features: Annotated[np.ndarray, "int16 [B, 56]"]
     n_features: Annotated[np.ndarray, "int32 [B]"]
     version: Annotated[np.ndarray, "int32 [B]"]  # which small layers serve it
-    rows: Annotated[
-        np.ndarray, "int16 [B, 218]"
-    ]  # policy rows of the legal moves; undefined from n_moves on
-    sorts: Annotated[
-        np.ndarray, "int16 [B, 218, 4]"
-    ]  # what sorts of move each is; undefined from n_moves on
+    # policy rows of the legal moves; undefined from n_moves on
+    rows: Annotated[np.ndarray, "int16 [B, 218]"]
+    # what sorts of move each is; undefined from n_moves on
+    sorts: Annotated[np.ndarray, "int16 [B, 218, 4]"]
     n_moves: Annotated[np.ndarray, "int32 [B]"]
-    policy: Annotated[
-        np.ndarray, "float32 [B, 218]"
-    ]  # targets of the legal moves; undefined from n_moves on
+    # targets of the legal moves; undefined from n_moves on
+    policy: Annotated[np.ndarray, "float32 [B, 218]"]
     wdl: Annotated[np.ndarray, "float32 [B, 3]"]  # zeros if unknown, as in `policy`
-    moves_left: Annotated[
-        np.ndarray, "float32 [B]"
-    ]  # hundreds of plies, at most 2.5; below 0 if unknown
+    # hundreds of plies, at most 2.5; below 0 if unknown
+    moves_left: Annotated[np.ndarray, "float32 [B]"]
 
 
 def new_sparse_batch(size: int) -> SparseBatch:
@@ -85,7 +80,8 @@ class SparseSampler:
         variations int64[n]: -1 for the position itself, else the number of one of its policy
         targets. The sample is then the position after that move, which has a known score.
         """
-        count, positions = len(numbers), self.positions
+        count = len(numbers)
+        positions = self.positions
         games = np.searchsorted(positions.game_first, numbers, side="right") - 1
         fill_sparse(self._games, numbers, games, variations, self._replay, batch)
         batch.wdl[:count] = positions.wdl[numbers]
@@ -109,7 +105,8 @@ def fill_sparse(source, numbers, games, variations, replay, batch):
     for slot in range(len(numbers)):
         number = numbers[slot]
         if games[slot] != game or number - source.game_first[game] < ply:
-            game, ply = games[slot], np.int64(0)
+            game = games[slot]
+            ply = np.int64(0)
         ply = replay_from(source, game, ply, number, replay.stack)
         target = variations[slot]
         if target < 0:
@@ -158,7 +155,8 @@ def write_features(row, n_moves, replay, batch, slot):
     the sight.
     """
     count = look(row, replay.legal, n_moves, replay.sight)
-    batch.n_features[slot], batch.version[slot] = count, piece_bucket(row)
+    batch.n_features[slot] = count
+    batch.version[slot] = piece_bucket(row)
     for i in range(count):
         batch.features[slot, i] = replay.sight.features[i]
 
@@ -196,7 +194,8 @@ def _policy(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if rows.shape[1] == VALUE_WORDS:
         return np.zeros((len(rows), 0), np.uint16), np.zeros((len(rows), 0), np.float32)
     pairs = rows[:, VALUE_WORDS:].view(np.uint16).reshape(len(rows), TOP_MOVES, 2)
-    moves, scores = pairs[:, :, 0], pairs[:, :, 1].view(np.int16).astype(np.float32)
+    moves = pairs[:, :, 0]
+    scores = pairs[:, :, 1].view(np.int16).astype(np.float32)
     scores = np.where(moves > 0, scores, -np.inf)
     scores[:, 0] = pairs[:, 0, 1].view(np.int16)  # every scored position has at least one move
     with np.errstate(over="ignore"):

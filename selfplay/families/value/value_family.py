@@ -113,7 +113,9 @@ class ValueTrunkGradients(RowGradients):
         super().__init__(trunk, config, tables, _named, found, settings)
 
     def forward(self, batch: ValueBatch, count: int) -> None:
-        tables, found, bias = self.tables, self.found, self.parameters["dense1.bias"]
+        tables = self.tables
+        found = self.found
+        bias = self.parameters["dense1.bias"]
         kernels.transpose_dense1(tables, found)
 
         def read(first: int, last: int, own: np.ndarray) -> np.ndarray:
@@ -126,7 +128,9 @@ class ValueTrunkGradients(RowGradients):
         self.learn_parts(batch, count, judge_units, read, write)
 
     def backward(self, batch: ValueBatch, count: int) -> None:
-        tables, slopes, found = self.tables, self.slopes, self.found
+        tables = self.tables
+        slopes = self.slopes
+        found = self.found
         self.write_small()
         chosen = batch.version[:count] == np.arange(PIECE_BUCKETS)[:, None]
         self.grads["dense1.bias"][...] = chosen.astype(np.float32) @ found.dhidden[:count]
@@ -152,8 +156,10 @@ class DeviceValueGradients(DeviceGradients):
     def run(
         self, batch: ValueBatch
     ) -> tuple[tuple[float, float], Array, Callable[[Array], Gradients]]:
-        p, size = self.parameters, (-1, kernels.SLAB)
-        slabs, versions = len(p["rows.bias"]) // kernels.SLAB, len(p["dense1.bias"])
+        p = self.parameters
+        size = (-1, kernels.SLAB)
+        slabs = len(p["rows.bias"]) // kernels.SLAB
+        versions = len(p["dense1.bias"])
         dense1 = p[DENSE1].reshape(slabs, -1, kernels.SLAB).swapaxes(0, 1)
         tables = {
             ROWS: p[ROWS].reshape(slabs, *size),
@@ -196,12 +202,10 @@ class ValueFamily(LayersFamily):
     as it is.
     """
 
-    recipe, mixture, gradients, sample = (
-        VALUE_RECIPE,
-        ValueMixture,
-        ValueTrunkGradients,
-        ValueHeldOut,
-    )
+    recipe = VALUE_RECIPE
+    mixture = ValueMixture
+    gradients = ValueTrunkGradients
+    sample = ValueHeldOut
     device_gradients = DeviceValueGradients
     average_every = 8  # steps; each pass over the tables costs as much as a fifth of a step
 
@@ -222,10 +226,8 @@ class ValueFamily(LayersFamily):
 
     def joined(self, model: Layer, part: Layer) -> Layer:
         """`model` with another value trunk, whose rows fit integers."""
-        named, shapes = (
-            part.named_parameters(),
-            model.children()[parameters.VALUE_TRUNK].named_parameters(),
-        )
+        named = part.named_parameters()
+        shapes = model.children()[parameters.VALUE_TRUNK].named_parameters()
         for name in (ROWS, DENSE1):
             named[name] = kernels.from_slabs(named[name], self._value.width).reshape(
                 shapes[name].shape

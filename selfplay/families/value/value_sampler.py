@@ -28,21 +28,18 @@ class ValueBatch(NamedTuple):
     is no more work.
     """
 
-    features: Annotated[
-        np.ndarray, "int16 [B, 2 * MAX_VIEW]"
-    ]  # rows of White's view, from 32 on of Black's
+    # rows of White's view, from 32 on of Black's
+    features: Annotated[np.ndarray, "int16 [B, 2 * MAX_VIEW]"]
     n_rows: Annotated[np.ndarray, "int32 [B]"]  # of each view
-    changes: Annotated[
-        np.ndarray, "int16 [B, 2 * MAX_VIEW]"
-    ]  # rows that come, then those that go, White's and Black's
+    # rows that come, then those that go, White's and Black's
+    changes: Annotated[np.ndarray, "int16 [B, 2 * MAX_VIEW]"]
     n_coming: Annotated[np.ndarray, "int32 [B, 2]"]  # of each view; -1 if it is listed anew
     n_going: Annotated[np.ndarray, "int32 [B, 2]"]
     side: Annotated[np.ndarray, "int32 [B]"]  # to move: 0 White, 1 Black
     version: Annotated[np.ndarray, "int32 [B]"]  # which small layers serve it
     wdl: Annotated[np.ndarray, "float32 [B, 3]"]  # zeros if unknown
-    moves_left: Annotated[
-        np.ndarray, "float32 [B]"
-    ]  # hundreds of plies, at most 2.5; below 0 if unknown
+    # hundreds of plies, at most 2.5; below 0 if unknown
+    moves_left: Annotated[np.ndarray, "float32 [B]"]
 
 
 def new_value_batch(size: int) -> ValueBatch:
@@ -85,7 +82,8 @@ def fill_views(rows, row, marks, targets, held, batch):
     for slot in range(len(rows)):
         if not unpack_row(rows[slot], row):
             return slot
-        batch.side[slot], batch.version[slot] = row[SIDE], piece_bucket(row)
+        batch.side[slot] = row[SIDE]
+        batch.version[slot] = piece_bucket(row)
         trained = not is_held_out(rows[slot], row[KEY], *held)
         write_target(rows[slot], targets, trained, slot, batch)
         for side in range(2):
@@ -102,7 +100,9 @@ def _list_changes(batch, slot, first, side, marks):
     """List how a side's view changes from the previous slot, unless so much changes that it is
     better listed anew.
     """
-    before, after, changes = batch.features[slot - 1], batch.features[slot], batch.changes[slot]
+    before = batch.features[slot - 1]
+    after = batch.features[slot]
+    changes = batch.changes[slot]
     n_before, n_after = batch.n_rows[slot - 1], batch.n_rows[slot]
     shared = np.int64(0)
     for i in range(first, first + n_before):

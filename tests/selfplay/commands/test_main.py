@@ -4,7 +4,6 @@ import contextlib
 import importlib
 import signal
 import time
-from collections.abc import Callable
 
 import pytest
 
@@ -15,11 +14,11 @@ from tests.new_process import output_of
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_a_module_that_begins_with_its_name(name: str) -> None:
+def test_every_command_has_a_module_that_begins_with_its_name(name):
     assert importlib.import_module(COMMANDS[name][0]).__doc__.startswith(f"`aino-train {name}`")
 
 
-def test_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_command_is_refused(capsys):
     assert main(["dance"]) == 2
     assert main(["lop"]) == 2
     assert capsys.readouterr().err.splitlines() == [
@@ -28,7 +27,7 @@ def test_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_house_errors_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_house_errors_are_one_line(capsys):
     assert main(["match", "--first", "a", "--second", "b", "--tc", "soon", "--out", "nowhere"]) == 1
     assert capsys.readouterr().err == (
         "aino-train match: time control 'soon': expected BASE+INCREMENT in seconds, such as 1+0.1\n"
@@ -111,10 +110,8 @@ def test_a_slip_was_refused_without_what_to_write(words, says, tmp_path, capsys)
 
 
 @pytest.mark.parametrize("call", [lambda: main(["loop"]), lambda: uci.main.main(["bench"])])
-def test_ctrl_c_during_imports_ended_in_a_traceback(
-    call: Callable[[], int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(name: str) -> None:
+def test_ctrl_c_during_imports_ended_in_a_traceback(call, monkeypatch):
+    def interrupted(name):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("engine.cli.command_line.importlib.import_module", interrupted)
@@ -122,7 +119,7 @@ def test_ctrl_c_during_imports_ended_in_a_traceback(
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system has no SIGHUP")
-def test_a_terminal_that_closed_ended_training_at_once_and_a_board_under_nohup() -> None:
+def test_a_terminal_that_closed_ended_training_at_once_and_a_board_under_nohup():
     for usual, stops in ((signal.SIG_IGN, False), (lambda *_: None, True)):
         before = signal.signal(signal.SIGHUP, usual)
         with stop_flag() as stop:
@@ -151,7 +148,7 @@ def test_a_second_ctrl_c_ends_a_command_once_the_first_was_not_heard_for_long(mo
     assert "ended at once" in capsys.readouterr().out
 
 
-def test_help_costs_less_than_half_a_second_of_processor_time() -> None:
+def test_help_costs_less_than_half_a_second_of_processor_time():
     program = "import sys, time, selfplay.main; sys.argv = ['aino-train', '--help']\n"
     program += "try: selfplay.main.main()\nexcept SystemExit: print('seconds', time.process_time())"
     assert float(output_of(program).split()[-1]) < 0.5

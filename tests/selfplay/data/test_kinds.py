@@ -25,12 +25,11 @@ GAMES = '[Event "x"]\n[Result "1-0"]\n\n1. e4 e5 1-0\n\n' * 3
 CHUNK = np.array([VERSION, 1], "<u4").tobytes() + bytes(V6_RECORD.itemsize - 8)
 
 
-PZSTD = b"\x50\x2a\x4d\x18\4\0\0\0size" + ZSTD.compress(
-    GAMES.encode()
-)  # behind a frame without data
+# behind a frame without data
+PZSTD = b"\x50\x2a\x4d\x18\4\0\0\0size" + ZSTD.compress(GAMES.encode())
 
 
-def tar(name: str = "x") -> bytes:
+def tar(name="x"):
     """The beginning of a tar archive."""
     return tarfile.TarInfo(name).tobuf()
 
@@ -49,9 +48,7 @@ CONTENTS = [
 
 
 @pytest.mark.parametrize(("name", "content", "kind"), CONTENTS, ids=[name for name, *_ in CONTENTS])
-def test_the_kind_is_seen_from_the_content(
-    tmp_path: Path, name: str, content: bytes, kind: str
-) -> None:
+def test_the_kind_is_seen_from_the_content(tmp_path, name, content, kind):
     (tmp_path / name).write_bytes(content)
     assert data_files([tmp_path / name], *TRAINED_ON) == [(tmp_path / name, kind)]
 
@@ -79,9 +76,7 @@ NO_DATA = [
 
 
 @pytest.mark.parametrize(("name", "content", "told"), NO_DATA, ids=[name for name, *_ in NO_DATA])
-def test_files_without_data_are_told_by_name(
-    tmp_path: Path, name: str, content: bytes, told: str
-) -> None:
+def test_files_without_data_are_told_by_name(tmp_path, name, content, told):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError) as refused:
         data_files([tmp_path / name], *TRAINED_ON)
@@ -89,7 +84,7 @@ def test_files_without_data_are_told_by_name(
     assert name in str(refused.value)
 
 
-def test_a_folder_is_its_files(tmp_path: Path) -> None:
+def test_a_folder_is_its_files(tmp_path):
     for number in (2, 10, 1):
         (tmp_path / f"part{number}.pgn.xz").write_bytes(lzma.compress(GAMES.encode()))
         (tmp_path / f"part{number}.json").write_text("{}")
@@ -123,7 +118,7 @@ def test_a_folder_is_its_files(tmp_path: Path) -> None:
         data_files([tmp_path / "chunks.tar"], PGN)
 
 
-def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+def test_a_pipe_is_read_once(tmp_path):
     end, begin = os.pipe()
     with open(begin, "w") as stream:
         stream.write(GAMES)
@@ -131,7 +126,7 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     assert load_or_parse(pipe, reader_of(kind), tmp_path / "cache").n_games == 3
 
 
-def test_folders_of_chunks_and_label_folders_are_one_each(tmp_path: Path) -> None:
+def test_folders_of_chunks_and_label_folders_are_one_each(tmp_path):
     chunks, labels = tmp_path / "chunks", tmp_path / "labels"
     chunks.mkdir()
     for number in range(3):
@@ -151,7 +146,7 @@ def test_folders_of_chunks_and_label_folders_are_one_each(tmp_path: Path) -> Non
         ("run", "run is a self-play run, which has no data to learn from; `aino-train export`"),
     ],
 )
-def test_paths_without_data_are_told(tmp_path: Path, path: str, told: str) -> None:
+def test_paths_without_data_are_told(tmp_path, path, told):
     (tmp_path / "no data").mkdir()
     (tmp_path / "no data" / "notes.md").touch()
     (tmp_path / "run").mkdir()
@@ -180,20 +175,20 @@ def test_a_weight_stands_behind_the_last_sign(tmp_path, monkeypatch, text, path,
 
 
 @pytest.mark.parametrize("weight", ["-1", "nan", "inf", "-inf", "", "heavy", "0,5", "50%"])
-def test_other_weights_are_told(tmp_path: Path, weight: str) -> None:
+def test_other_weights_are_told(tmp_path, weight):
     (tmp_path / "x.pgn").touch()
     with pytest.raises(ConfigError, match=rf"x\.pgn={weight}: expected .*{weight}"):
         Source.parse(f"{tmp_path}/x.pgn={weight}")
 
 
-def loaded(*sources: Source, scored_share: float = 0.25) -> tuple[list[float], list[str]]:
+def loaded(*sources, scored_share=0.25):
     told: list[str] = []
     files = SourceFiles(sources, scored_share=scored_share, heldout_share=0.3)
     return list(load_training_data(files, None, told.append).shares), told
 
 
 @pytest.fixture
-def parts(tmp_path: Path, game_texts: list[str]) -> list[Path]:
+def parts(tmp_path, game_texts):
     """Files of six and three games."""
     paths = [tmp_path / "a.pgn", tmp_path / "b.pgn"]
     for path, lines in zip(paths, (game_texts[:6], game_texts[6:9]), strict=True):
@@ -201,9 +196,7 @@ def parts(tmp_path: Path, game_texts: list[str]) -> list[Path]:
     return paths
 
 
-def test_weights_are_parts_of_a_batch_and_without_them_positions_count_alike(
-    parts: list[Path], tmp_path: Path
-) -> None:
+def test_weights_are_parts_of_a_batch_and_without_them_positions_count_alike(parts, tmp_path):
     assert loaded(Source(parts[0], 0.7), Source(parts[1], 0.3))[0] == pytest.approx([0.7, 0.3])
     by_positions, told = loaded(*map(Source, parts))
     assert by_positions == [int(line.split()[-2]) for line in told[:2]]
@@ -211,9 +204,7 @@ def test_weights_are_parts_of_a_batch_and_without_them_positions_count_alike(
     assert both == pytest.approx([3 * count / sum(by_positions) for count in by_positions])
 
 
-def test_label_folders_split_their_weights_by_values_and_scored_moves(
-    parts: list[Path], tmp_path: Path
-) -> None:
+def test_label_folders_split_their_weights_by_values_and_scored_moves(parts, tmp_path):
     folder = tmp_path / "labels"
     material_labels(folder, 3000)
     weights, _ = loaded(Source(parts[0], 0.4), Source(folder, 0.6))
@@ -223,7 +214,7 @@ def test_label_folders_split_their_weights_by_values_and_scored_moves(
     assert sum(weights) == pytest.approx(1.0)
 
 
-def test_a_file_of_weight_0_is_held_out_and_not_trained_on(parts: list[Path]) -> None:
+def test_a_file_of_weight_0_is_held_out_and_not_trained_on(parts):
     weights, told = loaded(Source(parts[0], 0), Source(parts[1], 1))
     assert weights == [1.0]
     assert told[0].endswith("6 games, none to train on (weight 0)")

@@ -3,7 +3,6 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,18 +14,18 @@ import pytest
 
 from engine.board.convert import encode_move, row_from_board
 from engine.network.policy_map import INDEX_TO_UCI
-from selfplay.data.cache import Bookmark, load_or_parse
+from selfplay.data.cache import load_or_parse
 from selfplay.data.pgn import pgn_reader, record_of_result
 from selfplay.families.planes import planes_sampler as sampler
 from selfplay.families.policy.sparse_sampler import SparseSampler, new_sparse_batch
-from selfplay.records.collect import GameRecord, collect
+from selfplay.records.collect import collect
 from selfplay.records.order import GameOrder
 from selfplay.records.positions import UNKNOWN_MOVES_LEFT, PositionSet, concatenate
 from selfplay.records.targets import policy_from_scores, score_from_value, wdl_from_score
 from tests.selfplay.conftest import games_of
 
 
-def sample(positions: PositionSet, augment: int) -> sampler.TrainingBatch:
+def sample(positions, augment):
     batch = sampler.new_training_batch(positions.n_positions)
     numbers = np.arange(positions.n_positions)
     sampler.PositionSampler(positions).fill(
@@ -35,7 +34,7 @@ def sample(positions: PositionSet, augment: int) -> sampler.TrainingBatch:
     return batch
 
 
-def test_illegal_games_are_skipped_and_counted(scored_games: list[GameRecord]) -> None:
+def test_illegal_games_are_skipped_and_counted(scored_games):
     moves = scored_games[0].moves.copy()
     moves[0] = chess.E2 | chess.E5 << 6
     packed, illegal = collect(
@@ -47,30 +46,30 @@ def test_illegal_games_are_skipped_and_counted(scored_games: list[GameRecord]) -
     assert np.array_equal(packed.target_probs, both.target_probs)
 
 
-def test_positions_of_unknown_length_teach_none(positions: PositionSet) -> None:
+def test_positions_of_unknown_length_teach_none(positions):
     left = positions.moves_left.copy()
     left[::3] = UNKNOWN_MOVES_LEFT
-    some, numbers = replace(positions, moves_left=left), np.arange(positions.n_positions)
+    some = replace(positions, moves_left=left)
+    numbers = np.arange(positions.n_positions)
     sparse = new_sparse_batch(positions.n_positions)
     SparseSampler(some).fill(numbers, np.full(positions.n_positions, -1), sparse)
     for batch in (sample(some, 0), sparse):
         assert np.array_equal(batch.moves_left >= 0, numbers % 3 > 0)
 
 
-def test_parts_concatenated_are_the_whole(positions: PositionSet) -> None:
+def test_parts_concatenated_are_the_whole(positions):
     joined = concatenate([games_of(positions, 0, 5), games_of(positions, 5, positions.n_games)])
     for name in PositionSet.__dataclass_fields__:
         assert np.array_equal(getattr(positions, name), getattr(joined, name)), name
 
 
-def test_second_start_reads_the_cache(games_file: Path, tmp_path: Path) -> None:
-    games_file = shutil.copy(
-        games_file, tmp_path / f"{'x' * 251}.pgn"
-    )  # names that were made of it were too long
+def test_second_start_reads_the_cache(games_file, tmp_path):
+    # names that were made of it were too long
+    games_file = shutil.copy(games_file, tmp_path / f"{'x' * 251}.pgn")
     first = load_or_parse(games_file, pgn_reader(), tmp_path / "cache")
     entries = list((tmp_path / "cache").iterdir())
 
-    def unexpected(path: Path, bookmark: Bookmark) -> Iterator[GameRecord]:
+    def unexpected(path, bookmark):
         raise AssertionError(f"{path} was parsed again")
 
     unexpected.__name__ = pgn_reader().__name__
@@ -80,20 +79,18 @@ def test_second_start_reads_the_cache(games_file: Path, tmp_path: Path) -> None:
     assert load_or_parse(games_file, pgn_reader(2000), tmp_path / "cache").n_games == 0, (
         "a selection is another one"
     )
-    os.truncate(
-        entries[0] / "starts.npy", 99
-    )  # a damaged entry had to be found and removed by hand
+    # a damaged entry had to be found and removed by hand
+    os.truncate(entries[0] / "starts.npy", 99)
     assert np.array_equal(
         load_or_parse(games_file, pgn_reader(), tmp_path / "cache").starts, first.starts
     )
 
 
-def test_two_processes_parsed_one_file_into_one_folder_at_once(
-    games_file: Path, tmp_path: Path
-) -> None:
-    cache, begun = tmp_path / "cache", list[Path]()
+def test_two_processes_parsed_one_file_into_one_folder_at_once(games_file, tmp_path):
+    cache = tmp_path / "cache"
+    begun = list[Path]()
 
-    def reader(path: Path, bookmark: Bookmark) -> Iterator[GameRecord]:
+    def reader(path, bookmark):
         begun.append(path)
         time.sleep(0.5)  # until the other one waits
         yield from pgn_reader()(path, bookmark)
@@ -109,7 +106,7 @@ def test_two_processes_parsed_one_file_into_one_folder_at_once(
 # ---- targets -------------------------------------------------------------------------------------
 
 
-def test_scores_of_values_are_the_inverse() -> None:
+def test_scores_of_values_are_the_inverse():
     cp = np.arange(-1200, 1201)
     wdl = wdl_from_score(cp).astype(np.float64)
     inner = np.abs(cp) <= 600  # beyond it float32 probabilities no longer tell centipawns apart
@@ -120,7 +117,7 @@ def test_scores_of_values_are_the_inverse() -> None:
     assert np.allclose(wdl_from_score(ends), [[0, 0, 1], [1, 0, 0]], atol=1e-6)
 
 
-def test_policy_of_scores_is_wider_in_decided_positions() -> None:
+def test_policy_of_scores_is_wider_in_decided_positions():
     scores = np.array([0.0, -60.0, 1000.0, 940.0, 5.0])
     policy = policy_from_scores(scores, np.array([0, 2, 4, 5]))
     assert np.allclose([policy[:2].sum(), policy[2:4].sum(), policy[4]], 1.0)
@@ -131,7 +128,7 @@ def test_policy_of_scores_is_wider_in_decided_positions() -> None:
 # ---- sampling ------------------------------------------------------------------------------------
 
 
-def test_sampled_legal_moves_and_targets(positions: PositionSet, boards: list[chess.Board]) -> None:
+def test_sampled_legal_moves_and_targets(positions, boards):
     batch = sample(positions, 0)
     assert np.allclose(batch.policy.sum(axis=1), 1.0, atol=1e-3)
     position = 0
@@ -153,7 +150,7 @@ def test_sampled_legal_moves_and_targets(positions: PositionSet, boards: list[ch
     assert position == positions.n_positions
 
 
-def policy_name(board: chess.Board, move: chess.Move) -> str:
+def policy_name(board, move):
     """The move's name in the policy: from the mover's side, castling takes the rook, knight
     promotions are plain.
     """
@@ -170,12 +167,13 @@ def policy_name(board: chess.Board, move: chess.Move) -> str:
     return move.uci().removesuffix("n")
 
 
-def test_mirrored_positions_are_those_of_the_mirrored_game() -> None:
+def test_mirrored_positions_are_those_of_the_mirrored_game():
     # Without castling rights a game mirrored left to right is a game as well.
     fen = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w - - 0 1"
     ranks, rest = fen.split(" ", 1)
     mirrored_fen = "/".join(rank[::-1] for rank in ranks.split("/")) + " " + rest
-    swap, played = str.maketrans("abcdefgh", "hgfedcba"), "e2e4 e7e5 g1f3"
+    swap = str.maketrans("abcdefgh", "hgfedcba")
+    played = "e2e4 e7e5 g1f3"
     original, reflection = chess.Board(fen), chess.Board(mirrored_fen)
     for move in played.split():
         original.push_uci(move)
@@ -190,22 +188,22 @@ def test_mirrored_positions_are_those_of_the_mirrored_game() -> None:
         assert pairs_a == sorted(zip(b.policy_index[position], b.policy[position], strict=True))
 
 
-def moves_of(game: chess.Board) -> list[int]:
+def moves_of(game):
     return [move.from_square | move.to_square << 6 for move in game.move_stack]
 
 
-def test_mirroring_waits_until_castling_is_over(positions: PositionSet) -> None:
+def test_mirroring_waits_until_castling_is_over(positions):
     assert np.array_equal(sample(positions, sampler.MIRROR).masks[0], sample(positions, 0).masks[0])
 
 
-def test_swapping_colours_changes_one_plane(positions: PositionSet) -> None:
+def test_swapping_colours_changes_one_plane(positions):
     changed = sample(positions, 0).masks != sample(positions, sampler.SWAP_COLOURS).masks
     assert changed[:, 108].all()
     assert not np.delete(changed, 108, axis=1).any()
 
 
 @pytest.mark.parametrize("group", [1, 4])
-def test_every_epoch_draws_each_usable_position_once(positions: PositionSet, group: int) -> None:
+def test_every_epoch_draws_each_usable_position_once(positions, group):
     usable = np.arange(positions.n_positions) % 7 != 0
     some = replace(positions, usable=usable)
     order = GameOrder(some.usable, some.game_first, 3, group)
@@ -221,7 +219,7 @@ def test_every_epoch_draws_each_usable_position_once(positions: PositionSet, gro
     )
 
 
-def test_groups_are_spread_over_a_game_in_its_order(positions: PositionSet) -> None:
+def test_groups_are_spread_over_a_game_in_its_order(positions):
     drawn = GameOrder(positions.usable, positions.game_first, 3, group=4).sample(
         0, positions.n_positions
     )

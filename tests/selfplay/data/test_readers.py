@@ -4,9 +4,7 @@ twice.
 
 import gzip
 import logging
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import chess
 import chess.pgn
@@ -21,15 +19,15 @@ from engine.files.note_log import MOST_TOLD
 from selfplay.data.cache import load_or_parse
 from selfplay.data.pgn import pgn_reader, read_pgn
 from selfplay.data.split import game_keys, position_keys, without_known_games
-from selfplay.records.collect import GameRecord, collect
-from selfplay.records.positions import PositionSet, concatenate
+from selfplay.records.collect import collect
+from selfplay.records.positions import concatenate
 from selfplay.training.source_files import Source, SourceFiles, load_training_data
 from tests.selfplay.conftest import games_of, random_game
 
 FRC = "r5kr/pppppppp/8/8/8/8/PPPPPPPP/R5KR w HAha - 0 1"
 
 
-def pgn(moves: str = "1. e4 e5", **tags: str) -> str:
+def pgn(moves="1. e4 e5", **tags):
     headers = {"Result": "1-0", **tags}
     return (
         "".join(f'[{name} "{value}"]\n' for name, value in headers.items())
@@ -37,7 +35,7 @@ def pgn(moves: str = "1. e4 e5", **tags: str) -> str:
     )
 
 
-def read(path: Path, text: str, least_elo: int = 0) -> list[list[int]]:
+def read(path, text, least_elo=0):
     path.write_text(text, encoding="utf-8")
     return [game.moves.tolist() for game in read_pgn(path, least_elo=least_elo)]
 
@@ -49,7 +47,7 @@ KING_PAWNS = [E4.from_square | E4.to_square << 6, E5.from_square | E5.to_square 
 # ---- PGN -----------------------------------------------------------------------------------------
 
 
-def test_games_are_selected_by_rating_and_variant(tmp_path: Path) -> None:
+def test_games_are_selected_by_rating_and_variant(tmp_path):
     path = tmp_path / "x.pgn"
     strong = pgn(WhiteElo=" 2500?", BlackElo="2400 FIDE")
     mixed = pgn("1. d4", WhiteElo="2500", BlackElo="2399")
@@ -66,9 +64,7 @@ def test_games_are_selected_by_rating_and_variant(tmp_path: Path) -> None:
     assert games[0] == KING_PAWNS
 
 
-def test_broken_games_are_told_by_line_and_skipped(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_broken_games_are_told_by_line_and_skipped(tmp_path, caplog):
     good = pgn()
     illegal = pgn("1. e4 e5 2. Ke3")
     no_start = pgn(FEN="8/8/8/8/8/8/8/8 w - - 0 1", SetUp="1")
@@ -88,16 +84,14 @@ def test_broken_games_are_told_by_line_and_skipped(
     assert "7 games seen, 3 read, 4 skipped (4 with a fault)" in count
 
 
-def test_many_broken_games_are_told_as_a_number(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_many_broken_games_are_told_as_a_number(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         assert read(tmp_path / "x.pgn", pgn("1. e5") * (MOST_TOLD + 7)) == []
     assert len(caplog.records) == MOST_TOLD + 2
     assert "7 more notes of this kind" in caplog.records[-2].getMessage()
 
 
-def test_comment_that_never_ends_costs_one_game(tmp_path: Path) -> None:
+def test_comment_that_never_ends_costs_one_game(tmp_path):
     text = (
         pgn()
         + pgn("1. e4 { no end")
@@ -110,7 +104,7 @@ def test_comment_that_never_ends_costs_one_game(tmp_path: Path) -> None:
     ] * 3
 
 
-def test_results_are_read_from_the_moves_where_no_tag_tells_them(tmp_path: Path) -> None:
+def test_results_are_read_from_the_moves_where_no_tag_tells_them(tmp_path):
     path = tmp_path / "x.pgn"
     text = (
         '[Event "x"]\n\n1. e4 e5 0-1\n\n[Result "*"]\n\n1. d4 1/2-1/2\n\n[Event "x"]\n\n1. c4 *\n\n'
@@ -121,7 +115,7 @@ def test_results_are_read_from_the_moves_where_no_tag_tells_them(tmp_path: Path)
     assert [game.wdl[0].tolist() for game in games] == [[0, 0, 1], [0, 1, 0], [1, 0, 0]]
 
 
-def test_a_mated_side_does_not_learn_that_it_won(tmp_path: Path) -> None:
+def test_a_mated_side_does_not_learn_that_it_won(tmp_path):
     games = [
         f'[Result "{told}"]\n\n1. f3 e5 2. g4 Qh4# {told}\n\n'
         for told in ("1-0", "1/2-1/2", "0-1", "*")
@@ -131,7 +125,7 @@ def test_a_mated_side_does_not_learn_that_it_won(tmp_path: Path) -> None:
     assert found.wdl[:, 0].tolist() == [0, 1, 0, 1] * 2
 
 
-def test_main_lines_of_games_that_can_be_played(tmp_path: Path) -> None:
+def test_main_lines_of_games_that_can_be_played(tmp_path):
     queens = pgn("1. Qa3", FEN="8/8/8/8/7k/8/QQQQQQQQ/QQQQQQ1K w - - 0 1", SetUp="1")
     main_line = pgn("1. e4 {a comment} e5 2. Nf3 (2. f4 exf4) 2... Nc6 3. Bb5 a6 4. O-O")
     path = tmp_path / "x.pgn"
@@ -164,8 +158,8 @@ def test_interrupted_reading_goes_on_behind_the_games_it_kept(tmp_path, suffix, 
     path.write_bytes(gzip.compress(whole.encode()) if suffix else whole.encode())
     expected = load_or_parse(path, pgn_reader(), None)
 
-    def interrupt_at(number: int) -> Callable[[float, int], None]:
-        def watch(share: float, games: int) -> None:
+    def interrupt_at(number):
+        def watch(share, games):
             assert 0.0 <= share <= 1.0
             if games == number:
                 raise KeyboardInterrupt
@@ -189,15 +183,13 @@ def test_interrupted_reading_goes_on_behind_the_games_it_kept(tmp_path, suffix, 
 
 
 @pytest.mark.usefixtures("few_files")
-def test_collections_have_more_parts_than_files_can_be_open(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_collections_have_more_parts_than_files_can_be_open(tmp_path, monkeypatch):
     monkeypatch.setattr(collect_module, "GAMES_PER_CHUNK", 1)
     (tmp_path / "games.pgn").write_text(pgn() * 50)
     assert load_or_parse(tmp_path / "games.pgn", pgn_reader(), tmp_path / "cache").n_games == 50
 
 
-def test_file_without_games_is_told_by_name(tmp_path: Path) -> None:
+def test_file_without_games_is_told_by_name(tmp_path):
     single, noise = tmp_path / "single.pgn", tmp_path / "noise.pgn"
     single.write_text(pgn())
     noise.write_text("no game in here\n" * 20)
@@ -209,7 +201,7 @@ def test_file_without_games_is_told_by_name(tmp_path: Path) -> None:
             load_training_data(SourceFiles((Source(path),)), None, lambda line: None)
 
 
-def test_a_folder_with_one_game_a_file_was_refused(tmp_path: Path) -> None:
+def test_a_folder_with_one_game_a_file_was_refused(tmp_path):
     """By its first file, and by any without a result. Each of thousands of small files had taken
     eleven maps.
     """
@@ -225,7 +217,7 @@ def test_a_folder_with_one_game_a_file_was_refused(tmp_path: Path) -> None:
 # ---- what occurs twice ---------------------------------------------------------------------------
 
 
-def test_equal_games_are_kept_once(positions: PositionSet) -> None:
+def test_equal_games_are_kept_once(positions):
     known: dict[int, int] = {}
     double, repeated = without_known_games(
         concatenate([positions, games_of(positions, 0, 4)]), known
@@ -240,17 +232,14 @@ def test_equal_games_are_kept_once(positions: PositionSet) -> None:
     assert len(set(game_keys(positions).tolist())) == positions.n_games
 
 
-def test_position_keys_are_those_of_the_board(positions: PositionSet) -> None:
+def test_position_keys_are_those_of_the_board(positions):
     keys = position_keys(positions)
     assert keys[0] == row_from_board(chess.Board())[13]
-    assert (
-        len(set(keys[positions.game_first[:-1]].tolist())) == 1
-    )  # all games begin at the start position
+    # all games begin at the start position
+    assert len(set(keys[positions.game_first[:-1]].tolist())) == 1
 
 
-def test_a_second_selection_of_positions_of_the_same_games_was_dropped(
-    scored_games: list[GameRecord],
-) -> None:
+def test_a_second_selection_of_positions_of_the_same_games_was_dropped(scored_games):
     """As in chunks of Lc0's, where only some positions are for training."""
     plies = [np.arange(len(game.moves)) for game in scored_games]
     passes = [collect(replace(game, usable=ply % 3 == number) for game, ply in zip(scored_games, plies, strict=True))[0]
@@ -265,9 +254,7 @@ def test_a_second_selection_of_positions_of_the_same_games_was_dropped(
 # ---- the mixture of all kinds --------------------------------------------------------------------
 
 
-def test_training_data_holds_every_game_once(
-    tmp_path: Path, games_file: Path, game_texts: list[str]
-) -> None:
+def test_training_data_holds_every_game_once(tmp_path, games_file, game_texts):
     copy = tmp_path / "part2.pgn"
     copy.write_text("".join(game_texts[6:]), encoding="ascii")
     rng = np.random.default_rng(8)
@@ -288,5 +275,5 @@ def test_training_data_holds_every_game_once(
     assert any("(6 duplicates skipped)" in line for line in told)
 
 
-def first_positions(positions: PositionSet) -> np.ndarray:
+def first_positions(positions):
     return positions.usable[positions.game_first[:-1]]

@@ -6,7 +6,6 @@ import lzma
 import struct
 import tarfile
 from dataclasses import fields
-from pathlib import Path
 
 import chess
 import numpy as np
@@ -36,12 +35,14 @@ STARTS = [
 ]
 
 
-def searched_game(
-    rng: np.random.Generator, fen: str, plies: int = 60
-) -> tuple[SelfPlayRecord, chess.Board]:
+def searched_game(rng, fen, plies=60):
     """A random game with random visits, some moves without a full search, and its board."""
     board = random_game(rng, plies, parse_fen(fen, chess960=True))
-    walk, moves, counts, targets, visits = board.root(), [], [], [], []
+    walk = board.root()
+    moves = []
+    counts = []
+    targets = []
+    visits = []
     for move in board.move_stack:
         legal = sorted(
             {encode_move(walk, other) for other in walk.legal_moves} | {encode_move(walk, move)}
@@ -69,24 +70,24 @@ def searched_game(
 @pytest.fixture(
     params=range(len(STARTS)), ids=["start", "kiwipete", "en passant", "promotions", "chess960"]
 )
-def played(request: pytest.FixtureRequest) -> tuple[SelfPlayRecord, chess.Board]:
+def played(request):
     """A game from each of STARTS."""
     return searched_game(np.random.default_rng(request.param), STARTS[request.param])
 
 
 @pytest.fixture(scope="module")
-def chunk() -> np.ndarray:
+def chunk():
     """The records of one game from the start position."""
     return chunk_of_game(searched_game(np.random.default_rng(9), chess.STARTING_FEN, 30)[0])
 
 
-def packed(records: np.ndarray) -> bytes:
+def packed(records):
     stream = io.BytesIO()
     write_chunk(stream, records)
     return stream.getvalue()
 
 
-def test_games_come_back_from_their_records(played: tuple[SelfPlayRecord, chess.Board]) -> None:
+def test_games_come_back_from_their_records(played):
     game, _ = played
     back = game_of_chunk(chunk_of_game(game), "x")
     assert np.array_equal(np.delete(back.start, FULLMOVE), np.delete(game.start, FULLMOVE))
@@ -99,16 +100,14 @@ def test_games_come_back_from_their_records(played: tuple[SelfPlayRecord, chess.
     assert ours == theirs
 
 
-def sort_targets(game: SelfPlayRecord) -> list[list[tuple[int, int]]]:
+def sort_targets(game):
     """(move, visits) of every position in the order of the moves."""
     ends = np.cumsum(game.target_counts.astype(int))[:-1]
     groups = zip(np.split(game.target_moves, ends), np.split(game.target_visits, ends), strict=True)
     return [sorted(zip(moves.tolist(), visits.tolist(), strict=True)) for moves, visits in groups]
 
 
-def test_training_positions_are_those_of_the_replay(
-    played: tuple[SelfPlayRecord, chess.Board], tmp_path: Path
-) -> None:
+def test_training_positions_are_those_of_the_replay(played, tmp_path):
     game, _ = played
     with open(tmp_path / "game.gz", "wb") as stream:
         write_chunk(stream, chunk_of_game(game))
@@ -120,15 +119,11 @@ def test_training_positions_are_those_of_the_replay(
     assert np.allclose(read.wdl, direct.wdl, atol=2e-3)
 
 
-def test_planes_of_a_record_are_the_networks_and_show_the_position(
-    played: tuple[SelfPlayRecord, chess.Board],
-) -> None:
+def test_planes_of_a_record_are_the_networks_and_show_the_position(played):
     game, board = played
-    stack, masks, expected = (
-        stack_from_board(board),
-        masks_of(chunk_of_game(game)),
-        np.zeros(PLANES, np.uint64),
-    )
+    stack = stack_from_board(board)
+    masks = masks_of(chunk_of_game(game))
+    expected = np.zeros(PLANES, np.uint64)
     for ply in range(len(game.moves)):
         encode(stack, ply, 0, expected)
         assert np.array_equal(masks[ply], expected)
@@ -137,8 +132,9 @@ def test_planes_of_a_record_are_the_networks_and_show_the_position(
         assert row[13] == stack[ply, 13]
 
 
-def test_visits_are_exact_or_shares_of_the_same_total() -> None:
-    start, first = row_from_board(chess.Board()), np.array([chess.E2 | chess.E4 << 6], np.uint16)
+def test_visits_are_exact_or_shares_of_the_same_total():
+    start = row_from_board(chess.Board())
+    first = np.array([chess.E2 | chess.E4 << 6], np.uint16)
     targets = np.array([first[0], chess.D2 | chess.D4 << 6, chess.G1 | chess.F3 << 6], np.uint16)
     game = SelfPlayRecord(
         generation=0, number=0, white_points=0, ending=Ending.OTHER, start=start, moves=first, full=np.array([True]),
@@ -152,14 +148,14 @@ def test_visits_are_exact_or_shares_of_the_same_total() -> None:
     assert sorted(game_of_chunk(tempered, "x").target_visits.tolist()) == [9_830, 16_384, 39_321]
 
 
-def test_game_begins_with_its_first_record() -> None:
+def test_game_begins_with_its_first_record():
     game, _ = searched_game(np.random.default_rng(21), STARTS[0], 45)
     back = game_of_chunk(chunk_of_game(game)[11:], "x")
     assert np.array_equal(back.moves, game.moves[11:])
     assert np.array_equal(back.full, game.full[11:])
 
 
-def test_fields_of_a_known_position() -> None:
+def test_fields_of_a_known_position():
     start = row_from_board(chess.Board())
     moves = np.array([chess.E2 | chess.E4 << 6, chess.E7 | chess.E5 << 6], np.uint16)
     game = SelfPlayRecord(
@@ -179,9 +175,8 @@ def test_fields_of_a_known_position() -> None:
     assert data[7440:7448] == b"\x00\xff\x00\x00\x00\x00\x00\x00"
     assert data[7440 + 24 : 7440 + 32] == b"\x81\x00\x00\x00\x00\x00\x00\x00"
     assert data[7440 + 8 : 7440 + 16] == b"\x42\x00\x00\x00\x00\x00\x00\x00"
-    assert (
-        data[7440 + 32 : 7440 + 40] == b"\x10\x00\x00\x00\x00\x00\x00\x00"
-    )  # queen d1: bit 3 of 0..7, reversed
+    # queen d1: bit 3 of 0..7, reversed
+    assert data[7440 + 32 : 7440 + 40] == b"\x10\x00\x00\x00\x00\x00\x00\x00"
     assert list(data[8272:8280]) == [1, 1, 1, 1, 0, 0, 1 << 5, 0]
     values = struct.unpack_from("<15f", data, 8280)
     assert values[:12] == (0.25, 0.25, 0.25, 0.25, 0, 0, 1, 1, 0, 0.25, 0.25, 0)
@@ -191,7 +186,7 @@ def test_fields_of_a_known_position() -> None:
     assert struct.unpack_from("<f", data, 8356 + 8308) == (-1,)
 
 
-def test_archives_and_folders_are_read(chunk: np.ndarray, tmp_path: Path) -> None:
+def test_archives_and_folders_are_read(chunk, tmp_path):
     with open(tmp_path / "games.tar", "wb") as stream:  # two archives, as `cat` joins them
         write_archive(stream, iter([("._a.gz", chunk), ("a.gz", chunk)]))
         write_archive(stream, iter([("b.gz", chunk[:5])]))
@@ -202,24 +197,20 @@ def test_archives_and_folders_are_read(chunk: np.ndarray, tmp_path: Path) -> Non
     cut = tmp_path / "games.tar"
     with tarfile.open(cut) as archive:
         end = archive.getmembers()[1].offset_data + len(packed(chunk))
-    for length in (
-        -(-end // 512) * 512,
-        end + 512,
-    ):  # behind a chunk that is whole, and in the block that follows it
+    # behind a chunk that is whole, and in the block that follows it
+    for length in (-(-end // 512) * 512, end + 512):
         cut.write_bytes(cut.read_bytes()[:length])
         with pytest.raises(DataError, match=r"games\.tar: cannot be read: it was cut short"):
             list(read_v6(cut))
 
 
-def test_an_archive_of_games_was_no_games_without_a_word(tmp_path: Path) -> None:
+def test_an_archive_of_games_was_no_games_without_a_word(tmp_path):
     (tmp_path / "pgn.tar").write_bytes(tarfile.TarInfo("games.pgn").tobuf() + bytes(1024))
     with pytest.raises(DataError, match=r"pgn\.tar: no training chunks in it"):
         list(read_v6(tmp_path / "pgn.tar"))
 
 
-def test_one_damaged_chunk_cost_all_games(
-    chunk: np.ndarray, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_one_damaged_chunk_cost_all_games(chunk, tmp_path, caplog):
     archive, folder = tmp_path / "games.tar", tmp_path / "folder"
     older = chunk.copy()
     older["version"] = 5
@@ -249,9 +240,7 @@ def test_one_damaged_chunk_cost_all_games(
     )
 
 
-def test_chunks_and_archive_headers_that_claim_too_much_are_refused(
-    tmp_path: Path, chunk: np.ndarray
-) -> None:
+def test_chunks_and_archive_headers_that_claim_too_much_are_refused(tmp_path, chunk):
     path = tmp_path / "bomb.gz"
     with gzip.open(path, "wb", compresslevel=1) as stream:
         for _ in range(LARGEST_CHUNK // (1 << 24) + 2):
@@ -260,7 +249,8 @@ def test_chunks_and_archive_headers_that_claim_too_much_are_refused(
         list(read_v6(path))
     path = tmp_path / "huge.tar"
     member = tarfile.TarInfo("PaxHeader/a")
-    member.type, member.size = tarfile.XHDTYPE, 1 << 40
+    member.type = tarfile.XHDTYPE
+    member.size = 1 << 40
     path.write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(2048))
     with pytest.raises(DataError, match=r"huge\.tar"):
         list(read_v6(path))
@@ -273,14 +263,13 @@ def test_chunks_and_archive_headers_that_claim_too_much_are_refused(
 def test_other_formats_are_refused_by_name(chunk, tmp_path, field, value, told):
     other = chunk.copy()
     other[field] = value
-    (tmp_path / "game.gz").write_bytes(
-        gzip.compress(other.tobytes() + bytes(48))
-    )  # of records of another length
+    # of records of another length
+    (tmp_path / "game.gz").write_bytes(gzip.compress(other.tobytes() + bytes(48)))
     with pytest.raises(DataError, match=told):
         list(read_v6(tmp_path / "game.gz"))
 
 
-def test_damaged_files_are_refused_by_name(chunk: np.ndarray, tmp_path: Path) -> None:
+def test_damaged_files_are_refused_by_name(chunk, tmp_path):
     path = tmp_path / "game.gz"
     whole = packed(chunk)
     for data in (
@@ -298,7 +287,7 @@ def test_damaged_files_are_refused_by_name(chunk: np.ndarray, tmp_path: Path) ->
         list(read_v6(tmp_path / "missing.gz"))
 
 
-def test_records_that_are_not_one_game_are_refused(chunk: np.ndarray) -> None:
+def test_records_that_are_not_one_game_are_refused(chunk):
     with pytest.raises(
         DataError, match="x: record 4 is not the position that the one before it leads to"
     ):

@@ -7,8 +7,6 @@ root's value, the network's plies to the end are 0, and only `orig` is NaN.
 import gzip
 import io
 import tarfile
-from collections.abc import Iterator
-from typing import IO
 
 import numpy as np
 
@@ -28,10 +26,9 @@ from selfplay.data.v6 import (
 )
 from selfplay.data.v6_games import encode_game
 from selfplay.records.endings import Ending
-from selfplay.records.game import SelfPlayRecord
 
 
-def chunk_of_game(game: SelfPlayRecord) -> np.ndarray:
+def chunk_of_game(game):
     """V6 records [n] of a replay game; moves without a full search are marked as not for training."""
     n = len(game.moves)
     masks, stack = np.zeros((n, lc0.PLANES), np.uint64), np.zeros((n + 1, ROW_WORDS), np.uint64)
@@ -49,17 +46,11 @@ def chunk_of_game(game: SelfPlayRecord) -> np.ndarray:
     return records
 
 
-def _policy_indices(moves: np.ndarray, black: np.ndarray) -> np.ndarray:
+def _policy_indices(moves, black):
     return POLICY_INDEX[np.where(black, moves.astype(np.int64) ^ MIRROR_BOTH_SQUARES, moves)]
 
 
-def _write_policy(
-    records: np.ndarray,
-    game: SelfPlayRecord,
-    legal: np.ndarray,
-    counts: np.ndarray,
-    black: np.ndarray,
-) -> None:
+def _write_policy(records, game, legal, counts, black):
     """Write visit shares over the legal moves; without visits the played move gets all of it."""
     probabilities = records["probabilities"]
     is_legal = np.arange(MAX_MOVES) < counts[:, None]
@@ -75,7 +66,7 @@ def _write_policy(
     records["invariance_info"] = np.where(game.full & (visits > 0), 0, NOT_FOR_TRAINING)
 
 
-def _write_values(records: np.ndarray, game: SelfPlayRecord, black: np.ndarray) -> None:
+def _write_values(records, game, black):
     win, draw, loss = game.root_wdl.astype(np.float32).T
     for name in ("root", "best", "played"):
         records[f"{name}_q"] = win - loss
@@ -87,7 +78,7 @@ def _write_values(records: np.ndarray, game: SelfPlayRecord, black: np.ndarray) 
         records[name] = np.nan
 
 
-def new_records(masks: np.ndarray) -> np.ndarray:
+def new_records(masks):
     """Return records [n] of the input planes uint64[n, 112], all other fields zero and every move
     illegal.
     """
@@ -104,7 +95,7 @@ def new_records(masks: np.ndarray) -> np.ndarray:
     return records
 
 
-def write_chunk(stream: IO[bytes], records: np.ndarray) -> None:
+def write_chunk(stream, records):
     """Write the records of one game as a gzip file; equal records give equal bytes."""
     # Nearly all bytes are -1 and 0. Levels above the first make files a tenth smaller at half the
     # speed.
@@ -112,7 +103,7 @@ def write_chunk(stream: IO[bytes], records: np.ndarray) -> None:
         packed.write(np.ascontiguousarray(records, V6_RECORD).tobytes())
 
 
-def write_archive(stream: IO[bytes], chunks: Iterator[tuple[str, np.ndarray]]) -> None:
+def write_archive(stream, chunks):
     """Write named chunks as a tar archive of gzip files."""
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, records in chunks:

@@ -2,7 +2,6 @@
 
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import chess
 import numpy as np
@@ -13,9 +12,7 @@ from engine.board.convert import board_from_row, decode_move, row_from_board
 from engine.board.layout import SIDE
 from engine.errors import DataError
 from engine.evaluation import make_evaluator
-from engine.evaluation.protocol import LeafBatch
 from engine.search.choice import choose_move
-from engine.search.session import Search
 from engine.search.tree.params import SearchParams
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.player import TreePlayer
@@ -44,7 +41,7 @@ class KeyEvaluator(StandIn):
     needs_planes = True
     name = "network"
 
-    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+    def evaluate(self, leaves, count):
         for i in range(count):
             rng = np.random.default_rng(int(leaves.rows[i, 13]))
             leaves.logits[i, : leaves.n_moves[i]] = rng.normal(size=leaves.n_moves[i])
@@ -55,25 +52,19 @@ class KeyEvaluator(StandIn):
 class HopelessEvaluator(KeyEvaluator):
     """Whoever is to move is lost, say these values."""
 
-    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+    def evaluate(self, leaves, count):
         super().evaluate(leaves, count)
         leaves.wdl[:count] = [0.0, 0.0, 1.0] if leaves.rows[0, 10] == 0 else [1.0, 0.0, 0.0]
 
 
-def seats(games: int, settings: GameSettings, evaluator: KeyEvaluator | None = None) -> Seats:
+def seats(games, settings, evaluator=None):
     visits = max(settings.visits, settings.fast_visits)
     return Seats(
         evaluator or KeyEvaluator(), Seating(games, SearchParams(), visits, settings.longest)
     )
 
 
-def play(
-    numbers: list[int],
-    settings: GameSettings,
-    concurrent: int,
-    evaluator: KeyEvaluator | None = None,
-    rooms: int = 1,
-) -> dict[int, SelfPlayRecord]:
+def play(numbers, settings, concurrent, evaluator=None, rooms=1):
     games = (SelfPlayGame(START, settings, 5, 1, number) for number in numbers)
     records: list[SelfPlayRecord] = []
     play_games(
@@ -85,18 +76,18 @@ def play(
     return {record.number: record for record in records}
 
 
-def assert_equal_records(a: SelfPlayRecord, b: SelfPlayRecord) -> None:
+def assert_equal_records(a, b):
     for name in SelfPlayRecord.__dataclass_fields__:
         assert np.array_equal(getattr(a, name), getattr(b, name)), name
 
 
 @pytest.fixture(scope="module")
-def records() -> dict[int, SelfPlayRecord]:
+def records():
     """Five small games played together."""
     return play([0, 1, 2, 3, 4], SMALL, concurrent=3)
 
 
-def test_games_of_two_rooms_are_those_of_one(records: dict[int, SelfPlayRecord]) -> None:
+def test_games_of_two_rooms_are_those_of_one(records):
     in_halves = play([0, 1, 2, 3, 4], SMALL, concurrent=2, rooms=2)
     assert sorted(in_halves) == sorted(records)
     for number, record in records.items():
@@ -106,7 +97,7 @@ def test_games_of_two_rooms_are_those_of_one(records: dict[int, SelfPlayRecord])
 # ---- games ---------------------------------------------------------------------------------------
 
 
-def test_games_are_legal_and_end_as_they_say(records: dict[int, SelfPlayRecord]) -> None:
+def test_games_are_legal_and_end_as_they_say(records):
     assert sorted(records) == [0, 1, 2, 3, 4]
     for record in records.values():
         board = board_from_row(record.start)
@@ -121,9 +112,10 @@ def test_games_are_legal_and_end_as_they_say(records: dict[int, SelfPlayRecord])
         assert outcome.get(record.ending, record.white_points == 0)
 
 
-def test_moves_with_visits_have_scores() -> None:
+def test_moves_with_visits_have_scores():
     record = play([0], replace(SMALL, visits=120, fast_visits=120, longest=20), concurrent=1)[0]
-    scores, visits = record.target_scores, record.target_visits.astype(np.float64)
+    scores = record.target_scores
+    visits = record.target_visits.astype(np.float64)
     assert scores is not None
     known, forced = scores != UNKNOWN_SCORE, np.abs(scores) == score_from_value(np.ones(1))
     assert np.array_equal(known | forced, (visits >= LEAST_VISITS) | forced)
@@ -138,7 +130,7 @@ def test_moves_with_visits_have_scores() -> None:
     assert np.array_equal(positions.target_scores, scores)
 
 
-def test_records_keep_scores_and_do_without(records: dict[int, SelfPlayRecord]) -> None:
+def test_records_keep_scores_and_do_without(records):
     bare = replace(records[0], target_scores=None)
     for record in (records[0], bare):
         assert_equal_records(decode_record(encode_record(record)), record)
@@ -147,7 +139,7 @@ def test_records_keep_scores_and_do_without(records: dict[int, SelfPlayRecord]) 
 
 
 @pytest.mark.parametrize("name", ["material", "sparse"])
-def test_self_play_explores_as_the_engine_does_with_the_evaluator(name: str) -> None:
+def test_self_play_explores_as_the_engine_does_with_the_evaluator(name):
     with (
         Engine(EngineOptions(evaluator=name, threads=1, hash_mib=16)) as engine,
         closing(make_evaluator(name)) as own,
@@ -159,7 +151,7 @@ def test_self_play_explores_as_the_engine_does_with_the_evaluator(name: str) -> 
         ]
 
 
-def test_lost_side_resigns_unless_the_game_is_played_through() -> None:
+def test_lost_side_resigns_unless_the_game_is_played_through():
     settings = GameSettings(
         visits=4, fast_visits=4, longest=40, resign_below=-0.9, resign_moves=2, play_through=0.0
     )
@@ -182,7 +174,7 @@ def test_lost_side_resigns_unless_the_game_is_played_through() -> None:
         (chess.STARTING_FEN, None),
     ],
 )
-def test_rules_end_games(fen: str, ending: tuple[Ending, int] | None) -> None:
+def test_rules_end_games(fen, ending):
     assert game_ending(row_from_board(chess.Board(fen)), 10, 100) == ending
     if ending is None:
         assert game_ending(row_from_board(chess.Board(fen)), 100, 100) == (Ending.LENGTH, 0)
@@ -191,7 +183,7 @@ def test_rules_end_games(fen: str, ending: tuple[Ending, int] | None) -> None:
 # ---- choice of moves -----------------------------------------------------------------------------
 
 
-def searched(fen: str, visits: int) -> Search:
+def searched(fen, visits):
     table = Seats(KeyEvaluator(), Seating(1, SearchParams(), visits, plies=10))
     player: TreePlayer = table.players[0]
     player.begin(row_from_board(chess.Board(fen))[None], visits)
@@ -202,8 +194,9 @@ def searched(fen: str, visits: int) -> Search:
             return player.search
 
 
-def test_temperature_spreads_the_choice() -> None:
-    root, rng = searched(chess.STARTING_FEN, 60).root(), np.random.default_rng(1)
+def test_temperature_spreads_the_choice():
+    root = searched(chess.STARTING_FEN, 60).root()
+    rng = np.random.default_rng(1)
     best = root.order()[0]
     assert {choose_move(root, 0.0, rng) for _ in range(5)} == {best}
     new = replace(root, visits=0 * root.visits)  # With one node, the best one was always chosen.
@@ -214,7 +207,7 @@ def test_temperature_spreads_the_choice() -> None:
     assert cold[best] >= hot[best]
 
 
-def test_mate_is_played_at_any_temperature() -> None:
+def test_mate_is_played_at_any_temperature():
     root = searched("6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1", 60).root()
     assert root.moves[choose_move(root, 1.0, np.random.default_rng(1))] == chess.A1 | chess.A8 << 6
 
@@ -222,9 +215,7 @@ def test_mate_is_played_at_any_temperature() -> None:
 # ---- replay --------------------------------------------------------------------------------------
 
 
-def test_shortened_records_and_other_files_are_refused(
-    records: dict[int, SelfPlayRecord], tmp_path: Path
-) -> None:
+def test_shortened_records_and_other_files_are_refused(records, tmp_path):
     with pytest.raises(DataError, match="self-play record"):
         decode_record(encode_record(records[0])[:-1])
     (tmp_path / "gen-00001.replay").write_bytes(b"something else")
@@ -235,7 +226,7 @@ def test_shortened_records_and_other_files_are_refused(
 # ---- targets -------------------------------------------------------------------------------------
 
 
-def test_a_game_teaches_its_result(records: dict[int, SelfPlayRecord]) -> None:
+def test_a_game_teaches_its_result(records):
     record = replace(records[0], white_points=1)
     black_to_move = (np.arange(len(record.moves)) + int(record.start[SIDE])) % 2 == 1
     assert np.array_equal(training_game(record, 0.0).wdl, wdl_from_result(1, black_to_move))
@@ -244,14 +235,14 @@ def test_a_game_teaches_its_result(records: dict[int, SelfPlayRecord]) -> None:
 # ---- openings ------------------------------------------------------------------------------------
 
 
-def test_default_openings_are_distinct_and_playable() -> None:
+def test_default_openings_are_distinct_and_playable():
     boards = load_openings()
     assert len(boards) == 5000
     assert len({board.epd() for board in boards}) == 5000
     assert all(len(board.piece_map()) >= 28 and not board.is_check() for board in boards)
 
 
-def test_random_openings_need_nothing_but_the_rules(tmp_path: Path) -> None:
+def test_random_openings_need_nothing_but_the_rules(tmp_path):
     boards = random_openings(7)
     assert 4_900 < len(boards) == len({board.epd() for board in boards})
     assert all(board.is_valid() and board.ply() == 7 and any(board.legal_moves) for board in boards)

@@ -1,8 +1,6 @@
 """The ladder: the fit over rungs, the choice of the next one, and climbing with interruptions."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 
 import chess
 import numpy as np
@@ -19,9 +17,7 @@ from selfplay.matches.runner import PlannedGame
 RUNGS = list(range(1350, 2851, 50))
 
 
-def climb(
-    elo: float, stretch: float, rng: np.random.Generator, games: int = 200
-) -> tuple[float, float, float]:
+def climb(elo, stretch, rng, games=200):
     """Simulate an engine that scores 50% at `elo`: (median, low, high)."""
     results: dict[int, list[float]] = {}
     rating = fit_rung(results, RUNGS)
@@ -35,7 +31,7 @@ def climb(
     return rating.elo, rating.low, rating.high
 
 
-def test_intervals_hold_the_even_rung_and_narrow_with_even_results() -> None:
+def test_intervals_hold_the_even_rung_and_narrow_with_even_results():
     rng = np.random.default_rng(3)
     found = [(elo, climb(elo, stretch, rng)) for elo in (1450, 2700) for stretch in (0.7, 1.0)]
     held = [low <= elo <= high for elo, (_, low, high) in found]
@@ -50,7 +46,7 @@ def test_intervals_hold_the_even_rung_and_narrow_with_even_results() -> None:
     assert abs(most_informative_rung(believed, RUNGS) - 1700) <= 50
 
 
-def ladder_settings(**changes: object) -> LadderSettings:
+def ladder_settings(**changes):
     engine, opponent = Contestant("climber", ("climber",)), Contestant("stockfish", ("stockfish",))
     given = {
         "engine": engine,
@@ -62,15 +58,13 @@ def ladder_settings(**changes: object) -> LadderSettings:
 
 
 @pytest.fixture
-def strength(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+def strength(monkeypatch):
     """Has games decided by comparing the rung with an engine of that strength, `concurrency` of
     them under way.
     """
 
-    def use(elo: int) -> None:
-        def play(
-            ladder: Ladder, report: Callable[[GameRow], None], stop: Callable[[], bool]
-        ) -> bool:
+    def use(elo):
+        def play(ladder, report, stop):
             running: list[PlannedGame] = []
             while not stop() and not ladder.decided:
                 while (
@@ -112,7 +106,7 @@ def strength(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return use
 
 
-def climbed(settings: LadderSettings, folder: Path, stop_after: int = 1000) -> Ladder:
+def climbed(settings, folder, stop_after=1000):
     ladder = Ladder(settings, MatchArchive(folder, settings.description()))
     seen: list[GameRow] = []
     finished = ladder.play(seen.append, lambda: len(seen) >= stop_after)
@@ -136,9 +130,7 @@ def test_engine_is_found_between_the_rungs_it_beats_and_those_it_loses_to(
     assert not now.above
 
 
-def test_interrupted_ladder_keeps_the_rung_of_a_pair(
-    strength: Callable[[int], None], tmp_path: Path
-) -> None:
+def test_interrupted_ladder_keeps_the_rung_of_a_pair(strength, tmp_path):
     strength(1600)
     settings = ladder_settings(games=12, precision=1.0)
     assert climbed(settings, tmp_path, stop_after=3).standing().games == 3
@@ -163,7 +155,7 @@ def test_engine_outside_the_ladder_gets_its_score_on_the_last_rung(
     assert 30 <= result["games"] < 200
 
 
-def test_other_ladders_and_senseless_settings_are_refused(tmp_path: Path) -> None:
+def test_other_ladders_and_senseless_settings_are_refused(tmp_path):
     MatchArchive(tmp_path, ladder_settings().description())
     with pytest.raises(RunError, match=r"another match \(step differ\)"):
         MatchArchive(tmp_path, ladder_settings(step=100).description())
@@ -172,7 +164,7 @@ def test_other_ladders_and_senseless_settings_are_refused(tmp_path: Path) -> Non
             ladder_settings(**changes)
 
 
-def test_stockfish_offers_the_rungs(stockfish: str, tmp_path: Path) -> None:
+def test_stockfish_offers_the_rungs(stockfish, tmp_path):
     engine = Contestant(
         "sf-2000", (stockfish,), (("UCI_LimitStrength", "true"), ("UCI_Elo", "2000"))
     )

@@ -9,10 +9,8 @@ import re
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import chess
 import chess.engine
@@ -42,27 +40,22 @@ HUNG_S = 1.5  # the referee's patience with an engine that hangs, and with the o
 NAMES = "one", "two"
 
 
-def scripted(name: str, *behaviour: object) -> Contestant:
+def scripted(name, *behaviour):
     return Contestant(name, (sys.executable, str(SCRIPT), *map(str, behaviour)))
 
 
-def match_of(
-    *behaviour: object,
-    games: int = 2,
-    openings: int = 1,
-    own: TimeControl | None = None,
-    **settings: Any,
-) -> MatchSettings:
+def match_of(*behaviour, games=2, openings=1, own=None, **settings):
     """A match in which the second engine behaves as told, and may have a control of its own."""
     fens = [chess.STARTING_FEN, "rnbqkbnr/pppp1ppp/8/4p3/4P3/8/PPPP1PPP/RNBQKBNR w KQkq - 0 2"]
     settings = {"control": TimeControl.parse("60+1"), "longest": 12, "patience_s": 60.0} | settings
-    first, second = scripted("one"), replace(scripted("two", *behaviour), control=own)
+    first = scripted("one")
+    second = replace(scripted("two", *behaviour), control=own)
     return MatchSettings(
         first=first, second=second, games=games, openings=tuple(fens[:openings]), **settings
     )
 
 
-def match_command(*flags: object, how: str = "", options: str = "") -> list[object]:
+def match_command(*flags, how="", options=""):
     """The words of a match between two scripted engines."""
     commands = [
         f"{sys.executable} {SCRIPT}" + (f" {how} {seed}" if how else "") for seed in range(2)
@@ -74,7 +67,7 @@ def match_command(*flags: object, how: str = "", options: str = "") -> list[obje
     return ["match", "--first", one, "--second", two, *flags]
 
 
-def played(settings: MatchSettings, folder: Path, stop_after: int | None = None) -> list[GameRow]:
+def played(settings, folder, stop_after=None):
     archive = MatchArchive(folder, settings.description())
     seen: list[GameRow] = []
     Match(settings, archive).play(
@@ -84,12 +77,12 @@ def played(settings: MatchSettings, folder: Path, stop_after: int | None = None)
 
 
 @pytest.fixture
-def first_search_s(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+def first_search_s(monkeypatch):
     """Limits the first search alone: on a busy machine the process may take long to start."""
     search_once = contestant._search_once
 
-    def limit(seconds: float) -> None:
-        def limited(engine: chess.engine.SimpleEngine, one: Contestant) -> None:
+    def limit(seconds):
+        def limited(engine, one):
             with monkeypatch.context() as patched:
                 patched.setattr(contestant, "START_TIMEOUT_S", seconds)
                 search_once(engine, one)
@@ -99,7 +92,7 @@ def first_search_s(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return limit
 
 
-def test_pairs_share_an_opening_with_colours_swapped(tmp_path: Path) -> None:
+def test_pairs_share_an_opening_with_colours_swapped(tmp_path):
     rows = played(match_of(games=4, openings=2), tmp_path)
     assert [(row.white, row.black) for row in rows] == [NAMES, NAMES[::-1]] * 2
     assert rows[0].start_fen == rows[1].start_fen != rows[2].start_fen == rows[3].start_fen
@@ -108,7 +101,7 @@ def test_pairs_share_an_opening_with_colours_swapped(tmp_path: Path) -> None:
     assert (now.wins, now.draws, now.losses, now.pentanomial) == (0, 4, 0, (0, 0, 2, 0, 0))
 
 
-def test_a_match_that_is_to_go_on_for_ever_took_all_memory(tmp_path: Path) -> None:
+def test_a_match_that_is_to_go_on_for_ever_took_all_memory(tmp_path):
     tracemalloc.start()
     assert not Match(match_of(games=1_000_000), MatchArchive(tmp_path, {})).is_complete
     assert tracemalloc.get_traced_memory()[1] < 1e7
@@ -214,9 +207,7 @@ def test_faults_lose_and_are_counted_by_engine(behaviour, control, reason, tmp_p
     assert f"two: {rows[0].detail}" in (tmp_path / "games.pgn").read_text()
 
 
-def test_first_searches_are_on_nobodys_clock_and_end_in_an_engine_that_knows_no_nodes(
-    tmp_path: Path,
-) -> None:
+def test_first_searches_are_on_nobodys_clock_and_end_in_an_engine_that_knows_no_nodes(tmp_path):
     rows = played(
         match_of("late", 3, games=4, control=TimeControl(movetime_s=0.3, margin_s=60.0)), tmp_path
     )
@@ -226,13 +217,13 @@ def test_first_searches_are_on_nobodys_clock_and_end_in_an_engine_that_knows_no_
     assert {row.reason for row in rows} == {Reason.LENGTH}
 
 
-def test_engine_that_leaves_between_games_loses_the_next_one(tmp_path: Path) -> None:
+def test_engine_that_leaves_between_games_loses_the_next_one(tmp_path):
     rows = played(match_of("leave", 2, games=4), tmp_path)
     assert [row.reason for row in rows] == [Reason.LENGTH, Reason.DISCONNECT] * 2
     assert {row.offender for row in rows if row.reason == Reason.DISCONNECT} == {"two"}
 
 
-def test_hung_process_is_ended_with_its_children(tmp_path: Path) -> None:
+def test_hung_process_is_ended_with_its_children(tmp_path):
     pids = tmp_path / "pids"
     wrapper = f"import os, subprocess, sys; open({str(pids)!r}, 'a').write(f'{{os.getpid()}}\\n'); " \
         f"subprocess.run([sys.executable, {str(SCRIPT)!r}, 'hang', '2'])"  # fmt: skip
@@ -245,7 +236,7 @@ def test_hung_process_is_ended_with_its_children(tmp_path: Path) -> None:
     wait_until(lambda: not any(map(group_exists, groups)))
 
 
-def group_exists(group: int) -> bool:
+def group_exists(group):
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -253,7 +244,7 @@ def group_exists(group: int) -> bool:
     return True
 
 
-def test_stored_games_tell_what_the_engines_thought(tmp_path: Path) -> None:
+def test_stored_games_tell_what_the_engines_thought(tmp_path):
     settings = replace(
         match_of("score", -31), openings=[f"{chess.STARTING_FEN} moves e2e4 e7e5"], longest=5
     )
@@ -286,7 +277,7 @@ def test_stored_games_tell_what_the_engines_thought(tmp_path: Path) -> None:
     assert game.headers["Date"] == time.strftime("%Y.%m.%d"), "or midnight has passed meanwhile"
 
 
-def row_of(*scores_cp: int, names: tuple[str, str] = NAMES, detail: str = "") -> GameRow:
+def row_of(*scores_cp, names=NAMES, detail=""):
     moves = "g1f3 g8f6 f3g1 f6g8 g1h3 g8h6 h3g1 h6g8".split()[: len(scores_cp)]
     thoughts = tuple(Thought(105, score, 12, None) for score in scores_cp)
     return GameRow(
@@ -303,7 +294,7 @@ def row_of(*scores_cp: int, names: tuple[str, str] = NAMES, detail: str = "") ->
     )
 
 
-def test_comments_count_mates_as_other_programs_do_and_stay_readable_whatever_is_in_names() -> None:
+def test_comments_count_mates_as_other_programs_do_and_stay_readable_whatever_is_in_names():
     scores = [32000 - 2, -32000 + 1, 32000 - 1, -32000, 32000, 32000 - 100, 0, -5]
     comments = re.findall(r"\{ (\S+)/12 0\.105s \}", row_of(*scores).pgn("x"))
     assert comments == ["+M3", "-M2", "+M1", "-M0", "+M0", "+M199", "0.00", "-0.05"]
@@ -320,7 +311,7 @@ def test_comments_count_mates_as_other_programs_do_and_stay_readable_whatever_is
     assert game.comment.endswith(': illegal ) "move"')
 
 
-def test_both_engines_together_end_a_game_early(tmp_path: Path) -> None:
+def test_both_engines_together_end_a_game_early(tmp_path):
     rules = Adjudication(DrawRule(2, 10, 1), ResignRule(2, 500))
     settings = match_of("score", 0, adjudication=rules)
     even = played(replace(settings, first=scripted("one", "score", 10)), tmp_path / "even")
@@ -337,7 +328,7 @@ def test_both_engines_together_end_a_game_early(tmp_path: Path) -> None:
     assert {row.reason for row in silent} == {Reason.LENGTH}, "one engine alone decides nothing"
 
 
-def test_sequential_test_stops_the_match(tmp_path: Path) -> None:
+def test_sequential_test_stops_the_match(tmp_path):
     settings = match_of("crash", 1, games=60, sprt=Sprt(0.0, 200.0))
     rows = played(settings, tmp_path)
     assert 4 <= len(rows) < 60
@@ -347,7 +338,7 @@ def test_sequential_test_stops_the_match(tmp_path: Path) -> None:
     assert len(played(settings, tmp_path)) == len(rows), "a decided match is not played on"
 
 
-def test_interrupted_match_plays_what_is_missing(tmp_path: Path) -> None:
+def test_interrupted_match_plays_what_is_missing(tmp_path):
     settings = match_of(games=4)
     assert len(played(settings, tmp_path, stop_after=1)) == 1
     torn = (tmp_path / "games.jsonl").read_bytes() + b'{"number": 1, "whi'
@@ -371,9 +362,7 @@ def test_interrupted_match_plays_what_is_missing(tmp_path: Path) -> None:
         {"white": 4, "offender": "one"}, {"more": 1}, "[]", "{", "\udcff", "[" * 100_000,
     ],
 )  # fmt: skip
-def test_record_of_a_match_that_somebody_edited_ended_in_a_traceback(
-    damage: dict | str, tmp_path: Path
-) -> None:
+def test_record_of_a_match_that_somebody_edited_ended_in_a_traceback(damage, tmp_path):
     settings = match_of(games=2)
     archive = MatchArchive(tmp_path, settings.description())
     good = GameRow(
@@ -399,7 +388,7 @@ def test_record_of_a_match_that_somebody_edited_ended_in_a_traceback(
     assert len(path.read_bytes().splitlines()) == 2
 
 
-def test_games_of_others_and_folders_of_other_matches_are_refused(tmp_path: Path) -> None:
+def test_games_of_others_and_folders_of_other_matches_are_refused(tmp_path):
     archive = MatchArchive(tmp_path, match_of().description())
     with pytest.raises(RunError, match="another match"):
         MatchArchive(tmp_path, match_of("crash", 1).description())
@@ -426,7 +415,7 @@ def test_games_of_others_and_folders_of_other_matches_are_refused(tmp_path: Path
     ("text", "told"),
     [("{", "not a readable JSON file"), ("[]", "expected a JSON object, found list")],
 )
-def test_settings_that_notepad_saved_or_spoiled(text: str, told: str, tmp_path: Path) -> None:
+def test_settings_that_notepad_saved_or_spoiled(text, told, tmp_path):
     settings = match_of().description()
     MatchArchive(tmp_path, settings)
     path = tmp_path / "match.json"
@@ -437,7 +426,7 @@ def test_settings_that_notepad_saved_or_spoiled(text: str, told: str, tmp_path: 
         MatchArchive(tmp_path, settings)
 
 
-def test_engines_are_described_in_words() -> None:
+def test_engines_are_described_in_words():
     one = parse_contestant('name=sf cmd="stockfish -x" option.UCI_Elo=1350 option.Threads=1')
     assert one == Contestant("sf", ("stockfish", "-x"), (("UCI_Elo", "1350"), ("Threads", "1")))
     assert parse_contestant("cmd=a nodes=50").control == TimeControl(nodes=50)
@@ -477,21 +466,16 @@ def test_engines_are_described_in_words() -> None:
         ),
     ],
 )
-def test_engine_that_cannot_be_had_as_told_is_an_error(
-    changed: dict[str, Any], named: str, tmp_path: Path
-) -> None:
+def test_engine_that_cannot_be_had_as_told_is_an_error(changed, named, tmp_path):
     settings = match_of()
     with pytest.raises(ConfigError, match=named):
         played(replace(settings, second=replace(settings.second, **changed)), tmp_path)
-    with pytest.raises(
-        ConfigError, match="has no UCI option 'UCI_Chess960'"
-    ):  # its moves were counted as illegal
+    # its moves were counted as illegal
+    with pytest.raises(ConfigError, match="has no UCI option 'UCI_Chess960'"):
         played(replace(settings, chess960=True), tmp_path / "chess960")
 
 
-def test_engine_that_does_not_get_ready_is_named_with_the_time_it_had(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_engine_that_does_not_get_ready_is_named_with_the_time_it_had(monkeypatch):
     monkeypatch.setattr(contestant, "START_TIMEOUT_S", 3.0)
     script = "for line in iter(input, 'quit'):\n    if line == 'uci': print('uciok', flush=True)"
     with pytest.raises(ConfigError, match=r"^mute: cannot set its options: no answer within 3 s$"):
@@ -519,7 +503,7 @@ def test_engine_that_prepares_itself_for_longer_than_its_first_search_may_take_p
     assert {row.reason for row in rows} == {Reason.LENGTH}
 
 
-def test_engine_that_never_ends_its_line_filled_the_referees_memory() -> None:
+def test_engine_that_never_ends_its_line_filled_the_referees_memory():
     answers = {"uci": "uciok", "isready": "readyok", "go": "bestmove e2e4"}
     flood = "while line == 'go nodes 9': print('x' * 1000, end='')"
     script = f"for line in iter(input, ''):\n    {flood}\n    print({answers}.get(line.split()[0], ''), flush=True)"
@@ -550,10 +534,8 @@ def test_engine_that_never_ends_its_lines_filled_the_referees_memory(tmp_path, m
 
 @pytest.mark.parametrize("mute_at", ["uci", "isready", "go"])
 def test_match_waited_for_a_mute_engine_after_ctrl_c(mute_at, tmp_path, caplog):
-    asked, answers = (
-        tmp_path / "asked",
-        {"uci": "uciok", "isready": "readyok", "go": "bestmove e2e4", mute_at: ""},
-    )
+    asked = tmp_path / "asked"
+    answers = {"uci": "uciok", "isready": "readyok", "go": "bestmove e2e4", mute_at: ""}
     note = f"    if line.split()[0] == {mute_at!r}: open({str(asked)!r}, 'w').close()\n"
     script = f"for line in iter(input, 'quit'):\n{note}    print({answers}.get(line.split()[0], ''), flush=True)"
     settings = replace(match_of(), second=Contestant("mute", (sys.executable, "-c", script)))
@@ -563,7 +545,7 @@ def test_match_waited_for_a_mute_engine_after_ctrl_c(mute_at, tmp_path, caplog):
     assert "mute: stopped before it had answered at its start" in caplog.text
 
 
-def test_match_waited_for_a_move_after_ctrl_c(tmp_path: Path) -> None:
+def test_match_waited_for_a_move_after_ctrl_c(tmp_path):
     settings = match_of("hang", 2, control=TimeControl.parse("900+9"))
     begin = time.monotonic()
     assert not Match(settings, MatchArchive(tmp_path, {})).play(
@@ -572,7 +554,7 @@ def test_match_waited_for_a_move_after_ctrl_c(tmp_path: Path) -> None:
     assert time.monotonic() - begin < 50.0  # `hang` sleeps for 60 s
 
 
-def test_engine_with_defaults_that_it_does_not_allow_did_not_start(tmp_path: Path) -> None:
+def test_engine_with_defaults_that_it_does_not_allow_did_not_start(tmp_path):
     """And an option was not set, or set to true, where the driver misread its default."""
     options = (
         "option name Book type check default False",
@@ -617,16 +599,14 @@ def test_engine_with_defaults_that_it_does_not_allow_did_not_start(tmp_path: Pat
 
 
 @pytest.mark.parametrize("text", ["", "fast", "0+1", "1+-1", "nan", "inf"])
-def test_bad_time_controls_and_odd_numbers_of_games_are_refused(text: str) -> None:
+def test_bad_time_controls_and_odd_numbers_of_games_are_refused(text):
     with pytest.raises(ConfigError, match="time control"):
         TimeControl.parse(text)
     with pytest.raises(ConfigError, match="even number"):
         match_of(games=3)
 
 
-def test_pairs_that_can_only_repeat_others_are_warned_of(
-    aino_train: Callable[..., str], tmp_path: Path
-) -> None:
+def test_pairs_that_can_only_repeat_others_are_warned_of(aino_train, tmp_path):
     assert (
         "4 pairs share 2 openings"
         in match_of(games=8, openings=2, control=TimeControl(nodes=9)).warning
@@ -644,7 +624,7 @@ def test_pairs_that_can_only_repeat_others_are_warned_of(
     assert "2 games repeat an earlier one move by move" in output
 
 
-def test_match_command_sums_up(aino_train: Callable[..., str], tmp_path: Path) -> None:
+def test_match_command_sums_up(aino_train, tmp_path):
     words = match_command(
         "--games", 2, "--tc", "60+0", "--longest", 8, "--out", tmp_path, options="option.Level=2"
     )

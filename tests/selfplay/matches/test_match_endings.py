@@ -28,7 +28,7 @@ from tests.selfplay.scripted_engine import NOT_THE_SCORE
 WHITE_ROOK, BLACK_PAWN = "4k3/8/8/8/8/8/4P3/R3K3 w - - 0 1", "4k3/4p3/4p3/8/8/8/4P3/4K3 b - - 0 1"
 
 
-def row(number: int, fen: str, result: str) -> GameRow:
+def row(number, fen, result):
     white, black = ("one", "two") if number % 2 == 0 else ("two", "one")
     return GameRow(number, white, black, fen, "", result, "checkmate", "", "", (0.0, 0.0))
 
@@ -44,11 +44,11 @@ def row(number: int, fen: str, result: str) -> GameRow:
         ("rnbqkbnr/pppppppp/8/8/8/8/8/4K3 w - - 0 1", ()),
     ],
 )
-def test_endings_are_grouped_by_pieces_and_type(fen: str, groups: tuple[str, ...]) -> None:
+def test_endings_are_grouped_by_pieces_and_type(fen, groups):
     assert groups_of(fen) == groups
 
 
-def test_scores_are_those_of_the_side_to_move() -> None:
+def test_scores_are_those_of_the_side_to_move():
     rows = [
         row(0, WHITE_ROOK, "1-0"),
         row(1, WHITE_ROOK, "1/2-1/2"),
@@ -65,7 +65,7 @@ def test_scores_are_those_of_the_side_to_move() -> None:
     assert scores["two", "all"] == (0, 1, 0, 0.5)
 
 
-def test_the_first_engine_can_have_the_side_to_move_in_every_game(tmp_path: Path) -> None:
+def test_the_first_engine_can_have_the_side_to_move_in_every_game(tmp_path):
     three = (WHITE_ROOK, BLACK_PAWN, BLACK_PAWN.replace("4p3", "3p4"))
     settings = replace(match_of(), openings=three, games=3, first_to_move=True)
     rows = played(settings, tmp_path)
@@ -88,7 +88,7 @@ def test_scores_of_a_match_are_a_table_by_kind_of_ending(tmp_path, capsys):
     assert all(0 <= one["low"] <= one["score"] <= one["high"] <= 1 for one in rows)
 
 
-def test_small_endings_are_won_or_held_as_the_tables_tell(tables: chess.syzygy.Tablebase) -> None:
+def test_small_endings_are_won_or_held_as_the_tables_tell(tables):
     boards = [chess.Board(opening) for opening in load_book(Path("endings-small"))]
     assert len({board.epd() for board in boards}) == len(boards)
     counts: Counter[tuple[str, int]] = Counter()
@@ -125,12 +125,12 @@ EXACT = "info depth 3 nodes 77 score cp 20 pv e2e4 e7e5"
 
 
 @pytest.mark.parametrize("line", NOT_THE_SCORE)
-def test_what_is_no_exact_score_of_the_best_line_was_stored_as_the_score(line: str) -> None:
+def test_what_is_no_exact_score_of_the_best_line_was_stored_as_the_score(line):
     judged = last_judgement([EXACT, f"info {line.format('e2e4')}"], chess.Board())
     assert (judged.score_cp, judged.depth) == (20, 3)
 
 
-def test_bounds_ended_games_that_both_engines_called_even(tmp_path: Path) -> None:
+def test_bounds_ended_games_that_both_engines_called_even(tmp_path):
     one, two = (
         Contestant(name, (sys.executable, SCRIPT, "bounds", str(cp)))
         for name, cp in (("a", 20), ("b", -20))
@@ -148,13 +148,13 @@ def test_bounds_ended_games_that_both_engines_called_even(tmp_path: Path) -> Non
         assert {thought.nodes for thought in row.thoughts} == {87}
 
 
-def test_without_an_exact_score_there_is_none() -> None:
+def test_without_an_exact_score_there_is_none():
     bound = "info depth 9 nodes 5 score cp 700 lowerbound pv e2e4"
     assert last_judgement([bound], chess.Board()) == Info(nodes=5)
     assert last_judgement([], chess.Board()) == Info()
 
 
-def test_scores_are_read_in_any_order_of_words_and_never_pass_for_a_mate() -> None:
+def test_scores_are_read_in_any_order_of_words_and_never_pass_for_a_mate():
     assert read_info("info pv e2e4 score cp 31990 depth 7") == Info(1, "e2e4", 30_000, 7)
     assert read_info("info score mate 0") == Info(score_cp=-32_000)
     assert read_info("info score mate -0 depth x") == Info(score_cp=-32_000)
@@ -167,12 +167,12 @@ def test_scores_are_read_in_any_order_of_words_and_never_pass_for_a_mate() -> No
     assert read_info("info score lowerbound cp 5 pv e2e4") == Info(move="e2e4")
 
 
-def test_castling_of_chess960_is_a_move_of_the_position() -> None:
+def test_castling_of_chess960_is_a_move_of_the_position():
     board = chess.Board("4k3/8/8/8/8/8/8/4K2R w K - 0 1", chess960=True)
     assert last_judgement(["info depth 1 score cp 3 pv e1h1"], board).score_cp == 3
 
 
-def test_a_bound_was_taken_for_a_mate_by_the_suite() -> None:
+def test_a_bound_was_taken_for_a_mate_by_the_suite():
     solver = UciSolver(
         Contestant("a", (sys.executable, SCRIPT, "bounds", "20")), TimeControl(nodes=10)
     )

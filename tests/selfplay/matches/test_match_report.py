@@ -12,9 +12,10 @@ from selfplay.matches.statistics import Sprt
 NAMES = "one", "two"
 
 
-def row(number: int, result: str, offender: str = "", reason: str = "checkmate") -> GameRow:
+def row(number, result, offender="", reason="checkmate"):
     white, black = NAMES if number % 2 == 0 else NAMES[::-1]
-    opening, why = chess.Board.from_chess960_pos(number // 2).fen(), "why" * bool(offender)
+    opening = chess.Board.from_chess960_pos(number // 2).fen()
+    why = "why" * bool(offender)
     return GameRow(
         number, white, black, opening, "e2e4 e7e5", result, reason, offender, why, (0.0, 0.0)
     )
@@ -29,7 +30,7 @@ ROWS = [
 ]
 
 
-def test_a_running_match_has_score_and_test_and_its_json_no_infinite_numbers() -> None:
+def test_a_running_match_has_score_and_test_and_its_json_no_infinite_numbers():
     test = Sprt(0.0, 10.0)
     now = standing(ROWS, NAMES, test.follow([2.0, 0.5]))
     assert score_text(now, test).startswith(
@@ -41,7 +42,7 @@ def test_a_running_match_has_score_and_test_and_its_json_no_infinite_numbers() -
     assert values["games"] == 2
 
 
-def test_lines_name_the_engine_at_fault_and_games_that_repeat_others() -> None:
+def test_lines_name_the_engine_at_fault_and_games_that_repeat_others():
     now = standing(ROWS, NAMES)
     assert game_line(ROWS[3], score_text(now)) == (
         "game 4: two - one 1-0 (no answer by one: why, 2 plies)  +3 =1 -1 (70.0%)"

@@ -4,7 +4,6 @@ words.
 
 import shlex
 import zipfile
-from pathlib import Path
 
 import chess
 import pytest
@@ -40,7 +39,7 @@ PGN = """[Event "one"]
 CHESS960 = "bbqnnrkr/pppppppp/8/8/8/8/PPPPPPPP/BBQNNRKR w KQkq - 0 1"
 
 
-def test_pgn_gives_the_first_plies_with_their_history_and_epd_positions(tmp_path: Path) -> None:
+def test_pgn_gives_the_first_plies_with_their_history_and_epd_positions(tmp_path):
     path = tmp_path / "book.pgn"
     path.write_text(PGN)
     book = load_book(path, plies=4)
@@ -65,12 +64,12 @@ def test_pgn_gives_the_first_plies_with_their_history_and_epd_positions(tmp_path
         book[2]
 
 
-def test_games_in_a_file_of_another_name_were_taken_for_positions(tmp_path: Path) -> None:
+def test_games_in_a_file_of_another_name_were_taken_for_positions(tmp_path):
     (tmp_path / "book.txt").write_text(PGN)
     assert load_book(tmp_path / "book.txt", plies=1)[0] == f"{chess.STARTING_FEN} moves e2e4"
 
 
-def test_zip_archives_are_looked_into(tmp_path: Path) -> None:
+def test_zip_archives_are_looked_into(tmp_path):
     path = tmp_path / "book.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("book.pgn", PGN)
@@ -85,7 +84,7 @@ def test_zip_archives_are_looked_into(tmp_path: Path) -> None:
         load_book(path)
 
 
-def test_chess960_openings_keep_their_castling_rights(tmp_path: Path) -> None:
+def test_chess960_openings_keep_their_castling_rights(tmp_path):
     path = tmp_path / "frc.epd"
     path.write_text(f"{CHESS960}\n")
     board = opening_board(load_book(path, chess960=True)[0], chess960=True)
@@ -115,7 +114,7 @@ def test_chess960_openings_keep_their_castling_rights(tmp_path: Path) -> None:
         "a brace in a comment",
     ],
 )
-def test_no_opening_of_an_odd_pgn_is_lost(text: str, tmp_path: Path) -> None:
+def test_no_opening_of_an_odd_pgn_is_lost(text, tmp_path):
     path = tmp_path / "book.pgn"
     path.write_text(text, encoding="utf-8")
     assert [opening.partition(" moves ")[2] for opening in load_book(path)] == ["e2e4", "d2d4"]
@@ -165,9 +164,7 @@ def test_game_openings_that_end_in_a_third_repetition_or_by_length_are_left_out(
         assert "third repetition" in "".join(caplog.messages)
 
 
-def test_a_book_of_another_kind_is_refused_at_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_book_of_another_kind_is_refused_at_once(tmp_path, caplog):
     path = tmp_path / "book.epd"
     for lines in (1, MOST_UNREADABLE + 5):
         path.write_text("nonsense\n" * lines)
@@ -177,7 +174,7 @@ def test_a_book_of_another_kind_is_refused_at_once(
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n"])
-def test_empty_or_missing_books_are_errors(text: str, tmp_path: Path) -> None:
+def test_empty_or_missing_books_are_errors(text, tmp_path):
     path = tmp_path / "book.epd"
     with pytest.raises(DataError, match="file not found"):
         load_book(path)
@@ -186,7 +183,7 @@ def test_empty_or_missing_books_are_errors(text: str, tmp_path: Path) -> None:
         load_book(path)
 
 
-def test_collections_of_the_data_folder_are_read(test_data: Path) -> None:
+def test_collections_of_the_data_folder_are_read(test_data):
     games = load_book(test_data / "books" / "8moves_v3.pgn.zip")
     assert len(games) > 30_000
     assert len(opening_board(games[12_345]).move_stack) == 16
@@ -197,18 +194,18 @@ LINES = ["aino", "name=a 'cmd=/my engines/sf -x'", 'cmd="a b" option.X=1 # 2', "
 
 
 @pytest.mark.parametrize("text", LINES)
-def test_words_are_those_of_a_shell(text: str) -> None:
+def test_words_are_those_of_a_shell(text):
     assert split_words("engine", text, windows=False) == shlex.split(text)
 
 
-def test_a_windows_path_keeps_its_backslashes() -> None:
+def test_a_windows_path_keeps_its_backslashes():
     text = r'cmd="C:\Program Files\sf\stockfish.exe" name=sf option.SyzygyPath=D:\tables'
     words = [r"cmd=C:\Program Files\sf\stockfish.exe", "name=sf", r"option.SyzygyPath=D:\tables"]
     assert split_words("engine", text, windows=True) == words
 
 
 @pytest.mark.parametrize("windows", [True, False])
-def test_an_open_quote_is_an_error(windows: bool) -> None:
+def test_an_open_quote_is_an_error(windows):
     with pytest.raises(ConfigError, match="engine"):
         split_words("engine", "cmd='a", windows)
 

@@ -25,7 +25,7 @@ from selfplay.matches.statistics import (
 DRAWISH = np.array([0.05, 0.2, 0.45, 0.22, 0.08])  # pair results of a slightly stronger engine
 
 
-def test_elo_and_score_are_inverse() -> None:
+def test_elo_and_score_are_inverse():
     for elo in (-350.0, 0.0, 12.5, 800.0):
         assert elo_from_score(score_from_elo(elo)) == pytest.approx(elo, abs=1e-6)
     assert elo_from_score(0.75) == pytest.approx(190.85, abs=0.01)
@@ -34,7 +34,7 @@ def test_elo_and_score_are_inverse() -> None:
     assert score_from_elo(np.array([-1e6, 400.0])) == pytest.approx([0.0, 10 / 11])
 
 
-def test_interval_covers_the_truth_nineteen_times_in_twenty() -> None:
+def test_interval_covers_the_truth_nineteen_times_in_twenty():
     rng = np.random.default_rng(1)
     truth = float(DRAWISH @ PAIR_SCORES)
     estimates = [estimate_elo(rng.multinomial(200, DRAWISH)) for _ in range(1000)]
@@ -42,7 +42,7 @@ def test_interval_covers_the_truth_nineteen_times_in_twenty() -> None:
     assert all(one.elo_low < one.elo < one.elo_high for one in estimates)
 
 
-def test_estimate_agrees_with_the_formulas_over_single_pairs() -> None:
+def test_estimate_agrees_with_the_formulas_over_single_pairs():
     counts = [100, 1000, 3000, 1200, 200]
     pairs = [
         score
@@ -72,9 +72,7 @@ def test_estimate_agrees_with_the_formulas_over_single_pairs() -> None:
         ([0, 0, 0, 0, 20], 0.91, 1.0),
     ],
 )
-def test_a_few_equal_pairs_do_not_pass_for_certainty(
-    counts: list[int], low: float, high: float
-) -> None:
+def test_a_few_equal_pairs_do_not_pass_for_certainty(counts, low, high):
     estimate = estimate_elo(np.array(counts))
     assert (estimate.score_low, estimate.score_high) == pytest.approx((low, high), abs=0.005)
     mirrored = estimate_elo(np.array(counts[::-1]))
@@ -83,7 +81,7 @@ def test_a_few_equal_pairs_do_not_pass_for_certainty(
     )
 
 
-def test_even_pairs_narrow_the_interval_that_games_alone_would_give() -> None:
+def test_even_pairs_narrow_the_interval_that_games_alone_would_give():
     """Twenty pairs of a win and a loss tell of lopsided openings, not of uncertain strength."""
     even = estimate_elo(np.array([0, 0, 20, 0, 0]))
     wild = estimate_elo(np.array([10, 0, 0, 0, 10]))
@@ -92,7 +90,7 @@ def test_even_pairs_narrow_the_interval_that_games_alone_would_give() -> None:
     assert wild.score_high == pytest.approx(0.5 + 1.96 * 0.5 / math.sqrt(20), abs=0.03)
 
 
-def test_pairs_come_from_games_by_number_and_are_counted_by_points() -> None:
+def test_pairs_come_from_games_by_number_and_are_counted_by_points():
     points = {0: 1.0, 1: 0.5, 3: 1.0, 4: 0.0, 5: 0.0, 6: 1.0}
     assert complete_pairs(points) == {0: 1.5, 2: 0.0}
     assert leading_pairs(points) == [1.5], "the order of a sequential test ends at the first gap"
@@ -100,8 +98,9 @@ def test_pairs_come_from_games_by_number_and_are_counted_by_points() -> None:
     assert pentanomial([0, 0.5, 1, 1, 1.5, 2]).tolist() == [1, 1, 2, 1, 1]
 
 
-def test_following_a_test_in_parts_is_following_it_at_once() -> None:
-    test, pairs = Sprt(0.0, 50.0), [1.0, 2.0, 0.5, 1.5] * 60
+def test_following_a_test_in_parts_is_following_it_at_once():
+    test = Sprt(0.0, 50.0)
+    pairs = [1.0, 2.0, 0.5, 1.5] * 60
     whole = test.follow(pairs)
     assert whole.decision is True
     assert 0 < sum(whole.pentanomial) < len(pairs), "what comes behind the decision is not counted"
@@ -112,7 +111,7 @@ def test_following_a_test_in_parts_is_following_it_at_once() -> None:
     assert state == whole
 
 
-def test_swapping_sides_swaps_the_sign_and_bounds_are_those_of_wald() -> None:
+def test_swapping_sides_swaps_the_sign_and_bounds_are_those_of_wald():
     counts = np.array([3, 8, 20, 11, 6])
     there, back = estimate_elo(counts), estimate_elo(counts[::-1])
     assert there.elo == pytest.approx(-back.elo)
@@ -126,7 +125,7 @@ def test_swapping_sides_swaps_the_sign_and_bounds_are_those_of_wald() -> None:
     assert accept == pytest.approx(math.log(0.9 / 0.05))
 
 
-def decisions(shares: np.ndarray, test: Sprt, runs: int) -> float:
+def decisions(shares, test, runs):
     """Share of simulated matches in which elo1 is accepted."""
     rng = np.random.default_rng(2)
     accepted = 0
@@ -138,7 +137,7 @@ def decisions(shares: np.ndarray, test: Sprt, runs: int) -> float:
     return accepted / runs
 
 
-def test_error_rates_are_kept() -> None:
+def test_error_rates_are_kept():
     test = Sprt(0.0, 40.0, alpha=0.05, beta=0.05)
     even = np.array([0.08, 0.22, 0.4, 0.22, 0.08])
     assert decisions(even, test, 60) <= 0.12
@@ -157,7 +156,7 @@ def test_error_rates_are_kept() -> None:
     )
 
 
-def test_senseless_tests_and_estimates_are_refused() -> None:
+def test_senseless_tests_and_estimates_are_refused():
     with pytest.raises(ConfigError, match="elo0 < elo1"):
         Sprt(5.0, 5.0)
     for elo in ((math.nan, 5.0), (0.0, math.nan), (-math.inf, 5.0)):
@@ -178,9 +177,7 @@ def test_senseless_tests_and_estimates_are_refused() -> None:
 @pytest.mark.parametrize(
     "counts", [[0] * 5, [0, 0, 9, 0, 0], [9, 0, 0, 0, 0], [0, 0, 0, 0, 10**6], [3, 0, 0, 0, 3]]
 )
-def test_a_test_of_a_certain_win_divided_by_zero(
-    elos: tuple[float, float], counts: list[int]
-) -> None:
+def test_a_test_of_a_certain_win_divided_by_zero(elos, counts):
     ratio = Sprt(*elos).log_likelihood_ratio(np.array(counts))
     assert np.isfinite(ratio)
     score = np.array(counts) @ np.arange(5) / max(1, 4 * sum(counts))
@@ -188,12 +185,11 @@ def test_a_test_of_a_certain_win_divided_by_zero(
         assert (ratio > 0) == (score == 1.0)
 
 
-def test_ratings_are_logistic_differences_that_pass_along_a_chain_while_doubt_grows() -> None:
+def test_ratings_are_logistic_differences_that_pass_along_a_chain_while_doubt_grows():
     rating = fit_ratings({("new", "old"): (750.0, 1000.0)}, {"old": 1500.0})["new"]
     assert rating.elo == pytest.approx(1500 + 400 * np.log10(3), abs=1)
-    half = (
-        1.96 * 400 / np.log(10) / np.sqrt(1000 * 0.75 * 0.25)
-    )  # from the curvature of the likelihood
+    # from the curvature of the likelihood
+    half = 1.96 * 400 / np.log(10) / np.sqrt(1000 * 0.75 * 0.25)
     assert rating.high - rating.elo == pytest.approx(half, rel=0.01)
     assert rating.elo - rating.low == pytest.approx(half, rel=0.01)
     results = {("a", "given"): (64.0, 100.0), ("a", "b"): (36.0, 100.0), ("c", "b"): (64.0, 100.0)}
@@ -212,9 +208,10 @@ def test_ratings_are_logistic_differences_that_pass_along_a_chain_while_doubt_gr
     assert found["best"].high - found["best"].low > 800
 
 
-def test_intervals_hold_the_true_ratings() -> None:
+def test_intervals_hold_the_true_ratings():
     """A run of growing strength against anchors of unknown strength and one given level."""
-    rng, held = np.random.default_rng(7), []
+    rng = np.random.default_rng(7)
+    held = []
     for _ in range(40):
         truth = {"level": 1500.0} | {f"anchor{n}": rng.uniform(600, 2200) for n in range(3)}
         anchors = list(truth)

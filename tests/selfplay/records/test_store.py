@@ -2,27 +2,25 @@
 
 import shutil
 import tracemalloc
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engine.errors import DataError
 from selfplay.data.cache import map_set, write_set
-from selfplay.records.collect import GAMES_PER_CHUNK, GameRecord, verified_pieces
+from selfplay.records.collect import GAMES_PER_CHUNK, verified_pieces
 from selfplay.records.positions import PositionSet, empty_set
 from tests.selfplay.conftest import games_of
 
 
-def assert_equal_sets(a: PositionSet, b: PositionSet) -> None:
+def assert_equal_sets(a, b):
     for name in PositionSet.__dataclass_fields__:
         assert np.array_equal(getattr(a, name), getattr(b, name)), name
         assert getattr(a, name).dtype == getattr(b, name).dtype
 
 
-def test_pieces_become_one_set(positions: PositionSet, tmp_path: Path) -> None:
+def test_pieces_become_one_set(positions, tmp_path):
     write_set(
         tmp_path / "set",
         [games_of(positions, 0, 5), empty_set(), games_of(positions, 5, positions.n_games)],
@@ -33,14 +31,14 @@ def test_pieces_become_one_set(positions: PositionSet, tmp_path: Path) -> None:
     assert_equal_sets(map_set(tmp_path / "none"), empty_set())
 
 
-def test_interrupted_writing_leaves_nothing(positions: PositionSet, tmp_path: Path) -> None:
+def test_interrupted_writing_leaves_nothing(positions, tmp_path):
     broken = replace(games_of(positions, 0, 5), wdl=np.array(["no number"]))
     with pytest.raises(ValueError, match="no number"):
         write_set(tmp_path / "set", [broken])
     assert not list(tmp_path.iterdir())
 
 
-def test_damaged_sets_are_refused(positions: PositionSet, tmp_path: Path) -> None:
+def test_damaged_sets_are_refused(positions, tmp_path):
     folder = tmp_path / "set"
     with pytest.raises(DataError, match="set"):
         map_set(folder)
@@ -57,7 +55,7 @@ def test_damaged_sets_are_refused(positions: PositionSet, tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("few_files")
-def test_writing_holds_one_piece_in_memory_and_open(positions: PositionSet, tmp_path: Path) -> None:
+def test_writing_holds_one_piece_in_memory_and_open(positions, tmp_path):
     size = sum(getattr(positions, name).nbytes for name in PositionSet.__dataclass_fields__)
     write_set(tmp_path / "piece", [positions])  # imports and first calls
     tracemalloc.start()
@@ -69,11 +67,11 @@ def test_writing_holds_one_piece_in_memory_and_open(positions: PositionSet, tmp_
     assert peak < 20 * size
 
 
-def test_records_are_verified_piece_by_piece(scored_games: list[GameRecord]) -> None:
+def test_records_are_verified_piece_by_piece(scored_games):
     record = scored_games[0]
     taken = 0
 
-    def records() -> Iterator[GameRecord]:
+    def records():
         nonlocal taken
         for _ in range(GAMES_PER_CHUNK + 3):
             taken += 1

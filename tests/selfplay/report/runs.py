@@ -2,16 +2,13 @@
 
 import json
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import chess
 
 from engine.board.convert import encode_move
 from selfplay.matches.statistics import score_from_elo
 from selfplay.records.endings import Ending
-from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import write_segment
-from selfplay.report.metrics import Metrics
 from selfplay.report.run_numbers import read_run
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
@@ -19,18 +16,15 @@ from selfplay.run.generating import summarise
 from selfplay.run.ledger import GateResult, Phase, ledger_row
 from tests.selfplay.run.crews import TINY, record_of
 
-LOST, EVEN, WON = (0.0, 0.0, 1.0), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)
+LOST = (0.0, 0.0, 1.0)
+EVEN = (0.0, 1.0, 0.0)
+WON = (1.0, 0.0, 0.0)
 
 
-def game_of(
-    sans: str,
-    points: int = 0,
-    ending: Ending = Ending.OTHER,
-    values: list[tuple[float, float, float]] | None = None,
-    **more: int,
-) -> SelfPlayRecord:
+def game_of(sans, points=0, ending=Ending.OTHER, values=None, **more):
     """A game of these moves; `values` are the root's win, draw and loss for the side to move."""
-    board, codes = chess.Board(), []
+    board = chess.Board()
+    codes = []
     for san in sans.split():
         move = board.parse_san(san)
         codes.append(encode_move(board, move))
@@ -58,13 +52,13 @@ GAMES = [
 ]
 
 
-def gate_result(elo: float, accepted: bool = True) -> GateResult:
+def gate_result(elo, accepted=True):
     return GateResult(
         accepted, True, (0, 0, 2, 6, 2), 3.0, score_from_elo(elo), elo, elo - 40, elo + 40
     )
 
 
-def run_with(path: Path, gates: list[GateResult]) -> RunFolder:
+def run_with(path, gates):
     """A run whose generations had the same games and these gates; one more is to be played."""
     run = RunFolder(path, TINY)
     for number, result in enumerate(gates, 1):
@@ -86,19 +80,18 @@ def run_with(path: Path, gates: list[GateResult]) -> RunFolder:
     return run
 
 
-def numbers_with(path: Path, gates: list[GateResult]) -> Metrics:
+def numbers_with(path, gates):
     """What is read of such a run."""
     run_with(path, gates).close()
     return read_run(path)
 
 
-def write_pretraining(tmp_path: Path) -> None:
+def write_pretraining(tmp_path):
     """The folder of a supervised run of 60 steps with one held-out scoring, killed while it wrote."""
     tmp_path.mkdir(exist_ok=True)
     config = json.dumps({"net": "64x6", "minutes": 3.0, "positions": 0})
-    (tmp_path / "config.json").write_text(
-        config, encoding="utf-8-sig"
-    )  # as Notepad of Windows saves it
+    # as Notepad of Windows saves it
+    (tmp_path / "config.json").write_text(config, encoding="utf-8-sig")
     losses = {"policy": 3.0, "value": 0.9, "moves_left": 0.1}
     lines = [
         {

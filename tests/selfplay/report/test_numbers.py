@@ -8,11 +8,8 @@ import math
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import chess
 import numpy as np
@@ -64,7 +61,7 @@ def test_the_numbers_of_a_run_are_rows_for_other_programs(tmp_path, aino_train):
     assert {row["run"] for row in table} == {"run"}
 
 
-def test_runs_are_compared_on_one_page(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+def test_runs_are_compared_on_one_page(tmp_path, aino_train):
     for name, gates in (("slow", [gate_result(30)]), ("again", [gate_result(10), gate_result(20)])):
         run = run_with(tmp_path / name, gates)
         for number in range(1, len(gates) + 1):
@@ -84,9 +81,8 @@ def test_runs_are_compared_on_one_page(tmp_path: Path, aino_train: Callable[...,
     assert "given twice" in aino_train(
         "report", tmp_path / "slow", tmp_path / "slow", "--out", out, status=1
     )
-    shutil.copytree(
-        tmp_path / "slow", tmp_path / "copy" / "slow"
-    )  # a name of its own for each was demanded
+    # a name of its own for each was demanded
+    shutil.copytree(tmp_path / "slow", tmp_path / "copy" / "slow")
     table = tmp_path / "two.csv"
     aino_train(
         "report", tmp_path / "slow", tmp_path / "copy" / "slow", "--out", out, "--csv", table
@@ -96,9 +92,7 @@ def test_runs_are_compared_on_one_page(tmp_path: Path, aino_train: Callable[...,
 
 
 @pytest.mark.parametrize("marks", [("a", "a"), ("a", "b"), ("a", None)])
-def test_scores_on_other_games_were_drawn_in_one_chart(
-    tmp_path: Path, marks: tuple[str, str | None]
-) -> None:
+def test_scores_on_other_games_were_drawn_in_one_chart(tmp_path, marks):
     runs = []
     for name, mark in zip(("one", "two"), marks, strict=True):
         write_pretraining(tmp_path / name)
@@ -110,19 +104,19 @@ def test_scores_on_other_games_were_drawn_in_one_chart(
     assert ("on held-out games<" in text) == (marks[0] == marks[1])
 
 
-def metrics_with(name: str, seed: int, ends: list[float], **settings: object) -> Metrics:
+def metrics_with(name, seed, ends, **settings):
     """A run whose rungs are these, hour by hour."""
     rows = [{"generation": n, "hours": float(n), "rung": end} for n, end in enumerate(ends, 1)]
     return Metrics(name, "generation", {"seed": seed, "net": "16x1"} | settings, rows, [])
 
 
-def test_settings_that_differ_are_listed() -> None:
+def test_settings_that_differ_are_listed():
     text = comparison_page([metrics_with("a", 1, [2.0]), metrics_with("b", 1, [2.0], net="32x4")])
     assert '<th scope="row">net</th><td>16x1</td><td>32x4</td>' in text
     assert text.count('<th scope="row">seed</th>') == 1, "among all settings alone"
 
 
-def test_seeds_are_one_group_with_mean_and_interval() -> None:
+def test_seeds_are_one_group_with_mean_and_interval():
     """Student's interval, which scipy gives: mean 20, s 10, three seeds: 20 ± 4.303 * 10 / sqrt(3)."""
     seeds = [metrics_with(f"base/seed-{n}", n, [9.0, 10.0 * n]) for n in (1, 2, 3)]
     late = replace(seeds[0], run="late", changes=[{"generation": 2, "net": ["16x1", "32x4"]}])
@@ -157,7 +151,7 @@ def test_seeds_are_one_group_with_mean_and_interval() -> None:
     )
 
 
-def test_a_seed_that_ended_early_would_bend_the_mean() -> None:
+def test_a_seed_that_ended_early_would_bend_the_mean():
     points = mean_curve([[(0.0, 0.0), (2.0, 20.0), (4.0, 40.0)], [(1.0, 30.0), (3.0, 50.0)]])[0]
     assert points == [(1.0, 20.0), (2.0, 30.0), (3.0, 40.0)], (
         "from where both have begun to where one ends"
@@ -167,26 +161,25 @@ def test_a_seed_that_ended_early_would_bend_the_mean() -> None:
 @pytest.mark.parametrize(
     ("freedom", "quantile"), [(1, 12.706), (2, 4.303), (10, 2.228), (11, 2.201), (30, 2.042)]
 )
-def test_quantiles_are_student_s(freedom: int, quantile: float) -> None:
+def test_quantiles_are_student_s(freedom, quantile):
     assert student_95(freedom) == pytest.approx(quantile, abs=3e-3)
 
 
-def test_hours_counted_pauses_and_could_be_negative(tmp_path: Path) -> None:
+def test_hours_counted_pauses_and_could_be_negative(tmp_path):
     run = run_with(tmp_path, [gate_result(30), gate_result(30), gate_result(30)])
     run.ledger.add_work(1, 1800.0)
     run.ledger.add_work(1, 1800.0)  # after a pause of any length
     run.ledger.add_work(2, 3600.0)
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as ledger, ledger:
-        ledger.execute(
-            "UPDATE generations SET started = 7200, finished = 3600"
-        )  # the clock was set
+        # the clock was set
+        ledger.execute("UPDATE generations SET started = 7200, finished = 3600")
     run.close()
     numbers = read_run(tmp_path)
     assert [row.get("hours") for row in numbers.rows] == [1.0, 2.0, None, None]
     assert "<dt>Hours</dt><dd>2.0</dd>" in report_page(numbers)
 
 
-def test_what_was_not_measured_was_reported_as_nought(tmp_path: Path) -> None:
+def test_what_was_not_measured_was_reported_as_nought(tmp_path):
     write_pretraining(tmp_path)
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()[:-1]]
     rows[-1] |= {"positions_per_s": None, "losses": None}
@@ -207,23 +200,25 @@ def test_what_was_not_measured_was_reported_as_nought(tmp_path: Path) -> None:
     assert number_text(None) == "-"
 
 
-def test_a_log_of_a_killed_run_repeats_no_step(tmp_path: Path) -> None:
+def test_a_log_of_a_killed_run_repeats_no_step(tmp_path):
     write_pretraining(tmp_path)
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
     (tmp_path / "log.jsonl").write_text("\n".join([*lines[:2], *lines[1:3], lines[3] + lines[0]]))
     assert [row["step"] for row in read_log((tmp_path / "log.jsonl").read_text())] == [20, 40, 60]
 
 
-def test_tensorboard_reads_what_is_written_for_it(tmp_path: Path) -> None:
+def test_tensorboard_reads_what_is_written_for_it(tmp_path):
     accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    run, folder = run_with(tmp_path / "run", [gate_result(30)]), tmp_path / "events" / "run"
+    run = run_with(tmp_path / "run", [gate_result(30)])
+    folder = tmp_path / "events" / "run"
     run.ledger.note_games(2, run.ledger.games(1)[:1])
 
-    def found(events: Any, name: str) -> list[tuple[int, float]]:
+    def found(events, name):
         events.Reload()
         return [(one.step, one.tensor_proto.float_val[0]) for one in events.Tensors(name)]
 
-    files, events = EventFiles(tmp_path / "events"), accumulators.EventAccumulator(str(folder))
+    files = EventFiles(tmp_path / "events")
+    events = accumulators.EventAccumulator(str(folder))
     files.update([read_run(tmp_path / "run")])
     assert found(events, "rows/elo") == [(1, 30.0)]
     assert found(events, "rows/games") == [(1, 4.0)], (
@@ -233,9 +228,8 @@ def test_tensorboard_reads_what_is_written_for_it(tmp_path: Path) -> None:
     for elo in (50, 20):
         run.ledger.note_gate(2, gate_result(elo))
         files.update([read_run(tmp_path / "run")])
-        events = (
-            events if elo == 50 else accumulators.EventAccumulator(str(folder))
-        )  # the first number stayed
+        # the first number stayed
+        events = events if elo == 50 else accumulators.EventAccumulator(str(folder))
         assert found(events, "rows/elo") == [(1, 30.0), (2, elo)], (
             "each number once, in the file that grows"
         )
@@ -247,7 +241,7 @@ def test_tensorboard_reads_what_is_written_for_it(tmp_path: Path) -> None:
     assert len(list(folder.iterdir())) == 1
 
 
-def test_the_page_describes_the_run_database_and_every_column(tmp_path: Path) -> None:
+def test_the_page_describes_the_run_database_and_every_column(tmp_path):
     """In the order of the tables; a column may be followed by its meaning."""
     page = (
         (ROOT / "docs" / "training.md")
@@ -269,7 +263,7 @@ def test_the_page_describes_the_run_database_and_every_column(tmp_path: Path) ->
     assert columns <= set(re.findall(r"`(\w+)`", page)), columns
 
 
-def cells_of(line: str) -> list[str]:
+def cells_of(line):
     """The cells of a line of a table, with empty ones around them and at the end."""
     return [*line.split("|"), "", "", ""]
 
@@ -279,7 +273,7 @@ CASTLING = '[Result "*"]\n\n1. e4 e5 2. Nf3 Nc6 3. Bc4 Bc5 4. O-O Nf6 5. d3 O-O 
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Path:
+def run(tmp_path):
     """A run of two generations, the first of which was promoted, with all its networks."""
     with_gates = run_with(tmp_path / "run", [gate_result(50), gate_result(-50, accepted=False)])
     with_gates.close()
@@ -290,10 +284,10 @@ def run(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_gallery_shows_what_each_network_sees(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    puzzles, games, page = tmp_path / "puzzles.csv", tmp_path / "games.pgn", tmp_path / "page.html"
+def test_gallery_shows_what_each_network_sees(run, tmp_path, capsys):
+    puzzles = tmp_path / "puzzles.csv"
+    games = tmp_path / "games.pgn"
+    page = tmp_path / "page.html"
     puzzles.write_text(BACK_RANK)
     games.write_text(CASTLING)
     sets = ["--puzzles", str(puzzles), "--games", str(games), "--match-games", "2", "--nodes", "2"]
@@ -312,7 +306,7 @@ def test_gallery_shows_what_each_network_sees(
     )
 
 
-def test_a_set_counts_the_policys_first_choice(run: Path) -> None:
+def test_a_set_counts_the_policys_first_choice(run):
     board = chess.Board("6k1/5p2/6pp/8/8/8/8/R5K1 w - - 0 2")
     with Engine(
         EngineOptions(weights_file=str(run / "nets" / "gen-00001.dit"), threads=1)
@@ -332,13 +326,11 @@ def test_a_set_counts_the_policys_first_choice(run: Path) -> None:
 @pytest.mark.parametrize(
     ("shares", "first"), [([0.0, 0.1, 0.5, 0.9], 2), ([0.1, 0.5, 0.1, 0.4], 3), ([0.3, 0.3], None)]
 )
-def test_discovered_is_what_stays(shares: list[float], first: int | None) -> None:
+def test_discovered_is_what_stays(shares, first):
     assert gallery._discovered(shares) == first
 
 
-def test_network_that_is_gone_is_named(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_network_that_is_gone_is_named(run, tmp_path, capsys):
     (run / "nets" / "gen-00001.dit").unlink()
     assert gallery.main([str(run), "--hours", "100", "--out", str(tmp_path / "page.html")]) == 2
     assert "gen-00001.dit: the run has not kept this network" in capsys.readouterr().err

@@ -5,9 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 
 import chess
 import pytest
@@ -40,7 +38,7 @@ from tests.selfplay.run.crews import TINY
     ("low", "high"), [(0, 1), (-31.7, 88.2), (1.97, 2.03), (0.0, 1e-6), (3, 4000), (0.5, 0.5)]
 )
 @pytest.mark.parametrize("most", [2, 5, 7])
-def test_ticks_are_few_round_and_inside(low: float, high: float, most: int) -> None:
+def test_ticks_are_few_round_and_inside(low, high, most):
     marks = ticks(low, high, most)
     assert len(marks) <= most
     assert all(low - 1e-9 <= mark <= high + 1e-9 for mark in marks)
@@ -52,7 +50,7 @@ def test_ticks_are_few_round_and_inside(low: float, high: float, most: int) -> N
         )
 
 
-def test_curves_stay_inside_their_box() -> None:
+def test_curves_stay_inside_their_box():
     curve = Curve("a", [(1, 5.0), (2, -3.0), (9, 1.0)], band=[(1, -99.0, 7.0), (9, 0.0, 99.0)])
     drawn = draw_chart(Chart("title", [curve, Curve("empty", [])]))
     (shown,) = drawn.curves
@@ -68,7 +66,7 @@ def test_curves_stay_inside_their_box() -> None:
 
 
 @pytest.mark.parametrize("value", [117.9140625, -20.0, 0.0])
-def test_flat_curve_has_a_scale_that_can_be_read(value: float) -> None:
+def test_flat_curve_has_a_scale_that_can_be_read(value):
     drawn = draw_chart(Chart("plies", [Curve("length", [(1, value)])]))
     texts = [text for text, _ in drawn.y_marks]
     assert len(texts) >= 2
@@ -78,7 +76,7 @@ def test_flat_curve_has_a_scale_that_can_be_read(value: float) -> None:
 # ---- numbers and page ----------------------------------------------------------------------------
 
 
-def test_strength_adds_up_over_promotions(tmp_path: Path) -> None:
+def test_strength_adds_up_over_promotions(tmp_path):
     run = numbers_with(
         tmp_path, [gate_result(30), gate_result(-40, accepted=False), gate_result(50)]
     )
@@ -91,15 +89,14 @@ def test_strength_adds_up_over_promotions(tmp_path: Path) -> None:
     )
 
 
-def test_perfect_score_counts_half_a_point_less(tmp_path: Path) -> None:
+def test_perfect_score_counts_half_a_point_less(tmp_path):
     endless = float("inf")
     perfect = GateResult(True, True, (0, 0, 0, 0, 10), 3.0, 1.0, endless, endless, endless)
-    assert numbers_with(tmp_path, [perfect]).rows[0]["gained"] == pytest.approx(
-        636.4, abs=0.1
-    )  # 400 log10(19.5 / 0.5)
+    # 400 log10(19.5 / 0.5)
+    assert numbers_with(tmp_path, [perfect]).rows[0]["gained"] == pytest.approx(636.4, abs=0.1)
 
 
-def test_numbers_are_those_of_the_run_database(tmp_path: Path) -> None:
+def test_numbers_are_those_of_the_run_database(tmp_path):
     run = numbers_with(tmp_path, [gate_result(30)])
     first, second = run.rows
     assert (run.state, "games" in second) == ("generation 2 continues with generate", False)
@@ -121,7 +118,7 @@ def test_numbers_are_those_of_the_run_database(tmp_path: Path) -> None:
     assert read_run(tmp_path).endings == {}, "imported games count among the endings of self-play"
 
 
-def test_page_loads_nothing_and_escapes_names(tmp_path: Path) -> None:
+def test_page_loads_nothing_and_escapes_names(tmp_path):
     text = report_page(numbers_with(tmp_path / "a<b>", [gate_result(30)]))
     assert "<h1>a&lt;b&gt;</h1>" in text
     assert not re.search(r"\bsrc=|url\((?!#)|@import|<link(?! rel=\"icon\" href=\"data:,\")", text)
@@ -144,7 +141,7 @@ def test_report_command_leaves_the_run_alone(gates, tmp_path, aino_train):
     assert (tmp_path / "run" / "report.html").is_file()
 
 
-def test_elo_gained_is_an_upper_bound_without_an_interval(tmp_path: Path) -> None:
+def test_elo_gained_is_an_upper_bound_without_an_interval(tmp_path):
     """Equal candidates, of which the gate let those pass that were lucky: their sum is no measured
     gain.
     """
@@ -156,7 +153,7 @@ def test_elo_gained_is_an_upper_bound_without_an_interval(tmp_path: Path) -> Non
     assert "95% interval. It is Elo" not in text
 
 
-def test_report_of_no_run_is_refused(tmp_path: Path) -> None:
+def test_report_of_no_run_is_refused(tmp_path):
     with pytest.raises(
         RunError, match="not a self-play run; reports are for runs of `loop` and `pretrain`"
     ):
@@ -169,7 +166,7 @@ def test_report_of_no_run_is_refused(tmp_path: Path) -> None:
         read_run(tmp_path)
 
 
-def test_report_says_that_resignations_are_not_tested_yet(tmp_path: Path) -> None:
+def test_report_says_that_resignations_are_not_tested_yet(tmp_path):
     run = RunFolder(tmp_path, TINY)
     run.ledger.begin_generation(1, config_text(run.config))
     games = [game_of("e4 e5", number=number) for number in range(2)]
@@ -179,9 +176,7 @@ def test_report_says_that_resignations_are_not_tested_yet(tmp_path: Path) -> Non
     assert "Resignations are untested so far" in report_page(read_run(tmp_path))
 
 
-def test_report_of_a_pretraining_run_shows_its_losses(
-    tmp_path: Path, aino_train: Callable[..., str]
-) -> None:
+def test_report_of_a_pretraining_run_shows_its_losses(tmp_path, aino_train):
     write_pretraining(tmp_path)
     assert "67% of the training is done" in aino_train("report", tmp_path)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -192,7 +187,7 @@ def test_report_of_a_pretraining_run_shows_its_losses(
     assert not re.search(r"\bsrc=\"http|@import", text)
 
 
-def test_rungs_are_drawn_over_hours_with_their_interval(tmp_path: Path) -> None:
+def test_rungs_are_drawn_over_hours_with_their_interval(tmp_path):
     run = run_with(tmp_path / "run", [gate_result(30), gate_result(30)])
     run.ledger.add_work(1, 1800.0)
     run.ledger.add_work(2, 1800.0)
@@ -232,11 +227,11 @@ def test_rungs_are_drawn_over_hours_with_their_interval(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for another process")
-def test_a_live_page_follows_the_run_until_ctrl_c(tmp_path: Path) -> None:
+def test_a_live_page_follows_the_run_until_ctrl_c(tmp_path):
     run_with(tmp_path / "run", [gate_result(30)]).close()
     page = tmp_path / "run" / "report.html"
 
-    def shows(promoted: int) -> bool:
+    def shows(promoted):
         return page.is_file() and f"<dt>Promoted</dt><dd>{promoted}</dd>" in page.read_text(
             encoding="utf-8"
         )

@@ -1,25 +1,21 @@
 """What several tests of runs begin with, made once."""
 
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import run_generations
-from selfplay.run.playing import GenerationTask
 from tests.selfplay.run.crews import NUMBERS, games_here, never, open_run, tiny_task
 
 
 @pytest.fixture(autouse=True)
-def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def closed(monkeypatch):
     """Closes the run databases that the test has opened."""
     opened: list[Ledger] = []
     open_file = Ledger.__init__
 
-    def remembered(ledger: Ledger, path: Path, is_copy: bool = False) -> None:
+    def remembered(ledger, path, is_copy=False):
         open_file(ledger, path, is_copy)
         opened.append(ledger)
 
@@ -30,7 +26,7 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def straight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunFolder]:
+def straight(tmp_path_factory):
     """A run with one generation to which nothing happened; tests only read it."""
     run = open_run(tmp_path_factory.mktemp("straight"))
     assert run_generations(run, 1, never)
@@ -39,7 +35,7 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunFolder]:
 
 
 @pytest.fixture(scope="session")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def played(tmp_path_factory):
     """The folder of a run whose first games are played and not yet learned from."""
     run = open_run(tmp_path_factory.mktemp("played"))
     assert run_generations(run, 1, until=Phase.FIT, stop=never)
@@ -48,25 +44,25 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def generated(played: Path, tmp_path: Path) -> RunFolder:
+def generated(played, tmp_path):
     """The test's own copy of that run."""
     shutil.copytree(played, tmp_path, dirs_exist_ok=True)
     return open_run(tmp_path)
 
 
 @pytest.fixture
-def finished(straight: RunFolder, tmp_path: Path) -> RunFolder:
+def finished(straight, tmp_path):
     """The test's own copy of the run with one generation."""
     shutil.copytree(straight.path, tmp_path, dirs_exist_ok=True)
     return open_run(tmp_path)
 
 
 @pytest.fixture(scope="session")
-def task(tmp_path_factory: pytest.TempPathFactory) -> GenerationTask:
+def task(tmp_path_factory):
     return tiny_task(tmp_path_factory.mktemp("net"))
 
 
 @pytest.fixture(scope="session")
-def expected(task: GenerationTask) -> dict[int, bytes]:
+def expected(task):
     """The games of NUMBERS as this process plays them."""
     return games_here(task, NUMBERS)

@@ -1,6 +1,5 @@
 """Tiny runs, a tiny generation for the tests of workers, and what the games of it must be."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.records.replay import published_games
 from selfplay.run.folder import RunFolder
-from selfplay.run.playing import START, GenerationTask, PlayBackend, play_numbers
+from selfplay.run.playing import START, GenerationTask, play_numbers
 
 NUMBERS = range(10)  # of games to play
 TINY: dict[str, Any] = {
@@ -33,19 +32,18 @@ TINY_FLAGS = [
 ]
 
 
-def open_run(path: Path) -> RunFolder:
+def open_run(path):
     run = RunFolder(path, TINY)
     run.ensure_first_network()
     return run
 
 
-def record_of(
-    codes: Sequence[int], wdl: Sequence[Sequence[float]], **values: Any
-) -> SelfPlayRecord:
+def record_of(codes, wdl, **values):
     """A game of these encoded moves with root values wdl [n, 3], drawn unless `values` say
     otherwise.
     """
-    moves, n = np.array(codes, np.uint16), len(codes)
+    moves = np.array(codes, np.uint16)
+    n = len(codes)
     game = SelfPlayRecord(
         generation=1, number=0, white_points=0, ending=Ending.OTHER, start=START,
         moves=moves, full=np.ones(n, np.bool_), root_wdl=np.array(wdl, np.float16).reshape(-1, 3),
@@ -54,23 +52,23 @@ def record_of(
     return replace(game, **values)
 
 
-def never() -> bool:
+def never():
     return False
 
 
-def stored_games(run: Path, generation: int = 1) -> dict[int, bytes]:
+def stored_games(run, generation=1):
     """The replay bytes of a published generation's games, by number."""
     return {
         game.number: encode_record(game) for game in published_games(run / "replay", generation)
     }
 
 
-def weights_of(path: Path) -> dict[str, bytes]:
+def weights_of(path):
     """What a network file holds, to be compared."""
     return {name: array.tobytes() for name, array in load_tensors(path)[1].items()}
 
 
-def assert_same_generation(run: RunFolder, straight: RunFolder) -> None:
+def assert_same_generation(run, straight):
     """Games, candidate and verdict of the first generation are those of the run to which nothing
     happened.
     """
@@ -80,9 +78,7 @@ def assert_same_generation(run: RunFolder, straight: RunFolder) -> None:
     assert run.ledger.gates().get(1) == straight.ledger.gates().get(1)
 
 
-def tiny_task(
-    folder: Path, net: str = "16x1", visits: int = 8, longest: int = 40
-) -> GenerationTask:
+def tiny_task(folder, net="16x1", visits=8, longest=40):
     """Games of a random network, short enough for a test."""
     path = folder / f"{net}.dit"
     dit.save(path, family_of(net).build(np.random.default_rng(1)), {})
@@ -93,11 +89,11 @@ def tiny_task(
     return GenerationTask(3, 1, settings, (path,), openings)
 
 
-def games_of(play: PlayBackend, task: GenerationTask, numbers: Sequence[int]) -> dict[int, bytes]:
+def games_of(play, task, numbers):
     """The replay bytes of games by number; each must come once."""
     games: dict[int, bytes] = {}
 
-    def finish(record: SelfPlayRecord) -> None:
+    def finish(record):
         assert record.number not in games
         games[record.number] = encode_record(record)
 
@@ -105,12 +101,12 @@ def games_of(play: PlayBackend, task: GenerationTask, numbers: Sequence[int]) ->
     return games
 
 
-def games_here(task: GenerationTask, numbers: Sequence[int]) -> dict[int, bytes]:
+def games_here(task, numbers):
     """What this process plays."""
     return games_of(play_numbers, task, numbers)
 
 
-def children(parent: int, title: bytes = b"") -> list[int]:
+def children(parent, title=b""):
     """Child processes whose command line begins with `title`, from /proc."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):

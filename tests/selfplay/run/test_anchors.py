@@ -32,10 +32,10 @@ PROMOTED = GateResult(True, True, (0, 0, 1, 1, 0), 1.0, 0.6, 70.0, 0.0, 140.0)
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+def run(tmp_path, monkeypatch):
     """A run with networks 0, 1 and 2, of which 1 and 2 were candidates and 1 was promoted."""
 
-    def scripted(name: str, net: str, path: Path) -> Contestant:
+    def scripted(name, net, path):
         return Contestant(name, (sys.executable, SCRIPT, "random", "1"))
 
     monkeypatch.setattr(anchors.shutil, "which", lambda command: None)  # no Stockfish
@@ -51,7 +51,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     return run
 
 
-def games_of(run: RunFolder) -> list[tuple[str, str]]:
+def games_of(run):
     return [(row.white, row.black) for row in read_game_rows(run.path / "anchors").values()]
 
 
@@ -76,9 +76,8 @@ def test_every_promoted_network_plays_its_games_even_after_a_stop(run, monkeypat
     fit = read_anchors(run.path, run.config.anchors)
     assert fit.networks.keys() == {0, 1}
     assert fit.scale == "Elo above material:50"
-    run.config = replace(
-        run.config, anchors=replace(run.config.anchors, nodes=8, longest=4)
-    )  # was "another match"
+    # was "another match"
+    run.config = replace(run.config, anchors=replace(run.config.anchors, nodes=8, longest=4))
     assert AnchorSeries(run, told.append, never).missing_games == 2 * 2, (
         "by networks that search other nodes"
     )
@@ -106,13 +105,11 @@ def test_every_network_read_all_games_between_two_games(run):
     assert rows.walks < 10
 
 
-def full_disk(*_: object) -> None:
+def full_disk(*_):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_files_of_networks_to_be_measured_are_kept(
-    run: RunFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_of_networks_to_be_measured_are_kept(run, monkeypatch):
     run.config = replace(run.config, keep_nets=1)
     for number in (3, 4):
         run.candidate(number).write_bytes(run.candidate(0).read_bytes())
@@ -128,9 +125,7 @@ def test_files_of_networks_to_be_measured_are_kept(
     ]
 
 
-def test_a_full_disk_ended_the_run_with_the_measuring(
-    run: RunFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_ended_the_run_with_the_measuring(run, monkeypatch):
     told = list[str]()
     series = AnchorSeries(run, told.append, never)
     monkeypatch.setattr(series, "play", full_disk)
@@ -138,9 +133,7 @@ def test_a_full_disk_ended_the_run_with_the_measuring(
     assert told[-1].endswith("No space left on device; the run continues without measuring")
 
 
-def test_games_wait_for_their_share_of_the_processors(
-    run: RunFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_games_wait_for_their_share_of_the_processors(run, monkeypatch):
     run.config = replace(run.config, anchors=replace(run.config.anchors, cpu_share=0.25))
     monkeypatch.setattr(anchors, "usable_cpus", lambda: 2)
     now = [100.0]
@@ -160,12 +153,12 @@ def test_games_wait_for_their_share_of_the_processors(
     assert now[0] < 142.0
 
 
-def test_next_games_are_against_the_anchor_that_tells_most(run: RunFolder) -> None:
+def test_next_games_are_against_the_anchor_that_tells_most(run):
     series = AnchorSeries(run, lambda text: None, never)
     names = ("material:50", "stockfish:1350", "stockfish:1800", "stockfish:2600")
     series._anchors = [Contestant(name, ("engine",)) for name in names]
 
-    def row(number: int, anchor: str, result: str) -> GameRow:
+    def row(number, anchor, result):
         pair = (network_name(1, 7), anchor)
         white, black = pair if number % 2 == 0 else pair[::-1]
         return GameRow(
@@ -185,9 +178,7 @@ def test_next_games_are_against_the_anchor_that_tells_most(run: RunFolder) -> No
     assert series._opponent(1).name == "stockfish:1800"
 
 
-def test_a_run_that_cannot_be_measured_goes_on(
-    run: RunFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_cannot_be_measured_goes_on(run, monkeypatch):
     monkeypatch.setattr(anchors, "engine_command", lambda words: ("no-such-engine",))
     monkeypatch.setattr(
         anchors, "network_contestant", lambda name, net, path: Contestant(name, ("no-such-engine",))
@@ -198,7 +189,7 @@ def test_a_run_that_cannot_be_measured_goes_on(
     assert any("no-such-engine' does not start" in line for line in told)
 
 
-def test_a_run_without_anchors_starts_no_engine(run: RunFolder) -> None:
+def test_a_run_without_anchors_starts_no_engine(run):
     run.config = replace(run.config, anchors=AnchorSettings())
     with measuring(run, lambda text: None, never) as finish:
         assert finish()

@@ -7,17 +7,15 @@ A cluster of two nodes, one of which is killed: `python -m benchmarks.ray_cluste
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from engine.errors import ConfigError
 from selfplay.main import main
-from selfplay.records.game import SelfPlayRecord, encode_record
+from selfplay.records.game import encode_record
 from selfplay.run import cluster as cluster_module
 from selfplay.run.cluster import RayBackend, connected
-from selfplay.run.playing import PlayBackend
 from tests.selfplay.run.crews import NUMBERS, children, games_of, never
 
 
@@ -29,14 +27,13 @@ def test_missing_ray_is_named_with_its_remedy(monkeypatch, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("kind", ["ConnectionError", "RpcError"])
-def test_cluster_that_does_not_answer_is_named(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cluster_that_does_not_answer_is_named(kind, monkeypatch):
     ray = pytest.importorskip("ray")
     error = ConnectionError if kind == "ConnectionError" else ray.exceptions.RpcError
 
-    def init(**settings: object) -> None:
-        raise error(
-            f"not at {settings['address']}"
-        )  # Ray itself waits for a minute before it says so
+    def init(**settings):
+        # Ray itself waits for a minute before it says so
+        raise error(f"not at {settings['address']}")
 
     monkeypatch.setattr(ray, "init", init)
     with (
@@ -47,7 +44,7 @@ def test_cluster_that_does_not_answer_is_named(kind: str, monkeypatch: pytest.Mo
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[tuple[PlayBackend, list[str]]]:
+def cluster():
     """A Ray of this machine alone with two processors, and what is told about it."""
     ray = pytest.importorskip("ray")
     told: list[str] = []
@@ -67,7 +64,7 @@ def test_lost_task_is_replaced_and_its_games_are_the_same(cluster, task, expecte
     play, told = cluster
     finished: dict[int, bytes] = {}
 
-    def attack(record: SelfPlayRecord) -> None:
+    def attack(record):
         if not finished:
             for raylet in children(os.getpid()):
                 for one in children(raylet, b"ray::_play_on_node"):

@@ -4,7 +4,6 @@ generations.
 
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,14 +29,14 @@ NET = "small_net:Small"
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path, monkeypatch):
     """The current folder, with the page's class in it."""
     (tmp_path / "small_net.py").write_text(custom_network("Small"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def check_learning(run: RunFolder, generation: int) -> None:
+def check_learning(run, generation):
     """The losses of batches fall, and those on held-out games are there."""
     first, *_, last = run.ledger.losses(generation, "train")
     assert last["policy"] < first["policy"]
@@ -72,7 +71,7 @@ def test_the_pages_network_learns_from_nothing_in_two_generations_and_plays(fold
         assert engine.search(Limits(nodes=20)).best_move in engine.board.legal_moves
 
 
-def test_a_training_that_was_stopped_goes_on_from_its_weights(folder: Path) -> None:
+def test_a_training_that_was_stopped_goes_on_from_its_weights(folder):
     run = RunFolder(folder / "run", {**TINY, "net": NET, "fit": {**TINY["fit"], "positions": 960}})
     run.ensure_first_network()
     assert run_generations(run, 1, never, WorkerPool(1), until=Phase.FIT)
@@ -102,9 +101,7 @@ def test_a_training_that_was_stopped_goes_on_from_its_weights(folder: Path) -> N
         )
 
 
-def test_a_class_learns_from_games_like_the_other_families(
-    folder: Path, games_file: Path, aino_train
-) -> None:
+def test_a_class_learns_from_games_like_the_other_families(folder, games_file, aino_train):
     words = [
         "pretrain",
         "--data",
@@ -120,13 +117,12 @@ def test_a_class_learns_from_games_like_the_other_families(
     ]
     assert "held-out top-1" in aino_train(*words, "--positions", 64, "--out", "net.dit")
     first = load_tensors("net.dit")[1]
-    assert "held-out top-1" in aino_train(
-        *words, "--positions", 128, "--out", "more.dit"
-    )  # goes on
+    # goes on
+    assert "held-out top-1" in aino_train(*words, "--positions", 128, "--out", "more.dit")
     assert not np.array_equal(load_tensors("more.dit")[1]["wdl.weight"], first["wdl.weight"])
 
 
-def test_weights_of_ones_own_begin_a_run_only_with_their_class(folder: Path) -> None:
+def test_weights_of_ones_own_begin_a_run_only_with_their_class(folder):
     path = folder / "own.dit"
     dit.save(path, CustomFamily(NET).build(np.random.default_rng(1)))
     with pytest.raises(ConfigError, match=r"name it with --net package\.module:Class"):
@@ -149,7 +145,7 @@ class Counting(Small):
 """
 
 
-def test_products_of_several_workers_once_took_turns_on_all_processors(folder: Path) -> None:
+def test_products_of_several_workers_once_took_turns_on_all_processors(folder):
     """Each worker's products had as many threads as the machine has processors: a tenth of the
     speed.
     """
@@ -158,15 +154,12 @@ def test_products_of_several_workers_once_took_turns_on_all_processors(folder: P
     task = replace(
         tiny_task(folder, visits=4, longest=4), nets=(folder / "net.dit",), net="counting:Counting"
     )
-    with threadpool_limits(
-        limits=2, user_api="blas"
-    ):  # where the tests have one thread themselves, too
+    # where the tests have one thread themselves, too
+    with threadpool_limits(limits=2, user_api="blas"):
         assert len(games_of(play_numbers, task, [0, 1])) == 2
 
 
-def test_a_class_that_could_not_be_made_once_left_a_run_that_refused_the_right_one(
-    folder: Path,
-) -> None:
+def test_a_class_that_could_not_be_made_once_left_a_run_that_refused_the_right_one(folder):
     for wrong in ("smal_net:Small", "small_net:Smal"):
         with pytest.raises(ConfigError, match="smal"):
             RunFolder(folder / "run", {"net": wrong})
@@ -182,7 +175,7 @@ def test_a_class_that_could_not_be_made_once_left_a_run_that_refused_the_right_o
         ("def __init__(self, weights=None, seed=1): pass", "needs __call__, train, weights"),
     ],
 )
-def test_what_a_class_lacks_to_be_trained_is_said(folder: Path, body: str, says: str) -> None:
+def test_what_a_class_lacks_to_be_trained_is_said(folder, body, says):
     module = f"lacking_{len(body)}"
     (folder / f"{module}.py").write_text(f"class Net:\n    {body}\n")
     with pytest.raises(ConfigError, match=says):
@@ -190,7 +183,7 @@ def test_what_a_class_lacks_to_be_trained_is_said(folder: Path, body: str, says:
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_checkpoint_of_something_else_is_refused() -> None:
+def test_a_checkpoint_of_something_else_is_refused():
     family = CustomFamily(NET)
     learner = CustomLearner(family, family.build(np.random.default_rng(1)), None, lambda step: 0.1)
     with pytest.raises(RunError, match="not that of this training"):

@@ -2,9 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import chess
 import chess.pgn
@@ -41,9 +39,10 @@ FIT = [
 
 
 @pytest.fixture
-def pgn_file(tmp_path: Path) -> Path:
+def pgn_file(tmp_path):
     """Four random games, one of Chess960 and one of weak players, and a copy of the first."""
-    rng, path = np.random.default_rng(3), tmp_path / "games.pgn"
+    rng = np.random.default_rng(3)
+    path = tmp_path / "games.pgn"
     boards = [random_game(rng, 20) for _ in range(3)]
     boards.append(random_game(rng, 20, chess.Board(STARTS[4], chess960=True)))
     with open(path, "w", encoding="ascii") as stream:
@@ -58,7 +57,7 @@ def pgn_file(tmp_path: Path) -> Path:
     return path
 
 
-def played_run(path: Path) -> RunFolder:
+def played_run(path):
     """A run with a published generation of random games, of which one was resigned."""
     run = RunFolder(path, {"net": "16x1"})
     games = [
@@ -69,9 +68,7 @@ def played_run(path: Path) -> RunFolder:
     return run
 
 
-def test_imported_pgn_is_the_next_generation(
-    tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]
-) -> None:
+def test_imported_pgn_is_the_next_generation(tmp_path, pgn_file, aino_train):
     flags = (*FLAGS, *FIT, "--data", pgn_file, pgn_file)  # of which one was entered
     printed = aino_train("import", tmp_path / "run", *flags)
     assert (
@@ -106,9 +103,7 @@ def test_a_file_name_that_is_no_text_ended_imports_and_training(tmp_path, pgn_fi
     assert load_or_parse(odd, pgn_reader(), tmp_path / "cache").n_games == 5
 
 
-def test_an_import_tells_how_many_games_it_left_out_and_why(
-    tmp_path: Path, aino_train: Callable[..., str]
-) -> None:
+def test_an_import_tells_how_many_games_it_left_out_and_why(tmp_path, aino_train):
     path = tmp_path / "mixed.pgn"
     game = '[Event "x"]\n[Result "1-0"]\n[WhiteElo "2500"]\n[BlackElo "{elo}"]\n\n\n{moves}\n\n\n'
     moves = [
@@ -135,18 +130,15 @@ def test_an_import_tells_how_many_games_it_left_out_and_why(
         assert reason in printed
 
 
-def test_same_games_are_not_imported_twice(
-    tmp_path: Path, pgn_file: Path, aino_train: Callable[..., str]
-) -> None:
+def test_same_games_are_not_imported_twice(tmp_path, pgn_file, aino_train):
     aino_train("import", tmp_path / "run", *FLAGS, "--data", pgn_file, "--pgn-min-elo", 2300)
     run = RunFolder(tmp_path / "run", {})
     run.ledger.enter_phase(1, Phase.DONE)
     done = import_games(run, [(pgn_file, PGN)])
     assert (done.generation, done.games, done.duplicates) == (2, 2, 3)
     game = next(games_of_run(run.replay))
-    scored = replace(
-        game, target_scores=np.zeros(len(game.target_moves), np.int16)
-    )  # as self-play does
+    # as self-play does
+    scored = replace(game, target_scores=np.zeros(len(game.target_moves), np.int16))
     assert ['[White "Aino"]' in pgn_text(one, "x") for one in (game, scored)] == [False, True]
     run.ledger.enter_phase(2, Phase.DONE)
     assert "games are known already" in aino_train(
@@ -160,7 +152,7 @@ def test_same_games_are_not_imported_twice(
     assert not segment_path(tmp_path / "run" / "replay", 3).exists()
 
 
-def test_interrupted_import_leaves_the_run_as_it_was(tmp_path: Path, pgn_file: Path) -> None:
+def test_interrupted_import_leaves_the_run_as_it_was(tmp_path, pgn_file):
     run = RunFolder(tmp_path / "run", {"net": "16x1"})
     calls = iter([False, False, True])
     with pytest.raises(Stopped):
@@ -169,7 +161,7 @@ def test_interrupted_import_leaves_the_run_as_it_was(tmp_path: Path, pgn_file: P
     assert list(run.replay.iterdir()) == []
 
 
-def test_exported_pgn_holds_the_games(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+def test_exported_pgn_holds_the_games(tmp_path, aino_train):
     played_run(tmp_path / "run").close()
     assert "5 games" in aino_train(
         "export", tmp_path / "run" / "nets" / "..", "--pgn", tmp_path / "out" / "games.pgn"
@@ -191,9 +183,7 @@ def test_exported_pgn_holds_the_games(tmp_path: Path, aino_train: Callable[..., 
 
 @pytest.mark.parametrize("plies", [1, 2, 3, 30])
 @pytest.mark.parametrize("start", STARTS)
-def test_a_resigned_game_was_another_one_in_its_own_pgn(
-    tmp_path: Path, start: str, plies: int
-) -> None:
+def test_a_resigned_game_was_another_one_in_its_own_pgn(tmp_path, start, plies):
     game, _ = searched_game(np.random.default_rng(1), start, plies)
     game = replace(game, ending=Ending.RESIGNATION, white_points=1)
     in_run = collect([training_game(game, 0.5)])[0]
@@ -210,9 +200,7 @@ def test_a_resigned_game_was_another_one_in_its_own_pgn(
     assert len(keys) == 1
 
 
-def test_a_runs_own_games_came_back_as_new_ones(
-    tmp_path: Path, aino_train: Callable[..., str]
-) -> None:
+def test_a_runs_own_games_came_back_as_new_ones(tmp_path, aino_train):
     run = played_run(tmp_path / "run")
     run.ledger.begin_generation(1, "")
     run.ledger.enter_phase(1, Phase.DONE)
@@ -223,7 +211,7 @@ def test_a_runs_own_games_came_back_as_new_ones(
     assert "all 5 games are known already" in told
 
 
-def test_export_of_nothing_is_refused(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+def test_export_of_nothing_is_refused(tmp_path, aino_train):
     assert "no published games" in aino_train(
         "export", tmp_path, "--pgn", tmp_path / "x.pgn", status=1
     )

@@ -8,7 +8,6 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +27,6 @@ from selfplay.records.replay import (
 )
 from selfplay.run.config import read_toml
 from selfplay.run.fitting import fit, replay_set
-from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import run_generations
 from tests.new_process import ROOT, largest_file, wait_until
@@ -38,7 +36,7 @@ from tests.selfplay.run.crews import TINY_FLAGS, assert_same_generation, never, 
 FLAGS = ["--net=16x1", *TINY_FLAGS]
 
 
-def test_game_that_found_no_room_is_stored_later(straight: RunFolder, tmp_path: Path) -> None:
+def test_game_that_found_no_room_is_stored_later(straight, tmp_path):
     games = published_games(straight.replay, 1)
     writer = ReplayWriter(tmp_path, 1)
     with (
@@ -70,27 +68,27 @@ def test_full_disk_is_said_and_nothing_is_lost(size, named, straight, tmp_path, 
     assert_same_generation(open_run(tmp_path), straight)
 
 
-def test_full_disk_at_the_very_beginning(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+def test_full_disk_at_the_very_beginning(tmp_path, aino_train):
     with largest_file(10):
         told = aino_train("loop", tmp_path, *FLAGS, status=1)
     assert re.search(r"File too large \(.*config\.toml\)\. Finished work is kept", told)
     assert not list(tmp_path.glob("*.toml"))
 
 
-def flip(path: Path, place: float) -> None:
+def flip(path, place):
     """Turn one bit, at a share of the file's length."""
     data = bytearray(path.read_bytes())
     data[int(place * len(data))] ^= 4
     path.write_bytes(data)
 
 
-def wrong_length(path: Path) -> None:
+def wrong_length(path):
     """Of the first record."""
     data = path.read_bytes()
     path.write_bytes(data[:8] + (1 << 20).to_bytes(4, "little") + data[12:])
 
 
-def add_zeros(path: Path) -> None:
+def add_zeros(path):
     os.truncate(path, path.stat().st_size + 4096)
 
 
@@ -149,7 +147,7 @@ def test_damaged_older_games_are_left_out_with_a_warning(finished, tmp_path, cap
     assert "11 games" in aino_train("export", tmp_path, "--pgn", tmp_path / "all.pgn")
 
 
-def test_segment_without_an_intact_game_is_named(tmp_path: Path) -> None:
+def test_segment_without_an_intact_game_is_named(tmp_path):
     run = open_run(tmp_path)
     write_segment(run.replay, 1, [searched_game(np.random.default_rng(1), STARTS[0], 20)[0]])
     flip(segment_path(run.replay, 1), 0.5)
@@ -159,9 +157,7 @@ def test_segment_without_an_intact_game_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("generated")
 @pytest.mark.parametrize("loses", [Path.unlink, lambda path: path.write_bytes(b"")])
-def test_run_without_its_database_is_refused(
-    tmp_path: Path, aino_train: Callable[..., str], loses
-) -> None:
+def test_run_without_its_database_is_refused(tmp_path, aino_train, loses):
     loses(tmp_path / "ledger.sqlite")
     said = aino_train("loop", tmp_path, "--generations", 1, status=1)
     assert "ledger.sqlite is missing or empty" in said
@@ -181,7 +177,7 @@ def test_damaged_training_checkpoint_says_that_the_loop_goes_on_without_it(
     assert_same_generation(open_run(tmp_path), straight)
 
 
-def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
+def test_what_a_killed_writer_left_is_cleared(tmp_path):
     open_run(tmp_path).close()
     left = tmp_path / "nets" / ".gen-00001.dit.123.tmp"
     left.write_bytes(b"half a network")
@@ -189,7 +185,7 @@ def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
     assert not left.exists()
 
 
-def test_folder_of_another_format_is_refused(tmp_path: Path) -> None:
+def test_folder_of_another_format_is_refused(tmp_path):
     open_run(tmp_path).close()
     config = tmp_path / "config.toml"
     config.write_text(config.read_text().replace("format = 4", "format = 5"))
@@ -203,15 +199,13 @@ def test_folder_of_another_format_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_settings_that_notepad_saved_were_no_toml(encoding: str, tmp_path: Path) -> None:
+def test_settings_that_notepad_saved_were_no_toml(encoding, tmp_path):
     config = tmp_path / "config.toml"
     config.write_bytes("net = 'sparse-128'\r\nseed = 7\r\n".encode(encoding))
     assert read_toml(config) == {"net": "sparse-128", "seed": 7}
 
 
-def test_copies_that_other_programs_put_into_a_run_ended_it_with_a_traceback(
-    tmp_path: Path,
-) -> None:
+def test_copies_that_other_programs_put_into_a_run_ended_it_with_a_traceback(tmp_path):
     open_run(tmp_path).close()
     for name in (
         "gen-00001 (Jana's conflicted copy).replay",
@@ -227,7 +221,7 @@ def test_copies_that_other_programs_put_into_a_run_ended_it_with_a_traceback(
     assert (tmp_path / "nets" / "gen-00001 (1).dit").is_file()
 
 
-def test_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:
+def test_ledger_of_a_later_version_is_refused(tmp_path):
     path = tmp_path / "ledger.sqlite"
     Ledger(path).close()
     connection = sqlite3.connect(path)
@@ -241,9 +235,7 @@ def test_ledger_of_a_later_version_is_refused(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_second_loop_is_turned_away_and_the_first_goes_on(
-    tmp_path: Path, aino_train: Callable[..., str]
-) -> None:
+def test_second_loop_is_turned_away_and_the_first_goes_on(tmp_path, aino_train):
     command = [
         sys.executable,
         "-m",

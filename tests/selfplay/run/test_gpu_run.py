@@ -3,12 +3,9 @@ fails.
 """
 
 import argparse
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,15 +13,15 @@ import pytest
 from engine.backend import get_backend
 from engine.errors import ConfigError
 from engine.nn import dit
-from selfplay.games.seats import Seating, Seats
+from selfplay.games.seats import Seats
 from selfplay.records.game import SelfPlayRecord
 from selfplay.run import phases
 from selfplay.run.config import add_config_flags, configured, flag_values
-from selfplay.run.playing import GenerationTask, play_numbers, shared_task
+from selfplay.run.playing import play_numbers, shared_task
 from selfplay.run.sharing import play_share, source_hash
 from selfplay.run.workers import WorkerPool
 from tests.selfplay.run.crews import TINY_FLAGS, never, tiny_task
-from tests.strict_cupy import CUDARuntimeError, Device
+from tests.strict_cupy import CUDARuntimeError
 
 pytestmark = pytest.mark.usefixtures("small_parts")
 LOST = CUDARuntimeError("cudaErrorLaunchFailure: unspecified launch failure")
@@ -33,21 +30,19 @@ LINE += "launch failure); the same network plays on with Backend numpy"
 
 
 @pytest.fixture
-def task(tmp_path: Path, device: Device) -> GenerationTask:
+def task(tmp_path, device):
     """Games of ten plies on the device."""
     there = tiny_task(tmp_path, longest=10)
     return replace(there, settings=replace(there.settings, backend="cupy"), net="16x1")
 
 
-def played(task: GenerationTask, count: int, **told: Any) -> list[SelfPlayRecord]:
+def played(task, count, **told):
     records: list[SelfPlayRecord] = []
     play_numbers(task, range(count), records.append, never, **told)
     return records
 
 
-def test_ten_moves_of_two_halves_on_a_device_are_the_processors(
-    task: GenerationTask, device: Device
-) -> None:
+def test_ten_moves_of_two_halves_on_a_device_are_the_processors(task, device):
     there = {game.number: game for game in played(task, 6)}
     assert device.total("product") > 0
     here = played(replace(task, settings=replace(task.settings, backend="numpy")), 6)
@@ -77,7 +72,7 @@ def test_a_device_that_fails_in_self_play_costs_one_line_which_workers_pass_on(t
 def test_numbers_that_are_drawn_one_by_one_fill_all_seats(task, monkeypatch):
     seats: list[int] = []
 
-    def noted(evaluator: Any, seating: Seating) -> Seats:
+    def noted(evaluator, seating):
         seats.append(seating.games)
         return Seats(evaluator, seating)
 
@@ -115,7 +110,7 @@ def test_a_device_plays_many_games_in_one_process(task, monkeypatch, device):
 
 
 @pytest.mark.parametrize("net", ["small_net:Small", "sparse-128"])
-def test_a_device_for_a_network_that_cannot_use_it_is_refused(net: str) -> None:
+def test_a_device_for_a_network_that_cannot_use_it_is_refused(net):
     also = "; --fit.backend cupy trains it there" if net == "sparse-128" else ""
     with pytest.raises(
         ConfigError, match=f"towers and transformers play on a GPU; expected numpy for {net}{also}$"
@@ -136,7 +131,7 @@ def test_a_device_for_a_network_that_cannot_use_it_is_refused(net: str) -> None:
 def test_three_phases_of_a_loop_on_a_device(net, aino_train, tmp_path, device, monkeypatch):
     uses: dict[str, int] = {}
 
-    def counted(work: Callable[..., Any], name: str, *rest: Any) -> Any:
+    def counted(work, name, *rest):
         before = device.total("product")
         result = work(*rest)
         uses[name] = device.total("product") - before
@@ -166,7 +161,7 @@ def test_three_phases_of_a_loop_on_a_device(net, aino_train, tmp_path, device, m
     assert header["provenance"]["backend"] == "cupy"
 
 
-def test_a_sections_own_flag_decides_over_the_backend_of_the_run() -> None:
+def test_a_sections_own_flag_decides_over_the_backend_of_the_run():
     parser = argparse.ArgumentParser()
     add_config_flags(parser)
     given = flag_values(

@@ -1,7 +1,5 @@
 """A few kills of the campaign: `python -m benchmarks.kill_campaign` makes a hundred."""
 
-from pathlib import Path
-
 import pytest
 
 from benchmarks.kill_campaign import KILL_WITHIN_S, campaign
@@ -9,7 +7,7 @@ from benchmarks.kill_campaign import KILL_WITHIN_S, campaign
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # a dozen processes, on a machine that may have other work
-def test_killed_run_ends_like_one_that_was_not(tmp_path: Path) -> None:
+def test_killed_run_ends_like_one_that_was_not(tmp_path):
     row = campaign(tmp_path, kills=5, seed=3)
     assert row["equal"]
     assert sum(int(str(row[phase])) for phase in ("start", *KILL_WITHIN_S)) >= 5

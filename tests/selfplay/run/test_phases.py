@@ -4,11 +4,9 @@ other settings.
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 
 import chess
 import numpy as np
@@ -25,19 +23,19 @@ from selfplay.run import fitting
 from selfplay.run.config import GateSettings, default_config
 from selfplay.run.folder import RunFolder
 from selfplay.run.gating import GateTest
-from selfplay.run.ledger import ENVIRONMENT, GateResult, Ledger, Phase
+from selfplay.run.ledger import ENVIRONMENT, Ledger, Phase
 from selfplay.run.phases import adopt_candidate, run_generations
 from tests.new_process import wait_until
 from tests.selfplay.run.crews import TINY, TINY_FLAGS, never, open_run, weights_of
 
 
-def network(path: Path, net: str, seed: int = 1) -> Path:
+def network(path, net, seed=1):
     """A file with a random network."""
     dit.save(path, family_of(net).build(np.random.default_rng(seed)))
     return path
 
 
-def run_with(path: Path, section: str, **settings: object) -> RunFolder:
+def run_with(path, section, **settings):
     """The tiny run with some settings of a section changed."""
     run = RunFolder(path, {**TINY, section: {**TINY[section], **settings}})
     run.ensure_first_network()
@@ -48,26 +46,20 @@ def run_with(path: Path, section: str, **settings: object) -> RunFolder:
 
 
 @pytest.mark.parametrize("net", ["sparse-128", "sparse-128+v128", "16x1"])
-def test_run_trains_the_kind_of_network_that_it_starts_from_with_its_recipe(
-    net: str, tmp_path: Path
-) -> None:
+def test_run_trains_the_kind_of_network_that_it_starts_from_with_its_recipe(net, tmp_path):
     run = RunFolder(tmp_path / "run", {}, network(tmp_path / "first.dit", net))
     assert run.config == default_config(net)
     assert RunFolder(tmp_path / "run", {}).config == default_config(net)
 
 
-def test_net_that_contradicts_the_initial_network_is_refused(
-    tmp_path: Path, aino_train: Callable[..., str]
-) -> None:
+def test_net_that_contradicts_the_initial_network_is_refused(tmp_path, aino_train):
     first = network(tmp_path / "first.dit", "sparse-128")
     said = aino_train("loop", tmp_path / "run", "--net=32x4", "--initial", first, status=1)
     assert f"{first} is a network sparse-128, but net is '32x4'" in said
     assert not (tmp_path / "run" / "config.toml").exists()
 
 
-def test_command_that_began_a_run_from_a_network_continues_it(
-    tmp_path: Path, aino_train: Callable[..., str]
-) -> None:
+def test_command_that_began_a_run_from_a_network_continues_it(tmp_path, aino_train):
     first = network(tmp_path / "first.dit", "16x1")
     command = [
         "loop",
@@ -88,7 +80,7 @@ def test_command_that_began_a_run_from_a_network_continues_it(
     assert run.best.read_bytes() == run.candidate(2).read_bytes()
 
 
-def test_run_does_not_continue_from_another_initial_network(tmp_path: Path) -> None:
+def test_run_does_not_continue_from_another_initial_network(tmp_path):
     first = network(tmp_path / "first.dit", "16x1")
     run = RunFolder(tmp_path / "run", {}, first)
     run.ensure_first_network()
@@ -102,7 +94,7 @@ def test_run_does_not_continue_from_another_initial_network(tmp_path: Path) -> N
         RunFolder(tmp_path / "run", {}, network(tmp_path / "wider.dit", "24x1"))
 
 
-def test_a_run_kept_every_candidate_for_ever(tmp_path: Path) -> None:
+def test_a_run_kept_every_candidate_for_ever(tmp_path):
     run = open_run(tmp_path / "run")
     assert run.config.keep_nets == 10
     run = RunFolder(tmp_path / "run", {"keep_nets": 2})
@@ -118,7 +110,7 @@ def test_a_run_kept_every_candidate_for_ever(tmp_path: Path) -> None:
     assert run.best.read_bytes() == run.candidate(4).read_bytes()
 
 
-def test_pauses_are_no_work(tmp_path: Path) -> None:
+def test_pauses_are_no_work(tmp_path):
     run = open_run(tmp_path)
     calls = iter(range(1000))
     assert not run_generations(run, 1, lambda: next(calls) > 3)
@@ -127,13 +119,12 @@ def test_pauses_are_no_work(tmp_path: Path) -> None:
     assert run.ledger.work()[1] > first > 0
 
 
-def test_a_kill_lost_the_hours_of_its_phase(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_lost_the_hours_of_its_phase(tmp_path, monkeypatch):
     monkeypatch.setattr("selfplay.run.phases.WORK_S", 0.01)
-    run, known = open_run(tmp_path), list[float]()
+    run = open_run(tmp_path)
+    known = list[float]()
 
-    def play(*given: object) -> None:  # a kill here would leave what the run database has
+    def play(*given):  # a kill here would leave what the run database has
         wait_until(lambda: sum(Ledger(tmp_path / "ledger.sqlite").work().values()) > 0)
         known.extend(run.ledger.work().values())
 
@@ -141,10 +132,9 @@ def test_a_kill_lost_the_hours_of_its_phase(
     assert 0 < known[0] <= run.ledger.work()[1]
 
 
-def test_what_worked_on_a_run_is_noted_when_it_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ledger, facts = open_run(tmp_path).ledger, dict.fromkeys(ENVIRONMENT, "x")
+def test_what_worked_on_a_run_is_noted_when_it_changes(tmp_path, monkeypatch):
+    ledger = open_run(tmp_path).ledger
+    facts = dict.fromkeys(ENVIRONMENT, "x")
     monkeypatch.setattr("time.time", iter((9.0, 8.0)).__next__)  # a clock that is set back
     for workers in ("1", "1", "2", "2"):
         ledger.note_environment(facts | {"workers": workers})
@@ -163,7 +153,7 @@ def test_a_report_waited_for_ever_for_a_file_that_another_program_locked(tmp_pat
 # ---- nothing to learn from -----------------------------------------------------------------------
 
 
-def test_candidate_needs_no_held_out_games(tmp_path: Path, aino_train: Callable[..., str]) -> None:
+def test_candidate_needs_no_held_out_games(tmp_path, aino_train):
     flags = ["--net=16x1", *TINY_FLAGS, "--games.count=1"]
     aino_train("loop", tmp_path / "run", "--until=fit", *flags)
     candidate = network(tmp_path / "new.dit", "16x1", seed=2)
@@ -173,21 +163,21 @@ def test_candidate_needs_no_held_out_games(tmp_path: Path, aino_train: Callable[
     aino_train("report", tmp_path / "run")
 
 
-def test_candidate_is_taken_where_no_game_can_be_learned_from(tmp_path: Path) -> None:
+def test_candidate_is_taken_where_no_game_can_be_learned_from(tmp_path):
     run = run_with(tmp_path / "run", "games", full_share=0.0)
     assert run_generations(run, 1, until=Phase.FIT, stop=never)
     adopt_candidate(run, network(tmp_path / "new.dit", "16x1", seed=2))
     assert run.ledger.current() == (1, Phase.GATE)
 
 
-def test_one_game_is_fitted(tmp_path: Path) -> None:
+def test_one_game_is_fitted(tmp_path):
     run = run_with(tmp_path, "games", count=1)
     assert run_generations(run, 1, never)
     assert run.ledger.losses(1, "train")
     assert not run.ledger.losses(1, "after")
 
 
-def test_games_without_a_position_to_learn_from_are_played_again(tmp_path: Path) -> None:
+def test_games_without_a_position_to_learn_from_are_played_again(tmp_path):
     run = run_with(tmp_path, "games", full_share=0.0)
     with pytest.raises(RunError, match=r"no position to learn from\. They are given up"):
         run_generations(run, 1, never)
@@ -198,15 +188,13 @@ def test_games_without_a_position_to_learn_from_are_played_again(tmp_path: Path)
 
 
 @pytest.mark.usefixtures("finished")
-def test_generation_without_a_position_to_learn_from_is_fitted_from_the_older_ones(
-    tmp_path: Path,
-) -> None:
+def test_generation_without_a_position_to_learn_from_is_fitted_from_the_older_ones(tmp_path):
     run = run_with(tmp_path, "games", full_share=0.0)
     assert run_generations(run, 1, never)
     assert run.ledger.current() == (2, Phase.DONE)
 
 
-def test_imported_games_that_are_lost_do_not_stop_the_run_for_good(tmp_path: Path) -> None:
+def test_imported_games_that_are_lost_do_not_stop_the_run_for_good(tmp_path):
     run = open_run(tmp_path)
     write_segment(run.replay, 1, [])
     run.ledger.note_import(1, "", [("games.pgn", 1, 0)], [(0, 10, 1, "other")])
@@ -218,7 +206,7 @@ def test_imported_games_that_are_lost_do_not_stop_the_run_for_good(tmp_path: Pat
     assert not run.ledger.imports()
 
 
-def test_games_do_not_begin_where_they_are_drawn_at_once(tmp_path: Path) -> None:
+def test_games_do_not_begin_where_they_are_drawn_at_once(tmp_path):
     drawn = [
         chess.Board("8/8/4k3/8/8/3K4/8/8 w - - 0 1"),
         chess.Board("8/8/4k3/8/8/3KB3/8/8 b - - 0 1"),
@@ -236,14 +224,14 @@ def test_games_do_not_begin_where_they_are_drawn_at_once(tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("generated")
-def test_fewer_games_than_before_the_damage_are_enough(tmp_path: Path) -> None:
+def test_fewer_games_than_before_the_damage_are_enough(tmp_path):
     segment_path(tmp_path / "replay", 1).unlink()
     run = run_with(tmp_path, "games", count=3)
     assert run_generations(run, 1, never)
     assert len(run.ledger.games(1)) == 3
 
 
-def test_lost_candidate_is_trained_again(generated: RunFolder, straight: RunFolder) -> None:
+def test_lost_candidate_is_trained_again(generated, straight):
     assert run_generations(generated, 1, until=Phase.GATE, stop=never)
     generated.candidate(1).unlink()
     assert run_generations(generated, 1, never)
@@ -253,7 +241,7 @@ def test_lost_candidate_is_trained_again(generated: RunFolder, straight: RunFold
 # ---- phases that are not due, or resumed with other settings -------------------------------------
 
 
-def test_candidate_for_a_finished_run_begins_no_generation(tmp_path: Path) -> None:
+def test_candidate_for_a_finished_run_begins_no_generation(tmp_path):
     run = open_run(tmp_path)
     run.ledger.begin_generation(1, "")
     run.ledger.enter_phase(1, Phase.DONE)
@@ -262,7 +250,7 @@ def test_candidate_for_a_finished_run_begins_no_generation(tmp_path: Path) -> No
     assert run.ledger.current() == (1, Phase.DONE)
 
 
-def stopped_after(calls: int) -> Callable[[], bool]:
+def stopped_after(calls):
     """A stop function that is true after so many calls."""
     left = iter([False] * calls)
     return lambda: next(left, True)
@@ -281,9 +269,8 @@ def test_training_resumed_with_other_settings_begins_again(played, tmp_path, cap
     assert "begins again" in capsys.readouterr().out
     assert weights_of(resumed.candidate(1)) == weights_of(straight.candidate(1))
     assert resumed.ledger.losses(1, "train") == straight.ledger.losses(1, "train")
-    RunFolder(
-        tmp_path / "resumed", {"fit": {"batch_size": 8}}
-    )  # with which nothing has been made yet
+    # with which nothing has been made yet
+    RunFolder(tmp_path / "resumed", {"fit": {"batch_size": 8}})
     made = read_run(tmp_path / "resumed").settings
     assert (made["games.count"], made["fit.batch_size"]) == (6, 16), (
         "a generation had settings that came after it"
@@ -305,7 +292,7 @@ def test_gate_resumed_with_other_settings_counts_its_own_games(
     resumed = run_with(tmp_path, "gate", visits=12, longest=10, pairs=9)
     seen = [0]
 
-    def after_some_games() -> bool:
+    def after_some_games():
         seen[0] = sum(map(len, resumed.ledger.gate_points(1).values()))
         return seen[0] >= 3
 
@@ -324,7 +311,7 @@ def test_gate_resumed_with_other_settings_counts_its_own_games(
 # ---- the gate's error rate -----------------------------------------------------------------------
 
 
-def verdict(settings: GateSettings, points: Sequence[float]) -> GateResult:
+def verdict(settings, points):
     """The verdict over games with these points of the candidate."""
     result = GateTest(settings, dict(enumerate(points))).verdict
     assert result is not None
@@ -332,14 +319,14 @@ def verdict(settings: GateSettings, points: Sequence[float]) -> GateResult:
 
 
 @pytest.mark.parametrize("alpha", [0.05, GateSettings.alpha])
-def test_equal_candidate_is_promoted_no_more_often_than_alpha(alpha: float) -> None:
+def test_equal_candidate_is_promoted_no_more_often_than_alpha(alpha):
     """All results of three pairs of games without draws, each as likely as any other."""
     settings = GateSettings(pairs=3, alpha=alpha)
     promoted = [verdict(settings, points).accepted for points in product((0.0, 1.0), repeat=6)]
     assert sum(promoted) <= alpha * len(promoted)
 
 
-def test_score_at_the_limit_promotes_where_it_is_asked_to() -> None:
+def test_score_at_the_limit_promotes_where_it_is_asked_to():
     for limit, accepted in ((1.0, False), (0.6, True), (0.7, False)):
         assert (
             verdict(GateSettings(pairs=2, accept_score=limit), [1.0, 0.5, 0.5, 0.5]).accepted

@@ -1,9 +1,7 @@
 """Playing the games of a task: the same games in any company, in batches and inside the kernel."""
 
 import pickle
-from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,9 +25,7 @@ NUMBERS = [0, 1, 2, 3, 7]
 
 
 @pytest.fixture(scope="module", params=["sparse-128", "8x1"])
-def task(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> GenerationTask:
+def task(request, tmp_path_factory):
     """A generation of small games of a random network of each family."""
     net = tmp_path_factory.mktemp("net") / "net.dit"
     dit.save(net, family_of(request.param).build(np.random.default_rng(1)))
@@ -37,13 +33,13 @@ def task(
     return GenerationTask(3, 1, SETTINGS, (net,), openings)
 
 
-def play(task: GenerationTask, numbers: Iterable[int]) -> dict[int, bytes]:
+def play(task, numbers):
     records: list[SelfPlayRecord] = []
     play_numbers(task, numbers, records.append, lambda: False)
     return {record.number: encode_record(record) for record in records}
 
 
-def test_games_do_not_depend_on_company_or_process(task: GenerationTask) -> None:
+def test_games_do_not_depend_on_company_or_process(task):
     together = play(task, NUMBERS)
     assert sorted(together) == NUMBERS
     assert len(set(together.values())) == len(NUMBERS)
@@ -52,7 +48,7 @@ def test_games_do_not_depend_on_company_or_process(task: GenerationTask) -> None
     assert play(elsewhere, [3]) == {3: together[3]}
 
 
-def test_constants_of_the_search_are_those_of_the_options_and_change_games(tmp_path: Path) -> None:
+def test_constants_of_the_search_are_those_of_the_options_and_change_games(tmp_path):
     assert game_params(SearchSettings()) == SearchParams(mate_moves=1)
     task = tiny_task(tmp_path, visits=16, longest=12)
     wide = replace(task, search=SearchSettings(cpuct_init=20.0, fpu_reduction=0.0))

@@ -4,9 +4,7 @@ settings follow.
 
 import contextlib
 import sqlite3
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +12,7 @@ import pytest
 from engine.errors import DataError
 from selfplay.games.game_settings import GameSettings
 from selfplay.records.endings import Ending
-from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
+from selfplay.records.game import decode_record, encode_record
 from selfplay.records.replay import write_segment
 from selfplay.run.folder import RunFolder
 from selfplay.run.generating import (
@@ -31,9 +29,7 @@ from tests.selfplay.run.crews import record_of
 SETTINGS = GameSettings(resign_below=-0.9, resign_moves=2, resign_errors=0.1, most_draws=0.6)
 
 
-def game_of(
-    values: list[float], points: int = 0, gave_up: int = 0, played_through: bool = True
-) -> SelfPlayRecord:
+def game_of(values, points=0, gave_up=0, played_through=True):
     """A game by the root values (win minus loss) of its moves, White first; the moves do not matter
     here.
     """
@@ -57,13 +53,13 @@ def game_of(
         ([], 0),
     ],
 )
-def test_moves_in_a_row_make_a_side_give_up(values: list[float], side: int) -> None:
+def test_moves_in_a_row_make_a_side_give_up(values, side):
     assert giving_up(game_of(values), -0.9, 2) == side
 
 
 @pytest.mark.parametrize("gave_up", [-1, 0, 1])
 @pytest.mark.parametrize("played_through", [False, True])
-def test_who_gave_up_is_stored(gave_up: int, played_through: bool) -> None:
+def test_who_gave_up_is_stored(gave_up, played_through):
     stored = decode_record(encode_record(game_of([0.5], 1, gave_up, played_through)))
     assert (stored.gave_up, stored.played_through, stored.ending) == (
         gave_up,
@@ -73,22 +69,22 @@ def test_who_gave_up_is_stored(gave_up: int, played_through: bool) -> None:
     assert stored.wrongly_given_up == (played_through and gave_up == 1)
 
 
-def test_unknown_bits_of_the_ending_are_refused() -> None:
+def test_unknown_bits_of_the_ending_are_refused():
     data = bytearray(encode_record(game_of([0.5])))
     data[9] |= 0x30
     with pytest.raises(DataError, match="ending"):
         decode_record(bytes(data))
 
 
-def lost(value: float) -> SelfPlayRecord:
+def lost(value):
     return game_of([value, 0.9] * 3, -1)
 
 
-def saved(value: float) -> SelfPlayRecord:
+def saved(value):
     return game_of([value, 0.9] * 3, 0)
 
 
-def test_threshold_sinks_until_few_resignations_are_wrong() -> None:
+def test_threshold_sinks_until_few_resignations_are_wrong():
     assert safe_threshold([lost(-0.99)] * 40 + [saved(-0.92)] * 4, -0.9, 2, 0.1) == -0.9
     assert safe_threshold([lost(-0.99)] * 40 + [saved(-0.92)] * 10, -0.9, 2, 0.1) == pytest.approx(
         -0.95
@@ -98,11 +94,11 @@ def test_threshold_sinks_until_few_resignations_are_wrong() -> None:
     assert safe_threshold([replace(saved(-1.0), played_through=False)] * 50, -0.9, 2, 0.1) == -0.9
 
 
-def draws(share: float) -> list[SelfPlayRecord]:
+def draws(share):
     return [game_of([0.0], points=0 if k < 100 * share else 1) for k in range(100)]
 
 
-def test_many_draws_bring_variety_and_few_change_nothing() -> None:
+def test_many_draws_bring_variety_and_few_change_nothing():
     assert guarded(SETTINGS, [draws(1.0), draws(0.6)]) == SETTINGS
     assert guarded(SETTINGS, []) == SETTINGS
     half = guarded(SETTINGS, [draws(0.8)])
@@ -113,7 +109,7 @@ def test_many_draws_bring_variety_and_few_change_nothing() -> None:
     assert guarded(replace(SETTINGS, most_draws=1.0), [draws(1.0)]).opening_share == 0.5
 
 
-def test_earlier_generations_count_and_the_summary_says_what_it_counts(tmp_path: Path) -> None:
+def test_earlier_generations_count_and_the_summary_says_what_it_counts(tmp_path):
     write_segment((run := RunFolder(tmp_path, {})).replay, 3, draws(1.0))
     assert (
         guarded_settings(SETTINGS, run, 3) == guarded_settings(SETTINGS, run, 8) == (SETTINGS, [])
@@ -131,14 +127,15 @@ def test_earlier_generations_count_and_the_summary_says_what_it_counts(tmp_path:
     assert (summary.games, summary.drawn, summary.given_up, summary.wrong) == (4, 2, 2, 1)
 
 
-def test_guarded_settings_play_the_generation_and_are_told(tmp_path: Path) -> None:
+def test_guarded_settings_play_the_generation_and_are_told(tmp_path):
     values = {"net": "8x1", "games": {"count": 2, "visits": 2, "longest": 4, "most_draws": 0.5}}
     run = RunFolder(tmp_path, values)
     run.ensure_first_network()
     write_segment(run.replay, 1, draws(1.0))
-    seen, told = list[GameSettings](), list[str]()
+    seen = list[GameSettings]()
+    told = list[str]()
 
-    def play(task: GenerationTask, numbers: list[int], finish: Callable, stop: Callable) -> None:
+    def play(task, numbers, finish, stop):
         seen.append(task.settings)
         for number in numbers:
             finish(replace(game_of([0.0, -1.0], points=1, gave_up=-1), generation=2, number=number))
@@ -156,7 +153,7 @@ def test_guarded_settings_play_the_generation_and_are_told(tmp_path: Path) -> No
     assert stored == [(2, 2, 0, 2, 1.0)]
 
 
-def test_chess960_starts_vary_and_play(tmp_path: Path) -> None:
+def test_chess960_starts_vary_and_play(tmp_path):
     settings = replace(SETTINGS, opening_share=0.0, chess960_share=0.5)
     task = GenerationTask(1, 1, settings, tmp_path / "none.dit", START[None])
     starts = [task.new_game(number).start for number in range(40)]

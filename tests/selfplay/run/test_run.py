@@ -3,9 +3,7 @@
 import argparse
 import json
 import sqlite3
-from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
-from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
@@ -36,7 +34,7 @@ from tests.selfplay.run.crews import (
 )
 
 
-def test_one_generation_leaves_everything_behind(straight: RunFolder) -> None:
+def test_one_generation_leaves_everything_behind(straight):
     assert straight.ledger.current() == (1, Phase.DONE)
     assert len(stored_games(straight.path)) == 6
     assert [sorted(points) for points in straight.ledger.gate_points(1).values()] == [[0, 1, 2, 3]]
@@ -49,7 +47,7 @@ def test_one_generation_leaves_everything_behind(straight: RunFolder) -> None:
     assert best == straight.candidate(1 if result.accepted else 0).read_bytes()
 
 
-def test_no_generation_begins_after_the_hours_of_a_run(straight: RunFolder) -> None:
+def test_no_generation_begins_after_the_hours_of_a_run(straight):
     worked = sum(straight.ledger.work().values()) / 3600
     assert worked > 0
     assert run_generations(straight, None, never, hours=worked)
@@ -57,9 +55,7 @@ def test_no_generation_begins_after_the_hours_of_a_run(straight: RunFolder) -> N
 
 
 @pytest.mark.parametrize("hours", ["nan", "0", "-1"])
-def test_a_run_without_hours_is_refused(
-    hours: str, aino_train: Callable[..., str], tmp_path: Path
-) -> None:
+def test_a_run_without_hours_is_refused(hours, aino_train, tmp_path):
     assert f"--hours: expected above 0, got {hours}" in aino_train(
         "loop", tmp_path / "run", "--hours", hours, status=1
     )
@@ -77,10 +73,10 @@ def test_what_a_run_lacks_was_found_late_and_then_kept(flag, aino_train, tmp_pat
     assert not (tmp_path / "run" / "config.toml").exists()
 
 
-def test_interrupted_run_ends_like_one_that_was_not(straight: RunFolder, tmp_path: Path) -> None:
+def test_interrupted_run_ends_like_one_that_was_not(straight, tmp_path):
     patience = 3
 
-    def impatient() -> bool:
+    def impatient():
         nonlocal calls
         calls += 1
         return calls > patience
@@ -126,10 +122,9 @@ def test_a_loop_stops_before_a_phase_and_goes_on(straight, aino_train, tmp_path)
     assert_same_generation(open_run(tmp_path), straight)
 
 
-def test_a_network_that_was_trained_elsewhere_can_be_the_candidate(
-    straight: RunFolder, tmp_path: Path
-) -> None:
-    run, theirs = open_run(tmp_path / "run"), straight.candidate(1)
+def test_a_network_that_was_trained_elsewhere_can_be_the_candidate(straight, tmp_path):
+    run = open_run(tmp_path / "run")
+    theirs = straight.candidate(1)
     with pytest.raises(RunError, match="has to generate first"):
         adopt_candidate(run, theirs)
     assert run_generations(run, 1, until=Phase.FIT, stop=never)
@@ -170,7 +165,7 @@ def test_gate_games_count_only_under_the_settings_they_were_played_with(
     assert gating._conditions(straight, 1, straight.opening_rows()) != conditions
 
 
-def test_verdict_waits_for_missing_pairs() -> None:
+def test_verdict_waits_for_missing_pairs():
     settings = GateSettings(pairs=2, accept_score=0.52)
     assert GateTest(settings, {0: 1.0, 1: 1.0, 2: 1.0}).verdict is None
     assert GateTest(settings, {2: 1.0, 3: 1.0}).verdict is None
@@ -178,7 +173,7 @@ def test_verdict_waits_for_missing_pairs() -> None:
     assert (result.accepted, result.decided, result.pentanomial) == (True, False, (0, 0, 1, 1, 0))
 
 
-def test_verdict_ignores_games_after_the_decision() -> None:
+def test_verdict_ignores_games_after_the_decision():
     settings = GateSettings(pairs=60)
     won = dict.fromkeys(range(60), 1.0)
     early = GateTest(settings, won).verdict
@@ -187,7 +182,7 @@ def test_verdict_ignores_games_after_the_decision() -> None:
     assert GateTest(settings, won | dict.fromkeys(range(60, 120), 0.0)).verdict == early
 
 
-def test_a_gate_plays_each_opening_once(tmp_path: Path) -> None:
+def test_a_gate_plays_each_opening_once(tmp_path):
     openings = tmp_path / "three.epd"
     openings.write_text("".join(f"{board.epd()}\n" for board in load_openings()[:3]))
     undecided = {**TINY["gate"], "pairs": 50, "elo0": -1.0, "elo1": 1.0}
@@ -224,14 +219,12 @@ def test_a_gate_plays_each_opening_once(tmp_path: Path) -> None:
         ({"search": {"policy_temperature": 0.0}}, r"search\.policy_temperature: expected 0\.1 to 10, got 0\.0"),
     ],
 )  # fmt: skip
-def test_bad_settings_are_named(values: dict, named: str) -> None:
+def test_bad_settings_are_named(values, named):
     with pytest.raises(ConfigError, match=named):
         configured(values)
 
 
-def test_help_tells_every_setting(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_help_tells_every_setting(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "500")  # or lines would break within words
     with pytest.raises(SystemExit):
         main(["loop", "--help-all"])
@@ -254,9 +247,7 @@ def test_help_tells_every_setting(
 
 
 @pytest.mark.parametrize("net", ["64x6", "sparse-256"])
-def test_loop_trains_a_network_with_the_settings_of_its_family_as_pretrain_does(
-    net: str, tmp_path: Path
-) -> None:
+def test_loop_trains_a_network_with_the_settings_of_its_family_as_pretrain_does(net, tmp_path):
     parser = argparse.ArgumentParser()
     pretrain.add_arguments(parser)
     words = ["--net", net, "--data", "x.pgn", "--run", "x", "--out", "x.dit", "--positions", "9"]
@@ -274,13 +265,13 @@ def test_loop_trains_a_network_with_the_settings_of_its_family_as_pretrain_does(
     )
 
 
-def test_settings_of_a_run_can_change_and_are_kept(tmp_path: Path) -> None:
+def test_settings_of_a_run_can_change_and_are_kept(tmp_path):
     open_run(tmp_path).close()
     assert RunFolder(tmp_path, {"games": {"visits": 9}}).config.games.visits == 9
     assert read_toml(tmp_path / "config.toml")["games"]["visits"] == 9
 
 
-def test_a_run_with_a_retired_setting_goes_on_where_it_did_nothing(tmp_path: Path) -> None:
+def test_a_run_with_a_retired_setting_goes_on_where_it_did_nothing(tmp_path):
     RunFolder(tmp_path, TINY).close()
     file = tmp_path / "config.toml"
     file.write_text(file.read_text().replace("[games]\n", "[games]\ngumbel = 0\n"))
@@ -296,7 +287,7 @@ def test_a_run_with_a_retired_setting_goes_on_where_it_did_nothing(tmp_path: Pat
             RunFolder(tmp_path, {})
 
 
-def test_flags_win_over_the_file(aino_train: Callable[..., str], tmp_path: Path) -> None:
+def test_flags_win_over_the_file(aino_train, tmp_path):
     values = TINY | {"openings": "\U0001f600\x7f.epd"}
     (tmp_path / "small.toml").write_text(config_text(configured(values)), encoding="utf-8")
     assert configured(read_toml(tmp_path / "small.toml")) == configured(values), (
@@ -316,13 +307,13 @@ def test_flags_win_over_the_file(aino_train: Callable[..., str], tmp_path: Path)
     assert (stored["games"]["count"], stored["games"]["visits"]) == (2, 4)
 
 
-def test_damaged_ledger_is_refused(tmp_path: Path) -> None:
+def test_damaged_ledger_is_refused(tmp_path):
     (tmp_path / "ledger.sqlite").write_bytes(b"not a database at all" * 100)
     with pytest.raises(RunError, match="ledger"):
         Ledger(tmp_path / "ledger.sqlite")
 
 
-def test_unbounded_elo_is_stored_as_a_number(tmp_path: Path) -> None:
+def test_unbounded_elo_is_stored_as_a_number(tmp_path):
     ledger = Ledger(tmp_path / "ledger.sqlite")
     result = GateTest(GateSettings(pairs=1), {0: 1.0, 1: 1.0}).verdict
     assert result is not None

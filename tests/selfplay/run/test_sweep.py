@@ -7,8 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,7 +48,7 @@ nodes = 1
 """
 
 
-def sweep_in(folder: Path, text: str = TABLE) -> Path:
+def sweep_in(folder, text=TABLE):
     """The file of a sweep whose runs lie in `folder`."""
     folder.mkdir(exist_ok=True)
     (folder / "table.toml").write_text(
@@ -59,7 +57,7 @@ def sweep_in(folder: Path, text: str = TABLE) -> Path:
     return folder / "table.toml"
 
 
-def runs_of(folder: Path) -> dict[str, dict[str, bytes]]:
+def runs_of(folder):
     """The last networks of its runs."""
     paths = sorted((folder / "out").glob("*/seed-*/nets/gen-00002.dit"))
     return {str(path.relative_to(folder)): weights_of(path) for path in paths}
@@ -67,7 +65,8 @@ def runs_of(folder: Path) -> dict[str, dict[str, bytes]]:
 
 @pytest.mark.slow
 def test_a_sweep_killed_and_moved_ends_in_the_same_bits_and_one_report(tmp_path, aino_train):
-    file, out = sweep_in(tmp_path / "killed"), tmp_path / "killed" / "out"
+    file = sweep_in(tmp_path / "killed")
+    out = tmp_path / "killed" / "out"
     for mark in MARKS:
         command = [sys.executable, "-m", "selfplay", "sweep", str(file), "--workers=1"]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
@@ -104,7 +103,8 @@ def test_settings_of_a_later_stage_stayed_in_an_earlier_one_that_went_on(tmp_pat
     """As where the hours of a sweep were over, and are more now. The default net was missing before
     the matches.
     """
-    file, given = sweep_in(tmp_path, TABLE.replace('net = "16x1"', "")), list[tuple[float, str]]()
+    file = sweep_in(tmp_path, TABLE.replace('net = "16x1"', ""))
+    given = list[tuple[float, str]]()
     monkeypatch.setattr(
         sweep,
         "work_in",
@@ -114,9 +114,7 @@ def test_settings_of_a_later_stage_stayed_in_an_earlier_one_that_went_on(tmp_pat
     assert given == [(0.5, "32x4"), (0.8, "32x4")]
 
 
-def test_a_run_that_fails_does_not_keep_the_others(
-    tmp_path: Path, aino_train: Callable[..., str]
-) -> None:
+def test_a_run_that_fails_does_not_keep_the_others(tmp_path, aino_train):
     file = sweep_in(tmp_path, TABLE.replace("seeds = [1, 2]", "seeds = [1]"))
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "plain").write_text("no folder")
@@ -172,15 +170,13 @@ def test_a_match_is_told_with_its_seed(tmp_path, monkeypatch):
         ("begins = 2", "begins = 3", "rows.late: begins 3 is after its last generation, 2"),
     ],
 )  # fmt: skip
-def test_a_faulty_table_is_refused_by_name(
-    old: str, new: str, message: str, tmp_path: Path
-) -> None:
+def test_a_faulty_table_is_refused_by_name(old, new, message, tmp_path):
     file = sweep_in(tmp_path, TABLE.replace(old, new))
     with pytest.raises(ConfigError, match=rf"table\.toml: .*{re.escape(message)}"):
         sweep.Sweep(file, read_toml(file))
 
 
-def test_the_table_of_ingredients_is_that_of_the_recipe() -> None:
+def test_the_table_of_ingredients_is_that_of_the_recipe():
     """Stages, and rows that begin late, or go on for longer."""
     file = ROOT / "examples" / "ingredients.toml"
     table = sweep.Sweep(file, read_toml(file))

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,22 +18,14 @@ from engine.cli.command_line import INTERRUPTED
 from engine.errors import ConfigError, NetFileError, RunError
 from engine.nn import dit
 from selfplay.families.by_name import family_of
-from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.main import main
-from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
+from selfplay.records.game import decode_record, encode_record
 from selfplay.run import sharing
 from selfplay.run.config import GateSettings
 from selfplay.run.gating import GateTask
 from selfplay.run.ledger import GateRecord
-from selfplay.run.playing import GenerationTask, PlayTask, play_numbers
-from selfplay.run.sharing import (
-    ATTEMPTS,
-    SharedPlay,
-    WorkerLost,
-    WorkerMessage,
-    play_share,
-    source_hash,
-)
+from selfplay.run.playing import GenerationTask, play_numbers
+from selfplay.run.sharing import ATTEMPTS, SharedPlay, WorkerLost, play_share, source_hash
 from selfplay.run.workers import WorkerPool
 from tests.new_process import ROOT, wait_until
 from tests.selfplay.run.crews import NUMBERS, games_of, never, stored_games
@@ -42,7 +33,7 @@ from tests.selfplay.run.crews import NUMBERS, games_of, never, stored_games
 posix = pytest.mark.skipif(os.name != "posix", reason="sends signals that only POSIX has")
 
 
-def test_processes_play_the_games_of_a_gate(task: GenerationTask) -> None:
+def test_processes_play_the_games_of_a_gate(task):
     other = task.nets[0].with_name("other.dit")
     dit.save(other, family_of("8x1").build(np.random.default_rng(2)))
     gate = GateTask(
@@ -63,7 +54,7 @@ def test_lost_worker_is_replaced_and_its_games_are_the_same(number, task, expect
     told: list[str] = []
     finished: list[int] = []
 
-    def attack(record: SelfPlayRecord) -> None:
+    def attack(record):
         if not finished:
             for victim in multiprocessing.active_children():
                 os.kill(victim.pid, number)
@@ -79,7 +70,7 @@ def test_lost_worker_is_replaced_and_its_games_are_the_same(number, task, expect
     assert [text for text in told if expected_end not in text] == []
 
 
-def test_broken_net_is_named_by_its_own_error(task: GenerationTask, tmp_path: Path) -> None:
+def test_broken_net_is_named_by_its_own_error(task, tmp_path):
     broken = tmp_path / "broken.dit"
     broken.write_bytes(task.nets[0].read_bytes()[:100])
     with pytest.raises(NetFileError, match=r"broken\.dit"):
@@ -96,7 +87,7 @@ FLAGS = [
 ]
 
 
-def start_generating(run: Path) -> subprocess.Popen[str]:
+def start_generating(run):
     """Self-play with two workers as a shell's foreground job, once its first game is stored."""
     command = [
         sys.executable,
@@ -121,7 +112,7 @@ def start_generating(run: Path) -> subprocess.Popen[str]:
     return process
 
 
-def session_members(session: int) -> list[int]:
+def session_members(session):
     """Processes of a session that are neither dead nor zombies."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
@@ -135,7 +126,7 @@ def session_members(session: int) -> list[int]:
 
 
 @posix
-def test_interrupted_command_ends_quietly_and_goes_on_the_same(tmp_path: Path) -> None:
+def test_interrupted_command_ends_quietly_and_goes_on_the_same(tmp_path):
     process = start_generating(tmp_path / "workers")
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=400)
@@ -150,7 +141,7 @@ def test_interrupted_command_ends_quietly_and_goes_on_the_same(tmp_path: Path) -
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="looks for processes in /proc")
-def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+def test_workers_end_with_a_parent_that_was_killed(tmp_path):
     process = start_generating(tmp_path)
     assert len(session_members(process.pid)) >= 2
     process.kill()
@@ -163,14 +154,18 @@ class PretendedPool:
     all.
     """
 
-    def __init__(self, play: "PretendedPlay", numbers: Sequence[int]) -> None:
-        self._play, self._numbers, self._started = play, deque(numbers), list[int]()
-        self._count, self._up, self.closed = len(numbers), False, False
+    def __init__(self, play, numbers):
+        self._play = play
+        self._numbers = deque(numbers)
+        self._started = list[int]()
+        self._count = len(numbers)
+        self._up = False
+        self.closed = False
 
-    def start(self, worker: int) -> None:
+    def start(self, worker):
         self._started.append(worker)
 
-    def receive(self, timeout_s: float) -> WorkerMessage | None:
+    def receive(self, timeout_s):
         if self._play.mute or not self._numbers:
             return None
         if not self._up:
@@ -185,32 +180,32 @@ class PretendedPool:
             return None
         return self._started[number % len(self._started)], decode_record(self._play.records[number])
 
-    def playing(self) -> list[int]:
+    def playing(self):
         if self._numbers and self._numbers[0] in self._play.poisoned[-1:]:
             raise WorkerLost("pretended to die")
         return self._started if self._numbers else []
 
-    def taken(self) -> int:
+    def taken(self):
         return self._count - len(self._numbers) + 1
 
-    def close(self) -> None:
+    def close(self):
         self.closed = True
 
 
 class PretendedPlay(SharedPlay):
     """Pretended pools, all of them remembered."""
 
-    def __init__(
-        self, records: dict[int, bytes], poison: Sequence[int] = (), mute: bool = False
-    ) -> None:
+    def __init__(self, records, poison=(), mute=False):
         self.told: list[str] = []
         super().__init__(2, self.told.append)
-        self.records, self.poison, self.mute = records, poison, mute
+        self.records = records
+        self.poison = poison
+        self.mute = mute
         self.poisoned: list[int] = []
         self.lines: list[str] = []
         self.pools: list[PretendedPool] = []
 
-    def _pool(self, task: PlayTask, numbers: Sequence[int], count: int) -> PretendedPool:
+    def _pool(self, task, numbers, count):
         self.pools.append(PretendedPool(self, numbers))
         self.poisoned.clear()
         return self.pools[-1]
@@ -219,7 +214,8 @@ class PretendedPlay(SharedPlay):
 def test_a_deadly_game_is_played_last_and_workers_that_never_start_are_given_up(
     task, expected, monkeypatch
 ):
-    play, finished = PretendedPlay(expected, poison=[3]), list[int]()
+    play = PretendedPlay(expected, poison=[3])
+    finished = list[int]()
     with pytest.raises(
         RunError, match=r"lost 3 times before they finished game 3: pretended to die"
     ):
@@ -239,7 +235,7 @@ def test_a_deadly_game_is_played_last_and_workers_that_never_start_are_given_up(
 def test_a_worker_says_that_it_is_up_before_it_draws_and_another_version_refuses(task, expected):
     said: list[object] = []
 
-    def take() -> Iterator[int]:
+    def take():
         assert said == [None]
         yield from (0, 1)
 
@@ -251,9 +247,7 @@ def test_a_worker_says_that_it_is_up_before_it_draws_and_another_version_refuses
         play_share(task, iter([0]), lambda record: None, "0" * 64)
 
 
-def test_a_line_of_several_workers_is_told_once(
-    task: GenerationTask, expected: dict[int, bytes]
-) -> None:
+def test_a_line_of_several_workers_is_told_once(task, expected):
     play = PretendedPlay(expected)
     play.lines = ["a device failed"] * 2
     assert games_of(play, task, NUMBERS) == expected
@@ -263,7 +257,7 @@ def test_a_line_of_several_workers_is_told_once(
 class DeadlyTask(GenerationTask):
     """A generation whose game 3 ends the process that plays it."""
 
-    def new_game(self, number: int) -> SelfPlayGame:
+    def new_game(self, number):
         if number == 3:
             os._exit(7)
         return super().new_game(number)
@@ -272,7 +266,7 @@ class DeadlyTask(GenerationTask):
 class FailingTask(GenerationTask):
     """A generation whose games cannot be made."""
 
-    def new_game(self, number: int) -> SelfPlayGame:
+    def new_game(self, number):
         raise MemoryError(f"no room for game {number}")
 
 

@@ -5,7 +5,6 @@ import json
 import re
 import sys
 import tracemalloc
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from selfplay.suites import solver
 from selfplay.suites.epd import parse_epd_line, read_epd
 from selfplay.suites.problem import Problem, read_puzzles
 from selfplay.suites.score import Outcome, grouped, solve_all, solve_problem, tally
-from selfplay.suites.solver import BestMove, BestMoves, EngineSolver, UciSolver
+from selfplay.suites.solver import BestMove, EngineSolver, UciSolver
 from tests.selfplay import scripted_engine
 
 SCRIPT = Path(scripted_engine.__file__)
@@ -40,24 +39,24 @@ one,6k1/1p3ppp/8/8/8/8/5PPP/R4K2 b - - 0 1,b7b6 a1a8,900,mate,7
 class Repeater:
     """A solver that answers with given moves, one search after another."""
 
-    def __init__(self, *answers: str, mate: int | None = None) -> None:
+    def __init__(self, *answers, mate=None):
         self.answers = list(answers)
         self.mate = mate
         self.fresh: list[bool] = []
 
-    def solve(self, board: chess.Board, fresh: bool) -> BestMoves:
+    def solve(self, board, fresh):
         self.fresh.append(fresh)
         moves = [board.parse_uci(word) for word in self.answers.pop(0).split()]
         return [BestMove(10 * n, n, move, self.mate) for n, move in enumerate(moves, 1)]
 
-    def close(self) -> None: ...
+    def close(self): ...
 
 
-def problem(line: str) -> Problem:
+def problem(line):
     return parse_epd_line(line, "suite:1", "suite.1")
 
 
-def solved(one: Problem, *answers: str, mate: int | None = None) -> bool:
+def solved(one, *answers, mate=None):
     return solve_problem(one, Repeater(*answers, mate=mate)).solved
 
 
@@ -70,7 +69,7 @@ def solved(one: Problem, *answers: str, mate: int | None = None) -> bool:
         ("0\u20140\u20140", "e1c1"), ("e1h1", "e1g1"), ("O-O-O-O", ""), ("--", ""), ("0000", ""), ("Ke1-f1", "e1f1"),
     ],
 )  # fmt: skip
-def test_moves_are_read_in_many_forms(text: str, uci: str) -> None:
+def test_moves_are_read_in_many_forms(text, uci):
     board = chess.Board(CASTLING + " 0 1")
     if uci:
         assert legal_move(board, text).uci() == uci
@@ -79,7 +78,7 @@ def test_moves_are_read_in_many_forms(text: str, uci: str) -> None:
             legal_move(board, text)
 
 
-def test_moves_and_promotions_are_read_in_many_forms() -> None:
+def test_moves_and_promotions_are_read_in_many_forms():
     board = chess.Board("1n5k/P7/8/8/8/8/8/K7 w - - 0 1")
     for text in (
         "a8=Q+",
@@ -98,7 +97,7 @@ def test_moves_and_promotions_are_read_in_many_forms() -> None:
     assert legal_move(board, "axb8=N").uci() == legal_move(board, "a7xb8N").uci() == "a7b8n"
 
 
-def test_operations_survive_loose_writing() -> None:
+def test_operations_survive_loose_writing():
     one = problem(f"{CASTLING} ; bm Rb1 0-0 1.Rd1 + ; id LOOSE.07 c0 stray; am h4;\0")
     assert one.best == {"a1b1", "e1g1", "a1d1"}
     assert one.avoid == {"h2h4"}
@@ -118,7 +117,7 @@ def test_operations_survive_loose_writing() -> None:
         ("LCTPOS01 (d6!)", "LCTPOS"),
     ],
 )
-def test_running_numbers_make_groups(name: str, group: str) -> None:
+def test_running_numbers_make_groups(name, group):
     assert problem(f'{BACK_RANK} bm Ra8; id "{name}";').groups == (group,)
     assert (
         problem(rf'{BACK_RANK} bm Ra8; id "the \"big\" one, C:\\x, \"1\"";').name
@@ -135,7 +134,7 @@ def test_running_numbers_make_groups(name: str, group: str) -> None:
         'c8 "100 30 5"; c9 "a1a8 g1f1 h2h4"; c0 "not=grades at all"',
     ],
 )
-def test_graded_moves_give_points(grades: str) -> None:
+def test_graded_moves_give_points(grades):
     one = problem(f"{BACK_RANK} bm Ra8; {grades};")
     assert one.points == {"a1a8": 100, "g1f1": 30, "h2h4": 5}
     outcomes = [solve_problem(one, Repeater(move)) for move in ("a1a8", "g1f1", "g2g3")]
@@ -156,9 +155,7 @@ def test_graded_moves_give_points(grades: str) -> None:
         ("8/8", "2 ranks instead of 8"), ("7k/5Q2/6K1/8/8/8/8/8 b - - dm 1;", "no legal move"),
     ],
 )  # fmt: skip
-def test_bad_lines_are_named_and_left_out_and_the_suite_goes_on(
-    line: str, expected: str, tmp_path: Path
-) -> None:
+def test_bad_lines_are_named_and_left_out_and_the_suite_goes_on(line, expected, tmp_path):
     path = tmp_path / "bad.epd"
     path.write_text(f"{BACK_RANK} bm Ra8;\n{line}\n")
     told: list[str] = []
@@ -197,15 +194,13 @@ def test_bad_lines_are_named_and_left_out_and_the_suite_goes_on(
         ("\u2013 bm a1-a8;", "0 1"),
     ],
 )
-def test_operations_separated_by_anything_lose_no_solution_and_no_clock(
-    operations: str, fen: str
-) -> None:
+def test_operations_separated_by_anything_lose_no_solution_and_no_clock(operations, fen):
     one = problem(f"{BACK_RANK.replace(' ', chr(9))} {operations}")
     assert one.best == {"a1a8"}
     assert one.fen == f"{BACK_RANK} {fen}"
 
 
-def test_a_suite_in_chess960_keeps_its_castling(tmp_path: Path) -> None:
+def test_a_suite_in_chess960_keeps_its_castling(tmp_path):
     path = tmp_path / "own.epd"
     path.write_text("4k3/8/8/8/8/8/8/1RK4R w KQ - bm O-O O-O-O; id 960;\n")
     told: list[str] = []
@@ -236,7 +231,7 @@ def test_suites_are_read_in_every_encoding_and_with_every_line_end(encoding, lin
     assert "m\u00e4t" in ladder.groups
 
 
-def test_fen_files_ask_for_a_mate(tmp_path: Path) -> None:
+def test_fen_files_ask_for_a_mate(tmp_path):
     path = tmp_path / "mate2.fen"
     path.write_text(f"{BACK_RANK} 0 1\n")
     (one,) = read_epd(path)
@@ -246,7 +241,7 @@ def test_fen_files_ask_for_a_mate(tmp_path: Path) -> None:
         read_epd(path.rename(tmp_path / "other.fen"))
 
 
-def test_puzzles_begin_after_the_opponents_move(tmp_path: Path) -> None:
+def test_puzzles_begin_after_the_opponents_move(tmp_path):
     path = tmp_path / "puzzles.csv"
     path.write_text(PUZZLES)
     ladder, back_rank = read_puzzles(path)
@@ -280,14 +275,14 @@ def test_puzzles_begin_after_the_opponents_move(tmp_path: Path) -> None:
      (f'"{"x" * 200_000}",,,,', "placement")],
     ids=["no position", "no solution", "a huge field"],
 )  # fmt: skip
-def test_rows_that_are_no_puzzles_are_told(row: str, error: str, tmp_path: Path) -> None:
+def test_rows_that_are_no_puzzles_are_told(row, error, tmp_path):
     path = tmp_path / "puzzles.csv"
     path.write_text(f"{PUZZLES.splitlines()[0]}\n{row}\n")
     with pytest.raises(DataError, match=error):
         read_puzzles(path)
 
 
-def test_best_moves_moves_to_avoid_and_mates() -> None:
+def test_best_moves_moves_to_avoid_and_mates():
     both = problem(f"{BACK_RANK} bm Kf1 h4; am h3;")
     assert [solved(both, move) for move in ("g1f1", "h2h4", "h2h3", "g2g3")] == [
         True,
@@ -298,11 +293,8 @@ def test_best_moves_moves_to_avoid_and_mates() -> None:
     assert solved(both, "a1a8"), "a mate is always right"
     avoid = problem(f"{BACK_RANK} am h3;")
     assert (solved(avoid, "h2h3"), solved(avoid, "h2h4")) == (False, True)
-    for mates in (
-        "dm 2",
-        "bm #2",
-        "3 8 bm #+2",
-    ):  # a mate for a best move, as `matetrack` has it, was an illegal move
+    # a mate for a best move, as `matetrack` has it, was an illegal move
+    for mates in ("dm 2", "bm #2", "3 8 bm #+2"):
         mate = problem(f"{BACK_RANK} {mates};")
         assert (mate.mate_in, mate.best) == (2, frozenset())
     assert [solved(mate, "g1f1", mate=announced) for announced in (None, -1, 1, 2, 3)] == [
@@ -310,7 +302,7 @@ def test_best_moves_moves_to_avoid_and_mates() -> None:
     ]  # fmt: skip
 
 
-def test_whole_line_must_be_found_and_solutions_count_since_they_were_kept(tmp_path: Path) -> None:
+def test_whole_line_must_be_found_and_solutions_count_since_they_were_kept(tmp_path):
     one = problem(f"{BACK_RANK} bm h4;")
     outcome = solve_problem(one, Repeater("h2h4 g1f1 h2h4 h2h4"))
     assert (outcome.found_nodes, outcome.nodes) == (30, 40)
@@ -330,7 +322,7 @@ def test_whole_line_must_be_found_and_solutions_count_since_they_were_kept(tmp_p
     assert solved(back_rank, "a1a8")
 
 
-def test_groups_are_in_order_and_a_stop_leaves_the_rest_out() -> None:
+def test_groups_are_in_order_and_a_stop_leaves_the_rest_out():
     problems = [problem(f'{BACK_RANK} bm h4; id "P.{n}";') for n in range(6)]
     seen: list[Outcome] = []
     solve_all(problems, lambda: Repeater(*["h2h4"] * 6), 2, seen.append, lambda: len(seen) >= 2)
@@ -340,7 +332,7 @@ def test_groups_are_in_order_and_a_stop_leaves_the_rest_out() -> None:
     assert list(grouped([outcome])) == ["fork", "rating 800-999", "rating 1000-1199"]
 
 
-def test_aino_solves_in_this_process_and_changes_its_mind_in_stages() -> None:
+def test_aino_solves_in_this_process_and_changes_its_mind_in_stages():
     options = EngineOptions(evaluator="material", threads=1, hash_mib=16)
     with closing(EngineSolver(options, TimeControl(nodes=100))) as solver:
         answer = solver.solve(chess.Board(BACK_RANK + " 0 1"), fresh=True)
@@ -356,9 +348,7 @@ def test_aino_solves_in_this_process_and_changes_its_mind_in_stages() -> None:
         ]
 
 
-def test_uci_engine_solves_too_and_an_illegal_move_took_a_minute(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_uci_engine_solves_too_and_an_illegal_move_took_a_minute(monkeypatch):
     monkeypatch.setattr(solver, "ENGINE_PATIENCE_S", 3.0)
     scripted = Contestant("scripted", (sys.executable, str(SCRIPT), "score", "15"))
     with closing(UciSolver(scripted, TimeControl(nodes=100))) as one:
@@ -373,10 +363,10 @@ def test_uci_engine_solves_too_and_an_illegal_move_took_a_minute(
         assert (outcome.solved, outcome.played, told in outcome.fault) == (False, ("g1h3",), True)
 
 
-def test_command_shows_a_table_and_writes_json(
-    aino_train: Callable[..., str], tmp_path: Path
-) -> None:
-    suite, puzzles, out = tmp_path / "own.epd", tmp_path / "own.txt", tmp_path / "new" / "out.json"
+def test_command_shows_a_table_and_writes_json(aino_train, tmp_path):
+    suite = tmp_path / "own.epd"
+    puzzles = tmp_path / "own.txt"
+    out = tmp_path / "new" / "out.json"
     suite.write_text("".join(f'{BACK_RANK} bm {move}; id "{theme}.{n}";\n'
                              for theme, move in (("Mate", "Ra8"), ("Wrong", "h4")) for n in range(5)))  # fmt: skip
     puzzles.write_text(PUZZLES)
@@ -411,7 +401,7 @@ def test_command_shows_a_table_and_writes_json(
     assert 0 < results["suites"][0]["groups"]["Mate"]["median_nodes"] == median(found) <= 200
 
 
-def test_suites_of_the_data_folder_are_read(test_data: Path) -> None:
+def test_suites_of_the_data_folder_are_read(test_data):
     paths = [path for path in (test_data / "suites").iterdir() if "stalemate" not in path.name]
     counts = {path.name: len(read_epd(path)) for path in paths}
     assert counts["wac.epd"] == 300
@@ -421,9 +411,7 @@ def test_suites_of_the_data_folder_are_read(test_data: Path) -> None:
     assert len(read_puzzles(test_data / "puzzles" / "lichess.csv", limit=500)) == 500
 
 
-def test_engines_words_may_set_the_limit_but_no_clock(
-    aino_train: Callable[..., str], tmp_path: Path
-) -> None:
+def test_engines_words_may_set_the_limit_but_no_clock(aino_train, tmp_path):
     suite, out = tmp_path / "own.epd", tmp_path / "out.json"
     suite.write_text(f"{BACK_RANK} bm Ra8;\n")
     engine = f'name=scripted cmd="{sys.executable} {SCRIPT}"'
@@ -437,9 +425,7 @@ def test_engines_words_may_set_the_limit_but_no_clock(
     )
 
 
-def test_an_engine_that_died_ended_the_suite(
-    aino_train: Callable[..., str], tmp_path: Path
-) -> None:
+def test_an_engine_that_died_ended_the_suite(aino_train, tmp_path):
     suite, out = tmp_path / "five.epd", tmp_path / "out.json"
     suite.write_text(
         "".join(

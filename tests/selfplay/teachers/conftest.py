@@ -1,16 +1,15 @@
 """The teacher's net: Stockfish's own where it is installed, and one with random weights everywhere."""
 
 import subprocess
-from pathlib import Path
 
 import pytest
 
-from selfplay.teachers.net_file import STOCKFISH_15, StockfishNet, read_stockfish_net
+from selfplay.teachers.net_file import STOCKFISH_15, read_stockfish_net
 from tests.selfplay.teachers.nets import material_net_bytes, net_bytes
 
 
 @pytest.fixture(scope="session")
-def random_net(tmp_path_factory) -> StockfishNet:
+def random_net(tmp_path_factory):
     """A net of the real size with random weights."""
     path = tmp_path_factory.mktemp("net") / "random.nnue"
     path.write_bytes(net_bytes(STOCKFISH_15))
@@ -18,7 +17,7 @@ def random_net(tmp_path_factory) -> StockfishNet:
 
 
 @pytest.fixture(scope="session")
-def material_net_file(tmp_path_factory) -> Path:
+def material_net_file(tmp_path_factory):
     """A net that counts material."""
     path = tmp_path_factory.mktemp("net") / "material.nnue"
     path.write_bytes(material_net_bytes())
@@ -26,12 +25,12 @@ def material_net_file(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def material_net(material_net_file: Path) -> StockfishNet:
+def material_net(material_net_file):
     return read_stockfish_net(material_net_file)
 
 
 @pytest.fixture(scope="session")
-def stockfish_net_file(stockfish: str, tmp_path_factory) -> Path:
+def stockfish_net_file(stockfish, tmp_path_factory):
     """Stockfish 15's own net; tests are skipped where another version is installed."""
     path = tmp_path_factory.mktemp("stockfish") / "stockfish.nnue"
     answer = subprocess.run(
@@ -43,5 +42,5 @@ def stockfish_net_file(stockfish: str, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def stockfish_net(stockfish_net_file: Path) -> StockfishNet:
+def stockfish_net(stockfish_net_file):
     return read_stockfish_net(stockfish_net_file)

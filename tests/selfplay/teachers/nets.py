@@ -3,7 +3,6 @@ plain NumPy.
 """
 
 import struct
-from pathlib import Path
 
 import chess
 import numpy as np
@@ -14,21 +13,15 @@ from engine.board.makemove import make
 from engine.board.movegen import generate
 from selfplay.records.label_folder import Chunk, LabelWriter
 from selfplay.teachers.labelling import LabelPlan, sample_chunk
-from selfplay.teachers.net_file import (
-    NNUE_VERSION,
-    STACK_HASH,
-    STOCKFISH_15,
-    NetShape,
-    read_stockfish_net,
-)
+from selfplay.teachers.net_file import NNUE_VERSION, STACK_HASH, STOCKFISH_15, read_stockfish_net
 from selfplay.teachers.sample_sources import games_of_sets, new_roots
 
 
-def net_bytes(shape: NetShape, description: bytes = b"random") -> bytes:
+def net_bytes(shape, description=b"random"):
     """A well-formed file."""
     rng = np.random.default_rng(1)
 
-    def numbers(size: int, most: int, dtype: str) -> bytes:
+    def numbers(size, most, dtype):
         return rng.integers(-most, most, size).astype(dtype).tobytes()
 
     hash_ = shape.transformer_hash
@@ -57,7 +50,7 @@ def net_bytes(shape: NetShape, description: bytes = b"random") -> bytes:
 PIECE_CP = (100, 320, 330, 500, 950, 0)
 
 
-def material_net_bytes() -> bytes:
+def material_net_bytes():
     """A net of the real size that counts material, a pawn 100 centipawns: what hangs is known
     without Stockfish.
     """
@@ -78,9 +71,11 @@ def material_net_bytes() -> bytes:
     )
 
 
-def random_positions(count: int, seed: int, chess960: bool = False) -> np.ndarray:
+def random_positions(count, seed, chess960=False):
     """Rows [count, 16] of random games, each with a legal move."""
-    rng, rows, legal = np.random.default_rng(seed), [], np.zeros(218, np.uint16)
+    rng = np.random.default_rng(seed)
+    rows = []
+    legal = np.zeros(218, np.uint16)
     while len(rows) < count:
         board = chess.Board.from_chess960_pos(int(rng.integers(960))) if chess960 else chess.Board()
         row = row_from_board(board)
@@ -95,7 +90,7 @@ def random_positions(count: int, seed: int, chess960: bool = False) -> np.ndarra
     return np.stack(rows)[order]
 
 
-def material_labels(folder: Path, rows: int, **settings: int) -> Chunk:
+def material_labels(folder, rows, **settings):
     """Writes a label folder of one chunk, whose teacher counts material. Returns its rows.
 
     settings: other fields of the plan, which are the folder's settings.

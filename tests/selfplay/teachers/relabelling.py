@@ -6,9 +6,7 @@ from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
 from engine.native.jit import kernel
 from selfplay.records import packed
-from selfplay.records.label_folder import LabelFolder
 from selfplay.records.packed import unpack_row
-from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.quiet_search import (
     MATE,
     begin_quiescence,
@@ -28,9 +26,10 @@ def teacher_quiet_value(teacher, row):
     return teacher_quiescence(teacher, np.int64(0), np.int64(0), np.int64(-MATE), np.int64(MATE))
 
 
-def count_wrong_labels(labels: LabelFolder, net: StockfishNet, sample: int) -> int:
+def count_wrong_labels(labels, net, sample):
     """Label `sample` rows of both files again; returns how many differ or are not positions."""
-    rng, wrong = np.random.default_rng(1), 0
+    rng = np.random.default_rng(1)
+    wrong = 0
     for rows in (labels.values, labels.scored):
         numbers = np.sort(rng.integers(0, len(rows), min(sample, len(rows))))
         wrong += count_wrong(new_teacher(net), np.ascontiguousarray(rows[numbers]))
@@ -45,7 +44,9 @@ def count_wrong(teacher, rows):
     A value is static if calm, else that of quiescence; with scored moves it is that of the best
     one.
     """
-    row, words, wrong = np.zeros(ROW_WORDS, np.uint64), np.zeros(packed.SCORED_WORDS, np.uint64), 0
+    row = np.zeros(ROW_WORDS, np.uint64)
+    words = np.zeros(packed.SCORED_WORDS, np.uint64)
+    wrong = 0
     moves, scores = np.zeros(MAX_MOVES, np.uint16), np.zeros(MAX_MOVES, np.int64)
     for i in range(len(rows)):
         if not unpack_row(rows[i], row):

@@ -33,7 +33,7 @@ def sampled(material_net):
     )
 
 
-def filled(rows: np.ndarray, numbers: np.ndarray):
+def filled(rows, numbers):
     batch = new_sparse_batch(len(numbers))
     LabelSampler(LabelRows("labels", rows)).fill(numbers, np.full(len(numbers), -1), batch)
     return batch
@@ -75,17 +75,20 @@ def test_order_is_the_feistel_network_by_its_definition():
 
 def test_large_scores_are_certain_and_plies_to_the_end_learnt_where_a_game_tells(sampled):
     for rows in (sampled.values[:3].copy(), sampled.scored[:3].copy()):
-        fields_of(rows)["root"], fields_of(rows)["score"] = TRAINED, [31_990, -31_990, 3_001]
+        fields_of(rows)["root"] = TRAINED
+        fields_of(rows)["score"] = [31_990, -31_990, 3_001]
         wdl = filled(rows, np.arange(3)).wdl
         assert wdl[0, 0] == wdl[1, 2] == wdl[2, 0] == 1.0
     rows = sampled.values[:2].copy()
-    fields_of(rows)["root"], fields_of(rows)["plies_left"] = TRAINED, [0, 80]
+    fields_of(rows)["root"] = TRAINED
+    fields_of(rows)["plies_left"] = [0, 80]
     np.testing.assert_allclose(filled(rows, np.arange(2)).moves_left, [-1.0, 0.8])
 
 
 def test_values_teach_the_value_alone(sampled):
     numbers = np.arange(len(sampled.values))
-    batch, trained = filled(sampled.values, numbers), ~held_out(sampled.values)
+    batch = filled(sampled.values, numbers)
+    trained = ~held_out(sampled.values)
     fields = fields_of(sampled.values)
     for number, source in enumerate(SOURCES):
         calm = trained & (fields["kind"] & CALM > 0) & (fields["kind"] & SOURCE_MASK == number)
@@ -96,11 +99,9 @@ def test_values_teach_the_value_alone(sampled):
         )
     assert (batch.n_moves == 0).all()
     assert (batch.moves_left == -1).all()
-    row, sight, legal = (
-        np.zeros(ROW_WORDS, np.uint64),
-        buffers(Sight),
-        np.zeros(MAX_MOVES, np.uint16),
-    )
+    row = np.zeros(ROW_WORDS, np.uint64)
+    sight = buffers(Sight)
+    legal = np.zeros(MAX_MOVES, np.uint16)
     for slot in range(50):
         assert unpack_row(sampled.values[slot], row)
         count = look(row, legal, np.int64(0), sight)
@@ -109,10 +110,8 @@ def test_values_teach_the_value_alone(sampled):
 
 
 def test_scored_moves_teach_the_policy_of_all_legal_moves(sampled):
-    batch, trained = (
-        filled(sampled.scored, np.arange(len(sampled.scored))),
-        np.flatnonzero(~held_out(sampled.scored)),
-    )
+    batch = filled(sampled.scored, np.arange(len(sampled.scored)))
+    trained = np.flatnonzero(~held_out(sampled.scored))
     row, legal = np.zeros(ROW_WORDS, np.uint64), np.zeros(MAX_MOVES, np.uint16)
     for slot in trained:
         assert unpack_row(sampled.scored[slot], row)

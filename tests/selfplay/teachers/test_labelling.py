@@ -8,10 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from shutil import copytree
 from types import SimpleNamespace
 
@@ -56,13 +54,11 @@ def tree_net():
 
 
 @pytest.fixture(scope="module")
-def label(material_net_file, material_net, random_games) -> Callable[..., bool]:
+def label(material_net_file, material_net, random_games):
     """Labels a folder until it has `count` positions, or about so many more chunks."""
     alone, around = (new_roots(games_of_sets(sets)) for sets in ([], [random_games]))
 
-    def run(
-        folder: Path, count: int, games=False, tree_net=None, threads=1, plan=PLAN, chunks=1000
-    ) -> bool:
+    def run(folder, count, games=False, tree_net=None, threads=1, plan=PLAN, chunks=1000):
         roots = around if games else alone
         with closing(
             LabelRun(folder, material_net_file, material_net, roots, plan, tree_net)
@@ -75,14 +71,14 @@ def label(material_net_file, material_net, random_games) -> Callable[..., bool]:
     return run
 
 
-def only(source: str) -> LabelPlan:
+def only(source):
     """The plan with one source alone."""
     return replace(
         PLAN, shares=Shares(**dict.fromkeys(Shares.__dataclass_fields__, 0.0) | {source: 1.0})
     )
 
 
-def contents(folder: Path) -> list[bytes]:
+def contents(folder):
     return [(folder / name).read_bytes() for name in FILES]
 
 
@@ -180,10 +176,8 @@ def test_sources_without_positions_and_runs_without_games_are_refused(
     monkeypatch.setattr(labelling, "MOST_KNOWN", 100)
     one = new_roots(games_of_sets([random_games.select(np.arange(random_games.n_games) == 0)]))
     run = LabelRun(tmp_path / "one", material_net_file, material_net, one, only("games"))
-    with (
-        closing(run),
-        pytest.raises(RunError, match=r"no more than these \d\d positions"),
-    ):  # it went on and on
+    # it went on and on
+    with closing(run), pytest.raises(RunError, match=r"no more than these \d\d positions"):
         run.run(1000, 1, lambda share, text: None, lambda: run.published.chunks > 40)
     words = [
         "teach",
@@ -241,7 +235,7 @@ def test_command_labels_and_checks(tmp_path, material_net_file, capfd):
     assert main([*flags, *FLAGS, "--mixture", "castles=1"]) == 1
 
 
-def labels_after_kills(folder: Path, net_file: Path, kills: int) -> list[bytes]:
+def labels_after_kills(folder, net_file, kills):
     command = [
         sys.executable,
         "-m",
@@ -282,10 +276,8 @@ def test_every_node_is_offered_with_the_position_that_its_moves_lead_to(monkeypa
         player.set_position(board_after("e2e4"))
         player.search(Limits(nodes=400))
         tree = player._search.tree
-    offered, teacher = (
-        [],
-        SimpleNamespace(rows=np.zeros((2, ROW_WORDS), np.uint64), net=None, acc=None),
-    )
+    offered = []
+    teacher = SimpleNamespace(rows=np.zeros((2, ROW_WORDS), np.uint64), net=None, acc=None)
     space = SimpleNamespace(teacher=teacher, rng=None)
     for name in ("start", "static_value"):
         monkeypatch.setattr(sample_sources, name, lambda *arguments: None)
@@ -299,7 +291,8 @@ def test_every_node_is_offered_with_the_position_that_its_moves_lead_to(monkeypa
     )
     expected = []
     for way in ways_to(tree).values():
-        row, after = tree.stack[tree.counters[ROOT_PLY]].copy(), np.zeros(ROW_WORDS, np.uint64)
+        row = tree.stack[tree.counters[ROOT_PLY]].copy()
+        after = np.zeros(ROW_WORDS, np.uint64)
         for edge in way:
             make(row, tree.move[edge], after)
             row, after = after, row

@@ -38,8 +38,13 @@ def count_wrong_updates(teacher, fresh, rows, samples):
     """Play samples[i] % (number of moves) from random starts; how many numbers differ from those
     from scratch.
     """
-    wrong, begun, count, moves = 0, 0, np.int64(0), np.zeros(MAX_MOVES, np.uint16)
-    acc, row, child = teacher.acc, teacher.rows[0], teacher.rows[1]
+    wrong = 0
+    begun = 0
+    count = np.int64(0)
+    moves = np.zeros(MAX_MOVES, np.uint16)
+    acc = teacher.acc
+    row = teacher.rows[0]
+    child = teacher.rows[1]
     for i in range(len(samples)):
         if count == 0 or row[HALFMOVE] >= 100:
             begin_quiescence(teacher, rows[begun % len(rows)])
@@ -60,7 +65,7 @@ def count_wrong_updates(teacher, fresh, rows, samples):
     return wrong
 
 
-def wrong_updates(net, moves: int) -> int:
+def wrong_updates(net, moves):
     rows = np.concatenate([random_positions(50, 7), random_positions(50, 8, chess960=True)])
     samples = np.random.default_rng(3).integers(0, 1 << 30, moves).astype(np.uint32)
     return count_wrong_updates(new_teacher(net), new_accumulators(2), rows, samples)
@@ -95,7 +100,8 @@ def test_value_is_what_stockfish_shows_on_1000_positions(stockfish, stockfish_ne
     shown = [
         float(x) for x in re.findall(r"^NNUE evaluation\s+([+-]?\d+\.\d+)", output, re.MULTILINE)
     ]
-    rows, values = np.stack([row_from_board(board) for board in boards]), np.zeros(1000, np.int64)
+    rows = np.stack([row_from_board(board) for board in boards])
+    values = np.zeros(1000, np.int64)
     net_values(stockfish_net, new_accumulators(1), rows, values)
     of_white = np.where([board.turn for board in boards], values, -values)
     assert len(shown) == 1000
@@ -104,7 +110,7 @@ def test_value_is_what_stockfish_shows_on_1000_positions(stockfish, stockfish_ne
     )
 
 
-def read_bytes(folder, data: bytes, shape: NetShape = SMALL):
+def read_bytes(folder, data, shape=SMALL):
     path = folder / "net.nnue"
     path.write_bytes(data)
     return read_stockfish_net(path, shape)

@@ -3,9 +3,6 @@
 Positions in 32 bytes: there and back, and nothing unreachable comes back.
 """
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -33,7 +30,7 @@ from selfplay.records.label_folder import LabelFolder, fields_of, keys_of_rows
 from selfplay.records.packed import pack_row, unpack_row
 from selfplay.records.positions import PositionSet
 from selfplay.run.config import default_config
-from selfplay.training.source_files import Source, SourceFiles, TrainingData, load_training_data
+from selfplay.training.source_files import Source, SourceFiles, load_training_data
 from tests.selfplay.conftest import games_of
 from tests.selfplay.teachers.nets import random_positions
 
@@ -57,19 +54,19 @@ def unpack_rows(packed, rows, good):
         good[i] = unpack_row(packed[i], rows[i])
 
 
-def unpacked(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def unpacked(packed):
     rows, good = np.zeros((len(packed), ROW_WORDS), np.uint64), np.zeros(len(packed), np.bool_)
     unpack_rows(packed, rows, good)
     return rows, good
 
 
-def packed_rows(rows: np.ndarray) -> np.ndarray:
+def packed_rows(rows):
     packed = np.zeros((len(rows), 4), np.uint64)
     pack_rows(rows, packed)
     return packed
 
 
-def test_positions_and_labels_come_back_whole_whatever_the_spare_bits() -> None:
+def test_positions_and_labels_come_back_whole_whatever_the_spare_bits():
     rows = np.concatenate([random_positions(3000, 1), random_positions(3000, 2, chess960=True)])
     assert rows[:, EN_PASSANT].any()
     rows[:, FULLMOVE], rows[:, DOUBLE_PUSH] = 1, rows[:, EN_PASSANT]
@@ -124,7 +121,7 @@ def test_whatever_comes_back_from_random_bits_can_be_played():
 SHARE = 0.25
 
 
-def trained_rows(labels: LabelRows) -> np.ndarray:
+def trained_rows(labels):
     """The rows that teach something."""
     count = labels.n_usable
     batch = new_sparse_batch(count)
@@ -133,9 +130,7 @@ def trained_rows(labels: LabelRows) -> np.ndarray:
 
 
 @pytest.fixture
-def data(
-    tmp_path: Path, games_file: Path, aino_train: Callable[..., str], material_net_file: Path
-) -> TrainingData:
+def data(tmp_path, games_file, aino_train, material_net_file):
     """Labelled games, and labels sampled around them."""
     flags = [
         "--count",
@@ -157,7 +152,7 @@ def data(
     return load_training_data(files, None, lambda text: None)
 
 
-def test_labels_around_held_out_games_teach_nothing(data: TrainingData, games_file: Path) -> None:
+def test_labels_around_held_out_games_teach_nothing(data, games_file):
     assert isinstance(data.heldout, PositionSet)
     roots = roots_of(game_keys(data.heldout))
     scored = position_keys(data.heldout)[data.heldout.usable]
@@ -173,7 +168,7 @@ def test_labels_around_held_out_games_teach_nothing(data: TrainingData, games_fi
         assert not np.isin(keys_of_rows(rows, ""), scored).any()
 
 
-def test_a_position_of_two_roots_is_on_one_side(data: TrainingData) -> None:
+def test_a_position_of_two_roots_is_on_one_side(data):
     labels = next(one for one in data.sets if isinstance(one, LabelRows))
     rows = np.array(labels.rows)
     fields_of(rows)["root"] = 2**16 - 1  # all sampled from games that are not held out
@@ -183,7 +178,7 @@ def test_a_position_of_two_roots_is_on_one_side(data: TrainingData) -> None:
     assert not np.isin(keys_of_rows(kept, ""), labels.split.keys).any()
 
 
-def test_positions_that_training_games_contain_are_not_scored(positions: PositionSet) -> None:
+def test_positions_that_training_games_contain_are_not_scored(positions):
     limit = limit_for([positions], SHARE)
     training = without_held_out(positions, limit)
     heldout, split = unseen(held_out_games(positions, limit), [training], limit)
@@ -194,9 +189,7 @@ def test_positions_that_training_games_contain_are_not_scored(positions: Positio
     np.testing.assert_array_equal(np.unique(scored), split.keys)
 
 
-def test_a_larger_share_holds_out_the_games_of_a_smaller_one_and_more(
-    positions: PositionSet,
-) -> None:
+def test_a_larger_share_holds_out_the_games_of_a_smaller_one_and_more(positions):
     few, many = (
         set(game_keys(held_out_games(positions, limit_for([positions], share))).tolist())
         for share in (0.01, 0.5)
@@ -205,7 +198,7 @@ def test_a_larger_share_holds_out_the_games_of_a_smaller_one_and_more(
     assert few < many
 
 
-def test_fit_scored_on_games_that_the_other_trainings_learn_from(positions: PositionSet) -> None:
+def test_fit_scored_on_games_that_the_other_trainings_learn_from(positions):
     assert (
         default_config("16x1").fit.heldout_share == default_config("sparse-128").fit.heldout_share
     )
@@ -219,24 +212,19 @@ def test_fit_scored_on_games_that_the_other_trainings_learn_from(positions: Posi
     games = [rng.integers(0, 4096, 9).astype(np.uint16) for _ in range(500)]
     roots = roots_of(np.array([game_key(start, moves) for moves in games], np.uint64))
     least = roots < root_limit(HELD_OUT_SHARE)
-    for share in (
-        1e-9,
-        HELD_OUT_SHARE,
-        0.2,
-    ):  # whatever a command holds out, all of this is part of it
+    # whatever a command holds out, all of this is part of it
+    for share in (1e-9, HELD_OUT_SHARE, 0.2):
         assert (least <= (roots < root_limit(share))).all()
 
 
-def test_a_single_game_is_trained_on(positions: PositionSet) -> None:
+def test_a_single_game_is_trained_on(positions):
     one = games_of(positions, 0, 1)
     limit = limit_for([one], 0.9)
     assert without_held_out(one, limit).usable.all()
     assert held_out_games(one, limit).n_games == 0
 
 
-def test_label_rows_alone_are_split(
-    tmp_path: Path, aino_train: Callable[..., str], material_net_file: Path
-) -> None:
+def test_label_rows_alone_are_split(tmp_path, aino_train, material_net_file):
     folder = tmp_path / "labels"
     flags = ["--count", 3000, "--chunk-rows", 3000, "--filter-mib", 1, "--mixture", "endings=1"]
     aino_train("teach", "--teacher", material_net_file, "--out", folder, *flags)

@@ -24,13 +24,13 @@ from tests.selfplay.teachers.nets import random_positions
 from tests.selfplay.teachers.relabelling import teacher_quiet_value
 
 
-def after(row, move) -> np.ndarray:
+def after(row, move):
     child = np.zeros(ROW_WORDS, np.uint64)
     make(row, move, child)
     return child
 
 
-def legal_moves(row) -> np.ndarray:
+def legal_moves(row):
     moves = np.zeros(MAX_MOVES, np.uint16)
     return moves[: generate(row, moves)].copy()
 
@@ -44,15 +44,17 @@ def legal_moves(row) -> np.ndarray:
     ],
 )
 def test_what_can_be_won_is_taken_and_else_the_position_is_calm(material_net, fen, won_cp, calm):
-    teacher, row = new_teacher(material_net), row_from_board(parse_fen(fen))
+    teacher = new_teacher(material_net)
+    row = row_from_board(parse_fen(fen))
     begin_quiescence(teacher, row)
     value = static_value(teacher.net, teacher.acc, np.int64(0), row)
     assert is_settled(teacher, np.int64(0), value, np.int64(40 * UNITS_PER_CP)) == calm
     assert to_cp(teacher_quiet_value(teacher, row) - value) == pytest.approx(won_cp, rel=0.15)
 
 
-def score_all(teacher, row, exact: int, reach: float = np.inf) -> dict[int, int]:
-    moves, scores = legal_moves(row), np.zeros(MAX_MOVES, np.int64)
+def score_all(teacher, row, exact, reach=np.inf):
+    moves = legal_moves(row)
+    scores = np.zeros(MAX_MOVES, np.int64)
     begin_quiescence(teacher, row)
     score_teacher_moves(
         teacher, np.int64(0), moves, np.int64(len(moves)), scores, np.int64(exact), reach
@@ -79,10 +81,14 @@ def test_ends_of_the_game_are_scored_as_such(material_net, fen, san, score):
 
 
 def test_moves_near_the_best_keep_their_scores_and_the_policy_its_shape(material_net):
-    teacher, distances, cut_off, wrong = new_teacher(material_net), [], 0, 0
+    teacher = new_teacher(material_net)
+    distances = []
+    cut_off = 0
+    wrong = 0
     for row in random_positions(300, 8):
         exact, labelled = score_all(teacher, row, 8), score_all(teacher, row, 8, REACH)
-        best, eighth = max(exact.values()), sorted(exact.values(), reverse=True)[:8][-1]
+        best = max(exact.values())
+        eighth = sorted(exact.values(), reverse=True)[:8][-1]
         temperature = POLICY_SCALE_CP * UNITS_PER_CP + POLICY_SCALE_SLOPE * abs(best)
         least = max(eighth, int(best - REACH * temperature))
         for move, score in exact.items():
@@ -94,7 +100,7 @@ def test_moves_near_the_best_keep_their_scores_and_the_policy_its_shape(material
     assert np.mean(distances) < 0.003
 
 
-def policy_of(scores: dict[int, int]) -> np.ndarray:
+def policy_of(scores):
     """The policy target of the eight best scores, best first."""
     best = sorted(scores.values(), reverse=True)[:8]
     return policy_from_scores(np.array([to_cp(units) for units in best]), np.array([0, len(best)]))

@@ -1,28 +1,26 @@
 """Steps of learners, and whether two of them come to the same."""
 
-from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 
 import numpy as np
 
 from engine.nn.training.checkpoint import write_checkpoint
-from selfplay.training.learner import Learner, load_checkpoint
+from selfplay.training.learner import load_checkpoint
 
 
-def parameters_after(learner: Learner, steps: int) -> dict[str, np.ndarray]:
+def parameters_after(learner, steps):
     for _ in range(steps):
         learner.step()
     return {name: array.copy() for name, array in learner.state()[0].items()}
 
 
-def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
+def assert_same(a, b):
     assert a.keys() == b.keys()
     for name, value in a.items():
         assert np.array_equal(value, b[name]), name
 
 
-def assert_checkpoint_continues(new: Callable[[], Learner], path: Path) -> None:
+def assert_checkpoint_continues(new, path):
     """A learner that goes on from another's checkpoint comes to what one without an interruption
     comes to.
     """
@@ -34,7 +32,7 @@ def assert_checkpoint_continues(new: Callable[[], Learner], path: Path) -> None:
         assert_same(parameters_after(resumed, 3), expected)
 
 
-def assert_threads_change_nothing(new: Callable[[int], Learner]) -> None:
+def assert_threads_change_nothing(new):
     """new: makes a learner with so many threads."""
     results = []
     for threads in (1, 2, 3):

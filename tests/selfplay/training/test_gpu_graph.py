@@ -2,14 +2,10 @@
 they fail.
 """
 
-from typing import Any
-
 import pytest
 
 from engine.errors import DeviceError
 from engine.nn.training import recorder
-from selfplay.records.positions import PositionSet
-from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
 from tests.selfplay.training.test_gpu_training import (
     assert_near,
@@ -17,7 +13,7 @@ from tests.selfplay.training.test_gpu_training import (
     plain_processor,
     short_trial,
 )
-from tests.strict_cupy import CUDARuntimeError, Device, OutOfMemoryError
+from tests.strict_cupy import CUDARuntimeError, OutOfMemoryError
 
 __all__ = ["plain_processor", "short_trial"]
 FAILURES = [
@@ -27,7 +23,7 @@ FAILURES = [
 ]
 
 
-def learners(positions: PositionSet, net: str = "8x1") -> tuple[Learner, Learner]:
+def learners(positions, net="8x1"):
     """One that may record, and one that may not; their rates change."""
     made = learner_on("cupy", positions, net), learner_on("cupy", positions, net)
     for learner in made:
@@ -52,9 +48,7 @@ def test_recorded_steps_are_plain_ones_whatever_the_rate_and_a_batch_of_another_
     assert_near(made[0].model, made[1].model)
 
 
-def test_a_recorded_step_is_its_products_and_a_launch_between_them(
-    positions: PositionSet, device: Device
-) -> None:
+def test_a_recorded_step_is_its_products_and_a_launch_between_them(positions, device):
     learner = learner_on("cupy", positions, "64x6", shard_size=4)
     for _ in range(recorder.TRIAL_STEPS):
         learner.step()
@@ -82,9 +76,7 @@ def test_what_a_device_refuses_in_the_trial_leaves_plain_steps(
     learner.close()
 
 
-def test_a_launch_that_fails_after_the_trial_is_a_lost_device(
-    positions: PositionSet, device: Device
-) -> None:
+def test_a_launch_that_fails_after_the_trial_is_a_lost_device(positions, device):
     learner, _ = learners(positions)
     for _ in range(3):
         learner.step()
@@ -98,9 +90,8 @@ def test_a_recording_that_computes_something_else_is_not_used(positions, device,
     made = learners(positions)
     for step in range(4):
         for one in made:
-            one._source._weights = LossWeights(
-                value=1.0 + step
-            )  # which a recording keeps as it was
+            # which a recording keeps as it was
+            one._source._weights = LossWeights(value=1.0 + step)
             one.step()
     assert "differs by" in caplog.text
     assert_near(made[0].model, made[1].model, 0.0)
@@ -109,9 +100,10 @@ def test_a_recording_that_computes_something_else_is_not_used(positions, device,
 @pytest.mark.parametrize("calls", [0, 1])  # of the plain code: itself, and while it is recorded
 def test_an_interruption_of_the_trial_loses_nothing(calls, positions, device, monkeypatch):
     learner, plain = learners(positions)
-    gradients, calls_left = learner._source.gradients, iter(range(calls))
+    gradients = learner._source.gradients
+    calls_left = iter(range(calls))
 
-    def interrupted(*given: Any) -> Any:
+    def interrupted(*given):
         result = gradients(*given)
         if next(calls_left, None) is None:
             raise KeyboardInterrupt

@@ -1,11 +1,8 @@
 """Towers train on a device as on the processor, with few kernels and waits."""
 
 import json
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,36 +11,33 @@ from engine.backend import get_backend, to_numpy
 from engine.cli.command_line import FAILED
 from engine.errors import ConfigError, DeviceError, TrainingError
 from engine.nn import dit, operations
-from engine.nn.layer import Layer
 from engine.nn.training import recorder
 from engine.nn.training.checkpoint import read_checkpoint, write_checkpoint
 from engine.nn.training.device_step import FIRST_FACTOR, GROWTH_STEPS
 from selfplay.families.by_name import family_of
 from selfplay.families.planes.planes_family import LayersHeldOut
-from selfplay.records.positions import PositionSet
 from selfplay.training.learner import Learner
-from selfplay.training.losses import Losses
-from selfplay.training.mixture import TrainingSet
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
-from tests.strict_cupy import CUDARuntimeError, Device
+from tests.strict_cupy import CUDARuntimeError
 
 SETTINGS = LearnerSettings(batch_size=16, weight_decay=0.01, shard_size=16, threads=1)
 
 
 @pytest.fixture(autouse=True)
-def plain_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+def plain_processor(monkeypatch):
     """Native kernels round otherwise, which decides where a ReLU of a small network opens."""
     monkeypatch.setattr(operations, "_NATIVE", operations.Operations(np))
 
 
 @pytest.fixture(autouse=True)
-def short_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_trial(monkeypatch):
     monkeypatch.setattr(recorder, "TRIAL_STEPS", 2)
 
 
-def learner_on(backend: str, positions: PositionSet, net: str = "16x1", **changes: Any) -> Learner:
-    family, settings = family_of(net), replace(SETTINGS, **changes)
+def learner_on(backend, positions, net="16x1", **changes):
+    family = family_of(net)
+    settings = replace(SETTINGS, **changes)
     batches = family.batches(TrainingData((positions,), (1.0,), positions), settings, seed=7)
     learner = Learner(
         family, family.build(np.random.default_rng(1)), batches, settings, 1e-4, backend
@@ -54,14 +48,14 @@ def learner_on(backend: str, positions: PositionSet, net: str = "16x1", **change
     return learner
 
 
-def arrays_of(model: Layer) -> dict[str, np.ndarray]:
+def arrays_of(model):
     return {
         name: to_numpy(array)
         for name, array in (model.named_parameters() | model.named_buffers()).items()
     }
 
 
-def assert_near(model: Layer, other: Layer, tolerance: float = 1e-5) -> None:
+def assert_near(model, other, tolerance=1e-5):
     found = arrays_of(model)
     for name, expected in arrays_of(other).items():
         near = 10 * tolerance if "running" in name else tolerance
@@ -84,7 +78,8 @@ def test_eight_steps_on_a_device_end_with_the_processors_weights(
         for name in ("cupy", "numpy")
     )
     for _ in range(8):
-        found, expected = there.step(), here.step()
+        found = there.step()
+        expected = here.step()
         assert found.value == pytest.approx(expected.value, rel=10 * near)
     assert_near(there.model, here.model, near)
     if precision == "mixed":
@@ -134,13 +129,12 @@ def test_a_plain_step_waits_twice_at_most_and_takes_few_kernels(
     learner.close()
 
 
-def test_mixed_precision_resumes_to_the_bit(positions: PositionSet, device: Device) -> None:
+def test_mixed_precision_resumes_to_the_bit(positions, device):
     whole, other, single = (
         learner_on("cupy", positions, precision=kind) for kind in ("mixed", "mixed", "single")
     )
-    whole._trainer._source.loss_scale.good_steps = (
-        GROWTH_STEPS - 3
-    )  # so that it grows behind the checkpoint
+    # so that it grows behind the checkpoint
+    whole._trainer._source.loss_scale.good_steps = GROWTH_STEPS - 3
     for _ in range(2):
         whole.step()
     arrays, values = whole.state()
@@ -160,14 +154,12 @@ def test_mixed_precision_resumes_to_the_bit(positions: PositionSet, device: Devi
     )
 
 
-def test_a_step_whose_gradients_overflow_is_skipped(positions: PositionSet, device: Device) -> None:
+def test_a_step_whose_gradients_overflow_is_skipped(positions, device):
     learner = learner_on("cupy", positions, precision="mixed")
     learner.step()
-    scale, before, moments = (
-        learner._trainer._source.loss_scale,
-        arrays_of(learner.model),
-        learner.state()[1],
-    )
+    scale = learner._trainer._source.loss_scale
+    before = arrays_of(learner.model)
+    moments = learner.state()[1]
     scale.factor = 2.0**20  # more than half precision can hold
     assert np.isfinite(learner.step().policy)
     assert (scale.factor, scale.good_steps, learner.steps_done) == (2.0**19, 0, 2)
@@ -181,13 +173,14 @@ def test_a_step_whose_gradients_overflow_is_skipped(positions: PositionSet, devi
         np.any(to_numpy(array) != before[name])
         for name, array in learner.model.named_parameters().items()
     )
-    scale.factor, weight = 1.0, next(iter(learner.model.named_parameters().values()))
+    scale.factor = 1.0
+    weight = next(iter(learner.model.named_parameters().values()))
     weight[...] = np.nan
     with pytest.raises(TrainingError, match="expected a finite loss"):
         learner.step()
 
 
-def test_the_processor_computes_mixed_precision_in_single(positions: PositionSet) -> None:
+def test_the_processor_computes_mixed_precision_in_single(positions):
     here, single = (
         learner_on("numpy", positions, precision=precision) for precision in ("mixed", "single")
     )
@@ -198,12 +191,10 @@ def test_the_processor_computes_mixed_precision_in_single(positions: PositionSet
         learner_on("numpy", positions, "sparse-128", precision="mixed")
 
 
-def moments_of_failures(
-    device: Device, make: Callable[[], Learner], data: TrainingSet, folder: Path
-) -> set[str]:
+def moments_of_failures(device, make, data, folder):
     """What was being done when a device failed, at several moments of a training: always one error."""
 
-    def train() -> None:
+    def train():
         with closing(make()) as learner:
             learner.step()
             write_checkpoint(folder / "checkpoint.npz", *learner.state())
@@ -213,7 +204,9 @@ def moments_of_failures(
             dit.save(folder / "net.dit", averaged)
 
     get_backend("cupy")
-    error, many, moments = CUDARuntimeError("cudaErrorUnknown"), 1 << 20, set[str]()
+    error = CUDARuntimeError("cudaErrorUnknown")
+    many = 1 << 20
+    moments = set[str]()
     for kind in ("launch", "upload", "download"):
         device.fail(kind, error, after=many)
         train()
@@ -230,7 +223,7 @@ def moments_of_failures(
 
 
 def test_a_device_that_fails_at_any_moment_of_a_training_is_one_error(positions, device, tmp_path):
-    def make() -> Learner:
+    def make():
         learner = learner_on("cupy", positions, "8x1")
         learner._trainer._device.recorder.is_refused = (
             True  # what fails in its trial is told by tests of graphs
@@ -263,7 +256,7 @@ def test_a_device_lost_in_training_costs_no_finished_step(
     words += ["--run", tmp_path / "run", "--out", tmp_path / "net.dit", "--positions", 96]
     step = Learner.step
 
-    def lost_at_third(self: Learner) -> Losses:
+    def lost_at_third(self):
         if self.steps_done == 3:
             for kind in ("launch", "product", "upload", "download", "wait"):
                 device.fail(kind, CUDARuntimeError("cudaErrorLaunchFailure"))

@@ -1,9 +1,7 @@
 """The learner learns, and a run that was killed ends where one that was not does."""
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,11 +18,9 @@ from selfplay.families.planes.planes_sampler import (
     TrainingBatch,
     new_training_batch,
 )
-from selfplay.records.positions import PositionSet
 from selfplay.run.pretraining import Pretraining, PretrainSettings
 from selfplay.training.learner import Learner, load_checkpoint
 from selfplay.training.losses import LossWeights
-from selfplay.training.mixture import Map
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import Source, SourceFiles, TrainingData, load_training_data
 from tests.selfplay.conftest import games_of
@@ -42,10 +38,9 @@ SETTINGS = LearnerSettings(
 each_family = pytest.mark.parametrize("net", ["16x2", "sparse-128", "transformer-16x1x2"])
 
 
-def small_learner(
-    positions: PositionSet, net: str = "16x2", threads: int = 2, rate: float = 1e-3
-) -> Learner:
-    family, settings = family_of(net), replace(SETTINGS, threads=threads)
+def small_learner(positions, net="16x2", threads=2, rate=1e-3):
+    family = family_of(net)
+    settings = replace(SETTINGS, threads=threads)
     batches = family.batches(TrainingData((positions,), (1.0,), positions), settings, seed=7)
     return Learner(family, family.build(np.random.default_rng(1)), batches, settings, rate, "numpy")
 
@@ -53,7 +48,7 @@ def small_learner(
 @pytest.mark.parametrize(
     "net", ["16x2", pytest.param("transformer-32x2", marks=pytest.mark.slow), "sparse-128"]
 )
-def test_overfits_one_game(net: str, positions: PositionSet) -> None:
+def test_overfits_one_game(net, positions):
     game = games_of(positions, 0, 1)
     learner = small_learner(game, net, rate=3e-3)
     first = learner.step()
@@ -67,19 +62,17 @@ def test_overfits_one_game(net: str, positions: PositionSet) -> None:
 
 
 @each_family
-def test_checkpoint_continues_bit_for_bit(net: str, positions: PositionSet, tmp_path: Path) -> None:
+def test_checkpoint_continues_bit_for_bit(net, positions, tmp_path):
     assert_checkpoint_continues(lambda: small_learner(positions, net), tmp_path / "state.npz")
 
 
 @each_family
-def test_threads_do_not_change_the_result(net: str, positions: PositionSet) -> None:
+def test_threads_do_not_change_the_result(net, positions):
     assert_threads_change_nothing(lambda threads: small_learner(positions, net, threads))
 
 
 @pytest.mark.parametrize(("net", "other"), [("16x2", "16x1"), ("sparse-128", "sparse-256")])
-def test_checkpoint_of_another_network_is_refused(
-    net: str, other: str, positions: PositionSet
-) -> None:
+def test_checkpoint_of_another_network_is_refused(net, other, positions):
     learner, another = small_learner(positions, net), small_learner(positions, other)
     with pytest.raises(RunError, match="architecture"):
         another.restore(*learner.state())
@@ -87,9 +80,7 @@ def test_checkpoint_of_another_network_is_refused(
     another.close()
 
 
-def test_checkpoint_without_its_arrays_or_damaged_is_refused(
-    positions: PositionSet, tmp_path: Path
-) -> None:
+def test_checkpoint_without_its_arrays_or_damaged_is_refused(positions, tmp_path):
     learner = small_learner(positions, "sparse-128")
     arrays, values = learner.state()
     with pytest.raises(RunError, match="not that of this training"):
@@ -107,13 +98,13 @@ def test_checkpoint_without_its_arrays_or_damaged_is_refused(
 # ---- parts ---------------------------------------------------------------------------------------
 
 
-def one_batch(positions: PositionSet, size: int) -> TrainingBatch:
+def one_batch(positions, size):
     batch = new_training_batch(size)
     PositionSampler(positions).fill(np.arange(size), np.zeros(size, np.uint8), batch)
     return batch
 
 
-def random_outputs(size: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def random_outputs(size, rng):
     return {
         "policy": rng.normal(size=(size, 8, 8, 80)).transpose(0, 3, 1, 2),
         "wdl": rng.normal(size=(size, 3)),
@@ -122,8 +113,9 @@ def random_outputs(size: int, rng: np.random.Generator) -> dict[str, np.ndarray]
 
 
 @pytest.mark.parametrize("head", ["policy", "wdl", "moves_left"])
-def test_loss_gradient_agrees_with_differences(positions: PositionSet, head: str) -> None:
-    batch, rng = one_batch(positions, 3), np.random.default_rng(3)
+def test_loss_gradient_agrees_with_differences(positions, head):
+    batch = one_batch(positions, 3)
+    rng = np.random.default_rng(3)
     outputs = random_outputs(3, rng)
     weights = LossWeights(value=0.7, moves_left=0.3)
     factor = {"policy": 1.0, "wdl": weights.value, "moves_left": weights.moves_left}[head]
@@ -149,7 +141,8 @@ def test_loss_gradient_agrees_with_differences(positions: PositionSet, head: str
 def test_heads_as_lc0s_networks_have_them_are_trained(positions, kind, shape):
     """A run that began with such a network failed at a scalar value and where moves left are
     missing, and trained other moves in a classical policy and in one of 73 planes."""
-    batch, rng = one_batch(positions, 3), np.random.default_rng(4)
+    batch = one_batch(positions, 3)
+    rng = np.random.default_rng(4)
     outputs = {"policy": rng.normal(size=(3, *shape)), "value": rng.normal(size=(3, 1))}
     if kind == "convolution":  # as the layers leave it in memory
         outputs["policy"] = np.ascontiguousarray(outputs["policy"].transpose(0, 2, 3, 1)).transpose(
@@ -173,7 +166,8 @@ def test_heads_as_lc0s_networks_have_them_are_trained(positions, kind, shape):
     [("policy", 0.0, "policy"), ("wdl", 0.0, "value"), ("moves_left", -1.0, "moves_left")],
 )
 def test_position_without_a_target_takes_no_part_in_its_loss(positions, target, unknown, loss):
-    batch, known = one_batch(positions, 6), np.arange(6) % 2 == 1
+    batch = one_batch(positions, 6)
+    known = np.arange(6) % 2 == 1
     outputs = random_outputs(6, np.random.default_rng(2))
     whole = dual_head_loss(outputs, batch, LossWeights())[0].means
     of_known = dual_head_loss(
@@ -187,9 +181,9 @@ def test_position_without_a_target_takes_no_part_in_its_loss(positions, target, 
     assert asdict(sums.means) == pytest.approx(asdict(whole) | {loss: getattr(of_known, loss)})
 
 
-def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions: PositionSet) -> None:
+def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions):
     class HalfTimed(PlanesMixture):
-        def batch(self, step: int, run: Map = map) -> TrainingBatch:
+        def batch(self, step, run=map):
             batch = super().batch(step, run)
             batch.moves_left[5:] = -1.0
             return batch
@@ -221,12 +215,10 @@ def test_shares_that_are_no_weights_or_have_no_positions_are_refused(shares, pos
 
 
 @each_family
-def test_held_out_scores_do_not_depend_on_threads(net: str, positions: PositionSet) -> None:
+def test_held_out_scores_do_not_depend_on_threads(net, positions):
     family = family_of(net)
-    model, heldout = (
-        family.build(np.random.default_rng(4)),
-        family.heldout(positions, positions.n_positions),
-    )
+    model = family.build(np.random.default_rng(4))
+    heldout = family.heldout(positions, positions.n_positions)
     assert heldout.evaluate(model, 1) == heldout.evaluate(model, 2)
 
 
@@ -251,14 +243,12 @@ def test_pretrain_writes_a_network_and_resumes(net, flags, aino_train, games_fil
 
 
 @pytest.mark.parametrize("net", ["16x1", "transformer-16x1x2"])
-def test_interrupted_pretraining_ends_like_one_that_was_not(
-    net: str, games_file: Path, tmp_path: Path
-) -> None:
+def test_interrupted_pretraining_ends_like_one_that_was_not(net, games_file, tmp_path):
     files = SourceFiles((Source(games_file),), heldout_share=0.2)
     settings = PretrainSettings(net, 2e-3, SETTINGS, positions=320, files=files)
     data = load_training_data(files, None, lambda text: None)
 
-    def train(folder: str, steps: float) -> Pretraining:
+    def train(folder, steps):
         run = Pretraining(tmp_path / folder, settings, data)
         run.train(lambda report: None, lambda: run.learner.steps_done >= steps)
         run.close()
@@ -266,9 +256,8 @@ def test_interrupted_pretraining_ends_like_one_that_was_not(
 
     train("killed", 4)
     left = tmp_path / "killed" / ".checkpoint.npz.123.tmp"
-    left.write_bytes(
-        b"half"
-    )  # every kill left one more unfinished checkpoint, hundreds of megabytes
+    # every kill left one more unfinished checkpoint, hundreds of megabytes
+    left.write_bytes(b"half")
     killed, straight = train("killed", np.inf), train("straight", np.inf)
     assert killed.positions == straight.positions == 320
     assert_same(killed.learner.state()[0], straight.learner.state()[0])
@@ -276,8 +265,8 @@ def test_interrupted_pretraining_ends_like_one_that_was_not(
 
 
 def test_pretrain_can_be_prolonged_but_neither_changed_nor_started_from_another_architecture(
-    aino_train: Callable[..., str], games_file: Path, tmp_path: Path
-) -> None:
+    aino_train, games_file, tmp_path
+):
     words = [
         "pretrain",
         "--data",

@@ -3,8 +3,6 @@
 import json
 import shutil
 import signal
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,13 +20,13 @@ from selfplay.training.source_files import Source, SourceFiles, load_training_da
 from tests.selfplay.training.test_learner import SETTINGS
 
 
-def pretraining(folder: Path, games_file: Path, **length: float) -> Pretraining:
+def pretraining(folder, games_file, **length):
     files = SourceFiles((Source(games_file),), heldout_share=0.2)
     settings = PretrainSettings("16x1", 2e-3, SETTINGS, files=files, **length)  # type: ignore[arg-type]
     return Pretraining(folder, settings, load_training_data(files, None, lambda text: None))
 
 
-def trained(run: Pretraining, steps: float = 1e9) -> list[ProgressReport]:
+def trained(run, steps=1e9):
     """Reports up to a number of steps in all; the run is closed."""
     reports: list[ProgressReport] = []
     run.train(reports.append, lambda: run.learner.steps_done >= steps)
@@ -36,11 +34,11 @@ def trained(run: Pretraining, steps: float = 1e9) -> list[ProgressReport]:
     return reports
 
 
-def log_of(folder: Path) -> list[dict[str, object]]:
+def log_of(folder):
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
-def words(folder: Path, *files: object, positions: int = 96) -> list[object]:
+def words(folder, *files, positions=96):
     flags = ["--heldout-share", 0.2, "--net", "16x1", "--batch", 32, "--positions", positions]
     return ["pretrain", *files, *flags, "--run", folder, "--out", folder / "net.dit"]
 
@@ -59,7 +57,7 @@ def test_a_finished_run_never_logged_its_scores(games_file, tmp_path, aino_train
     )
 
 
-def test_a_run_that_was_stopped_early_has_a_report(games_file: Path, tmp_path: Path) -> None:
+def test_a_run_that_was_stopped_early_has_a_report(games_file, tmp_path):
     (report,) = trained(pretraining(tmp_path, games_file, positions=320), 2)
     assert (report.positions, report.scores) == (64, None)
     assert [row["step"] for row in log_of(tmp_path)] == [2]
@@ -155,9 +153,8 @@ def test_after_a_kill_the_log_repeated_steps_and_a_torn_line_swallowed_the_next(
     log = tmp_path / "log.jsonl"
     row = json.loads(log.read_text())
     later = json.dumps({**row, "step": 3}) + "\n" + json.dumps({**row, "step": 4}) + "\n"
-    log.write_text(
-        log.read_text() + later + '{"step": 5, "elaps'
-    )  # logged after the checkpoint, then killed
+    # logged after the checkpoint, then killed
+    log.write_text(log.read_text() + later + '{"step": 5, "elaps')
     trained(pretraining(tmp_path, games_file, positions=320), 4)
     assert [row["step"] for row in log_of(tmp_path)] == [2, 4]
     (tmp_path / "checkpoint.npz").unlink()
@@ -167,21 +164,21 @@ def test_after_a_kill_the_log_repeated_steps_and_a_torn_line_swallowed_the_next(
     )
 
 
-def test_minutes_counted_compiling(
-    games_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_minutes_counted_compiling(games_file, tmp_path, monkeypatch):
     now = [0.0]
     monkeypatch.setattr("selfplay.run.pretraining.awake_s", lambda: now[0])
     run = pretraining(tmp_path, games_file, minutes=0.1, evaluate_minutes=0.05)
-    step, evaluate, costs = run.learner.step, run._evaluate, iter([60.0])
+    step = run.learner.step
+    evaluate = run._evaluate
+    costs = iter([60.0])
 
-    def slow_step() -> object:
+    def slow_step():
         now[0] += next(costs, 1.0)
         return step()
 
     evaluations = iter([45.0])
 
-    def slow_evaluate(path: Path) -> object:
+    def slow_evaluate(path):
         now[0] += next(evaluations, 0.25)
         return evaluate(path)
 
@@ -235,9 +232,7 @@ def test_the_network_that_a_run_began_with_changed_under_its_name(games_file, tm
     aino_train(*again[:-1], tmp_path / "moved.dit")
 
 
-def test_a_folder_holds_one_kind_of_work(
-    games_file: Path, tmp_path: Path, aino_train: Callable[..., str]
-) -> None:
+def test_a_folder_holds_one_kind_of_work(games_file, tmp_path, aino_train):
     run, other = tmp_path / "run", tmp_path / "other"
     aino_train(*words(run, "--data", games_file))
     for command in ("loop", "import"):

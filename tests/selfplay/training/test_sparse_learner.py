@@ -17,8 +17,8 @@ from engine.network.policy.moves import look
 from engine.network.policy.parameters import PARAMETERS, SparseConfig
 from engine.nn import huber, softmax_cross_entropy
 from selfplay.families.policy.sparse_family import SparseGradients, SparseMixture
-from selfplay.families.policy.sparse_sampler import SparseBatch, SparseSampler, new_sparse_batch
-from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
+from selfplay.families.policy.sparse_sampler import SparseSampler, new_sparse_batch
+from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.targets import wdl_from_score
 from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
@@ -28,15 +28,13 @@ CONFIG = SparseConfig(width=128, hidden=8)
 AS_THEY_ARE = -1  # no variation
 
 
-def sampled(positions: PositionSet, numbers: np.ndarray, variations: np.ndarray) -> SparseBatch:
+def sampled(positions, numbers, variations):
     batch = new_sparse_batch(len(numbers))
     SparseSampler(positions).fill(numbers, variations, batch)
     return batch
 
 
-def gradients_by_layers(
-    batch: SparseBatch, count: int, weights: LossWeights
-) -> tuple[list[float], dict]:
+def gradients_by_layers(batch, count, weights):
     """Losses of the learning library and gradients by plain arithmetic, in float64."""
     parameters = (
         SparseNetwork(CONFIG, np.random.default_rng(1)).astype(np.float64).named_parameters()
@@ -64,15 +62,13 @@ def gradients_by_layers(
     return [policy, value, length], backward({"policy": dlogits, "value": slopes})
 
 
-def test_gradients_equal_those_of_the_layers(positions: PositionSet) -> None:
+def test_gradients_equal_those_of_the_layers(positions):
     rng = np.random.default_rng(3)
     numbers = rng.choice(positions.n_positions, 50)
     variations = np.where(rng.random(50) < 0.3, positions.target_first[numbers], AS_THEY_ARE)
-    batch, count, weights = (
-        sampled(positions, numbers, variations),
-        50,
-        LossWeights(value=0.7, moves_left=0.3),
-    )
+    batch = sampled(positions, numbers, variations)
+    count = 50
+    weights = LossWeights(value=0.7, moves_left=0.3)
     batch.version[::2] = rng.integers(0, 8, 25)  # all versions of the value head
     batch.wdl[::5] = 0.0  # unknown, as the policy and the moves left after a variation
     settings = LearnerSettings(count, weight_decay=0.0, loss=weights)
@@ -92,25 +88,25 @@ def test_gradients_equal_those_of_the_layers(positions: PositionSet) -> None:
         assert error < 1e-4, f"{name}: relative error {error:.1e}"
 
 
-def boards_of(positions: PositionSet, game: int) -> list[chess.Board]:
+def boards_of(positions, game):
     """The positions of a game that began at the start position."""
-    board, boards = chess.Board(), []
+    board = chess.Board()
+    boards = []
     for move in positions.moves[positions.game_first[game] : positions.game_first[game + 1]]:
         boards.append(board.copy())
         board.push(decode_move(row_from_board(board), int(move)))
     return boards
 
 
-def test_batches_hold_features_and_targets_of_the_replayed_positions(
-    positions: PositionSet,
-) -> None:
+def test_batches_hold_features_and_targets_of_the_replayed_positions(positions):
     game = 2
-    first, boards = int(positions.game_first[game]), boards_of(positions, game)
-    numbers = first + np.array(
-        [0, 3, 3, len(boards) - 1, 1]
-    )  # onward, again, and back: replays are shared
+    first = int(positions.game_first[game])
+    boards = boards_of(positions, game)
+    # onward, again, and back: replays are shared
+    numbers = first + np.array([0, 3, 3, len(boards) - 1, 1])
     batch = sampled(positions, numbers, np.full(5, AS_THEY_ARE))
-    sight, moves = buffers(Sight), np.zeros(MAX_MOVES, np.uint16)
+    sight = buffers(Sight)
+    moves = np.zeros(MAX_MOVES, np.uint16)
     for slot, number in enumerate(numbers):
         row = row_from_board(boards[number - first])
         n_moves = generate(row, moves)
@@ -134,10 +130,12 @@ def test_batches_hold_features_and_targets_of_the_replayed_positions(
         assert np.array_equal(batch.wdl[slot], positions.wdl[number].astype(np.float32))
 
 
-def test_a_variation_is_valued_by_the_score_of_its_move(positions: PositionSet) -> None:
+def test_a_variation_is_valued_by_the_score_of_its_move(positions):
     game, ply = 1, 6
-    number, board = int(positions.game_first[game]) + ply, boards_of(positions, game)[ply]
-    sight, nothing = buffers(Sight), np.zeros(MAX_MOVES, np.uint16)
+    number = int(positions.game_first[game]) + ply
+    board = boards_of(positions, game)[ply]
+    sight = buffers(Sight)
+    nothing = np.zeros(MAX_MOVES, np.uint16)
     for target in range(
         int(positions.target_first[number]), int(positions.target_first[number + 1])
     ):
@@ -153,8 +151,8 @@ def test_a_variation_is_valued_by_the_score_of_its_move(positions: PositionSet) 
         assert batch.moves_left[0] < 0
 
 
-def test_variations_take_their_share_of_positions_with_scores(positions: PositionSet) -> None:
-    def value_only(part: PositionSet) -> int:
+def test_variations_take_their_share_of_positions_with_scores(positions):
+    def value_only(part):
         mixture = SparseMixture([part], [1.0], 200, seed=3, variations=0.3)
         return sum(int(np.count_nonzero(mixture.batch(step).n_moves == 0)) for step in range(5))
 

@@ -3,8 +3,6 @@ other.
 """
 
 from contextlib import closing
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -26,19 +24,19 @@ NET = "sparse-128+v128"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("drawn") / "labels"
     material_labels(path, 300)
     return path
 
 
 @pytest.fixture(params=PARTS)
-def data(request, folder, positions) -> Any:
+def data(request, folder, positions):
     values = LabelRows("labels", np.array(LabelFolder(folder).values), Split(0))
     return values if request.param == "value" else positions
 
 
-def learner_on(backend: str, data: Any) -> Learner:
+def learner_on(backend, data):
     """Takes batches of eight, some positions of which are variations."""
     family = family_of(NET, "value" if isinstance(data, LabelRows) else "policy")
     settings = LearnerSettings(8, weight_decay=0.5, variations=0.3, threads=1)
@@ -46,7 +44,7 @@ def learner_on(backend: str, data: Any) -> Learner:
     return Learner(family, family.build(np.random.default_rng(1)), batches, settings, 1e-3, backend)
 
 
-def assert_near(found: Any, expected: Any) -> None:
+def assert_near(found, expected):
     assert found.keys() == expected.keys()
     for name, array in expected.items():
         error = np.linalg.norm(to_numpy(found[name]) - array) / max(
@@ -71,7 +69,8 @@ def test_gradients_steps_averages_and_scores_are_the_processors(data, device, tm
         found = [float(number) for number in (loss, *metrics.values())]
         assert found == pytest.approx([expected.loss, *expected.metrics.values()], rel=1e-5)
         assert_near(grads, expected.grads)
-        averaged, sample = there.averaged_model(), there.family.heldout(data, 50)
+        averaged = there.averaged_model()
+        sample = there.family.heldout(data, 50)
         dit.save(tmp_path / "net.dit", averaged)
         loaded, header = dit.load(tmp_path / "net.dit")
         assert header["provenance"]["backend"] == "cupy"

@@ -2,9 +2,6 @@
 the net kept.
 """
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -16,15 +13,14 @@ from engine.network.value.features import MAX_VIEW
 from engine.network.value.gradients import from_slabs
 from engine.network.value.model import ValueNetwork
 from engine.network.value.parameters import VALUE_PARAMETERS, VALUE_TRUNK, WEIGHT_LIMIT, ValueConfig
-from engine.nn import Layer, dit, huber, softmax_cross_entropy
+from engine.nn import dit, huber, softmax_cross_entropy
 from selfplay.data.label_rows import LabelRows, held_out
 from selfplay.data.split import Split, root_limit
 from selfplay.families.by_name import family_of
 from selfplay.families.value.value_family import DENSE1, ROWS, ValueHeldOut, ValueTrunkGradients
-from selfplay.families.value.value_sampler import ValueBatch, ValueSampler, new_value_batch
+from selfplay.families.value.value_sampler import ValueSampler, new_value_batch
 from selfplay.records.label_folder import LabelFolder, fields_of
 from selfplay.records.packed import CALM, SOURCES
-from selfplay.records.positions import PositionSet
 from selfplay.records.targets import CALM_VALUES, UNSETTLED_VALUES
 from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
@@ -45,33 +41,31 @@ SPLIT = Split(root_limit(0.05))
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("drawn") / "labels"
     material_labels(path, 3000)
     return path
 
 
 @pytest.fixture(scope="module")
-def labels(folder: Path) -> LabelRows:
+def labels(folder):
     return LabelRows("labels", np.array(LabelFolder(folder).values), split=SPLIT)
 
 
-def batch_of(labels: LabelRows, numbers: np.ndarray) -> ValueBatch:
+def batch_of(labels, numbers):
     batch = new_value_batch(len(numbers))
     ValueSampler(labels).fill(numbers, numbers, batch)
     return batch
 
 
-def small_learner(labels: LabelRows, threads: int = 2, rate: float = 1e-3) -> Learner:
+def small_learner(labels, threads=2, rate=1e-3):
     family = family_of(NET, "value")
     settings = LearnerSettings(BATCH, weight_decay=0.01, threads=threads)
     batches = family.batches(TrainingData((labels,), (1.0,), labels), settings, seed=7)
     return Learner(family, family.build(np.random.default_rng(1)), batches, settings, rate, "numpy")
 
 
-def gradients_by_layers(
-    trunk: Layer, batch: ValueBatch, weights: LossWeights
-) -> tuple[list[float], dict[str, np.ndarray]]:
+def gradients_by_layers(trunk, batch, weights):
     """Losses of the learning library and gradients by plain arithmetic, in float64."""
     parameters = trunk.astype(np.float64).named_parameters()
     listed = np.arange(MAX_VIEW) < batch.n_rows[:, None, None]
@@ -87,7 +81,7 @@ def gradients_by_layers(
     )
 
 
-def test_gradients_equal_those_of_the_layers(labels: LabelRows) -> None:
+def test_gradients_equal_those_of_the_layers(labels):
     weights = LossWeights(value=0.7, moves_left=0.3)
     allowed = np.flatnonzero(~held_out(labels.rows, SPLIT))
     numbers = np.concatenate([allowed[:60], allowed[::-70][:30]])
@@ -116,8 +110,9 @@ def test_gradients_equal_those_of_the_layers(labels: LabelRows) -> None:
         assert error < 1e-4, f"{name}: relative error {error:.1e}"
 
 
-def test_labels_are_calibrated_by_source_and_calm(labels: LabelRows) -> None:
-    numbers, batch = np.arange(200), new_value_batch(200)
+def test_labels_are_calibrated_by_source_and_calm(labels):
+    numbers = np.arange(200)
+    batch = new_value_batch(200)
     ValueSampler(labels, everything=True).fill(numbers, numbers, batch)
     for found, (score, kind) in zip(
         batch.wdl, fields_of(labels.rows[:200])[["score", "kind"]].tolist(), strict=True
@@ -126,7 +121,7 @@ def test_labels_are_calibrated_by_source_and_calm(labels: LabelRows) -> None:
         np.testing.assert_allclose(found, calibration.wdl(np.array([score]))[0], atol=1e-6)
 
 
-def test_changes_lead_from_view_to_view(labels: LabelRows) -> None:
+def test_changes_lead_from_view_to_view(labels):
     batch = batch_of(labels, np.arange(300))
     for side in range(2):
         first = side * MAX_VIEW
@@ -144,7 +139,7 @@ def test_changes_lead_from_view_to_view(labels: LabelRows) -> None:
         assert (batch.n_coming[1:, side] >= 0).mean() > 0.3  # siblings
 
 
-def test_the_trunk_learns_its_labels(labels: LabelRows) -> None:
+def test_the_trunk_learns_its_labels(labels):
     learner = small_learner(labels, rate=3e-3)
     first = learner.step().value
     for _ in range(150):
@@ -153,7 +148,7 @@ def test_the_trunk_learns_its_labels(labels: LabelRows) -> None:
     assert last < 0.8 * first
 
 
-def test_held_out_scores_are_those_of_the_layers(labels: LabelRows) -> None:
+def test_held_out_scores_are_those_of_the_layers(labels):
     model = SparseNetwork(CONFIG, np.random.default_rng(1))
     heldout = ValueHeldOut(labels, limit=200)
     batch = new_value_batch(200)
@@ -163,13 +158,12 @@ def test_held_out_scores_are_those_of_the_layers(labels: LabelRows) -> None:
         assert heldout.evaluate(model, threads).value == pytest.approx(value, rel=1e-4)
 
 
-def test_the_distance_to_the_teacher_is_the_loss_that_no_entropy_explains(
-    labels: LabelRows,
-) -> None:
+def test_the_distance_to_the_teacher_is_the_loss_that_no_entropy_explains(labels):
     model = SparseNetwork(CONFIG, np.random.default_rng(3))
     scores = ValueHeldOut(labels, len(labels.rows)).evaluate(model)
     kl, difference = distances(model.children()[VALUE_TRUNK], labels)
-    numbers, batch = np.arange(len(labels.rows)), new_value_batch(len(labels.rows))
+    numbers = np.arange(len(labels.rows))
+    batch = new_value_batch(len(labels.rows))
     ValueSampler(labels, everything=True).fill(numbers, numbers, batch)
     entropy = -(batch.wdl * np.log(np.maximum(batch.wdl, 1e-30))).sum(axis=1).mean()
     assert kl.mean() == pytest.approx(scores.value - entropy, abs=1e-5)
@@ -179,15 +173,15 @@ def test_the_distance_to_the_teacher_is_the_loss_that_no_entropy_explains(
     ).all()  # Pinsker's inequality
 
 
-def test_threads_do_not_change_the_result(labels: LabelRows) -> None:
+def test_threads_do_not_change_the_result(labels):
     assert_threads_change_nothing(lambda threads: small_learner(labels, threads))
 
 
-def test_checkpoint_continues_bit_for_bit(labels: LabelRows, tmp_path: Path) -> None:
+def test_checkpoint_continues_bit_for_bit(labels, tmp_path):
     assert_checkpoint_continues(lambda: small_learner(labels), tmp_path / "state.npz")
 
 
-def test_rows_stay_within_what_integers_hold(labels: LabelRows) -> None:
+def test_rows_stay_within_what_integers_hold(labels):
     learner = small_learner(labels)
     state, values = learner.state()
     (name,) = (name for name, array in state.items() if name.endswith(ROWS) and array.max() > 0)
@@ -203,7 +197,7 @@ def test_rows_stay_within_what_integers_hold(labels: LabelRows) -> None:
     learner.close()
 
 
-def test_rows_of_held_out_roots_teach_nothing(labels: LabelRows) -> None:
+def test_rows_of_held_out_roots_teach_nothing(labels):
     left_out = np.flatnonzero(held_out(labels.rows, SPLIT))
     batch = batch_of(labels, left_out)
     assert len(left_out) > 5
@@ -214,7 +208,7 @@ def test_rows_of_held_out_roots_teach_nothing(labels: LabelRows) -> None:
     np.testing.assert_allclose(everything.wdl.sum(axis=1), 1, atol=1e-5)
 
 
-def test_other_sets_and_networks_are_refused(labels: LabelRows, positions: PositionSet) -> None:
+def test_other_sets_and_networks_are_refused(labels, positions):
     settings = LearnerSettings(BATCH, weight_decay=0.01)
     with pytest.raises(ConfigError, match="label folders"):
         family_of(NET, "value").batches(TrainingData((positions,), (1.0,), labels), settings, 1)
@@ -246,9 +240,7 @@ def test_pretrain_trains_one_part_after_the_other(aino_train, games_file, folder
         assert np.array_equal(array, third[name]) == name.startswith(VALUE_TRUNK), name
 
 
-def test_the_policy_is_not_trained_without_games(
-    aino_train: Callable[..., str], folder: Path, tmp_path: Path
-) -> None:
+def test_the_policy_is_not_trained_without_games(aino_train, folder, tmp_path):
     words = [
         "pretrain",
         "--data",

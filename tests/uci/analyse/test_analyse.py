@@ -68,7 +68,8 @@ def test_moves_never_tried_are_left_out():
 
 
 def test_a_line_to_a_mate_had_been_cut_before_the_mate():
-    board, line = chess.Board(), info(1, "g1f3", mate=-11)
+    board = chess.Board()
+    line = info(1, "g1f3", mate=-11)
     line.pv[:] = [chess.Move.from_uci(text) for text in ("g1f3", "g8f6", "f3g1", "f6g8") * 5]
     assert shown(board, [line]).splitlines()[1].rstrip().endswith("10. Ng1 Ng8")
     whole = lines_of(Table(Setup(board, None)), board, [line])["lines"][0]["moves"]

@@ -97,7 +97,8 @@ def test_advantage_counts_less_among_people_and_scores_turn_into_chances_and_bac
 def test_accuracy_is_that_of_lichess_for_the_evaluations_in_the_pgn(seed):
     assert game_accuracy([]) is None
     rng = random.Random(seed)
-    board, script = chess.Board(), {}
+    board = chess.Board()
+    script = {}
     for _ in range(3 + 12 * seed):
         if not any(board.legal_moves):
             break
@@ -120,7 +121,8 @@ class SecondThoughts(ScriptedEngine):
 
     def __init__(self, script, deep):
         super().__init__(script)
-        self.first, self.deep = script, {**script, **deep}
+        self.first = script
+        self.deep = {**script, **deep}
 
     def search(self, limits, on_info=None, job=None):
         self.script = self.deep if limits.nodes != 1 else self.first
@@ -311,7 +313,9 @@ def test_curve_and_marks_are_of_one_pass(seed):
     mark.
     """
     rng = random.Random(seed)
-    board, script, deep = chess.Board("4k3/pppp4/8/8/8/8/PPPP4/4K3 w - - 0 1"), {}, {}
+    board = chess.Board("4k3/pppp4/8/8/8/8/PPPP4/4K3 w - - 0 1")
+    script = {}
+    deep = {}
     for _ in range(30):
         moves = list(board.legal_moves)
         for script_of in (script, deep):
@@ -374,9 +378,7 @@ def test_a_move_that_allows_a_mate_in_a_lost_position_is_a_mistake_with_its_reas
     assert "Better was g6" in move_comment(first)
 
 
-def test_a_game_from_a_position_has_no_more_plies_than_moves(
-    monkeypatch,
-):
+def test_a_game_from_a_position_has_no_more_plies_than_moves(monkeypatch):
     """The plies before the position were counted, and Black's first move was White's."""
     scores = iter([-50, 300])
     monkeypatch.setattr(

@@ -5,8 +5,7 @@ an interrupt.
 import functools
 import io
 import signal
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import chess
 import chess.pgn
@@ -14,11 +13,8 @@ import pytest
 from rich.console import Console
 
 import uci.annotate.annotate as annotate_command
-from engine.player import Engine
-from engine.search.limits import Limits
-from engine.search.result import SearchResult
 from tests.uci.annotate.scripted_reviews import FOOLS_MATE, RETI, ScriptedEngine, read, review
-from uci.annotate.review import GameReview, review_game
+from uci.annotate.review import review_game
 from uci.main import main
 
 Reviewed = Callable[..., list[chess.pgn.Game]]
@@ -26,23 +22,23 @@ FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16")
 
 
 @pytest.fixture
-def games(tmp_path: Path) -> Path:
+def games(tmp_path):
     path = tmp_path / "games.pgn"
     path.write_text(f"{FOOLS_MATE}\n{RETI}\n", encoding="utf-8")
     return path
 
 
-def annotated(path: Path) -> Iterator[chess.pgn.Game]:
+def annotated(path):
     with path.open(encoding="utf-8") as file:
         while (game := chess.pgn.read_game(file)) is not None:
             yield game
 
 
 @pytest.fixture
-def reviewed(tmp_path: Path) -> Reviewed:
+def reviewed(tmp_path):
     """Reviews a file of games with one node a position; returns the games that were written."""
 
-    def call(text: str | bytes, *flags: str, status: int = 0) -> list[chess.pgn.Game]:
+    def call(text, *flags, status=0):
         path = tmp_path / "games.pgn"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         assert main(["annotate", str(path), "--nodes", "1", *flags, *FAST]) == status
@@ -51,7 +47,7 @@ def reviewed(tmp_path: Path) -> Reviewed:
     return call
 
 
-def test_every_game_is_reviewed_whatever_stands_between_them(reviewed: Reviewed) -> None:
+def test_every_game_is_reviewed_whatever_stands_between_them(reviewed):
     default_tags = "".join(
         f'[{name} "{value}"]\n' for name, value in chess.pgn.Game().headers.items()
     )
@@ -84,9 +80,7 @@ def test_letters_of_names_survive_a_review_and_side_finds_them(reviewed, tmp_pat
     assert "Müller" in (tmp_path / "games.annotated.html").read_text(encoding="utf-8")
 
 
-def test_known_blunder_of_a_famous_game_is_found(
-    games: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_known_blunder_of_a_famous_game_is_found(games, capsys):
     assert main(["annotate", str(games), "--nodes", "2000", *FAST]) == 0
     fools, reti = annotated(games.with_name("games.annotated.pgn"))
     assert [node.san() for node in fools.mainline() if 4 in node.nags] == ["g4"]
@@ -97,9 +91,7 @@ def test_known_blunder_of_a_famous_game_is_found(
     assert "Turning points" in text
 
 
-def test_an_earlier_review_is_replaced_and_nothing_else(
-    games: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_earlier_review_is_replaced_and_nothing_else(games, capsys):
     arguments = ["annotate", str(games), "--nodes", "1", *FAST]
     assert main(arguments) == 0
     assert main([*arguments, "--side", "black"]) == 0
@@ -149,9 +141,7 @@ def test_one_side_is_judged_and_the_page_is_opened(games, monkeypatch, capsys):
 
 
 def test_interrupt_keeps_the_finished_games(games, monkeypatch, capsys):
-    def interrupted_in_the_second(
-        engine: Engine, game: chess.pgn.Game, *rest: object
-    ) -> GameReview:
+    def interrupted_in_the_second(engine, game, *rest):
         if game.headers["Black"] != "?":
             raise KeyboardInterrupt
         return review(game, ScriptedEngine({}))
@@ -183,7 +173,7 @@ def test_a_second_ctrl_c_lost_the_page_of_the_finished_games(games, monkeypatch)
 def test_interrupt_keeps_what_is_done_of_the_game_under_way(games, monkeypatch, capsys):
     searches = 0
 
-    def interrupted_search(engine: Engine, limits: Limits) -> SearchResult:
+    def interrupted_search(engine, limits):
         nonlocal searches
         searches += 1
         if searches == 4:  # of the position behind 2. g4
@@ -218,9 +208,7 @@ def test_game_that_cannot_be_played_is_skipped_and_the_others_are_annotated(revi
 @pytest.mark.parametrize(
     ("movetext", "corrected"), [("1. e4 e5", "*"), ("1. f3 e5 2. g4 Qh4#", "0-1")]
 )
-def test_broken_result_tag_is_not_written_through(
-    reviewed: Reviewed, movetext: str, corrected: str
-) -> None:
+def test_broken_result_tag_is_not_written_through(reviewed, movetext, corrected):
     first, second = reviewed(
         f'[White "A"]\n[Result "White wins (on time"]\n\n{movetext}\n\n{FOOLS_MATE}'
     )
@@ -228,7 +216,7 @@ def test_broken_result_tag_is_not_written_through(
     assert first.errors == second.errors == []
 
 
-def test_single_game_is_annotated_under_a_free_name(tmp_path: Path) -> None:
+def test_single_game_is_annotated_under_a_free_name(tmp_path):
     console = Console(file=io.StringIO())
     engine = ScriptedEngine({})
     for _ in range(2):
@@ -242,9 +230,7 @@ def test_single_game_is_annotated_under_a_free_name(tmp_path: Path) -> None:
     assert "10,000 nodes a position; each mark is confirmed with 80,000 nodes" in game.comment
 
 
-def test_names_in_a_file_do_not_steer_the_terminal(
-    reviewed: Reviewed, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_names_in_a_file_do_not_steer_the_terminal(reviewed, capsys):
     reviewed('[White "\x1b]0;owned\x07\x1b[2J\x9b31mA"]\n\n1. e4 \x1b[31m *\n', status=1)
     told = capsys.readouterr()
     assert "owned" in told.out

@@ -86,7 +86,8 @@ def position(text):
 
 
 def moves(board, text):
-    board, found = board.copy(), []
+    board = board.copy()
+    found = []
     for san in text.split():
         found.append(board.push_san(san))
     return found
@@ -177,9 +178,8 @@ def test_motifs_of_puzzles_are_those_that_people_named(test_data):
     with (test_data / "puzzles" / "lichess.csv").open(encoding="utf-8") as file:
         for row in itertools.islice(csv.DictReader(file), 8000):
             themes = set(row["Themes"].split())
-            if (
-                not themes & {"short", "long", "veryLong"} or "mate" in themes
-            ):  # without a length nobody named themes
+            # without a length nobody named themes
+            if not themes & {"short", "long", "veryLong"} or "mate" in themes:
                 continue
             board = chess.Board(row["FEN"])
             mistake, *line = map(chess.Move.from_uci, row["Moves"].split())

@@ -108,9 +108,7 @@ def test_tree_holds_legal_lines_with_visits_that_add_up(engine):
         assert fresh.tree(1) == ()
 
 
-def test_threat_is_what_the_opponent_would_do_and_captures_that_gain_are_listed(
-    engine,
-):
+def test_threat_is_what_the_opponent_would_do_and_captures_that_gain_are_listed(engine):
     threat = find_threat(engine, chess.Board(SCHOLAR), 200)
     assert threat.board.san(threat.line[0]) == "Qxf7#"
     assert threat.verdict.text == "#-1"

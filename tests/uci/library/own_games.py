@@ -1,9 +1,5 @@
 """Three games of one's own, the file that they are in, and what is asked of their catalogue."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
@@ -17,7 +13,7 @@ GAMES = [
 ]
 
 
-def text_of(games: list[tuple[str, ...]] = GAMES, extra: str = "") -> str:
+def text_of(games=GAMES, extra=""):
     return "\n".join(
         f'[White "{white}"]\n[Black "{black}"]\n[Date "{date}"]\n[Result "{result}"]\n{extra}\n{moves} {result}\n'
         for white, black, date, result, moves in games
@@ -45,11 +41,11 @@ def row_of(games, white):
     return next(game for game in games.catalogue.find(Wanted())[0] if game["white"] == white)
 
 
-def small_engine() -> Engine:
+def small_engine():
     return Engine(EngineOptions(evaluator="material", threads=1, hash_mib=16))
 
 
-def shelf_in(folder: Path, tell: Callable[[dict[str, Any]], None] = lambda message: None) -> Shelf:
+def shelf_in(folder, tell=lambda message: None):
     """A shelf whose reviews are quick; `tell` hears what a page would."""
     return Shelf(
         folder, small_engine, tell, lambda table, review: None, lambda: False, Limits(nodes=1)

@@ -5,8 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from pathlib import Path
 from queue import SimpleQueue
 
 import chess
@@ -15,7 +13,7 @@ import pytest
 from engine.errors import StillCompilingError
 from engine.native.locks import FileLock
 from engine.player import Engine
-from engine.search.limits import Limits, SearchJob
+from engine.search.limits import Limits
 from tests.new_process import wait_until
 from tests.uci.library.own_games import lines_of, shelf_in, small_engine, whites
 from uci.game.game_file import REVIEWS
@@ -58,10 +56,7 @@ def test_an_import_that_was_killed_goes_on_at_the_next_start(games, tmp_path):
     assert sorted(whites(games)) == ["Anna", "Cleo", "Dora", "Hugo"]
     assert sorted(
         path.name for path in tmp_path.iterdir() if path.is_file() and "sqlite" not in path.name
-    ) == [
-        "lichess_me.pgn",
-        "mine.pgn",
-    ]
+    ) == ["lichess_me.pgn", "mine.pgn"]
 
 
 def test_a_page_that_came_back_took_the_imports_at_work_in_again(games, tmp_path):
@@ -91,12 +86,12 @@ def test_a_page_that_came_back_took_the_imports_at_work_in_again(games, tmp_path
     assert sorted(path.name for path in tmp_path.glob("me*.pgn")) == ["me-2.pgn", "me.pgn"]
 
 
-def arrived(shelf: Shelf) -> None:
+def arrived(shelf):
     shelf.arrive()
     wait_until(lambda: shelf._has_resumed)
 
 
-def test_a_second_program_leaves_the_imports_of_the_first_alone(tmp_path: Path) -> None:
+def test_a_second_program_leaves_the_imports_of_the_first_alone(tmp_path):
     """It removed them as what a killed program had left."""
     shelves = [shelf_in(tmp_path) for _ in range(3)]
     arrived(shelves[0])
@@ -112,18 +107,16 @@ def test_a_second_program_leaves_the_imports_of_the_first_alone(tmp_path: Path) 
         shelf.close()
 
 
-def reviews_in(folder: Path, tell: Callable[[], None] = lambda: None) -> BackgroundReviews:
+def reviews_in(folder, tell=lambda: None):
     return BackgroundReviews(GamesWorker(folder, print), small_engine, Limits(nodes=50), tell)
 
 
-def wait_until_reviewed(reviews: BackgroundReviews) -> None:
+def wait_until_reviewed(reviews):
     wait_until(lambda: not reviews.state["left"])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no links")
-def test_a_review_that_became_ready_during_a_look_at_the_wishes_was_an_error(
-    tmp_path: Path,
-) -> None:
+def test_a_review_that_became_ready_during_a_look_at_the_wishes_was_an_error(tmp_path):
     (tmp_path / REVIEWS).mkdir()
     (tmp_path / REVIEWS / f"{'1' * 24}{WISH}").symlink_to("nowhere")
     (tmp_path / REVIEWS / f"{'0' * 24}{WISH}").touch()
@@ -198,11 +191,10 @@ def test_a_review_that_was_stopped_while_the_engine_compiled_is_still_wanted(
     games, tmp_path, monkeypatch
 ):
     """It was told as a problem of the game, whose wish was gone."""
-    line, reviews = lines_of(games)[0], reviews_in(tmp_path)
+    line = lines_of(games)[0]
+    reviews = reviews_in(tmp_path)
 
-    def compile_until_stopped(
-        engine: Engine, limits: Limits, on_info: None, job: SearchJob[None]
-    ) -> None:
+    def compile_until_stopped(engine, limits, on_info, job):
         reviews.stop()
         raise StillCompilingError("no search yet, compiling")
 
@@ -215,7 +207,9 @@ def test_a_review_that_was_stopped_while_the_engine_compiled_is_still_wanted(
 @pytest.mark.parametrize("act", [Shelf.open, Shelf.go_on])
 def test_the_board_stood_still_while_a_game_was_read(games, tmp_path, monkeypatch, act):
     """In a large file that takes seconds, in which clocks and moves waited."""
-    goes_on, laid, read = threading.Event(), SimpleQueue[Table](), GamesFolder.game_text
+    goes_on = threading.Event()
+    laid = SimpleQueue[Table]()
+    read = GamesFolder.game_text
     slowly = lambda games, key: goes_on.wait(60.0) and read(games, key)  # noqa: E731
     monkeypatch.setattr(GamesFolder, "game_text", slowly)
     lay = lambda table, review: laid.put(table)  # noqa: E731

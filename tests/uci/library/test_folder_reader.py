@@ -50,7 +50,8 @@ def test_a_game_is_not_opened_from_a_file_that_changed_since(games, tmp_path):
 
 def unread(games, monkeypatch):
     """The files that a refreshing reads."""
-    read, find = list[str](), folder_reader.find_games
+    read = list[str]()
+    find = folder_reader.find_games
     monkeypatch.setattr(
         folder_reader,
         "find_games",
@@ -71,7 +72,8 @@ def test_a_file_changed_within_a_tick_of_its_clock_is_read_again(
 ):
     """It never was, where its size stayed."""
     path = tmp_path / "mine.pgn"
-    before, state = path.stat(), folder_reader._state
+    before = path.stat()
+    state = folder_reader._state
     path.write_text(text_of().replace("Dora", "Flora"[:4]), encoding="utf-8")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     if times == "all":

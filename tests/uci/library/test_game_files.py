@@ -22,7 +22,7 @@ GAME = {
 EXERCISE = "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"
 
 
-def pgn(moves: str = "1. e4 e5", **tags: str) -> str:
+def pgn(moves="1. e4 e5", **tags):
     lines = "".join(f'[{name} "{value}"]\n' for name, value in (GAME | tags).items())
     return f"{lines}\n{moves} {(GAME | tags)['Result']}\n\n"
 

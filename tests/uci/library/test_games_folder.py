@@ -71,7 +71,9 @@ def test_names_of_version_1_are_shown_as_the_games_spell_them(tmp_path):
 
 def test_a_change_is_made_though_the_board_closes(tmp_path):
     """A game that was deleted just before the end stayed."""
-    begun, goes_on, made = threading.Event(), threading.Event(), threading.Event()
+    begun = threading.Event()
+    goes_on = threading.Event()
+    made = threading.Event()
     worker = GamesWorker(tmp_path, print)
     worker.do(lambda games: (begun.set(), goes_on.wait(30.0), games.add_name("Ada")))
     worker.do(lambda games: made.set())
@@ -84,7 +86,9 @@ def test_a_change_is_made_though_the_board_closes(tmp_path):
 
 def test_questions_are_answered_between_two_steps(tmp_path):
     """They waited for the end of an import."""
-    order, worker, done = list[str](), GamesWorker(tmp_path, print), threading.Event()
+    order = list[str]()
+    worker = GamesWorker(tmp_path, print)
+    done = threading.Event()
 
     def steps(games):
         for number in range(3):
@@ -190,7 +194,9 @@ def test_an_upload_stays_in_the_folder(tmp_path, name):
 
 def test_a_background_review_of_a_game_that_was_deleted_is_not_kept(games, tmp_path):
     """It came back."""
-    row, begun, goes_on = row_of(games, "Dora"), threading.Event(), threading.Event()
+    row = row_of(games, "Dora")
+    begun = threading.Event()
+    goes_on = threading.Event()
     reviews = reviews_in(tmp_path, lambda: (begun.set(), goes_on.wait(60.0)))
     reviews.add([line := lines_of(games)[0]])
     assert begun.wait(60.0)
@@ -261,7 +267,8 @@ class Importing:
     """A shelf that takes files in, and what the page heard of the latest."""
 
     def __init__(self, folder):
-        self.folder, self.told = folder, list[dict[str, object]]()
+        self.folder = folder
+        self.told = list[dict[str, object]]()
         self.shelf = shelf_in(folder, self.told.append)
 
     def heard(self, kind):

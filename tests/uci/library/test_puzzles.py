@@ -8,9 +8,7 @@ import re
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from unittest.mock import Mock
 
 import chess
@@ -39,17 +37,17 @@ TWO_MOVES = Puzzle("6k1/5p1p/6p1/8/8/8/r7/R5K1 w - - 0 1", ("a1a2", "h7h6", "a2a
 class Clock:
     now = 1.7e9
 
-    def __call__(self) -> float:
+    def __call__(self):
         return self.now
 
 
 @pytest.fixture
-def clock() -> Clock:
+def clock():
     return Clock()
 
 
 @pytest.fixture
-def trainer(tmp_path: Path, clock: Clock) -> Iterator[Trainer]:
+def trainer(tmp_path, clock):
     made = Trainer(tmp_path, clock)
     yield made
     made.close()
@@ -58,9 +56,7 @@ def trainer(tmp_path: Path, clock: Clock) -> Iterator[Trainer]:
 @pytest.mark.parametrize(
     ("others", "drawn"), [({}, True), ({"g1f3": 0.49}, False), ({"g1f3": 0.25}, False)]
 )
-def test_only_a_missed_move_without_an_equal_becomes_a_puzzle(
-    others: dict[str, float], drawn: bool
-) -> None:
+def test_only_a_missed_move_without_an_equal_becomes_a_puzzle(others, drawn):
     game = read("1. h4 *")
     values = {"d2d4": 0.5, "h2h4": -0.6, **others}
     script = {game.board().epd(): values}
@@ -160,7 +156,7 @@ def test_a_puzzle_answered_while_the_clock_was_ahead_was_lost_for_years(trainer,
 
 
 @pytest.mark.parametrize("rating", ["nan", "inf", "1e9,100", "-3", "1500,nan"])
-def test_a_puzzle_with_a_wrong_rating_is_refused(tmp_path: Path, rating: str) -> None:
+def test_a_puzzle_with_a_wrong_rating_is_refused(tmp_path, rating):
     """It made one's own rating no number, for good."""
     (tmp_path / "p.csv").write_text(
         PUZZLE.replace("1400,80" if "," in rating else "1400", rating), encoding="utf-8"
@@ -179,7 +175,8 @@ def test_a_full_disk_ended_the_puzzles_with_a_traceback(monkeypatch, capsys):
 
 def test_a_puzzle_comes_back_later_each_time_it_is_solved(trainer, clock):
     """One solved at 20:00 was due at 19:30 of the next day, too, and not in the morning."""
-    clock.now, evening = time.mktime((2026, 1, 5, 20, 0, 0, 0, 0, -1)), 20 / 24
+    clock.now = time.mktime((2026, 1, 5, 20, 0, 0, 0, 0, -1))
+    evening = 20 / 24
     trainer.add([MATE])
     for days in (*BOXES_DAYS, BOXES_DAYS[-1]):
         assert trainer.next() == replace(
@@ -198,10 +195,8 @@ def test_a_puzzle_comes_back_later_each_time_it_is_solved(trainer, clock):
 
 
 def test_due_puzzles_come_before_ones_own_and_those_before_others_near_the_rating(trainer, clock):
-    near, far = (
-        Puzzle("k7/8/8/8/8/8/8/KQ6 w - - 0 1", ("b1b2",), "lichess", 1450.0, 80.0),
-        TWO_MOVES,
-    )
+    near = Puzzle("k7/8/8/8/8/8/8/KQ6 w - - 0 1", ("b1b2",), "lichess", 1450.0, 80.0)
+    far = TWO_MOVES
     trainer.add([replace(far, source="lichess", rating=2500.0), near])
     assert trainer.next().fen == near.fen
     trainer.add([MATE])
@@ -241,17 +236,14 @@ def test_castling_in_chess960_solved_no_puzzle(trainer):
         assert attempt.says == "Solved!"
 
 
-def test_ratings_move_as_the_papers_formulas_say() -> None:
+def test_ratings_move_as_the_papers_formulas_say():
     """Glickman 2012, steps 3 to 8, with the new volatility found by bisection of the condition in
     step 5.
     """
     mine, other = Rating(1500.0, 200.0, 0.06), Rating(1400.0, 30.0, 0.06)
     after = mine.after(1.0, other)
-    exact = (
-        1563.5641943,
-        175.4026559,
-        0.0599986573,
-    )  # 1563.6 in the paper's example, after its first game
+    # 1563.6 in the paper's example, after its first game
+    exact = (1563.5641943, 175.4026559, 0.0599986573)
     assert (after.points, after.deviation, after.volatility) == pytest.approx(exact, rel=1e-8)
     assert mine.after(0.0, other).points < 1500 < after.points
     assert Rating().after(1.0, Rating(3200.0, 80.0)).points == pytest.approx(2184.0, abs=1.0), (
@@ -310,9 +302,7 @@ def test_a_puzzle_without_a_rating_is_as_uncertain_as_a_new_player(tmp_path):
      ("\n\n\0\n", "placement")],
     ids=["move", "position", "no solution", "no last move", "rating", "quote", "nothing"],
 )  # fmt: skip
-def test_one_bad_row_refused_a_whole_file(
-    tmp_path: Path, trainer: Trainer, row: str, fault: str
-) -> None:
+def test_one_bad_row_refused_a_whole_file(tmp_path, trainer, row, fault):
     path = tmp_path / "puzzles.csv"
     path.write_text(HEADER + row + PUZZLE + row, encoding="utf-8")
     says = finish(trainer.adding(path, "mine.csv"))

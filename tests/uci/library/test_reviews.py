@@ -82,7 +82,8 @@ def test_mistakes_are_counted_by_side_and_phase(side):
 
 
 def test_the_accuracy_is_that_of_the_review():
-    facts, review = json.loads(kept_of().text())["facts"], kept_of().review
+    facts = json.loads(kept_of().text())["facts"]
+    review = kept_of().review
     assert (facts["white"], facts["black"]) == (
         review.accuracy(chess.WHITE),
         review.accuracy(chess.BLACK),

@@ -34,12 +34,16 @@ OPENINGS = ["e4 e5 Nf3", "d4 d5 c4", "c4 e5", "Nf3 d5 g3 c5", "f3 e5 g4 Qh4"]
 class Visitor:
     """Presses the buttons of My games at random, and notes what must last."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self.folder, self.name, self.rng = folder, name, random.Random(name)
+    def __init__(self, folder, name):
+        self.folder = folder
+        self.name = name
+        self.rng = random.Random(name)
         self.noted: dict[str, list[str]] = {"kept": [], "deleted": [], "names": [], "errors": []}
-        self.told, self.count = SimpleQueue[dict[str, Any]](), 0
+        self.told = SimpleQueue[dict[str, Any]]()
+        self.count = 0
         self.shelf = shelf_in(folder, self.told.put)
-        self.rows, self.kept_names = list[dict[str, Any]](), list[str]()
+        self.rows = list[dict[str, Any]]()
+        self.kept_names = list[str]()
         delete = GamesFolder.delete
 
         def noting(games, key, text=""):
@@ -50,36 +54,37 @@ class Visitor:
 
         GamesFolder.delete = noting  # type: ignore[method-assign]
 
-    def new_game(self) -> str:
+    def new_game(self):
         self.count += 1
         self.noted["kept"].append(f"{self.name}{self.count}")
         return text_of(
             [(f"{self.name}{self.count}", "Me", "2024.01.01", "1-0", self.rng.choice(OPENINGS))]
         )
 
-    def save(self) -> None:
-        folder, text = self.folder, self.new_game()
+    def save(self):
+        folder = self.folder
+        text = self.new_game()
         (folder.parent / f"{self.name}.pgn").write_text(text, encoding="utf-8")
         save_game(
             games_in(folder.parent / f"{self.name}.pgn")[0],
             folder / self.rng.choice(["a.pgn", "b.pgn", "many.pgn"]),
         )
 
-    def take_in(self) -> None:
+    def take_in(self):
         upload = self.shelf.upload_path("lichess.pgn")
         upload.write_text(
             "\n".join(self.new_game() for _ in range(self.rng.randint(1, 4))), encoding="utf-8"
         )
         self.shelf.take_in(upload)
 
-    def rename(self) -> None:
+    def rename(self):
         if self.kept_names and self.rng.random() < 0.3:
             self.shelf.ask(Shelf.name, name=self.kept_names.pop(), mine=False)
         else:
             self.kept_names.append(f"{self.name} {self.count} {self.rng.random()}")
             self.shelf.ask(Shelf.name, name=self.kept_names[-1], mine=True)
 
-    def act(self) -> None:
+    def act(self):
         row = self.rng.choice(self.rows) if self.rows else {}
         deeds = [self.save, self.take_in, self.rename]
         asked = self.shelf.ask
@@ -112,14 +117,13 @@ class Visitor:
         self.shelf._worker.call(lambda games: None).result()
         while not self.told.empty():
             message = self.told.get()
-            self.rows = (
-                message["games"][:12] if message["do"] == "games_found" else self.rows
-            )  # so that they meet
+            # so that they meet
+            self.rows = message["games"][:12] if message["do"] == "games_found" else self.rows
             if message["do"] == "say":
                 self.noted["errors"].append(message["text"])
 
 
-def program(folder: str, name: str, seconds: str) -> None:
+def program(folder, name, seconds):
     """A second program's part."""
     visitor = Visitor(Path(folder), name)
     visitor.shelf.arrive()
@@ -143,9 +147,7 @@ PROGRAM = (
     ids=["short", "long"],
 )
 @pytest.mark.skipif(sys.platform == "win32", reason="folders as on Unix")
-def test_two_programs_lose_nothing_and_bring_nothing_back(
-    tmp_path: Path, games: int, seconds: float
-) -> None:
+def test_two_programs_lose_nothing_and_bring_nothing_back(tmp_path, games, seconds):
     (folder := tmp_path / "games").mkdir()
     whites = [f"P{number}" for number in range(games)]
     rows = [
@@ -171,10 +173,8 @@ def test_two_programs_lose_nothing_and_bring_nothing_back(
         Counter(name for one in noted for name in one[what]) for what in ("kept", "deleted")
     )
     found = [game for path in pgn_files(folder) for game in games_in(path)]
-    left, expected = (
-        Counter(game.headers["White"] for game in found),
-        Counter([*whites, "study"]) + kept - deleted,
-    )
+    left = Counter(game.headers["White"] for game in found)
+    expected = Counter([*whites, "study"]) + kept - deleted
     assert max(deleted.values(), default=1) == 1, "deleted twice"
     assert (expected - left, left - expected) == (Counter(), Counter())
     assert {*(folder / REVIEWS).glob("*.json")} <= {
@@ -196,7 +196,7 @@ def test_two_programs_lose_nothing_and_bring_nothing_back(
     ] == []
 
 
-def finish(folder: Path) -> None:
+def finish(folder):
     """Let a last visit take in what the programs left at their end."""
     told = list[dict[str, Any]]()
     shelf: Shelf = shelf_in(folder, told.append)

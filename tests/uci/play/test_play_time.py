@@ -252,7 +252,8 @@ def test_nobodys_clock_runs_while_aino_compiles(side):
 
 
 def asked(*answers):
-    said, rest = io.StringIO(), iter(answers)
+    said = io.StringIO()
+    rest = iter(answers)
 
     def ask(question):
         said.write(f"{question}\n")
@@ -283,7 +284,8 @@ def test_leaving_before_the_game_ended_in_a_traceback(monkeypatch):
 
 def test_three_games_in_a_row_begin_differently_and_in_known_ways():
     def opening(seed):
-        board, rng = chess.Board(), random.Random(seed)
+        board = chess.Board()
+        rng = random.Random(seed)
         while (move := book_move(board, rng)) is not None:
             board.push(move)
         assert 1 <= len(board.move_stack) <= 8
@@ -315,10 +317,8 @@ PACES = {
 
 @pytest.mark.parametrize(("moves", "move", "least", "most"), PACES.values(), ids=list(PACES))
 def test_the_time_of_a_limited_level_follows_the_position(moves, move, least, most):
-    board, clock = (
-        board_after(moves),
-        Limits(white_time_ms=300_000, white_increment_ms=3000, black_time_ms=1),
-    )
+    board = board_after(moves)
+    clock = Limits(white_time_ms=300_000, white_increment_ms=3000, black_time_ms=1)
     assert least < parse_level("elo 1400").pace_s(clock, board, chess.Move.from_uci(move)) < most
     little = Limits(white_time_ms=1000, white_increment_ms=60_000)
     assert parse_level("elo 1400").pace_s(little, board, chess.Move.from_uci(move)) < 0.5, (
@@ -348,12 +348,8 @@ def test_the_address_for_a_phone_is_drawn_as_a_code_in_a_terminal_only():
         console = Console(file=io.StringIO(), force_terminal=is_terminal, width=60)
         _draw_code(console, url)
         drawn[is_terminal] = console.file.getvalue()  # type: ignore[attr-defined]
-    halves = {
-        "█": (0, 0),
-        "▀": (0, 1),
-        "▄": (1, 0),
-        " ": (1, 1),
-    }  # the two modules of a character; dark is blank
+    # the two modules of a character; dark is blank
+    halves = {"█": (0, 0), "▀": (0, 1), "▄": (1, 0), " ": (1, 1)}
     rows = [
         [halves[letter] for letter in line] for line in drawn[True].splitlines() if line.strip(" ")
     ]

@@ -118,7 +118,8 @@ def test_saved_game_reads_back_and_is_appended(tmp_path, monkeypatch):
 
 
 def test_a_disk_that_became_full_left_half_a_game_before_the_next_one(tmp_path):
-    game, path = game_from_board(chess.Board(), {"White": "You"}, "*", {}), tmp_path / "game.pgn"
+    game = game_from_board(chess.Board(), {"White": "You"}, "*", {})
+    path = tmp_path / "game.pgn"
     with largest_file(20), pytest.raises(OSError, match="large"):
         save_game(game, path)
     assert not path.exists(), "it was the last game, without one in it"
@@ -142,7 +143,8 @@ def test_bars_are_full_for_the_winner_and_accents_dropped_where_they_cannot_be_s
     assert file.buffer.getvalue() == b"Reti, Grunfeld\n"  # type: ignore[attr-defined]
 
 
-START, ROOK = chess.STARTING_FEN, "4k3/8/8/8/8/8/8/R3K3 w Q - 0 1"
+START = chess.STARTING_FEN
+ROOK = "4k3/8/8/8/8/8/8/R3K3 w Q - 0 1"
 SHORT, BOTH = (
     "4k3/8/8/8/8/8/8/4K2R w K - 0 1",
     "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1",

@@ -131,9 +131,7 @@ def test_what_cannot_be_read_is_told(games):
         board_at(read_game(games), 9)
 
 
-def test_damaged_games_end_early_keep_no_others_from_being_shown_and_prose_is_told(
-    tmp_path,
-):
+def test_damaged_games_end_early_keep_no_others_from_being_shown_and_prose_is_told(tmp_path):
     path = tmp_path / "broken.pgn"
     path.write_text(TWO_GAMES + "\n" + BROKEN_GAME, encoding="utf-8")
     with pytest.raises(DataError, match=r"broken\.pgn:\d+:\d+: .*illegal"):

@@ -65,9 +65,7 @@ def test_the_help_of_a_game_fits_one_screen_and_names_all_its_own_flags(capsys, 
         assert flag in brief
 
 
-def test_unknown_subcommands_and_mistyped_flags_are_guessed(
-    capsys,
-):
+def test_unknown_subcommands_and_mistyped_flags_are_guessed(capsys):
     assert main(["paly"]) == main(["xyzzy"]) == 2
     first, second = capsys.readouterr().err.splitlines()
     assert (

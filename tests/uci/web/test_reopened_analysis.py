@@ -27,7 +27,8 @@ class Board:
     """A board with a folder of games, and what it tells its page."""
 
     def __init__(self, folder):
-        self.folder, self.told = folder, asyncio.Queue()
+        self.folder = folder
+        self.told = asyncio.Queue()
         engine = BoardEngine(lambda: WebEngine(EngineOptions()))
         services = Services(
             engine, self.save, games=folder, load=lambda: WebEngine(EngineOptions())

@@ -32,9 +32,7 @@ def limited(level, increment, seconds=60):
 
 
 @pytest.mark.parametrize("visit", [{"setup": limited("elo 1400", 0, 900)}], indirect=True)
-async def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_position_is_dropped(
-    tab,
-):
+async def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_position_is_dropped(tab):
     await tab.send("move", uci="e2e4")
     thinking = await tab.state(lambda state: state["thinking"])
     begun = time.monotonic()
@@ -182,7 +180,8 @@ async def test_engine_answers_after_a_reload_in_its_thinking(visit, tab):
 
 async def test_a_drawing_leaves_the_engine_at_its_search(visit, tab):
     """Each arrow would have made Aino begin to think anew."""
-    visit.engine.slow, before = True, visit.engine.job
+    visit.engine.slow = True
+    before = visit.engine.job
     await tab.send("move", uci="e2e4")
     while visit.engine.job is before:
         await asyncio.sleep(0.01)
@@ -205,7 +204,8 @@ SET_UP = chess.Board("4k3/8/8/8/8/8/r7/6KR w - - 0 16")  # behind move 15, by it
 )
 async def test_draw_is_agreed_when_aino_is_not_better(visit, tab):
     visit.engine.wdl = (300, 300, 400)  # seen by the person, who is to move
-    visit.engine.slow, before = True, visit.engine.job
+    visit.engine.slow = True
+    before = visit.engine.job
     await tab.send("offer_draw")
     while visit.engine.job is before:
         await asyncio.sleep(0.01)
@@ -222,10 +222,8 @@ async def test_analysis_shows_lines_of_what_is_looked_at(visit, tab):
     assert (await tab.message("lines"))["fen"] == chess.STARTING_FEN
     await tab.send("look", node=1)
     lines = await tab.until(lambda message: message["do"] == "lines" and " b " in message["fen"])
-    assert [lines["lines"][0][name] for name in ("score", "wdl")] == [
-        "-0.10",
-        [300, 300, 400],
-    ]  # seen by White
+    # seen by White
+    assert [lines["lines"][0][name] for name in ("score", "wdl")] == ["-0.10", [300, 300, 400]]
     assert visit.engine.options.analyse_mode
     await tab.send("lines", on=True, count=5)
     await tab.state()

@@ -255,9 +255,7 @@ def test_a_page_of_the_server_may_open_its_socket(host, origin, same):
 
 @pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
 @pytest.mark.parametrize("visit", [{"host": "::1"}, {"host": "::"}], indirect=True)
-async def test_a_server_listens_on_addresses_of_ipv6_and_everywhere_at_the_address_it_tells(
-    visit,
-):
+async def test_a_server_listens_on_addresses_of_ipv6_and_everywhere_at_the_address_it_tells(visit):
     everywhere = visit.server.host == "::"
     assert visit.server.url.startswith(f"http://[::1]:{visit.server.port}/") != everywhere
     assert visit.server.is_open == everywhere

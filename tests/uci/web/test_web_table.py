@@ -107,9 +107,8 @@ def test_mate_and_resigning_can_be_taken_back():
     table.finish(end_by_resigning(chess.WHITE))
     assert table.take_back()
     assert table.end is None
-    table = Table(
-        Setup(board_after("e4 e5 Nf3 Nc6"))
-    )  # the moves of a loaded game are taken back as others are
+    # the moves of a loaded game are taken back as others are
+    table = Table(Setup(board_after("e4 e5 Nf3 Nc6")))
     assert table.take_back()
     assert table.take_back()
     assert (table.plies, table.first_ply) == (0, 0)
@@ -301,7 +300,8 @@ def load(text):
 
 def review_page(text):
     game = next(read_games(text)).game
-    board, moves = game.board(), list[MoveReview]()
+    board = game.board()
+    moves = list[MoveReview]()
     for move in game.mainline_moves():
         moves.append(MoveReview(len(moves) + 1, board.copy(stack=False), move, EVEN, EVEN, (move,)))
         board.push(move)

@@ -54,13 +54,7 @@ class Visit:
 
     loop: asyncio.Runner  # in which server and tabs live
 
-    def __init__(
-        self,
-        folder,
-        setup=None,
-        load=None,
-        **place,
-    ):
+    def __init__(self, folder, setup=None, load=None, **place):
         self.engine = WebEngine(EngineOptions())
         self.board_engine = BoardEngine(load or (lambda: self.engine))  # type: ignore[arg-type, return-value]
         self.folder = folder

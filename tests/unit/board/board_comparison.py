@@ -3,11 +3,9 @@ position.
 """
 
 import hashlib
-import random
 import struct
 from array import array
 from collections import Counter
-from collections.abc import Iterable
 
 import chess
 import numpy as np
@@ -38,10 +36,10 @@ class KeyTable:
     transposition.
     """
 
-    def __init__(self) -> None:
+    def __init__(self):
         self._pairs = array("Q")  # our key, 64-bit digest of python-chess's
 
-    def add(self, key: int, transposition: tuple) -> None:
+    def add(self, key, transposition):
         packed = struct.pack(
             "<10QB",
             *transposition[:8],
@@ -53,16 +51,16 @@ class KeyTable:
             (key, int.from_bytes(hashlib.blake2b(packed, digest_size=8).digest(), "little"))
         )
 
-    def __len__(self) -> int:
+    def __len__(self):
         """Number of different positions."""
         return len(np.unique(self._array()[:, 1]))
 
-    def conflicts(self) -> int:
+    def conflicts(self):
         """Positions with two keys, and keys with two positions, together."""
         pairs = np.unique(self._array(), axis=0)
         return sum(len(pairs) - len(np.unique(pairs[:, column])) for column in (0, 1))
 
-    def _array(self) -> np.ndarray:
+    def _array(self):
         return np.array(self._pairs, np.uint64).reshape(-1, 2)
 
 
@@ -73,7 +71,7 @@ class GameComparison:
     `check` raises AssertionError with the FEN where anything differs.
     """
 
-    def __init__(self, start: chess.Board, longest: int, keys: KeyTable) -> None:
+    def __init__(self, start, longest, keys):
         self.board = start
         self.ply = 0
         self._stack = empty_stack(longest + 1)
@@ -83,15 +81,15 @@ class GameComparison:
         self._met: Counter[tuple] = Counter()
 
     @property
-    def row(self) -> np.ndarray:
+    def row(self):
         return self._stack[self.ply]
 
-    def play(self, move: chess.Move) -> None:
+    def play(self, move):
         push(self._stack, self.ply, np.uint16(encode_move(self.board, move)))
         self.board.push(move)
         self.ply += 1
 
-    def check(self, every_child: bool = False) -> list[chess.Move]:
+    def check(self, every_child=False):
         """Compare everything at the current position; returns its legal moves.
 
         Exchanges are those of captures and promotions; with `every_child` of all moves, and each
@@ -116,13 +114,13 @@ class GameComparison:
             self._check_children(moves)
         return moves
 
-    def _same(self, what: str, ours: object, theirs: object) -> None:
+    def _same(self, what, ours, theirs):
         path = " ".join(move.uci() for move in self.board.move_stack)
         assert ours == theirs, (
             f"{what}: {ours}, expected {theirs} in {self.board.fen(en_passant='fen')} after {path!r}"
         )
 
-    def _check_row(self, repetitions: int) -> None:
+    def _check_row(self, repetitions):
         expected = row_from_board(self.board)
         expected[REPETITIONS] = repetitions
         self._same("row", self.row.tolist(), expected.tolist())
@@ -130,7 +128,7 @@ class GameComparison:
         back = board_from_row(self.row, self.board.chess960)
         self._same("board", back.fen(en_passant="fen"), self.board.fen(en_passant="fen"))
 
-    def _check_moves(self) -> list[chess.Move]:
+    def _check_moves(self):
         codes = self._moves[: generate(self.row, self._moves)].tolist()
         ours = [decode_move(self.row, code, self.board.chess960) for code in codes]
         theirs = list(self.board.legal_moves)
@@ -139,8 +137,9 @@ class GameComparison:
         self._same("move codes", [encode_move(self.board, move) for move in ours], codes)
         return theirs
 
-    def _check_attacks(self) -> None:
-        board, side = self.board, int(not self.board.turn)
+    def _check_attacks(self):
+        board = self.board
+        side = int(not self.board.turn)
         king = board.king(board.turn)
         assert king is not None
         self._same("check", bool(in_check(self.row)), board.is_check())
@@ -160,7 +159,7 @@ class GameComparison:
             ]
             self._same("attacked squares", ours, list(theirs))
 
-    def _check_ending(self, number_of_moves: int) -> None:
+    def _check_ending(self, number_of_moves):
         outcome = self.board.outcome(claim_draw=False)
         expected = ENDINGS[outcome.termination if outcome else None]
         if expected == ending.ONGOING and self.board.is_fifty_moves():
@@ -171,7 +170,7 @@ class GameComparison:
         insufficient = bool(ending.insufficient_material(self.row))
         self._same("insufficient material", insufficient, self.board.is_insufficient_material())
 
-    def _check_children(self, moves: list[chess.Move]) -> None:
+    def _check_children(self, moves):
         after = np.empty_like(self.row)
         for move in moves:
             make(self.row, np.uint16(encode_move(self.board, move)), after)
@@ -180,9 +179,7 @@ class GameComparison:
             self.board.pop()
 
 
-def compare_random_game(
-    start: chess.Board, rng: random.Random, longest: int, keys: KeyTable, every_child: bool = False
-) -> int:
+def compare_random_game(start, rng, longest, keys, every_child=False):
     """Compare all positions of a game of random moves.
 
     Goes on where a draw could be claimed and ends where no move is left; returns the number of
@@ -196,7 +193,7 @@ def compare_random_game(
     return game.ply + 1
 
 
-def compare_moves(start: chess.Board, moves: Iterable[str], keys: KeyTable) -> int:
+def compare_moves(start, moves, keys):
     """Compare all positions of a game given in UCI text, up to an illegal move if it has one;
     returns their number.
     """
@@ -212,7 +209,7 @@ def compare_moves(start: chess.Board, moves: Iterable[str], keys: KeyTable) -> i
     return game.ply + 1
 
 
-def plain_see(board: chess.Board, move: chess.Move) -> int:
+def plain_see(board, move):
     """`see`'s stated rules in plain Python: pins ignored, the least attacker takes, a king only
     what is undefended.
     """
@@ -234,9 +231,7 @@ def plain_see(board: chess.Board, move: chess.Move) -> int:
     return gain - _plain_recapture(board, target, not mover, SEE_VALUES[piece])
 
 
-def _plain_recapture(
-    board: chess.Board, target: chess.Square, side: chess.Color, on_square: int
-) -> int:
+def _plain_recapture(board, target, side, on_square):
     attackers = [
         (board.piece_type_at(square) or 0, square) for square in board.attackers(side, target)
     ]

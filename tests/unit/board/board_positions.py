@@ -29,9 +29,7 @@ ODD_FENS = [
 Maker = Callable[[random.Random], chess.Board]
 
 
-def _place(
-    board: chess.Board, rng: random.Random, piece: chess.Piece, squares: list[chess.Square]
-) -> None:
+def _place(board, rng, piece, squares):
     """Put a piece on one of the squares that is free, if any is."""
     free = [square for square in squares if not board.piece_at(square)]
     if piece.piece_type == chess.PAWN:
@@ -40,22 +38,20 @@ def _place(
         board.set_piece_at(rng.choice(free), piece)
 
 
-def _scatter(
-    board: chess.Board, rng: random.Random, kinds: list[chess.PieceType], most: int
-) -> None:
+def _scatter(board, rng, kinds, most):
     """Some pieces of the kinds, of both sides, anywhere."""
     for color in chess.COLORS:
         for _ in range(rng.randint(0, most)):
             _place(board, rng, chess.Piece(rng.choice(kinds), color), list(chess.SQUARES))
 
 
-def _place_kings(board: chess.Board, rng: random.Random) -> None:
+def _place_kings(board, rng):
     for color in chess.COLORS:
         if board.king(color) is None:
             _place(board, rng, chess.Piece(chess.KING, color), list(chess.SQUARES))
 
 
-def scattered(rng: random.Random) -> chess.Board:
+def scattered(rng):
     """Kings and up to eight pieces a side on any squares."""
     board = chess.Board(None)
     _place_kings(board, rng)
@@ -66,7 +62,7 @@ def scattered(rng: random.Random) -> chess.Board:
     return board
 
 
-def many_queens(rng: random.Random) -> chess.Board:
+def many_queens(rng):
     """Up to nine queens a side."""
     board = chess.Board(None)
     _place_kings(board, rng)
@@ -75,13 +71,14 @@ def many_queens(rng: random.Random) -> chess.Board:
     return board
 
 
-def en_passant(rng: random.Random) -> chess.Board:
+def en_passant(rng):
     """A pawn that just passed one or two others, and sliders in line with the king of the side to
     move.
     """
     board = chess.Board(None)
     board.turn = rng.choice(chess.COLORS)
-    file, rank = rng.randrange(8), 4 if board.turn == chess.WHITE else 3
+    file = rng.randrange(8)
+    rank = 4 if board.turn == chess.WHITE else 3
     forward = 8 if board.turn == chess.WHITE else -8
     passed = chess.square(file, rank)
     board.set_piece_at(passed, chess.Piece(chess.PAWN, not board.turn))
@@ -113,7 +110,7 @@ def en_passant(rng: random.Random) -> chess.Board:
     return board
 
 
-def promotion(rng: random.Random) -> chess.Board:
+def promotion(rng):
     """Pawns about to promote next to pieces that they may capture, castling rooks among them."""
     board = chess.Board(None, chess960=rng.random() < 0.5)
     board.turn = rng.choice(chess.COLORS)
@@ -139,7 +136,7 @@ def promotion(rng: random.Random) -> chess.Board:
     return board
 
 
-def castling(rng: random.Random) -> chess.Board:
+def castling(rng):
     """Kings and rooks with castling rights, and pieces that look through or stand on the squares
     between.
     """
@@ -151,10 +148,12 @@ def castling(rng: random.Random) -> chess.Board:
     return board
 
 
-def _castling_side(board: chess.Board, rng: random.Random, color: chess.Color) -> None:
+def _castling_side(board, rng, color):
     """A king and one or two rooks on the home rank, with the rights to castle."""
     rank = 0 if color == chess.WHITE else 7
-    king, left, right = 4, 0, 7
+    king = 4
+    left = 0
+    right = 7
     if board.chess960:
         king = rng.randint(1, 6)
         left, right = rng.randrange(king), rng.randrange(king + 1, 8)
@@ -167,7 +166,7 @@ def _castling_side(board: chess.Board, rng: random.Random, color: chess.Color) -
 ODD_MAKERS: list[Maker] = [scattered, many_queens, en_passant, promotion, castling]
 
 
-def odd_position(rng: random.Random, makers: list[Maker] = ODD_MAKERS) -> chess.Board:
+def odd_position(rng, makers=ODD_MAKERS):
     """A playable position of one of the odd kinds; drafts that leave a king to be captured are
     thrown away.
     """
@@ -181,7 +180,7 @@ def odd_position(rng: random.Random, makers: list[Maker] = ODD_MAKERS) -> chess.
     return chess.Board(rng.choice(ODD_FENS))
 
 
-def chess960_start(rng: random.Random) -> chess.Board:
+def chess960_start(rng):
     """One of the 960 start positions; every fourth time each side has its own."""
     board = chess.Board.from_chess960_pos(rng.randrange(960))
     if rng.random() < 0.25:
@@ -192,7 +191,7 @@ def chess960_start(rng: random.Random) -> chess.Board:
     return board
 
 
-def choose_move(board: chess.Board, moves: list[chess.Move], rng: random.Random) -> chess.Move:
+def choose_move(board, moves, rng):
     """One of the legal moves; every third time the mover's last one taken back, where it can, so
     that games repeat.
     """
@@ -204,7 +203,7 @@ def choose_move(board: chess.Board, moves: list[chess.Move], rng: random.Random)
     return rng.choice(moves)
 
 
-def some_boards(seed: int, count: int) -> list[chess.Board]:
+def some_boards(seed, count):
     """Positions of random games, half of them Chess960, and odd ones."""
     rng = random.Random(seed)
     boards = []

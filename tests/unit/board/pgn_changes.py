@@ -9,10 +9,9 @@ import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
 
 from engine.board.pgn.game_reader import GameText, read_games
-from engine.board.pgn.main_lines import MainLine, main_lines
+from engine.board.pgn.main_lines import main_lines
 from tests.unit.board.pgn_forms import numbered, played_game, san, whole, words_of, wrapped
 
 CHARACTERS = [*"abcdefgh12345678NBRQKOx=+#!?.-/*0 \n\t{}()[];%$\"<>_:PDSZT\\~|&^'@é♘\x00"]
@@ -20,7 +19,7 @@ MOVE = re.compile(r"(?:[KQRBN]?[a-h]?[1-8]?x?[a-h][1-8](?:=[QRBN])?|O-O(?:-O)?)[
 PLACE = re.compile(r"\d+:\d+: ")
 
 
-def good_texts(count: int = 12, plies: int = 24) -> list[str]:
+def good_texts(count=12, plies=24):
     """Games in four common forms, each with another game behind it."""
     texts = []
     for seed in range(count):
@@ -40,9 +39,10 @@ def good_texts(count: int = 12, plies: int = 24) -> list[str]:
     return texts
 
 
-def change(text: str, rng: random.Random) -> tuple[str, int]:
+def change(text, rng):
     """The text with one character replaced, inserted or left out, and where."""
-    place, character = rng.randrange(len(text)), rng.choice(CHARACTERS)
+    place = rng.randrange(len(text))
+    character = rng.choice(CHARACTERS)
     rest = (text[place + 1 :], text[place:])
     return rng.choice(
         (
@@ -53,17 +53,15 @@ def change(text: str, rng: random.Random) -> tuple[str, int]:
     ), place
 
 
-def read(text: str) -> list[MainLine]:
+def read(text):
     return list(main_lines(GameText(io.BytesIO(text.encode()))))
 
 
-def the_game(game: MainLine) -> tuple[list[int], str]:
+def the_game(game):
     return game.moves.tolist(), game.result or game.tag_result
 
 
-def kind_of(
-    found: list[MainLine], games: list[MainLine], text: str, changed: str, place: int
-) -> str:
+def kind_of(found, games, text, changed, place):
     """What a change at a place of the first of two games did: fault, same, tag, mark, move, or
     WRONG.
     """
@@ -82,7 +80,7 @@ def kind_of(
     return "WRONG: another game"
 
 
-def agree(text: str, lines: list[MainLine]) -> bool:
+def agree(text, lines):
     """Whether the reader of whole games finds the same main lines, and the same faults outside
     variations.
     """
@@ -95,9 +93,10 @@ def agree(text: str, lines: list[MainLine]) -> bool:
     ) <= set(all_faults)
 
 
-def changes(seed: int, count: int) -> Iterator[tuple[str, str]]:
+def changes(seed, count):
     """(kind, changed text) of random changes."""
-    rng, texts = random.Random(seed), good_texts()
+    rng = random.Random(seed)
+    texts = good_texts()
     pairs = [(text, text + texts[number - 1]) for number, text in enumerate(texts)]
     games = [read(pair) for _, pair in pairs]
     for number in range(count):

@@ -19,11 +19,12 @@ TAGS = {
 
 
 @functools.cache
-def played_game(seed: int, plies: int = 70) -> tuple[chess.Move, ...]:
+def played_game(seed, plies=70):
     """A random game that castles, promotes and takes en passant where it can; the last move is no
     end of the game.
     """
-    rng, board = random.Random(seed), chess.Board()
+    rng = random.Random(seed)
+    board = chess.Board()
     for _ in range(plies):
         moves = list(board.legal_moves)
         rare = [
@@ -44,21 +45,20 @@ def played_game(seed: int, plies: int = 70) -> tuple[chess.Move, ...]:
     return tuple(board.move_stack)
 
 
-def words_of(
-    moves: tuple[chess.Move, ...], write: Callable[[chess.Board, chess.Move], str]
-) -> list[str]:
-    board, words = chess.Board(), []
+def words_of(moves, write):
+    board = chess.Board()
+    words = []
     for move in moves:
         words.append(write(board, move))
         board.push(move)
     return words
 
 
-def san(board: chess.Board, move: chess.Move) -> str:
+def san(board, move):
     return board.san(move)
 
 
-def long_san(board: chess.Board, move: chess.Move) -> str:
+def long_san(board, move):
     if board.is_castling(move):
         return board.san(move)
     text = board.uci(move)
@@ -67,7 +67,7 @@ def long_san(board: chess.Board, move: chess.Move) -> str:
     return letter + text[:2] + ("x" if board.is_capture(move) else "-") + text[2:].upper().lower()
 
 
-def numbered(words: list[str], number: str = "{n}. ", black: str = "") -> str:
+def numbered(words, number="{n}. ", black=""):
     """Movetext: `number` before White's moves, `black` before Black's."""
     parts = []
     for ply, word in enumerate(words):
@@ -75,19 +75,19 @@ def numbered(words: list[str], number: str = "{n}. ", black: str = "") -> str:
     return " ".join(parts)
 
 
-def tag_section(tags: dict[str, str]) -> str:
+def tag_section(tags):
     return "".join(f'[{name} "{value}"]\n' for name, value in tags.items())
 
 
-def whole(movetext: str, tags: dict[str, str] | None = None, result: str = "1-0") -> str:
+def whole(movetext, tags=None, result="1-0"):
     return f"{tag_section(TAGS if tags is None else tags)}\n{movetext} {result}\n\n"
 
 
-def wrapped(text: str) -> str:
+def wrapped(text):
     return textwrap.fill(text, 79, break_long_words=False, break_on_hyphens=False)
 
 
-def in_letters(letters: str) -> Callable[[list[str]], list[str]]:
+def in_letters(letters):
     """English SAN in another language's letters."""
     table = dict(zip("KQRBN", letters.split(), strict=False))
     return lambda words: [
@@ -95,7 +95,7 @@ def in_letters(letters: str) -> Callable[[list[str]], list[str]]:
     ]
 
 
-def replaced(old: str, new: str) -> Callable[[list[str]], list[str]]:
+def replaced(old, new):
     return lambda words: [re.sub(old, new, word) for word in words]
 
 

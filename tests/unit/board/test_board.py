@@ -57,8 +57,9 @@ def test_boards_that_no_kernel_may_see_are_refused(fen):
     assert caught.value.field in ("placement", "side")
 
 
-def test_a_game_that_grows_or_changes_has_the_rows_of_its_board() -> None:
-    rows, board = GameRows(), chess.Board()
+def test_a_game_that_grows_or_changes_has_the_rows_of_its_board():
+    rows = GameRows()
+    board = chess.Board()
     for move in "e2e4 e7e5 g1f3 b8c6 f1b5 a7a6 e1g1 g8f6".split():
         board.push_uci(move)
         assert np.array_equal(rows.of(board), stack_from_board(board))
@@ -182,7 +183,7 @@ def test_checking_squares_are_those_from_which_a_piece_attacks_the_king(fen):
             )
 
 
-def union(sets) -> int:
+def union(sets):
     whole = 0
     for targets in sets:
         whole |= targets

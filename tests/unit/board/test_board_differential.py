@@ -6,8 +6,6 @@ import contextlib
 import json
 import lzma
 import random
-from collections.abc import Iterator
-from pathlib import Path
 
 import chess
 import pytest
@@ -86,19 +84,18 @@ def test_known_exchanges(fen, move, centipawns):
 # ---- real games; the long comparison of others is `--hypothesis-profile long` --------------------
 
 
-def human_games(data: Path) -> Iterator[tuple[chess.Board, str]]:
+def human_games(data):
     with lzma.open(data / "games" / "human.tsv.xz", "rt") as lines:
         column = next(lines).rstrip("\n").split("\t").index("uci")
         for line in lines:
             yield chess.Board(), line.rstrip("\n").split("\t")[column]
 
 
-def engine_games(data: Path) -> Iterator[tuple[chess.Board, str]]:
+def engine_games(data):
     with lzma.open(data / "games" / "engine.jsonl.xz", "rt") as lines:
         for game in map(json.loads, lines):
-            with contextlib.suppress(
-                FenError
-            ):  # Some start with more queens than pawns could have become.
+            # Some start with more queens than pawns could have become.
+            with contextlib.suppress(FenError):
                 yield parse_fen(game.get("fen", chess.STARTING_FEN)), game["uci"]
 
 
@@ -107,7 +104,8 @@ def engine_games(data: Path) -> Iterator[tuple[chess.Board, str]]:
 @pytest.mark.timeout(3 * 3600)
 @pytest.mark.parametrize("games", [human_games, engine_games])
 def test_real_games(test_data, games):
-    keys, compared = KeyTable(), 0
+    keys = KeyTable()
+    compared = 0
     for start, moves in games(test_data):
         compared += compare_moves(start, moves.split(), keys)
         if compared > 400_000:

@@ -107,7 +107,7 @@ PUT_RIGHT_CHESS960 = [
 ]
 
 
-def refused(text: str) -> FenError:
+def refused(text):
     with pytest.raises(FenError) as caught:
         parse_fen(text)
     return caught.value
@@ -293,7 +293,7 @@ def test_a_damaged_fen_is_a_playable_board_or_a_fen_error(rng, place, what):
     assert playable_or_refused(text[:place] + what + text[place + 1 :], start.chess960)
 
 
-def playable_or_refused(text: str, chess960: bool) -> bool:
+def playable_or_refused(text, chess960):
     """Whether a text is refused with a field, or a board that python-chess accepts but for
     impossible checks.
     """

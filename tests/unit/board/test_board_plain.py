@@ -23,15 +23,17 @@ from tests.unit.board.board_positions import ODD_FENS
 PROGRAM = "import json; from tests.unit.board.test_board_plain import answers; print(json.dumps(answers()))"
 
 
-def answers() -> list[list[int]]:
+def answers():
     """What the kernels say of a game's last position and of the odd ones, as plain integers."""
     game = board_after("e2e4 g8f6 e4e5 d7d5 b1c3 f6g8 c3b1")
     return [about(board) for board in (game, *map(chess.Board, ODD_FENS))]
 
 
-def about(board: chess.Board) -> list[int]:
+def about(board):
     stack = stack_from_board(board)
-    row, moves, masks = stack[-1], np.empty(MAX_MOVES, np.uint16), np.empty(PLANES, np.uint64)
+    row = stack[-1]
+    moves = np.empty(MAX_MOVES, np.uint16)
+    masks = np.empty(PLANES, np.uint64)
     count = generate(row, moves)
     encode(stack, len(stack) - 1, 0, masks)
     per_move = [(see(row, move), policy_index(row, move)) for move in moves[:count]]

@@ -191,7 +191,8 @@ FORMS = (
 def test_a_game_in_any_form_takes_edits(name):
     rng = random.Random(name)
     for _ in range(10):
-        game, source = game_of(FORMS[name]), SourceText(FORMS[name].encode())
+        game = game_of(FORMS[name])
+        source = SourceText(FORMS[name].encode())
         for _ in range(rng.randrange(1, 4)):
             change(game, rng)
         source.spliced(game_splices(source.text, game))

@@ -9,14 +9,13 @@ import re
 import shutil
 import subprocess
 import tracemalloc
-from pathlib import Path
 
 import chess
 import chess.pgn
 import pytest
 
 from engine.board.convert import encode_move
-from engine.board.pgn.game_reader import GameText, ReadGame, read_game_file, read_games
+from engine.board.pgn.game_reader import GameText, read_game_file, read_games
 from engine.board.pgn.game_writer import game_text
 from engine.board.pgn.main_lines import main_lines
 from engine.board.pgn.token_kernels import cut_text
@@ -38,11 +37,11 @@ FORMS = (
 )
 
 
-def moves_of(found: ReadGame) -> list[str]:
+def moves_of(found):
     return [node.san() for node in found.game.mainline()]
 
 
-def read(text: str) -> list[tuple[str, bool]]:
+def read(text):
     """(moves, whether there is a fault) of the games of a text; the two speeds must agree."""
     games = list(read_games(text))
     lines = list(main_lines(GameText(io.BytesIO(text.encode()))))
@@ -53,22 +52,23 @@ def read(text: str) -> list[tuple[str, bool]]:
     return [(" ".join(moves_of(game)), bool(game.faults)) for game in games if game.number]
 
 
-def codes(moves: tuple[chess.Move, ...], board: chess.Board | None = None) -> list[int]:
-    board, found = board or chess.Board(), []
+def codes(moves, board=None):
+    board = board or chess.Board()
+    found = []
     for move in moves:
         found.append(encode_move(board, move))
         board.push(move)
     return found
 
 
-def faults_of(text: str) -> list[str]:
+def faults_of(text):
     return [str(fault) for game in read_games(text) for fault in game.faults]
 
 
 # ---- what went wrong -----------------------------------------------------------------------------
 
 
-def test_two_empty_lines_behind_the_tags_end_nothing() -> None:
+def test_two_empty_lines_behind_the_tags_end_nothing():
     game = '[White "A"]\n[Result "1-0"]\n\n\n1. e4 e5\n\n\n2. Nf3 1-0\n\n\n'
     for text in (
         game * 10,
@@ -78,7 +78,7 @@ def test_two_empty_lines_behind_the_tags_end_nothing() -> None:
         assert read(text) == [("e4 e5 Nf3", False)] * 10
 
 
-def test_bytes_of_zeros_between_words_and_games_are_blank() -> None:
+def test_bytes_of_zeros_between_words_and_games_are_blank():
     assert read('\0[White "A"]\n\n1. e4\0 e5 1-0\n\n\0\0\0[White "B"]\n\n1. d4 *\n\0\0') == [
         ("e4 e5", False),
         ("d4", False),
@@ -89,14 +89,14 @@ DEFAULT_TAGS = "".join(f'[{name} "{value}"]\n' for name, value in chess.pgn.Game
 
 
 @pytest.mark.parametrize("between", ["{a comment of its own}", "*", f"{DEFAULT_TAGS}\n*"])
-def test_what_stands_between_games_does_not_end_the_file(between: str) -> None:
+def test_what_stands_between_games_does_not_end_the_file(between):
     first, second = "1. e4 e5 1-0\n\n", "1. d4 d5 0-1\n"
     games = [moves for moves, fault in read(f"{first}{between}\n\n{second}") if moves and not fault]
     assert games == ["e4 e5", "d4 d5"]
     assert [moves for moves, _ in read(f"{between}\n\n{second}") if moves] == ["d4 d5"]
 
 
-def test_lines_without_tags_and_results_are_games_of_their_own() -> None:
+def test_lines_without_tags_and_results_are_games_of_their_own():
     games = [("e4 e5", False), ("d4 d5 c4", False), ("c4", False)]
     assert read("1. e4 e5\n1. d4 d5\n2. c4\n\n1. c4") == games
     assert read("e4 e5 *\nd4 d5 c4 *\nc4 *") == games
@@ -104,7 +104,7 @@ def test_lines_without_tags_and_results_are_games_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("tag", ["[", "[[Event", "[Even t", '[Event "y', "[9)"])
-def test_a_cut_tag_behind_a_result_is_a_fault_in_both_speeds(tag: str) -> None:
+def test_a_cut_tag_behind_a_result_is_a_fault_in_both_speeds(tag):
     text = f'1. e4 e5 1-0\n\n{tag}\n[White "B"]\n\n1. d4 1-0\n'
     assert next(moves for moves, _ in read(text)) == "e4 e5"
     assert len({fault.split(": ")[0] for fault in faults_of(text)}) == 1
@@ -118,7 +118,7 @@ WHOLE = [
 
 
 @pytest.mark.parametrize("between", ["", "\n", "\n\n"])
-def test_a_text_cut_anywhere_joins_no_other_behind_it(between: str) -> None:
+def test_a_text_cut_anywhere_joins_no_other_behind_it(between):
     """A header cut in its middle, without a line end, took the next game's Event for its player's
     name.
     """
@@ -135,7 +135,7 @@ def test_a_text_cut_anywhere_joins_no_other_behind_it(between: str) -> None:
         ] * 2
 
 
-def test_two_players_of_a_broken_header_are_two_games() -> None:
+def test_two_players_of_a_broken_header_are_two_games():
     first, second = read_games('[White "A"]\n[Black "B\n[White "C"]\n[Black "D"]\n\n1. e4 *\n')
     assert (first.game.headers["White"], second.game.headers["White"], moves_of(second)) == (
         "A",
@@ -145,17 +145,17 @@ def test_two_players_of_a_broken_header_are_two_games() -> None:
     assert read('[Event "x"]\n[White.Team "T"]\n[White "A"]\n\n1. e4 *') == [("e4", True)]
 
 
-def test_columns_are_those_of_the_line_where_a_game_begins_inside_it() -> None:
+def test_columns_are_those_of_the_line_where_a_game_begins_inside_it():
     text = '1. e4 1-0 [White "é"] 1. e9 *\n\t x'
     assert [fault.split(": ")[0] for fault in faults_of(text)] == ["1:26", "2:3"]
     assert read(text) == [("e4", False), ("", True)]
 
 
-def test_a_bishop_of_capitals_is_not_two_pawns() -> None:
+def test_a_bishop_of_capitals_is_not_two_pawns():
     assert read("1. e4 e5 2. Bd3 b5 3. B5d3 d6")[0] == ("e4 e5 Bd3 b5", True)
 
 
-def test_prose_between_games_is_a_fault_and_what_follows_is_read() -> None:
+def test_prose_between_games_is_a_fault_and_what_follows_is_read():
     text = "Dear reader,\n\nhere is a game, e4 it began:\n1. e4 e5 1-0\n\nAnd another 1-0\n1. d4 d5 *\n"
     assert read(text) == [("e4 e5", False), ("d4 d5", False)]
     assert [fault.split(": neither")[0] for fault in faults_of(text)] == [
@@ -165,14 +165,14 @@ def test_prose_between_games_is_a_fault_and_what_follows_is_read() -> None:
     ]
 
 
-def test_german_knights_are_no_pawns() -> None:
+def test_german_knights_are_no_pawns():
     (game,) = read_games("1. d4 d5 2. Sf3 Sf6 3. Lf4 Sc6")
     assert (moves_of(game), game.letters, game.faults) == (
         ["d4", "d5", "Nf3", "Nf6", "Bf4", "Nc6"], "German or Swedish", [],
     )  # fmt: skip
 
 
-def test_letters_of_two_languages_name_the_word() -> None:
+def test_letters_of_two_languages_name_the_word():
     (game,) = read_games("1. d4 d5 2. Sf3 Cc6 *")
     assert str(game.faults[0]).startswith("1:13: 'Sf3'")
 
@@ -229,7 +229,7 @@ def test_letters_of_two_languages_name_the_word() -> None:
         ('[Event "x"]\n[SetUp "1"]\n\n1. e4 *', "", "2:1: '1'"),
     ],
 )
-def test_what_is_no_token_is_a_fault_with_its_place(text: str, moves: str, place: str) -> None:
+def test_what_is_no_token_is_a_fault_with_its_place(text, moves, place):
     assert read(text)[0] == (moves, True)
     assert faults_of(text)[0].startswith(place)
 
@@ -237,17 +237,17 @@ def test_what_is_no_token_is_a_fault_with_its_place(text: str, moves: str, place
 @pytest.mark.parametrize(
     "word", ["O-O", "0-0", "o-o", "O–O", "0—0", "e1g1", "Ke1-g1", "e1h1", "O-O!", "0-0+/-"]
 )
-def test_castling_as_the_last_word_does_not_vanish(word: str) -> None:
+def test_castling_as_the_last_word_does_not_vanish(word):
     assert read(f"1. e4 e5 2. Nf3 Nf6 3. Bc4 Bc5 4. {word}") == [
         ("e4 e5 Nf3 Nf6 Bc4 Bc5 O-O", False)
     ]
 
 
-def test_capital_files_are_pawns_where_nothing_else_is_legal() -> None:
+def test_capital_files_are_pawns_where_nothing_else_is_legal():
     assert read("1. E4 E5 2. Nf3") == [("e4 e5 Nf3", False)]
 
 
-def test_two_games_without_an_empty_line_between_them_are_two() -> None:
+def test_two_games_without_an_empty_line_between_them_are_two():
     for gap in ("\n", " ", "\n\n"):
         text = f'[White "A"]\n1. e4 e5 1-0{gap}[White "B"]\n1. d4 0-1{gap}1. c4 *'
         games = list(read_games(text))
@@ -257,7 +257,7 @@ def test_two_games_without_an_empty_line_between_them_are_two() -> None:
 
 
 @pytest.mark.parametrize("second", ['[White "B"]\n', '[Event "x"]\n[White "B"]\n', '[Black "C"]\n'])
-def test_tags_without_moves_lend_nothing_to_the_next_game(second: str) -> None:
+def test_tags_without_moves_lend_nothing_to_the_next_game(second):
     start = '[White "A"][FEN "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"][SetUp "1"]\n\n'
     first, other = read_games(f"{start}{second}\n1. Nf3 Nf6 *")
     assert first.game.board().fen() == "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"
@@ -265,7 +265,7 @@ def test_tags_without_moves_lend_nothing_to_the_next_game(second: str) -> None:
     assert other.game.headers["White"] != "A"
 
 
-def test_an_unclosed_comment_costs_one_game_and_is_named() -> None:
+def test_an_unclosed_comment_costs_one_game_and_is_named():
     text = '[Event "a"]\n\n1. e4 {no end\n\n[Event "b"]\n\n1. d4 {good} d5 1-0\n'
     assert read(text) == [("e4", True), ("d4 d5", False)]
     assert faults_of(text) == ["3:7: '{no': this comment is not closed"]
@@ -285,16 +285,16 @@ def test_an_unclosed_comment_costs_one_game_and_is_named() -> None:
         "1. e4 e5 2. Nf3 ;c6 3. Bb5 a6\n4. Ba4 Nf6 1-0",
     ],
 )
-def test_a_comment_that_hides_moves_is_a_fault(text: str) -> None:
+def test_a_comment_that_hides_moves_is_a_fault(text):
     assert read(text)[0][1]
 
 
-def test_comments_that_hide_nothing_are_read() -> None:
+def test_comments_that_hide_nothing_are_read():
     text = "1. e4 {a {b} c} e5 {:{ } 2. Nf3 ; Nc3 is better, (1-0)\n2... Nc6\n% 9. Nf3\n3. Bb5 ; the end\n1-0 ; 1-0\n"
     assert read(text) == [("e4 e5 Nf3 Nc6 Bb5", False)]
 
 
-def test_marks_become_numbers() -> None:
+def test_marks_become_numbers():
     (game,) = read_games(
         "1. e4± c5∓ 2. Nf3 ⩲ d6 +- 3. d4!? N cxd4?! □ 4. Nxd4 (D) Nf6 ∞ -+ 5. Nc3 = a6 ⇆ $7 *"
     )
@@ -302,7 +302,7 @@ def test_marks_become_numbers() -> None:
     assert nags == [[16], [17], [14], [18], [5, 146], [6, 7], [220], [13, 19], [10], [7, 133]]
 
 
-def test_results_are_read_where_they_are_results() -> None:
+def test_results_are_read_where_they_are_results():
     assert [game.game.headers["Result"] for game in read_games("1. e4 *{x} 1-0")] == ["1-0"]
     text = "1. e4 {1-0} (1. d4 0-1) e5 1–0\n1. d4 ½-½\n1. c4 1/2\n1. f4 1:0\n1. e4 0—1\n"
     assert [game.game.headers["Result"] for game in read_games(text)] == [
@@ -310,7 +310,7 @@ def test_results_are_read_where_they_are_results() -> None:
     ]  # fmt: skip
 
 
-def test_a_chess960_game_without_its_tag_is_one() -> None:
+def test_a_chess960_game_without_its_tag_is_one():
     fen = "r5kr/pppppppp/8/8/8/8/PPPPPPPP/R5KR w HAha - 0 1"
     assert read(f'[FEN "{fen}"]\n\n1. O-O O-O-O *') == [("O-O O-O-O", False)]
 
@@ -327,7 +327,7 @@ def test_a_chess960_game_without_its_tag_is_one() -> None:
         "960 Chess",
     ],
 )
-def test_names_of_chess960_that_one_library_lacks_were_other_variants(name: str) -> None:
+def test_names_of_chess960_that_one_library_lacks_were_other_variants(name):
     text = f'[Variant "{name}"]\n[FEN "r5kr/pppppppp/8/8/8/8/PPPPPPPP/R5KR w KQkq - 0 1"]\n\n1. O-O O-O-O *'
     assert read(text) == [("O-O O-O-O", False)]
     (game,) = read_games(text)
@@ -335,26 +335,26 @@ def test_names_of_chess960_that_one_library_lacks_were_other_variants(name: str)
 
 
 @pytest.mark.parametrize("name", ["", "?", "-", "fromPosition", "Standard Chess", "chess (normal)"])
-def test_a_variant_that_is_not_told_was_one_that_is_not_played(name: str) -> None:
+def test_a_variant_that_is_not_told_was_one_that_is_not_played(name):
     assert read(f'[Variant "{name}"]\n\n1. e4 e5 *') == [("e4 e5", False)]
 
 
 @pytest.mark.parametrize("name", ["", "?", "-", "startpos"])
-def test_a_position_that_is_not_told_was_one_that_cannot_be_played(name: str) -> None:
+def test_a_position_that_is_not_told_was_one_that_cannot_be_played(name):
     assert read(f'[FEN "{name}"]\n\n1. e4 e5 *') == [("e4 e5", False)]
 
 
 @pytest.mark.parametrize("word", ["<>", "null", "pass", "--!?"])
-def test_passes_of_other_programs_ended_their_line(word: str) -> None:
+def test_passes_of_other_programs_ended_their_line(word):
     (game,) = read_games(f"1. e4 {word} 2. d4 e5 *")
     assert (moves_of(game), game.faults) == (["e4", "--", "d4", "e5"], [])
 
 
-def test_a_pawn_with_its_letter_takes() -> None:
+def test_a_pawn_with_its_letter_takes():
     assert read("1. Pe4 Pe5 2. Pd4 Pxd4 3. Nf3") == [("e4 e5 d4 exd4 Nf3", False)]
 
 
-def test_an_offer_of_a_draw_was_a_variation_without_moves() -> None:
+def test_an_offer_of_a_draw_was_a_variation_without_moves():
     (game,) = read_games("1. e4 e5 (=) 2. Nf3 (2. f4 (=) exf4) Nc6(=) *")
     assert (moves_of(game), game.faults) == (["e4", "e5", "Nf3", "Nc6"], [])
     assert [node.comment for node in game.game.mainline()] == ["", "(=)", "", "(=)"]
@@ -368,7 +368,7 @@ def test_an_offer_of_a_draw_was_a_variation_without_moves() -> None:
         ("-/+", "0-1"), ("=-=", "1/2-1/2"), ("1-0 forfeit", "1-0"), ("0.4-0.6", ""), ("draw", ""),
     ],
 )  # fmt: skip
-def test_results_that_the_tag_spells_alike_end_a_game(spelled: str, meant: str) -> None:
+def test_results_that_the_tag_spells_alike_end_a_game(spelled, meant):
     for gap in ("\n", " "):
         text = (
             f'[White "A"]\n[Result "{spelled}"]\n\n1. e4{gap}{spelled}\n\n[White "B"]\n\n1. d4 *\n'
@@ -381,7 +381,7 @@ def test_results_that_the_tag_spells_alike_end_a_game(spelled: str, meant: str) 
 
 
 @pytest.mark.parametrize("told", ["1/2-x/2", "1-0 forfeit", "1!0", "0.5"])
-def test_a_result_that_the_tag_tells_otherwise_is_one(told: str) -> None:
+def test_a_result_that_the_tag_tells_otherwise_is_one(told):
     for result in ("1-0", "1/2-1/2", "0.5-0.5", "*"):
         assert read(f'[Result "{told}"]\n\n1. e4 {result}\n\n[White "B"]\n\n1. d4 *\n') == [
             ("e4", False),
@@ -397,7 +397,7 @@ def test_a_result_that_the_tag_tells_otherwise_is_one(told: str) -> None:
 @pytest.mark.parametrize(
     "tag", ['[FEN "B"]', '[White "X"]', '[Result "0-1"]', '[Variant "Atomic"]', '[SetUp "1"]']
 )
-def test_tags_in_comments_are_none(comment: str, tag: str) -> None:
+def test_tags_in_comments_are_none(comment, tag):
     told = comment.replace("TAG", tag)
     for text in (
         f'[White "A"]\n{told}\n1. e4 e5 1-0\n',
@@ -412,7 +412,7 @@ def test_tags_in_comments_are_none(comment: str, tag: str) -> None:
         )  # fmt: skip
 
 
-def test_a_huge_game_takes_a_third_of_the_memory() -> None:
+def test_a_huge_game_takes_a_third_of_the_memory():
     """Tokens that were Python's objects took 200 bytes for each byte of text; the tree of moves
     itself takes 60.
     """
@@ -431,7 +431,7 @@ def test_a_huge_game_takes_a_third_of_the_memory() -> None:
 
 
 @pytest.mark.parametrize("result", ["0-0", "1/2-0", "0-1/2", "½-0"])
-def test_a_result_that_costs_both_sides_was_castling(result: str) -> None:
+def test_a_result_that_costs_both_sides_was_castling(result):
     castles = "1. e4 e5 2. Nf3 Nc6 3. Bc4 Bc5 4. 0-0 Nf6"
     text = f'[Result "{result}"]\n\n{castles} {result}\n\n[Result "{result}"]\n\n{result}\n'
     assert read(text) == [("e4 e5 Nf3 Nc6 Bc4 Bc5 O-O Nf6", False), ("", False)]
@@ -442,7 +442,7 @@ def test_a_result_that_costs_both_sides_was_castling(result: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*FORMS, "long", "UCI"])
-def test_games_in_every_form_are_the_same_games(name: str) -> None:
+def test_games_in_every_form_are_the_same_games(name):
     """With three games a form, some 200 texts; both speeds, and python-chess where it reads the
     form rightly.
     """
@@ -466,13 +466,13 @@ def test_games_in_every_form_are_the_same_games(name: str) -> None:
                 assert without_spaces(chess.pgn.read_game(stream)) == without_spaces(game.game)
 
 
-def without_spaces(game: chess.pgn.Game | None) -> str:
+def without_spaces(game):
     return re.sub(r"\s+", " ", str(game))
 
 
 @pytest.mark.skipif(PGN_EXTRACT is None, reason="pgn-extract is not installed")
 @pytest.mark.parametrize("name", sorted(pgn_forms.EXTRACTED))
-def test_pgn_extract_finds_the_same_games(name: str, tmp_path: Path) -> None:
+def test_pgn_extract_finds_the_same_games(name, tmp_path):
     path = tmp_path / "games.pgn"
     path.write_text(
         "".join(FORMS[name](words_of(played_game(seed), san)) for seed in SEEDS), encoding="utf-8"
@@ -493,9 +493,10 @@ def test_pgn_extract_finds_the_same_games(name: str, tmp_path: Path) -> None:
     assert theirs == ours
 
 
-def random_tree(seed: int) -> chess.pgn.Game:
+def random_tree(seed):
     """A game with variations in variations, comments at every place, and marks."""
-    rng, game = random.Random(seed), chess.pgn.Game()
+    rng = random.Random(seed)
+    game = chess.pgn.Game()
     nodes: list[chess.pgn.GameNode] = [game]
     while len(nodes) < 120:
         node = rng.choice(nodes[-9:])
@@ -512,15 +513,16 @@ def random_tree(seed: int) -> chess.pgn.Game:
     return game
 
 
-def test_whole_games_are_the_trees_that_python_chess_reads() -> None:
+def test_whole_games_are_the_trees_that_python_chess_reads():
     text = "".join(f"{random_tree(seed)}\n\n" for seed in range(12))
-    stream, found = io.StringIO(text), list(read_games(text))
+    stream = io.StringIO(text)
+    found = list(read_games(text))
     assert [game.faults for game in found] == [[]] * 12
     for game in found:
         assert str(game.game) == str(chess.pgn.read_game(stream))
 
 
-def test_the_kernel_of_the_reader_is_compiled_once() -> None:
+def test_the_kernel_of_the_reader_is_compiled_once():
     """Arrays that may be written are another kind: the text before the first piece was one, and
     positions of tags.
     """
@@ -528,7 +530,7 @@ def test_the_kernel_of_the_reader_is_compiled_once() -> None:
     assert len(getattr(cut_text, "signatures", "1")) == 1  # without a compiler there are none
 
 
-def test_pieces_of_any_size_give_the_same_games() -> None:
+def test_pieces_of_any_size_give_the_same_games():
     text = "".join(
         pgn_forms.TEXTS[name](words_of(played_game(seed), san))
         for seed in range(2)
@@ -543,7 +545,7 @@ def test_pieces_of_any_size_give_the_same_games() -> None:
             assert one.moves.tolist() == other.moves.tolist()
 
 
-def test_a_game_is_found_again_at_its_place() -> None:
+def test_a_game_is_found_again_at_its_place():
     data = "".join(
         pgn_forms.TEXTS[name](words_of(played_game(3), san)) for name in sorted(pgn_forms.TEXTS)
     ).encode()
@@ -557,7 +559,7 @@ def test_a_game_is_found_again_at_its_place() -> None:
         ]
 
 
-def test_a_changed_character_is_a_fault_or_changes_nothing() -> None:
+def test_a_changed_character_is_a_fault_or_changes_nothing():
     """A million changes were tried with `python -m tests.unit.board.pgn_changes`."""
     for kind, text in changes(seed=62, count=400):
         assert not kind.startswith("WRONG"), text
@@ -574,7 +576,7 @@ NAMES = [
 ]
 
 
-def game_of(name: str) -> chess.pgn.Game:
+def game_of(name):
     game = chess.pgn.Game()
     game.headers.update(White=name, Event=name)
     node = game.add_main_variation(
@@ -584,12 +586,12 @@ def game_of(name: str) -> chess.pgn.Game:
     return game
 
 
-def unescaped(name: str) -> str:
+def unescaped(name):
     return re.sub(r"[\n\r\t\0]", " ", name)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_quotes_and_backslashes_in_tags_are_escaped(name: str) -> None:
+def test_quotes_and_backslashes_in_tags_are_escaped(name):
     text = game_text(game_of(name))
     assert text.endswith("\n\n")
     assert text.splitlines()[4] == '[White "{}"]'.format(
@@ -601,7 +603,7 @@ def test_quotes_and_backslashes_in_tags_are_escaped(name: str) -> None:
     assert read.next().comment == 'a (brace), a "quote" \\ and Müller'
 
 
-def test_two_games_in_a_row_stay_two_games() -> None:
+def test_two_games_in_a_row_stay_two_games():
     stream = io.StringIO("".join(map(game_text, map(game_of, NAMES))))
     games = list(iter(lambda: chess.pgn.read_game(stream), None))
     assert [(game.errors, len(list(game.mainline_moves()))) for game in games] == [([], 2)] * len(
@@ -610,7 +612,7 @@ def test_two_games_in_a_row_stay_two_games() -> None:
 
 
 @pytest.mark.skipif(PGN_EXTRACT is None, reason="pgn-extract is not installed")
-def test_pgn_extract_reads_every_tag_and_game(tmp_path) -> None:
+def test_pgn_extract_reads_every_tag_and_game(tmp_path):
     path = tmp_path / "games.pgn"
     path.write_text("".join(map(game_text, map(game_of, NAMES))), encoding="utf-8")
     done = subprocess.run(
@@ -621,7 +623,7 @@ def test_pgn_extract_reads_every_tag_and_game(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("told", ["0-0", "?", "(null)", "1-0 forfeit"])
-def test_a_result_that_is_none_is_not_written_behind_the_moves(told: str) -> None:
+def test_a_result_that_is_none_is_not_written_behind_the_moves(told):
     game = game_of("x")
     game.headers["Result"] = told
     text = game_text(game)

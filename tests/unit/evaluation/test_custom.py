@@ -6,7 +6,6 @@ import json
 import sys
 import threading
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import chess
@@ -26,10 +25,8 @@ from engine.evaluation.custom import (
     load_custom,
 )
 from engine.evaluation.leaves import leaves_of
-from engine.evaluation.protocol import Evaluator, LeafBatch
 from engine.network.planes import fill_planes
 from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
-from engine.search.result import SearchResult
 from tests.boards import board_after
 from tests.unit.search.flat import FlatEvaluator
 from uci.loading.background import place_of
@@ -50,10 +47,10 @@ class Advisor:
 
     batch = np.int64(4)
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.sizes: list[int] = []
 
-    def __call__(self, planes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, planes):
         assert planes.shape[1:] == (112, 8, 8)
         self.sizes.append(len(planes))
         logits = np.zeros((len(planes), POLICY_SIZE))
@@ -61,7 +58,7 @@ class Advisor:
         return logits, np.tile([0.6, 0.3, 0.1], (len(planes), 1))
 
 
-def test_planes_are_those_that_towers_read() -> None:
+def test_planes_are_those_that_towers_read():
     boards = [board_after(moves) for moves in GAMES]
     expected = np.zeros((len(GAMES), 8, 8, 112), np.float32)
     fill_planes(leaves_of(boards).masks[: len(GAMES)], expected)
@@ -69,8 +66,9 @@ def test_planes_are_those_that_towers_read() -> None:
 
 
 @pytest.mark.parametrize("moves", ["", "e4"])
-def test_the_move_that_a_network_wants_is_played_by_both_sides(moves: str) -> None:
-    board, network = board_after(moves), Advisor()
+def test_the_move_that_a_network_wants_is_played_by_both_sides(moves):
+    board = board_after(moves)
+    network = Advisor()
     with Engine(EngineOptions(threads=1), PlanesEvaluator(network)) as engine:
         engine.set_position(board)
         result = engine.search(Limits(nodes=40))
@@ -81,7 +79,7 @@ def test_the_move_that_a_network_wants_is_played_by_both_sides(moves: str) -> No
     assert next(iter(legal_policy(board, network(board_planes([board]))[0][0]))) == result.best_move
 
 
-def test_probabilities_of_legal_moves_add_up_to_one_and_follow_the_logits() -> None:
+def test_probabilities_of_legal_moves_add_up_to_one_and_follow_the_logits():
     board = chess.Board("r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1")
     policy = legal_policy(board, np.random.default_rng(1).standard_normal(POLICY_SIZE))
     assert set(policy) == set(board.legal_moves)
@@ -96,7 +94,7 @@ def test_probabilities_of_legal_moves_add_up_to_one_and_follow_the_logits() -> N
 @pytest.mark.parametrize(
     "shapes", [((1, 10), (1, 3)), ((1, 1858), (3,)), ((1, 1858),), ((1, 1858), (1, 3), (1,), (1,))]
 )
-def test_outputs_of_another_shape_are_refused(shapes: tuple[tuple[int, ...], ...]) -> None:
+def test_outputs_of_another_shape_are_refused(shapes):
     leaves = leaves_of([chess.Board()])
     with pytest.raises(ShapeError, match=r"expected logits \[1, 1858\]"):
         PlanesEvaluator(lambda planes: [np.zeros(shape) for shape in shapes]).evaluate(leaves, 1)
@@ -136,14 +134,14 @@ sys.path[:] = [folder for folder in sys.path if folder != sys.path[0]]
 
 
 @pytest.fixture
-def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def somewhere(tmp_path, monkeypatch):
     (tmp_path / "somebodys_module.py").write_text(MODULE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "somebodys_module", raising=False)
 
 
 @pytest.mark.usefixtures("somewhere")
-def test_a_class_in_the_current_folder_is_an_evaluator() -> None:
+def test_a_class_in_the_current_folder_is_an_evaluator():
     with Engine(EngineOptions(evaluator="somebodys_module:Net", threads=1)) as engine:
         assert engine.evaluator.name == "own"
         assert engine.search(Limits(nodes=30)).best_move in chess.Board().legal_moves
@@ -152,7 +150,7 @@ def test_a_class_in_the_current_folder_is_an_evaluator() -> None:
     assert load_custom("somebodys_module:evaluator").name == "material"
 
 
-def test_python_chess_refused_an_engine_whose_evaluator_is_not_in_its_list() -> None:
+def test_python_chess_refused_an_engine_whose_evaluator_is_not_in_its_list():
     (line,) = [
         line for line in uci_lines(EngineOptions(evaluator="a.b:C")) if " Evaluator " in line
     ]
@@ -178,7 +176,7 @@ def test_python_chess_refused_an_engine_whose_evaluator_is_not_in_its_list() -> 
         (":", "ValueError"),
     ],
 )
-def test_what_is_no_evaluator_is_said(place: str, says: str) -> None:
+def test_what_is_no_evaluator_is_said(place, says):
     with pytest.raises(AinoError, match=says) as caught:
         Engine(EngineOptions(evaluator=place))
     assert caught.value.option == "evaluator"
@@ -190,7 +188,7 @@ def test_what_is_no_evaluator_is_said(place: str, says: str) -> None:
 def answering(logits=0.0, wdl=(0.2, 0.5, 0.3), plies=None, kind=np.float32):
     """A network that says the same of every position."""
 
-    def network(planes: np.ndarray) -> list[np.ndarray]:
+    def network(planes):
         outputs = [
             np.full((len(planes), POLICY_SIZE), logits, kind),
             np.tile(np.array(wdl, kind), (len(planes), 1)),
@@ -200,13 +198,13 @@ def answering(logits=0.0, wdl=(0.2, 0.5, 0.3), plies=None, kind=np.float32):
     return network
 
 
-def of(evaluator: Evaluator, nodes: int = 40) -> SearchResult:
+def of(evaluator, nodes=40):
     with Engine(EngineOptions(threads=2, hash_mib=8), evaluator) as engine:
         return engine.search(Limits(nodes=nodes))
 
 
 @pytest.mark.parametrize("batch", [0, -3, "32", 32.0, None, True, np.float32(4)])
-def test_a_batch_that_is_no_number_of_positions_is_refused(batch: object) -> None:
+def test_a_batch_that_is_no_number_of_positions_is_refused(batch):
     network = answering()
     network.batch = batch
     with pytest.raises(ConfigError, match=r"batch is .*expected a whole number of at least 1"):
@@ -243,10 +241,10 @@ def test_a_batch_that_is_no_number_of_positions_is_refused(batch: object) -> Non
 )
 def test_answers_that_cannot_be_used_end_a_search_with_the_evaluators_name_and_are_forgotten(
     network,
-) -> None:
+):
     broken = [True]
 
-    def sometimes(planes: np.ndarray):
+    def sometimes(planes):
         return network(planes) if broken[0] else answering()(planes)
 
     guest = Guest("somebodys:Net")
@@ -277,15 +275,15 @@ def test_answers_that_cannot_be_used_end_a_search_with_the_evaluators_name_and_a
         ),
     ],
 )
-def test_numbers_in_other_forms_are_taken(network) -> None:
+def test_numbers_in_other_forms_are_taken(network):
     result = of(PlanesEvaluator(network))
     assert result.nodes == 40
     assert all(child.moves_left >= 0.0 for child in result.children)
 
 
-def test_an_evaluator_of_a_library_is_checked_too() -> None:
+def test_an_evaluator_of_a_library_is_checked_too():
     class Wrong(FlatEvaluator):
-        def evaluate(self, leaves: LeafBatch, count: int) -> None:
+        def evaluate(self, leaves, count):
             super().evaluate(leaves, count)
             leaves.wdl[:count] = (0.0, -1.0, 2.0)
 
@@ -298,13 +296,11 @@ def test_an_evaluator_of_a_library_is_checked_too() -> None:
         of(Nothing())
 
 
-def test_a_network_that_never_answers_ends_its_search_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_network_that_never_answers_ends_its_search_alone(monkeypatch):
     monkeypatch.setattr(custom, "PATIENCE_S", 0.1)
     answer = threading.Event()
 
-    def slow(planes: np.ndarray):
+    def slow(planes):
         answer.wait()
         return answering()(planes)
 
@@ -326,9 +322,7 @@ def test_a_network_that_never_answers_ends_its_search_alone(
         assert engine.search(Limits(nodes=40)).nodes == 40
 
 
-def test_a_slow_network_gets_as_much_time_again_as_it_took_before(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_slow_network_gets_as_much_time_again_as_it_took_before(monkeypatch):
     monkeypatch.setattr(custom, "PATIENCE_S", 0.01)
     guest = Guest("slow")
     guest.ask(lambda: time.sleep(1.2))
@@ -339,7 +333,7 @@ def test_a_slow_network_gets_as_much_time_again_as_it_took_before(
 
 
 @pytest.mark.usefixtures("somewhere")
-def test_a_class_that_is_never_made_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_class_that_is_never_made_is_given_up(monkeypatch):
     monkeypatch.setattr(custom, "LONGEST_START_S", 0.1)
     monkeypatch.setattr(custom, "PATIENCE_S", 0.1)
     with pytest.raises(EvaluatorError, match="somebodys_module:Never has not answered"):
@@ -347,7 +341,7 @@ def test_a_class_that_is_never_made_is_given_up(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.usefixtures("somewhere")
-def test_somebodys_class_is_made_once_and_runs_where_it_was_made() -> None:
+def test_somebodys_class_is_made_once_and_runs_where_it_was_made():
     with PatientEngine(
         EngineOptions(evaluator="somebodys_module:Net", threads=2, hash_mib=8)
     ) as engine:
@@ -356,14 +350,15 @@ def test_somebodys_class_is_made_once_and_runs_where_it_was_made() -> None:
 
 
 @pytest.mark.usefixtures("somewhere")
-def test_kernels_are_compiled_and_rehearsed_without_somebodys_code() -> None:
+def test_kernels_are_compiled_and_rehearsed_without_somebodys_code():
     options = EngineOptions(evaluator="somebodys_module:Net", weights_file="somebodys.dit")
     place = place_of(options, "own")
     choice = json.loads(place.choice)
     assert "somebodys_module" not in place.choice
     assert "somebodys.dit" not in place.choice
     assert load_custom(choice["evaluator"]).name == "own"
-    network, asked = answering(), []
+    network = answering()
+    asked = []
     with Engine(
         EngineOptions(hash_mib=8),
         PlanesEvaluator(lambda planes: asked.append(0) or network(planes)),

@@ -17,7 +17,6 @@ from engine.evaluation import (
     new_leaf_batch,
 )
 from engine.evaluation.leaves import fill_leaf
-from engine.evaluation.protocol import LeafBatch
 from engine.files import dit_file
 from engine.network import manifest as manifest_file
 from engine.network import weights
@@ -36,11 +35,11 @@ CONFIG = TowerConfig(
 LEAVES = 37  # no multiple of a chunk
 
 
-def small_net() -> FusedTower:
+def small_net():
     return fused(build_tower(CONFIG, np.random.default_rng(1)), CONFIG)
 
 
-def small_sparse_net() -> SparseNet:
+def small_sparse_net():
     config = SparseConfig.parse("sparse-128+v128")
     return SparseNet(SparseNetwork(config, np.random.default_rng(1)).named_parameters(), config)
 
@@ -53,9 +52,10 @@ MAKERS = {
 }
 
 
-def sample_batch(count: int = LEAVES) -> LeafBatch:
+def sample_batch(count=LEAVES):
     rng = np.random.default_rng(2)
-    leaves, board = new_leaf_batch(count), chess.Board()
+    leaves = new_leaf_batch(count)
+    board = chess.Board()
     for leaf in range(count):
         fill_leaf(leaves, leaf, stack_from_board(board))
         moves = list(board.legal_moves)
@@ -65,7 +65,7 @@ def sample_batch(count: int = LEAVES) -> LeafBatch:
     return leaves
 
 
-def answers(leaves: LeafBatch, leaf: int) -> tuple[bytes, bytes, bytes]:
+def answers(leaves, leaf):
     n = leaves.n_moves[leaf]
     return (
         leaves.logits[leaf, :n].tobytes(),
@@ -79,7 +79,7 @@ def make(request):
     """make(threads): an evaluator that is closed after the test."""
     made = []
 
-    def build(threads: int = 1):
+    def build(threads=1):
         made.append(MAKERS[request.param](threads))
         return made[-1]
 
@@ -112,7 +112,9 @@ def test_only_the_asked_for_leaves_are_written(make, count):
 
 
 def test_a_leafs_bits_do_not_depend_on_threads_or_company(make):
-    together, threaded, alone = sample_batch(), sample_batch(), sample_batch()
+    together = sample_batch()
+    threaded = sample_batch()
+    alone = sample_batch()
     make(1).evaluate(together, LEAVES)
     make(3).evaluate(threaded, LEAVES)
     single = make(1)

@@ -26,25 +26,26 @@ from engine.tactics.quiescence import (
 from tests.boards import random_game
 
 
-def static(fen: str) -> int:
+def static(fen):
     return int(evaluate(row_from_board(chess.Board(fen))))
 
 
-def settled(fen: str, space=None) -> int:
+def settled(fen, space=None):
     return int(quiet_value(row_from_board(chess.Board(fen)), space or new_space(), CHECK_DEPTH, 0))
 
 
 @pytest.fixture(scope="module")
-def boards() -> list[chess.Board]:
+def boards():
     """Positions from random games that are not over."""
     rng = np.random.default_rng(11)
     boards = [random_game(rng, int(rng.integers(1, 100))) for _ in range(80)]
     return [board for board in boards if not board.is_game_over()][:60]
 
 
-def policy(board: chess.Board) -> dict[str, float]:
+def policy(board):
     """Probabilities of the legal moves by SAN at policy temperature 1."""
-    leaves, evaluator = new_leaf_batch(1), MaterialEvaluator()
+    leaves = new_leaf_batch(1)
+    evaluator = MaterialEvaluator()
     row = leaves.rows[0] = row_from_board(board)
     count = leaves.n_moves[0] = generate(row, leaves.moves[0])
     evaluator.evaluate(leaves, 1)
@@ -161,7 +162,8 @@ def test_quiescence_is_bounded():
 
 def test_forcing_moves_match_python_chess(boards):
     for board in boards:
-        row, moves = row_from_board(board), np.zeros(218, np.uint16)
+        row = row_from_board(board)
+        moves = np.zeros(218, np.uint16)
         theirs = row[BLACK - int(row[SIDE])]
         for with_checks in (False, True):
             count = generate_some(
@@ -196,7 +198,8 @@ def test_gains_of_single_moves_match_python_chess(boards):
         chess.QUEEN: 950,
     }
     for board in boards:
-        row, moves = row_from_board(board), np.zeros(218, np.uint16)
+        row = row_from_board(board)
+        moves = np.zeros(218, np.uint16)
         for code in moves[: generate(row, moves)]:
             move = decode_move(row, int(code))
             captured = (
@@ -228,7 +231,8 @@ def test_sensible_moves_get_the_higher_prior(fen, likely, unlikely):
 
 
 def test_wdl_is_a_distribution_that_favours_the_side_ahead():
-    wdl, before = np.zeros(3, np.float32), -1.1
+    wdl = np.zeros(3, np.float32)
+    before = -1.1
     for score in (-MATE_CP, -900, -300, -50, 0, 50, 300, 900, MATE_CP):
         write_wdl(score, wdl)
         assert wdl.sum() == pytest.approx(1, abs=1e-6)

@@ -8,7 +8,7 @@ import chess.syzygy
 import pytest
 
 from engine.board.convert import row_from_board
-from engine.evaluation.tablebase import Rank, Tablebase, good_moves
+from engine.evaluation.tablebase import Tablebase, good_moves
 from tests.boards import board_after
 
 # bishop and knight against knight take more than fifty moves here
@@ -23,24 +23,24 @@ def tables(syzygy):
     tablebase.close()
 
 
-def wdl(tables: Tablebase, fen: str) -> int | None:
+def wdl(tables, fen):
     return tables.wdl(row_from_board(chess.Board(fen)))
 
 
-def best_ranked(ranks: dict[chess.Move, Rank]) -> list[chess.Move]:
+def best_ranked(ranks):
     best = max(ranks.values(), default=None)
     return [move for move, rank in ranks.items() if rank == best]
 
 
-def best_moves(tables: Tablebase, board: chess.Board) -> list[chess.Move]:
+def best_moves(tables, board):
     return best_ranked(tables.ranks(board))
 
 
-def best(tables: Tablebase, fen: str) -> set[str]:
+def best(tables, fen):
     return {move.uci() for move in best_moves(tables, chess.Board(fen))}
 
 
-def found_only(tables: Tablebase) -> bool:
+def found_only(tables):
     """Whether all there is to say is that there are tables."""
     (news,) = tables.take_news()
     return news.startswith("Syzygy tables found: ")
@@ -79,9 +79,8 @@ def test_what_is_not_in_the_tables_is_unknown(tables):
     assert tables.largest == 5
     assert wdl(tables, chess.STARTING_FEN) is None
     assert wdl(tables, "8/8/8/7r/8/6k1/1QQ5/K7 w - - 0 1") is None  # five pieces, but no table
-    assert (
-        wdl(tables, "8/8/8/2r5/8/6k1/1QQ5/K7 w - - 0 1") is None
-    )  # nor is it asked what the capture leads to
+    # nor is it asked what the capture leads to
+    assert wdl(tables, "8/8/8/2r5/8/6k1/1QQ5/K7 w - - 0 1") is None
     assert wdl(tables, "8/8/8/8/4k3/8/8/K7 w - - 0 1") is None  # bare kings: the rules decide
     assert wdl(tables, "4k3/8/8/8/8/8/8/4K2R w K - 0 1") is None
     assert tables.hits == 0

@@ -16,10 +16,12 @@ from tests.new_process import largest_file
 class Refusals:
     """Stands in for `os.replace` and refuses the first renamings to a target of that name."""
 
-    def __init__(self, name: str, count: int) -> None:
-        self.name, self.left, self.usual = name, count, os.replace
+    def __init__(self, name, count):
+        self.name = name
+        self.left = count
+        self.usual = os.replace
 
-    def __call__(self, source: Path, target: Path) -> None:
+    def __call__(self, source, target):
         if self.left and Path(target).name == self.name:
             self.left -= 1
             raise PermissionError(
@@ -29,21 +31,17 @@ class Refusals:
 
 
 @pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_pause(monkeypatch):
     monkeypatch.setattr(atomic, "_PAUSE_S", 0.0)
 
 
-def test_file_that_a_scanner_had_open_could_not_be_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_that_a_scanner_had_open_could_not_be_replaced(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", Refusals("a", 3))
     write_file(tmp_path / "a", "new")
     assert (tmp_path / "a").read_bytes() == b"new"
 
 
-def test_file_that_stays_open_keeps_its_contents(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_that_stays_open_keeps_its_contents(tmp_path, monkeypatch):
     (tmp_path / "a").write_bytes(b"old")
     monkeypatch.setattr(os, "replace", Refusals("a", 1000))
     with pytest.raises(PermissionError), atomic_write(tmp_path / "a") as stream:
@@ -52,7 +50,7 @@ def test_file_that_stays_open_keeps_its_contents(
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_processes_of_two_containers_wrote_through_one_temporary_file(tmp_path: Path) -> None:
+def test_processes_of_two_containers_wrote_through_one_temporary_file(tmp_path):
     """Both have the process id 1. The second took the first one's file away, which then renamed
     half of the other.
     """
@@ -65,7 +63,7 @@ def test_processes_of_two_containers_wrote_through_one_temporary_file(tmp_path: 
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_text_added_after_the_disk_was_full_continued_half_a_line(tmp_path: Path) -> None:
+def test_text_added_after_the_disk_was_full_continued_half_a_line(tmp_path):
     """The run goes on when measuring it fails; once there was room again, the record of its games
     was damaged.
     """
@@ -77,10 +75,9 @@ def test_text_added_after_the_disk_was_full_continued_half_a_line(tmp_path: Path
     append(Path(os.devnull), "a game that nobody keeps\n")
 
 
-def test_text_is_on_the_disk_before_anybody_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    synced, path = list[tuple[int, int]](), tmp_path / "a"
+def test_text_is_on_the_disk_before_anybody_is_told(tmp_path, monkeypatch):
+    synced = list[tuple[int, int]]()
+    path = tmp_path / "a"
     monkeypatch.setattr(
         os, "fsync", lambda file: synced.append((os.fstat(file).st_ino, path.stat().st_size))
     )
@@ -91,9 +88,7 @@ def test_text_is_on_the_disk_before_anybody_is_told(
 
 
 @pytest.mark.parametrize("name", [".", "..", "/", "folder"])
-def test_a_folder_in_place_of_a_file_is_told(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_in_place_of_a_file_is_told(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
     with pytest.raises(IsADirectoryError):
@@ -101,10 +96,8 @@ def test_a_folder_in_place_of_a_file_is_told(
     assert os.listdir() == ["folder"]
 
 
-def test_a_read_only_disk_named_the_temporary_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(path: Path, *more: object, **options: object) -> None:
+def test_a_read_only_disk_named_the_temporary_file(tmp_path, monkeypatch):
+    def refused(path, *more, **options):
         raise OSError(errno.EROFS, "Read-only file system", str(path))
 
     monkeypatch.setattr(Path, "unlink", refused)

@@ -11,11 +11,9 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,14 +22,14 @@ import engine
 from engine.errors import ConfigError, NetFileError
 from engine.files.dit_file import ALIGNMENT, DIT_MAGIC, MAX_HEADER_BYTES, header_checksum
 from engine.files.provenance import _commit, provenance
-from engine.nn import REGISTRY, Activation, BatchNorm, Dense, Layer, Sequential
+from engine.nn import REGISTRY, Activation, BatchNorm, Dense, Sequential
 from engine.nn.dit import load, save
-from tests.gradient.cases import CASES, RNG, Case, arrays_in
+from tests.gradient.cases import CASES, RNG, arrays_in
 
 PREFIX_BYTES = 20  # magic, version, header length
 
 
-def small_model() -> Sequential:
+def small_model():
     rng = np.random.default_rng(4)
     model = Sequential(
         a=Dense(3, 5, rng), norm=BatchNorm(5), act=Activation("mish"), b=Dense(5, 1, rng)
@@ -40,12 +38,12 @@ def small_model() -> Sequential:
     return model
 
 
-def tensors_of(model: Layer) -> dict[str, np.ndarray]:
+def tensors_of(model):
     return model.named_parameters() | model.named_buffers()
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def path(tmp_path):
     path = tmp_path / "net.dit"
     save(
         path,
@@ -56,12 +54,12 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def read_header(path: Path) -> dict[str, Any]:
+def read_header(path):
     data = path.read_bytes()
     return json.loads(data[PREFIX_BYTES : PREFIX_BYTES + struct.unpack("<Q", data[12:20])[0]])
 
 
-def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+def rewrite(path, change):
     """Change the header as a careful forger would: with a right checksum, length and alignment."""
     old = path.read_bytes()
     data = old[-(-(PREFIX_BYTES + struct.unpack("<Q", old[12:20])[0]) // ALIGNMENT) * ALIGNMENT :]
@@ -78,7 +76,7 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     )
 
 
-def assert_refused(path: Path, match: str) -> None:
+def assert_refused(path, match):
     with pytest.raises(NetFileError, match=match) as caught:
         load(path)
     assert caught.value.path == path
@@ -88,8 +86,9 @@ def assert_refused(path: Path, match: str) -> None:
 # ---- what is saved comes back --------------------------------------------------------------------
 
 
-def test_a_model_comes_back_bit_for_bit(path: Path) -> None:
-    model, (loaded, header) = small_model(), load(path)
+def test_a_model_comes_back_bit_for_bit(path):
+    model = small_model()
+    (loaded, header) = load(path)
     assert loaded.config() == model.config()
     assert all(
         np.array_equal(array, tensors_of(model)[name]) for name, array in tensors_of(loaded).items()
@@ -127,7 +126,7 @@ def test_folders_of_users_are_left_out_of_a_command_and_nothing_else(monkeypatch
     assert provenance()["command"] == told
 
 
-def test_a_file_says_where_it_comes_from(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_says_where_it_comes_from(path, monkeypatch):
     monkeypatch.setattr(
         sys,
         "argv",
@@ -145,8 +144,8 @@ def test_a_file_says_where_it_comes_from(path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="Git is not installed")
-def test_a_commit_is_told_without_a_change_of_the_repository(tmp_path: Path) -> None:
-    def git(*words: str) -> str:
+def test_a_commit_is_told_without_a_change_of_the_repository(tmp_path):
+    def git(*words):
         return subprocess.run(
             ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b.c", *words],
             capture_output=True, text=True, check=True,
@@ -175,7 +174,7 @@ def test_a_commit_is_told_without_a_change_of_the_repository(tmp_path: Path) -> 
         assert told(tmp_path) == git("rev-parse", "HEAD") + "-dirty"
 
 
-def test_half_precision_halves_the_weights_and_keeps_the_statistics(tmp_path: Path) -> None:
+def test_half_precision_halves_the_weights_and_keeps_the_statistics(tmp_path):
     model = small_model()
     model.named_parameters()["b.bias"][...] = 1e6  # beyond half precision
     save(tmp_path / "half.dit", model, dtype="float16")
@@ -189,7 +188,7 @@ def test_half_precision_halves_the_weights_and_keeps_the_statistics(tmp_path: Pa
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_every_layer_comes_back(case: Case, dtype: str, tmp_path: Path) -> None:
+def test_every_layer_comes_back(case, dtype, tmp_path):
     save(tmp_path / "layer.dit", case.layer, dtype=dtype)
     loaded, _ = load(tmp_path / "layer.dit")
     assert loaded.config() == case.layer.config()
@@ -202,7 +201,7 @@ def test_every_layer_comes_back(case: Case, dtype: str, tmp_path: Path) -> None:
         ), name
 
 
-def outputs_of(layer: Layer, case: Case) -> list[Any]:
+def outputs_of(layer, case):
     """What the layer says in training, with its masks and statistics fixed, as plain numbers."""
     layer = layer.astype(np.float32)
     layer.reseed(1)
@@ -214,16 +213,14 @@ def outputs_of(layer: Layer, case: Case) -> list[Any]:
     return [part.tolist() for part in arrays_in(y)]
 
 
-def test_a_layer_of_ones_own_with_a_large_setting_comes_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_layer_of_ones_own_with_a_large_setting_comes_back(tmp_path, monkeypatch):
     """It was saved, and refused when it was loaded: the number was taken for a size."""
 
     class Limited(Activation):
         kind = "limited"
         settings = ("largest",)
 
-        def __init__(self, largest: int) -> None:
+        def __init__(self, largest):
             super().__init__("relu")
             self.largest = largest
 
@@ -235,7 +232,7 @@ def test_a_layer_of_ones_own_with_a_large_setting_comes_back(
     }
 
 
-def test_a_failed_save_keeps_the_old_file(path: Path) -> None:
+def test_a_failed_save_keeps_the_old_file(path):
     before = path.read_bytes()
     for model, number in ((small_model(), np.nan), (small_model().astype(np.float64), 1e39)):
         model.named_parameters()["a.weight"][0, 0] = number
@@ -256,12 +253,12 @@ def test_a_failed_save_keeps_the_old_file(path: Path) -> None:
 # ---- faults --------------------------------------------------------------------------------------
 
 
-def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     assert_refused(tmp_path / "none.dit", "file not found")
     assert_refused(tmp_path, "cannot be read")
 
 
-def test_a_file_cut_anywhere_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_file_cut_anywhere_is_refused_at_once(tmp_path):
     path = tmp_path / "large.dit"
     save(path, Sequential(a=Dense(64, 64, RNG), norm=BatchNorm(64), b=Dense(64, 3, RNG)))
     data = path.read_bytes()
@@ -272,7 +269,7 @@ def test_a_file_cut_anywhere_is_refused_at_once(tmp_path: Path) -> None:
 
 
 @contextmanager
-def refused_cheaply() -> Iterator[None]:
+def refused_cheaply():
     """A typed error, in under a CPU second and without a large allocation."""
     tracemalloc.start()
     start = time.process_time()
@@ -284,7 +281,7 @@ def refused_cheaply() -> Iterator[None]:
     assert peak < 8 << 20
 
 
-def test_every_damaged_byte_is_refused(path: Path) -> None:
+def test_every_damaged_byte_is_refused(path):
     data = path.read_bytes()
     for place in (*range(200), *range(200, len(data), 7)):
         path.write_bytes(data[:place] + bytes([data[place] ^ 0x10]) + data[place + 1 :])
@@ -321,18 +318,16 @@ def test_every_damaged_byte_is_refused(path: Path) -> None:
         ],
     ],
 )
-def test_a_spoiled_file_is_refused(
-    path: Path, spoiled: Callable[[bytes], bytes], match: str
-) -> None:
+def test_a_spoiled_file_is_refused(path, spoiled, match):
     path.write_bytes(spoiled(path.read_bytes()))
     assert_refused(path, match)
 
 
-def entry(header: dict[str, Any]) -> dict[str, Any]:
+def entry(header):
     return header["tensors"][0]
 
 
-def nest(header: dict[str, Any]) -> None:
+def nest(header):
     for _ in range(300):  # too deep to build
         header["model"] = {"layer": "sequential", "layers": {"inner": header["model"]}}
 
@@ -361,8 +356,6 @@ def nest(header: dict[str, Any]) -> None:
         (lambda h: h["model"]["layers"].pop("norm"), "unknown"), (nest, "expected an architecture"),
     ],
 )  # fmt: skip
-def test_a_forged_header_is_refused(
-    path: Path, change: Callable[[dict[str, Any]], None], match: str
-) -> None:
+def test_a_forged_header_is_refused(path, change, match):
     rewrite(path, change)
     assert_refused(path, match)

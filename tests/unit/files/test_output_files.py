@@ -20,7 +20,7 @@ COMMANDS = {**uci.main.SUBCOMMANDS, **selfplay.main.COMMANDS}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_flags_of_files_to_write_are_compared_with_all_else(name: str) -> None:
+def test_flags_of_files_to_write_are_compared_with_all_else(name):
     for action in make_parser(
         "aino", name, "", importlib.import_module(COMMANDS[name][0])
     )._actions:
@@ -54,9 +54,7 @@ def test_an_input_was_replaced_in_silence(output, tmp_path, monkeypatch, capsys)
         assert f"{Path(name)}{said}" in capsys.readouterr().err
 
 
-def test_a_network_was_replaced_by_a_page(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_network_was_replaced_by_a_page(tmp_path, capsys):
     (net := tmp_path / "net.dit").write_bytes(DIT_MAGIC)
     for name, *words in map(str.split, ("report run --out", "report run --csv", "export run --pgn",
                                         "suite a.epd --json", "explain startpos --out")):  # fmt: skip
@@ -75,8 +73,9 @@ def test_a_network_was_replaced_by_a_page(
 
 
 @pytest.mark.parametrize("kind", FOLDERS)
-def test_a_runs_own_files_were_replaced_by_an_output(kind: str, tmp_path: Path) -> None:
-    word, (mark, *names) = FOLDERS[kind][0], [tmp_path / name for name in FOLDERS[kind][1]]
+def test_a_runs_own_files_were_replaced_by_an_output(kind, tmp_path):
+    word = FOLDERS[kind][0]
+    (mark, *names) = [tmp_path / name for name in FOLDERS[kind][1]]
     names[-1].write_text("of somebody")
     with pytest.raises(RunError, match="is missing"), folder_lock(tmp_path, kind):
         pass
@@ -91,7 +90,7 @@ def test_a_runs_own_files_were_replaced_by_an_output(kind: str, tmp_path: Path) 
     check_output(tmp_path / "report.html", [tmp_path])
 
 
-def test_a_pipe_was_replaced_by_a_file(tmp_path: Path) -> None:
+def test_a_pipe_was_replaced_by_a_file(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     write_file(tmp_path / "pipe", "all")

@@ -9,7 +9,6 @@ import os
 import sys
 import tracemalloc
 import zipfile
-from pathlib import Path
 
 import pytest
 
@@ -36,7 +35,7 @@ WIDE = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 WESTERN = '[White "Müller – Señor"]\r\n1. e4 {“good”…} *\r\n'
 
 
-def zipped(data: bytes, *others: str, **texts: str) -> bytes:
+def zipped(data, *others, **texts):
     """A zip archive of a file, what macOS adds to it, others of the same content, and others by
     name.
     """
@@ -56,7 +55,7 @@ ZSTD = importlib.import_module(
 )
 
 
-def of_a_long_window(data: bytes) -> bytes:
+def of_a_long_window(data):
     """Frames as `zstd --ultra --long=31` writes them, which look back over 2 GiB."""
     parts = [data[first : first + 100_000] for first in range(0, len(data), 100_000)]
     return b"".join(
@@ -99,9 +98,7 @@ def test_letters_of_every_encoding_survive(data, text):
         ("F;\x18\x16\x03\x01\0e\0\x01\n", BINARY), ("\x01\x02\n1. e4 e5 *\x02\x03\x04\x05\n", GAMES),
     ],
 )  # fmt: skip
-def test_the_kind_of_a_text_is_seen_from_its_first_telling_line(
-    tmp_path: Path, text: str, kind: str
-) -> None:
+def test_the_kind_of_a_text_is_seen_from_its_first_telling_line(tmp_path, text, kind):
     (tmp_path / "x").write_text(text, encoding="utf-8")
     assert kind_of_file(tmp_path / "x") == kind_of(text) == kind
     if kind in (POSITIONS, PUZZLES, JSON, BINARY):
@@ -109,9 +106,7 @@ def test_the_kind_of_a_text_is_seen_from_its_first_telling_line(
             kind_of_file(tmp_path / "x", GAMES)
 
 
-def test_all_games_of_an_archive_are_read_and_what_stands_beside_them_is_not(
-    tmp_path: Path,
-) -> None:
+def test_all_games_of_an_archive_are_read_and_what_stands_beside_them_is_not(tmp_path):
     """An archive had to hold one file."""
     path = tmp_path / "games.zip"
     path.write_bytes(
@@ -125,7 +120,7 @@ def test_all_games_of_an_archive_are_read_and_what_stands_beside_them_is_not(
         unpacked_text(path)
 
 
-def test_a_wrapper_is_a_word_inside_lines_and_hostile_lines_take_no_time() -> None:
+def test_a_wrapper_is_a_word_inside_lines_and_hostile_lines_take_no_time():
     text = b'[Code "x"]\n[PGN "[pgn]"]\n\n1. e4 {see [pgn], ``` and <pre> here} e5 *\n'
     assert b"".join(utf8_pieces(io.BytesIO(text))) == text
     for line in (
@@ -143,7 +138,7 @@ def test_a_wrapper_is_a_word_inside_lines_and_hostile_lines_take_no_time() -> No
     [(".gz", gzip.compress), (".bz2", bz2.compress), (".XZ", lzma.compress), (".zst", ZSTD.compress), (".zip", zipped),
      (".zst", of_a_long_window)],
 )  # fmt: skip
-def test_packed_texts_are_unpacked_and_damage_is_an_error(tmp_path: Path, suffix, pack):
+def test_packed_texts_are_unpacked_and_damage_is_an_error(tmp_path, suffix, pack):
     path = tmp_path / f"games.pgn{suffix}"
     data = "".join(f"{number} {TEXT}" for number in range(4000)).encode()
     path.write_bytes(pack(data))
@@ -200,7 +195,7 @@ def test_an_archive_of_many_games_took_64_kb_of_memory_for_each(tmp_path):
         (b"Rar!" + bytes(99), "a rar archive; unpack it first"),
     ],
 )
-def test_archives_were_read_as_if_they_were_texts(tmp_path: Path, data: bytes, told: str) -> None:
+def test_archives_were_read_as_if_they_were_texts(tmp_path, data, told):
     (tmp_path / "a.pgn").write_bytes(data)
     with pytest.raises(DataError, match=f"a.pgn: .*{told}"):
         unpacked_text(tmp_path / "a.pgn")

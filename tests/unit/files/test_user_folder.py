@@ -11,7 +11,7 @@ from uci.protocol.serve import default_config
 pwd = pytest.importorskip("pwd", reason="homes are found another way on Windows")
 
 
-def _nobody(*arguments: object) -> object:
+def _nobody(*arguments):
     raise KeyError("no such user")
 
 
@@ -27,11 +27,9 @@ def test_without_a_home_nothing_is_kept_in_a_folder_named_tilde(monkeypatch, tmp
     assert default_config() is None
 
 
-def test_folders_are_in_the_users_home(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_are_in_the_users_home(monkeypatch):
     monkeypatch.setenv("HOME", "/elsewhere")
-    for told in (
-        "",
-        "data",
-    ):  # the standard has relative ones ignored: each folder would have games of its own
+    # the standard has relative ones ignored: each folder would have games of its own
+    for told in ("", "data"):
         monkeypatch.setenv("XDG_DATA_HOME", told)
         assert str(user_folder("data")).startswith(f"{os.sep}elsewhere{os.sep}")

@@ -28,21 +28,20 @@ BYTES = (
 )
 
 
-def read(data: bytes, schema: Schema = OUTER) -> dict[str, Any]:
+def read(data, schema=OUTER):
     return parse("file.pb", memoryview(data), schema)
 
 
-def test_a_message_is_written_and_read_as_the_format_says() -> None:
+def test_a_message_is_written_and_read_as_the_format_says():
     assert encode(MESSAGE, OUTER) == BYTES
     found = read(BYTES)
     found["data"] = bytes(found["data"])
     assert found == MESSAGE
 
 
-def test_fields_may_come_in_any_order_and_unknown_ones_are_skipped() -> None:
-    unknown = (
-        b"\x38\x05" + b"\x39" + bytes(8) + b"\x3a\x02hi" + b"\x3d" + bytes(4)
-    )  # field 7 of all four kinds
+def test_fields_may_come_in_any_order_and_unknown_ones_are_skipped():
+    # field 7 of all four kinds
+    unknown = b"\x38\x05" + b"\x39" + bytes(8) + b"\x3a\x02hi" + b"\x3d" + bytes(4)
     assert read(b"\x80\x01\x07" + unknown + b"\x1a\x02\x08\x05") == {
         "far": 7,
         "inner": {"number": 5},
@@ -64,16 +63,15 @@ def test_fields_may_come_in_any_order_and_unknown_ones_are_skipped() -> None:
         (b"\x1a\x00\x1a\x00", "one 'inner'"),
     ],
 )
-def test_malformed_messages_are_refused(data: bytes, message: str) -> None:
+def test_malformed_messages_are_refused(data, message):
     with pytest.raises(NetFileError, match=message):
         read(data)
 
 
-def test_the_number_of_fields_is_bounded_through_all_levels() -> None:
+def test_the_number_of_fields_is_bounded_through_all_levels():
     assert len(read(b"\x22\x00" * 1000)["many"]) == 1000
     with pytest.raises(NetFileError, match="at most"):
         read(b"\x22\x00" * (MAX_FIELDS + 1))
     with pytest.raises(NetFileError, match="at most"):
-        read(
-            (b"\x22\x0a" + b"\x10\x01" * 5) * (MAX_FIELDS // 6 + 1)
-        )  # few on every level, many together
+        # few on every level, many together
+        read((b"\x22\x0a" + b"\x10\x01" * 5) * (MAX_FIELDS // 6 + 1))

@@ -47,7 +47,7 @@ def test_the_mark_lists_the_kernels_that_were_compiled_or_loaded(monkeypatch, tm
     assert (tmp_path / "new-1.kernel").exists(), "the compiler believed the mark"
 
 
-def test_the_compiler_of_hints_ends_with_its_parent() -> None:
+def test_the_compiler_of_hints_ends_with_its_parent():
     """It went on alone on a core after its parent had been aborted."""
     child = subprocess.Popen(
         [sys.executable, "-c", HINTS_ALONE], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -70,7 +70,7 @@ sys.exit(compiler.main(sys.argv[1], "name", "{}", "hints"))
 """
 
 
-def test_compiler_of_hints_that_had_done_its_work_aborted(tmp_path) -> None:
+def test_compiler_of_hints_that_had_done_its_work_aborted(tmp_path):
     """Python waited at its end for the stream that a thread was reading."""
     command = [sys.executable, "-c", HINTS_WITH_NOTHING_TO_DO, str(tmp_path)]
     with subprocess.Popen(
@@ -80,12 +80,10 @@ def test_compiler_of_hints_that_had_done_its_work_aborted(tmp_path) -> None:
         assert child.wait(timeout=280) == 0, child.stderr.read()
 
 
-def test_system_without_a_temporary_folder_ended_the_import(
-    monkeypatch: pytest.MonkeyPatch, tmp_path
-) -> None:
+def test_system_without_a_temporary_folder_ended_the_import(monkeypatch, tmp_path):
     """As in a container whose files are read-only, although there was a folder for kernels."""
 
-    def nowhere() -> str:
+    def nowhere():
         raise FileNotFoundError(2, "No usable temporary directory found")
 
     monkeypatch.setattr(jit.tempfile, "gettempdir", nowhere)
@@ -94,14 +92,13 @@ def test_system_without_a_temporary_folder_ended_the_import(
     assert jit._temporary_folder() is None
 
 
-def test_functions_without_a_module_count_and_failures_raise_what_they_are() -> None:
+def test_functions_without_a_module_count_and_failures_raise_what_they_are():
     """The compiler's process ended with another error, and the first start compiled in the engine's
     own.
     """
     names: dict[str, object] = {}
-    exec(
-        "def twice(x):\n    return 2 * x\n\ndef spoilt(x):\n    return x.nothing\n", names
-    )  # as Numba makes some
+    # as Numba makes some
+    exec("def twice(x):\n    return 2 * x\n\ndef spoilt(x):\n    return x.nothing\n", names)
     told: list[int] = []
     with CompileSteps(told.append):
         assert numba.njit(names["twice"])(3) == 6

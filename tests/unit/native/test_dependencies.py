@@ -53,13 +53,13 @@ def caller(model, i):
 """
 
 
-def made(source: str) -> dict[str, Any]:
+def made(source):
     names: dict[str, Any] = {"__name__": "made"}
     exec(compile(source, __file__, "exec"), names)
     return names
 
 
-def digest(source: str, model: str = "Model", kernel: str = "caller") -> str:
+def digest(source, model="Model", kernel="caller"):
     names = made(source)
     fields = len(names[model]._fields)
     return kernel_digest(names[kernel], (typeof(names[model](*[np.zeros(4)] * fields)), typeof(0)))
@@ -81,7 +81,7 @@ def digest(source: str, model: str = "Model", kernel: str = "caller") -> str:
         ('model, i):\n    "', 'model, i, k=0):\n    "'),
     ],
 )
-def test_a_change_of_what_is_computed_is_another_kernel(old: str, new: str) -> None:
+def test_a_change_of_what_is_computed_is_another_kernel(old, new):
     assert old in SOURCE
     assert digest(SOURCE.replace(old, new)) != digest(SOURCE)
 
@@ -95,12 +95,12 @@ def test_a_change_of_what_is_computed_is_another_kernel(old: str, new: str) -> N
         ("first[i] = 2", "first[i] = 4"),  # the same call with another type
     ],
 )
-def test_any_other_change_is_the_same_kernel(old: str, new: str) -> None:
+def test_any_other_change_is_the_same_kernel(old, new):
     assert old in SOURCE
     assert digest(SOURCE.replace(old, new)) == digest(SOURCE)
 
 
-def test_types_of_arguments_choose_what_is_called() -> None:
+def test_types_of_arguments_choose_what_is_called():
     assert digest(SOURCE) != digest(SOURCE, "Other")
 
 
@@ -108,7 +108,7 @@ class Nested(NamedTuple):
     model: Any
 
 
-def test_a_tuple_within_a_tuple_counts() -> None:
+def test_a_tuple_within_a_tuple_counts():
     names = made(SOURCE)
     inner = names["Model"](np.zeros(4), np.zeros(4))
     (alone, nested) = (
@@ -122,5 +122,5 @@ def counts_itself(x):
     return 0 if x == 0 else counts_itself(x - 1) + 1
 
 
-def test_a_kernel_that_calls_itself_has_a_digest() -> None:
+def test_a_kernel_that_calls_itself_has_a_digest():
     assert len(kernel_digest(counts_itself, (typeof(1),))) == 24

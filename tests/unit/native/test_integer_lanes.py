@@ -22,7 +22,7 @@ RANGES = {
 
 
 @pytest.mark.parametrize("function", ULPS, ids=["exp", "log", "atan"])
-def test_they_are_near_the_true_values_and_the_same_without_a_compiler(function) -> None:
+def test_they_are_near_the_true_values_and_the_same_without_a_compiler(function):
     rng = np.random.default_rng(1)
     for least, most in RANGES[function]:
         for x in rng.uniform(least, most, 500):
@@ -32,7 +32,7 @@ def test_they_are_near_the_true_values_and_the_same_without_a_compiler(function)
             assert PLAIN[function](x) == found, x
 
 
-def test_exp_saturates_and_passes_on_what_is_no_number() -> None:
+def test_exp_saturates_and_passes_on_what_is_no_number():
     assert exp(-1e9) == exp(-np.inf) == exp(-708.0) < 1e-307
     assert exp(1e9) == exp(np.inf) == exp(709.0) > 1e307
     assert math.isnan(exp(np.nan))
@@ -83,7 +83,9 @@ def test_shorts_are_those_of_plain_python():
 
 @kernel()
 def products_kernel(a, b, totals, out, ints, total):
-    first, second, most = lanes.load_shorts(a, 1), lanes.load_shorts(b, 0), lanes.splat_short(a[0])
+    first = lanes.load_shorts(a, 1)
+    second = lanes.load_shorts(b, 0)
+    most = lanes.splat_short(a[0])
     lanes.store_shorts(out, 0, lanes.rounded_product(first, second))
     lanes.store_shorts(out, 32, first * second)
     lanes.store_shorts(out, 64, lanes.clip_shorts(first, most))
@@ -114,7 +116,7 @@ def test_products_of_shorts_are_those_of_plain_python(extreme):
         assert plain[0][64:].max() == 1000
 
 
-def byte_operands(extreme: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def byte_operands(extreme):
     rng = np.random.default_rng(2)
     totals = rng.integers(-(2**31), 2**31, 17).astype(np.int32)
     unsigned = np.full(64, 128, np.uint8) if extreme else rng.integers(0, 129, 64).astype(np.uint8)

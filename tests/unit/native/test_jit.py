@@ -80,7 +80,7 @@ print(len(times.compilations), engine.__file__)
 """
 
 
-def compilations(root: Path, cache: Path) -> int:
+def compilations(root, cache):
     """How many kernels a process compiles with the sources below a folder, which it takes from
     there.
     """

@@ -34,7 +34,7 @@ print(without, faults())
 @pytest.mark.skipif(
     platform.libc_ver()[0] != "glibc", reason="other C libraries keep memory in their own ways"
 )
-def test_freed_arrays_are_used_again_without_page_faults() -> None:
+def test_freed_arrays_are_used_again_without_page_faults():
     without, kept = map(
         int, subprocess.check_output([sys.executable, "-c", FAULTS], text=True).split()
     )
@@ -55,7 +55,8 @@ def fetch_everywhere(words, nodes):
 
 
 def test_a_fetch_changes_nothing_and_may_point_anywhere():
-    words, nodes = np.arange(4), np.zeros(3, NODE)
+    words = np.arange(4)
+    nodes = np.zeros(3, NODE)
     assert fetch_everywhere(words, nodes) == fetch_everywhere.py_func(words, nodes) == 1
     assert words.tolist() == [0, 1, 2, 3]
     assert not nodes.view(np.uint8).any()

@@ -2,7 +2,6 @@
 
 import functools
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,11 +13,11 @@ from engine.native.pool import Offer, ThreadPool
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 @pytest.mark.parametrize("count", [0, 1, 8, 9, 64, 67])
-def test_threads_cover_everything_once_in_whole_chunks(threads: int, count: int) -> None:
+def test_threads_cover_everything_once_in_whole_chunks(threads, count):
     seen = np.zeros(count, np.int64)
     parts = []
 
-    def work(first: int, last: int) -> None:
+    def work(first, last):
         seen[first:last] += 1
         parts.append((first, last))
 
@@ -30,13 +29,13 @@ def test_threads_cover_everything_once_in_whole_chunks(threads: int, count: int)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_results_come_in_the_order_of_the_items(threads: int) -> None:
+def test_results_come_in_the_order_of_the_items(threads):
     with ThreadPool(threads, "test") as pool:
         assert pool.map(lambda a, b: 10 * a + b, range(20), range(3)) == [0, 11, 22]
         assert pool.map(str, []) == []
 
 
-def test_the_calling_thread_works_too() -> None:
+def test_the_calling_thread_works_too():
     together = threading.Barrier(2)  # passed only by two threads at once
 
     with ThreadPool(2, "test") as pool:
@@ -44,10 +43,10 @@ def test_the_calling_thread_works_too() -> None:
     assert threading.current_thread() in names
 
 
-def test_an_exception_ends_the_work_and_reaches_the_caller() -> None:
+def test_an_exception_ends_the_work_and_reaches_the_caller():
     begun = []
 
-    def fail(number: int) -> None:
+    def fail(number):
         begun.append(number)
         if number == 3:
             raise ValueError("number three")
@@ -59,7 +58,7 @@ def test_an_exception_ends_the_work_and_reaches_the_caller() -> None:
         assert len(begun) < 10_000
 
 
-def test_a_busy_pool_leaves_the_work_to_the_calling_thread() -> None:
+def test_a_busy_pool_leaves_the_work_to_the_calling_thread():
     release = threading.Event()
     with ThreadPool(2, "test") as pool:
         other = pool.start(release.wait, 10)
@@ -68,7 +67,7 @@ def test_a_busy_pool_leaves_the_work_to_the_calling_thread() -> None:
         assert other.result()
 
 
-def test_a_pool_needs_a_thread_and_a_second_one_to_start_work_on() -> None:
+def test_a_pool_needs_a_thread_and_a_second_one_to_start_work_on():
     with pytest.raises(ConfigError, match="at least 1"):
         ThreadPool(0, "test")
     with ThreadPool(1, "test") as pool, pytest.raises(ConfigError, match="no other"):
@@ -76,7 +75,7 @@ def test_a_pool_needs_a_thread_and_a_second_one_to_start_work_on() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
-def test_what_is_offered_is_done_once_whoever_takes_it(threads: int) -> None:
+def test_what_is_offered_is_done_once_whoever_takes_it(threads):
     done: list[int] = []
     with ThreadPool(threads, "test") as pool:
         offers = [pool.offer(functools.partial(done.append, number)) for number in range(200)]
@@ -88,11 +87,11 @@ def test_what_is_offered_is_done_once_whoever_takes_it(threads: int) -> None:
     assert sorted(done) == list(range(200))
 
 
-def test_an_offer_that_another_thread_has_begun_is_waited_for_and_not_taken() -> None:
+def test_an_offer_that_another_thread_has_begun_is_waited_for_and_not_taken():
     begun, release = threading.Event(), threading.Event()
     threads: list[threading.Thread] = []
 
-    def work() -> None:
+    def work():
         threads.append(threading.current_thread())
         begun.set()
         release.wait(120)
@@ -109,7 +108,7 @@ def test_an_offer_that_another_thread_has_begun_is_waited_for_and_not_taken() ->
     assert threads[0] is not threading.current_thread()
 
 
-def test_what_an_offer_raises_reaches_the_caller() -> None:
+def test_what_an_offer_raises_reaches_the_caller():
     with pytest.raises(ZeroDivisionError):
         Offer(lambda: 1 // 0).finish()
     begun = threading.Event()
@@ -120,7 +119,7 @@ def test_what_an_offer_raises_reaches_the_caller() -> None:
             offer.finish()
 
 
-def test_a_lock_is_held_by_one_until_it_is_released(tmp_path: Path) -> None:
+def test_a_lock_is_held_by_one_until_it_is_released(tmp_path):
     first, second = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
     assert first.try_acquire()
     assert not second.try_acquire()

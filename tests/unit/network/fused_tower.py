@@ -5,12 +5,10 @@ import numpy as np
 from engine.network.outputs import CHUNK
 from engine.network.policy_map import POLICY_SIZE
 from engine.network.tower.inference import FusedTower
-from engine.network.tower.model import TowerConfig, build_tower
-from engine.nn import MultiHead
-from engine.nn.layer import Layer
+from engine.network.tower.model import build_tower
 
 
-def random_model(config: TowerConfig, rng: np.random.Generator) -> MultiHead:
+def random_model(config, rng):
     """A tower whose biases, gains and running statistics all matter."""
     model = build_tower(config, rng)
     for name, array in {**model.named_parameters(), **model.named_buffers()}.items():
@@ -21,11 +19,11 @@ def random_model(config: TowerConfig, rng: np.random.Generator) -> MultiHead:
     return model
 
 
-def fused(model: Layer, config: TowerConfig) -> FusedTower:
+def fused(model, config):
     return FusedTower(model.named_parameters() | model.named_buffers(), config)
 
 
-def infer(tower: FusedTower, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def infer(tower, masks):
     """Logits of all moves float32 [n, 1858], wdl [n, 3] and moves left [n] of masks uint64 [n,
     112].
     """
@@ -35,10 +33,8 @@ def infer(tower: FusedTower, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray,
         np.zeros((n, 3), np.float32),
         np.zeros(n, np.float32),
     )
-    index, n_moves = (
-        np.tile(np.arange(POLICY_SIZE, dtype=np.int16), (n, 1)),
-        np.full(n, POLICY_SIZE, np.int32),
-    )
+    index = np.tile(np.arange(POLICY_SIZE, dtype=np.int16), (n, 1))
+    n_moves = np.full(n, POLICY_SIZE, np.int32)
     for first in range(0, n, CHUNK):
         tower.evaluate_chunk(
             *(array[first : first + CHUNK] for array in (masks, index, n_moves, *answers))

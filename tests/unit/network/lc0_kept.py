@@ -23,7 +23,7 @@ STEPS = 50_000  # of a probability
 
 
 @cache
-def boards() -> list[chess.Board]:
+def boards():
     """The positions with their games."""
     with np.load(ANSWERS) as data:
         positions = json.loads(bytes(data["positions"]))
@@ -36,14 +36,13 @@ def boards() -> list[chess.Board]:
     return found
 
 
-def check_answers(
-    path: Path, kind: str, heads: tuple[str, str] = ("vanilla", "winner"), scalar: bool = False
-) -> None:
+def check_answers(path, kind, heads=("vanilla", "winner"), scalar=False):
     """Compare what plays with lc0's answers on the first positions; policies come in the order of
     the moves' index.
     """
     with np.load(ANSWERS) as data:
-        policies, expected = data[kind] / STEPS, data[f"{kind} value"]
+        policies = data[kind] / STEPS
+        expected = data[f"{kind} value"]
     with closing(make_evaluator("network", path, backend="numpy", heads=heads)) as evaluator:
         leaves = leaves_of(boards()[: len(expected)], input_format_of(evaluator))
         evaluator.evaluate(leaves, len(expected))

@@ -7,8 +7,6 @@ import numpy as np
 from engine.board.convert import stack_from_board
 from engine.network import planes
 from engine.network.families import layers_with
-from engine.network.fused.inference import Fused
-from engine.network.lc0.reader import PlanesFile
 from engine.network.planes import float_planes
 from engine.network.policy_map import HEAD_INDEX
 from tests.boards import random_game
@@ -24,14 +22,15 @@ class NetAnswers(NamedTuple):
     moves_left: np.ndarray  # [N] plies, 0 without such a head
 
     @property
-    def value(self) -> np.ndarray:
+    def value(self):
         """win - loss, float64 [N]"""
         return self.wdl[:, 0].astype(np.float64) - self.wdl[:, 2]
 
 
-def training_answers(net: PlanesFile, masks: np.ndarray) -> NetAnswers:
+def training_answers(net, masks):
     """Of the layers, 32 positions at a time."""
-    x, model = float_planes(masks), layers_with(net.tensors, net.config)
+    x = float_planes(masks)
+    model = layers_with(net.tensors, net.config)
     parts = [model.forward(x[first : first + BATCH])[0] for first in range(0, len(x), BATCH)]
     outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     if "wdl" in outputs:
@@ -49,12 +48,12 @@ def training_answers(net: PlanesFile, masks: np.ndarray) -> NetAnswers:
     return NetAnswers(x, logits, wdl, left)
 
 
-def fused_answers(tower: Fused, masks: np.ndarray) -> NetAnswers:
+def fused_answers(tower, masks):
     """Of the path that plays."""
     return NetAnswers(float_planes(masks), *infer(tower, masks))
 
 
-def random_masks(n: int, rng: np.random.Generator) -> np.ndarray:
+def random_masks(n, rng):
     """Planes of n positions from random games, uint64 [n, 112]."""
     masks = np.zeros((n, 112), np.uint64)
     for row in masks:

@@ -1,6 +1,5 @@
 """Towers in Lc0's format with random tensors."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,17 +19,17 @@ NUMBERS = {
 
 
 def random_net(
-    rng: np.random.Generator,
-    policy: str = "convolution",
-    value: str = "wdl",
-    activation: str = "relu",
-    moves_left: bool = True,
-    gates: bool = True,
-    folded: bool = False,
-    filters: int = 16,
-    blocks: int = 2,
-    encoders: int = 0,
-) -> dict[str, Any]:
+    rng,
+    policy="convolution",
+    value="wdl",
+    activation="relu",
+    moves_left=True,
+    gates=True,
+    folded=False,
+    filters=16,
+    blocks=2,
+    encoders=0,
+):
     """Return the message for `encode`."""
     shapes = _shapes(policy, value, moves_left, gates, folded, filters, blocks, encoders)
     message: dict[str, Any] = {"residual": [{} for _ in range(blocks)]}
@@ -49,35 +48,26 @@ def random_net(
     }
 
 
-def file_bytes(net: dict[str, Any]) -> bytes:
+def file_bytes(net):
     """The file of a message from `random_net`."""
     return encode(net, NET)
 
 
-def changed(data: bytes, change: Callable[[dict[str, Any]], Any]) -> bytes:
+def changed(data, change):
     """A file of which the message was changed; a part that became None is left out."""
     net = parse("copy", memoryview(data), NET)
     change(net)
     return encode({name: part for name, part in net.items() if part is not None}, NET)
 
 
-def in_format(**fields: int) -> Callable[[dict[str, Any]], None]:
+def in_format(**fields):
     return lambda net: net["format"]["network_format"].update(fields)
 
 
-def _shapes(
-    policy: str,
-    value: str,
-    moves_left: bool,
-    gates: bool,
-    folded: bool,
-    f: int,
-    blocks: int,
-    encoders: int,
-) -> dict[str, tuple[int, ...]]:
+def _shapes(policy, value, moves_left, gates, folded, f, blocks, encoders):
     shapes: dict[str, tuple[int, ...]] = {}
 
-    def block(name: str, outputs: int, inputs: int, size: int, norm: bool = True) -> None:
+    def block(name, outputs, inputs, size, norm=True):
         shapes[f"{name}.weights"] = (outputs, inputs, size, size)
         names = (
             ["bn_means", "bn_stddivs", "bn_gammas", "bn_betas"]
@@ -88,7 +78,7 @@ def _shapes(
             names = ["biases", "bn_means", "bn_stddivs"]  # a missing gamma is 1, a missing beta 0
         shapes.update({f"{name}.{part}": (outputs,) for part in names})
 
-    def dense(name: str, outputs: int, inputs: int) -> None:
+    def dense(name, outputs, inputs):
         shapes[f"{name}_w"], shapes[f"{name}_b"] = (outputs, inputs), (outputs,)
 
     block("input", f, 112, 3)
@@ -132,7 +122,7 @@ def _shapes(
     return shapes
 
 
-def _draw(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:
+def _draw(rng, name, shape):
     if name.endswith(("gammas", "stddivs")):
         return rng.uniform(0.5, 1.5, shape)
     if len(shape) == 1:
@@ -144,7 +134,7 @@ def _draw(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.nda
     return weight
 
 
-def quantised(tensor: np.ndarray) -> dict[str, Any]:
+def quantised(tensor):
     """Lc0's Layer."""
     low = 0.0 if tensor.size == 1 else float(np.float32(tensor.min()))
     high = float(np.float32(tensor.max()))
@@ -152,7 +142,7 @@ def quantised(tensor: np.ndarray) -> dict[str, Any]:
     return {"min_val": low, "max_val": high, "params": steps.astype("<u2").tobytes()}
 
 
-def put(message: dict[str, Any], name: str, layer: dict[str, Any]) -> None:
+def put(message, name, layer):
     place: Any = message
     words = name.split(".")
     for word in words[:-1]:

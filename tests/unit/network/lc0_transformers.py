@@ -73,9 +73,10 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-def random_transformer(seed: int, **kind: Any) -> bytes:
+def random_transformer(seed, **kind):
     """Return the file."""
-    sizes, rng = BASE | kind, np.random.default_rng(seed)
+    sizes = BASE | kind
+    rng = np.random.default_rng(seed)
     form = {
         "input": sizes["input"], "output": sizes["value"], "network": sizes["network"], "policy": 3,
         "value": sizes["value"], "moves_left": int(sizes["left"]),
@@ -105,18 +106,16 @@ def random_transformer(seed: int, **kind: Any) -> bytes:
     return encode(net, NET)
 
 
-def _shapes(s: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+def _shapes(s):
     shapes: dict[str, tuple[int, ...]] = {}
 
-    def dense(name: str, outputs: int, inputs: int) -> None:
+    def dense(name, outputs, inputs):
         shapes.update({f"{name}_w": (outputs, inputs), f"{name}_b": (outputs,)})
 
-    def norm(name: str, size: int) -> None:
+    def norm(name, size):
         shapes.update({f"{name}_gammas": (size,), f"{name}_betas": (size,)})
 
-    def encoder(
-        name: str, width: int, inner: int, hidden: int, heads: int, smolgen: tuple[int, ...]
-    ) -> None:
+    def encoder(name, width, inner, hidden, heads, smolgen):
         for part in "qkv":
             dense(f"{name}.mha.{part}", inner, width)
         dense(f"{name}.mha.dense", width, inner)
@@ -170,7 +169,7 @@ def _shapes(s: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _drawn(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:
+def _drawn(rng, name, shape):
     if name.endswith("gammas") or name == "ip_mult_gate":
         return rng.uniform(0.5, 1.5, shape)
     if name == "ip_add_gate" or len(shape) == 1:
@@ -182,7 +181,7 @@ def _drawn(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.nd
     return weight
 
 
-def _stored(tensor: np.ndarray, encoding: str) -> dict[str, Any]:
+def _stored(tensor, encoding):
     if encoding == "LINEAR16":
         return quantised(tensor)
     stored = tensor.astype("<f2" if encoding == "FLOAT16" else "<f4")

@@ -14,7 +14,7 @@ from engine.network.rows.array_layers import RowOperations
 
 
 class PlainRows(RowOperations):
-    def __init__(self) -> None:
+    def __init__(self):
         self.xp = np
 
     def sums(self, table, numbers, factors):

@@ -7,18 +7,16 @@ import re
 import numpy as np
 import pytest
 
-from engine.backend import NUMPY, Backend, get_backend
+from engine.backend import NUMPY, get_backend
 from engine.errors import ConfigError
 from engine.evaluation.device import DeviceEvaluator
-from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.tower import NetworkEvaluator
-from engine.network.families import PlanesConfig, build_network
+from engine.network.families import build_network
 from engine.network.tower.gpu import network_on
 from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig
 from engine.network.transformer.inference import FusedTransformer
 from engine.network.transformer.model import TransformerConfig
-from tests.strict_cupy import Device
 from tests.unit.evaluation.test_evaluation import sample_batch
 from tests.unit.network.fused_tower import random_model
 
@@ -34,11 +32,11 @@ CONFIGS = {
 
 
 @pytest.fixture(params=CONFIGS)
-def config(request: pytest.FixtureRequest) -> PlanesConfig:
+def config(request):
     return CONFIGS[request.param]
 
 
-def trained_tensors(config: PlanesConfig) -> dict[str, np.ndarray]:
+def trained_tensors(config):
     """A network whose norms have seen data: their statistics differ from the initial ones."""
     rng = np.random.default_rng(3)
     if isinstance(config, TowerConfig):
@@ -51,12 +49,12 @@ def trained_tensors(config: PlanesConfig) -> dict[str, np.ndarray]:
     }
 
 
-def fused(tensors: dict[str, np.ndarray], config: PlanesConfig) -> NetworkEvaluator:
+def fused(tensors, config):
     kind = FusedTower if isinstance(config, TowerConfig) else FusedTransformer
     return NetworkEvaluator(kind(tensors, config))  # type: ignore[arg-type]
 
 
-def answers(evaluator: object, leaves: LeafBatch, count: int) -> list[np.ndarray]:
+def answers(evaluator, leaves, count):
     for array in (leaves.logits, leaves.wdl, leaves.moves_left):
         array[:] = np.nan
     evaluator.evaluate(leaves, count)  # type: ignore[attr-defined]
@@ -68,9 +66,7 @@ def answers(evaluator: object, leaves: LeafBatch, count: int) -> list[np.ndarray
     ]
 
 
-def there(
-    tensors: dict[str, np.ndarray], config: PlanesConfig, backend: Backend, dtype: str = "float16"
-) -> DeviceEvaluator:
+def there(tensors, config, backend, dtype="float16"):
     return DeviceEvaluator(
         fused(tensors, config), lambda: network_on(tensors, config, backend, dtype), False
     )
@@ -78,10 +74,9 @@ def there(
 
 @pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("backend", ["numpy", "cupy"])
-def test_float32_equals_the_fused_network(
-    config: PlanesConfig, backend: str, device: Device
-) -> None:
-    tensors, leaves = trained_tensors(config), sample_batch()
+def test_float32_equals_the_fused_network(config, backend, device):
+    tensors = trained_tensors(config)
+    leaves = sample_batch()
     evaluator = there(tensors, config, get_backend(backend), "float32")
     ours = answers(evaluator, leaves, 37)  # 3 parts, the last torn
     assert evaluator.take_news() == []
@@ -94,21 +89,21 @@ def test_float32_equals_the_fused_network(
 @pytest.mark.parametrize(
     ("kind", "backend"), [("default", "numpy"), ("default", "cupy"), ("transformer", "cupy")]
 )
-def test_half_precision_stays_close(kind: str, backend: str, device: Device) -> None:
+def test_half_precision_stays_close(kind, backend, device):
     config = CONFIGS[kind]
-    tensors, leaves = trained_tensors(config), sample_batch()
+    tensors = trained_tensors(config)
+    leaves = sample_batch()
     _, half, _ = answers(there(tensors, config, get_backend(backend)), leaves, 16)
     _, full, _ = answers(there(tensors, config, get_backend(backend), "float32"), leaves, 16)
     assert np.abs(half - full).max() < 5e-3
     assert not np.array_equal(half.round(6), full.round(6))
 
 
-def test_a_part_of_64x6_waits_once_and_starts_at_most_90_kernels(
-    device: Device, small_parts: None
-) -> None:
+def test_a_part_of_64x6_waits_once_and_starts_at_most_90_kernels(device, small_parts):
     """As docs/gpu.md says."""
     config = TowerConfig(64, 6)
-    evaluator, leaves = there(trained_tensors(config), config, get_backend("cupy")), sample_batch()
+    evaluator = there(trained_tensors(config), config, get_backend("cupy"))
+    leaves = sample_batch()
     answers(evaluator, leaves, 16)
     counts = [device.total(kind) for kind in ("wait", "launch", "product")]
     answers(evaluator, leaves, 16)
@@ -118,7 +113,7 @@ def test_a_part_of_64x6_waits_once_and_starts_at_most_90_kernels(
     assert 0 < launches + products - counts[1] - counts[2] <= 90
 
 
-def test_missing_tensor_is_named(config: PlanesConfig) -> None:
+def test_missing_tensor_is_named(config):
     tensors = trained_tensors(config)
     del tensors[(name := min(tensors))]
     with pytest.raises(ConfigError, match=re.escape(name)):
@@ -126,7 +121,7 @@ def test_missing_tensor_is_named(config: PlanesConfig) -> None:
 
 
 @pytest.fixture(scope="module")
-def gpu() -> Backend:
+def gpu():
     backend = get_backend("auto")
     if backend is NUMPY:
         pytest.skip("CuPy is missing or no GPU answers")
@@ -134,10 +129,9 @@ def gpu() -> Backend:
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-3), ("float16", 2e-3)])
-def test_gpu_agrees_with_the_fused_network(
-    config: PlanesConfig, gpu: Backend, dtype: str, tolerance: float
-) -> None:
-    tensors, leaves = trained_tensors(config), sample_batch(600)
+def test_gpu_agrees_with_the_fused_network(config, gpu, dtype, tolerance):
+    tensors = trained_tensors(config)
+    leaves = sample_batch(600)
     _, wdl, _ = answers(there(tensors, config, gpu, dtype), leaves, 600)
     _, expected, _ = answers(fused(tensors, config), leaves, 600)
     assert np.abs(wdl - expected).max() < tolerance

@@ -1,23 +1,19 @@
 """Exported networks answer as before in ONNX Runtime."""
 
-from pathlib import Path
 from typing import Any
 
-import chess
 import numpy as np
 import pytest
 
 from engine.errors import NetFileError
 from engine.evaluation.custom import board_planes, planes_of
 from engine.evaluation.leaves import leaves_of
-from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.tower import NetworkEvaluator
 from engine.network.input_formats import CANONICAL, turned_batch
 from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.onnx_graph import export_onnx
 from engine.network.outputs import FIRST_HEADS
 from engine.network.planes import FIFTY_MOVE_PLANE
-from engine.network.tower.inference import Fused
 from engine.network.weights import default_net_path, load_network
 from tests.boards import random_game
 from tests.unit.network.lc0_towers import file_bytes, random_net
@@ -44,18 +40,18 @@ TRANSFORMERS = (
 
 
 @pytest.fixture(scope="module")
-def boards() -> list[chess.Board]:
+def boards():
     rng = np.random.default_rng(3)
     return [random_game(rng, 7 * number) for number in range(POSITIONS)]
 
 
-def answers(net: Fused, boards: list[chess.Board]) -> LeafBatch:
+def answers(net, boards):
     leaves = leaves_of(boards, net.config.input_format)
     NetworkEvaluator(net, 1).evaluate(leaves, len(boards))
     return leaves
 
 
-def assert_same(outputs: Any, leaves: LeafBatch) -> None:
+def assert_same(outputs, leaves):
     policy, wdl, plies = outputs
     for leaf, count in enumerate(leaves.n_moves[:POSITIONS]):
         chosen = policy[leaf, leaves.policy_index[leaf, :count]]
@@ -65,9 +61,7 @@ def assert_same(outputs: Any, leaves: LeafBatch) -> None:
 
 
 @pytest.mark.parametrize("kind", ["shipped", *TOWERS, *TRANSFORMERS])
-def test_onnx_runtime_computes_what_plays(
-    tmp_path: Path, boards: list[chess.Board], kind: str
-) -> None:
+def test_onnx_runtime_computes_what_plays(tmp_path, boards, kind):
     runtime = pytest.importorskip("onnxruntime")
     source = tmp_path / "net.pb" if kind != "shipped" else default_net_path(entry="default_tower")
     if kind in TOWERS:
@@ -78,7 +72,8 @@ def test_onnx_runtime_computes_what_plays(
     session = runtime.InferenceSession(str(tmp_path / "net.onnx"))
     names = [output.name for output in session.get_outputs()]
     outputs = dict(zip(names, session.run(names, {"planes": board_planes(boards)}), strict=True))
-    left, second = outputs.get("moves_left", np.zeros((POSITIONS, 1))), "policy_soft" in outputs
+    left = outputs.get("moves_left", np.zeros((POSITIONS, 1)))
+    second = "policy_soft" in outputs
     for heads, ends in ((FIRST_HEADS, ("", "")), (("soft", "q"), ("_soft", "_q")))[: 1 + second]:
         found = outputs[f"policy{ends[0]}"], outputs[f"wdl{ends[1]}"], left
         assert_same(found, answers(load_network(source, heads), boards))
@@ -86,9 +81,7 @@ def test_onnx_runtime_computes_what_plays(
 
 @pytest.mark.parametrize("kind", ["canonical, hundreds", "canonical, repeated positions"])
 @pytest.mark.parametrize("through", ["net.pb", "net.dit"])
-def test_an_exported_network_takes_the_planes_of_its_format(
-    tmp_path: Path, boards: list[chess.Board], kind: str, through: str
-) -> None:
+def test_an_exported_network_takes_the_planes_of_its_format(tmp_path, boards, kind, through):
     """It took the fifty-move counter in plies where the planes have hundredths of it."""
     runtime = pytest.importorskip("onnxruntime")
     (tmp_path / "net.pb").write_bytes(random_transformer(5, **KINDS[kind]))
@@ -107,7 +100,7 @@ def test_an_exported_network_takes_the_planes_of_its_format(
     assert_same(session.run(names, {"planes": planes}), leaves._replace(policy_index=places))
 
 
-def test_what_cannot_be_exported_is_refused_and_leaves_no_file(tmp_path: Path) -> None:
+def test_what_cannot_be_exported_is_refused_and_leaves_no_file(tmp_path):
     with pytest.raises(NetFileError, match="expected a tower, found a network sparse"):
         export_onnx(default_net_path(), tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.measuring import resident_bytes
 from engine.errors import ConfigError, ShapeError
-from engine.evaluation.protocol import LeafBatch, new_leaf_batch
+from engine.evaluation.protocol import new_leaf_batch
 from engine.evaluation.tower import NetworkEvaluator
 from engine.network.fused import multiply as multiply_module
 from engine.network.fused.multiply import Rows, packed
@@ -52,12 +52,11 @@ CONFIGS = {
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=list(CONFIGS))
 def test_fused_inference_agrees_with_the_training_path(config):
     rng = np.random.default_rng(3)
-    model, masks = random_model(config, rng), random_masks(11, rng)
+    model = random_model(config, rng)
+    masks = random_masks(11, rng)
     tensors = model.named_parameters() | model.named_buffers()
-    layers, found = (
-        training_answers(PlanesFile(config, tensors, {}), masks),
-        fused_answers(fused(model, config), masks),
-    )
+    layers = training_answers(PlanesFile(config, tensors, {}), masks)
+    found = fused_answers(fused(model, config), masks)
     np.testing.assert_allclose(found.logits, layers.logits, atol=1e-4)
     np.testing.assert_allclose(found.wdl, layers.wdl, atol=1e-4)
     np.testing.assert_allclose(found.moves_left / 100, layers.moves_left / 100, atol=1e-4)
@@ -85,16 +84,13 @@ def test_a_positions_bits_depend_on_nothing_but_the_position(config):
 @pytest.mark.parametrize("lanes", [1, 4])
 @pytest.mark.parametrize("columns", [16, 48, 80, 112, 128])
 def test_blocks_of_any_width_hold_the_same_product(monkeypatch, lanes, columns):
-    monkeypatch.setattr(
-        multiply_module, "BLOCK_LANES", lanes
-    )  # 4 where registers hold sixteen floats, else 1.
+    # 4 where registers hold sixteen floats, else 1.
+    monkeypatch.setattr(multiply_module, "BLOCK_LANES", lanes)
     for name in ("multiply", "_columns_of_4", "_columns_of_1", "store_4"):
         monkeypatch.setattr(multiply_module, name, getattr(multiply_module, name).py_func)
     rng = np.random.default_rng(12)
-    a, b = (
-        rng.normal(size=(8, 3)).astype(np.float32),
-        rng.normal(size=(3, columns)).astype(np.float32),
-    )
+    a = rng.normal(size=(8, 3)).astype(np.float32)
+    b = rng.normal(size=(3, columns)).astype(np.float32)
     rows, to = Rows(0, 3, 12), Rows(0, columns, 4 * columns)
     out = np.full((8, columns), np.nan, np.float32)
     multiply_module.multiply(
@@ -133,14 +129,13 @@ def test_evaluations_allocate_nothing(kind):
     leaves.n_moves[:] = 40
     with closing(NetworkEvaluator(tower)) as evaluator:
         held = [held_after(evaluator, leaves, rounds) for rounds in (10, ROUNDS, ROUNDS)]
-    blocks, resident = np.diff(held, axis=0).min(
-        axis=0
-    )  # Other threads allocate now and then; a leak shows each time.
+    # Other threads allocate now and then; a leak shows each time.
+    blocks, resident = np.diff(held, axis=0).min(axis=0)
     assert blocks < 2000  # Python fills its free lists; one a batch would be 3,000.
     assert resident < MIB
 
 
-def held_after(evaluator: NetworkEvaluator, leaves: LeafBatch, rounds: int) -> tuple[int, int]:
+def held_after(evaluator, leaves, rounds):
     """What so many rounds of batches leave behind: blocks of memory that Python holds, and resident
     bytes.
     """

@@ -6,9 +6,7 @@ import gzip
 import os
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,17 +26,17 @@ MIB = 1 << 20
 
 
 @pytest.fixture(scope="module")
-def good() -> dict[str, Any]:
+def good():
     return random_net(np.random.default_rng(1), blocks=1)
 
 
-def write(folder: Path, data: bytes, name: str = "net.pb") -> Path:
+def write(folder, data, name="net.pb"):
     (folder / name).write_bytes(data)
     return folder / name
 
 
 @contextmanager
-def refused(match: str, seconds: float = 5.0, mebibytes: float = 64.0) -> Iterator[None]:
+def refused(match, seconds=5.0, mebibytes=64.0):
     """Expects a NetFileError, soon and with little memory."""
     tracemalloc.start()
     started = time.process_time()
@@ -55,9 +53,7 @@ def refused(match: str, seconds: float = 5.0, mebibytes: float = 64.0) -> Iterat
 
 
 @pytest.mark.parametrize(("name", "start", "count"), [("net.pb", 60, 150), ("net.pb.gz", 30, 60)])
-def test_every_truncation_is_refused(
-    tmp_path: Path, good: dict[str, Any], name: str, start: int, count: int
-) -> None:
+def test_every_truncation_is_refused(tmp_path, good, name, start, count):
     data = file_bytes(good) if name == "net.pb" else gzip.compress(file_bytes(good))
     load_lc0(write(tmp_path, data, name))
     for end in [*range(start), *np.linspace(start, len(data) - 1, count, dtype=int)]:
@@ -96,14 +92,14 @@ def test_a_file_of_lc0s_that_was_cut_was_said_to_be_no_dit_file(size, good, tmp_
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
-def test_a_pipe_for_a_network_was_waited_for_without_end(tmp_path: Path) -> None:
+def test_a_pipe_for_a_network_was_waited_for_without_end(tmp_path):
     os.mkfifo(tmp_path / "net.dit")
     for load in (load_net, load_lc0):
         with refused("cannot be read: it is a pipe or a device"):
             load(tmp_path / "net.dit")
 
 
-def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
+def test_missing_files_and_folders_are_refused(tmp_path):
     with refused(r"nowhere\.pb\.gz: file not found$"):
         load_network(tmp_path / "nowhere.pb.gz")
     with refused("cannot be read: Is a directory"):
@@ -121,7 +117,7 @@ def test_a_file_of_parts_without_content_took_their_number_squared(tmp_path):
     assert time.process_time() - begun < 3.0
 
 
-def test_a_gzip_bomb_is_refused_before_it_unfolds(tmp_path: Path) -> None:
+def test_a_gzip_bomb_is_refused_before_it_unfolds(tmp_path):
     packed = gzip.compress(b"\x0d\xc0\x01\x00\x00" + bytes(300 * MIB), 1)
     assert len(packed) < 4 * MIB
     with refused("bytes when unpacked", seconds=20.0, mebibytes=100 * len(packed) / MIB * 2.1 + 8):
@@ -130,8 +126,8 @@ def test_a_gzip_bomb_is_refused_before_it_unfolds(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rest", [b"more", bytes(512), b"\x1f", b"\n"])
 def test_a_file_in_several_parts_or_with_something_behind_them_is_read_as_lc0_reads_it(
-    tmp_path: Path, good: dict[str, Any], rest: bytes
-) -> None:
+    tmp_path, good, rest
+):
     """Packers that use several threads write several parts, and downloads and disks append what is
     no part.
     """
@@ -146,7 +142,7 @@ def test_a_file_in_several_parts_or_with_something_behind_them_is_read_as_lc0_re
 # ---- contents that do not fit --------------------------------------------------------------------
 
 
-def found_in(net: dict[str, Any], name: str) -> tuple[Any, str]:
+def found_in(net, name):
     """What holds a part of the weights, and the part's own name."""
     *parents, last = name.split(".")
     place: Any = net["weights"]
@@ -155,18 +151,18 @@ def found_in(net: dict[str, Any], name: str) -> tuple[Any, str]:
     return place, last
 
 
-def drop(name: str) -> Callable[[dict[str, Any]], None]:
-    def change(net: dict[str, Any]) -> None:
+def drop(name):
+    def change(net):
         place, last = found_in(net, name)
         del place[last]
 
     return change
 
 
-def resize(name: str, size: int) -> Callable[[dict[str, Any]], None]:
+def resize(name, size):
     """Append so many bytes to a tensor, or cut them off; all of them if 0."""
 
-    def change(net: dict[str, Any]) -> None:
+    def change(net):
         place, last = found_in(net, name)
         data = bytes(place[last]["params"])
         place[last]["params"] = data + bytes(size) if size > 0 else data[:size] if size else b""
@@ -226,13 +222,13 @@ def test_formats_we_lack_and_tensors_that_do_not_fit_are_refused_by_name(
         load_network(write(tmp_path, changed(file_bytes(good), change)))
 
 
-def test_gates_in_some_blocks_only_are_refused(tmp_path: Path) -> None:
+def test_gates_in_some_blocks_only_are_refused(tmp_path):
     net = random_net(np.random.default_rng(1), blocks=2)
     with refused("in every block or none"):
         load_network(write(tmp_path, changed(file_bytes(net), drop("residual.1.se"))))
 
 
-def test_thousands_of_empty_blocks_are_refused(tmp_path: Path, good: dict[str, Any]) -> None:
+def test_thousands_of_empty_blocks_are_refused(tmp_path, good):
     weights = encode(good["weights"], WEIGHTS_SCHEMA) + b"\x12\x00" * 5000
     head = encode({name: part for name, part in good.items() if name != "weights"}, NET)
     length = bytes([len(weights) & 127 | 128, len(weights) >> 7 & 127 | 128, len(weights) >> 14])
@@ -240,7 +236,7 @@ def test_thousands_of_empty_blocks_are_refused(tmp_path: Path, good: dict[str, A
         load_network(write(tmp_path, head + b"\x52" + length + weights))
 
 
-def test_a_net_without_formats_has_classical_heads(tmp_path: Path) -> None:
+def test_a_net_without_formats_has_classical_heads(tmp_path):
     kind: dict[str, Any] = {
         "policy": "classical",
         "value": "scalar",
@@ -256,7 +252,7 @@ def test_a_net_without_formats_has_classical_heads(tmp_path: Path) -> None:
 # ---- exports -------------------------------------------------------------------------------------
 
 
-def test_the_shipped_net_answers_the_same_after_export_and_back(tmp_path: Path) -> None:
+def test_the_shipped_net_answers_the_same_after_export_and_back(tmp_path):
     write_planes(tmp_path / "net.pb.gz", read_planes(default_net_path(entry="default_tower")))
     masks = random_masks(64, np.random.default_rng(3))
     masks[32:, 109] = 90  # where rounded weights of the fifty-move plane show
@@ -272,7 +268,7 @@ def test_the_shipped_net_answers_the_same_after_export_and_back(tmp_path: Path) 
     assert np.abs(ours.moves_left - exported.moves_left).max() <= 0.2
 
 
-def test_quiet_channels_keep_their_precision_beside_loud_ones(tmp_path: Path) -> None:
+def test_quiet_channels_keep_their_precision_beside_loud_ones(tmp_path):
     rng = np.random.default_rng(4)
     config = TowerConfig(16, 1)
     model = build_tower(config, rng)
@@ -292,7 +288,7 @@ def test_quiet_channels_keep_their_precision_beside_loud_ones(tmp_path: Path) ->
     assert np.abs(ours.logits - exported.logits).max() <= 1e-3 * np.ptp(ours.logits)
 
 
-def test_what_a_file_says_of_itself_goes_along(tmp_path: Path, good: dict[str, Any]) -> None:
+def test_what_a_file_says_of_itself_goes_along(tmp_path, good):
     training = {"training_steps": 7000, "learning_rate": 0.25}
     path = write(
         tmp_path,
@@ -306,7 +302,7 @@ def test_what_a_file_says_of_itself_goes_along(tmp_path: Path, good: dict[str, A
         assert card["license"] == "free"
 
 
-def test_exports_of_other_names_and_activations_are_refused(tmp_path: Path) -> None:
+def test_exports_of_other_names_and_activations_are_refused(tmp_path):
     config = TowerConfig(16, 1, activation="swish")
     model = build_tower(config, np.random.default_rng(0))
     tower = PlanesFile(config, {**model.named_parameters(), **model.named_buffers()}, {})
@@ -314,8 +310,7 @@ def test_exports_of_other_names_and_activations_are_refused(tmp_path: Path) -> N
         write_planes(tmp_path / "net.onnx", tower)
     with pytest.raises(ConfigError, match="swish"):
         write_planes(tmp_path / "net.pb", tower)
-    with pytest.raises(
-        ConfigError, match="without residual blocks"
-    ):  # lc0 gave every position the same value
+    # lc0 gave every position the same value
+    with pytest.raises(ConfigError, match="without residual blocks"):
         write_planes(tmp_path / "net.pb", PlanesFile(TowerConfig(16, 0), tower.tensors, {}))
     assert list(tmp_path.iterdir()) == []

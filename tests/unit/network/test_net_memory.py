@@ -4,8 +4,6 @@ what plays.
 
 import tracemalloc
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +28,7 @@ FILES: dict[str, Callable[[], bytes]] = {
 }
 
 
-def peak_of(work: Callable[[], Any]) -> tuple[int, int]:
+def peak_of(work):
     """Bytes at most, and those that stay with the result."""
     tracemalloc.start()
     try:
@@ -43,16 +41,14 @@ def peak_of(work: Callable[[], Any]) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_loading_needs_little_beside_what_plays(kind: str, tmp_path: Path) -> None:
+def test_loading_needs_little_beside_what_plays(kind, tmp_path):
     path = tmp_path / "net.pb"
     path.write_bytes(data := FILES[kind]())
     load_net(path)  # imports and tables
     peak, kept = peak_of(lambda: load_net(path))
     assert kept > len(data)
-    assert peak - kept < 1.3 * len(data) + (
-        16 << 20
-    )  # what the layers computed, and one of them, do not grow as much
-    peak, _ = peak_of(
-        lambda: sum(array.size for array in load_lc0(path).tensors.values())
-    )  # as `aino net info`
+    # what the layers computed, and one of them, do not grow as much
+    assert peak - kept < 1.3 * len(data) + (16 << 20)
+    # as `aino net info`
+    peak, _ = peak_of(lambda: sum(array.size for array in load_lc0(path).tensors.values()))
     assert peak < 1.3 * len(data) + (1 << 20)

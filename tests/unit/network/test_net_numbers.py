@@ -2,10 +2,7 @@
 a search.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +16,6 @@ from engine.network.tower.gpu import DeviceTower
 from engine.network.tower.model import TowerConfig, build_tower, tower_config_of
 from engine.network.weights import load_net
 from engine.nn import Dense, dit
-from engine.nn.layer import Layer
 
 TOWER = TowerConfig(
     16, 1, value_channels=4, value_hidden=16, moves_left_channels=2, moves_left_hidden=8
@@ -27,19 +23,19 @@ TOWER = TowerConfig(
 NORM = "trunk.block0.norm1"
 
 
-def tower(change: Callable[[dict[str, np.ndarray]], None]) -> Layer:
+def tower(change):
     """A random tower whose named tensors were changed in place."""
     model = build_tower(TOWER, np.random.default_rng(1))
     change(model.named_parameters() | model.named_buffers())
     return model
 
 
-def overflow_in_folding(tensors: dict[str, np.ndarray]) -> None:
+def overflow_in_folding(tensors):
     tensors[f"{NORM}.gamma"][3] = 3e38
     tensors[f"{NORM}.running_variance"][3] = 0.0
 
 
-def overflow_in_answers(tensors: dict[str, np.ndarray]) -> None:
+def overflow_in_answers(tensors):
     for name, array in tensors.items():
         if name.endswith(("conv1.weight", "conv2.weight")):
             array *= np.float32(1e10)
@@ -72,7 +68,7 @@ def test_tower_whose_numbers_do_not_stay_finite_is_refused(tmp_path, change, fou
         *["value.dense1.weight", "value.dense2.weight", "value.output.weight"],
     ],
 )
-def test_sparse_net_whose_sums_overflow_is_refused(tmp_path: Path, name: str) -> None:
+def test_sparse_net_whose_sums_overflow_is_refused(tmp_path, name):
     path = tmp_path / "bad.dit"
     model = SparseNetwork(SparseConfig(128), np.random.default_rng(1))
     array = model.named_parameters()[name]
@@ -99,7 +95,7 @@ def test_infinity_in_a_file_with_right_checksums_is_refused(tmp_path, model):
         load_net(path)
 
 
-def test_weights_too_large_for_half_precision_are_refused_by_a_device() -> None:
+def test_weights_too_large_for_half_precision_are_refused_by_a_device():
     model = tower(lambda tensors: tensors[f"{NORM}.gamma"].fill(1e6))
     tensors = model.named_parameters() | model.named_buffers()
     with pytest.raises(ConfigError, match="float16 can hold"):
@@ -113,11 +109,11 @@ def test_weights_too_large_for_half_precision_are_refused_by_a_device() -> None:
 SMALL = TowerConfig(filters=16, blocks=2)
 
 
-def planes(batch: int, seed: int = 1) -> np.ndarray:
+def planes(batch, seed=1):
     return (np.random.default_rng(seed).random((batch, 112, 8, 8)) < 0.1).astype(np.float32)
 
 
-def test_sizes_are_read_from_text() -> None:
+def test_sizes_are_read_from_text():
     assert TowerConfig.parse("64x6") == TowerConfig(filters=64, blocks=6)
     assert str(TowerConfig.parse("128x10")) == "128x10"
 
@@ -125,7 +121,7 @@ def test_sizes_are_read_from_text() -> None:
 @pytest.mark.parametrize(
     "text", ["", "64", "x6", "64x", "64x6x8", "-64x6", "64 x 6", "0x6", "99999x1"]
 )
-def test_other_sizes_are_refused(text: str) -> None:
+def test_other_sizes_are_refused(text):
     with pytest.raises(ConfigError):
         TowerConfig.parse(text)
 
@@ -144,9 +140,7 @@ def test_other_sizes_are_refused(text: str) -> None:
         ),
     ],
 )
-def test_outputs_have_the_documented_shapes(
-    heads: dict[str, Any], shapes: dict[str, tuple[int, ...]]
-) -> None:
+def test_outputs_have_the_documented_shapes(heads, shapes):
     outputs, _ = build_tower(replace(SMALL, **heads), np.random.default_rng(0)).forward(planes(3))
     assert {name: array.shape for name, array in outputs.items()} == shapes
     assert np.abs(outputs.get("value", np.zeros(1))).max() < 1
@@ -162,17 +156,17 @@ def test_outputs_have_the_documented_shapes(
         {"blocks": 5000},
     ],
 )
-def test_heads_and_sizes_that_do_not_exist_are_refused(sizes: dict[str, Any]) -> None:
+def test_heads_and_sizes_that_do_not_exist_are_refused(sizes):
     with pytest.raises(ConfigError):
         replace(SMALL, **sizes)
 
 
-def test_another_model_is_no_tower() -> None:
+def test_another_model_is_no_tower():
     with pytest.raises(ConfigError, match="not the configuration of a tower"):
         tower_config_of(Dense(2, 2, np.random.default_rng(0)).config())
 
 
-def test_the_fifty_move_plane_starts_with_small_weights() -> None:
+def test_the_fifty_move_plane_starts_with_small_weights():
     weight = build_tower(SMALL, np.random.default_rng(0)).named_parameters()[
         "trunk.input_conv.weight"
     ]

@@ -3,8 +3,6 @@
 Planes are compared with lc0's own in test_lc0_transformers.py.
 """
 
-from collections.abc import Iterator
-
 import chess
 import numpy as np
 
@@ -15,7 +13,7 @@ from engine.network.policy_map import CONV_INDEX, INDEX_TO_UCI, POLICY_SIZE, pol
 from tests.unit.board.board_positions import some_boards
 
 
-def policy_names() -> Iterator[str]:
+def policy_names():
     """The 1858 moves' names in order: a queen's and a knight's from every square, then promotions."""
     for source in chess.SQUARES:
         queen = chess.Board(None)
@@ -31,7 +29,7 @@ def policy_names() -> Iterator[str]:
                 )
 
 
-def place_in_head(name: str) -> int:
+def place_in_head(name):
     """Place of a policy move in the 80x8x8 head: plane * 64 + from-square."""
     source, target = chess.parse_square(name[:2]), chess.parse_square(name[2:4])
     files = chess.square_file(target) - chess.square_file(source)
@@ -69,7 +67,8 @@ def test_policy_names_and_places_in_the_head_equal_a_plain_reading():
 
 def test_a_legal_move_has_the_index_of_its_name_as_the_mover_sees_it():
     """Castling is the king that takes its rook; a knight is what a pawn becomes without a letter."""
-    moves, seen = np.empty(MAX_MOVES, np.uint16), set()
+    moves = np.empty(MAX_MOVES, np.uint16)
+    seen = set()
     for board in some_boards(9, 500):
         row = row_from_board(board)
         for code in moves[: generate(row, moves)]:

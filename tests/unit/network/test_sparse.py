@@ -2,8 +2,6 @@
 layers.
 """
 
-from pathlib import Path
-
 import chess
 import numpy as np
 import pytest
@@ -14,7 +12,6 @@ from engine.board.movegen import generate
 from engine.errors import ConfigError, NetFileError, ShapeError
 from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import leaves_of
-from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.sparse import SparseEvaluator
 from engine.native.memory import buffers
 from engine.network.policy.features import (
@@ -36,7 +33,7 @@ from engine.network.policy.inference import SparseNet
 from engine.network.policy.integers import largest_accumulator, quantized
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.moves import look, write_view
-from engine.network.policy.parameters import SparseConfig, Tables, sparse_config_of
+from engine.network.policy.parameters import SparseConfig, sparse_config_of
 from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
 from engine.network.rows.flat_tables import fill_tables, new_tables
 from engine.network.tower.model import TowerConfig, build_tower
@@ -50,7 +47,7 @@ from tests.unit.network.test_value_inference import by_layers
 CONFIG = SparseConfig(width=128, hidden=8)
 
 
-def small_model(seed: int = 1) -> SparseNetwork:
+def small_model(seed=1):
     """A network whose every parameter matters."""
     rng = np.random.default_rng(seed)
     model = SparseNetwork(CONFIG, rng)
@@ -59,15 +56,11 @@ def small_model(seed: int = 1) -> SparseNetwork:
     return model
 
 
-def lists_of(
-    leaves: LeafBatch, count: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def lists_of(leaves, count):
     """Inputs of the layers for the first leaves."""
-    features, rows, sorts = (
-        np.full((count, MAX_ACTIVE), -1),
-        np.full((count, MAX_MOVES), -1),
-        np.zeros((count, MAX_MOVES, len(SORTS)), int),
-    )
+    features = np.full((count, MAX_ACTIVE), -1)
+    rows = np.full((count, MAX_MOVES), -1)
+    sorts = np.zeros((count, MAX_MOVES, len(SORTS)), int)
     sight = buffers(Sight)
     for leaf in range(count):
         n_moves = int(leaves.n_moves[leaf])
@@ -80,7 +73,7 @@ def lists_of(
     return features, rows, sorts, versions_of(features)
 
 
-def versions_of(features: np.ndarray) -> np.ndarray:
+def versions_of(features):
     """The version of the value head for each list of features [B, L], by its definition: one for
     every four pieces.
     """
@@ -91,10 +84,11 @@ def versions_of(features: np.ndarray) -> np.ndarray:
 # ---- features ------------------------------------------------------------------------------------
 
 
-def expected_features(board: chess.Board, settled_cp: int) -> set[int]:
+def expected_features(board, settled_cp):
     """The features by python-chess, from their definition; of a balance within a quarter of a pawn."""
     assert abs(settled_cp) < 25
-    mover, king = board.turn, board.king(board.turn)
+    mover = board.turn
+    king = board.king(board.turn)
     assert king is not None
     flip = (0 if mover else 56) ^ (7 if chess.square_file(king) < 4 else 0)
     found = set()
@@ -125,11 +119,10 @@ def expected_features(board: chess.Board, settled_cp: int) -> set[int]:
     return found
 
 
-def passed_pawn(
-    board: chess.Board, owner: chess.Color, pawn: chess.Square
-) -> tuple[int, bool] | None:
+def passed_pawn(board, owner, pawn):
     """What the enemy king guards, and whether the own king is near; None if the pawn is not passed."""
-    file, rank = chess.square_file(pawn), chess.square_rank(pawn)
+    file = chess.square_file(pawn)
+    rank = chess.square_rank(pawn)
     for enemy in board.pieces(chess.PAWN, not owner):
         ahead = chess.square_rank(enemy) > rank if owner else chess.square_rank(enemy) < rank
         if ahead and abs(chess.square_file(enemy) - file) <= 1:
@@ -145,22 +138,26 @@ def passed_pawn(
     return int(chess.square_distance(their, last) <= abs(chess.square_rank(last) - rank)), near
 
 
-def expected_rows(board: chess.Board, row: np.ndarray, moves: np.ndarray) -> list[int]:
+def expected_rows(board, row, moves):
     """Policy moves of the legal moves as the mirrored mover sees them, whether or not they are
     safe.
     """
-    mover, king = board.turn, board.king(board.turn)
+    mover = board.turn
+    king = board.king(board.turn)
     flip = (0 if mover else 56) ^ (7 if chess.square_file(king) < 4 else 0)
     numbers = []
     for move in moves:
-        source, target, promotion = int(move) & 63, int(move) >> 6 & 63, int(move) >> 12
+        source = int(move) & 63
+        target = int(move) >> 6 & 63
+        promotion = int(move) >> 12
         text = chess.square_name(source ^ flip) + chess.square_name(target ^ flip)
         numbers.append(INDEX_TO_UCI.index(text + ("", "", "b", "r", "q")[promotion]))
     return numbers
 
 
-def test_features_and_rows_agree_with_python_chess() -> None:
-    sight, moves = buffers(Sight), np.zeros(MAX_MOVES, np.uint16)
+def test_features_and_rows_agree_with_python_chess():
+    sight = buffers(Sight)
+    moves = np.zeros(MAX_MOVES, np.uint16)
     seen: set[int] = set()
     sorts: list[np.ndarray] = []
     for number, board in enumerate(some_boards(3, 400)):
@@ -212,17 +209,18 @@ def test_features_and_rows_agree_with_python_chess() -> None:
         ],
     ],
 )
-def test_balance_has_a_level_for_every_size(settled_cp: int, level: int) -> None:
+def test_balance_has_a_level_for_every_size(settled_cp, level):
     assert balance_level(settled_cp) == level
     assert BALANCE_FEATURE + level < STATE_FEATURES
 
 
-def test_a_network_is_told_what_captures_come_to() -> None:
+def test_a_network_is_told_what_captures_come_to():
     hanging = chess.Board("4k3/8/8/3q4/4P3/8/8/4K3 w - - 0 1")
     solid = chess.Board("4k3/8/2p5/3q4/8/4P3/8/4K3 w - - 0 1")
     values = [int(settled_value(row_from_board(board), new_space())) for board in (hanging, solid)]
     assert values[0] > 0 > values[1]
-    moves, sight = np.zeros(MAX_MOVES, np.uint16), buffers(Sight)
+    moves = np.zeros(MAX_MOVES, np.uint16)
+    sight = buffers(Sight)
     for board, settled in zip((hanging, solid), values, strict=True):
         active = look(row_from_board(board), moves, 0, sight)
         numbers = sight.features[:active]
@@ -248,12 +246,10 @@ def test_a_network_is_told_what_captures_come_to() -> None:
         ),  # nor seems to: what looks through it is not counted
     ],
 )
-def test_moves_that_seem_to_lose_a_piece_use_the_second_rows(fen: str, unsafe: set[str]) -> None:
-    row, moves, sight = (
-        row_from_board(chess.Board(fen)),
-        np.zeros(MAX_MOVES, np.uint16),
-        buffers(Sight),
-    )
+def test_moves_that_seem_to_lose_a_piece_use_the_second_rows(fen, unsafe):
+    row = row_from_board(chess.Board(fen))
+    moves = np.zeros(MAX_MOVES, np.uint16)
+    sight = buffers(Sight)
     n_moves = generate(row, moves)
     write_view(row, moves, n_moves, 0, sight)
     assert {
@@ -266,9 +262,7 @@ def test_moves_that_seem_to_lose_a_piece_use_the_second_rows(fen: str, unsafe: s
 # ---- playing -------------------------------------------------------------------------------------
 
 
-def layers_outputs(
-    model: SparseNetwork, leaves: LeafBatch, count: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def layers_outputs(model, leaves, count):
     """(logits, probabilities of win, draw and loss, moves left) by plain arithmetic, in float32."""
     outputs, _ = sparse_network(model.named_parameters(), *lists_of(leaves, count))
     weights = np.exp(outputs["value"][:, :3])
@@ -276,7 +270,7 @@ def layers_outputs(
     return outputs["policy"], wdl, np.maximum(100 * outputs["value"][:, 3], 0)
 
 
-def test_leaf_evaluation_equals_the_layers_but_for_rounding() -> None:
+def test_leaf_evaluation_equals_the_layers_but_for_rounding():
     leaves = leaves_of([board for board in some_boards(7, 40) if list(board.legal_moves)])
     count = int(np.count_nonzero(leaves.n_moves))
     model = small_model()
@@ -293,7 +287,7 @@ def test_leaf_evaluation_equals_the_layers_but_for_rounding() -> None:
 
 
 @pytest.mark.parametrize("name", ["value.output.bias", "value_trunk.dense1.weight"])
-def test_a_network_with_a_missing_or_smaller_tensor_is_refused(name: str) -> None:
+def test_a_network_with_a_missing_or_smaller_tensor_is_refused(name):
     config = SparseConfig.parse("sparse-128+v128")
     tensors = dict(SparseNetwork(config, np.random.default_rng(1)).named_parameters())
     with pytest.raises(ConfigError, match=f"no tensor '{name}'"):
@@ -302,7 +296,7 @@ def test_a_network_with_a_missing_or_smaller_tensor_is_refused(name: str) -> Non
         SparseNet({**tensors, name: tensors[name][:-1]}, config)
 
 
-def test_integers_of_the_shipped_network_order_moves_as_its_floats_do() -> None:
+def test_integers_of_the_shipped_network_order_moves_as_its_floats_do():
     leaves = leaves_of([board for board in some_boards(13, 200) if list(board.legal_moves)])
     count = int(np.count_nonzero(leaves.n_moves))
     loaded, _ = dit.load(default_net_path())
@@ -328,7 +322,7 @@ def test_integers_of_the_shipped_network_order_moves_as_its_floats_do() -> None:
 
 
 @pytest.mark.parametrize(("factor", "scale"), [(1, 1024), (8, 128), (60, 16)])
-def test_larger_weights_get_a_coarser_scale(factor: float, scale: int) -> None:
+def test_larger_weights_get_a_coarser_scale(factor, scale):
     tensors = {name: tensor.copy() for name, tensor in small_model().named_parameters().items()}
     limit = 31 / largest_accumulator(tables_of(tensors), CONFIG)
     for name in ("trunk.accumulator.weight", "trunk.accumulator.bias"):
@@ -336,14 +330,14 @@ def test_larger_weights_get_a_coarser_scale(factor: float, scale: int) -> None:
     assert quantized(tensors, CONFIG).scale[0] == scale
 
 
-def test_weights_too_large_for_any_scale_are_refused() -> None:
+def test_weights_too_large_for_any_scale_are_refused():
     tensors = {name: tensor.copy() for name, tensor in small_model().named_parameters().items()}
     tensors["trunk.accumulator.weight"] *= 1e4
     with pytest.raises(ConfigError, match=r"rows that add up to .*, where 2,047 is the most"):
         SparseNet(tensors, CONFIG)
 
 
-def test_bound_of_accumulators_holds_and_is_reached() -> None:
+def test_bound_of_accumulators_holds_and_is_reached():
     """Every bit of the state and every piece at its worst, on the 32 worst squares."""
     tensors = {
         name: np.zeros_like(tensor) for name, tensor in small_model().named_parameters().items()
@@ -362,14 +356,14 @@ def test_bound_of_accumulators_holds_and_is_reached() -> None:
     )
 
 
-def tables_of(tensors: dict[str, np.ndarray]) -> Tables:
+def tables_of(tensors):
     """The floats of a network as tables."""
     _, tables = new_tables(CONFIG)
     fill_tables(tables, CONFIG, tensors)
     return tables
 
 
-def test_a_sparse_file_plays_under_every_fitting_name(tmp_path: Path) -> None:
+def test_a_sparse_file_plays_under_every_fitting_name(tmp_path):
     path, tower_path = tmp_path / "small.dit", tmp_path / "tower.dit"
     dit.save(path, small_model(), dtype="float16")
     dit.save(tower_path, build_tower(TowerConfig(16, 1), np.random.default_rng(1)))

@@ -3,7 +3,6 @@ and sizes.
 """
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,7 +52,7 @@ OTHERS: dict[str, PlanesConfig] = {
 
 
 @pytest.fixture(scope="module")
-def _prepared(tmp_path_factory: pytest.TempPathFactory) -> None:
+def _prepared(tmp_path_factory):
     """As the compiler prepares, in this process."""
     for path in write_stand_ins(tmp_path_factory.mktemp("stand-ins")):
         for evaluator in ("network", "hybrid"):
@@ -64,8 +63,8 @@ def _prepared(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.mark.usefixtures("_prepared")
 @pytest.mark.parametrize("name", OTHERS)
 def test_the_first_move_of_every_size_of_network_compiled_for_seconds_on_the_players_clock(
-    name: str, tmp_path: Path
-) -> None:
+    name, tmp_path
+):
     config = OTHERS[name]
     model = build_network(config, np.random.default_rng(7))
     path = tmp_path / (

@@ -1,6 +1,5 @@
 """The integer value trunk plays what the float layers learned."""
 
-from collections.abc import Iterator
 from itertools import islice
 
 import chess
@@ -11,7 +10,6 @@ from engine.board.convert import row_from_board
 from engine.board.layout import SIDE
 from engine.errors import ConfigError
 from engine.evaluation.leaves import leaves_of
-from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.sparse import SparseEvaluator
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.policy.inference import SparseNet
@@ -21,12 +19,7 @@ from engine.network.rows.flat_tables import new_tables
 from engine.network.rows.piece_count import piece_bucket
 from engine.network.rows.short_rows import FINEST_SCALE, FIRST_UNIT, SECOND_UNIT, UNIT, sum_scale
 from engine.network.value.features import KING_BUCKET, KING_BUCKETS, MAX_VIEW, write_view_of
-from engine.network.value.inference import (
-    IntegerValueTables,
-    integer_tables,
-    new_value_model,
-    value_trunk_outputs,
-)
+from engine.network.value.inference import integer_tables, new_value_model, value_trunk_outputs
 from engine.network.value.parameters import (
     COARSEST_VALUE_SCALE,
     DENSE1_LIMIT,
@@ -42,7 +35,7 @@ from tests.unit.network.sparse_arithmetic import value_network
 POSITIONS = 60
 
 
-def positions() -> Iterator[chess.Board]:
+def positions():
     """Positions of random games, from the opening to the last pieces."""
     rng = np.random.default_rng(5)
     board = chess.Board()
@@ -56,7 +49,7 @@ def positions() -> Iterator[chess.Board]:
             yield board.copy()
 
 
-def network(config: SparseConfig) -> SparseNetwork:
+def network(config):
     """Random weights, of which many units lie within the clipped range and none of the small layers
     is constant.
     """
@@ -68,7 +61,7 @@ def network(config: SparseConfig) -> SparseNetwork:
     return net
 
 
-def by_layers(net: SparseNetwork, config: SparseConfig, rows: list[np.ndarray]) -> np.ndarray:
+def by_layers(net, config, rows):
     assert config.value is not None
     features = np.full((len(rows), 2, MAX_VIEW), -1, np.int64)
     for row, out in zip(rows, features, strict=True):
@@ -81,7 +74,7 @@ def by_layers(net: SparseNetwork, config: SparseConfig, rows: list[np.ndarray]) 
     return value_network(net.named_parameters(), features, versions, "value_trunk.")[0]
 
 
-def by_integers(net: SparseNetwork, config: SparseConfig, rows: list[np.ndarray]) -> np.ndarray:
+def by_integers(net, config, rows):
     assert config.value is not None
     model = new_value_model(integer_tables(dict(net.named_parameters()), config.value))
     found = []
@@ -104,9 +97,11 @@ def test_outputs_are_those_of_the_layers_but_for_the_rounding_of_units_and_weigh
     assert errors.max() < 0.1
 
 
-def by_numpy(tables: IntegerValueTables, config: ValueConfig, row: np.ndarray) -> np.ndarray:
+def by_numpy(tables, config, row):
     """The sums of dense1 int64[16], from scratch."""
-    weight, scale, units = tables.weight.reshape(-1, config.width), int(tables.scale[0]), []
+    weight = tables.weight.reshape(-1, config.width)
+    scale = int(tables.scale[0])
+    units = []
     for side in (int(row[SIDE]), 1 - int(row[SIDE])):
         found = np.zeros(MAX_VIEW, np.int16)
         view = found[: write_view_of(row, side, found)]
@@ -126,7 +121,8 @@ def test_accumulators_that_follow_a_search_equal_those_from_scratch(text):
     config = SparseConfig.parse(f"sparse-128+{text}")
     assert config.value is not None
     tables = integer_tables(dict(network(config).named_parameters()), config.value)
-    follower, seen = new_value_model(tables), set()
+    follower = new_value_model(tables)
+    seen = set()
     rows = [row_from_board(board) for board in islice(positions(), 300)]
     rng = np.random.default_rng(4)
     for row in [*rows, *(rows[i] for i in rng.permutation(len(rows)))]:
@@ -159,7 +155,7 @@ def test_a_trunk_of_the_largest_weights_and_units_stays_exact():
         assert model.sums.min() == UNIT * 127 * 2048
 
 
-def is_calm(board: chess.Board) -> bool:
+def is_calm(board):
     """Not in check, and without a capture or promotion to a queen that wins material by static
     exchange.
     """
@@ -172,7 +168,7 @@ def is_calm(board: chess.Board) -> bool:
     return not board.is_check()
 
 
-def evaluated(config: SparseConfig, tensors: dict[str, np.ndarray]) -> LeafBatch:
+def evaluated(config, tensors):
     leaves = leaves_of(list(islice(positions(), POSITIONS)))
     evaluator = SparseEvaluator(SparseNet(tensors, config))
     evaluator.evaluate(leaves, POSITIONS)
@@ -218,9 +214,10 @@ def test_a_trunk_whose_numbers_could_leave_their_range_is_refused(name, value):
 CONFIG = ValueConfig(width=128)
 
 
-def views_of(board: chess.Board) -> tuple[list[int], list[int]]:
+def views_of(board):
     """Rows of the mover's view and of the other's."""
-    row, found = row_from_board(board), []
+    row = row_from_board(board)
+    found = []
     for side in (int(row[SIDE]), 1 - int(row[SIDE])):
         features = np.zeros(MAX_VIEW, np.int16)
         count = write_view_of(row, side, features)
@@ -228,7 +225,7 @@ def views_of(board: chess.Board) -> tuple[list[int], list[int]]:
     return found[0], found[1]
 
 
-def expected_view(board: chess.Board, side: chess.Color) -> list[int]:
+def expected_view(board, side):
     """The rows of a side's view by python-chess, from their definition."""
     king = board.king(side)
     assert king is not None
@@ -241,7 +238,7 @@ def expected_view(board: chess.Board, side: chess.Color) -> list[int]:
     return sorted(found)
 
 
-def test_both_views_agree_with_python_chess() -> None:
+def test_both_views_agree_with_python_chess():
     for board in some_boards(5, 150):
         mover, other = views_of(board)
         assert sorted(mover) == expected_view(board, board.turn), board.fen()
@@ -249,13 +246,13 @@ def test_both_views_agree_with_python_chess() -> None:
         assert max(mover + other) < VALUE_ROWS
 
 
-def test_every_king_bucket_has_a_square() -> None:
+def test_every_king_bucket_has_a_square():
     seen = {int(KING_BUCKET[square]) for square in range(64) if square & 7 >= 4}
     assert seen == set(range(KING_BUCKETS))
 
 
 @pytest.mark.parametrize("text", ["sparse-128+v128", "sparse-256+v512", "sparse-768"])
-def test_names_and_layers_tell_the_sizes(text: str) -> None:
+def test_names_and_layers_tell_the_sizes(text):
     config = SparseConfig.parse(text)
     assert str(config) == text
     if config.width < 512:
@@ -269,7 +266,7 @@ def test_names_and_layers_tell_the_sizes(text: str) -> None:
         *["sparse-768+", "sparse-768+256", "sparse-768+v100", "sparse-768+v256k8"],
     ],
 )
-def test_other_names_are_refused(text: str) -> None:
+def test_other_names_are_refused(text):
     with pytest.raises(ConfigError, match=r"value trunk|a width|sparse"):
         SparseConfig.parse(text)
 
@@ -277,7 +274,7 @@ def test_other_names_are_refused(text: str) -> None:
 # ---- integers ------------------------------------------------------------------------------------
 
 
-def test_the_bound_is_reached_where_all_rows_add_up() -> None:
+def test_the_bound_is_reached_where_all_rows_add_up():
     """32 pieces on their worst squares."""
     _, tables = new_tables(CONFIG)
     tables.weight[:] = 0.25
@@ -288,7 +285,7 @@ def test_the_bound_is_reached_where_all_rows_add_up() -> None:
 @pytest.mark.parametrize(
     ("size", "scale"), [(0.01, FINEST_SCALE), (0.5, FINEST_SCALE), (1.5, 512), (WEIGHT_LIMIT, 256)]
 )
-def test_the_scale_is_the_finest_that_cannot_overflow(size: float, scale: int) -> None:
+def test_the_scale_is_the_finest_that_cannot_overflow(size, scale):
     _, tables = new_tables(CONFIG)
     tables.weight[:] = size
     largest = largest_accumulator(tables, CONFIG)

@@ -3,23 +3,20 @@ best model.
 """
 
 import sys
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 
 from engine import nn
 from engine.errors import ConfigError
-from engine.nn.training.history import History, Record
 
 RNG = np.random.default_rng(6)
 X = RNG.standard_normal((20, 2)).astype(np.float32)
 DATA = nn.Data(X, X[:, :1])
 
 
-def trainer(rate: float = 0.05) -> nn.Trainer:
+def trainer(rate=0.05):
     return nn.Trainer(
         nn.Dense(2, 1, np.random.default_rng(1)),
         nn.mse,
@@ -32,32 +29,33 @@ def trainer(rate: float = 0.05) -> nn.Trainer:
 class Watcher(nn.Callback):
     """Notes every call."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.calls: list[tuple[str, int]] = []
 
-    def on_step(self, trainer: Any, record: Record) -> None:
+    def on_step(self, trainer, record):
         assert record.keys() == {"loss", "gradient_norm"}
         self.calls.append(("step", trainer.steps_done))
 
-    def on_epoch(self, trainer: Any, record: Record) -> None:
+    def on_epoch(self, trainer, record):
         assert record is trainer.history.records[-1]
         self.calls.append(("epoch", int(record["epoch"])))
 
 
-def test_a_callback_hears_of_every_step_and_every_epoch() -> None:
+def test_a_callback_hears_of_every_step_and_every_epoch():
     watcher = Watcher()
     trainer().fit(DATA, 2, callbacks=[watcher])
     steps = [("step", number) for number in range(1, 7)]
     assert watcher.calls == [*steps[:3], ("epoch", 1), *steps[3:], ("epoch", 2)]
 
 
-def test_the_best_model_is_saved_and_no_other(tmp_path: Path) -> None:
-    path, kept = tmp_path / "best.dit", []
+def test_the_best_model_is_saved_and_no_other(tmp_path):
+    path = tmp_path / "best.dit"
+    kept = []
 
-    def note(record: Record) -> None:
+    def note(record):
         kept.append(nn.dit.load(path)[1]["card"]["epoch"])
 
-    def rate(step: int) -> float:
+    def rate(step):
         return 0.03 if step < 9 else 5.0  # it learns for three epochs, then it is thrown about
 
     run = nn.Trainer(
@@ -70,9 +68,7 @@ def test_the_best_model_is_saved_and_no_other(tmp_path: Path) -> None:
     assert run.evaluate(DATA, model)["loss"] == min(losses)
 
 
-def test_callbacks_of_another_kind_are_refused_before_training(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_callbacks_of_another_kind_are_refused_before_training(tmp_path, monkeypatch):
     for wrong, match in ((nn.SaveBest, "found <class"), ("print", "found 'print'")):
         run = trainer()
         with pytest.raises(ConfigError, match=match):
@@ -88,19 +84,17 @@ def test_callbacks_of_another_kind_are_refused_before_training(
 # ---- pictures ------------------------------------------------------------------------------------
 
 
-def test_a_live_curve_is_shown_once_and_drawn_anew_after_every_epoch(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_live_curve_is_shown_once_and_drawn_anew_after_every_epoch(monkeypatch):
     shown: list[list[int]] = []
 
     class Display:
         """Stands for IPython's: draws what it is given."""
 
-        def update(self, history: History) -> None:
+        def update(self, history):
             assert history._repr_png_().startswith(b"\x89PNG")
             shown[-1].append(len(history))
 
-    def display(history: History, display_id: bool) -> Display:
+    def display(history, display_id):
         shown.append([len(history)])
         return Display()
 
@@ -112,7 +106,7 @@ def test_a_live_curve_is_shown_once_and_drawn_anew_after_every_epoch(
     assert shown == [[1, 2, 3]]
 
 
-def test_histograms_of_weights_activations_and_gradients(tmp_path: Path) -> None:
+def test_histograms_of_weights_activations_and_gradients(tmp_path):
     rng = np.random.default_rng(1)
     model = nn.Sequential(
         first=nn.Dense(2, 3, rng), act=nn.Activation("relu"), out=nn.Dense(3, 1, rng)
@@ -135,17 +129,19 @@ def test_histograms_of_weights_activations_and_gradients(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("stop", [2, 3, 5])
-def test_a_plateau_lowers_the_rate_also_after_a_resume(tmp_path: Path, stop: int) -> None:
+def test_a_plateau_lowers_the_rate_also_after_a_resume(tmp_path, stop):
     """The number of steps only grows, so its first value stays the best: every two more epochs are
     a plateau.
     """
 
-    def trainer() -> nn.Trainer:
+    def trainer():
         model = nn.Sequential(nn.Dense(2, 1, np.random.default_rng(2)))
         return nn.Trainer(model, nn.mse, nn.SGD(), lambda step: 0.01 * (1 + step))
 
     plateau = nn.ReduceLROnPlateau(factor=0.5, patience=2, measure="step")
-    once, first, second = trainer(), trainer(), trainer()
+    once = trainer()
+    first = trainer()
+    second = trainer()
     once.fit(DATA, 6, callbacks=[plateau])
     first.fit(DATA, stop, checkpoint=tmp_path / "run.npz", callbacks=[plateau])
     second.resume(tmp_path / "run.npz")

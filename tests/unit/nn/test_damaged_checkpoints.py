@@ -20,22 +20,23 @@ VALUES = {"epoch": 3}
 class Bomb:
     """Leaves a file behind when it is unpickled."""
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target):
         self.target = target
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self):
         return (Path.touch, (self.target,))
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def path(tmp_path):
     write_checkpoint(tmp_path / "run.npz", ARRAYS, VALUES)
     return tmp_path / "run.npz"
 
 
-def test_arrays_come_back_unless_a_byte_of_them_is_damaged(path: Path) -> None:
+def test_arrays_come_back_unless_a_byte_of_them_is_damaged(path):
     """A zip repeats its names and has dates and attributes nobody reads: the arrays may not change."""
-    data, refused = path.read_bytes(), 0
+    data = path.read_bytes()
+    refused = 0
     for place in range(0, len(data), 3):
         path.write_bytes(data[:place] + bytes([data[place] ^ 0x10]) + data[place + 1 :])
         try:
@@ -48,7 +49,7 @@ def test_arrays_come_back_unless_a_byte_of_them_is_damaged(path: Path) -> None:
     assert refused > len(data) // 3 * 0.7
 
 
-def test_objects_are_never_unpickled(path: Path) -> None:
+def test_objects_are_never_unpickled(path):
     exploded = path.with_name("exploded")
     np.savez(path, **ARRAYS, objects=np.array([Bomb(exploded)], dtype=object))
     with pytest.raises(NetFileError, match="a complete checkpoint"):

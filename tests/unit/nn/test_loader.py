@@ -5,9 +5,6 @@ The last batch, shard and step are as good as all others, whatever number of exa
 them.
 """
 
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -16,20 +13,18 @@ from engine.errors import ConfigError, ShapeError
 from engine.nn.training.data import parts_of
 
 
-def images(count: int = 40) -> nn.Data:
+def images(count=40):
     rng = np.random.default_rng(4)
     return nn.Data(
         rng.integers(0, 256, (count, 1, 6, 6)).astype(np.uint8), rng.integers(0, 3, count)
     )
 
 
-def pixels(batch: nn.Data) -> nn.Data:
+def pixels(batch):
     return nn.Data(batch.inputs.astype(np.float32) / 255, batch.targets)
 
 
-def trained(
-    data: Any, epochs: int = 3, checkpoint: Path | None = None, resumed: bool = False
-) -> nn.Trainer:
+def trained(data, epochs=3, checkpoint=None, resumed=False):
     rng = np.random.default_rng(1)
     model = nn.Sequential(nn.Conv2D(1, 4, 3, rng), nn.GlobalAveragePool(), nn.Dense(4, 3, rng))
     settings = nn.TrainerSettings(batch_size=16, seed=7)
@@ -42,7 +37,7 @@ def trained(
     return trainer
 
 
-def same(one: nn.Trainer, other: nn.Trainer) -> bool:
+def same(one, other):
     there = other.model.named_parameters()
     return one.history == other.history and all(
         np.array_equal(array, there[name]) for name, array in one.model.named_parameters().items()
@@ -50,10 +45,9 @@ def same(one: nn.Trainer, other: nn.Trainer) -> bool:
 
 
 @pytest.mark.parametrize("read_ahead", [False, True])
-def test_files_train_exactly_as_arrays_without_being_read_whole(
-    tmp_path: Path, read_ahead: bool
-) -> None:
-    data, paths = images(), []
+def test_files_train_exactly_as_arrays_without_being_read_whole(tmp_path, read_ahead):
+    data = images()
+    paths = []
     for number, rows in enumerate((slice(0, 7), slice(7, 30), slice(30, 40))):
         for name, array in zip(nn.Data._fields, data, strict=True):
             np.save(tmp_path / f"{name}{number}.npy", array[rows])
@@ -69,17 +63,17 @@ def test_files_train_exactly_as_arrays_without_being_read_whole(
     )
 
 
-def test_a_single_mapped_file_gives_plain_arrays(tmp_path: Path) -> None:
+def test_a_single_mapped_file_gives_plain_arrays(tmp_path):
     np.save(tmp_path / "x.npy", pixels(images()).inputs)
     loader = nn.Loader(np.load(tmp_path / "x.npy", mmap_mode="r"), images().targets)
     for rows in (slice(3, 6), np.array([5, 2])):
         assert type(loader.batch(rows).inputs) is np.ndarray
 
 
-def test_augmentation_differs_between_epochs_and_repeats_with_the_seed() -> None:
+def test_augmentation_differs_between_epochs_and_repeats_with_the_seed():
     seen: list[np.ndarray] = []
 
-    def watched(batch: nn.Data, rng: np.random.Generator) -> nn.Data:
+    def watched(batch, rng):
         changed = nn.random_shift(1)(batch, rng)
         seen.append(changed.inputs)
         return changed
@@ -94,10 +88,10 @@ def test_augmentation_differs_between_epochs_and_repeats_with_the_seed() -> None
     assert not same(first, trained(data))
 
 
-def test_validation_is_never_augmented() -> None:
+def test_validation_is_never_augmented():
     data = pixels(images())
 
-    def black(batch: nn.Data, rng: np.random.Generator) -> nn.Data:
+    def black(batch, rng):
         return nn.Data(np.zeros_like(batch.inputs), batch.targets)
 
     run = trained(nn.Loader(*data, augment=black))
@@ -106,14 +100,14 @@ def test_validation_is_never_augmented() -> None:
     }
 
 
-def test_a_resumed_run_with_augmentation_goes_on_bit_for_bit(tmp_path: Path) -> None:
+def test_a_resumed_run_with_augmentation_goes_on_bit_for_bit(tmp_path):
     loader = nn.Loader(*pixels(images()), augment=nn.random_shift(2))
     whole = trained(loader, 4)
     trained(loader, 2, tmp_path / "half.npz")
     assert same(whole, trained(loader, 4, tmp_path / "half.npz", resumed=True))
 
 
-def test_shifts_move_images_and_fill_with_zeros() -> None:
+def test_shifts_move_images_and_fill_with_zeros():
     batch = nn.Data(np.ones((50, 2, 4, 4), np.float32), np.zeros(50))
     moved, _ = nn.random_shift(2)(batch, np.random.default_rng(0))
     assert moved.shape == batch.inputs.shape
@@ -125,13 +119,14 @@ def test_shifts_move_images_and_fill_with_zeros() -> None:
     assert (batch.inputs == 1).all()
 
 
-def test_joined_rows_answer_like_one_array() -> None:
+def test_joined_rows_answer_like_one_array():
     parts = [
         np.arange(6).reshape(3, 2),
         np.arange(6, 8).reshape(1, 2),
         np.arange(8, 14).reshape(3, 2),
     ]
-    rows, whole = nn.JoinedRows(parts), np.concatenate(parts)
+    rows = nn.JoinedRows(parts)
+    whole = np.concatenate(parts)
     assert (len(rows), rows.shape, rows.dtype) == (7, (7, 2), whole.dtype)
     mask = whole[:, 0] % 3 == 0
     for chosen in (np.array([6, 0, 3, 3]), slice(1, 5), slice(0, 100), np.array([], int), mask):
@@ -147,7 +142,7 @@ def test_joined_rows_answer_like_one_array() -> None:
         nn.JoinedRows([])
 
 
-def test_loaders_refuse_what_they_cannot_use() -> None:
+def test_loaders_refuse_what_they_cannot_use():
     data = pixels(images())
     with pytest.raises(ShapeError, match="found 40 and 39"):
         nn.Loader(data.inputs, data.targets[:39])
@@ -167,8 +162,8 @@ def test_loaders_refuse_what_they_cannot_use() -> None:
         nn.random_shift(0)
 
 
-def test_an_error_of_a_reading_thread_reaches_the_caller() -> None:
-    def broken(batch: nn.Data) -> nn.Data:
+def test_an_error_of_a_reading_thread_reaches_the_caller():
+    def broken(batch):
         raise ShapeError("a damaged file")
 
     with pytest.raises(ShapeError, match="a damaged file"):
@@ -178,7 +173,7 @@ def test_an_error_of_a_reading_thread_reaches_the_caller() -> None:
 RNG = np.random.default_rng(5)
 
 
-def regression(count: int) -> nn.Data:
+def regression(count):
     x = np.random.default_rng(5).standard_normal((count, 4)).astype(np.float32) * 3 + 2
     return nn.Data(x, x[:, :1] - x[:, 1:2])
 
@@ -191,7 +186,8 @@ def test_running_statistics_fit_whatever_is_left_for_the_last_batch(count, batch
     """65 examples in batches of 64 had an inference loss of 2.64, 64 examples one of 0.014: the
     65th was a batch.
     """
-    rng, data = np.random.default_rng(1), regression(count)
+    rng = np.random.default_rng(1)
+    data = regression(count)
     model = nn.Sequential(nn.Dense(4, 16, rng), nn.BatchNorm(16, relu=True), nn.Dense(16, 1, rng))
     run = nn.Trainer(
         model, nn.mse, nn.Adam(), 0.02, nn.TrainerSettings(batch_size, shard_size=shard_size)
@@ -204,7 +200,7 @@ def test_running_statistics_fit_whatever_is_left_for_the_last_batch(count, batch
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 8, 64])
-def test_parts_cover_everything_once_and_are_never_tiny(size: int) -> None:
+def test_parts_cover_everything_once_and_are_never_tiny(size):
     for count in range(1, 200):
         parts = parts_of(count, size)
         assert [number for part in parts for number in range(part.start, part.stop)] == list(
@@ -220,9 +216,7 @@ def test_parts_cover_everything_once_and_are_never_tiny(size: int) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 3), (1, 3, 1, 1), (0, 3)], ids=str)
-def test_a_single_value_a_channel_is_normalised_by_the_running_statistics(
-    shape: tuple[int, ...],
-) -> None:
+def test_a_single_value_a_channel_is_normalised_by_the_running_statistics(shape):
     """Its variance of 0 went into the running one, and it came out as beta whatever it was."""
     norm = nn.BatchNorm(3)
     norm.buffers["running_mean"][:] = 1
@@ -237,19 +231,20 @@ def test_a_single_value_a_channel_is_normalised_by_the_running_statistics(
         assert nn.gradient_check(norm, x).error < 1e-6
 
 
-def test_two_values_a_channel_are_a_batch() -> None:
+def test_two_values_a_channel_are_a_batch():
     norm = nn.BatchNorm(1, momentum=1.0)
     norm.forward(np.array([[[[1.0, 3.0]]]], np.float32), training=True)
     assert norm.buffers["running_mean"].tolist() == [2]
     assert norm.buffers["running_variance"].tolist() == [1]
 
 
-def test_statistics_are_refreshed_by_examples_not_by_batches() -> None:
+def test_statistics_are_refreshed_by_examples_not_by_batches():
     """A small last batch counted as much as all others."""
     batches = [
         RNG.standard_normal((count, 3)).astype(np.float32) * 4 + count for count in (50, 20, 2)
     ]
-    norm, sizes = nn.BatchNorm(3), [len(batch) for batch in batches]
+    norm = nn.BatchNorm(3)
+    sizes = [len(batch) for batch in batches]
     nn.refresh_statistics(nn.Sequential(norm), batches)
     for name, measure in (("running_mean", np.mean), ("running_variance", np.var)):
         expected = np.average([measure(batch, axis=0) for batch in batches], axis=0, weights=sizes)
@@ -257,7 +252,7 @@ def test_statistics_are_refreshed_by_examples_not_by_batches() -> None:
     assert norm.momentum == 0.1
 
 
-def test_a_mean_over_the_last_part_counts_its_examples() -> None:
+def test_a_mean_over_the_last_part_counts_its_examples():
     data = regression(70)
     run = nn.Trainer(
         nn.Dense(4, 1, RNG), nn.mse, nn.SGD(), 0.0, nn.TrainerSettings(batch_size=64, shard_size=9)
@@ -267,7 +262,7 @@ def test_a_mean_over_the_last_part_counts_its_examples() -> None:
     assert run.evaluate(data)["loss"] == pytest.approx(whole, rel=1e-5)
 
 
-def test_an_average_of_every_epoch_is_the_mean_of_their_last_weights() -> None:
+def test_an_average_of_every_epoch_is_the_mean_of_their_last_weights():
     seen: list[np.ndarray] = []
     average = nn.StochasticAverage(every=3)
     model = nn.Dense(4, 1, np.random.default_rng(0))

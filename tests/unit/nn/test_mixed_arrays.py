@@ -11,15 +11,16 @@ from engine import backend, nn
 from engine.backend import get_backend, to_numpy
 from engine.errors import DataError, ShapeError
 from engine.nn.training.averaging import refresh_statistics
-from tests.strict_cupy import Device
 
 RNG = np.random.default_rng(1)
-X, CLASSES = RNG.standard_normal((6, 3)).astype(np.float32), np.array([0, 1] * 3)
-Y, MASK = RNG.standard_normal((6, 2)).astype(np.float32), np.ones((6, 2), np.bool_)
+X = RNG.standard_normal((6, 3)).astype(np.float32)
+CLASSES = np.array([0, 1] * 3)
+Y = RNG.standard_normal((6, 2)).astype(np.float32)
+MASK = np.ones((6, 2), np.bool_)
 MODEL = nn.Sequential(first=nn.Dense(3, 4, RNG), norm=nn.BatchNorm(4), last=nn.Dense(4, 2, RNG))
 
 
-def gradients_of(model: nn.Layer, x: Any) -> dict[str, Any]:
+def gradients_of(model, x):
     y, backward = model.forward(x, training=True)
     return backward(y)[1]
 
@@ -56,7 +57,7 @@ MIXTURES: dict[str, tuple[Callable[[Callable[[Any], Any]], Any], str, str]] = {
 
 
 @pytest.mark.parametrize("name", MIXTURES)
-def test_mixture_says_what_to_write(name: str, device: Device) -> None:
+def test_mixture_says_what_to_write(name, device):
     attempt, up, down = MIXTURES[name]
     with pytest.raises(
         ShapeError, match=r"in host memory, .* on the GPU; move one of them"
@@ -65,8 +66,9 @@ def test_mixture_says_what_to_write(name: str, device: Device) -> None:
     assert str(caught.value).endswith(f": {up} or {down}")
 
 
-def test_gradients_are_checked_wherever_the_arrays_lie(device: Device) -> None:
-    there, up = MODEL.to("cupy"), get_backend("cupy").asarray
+def test_gradients_are_checked_wherever_the_arrays_lie(device):
+    there = MODEL.to("cupy")
+    up = get_backend("cupy").asarray
     expected = nn.gradient_check(MODEL, X).error
     for layer, x in ((there, X), (there, up(X)), (MODEL, up(X))):
         assert nn.gradient_check(layer, x).error == expected < 1e-6
@@ -78,8 +80,9 @@ def test_gradients_are_checked_wherever_the_arrays_lie(device: Device) -> None:
         assert nn.gradient_check(nn.softmax_cross_entropy, outputs, targets, mask=mask).error < 1e-6
 
 
-def test_trainer_and_statistics_move_what_lies_elsewhere(device: Device) -> None:
-    up, models = get_backend("cupy").asarray, (MODEL.to("cupy"), MODEL.to("cupy").to("numpy"))
+def test_trainer_and_statistics_move_what_lies_elsewhere(device):
+    up = get_backend("cupy").asarray
+    models = (MODEL.to("cupy"), MODEL.to("cupy").to("numpy"))
     for model, x, classes in zip(models, (X, up(X)), (CLASSES, up(CLASSES)), strict=True):
         trainer = nn.Trainer(
             model, nn.softmax_cross_entropy, nn.SGD(), 0.01, metrics={"accuracy": nn.accuracy}
@@ -125,7 +128,7 @@ def test_a_step_waits_twice_because_the_host_checks_what_it_uploads(
         np.testing.assert_allclose(*(history[name] for history in histories), rtol=1e-5)
 
 
-def test_what_a_trainer_uploads_is_checked_and_leaves_nothing_behind(device: Device) -> None:
+def test_what_a_trainer_uploads_is_checked_and_leaves_nothing_behind(device):
     before = len(backend._known_bounds)
     for x, targets, error, found in (
         (TOKENS - 1, CLASSES, ShapeError, "-1 to 7"),

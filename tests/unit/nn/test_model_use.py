@@ -13,20 +13,20 @@ import pytest
 from engine import nn
 from engine.errors import ConfigError, DataError, ShapeError
 from engine.nn import accuracy, confusion_matrix, gradient_check, plot_confusion
-from engine.nn.layer import REGISTRY, Array, Backward, register
+from engine.nn.layer import REGISTRY, register
 from engine.nn.numeric import TOLERANCE
 from tests.documents.test_token_budget import tokens_of_python
-from tests.gradient.cases import CASES, Case
+from tests.gradient.cases import CASES
 
 LONGEST = 1_900  # tokens of a file of layers: it is read in one go
 ROOT = Path(nn.__file__).parent
 
 
-def rng() -> np.random.Generator:
+def rng():
     return np.random.default_rng(3)
 
 
-def small_net() -> nn.Sequential:
+def small_net():
     return nn.Sequential(
         nn.Dense(3, 4, rng()),
         nn.BatchNorm(4),
@@ -39,7 +39,7 @@ def small_net() -> nn.Sequential:
 # ---- Sequential ----------------------------------------------------------------------------------
 
 
-def test_layers_by_position_are_named_by_their_kind_and_a_count() -> None:
+def test_layers_by_position_are_named_by_their_kind_and_a_count():
     model = small_net()
     assert list(model.layers) == ["dense1", "batch_norm1", "activation1", "dropout1", "dense2"]
     assert list(model.named_parameters())[-1] == "dense2.bias"
@@ -59,11 +59,11 @@ def test_layers_by_position_are_named_by_their_kind_and_a_count() -> None:
 class Doubled(nn.Layer):
     """A layer of one's own that no file ever holds: neither registered nor with a configuration."""
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x, training=False):
         return 2 * x, lambda dy: (2 * dy, {})
 
 
-def test_a_layer_of_ones_own_goes_by_the_name_of_its_class() -> None:
+def test_a_layer_of_ones_own_goes_by_the_name_of_its_class():
     model = nn.Sequential(Doubled(), Doubled())
     assert list(model.layers) == ["doubled1", "doubled2"]
     assert model(np.ones((1, 2), np.float32)).tolist() == [[4, 4]]
@@ -75,30 +75,33 @@ class Shuffled(nn.Layer):
     times one.
     """
 
-    def __init__(self, features: int, rng: np.random.Generator) -> None:
+    def __init__(self, features, rng):
         super().__init__()
-        self.features, self.buffers = features, {"order": rng.permutation(features)}
+        self.features = features
+        self.buffers = {"order": rng.permutation(features)}
         self.params = {
             "scale": (rng.uniform(1, 2, features) + rng.normal(size=features)).astype(np.float32)
         }
         self.params["gain"] = np.array(1.5, np.float32)
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x, training=False):
         (scale, gain), (order,) = self.params.values(), self.buffers.values()
-        back, moved = np.argsort(order), x[:, order]
+        back = np.argsort(order)
+        moved = x[:, order]
         return moved * scale * gain, lambda dy: (
             (dy * scale * gain)[:, back],
             {"scale": (dy * moved * gain).sum(axis=0), "gain": (dy * moved * scale).sum()},
         )
 
 
-def test_whole_numbers_of_a_layer_stay_so_in_another_dtype_and_in_training_by_shards() -> None:
+def test_whole_numbers_of_a_layer_stay_so_in_another_dtype_and_in_training_by_shards():
     """Places became 69.0, on which no index goes, and the means of three shards were rounded down.
     The gradient of a parameter that is one number was neither a mean over the shards nor clipped.
     """
     model = nn.Sequential(Shuffled(70, rng()))
     assert gradient_check(model, rng().standard_normal((2, 70))).error < TOLERANCE
-    order, data = model[0].buffers["order"].copy(), np.ones((30, 70), np.float32)
+    order = model[0].buffers["order"].copy()
+    data = np.ones((30, 70), np.float32)
     for one, size in ((model, 7), (whole := model.astype(np.float32), None)):
         settings = nn.TrainerSettings(30, shard_size=size, clip_norm=0.5)
         nn.Trainer(one, nn.mse, nn.SGD(), 0.1, settings).fit(nn.Data(data, data), 2)
@@ -107,14 +110,12 @@ def test_whole_numbers_of_a_layer_stay_so_in_another_dtype_and_in_training_by_sh
     assert abs(whole[0].params["gain"] - 1.5) < 2 * 0.1 * 0.5
 
 
-def test_averages_are_of_any_model_in_its_own_precision() -> None:
+def test_averages_are_of_any_model_in_its_own_precision():
     """Running statistics in double precision were rounded, and a layer without a name in files was
     refused.
     """
-    model, x = (
-        nn.Sequential(nn.BatchNorm(2), Doubled()).astype(np.float64),
-        rng().standard_normal((8, 2)),
-    )
+    model = nn.Sequential(nn.BatchNorm(2), Doubled()).astype(np.float64)
+    x = rng().standard_normal((8, 2))
     run = nn.Trainer(model, nn.mse, nn.SGD(), 0.1, nn.TrainerSettings(average_decay=0.5))
     run.step(nn.Data(x, x))
     assert np.array_equal(run.averaged_model()(x), model(x)), (
@@ -125,8 +126,9 @@ def test_averages_are_of_any_model_in_its_own_precision() -> None:
 # ---- inference -----------------------------------------------------------------------------------
 
 
-def test_any_floating_input_is_cast_to_the_parameters() -> None:
-    model, x = small_net(), rng().standard_normal((4, 3))
+def test_any_floating_input_is_cast_to_the_parameters():
+    model = small_net()
+    x = rng().standard_normal((4, 3))
     single = model(x.astype(np.float32))
     assert single.dtype == np.float32
     assert np.array_equal(model(x), single)
@@ -134,8 +136,9 @@ def test_any_floating_input_is_cast_to_the_parameters() -> None:
     assert nn.Activation("relu")(x).dtype == np.float64  # no parameters, no preference
 
 
-def test_predictions_in_batches_are_those_of_one_call() -> None:
-    model, x = small_net(), rng().standard_normal((10, 3))
+def test_predictions_in_batches_are_those_of_one_call():
+    model = small_net()
+    x = rng().standard_normal((10, 3))
     assert model.predict(x, batch_size=3) == pytest.approx(model(x), abs=1e-6)
     assert model.predict(x[:0]).shape == (0, 2)
     heads = nn.MultiHead(
@@ -156,7 +159,7 @@ def test_predictions_in_batches_are_those_of_one_call() -> None:
 # ---- printing ------------------------------------------------------------------------------------
 
 
-def image_net() -> nn.Sequential:
+def image_net():
     body = nn.Sequential(conv=nn.Conv2D(4, 4, 3, rng(), bias=False), norm=nn.BatchNorm(4))
     return nn.Sequential(
         stem=nn.Conv2D(1, 4, 3, rng()),
@@ -166,7 +169,7 @@ def image_net() -> nn.Sequential:
     )
 
 
-def test_a_printed_model_shows_shapes_and_counts_and_their_sum() -> None:
+def test_a_printed_model_shows_shapes_and_counts_and_their_sum():
     lines = str(image_net()).splitlines()
     assert lines[0].split() == ["name", "layer", "parameters", "numbers"]
     assert lines[1].split()[0] == "stem"
@@ -180,9 +183,11 @@ def test_a_printed_model_shows_shapes_and_counts_and_their_sum() -> None:
     assert lines[-1].startswith(f"Sequential: {total:,} parameters (float32, ")
 
 
-def test_a_summary_with_an_example_shows_every_output_and_leaves_the_model_alone() -> None:
-    model, x = image_net(), np.zeros((2, 1, 8, 8))
-    before, lines = str(model), model.summary(x).splitlines()
+def test_a_summary_with_an_example_shows_every_output_and_leaves_the_model_alone():
+    model = image_net()
+    x = np.zeros((2, 1, 8, 8))
+    before = str(model)
+    lines = model.summary(x).splitlines()
     outputs = {
         line.split()[0]: line[lines[0].index("output") : lines[0].index("parameters")].strip()
         for line in lines[1:-1]
@@ -197,7 +202,7 @@ def test_a_summary_with_an_example_shows_every_output_and_leaves_the_model_alone
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_every_layer_prints_itself(case: Case) -> None:
+def test_every_layer_prints_itself(case):
     assert repr(case.layer).startswith(f"{type(case.layer).__name__}(")
     assert str(case.layer).splitlines()[-1].startswith(type(case.layer).__name__)
     if not case.options:
@@ -207,7 +212,7 @@ def test_every_layer_prints_itself(case: Case) -> None:
 # ---- what a reader finds -------------------------------------------------------------------------
 
 
-def test_the_example_of_the_package_prints_what_it_says() -> None:
+def test_the_example_of_the_package_prints_what_it_says():
     found = doctest.testmod(nn)
     assert found.attempted > 10
     assert found.failed == 0
@@ -217,7 +222,7 @@ OWN = [layer for layer in REGISTRY.values() if layer.__module__.startswith("engi
 
 
 @pytest.mark.parametrize("layer", OWN, ids=lambda layer: layer.kind)
-def test_a_layer_is_one_short_file_with_its_shapes_and_gradient(layer: type[nn.Layer]) -> None:
+def test_a_layer_is_one_short_file_with_its_shapes_and_gradient(layer):
     source = Path(inspect.getfile(layer))
     assert tokens_of_python(source.read_text(encoding="utf-8")) <= LONGEST
     text = inspect.cleandoc(layer.__doc__ or "")
@@ -227,9 +232,7 @@ def test_a_layer_is_one_short_file_with_its_shapes_and_gradient(layer: type[nn.L
     assert "dx" in text or "no gradient" in text or "-> None" in text, "no gradient"
 
 
-def test_a_registered_layer_names_the_arguments_it_is_rebuilt_from(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_registered_layer_names_the_arguments_it_is_rebuilt_from(monkeypatch, tmp_path):
     """One that draws other than normal numbers could not be loaded, nor one with a parameter
     without sides.
     """
@@ -242,13 +245,14 @@ def test_a_registered_layer_names_the_arguments_it_is_rebuilt_from(
     layer = register("shuffled")(Shuffled)(3, rng())
     assert layer.config() == {"layer": "shuffled", "features": 3}
     nn.dit.save(tmp_path / "own.dit", layer)
-    again, x = nn.dit.load(tmp_path / "own.dit")[0], np.ones((1, 3), np.float32)
+    again = nn.dit.load(tmp_path / "own.dit")[0]
+    x = np.ones((1, 3), np.float32)
     assert again.config() == layer.config()
     assert np.array_equal(again(x), layer(x))
 
     @register("forgetful")
     class Forgetful(Doubled):
-        def __init__(self, power: int) -> None:
+        def __init__(self, power):
             super().__init__()
 
     with pytest.raises(
@@ -261,7 +265,7 @@ OUTPUTS = np.array([[3.0, 1.0, 0.0], [0.0, 2.0, 1.0], [5.0, 4.0, 0.0], [0.0, 0.0
 TRUTH = np.array([0, 1, 1, 2])
 
 
-def test_accuracy_takes_classes_rows_of_probabilities_and_the_sign_of_a_yes_or_no() -> None:
+def test_accuracy_takes_classes_rows_of_probabilities_and_the_sign_of_a_yes_or_no():
     assert accuracy(OUTPUTS, TRUTH) == 0.75
     assert accuracy(OUTPUTS, np.eye(3)[TRUTH]) == 0.75
     assert accuracy(OUTPUTS.reshape(2, 2, 3), TRUTH.reshape(2, 2)) == 0.75
@@ -270,24 +274,23 @@ def test_accuracy_takes_classes_rows_of_probabilities_and_the_sign_of_a_yes_or_n
 
 
 @pytest.mark.parametrize("targets", [np.zeros(3, int), np.zeros((4, 2)), np.zeros((4, 1), int)])
-def test_accuracy_refuses_shapes_that_would_broadcast(targets: np.ndarray) -> None:
+def test_accuracy_refuses_shapes_that_would_broadcast(targets):
     with pytest.raises(ShapeError, match="do not fit"):
         accuracy(OUTPUTS, targets)
     with pytest.raises(ShapeError, match="do not fit"):
         accuracy(OUTPUTS[:, 0], TRUTH)
-    with pytest.raises(
-        DataError, match="their sum over several outputs"
-    ):  # the largest had counted
+    # the largest had counted
+    with pytest.raises(DataError, match="their sum over several outputs"):
         accuracy(OUTPUTS, np.ones((4, 3)))
 
 
-def test_rows_are_the_truth_and_columns_the_answers() -> None:
+def test_rows_are_the_truth_and_columns_the_answers():
     matrix = confusion_matrix(OUTPUTS, TRUTH)
     assert matrix.tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
     assert matrix.trace() / matrix.sum() == accuracy(OUTPUTS, TRUTH)
 
 
-def test_confusion_refuses_targets_that_are_no_classes() -> None:
+def test_confusion_refuses_targets_that_are_no_classes():
     with pytest.raises(DataError, match="classes 0 to 2, found 0 to 3"):
         confusion_matrix(OUTPUTS, np.array([0, 1, 2, 3]))
     for targets in (np.eye(3)[TRUTH], TRUTH.astype(float), TRUTH[:3]):
@@ -295,9 +298,7 @@ def test_confusion_refuses_targets_that_are_no_classes() -> None:
             confusion_matrix(OUTPUTS, targets)
 
 
-def test_confusion_is_drawn_with_its_classes(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_confusion_is_drawn_with_its_classes(monkeypatch, tmp_path):
     matrix = confusion_matrix(OUTPUTS, TRUTH)
     plot_confusion(matrix, tmp_path / "small.svg", ["cat", "dog", "ox"], "pets")
     plot_confusion(np.zeros((10, 10), int), tmp_path / "empty.png")

@@ -2,28 +2,25 @@
 answers.
 """
 
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 
 from engine import nn
-from engine.backend import NUMPY, Backend, backend_of, get_backend, to_numpy
+from engine.backend import NUMPY, backend_of, get_backend, to_numpy
 from engine.errors import ConfigError
 from engine.nn.dit import load, save
-from tests.gradient.cases import CASES, Case, arrays_in, each
+from tests.gradient.cases import CASES, arrays_in, each
 from tests.gradient.test_gradients import loss_cases
-from tests.strict_cupy import Device, ndarray
+from tests.strict_cupy import ndarray
 
 
 @pytest.fixture
-def stand_in(device: Device) -> Backend:
+def stand_in(device):
     return get_backend("cupy")
 
 
 @pytest.fixture(params=["stand-in", "GPU"])
-def there(request: pytest.FixtureRequest) -> Backend:
+def there(request):
     """A backend that is not NumPy: the stand-in, and CuPy where a GPU answers."""
     if request.param == "stand-in":
         return request.getfixturevalue("stand_in")
@@ -33,12 +30,12 @@ def there(request: pytest.FixtureRequest) -> Backend:
     return backend
 
 
-def tolerance(backend: Backend, on_gpu: float) -> float:
+def tolerance(backend, on_gpu):
     """Of numbers in double precision: the stand-in computes what NumPy computes."""
     return 1e-11 if backend.device == "a stand-in" else on_gpu
 
 
-def moved(backend: Backend, value: Any) -> Any:
+def moved(backend, value):
     """Arrays, and those inside dicts and tuples, on the backend."""
     if isinstance(value, dict):
         return {name: moved(backend, part) for name, part in value.items()}
@@ -47,13 +44,13 @@ def moved(backend: Backend, value: Any) -> Any:
     return backend.asarray(value) if isinstance(value, np.ndarray) else value
 
 
-def cast(value: Any, dtype: Any) -> Any:
+def cast(value, dtype):
     if isinstance(value, tuple):
         return tuple(cast(part, dtype) for part in value)
     return value.astype(dtype) if value.dtype.kind == "f" else value
 
 
-def training_step(case: Case, backend: Backend, dtype: Any) -> list[Any]:
+def training_step(case, backend, dtype):
     """Outputs, input gradients, gradients and buffers of the case's layer on the backend."""
     layer = case.layer.astype(dtype).to(backend)
     layer.reseed(4)
@@ -69,9 +66,7 @@ def training_step(case: Case, backend: Backend, dtype: Any) -> list[Any]:
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_every_layer_runs_on_what_its_input_is_and_keeps_its_dtype(
-    case: Case, dtype: type, there: Backend
-) -> None:
+def test_every_layer_runs_on_what_its_input_is_and_keeps_its_dtype(case, dtype, there):
     near = tolerance(there, 1e-9) if dtype == np.float64 else 1e-4
     for expected, actual in zip(
         training_step(case, NUMPY, dtype), training_step(case, there, dtype), strict=True
@@ -82,7 +77,7 @@ def test_every_layer_runs_on_what_its_input_is_and_keeps_its_dtype(
 
 
 @pytest.mark.parametrize("name", nn.LOSSES)
-def test_every_loss_runs_on_what_its_input_is(name: str, there: Backend) -> None:
+def test_every_loss_runs_on_what_its_input_is(name, there):
     near = tolerance(there, 1e-9)
     for prediction, arguments, options in loss_cases()[name]:
         expected_loss, expected = nn.LOSSES[name](prediction, *arguments, **options)
@@ -94,7 +89,7 @@ def test_every_loss_runs_on_what_its_input_is(name: str, there: Backend) -> None
         assert np.allclose(to_numpy(gradient), expected, rtol=near, atol=1e-14)
 
 
-def fitted(backend: Backend, path: Path, make: Any) -> list[np.ndarray]:
+def fitted(backend, path, make):
     """A model after interrupted and resumed training by the trainer, back in host memory."""
     rng = np.random.default_rng(5)
     model = nn.Sequential(
@@ -106,9 +101,8 @@ def fitted(backend: Backend, path: Path, make: Any) -> list[np.ndarray]:
     model = model.astype(np.float64).to(backend)
     x = rng.standard_normal((20, 3))
     classes = (x[:, 0] > 0).astype(np.int64)
-    data = nn.Data(
-        backend.asarray(x), (backend.asarray(classes), classes)
-    )  # of several targets, none was uploaded
+    # of several targets, none was uploaded
+    data = nn.Data(backend.asarray(x), (backend.asarray(classes), classes))
     settings = nn.TrainerSettings(batch_size=8, clip_norm=0.5, patience=9)
     metrics = {"accuracy": lambda y, both: nn.accuracy(y, both[1])}
     for epochs in (1, 2):
@@ -142,7 +136,7 @@ def fitted(backend: Backend, path: Path, make: Any) -> list[np.ndarray]:
         lambda: (nn.AdamW(), nn.StochasticAverage()),
     ],
 )
-def test_the_trainer_runs_on_what_its_data_is(make: Any, there: Backend, tmp_path: Path) -> None:
+def test_the_trainer_runs_on_what_its_data_is(make, there, tmp_path):
     near = tolerance(there, 1e-9)
     here, moved_there = (
         fitted(NUMPY, tmp_path / "here.npz", make),
@@ -152,7 +146,7 @@ def test_the_trainer_runs_on_what_its_data_is(make: Any, there: Backend, tmp_pat
         assert np.allclose(actual, expected, rtol=1e3 * near, atol=near)
 
 
-def test_mixed_precision_is_refused_where_it_does_not_work() -> None:
+def test_mixed_precision_is_refused_where_it_does_not_work():
     with pytest.raises(ConfigError, match=r'expected a model on a GPU, by model.to\("cupy"\)'):
         nn.Trainer(
             nn.Dense(3, 2, np.random.default_rng(1)),
@@ -165,9 +159,7 @@ def test_mixed_precision_is_refused_where_it_does_not_work() -> None:
         nn.TrainerSettings(precision="half")
 
 
-def test_a_model_moves_there_and_back_with_one_call_and_through_a_file(
-    stand_in: Backend, tmp_path: Path
-) -> None:
+def test_a_model_moves_there_and_back_with_one_call_and_through_a_file(stand_in, tmp_path):
     model = nn.Dense(3, 2, np.random.default_rng(1))
     there = model.to("cupy")
     assert type(there.params["weight"]) is ndarray
@@ -179,7 +171,7 @@ def test_a_model_moves_there_and_back_with_one_call_and_through_a_file(
     assert np.array_equal(loaded.params["weight"], model.params["weight"])
 
 
-def test_numpy_is_always_there_and_unknown_backends_are_refused() -> None:
+def test_numpy_is_always_there_and_unknown_backends_are_refused():
     assert get_backend("numpy") is NUMPY
     assert get_backend("auto").name in ("numpy", "cupy")
     assert backend_of(np.zeros(1)) is NUMPY

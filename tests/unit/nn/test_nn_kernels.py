@@ -17,15 +17,15 @@ NATIVE = NativeOperations(np)
 REFERENCE = Operations(np)
 
 
-def random(rng: np.random.Generator, *shape: int, offset: float = 0.0) -> np.ndarray:
+def random(rng, *shape, offset=0.0):
     return (offset + rng.standard_normal(shape)).astype(np.float32)
 
 
-def double(array: np.ndarray) -> np.ndarray:
+def double(array):
     return array.astype(np.float64)
 
 
-def assert_close(actual: np.ndarray, expected: np.ndarray, tolerance: float = 2e-6) -> None:
+def assert_close(actual, expected, tolerance=2e-6):
     """Equal up to `tolerance` times the largest value."""
     assert actual.dtype == np.float32
     assert actual.shape == expected.shape
@@ -80,15 +80,18 @@ def test_convolution_agrees_with_the_reference(
     assert_close(dweight, backward(dy)[1])
 
 
-def test_bias_sums_and_rows_of_tables_agree_with_the_reference() -> None:
+def test_bias_sums_and_rows_of_tables_agree_with_the_reference():
     rng = np.random.default_rng(4)
     a, b = random(rng, 2, 16, 4, 4), random(rng, 2, 16, 4, 4)
     assert_close(NATIVE.add(a, b), double(a) + double(b))
-    rows, chosen = random(rng, 6, 5), rng.integers(-1, 9, (6, 4)).astype(np.int32)
+    rows = random(rng, 6, 5)
+    chosen = rng.integers(-1, 9, (6, 4)).astype(np.int32)
     assert_close(
         NATIVE.scatter_rows(rows, chosen, 9), REFERENCE.scatter_rows(double(rows), chosen, 9)
     )
-    y, bias, dy = random(rng, 3, 24, 8, 8), random(rng, 24), random(rng, 3, 24, 8, 8)
+    y = random(rng, 3, 24, 8, 8)
+    bias = random(rng, 24)
+    dy = random(rng, 3, 24, 8, 8)
     biased, backward = NATIVE.add_bias(y.copy(), bias)
     assert_close(biased, double(y) + double(bias)[:, None, None])
     assert_close(backward(dy), double(dy).sum(axis=(0, 2, 3)))
@@ -98,7 +101,7 @@ def test_bias_sums_and_rows_of_tables_agree_with_the_reference() -> None:
 @pytest.mark.parametrize(
     "shape", [(3, 16, 8, 8), (5, 8, 4, 4), (130, 48, 3, 5), (20, 32), (7, 4, 4, 4), (6, 6, 3, 3)]
 )
-def test_batch_norm_agrees_with_the_reference(shape: tuple[int, ...], relu: bool) -> None:
+def test_batch_norm_agrees_with_the_reference(shape, relu):
     rng = np.random.default_rng(5)
     x, dy = random(rng, *shape, offset=30.0), random(rng, *shape)
     gamma, beta = random(rng, shape[1]), random(rng, shape[1])
@@ -114,13 +117,14 @@ def test_batch_norm_agrees_with_the_reference(shape: tuple[int, ...], relu: bool
 
 @pytest.mark.parametrize("relu", [True, False])
 @pytest.mark.parametrize("shape", [(3, 16, 8, 8), (2, 48, 3, 5), (4, 6, 4, 4)])
-def test_gated_sum_agrees_with_the_reference(shape: tuple[int, ...], relu: bool) -> None:
+def test_gated_sum_agrees_with_the_reference(shape, relu):
     rng = np.random.default_rng(6)
     x, skip, dy = (random(rng, *shape) for _ in range(3))
     scale, shift, dmean = (random(rng, *shape[:2]) for _ in range(3))
     y, backward = NATIVE.gated_sum(x, scale, shift, skip, relu)
     expected_y, expected_backward = REFERENCE.gated_sum(*map(double, (x, scale, shift, skip)), relu)
-    actual, expected = backward(dy), expected_backward(double(dy))
+    actual = backward(dy)
+    expected = expected_backward(double(dy))
     assert_close(y, expected_y)
     for part, wanted in zip(actual[:3], expected[:3], strict=True):
         assert_close(part, wanted)
@@ -128,12 +132,12 @@ def test_gated_sum_agrees_with_the_reference(shape: tuple[int, ...], relu: bool)
     assert_close(NATIVE.square_mean(x), double(x).mean(axis=(2, 3)))
 
 
-def test_only_float32_in_host_memory_runs_natively() -> None:
+def test_only_float32_in_host_memory_runs_natively():
     assert isinstance(operations_for(np.zeros(1, np.float32)), NativeOperations)
     assert type(operations_for(np.zeros(1))) is Operations
 
 
-def test_scratch_belongs_to_a_thread_and_a_name() -> None:
+def test_scratch_belongs_to_a_thread_and_a_name():
     mine = workspace.scratch("test", (8,))
     assert workspace.scratch("test", (2, 2)).ctypes.data == mine.ctypes.data
     assert workspace.scratch("other", (8,)).ctypes.data != mine.ctypes.data
@@ -147,22 +151,21 @@ def test_scratch_belongs_to_a_thread_and_a_name() -> None:
 
 
 @pytest.mark.parametrize("size", [5, 16, 20, 48])
-def test_recurrent_steps_agree_with_the_reference(size: int) -> None:
+def test_recurrent_steps_agree_with_the_reference(size):
     """Also where the last lanes overlap, and below one lane, where no kernel runs."""
     rng = np.random.default_rng(4)
-    before, dh, dm, bias = (
-        random(rng, 3, size),
-        random(rng, 3, size),
-        random(rng, 3, size),
-        random(rng, size),
-    )
+    before = random(rng, 3, size)
+    dh = random(rng, 3, size)
+    dm = random(rng, 3, size)
+    bias = random(rng, size)
     for gates, kind, given in ((4, "lstm_step", (before,)), (3, "gru_step", (bias, before))):
         a, c = random(rng, 3, gates * size), random(rng, 3, gates * size)
         *found, backward = getattr(NATIVE, kind)(a, c, *given)
         *expected, wide_backward = getattr(REFERENCE, kind)(
             double(a), double(c), *map(double, given)
         )
-        slopes, filled = (dh, dm)[: gates - 2], [np.zeros_like(a) for _ in range(5 - gates)]
+        slopes = (dh, dm)[: gates - 2]
+        filled = [np.zeros_like(a) for _ in range(5 - gates)]
         wide_filled = [double(one) for one in filled]
         found += [backward(*slopes, *filled), *filled]
         expected += [wide_backward(*map(double, slopes), *wide_filled), *wide_filled]
@@ -171,7 +174,7 @@ def test_recurrent_steps_agree_with_the_reference(size: int) -> None:
 
 
 @pytest.mark.parametrize("width", [16, 48, 7, 100])
-def test_softmax_and_layer_norm_agree_with_the_reference(width: int) -> None:
+def test_softmax_and_layer_norm_agree_with_the_reference(width):
     rng = np.random.default_rng(5)
     scores, dy = random(rng, 2, 70, width, offset=3), random(rng, 2, 70, width)
     scores[0, 0], scores[1, 3, ::2] = -np.inf, -np.inf
@@ -185,7 +188,9 @@ def test_softmax_and_layer_norm_agree_with_the_reference(width: int) -> None:
     broken = scores.copy()
     broken[1, 2, 3] = np.nan
     assert np.isnan(NATIVE.softmax(broken)[0][1, 2]).all()
-    x, gamma, beta = random(rng, 2, 70, width, offset=100), random(rng, width), random(rng, width)
+    x = random(rng, 2, 70, width, offset=100)
+    gamma = random(rng, width)
+    beta = random(rng, width)
     for scale in (1, 1e19, 1e25):  # the squares of the last two have no float32
         y, backward = NATIVE.layer_norm(x * np.float32(scale), gamma, beta, 1e-5)
         expected, wide_backward = REFERENCE.layer_norm(
@@ -222,8 +227,10 @@ def test_activations_agree_with_the_reference_at_any_size(name):
 @pytest.mark.parametrize("width", [3, 16, 100])
 def test_cross_entropy_of_classes_agrees_with_that_in_double_precision(width):
     rng = np.random.default_rng(7)
-    logits, classes = 5 * random(rng, 4, 6, width), rng.integers(0, width, (4, 6))
-    logits[0, 0, 0], classes[0, 0] = -np.inf, 1
+    logits = 5 * random(rng, 4, 6, width)
+    classes = rng.integers(0, width, (4, 6))
+    logits[0, 0, 0] = -np.inf
+    classes[0, 0] = 1
     loss, gradient = softmax_cross_entropy(logits, classes, ignore_index=2)
     expected, wide_gradient = softmax_cross_entropy(double(logits), classes, ignore_index=2)
     assert loss == pytest.approx(expected, rel=1e-6)

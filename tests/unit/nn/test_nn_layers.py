@@ -5,7 +5,6 @@ Runtime.
 """
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,11 +17,11 @@ from engine.nn import dit
 from tests.gradient.cases import CASES, Case, arrays_in, each
 
 
-def rng() -> np.random.Generator:
+def rng():
     return np.random.default_rng(5)
 
 
-def small_network() -> nn.MultiHead:
+def small_network():
     body = nn.Sequential(conv=nn.Conv2D(16, 16, 3, rng(), bias=False), norm=nn.BatchNorm(16))
     trunk = nn.Sequential(
         conv=nn.Conv2D(3, 16, 3, rng()),
@@ -35,11 +34,11 @@ def small_network() -> nn.MultiHead:
     return nn.MultiHead(trunk, {"value": head})
 
 
-def image(batch: int = 2) -> np.ndarray:
+def image(batch=2):
     return rng().standard_normal((batch, 3, 4, 4)).astype(np.float32)
 
 
-def test_flatten_orders_by_channel_then_square_and_reshape_keeps_the_order() -> None:
+def test_flatten_orders_by_channel_then_square_and_reshape_keeps_the_order():
     x = np.arange(12).reshape(1, 2, 2, 3)
     channels_last = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     assert nn.Flatten().forward(channels_last)[0].tolist() == [list(range(12))]
@@ -49,7 +48,7 @@ def test_flatten_orders_by_channel_then_square_and_reshape_keeps_the_order() -> 
     assert backward(y)[0].shape == (2, 2, 6)
 
 
-def test_max_pool_takes_the_largest_and_sends_the_gradient_there() -> None:
+def test_max_pool_takes_the_largest_and_sends_the_gradient_there():
     x = np.array([[1, 5, 2, 2], [3, 4, 2, 2]], np.float32).reshape(1, 1, 2, 4)
     y, backward = nn.MaxPool2D(2).forward(x)
     assert y[0, 0].tolist() == [[5, 2]]
@@ -57,8 +56,9 @@ def test_max_pool_takes_the_largest_and_sends_the_gradient_there() -> None:
     assert dx[0, 0].tolist() == [[0, 10, 20, 0], [0, 0, 0, 0]]  # of equal ones the first takes all
 
 
-def test_dropout_keeps_the_mean_and_does_nothing_in_inference() -> None:
-    layer, x = nn.Dropout(0.25, rng()), np.ones((200, 100), np.float32)
+def test_dropout_keeps_the_mean_and_does_nothing_in_inference():
+    layer = nn.Dropout(0.25, rng())
+    x = np.ones((200, 100), np.float32)
     assert layer.forward(x)[0] is x
     y, backward = layer.forward(x, training=True)
     assert set(np.unique(y)) == {0, np.float32(4 / 3)}
@@ -66,7 +66,7 @@ def test_dropout_keeps_the_mean_and_does_nothing_in_inference() -> None:
     assert np.array_equal(backward(x)[0], y)
 
 
-def test_dropout_masks_repeat_after_reseeding_and_only_then() -> None:
+def test_dropout_masks_repeat_after_reseeding_and_only_then():
     model = nn.Sequential(a=nn.Dropout(0.5, rng()), b=nn.Dropout(0.5, rng()))
     x = np.ones((20, 20), np.float32)
     model.reseed(3, 1)
@@ -78,7 +78,7 @@ def test_dropout_masks_repeat_after_reseeding_and_only_then() -> None:
     assert not np.array_equal(a, b)
 
 
-def test_batch_norm_normalises_in_training_and_follows_with_its_buffers() -> None:
+def test_batch_norm_normalises_in_training_and_follows_with_its_buffers():
     norm = nn.BatchNorm(16, momentum=0.25)
     x = (3 + 2 * rng().standard_normal((50, 16))).astype(np.float32)
     y, _ = norm.forward(x, training=True)
@@ -89,7 +89,7 @@ def test_batch_norm_normalises_in_training_and_follows_with_its_buffers() -> Non
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_layer_keeps_nothing_of_a_call(case: Case) -> None:
+def test_a_layer_keeps_nothing_of_a_call(case):
     """Backward passes may run in any order, and twice: each closes over its own call."""
     layer = case.layer.astype(np.float64)
     y, backward = layer.forward(case.x, training=True, **case.options)
@@ -106,7 +106,7 @@ def test_a_layer_keeps_nothing_of_a_call(case: Case) -> None:
 # ---- names, configurations and copies ------------------------------------------------------------
 
 
-def test_parameters_are_named_by_their_path() -> None:
+def test_parameters_are_named_by_their_path():
     names = list(small_network().named_parameters())
     assert names[:4] == [
         "trunk.conv.weight",
@@ -119,7 +119,7 @@ def test_parameters_are_named_by_their_path() -> None:
     assert names[-1] == "value.dense.bias"
 
 
-def test_loading_checks_names_and_shapes_before_it_changes_anything() -> None:
+def test_loading_checks_names_and_shapes_before_it_changes_anything():
     network = small_network()
     good = {name: np.zeros_like(array) for name, array in network.named_parameters().items()}
     before = {name: array.copy() for name, array in network.named_parameters().items()}
@@ -136,7 +136,7 @@ def test_loading_checks_names_and_shapes_before_it_changes_anything() -> None:
     )
 
 
-def test_a_replica_shares_parameters_and_owns_its_buffers() -> None:
+def test_a_replica_shares_parameters_and_owns_its_buffers():
     network = small_network()
     twin = network.replica()
     for name, array in network.named_parameters().items():
@@ -148,7 +148,7 @@ def test_a_replica_shares_parameters_and_owns_its_buffers() -> None:
     assert twin.heads["value"] is not network.heads["value"]
 
 
-def test_astype_and_to_leave_the_original_alone() -> None:
+def test_astype_and_to_leave_the_original_alone():
     network = small_network()
     double = network.astype(np.float64)
     assert {array.dtype for array in double.named_parameters().values()} == {np.dtype(np.float64)}
@@ -181,9 +181,7 @@ def test_astype_and_to_leave_the_original_alone() -> None:
         (lambda: nn.Residual(nn.Sequential(conv=nn.Conv2D(2, 3, 3, rng()))), (1, 2, 4, 4)),
     ],
 )
-def test_a_wrong_input_shape_is_a_shape_error(
-    layer: Callable[[], nn.Layer], shape: tuple[int, ...]
-) -> None:
+def test_a_wrong_input_shape_is_a_shape_error(layer, shape):
     with pytest.raises(ShapeError, match=str(shape[-1])):
         layer().forward(np.zeros(shape, np.float32))
 
@@ -192,7 +190,7 @@ def test_a_wrong_input_shape_is_a_shape_error(
     "x",
     [np.zeros((2, 3)), np.zeros((2, 3), np.float16), np.zeros((2, 3), int), [[0.0] * 3] * 2, None],
 )
-def test_a_wrong_dtype_is_a_shape_error(x: object) -> None:
+def test_a_wrong_dtype_is_a_shape_error(x):
     """A double would silently turn the whole computation double."""
     with pytest.raises(ShapeError, match=r"Dense: expected float32 \[B, ..., 3\], found"):
         nn.Dense(3, 2, rng()).forward(x)
@@ -209,7 +207,7 @@ def test_a_wrong_dtype_is_a_shape_error(x: object) -> None:
         nn.Activation("relu").forward(np.zeros((1, 1, 2, 2), int))
 
 
-def test_an_error_deep_inside_names_the_path_of_its_layer() -> None:
+def test_an_error_deep_inside_names_the_path_of_its_layer():
     with pytest.raises(
         ShapeError, match=r"^value\.dense: Dense: expected float32 \[B, \.\.\., 256\], found"
     ) as caught:
@@ -218,7 +216,7 @@ def test_an_error_deep_inside_names_the_path_of_its_layer() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_gradient_that_does_not_fit_is_a_shape_error(case: Case) -> None:
+def test_a_gradient_that_does_not_fit_is_a_shape_error(case):
     y, backward = case.layer.astype(np.float64).forward(case.x, training=True, **case.options)
     for shape in ((1,), (7, *shape_of(y)), shape_of(y)[:-1]):
         wrong = np.zeros(shape)
@@ -226,7 +224,7 @@ def test_a_gradient_that_does_not_fit_is_a_shape_error(case: Case) -> None:
             backward(each(lambda part, wrong=wrong: wrong, y))
 
 
-def shape_of(y: object) -> tuple[int, ...]:
+def shape_of(y):
     first = arrays_in(y)[0]
     assert isinstance(first, np.ndarray)
     return first.shape
@@ -293,12 +291,12 @@ BAD_CONFIGURATIONS: list[dict[str, Any]] = [
         lambda: nn.CrossAttention(4, 0, 2, rng()),
     ],
 )
-def test_settings_out_of_range_are_config_errors(build: Callable[[], nn.Layer]) -> None:
+def test_settings_out_of_range_are_config_errors(build):
     with pytest.raises(ConfigError):
         build()
 
 
-def emptied(x: Any) -> Any:
+def emptied(x):
     """No rows of the batch; a table beside it, as of Smolgen, keeps its own."""
     if not isinstance(x, tuple):
         return x[:0]
@@ -318,7 +316,7 @@ NATIVE = [  # of a size for which there are kernels
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("case", [*CASES, *NATIVE], ids=str)
-def test_an_empty_batch_has_an_empty_result_and_gradients_of_zero(case: Case, dtype: type) -> None:
+def test_an_empty_batch_has_an_empty_result_and_gradients_of_zero(case, dtype):
     """Reshaping to a side of -1 had no answer in Flatten, attention and recurrent layers."""
     layer = case.layer.astype(dtype)
     empty = layer.prepared(emptied(case.x))
@@ -332,7 +330,7 @@ def test_an_empty_batch_has_an_empty_result_and_gradients_of_zero(case: Case, dt
 
 
 @pytest.mark.parametrize("case", NATIVE, ids=str)
-def test_a_gradient_in_double_precision_is_not_read_as_single_precision(case: Case) -> None:
+def test_a_gradient_in_double_precision_is_not_read_as_single_precision(case):
     """The kernels took its memory for float32: gradients of 1e36, or NaN."""
     x, dy = (rng().standard_normal((4, 16, 8, 8)).astype(np.float32) for _ in range(2))
     _, backward = case.layer.forward(x, training=True)
@@ -342,11 +340,12 @@ def test_a_gradient_in_double_precision_is_not_read_as_single_precision(case: Ca
     assert all(np.allclose(grads[name], grads_double[name], rtol=1e-4, atol=1e-4) for name in grads)
 
 
-def test_a_layer_with_parameters_in_two_places_is_refused() -> None:
+def test_a_layer_with_parameters_in_two_places_is_refused():
     """It had two names: an optimizer stepped it twice, and a copy in another dtype made two layers
     of it.
     """
-    shared, relu = nn.Dense(3, 3, rng()), nn.Activation("relu")
+    shared = nn.Dense(3, 3, rng())
+    relu = nn.Activation("relu")
     assert (
         len(
             nn.Sequential(
@@ -377,7 +376,7 @@ def test_a_layer_with_parameters_in_two_places_is_refused() -> None:
                 use()
 
 
-def test_gradients_for_unknown_heads_are_refused() -> None:
+def test_gradients_for_unknown_heads_are_refused():
     network = small_network()
     _, backward = network.forward(image(), training=True)
     for dy, found in (

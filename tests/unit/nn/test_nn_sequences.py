@@ -2,9 +2,7 @@
 with ONNX Runtime.
 """
 
-from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,23 +10,23 @@ import pytest
 from engine import nn
 from engine.errors import ConfigError, DataError, ShapeError
 from engine.network.transformer.model import TransformerConfig
-from engine.nn.layer import Backward, prefixed
+from engine.nn.layer import prefixed
 from engine.nn.layers import attend
 from engine.nn.numeric import TOLERANCE
 
 
-def rng() -> np.random.Generator:
+def rng():
     return np.random.default_rng(6)
 
 
-def sequence(batch: int = 2, places: int = 5, features: int = 4) -> np.ndarray:
+def sequence(batch=2, places=5, features=4):
     return np.random.default_rng(9).standard_normal((batch, places, features)).astype(np.float32)
 
 
 # ---- attention -----------------------------------------------------------------------------------
 
 
-def test_a_place_that_may_look_at_nothing_gets_zero() -> None:
+def test_a_place_that_may_look_at_nothing_gets_zero():
     x = sequence(1, 2, 4)
     y, backward = attend(x, x, x, np.array([[False, False], [True, True]]))
     assert not y[0, 0].any()
@@ -36,7 +34,7 @@ def test_a_place_that_may_look_at_nothing_gets_zero() -> None:
     assert not dquery[0, 0].any()
 
 
-def test_attention_to_an_empty_context_is_zero() -> None:
+def test_attention_to_an_empty_context_is_zero():
     layer = nn.CrossAttention(4, 3, 2, rng())
     layer.parts["output"].params["bias"][...] = 1.5
     y, backward = layer.forward((np.ones((2, 5, 4), np.float32), np.zeros((2, 0, 3), np.float32)))
@@ -52,7 +50,7 @@ WORDS = 7  # of which 0 fills up short sequences
 LENGTHS = (5, 2, 3)
 
 
-def sequence_models() -> dict[str, nn.Sequential]:
+def sequence_models():
     """Causal models of every kind with a memory, which read tokens int [B, T]."""
     layer = {"features": 6, "heads": 2, "hidden": 8, "causal": True}
     gpt = nn.Sequential(nn.LayerNorm(6), nn.SelfAttention(6, 3, rng(), causal=True))
@@ -68,23 +66,26 @@ def sequence_models() -> dict[str, nn.Sequential]:
     }
 
 
-def padded_tokens() -> np.ndarray:
+def padded_tokens():
     return rng().integers(1, WORDS, (3, 5)) * (np.arange(5) < np.array(LENGTHS)[:, None])
 
 
 @pytest.mark.parametrize("name", [*sequence_models(), "bidirectional"])
-def test_a_padded_batch_has_the_losses_and_gradients_of_its_sequences_one_by_one(name: str) -> None:
+def test_a_padded_batch_has_the_losses_and_gradients_of_its_sequences_one_by_one(name):
     ends = nn.GRU(6, 2, rng()), nn.LSTM(6, 4, rng(), reverse=True)
     both = nn.Sequential(
         nn.Embedding(WORDS, 6, rng(), padding_idx=0),
         nn.Bidirectional(*ends),
         nn.Dense(6, WORDS, rng()),
     )
-    model, tokens = ({"bidirectional": both} | sequence_models())[name], padded_tokens()
+    model = ({"bidirectional": both} | sequence_models())[name]
+    tokens = padded_tokens()
     wanted = np.where(tokens > 0, tokens[:, ::-1], -100)
     y, backward = model.forward(tokens, training=True)
     loss, dy = nn.softmax_cross_entropy(y, wanted, ignore_index=-100)
-    grads, total, sums = backward(dy)[1], 0.0, {}
+    grads = backward(dy)[1]
+    total = 0.0
+    sums = {}
     for row, length in enumerate(LENGTHS):
         y, backward = model.forward(tokens[row : row + 1, :length], training=True)
         one, dy = nn.softmax_cross_entropy(y, wanted[row : row + 1, :length])
@@ -104,10 +105,9 @@ def test_a_padded_batch_has_the_losses_and_gradients_of_its_sequences_one_by_one
     assert trainer.evaluate(data)["loss"] == pytest.approx(loss, rel=1e-6)
 
 
-def test_a_batch_of_padding_alone_ended_the_training_and_epochs_weighed_batches_by_examples() -> (
-    None
-):
-    tokens, lengths = rng().integers(0, WORDS, (12, 4)), np.arange(12) % 5
+def test_a_batch_of_padding_alone_ended_the_training_and_epochs_weighed_batches_by_examples():
+    tokens = rng().integers(0, WORDS, (12, 4))
+    lengths = np.arange(12) % 5
     wanted = np.where(np.arange(4) < lengths[:, None], tokens, -100)
     model = nn.Sequential(nn.Embedding(WORDS, 4, rng()), nn.Dense(4, WORDS, rng()))
     settings = nn.TrainerSettings(batch_size=5, shard_size=1)
@@ -126,21 +126,21 @@ def test_a_batch_of_padding_alone_ended_the_training_and_epochs_weighed_batches_
 
 
 @pytest.mark.parametrize("name", sequence_models())
-def test_a_sequence_that_is_read_in_parts_gives_what_it_gives_at_once(name: str) -> None:
-    model, tokens = sequence_models()[name], rng().integers(1, WORDS, (3, 5))
+def test_a_sequence_that_is_read_in_parts_gives_what_it_gives_at_once(name):
+    model = sequence_models()[name]
+    tokens = rng().integers(1, WORDS, (3, 5))
     tokens[1, :2] = 0  # begins later
-    whole, state = model(tokens), {}
+    whole = model(tokens)
+    state = {}
     parts = [
         model(tokens[:, part], state=state) for part in (slice(0, 2), slice(2, 3), slice(3, 5))
     ]
     assert np.allclose(np.concatenate(parts, axis=1)[tokens > 0], whole[tokens > 0], atol=1e-6)
 
 
-def test_training_takes_several_inputs_of_each_example(tmp_path: Path) -> None:
-    layer, data = (
-        nn.CrossAttention(4, 3, 2, rng()),
-        nn.Data((sequence(6), sequence(6, 3, 3)), sequence(6)),
-    )
+def test_training_takes_several_inputs_of_each_example(tmp_path):
+    layer = nn.CrossAttention(4, 3, 2, rng())
+    data = nn.Data((sequence(6), sequence(6, 3, 3)), sequence(6))
     trainer = nn.Trainer(
         layer, nn.mse, nn.Adam(), 0.01, nn.TrainerSettings(batch_size=4, shard_size=2)
     )
@@ -158,22 +158,21 @@ def test_training_takes_several_inputs_of_each_example(tmp_path: Path) -> None:
 class Continued(nn.Layer):
     """A layer with a state from a part before, of which it keeps nothing."""
 
-    def __init__(self, part: nn.Layer, before: np.ndarray) -> None:
+    def __init__(self, part, before):
         super().__init__()
         self.part, self.before = part, before
 
-    def forward(self, x: np.ndarray, training: bool = False) -> tuple[np.ndarray, Backward]:
+    def forward(self, x, training=False):
         state = {}
-        fixed = Continued.first.forward(
-            self.before, state=state
-        )  # whose parameters stay as they are
+        # whose parameters stay as they are
+        fixed = Continued.first.forward(self.before, state=state)
         assert fixed[0].shape == self.before.shape
         y, backward = self.part.forward(x, training, state=state)
         return y, lambda dy: (backward(dy)[0], prefixed("part", backward(dy)[1]))
 
 
 @pytest.mark.parametrize("kind", ["attention", "gru", "lstm", "encoder", "places"])
-def test_gradients_of_a_part_that_follows_another(kind: str) -> None:
+def test_gradients_of_a_part_that_follows_another(kind):
     """They end where the part begins: the state counts as given."""
     layer = {
         "attention": lambda: nn.SelfAttention(4, 2, rng(), causal=True),
@@ -187,7 +186,7 @@ def test_gradients_of_a_part_that_follows_another(kind: str) -> None:
     assert check.error < TOLERANCE, check
 
 
-def test_a_given_state_and_the_returned_one_continue_a_layer() -> None:
+def test_a_given_state_and_the_returned_one_continue_a_layer():
     for layer in (nn.RNN(4, 3, rng(), return_state=True), nn.LSTM(4, 3, rng(), return_state=True)):
         x = sequence()
         whole, *end = layer(x)
@@ -265,14 +264,12 @@ def test_a_given_state_and_the_returned_one_continue_a_layer() -> None:
         ),
     ],
 )
-def test_a_state_or_mask_that_does_not_fit_is_an_error(
-    call: Callable, error: type, match: str
-) -> None:
+def test_a_state_or_mask_that_does_not_fit_is_an_error(call, error, match):
     with pytest.raises(error, match=match):
         call(sequence())
 
 
-def test_a_state_belongs_to_one_batch() -> None:
+def test_a_state_belongs_to_one_batch():
     for layer in (nn.GRU(4, 4, rng()), nn.SelfAttention(4, 2, rng(), causal=True)):
         state = {}
         layer(sequence(), state=state)
@@ -285,7 +282,7 @@ def test_a_state_belongs_to_one_batch() -> None:
 # ---- tables --------------------------------------------------------------------------------------
 
 
-def test_an_embedding_chooses_rows_and_adds_up_their_gradients() -> None:
+def test_an_embedding_chooses_rows_and_adds_up_their_gradients():
     layer = nn.Embedding(4, 2, rng())
     y, backward = layer.forward(np.array([[3, 1], [3, 3]]))
     assert np.array_equal(y[0, 0], layer.params["weight"][3])
@@ -294,9 +291,7 @@ def test_an_embedding_chooses_rows_and_adds_up_their_gradients() -> None:
     assert grads["weight"].tolist() == [[0, 0], [1, 1], [0, 0], [3, 3]]
 
 
-def test_embeddings_begin_with_deviation_1_forget_gates_open_and_blocks_damped_but_in_chess_transformers() -> (
-    None
-):
+def test_embeddings_begin_with_deviation_1_forget_gates_open_and_blocks_damped_but_in_chess_transformers():
     assert nn.LSTM(4, 2, rng()).params["bias"].tolist() == [0, 0, 1, 1, 0, 0, 0, 0]
     for embedding in (nn.PositionEmbedding(99, 99, rng()), nn.Embedding(99, 99, rng())):
         assert embedding.params["weight"].std() == pytest.approx(1.0, abs=0.05)
@@ -363,9 +358,7 @@ def test_embeddings_begin_with_deviation_1_forget_gates_open_and_blocks_damped_b
         ),
     ],
 )
-def test_input_that_does_not_fit_is_a_shape_error(
-    layer: Callable[[], nn.Layer], x: object, match: str
-) -> None:
+def test_input_that_does_not_fit_is_a_shape_error(layer, x, match):
     with pytest.raises(ShapeError, match=match):
         layer().forward(x)
 
@@ -373,6 +366,6 @@ def test_input_that_does_not_fit_is_a_shape_error(
 @pytest.mark.parametrize(
     "mask", [np.ones((2, 4), bool), np.ones((2, 5)), [[True] * 5] * 2, np.ones((2, 2, 5, 5), bool)]
 )
-def test_a_mask_that_does_not_fit_is_a_shape_error(mask: object) -> None:
+def test_a_mask_that_does_not_fit_is_a_shape_error(mask):
     with pytest.raises(ShapeError, match=r"expected bool \[2, (5, )?5\], found"):
         nn.SelfAttention(4, 2, rng()).forward(sequence(), mask=mask)

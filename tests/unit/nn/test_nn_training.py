@@ -1,10 +1,8 @@
 """Losses, optimizers, schedules, clipping and the data-parallel step."""
 
 import math
-from collections.abc import Callable
 from contextlib import closing
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,14 +13,15 @@ from engine.errors import ConfigError, DataError, ShapeError, TrainingError
 from engine.native.pool import ThreadPool
 from engine.nn.layers import Dropout
 from engine.nn.operations.updates import STRETCH
-from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
+from engine.nn.training.optimizers import SharedRows, SharedRowsAdamW
 
 
-def test_losses_have_their_textbook_values() -> None:
+def test_losses_have_their_textbook_values():
     loss, gradient = nn.softmax_cross_entropy(np.zeros((2, 4)), np.array([1, 3]))
     assert loss == pytest.approx(math.log(4))
     assert gradient[0].tolist() == [0.125, -0.375, 0.125, 0.125]
-    prediction, target = np.array([[0.5], [3.0]]), np.zeros((2, 1))
+    prediction = np.array([[0.5], [3.0]])
+    target = np.zeros((2, 1))
     assert nn.mse(prediction, target)[0] == pytest.approx((0.25 + 9) / 2)
     assert nn.huber(prediction, target)[0] == pytest.approx((0.125 + 2.5) / 2)
     gradient = nn.huber(prediction.astype(np.float32), target, delta=np.float64(2.0))[1]
@@ -35,7 +34,8 @@ def test_losses_have_their_textbook_values() -> None:
     assert gradient.ravel().tolist() == [-0.25, 0.5]
 
 
-LOGITS, MASK = np.zeros((2, 3)), np.array([[True, True, False], [True, True, True]])
+LOGITS = np.zeros((2, 3))
+MASK = np.array([[True, True, False], [True, True, True]])
 FORBIDDEN = "targets 0 where the mask is False"  # It took no part in the loss, and nobody was told.
 ONE_OUTPUT = "at least 2 outputs, found 1"  # Such a training ran at loss 0 and learned nothing.
 NO_TARGETS = {
@@ -58,14 +58,14 @@ NO_TARGETS = {
 
 
 @pytest.mark.parametrize("case", NO_TARGETS)
-def test_cross_entropy_refuses_targets_that_are_none(case: str) -> None:
+def test_cross_entropy_refuses_targets_that_are_none(case):
     given, error, match = NO_TARGETS[case]
     with pytest.raises(error, match=match):
         nn.softmax_cross_entropy(*given)
 
 
 @pytest.mark.parametrize("loss", [nn.mse, nn.mae, nn.huber, nn.sigmoid_binary_cross_entropy])
-def test_losses_refuse_shapes_that_would_broadcast_and_chances_beyond_1(loss) -> None:
+def test_losses_refuse_shapes_that_would_broadcast_and_chances_beyond_1(loss):
     with pytest.raises(ShapeError):
         loss(np.zeros((3, 1)), np.zeros(3))
     if loss is nn.sigmoid_binary_cross_entropy:
@@ -76,8 +76,8 @@ def test_losses_refuse_shapes_that_would_broadcast_and_chances_beyond_1(loss) ->
 # ---- optimizers ----------------------------------------------------------------------------------
 
 
-def test_first_steps_follow_the_formulas() -> None:
-    def after(optimizer: Optimizer, steps: int = 1) -> float:
+def test_first_steps_follow_the_formulas():
+    def after(optimizer, steps=1):
         p = {"w": np.ones((1, 1))}
         for _ in range(steps):
             optimizer.step(p, {"w": np.full((1, 1), 0.5)}, 0.1)
@@ -88,13 +88,12 @@ def test_first_steps_follow_the_formulas() -> None:
     assert after(nn.SGD(momentum=0.5, nesterov=True)) == pytest.approx(1 - 0.075)
     assert after(nn.SGD(weight_decay=0.1)) == pytest.approx(1 - 0.06)
     assert after(nn.RMSProp(decay=0.75)) == pytest.approx(1 - 0.1 * 0.5 / 0.25)
-    assert after(nn.Adam(), steps=2) == pytest.approx(
-        1 - 0.2
-    )  # a constant gradient moves by the rate each step
+    # a constant gradient moves by the rate each step
+    assert after(nn.Adam(), steps=2) == pytest.approx(1 - 0.2)
     assert after(nn.AdamW(weight_decay=0.5)) == pytest.approx(0.95 - 0.1)
 
 
-def test_decay_spares_vectors() -> None:
+def test_decay_spares_vectors():
     for kind in (nn.SGD, nn.Adam, nn.AdamW):
         optimizer = kind(weight_decay=0.5)
         p = {"bias": np.ones(3)}
@@ -105,16 +104,18 @@ def test_decay_spares_vectors() -> None:
 class OwnMomentum(nn.Optimizer):
     """As one writes it without having read how the others do: its state was lost."""
 
-    def __init__(self, decay: float = 0.5) -> None:
+    def __init__(self, decay=0.5):
         super().__init__()
-        self.decay, self._own, self.seen, self.last = decay, dict[str, Any](), 0, None
+        self.decay = decay
+        self._own = dict[str, Any]()
+        self.seen = 0
+        self.last = None
 
-    def _update(
-        self, name: str, parameter: Any, gradient: Any, learning_rate: float, pool: Any
-    ) -> None:
+    def _update(self, name, parameter, gradient, learning_rate, pool):
         own = self._own.setdefault(name, {"mean": np.zeros_like(parameter), "count": 0})
         own["mean"], own["count"] = self.decay * own["mean"] + gradient, own["count"] + 1
-        self.seen, last = self.seen + 1, 0.0 if self.last is None else self.last
+        self.seen = self.seen + 1
+        last = 0.0 if self.last is None else self.last
         parameter -= learning_rate * (own["mean"] / own["count"] + last) / self.seen
         self.last = gradient.mean().reshape(1)
 
@@ -122,18 +123,18 @@ class OwnMomentum(nn.Optimizer):
 @pytest.mark.parametrize(
     "make", [lambda: nn.SGD(momentum=0.9), nn.RMSProp, nn.Adam, nn.AdamW, OwnMomentum]
 )
-def test_a_resumed_optimizer_goes_on_bit_for_bit(
-    make: Callable[..., nn.Optimizer], tmp_path: Path
-) -> None:
+def test_a_resumed_optimizer_goes_on_bit_for_bit(make, tmp_path):
     data = nn.Data(
         np.arange(12, dtype=np.float32).reshape(6, 2), np.arange(6, dtype=np.float32).reshape(6, 1)
     )
 
-    def trainer(**settings: float) -> nn.Trainer:
+    def trainer(**settings):
         model = nn.Sequential(nn.Dense(2, 1, np.random.default_rng(1)))
         return nn.Trainer(model, nn.mse, make(**settings), 0.001, nn.TrainerSettings(batch_size=2))
 
-    whole, first, second = trainer(), trainer(), trainer()
+    whole = trainer()
+    first = trainer()
+    second = trainer()
     whole.fit(data, 4)
     first.fit(data, 2, checkpoint=tmp_path / "run.npz")
     second.resume(tmp_path / "run.npz")
@@ -151,7 +152,7 @@ def test_a_resumed_optimizer_goes_on_bit_for_bit(
             second.save(tmp_path / "run.npz")
 
 
-def test_an_average_of_every_few_steps_moves_as_far_at_each_as_all_of_them_would() -> None:
+def test_an_average_of_every_few_steps_moves_as_far_at_each_as_all_of_them_would():
     average = nn.ExponentialAverage(0.9, every=5)
     average.update({"w": np.zeros(1)})
     seen = []
@@ -165,12 +166,13 @@ def test_an_average_of_every_few_steps_moves_as_far_at_each_as_all_of_them_would
         nn.ExponentialAverage(0.9, every=0)
 
 
-def test_saved_state_is_laid_out_like_its_parameter_again() -> None:
+def test_saved_state_is_laid_out_like_its_parameter_again():
     """Files hold row order, convolution weights do not: mixed orders would slow down every later
     step.
     """
     weight = np.arange(12, dtype=np.float32).reshape(3, 4).T
-    average, optimizer = nn.ExponentialAverage(0.5), nn.Adam()
+    average = nn.ExponentialAverage(0.5)
+    optimizer = nn.Adam()
     average.load({"w": np.ascontiguousarray(weight)})
     optimizer.load_state(
         {
@@ -187,7 +189,7 @@ def test_saved_state_is_laid_out_like_its_parameter_again() -> None:
     assert np.allclose(state["mean.w"], 0.9 * weight)
 
 
-def test_schedules_rise_peak_and_end() -> None:
+def test_schedules_rise_peak_and_end():
     schedule = nn.WarmupCosine(peak=2.0, total=110, warmup=10, floor=0.5)
     assert schedule(0) == pytest.approx(0.2)
     assert schedule(9) == schedule(10) == pytest.approx(2.0)
@@ -195,16 +197,15 @@ def test_schedules_rise_peak_and_end() -> None:
     assert schedule(110) == schedule(1000) == pytest.approx(0.5)
     with pytest.raises(ConfigError):
         nn.WarmupCosine(peak=1.0, total=5, warmup=5)
-    with pytest.raises(
-        ConfigError, match="less than one step needs a start"
-    ):  # It began at peak / warmup.
+    # It began at peak / warmup.
+    with pytest.raises(ConfigError, match="less than one step needs a start"):
         nn.WarmupCosine(peak=0.1, total=1.0, warmup=0.05)
     assert nn.WarmupCosine(peak=0.1, total=1.0, warmup=0.05, start=0.01)(0.0) == pytest.approx(
         0.001
     )
 
 
-def test_rate_over_the_progress_of_a_run_rises_then_falls() -> None:
+def test_rate_over_the_progress_of_a_run_rises_then_falls():
     schedule = nn.WarmupCosine.over_progress(1.0)
     rates = [schedule(progress) for progress in np.linspace(0.0, 1.0, 101)]
     assert rates[0] == 0.01
@@ -213,7 +214,7 @@ def test_rate_over_the_progress_of_a_run_rises_then_falls() -> None:
     assert schedule(1.5) == rates[-1] == pytest.approx(0.01)
 
 
-def test_average_with_a_quick_start_soon_forgets_where_it_began() -> None:
+def test_average_with_a_quick_start_soon_forgets_where_it_began():
     quick, slow = nn.ExponentialAverage(0.999, quick_start=True), nn.ExponentialAverage(0.999)
     for value in (0.0, *np.ones(20)):
         for average in (quick, slow):
@@ -223,13 +224,14 @@ def test_average_with_a_quick_start_soon_forgets_where_it_began() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_steps_by_kernels_are_those_of_the_array_code_bit_for_bit(threads: int) -> None:
+def test_steps_by_kernels_are_those_of_the_array_code_bit_for_bit(threads):
     """Strided arrays have no flat view: for them the arithmetic is NumPy's."""
     rng = np.random.default_rng(4)
     size = 2 * STRETCH + 5
     start = rng.standard_normal((size, 2)).astype(np.float32)
     optimizers = [nn.AdamW(weight_decay=0.1) for _ in range(2)]
-    flat, strided = np.ascontiguousarray(start[:, :1]), start.copy()[:, :1]
+    flat = np.ascontiguousarray(start[:, :1])
+    strided = start.copy()[:, :1]
     averages = [nn.ExponentialAverage(0.9) for _ in range(2)]
     with ThreadPool(threads, "test") as pool:
         for _ in range(3):
@@ -249,9 +251,11 @@ def test_steps_by_kernels_are_those_of_the_array_code_bit_for_bit(threads: int) 
     assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
 
 
-def test_a_shared_part_takes_the_step_of_its_summed_gradient() -> None:
+def test_a_shared_part_takes_the_step_of_its_summed_gradient():
     rng = np.random.default_rng(5)
-    shared, width, more = SharedRows(outer=2, rows=3, inner=4), 16, 5
+    shared = SharedRows(outer=2, rows=3, inner=4)
+    width = 16
+    more = 5
     table = {"w": np.zeros((24 + more, width), np.float32)}
     optimizer = SharedRowsAdamW({"w": shared}, weight_decay=0.0)
     own, parts = {"w": np.zeros_like(table["w"])}, {"w": np.zeros((2, 4, width), np.float32)}
@@ -272,7 +276,7 @@ def test_a_shared_part_takes_the_step_of_its_summed_gradient() -> None:
         )
 
 
-def test_rates_and_gradients_out_of_order_are_refused_before_anything_changes() -> None:
+def test_rates_and_gradients_out_of_order_are_refused_before_anything_changes():
     for rate in (-0.1, math.inf, math.nan, np.array([0.1])):
         with pytest.raises(ConfigError, match="learning rate must be a finite number"):
             nn.SGD().step({"w": np.ones(2)}, {"w": np.ones(2)}, rate)
@@ -299,16 +303,15 @@ def test_rates_and_gradients_out_of_order_are_refused_before_anything_changes() 
 # ---- data-parallel steps -------------------------------------------------------------------------
 
 
-def test_dropout_differs_from_shard_to_shard_and_step_to_step_but_not_with_threads() -> None:
-    def outputs(threads: int) -> list[list[float]]:
-        model, seen = Dropout(0.5, np.random.default_rng(0)), []
+def test_dropout_differs_from_shard_to_shard_and_step_to_step_but_not_with_threads():
+    def outputs(threads):
+        model = Dropout(0.5, np.random.default_rng(0))
+        seen = []
         with closing(nn.DataParallel(model, shard_size=8, threads=threads)) as runner:
             for _ in range(2):
                 parts: dict[int, list[float]] = {}
 
-                def loss(
-                    y: np.ndarray, part: slice, parts: dict = parts
-                ) -> tuple[float, np.ndarray, dict]:
+                def loss(y, part, parts=parts):
                     parts[part.start] = y.ravel().tolist()
                     return 0.0, y, {}
 
@@ -321,15 +324,13 @@ def test_dropout_differs_from_shard_to_shard_and_step_to_step_but_not_with_threa
     assert all(a != b for i, a in enumerate(one) for b in one[:i])
 
 
-def test_without_batch_norm_shards_add_up_to_the_whole_batch() -> None:
+def test_without_batch_norm_shards_add_up_to_the_whole_batch():
     rng = np.random.default_rng(3)
     model = nn.Dense(3, 1, rng)
-    x, target = (
-        rng.standard_normal((10, 3)).astype(np.float32),
-        rng.standard_normal((10, 1)).astype(np.float32),
-    )
+    x = rng.standard_normal((10, 3)).astype(np.float32)
+    target = rng.standard_normal((10, 1)).astype(np.float32)
 
-    def gradients(shard_size: int) -> np.ndarray:
+    def gradients(shard_size):
         runner = nn.DataParallel(model, shard_size)
         result = runner.step(
             10, lambda part: x[part], lambda y, part: (*nn.mse(y, target[part]), {"one": 1.0})
@@ -340,7 +341,7 @@ def test_without_batch_norm_shards_add_up_to_the_whole_batch() -> None:
     assert np.allclose(gradients(4), gradients(10), atol=1e-6)
 
 
-def test_clipping_by_value_bounds_each_number_and_keeps_nan() -> None:
+def test_clipping_by_value_bounds_each_number_and_keeps_nan():
     grads = {"a": np.array([-3.0, 0.5, np.nan]), "b": np.array([[9.0]])}
     nn.clip_value(grads, 1)
     assert np.array_equal(grads["a"], [-1, 0.5, np.nan], equal_nan=True)
@@ -348,10 +349,8 @@ def test_clipping_by_value_bounds_each_number_and_keeps_nan() -> None:
     with pytest.raises(ConfigError, match="must be > 0, not 0"):
         nn.clip_value(grads, 0)
     model = nn.Sequential(nn.Dense(2, 1, np.random.default_rng(0)))
-    before, data = (
-        model[0].params["weight"].copy(),
-        nn.Data(np.full((4, 2), 9.0), np.full((4, 1), 99.0)),
-    )
+    before = model[0].params["weight"].copy()
+    data = nn.Data(np.full((4, 2), 9.0), np.full((4, 1), 99.0))
     for clip_norm, moved in ((None, 0.25), (0.1, 0.1 / 3**0.5)):  # of two weights and a bias
         settings = nn.TrainerSettings(clip_value=0.25, clip_norm=clip_norm)
         norm = nn.Trainer(model, nn.mse, nn.SGD(), 1.0, settings).step(data)["gradient_norm"]
@@ -364,13 +363,11 @@ def test_clipping_by_value_bounds_each_number_and_keeps_nan() -> None:
         endless.step(data)  # infinity became 0.25, and moved the weights
 
 
-def wanting(
-    wants: Callable[[], bool], y: np.ndarray, part: slice
-) -> tuple[float, np.ndarray, dict[str, float]]:
+def wanting(wants, y, part):
     return float(wants()), np.ones_like(y), {}
 
 
-def test_the_first_layer_leaves_out_the_gradient_of_the_input_in_training_alone() -> None:
+def test_the_first_layer_leaves_out_the_gradient_of_the_input_in_training_alone():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((6, 32)).astype(np.float32)
     for first in (nn.Dense(16, 4, rng), nn.LSTM(16, 4, rng, last=True)):
@@ -392,9 +389,8 @@ def test_the_first_layer_leaves_out_the_gradient_of_the_input_in_training_alone(
         assert np.array_equal(model.forward(x)[1](np.ones_like(y))[0], dx)
     model = nn.MultiHead(nn.Flatten(), {"one": nn.Dense(32, 2, rng), "other": nn.Dense(32, 3, rng)})
     outputs, backward = model.forward(x, training=True)
-    dy = {
-        name: np.ones_like(outputs[name]) for name in ("other", "one")
-    }  # nothing was there to be added to the second
+    # nothing was there to be added to the second
+    dy = {name: np.ones_like(outputs[name]) for name in ("other", "one")}
     found = (
         nn.DataParallel(model, 6).step(6, lambda part: x[part], lambda y, part: (0.0, dy, {})).grads
     )
@@ -404,7 +400,8 @@ def test_the_first_layer_leaves_out_the_gradient_of_the_input_in_training_alone(
 @pytest.mark.parametrize("loss", [nn.softmax_cross_entropy, nn.mse, nn.huber])
 def test_losses_of_each_place_sum_to_the_sum_and_divide_to_the_mean(loss):
     rng = np.random.default_rng(1)
-    outputs, targets = rng.standard_normal((5, 3)), rng.dirichlet(np.ones(3), 5)
+    outputs = rng.standard_normal((5, 3))
+    targets = rng.dirichlet(np.ones(3), 5)
     each, slopes = loss(outputs, targets, reduction="none")
     total, gradient = loss(outputs, targets, reduction="sum")
     assert total == pytest.approx(each.sum())
@@ -417,7 +414,8 @@ def test_losses_of_each_place_sum_to_the_sum_and_divide_to_the_mean(loss):
 def test_a_weighted_mean_over_shards_is_that_over_the_whole_batch():
     """Shards weigh as much as the weights of their classes, not as their examples."""
     rng = np.random.default_rng(1)
-    x, classes = rng.standard_normal((12, 4)).astype(np.float32), np.arange(12) // 8
+    x = rng.standard_normal((12, 4)).astype(np.float32)
+    classes = np.arange(12) // 8
     weights = np.array([1.0, 9.0], np.float32)
     loss = partial(nn.softmax_cross_entropy, class_weights=weights, label_smoothing=0.1)
     ends = []

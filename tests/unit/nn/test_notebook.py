@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,12 +44,12 @@ LEARNED = {
 }
 
 
-def cells(path: Path, kind: str) -> list[str]:
+def cells(path, kind):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == kind]
 
 
-def printed(path: Path) -> list[str]:
+def printed(path):
     """What every cell prints, run as plain Python: no notebook program is needed."""
     names: dict[str, object] = {"__name__": "notebook"}
     texts = []
@@ -63,7 +62,7 @@ def printed(path: Path) -> list[str]:
 
 
 @pytest.fixture
-def no_windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_windows(monkeypatch):
     """Draw into memory, and close every figure afterwards."""
     matplotlib = pytest.importorskip("matplotlib")
     before = matplotlib.get_backend()
@@ -74,7 +73,7 @@ def no_windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("path", [FIRST, *COURSE], ids=lambda path: path.stem)
-def test_a_notebook_is_small_and_free_of_its_authors_machine(path: Path) -> None:
+def test_a_notebook_is_small_and_free_of_its_authors_machine(path):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     assert path.stat().st_size < LARGEST
     assert notebook["nbformat"] == 4
@@ -83,7 +82,7 @@ def test_a_notebook_is_small_and_free_of_its_authors_machine(path: Path) -> None
 
 
 @pytest.mark.usefixtures("no_windows")
-def test_every_cell_of_the_first_notebook_runs_and_prints_what_the_text_promises() -> None:
+def test_every_cell_of_the_first_notebook_runs_and_prints_what_the_text_promises():
     texts = printed(FIRST)
     text = "".join(texts)
     assert "no autograd" in cells(FIRST, "markdown")[0]
@@ -97,7 +96,7 @@ def test_every_cell_of_the_first_notebook_runs_and_prints_what_the_text_promises
 
 @pytest.mark.usefixtures("no_windows")
 @pytest.mark.parametrize("path", TO_RUN, ids=lambda path: path.stem)
-def test_a_notebook_of_the_course_proves_its_formulas_and_learns(path: Path) -> None:
+def test_a_notebook_of_the_course_proves_its_formulas_and_learns(path):
     text = "".join(printed(path))
     assert "WRONG" not in text, "a gradient"
     assert "False" not in text, "a formula"
@@ -114,7 +113,7 @@ def test_a_notebook_of_the_course_proves_its_formulas_and_learns(path: Path) -> 
 
 
 @pytest.mark.parametrize("path", COURSE, ids=lambda path: path.stem)
-def test_a_notebook_of_the_course_is_on_the_reading_list_and_links_its_files(path: Path) -> None:
+def test_a_notebook_of_the_course_is_on_the_reading_list_and_links_its_files(path):
     assert f"(course/{path.name})" in (FOLDER / "README.md").read_text(encoding="utf-8")
     links = re.findall(r"\]\(([^)]+)\)", "".join(cells(path, "markdown")))
     assert links

@@ -1,24 +1,22 @@
 """Models in ONNX files compute in ONNX Runtime what they compute here."""
 
 import contextlib
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from engine import nn
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward
 from engine.nn.numeric import floats_as, named_parts
 from engine.nn.onnx_file import save_onnx
-from tests.gradient.cases import CASES, Case, numbers
+from tests.gradient.cases import CASES, numbers
 
 
-def assert_same_in_runtime(path: Path, model: nn.Layer, x: Any, mask: Any = None) -> None:
+def assert_same_in_runtime(path, model, x, mask=None):
     """`x` may have other sides than the example, where these are free."""
     runtime = pytest.importorskip("onnxruntime")
-    x, options = floats_as(np.float32, x), {} if mask is None else {"mask": mask}
+    x = floats_as(np.float32, x)
+    options = {} if mask is None else {"mask": mask}
     expected = named_parts(model(x, **options), "y")
     with contextlib.suppress(ImportError):
         import onnx
@@ -31,17 +29,15 @@ def assert_same_in_runtime(path: Path, model: nn.Layer, x: Any, mask: Any = None
         np.testing.assert_allclose(array, expected[name], rtol=1e-5, atol=1e-5, err_msg=name)
 
 
-def doubled(x: Any) -> Any:
+def doubled(x):
     return tuple(map(doubled, x)) if isinstance(x, tuple) else np.concatenate([x, x])
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_every_layer_goes_to_onnx_with_any_number_of_rows(case: Case, tmp_path: Path) -> None:
-    mask, path, layer = (
-        case.options.get("mask"),
-        tmp_path / "layer.onnx",
-        case.layer.astype(np.float32),
-    )
+def test_every_layer_goes_to_onnx_with_any_number_of_rows(case, tmp_path):
+    mask = case.options.get("mask")
+    path = tmp_path / "layer.onnx"
+    layer = case.layer.astype(np.float32)
     # Of a bias, axis 1 has the heads.
     is_sequence = isinstance(layer, nn.SelfAttention) and not isinstance(case.x, tuple)
     save_onnx(path, layer, case.x, mask, free=(0, 1) if is_sequence else (0,))
@@ -52,7 +48,7 @@ def test_every_layer_goes_to_onnx_with_any_number_of_rows(case: Case, tmp_path: 
         )
 
 
-def layers_of_sequences(rng: np.random.Generator) -> nn.Layer:
+def layers_of_sequences(rng):
     """A random layer that turns [B, T, 6] to [B, T, 6]; those that can, see the mask."""
     block = {
         "features": 6,
@@ -74,7 +70,7 @@ def layers_of_sequences(rng: np.random.Generator) -> nn.Layer:
     return kinds[rng.integers(len(kinds))]
 
 
-def layers_of_boards(rng: np.random.Generator) -> nn.Layer:
+def layers_of_boards(rng):
     """A random layer that turns [B, 4, H, W] to boards of 4 channels."""
     body = nn.Sequential(nn.Conv2D(4, 4, 3, rng, bias=False), nn.BatchNorm(4, relu=True))
     kinds = [
@@ -88,7 +84,7 @@ def layers_of_boards(rng: np.random.Generator) -> nn.Layer:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_random_nested_networks_go_to_onnx(seed: int, tmp_path: Path) -> None:
+def test_random_nested_networks_go_to_onnx(seed, tmp_path):
     rng = np.random.default_rng(seed)
     if seed % 2:
         parts: list[nn.Layer] = [
@@ -116,22 +112,23 @@ def test_random_nested_networks_go_to_onnx(seed: int, tmp_path: Path) -> None:
 
 
 class Doubled(nn.Dense):
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x, training=False):
         return super().forward(2 * x, training)
 
 
 class WithNodes(Doubled):
-    def onnx(self, graph: Any, x: str) -> Any:
+    def onnx(self, graph, x):
         return graph.product(graph.times(x, 2.0), self.params["weight"], self.params["bias"])
 
 
 class Ready(nn.Sequential):
-    def __init__(self, rng: np.random.Generator) -> None:
+    def __init__(self, rng):
         super().__init__(nn.Reshape([2, 3]), nn.Flatten(), WithNodes(6, 2, rng))
 
 
-def test_a_layer_of_ones_own_goes_by_its_method_and_is_refused_without(tmp_path: Path) -> None:
-    rng, path = np.random.default_rng(1), tmp_path / "net.onnx"
+def test_a_layer_of_ones_own_goes_by_its_method_and_is_refused_without(tmp_path):
+    rng = np.random.default_rng(1)
+    path = tmp_path / "net.onnx"
     save_onnx(path, Ready(rng), numbers(1, 6))
     with pytest.raises(
         ConfigError, match=r"Doubled cannot be written as ONNX: give it a method like def onnx\("

@@ -55,7 +55,8 @@ def windows(a, x, size):
 def conv(a, x, weight, bias=None):
     make = {3: nn.Conv1D, 4: nn.Conv2D}.get(x.ndim)
     needs(make)
-    form, groups = windows(a, x, weight.shape[2:]), a.get("group", 1)
+    form = windows(a, x, weight.shape[2:])
+    groups = a.get("group", 1)
     sizes = weight.shape[1] * groups, len(weight), weight.shape[2:]
     layer = make(*sizes, RNG, bias=bias is not None, groups=groups, **form)
     return filled(layer, weight, bias)(x)
@@ -64,8 +65,10 @@ def conv(a, x, weight, bias=None):
 def conv_transpose(a, x, weight, bias=None):
     make = {3: nn.ConvTranspose1D, 4: nn.ConvTranspose2D}.get(x.ndim)
     needs(make)
-    size, groups = weight.shape[2:], a.get("group", 1)
-    form, more = windows({**a, "auto_pad": "NOTSET"}, x, size), a.get("output_padding", 0)
+    size = weight.shape[2:]
+    groups = a.get("group", 1)
+    form = windows({**a, "auto_pad": "NOTSET"}, x, size)
+    more = a.get("output_padding", 0)
     wanted = a.get("output_shape")
     if wanted or a.get("auto_pad", "NOTSET").startswith("SAME"):
         wanted = wanted or [n * s for n, s in zip(x.shape[2:], form["stride"], strict=True)]
@@ -133,7 +136,8 @@ def soft(log):
 
 def cross_entropy(a, x, labels, weights=None):
     options = {"class_weights": weights, "reduction": a.get("reduction", "mean")}
-    logits, ignored = np.moveaxis(x, 1, -1), a.get("ignore_index")
+    logits = np.moveaxis(x, 1, -1)
+    ignored = a.get("ignore_index")
     loss = nn.softmax_cross_entropy(logits, labels, ignore_index=ignored, **options)[0]
     return loss, nn.Softmax(1, log=True)(x)
 
@@ -161,7 +165,8 @@ def recurrent(make, order):
     """Return a recurrent layer; `order` are the places of the library's gates in ONNX's."""
 
     def run(a, x, weight, hidden_weight, biases=None, lengths=None, *states):
-        way, hidden = a.get("direction", "forward"), a["hidden_size"]
+        way = a.get("direction", "forward")
+        hidden = a["hidden_size"]
         needs("activations" not in a and "clip" not in a and len(states) < 3)
         biases = np.zeros((len(weight), 8 * hidden), np.float32) if biases is None else biases
         given = [one for one in states if one is not None]
@@ -317,11 +322,8 @@ OTHERS = {
     "FlexAttention", "GlobalMaxPool", "Hardmax", "LRN", "LinearAttention", "LpNormalization", "LpPool", "MaxUnpool",
     "MeanVarianceNormalization", "NegativeLogLikelihoodLoss", "PRelu", "Shrink", "SwiGLU", "Swish", "ThresholdedRelu",
 }  # fmt: skip
-AUXILIARY = {
-    "LayerNormalization",
-    "Dropout",
-    "BatchNormalization",
-}  # whose further outputs are none
+# whose further outputs are none
+AUXILIARY = {"LayerNormalization", "Dropout", "BatchNormalization"}
 
 
 def outcome(onnx, node, case):
@@ -362,7 +364,8 @@ def counted():
         for case in cases
         if case.model is not None and len(case.model.graph.node) == 1
     }
-    counts, named = collections.Counter(), collections.defaultdict(list)
+    counts = collections.Counter()
+    named = collections.defaultdict(list)
     for case in cases:
         node = nodes.get(case.name.partition("_expanded")[0])
         if node is None or node.op_type not in OURS.keys() | OTHERS:

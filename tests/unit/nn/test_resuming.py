@@ -4,7 +4,6 @@ checkpoint.
 
 import signal
 import threading
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,19 +18,19 @@ from engine.nn.training.checkpoint import read_checkpoint
 RNG = np.random.default_rng(2)
 X = RNG.standard_normal((27, 3)).astype(np.float32)
 DATA = nn.Data(X, (X[:, 0] * X[:, 1] > 0).astype(np.int64))
-HELD_OUT = nn.Data(
-    X + 0.1, 1 - DATA.targets
-)  # its loss falls at first, as the outputs shrink, and then rises
+# its loss falls at first, as the outputs shrink, and then rises
+HELD_OUT = nn.Data(X + 0.1, 1 - DATA.targets)
 EPOCHS, STEPS = 6, 4  # batches of 8
 
 
 class Moments:
     """Counts the moments of a run at which it may be interrupted, and interrupts it at one of them."""
 
-    def __init__(self, last: int | None = None) -> None:
-        self.passed, self.last = 0, last
+    def __init__(self, last=None):
+        self.passed = 0
+        self.last = last
 
-    def __call__(self, *passed_on: Any) -> Any:
+    def __call__(self, *passed_on):
         self.passed += 1
         if self.passed == self.last:
             raise KeyboardInterrupt
@@ -41,15 +40,15 @@ class Moments:
 class Watcher(nn.Callback):
     """A moment after each step and epoch; ends the run after the epoch with this number."""
 
-    def __init__(self, moments: Moments, last_epoch: int | None) -> None:
+    def __init__(self, moments, last_epoch):
         self.moments, self.last_epoch = moments, last_epoch
 
-    def on_step(self, trainer: Any, record: Any) -> None:
+    def on_step(self, trainer, record):
         if trainer.steps_done == 0.5 * STEPS + STEPS * ((self.last_epoch or 0) - 1):
             trainer.stop()  # in the middle of the epoch
         self.moments()
 
-    def on_epoch(self, trainer: Any, record: Any) -> None:
+    def on_epoch(self, trainer, record):
         self.moments()
 
 
@@ -58,11 +57,11 @@ class Run:
     folder.
     """
 
-    def __init__(
-        self, folder: Path, moments: Moments, monkeypatch: Any, last_epoch: int | None = None
-    ) -> None:
+    def __init__(self, folder, moments, monkeypatch, last_epoch=None):
         folder.mkdir(exist_ok=True)
-        self.checkpoint, self.best, self.moments = folder / "run.npz", folder / "best.dit", moments
+        self.checkpoint = folder / "run.npz"
+        self.best = folder / "best.dit"
+        self.moments = moments
         rng = np.random.default_rng(1)
         model = nn.Sequential(
             nn.Dense(3, 8, rng),
@@ -84,20 +83,20 @@ class Run:
             Watcher(moments, last_epoch),
         ]
 
-        def written(path: Path, arrays: Any, values: Any) -> None:
+        def written(path, arrays, values):
             moments()
             write(path, arrays, values)
             moments()
 
         monkeypatch.setattr(trainer_module, "write_checkpoint", written)
 
-    def fit(self) -> None:
+    def fit(self):
         loader = nn.Loader(*HELD_OUT, prepare=self.moments)
         self.trainer.fit(
             DATA, EPOCHS, loader, self.checkpoint, checkpoint_steps=2, callbacks=self.watchers
         )
 
-    def ends_as(self, other: "Run") -> bool:
+    def ends_as(self, other):
         mine, theirs = self.trainer, other.trainer
         groups = [
             (one.model.named_parameters(), one.model.named_buffers(), one.state()[0])
@@ -119,7 +118,7 @@ class Run:
 write = trainer_module.write_checkpoint
 
 
-def same_arrays(one: dict[str, Any], other: dict[str, Any]) -> bool:
+def same_arrays(one, other):
     return one.keys() == other.keys() and all(
         np.array_equal(one[name], other[name]) for name in one
     )
@@ -141,16 +140,16 @@ def test_a_run_interrupted_at_any_moment_ends_as_one_that_never_was(
     )
     assert whole.trainer.stopped == (last_epoch is None)
     assert whole.moments.passed > 60
-    new = (
-        1 if last_epoch is not None else whole.moments.passed // 2
-    )  # the first half is that of the shorter run
+    # the first half is that of the shorter run
+    new = 1 if last_epoch is not None else whole.moments.passed // 2
     in_file = np.random.default_rng(4).random(whole.moments.passed + 1) < 0.5  # else in memory
     for last in range(new, whole.moments.passed + 1):
         run = Run(tmp_path / f"{last}", Moments(last), monkeypatch, last_epoch)
         with pytest.raises(KeyboardInterrupt):
             run.fit()
         if in_file[last]:
-            old, run = run, Run(run.best.parent, Moments(), monkeypatch, last_epoch)
+            old = run
+            run = Run(run.best.parent, Moments(), monkeypatch, last_epoch)
             if old.checkpoint.is_file():
                 run.trainer.resume(old.checkpoint)
         run.fit()
@@ -160,18 +159,18 @@ def test_a_run_interrupted_at_any_moment_ends_as_one_that_never_was(
 
 
 @pytest.mark.usefixtures("listens_to_interrupts")
-def test_ctrl_c_while_the_weights_move_waits_for_the_step(tmp_path: Path) -> None:
+def test_ctrl_c_while_the_weights_move_waits_for_the_step(tmp_path):
     """It left half of the weights moved, and the step was taken again from there."""
 
     class Interrupted(nn.SGD):
         at = -1
 
-        def _update(self, name: str, *rest: Any) -> None:
+        def _update(self, name, *rest):
             super()._update(name, *rest)
             if self.steps == self.at and name == "dense1.weight":
                 signal.raise_signal(signal.SIGINT)
 
-    def made(at: int) -> nn.Trainer:
+    def made(at):
         optimizer = Interrupted(momentum=0.5)
         optimizer.at = at
         model = nn.Sequential(
@@ -192,15 +191,15 @@ def test_ctrl_c_while_the_weights_move_waits_for_the_step(tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("listens_to_interrupts")
-def test_interrupts_are_held_back_only_where_there_are_any() -> None:
+def test_interrupts_are_held_back_only_where_there_are_any():
     done: list[str] = []
 
-    def held() -> None:
+    def held():
         with Uninterrupted():
             signal.raise_signal(signal.SIGINT)
             done.append("main")
 
-    def elsewhere() -> None:
+    def elsewhere():
         with Uninterrupted():
             done.append("thread")
 
@@ -213,7 +212,7 @@ def test_interrupts_are_held_back_only_where_there_are_any() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_steps_of_ones_own_between_two_fits_take_no_part_in_an_epochs_mean() -> None:
+def test_steps_of_ones_own_between_two_fits_take_no_part_in_an_epochs_mean():
     """The sums of an epoch were divided by all examples, whether its steps had added to them or
     not.
     """
@@ -225,8 +224,9 @@ def test_steps_of_ones_own_between_two_fits_take_no_part_in_an_epochs_mean() -> 
     assert run.fit(data, 1)["loss"] == [2.0]
 
 
-def test_weights_that_are_not_finite_do_not_replace_a_good_checkpoint(tmp_path: Path) -> None:
-    run, path = made(), tmp_path / "run.npz"
+def test_weights_that_are_not_finite_do_not_replace_a_good_checkpoint(tmp_path):
+    run = made()
+    path = tmp_path / "run.npz"
     run.fit(DATA, 1, checkpoint=path)
     good = path.read_bytes()
     run.model.params["weight"][0, 0] = np.nan
@@ -240,7 +240,7 @@ def test_weights_that_are_not_finite_do_not_replace_a_good_checkpoint(tmp_path: 
 # ---- what must be the same -----------------------------------------------------------------------
 
 
-def made(**other: Any) -> nn.Trainer:
+def made(**other):
     parts: dict[str, Any] = {
         "model": nn.Dense(3, 2, np.random.default_rng(0)), "loss": nn.softmax_cross_entropy, "optimizer": nn.AdamW(),
         "schedule": nn.WarmupCosine(0.01, 100), "settings": nn.TrainerSettings(batch_size=8), **other,
@@ -276,9 +276,10 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_a_run_with_something_else_is_refused_and_named(tmp_path: Path, name: str) -> None:
+def test_a_run_with_something_else_is_refused_and_named(tmp_path, name):
     one, other = OTHERS[name]
-    saved, path = made(**one), tmp_path / "run.npz"
+    saved = made(**one)
+    path = tmp_path / "run.npz"
     saved.fit(DATA, 1, checkpoint=path)
     made(**one).resume(path)
     run = made(**other)
@@ -292,7 +293,7 @@ def test_a_run_with_something_else_is_refused_and_named(tmp_path: Path, name: st
     assert not len(run.history)
 
 
-def test_what_is_changed_on_purpose_is_said(tmp_path: Path) -> None:
+def test_what_is_changed_on_purpose_is_said(tmp_path):
     path = tmp_path / "run.npz"
     made().fit(DATA, 1, checkpoint=path)
     run = made(schedule=np.float32(2**-10), optimizer=nn.AdamW(weight_decay=0.5))
@@ -304,11 +305,12 @@ def test_what_is_changed_on_purpose_is_said(tmp_path: Path) -> None:
     assert run.fit(DATA, 2)["rate"][-1] == 2**-10
 
 
-def test_an_optimizer_that_knows_other_slots_was_refused_even_on_purpose(tmp_path: Path) -> None:
+def test_an_optimizer_that_knows_other_slots_was_refused_even_on_purpose(tmp_path):
     """And one after another without any took its steps for its own, so that its first ones were too
     long.
     """
-    pushed, path = nn.SGD(momentum=0.5), tmp_path / "run.npz"
+    pushed = nn.SGD(momentum=0.5)
+    path = tmp_path / "run.npz"
     for one, other, steps in (
         (nn.SGD(), nn.Adam(), 0), (pushed, nn.Adam(), 0), (nn.AdamW(), pushed, 0), (nn.AdamW(), nn.Adam(), STEPS),
     ):  # fmt: skip
@@ -319,28 +321,29 @@ def test_an_optimizer_that_knows_other_slots_was_refused_even_on_purpose(tmp_pat
         assert len(run.fit(DATA, 2)) == 2
 
 
-def test_threads_and_functions_may_differ(tmp_path: Path) -> None:
-    path, settings = tmp_path / "run.npz", nn.TrainerSettings(batch_size=8, threads=2)
+def test_threads_and_functions_may_differ(tmp_path):
+    path = tmp_path / "run.npz"
+    settings = nn.TrainerSettings(batch_size=8, threads=2)
     made().fit(DATA, 1, checkpoint=path)
     made(settings=settings, loss=lambda y, targets: nn.softmax_cross_entropy(y, targets)).resume(
         path
     )
 
 
-def test_a_schedule_that_reads_the_history_goes_on(tmp_path: Path) -> None:
-    def plateau() -> nn.Trainer:
-        return (
-            run := made(schedule=lambda step: 0.1 * 0.5 ** len(run.history))
-        )  # each reads its own history
+def test_a_schedule_that_reads_the_history_goes_on(tmp_path):
+    def plateau():
+        # each reads its own history
+        return (run := made(schedule=lambda step: 0.1 * 0.5 ** len(run.history)))
 
-    run, path = plateau(), tmp_path / "run.npz"
+    run = plateau()
+    path = tmp_path / "run.npz"
     run.fit(DATA, 2, checkpoint=path)
     again, whole = plateau(), plateau()
     again.resume(path)
     assert whole.fit(DATA, 4) == again.fit(DATA, 4)
 
 
-def test_other_data_of_the_same_length_is_refused(tmp_path: Path) -> None:
+def test_other_data_of_the_same_length_is_refused(tmp_path):
     path = tmp_path / "run.npz"
     made().fit(DATA, 1, checkpoint=path)
     relabelled = nn.Data(X, np.where(np.arange(len(X)) == 13, 1 - DATA.targets, DATA.targets))
@@ -357,7 +360,7 @@ def test_other_data_of_the_same_length_is_refused(tmp_path: Path) -> None:
         assert run.fit(other, 3)["epoch"] == [1, 2, 3]
 
 
-def test_a_model_no_checkpoint_can_describe_is_refused_before_training(tmp_path: Path) -> None:
+def test_a_model_no_checkpoint_can_describe_is_refused_before_training(tmp_path):
     nameless = type(
         "Unregistered",
         (nn.Layer,),
@@ -369,9 +372,10 @@ def test_a_model_no_checkpoint_can_describe_is_refused_before_training(tmp_path:
     assert run.steps_done == 0
 
 
-def test_a_checkpoint_of_version_1_0_0_goes_on(tmp_path: Path) -> None:
+def test_a_checkpoint_of_version_1_0_0_goes_on(tmp_path):
     """It describes more of a run than is compared today."""
-    path, whole = tmp_path / "run.npz", made()
+    path = tmp_path / "run.npz"
+    whole = made()
     made().fit(DATA, 1, checkpoint=path)
     arrays, values = read_checkpoint(path)
     values["identity"]["settings"] |= {
@@ -390,7 +394,7 @@ def test_a_checkpoint_of_version_1_0_0_goes_on(tmp_path: Path) -> None:
     assert same_arrays(run.model.named_parameters(), whole.model.named_parameters())
 
 
-def test_a_file_of_another_kind_or_version_is_refused(tmp_path: Path) -> None:
+def test_a_file_of_another_kind_or_version_is_refused(tmp_path):
     arrays, values = made().state()
     write(tmp_path / "other.npz", arrays, values)
     with pytest.raises(ConfigError, match=r"expected a checkpoint of Trainer\.save"):
@@ -398,7 +402,7 @@ def test_a_file_of_another_kind_or_version_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 3])
-def test_an_average_continues_with_its_own_number_of_updates(tmp_path: Path, count: int) -> None:
+def test_an_average_continues_with_its_own_number_of_updates(tmp_path, count):
     """It took the number of steps for it, and kept its old tensors where the checkpoint had none."""
     average = nn.ExponentialAverage(0.999, quick_start=True)
     for _ in range(count):

@@ -122,7 +122,8 @@ def recurrent(make):
             and not getattr(m, "proj_size", 0)
             and getattr(m, "nonlinearity", "tanh") == "tanh"
         )
-        own, layer = arrays_of(m), make(m.input_size, m.hidden_size, RNG, return_state=True)
+        own = arrays_of(m)
+        layer = make(m.input_size, m.hidden_size, RNG, return_state=True)
         order = {1: [0], 3: [0, 1, 2], 4: [0, 1, 3, 2]}[layer.gates]
 
         def sorted_gates(array):
@@ -132,7 +133,8 @@ def recurrent(make):
         zeros = np.zeros(len(arrays[0]))
         first, second = (sorted_gates(own.get(f"bias_{one}_l0", zeros)) for one in ("ih", "hh"))
         if "candidate_bias" in layer.params:
-            whole, own_part = 2 * m.hidden_size, second[2 * m.hidden_size :]
+            whole = 2 * m.hidden_size
+            own_part = second[2 * m.hidden_size :]
             first = np.concatenate([(first + second)[:whole], first[whole:]])
             return filled(layer, *arrays, first, own_part)
         return filled(layer, *arrays, first + second)
@@ -239,7 +241,8 @@ def outcome(torch, m, given):
 def counted():
     torch = pytest.importorskip("torch")
     modules = pytest.importorskip("torch.testing._internal.common_modules")
-    counts, wrong = collections.Counter(), []
+    counts = collections.Counter()
+    wrong = []
     for info in modules.module_db:
         form = {"device": "cpu", "dtype": torch.float64, "requires_grad": False, "training": False}
         for case in info.module_inputs_func(info, **form):

@@ -1,7 +1,6 @@
 """The trainer: repeatable, resumable bit for bit, with validation, early stop and a history."""
 
 import signal
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from engine.native.pool import ThreadPool
 from engine.nn.training.parallel import GradientSource
 
 
-def network(seed: int = 1) -> nn.Sequential:
+def network(seed=1):
     rng = np.random.default_rng(seed)
     return nn.Sequential(
         dense1=nn.Dense(3, 8, rng),
@@ -23,7 +22,7 @@ def network(seed: int = 1) -> nn.Sequential:
     )
 
 
-def examples(count: int = 50, seed: int = 2) -> nn.Data:
+def examples(count=50, seed=2):
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((count, 3)).astype(np.float32)
     return nn.Data(x, (x[:, 0] * x[:, 1] > 0).astype(np.int64))
@@ -32,7 +31,7 @@ def examples(count: int = 50, seed: int = 2) -> nn.Data:
 HELD_OUT = nn.Data(examples(40, seed=7).inputs, np.random.default_rng(6).integers(0, 2, 40))
 
 
-def trainer(**settings: Any) -> nn.Trainer:
+def trainer(**settings):
     options = nn.TrainerSettings(
         **{"batch_size": 8, "clip_norm": 1.0, "average_decay": 0.9, **settings}
     )
@@ -47,7 +46,7 @@ def trainer(**settings: Any) -> nn.Trainer:
     )
 
 
-def everything(run: nn.Trainer) -> dict[str, np.ndarray]:
+def everything(run):
     averages = {
         f"average.{name}": array for name, array in run.averaged_model().named_parameters().items()
     }
@@ -59,7 +58,7 @@ def everything(run: nn.Trainer) -> dict[str, np.ndarray]:
     )
 
 
-def assert_same(one: nn.Trainer, other: nn.Trainer) -> None:
+def assert_same(one, other):
     here, there = everything(one), everything(other)
     assert here.keys() == there.keys()
     assert all(np.array_equal(here[name], there[name]) for name in here)
@@ -67,7 +66,7 @@ def assert_same(one: nn.Trainer, other: nn.Trainer) -> None:
     assert one.steps_done == other.steps_done
 
 
-def test_the_same_seed_gives_the_same_run_with_any_threads_and_another_one_does_not() -> None:
+def test_the_same_seed_gives_the_same_run_with_any_threads_and_another_one_does_not():
     runs = [
         trainer(seed=seed, shard_size=3, threads=threads)
         for seed, threads in ((4, 1), (4, 3), (5, 1))
@@ -78,8 +77,9 @@ def test_the_same_seed_gives_the_same_run_with_any_threads_and_another_one_does_
     assert runs[0].history != runs[2].history
 
 
-def test_damaged_checkpoints_and_those_of_other_data_are_refused(tmp_path: Path) -> None:
-    run, path = trainer(), tmp_path / "checkpoint.npz"
+def test_damaged_checkpoints_and_those_of_other_data_are_refused(tmp_path):
+    run = trainer()
+    path = tmp_path / "checkpoint.npz"
     run.fit(examples(), 1, checkpoint=path)
     resumed = trainer()
     resumed.resume(path)
@@ -94,7 +94,7 @@ def test_damaged_checkpoints_and_those_of_other_data_are_refused(tmp_path: Path)
         run.save(tmp_path / "nowhere" / "checkpoint.npz")
 
 
-def test_training_stops_when_validation_gets_no_better_and_keeps_the_best(tmp_path: Path) -> None:
+def test_training_stops_when_validation_gets_no_better_and_keeps_the_best(tmp_path):
     run = trainer(patience=3, clip_norm=None)
     history = run.fit(examples(), 200, HELD_OUT, checkpoint=tmp_path / "checkpoint.npz")
     losses = history["validation_loss"]
@@ -106,10 +106,8 @@ def test_training_stops_when_validation_gets_no_better_and_keeps_the_best(tmp_pa
     again.fit(examples(), 200, HELD_OUT)
     assert again.history == history
     assert again.evaluate(HELD_OUT)["loss"] == min(losses)
-    for size, steps in (
-        (16, 4),
-        (4, 13),
-    ):  # epochs were counted by steps, and a run that had stopped trained no more
+    # epochs were counted by steps, and a run that had stopped trained no more
+    for size, steps in ((16, 4), (4, 13)):
         other = trainer(patience=30, clip_norm=None, batch_size=size)
         other.resume(tmp_path / "checkpoint.npz", changed=["settings"])
         assert other.fit(examples(), len(losses) + 3, HELD_OUT)["epoch"] == [
@@ -119,9 +117,7 @@ def test_training_stops_when_validation_gets_no_better_and_keeps_the_best(tmp_pa
 
 
 @pytest.mark.parametrize("saved", [False, True])
-def test_training_with_patience_in_two_parts_is_training_in_one(
-    tmp_path: Path, saved: bool
-) -> None:
+def test_training_with_patience_in_two_parts_is_training_in_one(tmp_path, saved):
     """The second part began at the best weights, with the state of the optimizer at the last ones."""
     whole, parts = trainer(patience=8), trainer(patience=8)
     whole.fit(examples(), 8, HELD_OUT)
@@ -138,14 +134,14 @@ def test_training_with_patience_in_two_parts_is_training_in_one(
         assert_same(whole, parts)
 
 
-def test_scalars_of_numpy_and_nan_do_not_spoil_the_checkpoint(tmp_path: Path) -> None:
+def test_scalars_of_numpy_and_nan_do_not_spoil_the_checkpoint(tmp_path):
     """The first epoch was trained, and then could not be written."""
 
-    def single(outputs: np.ndarray, targets: np.ndarray) -> tuple[np.float32, np.ndarray]:
+    def single(outputs, targets):
         loss, gradient = nn.softmax_cross_entropy(outputs, targets)
         return np.float32(loss), gradient
 
-    def made() -> nn.Trainer:
+    def made():
         metrics = {
             "count": lambda outputs, targets: np.int64(3),
             "nothing": lambda outputs, targets: float("nan"),
@@ -162,9 +158,10 @@ def test_scalars_of_numpy_and_nan_do_not_spoil_the_checkpoint(tmp_path: Path) ->
     nn.dit.save(tmp_path / "model.dit", run.model, {"accuracy": np.float32(0.5)})
 
 
-def test_a_step_that_fails_leaves_the_running_statistics_alone() -> None:
+def test_a_step_that_fails_leaves_the_running_statistics_alone():
     """They were NaN from then on, although the weights had been kept."""
-    run, data = trainer(), examples()
+    run = trainer()
+    data = examples()
     run.fit(data, 1)
     before = {name: array.copy() for name, array in everything(run).items()}
     for broken in (
@@ -181,12 +178,12 @@ def test_a_step_that_fails_leaves_the_running_statistics_alone() -> None:
 class Unlike(nn.Layer):
     """Keeps its arrays and its part as given: a part in a list is found by nobody."""
 
-    def __init__(self, scale: np.ndarray, **parts: Any) -> None:
+    def __init__(self, scale, **parts):
         super().__init__()
         self.params = {"scale": scale}
         vars(self).update(parts)
 
-    def forward(self, x: Any, training: bool = False) -> Any:
+    def forward(self, x, training=False):
         return x * self.params["scale"], lambda dy: (dy, {"scale": dy.sum(axis=0), "lost": dy})
 
 
@@ -196,8 +193,10 @@ class Table:
     shape = iloc = (50, 3)
 
 
-def test_what_a_trainer_cannot_use_is_refused() -> None:
-    data, ones, dense = examples(), np.ones(3, np.float32), nn.Dense(3, 3, np.random.default_rng(0))
+def test_what_a_trainer_cannot_use_is_refused():
+    data = examples()
+    ones = np.ones(3, np.float32)
+    dense = nn.Dense(3, 3, np.random.default_rng(0))
     for inputs, targets, found in (
         (data.inputs[:0], data.targets[:0], "found 0 and 0"),
         (data.inputs.tolist(), data.targets, "found list and 50"),
@@ -208,11 +207,8 @@ def test_what_a_trainer_cannot_use_is_refused() -> None:
             data.targets,
             "found csr_array and 50",
         ),
-        (
-            np.ma.masked_array(data.inputs),
-            data.targets,
-            "found MaskedArray",
-        ),  # multiplied in their own way
+        # multiplied in their own way
+        (np.ma.masked_array(data.inputs), data.targets, "found MaskedArray"),
         (data.inputs.view(np.matrix), data.targets, "found matrix"),
         (np.ones((50, 3), int), data.targets, "float32"),
     ):
@@ -252,7 +248,7 @@ def test_what_a_trainer_cannot_use_is_refused() -> None:
         nn.Trainer(**arguments).averaged_model()
 
 
-def test_only_a_training_that_asks_for_it_shows_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_a_training_that_asks_for_it_shows_a_bar(capsys):
     trainer().fit(examples(), 1)
     assert capsys.readouterr() == ("", "")
     trainer().fit(examples(), 2, progress=True)
@@ -261,7 +257,7 @@ def test_only_a_training_that_asks_for_it_shows_a_bar(capsys: pytest.CaptureFixt
     assert "loss 0." in shown
 
 
-def test_history_is_data_and_a_picture(tmp_path: Path) -> None:
+def test_history_is_data_and_a_picture(tmp_path):
     run = trainer()
     seen: list[dict[str, float]] = []
     history = run.fit(examples(), 3, validation=examples(10, seed=5), callbacks=[seen.append])
@@ -277,7 +273,7 @@ def test_history_is_data_and_a_picture(tmp_path: Path) -> None:
         nn.History()["loss"]
 
 
-def test_a_source_of_gradients_takes_batches_by_step_alone() -> None:
+def test_a_source_of_gradients_takes_batches_by_step_alone():
     source = GradientSource()
     source.pool = ThreadPool(1, "test")
     run = nn.Trainer(nn.Dense(3, 2, np.random.default_rng(1)), source, nn.SGD(), 0.1)

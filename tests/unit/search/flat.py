@@ -5,14 +5,14 @@ import numpy as np
 
 from engine.board.convert import stack_from_board
 from engine.evaluation.material import MaterialEvaluator
-from engine.evaluation.protocol import InKernelEvaluator, LeafBatch
+from engine.evaluation.protocol import InKernelEvaluator
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.batches import Batches
 from engine.search.limits import Limits
 from engine.search.run import Runner, Walkers
 from engine.search.session import Search
-from engine.search.tree.arrays import EDGE_FIELDS, NO_NODE, NODE_FIELDS, ROOT, Tree, new_tree
+from engine.search.tree.arrays import EDGE_FIELDS, NO_NODE, NODE_FIELDS, ROOT, new_tree
 from engine.search.tree.params import SearchParams
 from tests.stand_ins import StandIn
 
@@ -24,23 +24,25 @@ class Tables:
 
     hits, left = 0, 0
 
-    def __init__(self, answer: int | None = None, largest: int = 4) -> None:
-        self.answer, self.largest, self.asked = answer, largest, 0
+    def __init__(self, answer=None, largest=4):
+        self.answer = answer
+        self.largest = largest
+        self.asked = 0
 
-    def wdl(self, row: np.ndarray) -> int | None:
+    def wdl(self, row):
         self.asked += 1
         self.left -= 1
         if self.left == 0:
             raise KeyboardInterrupt
         return self.answer
 
-    def ranks(self, board: chess.Board, wait: object) -> dict:
+    def ranks(self, board, wait):
         return {}
 
-    def take_news(self) -> list[str]:
+    def take_news(self):
         return []
 
-    def close(self) -> None:
+    def close(self):
         pass
 
 
@@ -52,7 +54,7 @@ class FlatEvaluator(StandIn):
 
     round_size = 16
 
-    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+    def evaluate(self, leaves, count):
         for k in range(count):
             n = leaves.n_moves[k]
             mixed = (
@@ -69,22 +71,22 @@ class Counting(FlatEvaluator):
 
     asked = 0
 
-    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+    def evaluate(self, leaves, count):
         self.asked += count
         super().evaluate(leaves, count)
 
 
-def engine(evaluator=None, **options) -> Engine:
+def engine(evaluator=None, **options):
     return Engine(EngineOptions(hash_mib=8, **options), evaluator or FlatEvaluator())
 
 
-def search(board: chess.Board, evaluator=None, **limits):
+def search(board, evaluator=None, **limits):
     with engine(evaluator) as player:
         player.set_position(board)
         return player.search(Limits(**limits))
 
 
-def best_uci(tree_search: Search, board: chess.Board) -> str:
+def best_uci(tree_search, board):
     """The most visited move that does not end the game."""
     for index in np.argsort(-tree_search.root().visits):
         code = int(tree_search.root().moves[index])
@@ -97,9 +99,7 @@ def best_uci(tree_search: Search, board: chess.Board) -> str:
     raise AssertionError("every move ends the game")
 
 
-def searched(
-    fen: str, visits: int, params: SearchParams = IN_KERNEL, room: int = 20_000, **how
-) -> Search:
+def searched(fen, visits, params=IN_KERNEL, room=20_000, **how):
     """A search of so many visits, or up to a proof, in a tree of so many nodes; `how` as of
     `search_on`.
     """
@@ -109,7 +109,7 @@ def searched(
     return search
 
 
-def search_on(search: Search, visits: int, evaluator=None, threads: int = 1, tables=None) -> None:
+def search_on(search, visits, evaluator=None, threads=1, tables=None):
     """Visits with an evaluator, `material` by default, until the root has so many or is decided."""
     evaluator = evaluator or MaterialEvaluator()
     visitors = (Walkers if isinstance(evaluator, InKernelEvaluator) else Batches)(
@@ -123,9 +123,10 @@ def search_on(search: Search, visits: int, evaluator=None, threads: int = 1, tab
     runner.close()
 
 
-def tree_fingerprint(search: Search) -> tuple[bytes, ...]:
+def tree_fingerprint(search):
     """All that nodes and edges hold, whatever their numbers."""
-    tree, ways = search.tree, ways_to(search.tree)
+    tree = search.tree
+    ways = ways_to(search.tree)
     place = np.full(len(tree.nodes) + 1, NO_NODE)
     place[list(ways)] = range(len(ways))
     nodes = {
@@ -138,12 +139,12 @@ def tree_fingerprint(search: Search) -> tuple[bytes, ...]:
     return tuple(fields[name].tobytes() for fields in (nodes, edges) for name in sorted(fields))
 
 
-def edges_of(tree: Tree, node: int) -> range:
+def edges_of(tree, node):
     """The edges of a node."""
     return range(int(tree.first_edge[node]), int(tree.first_edge[node]) + int(tree.n_edges[node]))
 
 
-def ways_to(tree: Tree) -> dict[int, list[int]]:
+def ways_to(tree):
     """The edges from the root to every node, a shortest way to each, the nearest nodes first."""
     ways: dict[int, list[int]] = {ROOT: []}
     waiting = [ROOT]

@@ -10,7 +10,6 @@ import numpy as np
 from engine import Engine
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from engine.search.session import Search
 from engine.search.tree.arrays import (
     BUSY,
     DRAW,
@@ -40,23 +39,25 @@ POSITIONS = (
 )
 
 
-def assert_whole(search: Search, adds_up: bool = True) -> None:
+def assert_whole(search, adds_up=True):
     """Nothing is in flight, every node and edge has one place, and visits, sums and bounds agree
     with each other.
 
     Visits need not add up (`adds_up`) in a tree that was full and lost edges, or where batches met
     a leaf twice.
     """
-    while (
-        search._room is not None
-    ):  # What lies outside a new root's subtree is forgotten by and by.
+    # What lies outside a new root's subtree is forgotten by and by.
+    while search._room is not None:
         search.make_room()
     tree = search.tree
     count, edges = int(tree.counters[NODES]), int(tree.counters[EDGES])
     assert np.array_equal(np.sort(tree.order), np.arange(len(tree.nodes)))
     used = np.sort(tree.order[:count])
     nodes = {name: tree.nodes[name][used] for name in tree.nodes.dtype.names}
-    state, visits, lower, upper = nodes["state"], nodes["visits"], nodes["lower"], nodes["upper"]
+    state = nodes["state"]
+    visits = nodes["visits"]
+    lower = nodes["lower"]
+    upper = nodes["upper"]
     assert tree.counters[IN_FLIGHT] == 0
     assert not nodes["lock"].any()
     assert (state != BUSY).all()
@@ -99,7 +100,8 @@ def assert_whole(search: Search, adds_up: bool = True) -> None:
     # was closed to make room keeps its visits and bounds when it has moves again, but not the
     # children from which they came.
     assert (lower <= upper).all()
-    parent, child = owner[tried], np.searchsorted(used, edge["child"][tried])
+    parent = owner[tried]
+    child = np.searchsorted(used, edge["child"][tried])
     best_lower, best_upper = np.full(count, LOSS), np.full(count, LOSS)
     np.maximum.at(best_lower, parent, lower[child])
     np.maximum.at(best_upper, parent, upper[child])
@@ -110,11 +112,13 @@ def assert_whole(search: Search, adds_up: bool = True) -> None:
     assert (upper[inner] >= -best_lower[inner]).all()
 
 
-def wander(threads: int, visits: int, seed: int = 1) -> int:
+def wander(threads, visits, seed=1):
     """Search about so many visits in many ways, and look at the tree whenever the search is over;
     returns how many.
     """
-    rng, done, fens = np.random.default_rng(seed), 0, itertools.cycle(POSITIONS)
+    rng = np.random.default_rng(seed)
+    done = 0
+    fens = itertools.cycle(POSITIONS)
     options = EngineOptions(threads=threads, evaluator="material")
     with Engine(options) as engine:
         for evaluator in ("sparse", "material"):  # Compiling would make some searches late.
@@ -151,7 +155,7 @@ def wander(threads: int, visits: int, seed: int = 1) -> int:
     return done
 
 
-def _search(engine: Engine, limits: Limits, rng: np.random.Generator) -> int:
+def _search(engine, limits, rng):
     """One search: to its end, or stopped, or while pondering. Returns the number of its nodes."""
     way = int(rng.integers(4))
     if way < 2:

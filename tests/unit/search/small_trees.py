@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.search.tree.arrays import IN_FLIGHT, Tree, new_tree
+from engine.search.tree.arrays import IN_FLIGHT, new_tree
 from engine.search.tree.backup import finish_known, finish_visit
 from engine.search.tree.params import SearchParams
 from engine.search.tree.priors import expand
@@ -12,7 +12,7 @@ from tests.unit.search.flat import ways_to
 PARAMS = SearchParams(cpuct_factor=0.0, needs_planes=False)
 
 
-def small_tree(priors: list[float]) -> Tree:
+def small_tree(priors):
     """A root with one visit of value 0 and edges of the given priors, none tried."""
     tree = new_tree(64)
     root = new_node.py_func(tree)
@@ -21,14 +21,14 @@ def small_tree(priors: list[float]) -> Tree:
     return tree
 
 
-def grow(tree: Tree, node: int, priors: list[float]) -> None:
+def grow(tree, node, priors):
     """Give a node edges."""
     logits = np.log(np.array(priors, np.float32)) * np.float32(PARAMS.policy_temperature)
     moves = np.arange(len(priors), dtype=np.uint16)
     tree.state[node] = expand.py_func(tree, PARAMS, node, 0, moves, logits, len(priors))
 
 
-def set_off(tree: Tree, node: int, place: int, child: int) -> int:
+def set_off(tree, node, place, child):
     """Send a visit through an edge to a child; returns the child's depth."""
     way = [*ways_to(tree)[node], int(tree.first_edge[node]) + place]
     tree.child[way[-1]] = child
@@ -38,14 +38,14 @@ def set_off(tree: Tree, node: int, place: int, child: int) -> int:
     return len(way)
 
 
-def add_child(tree: Tree, node: int, place: int) -> int:
+def add_child(tree, node, place):
     """A new child behind an edge, one visit on its way to it."""
     child = new_node.py_func(tree)
     set_off(tree, node, place, child)
     return child
 
 
-def visit(tree: Tree, node: int, place: int, value: float, draw: float = 0.0) -> int:
+def visit(tree, node, place, value, draw=0.0):
     """A new child, visited once with a value for the side that moved into it."""
     child = new_node.py_func(tree)
     depth = set_off(tree, node, place, child)
@@ -53,9 +53,7 @@ def visit(tree: Tree, node: int, place: int, value: float, draw: float = 0.0) ->
     return child
 
 
-def decide(
-    tree: Tree, node: int, place: int, result: int, plies: int = 0, params: SearchParams = PARAMS
-) -> int:
+def decide(tree, node, place, result, plies=0, params=PARAMS):
     """A new child that is decided."""
     child = new_node.py_func(tree)
     depth = set_off(tree, node, place, child)

@@ -2,9 +2,7 @@
 
 import struct
 from collections import Counter
-from collections.abc import Iterable
 from contextlib import closing
-from pathlib import Path
 
 import chess
 import chess.polyglot
@@ -14,17 +12,16 @@ import pytest
 from engine.errors import DataError
 from engine.search.choice import PolyglotBook
 
-Entry = tuple[
-    chess.Board, str, int
-]  # position, move as the format writes it (castling: king takes rook), weight
+# position, move as the format writes it (castling: king takes rook), weight
+Entry = tuple[chess.Board, str, int]
 
 
-def polyglot_move(text: str) -> int:
+def polyglot_move(text):
     promotion = " nbrq".index(text[4]) if len(text) > 4 else 0
     return chess.parse_square(text[2:4]) | chess.parse_square(text[:2]) << 6 | promotion << 12
 
 
-def write_book(path: Path, entries: Iterable[Entry]) -> Path:
+def write_book(path, entries):
     packed = [
         struct.pack(">QHHI", chess.polyglot.zobrist_hash(board), polyglot_move(move), weight, 0)
         for board, move, weight in entries
@@ -33,7 +30,7 @@ def write_book(path: Path, entries: Iterable[Entry]) -> Path:
     return path
 
 
-def rng(seed: int = 1) -> np.random.Generator:
+def rng(seed=1):
     return np.random.default_rng(seed)
 
 
@@ -57,11 +54,8 @@ WRITTEN = [
     (chess.Board("4k3/8/8/8/8/8/8/4K2R w K - 0 1"), "e1h1", "e1g1"),
     (chess.Board("r3k3/8/8/8/8/8/8/4K3 b q - 0 1"), "e8c8", "e8c8"),  # in two steps
     (chess.Board("4k3/8/8/8/8/8/8/2K3R1 w G - 0 1", chess960=True), "c1g1", "c1g1"),
-    (
-        chess.Board("4k3/8/8/8/8/8/P7/4K2R w K - 0 1", chess960=True),
-        "e1g1",
-        "e1h1",
-    ),  # as in standard chess
+    # as in standard chess
+    (chess.Board("4k3/8/8/8/8/8/P7/4K2R w K - 0 1", chess960=True), "e1g1", "e1h1"),
     (chess.Board("8/4P3/8/8/8/k7/8/K7 w - - 0 1"), "e7e8r", "e7e8r"),
     (chess.Board("4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 1"), "d4e3", "d4e3"),
     (chess.Board("rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq e3 0 1"), "e7e5", "e7e5"),
@@ -92,11 +86,13 @@ def test_illegal_entries_are_never_played(tmp_path):
 
 
 def test_a_book_that_goes_round_in_circles_ends_before_it_repeats_a_position(tmp_path):
-    board, entries = chess.Board(), []
+    board = chess.Board()
+    entries = []
     for text in ("g1f3", "g8f6", "f3g1", "f6g8"):
         entries.append((board.copy(stack=False), text, 1))
         board.push_uci(text)
-    path, board = write_book(tmp_path / "b.bin", entries), chess.Board()
+    path = write_book(tmp_path / "b.bin", entries)
+    board = chess.Board()
     with closing(PolyglotBook(path)) as book:
         for text in ("g1f3", "g8f6", "f3g1"):
             assert book.move(board, rng()) == chess.Move.from_uci(text)

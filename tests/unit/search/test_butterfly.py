@@ -22,7 +22,9 @@ E2E4 = 12 | 28 << 6
 def test_a_move_learns_how_much_better_visits_ended_than_its_node_stood():
     tree = small_tree([1.0])
     tree.path[0] = E2E4
-    tree.visits[ROOT], tree.value_sum[ROOT] = 4, 2.0  # -0.5 for the side to move
+    # -0.5 for the side to move
+    tree.visits[ROOT] = 4
+    tree.value_sum[ROOT] = 2.0
     note_advantage.py_func(tree, ROOT, 0, 1, 0.1)
     note_advantage.py_func(tree, ROOT, 0, 1, -0.4)
     assert tree.butterfly[1, E2E4].tolist() == pytest.approx([(0.6 + 0.1) / 2, 2])
@@ -40,7 +42,8 @@ def test_a_move_that_did_well_elsewhere_gets_a_larger_prior():
     root = new_node.py_func(tree)
     promotion = E2E4 | 3 << 12  # other bits than those of the squares do not count
     tree.butterfly[1, E2E4, MEAN], tree.butterfly[1, E2E4, COUNT] = 0.25, 8.0
-    moves, params = np.array([5, promotion], np.uint16), PARAMS._replace(butterfly=2.0)
+    moves = np.array([5, promotion], np.uint16)
+    params = PARAMS._replace(butterfly=2.0)
     for side, times in ((0, 1.0), (1, np.exp(2.0 * 0.25 * 8.0 / (8.0 + BUTTERFLY_DOUBT)))):
         expand.py_func(tree, params, root, side, moves, np.zeros(2, np.float32), 2)
         first = int(tree.first_edge[root])
@@ -56,7 +59,8 @@ def test_a_move_that_did_well_elsewhere_gets_a_larger_prior():
 
 @pytest.mark.plain
 def test_priors_follow_the_history_once_however_often_they_are_refreshed():
-    tree, params = small_tree([0.5, 0.3, 0.2]), PARAMS._replace(butterfly=2.0)
+    tree = small_tree([0.5, 0.3, 0.2])
+    params = PARAMS._replace(butterfly=2.0)
     better = tree.move[2]
     tree.butterfly[1, better] = 1.0, 8.0
     expected = np.array([0.2 * np.exp(2.0 * 1.0 * 8.0 / (8.0 + BUTTERFLY_DOUBT)), 0.5, 0.3])
@@ -73,7 +77,9 @@ def test_priors_follow_the_history_once_however_often_they_are_refreshed():
 @pytest.mark.plain
 def test_threads_learn_from_each_other():
     one, other = np.zeros((2, 4096, 2), np.float32), np.zeros((2, 4096, 2), np.float32)
-    one[0, 5], other[0, 5], one[1, 7] = (0.4, 10), (0.1, 20), (0.3, 60)
+    one[0, 5] = (0.4, 10)
+    other[0, 5] = (0.1, 20)
+    one[1, 7] = (0.3, 60)
     other[1, 7] = 0.1, 60
     for _ in range(3):  # What was joined is no news, however often it is joined.
         join_histories([one, other])

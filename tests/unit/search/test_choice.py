@@ -16,13 +16,11 @@ EVERY_LEVEL = range(500, 2601, 100)
 EAGER = StrengthPlan(nodes=100, temperature=1.0, value_margin=2.0, least_share=0.0)
 
 
-def root_move(
-    text: str, visits: int = 0, prior: float = 0.1, q: float = 0.0, mate: int | None = None
-) -> RootMove:
+def root_move(text, visits=0, prior=0.1, q=0.0, mate=None):
     return RootMove(chess.Move.from_uci(text), visits, prior, q, draw=0.3, mate=mate)
 
 
-def chosen(children: list[RootMove], plan: StrengthPlan, draws: int = 400) -> Counter[str]:
+def chosen(children, plan, draws=400):
     rng = np.random.default_rng(1)
     return Counter(choose_weaker(children, plan, rng).move.uci() for _ in range(draws))
 

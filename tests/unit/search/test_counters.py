@@ -53,7 +53,9 @@ def test_means_follow_new_visits_after_very_many(visits):
     tree = small_tree([1.0])
     visit(tree, ROOT, 0, 0.0)
     tree.visits[ROOT] = tree.passes[0] = visits
-    tree.plies_sum[ROOT], tree.square_sum[ROOT], tree.draw_sum[ROOT] = 60.0 * visits, 0.0, 0.0
+    tree.plies_sum[ROOT] = 60.0 * visits
+    tree.square_sum[ROOT] = 0.0
+    tree.draw_sum[ROOT] = 0.0
     brought = News(0.0, 0.0, 1.0, 1.0, 79.0, False)
     for _ in range(1000):
         pass_by.py_func(tree, PARAMS, ROOT, 0, Counted(1, 0, 1), brought)

@@ -14,7 +14,7 @@ from tests.boards import random_positions
 MOST_ELO = 2600
 
 
-def longest_defence(board: chess.Board, rng: np.random.Generator) -> chess.Move:
+def longest_defence(board, rng):
     """A move after which the mate is farthest, or a draw if there is one."""
     plies = {}
     for move in list(board.legal_moves):
@@ -30,7 +30,7 @@ def longest_defence(board: chess.Board, rng: np.random.Generator) -> chess.Move:
 
 
 @pytest.mark.parametrize(("elo", "letters"), [(500, "KQk"), (500, "KRRk"), (1600, "KRk")])
-def test_levels_had_drawn_what_people_win(elo: int, letters: str) -> None:
+def test_levels_had_drawn_what_people_win(elo, letters):
     """Of rook against king, levels up to 1600 had won none of seven."""
     rng = np.random.default_rng(elo)
     boards = [
@@ -71,12 +71,12 @@ def test_levels_had_drawn_what_people_win(elo: int, letters: str) -> None:
         (chess.STARTING_FEN, MOST_ELO + 1),
     ],
 )
-def test_an_ending_is_finished_from_the_rating_on_at_which_people_do(fen: str, elo: int) -> None:
+def test_an_ending_is_finished_from_the_rating_on_at_which_people_do(fen, elo):
     board = chess.Board(fen)
     assert [finishes(board, rating) for rating in (elo - 1, elo)] == [False, elo <= MOST_ELO]
 
 
-def test_levels_play_their_measured_plans_elsewhere() -> None:
+def test_levels_play_their_measured_plans_elsewhere():
     board = chess.Board("4k3/pppp4/8/8/8/8/PPPP4/R3K2r w Q - 0 1")
     for rating in (500, 950, 1455, 2210):
         options = EngineOptions(limit_strength=True, elo=rating)

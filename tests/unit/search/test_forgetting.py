@@ -13,29 +13,21 @@ from engine.search.choice import SearchOrder
 from engine.search.limits import Limits
 from engine.search.report import Reporter, outline
 from engine.search.run import Runner
-from engine.search.session import Search, restrict_root
+from engine.search.session import restrict_root
 from engine.search.tree import forgetting
-from engine.search.tree.arrays import (
-    CANNOT_SHRINK,
-    EXPANDED,
-    NODES,
-    ROOT,
-    SHRINKS,
-    VALUED,
-    Tree,
-)
+from engine.search.tree.arrays import CANNOT_SHRINK, EXPANDED, NODES, ROOT, SHRINKS, VALUED
 from tests.unit.search.flat import FlatEvaluator, search_on, searched, tree_fingerprint
 from tests.unit.search.shared_trees import POSITIONS, assert_whole
 
 POSITION = POSITIONS[1]
 
 
-def make_room(tree: Tree) -> None:
+def make_room(tree):
     for _ in forgetting.make_room(tree):
         pass
 
 
-def new_reporter(search: Search) -> Reporter:
+def new_reporter(search):
     order = SearchOrder(
         chess.Board(POSITION), Limits(), EngineOptions(), np.random.default_rng(1), 0.0
     )
@@ -92,9 +84,8 @@ def test_a_tree_that_cannot_shrink_goes_on_as_it_is():
     search = searched(POSITION, 100)
     tree = search.tree
     tree.used_at[: tree.counters[NODES]] = 7  # Everything is as recent as the root.
-    tree.lower[1 : tree.counters[NODES]] = tree.upper[
-        1 : tree.counters[NODES]
-    ]  # And everything is decided.
+    # And everything is decided.
+    tree.lower[1 : tree.counters[NODES]] = tree.upper[1 : tree.counters[NODES]]
     used = int(tree.counters[NODES])
     make_room(tree)
     assert tree.counters[CANNOT_SHRINK] == 1
@@ -119,9 +110,10 @@ def test_between_two_slices_the_tree_can_be_read(monkeypatch):
     assert_whole(search, adds_up=False)
 
 
-def reachable_is_whole(tree: Tree) -> None:
+def reachable_is_whole(tree):
     """Every node that the root leads to has its edges and visits, whatever lies between such nodes."""
-    waiting, seen = [ROOT], {ROOT}
+    waiting = [ROOT]
+    seen = {ROOT}
     while waiting:
         node = waiting.pop()
         edges = slice(
@@ -151,7 +143,7 @@ def test_a_move_played_while_the_tree_makes_room_keeps_its_subtree(monkeypatch, 
     assert_whole(search)
 
 
-def stack_after(*moves: chess.Move) -> np.ndarray:
+def stack_after(*moves):
     board = chess.Board(POSITION)
     for move in moves:
         board.push(move)
@@ -161,10 +153,13 @@ def stack_after(*moves: chess.Move) -> np.ndarray:
 def test_a_move_is_played_at_once_and_the_rest_of_the_tree_goes_in_slices(monkeypatch):
     search = searched(POSITION, 1000)
     monkeypatch.setattr(forgetting, "SLICE", 30)
-    info, used = new_reporter(search).read()[0][0], int(search.tree.counters[NODES])
+    info = new_reporter(search).read()[0][0]
+    used = int(search.tree.counters[NODES])
     assert search.set_position(stack_after(info.pv[0]))
     assert search.tree.counters[NODES] == used
-    before, visits, slices = new_reporter(search).read()[0][0].pv, search.root().visits, 0
+    before = new_reporter(search).read()[0][0].pv
+    visits = search.root().visits
+    slices = 0
     assert before[:3] == info.pv[1:4]
     while search.needs_room:
         search.make_room()
@@ -214,7 +209,9 @@ def test_moves_left_out_leave_nothing_in_a_tree_that_gets_full():
 def test_a_restricted_root_forgets_what_other_moves_were_worth():
     search = searched(POSITION, 3000)
     order = search.root().order()
-    q, visits, left = search.root().q, search.root().visits, order[1:3]
+    q = search.root().q
+    visits = search.root().visits
+    left = order[1:3]
     own = search.own_value[0]
     restrict_root(search, search.root().moves[left])
     assert search.visits == 1 + visits[left].sum()
@@ -237,7 +234,7 @@ def test_a_mate_that_is_left_out_is_not_the_roots_value():
 
 
 @pytest.mark.parametrize("visits", [0, 1, 300])
-def test_a_full_tree_is_rehearsed_in_any_tree(visits: int) -> None:
+def test_a_full_tree_is_rehearsed_in_any_tree(visits):
     search = searched(POSITION, visits, room=5000)
     Runner(search, None).rehearse()
     assert not search.needs_room
@@ -274,7 +271,7 @@ def test_a_search_by_depth_or_mate_goes_on_for_as_many_visits_as_a_full_tree_has
         assert engine._search.visits == most
 
 
-def test_a_depth_that_drawn_lines_never_reach_kept_a_search_by_lc0s_rules_for_ever() -> None:
+def test_a_depth_that_drawn_lines_never_reach_kept_a_search_by_lc0s_rules_for_ever():
     with Engine(EngineOptions(evaluator="material", preset="lc0", hash_mib=1, threads=1)) as engine:
         engine.set_position(chess.Board("8/1k6/3K4/8/7N/8/8/8 w - - 99 1"))
         assert engine.start(Limits(depth=3)).result(60).nodes < 3000
@@ -316,7 +313,8 @@ def test_what_a_large_tree_is_compacted_with_is_written_in_slices(monkeypatch):
     """Whatever is done for each node in use: once the whole table was written, however few they
     were.
     """
-    search, written = searched(chess.STARTING_FEN, 3000), []
+    search = searched(chess.STARTING_FEN, 3000)
+    written = []
     expected = searched(chess.STARTING_FEN, 3000)
     make_room(expected.tree)
     monkeypatch.setattr(forgetting, "SLICE", 64)

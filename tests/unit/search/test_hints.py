@@ -12,8 +12,6 @@ from engine.board.convert import decode_move, encode_move, row_from_board, stack
 from engine.board.layout import MAX_MOVES, NO_MOVE
 from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchJob
-from engine.search.result import SearchResult
-from engine.search.session import Search
 from engine.search.tree.arrays import NO_NODE, ROOT
 from engine.search.tree.params import HINT_MARGIN_CP, HINT_PRIOR
 from engine.search.tree.priors import find_edge, hint, own_priors, restore
@@ -21,7 +19,6 @@ from engine.tactics.alphabeta import (
     MATE_FROM_CP,
     MAX_PLY,
     PASSING,
-    AlphaBeta,
     alpha_beta,
     best_reply,
     find_better,
@@ -43,16 +40,16 @@ MATING = ("r2rb1k1/pp1q1p1p/2n1p1p1/2bp4/5P2/PP1BPR1Q/1BPN2PP/R5K1 w - - 0 1", "
 
 
 @pytest.fixture(scope="module")
-def space() -> AlphaBeta:
+def space():
     return new_alpha_beta(1 << 14)
 
 
-def forget(space: AlphaBeta) -> None:
+def forget(space):
     space.keys[:] = 0
     space.history[:] = 0
 
 
-def better_than(space: AlphaBeta, fen: str, first: str, nodes: int = 20_000) -> chess.Move | None:
+def better_than(space, fen, first, nodes=20_000):
     """What alpha-beta has against a move."""
     board = chess.Board(fen)
     row = row_from_board(board)
@@ -77,7 +74,7 @@ def better_than(space: AlphaBeta, fen: str, first: str, nodes: int = 20_000) -> 
         (chess.STARTING_FEN, "a2a3", None),  # worse, but nothing is lost with it
     ],
 )
-def test_what_is_better(space: AlphaBeta, fen: str, first: str, better: str | None) -> None:
+def test_what_is_better(space, fen, first, better):
     found = better_than(space, fen, first)
     assert (found and found.uci()) == better
     assert first != "d5d8" or space.nodes_left[0] > 0, "it mates: nothing is looked for"
@@ -86,14 +83,14 @@ def test_what_is_better(space: AlphaBeta, fen: str, first: str, better: str | No
 @pytest.mark.parametrize(
     ("fen", "plies"), [(QUEEN_GIVEN_UP, 3), ("8/8/8/8/8/2K5/7R/k7 w - - 0 1", 3)]
 )
-def test_a_mate_is_seen(space: AlphaBeta, fen: str, plies: int) -> None:
+def test_a_mate_is_seen(space, fen, plies):
     forget(space)
     space.rows[0] = row_from_board(chess.Board(fen))
     space.nodes_left[0] = 100_000
     assert alpha_beta(space, np.int64(0), np.int64(plies), -WINDOW, WINDOW, PASSING) > MATE_FROM_CP
 
 
-def test_a_repetition_on_the_stack_is_a_draw(space: AlphaBeta) -> None:
+def test_a_repetition_on_the_stack_is_a_draw(space):
     forget(space)
     line = ["g1f1", "h8g8", "f1g1", "g8h8"]
     space.rows[: len(line) + 1] = stack_from_board(
@@ -104,7 +101,7 @@ def test_a_repetition_on_the_stack_is_a_draw(space: AlphaBeta) -> None:
     assert alpha_beta(space, np.int64(len(line) - 1), np.int64(1), -WINDOW, WINDOW, PASSING) > 0
 
 
-def test_it_stops_at_its_nodes_and_leaves_no_trace_of_the_unfinished(space: AlphaBeta) -> None:
+def test_it_stops_at_its_nodes_and_leaves_no_trace_of_the_unfinished(space):
     forget(space)
     whole = better_than(space, QUEEN_GIVEN_UP, "d5f7", 20_000)
     forget(space)
@@ -113,7 +110,7 @@ def test_it_stops_at_its_nodes_and_leaves_no_trace_of_the_unfinished(space: Alph
     assert better_than(space, QUEEN_GIVEN_UP, "d5f7", 20_000) == whole
 
 
-def test_a_long_forced_line_fits_the_stack(space: AlphaBeta) -> None:
+def test_a_long_forced_line_fits_the_stack(space):
     """Every check makes the search a ply deeper: perpetual check goes to the end of the stack."""
     forget(space)
     space.rows[0] = row_from_board(chess.Board("6k1/5ppp/7Q/8/8/8/5qPP/7K w - - 0 1"))
@@ -123,7 +120,7 @@ def test_a_long_forced_line_fits_the_stack(space: AlphaBeta) -> None:
     )
 
 
-def test_the_table_knows_the_reply(space: AlphaBeta) -> None:
+def test_the_table_knows_the_reply(space):
     fen = "3r2k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1"
     better_than(space, fen, "g1f1")
     row = row_from_board(board_after("g1f1", fen))
@@ -134,15 +131,13 @@ def test_the_table_knows_the_reply(space: AlphaBeta) -> None:
 # ---- priors --------------------------------------------------------------------------------------
 
 
-def searched(
-    fen: str = chess.STARTING_FEN, nodes: int = 300, **options: object
-) -> tuple[Engine, SearchResult]:
+def searched(fen=chess.STARTING_FEN, nodes=300, **options):
     player = Engine(EngineOptions(hash_mib=8, threads=1, **options))
     player.set_position(chess.Board(fen))
     return player, player.search(Limits(nodes=nodes))
 
 
-def edges_of(search: Search) -> dict[int, tuple[float, int]]:
+def edges_of(search):
     """Prior and child of the root's moves."""
     first, count = int(search.tree.first_edge[ROOT]), int(search.tree.n_edges[ROOT])
     tree = search.tree
@@ -152,7 +147,7 @@ def edges_of(search: Search) -> dict[int, tuple[float, int]]:
     }
 
 
-def test_a_hinted_move_gets_its_prior_and_gives_it_back() -> None:
+def test_a_hinted_move_gets_its_prior_and_gives_it_back():
     player, _ = searched(evaluator="material", tactical_nodes=0.0)
     with player:
         search = player._search
@@ -176,7 +171,7 @@ def test_a_hinted_move_gets_its_prior_and_gives_it_back() -> None:
         assert (np.diff(search.root().priors) <= 0).all()
 
 
-def test_a_move_that_is_likely_anyway_or_not_there_changes_nothing() -> None:
+def test_a_move_that_is_likely_anyway_or_not_there_changes_nothing():
     player, _ = searched("6k1/p7/8/8/8/8/8/K6R w - - 0 1", evaluator="material", tactical_nodes=0.0)
     with player:
         search = player._search
@@ -196,7 +191,7 @@ def test_a_move_that_is_likely_anyway_or_not_there_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(("fen", "move"), [MATING, *COMBINATIONS[1:]])
-def test_combinations_that_the_tree_overlooks(fen: str, move: str) -> None:
+def test_combinations_that_the_tree_overlooks(fen, move):
     """The policy gives the move a few percent, and 20,000 visits without hints do not find it."""
     for nodes_per_visit, finds in ((0.0, False), (4.0, True)):
         player, result = searched(fen, 20_000, tactical_nodes=nodes_per_visit)
@@ -207,13 +202,12 @@ def test_combinations_that_the_tree_overlooks(fen: str, move: str) -> None:
 
 
 @pytest.mark.parametrize(("evaluator", "threads"), [("sparse", 1), ("hybrid", 2)])
-def test_what_came_before_leaves_no_trace(evaluator: str, threads: int) -> None:
+def test_what_came_before_leaves_no_trace(evaluator, threads):
     """A new game is a new game: alpha-beta's table does not outlive the tree, nor does the time to
     ask.
     """
-    first = (
-        COMBINATIONS if evaluator == "sparse" else COMBINATIONS[:1]
-    )  # enough for a table that outlives the tree
+    # enough for a table that outlives the tree
+    first = COMBINATIONS if evaluator == "sparse" else COMBINATIONS[:1]
     for fen in [*(fen for fen, _ in first), chess.STARTING_FEN]:
         hashes = []
         with Engine(EngineOptions(hash_mib=8, threads=threads, evaluator=evaluator)) as player:
@@ -228,12 +222,13 @@ def test_what_came_before_leaves_no_trace(evaluator: str, threads: int) -> None:
         assert hashes[0] == hashes[1]
 
 
-def stop_between_answers(player: Engine) -> None:
+def stop_between_answers(player):
     """Begin a search and stop it when alpha-beta has answered a question and not yet all."""
-    hint_source, job = player._hint_source, SearchJob()
+    hint_source = player._hint_source
+    job = SearchJob()
     plain = hint_source.answer_next
 
-    def answer_and_stop() -> bool:
+    def answer_and_stop():
         was_last = plain()
         if not was_last:
             job.stop()
@@ -244,7 +239,7 @@ def stop_between_answers(player: Engine) -> None:
     assert job.stopped
 
 
-def test_a_stop_waits_for_one_answer_at_most_and_changes_nothing() -> None:
+def test_a_stop_waits_for_one_answer_at_most_and_changes_nothing():
     trees = []
     for stopped in (True, False):
         with Engine(EngineOptions(hash_mib=8, threads=1)) as player:
@@ -258,7 +253,7 @@ def test_a_stop_waits_for_one_answer_at_most_and_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(("evaluator", "threads"), [("sparse", 1), ("hybrid", 2)])
-def test_open_questions_do_not_outlive_a_game(evaluator: str, threads: int) -> None:
+def test_open_questions_do_not_outlive_a_game(evaluator, threads):
     trees = []
     for stopped in (True, False):
         with Engine(EngineOptions(hash_mib=8, threads=threads, evaluator=evaluator)) as player:
@@ -281,9 +276,7 @@ def test_open_questions_do_not_outlive_a_game(evaluator: str, threads: int) -> N
         ({"white_time_ms": 600_000, "black_time_ms": 600_000}, {"analyse_mode": True}, True),
     ],
 )
-def test_it_is_off_in_games_with_a_clock(
-    limits: dict[str, int], options: dict[str, object], hinted: bool
-) -> None:
+def test_it_is_off_in_games_with_a_clock(limits, options, hinted):
     with Engine(EngineOptions(evaluator="material", threads=1, hash_mib=32, **options)) as engine:
         engine.set_position(chess.Board())
         engine.search(Limits(nodes=2_000, **limits))
@@ -292,7 +285,7 @@ def test_it_is_off_in_games_with_a_clock(
         assert engine._search.tree.asked_at[ROOT] > 0
 
 
-def test_hints_and_a_restricted_root() -> None:
+def test_hints_and_a_restricted_root():
     """A search of some moves only takes back the hints of the one before, and shows what the policy
     gave.
     """
@@ -309,7 +302,7 @@ def test_hints_and_a_restricted_root() -> None:
         assert sum(child.prior for child in both.children) == pytest.approx(1.0, abs=1e-5)
 
 
-def test_a_full_tree_gets_hints_like_any_other() -> None:
+def test_a_full_tree_gets_hints_like_any_other():
     with Engine(EngineOptions(hash_mib=1, threads=1)) as player:
         player.set_position(chess.Board(COMBINATIONS[0][0]))
         assert player.search(Limits(nodes=20_000)).best_move is not None

@@ -1,7 +1,6 @@
 """A search that an exception ends, wherever, leaves nothing behind that the next one could meet."""
 
 import sys
-from types import FrameType
 
 import chess
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from engine.search.result import SearchResult
 from tests.stand_ins import StandIn
 from tests.unit.search.flat import FlatEvaluator, Tables
 
@@ -23,10 +21,10 @@ class CtrlC:
     from it.
     """
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n):
         self.left = n
 
-    def __call__(self, frame: FrameType, event: str, argument: object) -> None:
+    def __call__(self, frame, event, argument):
         code = frame.f_code
         # What is raised while a generator expression is thrown away is lost, as Python documents.
         if (
@@ -39,7 +37,7 @@ class CtrlC:
                 sys.setprofile(None)
                 raise KeyboardInterrupt
 
-    def during(self, engine: Engine, limits: Limits) -> None:
+    def during(self, engine, limits):
         sys.setprofile(self)
         try:
             engine.search(limits, lambda infos: None)
@@ -47,7 +45,7 @@ class CtrlC:
             sys.setprofile(None)
 
 
-def outcome(result: SearchResult) -> tuple:
+def outcome(result):
     return (
         result.best_move,
         result.nodes,
@@ -55,7 +53,7 @@ def outcome(result: SearchResult) -> tuple:
     )
 
 
-def make(kind: str, threads: int = 1, **options) -> Engine:
+def make(kind, threads=1, **options):
     options = EngineOptions(hash_mib=8, threads=threads, evaluator="material", seed=1, **options)
     engine = Engine(options, FlatEvaluator() if kind == "batches" else None)
     if kind == "tables":
@@ -63,7 +61,7 @@ def make(kind: str, threads: int = 1, **options) -> Engine:
     return engine
 
 
-def prepare(engine: Engine) -> chess.Board:
+def prepare(engine):
     """A search before, whose tree the next one keeps; returns the next one's position."""
     engine.set_position(MIDDLEGAME)
     first = engine.search(Limits(nodes=NODES))
@@ -76,13 +74,13 @@ def prepare(engine: Engine) -> chess.Board:
 
 @pytest.mark.parametrize("kind", ["walkers", "batches", "tables"])
 def test_a_search_after_one_that_ctrl_c_ended_anywhere_is_as_good_as_new(kind):
-    limits, step, reached = Limits(nodes=NODES), 1, 0
+    limits = Limits(nodes=NODES)
+    step = 1
+    reached = 0
     with make(kind, multi_pv=2) as fresh, make(kind, multi_pv=2) as engine:
         fresh.set_position(prepare(engine))
-        expected = [
-            outcome(fresh.search(limits)),
-            outcome(engine.search(limits)),
-        ]  # The latter from the tree before.
+        # The latter from the tree before.
+        expected = [outcome(fresh.search(limits)), outcome(engine.search(limits))]
         while True:
             engine.new_game()
             prepare(engine)
@@ -125,10 +123,10 @@ def test_a_search_after_one_that_ctrl_c_ended_in_the_tables_ends():
 class Failing(StandIn):
     """Answers so many batches."""
 
-    def __init__(self, batches: int) -> None:
+    def __init__(self, batches):
         self.left = batches
 
-    def evaluate(self, leaves, count) -> None:
+    def evaluate(self, leaves, count):
         self.left -= 1
         if self.left < 0:
             raise RuntimeError("out of order")
@@ -149,7 +147,7 @@ def test_an_evaluator_that_fails_costs_its_search_alone():
 
 
 def test_a_listener_that_fails_costs_its_search_alone():
-    def fail(infos) -> None:
+    def fail(infos):
         raise ValueError("the window is closed")
 
     with make("walkers") as engine:
@@ -167,7 +165,8 @@ def test_a_failure_of_alpha_beta_costs_its_search_alone(part, monkeypatch):
         expected = outcome(engine.search(limits))
         for place in (1, 2):
             engine.new_game()
-            source, calls = engine._hint_source, []
+            source = engine._hint_source
+            calls = []
             kept = getattr(source, part)
 
             def fail(*arguments, kept=kept, calls=calls, place=place):
@@ -200,11 +199,9 @@ def test_ctrl_c_while_an_engine_warms_up_leaves_its_position_alone():
 
 def test_ctrl_c_between_two_rehearsals_left_the_tree_of_the_first(monkeypatch):
     with make("walkers") as engine:
-        expected, rehearsed, set_position = (
-            outcome(engine.search(Limits(nodes=NODES))),
-            [],
-            engine.set_position,
-        )
+        expected = outcome(engine.search(Limits(nodes=NODES)))
+        rehearsed = []
+        set_position = engine.set_position
 
         def interrupted(board):
             if rehearsed:

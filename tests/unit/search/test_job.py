@@ -24,7 +24,7 @@ def test_searchmoves_are_obeyed_also_after_a_wider_search():
 
 
 @pytest.mark.parametrize("ponder", [False, True])
-def test_a_moves_time_runs_from_its_reception_or_the_ponderhit(ponder: bool):
+def test_a_moves_time_runs_from_its_reception_or_the_ponderhit(ponder):
     with engine() as player:
         player.search(Limits(nodes=50))
         begun = time.perf_counter()
@@ -39,12 +39,12 @@ def test_a_moves_time_runs_from_its_reception_or_the_ponderhit(ponder: bool):
 
 
 @pytest.fixture
-def ctrl_c(listens_to_interrupts: None) -> threading.Timer:
+def ctrl_c(listens_to_interrupts):
     """Ctrl-C a moment after the test starts it."""
     return threading.Timer(0.2, _thread.interrupt_main)
 
 
-def until_stopped(job: SearchJob[str]) -> str:
+def until_stopped(job):
     job.hold(Limits(infinite=True))
     return "so far"
 
@@ -59,7 +59,7 @@ def test_a_coroutine_awaits_a_search_while_others_run():
     assert asyncio.run(searched()).best_move in chess.Board().legal_moves
 
 
-def test_ctrl_c_while_waiting_stops_the_job_and_raises_what_it_found(ctrl_c: threading.Timer):
+def test_ctrl_c_while_waiting_stops_the_job_and_raises_what_it_found(ctrl_c):
     job = SearchJob[str]().start(until_stopped)
     ctrl_c.start()
     with pytest.raises(SearchInterrupted) as interrupt:
@@ -67,8 +67,8 @@ def test_ctrl_c_while_waiting_stops_the_job_and_raises_what_it_found(ctrl_c: thr
     assert (interrupt.value.result, job.stopped) == ("so far", True)
 
 
-def test_ctrl_c_while_nothing_can_be_found_is_no_error_of_the_search(ctrl_c: threading.Timer):
-    def compiling(job: SearchJob[str]) -> str:
+def test_ctrl_c_while_nothing_can_be_found_is_no_error_of_the_search(ctrl_c):
+    def compiling(job):
         job.hold(Limits(infinite=True))
         raise StillCompilingError("no search yet")
 
@@ -80,7 +80,8 @@ def test_ctrl_c_while_nothing_can_be_found_is_no_error_of_the_search(ctrl_c: thr
 
 
 def test_a_job_is_done_before_it_says_its_last_word_and_joined_after_it():
-    seen, job = [], SearchJob[str]()
+    seen = []
+    job = SearchJob[str]()
     job.start(until_stopped, lambda answer: seen.append((answer, job.done())))
     assert not job.done()
     job.stop()
@@ -89,7 +90,7 @@ def test_a_job_is_done_before_it_says_its_last_word_and_joined_after_it():
 
 
 def test_an_error_reaches_whoever_asks_for_the_result():
-    def broken(job: SearchJob[str]) -> str:
+    def broken(job):
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
@@ -109,7 +110,7 @@ def test_an_error_reaches_whoever_asks_for_the_result():
         (Limits(ponder=True), "stop", False),
     ],
 )
-def test_a_result_is_held_back_until_uci_allows_it(limits: Limits, word: str | None, held: bool):
+def test_a_result_is_held_back_until_uci_allows_it(limits, word, held):
     job = SearchJob[None]().start(lambda job: job.hold(limits))
     if word:
         getattr(job, word)()

@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 
 from engine.evaluation.material import MaterialEvaluator
-from engine.evaluation.protocol import InKernelEvaluator
 from engine.evaluation.sparse import SparseEvaluator
 from engine.network.policy.inference import SparseNet
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
 from engine.search.report import outline
-from engine.search.session import Search
 from engine.search.tree.arrays import EDGES, NODES
 from tests.unit.search.flat import IN_KERNEL, searched
 
@@ -20,7 +18,7 @@ POSITIONS = (
 )
 
 
-def sparse_evaluator(text: str) -> SparseEvaluator:
+def sparse_evaluator(text):
     config = SparseConfig.parse(text)
     return SparseEvaluator(
         SparseNet(dict(SparseNetwork(config, np.random.default_rng(3)).named_parameters()), config)
@@ -35,7 +33,7 @@ EVALUATORS = (
 )
 
 
-def searched_by(evaluator: InKernelEvaluator, fen: str, late: bool) -> Search:
+def searched_by(evaluator, fen, late):
     # The shares that these tests expect were measured with this exploration.
     params = IN_KERNEL._replace(cpuct_init=1.745, late_policy=late, draw_score=0.1)
     return searched(fen, 1500, params, 3000, evaluator=evaluator)

@@ -6,9 +6,6 @@ What differs are near ties: Lc0 approximates the softmax and rounds its priors t
 
 import gzip
 import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,16 +17,17 @@ from tests.boards import board_after
 FAST_ROOTS = 8
 
 
-def roots(folder: Path, net: str, nodes: int) -> Iterator[dict[str, Any]]:
+def roots(folder, net, nodes):
     """Lc0's answers at so many nodes."""
     with gzip.open(folder / "lc0-reference" / f"{net}.jsonl.gz", "rt") as lines:
         yield from (answer for answer in map(json.loads, lines) if answer["nodes"] == nodes)
 
 
-def same_roots(folder: Path, name: str, nodes: int, most: int | None = None) -> tuple[int, int]:
+def same_roots(folder, name, nodes, most=None):
     """(roots on which `SearchPreset lc0` visits exactly what Lc0 did, roots)."""
     net = str(folder / "nets" / f"{name}.pb.gz")
-    same, answers = 0, list(roots(folder, name, nodes))[:most]
+    same = 0
+    answers = list(roots(folder, name, nodes))[:most]
     with Engine(
         EngineOptions(preset="lc0", evaluator="network", weights_file=net, hash_mib=16)
     ) as engine:
@@ -53,6 +51,5 @@ def test_the_preset_is_as_near_to_lc0_as_its_help_says(test_data):
 def test_the_preset_equals_lc0_on_as_many_roots_as_its_help_says(test_data, nodes, said):
     counts = [same_roots(test_data, name, nodes) for name in ("maia-1900", "meangirl-8")]
     assert sum(count for _, count in counts) == 90
-    assert (
-        abs(sum(same for same, _ in counts) - said) <= 3
-    )  # near ties fall by the last bits of a machine's products
+    # near ties fall by the last bits of a machine's products
+    assert abs(sum(same for same, _ in counts) - said) <= 3

@@ -9,7 +9,7 @@ from engine.search.limits import Clock, Lateness, Limits, SearchJob
 from engine.search.tree.params import CLOCK_SHARE
 
 
-def plan(white: bool = True, overhead_ms: float = 30, **limits) -> Clock:
+def plan(white=True, overhead_ms=30, **limits):
     return Clock.start(Limits(**limits), white, overhead_ms)
 
 
@@ -22,7 +22,7 @@ def test_movetime_is_used_up_but_for_the_overhead():
     assert Clock.start(Limits(movetime_ms=500), True, 30, begun=time.perf_counter() - 1.0).is_over()
 
 
-def test_a_stopped_process_uses_up_only_time_that_a_clock_elsewhere_counts() -> None:
+def test_a_stopped_process_uses_up_only_time_that_a_clock_elsewhere_counts():
     assert (SearchJob[None]().now, SearchJob[None](1.0).now) == (awake_s, time.perf_counter)
     clock = Clock.start(Limits(movetime_ms=500), True, 0, now=iter([5.0, 5.4, 5.6]).__next__)
     assert (clock.is_over(), clock.is_over()) == (False, True)
@@ -56,9 +56,8 @@ def test_a_move_that_may_use_up_the_clock_had_left_a_busy_machine_10_ms(left, ov
 @pytest.mark.parametrize("moves_to_go", [2, 3, 5])
 def test_moves_before_a_control_all_get_a_share_of_what_is_left(moves_to_go):
     left = 1000.0
-    for to_go in range(
-        moves_to_go, 0, -1
-    ):  # Every choice is in doubt until its bound, and every move is 20 ms late.
+    # Every choice is in doubt until its bound, and every move is 20 ms late.
+    for to_go in range(moves_to_go, 0, -1):
         clock = plan(white_time_ms=round(left), moves_to_go=to_go)
         left -= clock.hard_ms + 20
         assert left > 60
@@ -106,7 +105,7 @@ def test_doubt_gets_more_time_up_to_the_bound(thought, doubt, over):
     assert (clock.is_over() if doubt is None else clock.is_over(doubt)) == over
 
 
-def late_plan(late_ms: float, **limits) -> Clock:
+def late_plan(late_ms, **limits):
     return Clock.start(Limits(**limits), True, 30, late_ms=late_ms)
 
 
@@ -126,7 +125,8 @@ def test_a_late_move_still_gets_a_part_of_its_increment(late_ms):
 
 def test_a_game_on_a_machine_that_is_later_than_the_increment_keeps_a_reserve():
     """Each move is 60 ms late and gets 50 ms back: only what is planned can make up for that."""
-    left, lateness = 3000.0, Lateness()
+    left = 3000.0
+    lateness = Lateness()
     for _ in range(60):
         clock = Clock.start(
             Limits(white_time_ms=round(left), white_increment_ms=50), True, 30, late_ms=lateness.ms

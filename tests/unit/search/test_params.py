@@ -24,14 +24,14 @@ from tests.unit.search.small_trees import small_tree
 @pytest.mark.plain
 def test_the_deviation_of_few_values_is_near_the_typical_one():
     tree = small_tree([0.8, 0.2])
-    tree.visits[ROOT], tree.value_sum[ROOT], tree.square_sum[ROOT] = 1, 0.5, 0.25
+    tree.visits[ROOT] = 1
+    tree.value_sum[ROOT] = 0.5
+    tree.square_sum[ROOT] = 0.25
     assert deviation.py_func(tree, ROOT) == pytest.approx(TYPICAL_DEVIATION)
     values = np.array([0.9, -0.9] * 500)
-    tree.visits[ROOT], tree.value_sum[ROOT], tree.square_sum[ROOT] = (
-        len(values),
-        values.sum(),
-        (values**2).sum(),
-    )
+    tree.visits[ROOT] = len(values)
+    tree.value_sum[ROOT] = values.sum()
+    tree.square_sum[ROOT] = (values**2).sum()
     expected = np.sqrt(
         (TYPICAL_DEVIATION**2 * DEVIATION_VISITS + (values**2).sum()) / (DEVIATION_VISITS + 999)
     )
@@ -50,7 +50,7 @@ def test_deviation_tempo_and_urgency_are_those_measured_with_the_evaluator(evalu
         assert own_parameters(engine) == (0.0, 0.0, False)
 
 
-def own_parameters(engine: Engine) -> tuple[float, float, bool]:
+def own_parameters(engine):
     params = engine._params()
     return params.cpuct_deviation, params.tempo, params.fpu_linear
 
@@ -67,9 +67,7 @@ def test_a_value_counts_less_the_tempo_of_the_side_to_move():
 @pytest.mark.parametrize(
     "params", [SearchParams(), LC0, params_of(EngineOptions())], ids=["own", "lc0", "options"]
 )
-def test_an_integer_among_the_parameters_had_the_whole_search_compiled_twice(
-    params: SearchParams,
-) -> None:
+def test_an_integer_among_the_parameters_had_the_whole_search_compiled_twice(params):
     """`draw_score` was 0 until somebody set it, and 0.0 from then on: 16 of the 62 CPU seconds of a
     first start.
     """

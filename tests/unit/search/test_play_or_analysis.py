@@ -17,7 +17,6 @@ from engine.evaluation.tablebase import Tablebase
 from engine.options import EngineOptions
 from engine.search.choice import PolyglotBook, SearchOrder
 from engine.search.limits import Limits, SearchJob
-from engine.search.result import SearchResult
 from tests.regression.test_endings import check_result
 from tests.unit.search.test_book import write_book
 
@@ -44,7 +43,7 @@ def book_file(tmp_path):
     return str(write_book(tmp_path / "book.bin", [(chess.Board(), BOOK_MOVE.uci(), 1)]))
 
 
-def search(player: Engine, limits: Limits) -> SearchResult:
+def search(player, limits):
     """Search; where the result would be held back, only a little."""
     job = SearchJob()
     if limits.infinite or limits.ponder:
@@ -134,14 +133,14 @@ def player():
 @pytest.mark.parametrize("fen", ENDINGS)
 def test_as_many_lines_are_shown_as_were_asked_for_however_few_moves_hold_the_win(player, fen):
     """A root that a game restricts to the best moves had shown two lines of five."""
-    board, options = chess.Board(fen), EngineOptions(hash_mib=8, threads=1)
+    board = chess.Board(fen)
+    options = EngineOptions(hash_mib=8, threads=1)
     analyst, limited = (
         replace(options, analyse_mode=True),
         replace(options, limit_strength=True, elo=2500),
     )
-    Tablebase("").ranks(
-        board, Future.result
-    )  # A search that has little time does not wait until the ending is solved.
+    # A search that has little time does not wait until the ending is solved.
+    Tablebase("").ranks(board, Future.result)
     for kind, mode in [*product(UNLIKE, (options, analyst)), ("nodes", limited)]:
         found = {}
         for multi_pv in (1, 5, 218) if kind == "nodes" else (1, 5):
@@ -169,7 +168,8 @@ def test_as_many_lines_are_shown_as_were_asked_for_however_few_moves_hold_the_wi
 def test_bishop_and_knight_had_been_15_pawns_in_analysis_for_ever(player):
     """98% at most, and no mate, where play knew the way."""
     player.set_options(EngineOptions(hash_mib=8, threads=1, multi_pv=3, analyse_mode=True))
-    board, told = chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1"), []
+    board = chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1")
+    told = []
     player.set_position(board)
     result = player.search(Limits(movetime_ms=1000), told.append)
     assert [info.score_mate for info in result.infos] == [30, 30, 30]

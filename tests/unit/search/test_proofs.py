@@ -13,10 +13,10 @@ KEPT = ("mate_plies", "lower", "upper")
 class Watched:
     """A node that tells a reader about every write to it."""
 
-    def __init__(self, reader, **fields) -> None:
+    def __init__(self, reader, **fields):
         self.__dict__.update(lower=LOSS, upper=WIN, mate_plies=0, **fields, _reader=reader)
 
-    def __setattr__(self, name: str, value: int) -> None:
+    def __setattr__(self, name, value):
         self.__dict__[name] = int(value)
         self._reader(self)
 
@@ -24,10 +24,10 @@ class Watched:
 class Distances:
     """The array of distances to mate, whose only node is watched."""
 
-    def __init__(self, node: Watched) -> None:
+    def __init__(self, node):
         self._node = node
 
-    def __setitem__(self, number: int, plies: int) -> None:
+    def __setitem__(self, number, plies):
         self._node.mate_plies = plies
 
 
@@ -36,10 +36,10 @@ def watched_tree(reader):
     return SimpleNamespace(nodes=[node], mate_plies=Distances(node))
 
 
-def reader_of(plies: int):
+def reader_of(plies):
     """Another thread that looks at the node at the worst moments: whenever something was written."""
 
-    def look(node: Watched) -> None:
+    def look(node):
         looks.append((node.lower, node.upper, node.mate_plies))
         assert node.lower != node.upper or node.mate_plies == plies
 

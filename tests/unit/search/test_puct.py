@@ -71,7 +71,8 @@ def test_a_lost_move_is_not_looked_at_again_and_does_not_lower_the_others_hopes(
 def test_reported_scores_are_those_that_choose_the_next_visit(draw_score):
     params = PARAMS._replace(cpuct_deviation=0.7, draw_score=draw_score)
     params = params._replace(moves_left_max_effect=0.3, moves_left_slope=0.02)
-    tree, rng = small_tree([0.3, 0.25, 0.2, 0.15, 0.1]), np.random.default_rng(3)
+    tree = small_tree([0.3, 0.25, 0.2, 0.15, 0.1])
+    rng = np.random.default_rng(3)
     u, s = np.zeros(5, np.float32), np.zeros(5, np.float32)
     for chosen in range(5):
         score_edges.py_func(tree, params, ROOT, draw_score, u, s)
@@ -84,7 +85,9 @@ def test_reported_scores_are_those_that_choose_the_next_visit(draw_score):
 
 @pytest.mark.plain
 def test_an_unvisited_move_scores_its_first_play_urgency_and_its_exploration_bonus():
-    tree, u, s = small_tree([0.5, 0.3, 0.2]), np.zeros(3, np.float32), np.zeros(3, np.float32)
+    tree = small_tree([0.5, 0.3, 0.2])
+    u = np.zeros(3, np.float32)
+    s = np.zeros(3, np.float32)
     visit(tree, ROOT, 0, 0.4)
     score_edges.py_func(tree, PARAMS, ROOT, 0.0, u, s)
     urgency = 0.4 / 2 - PARAMS.fpu_reduction * np.sqrt(tree.prior[0])

@@ -52,7 +52,8 @@ class Game:
 
 def test_every_root_move_of_a_kept_tree_that_repeats_a_third_time_is_a_draw_and_ends_its_line():
     """Only new leaves asked the rules, so a node that the tree already had kept its old value."""
-    rng, found = np.random.default_rng(5), 0
+    rng = np.random.default_rng(5)
+    found = 0
     with Engine(OPTIONS) as engine:
         for number in range(100):
             game = Game(STARTS[number % len(STARTS)])
@@ -68,7 +69,8 @@ def test_every_root_move_of_a_kept_tree_that_repeats_a_third_time_is_a_draw_and_
 
 
 def test_no_line_goes_on_past_a_third_repetition():
-    rng, lines = np.random.default_rng(6), 0
+    rng = np.random.default_rng(6)
+    lines = 0
     with Engine(OPTIONS) as engine:
         for number in range(8):
             game = Game(STARTS[number % len(STARTS)])
@@ -93,7 +95,7 @@ def test_one_repetition_of_the_root_is_no_draw():
     assert check.score_cp > 100
 
 
-def second_time(fen: str, moves: str) -> chess.Board:
+def second_time(fen, moves):
     board = chess.Board(fen)
     for move in moves.split():
         board.push_uci(move)
@@ -130,7 +132,8 @@ def test_a_second_occurrence_counts_no_more_once_the_root_has_moved_past_it():
     board = chess.Board("7k/8/8/8/8/8/8/KR6 w - - 0 1")
     seen = 0
     for _ in range(6):
-        tree, edges = search.tree, search.edges()
+        tree = search.tree
+        edges = search.edges()
         alone = tree.passes[edges][tree.child[edges] == NO_NODE]
         seen += len(alone)
         assert not alone.any()
@@ -166,6 +169,7 @@ def test_a_third_repetition_is_a_leaf_that_the_rules_decide():
     with Engine(EngineOptions(evaluator="material", threads=1, hash_mib=8)) as engine:
         engine.set_position(board)
         engine.search(Limits(nodes=500))
-        tree, root = engine._search.tree, engine._search.root()
+        tree = engine._search.tree
+        root = engine._search.root()
         (index,) = np.flatnonzero(root.moves == BACK)
         assert tree.state[root.children[index]] == TERMINAL

@@ -63,9 +63,8 @@ def test_an_endless_analysis_beside_mates_ends_at_stop_with_every_line():
 
 
 def test_lines_that_lose_are_shown_as_mates_behind_all_others():
-    board = chess.Board(
-        "6k1/8/8/8/8/8/r4PPP/3R2K1 w - - 0 1"
-    )  # whoever lets go of the first rank is mated
+    # whoever lets go of the first rank is mated
+    board = chess.Board("6k1/8/8/8/8/8/r4PPP/3R2K1 w - - 0 1")
     with engine(multi_pv=40) as player:
         player.set_position(board)
         infos = player.search(Limits(nodes=3000)).infos

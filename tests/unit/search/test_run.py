@@ -6,9 +6,7 @@ import pytest
 
 from engine import Engine
 from engine.board.convert import decode_move, stack_from_board
-from engine.evaluation.protocol import Evaluator, LeafBatch
 from engine.evaluation.tower import NetworkEvaluator
-from engine.network.tower.inference import FusedTower
 from engine.network.tower.model import TowerConfig, build_tower
 from engine.options import EngineOptions
 from engine.search.batches import Batches
@@ -25,7 +23,7 @@ POSITION = POSITIONS[1]
 
 
 @pytest.fixture(scope="module")
-def tower() -> FusedTower:
+def tower():
     config = TowerConfig.parse("16x2")
     return fused(build_tower(config, np.random.default_rng(3)), config)
 
@@ -44,7 +42,7 @@ def test_batches_build_one_tree_at_any_number_of_threads(tower):
     assert len(hashes) == 1
 
 
-def overlapping(evaluator: Evaluator, threads: int, visits: int) -> Search:
+def overlapping(evaluator, threads, visits):
     """A search of so many visits in batches that overlap nearly from the start."""
     search = Search(SearchParams(), new_tree(5000))
     search.set_position(stack_from_board(chess.Board(POSITION)))
@@ -71,7 +69,7 @@ class Failing(NetworkEvaluator):
 
     asked = 0
 
-    def evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
+    def evaluate_part(self, leaves, first, last):
         self.asked += 1
         if self.asked == 60:
             raise OSError("no answer")
@@ -109,7 +107,7 @@ GOLDEN = {
 }
 
 
-def favourites(fen: str) -> dict[str, int]:
+def favourites(fen):
     root = searched(fen, 400, SearchParams(needs_planes=False), 2000).root()
     visits = {
         decode_move(root.row, int(move)).uci(): int(count)

@@ -18,7 +18,7 @@ from tests.unit.search.shared_trees import POSITIONS, assert_whole
 VISITS = 3 * STINT_VISITS * STINT_VISITS * STINT_SHARE  # Enough for the longest stints.
 
 
-def searched(fen: str, visits: int, call: int, transpositions: bool = True) -> Search:
+def searched(fen, visits, call, transpositions=True):
     """A search of one thread with so many visits in each call of the kernel."""
     params = SearchParams(
         needs_planes=False, late_policy=True, avoid_busy=True, transpositions=transpositions
@@ -34,7 +34,7 @@ def searched(fen: str, visits: int, call: int, transpositions: bool = True) -> S
 
 
 @pytest.fixture(scope="module")
-def middlegame() -> Search:
+def middlegame():
     return searched(POSITIONS[1], VISITS, VISITS)
 
 
@@ -42,8 +42,10 @@ def test_sums_of_every_node_are_those_of_its_children_and_its_own():
     search = searched(POSITIONS[1], VISITS, VISITS, transpositions=False)
     assert search.visits == VISITS
     assert_whole(search)
-    tree, count = search.tree, int(search.tree.counters[NODES])
-    nodes, visits = tree.nodes[:count], tree.visits[:count].astype(float)
+    tree = search.tree
+    count = int(search.tree.counters[NODES])
+    nodes = tree.nodes[:count]
+    visits = tree.visits[:count].astype(float)
     parents = np.full(count, -1)
     for node in range(count):
         children = tree.child[search.edges(node)]

@@ -9,18 +9,12 @@ from engine.board.convert import stack_from_board
 from engine.board.layout import HALFMOVE, KEY, REPETITIONS
 from engine.board.makemove import make
 from engine.evaluation.protocol import new_leaf_batch
-from engine.search.session import Search
 from engine.search.tree import arrays
 from engine.search.tree.arrays import new_tree
 from engine.search.tree.forgetting import make_room
 from engine.search.tree.params import LC0
 from engine.search.tree.root import root_lines
-from engine.search.tree.transpositions import (
-    BUCKET_PLACES,
-    enter,
-    find_node,
-    key_of,
-)
+from engine.search.tree.transpositions import BUCKET_PLACES, enter, find_node, key_of
 from engine.search.tree.visit import new_node
 from engine.search.tree.visits import apply, gather
 from tests.boards import board_after
@@ -33,12 +27,12 @@ MIDDLE_GAME, KINGS_WALK = POSITIONS[1], POSITIONS[7]
 SHARED_KEY = np.uint64(12345)
 
 
-def searched(fen: str, visits: int, transpositions: bool = True, evaluator=None) -> Search:
+def searched(fen, visits, transpositions=True, evaluator=None):
     params = IN_KERNEL._replace(mate_moves=1, transpositions=transpositions)
     return flat.searched(fen, visits, params, 2 * visits, evaluator=evaluator)
 
 
-def by_position(search: Search) -> dict[int, list[int]]:
+def by_position(search):
     """The nodes of each position that may have transpositions."""
     nodes = defaultdict(list)
     for node in search.tree.order[1 : int(search.tree.counters[arrays.NODES])].tolist():
@@ -87,12 +81,7 @@ def test_without_transpositions_every_node_has_one_way():
 
 @pytest.mark.parametrize(
     ("moves", "halfmoves", "has_key"),
-    [
-        ("", 0, True),
-        ("", 60, True),
-        ("", 61, False),
-        ("b2b3 c7b7 b3b2 b7c7", 0, False),
-    ],
+    [("", 0, True), ("", 60, True), ("", 61, False), ("b2b3 c7b7 b3b2 b7c7", 0, False)],
 )
 def test_positions_that_depend_on_the_way_there_have_no_transpositions(moves, halfmoves, has_key):
     board = board_after(moves, KINGS_WALK.replace("0 1", f"{halfmoves} 1"))
@@ -114,7 +103,8 @@ def test_a_position_has_one_node_whatever_moves_lead_there(fen):
 
 def test_no_walk_comes_by_a_position_below_the_root_twice():
     search = searched(KINGS_WALK, 3000)
-    tree, leaves = search.tree, new_leaf_batch(1)
+    tree = search.tree
+    leaves = new_leaf_batch(1)
     ply = int(tree.counters[arrays.ROOT_PLY])
     for _ in range(300):
         tree.depths[:] = 0
@@ -124,11 +114,11 @@ def test_no_walk_comes_by_a_position_below_the_root_twice():
             ply + 1 : ply + depth, KEY
         ].tolist()  # The last one may repeat another: a draw.
         assert len(set(keys)) == len(keys)
-        leaves.logits[0], leaves.wdl[0] = 0.0, (0.3, 0.4, 0.3)
+        leaves.logits[0] = 0.0
+        leaves.wdl[0] = (0.3, 0.4, 0.3)
         apply(tree, search.in_flight, search.params, leaves, 0)
-    assert_whole(
-        search, adds_up=False
-    )  # A batched visit gives a node that has a value another one.
+    # A batched visit gives a node that has a value another one.
+    assert_whole(search, adds_up=False)
 
 
 def test_transpositions_save_evaluations_of_the_batched_evaluators_too():
@@ -144,7 +134,8 @@ def test_the_table_is_made_again_when_nodes_are_forgotten():
     search = searched(MIDDLE_GAME, 4000)
     for _ in make_room(search.tree):
         pass
-    tree, found = search.tree, 0
+    tree = search.tree
+    found = 0
     for node in tree.order[1 : int(tree.counters[arrays.NODES])].tolist():
         if tree.key[node]:
             other = int(find_node(tree, tree.key[node]))
@@ -160,7 +151,8 @@ def test_a_line_ends_where_it_comes_back_to_a_position():
     root = search.root()
     for index in range(len(root.moves)):
         codes, lengths, _ = root_lines(search.tree, root, [index], search.mate_space)
-        row, keys = root.row, []
+        row = root.row
+        keys = []
         for code in codes[0, : lengths[0] - 1]:
             row, before = np.empty_like(row), row
             make(before, code, row)

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.plain
 MAP_NORESERVE = 0x4000  # Linux's; the module mmap knows it from Python 3.13 on
 
 
-def far_array(used: np.ndarray, size: int) -> np.ndarray:
+def far_array(used, size):
     """As `used`, but `size` long: memory that is not touched takes no room."""
     memory = mmap.mmap(
         -1, size * used.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
@@ -36,7 +36,8 @@ def far_array(used: np.ndarray, size: int) -> np.ndarray:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs memory that is only reserved")
 def test_edges_beyond_two_to_the_31_are_found_again():
-    tree, size = new_tree(64), 2**31 + 4096
+    tree = new_tree(64)
+    size = 2**31 + 4096
     tree = tree._replace(edges=far_array(tree.edges, size))
     root = new_node.py_func(tree)
     tree.counters[arrays.EDGES] = 2**31 - 2

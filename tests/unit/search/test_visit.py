@@ -8,7 +8,7 @@ from engine.board.convert import stack_from_board
 from engine.evaluation.protocol import new_leaf_batch
 from engine.search.session import Search
 from engine.search.tree import arrays
-from engine.search.tree.arrays import Tree, new_round, new_tree
+from engine.search.tree.arrays import new_round, new_tree
 from engine.search.tree.backup import Counted, News, catch_up, pass_by
 from engine.search.tree.params import LC0
 from engine.search.tree.priors import expand
@@ -40,9 +40,8 @@ def test_a_winning_reply_decides_the_move_before_it_and_corrects_its_past_visits
         1,
     )
     assert tree.value_sum[node] == -tree.visits[node]
-    assert tree.value_sum[arrays.ROOT] == pytest.approx(
-        tree.visits[node]
-    )  # the root's own value was 0
+    # the root's own value was 0
+    assert tree.value_sum[arrays.ROOT] == pytest.approx(tree.visits[node])
     assert not is_decided.py_func(tree, arrays.ROOT)
 
 
@@ -102,10 +101,8 @@ def test_a_draw_of_the_path_proves_nothing_and_a_visit_by_another_path_replaces_
     assert tree.q[0] == pytest.approx(tree.value_sum[node] / 4)
     depth = set_off(tree, arrays.ROOT, 0, node)
     assert finish_at_once.py_func(tree, PARAMS, arrays.ROOT, depth, arrays.PATH_DRAW)
-    assert (tree.passes[0], tree.q[0]) == (
-        5,
-        pytest.approx(tree.value_sum[node] / 5),
-    )  # Its edge alone has the draw.
+    # Its edge alone has the draw.
+    assert (tree.passes[0], tree.q[0]) == (5, pytest.approx(tree.value_sum[node] / 5))
 
 
 @pytest.mark.plain
@@ -134,7 +131,7 @@ def test_plain_python_and_compiled_kernels_apply_alike():
     assert compiled.prior[:edges] == pytest.approx(plain.prior[:edges], rel=1e-6)
 
 
-def one_round(apply_kernel) -> Tree:
+def one_round(apply_kernel):
     search = Search(PARAMS, new_tree(200))
     search.set_position(stack_from_board(chess.Board()))
     leaves = new_leaf_batch(8)
@@ -188,7 +185,9 @@ def test_a_policy_that_is_not_a_number_still_gives_every_move_a_place():
 
 
 def test_visits_counted_together_are_those_counted_one_by_one():
-    values, draws, plies = [0.5, -0.25, 1.0], [0.25, 0.5, 0.0], [30.0, 10.0, 50.0]
+    values = [0.5, -0.25, 1.0]
+    draws = [0.25, 0.5, 0.0]
+    plies = [30.0, 10.0, 50.0]
     one_by_one, together = small_tree([0.5, 0.5]), small_tree([0.5, 0.5])
     for tree in (one_by_one, together):
         tree.under_way[0] = 5
@@ -253,7 +252,9 @@ def test_a_collision_is_taken_back_as_far_as_the_visit_was_counted():
 def test_an_edge_with_few_of_its_childs_visits_gets_free_ones_until_none_are_left():
     tree = small_tree([0.6, 0.4])
     child = visit(tree, arrays.ROOT, 0, 0.5)
-    tree.visits[child], tree.value_sum[child], tree.stint[arrays.FREE_LEFT] = 10, 2.0, 2
+    tree.visits[child] = 10
+    tree.value_sum[child] = 2.0
+    tree.stint[arrays.FREE_LEFT] = 2
     for passes in (2, 3):
         assert is_behind.py_func(tree, 0, child)
         catch_up.py_func(tree, PARAMS, arrays.ROOT, 0, child)

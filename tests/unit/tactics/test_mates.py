@@ -1,7 +1,6 @@
 """Forced mates found by the rules, and the search that is led to them."""
 
 import random
-from collections.abc import Iterator
 
 import chess
 import numpy as np
@@ -13,7 +12,6 @@ from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from engine.search.session import Search
 from engine.search.tree.arrays import ASIDE, ROOT, WIN
 from engine.search.tree.aside import bring_back_wins, put_wins_aside
 from engine.search.tree.params import MATE_PRIOR
@@ -23,26 +21,26 @@ from tests.unit.search.flat import search_on, searched
 from tests.unit.search.shared_trees import assert_whole
 
 
-def after_each(board: chess.Board) -> Iterator[chess.Board]:
+def after_each(board):
     for move in board.legal_moves:
         after = board.copy(stack=False)
         after.push(move)
         yield after
 
 
-def mates_within(board: chess.Board, moves: int) -> bool:
+def mates_within(board, moves):
     """Whether the side to move forces mate in so many moves, by brute force."""
     return moves > 0 and any(
         after.is_checkmate() or all_mated(after, moves - 1) for after in after_each(board)
     )
 
 
-def all_mated(board: chess.Board, moves: int) -> bool:
+def all_mated(board, moves):
     """Whether there are defences and every one runs into a mate in so many moves."""
     return any(board.legal_moves) and all(mates_within(after, moves) for after in after_each(board))
 
 
-def start_of_mate(board: chess.Board, moves: int) -> chess.Move | None:
+def start_of_mate(board, moves):
     row = row_from_board(board)
     found, _ = mating_start(row, np.int64(moves), new_mate_space())
     return None if found < 0 else decode_move(row, found)
@@ -62,12 +60,12 @@ def start_of_mate(board: chess.Board, moves: int) -> chess.Move | None:
         ("8/8/8/8/8/5k2/8/6QK b - - 0 1", 3, None),
     ],
 )
-def test_known_mates(fen: str, moves: int, start: str | None) -> None:
+def test_known_mates(fen, moves, start):
     found = start_of_mate(chess.Board(fen), moves)
     assert (found and found.uci()) == start
 
 
-def hunted_king(rng: random.Random) -> chess.Board:
+def hunted_king(rng):
     """White's king, queen and rook somewhere, Black's king in a corner behind a pawn."""
     while True:
         board = chess.Board(None)
@@ -80,7 +78,7 @@ def hunted_king(rng: random.Random) -> chess.Board:
             return board
 
 
-def test_mates_in_two_are_those_of_brute_force() -> None:
+def test_mates_in_two_are_those_of_brute_force():
     rng = random.Random(4)
     found = 0
     for number in range(200):
@@ -103,9 +101,7 @@ MATES_IN_TWO = [
 
 
 @pytest.mark.parametrize(("fen", "start"), MATES_IN_TWO)
-def test_one_node_plays_the_mate_that_the_rules_found_and_announces_it(
-    fen: str, start: str
-) -> None:
+def test_one_node_plays_the_mate_that_the_rules_found_and_announces_it(fen, start):
     with Engine(EngineOptions(threads=1, hash_mib=8, evaluator="material")) as engine:
         engine.set_position(chess.Board(fen))
         result = engine.search(Limits(nodes=1))
@@ -117,7 +113,7 @@ def test_one_node_plays_the_mate_that_the_rules_found_and_announces_it(
     assert result.infos[0].wdl == (1000, 0, 0)
 
 
-def test_a_forced_mate_is_played_though_other_moves_have_the_visits_of_an_earlier_search() -> None:
+def test_a_forced_mate_is_played_though_other_moves_have_the_visits_of_an_earlier_search():
     board = chess.Board(MATES_IN_TWO[0][0])
     with Engine(EngineOptions(threads=1, hash_mib=8, evaluator="material")) as engine:
         board.push_uci("h2h3")
@@ -130,9 +126,10 @@ def test_a_forced_mate_is_played_though_other_moves_have_the_visits_of_an_earlie
     assert result.best_move == chess.Move.from_uci("d5d8")
 
 
-def ordered(search: Search) -> bool:
+def ordered(search):
     """Whether the root's edges are in order: those tried first, each group by prior."""
-    tried, priors = search.root().children >= 0, search.root().priors
+    tried = search.root().children >= 0
+    priors = search.root().priors
     count = int(tried.sum())
     groups = (priors[:count], priors[count:])
     return bool(tried[:count].all()) and all((np.diff(group) <= 0).all() for group in groups)
@@ -141,9 +138,7 @@ def ordered(search: Search) -> bool:
 @pytest.mark.parametrize(
     "options", [{}, {"noise_epsilon": 0.25, "seed": 3}, {"noise_epsilon": 1.0, "seed": 4}]
 )
-def test_the_roots_edges_are_in_order_with_a_mate_noise_and_a_kept_tree(
-    options: dict[str, float],
-) -> None:
+def test_the_roots_edges_are_in_order_with_a_mate_noise_and_a_kept_tree(options):
     for fen in (MATES_IN_TWO[0][0], chess.STARTING_FEN):
         board = chess.Board(fen)
         with Engine(
@@ -158,7 +153,7 @@ def test_the_roots_edges_are_in_order_with_a_mate_noise_and_a_kept_tree(
                     break
 
 
-def test_the_mates_prior_does_not_grow_when_the_same_position_is_searched_again() -> None:
+def test_the_mates_prior_does_not_grow_when_the_same_position_is_searched_again():
     board = chess.Board(MATES_IN_TWO[0][0])
     with Engine(EngineOptions(threads=1, hash_mib=8, evaluator="material")) as engine:
         engine.set_position(board)
@@ -169,7 +164,7 @@ def test_the_mates_prior_does_not_grow_when_the_same_position_is_searched_again(
             assert result.children[0].prior + result.children[0].hint == pytest.approx(MATE_PRIOR)
 
 
-def test_a_mate_survives_noise_and_searchmoves() -> None:
+def test_a_mate_survives_noise_and_searchmoves():
     fen, start = MATES_IN_TWO[0]
     allowed = tuple(chess.Move.from_uci(text) for text in ("a2a3", "b2b3", "h2h3", start))
     with Engine(
@@ -184,7 +179,9 @@ def test_a_mate_survives_noise_and_searchmoves() -> None:
 
 
 def test_a_mating_move_is_found_exactly_where_there_is_one():
-    rng, moves, mates = np.random.default_rng(5), np.zeros(MAX_MOVES, np.uint16), 0
+    rng = np.random.default_rng(5)
+    moves = np.zeros(MAX_MOVES, np.uint16)
+    mates = 0
     for game in range(30):
         board = chess.Board.from_chess960_pos(int(rng.integers(960))) if game % 2 else chess.Board()
         while not board.is_game_over() and board.ply() < 120:
@@ -205,7 +202,8 @@ def test_a_mating_move_is_found_exactly_where_there_is_one():
 
 def test_a_win_that_is_set_aside_stays_a_win_while_the_root_tells_of_the_others():
     search = searched("6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1", 50)
-    tree, edges = search.tree, search.edges()
+    tree = search.tree
+    edges = search.edges()
     assert put_wins_aside(tree, 1, 0.5, 0.25)
     (won,) = np.flatnonzero(tree.barred[edges] == ASIDE)
     visits = tree.passes[edges][won]

@@ -2,8 +2,6 @@
 mate.
 """
 
-from collections.abc import Iterator
-
 import chess
 import chess.syzygy
 import numpy as np
@@ -34,21 +32,19 @@ UNKNOWN = (0.25, 0.5, 33.0)
 WRONG = {"KBNk": 0.004, "KBBk": 0.02}  # Most that may be called won wrongly; else none.
 
 
-def positions(letters: str, count: int) -> Iterator[chess.Board]:
+def positions(letters, count):
     """Random positions, each also with colours swapped."""
     for board in random_positions(letters, count, seed=1):
         yield board
         yield board.mirror()
 
 
-def judged(
-    board: chess.Board, root: chess.Board | None = None, value: float = UNKNOWN[0]
-) -> tuple[float, float, float]:
+def judged(board, root=None, value=UNKNOWN[0]):
     rows = row_from_board(board), row_from_board(root or board)
     return judge_small_ending(*rows, value, *UNKNOWN[1:])
 
 
-def test_a_pawn_wins_where_the_tables_say_so(tables: chess.syzygy.Tablebase) -> None:
+def test_a_pawn_wins_where_the_tables_say_so(tables):
     wins = 0
     for board in positions("KPk", 1000):
         pawn_moves = bool(board.pieces(chess.PAWN, board.turn))
@@ -61,9 +57,7 @@ def test_a_pawn_wins_where_the_tables_say_so(tables: chess.syzygy.Tablebase) -> 
 
 
 @pytest.mark.parametrize("letters", ["KNNk", "KBPk"])
-def test_certain_draws_are_draws_in_the_tables(
-    letters: str, tables: chess.syzygy.Tablebase
-) -> None:
+def test_certain_draws_are_draws_in_the_tables(letters, tables):
     found = 0
     for board in positions(letters, 1500):
         if is_certain_draw(row_from_board(board)):
@@ -84,12 +78,12 @@ def test_certain_draws_are_draws_in_the_tables(
         ("4k3/8/8/8/8/8/8/1NNNK3 w - - 0 1", False),
     ],
 )
-def test_the_wrong_bishop_and_other_pieces_are_told_apart(fen: str, drawn: bool) -> None:
+def test_the_wrong_bishop_and_other_pieces_are_told_apart(fen, drawn):
     assert is_certain_draw(row_from_board(chess.Board(fen))) == drawn
 
 
 @pytest.mark.parametrize("letters", ["KBNk", "KBBk", "KRk", "KQk"])
-def test_what_is_called_won_is_won(letters: str, tables: chess.syzygy.Tablebase) -> None:
+def test_what_is_called_won_is_won(letters, tables):
     called = wrong = 0
     for board in positions(letters, 250):
         value, draw, plies = judged(board, value=UNKNOWN[0])
@@ -104,10 +98,11 @@ def test_what_is_called_won_is_won(letters: str, tables: chess.syzygy.Tablebase)
     assert wrong <= WRONG.get(letters, 0) * called, "a search sees forks a move later"
 
 
-def test_a_bishop_and_a_knight_called_lost_are_drawn() -> None:
+def test_a_bishop_and_a_knight_called_lost_are_drawn():
     wrong = found = 0
     for board in positions("KBNk", 1500):
-        called, drawn = is_certain_draw(row_from_board(board)), probe(board) == (0, 0)
+        called = is_certain_draw(row_from_board(board))
+        drawn = probe(board) == (0, 0)
         assert drawn or not called, board.fen()
         found += called
         wrong += drawn and judged(board) != UNKNOWN
@@ -116,20 +111,20 @@ def test_a_bishop_and_a_knight_called_lost_are_drawn() -> None:
 
 
 @pytest.mark.parametrize("halfmoves", [100, 149, 150, 200, 9_999])
-def test_a_root_beyond_the_fifty_moves_has_the_value_of_one_at_fifty(halfmoves: int) -> None:
+def test_a_root_beyond_the_fifty_moves_has_the_value_of_one_at_fifty(halfmoves):
     assert root_value("auto", halfmoves) == root_value("auto", 100)
     # A tower is given the number itself, as lc0 gives it.
     assert root_value("hybrid", halfmoves) == pytest.approx(root_value("hybrid", 100), abs=0.1)
 
 
-def root_value(evaluator: str, halfmoves: int) -> float:
+def root_value(evaluator, halfmoves):
     board = chess.Board(f"r3k3/1p6/8/4n3/3B4/8/PP6/R3K3 w - - {halfmoves} 300")
     with Engine(EngineOptions(hash_mib=16, threads=1, evaluator=evaluator)) as engine:
         engine.set_position(board)
         return engine.search(Limits(nodes=1)).root.q
 
 
-def test_progress_is_worth_more() -> None:
+def test_progress_is_worth_more():
     centre, edge = (
         judged(chess.Board(f"8/8/8/{rank}/8/2K5/8/1BN5 w - - 0 1")) for rank in ("4k3", "k7")
     )
@@ -137,7 +132,7 @@ def test_progress_is_worth_more() -> None:
     assert centre[2] > edge[2]
 
 
-def test_a_win_counts_fully_before_the_search_is_in_it() -> None:
+def test_a_win_counts_fully_before_the_search_is_in_it():
     ending, before = (
         chess.Board("8/8/8/4k3/8/2K5/8/1BN5 w - - 0 1"),
         chess.Board("8/8/8/3pk3/8/2K5/8/1BN5 w - - 0 1"),
@@ -146,7 +141,7 @@ def test_a_win_counts_fully_before_the_search_is_in_it() -> None:
     assert judged(ending.mirror(), before)[0] > 0.95, "the value is of the side to move"
 
 
-def test_a_win_is_shown_at_its_full_value() -> None:
+def test_a_win_is_shown_at_its_full_value():
     for fen, sign in (
         ("8/8/8/3k4/8/8/8/1BN1K3 {} - - 0 1", 1),
         ("1bn1k3/8/8/8/3K4/8/8/8 {} - - 0 1", -1),
@@ -160,7 +155,7 @@ def test_a_win_is_shown_at_its_full_value() -> None:
     assert np.allclose(seen_from_before(values), [-1.0, -BEFORE, 0.0, BEFORE / 2, 1.0])
 
 
-def test_nothing_is_said_of_a_piece_that_hangs_or_of_many_pieces() -> None:
+def test_nothing_is_said_of_a_piece_that_hangs_or_of_many_pieces():
     hanging = "8/8/8/4k3/4B3/8/8/1N2K3 {} - - 0 1"
     assert judged(chess.Board(hanging.format("b"))) == UNKNOWN
     assert judged(chess.Board(hanging.format("w"))) != UNKNOWN
@@ -182,9 +177,7 @@ LAST_CHANCES = (
 
 
 @pytest.mark.parametrize("fen", LAST_CHANCES)
-def test_a_win_is_kept_where_the_fifty_move_rule_is_near(
-    fen: str, tables: chess.syzygy.Tablebase
-) -> None:
+def test_a_win_is_kept_where_the_fifty_move_rule_is_near(fen, tables):
     board = chess.Board(fen)
     with Engine(EngineOptions(hash_mib=8, threads=1)) as player:
         while True:

@@ -36,41 +36,40 @@ ENDINGS = (
 
 
 @pytest.mark.parametrize("letters", ENDINGS)
-def test_results_and_distances_are_those_of_the_tables(
-    letters: str, tables: chess.syzygy.Tablebase
-) -> None:
+def test_results_and_distances_are_those_of_the_tables(letters, tables):
     for number, board in enumerate(random_positions(letters, 80, seed=sum(map(ord, letters)))):
         board = board.mirror() if number % 3 == 0 else board
         wdl, dtz = probe(board)
         assert wdl == tables.probe_wdl(board), board.fen()
-        assert abs(dtz - tables.probe_dtz(board)) <= 1, (
-            board.fen()
-        )  # Syzygy's may be one too few or too many.
+        # Syzygy's may be one too few or too many.
+        assert abs(dtz - tables.probe_dtz(board)) <= 1, board.fen()
 
 
 @pytest.mark.parametrize(
     ("pieces", "moves"), [("Q", 10), ("R", 16), ("BB", 19), ("BN", 33), ("Qr", 31), ("NN", 0)]
 )
-def test_the_longest_wins_are_as_long_as_the_books_say(pieces: str, moves: int) -> None:
-    solution, longest = solve(pieces), 0
+def test_the_longest_wins_are_as_long_as_the_books_say(pieces, moves):
+    solution = solve(pieces)
+    longest = 0
     left = solution.lost
     for power in reversed(range(len(solution.moves))):
         higher = left & solution.moves[power]
         if higher.any():
-            longest, left = longest | 1 << power, higher
+            longest = longest | 1 << power
+            left = higher
     assert longest == moves
 
 
 @pytest.mark.parametrize(
     ("pieces", "moves"), [("Q", 10), ("R", 16), ("QQ", 10), ("BN", 33), ("Qr", 35), ("Rn", 40)]
 )
-def test_mates_through_captures_are_as_long_as_the_books_say(pieces: str, moves: int) -> None:
+def test_mates_through_captures_are_as_long_as_the_books_say(pieces, moves):
     assert solve(pieces, to_mate=True).longest == moves
 
 
 @pytest.mark.parametrize("letters", ["KQQk", "KRRk", "KBNk", "KQkr", "KQkq", "KRkn", "KRkb"])
-def test_each_distance_to_mate_follows_from_those_after_the_moves(letters: str) -> None:
-    def known(board: chess.Board) -> tuple[int, int]:
+def test_each_distance_to_mate_follows_from_those_after_the_moves(letters):
+    def known(board):
         return (
             (0, 0)
             if board.is_game_over() and not board.is_checkmate()
@@ -92,7 +91,7 @@ def test_each_distance_to_mate_follows_from_those_after_the_moves(letters: str) 
 @pytest.mark.parametrize(
     "letters", ["KQQk", "KRRk", "KBNk", pytest.param("KQkr", marks=pytest.mark.slow)]
 )
-def test_material_had_been_given_away_by_force_where_mate_is_near(letters: str) -> None:
+def test_material_had_been_given_away_by_force_where_mate_is_near(letters):
     """A capture ended the count, so that giving a queen away was the shortest way; in 14 of 60 the
     best-ranked one.
     """
@@ -124,7 +123,7 @@ def test_material_had_been_given_away_by_force_where_mate_is_near(letters: str) 
         ("4k3/8/8/8/8/8/3QQQ2/4K3 w - - 0 1", None),
     ],
 )
-def test_positions_with_a_result_of_their_own(fen: str, result: tuple[int, int] | None) -> None:
+def test_positions_with_a_result_of_their_own(fen, result):
     assert probe(chess.Board(fen)) == result
 
 
@@ -151,13 +150,12 @@ def test_endings_are_solved_at_full_strength_and_in_time(options, limits, patien
     assert asked == {patience_s} - {0.0}
 
 
-def test_a_short_patience_finds_an_ending_solved_the_next_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    begun, board = threading.Event(), chess.Board("8/8/8/3k4/8/8/8/KRB5 w - - 0 1")
+def test_a_short_patience_finds_an_ending_solved_the_next_time(monkeypatch):
+    begun = threading.Event()
+    board = chess.Board("8/8/8/3k4/8/8/8/KRB5 w - - 0 1")
     solving = solved_endings.solve
 
-    def slow(*pieces: str) -> solved_endings.Solution:
+    def slow(*pieces):
         assert begun.wait(120)
         return solving(*pieces)
 
