@@ -90,6 +90,9 @@ class EngineOptions:
     move_overhead_ms: int = _option("Move Overhead", 30,
         "Reserve this many milliseconds of every move for the connection to the GUI",
         (0, 10000), aliases=("MoveOverheadMs",))
+    nodes_time: int = _option("NodesTime", 0,
+        "Take this many searched nodes for a millisecond of the clock, so that moves depend on no machine "
+        "(0 = off: the clock is real)", (0, 10000))
     multi_pv: int = _option("MultiPV", 1, "Show this many best lines", (1, 218))
     ponder: bool = _option("Ponder", False,
         "Accept this from GUIs that let the engine think on the opponent's time. Has no effect by itself")

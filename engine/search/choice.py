@@ -11,7 +11,7 @@ lose; what a small tree overlooks is overlooked.
 from __future__ import annotations
 
 import random
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -334,6 +334,8 @@ class SearchOrder:
             self.strength is not None and not self.strength.finishes
         ):
             return 0.0
+        if self.options.nodes_time:
+            return LONG
         clock = self.clock()
         usual_ms = clock.planned_ms or clock.hard_ms
         return SOLVING_SHARE * usual_ms / 1000.0 if usual_ms is not None else LONG
@@ -391,6 +393,16 @@ class SearchOrder:
         overhead_ms, late_ms = self.options.move_overhead_ms, self.lateness.ms
         return Clock.start(self.limits, self.board.turn, overhead_ms, begun, self.job.now, late_ms)
 
+    def clock_in_nodes(self, nodes: Callable[[], int]) -> Clock:
+        """Return a clock that begins now, and on which a millisecond is `options.nodes_time` more
+        of the search's nodes.
+        """
+        a_second = 1000.0 * self.options.nodes_time
+        overhead_ms = self.options.move_overhead_ms
+        return Clock.start(
+            self.limits, self.board.turn, overhead_ms, now=lambda: nodes() / a_second
+        )
+
     def draw_score(self, cp_scale: float) -> float:
         """Value of a draw for the side to move, in [-1, 1]: `DrawScore`, minus `Contempt` when
         playing a game.
@@ -406,7 +418,9 @@ class SearchOrder:
         """Whether nobody waits any more for what the search may still find."""
         waits = self.limits.infinite or (self.limits.ponder and self.job.pondering)
         begun = self.job.hit if self.limits.ponder else self.begun
-        return self.job.stopped or (not waits and self.clock(begun).is_over())
+        if waits or self.options.nodes_time:
+            return self.job.stopped
+        return self.job.stopped or self.clock(begun).is_over()
 
     def book_move(self, book: PolyglotBook | None) -> chess.Move | None:
         """Return the move that a game's player takes from the book; None where there is none."""

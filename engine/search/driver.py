@@ -7,6 +7,7 @@ it searches on beside that one; the move is chosen before (`tree.aside`).
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from engine.board.convert import encode_move
 from engine.board.layout import NO_MOVE
 from engine.search.choice import SearchOrder, choose_move, choose_weaker
+from engine.search.limits import Clock
 from engine.search.report import Reporter
 from engine.search.result import SearchResult, mate_moves
 from engine.search.run import Runner
@@ -26,6 +28,8 @@ from engine.search.tree.root import read_position
 LEAST_STILL = (
     1000  # Visits without a new node after which a depth counts as out of reach. Set by hand.
 )
+
+ROUNDING = 1e-6  # Part of a node by which a time that is made of nodes may be off.
 
 
 class Stopper:
@@ -43,12 +47,30 @@ class Stopper:
         self._next_check_ms = 0.0
         # The most nodes that the tree had, and its visits when it first had them.
         self._grown = (0, 0)
-        self.clock = order.clock(order.begun)
+        self.clock = self._new_clock(order.begun)
         self.due_ms: float | None = None  # When time was up, if that ended the search.
 
+    def _new_clock(self, begun: float | None) -> Clock:
+        if self._order.options.nodes_time:
+            return self._order.clock_in_nodes(lambda: self._search.new_visits)
+        return self._order.clock(begun)
+
     def left_s(self) -> float:
-        """Seconds left at most."""
-        return float("inf") if self.pondering or self._limits.infinite else self.clock.left_s()
+        """Seconds left at most; a clock that runs on nodes has none."""
+        if self.pondering or self._limits.infinite or self._order.options.nodes_time:
+            return float("inf")
+        return self.clock.left_s()
+
+    def until(self) -> int:
+        """Visits of the root at which to ask again at the latest. A clock that runs on nodes is
+        looked at after the same ones on every machine.
+        """
+        nodes_a_ms = self._order.options.nodes_time
+        if not nodes_a_ms or self.clock.hard_ms is None or self.pondering:
+            return self.most_visits
+        look_ms = min(self._next_check_ms, self.clock.hard_ms) - self.clock.elapsed_ms()
+        nodes = math.ceil(nodes_a_ms * look_ms - ROUNDING)
+        return min(self.most_visits, self._search.visits + max(1, nodes))
 
     def is_over(self) -> bool:
         """Whether to stop now."""
@@ -59,7 +81,8 @@ class Stopper:
         if self.pondering:
             if self._order.job.pondering:
                 return False
-            self.pondering, self.clock = False, self._order.clock(self._order.job.hit)
+            self.pondering = False
+            self.clock = self._new_clock(self._order.job.hit)
         return self._is_out_of_time()
 
     def _reached_fixed_limit(self) -> bool:
@@ -115,8 +138,10 @@ class Stopper:
         return True
 
     def late_ms(self) -> float:
-        """By how much the search is late; 0 where not its time ended it."""
-        return 0.0 if self.due_ms is None else self.clock.elapsed_ms() - self.due_ms
+        """By how much the search is late; 0 where not its time ended it, or that is made of nodes."""
+        if self.due_ms is None or self._order.options.nodes_time:
+            return 0.0
+        return self.clock.elapsed_ms() - self.due_ms
 
 
 def doubt(search: Search) -> float:
@@ -191,7 +216,7 @@ class SearchDriver:
     def _visit(self) -> None:
         """Visit the tree until a limit, a proof, or stop."""
         while not self._stopper.is_over():
-            self._runner.advance(self._stopper.most_visits, self._stopper.left_s())
+            self._runner.advance(self._stopper.until(), self._stopper.left_s())
             self._report_now_and_then()
         self._runner.finish(in_haste=self._order.job.stopped)
 

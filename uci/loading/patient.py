@@ -62,7 +62,8 @@ class PatientEngine(Engine):
         def is_over() -> bool:
             if limits.ponder and job.pondering:
                 clock.started = clock.now()
-            return job.stopped or (job.begun is not None and clock.is_over())
+            is_watched = job.begun is not None and not self.options.nodes_time
+            return job.stopped or (is_watched and clock.is_over())
 
         self.wait(self.on_wait, is_over)
 

@@ -1,0 +1,55 @@
+"""A clock that runs on the search's own nodes: the same moves on every machine and at any load."""
+
+import chess
+import pytest
+
+from engine import Engine, EngineOptions, Limits
+from engine.search.tree import params
+
+CLOCK = Limits(white_time_ms=2000, black_time_ms=2000, white_increment_ms=20, black_increment_ms=20)
+OPTIONS = {"evaluator": "material", "threads": 1, "hash_mib": 16, "tactical_nodes": 0.0}
+
+
+def searched(limits, moves=(), **options):
+    """(nodes, move) of the search of a position."""
+    with Engine(EngineOptions(**OPTIONS, **options)) as engine:
+        board = chess.Board()
+        for move in moves:
+            board.push_uci(move)
+        engine.set_position(board)
+        result = engine.search(limits)
+        return result.nodes, result.best_move
+
+
+def test_a_time_for_a_move_is_as_many_nodes():
+    assert searched(Limits(movetime_ms=40), nodes_time=7, move_overhead_ms=0)[0] == 280
+
+
+def test_the_overhead_is_planned_as_on_a_real_clock():
+    assert searched(Limits(movetime_ms=40), nodes_time=7, move_overhead_ms=10)[0] == 210
+
+
+def test_a_busy_machine_ends_no_search(monkeypatch):
+    """The calls of a slow machine are small, and end at other visits."""
+    quick = searched(CLOCK, nodes_time=10)
+    monkeypatch.setattr(params, "FIRST_CALL_VISITS", 3)
+    monkeypatch.setattr(params, "CALL_SECONDS", 1e-5)
+    assert searched(CLOCK, nodes_time=10) == quick
+
+
+def test_time_that_passes_elsewhere_ends_no_search(monkeypatch):
+    expected = searched(CLOCK, nodes_time=10)
+    ticks = iter(range(0, 10**9, 1000))
+    monkeypatch.setattr("engine.search.limits.awake_s", lambda: float(next(ticks)))
+    assert searched(CLOCK, nodes_time=10) == expected
+
+
+def test_twice_the_nodes_a_millisecond_are_twice_the_nodes():
+    few, _ = searched(Limits(movetime_ms=50), nodes_time=5)
+    many, _ = searched(Limits(movetime_ms=50), nodes_time=10)
+    assert many == 2 * few
+
+
+@pytest.mark.parametrize("nodes", [1, 30])
+def test_nodes_limit_a_search_beside_the_clock(nodes):
+    assert searched(Limits(nodes=nodes, movetime_ms=1000), nodes_time=100)[0] == nodes
