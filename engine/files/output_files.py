@@ -28,6 +28,7 @@ FOLDERS = {
         '"teacher": ',
         "settings.json journal values.rows scored.rows cache".split(),
     ),
+    "a folder of policies": ('"policy_teachers": ', "settings.json parts cache".split()),
     "a sweep": ("settings", "sweep.toml matches".split()),
 }
 

@@ -2,6 +2,7 @@
 
     default = "NAME"            the net to play with
     default_tower = "NAME"      the net where a tower is needed: evaluators network and hybrid, Lc0's format
+    people = "NAME"             the net that predicts people
     [[net]]                     one table per file
     name, file, sha256          the file lies beside the manifest; zero-*.dit is the net that learned alone
     hours                       of work from which that net came

@@ -23,13 +23,19 @@ from selfplay.interrupt import stop_flag
 from selfplay.lock import folder_lock
 from selfplay.run.pretraining import Pretraining, PretrainSettings, ProgressReport
 from selfplay.training.losses import number_text
-from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, VALUE_RECIPE, LearnerSettings
+from selfplay.training.recipe import (
+    PEOPLE_RECIPE,
+    SPARSE_RECIPE,
+    TOWER_RECIPE,
+    VALUE_RECIPE,
+    LearnerSettings,
+)
 from selfplay.training.source_files import Source, SourceFiles, TrainingData, load_training_data
 
 DEFAULT_NET = "64x6"
 EXAMPLES = """FILE is PGN, Lc0 training chunks of version 6 (.gz, .tar), a folder or a pattern (*.pgn) of such files,
-or a label folder (aino-train teach), from which only sparse networks learn. Its content tells which. WEIGHT is its part
-of every batch, relative to the others'. Without any weights all positions count alike.
+a folder of policies, or a label folder (aino-train teach), from which only sparse networks learn. Its content tells
+which. WEIGHT is its part of every batch, relative to the others'. Without any weights all positions count alike.
 
 examples:
   aino-train pretrain --data games.pgn --net 64x6 --minutes 60 --run runs/first --out first.dit
@@ -38,7 +44,12 @@ examples:
 
 Ctrl-C stops at once; the same command continues. `aino play --weights-file first.dit` plays with the network.
 """
-RECIPES = {"towers": TOWER_RECIPE, "sparse networks": SPARSE_RECIPE, "value trunks": VALUE_RECIPE}
+RECIPES = {
+    "towers": TOWER_RECIPE,
+    "sparse networks": SPARSE_RECIPE,
+    "value trunks": VALUE_RECIPE,
+    "networks of people": PEOPLE_RECIPE,
+}
 SELDOM = (
     "heldout_share scored_share cache storage evaluate_minutes checkpoint_minutes batch_size weight_decay seed"
 ).split()
@@ -132,7 +143,8 @@ def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
     top1 = number_text(scores.top1, ".2%")
     losses = [number_text(x) for x in (scores.policy, scores.value)]
     show(f"{arguments.out}: held-out top-1 {top1}, policy {losses[0]}, value {losses[1]}")
-    show(f"  play against it:  aino play --weights-file {shell_word(arguments.out)}")
+    if family_of(settings.net).plays:
+        show(f"  play against it:  aino play --weights-file {shell_word(arguments.out)}")
     show(f"  see the run:      aino-train report {shell_word(arguments.run)}")
     return 0
 

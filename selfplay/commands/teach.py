@@ -1,5 +1,5 @@
-"""`aino-train teach`: label calm positions in bulk, with a value net of Stockfish 15.1 inside this
-process.
+"""`aino-train teach`: label positions in bulk inside this process, with a value net of Stockfish
+15.1 or with the policies of other networks.
 """
 
 import argparse
@@ -16,28 +16,38 @@ from engine.evaluation.protocol import InKernelEvaluator
 from engine.network.weights import default_net_path
 from selfplay.data.cache import load_or_parse
 from selfplay.data.kinds import CHUNKS, PGN, data_files, reader_of
+from selfplay.data.policy_folder import PolicyFolder
 from selfplay.interrupt import Stop, stop_flag
 from selfplay.lock import folder_lock
 from selfplay.records.collect import collect
 from selfplay.records.game import training_game
 from selfplay.records.label_folder import LabelFolder, composition
-from selfplay.records.positions import PositionSet
+from selfplay.records.positions import UNKNOWN_RATING, PositionSet
 from selfplay.records.replay import published_games, published_generations
 from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet, file_hash
 from selfplay.teachers.net_file import read_stockfish_net
+from selfplay.teachers.policy_labels import PolicyPlan, PolicyRun, PolicyTeacher, is_network
 from selfplay.teachers.sample_sources import Shares, games_of_sets, new_roots
 
 EXAMPLES = """examples:
   printf 'export_net teacher.nnue\\nquit\\n' | stockfish
   aino-train teach --teacher teacher.nnue --data games.pgn --count 200000000 --threads 2 --out labels
   aino-train teach --teacher teacher.nnue --out labels --check
+  aino-train teach --teacher maia-1100.pb.gz=1100 maia-1900.pb.gz=1900 --data games.pgn --count 5000000 --out policies
+A value net writes a label folder of single positions. Lc0's networks and Aino's own write a folder of policies: games
+with the probability of every move, and the Elo behind `=`.
 After Ctrl-C or a crash the same command continues where the folder ends, and makes the same bytes.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    text = "label with this value net, as Stockfish 15.1 writes it (export_net)"
-    parser.add_argument("--teacher", type=Path, required=True, metavar="FILE", help=text)
+    text = (
+        "label with this value net, as Stockfish 15.1 writes it (export_net), or with the policies of these "
+        "networks (.pb.gz, .dit), which may stand for players of an Elo"
+    )
+    parser.add_argument(
+        "--teacher", nargs="+", action="extend", required=True, metavar="FILE[=ELO]", help=text
+    )
     text = "continue this label folder, or create it"
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help=text)
     text = "label nothing: show what the folder holds, and verify its checksums"
@@ -66,12 +76,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "search those trees with this sparse network (default: the one that comes with Aino)"
     group.add_argument("--tree-net", type=Path, metavar="FILE.dit", help=text)
     weights = " ".join(f"{name}={weight}" for name, weight in asdict(Shares()).items())
+    add_setting_flags(group, PolicyPlan, "own_share", "label_share")
     text = f"sample from the sources with these relative weights (default {weights})"
     group.add_argument("--mixture", nargs="+", default=[], metavar="SOURCE=X", help=text)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    net = read_stockfish_net(arguments.teacher)
+    teachers = [PolicyTeacher.parse(text) for text in arguments.teacher]
+    if any(is_network(one.path) for one in teachers):
+        return _teach_policies(arguments, teachers)
+    (path, rating), *others = teachers
+    if others or rating != UNKNOWN_RATING:
+        raise ConfigError("--teacher: expected one value net, or networks (.pb.gz, .dit)")
+    net = read_stockfish_net(path)
     if arguments.check:
         return _check(LabelFolder(arguments.out))
     plan = LabelPlan(**given_settings(LabelPlan, arguments), shares=_shares(arguments.mixture))
@@ -83,9 +100,31 @@ def run(arguments: argparse.Namespace) -> int:
         show(
             f"{len(roots.games.starts):,} games, {len(roots.games.moves):,} positions to sample from"
         )
-        run = LabelRun(arguments.out, arguments.teacher, net, roots, plan, tree_net)
+        run = LabelRun(arguments.out, path, net, roots, plan, tree_net)
         with closing(run) as labels, stop_flag() as stop:
             return _label(labels, arguments, stop.is_set)
+
+
+def _teach_policies(arguments: argparse.Namespace, teachers: list[PolicyTeacher]) -> int:
+    if arguments.check:
+        labels = PolicyFolder(arguments.out)
+        labels.verify()
+        show(f"{labels.n_labels:,} positions with a policy, in {labels.n_parts:,} parts")
+        return 0
+    plan = PolicyPlan(**given_settings(PolicyPlan, arguments))
+    with folder_lock(arguments.out, "a folder of policies"):
+        games = games_of_sets(_games(arguments), arguments.held_out)
+        show(f"{len(games.starts):,} games, {len(games.moves):,} positions to choose from")
+        run = PolicyRun(arguments.out, teachers, games, plan)
+        name = f"policies {arguments.out.name}"
+        with closing(run), stop_flag() as stop, live_line(name, LOG_S, COMPILES) as line:
+            finished = run.run(arguments.count, arguments.threads, line.update, stop.is_set)
+    done = f"{run.written.n_labels:,} positions with a policy"
+    if not finished:
+        show(f"stopped at {done}; the same command continues")
+        return INTERRUPTED
+    show(f"{arguments.out}: {done}")
+    return 0
 
 
 def _tree_net(path: Path) -> TreeNet:

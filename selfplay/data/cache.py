@@ -109,7 +109,7 @@ def map_set(folder: Path) -> PositionSet:
         "target_probs": t,
         "target_scores": t,
     }
-    lengths |= dict.fromkeys(("wdl", "moves_left", "usable"), n)
+    lengths |= dict.fromkeys(("wdl", "moves_left", "usable", "rating"), n)
     fits = all(len(arrays[name]) == length for name, length in lengths.items())
     fits = fits and (positions.game_first[-1], positions.target_first[-1]) == (n, t)
     if not fits:
@@ -124,7 +124,7 @@ ENDINGS = set(".bz2 .gz .pgn .tar .tgz .txt .xz .zip .zst".split())
 PART_NAMES = "[0-9]*-[0-9]*"  # number, and place of the bookmark behind it
 _WAIT_S = 0.2  # between two looks whether another process has parsed the file
 TOLD_SHARE = 0.5  # of a game's result in the values of positions; chunks have the least of it
-PARSER_VERSION = 9  # raise it when targets or readers change: older caches are then parsed anew
+PARSER_VERSION = 10  # raise it when targets or readers change: older caches are then parsed anew
 
 
 @dataclass

@@ -11,6 +11,7 @@ from engine.files.output_files import kind_of_folder
 from engine.files.text import GAMES, LOOKED_AT, decode_text, kind_of, open_unpacked, reading
 from selfplay.data.cache import ENDINGS, Reader, files_in
 from selfplay.data.pgn import pgn_reader
+from selfplay.data.policy_folder import PolicyFolder
 from selfplay.data.v6 import is_tar
 from selfplay.data.v6_games import read_v6
 
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 PGN = "PGN games"
 CHUNKS = "Lc0 training chunks"
 FOLDER = "a label folder"
+POLICIES = "a folder of policies"
 _COMMENT = re.compile(r"\s*([%;(]|\{(?!\s*\"))")  # how PGN may begin, too
 
 
@@ -48,7 +50,9 @@ def _files_of(path: Path) -> list[tuple[Path, str]]:
         return [one for file in found for one in _files_of(file)]
     if not path.is_dir():
         return [(path, _kind_of_file(path))]
-    if (kind := kind_of_folder(path)) not in ("", FOLDER):
+    if (kind := kind_of_folder(path)) == POLICIES:
+        return [(part, POLICIES) for part in PolicyFolder(path).parts]
+    if kind not in ("", FOLDER):
         raise DataError(
             f"{path} is {kind}, which has no data to learn from; `aino-train export` writes games"
         )

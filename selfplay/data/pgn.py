@@ -20,7 +20,7 @@ from engine.files.text import open_unpacked, reading
 from selfplay.data.cache import Bookmark, Reader
 from selfplay.records.collect import LONGEST_GAME, GameRecord
 from selfplay.records.endings import WITHOUT_MOVES, game_ending, positions_of
-from selfplay.records.positions import UNKNOWN_SCORE
+from selfplay.records.positions import UNKNOWN_RATING, UNKNOWN_SCORE
 from selfplay.records.targets import WHITE_POINTS, wdl_from_result
 
 FAULT = "with a fault"
@@ -72,7 +72,7 @@ def read_pgn(
                 bookmark.place = game.end
                 bookmark.share = share()
                 seen.read += 1
-                yield record_of_result(game.start, game.moves, points)
+                yield record_of_result(game.start, game.moves, points, game.elo)
                 continue
             if reason == FAULT:
                 skipped.note(f"{path}:{game.fault} (game skipped)")
@@ -107,9 +107,15 @@ def _white_points(game: MainLine) -> int | None:
 
 
 def record_of_result(
-    start: np.ndarray, moves: list[int] | np.ndarray, white_points: int
+    start: np.ndarray,
+    moves: list[int] | np.ndarray,
+    white_points: int,
+    elo: tuple[int, int] = (UNKNOWN_RATING, UNKNOWN_RATING),
 ) -> GameRecord:
-    """Return a game with the moves played as policy targets and the result as value target."""
+    """Return a game with the moves played as policy targets and the result as value target.
+
+    elo: of White and Black, UNKNOWN_RATING where the game does not tell.
+    """
     played = np.array(moves, np.uint16)
     black_to_move = (np.arange(len(moves)) + int(start[SIDE])) % 2 == 1
     return GameRecord(
@@ -121,6 +127,7 @@ def record_of_result(
         target_scores=np.full(len(moves), UNKNOWN_SCORE, np.int16),
         wdl=wdl_from_result(white_points, black_to_move),
         usable=np.ones(len(moves), np.bool_),
+        rating=np.maximum(np.where(black_to_move, elo[1], elo[0]), UNKNOWN_RATING),
     )
 
 

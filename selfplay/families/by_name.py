@@ -6,12 +6,15 @@ from engine.errors import ConfigError, NetFileError
 from engine.files.dit_file import load_tensors
 from engine.network.families import planes_config_of
 from engine.network.input_formats import CLASSICAL
+from engine.network.people.people_model import PeopleNetwork
+from engine.network.people.people_parameters import PeopleConfig
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig, sparse_config_of
 from engine.network.tower.model import TowerConfig
 from engine.network.transformer.model import TransformerConfig
 from engine.nn import dit
 from engine.nn.layer import Layer
+from selfplay.families.people.people_family import PeopleFamily
 from selfplay.families.planes.custom import CUSTOM, CustomFamily, is_custom
 from selfplay.families.planes.planes_family import PlanesFamily
 from selfplay.families.policy.sparse_family import SparseFamily
@@ -29,6 +32,8 @@ def net_of_model(model: Layer) -> str:
     """
     if isinstance(model, SparseNetwork):
         return str(sparse_config_of(model.config()))
+    if isinstance(model, PeopleNetwork):
+        return str(model.network_config)
     config = planes_config_of(model.config())
     if config.input_format != CLASSICAL:
         expected = f"input format {CLASSICAL}, of which training data are"
@@ -58,8 +63,12 @@ def family_of(net: str, part: str = "policy") -> Family:
         return ValueFamily(config) if part == "value" else SparseFamily(config)
     if part == "value":
         raise ConfigError(f"{net} has no value trunk: expected a network such as sparse-768+v256")
+    if net.startswith("people"):
+        return PeopleFamily(PeopleConfig.parse(net))
     if not net.startswith("transformer") and not net[:1].isdigit():
-        names = "64x6, transformer-128x4x8, sparse-768 or module:Class, a class of yours"
+        names = (
+            "64x6, transformer-128x4x8, sparse-768, people-512 or module:Class, a class of yours"
+        )
         raise ConfigError(f"net: expected a name such as {names}, got {net!r}")
     return PlanesFamily(
         (TransformerConfig if net.startswith("transformer") else TowerConfig).parse(net)

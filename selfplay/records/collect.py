@@ -11,7 +11,13 @@ from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.native.jit import kernel
-from selfplay.records.positions import PROBABILITY_ONE, PositionSet, concatenate, offsets
+from selfplay.records.positions import (
+    PROBABILITY_ONE,
+    UNKNOWN_RATING,
+    PositionSet,
+    concatenate,
+    offsets,
+)
 
 GAMES_PER_CHUNK = 4096  # bounds the memory of records not yet packed
 GAMES_PER_LOOK = 100  # games between two reports of progress
@@ -31,6 +37,7 @@ class GameRecord:
     wdl: np.ndarray  # float32[n, 3], from each position's side to move
     usable: np.ndarray  # bool[n]
     target_scores: np.ndarray  # int16[t], centipawns from the side to move, or UNKNOWN_SCORE
+    rating: np.ndarray | None = None  # uint16[n], as in `PositionSet`; None if not known
     resigned: bool = False  # whether the last move was chosen, but the game given up instead
 
 
@@ -88,6 +95,10 @@ def verified_pieces(
 def _pack(records: list[GameRecord]) -> PositionSet:
     probabilities = np.concatenate([record.target_probs for record in records])
     left = [np.arange(len(record.moves), 0, -1) - record.resigned for record in records]
+    ratings = [
+        np.full(len(record.moves), UNKNOWN_RATING) if record.rating is None else record.rating
+        for record in records
+    ]
     return PositionSet(
         starts=np.stack([record.start for record in records]),
         game_first=offsets(np.array([len(record.moves) for record in records])),
@@ -99,6 +110,7 @@ def _pack(records: list[GameRecord]) -> PositionSet:
         wdl=np.concatenate([record.wdl for record in records]).astype(np.float16),
         moves_left=np.minimum(np.concatenate(left), LONGEST_COUNT).astype(np.uint16),
         usable=np.concatenate([record.usable for record in records]).astype(np.bool_),
+        rating=np.concatenate(ratings).astype(np.uint16),
     )
 
 

@@ -21,6 +21,7 @@ UNKNOWN_SCORE = -32_768  # of a target's move
 UNKNOWN_MOVES_LEFT = (
     0  # known values are at least 1, except after a position of 1 where a side resigned
 )
+UNKNOWN_RATING = 0
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class PositionSet:
     moves_left: Annotated[np.ndarray, "uint16 [P]"]
     # whether the position may be sampled (False: no good target)
     usable: Annotated[np.ndarray, "bool [P]"]
+    # Elo of the player whose move the policy targets predict; UNKNOWN_RATING if not known
+    rating: Annotated[np.ndarray, "uint16 [P]"]
 
     @property
     def n_games(self) -> int:
@@ -75,7 +78,7 @@ class PositionSet:
         keep_target = np.repeat(keep_position, counts)
         kept = {
             name: getattr(self, name)[keep_position]
-            for name in ("moves", "wdl", "moves_left", "usable")
+            for name in ("moves", "wdl", "moves_left", "usable", "rating")
         }
         kept |= {
             name: getattr(self, name)[keep_target]

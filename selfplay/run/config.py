@@ -168,6 +168,8 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         family = family_of(self.net)
+        if not family.plays:
+            raise ConfigError(f"net {self.net}: it predicts what people do and plays no games")
         check_settings(self)
         if self.fit.backend == "cupy" and not family.trains_on_device:
             raise ConfigError(

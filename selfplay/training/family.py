@@ -164,6 +164,7 @@ class Family(ABC):
 
     recipe: Recipe  # default training settings
     mixture: type[Batches]
+    plays = True  # whether its networks are evaluators of the engine
     trains_on_device = False  # whether it can train on a GPU
     on_device = False  # whether it also plays there, and trains in mixed precision
 

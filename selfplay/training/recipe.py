@@ -39,6 +39,10 @@ VALUE_RECIPE = Recipe(
     batch_size=8192, peak_rate=3e-3, weight_decay=0.05, variations=0.0, fit_positions=262_144
 )
 
+# A policy tells much more than a move, so there is little to memorise.
+PEOPLE_RECIPE = Recipe(
+    batch_size=8192, peak_rate=4e-3, weight_decay=0.1, variations=0.0, fit_positions=262_144
+)
 
 TRAIN_BACKEND = "train on the CPU (numpy) or a GPU (cupy); auto = a GPU if one computes"
 AVERAGE_DECAY = "decay the running average of the weights by this factor, per step"

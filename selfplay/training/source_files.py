@@ -18,8 +18,8 @@ import numpy as np
 from engine.errors import ConfigError, DataError
 from engine.options.settings import check_settings, setting
 from selfplay.data import split
-from selfplay.data.cache import load_or_parse
-from selfplay.data.kinds import CHUNKS, FOLDER, PGN, data_files, reader_of
+from selfplay.data.cache import load_or_parse, map_set
+from selfplay.data.kinds import CHUNKS, FOLDER, PGN, POLICIES, data_files, reader_of
 from selfplay.data.label_rows import LabelRows, held_out
 from selfplay.data.split import HELD_OUT_SHARE, Split
 from selfplay.records.label_folder import LabelFolder, fields_of, keys_of_rows
@@ -93,7 +93,7 @@ class SourceFiles:
             )
         if not (without or any(source.weight for source in self.data)):
             raise ConfigError("nothing to train on: every file has the weight 0")
-        found = [data_files([source.path], PGN, CHUNKS, FOLDER) for source in self.data]
+        found = [data_files([source.path], PGN, CHUNKS, FOLDER, POLICIES) for source in self.data]
         seen = set[Path]()
         for path, _ in chain(*found):
             if (place := path.resolve()) in seen:
@@ -175,6 +175,8 @@ def load_training_data(
     def load(path: Path, kind: str) -> PositionSet | LabelFolder:
         if kind == FOLDER:
             return LabelFolder(path)
+        if kind == POLICIES:
+            return map_set(path)
         reader = reader_of(kind, files.pgn_min_elo)
         return load_or_parse(
             path, reader, cache, lambda share, games: watch(path.name, share, games)

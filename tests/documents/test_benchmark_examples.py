@@ -49,6 +49,7 @@ def run(name):
         ("value_distance", "--data here --net nowhere.dit", "nowhere.dit: no such file"),
         ("reviews", "nowhere.pgn", "nowhere.pgn: no such file"),
         ("reviews", "here --engine no-such-engine", "no such program"),
+        ("people", "nowhere.pgn", "nowhere.pgn: no such file"),
         ("puzzles", "draw here", "--out"),
         ("puzzles", "check here --engine no-such-engine", "no such program"),
         ("rival_speed", "--rival no-such-engine", "no such program"),

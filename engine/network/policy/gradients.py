@@ -84,9 +84,9 @@ def compute_units(tables, batch, first, last, out):
 
 
 @kernel(contract=True)
-def learn_moves(tables, batch, first, last, scale, scratch, out):
-    """Run the policy of batch[first:last], and go back to their accumulators; `dunits` are those of
-    the value so far.
+def learn_policy(tables, batch, first, last, scale, scratch, out):
+    """Run the policy of batch[first:last], and add the gradient of the units to `dunits`, which
+    hold that of the value.
 
     scale: 1 / B of the whole batch, multiplies the gradients.
     """
@@ -100,6 +100,14 @@ def learn_moves(tables, batch, first, last, scale, scratch, out):
         add_weighted_rows(
             tables.sort_weight, units, out.sort_rows[b], out.sort_slopes[b], count, dunits
         )
+
+
+@kernel(contract=True)
+def learn_accumulators(tables, first, last, out):
+    """Turn the accumulators first to last - 1 into their gradients, from those of the units."""
+    units = len(tables.bias) // 2
+    for b in range(first, last):
+        dunits = out.dunits[b * units : (b + 1) * units]
         _accumulator_gradient(dunits, units, out.accumulator, 2 * units * b)
 
 

@@ -12,8 +12,6 @@ from typing import Any, Self
 
 import numpy as np
 
-from engine.network.policy.features import FEATURES
-from engine.network.policy.moves import MOVE_SORTS, POLICY_ROWS, SORT_ROWS
 from engine.network.policy.parameters import OUTPUTS, PARAMETERS, SparseConfig, sparse_config_of
 from engine.network.value.model import ValueNetwork, described, starting_parameters
 from engine.network.value.parameters import VALUE_TRUNK
@@ -44,10 +42,11 @@ class SparseNetwork(Layer):
         width, units, hidden, inner = (
             getattr(self._config, name) for name in ("width", "units", "hidden", "inner")
         )
+        sizes = self._config.sizes
         trunk = {
             "accumulator": {
                 "layer": "sparse_dense",
-                "inputs": FEATURES,
+                "inputs": sizes["F"],
                 "outputs": width,
                 "active": TYPICAL_ACTIVE,
             },
@@ -64,9 +63,9 @@ class SparseNetwork(Layer):
         }
         rows = {
             "inputs": units,
-            "outputs": POLICY_ROWS,
-            "sorts": MOVE_SORTS,
-            "sort_rows": SORT_ROWS,
+            "outputs": sizes["R"],
+            "sorts": sizes["S"],
+            "sort_rows": sizes["T"],
         }
         return {
             "layer": self.kind,

@@ -86,8 +86,10 @@ class SparseMixture(Batches):
 class SparseGradients(RowGradients):
     """Gradients of a sparse network, but for a value trunk; batches are `SparseBatch`."""
 
+    config_of: Any = staticmethod(sparse_config_of)
+
     def __init__(self, model: Layer, settings: LearnerSettings) -> None:
-        config = sparse_config_of(model.config())
+        config = self.config_of(model.config())
         _, tables = new_tables(config)
         fill_tables(tables, config, model.named_parameters())
         found = buffers(
@@ -109,7 +111,8 @@ class SparseGradients(RowGradients):
         def write(first: int, last: int, own: np.ndarray, slopes: np.ndarray) -> None:
             dunits[own] = slopes
             scratch = self._scratch.own(kernels.new_scratch)
-            kernels.learn_moves(tables, batch, first, last, 1.0 / count, scratch, found)
+            kernels.learn_policy(tables, batch, first, last, 1.0 / count, scratch, found)
+            kernels.learn_accumulators(tables, first, last, found)
 
         self.learn_parts(batch, count, value_head, read, write)
 

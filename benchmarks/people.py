@@ -1,0 +1,279 @@
+"""Measure how well networks predict the moves of people, on games whose players have ratings.
+
+    python -m benchmarks.people club.pgn --against maia-1100.pb.gz maia-1500.pb.gz
+    python -m benchmarks.people club.pgn --net people.dit --calibration
+    python -m benchmarks.people club.pgn --against maia-1500.pb.gz --speed
+
+The games are PGN with WhiteElo and BlackElo that no training has seen. For each band of ratings: the
+share of moves that the network holds for the likeliest, and the mean of minus the logarithm of the
+played move's probability, with 95% intervals that count a game's moves as one sample. `--net` is
+asked for the rating of the player to move, the others for what they always say. Positions with one
+legal move do not count. `--calibration` prints instead, for the moves that `--net` gives a
+probability within some range, how many were played. `--speed` prints positions a second of
+processor time, one thread, of the kernels alone: medians of rounds that take turns, from the planes
+on for networks of planes, and from the board on, with its legal moves, for `--net`.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from benchmarks.measuring import existing, new_parser, report
+from engine.board.layout import ROW_WORDS
+from engine.board.makemove import push
+from engine.errors import AinoError, ConfigError
+from engine.evaluation import make_evaluator
+from engine.evaluation.leaves import fill_leaf
+from engine.evaluation.protocol import input_format_of, new_leaf_batch
+from engine.native.memory import buffers
+from engine.network.people.people_policy import PeopleAnswers, PeoplePolicy, add_logits
+from selfplay.data.cache import load_or_parse
+from selfplay.data.pgn import pgn_reader
+from selfplay.records.positions import UNKNOWN_RATING, PositionSet
+
+BANDS = (("below 900", 1, 900), ("900 to 1299", 900, 1300),
+         ("1300 to 1599", 1300, 1600), ("1600 and more", 1600, 5000))  # fmt: skip
+RANGES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+LEAST_CHANCE = 1e-6  # of a played move, whose logarithm is a loss
+IN_95_PERCENT = 1.96  # standard errors
+TIMED = 1024  # positions whose prediction is timed
+ROUNDS = 7
+
+
+@dataclass
+class Position:
+    """A position with its game so far, and what was played."""
+
+    game: int
+    stack: np.ndarray  # uint64 [plies + 1, 16]
+    rating: int
+    played: int
+
+
+@dataclass
+class Answer:
+    """What a contender says of one position."""
+
+    moves: np.ndarray  # uint16 [n], legal
+    chances: np.ndarray  # float64 [n]
+
+
+class Contender(Protocol):
+    """Something that predicts moves."""
+
+    name: str
+
+    def predict(self, position: Position) -> Answer: ...
+
+    def work(self, positions: list[Position]) -> Callable[[], object]:
+        """Return what predicts all of them once more, as fast as it can."""
+
+
+class People:
+    """A network of people, asked for the rating of the player to move."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.name = path.name if path else "people"
+        self._policy = PeoplePolicy.load(path)
+
+    def predict(self, position: Position) -> Answer:
+        return Answer(*self._policy.predict(position.stack, position.rating))
+
+    def work(self, positions: list[Position]) -> Callable[[], object]:
+        last = {one.game: one.stack for one in positions}  # the longest of each game
+        model = self._policy.model
+        n_bands = np.int64(self._policy.config.n_bands)
+        answers = buffers(PeopleAnswers, P=max(map(len, last.values())))
+
+        def predict_games() -> None:
+            for stack in last.values():
+                add_logits(model, stack, np.int64(0), np.int64(0), n_bands, 1.0, answers)
+
+        return predict_games
+
+
+class Network:
+    """Any other network with a policy."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.name
+        self._net = make_evaluator("network", path)
+        self._leaves = new_leaf_batch(1)
+
+    def predict(self, position: Position) -> Answer:
+        fill_leaf(self._leaves, 0, position.stack, input_format_of(self._net))
+        self._net.evaluate(self._leaves, 1)
+        count = int(self._leaves.n_moves[0])
+        logits = self._leaves.logits[0, :count].astype(np.float64)
+        chances = np.exp(logits - logits.max())
+        return Answer(self._leaves.moves[0, :count].copy(), chances / chances.sum())
+
+    def work(self, positions: list[Position]) -> Callable[[], object]:
+        leaves = new_leaf_batch(len(positions))
+        for leaf, one in enumerate(positions):
+            fill_leaf(leaves, leaf, one.stack, input_format_of(self._net))
+        return lambda: self._net.evaluate(leaves, len(positions))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = new_parser(__doc__)
+    parser.add_argument("games", type=existing, metavar="FILE.pgn", help="games to predict")
+    text = "a network of people (default: the one that comes with Aino)"
+    parser.add_argument("--net", type=existing, metavar="FILE.dit", help=text)
+    text = "networks to compare it with, in files of Lc0's or Aino's"
+    parser.add_argument(
+        "--against", type=existing, nargs="+", default=[], metavar="FILE", help=text
+    )
+    text = "measure this many positions, evenly spaced, instead of all"
+    parser.add_argument("--positions", type=int, default=0, metavar="N", help=text)
+    text = "show how many moves were played by the probability that they were given"
+    parser.add_argument("--calibration", action="store_true", help=text)
+    text = "show how many positions each network predicts in a second"
+    parser.add_argument("--speed", action="store_true", help=text)
+    options = parser.parse_args(arguments)
+    try:
+        positions = positions_of(options.games, options.positions)
+        people = People(options.net)
+        if options.calibration:
+            report(calibration(people, positions), options.json)
+            return 0
+        contenders: list[Contender] = [people, *map(Network, options.against)]
+    except AinoError as error:
+        parser.error(str(error))
+    if options.speed:
+        report(speeds(contenders, positions), options.json)
+        return 0
+    report([row for one in contenders for row in scores(one, positions)], options.json)
+    return 0
+
+
+# ---- positions -----------------------------------------------------------------------------------
+
+
+def positions_of(path: Path, limit: int) -> list[Position]:
+    """Return the positions of rated players who had a choice. Raises ConfigError without any."""
+    games = load_or_parse(path, pgn_reader(), None)
+    found = list(rated_positions(games))
+    if not found:
+        raise ConfigError(f"{path}: no moves of players with a rating")
+    if 0 < limit < len(found):
+        return [found[i] for i in np.linspace(0, len(found) - 1, limit).astype(int)]
+    return found
+
+
+def rated_positions(games: PositionSet) -> Iterator[Position]:
+    for game in range(games.n_games):
+        first, last = games.game_first[game], games.game_first[game + 1]
+        stack = np.zeros((last - first + 1, ROW_WORDS), np.uint64)
+        stack[0] = games.starts[game]
+        for ply in range(last - first):
+            played, rating = int(games.moves[first + ply]), int(games.rating[first + ply])
+            if rating != UNKNOWN_RATING:
+                yield Position(game, stack[: ply + 1], rating, played)
+            push(stack, ply, played)
+
+
+# ---- tables --------------------------------------------------------------------------------------
+
+
+def scores(contender: Contender, positions: list[Position]) -> list[dict[str, object]]:
+    """One row for every band: how many moves were predicted, and how likely they were."""
+    answers = [contender.predict(one) for one in positions]
+    rows: list[dict[str, object]] = []
+    for name, low, high in BANDS:
+        within = [
+            (position, answer)
+            for position, answer in zip(positions, answers, strict=True)
+            if low <= position.rating < high and len(answer.moves) > 1
+        ]
+        if not within:
+            continue
+        games = np.array([position.game for position, _ in within])
+        played = [played_place(*pair) for pair in within]
+        told = list(zip(played, (answer.chances for _, answer in within), strict=True))
+        hits = [place == chances.argmax() for place, chances in told]
+        losses = -np.log(np.maximum([chances[place] for place, chances in told], LEAST_CHANCE))
+        rows.append(
+            {
+                "network": contender.name,
+                "band": name,
+                "moves": len(within),
+                "predicted": with_interval(100 * np.array(hits, float), games, ".1f"),
+                "-log": with_interval(losses, games, ".3f"),
+            }
+        )
+    return rows
+
+
+def speeds(contenders: list[Contender], positions: list[Position]) -> list[dict[str, object]]:
+    """One row for every contender: positions a second, and the ratio to the last one."""
+    games = {one.game for one in positions[-TIMED:-1]} or {positions[-1].game}
+    positions = [one for one in positions if one.game in games]
+    count = len(positions)
+    work = [one.work(positions) for one in contenders]
+    rounds = [[processor_time(one) for one in work] for _ in range(ROUNDS + 1)]
+    seconds = np.median(rounds[1:], axis=0)  # the first one compiles
+    return [
+        {
+            "network": one.name,
+            "positions per s": round(count / taken),
+            "ratio": f"{seconds[-1] / taken:.1f}",
+        }
+        for one, taken in zip(contenders, seconds, strict=True)
+    ]
+
+
+def processor_time(work: Callable[[], object]) -> float:
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun
+
+
+def played_place(position: Position, answer: Answer) -> int:
+    return int(np.flatnonzero(answer.moves == position.played)[0])
+
+
+def with_interval(numbers: np.ndarray, games: np.ndarray, form: str) -> str:
+    """Return a mean and half the width of its 95% interval, as text."""
+    mean = numbers.mean()
+    of_games = np.bincount(games, weights=numbers - mean)
+    error = float(np.sqrt((of_games**2).sum())) / len(numbers)
+    return f"{mean:{form}} +- {IN_95_PERCENT * error:{form}}"
+
+
+def calibration(contender: Contender, positions: list[Position]) -> list[dict[str, object]]:
+    """One row for every range of probabilities: their mean, and the share of these moves that were
+    played.
+    """
+    chances, played = [], []
+    for one in positions:
+        answer = contender.predict(one)
+        chances.append(answer.chances)
+        played.append(answer.moves == one.played)
+    given, was_played = np.concatenate(chances), np.concatenate(played)
+    places = np.digitize(given, RANGES[1:-1])
+    rows: list[dict[str, object]] = []
+    for place, (low, high) in enumerate(pairwise(RANGES)):
+        inside = places == place
+        if inside.any():
+            rows.append(
+                {
+                    "given": f"{100 * low:.0f} to {100 * high:.0f}%",
+                    "moves": int(inside.sum()),
+                    "mean": f"{100 * given[inside].mean():.2f}%",
+                    "played": f"{100 * was_played[inside].mean():.2f}%",
+                }
+            )
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,3 @@
+"""What a player of a given rating would do: a sparse network that knows the rating and the moves
+before, and predicts moves.
+"""

@@ -1,0 +1,226 @@
+"""What players of a rating would do: a position with its game and a rating in, the probability of
+every legal move out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, NamedTuple, Self
+
+import chess
+import numpy as np
+
+from engine.board.convert import decode_move, stack_from_board
+from engine.board.movegen import generate
+from engine.errors import ConfigError, NetFileError
+from engine.files.dit_file import load_tensors
+from engine.native.elementary import exp
+from engine.native.jit import kernel
+from engine.native.memory import aligned_copy, buffers
+from engine.network.people.people_features import PeopleSight, look
+from engine.network.people.people_parameters import (
+    RATING_STEP,
+    PeopleConfig,
+    PeopleTables,
+    people_config_of,
+)
+from engine.network.policy.moves import SortRows, list_sort_rows, new_sort_rows, sort_bias
+from engine.network.rows.flat_tables import fill_tables, new_tables
+from engine.network.rows.float_rows import add_rows, add_weighted_rows, pair_products, score_row
+from engine.network.weights import default_net_path
+
+
+class PeopleModel(NamedTuple):
+    """Weights, and one thread's scratch."""
+
+    tables: PeopleTables
+    mixer: Annotated[np.ndarray, "float32 [L, U * X]"]  # W1 of each layer of the mixer, by input
+    mixed: Annotated[np.ndarray, "float32 [L, X * U]"]  # W2, likewise
+    sight: PeopleSight
+    listed: SortRows
+    sort_logits: Annotated[np.ndarray, "float32 [218]"]
+    accumulator: Annotated[np.ndarray, "float32 [W]"]
+    inputs: Annotated[np.ndarray, "float32 [U]"]  # units, then the heads' inputs
+    hidden: Annotated[np.ndarray, "float32 [X]"]  # of the mixer
+    factors: Annotated[np.ndarray, "float32 [U + X]"]  # those numbers of a layer that are not 0
+    active: Annotated[np.ndarray, "int16 [U + X]"]  # and their places
+    moves: Annotated[np.ndarray, "uint16 [218]"]
+    logits: Annotated[np.ndarray, "float32 [218]"]
+
+
+class PeopleAnswers(NamedTuple):
+    """The legal moves of P positions and their probabilities, which are logits on the way."""
+
+    moves: Annotated[np.ndarray, "uint16 [P, 218]"]
+    n_moves: Annotated[np.ndarray, "int32 [P]"]
+    chances: Annotated[np.ndarray, "float64 [P, 218]"]
+
+
+class PeoplePolicy:
+    """Predicts people's moves. Takes the parameters by name, as in `parameters.py`; raises
+    ConfigError or ShapeError when they do not fit `config`. Not for several threads at once.
+    """
+
+    def __init__(self, tensors: Mapping[str, np.ndarray], config: PeopleConfig) -> None:
+        self.config = config
+        _, tables = new_tables(config)
+        fill_tables(tables, config, tensors)
+        layers = config.layers
+        units = config.units
+        hidden = config.mixer
+        mixer = tables.mixer.reshape(layers, hidden, units).swapaxes(1, 2)
+        mixed = tables.mixed.reshape(layers, units, hidden).swapaxes(1, 2)
+        fixed = {
+            "tables": tables,
+            "mixer": aligned_copy(mixer).reshape(layers, -1),
+            "mixed": aligned_copy(mixed).reshape(layers, -1),
+            "listed": new_sort_rows(),
+        }
+        self.model = buffers(PeopleModel, fixed, **config.sizes)
+
+    @classmethod
+    def load(cls, path: str | Path | None = None) -> Self:
+        """Read a network of people; None stands for the one that comes with Aino. Raises
+        NetFileError for every fault and any other network.
+        """
+        path = default_net_path(entry="people") if path is None else Path(path)
+        header, tensors = load_tensors(path)
+        try:
+            return cls(tensors, people_config_of(header["model"]))
+        except ConfigError as error:
+            raise NetFileError(path, "a network of people", f"another ({error})") from error
+
+    def probabilities(self, board: chess.Board, rating: int) -> dict[chess.Move, float]:
+        """Return how likely a player of this Elo makes each legal move, the likeliest first.
+
+        Its game so far, the board's move stack, counts.
+        """
+        stack = stack_from_board(board)
+        moves, chances = self.predict(stack, rating)
+        order = np.argsort(-chances, kind="stable")
+        return {
+            decode_move(stack[-1], int(moves[i]), board.chess960): float(chances[i]) for i in order
+        }
+
+    def predict(self, stack: np.ndarray, rating: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return (legal moves uint16 [n], their probabilities float64 [n]) after a game, uint64
+        [plies + 1, 16].
+        """
+        return self.predict_game(stack, rating, len(stack) - 1)[0]
+
+    def predict_game(
+        self, stack: np.ndarray, rating: int, first: int = 0
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return what `predict` does for every position of a game from ply `first` on."""
+        answers = buffers(PeopleAnswers, P=len(stack) - first)
+        n_bands = np.int64(self.config.n_bands)
+        for band, weight in self.bands(rating):
+            place = np.int64(first), np.int64(band), n_bands
+            add_logits(self.model, stack, *place, weight, answers)
+        to_chances(answers)
+        counts = answers.n_moves.tolist()
+        return [
+            (moves[:count], chances[:count])
+            for moves, chances, count in zip(answers.moves, answers.chances, counts, strict=True)
+        ]
+
+    def bands(self, rating: int) -> list[tuple[int, float]]:
+        """Return the bands whose logits, with these weights, add up to those of a rating: its
+        neighbours. A rating beyond the network's own has the last one.
+        """
+        last = self.config.n_bands - 1
+        place = min(max((rating - self.config.lowest) / RATING_STEP, 0.0), float(last))
+        low = int(place)
+        if place == low:
+            return [(low, 1.0)]
+        return [(low, low + 1 - place), (low + 1, place - low)]
+
+
+@kernel()
+def add_logits(model, stack, first, band, n_bands, weight, answers):
+    """Add `weight` times the logits for players of a band, for every position of a game from ply
+    `first` on.
+    """
+    for ply in range(first, len(stack)):
+        at = ply - first
+        count = predict_moves(model, stack, ply, band, n_bands)
+        answers.n_moves[at] = count
+        for i in range(count):
+            answers.moves[at, i] = model.moves[i]
+            answers.chances[at, i] += weight * np.float64(model.logits[i])
+
+
+@kernel(contract=True)
+def predict_moves(model, stack, ply, band, n_bands):
+    """Write the legal moves of stack[ply], and their logits for players of a band; returns how many
+    there are. The stack holds the game so far.
+    """
+    tables = model.tables
+    sight = model.sight
+    moves = model.moves
+    n_moves = np.int64(generate(stack[ply], moves))
+    count = look(stack, ply, band, n_bands, moves, n_moves, sight)
+    units, width = len(model.inputs), len(model.accumulator)
+    add_rows(tables.weight, width, sight.features, count, tables.bias, model.accumulator)
+    pair_products(model.accumulator, units, model.inputs, 0)
+    for layer in range(len(model.mixed)):
+        mix_units(model, layer)
+    for k in range(list_sort_rows(sight.sorts, n_moves, model.listed)):
+        at = np.int64(model.listed.rows[k]) * units
+        model.sort_logits[k] = score_row(tables.sort_weight, at, model.inputs, 0, units)
+    for i in range(n_moves):
+        row = np.int64(sight.rows[i])
+        bias = tables.policy_bias[row] + sort_bias(tables.sort_bias, sight.sorts[i])
+        score = score_row(tables.policy, row * units, model.inputs, 0, units)
+        model.logits[i] = score + bias + model.sort_logits[model.listed.places[i]]
+    return n_moves
+
+
+@kernel(contract=True)
+def mix_units(model, layer):
+    """Run one layer of the mixer on the heads' inputs, as `mixer.mix` does. Rows of what is 0 are
+    left out: half of the hidden units, and most of the units.
+    """
+    tables = model.tables
+    inputs = model.inputs
+    hidden = model.hidden
+    units, width = len(inputs), len(hidden)
+    for k in range(width):
+        hidden[k] = tables.mixer_bias[layer * width + k]
+    used = list_factors(inputs, -np.inf, model.factors, model.active)
+    add_weighted_rows(model.mixer[layer], width, model.active, model.factors, used, hidden)
+    for i in range(units):
+        inputs[i] += tables.mixed_bias[layer * units + i]
+    used = list_factors(hidden, 0.0, model.factors, model.active)
+    add_weighted_rows(model.mixed[layer], units, model.active, model.factors, used, inputs)
+
+
+@kernel()
+def list_factors(x, above, factors, active):
+    """List the numbers of x that are not 0, and above a limit, with their places; returns how many
+    there are.
+    """
+    count = np.int64(0)
+    for k in range(len(x)):
+        factors[count] = x[k]
+        active[count] = k
+        if x[k] != 0 and x[k] > above:
+            count += 1
+    return count
+
+
+@kernel()
+def to_chances(answers):
+    """Replace the logits of all positions by their softmax."""
+    for at in range(len(answers.n_moves)):
+        chances, count = answers.chances[at], answers.n_moves[at]
+        largest = -np.inf
+        total = 0.0
+        for i in range(count):
+            largest = max(largest, chances[i])
+        for i in range(count):
+            chances[i] = exp(chances[i] - largest)
+            total += chances[i]
+        for i in range(count):
+            chances[i] /= total

@@ -1,0 +1,1 @@
+"""Networks that predict what a player of a given rating does."""

@@ -1,0 +1,315 @@
+"""The network of people: what it sees of a game, and the probabilities it gives."""
+
+import json
+
+import chess
+import numpy as np
+import pytest
+
+from benchmarks import people as benchmark
+from engine.board.convert import encode_move, stack_from_board
+from engine.board.layout import MAX_MOVES
+from engine.board.movegen import generate
+from engine.errors import ConfigError, NetFileError
+from engine.native.memory import buffers
+from engine.network.people import people_features as features
+from engine.network.people.people_features import PeopleSight, look
+from engine.network.people.people_model import PeopleNetwork
+from engine.network.people.people_parameters import PeopleConfig
+from engine.network.people.people_policy import PeoplePolicy
+from engine.nn import dit
+
+CONFIG = PeopleConfig(width=128, mixer=64, layers=2, hidden=8)
+
+
+def board_after(*moves, fen=chess.STARTING_FEN, chess960=False):
+    board = chess.Board(fen, chess960=chess960)
+    for move in moves:
+        board.push_san(move)
+    return board
+
+
+class View:
+    """What the network sees of a board with its game."""
+
+    def __init__(self, board, band=0):
+        stack = stack_from_board(board)
+        self.moves = np.zeros(MAX_MOVES, np.uint16)
+        self.sight = buffers(PeopleSight)
+        n_moves = generate(stack[-1], self.moves)
+        ply = len(stack) - 1
+        bands = np.int64(CONFIG.n_bands)
+        n = look(stack, ply, np.int64(band), bands, self.moves, n_moves, self.sight)
+        self.features = sorted(self.sight.features[:n].tolist())
+        self.moves = self.moves[:n_moves]
+        self.board = board
+
+    def of_kind(self, first, last):
+        return [one - first for one in self.features if first <= one < last]
+
+    def sort(self, san, number):
+        """One sort of a move."""
+        code = encode_move(self.board, self.board.parse_san(san))
+        return int(self.sight.sorts[np.flatnonzero(self.moves == code)[0], number])
+
+    def parts_of_sort_4(self, san):
+        """(kind, answer, again, back, struck) of a move for the first band."""
+        number = self.sort(san, 4) - features.FIRST_4
+        return tuple(map(int, np.unravel_index(number, (6, features.ANSWERS, 2, 2, 2))))
+
+
+@pytest.fixture(scope="module")
+def policy():
+    rng = np.random.default_rng(4)
+    network = PeopleNetwork(CONFIG, rng)
+    for name, array in network.params.items():
+        network.params[name] = array + 0.05 * rng.standard_normal(array.shape, np.float32)
+    return PeoplePolicy(network.named_parameters(), CONFIG)
+
+
+# ---- what it sees --------------------------------------------------------------------------------
+
+
+def test_the_move_before_is_seen_from_the_movers_side():
+    view = View(board_after("e4"))
+    assert view.of_kind(features.TARGET_FEATURE, features.SOURCE_FEATURE) == [chess.E4 ^ 56]
+    assert view.of_kind(features.SOURCE_FEATURE, features.TAKEN_FEATURE) == [chess.E2 ^ 56]
+
+
+def test_a_capture_shows_what_it_took():
+    view = View(board_after("e4", "d5", "exd5"))
+    assert view.of_kind(features.TARGET_FEATURE, features.SOURCE_FEATURE) == [64 + (chess.D5 ^ 56)]
+    assert view.of_kind(features.TAKEN_FEATURE, features.OWN_TARGET_FEATURE) == [0]
+
+
+def test_a_pawn_taken_in_passing_counts_as_a_pawn():
+    view = View(board_after("e4", "a6", "e5", "d5", "exd6"))
+    assert view.of_kind(features.TAKEN_FEATURE, features.OWN_TARGET_FEATURE) == [0]
+
+
+def test_castling_is_the_kings_move():
+    view = View(board_after("e4", "e5", "Nf3", "Nc6", "Bb5", "a6", "O-O"))
+    assert view.of_kind(features.TARGET_FEATURE, features.SOURCE_FEATURE) == [chess.G1 ^ 56]
+    assert view.of_kind(features.SOURCE_FEATURE, features.TAKEN_FEATURE) == [chess.E1 ^ 56]
+
+
+def test_a_king_that_castles_on_its_square_has_no_squares():
+    """In Chess960 a king may castle and stay where it is: the rook's squares count then."""
+    board = board_after("O-O", fen="4k3/8/8/8/8/8/8/6KR w H - 0 1", chess960=True)
+    view = View(board)
+    assert view.of_kind(features.SOURCE_FEATURE, features.TAKEN_FEATURE) == [chess.H1 ^ 56]
+
+
+def test_the_first_position_of_a_game_has_no_move_before():
+    view = View(chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"))
+    assert view.of_kind(features.TARGET_FEATURE, features.BAND_FEATURE) == []
+
+
+def test_black_sees_the_mirrored_game_as_white_does():
+    white = board_after("e4", "e5", "Nf3", "Nc6", "Bb5", "a6", "Bxc6")
+    black = chess.Board(white.root().fen()).mirror()
+    black.turn = chess.BLACK
+    for move in white.move_stack:
+        square = (chess.square_mirror(move.from_square), chess.square_mirror(move.to_square))
+        black.push(chess.Move(*square, move.promotion))
+    assert View(white).features == View(black).features
+
+
+def test_the_rating_is_one_feature():
+    plain, rated = View(chess.Board(), 0), View(chess.Board(), 5)
+    assert set(plain.features) ^ set(rated.features) == {
+        features.BAND_FEATURE,
+        features.BAND_FEATURE + 5,
+    }
+
+
+def test_a_recapture_answers_the_move_before():
+    view = View(board_after("e4", "d5", "exd5"))
+    assert view.parts_of_sort_4("Qxd5") == (4, 2, 0, 0, 0)
+
+
+def test_going_back_is_a_sort_of_move():
+    view = View(board_after("Nf3", "a6"))
+    assert view.parts_of_sort_4("Ng1") == (1, 0, 1, 1, 0)
+
+
+def test_a_piece_that_the_last_move_attacks_is_struck():
+    view = View(board_after("e4", "a6", "Bc4", "b5"))
+    assert view.parts_of_sort_4("Bb3")[4] == 1
+
+
+def test_sort_5_knows_what_a_move_takes():
+    view = View(board_after("e4", "d5"))
+    taken = (view.sort("exd5", 5) - features.FIRST_4) - CONFIG.n_bands * features.SORTS_4
+    assert taken % 6 == 1
+
+
+def parts_of_sort_7(view, san):
+    """(kind, steps from target, steps from source, escapes) of a move."""
+    first = features.FIRST_4 + CONFIG.n_bands * (features.SORTS_4 + features.SORTS_5)
+    number = view.sort(san, 7) - first - features.SORTS_6
+    return tuple(map(int, np.unravel_index(number, (6, 8, 8, features.ESCAPES))))
+
+
+def parts_of_sort_8(view, san):
+    """(kind, exchange, best, capture) of a move for the first band."""
+    first = features.FIRST_4 + CONFIG.n_bands * (features.SORTS_4 + features.SORTS_5)
+    number = view.sort(san, 8) - first - features.SORTS_6 - features.SORTS_7
+    return tuple(map(int, np.unravel_index(number, (6, features.EXCHANGES, 2, 2))))
+
+
+def test_a_mate_leaves_no_escape():
+    view = View(chess.Board("6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1"))
+    assert parts_of_sort_7(view, "Ra8#") == (3, 6, 7, 1)
+
+
+def test_a_queen_beside_the_king_takes_its_squares():
+    view = View(chess.Board("k7/8/1K6/8/8/8/8/6Q1 w - - 0 1"))
+    assert parts_of_sort_7(view, "Qg8#")[3] == 1
+
+
+def test_an_exchange_that_wins_a_queen_is_the_best():
+    view = View(chess.Board("4k3/8/8/3q4/8/2N5/8/4K3 w - - 0 1"))
+    assert parts_of_sort_8(view, "Nxd5") == (1, 7, 1, 1)
+
+
+def test_a_quiet_move_onto_an_attacked_square_loses_its_piece():
+    view = View(chess.Board("4k3/8/4p3/8/8/2N5/8/4K3 w - - 0 1"))
+    assert parts_of_sort_8(view, "Nd5") == (1, 1, 0, 0)
+
+
+def test_a_quiet_move_to_a_safe_square_wins_nothing():
+    view = View(chess.Board("4k3/8/4p3/8/8/2N5/8/4K3 w - - 0 1"))
+    assert parts_of_sort_8(view, "Nb5") == (1, features.EVEN, 0, 0)
+
+
+def test_every_sort_has_a_place_in_the_table():
+    view = View(board_after("e4", "d5", "exd5", "Qxd5", "Nc3"), CONFIG.n_bands - 1)
+    assert view.sight.sorts[: len(view.moves)].max() < CONFIG.sizes["S"]
+
+
+# ---- what it answers -----------------------------------------------------------------------------
+
+
+def test_probabilities_are_of_all_legal_moves(policy):
+    board = board_after("e4", "e5", "Nf3")
+    found = policy.probabilities(board, 1400)
+    assert set(found) == set(board.legal_moves)
+    assert sum(found.values()) == pytest.approx(1.0)
+
+
+def test_the_likeliest_move_comes_first(policy):
+    found = list(policy.probabilities(chess.Board(), 1400).values())
+    assert found == sorted(found, reverse=True)
+
+
+def test_a_finished_game_has_no_moves(policy):
+    assert policy.probabilities(board_after("f3", "e5", "g4", "Qh4#"), 1400) == {}
+
+
+def test_castling_is_written_as_the_board_writes_it(policy):
+    board = chess.Board("4k3/8/8/8/8/8/8/4K2R w K - 0 1")
+    assert chess.Move.from_uci("e1g1") in policy.probabilities(board, 1400)
+
+
+def test_a_game_at_once_is_its_positions_one_by_one(policy):
+    stack = stack_from_board(board_after("e4", "d5", "exd5", "Qxd5", "Nc3"))
+    for ply, (moves, chances) in enumerate(policy.predict_game(stack, 1430)):
+        alone = policy.predict(stack[: ply + 1], 1430)
+        assert moves.tolist() == alone[0].tolist()
+        assert np.allclose(chances, alone[1], atol=1e-6)
+
+
+def test_a_rating_between_two_bands_lies_between_them(policy):
+    board = board_after("e4", "e5")
+    low, middle, high = (policy.probabilities(board, rating) for rating in (1400, 1450, 1500))
+    move = max(low, key=lambda one: abs(np.log(low[one] / high[one])))
+    assert min(low[move], high[move]) < middle[move] < max(low[move], high[move])
+
+
+def test_ratings_beyond_the_teachers_count_as_the_last(policy):
+    board = board_after("e4", "e5")
+    assert policy.probabilities(board, 600) == policy.probabilities(board, 1100)
+    assert policy.probabilities(board, 2700) == policy.probabilities(board, 1900)
+
+
+def test_another_network_is_refused(tmp_path):
+    from engine.network.policy.model import SparseNetwork
+    from engine.network.policy.parameters import SparseConfig
+
+    other = SparseNetwork(SparseConfig(width=128), np.random.default_rng(1))
+    dit.save(tmp_path / "other.dit", other, {})
+    with pytest.raises(NetFileError, match="a network of people"):
+        PeoplePolicy.load(tmp_path / "other.dit")
+
+
+def test_a_saved_network_answers_the_same(tmp_path, policy):
+    network = PeopleNetwork(CONFIG, np.random.default_rng(5))
+    dit.save(tmp_path / "people.dit", network, {})
+    board = board_after("d4")
+    loaded = PeoplePolicy.load(tmp_path / "people.dit").probabilities(board, 1500)
+    assert loaded == PeoplePolicy(network.named_parameters(), CONFIG).probabilities(board, 1500)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"width": 100},
+        {"mixer": 16},
+        {"layers": 99},
+        {"lowest": 1150},
+        {"lowest": 100, "highest": 4900},
+    ],
+)
+def test_impossible_sizes_are_refused(wrong):
+    with pytest.raises(ConfigError, match="expected"):
+        PeopleConfig(**wrong)
+
+
+# ---- measured ------------------------------------------------------------------------------------
+
+GAME = """[WhiteElo "1450"]
+[BlackElo "850"]
+[Result "1-0"]
+
+1. e4 e5 2. Nf3 f6 3. Nxe5 fxe5 4. Qh5+ g6 1-0
+"""
+GAME_MOVES = ("e4", "e5", "Nf3", "f6", "Nxe5", "fxe5", "Qh5+", "g6")
+
+
+@pytest.fixture
+def measured(tmp_path, policy, capsys):
+    """Runs the benchmark on a game, and returns its rows."""
+    network = PeopleNetwork(CONFIG, np.random.default_rng(5))
+    dit.save(tmp_path / "people.dit", network, {})
+    (tmp_path / "game.pgn").write_text(GAME)
+
+    def run(*words):
+        benchmark.main(
+            [str(tmp_path / "game.pgn"), "--net", str(tmp_path / "people.dit"), "--json", *words]
+        )
+        return json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def test_the_benchmark_has_a_row_for_every_band_with_moves(measured):
+    assert [(row["band"], row["moves"]) for row in measured()] == [
+        ("below 900", 4),
+        ("1300 to 1599", 4),
+    ]
+
+
+def test_calibration_counts_every_move_of_every_position(measured):
+    rows = measured("--calibration")
+    boards = [board_after(*GAME_MOVES[:ply]) for ply in range(len(GAME_MOVES))]
+    assert sum(row["moves"] for row in rows) == sum(b.legal_moves.count() for b in boards)
+
+
+def test_an_interval_counts_the_moves_of_a_game_as_one_sample():
+    numbers = np.array([1.0, 1.0, 0.0, 0.0])
+    one, four = (
+        benchmark.with_interval(numbers, games, ".3f")
+        for games in (np.array([0, 0, 1, 1]), np.arange(4))
+    )
+    assert (one, four) == ("0.500 +- 0.693", "0.500 +- 0.490")
