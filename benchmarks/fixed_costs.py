@@ -4,8 +4,9 @@
     python -m benchmarks.fixed_costs --nodes 1 --hash-mib 16 1024 --rounds 10
 
 Searches the positions of a game, in turn, from a kept tree. One row for each number of nodes and
-each size of `Hash`; searches of one node must cost the same at any size. Then the moves of self-play
-games of a network with random weights, one row for each number of visits. All figures are medians.
+each size of `Hash`; searches of one node must cost the same at any size. Then the moves of
+self-play games of a network with random weights, one row for each number of visits. All figures are
+medians.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ _THEMES = (
     "backRankMate",
     "quietMove",
 )
-# moves of the policy that are shown, and the least probability of one
+# Moves of the policy that are shown, and the least probability of one.
 _ARROWS = 3
 _LEAST_SHOWN = 0.08
 _MOST = 500  # positions of each set

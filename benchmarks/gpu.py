@@ -300,7 +300,7 @@ def our_learner(config: TowerConfig, batch: int, backend: Backend) -> Learning:
 
 def our_training(config: TowerConfig, batch: int, backend: Backend) -> tuple[Run, Any]:
     learner = our_learner(config, batch, backend)
-    # from then on, a step is what was recorded
+    # From then on, a step is what was recorded.
     for _ in range(TRIAL_STEPS if backend.name != "numpy" else 0):
         learner.step()
 

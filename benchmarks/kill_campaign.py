@@ -49,7 +49,7 @@ SETTINGS = {
         "window": 2,
         "checkpoint_s": 0.05,
     },
-    # so that every generation promotes
+    # So that every generation promotes.
     "gate": {"pairs": 3, "visits": 12, "longest": 40, "accept_score": 0.0},
 }
 FLAGS = [
@@ -61,7 +61,7 @@ FLAGS = [
         for name, value in values.items()
     ),
 ]
-# after its beginning
+# After its beginning.
 KILL_WITHIN_S = {"generate": 0.6, "fit": 0.5, "gate": 0.4, "promote": 0.04}
 PATIENCE_S = 300.0
 PRELOADED = ["selfplay.main", "selfplay.commands.loop"]
@@ -199,7 +199,7 @@ def campaign(folder: Path, kills: int, seed: int) -> dict[str, object]:
     lives = Lives(folder)
     progress = Progress("kills", kills)
     began = time.monotonic()
-    # which also compiles the kernels: lives are too short for it
+    # Which also compiles the kernels: lives are too short for it.
     train("loop", straight, *FLAGS, "--generations", 1)
     targets = list(KILL_WITHIN_S) * (kills // len(KILL_WITHIN_S) + 1)
     for number, target in enumerate(rng.permutation(targets[:kills])):

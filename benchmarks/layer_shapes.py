@@ -1,12 +1,14 @@
-"""Forty layer shapes that students write, forward and backward, ours against PyTorch on one thread of the CPU.
+"""Forty layer shapes that students write, forward and backward, ours against PyTorch on one thread
+of the CPU.
 
     python -m benchmarks.layer_shapes
     python -m benchmarks.layer_shapes conv lstm --rounds 21
 
-The arguments choose the rows whose names hold one of them. Both libraries take turns in one process, round by
-round, so that a busy machine slows both. Arrays are plain: float32, as NumPy lays them out, with a gradient for
-the input. The table shows the median microseconds of each and the median of PyTorch's time by ours in the same
-round: 1.0 is parity, more is faster than PyTorch. PyTorch is not a dependency; install it beside the library.
+The arguments choose the rows whose names hold one of them. Both libraries take turns in one
+process, round by round, so that a busy machine slows both. Arrays are plain: float32, as NumPy lays
+them out, with a gradient for the input. The table shows the median microseconds of each and the
+median of PyTorch's time by ours in the same round: 1.0 is parity, more is faster than PyTorch.
+PyTorch is not a dependency; install it beside the library.
 """
 
 from __future__ import annotations

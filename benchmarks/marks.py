@@ -36,7 +36,7 @@ from benchmarks.reviews import check_move
 from engine.files.output_files import output_file
 from uci.annotate.accuracy import win_percent
 
-# percent of winning chances, an inaccuracy and a mistake on Lichess
+# Percent of winning chances, an inaccuracy and a mistake on Lichess.
 _CONFIRMED, _MISSED = (5.0, 10.0)
 _SUSPECT = 4.0  # percent; a loss that a short search sees and a long one is asked about
 _SHORT = 10  # times fewer nodes in a short search

@@ -4,11 +4,11 @@
     python -m benchmarks.people club.pgn --net people.dit --calibration
     python -m benchmarks.people club.pgn --against maia-1500.pb.gz --speed
 
-The games are PGN with WhiteElo and BlackElo that no training has seen. For each band of ratings: the
-share of moves that the network holds for the likeliest, and the mean of minus the logarithm of the
-played move's probability, with 95% intervals that count a game's moves as one sample. `--net` is
-asked for the rating of the player to move, the others for what they always say. Positions with one
-legal move do not count. `--calibration` prints instead, for the moves that `--net` gives a
+The games are PGN with WhiteElo and BlackElo that no training has seen. For each band of ratings:
+the share of moves that the network holds for the likeliest, and the mean of minus the logarithm of
+the played move's probability, with 95% intervals that count a game's moves as one sample. `--net`
+is asked for the rating of the player to move, the others for what they always say. Positions with
+one legal move do not count. `--calibration` prints instead, for the moves that `--net` gives a
 probability within some range, how many were played. `--speed` prints positions a second of
 processor time, one thread, of the kernels alone: medians of rounds that take turns, from the planes
 on for networks of planes, and from the board on, with its legal moves, for `--net`.

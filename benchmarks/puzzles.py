@@ -55,7 +55,7 @@ _REVIEW = Limits(nodes=10_000)  # as `aino annotate`
 _CLEAR = 0.25  # winning chances between the two best moves of a teacher
 _PREFERRED = 0.7  # the least share of visits of a move that an own game's search preferred by far
 _LEVELS, _TRIES = 8, 8  # of `MEASURED`, the weakest ones, and how often each tries
-# the weakest of them, and the share of their tries above which nobody has to think
+# The weakest of them, and the share of their tries above which nobody has to think.
 _BEGINNERS = 3
 _EASY = 0.5
 _DEVIATION = 150  # of such a rating
@@ -73,7 +73,7 @@ def clear_moves(path: Path) -> Iterator[tuple[chess.Board, chess.Move]]:
     games = _own_games(path) if path.suffix == ".replay" else _teachers_games(path)
     for number, found in enumerate(games):
         if found:
-            # any of them, by chance, always the same one
+            # Any of them, by chance, always the same one.
             yield found[len(found) * number % 97 % len(found)]
 
 

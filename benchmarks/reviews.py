@@ -33,10 +33,10 @@ _JUDGEMENT = re.compile(
 )
 _GAIN = r"loses|misses a chance to win|wins only .* instead of|only trades .* instead of winning"
 _ROUNDING = 0.6  # percent; PGN has whole percents and hundredths of pawns
-# scores of an ending
+# Scores of an ending.
 _RESULTS_CP = {"won": (150, 3000), "even": (-150, 150), "lost": (-3000, -150)}
-# of the pawns that a sentence names, which the engine must see lost: there is compensation for a
-# part
+# Of the pawns that a sentence names, which the engine must see lost: there is compensation for a
+# part.
 _SHARE = 0.5
 
 

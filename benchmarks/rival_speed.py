@@ -71,7 +71,7 @@ def measure(commands: Sequence[Sequence[str]], threads: int, seconds: float, pos
             engine.send("uci")
             engine.read_until("uciok")
             engine.send(f"setoption name Threads value {threads}")
-            # loads the network, and compiles what is not compiled yet
+            # Loads the network, and compiles what is not compiled yet.
             engine.go("startpos", "nodes 100", START_S)
         searches = [(search(ours, fen, seconds), search(theirs, fen, seconds)) for fen in fens]
         for engine in (ours, theirs):

@@ -28,7 +28,7 @@ from tests.protocol.aino_process import START_S, AinoProcess
 WARM_STARTS = 5
 ENGINES_AT_ONCE = 4
 
-# seconds to `uciok`, from there to `readyok`, and from there to the first move
+# Seconds to `uciok`, from there to `readyok`, and from there to the first move.
 Start = tuple[float, float, float]
 
 

@@ -26,7 +26,7 @@ import numpy as np
 from engine import nn
 
 Batch = tuple[np.ndarray, np.ndarray]
-# characters, units, examples of a batch, steps that are reported
+# Characters, units, examples of a batch, steps that are reported.
 LENGTH = 32
 WIDTH = 64
 BATCH = 32

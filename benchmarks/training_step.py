@@ -27,7 +27,7 @@ from engine.network.tower.model import TowerConfig, build_tower
 from engine.nn import AdamW, DataParallel, huber, softmax_cross_entropy
 
 Step = Callable[[], float]  # returns the loss
-# of a place in a sequence, of a sequence, and of what is to be guessed
+# Of a place in a sequence, of a sequence, and of what is to be guessed.
 WIDTH = 128
 PLACES = 64
 CLASSES = 10

@@ -76,7 +76,7 @@ class Backend:
         """
         jit = importlib.import_module("cupyx.jit")
         with warnings.catch_warnings():
-            # CuPy calls it experimental, as it did in 2020
+            # CuPy calls it experimental, as it did in 2020.
             warnings.simplefilter("ignore", FutureWarning)
             return [jit.rawkernel()(function) for function in write(jit)]
 
@@ -235,7 +235,7 @@ class Recording:
         self, backend: Backend, function: Callable[..., Any], arrays: Sequence[Any]
     ) -> None:
         cuda = backend.xp.cuda
-        # nobody else gets what is freed here: each launch writes there
+        # Nobody else gets what is freed here: each launch writes there.
         self._pool = cuda.MemoryPool()
         self._xp = backend.xp
         self._stream = cuda.Stream(non_blocking=True)
@@ -357,7 +357,7 @@ def _check(backend: Backend) -> None:
     result is wrong.
     """
     for dtype in (np.float16, np.float32):
-        # small whole numbers: every result is exact
+        # Small whole numbers: every result is exact.
         host: Any = (np.arange(256, dtype=dtype) % 5).reshape(16, 16)
         there = backend.asarray(host)
         for expected, found in ((host * 2 - 3, there * 2 - 3), (host @ host.T, there @ there.T)):

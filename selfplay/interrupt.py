@@ -19,7 +19,7 @@ SAME_REQUEST_S = 2.0  # a person who saw no answer presses again after more; set
 # What long tasks are given.
 Stop = Callable[[], bool]  # says whether to stop
 Tell = Callable[[str], None]  # gets a line for the user
-# gets the share of a task that is done, 0..1, and a text about it
+# Gets the share of a task that is done, 0..1, and a text about it.
 Report = Callable[[float, str], None]
 
 _STOP: ContextVar[Stop] = ContextVar("stop", default=lambda: False)

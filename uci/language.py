@@ -29,7 +29,7 @@ _DOMAIN = "aino"
 _FOLDER = resources.files("uci").joinpath("languages")
 _VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 _spoken: ContextVar[str] = ContextVar("language", default="")
-# of the spoken language, for pieces
+# Of the spoken language, for pieces.
 shows_own_letters: ContextVar[bool] = ContextVar("letters", default=False)
 
 
@@ -171,7 +171,7 @@ def translate_help(parser: argparse.ArgumentParser) -> None:
 
 @functools.cache
 def _system() -> str:
-    # Windows' name
+    # Windows' name.
     names = [*map(os.environ.get, _VARIABLES), locale.normalize(locale.setlocale(locale.LC_CTYPE))]
     return _known(re.sub(r"\b(C|POSIX)\b", "en", next(filter(None, names), "")))
 

@@ -77,7 +77,7 @@ KNIGHT_ATTACKS = _leaper_table(
     [(1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2)]
 )
 KING_ATTACKS = _leaper_table([(f, r) for f in (-1, 0, 1) for r in (-1, 0, 1) if f or r])
-# [side, square]
+# [side, square].
 PAWN_ATTACKS = np.stack([_leaper_table([(-1, 1), (1, 1)]), _leaper_table([(-1, -1), (1, -1)])])
 FILE_LINE = _line_table(0, 1)
 RANK_LINE = _line_table(1, 0)

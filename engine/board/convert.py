@@ -85,7 +85,7 @@ class GameRows:
 
     def _push(self, stack: np.ndarray, ply: int, move: chess.Move) -> None:
         if move:
-            # uint16 as in arrays: one specialisation
+            # Uint16 as in arrays: one specialisation.
             push(stack, ply, np.uint16(encode_move(self._board, move)))
             self._board.push(move)
         else:

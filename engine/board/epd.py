@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from engine.files.text import plain_position
 
-# the hyphen of "no castling", and what word processors make of it
+# The hyphen of "no castling", and what word processors make of it.
 DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"
 # The usual ones.
 OPCODE = re.compile(
@@ -31,7 +31,7 @@ _CASTLING, _EN_PASSANT = (
     for behind in ("[0-9]+|moves", f"[0-9]+|moves|(?![a-h][36]){OPCODE.pattern}")
 )
 _CLOCK = re.compile(rf"[\s_]*([+-]?[0-9]+|[{DASHES}])(?![^\W_]|[/+-]|[.,]\d)")
-# a quote inside has a backslash, which other strings end with
+# A quote inside has a backslash, which other strings end with.
 _STRING = r'"(?:\\.|[^"\\]){0,999}"(?=[\s;,]|$)|"[^"]*"'
 _SINGLE, _ESCAPED = re.compile(r'"((?:\\.|[^"\\])*)"'), re.compile(r'\\(["\\])')
 _OPERATION = re.compile(rf"((?:{_STRING}|[^;])+)")  # text up to a semicolon outside quotes

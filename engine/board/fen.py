@@ -90,13 +90,17 @@ def check_playable(board: chess.Board) -> None:
 
 
 def _check_men(board: chess.Board, color: chess.Color, name: str) -> None:
-    count = {kind: chess.popcount(board.pieces_mask(kind, color)) for kind in chess.PIECE_TYPES}
+    count = {}
+    for kind in chess.PIECE_TYPES:
+        count[kind] = chess.popcount(board.pieces_mask(kind, color))
     if count[chess.KING] != 1:
         kings = "{side} has {count} kings" if count[chess.KING] else "{side} has no king"
         _refuse("placement", kings, side=name, count=count[chess.KING])
     if count[chess.PAWN] > 8:
         _refuse("placement", "{side} has {count} pawns", side=name, count=count[chess.PAWN])
-    promoted = sum(max(0, count[kind] - number) for kind, number in _PIECES_AT_START.items())
+    promoted = 0
+    for kind, number in _PIECES_AT_START.items():
+        promoted += max(0, count[kind] - number)
     if promoted > 8 - count[chess.PAWN]:
         words = "{side} has at least {count} promoted beside {pawns} pawns"
         _refuse("placement", words, side=name, count=promoted, pawns=count[chess.PAWN])

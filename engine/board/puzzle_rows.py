@@ -32,13 +32,13 @@ from engine.files.text import (
 _COLUMNS = ("puzzleid", "fen", "moves", "rating", "ratingdeviation", "popularity", "nbplays", "themes", "gameurl",
             "openingtags")  # fmt: skip
 _SEPARATORS = ";\t|,"
-# where a row has none, and deviations: Glicko-2's, and set by hand
+# Where a row has none, and deviations: Glicko-2's, and set by hand.
 _RATING = 1500.0
 _UNKNOWN = 350.0
 _KNOWN = 100.0
 _HIGHEST = 5000.0  # rating points
 
-# by names of columns in small letters, without anything between them
+# By names of columns in small letters, without anything between them.
 PuzzleFields = Mapping[str, str]
 
 
@@ -107,7 +107,7 @@ def read_puzzle(fields: PuzzleFields, note: Note = lambda message: None) -> Puzz
         deviation = float(texts[1] or (_KNOWN if texts[0] else _UNKNOWN))
     except ValueError:
         rating = deviation = -1.0
-    # it would spoil the person's own
+    # It would spoil the person's own.
     if not (0 <= rating <= _HIGHEST and 0 <= deviation <= _HIGHEST):
         values = dict(zip(("rating", "deviation"), map(repr, texts), strict=True))
         raise DataError(message("a rating of {rating} with a deviation of {deviation}", **values))

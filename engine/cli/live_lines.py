@@ -85,7 +85,7 @@ class LiveLine:
             text = ", ".join(filter(None, (text, self._at_first)))
         self._progress.update(self._task, completed=done, total=1.0, text=text)
         is_due = self._progress.disable and 0 < self._log_s <= now - self._logged
-        # a log is told, too, why nothing is done yet
+        # A log is told, too, why nothing is done yet.
         if is_due and (done > self._first or self._at_first):
             self._logged = now
             words = [f"{self._title} {done:.0%}", text]

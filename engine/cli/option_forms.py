@@ -157,7 +157,7 @@ def _uci_line(option: Option, options: EngineOptions) -> str:
     line += f" default {value or EMPTY}"
     if option.type == "spin":
         line += f" min {option.range_text.replace(' to ', ' max ')}"
-    # a class that the user has written
+    # A class that the user has written.
     own = (value,) if option.choices and value not in option.choices else ()
     return line + "".join(f" var {choice}" for choice in (*option.choices, *own))
 

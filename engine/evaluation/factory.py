@@ -81,7 +81,7 @@ def _planes_evaluator(
         if chooses and (reason := why_no_device()):
             on_processor.news = [f"{reason}; the network plays with Backend numpy"]
         return on_processor
-    # imported here because CPU inference needs no layers
+    # Imported here because CPU inference needs no layers.
     from engine.evaluation.device import DeviceEvaluator
     from engine.network.tower.gpu import network_on
     from engine.network.weights import load_planes

@@ -38,7 +38,7 @@ from engine.tactics.quiescence import (
 
 CHECK_DEPTH = 3  # plies in which quiet moves that check directly are tried
 FORCING_NODES = 40  # positions that quiescence may visit for one forcing move of a leaf
-# centipawns around the leaf's own value within which that move's value is exact
+# Centipawns around the leaf's own value within which that move's value is exact.
 FORCING_WINDOW = np.int64(500)
 NOT_FORCING = -(1 << 30)
 DRAWN_SHARE = 0.55  # share of draws in the undecided part, 1 - |Q|
@@ -48,7 +48,7 @@ class MaterialModel(NamedTuple):
     """One thread's scratch for the kernels below."""
 
     quiescence: QuiescenceSpace
-    # a leaf's value after each forcing move; NOT_FORCING for others
+    # A leaf's value after each forcing move; NOT_FORCING for others.
     forcing: Annotated[np.ndarray, "int32 [218]"]
     moves: MoveSpace
 

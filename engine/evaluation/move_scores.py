@@ -57,7 +57,7 @@ N_FEATURES = 24
 
 # fmt: off
 MOVE_WEIGHTS = np.array([
-    # GAIN (fitted 0.39: rare, and too good to miss), CAPTURE_LOSS, EQUAL_CAPTURE, QUIET_CHECK
+    # GAIN (fitted 0.39: rare, and too good to miss), CAPTURE_LOSS, EQUAL_CAPTURE, QUIET_CHECK.
     0.60, -0.65, 0.68, 0.45,
     -0.64, 0.19, 1.76, 0.57,  # HANGS, RESCUES, SQUARE_GAIN, ATTACKS
     0.30, -0.27, 0.18, -1.49,  # CASTLES (fitted 0.16), FLANK_PAWN, PASSED_PAWN, MINOR_PROMOTION
@@ -74,7 +74,7 @@ CENTRE = np.uint64(0x0000001818000000)
 class MoveSpace(NamedTuple):
     """One thread's scratch."""
 
-    # centipawns that would be lost on each square if the mover passed
+    # Centipawns that would be lost on each square if the mover passed.
     hanging: Annotated[np.ndarray, "int64 [64]"]
     flipped: Annotated[np.ndarray, "uint64 [16]"]  # the position with the other side to move
     features: Annotated[np.ndarray, "float64 [N_FEATURES]"]

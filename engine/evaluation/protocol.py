@@ -21,18 +21,18 @@ class LeafBatch(NamedTuple):
     """
 
     rows: Annotated[np.ndarray, "uint64 [R, 16]"]  # positions
-    # input planes as bits, mover's view; word 109: fifty-move counter
+    # Input planes as bits, mover's view; word 109: fifty-move counter.
     masks: Annotated[np.ndarray, "uint64 [R, 112]"]
     moves: Annotated[np.ndarray, "uint16 [R, 218]"]  # legal moves
     n_moves: Annotated[np.ndarray, "int32 [R]"]  # how many of them there are
-    # each move's place among the 1858 policy moves
+    # Each move's place among the 1858 policy moves.
     policy_index: Annotated[np.ndarray, "int16 [R, 218]"]
-    # out: logits of the legal moves, before the policy temperature
+    # Out: logits of the legal moves, before the policy temperature.
     logits: Annotated[np.ndarray, "float32 [R, 218]"]
-    # out: chances of win, draw, loss for the row's side to move
+    # Out: chances of win, draw, loss for the row's side to move.
     wdl: Annotated[np.ndarray, "float32 [R, 3]"]
     moves_left: Annotated[np.ndarray, "float32 [R]"]  # out: expected plies to the end of the game
-    # out: what an in-kernel value leaves for its policy
+    # Out: what an in-kernel value leaves for its policy.
     quiet_level: Annotated[np.ndarray, "int16 [R]"]
 
 
@@ -84,7 +84,7 @@ class PartEvaluator(Evaluator, Protocol):
 class InKernelEvaluator(Evaluator, Protocol):
     """An evaluator whose model search kernels run themselves, by the functions of `in_kernel`."""
 
-    # parameters of searches with it, by name (`engine.search.tree.params`)
+    # Parameters of searches with it, by name (`engine.search.tree.params`)
     search: Mapping[str, Any]
 
     def new_model(self) -> Any:
@@ -96,7 +96,7 @@ def input_format_of(evaluator: Evaluator) -> int:
     return int(getattr(evaluator, "input_format", CLASSICAL))
 
 
-# `kernels` of towers and transformers: `network.stand_in` writes some that need them all
+# `kernels` of towers and transformers: `network.stand_in` writes some that need them all.
 ANY_NETWORK = "any network"
 
 

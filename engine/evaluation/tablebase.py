@@ -29,7 +29,7 @@ WIN = 2
 MOST_PIECES = chess.syzygy.TBPIECES
 
 _MAGIC = {".rtbw": b"\x71\xe8\x23\x5d", ".rtbz": b"\xd7\x66\x0c\xa5"}
-# White's codes; Black's have bit 3 set
+# White's codes; Black's have bit 3 set.
 _PIECE_CODES = {letter: code for code, letter in enumerate("PNBRQK", 1)}
 _HEADER_BYTES = 5 + 4 * (2 + MOST_PIECES)
 

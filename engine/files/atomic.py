@@ -18,7 +18,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 LONGEST_NAME = 50  # characters of a file's name in the names of others, which may have 255 bytes
-# of a renaming that the system refuses
+# Of a renaming that the system refuses.
 _ATTEMPTS = 11
 _PAUSE_S = 0.1
 
@@ -44,10 +44,10 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     folder is fsynced. If the block raises, the temporary file is removed and an older `path` stays
     as it was. Raises OSError, which names `path`.
 
-    A file that is there may be somebody's own. So what a link leads to is written, not the link. The
-    new file has the old one's permissions, and its owner, group and attributes as far as the system
-    allows. A file that may not be written is not replaced. Another name of the same file, a hard
-    link, keeps the old content. What is written to a device or a pipe goes there at once.
+    A file that is there may be somebody's own. So what a link leads to is written, not the link.
+    The new file has the old one's permissions, and its owner, group and attributes as far as the
+    system allows. A file that may not be written is not replaced. Another name of the same file, a
+    hard link, keeps the old content. What is written to a device or a pipe goes there at once.
     """
     with naming(path):
         if path.is_symlink():
@@ -71,7 +71,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
                 make_durable(stream.fileno())
             replace(temporary, path)
         except BaseException as error:
-            # on a read-only disk, the error of removing it would hide this one
+            # On a read-only disk, the error of removing it would hide this one.
             if temporary.exists():
                 temporary.unlink()
             if isinstance(error, OSError) and error.filename == str(temporary):

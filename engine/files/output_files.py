@@ -52,7 +52,7 @@ def kind_of_folder(folder: Path) -> str:
 
 def output_file(text: str) -> Path:
     """Return a path; the type of flags that name a file to write, which `CommandParser` checks."""
-    # a variable of the shell that is not set: `Path` takes it for the folder that one is in
+    # A variable of the shell that is not set: `Path` takes it for the folder that one is in.
     if not text:
         raise argparse.ArgumentTypeError("expected a name, got ''")
     return Path(os.path.expanduser(text))  # as most shells do not behind `--run=`
@@ -82,7 +82,7 @@ def check_output(path: Path, given: Iterable[Any], ending: str = "") -> None:
             raise ConfigError(f"{path} belongs to {kind}, {folder}: give the output another name")
     if first := FIRST_BYTES.get(ending):
         check_earlier(path, lambda stream: stream.read(1) in first, f"an earlier {ending} file")
-    # it would hold what its name does not say
+    # It would hold what its name does not say.
     if re.search(r"(?<!\.pb)\.(gz|bz2|xz|zst|zip)$", path.name.lower()):
         raise ConfigError(
             f"{path}: {path.suffix} stands for packed files, which Aino does not write: leave it out"

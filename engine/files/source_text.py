@@ -56,7 +56,8 @@ class SourceText:
             self._begins.append(self._begins[-1] + len(piece.text))
 
     def spliced(self, splices: Sequence[Splice]) -> SourceText:
-        """Return the file with new words: in its encoding, with its line ends. All other bytes stay.
+        """Return the file with new words: in its encoding, with its line ends. All other bytes
+        stay.
 
         Raises DataError where a place of the text has no place among the bytes, or where the words
         cannot be written so that they are read again.

@@ -36,7 +36,7 @@ LONGEST_LINE = 1 << 24  # bytes; no valid file has a longer line
 LOOKED_AT = 1 << 16  # bytes that tell what a file holds
 _MOST_NAMED = 9  # files of an archive in a message
 LARGEST_TEXT = 1 << 28  # bytes of a file that is read at once: a packed one may claim any size
-# what reading a damaged packed file raises
+# What reading a damaged packed file raises.
 PACKED_ERRORS = (OSError, EOFError, lzma.LZMAError, zlib.error)
 _BRACKET = rb"\[/?(?:pgn|PGN|Pgn|code|CODE|Code|pre|quote|QUOTE|Quote)\b"
 _WRAPPER = (
@@ -52,7 +52,7 @@ _QUOTE = rb"(?:'{1,2}|&quot;|\xe2\x80[\x98-\x9f\xb3\xb9\xba]|\xc2[\xab\xbb])"
 _TAG = re.compile(
     rb"\n([ \t]*\[\w+(?:[ \t]|\xc2\xa0)*)%b([^\n]*?)(?:%b|\")(?=[ \t]*\])" % (_QUOTE, _QUOTE)
 )
-# which have no accents
+# Which have no accents.
 _PLAIN_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"})
 
 
@@ -152,7 +152,7 @@ def text_pieces(stream: IO[bytes], size: int, unwraps: bool) -> Iterator[TextPie
                 text = _decoded(text, encoding).encode(errors="replace")
             text = _plain(text)
             if unwraps and is_first:
-                # found in little time
+                # Found in little time.
                 is_likely = any(byte in text for byte in b"<>`") or _BRACKETS.search(text)
                 unwraps = bool(is_likely and _IS_WRAPPED.search(text))
             if unwraps:

@@ -23,5 +23,5 @@ def user_folder(kind: str) -> Path | None:
     else:
         names = [os.environ.get(f"XDG_{kind.upper()}_HOME", ""), _USUAL[kind]]
     paths = (Path(os.path.expanduser(name)) for name in names)
-    # the standard ignores a relative one
+    # The standard ignores a relative one.
     return next((path for path in paths if path.is_absolute()), None)

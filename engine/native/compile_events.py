@@ -31,7 +31,7 @@ class CompileSteps(event.Listener):
 
     def on_end(self, event: Any) -> None:
         dispatcher = event.data["dispatcher"]
-        # None where the compilation failed
+        # None where the compilation failed.
         compiled = dispatcher.overloads.get(tuple(event.data["args"]))
         module = str(dispatcher.py_func.__module__)  # None of what Numba makes from text
         if compiled is not None and module.split(".")[0] not in ("numba", "llvmlite"):

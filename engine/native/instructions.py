@@ -11,7 +11,7 @@ from numba import types
 from numba.extending import lower_builtin, models, register_model, type_callable
 from numba.types import int64, void
 
-# (context, builder, signature, arguments) -> the value, as Numba lowers
+# (context, builder, signature, arguments) -> the value, as Numba lowers.
 Emit = Callable[[Any, Any, Any, Any], Any]
 
 

@@ -13,8 +13,8 @@ class Uninterrupted:
     """Holds Ctrl-C back inside `with` blocks, such as moving the weights and counting the step, or
     writing what a command has found out.
 
-    Around many such blocks, `with uninterrupted.steps():` asks the system once, instead of twice a block.
-    Outside the main thread, which alone gets Ctrl-C, this does nothing.
+    Around many such blocks, `with uninterrupted.steps():` asks the system once, instead of twice a
+    block. Outside the main thread, which alone gets Ctrl-C, this does nothing.
     """
 
     def __init__(self) -> None:

@@ -150,7 +150,7 @@ class PartFiles(KernelFiles):
         library._linking_libraries = callees
         for function in library._final_module.functions:
             if not function.is_declaration and function.name != described.mangled_name:
-                # Numba's own, whose names are of this process
+                # Numba's own, whose names are of this process.
                 function.linkage = binding.Linkage.internal
         library._final_module.get_function(described.mangled_name).name = name
         described.mangled_name = library._name = name

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 CACHE_LINE = 64  # bytes; sixteen floats
-# of shapes
+# Of shapes.
 _OPERATORS = {ast.Add: operator.add, ast.Mult: operator.mul, ast.FloorDiv: operator.floordiv}
-# M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h
+# M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = (-1, -3)
 Arrays = TypeVar("Arrays", bound=Any)
 
@@ -57,7 +57,7 @@ def keep_freed_memory() -> None:
     """
     with suppress(AttributeError, OSError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
-        # alone, a limit of the heap would leave larger arrays outside it
+        # Alone, a limit of the heap would leave larger arrays outside it.
         if mallopt(_MMAP_THRESHOLD, 32 << 20):
             mallopt(_TRIM_THRESHOLD, 1 << 30)
 

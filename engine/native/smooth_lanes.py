@@ -61,7 +61,9 @@ def decay_lanes(x):
 
 @kernel(contract=True)
 def log1p_lanes(x):
-    """ln(1 + x) with a relative error of 2e-7, for 0 <= x <= 1: twice the series of artanh(x / (2 + x))."""
+    """ln(1 + x) with a relative error of 2e-7, for 0 <= x <= 1: twice the series of artanh(x / (2 +
+    x)).
+    """
     s = x / (splat(2.0) + x)
     z = s * s  # <= 1/9: the next term is below 2^-24
     p = splat(1 / 15) * z + splat(1 / 13)

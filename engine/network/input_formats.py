@@ -30,7 +30,7 @@ CANONICAL = 3
 HUNDREDS = 4
 _REPEATED = 5
 INPUT_FORMATS = (CLASSICAL, 2, CANONICAL, HUNDREDS, _REPEATED)
-# files, ranks, both (a1 to h8): bits of a turn, done in this order
+# Files, ranks, both (a1 to h8): bits of a turn, done in this order.
 FLIP = 1
 FLIP_RANKS = 2
 TRANSPOSE = 4

@@ -21,7 +21,7 @@ from engine.files.settings_file import read_settings
 
 LEARNED_ALONE = "zero"  # stands for the net that learned alone, where a path is expected
 MANIFEST = "MANIFEST.toml"
-# no import: someone's own `weights.py` may hide that package
+# No import: someone's own `weights.py` may hide that package.
 SHIPPED = Path(__file__).parents[2] / "weights"
 NEEDED_KEYS = ("name", "file", "sha256")
 

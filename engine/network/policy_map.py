@@ -25,7 +25,7 @@ MIRROR_BOTH_SQUARES = 56 | 56 << 6
 _DIRECTIONS = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))
 _KNIGHT_JUMPS = ((1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2))
 _PROMOTION_PIECES = ((4, "q"), (3, "r"), (2, "b"))  # (code in a move, letter) in policy order
-# plane of a north-west promotion by code; add 3 per file eastward
+# Plane of a north-west promotion by code; add 3 per file eastward.
 _PROMOTION_PLANE = {3: 64, 2: 65, 4: 66}
 
 

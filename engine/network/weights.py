@@ -20,7 +20,7 @@ from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy.inference import SparseNet
 from engine.network.policy.parameters import sparse_config_of
 
-# a sparse network is loaded without the tower's modules, which need the learning library
+# A sparse network is loaded without the tower's modules, which need the learning library.
 if TYPE_CHECKING:
     from engine.network.families import PlanesConfig
     from engine.network.fused.inference import Fused
@@ -85,7 +85,7 @@ def _fused(
         if head not in there:
             raise NetFileError(path, f"{option} {head}", f"only {', '.join(there)}")
     try:
-        # its layers go before those to play with are made
+        # Its layers go before those to play with are made.
         if not _answers_in_numbers(tensors, config):
             raise NetFileError(path, "finite answers", "infinity or NaN: its weights are too large")
         release_freed_memory()

@@ -102,7 +102,7 @@ LINES = (
     "72,38 42,48 28,28 54,10 74,30 70,62 56,90",
 )
 WOBBLE = 0.03  # standard deviation of a point's move; all these are set by hand
-# of the digit's angle in radians, its size, and its lean
+# Of the digit's angle in radians, its size, and its lean.
 TURN = 0.15
 STRETCH = 0.12
 SLANT = 0.15
@@ -135,7 +135,7 @@ def _drawn(
     starts: np.ndarray, ends: np.ndarray, count: int, rng: np.random.Generator
 ) -> np.ndarray:
     points, places = np.unique(np.concatenate([starts, ends]), axis=0, return_inverse=True)
-    # one move for segments that meet
+    # One move for segments that meet.
     moved = points - 0.5 + WOBBLE * rng.standard_normal((count, *points.shape))
     angle, slant = TURN * rng.standard_normal(count), SLANT * rng.standard_normal(count)
     turn = np.stack(
@@ -155,7 +155,7 @@ def _distances(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     pixels].
     """
     centres = (np.arange(SIDE) + 0.5) / SIDE
-    # (pixels, 2) as (x, y), row by row
+    # (pixels, 2) as (x, y), row by row.
     pixels = np.stack(np.meshgrid(centres, centres), axis=-1).reshape(-1, 2)
     nearest = np.full((len(starts), len(pixels)), np.inf)
     for start, end in zip(starts.swapaxes(0, 1), ends.swapaxes(0, 1), strict=True):

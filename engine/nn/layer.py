@@ -32,7 +32,7 @@ from engine.nn.summary import layer_text, summary_table
 Array = Any  # numpy.ndarray or cupy.ndarray
 Gradients = dict[str, Array]
 Backward = Callable[[Array], tuple[Array, Gradients]]
-# what layers keep between two parts of a sequence, by the names of parts; begins empty
+# What layers keep between two parts of a sequence, by the names of parts; begins empty.
 State = dict[str, Any]
 
 REGISTRY: dict[str, type[Layer]] = {}
@@ -56,11 +56,11 @@ class Layer:
     """
 
     kind: ClassVar[str]  # its name in files, from `register`
-    # the constructor's arguments without rng: attributes that rebuild the layer
+    # The constructor's arguments without rng: attributes that rebuild the layer.
     settings: ClassVar[tuple[str, ...]]
     # Settings that size arrays made without rng; a file must hold as many numbers as their product.
     sizes: ClassVar[tuple[str, ...]] = ()
-    # what `forward` takes beside x and training: mask, state
+    # What `forward` takes beside x and training: mask, state.
     options: ClassVar[frozenset[str]] = frozenset()
 
     # What a training says of a part whose parameters are all frozen: it computes as in inference,
@@ -442,8 +442,8 @@ def layer_from_config(config: Mapping[str, Any], rng: np.random.Generator) -> La
 
 
 def _paths(path: str, value: Any, attribute: str) -> dict[str, Any]:
-    """Return what a dict or a list holds by path, for other values nothing. The keys of a dict in an
-    attribute are whole paths.
+    """Return what a dict or a list holds by path, for other values nothing. The keys of a dict in
+    an attribute are whole paths.
     """
     if isinstance(value, dict):
         start = "" if path == attribute else f"{path}."
@@ -525,7 +525,7 @@ def form_of(value: Any) -> str:
     return f"{value.dtype} {list(value.shape)}" if is_array(value) else type(value).__name__
 
 
-# values are NumPy's dtype kind letters
+# Values are NumPy's dtype kind letters.
 _KINDS = {"floating": "f", "integer": "iu", "numeric": "fiu", "bool": "b"}
 
 

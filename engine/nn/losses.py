@@ -79,8 +79,8 @@ def softmax_cross_entropy(
     except that a target above 0 then costs infinity. Places whose class is `ignore_index` cost
     nothing and are not counted; where all are, the loss is 0. Returns (mean loss, dlogits).
 
-    `class_weights` [A] multiply what a class costs; the mean over classes then divides by the sum of
-    their weights. `label_smoothing` s takes (1 - s) t + s / A as targets. `reduction` is "mean",
+    `class_weights` [A] multiply what a class costs; the mean over classes then divides by the sum
+    of their weights. `label_smoothing` s takes (1 - s) t + s / A as targets. `reduction` is "mean",
     "sum", or "none" for the loss of each place, with the gradient of their sum.
 
     With p = softmax(z): L = -sum_a t_a log p_a, dL/dz_a = p_a sum(t) - t_a. Subtracting the row

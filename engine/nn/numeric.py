@@ -30,7 +30,7 @@ class CheckedTensor(NamedTuple):
     by_hand: np.ndarray
     numeric: np.ndarray
     # |a - n| / (|a| + |n|), with Euclidean norms over the tensor; 0 where both are 0, else inf for
-    # NaN
+    # NaN.
     error: float
 
 
@@ -162,11 +162,11 @@ def _compared(
     numeric = numeric_gradient(value, tensor)
     if not np.isfinite(by_hand).all() or not np.isfinite(numeric).all():
         return CheckedTensor(name, by_hand, numeric, math.inf)
-    # squares of large ones overflow
+    # Squares of large ones overflow.
     scale = max(np.abs(by_hand).max(initial=0), np.abs(numeric).max(initial=0), 1.0)
     mine, other = by_hand / scale, numeric / scale
     size = float(np.linalg.norm(mine) + np.linalg.norm(other))
-    # by mathematics
+    # By mathematics.
     is_zero = np.abs(by_hand).max(initial=0) < 1e-12 and np.abs(numeric).max(initial=0) < ROUNDING
     return CheckedTensor(
         name, by_hand, numeric, 0.0 if is_zero else float(np.linalg.norm(mine - other)) / size

@@ -18,11 +18,11 @@ from engine.files.atomic import write_file
 from engine.nn.layer import Layer
 from engine.nn.layers.activations import GELU_CUBIC, GELU_SCALE
 from engine.nn.layers.recurrent import Recurrent
-from engine.nn.layers.rotary import BASE
+from engine.nn.layers.rotary import LONGEST_TURN
 from engine.nn.numeric import floats_as, named_parts
 from engine.nn.onnx_nodes import ELEMENT_TYPES, Nodes, tensor_type
 
-# of results: a name, or a tuple or dict of names where a layer takes or returns one of arrays
+# Of results: a name, or a tuple or dict of names where a layer takes or returns one of arrays.
 Names = Any
 
 _ACTIVATIONS = {
@@ -31,7 +31,7 @@ _ACTIVATIONS = {
     "elu": "Elu", "celu": "Celu",
 }  # fmt: skip
 _SQUARED = {"squared_relu": "relu", "squared_clipped_relu": "clipped_relu"}
-# by the number of gates, their order
+# By the number of gates, their order.
 _RECURRENT = {1: ("RNN", [0]), 3: ("GRU", [1, 0, 2]), 4: ("LSTM", [0, 2, 1, 3])}
 _FAR_BELOW_ZERO = np.array(np.finfo(np.float32).min)
 
@@ -46,7 +46,8 @@ def save_onnx(
     The file's inputs are x, or x0, x1 ... for a tuple, and mask; they have the sides of the
     example, but any length along the axes in `free`. Its outputs are y, or y0, y1 ..., or the names
     of the heads. Raises ConfigError for a layer of one's own without a method `onnx`, ShapeError
-    when x does not fit the model, or an axis cannot be free, OSError when the file cannot be written.
+    when x does not fit the model, or an axis cannot be free, OSError when the file cannot be
+    written.
     """
     given: Any = model
     if not isinstance(given, Layer):
@@ -413,7 +414,7 @@ class Graph(Nodes):
         self, layer: Recurrent, x: str, states: Sequence[str], mask: str
     ) -> tuple[str, ...]:
         """As `_steps`, in the layer's direction; a state stays as it is where the mask is False."""
-        # [T, B, 1]
+        # [T, B, 1].
         shown = self.node("Unsqueeze", self.node("Transpose", mask, perm=[1, 0]), np.array([2]))
         before = [self.new_name("state") for _ in states]
         (row, is_shown) = map(self.new_name, ("row", "shown"))
@@ -501,7 +502,7 @@ class Graph(Nodes):
     def _waves(self, x: str, features: int) -> tuple[str, str]:
         """Return cosine and sine of the angles of all places, [T, features / 2]."""
         places = self.node("Cast", self._places(x), to=ELEMENT_TYPES["float32"])
-        speeds = BASE ** (np.arange(0, features, 2) / -features)
+        speeds = LONGEST_TURN ** (np.arange(0, features, 2) / -features)
         angles = self.node("Mul", self.node("Unsqueeze", places, np.array([1])), speeds)
         return self.node("Cos", angles), self.node("Sin", angles)
 

@@ -79,7 +79,7 @@ def _traced(layer: Any, path: str, outputs: dict[str, Any]) -> Any:
 
         def forward(*arguments: Any, **options: Any) -> Any:
             y, backward = plain_forward(*arguments, **options)
-            # without the state of a recurrent layer
+            # Without the state of a recurrent layer.
             outputs[path] = y[0] if isinstance(y, tuple) else y
             return y, backward
 

@@ -44,7 +44,7 @@ class Option:
     help: str
     default: Value = ""
     choices: tuple[str, ...] = ()
-    # "least" and "most" of a number
+    # "least" and "most" of a number.
     bounds: dict[str, float] = dataclasses.field(default_factory=dict)
     aliases: tuple[str, ...] = ()  # other UCI names, Lc0's or Stockfish's
     takes_place: bool = (
@@ -264,7 +264,7 @@ def _check_value(field: str, value: Value) -> None:
         allows(value, option.choices, option.bounds) or (option.takes_place and ":" in str(value))
     )
     if good and isinstance(value, str):
-        # the system refuses some
+        # The system refuses some.
         good = not any(unicodedata.category(letter) == "Cc" for letter in value)
         try:
             os.fsencode(value)
@@ -314,7 +314,7 @@ def _quotas(
                 room = cgroups / kinds
                 names = ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
             for folder in [room / group[1:], *(room / group[1:]).parents]:
-                # no such group or limit: "max", or -1
+                # No such group or limit: "max", or -1.
                 with contextlib.suppress(OSError, ValueError):
                     quota, period = " ".join(
                         (folder / name).read_text("ascii") for name in names

@@ -36,7 +36,7 @@ def legal_moves(board: chess.Board) -> list[tuple[int, int, str]]:
     """
     found = [(move.from_square, move.to_square, move.uci()) for move in board.legal_moves]
     taken = {(source, target) for source, target, _ in found}
-    # UCI has the rook's square in Chess960, and else the king's
+    # UCI has the rook's square in Chess960, and else the king's.
     files = (2, 6) if board.chess960 else (0, 7)
     for move in board.generate_castling_moves():
         other = chess.square(

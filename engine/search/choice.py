@@ -231,7 +231,7 @@ class PolyglotBook:
         """
         weights = dict[chess.Move, int]()
         for entry in self._reader.find_all(chess.polyglot.zobrist_hash(board)):
-            # no legal move; castling is written in either way
+            # No legal move; castling is written in either way.
             with suppress(ValueError, IndexError):
                 move = board.parse_uci(entry.move.uci())
                 weights[move] = weights.get(move, 0) + entry.weight

@@ -29,7 +29,7 @@ LEAST_STILL = (
     1000  # Visits without a new node after which a depth counts as out of reach. Set by hand.
 )
 
-ROUNDING = 1e-6  # Part of a node by which a time that is made of nodes may be off.
+NODE_ROUNDING = 1e-6  # Part of a node by which a time that is made of nodes may be off.
 
 
 class Stopper:
@@ -69,7 +69,7 @@ class Stopper:
         if not nodes_a_ms or self.clock.hard_ms is None or self.pondering:
             return self.most_visits
         look_ms = min(self._next_check_ms, self.clock.hard_ms) - self.clock.elapsed_ms()
-        nodes = math.ceil(nodes_a_ms * look_ms - ROUNDING)
+        nodes = math.ceil(nodes_a_ms * look_ms - NODE_ROUNDING)
         return min(self.most_visits, self._search.visits + max(1, nodes))
 
     def is_over(self) -> bool:
@@ -198,7 +198,8 @@ class SearchDriver:
         while not order.job.stopped and self._put_wins_aside():
             self._best = best
             self._visit()
-        bring_back_wins(search.tree)
+        if order.lines > 1:
+            bring_back_wins(search.tree)
         result = self._result(best)
         order.lateness.note(self._stopper.late_ms() - options.move_overhead_ms)
         return result

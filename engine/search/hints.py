@@ -36,18 +36,18 @@ class Questions(NamedTuple):
     """Up to Q = HINT_QUESTIONS nodes for alpha-beta to check, and its answers."""
 
     n_asked: Annotated[np.ndarray, "int64 [1]"]  # number of questions, at most Q.
-    # positions that new questions may still assign to alpha-beta.
+    # Positions that new questions may still assign to alpha-beta.
     left: Annotated[np.ndarray, "int64 [1]"]
     node: Annotated[np.ndarray, "int32 [Q]"]  # the node asked about.
     row: Annotated[np.ndarray, "uint64 [Q, 16]"]  # the node's position.
-    # the node's legal moves, the most visited first.
+    # The node's legal moves, the most visited first.
     moves: Annotated[np.ndarray, "uint16 [Q, 218]"]
     n_moves: Annotated[np.ndarray, "int64 [Q]"]  # number of legal moves.
-    # alpha-beta may search at most this many positions.
+    # Alpha-beta may search at most this many positions.
     positions: Annotated[np.ndarray, "int64 [Q]"]
-    # a better move and the line that follows it, up to NO_MOVE.
+    # A better move and the line that follows it, up to NO_MOVE.
     line: Annotated[np.ndarray, "uint16 [Q, HINT_PLIES]"]
-    # scratch for the positions from the root down to a node.
+    # Scratch for the positions from the root down to a node.
     path: Annotated[np.ndarray, "uint64 [MAX_DEPTH + 2, 16]"]
 
 

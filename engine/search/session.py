@@ -117,7 +117,7 @@ class Search:
     @property
     def deepest(self) -> int:
         """Depth, in plies, of the deepest descent since the position was set."""
-        return max(int(tree.depths[arrays.DEEPEST]) for tree in self.trees)
+        return max([int(tree.depths[arrays.DEEPEST]) for tree in self.trees])
 
     def edges(self, node: int = arrays.ROOT) -> slice:
         """Where the edges of a node lie."""
@@ -132,11 +132,12 @@ class Search:
         Keeps the subtree if moves in the tree lead from the old root to the new position; returns
         whether it did. What lies outside the subtree is forgotten by and by (`make_room`).
         """
+        before = int(self.tree.counters[arrays.ROOT_PLY])
         kept = self._keep_subtree(stack)
         if not kept:
             self.clear()
         self._install_history(stack)
-        if kept:
+        if kept and self.tree.counters[arrays.ROOT_PLY] != before:
             least = max(1, int(HISTORY_SHARE * self.visits))
             root, depth = np.int64(arrays.ROOT), np.int64(0)
             ask_history(self.tree, self.params, root, depth, np.int64(least))

@@ -82,11 +82,11 @@ class AlphaBeta(NamedTuple):
     moves: Annotated[np.ndarray, "uint16 [MAX_PLY + 1, 218]"]
     scores: Annotated[np.ndarray, "int64 [MAX_PLY + 1, 218]"]  # order of the moves, highest first
     killers: Annotated[np.ndarray, "uint16 [MAX_PLY + 1, 2]"]
-    # how often a side's move caused a cutoff, by from- and to-square
+    # How often a side's move caused a cutoff, by from- and to-square.
     history: Annotated[np.ndarray, "int64 [2, 4096]"]
     keys: Annotated[np.ndarray, "uint64 [T]"]  # transposition table, T a power of two
     table: Annotated[np.ndarray, "int16 [T, 4]"]  # SCORE ... MOVE
-    # remaining nodes of this search, which is abandoned below 0
+    # Remaining nodes of this search, which is abandoned below 0.
     nodes_left: Annotated[np.ndarray, "int64 [1]"]
     quiet: QuiescenceSpace
 

@@ -29,19 +29,19 @@ from engine.native.jit import kernel
 
 FULL_PHASE = 24  # The weights below of all pieces on the board. Letouzey, Fruit 2.1.
 PHASE_WEIGHT = np.array([0, 1, 1, 2, 4, 0], np.int64)  # P N B R Q K. Letouzey, Fruit 2.1.
-# [middlegame, endgame]
+# [middlegame, endgame].
 MATERIAL = np.array([[88, 325, 340, 470, 960, 0], [109, 305, 325, 525, 985, 0]], np.int64)
 
-# centipawns per safe square reached
+# Centipawns per safe square reached.
 MOBILITY = np.array([[0, 6, 4, 4, 2, 0], [0, 4, 3, 3, 6, 0]], np.int64)
 MOBILITY_NORM = np.array([0, 4, 6, 7, 13, 0], np.int64)  # squares an average piece reaches
-# danger units per attacked square beside the king
+# Danger units per attacked square beside the king.
 RING_ATTACK = np.array([0, 9, 8, 11, 13, 0], np.int64)
 
 BISHOP_PAIR = (38, 50)
 DOUBLED_PAWN = (-14, -26)
 ISOLATED_PAWN = (-16, -9)
-# by rank
+# By rank.
 PASSED_PAWN_CP = np.array([[0, 0, 0, 4, 18, 48, 96, 0], [0, 5, 10, 29, 50, 98, 162, 0]], np.int64)
 BLOCKED_PASSER_PERCENT = 60  # of a passed pawn's value while a piece stands before it
 ROOK_OPEN_FILE = (30, 10)
@@ -70,7 +70,7 @@ def _piece_square_tables() -> np.ndarray:
     tables = np.zeros((2, 6, 64), np.int64)
     for square in range(64):
         rank, file = square >> 3, square & 7
-        # 0 at the edge, 3 in the middle
+        # 0 at the edge, 3 in the middle.
         inward_file, inward_rank = (min(file, 7 - file), min(rank, 7 - rank))
         inward = inward_file + inward_rank
         centre_pawn = inward_file == 3
@@ -83,7 +83,7 @@ def _piece_square_tables() -> np.ndarray:
         tables[:, layout.BISHOP, square] = 5 * inward - 12, 4 * inward - 10
         tables[:, layout.ROOK, square] = 4 * inward_file - 6, 0
         tables[:, layout.QUEEN, square] = 2 * inward - 5 - 3 * max(0, rank - 3), 5 * inward - 14
-        # centipawns of a king on its back rank, by file
+        # Centipawns of a king on its back rank, by file.
         wing = (24, 32, 18, -14, -18, -10, 34, 28)[file]
         tables[0, layout.KING, square] = wing - 32 * min(rank, 4)
         tables[1, layout.KING, square] = 11 * inward - 30

@@ -35,10 +35,10 @@ class QuiescenceSpace(NamedTuple):
 
     rows: Annotated[np.ndarray, "uint64 [MAX_QUIESCENCE_PLIES + 1, 16]"]
     moves: Annotated[np.ndarray, "uint16 [MAX_QUIESCENCE_PLIES + 1, 218]"]
-    # move-ordering scores, highest first
+    # Move-ordering scores, highest first.
     scores: Annotated[np.ndarray, "int64 [MAX_QUIESCENCE_PLIES + 1, 218]"]
     nodes: Annotated[np.ndarray, "int64 [1]"]  # positions visited
-    # of positions whose static evaluation is known
+    # Of positions whose static evaluation is known.
     keys: Annotated[np.ndarray, "uint64 [STATIC_VALUES]"]
     values: Annotated[np.ndarray, "int64 [STATIC_VALUES]"]  # their evaluations
 
@@ -154,7 +154,7 @@ def forcing_moves(row, moves, scores, with_checks, evading):
             or bit(np.int64(moves[i]) & 63) & row[layout.PAWN]
         ):
             gain = immediate_gain(row, moves[i])
-        # excludes promotions to less than a queen
+        # Excludes promotions to less than a queen.
         if gain > 0 or evading or (with_checks and moves[i] >> 12 == 0):
             moves[kept] = moves[i]
             scores[kept] = gain

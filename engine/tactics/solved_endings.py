@@ -52,7 +52,7 @@ class Solution(NamedTuple):
 
     won: np.ndarray  # uint64 [4, 4, 64, ...]: with the winner to move.
     lost: np.ndarray  # uint64 [4, 4, 64, ...]: with the loser to move.
-    # uint64 [6, 4, 4, 64, ...]: bits of the winner's moves to mate or capture in won positions.
+    # Uint64 [6, 4, 4, 64, ...]: bits of the winner's moves to mate or capture in won positions.
     moves_won: np.ndarray
     moves: np.ndarray  # uint64 [6, 4, 4, 64, ...]: the same in lost positions.
 
@@ -347,7 +347,7 @@ def _beyond() -> np.ndarray:
     """Squares that a piece on the first square does not see because of one on the second, uint64
     [64, 64].
     """
-    # [first, second, third]
+    # [first, second, third].
     seen = _between()[:, None, :] >> _SQUARES.astype(np.uint64)[:, None] & attacks.ONE
     return (seen * _BITS).sum(2, dtype=np.uint64)
 

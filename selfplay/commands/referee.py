@@ -94,7 +94,7 @@ def play_series(
         archive = MatchArchive(folder, settings.description(free), settings.resolved(), event)
         series = new_series(settings, archive)
         now = series.standing()
-        # engines may take minutes to start
+        # Engines may take minutes to start.
         show(f"{event}, at most {settings.most_games} games, {now.games} played")
         with live_line(event, LOG_S) as line:
 

@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Solve, then show the table; an interrupted run shows the results so far."""
     contestant = parse_contestant(arguments.engine) if arguments.engine else None
-    # concurrent searches share the cores
+    # Concurrent searches share the cores.
     options = options_from_flags(arguments, usual := EngineOptions(threads=1))
     if contestant and (given := changes(usual, options)):
         raise ConfigError(
@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             solve_all(problems, new_solver, arguments.concurrency, report, stop.is_set)
         except BaseException:
-            # such as an engine that starts no more: the others' outcomes are kept
+            # Such as an engine that starts no more: the others' outcomes are kept.
             _write(arguments.json, results(), settings)
             raise
     _show(arguments, results(), settings)

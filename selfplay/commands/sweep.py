@@ -60,9 +60,9 @@ from selfplay.run.playing import PlayBackend
 KEYS: dict[str, Any] = {"out": str, "seeds": list, "generations": int, "hours": int | float, "settings": dict,
                         "stages": list, "rows": dict, "match": dict}  # fmt: skip
 OF_ROWS: dict[str, Any] = {"begins": int, "generations": int, "against": str}
-# in the folder of a sweep
+# In the folder of a sweep.
 OWN_NAMES = ("matches", "lock", "sweep.toml", "report.html", "report.csv", "report.json")
-# what begins so may differ from what a begun run was made with
+# What begins so may differ from what a begun run was made with.
 MAY_CHANGE = ("anchors.", "threads", "keep_nets")
 
 
@@ -307,7 +307,7 @@ def _match(sweep: Sweep, row: str, against: str, seed: int) -> tuple[bool, Any]:
         first=players[0], second=players[1], games=how["games"], seed=seed,
         control=TimeControl(nodes=how["nodes"]), openings=load_book(),
     )  # fmt: skip
-    # names the networks, which may lie in any folder
+    # Names the networks, which may lie in any folder.
     mark = hashlib.sha256(content).hexdigest()[:8]
     folder = Path(sweep.table["out"]) / "matches" / f"{names}, {mark}"
     return play_series(folder, settings, Match, names, score_text, match_json, ("first", "second"))

@@ -119,7 +119,7 @@ def map_set(folder: Path) -> PositionSet:
 
 log = logging.getLogger(__name__)
 
-# of files that are taken from a folder
+# Of files that are taken from a folder.
 ENDINGS = set(".bz2 .gz .pgn .tar .tgz .txt .xz .zip .zst".split())
 PART_NAMES = "[0-9]*-[0-9]*"  # number, and place of the bookmark behind it
 _WAIT_S = 0.2  # between two looks whether another process has parsed the file
@@ -137,9 +137,9 @@ class Bookmark:
     share: float = 0.0  # part of the file's bytes that were read, 0..1; 0 if not known
 
 
-# yields the games after the bookmark, which it moves on
+# Yields the games after the bookmark, which it moves on.
 Reader = Callable[[Path, Bookmark], Iterator[GameRecord]]
-# gets the share of the file that has been read, 0..1, and the games so far
+# Gets the share of the file that has been read, 0..1, and the games so far.
 OnRead = Callable[[float, int], None]
 
 

@@ -22,9 +22,9 @@ from selfplay.records.positions import UNKNOWN_MOVES_LEFT, UNKNOWN_SCORE, Positi
 
 ROOTS = 1 << 16
 SAMPLED = 1 << 16  # entries of an array that are looked at to tell sets apart
-# of the games, at least; commands that look for unseen positions rely on it
+# Of the games, at least; commands that look for unseen positions rely on it.
 HELD_OUT_SHARE = 1 / 64
-# odd constant of a multiplicative hash: SplitMix64, Steele, Lea & Flood 2014
+# Odd constant of a multiplicative hash: SplitMix64, Steele, Lea & Flood 2014.
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -45,7 +45,7 @@ class Split:
     """What label rows leave out."""
 
     limit: int = root_limit(HELD_OUT_SHARE)  # rows with a root below this
-    # sorted keys uint64[n] of those scored
+    # Sorted keys uint64[n] of those scored.
     keys: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
 
 

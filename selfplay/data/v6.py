@@ -69,7 +69,7 @@ NOT_FOR_TRAINING = 1 << 6  # such records keep the game's moves complete
 
 _INPUT_FORMATS = FORMAT_NAMES["input"]
 LARGEST_CHUNK = LONGEST_GAME * V6_RECORD.itemsize  # bytes
-# uint8[256]
+# Uint8[256].
 REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)).reshape(256, 8)[:, ::-1])
 
 
@@ -124,7 +124,7 @@ def open_chunks(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
             if not is_tar(begin):
                 yield str(path), bounded
                 return
-            # archives may stand one behind the other, with blocks of zeros between
+            # Archives may stand one behind the other, with blocks of zeros between.
             while is_tar(begin):
                 with tarfile.open(fileobj=bounded, mode="r:") as archive:
                     while (member := archive.next()) is not None:
@@ -137,7 +137,7 @@ def open_chunks(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
                         if is_chunk and (content := archive.extractfile(member)) is not None:
                             with unpacked(content) as chunk:
                                 yield f"{path}:{member.name}", chunk
-                # the second of two at its end
+                # The second of two at its end.
                 if bounded.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
                     raise tarfile.ReadError("it was cut short")
                 while (begin := bounded.read(tarfile.BLOCKSIZE)) and not begin.strip(b"\0"):

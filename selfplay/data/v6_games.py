@@ -34,7 +34,7 @@ from selfplay.records.targets import RESULTS, wdl_from_result
 MOST_VISITS = 65_535  # most visits of one move in a replay record
 _PIECE_PLANES = 12  # piece planes of one board in the history
 SUM_TOLERANCE = 0.01  # how far the sum of a record's probabilities may be from 1
-# how far probability times visits may be from a whole number; float32 is 0.004 off at 65,535
+# How far probability times visits may be from a whole number; float32 is 0.004 off at 65,535.
 COUNT_TOLERANCE = 0.01
 
 

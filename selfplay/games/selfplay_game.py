@@ -28,7 +28,7 @@ class SelfPlayGame(PooledGame):
         super().__init__(number, start, settings.longest)
         self._generation = generation
         self._settings = settings
-        # replays a lost game identically
+        # Replays a lost game identically.
         self._rng = np.random.default_rng([run_seed, generation, number])
         self._played_through = bool(self._rng.random() < settings.play_through)
         self._hopeless = [0, 0]  # moves in a row at which each side judged itself lost

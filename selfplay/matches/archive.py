@@ -156,7 +156,7 @@ class MatchArchive:
         write_file(path, json.dumps({**settings, **(resolved or {})}, indent=2) + "\n")
         pgn = dict[int, str]()
         self.rows = read_game_rows(folder, lambda row: pgn.update({row.number: row.pgn(event)}))
-        # it would not be that of the games that follow
+        # It would not be that of the games that follow.
         (folder / RESULT_FILE).unlink(missing_ok=True)
         write_file(
             self._games, "".join(json.dumps(asdict(row)) + "\n" for row in self.rows.values())

@@ -44,7 +44,7 @@ LONGEST_ANSWER = 1 << 16  # bytes of a line of an engine; a longer one is droppe
 _OPTION = re.compile(
     r"\s*option\s+name\s+(.+?)\s+type\s+(check|spin|combo|button|string)(?!\S)\s*(.*?)\s*$"
 )
-# of those that an engine writes during a search: the last ones, which have its judgement
+# Of those that an engine writes during a search: the last ones, which have its judgement.
 KEPT_LINES = 10_000
 _WORDS = {"cmd", "name", "tc", "movetime", "nodes", "nodes-per-ms"}
 _VIRTUAL_TIME = ("NodesTime", "nodestime")  # options for it: Aino's, and Stockfish's
@@ -362,6 +362,6 @@ def close_engine(engine: chess.engine.SimpleEngine, force: bool = False) -> None
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(engine.transport.get_pid(), signal.SIGKILL)
-        # closing first would take its exit code
+        # Closing first would take its exit code.
         concurrent.futures.wait([engine.returncode], ENGINE_QUIT_TIMEOUT_S)
     engine.close()

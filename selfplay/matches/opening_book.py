@@ -108,7 +108,9 @@ def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
 
 @functools.cache
 def _default_openings() -> Sequence[chess.Board]:
-    """Parse Aino's own openings. A test holds that games can go on from each, so nothing is checked."""
+    """Parse Aino's own openings. A test holds that games can go on from each, so nothing is
+    checked.
+    """
     _, text = _read_text(None)
     return [chess.Board.from_epd(line)[0] for _, line in position_lines(text)]
 

@@ -146,7 +146,7 @@ class Rules:
     """The rules of every game in a match. Raises ConfigError for bad values."""
 
     # fmt: off
-    # the opening's included
+    # The opening's included.
     longest: int = setting(400, "call a draw after this many plies", metavar="PLIES", least=1)
     adjudication: Adjudication = field(default_factory=Adjudication)
     patience_s: float = setting(30.0,  # with only a node limit, for each answer
@@ -189,7 +189,7 @@ class MatchGame:
     offender: chess.Color | None = None
     detail: str = ""
     thoughts: list[Thought] = field(default_factory=list)  # one per move after the opening
-    # longest thinking times: White, Black
+    # Longest thinking times: White, Black.
     slowest_ms: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
     def white_scores(self) -> list[float | None]:

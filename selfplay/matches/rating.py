@@ -148,7 +148,7 @@ def fit_ratings(
     free = sorted({name for pair in results for name in pair} - given.keys())
     centre = sum(given.values()) / len(given) if given else 0.0
     places = {name: place for place, name in enumerate(free)}
-    # all those whose rating is given have the last place, of which nothing is fitted
+    # All those whose rating is given have the last place, of which nothing is fitted.
     sides = [[places.get(name, len(free)) for name in pair] for pair in results]
     first, second = np.array(sides, np.int64).reshape(-1, 2).T
     leads = np.array(

@@ -20,7 +20,7 @@ NORMAL_95 = 1.959964  # two-sided 95% quantile
 CLASS_PRIOR_PAIRS = (
     1e-3  # pairs added to each empty class so that the variance is never exactly zero
 )
-# expected scores in a test keep this distance from 0 and 1, which no distribution can have
+# Expected scores in a test keep this distance from 0 and 1, which no distribution can have.
 LEAST_SCORE = 1e-9
 # A pair's variance as a share of s (1 - s), the variance of one game without draws: two independent
 # such games give half. The variance of a few pairs is mixed with this one, which weighs as much as

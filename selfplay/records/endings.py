@@ -21,7 +21,7 @@ class Ending(IntEnum):
     FIFTY_MOVES = 3, "fifty moves without capture or pawn move"
     REPETITION = 4, "third repetition"
     MATERIAL = 5, "no side can mate"
-    # cut off at the longest allowed length, counted as a draw
+    # Cut off at the longest allowed length, counted as a draw.
     LENGTH = (6, "the longest allowed game")
     RESIGNATION = 7, "resignation"
     OTHER = 8, "other end"  # imported games only: agreed, lost on time, adjudicated, or unknown

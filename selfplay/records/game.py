@@ -37,7 +37,7 @@ class SelfPlayRecord:
     ending: Ending  # why it ended
     start: np.ndarray  # uint64[16]
     moves: np.ndarray  # uint16[n]; the last move of a resigned game was chosen but not played
-    # bool[n], whether the move was searched fully, so that its visits are a training target
+    # Bool[n], whether the move was searched fully, so that its visits are a training target.
     full: np.ndarray
     target_counts: np.ndarray  # uint8[n] visited root moves
     target_moves: np.ndarray  # uint16[t]

@@ -41,7 +41,7 @@ VALUES_FILE = "values.rows"
 SCORED = "scored.rows"
 FOLDER_SETTINGS = "settings.json"
 JOURNAL_MAGIC = b"AJ01"
-# magic, chunk, values, scored, offered, crc of both parts, 0, crc of the record
+# Magic, chunk, values, scored, offered, crc of both parts, 0, crc of the record.
 RECORD = struct.Struct("<4sIQQQIIII")
 MOST_JOURNAL_BYTES = RECORD.size << 24
 ROWS_PER_PASS = 1 << 22  # that are summarised at a time

@@ -34,24 +34,24 @@ class PositionSet:
     """
 
     starts: Annotated[np.ndarray, "uint64 [G, 16]"]  # the start position of each game
-    # first position of each game; the last entry is P
+    # First position of each game; the last entry is P.
     game_first: Annotated[np.ndarray, "int64 [G + 1]"]
-    # the move played in each position (encoding of engine/board)
+    # The move played in each position (encoding of engine/board)
     moves: Annotated[np.ndarray, "uint16 [P]"]
-    # first policy target of each position; the last entry is T
+    # First policy target of each position; the last entry is T.
     target_first: Annotated[np.ndarray, "int64 [P + 1]"]
     target_moves: Annotated[np.ndarray, "uint16 [T]"]  # moves that have a target probability
-    # in units of 1/65535, summing to about 1 over a position
+    # In units of 1/65535, summing to about 1 over a position.
     target_probs: Annotated[np.ndarray, "uint16 [T]"]
     # Their scores in centipawns from the side to move (mate +-(32000 - n)) or UNKNOWN_SCORE.
     target_scores: Annotated[np.ndarray, "int16 [T]"]
-    # chances of win, draw, loss for the side to move; zeros if unknown
+    # Chances of win, draw, loss for the side to move; zeros if unknown.
     wdl: Annotated[np.ndarray, "float16 [P, 3]"]
-    # plies to the end of the game; UNKNOWN_MOVES_LEFT if unknown
+    # Plies to the end of the game; UNKNOWN_MOVES_LEFT if unknown.
     moves_left: Annotated[np.ndarray, "uint16 [P]"]
-    # whether the position may be sampled (False: no good target)
+    # Whether the position may be sampled (False: no good target)
     usable: Annotated[np.ndarray, "bool [P]"]
-    # Elo of the player whose move the policy targets predict; UNKNOWN_RATING if not known
+    # Elo of the player whose move the policy targets predict; UNKNOWN_RATING if not known.
     rating: Annotated[np.ndarray, "uint16 [P]"]
 
     @property

@@ -32,11 +32,11 @@ class Metrics:
     # Settings that changed on the way: the first `generation` of the new values, and [before,
     # after] by name.
     changes: list[dict[str, Any]] = field(default_factory=list)
-    # what worked on it, in order of time
+    # What worked on it, in order of time.
     environments: list[dict[str, Any]] = field(default_factory=list)
     group: str = ""  # shared by runs that differ by their seeds alone
     state: str = ""  # how far it is, in words
-    # self-play games by how they ended, in words
+    # Self-play games by how they ended, in words.
     endings: dict[str, int] = field(default_factory=dict)
     rung_scale: str = ""  # what rungs on the anchors are measured in
 

@@ -71,7 +71,7 @@ def seed_groups(runs: Sequence[Metrics]) -> list[Group]:
             {name: pair for name, pair in one.items() if name != "generation"}
             for one in run.changes
         ]
-        # rungs of others have no mean
+        # Rungs of others have no mean.
         scale = run.rung_scale if any("rung" in row for row in run.rows) else ""
         key = json.dumps(
             [run.x, run.settings | {"seed": None}, changed, scale], sort_keys=True, default=str

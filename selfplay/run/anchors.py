@@ -34,7 +34,7 @@ from selfplay.matches.statistics import complete_pairs, score_from_elo
 from selfplay.run.config import FIRST_NETWORK, STOCKFISH, AnchorSettings
 from selfplay.run.folder import RunFolder
 
-# a move; its weakened levels choose their move at a small depth, long before. Set by hand.
+# A move; its weakened levels choose their move at a small depth, long before. Set by hand.
 STOCKFISH_NODES = 50_000
 AT_START = ("--threads=1", "--hash-mib=32")
 
@@ -210,7 +210,7 @@ class AnchorSeries(Series):
         earlier = [number for number in fit.networks if number <= network]
         mean = sum(rating.elo for rating in fit.anchors.values()) / len(fit.anchors)
         elo = fit.networks[max(earlier)].elo if earlier else mean
-        # else its levels are of another scale
+        # Else its levels are of another scale.
         joined = any(player.startswith(STOCKFISH) for player in fit.anchors)
 
         def promise(anchor: Contestant) -> float:

@@ -184,7 +184,7 @@ def _node_copy(net: bytes) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"{hashlib.sha256(net).hexdigest()}.dit"
     write_file(path, net)
-    # another task of this node may be removing the same ones
+    # Another task of this node may be removing the same ones.
     with contextlib.suppress(FileNotFoundError):
         newest_first = sorted(
             folder.glob("*.dit"), key=lambda file: file.stat().st_mtime, reverse=True

@@ -33,7 +33,7 @@ FORMAT = 4  # version of the run folder, written in the first line of config.tom
 DEFAULT_NET = "32x4"
 FIRST_NETWORK, STOCKFISH = "first", "stockfish"  # among the anchors
 ANCHOR = re.compile(rf"{FIRST_NETWORK}|(material|shipped|{STOCKFISH}):[1-9]\d{{0,8}}")
-# networks whose defaults the help shows
+# Networks whose defaults the help shows.
 EXAMPLE_NETS = {"towers": DEFAULT_NET, "sparse networks": "sparse-256"}
 
 

@@ -45,7 +45,7 @@ from selfplay.training.source_files import TrainingData, read_heldout
 
 LOG_STEPS = 10
 HELDOUT_POSITIONS = 8192
-# the seed is the run's plus this times the generation, so each generation has its own order
+# The seed is the run's plus this times the generation, so each generation has its own order.
 SEED_OF_FIT = 7919
 
 

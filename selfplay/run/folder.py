@@ -47,7 +47,7 @@ class RunFolder:
     def __init__(self, path: Path, values: dict[str, Any], initial: Path | None = None) -> None:
         self.path = path
         self._initial = initial
-        # generations whose networks are needed longer than `keep_nets` says
+        # Generations whose networks are needed longer than `keep_nets` says.
         self.held: set[int] = set()
         stored = path / "config.toml"
         old = stored_config(stored) if stored.is_file() else None

@@ -188,7 +188,7 @@ def _conditions(run: RunFolder, generation: int, openings: Sequence[np.ndarray])
     """
     settings = run.config.gate
     limits = f"{run.config.seed} {generation} {settings.visits} {settings.longest} {run.config.search}".encode()
-    # files also hold their date
+    # Files also hold their date.
     weights = (load_tensors(path)[1] for path in (run.candidate(generation), run.best))
     arrays = [np.array(openings), *(array for tensors in weights for array in tensors.values())]
     return hashlib.sha256(b"".join([limits, *(array.tobytes() for array in arrays)])).hexdigest()

@@ -23,7 +23,7 @@ from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import ledger_row
 from selfplay.run.playing import GenerationTask, PlayBackend, play_numbers
 
-# count wrong resignations over this many newest generations; one has too few games played through
+# Count wrong resignations over this many newest generations; one has too few games played through.
 GENERATIONS = 4
 LEAST_MEASURED = 20  # fewest given-up games from which an error rate is taken
 STEPS = 5  # halvings of the threshold's distance to -1 before resigning is turned off
@@ -191,7 +191,7 @@ def generate_games(
             search=run.config.search,
         )  # fmt: skip
         play(task, missing, finish, stop)
-        # there are more games if the setting was lowered meanwhile
+        # There are more games if the setting was lowered meanwhile.
         if len(writer.games) >= settings.count:
             summary = summarise(list(writer.games.values()), settings)
             run.ledger.note_self_play(generation, asdict(summary))

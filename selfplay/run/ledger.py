@@ -124,7 +124,7 @@ class Ledger:
             )
             if is_copy:
                 with closing(self._connection) as file:
-                    # `backup` would wait for ever
+                    # `backup` would wait for ever.
                     file.executescript("BEGIN; SELECT 1 FROM sqlite_master")
                     self._connection = sqlite3.connect(":memory:", isolation_level=None)
                     file.backup(self._connection)
@@ -144,7 +144,7 @@ class Ledger:
         self._connection.close()
 
     def _fault(self, error: sqlite3.Error) -> RunError:
-        # the former for a full disk
+        # The former for a full disk.
         advice = "" if isinstance(error, sqlite3.OperationalError) else f". {ADVICE}"
         return RunError(f"{self._path}: {error}{advice}")
 

@@ -143,7 +143,7 @@ def _working(run: RunFolder, number: int) -> Iterator[None]:
 
     def note_along() -> None:
         while not ended.wait(WORK_S):
-            # of a full disk: the time is entered later, or the end raises it
+            # Of a full disk: the time is entered later, or the end raises it.
             with suppress(RunError):
                 note()
 

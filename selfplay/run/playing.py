@@ -30,7 +30,7 @@ from selfplay.games.seats import Seating, Seats, game_params
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.interrupt import Stop, Tell
 
-# default of games.concurrent; a GPU is fast with large batches only
+# Default of games.concurrent; a GPU is fast with large batches only.
 GAMES_AT_ONCE, GAMES_ON_DEVICE = (32, 512)
 OPENING_STREAM = 0x0BE7  # separates the choice of openings from the games' own random numbers
 CHESS960_STARTS = 960
@@ -43,13 +43,13 @@ class PlayTask(ABC):
 
     seed: int
     generation: int  # with `seed` and a game's number, the seed of its random numbers
-    # how self-play games are played; of the gate, how many games at once and by which backend
+    # How self-play games are played; of the gate, how many games at once and by which backend.
     settings: GameSettings
     nets: tuple[Path, ...]  # `.dit` files of the networks that play, where this process finds them
     openings: np.ndarray  # uint64[n, 16] start rows to choose from
-    # what the run trains, which may be a class of one's own
+    # What the run trains, which may be a class of one's own.
     net: str = field(default="", kw_only=True)
-    # constants of the search
+    # Constants of the search.
     search: SearchSettings = field(default_factory=SearchSettings, kw_only=True)
 
     @abstractmethod

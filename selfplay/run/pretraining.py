@@ -64,9 +64,9 @@ class PretrainSettings:
     learner: LearnerSettings = REQUIRED
     part: str = setting(PARTS[0],
         "train this part of sparse-WIDTH+vWIDTH; the value trunk learns from label folders alone", PARTS)
-    # network of the same size, or without the value trunk, whose weights start the run
+    # Network of the same size, or without the value trunk, whose weights start the run.
     start_from: Path | None = None
-    # time limit for training, checkpoints and evaluations, without loading data and compiling
+    # Time limit for training, checkpoints and evaluations, without loading data and compiling.
     minutes: float = 0.0
     positions: int = 0
     seed: int = setting(1, "seed all random numbers with this", least=0)
@@ -86,8 +86,8 @@ class PretrainSettings:
         family_of(self.net, self.part)
 
     def check_beginning(self) -> None:
-        """Raise what a training with these settings would raise once its data are read: ConfigError,
-        DeviceError, and NetFileError for `start_from`.
+        """Raise what a training with these settings would raise once its data are read:
+        ConfigError, DeviceError, and NetFileError for `start_from`.
         """
         family_of(self.net, self.part).check_learning(self.learner, self.backend)
         _first_model(self)

@@ -17,7 +17,8 @@ from engine.native.awake import awake_s
 from selfplay.interrupt import Stop, Tell
 from selfplay.run.playing import PlayTask, play_numbers, shared_task
 
-# a worker silent this long at its start is lost; compiling all kernels on a busy machine takes less
+# A worker silent this long at its start is lost; compiling all kernels on a busy machine takes
+# less.
 PATIENCE_S = 600.0
 ATTEMPTS = 3  # give up after so many pools in a row that finished no game
 WAIT_S = 0.2  # seconds between checks for a stop

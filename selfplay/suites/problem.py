@@ -74,7 +74,7 @@ class Problem:
     fen: str
     best: frozenset[str] = frozenset()
     avoid: frozenset[str] = frozenset()
-    # UCI move -> points; empty when moves are not graded
+    # UCI move -> points; empty when moves are not graded.
     points: Mapping[str, int] = field(default_factory=dict)
     mate_in: int | None = None
     line: tuple[str, ...] = ()
@@ -116,7 +116,7 @@ def read_puzzles(
         if limit is None
         else {*sample([number for number, _ in puzzle_fields(path)], limit, seed)}
     )
-    # all of Lichess's take gigabytes
+    # All of Lichess's take gigabytes.
     rows = (row for row in puzzle_fields(path) if lines is None or row[0] in lines)
     readers = (partial(_puzzle, row, f"{path}:{number}") for number, row in rows)
     return gathered(path, "puzzles", readers, note)

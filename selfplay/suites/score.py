@@ -28,7 +28,7 @@ class Outcome:
     played: tuple[str, ...]  # UCI moves; for a puzzle, up to and including the first wrong one
     nodes: int  # total for the problem
     time_ms: int
-    # nodes after which the solution never changed; for a line, the maximum over its moves
+    # Nodes after which the solution never changed; for a line, the maximum over its moves.
     found_nodes: int | None
     found_ms: int | None
     fault: str = ""  # what a UCI engine did in place of a move

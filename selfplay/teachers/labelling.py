@@ -155,7 +155,7 @@ class LabelRun:
         self._roots = roots
         self._tree_net = tree_net
         self._writer = LabelWriter(folder, _settings(net_file, roots, plan, tree_net))
-        # the filter of `add_new`
+        # The filter of `add_new`.
         self._seen = aligned_zeros(plan.filter_mib << 17, dtype=np.uint64)
         if self._writer.published.chunks:
             labels = LabelFolder(folder)

@@ -36,7 +36,7 @@ class Teacher(NamedTuple):
     acc: Accumulators
     rows: Annotated[np.ndarray, "uint64 [MAX_QUIET_PLY + 2, 16]"]
     moves: Annotated[np.ndarray, "uint16 [MAX_QUIET_PLY + 2, 218]"]
-    # order of the moves, highest first
+    # Order of the moves, highest first.
     scores: Annotated[np.ndarray, "int64 [MAX_QUIET_PLY + 2, 218]"]
     nodes: Annotated[np.ndarray, "int64 [1]"]  # positions of this quiescence
 

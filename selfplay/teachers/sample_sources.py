@@ -72,7 +72,7 @@ LONG_WALK = 60  # plies of a walk as long as a game
 SHORT_WALK = 3
 LONGEST_EXCHANGE = 12  # plies
 MOST_ENDING_PIECES = 5  # most pieces besides the kings
-# pawns twice as often as rooks
+# Pawns twice as often as rooks.
 KINDS_OF_ENDINGS = np.array([0, 0, 0, 0, 0, 1, 2, 3, 3, 4], np.int64)
 TEMPERATURES_CP = np.array([15.0, 30.0, 60.0])
 
@@ -288,7 +288,7 @@ def _doubly_taken(row):
 
 
 NODE_SHARE = 0.25  # share of a tree's nodes that are offered; set by hand
-# times half the visits asked for, sampled for each tree, so that trees of several ages are seen
+# Times half the visits asked for, sampled for each tree, so that trees of several ages are seen.
 TREE_SIZES = (1, 2, 4)
 
 
@@ -301,7 +301,7 @@ class TreeSource:
         self._search = Search(SearchParams(needs_planes=False), new_tree(room))
         self._player = TreePlayer(self._search)
         self._kernels = KernelVisits(evaluator)
-        # positions from the root to a node
+        # Positions from the root to a node.
         self._rows = np.zeros((MAX_DEPTH + 1, ROW_WORDS), np.uint64)
 
     def sample(self, space: SampleSpace, games: Games, most: int) -> None:

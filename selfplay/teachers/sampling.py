@@ -58,7 +58,7 @@ class SampleSpace(NamedTuple):
 
     teacher: Teacher
     rng: Annotated[np.ndarray, "uint64 [1]"]  # state of SplitMix64
-    # calm limit in centipawns, share of positions not calm, share scored
+    # Calm limit in centipawns, share of positions not calm, share scored.
     limits: Annotated[np.ndarray, "float64 [3]"]
     moves: Annotated[np.ndarray, "uint16 [218]"]
     scores: Annotated[np.ndarray, "int64 [218]"]
@@ -67,7 +67,7 @@ class SampleSpace(NamedTuple):
     noted: Annotated[np.ndarray, "uint64 [M, 16]"]  # positions whose moves are to be scored
     noted_labels: Annotated[np.ndarray, "int64 [M, 3]"]  # root, plies left, kind
     scored: Annotated[np.ndarray, "uint64 [M, SCORED_WORDS]"]  # packed
-    # values, noted, positions offered; values at which to stop
+    # Values, noted, positions offered; values at which to stop.
     counts: Annotated[np.ndarray, "int64 [4]"]
 
 
@@ -290,7 +290,7 @@ def _offer_children(space, count, value, temperature, source, root):
         after = static_value(teacher.net, teacher.acc, np.int64(1), child)
         # The static value ignores recaptures on the target square.
         worth = -after + np.int64((see(row, move) - immediate_gain(row, move)) * UNITS_PER_CP)
-        # Gumbel's trick: a softmax
+        # Gumbel's trick: a softmax.
         sampled = worth / temperature - log(-log(max(uniform(space.rng), 1e-300)))
         if sampled > highest:
             chosen = np.int64(i)

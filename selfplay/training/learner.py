@@ -34,9 +34,9 @@ REMEMBERING = 0.01  # share of the time for copies of the state from a device
 class LayersFamily(Family):
     """A family whose networks are made of `engine.nn` layers, which its trainer trains."""
 
-    # makes what computes those of a model from batches
+    # Makes what computes those of a model from batches.
     gradients: Callable[[Layer, LearnerSettings], GradientSource]
-    # the same for a model on a GPU
+    # The same for a model on a GPU.
     device_gradients: Callable[[Layer, LearnerSettings], GradientSource]
     sample: Callable[[TrainingSet, int], HeldOut]  # makes what `heldout` returns
     clips = False  # whether gradients are clipped; their norm takes one more pass over all of them
@@ -129,7 +129,7 @@ class Learner(Learning):
         try:
             with self._backend.guard("a step was trained"):
                 there = self._source.on_device(batch)
-                # the device has its own copy, and works while the next batch is prepared
+                # The device has its own copy, and works while the next batch is prepared.
                 if there is not None:
                     self._coming = (
                         coming,

@@ -54,10 +54,10 @@ class StepSettings:
 
     # fmt: off
     batch_size: int = setting(REQUIRED,
-        # batch normalisation needs two
+        # Batch normalisation needs two.
         "train on this many positions per step", least=2, flag="--batch")
     weight_decay: float = setting(REQUIRED,
-        # decoupled: AdamW
+        # Decoupled: AdamW.
         "shrink each weight by the learning rate times this, every step", least=0)
     shard_size: int = setting(64, "normalise batches in groups of this many positions", least=2)
     average_decay: float = setting(0.999, AVERAGE_DECAY, least=0, below=1)

@@ -27,7 +27,7 @@ from selfplay.records.positions import PositionSet, concatenate
 from selfplay.training.mixture import TrainingSet
 
 LEAST_GAMES = 2  # one to train on, one to hold out
-# rows of a label folder, to find those that are scored
+# Rows of a label folder, to find those that are scored.
 MOST_LOOKED_AT, MOST_SCORED = (1 << 20, 1 << 13)
 
 
@@ -71,7 +71,7 @@ class SourceFiles:
     heldout_share: float = setting(HELD_OUT_SHARE,
         "hold out this share of all games, by a hash of their moves, 1/64 at least; score on those of the first --data",
         least=0, below=1)
-    # games to score on, in place of held-out games of the first source; never trained on
+    # Games to score on, in place of held-out games of the first source; never trained on.
     heldout: Path | None = None
     # fmt: on
 

@@ -7,8 +7,8 @@ HOW is crash, quit, illegal, pass, slow, hang, or pause, which stops the referee
 `leave` quits at that `ucinewgame`; `late` needs NUMBER seconds for the first search of its life;
 `nodeless` does not end a search that only nodes limit; `score` reports NUMBER centipawns for every
 position; `random` plays random moves, drawn by NUMBER; `bounds` sees NUMBER centipawns, and then
-tells what is no exact score of the best line; `nodes` has a clock in nodes, and tells NUMBER of them
-for each move, or none for 0.
+tells what is no exact score of the best line; `nodes` has a clock in nodes, and tells NUMBER of
+them for each move, or none for 0.
 """
 
 import os

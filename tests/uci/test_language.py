@@ -154,7 +154,8 @@ NOUNS = set(
     piece pieces state text why won""".split()
 )
 NAMES = set("""evaluator file folder game maker name names page path pgn url""".split())
-# Numbers, moves and squares, which no word before them changes for, and whole sentences behind a colon or alone.
+# Numbers, moves and squares, which no word before them changes for, and whole sentences behind a
+# colon or alone.
 OTHER_VALUES = set(
     """0 1 2 accuracy after before black chances column command character count day deeper default depth
     deviation done draw encoding error example fault fen forms found games hours how least left

@@ -21,12 +21,12 @@ INTERFACES = set(
 # none.
 SHARED = set(
     """
-    ACTIVATIONS Answer BLOCK BYTES Batches CACHE_LINE CHUNK CLASSICAL_INPUT DEFAULT_NET ENDINGS ENTRY_BYTES
-    FORMAT GAMES GROUPS KINDS LOG_STEPS LONGEST_LINE LOSSES Loss MOST_CP MOST_PLIES
-    NAMES NO_MOVE OPENING_STREAM PART PATIENCE_S PIECE PLIES_LEFT POLICIES ROWS Rows SEED SIDE
-    SQUARES STEP STEPS STRETCH SUFFIXES SUM_TOLERANCE Source Tell Trainer UNIT VALUES VERSION
-    Value WIN default_config described encode evaluate game_key hint input_transform largest_accumulator load look
-    mean_of output_transform place_of planes_of relu settings_of take_back write_features write_moves
+    ACTIVATIONS Answer BLOCK BYTES Batches CHUNK DEFAULT_NET ENDINGS ENTRY_BYTES
+    FORMAT GROUPS LOG_STEPS LONGEST_LINE LOSSES Loss MOST_PLIES
+    NAMES NO_MOVE OPENING_STREAM PART PATIENCE_S PIECE PLIES_LEFT POLICIES ROWS Rows SIDE
+    SQUARES STEP STEPS STRETCH SUM_TOLERANCE Source Tell Trainer VALUES VERSION
+    Value WIN default_config encode evaluate game_key hint input_transform largest_accumulator load look
+    mean_of output_transform planes_of relu settings_of take_back write_features write_moves
     """.split()
 )
 

@@ -95,7 +95,7 @@ def _line_as_json(board: chess.Board, info: SearchInfo) -> dict[str, Any]:
     }
 
 
-# options may stand before and after the position
+# Options may stand before and after the position.
 parse = argparse.ArgumentParser.parse_intermixed_args
 
 EXAMPLES = """\

@@ -19,10 +19,10 @@ from uci.language import later
 
 START_CP = 15  # what Lichess takes for the usual start position
 _MOST_CP = 1000  # larger scores and mates count as this
-# of the log odds of winning, fitted by Lichess to games of people and Stockfish's centipawns
+# Of the log odds of winning, fitted by Lichess to games of people and Stockfish's centipawns.
 _CP_SLOPE = 0.00368208
 _UNCERTAINTY = 1.0  # percent that an analysis gives away for its own faults
-# positions around a move in which volatility is measured; a tenth of the game within these limits
+# Positions around a move in which volatility is measured; a tenth of the game within these limits.
 _WINDOW = (2, 8)
 _WEIGHT = (0.5, 12.0)
 PHASE_NAMES = (later("opening"), later("middlegame"), later("endgame"))

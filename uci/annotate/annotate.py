@@ -237,7 +237,7 @@ class _Output:
 
 
 def _output_files(base: Path) -> tuple[Path, Path]:
-    # as people write who think of one of them
+    # As people write who think of one of them.
     name = base.name.removesuffix(".pgn").removesuffix(".html")
     return base.with_name(f"{name}.pgn"), base.with_name(f"{name}.html")
 

@@ -82,7 +82,7 @@ def game_section(
         replay=_replay(review),
         pgn=pgn,
     )
-    # a template made the text, so it is already escaped
+    # A template made the text, so it is already escaped.
     return f"{name}, {headers.get('Result', '*')}", Markup(text)
 
 

@@ -158,7 +158,7 @@ def unrest(board: chess.Board, line: Sequence[chess.Move], side: chess.Color) ->
     """
     before, after = board_after(board, *line[:-1]), board_after(board, *line)
     is_capture = bool(line) and before.is_capture(line[-1])
-    # before a quiet move: what was passed by
+    # Before a quiet move: what was passed by.
     view = after if after.turn == side or is_capture else before
     if view.turn != side:
         return 0

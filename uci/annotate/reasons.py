@@ -41,16 +41,16 @@ _SACRIFICE = 2  # pawns; the exchange is the smallest sacrifice
 _COST_CP = (65, 360)
 _FAR_BEHIND_CP = -300
 _COST_BEHIND_CP = 100
-# the least that the evaluation gives for each pawn that a side is ahead, unless there is
-# compensation
+# The least that the evaluation gives for each pawn that a side is ahead, unless there is
+# compensation.
 _FELT_CP = 25
 _SMALL_COST_CP = 150  # the most that an attack on a pawn or a trade can explain
 _PLIES_TOLD = 3  # of a line within a sentence
-# most in an ending; a won one has at least, an even one at most
+# Most in an ending; a won one has at least, an even one at most.
 _ENDING_PIECES = 4
 _DECIDED_CP = 200
 _EVEN_CP = 125
-# moves of a mate that explains little, unless it costs so many centipawns
+# Moves of a mate that explains little, unless it costs so many centipawns.
 _LONG_MATE, _DEAR_CP = (4, 450)
 
 
@@ -182,7 +182,7 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
         first = next(
             (at for at, move in enumerate(lines.better[:plies]) if boards[at].is_capture(move)), 0
         )
-        # the other side need not take first
+        # The other side need not take first.
         is_gift = first % 2 == 1 and not prey(boards[first], lines.board.turn)
         ahead = lead(boards[-1], lines.board.turn)
         is_paid_for = lines.best_cp is not None and ahead > 0 and lines.best_cp < ahead * _FELT_CP
@@ -362,7 +362,7 @@ def is_sacrifice(board: chess.Board, line: Sequence[chess.Move]) -> bool:
         return True
     if len(line) < 3 or not after.is_capture(line[1]):
         return False
-    # an answer may be taken back
+    # An answer may be taken back.
     answered = 4 if line[3:] and line[3].to_square == line[2].to_square else 3
     return (
         lead(board, board.turn) - lead(board_after(board, *line[:answered]), board.turn)

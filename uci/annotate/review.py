@@ -73,7 +73,7 @@ class MoveReview:
     best_line: tuple[chess.Move, ...]  # begins with the best move
     judgement: Judgement | None = None  # None too for known opening moves, if they are no blunders
     reply_line: tuple[chess.Move, ...] = ()  # what follows the move
-    # winning chances between an only good move, or the one that was missed, and the best other one
+    # Winning chances between an only good move, or the one that was missed, and the best other one.
     gap: float = 0.0
     also_good: tuple[
         chess.Move, ...
@@ -267,7 +267,7 @@ class _Known(NamedTuple):
     verdict: Verdict  # White's view
     line: tuple[chess.Move, ...]
     source: int | None = (
-        # ply of the game's position whose search gave the verdict; None for one beside the game
+        # Ply of the game's position whose search gave the verdict; None for one beside the game.
         None
     )
 
@@ -275,7 +275,7 @@ class _Known(NamedTuple):
 class _Look(NamedTuple):
     """What a search found out about a position."""
 
-    # those searched, the best one first; a finished game has one without a line
+    # Those searched, the best one first; a finished game has one without a line.
     moves: tuple[_Known, ...]
     # P of each move, without hints: the policy's, which in a tree kept from the position before a
     # sparse network's butterfly history may have changed a little.
@@ -308,7 +308,7 @@ class _Reviewer:
             self._boards.append(board_after(self._boards[-1], move))
         last = self._boards[-1]
         is_drawn = game.headers.get("Result") == "1/2-1/2"
-        # as a draw
+        # As a draw.
         self._claimed = (
             last if is_drawn and (last.is_repetition(3) or last.is_fifty_moves()) else None
         )
@@ -412,7 +412,7 @@ class _Reviewer:
             and _mate(best, board.turn) < 0
             and len(lost) + 1 < board.legal_moves.count()
         ):
-            # another move may escape the mate
+            # Another move may escape the mate.
             best = best._replace(verdict=replace(best.verdict, mate=None))
         self._settled[ply] = best
         return ply - 1
@@ -437,7 +437,7 @@ class _Reviewer:
             return facts
         before, after = self._settled[ply], self._settled[ply + 1]
         judgement = judge(facts.loss, facts.chances[0], _allows_mate(before, after, facts.mover))
-        # known opening moves have no other mark
+        # Known opening moves have no other mark.
         if judgement != BLUNDER and position_name(self._boards[ply + 1]):
             judgement = None
         if judgement is not None:
@@ -462,7 +462,7 @@ class _Reviewer:
         """Other good moves than the best one, or else by how much that one is better than all
         others.
         """
-        # a puzzle needs a sure answer
+        # A puzzle needs a sure answer.
         limits = None if marked.judgement == INACCURACY else self._deep_limits
         rest = self._look(marked.board, without=marked.best_line[:1], limits=limits).moves
         losses = {

@@ -112,7 +112,7 @@ def _corner(square: int, head: int, board: chess.Board) -> tuple[int, int]:
     return 9 * head + (file if board.turn else 7 - file), 7 - rank if board.turn else rank
 
 
-# options may stand before and after the position
+# Options may stand before and after the position.
 parse = argparse.ArgumentParser.parse_intermixed_args
 
 _DEFAULT_NODES = 100_000

@@ -17,7 +17,7 @@ from uci.language import _, later
 # The PGN headers that say what the clocks of an adjourned game show, as hours:minutes:seconds.
 CLOCK_HEADERS = {chess.WHITE: "WhiteClock", chess.BLACK: "BlackClock"}
 
-# minutes as one types it, seconds in PGN
+# Minutes as one types it, seconds in PGN.
 TIME_CONTROL = re.compile(r"(\d+(?:\.\d+)?)(?:\+(\d+(?:\.\d+)?))?")
 _HEADER = re.compile(r"(\d{1,4}):(\d\d?):(\d\d?(?:\.\d+)?)")
 _MOST_MINUTES, _MOST_INCREMENT_S = 1440.0, 3600.0

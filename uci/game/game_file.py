@@ -120,5 +120,5 @@ def save_game(game: chess.pgn.Game, path: Path, before: chess.pgn.Game | None = 
             with path.open("rb") as stream:
                 stream.seek(max(0, size - 2))
                 gap = "" if stream.read() == b"\n\n" else "\n\n"
-        # a failure leaves no empty file
+        # A failure leaves no empty file.
         (append if path.exists() else write_file)(path, gap + game_text(game))

@@ -18,10 +18,10 @@ from uci.terminal.limit_flags import MOST_NODES, MOST_SECONDS, checked
 
 DEFAULT_MOVETIME_S = 2.0
 _FULL, _ALONE = later("full strength"), later("alone")
-# Aino answers within this time if its clock has more for each of so many moves
+# Aino answers within this time if its clock has more for each of so many moves.
 _PATIENCE_S = 8.0
 _MOVES_LEFT = 40
-# a limited level pauses for about a 120th of its clock, eight seconds at most,
+# A limited level pauses for about a 120th of its clock, eight seconds at most,.
 _SLOWEST_S = 8.0
 _PACE_MOVES = 120
 _OPENING_MOVES = 5  # and hardly in the first moves
@@ -74,7 +74,7 @@ class Level:
         if takes_back or board.fullmove_number <= _OPENING_MOVES or board.legal_moves.count() == 1:
             share = 0.2
         share *= random.Random(board.fen()).uniform(0.7, 1.3)
-        # an increment comes after the move
+        # An increment comes after the move.
         return min(_SLOWEST_S, share * usual_ms / 1000, left_ms / 4000)
 
     def options(self, options: EngineOptions) -> EngineOptions:
@@ -100,7 +100,7 @@ class Level:
 
 
 DEFAULT_LEVEL = Level()
-# of hints and answers to a draw: full strength, whatever Aino's level in the game
+# Of hints and answers to a draw: full strength, whatever Aino's level in the game.
 HINT_LEVEL = Level(movetime_s=1.0)
 # Set by hand on Stockfish's scale, as UCI_Elo. The comparisons with players and with Lichess are
 # estimates.
@@ -141,7 +141,7 @@ def level_choices() -> list[tuple[str, str]]:
     likes = {elo: f", {_(like)}" for elo, like in _LIKE.items()}
     limited = [(f"elo {elo}", f"{elo}{likes.get(elo, '')}") for elo in elos]
     net = None
-    # of a broken manifest, which the engine reports when it loads
+    # Of a broken manifest, which the engine reports when it loads.
     with contextlib.suppress(NetFileError):
         net = learned_alone()
     alone = (

@@ -13,7 +13,7 @@ from engine.errors import MoveError
 from uci.language import _, later, own_letters, several, shown_moves, shows_own_letters
 
 _SIGNS = FIGURINES | str.maketrans(dict.fromkeys(DASHES, "-") | {"×": "x", ":": "x"})
-# a move's number, and what stands in it and behind it
+# A move's number, and what stands in it and behind it.
 _NOISE = re.compile(r'^\s*\d+[.…)\s]+|[-\s"“”„,;]+|[.!?+#]+$')
 _UCI_FORM = re.compile(r"[a-h][1-8][a-h][1-8][nbrqNBRQ]?")
 _SHORT, _LONG = "O-O", "O-O-O"
@@ -42,10 +42,10 @@ def read_human_move(board: chess.Board, text: str) -> chess.Move:
     cleaned = _castling(board, written) or _NOISE.sub("", written)
     if _UCI_FORM.fullmatch(cleaned):
         return _from_squares(board, cleaned.lower(), text)
-    # a figurine is no letter
+    # A figurine is no letter.
     letters = own_letters() if FIGURINES.keys().isdisjoint(map(ord, text)) else {}
     english, own = _san_candidates(cleaned, {}), _san_candidates(cleaned, letters)
-    # which may be a pawn's file
+    # Which may be a pawn's file.
     is_own_first = shows_own_letters.get() and not cleaned[:1].islower()
     words = [*own, *english] if is_own_first else [*english, *own]
     known = [
@@ -73,7 +73,7 @@ def read_human_move(board: chess.Board, text: str) -> chess.Move:
         if isinstance(move, chess.Move)
     }
     names = [chess.piece_name(piece.piece_type) for piece in pieces.values() if piece is not None]
-    # a rook's Rd1, in French the king's
+    # A rook's Rd1, in French the king's.
     if len(pieces) > 1 and "pawn" not in names and not is_own_first:
         moves = ", ".join(
             f"{_(name)} {board.uci(move)}" for name, move in zip(names, pieces, strict=True)
@@ -87,7 +87,7 @@ def _parsed(board: chess.Board, word: str) -> chess.Move | ValueError:
     meant otherwise.
     """
     try:
-        # python-chess reads a null move from Z0 and 0000
+        # Python-chess reads a null move from Z0 and 0000.
         return board.parse_san(word) or chess.InvalidMoveError(word)
     except ValueError as error:
         match = re.match(r"[a-h]x?([a-h][1-8])", word)

@@ -37,7 +37,7 @@ class Setup:
         None  # Aino's for each colour; None where nothing tells it
     )
     clock: GameClock | None = None
-    # seconds left to the mover after each ply
+    # Seconds left to the mover after each ply.
     clock_times: Mapping[int, float] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)  # of a game of others
     source: chess.pgn.Game | None = None  # that game, with what its author wrote into it
@@ -46,9 +46,9 @@ class Setup:
         None  # its key among one's own games, and the digest of its text there
     )
     analysis: Path | None = None  # the file of an analysis of one's own, which goes on there
-    # whether the web page asks first what game is wanted; who cancels gets the offered level
+    # Whether the web page asks first what game is wanted; who cancels gets the offered level.
     is_asked: bool = False
-    # whether Aino plays both sides on a web page, where else nobody plays without a person
+    # Whether Aino plays both sides on a web page, where else nobody plays without a person.
     is_watched: bool = False
 
 

@@ -1,3 +1,3 @@
-"""One's own games: the PGN files of a folder, a catalogue of them, reviews that run in the background,
-and puzzles.
+"""One's own games: the PGN files of a folder, a catalogue of them, reviews that run in the
+background, and puzzles.
 """

@@ -111,8 +111,8 @@ class Catalogue:
         self._changes += 1
 
     def put(self, key: str, copy: Copy, length: int, digest: str) -> None:
-        """Note that another text, of so many bytes, stands in the place of a copy of a game, or none;
-        what follows it in the file moves.
+        """Note that another text, of so many bytes, stands in the place of a copy of a game, or
+        none; what follows it in the file moves.
         """
         game, here = self._games[key], self._files[copy.file]
         shift = copy.begin + length - copy.end

@@ -30,7 +30,7 @@ class Explorer:
 
     def __init__(self, games: Sequence[tuple[bytes, str]]) -> None:
         kept = b"".join(moves.ljust(2 * KEPT_PLIES, b"\0") for moves, _ in games)
-        # (G, KEPT_PLIES), 0 behind the last move
+        # (G, KEPT_PLIES), 0 behind the last move.
         self._moves = np.frombuffer(kept, np.uint16).reshape(-1, KEPT_PLIES)
         codes = {result: code for code, result in enumerate(_RESULTS)}
         self._results = np.array([codes.get(result, len(codes)) for _, result in games], np.int64)
@@ -58,7 +58,7 @@ class Explorer:
         position.
         """
         plies = len(board.move_stack)
-        # a pass is in no game
+        # A pass is in no game.
         if plies > KEPT_PLIES or board.root() != chess.Board() or not all(board.move_stack):
             return np.zeros(0, np.int64)
         begun = self._moves[:, :plies]

@@ -70,8 +70,8 @@ class GamesFolder:
     # ---- games -----------------------------------------------------------------------------------
 
     def known(self, key: str) -> Game:
-        """Return what is known of a game, or of one of a line; what is not in the list yet is looked
-        for. Raises DataError.
+        """Return what is known of a game, or of one of a line; what is not in the list yet is
+        looked for. Raises DataError.
         """
         with contextlib.suppress(DataError):
             return self.catalogue.game(key)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 _SCALE = 173.7178  # rating points of one unit of Glicko-2
 _TAU = 0.5  # how much volatility may change: from the paper
 _LEAST_DEVIATION, _MOST_DEVIATION = 45.0, 350.0  # rating points; Lichess's least
-# the latter is Lichess's
+# The latter is Lichess's.
 MOST_RATING = 5000
 _MOST_VOLATILITY = 0.1
 _EXACT = 1e-9
@@ -51,7 +51,7 @@ def _volatility(before: float, phi: float, variance: float, delta: float) -> flo
         grown = phi**2 + variance + math.exp(x)
         return math.exp(x) * (delta**2 - grown) / (2.0 * grown**2) - (x - start) / _TAU**2
 
-    # to the root beside it: of an upset against long odds, there are absurd ones
+    # To the root beside it: of an upset against long odds, there are absurd ones.
     step = math.copysign(_TAU, f(start))
     low = start
     high = start + step

@@ -21,7 +21,7 @@ COPY = "puzzles.copy.sqlite"  # of what was trained, as the day began
 _DAY_S = 86_400.0
 _WAIT_S = 30.0  # for another program that writes
 _PUZZLE = "key, fen, moves, source, rating, deviation, volatility, box, due"
-PERSON = "rating, deviation, volatility, streak, longest"
+PERSON_COLUMNS = "rating, deviation, volatility, streak, longest"
 _ADDED = ("game", "themes")  # columns that files of version 1.0 lack
 _SPOILT = f"(rating < 0 OR rating > {MOST_RATING})"
 _TABLES = """
@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS drawn (review TEXT PRIMARY KEY);
 # What cannot be made anew, of each table: its columns, and of which rows.
 _TRUTH = {
     "puzzles": (f"{_PUZZLE}, {', '.join(_ADDED)}", "box >= 0 OR source = 'mine'"),
-    "person": (PERSON, "1"),
+    "person": (PERSON_COLUMNS, "1"),
 }
 
 
@@ -181,7 +181,7 @@ def _opened(path: Path | str) -> sqlite3.Connection:
 
 def _check(base: sqlite3.Connection) -> None:
     """Raise DataError or sqlite3.Error where the tables are another version's."""
-    for table, columns in (("puzzles", _PUZZLE), ("drawn", "review"), ("person", PERSON)):
+    for table, columns in (("puzzles", _PUZZLE), ("drawn", "review"), ("person", PERSON_COLUMNS)):
         row = base.execute(f"SELECT {columns} FROM {table} LIMIT 1").fetchone() or ()
     if not all(isinstance(value, float | int) for value in row):
         raise DataError(f"person: {row}")

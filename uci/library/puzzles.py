@@ -41,8 +41,8 @@ class Puzzle:
     source: str = "mine"
     rating: float = 1500.0
     deviation: float = 350.0
-    # line, day and players of one's own game, with spaces between; the address of another; ""
-    # unknown
+    # Line, day and players of one's own game, with spaces between; the address of another; ""
+    # unknown.
     game: str = ""
     themes: tuple[str, ...] = ()  # as Lichess calls them
 

@@ -141,8 +141,8 @@ class Reviews:
         finish(self.refreshing())
 
     def remove(self, line: str) -> set[str]:
-        """Remove the review of a line, if there is one; return the keys of the puzzles that no other
-        has.
+        """Remove the review of a line, if there is one; return the keys of the puzzles that no
+        other has.
         """
         path = self._lines.get(line, review_path(self._folder, line))
         gone = self._puzzles.get(line, set[str]())
@@ -172,7 +172,7 @@ def _pack(move: MoveReview) -> list[Any]:
 def _unpack(board: chess.Board, move: chess.Move, packed: list[Any]) -> MoveReview:
     before, after = map(_verdict, packed[:2])
     best, reply, good = (tuple(map(chess.Move.from_uci, line.split())) for line in packed[2:5])
-    # reviews of version 1.0 have another fact between them
+    # Reviews of version 1.0 have another fact between them.
     gap = packed[6]
     judgement = _JUDGEMENTS.get(packed[-1])
     return MoveReview(

@@ -26,12 +26,12 @@ from engine.errors import DataError
 from uci.language import _, counted, later, several
 from uci.library.game_files import game_in, line_of_review, review_files
 from uci.library.glicko import MOST_RATING, Rating
-from uci.library.puzzle_file import PERSON, PuzzleFile, is_damage
+from uci.library.puzzle_file import PERSON_COLUMNS, PuzzleFile, is_damage
 from uci.library.puzzles import SET, Puzzle, read_lichess, read_set, themes_of
 from uci.library.wanted import day_of
 from uci.terminal.author_notes import game_name
 
-# days until a puzzle of each box comes back; Leitner's idea, days set by hand
+# Days until a puzzle of each box comes back; Leitner's idea, days set by hand.
 BOXES_DAYS = (1, 3, 7, 14, 30, 60, 120)
 _DAY_S = 86_400.0
 # A puzzle that would wait longer than its box does was answered while the clock was ahead.
@@ -39,7 +39,7 @@ _WAITS = " ".join(f"WHEN {box} THEN {days * _DAY_S}" for box, days in enumerate(
 _DUE = f"(due <= ? OR due > ? + CASE box {_WAITS} END)"
 _ROW = "fen, moves, source, rating, deviation, game, themes"
 _BAND = 200  # rating points that are counted together
-# puzzles taken up at a time; rating points between oneself and a new puzzle
+# Puzzles taken up at a time; rating points between oneself and a new puzzle.
 _BATCH = 1000
 _NEAR = 150.0
 
@@ -264,7 +264,7 @@ class Trainer:
                 [theirs.points, theirs.deviation, theirs.volatility, box, self._morning(BOXES_DAYS[box]), puzzle.key],
             )  # fmt: skip
             self._base.execute("DELETE FROM person")
-            self._base.execute(f"INSERT INTO person ({PERSON}) VALUES (?, ?, ?, ?, ?)", [
+            self._base.execute(f"INSERT INTO person ({PERSON_COLUMNS}) VALUES (?, ?, ?, ?, ?)", [
                 mine.points, mine.deviation, mine.volatility, streak, max(streak, standing.longest)])  # fmt: skip
         return self.standing
 
@@ -298,7 +298,7 @@ class Trainer:
     @property
     def standing(self) -> Standing:
         """How one stands."""
-        row = self._base.execute(f"SELECT {PERSON} FROM person").fetchone() or (
+        row = self._base.execute(f"SELECT {PERSON_COLUMNS} FROM person").fetchone() or (
             *Rating().__dict__.values(),
             0,
             0,

@@ -39,8 +39,8 @@ class GamesWorker:
         return self._submit(lambda: work(self._opened()))
 
     def close(self, last: Callable[[], None] = lambda: None) -> None:
-        """Answer no more; what was asked for is still done, long work stops. `last` is called at the
-        end.
+        """Answer no more; what was asked for is still done, long work stops. `last` is called at
+        the end.
         """
         self.is_closed = True
         self._thread.submit(last)

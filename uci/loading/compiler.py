@@ -155,7 +155,7 @@ def main(folder: str, name: str, choice: str, part: str = "") -> int:
             _compile_hints(place)
         return 0
     lock = FileLock(place.lock)
-    # a full disk, or a file system without locks: two compilers cost time only
+    # A full disk, or a file system without locks: two compilers cost time only.
     with contextlib.suppress(OSError):
         if not lock.try_acquire():
             return LOCKED

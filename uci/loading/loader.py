@@ -28,7 +28,7 @@ _REFUSALS = (AinoError, MemoryError, OSError)  # Errors by which the engine refu
 _INSTEAD: dict[str, tuple[Value, ...]] = {
     "hash_mib": (EngineOptions().hash_mib, SMALLEST_HASH_MIB),
     "weights_file": (EngineOptions().weights_file,),
-    # auto takes the shipped sparse net, hybrid the shipped tower
+    # Auto takes the shipped sparse net, hybrid the shipped tower.
     "evaluator": ("auto", "hybrid", "material"),
     "backend": ("auto", "numpy"),
     "book_file": ("",),
@@ -106,7 +106,7 @@ def _instead(
     """Return the options to try after this refusal, with a message. Raises DemandRefused, or the
     error again.
     """
-    # NumPy has a MemoryError of its own
+    # NumPy has a MemoryError of its own.
     unnamed = "hash_mib" if isinstance(error, MemoryError) else _LAST_RESORT
     fault = getattr(error, "option", "") or unnamed
     # NumPy's own error tells of an array.

@@ -44,7 +44,7 @@ class TerminalSettings:
     pgn: Path | None = None  # where to save the game; None for a file of its own
     book: bool = False  # whether Aino begins with known openings, by chance
     scores: bool = False  # whether to show what Aino thinks of its moves
-    # the engine's own, without a level
+    # The engine's own, without a level.
     options: EngineOptions = field(default_factory=EngineOptions)
 
 

@@ -193,7 +193,7 @@ def _chosen(saved: Setup, arguments: argparse.Namespace, options: EngineOptions)
     """Return the game to play from a position, which may be a saved game's: flags go before what
     that one says.
     """
-    # the engine's own options may limit its strength
+    # The engine's own options may limit its strength.
     is_limited = options.limit_strength or arguments.elo is not None
     level = Level(elo=options.elo) if is_limited else None
     level = level if arguments.level is None else parse_level(arguments.level)

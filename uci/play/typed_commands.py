@@ -41,7 +41,7 @@ class Command:
 
 
 def _help(game: TerminalGame, argument: str) -> None:
-    # aliases add no line
+    # Aliases add no line.
     lines = {f"{command.form:15} {_(command.help)}": None for command in TYPED_COMMANDS.values()}
     game.say("\n".join([_(_MOVES_FORM), *lines]))
 

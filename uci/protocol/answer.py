@@ -116,7 +116,7 @@ class Answer:
             self.writer.info(str(error))
         except Exception as error:  # noqa: BLE001 - after any error the GUI must still get an answer
             self.writer.info(f"search failed: {type(error).__name__}: {error}")
-            # as it is where somebody else's evaluator is at fault
+            # As it is where somebody else's evaluator is at fault.
             if not isinstance(error, AinoError):
                 traceback.print_exception(error, file=sys.stderr)
         moves = list(self.limits.searchmoves or self.board.legal_moves)

@@ -30,7 +30,7 @@ MOST_WAITING = 1_000  # that wait for the session; more stay in the pipe
 TOGETHER_S = 0.2  # a command that follows another within this time was sent with it; set by hand
 # On Windows no signal ends a wait, and Ctrl-C has to.
 _POLL_S = None if os.name == "posix" else 0.1
-# around lines: the marks with which .NET's streams begin in UTF-8 and UTF-16
+# Around lines: the marks with which .NET's streams begin in UTF-8 and UTF-16.
 NO_TEXT = "\ufeff\xff\xfe\udcff\udcfe\r\n"
 
 # What a person sees who starts the engine in a terminal; a GUI does not get it.

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from uci.protocol.position import PositionKeeper
 
 PROGRESS_INTERVAL_S = 2.0  # time between progress messages while the engine loads
-# without this answer, after an error too, a GUI waits for ever
+# Without this answer, after an error too, a GUI waits for ever.
 _OWED = {"isready": "readyok", "go": "bestmove (none)"}
 QUIT_TIMEOUT_S = 2.0  # a search still running after this time ends with the process
 
@@ -55,7 +55,7 @@ class Session:
     ) -> None:
         self.writer = writer
         self.options = options or EngineOptions()
-        # why the engine cannot take the command line's options; a refusal ends the conversation
+        # Why the engine cannot take the command line's options; a refusal ends the conversation.
         self.refusal = ""
         self._engine: Engine | None = None  # until one is needed
         self._factory, self._demanded = engine_factory, demanded
@@ -154,7 +154,7 @@ class Session:
         elif option.type == "button":
             self._ucinewgame("")
         elif value is None and option.type != "string":
-            # Cute Chess writes an empty text as no value
+            # Cute Chess writes an empty text as no value.
             raise ConfigError(
                 f"setoption: no value for {option.name}, expected {option.range_text}"
             )
@@ -251,7 +251,7 @@ class Session:
             self.writer.info("eval: wait for the end of the search")
         else:
             engine = self._ready_engine()
-            # without book and level, for this command
+            # Without book and level, for this command.
             engine.set_options(replace(engine.options, analyse_mode=True))
             if getattr(engine, "is_prepared", True):
                 self.writer.line(*evaluation_lines(engine, self._board()))
@@ -305,7 +305,7 @@ class Session:
                 change_engine(self._engine, self.options, self.writer.info, self._demanded)
         from engine.cli.machine import physical_memory_mib
 
-        # with the engine, which has been imported by now
+        # With the engine, which has been imported by now.
         from uci.loading.patient import PatientEngine
 
         engine = self._engine

@@ -93,7 +93,7 @@ def split_command(line: str, commands: Container[str]) -> tuple[str, str]:
     """
     rest = line.strip()
     while rest:
-        # splits at any white space, because some programs send tabs
+        # Splits at any white space, because some programs send tabs.
         word, *after = rest.split(maxsplit=1)
         rest = after[0] if after else ""
         if word in commands:
@@ -273,7 +273,7 @@ class Writer:
             if self.closed:
                 return
             try:
-                self._stream.write("".join(f"{line}\n" for line in lines))
+                self._stream.write("\n".join([*lines, ""]))
                 self._stream.flush()
             except (OSError, ValueError):  # a closed stream raises ValueError
                 self.closed = True

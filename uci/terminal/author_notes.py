@@ -19,8 +19,8 @@ _COMMAND = re.compile(r"\s*\[%[^\]]*\]")
 _DRAWING = re.compile(r"\s*\[%(csl|cal)\s+([^\]]*)\]")
 _SHAPE = re.compile(r"([GRYB])([a-h][1-8])([a-h][1-8])?")
 COLOURS = {"G": "green", "R": "red", "Y": "yellow", "B": "blue"}  # of what is drawn
-# What is shown for a numeric annotation glyph, by the symbols of the Informator. Others are shown as
-# PGN writes them. https://en.wikipedia.org/wiki/Numeric_Annotation_Glyphs
+# What is shown for a numeric annotation glyph, by the symbols of the Informator. Others are shown
+# as PGN writes them. https://en.wikipedia.org/wiki/Numeric_Annotation_Glyphs.
 GLYPHS = {1: "!", 2: "?", 3: "!!", 4: "??", 5: "!?", 6: "?!", 7: "□", 8: "□", 10: "=", 11: "=", 12: "=", 13: "∞",
           14: "⩲", 15: "⩱", 16: "±", 17: "∓", 18: "+−", 19: "−+", 20: "+−", 21: "−+", 22: "⨀", 23: "⨀", 32: "⟳",
           33: "⟳", 36: "↑", 37: "↑", 40: "→", 41: "→", 44: "=∞", 45: "=∞", 132: "⇆", 133: "⇆", 138: "⊕", 139: "⊕",
@@ -135,7 +135,9 @@ def _without_shapes(match: re.Match[str]) -> str:
 
 
 def glyphs_of(node: chess.pgn.GameNode) -> list[int]:
-    """Return the author's glyphs on a move, by their numbers, also where a review has its own there."""
+    """Return the author's glyphs on a move, by their numbers, also where a review has its own
+    there.
+    """
     facts = (without_review(node.comment)[1] or "").split()
     if not all(map(str.isdecimal, facts)):
         return sorted(node.nags)

@@ -14,7 +14,7 @@ from engine.cli.console import can_show
 from uci.language import _, later
 from uci.terminal.verdict import Verdict
 
-# both dark enough for white pieces and light enough for black ones
+# Both dark enough for white pieces and light enough for black ones.
 _LIGHT, _DARK = ("#b99a72", "#7f5f45")
 _LIGHT_MARKED, _DARK_MARKED = "#a9a948", "#77782c"  # squares of the last move
 _IN_CHECK = "#a83232"  # the square of a king in check
@@ -117,7 +117,7 @@ def captured_text(board: chess.Board, style: BoardStyle) -> str:
     before = board.root()
     for move in board.move_stack:
         if before.is_capture(move):
-            # en passant
+            # En passant.
             piece = before.piece_at(move.to_square) or chess.Piece(chess.PAWN, not before.turn)
             taken[before.turn].append(piece)
         before.push(move)

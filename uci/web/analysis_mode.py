@@ -19,7 +19,7 @@ from uci.web.shelf import Shelf
 from uci.web.snapshot import legal, lines_of, verdict_at_end
 from uci.web.table import Table
 
-# the first lines of an analysis come after this; later ones each second
+# The first lines of an analysis come after this; later ones each second.
 _FIRST_LOOK = Limits(movetime_ms=150)
 
 # ---- requests ------------------------------------------------------------------------------------

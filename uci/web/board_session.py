@@ -33,9 +33,9 @@ from uci.web.table import Table
 if TYPE_CHECKING:
     from engine.player import Engine
 
-# after a game or an analysis was changed: a machine may lose its power, a program be killed
+# After a game or an analysis was changed: a machine may lose its power, a program be killed.
 _SAVE_S = 3.0
-# of the time that the latest save took, until the next one: a file of `--pgn` may be large
+# Of the time that the latest save took, until the next one: a file of `--pgn` may be large.
 _PAUSE = 20.0
 Tell = Callable[[dict[str, Any]], None]
 Work = TypeVar("Work")

@@ -18,7 +18,7 @@ from uci.terminal.author_notes import Shape, drawn_by, notes_at, with_author_tex
 from uci.terminal.opening_names import position_name
 
 _NAMED_PLIES = 40  # of a line, in which openings are looked for
-# of which a move has one at most
+# Of which a move has one at most.
 _GLYPHS = range(chess.pgn.NAG_GOOD_MOVE, chess.pgn.NAG_DUBIOUS_MOVE + 1)
 
 Facts = dict[str, Any]  # of a node, as plain JSON types

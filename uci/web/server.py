@@ -47,7 +47,7 @@ _LARGEST_FILE = 1 << 36  # bytes
 _EMPTY_S = 2.0
 _ONCE_S = 300.0  # within which a browser has to start
 _PING_S = 15.0  # a browser that vanished without closing its socket is noticed after this time
-# cookies for choices, kept for a year
+# Cookies for choices, kept for a year.
 _LANGUAGE = "aino-language"
 _LETTERS = "aino-letters"
 _KEPT_S = 31_536_000
@@ -70,7 +70,7 @@ class WebServer:
     ) -> None:
         self.host = host
         self.token = secrets.token_urlsafe(24)
-        # the address that leads to the page once
+        # The address that leads to the page once.
         self._once = ""
         self._once_until = 0.0
         self.tabs: list[BoardSocket] = []  # the first one is at the board
@@ -149,7 +149,7 @@ class WebServer:
 
     def arrived(self, tab: BoardSocket) -> None:
         """Take a new tab to the board, or tell it that another one is there."""
-        # connections that its page lost unseen
+        # Connections that its page lost unseen.
         lost = [one for one in self.tabs if one.page == tab.page]
         if len(self.tabs) - len(lost) >= _MOST_TABS:
             tab.close(_GONE, "too many tabs")
@@ -199,7 +199,7 @@ def _own_address() -> str:
     """Return this machine's address in its network; 127.0.0.1 without one. Nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            # an address for documentation, which only chooses the way out
+            # An address for documentation, which only chooses the way out.
             probe.connect(("192.0.2.1", 9))
         except OSError:
             return ADDRESS
@@ -423,7 +423,7 @@ class BoardSocket(_Guarded, WebSocketHandler):
 
     def open(self, *words: str, **fields: str) -> None:
         self.speak()
-        # what tells a page from others
+        # What tells a page from others.
         self.page: object = self.get_query_argument("page", "") or self
         self.set_nodelay(True)
         self.server.arrived(self)

@@ -297,7 +297,7 @@ class Shelf:
     def upload_path(self, name: str) -> Path:
         """Where a file on its way here is written to. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        # what no folder or system takes otherwise
+        # What no folder or system takes otherwise.
         name = re.sub(r"[^\w.-]+", "_", name)[-LONGEST_NAME:].lstrip(".-_")
         return self._folder / f"{_UPLOAD}{self._mark}{os.urandom(4).hex()}-{name}"
 

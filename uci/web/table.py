@@ -17,7 +17,7 @@ from uci.language import _
 from uci.terminal.author_notes import game_name, is_told
 from uci.web.move_tree import MoveTree
 
-# plies; a game or variation takes no more. The longest known tournament game has 538 (269 moves)
+# Plies; a game or variation takes no more. The longest known tournament game has 538 (269 moves)
 MOST_PLIES = 2000
 
 
@@ -44,7 +44,7 @@ class Table(TimedGame):
         self._first_line = list(self.tree.game.mainline_moves())  # of the source
         self._has_edited = False  # whether the person changed something in analysis
         self.last: chess.pgn.GameNode = self.tree.game.end()  # of the game's last move
-        # the node that is looked at, and its position
+        # The node that is looked at, and its position.
         self.here, self.shown = (self.last, self.board.copy())
 
     # ---- the game --------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ class Table(TimedGame):
             node = node.parent
         if not isinstance(node, chess.pgn.ChildNode):
             raise MoveError(_("that is the main line"))
-        # what was played stays first
+        # What was played stays first.
         first = int(self.is_game and node.parent.variations[0] in _way_to(self.last))
         if node.parent.variations[first] is node:
             raise MoveError(_("the moves of the game come first"))
@@ -255,7 +255,7 @@ class Table(TimedGame):
     @property
     def is_played(self) -> bool:
         """Whether it is a game in which the person has moved, or Aino against itself."""
-        # Aino began
+        # Aino began.
         return self.is_game and self.plies - self.first_ply > (self.setup.board.turn != self.human)
 
     @property

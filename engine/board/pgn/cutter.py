@@ -125,7 +125,7 @@ class CutGames:
     data: bytes
     games: list[list[int]]  # the columns of each, as `desks` names them
     tokens: np.ndarray  # int32 [T, TOKEN_COLUMNS]; of games that are not KEPT_WHOLE only the tags
-    # uint16 [plies], main lines of games that are not KEPT_WHOLE, in codes of `layout`
+    # Uint16 [plies], main lines of games that are not KEPT_WHOLE, in codes of `layout`.
     moves: np.ndarray
     start_at: int  # place of the game that has a first position of its own; -1 for none
     start: Start

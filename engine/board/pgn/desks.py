@@ -54,7 +54,7 @@ LONGEST_COMMENT: Final = 1 << 20  # bytes in which a comment must end
 MOST_GAME_PLIES: Final = 65_536
 DIAGRAM: Final = 220  # the NAG of (D)
 HAS_MORE, HAS_WORD = 1, 2  # bits of MOVETEXT
-# places of a tag, and if \ means itself
+# Places of a tag, and if \ means itself.
 NAME, NAME_END, VALUE, VALUE_END, BEHIND, IS_RAW, TAG_PARTS = range(7)
 
 
@@ -68,7 +68,7 @@ class Desk(NamedTuple):
     start: np.ndarray  # uint64 [16], its first position; zeros if it has none
     games: np.ndarray  # int64 [G, COLUMNS]
     tokens: np.ndarray  # int32 [T, TOKEN_COLUMNS]; of a game that is not KEPT_WHOLE the tags alone
-    # uint16 [M], main lines of games that are not KEPT_WHOLE, in codes of `layout`
+    # Uint16 [M], main lines of games that are not KEPT_WHOLE, in codes of `layout`.
     moves: np.ndarray
     lines: np.ndarray  # int64 [DEEPEST_LINE + 1, LINE_COLUMNS], scratch
     rows: np.ndarray  # uint64 [STANDARD + 1, 16], scratch but for the standard position

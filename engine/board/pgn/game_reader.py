@@ -30,14 +30,14 @@ LONGEST_WORD = 40  # characters of a faulty word that are quoted
 class ReadGame:
     """A game of a text."""
 
-    # the game's number in the text, from 1; 0 of a fault between games, of which `game` is empty
+    # The game's number in the text, from 1; 0 of a fault between games, of which `game` is empty.
     number: int
     line: int  # the line on which it begins, from 1
-    # tags and moves, as far as they could be read; `game.errors` has the faults
+    # Tags and moves, as far as they could be read; `game.errors` has the faults.
     game: chess.pgn.Game
     faults: list[Fault]  # what is wrong with it, in the order of the text
     cut: Fault | None = None  # that of them at which the main line ends; None where it is whole
-    # why it cannot be played at all: an impossible position or another variant; "" if it can
+    # Why it cannot be played at all: an impossible position or another variant; "" if it can.
     start_fault: str = ""
     letters: str = ENGLISH.name  # the language of the pieces' letters
     is_game: bool = True  # False of a fault between games

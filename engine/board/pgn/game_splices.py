@@ -20,7 +20,7 @@ import numpy as np
 from engine.board.pgn import desks
 from engine.board.pgn.cutter import Cutter, GameText
 from engine.board.pgn.game_reader import play_tokens
-from engine.board.pgn.game_writer import line_text, plain_comment
+from engine.board.pgn.game_writer import moves_text, plain_comment
 from engine.board.pgn.move_words import SIGNS, nags_of
 from engine.board.pgn.token_player import PlacedPlayer
 from engine.errors import DataError, message
@@ -345,15 +345,15 @@ class _Splicer:
             self._rewrite_line(node, wanted)
             return []
         if not stay and new:
-            self._lines.append(self._behind(node, self._line_text(new)))
+            self._lines.append(self._behind(node, self._moves_text(new)))
             return []
         self._lines += [self._removal(self._placed.brackets[one]) for one in left]
         for child in new:
-            self._lines.append(self._behind(stay[0], f"({self._line_text([child])})"))
+            self._lines.append(self._behind(stay[0], f"({self._moves_text([child])})"))
         return pairs
 
-    def _line_text(self, nodes: list[chess.pgn.ChildNode]) -> str:
-        return line_text(nodes, self._placed.letters)
+    def _moves_text(self, nodes: list[chess.pgn.ChildNode]) -> str:
+        return moves_text(nodes, self._placed.letters)
 
     def _behind(self, node: chess.pgn.GameNode, words: str) -> Splice:
         standing = self._alone(node)
@@ -373,6 +373,6 @@ class _Splicer:
             last = last.variations[0]
         span = _Span(begin, self._placed.standings[last].last)
         if wanted.variations:
-            self._lines.append(Splice(*span[:2], self._line_text(wanted.variations)))
+            self._lines.append(Splice(*span[:2], self._moves_text(wanted.variations)))
         else:
             self._lines.append(self._removal(span))

@@ -13,7 +13,7 @@ from engine.board.notation import move_number
 from engine.board.pgn.letters import CODED_RESULTS
 from engine.board.pgn.move_words import ENGLISH, Letters
 
-# names may have joiners and odd spaces
+# Names may have joiners and odd spaces.
 _CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -27,7 +27,7 @@ def game_text(game: chess.pgn.Game) -> str:
     return f"{game.accept(_Exporter())}\n\n"
 
 
-def line_text(nodes: Sequence[chess.pgn.ChildNode], letters: Letters) -> str:
+def moves_text(nodes: Sequence[chess.pgn.ChildNode], letters: Letters) -> str:
     """Return the line that the first of a node's children begins, with the others as variations, as
     it stands between the brackets of a variation. `letters` are those of its pieces.
     """
@@ -74,5 +74,5 @@ class _Exporter(chess.pgn.StringExporter):
         super().visit_comment(plain_comment(comment))
 
     def visit_result(self, result: str) -> None:
-        # a tag may say anything
+        # A tag may say anything.
         super().visit_result(result if result in CODED_RESULTS[1:] else "*")

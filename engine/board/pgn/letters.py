@@ -15,7 +15,7 @@ from engine.native.jit import kernel
 NO_RESULT, WHITE_WINS, BLACK_WINS, DRAWN_GAME, UNKNOWN_OUTCOME = range(5)
 CODED_RESULTS = ("", "1-0", "0-1", "1/2-1/2", "*")  # by code
 PADDING: Final = 64  # line feeds behind every text, so that kernels may look ahead
-# what ½ and … mean, and all characters that mean nothing by themselves
+# What ½ and … mean, and all characters that mean nothing by themselves.
 _HALF = 1
 DOTS = 2
 _OTHER = 3
@@ -33,7 +33,7 @@ _OTHER = 3
     _CLOSE_TAG,
 ) = b'\n "$(),-.:]'
 
-# spaces, and marks of direction
+# Spaces, and marks of direction.
 _BLANKS = "\x85\xa0\xad\u1680\u205f\u3000\ufeff" + "".join(
     map(chr, (*range(0x2000, 0x2010), *range(0x2028, 0x2030), *range(0x2060, 0x2070)))
 )

@@ -42,12 +42,12 @@ class MainLine:
     moves: np.ndarray  # uint16 [plies], codes of `engine.board.layout`
     result: str  # the result behind the moves; "" where there is none
     tag_result: str  # that of the tags, in the same way
-    # what is wrong with the game, or the text between games; "" for nothing. Its line comes first.
+    # What is wrong with the game, or the text between games; "" for nothing. Its line comes first.
     fault: str = ""
     is_game: bool = True  # False of a fault between games
     chess960: bool = False  # whether the tags or the start position say so
     has_start: bool = False  # whether the tags give a start position
-    # what all tags say
+    # What all tags say.
     read_tags: Callable[[], Mapping[str, str]] = field(default=dict, repr=False)
 
     @property

@@ -76,7 +76,7 @@ def _read_plain_move(data, at, row):
         return layout.NO_MOVE, NO_SAN
     target = np.int64(data[end - 2]) - 97 + 8 * (np.int64(data[end - 1]) - 49)
     last = end - 2 - (end - at > 2 and data[end - 3] == _SMALL_X)
-    # a capture that does not say by which pawn
+    # A capture that does not say by which pawn.
     if kind == layout.PAWN and last == at and last < end - 2:
         return layout.NO_MOVE, NO_SAN
     promotion = 0

@@ -88,7 +88,7 @@ def _find_tag(data, at, tag):
         return _NO_TAG
     tag[desks.VALUE] = at + 1
     inner = -1
-    # a backslash keeps the next quote in the value, unless no other quote ends it
+    # A backslash keeps the next quote in the value, unless no other quote ends it.
     for is_raw in range(2):
         at = tag[desks.VALUE]
         while data[at] != _FEED:
@@ -123,7 +123,7 @@ def _next_tag(data, at):
 
 @kernel()
 def _is_in_names(byte):
-    # + # = : - _
+    # + # = : - _.
     return byte == 43 or byte == 35 or byte == _EQUALS or byte == _COLON or byte == 45 or byte == 95
 
 

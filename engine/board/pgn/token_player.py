@@ -38,7 +38,7 @@ _REASONS = (
     "neither a tag nor a move, so Aino skips this line",
     "this comment is not closed",
 )
-# tokens that are lists of Python's numbers at once, which take much more memory than an array
+# Tokens that are lists of Python's numbers at once, which take much more memory than an array.
 _PIECE = 1024
 _NO_SPACES, _LINE_REST = re.compile(rb"\S*"), re.compile(rb"[^\S\n]*(?:\n|\Z)")
 _BRACKET = ord(")")

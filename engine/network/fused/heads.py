@@ -52,11 +52,11 @@ class HeadSpace(NamedTuple):
     features: Annotated[np.ndarray, "float32 [64 * F]"]  # one position's 1x1 convolutions
     value_features: Annotated[np.ndarray, "float32 [8 * 64 * value_channels]"]
     value_hidden: Annotated[np.ndarray, "float32 [8 * value_units]"]
-    # logits of win, draw, loss, or one number before its tanh
+    # Logits of win, draw, loss, or one number before its tanh.
     value: Annotated[np.ndarray, "float32 [8, 3]"]
     left_features: Annotated[np.ndarray, "float32 [8 * 64 * left_channels]"]
     left_hidden: Annotated[np.ndarray, "float32 [8 * left_units]"]
-    # plies to the end of the game in hundreds, may be negative
+    # Plies to the end of the game in hundreds, may be negative.
     left: Annotated[np.ndarray, "float32 [8, 1]"]
 
 

@@ -99,5 +99,5 @@ def _is_finite(part: object) -> bool:
     """Whether all arrays in nested tuples are finite."""
     if isinstance(part, tuple):
         return all(map(_is_finite, part))
-    # without a mask as large
+    # Without a mask as large.
     return not isinstance(part, np.ndarray) or bool(np.isfinite(part.sum(dtype=np.float64)))

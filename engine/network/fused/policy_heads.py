@@ -63,7 +63,7 @@ PolicyHead = ConvHead | Classical | Attention
 class PolicySpace(NamedTuple):
     """One thread's buffers for one chunk."""
 
-    # out, 8 positions: [64, K] logits | [64, F] features | [64, 2 D] queries, then keys
+    # Out, 8 positions: [64, K] logits | [64, F] features | [64, 2 D] queries, then keys.
     answers: np.ndarray
     multiplied: np.ndarray  # M of K planes
     embedded: np.ndarray  # [8, 64, F] for attention

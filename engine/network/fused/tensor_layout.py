@@ -120,7 +120,7 @@ def attention_weights(tensors: Tensors, head: str) -> Attention:
     bias = np.concatenate([pad(part, 0) for part in (query_bias / root, key_bias)])
     pieces = tensors[f"{head}.moves.promotion"]
     squares = one_by_one(affine(tensors, f"{head}.embedding"))
-    # the 4th: knight
+    # The 4th: knight.
     return Attention(squares, packed_copy(weight), flat(bias), flat(pad(pieces[:3] + pieces[3], 1)))
 
 

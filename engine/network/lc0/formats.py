@@ -20,7 +20,7 @@ from engine.network.tower.model import TowerConfig
 from engine.network.transformer.model import TransformerConfig
 
 # Enumeration values in Lc0's numbering.
-# network structures
+# network structures.
 _CLASSICAL = 1
 SE = 2
 CLASSICAL_WITH_HEADS = 3
@@ -54,7 +54,7 @@ _OF_TRANSFORMERS = _OF_TOWERS | {
     "input_embedding": ("embedding", {0: "map", 1: "map", 2: "dense"}),
 }
 _DEFAULTS = dict.fromkeys(_OF_TRANSFORMERS, 0) | {"input": 1, "network": 1, "policy": 1, "value": 1}
-# lc0 version that first reads the oldest heads
+# Lc0 version that first reads the oldest heads.
 _MIN_VERSION = {"major": 0, "minor": 21, "patch": 0}
 _MIN_MINOR_VERSIONS = {"moves_left": 23, "attention": 28, "mish": 29, "transformer": 31}
 
@@ -169,7 +169,7 @@ class _Sizes:
 
     def of(self, name: str, divisor: int = 1) -> int:
         """Elements of a tensor, of each of `divisor` parts."""
-        # sizes of 0 are refused later, by name
+        # Sizes of 0 are refused later, by name.
         places = places_of(name, self.by_name)
         divisor = max(divisor, 1)
         size = count(find(self.path, self.weights, *places))

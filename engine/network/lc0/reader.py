@@ -37,12 +37,13 @@ from engine.network.lc0.tensor_map import (
 from engine.network.model_parts import NORM_EPSILON
 from engine.network.outputs import Heads
 
-# unpacked bytes; a transformer of 1,024 numbers a square and 15 layers has 400 MB in 16 bits
+# Unpacked bytes; a transformer of 1,024 numbers a square and 15 layers has 400 MB in 16 bits.
 MAX_BYTES = 1 << 30
 MAX_EXPANSION = 100  # unpacked bytes per packed byte; packing shrinks weights by only a few percent
 SLACK = 1 << 20  # unpacked bytes that every file is allowed
 PIECE = 1 << 20  # unpacked bytes to take at once
-# numbers that a network's sizes may ask for by each number in the file, before one is found missing
+# Numbers that a network's sizes may ask for by each number in the file, before one is found
+# missing.
 SPARE = 2
 Decoder = Callable[[], np.ndarray]
 Decoders = dict[str, Decoder]  # by the tensors' names
@@ -54,7 +55,7 @@ class PlanesFile:
     """A tower or transformer as stored in a file, with the file's metadata."""
 
     config: PlanesConfig
-    # float32 by the names of `tower.model` or `transformer.model`
+    # Float32 by the names of `tower.model` or `transformer.model`.
     tensors: Mapping[str, np.ndarray]
     card: dict[str, Any]  # how it was trained; Lc0's steps and losses under "training"
 

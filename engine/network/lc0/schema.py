@@ -16,7 +16,7 @@ MAGIC = 0x1C0
 NET_START = b"\x0d" + MAGIC.to_bytes(4, "little")  # field 1, fixed32
 SUFFIXES = (".pb", ".pb.gz")  # of the files' names
 LINEAR16 = 1  # encoding of tensors as 16-bit steps from the smallest to the largest value
-# the others
+# The others.
 FLOAT16 = 2
 BFLOAT16 = 3
 FLOAT32 = 4

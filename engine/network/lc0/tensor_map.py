@@ -73,7 +73,7 @@ _PLACES = (
     (r"layer\.smolgen\.(dense\d)", r"mha.smolgen.\1_{}"),
     (r"layer\.smolgen\.norm(\d)", r"mha.smolgen.ln\1_{}"),
 )
-# whose second axis begins with planes
+# Whose second axis begins with planes.
 _COUNTER_READERS = {"trunk.input_conv.weight", "trunk.embedding.dense.weight"}
 ByName = tuple[bool, bool]  # whether a file has its policy heads and its value heads by name
 
@@ -90,7 +90,7 @@ class ConvTensors(NamedTuple):
 class Plain(NamedTuple):
     """A tensor that is no convolution's; the file's numbers are `scale` times as large."""
 
-    # dotted names of Lc0's Layer: where it is written, and where else it may stand
+    # Dotted names of Lc0's Layer: where it is written, and where else it may stand.
     places: tuple[str, ...]
     name: str
     shape: tuple[int, ...]

@@ -74,7 +74,8 @@ LEVEL_ENDS_CP = np.array([-400, -150, -50, 51, 151, 401, 701], np.int64)  # of e
 EVEN = 3  # level of an exchange that wins nothing
 NO_SQUARE = -1
 
-# A move that was played, as an array of squares and a kind; NO_SQUARE in place of what is not known
+# A move that was played, as an array of squares and a kind; NO_SQUARE in place of what is not
+# known.
 SOURCE = 0
 TARGET = 1
 TAKEN = 2

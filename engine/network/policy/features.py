@@ -51,11 +51,11 @@ MAX_ACTIVE = (
     56  # 32 pieces, 16 passed pawns, 4 castling rights, en passant, counter, balance; rounded up
 )
 COUNTER_STEP = 20  # plies between the thresholds of the fifty-move counter's features
-# shape of the piece features: [piece, phase, attacked and defended, square]
+# Shape of the piece features: [piece, phase, attacked and defended, square].
 FEATURE_GROUPS = (12, PHASES * 4, 64)
 
 THREATS = 6  # what a move may threaten, 0 for nothing (`moves`)
-# how many sorts of move there are in each way of sorting them (`moves`)
+# How many sorts of move there are in each way of sorting them (`moves`)
 SORTS = (324, 6480, 5832, 2916)
 
 
@@ -64,9 +64,9 @@ class Sight(NamedTuple):
 
     captures: QuiescenceSpace
     attacks: Annotated[np.ndarray, "uint64 [2, 8]"]  # attack sets of White and Black
-    # by kind of the moving piece: squares on which it seems to be lost
+    # By kind of the moving piece: squares on which it seems to be lost.
     unsafe: Annotated[np.ndarray, "uint64 [8]"]
-    # by threat and kind: squares from which it is made (`moves`)
+    # By threat and kind: squares from which it is made (`moves`)
     threats: Annotated[np.ndarray, "uint64 [THREATS, 8]"]
     features: Annotated[np.ndarray, "int16 [MAX_ACTIVE]"]  # out: indices of active features
     rows: Annotated[np.ndarray, "int16 [218]"]  # out: policy row of each legal move

@@ -59,7 +59,7 @@ class PositionGradients(NamedTuple):
     sort_slopes: Annotated[np.ndarray, "float32 [B, M]"]  # the sum of g over the moves of each
     doutputs: Annotated[np.ndarray, "float32 [B, 4]"]
     losses: Annotated[np.ndarray, "float32 [B, 3]"]  # policy, value, moves left, unweighted
-    # s of each loss: 1, or 0 if the target is unknown
+    # S of each loss: 1, or 0 if the target is unknown.
     known: Annotated[np.ndarray, "float32 [B, 3]"]
 
 

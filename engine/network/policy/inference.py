@@ -44,7 +44,7 @@ from engine.network.value.inference import (
 from engine.tactics.classical import evaluate
 from engine.tactics.quiescence import wins_nothing
 
-# quiet level of a calm position, until its policy needs it: half of all positions never get one
+# Quiet level of a calm position, until its policy needs it: half of all positions never get one.
 LEVEL_TO_COME = -1
 
 

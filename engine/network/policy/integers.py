@@ -35,7 +35,7 @@ class IntegerTables(NamedTuple):
     bias: np.ndarray  # int16 [W]
     scale: np.ndarray  # int16 [1] of the two above
     policy: np.ndarray  # int8 [R * U]
-    # float32 [R] what 1 in a dot product of the row is worth, here and below
+    # Float32 [R] what 1 in a dot product of the row is worth, here and below.
     policy_unit: np.ndarray
     policy_bias: np.ndarray  # float32 [R]
     sort_weight: np.ndarray  # int8 [T * U]

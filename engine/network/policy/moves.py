@@ -41,7 +41,7 @@ POLICY_ROWS = 2 * POLICY_SIZE
 POLICY_GROUPS = (1, 2, POLICY_SIZE)  # shape of the policy rows: [1, safe or unsafe, policy move]
 SORT_ROWS = SORTS[0]  # sorts with a row
 MOVE_SORTS = sum(SORTS)
-# where the numbers of sorts 1 to 3 begin
+# Where the numbers of sorts 1 to 3 begin.
 FIRST_1 = SORTS[0]
 FIRST_2 = sum(SORTS[:2])
 FIRST_3 = sum(SORTS[:3])

@@ -25,8 +25,8 @@ from engine.network.rows.piece_count import PIECE_BUCKETS
 from engine.network.value.parameters import VALUE_TRUNK, ValueConfig, value_config_of
 
 OUTPUTS = 4  # win, draw, loss, moves left
-# the accumulator's width is a multiple of this, because kernels take four lanes of each half at
-# once
+# The accumulator's width is a multiple of this, because kernels take four lanes of each half at
+# once.
 STEP = 64
 
 

@@ -25,7 +25,7 @@ from engine.nn.layer import Array, Gradients
 
 NamedArrays = Mapping[str, Array]
 Traced = tuple[Array, Callable[[Array], Any]]
-# (name, x) -> one version of a dense layer for each position
+# (name, x) -> one version of a dense layer for each position.
 LayerByName = Callable[[str, Array], Traced]
 
 # ---- layers behind the units ---------------------------------------------------------------------
@@ -182,7 +182,7 @@ class RowOperations:
         """Return the products of rows and x [B, C], [B, L], for a table of one slab; 0 where no row
         is listed.
         """
-        # by thread: eight numbers are a sector of memory
+        # By thread: eight numbers are a sector of memory.
         out = self.xp.zeros((*numbers.shape, 8), table.dtype)
         self._score((len(x),), (8, 16), (table, numbers, x, out))
         return out.sum(axis=2)
@@ -289,7 +289,7 @@ def value_network(
     units, units_back = clipped_products(
         ops, p, grads, f"{at}rows", views.reshape(2 * len(views), -1)
     )
-    # slab by slab, as the weights of dense1
+    # Slab by slab, as the weights of dense1.
     inputs = units.reshape(len(views), 2, *units.shape[1:]).swapaxes(1, 2)
     h, first_back = dense(f"{at}dense1", inputs.reshape(len(views), -1))
     y, judge_back = judge_units(dense, h, at)

@@ -61,7 +61,7 @@ class FusedWeights(NamedTuple):
     """All weights of a tower of B blocks and C channels (whole lanes), made by `folding.py`."""
 
     input: InputLayer
-    # [2 B or 2 B + 1, 36 * C * C] two filters per block, then a convolutional policy's first
+    # [2 B or 2 B + 1, 36 * C * C] two filters per block, then a convolutional policy's first.
     trunk: np.ndarray
     trunk_bias: np.ndarray  # [2 B or 2 B + 1, C]
     gates: Gates
@@ -79,9 +79,9 @@ class Space(NamedTuple):
     multiplied: np.ndarray  # M of C channels
     policy: PolicySpace
     heads: HeadSpace
-    # one position's board inside a block, border zero
+    # One position's board inside a block, border zero.
     board: Annotated[np.ndarray, "float32 [10 * 10 * C]"]
-    # one position's board while the input layer adds up its bits
+    # One position's board while the input layer adds up its bits.
     sums: Annotated[np.ndarray, "float32 [10 * 10 * C]"]
     dense: Annotated[np.ndarray, "float32 [8 * 8 * C]"]
     means: Annotated[np.ndarray, "float32 [8 * C]"]  # means over the squares, by position

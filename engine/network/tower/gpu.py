@@ -30,7 +30,7 @@ from engine.nn.layers.activations import activation_function, sigmoid
 from engine.nn.norm_folding import fold_norms
 from engine.nn.operations import operations_for
 
-# positions that go through the network at once; others are padded to the next size
+# Positions that go through the network at once; others are padded to the next size.
 PART_SIZES = (16, 32, 64, 128, 256)
 PART = PART_SIZES[-1]
 Array = Any
@@ -43,16 +43,16 @@ class Flight(NamedTuple):
 
     lane: Lane
     masks: np.ndarray  # pinned uint64 [PART, 112]
-    # pinned int32 [PART, 218]: where the policy head has each legal move, counted over the part
+    # Pinned int32 [PART, 218]: where the policy head has each legal move, counted over the part.
     places: np.ndarray
     logits: np.ndarray  # pinned float32 [PART, 218], out
-    # pinned float32 [PART, 3 or 1], out: logits of win, draw, loss, or the expected result
+    # Pinned float32 [PART, 3 or 1], out: logits of win, draw, loss, or the expected result.
     value: np.ndarray
     moves_left: np.ndarray  # pinned float32 [PART], out: hundreds of plies
     device_masks: Array
     device_places: Array
     # [PART, S, S, 112]; where S is 10, of this and the next two only the inner squares are ever
-    # written
+    # written.
     planes: Array
     boards: Array  # [PART, S, S, filters]: what goes from block to block of a tower
     between: Array  # [PART, S, S, filters]: between two convolutions

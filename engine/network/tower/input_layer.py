@@ -26,7 +26,7 @@ class InputLayer(NamedTuple):
     of 16.
     """
 
-    # [112, 3, 3, C]: what a bit adds to the squares around it, by rank and file step -1, 0, 1
+    # [112, 3, 3, C]: what a bit adds to the squares around it, by rank and file step -1, 0, 1.
     taps: np.ndarray
     full: np.ndarray  # [112, 8, 8, C]: what a plane of ones adds
     bias: np.ndarray  # [C]

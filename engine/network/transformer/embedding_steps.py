@@ -27,7 +27,7 @@ class BoardWeights(NamedTuple):
     epsilon: np.float32
     planes: np.ndarray  # [112, E] what a bit adds to its square
     start: np.ndarray  # [64, E] what each square starts with
-    # [768, 64 P] what a piece adds to all squares, by square, then plane; empty without
+    # [768, 64 P] what a piece adds to all squares, by square, then plane; empty without.
     pieces: np.ndarray
     pieces_bias: np.ndarray  # [64 P]
     more: np.ndarray  # [P * E] what these become

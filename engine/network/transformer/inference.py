@@ -59,7 +59,7 @@ class FusedTransformerWeights(NamedTuple):
     """All weights of a transformer with one policy and one value head."""
 
     board: BoardWeights
-    # the feed-forward block behind a dense embedding, as a layer without attention
+    # The feed-forward block behind a dense embedding, as a layer without attention.
     mix: Encoders | None
     body: Encoders
     heads: OneByOne  # dense layers of the squares: the value head's, then moves left

@@ -314,7 +314,7 @@ class Transformer(nn.MultiHead):
 
     def config(self) -> dict[str, Any]:
         sizes = asdict(self.sizes_of)
-        # as JSON has them
+        # As JSON has them.
         heads = {name: list(sizes[name]) for name in ("policy_heads", "value_heads")}
         return {"layer": self.kind, **sizes, **heads}
 

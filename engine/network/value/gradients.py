@@ -57,16 +57,16 @@ def from_slabs(slabs: Any, width: int) -> Any:
 class ValueGradients(NamedTuple):
     """Results of the passes over B positions and S slabs."""
 
-    # a of White's views, then of Black's, in slabs
+    # A of White's views, then of Black's, in slabs.
     accumulator: Annotated[np.ndarray, "float32 [S * 2 * B * 64]"]
-    # u, then du, in slabs; the mover's come first
+    # U, then du, in slabs; the mover's come first.
     units: Annotated[np.ndarray, "float32 [S * B * 64]"]
-    # dense1 in slabs, of each version [unit, k]
+    # Dense1 in slabs, of each version [unit, k].
     transposed: Annotated[np.ndarray, "float32 [S * 8 * 64 * 16]"]
     sums: Annotated[np.ndarray, "float32 [S, B, 16]"]  # what each slab adds to h
     dhidden: Annotated[np.ndarray, "float32 [B, 16]"]
     doutputs: Annotated[np.ndarray, "float32 [B, 4]"]
-    # none of the policy, value, moves left, unweighted
+    # None of the policy, value, moves left, unweighted.
     losses: Annotated[np.ndarray, "float32 [B, 3]"]
     known: Annotated[np.ndarray, "float32 [B, 3]"]  # 1, or 0 if the target is unknown
 

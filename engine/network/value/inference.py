@@ -65,7 +65,7 @@ class ValueModel(NamedTuple):
     """
 
     tables: IntegerValueTables
-    # White's pieces, then Black's, in the slot's accumulator
+    # White's pieces, then Black's, in the slot's accumulator.
     boards: Annotated[np.ndarray, "uint64 [slots, 12]"]
     accumulators: Annotated[np.ndarray, "int16 [slots * W]"]
     coming: Annotated[np.ndarray, "int64 [32]"]  # offsets of rows to add
@@ -75,7 +75,7 @@ class ValueModel(NamedTuple):
     hidden1: Annotated[np.ndarray, "float32 [32]"]  # the 16 units of dense1, then their squares
     hidden2: Annotated[np.ndarray, "float32 [32]"]
     sums: Annotated[np.ndarray, "int32 [16]"]  # of dense1
-    # out: logits of win, draw, loss, and moves left, for the mover
+    # Out: logits of win, draw, loss, and moves left, for the mover.
     outputs: Annotated[np.ndarray, "float32 [16]"]
 
 

@@ -234,7 +234,8 @@ NATIVE.update({ACTIVATIONS[name]: pair for name, pair in PAIRS.items()})
 def activation_function(
     name: str, alpha: float | None = None
 ) -> Callable[[Array], tuple[Array, Slope]]:
-    """Look up an activation function by name: x -> (y, dy -> dx), with another `alpha` than its own.
+    """Look up an activation function by name: x -> (y, dy -> dx), with another `alpha` than its
+    own.
 
     Raises ConfigError for an unknown name, and for an alpha where the function has none.
     """

@@ -28,7 +28,7 @@ def attend(
     xp = backend_of(query).xp
     scale = 1 / math.sqrt(query.shape[-1])
     query = query * scale
-    # (..., T, S), which softmax may overwrite: it is the largest array
+    # (..., T, S), which softmax may overwrite: it is the largest array.
     scores = product(query, key.swapaxes(-1, -2))
     if bias is not None:
         scores += bias

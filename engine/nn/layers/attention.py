@@ -144,9 +144,9 @@ class SelfAttention(_Attention):
     three gradients. `causal` lets position t attend only to positions <= t; the bias is added to
     each head's scores, as in Shaw et al. 2018 and later. A state holds the keys and values of the S
     places before x, and which of them the masks show; the bias then is [B, heads, T, S + T]. Not
-    `damped`, the dense layers begin as "glorot". With `rotary`, queries and keys are turned by their
-    places (`rotary.py`). Raises ShapeError when x, bias or mask does not fit, ConfigError for a
-    state that does not, and without `causal`: what was read could not see what follows.
+    `damped`, the dense layers begin as "glorot". With `rotary`, queries and keys are turned by
+    their places (`rotary.py`). Raises ShapeError when x, bias or mask does not fit, ConfigError for
+    a state that does not, and without `causal`: what was read could not see what follows.
     """
 
     def __init__(

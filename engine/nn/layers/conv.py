@@ -17,8 +17,8 @@ from engine.nn.operations.geometry import Geometry, short
 class _Convolution(Windowed):
     """What convolutions share: settings, weights, and the check of their input.
 
-    Size, stride and dilation are a whole number, or one for each axis; so is the padding, or (before,
-    behind) for each axis.
+    Size, stride and dilation are a whole number, or one for each axis; so is the padding, or
+    (before, behind) for each axis.
     """
 
     def __init__(
@@ -213,8 +213,8 @@ class ConvTranspose2D(_Convolution):
 
 @register("conv_transpose1d")
 class ConvTranspose1D(ConvTranspose2D):
-    """`ConvTranspose2D` of sequences: x [B, C_in, T] -> y [B, C_out, T']; dx like x, gradients weight
-    [C_in, C_out / groups, k] and bias [C_out].
+    """`ConvTranspose2D` of sequences: x [B, C_in, T] -> y [B, C_out, T']; dx like x, gradients
+    weight [C_in, C_out / groups, k] and bias [C_out].
     """
 
     axes = 1

@@ -15,7 +15,8 @@ from engine.nn.layers.normalisation import LayerNorm
 
 @register("decoder_layer")
 class DecoderLayer(Block):
-    """Causal attention, attention to a context, and a feed-forward block, each in a skip connection.
+    """Causal attention, attention to a context, and a feed-forward block, each in a skip
+    connection.
 
     forward:  (x [B, T, features], context [B, S, context_features]); optionally mask bool [B, S], which places of the
               context are visible, and state as in SelfAttention -> y [B, T, features]

@@ -30,7 +30,7 @@ class Dense(Layer):
     """
 
     input_gradient = True  # False for the first layer of a network that is trained
-    # of an `Activation` behind it, which a GPU computes in the same kernel
+    # Of an `Activation` behind it, which a GPU computes in the same kernel.
     activation = staticmethod(identity)
 
     def __init__(

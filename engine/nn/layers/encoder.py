@@ -27,11 +27,11 @@ class EncoderLayer(Block):
     backward: dy like y -> dx, or (dx, dtable); gradients attention.*, norm.*, feed.*, smolgen.*
 
     With d = the norm's gradient of its input: dx = d + the gradient of (scale d) through attention
-    and its bias. With `norm_first`, z = x + scale attention(norm(x)), as in GPT-2; `dropout` is that
-    of what attention and feed-forward add to the stream, and inside the latter. `smolgen` holds the
-    settings of a Smolgen but for features and heads; it sees all places at once, so that mask and
-    `causal` raise a ConfigError with it. `rotary` is as in SelfAttention. Raises ShapeError when x
-    does not fit.
+    and its bias. With `norm_first`, z = x + scale attention(norm(x)), as in GPT-2; `dropout` is
+    that of what attention and feed-forward add to the stream, and inside the latter. `smolgen`
+    holds the settings of a Smolgen but for features and heads; it sees all places at once, so that
+    mask and `causal` raise a ConfigError with it. `rotary` is as in SelfAttention. Raises
+    ShapeError when x does not fit.
     """
 
     def __init__(

@@ -16,11 +16,11 @@ EMBEDDING_DEVIATION = (
 
 # Variance of a matrix's weights from the numbers that it takes and gives, by the name of the start.
 VARIANCES: dict[str, Callable[[int, int], float]] = {
-    # keeps the variance through ReLU: He et al. 2015, arXiv:1502.01852
+    # Keeps the variance through ReLU: He et al. 2015, arXiv:1502.01852.
     "he": lambda fan_in, fan_out: 2 / fan_in,
-    # of linear outputs: Glorot and Bengio 2010
+    # Of linear outputs: Glorot and Bengio 2010.
     "glorot": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
-    # blocks that add to a stream; as PyTorch's linear layers
+    # Blocks that add to a stream; as PyTorch's linear layers.
     "small": lambda fan_in, fan_out: 1 / (3 * fan_in),
 }
 

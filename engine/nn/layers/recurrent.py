@@ -173,7 +173,7 @@ class Recurrent(Layer):
         return tuple(where(keep, old, one) for old, one in zip(state, new, strict=True)), backward
 
     def _further_gradients(self, dc: Array, a: Array, before: Array) -> Gradients:
-        """Return gradients of the parameters that only this kind has, or has in another way, from dc
-        and a [T B, G H] and h before each step [T B, H].
+        """Return gradients of the parameters that only this kind has, or has in another way, from
+        dc and a [T B, G H] and h before each step [T B, H].
         """
         return {}

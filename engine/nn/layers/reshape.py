@@ -60,7 +60,8 @@ class Transpose(Layer):
     forward:  x numeric [B, ...] -> y, whose axis n is the axis order[n - 1] of x
     backward: dy like y -> dx: the axes of dy in their old places; no parameters
 
-    Raises ConfigError unless the order has every axis behind the batch once, ShapeError when x has others.
+    Raises ConfigError unless the order has every axis behind the batch once, ShapeError when x has
+    others.
     """
 
     def __init__(self, order: Sequence[int] = (2, 1)) -> None:

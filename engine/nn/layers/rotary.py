@@ -7,16 +7,18 @@ from typing import Any
 from engine.backend import backend_of
 
 Array = Any
-BASE = 10_000.0  # the slowest pair of numbers turns once in 2 pi BASE places. Su et al. 2021
+LONGEST_TURN = (
+    10_000.0  # the slowest pair of numbers turns once in 2 pi LONGEST_TURN places. Su et al. 2021
+)
 
 
 def rotary_waves(x: Array, first: int = 0) -> tuple[Array, Array]:
-    """Return cosine and sine of the angles of places first, first + 1, ... in x [..., T, d]: [T, d / 2]
-    each. Pair i turns by BASE^(-2 i / d) a place.
+    """Return cosine and sine of the angles of places first, first + 1, ... in x [..., T, d]: [T, d
+    / 2] each. Pair i turns by LONGEST_TURN^(-2 i / d) a place.
     """
     xp = backend_of(x).xp
     (places, features) = x.shape[-2:]
-    speeds = BASE ** (xp.arange(0, features, 2) / -features)
+    speeds = LONGEST_TURN ** (xp.arange(0, features, 2) / -features)
     angles = xp.arange(first, first + places)[:, None] * speeds
     return xp.cos(angles).astype(x.dtype), xp.sin(angles).astype(x.dtype)
 

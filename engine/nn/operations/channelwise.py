@@ -1,9 +1,9 @@
 """Kernels for batch norm and the ends of residual blocks over images [N, C]: N squares of all
 images, C channels each.
 
-All arrays are flat float32; in the residual blocks, C is a multiple of 16 lanes. The kernels walk the squares in blocks
-that fit the first-level cache. Sums over a block are single precision; sums of blocks are double
-precision.
+All arrays are flat float32; in the residual blocks, C is a multiple of 16 lanes. The kernels walk
+the squares in blocks that fit the first-level cache. Sums over a block are single precision; sums
+of blocks are double precision.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Convolution without patches in memory: sixteen kernels are the lanes of a value, and eight sums run side by side.
+"""Convolution without patches in memory: sixteen kernels are the lanes of a value, and eight sums
+run side by side.
 
 For squares p of the result and numbers d of a window (`windows.py`):
 

@@ -35,7 +35,7 @@ class DeviceOperations(Operations):
         self._activations = cache(
             lambda *given: tuple(map(backend.fused, _value_and_slope(*given)))
         )
-        # `halves`, in a block of half products: {id of an array: it, and cast}
+        # `halves`, in a block of half products: {id of an array: it, and cast}.
         self._now = threading.local()
 
     @contextmanager
@@ -50,7 +50,7 @@ class DeviceOperations(Operations):
         """Return a weight in half precision; parts of one array are cast together, once in a block."""
         whole, _ = place_in_whole(weight)
         if id(whole) not in self._now.halves:
-            # both, so that the number stays its own
+            # Both, so that the number stays its own.
             self._now.halves[id(whole)] = (whole, whole.astype(np.float16))
         return same_part(weight, self._now.halves[id(whole)][1])
 

@@ -44,18 +44,20 @@ GELU_CUBIC = 0.044715
 GELU_FAR = 30.0  # it is x or 0 from here on in double precision, too; x^2 of a float32 may overflow
 
 
-class Pair(NamedTuple):
-    """The kernels of a function: (x, a) -> y and (x, y, dy, a) -> dx, of flat arrays; `a` is its parameter."""
+class KernelPair(NamedTuple):
+    """The kernels of a function: (x, a) -> y and (x, y, dy, a) -> dx, of flat arrays; `a` is its
+    parameter.
+    """
 
     value: Callable[..., None]
     slope: Callable[..., None]
     parameter: float = 0.0
 
 
-NATIVE: dict[Any, Pair] = {}  # by the reference, which `engine.nn.layers.activations` notes
+NATIVE: dict[Any, KernelPair] = {}  # by the reference, which `engine.nn.layers.activations` notes
 
 
-def activated(pair: Pair, x: np.ndarray) -> Activated:
+def activated(pair: KernelPair, x: np.ndarray) -> Activated:
     """Return y and dy -> dx; both lie in memory as x does."""
     y = empty_like(x)
     flat_x = x.ravel(order="K")
@@ -75,7 +77,7 @@ def activated(pair: Pair, x: np.ndarray) -> Activated:
     return y, backward
 
 
-def _pair(value: Callable[..., Any], slope: Callable[..., Any]) -> Pair:
+def _pair(value: Callable[..., Any], slope: Callable[..., Any]) -> KernelPair:
     """Make the loops over functions (x, a) -> y and (x, y, a) -> dy/dx of sixteen numbers."""
 
     @kernel(contract=True)
@@ -101,7 +103,7 @@ def _pair(value: Callable[..., Any], slope: Callable[..., Any]) -> Pair:
             dy = load_part(dy, whole, count, a)
             store_part(dx, whole, dy * slope(x, y, a), count)
 
-    return Pair(values, slopes)
+    return KernelPair(values, slopes)
 
 
 # ---- the functions -------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
-"""Where the windows of a convolution or a pooling lie in an image: one formulation for every stride,
-padding and dilation, and for sequences, which are images with one row.
+"""Where the windows of a convolution or a pooling lie in an image: one formulation for every
+stride, padding and dilation, and for sequences, which are images with one row.
 
 For the place p of the result and the place k of a window, each for rows and columns:
 

@@ -58,7 +58,7 @@ class NativeOperations(Operations):
             given = stride, padding, input_gradient, dilation, groups
             return super().conv2d(x, weight, *given)
         if winograd.supports(x, weight, geometry):
-            return winograd.convolve(x, weight, input_gradient)
+            return winograd.convolve_by_tiles(x, weight, input_gradient)
         if geometry == SINGLE_SQUARES:
             return self._conv2d_of_squares(x, weight, input_gradient)
         return correlation.convolve(x, weight, geometry, input_gradient)
@@ -105,7 +105,9 @@ class NativeOperations(Operations):
         return y, self._plane_sums
 
     def _plane_sums(self, dy: Array) -> Array:
-        """Return the sum of each channel over batch and squares, by products, which run at memory speed."""
+        """Return the sum of each channel over batch and squares, by products, which run at memory
+        speed.
+        """
         if not dy.flags.c_contiguous:
             return self.sum_rows(_channels_last(dy).reshape(-1, dy.shape[1]))
         batch, channels, *sides = dy.shape
@@ -200,7 +202,7 @@ class NativeOperations(Operations):
 
     def square_mean(self, x: Array) -> Array:
         squares = x.shape[2] * x.shape[3]
-        # a product runs at memory speed, as in `sum_rows`
+        # A product runs at memory speed, as in `sum_rows`.
         share = np.full((1, squares), 1 / squares, np.float32)
         return np.matmul(share, _channels_last(x).reshape(len(x), squares, x.shape[1]))[:, 0]
 

@@ -31,7 +31,7 @@ class GateGradients(NamedTuple):
 
 
 Moments = tuple[Array, Array]  # mean and variance of each channel, [C]
-# y, and dy -> (dx or None, dweight)
+# Y, and dy -> (dx or None, dweight)
 Convolved = tuple[Array, Callable[[Array], tuple[Array | None, Array]]]
 Densed = tuple[Array, Callable[[Array, bool], tuple[Array | None, Array, Array]]]
 Activated = tuple[Array, Callable[[Array], Array]]  # y, and dy -> dx
@@ -273,7 +273,7 @@ class Operations:
         """`LayerNorm` of x [..., C]: y = gamma (x - mean) / sqrt(variance + epsilon) + beta over
         the last axis.
         """
-        # each position is a group
+        # Each position is a group.
         rows = x.reshape(-1, x.shape[-1], 1)
         share = 1 / x.shape[-1]
         floor = -np.inf

@@ -42,7 +42,9 @@ def largest(x: np.ndarray, geometry: Geometry) -> Activated:
 
 @kernel()
 def largest_in_windows(images, batch, start, rank, inside, offsets, steps, places, channels, y):
-    """Write the largest number of each window to its place in y; the border of `inside` is -infinity."""
+    """Write the largest number of each window to its place in y; the border of `inside` is
+    -infinity.
+    """
     room = len(y) // batch
     for image in range(batch):
         copy_image(images, image, inside, start, rank, channels)

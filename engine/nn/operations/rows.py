@@ -27,7 +27,9 @@ BLOCK = 64  # rows whose sums are single precision; sums of blocks are double pr
 
 @kernel(contract=True)
 def largest_in_row(x, first, end, least):
-    """Return the largest number of x[first:end]; `least` float32 [16] is scratch. NaN may be passed over."""
+    """Return the largest number of x[first:end]; `least` float32 [16] is scratch. NaN may be passed
+    over.
+    """
     zero, none = splat(0.0), splat(np.float32(-np.inf))
     lowest = zero - none
     for at in range(first, end, LANES):

@@ -1,4 +1,6 @@
-"""How images lie in memory: [B, H, W, C] inside the operations, [B, C, H, W] where the user makes them."""
+"""How images lie in memory: [B, H, W, C] inside the operations, [B, C, H, W] where the user makes
+them.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ def channels_last_copy(x: np.ndarray) -> np.ndarray:
 
 @kernel()
 def copy_image(images, image, into, first, rank, wide):
-    """Copy an image to into[first]: a row of it lies `rank` floats behind the last, a square `wide`."""
+    """Copy an image to into[first]: a row of it lies `rank` floats behind the last, a square
+    `wide`.
+    """
     width = images.width
     channels = images.channels
     across = images.across

@@ -135,7 +135,9 @@ def _store4(array, at, step, row, bias, rectify):
 
 @kernel()
 def _copy_back(board, start, rank, wide, height, width, channels, images, at):
-    """Copy the squares from board[start] on, `wide` floats each and rows of `rank`, to images[at], [H, W, C]."""
+    """Copy the squares from board[start] on, `wide` floats each and rows of `rank`, to images[at],
+    [H, W, C].
+    """
     for row in range(height):
         here, to = start + row * rank, at + row * width * channels
         if wide == channels:
@@ -256,7 +258,9 @@ def input_adjoint(products, stride, first, count, height, width, channels, wide,
 
 @kernel()
 def output_transform(products, stride, first, count, height, width, channels, wide, page, images):
-    """Compute Y [B, H, W, C] of `count` images from M; `page` is scratch where images have no whole tiles."""
+    """Compute Y [B, H, W, C] of `count` images from M; `page` is scratch where images have no whole
+    tiles.
+    """
     tall, long = -(-height // TILE) * TILE, -(-width // TILE) * TILE
     is_whole = tall == height and long == width and wide == channels
     rank = long * wide
@@ -279,7 +283,9 @@ def output_transform(products, stride, first, count, height, width, channels, wi
 
 @kernel()
 def output_adjoint(images, first, count, wide, page, products, stride):
-    """Compute dM of `count` images of the gradient; `page` is scratch where they have no whole tiles."""
+    """Compute dM of `count` images of the gradient; `page` is scratch where they have no whole
+    tiles.
+    """
     height, width = -(-images.height // TILE) * TILE, -(-images.width // TILE) * TILE
     is_whole = height == images.height and width == images.width and wide == images.across
     rank = width * wide

@@ -86,7 +86,7 @@ def shared_adam_step(
 def _change_of_lanes(gradient, mean, square, i, rates):
     """`adam_change` for sixteen elements, from [i] on."""
     limit, zero = splat(SQUARABLE), splat(0.0)
-    # the second operand is kept where it is NaN
+    # The second operand is kept where it is NaN.
     gradient = zero - minimum(limit, zero - minimum(limit, gradient))
     m = splat(rates.beta1) * load(mean, i) + splat(1 - rates.beta1) * gradient
     v = splat(rates.beta2) * load(square, i) + splat(1 - rates.beta2) * (gradient * gradient)

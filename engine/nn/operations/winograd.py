@@ -4,8 +4,8 @@ multiplications.
     U = G g G^T     M[i] = V[i] U[i]     dV[i] = dM[i] U[i]^T     dU[i] = V[i]^T dM[i]     dg = G^T dU G
 
 V and M stand for the transformed inputs and outputs of all tiles (`tiles.py`). They are 9/4 the
-size of the images, so `convolve` splits the batch into chunks whose V and M stay in the cache. The
-backward pass computes V again instead of keeping it.
+size of the images, so `convolve_by_tiles` splits the batch into chunks whose V and M stay in the
+cache. The backward pass computes V again instead of keeping it.
 """
 
 from __future__ import annotations
@@ -21,18 +21,21 @@ from engine.nn.operations.squares import Images, images_of
 from engine.nn.operations.windows import whole_lanes
 from engine.nn.operations.workspace import empty, scratch
 
-# Tiles per chunk: V and M of 64 channels stay near the second-level cache. Backward takes more than forward, because
-# each chunk also adds its dU to the sum.
+# Tiles per chunk: V and M of 64 channels stay near the second-level cache. Backward takes more than
+# forward, because each chunk also adds its dU to the sum.
 FORWARD_TILES = 64
 BACKWARD_TILES = 128
-LEAST_USE = 0.35  # of what is computed; below, `correlation` is faster (measured by benchmarks.layer_shapes)
+# Of what is computed; below, `correlation` is faster (measured by benchmarks.layer_shapes)
+LEAST_USE = 0.35
 SAME = Geometry.of(3, 1, 1)
 
 _G2 = np.kron(tiles.G, tiles.G).astype(np.float32)  # (36, 9): G g G^T on flattened matrices
 
 
 def supports(x: np.ndarray, weight: np.ndarray, geometry: Geometry) -> bool:
-    """Whether `convolve` computes this, and needs little more to fill tiles and lanes: 3x3, "same"."""
+    """Whether `convolve_by_tiles` computes this, and needs little more to fill tiles and lanes:
+    3x3, "same".
+    """
     if geometry != SAME:
         return False
     sides, channels = x.shape[2:], weight.shape[:2]
@@ -40,7 +43,7 @@ def supports(x: np.ndarray, weight: np.ndarray, geometry: Geometry) -> bool:
     return math.prod(sides) * math.prod(channels) >= LEAST_USE * needed
 
 
-def convolve(x: np.ndarray, weight: np.ndarray, input_gradient: bool) -> Convolved:
+def convolve_by_tiles(x: np.ndarray, weight: np.ndarray, input_gradient: bool) -> Convolved:
     """Like `Operations.conv2d` with stride 1 and padding 1, for inputs that `supports` accepts."""
     kernels = len(weight)
     images = images_of(x)
@@ -73,7 +76,9 @@ def convolve(x: np.ndarray, weight: np.ndarray, input_gradient: bool) -> Convolv
 def _gradients(
     images: Images, slopes: Images, batch: int, weight: np.ndarray, dimages: np.ndarray | None
 ) -> np.ndarray:
-    """Return the gradient of the weight from images and their result's gradient; fill that of images."""
+    """Return the gradient of the weight from images and their result's gradient; fill that of
+    images.
+    """
     kernels, channels = weight.shape[:2]
     deep, wide = whole_lanes(channels), whole_lanes(kernels)
     du = scratch("du", (tiles.PLACES, deep, wide))
@@ -130,7 +135,9 @@ def _chunk(images: Images, most: int) -> tuple[int, int]:
 
 
 def _products(name: str, number: int, channels: int) -> tuple[np.ndarray, int, np.ndarray]:
-    """Return scratch for the products of so many tiles: flat array, row stride, view [36, tiles, channels]."""
+    """Return scratch for the products of so many tiles: flat array, row stride, view [36, tiles,
+    channels].
+    """
     stride = number * channels + tiles.STRIDE_PAD
     flat = scratch(name, (tiles.PLACES * stride,))
     return flat, stride, tiles.products_view(flat, stride, number, channels)

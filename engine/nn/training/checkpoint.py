@@ -26,7 +26,7 @@ from engine.nn.training.data import JoinedRows, Loader
 from engine.nn.training.history import History, Record
 from engine.nn.training.optimizers import Optimizer, settings_of
 
-# a member of the archive, and a value: a damaged archive may lose members
+# A member of the archive, and a value: a damaged archive may lose members.
 VALUES, NAMES = ("values.json", "arrays")
 ROWS = 256  # of the training data, evenly spaced, whose contents are compared
 
@@ -87,7 +87,7 @@ class RunState:
     seen: int = 0  # number of examples in these sums
     data: dict[str, Any] | None = None  # what the training data is: `data_identity`
     best: dict[str, Array] = field(default_factory=dict)  # tensors with the lowest validation loss
-    # tensors after the last step, while the model holds the best
+    # Tensors after the last step, while the model holds the best.
     last: dict[str, Array] = field(default_factory=dict)
 
     def values(self) -> dict[str, Any]:

@@ -204,7 +204,7 @@ def as_loader(data: Any) -> Loader:
 
 def _rows_in(part: Any) -> int | str:
     """Return the number of rows; of what an index of row numbers does not read by rows, its type."""
-    # a table of pandas, a sparse matrix of SciPy
+    # A table of pandas, a sparse matrix of SciPy.
     is_other = hasattr(part, "iloc") or hasattr(part, "toarray")
     is_read_by_rows = isinstance(getattr(part, "shape", None), tuple) and not is_other
     return len(part) if is_read_by_rows and part.shape else type(part).__name__

@@ -1,5 +1,5 @@
-"""Steps of a model wherever it lies; on a device with its parameters as one array, gradients by CUDA
-graphs, and the loss scale of mixed precision. In host memory, nothing of that is there.
+"""Steps of a model wherever it lies; on a device with its parameters as one array, gradients by
+CUDA graphs, and the loss scale of mixed precision. In host memory, nothing of that is there.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ class LossScale:
 class DeviceStep:
     """Computes the gradients of batches with a `GradientSource`, and lets an optimizer apply them.
 
-    `measures_norm` says whether to report the norm of the gradient. `factors` of the rate are by the
-    names of parameters; those of factor 0 are frozen.
+    `measures_norm` says whether to report the norm of the gradient. `factors` of the rate are by
+    the names of parameters; those of factor 0 are frozen.
     """
 
     def __init__(

@@ -39,7 +39,7 @@ class FlatTensors(dict[str, Array]):
         views = {}
         start = 0
         for name in order:
-            # the largest first
+            # The largest first.
             axes = sorted(range(like[name].ndim), key=lambda axis: -like[name].strides[axis])
             view = self.whole[start : start + like[name].size].reshape(
                 [like[name].shape[axis] for axis in axes]
@@ -53,7 +53,7 @@ class FlatTensors(dict[str, Array]):
                 same_part(self[name], narrow)[...] = tensors[name]
             self.whole[...] = narrow
         for name in [name for name in like if name not in halves]:
-            # by kernels, for `concatenate` uploads places
+            # By kernels, for `concatenate` uploads places.
             self[name][...] = backend.asarray(tensors[name])
 
 

@@ -240,7 +240,7 @@ class DataParallel:
                     weight * source[name] for weight, source in zip(weights, sources, strict=True)
                 )
             else:
-                # whole numbers, such as counts or places, have no mean
+                # Whole numbers, such as counts or places, have no mean.
                 target[...] = sources[0][name]
 
 

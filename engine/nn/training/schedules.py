@@ -52,8 +52,8 @@ class WarmupCosine:
         if step < self.warmup and self.start is not None:
             return self.peak * max(step / self.warmup, self.start)
         if step < self.warmup:
-            # a warm-up of 2.5 steps has a third
+            # A warm-up of 2.5 steps has a third.
             return self.peak * min(1.0, (step + 1) / self.warmup)
-        # in this order NaN stays NaN
+        # In this order NaN stays NaN.
         progress = min((step - self.warmup) / (self.total - self.warmup), 1.0)
         return self.floor + (self.peak - self.floor) * (1 + math.cos(math.pi * progress)) / 2

@@ -76,10 +76,10 @@ class Trainer:
     of one from `settings.average_decay`; it is updated after every step.
 
     `rates` are factors of the rate by the beginnings of parameters' names, such as {"trunk.": 0,
-    "head.": 1}; the longest that fits counts. Factor 0 freezes a part: it stays as it is, statistics
-    of BatchNorm included, and computes as in inference; gradients that only it would need are left
-    out. Raises ConfigError for an argument of another kind, for a rate that is negative or not
-    finite, and for a model in half precision.
+    "head.": 1}; the longest that fits counts. Factor 0 freezes a part: it stays as it is,
+    statistics of BatchNorm included, and computes as in inference; gradients that only it would
+    need are left out. Raises ConfigError for an argument of another kind, for a rate that is
+    negative or not finite, and for a model in half precision.
     """
 
     def __init__(
@@ -461,7 +461,7 @@ class Trainer:
         """Return what a resumed run needs for its next step, as named arrays and JSON values."""
         groups = {
             "model": self._tensors(),
-            # an own one may have an attribute `state`
+            # An own one may have an attribute `state`.
             "optimizer": Optimizer.state(self.optimizer)["tensors"],
             "average": self._average.tensors if self._average is not None else {},
         }

@@ -310,11 +310,11 @@ class Round(NamedTuple):
     """
 
     leaf_nodes: Annotated[np.ndarray, "int32 [R]"]  # nodes of the leaves, in order.
-    # a leaf's certain result for its last mover, or a value from below.
+    # A leaf's certain result for its last mover, or a value from below.
     known: Annotated[np.ndarray, "int8 [R]"]
-    # plies to mate of a certain leaf, or UNKNOWN_DISTANCE.
+    # Plies to mate of a certain leaf, or UNKNOWN_DISTANCE.
     mate_plies: Annotated[np.ndarray, "int32 [R]"]
-    # plies from the root to each leaf, and to the end of each collision.
+    # Plies from the root to each leaf, and to the end of each collision.
     depths: Annotated[np.ndarray, "int64 [2, R]"]
     ways: Annotated[np.ndarray, "int32 [2, R, MAX_DEPTH + 1]"]  # the nodes on the way there.
     counts: Annotated[np.ndarray, "int64 [2]"]  # the counts LEAVES and COLLISIONS.

@@ -27,7 +27,7 @@ from engine.native.jit import kernel
 from engine.search.tree import arrays
 from engine.search.tree.arrays import Tree, move_edge, move_node, reset_node
 from engine.search.tree.proofs import is_decided
-from engine.search.tree.transpositions import leave, leave_all
+from engine.search.tree.transpositions import leave
 
 SHARE: Final = 0.4  # Share of the nodes that gives way at once. Set by hand.
 LEAST_SHARE: Final = (
@@ -127,6 +127,13 @@ def cleared_table(tree: Tree, used: int) -> Iterator[None]:
         yield
 
 
+@kernel()
+def leave_all(tree, begin, end):
+    """Take the nodes `tree.order[begin:end]` out of the table."""
+    for i in range(begin, end):
+        leave(tree, np.int64(tree.order[i]))
+
+
 # ---- one pass ------------------------------------------------------------------------------------
 
 
@@ -135,7 +142,7 @@ class Pass(NamedTuple):
 
     queue: np.ndarray  # int32 [n]: nodes that are kept, as they are reached, then the others.
     by_edges: np.ndarray  # int32 [n]: those of the kept ones that have edges, by their first edge.
-    # int32 [n_edges // BUCKET + 2]: by bucket, the next free place in `by_edges`.
+    # Int32 [n_edges // BUCKET + 2]: by bucket, the next free place in `by_edges`.
     place: np.ndarray
     progress: np.ndarray  # int64 [N_PROGRESS]
 

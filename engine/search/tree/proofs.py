@@ -82,8 +82,8 @@ def set_bounds(tree, node):
 
 @kernel()
 def take_sums_from_edges(tree, node, own, value, draw):
-    """Take a node's sums from its edges, but for those aside and those that lose. `own` is 1.0 where
-    its own evaluation counts, which is `value` and `draw` for its side to move.
+    """Take a node's sums from its edges, but for those aside and those that lose. `own` is 1.0
+    where its own evaluation counts, which is `value` and `draw` for its side to move.
     """
     visits = own
     value_sum = -value

@@ -5,9 +5,9 @@ twice in the game and on the path together draws, too; where both times lie in t
 path, so that its node may say so. One that occurred once before the root, or is the root's own, is
 no draw: the game may go another way from there (Stockfish counts alike).
 
-Trees are kept from move to move and nodes belong to many paths. So walks ask at every edge, whatever
-they find behind it (`visit`), and what edges learned under an earlier root is put right before the
-first visit under the next one (`ask_history`).
+Trees are kept from move to move and nodes belong to many paths. So walks ask at every edge,
+whatever they find behind it (`visit`), and what edges learned under an earlier root is put right
+before the first visit under the next one (`ask_history`).
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Root:
     moves_left: np.ndarray  # float32 [n]: mean plies to the end of the game; 0 without visits.
     proven: np.ndarray  # int8 [n]: WIN or LOSS where it is proven, else DRAW.
     can_win: np.ndarray  # bool [n]: whether it is not proven that the move does not win.
-    # int32 [n]: plies to mate after each proven win or loss, or UNKNOWN_DISTANCE.
+    # Int32 [n]: plies to mate after each proven win or loss, or UNKNOWN_DISTANCE.
     mate_plies: np.ndarray
 
     def wdl(self) -> tuple[float, float, float]:
@@ -155,8 +155,8 @@ def read_root(tree: Tree, params: SearchParams, own_value: float, forced_move: n
 def write_root(
     tree, moves, children, priors, visits, q, draws, moves_left, proven, can_win, mate_plies
 ):
-    """Write the columns of `Root`; returns whether a winning move is set aside. Other threads may go
-    on.
+    """Write the columns of `Root`; returns whether a winning move is set aside. Other threads may
+    go on.
     """
     has_wins_aside = False
     for i in range(moves.size):
@@ -380,8 +380,8 @@ def longest_defence(row, replies, most, space, after):
 
 @kernel()
 def follow_best(tree, node, moves):
-    """Follow the best moves from `node`, behind `moves[0]` at the root, as long as there are any, or
-    up to a draw by repetition.
+    """Follow the best moves from `node`, behind `moves[0]` at the root, as long as there are any,
+    or up to a draw by repetition.
 
     Fills moves uint16 [n] and the stack. Returns the number of moves.
     """

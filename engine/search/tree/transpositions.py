@@ -82,10 +82,3 @@ def leave(tree, node):
     for place in range(first, first + BUCKET_PLACES):
         if tree.table[place] == key & KEY_BITS | np.uint64(node):
             tree.table[place] = np.uint64(0)
-
-
-@kernel()
-def leave_all(tree, begin, end):
-    """Take the nodes `tree.order[begin:end]` out of the table."""
-    for i in range(begin, end):
-        leave(tree, np.int64(tree.order[i]))

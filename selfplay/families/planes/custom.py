@@ -91,7 +91,7 @@ class CustomFamily(Family):
     Aino moves nothing to a GPU; the class may use one by itself.
     """
 
-    # `CustomLearner` makes a `PlanesBatch` of each batch
+    # `CustomLearner` makes a `PlanesBatch` of each batch.
     recipe, mixture = (TOWER_RECIPE, PlanesMixture)
 
     def __init__(self, place: str) -> None:

@@ -34,12 +34,12 @@ class TrainingBatch(NamedTuple):
     mover's side.
     """
 
-    # input planes as bit masks; word 109 is the fifty-move counter
+    # Input planes as bit masks; word 109 is the fifty-move counter.
     masks: Annotated[np.ndarray, "uint64 [B, 112]"]
-    # the legal moves' policy moves; 0 from n_moves on
+    # The legal moves' policy moves; 0 from n_moves on.
     policy_index: Annotated[np.ndarray, "int16 [B, 218]"]
     n_moves: Annotated[np.ndarray, "int32 [B]"]
-    # targets of the legal moves; 0 from n_moves on
+    # Targets of the legal moves; 0 from n_moves on.
     policy: Annotated[np.ndarray, "float32 [B, 218]"]
     wdl: Annotated[np.ndarray, "float32 [B, 3]"]  # zeros if unknown, as in `policy`
     moves_left: Annotated[np.ndarray, "float32 [B]"]  # plies, at most 250; below 0 if unknown

@@ -30,19 +30,19 @@ class SparseBatch(NamedTuple):
     A position after a variation has no legal moves here, because only its value is known.
     """
 
-    # active features; undefined from n_features on
+    # Active features; undefined from n_features on.
     features: Annotated[np.ndarray, "int16 [B, 56]"]
     n_features: Annotated[np.ndarray, "int32 [B]"]
     version: Annotated[np.ndarray, "int32 [B]"]  # which small layers serve it
-    # policy rows of the legal moves; undefined from n_moves on
+    # Policy rows of the legal moves; undefined from n_moves on.
     rows: Annotated[np.ndarray, "int16 [B, 218]"]
-    # what sorts of move each is; undefined from n_moves on
+    # What sorts of move each is; undefined from n_moves on.
     sorts: Annotated[np.ndarray, "int16 [B, 218, 4]"]
     n_moves: Annotated[np.ndarray, "int32 [B]"]
-    # targets of the legal moves; undefined from n_moves on
+    # Targets of the legal moves; undefined from n_moves on.
     policy: Annotated[np.ndarray, "float32 [B, 218]"]
     wdl: Annotated[np.ndarray, "float32 [B, 3]"]  # zeros if unknown, as in `policy`
-    # hundreds of plies, at most 2.5; below 0 if unknown
+    # Hundreds of plies, at most 2.5; below 0 if unknown.
     moves_left: Annotated[np.ndarray, "float32 [B]"]
 
 

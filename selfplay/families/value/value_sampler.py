@@ -28,17 +28,17 @@ class ValueBatch(NamedTuple):
     is no more work.
     """
 
-    # rows of White's view, from 32 on of Black's
+    # Rows of White's view, from 32 on of Black's.
     features: Annotated[np.ndarray, "int16 [B, 2 * MAX_VIEW]"]
     n_rows: Annotated[np.ndarray, "int32 [B]"]  # of each view
-    # rows that come, then those that go, White's and Black's
+    # Rows that come, then those that go, White's and Black's.
     changes: Annotated[np.ndarray, "int16 [B, 2 * MAX_VIEW]"]
     n_coming: Annotated[np.ndarray, "int32 [B, 2]"]  # of each view; -1 if it is listed anew
     n_going: Annotated[np.ndarray, "int32 [B, 2]"]
     side: Annotated[np.ndarray, "int32 [B]"]  # to move: 0 White, 1 Black
     version: Annotated[np.ndarray, "int32 [B]"]  # which small layers serve it
     wdl: Annotated[np.ndarray, "float32 [B, 3]"]  # zeros if unknown
-    # hundreds of plies, at most 2.5; below 0 if unknown
+    # Hundreds of plies, at most 2.5; below 0 if unknown.
     moves_left: Annotated[np.ndarray, "float32 [B]"]
 
 

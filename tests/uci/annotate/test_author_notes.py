@@ -233,7 +233,8 @@ def test_moves_behind_a_loaded_game_are_kept_with_its_notes():
 @pytest.mark.parametrize(
     ("comment", "drawn"),
     [("[%csl Rd4][%cal Ge2e4]", ["d4 d4 red", "e2 e4 green"]),  # Lichess, ChessBase
-     ("[%cal Ge2e4, Yd7d5,\nBa1h8] then", ["e2 e4 green", "d7 d5 yellow", "a1 h8 blue"]),  # a line was wrapped
+     # a line was wrapped
+     ("[%cal Ge2e4, Yd7d5,\nBa1h8] then", ["e2 e4 green", "d7 d5 yellow", "a1 h8 blue"]),
      ("[%cal Ge2e4,Xa1a2,Rd2d4]", ["e2 e4 green", "d2 d4 red"]), ("[%csl Rd9]", []), ("[%csl ]", []),
      ("[%cal Ge2e4", []), ("[%CAL Ge2e4]", []), ("[%draw arrow,e2,e4,red]", []), ("[%cal]", []),
      ("[%c_arrow e2e4;keyPressed;none;from;e2]", []), ("no command: csl Rd4", [])],

@@ -1,4 +1,6 @@
-"""The level and the clock of the next game: those that were chosen last, also by an earlier program."""
+"""The level and the clock of the next game: those that were chosen last, also by an earlier
+program.
+"""
 
 import chess
 import pytest

@@ -1,4 +1,6 @@
-"""What newcomers write: parts in lists, names of other libraries, and layers and losses that return too little."""
+"""What newcomers write: parts in lists, names of other libraries, and layers and losses that return
+too little.
+"""
 
 import numpy as np
 import pytest

@@ -1,7 +1,8 @@
 """ONNX's own node tests, each by the layer that does the same.
 
-What the library has not raises `Waiting`. Outputs that only its backward would need, such as the mean of a norm or the
-mask of a dropout, are not compared. Cases and their expanded forms hold the same numbers; both are counted.
+What the library has not raises `Waiting`. Outputs that only its backward would need, such as the
+mean of a norm or the mask of a dropout, are not compared. Cases and their expanded forms hold the
+same numbers; both are counted.
 """
 
 import collections

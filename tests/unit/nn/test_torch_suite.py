@@ -1,4 +1,5 @@
-"""PyTorch's own inputs of its modules, each through the layer that does the same: results, and gradients of x.
+"""PyTorch's own inputs of its modules, each through the layer that does the same: results, and
+gradients of x.
 
 What the library has not raises `Waiting`.
 """
