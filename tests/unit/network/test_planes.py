@@ -5,10 +5,12 @@ Planes are compared with lc0's own in test_lc0_transformers.py.
 
 import chess
 import numpy as np
+import pytest
 
 from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
+from engine.network.planes import PLANES, PLANES_PER_POSITION, encode
 from engine.network.policy_map import CONV_INDEX, INDEX_TO_UCI, POLICY_SIZE, policy_index
 from tests.unit.board.board_positions import some_boards
 
@@ -82,3 +84,20 @@ def test_a_legal_move_has_the_index_of_its_name_as_the_mover_sees_it():
             assert INDEX_TO_UCI[policy_index(row, code)] == name, board.fen()
             seen.add(name)
     assert len(seen) > 1500
+
+
+@pytest.mark.parametrize(
+    ("fen", "start"),
+    [
+        ("4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 1", chess.E7),  # as Black sees e2
+        ("4k3/8/8/3Pp3/8/8/8/4K3 w - e6 0 1", chess.E7),
+    ],
+)
+def test_before_a_position_that_was_set_up_its_double_push_was_not_made(fen, start):
+    """By the wrong side, it went to the pawns that are to move."""
+    board = chess.Board(fen)
+    masks = np.zeros(PLANES, np.uint64)
+    encode(row_from_board(board)[None], 0, 0, masks)
+    ours, theirs = masks[PLANES_PER_POSITION], masks[PLANES_PER_POSITION + 6]
+    assert theirs == np.uint64(1 << start)
+    assert ours == masks[0], "the other pawn stood where it stands"
