@@ -210,7 +210,9 @@ def small_batch(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def our_small_step(name: str, threads: int) -> Step:
-    model, (inputs, classes), optimizer = our_models()[name], small_batch(name), AdamW()
+    model = our_models()[name]
+    inputs, classes = small_batch(name)
+    optimizer = AdamW()
     runner = DataParallel(model, -(-len(inputs) // threads), threads)
 
     def loss(outputs: np.ndarray, part: slice) -> tuple[float, np.ndarray, dict[str, float]]:

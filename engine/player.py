@@ -102,12 +102,10 @@ class Engine:
         self._book = _open_book(self.options)
         self._rng = _new_generator(self.options)
         self._lateness = Lateness()
-        self._root_was_changed = (
-            False  # A restriction or noise made the tree unfit for other searches.
-        )
-        self._is_whole = (
-            True  # No exception has ended a search, or other work on the tree, in the middle.
-        )
+        # A restriction or noise made the tree unfit for other searches.
+        self._root_was_changed = False
+        # No exception has ended a search, or other work on the tree, in the middle.
+        self._is_whole = True
         self._prepare()
 
     def __enter__(self) -> Self:

@@ -15,12 +15,10 @@ from engine.native.jit import kernel
 (ONGOING, CHECKMATE, STALEMATE, INSUFFICIENT_MATERIAL, SEVENTY_FIVE_MOVES, FIVEFOLD_REPETITION, FIFTY_MOVES,
  THREEFOLD_REPETITION) = range(8)  # fmt: skip
 
-FIFTY_MOVE_PLIES: Final = (
-    100  # plies without capture or pawn move after which FIFTY_MOVES may be claimed
-)
-SEVENTY_FIVE_MOVE_PLIES: Final = (
-    150  # plies without capture or pawn move after which the game is over
-)
+# Plies without capture or pawn move after which FIFTY_MOVES may be claimed.
+FIFTY_MOVE_PLIES: Final = 100
+# Plies without capture or pawn move after which the game is over.
+SEVENTY_FIVE_MOVE_PLIES: Final = 150
 
 
 @kernel()

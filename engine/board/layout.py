@@ -30,9 +30,8 @@ HALFMOVE: Final = 11  # plies since the last capture or pawn move
 FULLMOVE: Final = 12  # move number, starts at 1 and increases after Black's move
 KEY: Final = 13  # Zobrist key over pieces, castling, en passant and side to move
 REPETITIONS: Final = 14  # how often this position occurred earlier in its stack
-DOUBLE_PUSH: Final = (
-    15  # bit of the square that the last double push passed over, capturable or not
-)
+# Bit of the square that the last double push passed over, capturable or not.
+DOUBLE_PUSH: Final = 15
 ROW_WORDS: Final = 16
 
 NO_MOVE: Final = np.uint16(0)  # a1a1, which is never a legal move

@@ -28,9 +28,8 @@ from engine.native.awake import awake_s
 
 PLAIN_WIDTH = 240  # Width, in columns, when writing to a file or a pipe.
 LOG_S = 60.0  # Seconds between progress lines of a long task when the output is not a terminal.
-COMPILES = (
-    "compiling first, where this is new to the machine"  # What is said while nothing is done yet.
-)
+# What is said while nothing is done yet.
+COMPILES = "compiling first, where this is new to the machine"
 
 _console = Console(highlight=False, soft_wrap=True)
 
@@ -72,9 +71,8 @@ class LiveLine:
         self._log_s = log_s
         self._at_first = at_first
         self._begun = self._logged = awake_s()
-        self._first: float | None = (
-            None  # Share (0..1) already done at the first update, by an earlier process.
-        )
+        # Share (0..1) already done at the first update, by an earlier process.
+        self._first: float | None = None
 
     def update(self, done: float, text: str = "") -> None:
         """Set the share done (0..1) and the text after the bar."""

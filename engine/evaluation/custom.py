@@ -35,9 +35,8 @@ from engine.native.awake import awake_s
 from engine.network.planes import float_planes
 from engine.network.policy_map import POLICY_SIZE
 
-PATIENCE_S: Final = (
-    3.0  # Seconds that an answer may be late once nobody needs it, and as long as the slowest took.
-)
+# Seconds that an answer may be late once nobody needs it, and as long as the slowest took.
+PATIENCE_S: Final = 3.0
 LONGEST_START_S: Final = 120.0  # Seconds in which somebody's class must be made. Both set by hand.
 _POLL_S = 0.05
 

@@ -48,9 +48,8 @@ DEVELOPS = 12  # a minor piece leaves the back rank
 EARLY_QUEEN = 13  # undeveloped minor pieces when the queen moves quietly
 LEAVES_CASTLING = 14  # a king or rook move that gives up castling
 CENTRE_PAWN = 15  # a pawn move to the four centre squares
-FORGOES = (
-    16  # what a quiet move leaves on the board: the position's quiescence value over its static one
-)
+# What a quiet move leaves on the board: the position's quiescence value over its static one.
+FORGOES = 16
 LEAVES_HANGING = 17  # the greatest loss of another piece that a quiet move leaves hanging
 PIECE = 18  # 18..23: a quiet move of a pawn, knight, bishop, rook, queen, king
 N_FEATURES = 24

@@ -9,9 +9,8 @@ import time
 from collections.abc import Callable
 
 READING_S = 0.1  # between two readings, by which a process sees that it runs
-LEAST_PAUSE_S = (
-    0.5  # without one; a busy machine, or a call that keeps the interpreter's lock, is late by less
-)
+# Without one; a busy machine, or a call that keeps the interpreter's lock, is late by less.
+LEAST_PAUSE_S = 0.5
 # Of one processor: a process that uses so much in a pause was not stopped. All set by hand.
 AT_WORK = 0.1
 

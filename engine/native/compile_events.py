@@ -7,9 +7,8 @@ from typing import Any
 
 from numba.core import event
 
-_PARTS_A_STEP = (
-    3  # To optimise this many callees takes about as long as to translate one. Measured.
-)
+# To optimise this many callees takes about as long as to translate one. Measured.
+_PARTS_A_STEP = 3
 
 
 class CompileSteps(event.Listener):

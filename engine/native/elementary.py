@@ -18,9 +18,8 @@ from engine.native.instructions import instruction
 from engine.native.jit import kernel
 
 _LOG2E = 1.0 / math.log(2.0)
-_LN2_HIGH = (
-    0.693147180369123816490  # Its last bits are 0, so that products with exponents are exact.
-)
+# Its last bits are 0, so that products with exponents are exact.
+_LN2_HIGH = 0.693147180369123816490
 _LN2_LOW = 1.90821492927058770002e-10
 # Floats of this size have a spacing of 1: adding it rounds to an integer, in the last bits.
 _SHIFT = 1.5 * 2.0**52

@@ -25,13 +25,11 @@ from numba.types import boolean, int64, void
 from engine.native.instructions import element_address, instruction
 from engine.native.jit import kernel
 
-SPACING: Final = (
-    8  # Words of 8 bytes in a line of the processor's cache: words this far apart share none.
-)
+# Words of 8 bytes in a line of the processor's cache: words this far apart share none.
+SPACING: Final = 8
 
-LOCK_LOOKS: Final = (
-    200  # Looks at a lock that is held, some ten nanoseconds each, before others may run.
-)
+# Looks at a lock that is held, some ten nanoseconds each, before others may run.
+LOCK_LOOKS: Final = 200
 
 # The system's function by which a thread lets others run.
 _GIVE_WAY = "aino_give_way"

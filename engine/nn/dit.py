@@ -97,7 +97,7 @@ class BlankGenerator(np.random.Generator):
         self.left, self._shapes_alone = elements, shapes_alone
 
     def normal(self, loc: Any = 0.0, scale: Any = 1.0, size: Any = ()) -> Any:
-        shape = () if size is None else (size,) if np.isscalar(size) else tuple(size)
+        shape = () if size is None else tuple(np.atleast_1d(size))
         self.left -= math.prod(shape)
         if self.left < 0:
             raise ConfigError(

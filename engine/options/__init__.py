@@ -47,9 +47,8 @@ class Option:
     # "least" and "most" of a number.
     bounds: dict[str, float] = dataclasses.field(default_factory=dict)
     aliases: tuple[str, ...] = ()  # other UCI names, Lc0's or Stockfish's
-    takes_place: bool = (
-        False  # whether a combo also takes the place of one's own class, package.module:name
-    )
+    # Whether a combo also takes the place of one's own class, package.module:name.
+    takes_place: bool = False
 
     @property
     def flag(self) -> str:

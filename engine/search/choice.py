@@ -41,9 +41,8 @@ class StrengthPlan:
     temperature: float  # Moves are drawn by (visits + prior) ** (1 / temperature).
     value_margin: float  # How far a move's Q may lie below the best one, in [0, 2].
     least_share: float  # Moves below this share of the largest weight are never played.
-    finishes: bool = (
-        False  # Whether the game is won so surely that the level has to win it (`finishes`).
-    )
+    # Whether the game is won so surely that the level has to win it (`finishes`).
+    finishes: bool = False
 
 
 def choose_move(root: Root, temperature: float, rng: np.random.Generator) -> int:
@@ -133,9 +132,8 @@ ROOK_ELO = 1000
 BISHOPS_ELO = 1800
 KNIGHT_ELO = 2200
 FINISHING = StrengthPlan(nodes=300, temperature=0.1, value_margin=0.03, least_share=0.3)
-FINISHING_SLACK = (
-    4  # Plies by which a level's way to a mate that is known may be longer than the shortest,
-)
+# Plies by which a level's way to a mate that is known may be longer than the shortest,.
+FINISHING_SLACK = 4
 FINISHING_PLIES = 20  # as long as the halfmove clock shows fewer plies.
 LEAST_FORCE = 5  # A rook more than the other side's pawns.
 
@@ -261,9 +259,8 @@ def _is_harmless(board: chess.Board, move: chess.Move) -> bool:
 # ---- one search, as it was asked for -------------------------------------------------------------
 
 LOOKING_UP_MS = 500  # Least milliseconds of a search that looks up lines to mate. Set by hand.
-SOLVING_SHARE = (
-    0.5  # Share of a move's planned time to wait for the solution of an ending. Set by hand.
-)
+# Share of a move's planned time to wait for the solution of an ending. Set by hand.
+SOLVING_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -275,9 +272,8 @@ class SearchOrder:
     options: EngineOptions
     rng: np.random.Generator
     begun: float  # When the clock began to run, in seconds of `job.now`.
-    on_info: OnInfo | None = (
-        None  # Hears all lines early, once a second, when the best move changes, and at the end.
-    )
+    # Hears all lines early, once a second, when the best move changes, and at the end.
+    on_info: OnInfo | None = None
     job: SearchJob[SearchResult] = field(default_factory=SearchJob)
     lateness: Lateness = field(default_factory=Lateness)  # Of the moves before.
     # What tables know of each move, if anything.

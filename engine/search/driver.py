@@ -25,9 +25,8 @@ from engine.search.tree.arrays import MAX_VISITS, NODES, ROOT, UNKNOWN_DISTANCE,
 from engine.search.tree.aside import bring_back_wins, put_wins_aside
 from engine.search.tree.root import read_position
 
-LEAST_STILL = (
-    1000  # Visits without a new node after which a depth counts as out of reach. Set by hand.
-)
+# Visits without a new node after which a depth counts as out of reach. Set by hand.
+LEAST_STILL = 1000
 
 NODE_ROUNDING = 1e-6  # Part of a node by which a time that is made of nodes may be off.
 

@@ -43,9 +43,8 @@ class Limits:
     )
     mate: int | None = None  # Stop at a mate in this many moves.
     infinite: bool = False  # Hold the result back until `stop`.
-    ponder: bool = (
-        False  # Hold the result back until `stop` or `ponderhit`, which starts the clock.
-    )
+    # Hold the result back until `stop` or `ponderhit`, which starts the clock.
+    ponder: bool = False
     searchmoves: tuple[chess.Move, ...] = ()
 
     def clock_ms(self, white: bool) -> int | None:
@@ -167,9 +166,8 @@ class Clock:
 
 Answer = TypeVar("Answer")
 
-_POLL_S = (
-    0.1  # A waiting thread looks for Ctrl-C this often, because on Windows no signal ends a wait.
-)
+# A waiting thread looks for Ctrl-C this often, because on Windows no signal ends a wait.
+_POLL_S = 0.1
 
 
 class SearchInterrupted(KeyboardInterrupt):

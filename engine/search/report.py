@@ -30,9 +30,8 @@ from engine.search.tree.root import Root, root_lines
 from engine.tactics.small_endings import MOST_KNOWN_PIECES, seen_from_before, winner_of_small_ending
 from engine.tactics.solved_endings import line_to_mate
 
-TABLE_CP = (
-    20_000  # Centipawns shown for a win by endgame tables whose mate is not proven; Stockfish's.
-)
+# Centipawns shown for a win by endgame tables whose mate is not proven; Stockfish's.
+TABLE_CP = 20_000
 
 
 class Reporter:

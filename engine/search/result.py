@@ -37,9 +37,8 @@ class SearchInfo:
     wdl: tuple[int, int, int]  # Win, draw and loss per mille; they add up to 1000.
     pv: list[chess.Move]
     tbhits: int = 0  # Number of positions answered by endgame tables.
-    current_move: chess.Move | None = (
-        None  # The root move visited most since the last lines; first line only.
-    )
+    # The root move visited most since the last lines; first line only.
+    current_move: chess.Move | None = None
     current_number: int = 0  # Rank of `current_move`, from 1.
 
     def line(self, plies: int) -> list[chess.Move]:

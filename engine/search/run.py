@@ -128,9 +128,8 @@ class Walkers:
 class Runner:
     """Carries out visits of a search's tree, as `visits` does."""
 
-    hint_source: HintSource | None = (
-        None  # Gives the search hints. It changes between searches only.
-    )
+    # Gives the search hints. It changes between searches only.
+    hint_source: HintSource | None = None
 
     def __init__(self, search: Search, visits: Walkers | Batches) -> None:
         self._search = search

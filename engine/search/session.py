@@ -65,9 +65,8 @@ class Search:
         self.kept_visits = 0  # Those of the root's visits that earlier searches made.
         # For whoever looks for mates or shows them between visits.
         self.mate_space = new_mate_space()
-        self._room: Iterator[None] | None = (
-            None  # What is left to do for old parts of the tree to give way.
-        )
+        # What is left to do for old parts of the tree to give way.
+        self._room: Iterator[None] | None = None
         if tree.counters[arrays.NODES] == 0:
             reset_node.py_func(tree, arrays.ROOT)
 

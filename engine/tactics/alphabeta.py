@@ -66,9 +66,8 @@ FIRST = 1 << 40
 GOOD_CAPTURE = 1 << 30
 KILLER = 1 << 29
 BAD_CAPTURE = -(1 << 29)
-CAPTURED_FIRST = (
-    16  # weight of the victim's value: most valuable victim first, then least valuable attacker
-)
+# Weight of the victim's value: most valuable victim first, then least valuable attacker.
+CAPTURED_FIRST = 16
 
 # Whether the side to move may pass, as numbers: the literals True and False would compile two
 # versions of `alpha_beta` that call each other, and Numba's cache restores such a pair broken.

@@ -73,11 +73,9 @@ def _piece_square_tables() -> np.ndarray:
         # 0 at the edge, 3 in the middle.
         inward_file, inward_rank = (min(file, 7 - file), min(rank, 7 - rank))
         inward = inward_file + inward_rank
-        centre_pawn = inward_file == 3
         tables[0, layout.PAWN, square] = 4 * (rank - 1) + (inward_file - 1) * (rank - 1) * 3
-        tables[0, layout.PAWN, square] += (
-            22 if rank in (3, 4) else -14 if rank == 1 else 6
-        ) * centre_pawn
+        if inward_file == 3:
+            tables[0, layout.PAWN, square] += {1: -14, 3: 22, 4: 22}.get(rank, 6)
         tables[1, layout.PAWN, square] = 8 * max(0, rank - 3) ** 2
         tables[:, layout.KNIGHT, square] = 10 * inward - 26, 8 * inward - 22
         tables[:, layout.BISHOP, square] = 5 * inward - 12, 4 * inward - 10

@@ -138,9 +138,8 @@ _END = 1.0
 # evaluation has such, too.
 FADING_PIECES = 12  # Values fade with the halfmove clock in positions with up to so many pieces.
 FADED_SHARE = 0.5  # What they lose by move fifty.
-PAWNLESS_PIECES = (
-    8  # With up to so many pieces a side without pawns needs more than a minor piece to win.
-)
+# With up to so many pieces a side without pawns needs more than a minor piece to win.
+PAWNLESS_PIECES = 8
 PAWNLESS_SHARE = 0.15  # What its value counts otherwise.
 # Worth of pieces in this comparison.
 MINOR = 3

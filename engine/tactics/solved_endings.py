@@ -170,7 +170,11 @@ def _best_move(fen: str) -> chess.Move | None:
         if known is None:
             raise TimeoutError
         # Mates come before escapes, the shortest first; what loses comes last, the longest first.
-        worth = 1000 + known[1] if known[0] < 0 else 500 if known[0] == 0 else known[1]
+        worth = known[1]
+        if known[0] == 0:
+            worth = 500
+        elif known[0] < 0:
+            worth += 1000
         best = max(best, (worth, move), key=lambda one: one[0])
     return None if best[0] == 500 else best[1]
 

@@ -131,9 +131,8 @@ PARSER_VERSION = 10  # raise it when targets or readers change: older caches are
 class Bookmark:
     """How far a reader has got in a file, so that another one can continue there."""
 
-    place: int = (
-        0  # behind the last game yielded: bytes of text of a PGN file, games of training chunks
-    )
+    # Behind the last game yielded: bytes of text of a PGN file, games of training chunks.
+    place: int = 0
     share: float = 0.0  # part of the file's bytes that were read, 0..1; 0 if not known
 
 

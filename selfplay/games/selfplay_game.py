@@ -14,9 +14,8 @@ from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.targets import score_from_value
 
 U16_MAX = 65_535
-LEAST_VISITS = (
-    8  # a move with fewer gives no value target: its value is hardly more than the network's own
-)
+# A move with fewer gives no value target: its value is hardly more than the network's own.
+LEAST_VISITS = 8
 
 
 class SelfPlayGame(PooledGame):

@@ -32,14 +32,12 @@ ENGINE_HELP = (
     "a command, or words name=NAME cmd=COMMAND option.NAME=VALUE nodes=N movetime=SECONDS tc=BASE+INC nodes-per-ms=N; "
     "the command `aino` is this installation's engine"
 )
-START_TIMEOUT_S = (
-    300.0  # limit for `uci`, `isready` and a first search: the engine may have to compile kernels
-)
+# Limit for `uci`, `isready` and a first search: the engine may have to compile kernels.
+START_TIMEOUT_S = 300.0
 POLL_S = 0.2  # time between two looks at what ends a wait
 ENGINE_QUIT_TIMEOUT_S = 2.0  # wait this long after `quit`, then kill the process
-STOP_TIMEOUT_S = (
-    30.0  # limit for the answer to a first search that was stopped after START_TIMEOUT_S
-)
+# Limit for the answer to a first search that was stopped after START_TIMEOUT_S.
+STOP_TIMEOUT_S = 30.0
 LONGEST_ANSWER = 1 << 16  # bytes of a line of an engine; a longer one is dropped
 _OPTION = re.compile(
     r"\s*option\s+name\s+(.+?)\s+type\s+(check|spin|combo|button|string)(?!\S)\s*(.*?)\s*$"

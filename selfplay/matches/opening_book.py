@@ -31,9 +31,8 @@ from selfplay.records.endings import game_ending
 
 # What comes with Aino: balanced openings, and endings.
 SHIPPED_BOOKS = ("openings", "endings-won", "endings-held", "endings-small")
-DEFAULT_PLIES = (
-    16  # plies taken from a PGN game: eight moves, the length of most opening collections
-)
+# Plies taken from a PGN game: eight moves, the length of most opening collections.
+DEFAULT_PLIES = 16
 
 RANDOM_BOOK = re.compile(r"random:(.*)")
 RANDOM_OPENINGS = 5_000

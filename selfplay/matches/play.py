@@ -24,9 +24,8 @@ from selfplay.matches.control import TimeControl
 from selfplay.records.targets import MATE_SCORE_CP
 
 LARGEST_SCORE = 30_000  # largest score in centipawns that is not a mate
-FURTHEST_MATE = (
-    999  # moves; a larger number, as some engines write, would give the mate to the other side
-)
+# Moves; a larger number, as some engines write, would give the mate to the other side.
+FURTHEST_MATE = 999
 
 
 class Info(NamedTuple):
@@ -34,9 +33,8 @@ class Info(NamedTuple):
 
     rank: int = 1  # of the line among those of MultiPV
     move: str = ""  # the first of the line; empty without a line
-    score_cp: int | None = (
-        None  # exact, from the side to move; a mate in n moves is MATE_SCORE_CP - n
-    )
+    # Exact, from the side to move; a mate in n moves is MATE_SCORE_CP - n.
+    score_cp: int | None = None
     depth: int | None = None
     nodes: int | None = None
     time_ms: int | None = None

@@ -13,9 +13,8 @@ from selfplay.matches.runner import PlannedGame, Series, SeriesSettings
 from selfplay.matches.series import count_faults
 from selfplay.matches.statistics import EloEstimate, complete_pairs, estimate_elo, pentanomial
 
-SURE = (
-    0.975  # stop at this probability of lying beyond the last rung, after OUTSIDE_PAIRS pairs on it
-)
+# Stop at this probability of lying beyond the last rung, after OUTSIDE_PAIRS pairs on it.
+SURE = 0.975
 OUTSIDE_PAIRS = 15
 
 

@@ -17,9 +17,8 @@ Numbers = TypeVar("Numbers", float, np.ndarray)
 
 PAIR_SCORES = np.array([0.0, 0.25, 0.5, 0.75, 1.0])  # a pair's points, as a share of its two games
 NORMAL_95 = 1.959964  # two-sided 95% quantile
-CLASS_PRIOR_PAIRS = (
-    1e-3  # pairs added to each empty class so that the variance is never exactly zero
-)
+# Pairs added to each empty class so that the variance is never exactly zero.
+CLASS_PRIOR_PAIRS = 1e-3
 # Expected scores in a test keep this distance from 0 and 1, which no distribution can have.
 LEAST_SCORE = 1e-9
 # A pair's variance as a share of s (1 - s), the variance of one game without draws: two independent

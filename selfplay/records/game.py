@@ -43,12 +43,10 @@ class SelfPlayRecord:
     target_moves: np.ndarray  # uint16[t]
     target_visits: np.ndarray  # uint16[t], proportional to the moves' target probabilities
     root_wdl: np.ndarray  # float16[n, 3], the root's mean value for the side to move
-    target_scores: np.ndarray | None = (
-        None  # int16[t], centipawns for the side to move, or UNKNOWN_SCORE; None if none
-    )
-    played_through: bool = (
-        False  # whether resigning was off: the game shows what a resignation would have cost
-    )
+    # Int16[t], centipawns for the side to move, or UNKNOWN_SCORE; None if none.
+    target_scores: np.ndarray | None = None
+    # Whether resigning was off: the game shows what a resignation would have cost.
+    played_through: bool = False
     gave_up: int = 0  # the first side with a reason to resign: 1 White, -1 Black, 0 neither
 
     @property

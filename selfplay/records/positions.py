@@ -18,9 +18,8 @@ from selfplay.records.order import GameOrder, Groups
 
 PROBABILITY_ONE = 65_535  # the stored value of probability 1; Numba has no float16 on CPUs
 UNKNOWN_SCORE = -32_768  # of a target's move
-UNKNOWN_MOVES_LEFT = (
-    0  # known values are at least 1, except after a position of 1 where a side resigned
-)
+# Known values are at least 1, except after a position of 1 where a side resigned.
+UNKNOWN_MOVES_LEFT = 0
 UNKNOWN_RATING = 0
 
 

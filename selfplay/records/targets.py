@@ -17,9 +17,8 @@ from selfplay.records.positions import UNKNOWN_MOVES_LEFT
 WHITE_POINTS = {"1-0": 1, "1/2-1/2": 0, "0-1": -1}
 RESULTS = {points: text for text, points in WHITE_POINTS.items()}
 
-MATE_SCORE_CP = (
-    32_000  # a mate in n moves scores this minus n; negative if the side to move is mated
-)
+# A mate in n moves scores this minus n; negative if the side to move is mated.
+MATE_SCORE_CP = 32_000
 
 # At 100 cp a win has probability 1/2 in engine play; 60 cp is the scale of the logistic around it.
 WIN_CENTRE_CP = 100.0

@@ -26,9 +26,8 @@ class Metrics:
     settings: dict[str, Any]  # by name, such as "games.visits"; the last ones
     rows: list[Row]  # one for each generation, or each scoring on held-out games
     steps: list[Row]  # losses of training batches
-    scored_on: str = (
-        ""  # a name for the held-out positions; scores of other ones cannot be compared
-    )
+    # A name for the held-out positions; scores of other ones cannot be compared.
+    scored_on: str = ""
     # Settings that changed on the way: the first `generation` of the new values, and [before,
     # after] by name.
     changes: list[dict[str, Any]] = field(default_factory=list)

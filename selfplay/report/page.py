@@ -14,9 +14,8 @@ from selfplay.report.metrics import Metrics, Row
 from selfplay.report.run_numbers import gate_difference
 from selfplay.report.seed_groups import Group, interval_of, mean_interval, seed_groups
 
-UNBOUNDED = (
-    9_000.0  # Elo; a larger value means that a score, or an end of its interval, was perfect
-)
+# Elo; a larger value means that a score, or an end of its interval, was perfect.
+UNBOUNDED = 9_000.0
 
 
 def report_page(run: Metrics) -> str:

@@ -128,9 +128,8 @@ def _interrupts_held() -> Iterator[None]:
 
 # ---- in the worker's process ---------------------------------------------------------------------
 
-_channel: Any = (
-    None  # the pipe to the parent, the lock of all workers, and how many numbers they have taken
-)
+# The pipe to the parent, the lock of all workers, and how many numbers they have taken.
+_channel: Any = None
 
 
 def _begin(*channel: Any) -> None:

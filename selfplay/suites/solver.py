@@ -19,9 +19,8 @@ from selfplay.matches.play import EngineFault, is_legal, mate_of, read_info, thi
 
 STAGE = 2**0.5  # ratio between the node counts at which EngineSolver asks Aino for its best move
 FIRST_STAGE = 8
-ENGINE_PATIENCE_S = (
-    60.0  # allow a UCI engine this much beyond its time; with a node limit, this much in all
-)
+# Allow a UCI engine this much beyond its time; with a node limit, this much in all.
+ENGINE_PATIENCE_S = 60.0
 
 
 class BestMove(NamedTuple):

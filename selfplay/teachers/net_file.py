@@ -23,9 +23,8 @@ LONGEST_DESCRIPTION = 4096  # bytes; real descriptions have under a hundred
 NNUE_PREFIX = struct.Struct("<III")
 HASH = struct.Struct("<I")
 
-HALF_KA_V2_HM = (
-    0x7F234CB8  # the feature set's hash; the transformer's is exclusive-ored with twice the width
-)
+# The feature set's hash; the transformer's is exclusive-ored with twice the width.
+HALF_KA_V2_HM = 0x7F234CB8
 
 
 class NetShape(NamedTuple):

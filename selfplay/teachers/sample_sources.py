@@ -51,9 +51,8 @@ class Shares:
     """Mixture weights of the sources, relative, in the order of `packed.SOURCES`."""
 
     games: float = 0.05  # positions of games
-    siblings: float = (
-        0.40  # positions after the moves of a game's position, and of two plies below it
-    )
+    # Positions after the moves of a game's position, and of two plies below it.
+    siblings: float = 0.40
     detours: float = 0.15  # siblings after one to three random moves
     trees: float = 0.04  # tree positions of Aino's own searches
     openings: float = 0.10  # walks from openings of four to ten random plies

@@ -38,18 +38,15 @@ from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 
 DECIDED_CP, LOST_CP = 400, 1000  # positions beyond these keep DECIDED_SHARE and LOST_SHARE
 DECIDED_SHARE, LOST_SHARE = 0.4, 0.1
-GOOD_MOVE_CP = (
-    150  # moves with a smaller static loss are offered by GOOD_SHARE, others by POOR_SHARE
-)
+# Moves with a smaller static loss are offered by GOOD_SHARE, others by POOR_SHARE.
+GOOD_MOVE_CP = 150
 GOOD_SHARE, POOR_SHARE = 0.8, 0.15
 LOOK_SHARE = 0.6  # share of a position's moves that a walk evaluates
 LOOK_ALL = 6  # up to this many moves, a walk evaluates all
-REACH = (
-    6.0  # temperatures below the best move; what scores less has at most 0.0025 of its probability
-)
-SCORED_CHANCE = (
-    0.2  # least chance that an offered position gets scored moves, while there are too few of these
-)
+# Temperatures below the best move; what scores less has at most 0.0025 of its probability.
+REACH = 6.0
+# Least chance that an offered position gets scored moves, while there are too few of these.
+SCORED_CHANCE = 0.2
 END_OF_WALK_CP = 1500
 
 

@@ -25,9 +25,8 @@ from selfplay.training.source_files import TrainingData
 
 Rate = float | Callable[[int], float]  # a learning rate, or a schedule that gives it by step number
 
-HELD_OUT_PARTS = (
-    32  # of the held-out positions, whose differences tell the standard errors. Set by hand.
-)
+# Of the held-out positions, whose differences tell the standard errors. Set by hand.
+HELD_OUT_PARTS = 32
 
 
 @dataclass(frozen=True)

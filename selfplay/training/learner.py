@@ -94,9 +94,8 @@ class Learner(Learning):
             model = model.to(self._backend)
             part = family.part(model)
             self._source = gradients(part, settings)
-        self._kept: tuple[dict[str, np.ndarray], dict[str, Any]] | None = (
-            None  # the last state in host memory
-        )
+        # The last state in host memory.
+        self._kept: tuple[dict[str, np.ndarray], dict[str, Any]] | None = None
         self._is_lost = False
         self._remembers_at = 0.0
         self._preparing = ThreadPool(2, "prepare")

@@ -35,9 +35,8 @@ class Source(NamedTuple):
     """Data to train on, and how often to sample from it."""
 
     path: Path  # as in `data_files`
-    weight: float | None = (
-        None  # in the mixture, shared by its files in proportion to their positions
-    )
+    # In the mixture, shared by its files in proportion to their positions.
+    weight: float | None = None
 
     @classmethod
     def parse(cls, text: str) -> Source:

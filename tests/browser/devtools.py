@@ -90,9 +90,8 @@ class Tab:
         self._socket = runner.run(self._connect(address))
         self._number = 0
         self.failures: list[str] = []  # errors of the page's scripts
-        self.held_keys = (
-            0  # while the mouse is used: the sum of 1 (Alt), 2 (Ctrl), 4 (Meta) and 8 (Shift)
-        )
+        # while the mouse is used: the sum of 1 (Alt), 2 (Ctrl), 4 (Meta) and 8 (Shift)
+        self.held_keys = 0
         for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
 

@@ -14,6 +14,7 @@ import engine
 import selfplay
 import uci
 from engine.errors import ConfigError, ShapeError
+from engine.network.people.people_model import PeopleNetwork
 from engine.network.policy.model import SparseNetwork
 from engine.network.transformer.model import Transformer
 from engine.network.value.model import ValueNetwork
@@ -60,7 +61,7 @@ def test_every_layer_in_the_source_is_registered_and_checked():
         if one.__module__.startswith(("engine.", "selfplay.", "uci."))
     ]
     # Which other tests compare with layers that are cases, or check along random directions.
-    elsewhere = {SparseNetwork, ValueNetwork, Transformer}
+    elsewhere = {SparseNetwork, ValueNetwork, PeopleNetwork, Transformer}
     assert {type(case.layer) for case in CASES} >= set(house) & set(REGISTRY.values()) - elsewhere
     unregistered = {one.__name__ for one in house if one not in REGISTRY.values()}
     assert unregistered == {

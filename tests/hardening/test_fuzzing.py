@@ -27,9 +27,8 @@ from tests.hardening.broken_files import Target, broken
 from tests.hardening.targets import TARGETS
 
 LONGEST_S = 5.0  # of processor time, for one input
-FROZEN_S = (
-    300  # of wall time: compiled code cannot be interrupted, the process ends with a traceback
-)
+# of wall time: compiled code cannot be interrupted, the process ends with a traceback
+FROZEN_S = 300
 ROOM_MIB = 128  # memory above what the good samples took
 ADDRESS_ROOM = 2 << 30  # bytes of address space above it: what nobody touches counts, too
 BATCH = 1000  # inputs; Hypothesis remembers all inputs of a batch

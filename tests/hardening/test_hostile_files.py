@@ -206,9 +206,8 @@ def twice(x):
 def test_a_kernel_cache_that_fails_costs_no_kernel(fault, tmp_path):
     (tmp_path / "doubling.py").write_text(KERNEL)
     environment = {"AINO_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
-    environment["PYTHONDONTWRITEBYTECODE"] = (
-        "1"  # Python itself would keep a cut file, and fail to read it
-    )
+    # Python itself would keep a cut file, and fail to read it
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"
     limit = (
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))" if fault == "full disk" else "pass"
     )

@@ -31,9 +31,8 @@ class Erratic(StandIn):
 
     def __init__(self, seed, favourite=-1):
         self.seed = seed
-        self.favourite = (
-            favourite  # a move code that gets nearly all of the policy wherever it is legal
-        )
+        # a move code that gets nearly all of the policy wherever it is legal
+        self.favourite = favourite
 
     def evaluate(self, leaves, count):
         for leaf in range(count):

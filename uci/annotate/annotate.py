@@ -36,9 +36,8 @@ from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.reading import odd_result, read_every_game
 from uci.terminal.waiting import ready_engine
 
-_PAGE_PAUSE = (
-    20.0  # pause between two writings of the page, in multiples of the time that the last one took
-)
+# Pause between two writings of the page, in multiples of the time that the last one took.
+_PAGE_PAUSE = 20.0
 EXAMPLES = """\
 examples:
   aino annotate game.pgn                    writes game.annotated.pgn and game.annotated.html

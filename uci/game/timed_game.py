@@ -33,18 +33,16 @@ class Setup:
 
     board: chess.Board = field(default_factory=chess.Board)
     human: chess.Color | None = chess.WHITE
-    levels: Mapping[chess.Color, Level] | None = (
-        None  # Aino's for each colour; None where nothing tells it
-    )
+    # Aino's for each colour; None where nothing tells it.
+    levels: Mapping[chess.Color, Level] | None = None
     clock: GameClock | None = None
     # Seconds left to the mover after each ply.
     clock_times: Mapping[int, float] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)  # of a game of others
     source: chess.pgn.Game | None = None  # that game, with what its author wrote into it
     seen_by: chess.Color | None = None  # the side that a board for analysis shows below
-    kept: tuple[str, str] | None = (
-        None  # its key among one's own games, and the digest of its text there
-    )
+    # Its key among one's own games, and the digest of its text there.
+    kept: tuple[str, str] | None = None
     analysis: Path | None = None  # the file of an analysis of one's own, which goes on there
     # Whether the web page asks first what game is wanted; who cancels gets the offered level.
     is_asked: bool = False

@@ -105,9 +105,8 @@ class Preparation:
         self._compiler: subprocess.Popen[bytes] | None = None
         self._tried = 0.0
         self._may_start_again = True  # once
-        self._dies = (
-            False  # whether something ended a compiler that could not say why, or memory was short
-        )
+        # Whether something ended a compiler that could not say why, or memory was short.
+        self._dies = False
         self._failure = ""
         self.finished = self._place is NOWHERE or self._place.is_compiled
         if not self.finished:

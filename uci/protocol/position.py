@@ -10,9 +10,8 @@ from engine.board.fen import parse_fen
 from engine.errors import MoveError
 from uci.protocol.words import PositionCommand, parse_position_command
 
-MOST_PLIES = (
-    20_000  # the longest possible game has fewer plies, and every ply takes time at each `go`
-)
+# The longest possible game has fewer plies, and every ply takes time at each `go`.
+MOST_PLIES = 20_000
 
 
 class PositionKeeper:

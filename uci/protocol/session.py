@@ -61,9 +61,8 @@ class Session:
         self._factory, self._demanded = engine_factory, demanded
         self._position_keeper: PositionKeeper | None = None
         self._job: SearchJob[list[str]] | None = None
-        self._position_s = (
-            0.0  # seconds that the last `position` took; a GUI's clock runs from when it sent that
-        )
+        # Seconds that the last `position` took; a GUI's clock runs from when it sent that.
+        self._position_s = 0.0
         self._commands: dict[str, Callable[[str], None]] = {
             "uci": self._uci,
             "isready": self._isready,

@@ -53,9 +53,8 @@ class Services:
     review_limits: Limits = DEFAULT_LIMITS
     games: Path | None = None  # the folder of one's own games
     load: Callable[[], Engine] | None = None  # makes an engine for reviews in the background
-    rng: random.Random | None = (
-        None  # chooses Aino's openings; without it Aino searches from the first move on
-    )
+    # Chooses Aino's openings; without it Aino searches from the first move on.
+    rng: random.Random | None = None
 
 
 @dataclass(frozen=True)
@@ -66,14 +65,15 @@ class Review:
     done: int = 0  # moves that have been judged
     total: int = 0
     page: Callable[[str], str] | None = None  # the page for a nonce, once the review is ready
-    says: Callable[[], dict[str, Any]] = (
-        dict  # its marks and its curve, in the language of who asks
-    )
+    # Its marks and its curve, in the language of who asks.
+    says: Callable[[], dict[str, Any]] = dict
 
     def message(self) -> dict[str, Any]:
         """Return what the page is told, but for what it says of moves."""
         ready = self.page is not None
-        name = "reviewing" if self.is_running else "reviewed" if ready else "unreviewed"
+        name = "reviewed" if ready else "unreviewed"
+        if self.is_running:
+            name = "reviewing"
         return {
             "do": name,
             "running": self.is_running,

@@ -231,9 +231,8 @@ class Cutter:
                     "FEN",
                 )
                 start = Start(fault=str(error), tag=tag)
-            row.flags.writeable = (
-                False  # as `standard_row`: kernels are compiled for one kind of array
-            )
+            # As `standard_row`: kernels are compiled for one kind of array.
+            row.flags.writeable = False
             self._starts[key] = start, row
         return self._starts[key]
 

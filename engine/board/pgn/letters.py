@@ -86,7 +86,11 @@ def symbol(data, at):
 @kernel()
 def _wide_symbol(data, at):
     byte = np.int64(data[at])
-    width = 2 if byte < 224 else 3 if byte < 240 else 4
+    width = 4
+    if byte < 224:
+        width = 2
+    elif byte < 240:
+        width = 3
     code = byte & (63 >> (width - 1))
     for i in range(1, width):
         code = code << 6 | np.int64(data[at + i]) & 63
@@ -148,7 +152,10 @@ def spelled_result(data, at, is_tag):
         sign = 0
         while _SPELLINGS[i, sign]:
             meaning, width = symbol(data, place)
-            meaning = DASH_SIGN if meaning == _COLON else _DOT if meaning == _COMMA else meaning
+            if meaning == _COLON:
+                meaning = DASH_SIGN
+            elif meaning == _COMMA:
+                meaning = _DOT
             if meaning == _SPELLINGS[i, sign]:
                 sign += 1
             elif (

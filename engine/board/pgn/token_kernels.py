@@ -340,9 +340,8 @@ def _take_number(desk, game, at, end, attribute):
             and not (game[desks.TAGS] or game[desks.VARIATIONS])
             and feeds(data, game[desks.LAST_PLACE], at)
         ):
-            game[desks.CLOSED] = (
-                1  # games without tags and results, each of which has its own lines
-            )
+            # Games without tags and results, each of which has its own lines.
+            game[desks.CLOSED] = 1
             return at
         game[desks.PARENTHESIS] |= is_bracketed
         game[desks.NUMBERED] = 1

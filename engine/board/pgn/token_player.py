@@ -72,9 +72,8 @@ class _Line:
     plies: int = 0  # of this line
     starting: str = ""  # comment before the first move of a variation
     number: tuple[int, int, int] | None = None  # attribute and place of the number just read
-    hidden: tuple[int, int] | None = (
-        None  # a comment that may hide moves: a fault if the next number does not fit
-    )
+    # A comment that may hide moves: a fault if the next number does not fit.
+    hidden: tuple[int, int] | None = None
     hides_end: bool = False  # whether the comment is a fault if no number follows
 
 

@@ -47,9 +47,8 @@ STATE_FEATURES = BALANCE_FEATURE + 50
 PASSED_FEATURE = PIECE_FEATURES + PHASES * STATE_FEATURES
 PASSED_NUMBERS = 2 * 3 * 2 * 64  # of one phase
 FEATURES = PASSED_FEATURE + PHASES * PASSED_NUMBERS
-MAX_ACTIVE = (
-    56  # 32 pieces, 16 passed pawns, 4 castling rights, en passant, counter, balance; rounded up
-)
+# 32 pieces, 16 passed pawns, 4 castling rights, en passant, counter, balance; rounded up.
+MAX_ACTIVE = 56
 COUNTER_STEP = 20  # plies between the thresholds of the fifty-move counter's features
 # Shape of the piece features: [piece, phase, attacked and defended, square].
 FEATURE_GROUPS = (12, PHASES * 4, 64)

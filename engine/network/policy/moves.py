@@ -174,13 +174,11 @@ def write_moves(row, moves, n_moves, danger, sight):
         pushes = kind == PAWN and (source ^ target) & 7 == 0
         attacker = cheapest_attacker(theirs, shift)
         supported = support(ours, shift, pushes)
-        risk = (
-            np.int64(0)
-            if attacker == 0
-            else np.int64(1)
-            if supported > 0 and attacker < 4
-            else np.int64(2)
-        )
+        risk = np.int64(2)
+        if attacker == 0:
+            risk = np.int64(0)
+        elif supported > 0 and attacker < 4:
+            risk = np.int64(1)
         threat, threats = threat_of(sight.threats, kind, np.uint64(source), shift)
         left = guarded = np.int64(0)
         if duty | others:

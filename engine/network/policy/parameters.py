@@ -62,9 +62,8 @@ class SparseConfig:
 
     width: int = 768  # units of the accumulator
     hidden: int = 16  # units of the value head's first layer; its second has twice as many
-    value: ValueConfig | None = (
-        None  # the value trunk, whose outputs replace those of the head `value` in play
-    )
+    # The value trunk, whose outputs replace those of the head `value` in play.
+    value: ValueConfig | None = None
     tables: ClassVar = Tables
 
     def __post_init__(self) -> None:

@@ -35,9 +35,8 @@ from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import POLICY_SIZE, USED_POLICY_PLANES
 from engine.nn.layers import ACTIVATIONS
 
-HALFMOVE_SCALE = (
-    99.0  # Lc0 divides the raw counter by this; folded into the first convolution's weights.
-)
+# Lc0 divides the raw counter by this; folded into the first convolution's weights.
+HALFMOVE_SCALE = 99.0
 POLICIES = ("convolution", "classical", "attention")
 
 
@@ -51,16 +50,14 @@ class TowerConfig(NetworkSizes):
     policy_planes: int = 80  # planes of the policy head; the convolutional kind uses 73 of them
     value_channels: int = 32  # channels of the 1x1 convolution of the value head
     value_hidden: int = 128  # units of the value head's dense layer
-    moves_left_channels: int = (
-        8  # channels of the moves-left head's 1x1 convolution; 0 = no such head
-    )
+    # Channels of the moves-left head's 1x1 convolution; 0 = no such head.
+    moves_left_channels: int = 8
     moves_left_hidden: int = 64
     activation: str = "relu"  # everywhere except the attention policy's embedding, which uses SELU
     policy: str = "convolution"  # one of POLICIES
     policy_depth: int = 64  # length of each square's query and key, for the attention policy
-    policy_layers: int = (
-        0  # encoder layers of the attention policy, with heads, queries and hidden units
-    )
+    # Encoder layers of the attention policy, with heads, queries and hidden units.
+    policy_layers: int = 0
     policy_attention_heads: int = 0
     policy_attention_inner: int = 0
     policy_attention_hidden: int = 0

@@ -72,9 +72,8 @@ class TransformerConfig(NetworkSizes):
     activation: str = "mish"  # of the embedding and the heads
     feed_activation: str = "mish"
     input_format: int = 1  # Lc0's number
-    embedding: str = (
-        "map"  # "map": squares that queens and knights reach, "dense": computed from the pieces
-    )
+    # "map": squares that queens and knights reach, "dense": computed from the pieces.
+    embedding: str = "map"
     embedding_planes: int = 0  # of the dense embedding, for each square
     embedding_hidden: int = 0  # of the feed-forward block behind the dense embedding
     gate: bool = False  # whether squares are scaled and shifted before the encoder

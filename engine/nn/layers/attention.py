@@ -170,7 +170,9 @@ class SelfAttention(_Attention):
     ) -> tuple[Array, Any]:
         x, bias = x if isinstance(x, tuple) else (x, None)
         check_input(self, x, "B", "T", self.features)
-        (batch, places, _), xp, earlier = x.shape, backend_of(x).xp, _earlier(state)
+        batch, places, _ = x.shape
+        xp = backend_of(x).xp
+        earlier = _earlier(state)
         if bias is not None:
             check_input(self, bias, batch, self.heads, places, earlier + places)
         allowed = self._mask(mask, batch, places, places)

@@ -9,9 +9,8 @@ import numpy as np
 
 from engine.errors import ConfigError
 
-EMBEDDING_DEVIATION = (
-    0.02  # standard deviation of vectors that a residual stream begins with, as in GPT-2
-)
+# Standard deviation of vectors that a residual stream begins with, as in GPT-2.
+EMBEDDING_DEVIATION = 0.02
 
 
 # Variance of a matrix's weights from the numbers that it takes and gives, by the name of the start.

@@ -7,9 +7,8 @@ from typing import Any
 from engine.backend import backend_of
 
 Array = Any
-LONGEST_TURN = (
-    10_000.0  # the slowest pair of numbers turns once in 2 pi LONGEST_TURN places. Su et al. 2021
-)
+# The slowest pair of numbers turns once in 2 pi LONGEST_TURN places. Su et al. 2021.
+LONGEST_TURN = 10_000.0
 
 
 def rotary_waves(x: Array, first: int = 0) -> tuple[Array, Array]:

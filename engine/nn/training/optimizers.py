@@ -27,9 +27,8 @@ from engine.nn.operations import operations_for, updates
 from engine.nn.training.flat import GROUPS, FlatTensors
 
 Array = Any
-LEAST_EPSILON = (
-    1e-30  # of Adam and RMSProp; a much smaller one is 0 in single precision, and 0 / 0 is NaN
-)
+# Of Adam and RMSProp; a much smaller one is 0 in single precision, and 0 / 0 is NaN.
+LEAST_EPSILON = 1e-30
 GROUPS_AT_ONCE = 128  # a thread updates the shared parts of this many row groups at a time
 
 

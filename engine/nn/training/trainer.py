@@ -48,9 +48,8 @@ from engine.nn.training.terminal import progress_bar
 from engine.nn.training.trainer_settings import TrainerSettings, check_arguments
 
 FORM = 2  # of checkpoints; batches were others in the first
-AUGMENTATION = (
-    1  # spawn key of the generators for augmentation, which keeps their draws apart from all others
-)
+# Spawn key of the generators for augmentation, which keeps their draws apart from all others.
+AUGMENTATION = 1
 
 
 class _Plan(NamedTuple):
@@ -120,9 +119,8 @@ class Trainer:
         measures_norm = bool(self._source.measures_norm or has_limit)
         self._device = DeviceStep(model, self._source, measures_norm, factors if rates else {})
         self._find_arrays()
-        self._saved_data: dict[str, Any] | None = (
-            None  # what a checkpoint says of the data, for `fit` to compare
-        )
+        # What a checkpoint says of the data, for `fit` to compare.
+        self._saved_data: dict[str, Any] | None = None
 
     @property
     def history(self) -> History:

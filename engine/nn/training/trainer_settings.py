@@ -30,15 +30,13 @@ class TrainerSettings:
     seed: int = 0
     clip_norm: float | None = None  # maximum norm of the whole gradient; None = no clipping
     clip_value: float | None = None  # largest size of a number of the gradient, before `clip_norm`
-    average_decay: float | None = (
-        None  # decay of the exponential weight average (`Trainer.averaged_model`)
-    )
+    # Decay of the exponential weight average (`Trainer.averaged_model`)
+    average_decay: float | None = None
     patience: int | None = None  # stop after this many epochs without a better validation loss
     shard_size: int | None = None  # examples per shard; None = the whole batch in one shard
     threads: int = 1
-    precision: str = (
-        "single"  # or "mixed", on a GPU: convolutions and dense layers multiply in half precision
-    )
+    # Or "mixed", on a GPU: convolutions and dense layers multiply in half precision.
+    precision: str = "single"
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "patience", "shard_size", "threads"):

@@ -72,9 +72,8 @@ EDGES: Final = 1  # Number of edges in use.
 CLOCK: Final = 2  # Number of visits finished since the tree was empty.
 IN_FLIGHT: Final = 3  # Visits of the root that were begun and are not finished.
 ROOT_PLY: Final = 8  # Row of the root in `stack`.
-SHRINKS: Final = (
-    9  # How often old parts of a full tree were to give way since the root was set (`forgetting`).
-)
+# How often old parts of a full tree were to give way since the root was set (`forgetting`).
+SHRINKS: Final = 9
 CANNOT_SHRINK: Final = 10  # Not 0 once too little of a full tree could give way.
 FREE: Final = 12  # Visits of the root that were not made, because its children had them already.
 SWEEP: Final = 11  # Number of the last pass over the nodes.
@@ -86,9 +85,8 @@ DEPTH_SUM: Final = 1  # Sum of the plies of all descents, for the mean depth.
 DESCENTS: Final = 2  # Number of descents.
 
 # Words of `stint`.
-BASE: Final = (
-    0  # The node below which the thread's visits are made; the ROOT where there is no stint.
-)
+# The node below which the thread's visits are made; the ROOT where there is no stint.
+BASE: Final = 0
 BASE_DEPTH: Final = 1  # Its plies from the root.
 RESERVED: Final = 2  # Visits that its ancestors count as in flight.
 DONE: Final = 3  # Those of them that are finished.
@@ -115,9 +113,8 @@ ROOM_NODES: Final = 2 * MAX_ROUND
 ROOM_EDGES: Final = ROOM_NODES * 64  # The same for edges.
 ROOM_SHARE: Final = 8  # A small tree is full when this part of its room is left, an eighth.
 EDGES_PER_NODE: Final = 32  # Room for edges that is kept for each node if all of them get edges.
-LATE_EDGES_PER_NODE: Final = (
-    16  # The same if nodes get edges at their second visit, which half of them never see.
-)
+# The same if nodes get edges at their second visit, which half of them never see.
+LATE_EDGES_PER_NODE: Final = 16
 
 
 @dataclass(frozen=True)

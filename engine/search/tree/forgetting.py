@@ -30,9 +30,8 @@ from engine.search.tree.proofs import is_decided
 from engine.search.tree.transpositions import leave
 
 SHARE: Final = 0.4  # Share of the nodes that gives way at once. Set by hand.
-LEAST_SHARE: Final = (
-    0.05  # If less than this gave way, the tree stays as it is from then on. Set by hand.
-)
+# If less than this gave way, the tree stays as it is from then on. Set by hand.
+LEAST_SHARE: Final = 0.05
 # Nodes, evenly spaced, from which the last use of a share of all is estimated. Set by hand.
 SAMPLE: Final = 65_536
 SLICE: Final = 4096  # Nodes of one slice. Set by hand.

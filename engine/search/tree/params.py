@@ -25,9 +25,8 @@ class SearchParams(NamedTuple):
     cpuct_factor: float = _PLAIN.cpuct_factor  # For each e-fold of (visits + base) / base. Lc0.
     fpu_reduction: float = _PLAIN.fpu_reduction  # Lc0.
     policy_temperature: float = _PLAIN.policy_temperature  # Lc0.
-    draw_score: float = (
-        0.0  # To the root's side to move. An integer would compile every kernel a second time.
-    )
+    # To the root's side to move. An integer would compile every kernel a second time.
+    draw_score: float = 0.0
     moves_left_max_effect: float = _PLAIN.moves_left_max_effect  # Set by hand.
     moves_left_threshold: float = _PLAIN.moves_left_threshold  # Lc0.
     moves_left_slope: float = _PLAIN.moves_left_slope  # Lc0.
@@ -37,34 +36,26 @@ class SearchParams(NamedTuple):
     # Search the root for forced mates of up to this many moves first. 1 = not at all. Set by hand.
     mate_moves: int = 3
     decide_root: bool = True  # Let proofs reach the root and end the search. Lc0 does not.
-    choose_by_value: bool = (
-        True  # Choose by value where visits allow it (`root.favourite`); else by visits.
-    )
+    # Choose by value where visits allow it (`root.favourite`); else by visits.
+    choose_by_value: bool = True
     needs_planes: bool = True  # Whether the evaluator reads the input planes.
     input_format: int = 1  # Lc0's number of the planes' format.
-    late_policy: bool = (
-        False  # Whether a node gets its policy and edges at its second visit (`visits`).
-    )
+    # Whether a node gets its policy and edges at its second visit (`visits`).
+    late_policy: bool = False
     transpositions: bool = True  # Whether a position has one node (`transpositions`).
-    avoid_busy: bool = (
-        False  # Whether a visit passes by children that another thread is evaluating.
-    )
-    small_endings: bool = (
-        True  # Use what is known of endings with few pieces (`tactics.small_endings`).
-    )
-    fpu_linear: bool = (
-        False  # Whether an unvisited move falls with the sum of P itself, not its root (`puct`).
-    )
-    fading_endings: bool = (
-        False  # Whether values in endings count in part (`tactics.small_endings.share_of_value`).
-    )
-    tempo: float = (
-        0.0  # How much values of Q near 0 overrate the side to move (`backup.without_tempo`).
-    )
+    # Whether a visit passes by children that another thread is evaluating.
+    avoid_busy: bool = False
+    # Use what is known of endings with few pieces (`tactics.small_endings`).
+    small_endings: bool = True
+    # Whether an unvisited move falls with the sum of P itself, not its root (`puct`).
+    fpu_linear: bool = False
+    # Whether values in endings count in part (`tactics.small_endings.share_of_value`).
+    fading_endings: bool = False
+    # How much values of Q near 0 overrate the side to move (`backup.without_tempo`).
+    tempo: float = 0.0
     butterfly: float = 0.0  # Weight of the butterfly history in the logits of moves (`butterfly`).
-    cpuct_deviation: float = (
-        0.0  # Share of the exploration that follows the standard deviation of a node's values.
-    )
+    # Share of the exploration that follows the standard deviation of a node's values.
+    cpuct_deviation: float = 0.0
 
 
 def params_of(options: EngineOptions) -> SearchParams:
@@ -97,32 +88,27 @@ LC0 = SearchParams(
 
 MOVES_LEFT_LINEAR: Final = 1.6521  # Lc0's MovesLeftScaledFactor.
 MOVES_LEFT_SQUARE: Final = -0.6521  # Lc0's MovesLeftQuadraticFactor.
-TYPICAL_DEVIATION: Final = (
-    0.3  # Standard deviation of values at which exploration is as usual. KataGo: 0.4.
-)
+# Standard deviation of values at which exploration is as usual. KataGo: 0.4.
+TYPICAL_DEVIATION: Final = 0.3
 DEVIATION_VISITS: Final = 2.0  # Visits that the typical deviation counts for. KataGo.
-BUTTERFLY_VISITS: Final = (
-    64  # Visits of an entry of the butterfly history after which its mean forgets. Set by hand.
-)
+# Visits of an entry of the butterfly history after which its mean forgets. Set by hand.
+BUTTERFLY_VISITS: Final = 64
 BUTTERFLY_DOUBT: Final = 8.0  # Visits of an entry at which half of it counts. Set by hand.
 BONUS_UNIT: Final = 1.0 / 4096.0  # Step in which an edge keeps what the history added to its logit.
 REFRESH_VISITS: Final = 64  # Least visits of a node whose priors follow the history. Set by hand.
 # The same as a share of the root's: some milliseconds for all. Set by hand.
 REFRESH_SHARE: Final = 1.0 / 4096.0
-REFRESH_GROWTH: Final = (
-    1.5  # Growth of the root's visits between two times that they do. Set by hand.
-)
+# Growth of the root's visits between two times that they do. Set by hand.
+REFRESH_GROWTH: Final = 1.5
 REFRESH_FROM: Final = 256  # Visits of the root at which they do for the first time. Set by hand.
 
 # ---- the root (`root`, `session`) ----------------------------------------------------------------
 
 BOUND_WIDTH: Final = 4.0  # A move's lower bound is Q - width / sqrt(N). See docs/what-was-tried.md.
-BOUND_FROM: Final = (
-    1000  # Visits of a move below which its visits are trusted more than its value. Set by hand.
-)
-PROMISING_SHARE: Final = (
-    0.1  # A move with this share of the most visits may be the better one. Set by hand.
-)
+# Visits of a move below which its visits are trusted more than its value. Set by hand.
+BOUND_FROM: Final = 1000
+# A move with this share of the most visits may be the better one. Set by hand.
+PROMISING_SHARE: Final = 0.1
 MATE_PRIOR: Final = 0.75  # Prior of a root move that starts a forced mate. Set by hand.
 
 # ---- rounds of leaves (`run`) --------------------------------------------------------------------
@@ -134,88 +120,69 @@ LEFT_SHARE: Final = 0.5  # Share of the time left that such a call may take. Set
 # Most times that by which others are thought to take the processor: some systems count a thread's
 # time in steps of 16 ms. Set by hand.
 MOST_DELAY: Final = 32.0
-FIRST_CALL_VISITS: Final = (
-    16  # Visits of the first call, whose speed is not known yet. Set by hand.
-)
-MOST_THREADS: Final = (
-    256  # Threads that visit one tree at most, as many as the option `Threads` allows.
-)
-BATCHED_SMALLEST_ROUND: Final = (
-    4  # Leaves of the smallest round for a batched evaluator. Set by hand.
-)
-BATCHED_VISITS_PER_LEAF: Final = (
-    16  # A round grows by one leaf for this many visits of the root. Set by hand.
-)
+# Visits of the first call, whose speed is not known yet. Set by hand.
+FIRST_CALL_VISITS: Final = 16
+# Threads that visit one tree at most, as many as the option `Threads` allows.
+MOST_THREADS: Final = 256
+# Leaves of the smallest round for a batched evaluator. Set by hand.
+BATCHED_SMALLEST_ROUND: Final = 4
+# A round grows by one leaf for this many visits of the root. Set by hand.
+BATCHED_VISITS_PER_LEAF: Final = 16
 VISITS_PER_VISIT: Final = 32  # Visits of the root for each one under way. Set by hand.
-CATCH_UP_SHARE: Final = (
-    0.5  # Share of a child's visits up to which an edge to it gets free ones. Set by hand.
-)
+# Share of a child's visits up to which an edge to it gets free ones. Set by hand.
+CATCH_UP_SHARE: Final = 0.5
 FREE_VISITS: Final = 4  # Most free visits of edges on one walk. Set by hand.
 STINT_VISITS: Final = 8  # Most visits of a stint (`visits`). Set by hand.
 STINT_SHARE: Final = 64  # Visits of a node for each of a stint that begins there. Set by hand.
-COLLISION_LOOKS: Final = (
-    64  # Looks at a leaf that another thread evaluates, then the visit is taken back. Set by hand.
-)
-LOOK_PAUSES: Final = (
-    8  # Pauses, some ten nanoseconds each, before each of these looks. Set by hand.
-)
+# Looks at a leaf that another thread evaluates, then the visit is taken back. Set by hand.
+COLLISION_LOOKS: Final = 64
+# Pauses, some ten nanoseconds each, before each of these looks. Set by hand.
+LOOK_PAUSES: Final = 8
 
 # ---- questions to alpha-beta (`hints`) -----------------------------------------------------------
 
-HINT_LEAST_VISITS: Final = (
-    256  # Visits of a node that is asked about, and between two questions. Set by hand.
-)
-HINT_LONGEST_WAIT: Final = (
-    2048  # Most visits between two questions in trees below 524,288 visits. Set by hand.
-)
+# Visits of a node that is asked about, and between two questions. Set by hand.
+HINT_LEAST_VISITS: Final = 256
+# Most visits between two questions in trees below 524,288 visits. Set by hand.
+HINT_LONGEST_WAIT: Final = 2048
 HINT_MARGIN_CP: Final = 80  # Centipawns that a move has to win to be a hint. Set by hand.
 HINT_PRIOR: Final = 0.4  # Prior of a hinted move. Set by hand.
 HINT_PLIES: Final = 10  # Plies of a hinted line. Set by hand.
-HINT_INNER_SHARE: Final = (
-    0.125  # Positions for each visit of an inner node, relative to the root's. Set by hand.
-)
+# Positions for each visit of an inner node, relative to the root's. Set by hand.
+HINT_INNER_SHARE: Final = 0.125
 HINT_QUESTIONS: Final = 16  # Most questions at a time. Set by hand.
 HINT_POSITIONS: Final = 8_000  # Most positions for one question. Set by hand.
-HINT_POSITIONS_TOGETHER: Final = (
-    16_000  # Most positions for all questions: 10 to 20 ms. Set by hand.
-)
+# Most positions for all questions: 10 to 20 ms. Set by hand.
+HINT_POSITIONS_TOGETHER: Final = 16_000
 
 # ---- the clock (`limits`, `job`) -----------------------------------------------------------------
 
-EXPECTED_MOVES: Final = (
-    26  # Moves that the game still lasts, where the GUI does not say. Set by hand.
-)
+# Moves that the game still lasts, where the GUI does not say. Set by hand.
+EXPECTED_MOVES: Final = 26
 SPARE_OVERHEADS: Final = 2  # Move overheads kept back beside the one of every move. Set by hand.
-LONG_RUN_MOVES: Final = (
-    60  # A move gets at least 1 / 60 of the clock: the increment refills it. Set by hand.
-)
-RESERVE_OVERHEADS: Final = (
-    6  # Move overheads left untouched by that, for a machine that is late. Set by hand.
-)
-HARD_FACTOR: Final = (
-    3.0  # Most multiple of the planned time, while the best move is in doubt. Set by hand.
-)
+# A move gets at least 1 / 60 of the clock: the increment refills it. Set by hand.
+LONG_RUN_MOVES: Final = 60
+# Move overheads left untouched by that, for a machine that is late. Set by hand.
+RESERVE_OVERHEADS: Final = 6
+# Most multiple of the planned time, while the best move is in doubt. Set by hand.
+HARD_FACTOR: Final = 3.0
 # What doubled visits gained in 600 positions of games grew with the share of visits that other
 # moves had.
-DOUBT_SLOPE: Final = (
-    4.0  # Multiple of the planned time for that share; games agree (docs/what-was-tried.md).
-)
+# Multiple of the planned time for that share; games agree (docs/what-was-tried.md).
+DOUBT_SLOPE: Final = 4.0
 DOUBT_FLOOR: Final = 0.25  # Least multiple. Set by hand.
-DOUBT_CEILING: Final = (
-    2.5  # Most multiple while the most visited move has the best value. Set by hand.
-)
+# Most multiple while the most visited move has the best value. Set by hand.
+DOUBT_CEILING: Final = 2.5
 CLOCK_SHARE: Final = 0.4  # Largest share of the clock for one move. Set by hand.
-LAST_MOVE_SHARE: Final = (
-    0.9  # The same for the last move before the next time control. Set by hand.
-)
+# The same for the last move before the next time control. Set by hand.
+LAST_MOVE_SHARE: Final = 0.9
 LATE_MS: Final = 150.0  # How late a busy machine may be with a move. Set by hand.
 LATENESS_MEMORY: Final = 0.7  # Share of a move's lateness that the next one expects. Set by hand.
 MOST_LATE_SHARE: Final = 0.25  # Largest share of the clock kept back for that. Set by hand.
 INCREMENT_SHARE: Final = 0.25  # Least share of an increment that a move gets. Set by hand.
 SHORTEST_THINK_MS: Final = 1.0  # Least time for a move in milliseconds. Set by hand.
-CHECK_INTERVAL_MS: Final = (
-    4.0  # Milliseconds between two looks at whether the move can still change. Set by hand.
-)
+# Milliseconds between two looks at whether the move can still change. Set by hand.
+CHECK_INTERVAL_MS: Final = 4.0
 # And this share of the time so far: each look costs a tenth of a millisecond. Set by hand.
 CHECK_SHARE: Final = 0.05
 # When lines are shown, in milliseconds. Set by hand, so that a GUI has something at once.
@@ -226,6 +193,5 @@ LOOK_INTERVAL_MS: Final = 20.0  # Between two looks at whether the best move is 
 
 # ---- playing weaker (`choice`) -------------------------------------------------------------------
 
-PRIOR_VISITS: Final = (
-    4.0  # Visits that the whole policy counts for: in the smallest trees it decides. Set by hand.
-)
+# Visits that the whole policy counts for: in the smallest trees it decides. Set by hand.
+PRIOR_VISITS: Final = 4.0

@@ -24,9 +24,8 @@ from engine.search.tree.arrays import NO_NODE, ROOT
 # Bits of an entry that are its key's; the others number the node.
 KEY_BITS: Final = np.uint64(0xFFFFFFFF << 32)
 BUCKET_PLACES: Final = 8  # Places that a key may have: a line of the processor's cache.
-LATEST_HALFMOVE: Final = (
-    60  # Plies since a capture or pawn move up to which a position takes part. Set by hand.
-)
+# Plies since a capture or pawn move up to which a position takes part. Set by hand.
+LATEST_HALFMOVE: Final = 60
 
 
 @kernel()

@@ -24,9 +24,8 @@ PROBABILITY_UNIT = np.float32(1.0 / PROBABILITY_ONE)
 # Bits of a position's augmentation. Both leave the game of chess unchanged, so the targets stay
 # exact.
 MIRROR = 1  # left and right exchanged; only if neither side may still castle
-SWAP_COLOURS = (
-    2  # the same position with colours exchanged: planes are the mover's, so only plane 108 changes
-)
+# The same position with colours exchanged: planes are the mover's, so only plane 108 changes.
+SWAP_COLOURS = 2
 
 
 class TrainingBatch(NamedTuple):

@@ -30,9 +30,8 @@ from selfplay.training.mixture import Batches, TrainingSet, sets_of
 from selfplay.training.recipe import VALUE_RECIPE, LearnerSettings
 
 REFUSAL = "a value trunk is trained on label folders alone (aino-train teach)"
-ONE_POSITION = (
-    0.01  # typical size of a gradient of one position's accumulator, times the batch's size
-)
+# Typical size of a gradient of one position's accumulator, times the batch's size.
+ONE_POSITION = 0.01
 LIMIT_EVERY = 16  # steps after which rows beyond what integers hold are clipped; few ever are
 ROWS, DENSE1 = (
     parameters.VALUE_PARAMETERS[name].removeprefix(parameters.PREFIX)

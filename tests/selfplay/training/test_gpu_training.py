@@ -225,9 +225,8 @@ def moments_of_failures(device, make, data, folder):
 def test_a_device_that_fails_at_any_moment_of_a_training_is_one_error(positions, device, tmp_path):
     def make():
         learner = learner_on("cupy", positions, "8x1")
-        learner._trainer._device.recorder.is_refused = (
-            True  # what fails in its trial is told by tests of graphs
-        )
+        # what fails in its trial is told by tests of graphs
+        learner._trainer._device.recorder.is_refused = True
         return learner
 
     moments = moments_of_failures(device, make, positions, tmp_path)

@@ -192,9 +192,8 @@ def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions):
     for shard_size in (8, 32):
         settings = replace(SETTINGS, shard_size=shard_size)
         model = build_tower(TowerConfig.parse("16x1"), np.random.default_rng(1))
-        model.heads["moves_left"].layers["dense2"].params["weight"][...] = (
-            0.0  # shards differ in nothing but targets
-        )
+        # shards differ in nothing but targets
+        model.heads["moves_left"].layers["dense2"].params["weight"][...] = 0.0
         batches = HalfTimed([positions], [1.0], 32, seed=7)
         learner = Learner(family_of(net_of_model(model)), model, batches, settings, 0.0, "numpy")
         losses.append(learner.step().moves_left)

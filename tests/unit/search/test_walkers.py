@@ -47,9 +47,8 @@ def test_any_order_of_searches_leaves_whole_trees(threads, visits):
     assert wander(threads, visits) >= visits
 
 
-PAWN_AND_KNIGHT = (
-    "8/8/8/3k4/8/3KP3/8/7n w - - 0 1"  # The search knows nothing of these without tables.
-)
+# The search knows nothing of these without tables.
+PAWN_AND_KNIGHT = "8/8/8/3k4/8/3KP3/8/7n w - - 0 1"
 
 
 @pytest.mark.parametrize(
