@@ -7,6 +7,7 @@ has files of the same names for it. Nothing is written that is not read again as
 
 from __future__ import annotations
 
+import errno
 import io
 import itertools
 import os
@@ -82,9 +83,11 @@ def _change(
         _check_neighbours(after, place, end + shift)
         is_lost = any(one.begin < one.end for one in splices)
         try:
+            if splices and not os.access(path, os.W_OK):  # before anything is kept for it
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
             if is_lost:
                 _keep(path, text, before)
-            status = _write(path, before, after) if splices else before
+            status = _write(path, data, after) if splices else before
         except OSError as error:
             reason = f"{printable(error.filename or path)}: {error.strerror}"
             raise DataError(_("nothing can be changed: {error}", error=reason)) from error
@@ -113,13 +116,14 @@ def _keep(path: Path, text: bytes, status: os.stat_result) -> None:
     kept.parent.mkdir(exist_ok=True)
     if not kept.exists():
         kept.touch(stat.S_IMODE(status.st_mode))
-    append(kept, text.decode().strip() + "\n\n")
+    # Behind a part of a game, which a program that was killed has left, an end of its own.
+    append(kept, f"\n\n{text.decode().strip()}\n")
 
 
-def _write(path: Path, before: os.stat_result, source: SourceText) -> os.stat_result | None:
+def _write(path: Path, before: bytes, source: SourceText) -> os.stat_result | None:
     """Write a file that is as it was; return its status, None where nothing is left of it."""
-    now = path.stat()  # other programs do not know of our lock
-    if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+    # Other programs do not know of our lock, and a change of equal size may leave the time as it is.
+    if path.read_bytes() != before:
         raise DataError(_("{path} has changed; open My games again", path=printable(path)))
     if not source.text.strip() and not path.is_symlink():
         path.unlink()

@@ -133,6 +133,22 @@ def test_a_file_written_while_it_is_changed_stays(path, monkeypatch):
     assert path.read_text(encoding="utf-8") == "1. d4 *"
 
 
+def test_words_of_the_same_size_and_time_are_not_written_over(path, monkeypatch):
+    """Only size and time were compared, and the clocks of some drives go on by two seconds."""
+    before = path.stat()
+    _, there = found(path)
+    text = TEXT.replace("schön", "grün!")
+
+    def write(*_given):
+        path.write_text(text, encoding="utf-8")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    monkeypatch.setattr("uci.library.changes._keep", write)
+    with pytest.raises(DataError, match="has changed"):
+        delete(*there)
+    assert path.read_text(encoding="utf-8") == text
+
+
 def test_a_packed_file_is_not_changed(tmp_path):
     path = tmp_path / "mine.pgn"
     path.write_bytes(data := gzip.compress(TEXT.encode()))
@@ -159,11 +175,38 @@ def test_a_game_that_parts_two_others_is_not_deleted(tmp_path):
 def test_a_deleted_game_is_kept_beside_the_others(path):
     _, there = found(path)
     delete(*there)
-    assert (
-        kept_text(path)
-        == TEXT[TEXT.index('[Event "Müller Cup"]\n[White "Cleo"') : TEXT.index('\n[White "Dora"')]
-        + "\n"
-    )
+    begin = TEXT.index('[Event "Müller Cup"]\n[White "Cleo"')
+    assert kept_text(path).strip() == TEXT[begin : TEXT.index('\n[White "Dora"')].strip()
+
+
+def test_a_game_is_kept_apart_from_a_part_of_another(path):
+    """Its first tag stood in the tag that a program had left half written when it was killed."""
+    (path.parent / EARLIER).mkdir()
+    (path.parent / EARLIER / path.name).write_text('[White "Ha')
+    delete(*found(path)[1])
+    assert kept_text(path).startswith('[White "Ha\n\n[Event')
+
+
+@pytest.mark.parametrize("change", [edit, delete])
+def test_nothing_is_kept_of_a_file_that_may_not_be_written(change, path, monkeypatch):
+    """Each attempt left a copy, or an empty file which may not be written, and then no game of
+    this file could be changed any more.
+    """
+    game, there = found(path)
+    game.next().next().comment = "Other words"
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(DataError, match="Permission denied"):
+        change(*there, *([game] if change is edit else []))
+    assert not (path.parent / EARLIER).exists()
+
+
+def test_the_last_game_of_a_file_that_may_not_be_written_stays(path, monkeypatch):
+    path.write_text('[White "Cleo"]\n\n1. e4 *\n')
+    _, there = found(path)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(DataError, match="Permission denied"):
+        delete(*there)
+    assert path.exists()
 
 
 def test_a_game_whose_words_were_replaced_is_kept_as_it_was(path):
