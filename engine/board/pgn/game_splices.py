@@ -177,7 +177,10 @@ class _PlacedGame:
         standing = self.standings[line.node]
         if words and kind != desks.ESCAPE:
             (line.starting if is_starting else standing.comments).append(_Span(begin, end, words))
-        if not is_starting:
+        is_adjacent = not self.text[
+            standing.last : begin
+        ].strip()  # not behind a result or a number
+        if is_adjacent and not is_starting:
             standing.last = end
             standing.ends_line = kind != desks.TOLD
 

@@ -101,6 +101,13 @@ EDITS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("behind", ["{the end}", "; the end", "{the} {end}"])
+def test_a_variation_stands_before_the_result(behind):
+    """It followed a comment behind the result, where no move may stand, and so it was refused."""
+    text = edited(f"1. e4 e5 1-0 {behind}\n", vary(2, "c7c5"))
+    assert text == f"1. e4 e5 (1... c5) 1-0 {behind}\n"
+
+
 @pytest.mark.parametrize("name", EDITS)
 def test_an_edit_replaces_only_what_it_changes(name):
     """The whole game was written anew, in the export format."""
