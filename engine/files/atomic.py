@@ -161,7 +161,7 @@ def remove_left_behind(folder: Path) -> None:
     """Remove the temporary files of processes that were killed while they wrote; nobody may be
     writing now.
     """
-    for temporary in folder.glob(".*.tmp"):
+    for temporary in folder.glob(f".*.{'[0-9a-f]' * 8}.tmp"):  # the names of `aside`
         temporary.unlink()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.files import atomic
-from engine.files.atomic import append, atomic_write, write_file
+from engine.files.atomic import append, aside, atomic_write, remove_left_behind, write_file
 from tests.new_process import largest_file
 
 
@@ -190,3 +190,11 @@ def test_a_file_that_may_not_be_written_is_not_replaced(tmp_path, monkeypatch):
     with pytest.raises(PermissionError):
         write_file(path, "new")
     assert path.read_text() == "old"
+
+
+def test_what_is_left_behind_is_told_by_its_whole_name(tmp_path):
+    """An import that waited under the name `.import-1234-games.tmp` was removed, too."""
+    aside(tmp_path / "games", "tmp").touch()
+    (own := tmp_path / ".import-1234-games.tmp").touch()
+    remove_left_behind(tmp_path)
+    assert [*tmp_path.iterdir()] == [own]
