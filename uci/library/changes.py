@@ -156,7 +156,9 @@ def take_in(upload: Path, name: str) -> Generator[None, None, str]:
         taken = {path.name.lower() for path in folder.iterdir()}
         numbered = (f"{stem}-{number}.pgn" for number in itertools.count(2))
         names = itertools.chain([f"{stem}.pgn"], numbered)
-        target = folder / next(name for name in names if name.lower() not in taken)
+        free = (folder / name for name in names if name.lower() not in taken)
+        # A file system may know an accent in two spellings.
+        target = next(path for path in free if not os.path.lexists(path))
         replace(plain, target)
         sync_folder(folder)
     return target.name

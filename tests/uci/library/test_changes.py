@@ -10,8 +10,9 @@ import sys
 import pytest
 
 from engine.errors import DataError
-from uci.library.changes import EARLIER, delete, edit
+from uci.library.changes import EARLIER, delete, edit, take_in
 from uci.library.game_files import find_games, read_at
+from uci.library.steps import finish
 
 TEXT = """% from a database
 [Event "Müller Cup"]
@@ -267,3 +268,12 @@ def test_open_files_are_not_replaced_here(path):
     (path.parent / "other").touch()
     with path.open(), pytest.raises(PermissionError):
         os.replace(path.parent / "other", path)
+
+
+def test_a_file_with_another_spelling_of_the_name_stays(path, monkeypatch):
+    """macOS lists an accent otherwise than it was written, and finds the file by both names."""
+    upload = path.with_name(".import-1-mine.pgn")
+    upload.write_text("1. d4 *")
+    monkeypatch.setattr("pathlib.Path.iterdir", lambda folder: iter([]))
+    assert finish(take_in(upload, "mine.pgn")) == "mine-2.pgn"
+    assert path.read_text(encoding="utf-8") == TEXT
