@@ -136,8 +136,11 @@ class Reviews:
 
     def keep(self, line: str, kept: KeptReview) -> None:
         """Keep the review of a line, in place of an older one. Raises OSError."""
-        self.remove(line)
-        write_file(review_path(self._folder, line), kept.text())
+        path = review_path(self._folder, line)
+        write_file(path, kept.text())
+        if (older := self._lines.get(line, path)) != path:
+            older.unlink(missing_ok=True)
+        self._forget(path)
         finish(self.refreshing())
 
     def remove(self, line: str) -> set[str]:

@@ -24,6 +24,7 @@ from uci.game.level import parse_level
 from uci.game.timed_game import Setup
 from uci.language import _, translated
 from uci.library.reviews import KeptReview
+from uci.library.worker import failure
 from uci.terminal.limit_flags import USUAL_LINES
 from uci.web.board_engine import BoardEngine
 from uci.web.shelf import Shelf
@@ -286,8 +287,8 @@ class BoardSession:
             return self.services.save(record, before, not table.is_played)
         try:
             digest, path = self.shelf.rewrite(table.kept, record).result()
-        except DataError as error:
-            reason = translated(error.args[0])
+        except Exception as error:  # noqa: BLE001 - whatever it is, what was written is not lost
+            reason = translated(error.args[0] if isinstance(error, DataError) else failure(error))
             saved = self.services.save(record, before, not table.is_played)
             told = _("{saved}. The file that it is from stays as it is: {reason}",
                      saved=saved, reason=reason)  # fmt: skip

@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import chess
 import pytest
@@ -125,6 +126,16 @@ def test_a_corrected_tag_keeps_the_review(reviewed, tmp_path, old, new):
     (row,) = reviewed.catalogue.find(Wanted("anna", side="black"))[0]
     assert row["accuracy_white"] is not None
     assert len(reviewed.catalogue.progress()) == 1
+
+
+def test_a_review_stays_where_a_later_one_cannot_be_written(reviewed, monkeypatch):
+    """On a full disk the older one had gone already."""
+    key = row_of(reviewed, "Cleo")["key"]
+    kept = reviewed.kept_review(key)
+    monkeypatch.setattr("uci.library.reviews.write_file", Mock(side_effect=OSError(28, "full")))
+    with pytest.raises(OSError, match="full"):
+        reviewed.keep_review(line_key(kept.review.game), kept)
+    assert reviewed.kept_review(key).text() == kept.text()
 
 
 def test_the_page_of_a_review_has_the_tags_of_today(reviewed, tmp_path):

@@ -1,6 +1,7 @@
 """What is changed in an opened game goes into its file, or into another one, and the page says why."""
 
 import asyncio
+from unittest.mock import Mock
 
 import chess
 import chess.pgn
@@ -114,6 +115,20 @@ def test_a_game_that_was_not_read_wholly_lost_its_end(path, run):
     path.write_text(CUT)
     run(visit())
     assert path.read_text() == CUT
+
+
+def test_words_are_saved_whatever_fails_in_the_games_file(path, run, monkeypatch):
+    """They were taken for saved where another error came than those that are expected."""
+
+    async def visit():
+        desk = Desk(path.parent)
+        monkeypatch.setattr("uci.library.changes.edit", Mock(side_effect=MemoryError))
+        await commented(desk, path)
+        assert games_in(desk.analyses)[0].next().comment == "Mine."
+        desk.close()
+
+    path.write_text(WHOLE)
+    run(visit())
 
 
 def test_the_reason_is_said_once(path, run):
