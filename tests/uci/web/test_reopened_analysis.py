@@ -1,12 +1,15 @@
 """An analysis that is opened from My games goes on in the file that it is from."""
 
 import asyncio
+import gzip
 import json
 
 import chess
+import chess.pgn
 import pytest
 
 from engine.options import EngineOptions
+from tests.boards import games_in
 from tests.uci.web.web_visit import WebEngine
 from uci.game.game_file import ANALYSES, save_game
 from uci.game.timed_game import Setup
@@ -110,3 +113,23 @@ async def test_what_another_program_made_of_an_analysis_stays_beside_it(analysis
     text = analysis.read_text(encoding="utf-8")
     assert text.startswith(other.rstrip())
     assert text.count("[Event ") == 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+def test_a_game_is_saved_in_the_letters_of_its_file(tmp_path, encoding):
+    """It stood there in UTF-8, and no reader found it among wide letters."""
+    path = tmp_path / "mine.pgn"
+    path.write_bytes('[White "Jörg"]\n\n1. e4 *\n'.encode(encoding))
+    game = chess.pgn.Game({"White": "Übel"})
+    save_game(game, path)
+    (later := chess.pgn.Game({"White": "Über"})).add_main_variation(chess.Move.from_uci("d2d4"))
+    save_game(later, path, game)
+    assert [one.headers["White"] for one in games_in(path)] == ["Jörg", "Über"]
+
+
+def test_nothing_is_saved_behind_a_packed_file(tmp_path):
+    path = tmp_path / "mine.pgn"
+    path.write_bytes(packed := gzip.compress(b"1. e4 *"))
+    with pytest.raises(OSError, match="unpack it first"):
+        save_game(chess.pgn.Game(), path)
+    assert path.read_bytes() == packed
