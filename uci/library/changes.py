@@ -83,8 +83,6 @@ def _change(
         _check_neighbours(after, place, end + shift)
         is_lost = any(one.begin < one.end for one in splices)
         try:
-            if splices and not os.access(path, os.W_OK):  # before anything is kept for it
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
             if is_lost:
                 _keep(path, text, before)
             status = _write(path, data, after) if splices else before
@@ -111,7 +109,11 @@ def _check_neighbours(source: SourceText, place: int, end: int) -> None:
 
 
 def _keep(path: Path, text: bytes, status: os.stat_result) -> None:
-    """Keep what is about to be replaced, for those who may read it now."""
+    """Keep what is about to be replaced, for those who may read it now. Raises OSError, also where
+    it cannot be replaced.
+    """
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     kept = path.parent / EARLIER / path.name
     kept.parent.mkdir(exist_ok=True)
     if not kept.exists():

@@ -201,15 +201,6 @@ def test_nothing_is_kept_of_a_file_that_may_not_be_written(change, path, monkeyp
     assert not (path.parent / EARLIER).exists()
 
 
-def test_the_last_game_of_a_file_that_may_not_be_written_stays(path, monkeypatch):
-    path.write_text('[White "Cleo"]\n\n1. e4 *\n')
-    _, there = found(path)
-    monkeypatch.setattr("os.access", lambda *_: False)
-    with pytest.raises(DataError, match="Permission denied"):
-        delete(*there)
-    assert path.exists()
-
-
 def test_a_game_whose_words_were_replaced_is_kept_as_it_was(path):
     game, there = found(path)
     game.next().next().comment = "Other words"
