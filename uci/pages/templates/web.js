@@ -309,8 +309,16 @@ function showMoves(numbers) {
   box.querySelector("[aria-current]")?.removeAttribute("aria-current");
   const button = buttons.get(here());
   button?.setAttribute("aria-current", "true");
-  showNear(box, button, marks[here()] && rows.get(here())?.made.find(part => part.matches(".review-note")));
+  showHere();
 }
+
+// What the list shows is shown again when it has another height, such as when lines appear above it.
+function showHere() {
+  const said = marks[here()] && rows.get(here())?.made.find(part => part.matches(".review-note"));
+  showNear($("moves"), buttons.get(here()), said);
+}
+
+new ResizeObserver(() => { if (latestShown !== null) showHere(); }).observe($("moves"));
 
 // Lets the list of moves show a move in its middle. What a review says of it is to be seen whole: the list is made high enough,
 // and begins with the move, or with what is said where the author wrote much between them.
