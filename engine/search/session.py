@@ -13,7 +13,13 @@ from engine.search.tree import arrays
 from engine.search.tree.arrays import Round, Tree, for_thread, new_round, reset_node
 from engine.search.tree.backup import finish_known
 from engine.search.tree.edges import draws_below, value_below
-from engine.search.tree.forgetting import cleared_table, forget_the_rest, make_room, reroot
+from engine.search.tree.forgetting import (
+    cleared_table,
+    forget_the_rest,
+    make_room,
+    reroot,
+    reset_root,
+)
 from engine.search.tree.heuristics import forget
 from engine.search.tree.params import MATE_PRIOR, SearchParams
 from engine.search.tree.priors import hint, keep_moves, mix_priors, move_to_tried
@@ -159,7 +165,7 @@ class Search:
             forget(tree)
             tree.stint[:] = 0
             tree.earned[:] = 0.0
-        reset_node(self.tree, np.int64(arrays.ROOT))
+        reset_root(self.tree)
         self.in_flight.counts[:] = 0
 
     def _install_history(self, stack: np.ndarray) -> None:

@@ -47,6 +47,7 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r"--games [2-9]\d*|--games 1\d+", "--games 2"),
     (r"(ladder (?!.*--games).*)$", r"\1 --games 2"),
     (r"--tc [\d.]+\+[\d.]+", "--nodes 10"),
+    (r" --nodes-per-ms \d+", ""),  # which needs a clock
     (r"--movetime 0\.02", "--nodes 10"),
     (r"--nodes \d\d\d\d+", "--nodes 20"),
     # whose games are those of tests/selfplay/run/test_anchors.py
@@ -72,6 +73,7 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
 )
 # Commands that are only looked at, each with its reason.
 SKIPPED: tuple[tuple[str, str], ...] = (
+    (r"^\S*pip install", "what is installed here may not change"),
     (r"^python3 -m venv", "a new environment: .ci/run runs the test command and the installation"),
     (r"^\S*lc0 |cmd=glaurung|cmd=weiss", "other engines need not be installed"),
     (

@@ -98,6 +98,14 @@ def become_root(tree, root):
     reset_node(tree, root)
 
 
+@kernel()
+def reset_root(tree):
+    """Make the root a node that nobody has visited. Python calls no kernel that was made of fields
+    itself, because it would be compiled in every process.
+    """
+    reset_node(tree, np.int64(arrays.ROOT))
+
+
 def forget_the_rest(tree: Tree) -> Iterator[None]:
     """Forget the nodes to which no edge leads from the root, in slices."""
     return forget_unreached(tree, np.int64(NONE_IS_OLD))
