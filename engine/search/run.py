@@ -31,6 +31,7 @@ from engine.search.hints import HintSource
 from engine.search.session import Search, look_for_mate
 from engine.search.tree import params
 from engine.search.tree.arrays import LEAVES, MAX_VISITS, ROOT, SWEEP
+from engine.search.tree.aside import bring_back_wins, put_wins_aside
 from engine.search.tree.heuristics import join, learns
 from engine.search.tree.priors import refresh_below
 from engine.search.tree.visits import new_walker, run_visits
@@ -201,9 +202,12 @@ class Runner:
         )
 
     def rehearse(self) -> None:
-        """Refresh priors, and let old parts of a tree give way that is not full, to load the
-        kernels.
+        """Refresh priors, let old parts of a tree give way that is not full, and look for wins to
+        set aside, to load the kernels.
         """
+        tree = self._search.tree
+        put_wins_aside(tree, np.int64(0), *self._search.own_value)
+        bring_back_wins(tree)
         if self._learns:
             self.refresh_priors()
         self._search.finish_making_room()
