@@ -199,7 +199,7 @@ def campaign(folder: Path, kills: int, seed: int) -> dict[str, object]:
     lives = Lives(folder)
     progress = Progress("kills", kills)
     began = time.monotonic()
-    # Which also compiles the kernels: lives are too short for it.
+    # This also compiles the kernels: lives are too short for it.
     train("loop", straight, *FLAGS, "--generations", 1)
     targets = list(KILL_WITHIN_S) * (kills // len(KILL_WITHIN_S) + 1)
     for number, target in enumerate(rng.permutation(targets[:kills])):

@@ -52,7 +52,7 @@ _QUOTE = rb"(?:'{1,2}|&quot;|\xe2\x80[\x98-\x9f\xb3\xb9\xba]|\xc2[\xab\xbb])"
 _TAG = re.compile(
     rb"\n([ \t]*\[\w+(?:[ \t]|\xc2\xa0)*)%b([^\n]*?)(?:%b|\")(?=[ \t]*\])" % (_QUOTE, _QUOTE)
 )
-# Which have no accents.
+# These letters have no accents to take off.
 _PLAIN_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"})
 
 

@@ -132,9 +132,10 @@ ROOK_ELO = 1000
 BISHOPS_ELO = 1800
 KNIGHT_ELO = 2200
 FINISHING = StrengthPlan(nodes=300, temperature=0.1, value_margin=0.03, least_share=0.3)
-# Plies by which a level's way to a mate that is known may be longer than the shortest,.
+# Plies by which a level's way to a mate that is known may be longer than the shortest, as long as
+# the halfmove clock shows fewer than FINISHING_PLIES.
 FINISHING_SLACK = 4
-FINISHING_PLIES = 20  # as long as the halfmove clock shows fewer plies.
+FINISHING_PLIES = 20
 LEAST_FORCE = 5  # A rook more than the other side's pawns.
 
 

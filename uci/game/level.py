@@ -21,10 +21,11 @@ _FULL, _ALONE = later("full strength"), later("alone")
 # Aino answers within this time if its clock has more for each of so many moves.
 _PATIENCE_S = 8.0
 _MOVES_LEFT = 40
-# A limited level pauses for about a 120th of its clock, eight seconds at most,.
+# A limited level pauses for about a 120th of its clock, eight seconds at most, and hardly in the
+# first moves.
 _SLOWEST_S = 8.0
 _PACE_MOVES = 120
-_OPENING_MOVES = 5  # and hardly in the first moves
+_OPENING_MOVES = 5
 _ELO_STEP = 200  # between the levels of a menu
 LEVEL_FORMS = later(
     "easy, medium, hard, elo 1500 or 1500, time 2 (seconds a move), nodes 500 (positions a move), alone, or full"

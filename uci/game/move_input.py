@@ -45,7 +45,7 @@ def read_human_move(board: chess.Board, text: str) -> chess.Move:
     # A figurine is no letter.
     letters = own_letters() if FIGURINES.keys().isdisjoint(map(ord, text)) else {}
     english, own = _san_candidates(cleaned, {}), _san_candidates(cleaned, letters)
-    # Which may be a pawn's file.
+    # A small first letter may be a pawn's file.
     is_own_first = shows_own_letters.get() and not cleaned[:1].islower()
     words = [*own, *english] if is_own_first else [*english, *own]
     known = [

@@ -35,7 +35,7 @@ class TrainerSettings:
     patience: int | None = None  # stop after this many epochs without a better validation loss
     shard_size: int | None = None  # examples per shard; None = the whole batch in one shard
     threads: int = 1
-    # Or "mixed", on a GPU: convolutions and dense layers multiply in half precision.
+    # "mixed" works on a GPU: convolutions and dense layers multiply in half precision.
     precision: str = "single"
 
     def __post_init__(self) -> None:

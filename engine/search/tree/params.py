@@ -183,7 +183,7 @@ INCREMENT_SHARE: Final = 0.25  # Least share of an increment that a move gets. S
 SHORTEST_THINK_MS: Final = 1.0  # Least time for a move in milliseconds. Set by hand.
 # Milliseconds between two looks at whether the move can still change. Set by hand.
 CHECK_INTERVAL_MS: Final = 4.0
-# And this share of the time so far: each look costs a tenth of a millisecond. Set by hand.
+# This share of the time so far is added: each look costs a tenth of a millisecond. Set by hand.
 CHECK_SHARE: Final = 0.05
 # When lines are shown, in milliseconds. Set by hand, so that a GUI has something at once.
 FIRST_INFOS_MS: Final = (50.0, 100.0, 200.0, 500.0, 1000.0)  # Moments of the first sets of lines.
