@@ -179,7 +179,7 @@ def test_damaged_training_checkpoint_says_that_the_loop_goes_on_without_it(
 
 def test_what_a_killed_writer_left_is_cleared(tmp_path):
     open_run(tmp_path).close()
-    left = tmp_path / "nets" / ".gen-00001.dit.123.tmp"
+    left = tmp_path / "nets" / ".gen-00001.dit.0000007b.tmp"
     left.write_bytes(b"half a network")
     open_run(tmp_path).close()
     assert not left.exists()

@@ -254,7 +254,7 @@ def test_interrupted_pretraining_ends_like_one_that_was_not(net, games_file, tmp
         return run
 
     train("killed", 4)
-    left = tmp_path / "killed" / ".checkpoint.npz.123.tmp"
+    left = tmp_path / "killed" / ".checkpoint.npz.0000007b.tmp"
     # every kill left one more unfinished checkpoint, hundreds of megabytes
     left.write_bytes(b"half")
     killed, straight = train("killed", np.inf), train("straight", np.inf)
