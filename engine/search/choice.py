@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import chess
 import chess.polyglot
@@ -26,11 +27,15 @@ from engine.errors import DataError
 from engine.evaluation.tablebase import DRAWN_RANK, Rank, good_moves, has_repeated
 from engine.files.text import reading
 from engine.options import EngineOptions
+from engine.search.like_people import PeoplePlan, people_plan
 from engine.search.limits import Clock, Lateness, Limits, SearchJob
 from engine.search.result import OnInfo, RootMove, SearchResult, win_minus_loss
 from engine.search.tree.params import LC0, PRIOR_VISITS
 from engine.search.tree.root import Root
 from engine.tactics.solved_endings import LONG
+
+if TYPE_CHECKING:
+    from engine.network.people.people_policy import PeoplePolicy
 
 
 @dataclass(frozen=True)
@@ -279,6 +284,7 @@ class SearchOrder:
     lateness: Lateness = field(default_factory=Lateness)  # Of the moves before.
     # What tables know of each move, if anything.
     ranks: Mapping[chess.Move, Rank] = field(default_factory=dict)
+    people: PeoplePolicy | None = None  # What people would do, with `PlayLike people`.
 
     @property
     def plays(self) -> bool:
@@ -297,12 +303,19 @@ class SearchOrder:
         return self.plays and self.limits.clock_ms(self.board.turn) is not None
 
     @cached_property
-    def strength(self) -> StrengthPlan | None:
+    def strength(self) -> StrengthPlan | PeoplePlan | None:
         """The plan for playing weaker; None if it was not asked for or no game is being played."""
-        if not (self.options.limit_strength and self.plays):
+        elo = self.options.elo
+        if not (self.plays and (self.options.limit_strength or self.people is not None)):
             return None
-        plan = plan_for(self.options.elo)
-        return finishing_plan(plan) if finishes(self.board, self.options.elo) else plan
+        if finishes(self.board, elo):
+            return finishing_plan(plan_for(elo))
+        return plan_for(elo) if self.people is None else people_plan(elo)
+
+    @property
+    def is_like_people(self) -> bool:
+        """Whether the move is drawn from what people would do."""
+        return isinstance(self.strength, PeoplePlan)
 
     @property
     def temperature(self) -> float:
