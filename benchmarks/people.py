@@ -12,7 +12,7 @@ the played move's probability, with 95% intervals that count a game's moves as o
 is asked for the rating of the player to move, the others for what they always say. Positions with
 one legal move do not count. `--levels` adds the opponents that play like people, with the chances
 by which they draw their moves. `--mates` prints instead how many mates in one people gave, and the
-mean of the probability that `--net` and these opponents give them. `--calibration` prints instead,
+mean of the probability that `--net` gives them. `--calibration` prints instead,
 for the moves that `--net` gives a probability within some range, how many were played. `--speed`
 prints positions a second of processor time, one thread, of the kernels alone: medians of rounds
 that take turns, from the planes on for networks of planes, and from the board on, with its legal
@@ -21,6 +21,7 @@ moves, for `--net`.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -160,7 +161,7 @@ class Levels:
         return lambda: [self.predict(one) for one in positions]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def flags() -> argparse.ArgumentParser:
     parser = new_parser(__doc__)
     parser.add_argument("games", type=existing, metavar="FILE.pgn", help="games to predict")
     text = "a network of people (default: the one that comes with Aino)"
@@ -179,6 +180,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--levels", action="store_true", help=text)
     text = "show how many mates in one were given, and how likely they were held"
     parser.add_argument("--mates", action="store_true", help=text)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = flags()
     options = parser.parse_args(arguments)
     try:
         positions = positions_of(options.games, options.positions)
@@ -187,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             report(calibration(people, positions), options.json)
             return 0
         if options.mates:
-            report(mates([people, Levels()], positions), options.json)
+            report(mates(people, positions), options.json)
             return 0
         contenders: list[Contender] = [people, *map(Network, options.against)]
         contenders += [Levels()] if options.levels else []
@@ -295,14 +301,13 @@ def with_interval(numbers: np.ndarray, games: np.ndarray, form: str) -> str:
     return f"{mean:{form}} +- {IN_95_PERCENT * error:{form}}"
 
 
-def mates(contenders: list[Contender], positions: list[Position]) -> list[dict[str, object]]:
+def mates(contender: Contender, positions: list[Position]) -> list[dict[str, object]]:
     """One row for every band: the mates in one that there were, the share that people gave, and the
-    mean probability of them by each contender.
+    mean probability of them.
     """
     rows: list[dict[str, object]] = []
     for name, low, high in BANDS:
-        given = list[bool]()
-        chances: dict[str, list[float]] = {one.name: [] for one in contenders}
+        given, chances = list[bool](), list[float]()
         for position in positions:
             board = board_from_row(position.stack[-1])
             mating = [
@@ -311,15 +316,15 @@ def mates(contenders: list[Contender], positions: list[Position]) -> list[dict[s
                 if board.gives_check(move) and board_after(board, move).is_checkmate()
             ]
             if mating:
+                answer = contender.predict(position)
                 given.append(position.played in mating)
-                for one in contenders:
-                    answer = one.predict(position)
-                    share = answer.chances[np.isin(answer.moves, mating)].sum()
-                    chances[one.name].append(float(share))
+                chances.append(float(answer.chances[np.isin(answer.moves, mating)].sum()))
         if given:
-            row: dict[str, object] = {"band": name, "mates": len(given)}
-            row["people"] = f"{100 * np.mean(given):.1f}%"
-            rows.append(row | {one: f"{100 * np.mean(of):.1f}%" for one, of in chances.items()})
+            shares = (f"{100 * np.mean(of):.1f}%" for of in (given, chances))
+            rows.append(
+                {"band": name, "mates": len(given)}
+                | dict(zip(("given", "predicted"), shares, strict=True))
+            )
     return rows
 
 

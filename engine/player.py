@@ -147,7 +147,7 @@ class Engine:
         return Runner(self._search, self._visits)
 
     def _params(self) -> SearchParams:
-        """Return the search's parameters but for the value of a draw, which each search sets."""
+        """Return the search's parameters but for what each search sets (`_params_of`)."""
         options = self.options
         if options.preset == "lc0":
             return LC0._replace(
@@ -187,9 +187,9 @@ class Engine:
             self._tablebase = _open_tables(new)
         if self._owns_evaluator and _differ(old, new, _EVALUATOR_FIELDS):
             self.evaluator = _make_evaluator(new)
-        if _differ(old, new, _TREE_FIELDS) or self._params() != self._search.params._replace(
-            draw_score=0.0
-        ):
+        own = self._params()
+        of_all = self._search.params._replace(draw_score=0.0, mate_moves=own.mate_moves)
+        if _differ(old, new, _TREE_FIELDS) or own != of_all:
             self._prepare()
 
     def warm_up(self) -> None:
@@ -340,13 +340,18 @@ class Engine:
         job.wait_until(begun + pace_s(order, result))
         return result
 
-    def _search_tree(self, order: SearchOrder) -> SearchResult:
-        self._runner.settle()
-        params = self._search.params._replace(
+    def _params_of(self, order: SearchOrder) -> SearchParams:
+        """Return the search's parameters for an order."""
+        own = self._params()
+        return self._search.params._replace(
             draw_score=order.draw_score(cp_scale_of(self.evaluator)),
             # People do not see the mates that the rules alone find.
-            mate_moves=0 if order.is_like_people else self._params().mate_moves,
+            mate_moves=0 if order.is_like_people else own.mate_moves,
         )
+
+    def _search_tree(self, order: SearchOrder) -> SearchResult:
+        self._runner.settle()
+        params = self._params_of(order)
         if self._root_was_changed or params != self._search.params:
             self._search.params = params
             self._search.clear()

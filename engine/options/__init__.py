@@ -107,7 +107,7 @@ class EngineOptions:
         "Play a game like the engine, or like people of the rating UCI_Elo, whether UCI_LimitStrength is on or off",
         choices=("engine", "people"))
     human_pace: bool = _option("HumanPace", False,
-        "Answer a clock at a limited strength after as long as a person would think, not at once")
+        "Take as long over a move by the clock as a person would, when strength is limited")
     weights_file: str = _option("WeightsFile", "<default>",
         "Play with the net in this file (.dit, or Lc0's .pb or .pb.gz). The default is the net that comes with Aino",
         aliases=("EvalFile",))

@@ -27,10 +27,16 @@ class PeoplePlan:
     finishes: bool = False  # As of other levels: where a game is won, those plans play.
 
 
-# Elo on Stockfish's scale, and the plan that scores about 50% against the level of this rating.
+# Elo on Stockfish's scale, and the plan that scores about 50% against the level of this rating:
+#   aino-train match --games 200 --tc 60+1 --out MATCH
+#     --first "name=people cmd=aino option.PlayLike=people option.UCI_Elo=1500 option.Threads=1"
+#     --second "name=level cmd=aino option.UCI_LimitStrength=true option.UCI_Elo=1500 option.Threads=1"
 PEOPLE = (
-    (1100.0, PeoplePlan(64, 1.0, 0.0)),
-    (1900.0, PeoplePlan(64, 1.0, 6.0)),
+    (1100.0, PeoplePlan(64, 0.7, 1.4)),
+    (1300.0, PeoplePlan(64, 0.7, 2.6)),
+    (1500.0, PeoplePlan(64, 0.7, 4.0)),
+    (1700.0, PeoplePlan(128, 0.7, 9.0)),
+    (1900.0, PeoplePlan(256, 0.7, 18.0)),
 )
 PEOPLE_RANGE = int(PEOPLE[0][0]), int(PEOPLE[-1][0])  # of ratings at which Aino plays like people
 

@@ -323,7 +323,8 @@ def take_priors(search: Search, moves: np.ndarray, chances: np.ndarray) -> None:
     """
     known = dict(zip(moves.tolist(), chances.tolist(), strict=True))
     priors = np.array([known[move] for move in search.root().moves.tolist()])
-    mix_priors(search.tree, np.int64(arrays.ROOT), priors / priors.sum(), np.float64(1.0))
+    priors /= priors.sum()
+    mix_priors(search.tree, np.int64(arrays.ROOT), priors, np.float64(1.0))
 
 
 def add_root_noise(search: Search, rng: np.random.Generator, epsilon: float, alpha: float) -> None:
