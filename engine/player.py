@@ -37,10 +37,13 @@ from engine.evaluation.protocol import (
 from engine.evaluation.tablebase import Tablebase
 from engine.options import EngineOptions
 from engine.search.batches import Batches
-from engine.search.choice import PolyglotBook, SearchOrder
+from engine.search.book import PolyglotBook
+from engine.search.choice import SearchOrder
+from engine.search.clock import Lateness
 from engine.search.driver import SearchDriver
 from engine.search.hints import HintSource
-from engine.search.limits import Lateness, Limits, SearchJob
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from engine.search.report import Reporter, outline
 from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of
 from engine.search.run import Runner, Walkers
