@@ -15,7 +15,7 @@ import numpy as np
 from engine.evaluation.tablebase import DRAWN_RANK, Rank, good_moves, has_repeated
 from engine.options import EngineOptions
 from engine.search.book import PolyglotBook
-from engine.search.clock import Clock, Lateness, new_clock, plan_time
+from engine.search.clock import Clock, Lateness, TimePlan, new_clock, plan_time
 from engine.search.job import SearchJob
 from engine.search.levels import (
     FINISHING_PLIES,
@@ -122,15 +122,15 @@ class SearchOrder:
             self.strength is not None and not self.strength.finishes
         ):
             return 0.0
-        clock = self.clock()
-        return min(LONG, SOLVING_SHARE * clock.real_s(clock.plan.planned_ms or clock.plan.hard_ms))
+        usual_ms = self.plan.planned_ms or self.plan.hard_ms
+        return min(LONG, SOLVING_SHARE * self.clock().real_s(usual_ms))
 
     @property
     def solves(self) -> bool:
         """Whether there is time to look up the lines to mate of an ending that is solved: some tens
         of milliseconds.
         """
-        return not self.by_the_clock and self.clock().plan.hard_ms >= LOOKING_UP_MS
+        return not self.by_the_clock and self.plan.hard_ms >= LOOKING_UP_MS
 
     @cached_property
     def asked(self) -> tuple[chess.Move, ...]:
@@ -172,13 +172,17 @@ class SearchOrder:
         """
         return self.ranks.get(move, DRAWN_RANK)
 
+    @cached_property
+    def plan(self) -> TimePlan:
+        """The move's time."""
+        overhead_ms = self.options.move_overhead_ms
+        return plan_time(self.limits, self.board.turn, overhead_ms, self.lateness.ms)
+
     def clock(self, begun: float | None = None, nodes: Callable[[], int] = int) -> Clock:
         """Return the move's clock, by the search's `nodes` so far where it runs on those. `begun`
         is when a real one began to run. None = now.
         """
-        options = self.options
-        plan = plan_time(self.limits, self.board.turn, options.move_overhead_ms, self.lateness.ms)
-        return new_clock(plan, options, begun, self.job.now, nodes)
+        return new_clock(self.plan, self.options, begun, self.job.now, nodes)
 
     def draw_score(self, cp_scale: float) -> float:
         """Value of a draw for the side to move, in [-1, 1]: `DrawScore`, minus `Contempt` when
