@@ -16,7 +16,8 @@ import chess.pgn
 from engine.errors import AinoError, DataError
 from engine.native.awake import awake_s
 from engine.options import EngineOptions
-from engine.search.limits import Limits, SearchJob
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from uci.annotate.review import DEFAULT_LIMITS
 from uci.game.choice import Choice
 from uci.game.game_file import save_game
