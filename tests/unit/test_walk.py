@@ -2,6 +2,7 @@
 (docs/design.md).
 """
 
+import ast
 import asyncio
 import io
 import json
@@ -107,3 +108,22 @@ def test_one_move_on_the_web_board_had_led_through_43_files_and_942_calls(tmp_pa
     assert calls["/engine/search/report.py"] > 5, "the search was seen"
     assert len(calls) <= MOST_WEB_FILES, dict(calls)
     assert calls.total() <= MOST_WEB_CALLS, calls
+
+
+def test_the_web_board_is_a_tower_of_seven_floors():
+    """It had ten: each message walked from the server through conductor, modes, session and shelf."""
+    imports = {}
+    for path in (ROOT / "uci" / "web").glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        imported = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+        imports[path.stem] = {
+            name
+            for node in imported
+            for name in (node.module, *(f"{node.module}.{one.name}" for one in node.names))
+        }
+
+    def height(name):
+        below = [other for other in imports if f"uci.web.{other}" in imports[name]]
+        return 1 + max(map(height, below), default=0)
+
+    assert max(map(height, imports)) <= 7

@@ -708,6 +708,5 @@ function connect() {
 }
 
 for (const name in choices) setLook(name, choices[name]);
-addEventListener("resize", () => { latestShown = null; if (state) showMoves(); });
 setInterval(showClocks, 100);
 connect();
