@@ -70,21 +70,7 @@ class BoardSession:
         self._set_to_work = set_to_work
         self._on_idle = on_idle
         self._folder = services.folder
-        self.games = GamesDesk(
-            services.folder,
-            services.load,
-            partial(self._from_thread, tell),
-            partial(self._from_thread, self.put),
-            lambda: self.table.is_engine_turn,
-            services.review_limits,
-        )
-        self.saver = Saver(
-            services.folder,
-            services.file,
-            self.games.rewrite,
-            partial(self._from_thread, self._saved),
-            partial(self._from_thread, self.say),
-        )
+        self._open_games(services)
         self.choice = Choice.read(services.folder)
         self.table = self._lay(Table(setup))
         if setup.levels is not None:
@@ -99,6 +85,24 @@ class BoardSession:
         self._flag: asyncio.TimerHandle | None = None
         self._is_known = False  # whether the page has the moves of this table
         self.is_working = False  # whether a thread works on a request, and the others wait
+
+    def _open_games(self, services: Services) -> None:
+        """Make what keeps games and puzzles in the folder. It works on threads."""
+        self.games = GamesDesk(
+            services.folder,
+            services.load,
+            partial(self._from_thread, self.tell),
+            partial(self._from_thread, self.put),
+            lambda: self.table.is_engine_turn,
+            services.review_limits,
+        )
+        self.saver = Saver(
+            services.folder,
+            services.file,
+            self.games.rewrite,
+            partial(self._from_thread, self._saved),
+            partial(self._from_thread, self.say),
+        )
 
     def arrive(self) -> None:
         """Tell everything to a page that has come to the board, and let the game continue."""
