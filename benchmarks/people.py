@@ -12,7 +12,7 @@ the played move's probability, with 95% intervals that count a game's moves as o
 is asked for the rating of the player to move, the others for what they always say. Positions with
 one legal move do not count. `--levels` adds the opponents that play like people, with the chances
 by which they draw their moves. `--mates` prints instead how many mates in one people gave, and the
-mean of the probability that `--net` gives them. `--calibration` prints instead,
+mean of the probability that `--net` and these opponents give them. `--calibration` prints instead,
 for the moves that `--net` gives a probability within some range, how many were played. `--speed`
 prints positions a second of processor time, one thread, of the kernels alone: medians of rounds
 that take turns, from the planes on for networks of planes, and from the board on, with its legal
@@ -303,11 +303,11 @@ def with_interval(numbers: np.ndarray, games: np.ndarray, form: str) -> str:
 
 def mates(contender: Contender, positions: list[Position]) -> list[dict[str, object]]:
     """One row for every band: the mates in one that there were, the share that people gave, and the
-    mean probability of them.
+    mean probability of them, by a contender and by the opponents that play like people.
     """
     rows: list[dict[str, object]] = []
     for name, low, high in BANDS:
-        given, chances = list[bool](), list[float]()
+        shares = list[tuple[float, float, float]]()
         for position in positions:
             board = board_from_row(position.stack[-1])
             mating = [
@@ -317,14 +317,14 @@ def mates(contender: Contender, positions: list[Position]) -> list[dict[str, obj
             ]
             if mating:
                 answer = contender.predict(position)
-                given.append(position.played in mating)
-                chances.append(float(answer.chances[np.isin(answer.moves, mating)].sum()))
-        if given:
-            shares = (f"{100 * np.mean(of):.1f}%" for of in (given, chances))
-            rows.append(
-                {"band": name, "mates": len(given)}
-                | dict(zip(("given", "predicted"), shares, strict=True))
-            )
+                chance = float(answer.chances[np.isin(answer.moves, mating)].sum())
+                weight = people_plan(position.rating).mate_factor * chance
+                given = float(position.played in mating)
+                shares.append((given, chance, weight / (weight + 1 - chance)))
+        if shares:
+            means = (f"{100 * share:.1f}%" for share in np.mean(shares, axis=0))
+            row = dict(zip(("given", "predicted", "level"), means, strict=True))
+            rows.append({"band": name, "mates": len(shares), **row})
     return rows
 
 

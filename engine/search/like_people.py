@@ -24,6 +24,9 @@ class PeoplePlan:
     nodes: int  # Visits of the root.
     temperature: float  # T
     foresight: float  # F
+    # How many times likelier a mate in one is than the network says, which holds few for so likely
+    # as they are: by `python -m benchmarks.people club.pgn --mates`.
+    mate_factor: float
     finishes: bool = False  # As of other levels: where a game is won, those plans play.
 
 
@@ -32,11 +35,11 @@ class PeoplePlan:
 #     --first "name=people cmd=aino option.PlayLike=people option.UCI_Elo=1500 option.Threads=1"
 #     --second "name=level cmd=aino option.UCI_LimitStrength=true option.UCI_Elo=1500 option.Threads=1"
 PEOPLE = (
-    (1100.0, PeoplePlan(64, 0.7, 1.4)),
-    (1300.0, PeoplePlan(64, 0.7, 2.6)),
-    (1500.0, PeoplePlan(64, 0.7, 4.0)),
-    (1700.0, PeoplePlan(128, 0.7, 9.0)),
-    (1900.0, PeoplePlan(256, 0.7, 18.0)),
+    (1100.0, PeoplePlan(64, 0.7, 1.4, 2.2)),
+    (1300.0, PeoplePlan(64, 0.7, 2.6, 2.6)),
+    (1500.0, PeoplePlan(64, 0.7, 4.0, 3.0)),
+    (1700.0, PeoplePlan(128, 0.7, 9.0, 4.3)),
+    (1900.0, PeoplePlan(256, 0.7, 18.0, 6.0)),
 )
 PEOPLE_RANGE = int(PEOPLE[0][0]), int(PEOPLE[-1][0])  # of ratings at which Aino plays like people
 
@@ -44,11 +47,10 @@ PEOPLE_RANGE = int(PEOPLE[0][0]), int(PEOPLE[-1][0])  # of ratings at which Aino
 def people_plan(elo: int) -> PeoplePlan:
     """Return the plan for an Elo rating, between those measured; beyond them the nearest."""
     ratings, plans = zip(*PEOPLE, strict=True)
-    rows = [(np.log(plan.nodes), plan.temperature, plan.foresight) for plan in plans]
-    log_nodes, temperature, foresight = (
-        np.interp(elo, ratings, values) for values in zip(*rows, strict=True)
-    )
-    return PeoplePlan(round(np.exp(log_nodes)), float(temperature), float(foresight))
+    log_nodes = np.interp(elo, ratings, [np.log(plan.nodes) for plan in plans])
+    numbers = [(plan.temperature, plan.foresight, plan.mate_factor) for plan in plans]
+    between = (float(np.interp(elo, ratings, of)) for of in zip(*numbers, strict=True))
+    return PeoplePlan(round(np.exp(log_nodes)), *between)
 
 
 def choose_like_people(
@@ -64,7 +66,10 @@ def chances_of(children: Sequence[RootMove], plan: PeoplePlan) -> np.ndarray:
     A mate in one is played as often as people see it.
     """
     weights = np.array([child.prior for child in children], np.float64)
-    if not any(child.mate == 1 for child in children):
+    mating = np.array([child.mate == 1 for child in children])
+    if mating.any():
+        weights[mating] *= plan.mate_factor
+    else:
         values = np.array([child.q for child in children])
         weights = (weights / weights.max()) ** (1.0 / plan.temperature)
         weights *= np.exp(plan.foresight * (values - values.max()))

@@ -10,7 +10,8 @@ from engine.evaluation.material import MaterialEvaluator
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.choice import SearchOrder
-from engine.search.limits import Limits, SearchJob
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from engine.search.pace import pace_s
 from engine.search.result import RootMove, SearchResult
 from tests.boards import board_after
