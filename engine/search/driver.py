@@ -241,7 +241,7 @@ class SearchDriver:
             # A weaker player does not see the mates that the rules alone find.
             children = reporter.root_moves(replace(root, forced_move=NO_MOVE), order)
             if isinstance(told.strength, PeoplePlan):
-                chosen = choose_like_people(children, told.strength, told.rng)
+                chosen = choose_like_people(told.board, children, told.strength, told.rng)
             else:
                 chosen = choose_weaker(children, told.strength, told.rng)
             index = order[children.index(chosen)]

@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import chess
 import numpy as np
 
+from engine.search.levels import without_repetition
 from engine.search.result import RootMove
 
 
@@ -41,6 +43,7 @@ PEOPLE = (
     (1700.0, PeoplePlan(128, 0.7, 9.0, 4.3)),
     (1900.0, PeoplePlan(256, 0.7, 18.0, 6.0)),
 )
+BETTER = 0.1  # Q from which a draw is no longer wanted. Set by hand.
 PEOPLE_RANGE = int(PEOPLE[0][0]), int(PEOPLE[-1][0])  # of ratings at which Aino plays like people
 
 
@@ -54,9 +57,16 @@ def people_plan(elo: int) -> PeoplePlan:
 
 
 def choose_like_people(
-    children: Sequence[RootMove], plan: PeoplePlan, rng: np.random.Generator
+    board: chess.Board, children: Sequence[RootMove], plan: PeoplePlan, rng: np.random.Generator
 ) -> RootMove:
-    """Return the move to play, of the root's moves, at least one, whose priors are people's."""
+    """Return the move to play, of the root's moves, at least one, whose priors are people's.
+
+    Who stays better without it repeats no position.
+    """
+    fresh = without_repetition(board, ())
+    going_on = [child for child in children if child.move in fresh]
+    if max((child.q for child in going_on), default=-1.0) > BETTER:
+        children = going_on
     return children[int(rng.choice(len(children), p=chances_of(children, plan)))]
 
 
