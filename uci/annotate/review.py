@@ -37,12 +37,14 @@ from uci.annotate.judge import (
     BRILLIANT,
     GREAT,
     INACCURACY,
+    MISTAKE,
     Judgement,
     is_only_move,
     judge,
     winning_chances,
 )
 from uci.annotate.reasons import Lines, is_sacrifice, reason
+from uci.annotate.solutions import Choice, is_puzzle, only_line, solution
 from uci.language import _, several
 from uci.terminal.opening_names import opening_name, position_name
 from uci.terminal.verdict import Verdict
@@ -79,6 +81,8 @@ class MoveReview:
     also_good: tuple[
         chess.Move, ...
     ] = ()  # instead of a marked move: others than the best one that lose little
+    # The only good moves, with the answers to them, where a mistake makes a puzzle.
+    solution: tuple[chess.Move, ...] = ()
 
     @property
     def mover(self) -> chess.Color:
@@ -443,7 +447,8 @@ class _Reviewer:
             judgement = None
         if judgement is not None:
             marked = replace(facts, judgement=judgement)
-            return replace(marked, **self._other_moves(marked))
+            marked = replace(marked, **self._other_moves(marked))
+            return replace(marked, solution=self._solution(marked))
         others = self._looks[ply].others(facts.move)
         if facts.is_best and others:
             feat = self._feat(ply, before)
@@ -475,6 +480,23 @@ class _Reviewer:
             move for move, loss in losses.items() if loss < _LITTLE and move != marked.move
         )
         return {"also_good": good} if good or not losses else {"gap": min(losses.values())}
+
+    def _solution(self, marked: MoveReview) -> tuple[chess.Move, ...]:
+        """Return the moves that solve the puzzle that a mistake makes; () where it makes none."""
+        is_clear = is_puzzle(marked.chances[0], marked.gap) and not marked.also_good
+        if marked.judgement not in (BLUNDER, MISTAKE) or not is_clear:
+            return ()
+        return solution(marked.board, marked.best_line, self._sure_choices)
+
+    def _sure_choices(self, board: chess.Board) -> list[Choice]:
+        """Return the two best moves of a position, found thoroughly if one is much better."""
+        choices = self._choices(board, self._limits)
+        return self._choices(board, self._deep_limits) if only_line(choices) else choices
+
+    def _choices(self, board: chess.Board, limits: Limits) -> list[Choice]:
+        best = self._look(board, limits=limits).moves[0]
+        rest = self._look(board, without=best.line[:1], limits=limits).moves[:1]
+        return [Choice(one.line, _chances(one.verdict, board.turn)) for one in (best, *rest)]
 
     def _feat(self, ply: int, as_played: _Known) -> Judgement | None:
         """Return the praise that a move deserves at first sight: hard to find and the only good
