@@ -12,7 +12,7 @@ from engine.search.result import SearchResult
 from uci.annotate.material import balances
 from uci.annotate.motifs import motif
 from uci.annotate.reasons import SHOWN_PLIES, Lines, mate_text, reason
-from uci.language import _, shown_moves
+from uci.language import _, later, shown_moves
 from uci.library.puzzles import Puzzle
 from uci.library.training import Trainer
 
@@ -136,12 +136,12 @@ class Attempt:
             return _("It is {mate}.", mate=mate_text(board, line, len(line) // 2 + 1))
         points = balances(board, line, len(line))
         gain = points[max(points)]
-        how = motif(board, line, gain).text
-        if gain.pawns <= 0:
-            return ""
-        if not how:
-            return _("It wins {material}.", material=gain.text)
-        return _("It wins {material}: {how}.", material=gain.text, how=how)
+        told = [_("A pawn is promoted.")] if gain.promotions > 0 else []
+        if gain.won and gain.pawns > 0:
+            how = motif(board, line, gain).text
+            wins = later("It wins {material}: {how}.") if how else later("It wins {material}.")
+            told.insert(0, _(wins, material=gain.text, how=how))
+        return " ".join(told)
 
     def _note(self, solved: bool) -> None:
         if not self._is_noted:

@@ -284,6 +284,12 @@ def test_a_line_goes_on_to_its_end_and_is_explained_behind_it(trainer):
     assert (attempt.is_over, attempt.says) == (True, told)
 
 
+def test_a_promotion_is_a_reason(trainer):
+    attempt = Attempt(trainer, Puzzle("8/P6k/8/8/8/8/8/K7 w - - 0 1", ("a7a8q",)))
+    attempt.give_up()
+    assert attempt.says == "The answer: 1. a8=Q. A pawn is promoted."
+
+
 THEMES = {
     FORK: ("endgame", "fork"),
     MATE: ("endgame", "queenEndgame", "mate", "mateIn1"),
