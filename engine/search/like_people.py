@@ -49,11 +49,15 @@ PEOPLE_RANGE = int(PEOPLE[0][0]), int(PEOPLE[-1][0])  # of ratings at which Aino
 
 def people_plan(elo: int) -> PeoplePlan:
     """Return the plan for an Elo rating, between those measured; beyond them the nearest."""
-    ratings, plans = zip(*PEOPLE, strict=True)
-    log_nodes = np.interp(elo, ratings, [np.log(plan.nodes) for plan in plans])
-    numbers = [(plan.temperature, plan.foresight, plan.mate_factor) for plan in plans]
-    between = (float(np.interp(elo, ratings, of)) for of in zip(*numbers, strict=True))
-    return PeoplePlan(round(np.exp(log_nodes)), *between)
+    ratings = [rating for rating, _ in PEOPLE]
+    rows = [
+        (np.log(plan.nodes), plan.temperature, plan.foresight, plan.mate_factor)
+        for _, plan in PEOPLE
+    ]
+    log_nodes, temperature, foresight, mate_factor = (
+        float(np.interp(elo, ratings, values)) for values in zip(*rows, strict=True)
+    )
+    return PeoplePlan(round(np.exp(log_nodes)), temperature, foresight, mate_factor)
 
 
 def choose_like_people(

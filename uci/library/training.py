@@ -251,8 +251,9 @@ class Trainer:
             ).fetchone()
             if row is not None:
                 fields = dict(zip(_ROW.split(", "), row, strict=True))
-                words = {name: tuple(fields.pop(name).split()) for name in ("moves", "themes")}
-                return Puzzle(**fields, **words)
+                for name in ("moves", "themes"):
+                    fields[name] = tuple(fields[name].split())
+                return Puzzle(**fields)
         return None
 
     @_mending

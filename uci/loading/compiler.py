@@ -44,7 +44,7 @@ NOT_KEPT: Final = 74  # kernels cannot be written, as on a full disk
 SEARCH_STEPS = {"auto": 348, "sparse": 348}
 SEARCH_STEPS_OF_OTHERS = 308
 HINT_STEPS = 95
-PEOPLE_STEPS = 18  # of the network of people, beside those of a search: its kernels
+PEOPLE_STEPS = 14  # of the network of people, beside those of a search: its kernels
 STEPS_OF_A_VARIANT = 22  # of a network, whose search needs no others
 
 _LONGEST_WORDS = 200  # characters of an error
