@@ -32,6 +32,7 @@ from engine.nn.summary import layer_text, summary_table
 Array = Any  # numpy.ndarray or cupy.ndarray
 Gradients = dict[str, Array]
 Backward = Callable[[Array], tuple[Array, Gradients]]
+Result = tuple[Any, Backward]  # of `forward`: y, and what backward makes of its gradient
 # What layers keep between two parts of a sequence, by the names of parts; begins empty.
 State = dict[str, Any]
 
@@ -102,7 +103,7 @@ class Layer:
         def __getattr__(self, name: str) -> Any:
             raise other_name(type(self).__name__, name, MEMBERS)
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Any, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         """Apply the layer; return (y, backward), where `backward(dy) -> (dx, gradients by parameter
         name)`.
         """
@@ -418,7 +419,7 @@ LayerType = TypeVar("LayerType", bound=type[Layer])
 def register(kind: str) -> Callable[[LayerType], LayerType]:
     """Class decorator: make a layer known to files and to the gradient check under `kind`."""
 
-    def decorate(layer_type: LayerType) -> LayerType:
+    def decorate(layer_type):
         layer_type.kind = kind
         REGISTRY[kind] = layer_type
         return layer_type
@@ -574,14 +575,14 @@ def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
 
 
 def _checking_gradient(
-    forward: Callable[..., tuple[Any, Backward]],
-) -> Callable[..., tuple[Any, Backward]]:
+    forward: Callable[..., Result],
+) -> Callable[..., Result]:
     """Let forward refuse a state that is no dict, and backward a gradient that would be broadcast
     to the shape of y.
     """
 
     @functools.wraps(forward)
-    def checked(self: Layer, *arguments: Any, **options: Any) -> tuple[Any, Backward]:
+    def checked(self, *arguments, **options):
         if not isinstance(state := options.get("state"), dict | None):
             raise ConfigError(
                 f"{type(self).__name__}: expected a dict as state, at first {{}}, found {form_of(state)}"
@@ -593,7 +594,7 @@ def _checking_gradient(
         y, backward = result
         shape = getattr(y, "shape", None)  # a dict has none: its parts check their own
 
-        def checked_backward(dy: Array) -> tuple[Array, Gradients]:
+        def checked_backward(dy):
             if shape is not None:
                 check_gradient(self, dy, shape)
             result: Any = backward(dy)
@@ -630,7 +631,7 @@ def forward_part(
     training: bool,
     mask: Array | None = None,
     state: State | None = None,
-) -> tuple[Any, Backward]:
+) -> Result:
     """Run the part `name` of a composite layer with the mask and its part of the state, if it takes
     these.
 
@@ -647,7 +648,7 @@ def forward_part(
         error.layer = f"{name}.{error.layer}" if error.layer else name
         raise
 
-    def backward(dy: Array) -> tuple[Array, Gradients]:
+    def backward(dy):
         dx, grads = part_backward(dy)
         return dx, prefixed(name, grads)
 

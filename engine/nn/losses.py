@@ -49,7 +49,7 @@ def _in_range(loss: Loss[Rest]) -> Loss[Rest]:
     """
 
     @wraps(loss)
-    def computed(outputs: Array, *rest: Rest.args, **options: Rest.kwargs) -> tuple[float, Array]:
+    def computed(outputs, *rest, **options):
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             value, gradient = loss(outputs, *rest, **options)
             if outputs.dtype == np.float64 or backend_of(value).xp.isfinite(value).all():

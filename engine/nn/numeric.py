@@ -104,7 +104,7 @@ def gradient_check(
             f"{checked!r:.60}: backward gives gradients of {list(grads)}, expected {list(parameters)}"
         )
 
-    def value() -> float:
+    def value():
         layer.load_buffers(buffers)
         layer.reseed(SEED)
         outputs = named_parts(layer.forward(x, training, **options)[0], "y")
@@ -142,7 +142,7 @@ def _checked_loss(
     targets = tuple(_here({"": target})[""] for target in targets)
     _, by_hand = loss(outputs, *targets, **options)
 
-    def value() -> float:
+    def value():
         return float(np.sum(loss(outputs, *targets, **options)[0]))
 
     return GradientCheck((_compared("outputs", by_hand, value, outputs),))

@@ -540,7 +540,7 @@ class Graph(Nodes):
         x, *table = x if isinstance(x, tuple) else (x,)
         parts = layer.parts
 
-        def attention(z: str) -> str:
+        def attention(z):
             inputs = (z, self.layer(parts["smolgen"], (z, *table))) if table else z
             return self.layer(parts["attention"], inputs, mask)
 

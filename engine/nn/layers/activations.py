@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Layer, check_input, register
+from engine.nn.layer import Array, Layer, Result, check_input, register
 from engine.nn.operations import operations_for
 from engine.nn.operations.elementwise import (
     GELU_CUBIC,
@@ -164,7 +164,7 @@ def gelu(x: Array) -> tuple[Array, Slope]:
     squared = near * near
     t = xp.tanh(GELU_SCALE * near * (1 + GELU_CUBIC * squared))
 
-    def slope(dy: Array) -> Array:
+    def slope(dy):
         return dy * (
             (1 + t) / 2 + near * (1 - t * t) * (GELU_SCALE / 2 * (1 + 3 * GELU_CUBIC * squared))
         )
@@ -183,7 +183,7 @@ def exact_gelu(x: Array) -> tuple[Array, Slope]:
     tail = _erfc(xp, xp.abs(near) * math.sqrt(1 / 2)) / 2
     below = xp.where(near > 0, 1 - tail, tail)
 
-    def slope(dy: Array) -> Array:
+    def slope(dy):
         return dy * (below + near * xp.exp(near * near / -2) * math.sqrt(1 / (2 * math.pi)))
 
     return x * below, slope
@@ -268,7 +268,7 @@ class Activation(Layer):
         self.function, self.alpha = function, alpha
         self.apply = activation_function(function, alpha)
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         check_input(self, x, "...")
         y, slope = operations_for(x).activate(self.apply, x)
         return y, lambda dy: (slope(dy), {})

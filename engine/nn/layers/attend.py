@@ -37,7 +37,7 @@ def attend(
     weights, softmax_backward = operations_for(scores).softmax(scores)
     y = product(weights, value)
 
-    def backward(dy: Array) -> tuple[Array, ...]:
+    def backward(dy):
         dbias = softmax_backward(product(dy, value.swapaxes(-1, -2)))
         # By dk = (q^T ds)^T, because a GPU copies what is transposed, and q is smaller than ds; dv
         # likewise.

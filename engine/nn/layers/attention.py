@@ -94,7 +94,7 @@ class _Attention(Layer):
         joined = mixed.swapaxes(1, 2).reshape(len(mixed), x.shape[1], self.inner)
         y, output_backward = forward_part("output", self.parts["output"], joined, training)
 
-        def backward(dy: Array) -> tuple[tuple[Array, ...], Gradients]:
+        def backward(dy):
             dmixed, output_grads = output_backward(dy)
             dquery, dkey, dvalue, *dbias = attend_backward(self._split(dmixed))
             dkey, dvalue = dkey[:, :, earlier:], dvalue[:, :, earlier:]
@@ -188,7 +188,7 @@ class SelfAttention(_Attention):
             allowed = past if allowed is None else allowed & past
         y, inputs_backward = self._apply(x, x, allowed, training, bias, state)
 
-        def backward(dy: Array) -> tuple[Any, Gradients]:
+        def backward(dy):
             (dx, *dbias), grads = inputs_backward(dy)
             return (dx, *dbias) if dbias else dx, grads
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, register
+from engine.nn.layer import Array, Result, register
 from engine.nn.layers.initialization import initial
 from engine.nn.layers.windowed import Windowed
 from engine.nn.operations import operations_for
@@ -93,7 +93,7 @@ class Conv2D(_Convolution):
     2015, arXiv:1502.01852 (initialisation).
     """
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         weight = self._image(self.params["weight"])
         image = self._checked(x, self.inputs, weight.dtype)
         self._check_sides(image, self.geometry)
@@ -105,7 +105,7 @@ class Conv2D(_Convolution):
         if "bias" in self.params:
             y, bias_backward = operations.add_bias(y, self.params["bias"])
 
-        def backward(dy: Array) -> tuple[Array | None, Gradients]:
+        def backward(dy):
             dy = self._image(dy)
             dx, dweight = conv_backward(dy)
             grads = {"weight": self._sequence(dweight)}
@@ -188,7 +188,7 @@ class ConvTranspose2D(_Convolution):
             for side, step, extent, ends, more in every
         ]
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         weight = self._image(self.params["weight"])
         image = self._checked(x, self.inputs, weight.dtype)
         sides = self._sides(image.shape[2:])
@@ -200,7 +200,7 @@ class ConvTranspose2D(_Convolution):
         if "bias" in self.params:
             y, bias_backward = operations.add_bias(y, self.params["bias"])
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
+        def backward(dy):
             dy = self._image(dy)
             dx, weight_backward = operations.conv2d(dy, weight, stride, padding, False, *more)
             grads = {"weight": self._sequence(weight_backward(image)[1])}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ShapeError
-from engine.nn.layer import Array, Gradients, Layer, form_of, forward_part, register
+from engine.nn.layer import Array, Layer, form_of, forward_part, register
 from engine.nn.layers.attention import CrossAttention, SelfAttention
 from engine.nn.layers.feed_forward import Block, feed_of
 from engine.nn.layers.normalisation import LayerNorm
@@ -79,7 +79,7 @@ class DecoderLayer(Block):
         )
         y, feed_backward = forward_part("feed", parts["feed"], u, training)
 
-        def backward(dy: Array) -> tuple[tuple[Array, Array], Gradients]:
+        def backward(dy):
             du, grads = feed_backward(dy)
             (dz, dcontext), cross_grads = cross_backward(du)
             (dx,), own_grads = own_backward(dz)

@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Layer, check_input, register
+from engine.nn.layer import Array, Layer, Result, check_input, register
 
 
 @register("dropout")
@@ -29,7 +29,7 @@ class Dropout(Layer):
             raise ConfigError(f"Dropout: {expected}, not {rate} and {rng!r:.40}")
         self.rate, self.rng = rate, rng
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         check_input(self, x, "...")
         if not training or self.rate == 0:
             return x, lambda dy: (dy, {})

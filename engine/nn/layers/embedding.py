@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, check_range, register
+from engine.nn.layer import Array, Layer, Result, check_input, check_range, register
 from engine.nn.layers.initialization import normal
 from engine.nn.operations import operations_for
 
@@ -58,7 +58,7 @@ class Embedding(Layer):
             else x != self.padding_idx
         )
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         check_input(self, x, "B", "...", dtype="integer")
         check_range(self, x, 0, self.tokens)
         weight = self.params["weight"]
@@ -66,7 +66,7 @@ class Embedding(Layer):
         if self.padding_idx is not None:
             y[x == self.padding_idx] = 0
 
-        def backward(dy: Array) -> tuple[None, Gradients]:
+        def backward(dy):
             gradient = operations_for(dy).scatter_rows(
                 dy.reshape(-1, self.features), x.reshape(-1, 1), self.tokens
             )
@@ -100,9 +100,7 @@ class PositionEmbedding(Layer):
         self.deviation = deviation
         self.params = {"weight": normal(rng, (length, features), deviation)}
 
-    def forward(
-        self, x: Array, training: bool = False, state: Any = None
-    ) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False, state: Any = None) -> Result:
         weight = self.params["weight"]
         check_input(self, x, "B", "T", self.features, dtype=weight.dtype)
         first = (state or {}).get("places", 0)
@@ -115,7 +113,7 @@ class PositionEmbedding(Layer):
         if state is not None:
             state["places"] = here.stop
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
+        def backward(dy):
             dweight = backend_of(dy).xp.zeros_like(weight)
             dweight[here] = dy.sum(axis=0)
             return dy, {"weight": dweight}

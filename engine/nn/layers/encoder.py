@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, register
+from engine.nn.layer import Array, Gradients, Layer, Result, forward_part, register
 from engine.nn.layers.attention import SelfAttention
 from engine.nn.layers.feed_forward import Block, feed_of
 from engine.nn.layers.initialization import initial
@@ -92,7 +92,7 @@ class EncoderLayer(Block):
         )
         y, feed_backward = forward_part("feed", self.parts["feed"], z, training)
 
-        def backward(dy: Array) -> tuple[Any, Gradients]:
+        def backward(dy):
             dz, feed_grads = feed_backward(dy)
             (dx, *dtable), grads = skip_backward(dz)
             return (dx, *dtable) if dtable else dx, grads | feed_grads
@@ -112,7 +112,7 @@ class EncoderLayer(Block):
             "attention", attention, (x, bias), training, None, state
         )
 
-        def backward(dy: Array) -> tuple[tuple[Array, Array], Gradients]:
+        def backward(dy):
             (dx, dbias), grads = attention_backward(dy)
             (dx_too, dtable), smolgen_grads = smolgen_backward(dbias)
             return (dx + dx_too, dtable), grads | smolgen_grads
@@ -152,7 +152,7 @@ class Encoder(Layer):
 
     def forward(
         self, x: Array, training: bool = False, mask: Any = None, state: Any = None
-    ) -> tuple[Array, Backward]:
+    ) -> Result:
         table = self.params.get("table")
         steps = []
         shape = getattr(x, "shape", [])
@@ -164,7 +164,7 @@ class Encoder(Layer):
             )
             steps.append(step)
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
+        def backward(dy):
             grads: Gradients = (
                 {} if table is None else {"table": backend_of(dy).xp.zeros_like(table)}
             )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, forward_part, register
+from engine.nn.layer import Array, Gradients, Layer, Result, check_input, forward_part, register
 from engine.nn.layers.activations import Activation
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense
@@ -48,7 +48,7 @@ class Block(Layer):
         if not self.norm_first:
             y, norm_backward = forward_part(name, norm, y, training)
 
-        def backward(dy: Array) -> tuple[tuple[Array, ...], Gradients]:
+        def backward(dy):
             dsum, grads = (dy, Gradients()) if norm_backward is None else norm_backward(dy)
             dinner, _ = drop_backward(dsum * self.scale)
             found, part_grads = part_backward(dinner)
@@ -61,7 +61,7 @@ class Block(Layer):
 
         return y, backward
 
-    def _dropped(self, x: Array, training: bool) -> tuple[Array, Backward]:
+    def _dropped(self, x: Array, training: bool) -> Result:
         return self.drop.forward(x, training) if self.dropout else (x, lambda dy: (dy, {}))
 
     def keep(self, rng: np.random.Generator, **settings: Any) -> None:
@@ -111,14 +111,14 @@ class FeedForward(Block):
         self.layers["dense2"] = second
         self.norm: Layer = LayerNorm(features, epsilon)
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         check_input(self, x, "B", "T", self.features)
         inner = Sequential(**self.layers)
         y, skip_backward = self.in_skip(
             "norm", self.norm, x, training, lambda z: inner.forward(z, training)
         )
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
+        def backward(dy):
             (dx,), grads = skip_backward(dy)
             return dx, grads
 

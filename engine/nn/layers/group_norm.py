@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.layer import Array, Layer, Result, check_input, register
 from engine.nn.operations import operations_for
 
 
@@ -38,7 +38,7 @@ class GroupNorm(Layer):
         self.params["gamma"] = np.ones(channels, np.float32)
         self.params["beta"] = np.zeros(channels, np.float32)
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         check_input(self, x, "B", self.channels, "...", dtype=self.params["gamma"].dtype)
         each = self.channels, *[1] * (x.ndim - 2)
         gamma, beta = (self.params[name].reshape(each) for name in ("gamma", "beta"))
@@ -50,7 +50,7 @@ class GroupNorm(Layer):
         h = h.reshape(x.shape)
         others = (0, *range(2, x.ndim))
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
+        def backward(dy):
             dx, *_ = norm_backward((gamma * dy).reshape(rows.shape))
             grads = {"gamma": (dy * h).sum(axis=others), "beta": dy.sum(axis=others)}
             return dx.reshape(x.shape), grads
@@ -78,7 +78,7 @@ class RMSNorm(Layer):
         self.features, self.epsilon = features, epsilon
         self.params["gamma"] = np.ones(features, np.float32)
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         gamma = self.params["gamma"]
         xp = backend_of(x).xp
         check_input(self, x, "B", "...", self.features, dtype=gamma.dtype)
@@ -87,7 +87,7 @@ class RMSNorm(Layer):
         r = (1 / xp.sqrt(square + self.epsilon)).astype(x.dtype)
         h = x * r
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
+        def backward(dy):
             g = gamma * dy
             dgamma = (dy * h).reshape(-1, self.features).sum(axis=0)
             return r * (g - h * (g * h).mean(axis=-1, keepdims=True)), {"gamma": dgamma}

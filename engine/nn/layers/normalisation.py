@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.layer import Array, Backward, Layer, Result, check_input, register
 from engine.nn.operations import operations_for
 from engine.nn.operations.plain import NormBackward
 
@@ -55,7 +55,7 @@ class BatchNorm(Layer):
         statistics = np.zeros(channels, np.float32), np.ones(channels, np.float32)
         self.buffers = dict(zip(("running_mean", "running_variance"), statistics, strict=True))
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         gamma, beta = self.params["gamma"], self.params["beta"]
         check_input(self, x, "B", self.channels, "...", dtype=gamma.dtype)
         running = self.buffers["running_mean"], self.buffers["running_variance"]
@@ -94,7 +94,7 @@ class LayerNorm(Layer):
             "beta": np.zeros(features, np.float32),
         }
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         gamma, beta = self.params["gamma"], self.params["beta"]
         check_input(self, x, "B", "...", self.features, dtype=gamma.dtype)
         y, norm_backward = operations_for(x).layer_norm(x, gamma, beta, self.epsilon)
@@ -121,18 +121,18 @@ class PlaceGate(Layer):
         shape = features, places
         self.params = {"scale": np.ones(shape, np.float32), "shift": np.zeros(shape, np.float32)}
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         check_input(self, x, "B", self.places, self.features)
         scale = self.params["scale"].T
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
+        def backward(dy):
             return dy * scale, {"scale": (dy * x).sum(axis=0).T, "shift": dy.sum(axis=0).T}
 
         return x * scale + self.params["shift"].T, backward
 
 
 def _named(norm_backward: NormBackward) -> Backward:
-    def backward(dy: Array) -> tuple[Array, Gradients]:
+    def backward(dy):
         dx, dgamma, dbeta = norm_backward(dy)
         return dx, {"gamma": dgamma, "beta": dbeta}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.layer import Array, Layer, Result, check_input, register
 from engine.nn.layers.windowed import Windowed
 from engine.nn.operations import operations_for
 from engine.nn.operations.geometry import Geometry, short
@@ -83,7 +83,7 @@ class MaxPool2D(_Pool):
     Raises ConfigError for a padding as large as a window, ShapeError when x is smaller than one.
     """
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         image = self._checked(x, "C")
         y, slope = operations_for(x).max_pool(image, self._windows(image))
         return self._sequence(y), lambda dy: (self._sequence(slope(self._image(dy))), {})
@@ -113,7 +113,7 @@ class AveragePool2D(_Pool):
         super().__init__(window, stride, padding, ceil=ceil)
         self.counts_padding = counts_padding
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         xp = backend_of(x).xp
         image = self._checked(x, "C")
         windows = self._windows(image)
@@ -122,7 +122,7 @@ class AveragePool2D(_Pool):
         total = sum(padded[:, rows, columns] for rows, columns in places)
         share = 1 / self._counts(xp, padded, windows, image.shape[2:])
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
+        def backward(dy):
             dpadded = xp.zeros_like(padded)
             part = channels_last(self._image(dy)) * share
             for rows, columns in places:
@@ -166,13 +166,13 @@ class GlobalAveragePool(Layer):
     square of the plane.
     """
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         check_input(self, x, "B", "C", "H", "...")
         shape = x.shape
         if 0 in shape[2:]:
             raise ShapeError(f"GlobalAveragePool: expected H and W >= 1, found {list(shape)}")
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
+        def backward(dy):
             each = dy.reshape(*dy.shape, *[1] * (len(shape) - 2)) / math.prod(shape[2:])
             return backend_of(dy).xp.broadcast_to(each, shape).copy(), {}
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.backend import product
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Gradients, Layer, check_input, register
+from engine.nn.layer import Array, Layer, check_input, register
 from engine.nn.layers.activations import Activation
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense
@@ -80,7 +80,7 @@ class Smolgen(Layer):
         )
         codes = codes.reshape(batch * self.heads, self.generated)
 
-        def backward(dy: Array) -> tuple[tuple[Array, Array], Gradients]:
+        def backward(dy):
             dbias = dy.reshape(batch * self.heads, self.places**2)
             dsmall, grads = codes_backward(
                 product(dbias, table).reshape(batch, self.heads * self.generated)

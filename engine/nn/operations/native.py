@@ -85,7 +85,7 @@ class NativeOperations(Operations):
         rows = image.reshape(-1, x.shape[1])
         y = (rows @ flat_weight.T).reshape(*image.shape[:3], len(weight))
 
-        def backward(dy: Array) -> tuple[Array | None, Array]:
+        def backward(dy):
             slopes = channels_last_copy(dy).reshape(-1, len(weight))
             dweight = (slopes.T @ rows).reshape(weight.shape)
             if not input_gradient:
@@ -143,7 +143,7 @@ class NativeOperations(Operations):
         ):
             return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
 
-        def backward(dy: Array) -> tuple[Array, Array, Array]:
+        def backward(dy):
             dx = empty(image.shape)
             slopes = np.empty((2, channels), np.float32)
             given = flat, _channels_last(dy).reshape(-1), channels, gamma, epsilon, relu
@@ -163,7 +163,7 @@ class NativeOperations(Operations):
         if not (factor > 0).all():  # a variance is too large, or NaN
             return super().layer_norm(x, gamma, beta, epsilon)
 
-        def backward(dy: Array) -> tuple[Array, Array, Array]:
+        def backward(dy):
             dx = empty(x.shape)
             part = np.zeros(2 * width, np.float32)
             sums = np.zeros(2 * width)
@@ -180,7 +180,7 @@ class NativeOperations(Operations):
             return super().softmax(scores)
         rows.softmax_in_place(scores.reshape(-1), width, np.empty(LANES, np.float32))
 
-        def backward(dy: Array) -> Array:
+        def backward(dy):
             dy = np.ascontiguousarray(dy, np.float32)
             rows.softmax_gradient(dy.reshape(-1), scores.reshape(-1), width)
             return dy
@@ -221,7 +221,7 @@ class NativeOperations(Operations):
             flat, flat_scale, flat_shift, flat_skip, channels, squares, relu, y.reshape(-1)
         )
 
-        def backward(dy: Array) -> GateGradients:
+        def backward(dy):
             dskip = empty(image.shape)
             dscale, dshift = np.empty(scale.shape, np.float32), np.empty(scale.shape, np.float32)
             flat_y = y.reshape(-1)
@@ -232,7 +232,7 @@ class NativeOperations(Operations):
                 flat, flat_y, flat_dy, channels, squares, relu, flat_dskip, *sums
             )
 
-            def input_gradient(dmean: Array) -> Array:
+            def input_gradient(dmean):
                 dx = empty(image.shape)
                 share = np.ascontiguousarray(dmean / np.float32(squares), np.float32).reshape(-1)
                 channelwise.scale_images(
@@ -256,7 +256,7 @@ class NativeOperations(Operations):
         kept = saved.reshape(-1), shown.reshape(-1)
         rows.lstm_step(_flat(a), _flat(c), old, size, *kept, h.reshape(-1), memory.reshape(-1))
 
-        def backward(dh: Array, dmemory: Array, da: Array) -> Array:
+        def backward(dh, dmemory, da):
             dbefore = np.empty(before.shape, np.float32)
             rows.lstm_gradient(
                 _flat(dh), _flat(dmemory), *kept, old, size, da.reshape(-1), dbefore.reshape(-1)
@@ -277,7 +277,7 @@ class NativeOperations(Operations):
         kept = saved.reshape(-1), recalled.reshape(-1)
         rows.gru_step(_flat(a), _flat(c), bias, old, size, *kept, h.reshape(-1))
 
-        def backward(dh: Array, da: Array, dc: Array) -> Array:
+        def backward(dh, da, dc):
             dbefore = np.empty(before.shape, np.float32)
             rows.gru_gradient(
                 _flat(dh), *kept, old, size, da.reshape(-1), dc.reshape(-1), dbefore.reshape(-1)

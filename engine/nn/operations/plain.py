@@ -73,7 +73,7 @@ class Operations:
         """
         y, slope = self.activate(function, product(rows, weight.T), bias)
 
-        def backward(dy: Array, input_gradient: bool) -> tuple[Array | None, Array, Array]:
+        def backward(dy, input_gradient):
             dz = slope(dy)
             dx = product(dz, weight).astype(dy.dtype, copy=False) if input_gradient else None
             return dx, product(dz.T, rows), self.sum_rows(dz)
@@ -108,7 +108,7 @@ class Operations:
         kernels = _kernels_by_groups(weight, groups)
         y = _joined(product(cols, kernels.swapaxes(-1, -2)))
 
-        def backward(dy: Array) -> tuple[Array | None, Array]:
+        def backward(dy):
             image = self.xp.ascontiguousarray(channels_last(dy), cols.dtype)
             rows = _by_groups(image.reshape(-1, len(weight)), groups)
             dweight = product(rows.swapaxes(-1, -2), cols).reshape(weight.shape)
@@ -179,7 +179,7 @@ class Operations:
         places = [(rows, columns) for _, _, rows, columns in windows.places(sides)]
         y = reduce(xp.maximum, (padded[:, rows, columns] for rows, columns in places))
 
-        def backward(dy: Array) -> Array:
+        def backward(dy):
             dpadded = xp.zeros_like(padded)
             dimage = channels_last(dy)
             free = xp.ones(y.shape, bool)  # windows whose maximum has not been found yet
@@ -230,7 +230,7 @@ class Operations:
             return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
         y = self.fused(_normalise)(rows, mean, variance, gamma, beta, epsilon, floor)
 
-        def backward(dy: Array) -> tuple[Array, Array, Array]:
+        def backward(dy):
             normed = channels_last(dy).reshape(shape), y, rows, mean, variance
             slopes = self.fused(_norm_slopes)(*normed, 1.0, epsilon, floor, self._is_first)
             sums = slopes[:, :, None] if given is None else (0.0, 0.0)
@@ -254,7 +254,7 @@ class Operations:
         ]
         *results, wide_backward = norm(self, *doubles)
 
-        def backward(dy: Array) -> tuple[Array, ...]:
+        def backward(dy):
             return tuple(one.astype(dtype) for one in wide_backward(dy.astype(np.float64)))
 
         return *(self.xp.clip(one, -limit, limit).astype(dtype) for one in results), backward
@@ -284,7 +284,7 @@ class Operations:
             return self._in_double(Operations.layer_norm, x, gamma, beta, epsilon)
         y = self.fused(_normalise)(rows, *moments, gamma[:, None], beta[:, None], epsilon, floor)
 
-        def backward(dy: Array) -> tuple[Array, Array, Array]:
+        def backward(dy):
             normed = (dy.reshape(rows.shape), y, rows, *moments)
             slopes = self.fused(_norm_slopes)
             sums = slopes(*normed, gamma[:, None], epsilon, floor, self._is_first)[:, :, None]
@@ -306,7 +306,7 @@ class Operations:
         powers = self.fused(_power)(scores, scores.max(axis=-1, keepdims=True))
         weights = self.fused(_part)(powers, powers.sum(axis=-1, keepdims=True))
 
-        def backward(dy: Array) -> Array:
+        def backward(dy):
             return self.fused(_share_slope)(
                 dy, weights, self.fused(inner_products)(dy, weights)[..., None]
             )
@@ -348,10 +348,10 @@ class Operations:
         floor = 0.0 if relu else -np.inf
         y = self.fused(_gate)(last, scale, shift[:, None, None, :], channels_last(skip), floor)
 
-        def backward(dy: Array) -> GateGradients:
+        def backward(dy):
             dskip, along = self.fused(_gate_slopes)(channels_last(dy), y, last, floor)
 
-            def input_gradient(dmean: Array) -> Array:
+            def input_gradient(dmean):
                 share = 1 / (x.shape[2] * x.shape[3])
                 return channels_first(
                     self.fused(_gate_gradient)(dskip, scale, dmean[:, None, None, :], share)
@@ -389,7 +389,7 @@ class Operations:
         memory = forget * before + write * candidate
         shown = xp.tanh(memory)
 
-        def backward(dh: Array, dmemory: Array, da: Array) -> Array:
+        def backward(dh, dmemory, da):
             dmemory = dmemory + dh * show * (1 - shown * shown)
             dgates = xp.concatenate([dmemory * candidate, dmemory * before, dh * shown], axis=1)
             da[:, : 3 * size] = dgates * gates * (1 - gates)
@@ -413,7 +413,7 @@ class Operations:
         recalled = c[:, 2 * size :] + bias
         candidate = xp.tanh(a[:, 2 * size :] + reset * recalled)
 
-        def backward(dh: Array, da: Array, dc: Array) -> Array:
+        def backward(dh, da, dc):
             dcandidate = dh * (1 - keep) * (1 - candidate * candidate)
             dgates = xp.concatenate([dcandidate * recalled, dh * (before - candidate)], axis=1)
             da[:, : 2 * size] = dc[:, : 2 * size] = dgates * gates * (1 - gates)

@@ -65,7 +65,7 @@ def convolve_by_tiles(x: np.ndarray, weight: np.ndarray, input_gradient: bool) -
         sides = height, width, kernels, wide
         tiles.output_transform(m, m_stride, first, count, *sides, page, y.reshape(-1))
 
-    def backward(dy: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+    def backward(dy):
         dimages = empty((batch, height, width, x.shape[1])) if input_gradient else None
         dweight = _gradients(images, images_of(dy), batch, weight, dimages)
         return None if dimages is None else dimages.transpose(0, 3, 1, 2), dweight

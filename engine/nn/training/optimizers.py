@@ -418,7 +418,7 @@ class SharedRowsAdamW(AdamW):
         table, slopes, *own = flat
         shared = shared_mean.reshape(-1), shared_square.reshape(-1)
 
-        def step_groups(first: int, last: int) -> None:
+        def step_groups(first, last):
             total = np.empty(width, np.float32)
             moments = (tuple(own), shared)
             sizes = np.int64(rows), np.int64(inner)

@@ -290,7 +290,7 @@ class LayerGradients(GradientSource):
         """As in GradientSource."""
         inputs, targets = batch
 
-        def loss(outputs: Any, part: slice) -> tuple[float, Any, dict[str, float]]:
+        def loss(outputs, part):
             wanted = _prepared_targets(self.model, rows_of(targets, part))
             value, gradient = computed_loss(self.loss, outputs, wanted)
             return (
