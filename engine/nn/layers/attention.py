@@ -35,7 +35,6 @@ class _Attention(Layer):
         rng: np.random.Generator,
         inner: int | None = None,
     ) -> None:
-        super().__init__()
         inner = features if inner is None else inner
         if min(features, context_features, heads, inner) < 1 or inner % heads:
             call = f"{type(self).__name__}({features}, {context_features}, heads={heads})"

@@ -151,7 +151,6 @@ class Bidirectional(Layer):
     """
 
     def __init__(self, ahead: Recurrent, back: Recurrent) -> None:
-        super().__init__()
         checked_parts({"ahead": ahead, "back": back})
         pair = [
             isinstance(one, Recurrent) and (one.reverse, one.last, one.return_state)

@@ -49,7 +49,6 @@ class Sequential(Layer):
     """
 
     def __init__(self, *unnamed: Layer, **named: Layer) -> None:
-        super().__init__()
         # A layer of one's own may have no kind.
         kinds = [getattr(type(layer), "kind", type(layer).__name__.lower()) for layer in unnamed]
         by_position = {
@@ -129,7 +128,6 @@ class MultiHead(Layer):
     """
 
     def __init__(self, trunk: Layer, heads: Mapping[str, Layer]) -> None:
-        super().__init__()
         if not heads or "trunk" in heads:
             raise ConfigError("MultiHead needs at least one head, and none may be named 'trunk'")
         checked_parts({"trunk": trunk, **heads})

@@ -36,7 +36,6 @@ class Dense(Layer):
     def __init__(
         self, inputs: int, outputs: int, rng: np.random.Generator, initialization: str = "he"
     ) -> None:
-        super().__init__()
         if inputs < 1 or outputs < 1 or initialization not in VARIANCES:
             raise ConfigError(
                 f"Dense({inputs}, {outputs}, {initialization!r}): sizes >= 1, start in {[*VARIANCES]}"

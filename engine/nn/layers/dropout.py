@@ -23,7 +23,6 @@ class Dropout(Layer):
     """
 
     def __init__(self, rate: float, rng: np.random.Generator) -> None:
-        super().__init__()
         if not 0 <= rate < 1 or not hasattr(rng, "normal"):
             expected = "the rate must be in [0, 1), rng must be a generator such as np.random.default_rng(0)"
             raise ConfigError(f"Dropout: {expected}, not {rate} and {rng!r:.40}")

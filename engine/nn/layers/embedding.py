@@ -36,7 +36,6 @@ class Embedding(Layer):
         deviation: float = 1.0,
         padding_idx: int | None = None,
     ) -> None:
-        super().__init__()
         if tokens < 1 or features < 1:
             raise ConfigError(f"Embedding({tokens}, {features}): both must be >= 1")
         self.tokens = tokens
@@ -92,7 +91,6 @@ class PositionEmbedding(Layer):
     def __init__(
         self, length: int, features: int, rng: np.random.Generator, deviation: float = 1.0
     ) -> None:
-        super().__init__()
         if length < 1 or features < 1:
             raise ConfigError(f"PositionEmbedding({length}, {features}): both must be >= 1")
         self.length = length

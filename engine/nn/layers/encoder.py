@@ -134,7 +134,6 @@ class Encoder(Layer):
     """
 
     def __init__(self, depth: int, block: Mapping[str, Any], rng: np.random.Generator) -> None:
-        super().__init__()
         if depth < 1 or not isinstance(block, Mapping):
             raise ConfigError(
                 f"Encoder({depth}, {block!r}): expected a layer at least, and an EncoderLayer's settings"

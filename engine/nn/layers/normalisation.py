@@ -38,7 +38,6 @@ class BatchNorm(Layer):
     def __init__(
         self, channels: int, relu: bool = False, momentum: float = 0.1, epsilon: float = 1e-5
     ) -> None:
-        super().__init__()
         if channels < 1 or not 0 < momentum <= 1 or not epsilon > 0:
             given = f"BatchNorm({channels}, momentum={momentum}, epsilon={epsilon})"
             raise ConfigError(
@@ -85,7 +84,6 @@ class LayerNorm(Layer):
     sizes = ("features",)
 
     def __init__(self, features: int, epsilon: float = 1e-5) -> None:
-        super().__init__()
         if features < 1 or not epsilon > 0:
             raise ConfigError(f"LayerNorm({features}, epsilon={epsilon}): both must be > 0")
         self.features, self.epsilon = features, epsilon
@@ -114,7 +112,6 @@ class PlaceGate(Layer):
     sizes = ("places", "features")
 
     def __init__(self, places: int, features: int) -> None:
-        super().__init__()
         if places < 1 or features < 1:
             raise ConfigError(f"PlaceGate({places}, {features}): both must be >= 1")
         self.places, self.features = places, features

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 from engine.backend import backend_of
@@ -11,7 +10,7 @@ from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import Array, Layer, Result, check_input, register
 from engine.nn.layers.windowed import Windowed
 from engine.nn.operations import operations_for
-from engine.nn.operations.geometry import Geometry, short
+from engine.nn.operations.geometry import Geometry
 from engine.nn.operations.plain import channels_first, channels_last
 
 
@@ -32,14 +31,12 @@ class _Pool(Windowed):
     ) -> None:
         stride = window if stride is None else stride
         given = f"{window}, stride={stride}, padding={padding}"
-        self._place(given, window, stride, padding, dilation)
+        settings = self._place(given, window, stride, padding, dilation)
         ends = zip(self.geometry.padding, self.geometry.extents, strict=True)
         if any(max(padding) >= extent for padding, extent in ends):
             call = f"{type(self).__name__}({given})"
             raise ConfigError(f"{call}: a window must be larger than the padding")
-        self.window, self.stride, self.padding, self.dilation = (
-            short(setting[-self.axes :]) for setting in self.geometry
-        )
+        self.window, self.stride, self.padding, self.dilation = settings
         self.ceil = ceil
 
     def _windows(self, image: Array) -> Geometry:
@@ -62,13 +59,6 @@ class _Pool(Windowed):
                 steps -= 1
             ends.append((before, max(behind, steps * stride + extent - side - before)))
         return tuple(ends)
-
-
-def _squares(padded: Array, windows: Geometry) -> Iterator[tuple[slice, slice]]:
-    """Yield, for each place in a window, where its squares lie on the padded boards."""
-    sides = windows._replace(padding=((0, 0), (0, 0))).sides(padded.shape[1:3])
-    for _, _, rows, columns in windows.places(sides):
-        yield rows, columns
 
 
 @register("max_pool2d")
@@ -118,24 +108,27 @@ class AveragePool2D(_Pool):
         image = self._checked(x, "C")
         windows = self._windows(image)
         padded = windows.padded(xp, channels_last(image))
-        places = list(_squares(padded, windows))
-        total = sum(padded[:, rows, columns] for rows, columns in places)
-        share = 1 / self._counts(xp, padded, windows, image.shape[2:])
+        places = [part for _, part in windows.places(windows.sides(image.shape[2:]))]
+        count: Any = math.prod(windows.size)
+        if (counted := self._counted(xp, padded, windows, image.shape[2:])) is not None:
+            count = sum(counted[part] for part in places)
+        share = 1 / count
+        total = sum(padded[part] for part in places)
 
         def backward(dy):
             dpadded = xp.zeros_like(padded)
-            part = channels_last(self._image(dy)) * share
-            for rows, columns in places:
-                dpadded[:, rows, columns] += part
+            each = channels_last(self._image(dy)) * share
+            for part in places:
+                dpadded[part] += each
             dx = channels_first(windows.cropped(dpadded, image.shape[2:]))
             return self._sequence(dx), {}
 
         return self._sequence(channels_first(total * share)), backward
 
-    def _counts(self, xp: Any, padded: Array, windows: Geometry, sides: Any) -> Any:
-        """Return how many squares of each window count, [H', W', 1], or one number for all."""
+    def _counted(self, xp: Any, padded: Array, windows: Geometry, sides: Any) -> Array | None:
+        """Return 1 where a square of padded boards counts, else 0; None where all do."""
         if windows == self.geometry and (self.counts_padding or not self.padding):
-            return math.prod(windows.size)
+            return None
         counted = xp.zeros((1, *padded.shape[1:3], 1), padded.dtype)
         # What `ceil` adds behind the padding never counts.
         kept = self.geometry.padding if self.counts_padding else ((0, 0), (0, 0))
@@ -143,7 +136,7 @@ class AveragePool2D(_Pool):
         down, across = (side + behind for (_, behind), side in reach)
         above, beside = (before for before, _ in kept)
         counted[:, top - above : top + down, left - beside : left + across] = 1
-        return sum(counted[:, rows, columns] for rows, columns in _squares(padded, windows))
+        return counted
 
 
 @register("max_pool1d")

@@ -51,7 +51,6 @@ class Recurrent(Layer):
         reverse: bool = False,
         return_state: bool = False,
     ) -> None:
-        super().__init__()
         if inputs < 1 or hidden < 1:
             raise ConfigError(f"{type(self).__name__}({inputs}, {hidden}): both must be >= 1")
         self.inputs = inputs

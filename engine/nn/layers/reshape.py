@@ -36,7 +36,6 @@ class Reshape(Layer):
     """
 
     def __init__(self, shape: Sequence[int]) -> None:
-        super().__init__()
         self.shape = [
             int(side) if isinstance(side, Integral) else side for side in list[Any](shape)
         ]

@@ -34,7 +34,6 @@ class SqueezeExcitation(Layer):
     def __init__(
         self, channels: int, hidden: int, rng: np.random.Generator, activation: str = "relu"
     ) -> None:
-        super().__init__()
         self.channels = channels
         self.hidden = hidden
         self.activation = activation
@@ -93,7 +92,6 @@ class Residual(Layer):
     def __init__(
         self, body: Sequential, se: SqueezeExcitation | None = None, activation: str = "relu"
     ) -> None:
-        super().__init__()
         if (
             not isinstance(body, Sequential)
             or not isinstance(se, SqueezeExcitation | None)

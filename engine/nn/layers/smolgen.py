@@ -43,7 +43,6 @@ class Smolgen(Layer):
         generated: int = 256,
         activation: str = "swish",
     ) -> None:
-        super().__init__()
         if min(features, heads, places, compressed, hidden, generated) < 1:
             inner = f"compressed={compressed}, hidden={hidden}, generated={generated}"
             raise ConfigError(

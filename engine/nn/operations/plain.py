@@ -90,18 +90,15 @@ class Operations:
         self,
         x: Array,
         weight: Array,
-        stride: Any,
-        padding: Any,
-        input_gradient: bool = True,
-        dilation: Any = 1,
+        windows: Geometry,
         groups: int = 1,
+        input_gradient: bool = True,
     ) -> Convolved:
         """Cross-correlation with zero padding: x [B, C, H, W], weight [K, C / groups, k, k] -> y
-        [B, K, H', W']. Stride, padding and dilation are as in `Geometry`.
+        [B, K, H', W'].
 
         backward: dy -> (dx or None without `input_gradient`, dweight), as in `Conv2D`.
         """
-        windows = Geometry.of(weight.shape[2:], stride, padding, dilation)
         patches = windows.view(self.xp, windows.padded(self.xp, channels_last(x)))
         batch, height, width = patches.shape[:3]
         cols = _by_groups(patches.reshape(batch * height * width, weight[0].size * groups), groups)
@@ -114,8 +111,9 @@ class Operations:
             dweight = product(rows.swapaxes(-1, -2), cols).reshape(weight.shape)
             if not input_gradient:
                 return None, dweight
-            given = channels_first(image), weight, x.shape[2:], stride, padding, dilation, groups
-            return self.conv2d_transposed(*given).astype(dy.dtype, copy=False), dweight
+            slopes = channels_first(image)
+            dx = self.conv2d_transposed(slopes, weight, x.shape[2:], windows, groups)
+            return dx.astype(dy.dtype, copy=False), dweight
 
         return channels_first(y.reshape(batch, height, width, len(weight))), backward
 
@@ -124,9 +122,7 @@ class Operations:
         dy: Array,
         weight: Array,
         sides: Sequence[int],
-        stride: Any,
-        padding: Any,
-        dilation: Any = 1,
+        windows: Geometry,
         groups: int = 1,
     ) -> Array:
         """dx [B, C, H, W] of `conv2d` for an x of these sides, from dy [B, K, H', W'].
@@ -134,33 +130,19 @@ class Operations:
         For stride 1, it is the convolution of dy with the kernel turned by half, otherwise col2im
         of dy W.
         """
-        windows = Geometry.of(weight.shape[2:], stride, padding, dilation)
         batch, _, *found = dy.shape
-        ends = [
-            (extent - 1 - before, side - one + before)
-            for extent, (before, _), side, one in zip(
-                windows.extents, windows.padding, sides, found, strict=True
-            )
-        ]
-        if windows.stride == (1, 1) and min(min(pair) for pair in ends) >= 0:
+        if (back := windows.turned(sides)) is not None:
             by_group = weight.reshape(groups, -1, *weight.shape[1:])
             turned = by_group[..., ::-1, ::-1].swapaxes(1, 2)
             turned = turned.reshape(-1, len(weight) // groups, *windows.size)
-            return self.conv2d(dy, turned, 1, ends, False, dilation, groups)[0]
+            return self.conv2d(dy, turned, back, groups, False)[0]
         rows = _by_groups(channels_last(dy).reshape(-1, len(weight)), groups)
         dcols = _joined(product(rows, _kernels_by_groups(weight, groups)))
         channels = weight.shape[1] * groups
         dpatches = dcols.reshape(batch, *found, channels, *windows.size)
-        reach = [
-            max(before + side, (one - 1) * step + extent)
-            for (before, _), side, one, step, extent in zip(
-                windows.padding, sides, found, windows.stride, windows.extents, strict=True
-            )
-        ]
-        dpadded = self.xp.zeros((batch, *reach, channels), dcols.dtype)
-        for row, column, rows, columns in windows.places(found):
-            square = dpadded[:, rows, columns]
-            square += dpatches[..., row, column]
+        dpadded = self.xp.zeros((batch, *windows.reach(sides), channels), dcols.dtype)
+        for (row, column), part in windows.places(found):
+            dpadded[part] += dpatches[..., row, column]
         return channels_first(windows.cropped(dpadded, sides))
 
     def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
@@ -176,16 +158,16 @@ class Operations:
         xp = self.xp
         padded = windows.padded(xp, channels_last(x), -np.inf)
         sides = windows.sides(x.shape[2:])
-        places = [(rows, columns) for _, _, rows, columns in windows.places(sides)]
-        y = reduce(xp.maximum, (padded[:, rows, columns] for rows, columns in places))
+        places = [part for _, part in windows.places(sides)]
+        y = reduce(xp.maximum, (padded[part] for part in places))
 
         def backward(dy):
             dpadded = xp.zeros_like(padded)
             dimage = channels_last(dy)
             free = xp.ones(y.shape, bool)  # windows whose maximum has not been found yet
-            for rows, columns in places:
-                winner = free & (padded[:, rows, columns] == y)
-                dpadded[:, rows, columns] += dimage * winner
+            for part in places:
+                winner = free & (padded[part] == y)
+                dpadded[part] += dimage * winner
                 free &= ~winner
             return channels_first(windows.cropped(dpadded, x.shape[2:]))
 

@@ -66,16 +66,17 @@ def test_convolution_agrees_with_the_reference(
     x, weight = random(rng, *shape), random(rng, outputs, shape[1], size, size)
     if channels_last:
         x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    by_winograd = winograd.supports(x, weight, Geometry.of(size, stride, padding))
+    windows = Geometry.of(size, stride, padding)
+    by_winograd = winograd.supports(x, weight, windows)
     assert by_winograd == ((size, stride, padding) == WINOGRAD and shape[1] >= 16)
     tolerance = 3e-5 if by_winograd else 2e-6
-    y, backward = NATIVE.conv2d(x, weight, stride, padding)
-    expected_y, expected_backward = REFERENCE.conv2d(double(x), double(weight), stride, padding)
+    y, backward = NATIVE.conv2d(x, weight, windows)
+    expected_y, expected_backward = REFERENCE.conv2d(double(x), double(weight), windows)
     dy = random(rng, *y.shape)
     assert_close(y, expected_y, tolerance)
     for actual, expected in zip(backward(dy), expected_backward(double(dy)), strict=True):
         assert_close(actual, expected, tolerance)
-    dx, dweight = NATIVE.conv2d(x, weight, stride, padding, input_gradient=False)[1](dy)
+    dx, dweight = NATIVE.conv2d(x, weight, windows, input_gradient=False)[1](dy)
     assert dx is None
     assert_close(dweight, backward(dy)[1])
 
@@ -260,9 +261,9 @@ def test_the_largest_of_windows_agrees_with_the_reference(window, stride, paddin
 def test_convolution_of_other_geometries_agrees_with_the_reference(stride, dilation):
     rng = np.random.default_rng(9)
     x, weight = random(rng, 2, 5, 12, 11), random(rng, 6, 5, 2, 3)
-    settings = stride, ((1, 2), (0, 3)), True, dilation
-    y, backward = NATIVE.conv2d(x, weight, *settings)
-    expected, wide_backward = REFERENCE.conv2d(double(x), double(weight), *settings)
+    windows = Geometry.of((2, 3), stride, ((1, 2), (0, 3)), dilation)
+    y, backward = NATIVE.conv2d(x, weight, windows)
+    expected, wide_backward = REFERENCE.conv2d(double(x), double(weight), windows)
     dy = random(rng, *y.shape)
     assert_close(y, expected)
     for found, wanted in zip(backward(dy), wide_backward(double(dy)), strict=True):
