@@ -66,18 +66,10 @@ from engine.nn.numeric import GradientCheck, gradient_check, numeric_gradient
 from engine.nn.summary import activations
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage, refresh_statistics
 from engine.nn.training.callbacks import Callback, LiveCurve, ReduceLROnPlateau, SaveBest
+from engine.nn.training.clipping import clip_global_norm, clip_value, global_norm
 from engine.nn.training.data import Data, JoinedRows, Loader, random_shift
 from engine.nn.training.history import History
-from engine.nn.training.optimizers import (
-    SGD,
-    Adam,
-    AdamW,
-    Optimizer,
-    RMSProp,
-    clip_global_norm,
-    clip_value,
-    global_norm,
-)
+from engine.nn.training.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
 from engine.nn.training.parallel import DataParallel
 from engine.nn.training.schedules import WarmupCosine
 from engine.nn.training.trainer import Trainer, TrainerSettings

@@ -32,10 +32,11 @@ from engine.nn.training.checkpoint import (
     run_identity,
     write_checkpoint,
 )
+from engine.nn.training.clipping import clip_value, global_norm, scale_all
 from engine.nn.training.data import Data, Loader, as_loader, check_whole, parts_of
 from engine.nn.training.device_step import DeviceStep
 from engine.nn.training.history import History, Record
-from engine.nn.training.optimizers import Optimizer, clip_value, global_norm, scale_all
+from engine.nn.training.optimizers import Optimizer
 from engine.nn.training.parallel import (
     GradientSource,
     LayerGradients,
@@ -105,22 +106,25 @@ class Trainer:
         self._run = RunState()
         self._uninterrupted = Uninterrupted()
         decay = self.settings.average_decay
-        self._average = (
-            ExponentialAverage(decay) if average is None and decay is not None else average
-        )
-        if isinstance(loss, GradientSource):
-            self._source = loss
-        else:
-            shard_size = self.settings.shard_size or self.settings.batch_size
-            threads, precision = self.settings.threads, self.settings.precision
-            further = shard_size, threads, precision, frozen
-            self._source = LayerGradients(model, loss, self.metrics, *further)
+        if average is None and decay is not None:
+            average = ExponentialAverage(decay)
+        self._average = average
+        self._source = self._made_source(frozen)
         has_limit = self.settings.clip_norm or self.settings.clip_value
         measures_norm = bool(self._source.measures_norm or has_limit)
-        self._device = DeviceStep(model, self._source, measures_norm, factors if rates else {})
+        moving = optimizer, average, measures_norm, factors if rates else {}
+        self._device = DeviceStep(model, self._source, *moving)
         self._find_arrays()
         # What a checkpoint says of the data, for `fit` to compare.
         self._saved_data: dict[str, Any] | None = None
+
+    def _made_source(self, frozen: Collection[str]) -> GradientSource:
+        if isinstance(self.loss, GradientSource):
+            return self.loss
+        settings = self.settings
+        shard_size = settings.shard_size or settings.batch_size
+        further = shard_size, settings.threads, settings.precision, frozen
+        return LayerGradients(self.model, self.loss, self.metrics, *further)
 
     @property
     def history(self) -> History:
@@ -329,7 +333,7 @@ class Trainer:
         done = run.steps_done
         try:
             rate = self._rate(run.steps_done) if rate is None else rate
-            self._device.find(self.optimizer, self._named.read())
+            self._device.find(self._named.read())
             seed = self.settings.seed, run.steps_done
             means, grads = self._device.gradients(batch, seed, statistics)
             grads = self._clipped_gradients(means, grads, rate)
@@ -371,10 +375,8 @@ class Trainer:
         move nothing.
         """
         run = self._run
-        moved = self._device.apply(self.optimizer, grads, rate, means)
+        self._device.apply(grads, rate, means)
         run.steps_done += 1
-        if moved is not None and self._average is not None:
-            self._average.update(moved, self._source.pool)
         places = getattr(means["loss"], "places", examples) if examples else 0
         for name, value in means.items() if places else ():
             run.sums[name] = run.sums.get(name, 0.0) + value * places
@@ -438,13 +440,12 @@ class Trainer:
         """Return a model with averaged weights and current running statistics; ConfigError if there
         is no average.
         """
-        if self._average is None or not self._average.tensors:
+        averages = self._device.tensors()["average"]
+        if not averages:
             raise ConfigError("no averaged weights: set average_decay and train first")
         twin = self.model.replica()
         twin.reseed(0)
-        twin.adopt_parameters(
-            {name: array.copy(order="K") for name, array in self._average.tensors.items()}
-        )
+        twin.adopt_parameters({name: array.copy(order="K") for name, array in averages.items()})
         tensors = self._tensors()
         twin.load_buffers({name: tensors[name] for name in twin.named_buffers()})
         return twin
@@ -457,12 +458,7 @@ class Trainer:
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Return what a resumed run needs for its next step, as named arrays and JSON values."""
-        groups = {
-            "model": self._tensors(),
-            # An own one may have an attribute `state`.
-            "optimizer": Optimizer.state(self.optimizer)["tensors"],
-            "average": self._average.tensors if self._average is not None else {},
-        }
+        groups = {"model": self._tensors()} | self._device.tensors()
         arrays = {
             f"{group}/{name}": array
             for group, tensors in groups.items()
@@ -482,14 +478,11 @@ class Trainer:
         backend = backend_of_all(self.model.named_parameters())
         self.model.load_parameters(_group(arrays, "model/", backend))
         self._run.last = {}
-        tensors = _group(arrays, "optimizer/", backend)
-        self.optimizer.load_state({"steps": values["optimizer_steps"], "tensors": tensors})
+        tensors = {name: _group(arrays, f"{name}/", backend) for name in ("optimizer", "average")}
         self._run.steps_done = values["steps_done"]
+        updates = values.get("average_updates", self.steps_done)
+        self._device.load(tensors, values["optimizer_steps"], updates)
         self._device.restore(values.get("loss_scale"))
-        if self._average is not None:
-            self._average.load(
-                _group(arrays, "average/", backend), values.get("average_updates", self.steps_done)
-            )
 
     def save(self, path: str | Path) -> None:
         """Write everything a resumed run needs to one file, atomically.
@@ -525,17 +518,11 @@ class Trainer:
         mine = self._identity()
         theirs = values["identity"]
         check_same(path, mine, theirs, changed)
-        kept = {
-            name.partition("/")[2].partition(".")[0]
-            for name in arrays
-            if name.startswith("optimizer/")
-        }
-        if mine["optimizer"]["class"] != theirs["optimizer"]["class"] and kept != {
-            *self.optimizer.slots
-        }:
-            arrays = {
-                name: array for name, array in arrays.items() if not name.startswith("optimizer/")
-            }
+        kept = [name for name in arrays if name.startswith("optimizer/")]
+        slots = {name.partition("/")[2].partition(".")[0] for name in kept}
+        is_another = mine["optimizer"]["class"] != theirs["optimizer"]["class"]
+        if is_another and slots != {*self.optimizer.slots}:
+            arrays = {name: array for name, array in arrays.items() if name not in kept}
             values["optimizer_steps"] = 0
         self.restore(arrays, values)
         self._run = RunState.of(

@@ -13,7 +13,7 @@ from engine.errors import ConfigError, DataError, ShapeError, TrainingError
 from engine.native.pool import ThreadPool
 from engine.nn.layers import Dropout
 from engine.nn.operations.updates import STRETCH
-from engine.nn.training.optimizers import SharedRows, SharedRowsAdamW
+from engine.nn.training.shared_rows import SharedRows, SharedRowsAdamW
 
 
 def test_losses_have_their_textbook_values():
