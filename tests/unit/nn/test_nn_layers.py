@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from engine import nn
-from engine.backend import NUMPY
 from engine.errors import ConfigError, ShapeError
 from engine.nn import dit
 from tests.gradient.cases import CASES, Case, arrays_in, each
@@ -40,8 +39,7 @@ def image(batch=2):
 
 def test_flatten_orders_by_channel_then_square_and_reshape_keeps_the_order():
     x = np.arange(12).reshape(1, 2, 2, 3)
-    channels_last = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    assert nn.Flatten().forward(channels_last)[0].tolist() == [list(range(12))]
+    assert nn.Flatten().forward(x.copy(order="F"))[0].tolist() == [list(range(12))]
     y, backward = nn.Reshape([3, 4]).forward(np.arange(24.0).reshape(2, 2, 6))
     assert y.shape == (2, 3, 4)
     assert y.ravel().tolist() == list(range(24))
@@ -64,28 +62,6 @@ def test_dropout_keeps_the_mean_and_does_nothing_in_inference():
     assert set(np.unique(y)) == {0, np.float32(4 / 3)}
     assert y.mean() == pytest.approx(1, abs=0.02)
     assert np.array_equal(backward(x)[0], y)
-
-
-def test_dropout_masks_repeat_after_reseeding_and_only_then():
-    model = nn.Sequential(a=nn.Dropout(0.5, rng()), b=nn.Dropout(0.5, rng()))
-    x = np.ones((20, 20), np.float32)
-    model.reseed(3, 1)
-    first, second = model.forward(x, training=True)[0], model.forward(x, training=True)[0]
-    model.reseed(3, 1)
-    assert np.array_equal(first, model.forward(x, training=True)[0])
-    assert not np.array_equal(first, second)
-    a, b = (part.forward(x, training=True)[0] for part in model.layers.values())
-    assert not np.array_equal(a, b)
-
-
-def test_batch_norm_normalises_in_training_and_follows_with_its_buffers():
-    norm = nn.BatchNorm(16, momentum=0.25)
-    x = (3 + 2 * rng().standard_normal((50, 16))).astype(np.float32)
-    y, _ = norm.forward(x, training=True)
-    assert np.allclose(y.mean(axis=0), 0, atol=1e-5)
-    assert np.allclose(y.var(axis=0), 1, atol=1e-3)
-    assert np.allclose(norm.buffers["running_mean"], 0.25 * x.mean(axis=0), atol=1e-5)
-    assert np.allclose(norm.buffers["running_variance"], 0.75 + 0.25 * x.var(axis=0), atol=1e-4)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -148,16 +124,6 @@ def test_a_replica_shares_parameters_and_owns_its_buffers():
     assert twin.heads["value"] is not network.heads["value"]
 
 
-def test_astype_and_to_leave_the_original_alone():
-    network = small_network()
-    double = network.astype(np.float64)
-    assert {array.dtype for array in double.named_parameters().values()} == {np.dtype(np.float64)}
-    assert {array.dtype for array in network.named_parameters().values()} == {np.dtype(np.float32)}
-    assert np.array_equal(
-        network.to(NUMPY).forward(image())[0]["value"], network.forward(image())[0]["value"]
-    )
-
-
 @pytest.mark.parametrize(
     ("layer", "shape"),
     [
@@ -182,21 +148,12 @@ def test_a_wrong_input_shape_is_a_shape_error(layer, shape):
 
 @pytest.mark.parametrize(
     "x",
-    [np.zeros((2, 3)), np.zeros((2, 3), np.float16), np.zeros((2, 3), int), [[0.0] * 3] * 2, None],
+    [np.zeros((2, 3)), np.zeros((2, 3), int), [[0.0] * 3] * 2, None, np.array("text")],
 )
 def test_a_wrong_dtype_is_a_shape_error(x):
     """A double would silently turn the whole computation double."""
     with pytest.raises(ShapeError, match=r"Dense: expected float32 \[B, ..., 3\], found"):
         nn.Dense(3, 2, rng()).forward(x)
-    for broken in (3, "text", np.array("text"), np.zeros((), np.float32)):
-        for layer in (
-            nn.Dense(3, 2, rng()),
-            nn.Conv2D(3, 2, 3, rng()),
-            nn.BatchNorm(3),
-            nn.SelfAttention(3, 1, rng()),
-        ):
-            with pytest.raises(ShapeError, match=f"{type(layer).__name__}: expected"):
-                layer.forward(broken)
     with pytest.raises(ShapeError, match="Activation: expected floating"):
         nn.Activation("relu").forward(np.zeros((1, 1, 2, 2), int))
 
@@ -278,18 +235,18 @@ def test_settings_out_of_range_are_config_errors(build):
         build()
 
 
-BELOW_ZERO = [
-    (case.layer.config(), name)
-    for case in CASES
-    for name, value in case.layer.config().items()
-    if type(value) is int and not isinstance(case.layer, nn.Softmax)
-]
+BELOW_ZERO = {
+    (config["layer"], name): config | {name: -1}
+    for config in (case.layer.config() for case in CASES if not isinstance(case.layer, nn.Softmax))
+    for name, value in config.items()
+    if type(value) is int
+}
 
 
-@pytest.mark.parametrize(("config", "name"), BELOW_ZERO, ids=str)
-def test_a_whole_number_below_zero_is_a_config_error(config, name):
+@pytest.mark.parametrize("setting", BELOW_ZERO, ids=str)
+def test_a_whole_number_below_zero_is_a_config_error(setting):
     with pytest.raises(ConfigError):
-        nn.layer_from_config(config | {name: -1}, rng())
+        nn.layer_from_config(BELOW_ZERO[setting], rng())
 
 
 def emptied(x):

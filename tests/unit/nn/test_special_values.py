@@ -69,16 +69,6 @@ def test_a_row_without_target_costs_nothing_whatever_its_logits_are():
     assert gradient[:2].tolist() == [[0, 0], [0, 0]]
 
 
-def test_a_mask_and_minus_infinity_agree():
-    logits = row(5, 1, 2)
-    mask = np.array([[False, True, True]])
-    assert nn.softmax_cross_entropy(row(-INF, 1, 2), np.array([2]), mask)[0] == pytest.approx(
-        nn.softmax_cross_entropy(logits, np.array([2]), mask)[0]
-    )
-    with pytest.raises(DataError, match="where the mask is False"):
-        nn.softmax_cross_entropy(logits, row(NAN, 0, 1), mask)
-
-
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_sigmoid_outputs_of_infinity_cost_nothing_where_the_target_agrees(dtype):
     loss, gradient = nn.sigmoid_binary_cross_entropy(row(INF, -INF, dtype=dtype), row(1, 0))
