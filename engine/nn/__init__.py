@@ -31,7 +31,7 @@ True
 >>> grads["dense1.weight"].shape
 (16, 2)
 
-layer.py        what a layer is; the registry; summary.py prints one
+layer.py        what a layer is; the registry; array_forms.py checks its arrays, summary.py prints one
 layers/         the layers, one short file each or for a small family
 operations/     the expensive operations: plain array reference, and native kernels for float32 on the CPU
 losses.py metrics.py    what outputs are measured by

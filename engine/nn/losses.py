@@ -22,7 +22,7 @@ import numpy as np
 
 from engine.backend import backend_of, bounds, check_together, to_numpy
 from engine.errors import ConfigError, DataError, ShapeError
-from engine.nn.layer import form_of, is_array
+from engine.nn.array_forms import form_of, is_array
 from engine.nn.operations import operations_for
 
 Array = Any

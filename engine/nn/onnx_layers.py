@@ -11,8 +11,8 @@ import numpy as np
 from engine import nn
 from engine.errors import ConfigError
 from engine.nn.layer import Layer
+from engine.nn.layers.attend import LONGEST_TURN
 from engine.nn.layers.recurrent import Recurrent
-from engine.nn.layers.rotary import LONGEST_TURN
 from engine.nn.onnx_nodes import ELEMENT_TYPES, Nodes, tensor_type
 
 # Of results: a name, or a tuple or dict of names where a layer takes or returns one of arrays.
@@ -395,25 +395,25 @@ class Graph(Nodes):
             inputs = (z, self.layer(parts["smolgen"], (z, *table))) if table else z
             return self.layer(parts["attention"], inputs, mask)
 
-        return self.layer(parts["feed"], self._in_skip(layer, parts["norm"], x, attention))
+        return self.layer(parts["feed"], self._in_skip(layer, "norm", x, attention))
 
     def _decoder_layer(self, layer: nn.DecoderLayer, x: Names, mask: str | None = None) -> str:
         (x, context), parts = x, layer.parts
-        z = self._in_skip(layer, parts["norm"], x, lambda one: self.layer(parts["attention"], one))
-        z = self._in_skip(
-            layer,
-            parts["cross_norm"],
-            z,
-            lambda one: self.layer(parts["cross"], (one, context), mask),
-        )
-        return self.layer(parts["feed"], z)
+
+        def cross(one):
+            return self.layer(parts["cross"], (one, context), mask)
+
+        z = self._in_skip(layer, "norm", x, lambda one: self.layer(parts["attention"], one))
+        return self.layer(parts["feed"], self._in_skip(layer, "cross_norm", z, cross))
 
     def _feed_forward(self, layer: nn.FeedForward, x: str) -> str:
-        body = nn.Sequential(**layer.layers)
-        return self._in_skip(layer, layer.norm, x, lambda one: self.layer(body, one))
+        return self._in_skip(layer, "norm", x, lambda one: self.layer(layer.body, one))
 
-    def _in_skip(self, layer: Any, norm: Layer, x: str, part: Callable[[str], str]) -> str:
-        """Add a part inside a skip connection, with the norm before it or behind the sum."""
+    def _in_skip(self, layer: Any, name: str, x: str, part: Callable[[str], str]) -> str:
+        """Add a part inside a skip connection, with the norm of this name before it or behind the
+        sum.
+        """
+        norm = layer.parts[name]
         y = part(self.layer(norm, x) if layer.norm_first else x)
         total = self.node("Add", self.times(y, layer.scale), x)
         return total if layer.norm_first else self.layer(norm, total)

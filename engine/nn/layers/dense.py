@@ -9,7 +9,8 @@ import numpy as np
 
 from engine.backend import backend_of, joined
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Gradients, Layer, Result, check_input, forward_part, register
+from engine.nn.array_forms import check_input
+from engine.nn.layer import Array, Gradients, Layer, Result, forward_part, register
 from engine.nn.layers.initialization import VARIANCES, initial
 from engine.nn.operations import operations_for
 from engine.nn.operations.plain import identity

@@ -8,7 +8,8 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Layer, Result, check_input, check_range, register
+from engine.nn.array_forms import check_input, check_range
+from engine.nn.layer import Array, Layer, Result, register
 from engine.nn.layers.initialization import normal
 from engine.nn.operations import operations_for
 

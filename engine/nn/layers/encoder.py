@@ -69,7 +69,7 @@ class EncoderLayer(Block):
         self.damped, self.rotary = damped, rotary
         self.keep(rng, scale=scale, norm_first=norm_first, dropout=dropout)
         self.smolgen = None if smolgen is None else dict(smolgen)
-        self.parts: dict[str, Layer] = {
+        self.parts = {
             "attention": SelfAttention(features, heads, rng, causal, inner, damped, rotary=rotary),
             "norm": LayerNorm(features, epsilon),
             "feed": feed_of(self, rng),
@@ -83,14 +83,12 @@ class EncoderLayer(Block):
         x, table = x if isinstance(x, tuple) else (x, None)
         if table is not None and mask is not None:
             raise ConfigError("EncoderLayer: smolgen sees all places at once, so it takes no mask")
-        z, skip_backward = self.in_skip(
-            "norm",
-            self.parts["norm"],
-            x,
-            training,
-            lambda one: self._attention(one, table, training, mask, state),
-        )
-        y, feed_backward = forward_part("feed", self.parts["feed"], z, training)
+
+        def attention(one):
+            return self._attention(one, table, training, mask, state)
+
+        z, skip_backward = self.in_skip("norm", x, training, attention)
+        y, feed_backward = self.run("feed", z, training)
 
         def backward(dy):
             dz, feed_grads = feed_backward(dy)
@@ -102,15 +100,10 @@ class EncoderLayer(Block):
     def _attention(
         self, x: Array, table: Any, training: bool, mask: Any, state: Any
     ) -> tuple[Array, Any]:
-        attention = self.parts["attention"]
         if table is None:
-            return forward_part("attention", attention, x, training, mask, state)
-        bias, smolgen_backward = forward_part(
-            "smolgen", self.parts["smolgen"], (x, table), training
-        )
-        y, attention_backward = forward_part(
-            "attention", attention, (x, bias), training, None, state
-        )
+            return self.run("attention", x, training, mask, state)
+        bias, smolgen_backward = self.run("smolgen", (x, table), training)
+        y, attention_backward = self.run("attention", (x, bias), training, None, state)
 
         def backward(dy):
             (dx, dbias), grads = attention_backward(dy)

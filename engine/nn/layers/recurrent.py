@@ -11,7 +11,8 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Gradients, Layer, check_gradient, check_input
+from engine.nn.array_forms import check_gradient, check_input
+from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.layers.initialization import initial
 from engine.nn.operations import operations_for
 

@@ -8,7 +8,8 @@ from numbers import Integral
 from typing import Any
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Layer, Result, check_input, register
+from engine.nn.array_forms import check_input
+from engine.nn.layer import Array, Layer, Result, register
 
 
 @register("flatten")

@@ -9,7 +9,8 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Gradients, Layer, Result, check_input, prefixed, register
+from engine.nn.array_forms import check_input
+from engine.nn.layer import Array, Gradients, Layer, Result, prefixed, register
 from engine.nn.layers.activations import Activation, activation_function, identity, sigmoid
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense

@@ -8,7 +8,8 @@ import numpy as np
 
 from engine.backend import product
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Layer, check_input, register
+from engine.nn.array_forms import check_input
+from engine.nn.layer import Array, Layer, register
 from engine.nn.layers.activations import Activation
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense

@@ -6,7 +6,8 @@ from typing import Any
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Layer, Result, check_input, register
+from engine.nn.array_forms import check_input
+from engine.nn.layer import Array, Layer, Result, register
 from engine.nn.operations import operations_for
 
 

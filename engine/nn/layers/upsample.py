@@ -10,7 +10,8 @@ import numpy as np
 
 from engine.backend import backend_of, product
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Layer, Result, check_input, register
+from engine.nn.array_forms import check_input
+from engine.nn.layer import Array, Layer, Result, register
 
 CUBIC = -0.75  # slope of the cubic kernel at 1, as in other libraries. Keys 1981
 

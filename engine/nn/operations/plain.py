@@ -202,12 +202,7 @@ class Operations:
         rows = last.reshape(shape)
         floor = 0.0 if relu else -np.inf
         share = 1 / max(1, shape[1])
-        each = (groups, 1, x.shape[1])
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean = rows.mean(axis=1, keepdims=True) if given is None else given[0]
-            variance = (
-                self.fused(_spread)(rows, mean, share).reshape(each) if given is None else given[1]
-            )
+        mean, variance = self._moments(rows, share) if given is None else given
         if given is None and self._is_too_wide(variance):
             return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
         y = self.fused(_normalise)(rows, mean, variance, gamma, beta, epsilon, floor)
@@ -224,6 +219,12 @@ class Operations:
             one.reshape(-1) if groups == 1 else one.mean(axis=(0, 1)) for one in (mean, variance)
         )
         return channels_first(y.reshape(last.shape)), centre, width, backward
+
+    def _moments(self, rows: Array, share: float) -> Moments:
+        """Return mean and variance over axis 1 of [G, N, C], [G, 1, C] each; `share` is 1 / N."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = rows.mean(axis=1, keepdims=True)
+            return mean, self.fused(_spread)(rows, mean, share).reshape(mean.shape)
 
     def _in_double(self, norm: Callable[..., Any], x: Array, *settings: Any) -> Any:
         """Compute a norm in double precision; a variance that the dtype of x cannot hold becomes
@@ -259,9 +260,7 @@ class Operations:
         rows = x.reshape(-1, x.shape[-1], 1)
         share = 1 / x.shape[-1]
         floor = -np.inf
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean = rows.mean(axis=1, keepdims=True)
-            moments = mean, self.fused(_spread)(rows, mean, share).reshape(mean.shape)
+        moments = self._moments(rows, share)
         if self._is_too_wide(moments[1]):
             return self._in_double(Operations.layer_norm, x, gamma, beta, epsilon)
         y = self.fused(_normalise)(rows, *moments, gamma[:, None], beta[:, None], epsilon, floor)

@@ -8,7 +8,8 @@ from typing import Any
 
 from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
-from engine.nn.layer import Layer, copy_tensors
+from engine.nn.array_forms import copy_tensors
+from engine.nn.layer import Layer
 from engine.nn.layers.normalisation import BatchNorm
 from engine.nn.operations.updates import STRETCH, average_step, flat_views, on_stretches
 from engine.nn.training.data import check_whole

@@ -277,14 +277,8 @@ class Adam(Optimizer):
         if decay and not self.decoupled:
             gradient = gradient + decay * parameter
         mean, square = self._slot("mean", name, parameter), self._slot("square", name, parameter)
-        self._move(
-            parameter,
-            gradient,
-            mean,
-            square,
-            self._rates(rate, decay if self.decoupled else 0.0),
-            pool,
-        )
+        rates = self._rates(rate, decay if self.decoupled else 0.0)
+        self._move(parameter, gradient, mean, square, rates, pool)
 
     def _move(
         self,
@@ -297,13 +291,11 @@ class Adam(Optimizer):
     ) -> None:
         """Take one step, and update both moments."""
         if (flat := updates.flat_views(parameter, gradient, mean, square)) is not None:
-            size, stretch = parameter.size, updates.STRETCH
-            updates.on_stretches(
-                pool,
-                size,
-                stretch,
-                lambda first, last: updates.adam_step(*flat, first, last, rates),
-            )
+
+            def step(first, last):
+                updates.adam_step(*flat, first, last, rates)
+
+            updates.on_stretches(pool, parameter.size, updates.STRETCH, step)
             return
         arrays = (parameter, gradient, mean, square)
         limit = _most_squarable(gradient)

@@ -20,7 +20,8 @@ from engine.backend import NUMPY, backend_of, backend_of_all
 from engine.errors import ConfigError, DataError
 from engine.native.memory import keep_freed_memory
 from engine.native.pool import ThreadPool
-from engine.nn.layer import Array, Gradients, Layer, form_of, rows_of
+from engine.nn.array_forms import form_of, rows_of
+from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.layers.normalisation import BatchNorm
 from engine.nn.losses import MeanOver
 from engine.nn.operations import operations_on

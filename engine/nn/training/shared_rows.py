@@ -51,42 +51,38 @@ class SharedRowsAdamW(AdamW):
         if name not in self.shared:
             super()._update(name, parameter, gradient, rate, pool)
             return
-        outer, rows, inner = self.shared[name]
-        groups = outer * inner
+        layout = self.shared[name]
+        groups = layout.outer * layout.inner
+        shared_rows = groups * layout.rows
         width = parameter.shape[1]
-        shared_rows = outer * rows * inner
-        mean, square = self._slot("mean", name, parameter), self._slot("square", name, parameter)
-        flat = updates.flat_views(parameter, gradient, mean, square)
         if parameter.dtype != np.float32 or len(parameter) < shared_rows or width % LANES:
             expected = f"{shared_rows} rows or more, in multiples of {LANES} columns"
-            raise ShapeError(f"{name}: expected float32 of {expected} for {self.shared[name]}")
-        of_groups = (
-            self._slot(slot, name, parameter[:groups]) for slot in ("shared_mean", "shared_square")
-        )
-        shared_mean, shared_square = of_groups
+            raise ShapeError(f"{name}: expected float32 of {expected} for {layout}")
+        own = [self._slot(slot, name, parameter) for slot in AdamW.slots]
+        shared = [self._slot(f"shared_{slot}", name, parameter[:groups]) for slot in AdamW.slots]
         rates, shared_rates = self._rates(rate, self.weight_decay), self._rates(rate, 0.0)
+        flat = updates.flat_views(parameter, gradient, *own)
         if flat is None:
-            grouped, slopes = (
-                one[:shared_rows].reshape(outer, rows, inner, width)
-                for one in (parameter, gradient)
-            )
-            change = backend_of(parameter).xp.zeros_like(shared_mean)
+            slopes = gradient[:shared_rows].reshape(*layout, width)
+            change = backend_of(parameter).xp.zeros_like(shared[0])
             slope = slopes.sum(axis=1).reshape(groups, width)
-            self._move(change, slope, shared_mean, shared_square, shared_rates, pool)
-            grouped += change.reshape(outer, 1, inner, width)
-            self._move(parameter, gradient, mean, square, rates, pool)
+            self._move(change, slope, shared[0], shared[1], shared_rates, pool)
+            grouped = parameter[:shared_rows].reshape(*layout, width)
+            grouped += change.reshape(layout.outer, 1, layout.inner, width)
+            self._move(parameter, gradient, own[0], own[1], rates, pool)
             return
-        table, slopes, *own = flat
-        shared = shared_mean.reshape(-1), shared_square.reshape(-1)
+        table, slopes, *moments = flat
+        of_groups = tuple(one.reshape(-1) for one in shared)
 
         def step_groups(first, last):
             total = np.empty(width, np.float32)
-            moments = (tuple(own), shared)
-            sizes = np.int64(rows), np.int64(inner)
+            sizes = np.int64(layout.rows), np.int64(layout.inner)
+            constants = rates, shared_rates, total
             updates.shared_adam_step(
-                table, slopes, *moments, *sizes, first, last, rates, shared_rates, total
+                table, slopes, tuple(moments), of_groups, *sizes, first, last, *constants
             )
 
         updates.on_stretches(pool, groups, GROUPS_AT_ONCE, step_groups)
         others = slice(shared_rows, None)
-        self._move(parameter[others], gradient[others], mean[others], square[others], rates, pool)
+        parameter, gradient, *own = (one[others] for one in (parameter, gradient, *own))
+        self._move(parameter, gradient, own[0], own[1], rates, pool)

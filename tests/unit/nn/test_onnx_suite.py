@@ -16,7 +16,7 @@ import pytest
 from engine import nn
 from engine.errors import AinoError
 from engine.nn.layers import ACTIVATIONS, attend, softmax
-from engine.nn.layers.rotary import rotated
+from engine.nn.layers.attend import rotated
 
 RNG = np.random.default_rng(0)
 RIGHT = 370  # at least
