@@ -35,11 +35,17 @@ MIXTURES: dict[str, tuple[Callable[[Callable[[Any], Any]], Any], str, str]] = {
     "classes here": (
         lambda up: nn.softmax_cross_entropy(up(Y), CLASSES), 'get_backend("cupy").asarray(targets)',
         "to_numpy(outputs)"),
+    "a mask here": (
+        lambda up: nn.softmax_cross_entropy(up(Y), up(CLASSES), MASK), 'get_backend("cupy").asarray(mask)',
+        "to_numpy(outputs)"),
     "numbers here": (lambda up: nn.mse(up(Y), Y), 'get_backend("cupy").asarray(targets)', "to_numpy(outputs)"),
     "a metric": (lambda up: nn.accuracy(up(Y), CLASSES), 'get_backend("cupy").asarray(targets)', "to_numpy(outputs)"),
     "an optimizer": (
         lambda up: nn.Adam().step(MODEL.to("cupy").named_parameters(), gradients_of(MODEL, X), 0.1),
         'get_backend("cupy").asarray(gradient)', 'model.to("numpy")'),
+    "adopted parameters": (
+        lambda up: MODEL.to("cupy").adopt_parameters(MODEL.named_parameters()),
+        'get_backend("cupy").asarray(first.weight)', 'model.to("numpy")'),
 }  # fmt: skip
 
 

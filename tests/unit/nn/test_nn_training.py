@@ -391,7 +391,9 @@ def test_a_weighted_mean_over_shards_is_that_over_the_whole_batch():
     for shard in (12, 4):
         model = nn.Sequential(nn.Dense(4, 2, np.random.default_rng(0)))
         settings = nn.TrainerSettings(batch_size=12, shard_size=shard)
+        each, _ = loss(model(x), classes, reduction="none")
         means = nn.Trainer(model, loss, nn.SGD(), 0.1, settings).step(nn.Data(x, classes))
+        assert means["loss"] == pytest.approx(each.sum() / weights[classes].sum())
         ends.append((means["loss"], model[0].params["weight"]))
     assert ends[0][0] == pytest.approx(ends[1][0], rel=1e-6)
     np.testing.assert_allclose(ends[0][1], ends[1][1], atol=1e-6)

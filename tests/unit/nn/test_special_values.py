@@ -69,6 +69,14 @@ def test_a_row_without_target_costs_nothing_whatever_its_logits_are():
     assert gradient[:2].tolist() == [[0, 0], [0, 0]]
 
 
+def test_a_mask_and_minus_infinity_agree():
+    mask = np.array([[False, True, True]])
+    masked, slopes = nn.softmax_cross_entropy(row(5, 1, 2), np.array([2]), mask)
+    alone, expected = nn.softmax_cross_entropy(row(-INF, 1, 2), np.array([2]))
+    assert masked == pytest.approx(alone)
+    assert np.allclose(slopes, expected)
+
+
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_sigmoid_outputs_of_infinity_cost_nothing_where_the_target_agrees(dtype):
     loss, gradient = nn.sigmoid_binary_cross_entropy(row(INF, -INF, dtype=dtype), row(1, 0))
