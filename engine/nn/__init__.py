@@ -72,7 +72,8 @@ from engine.nn.training.history import History
 from engine.nn.training.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
 from engine.nn.training.parallel import DataParallel
 from engine.nn.training.schedules import WarmupCosine
-from engine.nn.training.trainer import Trainer, TrainerSettings
+from engine.nn.training.trainer import Trainer
+from engine.nn.training.trainer_settings import TrainerSettings
 
 __all__ = [
     "LOSSES", "REGISTRY", "SGD", "Adam", "AdamW", "Callback", "Data", "DataParallel", "ExponentialAverage",
