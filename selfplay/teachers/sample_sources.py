@@ -30,7 +30,7 @@ from engine.tactics.see import see
 from selfplay.data.split import HELD_OUT_SHARE, game_keys, held_out_games, root_limit
 from selfplay.games.player import KernelVisits, TreePlayer
 from selfplay.games.seats import SPARE_NODES
-from selfplay.matches.opening_book import load_openings
+from selfplay.matches.opening_book import OpeningRows, load_openings
 from selfplay.records.packed import SOURCES
 from selfplay.records.positions import PositionSet, empty_set, offsets
 from selfplay.teachers.accumulators import advance, start
@@ -112,7 +112,7 @@ def games_of_sets(sets: list[PositionSet], held_out: bool = False) -> Games:
 def new_roots(games: Games) -> Roots:
     """Return roots from the games, the start position, the opening set and the Chess960 starts."""
     chess960 = [row_from_board(chess.Board.from_chess960_pos(number)) for number in range(960)]
-    book = [row_from_board(board) for board in load_openings()]
+    book = OpeningRows(load_openings())
     return Roots(
         games, row_from_board(chess.Board())[None].copy(), np.stack(book), np.stack(chess960)
     )

@@ -19,7 +19,7 @@ from selfplay.games.player import TreePlayer
 from selfplay.games.pool import play_games
 from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import LEAST_VISITS, SelfPlayGame
-from selfplay.matches.opening_book import load_openings, random_openings
+from selfplay.matches.opening_book import load_openings, opening_board, random_openings
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record, training_game
@@ -236,14 +236,14 @@ def test_a_game_teaches_its_result(records):
 
 
 def test_default_openings_are_distinct_and_playable():
-    boards = load_openings()
+    boards = [opening_board(opening) for opening in load_openings()]
     assert len(boards) == 5000
     assert len({board.epd() for board in boards}) == 5000
     assert all(len(board.piece_map()) >= 28 and not board.is_check() for board in boards)
 
 
 def test_random_openings_need_nothing_but_the_rules(tmp_path):
-    boards = random_openings(7)
+    boards = [opening_board(opening) for opening in random_openings(7)]
     assert 4_900 < len(boards) == len({board.epd() for board in boards})
     assert all(board.is_valid() and board.ply() == 7 and any(board.legal_moves) for board in boards)
     run = RunFolder(tmp_path / "run", {**TINY, "openings": "random:7"})

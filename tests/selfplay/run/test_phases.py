@@ -12,11 +12,10 @@ import chess
 import numpy as np
 import pytest
 
-from engine.board.convert import row_from_board
 from engine.errors import ConfigError, DataError, RunError
 from engine.nn import dit
 from selfplay.families.by_name import family_of
-from selfplay.matches.opening_book import load_openings
+from selfplay.matches.opening_book import OpeningRows, load_openings
 from selfplay.records.replay import published_games, segment_path, write_segment
 from selfplay.report.run_numbers import read_run
 from selfplay.run import fitting
@@ -212,9 +211,10 @@ def test_games_do_not_begin_where_they_are_drawn_at_once(tmp_path):
         chess.Board("8/8/4k3/8/8/3KB3/8/8 b - - 0 1"),
     ]
     openings = tmp_path / "openings.epd"
-    openings.write_text("".join(f"{board.epd()}\n" for board in [*drawn, load_openings()[0]]))
+    good = load_openings()[0]
+    openings.write_text("".join(f"{board.epd()}\n" for board in drawn) + good)
     run = RunFolder(tmp_path / "run", {**TINY, "openings": str(openings)})
-    assert np.array_equal(run.opening_rows(), [row_from_board(load_openings()[0])])
+    assert np.array_equal(run.opening_rows(), OpeningRows([good]))
     openings.write_text("".join(f"{board.epd()}\n" for board in drawn))
     with pytest.raises(
         DataError,

@@ -184,7 +184,7 @@ def test_verdict_ignores_games_after_the_decision():
 
 def test_a_gate_plays_each_opening_once(tmp_path):
     openings = tmp_path / "three.epd"
-    openings.write_text("".join(f"{board.epd()}\n" for board in load_openings()[:3]))
+    openings.write_text("\n".join(load_openings()[:3]))
     undecided = {**TINY["gate"], "pairs": 50, "elo0": -1.0, "elo1": 1.0}
     run = RunFolder(tmp_path / "run", {**TINY, "gate": undecided, "openings": str(openings)})
     run.ensure_first_network()
