@@ -5,7 +5,6 @@ the net kept.
 import numpy as np
 import pytest
 
-from benchmarks.value_distance import distances
 from engine.errors import ConfigError
 from engine.network.policy.model import SparseNetwork
 from engine.network.policy.parameters import SparseConfig
@@ -156,21 +155,6 @@ def test_held_out_scores_are_those_of_the_layers(labels):
     (value, *_), _ = gradients_by_layers(model.children()[VALUE_TRUNK], batch, LossWeights())
     for threads in (1, 2):
         assert heldout.evaluate(model, threads).value == pytest.approx(value, rel=1e-4)
-
-
-def test_the_distance_to_the_teacher_is_the_loss_that_no_entropy_explains(labels):
-    model = SparseNetwork(CONFIG, np.random.default_rng(3))
-    scores = ValueHeldOut(labels, len(labels.rows)).evaluate(model)
-    kl, difference = distances(model.children()[VALUE_TRUNK], labels)
-    numbers = np.arange(len(labels.rows))
-    batch = new_value_batch(len(labels.rows))
-    ValueSampler(labels, everything=True).fill(numbers, numbers, batch)
-    entropy = -(batch.wdl * np.log(np.maximum(batch.wdl, 1e-30))).sum(axis=1).mean()
-    assert kl.mean() == pytest.approx(scores.value - entropy, abs=1e-5)
-    assert (kl > -1e-5).all()
-    assert (
-        np.abs(difference) <= np.sqrt(2 * np.maximum(kl, 0)) + 1e-3
-    ).all()  # Pinsker's inequality
 
 
 def test_threads_do_not_change_the_result(labels):
