@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "keep parsed games in this folder (default: in the label folder)"
     group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)
     group = parser.add_argument_group("labels")
-    text = "stop once the folder has this many positions with a value, at the end of a chunk (--chunk-rows)"
+    text = "stop once the folder has this many positions with a value, or with a policy"
     add_flag(group, "--count", 1_000_000, text)
     add_flag(group, "--threads", 1, "label on this many threads")
     add_setting_flags(group, LabelPlan)

@@ -171,7 +171,7 @@ class LabelRun:
     def run(self, count: int, threads: int, report: Report, stop: Stop) -> bool:
         """Publish chunks until the folder has `count` values (True) or `stop()` (False).
 
-        Raises RunError where the sources have no more positions.
+        A larger count goes on with the next chunk. Raises RunError where the sources have no more positions.
         """
         begun = awake_s()
         at_first = self.published.values
@@ -203,8 +203,9 @@ class LabelRun:
         self._writer.close()
 
     def _publish(self, sampled: list[RawChunk], count: int) -> None:
-        """Publish chunks up to the one that completes `count`, so that the file does not depend on
-        the threads.
+        """Publish chunks up to the one that completes `count`, of which only as many rows as are
+        missing, from all parts of it: its sources keep their shares, and the file does not depend
+        on the threads.
         """
         chunks = []
         total = self.published.values
@@ -216,9 +217,12 @@ class LabelRun:
                     "a chunk without a single position: the sources with a share give none"
                 )
             values = self._new_rows(one.values, one.keys, np.uint64(0))
-            chunks.append(
-                Chunk(values, self._new_rows(one.scored, one.scored_keys, SCORED_SALT), one.offered)
-            )
+            scored = self._new_rows(one.scored, one.scored_keys, SCORED_SALT)
+            missing = count - total
+            if len(values) > missing:
+                scored = _spread(scored, round(len(scored) * missing / len(values)))
+                values = _spread(values, missing)
+            chunks.append(Chunk(values, scored, one.offered))
             total += len(values)
         self._writer.publish(chunks)
 
@@ -226,6 +230,11 @@ class LabelRun:
         new = np.zeros(len(rows), np.bool_)
         add_new(self._seen, keys, salt, new)
         return rows[new]
+
+
+def _spread(rows: np.ndarray, count: int) -> np.ndarray:
+    """Return `count` of the rows, evenly spaced."""
+    return rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)]
 
 
 def _settings(

@@ -8,7 +8,7 @@ of threads and interruptions.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -123,7 +123,7 @@ class PolicyRun:
                     pieces = pool.map(labelled, range(first, first + PIECES_A_PART))
                 except Stopped:
                     return False
-                self.written.publish(pieces)
+                self.written.publish(_first_labels(pieces, count - self.written.n_labels))
                 done = self.written.n_labels
                 speed = (done - at_first) / (awake_s() - begun)
                 report(min(1.0, done / count), f"{done:,} positions, {speed:,.0f}/s")
@@ -132,6 +132,22 @@ class PolicyRun:
     def close(self) -> None:
         for net in self._nets:
             net.close()
+
+
+def _first_labels(pieces: list[PositionSet], count: int) -> list[PositionSet]:
+    """Return the games up to the one that has the last of `count` labels, without the labels that
+    follow.
+    """
+    kept = []
+    for piece in pieces:
+        usable = piece.usable & (np.cumsum(piece.usable) <= count)
+        count -= piece.n_usable
+        if count < 0:
+            last = np.flatnonzero(usable)[-1:]
+            is_kept = (piece.game_first[:-1, None] <= last).any(axis=1)
+            piece = replace(piece, usable=usable).select(is_kept)
+        kept.append(piece)
+    return kept
 
 
 def _settings(teachers: Sequence[PolicyTeacher], games: Games, plan: PolicyPlan) -> dict[str, Any]:

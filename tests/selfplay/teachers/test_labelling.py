@@ -93,13 +93,29 @@ def test_threads_and_interruptions_leave_no_trace(tmp_path, label, tree_net):
 
 def test_what_a_killed_process_left_behind_the_journal_is_cut_off(tmp_path, label):
     assert label(tmp_path / "whole", 6000)
-    assert label(tmp_path / "torn", 3000)
+    assert not label(tmp_path / "torn", 6000, chunks=1)
     for name, torn in (("values.rows", 77), ("scored.rows", 5), ("journal", RECORD.size - 1)):
         with open(tmp_path / "torn" / name, "ab") as stream:
             stream.write(os.urandom(torn))
     LabelFolder(tmp_path / "torn").verify()
     assert label(tmp_path / "torn", 6000)
     assert contents(tmp_path / "torn") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("count", [1, 300, 1999])
+def test_labels_end_at_the_count(tmp_path, label, count):
+    """They ended with the chunk, of which a labelling of 300 had tens of thousands."""
+    assert label(tmp_path, count)
+    labels = LabelFolder(tmp_path)
+    labels.verify()
+    assert len(labels.values) == count
+
+
+def test_a_part_of_a_chunk_has_every_source(tmp_path, label, tree_net):
+    """The chunk is sampled source by source."""
+    assert label(tmp_path, 300, games=True, tree_net=tree_net)
+    found = composition(LabelFolder(tmp_path).values)
+    assert all(found.sources[name] > 0 for name in SOURCES)
 
 
 def test_labels_are_the_teachers_and_no_position_comes_twice(

@@ -223,7 +223,7 @@ def test_the_command_labels_with_networks(tmp_path, teachers, capsys):
         main(["teach", "--teacher", *words, "--count", "50", "--out", str(tmp_path / "out")]) == 0
     )
     assert main(["teach", "--teacher", *words, "--check", "--out", str(tmp_path / "out")]) == 0
-    assert "positions with a policy" in capsys.readouterr().out
+    assert "\n50 positions with a policy" in capsys.readouterr().out
 
 
 def test_a_folder_of_policies_is_data_to_train_on(labels):
