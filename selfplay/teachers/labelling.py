@@ -168,6 +168,12 @@ class LabelRun:
     def published(self) -> Published:
         return self._writer.published
 
+    @property
+    def told(self) -> str:
+        """What the folder has, in words."""
+        done = self.published
+        return f"{done.values:,} positions with a value, {done.scored:,} with scored moves"
+
     def run(self, count: int, threads: int, report: Report, stop: Stop) -> bool:
         """Publish chunks until the folder has `count` values (True) or `stop()` (False).
 
@@ -241,13 +247,11 @@ def _settings(
     net_file: Path, roots: Roots, plan: LabelPlan, tree_net: TreeNet | None
 ) -> dict[str, Any]:
     """Everything that the labels depend on, in the folder's form."""
-    games = hashlib.sha256(np.ascontiguousarray(roots.games.keys).data).hexdigest()
     return {
         "version": LABELS_VERSION,
         "teacher": file_hash(net_file),
         "tree_net": tree_net.name if tree_net is not None else "",
-        "games": len(roots.games.starts),
-        "games_hash": games,
+        **roots.games.facts(),
         **SETTINGS_OF_1_0_0,
         **asdict(plan),
     }

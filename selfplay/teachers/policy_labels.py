@@ -6,7 +6,6 @@ Piece k of the games depends only on settings, seed and k, so the labels are the
 of threads and interruptions.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -129,6 +128,11 @@ class PolicyRun:
                 report(min(1.0, done / count), f"{done:,} positions, {speed:,.0f}/s")
         return True
 
+    @property
+    def told(self) -> str:
+        """What the folder has, in words."""
+        return f"{self.written.n_labels:,} positions with a policy"
+
     def close(self) -> None:
         for net in self._nets:
             net.close()
@@ -155,8 +159,7 @@ def _settings(teachers: Sequence[PolicyTeacher], games: Games, plan: PolicyPlan)
     return {
         "version": POLICIES_VERSION,
         "policy_teachers": [[file_hash(one.path), one.rating] for one in teachers],
-        "games": len(games.starts),
-        "games_hash": hashlib.sha256(np.ascontiguousarray(games.keys).data).hexdigest(),
+        **games.facts(),
         **asdict(plan),
     }
 

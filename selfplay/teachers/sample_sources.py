@@ -7,6 +7,7 @@ another offers some of its nodes. The samples depend only on the space's random 
 evaluator.
 """
 
+import hashlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -83,6 +84,11 @@ class Games(NamedTuple):
     first: np.ndarray  # int64 [G + 1] first move of each game
     moves: np.ndarray  # uint16 [P]
     keys: np.ndarray  # uint64 [G] hash of start and moves
+
+    def facts(self) -> dict[str, int | str]:
+        """Return what tells these games from others, as settings of a folder of labels."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.keys).data)
+        return {"games": len(self.starts), "games_hash": digest.hexdigest()}
 
 
 class Roots(NamedTuple):
