@@ -28,7 +28,7 @@ def test_unknown_command_is_refused(capsys):
 
 
 def test_house_errors_are_one_line(capsys):
-    assert main(["match", "--first", "a", "--second", "b", "--tc", "soon", "--out", "nowhere"]) == 1
+    assert main("match --first a --second b --tc soon --out nowhere".split()) == 1
     assert capsys.readouterr().err == (
         "aino-train match: time control 'soon': expected BASE+INCREMENT in seconds, such as 1+0.1\n"
     )

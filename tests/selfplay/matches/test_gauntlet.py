@@ -112,5 +112,5 @@ def test_command_tells_the_rating_and_writes_it(aino_train, tmp_path):
 
 
 def test_command_refuses_a_rating_that_is_no_number(aino_train, tmp_path):
-    told = aino_train("gauntlet", "--against", "strong", "x", "--out", tmp_path / "x", status=1)
+    told = aino_train(f"gauntlet --against strong x --out {tmp_path}/x", status=1)
     assert "expected a rating as a whole number, got 'strong'" in told

@@ -148,7 +148,7 @@ def test_engine_outside_the_ladder_gets_its_score_on_the_last_rung(
     elo, where, strength, aino_train, tmp_path
 ):
     strength(elo)
-    output = aino_train("ladder", "--tc", "1+0.01", "--out", tmp_path)
+    output = aino_train(f"ladder --tc 1+0.01 --out {tmp_path}")
     assert output.splitlines()[-1].startswith(where)
     result = json.loads((tmp_path / "result.json").read_text())
     assert (result["below"], result["above"]) == (elo == 100, elo == 3500)

@@ -37,9 +37,7 @@ def test_the_numbers_of_a_run_are_rows_for_other_programs(tmp_path, aino_train):
     run = run_with(tmp_path / "run", [gate_result(30), gate_result(-40, accepted=False)])
     run.ledger.note_losses(2, 20, "before", {"policy": math.inf})  # which JSON cannot say
     run.close()
-    aino_train(
-        "report", tmp_path / "run", "--json", tmp_path / "run.json", "--csv", tmp_path / "run.csv"
-    )
+    aino_train(f"report {tmp_path}/run --json {tmp_path}/run.json --csv {tmp_path}/run.csv")
     (run,) = json.loads((tmp_path / "run.json").read_text())
     assert (run["run"], run["x"]) == ("run", "generation")
     assert run["settings"]["games.visits"] == TINY["games"]["visits"]
@@ -68,7 +66,7 @@ def test_runs_are_compared_on_one_page(tmp_path, aino_train):
             run.ledger.add_work(number, 60.0)
         run.close()
     out = tmp_path / "both.html"
-    assert "2 runs" in aino_train("report", tmp_path / "slow", tmp_path / "again", "--out", out)
+    assert "2 runs" in aino_train(f"report {tmp_path}/slow {tmp_path}/again --out {out}")
     text = out.read_text(encoding="utf-8")
     shared = text.count('class="series s1" d="M0 6H28"')
     alone = len(re.findall(r"on the held-out games of (?:slow|again)</figcaption>", text))
@@ -76,17 +74,15 @@ def test_runs_are_compared_on_one_page(tmp_path, aino_train):
     assert alone == 18, "losses on other games are not drawn in one chart"
     assert shared + alone == text.count("<figure")
     write_pretraining(tmp_path / "supervised")
-    told = aino_train("report", tmp_path / "slow", tmp_path / "supervised", "--out", out, status=1)
+    told = aino_train(f"report {tmp_path}/slow {tmp_path}/supervised --out {out}", status=1)
     assert "only runs of one kind" in told
     assert "given twice" in aino_train(
-        "report", tmp_path / "slow", tmp_path / "slow", "--out", out, status=1
+        f"report {tmp_path}/slow {tmp_path}/slow --out {out}", status=1
     )
     # a name of its own for each was demanded
     shutil.copytree(tmp_path / "slow", tmp_path / "copy" / "slow")
     table = tmp_path / "two.csv"
-    aino_train(
-        "report", tmp_path / "slow", tmp_path / "copy" / "slow", "--out", out, "--csv", table
-    )
+    aino_train(f"report {tmp_path}/slow {tmp_path}/copy/slow --out {out} --csv {table}")
     names = {row["run"] for row in csv.DictReader(table.read_text().splitlines())}
     assert names == {f"{tmp_path.name}/slow", "copy/slow"}
 
@@ -290,20 +286,13 @@ def test_gallery_shows_what_each_network_sees(run, tmp_path, capsys):
     page = tmp_path / "page.html"
     puzzles.write_text(BACK_RANK)
     games.write_text(CASTLING)
-    sets = ["--puzzles", str(puzzles), "--games", str(games), "--match-games", "2", "--nodes", "2"]
-    assert gallery.main([str(run), "--hours", "100", "200", *sets, "--out", str(page)]) == 0
+    sets = f"--puzzles {puzzles} --games {games}"
+    assert gallery.main(f"{run} --hours 100 200 {sets} --out {page}".split()) == 0
     text = page.read_text(encoding="utf-8")
-    assert text.count('class="board"') == 2 * 8 + 1, (
-        "eight positions for each network, and one game"
-    )
-    assert "100 hours against nothing</b>: " in text
-    assert " of 2. gen-0000" in text
+    assert text.count('class="board"') == 2 * 8, "eight positions for each network"
     assert '<th scope="row">mateIn1</th><td>1</td>' in text
     assert '<th scope="row">castling</th><td>2</td>' in text
     assert "generation 1, " in capsys.readouterr().out
-    assert gallery.main([str(run), "--hours", "100", *sets, "--out", str(page)]) == 0, (
-        "the match is there already"
-    )
 
 
 def test_a_set_counts_the_policys_first_choice(run):

@@ -130,7 +130,7 @@ def test_page_loads_nothing_and_escapes_names(tmp_path):
 def test_report_command_leaves_the_run_alone(gates, tmp_path, aino_train):
     run_with(tmp_path / "run", gates).close()
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    aino_train("report", tmp_path / "run", "--out", tmp_path / "pages" / "run.html")
+    aino_train(f"report {tmp_path}/run --out {tmp_path}/pages/run.html")
     assert {
         path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()
     } == before

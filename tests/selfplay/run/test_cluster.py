@@ -21,7 +21,7 @@ from tests.selfplay.run.crews import NUMBERS, children, games_of, never
 
 def test_missing_ray_is_named_with_its_remedy(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "ray", None)  # as if it were not installed
-    assert main(["loop", str(tmp_path / "run"), "--cluster=auto"]) == 1
+    assert main(f"loop {tmp_path}/run --cluster=auto".split()) == 1
     assert "pip install '.[cluster]' in Aino's folder" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 

@@ -53,7 +53,7 @@ def test_run_trains_the_kind_of_network_that_it_starts_from_with_its_recipe(net,
 
 def test_net_that_contradicts_the_initial_network_is_refused(tmp_path, aino_train):
     first = network(tmp_path / "first.dit", "sparse-128")
-    said = aino_train("loop", tmp_path / "run", "--net=32x4", "--initial", first, status=1)
+    said = aino_train(f"loop {tmp_path}/run --net=32x4 --initial {first}", status=1)
     assert f"{first} is a network sparse-128, but net is '32x4'" in said
     assert not (tmp_path / "run" / "config.toml").exists()
 
@@ -156,7 +156,7 @@ def test_candidate_needs_no_held_out_games(tmp_path, aino_train):
     flags = ["--net=16x1", *TINY_FLAGS, "--games.count=1"]
     aino_train("loop", tmp_path / "run", "--until=fit", *flags)
     candidate = network(tmp_path / "new.dit", "16x1", seed=2)
-    told = aino_train("loop", tmp_path / "run", "--candidate", candidate, "--generations=1")
+    told = aino_train(f"loop {tmp_path}/run --candidate {candidate} --generations=1")
     assert "no held-out positions" in told
     assert "generation 1: candidate" in told
     aino_train("report", tmp_path / "run")

@@ -57,7 +57,7 @@ def test_no_generation_begins_after_the_hours_of_a_run(straight):
 @pytest.mark.parametrize("hours", ["nan", "0", "-1"])
 def test_a_run_without_hours_is_refused(hours, aino_train, tmp_path):
     assert f"--hours: expected above 0, got {hours}" in aino_train(
-        "loop", tmp_path / "run", "--hours", hours, status=1
+        f"loop {tmp_path}/run --hours {hours}", status=1
     )
     assert not (tmp_path / "run").exists()
 
@@ -99,7 +99,7 @@ def test_loop_command_continues_with_the_next_generation(net, aino_train, tmp_pa
     first = aino_train("loop", tmp_path, f"--net={net}", *TINY_FLAGS, "--generations", 1)
     assert "generation 1: held-out losses before -> after" in first
     assert "generation 1: candidate" in first
-    assert "generation 2: candidate" in aino_train("loop", tmp_path, "--generations", 1)
+    assert "generation 2: candidate" in aino_train(f"loop {tmp_path} --generations 1")
     rows = sqlite3.connect(tmp_path / "ledger.sqlite").execute(
         "SELECT generation, COUNT(*) FROM games GROUP BY 1"
     )
@@ -133,9 +133,7 @@ def test_a_network_that_was_trained_elsewhere_can_be_the_candidate(straight, tmp
         adopt_candidate(run, tmp_path / "other.dit")
 
     for _ in range(2):  # the second time as after an interruption of the match
-        assert (
-            main(["loop", str(tmp_path / "run"), "--candidate", str(theirs), "--until=gate"]) == 0
-        )
+        assert main(f"loop {tmp_path}/run --candidate {theirs} --until=gate".split()) == 0
     run = open_run(tmp_path / "run")
     assert weights_of(run.candidate(1)) == weights_of(theirs)
     for kind in ("before", "after"):
@@ -295,13 +293,7 @@ def test_flags_win_over_the_file(aino_train, tmp_path):
     )
     (tmp_path / "small.toml").write_text(config_text(configured(TINY)))
     aino_train(
-        "loop",
-        tmp_path / "run",
-        "--until=fit",
-        "--config",
-        tmp_path / "small.toml",
-        "--games.count",
-        2,
+        f"loop {tmp_path}/run --until=fit --config {tmp_path}/small.toml --games.count 2",
     )
     stored = read_toml(tmp_path / "run" / "config.toml")
     assert (stored["games"]["count"], stored["games"]["visits"]) == (2, 4)

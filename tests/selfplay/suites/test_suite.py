@@ -371,16 +371,7 @@ def test_command_shows_a_table_and_writes_json(aino_train, tmp_path):
                              for theme, move in (("Mate", "Ra8"), ("Wrong", "h4")) for n in range(5)))  # fmt: skip
     puzzles.write_text(PUZZLES)
     output = aino_train(
-        "suite",
-        suite,
-        puzzles,
-        "--nodes",
-        200,
-        "--evaluator",
-        "material",
-        "--json",
-        out,
-        "--failed",
+        f"suite {suite} {puzzles} --nodes 200 --evaluator material --json {out} --failed",
     )
     assert output.startswith("12 positions, 200 nodes a move, Aino\n"), (
         "nothing was said before the first was solved"
@@ -421,7 +412,7 @@ def test_engines_words_may_set_the_limit_but_no_clock(aino_train, tmp_path):
     assert json.loads(out.read_text())["limit"] == "0.1 s a move"
     assert "no clock" in aino_train("suite", suite, "--engine", f"{engine} tc=1+0", status=1)
     assert "threads would not reach it" in aino_train(
-        "suite", suite, "--engine", engine, "--threads", 4, status=1
+        f"suite {suite} --engine {engine} --threads 4", status=1
     )
 
 

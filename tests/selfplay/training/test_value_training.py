@@ -205,18 +205,14 @@ def test_other_sets_and_networks_are_refused(labels, positions):
 
 def test_pretrain_trains_one_part_after_the_other(aino_train, games_file, folder, tmp_path):
     policy, value, both = (tmp_path / name for name in ("policy.dit", "value.dit", "both.dit"))
-    common = ["--batch", 64, "--positions", 640]
-    games = ["--data", games_file, "--heldout-share", 0.2]
-    aino_train(
-        "pretrain", *games, *common, "--net", "sparse-128", "--run", tmp_path / "a", "--out", policy
-    )
-    trunk = ["--net", NET, "--start-from", policy, "--part", "value", "--data", folder]
-    aino_train("pretrain", *trunk, *common, "--run", tmp_path / "b", "--out", value)
-    aino_train(
-        "pretrain", *trunk, *common, "--run", tmp_path / "b", "--out", tmp_path / "again.dit"
-    )
-    again = ["--net", NET, "--start-from", value, *games]
-    aino_train("pretrain", *again, *common, "--run", tmp_path / "c", "--out", both)
+    common = "--batch 64 --positions 640"
+    games = f"--data {games_file} --heldout-share 0.2"
+    aino_train(f"pretrain {games} {common} --net sparse-128 --run {tmp_path}/a --out {policy}")
+    trunk = f"pretrain --net {NET} --start-from {policy} --part value --data {folder} {common}"
+    for out in (value, tmp_path / "again.dit"):
+        aino_train(f"{trunk} --run {tmp_path}/b --out {out}")
+    again = f"pretrain --net {NET} --start-from {value} {games} {common}"
+    aino_train(f"{again} --run {tmp_path}/c --out {both}")
     first, second, third = (dit.load(path)[0].named_parameters() for path in (policy, value, both))
     assert_same(dit.load(tmp_path / "again.dit")[0].named_parameters(), second)
     assert all(np.array_equal(first[name], second[name]) for name in first)
@@ -225,17 +221,6 @@ def test_pretrain_trains_one_part_after_the_other(aino_train, games_file, folder
 
 
 def test_the_policy_is_not_trained_without_games(aino_train, folder, tmp_path):
-    words = [
-        "pretrain",
-        "--data",
-        folder,
-        "--net",
-        NET,
-        "--batch",
-        64,
-        "--positions",
-        640,
-        "--run",
-        tmp_path / "a",
-    ]
-    assert "nothing to hold out" in aino_train(*words, "--out", tmp_path / "net.dit", status=1)
+    line = f"pretrain --data {folder} --net {NET} --batch 64 --positions 640 --run {tmp_path}/a"
+    said = aino_train(line, f"--out {tmp_path}/net.dit", status=1)
+    assert "nothing to hold out" in said
