@@ -119,7 +119,7 @@ def test_ctrl_c_during_imports_ended_in_a_traceback(call, monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system has no SIGHUP")
-def test_a_terminal_that_closed_ended_training_at_once_and_a_board_under_nohup():
+def test_a_terminal_that_closed_ended_what_was_to_go_on():
     for usual, stops in ((signal.SIG_IGN, False), (lambda *_: None, True)):
         before = signal.signal(signal.SIGHUP, usual)
         with stop_flag() as stop:

@@ -97,7 +97,7 @@ def test_games_of_two_rooms_are_those_of_one(records):
 # ---- games ---------------------------------------------------------------------------------------
 
 
-def test_games_are_legal_and_end_as_they_say(records):
+def test_games_end_as_they_say(records):
     assert sorted(records) == [0, 1, 2, 3, 4]
     for record in records.values():
         board = board_from_row(record.start)
@@ -130,7 +130,7 @@ def test_moves_with_visits_have_scores():
     assert np.array_equal(positions.target_scores, scores)
 
 
-def test_records_keep_scores_and_do_without(records):
+def test_records_keep_scores_where_there_are_any(records):
     bare = replace(records[0], target_scores=None)
     for record in (records[0], bare):
         assert_equal_records(decode_record(encode_record(record)), record)
@@ -215,7 +215,7 @@ def test_mate_is_played_at_any_temperature():
 # ---- replay --------------------------------------------------------------------------------------
 
 
-def test_shortened_records_and_other_files_are_refused(records, tmp_path):
+def test_what_is_no_record_is_refused(records, tmp_path):
     with pytest.raises(DataError, match="self-play record"):
         decode_record(encode_record(records[0])[:-1])
     (tmp_path / "gen-00001.replay").write_bytes(b"something else")
@@ -235,7 +235,7 @@ def test_a_game_teaches_its_result(records):
 # ---- openings ------------------------------------------------------------------------------------
 
 
-def test_default_openings_are_distinct_and_playable():
+def test_default_openings_are_distinct_positions_to_play_on_from():
     boards = [opening_board(opening) for opening in load_openings()]
     assert len(boards) == 5000
     assert len({board.epd() for board in boards}) == 5000

@@ -39,7 +39,7 @@ PGN = """[Event "one"]
 CHESS960 = "bbqnnrkr/pppppppp/8/8/8/8/PPPPPPPP/BBQNNRKR w KQkq - 0 1"
 
 
-def test_pgn_gives_the_first_plies_with_their_history_and_epd_positions(tmp_path):
+def test_books_give_openings_with_their_history(tmp_path):
     path = tmp_path / "book.pgn"
     path.write_text(PGN)
     book = load_book(path, plies=4)
@@ -132,7 +132,9 @@ def test_no_opening_of_an_odd_pgn_is_lost(text, tmp_path):
         (CHESS960, "a position of Chess960"),
     ],
 )
-def test_openings_that_are_over_are_left_out_of_a_match_and_named(over, reason, tmp_path, caplog):
+def test_openings_that_are_over_are_named_as_a_match_leaves_them_out(
+    over, reason, tmp_path, caplog
+):
     path = tmp_path / "book.epd"
     path.write_text(f"{over}\n{chess.STARTING_FEN}\n{over}\n")
     order = OpeningOrder(load_book(path), seed=1)

@@ -112,7 +112,7 @@ def test_settings_that_differ_are_listed():
     assert text.count('<th scope="row">seed</th>') == 1, "among all settings alone"
 
 
-def test_seeds_are_one_group_with_mean_and_interval():
+def test_seeds_are_one_group_with_the_interval_of_its_mean():
     """Student's interval, which scipy gives: mean 20, s 10, three seeds: 20 ± 4.303 * 10 / sqrt(3)."""
     seeds = [metrics_with(f"base/seed-{n}", n, [9.0, 10.0 * n]) for n in (1, 2, 3)]
     late = replace(seeds[0], run="late", changes=[{"generation": 2, "net": ["16x1", "32x4"]}])
@@ -161,7 +161,7 @@ def test_quantiles_are_student_s(freedom, quantile):
     assert student_95(freedom) == pytest.approx(quantile, abs=3e-3)
 
 
-def test_hours_counted_pauses_and_could_be_negative(tmp_path):
+def test_hours_counted_pauses(tmp_path):
     run = run_with(tmp_path, [gate_result(30), gate_result(30), gate_result(30)])
     run.ledger.add_work(1, 1800.0)
     run.ledger.add_work(1, 1800.0)  # after a pause of any length
@@ -237,7 +237,7 @@ def test_tensorboard_reads_what_is_written_for_it(tmp_path):
     assert len(list(folder.iterdir())) == 1
 
 
-def test_the_page_describes_the_run_database_and_every_column(tmp_path):
+def test_the_page_describes_every_column_of_the_run_database(tmp_path):
     """In the order of the tables; a column may be followed by its meaning."""
     page = (
         (ROOT / "docs" / "training.md")

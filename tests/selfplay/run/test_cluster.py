@@ -60,7 +60,7 @@ def test_tasks_play_the_games_of_a_thread(cluster, task, expected):
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="looks for the tasks in /proc")
-def test_lost_task_is_replaced_and_its_games_are_the_same(cluster, task, expected):
+def test_games_of_a_lost_task_are_the_same(cluster, task, expected):
     play, told = cluster
     finished: dict[int, bytes] = {}
 

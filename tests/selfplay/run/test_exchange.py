@@ -93,7 +93,7 @@ def test_imported_pgn_is_the_next_generation(tmp_path, pgn_file, aino_train):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
-def test_a_file_name_that_is_no_text_ended_imports_and_training(tmp_path, pgn_file, monkeypatch):
+def test_a_file_name_that_is_no_text_ended_imports(tmp_path, pgn_file, monkeypatch):
     """The network's card, the run's database and the cache of parsed games could not hold it."""
     odd = pgn_file.rename(tmp_path / os.fsdecode(b"M\xfcller.pgn"))
     monkeypatch.setattr(sys, "argv", ["aino-train", "import", str(odd)])
@@ -103,7 +103,7 @@ def test_a_file_name_that_is_no_text_ended_imports_and_training(tmp_path, pgn_fi
     assert load_or_parse(odd, pgn_reader(), tmp_path / "cache").n_games == 5
 
 
-def test_an_import_tells_how_many_games_it_left_out_and_why(tmp_path, aino_train):
+def test_an_import_tells_why_it_left_games_out(tmp_path, aino_train):
     path = tmp_path / "mixed.pgn"
     game = '[Event "x"]\n[Result "1-0"]\n[WhiteElo "2500"]\n[BlackElo "{elo}"]\n\n\n{moves}\n\n\n'
     moves = [

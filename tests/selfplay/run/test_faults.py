@@ -59,7 +59,7 @@ def test_game_that_found_no_room_is_stored_later(straight, tmp_path):
 @pytest.mark.parametrize(
     ("size", "named"), [(20_000, "ledger.sqlite"), (1_400_000, "gen-00001.npz")]
 )
-def test_full_disk_is_said_and_nothing_is_lost(size, named, straight, tmp_path, aino_train):
+def test_a_full_disk_loses_nothing(size, named, straight, tmp_path, aino_train):
     open_run(tmp_path).close()
     with largest_file(size):
         said = aino_train(f"loop {tmp_path} --generations 1", status=1)
@@ -115,7 +115,7 @@ def test_a_damage_costs_one_game_at_most(damage, costs, added, straight, tmp_pat
     "damage",
     [lambda path: flip(path, 0.5), lambda path: os.truncate(path, path.stat().st_size - 3)],
 )
-def test_damage_in_a_begun_segment_is_cut_and_played_again(damage, straight, tmp_path, capsys):
+def test_damaged_games_of_a_begun_segment_are_played_again(damage, straight, tmp_path, capsys):
     run = open_run(tmp_path)
     run.ledger.begin_generation(1, "")
     write_segment(run.replay, 1, published_games(straight.replay, 1)).rename(
@@ -235,7 +235,7 @@ def test_ledger_of_a_later_version_is_refused(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_second_loop_is_turned_away_and_the_first_goes_on(tmp_path, aino_train):
+def test_second_loop_is_turned_away(tmp_path, aino_train):
     command = [
         sys.executable,
         "-m",

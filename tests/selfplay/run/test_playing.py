@@ -47,7 +47,7 @@ def test_games_do_not_depend_on_company_or_process(task):
     assert play(elsewhere, [3]) == {3: together[3]}
 
 
-def test_constants_of_the_search_are_those_of_the_options_and_change_games(tmp_path):
+def test_constants_of_the_search_are_those_of_the_options(tmp_path):
     assert game_params(SearchSettings()) == SearchParams(mate_moves=1)
     task = tiny_task(tmp_path, visits=16, longest=12)
     wide = replace(task, search=SearchSettings(cpuct_init=20.0, fpu_reduction=0.0))

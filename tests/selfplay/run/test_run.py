@@ -65,7 +65,7 @@ def test_a_run_without_hours_is_refused(hours, aino_train, tmp_path):
 @pytest.mark.parametrize(
     "flag", ["heldout=no.pgn", "fit.backend=cupy", "openings=random:41", "openings=no.epd"]
 )
-def test_what_a_run_lacks_was_found_late_and_then_kept(flag, aino_train, tmp_path, monkeypatch):
+def test_what_a_run_lacks_was_kept_until_it_was_found(flag, aino_train, tmp_path, monkeypatch):
     monkeypatch.setattr("selfplay.run.folder.get_backend", Mock(side_effect=ConfigError("no cupy")))
     assert flag.partition("=")[2] in aino_train(
         "loop", tmp_path / "run", *TINY_FLAGS, f"--{flag}", status=1
@@ -112,7 +112,7 @@ def test_a_training_that_diverged_left_a_run_that_could_not_go_on(aino_train, tm
     assert "generation 1: candidate" in aino_train(*command, "--fit.peak_rate=0.001")
 
 
-def test_a_loop_stops_before_a_phase_and_goes_on(straight, aino_train, tmp_path):
+def test_a_loop_that_stopped_before_a_phase_goes_on(straight, aino_train, tmp_path):
     command = ["loop", tmp_path, "--generations", 1]
     for phase in ("fit", "gate"):
         for _ in range(2):  # the second time, nothing is left to do
@@ -263,7 +263,7 @@ def test_loop_trains_a_network_with_the_settings_of_its_family_as_pretrain_does(
     )
 
 
-def test_settings_of_a_run_can_change_and_are_kept(tmp_path):
+def test_changed_settings_of_a_run_are_kept(tmp_path):
     open_run(tmp_path).close()
     assert RunFolder(tmp_path, {"games": {"visits": 9}}).config.games.visits == 9
     assert read_toml(tmp_path / "config.toml")["games"]["visits"] == 9

@@ -64,7 +64,7 @@ def runs_of(folder):
 
 
 @pytest.mark.slow
-def test_a_sweep_killed_and_moved_ends_in_the_same_bits_and_one_report(tmp_path, aino_train):
+def test_a_sweep_killed_while_it_moved_ends_in_the_same_bits(tmp_path, aino_train):
     file = sweep_in(tmp_path / "killed")
     out = tmp_path / "killed" / "out"
     for mark in MARKS:

@@ -109,7 +109,7 @@ def boards_of(positions, game):
         board.push(decode_move(row, int(positions.moves[number])))
 
 
-def test_threads_and_interruptions_leave_no_trace(tmp_path, label):
+def test_neither_threads_nor_interruptions_leave_a_trace(tmp_path, label):
     assert label(tmp_path / "one", 1500)
     assert label(tmp_path / "two", 1500, threads=2)
     while not label(tmp_path / "cut", 1500, parts=1):

@@ -66,7 +66,7 @@ def packed_rows(rows):
     return packed
 
 
-def test_positions_and_labels_come_back_whole_whatever_the_spare_bits():
+def test_packed_positions_come_back_whole_whatever_the_spare_bits():
     rows = np.concatenate([random_positions(3000, 1), random_positions(3000, 2, chess960=True)])
     assert rows[:, EN_PASSANT].any()
     rows[:, FULLMOVE], rows[:, DOUBLE_PUSH] = 1, rows[:, EN_PASSANT]
@@ -178,7 +178,7 @@ def test_positions_that_training_games_contain_are_not_scored(positions):
     np.testing.assert_array_equal(np.unique(scored), split.keys)
 
 
-def test_a_larger_share_holds_out_the_games_of_a_smaller_one_and_more(positions):
+def test_a_larger_share_holds_out_the_games_of_a_smaller_one(positions):
     few, many = (
         set(game_keys(held_out_games(positions, limit_for([positions], share))).tolist())
         for share in (0.01, 0.5)

@@ -114,9 +114,7 @@ def test_eight_steps_on_a_device_end_with_the_processors_weights(
         ("16x1", 16, "mixed", 305),
     ],
 )
-def test_a_plain_step_waits_twice_at_most_and_takes_few_kernels(
-    net, shard_size, precision, most, positions, device
-):
+def test_a_plain_step_takes_two_waits_at_most(net, shard_size, precision, most, positions, device):
     learner = learner_on("cupy", positions, net, shard_size=shard_size, precision=precision)
     learner._trainer._device.recorder.is_refused = True
     for _ in range(2):

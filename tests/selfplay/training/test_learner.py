@@ -228,7 +228,9 @@ def test_held_out_scores_do_not_depend_on_threads(net, positions):
     ("net", "flags"),
     [("16x1", "--batch 32"), ("sparse-128", "--batch 64 --storage float16")],
 )
-def test_pretrain_writes_a_network_and_resumes(net, flags, aino_train, games_file, tmp_path):
+def test_pretrain_of_a_finished_run_writes_its_network(
+    net, flags, aino_train, games_file, tmp_path
+):
     line = f"pretrain --data {games_file} --heldout-share 0.2 --net {net} {flags} --positions 320 --run {tmp_path}/run"
     assert "held out" in aino_train(line, f"--out {tmp_path}/net.dit")
     model, header = dit.load(tmp_path / "net.dit")

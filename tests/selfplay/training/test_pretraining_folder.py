@@ -147,9 +147,7 @@ def test_games_without_a_position_to_score_on_are_refused_with_advice(tmp_path, 
     assert "give more or longer games" in said
 
 
-def test_after_a_kill_the_log_repeated_steps_and_a_torn_line_swallowed_the_next(
-    games_file, tmp_path
-):
+def test_after_a_kill_the_log_repeated_steps(games_file, tmp_path):
     trained(pretraining(tmp_path, games_file, positions=320), 2)
     log = tmp_path / "log.jsonl"
     row = json.loads(log.read_text())

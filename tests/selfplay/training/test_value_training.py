@@ -109,7 +109,7 @@ def test_gradients_equal_those_of_the_layers(labels):
         assert error < 1e-4, f"{name}: relative error {error:.1e}"
 
 
-def test_labels_are_calibrated_by_source_and_calm(labels):
+def test_labels_are_calibrated_by_their_kind(labels):
     numbers = np.arange(200)
     batch = new_value_batch(200)
     ValueSampler(labels, everything=True).fill(numbers, numbers, batch)
@@ -192,7 +192,7 @@ def test_rows_of_held_out_roots_teach_nothing(labels):
     np.testing.assert_allclose(everything.wdl.sum(axis=1), 1, atol=1e-5)
 
 
-def test_other_sets_and_networks_are_refused(labels, positions):
+def test_what_has_no_value_trunk_is_refused(labels, positions):
     settings = LearnerSettings(BATCH, weight_decay=0.01)
     with pytest.raises(ConfigError, match="label folders"):
         family_of(NET, "value").batches(TrainingData((positions,), (1.0,), labels), settings, 1)
