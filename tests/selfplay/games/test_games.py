@@ -19,6 +19,7 @@ from selfplay.games.player import TreePlayer
 from selfplay.games.pool import play_games
 from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import LEAST_VISITS, SelfPlayGame
+from selfplay.matches import opening_book
 from selfplay.matches.opening_book import load_openings, opening_board, random_openings
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending, game_ending
@@ -240,6 +241,18 @@ def test_default_openings_are_distinct_positions_to_play_on_from():
     assert len(boards) == 5000
     assert len({board.epd() for board in boards}) == 5000
     assert all(len(board.piece_map()) >= 28 and not board.is_check() for board in boards)
+
+
+@pytest.mark.parametrize(("plies", "count"), [(1, 20), (2, 400)])
+def test_random_openings_lead_to_each_position_once(plies, count):
+    assert len(random_openings(plies)) == count
+
+
+def test_random_games_that_end_early_are_no_openings(monkeypatch):
+    """The twenty-sixth of these is one."""
+    monkeypatch.setattr(opening_book, "RANDOM_OPENINGS", 50)
+    openings = random_openings.__wrapped__(30)
+    assert [opening_board(opening).ply() for opening in openings] == [30] * 49
 
 
 def test_random_openings_need_nothing_but_the_rules(tmp_path):

@@ -15,7 +15,7 @@ from selfplay.commands import pretrain
 from selfplay.families.by_name import family_of
 from selfplay.games.game_settings import SearchSettings
 from selfplay.main import main
-from selfplay.matches.opening_book import load_openings
+from selfplay.matches.opening_book import OpeningRows, load_openings
 from selfplay.run import gating
 from selfplay.run.config import GateSettings, config_text, configured, default_config, read_toml
 from selfplay.run.fitting import learner_settings
@@ -161,6 +161,12 @@ def test_gate_games_count_only_under_the_settings_they_were_played_with(
     changed = replace(part, **{name: value / 2 if isinstance(value, float) else value + 1})
     monkeypatch.setattr(straight, "config", replace(straight.config, **{section: changed}))
     assert gating._conditions(straight, 1, straight.opening_rows()) != conditions
+
+
+def test_gate_games_count_only_from_the_openings_they_were_played_from(straight):
+    """Without the openings among the conditions, every test still passed."""
+    of_run, others = straight.opening_rows(), OpeningRows(load_openings()[1:])
+    assert gating._conditions(straight, 1, others) != gating._conditions(straight, 1, of_run)
 
 
 def test_verdict_waits_for_missing_pairs():
