@@ -186,7 +186,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 continue
             steps = dict(zip(COLUMNS, map(counted, make()), strict=True))
             speeds = take_turns(steps, options.rounds, ROUND_SECONDS, time.process_time)
-            quotients.append(statistics.median(np.divide(*speeds.values())))
+            ours, theirs = speeds.values()
+            quotients.append(statistics.median(np.divide(ours, theirs)))
             row = {"shape": name}
             for column, found in speeds.items():
                 row[column] = f"{1e6 / statistics.median(found):.0f}"

@@ -31,9 +31,10 @@ from selfplay.data.pgn import record_of_result
 from selfplay.families.by_name import family_of
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.selfplay_game import SelfPlayGame
+from selfplay.matches.opening_book import OpeningRows
 from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet
-from selfplay.run.playing import GAMES_AT_ONCE, START, GenerationTask, play_numbers
+from selfplay.run.playing import GAMES_AT_ONCE, GenerationTask, play_numbers
 from selfplay.training.family import Family
 from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData
@@ -152,7 +153,7 @@ def _speed_here(net: Path, settings: GameSettings, seconds: float) -> float:
     Games that share batches move at about the same time, so a clock that stopped between two moves
     would be wrong.
     """
-    task = _MeasuredTask(SEED, 0, settings, (net,), START[None])
+    task = _MeasuredTask(SEED, 0, settings, (net,), OpeningRows([chess.STARTING_FEN]))
     made: list[tuple[float, int]] = []  # (time, moves in all games) whenever there were more
 
     def stop() -> bool:

@@ -148,8 +148,8 @@ def _first_labels(pieces: list[PositionSet], count: int) -> list[PositionSet]:
         count -= piece.n_usable
         if count < 0:
             last = np.flatnonzero(usable)[-1:]
-            is_kept = (piece.game_first[:-1, None] <= last).any(axis=1)
-            piece = replace(piece, usable=usable).select(is_kept)
+            games = np.searchsorted(piece.game_first, last, "right").sum()
+            piece = replace(piece, usable=usable).select(np.arange(piece.n_games) < games)
         kept.append(piece)
     return kept
 
