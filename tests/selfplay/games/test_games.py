@@ -20,7 +20,7 @@ from selfplay.games.pool import play_games
 from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import LEAST_VISITS, SelfPlayGame
 from selfplay.matches import opening_book
-from selfplay.matches.opening_book import load_openings, opening_board, random_openings
+from selfplay.matches.opening_book import opening_board, random_openings
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record, training_game
@@ -234,13 +234,6 @@ def test_a_game_teaches_its_result(records):
 
 
 # ---- openings ------------------------------------------------------------------------------------
-
-
-def test_default_openings_are_distinct_positions_to_play_on_from():
-    boards = [opening_board(opening) for opening in load_openings()]
-    assert len(boards) == 5000
-    assert len({board.epd() for board in boards}) == 5000
-    assert all(len(board.piece_map()) >= 28 and not board.is_check() for board in boards)
 
 
 @pytest.mark.parametrize(("plies", "count"), [(1, 20), (2, 400)])
