@@ -20,10 +20,10 @@ from engine.evaluation.in_kernel import evaluate_leaves
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.sparse import SparseEvaluator
 from engine.native.jit import kernel
-from engine.network.policy.inference import SparseModel, SparseNet
-from engine.network.policy.model import SparseNetwork
 from engine.network.policy.moves import write_view
-from engine.network.policy.parameters import SparseConfig
+from engine.network.policy.sparse_model import SparseNetwork
+from engine.network.policy.sparse_parameters import SparseConfig
+from engine.network.policy.sparse_play import SparseModel, SparseNet
 from engine.tactics.quiescence import settled_value
 
 LEAVES = 2048

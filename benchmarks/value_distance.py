@@ -19,8 +19,8 @@ import numpy as np
 
 from benchmarks.measuring import Row, at_least, existing, judge_name, new_parser, report
 from engine.errors import ConfigError, DataError
-from engine.network.policy.model import SparseNetwork
-from engine.network.value.parameters import VALUE_TRUNK
+from engine.network.policy.sparse_model import SparseNetwork
+from engine.network.value.value_parameters import VALUE_TRUNK
 from engine.network.weights import default_net_path
 from engine.nn import dit
 from engine.nn.layer import Layer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.evaluation.protocol import ANY_NETWORK, LeafBatch
 from engine.native.pool import ThreadPool
-from engine.network.fused.inference import Fused
+from engine.network.fused.ready_network import Fused
 from engine.network.input_formats import turned_batch
 from engine.network.outputs import CHUNK
 

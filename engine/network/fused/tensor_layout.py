@@ -17,13 +17,13 @@ import numpy as np
 from engine.errors import ConfigError
 from engine.native.lanes import LANES
 from engine.native.memory import aligned, aligned_copy
-from engine.network.families import LazyTensors, PlanesConfig, blank_network, fitting
 from engine.network.fused.encoder_steps import Encoders
+from engine.network.fused.given_tensors import LazyTensors, fitting
 from engine.network.fused.heads import DenseHead, OneByOne
 from engine.network.fused.multiply import packed
+from engine.network.fused.network_sizes import NORM_EPSILON, SQUARES, NetworkSizes
 from engine.network.fused.policy_heads import Attention
 from engine.network.fused.smooth import ACTIVATION_CODES
-from engine.network.model_parts import NORM_EPSILON, SQUARES
 from engine.nn.norm_folding import fold_norm
 
 Tensors = Mapping[str, np.ndarray]  # float64 parameters from `folded_tensors`
@@ -33,7 +33,7 @@ NORM_PARTS = ("gamma", "beta", "running_mean", "running_variance")
 FAR_BELOW_ZERO = -100.0  # where a sigmoid is 0
 
 
-def folded_tensors(config: PlanesConfig, tensors: Mapping[str, np.ndarray]) -> Tensors:
+def folded_tensors(config: NetworkSizes, tensors: Mapping[str, np.ndarray]) -> Tensors:
     """Return a network's parameters by name, batch norm folded in, as float64: they are rounded
     once, at the end.
 
@@ -44,7 +44,7 @@ def folded_tensors(config: PlanesConfig, tensors: Mapping[str, np.ndarray]) -> T
         raise ConfigError(
             f"fused inference knows {' and '.join(ACTIVATIONS)}, not {config.activation!r}"
         )
-    given = fitting(blank_network(config), tensors)
+    given = fitting(config.blank(), tensors)
 
     def exact(name: str) -> np.ndarray:
         return given[name].astype(np.float64)

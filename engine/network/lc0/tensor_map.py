@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.errors import NetFileError
 from engine.files.wire import Message
-from engine.network.families import PlanesConfig, blank_network
+from engine.network.fused.network_sizes import NetworkSizes
 from engine.network.lc0.schema import FLOAT32
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import FIFTY_MOVE_PLANE
@@ -98,14 +98,12 @@ class Plain(NamedTuple):
 
 
 def stored_tensors(
-    config: PlanesConfig, by_name: ByName, most: int = 1 << 40
+    config: NetworkSizes, by_name: ByName, most: int = 1 << 40
 ) -> Iterator[ConvTensors | Plain]:
     """All tensors of a network in order. Raises ConfigError for more than `most` numbers, before
     reserving them.
     """
-    shapes = {
-        name: array.shape for name, array in blank_network(config, most).named_parameters().items()
-    }
+    shapes = {name: array.shape for name, array in config.blank(most).named_parameters().items()}
     for name, shape in shapes.items():
         path, _, leaf = name.rpartition(".")
         if re.search(r"\.conv\d?$|input_conv$", path):

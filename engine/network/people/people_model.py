@@ -1,5 +1,5 @@
 """The network of people as a layer that holds its parameters, for files and training; kernels
-compute it. `parameters` names the parameters.
+compute it. `people_parameters` names the parameters.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from engine.network.people.people_parameters import (
     PeopleConfig,
     people_config_of,
 )
-from engine.network.policy.model import TYPICAL_ACTIVE
-from engine.network.value.model import starting_parameters
+from engine.network.policy.sparse_model import TYPICAL_ACTIVE
+from engine.network.value.value_model import starting_parameters
 from engine.nn.layer import Layer, register
 from engine.nn.layers.initialization import initial
 

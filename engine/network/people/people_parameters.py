@@ -19,7 +19,7 @@ from engine.errors import ConfigError
 from engine.native.lanes import LANES
 from engine.network.people import people_features as features
 from engine.network.policy.moves import SORT_ROWS
-from engine.network.policy.parameters import STEP
+from engine.network.policy.sparse_parameters import STEP
 from engine.network.policy_map import POLICY_SIZE
 from engine.network.rows.flat_tables import parameter_names
 from engine.network.rows.piece_count import PIECE_BUCKETS

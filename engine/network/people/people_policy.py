@@ -58,7 +58,7 @@ class PeopleAnswers(NamedTuple):
 
 
 class PeoplePolicy:
-    """Predicts people's moves. Takes the parameters by name, as in `parameters.py`; raises
+    """Predicts people's moves. Takes the parameters by name, as in `people_parameters`; raises
     ConfigError or ShapeError when they do not fit `config`. Not for several threads at once.
     """
 

@@ -15,8 +15,8 @@ import numpy as np
 from engine.board.layout import PAWN
 from engine.errors import ConfigError
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.policy import features
-from engine.network.policy.parameters import OUTPUTS, SparseConfig, Tables
+from engine.network.policy import policy_features as features
+from engine.network.policy.sparse_parameters import OUTPUTS, SparseConfig, Tables
 from engine.network.rows.flat_tables import fill_tables, new_tables
 from engine.network.rows.piece_count import PIECE_BUCKETS
 from engine.network.rows.short_rows import as_bytes, as_shorts, by_input, sum_scale
@@ -51,7 +51,7 @@ class IntegerTables(NamedTuple):
 
 
 def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> IntegerTables:
-    """Return a network with these parameters, by their names in `parameters`.
+    """Return a network with these parameters, by their names in `sparse_parameters`.
 
     Raises ConfigError or ShapeError when they do not fit `config`, and ConfigError if some position
     could have an output that is not finite, or if the weights are too large for a scale that leaves

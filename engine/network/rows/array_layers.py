@@ -3,7 +3,7 @@ all of it on a GPU.
 
 Parameters are a model's by name. Rows of tables are listed by number, -1 = none: features integer
 [B, L]; policy rows integer [B, M] and sorts integer [B, M, S] of the legal moves, as in
-`policy/moves.py`; rows of the value trunk in both views, as in `value/features.py`, integer [B, 2,
+`policy/moves.py`; rows of the value trunk in both views, as in `value_features`, integer [B, 2,
 32]; the version of the small layers, `piece_bucket`, integer [B].
 
 A function returns its outputs and `backward`, which takes the gradient of the outputs and returns
@@ -41,7 +41,7 @@ def value_head(dense: LayerByName, units: Array) -> Traced:
 
 
 def judge_units(dense: LayerByName, h: Array, at: str = "") -> Traced:
-    """Return the same by the value trunk, from h [B, 16] of `value/parameters.py`; names of layers
+    """Return the same by the value trunk, from h [B, 16] of `value_parameters`; names of layers
     begin with `at`.
 
     The square gives small layers products of their inputs. dh = dp where 0 < h < 1, plus 2 h ds

@@ -15,7 +15,7 @@ from engine.network.people.people_parameters import (
     PeopleConfig,
     people_config_of,
 )
-from engine.network.policy import gradients as kernels
+from engine.network.policy import policy_gradients as kernels
 from engine.network.rows.array_layers import value_head
 from engine.nn.layer import Gradients, Layer
 from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW

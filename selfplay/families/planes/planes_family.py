@@ -13,11 +13,11 @@ from threadpoolctl import threadpool_limits
 
 from engine.backend import NUMPY, Backend, backend_of, backend_of_all, to_numpy
 from engine.native.pool import ThreadPool
-from engine.network.families import PlanesConfig, build_network
+from engine.network.device_network import planes_on
+from engine.network.fused.network_sizes import NetworkSizes
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import float_planes
 from engine.network.policy_map import CONV_INDEX, HEAD_INDEX, POLICY_SIZE
-from engine.network.tower.gpu import planes_on
 from engine.nn.layer import Layer
 from engine.nn.losses import difference_loss, soft_target_loss, softmax_cross_entropy
 from engine.nn.training.averaging import refresh_statistics
@@ -122,7 +122,7 @@ def _table(backend: Backend, planes: int, size: int) -> Array:
 def legal_logits(policy: Array, batch: TrainingBatch) -> tuple[Array, Array, Array]:
     """(logits float32[B, 218], places int64[B, 218], mask bool[B, 218]) of the legal moves.
 
-    policy: what a policy head of any kind answers (`tower.model`), planes channels-last in memory;
+    policy: what a policy head of any kind answers (`tower_model`), planes channels-last in memory;
     places index that memory, over the whole batch. All lie where the policy and the batch do.
     """
     backend = backend_of(policy)
@@ -237,11 +237,11 @@ class PlanesFamily(LayersFamily):
     clips = True
     on_device = True
 
-    def __init__(self, config: PlanesConfig) -> None:
+    def __init__(self, config: NetworkSizes) -> None:
         self._config = config
 
     def build(self, rng: np.random.Generator) -> Layer:
-        return build_network(self._config, rng)
+        return self._config.build(rng)
 
     def optimizer(self, settings: LearnerSettings) -> Optimizer:
         return AdamW(weight_decay=settings.weight_decay)

@@ -11,11 +11,11 @@ import numpy as np
 from engine.board.layout import MAX_MOVES
 from engine.native.memory import buffers
 from engine.native.pool import PerThread
-from engine.network.policy import gradients as kernels
-from engine.network.policy.features import FEATURE_GROUPS
-from engine.network.policy.model import SparseNetwork
+from engine.network.policy import policy_gradients as kernels
 from engine.network.policy.moves import POLICY_GROUPS
-from engine.network.policy.parameters import PARAMETERS, SparseConfig, sparse_config_of
+from engine.network.policy.policy_features import FEATURE_GROUPS
+from engine.network.policy.sparse_model import SparseNetwork
+from engine.network.policy.sparse_parameters import PARAMETERS, SparseConfig, sparse_config_of
 from engine.network.rows.array_layers import sparse_network, value_head
 from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
 from engine.network.rows.float_rows import BLOCK, HALF_BLOCK

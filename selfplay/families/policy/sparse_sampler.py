@@ -13,8 +13,8 @@ from engine.errors import DataError
 from engine.native.jit import kernel
 from engine.native.memory import buffers
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.policy.features import Sight
 from engine.network.policy.moves import look
+from engine.network.policy.policy_features import Sight
 from engine.network.rows.piece_count import piece_bucket
 from selfplay.data.label_rows import LabelRows, is_held_out, targets, write_target
 from selfplay.families.planes.planes_sampler import PROBABILITY_UNIT, games_of, replay_from

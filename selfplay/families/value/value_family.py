@@ -10,15 +10,15 @@ import numpy as np
 from engine.backend import backend_of, backend_of_all
 from engine.errors import ConfigError
 from engine.native.memory import buffers
-from engine.network.policy.model import SparseNetwork
-from engine.network.policy.parameters import SparseConfig
+from engine.network.policy.sparse_model import SparseNetwork
+from engine.network.policy.sparse_parameters import SparseConfig
 from engine.network.rows.array_layers import judge_units, value_network
 from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
 from engine.network.rows.piece_count import PIECE_BUCKETS
-from engine.network.value import gradients as kernels
-from engine.network.value import parameters
-from engine.network.value.features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
-from engine.network.value.parameters import ValueConfig, ValueTables, value_config_of
+from engine.network.value import value_gradients as kernels
+from engine.network.value import value_parameters as parameters
+from engine.network.value.value_features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
+from engine.network.value.value_parameters import ValueConfig, ValueTables, value_config_of
 from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 from selfplay.data.label_rows import LabelRows

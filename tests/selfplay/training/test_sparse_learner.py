@@ -11,10 +11,10 @@ from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import ConfigError
 from engine.native.memory import buffers
-from engine.network.policy.features import Sight
-from engine.network.policy.model import SparseNetwork
 from engine.network.policy.moves import look
-from engine.network.policy.parameters import PARAMETERS, SparseConfig
+from engine.network.policy.policy_features import Sight
+from engine.network.policy.sparse_model import SparseNetwork
+from engine.network.policy.sparse_parameters import PARAMETERS, SparseConfig
 from engine.nn import huber, softmax_cross_entropy
 from selfplay.families.policy.sparse_family import SparseGradients, SparseMixture
 from selfplay.families.policy.sparse_sampler import SparseSampler, new_sparse_batch

@@ -7,12 +7,17 @@ import pytest
 
 from benchmarks.value_distance import distances
 from engine.errors import ConfigError
-from engine.network.policy.model import SparseNetwork
-from engine.network.policy.parameters import SparseConfig
-from engine.network.value.features import MAX_VIEW
-from engine.network.value.gradients import from_slabs
-from engine.network.value.model import ValueNetwork
-from engine.network.value.parameters import VALUE_PARAMETERS, VALUE_TRUNK, WEIGHT_LIMIT, ValueConfig
+from engine.network.policy.sparse_model import SparseNetwork
+from engine.network.policy.sparse_parameters import SparseConfig
+from engine.network.value.value_features import MAX_VIEW
+from engine.network.value.value_gradients import from_slabs
+from engine.network.value.value_model import ValueNetwork
+from engine.network.value.value_parameters import (
+    VALUE_PARAMETERS,
+    VALUE_TRUNK,
+    WEIGHT_LIMIT,
+    ValueConfig,
+)
 from engine.nn import dit, huber, softmax_cross_entropy
 from selfplay.data.label_rows import LabelRows, held_out
 from selfplay.data.split import Split, root_limit

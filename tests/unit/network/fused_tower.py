@@ -4,13 +4,12 @@ import numpy as np
 
 from engine.network.outputs import CHUNK
 from engine.network.policy_map import POLICY_SIZE
-from engine.network.tower.inference import FusedTower
-from engine.network.tower.model import build_tower
+from engine.network.tower.tower_play import FusedTower
 
 
 def random_model(config, rng):
     """A tower whose biases, gains and running statistics all matter."""
-    model = build_tower(config, rng)
+    model = config.build(rng)
     for name, array in {**model.named_parameters(), **model.named_buffers()}.items():
         if name.endswith(("gamma", "running_variance")):
             array[...] = rng.uniform(0.6, 1.4, array.shape)

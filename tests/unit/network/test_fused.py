@@ -17,8 +17,8 @@ from engine.evaluation.tower import NetworkEvaluator
 from engine.network.fused import multiply as multiply_module
 from engine.network.fused.multiply import Rows, packed
 from engine.network.lc0.reader import PlanesFile
-from engine.network.tower.inference import FusedTower
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.tower_model import TowerConfig
+from engine.network.tower.tower_play import FusedTower
 from tests.unit.network.fused_tower import fused, infer, random_model
 from tests.unit.network.lc0_nets import fused_answers, random_masks, training_answers
 
@@ -100,7 +100,7 @@ def test_blocks_of_any_width_hold_the_same_product(monkeypatch, lanes, columns):
 
 
 def test_folding_names_what_does_not_fit():
-    model = build_tower(SMALL, np.random.default_rng(0))
+    model = SMALL.build(np.random.default_rng(0))
     tensors = {**model.named_parameters(), **model.named_buffers()}
     with pytest.raises(ConfigError, match=r"policy\.conv2\.bias"):
         FusedTower(
@@ -123,7 +123,7 @@ SLOW_KINDS = [
 
 @pytest.mark.parametrize("kind", ["attention policy", *SLOW_KINDS])
 def test_evaluations_allocate_nothing(kind):
-    tower = fused(build_tower(CONFIGS[kind], np.random.default_rng(0)), CONFIGS[kind])
+    tower = fused(CONFIGS[kind].build(np.random.default_rng(0)), CONFIGS[kind])
     leaves = new_leaf_batch(max(BATCHES))
     leaves.masks[:] = random_masks(len(leaves.masks), np.random.default_rng(1))
     leaves.n_moves[:] = 40
@@ -148,7 +148,7 @@ def held_after(evaluator, leaves, rounds):
 @pytest.mark.parametrize(("net", "weights", "buffers"), [("64x6", 11, 1.4), ("128x10", 54, 2.3)])
 def test_memory_is_what_the_documentation_says(net, weights, buffers):
     config = TowerConfig.parse(net)
-    tower = fused(build_tower(config, np.random.default_rng(0)), config)
+    tower = fused(config.build(np.random.default_rng(0)), config)
     assert bytes_of(tower.weights) / MIB == pytest.approx(weights, abs=0.5)
     assert bytes_of(tower.new_space()) / MIB == pytest.approx(buffers, abs=0.05)
 

@@ -17,7 +17,8 @@ from engine.errors import ConfigError, NetFileError
 from engine.evaluation.factory import make_evaluator
 from engine.evaluation.leaves import leaves_of
 from engine.files.wire import encode, parse
-from engine.network.families import build_network, layers_with, planes_config_of
+from engine.network.families import planes_config_of
+from engine.network.fused.given_tensors import layers_with
 from engine.network.input_formats import CANONICAL, INPUT_FORMATS, turned_batch
 from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.reader import load_lc0
@@ -25,9 +26,9 @@ from engine.network.lc0.schema import NET
 from engine.network.outputs import policy_name
 from engine.network.planes import float_planes
 from engine.network.policy_map import HEAD_INDEX
-from engine.network.transformer.inference import FusedTransformer
 from engine.network.transformer.maps import attention_maps
-from engine.network.transformer.model import Transformer, TransformerConfig
+from engine.network.transformer.transformer_model import Transformer, TransformerConfig
+from engine.network.transformer.transformer_play import FusedTransformer
 from engine.network.weights import load_net
 from selfplay.families.by_name import net_of_model
 from tests.unit.network.fused_tower import infer
@@ -288,10 +289,8 @@ def test_networks_of_other_input_formats_are_not_trained_on_classical_planes(tmp
         net_of_model(layers_with(net.tensors, net.config))
     net = load_lc0(network_in(tmp_path, "map, relu"))
     assert net_of_model(layers_with(net.tensors, net.config)) == "transformer-32x2x4"
-    soft = build_network(
-        replace(TransformerConfig.parse("transformer-8x1"), policy_heads=("soft",)),
-        np.random.default_rng(1),
-    )
+    config = replace(TransformerConfig.parse("transformer-8x1"), policy_heads=("soft",))
+    soft = config.build(np.random.default_rng(1))
     with pytest.raises(ConfigError, match="needs the heads vanilla and winner"):
         net_of_model(soft)
 

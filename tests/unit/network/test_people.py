@@ -234,8 +234,8 @@ def test_ratings_beyond_the_teachers_count_as_the_last(policy):
 
 
 def test_another_network_is_refused(tmp_path):
-    from engine.network.policy.model import SparseNetwork
-    from engine.network.policy.parameters import SparseConfig
+    from engine.network.policy.sparse_model import SparseNetwork
+    from engine.network.policy.sparse_parameters import SparseConfig
 
     other = SparseNetwork(SparseConfig(width=128), np.random.default_rng(1))
     dit.save(tmp_path / "other.dit", other, {})

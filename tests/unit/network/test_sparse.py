@@ -14,7 +14,9 @@ from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.sparse import SparseEvaluator
 from engine.native.memory import buffers
-from engine.network.policy.features import (
+from engine.network.policy.integers import largest_accumulator, quantized
+from engine.network.policy.moves import look, write_view
+from engine.network.policy.policy_features import (
     BALANCE_FEATURE,
     CASTLING_FEATURE,
     COUNTER_FEATURE,
@@ -29,14 +31,12 @@ from engine.network.policy.features import (
     Sight,
     balance_level,
 )
-from engine.network.policy.inference import SparseNet
-from engine.network.policy.integers import largest_accumulator, quantized
-from engine.network.policy.model import SparseNetwork
-from engine.network.policy.moves import look, write_view
-from engine.network.policy.parameters import SparseConfig, sparse_config_of
+from engine.network.policy.sparse_model import SparseNetwork
+from engine.network.policy.sparse_parameters import SparseConfig, sparse_config_of
+from engine.network.policy.sparse_play import SparseNet
 from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
 from engine.network.rows.flat_tables import fill_tables, new_tables
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.tower_model import TowerConfig
 from engine.network.weights import default_net_path
 from engine.nn import dit
 from engine.tactics.quiescence import new_space, settled_value
@@ -366,7 +366,7 @@ def tables_of(tensors):
 def test_a_sparse_file_plays_under_every_fitting_name(tmp_path):
     path, tower_path = tmp_path / "small.dit", tmp_path / "tower.dit"
     dit.save(path, small_model(), dtype="float16")
-    dit.save(tower_path, build_tower(TowerConfig(16, 1), np.random.default_rng(1)))
+    dit.save(tower_path, TowerConfig(16, 1).build(np.random.default_rng(1)))
     for name in ("sparse", "network", "auto"):
         evaluator = make_evaluator(name, path)
         assert isinstance(evaluator, SparseEvaluator)

@@ -12,15 +12,14 @@ from engine.errors import ConfigError
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.sparse import SparseEvaluator
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.policy.inference import SparseNet
-from engine.network.policy.model import SparseNetwork
-from engine.network.policy.parameters import SparseConfig, sparse_config_of
+from engine.network.policy.sparse_model import SparseNetwork
+from engine.network.policy.sparse_parameters import SparseConfig, sparse_config_of
+from engine.network.policy.sparse_play import SparseNet
 from engine.network.rows.flat_tables import new_tables
 from engine.network.rows.piece_count import piece_bucket
 from engine.network.rows.short_rows import FINEST_SCALE, FIRST_UNIT, SECOND_UNIT, UNIT, sum_scale
-from engine.network.value.features import KING_BUCKET, KING_BUCKETS, MAX_VIEW, write_view_of
-from engine.network.value.inference import integer_tables, new_value_model, value_trunk_outputs
-from engine.network.value.parameters import (
+from engine.network.value.value_features import KING_BUCKET, KING_BUCKETS, MAX_VIEW, write_view_of
+from engine.network.value.value_parameters import (
     COARSEST_VALUE_SCALE,
     DENSE1_LIMIT,
     VALUE_ROWS,
@@ -28,6 +27,7 @@ from engine.network.value.parameters import (
     ValueConfig,
     largest_accumulator,
 )
+from engine.network.value.value_play import integer_tables, new_value_model, value_trunk_outputs
 from engine.tactics.see import see
 from tests.unit.board.board_positions import some_boards
 from tests.unit.network.sparse_arithmetic import value_network

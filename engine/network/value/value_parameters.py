@@ -4,7 +4,7 @@ become integers.
 Parameter names: value_trunk.rows.{weight,bias}, value_trunk.{dense1,dense2,output}.{weight,bias}.
 In this order:
 
-    accumulator of each view [W]    bias + the rows of `features.py`; the same table for both views
+    accumulator of each view [W]    bias + the rows of `value_features`; the same table for both views
     units [W]                       c_i c_{W/2+i} of the mover's view, then of the other's, with c = min(max(a, 0), 1)
     h [16]                          dense1 of the units; then [32] min(max(h, 0), 1) and min(h^2, 1)
     g [32]                          dense2, then min(max(g, 0), 1)
@@ -25,7 +25,7 @@ import numpy as np
 from engine.errors import ConfigError
 from engine.network.rows.flat_tables import parameter_names
 from engine.network.rows.short_rows import FINEST_SCALE
-from engine.network.value.features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
+from engine.network.value.value_features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
 
 HIDDEN_1 = 16  # units of dense1; dense2 reads each of them twice, plain and squared
 HIDDEN_2 = 32

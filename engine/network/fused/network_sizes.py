@@ -11,7 +11,8 @@ import numpy as np
 
 from engine import nn
 from engine.errors import ConfigError
-from engine.network.attention_policy import AttentionPolicy
+from engine.network.fused.attention_policy import AttentionPolicy
+from engine.nn.dit import BlankGenerator
 
 SQUARES = 64
 NORM_EPSILON = 1e-5  # The usual default of batch norm, and Lc0's constant.
@@ -32,6 +33,16 @@ class NetworkSizes:
     policy_heads: tuple[str, ...]
     value_heads: tuple[str, ...]
     policy_activation: str  # inside the encoder layers of an attention policy
+
+    def build(self, rng: np.random.Generator) -> nn.MultiHead:
+        """Return the network with random weights, float32."""
+        raise NotImplementedError
+
+    def blank(self, most: int = 1 << 40) -> nn.MultiHead:
+        """Return the network for its shapes. Raises ConfigError for more than `most` numbers,
+        before reserving them.
+        """
+        return self.build(BlankGenerator(most, shapes_alone=True))
 
     def check_sizes(self: Any, **known: Collection[Any]) -> None:
         """Check all numbers, and these fields against their known values. Raises ConfigError."""

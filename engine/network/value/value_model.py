@@ -11,8 +11,8 @@ import numpy as np
 
 from engine.network.rows.flat_tables import parameter_shapes
 from engine.network.rows.piece_count import PIECE_BUCKETS
-from engine.network.value import parameters
-from engine.network.value.parameters import ValueConfig, value_config_of
+from engine.network.value import value_parameters as parameters
+from engine.network.value.value_parameters import ValueConfig, value_config_of
 from engine.nn.layer import Layer, register
 from engine.nn.layers.initialization import initial
 

@@ -1,4 +1,4 @@
-"""Fused inference of transformers, chunk by chunk, with the promises of `fused.inference`: a
+"""Fused inference of transformers, chunk by chunk, with the promises of `ready_network`: a
 position's output is the same, bit for bit, whatever shares its batch and whichever thread evaluates
 it.
 """
@@ -30,9 +30,9 @@ from engine.network.fused.heads import (
     head_space,
     keep_features,
 )
-from engine.network.fused.inference import Fused
 from engine.network.fused.multiply import Rows, dense_rows, multiply
 from engine.network.fused.policy_heads import Attention, PolicySpace
+from engine.network.fused.ready_network import Fused
 from engine.network.fused.smooth import ACTIVATION_CODES, activate
 from engine.network.fused.tensor_layout import (
     Tensors,
@@ -52,7 +52,7 @@ from engine.network.fused.tensor_layout import (
 from engine.network.outputs import FIRST_HEADS, Heads, policy_name
 from engine.network.planes import PLANES
 from engine.network.transformer.embedding_steps import BoardWeights, embed
-from engine.network.transformer.model import DENSE_EPSILON, TransformerConfig, reach_map
+from engine.network.transformer.transformer_model import DENSE_EPSILON, TransformerConfig, reach_map
 
 
 class FusedTransformerWeights(NamedTuple):
@@ -72,7 +72,7 @@ class FusedTransformerWeights(NamedTuple):
 def fold_transformer(
     tensors: Tensors, config: TransformerConfig, heads: Heads
 ) -> FusedTransformerWeights:
-    """Lay out a transformer's parameters; names as in `model`."""
+    """Lay out a transformer's parameters; names as in `transformer_model`."""
     policy = policy_name(heads[0])
     encoders = None
     mix = None
@@ -144,7 +144,7 @@ class TransformerSpace(NamedTuple):
 class FusedTransformer(Fused):
     """A transformer ready to play.
 
-    `tensors` are the parameters of `model` by name. Raises ConfigError or ShapeError when they do
+    `tensors` are the parameters of `transformer_model` by name. Raises ConfigError or ShapeError when they do
     not fit `config` or are not finite. The heads go by Lc0's names.
     """
 

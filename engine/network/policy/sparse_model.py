@@ -1,8 +1,8 @@
 """The sparse network as a layer that holds its parameters, for files and training; kernels compute
 it.
 
-Its only child, `value_trunk`, is the value network, which a network may have besides. `parameters`
-and `value.parameters` name the parameters.
+Its only child, `value_trunk`, is the value network, which a network may have besides. `sparse_parameters` and
+`value_parameters` name the parameters.
 """
 
 from __future__ import annotations
@@ -12,9 +12,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from engine.network.policy.parameters import OUTPUTS, PARAMETERS, SparseConfig, sparse_config_of
-from engine.network.value.model import ValueNetwork, described, starting_parameters
-from engine.network.value.parameters import VALUE_TRUNK
+from engine.network.policy.sparse_parameters import (
+    OUTPUTS,
+    PARAMETERS,
+    SparseConfig,
+    sparse_config_of,
+)
+from engine.network.value.value_model import ValueNetwork, described, starting_parameters
+from engine.network.value.value_parameters import VALUE_TRUNK
 from engine.nn.layer import Layer, register
 from engine.nn.layers.initialization import initial
 

@@ -1,7 +1,7 @@
 """The parameters of a sparse network as flat tables for the kernels, and its sizes.
 
 Parameter names: trunk.accumulator.{weight,bias}, policy.{weight,bias,sort_weight,sort_bias},
-value.{dense1,dense2,output}.{weight,bias}. `value/parameters.py` has those of the value trunk,
+value.{dense1,dense2,output}.{weight,bias}. `value_parameters` has those of the value trunk,
 which a network may have besides.
 
 The value head has three layers with a ReLU after the first and the second, in eight versions, of
@@ -18,11 +18,11 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.native.lanes import LANES
-from engine.network.policy.features import FEATURES
 from engine.network.policy.moves import MOVE_SORTS, POLICY_ROWS, SORT_ROWS
+from engine.network.policy.policy_features import FEATURES
 from engine.network.rows.flat_tables import parameter_names
 from engine.network.rows.piece_count import PIECE_BUCKETS
-from engine.network.value.parameters import VALUE_TRUNK, ValueConfig, value_config_of
+from engine.network.value.value_parameters import VALUE_TRUNK, ValueConfig, value_config_of
 
 OUTPUTS = 4  # win, draw, loss, moves left
 # The accumulator's width is a multiple of this, because kernels take four lanes of each half at

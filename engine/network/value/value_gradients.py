@@ -3,7 +3,7 @@
 With a the accumulators, u the units and h the outputs of dense1, from whose gradient dh the way
 back begins:
 
-    units     du = sum_k dh_k H_k                                da as in `policy/gradients.py`, for each view
+    units     du = sum_k dh_k H_k                                da as in `policy_gradients`, for each view
 
 Three phases: forward through the accumulators and dense1, slab by slab; the other layers
 (`small_layers`), in array code; back through dense1 and the accumulators, slab by slab. Slabs are
@@ -27,8 +27,8 @@ from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, splat, spread, store, where_positive
 from engine.network.rows.float_rows import add_4, clip, store_4
 from engine.network.rows.piece_count import PIECE_BUCKETS
-from engine.network.value.features import MAX_VIEW
-from engine.network.value.parameters import HIDDEN_1, ValueTables
+from engine.network.value.value_features import MAX_VIEW
+from engine.network.value.value_parameters import HIDDEN_1, ValueTables
 
 # ---- slabs of columns ----------------------------------------------------------------------------
 #

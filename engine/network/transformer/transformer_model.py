@@ -2,7 +2,7 @@
 heads, as in Lc0.
 
 The input [B, 112, 8, 8] holds raw Lc0 planes in the format `input_format`. Outputs are those of a
-tower with attention policy (`tower.model`): policy [B, 4288], wdl [B, 3] or value [B, 1],
+tower with attention policy (`tower_model`): policy [B, 4288], wdl [B, 3] or value [B, 1],
 moves_left [B, 1] in hundreds of plies. Further heads that a file holds are named policy_optimistic,
 wdl_q and so on.
 
@@ -19,6 +19,7 @@ Parameter names (NORM: gamma, beta; DENSE: weight, bias):
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, Self
@@ -29,8 +30,14 @@ import numpy as np
 from engine import nn
 from engine.backend import Backend, backend_of
 from engine.errors import ConfigError
+from engine.network.fused.network_sizes import (
+    SQUARES,
+    VALUES,
+    NetworkSizes,
+    attention_head,
+    dense_head,
+)
 from engine.network.input_formats import INPUT_FORMATS
-from engine.network.model_parts import SQUARES, VALUES, NetworkSizes, attention_head, dense_head
 from engine.network.outputs import policy_name
 from engine.network.planes import PLANES
 from engine.network.policy_map import INDEX_TO_UCI
@@ -137,6 +144,9 @@ class TransformerConfig(NetworkSizes):
         )
         sizes |= {"smolgen_compressed": 8, "smolgen_hidden": width, "smolgen_generated": width}
         return cls(layers=int(match[2]), heads=heads, hidden=2 * width, **sizes)
+
+    def build(self, rng: np.random.Generator) -> nn.MultiHead:
+        return Transformer(rng, **asdict(self))
 
     def __str__(self) -> str:
         return f"transformer-{self.width}x{self.layers}x{self.heads}"
@@ -332,3 +342,14 @@ def _trunk(config: TransformerConfig, rng: np.random.Generator) -> nn.Sequential
         block = config.embedding_hidden, rng, config.feed_activation, config.scale, DENSE_EPSILON
         parts["mix"] = nn.FeedForward(width, *block, damped=False)
     return nn.Sequential(**parts, encoder=nn.Encoder(config.layers, config.encoder_layer, rng))
+
+
+def transformer_config_of(model_config: Mapping[str, Any]) -> TransformerConfig:
+    """Recover a transformer's sizes from its layer configuration. Raises ConfigError for fields
+    that it has not.
+    """
+    sizes = {name: value for name, value in model_config.items() if name != "layer"}
+    try:
+        return TransformerConfig(**sizes)
+    except TypeError as error:
+        raise ConfigError(f"not the configuration of a transformer: {error}") from error

@@ -1,7 +1,7 @@
 """The value trunk for playing: int16 accumulators that follow the search by differences, bytes for
 the first layer.
 
-`parameters` has the formulas. For either side, its king's bucket and its mirroring, a model keeps
+`value_parameters` has the formulas. For either side, its king's bucket and its mirroring, a model keeps
 the last board it saw there with the accumulator; the next leaf adds the rows of pieces that came
 and subtracts those that went, a third of all on average. Sums of integers are the same in any
 order, so they equal those from scratch, bit for bit. The layers behind the first are stored by
@@ -36,9 +36,9 @@ from engine.network.rows.short_rows import (
     multiply_pairs,
     sum_scale,
 )
-from engine.network.value import parameters
-from engine.network.value.features import KING_BUCKETS, MAX_VIEW, first_row, flip_of
-from engine.network.value.parameters import HIDDEN_1, HIDDEN_2, ValueConfig
+from engine.network.value import value_parameters as parameters
+from engine.network.value.value_features import KING_BUCKETS, MAX_VIEW, first_row, flip_of
+from engine.network.value.value_parameters import HIDDEN_1, HIDDEN_2, ValueConfig
 
 QUAD = 4  # units whose bytes are one int32
 
@@ -80,7 +80,7 @@ class ValueModel(NamedTuple):
 
 
 def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> IntegerValueTables:
-    """Return a trunk with these parameters, by their names in `parameters`.
+    """Return a trunk with these parameters, by their names in `value_parameters`.
 
     Raises ConfigError or ShapeError when they do not fit `config`, and ConfigError if an output
     could leave its range.
