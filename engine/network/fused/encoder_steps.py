@@ -21,7 +21,6 @@ from engine.network.fused.heads import ORIGIN, add_bias
 from engine.network.fused.multiply import BLOCK_LANES, Rows, dense_rows, multiply
 from engine.network.fused.smooth import activate
 from engine.network.outputs import CHUNK
-from engine.network.rows.float_rows import store_4
 
 SQUARES = np.int64(64)
 
@@ -126,7 +125,7 @@ def _attend(encoders, layer, x, count, space):
         for head in range(encoders.heads):
             start = p * SQUARES * 3 * inner + head * depth
             _pack_keys(space.queries, start + inner, 3 * inner, depth, space.keys)
-            rows, to = Rows(start, 3 * inner, 12 * inner), Rows(ORIGIN, SQUARES, 4 * SQUARES)
+            rows, to = Rows(start, 3 * inner), Rows(ORIGIN, SQUARES)
             multiply(
                 space.queries,
                 rows,
@@ -146,7 +145,7 @@ def _attend(encoders, layer, x, count, space):
             )
             softmax_rows(space.scores, space.bias, bias_at)
             _pack_values(space.queries, start + 2 * inner, 3 * inner, depth, space.values)
-            mixed = Rows(p * SQUARES * inner + head * depth, inner, 4 * inner)
+            mixed = Rows(p * SQUARES * inner + head * depth, inner)
             multiply(
                 space.scores,
                 to,
@@ -223,7 +222,10 @@ def softmax_rows(scores, bias, bias_at):
         c = exp_lanes(c + top)
         d = exp_lanes(d + top)
         share = splat(np.float32(1) / lane_sum((a + b) + (c + d)))
-        store_4(scores, row, a * share, b * share, c * share, d * share)
+        store(scores, row, a * share)
+        store(scores, row + 16, b * share)
+        store(scores, row + 32, c * share)
+        store(scores, row + 48, d * share)
 
 
 @kernel(contract=True)

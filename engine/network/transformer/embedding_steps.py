@@ -96,7 +96,7 @@ def _add_pieces(weights, masks, x, at, width, pre):
                 store(pre, i, load(pre, i) + load(weights.pieces, row + i))
             board &= board - ONE
     planes = size // 64
-    rows, to = Rows(ORIGIN, planes, 4 * planes), Rows(at, width, 4 * width)
+    rows, to = Rows(ORIGIN, planes), Rows(at, width)
     multiply(pre, rows, planes, weights.more, ORIGIN, width, x, to, np.int64(16), ORIGIN)
     for i in range(0, 64 * width, LANES):
         store(x, at + i, load(x, at + i) + load(weights.start, i))

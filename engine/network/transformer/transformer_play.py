@@ -195,8 +195,8 @@ def _answer_values(heads, value, left, x, count, act, space, wdl, plies):
     """Write wdl and plies of `count` positions from x [64 count, E]."""
     features = np.int64(len(heads.bias))
     for p in range(count):
-        rows = Rows(p * SQUARES * heads.channels, heads.channels, 4 * heads.channels)
-        to = Rows(ORIGIN, features, 4 * features)
+        rows = Rows(p * SQUARES * heads.channels, heads.channels)
+        to = Rows(ORIGIN, features)
         multiply(
             x,
             rows,

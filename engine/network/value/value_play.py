@@ -22,13 +22,22 @@ from engine.native.bits import ctz
 from engine.native.dot_products import dot_quads
 from engine.native.integer_lanes import store_ints
 from engine.native.jit import kernel
-from engine.native.lanes import LANES, load, minimum, splat, spread, store
+from engine.native.lanes import (
+    LANES,
+    load,
+    load_32,
+    minimum,
+    splat,
+    spread,
+    spread_32,
+    store,
+)
 from engine.native.memory import aligned_zeros, buffers
 from engine.network.rows.flat_tables import fill_tables, new_tables
 from engine.network.rows.float_rows import clip
 from engine.network.rows.piece_count import PIECE_BUCKETS, piece_bucket
 from engine.network.rows.short_rows import (
-    BLOCK,
+    SHORT_BLOCK,
     UNIT,
     as_shorts,
     by_input,
@@ -205,7 +214,7 @@ def list_changes(model, row, side, flip, base, board):
 def change_rows(model, start, n_coming, n_going):
     """Add and subtract the listed rows in the accumulator that begins at `start`."""
     weight, sums = model.tables.weight, model.accumulators
-    for c in range(0, len(model.units), BLOCK):
+    for c in range(0, len(model.units), SHORT_BLOCK):
         at = start + c
         change_block(sums, at, weight, c, model.coming, n_coming, model.going, n_going, sums, at)
 
@@ -224,16 +233,10 @@ def small_layers(model, version):
     store(hidden1, 0, clip(plain))
     store(hidden1, HIDDEN_1, minimum(plain * plain, splat(1.0)))
     at = version * 2 * HIDDEN_1 * HIDDEN_2
-    low, high = (
-        load(tables.dense2_bias, version * HIDDEN_2),
-        load(tables.dense2_bias, version * HIDDEN_2 + LANES),
-    )
+    wide = load_32(tables.dense2_bias, version * HIDDEN_2)
     for j in range(2 * HIDDEN_1):
-        x = spread(hidden1, j)
-        low = low + x * load(tables.dense2, at + j * HIDDEN_2)
-        high = high + x * load(tables.dense2, at + j * HIDDEN_2 + LANES)
-    store(hidden2, 0, clip(low))
-    store(hidden2, LANES, clip(high))
+        wide = wide + spread_32(hidden1, j) * load_32(tables.dense2, at + j * HIDDEN_2)
+    store(hidden2, 0, clip(wide))
     total = load(tables.output_bias, version * LANES)
     for j in range(HIDDEN_2):
         total = total + spread(hidden2, j) * load(tables.output, (version * HIDDEN_2 + j) * LANES)

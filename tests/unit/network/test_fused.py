@@ -86,12 +86,12 @@ def test_a_positions_bits_depend_on_nothing_but_the_position(config):
 def test_blocks_of_any_width_hold_the_same_product(monkeypatch, lanes, columns):
     # 4 where registers hold sixteen floats, else 1.
     monkeypatch.setattr(multiply_module, "BLOCK_LANES", lanes)
-    for name in ("multiply", "_columns_of_4", "_columns_of_1", "store_4"):
+    for name in ("multiply", "_columns_of_4", "_columns_of_1"):
         monkeypatch.setattr(multiply_module, name, getattr(multiply_module, name).py_func)
     rng = np.random.default_rng(12)
     a = rng.normal(size=(8, 3)).astype(np.float32)
     b = rng.normal(size=(3, columns)).astype(np.float32)
-    rows, to = Rows(0, 3, 12), Rows(0, columns, 4 * columns)
+    rows, to = Rows(0, 3), Rows(0, columns)
     out = np.full((8, columns), np.nan, np.float32)
     multiply_module.multiply(
         a.reshape(-1), rows, 3, packed(b), 0, columns, out.reshape(-1), to, 2, 0
