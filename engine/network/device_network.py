@@ -19,8 +19,9 @@ import numpy as np
 from engine.backend import Backend, Lane, bounds
 from engine.board.layout import MAX_MOVES
 from engine.errors import ConfigError
+from engine.network.families import PlanesConfig
 from engine.network.fused.given_tensors import layers_with
-from engine.network.fused.network_sizes import SQUARES, NetworkSizes
+from engine.network.fused.network_sizes import SQUARES
 from engine.network.outputs import FIRST_HEADS, Heads, policy_name
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import ATTENTION_SQUARES, HEAD_INDEX, POLICY_SIZE
@@ -74,7 +75,7 @@ class DeviceNetwork:
     def __init__(
         self,
         tensors: Mapping[str, np.ndarray],
-        config: NetworkSizes,
+        config: PlanesConfig,
         backend: Backend,
         dtype: str = "float16",
         heads: Heads = FIRST_HEADS,
@@ -310,7 +311,7 @@ class DeviceTower(DeviceNetwork):
 
 def network_on(
     tensors: Mapping[str, np.ndarray],
-    config: NetworkSizes,
+    config: PlanesConfig,
     backend: Backend,
     *more: Any,
     **others: Any,
@@ -386,7 +387,7 @@ class Kernels:
         self.answer = backend.fused(answer)
 
 
-def _places(config: NetworkSizes) -> tuple[np.ndarray, int]:
+def _places(config: PlanesConfig) -> tuple[np.ndarray, int]:
     """(int32 [1858]: where a position's logits have each move, how many logits a position has)."""
     places = HEAD_INDEX[config.policy].astype(np.int32)
     if config.policy == "convolution":  # plane * 64 + square there, channels last here

@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError, NetFileError
-from engine.network.fused.network_sizes import NetworkSizes
 from engine.network.policy.sparse_parameters import sparse_config_of
-from engine.network.tower.tower_model import tower_config_of
-from engine.network.transformer.transformer_model import Transformer, transformer_config_of
+from engine.network.tower.tower_model import TowerConfig, tower_config_of
+from engine.network.transformer.transformer_model import (
+    Transformer,
+    TransformerConfig,
+    transformer_config_of,
+)
+
+PlanesConfig = TowerConfig | TransformerConfig
 
 
-def planes_config_of(model_config: Any) -> NetworkSizes:
+def planes_config_of(model_config: Any) -> PlanesConfig:
     """Return the sizes of a network of either kind, from its layer configuration. Raises
     ConfigError for others.
     """
@@ -23,7 +28,7 @@ def planes_config_of(model_config: Any) -> NetworkSizes:
     return tower_config_of(model_config)
 
 
-def planes_config(path: Path, header: Mapping[str, Any]) -> NetworkSizes:
+def planes_config(path: Path, header: Mapping[str, Any]) -> PlanesConfig:
     """Read the sizes of the tower or transformer in a `.dit` file with this header. Raises
     NetFileError for others.
     """

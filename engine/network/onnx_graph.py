@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from engine.files.atomic import write_file
+from engine.network.families import PlanesConfig
 from engine.network.fused.given_tensors import layers_with
-from engine.network.fused.network_sizes import NetworkSizes
 from engine.network.input_formats import counter_scale
 from engine.network.lc0.planes_file import read_planes
 from engine.network.lc0.tensor_map import with_counter_times
@@ -32,7 +32,7 @@ def export_onnx(source: Path, target: Path) -> None:
     write_file(target, onnx_graph(tensors, tower.config))
 
 
-def onnx_graph(tensors: Mapping[str, np.ndarray], config: NetworkSizes) -> bytes:
+def onnx_graph(tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> bytes:
     """Serialise a network: planes [N, 112, 8, 8], in its input format -> policy [N, 1858], wdl [N,
     3] as chances and, with such a head, moves_left [N, 1], plies. Further heads go by their names,
     such as policy_soft.

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.network.fused.network_sizes import NetworkSizes
+from engine.network.families import PlanesConfig
 from engine.network.input_formats import CANONICAL, CLASSICAL
 from engine.network.lc0.planes_file import write_planes
 from engine.network.lc0.reader import PlanesFile
@@ -23,7 +23,7 @@ SMALL_ENCODER: dict[str, Any] = {
     "policy_attention_heads": 1,
     "policy_attention_inner": 16,
 }
-STAND_INS: tuple[NetworkSizes, ...] = (
+STAND_INS: tuple[PlanesConfig, ...] = (
     TowerConfig(16, 1),
     TowerConfig(16, 1, activation="mish", policy="classical"),
     TowerConfig(

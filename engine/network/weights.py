@@ -22,7 +22,7 @@ from engine.network.policy.sparse_play import SparseNet
 
 # A sparse network is loaded without the tower's modules, which need the learning library.
 if TYPE_CHECKING:
-    from engine.network.fused.network_sizes import NetworkSizes
+    from engine.network.families import PlanesConfig
     from engine.network.fused.ready_network import Fused
     from engine.network.lc0.reader import PlanesFile
 
@@ -73,7 +73,7 @@ def load_planes(path: str | Path | None = None, heads: Heads | None = FIRST_HEAD
 
 
 def _fused(
-    path: Path, tensors: Mapping[str, np.ndarray], config: NetworkSizes, heads: Heads
+    path: Path, tensors: Mapping[str, np.ndarray], config: PlanesConfig, heads: Heads
 ) -> Fused:
     from engine.network.tower.tower_model import TowerConfig
     from engine.network.tower.tower_play import FusedTower
@@ -99,7 +99,7 @@ def _fused(
     return tower
 
 
-def _answers_in_numbers(tensors: Mapping[str, np.ndarray], config: NetworkSizes) -> bool:
+def _answers_in_numbers(tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> bool:
     """Whether float32 holds all outputs for TRIALS seeded random inputs, in which one square in
     eight is set.
 

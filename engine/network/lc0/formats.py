@@ -9,7 +9,8 @@ from typing import Any
 
 from engine.errors import ConfigError, NetFileError
 from engine.files.wire import Message
-from engine.network.fused.network_sizes import SQUARES, NetworkSizes
+from engine.network.families import PlanesConfig
+from engine.network.fused.network_sizes import SQUARES
 from engine.network.input_formats import INPUT_FORMATS
 from engine.network.lc0.schema import FORMAT_NAMES, LINEAR16, format_name
 from engine.network.lc0.tensor_map import POLICY_PLACES, VALUE_PLACES, count, find, places_of
@@ -61,7 +62,7 @@ _MIN_VERSION = {"major": 0, "minor": 21, "patch": 0}
 _MIN_MINOR_VERSIONS = {"moves_left": 23, "attention": 28, "mish": 29, "transformer": 31}
 
 
-def network_of(path: str | Path, net: Message, chosen: Heads | None = None) -> NetworkSizes:
+def network_of(path: str | Path, net: Message, chosen: Heads | None = None) -> PlanesConfig:
     """Return the sizes and heads of the tower or transformer in a parsed file: all heads, or those
     chosen by name.
 
@@ -91,7 +92,7 @@ def network_of(path: str | Path, net: Message, chosen: Heads | None = None) -> N
         raise NetFileError(path, "a network of a playable size", str(error)) from error
 
 
-def format_of(config: NetworkSizes) -> Message:
+def format_of(config: PlanesConfig) -> Message:
     """Return the "format" message of a network's file.
 
     Raises ConfigError for an activation that Lc0 lacks, and without blocks: lc0 then skips the
@@ -114,7 +115,7 @@ def format_of(config: NetworkSizes) -> Message:
     return {"weights_encoding": LINEAR16, "network_format": network}
 
 
-def min_version_of(config: NetworkSizes) -> Message:
+def min_version_of(config: PlanesConfig) -> Message:
     """Return the oldest lc0 version that can play this network."""
     family = "transformer" if isinstance(config, TransformerConfig) else ""
     needs = {

@@ -21,8 +21,9 @@ from engine.errors import ConfigError, NetFileError
 from engine.files.dit_file import open_net
 from engine.files.packed import GZIP_MAGIC, open_gzip
 from engine.files.wire import Message, parse
+from engine.network.families import PlanesConfig
 from engine.network.fused.given_tensors import LazyTensors
-from engine.network.fused.network_sizes import NORM_EPSILON, NetworkSizes
+from engine.network.fused.network_sizes import NORM_EPSILON
 from engine.network.input_formats import counter_scale
 from engine.network.lc0 import schema
 from engine.network.lc0.formats import describe, network_of
@@ -54,7 +55,7 @@ LARGEST = 1e9  # largest magnitude of a weight; products of two stay far from ov
 class PlanesFile:
     """A tower or transformer as stored in a file, with the file's metadata."""
 
-    config: NetworkSizes
+    config: PlanesConfig
     # Float32 by the names of `tower_model` or `transformer_model`.
     tensors: Mapping[str, np.ndarray]
     card: dict[str, Any]  # how it was trained; Lc0's steps and losses under "training"
@@ -121,7 +122,7 @@ def _read(path: Path, file: IO[bytes]) -> bytes | bytearray:
 # ---- tensors -------------------------------------------------------------------------------------
 
 
-def _tensors(path: Path, weights: Message, config: NetworkSizes) -> Mapping[str, np.ndarray]:
+def _tensors(path: Path, weights: Message, config: PlanesConfig) -> Mapping[str, np.ndarray]:
     decoders: Decoders = {}
     by_name = "policy_heads" in weights, "value_heads" in weights
     try:

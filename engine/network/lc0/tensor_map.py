@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.errors import NetFileError
 from engine.files.wire import Message
-from engine.network.fused.network_sizes import NetworkSizes
+from engine.network.families import PlanesConfig
 from engine.network.lc0.schema import FLOAT32
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import FIFTY_MOVE_PLANE
@@ -98,7 +98,7 @@ class Plain(NamedTuple):
 
 
 def stored_tensors(
-    config: NetworkSizes, by_name: ByName, most: int = 1 << 40
+    config: PlanesConfig, by_name: ByName, most: int = 1 << 40
 ) -> Iterator[ConvTensors | Plain]:
     """All tensors of a network in order. Raises ConfigError for more than `most` numbers, before
     reserving them.

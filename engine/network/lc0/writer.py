@@ -23,8 +23,9 @@ import numpy as np
 from engine.errors import ConfigError, NetFileError
 from engine.files.atomic import atomic_write
 from engine.files.wire import Message, encode
+from engine.network.families import PlanesConfig
 from engine.network.fused.given_tensors import layers_with
-from engine.network.fused.network_sizes import NORM_EPSILON, NetworkSizes
+from engine.network.fused.network_sizes import NORM_EPSILON
 from engine.network.input_formats import counter_scale
 from engine.network.lc0.formats import format_of, min_version_of
 from engine.network.lc0.reader import PlanesFile
@@ -77,7 +78,7 @@ def save_lc0(path: Path, tower: PlanesFile) -> None:
         raise NetFileError(path, "a place to write the net to", str(error)) from error
 
 
-def _weights(path: Path, given: Mapping[str, np.ndarray], config: NetworkSizes) -> Message:
+def _weights(path: Path, given: Mapping[str, np.ndarray], config: PlanesConfig) -> Message:
     weights: Message = {}
     model = layers_with(
         with_counter_times(1 / counter_scale(config.input_format), given), config

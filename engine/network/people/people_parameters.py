@@ -21,7 +21,6 @@ from engine.network.people import people_features as features
 from engine.network.policy.moves import SORT_ROWS
 from engine.network.policy.sparse_parameters import STEP
 from engine.network.policy_map import POLICY_SIZE
-from engine.network.rows.flat_tables import parameter_names
 from engine.network.rows.piece_count import PIECE_BUCKETS
 
 RATING_STEP = 100  # Elo of a band
@@ -48,9 +47,6 @@ class PeopleTables(NamedTuple):
     inner_bias: Annotated[np.ndarray, "value.dense2.bias [V, J]"]
     output: Annotated[np.ndarray, "value.output.weight [V, 4, J]"]
     output_bias: Annotated[np.ndarray, "value.output.bias [V, 4]"]
-
-
-PEOPLE_PARAMETERS = parameter_names(PeopleTables)
 
 
 @dataclass(frozen=True)

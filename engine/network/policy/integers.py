@@ -17,7 +17,7 @@ from engine.errors import ConfigError
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.policy import policy_features as features
 from engine.network.policy.sparse_parameters import OUTPUTS, SparseConfig, Tables
-from engine.network.rows.flat_tables import fill_tables, new_tables
+from engine.network.rows.flat_tables import filled_tables
 from engine.network.rows.piece_count import PIECE_BUCKETS
 from engine.network.rows.short_rows import as_bytes, as_shorts, by_input, sum_scale
 
@@ -57,8 +57,7 @@ def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Intege
     could have an output that is not finite, or if the weights are too large for a scale that leaves
     them any precision.
     """
-    _, floats = new_tables(config)
-    fill_tables(floats, config, tensors)
+    floats = filled_tables(config, tensors)
     if not largest_output(floats, config) < float(np.finfo(np.float32).max):  # true for NaN too
         raise ConfigError("expected weights with finite sums, found larger ones, infinity or NaN")
     scale = sum_scale(largest_accumulator(floats, config), features.MAX_ACTIVE + 1, COARSEST_SCALE)

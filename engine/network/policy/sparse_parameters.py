@@ -20,11 +20,12 @@ from engine.errors import ConfigError
 from engine.native.lanes import LANES
 from engine.network.policy.moves import MOVE_SORTS, POLICY_ROWS, SORT_ROWS
 from engine.network.policy.policy_features import FEATURES
-from engine.network.rows.flat_tables import parameter_names
 from engine.network.rows.piece_count import PIECE_BUCKETS
 from engine.network.value.value_parameters import VALUE_TRUNK, ValueConfig, value_config_of
 
 OUTPUTS = 4  # win, draw, loss, moves left
+TYPICAL_ACTIVE = 28  # features of an average position
+SMALL_LAYERS = ("hidden", "inner", "output")  # fields of the value head's layers
 # The accumulator's width is a multiple of this, because kernels take four lanes of each half at
 # once.
 STEP = 64
@@ -49,9 +50,6 @@ class Tables(NamedTuple):
     inner_bias: Annotated[np.ndarray, "value.dense2.bias [V, J]"]
     output: Annotated[np.ndarray, "value.output.weight [V, 4, J]"]
     output_bias: Annotated[np.ndarray, "value.output.bias [V, 4]"]
-
-
-PARAMETERS = parameter_names(Tables)
 
 
 @dataclass(frozen=True)

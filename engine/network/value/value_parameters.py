@@ -1,8 +1,7 @@
 """The parameters of the value trunk as flat tables for the kernels, its sizes, and how its rows
 become integers.
 
-Parameter names: value_trunk.rows.{weight,bias}, value_trunk.{dense1,dense2,output}.{weight,bias}.
-In this order:
+Parameter names: rows.{weight,bias}, {dense1,dense2,output}.{weight,bias}. In this order:
 
     accumulator of each view [W]    bias + the rows of `value_features`; the same table for both views
     units [W]                       c_i c_{W/2+i} of the mover's view, then of the other's, with c = min(max(a, 0), 1)
@@ -23,7 +22,6 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from engine.errors import ConfigError
-from engine.network.rows.flat_tables import parameter_names
 from engine.network.rows.short_rows import FINEST_SCALE
 from engine.network.value.value_features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
 
@@ -33,7 +31,6 @@ VALUE_OUTPUTS = 4
 VALUE_ROWS = BUCKET_ROWS * KING_BUCKETS  # of the accumulator's table
 VALUE_STEP = 128  # the accumulator's width is a multiple of this
 VALUE_TRUNK = "value_trunk"
-PREFIX = f"{VALUE_TRUNK}."
 
 # Rows as integers: round(scale * weight). Weights within WEIGHT_LIMIT are at most 2,047 at the
 # finest scale, which also float16 stores exactly. Training keeps to the limit.
@@ -49,17 +46,14 @@ class ValueTables(NamedTuple):
     versions of each layer.
     """
 
-    weight: Annotated[np.ndarray, "value_trunk.rows.weight [F, W]"]
-    bias: Annotated[np.ndarray, "value_trunk.rows.bias [W]"]
-    dense1: Annotated[np.ndarray, "value_trunk.dense1.weight [8, 16, W]"]
-    dense1_bias: Annotated[np.ndarray, "value_trunk.dense1.bias [8, 16]"]
-    dense2: Annotated[np.ndarray, "value_trunk.dense2.weight [8, 32, 32]"]
-    dense2_bias: Annotated[np.ndarray, "value_trunk.dense2.bias [8, 32]"]
-    output: Annotated[np.ndarray, "value_trunk.output.weight [8, 4, 32]"]
-    output_bias: Annotated[np.ndarray, "value_trunk.output.bias [8, 4]"]
-
-
-VALUE_PARAMETERS = parameter_names(ValueTables)
+    weight: Annotated[np.ndarray, "rows.weight [F, W]"]
+    bias: Annotated[np.ndarray, "rows.bias [W]"]
+    dense1: Annotated[np.ndarray, "dense1.weight [8, 16, W]"]
+    dense1_bias: Annotated[np.ndarray, "dense1.bias [8, 16]"]
+    dense2: Annotated[np.ndarray, "dense2.weight [8, 32, 32]"]
+    dense2_bias: Annotated[np.ndarray, "dense2.bias [8, 32]"]
+    output: Annotated[np.ndarray, "output.weight [8, 4, 32]"]
+    output_bias: Annotated[np.ndarray, "output.bias [8, 4]"]
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from engine.native.lanes import (
     store,
 )
 from engine.native.memory import aligned_zeros, buffers
-from engine.network.rows.flat_tables import fill_tables, new_tables
+from engine.network.rows.flat_tables import filled_tables
 from engine.network.rows.float_rows import clip
 from engine.network.rows.piece_count import PIECE_BUCKETS, piece_bucket
 from engine.network.rows.short_rows import (
@@ -94,8 +94,7 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
     Raises ConfigError or ShapeError when they do not fit `config`, and ConfigError if an output
     could leave its range.
     """
-    _, floats = new_tables(config)
-    fill_tables(floats, config, tensors)
+    floats = filled_tables(config, tensors)
     scale = sum_scale(
         parameters.largest_accumulator(floats, config),
         MAX_VIEW + 1,

@@ -11,7 +11,6 @@ from engine.network.people.mixer import mix
 from engine.network.people.people_features import PIECE_GROUPS
 from engine.network.people.people_model import PeopleNetwork
 from engine.network.people.people_parameters import (
-    PEOPLE_PARAMETERS,
     PeopleConfig,
     people_config_of,
 )
@@ -29,7 +28,7 @@ from selfplay.training.mixture import Batches, TrainingSet
 from selfplay.training.recipe import PEOPLE_RECIPE, LearnerSettings
 
 VALUE_SHARE = 0.1  # of the value in the loss: units are there for the policy; set by hand
-SHARED_ROWS = {PEOPLE_PARAMETERS["weight"]: SharedRows(*PIECE_GROUPS)}
+SHARED_ROWS = {"trunk.accumulator.weight": SharedRows(*PIECE_GROUPS)}
 
 
 class PeopleMixture(Batches):

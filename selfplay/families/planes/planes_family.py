@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from engine.backend import NUMPY, Backend, backend_of, backend_of_all, to_numpy
 from engine.native.pool import ThreadPool
 from engine.network.device_network import planes_on
-from engine.network.fused.network_sizes import NetworkSizes
+from engine.network.families import PlanesConfig
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import float_planes
 from engine.network.policy_map import CONV_INDEX, HEAD_INDEX, POLICY_SIZE
@@ -237,7 +237,7 @@ class PlanesFamily(LayersFamily):
     clips = True
     on_device = True
 
-    def __init__(self, config: NetworkSizes) -> None:
+    def __init__(self, config: PlanesConfig) -> None:
         self._config = config
 
     def build(self, rng: np.random.Generator) -> Layer:

@@ -15,9 +15,9 @@ from engine.network.policy import policy_gradients as kernels
 from engine.network.policy.moves import POLICY_GROUPS
 from engine.network.policy.policy_features import FEATURE_GROUPS
 from engine.network.policy.sparse_model import SparseNetwork
-from engine.network.policy.sparse_parameters import PARAMETERS, SparseConfig, sparse_config_of
+from engine.network.policy.sparse_parameters import SparseConfig, sparse_config_of
 from engine.network.rows.array_layers import sparse_network, value_head
-from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
+from engine.network.rows.flat_tables import filled_tables, named_views
 from engine.network.rows.float_rows import BLOCK, HALF_BLOCK
 from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.losses import soft_target_loss
@@ -41,8 +41,8 @@ from selfplay.training.recipe import SPARSE_RECIPE, LearnerSettings
 # Rows of a piece on a square share a part for all attacks and defences; rows of a policy move, safe
 # or not, do too.
 SHARED = {
-    PARAMETERS["weight"]: SharedRows(*FEATURE_GROUPS),
-    PARAMETERS["policy"]: SharedRows(*POLICY_GROUPS),
+    "trunk.accumulator.weight": SharedRows(*FEATURE_GROUPS),
+    "policy.weight": SharedRows(*POLICY_GROUPS),
 }
 
 
@@ -90,8 +90,7 @@ class SparseGradients(RowGradients):
 
     def __init__(self, model: Layer, settings: LearnerSettings) -> None:
         config = self.config_of(model.config())
-        _, tables = new_tables(config)
-        fill_tables(tables, config, model.named_parameters())
+        tables = filled_tables(config, model.named_parameters())
         found = buffers(
             kernels.PositionGradients, B=settings.batch_size, M=MAX_MOVES, **config.sizes
         )

@@ -9,11 +9,11 @@ from benchmarks.value_distance import distances
 from engine.errors import ConfigError
 from engine.network.policy.sparse_model import SparseNetwork
 from engine.network.policy.sparse_parameters import SparseConfig
+from engine.network.rows.flat_tables import parameter_names
 from engine.network.value.value_features import MAX_VIEW
 from engine.network.value.value_gradients import from_slabs
 from engine.network.value.value_model import ValueNetwork
 from engine.network.value.value_parameters import (
-    VALUE_PARAMETERS,
     VALUE_TRUNK,
     WEIGHT_LIMIT,
     ValueConfig,
@@ -104,7 +104,7 @@ def test_gradients_equal_those_of_the_layers(labels):
     assert np.allclose(
         [measured[name] for name in ("policy", "value", "moves_left")], [0, *losses], rtol=1e-4
     )
-    assert {f"{VALUE_TRUNK}.{name}" for name in found} == set(VALUE_PARAMETERS.values())
+    assert found.keys() == set(parameter_names(CONFIG.value).values())
     for name, gradient in expected.items():
         own = (
             from_slabs(found[name], 128).reshape(gradient.shape)
@@ -196,7 +196,7 @@ def test_rows_stay_within_what_integers_hold(labels):
     rows = learner.state()[0][name]
     assert np.abs(rows).max() < WEIGHT_LIMIT + 0.01
     assert (
-        np.abs(learner.averaged_model().named_parameters()[VALUE_PARAMETERS["weight"]]).max()
+        np.abs(learner.averaged_model().children()[VALUE_TRUNK].named_parameters()[ROWS]).max()
         <= WEIGHT_LIMIT
     )
     learner.close()

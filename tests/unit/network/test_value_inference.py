@@ -23,6 +23,7 @@ from engine.network.value.value_parameters import (
     COARSEST_VALUE_SCALE,
     DENSE1_LIMIT,
     VALUE_ROWS,
+    VALUE_TRUNK,
     WEIGHT_LIMIT,
     ValueConfig,
     largest_accumulator,
@@ -61,6 +62,10 @@ def network(config):
     return net
 
 
+def trunk_of(net):
+    return net.children()[VALUE_TRUNK].named_parameters()
+
+
 def by_layers(net, config, rows):
     assert config.value is not None
     features = np.full((len(rows), 2, MAX_VIEW), -1, np.int64)
@@ -71,12 +76,12 @@ def by_layers(net, config, rows):
             out[view, :count] = found[:count]
     versions = np.array([piece_bucket(row) for row in rows])
     assert len(set(versions.tolist())) > 3
-    return value_network(net.named_parameters(), features, versions, "value_trunk.")[0]
+    return value_network(trunk_of(net), features, versions)[0]
 
 
 def by_integers(net, config, rows):
     assert config.value is not None
-    model = new_value_model(integer_tables(dict(net.named_parameters()), config.value))
+    model = new_value_model(integer_tables(trunk_of(net), config.value))
     found = []
     for row in rows:
         value_trunk_outputs(model, row)
@@ -120,7 +125,7 @@ def test_accumulators_that_follow_a_search_equal_those_from_scratch(text):
     """In the order of games, and jumping between them."""
     config = SparseConfig.parse(f"sparse-128+{text}")
     assert config.value is not None
-    tables = integer_tables(dict(network(config).named_parameters()), config.value)
+    tables = integer_tables(trunk_of(network(config)), config.value)
     follower = new_value_model(tables)
     seen = set()
     rows = [row_from_board(board) for board in islice(positions(), 300)]
@@ -142,9 +147,9 @@ def test_a_trunk_of_the_largest_weights_and_units_stays_exact():
     their bounds.
     """
     config = SparseConfig.parse("sparse-128+v2048")
-    tensors = {name: array.copy() for name, array in network(config).named_parameters().items()}
+    tensors = {name: array.copy() for name, array in trunk_of(network(config)).items()}
     for name, value in (("rows", WEIGHT_LIMIT), ("dense1", DENSE1_LIMIT)):
-        tensors[f"value_trunk.{name}.weight"][...] = value
+        tensors[f"{name}.weight"][...] = value
     tables = integer_tables(tensors, config.value)
     model = new_value_model(tables)
     for board in islice(positions(), 30):
@@ -203,7 +208,7 @@ def test_a_trunk_whose_numbers_could_leave_their_range_is_refused(name, value):
     config = SparseConfig.parse("sparse-128+v128")
     net = network(config)
     tensors = dict(net.named_parameters())
-    tensors[f"value_trunk.{name}.weight"].flat[7] = value
+    tensors[f"{name}.weight"].flat[7] = value
     with pytest.raises(ConfigError):
         SparseNet(tensors, config)
 
