@@ -40,7 +40,7 @@ class Oracle(nn.Layer):
     def forward(self, x, training=False):
         features, chosen, sorts, views, version = x
         outputs, backward = sparse_network(self.params, features, chosen, sorts, version)
-        own, own_backward = value_network(self.params, views, version, "")
+        own, own_backward = value_network(self.params, views, version)
         return outputs | {"own": own}, lambda dy: (None, backward(dy) | own_backward(dy["own"]))
 
 

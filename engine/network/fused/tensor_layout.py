@@ -70,6 +70,11 @@ def affine(tensors: Tensors, name: str) -> Affine:
     return tensors[f"{name}.weight"], tensors[f"{name}.bias"]
 
 
+def two_dense(tensors: Tensors, name: str) -> tuple[Affine, Affine]:
+    """Return the two dense layers of a head or a block."""
+    return affine(tensors, f"{name}.dense1"), affine(tensors, f"{name}.dense2")
+
+
 def pad(array: np.ndarray, axis: int) -> np.ndarray:
     """Pad the end of an axis with zeros to a multiple of the lane width."""
     widths = [(0, 0)] * array.ndim
@@ -154,9 +159,7 @@ def _dense_head(tensors: Tensors, name: str) -> DenseHead:
     """Return the two dense layers of a head, whose first takes squares by channels (towers) or
     channels by squares.
     """
-    (weight1, bias1), (weight2, bias2) = (
-        affine(tensors, f"{name}.dense{number}") for number in (1, 2)
-    )
+    (weight1, bias1), (weight2, bias2) = two_dense(tensors, name)
     if f"{name}.conv.weight" in tensors:
         by_square = weight1.reshape(len(weight1), -1, SQUARES).transpose(2, 1, 0)
     else:
@@ -234,9 +237,7 @@ def _attention(tensors: Tensors, name: str, heads: int) -> dict[str, np.ndarray]
 
 def feed_weights(tensors: Tensors, name: str) -> dict[str, np.ndarray]:
     """Return the arrays of a feed-forward block and its norm."""
-    (up, up_bias), (down, down_bias) = (
-        affine(tensors, f"{name}.dense{number}") for number in (1, 2)
-    )
+    (up, up_bias), (down, down_bias) = two_dense(tensors, name)
     biases = {"up_bias": pad(up_bias, 0), "down_bias": pad(down_bias, 0)}
     return {
         "up": matrix(up),
@@ -252,9 +253,7 @@ def norm_weights(tensors: Tensors, name: str) -> np.ndarray:
 
 
 def _smolgen(tensors: Tensors, name: str, activation: str) -> dict[str, np.ndarray]:
-    (dense1, bias1), (dense2, bias2) = (
-        affine(tensors, f"{name}.dense{number}") for number in (1, 2)
-    )
+    (dense1, bias1), (dense2, bias2) = two_dense(tensors, name)
     by_square = pad(dense1.reshape(len(dense1), SQUARES, -1), 2).reshape(len(dense1), -1)
     filling = FAR_BELOW_ZERO if activation == "sigmoid" else 0.0  # The norms expect zeros there.
     biases = [

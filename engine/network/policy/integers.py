@@ -20,6 +20,7 @@ from engine.network.policy.sparse_parameters import OUTPUTS, SparseConfig, Table
 from engine.network.rows.flat_tables import filled_tables
 from engine.network.rows.piece_count import PIECE_BUCKETS
 from engine.network.rows.short_rows import as_bytes, as_shorts, by_input, sum_scale
+from engine.network.value.value_parameters import most_of_pieces
 
 COARSEST_SCALE = 16  # of accumulators
 
@@ -125,10 +126,9 @@ def largest_accumulator(tables: Tables, config: SparseConfig) -> float:
     )
     pieces[PAWN] += passed[:, 0]
     pieces[6 + PAWN] += passed[:, 1]
-    squares = np.sort(pieces.max(axis=0), axis=1)  # [phase, square, W]
     state = weight[features.PIECE_FEATURES : features.PASSED_FEATURE]
     state = state.reshape(features.PHASES, features.STATE_FEATURES, config.width)
-    total = squares[:, 32:].sum(axis=1) + np.abs(tables.bias)
+    total = most_of_pieces(pieces.swapaxes(0, 1)) + np.abs(tables.bias)
     total += state[:, features.CASTLING_FEATURE : features.EN_PASSANT_FEATURE].sum(axis=1)
     for first, last in (
         (features.EN_PASSANT_FEATURE, features.COUNTER_FEATURE),

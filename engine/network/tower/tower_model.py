@@ -21,7 +21,6 @@ Parameter names (buffers of NORM: running_mean, running_variance; parameters of 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -37,6 +36,7 @@ from engine.network.fused.network_sizes import (
     dense_head,
 )
 from engine.network.input_formats import INPUT_FORMATS
+from engine.network.outputs import matched
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import POLICY_SIZE, USED_POLICY_PLANES
 from engine.nn.layers import ACTIVATIONS
@@ -91,9 +91,8 @@ class TowerConfig(NetworkSizes):
         """Parse "FILTERSxBLOCKS", such as "64x6"; other fields get defaults. Raises ConfigError for
         any other form.
         """
-        match = re.fullmatch(r"(\d{1,4})x(\d{1,3})", text.strip())
-        if match is None:
-            raise ConfigError(f"a tower is written FILTERSxBLOCKS, such as 64x6, not {text!r}")
+        form = "a tower is written FILTERSxBLOCKS, such as 64x6"
+        match = matched(r"(\d{1,4})x(\d{1,3})", text, form)
         return cls(filters=int(match[1]), blocks=int(match[2]))
 
     def build(self, rng: np.random.Generator) -> nn.MultiHead:

@@ -18,7 +18,6 @@ Parameter names (NORM: gamma, beta; DENSE: weight, bias):
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -38,7 +37,7 @@ from engine.network.fused.network_sizes import (
     dense_head,
 )
 from engine.network.input_formats import INPUT_FORMATS
-from engine.network.outputs import policy_name
+from engine.network.outputs import matched, policy_name
 from engine.network.planes import PLANES
 from engine.network.policy_map import INDEX_TO_UCI
 from engine.nn.layer import (
@@ -133,11 +132,8 @@ class TransformerConfig(NetworkSizes):
         """Parse "transformer-WIDTHxLAYERS[xHEADS]"; other fields follow. Raises ConfigError for any
         other form.
         """
-        match = re.fullmatch(r"transformer-(\d{1,4})x(\d{1,3})(?:x(\d{1,3}))?", text.strip())
-        if match is None:
-            raise ConfigError(
-                f"a transformer is written transformer-WIDTHxLAYERS[xHEADS], not {text!r}"
-            )
+        form = "a transformer is written transformer-WIDTHxLAYERS[xHEADS]"
+        match = matched(r"transformer-(\d{1,4})x(\d{1,3})(?:x(\d{1,3}))?", text, form)
         width, heads = int(match[1]), int(match[3] or max(1, int(match[1]) // 16))
         sizes: dict[str, Any] = dict.fromkeys(
             ("width", "inner", "policy_planes", "policy_depth"), width

@@ -14,7 +14,6 @@ Parameter names: rows.{weight,bias}, {dense1,dense2,output}.{weight,bias}. In th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
@@ -22,6 +21,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from engine.errors import ConfigError
+from engine.network.outputs import matched
 from engine.network.rows.short_rows import FINEST_SCALE
 from engine.network.value.value_features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
 
@@ -72,10 +72,8 @@ class ValueConfig:
     @classmethod
     def parse(cls, text: str) -> Self:
         """From a text such as "v256". Raises ConfigError for another form."""
-        match = re.fullmatch(r"v(\d{1,4})", text)
-        if match is None:
-            raise ConfigError(f"a value trunk is written vWIDTH, such as v256, not {text!r}")
-        return cls(int(match[1]))
+        form = "a value trunk is written vWIDTH, such as v256"
+        return cls(int(matched(r"v(\d{1,4})", text, form)[1]))
 
     def __str__(self) -> str:
         return f"v{self.width}"
@@ -100,12 +98,15 @@ def value_config_of(trunk_config: Mapping[str, Any]) -> ValueConfig:
 def largest_accumulator(tables: ValueTables, config: ValueConfig) -> float:
     """Upper bound of every |accumulator| over all positions: the most that 32 pieces of one bucket
     can add up to.
-
-    A column's bound takes the best piece of every square, and of these the 32 best squares.
     """
     weight = np.abs(tables.weight.reshape(-1, config.width))
-    bound = np.zeros(config.width, np.float32)
-    for bucket in weight.reshape(KING_BUCKETS, 12, 64, -1):
-        squares = np.sort(bucket.max(axis=0), axis=0)  # [64, W]
-        np.maximum(bound, squares[-MAX_VIEW:].sum(axis=0), out=bound)
+    bound = most_of_pieces(weight.reshape(KING_BUCKETS, 12, 64, -1)).max(axis=0)
     return float((bound + np.abs(tables.bias)).max())
+
+
+def most_of_pieces(weight: np.ndarray) -> np.ndarray:
+    """Return what 32 pieces can add up to at most, [V, W]: the best of [V, pieces, 64, W] on each
+    square, on the best squares.
+    """
+    squares = np.sort(weight.max(axis=1), axis=1)
+    return squares[:, -MAX_VIEW:].sum(axis=1)

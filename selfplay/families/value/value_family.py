@@ -18,7 +18,7 @@ from engine.network.rows.piece_count import PIECE_BUCKETS
 from engine.network.value import value_gradients as kernels
 from engine.network.value import value_parameters as parameters
 from engine.network.value.value_features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
-from engine.network.value.value_parameters import ValueConfig, ValueTables, value_config_of
+from engine.network.value.value_parameters import ValueConfig, ValueTables
 from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
 from selfplay.data.label_rows import LabelRows
@@ -38,11 +38,11 @@ ROWS = "rows.weight"
 DENSE1 = "dense1.weight"
 
 
-def tables_of(trunk: Layer) -> tuple[ValueConfig, ValueTables]:
+def tables_of(trunk: Any) -> tuple[ValueConfig, ValueTables]:
     """(sizes, copies of the parameters as tables, those of the trunk's width in slabs) of a value
     trunk.
     """
-    config = value_config_of(trunk.config())
+    config = trunk.network_config
     tables = filled_tables(config, trunk.named_parameters())
     for table in (tables.weight, tables.dense1):
         table[:] = kernels.in_slabs(table.reshape(-1, config.width)).reshape(-1)

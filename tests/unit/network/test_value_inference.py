@@ -208,7 +208,7 @@ def test_a_trunk_whose_numbers_could_leave_their_range_is_refused(name, value):
     config = SparseConfig.parse("sparse-128+v128")
     net = network(config)
     tensors = dict(net.named_parameters())
-    tensors[f"{name}.weight"].flat[7] = value
+    tensors[f"value_trunk.{name}.weight"].flat[7] = value
     with pytest.raises(ConfigError):
         SparseNet(tensors, config)
 
