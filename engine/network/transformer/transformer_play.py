@@ -22,7 +22,6 @@ from engine.network.fused.encoder_steps import (
     new_encoder_space,
 )
 from engine.network.fused.heads import (
-    ORIGIN,
     DenseHead,
     HeadSpace,
     OneByOne,
@@ -30,7 +29,7 @@ from engine.network.fused.heads import (
     head_space,
     keep_features,
 )
-from engine.network.fused.multiply import Rows, dense_rows, multiply
+from engine.network.fused.multiply import dense_rows
 from engine.network.fused.policy_heads import Attention, PolicySpace
 from engine.network.fused.ready_network import Fused
 from engine.network.fused.smooth import ACTIVATION_CODES, activate
@@ -100,14 +99,8 @@ def _board(tensors: Tensors, config: TransformerConfig) -> BoardWeights:
     weight, bias = affine(tensors, "trunk.embedding.dense")
     start = np.broadcast_to(bias, (64, width))
     gate = np.zeros((2, 0), np.float32)
-    pieces = pieces_bias = more = norm = np.zeros(0, np.float32)
-    if planes:
-        spread, pieces_bias = affine(tensors, "trunk.embedding.preprocess")
-        pieces = flat(pad(spread.T.reshape(-1, SQUARES, planes), 2))
-        pieces_bias = flat(pad(pieces_bias.reshape(SQUARES, planes), 1))
-        more = matrix(weight[:, PLANES:])
-        norm = flat(norm_weights(tensors, "trunk.norm"))
-    else:
+    pieces = _pieces(tensors, weight, planes)
+    if not planes:
         start = start + reach_map().astype(np.float64) @ weight[:, PLANES:].T
     if config.gate:
         parts = [tensors[f"trunk.gate.{part}"].T for part in ("scale", "shift")]
@@ -118,16 +111,23 @@ def _board(tensors: Tensors, config: TransformerConfig) -> BoardWeights:
         epsilon=np.float32(DENSE_EPSILON),
         planes=flat(pad(weight[:, :PLANES].T, 1)),
         start=flat(pad(start, 1)),
-        pieces=pieces,
-        pieces_bias=pieces_bias,
-        more=more,
         nothing=np.zeros(width + -width % LANES, np.float32),
-        norm=norm,
         gate=gate,
+        **pieces,
     )
 
 
-GROUPS = np.int64(16)  # 64 squares make 16 groups of four.
+def _pieces(tensors: Tensors, weight: np.ndarray, planes: int) -> dict[str, np.ndarray]:
+    """Return the fields of a dense embedding: what all pieces say of each square, and its norm."""
+    if not planes:
+        return dict.fromkeys(("pieces", "pieces_bias", "more", "norm"), np.zeros(0, np.float32))
+    spread, bias = affine(tensors, "trunk.embedding.preprocess")
+    return {
+        "pieces": flat(pad(spread.T.reshape(-1, SQUARES, planes), 2)),
+        "pieces_bias": flat(pad(bias.reshape(SQUARES, planes), 1)),
+        "more": matrix(weight[:, PLANES:]),
+        "norm": flat(norm_weights(tensors, "trunk.norm")),
+    }
 
 
 class TransformerSpace(NamedTuple):
@@ -194,21 +194,10 @@ class FusedTransformer(Fused):
 def _answer_values(heads, value, left, x, count, act, space, wdl, plies):
     """Write wdl and plies of `count` positions from x [64 count, E]."""
     features = np.int64(len(heads.bias))
+    board = SQUARES * heads.channels
     for p in range(count):
-        rows = Rows(p * SQUARES * heads.channels, heads.channels)
-        to = Rows(ORIGIN, features)
-        multiply(
-            x,
-            rows,
-            heads.channels,
-            heads.weight,
-            ORIGIN,
-            features,
-            space.features,
-            to,
-            GROUPS,
-            ORIGIN,
-        )
+        squares = x[p * board : (p + 1) * board]
+        dense_rows(squares, heads.channels, heads.weight, features, space.features, SQUARES)
         keep_features(heads, p, act, space)
     answer_values(heads, value, left, count, act, space, wdl, plies)
 

@@ -104,14 +104,7 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
               ((floats.dense1, config.width), (floats.dense2, 2 * HIDDEN_1), (floats.output, HIDDEN_2))]  # fmt: skip
     flat = floats.dense1_bias, floats.dense2_bias, floats.output_bias
     biases = [array.reshape(PIECE_BUCKETS, -1) for array in flat]
-    sums = [np.abs(layer).sum(axis=2, dtype=np.float64) for layer in layers]
-    largest = np.max([(one + np.abs(bias)).max() for one, bias in zip(sums, biases, strict=True)])
-    if not largest < 1e6:  # true for NaN too; every layer's inputs are in 0..1
-        raise ConfigError(f"expected value layers with outputs below a million, found {largest:g}")
-    if (most := np.abs(layers[0]).max()) > parameters.DENSE1_LIMIT:
-        raise ConfigError(
-            f"expected weights of dense1 up to {parameters.DENSE1_LIMIT:g}, found {most:g}"
-        )
+    _check_layers(layers, biases)
     return IntegerValueTables(
         weight=as_shorts(floats.weight, scale),
         bias=as_shorts(floats.bias, scale),
@@ -123,6 +116,18 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
         output=by_input(layers[2]),
         output_bias=by_input(biases[2][:, :, None]),
     )
+
+
+def _check_layers(layers: list[np.ndarray], biases: list[np.ndarray]) -> None:
+    """Raise ConfigError for small layers whose outputs or bytes could leave their range."""
+    sums = [np.abs(layer).sum(axis=2, dtype=np.float64) for layer in layers]
+    largest = np.max([(one + np.abs(bias)).max() for one, bias in zip(sums, biases, strict=True)])
+    if not largest < 1e6:  # true for NaN too; every layer's inputs are in 0..1
+        raise ConfigError(f"expected value layers with outputs below a million, found {largest:g}")
+    if (most := np.abs(layers[0]).max()) > parameters.DENSE1_LIMIT:
+        raise ConfigError(
+            f"expected weights of dense1 up to {parameters.DENSE1_LIMIT:g}, found {most:g}"
+        )
 
 
 def _as_quads(dense1: np.ndarray) -> np.ndarray:

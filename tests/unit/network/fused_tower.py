@@ -39,3 +39,16 @@ def infer(tower, masks):
             *(array[first : first + CHUNK] for array in (masks, index, n_moves, *answers))
         )
     return answers
+
+
+def assert_bits_depend_on_the_position_alone(network, masks, rng):
+    """Answers to 20 positions are the same alone, in another order, and beside themselves."""
+    alone = [
+        np.concatenate(parts)
+        for parts in zip(*(infer(network, masks[i : i + 1]) for i in range(20)), strict=True)
+    ]
+    order = rng.permutation(20)
+    for shuffled, expected in zip(infer(network, masks[order]), alone, strict=True):
+        np.testing.assert_array_equal(shuffled, expected[order])
+    for same, expected in zip(infer(network, np.repeat(masks[:1], 13, axis=0)), alone, strict=True):
+        np.testing.assert_array_equal(same, np.repeat(expected[:1], 13, axis=0))

@@ -1,5 +1,5 @@
-"""Fused inference against the layers it is made from, and its promise that a position's bits depend
-on nothing else.
+"""Fused inference keeps its promise that a position's bits depend on nothing else; that it answers
+like the layers it is made from, test_lc0_generated.py shows.
 """
 
 import gc
@@ -16,11 +16,14 @@ from engine.evaluation.protocol import new_leaf_batch
 from engine.evaluation.tower import NetworkEvaluator
 from engine.network.fused import multiply as multiply_module
 from engine.network.fused.multiply import Rows, packed
-from engine.network.lc0.reader import PlanesFile
 from engine.network.tower.tower_model import TowerConfig
 from engine.network.tower.tower_play import FusedTower
-from tests.unit.network.fused_tower import fused, infer, random_model
-from tests.unit.network.lc0_nets import fused_answers, random_masks, training_answers
+from tests.unit.network.fused_tower import (
+    assert_bits_depend_on_the_position_alone,
+    fused,
+    random_model,
+)
+from tests.unit.network.lc0_nets import random_masks
 
 MIB = 1 << 20
 BATCHES = (1, 5, 8, 64)  # positions at once, used in turn
@@ -49,19 +52,6 @@ CONFIGS = {
 }
 
 
-@pytest.mark.parametrize("config", CONFIGS.values(), ids=list(CONFIGS))
-def test_fused_inference_agrees_with_the_training_path(config):
-    rng = np.random.default_rng(3)
-    model = random_model(config, rng)
-    masks = random_masks(11, rng)
-    tensors = model.named_parameters() | model.named_buffers()
-    layers = training_answers(PlanesFile(config, tensors, {}), masks)
-    found = fused_answers(fused(model, config), masks)
-    np.testing.assert_allclose(found.logits, layers.logits, atol=1e-4)
-    np.testing.assert_allclose(found.wdl, layers.wdl, atol=1e-4)
-    np.testing.assert_allclose(found.moves_left / 100, layers.moves_left / 100, atol=1e-4)
-
-
 @pytest.mark.parametrize(
     "config", [TowerConfig(32, 2), *CONFIGS.values()], ids=["two blocks", *CONFIGS]
 )
@@ -69,15 +59,7 @@ def test_a_positions_bits_depend_on_nothing_but_the_position(config):
     rng = np.random.default_rng(4)
     masks = random_masks(20, rng)
     tower = fused(random_model(config, rng), config)
-    alone = [
-        np.concatenate(parts)
-        for parts in zip(*(infer(tower, masks[i : i + 1]) for i in range(20)), strict=True)
-    ]
-    order = rng.permutation(20)
-    for shuffled, expected in zip(infer(tower, masks[order]), alone, strict=True):
-        np.testing.assert_array_equal(shuffled, expected[order])
-    for same, expected in zip(infer(tower, np.repeat(masks[:1], 13, axis=0)), alone, strict=True):
-        np.testing.assert_array_equal(same, np.repeat(expected[:1], 13, axis=0))
+    assert_bits_depend_on_the_position_alone(tower, masks, rng)
 
 
 @pytest.mark.plain

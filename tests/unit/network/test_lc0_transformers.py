@@ -31,7 +31,7 @@ from engine.network.transformer.transformer_model import Transformer, Transforme
 from engine.network.transformer.transformer_play import FusedTransformer
 from engine.network.weights import load_net
 from selfplay.families.by_name import net_of_model
-from tests.unit.network.fused_tower import infer
+from tests.unit.network.fused_tower import assert_bits_depend_on_the_position_alone, infer
 from tests.unit.network.lc0_kept import ANSWERS, boards, check_answers
 from tests.unit.network.lc0_towers import changed, in_format
 from tests.unit.network.lc0_transformers import DENSE, KINDS, random_transformer
@@ -123,16 +123,8 @@ def test_exported_weights_are_those_of_the_file_to_the_rounding_of_its_encoding(
 )
 def test_a_positions_bits_depend_on_nothing_but_the_position(tmp_path, kind):
     fused = load_net(network_in(tmp_path, kind))
-    rng = np.random.default_rng(4)
-    assert isinstance(fused, FusedTransformer)
     masks = leaves_in(1).masks[:20].copy()
-    alone = [
-        np.concatenate(parts)
-        for parts in zip(*(infer(fused, masks[i : i + 1]) for i in range(20)), strict=True)
-    ]
-    order = rng.permutation(20)
-    for shuffled, expected in zip(infer(fused, masks[order]), alone, strict=True):
-        np.testing.assert_array_equal(shuffled, expected[order])
+    assert_bits_depend_on_the_position_alone(fused, masks, np.random.default_rng(4))
 
 
 def test_a_canonical_network_gives_a_turned_board_the_turned_policy(tmp_path):

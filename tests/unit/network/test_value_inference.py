@@ -66,14 +66,19 @@ def trunk_of(net):
     return net.children()[VALUE_TRUNK].named_parameters()
 
 
+def views_of(row):
+    """Rows of the mover's view and of the other's."""
+    found = np.zeros((2, MAX_VIEW), np.int16)
+    side = int(row[SIDE])
+    return [view[: write_view_of(row, side ^ k, view)] for k, view in enumerate(found)]
+
+
 def by_layers(net, config, rows):
     assert config.value is not None
     features = np.full((len(rows), 2, MAX_VIEW), -1, np.int64)
     for row, out in zip(rows, features, strict=True):
-        for view, side in enumerate((int(row[SIDE]), 1 - int(row[SIDE]))):
-            found = np.zeros(MAX_VIEW, np.int16)
-            count = write_view_of(row, side, found)
-            out[view, :count] = found[:count]
+        for listed, view in zip(out, views_of(row), strict=True):
+            listed[: len(view)] = view
     versions = np.array([piece_bucket(row) for row in rows])
     assert len(set(versions.tolist())) > 3
     return value_network(trunk_of(net), features, versions)[0]
@@ -107,9 +112,7 @@ def by_numpy(tables, config, row):
     weight = tables.weight.reshape(-1, config.width)
     scale = int(tables.scale[0])
     units = []
-    for side in (int(row[SIDE]), 1 - int(row[SIDE])):
-        found = np.zeros(MAX_VIEW, np.int16)
-        view = found[: write_view_of(row, side, found)]
+    for view in views_of(row):
         halves = (
             (tables.bias + weight[view].sum(axis=0, dtype=np.int64)).clip(0, scale).reshape(2, -1)
         )
@@ -219,17 +222,6 @@ def test_a_trunk_whose_numbers_could_leave_their_range_is_refused(name, value):
 CONFIG = ValueConfig(width=128)
 
 
-def views_of(board):
-    """Rows of the mover's view and of the other's."""
-    row = row_from_board(board)
-    found = []
-    for side in (int(row[SIDE]), 1 - int(row[SIDE])):
-        features = np.zeros(MAX_VIEW, np.int16)
-        count = write_view_of(row, side, features)
-        found.append(features[:count].tolist())
-    return found[0], found[1]
-
-
 def expected_view(board, side):
     """The rows of a side's view by python-chess, from their definition."""
     king = board.king(side)
@@ -245,7 +237,7 @@ def expected_view(board, side):
 
 def test_both_views_agree_with_python_chess():
     for board in some_boards(5, 150):
-        mover, other = views_of(board)
+        mover, other = (view.tolist() for view in views_of(row_from_board(board)))
         assert sorted(mover) == expected_view(board, board.turn), board.fen()
         assert sorted(other) == expected_view(board, not board.turn), board.fen()
         assert max(mover + other) < VALUE_ROWS

@@ -86,19 +86,6 @@ def search(board, evaluator=None, **limits):
         return player.search(Limits(**limits))
 
 
-def best_uci(tree_search, board):
-    """The most visited move that does not end the game."""
-    for index in np.argsort(-tree_search.root().visits):
-        code = int(tree_search.root().moves[index])
-        move = chess.Move(code & 63, code >> 6 & 63)
-        after = board.copy()
-        after.push(move)
-        child = tree_search.root().children[index]
-        if not after.is_game_over() and tree_search.tree.n_edges[child]:
-            return move.uci()
-    raise AssertionError("every move ends the game")
-
-
 def searched(fen, visits, params=IN_KERNEL, room=20_000, **how):
     """A search of so many visits, or up to a proof, in a tree of so many nodes; `how` as of
     `search_on`.

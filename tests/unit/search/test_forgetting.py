@@ -307,19 +307,3 @@ def test_what_a_small_tree_leaves_in_a_large_table_is_taken_out_alone(monkeypatc
         slices += 1
     assert slices <= 2
     assert not search.tree.table.any()
-
-
-def test_what_a_large_tree_is_compacted_with_is_written_in_slices(monkeypatch):
-    """Whatever is done for each node in use: once the whole table was written, however few they
-    were.
-    """
-    search = searched(chess.STARTING_FEN, 3000)
-    written = []
-    expected = searched(chess.STARTING_FEN, 3000)
-    make_room(expected.tree)
-    monkeypatch.setattr(forgetting, "SLICE", 64)
-    used = int(search.tree.counters[NODES])
-    for _ in forgetting.make_room(search.tree):
-        written.append(0)
-    assert len(written) > 3 * used // 64
-    assert tree_fingerprint(search) == tree_fingerprint(expected)
