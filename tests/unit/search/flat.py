@@ -80,6 +80,13 @@ def engine(evaluator=None, **options):
     return Engine(EngineOptions(hash_mib=8, **options), evaluator or FlatEvaluator())
 
 
+def alone(fen=chess.STARTING_FEN, evaluator=None, **options):
+    """An engine of one thread at a position."""
+    player = Engine(EngineOptions(**{"hash_mib": 8, "threads": 1} | options), evaluator)
+    player.set_position(chess.Board(fen))
+    return player
+
+
 def search(board, evaluator=None, **limits):
     with engine(evaluator) as player:
         player.set_position(board)
