@@ -33,7 +33,7 @@ from engine.network.policy.policy_features import (
 )
 from engine.network.policy.sparse_parameters import SparseConfig
 from engine.network.rows.flat_tables import parameter_names
-from engine.network.rows.float_rows import softmax_of_3
+from engine.network.rows.float_rows import last_layer, softmax_of_3
 from engine.network.rows.piece_count import piece_bucket
 from engine.network.rows.short_rows import add_short_rows, multiply_pairs, score_row_of_bytes
 from engine.network.value.value_parameters import VALUE_TRUNK
@@ -233,7 +233,4 @@ def value_outputs(model, version):
         for k in range(count):
             sums = sums + spread(hidden, k) * load(tables.inner, (version * count + k) * inners + c)
         store(inner, c, relu(sums))
-    sums = load(tables.output_bias, version * LANES)
-    for k in range(inners):
-        sums = sums + spread(inner, k) * load(tables.output, (version * inners + k) * LANES)
-    store(model.outputs, 0, sums)
+    last_layer(inner, tables.output, tables.output_bias, version, model.outputs)

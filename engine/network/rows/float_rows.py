@@ -18,6 +18,7 @@ from engine.native.lanes import (
     load_64,
     relu,
     splat,
+    spread,
     spread_64,
     store,
     where_positive,
@@ -90,6 +91,15 @@ def score_row(table, at, x, x_at, units):
         s2 = s2 + load(table, at + c + 32) * load(x, x_at + c + 32)
         s3 = s3 + load(table, at + c + 48) * load(x, x_at + c + 48)
     return lane_sum((s0 + s1) + (s2 + s3))
+
+
+@kernel()
+def last_layer(inputs, weight, bias, version, outputs):
+    """Write to outputs [LANES] one version of a dense layer that is stored by input."""
+    total = load(bias, version * LANES)
+    for k in range(len(inputs)):
+        total = total + spread(inputs, k) * load(weight, (version * len(inputs) + k) * LANES)
+    store(outputs, 0, total)
 
 
 @kernel()

@@ -23,18 +23,16 @@ from engine.native.dot_products import dot_quads
 from engine.native.integer_lanes import store_ints
 from engine.native.jit import kernel
 from engine.native.lanes import (
-    LANES,
     load,
     load_32,
     minimum,
     splat,
-    spread,
     spread_32,
     store,
 )
 from engine.native.memory import aligned_zeros, buffers
 from engine.network.rows.flat_tables import filled_tables
-from engine.network.rows.float_rows import clip
+from engine.network.rows.float_rows import clip, last_layer
 from engine.network.rows.piece_count import PIECE_BUCKETS, piece_bucket
 from engine.network.rows.short_rows import (
     SHORT_BLOCK,
@@ -241,7 +239,4 @@ def small_layers(model, version):
     for j in range(2 * HIDDEN_1):
         wide = wide + spread_32(hidden1, j) * load_32(tables.dense2, at + j * HIDDEN_2)
     store(hidden2, 0, clip(wide))
-    total = load(tables.output_bias, version * LANES)
-    for j in range(HIDDEN_2):
-        total = total + spread(hidden2, j) * load(tables.output, (version * HIDDEN_2 + j) * LANES)
-    store(model.outputs, 0, total)
+    last_layer(hidden2, tables.output, tables.output_bias, version, model.outputs)
