@@ -110,7 +110,7 @@ class Start:
 def read_tags(data: bytes, tokens: np.ndarray) -> list[tuple[str, str, int]]:
     """Return name, value and place of all tags among the tokens of a game."""
     found = list[tuple[str, str, int]]()
-    rows = tokens[tokens["kind"] <= desks.VALUE_TEXT].tolist()
+    rows = tokens[tokens[:, desks.KIND] <= desks.VALUE_TEXT].tolist()
     for (_, begin, end, place), (_, first, last, is_raw) in zip(rows[::2], rows[1::2], strict=True):
         name = data[begin:end].decode()
         value = data[first:last].decode(errors="replace")
@@ -126,7 +126,7 @@ class CutGames:
 
     data: bytes
     games: list[desks.Game]
-    tokens: np.ndarray  # records [T]; of games that are not kept whole only the tags
+    tokens: np.ndarray  # int32 [T, 4], as `Token`; of games that are not kept whole only the tags
     # Uint16 [plies], main lines of games that are not kept whole, in codes of `layout`.
     moves: np.ndarray
     start_at: int  # place of the game that has a first position of its own; -1 for none
@@ -193,8 +193,9 @@ class Cutter:
             )  # fmt: skip
             count, place, reason = map(int, cut_text(desk, text.at))
             self._stop = (count, place, reason)
-        games = list(map(desks.Game._make, self._games[:count].tolist()))
-        tokens = self._tokens[: games[-1].last_token]
+        told = desks.numbers(self._games[:count])[:, : len(desks.Game._fields)]
+        games = list(map(desks.Game._make, told.tolist()))
+        tokens = desks.numbers(self._tokens[: games[-1].last_token])
         moves = self._moves[: games[-1].last_move]
         if not self._whole:
             tokens = tokens.copy()
@@ -219,7 +220,7 @@ class Cutter:
         """Return the first position that a game's tags tell, and its row: zeros where it cannot be
         played.
         """
-        tokens = self._tokens[game.first_token : game.last_token]
+        tokens = desks.numbers(self._tokens[game.first_token : game.last_token])
         tags = {name: value for name, value, _ in read_tags(self._text.data, tokens)}
         key = (tags.get("FEN", ""), tags.get("Variant", ""), tags.get("SetUp", ""))
         if key not in self._starts:

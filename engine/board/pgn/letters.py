@@ -79,6 +79,7 @@ DIGIT = _bytes_in("0123456789")
 LETTER = _bytes_in(_ENGLISH_LETTERS)
 FILE = _bytes_in("abcdefgh")
 RANK = _bytes_in("12345678")
+IN_MOVES = _bytes_in("abcdefgh12345678x")  # in English, but for the piece and what is promoted
 MOVE_ENDS = _bytes_in(_BLANK_ASCII + "{$)")  # what may follow a move at once
 IN_NAMES = _bytes_in(_ENGLISH_LETTERS + "0123456789")  # of tags
 BEHIND_NAMES = _bytes_in("+#=:-_")  # in names of tags, but not first

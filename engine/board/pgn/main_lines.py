@@ -19,7 +19,7 @@ from engine.board.pgn.letters import CODED_RESULTS
 from engine.errors import FenError, MoveError
 
 
-@dataclass
+@dataclass(slots=True)
 class MainLine:
     """The moves of a game without its variations."""
 
@@ -33,11 +33,11 @@ class MainLine:
     elo: tuple[int, int]
     # What all tags say.
     read_tags: Callable[[], Mapping[str, str]] = field(repr=False)
+    chess960: bool  # whether the tags or the start position say so
+    has_start: bool  # whether the tags give a start position
     # What is wrong with the game, or the text between games; "" for nothing. Its line comes first.
     fault: str = ""
     is_game: bool = True  # False of a fault between games
-    chess960: bool = False  # whether the tags or the start position say so
-    has_start: bool = False  # whether the tags give a start position
 
 
 def main_lines(text: GameText) -> Iterator[MainLine]:
@@ -45,24 +45,26 @@ def main_lines(text: GameText) -> Iterator[MainLine]:
     cutter = Cutter(text, False)
     standard = standard_row()
     while (found := cutter.cut()) is not None:
-        first = text.line
+        base = text.dropped
+        tags_of = found.tags_of
         for game in found.games:
+            text.skip(game.begin - text.at)
             if game.kept_whole:
                 for read in play_game(text, found, game, main_line=True):
                     yield _line_of(read, game)
             elif game.tags or game.movetext:
                 special = game.begin == found.start_at
                 yield MainLine(
-                    first + game.line,
-                    text.dropped + game.end,
+                    text.line,
+                    base + game.end,
                     found.row if special else standard,
                     found.moves[game.first_move : game.last_move],
                     CODED_RESULTS[game.result],
                     CODED_RESULTS[game.tag_result],
                     (game.white_elo, game.black_elo),
-                    partial(found.tags_of, game),
-                    chess960=special and found.start.board.chess960,
-                    has_start=special and found.start.is_told,
+                    partial(tags_of, game),
+                    special and found.start.board.chess960,
+                    special and found.start.is_told,
                 )
 
 
@@ -81,5 +83,5 @@ def _line_of(game: ReadGame, found: Game) -> MainLine:
         fault = fault or f"{game.line}:1: ply {len(moves) + 1}: {error}"
     return MainLine(
         game.line, game.end, first, np.array(moves, np.uint16), game.result, game.tag_result,
-        (found.white_elo, found.black_elo), lambda: headers, fault, game.is_game, board.chess960, "FEN" in headers,
+        (found.white_elo, found.black_elo), lambda: headers, board.chess960, "FEN" in headers, fault, game.is_game,
     )  # fmt: skip

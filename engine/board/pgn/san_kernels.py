@@ -17,6 +17,7 @@ from engine.board.pgn.letters import (
     EXCLAMATION,
     FILE,
     HASH,
+    IN_MOVES,
     MOVE_ENDS,
     PLUS,
     QUESTION,
@@ -81,7 +82,7 @@ def _read_plain_move(data, at, row):
     kind = _PIECES[data[at]]
     at += kind != layout.PAWN
     end = at
-    while end < at + 8 and (FILE[data[end]] or RANK[data[end]] or data[end] == SMALL_X):
+    while end < at + 8 and IN_MOVES[data[end]]:
         end += 1
     if end - at < 2 or not (FILE[data[end - 2]] and RANK[data[end - 1]]):
         return layout.NO_MOVE, NO_SAN

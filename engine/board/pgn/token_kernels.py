@@ -59,12 +59,8 @@ def cut_text(desk, at):
     count = 0
     tokens = 0
     moves = 0
-    lines = 0
-    counted = at
     while True:
         at = skip_blank(desk.data, at)
-        lines += feeds(desk.data, counted, at)
-        counted = at
         if at >= len(desk.data) - PADDING:
             return count, at, desks.MORE
         if count == len(desk.games) or len(desk.moves) - moves < desks.MOST_GAME_PLIES:
@@ -74,7 +70,6 @@ def cut_text(desk, at):
         for whole in range(desk.whole, 2):
             if end == -desks.RARE:
                 _begin_game(desk, game, at, tokens, moves)
-                game.line = lines
                 game.kept_whole = whole
                 end = _cut_game(desk, game, at)
         if end < 0:
