@@ -14,6 +14,7 @@ import chess
 import chess.pgn
 
 from engine.errors import AinoError, DataError
+from engine.files.atomic import real_path
 from engine.native.awake import awake_s
 from engine.options import EngineOptions
 from engine.search.limits import Limits, SearchJob
@@ -404,4 +405,4 @@ def saved_in(file: Path, game: chess.pgn.Game, before: chess.pgn.Game | None) ->
         raise DataError(
             _("The game cannot be saved in {path}: {error}", path=file, error=error.strerror)
         ) from error
-    return _("The game is saved in {path}", path=file.resolve())
+    return _("The game is saved in {path}", path=real_path(file))
