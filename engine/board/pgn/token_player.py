@@ -11,7 +11,8 @@ import chess
 import chess.pgn
 import numpy as np
 
-from engine.board.convert import move_of_code
+from engine.board.convert import moves_of_lines
+from engine.board.layout import CASTLING_FLAG
 from engine.board.pgn import desks
 from engine.board.pgn.cutter import Start, read_tags, told_fen, with_known_variant
 from engine.board.pgn.letters import CODED_RESULTS, RESULT_PATTERN, result_of, told_result
@@ -384,10 +385,7 @@ class PlacedPlayer(TokenPlayer):
 @functools.cache
 def _move(code: int, castles: bool) -> chess.Move:
     """Return the move of a code, of castling the king's way in standard chess."""
-    move = move_of_code(code)
-    if castles:
-        move.to_square += -1 if move.to_square > move.from_square else 2
-    return move
+    return moves_of_lines(np.array([code | CASTLING_FLAG if castles else code]))[0]
 
 
 def _before(board: chess.Board) -> chess.Board:
