@@ -10,7 +10,7 @@ accuracy all come from the settled verdicts.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -41,6 +41,7 @@ from uci.annotate.judge import (
     judge,
     winning_chances,
 )
+from uci.annotate.people import Predict, Shares, people_network, rating_of
 from uci.annotate.reasons import Lines, is_sacrifice, reason
 from uci.language import _, several
 from uci.terminal.opening_names import opening_name, position_name
@@ -51,12 +52,13 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMITS = Limits(nodes=10_000)  # for each position
 _SUSPICIOUS = 0.05  # winning chances; a move that seems to lose as much is looked at thoroughly
-_HIDDEN_PRIOR = 0.2  # a move with a higher prior is not hard to find
-_BRILLIANT_PRIOR = 0.1  # the same for a sacrifice
+_HIDDEN = 0.2  # of the players around a rating; a move that more of them play is not hard to find
+_RARE = 0.1  # the same for a sacrifice
 _SOUND = 0.5  # winning chances that a sacrifice must leave
 _NEAR_MATE = 4  # moves; to allow a mate further off costs no more than the chances that it takes
 _DEEPER = 8  # times the nodes, or the time, of a thorough search
 _LITTLE = 0.05  # winning chances; a move that loses less than an inaccuracy is good, too
+_AS_GOOD = 0.01  # winning chances; people care no more about such a difference
 
 ReviewSearch = Callable[["Engine", Limits], SearchResult]
 
@@ -78,6 +80,7 @@ class MoveReview:
     also_good: tuple[
         chess.Move, ...
     ] = ()  # instead of a marked move: others than the best one that lose little
+    people: Shares | None = None  # of a marked move; None where an older version judged it
 
     @property
     def mover(self) -> chess.Color:
@@ -221,16 +224,18 @@ def review_game(
     on_ply: Callable[[int, int], object] = lambda done, total: None,
     side: chess.Color | None = None,
     search: ReviewSearch = lambda engine, limits: engine.start(limits).result(),
+    people: Predict | None = None,
 ) -> GameReview:
     """Review the main line, each position searched within `limits` by `search`; Ctrl-C raises
     ReviewInterrupted.
 
     Only the moves of `side` are judged, where one is given, and none to which the way back did not
     come before an interrupt. `on_ply(done, total)` is called after each position, in both
-    directions.
+    directions. `people` tells what players of a rating do, by default with the network of people.
+    Raises NetFileError where that cannot be read.
     """
     engine.new_game()
-    reviewer = _Reviewer(engine, limits, search, game, side)
+    reviewer = _Reviewer(engine, limits, search, people or people_network(), game, side)
     try:
         reviewer.review(on_ply)
         return GameReview(game, reviewer.known(0).verdict, reviewer.moves, side)
@@ -277,9 +282,6 @@ class _Look(NamedTuple):
 
     # Those searched, the best one first; a finished game has one without a line.
     moves: tuple[_Known, ...]
-    # P of each move, without hints: the policy's, which in a tree kept from the position before a
-    # sparse network's butterfly history may have changed a little.
-    priors: Mapping[chess.Move, float]
 
     def others(self, move: chess.Move) -> list[_Known]:
         """Return the moves but for one, the best one first."""
@@ -294,11 +296,15 @@ class _Reviewer:
         engine: Engine,
         limits: Limits,
         search: ReviewSearch,
+        people: Predict,
         game: chess.pgn.Game,
         side: chess.Color | None,
     ) -> None:
         self._engine = engine
         self._search = search
+        self._people = people
+        self._predicted: dict[int, Mapping[chess.Move, float]] = {}  # by ply
+        self._ratings = {side: rating_of(game.headers, side) for side in chess.COLORS}
         self._limits = limits
         self._deep_limits = deeper(limits)
         self._side = side
@@ -347,11 +353,11 @@ class _Reviewer:
         """Search a position, or all of its moves but some, within the usual limits or others."""
         if not any(board.legal_moves) or board.is_insufficient_material() or board is self._claimed:
             return _Look(
-                (_Known(_for_people(Verdict.of_result(board.result(claim_draw=True))), ()),), {}
+                (_Known(_for_people(Verdict.of_result(board.result(claim_draw=True))), ()),)
             )
         others = tuple(move for move in board.legal_moves if move not in without) if without else ()
         if without and not others:
-            return _Look((), {})
+            return _Look(())
         limits = replace(limits or self._limits, searchmoves=others)
         key = (tuple(board.move_stack), limits)
         if key not in self._found:
@@ -366,9 +372,7 @@ class _Reviewer:
                     verdict = _for_people(Verdict.of_move(child)).seen_by_white(board.turn)
                     found.append(_Known(verdict, child.pv or (child.move,)))
             found[1:] = sorted(found[1:], key=lambda one: _worth(one, board.turn), reverse=True)
-            self._found[key] = _Look(
-                tuple(found), {child.move: child.prior for child in result.children}
-            )
+            self._found[key] = _Look(tuple(found))
         return self._found[key]
 
     def _settle(self, ply: int) -> int:
@@ -441,54 +445,88 @@ class _Reviewer:
         if judgement != BLUNDER and position_name(self._boards[ply + 1]):
             judgement = None
         if judgement is not None:
-            marked = replace(facts, judgement=judgement)
-            return replace(marked, **self._other_moves(marked))
+            return self._with_better_moves(replace(facts, judgement=judgement))
         others = self._looks[ply].others(facts.move)
-        if facts.is_best and others:
-            feat = self._feat(ply, before)
-            if feat is not None:
-                others = self._look(
-                    facts.board, without=[facts.move], limits=self._deep_limits
-                ).others(facts.move)
-            gap = _loss(after, others[0], facts.mover)
-            is_brilliant = feat == BRILLIANT and gap >= 0.0
-            if not is_brilliant:
-                is_great = feat is not None and is_only_move(gap, facts.chances[1])
-                feat = GREAT if is_great else None
-            return replace(facts, gap=gap, judgement=feat)
-        return facts
+        if not facts.is_best or not others:
+            return facts
+        feat = self._feat(ply, before)
+        if feat is not None:
+            others = self._look(facts.board, without=[facts.move], limits=self._deep_limits).moves
+        gap = _loss(after, others[0], facts.mover)
+        if feat == BRILLIANT and gap >= _LITTLE:
+            return self._praised(replace(facts, gap=gap, judgement=BRILLIANT))
+        if feat is not None and is_only_move(gap, facts.chances[1]):
+            return self._praised(replace(facts, gap=gap, judgement=GREAT))
+        return replace(facts, gap=gap)
 
-    def _other_moves(self, marked: MoveReview) -> dict[str, Any]:
-        """Other good moves than the best one, or else by how much that one is better than all
-        others.
+    def _praised(self, move: MoveReview) -> MoveReview:
+        return replace(move, people=self._shares(move, [move.move]))
+
+    def _with_better_moves(self, marked: MoveReview) -> MoveReview:
+        """Add to a bad move the other good ones than the best, or else by how much that is better
+        than all others. Of moves about as good as the best, the one that most people find comes
+        first.
         """
+        best = marked.best_line
         # A puzzle needs a sure answer.
         limits = None if marked.judgement == INACCURACY else self._deep_limits
-        rest = self._look(marked.board, without=marked.best_line[:1], limits=limits).moves
+        rest = self._look(marked.board, without=best[:1], limits=limits).moves
         losses = {
             one.line[0]: marked.chances[0] - _chances(one.verdict, marked.mover)
             for one in rest
             if one.line
         }
-        good = tuple(
-            move for move, loss in losses.items() if loss < _LITTLE and move != marked.move
-        )
-        return {"also_good": good} if good or not losses else {"gap": min(losses.values())}
+        good = [move for move, loss in losses.items() if loss < _LITTLE and move != marked.move]
+        people = self._shares(marked, [*best[:1], *good])
+        if not good and losses:
+            return replace(marked, people=people, gap=min(losses.values()))
+        named = self._likeliest(marked, rest)
+        also_good = tuple(move for move in (*best[:1], *good) if move != named[0])
+        return replace(marked, people=people, best_line=named, also_good=also_good)
+
+    def _likeliest(self, marked: MoveReview, rest: Sequence[_Known]) -> tuple[chess.Move, ...]:
+        """Return the line of the move that most people find among the best one and those that two
+        searches hold for as good.
+        """
+        chances = self._predict(marked.ply - 1)
+        deep = self._look(marked.board, without=[marked.move], limits=self._deep_limits)
+        least = marked.chances[0] - _AS_GOOD
+        as_good = {
+            one.line[0] for one in deep.moves if _chances(one.verdict, marked.mover) >= least
+        }
+        lines = [
+            one.line
+            for one in rest
+            if one.line[:1]
+            and one.line[0] in as_good
+            and one.line[0] != marked.move
+            and _chances(one.verdict, marked.mover) >= least
+        ]
+        return max([marked.best_line, *lines], key=lambda line: chances.get(line[0], 0.0))
+
+    def _predict(self, ply: int) -> Mapping[chess.Move, float]:
+        """Return how likely players of the mover's rating make each move of a position."""
+        if ply not in self._predicted:
+            board = self._boards[ply]
+            self._predicted[ply] = self._people(board, self._ratings[board.turn])
+        return self._predicted[ply]
+
+    def _shares(self, move: MoveReview, good: Collection[chess.Move]) -> Shares:
+        return Shares.of(self._ratings[move.mover], self._predict(move.ply - 1), move.move, good)
 
     def _feat(self, ply: int, as_played: _Known) -> Judgement | None:
         """Return the praise that a move deserves at first sight: hard to find and the only good
         one, or a sacrifice.
         """
         board = self._boards[ply]
-        look = self._looks[ply]
         move = self._played[ply]
-        prior = look.priors.get(move, 0.0)
         chances = _chances(as_played.verdict, board.turn)
-        if not (others := look.others(move)):
+        if not (others := self._looks[ply].others(move)):
             return None
-        if chances >= _SOUND and prior < _BRILLIANT_PRIOR and is_sacrifice(board, as_played.line):
+        share = self._predict(ply).get(move, 0.0)
+        if chances >= _SOUND and share < _RARE and is_sacrifice(board, as_played.line):
             return BRILLIANT
-        is_hidden = prior < _HIDDEN_PRIOR and not board.is_capture(move)
+        is_hidden = share < _HIDDEN and not board.is_capture(move)
         return (
             GREAT
             if is_hidden and is_only_move(_loss(as_played, others[0], board.turn), chances)

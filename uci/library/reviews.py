@@ -21,6 +21,7 @@ from uci.annotate.accuracy import PHASE_NAMES
 from uci.annotate.comments import add_comments, how_reviewed
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.judge import BAD, BRILLIANT, GREAT
+from uci.annotate.people import Shares
 from uci.annotate.review import GameReview, MoveReview
 from uci.language import _
 from uci.library.catalogue import Catalogue, ReviewFacts
@@ -169,18 +170,20 @@ def _pack(move: MoveReview) -> list[Any]:
         for line in (move.best_line, move.reply_line, move.also_good)
     )
     judgement = move.judgement.nag if move.judgement else None
-    return [asdict(move.before), asdict(move.after), *lines, move.loss, move.gap, judgement]
+    verdicts = asdict(move.before), asdict(move.after)
+    people = list(move.people) if move.people else None
+    return [*verdicts, *lines, move.loss, move.gap, people, judgement]
 
 
 def _unpack(board: chess.Board, move: chess.Move, packed: list[Any]) -> MoveReview:
     before, after = map(_verdict, packed[:2])
     best, reply, good = (tuple(map(chess.Move.from_uci, line.split())) for line in packed[2:5])
-    # Reviews of version 1.0 have another fact between them.
+    # Reviews of version 1.0 have another fact between them, which is no list.
     gap = packed[6]
+    people = Shares(*packed[7]) if isinstance(packed[7], list) else None
     judgement = _JUDGEMENTS.get(packed[-1])
-    return MoveReview(
-        len(board.move_stack) + 1, board, move, before, after, best, judgement, reply, gap, good
-    )
+    ply = len(board.move_stack) + 1
+    return MoveReview(ply, board, move, before, after, best, judgement, reply, gap, good, people)
 
 
 def _verdict(packed: dict[str, Any]) -> Verdict:

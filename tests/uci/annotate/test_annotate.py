@@ -140,7 +140,7 @@ def test_move_is_compared_with_the_best_one_searched_alike():
     assert move_comment(first).startswith(
         "Mistake: allows 1...a6 2. Ke2. Your winning chances drop from "
     )
-    assert move_comment(first).endswith("Better was Ke2.")
+    assert "Better was Ke2." in move_comment(first)
     assert move_comment(second) == ""
 
 
@@ -337,7 +337,7 @@ def test_move_is_praised_only_if_the_others_lose_in_the_second_look_too(other, j
     game = read(QUIET)
     script = script_for(game, [{"a2a3": 0.1}, {"a7a6": -0.1}, {"e1e2": 0.1}])
     engine = SecondThoughts(script, {game.board().epd(): {"a2a3": 0.1, "e1e2": other}})
-    engine.prior = 0.1
+    engine.shares = {"a2a3": 0.1}
     first = review(game, engine).moves[0]
     assert first.judgement is judgement
     assert (judgement is None) == (move_comment(first) == "")
@@ -394,14 +394,14 @@ def test_a_game_from_a_position_has_no_more_plies_than_moves(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("prior", "other", "judgement"), [(0.01, 0.2, BRILLIANT), (0.5, 0.2, None), (0.01, 0.45, None)]
+    ("share", "other", "judgement"), [(0.01, 0.2, BRILLIANT), (0.5, 0.2, None), (0.01, 0.35, None)]
 )
-def test_a_sacrifice_that_is_sound_and_hard_is_brilliant(prior, other, judgement):
+def test_a_sacrifice_that_is_sound_and_hard_is_brilliant(share, other, judgement):
     """The rook is offered for a pawn; the second look gives the best other move another value."""
     game = read('[FEN "6k1/R4ppp/8/8/8/8/5PPP/6K1 w - - 0 1"]\n[SetUp "1"]\n\n1. Rxf7 Kxf7 *\n')
     script = script_for(game, [{"a7f7": 0.4}, {"g8f7": -0.4}, {"h2h3": 0.4}])
     engine = SecondThoughts(script, {game.board().epd(): {"a7f7": 0.4, "h2h3": other}})
-    engine.prior = prior
+    engine.shares = {"a7f7": share}
     first = review(game, engine).moves[0]
     assert first.judgement is judgement
     assert ("Brilliant" in move_comment(first)) == (judgement is BRILLIANT)
