@@ -24,6 +24,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +42,8 @@ _CONFIRMED, _MISSED = (5.0, 10.0)
 _SUSPECT = 4.0  # percent; a loss that a short search sees and a long one is asked about
 _SHORT = 10  # times fewer nodes in a short search
 _MOST_CP = 1000  # larger scores count as this, as on Lichess
+_MATE_CP = 10_000
+_LONGEST_MATE = 500  # moves
 _SHOWN = 10  # plies of the engine's lines
 _EXPLANATIONS = ("reason", "line", "nothing")
 _BAD = {2: "?", 4: "??", 6: "?!"}
@@ -77,7 +80,7 @@ class Judge:
     def see(self, board: chess.Board, nodes: int) -> Seen:
         """Return the engine's last exact verdict on a position."""
         if board.is_game_over():
-            return Seen({"1-0": 10_000, "0-1": -10_000}.get(board.result(), 0), "")
+            return Seen({"1-0": _MATE_CP, "0-1": -_MATE_CP}.get(board.result(), 0), "")
         key = f"{nodes} {board.fen()}"
         if key not in self._known:
             with self.engine.analysis(
@@ -88,12 +91,22 @@ class Judge:
                     for one in lines
                     if "score" in one and not one.keys() & {"lowerbound", "upperbound"}
                 ]
-            score = exact[-1]["score"].white().score(mate_score=10_000)
+            score = exact[-1]["score"].white().score(mate_score=_MATE_CP)
             self._known[key] = Seen(score, board.variation_san(exact[-1].get("pv", [])[:_SHOWN]))
             if self._cache is not None:
                 with self._cache.open("a", encoding="utf-8") as file:
                     file.write(json.dumps([key, *self._known[key]]) + "\n")
         return self._known[key]
+
+    def score(self, board: chess.Board, nodes: int) -> chess.engine.PovScore:
+        """Return the engine's score of a position."""
+        score_cp = self.see(board, nodes).score_cp
+        moves = _MATE_CP - abs(score_cp)
+        if moves > _LONGEST_MATE:
+            return chess.engine.PovScore(chess.engine.Cp(score_cp), chess.WHITE)
+        winner = chess.WHITE if score_cp > 0 else chess.BLACK
+        given = chess.engine.Mate(moves) if moves else chess.engine.MateGiven
+        return chess.engine.PovScore(given, winner)
 
 
 def judged_moves(game: chess.pgn.Game, judge: Judge, nodes: int) -> Iterator[dict[str, object]]:
@@ -115,7 +128,7 @@ def judged_moves(game: chess.pgn.Game, judge: Judge, nodes: int) -> Iterator[dic
         short = loss(nodes // _SHORT)
         asked = nodes if mark or short >= _SUSPECT else nodes // _SHORT
         best, played = (judge.see(board, asked) for board in (before, after))
-        claims = check_move(node, judge.engine, chess.engine.Limit(nodes=nodes)) if mark else ()
+        claims = check_move(node, partial(judge.score, nodes=nodes)) if mark else ()
         yield {
             "move": before.variation_san([node.move]),
             "mark": mark,

@@ -34,6 +34,7 @@ _RATING_SLOPE = 917.0
 _RATING_SPREAD = 500
 _RATINGS = (500.0, 2800.0)
 _LEAST_MOVES = 15  # of the player
+_LEAST_MISTAKES = 3  # marked moves of the player
 # As in Lichess's division of games, https://github.com/lichess-org/scalachess (Divider), without
 # its measure of how mixed the two sides' pieces are.
 _MIDDLEGAME_PIECES, _ENDGAME_PIECES = 10, 6  # both sides' pieces without kings and pawns, at most
@@ -88,16 +89,19 @@ def game_accuracy(moves: Sequence[RatedMove]) -> float | None:
     return (mean + len(moves) / sum(1.0 / max(1.0, move.accuracy) for move in moves)) / 2.0
 
 
-def rating_played(accuracy: float, moves: int) -> str:
-    """Return the rating that so accurate a game points to, and how far off two in three such
-    estimates are at most.
+def rating_played(accuracy: float, moves: int, mistakes: int) -> str:
+    """Return the band of ratings that so accurate a game points to, as `800 – 1800`; two of three
+    players' ratings lie within it.
 
-    "" for a game of too few moves.
+    "" for a game of too few moves, or of too few that were marked as bad: their accuracy tells more
+    of the position than of the player.
     """
-    if moves < _LEAST_MOVES:
+    if moves < _LEAST_MOVES or mistakes < _LEAST_MISTAKES:
         return ""
     rating = _within(_TOP_RATING - _RATING_SLOPE * math.log(101.0 - accuracy), _RATINGS)
-    return f"{round(rating, -2):.0f} ± {_RATING_SPREAD}"
+    rating = round(rating, -2)
+    ends = (_within(rating + spread, _RATINGS) for spread in (-_RATING_SPREAD, _RATING_SPREAD))
+    return " – ".join(f"{end:.0f}" for end in ends)
 
 
 def _move_accuracy(loss: float) -> float:

@@ -7,9 +7,13 @@ turns one into the other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import chess
+
+from uci.annotate.accuracy import winning_cp
 from uci.language import later
+from uci.terminal.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ _STILL_OPEN = (0.4, 0.9)  # winning chances after the only move, between which f
 # is picked for its large loss, so that the true one tends to be smaller; and a side three pawns
 # behind has no game left to lose.
 _MARGIN = 0.035  # winning chances by which a loss must exceed a limit
+LEAST_LOSS = _THRESHOLDS[-1][0] + _MARGIN  # of a move with a mark
 _ALREADY_LOST = 0.25  # winning chances of the best move, below which another one is no blunder
 _HOPELESS = 0.055  # winning chances that even a mate must cost, about those of an inaccuracy
 _HUMAN_SLOPE = 0.62  # of the log odds; fitted to Lichess's curve of Stockfish's scores
@@ -46,6 +51,20 @@ def winning_chances(expected: float) -> float:
     if expected in (0.0, 1.0):
         return expected
     return 1.0 / (1.0 + ((1.0 - expected) / expected) ** _HUMAN_SLOPE)
+
+
+def chances_of(verdict: Verdict, side: chess.Color = chess.WHITE) -> float:
+    """Return a side's winning chances in a verdict from White's side: the scale of all that a
+    review shows.
+    """
+    return winning_chances(verdict.expected if side == chess.WHITE else 1.0 - verdict.expected)
+
+
+def for_people(verdict: Verdict) -> Verdict:
+    """Return the verdict with its score on Stockfish's scale, which Lichess and other readers of
+    PGN expect. Winning chances follow from it.
+    """
+    return replace(verdict, score_cp=winning_cp(chances_of(verdict)))
 
 
 def is_only_move(gap: float, chances: float) -> bool:

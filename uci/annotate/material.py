@@ -169,14 +169,20 @@ def gain_on(board: chess.Board, square: chess.Square) -> int:
     """Return what the side to move wins on one square, in pawns, if both take with their cheapest
     piece or stop.
     """
-    takers = list(board.generate_legal_captures(to_mask=chess.BB_SQUARES[square]))
-    if not takers:
+    if (move := cheapest_capture(board, square)) is None:
         return 0
-    move = min(
-        takers, key=lambda taker: WORTH[board.piece_type_at(taker.from_square) or chess.PAWN]
-    )
     return max(
         0, WORTH[captured(board, move) or chess.PAWN] - gain_on(board_after(board, move), square)
+    )
+
+
+def cheapest_capture(board: chess.Board, square: chess.Square) -> chess.Move | None:
+    """Return the capture on a square by the piece of least worth, None without one."""
+    takers = board.generate_legal_captures(to_mask=chess.BB_SQUARES[square])
+    return min(
+        takers,
+        key=lambda taker: WORTH[board.piece_type_at(taker.from_square) or chess.PAWN],
+        default=None,
     )
 
 

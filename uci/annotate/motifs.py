@@ -84,6 +84,9 @@ class Motif(NamedTuple):
     is_tactic: bool
 
 
+NO_MOTIF = Motif("", False)
+
+
 def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None = None) -> Motif:
     """How the side to move wins material by a line: `a fork of king and rook by the knight on c7`;
     "" if no rule fits.
@@ -126,13 +129,18 @@ def _fork(won: _Win) -> str:
             targets = after.attacks(square) & after.occupied_co[won.defender]
             prey = [target for target in targets if _is_prey(after, target, attacker)]
             if len(prey) > 1 and won.square in prey:
-                kinds = sorted((after.piece_type_at(target) or 0 for target in prey), reverse=True)
-                return _(
-                    "a fork of {pieces} by {attacker}",
-                    pieces=_all(kinds),
-                    attacker=on_square(after, square, "of"),
-                )
+                kinds = [after.piece_type_at(target) or 0 for target in prey]
+                return fork_text(after, square, kinds)
     return ""
+
+
+def fork_text(board: chess.Board, square: chess.Square, kinds: Sequence[chess.PieceType]) -> str:
+    """Return `a fork of king and rook by the knight on c7`, for pieces of these kinds."""
+    return _(
+        "a fork of {pieces} by {attacker}",
+        pieces=_all(sorted(kinds, reverse=True)),
+        attacker=on_square(board, square, "of"),
+    )
 
 
 def _is_prey(board: chess.Board, square: chess.Square, attacker_worth: int) -> bool:

@@ -28,7 +28,6 @@ from uci.annotate.accuracy import (
     phases,
     rated_moves,
     rating_played,
-    winning_cp,
 )
 from uci.annotate.judge import (
     BAD,
@@ -36,13 +35,16 @@ from uci.annotate.judge import (
     BRILLIANT,
     GREAT,
     INACCURACY,
+    LEAST_LOSS,
     Judgement,
+    chances_of,
+    for_people,
     is_only_move,
     judge,
-    winning_chances,
 )
+from uci.annotate.material import cheapest_capture
 from uci.annotate.people import Predict, Shares, people_network, rating_of
-from uci.annotate.reasons import Lines, is_sacrifice, reason
+from uci.annotate.reasons import Lines, is_sacrifice, offers, reason
 from uci.language import _, several
 from uci.terminal.opening_names import opening_name, position_name
 from uci.terminal.verdict import Verdict
@@ -57,6 +59,12 @@ _RARE = 0.1  # the same for a sacrifice
 _SOUND = 0.5  # winning chances that a sacrifice must leave
 _NEAR_MATE = 4  # moves; to allow a mate further off costs no more than the chances that it takes
 _DEEPER = 8  # times the nodes, or the time, of a thorough search
+_DEEPEST = 32  # the same of a third look
+_UNSURE = (
+    0.03,
+    0.12,
+)  # winning chances; a loss between them after the second look may have a third
+_THIRD_SHARE = 0.25  # of the time for the other looks, that the third ones take at most
 _LITTLE = 0.05  # winning chances; a move that loses less than an inaccuracy is good, too
 _AS_GOOD = 0.01  # winning chances; people care no more about such a difference
 
@@ -81,6 +89,8 @@ class MoveReview:
         chess.Move, ...
     ] = ()  # instead of a marked move: others than the best one that lose little
     people: Shares | None = None  # of a marked move; None where an older version judged it
+    # Where the answer to a bad move is a sacrifice: the capture, and what follows.
+    taken: tuple[chess.Move, ...] = ()
 
     @property
     def mover(self) -> chess.Color:
@@ -100,7 +110,7 @@ class MoveReview:
     @property
     def chances(self) -> tuple[float, float]:
         """The mover's winning chances before and after the move."""
-        return _chances(self.before, self.mover), _chances(self.after, self.mover)
+        return chances_of(self.before, self.mover), chances_of(self.after, self.mover)
 
     @property
     def loss(self) -> float:
@@ -117,7 +127,15 @@ class MoveReview:
         cost_cp = before.score_cp - after.score_cp
         return reason(
             Lines(
-                self.board, line, self.best_line, after.mate, before.mate, cost_cp, best_cp, is_own
+                self.board,
+                line,
+                self.best_line,
+                after.mate,
+                before.mate,
+                cost_cp,
+                best_cp,
+                is_own,
+                self.taken,
             )
         )
 
@@ -159,12 +177,12 @@ class GameReview:
         return game_accuracy([rated for _, rated, during in own if phase in ("", during)])
 
     def rating_played(self, side: chess.Color) -> str:
-        """Return the rating that a side's accuracy points to, with its spread; "" where it moved
-        too little.
+        """Return the band of ratings that a side's accuracy points to; "" where it moved too little
+        or made too few mistakes to tell.
         """
-        accuracy = self.accuracy(side)
         moves = sum(move.mover == side for move in self.moves)
-        return "" if accuracy is None else rating_played(accuracy, moves)
+        mistakes = sum(move.mover == side for move in self.turning_points)
+        return rating_played(self.accuracy(side) or 0.0, moves, mistakes)
 
     @functools.cached_property
     def phases(self) -> list[str]:
@@ -306,7 +324,6 @@ class _Reviewer:
         self._predicted: dict[int, Mapping[chess.Move, float]] = {}  # by ply
         self._ratings = {side: rating_of(game.headers, side) for side in chess.COLORS}
         self._limits = limits
-        self._deep_limits = deeper(limits)
         self._side = side
         self._played = list(game.mainline_moves())
         self._boards = [game.board()]
@@ -319,6 +336,9 @@ class _Reviewer:
             last if is_drawn and (last.is_repetition(3) or last.is_fifty_moves()) else None
         )
         self._looks: list[_Look] = []
+        self._times = [1] * len(self._boards)  # the limits, within which each was searched
+        self._spent = 0  # times the limits, in all searches
+        self._third = set[int]()  # plies that have a third look
         self._found: dict[object, _Look] = {}  # by what was searched
         self._settled: dict[int, _Known] = {}  # by ply
         self._moves: dict[int, MoveReview] = {}  # those judged
@@ -330,12 +350,31 @@ class _Reviewer:
             self._looks.append(self._look(board))
             if ply:
                 on_ply(ply, 2 * last)
-        ply = last
-        while ply >= 0:
-            ply = self._settle(ply)
+        self._settle_all()
+        if unsure := self._unsure():
+            self._third |= unsure
+            self._settle_all()
         for ply in range(last - 1, -1, -1):
             self._moves[ply] = self._judged(ply)
             on_ply(2 * last - ply, 2 * last)
+
+    def _settle_all(self) -> None:
+        ply = len(self._played)
+        while ply >= 0:
+            ply = self._settle(ply)
+
+    def _unsure(self) -> set[int]:
+        """Return the plies of moves whose loss may be another one than it seems, those nearest to
+        having or losing a mark first, as many as a third look has time for.
+        """
+        losses = dict[int, float]()
+        for ply, move in enumerate(self._played):
+            side = self._boards[ply].turn
+            if move and self._side in (None, side):
+                losses[ply] = _loss(self._settled[ply], self._settled[ply + 1], side)
+        near = [ply for ply, loss in losses.items() if _UNSURE[0] <= loss <= _UNSURE[1]]
+        near.sort(key=lambda ply: abs(losses[ply] - LEAST_LOSS))
+        return set(near[: int(_THIRD_SHARE * self._spent / (2 * _DEEPEST))])
 
     def known(self, ply: int) -> _Known:
         """Return what a position is worth, settled or as it was seen on the way there."""
@@ -348,28 +387,29 @@ class _Reviewer:
         return [self._moves.get(ply) or self._facts(ply) for ply in searched]
 
     def _look(
-        self, board: chess.Board, without: Collection[chess.Move] = (), limits: Limits | None = None
+        self, board: chess.Board, without: Collection[chess.Move] = (), times: int = 1
     ) -> _Look:
-        """Search a position, or all of its moves but some, within the usual limits or others."""
+        """Search a position, or all of its moves but some, within so many times the limits."""
         if not any(board.legal_moves) or board.is_insufficient_material() or board is self._claimed:
             return _Look(
-                (_Known(_for_people(Verdict.of_result(board.result(claim_draw=True))), ()),)
+                (_Known(for_people(Verdict.of_result(board.result(claim_draw=True))), ()),)
             )
         others = tuple(move for move in board.legal_moves if move not in without) if without else ()
         if without and not others:
             return _Look(())
-        limits = replace(limits or self._limits, searchmoves=others)
+        limits = replace(deeper(self._limits, times), searchmoves=others)
         key = (tuple(board.move_stack), limits)
         if key not in self._found:
+            self._spent += times
             self._engine.set_position(board)
             result = self._search(self._engine, limits)
             info, *_rest = result.infos
             found = [
-                _Known(_for_people(Verdict.of_info(info)).seen_by_white(board.turn), tuple(info.pv))
+                _Known(for_people(Verdict.of_info(info)).seen_by_white(board.turn), tuple(info.pv))
             ]
             for child in result.children:
                 if child.visits > 0 and (child.move,) != found[0].line[:1]:
-                    verdict = _for_people(Verdict.of_move(child)).seen_by_white(board.turn)
+                    verdict = for_people(Verdict.of_move(child)).seen_by_white(board.turn)
                     found.append(_Known(verdict, child.pv or (child.move,)))
             found[1:] = sorted(found[1:], key=lambda one: _worth(one, board.turn), reverse=True)
             self._found[key] = _Look(tuple(found))
@@ -399,15 +439,18 @@ class _Reviewer:
         best = as_played
         if others and _worth(others[0], board.turn) > _worth(as_played, board.turn):
             best = others[0]._replace(source=ply)
-        is_judged = self._side in (None, board.turn)
-        is_doubtful = _loss(best, as_played, board.turn) >= _SUSPICIOUS or _allows_mate(
-            best, as_played, board.turn
-        )
-        if is_judged and (is_doubtful or self._feat(ply, as_played)):
-            if (source := following.source) is not None and self._deepen(source):
+        source = following.source
+        for times in self._looks_at(ply):
+            is_doubtful = (
+                times == _DEEPEST
+                or _loss(best, as_played, board.turn) >= _SUSPICIOUS
+                or _allows_mate(best, as_played, board.turn)
+            )
+            asks = is_doubtful or self._feat(ply, as_played)
+            if asks and source is not None and self._deepen(source, times):
                 return source
             if is_doubtful:
-                others = list(self._look(board, without=[move], limits=self._deep_limits).moves)
+                others = list(self._look(board, without=[move], times=times).moves)
                 is_better = _worth(others[0], board.turn) > _worth(as_played, board.turn)
                 best = others[0] if is_better else as_played
         lost = [one for one in others if _mate(one, board.turn) < 0]
@@ -421,11 +464,21 @@ class _Reviewer:
         self._settled[ply] = best
         return ply - 1
 
-    def _deepen(self, ply: int) -> bool:
-        """Search a position of the game thoroughly; return whether it was not before."""
-        before = self._looks[ply]
-        self._looks[ply] = self._look(self._boards[ply], limits=self._deep_limits)
-        return self._looks[ply] is not before
+    def _looks_at(self, ply: int) -> list[int]:
+        """Return how many times the limits a move may be looked at thoroughly with, in order."""
+        if self._side not in (None, self._boards[ply].turn):
+            return []
+        return [_DEEPER, _DEEPEST] if ply in self._third else [_DEEPER]
+
+    def _deepen(self, ply: int, times: int) -> bool:
+        """Search a position of the game within so many times the limits; return whether it was not
+        before.
+        """
+        if times <= self._times[ply]:
+            return False
+        self._times[ply] = times
+        self._looks[ply] = self._look(self._boards[ply], times=times)
+        return True
 
     def _facts(self, ply: int) -> MoveReview:
         before, after = self.known(ply), self.known(ply + 1)
@@ -445,19 +498,35 @@ class _Reviewer:
         if judgement != BLUNDER and position_name(self._boards[ply + 1]):
             judgement = None
         if judgement is not None:
-            return self._with_better_moves(replace(facts, judgement=judgement))
+            marked = replace(facts, judgement=judgement, taken=self._taken(facts))
+            return self._with_better_moves(marked)
         others = self._looks[ply].others(facts.move)
         if not facts.is_best or not others:
             return facts
         feat = self._feat(ply, before)
         if feat is not None:
-            others = self._look(facts.board, without=[facts.move], limits=self._deep_limits).moves
+            others = self._look(facts.board, without=[facts.move], times=_DEEPER).moves
         gap = _loss(after, others[0], facts.mover)
         if feat == BRILLIANT and gap >= _LITTLE:
             return self._praised(replace(facts, gap=gap, judgement=BRILLIANT))
         if feat is not None and is_only_move(gap, facts.chances[1]):
             return self._praised(replace(facts, gap=gap, judgement=GREAT))
         return replace(facts, gap=gap)
+
+    def _taken(self, move: MoveReview) -> tuple[chess.Move, ...]:
+        """Return what follows if the answer is a sacrifice and is taken, which the line may not
+        show.
+        """
+        answered = board_after(move.board, move.move)
+        answer, *rest = move.reply_line or (None,)
+        if answer is None or not offers(answered, answer):
+            return ()
+        if rest and rest[0].to_square == answer.to_square:
+            return tuple(rest)
+        offered = board_after(answered, answer)
+        taking = cheapest_capture(offered, answer.to_square)
+        assert taking is not None
+        return (taking, *self._look(board_after(offered, taking)).moves[0].line)
 
     def _praised(self, move: MoveReview) -> MoveReview:
         return replace(move, people=self._shares(move, [move.move]))
@@ -469,10 +538,10 @@ class _Reviewer:
         """
         best = marked.best_line
         # A puzzle needs a sure answer.
-        limits = None if marked.judgement == INACCURACY else self._deep_limits
-        rest = self._look(marked.board, without=best[:1], limits=limits).moves
+        times = 1 if marked.judgement == INACCURACY else _DEEPER
+        rest = self._look(marked.board, without=best[:1], times=times).moves
         losses = {
-            one.line[0]: marked.chances[0] - _chances(one.verdict, marked.mover)
+            one.line[0]: marked.chances[0] - chances_of(one.verdict, marked.mover)
             for one in rest
             if one.line
         }
@@ -489,10 +558,10 @@ class _Reviewer:
         searches hold for as good.
         """
         chances = self._predict(marked.ply - 1)
-        deep = self._look(marked.board, without=[marked.move], limits=self._deep_limits)
+        deep = self._look(marked.board, without=[marked.move], times=_DEEPER)
         least = marked.chances[0] - _AS_GOOD
         as_good = {
-            one.line[0] for one in deep.moves if _chances(one.verdict, marked.mover) >= least
+            one.line[0] for one in deep.moves if chances_of(one.verdict, marked.mover) >= least
         }
         lines = [
             one.line
@@ -500,7 +569,7 @@ class _Reviewer:
             if one.line[:1]
             and one.line[0] in as_good
             and one.line[0] != marked.move
-            and _chances(one.verdict, marked.mover) >= least
+            and chances_of(one.verdict, marked.mover) >= least
         ]
         return max([marked.best_line, *lines], key=lambda line: chances.get(line[0], 0.0))
 
@@ -520,7 +589,7 @@ class _Reviewer:
         """
         board = self._boards[ply]
         move = self._played[ply]
-        chances = _chances(as_played.verdict, board.turn)
+        chances = chances_of(as_played.verdict, board.turn)
         if not (others := self._looks[ply].others(move)):
             return None
         share = self._predict(ply).get(move, 0.0)
@@ -534,9 +603,9 @@ class _Reviewer:
         )
 
 
-def deeper(limits: Limits) -> Limits:
-    """Return the limits of a thorough search."""
-    nodes, movetime_ms = (count and _DEEPER * count for count in (limits.nodes, limits.movetime_ms))
+def deeper(limits: Limits, times: int = _DEEPER) -> Limits:
+    """Return the limits of a thorough search, so many times as wide."""
+    nodes, movetime_ms = (count and times * count for count in (limits.nodes, limits.movetime_ms))
     return replace(limits, nodes=nodes, movetime_ms=movetime_ms)
 
 
@@ -547,13 +616,6 @@ def _a_ply_earlier(verdict: Verdict, side: chess.Color) -> Verdict:
     mate = verdict.mate
     step = 1 if side == chess.WHITE else -1
     return replace(verdict, mate=mate + step) if mate is not None and mate * step >= 0 else verdict
-
-
-def _for_people(verdict: Verdict) -> Verdict:
-    """Return the verdict with its score on Stockfish's scale, which Lichess and other readers of
-    PGN expect.
-    """
-    return replace(verdict, score_cp=winning_cp(winning_chances(verdict.expected)))
 
 
 def _mate(known: _Known, side: chess.Color) -> int:
@@ -573,15 +635,11 @@ def _worth(known: _Known, side: chess.Color) -> tuple[float, float]:
     far the other's.
     """
     mate = _mate(known, side)
-    return _chances(known.verdict, side), 1.0 / mate if mate else 0.0
-
-
-def _chances(verdict: Verdict, side: chess.Color) -> float:
-    return winning_chances(verdict.expected if side == chess.WHITE else 1.0 - verdict.expected)
+    return chances_of(known.verdict, side), 1.0 / mate if mate else 0.0
 
 
 def _loss(best: _Known, other: _Known, side: chess.Color) -> float:
     """Return by how many winning chances of a side one is better than the other; negative where it
     is worse.
     """
-    return _chances(best.verdict, side) - _chances(other.verdict, side)
+    return chances_of(best.verdict, side) - chances_of(other.verdict, side)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -165,25 +166,34 @@ def _facts_of(facts: Any) -> ReviewFacts:
 
 
 def _pack(move: MoveReview) -> list[Any]:
-    lines = (
-        " ".join(map(chess.Move.uci, line))
-        for line in (move.best_line, move.reply_line, move.also_good)
-    )
+    lines = map(_words, (move.best_line, move.reply_line, move.also_good))
     judgement = move.judgement.nag if move.judgement else None
     verdicts = asdict(move.before), asdict(move.after)
-    people = list(move.people) if move.people else None
-    return [*verdicts, *lines, move.loss, move.gap, people, judgement]
+    more = {"people": move.people, "taken": _words(move.taken)}
+    return [*verdicts, *lines, move.loss, move.gap, more, judgement]
 
 
 def _unpack(board: chess.Board, move: chess.Move, packed: list[Any]) -> MoveReview:
     before, after = map(_verdict, packed[:2])
-    best, reply, good = (tuple(map(chess.Move.from_uci, line.split())) for line in packed[2:5])
-    # Reviews of version 1.0 have another fact between them, which is no list.
+    best, reply, good = map(_moves, packed[2:5])
     gap = packed[6]
-    people = Shares(*packed[7]) if isinstance(packed[7], list) else None
+    # Reviews of version 1.0 have another fact in its place.
+    more = packed[7] if isinstance(packed[7], dict) else {"people": None, "taken": ""}
+    people = Shares(*more["people"]) if more["people"] else None
+    taken = _moves(more["taken"])
     judgement = _JUDGEMENTS.get(packed[-1])
     ply = len(board.move_stack) + 1
-    return MoveReview(ply, board, move, before, after, best, judgement, reply, gap, good, people)
+    return MoveReview(
+        ply, board, move, before, after, best, judgement, reply, gap, good, people, taken
+    )
+
+
+def _words(line: Iterable[chess.Move]) -> str:
+    return " ".join(map(chess.Move.uci, line))
+
+
+def _moves(words: str) -> tuple[chess.Move, ...]:
+    return tuple(map(chess.Move.from_uci, words.split()))
 
 
 def _verdict(packed: dict[str, Any]) -> Verdict:

@@ -499,10 +499,16 @@ def test_the_bar_shows_the_line_that_is_on_the_board():
     step = steps_of(game_section(found, 1, "")[1])[1]
     better, refutation = (step["lines"][name][0] for name in ("Better", "Refutation"))
     assert (refutation["expected"], refutation["score"]) == (step["expected"], step["score"])
-    assert (better["expected"], better["score"]) == (
-        found.moves[0].before.expected,
-        found.moves[0].before.text,
-    )
+    assert better["score"] == found.moves[0].before.text
+
+
+def test_bar_and_sentence_have_one_scale():
+    """The bar had the expected points of two engines, 70%, where the sentence had people's."""
+    game = read(QUIET)
+    script = script_for(game, [{"e1e2": 0.4}, {"a7a6": 0.1}, {"e1e2": -0.1}])
+    found = review(game, ScriptedEngine(script))
+    better = steps_of(game_section(found, 1, "")[1])[1]["lines"]["Better"][0]
+    assert f"drop from {100 * better['expected']:.0f}%" in move_comment(found.moves[0])
     assert better["expected"] > refutation["expected"]
 
 
@@ -568,10 +574,14 @@ def test_other_moves_that_lose_little_are_good_too_and_every_mistake_is_asked_fo
     )
 
 
-def test_a_rating_is_estimated_from_enough_moves_with_its_spread():
-    assert rating_played(100.0, 14) == ""
-    assert [rating_played(accuracy, 30) for accuracy in (60.0, 80.0, 100.0)] == [
-        "700 ± 500",
-        "1300 ± 500",
-        "2800 ± 500",
-    ]
+@pytest.mark.parametrize(("moves", "mistakes"), [(14, 5), (40, 2), (40, 0)])
+def test_a_rating_needs_enough_moves_with_mistakes(moves, mistakes):
+    assert rating_played(100.0, moves, mistakes) == ""
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "band"), [(60.0, "500 – 1200"), (80.0, "800 – 1800"), (100.0, "2300 – 2800")]
+)
+def test_a_rating_is_a_band(accuracy, band):
+    """It was a number with its spread, which people read as the number."""
+    assert rating_played(accuracy, 30, 3) == band

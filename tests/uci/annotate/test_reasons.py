@@ -74,7 +74,7 @@ KNOWN = [
     ("r1bq1rk1/ppp2ppp/2np1n2/2b1p1N1/2B1P3/2N5/PPPP1PPP/R1BQ1RK1 w - - 0 7", "d3 Bg4 Nf3 Nd4", "h3 Ne7 d3 c6", None,
      None, "runs into 7...Bg4, which attacks the queen on d1"),
     ("4k3/pp1q1ppp/8/8/8/8/PP1Q1PPP/4K3 w - - 0 1", "Qxd7+ Kxd7 Kd2", "Qe2+ Kf8 h3", None, None, ""),
-    ("e4 e5 Nf3 Nc6 Bc4 Nf6", "Nc3 Nxe4 Nxe4 d5", "d3 Be7", None, None, ""),
+    ("e4 e5 Nf3 Nc6 Bc4 Nf6", "Nc3 Nxe4 Nxe4 d5", "d3 Be7", None, None, "runs into the sacrifice 4...Nxe4"),
 ]  # fmt: skip
 
 
@@ -225,7 +225,7 @@ MISNAMED = {
         "loses the queen to 12. Qxe7: the queen on e7 is unguarded"),
     "a queen that goes for two rooks was lost for a rook and a knight": (
         "2br3k/Rp6/1Q4p1/3Pp2p/2Pr3q/1P2bP1P/4N1BK/5R2 w - - 5 33",
-        "Nxd4 Bxh3 Qxd8+ Qxd8 Bxh3 exd4 f4 d3 Rxb7", "Ra8 Rg8 Nxd4 exd4 f4 Bf5 Rxg8+ Kxg8", None, None, 400.0, ""),
+        "Nxd4 Bxh3 Qxd8+ Qxd8 Bxh3 exd4 f4 d3 Rxb7", "Ra8 Rg8 Nxd4 exd4 f4 Bf5 Rxg8+ Kxg8", None, None, 400.0, "runs into the sacrifice 33...Bxh3"),
     "a missed queen was the loss of a knight": (
         "r3r1k1/ppp2pbp/3p2p1/2nP1b2/1P1p1B1P/5P2/P1PK2B1/3RQ1NR b - - 2 17",
         "a5 bxc5 Rxe1 Rxe1 Rc8 Bh3 dxc5 Bxf5 gxf5", "Rxe1 Rxe1 Na4 Ne2 Nb6 Bh3 Bxh3 Rxh3", None, None, 356.0,

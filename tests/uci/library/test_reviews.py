@@ -40,6 +40,7 @@ MOVE = MoveReview(
     gap=0.25,
     also_good=(MOVES("d2d4"), MOVES("c2c4")),
     people=Shares(1400, 0.031, 0.62),
+    taken=(MOVES("d8h4"), MOVES("g2g3")),
 )
 
 
