@@ -258,6 +258,7 @@ def _question(move: MoveReview) -> dict[str, object]:
         "played": move.move.uci(),
         "answer": move.best_line[0].uci(),
         "good": [other.uci() for other in move.also_good],
+        "distance": move.people.distance if move.people else 0.0,
         "legal": legal_moves(move.board),
     }
 

@@ -500,6 +500,7 @@ def test_the_bar_shows_the_line_that_is_on_the_board():
     better, refutation = (step["lines"][name][0] for name in ("Better", "Refutation"))
     assert (refutation["expected"], refutation["score"]) == (step["expected"], step["score"])
     assert better["score"] == found.moves[0].before.text
+    assert better["expected"] > refutation["expected"]
 
 
 def test_bar_and_sentence_have_one_scale():
@@ -509,7 +510,6 @@ def test_bar_and_sentence_have_one_scale():
     found = review(game, ScriptedEngine(script))
     better = steps_of(game_section(found, 1, "")[1])[1]["lines"]["Better"][0]
     assert f"drop from {100 * better['expected']:.0f}%" in move_comment(found.moves[0])
-    assert better["expected"] > refutation["expected"]
 
 
 def test_page_escapes_what_comes_from_the_file_and_loads_nothing():
