@@ -2,6 +2,7 @@
 (docs/design.md).
 """
 
+import ast
 import asyncio
 import io
 import json
@@ -19,9 +20,9 @@ from uci.game.level import Level
 from uci.game.timed_game import Setup
 from uci.protocol.session import Session
 from uci.protocol.words import Writer
-from uci.web.board_engine import BoardEngine
 from uci.web.board_session import Services
 from uci.web.conductor import Conductor
+from uci.web.engine_desk import EngineDesk
 
 ROOT = Path(__file__).parents[2]
 MOST_FILES, MOST_CALLS = 24, 300
@@ -78,17 +79,18 @@ def test_one_go_had_led_through_37_files_and_696_calls():
     assert calls.total() <= MOST_CALLS, calls
 
 
-def test_one_move_on_the_web_board_had_led_through_43_files_and_942_calls():
+def test_one_move_on_the_web_board_had_led_through_43_files_and_942_calls(tmp_path):
     """Each setting of a level checked all of the engine's options: 262 calls."""
     moves = list[Counter[str]]()
 
-    async def play():
+    async def play(folder):
         told = asyncio.Queue()
-        engine = BoardEngine(lambda: Engine(EngineOptions(hash_mib=16, threads=1)))
+        engine = EngineDesk(lambda: Engine(EngineOptions(hash_mib=16, threads=1)))
         setup = Setup(levels=dict.fromkeys(chess.COLORS, Level(nodes=100)))
-        board = Conductor(Services(engine, lambda *game: "saved"), setup, told.put_nowait)
+        services = Services(engine, lambda: None, folder, folder / "games.pgn")
+        board = Conductor(services, setup, told.put_nowait)
         await engine.prepare()
-        board.table.load(False)
+        board.session.table.load(False)
         board.arrive()
         for uci in ("e2e4", "g1f3", "f1c4", "d2d3", "b1c3", "h2h3", "a2a3"):
             while not told.empty():
@@ -98,11 +100,30 @@ def test_one_move_on_the_web_board_had_led_through_43_files_and_942_calls():
                 board.receive(json.dumps({"do": "move", "uci": uci}))
                 while (state := await told.get())["do"] != "state" or state["thinking"]:
                     pass
-        board.close()
+        board.session.close()
         await engine.close()
 
-    asyncio.run(play())
+    asyncio.run(play(tmp_path))
     calls = min(moves, key=Counter.total)
     assert calls["/engine/search/report.py"] > 5, "the search was seen"
     assert len(calls) <= MOST_WEB_FILES, dict(calls)
     assert calls.total() <= MOST_WEB_CALLS, calls
+
+
+def test_the_web_board_is_a_tower_of_seven_floors():
+    """It had ten: each message walked from the server through conductor, modes, session and shelf."""
+    imports = {}
+    for path in (ROOT / "uci" / "web").glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        imported = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+        imports[path.stem] = {
+            name
+            for node in imported
+            for name in (node.module, *(f"{node.module}.{one.name}" for one in node.names))
+        }
+
+    def height(name):
+        below = [other for other in imports if f"uci.web.{other}" in imports[name]]
+        return 1 + max(map(height, below), default=0)
+
+    assert max(map(height, imports)) <= 7

@@ -4,7 +4,6 @@ analysis.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,25 +11,17 @@ import chess
 import chess.pgn
 
 from engine.board.notation import move_number
-from engine.errors import MoveError
 from engine.pages.board import legal_moves
 from engine.search.result import SearchInfo
 from uci.annotate.comments import move_comment
 from uci.annotate.judge import chances_of, for_people
 from uci.annotate.review import GameReview
-from uci.language import _, later, shown_moves
+from uci.language import later, shown_moves
 from uci.terminal.verdict import Verdict
 from uci.web.table import Table
+from uci.web.table_review import TableReview
 
 _LINE_PLIES = 12  # plies shown of a line of analysis without a mate
-
-
-def legal(uci: str, board: chess.Board) -> chess.Move:
-    """Return the move. Raises MoveError for an illegal one."""
-    with contextlib.suppress(ValueError):
-        if move := board.parse_uci(uci):  # python-chess reads a null move from 0000
-            return move
-    raise MoveError(_("{move} is illegal in this position", move=uci))
 
 
 def snapshot(table: Table, is_new: bool) -> dict[str, Any]:
@@ -62,6 +53,8 @@ def snapshot(table: Table, is_new: bool) -> dict[str, Any]:
         "thinking": table.is_engine_turn,
         "loading": table.is_loading and (table.is_engine_turn or table.is_asked),
         "names": _names(table),
+        "review": review_told(table.review),
+        "saved": table.where_saved,
     }
 
 
@@ -88,6 +81,16 @@ def review_of(
             }
             marks[number] = {"nag": move.judgement.nag, "says": move_comment(move), **squares}
     return {"marks": marks, "curve": curve}
+
+
+def review_told(review: TableReview) -> dict[str, Any]:
+    """Return how far a review is."""
+    return {
+        "running": review.is_running,
+        "ready": review.page is not None,
+        "done": review.done,
+        "total": review.total,
+    }
 
 
 def _clock(table: Table) -> dict[str, Any] | None:
