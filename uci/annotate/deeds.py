@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import chess
 
 from engine.board.notation import board_after
-from uci.annotate.material import WORTH, gain_on, listed, on_square
+from engine.board.worth import WORTH
+from uci.annotate.material import gain_on, listed, on_square
 from uci.annotate.motifs import fork_text, opened
 from uci.language import _
 

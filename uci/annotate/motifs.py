@@ -15,11 +15,10 @@ from typing import NamedTuple
 import chess
 
 from engine.board.notation import board_after
+from engine.board.worth import WORTH, captured, worth_taken
 from uci.annotate.material import (
     ONE_PIECE,
-    WORTH,
     Balance,
-    captured,
     listed,
     many_pieces,
     on_square,
@@ -95,7 +94,7 @@ def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None =
     """
     boards, gains = [board.copy(stack=False)], []
     for move in line:
-        worth = WORTH.get(captured(boards[-1], move) or 0, 0)
+        worth = worth_taken(boards[-1], move)
         gains.append(worth if boards[-1].turn == board.turn else -worth)
         boards.append(board_after(boards[-1], move))
     parts = {WORTH[kind] for kind in gain.won} if gain else set(gains)

@@ -16,15 +16,13 @@ from dataclasses import dataclass
 import chess
 
 from engine.board.notation import board_after
+from engine.board.worth import captured, lead, worth_taken
 from uci.annotate.deeds import deed, developing, prey, threat
 from uci.annotate.material import (
-    WORTH,
     Balance,
     Kinds,
     balances,
-    captured,
     gain_on,
-    lead,
     listed,
     on_square,
     pawns_of,
@@ -81,8 +79,8 @@ class Lines:
         move, *answers = self.played[:2]
         if not answers or answers[0].to_square != move.to_square:
             return False
-        took = WORTH.get(captured(self.board, move) or 0, 0)
-        return gain_on(self.answered, move.to_square) - took >= _SACRIFICE
+        won = gain_on(self.answered, move.to_square) - worth_taken(self.board, move)
+        return won >= _SACRIFICE
 
     def does(self, board: chess.Board, line: Sequence[chess.Move]) -> str:
         """Return what a line's first move does, of what explains the cost."""
