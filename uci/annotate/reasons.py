@@ -34,6 +34,7 @@ from uci.language import _, later, shown_moves
 SHOWN_PLIES = 12  # of a better line, and of what follows a move; nothing beyond them is a reason
 _HORIZONS = (8, SHOWN_PLIES)  # plies in which material is looked for, the nearer one first
 _SACRIFICE = 2  # pawns; the exchange is the smallest sacrifice
+_QUIET_SACRIFICE = 3  # of a move that takes nothing, which otherwise offers a trade
 # Centipawns of the evaluation for each pawn that is named, set by hand on 20 games: a move that
 # costs less than the first has compensation, and one that costs more than the second does something
 # worse. Far behind, scores lie wider.
@@ -325,6 +326,15 @@ def _plan(lines: Lines) -> str:
     return told and _runs_into(lines, _PLIES_TOLD, told)
 
 
+def _capture(lines: Lines) -> str:
+    """Return what the better move takes, where the played one takes nothing."""
+    board, better = lines.board, lines.better[0]
+    if board.is_capture(lines.played[0]) or not gain_on(board, better.to_square):
+        return ""
+    told = _("which takes {piece}", piece=on_square(board, better.to_square))
+    return _misses(lines, 1, told)
+
+
 def _later_deed(lines: Lines, board: chess.Board, line: Sequence[chess.Move]) -> str:
     if len(line) < _PLIES_TOLD or board.is_capture(line[0]):
         return ""
@@ -442,7 +452,8 @@ def offers(board: chess.Board, move: chess.Move) -> bool:
     """Whether the moved piece may be taken for less than it is worth."""
     after = board_after(board, move)
     won = lead(after, board.turn) - lead(board, board.turn)
-    return gain_on(after, move.to_square) - won >= _SACRIFICE
+    least = _SACRIFICE if won else _QUIET_SACRIFICE
+    return gain_on(after, move.to_square) - won >= least
 
 
 def is_sacrifice(board: chess.Board, line: Sequence[chess.Move]) -> bool:
@@ -476,4 +487,5 @@ _RULES = (
     _ending,
     _position,
     _plan,
+    _capture,
 )

@@ -309,7 +309,11 @@ def test_reasons_come_in_a_coachs_order(fault):
 
 
 @pytest.mark.parametrize(
-    ("best_cp", "sentence"), [(290.0, "misses a chance to win a knight"), (20.0, "")]
+    ("best_cp", "sentence"),
+    [
+        (290.0, "misses a chance to win a knight"),
+        (20.0, "misses 1. exd5, which takes the knight on d5"),
+    ],
 )
 def test_material_is_no_reason_where_the_other_side_has_enough_for_it(best_cp, sentence):
     """A knight was "missed" of a side that would not have stood better with it."""
