@@ -4,8 +4,9 @@ sentences to read.
     python -m benchmarks.marks games.annotated.pgn --engine stockfish --nodes 500000 --cache
     verdicts.jsonl
 
-A bad mark is confirmed if the engine sees a loss of an inaccuracy's size, 5% of winning chances. A
-loss of a mistake's size, 10%, without a mark is missed. Both are counted as Lichess counts, from
+A bad mark is confirmed if the engine sees a loss of an inaccuracy's size, 5% of winning chances, and
+its size is right if the loss is that of its kind: from 5%, 10% or 15% on. A loss of a mistake's
+size, 10%, without a mark is missed. All are counted as Lichess counts, from
 the engine's scores before and after the move. Every position is searched with a tenth of the nodes,
 and those around a mark or a loss with all of them. A mark is wrong if the engine contradicts its
 sentences: a mate that is none, a better move that is not better, material of which the move costs
@@ -39,6 +40,7 @@ from uci.annotate.accuracy import win_percent
 
 # Percent of winning chances, an inaccuracy and a mistake on Lichess.
 _CONFIRMED, _MISSED = (5.0, 10.0)
+_SIZES = ((15.0, "??"), (10.0, "?"), (5.0, "?!"))
 _SUSPECT = 4.0  # percent; a loss that a short search sees and a long one is asked about
 _SHORT = 10  # times fewer nodes in a short search
 _MOST_CP = 1000  # larger scores count as this, as on Lichess
@@ -150,6 +152,11 @@ def explanation(comment: str) -> str:
     return "line" if reason or ", with " in cost else "nothing"
 
 
+def size_of(loss: float) -> str:
+    """Return the mark that a loss in percent has on Lichess, "" for none."""
+    return next((mark for least, mark in _SIZES if loss >= least), "")
+
+
 def count(name: str, moves: Sequence[dict[str, object]]) -> Row:
     """Return a game's row: marks, those confirmed, losses missed, wrong sentences, and how marks
     are explained.
@@ -161,6 +168,7 @@ def count(name: str, moves: Sequence[dict[str, object]]) -> Row:
         "moves": len(moves),
         "marks": len(marked),
         "confirmed": sum(float(str(move["loss"])) >= _CONFIRMED for move in marked),
+        "sized": sum(move["mark"] == size_of(float(str(move["loss"]))) for move in marked),
         "losses": len(lost),
         "missed": sum(not move["mark"] for move in lost),
         "wrong": sum(bool(move["wrong"]) for move in marked),

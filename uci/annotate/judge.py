@@ -32,15 +32,14 @@ GREAT = Judgement("only move", "!", 1)
 BRILLIANT = Judgement("brilliant move", "!!", 3)
 BAD = (BLUNDER, MISTAKE, INACCURACY)
 
-# Smallest loss of each kind, as on Lichess (there 0.3, 0.2 and 0.1 of a scale from -1 to 1).
-_THRESHOLDS = ((0.15, BLUNDER), (0.10, MISTAKE), (0.05, INACCURACY))
+# Smallest loss of each kind. On Lichess they are 0.15, 0.1 and 0.05 (there of a scale from -1 to 1).
+# A move is picked for its large loss, so that the true one tends to be smaller: a mark needs 0.035
+# more, set by hand on 20 games, and a larger one 0.015 more, on five others, by `benchmarks.marks`.
+_THRESHOLDS = ((0.165, BLUNDER), (0.115, MISTAKE), (0.085, INACCURACY))
+LEAST_LOSS = _THRESHOLDS[-1][0]  # of a move with a mark
 _GREAT_GAP = 0.15  # winning chances by which every other move must be worse
 _STILL_OPEN = (0.4, 0.9)  # winning chances after the only move, between which finding it is a feat
-# Both set by hand, the margin on 20 games that `benchmarks.marks` compares with Stockfish. A move
-# is picked for its large loss, so that the true one tends to be smaller; and a side three pawns
-# behind has no game left to lose.
-_MARGIN = 0.035  # winning chances by which a loss must exceed a limit
-LEAST_LOSS = _THRESHOLDS[-1][0] + _MARGIN  # of a move with a mark
+# A side three pawns behind has no game left to lose. Set by hand.
 _ALREADY_LOST = 0.25  # winning chances of the best move, below which another one is no blunder
 _HOPELESS = 0.055  # winning chances that even a mate must cost, about those of an inaccuracy
 _HUMAN_SLOPE = 0.62  # of the log odds; fitted to Lichess's curve of Stockfish's scores
@@ -78,12 +77,12 @@ def judge(loss: float, best: float, allows_mate: bool = False) -> Judgement | No
     """Return the judgement of a move that lost `loss` of the winning chances `best`; None if it
     lost little.
 
-    The loss exceeds a limit by a margin, and a blunder needs a position that the best move keeps
-    open. To allow a mate that the best move avoids is a mistake at least.
+    A blunder needs a position that the best move keeps open. To allow a mate that the best move
+    avoids is a mistake at least.
     """
     if allows_mate and best >= _HOPELESS:
         return BLUNDER if best >= _ALREADY_LOST else MISTAKE
     for least, judgement in _THRESHOLDS:
-        if loss >= least + _MARGIN and (judgement != BLUNDER or best >= _ALREADY_LOST):
+        if loss >= least and (judgement != BLUNDER or best >= _ALREADY_LOST):
             return judgement
     return None
