@@ -80,10 +80,10 @@ class Motif(NamedTuple):
     """
 
     text: str
-    is_tactic: bool
+    is_tactic: bool = False
 
 
-NO_MOTIF = Motif("", False)
+NO_MOTIF = Motif("")
 
 
 def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None = None) -> Motif:
@@ -104,7 +104,7 @@ def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None =
             if text := rule(_Win(boards, line, at)):
                 return Motif(text, True)
     is_named = bool(line) and (gain is None or captured(boards[0], line[0]) in gain.won)
-    return Motif(_hanging(_Win(boards, line, 0)) if is_named else "", False)
+    return Motif(_hanging(_Win(boards, line, 0))) if is_named else NO_MOTIF
 
 
 def _deciding(gains: Sequence[int]) -> int | None:

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import chess
 
+from uci.annotate.accuracy import within
+
 Predict = Callable[[chess.Board, int], Mapping[chess.Move, float]]
 UNRATED = 1500  # the rating of players whom nothing tells of
 RATINGS = (800, 2000)  # players below or above are predicted as those at this end
@@ -62,7 +64,7 @@ def rating_of(headers: Mapping[str, str], side: chess.Color) -> int:
     level = re.search(r"\bAino \(elo (\d+)\)", names)
     found = re.findall(r"\d+", f"{own} {level[1] if level else ''}")
     rating = next((int(text) for text in found if int(text) in _SANE), UNRATED)
-    return round(max(RATINGS[0], min(RATINGS[1], rating)) / _STEP) * _STEP
+    return round(within(rating, RATINGS) / _STEP) * _STEP
 
 
 def people_network() -> Predict:

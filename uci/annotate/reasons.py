@@ -216,8 +216,8 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> M
     )
     if lines.costs(Balance(Kinds(), Kinds(), gap.promotions)):
         if played.promotions < 0:
-            return Motif(_("lets a pawn promote"), False)
-        return Motif(_("misses the promotion of a pawn"), False)
+            return Motif(_("lets a pawn promote"))
+        return Motif(_("misses the promotion of a pawn"))
     lost, missed = Balance.of(played.lost, better.lost), Balance.of(better.won, played.won)
     if missed.pawns > lost.pawns and better.pawns > 0 and not lines.is_dropped:
         if lines.costs(better) and not _is_given(lines, plies):
@@ -252,23 +252,23 @@ def _lost(lines: Lines, line: Sequence[chess.Move], lost: Balance) -> Motif:
     if how.text:
         taking = told_line(after, line[:1], lines.is_own)
         text = later("loses {material} to {move}: {state}")
-        return Motif(_(text, material=lost.text, move=taking, state=how.text), False)
+        return Motif(_(text, material=lost.text, move=taking, state=how.text))
     told = told_line(after, line, lines.is_own)
-    return Motif(_("loses {material} after {line}", material=lost.text, line=told), False)
+    return Motif(_("loses {material} after {line}", material=lost.text, line=told))
 
 
 def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> Motif:
     """Return what the better line wins, for a move that wins less."""
     if played.pawns > 0:
         text = later("wins only {material} instead of {better}")
-        return Motif(_(text, material=played.text, better=better.text), False)
+        return Motif(_(text, material=played.text, better=better.text))
     if captured(lines.board, lines.played[0]) in better.won:
         return NO_MOTIF
     how = motif(lines.board, lines.better[: min(plies, SHOWN_PLIES)], better)
     if how.is_tactic:
         text = later("misses a chance to win {material} through {motif}")
-        return Motif(_(text, material=better.text, motif=how.text), False)
-    return Motif(_("misses a chance to win {material}", material=better.text), False)
+        return Motif(_(text, material=better.text, motif=how.text))
+    return Motif(_("misses a chance to win {material}", material=better.text))
 
 
 def _drop(lines: Lines) -> str:

@@ -36,6 +36,7 @@ from uci.annotate.judge import (
     GREAT,
     INACCURACY,
     LEAST_LOSS,
+    MISTAKE,
     Judgement,
     chances_of,
     for_people,
@@ -45,7 +46,7 @@ from uci.annotate.judge import (
 from uci.annotate.material import cheapest_capture
 from uci.annotate.people import Predict, Shares, people_network, rating_of
 from uci.annotate.reasons import Lines, is_sacrifice, offers, reason
-from uci.language import _, several
+from uci.language import _, later, several
 from uci.terminal.opening_names import opening_name, position_name
 from uci.terminal.verdict import Verdict
 
@@ -67,6 +68,12 @@ _UNSURE = (
 _THIRD_SHARE = 0.25  # of the time for the other looks, that the third ones take at most
 _LITTLE = 0.05  # winning chances; a move that loses less than an inaccuracy is good, too
 _AS_GOOD = 0.01  # winning chances; people care no more about such a difference
+
+_COUNTED = {
+    BLUNDER: (later("{count} blunder"), later("{count} blunders")),
+    MISTAKE: (later("{count} mistake"), later("{count} mistakes")),
+    INACCURACY: (later("{count} inaccuracy"), later("{count} inaccuracies")),
+}
 
 ReviewSearch = Callable[["Engine", Limits], SearchResult]
 
@@ -208,12 +215,9 @@ class GameReview:
             if accuracy is None
             else _("accuracy {accuracy}%", accuracy=f"{accuracy:.0f}")
         ]
-        blunders, mistakes, inaccuracies = (self.count(side, kind) for kind in BAD)
-        words += [several("{count} blunder", "{count} blunders", blunders)] * (blunders > 0)
-        words += [several("{count} mistake", "{count} mistakes", mistakes)] * (mistakes > 0)
-        words += [several("{count} inaccuracy", "{count} inaccuracies", inaccuracies)] * (
-            inaccuracies > 0
-        )
+        for kind, (one, many) in _COUNTED.items():
+            if count := self.count(side, kind):
+                words.append(several(one, many, count))
         return ", ".join(words)
 
     @property
