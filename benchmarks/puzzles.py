@@ -10,14 +10,12 @@ those whose moves Aino holds for the only good ones, too: better than every othe
 chances. `draw` reviews games as `aino annotate` does and takes the puzzles of both sides. Both write
 Lichess's form. `check` counts a puzzle as wrong if the engine prefers another first move, or if its
 second move loses less than 5% of winning chances, as a move that a review calls good, too; exit
-status 1 if 2% or more are wrong. With `--out`, it writes the others to a file.
+status 1 if 2% or more are wrong.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import random
 import sys
 import zlib
@@ -32,9 +30,8 @@ import chess.engine
 from benchmarks.measuring import Progress, existing, new_parser, program, report
 from engine.board.puzzle_rows import puzzle_fields
 from engine.errors import AinoError
-from engine.files.atomic import atomic_write
+from engine.files.atomic import write_file
 from engine.files.output_files import output_file
-from engine.files.text import open_unpacked
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
@@ -51,10 +48,8 @@ _LOOKS = (Limits(nodes=3_000), Limits(nodes=30_000))  # the longer one where the
 _RATINGS = range(600, 2400, 100)  # where each band of chosen puzzles begins
 _FIELDS = ("puzzleid", "fen", "moves", "rating", "", "", "", "themes")  # what is kept of a row
 _NEEDED = (0, -1)  # of these: a puzzle of Lichess's own has a name and themes
+_UNRATED = "1500,350"  # the rating, and its deviation
 _LITTLE = 5.0  # percent; a second move that loses less is good, too, as in reviews
-
-
-# ---- puzzles -------------------------------------------------------------------------------------
 
 
 def choose(source: Path, path: Path, count: int, seed: int) -> None:
@@ -64,7 +59,7 @@ def choose(source: Path, path: Path, count: int, seed: int) -> None:
     pairs = [one for one in zip(puzzles, rows, strict=True) if all(one[1][at] for at in _NEEDED)]
     random.Random(seed).shuffle(pairs)
     taken = Counter[str]()
-    chosen = list[list[str]]()
+    chosen = list[str]()
     progress = Progress("puzzles", count)
     options = EngineOptions(threads=1, hash_mib=16, analyse_mode=True, multi_pv=2)
     with Engine(options) as engine:
@@ -75,9 +70,9 @@ def choose(source: Path, path: Path, count: int, seed: int) -> None:
                 band.remove(best)
                 if is_sound(engine, puzzle):
                     taken.update(puzzle.themes)
-                    chosen.append(row)
+                    chosen.append(",".join(row) + "\n")
                     progress.update(len(chosen))
-    write_rows(path, chosen)
+    write_file(path, "".join(chosen))
 
 
 def rarity(puzzle: Puzzle, taken: Counter[str]) -> int:
@@ -98,49 +93,30 @@ def is_sound(engine: Engine, puzzle: Puzzle) -> bool:
     return any(is_solution(puzzle.start, moves, partial(look, limits)) for limits in _LOOKS)
 
 
-def row_of(board: chess.Board, best: str, points: float, deviation: float) -> list[str]:
-    """Return a row of Lichess's form: the opponent's move comes first."""
+def line_of(board: chess.Board, moves: str) -> str:
+    """Return a puzzle in Lichess's form: the opponent's move comes first."""
     before = board.copy()
     last = before.pop()
-    return [
-        f"{zlib.crc32(board.fen().encode()):08x}",
-        before.fen(),
-        f"{last.uci()} {best}",
-        f"{points:.0f}",
-        f"{deviation:.0f}",
-    ]
+    name = f"{zlib.crc32(board.fen().encode()):08x}"
+    return f"{name},{before.fen()},{last.uci()} {moves},{_UNRATED}\n"
 
 
 def draw(source: Path, path: Path) -> None:
     """Write the puzzles of both sides' mistakes in reviewed games."""
-    rows = []
+    lines: list[str] = []
     with Engine(EngineOptions(threads=1, hash_mib=64, analyse_mode=True)) as engine:
         games = (found.game for found in read_every_game(source) if not found.faults)
         for number, game in enumerate(games, 1):
             review = review_game(engine, game, _REVIEW)
             boards = {move.board.fen(): move.board for move in review.moves}
             drawn = [one for side in chess.COLORS for one in puzzles_of(review, side)]
-            rows += [
-                row_of(boards[one["fen"]], one["moves"][0], 1500, 350)
+            lines += [
+                line_of(boards[one["fen"]], " ".join(one["moves"]))
                 for one in drawn
                 if boards[one["fen"]].move_stack
             ]
             print(f"game {number}: {len(drawn)} puzzles", file=sys.stderr, flush=True)
-            write_rows(path, rows)
-
-
-def read_rows(path: Path) -> list[list[str]]:
-    """Return the rows of a file without a heading."""
-    with open_unpacked(path) as (stream, _):
-        lines = io.TextIOWrapper(stream, "utf-8", newline="")
-        return list(csv.reader(lines))
-
-
-def write_rows(path: Path, rows: list[list[str]]) -> None:
-    """Write a file of puzzles."""
-    text = "".join(",".join(row) + "\n" for row in rows).encode()
-    with atomic_write(path) as file:
-        file.write(text)
+            write_file(path, "".join(lines))
 
 
 # ---- check ---------------------------------------------------------------------------------------
@@ -166,23 +142,19 @@ def _cp(score: chess.engine.Score) -> int:
 
 
 def check(options: argparse.Namespace) -> int:
-    """Check a sample of a file's puzzles, and keep the good ones if there is a file for them."""
-    puzzles = list(zip(read_lichess(options.files[0]), read_rows(options.files[0]), strict=True))
+    """Check a sample of a file's puzzles."""
+    puzzles = list(read_lichess(options.file))
     sample = random.Random(options.seed).sample(puzzles, min(options.sample, len(puzzles)))
     wrong = 0
-    kept = []
     progress = Progress("checked", len(sample))
     with chess.engine.SimpleEngine.popen_uci(options.engine) as engine:
-        for number, (puzzle, row) in enumerate(sample, 1):
+        for number, puzzle in enumerate(sample, 1):
             found = fault(engine, puzzle, options.nodes)
             wrong += bool(found)
-            kept += [] if found else [row]
             if found:
                 print(f"{puzzle.fen}: {puzzle.moves[0]} ({puzzle.rating:.0f}): {found}", flush=True)
             progress.update(number)
     share = wrong / max(1, len(sample))
-    if options.out:
-        write_rows(options.out, kept)
     report(
         [
             {
@@ -200,13 +172,8 @@ def check(options: argparse.Namespace) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = new_parser(__doc__)
     parser.add_argument("what", choices=("choose", "draw", "check"))
-    parser.add_argument(
-        "files",
-        type=existing,
-        nargs="+",
-        metavar="FILE",
-        help="puzzles, or the games to draw them from",
-    )
+    text = "puzzles, or the games to draw them from"
+    parser.add_argument("file", type=existing, metavar="FILE", help=text)
     parser.add_argument("--out", type=output_file, help="where puzzles go")
     parser.add_argument("--count", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=1)
@@ -217,17 +184,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.what != "check" and options.out is None:
         parser.error("--out: expected the file where puzzles go")
     try:
-        if options.what == "check":
-            program(options.engine)
         if options.what == "choose":
-            choose(options.files[0], options.out, options.count, options.seed)
-        elif options.what == "draw":
-            draw(options.files[0], options.out)
-        else:
-            return check(options)
+            choose(options.file, options.out, options.count, options.seed)
+            return 0
+        if options.what == "draw":
+            draw(options.file, options.out)
+            return 0
+        program(options.engine)
+        return check(options)
     except (AinoError, argparse.ArgumentTypeError) as error:
         parser.error(str(error))
-    return 0
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from engine.errors import DataError
 from engine.search.limits import Limits
 from tests.uci.library.own_games import GAMES, row_of, text_of, write
 from uci.annotate.judge import BLUNDER
+from uci.annotate.people import Shares
 from uci.annotate.review import GameReview, MoveReview
 from uci.game.game_file import REVIEWS
 from uci.language import speak
@@ -38,6 +39,8 @@ MOVE = MoveReview(
     reply_line=(MOVES("e7e5"),),
     gap=0.25,
     also_good=(MOVES("d2d4"), MOVES("c2c4")),
+    people=Shares(1400, 0.031, 0.62),
+    taken=(MOVES("d8h4"), MOVES("g2g3")),
 )
 
 
@@ -175,7 +178,7 @@ def test_a_review_that_is_gone_is_not_shown(reviewed, tmp_path):
 
 
 def test_of_puzzles_only_those_of_no_other_game_go_with_a_review(games, tmp_path):
-    mine = replace(MOVE, also_good=(), before=Verdict(300, None, (900, 50, 50)))
+    mine = replace(MOVE, solution=MOVE.best_line[:1])
     keys = []
     for text in ("1. f3 *", "1. f3 d5 *"):
         (tmp_path / "mine.pgn").write_text(text)
