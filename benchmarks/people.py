@@ -87,6 +87,10 @@ class Contender(Protocol):
 
     def predict(self, position: Position) -> Answer: ...
 
+
+class Timed(Contender, Protocol):
+    """One whose speed is measured."""
+
     def work(self, positions: list[Position]) -> Callable[[], object]:
         """Return what predicts all of them once more, as fast as it can."""
 
@@ -157,9 +161,6 @@ class Levels:
         moves = np.array([encode_move(board, child.move) for child in children], np.uint16)
         return Answer(moves, chances_of(children, people_plan(elo)))
 
-    def work(self, positions: list[Position]) -> Callable[[], object]:
-        return lambda: [self.predict(one) for one in positions]
-
 
 def flags() -> argparse.ArgumentParser:
     parser = new_parser(__doc__)
@@ -195,13 +196,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.mates:
             report(mates(people, positions), options.json)
             return 0
-        contenders: list[Contender] = [people, *map(Network, options.against)]
-        contenders += [Levels()] if options.levels else []
+        networks: list[Timed] = [people, *map(Network, options.against)]
     except AinoError as error:
         parser.error(str(error))
     if options.speed:
-        report(speeds(contenders, positions), options.json)
+        report(speeds(networks, positions), options.json)
         return 0
+    contenders: list[Contender] = [*networks, *([Levels()] if options.levels else [])]
     report([row for one in contenders for row in scores(one, positions)], options.json)
     return 0
 
@@ -265,7 +266,7 @@ def scores(contender: Contender, positions: list[Position]) -> list[dict[str, ob
     return rows
 
 
-def speeds(contenders: list[Contender], positions: list[Position]) -> list[dict[str, object]]:
+def speeds(contenders: list[Timed], positions: list[Position]) -> list[dict[str, object]]:
     """One row for every contender: positions a second, and the ratio to the last one."""
     games = {one.game for one in positions[-TIMED:-1]} or {positions[-1].game}
     positions = [one for one in positions if one.game in games]
@@ -308,7 +309,7 @@ def mates(contender: Contender, positions: list[Position]) -> list[dict[str, obj
             mating = [
                 encode_move(board, move)
                 for move in (board.legal_moves if low <= position.rating < high else ())
-                if board.gives_check(move) and board_after(board, move).is_checkmate()
+                if board_after(board, move).is_checkmate()
             ]
             if mating:
                 answer = contender.predict(position)

@@ -46,17 +46,25 @@ from uci.terminal.verdict import Verdict
 _REVIEW = Limits(nodes=10_000)  # as `aino annotate`
 _LOOKS = (Limits(nodes=3_000), Limits(nodes=30_000))  # the longer one where the shorter objects
 _RATINGS = range(600, 2400, 100)  # where each band of chosen puzzles begins
-_FIELDS = ("puzzleid", "fen", "moves", "rating", "", "", "", "themes")  # what is kept of a row
-_NEEDED = (0, -1)  # of these: a puzzle of Lichess's own has a name and themes
+_FIELDS = (
+    "puzzleid",
+    "fen",
+    "moves",
+    "rating",
+    "",
+    "",
+    "",
+    "themes",
+)  # what is kept of a row; the first and the last are needed
 _UNRATED = "1500,350"  # the rating, and its deviation
 _LITTLE = 5.0  # percent; a second move that loses less is good, too, as in reviews
 
 
 def choose(source: Path, path: Path, count: int, seed: int) -> None:
     """Write `count` puzzles of a file in Lichess's form, spread over ratings and themes."""
-    puzzles = list(read_lichess(source))
-    rows = [[fields.get(name, "") for name in _FIELDS] for _, fields in puzzle_fields(source)]
-    pairs = [one for one in zip(puzzles, rows, strict=True) if all(one[1][at] for at in _NEEDED)]
+    rows = ([fields.get(name, "") for name in _FIELDS] for _, fields in puzzle_fields(source))
+    pairs = list(zip(read_lichess(source), rows, strict=True))
+    pairs = [(puzzle, row) for puzzle, row in pairs if row[0] and row[-1]]
     random.Random(seed).shuffle(pairs)
     taken = Counter[str]()
     chosen = list[str]()

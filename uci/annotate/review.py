@@ -507,8 +507,7 @@ class _Reviewer:
             judgement = None
         if judgement is not None:
             marked = replace(facts, judgement=judgement, taken=self._taken(facts))
-            marked = self._with_better_moves(marked)
-            return replace(marked, solution=self._solution(marked))
+            return self._with_solution(self._with_better_moves(marked))
         others = self._looks[ply].others(facts.move)
         if not facts.is_best or not others:
             return facts
@@ -592,12 +591,13 @@ class _Reviewer:
     def _shares(self, move: MoveReview, good: Collection[chess.Move]) -> Shares:
         return Shares.of(self._ratings[move.mover], self._predict(move.ply - 1), move.move, good)
 
-    def _solution(self, marked: MoveReview) -> tuple[chess.Move, ...]:
-        """Return the moves that solve the puzzle that a mistake makes; () where it makes none."""
+    def _with_solution(self, marked: MoveReview) -> MoveReview:
+        """Add to a mistake that makes a puzzle the moves that solve it."""
         is_clear = is_puzzle(marked.chances[0], marked.gap) and not marked.also_good
         if marked.judgement not in (BLUNDER, MISTAKE) or not is_clear:
-            return ()
-        return solution(marked.board, marked.best_line, self._sure_choices)
+            return marked
+        found = solution(marked.board, marked.best_line, self._sure_choices)
+        return replace(marked, solution=found)
 
     def _sure_choices(self, board: chess.Board) -> list[Choice]:
         """Return the two best moves of a position, found thoroughly if one is much better."""

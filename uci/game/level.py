@@ -150,8 +150,7 @@ def levels_text() -> str:
     rows = [f"  {name:<8}{elo}, {_(_LIKE[elo])}" for name, elo in named]
     others = [
         f"  full    {_('full strength')}",
-        "  " + _("or people 1400 (like a club player of this rating)"),
-        "  " + _("or elo 1500, time 2 (seconds a move), nodes 500 (a move)"),
+        "  " + _("or elo 1500, people 1400, time 2 (seconds), nodes 500"),
     ]
     return "\n".join([_("Levels; {scale}:", scale=_(SCALE)), *rows, *others])
 

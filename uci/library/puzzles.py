@@ -25,13 +25,6 @@ from uci.language import _, translated
 
 SET = "lichess.csv.xz"  # those that come with Aino, in Lichess's form
 _KING_AND_PAWN = {chess.KING, chess.PAWN}
-_ENDINGS = {  # by the other kinds of pieces on the board
-    frozenset[int | None](): "pawnEndgame",
-    frozenset({chess.ROOK}): "rookEndgame",
-    frozenset({chess.BISHOP}): "bishopEndgame",
-    frozenset({chess.KNIGHT}): "knightEndgame",
-    frozenset({chess.QUEEN}): "queenEndgame",
-}
 _PATTERNS = {"back-rank mate": ["backRankMate"], "smothered mate": ["smotheredMate"]}
 EARLIER_SET = "aino"  # the source of those that came with version 1.0
 
@@ -102,9 +95,9 @@ def themes_of(board: chess.Board, moves: Sequence[chess.Move]) -> tuple[str, ...
     """
     (phase,) = phases([board])
     themes = [phase]
-    pieces = {board.piece_type_at(square) for square in chess.SquareSet(board.occupied)}
-    if phase == "endgame" and (ending := _ENDINGS.get(frozenset(pieces - _KING_AND_PAWN))):
-        themes.append(ending)
+    kinds = {piece.piece_type for piece in board.piece_map().values()} - _KING_AND_PAWN
+    if phase == "endgame" and len(kinds) <= 1:
+        themes.append(f"{chess.piece_name(*kinds or {chess.PAWN})}Endgame")
     if board_after(board, *moves).is_checkmate():
         themes += ["mate", f"mateIn{len(moves) // 2 + 1}"]
         themes += _PATTERNS.get(mate_pattern(board, moves), [])

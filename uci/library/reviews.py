@@ -182,7 +182,9 @@ def _unpack(board: chess.Board, move: chess.Move, packed: list[Any]) -> MoveRevi
     best, reply, good = map(_moves, packed[2:5])
     gap = packed[6]
     # Reviews of version 1.0 have another fact in its place.
-    more = packed[7] if isinstance(packed[7], dict) else {"people": None, "taken": ""}
+    more: dict[str, Any] = (
+        packed[7] if isinstance(packed[7], dict) else {"people": None, "taken": ""}
+    )
     people = Shares(*more["people"]) if more["people"] else None
     taken = _moves(more["taken"])
     solution = _moves(more.get("solution", ""))

@@ -129,9 +129,7 @@ class Attempt:
     def _explanation(self) -> str:
         """Why the solution is good, in a sentence; "" where no rule knows."""
         board = self.puzzle.start
-        line = [board.parse_uci(self.puzzle.moves[0])]
-        for text in self.puzzle.moves[1:]:
-            line.append(board_after(board, *line).parse_uci(text))
+        line = [chess.Move.from_uci(text) for text in self.puzzle.moves]
         if board_after(board, *line).is_checkmate():
             return _("It is {mate}.", mate=mate_text(board, line, len(line) // 2 + 1))
         points = balances(board, line, len(line))
