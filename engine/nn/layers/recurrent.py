@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from engine.backend import backend_of
+from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import check_gradient, check_input
 from engine.nn.layer import Array, Gradients, Layer
@@ -84,7 +84,7 @@ class Recurrent(Layer):
         x, *given = x if isinstance(x, tuple) else (x,)
         weight = self.params["input_weight"]
         check_input(self, x, "B", "T", self.inputs, dtype=weight.dtype)
-        xp, (batch, steps, _) = backend_of(x).xp, x.shape
+        xp, (batch, steps, _) = xp_of(x), x.shape
         keeps = self._keeps(mask, batch, steps)
         order = slice(None, None, -1 if self.reverse else None)
         rows = x[:, order].swapaxes(0, 1).reshape(-1, self.inputs)  # (T B, inputs)
@@ -120,7 +120,7 @@ class Recurrent(Layer):
         hidden[0] = now[0]
         step_backwards: list[StepBackward] = []
         # Which products pack faster.
-        to_gates = backend_of(a).xp.ascontiguousarray(self.params["hidden_weight"].T)
+        to_gates = xp_of(a).ascontiguousarray(self.params["hidden_weight"].T)
         for t in range(len(a)):
             keep = None if keeps is None else keeps[t]
             now, step_backward = self._step(a[t], now[0] @ to_gates, now, keep)
@@ -134,8 +134,8 @@ class Recurrent(Layer):
         """Return da, dc [T, B, G H] and the gradient of the first state from dy [T, B, H], with
         `last` [B, H], and that of the last state.
         """
-        da = backend_of(a).xp.empty_like(a)
-        dc = da if self.adds else backend_of(a).xp.empty_like(a)
+        da = xp_of(a).empty_like(a)
+        dc = da if self.adds else xp_of(a).empty_like(a)
         hidden_weight = self.params["hidden_weight"]
         for t in reversed(range(len(a))):
             if not self.last or t == len(a) - 1:
@@ -192,7 +192,7 @@ class Recurrent(Layer):
         new, step_backward = self.step(a, c, state)
         if keep is None:
             return new, step_backward
-        where = backend_of(a).xp.where
+        where = xp_of(a).where
 
         def backward(dstate, da, dc):
             direct = step_backward(tuple(where(keep, 0, one) for one in dstate), da, dc)

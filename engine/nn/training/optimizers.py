@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import backend_of, check_together
+from engine.backend import backend_of, check_together, xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.native.pool import ThreadPool
 from engine.nn.names import explained
@@ -135,7 +135,7 @@ class Optimizer:
     def _slot(self, slot: str, name: str, parameter: Array) -> Array:
         key = f"{slot}.{name}"
         if key not in self._state:
-            self._state[key] = backend_of(parameter).xp.zeros_like(parameter)
+            self._state[key] = xp_of(parameter).zeros_like(parameter)
         self._state[key] = laid_out_like(parameter, self._state[key])
         return self._state[key]
 
@@ -213,7 +213,7 @@ class RMSProp(Optimizer):
     def _update(
         self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None
     ) -> None:
-        xp = backend_of(gradient).xp
+        xp = xp_of(gradient)
         limit = _most_squarable(gradient)
         gradient = xp.clip(gradient, -limit, limit)
         square = self._slot("square", name, parameter)
@@ -307,7 +307,7 @@ def _adam(p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, *r
     square.
     """
     keep, scale, epsilon, limit, new_p, new_m, new_v = rest
-    xp = backend_of(g).xp
+    xp = xp_of(g)
     g = xp.maximum(xp.minimum(g, limit), -limit)
     m = m * beta1 + g * (1 - beta1)
     v = v * beta2 + g * g * (1 - beta2)
@@ -352,6 +352,6 @@ def laid_out_like(parameter: Array, values: Array) -> Array:
     """
     if type(values) is type(parameter) and values.strides == parameter.strides:
         return values
-    laid_out = backend_of(parameter).xp.empty_like(parameter)
+    laid_out = xp_of(parameter).empty_like(parameter)
     laid_out[...] = backend_of(parameter).asarray(values)
     return laid_out

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.backend import Backend, backend_of, backend_of_all
+from engine.backend import Backend, backend_of_all, xp_of
 from engine.errors import ConfigError, DataError, TrainingError
 from engine.nn.layer import Array, Layer
 from engine.nn.training.callbacks import Callback, as_callback
@@ -309,7 +309,7 @@ class Trainer(Stepper):
         then stays.
         """
         for name, array in self._tensors().items():
-            if not backend_of(array).xp.isfinite(array).all():
+            if not xp_of(array).isfinite(array).all():
                 raise TrainingError(
                     f"{path}: expected finite numbers to save, found others in {name}; lower the rate"
                 )
