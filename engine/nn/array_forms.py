@@ -85,6 +85,11 @@ def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
     )
 
 
+def copies(tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """Return copies of arrays by name, which lie in memory as they do."""
+    return {name: array.copy(order="K") for name, array in tensors.items()}
+
+
 def copy_tensors(source: Mapping[str, Array], target: Mapping[str, Array]) -> None:
     """Copy each array of `source` into `target`'s array of the same name; ShapeError when shapes
     differ.

@@ -21,6 +21,7 @@ import numpy as np
 from engine.backend import backend_of, check_together, xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.native.pool import ThreadPool
+from engine.nn.array_forms import copies
 from engine.nn.names import explained
 from engine.nn.operations import operations_for, updates
 
@@ -94,7 +95,7 @@ class Optimizer:
                 tensors |= self._arrays_in(name, value)
         return {
             "steps": self.steps,
-            "tensors": {name: array.copy(order="K") for name, array in tensors.items()},
+            "tensors": copies(tensors),
         }
 
     def _arrays_in(self, path: str, value: Any) -> dict[str, Array]:
@@ -117,20 +118,20 @@ class Optimizer:
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Load what `state()` returned. Raises ConfigError for tensors of another optimizer."""
-        copies = {name: array.copy(order="K") for name, array in state["tensors"].items()}
+        kept = copies(state["tensors"])
         own = dict[str, Any]()
-        for path in [path for path in copies if path.rstrip("=").partition("/")[0] in vars(self)]:
+        for path in [path for path in kept if path.rstrip("=").partition("/")[0] in vars(self)]:
             *outer, last = path.split("/")
             place = functools.reduce(lambda place, key: place.setdefault(key, {}), outer, own)
-            array = copies.pop(path)
+            array = kept.pop(path)
             place[last.rstrip("=")] = array.item() if last.endswith("=") else array
-        if unknown := [name for name in copies if name.partition(".")[0] not in self.slots]:
+        if unknown := [name for name in kept if name.partition(".")[0] not in self.slots]:
             raise ConfigError(
                 f"{type(self).__name__} has slots {list(self.slots)}, the state holds {unknown[:4]}"
             )
         vars(self).update(own)
         self.steps = int(state["steps"])
-        self._state = copies
+        self._state = kept
 
     def _slot(self, slot: str, name: str, parameter: Array) -> Array:
         key = f"{slot}.{name}"
