@@ -441,7 +441,10 @@ def layer_from_config(config: Mapping[str, Any], rng: np.random.Generator) -> La
     """
     kind = config.get("layer") if isinstance(config, Mapping) else None
     if not isinstance(kind, str) or kind not in REGISTRY:
-        advice = "first import the module that registers it, such as engine.network.policy.model for sparse networks"
+        advice = (
+            "first import the module that registers it, "
+            "such as engine.network.policy.sparse_model for sparse networks"
+        )
         raise ConfigError(f"unknown layer {kind!r}: {advice}; known: {', '.join(sorted(REGISTRY))}")
     arguments = {key: value for key, value in config.items() if key != "layer"}
     try:

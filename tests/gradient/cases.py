@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from engine import nn
-from engine.network.attention_policy import AttentionPolicy
-from engine.network.transformer.model import BoardEmbedding
+from engine.network.fused.attention_policy import AttentionPolicy
+from engine.network.transformer.transformer_model import BoardEmbedding
 from engine.nn.layers import ACTIVATIONS
 
 RNG = np.random.default_rng(20)

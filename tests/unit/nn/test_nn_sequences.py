@@ -9,7 +9,7 @@ import pytest
 
 from engine import nn
 from engine.errors import ConfigError, DataError, ShapeError
-from engine.network.transformer.model import TransformerConfig
+from engine.network.transformer.transformer_model import TransformerConfig
 from engine.nn.layer import prefixed
 from engine.nn.layers import attend
 from engine.nn.numeric import TOLERANCE
