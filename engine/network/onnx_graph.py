@@ -17,7 +17,7 @@ from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import PLANES
 from engine.network.policy_map import HEAD_INDEX, POLICY_SIZE
 from engine.nn.norm_folding import fold_norms
-from engine.nn.onnx_file import Graph
+from engine.nn.onnx_layers import Graph
 from engine.nn.onnx_nodes import tensor_type
 
 

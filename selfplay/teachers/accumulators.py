@@ -63,14 +63,8 @@ def advance(net, acc, ply, row, child):
             _refresh(net, acc, ply + 1, side, child)
             continue
         flip, base = _view(child, side)
-        for i in range(removed):
-            acc.indices[i] = _feature(
-                acc.changed[i, 0], acc.changed[i, 1], acc.changed[i, 2], side, flip, base
-            )
-        for i in range(ADDED, ADDED + added):
-            acc.indices[i] = _feature(
-                acc.changed[i, 0], acc.changed[i, 1], acc.changed[i, 2], side, flip, base
-            )
+        _write_features(acc, np.int64(0), removed, side, flip, base)
+        _write_features(acc, np.int64(ADDED), ADDED + added, side, flip, base)
         _update(net, acc, ply, side, removed, added)
 
 
@@ -87,6 +81,14 @@ def _view(row, side):
 def _feature(square, kind, colour, side, flip, base):
     piece = 10 if kind == KING else 2 * kind + (1 if colour != side else 0)
     return ((square ^ flip) + 64 * piece + base) * TEACHER_WIDTH
+
+
+@kernel()
+def _write_features(acc, first, last, side, flip, base):
+    """Write the features of changed[first:last] to the same places of `indices`."""
+    for i in range(first, last):
+        one = acc.changed[i]
+        acc.indices[i] = _feature(one[0], one[1], one[2], side, flip, base)
 
 
 @kernel()
@@ -131,20 +133,21 @@ def _note_changes(acc, row, child):
             old, new = row[kind] & row[WHITE + colour], child[kind] & child[WHITE + colour]
             if old == new:
                 continue
-            gone, come = old & ~new, new & ~old
-            while gone:
-                acc.changed[removed, 0] = ctz(gone)
-                acc.changed[removed, 1] = kind
-                acc.changed[removed, 2] = colour
-                removed += 1
-                gone &= gone - np.uint64(1)
-            while come:
-                acc.changed[added, 0] = ctz(come)
-                acc.changed[added, 1] = kind
-                acc.changed[added, 2] = colour
-                added += 1
-                come &= come - np.uint64(1)
+            removed = _note(acc, removed, old & ~new, kind, colour)
+            added = _note(acc, added, new & ~old, kind, colour)
     return removed, added - ADDED
+
+
+@kernel()
+def _note(acc, at, squares, kind, colour):
+    """Write squares of a kind of piece to changed[at:]; returns the place after them."""
+    while squares:
+        acc.changed[at, 0] = ctz(squares)
+        acc.changed[at, 1] = kind
+        acc.changed[at, 2] = colour
+        at += 1
+        squares &= squares - np.uint64(1)
+    return at
 
 
 @kernel()

@@ -40,16 +40,8 @@ from engine.network.input_formats import INPUT_FORMATS
 from engine.network.outputs import matched, policy_name
 from engine.network.planes import PLANES
 from engine.network.policy_map import INDEX_TO_UCI
-from engine.nn.layer import (
-    Array,
-    Backward,
-    Gradients,
-    Layer,
-    check_gradient,
-    check_input,
-    prefixed,
-    register,
-)
+from engine.nn.array_forms import check_gradient, check_input
+from engine.nn.layer import Array, Backward, Gradients, Layer, prefixed, register
 
 PIECE_PLANES = 12
 MAP_EPSILON, DENSE_EPSILON = 1e-6, 1e-3  # of the norms, by the kind of embedding

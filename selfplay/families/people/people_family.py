@@ -15,7 +15,8 @@ from engine.network.people.people_parameters import (
     PeopleConfig,
 )
 from engine.nn.layer import Gradients, Layer
-from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
+from engine.nn.training.optimizers import Optimizer
+from engine.nn.training.shared_rows import SharedRows, SharedRowsAdamW
 from selfplay.families.people.people_sampler import PeopleSampler, new_people_batch
 from selfplay.families.policy.sparse_family import SparseGradients, SparseHeldOut, SparseMixture
 from selfplay.records.positions import PositionSet

@@ -22,7 +22,8 @@ from engine.network.rows.float_rows import BLOCK, HALF_BLOCK
 from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.losses import soft_target_loss
 from engine.nn.operations.updates import STRETCH, on_stretches
-from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
+from engine.nn.training.optimizers import Optimizer
+from engine.nn.training.shared_rows import SharedRows, SharedRowsAdamW
 from selfplay.data.label_rows import LabelRows
 from selfplay.families.policy.sparse_sampler import (
     LabelSampler,

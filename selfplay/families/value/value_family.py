@@ -20,7 +20,8 @@ from engine.network.value import value_parameters as parameters
 from engine.network.value.value_features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
 from engine.network.value.value_parameters import ValueConfig, ValueTables
 from engine.nn.layer import Array, Gradients, Layer
-from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
+from engine.nn.training.optimizers import Optimizer
+from engine.nn.training.shared_rows import SharedRows, SharedRowsAdamW
 from selfplay.data.label_rows import LabelRows
 from selfplay.families.row_gradients import DeviceGradients, RowGradients, RowsHeldOut, RowSource
 from selfplay.families.value.value_sampler import ValueBatch, ValueSampler, new_value_batch

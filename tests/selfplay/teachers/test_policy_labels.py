@@ -109,7 +109,7 @@ def boards_of(positions, game):
         board.push(decode_move(row, int(positions.moves[number])))
 
 
-def test_threads_and_interruptions_leave_no_trace(tmp_path, label):
+def test_neither_threads_nor_interruptions_leave_a_trace(tmp_path, label):
     assert label(tmp_path / "one", 1500)
     assert label(tmp_path / "two", 1500, threads=2)
     while not label(tmp_path / "cut", 1500, parts=1):
@@ -223,7 +223,7 @@ def test_the_command_labels_with_networks(tmp_path, teachers, capsys):
         main(["teach", "--teacher", *words, "--count", "50", "--out", str(tmp_path / "out")]) == 0
     )
     assert main(["teach", "--teacher", *words, "--check", "--out", str(tmp_path / "out")]) == 0
-    assert "positions with a policy" in capsys.readouterr().out
+    assert "\n50 positions with a policy" in capsys.readouterr().out
 
 
 def test_a_folder_of_policies_is_data_to_train_on(labels):
