@@ -15,9 +15,20 @@ WORTH = {
 
 
 def lead(board: chess.Board, side: chess.Color) -> int:
-    """Return by how many pawns' worth of material a side is ahead."""
-    ahead = 0
-    for piece in board.piece_map().values():
-        worth = WORTH[piece.piece_type]
-        ahead += worth if piece.color == side else -worth
-    return ahead
+    """By how many pawns' worth of material a side is ahead."""
+    return sum(
+        WORTH[piece.piece_type] * (1 if piece.color == side else -1)
+        for piece in board.piece_map().values()
+    )
+
+
+def captured(board: chess.Board, move: chess.Move) -> chess.PieceType | None:
+    """Return the kind of piece that a move takes."""
+    if board.is_en_passant(move):
+        return chess.PAWN
+    return board.piece_type_at(move.to_square) if board.is_capture(move) else None
+
+
+def worth_taken(board: chess.Board, move: chess.Move) -> int:
+    """Return what a move takes, in pawns."""
+    return WORTH.get(captured(board, move) or 0, 0)

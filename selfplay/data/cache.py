@@ -141,7 +141,8 @@ class Bookmark:
 
     # Behind the last game yielded: bytes of text of a PGN file, games of training chunks.
     place: int = 0
-    share: float = 0.0  # part of the file's bytes that were read, 0..1; 0 if not known
+    # Tells which part of the file's bytes was read, 0..1; 0 if it is not known.
+    share: Callable[[], float] = lambda: 0.0
 
 
 # Yields the games after the bookmark, which it moves on.
@@ -179,7 +180,7 @@ def load_or_parse(
     """
     if cache is None:
         bookmark = Bookmark()
-        games = watched(reader(path, bookmark), lambda count: watch(bookmark.share, count))
+        games = watched(reader(path, bookmark), lambda count: watch(bookmark.share(), count))
         positions, skipped = collect(games, TOLD_SHARE)
         _tell_skipped(path, skipped)
         return positions
@@ -216,7 +217,7 @@ def _parse_in_parts(path: Path, reader: Reader, entry: Path, folder: Path, watch
     bookmark = Bookmark(int(parts[-1].name.split("-")[1])) if parts else Bookmark()
     games = sum(map_set(part).n_games for part in parts)
     skipped = 0
-    records = watched(reader(path, bookmark), lambda count: watch(bookmark.share, count), games)
+    records = watched(reader(path, bookmark), lambda count: watch(bookmark.share(), count), games)
     for piece, left_out in verified_pieces(records, TOLD_SHARE):
         parts.append(folder / f"{len(parts):06d}-{bookmark.place}")
         write_set(parts[-1], [piece])

@@ -13,7 +13,6 @@ import pytest
 
 from engine.files.atomic import atomic_write, sync_folder
 from engine.native import jit
-from engine.network.tower.model import build_tower
 from engine.nn import dit
 from engine.nn.training.checkpoint import write_checkpoint
 from selfplay.main import main as aino_train
@@ -152,7 +151,7 @@ def narrow_umask():
 
 @pytest.mark.skipif(os.name != "posix", reason="files have no such permissions here")
 def test_files_have_the_users_permissions(tmp_path, narrow_umask):
-    dit.save(tmp_path / "net.dit", build_tower(tiny_config(), np.random.default_rng(0)))
+    dit.save(tmp_path / "net.dit", tiny_config().build(np.random.default_rng(0)))
     write_checkpoint(tmp_path / "a.npz", {"a": np.ones(3)}, {})
     RunFolder(tmp_path / "run", {"net": "16x1"}).close()
     game = tmp_path / "game.pgn"
