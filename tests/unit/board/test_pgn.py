@@ -441,7 +441,8 @@ def test_a_result_that_costs_both_sides_was_castling(result):
         ("FIDE 900", 900),
         ("2,500", -1),
         ("12345", -1),
-        ("1.5 or 80", 80),
+        ("1.5 or 80", 1),
+        (".5 or 80", 80),
         ("-", -1),
     ],
 )
@@ -451,6 +452,15 @@ def test_a_rating_is_a_number_of_one_to_four_digits(told, elo, moves):
     text = f'[WhiteElo "1"]\n[whiteelo "{told}"]\n[BlackElo "7"]\n\n{moves} *\n'
     (line,) = main_lines(GameText(io.BytesIO(text.encode())))
     assert line.elo == (elo, 7)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_kernels_alone_read_main_lines_in_the_usual_form(seed, monkeypatch):
+    """To play the tokens of a game takes thirty times as long."""
+    monkeypatch.setattr("engine.board.pgn.main_lines.play_game", None)
+    moves = played_game(seed)
+    text = GameText(io.BytesIO(FORMS["wrapped"](words_of(moves, san)).encode()))
+    assert [line.moves.tolist() for line in main_lines(text)] == [codes(moves)]
 
 
 def test_a_main_line_had_taken_26_calls():
