@@ -225,7 +225,7 @@ class Cutter:
         elif reason == desks.FULL and not count:
             self._tokens = np.empty(2 * len(self._tokens), desks.TOKEN_TYPE)
 
-    def _look_up(self, game: np.ndarray) -> tuple[Start, np.ndarray]:
+    def _look_up(self, game: desks.Game) -> tuple[Start, np.ndarray]:
         """Return the first position that a game's tags tell, and its row: zeros where it cannot be
         played.
         """
