@@ -463,6 +463,16 @@ def test_the_kernels_alone_read_main_lines_in_the_usual_form(seed, monkeypatch):
     assert [line.moves.tolist() for line in main_lines(text)] == [codes(moves)]
 
 
+def test_main_lines_stay_what_they_are_when_later_games_are_read():
+    words = ("e4", "d4", "c4")
+    games = [f'[White "{number}"]\n\n1. {words[number % 3]} *\n\n' for number in range(2500)]
+    lines = list(main_lines(GameText(io.BytesIO("".join(games).encode()))))
+    kept = [chess.Board().parse_san(word) for word in words]
+    for number, line in enumerate(lines):
+        assert line.read_tags() == {"White": str(number)}
+        assert line.moves.tolist() == codes([kept[number % 3]])
+
+
 def test_a_main_line_had_taken_26_calls():
     text = GameText(io.BytesIO(b'[WhiteElo "2000"]\n\n1. e4 e5 1-0\n\n' * 200))
     calls = Counter()
