@@ -37,11 +37,11 @@ from engine.board.makemove import make
 from engine.evaluation.device import DeviceEvaluator
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.tower import NetworkEvaluator
+from engine.network.device_network import DeviceTower
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import CONV_INDEX
-from engine.network.tower.gpu import DeviceTower
-from engine.network.tower.inference import FusedTower
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.tower_model import TowerConfig
+from engine.network.tower.tower_play import FusedTower
 from engine.nn import dit
 from engine.nn.training.recorder import TRIAL_STEPS
 from engine.options import EngineOptions
@@ -130,7 +130,7 @@ def compare_answers(config: TowerConfig, backend: Backend, batch: int) -> float:
     """Return the largest difference between the answers of device and processor, logits of legal
     moves and values.
     """
-    model = build_tower(config, np.random.default_rng(0))
+    model = config.build(np.random.default_rng(0))
     leaves = positions(batch)
     tensors = model.named_parameters() | model.named_buffers()
     legal = np.arange(leaves.logits.shape[1]) < leaves.n_moves[:batch, None]
@@ -172,7 +172,7 @@ def measure(
             options.train_batch,
             compare_losses(config, options),
         )
-    model = build_tower(config, np.random.default_rng(0))
+    model = config.build(np.random.default_rng(0))
     for batch in options.batches:
         leaves = positions(batch)
         runs = {name: torch_inference(config, leaves, batch, backend, name) for name in variants}

@@ -26,8 +26,8 @@ from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.evaluation.tower import NetworkEvaluator
 from engine.network.onnx_graph import onnx_graph
 from engine.network.planes import float_planes
-from engine.network.tower.inference import FusedTower
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.tower_model import TowerConfig
+from engine.network.tower.tower_play import FusedTower
 
 Contestant = Callable[[], np.ndarray]  # evaluates the batch once; returns wdl [B, 3]
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     rows = []
     for config in options.nets:
-        model = build_tower(config, np.random.default_rng(0))
+        model = config.build(np.random.default_rng(0))
         tensors = {**model.named_parameters(), **model.named_buffers()}
         for threads in options.threads:
             for batch in options.batches:

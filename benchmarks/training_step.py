@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.measuring import counted, new_parser, report, take_turns
 from engine.network.planes import PLANES
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.tower_model import TowerConfig
 from engine.nn import AdamW, DataParallel, huber, softmax_cross_entropy
 
 Step = Callable[[], float]  # returns the loss
@@ -42,7 +42,7 @@ class Batch:
 
 def our_step(config: TowerConfig, batch: Batch, threads: int) -> Step:
     """Return a step of this project's library; each thread takes an equal share of the batch."""
-    model = build_tower(config, np.random.default_rng(0))
+    model = config.build(np.random.default_rng(0))
     optimizer = AdamW()
     runner = DataParallel(model, -(-batch.size // threads), threads)
 

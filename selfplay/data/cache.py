@@ -17,7 +17,15 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import DataError
-from engine.files.atomic import LONGEST_NAME, aside, make_durable, naming, replace, sync_folder
+from engine.files.atomic import (
+    LONGEST_NAME,
+    aside,
+    make_durable,
+    naming,
+    real_path,
+    replace,
+    sync_folder,
+)
 from engine.files.text import is_hidden, reading
 from engine.native.locks import FileLock
 from selfplay.records.collect import GameRecord, collect, verified_pieces, watched
@@ -150,11 +158,11 @@ def files_in(folder: Path, seen: set[Path] | None = None) -> list[Path]:
     seen: folders that are not read again, where links lead to them; by default, those above the
     folder.
     """
-    place = folder.resolve()
+    place = real_path(folder)
     (seen := {*place.parents} if seen is None else seen).add(place)
     shown = sorted(one for one in folder.iterdir() if not is_hidden(one.name))
     inside = (
-        files_in(one, seen) if one.is_dir() and one.resolve() not in seen else [one]
+        files_in(one, seen) if one.is_dir() and real_path(one) not in seen else [one]
         for one in shown
     )
     return [one for one in chain(*inside) if one.suffix.lower() in ENDINGS and one.is_file()]
@@ -182,7 +190,7 @@ def load_or_parse(
         "".join(f"|{one.st_size}|{one.st_mtime_ns}" for one in statuses)
         + f"|{reader.__name__}|{PARSER_VERSION}"
     )
-    fingerprint = hashlib.sha256(os.fsencode(path.resolve()) + facts.encode()).hexdigest()[:12]
+    fingerprint = hashlib.sha256(os.fsencode(real_path(path)) + facts.encode()).hexdigest()[:12]
     entry = cache / f"{path.name[:LONGEST_NAME]}-{fingerprint}"
     if entry.is_dir():
         try:

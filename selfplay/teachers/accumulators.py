@@ -16,7 +16,7 @@ from engine.board.layout import KING, WHITE
 from engine.native.bits import ctz
 from engine.native.jit import kernel
 from engine.native.memory import aligned_zeros, buffers
-from engine.network.rows.short_rows import BLOCK, change_block
+from engine.network.rows.short_rows import SHORT_BLOCK, change_block
 from selfplay.teachers.net_file import STOCKFISH_15
 
 TEACHER_WIDTH, BUCKETS = STOCKFISH_15.width, STOCKFISH_15.buckets
@@ -103,7 +103,7 @@ def _refresh(net, acc, ply, side, row):
                 count += 1
                 pieces &= pieces - np.uint64(1)
     out = (2 * ply + side) * TEACHER_WIDTH
-    for c in range(0, TEACHER_WIDTH, BLOCK):
+    for c in range(0, TEACHER_WIDTH, SHORT_BLOCK):
         change_block(
             net.bias,
             c,
@@ -159,7 +159,7 @@ def _update(net, acc, ply, side, removed, added):
     old = (2 * ply + side) * TEACHER_WIDTH
     new = old + 2 * TEACHER_WIDTH
     come = acc.indices[ADDED:]
-    for c in range(0, TEACHER_WIDTH, BLOCK):
+    for c in range(0, TEACHER_WIDTH, SHORT_BLOCK):
         change_block(
             values, old + c, net.weight, c, come, added, acc.indices, removed, values, new + c
         )

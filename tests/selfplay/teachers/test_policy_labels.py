@@ -11,7 +11,7 @@ from engine.board.layout import SIDE
 from engine.errors import ConfigError, DataError, RunError
 from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import leaves_of
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.tower_model import TowerConfig
 from engine.nn import dit
 from selfplay.data.cache import load_or_parse
 from selfplay.data.kinds import POLICIES, data_files
@@ -53,7 +53,7 @@ def small_pieces():
 def teachers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("teachers")
     for rating in (1200, 1800):
-        tower = build_tower(TowerConfig(filters=16, blocks=1), np.random.default_rng(rating))
+        tower = TowerConfig(filters=16, blocks=1).build(np.random.default_rng(rating))
         tower.named_parameters()["policy.conv2.weight"] *= 20.0  # has opinions
         dit.save(folder / f"{rating}.dit", tower, {})
     return [PolicyTeacher(folder / f"{rating}.dit", rating) for rating in (1200, 1800)]

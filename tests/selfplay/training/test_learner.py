@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import ConfigError, RunError
 from engine.network.policy_map import HEAD_INDEX, POLICY_SIZE
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.tower_model import TowerConfig
 from engine.nn import dit
 from engine.nn.training.checkpoint import write_checkpoint
 from selfplay.families.by_name import family_of, net_of_model
@@ -191,7 +191,7 @@ def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions):
     losses = []
     for shard_size in (8, 32):
         settings = replace(SETTINGS, shard_size=shard_size)
-        model = build_tower(TowerConfig.parse("16x1"), np.random.default_rng(1))
+        model = TowerConfig.parse("16x1").build(np.random.default_rng(1))
         # shards differ in nothing but targets
         model.heads["moves_left"].layers["dense2"].params["weight"][...] = 0.0
         batches = HalfTimed([positions], [1.0], 32, seed=7)

@@ -6,12 +6,17 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError
-from engine.network.policy.model import SparseNetwork
-from engine.network.policy.parameters import SparseConfig
-from engine.network.value.features import MAX_VIEW
-from engine.network.value.gradients import from_slabs
-from engine.network.value.model import ValueNetwork
-from engine.network.value.parameters import VALUE_PARAMETERS, VALUE_TRUNK, WEIGHT_LIMIT, ValueConfig
+from engine.network.policy.sparse_model import SparseNetwork
+from engine.network.policy.sparse_parameters import SparseConfig
+from engine.network.rows.flat_tables import parameter_names
+from engine.network.value.value_features import MAX_VIEW
+from engine.network.value.value_gradients import from_slabs
+from engine.network.value.value_model import ValueNetwork
+from engine.network.value.value_parameters import (
+    VALUE_TRUNK,
+    WEIGHT_LIMIT,
+    ValueConfig,
+)
 from engine.nn import dit, huber, softmax_cross_entropy
 from selfplay.data.label_rows import LabelRows, held_out
 from selfplay.data.split import Split, root_limit
@@ -98,7 +103,7 @@ def test_gradients_equal_those_of_the_layers(labels):
     assert np.allclose(
         [measured[name] for name in ("policy", "value", "moves_left")], [0, *losses], rtol=1e-4
     )
-    assert {f"{VALUE_TRUNK}.{name}" for name in found} == set(VALUE_PARAMETERS.values())
+    assert found.keys() == set(parameter_names(CONFIG.value).values())
     for name, gradient in expected.items():
         own = (
             from_slabs(found[name], 128).reshape(gradient.shape)
@@ -175,7 +180,7 @@ def test_rows_stay_within_what_integers_hold(labels):
     rows = learner.state()[0][name]
     assert np.abs(rows).max() < WEIGHT_LIMIT + 0.01
     assert (
-        np.abs(learner.averaged_model().named_parameters()[VALUE_PARAMETERS["weight"]]).max()
+        np.abs(learner.averaged_model().children()[VALUE_TRUNK].named_parameters()[ROWS]).max()
         <= WEIGHT_LIMIT
     )
     learner.close()
