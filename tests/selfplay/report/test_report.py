@@ -81,9 +81,10 @@ def test_strength_adds_up_over_promotions(tmp_path):
         tmp_path, [gate_result(30), gate_result(-40, accepted=False), gate_result(50)]
     )
     assert [row["gained"] for row in run.rows] == pytest.approx([30, 30, 80, 80])
-    assert "rejected candidates: from -10.00 to -10.00" in report_page(run), (
-        "40 below the promoted one"
-    )
+    page = report_page(run)
+    assert "rejected candidates: from -10.00 to -10.00" in page, "40 below the promoted one"
+    verdicts = re.findall("<td>(promoted|rejected)", page)
+    assert verdicts == ["promoted", "rejected", "promoted"], "the latest is the first"
     assert "rejected candidates" not in report_page(
         numbers_with(tmp_path / "other", [gate_result(30)])
     )
@@ -108,6 +109,7 @@ def test_numbers_are_those_of_the_run_database(tmp_path):
     ]
     assert ("before_policy" in first, first["policy"]) == (False, 2.0)
     assert (first["given_up"], first["wrong"], second.get("given_up")) == (2, 1, None)
+    assert report_page(run).count("<td>1 of 2</td>") == 1
     assert run.endings == {
         "checkmate": 1,
         "third repetition": 1,
@@ -121,6 +123,7 @@ def test_numbers_are_those_of_the_run_database(tmp_path):
 def test_page_loads_nothing(tmp_path):
     text = report_page(numbers_with(tmp_path / "a<b>", [gate_result(30)]))
     assert "<h1>a&lt;b&gt;</h1>" in text
+    assert "<b>" not in text
     assert not re.search(r"\bsrc=|url\((?!#)|@import|<link(?! rel=\"icon\" href=\"data:,\")", text)
     assert "://" not in text
     assert "continues with generate" in text
