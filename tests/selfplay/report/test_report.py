@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import asdict
 
 import chess
@@ -19,7 +20,7 @@ from selfplay.report.page import report_page
 from selfplay.report.run_numbers import read_run
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
-from selfplay.run.ledger import GateResult, ledger_row
+from selfplay.run.ledger import ENVIRONMENT, GateResult, ledger_row
 from tests.documents.pages import ROOT
 from tests.new_process import wait_until
 from tests.selfplay.report.runs import (
@@ -121,7 +122,10 @@ def test_numbers_are_those_of_the_run_database(tmp_path):
 
 
 def test_page_loads_nothing(tmp_path):
-    text = report_page(numbers_with(tmp_path / "a<b>", [gate_result(30)]))
+    with closing(run_with(tmp_path / "a<b>", [gate_result(30)])) as run:
+        run.ledger.note_environment(dict.fromkeys(ENVIRONMENT, "<b>"))
+    text = report_page(read_run(tmp_path / "a<b>"))
+    assert "What made them" in text
     assert "<h1>a&lt;b&gt;</h1>" in text
     assert "<b>" not in text
     assert not re.search(r"\bsrc=|url\((?!#)|@import|<link(?! rel=\"icon\" href=\"data:,\")", text)
