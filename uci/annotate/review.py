@@ -446,6 +446,12 @@ class _Reviewer:
                 others = list(self._look(board, without=[move], times=times))
                 is_better = _worth(others[0], board.turn) > _worth(as_played, board.turn)
                 best = others[0] if is_better else as_played
+        if ply - 1 in self._third and best.source is None:
+            # The other moves alone spoke for it, within less than the move before is compared with.
+            self._deepen(ply, _DEEPEST)
+            whole = self._looks[ply][0]._replace(source=ply)
+            is_better = _worth(whole, board.turn) > _worth(as_played, board.turn)
+            best = whole if is_better else as_played
         lost = [one for one in others if _mate(one, board.turn) < 0]
         if (
             best is as_played
