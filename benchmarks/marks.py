@@ -13,10 +13,6 @@ sentences: a mate that is none, a better move that is not better, material of wh
 less than half (`benchmarks.reviews`). The list has, for every mark, what the review says and what
 the engine plays; it is for a person to judge the other reasons. With `--cache`, the engine's
 verdicts are kept in a file, so that another review of the same games costs little.
-
-How well can marks agree with an engine? The last rows count those that the engine itself would set
-by its searches with a tenth of the nodes, for losses from 5% to 12%. Only what these searches or
-the review suspect is searched with all nodes, so both miss more than is counted.
 """
 
 from __future__ import annotations
@@ -135,7 +131,6 @@ def judged_moves(game: chess.pgn.Game, judge: Judge, nodes: int) -> Iterator[dic
             "move": before.variation_san([node.move]),
             "mark": mark,
             "loss": loss(asked),
-            "short": short,
             "best": best,
             "played": played,
             "comment": node.comment if mark else "",
@@ -179,18 +174,6 @@ def count(name: str, moves: Sequence[dict[str, object]]) -> Row:
     }
 
 
-def own_marks(moves: Sequence[dict[str, object]], limit: float) -> Row:
-    """Return the row of the marks that the engine's short searches would set, for losses of `limit`
-    percent.
-    """
-    by_itself = [
-        {**move, "mark": float(str(move["short"])) >= limit, "wrong": [], "comment": ""}
-        for move in moves
-    ]
-    row = count(f"the engine with a tenth of the nodes, from {limit:.0f}%", by_itself)
-    return {**row, **dict.fromkeys(("wrong", *_EXPLANATIONS), "")}
-
-
 def listed(move: dict[str, object]) -> str:
     """Return a move's mark, sentences and the engine's view in three lines."""
     best, played = move["best"], move["played"]
@@ -223,14 +206,12 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     arguments = parser.parse_args(words)
     rows: list[Row] = []
-    judged: list[dict[str, object]] = []
     with chess.engine.SimpleEngine.popen_uci(arguments.engine) as engine:
         judge = Judge(engine, arguments.cache)
         for path in arguments.pgn:
             with path.open(encoding="utf-8") as file:
                 while (game := chess.pgn.read_game(file)) is not None:
                     moves = list(judged_moves(game, judge, arguments.nodes))
-                    judged += moves
                     rows.append(count(f"{game.headers['White']} - {game.headers['Black']}", moves))
                     told = [
                         move
@@ -243,8 +224,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if rows
         else {}
     )
-    own = [own_marks(judged, limit) for limit in range(5, 13)]
-    report([*rows, {"game": "all", **sums}, *own] if rows else [], arguments.json)
+    report([*rows, {"game": "all", **sums}] if rows else [], arguments.json)
     return 0
 
 
