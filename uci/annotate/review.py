@@ -43,6 +43,7 @@ from uci.annotate.judge import (
     for_people,
     is_only_move,
     judge,
+    worth_of,
 )
 from uci.annotate.material import cheapest_capture
 from uci.annotate.people import Predict, Shares, people_network, rating_of
@@ -638,11 +639,8 @@ def _others(look: _Look, move: chess.Move) -> list[_Known]:
 
 
 def _worth(known: _Known, side: chess.Color) -> tuple[float, float]:
-    """Return what moves are compared by: a side's chances, and of mates how near its own is, or how
-    far the other's.
-    """
-    mate = _mate(known, side)
-    return chances_of(known.verdict, side), 1.0 / mate if mate else 0.0
+    """Return what moves are compared by."""
+    return worth_of(known.verdict, side)
 
 
 def _loss(best: _Known, other: _Known, side: chess.Color) -> float:
