@@ -134,13 +134,16 @@ def _wrong_taker(lines: Lines) -> str:
 
 def _mates(lines: Lines) -> str:
     missed, allowed = lines.mate_better or 0, lines.mate_played or 0
-    won = _mate_text(lines.board, lines.better, missed, SHOWN_PLIES)
-    lost = _mate_text(lines.board, lines.played, -allowed, 1 + SHOWN_PLIES)
+    won = mate_text(lines.board, lines.better, missed, SHOWN_PLIES)
+    lost = mate_text(lines.board, lines.played, -allowed, 1 + SHOWN_PLIES)
     misses, allows = [_("misses {mate}", mate=won)], [_("allows {mate}", mate=lost)]
     return listed(misses * (missed > 0 >= allowed) + allows * (allowed < 0 <= missed))
 
 
-def _mate_text(board: chess.Board, line: Sequence[chess.Move], moves: int, plies: int) -> str:
+def mate_text(
+    board: chess.Board, line: Sequence[chess.Move], moves: int, plies: int = SHOWN_PLIES
+) -> str:
+    """Return what mate a line leads to: `a back-rank mate in 2`."""
     named = {"back-rank mate": later("a back-rank mate in {moves}"),
              "smothered mate": later("a smothered mate in {moves}")}  # fmt: skip
     return _(named.get(mate_pattern(board, line[:plies]), later("mate in {moves}")), moves=moves)
@@ -248,7 +251,7 @@ def _lost(lines: Lines, line: Sequence[chess.Move], lost: Balance) -> Motif:
     how = motif(after, line, lost)
     if how.is_tactic:
         text = _("loses {material} to {motif}", material=lost.text, motif=how.text)
-        return Motif(text, True)
+        return Motif(text, how.theme)
     if how.text:
         taking = told_line(after, line[:1], lines.is_own)
         text = later("loses {material} to {move}: {state}")

@@ -48,6 +48,7 @@ from uci.annotate.judge import (
 from uci.annotate.material import cheapest_capture
 from uci.annotate.people import Predict, Shares, people_network, rating_of
 from uci.annotate.reasons import Lines, is_sacrifice, offers, reason
+from uci.annotate.solutions import Choice, is_puzzle, only_line, solution
 from uci.language import _, later, several
 from uci.terminal.opening_names import opening_name, position_name
 from uci.terminal.verdict import Verdict
@@ -100,6 +101,8 @@ class MoveReview:
     people: Shares | None = None  # of a marked move; None where an older version judged it
     # Where the answer to a bad move is a sacrifice: the capture, and what follows.
     taken: tuple[chess.Move, ...] = ()
+    # The only good moves, with the answers to them, where a mistake makes a puzzle.
+    solution: tuple[chess.Move, ...] = ()
 
     @property
     def mover(self) -> chess.Color:
@@ -500,7 +503,7 @@ class _Reviewer:
             judgement = None
         if judgement is not None:
             marked = replace(facts, judgement=judgement, taken=self._taken(facts))
-            return self._with_better_moves(marked)
+            return self._with_solution(self._with_better_moves(marked))
         others = _others(self._looks[ply], facts.move)
         if not facts.is_best or not others:
             return facts
@@ -585,6 +588,24 @@ class _Reviewer:
         find = sum(chances.get(one, 0.0) for one in good)
         play = chances.get(move.move, 0.0)
         return Shares(self._ratings[move.mover], round(play, 3), round(find, 3))
+
+    def _with_solution(self, marked: MoveReview) -> MoveReview:
+        """Add to a mistake that makes a puzzle the moves that solve it."""
+        is_clear = is_puzzle(marked.chances[0], marked.gap) and not marked.also_good
+        if marked.judgement not in (BLUNDER, MISTAKE) or not is_clear:
+            return marked
+        found = solution(marked.board, marked.best_line, self._sure_choices)
+        return replace(marked, solution=found)
+
+    def _sure_choices(self, board: chess.Board) -> list[Choice]:
+        """Return the two best moves of a position, found thoroughly if one is much better."""
+        choices = self._choices(board, 1)
+        return self._choices(board, _DEEPER) if only_line(choices) else choices
+
+    def _choices(self, board: chess.Board, times: int) -> list[Choice]:
+        best = self._look(board, times=times)[0]
+        rest = self._look(board, without=best.line[:1], times=times)[:1]
+        return [Choice(one.line, chances_of(one.verdict, board.turn)) for one in (best, *rest)]
 
     def _feat(self, ply: int, as_played: _Known) -> Judgement | None:
         """Return the praise that a move deserves at first sight: hard to find and the only good

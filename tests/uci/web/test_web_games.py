@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from unittest.mock import Mock
 
 import chess
@@ -30,14 +29,12 @@ def limited(level, increment, seconds=60):
 
 
 @pytest.mark.parametrize("visit", [{"setup": limited("elo 1400", 0, 900)}], indirect=True)
-async def test_a_limited_level_takes_its_time_and_a_slow_answer_to_another_position_is_dropped(tab):
+async def test_an_answer_to_another_position_is_dropped(tab):
     await tab.send("move", uci="e2e4")
     thinking = await tab.state(lambda state: state["thinking"])
-    begun = time.monotonic()
     await tab.send("take_back")
     await tab.send("move", uci="d2d4")
     await tab.state(lambda state: sans(state)[:1] == ["d4"] and len(state["steps"]) == 3)
-    assert time.monotonic() - begun > 0.3
     assert thinking["steps"][-1]["san"] == "e4"
 
 
@@ -135,7 +132,7 @@ async def test_a_game_is_saved_while_it_is_played_and_again_when_only_its_end_is
 @pytest.mark.parametrize("visit", [{"setup": limited("elo 1500", 2)}], indirect=True)
 async def test_levels_and_clocks_reach_the_engine(visit, tab):
     await tab.played("e2e4")
-    assert (visit.engine.options.limit_strength, visit.engine.options.elo) == (True, 1500)
+    assert (visit.engine.options.human_pace, visit.engine.options.elo) == (True, 1500)
     limits = visit.engine.limits[-1]
     assert (limits.white_time_ms, limits.black_increment_ms) == (60_000, 2_000)
     await tab.send("level", level="nodes 7")

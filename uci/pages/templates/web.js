@@ -522,7 +522,7 @@ const answers = {
   games_read(message) { games.read(message); explorer.ask(true); }, explored: message => explorer.show(message),
   games_reading: message => games.reading(message), games_names: message => games.askNames(message),
   games_found: message => games.found(message), games_work: message => games.work(message),
-  puzzle: message => $("puzzles").open && showPuzzle(message), refuted: message => showRefutation(message),
+  puzzle: message => $("puzzles").open && showPuzzle(message), refuted: message => showRefutation(message), themes: message => countThemes(message),
   games_progress: message => games.showProgress(message),
   review: showReview,
   busy() {
