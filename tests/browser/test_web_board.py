@@ -60,7 +60,7 @@ def wait_for_moves(tab, count):
 
 def load(tab, text, plies):
     tab.script(
-        f"send('load', {{ text: {json.dumps(text)}, game: 1 }})",
+        f"$('edit').open = true, send('load', {{ text: {json.dumps(text)}, game: 1 }})",
         until=f"state.steps.length === {plies + 1}",
     )
 

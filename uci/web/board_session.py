@@ -206,9 +206,7 @@ class BoardSession:
 
     def put(self, table: Table, kept: KeptReview | None) -> None:
         """Put another table there, with its review if there is one."""
-        if kept is not None:
-            says = partial(review_of, kept.review, table, table.moves)
-            table.review = TableReview(page=kept.page, says=says)
+        table.review = TableReview(kept=kept, moves=tuple(table.moves))
         self.replace_table(table)
 
     def _lay(self, table: Table) -> Table:
@@ -242,12 +240,11 @@ class BoardSession:
 
     def _tell_review(self) -> None:
         review = self.table.review
-        if review.is_ready:
+        if review.kept is not None:
             self.reviewed = self.table
         elif self.reviewed is self.table:
             self.reviewed = None
-        told = {**review_told(review), "marks": {}, "curve": [], **review.says()}
-        self.tell({"do": "review", **told})
+        self.tell({"do": "review", **review_told(review), **review_of(self.table)})
 
     # ---- the clocks ------------------------------------------------------------------------------
 

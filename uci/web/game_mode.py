@@ -75,7 +75,9 @@ def type_move(session: BoardSession, text: str) -> None:
 
 def _move(session: BoardSession, chosen: chess.Move) -> None:
     table = session.table
-    if table.is_analysing:
+    if table.lesson is not None and not table.lesson.is_over:
+        table.lesson.look_at(chosen)
+    elif table.is_analysing:
         table.explore([chosen])
     elif table.is_human_turn:
         table.play(chosen)

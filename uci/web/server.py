@@ -345,10 +345,10 @@ class ReviewHandler(_Guarded):
             with contextlib.suppress(Exception):  # what another version wrote shows as no review
                 await self.show_page(lambda nonce: session.games.review_page(key, nonce).result())
                 return
-        review = None if key else session.table.review.page
-        if review is None:
+        kept = None if key else session.table.review.kept
+        if kept is None:
             raise HTTPError(404, reason="No game has been reviewed")
-        await self.show_page(review)
+        await self.show_page(kept.page)
 
 
 class GameHandler(_Guarded):

@@ -15,6 +15,7 @@ from uci.game.game_file import game_from_board
 from uci.game.timed_game import Setup, TimedGame
 from uci.language import _
 from uci.terminal.author_notes import game_name, is_told
+from uci.web.lesson import Lesson
 from uci.web.move_tree import MoveTree
 from uci.web.table_review import TableReview
 
@@ -38,6 +39,7 @@ class Table(TimedGame):
         self.is_loading = False  # Aino cannot think yet
         self.is_asked = False  # the person waits for Aino's answer to something else than a move
         self.review = TableReview()
+        self.lesson: Lesson | None = None  # a mistake that one tries to do better
         self.tree = MoveTree(setup.source or chess.pgn.Game.from_board(self.board))
         self.saved: chess.pgn.Game | None = None  # the record that was saved last
         self.saved_version: object = None  # and what could change in it since then
@@ -56,6 +58,11 @@ class Table(TimedGame):
     def is_game(self) -> bool:
         """Whether Aino plays in it; otherwise it is a board for analysis."""
         return self.human is not None or self.setup.is_watched
+
+    @property
+    def seen_by(self) -> chess.Color | None:
+        """The side that is the person's own, if that is known."""
+        return self.setup.seen_by if self.human is None else self.human
 
     @property
     def is_running(self) -> bool:
@@ -164,8 +171,9 @@ class Table(TimedGame):
 
     def look(self, node: chess.pgn.GameNode) -> None:
         """Look at another position of the game or of a variation: the nearest known board goes
-        there move by move.
+        there move by move. A lesson ends.
         """
+        self.lesson = None
         way = _way_to(node)
         ways = [(_way_to(self.here), self.shown), (_way_to(self.last), self.board)]
         shared = [sum(map(is_, way, known)) for known, _board in ways]

@@ -117,6 +117,7 @@ function showNotes(step) {
 
 function showBoard() {
   const step = shownStep();
+  if (state.lesson) { showLesson(state.lesson, step); return; }
   const arrows = [], mark = marks[step.id];
   if (mark?.better) arrows.push([...mark.better, "better"]);
   if (mark?.answer) arrows.push([...mark.answer, "threat"]);
@@ -135,6 +136,30 @@ function showBoard() {
   const glyph = mark && [step.marked[1], GLYPHS[mark.nag], KINDS[mark.nag]];
   live.show({ placement: placementOf(pieces), marked: step.marked, check: step.check, drawn: step.drawn, arrows, glyph },
     isLatest() && (!state.analysing || here() === state.here) ? state.legal : [], mayPremove);
+}
+
+// A mistake that one tries to do better. What was tried is shown until one tries again.
+let retried = "";
+const tried = ({ node, squares }) => `${node} ${squares}`;
+const isTried = ({ lesson }) => lesson?.squares.length > 0 && retried !== tried(lesson);
+
+function showLesson(lesson, { fen, marked, check }) {
+  if (isTried(state)) live.showTry(lesson);
+  else live.show({ placement: fen.split(" ")[0], marked, check }, lesson.over ? [] : state.legal);
+}
+
+// Before another move is tried, what was shown of the one before goes.
+function tryAgain() {
+  if (!isTried(state ?? {}) || state.lesson.over || state.lesson.looking) return;
+  retried = tried(state.lesson);
+  showBoard();
+}
+for (const kind of ["pointerdown", "keydown"]) $("board").addEventListener(kind, event => { if (event.key !== "Tab") tryAgain(); }, { capture: true });
+
+function sayLesson({ asks, says, looking }) {
+  say(asks);
+  const text = looking ? t("Aino looks at it.") : says;
+  if (text) $("status").append(words("told", ` ${text}`));
 }
 
 function showStrips(step) {
@@ -272,8 +297,7 @@ function refreshMoves(numbers) {
 // The main line: a move of each side in a row, below it what is written about it and what else could be played.
 function mainMoves() {
   let isBroken = true;  // the next move needs its number
-  const told = step => [step.note ? words("note", step.note) : null, marks[step.id] ? words("note review-note", marks[step.id].says) : null];
-  const below = (step, others) => [...told(step).filter(Boolean), ...others.map(variation)];
+  const below = (step, others) => [...step.note ? [words("note", step.note)] : [], ...others.map(variation)];
   const made = state.steps.slice(1).flatMap(step => {
     const known = rows.get(step.id);
     if (known?.isBroken === isBroken) { isBroken = known.breaks; return known.made; }
@@ -312,23 +336,20 @@ function showMoves(numbers) {
   showHere();
 }
 
-// What the list shows is shown again when it has another height, such as when lines appear above it.
+// Lets the list show the move that is looked at in its middle, again when it has another height, such as when lines appear
+// above it. Moves that one is to find do not show.
 function showHere() {
-  const said = marks[here()] && rows.get(here())?.made.find(part => part.matches(".review-note"));
-  showNear($("moves"), buttons.get(here()), said);
+  const box = $("moves"), button = buttons.get(here()), isHidden = state.lesson && !state.lesson.over;
+  let isComing = isHidden && !here();
+  for (const part of box.firstChild?.children ?? []) {
+    part.classList.toggle("coming", Boolean(isComing));
+    isComing ||= isHidden && part === button;
+  }
+  if (button?.isConnected) box.scrollTop = button.offsetTop - box.offsetTop - box.clientHeight / 2;
+  else if (!here()) box.scrollTop = 0;
 }
 
 new ResizeObserver(() => { if (latestShown !== null) showHere(); }).observe($("moves"));
-
-// Lets the list of moves show a move in its middle. What a review says of it is to be seen whole: the list is made high enough,
-// and begins with the move, or with what is said where the author wrote much between them.
-function showNear(box, button, said) {
-  box.style.minHeight = "";
-  if (!button?.isConnected) { if (!here()) box.scrollTop = 0; return; }
-  const isFar = said && said.offsetTop - button.offsetTop > 4 * button.offsetHeight, first = isFar ? said : button;
-  if (said) box.style.minHeight = `${said.offsetTop + said.offsetHeight - first.offsetTop + 2}px`;
-  box.scrollTop = first.offsetTop - box.offsetTop - (said ? 0 : box.clientHeight / 2);
-}
 
 function showLines() {
   $("lines").hidden = $("bar-place").hidden = !state.analysing;
@@ -398,9 +419,13 @@ function showControls() {
   setChoice($("level"), state.level);
   $("analysis").hidden = !state.analysing;
   $("edit").hidden = !state.analysing;
-  $("drop").disabled = !state.isGame;
-  $("try-here").hidden = !marks[here()]?.better;
-  $("next-mistake").hidden = !marked().length;
+  $("drop").hidden = !state.isGame;
+  const { lesson } = state, isLearning = Boolean(lesson && !lesson.over);
+  document.body.classList.toggle("learning", isLearning);
+  $("try-here").hidden = Boolean(lesson) || !marks[here()]?.better;
+  $("next-mistake").hidden = !Object.values(marks).some(mark => mark.better);
+  $("answer").hidden = !isLearning;
+  $("leave").hidden = !lesson;
   $("review-too").disabled = !$("review").hidden || !mayReview();
   $("analyse-button").textContent = state.analysing && state.isGame ? t("Game") : t("Analyse");
   $("analyse-button").disabled = state.analysing && !state.isGame;
@@ -488,10 +513,14 @@ const answers = {
     setChoice($("line-count"), String(state.shows.count));
     showReview(state.review);
     if (isNew) { sendWritten(); explorer.asked = ""; if ($("games").open) games.open(); }  // what was asked may be lost
-    if (isNew || moved && !state.analysing || stateKey(before) !== stateKey(state)) {
+    const isOther = JSON.stringify(before?.lesson) !== JSON.stringify(state.lesson);
+    if (state.lesson) {
+      if (isOther) sayLesson(state.lesson);
+    } else if (isNew || moved && !state.analysing || stateKey(before) !== stateKey(state)) {
       const last = moved && !state.thinking && !state.analysing ? `${latest.number} ${latest.san}. ` : "";
       say(last + stateText());
-    } else if (here() !== wasHere) sayPlace();
+    } else if (here() !== wasHere || isOther) sayPlace();
+    if (isOther) latestShown = null;
     if (message.isNew) { forgetMoves(); marks = {}; curve.fill([], marks); }
     const numbers = Object.keys(message.nodes);
     if (numbers.length || JSON.stringify(before?.end) !== JSON.stringify(state.end)) showMoves(numbers);
@@ -591,22 +620,9 @@ function lookBeside(way) {
   if (rivals.length > 1) look(rivals[(at + way + rivals.length) % rivals.length]);
 }
 
-// The marked moves of one's own side, or of both where it has none or nobody's side is known.
-function marked() {
-  const all = state.steps.filter(({ id }) => marks[id]?.better), own = all.filter(({ parent }) => tree.get(parent).fen.split(" ")[1] === state.mine?.[0]);
-  return own.length ? own : all;
-}
-
 const tells = {
-  next_mistake() {
-    const ply = pathTo(here()).length, found = marked();
-    if (found.length) look((found.find(step => pathTo(step.id).length > ply) ?? found[0]).id);
-  },
-  try_here() {
-    const before = tree.get(shownStep().parent);
-    playFrom(before.fen);
-    $("from-here").querySelector("[name=side]").value = before.fen.split(" ")[1] === "b" ? "black" : "white";
-  },
+  next_mistake: () => send("learn", { here: false }),
+  try_here: () => send("learn", { here: true }),
   analyse: () => send("analyse", { on: !state.analysing }),
   promote: () => send("promote", { node: here() }),
   delete: () => send("delete", { node: here() }),
