@@ -149,12 +149,12 @@ function showLesson(lesson, { fen, marked, check }) {
 }
 
 // Before another move is tried, what was shown of the one before goes.
-function tryAgain() {
+function tryAnother() {
   if (!isTried(state ?? {}) || state.lesson.over || state.lesson.looking) return;
   retried = tried(state.lesson);
   showBoard();
 }
-for (const kind of ["pointerdown", "keydown"]) $("board").addEventListener(kind, event => { if (event.key !== "Tab") tryAgain(); }, { capture: true });
+for (const kind of ["pointerdown", "keydown"]) $("board").addEventListener(kind, event => { if (event.key !== "Tab") tryAnother(); }, { capture: true });
 
 function sayLesson({ asks, says, looking }) {
   say(asks);
