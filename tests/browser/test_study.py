@@ -234,3 +234,18 @@ def test_a_step_in_a_thousand_moves_with_200_variations_is_quick(tab):
     } })()"""
     tab.script("look(1)")
     assert cpu_s(tab, step) / 20 < 0.05
+
+
+@pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
+def test_what_players_of_a_rating_play_stands_beside_the_lines(tab):
+    load(tab, "1. e4 e5 2. Nf3 *", 3)
+    tab.script("$('people-rating').value = '1100'")
+    tab.click(
+        "#people-on", until="people.list.host.childNodes.length && people.asked.endsWith('1100')"
+    )
+    tab.script("look(3)", until="people.asked === `${shownStep().fen} 1100`")
+    tab.wait_for("people.list.host.textContent.startsWith('Nc6')")
+    tab.go(tab.script("location.href"))
+    tab.wait_for("typeof people !== 'undefined' && people.list.host.childNodes.length > 0")
+    assert tab.script("$('people-rating').value") == "1100"
+    tab.click("#people-list button", until="state.steps.at(-1).san === 'Nc6'")

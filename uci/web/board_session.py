@@ -22,6 +22,7 @@ from uci.library.worker import failure
 from uci.terminal.limit_flags import USUAL_LINES
 from uci.web.engine_desk import EngineDesk
 from uci.web.games_desk import GamesDesk
+from uci.web.people_desk import PeopleDesk
 from uci.web.saver import Saver
 from uci.web.snapshot import review_of, review_told, snapshot
 from uci.web.table import Table
@@ -71,6 +72,7 @@ class BoardSession:
         self._on_idle = on_idle
         self._folder = services.folder
         self._open_games(services)
+        self.people = PeopleDesk()
         self.choice = Choice.read(services.folder)
         self.table = self._lay(Table(setup))
         if setup.levels is not None:

@@ -19,7 +19,7 @@ let socket = null;
 let wantedFen = new URLSearchParams(location.hash.slice(1)).get("play");  // to play on from a review's position
 history.replaceState(null, "", location.pathname);
 let arriving = true;   // whether the next state is the first one of a connection
-const choices = { board: "brown", pieces: "classic", coordinates: "on", sound: "on", letters: "off" };  // what the page looks and sounds like
+const choices = { board: "brown", pieces: "classic", coordinates: "on", sound: "on", letters: "off", people: "off", rating: "1400" };  // what the page looks and sounds like
 // What the browser keeps of them, in cookies: its storage is another one on each port, and Aino takes any free port.
 for (const name in choices) choices[name] = document.cookie.match(`aino-${name}=(\\w+)`)?.[1] ?? choices[name];
 
@@ -106,6 +106,7 @@ function show() {
   curve.show();
   showControls();
   explorer.ask();
+  people.ask();
 }
 
 // Where one writes about a move and marks it.
@@ -404,6 +405,36 @@ function lineItem(line, fen) {
   return item;
 }
 
+// What players of a rating would play, beside the engine's lines. The switch and the rating are remembered.
+const people = {
+  asked: "", list: new MoveList($("people-list"), () => {}),
+
+  ask() {
+    const isOn = choices.people === "on" && state.analysing && !state.lesson;
+    const wanted = isOn ? `${shownStep().fen} ${choices.rating}` : "";
+    if (isOn && wanted !== this.asked) send("people", { rating: Number(choices.rating) });
+    if (!isOn) this.list.fill([]);
+    this.asked = wanted;
+  },
+
+  show({ fen, rating, moves }) {
+    if (`${fen} ${rating}` !== this.asked) return;
+    this.list.fill(moves.map(({ uci, san, share }) => {
+      const row = document.createElement("li"), part = words("percent", `${Math.round(100 * share)}%`);
+      row.style.setProperty("--share", share);
+      row.append(moveButton(san, () => { if (fen === shownStep().fen) send("explore", { moves: [uci] }); }), part);
+      return row;
+    }));
+  },
+};
+$("people-on").checked = choices.people === "on";
+$("people-rating").value = choices.rating;
+for (const id of ["people-on", "people-rating"]) $(id).addEventListener("change", () => {
+  setLook("people", $("people-on").checked ? "on" : "off");
+  setLook("rating", $("people-rating").value);
+  people.ask();
+});
+
 function showControls() {
   const playing = state.isGame && !state.end && !state.analysing;
   const over = state.isGame && state.end && !state.analysing;
@@ -512,7 +543,7 @@ const answers = {
     $("lines-on").checked = state.shows.on;
     setChoice($("line-count"), String(state.shows.count));
     showReview(state.review);
-    if (isNew) { sendWritten(); explorer.asked = ""; if ($("games").open) games.open(); }  // what was asked may be lost
+    if (isNew) { sendWritten(); explorer.asked = people.asked = ""; if ($("games").open) games.open(); }  // what was asked may be lost
     const isOther = JSON.stringify(before?.lesson) !== JSON.stringify(state.lesson);
     if (state.lesson) {
       if (isOther) sayLesson(state.lesson);
@@ -547,7 +578,7 @@ const answers = {
     say(message.text, message.kind);
     dialogSays(message);
   },
-  games(message) { showGames(message); },
+  games(message) { showGames(message); }, people: message => people.show(message),
   games_read(message) { games.read(message); explorer.ask(true); }, explored: message => explorer.show(message),
   games_reading: message => games.reading(message), games_names: message => games.askNames(message),
   games_found: message => games.found(message), games_work: message => games.work(message),
