@@ -76,12 +76,13 @@ class _Win:
 
 
 class Motif(NamedTuple):
-    """Words for how a line wins, "" for none, and whether that is a tactic, as a fork, or the state
-    of a piece.
+    """Words for how a line wins, "" for none, whether that is a tactic, as a fork, or the state of a
+    piece, and which, a name in TACTICS or "hanging".
     """
 
     text: str
     is_tactic: bool
+    kind: str = ""
 
 
 def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None = None) -> Motif:
@@ -98,11 +99,12 @@ def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None =
     parts = {WORTH[kind] for kind in gain.won} if gain else set(gains)
     at = _deciding(gains)
     if at is not None and gains[at] in parts:
-        for rule in _TACTICS:
+        for kind, rule in TACTICS.items():
             if text := rule(_Win(boards, line, at)):
-                return Motif(text, True)
+                return Motif(text, True, kind)
     is_named = bool(line) and (gain is None or captured(boards[0], line[0]) in gain.won)
-    return Motif(_hanging(_Win(boards, line, 0)) if is_named else "", False)
+    text = _hanging(_Win(boards, line, 0)) if is_named else ""
+    return Motif(text, False, "hanging" if text else "")
 
 
 def _deciding(gains: Sequence[int]) -> int | None:
@@ -313,7 +315,13 @@ def _hanging(won: _Win) -> str:
     return ""
 
 
-_TACTICS = (_fork, _skewer, _discovered, _pin, _deflection)
+TACTICS = {
+    "fork": _fork,
+    "skewer": _skewer,
+    "discovered": _discovered,
+    "pin": _pin,
+    "deflection": _deflection,
+}
 
 
 def _all(kinds: Sequence[chess.PieceType]) -> str:

@@ -21,6 +21,7 @@ from uci.language import _
 from uci.terminal.reading import board_at
 
 PERSON = "You"  # the person's name in the headers
+AINO = re.compile(r"Aino \((.*)\)")  # and Aino's, with its level
 _CHESS960_STARTS = 960
 
 
@@ -186,7 +187,7 @@ def saved_game(game: chess.pgn.Game, ply: int | None = None) -> Setup:
 
 
 def _level(name: str) -> Level | None:
-    match = re.fullmatch(r"Aino \((.*)\)", name)
+    match = AINO.fullmatch(name)
     try:
         return parse_level(match[1]) if match else None
     except ConfigError:

@@ -5,7 +5,7 @@ it. Nothing here touches a file.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,9 @@ import chess
 from engine.board.notation import board_after
 from engine.errors import DataError
 from engine.files.text import printable, searchable
+from uci.annotate.lapses import Lapse
 from uci.game.game_file import ANALYSES
+from uci.game.timed_game import AINO
 from uci.language import _
 from uci.library.explorer import KEPT_PLIES, Continuation, Explorer
 from uci.library.game_files import FoundGame
@@ -62,6 +64,11 @@ class Game:
     copies: list[Copy] = field(default_factory=list)
 
     @property
+    def day(self) -> str:
+        """The date without the time of day."""
+        return self.date[:_DAY]
+
+    @property
     def fullest(self) -> Copy:
         """The copy with most in it."""
         return min(self.copies, key=lambda copy: (copy.begin - copy.end, copy.file, copy.begin))
@@ -69,10 +76,13 @@ class Game:
 
 @dataclass(frozen=True)
 class ReviewFacts:
-    """What a list shows of a review: by side, the accuracy, and mistakes in each phase."""
+    """What is known of a review, by side: the accuracy, mistakes in each phase, and each mistake;
+    None for these where an older version made it.
+    """
 
     accuracy: Mapping[str, float | None]
     mistakes: Mapping[str, list[int]]
+    lapses: Mapping[str, list[Lapse]] | None = None
 
 
 class Catalogue:
@@ -246,7 +256,7 @@ class Catalogue:
         told = {f"accuracy_{side}": accuracy.get(side) for side in ("white", "black")}
         file = printable(copy.file)
         return shown | told | {
-            "date": game.date[:_DAY], "file": file, "text": copy.digest, "copies": len(game.copies)}  # fmt: skip
+            "date": game.day, "file": file, "text": copy.digest, "copies": len(game.copies)}  # fmt: skip
 
     def _accuracy(self, game: Game) -> Mapping[str, float | None]:
         facts = self._reviews.get(game.line)
@@ -290,17 +300,28 @@ class Catalogue:
         known = [value for value in accuracy.values() if value is not None]
         return sum(known) / 2 if len(known) == 2 else None
 
-    def progress(self) -> list[dict[str, Any]]:
-        """One's own reviewed games, oldest first: date, accuracy, and mistakes in opening,
-        middlegame, endgame.
-        """
-        told = list[dict[str, Any]]()
-        for game in reversed(self._sorted([*self._games.values()], "")):
-            facts = self._reviews.get(game.line)
-            if game.mine and facts:
-                accuracy, mistakes = facts.accuracy[game.mine], facts.mistakes[game.mine]
-                told.append({"date": game.date[:_DAY], "accuracy": accuracy, "mistakes": mistakes})
-        return told
+    def reviewed(self) -> list[tuple[Game, ReviewFacts]]:
+        """Return the games with a review, oldest first, with what is known of it."""
+        games = reversed(self._sorted([*self._games.values()], ""))
+        return [(game, self._reviews[game.line]) for game in games if game.line in self._reviews]
+
+    def unfinished(self) -> dict[str, Any] | None:
+        """Return the latest game against Aino that is not over, as the list shows it."""
+        return self._latest(
+            lambda game: game.result == "*" and any(map(AINO.match, (game.white, game.black)))
+        )
+
+    def last_unreviewed(self) -> dict[str, Any] | None:
+        """Return the latest of one's own games that is over and has no review."""
+        return self._latest(
+            lambda game: (
+                game.mine is not None and game.result != "*" and game.line not in self._reviews
+            )
+        )
+
+    def _latest(self, is_wanted: Callable[[Game], bool]) -> dict[str, Any] | None:
+        games = self._sorted([game for game in self._games.values() if is_wanted(game)], "")
+        return self._row(games[0]) if games else None
 
     def unreviewed(self) -> list[str]:
         """Return the lines of one's own games that have no review, latest first."""

@@ -16,6 +16,9 @@ from uci.game.game_file import ANALYSES
 from uci.game.timed_game import Setup, saved_game
 from uci.language import shown_moves
 from uci.library.games_folder import GamesFolder
+from uci.library.glicko import Rating
+from uci.library.progress import counted_games, points, positions, rows
+from uci.library.steps import Steps
 from uci.library.wanted import Wanted
 from uci.terminal.reading import board_at
 from uci.web.board_session import BoardSession
@@ -30,6 +33,8 @@ from uci.web.request_forms import (
     number_of,
 )
 from uci.web.table import Table
+
+_MOST_POSITIONS = 200  # of mistakes that are listed together
 
 
 def on_games(action: Callable[..., object]) -> Callable[..., None]:
@@ -53,9 +58,17 @@ def find(desk: GamesDesk, games: GamesFolder, offset: int, **wanted: str) -> Non
     desk.tell_work()
 
 
-def progress(desk: GamesDesk, games: GamesFolder) -> None:
-    """Tell accuracy and mistakes over time."""
-    desk.tell({"do": "games_progress", "points": games.catalogue.progress()})
+def progress(desk: GamesDesk, games: GamesFolder) -> Steps:
+    """Tell accuracy and mistakes over time, and mistakes by opening, colour and motif."""
+    yield from games.reviews.naming_lapses()
+    counted = counted_games(games.catalogue.reviewed())
+    desk.tell({"do": "games_progress", "points": points(counted), "rows": rows(counted)})
+
+
+def mistakes(desk: GamesDesk, games: GamesFolder, by: str, name: str) -> None:
+    """Tell where the mistakes are that a row of the progress counts."""
+    found = positions(counted_games(games.catalogue.reviewed()), by, name)
+    desk.tell({"do": "games_mistakes", "positions": found[:_MOST_POSITIONS], "total": len(found)})
 
 
 def explore(desk: GamesDesk, games: GamesFolder, board: chess.Board, side: str, file: str) -> None:
@@ -72,6 +85,19 @@ def explore(desk: GamesDesk, games: GamesFolder, board: chess.Board, side: str, 
             "files": games.catalogue.files(),
         }
     )
+
+
+def welcome(desk: GamesDesk, games: GamesFolder) -> Steps:
+    """Tell what a first page offers: a game to go on with, one to review, puzzles that are due."""
+    yield from games.refreshing()
+    standing = desk.puzzles.trainer.standing
+    has_trained = standing.rating != Rating()
+    offers = {
+        "unfinished": games.catalogue.unfinished(),
+        "unreviewed": games.catalogue.last_unreviewed(),
+        "puzzles": standing.text if has_trained else "",
+    }
+    desk.tell({"do": "welcome", **offers})
 
 
 def names(desk: GamesDesk, games: GamesFolder) -> None:
@@ -155,7 +181,9 @@ REQUESTS: dict[str, Request] = {
     "games_refresh": (on_games(GamesDesk.refresh), {}),
     "games_find": (on_games(find), _LIST),
     "games_progress": (on_games(progress), {}),
+    "games_mistakes": (on_games(mistakes), {"by": is_word, "name": is_name}),
     "explore_games": (explore_here, {"side": is_word, "file": is_name}),
+    "welcome": (on_games(welcome), {}),
     "games_names": (on_games(names), {}),
     "games_name": (on_games(name), {"name": is_name, "mine": is_flag}),
     "games_open": (on_games(open_game), {**_KEY, "ply": number_of(0, 10**4)}),

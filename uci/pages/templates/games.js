@@ -4,6 +4,9 @@ const PAGE = 50;       // games that the server tells at a time
 const MOST = 200_000;  // games in the list: no browser draws higher boxes
 const SPARE = 10;      // rows drawn above and below those that are seen
 const playersOf = game => [game.white, game.black].filter(Boolean).map(name => name === "You" ? t(name) : name);
+// A game in a line of words.
+const gameWords = game => [playersOf(game).join(" – "), game.date.replaceAll(".", "-"),
+  several("{count} move", "{count} moves", Math.ceil(game.plies / 2))].filter(Boolean).join(" · ");
 const games = {
   rows: [], total: 0, chosen: null, asked: new Set(), drawn: new Map(), reviewing: "", problem: "",
 
@@ -29,6 +32,15 @@ const games = {
     $("games-list").scrollTop = 0;
     this.choose(null);
     openDialog("games");
+  },
+
+  // Lists the games that a row of the progress counts.
+  showOf({ by, name }) {
+    Object.assign(this, { line: "", file: "" });
+    $("games-text").value = by === "opening" ? name : "";
+    $("games-side").value = by === "side" ? name : "";
+    $("games-list").scrollIntoView({ block: "nearest" });
+    this.search();
   },
 
   sort(column) {
@@ -188,15 +200,39 @@ const games = {
     $("games-status").textContent = `${t("{file} cannot be imported.", { file: file.name })} ${why}`;
   },
 
-  showProgress({ points }) {
+  showProgress({ points, rows }) {
     const known = points.filter(point => point.accuracy !== null);
     const phases = [t("opening"), t("middlegame"), t("endgame")].map((name, phase) => [name, known.map(point => point.mistakes[phase])]);
+    const titles = { opening: t("Openings"), side: t("Colours"), motif: t("Motifs of your mistakes") };
     $("games-chart").replaceChildren(...known.length ? [
       drawMeans(t("Your accuracy, 0 to 100%"), [[t("accuracy"), known.map(point => point.accuracy)]], 100),
       drawMeans(t("Your mistakes a game"), phases, Math.max(1, ...phases.flatMap(([, values]) => values))),
-    ] : [words("", t("Review some of your games first."))]);
+      ...Object.keys(titles).map(by => progressTable(titles[by], rows.filter(row => row.by === by))),
+    ] : [words("", t("Review some of your games first. Those of 15 moves and more are counted."))]);
+    this.showChart();
+  },
+
+  showChart() {
     $("games-chart").hidden = false;
     $("games-chart").scrollIntoView({ block: "nearest" });
+  },
+
+  // The mistakes behind a number: a click leads to the board before one.
+  showMistakes({ positions, total }) {
+    const list = Object.assign(document.createElement("ol"), { className: "positions" });
+    list.append(...positions.map(({ key, ply, kind, ...game }) => {
+      const item = document.createElement("li"), move = t("move {number}", { number: Math.ceil(ply / 2) });
+      item.append(moveButton([playersOf(game).join(" – "), game.date.replaceAll(".", "-"), move, kind].filter(Boolean).join(" · "), () => {
+        afterOpening = () => send("learn", { here: false });
+        send("games_open", { key, ply: ply - 1 });
+        $("games").close();
+      }));
+      return item;
+    }));
+    const title = document.createElement("h3");
+    title.textContent = several("{count} mistake", "{count} mistakes", total);
+    $("games-chart").replaceChildren(title, moveButton(t("Back to the progress"), () => send("games_progress")), list);
+    this.showChart();
   },
 };
 
@@ -248,6 +284,26 @@ const explorer = {
 };
 $("explorer-on").addEventListener("change", () => { if ($("explorer-on").checked) send("games_refresh"); explorer.ask(); });
 $("explorer-side").addEventListener("change", () => explorer.ask());
+
+// What mistakes are counted by: each number leads to its games or positions.
+function progressTable(title, rows) {
+  const table = document.createElement("table"), head = table.createTHead().insertRow(), body = table.createTBody();
+  const isMotif = rows.some(row => row.by === "motif");
+  const heads = isMotif ? [title, t("mistakes"), t("missed chances")] : [title, t("games"), t("points"), t("accuracy"), t("mistakes")];
+  head.append(...heads.map(name => Object.assign(document.createElement("th"), { textContent: name, scope: "col" })));
+  for (const row of rows) {
+    const line = body.insertRow(), percent = share => share === null ? "–" : `${Math.round(share)}%`;
+    const name = row.by === "side" ? t(row.name === "white" ? "White" : "Black") : row.text;
+    line.insertCell().textContent = name;
+    const mistakes = moveButton(counted(row.mistakes), () => send("games_mistakes", { by: row.by, name: row.name }));
+    mistakes.setAttribute("aria-label", `${name}: ${several("{count} mistake", "{count} mistakes", row.mistakes)}`);
+    const list = moveButton(counted(row.games), () => games.showOf(row));
+    list.setAttribute("aria-label", `${name}: ${several("{count} game", "{count} games", row.games)}`);
+    const cells = isMotif ? [mistakes, counted(row.missed)] : [list, percent(100 * row.points), percent(row.accuracy), mistakes];
+    for (const cell of cells) line.insertCell().append(cell);
+  }
+  return table;
+}
 
 // A chart of [name, values] rows, each value the mean of some games, with the latest ones in the caption.
 function drawMeans(title, rows, most) {

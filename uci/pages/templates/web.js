@@ -18,6 +18,7 @@ let turned = false;    // whether the board was turned round by hand
 let socket = null;
 let wantedFen = new URLSearchParams(location.hash.slice(1)).get("play");  // to play on from a review's position
 history.replaceState(null, "", location.pathname);
+let afterOpening = null;  // what is to be done with the next game that is opened
 let arriving = true;   // whether the next state is the first one of a connection
 const choices = { board: "brown", pieces: "classic", coordinates: "on", sound: "on", letters: "off", people: "off", rating: "1400" };  // what the page looks and sounds like
 // What the browser keeps of them, in cookies: its storage is another one on each port, and Aino takes any free port.
@@ -558,8 +559,9 @@ const answers = {
     if (!state.thinking || state.analysing) playPremove(moved);
     show();
     if (wantedFen) playFrom(wantedFen);
-    else if (!before && state.asks) openDialog("new-game");
+    else if (!before && state.asks) openDialog("welcome");
     wantedFen = null;
+    if (message.isNew && afterOpening) { afterOpening(); afterOpening = null; }
   },
   lines(message) {
     known.set(message.fen, message);
@@ -582,8 +584,9 @@ const answers = {
   games_read(message) { games.read(message); explorer.ask(true); }, explored: message => explorer.show(message),
   games_reading: message => games.reading(message), games_names: message => games.askNames(message),
   games_found: message => games.found(message), games_work: message => games.work(message),
+  welcome: message => welcome.show(message),
   puzzle: message => $("puzzles").open && showPuzzle(message), refuted: message => showRefutation(message),
-  games_progress: message => games.showProgress(message),
+  games_progress: message => games.showProgress(message), games_mistakes: message => games.showMistakes(message),
   review: showReview,
   busy() {
     arriving = true;
