@@ -106,7 +106,9 @@ class Catalogue:
         for one, opening in found:
             key = one.key
             if key not in self._games:
-                self._games[key] = _game_of(key, one, opening, (changed, one.place))
+                self._games[key] = _game_of(
+                    key, one, opening, (changed, one.place), _is_of_analyses(file)
+                )
                 self._find_side(self._games[key])
             game = here[key] = self._games[key]
             game.copies.append(Copy(file, one.place, one.end, one.digest))
@@ -249,6 +251,10 @@ class Catalogue:
         games = self._listed[1]
         return [self._row(game) for game in games[offset : offset + PAGE]], len(games)
 
+    def keys(self, wanted: Wanted) -> list[str]:
+        """Return the keys of all games that a list shows, in its order."""
+        return [game.key for game in self._sorted(self._chosen(wanted), wanted.order)]
+
     def _row(self, game: Game) -> dict[str, Any]:
         copy = game.fullest
         accuracy = self._accuracy(game)
@@ -273,6 +279,8 @@ class Catalogue:
             games = [*self._games.values()]
         for word in searchable(wanted.text).split():
             games = [game for game in games if word in game.words]
+        if wanted.result == ANALYSES:
+            return [game for game in games if _is_analysis(game)]
         return [game for game in games if wanted.takes(game.mine, game.result)]
 
     def _sorted(self, games: list[Game], order: str) -> list[Game]:
@@ -364,10 +372,16 @@ class Catalogue:
 
 
 def _is_analysis(game: Game) -> bool:
-    return all(copy.file.startswith(f"{ANALYSES}/") for copy in game.copies)
+    return all(_is_of_analyses(copy.file) for copy in game.copies)
 
 
-def _game_of(key: str, found: FoundGame, opening: str, age: tuple[int, int]) -> Game:
+def _is_of_analyses(file: str) -> bool:
+    return file.startswith(f"{ANALYSES}/")
+
+
+def _game_of(
+    key: str, found: FoundGame, opening: str, age: tuple[int, int], is_analysis: bool
+) -> Game:
     tags = {name: text for name, text in found.tags.items() if is_told(text)}
     opening = tags.get("Opening") or opening
     day = day_of(tags.get("UTCDate", "")) or day_of(tags.get("Date", ""))
@@ -376,6 +390,8 @@ def _game_of(key: str, found: FoundGame, opening: str, age: tuple[int, int]) -> 
     if white == black == "?":  # a chapter of a study
         white = game_name(tags)
         black = ""
+    # An analysis of named players has a title, and no end.
+    title = tags.get("Event", "") if is_analysis and black else ""
     told = [day, day.replace(".", "-"), white, black, opening]  # the list shows days with dashes
     told += [tags.get(name, "") for name in _SEARCHED]
     return Game(
@@ -386,7 +402,7 @@ def _game_of(key: str, found: FoundGame, opening: str, age: tuple[int, int]) -> 
         black,
         tags.get("Result", "*"),
         opening,
-        tags.get("Termination", ""),
+        tags.get("Termination") or title,
         len(found.moves) // 2,
         None if found.start else _begin(found.moves),
         searchable(" ".join(told)),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import chess
+from markupsafe import Markup
 
 from engine.board.notation import board_after
 from engine.board.pgn.game_writer import game_text
@@ -43,15 +44,19 @@ class KeptReview:
     limits: Limits
     reader: chess.Color | None
 
+    @property
+    def how(self) -> str:
+        """Who judged, and how thoroughly."""
+        return how_reviewed(self.evaluator, self.limits)
+
+    def section(self, number: int) -> tuple[str, Markup]:
+        """Return its part of a page, in the language that is spoken here."""
+        pgn = game_text(add_comments(self.review, self.how))
+        return game_section(self.review, number, pgn, self.reader)
+
     def page(self, nonce: str) -> str:
-        """Return its page in the language that is spoken here, for a server that allows scripts by
-        a nonce.
-        """
-        how = how_reviewed(self.evaluator, self.limits)
-        section = game_section(
-            self.review, 1, game_text(add_comments(self.review, how)), self.reader
-        )
-        return render_game_page(_("Review of the game"), [section], how, nonce)
+        """Return its page, for a server that allows scripts by a nonce."""
+        return render_game_page(_("Review of the game"), [self.section(1)], self.how, nonce)
 
     def text(self) -> str:
         """Return what is kept of it, with what a list shows and its puzzles."""

@@ -23,6 +23,7 @@ from uci.web.request_forms import (
     is_comment,
     is_flag,
     is_moves,
+    is_name,
     is_node,
     is_pgn,
     is_position,
@@ -74,6 +75,11 @@ def lines(session: BoardSession, on: bool, count: int) -> None:
     session.changed()
 
 
+def name(session: BoardSession, title: str, white: str, black: str) -> None:
+    session.table.name(title, white, black)
+    session.noted()
+
+
 def position(session: BoardSession, fen: str) -> None:
     board, notes = chosen_position(fen, session.table.shown)
     session.replace_table(Table(Setup(board, None)), *notes)
@@ -119,6 +125,7 @@ REQUESTS: dict[str, Request] = {
     "explore": (explore, {"moves": is_moves}),
     "people": (people, {"rating": number_of(LOWEST, HIGHEST)}),
     "lines": (lines, {"on": is_flag, "count": number_of(1, 218)}),
+    "name": (name, {"title": is_name, "white": is_name, "black": is_name}),
     "position": (position, {"fen": is_position}),
     "load": (load, {"text": is_pgn, "game": number_of(1, 100_000)}),
     "promote": (on_node(Table.promote, BoardSession.changed), _NODE),

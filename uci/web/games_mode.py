@@ -15,6 +15,7 @@ from engine.errors import DataError
 from uci.game.game_file import ANALYSES
 from uci.game.timed_game import Setup, saved_game
 from uci.language import shown_moves
+from uci.library.export import lesson_page, pgn_of
 from uci.library.games_folder import GamesFolder
 from uci.library.glicko import Rating
 from uci.library.progress import counted_games, points, positions, rows
@@ -22,9 +23,10 @@ from uci.library.steps import Steps
 from uci.library.wanted import Wanted
 from uci.terminal.reading import board_at
 from uci.web.board_session import BoardSession
-from uci.web.games_desk import GamesDesk
+from uci.web.games_desk import Exported, GamesDesk
 from uci.web.request_forms import (
     Request,
+    are_game_keys,
     is_flag,
     is_game_key,
     is_line,
@@ -34,6 +36,7 @@ from uci.web.request_forms import (
 )
 from uci.web.table import Table
 
+_MOST_ON_PAGE = 100  # games on a page
 _MOST_POSITIONS = 200  # of mistakes that are listed together
 
 
@@ -154,6 +157,17 @@ def go_on(desk: GamesDesk, games: GamesFolder, key: str) -> None:
     desk.lay(Table(setup if setup.levels is not None else replace(setup, human=human)), None)
 
 
+def export(desk: GamesDesk, games: GamesFolder, form: str, keys: list[str], **wanted: str) -> None:
+    """Make a file of the chosen games, or of all that are listed, which the page then fetches."""
+    chosen = keys or games.catalogue.keys(Wanted(**wanted))
+    if form == "page":
+        text = lesson_page(games, chosen[:_MOST_ON_PAGE])
+        desk.exported = Exported("aino-lesson.html", "text/html", text)
+    else:
+        desk.exported = Exported("aino-games.pgn", "application/x-chess-pgn", pgn_of(games, chosen))
+    desk.tell({"do": "exported", "name": desk.exported.name})
+
+
 def review(desk: GamesDesk, games: GamesFolder, key: str) -> None:
     """Review a game in the background, or all of one's own without a review."""
     catalogue = games.catalogue
@@ -167,15 +181,15 @@ def stop(desk: GamesDesk, games: GamesFolder) -> None:
     desk.tell_work()
 
 
-_LIST = {
+_CHOICE = {
     "text": is_name,
     "result": is_word,
     "side": is_word,
     "file": is_name,
     "line": is_line,
     "order": is_word,
-    "offset": number_of(0, 10**7),
 }
+_LIST = {**_CHOICE, "offset": number_of(0, 10**7)}
 _KEY = {"key": is_game_key}
 REQUESTS: dict[str, Request] = {
     "games_refresh": (on_games(GamesDesk.refresh), {}),
@@ -190,5 +204,6 @@ REQUESTS: dict[str, Request] = {
     "games_continue": (on_games(go_on), _KEY),
     "games_delete": (on_games(delete), {**_KEY, "text": is_game_key}),
     "games_review": (on_games(review), {"key": lambda value: value == "" or is_game_key(value)}),
+    "games_export": (on_games(export), {**_CHOICE, "form": is_word, "keys": are_game_keys}),
     "games_stop": (on_games(stop), {}),
 }

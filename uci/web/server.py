@@ -82,7 +82,7 @@ class WebServer:
         self._is_closed = False
         routes = [(r"/once/([\w-]+)", OnceHandler), (r"/([\w-]+)/", PageHandler), (r"/([\w-]+)/socket", BoardSocket),
                   (r"/([\w-]+)/review", ReviewHandler), (r"/([\w-]+)/game\.pgn", GameHandler),
-                  (r"/([\w-]+)/import", ImportHandler)]  # fmt: skip
+                  (r"/([\w-]+)/import", ImportHandler), (r"/([\w-]+)/export", ExportHandler)]  # fmt: skip
         application = Application(
             [(pattern, handler, {"server": self}) for pattern, handler in routes],
             default_handler_class=NothingHere,
@@ -362,6 +362,19 @@ class GameHandler(_Guarded):
             "Content-Disposition", f'attachment; filename="aino-{table.started:%Y%m%d-%H%M%S}.pgn"'
         )
         self.finish(await asyncio.to_thread(game_text, table.record()))
+
+
+class ExportHandler(_Guarded):
+    """The file that was made of chosen games."""
+
+    async def get(self, token: str) -> None:
+        """Answer with the latest one; 404 where there is none."""
+        exported = self.server.conductor.session.games.exported
+        if exported is None:
+            raise HTTPError(404, reason="No games were chosen")
+        self.set_header("Content-Type", f"{exported.kind}; charset=utf-8")
+        self.set_header("Content-Disposition", f'attachment; filename="{exported.name}"')
+        self.finish(exported.text)
 
 
 @stream_request_body

@@ -51,6 +51,7 @@ def snapshot(table: Table, is_new: bool) -> dict[str, Any]:
         "thinking": table.is_engine_turn,
         "loading": table.is_loading and (table.is_engine_turn or table.is_asked),
         "names": _names(table),
+        "title": table.tags.get("Event", "") if table.may_be_named else None,
         "review": review_told(table.review),
         "lesson": None if table.lesson is None else _lesson(table.lesson, table),
         "saved": table.where_saved,
@@ -120,10 +121,9 @@ def _clock(table: Table) -> dict[str, Any] | None:
 
 
 def _names(table: Table) -> dict[str, str]:
-    headers = table.setup.headers
     if table.is_game:
         return {chess.COLOR_NAMES[side]: name for side, name in table.names.items()}
-    return {"white": headers.get("White", "White"), "black": headers.get("Black", "Black")}
+    return {"white": table.tags.get("White", "White"), "black": table.tags.get("Black", "Black")}
 
 
 def lines_of(table: Table, board: chess.Board, infos: Sequence[SearchInfo]) -> dict[str, Any]:

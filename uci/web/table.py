@@ -21,6 +21,7 @@ from uci.web.table_review import TableReview
 
 # Plies; a game or variation takes no more. The longest known tournament game has 538 (269 moves)
 MOST_PLIES = 2000
+_ANALYSIS = "Analysis"  # the title of one that the person gave none
 
 
 class Table(TimedGame):
@@ -46,6 +47,9 @@ class Table(TimedGame):
         self.where_saved = ""  # in words, or why it could not be saved
         self.kept = setup.kept
         self.kept_apart = ""  # why the latest record is not in the file that the game is from
+        self.tags = dict(setup.headers)  # of a board without a game
+        # Tags that the person gave, or may have given in an earlier program, are told as they are.
+        self._is_named = setup.analysis is not None
         self._first_line = list(self.tree.game.mainline_moves())  # of the source
         self._has_edited = False  # whether the person changed something in analysis
         self.last: chess.pgn.GameNode = self.tree.game.end()  # of the game's last move
@@ -198,6 +202,22 @@ class Table(TimedGame):
         if self.tree.changes > before:
             self._edited()
 
+    @property
+    def may_be_named(self) -> bool:
+        """Whether its title and names are the person's own to choose: not those of a game."""
+        return not self.is_game and self.kept is None
+
+    def name(self, title: str, white: str, black: str) -> None:
+        """Give an analysis a title and the names of its players, "" for none. Raises MoveError."""
+        if not self.may_be_named:
+            raise MoveError(_("the names of a game that was played stay"))
+        names = {"Event": title, "White": white, "Black": black}
+        unknown = {"Event": _ANALYSIS, "White": "?", "Black": "?"}
+        names = {tag: text.strip() or unknown[tag] for tag, text in names.items()}
+        self.tags = {"Date": f"{self.started:%Y.%m.%d}", **self.tags, **names}
+        self._is_named = True
+        self._edited()
+
     def promote(self, node: chess.pgn.GameNode) -> None:
         """Make the line to which a node belongs the main one where it leaves another. Raises
         MoveError.
@@ -278,7 +298,8 @@ class Table(TimedGame):
     @property
     def version(self) -> object:
         """What tells the record from an earlier one: the tree, the end, the levels, the clocks."""
-        return self.tree.changes, self.end, self.names, self.clock and self.clock.headers()
+        clocks = self.clock and self.clock.headers()
+        return self.tree.changes, self.end, self.names, self.tags, clocks
 
     def record(self, end: GameEnd | None = None, event: str = "Web game") -> chess.pgn.Game:
         """Return the game as PGN, with all variations; the result is "*" while it lasts."""
@@ -300,14 +321,18 @@ class Table(TimedGame):
         were played: with another main line, only the event tells of them.
         """
         today = f"{self.started:%Y.%m.%d}"
-        tags = self.setup.headers
+        tags = self.tags
         if not tags:
-            return {"Event": "Analysis", "Date": today}
+            return {"Event": _ANALYSIS, "Date": today}
+        if self._is_named:
+            return tags
         is_as_played = list(self.tree.game.mainline_moves()) == self._first_line
         if is_as_played or not any(is_told(tags.get(name, "")) for name in ("White", "Black")):
             return tags
         of = " ".join(filter(is_told, (game_name(tags), tags.get("Date", ""))))
-        start = {name: tags[name] for name in ("SetUp", "FEN", "Variant") if name in tags}
+        start: dict[str, str] = {
+            name: tags[name] for name in ("SetUp", "FEN", "Variant") if name in tags
+        }
         nobody = {
             "Site": "-",
             "Round": "-",

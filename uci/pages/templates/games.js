@@ -8,7 +8,7 @@ const playersOf = game => [game.white, game.black].filter(Boolean).map(name => n
 const gameWords = game => [playersOf(game).join(" – "), game.date.replaceAll(".", "-"),
   several("{count} move", "{count} moves", Math.ceil(game.plies / 2))].filter(Boolean).join(" · ");
 const games = {
-  rows: [], total: 0, chosen: null, asked: new Set(), drawn: new Map(), reviewing: "", problem: "",
+  rows: [], total: 0, chosen: null, asked: new Set(), marked: new Set(), drawn: new Map(), reviewing: "", problem: "",
 
   open() {
     $("games-sure").hidden = true;
@@ -32,6 +32,27 @@ const games = {
     $("games-list").scrollTop = 0;
     this.choose(null);
     openDialog("games");
+  },
+
+  // Several games are chosen with Ctrl or Shift; without a choice, all that are listed are saved.
+  save(form) {
+    const keys = this.marked.size ? [...this.marked] : this.chosen ? [this.chosen.key] : [];
+    send("games_export", { ...this.wanted(), form, keys });
+  },
+
+  mark(game, at, isRange) {
+    const from = this.rows.findIndex(one => one?.key === this.chosen?.key);
+    if (this.chosen) this.marked.add(this.chosen.key);
+    const range = isRange && from >= 0 ? this.rows.slice(Math.min(from, at), Math.max(from, at) + 1) : [game];
+    for (const { key } of range.filter(Boolean)) {
+      if (!isRange && this.marked.has(key)) this.marked.delete(key);
+      else this.marked.add(key);
+    }
+    this.showMarked();
+  },
+
+  showMarked() {
+    for (const row of $("games-rows").children) row.classList.toggle("marked", this.marked.has(row.dataset.key));
   },
 
   // Lists the games that a row of the progress counts.
@@ -129,7 +150,13 @@ const games = {
       words("named", game.opening), words("ending", game.ending ? `${t(game.ending)}, ${moves}` : moves));
     const winner = { "1-0": "white", "0-1": "black" }[game.result];
     if (game.mine) button.classList.add(!winner ? "even" : winner === game.mine ? "won" : "lost");
-    button.addEventListener("click", () => this.choose(game));
+    button.classList.toggle("marked", this.marked.has(game.key));
+    button.addEventListener("click", event => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) { this.mark(game, at, event.shiftKey); return; }
+      this.marked.clear();
+      this.showMarked();
+      this.choose(game);
+    });
     button.addEventListener("dblclick", () => gameDeeds.open(game.key));
     button.addEventListener("keydown", event => { if (event.key === "Enter" && button.matches("[aria-pressed=true]")) { event.preventDefault(); gameDeeds.open(game.key); } });
     return button;
@@ -343,6 +370,7 @@ const gameDeeds = {
 const gamesDeeds = {
   whole: () => { Object.assign(games, { line: "", file: "" }); games.search(); },
   stop: () => send("games_stop"),
+  pgn: () => games.save("pgn"), page: () => games.save("page"),
   names: () => send("games_names"),
   all: () => send("games_review", { key: "" }),
   progress: () => { if ($("games-chart").hidden) send("games_progress"); else $("games-chart").hidden = true; },

@@ -451,6 +451,7 @@ function showControls() {
   setChoice($("level"), state.level);
   $("analysis").hidden = !state.analysing;
   $("edit").hidden = !state.analysing;
+  showNames();
   $("drop").hidden = !state.isGame;
   const { lesson } = state, isLearning = Boolean(lesson && !lesson.over);
   document.body.classList.toggle("learning", isLearning);
@@ -585,6 +586,7 @@ const answers = {
   games_reading: message => games.reading(message), games_names: message => games.askNames(message),
   games_found: message => games.found(message), games_work: message => games.work(message),
   welcome: message => welcome.show(message),
+  exported: ({ name }) => Object.assign(document.createElement("a"), { href: "export", download: name }).click(),
   puzzle: message => $("puzzles").open && showPuzzle(message), refuted: message => showRefutation(message),
   games_progress: message => games.showProgress(message), games_mistakes: message => games.showMistakes(message),
   review: showReview,
@@ -661,6 +663,15 @@ const tells = {
   promote: () => send("promote", { node: here() }),
   delete: () => send("delete", { node: here() }),
 };
+
+// Title and names of an analysis, which My games lists; "?" and the usual title stand for none.
+function showNames() {
+  $("names").hidden = state.title === null;
+  if ($("names").contains(document.activeElement) || state.title === null) return;
+  const told = { title: state.title === "Analysis" ? "" : state.title, ...state.names };
+  for (const field of $("names").children) field.value = ["?", "White", "Black"].includes(told[field.name]) ? "" : told[field.name];
+}
+$("names").addEventListener("change", () => send("name", Object.fromEntries([...$("names").children].map(({ name, value }) => [name, value]))));
 
 $("glyph").addEventListener("change", () => send("mark", { node: here(), glyph: Number($("glyph").value) }));
 
