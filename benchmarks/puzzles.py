@@ -40,7 +40,7 @@ from engine.files.output_files import output_file
 from engine.files.text import open_unpacked
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.choice import MEASURED, choose_weaker
+from engine.search.levels import MEASURED, choose_weaker
 from engine.search.limits import Limits
 from engine.search.result import RootMove
 from selfplay.records.replay import read_segment

@@ -37,10 +37,13 @@ from engine.evaluation.protocol import (
 from engine.evaluation.tablebase import Tablebase
 from engine.options import EngineOptions
 from engine.search.batches import Batches
-from engine.search.choice import PolyglotBook, SearchOrder
+from engine.search.book import PolyglotBook
+from engine.search.choice import SearchOrder
+from engine.search.clock import Lateness
 from engine.search.driver import SearchDriver
 from engine.search.hints import HintSource
-from engine.search.limits import Lateness, Limits, SearchJob
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from engine.search.report import Reporter, outline
 from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of
 from engine.search.run import Runner, Walkers
@@ -333,9 +336,8 @@ class Engine:
         if self._search.set_position(self._rows.of(order.board)):
             lead_to_mate(self._search)
         tables, first_hits = self._tablebase, self._tablebase.hits
-        wait = (
-            partial(order.job.wait_for, patience_s=order.patience_s) if order.patience_s else None
-        )
+        patience_s = order.patience_s
+        wait = partial(order.job.wait_for, patience_s=patience_s) if patience_s else None
         order = replace(order, ranks=tables.ranks(order.board, wait))
         self._root_was_changed = bool(order.only) or order.options.noise_epsilon > 0.0
         # If the tablebases know the root, they order its moves; probing them in the search would

@@ -7,15 +7,16 @@ it searches on beside that one; the move is chosen before (`tree.aside`).
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
+from math import inf, isinf
 
 import numpy as np
 
 from engine.board.convert import encode_move
 from engine.board.layout import NO_MOVE
-from engine.search.choice import SearchOrder, choose_move, choose_weaker
-from engine.search.limits import Clock
+from engine.search.choice import SearchOrder, choose_move
+from engine.search.clock import Clock
+from engine.search.levels import choose_weaker
 from engine.search.report import Reporter
 from engine.search.result import SearchResult, mate_moves
 from engine.search.run import Runner
@@ -27,8 +28,6 @@ from engine.search.tree.root import read_position
 
 # Visits without a new node after which a depth counts as out of reach. Set by hand.
 LEAST_STILL = 1000
-
-NODE_ROUNDING = 1e-6  # Part of a node by which a time that is made of nodes may be off.
 
 
 class Stopper:
@@ -46,30 +45,24 @@ class Stopper:
         self._next_check_ms = 0.0
         # The most nodes that the tree had, and its visits when it first had them.
         self._grown = (0, 0)
-        self.clock = self._new_clock(order.begun)
+        self._begin_clock(order.begun)
         self.due_ms: float | None = None  # When time was up, if that ended the search.
 
-    def _new_clock(self, begun: float | None) -> Clock:
-        if self._order.options.nodes_time:
-            return self._order.clock_in_nodes(lambda: self._search.new_visits)
-        return self._order.clock(begun)
+    def _begin_clock(self, begun: float | None) -> None:
+        self.clock: Clock = self._order.clock(begun, lambda: self._search.new_visits)
+        is_limited = not (self._limits.infinite or isinf(self.clock.plan.hard_ms))
+        self.is_timed = is_limited and not self.pondering
 
     def left_s(self) -> float:
-        """Seconds left at most; a clock that runs on nodes has none."""
-        if self.pondering or self._limits.infinite or self._order.options.nodes_time:
-            return float("inf")
-        return self.clock.left_s()
+        """Real seconds left at most."""
+        return self.clock.left_s() if self.is_timed else inf
 
     def until(self) -> int:
-        """Visits of the root at which to ask again at the latest. A clock that runs on nodes is
-        looked at after the same ones on every machine.
-        """
-        nodes_a_ms = self._order.options.nodes_time
-        if not nodes_a_ms or self.clock.hard_ms is None or self.pondering:
+        """Visits of the root at which to ask again at the latest."""
+        if not self.is_timed:
             return self.most_visits
-        look_ms = min(self._next_check_ms, self.clock.hard_ms) - self.clock.elapsed_ms()
-        nodes = math.ceil(nodes_a_ms * look_ms - NODE_ROUNDING)
-        return min(self.most_visits, self._search.visits + max(1, nodes))
+        soon = self.clock.visits_until(min(self._next_check_ms, self.clock.plan.hard_ms))
+        return int(min(self.most_visits, self._search.visits + soon))
 
     def is_over(self) -> bool:
         """Whether to stop now."""
@@ -81,8 +74,8 @@ class Stopper:
             if self._order.job.pondering:
                 return False
             self.pondering = False
-            self.clock = self._new_clock(self._order.job.hit)
-        return self._is_out_of_time()
+            self._begin_clock(self._order.job.hit)
+        return self.is_timed and self._is_out_of_time()
 
     def _reached_fixed_limit(self) -> bool:
         limits, search = self._limits, self._search
@@ -122,25 +115,24 @@ class Stopper:
         return is_forced and best == root.forced_index()
 
     def _is_out_of_time(self) -> bool:
-        if self.clock.hard_ms is None or self._limits.infinite:
-            return False
+        plan = self.clock.plan
         elapsed = self.clock.elapsed_ms()
-        share = float("inf")
-        if elapsed >= self._next_check_ms:
+        share = inf
+        look_ms = self._next_check_ms
+        if elapsed >= look_ms:
             self._next_check_ms = elapsed + params.CHECK_INTERVAL_MS + params.CHECK_SHARE * elapsed
             if self._search.tree.n_edges[ROOT] == 1 and self._limits.movetime_ms is None:
                 return True
             share = doubt(self._search)
         if not self.clock.is_over(share):
             return False
-        self.due_ms = self.clock.due_ms(share)
+        # A choice may need less time than it has had; nobody could know before this look.
+        self.due_ms = min(plan.hard_ms, max(look_ms, plan.due_ms(share)))
         return True
 
     def late_ms(self) -> float:
-        """By how much the search is late; 0 where not its time ended it, or that is made of nodes."""
-        if self.due_ms is None or self._order.options.nodes_time:
-            return 0.0
-        return self.clock.elapsed_ms() - self.due_ms
+        """By how much the search is late; 0 where not its time ended it."""
+        return 0.0 if self.due_ms is None else self.clock.elapsed_ms() - self.due_ms
 
 
 def doubt(search: Search) -> float:
@@ -153,12 +145,12 @@ def doubt(search: Search) -> float:
     edges = search.tree.edges[search.edges()]
     visits = edges["passes"]
     if not visits.any():
-        return float("inf")
+        return inf
     most = visits.argmax()
     promising = visits >= max(1, params.PROMISING_SHARE * visits[most])
     q = np.where(promising, edges["q"], -2.0)
     if q.argmax() != most:
-        return float("inf")
+        return inf
     doubted = params.DOUBT_SLOPE * (1.0 - visits[most] / visits.sum())
     return float(min(max(params.DOUBT_FLOOR, doubted), params.DOUBT_CEILING))
 

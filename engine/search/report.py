@@ -26,7 +26,7 @@ from engine.search.tree.priors import own_priors
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.puct import score_edges
 from engine.search.tree.repetitions import ends_line
-from engine.search.tree.root import Root, root_lines
+from engine.search.tree.root import Root, read_position, root_lines
 from engine.tactics.small_endings import MOST_KNOWN_PIECES, seen_from_before, winner_of_small_ending
 from engine.tactics.solved_endings import line_to_mate
 
@@ -121,7 +121,9 @@ class Reporter:
             # that is not certain.
             q, draw = search.own_value
             seen = root.q[(root.visits > 0) & (root.proven == DRAW)].tolist()
-            q = float(self._for_people(root, min([root.first_play_urgency(q), *seen])))
+            mean = read_position(search.tree, q)
+            fall = mean.q + root.params.draw_score * mean.draw - (move.s - move.u)
+            q = float(self._for_people(root, min([max(-1.0, q - fall), *seen])))
             score_cp = centipawns(q, self._cp_scale)
             wdl = per_mille(q, draw)
         return SearchInfo(
@@ -158,11 +160,10 @@ class Reporter:
         solution of an ending.
         """
         params = root.params
-        position = root.position
         count = len(root.moves)
         u, s, priors = np.empty((3, count), np.float32)
         own_values, policy_indices = np.empty(count), np.empty(count, np.int64)
-        describe_moves(
+        urgency = describe_moves(
             self._search.tree, params, root.row, u, s, priors, own_values, policy_indices
         )
         codes, lengths, mates = root_lines(self._search.tree, root, order, self._search.mate_space)
@@ -170,8 +171,7 @@ class Reporter:
         visited = root.visits > 0
         wins = mates & (lengths % 2 == 1)
         ends = np.cumsum(lengths).tolist()
-        urgency = root.first_play_urgency(position.q + params.draw_score * position.draw)
-        q = self._for_people(root, np.where(visited, root.q, urgency))
+        q = self._for_people(root, np.where(visited, root.q, max(-1.0, urgency)))
         q, draws = q[order], np.where(visited, root.draws, self._search.own_value[1])[order]
         q[wins], draws[wins] = 1.0, 0.0
         cp = centipawns(q, self._cp_scale)
@@ -247,8 +247,10 @@ def describe_moves(tree, params, row, u, s, priors, own_values, policy_indices):
     child's value sum is its own value minus the value sums of its children. A decided child counts
     as its result, and one whose position was known when it was new began with the mean value found
     there.
+
+    Returns the Q of moves never visited.
     """
-    score_edges(tree, params, np.int64(ROOT), np.float64(params.draw_score), u, s)
+    urgency = score_edges(tree, params, np.int64(ROOT), np.float64(params.draw_score), u, s)
     own_priors(tree, np.int64(ROOT), priors)
     first = np.int64(tree.nodes[ROOT].first_edge)
     for i in range(own_values.size):
@@ -263,6 +265,7 @@ def describe_moves(tree, params, row, u, s, priors, own_values, policy_indices):
             own_values[i] = max(
                 -1.0, min(1.0, tree.nodes[child].value_sum + value_below(tree, child))
             )
+    return urgency
 
 
 def table_value(rank: Rank) -> tuple[float, float, int, tuple[int, int, int]]:

@@ -15,12 +15,12 @@ from engine.search.tree.backup import finish_known
 from engine.search.tree.edges import draws_below, value_below
 from engine.search.tree.forgetting import (
     cleared_table,
+    forget_own,
     forget_the_rest,
     make_room,
     reroot,
     reset_root,
 )
-from engine.search.tree.heuristics import forget
 from engine.search.tree.params import MATE_PRIOR, SearchParams
 from engine.search.tree.priors import hint, keep_moves, mix_priors, move_to_tried
 from engine.search.tree.proofs import best_bounds, settle_past_visits
@@ -162,9 +162,7 @@ class Search:
             self._room = cleared_table(self.tree, used)
         self.tree.counters[:] = 0
         for tree in self.trees:
-            forget(tree)
-            tree.stint[:] = 0
-            tree.earned[:] = 0.0
+            forget_own(tree)
         reset_root(self.tree)
         self.in_flight.counts[:] = 0
 

@@ -10,7 +10,8 @@ import chess
 
 from engine.cli.option_forms import changes
 from engine.options import EngineOptions
-from engine.search.limits import Limits, SearchJob
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from engine.search.result import SearchInfo, SearchResult
 from uci.protocol.session import Session
 from uci.protocol.words import Writer

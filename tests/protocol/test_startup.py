@@ -25,7 +25,8 @@ from engine.native import jit
 from engine.network.weights import default_net_path
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.limits import Limits, SearchJob
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from tests.boards import board_after
 from tests.new_process import ROOT, output_of, wait_until

@@ -22,7 +22,8 @@ from engine.cli.live_lines import show_view
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.limits import Limits, SearchInterrupted
+from engine.search.job import SearchInterrupted
+from engine.search.limits import Limits
 from engine.search.result import SearchInfo, SearchResult
 from uci.language import speak
 from uci.terminal.board_view import choose_style, render_board

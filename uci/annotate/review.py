@@ -19,7 +19,8 @@ import chess.pgn
 
 from engine.board.notation import board_after, move_number
 from engine.errors import StillCompilingError
-from engine.search.limits import Limits, SearchInterrupted, SearchJob
+from engine.search.job import SearchInterrupted, SearchJob
+from engine.search.limits import Limits
 from engine.search.result import SearchInfo, SearchResult
 from uci.annotate.accuracy import (
     START_CP,

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import AinoError
 from engine.native.locks import FileLock
-from engine.search.limits import Limits, SearchJob
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from uci.annotate.comments import mend_result
 from uci.annotate.review import review_game, until_stopped
 from uci.game.game_file import REVIEWS, owning

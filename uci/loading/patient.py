@@ -9,7 +9,9 @@ from typing import Any
 from engine.evaluation.protocol import Evaluator, kernels_needed
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.limits import Clock, Limits, SearchJob
+from engine.search.clock import new_clock, plan_time
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from uci.loading.background import LoadingProgress, Preparation
 from uci.loading.compiler import TO_LOAD_MIB, check_room
 
@@ -57,13 +59,13 @@ class PatientEngine(Engine):
             self._warm_if_prepared()
 
     def _get_ready(self, job: SearchJob[Any], limits: Limits, white: bool) -> None:
-        clock = Clock.start(limits, white, self.options.move_overhead_ms, job.begun, job.now)
+        plan = plan_time(limits, white, self.options.move_overhead_ms)
+        clock = new_clock(plan, self.options, job.begun, job.now)
 
         def is_over() -> bool:
-            if limits.ponder and job.pondering:
-                clock.started = clock.now()
-            is_watched = job.begun is not None and not self.options.nodes_time
-            return job.stopped or (is_watched and clock.is_over())
+            if job.begun is None or (limits.ponder and job.pondering):
+                clock.restart()  # It does not run yet.
+            return job.stopped or clock.is_over()
 
         self.wait(self.on_wait, is_over)
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from engine.cli.console import say, waiting
 from engine.native.awake import awake_s
 from engine.options import EngineOptions
-from engine.search.limits import SearchJob
+from engine.search.job import SearchJob
 from engine.search.result import SearchResult
 from uci.game.clock import clock_text
 from uci.game.ends import UNFINISHED, GameEnd

@@ -14,7 +14,8 @@ import chess
 from engine.board.notation import board_after
 from engine.errors import AinoError, MoveError, StillCompilingError
 from engine.options import EngineOptions
-from engine.search.limits import Limits, SearchJob
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from engine.search.result import RootMove, SearchInfo, SearchResult
 from uci.protocol.position import read_move
 from uci.protocol.words import GoCommand, Writer, format_current_move, format_info, format_moves

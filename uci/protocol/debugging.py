@@ -12,7 +12,8 @@ import chess
 from engine.board.notation import board_after
 from engine.board.perft import perft
 from engine.player import Engine
-from engine.search.limits import Limits, SearchJob
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from uci.protocol.words import Writer, info_string
 from uci.tools.perft import MAX_PERFT_DEPTH
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import chess
 
     from engine.player import Engine
-    from engine.search.limits import SearchJob
+    from engine.search.job import SearchJob
     from uci.protocol.position import PositionKeeper
 
 PROGRESS_INTERVAL_S = 2.0  # time between progress messages while the engine loads
@@ -278,7 +278,7 @@ class Session:
         """Let a job work and write its last lines. It is done before: a GUI may continue when it
         has read them.
         """
-        from engine.search.limits import SearchJob
+        from engine.search.job import SearchJob
 
         self._job = SearchJob[list[str]](begun).start(work, lambda lines: self.writer.line(*lines))
 

@@ -13,7 +13,8 @@ import chess
 import chess.pgn
 
 from engine.options import EngineOptions
-from engine.search.limits import Limits, SearchJob
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from engine.search.result import SearchInfo, SearchResult
 from uci.annotate.review import GameReview, review_game, until_stopped
 

@@ -11,7 +11,7 @@ import chess.pgn
 
 from engine.errors import DataError
 from engine.native.awake import awake_s
-from engine.search.limits import SearchJob
+from engine.search.job import SearchJob
 from uci.game.game_file import ANALYSES, save_game
 from uci.language import _, translated
 from uci.library.worker import failure

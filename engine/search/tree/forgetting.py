@@ -106,6 +106,13 @@ def reset_root(tree):
     reset_node(tree, np.int64(arrays.ROOT))
 
 
+def forget_own(tree: Tree) -> None:
+    """Forget what one thread has found out by itself, and its stint."""
+    tree.butterfly[:] = 0.0
+    tree.stint[:] = 0
+    tree.earned[:] = 0.0
+
+
 def forget_the_rest(tree: Tree) -> Iterator[None]:
     """Forget the nodes to which no edge leads from the root, in slices."""
     return forget_unreached(tree, np.int64(NONE_IS_OLD))

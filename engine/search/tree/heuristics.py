@@ -30,11 +30,6 @@ note = note_advantage
 bonus = butterfly_bonus
 
 
-def forget(tree: Tree) -> None:
-    """Begin without notes."""
-    tree.butterfly[:] = 0.0
-
-
 def join(trees: Sequence[Tree]) -> None:
     """Let threads share their notes."""
     join_histories([tree.butterfly for tree in trees])

@@ -155,7 +155,7 @@ HINT_POSITIONS: Final = 8_000  # Most positions for one question. Set by hand.
 # Most positions for all questions: 10 to 20 ms. Set by hand.
 HINT_POSITIONS_TOGETHER: Final = 16_000
 
-# ---- the clock (`limits`, `job`) -----------------------------------------------------------------
+# ---- the clock (`clock`, `driver`) -----------------------------------------------------------------
 
 # Moves that the game still lasts, where the GUI does not say. Set by hand.
 EXPECTED_MOVES: Final = 26
@@ -191,7 +191,7 @@ INFO_INTERVAL_MS: Final = 1000.0  # Between two sets after those, as long as the
 LEAST_INFO_GAP_MS: Final = 50.0  # Between any two sets.
 LOOK_INTERVAL_MS: Final = 20.0  # Between two looks at whether the best move is another one.
 
-# ---- playing weaker (`choice`) -------------------------------------------------------------------
+# ---- playing weaker (`levels`) -------------------------------------------------------------------
 
 # Visits that the whole policy counts for: in the smallest trees it decides. Set by hand.
 PRIOR_VISITS: Final = 4.0

@@ -80,13 +80,8 @@ def first_play_urgency(tree, params, node, draw_score, visited_prior):
     """Q of the unvisited edges of `node`; `visited_prior`: sum of P over the visited ones that may
     not lose.
     """
-    return np.float32(mover_q(tree, node, draw_score) - fall_of_urgency(params, visited_prior))
-
-
-@kernel()
-def fall_of_urgency(params, visited_prior):
-    """How far the Q of unvisited edges lies below their parent's."""
-    return params.fpu_reduction * (visited_prior if params.fpu_linear else np.sqrt(visited_prior))
+    fall = params.fpu_reduction * (visited_prior if params.fpu_linear else np.sqrt(visited_prior))
+    return np.float32(mover_q(tree, node, draw_score) - fall)
 
 
 @kernel()
@@ -182,7 +177,7 @@ def select_edge(tree, params, node, draw_score):
 @kernel()
 def score_edges(tree, params, node, draw_score, u, s):
     """Write U and S = Q + U + M of every edge of `node`, float32 [n], as `select_edge` has them
-    between rounds.
+    between rounds; returns the Q of unvisited ones.
     """
     scale = exploration_scale(tree, params, node)
     hurry = in_a_hurry(tree, params, node)
@@ -200,3 +195,4 @@ def score_edges(tree, params, node, draw_score, u, s):
             s[i] = urgency + u[i]
         else:
             s[i] = child_value(tree, params, node, edge, draw_score, hurry) + u[i]
+    return urgency

@@ -19,7 +19,7 @@ from engine.search.tree.arrays import Tree
 from engine.search.tree.edges import draws_below, draws_of, value_below
 from engine.search.tree.params import BOUND_FROM, BOUND_WIDTH, PROMISING_SHARE, SearchParams
 from engine.search.tree.proofs import is_decided
-from engine.search.tree.puct import fall_of_urgency, mean_plies
+from engine.search.tree.puct import mean_plies
 from engine.search.tree.repetitions import ends_line
 from engine.tactics.mates import MateSpace, mating_start
 
@@ -67,11 +67,6 @@ class Root:
         q = self.position.q
         draw = min(self.position.draw, 1.0 - abs(q))
         return (1.0 - draw + q) / 2.0, draw, (1.0 - draw - q) / 2.0
-
-    def first_play_urgency(self, q: float) -> float:
-        """Return the Q of an unvisited move by the formula in `puct`; `q` is the root's Q."""
-        seen = float(self.priors[(self.visits > 0) & (self.proven != arrays.LOSS)].sum())
-        return max(-1.0, q - float(fall_of_urgency.py_func(self.params, seen)))
 
     def forced_index(self) -> int | None:
         """Index of the move that starts a forced mate, or None.

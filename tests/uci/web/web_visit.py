@@ -13,7 +13,8 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import websocket_connect
 
 from engine.options import EngineOptions
-from engine.search.limits import Limits, SearchJob
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from tests.protocol.fake_engine import FakeEngine
 from uci.game.timed_game import Setup
 from uci.web.board_session import Services

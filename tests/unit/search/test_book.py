@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engine.errors import DataError
-from engine.search.choice import PolyglotBook
+from engine.search.book import PolyglotBook
 
 # position, move as the format writes it (castling: king takes rook), weight
 Entry = tuple[chess.Board, str, int]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.options import find_option
-from engine.search.choice import MEASURED, StrengthPlan, choose_weaker, plan_for
+from engine.search.levels import MEASURED, StrengthPlan, choose_weaker, plan_for
 from engine.search.result import RootMove
 
 EVERY_LEVEL = range(500, 2601, 100)

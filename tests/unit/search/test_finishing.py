@@ -6,7 +6,8 @@ import pytest
 
 from engine import Engine
 from engine.options import EngineOptions
-from engine.search.choice import SearchOrder, finishes, plan_for
+from engine.search.choice import SearchOrder
+from engine.search.levels import finishes, plan_for
 from engine.search.limits import Limits
 from engine.tactics.solved_endings import probe
 from tests.boards import random_positions

@@ -11,7 +11,8 @@ from engine import Engine
 from engine.board.convert import decode_move, encode_move, row_from_board, stack_from_board
 from engine.board.layout import MAX_MOVES, NO_MOVE
 from engine.options import EngineOptions
-from engine.search.limits import Limits, SearchJob
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from engine.search.tree.arrays import NO_NODE, ROOT
 from engine.search.tree.params import HINT_MARGIN_CP, HINT_PRIOR
 from engine.search.tree.priors import find_edge, hint, own_priors, restore

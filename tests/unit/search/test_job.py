@@ -9,7 +9,8 @@ import chess
 import pytest
 
 from engine.errors import StillCompilingError
-from engine.search.limits import Limits, SearchInterrupted, SearchJob
+from engine.search.job import SearchInterrupted, SearchJob
+from engine.search.limits import Limits
 from tests.unit.search.flat import engine
 
 

@@ -5,26 +5,28 @@ import time
 import pytest
 
 from engine.native.awake import awake_s
-from engine.search.limits import Clock, Lateness, Limits, SearchJob
+from engine.search.clock import Clock, Lateness, plan_time
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from engine.search.tree.params import CLOCK_SHARE
 
 
 def plan(white=True, overhead_ms=30, **limits):
-    return Clock.start(Limits(**limits), white, overhead_ms)
+    return plan_time(Limits(**limits), white, overhead_ms)
 
 
 def test_movetime_is_used_up_but_for_the_overhead():
     assert plan(movetime_ms=500, white_time_ms=700).hard_ms == 470
-    clock = plan(movetime_ms=500)
-    assert (clock.planned_ms, clock.hard_ms) == (None, 470)
-    assert not clock.is_over(doubt=0.0)
-    assert not plan(nodes=100).is_over(doubt=0.0), "without a clock"
-    assert Clock.start(Limits(movetime_ms=500), True, 30, begun=time.perf_counter() - 1.0).is_over()
+    timed = plan(movetime_ms=500)
+    assert (timed.planned_ms, timed.hard_ms) == (None, 470)
+    assert not Clock(timed).is_over(doubt=0.0)
+    assert not Clock(plan(nodes=100)).is_over(doubt=0.0), "without a clock"
+    assert Clock(timed, begun=time.perf_counter() - 1.0).is_over()
 
 
 def test_a_stopped_process_uses_up_only_time_that_a_clock_elsewhere_counts():
     assert (SearchJob[None]().now, SearchJob[None](1.0).now) == (awake_s, time.perf_counter)
-    clock = Clock.start(Limits(movetime_ms=500), True, 0, now=iter([5.0, 5.4, 5.6]).__next__)
+    clock = Clock(plan(movetime_ms=500, overhead_ms=0), now=iter([5.0, 5.4, 5.6]).__next__)
     assert (clock.is_over(), clock.is_over()) == (False, True)
 
 
@@ -100,13 +102,13 @@ def test_each_side_reads_its_own_clock_and_one_for_one_side_serves_both():
     ],
 )
 def test_doubt_gets_more_time_up_to_the_bound(thought, doubt, over):
-    clock = plan(white_time_ms=60_000)
-    clock.started -= thought * clock.planned_ms / 1000.0
+    planned = plan(white_time_ms=60_000)
+    clock = Clock(planned, begun=time.perf_counter() - thought * planned.planned_ms / 1000.0)
     assert (clock.is_over() if doubt is None else clock.is_over(doubt)) == over
 
 
 def late_plan(late_ms, **limits):
-    return Clock.start(Limits(**limits), True, 30, late_ms=late_ms)
+    return plan_time(Limits(**limits), True, 30, late_ms)
 
 
 def test_a_machine_that_was_late_plans_for_it():
@@ -128,9 +130,7 @@ def test_a_game_on_a_machine_that_is_later_than_the_increment_keeps_a_reserve():
     left = 3000.0
     lateness = Lateness()
     for _ in range(60):
-        clock = Clock.start(
-            Limits(white_time_ms=round(left), white_increment_ms=50), True, 30, late_ms=lateness.ms
-        )
+        clock = late_plan(lateness.ms, white_time_ms=round(left), white_increment_ms=50)
         left += 50 - clock.planned_ms - 60
         lateness.note(60 - 30)
     assert left > 0

@@ -40,7 +40,7 @@ def test_a_busy_machine_ends_no_search(monkeypatch):
 def test_time_that_passes_elsewhere_ends_no_search(monkeypatch):
     expected = searched(CLOCK, nodes_time=10)
     ticks = iter(range(0, 10**9, 1000))
-    monkeypatch.setattr("engine.search.limits.awake_s", lambda: float(next(ticks)))
+    monkeypatch.setattr("engine.search.job.awake_s", lambda: float(next(ticks)))
     assert searched(CLOCK, nodes_time=10) == expected
 
 
@@ -53,3 +53,15 @@ def test_twice_the_nodes_a_millisecond_are_twice_the_nodes():
 @pytest.mark.parametrize("nodes", [1, 30])
 def test_nodes_limit_a_search_beside_the_clock(nodes):
     assert searched(Limits(nodes=nodes, movetime_ms=1000), nodes_time=100)[0] == nodes
+
+
+def test_a_choice_that_settles_at_once_is_not_late():
+    """What a move had taken beyond the time that its settled choice deserves counted as lateness of
+    the machine, and the moves after it got less.
+    """
+    options = EngineOptions(**OPTIONS, nodes_time=20, move_overhead_ms=0)
+    with Engine(options) as engine:
+        for fen in (chess.STARTING_FEN, "6k1/5ppp/8/3q4/8/8/5PPP/3R2K1 w - - 0 1"):
+            engine.set_position(chess.Board(fen))
+            engine.search(CLOCK)
+        assert engine._lateness.ms < 1.0

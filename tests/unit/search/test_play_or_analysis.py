@@ -15,8 +15,10 @@ from engine import Engine
 from engine.evaluation import MaterialEvaluator
 from engine.evaluation.tablebase import Tablebase
 from engine.options import EngineOptions
-from engine.search.choice import PolyglotBook, SearchOrder
-from engine.search.limits import Limits, SearchJob
+from engine.search.book import PolyglotBook
+from engine.search.choice import SearchOrder
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from tests.regression.test_endings import check_result
 from tests.unit.search.test_book import write_book
 

@@ -13,7 +13,8 @@ import pytest
 from engine.evaluation.tablebase import Tablebase, good_moves
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.limits import Limits, SearchJob
+from engine.search.job import SearchJob
+from engine.search.limits import Limits
 from engine.tactics import solved_endings
 from engine.tactics.solved_endings import LONG, probe, solve
 from tests.boards import random_positions

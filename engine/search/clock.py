@@ -1,0 +1,149 @@
+"""The clock of one move: the plan of its time, and whether it is over."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from engine.options import EngineOptions
+from engine.search.limits import Limits
+from engine.search.tree import params
+
+NODE_ROUNDING = 1e-6  # Part of a node by which a time that is made of nodes may be off.
+
+
+@dataclass
+class Lateness:
+    """How many milliseconds the last moves took beyond their time and the move overhead: 0 on a
+    quiet machine.
+    """
+
+    ms: float = 0.0
+
+    def note(self, late_ms: float) -> None:
+        """Note by how much a move was late; earlier moves count less and less."""
+        self.ms = max(0.0, late_ms, params.LATENESS_MEMORY * self.ms)
+
+
+class TimePlan(NamedTuple):
+    """Time for one move, in milliseconds."""
+
+    # What a move gets whose choice is as hard as most are. None = no plan, only the limit.
+    planned_ms: float | None = None
+    hard_ms: float = math.inf  # What it gets at most. Infinite = nothing limits it.
+
+    def due_ms(self, doubt: float = math.inf) -> float:
+        """When to stop; `doubt` is the multiple of the planned time that the choice deserves
+        (`driver.doubt`).
+        """
+        if self.planned_ms is None:
+            return self.hard_ms
+        return min(self.hard_ms, doubt * self.planned_ms)
+
+
+def plan_time(limits: Limits, white: bool, overhead_ms: float, late_ms: float = 0.0) -> TimePlan:
+    """Plan the time for the side to move; every move loses `overhead_ms` on the way to the GUI, and
+    `late_ms` on a machine that was late with the moves before (`Lateness`).
+
+    A move that may use up the clock keeps the time by which a busy machine is late, or half of the
+    clock.
+    """
+    left = limits.clock_ms(white)
+    if left is None:
+        if limits.movetime_ms is None:
+            return TimePlan()
+        return TimePlan(hard_ms=max(params.SHORTEST_THINK_MS, limits.movetime_ms - overhead_ms))
+    overhead_ms += min(late_ms, params.MOST_LATE_SHARE * max(0, left))
+    usable = left - overhead_ms
+    last = min(params.LAST_MOVE_SHARE * usable, usable - min(params.LATE_MS, left / 2))
+    if limits.movetime_ms is not None:
+        most = min(limits.movetime_ms - overhead_ms, last)
+        return TimePlan(hard_ms=max(params.SHORTEST_THINK_MS, most))
+    to_go = limits.moves_to_go or 0
+    moves = min(to_go, params.EXPECTED_MOVES) if to_go > 0 else params.EXPECTED_MOVES
+    increment = limits.increment_ms(white)
+    for_all = left + (moves - 1) * increment - (moves + params.SPARE_OVERHEADS) * overhead_ms
+    in_the_long_run = (left - params.RESERVE_OVERHEADS * overhead_ms) / params.LONG_RUN_MOVES
+    planned = max(for_all / moves, in_the_long_run)
+    most = params.CLOCK_SHARE * usable if moves > 1 else last
+    hard = min(params.HARD_FACTOR * planned, most)
+    # What an increment brings back is there to be used, however late the moves before were.
+    refilled = min(params.INCREMENT_SHARE * increment, most)
+    least = max(params.SHORTEST_THINK_MS, refilled)
+    return TimePlan(max(least, min(planned, hard)), max(least, hard))
+
+
+class Clock:
+    """The clock of one move, in real time.
+
+    `begun` is when it began to run, in seconds of `now`. None = now.
+    """
+
+    def __init__(
+        self,
+        plan: TimePlan,
+        begun: float | None = None,
+        now: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.plan = plan
+        self._now = now
+        self._begun = now() if begun is None else begun
+
+    def restart(self) -> None:
+        """Begin now."""
+        self._begun = self._now()
+
+    def elapsed_ms(self) -> float:
+        """Milliseconds since it began."""
+        return (self._now() - self._begun) * 1000.0
+
+    def is_over(self, doubt: float = math.inf) -> bool:
+        """Whether to stop; `doubt` as in `TimePlan.due_ms`."""
+        return self.elapsed_ms() >= self.plan.due_ms(doubt)
+
+    def left_s(self) -> float:
+        """Real seconds left at most."""
+        return max(0.0, self.real_s(self.plan.hard_ms - self.elapsed_ms()))
+
+    def real_s(self, ms: float) -> float:
+        """Return real seconds that pass in so many milliseconds of this clock."""
+        return ms / 1000.0
+
+    def visits_until(self, look_ms: float) -> float:
+        """Return after how many visits the clock has to be looked at in order not to miss a time."""
+        return math.inf
+
+
+class NodesClock(Clock):
+    """A clock on which `nodes_a_ms` of a search's nodes are a millisecond: no real time passes on
+    it, so it is looked at after the same visits on every machine.
+    """
+
+    def __init__(self, plan: TimePlan, nodes_a_ms: int, nodes: Callable[[], int]) -> None:
+        super().__init__(plan, now=lambda: nodes() / (1000.0 * nodes_a_ms))
+        self._nodes_a_ms = nodes_a_ms
+
+    def real_s(self, ms: float) -> float:
+        return math.inf
+
+    def visits_until(self, look_ms: float) -> float:
+        nodes = self._nodes_a_ms * (look_ms - self.elapsed_ms())
+        return max(1, math.ceil(nodes - NODE_ROUNDING))
+
+
+def new_clock(
+    plan: TimePlan,
+    options: EngineOptions,
+    begun: float | None,
+    now: Callable[[], float],
+    nodes: Callable[[], int] = int,
+) -> Clock:
+    """Return the clock that options ask for. One of nodes begins at `nodes`, those of the search;
+    before it begins there are none.
+    """
+    if options.nodes_time:
+        return NodesClock(plan, options.nodes_time, nodes)
+    return Clock(plan, begun, now)

@@ -1,0 +1,152 @@
+"""Strength levels: how a limited engine searches, and which move it plays.
+
+A limited engine plays weaker as a person would: it has a smaller tree, and is less certain among
+the moves that look right. No move is a random blunder, and what people of its rating win, it wins.
+A move is drawn among those that the policy and the visits call plausible and that are not seen to
+lose; what a small tree overlooks is overlooked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import chess
+import numpy as np
+
+from engine.search.result import RootMove
+from engine.search.tree.params import PRIOR_VISITS
+
+
+@dataclass(frozen=True)
+class StrengthPlan:
+    """How a limited engine searches and chooses."""
+
+    nodes: int  # Visits of the root.
+    temperature: float  # Moves are drawn by (visits + prior) ** (1 / temperature).
+    value_margin: float  # How far a move's Q may lie below the best one, in [0, 2].
+    least_share: float  # Moves below this share of the largest weight are never played.
+    # Whether the game is won so surely that the level has to win it (`finishes`).
+    finishes: bool = False
+
+
+# Elo on Stockfish's scale, and the plan that plays so, by games (docs/results.md): from 3 nodes on
+# against Stockfish 15.1, below against the next plan. The last row is a guess: the rung and about
+# the nodes a move of full strength with two threads at 10 s + 0.1 s a move.
+MEASURED = (
+    (415.0, StrengthPlan(1, 1.504, 0.668, 0.036)),
+    (685.0, StrengthPlan(2, 1.300, 0.600, 0.050)),
+    (950.0, StrengthPlan(3, 1.205, 0.556, 0.062)),
+    (1455.0, StrengthPlan(7, 1.075, 0.495, 0.078)),
+    (1635.0, StrengthPlan(31, 0.825, 0.379, 0.109)),
+    (1800.0, StrengthPlan(98, 0.623, 0.284, 0.135)),
+    (2025.0, StrengthPlan(441, 0.363, 0.163, 0.167)),
+    (2210.0, StrengthPlan(2521, 0.052, 0.024, 0.430)),
+    (2460.0, StrengthPlan(12000, 0.0255, 0.012, 0.537)),
+    (2690.0, StrengthPlan(80000, 0.010, 0.005, 0.600)),
+)
+
+
+def plan_for(elo: int) -> StrengthPlan:
+    """Return the plan for an Elo rating on Stockfish's scale, between those measured; beyond them
+    the nearest.
+    """
+    ratings, plans = zip(*MEASURED, strict=True)
+    rows = [
+        (np.log(plan.nodes), plan.temperature, plan.value_margin, plan.least_share)
+        for plan in plans
+    ]
+    log_nodes, temperature, margin, share = (
+        np.interp(elo, ratings, values) for values in zip(*rows, strict=True)
+    )
+    return StrengthPlan(round(np.exp(log_nodes)), float(temperature), float(margin), float(share))
+
+
+def choose_weaker(
+    children: Sequence[RootMove], plan: StrengthPlan, rng: np.random.Generator
+) -> RootMove:
+    """Return the move to play, of the root's moves, best first and at least one.
+
+    A mate in one is always given. A move that is known to lose is played only where all are, and
+    then the first.
+    """
+    not_lost = [child for child in children if child.mate is None or child.mate > 0]
+    if not not_lost or children[0].mate == 1:
+        return children[0]
+    best_q = max((child.q for child in not_lost if child.visits), default=-1.0)
+    weights = np.array(
+        [child.visits + PRIOR_VISITS * (child.prior + child.hint) for child in not_lost]
+    )
+    bad = np.array(
+        [child.visits > 0 and child.q < best_q - plan.value_margin for child in not_lost]
+    )
+    if not weights[~bad].any():  # All prior and all visits lie on moves that lose.
+        weights[:] = 1.0
+    weights[bad] = 0.0
+    weights[weights < plan.least_share * weights.max()] = 0.0
+    chances = (weights / weights.max()) ** (1.0 / plan.temperature)
+    return not_lost[int(rng.choice(len(not_lost), p=chances / chances.sum()))]
+
+
+# ---- winning what is won -------------------------------------------------------------------------
+
+# Set by hand: people's ratings at which they win such endings, and how a limited level searches in
+# them.
+QUEEN_ELO = 500
+ROOK_ELO = 1000
+BISHOPS_ELO = 1800
+KNIGHT_ELO = 2200
+FINISHING = StrengthPlan(nodes=300, temperature=0.1, value_margin=0.03, least_share=0.3)
+# Plies by which a level's way to a mate that is known may be longer than the shortest, as long as
+# the halfmove clock shows fewer than FINISHING_PLIES.
+FINISHING_SLACK = 4
+FINISHING_PLIES = 20
+LEAST_FORCE = 5  # A rook more than the other side's pawns.
+
+
+def finishes(board: chess.Board, elo: int) -> bool:
+    """Whether people of a rating win with the mover's pieces, against a king that has nothing but
+    pawns.
+    """
+    if board.occupied_co[not board.turn] & ~(board.kings | board.pawns):
+        return False
+    pawns, knights, bishops, rooks, queens = (
+        len(board.pieces(kind, board.turn)) for kind in chess.PIECE_TYPES[:5]
+    )
+    others = len(board.pieces(chess.PAWN, not board.turn))
+    if 9 * queens + 5 * rooks + 3 * (bishops + knights) - others >= LEAST_FORCE:
+        if queens or rooks > 1:
+            return elo >= QUEEN_ELO
+        if rooks or pawns > 1:
+            return elo >= ROOK_ELO
+        return elo >= (BISHOPS_ELO if bishops > 1 else KNIGHT_ELO)
+    return others == 0 and pawns > 1 and elo >= ROOK_ELO
+
+
+def finishing_plan(plan: StrengthPlan) -> StrengthPlan:
+    """Return the plan of a level that finishes a game: as good as `FINISHING` at least."""
+    return StrengthPlan(
+        nodes=max(plan.nodes, FINISHING.nodes),
+        temperature=min(plan.temperature, FINISHING.temperature),
+        value_margin=min(plan.value_margin, FINISHING.value_margin),
+        least_share=max(plan.least_share, FINISHING.least_share),
+        finishes=True,
+    )
+
+
+def without_repetition(board: chess.Board, only: Sequence[chess.Move]) -> tuple[chess.Move, ...]:
+    """Return the moves of `only` after which no position comes again, or `only` if all repeat one
+    or none does.
+
+    An empty `only` stands for all moves.
+    """
+
+    def repeats(move: chess.Move) -> bool:
+        board.push(move)
+        found = board.is_repetition(2)
+        board.pop()
+        return found
+
+    moves = tuple(only) or tuple(board.legal_moves)
+    fresh = tuple([move for move in moves if not repeats(move)])
+    return fresh if 0 < len(fresh) < len(moves) else tuple(only)
