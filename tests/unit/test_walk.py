@@ -1,5 +1,5 @@
-"""How far a reader walks who follows one `go`, or one move on the web board, through the files
-(docs/design.md).
+"""How far a reader walks through the files who follows one `go`, one move on the web board, a
+generation of games or a pretraining (docs/design.md).
 """
 
 import ast
@@ -13,9 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import chess
+import numpy as np
 
 from engine.options import EngineOptions
 from engine.player import Engine
+from selfplay.run.folder import RunFolder
+from selfplay.run.phases import run_generations
+from tests.boards import random_game
+from tests.selfplay.conftest import aino_train, pgn_of
+from tests.selfplay.run.crews import TINY, never
 from uci.game.level import Level
 from uci.game.timed_game import Setup
 from uci.protocol.session import Session
@@ -24,9 +30,13 @@ from uci.web.board_session import Services
 from uci.web.conductor import Conductor
 from uci.web.engine_desk import EngineDesk
 
+__all__ = ["aino_train"]
 ROOT = Path(__file__).parents[2]
+PACKAGES = tuple(str(ROOT / name) for name in ("engine", "uci", "selfplay"))
 MOST_FILES, MOST_CALLS = 24, 300
 MOST_WEB_FILES, MOST_WEB_CALLS = 40, 600
+MOST_GENERATION_CALLS = 40_000
+MOST_PRETRAINING_FILES, MOST_PRETRAINING_CALLS = 73, 12_500
 
 
 @contextmanager
@@ -35,7 +45,7 @@ def counted(calls):
 
     def note(frame, event, argument):
         path = frame.f_code.co_filename
-        if event == "call" and path.startswith((str(ROOT / "engine"), str(ROOT / "uci"))):
+        if event == "call" and path.startswith(PACKAGES):
             calls[path.removeprefix(str(ROOT))] += 1
 
     before = sys.getprofile(), threading.getprofile()
@@ -108,6 +118,35 @@ def test_one_move_on_the_web_board_had_led_through_43_files_and_942_calls(tmp_pa
     assert calls["/engine/search/report.py"] > 5, "the search was seen"
     assert len(calls) <= MOST_WEB_FILES, dict(calls)
     assert calls.total() <= MOST_WEB_CALLS, calls
+
+
+def test_a_generation_of_eight_games_had_taken_97_000_calls(tmp_path):
+    """Each process made boards and rows of 5,000 openings, of which eight games begin with four."""
+    games = TINY["games"] | {"count": 8}
+    for number in range(2):  # the first one loads kernels
+        run = RunFolder(tmp_path / str(number), TINY | {"net": "sparse-128", "games": games})
+        run.ensure_first_network()
+        calls = Counter[str]()
+        with counted(calls):
+            assert run_generations(run, 1, never)
+        run.close()
+    assert calls["/selfplay/games/selfplay_game.py"] > 100, "the games were seen"
+    assert calls.total() <= MOST_GENERATION_CALLS, calls
+
+
+def test_a_pretraining_on_200_games_walks_less_than_a_hundred_calls_a_game(tmp_path, aino_train):
+    """The share of the file that was read was asked for with each game."""
+    rng = np.random.default_rng(3)
+    games = [random_game(rng, 60) for _ in range(200)]
+    (tmp_path / "games.pgn").write_text("".join(pgn_of(game, "1/2-1/2") for game in games))
+    line = f"pretrain --data {tmp_path}/games.pgn --net sparse-128 --positions 256 --batch 64"
+    for number in range(2):  # the first one loads kernels
+        calls = Counter[str]()
+        with counted(calls):
+            aino_train(line, f"--run {tmp_path}/{number} --out {tmp_path}/net.dit")
+    assert calls["/selfplay/data/pgn.py"] > 200, "the games were seen"
+    assert len(calls) <= MOST_PRETRAINING_FILES, dict(calls)
+    assert calls.total() <= MOST_PRETRAINING_CALLS, calls
 
 
 def test_the_web_board_is_a_tower_of_seven_floors():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import random
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 import chess
 import chess.pgn
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, MoveError
 from uci.game.clock import TIME_CONTROL, GameClock, GameTime
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.game_file import game_from_board
@@ -158,6 +159,14 @@ def chess960_start(number: int | None = None) -> chess.Board:
             _("Chess960 position {number}: expected 0 to {most}", number=number, most=most)
         )
     return chess.Board.from_chess960_pos(number)
+
+
+def clicked_move(board: chess.Board, uci: str) -> chess.Move:
+    """Return a legal move from UCI notation, as a page sends it. Raises MoveError."""
+    with contextlib.suppress(ValueError):
+        if move := board.parse_uci(uci):  # python-chess reads a null move from 0000
+            return move
+    raise MoveError(_("{move} is illegal in this position", move=uci))
 
 
 def saved_game(game: chess.pgn.Game, ply: int | None = None) -> Setup:

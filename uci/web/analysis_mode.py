@@ -11,8 +11,7 @@ import chess
 from engine.errors import MoveError
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo
-from uci.game.move_input import clicked_move
-from uci.game.timed_game import Setup
+from uci.game.timed_game import Setup, clicked_move
 from uci.language import _, shown_moves, translated
 from uci.web.beginnings import chosen_position, loaded_game
 from uci.web.board_session import BoardSession

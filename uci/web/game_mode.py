@@ -21,7 +21,8 @@ from uci.game.ends import (
     end_by_resigning,
 )
 from uci.game.level import HINT_LEVEL, Level, parse_level
-from uci.game.move_input import clicked_move, read_human_move
+from uci.game.move_input import read_human_move
+from uci.game.timed_game import clicked_move
 from uci.language import _, shown_moves
 from uci.terminal.opening_names import book_move
 from uci.terminal.verdict import Verdict

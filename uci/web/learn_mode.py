@@ -21,16 +21,19 @@ from uci.web.table import Table
 
 
 def learn(session: BoardSession, here: bool) -> None:
-    """Ask for a better move in the place of the mistake that is looked at, or else of the next one;
-    after the last, of the first again.
+    """Ask for a better move in the place of the mistake that is looked at (`here`), or of the next
+    one: what one nearly finds comes first, and after the last one the first again.
     """
     table = session.table
     mistakes = _mistakes(table)
     if not mistakes:
         raise MoveError(_("there is no mistake to learn from"))
-    last_ply = table.lesson.mistake.ply if table.lesson else len(table.shown.move_stack)
-    first_ply = last_ply if here else last_ply + 1
-    mistake, node = next((one for one in mistakes if one[0].ply >= first_ply), mistakes[0])
+    nodes = [node for _mistake, node in mistakes]
+    latest = table.lesson.node if table.lesson else table.here
+    at = 0
+    if latest in nodes:
+        at = nodes.index(latest) if here else nodes.index(latest) + 1
+    mistake, node = mistakes[at % len(mistakes)]
     if table.is_game and not table.is_analysing:
         table.analyse(True)
     table.look(node.parent)
@@ -67,7 +70,8 @@ def _mistakes(table: Table) -> list[tuple[MoveReview, chess.pgn.ChildNode]]:
         for move, node in zip(table.review.kept.review.moves, table.review.moves, strict=False)
         if move.judgement in BAD and move.best_line and node in table.tree.numbers
     ]
-    return [one for one in found if one[0].mover == table.seen_by] or found
+    own = [one for one in found if one[0].mover == table.seen_by] or found
+    return sorted(own, key=lambda one: one[0].people.distance if one[0].people else 0.0)
 
 
 # ---- Aino's part ---------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from pathlib import Path
 import chess.pgn
 
 from engine.errors import DataError
+from engine.files.atomic import real_path
 from engine.native.awake import awake_s
 from engine.search.job import SearchJob
 from uci.game.game_file import ANALYSES, save_game
@@ -129,4 +130,4 @@ def _saved_in(file: Path, game: chess.pgn.Game, before: chess.pgn.Game | None) -
         raise DataError(
             _("The game cannot be saved in {path}: {error}", path=file, error=error.strerror)
         ) from error
-    return _("The game is saved in {path}", path=file.resolve())
+    return _("The game is saved in {path}", path=real_path(file))

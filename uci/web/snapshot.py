@@ -14,6 +14,7 @@ from engine.board.notation import board_after, move_number
 from engine.pages.board import legal_moves
 from engine.search.result import SearchInfo
 from uci.annotate.comments import move_comment
+from uci.annotate.judge import chances_of, for_people
 from uci.language import later, shown_moves
 from uci.terminal.verdict import Verdict
 from uci.web.lesson import Lesson
@@ -60,7 +61,7 @@ def snapshot(table: Table, is_new: bool) -> dict[str, Any]:
 
 def review_of(table: Table) -> dict[str, Any]:
     """Return what a table's review says of its moves, by their numbers in the tree, if still there:
-    its marks, and its curve of White's expected points after each move.
+    its marks, and its curve of White's winning chances after each move.
 
     Squares are those of the better move, and of the answer to this one.
     """
@@ -68,11 +69,11 @@ def review_of(table: Table) -> dict[str, Any]:
     if table.review.kept is None:
         return {"marks": marks, "curve": []}
     review = table.review.kept.review
-    curve = [(0, round(review.start.expected, 3))]
+    curve = [(0, round(chances_of(review.start), 3))]
     for move, node in zip(review.moves, table.review.moves, strict=False):
         if (number := table.tree.numbers.get(node)) is None:
             continue
-        curve.append((number, round(move.after.expected, 3)))
+        curve.append((number, round(chances_of(move.after), 3)))
         if move.judgement is not None:
             lines = {"better": () if move.is_best else move.best_line, "answer": move.reply_line}
             squares = {
@@ -127,12 +128,15 @@ def _names(table: Table) -> dict[str, str]:
 
 
 def lines_of(table: Table, board: chess.Board, infos: Sequence[SearchInfo]) -> dict[str, Any]:
-    """Lines of analysis of a board for the page; scores and chances are White's."""
+    """Lines of analysis of a board for the page, the best one for the side to move first; scores
+    and chances are White's, on the scale of reviews.
+    """
     first = infos[0]
+    best_first = sorted(infos, key=lambda info: -Verdict.of_info(info).expected)
     return {
         "do": "lines",
         "fen": board.fen(),
-        "lines": [_line(board, info) for info in infos],
+        "lines": [_line(board, info) for info in best_first],
         "depth": f"{first.depth}/{first.seldepth}",
         "nodes": first.nodes,
         "nps": first.nps,
@@ -149,14 +153,14 @@ def _line(board: chess.Board, info: SearchInfo) -> dict[str, Any]:
         walk.push(move)
     squares = [info.pv[0].from_square, info.pv[0].to_square] if info.pv else []
     return {
-        **_verdict(Verdict.of_info(info).seen_by_white(board.turn)),
+        **_verdict(for_people(Verdict.of_info(info)).seen_by_white(board.turn)),
         "moves": moves,
         "squares": squares,
     }
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
-    return {"score": verdict.text, "wdl": verdict.wdl, "expected": verdict.expected}
+    return {"score": verdict.text, "wdl": verdict.wdl, "expected": chances_of(verdict)}
 
 
 def verdict_at_end(board: chess.Board) -> dict[str, Any]:

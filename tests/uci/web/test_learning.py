@@ -1,11 +1,14 @@
 """Learning from the mistakes of a reviewed game: a better move is looked for on the board before it."""
 
+from dataclasses import replace
+
 import chess
 import pytest
 
 from engine.board.pgn.game_reader import read_games
 from engine.search.limits import Limits
 from uci.annotate.judge import BLUNDER
+from uci.annotate.people import Shares
 from uci.annotate.review import GameReview, MoveReview
 from uci.game.timed_game import Setup
 from uci.library.reviews import KeptReview
@@ -119,6 +122,23 @@ async def test_a_try_is_no_variation(visit, lesson):
     changes = visit.session.table.tree.changes
     await lesson("move", is_told, uci="a7a6")
     assert visit.session.table.tree.changes == changes
+
+
+async def test_what_one_nearly_finds_comes_first(visit, tab):
+    """The first mistake of the game came first, though nobody finds its answer."""
+    await tab.state()
+    table, kept = reviewed_table(chess.BLACK)
+    hard = Shares(1500, 0.3, 0.01)
+    near = Shares(1500, 0.3, 0.4)
+    moves = kept.review.moves
+    moves[5] = replace(moves[5], people=near)
+    moves[3] = replace(moves[3], judgement=BLUNDER, people=hard)
+    visit.session.put(table, kept)
+    seen = []
+    for _ in range(3):
+        await tab.send("learn", here=False)
+        seen.append((await tab.state(lambda state: state["lesson"]))["lesson"]["node"])
+    assert seen == [6, 4, 6]
 
 
 async def test_a_game_without_a_mistake_teaches_nothing(visit, tab):

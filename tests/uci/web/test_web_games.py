@@ -217,7 +217,7 @@ async def test_analysis_shows_lines_of_what_is_looked_at(visit, tab):
     await tab.send("look", node=1)
     lines = await tab.until(lambda message: message["do"] == "lines" and " b " in message["fen"])
     # seen by White
-    assert [lines["lines"][0][name] for name in ("score", "wdl")] == ["-0.10", [300, 300, 400]]
+    assert [lines["lines"][0][name] for name in ("score", "wdl")] == ["-0.34", [300, 300, 400]]
     assert visit.engine.options.analyse_mode
     await tab.send("lines", on=True, count=5)
     await tab.state()

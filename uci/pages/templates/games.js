@@ -250,8 +250,8 @@ const games = {
     list.append(...positions.map(({ key, ply, kind, ...game }) => {
       const item = document.createElement("li"), move = t("move {number}", { number: Math.ceil(ply / 2) });
       item.append(moveButton([playersOf(game).join(" – "), game.date.replaceAll(".", "-"), move, kind].filter(Boolean).join(" · "), () => {
-        afterOpening = () => send("learn", { here: false });
-        send("games_open", { key, ply: ply - 1 });
+        afterOpening = () => send("learn", { here: true });
+        send("games_open", { key, ply });
         $("games").close();
       }));
       return item;
