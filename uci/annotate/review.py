@@ -21,7 +21,7 @@ from engine.board.notation import board_after, move_number
 from engine.errors import StillCompilingError
 from engine.search.job import SearchInterrupted, SearchJob
 from engine.search.limits import Limits
-from engine.search.result import SearchResult
+from engine.search.result import SearchInfo, SearchResult
 from uci.annotate.accuracy import (
     START_CP,
     RatedMove,
@@ -669,3 +669,28 @@ def _loss(best: _Known, other: _Known, side: chess.Color) -> float:
     is worse.
     """
     return chances_of(best.verdict, side) - chances_of(other.verdict, side)
+
+
+def instead_of(marked: MoveReview, move: chess.Move, info: SearchInfo | None) -> MoveReview:
+    """Return the review of another legal move than a marked one, by a search of the position after
+    it; None where the game is over there.
+    """
+    after = board_after(marked.board, move)
+    verdict = Verdict.of_result(after.result(claim_draw=True))
+    reply = tuple[chess.Move, ...]()
+    if info is not None:
+        verdict = Verdict.of_info(info).seen_by_white(after.turn)
+        reply = tuple(info.pv)
+    before = _Known(marked.before, marked.best_line)
+    found = _Known(for_people(verdict), reply)
+    one = MoveReview(
+        marked.ply,
+        marked.board,
+        move,
+        marked.before,
+        found.verdict,
+        marked.best_line,
+        reply_line=reply,
+    )
+    allows_mate = _allows_mate(before, found, marked.mover)
+    return replace(one, judgement=judge(one.loss, one.chances[0], allows_mate))

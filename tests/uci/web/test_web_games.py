@@ -329,7 +329,7 @@ async def test_review_can_be_stopped_and_forgotten(visit, tab):
     await tab.until(is_review("running"))
     await tab.send("stop_review")
     await tab.until(is_review())
-    assert visit.session.table.review.page is None
+    assert visit.session.table.review.kept is None
     assert (await visit.get(f"/{visit.server.token}/review")).code == 404
 
 
@@ -383,7 +383,7 @@ async def test_ainos_clock_waits_until_the_engine_is_loaded(tab):
 async def test_a_review_that_ends_while_the_connection_is_lost_is_ready(visit, tab):
     await begin_review(tab)
     await tab.close()
-    while visit.session.table.review.page is None:
+    while visit.session.table.review.kept is None:
         await asyncio.sleep(0.01)
     assert (await (await visit.tab()).state())["review"]["ready"]
     assert (await visit.get(f"/{visit.server.token}/review")).code == 200
@@ -437,7 +437,7 @@ async def test_what_was_asked_just_before_another_game_was_about_that_one(visit,
     LOADED.set()
     while session._tasks:
         await asyncio.sleep(0.01)
-    assert (session.table.end, session.table.review.page) == (None, None)
+    assert (session.table.end, session.table.review.kept) == (None, None)
 
 
 @pytest.mark.parametrize("asked", ["hint", "offer_draw"])
