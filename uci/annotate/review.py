@@ -509,7 +509,7 @@ class _Reviewer:
             return facts
         feat = self._feat(ply, before)
         if feat is not None:
-            others = self._look(facts.board, without=[facts.move], times=_DEEPER)
+            others = list(self._look(facts.board, without=[facts.move], times=_DEEPER))
         gap = _loss(after, others[0], facts.mover)
         if feat == BRILLIANT and gap >= _LITTLE:
             return self._praised(replace(facts, gap=gap, judgement=BRILLIANT))
