@@ -59,6 +59,14 @@ def chances_of(verdict: Verdict, side: chess.Color = chess.WHITE) -> float:
     return winning_chances(verdict.expected if side == chess.WHITE else 1.0 - verdict.expected)
 
 
+def worth_of(verdict: Verdict, side: chess.Color) -> tuple[float, float]:
+    """Return what verdicts from White's side are compared by: a side's chances, and of mates how
+    near its own is, or how far the other's.
+    """
+    mate = verdict.seen_by_white(side).mate
+    return chances_of(verdict, side), 1.0 / mate if mate else 0.0
+
+
 def for_people(verdict: Verdict) -> Verdict:
     """Return the verdict with its score on Stockfish's scale, which Lichess and other readers of
     PGN expect. Winning chances follow from it.

@@ -274,19 +274,6 @@ def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> Motif
     return Motif(_("misses a chance to win {material}", material=better.text))
 
 
-def _drop(lines: Lines) -> str:
-    """Return the piece that the answer takes, where nothing else tells what it costs."""
-    if not lines.is_dropped:
-        return ""
-    board = lines.board
-    move = lines.played[0]
-    lost = Kinds([board.piece_type_at(move.from_square) or chess.PAWN])
-    took = captured(board, move)
-    balance = Balance.of(lost, Kinds([took] if took else []))
-    line = told_line(lines.answered, lines.played[1:2], lines.is_own)
-    return _("loses {material} after {line}", material=balance.text, line=line)
-
-
 def _answer(lines: Lines) -> str:
     """Return what the answer does, unless it does that after the better move, too."""
     after, answers = lines.answered, lines.played[1:]
@@ -352,6 +339,9 @@ def _runs_into(lines: Lines, plies: int, told: str) -> str:
 
 
 def _misses(lines: Lines, plies: int, told: str) -> str:
+    """Return what the better move does; "" where the played one drops a piece, which is worse."""
+    if lines.is_dropped:
+        return ""
     move = told_line(lines.board, lines.better[:plies], lines.is_own)
     return _("misses {move}, {deed}", move=move, deed=told)
 
@@ -482,7 +472,6 @@ _RULES = (
     _tactic,
     _sacrifice,
     _material,
-    _drop,
     _answer,
     _better,
     _greed,

@@ -21,7 +21,8 @@ from uci.game.ends import (
     end_by_resigning,
 )
 from uci.game.level import HINT_LEVEL, Level, parse_level
-from uci.game.move_input import clicked_move, read_human_move
+from uci.game.move_input import read_human_move
+from uci.game.timed_game import clicked_move
 from uci.language import _, shown_moves
 from uci.terminal.opening_names import book_move
 from uci.terminal.verdict import Verdict
@@ -75,7 +76,9 @@ def type_move(session: BoardSession, text: str) -> None:
 
 def _move(session: BoardSession, chosen: chess.Move) -> None:
     table = session.table
-    if table.is_analysing:
+    if table.lesson is not None and not table.lesson.is_over:
+        table.lesson.look_at(chosen)
+    elif table.is_analysing:
         table.explore([chosen])
     elif table.is_human_turn:
         table.play(chosen)

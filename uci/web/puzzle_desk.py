@@ -10,7 +10,7 @@ from typing import Any
 import chess
 
 from engine.pages.board import legal_moves
-from uci.game.move_input import clicked_move
+from uci.game.timed_game import clicked_move
 from uci.language import _
 from uci.library.solving import Attempt
 from uci.library.training import Trainer

@@ -128,7 +128,7 @@ def test_a_corrected_tag_keeps_the_review(reviewed, tmp_path, old, new):
     reviewed.refresh()
     (row,) = reviewed.catalogue.find(Wanted("anna", side="black"))[0]
     assert row["accuracy_white"] is not None
-    assert len(reviewed.catalogue.progress()) == 1
+    assert len(reviewed.catalogue.reviewed()) == 1
 
 
 def test_a_review_stays_where_a_later_one_cannot_be_written(reviewed, monkeypatch):
@@ -265,6 +265,6 @@ def test_a_review_that_is_none_spoils_nothing_else(games, tmp_path, junk, named)
     path = today if named == "today" else tmp_path / REVIEWS / f"{row['key']}.json"
     path.write_bytes(junk.encode(errors="surrogatepass"))
     assert games.refresh() == []
-    assert games.catalogue.progress() == []
+    assert games.catalogue.reviewed() == []
     with pytest.raises(DataError, match="no review"):
         games.kept_review(row["key"])

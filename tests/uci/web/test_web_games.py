@@ -9,12 +9,14 @@ import pytest
 
 from engine.errors import DataError
 from engine.options import EngineOptions
+from engine.search.result import SearchInfo
 from tests.boards import board_after
 from tests.uci.play.terminal_game import Time
 from tests.uci.web.web_visit import WAIT_S, WebEngine, sans
 from uci.game.clock import GameClock, GameTime
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
+from uci.web.snapshot import lines_of
 from uci.web.table import Table
 
 
@@ -214,12 +216,25 @@ async def test_analysis_shows_lines_of_what_is_looked_at(visit, tab):
     await tab.send("look", node=1)
     lines = await tab.until(lambda message: message["do"] == "lines" and " b " in message["fen"])
     # seen by White
-    assert [lines["lines"][0][name] for name in ("score", "wdl")] == ["-0.10", [300, 300, 400]]
+    assert [lines["lines"][0][name] for name in ("score", "wdl")] == ["-0.34", [300, 300, 400]]
     assert visit.engine.options.analyse_mode
     await tab.send("lines", on=True, count=5)
     await tab.state()
     # The longer search for the lines before may still have said something.
     await tab.until(lambda message: message["do"] == "lines" and visit.engine.options.multi_pv == 5)
+
+
+def test_lines_are_sorted_by_their_scores():
+    """They came in the order of their visits, with the better score below the worse."""
+    board = chess.Board()
+
+    def line(move, mate, *wdl):
+        return SearchInfo(1, 1, 1, 1, 1, 0, 1, 0, mate, wdl, [chess.Move.from_uci(move)])
+
+    infos = [line("e2e4", None, 300, 400, 300), line("d2d4", 5, 1000, 0, 0),
+             line("c2c4", None, 500, 400, 100), line("g1f3", 2, 1000, 0, 0)]  # fmt: skip
+    told = lines_of(Table(Setup(board)), board, infos)["lines"]
+    assert [one["moves"][0]["san"] for one in told] == ["Nf3", "d4", "c4", "e4"]
 
 
 async def test_analysis_of_a_mate_says_so(tab):
@@ -314,7 +329,7 @@ async def test_review_can_be_stopped_and_forgotten(visit, tab):
     await tab.until(is_review("running"))
     await tab.send("stop_review")
     await tab.until(is_review())
-    assert visit.session.table.review.page is None
+    assert visit.session.table.review.kept is None
     assert (await visit.get(f"/{visit.server.token}/review")).code == 404
 
 
@@ -368,7 +383,7 @@ async def test_ainos_clock_waits_until_the_engine_is_loaded(tab):
 async def test_a_review_that_ends_while_the_connection_is_lost_is_ready(visit, tab):
     await begin_review(tab)
     await tab.close()
-    while visit.session.table.review.page is None:
+    while visit.session.table.review.kept is None:
         await asyncio.sleep(0.01)
     assert (await (await visit.tab()).state())["review"]["ready"]
     assert (await visit.get(f"/{visit.server.token}/review")).code == 200
@@ -422,7 +437,7 @@ async def test_what_was_asked_just_before_another_game_was_about_that_one(visit,
     LOADED.set()
     while session._tasks:
         await asyncio.sleep(0.01)
-    assert (session.table.end, session.table.review.page) == (None, None)
+    assert (session.table.end, session.table.review.kept) == (None, None)
 
 
 @pytest.mark.parametrize("asked", ["hint", "offer_draw"])

@@ -52,11 +52,10 @@ function countThemes({ counts }) {
 }
 
 // Shows the position after a wrong try and its answer, until one goes on.
-function showRefutation({ fen, after, squares, says, check }) {
+function showRefutation({ fen, says, ...tried }) {
   if (puzzle?.fen !== fen || !puzzle.failed) return;
   $("puzzle-says").textContent = puzzle.says = says;
-  const kinds = ["premove", "threat"];
-  puzzleBoard.show({ placement: after.split(" ")[0], marked: squares.at(-1), check, arrows: squares.map((pair, at) => [...pair, kinds[at]]) }, []);
+  puzzleBoard.showTry(tried);
   $("puzzle-again").hidden = false;
 }
 
