@@ -5,12 +5,12 @@
     python -m benchmarks.puzzles check drawn.csv --engine stockfish --nodes 1000000 --sample 100
 
 `choose` takes puzzles of Lichess's file (database.lichess.org, CC0), as many of each hundred rating
-points from 600 to 2400: again and again the one whose rarest theme was taken least often. It keeps
-those whose moves Aino holds for the only good ones, too: better than every other by 15% of winning
-chances. `draw` reviews games as `aino annotate` does and takes the puzzles of both sides. Both write
-Lichess's form. `check` counts a puzzle as wrong if the engine prefers another first move, or if its
-second move loses less than 5% of winning chances, as a move that a review calls good, too; exit
-status 1 if 2% or more are wrong.
+points from 600 to 2400: first of those whose themes it tells, and again and again the one whose
+rarest theme was taken least often. It keeps those whose moves Aino holds for the only good ones,
+too: better than every other by 15% of winning chances. `draw` reviews games as `aino annotate` does
+and takes the puzzles of both sides. Both write Lichess's form. `check` counts a puzzle as wrong if
+the engine prefers another first move, or if its second move loses less than 5% of winning chances,
+as a move that a review calls good, too; exit status 1 if 2% or more are wrong.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _FIELDS = (
     "",
     "",
     "themes",
-)  # what is kept of a row; the first and the last are needed
+)  # what is kept of a row
 _UNRATED = "1500,350"  # the rating, and its deviation
 _LITTLE = 5.0  # percent; a second move that loses less is good, too, as in reviews
 
@@ -64,22 +64,27 @@ def choose(source: Path, path: Path, count: int, seed: int) -> None:
     """Write `count` puzzles of a file in Lichess's form, spread over ratings and themes."""
     rows = ([fields.get(name, "") for name in _FIELDS] for _, fields in puzzle_fields(source))
     pairs = list(zip(read_lichess(source), rows, strict=True))
-    pairs = [(puzzle, row) for puzzle, row in pairs if row[0] and row[-1]]
-    random.Random(seed).shuffle(pairs)
+    named = [(puzzle, row) for puzzle, row in pairs if row[-1]]
+    others = [(puzzle, row) for puzzle, row in pairs if not row[-1]]
+    dice = random.Random(seed)
+    dice.shuffle(named)
+    dice.shuffle(others)
     taken = Counter[str]()
     chosen = list[str]()
     progress = Progress("puzzles", count)
     options = EngineOptions(threads=1, hash_mib=16, analyse_mode=True, multi_pv=2)
     with Engine(options) as engine:
         for number, least in enumerate(_RATINGS, 1):
-            band = [one for one in pairs if least <= one[0].rating < least + _RATINGS.step]
-            while band and len(chosen) < count * number // len(_RATINGS):
-                puzzle, row = best = min(band, key=lambda one: rarity(one[0], taken))
-                band.remove(best)
-                if is_sound(engine, puzzle):
-                    taken.update(puzzle.themes)
-                    chosen.append(",".join(row) + "\n")
-                    progress.update(len(chosen))
+            most = count * number // len(_RATINGS)
+            for kind in (named, others):
+                band = [one for one in kind if least <= one[0].rating < least + _RATINGS.step]
+                while band and len(chosen) < most:
+                    puzzle, row = best = min(band, key=lambda one: rarity(one[0], taken))
+                    band.remove(best)
+                    if is_sound(engine, puzzle):
+                        taken.update(puzzle.themes)
+                        chosen.append(",".join(row) + "\n")
+                        progress.update(len(chosen))
     write_file(path, "".join(chosen))
 
 
