@@ -172,8 +172,9 @@ def test_the_list_is_sorted_and_the_explorer_leads_to_the_games_of_a_file(study)
     press(study, "[data-games=whole]", until="games.total === 3")  # with the analysis made here
 
 
-def test_a_puzzle_says_where_it_comes_from_and_why_a_try_fails(study, tmp_path):
+def test_a_puzzle_says_where_it_comes_from_and_why_a_try_fails(study, tmp_path, monkeypatch):
     """It said "Try again", and "Due: 0 of 3,001"."""
+    monkeypatch.setattr("uci.library.training.read_set", lambda: iter(()))
     study.script(
         f"games.take(new File([{json.dumps(PUZZLE)}], 'p.csv')); 1",
         until="games.problem === '1 new puzzle.'",
@@ -207,6 +208,8 @@ def test_a_puzzle_says_where_it_comes_from_and_why_a_try_fails(study, tmp_path):
     ]
     study.script("send('puzzles_move', { uci: 'a1a8' })", until="puzzle.over")
     assert "Themes: mate." in study.text("#puzzle-origin")
+    themes = "[...$('puzzle-theme').options].filter(one => !one.disabled).map(one => one.text)"
+    assert study.script(themes) == ["any", "mate (1)"]
     study.script("$('puzzle-source').value = 'mine'")
     press(study, "[data-puzzle=next]", until="!puzzle.fen")
     assert "No such puzzle is left for today." in heard(study)

@@ -47,10 +47,6 @@ def deed(board: chess.Board, line: Sequence[chess.Move], explains_much: bool = F
     for at in after.attacks(move.to_square) & after.occupied_co[not side] & ~after.pawns:
         if after.is_pinned(not side, at) and not board.is_pinned(not side, at):
             return _("which pins {piece}", piece=on_square(after, at))
-    seventh = chess.BB_RANK_7 if side == chess.WHITE else chess.BB_RANK_2
-    is_seventh = move.to_square in chess.SquareSet(seventh & ~board.rooks)
-    if is_seventh and after.piece_type_at(move.to_square) == chess.ROOK:
-        return _("which brings a rook to the seventh rank")
     return ""
 
 

@@ -10,20 +10,20 @@ import chess
 from engine.board.notation import board_after
 from uci.annotate.judge import BAD
 from uci.annotate.material import balances
-from uci.annotate.motifs import motif
+from uci.annotate.motifs import HANGING, motif
 from uci.annotate.reasons import SHOWN_PLIES
 from uci.annotate.review import GameReview, MoveReview
 from uci.language import later
 
-# Of a mate, of what wins material (motifs.TACTICS and its like), and of all others.
+# Of a mate, of what wins material (motifs._TACTICS and its like), and of all others.
 KINDS = {
     "mate": later("mate"),
     "fork": later("fork"),
     "skewer": later("skewer"),
-    "discovered": later("discovered attack"),
+    "discoveredAttack": later("discovered attack"),
     "pin": later("pin"),
     "deflection": later("deflection"),
-    "hanging": later("hanging piece"),
+    HANGING: later("hanging piece"),
     "material": later("other loss of material"),
     "position": later("positional"),
 }
@@ -66,4 +66,4 @@ def _gain(board: chess.Board, line: Sequence[chess.Move]) -> str:
     gain = settled[max(settled)]
     if gain.pawns <= 0:
         return ""
-    return motif(board, shown, gain).kind or "material"
+    return motif(board, shown, gain).theme or "material"

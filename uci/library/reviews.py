@@ -190,7 +190,11 @@ def _pack(move: MoveReview) -> list[Any]:
     lines = map(_words, (move.best_line, move.reply_line, move.also_good))
     judgement = move.judgement.nag if move.judgement else None
     verdicts = asdict(move.before), asdict(move.after)
-    more = {"people": move.people, "taken": _words(move.taken)}
+    more = {
+        "people": move.people,
+        "taken": _words(move.taken),
+        "solution": _words(move.solution),
+    }
     return [*verdicts, *lines, move.loss, move.gap, more, judgement]
 
 
@@ -199,13 +203,16 @@ def _unpack(board: chess.Board, move: chess.Move, packed: list[Any]) -> MoveRevi
     best, reply, good = map(_moves, packed[2:5])
     gap = packed[6]
     # Reviews of version 1.0 have another fact in its place.
-    more = packed[7] if isinstance(packed[7], dict) else {"people": None, "taken": ""}
+    more: dict[str, Any] = (
+        packed[7] if isinstance(packed[7], dict) else {"people": None, "taken": ""}
+    )
     people = Shares(*more["people"]) if more["people"] else None
     taken = _moves(more["taken"])
+    solution = _moves(more.get("solution", ""))
     judgement = _JUDGEMENTS.get(packed[-1])
     ply = len(board.move_stack) + 1
     return MoveReview(
-        ply, board, move, before, after, best, judgement, reply, gap, good, people, taken
+        ply, board, move, before, after, best, judgement, reply, gap, good, people, taken, solution
     )
 
 

@@ -203,7 +203,7 @@ async def reply(session: BoardSession) -> None:
 
 
 async def _answer(session: BoardSession, table: Table) -> SearchResult | None:
-    """Return what Aino plays: a known opening, or what a search finds at a human pace."""
+    """Return what Aino plays: a known opening, or what a search finds."""
     begun = awake_s()
     board = table.board.copy()
     rng = session.rng
@@ -214,10 +214,7 @@ async def _answer(session: BoardSession, table: Table) -> SearchResult | None:
         if known
         else await _search(session, board, table.level, clock)
     )
-    move = None if result is None else result.best_move
-    least_s = max(
-        table.level.pace_s(clock, board, move), _WATCHED_S if table.human is None else 0.0
-    )
+    least_s = _WATCHED_S if table.human is None else 0.0
     await asyncio.sleep(max(0.0, least_s - (awake_s() - begun)))
     return result
 

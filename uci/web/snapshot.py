@@ -14,7 +14,7 @@ from engine.board.notation import board_after, move_number
 from engine.pages.board import legal_moves
 from engine.search.result import SearchInfo
 from uci.annotate.comments import move_comment
-from uci.annotate.judge import chances_of, for_people
+from uci.annotate.judge import chances_of, for_people, worth_of
 from uci.language import later, shown_moves
 from uci.terminal.verdict import Verdict
 from uci.web.lesson import Lesson
@@ -139,11 +139,14 @@ def lines_of(table: Table, board: chess.Board, infos: Sequence[SearchInfo]) -> d
     and chances are White's, on the scale of reviews.
     """
     first = infos[0]
-    best_first = sorted(infos, key=lambda info: -Verdict.of_info(info).expected)
+
+    def worth(info: SearchInfo) -> tuple[float, float]:
+        return worth_of(Verdict.of_info(info), chess.WHITE)
+
     return {
         "do": "lines",
         "fen": board.fen(),
-        "lines": [_line(board, info) for info in best_first],
+        "lines": [_line(board, info) for info in sorted(infos, key=worth, reverse=True)],
         "depth": f"{first.depth}/{first.seldepth}",
         "nodes": first.nodes,
         "nps": first.nps,

@@ -178,7 +178,7 @@ def test_a_review_that_is_gone_is_not_shown(reviewed, tmp_path):
 
 
 def test_of_puzzles_only_those_of_no_other_game_go_with_a_review(games, tmp_path):
-    mine = replace(MOVE, also_good=(), before=Verdict(300, None, (900, 50, 50)))
+    mine = replace(MOVE, solution=MOVE.best_line[:1])
     keys = []
     for text in ("1. f3 *", "1. f3 d5 *"):
         (tmp_path / "mine.pgn").write_text(text)

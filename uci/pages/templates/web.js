@@ -587,7 +587,7 @@ const answers = {
   games_found: message => games.found(message), games_work: message => games.work(message),
   welcome: message => welcome.show(message),
   exported: ({ name }) => Object.assign(document.createElement("a"), { href: "export", download: name }).click(),
-  puzzle: message => $("puzzles").open && showPuzzle(message), refuted: message => showRefutation(message),
+  puzzle: message => $("puzzles").open && showPuzzle(message), refuted: message => showRefutation(message), themes: message => countThemes(message),
   games_progress: message => games.showProgress(message), games_mistakes: message => games.showMistakes(message),
   review: showReview,
   busy() {
