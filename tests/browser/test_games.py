@@ -152,7 +152,7 @@ def test_reviews_go_on_while_the_page_is_gone(games):
     assert games.script("document.querySelector('#games-page').checkVisibility()")
     games.click(
         "[data-games=progress]",
-        until="document.querySelectorAll('#games-chart polyline').length === 4",
+        until="$('games-chart').textContent.includes('Those of 15 moves and more are counted')",
     )
     games.go(
         games.script("location.href")
@@ -294,6 +294,7 @@ def test_the_progress_leads_to_the_board_before_a_mistake(chromium, tmp_path):
         tab.click("[data-games=progress]")
         tab.wait_for("$('games-chart').querySelector('table') !== null")
         assert "Italian Game" in tab.text("#games-chart")
+        assert tab.script("$('games-chart').querySelectorAll('polyline').length") == 4
         row = "#games-chart table:last-of-type td button"
         tab.click(row, until="$('games-chart').querySelector('.positions button') !== null")
         tab.click(".positions button", until="state.lesson && !$('games').open")

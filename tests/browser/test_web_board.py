@@ -266,7 +266,7 @@ def test_a_second_tab_is_told_and_may_take_over(chromium, tmp_path):
             "it cannot be reached before it is open"
         )
         first.script("send('analyse', { on: true })", until="state.analysing")
-        first.script("$('comment').focus()")
+        first.script("$('edit').open = true, $('comment').focus()")
         first.type("Why?")
         second.click("#take-over", until="state")
         first.wait_for("!document.querySelector('#curtain').hidden")

@@ -51,6 +51,13 @@ def snapshot(table: Table, is_new: bool) -> dict[str, Any]:
         else {"result": table.end.result, "reason": table.end.reason},
         "thinking": table.is_engine_turn,
         "loading": table.is_loading and (table.is_engine_turn or table.is_asked),
+        **_about(table),
+    }
+
+
+def _about(table: Table) -> dict[str, Any]:
+    """Return what is told of the game as a whole."""
+    return {
         "names": _names(table),
         "title": table.tags.get("Event", "") if table.may_be_named else None,
         "review": review_told(table.review),

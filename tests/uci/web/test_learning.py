@@ -74,6 +74,12 @@ async def test_a_move_is_accepted_by_its_own_loss(visit, lesson):
     assert told["over"]
 
 
+async def test_the_move_of_the_review_is_the_better_one(visit, lesson):
+    visit.engine.wdl = (310, 400, 290)
+    told = await lesson("move", is_told, uci="d8e7")
+    assert told["says"].startswith("Yes! Qe7 is better.")
+
+
 async def test_a_try_gets_its_cost(visit, lesson):
     visit.engine.wdl = (900, 50, 50)
     told = await lesson("move", is_told, uci="a7a6")

@@ -127,6 +127,7 @@ async def test_a_game_is_saved_while_it_is_played_and_again_when_only_its_end_is
         async with asyncio.timeout(WAIT_S):
             while not file.exists() or text not in file.read_text():
                 await asyncio.sleep(0.01)
+        assert file.read_text().count("[Event ") == 1, "each save takes the place of the last"
 
 
 @pytest.mark.parametrize("visit", [{"setup": limited("elo 1500", 2)}], indirect=True)
