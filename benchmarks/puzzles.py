@@ -62,13 +62,7 @@ _LITTLE = 5.0  # percent; a second move that loses less is good, too, as in revi
 
 def choose(source: Path, path: Path, count: int, seed: int) -> None:
     """Write `count` puzzles of a file in Lichess's form, spread over ratings and themes."""
-    rows = ([fields.get(name, "") for name in _FIELDS] for _, fields in puzzle_fields(source))
-    pairs = list(zip(read_lichess(source), rows, strict=True))
-    named = [(puzzle, row) for puzzle, row in pairs if row[-1]]
-    others = [(puzzle, row) for puzzle, row in pairs if not row[-1]]
-    dice = random.Random(seed)
-    dice.shuffle(named)
-    dice.shuffle(others)
+    kinds = read_kinds(source, seed)
     taken = Counter[str]()
     chosen = list[str]()
     progress = Progress("puzzles", count)
@@ -76,7 +70,7 @@ def choose(source: Path, path: Path, count: int, seed: int) -> None:
     with Engine(options) as engine:
         for number, least in enumerate(_RATINGS, 1):
             most = count * number // len(_RATINGS)
-            for kind in (named, others):
+            for kind in kinds:
                 band = [one for one in kind if least <= one[0].rating < least + _RATINGS.step]
                 while band and len(chosen) < most:
                     puzzle, row = best = min(band, key=lambda one: rarity(one[0], taken))
@@ -86,6 +80,17 @@ def choose(source: Path, path: Path, count: int, seed: int) -> None:
                         chosen.append(",".join(row) + "\n")
                         progress.update(len(chosen))
     write_file(path, "".join(chosen))
+
+
+def read_kinds(source: Path, seed: int) -> list[list[tuple[Puzzle, list[str]]]]:
+    """Return the puzzles of a file with their rows, shuffled: those with themes, and the others."""
+    rows = ([fields.get(name, "") for name in _FIELDS] for _, fields in puzzle_fields(source))
+    pairs = list(zip(read_lichess(source), rows, strict=True))
+    kinds = [[pair for pair in pairs if bool(pair[1][-1]) == told] for told in (True, False)]
+    dice = random.Random(seed)
+    for kind in kinds:
+        dice.shuffle(kind)
+    return kinds
 
 
 def rarity(puzzle: Puzzle, taken: Counter[str]) -> int:

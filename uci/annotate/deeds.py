@@ -52,9 +52,11 @@ def deed(board: chess.Board, line: Sequence[chess.Move], explains_much: bool = F
 
 def threat(board: chess.Board, move: chess.Move) -> str:
     """Return the fork that a move threatens, as `which threatens a fork of knight and bishop by the
-    pawn on e4`; "" where it threatens none that its side had not already.
+    pawn on e4`; "" where it threatens none that its side had not already, or may be taken.
     """
-    if not (after := _passed(board_after(board, move))):
+    moved = board_after(board, move)
+    after = _passed(moved)
+    if after is None or gain_on(moved, move.to_square):
         return ""
     known = {one.uci() for one in board.legal_moves}
     for one in after.legal_moves:
