@@ -196,8 +196,6 @@ class BoardSession:
     def replace_table(self, table: Table, *notes: str) -> None:
         """Begin another game, after saving the one before. The `notes` are on its position."""
         self.saver.now(self.table, aloud=True)
-        if self.table.review.is_running:
-            self.set_review(TableReview())
         table.wait(self.table.is_waiting)  # The page may be gone.
         self.table = self._lay(table)
         self._is_known = False

@@ -7,6 +7,7 @@ import pytest
 
 from tests.boards import board_after
 from tests.uci.library.own_games import row_of, text_of, whites, write
+from uci.library.catalogue import ReviewFacts
 from uci.library.games_folder import GamesFolder
 from uci.library.wanted import Wanted
 
@@ -261,3 +262,27 @@ def test_the_files_with_most_games_are_offered_first(with_masters, tmp_path):
     write(tmp_path / "one.pgn", FAY)
     with_masters.refresh()
     assert with_masters.catalogue.files() == ["mine.pgn", "masters.pgn"]
+
+
+AGAINST_AINO = [
+    ("You", "Aino (easy)", "2024.02.01", "*", "e4 e5"),
+    ("You", "Aino (easy)", "2024.02.02", "1-0", "d4 d5"),
+    ("Ben", "Cleo", "2024.02.03", "*", "c4 e5"),
+]
+
+
+def test_the_latest_game_against_aino_that_is_not_over_is_offered(tmp_path):
+    write(tmp_path / "mine.pgn", *AGAINST_AINO)
+    games = GamesFolder(tmp_path)
+    games.refresh()
+    assert games.catalogue.unfinished()["date"] == "2024.02.01"
+
+
+def test_the_latest_of_ones_own_games_without_a_review_is_offered(tmp_path):
+    write(tmp_path / "mine.pgn", *AGAINST_AINO)
+    games = GamesFolder(tmp_path)
+    games.refresh()
+    assert games.catalogue.last_unreviewed()["date"] == "2024.02.02"
+    for game in games.catalogue._games.values():
+        games.catalogue.note_review(game.line, ReviewFacts({}, {}))
+    assert games.catalogue.last_unreviewed() is None

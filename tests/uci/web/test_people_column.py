@@ -28,7 +28,8 @@ async def test_the_likeliest_moves_come_first(people):
     shares = [one["share"] for one in told["moves"]]
     assert (told["fen"], told["moves"][0]["san"]) == (OPENING.fen(), "Nc6")
     assert shares == sorted(shares, reverse=True)
-    assert 0.5 < sum(shares) <= 1.0
+    assert len(shares) > 2
+    assert 0.8 < sum(shares) <= 1.0
 
 
 @pytest.mark.parametrize("visit", [{"setup": Setup(OPENING, None)}], indirect=True)
