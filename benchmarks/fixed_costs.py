@@ -28,6 +28,7 @@ from engine.search.limits import Limits
 from selfplay.families.by_name import family_of
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.selfplay_game import SelfPlayGame
+from selfplay.matches.opening_book import OpeningRows
 from selfplay.run.playing import START, GenerationTask, play_numbers
 
 NET = "sparse-256"  # What self-play searches with.
@@ -86,7 +87,7 @@ class _TimedTask(GenerationTask):
     """Games that note together when they move."""
 
     def new_game(self, number: int) -> SelfPlayGame:
-        game = _TimedGame(START[None][0], self.settings, self.seed, self.generation, number)
+        game = _TimedGame(START, self.settings, self.seed, self.generation, number)
         game.moved_at = MOVED_AT
         return game
 
@@ -101,7 +102,7 @@ def selfplay_move_ms(visits: int, moves: int) -> float:
         net = Path(folder) / "net.dit"
         dit.save(net, family_of(NET).build(np.random.default_rng(SEED)))
         settings = GameSettings(visits=visits, concurrent=1, resign_below=-1.0)
-        task = _TimedTask(SEED, 0, settings, (net,), START[None])
+        task = _TimedTask(SEED, 0, settings, (net,), OpeningRows([]))
         play_numbers(task, itertools.count(), lambda record: None, lambda: len(MOVED_AT) > moves)
     return 1000.0 * float(np.median(np.diff(MOVED_AT)))
 
