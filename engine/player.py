@@ -39,7 +39,7 @@ from engine.options import EngineOptions
 from engine.search.batches import Batches
 from engine.search.book import PolyglotBook
 from engine.search.choice import SearchOrder
-from engine.search.clock import Lateness
+from engine.search.clock import LastMove, Lateness
 from engine.search.driver import SearchDriver
 from engine.search.hints import HintSource
 from engine.search.job import SearchJob
@@ -105,6 +105,7 @@ class Engine:
         self._book = _open_book(self.options)
         self._rng = _new_generator(self.options)
         self._lateness = Lateness()
+        self._last = LastMove()
         # A restriction or noise made the tree unfit for other searches.
         self._root_was_changed = False
         # No exception has ended a search, or other work on the tree, in the middle.
@@ -302,16 +303,24 @@ class Engine:
     ) -> SearchResult:
         try:
             with self._turn:
-                self._get_ready(job, limits, board.turn)
+                self._get_ready(job, limits, board)
                 begun = job.now() if job.begun is None else job.begun
                 order = SearchOrder(
-                    board, limits, self.options, self._rng, begun, on_info, job, self._lateness
+                    board,
+                    limits,
+                    self.options,
+                    self._rng,
+                    begun,
+                    on_info,
+                    job,
+                    self._lateness,
+                    self._last,
                 )
                 return self._search_board(order)
         finally:
             self._jobs.remove(job)
 
-    def _get_ready(self, job: SearchJob[Any], limits: Limits, white: bool) -> None:
+    def _get_ready(self, job: SearchJob[Any], limits: Limits, board: chess.Board) -> None:
         """Do what must be done before a search; a subclass may have something."""
 
     def _search_board(self, order: SearchOrder) -> SearchResult:
