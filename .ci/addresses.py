@@ -41,7 +41,7 @@ def absolute(text: str, repository: str, tag: str) -> str:
 def check(tag: str, root: Path = ROOT) -> None:
     """Exit with the reason unless the sources and the change log have this tag's version."""
     for name, line in (
-        ("engine/__init__.py", f'__version__ = "{tag[1:]}"'),
+        ("engine/version.py", f'__version__ = "{tag[1:]}"'),
         ("CHANGELOG.md", f"## {tag[1:]}"),
     ):
         if line not in (root / name).read_text(encoding="utf-8").splitlines():

@@ -1,31 +1,29 @@
-"""What the first start compiles: `python -m benchmarks.compile_times [CHECKOUT]` lists kernels and
-their CPU seconds.
+"""What the first start compiles: kernels and their CPU seconds.
 
-With the folder of another checkout, that one's times stand beside ours. Each engine is the default
-one, in a process of its own with an empty cache. Seconds are without those of kernels compiled
-meanwhile, so that they may be added up.
+    python -m benchmarks.compile_times
+
+The engine is the default one, in a process of its own with an empty cache. Seconds are without
+those of kernels compiled meanwhile, so that they may be added up.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import compile_events
 from benchmarks.compile_events import Compilation
-from benchmarks.measuring import existing
+from benchmarks.measuring import new_parser, report
 
-_OURS = Path(__file__).resolve().parents[1]
 _LONGEST_S = 1800.0
 _SHOWN = 25  # functions with a line of their own
 
-# Runs in a checkout that may lack our listener, so the listener is loaded from its file.
+# The listener is loaded from its file, so that nothing of ours is imported before it listens.
 _PROGRAM = """
 import importlib.util, json, sys
 spec = importlib.util.spec_from_file_location("compile_events", sys.argv[1])
@@ -60,49 +58,20 @@ def start(checkout: Path, cache: Path) -> list[Compilation]:
     return [Compilation(*row) for row in json.loads(done.stdout)]
 
 
-def compile_times(checkout: Path) -> list[Compilation]:
-    """Return the compilations of a start with an empty cache."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = new_parser(__doc__).parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        return start(checkout, Path(folder))
-
-
-def main(checkouts: tuple[str, ...]) -> None:
-    runs = [
-        compile_times(path)
-        for path in (*(Path(checkout).resolve() for checkout in checkouts), _OURS)
+        compilations = start(Path(__file__).resolve().parents[1], Path(folder))
+    kernels = [one for one in compilations if one.ours]
+    groups = {"all": compilations, "kernels": kernels}
+    for one in sorted(kernels, key=lambda one: -one.seconds)[:_SHOWN]:
+        groups.setdefault(one.name, []).append(one)
+    rows = [
+        {"kernel": name, "CPU seconds": sum(one.seconds for one in group), "number": len(group)}
+        for name, group in groups.items()
     ]
-    print("".join(f"{name:>16}" for name in (*checkouts, "here")))
-    for title, chosen in (
-        ("all", runs),
-        ("kernels", [[one for one in run if one.ours] for run in runs]),
-    ):
-        print(
-            "".join(f"{sum(one.seconds for one in run):9.2f} s{len(run):5}" for run in chosen),
-            f" {title}",
-        )
-    seconds = [defaultdict[str, float](float) for _ in runs]
-    counts = [Counter[str]() for _ in runs]
-    for run, total, count in zip(runs, seconds, counts, strict=True):
-        for one in run:
-            total[one.name] += one.seconds
-            count[one.name] += 1
-    names = sorted(
-        {name for total in seconds for name in total},
-        key=lambda name: -max(t[name] for t in seconds),
-    )
-    for name in names[:_SHOWN]:
-        cells = (
-            f"{total[name]:9.2f} s{count[name]:5}"
-            for total, count in zip(seconds, counts, strict=True)
-        )
-        print("".join(cells), f" {name}")
+    report(rows, options.json)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "checkouts", nargs="*", type=existing, metavar="CHECKOUT", help="compare with this folder's"
-    )
-    main(tuple(map(str, parser.parse_args().checkouts)))
+    main()

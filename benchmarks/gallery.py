@@ -11,25 +11,20 @@ it: `--keep_nets 0`), and the random network before all of them. It has
   positions;
 - what share of a set of positions the policy alone solves: the first moves of Lichess puzzles by
   their themes, and the castling moves of the games. A network has discovered something once it
-  solves half as many as the last one, if that solves twice as many as the random one;
-- matches between neighbours, with a game of each (`--match-games`, at `--nodes` a move; finished
-  games are kept beside the page, so the same command continues). With 0 games there are none.
+  solves half as many as the last one, if that solves twice as many as the random one.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import chess
-import chess.pgn
 
-from benchmarks.measuring import at_least, existing, new_parser
+from benchmarks.measuring import existing, new_parser
 from engine.errors import AinoError, DataError, RunError
 from engine.files.atomic import write_file
 from engine.files.output_files import output_file
@@ -86,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.games:
             sets["castling"] = castlings(options.games)
         _write(options, stages, sets)
-    except (AinoError, OSError, subprocess.CalledProcessError) as error:
+    except (AinoError, OSError) as error:
         print(f"benchmarks.gallery: {error}", file=sys.stderr)
         return 2
     return 0
@@ -104,8 +99,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--games", type=existing, metavar="FILE.pgn", help="games in which people castle"
     )
-    parser.add_argument("--match-games", type=at_least(0), default=40, help="games of each match")
-    parser.add_argument("--nodes", type=at_least(1), default=200, help="nodes a move in matches")
     parser.add_argument(
         "--out", type=output_file, default=Path("gallery.html"), metavar="FILE.html"
     )
@@ -127,7 +120,6 @@ def _write(
             *(f"{name} {share:.0%}" for name, share in shares[-1].items()),
             flush=True,
         )
-    matches = [_match(options, *pair) for pair in pairwise(stages)] if options.match_games else []
     template = Path(__file__).with_name("gallery.html.j2").read_text(encoding="utf-8")
     page = page_environment("selfplay.report", "Aino").from_string(template)
     rows = [(name, len(tasks), [share[name] for share in shares]) for name, tasks in sets.items()]
@@ -136,8 +128,6 @@ def _write(
         stages=stages,
         positions=[(title, [view[i] for view in views]) for i, title in enumerate(_POSITIONS)],
         sets=[(name, count, row, _discovered(row)) for name, count, row in rows],
-        matches=matches,
-        nodes=options.nodes,
     )
     write_file(options.out, text)
 
@@ -260,64 +250,6 @@ def castlings(path: Path) -> list[Problem]:
     if not problems:
         raise DataError(f"{path}: nobody castles in these games")
     return problems[:_MOST]
-
-
-# ---- what they play ------------------------------------------------------------------------------
-
-
-def _match(options: argparse.Namespace, old: Stage, new: Stage) -> dict[str, object]:
-    """Play or continue a match in a folder beside the page; return its score and the first game
-    that `new` won.
-    """
-    folder = options.out.with_suffix("") / f"{new.path.stem}-{old.path.stem}"
-    side = "name={} cmd='{} -m uci.main' option.Threads=1 option.Hash=16 option.TacticalNodes=0 option.WeightsFile={}"
-    first, second = (
-        side.format(one.path.stem, sys.executable, one.path.resolve()) for one in (new, old)
-    )
-    limits = [
-        "--games",
-        str(options.match_games),
-        "--nodes",
-        str(options.nodes),
-        "--concurrency",
-        "1",
-    ]
-    command = [
-        sys.executable,
-        "-m",
-        "selfplay",
-        "match",
-        "--first",
-        first,
-        "--second",
-        second,
-        *limits,
-    ]
-    subprocess.run([*command, "--out", str(folder)], check=True, stdout=subprocess.DEVNULL)
-    points = 0.0
-    games = list(_games_of(folder / "games.pgn"))
-    for game in games:
-        points += _points(game, new)
-    shown = next((game for game in games if _points(game, new) == 1.0), games[0])
-    board = shown.end().board()
-    return {
-        "title": f"{new.name} against {old.name}",
-        "score": f"{points:g} of {len(games)}",
-        "players": f"{shown.headers['White']} - {shown.headers['Black']} {shown.headers['Result']}",
-        "board": board_svg(board, label="The last position"),
-        "moves": shown.board().variation_san(shown.mainline_moves()),
-    }
-
-
-def _games_of(path: Path) -> Iterator[chess.pgn.Game]:
-    with path.open(encoding="utf-8") as file:
-        while (game := chess.pgn.read_game(file)) is not None:
-            yield game
-
-
-def _points(game: chess.pgn.Game, player: Stage) -> float:
-    white = {"1-0": 1.0, "0-1": 0.0}.get(game.headers["Result"], 0.5)
-    return white if game.headers["White"] == player.path.stem else 1.0 - white
 
 
 if __name__ == "__main__":

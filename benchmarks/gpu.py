@@ -19,8 +19,7 @@ import os
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.inference import positions
-from benchmarks.measuring import Row, new_parser, report
+from benchmarks.measuring import Row, Run, counted, new_parser, report, take_turns
 from benchmarks.selfplay_speed import random_positions, self_play_speed
 from benchmarks.training_step import torch_tower
 from engine import Engine
@@ -38,11 +37,11 @@ from engine.board.makemove import make
 from engine.evaluation.device import DeviceEvaluator
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.tower import NetworkEvaluator
+from engine.network.device_network import DeviceTower
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import CONV_INDEX
-from engine.network.tower.gpu import DeviceTower
-from engine.network.tower.inference import FusedTower
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.tower_model import TowerConfig
+from engine.network.tower.tower_play import FusedTower
 from engine.nn import dit
 from engine.nn.training.recorder import TRIAL_STEPS
 from engine.options import EngineOptions
@@ -62,7 +61,6 @@ SPARSE_BATCH = SPARSE_RECIPE.batch_size
 LAST_STEPS = 5  # whose mean loss is compared
 VARIANTS = ("torch", "torch channels last", "torch autocast")
 DEVICE_TESTS = ("tests/unit/network/test_device.py", "tests/unit/nn/test_nn_backend.py")
-Run = Callable[[], int]  # returns how many positions it was
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -132,7 +130,7 @@ def compare_answers(config: TowerConfig, backend: Backend, batch: int) -> float:
     """Return the largest difference between the answers of device and processor, logits of legal
     moves and values.
     """
-    model = build_tower(config, np.random.default_rng(0))
+    model = config.build(np.random.default_rng(0))
     leaves = positions(batch)
     tensors = model.named_parameters() | model.named_buffers()
     legal = np.arange(leaves.logits.shape[1]) < leaves.n_moves[:batch, None]
@@ -174,7 +172,7 @@ def measure(
             options.train_batch,
             compare_losses(config, options),
         )
-    model = build_tower(config, np.random.default_rng(0))
+    model = config.build(np.random.default_rng(0))
     for batch in options.batches:
         leaves = positions(batch)
         runs = {name: torch_inference(config, leaves, batch, backend, name) for name in variants}
@@ -235,7 +233,7 @@ def measure_sparse(options: Any, part: str) -> dict[str, float]:
         model = family.build(np.random.default_rng(0))
         learner = family.learner(model, family.batches(data, settings, 1), settings, 1e-3, backend)
         learners.append(learner)
-        runs[name] = lambda learner=learner: (learner.step(), SPARSE_BATCH)[1]  # type: ignore[misc]
+        runs[name] = counted(learner.step, SPARSE_BATCH)
     speeds = race(runs, options.seconds)
     for learner in learners:
         learner.close()
@@ -259,15 +257,7 @@ def value_rows(games: PositionSet) -> LabelRows:
 
 def race(runs: dict[str, Run], seconds: float) -> dict[str, float]:
     """Positions a second by name: the median of a few rounds, in turns."""
-    speeds: dict[str, list[float]] = {name: [] for name in runs}
-    for run in runs.values():
-        run()  # compiles, allocates
-    for name, run in [*runs.items()] * ROUNDS:
-        done = 0
-        begun = time.perf_counter()
-        while not done or time.perf_counter() - begun < seconds / ROUNDS:
-            done += run()
-        speeds[name].append(done / (time.perf_counter() - begun))
+    speeds = take_turns(runs, ROUNDS, seconds / ROUNDS)
     return {name: statistics.median(values) for name, values in speeds.items()}
 
 
@@ -280,12 +270,11 @@ def our_inference(
     spare = NetworkEvaluator(FusedTower(tensors, config))
     evaluator = DeviceEvaluator(spare, lambda: DeviceTower(tensors, config, backend), chooses=False)
 
-    def run() -> int:
+    def run() -> None:
         evaluator.evaluate(leaves, batch)
         assert not (news := evaluator.take_news()), news
-        return batch
 
-    return run
+    return counted(run, batch)
 
 
 def our_learner(config: TowerConfig, batch: int, backend: Backend) -> Learning:
@@ -303,12 +292,7 @@ def our_training(config: TowerConfig, batch: int, backend: Backend) -> tuple[Run
     # From then on, a step is what was recorded.
     for _ in range(TRIAL_STEPS if backend.name != "numpy" else 0):
         learner.step()
-
-    def run() -> int:
-        learner.step()
-        return batch
-
-    return run, learner
+    return counted(learner.step, batch), learner
 
 
 # ---- PyTorch -------------------------------------------------------------------------------------
@@ -344,7 +328,7 @@ def torch_inference(
     tower = Torch(config, backend, variant)
     tower.model.eval()
 
-    def run() -> int:
+    def run() -> None:
         with tower.torch.no_grad():
             policy, wdl, moves_left = tower(leaves.masks[:batch])
             places = tower.torch.from_numpy(
@@ -357,9 +341,8 @@ def torch_inference(
             )
             for answer in answers:
                 answer.cpu()
-        return batch
 
-    return run
+    return counted(run, batch)
 
 
 def torch_training(
@@ -371,7 +354,7 @@ def torch_training(
     scaler = torch.amp.GradScaler(tower.device, enabled=tower.is_half and tower.device == "cuda")
     moves = CONV_INDEX[leaves.policy_index[:batch, 0]].astype(np.int64)
 
-    def run() -> int:
+    def run() -> None:
         policy, wdl, moves_left = (answer.float() for answer in tower(leaves.masks[:batch]))
         targets = torch.from_numpy(moves).to(tower.device)
         loss = functional.cross_entropy(policy.flatten(1), targets) + functional.cross_entropy(
@@ -385,9 +368,8 @@ def torch_training(
         scaler.step(optimizer)
         scaler.update()
         loss.item()
-        return batch
 
-    return run
+    return counted(run, batch)
 
 
 if __name__ == "__main__":

@@ -13,26 +13,23 @@ those of all policy moves. Weights are random: time does not depend on them.
 from __future__ import annotations
 
 import importlib.util
-import json
 import statistics
-import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import chess
 import numpy as np
 
-from benchmarks.measuring import new_parser
+from benchmarks.measuring import counted, new_parser, report, take_turns
 from engine.board.convert import stack_from_board
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.evaluation.tower import NetworkEvaluator
 from engine.network.onnx_graph import onnx_graph
 from engine.network.planes import float_planes
-from engine.network.tower.inference import FusedTower
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.tower_model import TowerConfig
+from engine.network.tower.tower_play import FusedTower
 
-Run = Callable[[], np.ndarray]  # evaluates the batch once; returns wdl [B, 3]
+Contestant = Callable[[], np.ndarray]  # evaluates the batch once; returns wdl [B, 3]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -46,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     rows = []
     for config in options.nets:
-        model = build_tower(config, np.random.default_rng(0))
+        model = config.build(np.random.default_rng(0))
         tensors = {**model.named_parameters(), **model.named_buffers()}
         for threads in options.threads:
             for batch in options.batches:
@@ -55,10 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 rows.append(
                     {"net": str(config), "threads": threads, "batch": batch, **summary(speeds)}
                 )
-                if not options.json:
-                    show(rows[-1])
-    if options.json:
-        print(json.dumps(rows))
+    report(rows, options.json)
 
 
 def positions(batch: int) -> LeafBatch:
@@ -79,7 +73,7 @@ def positions(batch: int) -> LeafBatch:
 
 def contestants_of(
     tensors: dict[str, np.ndarray], config: TowerConfig, batch: int, threads: int
-) -> dict[str, Run]:
+) -> dict[str, Contestant]:
     """One call a batch; the first is ours."""
     leaves = positions(batch)
     planes = np.ascontiguousarray(float_planes(leaves.masks[:batch]))
@@ -89,7 +83,7 @@ def contestants_of(
         evaluator.evaluate(leaves, batch)
         return leaves.wdl[:batch]
 
-    runs: dict[str, Run] = {"aino": ours}
+    runs: dict[str, Contestant] = {"aino": ours}
     graph = onnx_graph(tensors, config)
     if importlib.util.find_spec("onnxruntime") is not None:
         runs["onnxruntime fp32"] = onnxruntime_run(graph, planes, threads)
@@ -99,7 +93,7 @@ def contestants_of(
     return runs
 
 
-def onnxruntime_run(graph: bytes, planes: np.ndarray, threads: int) -> Run:
+def onnxruntime_run(graph: bytes, planes: np.ndarray, threads: int) -> Contestant:
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
@@ -110,7 +104,7 @@ def onnxruntime_run(graph: bytes, planes: np.ndarray, threads: int) -> Run:
     return lambda: session.run(["policy", "wdl", "moves_left"], {"planes": planes})[1]
 
 
-def openvino_run(graph: bytes, planes: np.ndarray, threads: int, precision: str) -> Run:
+def openvino_run(graph: bytes, planes: np.ndarray, threads: int, precision: str) -> Contestant:
     import openvino
 
     core = openvino.Core()
@@ -127,43 +121,25 @@ def openvino_run(graph: bytes, planes: np.ndarray, threads: int, precision: str)
 
 
 def race(
-    contestants: dict[str, Run], batch: int, rounds: int, seconds: float
+    contestants: dict[str, Contestant], batch: int, rounds: int, seconds: float
 ) -> dict[str, list[float]]:
     """Positions a second of every contestant in every round. The contestants must agree on the
     values.
     """
-    speeds: dict[str, list[float]] = {name: [] for name in contestants}
     expected = contestants["aino"]()
     for name, run in contestants.items():
-        np.testing.assert_allclose(
-            run(), expected, atol=0.02 if "bf16" in name else 1e-4, err_msg=name
-        )
-        run()  # compiles, allocates
-    for _ in range(rounds):
-        for name, run in contestants.items():
-            calls = 0
-            start = time.perf_counter()
-            while time.perf_counter() - start < seconds:
-                run()
-                calls += 1
-            speeds[name].append(calls * batch / (time.perf_counter() - start))
-    return speeds
+        tolerance = 0.02 if "bf16" in name else 1e-4
+        np.testing.assert_allclose(run(), expected, atol=tolerance, err_msg=name)
+    runs = {name: counted(run, batch) for name, run in contestants.items()}
+    return take_turns(runs, rounds, seconds)
 
 
-def summary(speeds: dict[str, list[float]]) -> dict[str, Any]:
+def summary(speeds: dict[str, list[float]]) -> dict[str, object]:
+    """Return the median speeds, our quartiles, and how many times as fast ours is."""
     medians = {name: round(statistics.median(values)) for name, values in speeds.items()}
     low, _, high = statistics.quantiles(speeds["aino"], n=4)
-    return {**medians, "quartiles": [round(low), round(high)]}
-
-
-def show(row: dict[str, Any]) -> None:
-    others = {name: speed for name, speed in row.items() if " " in name}
-    text = "  ".join(
-        f"{name} {speed:,} ({row['aino'] / speed:.2f}x)" for name, speed in others.items()
-    )
-    low, high = row["quartiles"]
-    print(f"{row['net']:7} {row['threads']} threads  batch {row['batch']:3}  aino {row['aino']:,} "
-          f"[{low:,}, {high:,}]  {text}", flush=True)  # fmt: skip
+    times = {f"by {name}": medians["aino"] / one for name, one in medians.items() if name != "aino"}
+    return {**medians, "low": round(low), "high": round(high), **times}
 
 
 if __name__ == "__main__":

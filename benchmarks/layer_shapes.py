@@ -23,10 +23,11 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks.measuring import new_parser, report
+from benchmarks.measuring import counted, new_parser, report, take_turns
 from engine import nn
 
 ROUND_SECONDS = 0.02  # of each library in a round
+COLUMNS = ("us", "PyTorch us")
 Sides = tuple[int, ...]
 Step = Callable[[], object]
 Rng = np.random.Generator
@@ -164,27 +165,6 @@ def loss_steps(torch: Any, sides: Sides, ours: str, theirs: str) -> tuple[Step, 
     return lambda: loss(x, targets), their_step
 
 
-# ---- measuring -----------------------------------------------------------------------------------
-
-
-def ratios(steps: tuple[Step, Step], rounds: int) -> tuple[list[float], list[float]]:
-    """Return the seconds of our step and of theirs in every round; both take turns."""
-    counts = []
-    for step in steps:
-        step()  # compiles, allocates
-        start = time.perf_counter()
-        step()
-        counts.append(max(1, round(ROUND_SECONDS / (time.perf_counter() - start))))
-    seconds: tuple[list[float], list[float]] = ([], [])
-    for _ in range(rounds):
-        for step, count, times in zip(steps, counts, seconds, strict=True):
-            start = time.process_time()
-            for _ in range(count):
-                step()
-            times.append((time.process_time() - start) / count)
-    return seconds
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser: argparse.ArgumentParser = new_parser(__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="measure rows whose name has this")
@@ -204,11 +184,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name, make in makers.items():
             if options.names and not any(part in name for part in options.names):
                 continue
-            ours, theirs = ratios(make(), options.rounds)
-            quotients.append(statistics.median(np.divide(theirs, ours)))
+            steps = dict(zip(COLUMNS, map(counted, make()), strict=True))
+            speeds = take_turns(steps, options.rounds, ROUND_SECONDS, time.process_time)
+            ours, theirs = speeds.values()
+            quotients.append(statistics.median(np.divide(ours, theirs)))
             row = {"shape": name}
-            for column, times in (("us", ours), ("PyTorch us", theirs)):
-                row[column] = f"{statistics.median(times) * 1e6:.0f}"
+            for column, found in speeds.items():
+                row[column] = f"{1e6 / statistics.median(found):.0f}"
             rows.append(row | {"speed": f"{quotients[-1]:.2f}"})
     median = f"{statistics.median(quotients):.2f}"
     report([*rows, {"shape": "median", "us": "", "PyTorch us": "", "speed": median}], options.json)

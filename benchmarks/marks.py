@@ -4,18 +4,15 @@ sentences to read.
     python -m benchmarks.marks games.annotated.pgn --engine stockfish --nodes 500000 --cache
     verdicts.jsonl
 
-A bad mark is confirmed if the engine sees a loss of an inaccuracy's size, 5% of winning chances. A
-loss of a mistake's size, 10%, without a mark is missed. Both are counted as Lichess counts, from
+A bad mark is confirmed if the engine sees a loss of an inaccuracy's size, 5% of winning chances, and
+its size is right if the loss is that of its kind: from 5%, 10% or 15% on. A loss of a mistake's
+size, 10%, without a mark is missed. All are counted as Lichess counts, from
 the engine's scores before and after the move. Every position is searched with a tenth of the nodes,
 and those around a mark or a loss with all of them. A mark is wrong if the engine contradicts its
 sentences: a mate that is none, a better move that is not better, material of which the move costs
 less than half (`benchmarks.reviews`). The list has, for every mark, what the review says and what
 the engine plays; it is for a person to judge the other reasons. With `--cache`, the engine's
 verdicts are kept in a file, so that another review of the same games costs little.
-
-How well can marks agree with an engine? The last rows count those that the engine itself would set
-by its searches with a tenth of the nodes, for losses from 5% to 12%. Only what these searches or
-the review suspect is searched with all nodes, so both miss more than is counted.
 """
 
 from __future__ import annotations
@@ -24,6 +21,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,9 +36,12 @@ from uci.annotate.accuracy import win_percent
 
 # Percent of winning chances, an inaccuracy and a mistake on Lichess.
 _CONFIRMED, _MISSED = (5.0, 10.0)
+_SIZES = ((15.0, "??"), (10.0, "?"), (5.0, "?!"))
 _SUSPECT = 4.0  # percent; a loss that a short search sees and a long one is asked about
 _SHORT = 10  # times fewer nodes in a short search
 _MOST_CP = 1000  # larger scores count as this, as on Lichess
+_MATE_CP = 10_000
+_LONGEST_MATE = 500  # moves
 _SHOWN = 10  # plies of the engine's lines
 _EXPLANATIONS = ("reason", "line", "nothing")
 _BAD = {2: "?", 4: "??", 6: "?!"}
@@ -77,7 +78,7 @@ class Judge:
     def see(self, board: chess.Board, nodes: int) -> Seen:
         """Return the engine's last exact verdict on a position."""
         if board.is_game_over():
-            return Seen({"1-0": 10_000, "0-1": -10_000}.get(board.result(), 0), "")
+            return Seen({"1-0": _MATE_CP, "0-1": -_MATE_CP}.get(board.result(), 0), "")
         key = f"{nodes} {board.fen()}"
         if key not in self._known:
             with self.engine.analysis(
@@ -88,12 +89,22 @@ class Judge:
                     for one in lines
                     if "score" in one and not one.keys() & {"lowerbound", "upperbound"}
                 ]
-            score = exact[-1]["score"].white().score(mate_score=10_000)
+            score = exact[-1]["score"].white().score(mate_score=_MATE_CP)
             self._known[key] = Seen(score, board.variation_san(exact[-1].get("pv", [])[:_SHOWN]))
             if self._cache is not None:
                 with self._cache.open("a", encoding="utf-8") as file:
                     file.write(json.dumps([key, *self._known[key]]) + "\n")
         return self._known[key]
+
+    def score(self, board: chess.Board, nodes: int) -> chess.engine.PovScore:
+        """Return the engine's score of a position."""
+        score_cp = self.see(board, nodes).score_cp
+        moves = _MATE_CP - abs(score_cp)
+        if moves > _LONGEST_MATE:
+            return chess.engine.PovScore(chess.engine.Cp(score_cp), chess.WHITE)
+        winner = chess.WHITE if score_cp > 0 else chess.BLACK
+        given = chess.engine.Mate(moves) if moves else chess.engine.MateGiven
+        return chess.engine.PovScore(given, winner)
 
 
 def judged_moves(game: chess.pgn.Game, judge: Judge, nodes: int) -> Iterator[dict[str, object]]:
@@ -115,12 +126,11 @@ def judged_moves(game: chess.pgn.Game, judge: Judge, nodes: int) -> Iterator[dic
         short = loss(nodes // _SHORT)
         asked = nodes if mark or short >= _SUSPECT else nodes // _SHORT
         best, played = (judge.see(board, asked) for board in (before, after))
-        claims = check_move(node, judge.engine, chess.engine.Limit(nodes=nodes)) if mark else ()
+        claims = check_move(node, partial(judge.score, nodes=nodes)) if mark else ()
         yield {
             "move": before.variation_san([node.move]),
             "mark": mark,
             "loss": loss(asked),
-            "short": short,
             "best": best,
             "played": played,
             "comment": node.comment if mark else "",
@@ -137,6 +147,11 @@ def explanation(comment: str) -> str:
     return "line" if reason or ", with " in cost else "nothing"
 
 
+def size_of(loss: float) -> str:
+    """Return the mark that a loss in percent has on Lichess, "" for none."""
+    return next((mark for least, mark in _SIZES if loss >= least), "")
+
+
 def count(name: str, moves: Sequence[dict[str, object]]) -> Row:
     """Return a game's row: marks, those confirmed, losses missed, wrong sentences, and how marks
     are explained.
@@ -148,6 +163,7 @@ def count(name: str, moves: Sequence[dict[str, object]]) -> Row:
         "moves": len(moves),
         "marks": len(marked),
         "confirmed": sum(float(str(move["loss"])) >= _CONFIRMED for move in marked),
+        "sized": sum(move["mark"] == size_of(float(str(move["loss"]))) for move in marked),
         "losses": len(lost),
         "missed": sum(not move["mark"] for move in lost),
         "wrong": sum(bool(move["wrong"]) for move in marked),
@@ -156,18 +172,6 @@ def count(name: str, moves: Sequence[dict[str, object]]) -> Row:
             for told in _EXPLANATIONS
         },
     }
-
-
-def own_marks(moves: Sequence[dict[str, object]], limit: float) -> Row:
-    """Return the row of the marks that the engine's short searches would set, for losses of `limit`
-    percent.
-    """
-    by_itself = [
-        {**move, "mark": float(str(move["short"])) >= limit, "wrong": [], "comment": ""}
-        for move in moves
-    ]
-    row = count(f"the engine with a tenth of the nodes, from {limit:.0f}%", by_itself)
-    return {**row, **dict.fromkeys(("wrong", *_EXPLANATIONS), "")}
 
 
 def listed(move: dict[str, object]) -> str:
@@ -202,14 +206,12 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     arguments = parser.parse_args(words)
     rows: list[Row] = []
-    judged: list[dict[str, object]] = []
     with chess.engine.SimpleEngine.popen_uci(arguments.engine) as engine:
         judge = Judge(engine, arguments.cache)
         for path in arguments.pgn:
             with path.open(encoding="utf-8") as file:
                 while (game := chess.pgn.read_game(file)) is not None:
                     moves = list(judged_moves(game, judge, arguments.nodes))
-                    judged += moves
                     rows.append(count(f"{game.headers['White']} - {game.headers['Black']}", moves))
                     told = [
                         move
@@ -222,8 +224,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if rows
         else {}
     )
-    own = [own_marks(judged, limit) for limit in range(5, 13)]
-    report([*rows, {"game": "all", **sums}, *own] if rows else [], arguments.json)
+    report([*rows, {"game": "all", **sums}] if rows else [], arguments.json)
     return 0
 
 

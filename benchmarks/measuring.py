@@ -1,5 +1,5 @@
-"""Helpers for the measuring commands: arguments, output, games to search, engines, memory, a tree's
-fingerprint.
+"""Helpers for the measuring commands: arguments, output, speeds in turns, games to search, engines,
+memory, a tree's fingerprint.
 """
 
 from __future__ import annotations
@@ -89,6 +89,45 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.3f}" if abs(value) < 10 else f"{value:,.1f}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+# Does some work, and returns how many units it was.
+Run = Callable[[], int]
+
+
+def counted(work: Callable[[], object], units: int = 1) -> Run:
+    """Return a run of work that is always as many units."""
+
+    def run() -> int:
+        work()
+        return units
+
+    return run
+
+
+def take_turns(
+    runs: Mapping[str, Run],
+    rounds: int,
+    seconds: float,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[float]]:
+    """Return units a second, by name and round.
+
+    All take turns, round by round, so that a busy machine slows all of them. In each round, a run
+    is repeated for about so many seconds. Its first call may compile and allocate, and is not
+    counted.
+    """
+    speeds: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        run()
+    for _ in range(rounds):
+        for name, run in runs.items():
+            begun = clock()
+            done = run()
+            while (passed := clock() - begun) < seconds:
+                done += run()
+            speeds[name].append(done / max(passed, 1e-9))
+    return speeds
 
 
 class Progress:

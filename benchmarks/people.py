@@ -26,7 +26,7 @@ from typing import Protocol
 
 import numpy as np
 
-from benchmarks.measuring import existing, new_parser, report
+from benchmarks.measuring import counted, existing, new_parser, report, take_turns
 from engine.board.layout import ROW_WORDS
 from engine.board.makemove import push
 from engine.errors import AinoError, ConfigError
@@ -217,24 +217,19 @@ def speeds(contenders: list[Contender], positions: list[Position]) -> list[dict[
     """One row for every contender: positions a second, and the ratio to the last one."""
     games = {one.game for one in positions[-TIMED:-1]} or {positions[-1].game}
     positions = [one for one in positions if one.game in games]
-    count = len(positions)
-    work = [one.work(positions) for one in contenders]
-    rounds = [[processor_time(one) for one in work] for _ in range(ROUNDS + 1)]
-    seconds = np.median(rounds[1:], axis=0)  # the first one compiles
+    runs = {
+        str(place): counted(one.work(positions), len(positions))
+        for place, one in enumerate(contenders)
+    }
+    found = [np.median(one) for one in take_turns(runs, ROUNDS, 0.0, time.process_time).values()]
     return [
         {
             "network": one.name,
-            "positions per s": round(count / taken),
-            "ratio": f"{seconds[-1] / taken:.1f}",
+            "positions per s": round(speed),
+            "ratio": f"{speed / found[-1]:.1f}",
         }
-        for one, taken in zip(contenders, seconds, strict=True)
+        for one, speed in zip(contenders, found, strict=True)
     ]
-
-
-def processor_time(work: Callable[[], object]) -> float:
-    begun = time.process_time()
-    work()
-    return time.process_time() - begun
 
 
 def played_place(position: Position, answer: Answer) -> int:

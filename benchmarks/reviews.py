@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import chess
@@ -158,9 +158,9 @@ def pawns_named(text: str) -> int:
 
 
 def check_move(
-    node: chess.pgn.ChildNode, engine: chess.engine.SimpleEngine, limit: chess.engine.Limit
+    node: chess.pgn.ChildNode, score_of: Callable[[chess.Board], chess.engine.PovScore]
 ) -> Iterator[Row]:
-    """Yield a row for each claim of a judged move's comment."""
+    """Yield a row for each claim of a judged move's comment; `score_of` asks the engine."""
     board = node.parent.board()
     mover = node.parent.turn()
     found = _JUDGEMENT.search(node.comment)
@@ -173,7 +173,7 @@ def check_move(
         after = board.copy()
         if move is not None:
             after.push(move)
-        return exact_score(engine, after, limit).pov(mover)
+        return score_of(after).pov(mover)
 
     best, played = score_after(None), score_after(node.move)
     named = {"game": node.game().headers["White"], "move": board.variation_san([node.move])}
@@ -211,7 +211,7 @@ def check_move(
         answer = node.board().parse_san(prevented[1])
         if is_left := improved.is_legal(answer):
             improved.push(answer)
-        after = exact_score(engine, improved, limit).pov(mover) if is_left else best
+        after = score_of(improved).pov(mover) if is_left else best
         yield row(
             f"{better} prevents {prevented[1]}",
             f"{after} against {best}",
@@ -234,12 +234,16 @@ def check(paths: Iterable[Path], command: str, nodes: int) -> tuple[list[Row], l
     accuracies: list[Row] = []
     claims: list[Row] = []
     with chess.engine.SimpleEngine.popen_uci(command) as engine:
+
+        def score_of(board: chess.Board) -> chess.engine.PovScore:
+            return exact_score(engine, board, limit)
+
         for path in paths:
             with path.open(encoding="utf-8") as file:
                 while (game := chess.pgn.read_game(file)) is not None:
                     accuracies += compare(game, engine, limit)
                     for node in game.mainline():
-                        claims += check_move(node, engine, limit)
+                        claims += check_move(node, score_of)
     return accuracies, claims
 
 

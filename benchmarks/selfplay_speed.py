@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,10 +20,10 @@ from typing import Any
 import chess
 import numpy as np
 
-from benchmarks.measuring import new_parser
+from benchmarks.measuring import new_parser, report
 from engine.backend import BACKEND_NAMES
 from engine.board.convert import encode_move, row_from_board
-from engine.cli.live_lines import live_line, show
+from engine.cli.live_lines import live_line
 from engine.cli.machine import describe_machine, speed_of
 from engine.cli.option_forms import add_flag
 from engine.nn import dit
@@ -32,9 +31,10 @@ from selfplay.data.pgn import record_of_result
 from selfplay.families.by_name import family_of
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.selfplay_game import SelfPlayGame
+from selfplay.matches.opening_book import OpeningRows
 from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet
-from selfplay.run.playing import GAMES_AT_ONCE, START, GenerationTask, play_numbers
+from selfplay.run.playing import GAMES_AT_ONCE, GenerationTask, play_numbers
 from selfplay.training.family import Family
 from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData
@@ -60,17 +60,12 @@ def main(words: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(words)
     if arguments.seconds <= 0:
         parser.error(f"--seconds: expected more than 0, got {arguments.seconds}")
-    results = measure(arguments)
-    if arguments.json:
-        show(json.dumps(results, indent=2))
-        return
-    for part, values in results.items():
-        for name, value in values.items():
-            show(
-                f"{f'{part}: {name}':44}  {value:>14,.2f}"
-                if isinstance(value, float)
-                else f"{part}: {name}  {value}"
-            )
+    rows = [
+        {"part": part, "name": name, "value": value}
+        for part, values in measure(arguments).items()
+        for name, value in values.items()
+    ]
+    report(rows, arguments.json)
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -158,7 +153,7 @@ def _speed_here(net: Path, settings: GameSettings, seconds: float) -> float:
     Games that share batches move at about the same time, so a clock that stopped between two moves
     would be wrong.
     """
-    task = _MeasuredTask(SEED, 0, settings, (net,), START[None])
+    task = _MeasuredTask(SEED, 0, settings, (net,), OpeningRows([chess.STARTING_FEN]))
     made: list[tuple[float, int]] = []  # (time, moves in all games) whenever there were more
 
     def stop() -> bool:

@@ -5,8 +5,8 @@ learning library.
         engine.set_position(chess.Board())
         result = engine.search(Limits(nodes=1000))
 
-Modules and folders in dependency order, each importing only earlier ones: errors, options, backend,
-files, native; nn and board; tactics; network; evaluation; search; and `player`, the facade. The
+Modules and folders in dependency order, each importing only earlier ones: errors, options, version,
+files, backend, native; nn and board; tactics; network; evaluation; search; and `player`, the facade. The
 commands share `cli` and, for web pages, `pages`. The package's names load on first use, so
 importing it costs nothing.
 """
@@ -16,13 +16,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from engine.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from engine.options import EngineOptions
     from engine.player import Engine
     from engine.search.limits import Limits
     from engine.search.result import SearchInfo, SearchResult
-
-__version__ = "1.0.0"
 
 _HOME = {
     "Engine": "player",

@@ -228,6 +228,6 @@ def device():
 @pytest.fixture
 def small_parts(monkeypatch):
     """Batches of a device in small parts, so that small towers fill several."""
-    for module in ("engine.network.tower.gpu", "engine.evaluation.device"):
+    for module in ("engine.network.device_network", "engine.evaluation.device"):
         monkeypatch.setattr(f"{module}.PART_SIZES", (4, 16))
         monkeypatch.setattr(f"{module}.PART", 16)

@@ -215,14 +215,6 @@ class Stream:
         for action in pending:
             action()
 
-    def wait_event(self, event):
-        self.clock |= event.clock
-
-    def record(self, event=None):
-        event = event or Event(self.device)
-        event.record(self)
-        return event
-
 
 class Graph:
     """The calls of a captured stream."""
@@ -266,33 +258,6 @@ class Pool:
 
     def malloc(self, size):
         raise NotImplementedError
-
-
-class Event:
-    """A mark in a stream's queue."""
-
-    def __init__(self, device, block=False, disable_timing=False):
-        self.device = device
-        self.clock = Counter[int]()
-        self._pending = list[Callable[[], None]]()
-
-    def record(self, stream=None):
-        stream = stream or _stream(self.device)
-        self.clock = stream.clock.copy()
-        self._pending = list(stream._pending)
-        stream._pending.clear()
-        stream.later(self._deliver)
-
-    def _deliver(self):
-        pending = self._pending
-        self._pending = []
-        for action in pending:
-            action()
-
-    def synchronize(self):
-        self.device.note("wait")
-        self.device.host |= self.clock
-        self._deliver()
 
 
 def _stream(device):
@@ -838,8 +803,6 @@ def _make(device):
         runtime=runtime,
         Device=lambda *number: types.SimpleNamespace(id=0, synchronize=device.null.synchronize),
         Stream=lambda non_blocking=False: Stream(device, non_blocking),
-        Event=lambda block=False, disable_timing=False: Event(device),
-        get_current_stream=lambda: _stream(device),
         MemoryPool=Pool,
         using_allocator=using_allocator,
         memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),

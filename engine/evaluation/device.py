@@ -13,9 +13,9 @@ from engine.errors import AinoError
 from engine.evaluation.answers import check_answers
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.evaluation.tower import NetworkEvaluator
+from engine.network.device_network import PART, PART_SIZES, DeviceNetwork, Flight
 from engine.network.input_formats import turned_batch
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.tower.gpu import PART, PART_SIZES, DeviceNetwork, Flight
 
 FLIGHTS = 2  # parts under way: one is computed while the next is copied
 

@@ -12,7 +12,7 @@ from engine.network.outputs import FIRST_HEADS, Heads
 from engine.options import EVALUATORS
 
 if TYPE_CHECKING:
-    from engine.network.fused.inference import Fused
+    from engine.network.fused.ready_network import Fused
 
 
 def make_evaluator(
@@ -47,7 +47,7 @@ def make_evaluator(
         return MaterialEvaluator(threads)
     from engine.evaluation.hybrid import HybridEvaluator  # `material` starts without the net
     from engine.evaluation.sparse import SparseEvaluator
-    from engine.network.policy.inference import SparseNet
+    from engine.network.policy.sparse_play import SparseNet
     from engine.network.weights import is_default, load_net, load_network
 
     with blaming("weights_file"):
@@ -83,7 +83,7 @@ def _planes_evaluator(
         return on_processor
     # Imported here because CPU inference needs no layers.
     from engine.evaluation.device import DeviceEvaluator
-    from engine.network.tower.gpu import network_on
+    from engine.network.device_network import network_on
     from engine.network.weights import load_planes
 
     file = load_planes(net_path, heads)

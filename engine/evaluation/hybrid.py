@@ -9,6 +9,7 @@ import numpy as np
 from engine.errors import ConfigError
 from engine.evaluation.material import quiescence_value, write_wdl
 from engine.evaluation.protocol import (
+    ChunkEvaluator,
     Evaluator,
     LeafBatch,
     PartEvaluator,
@@ -17,7 +18,7 @@ from engine.evaluation.protocol import (
     news_of,
 )
 from engine.native.jit import kernel
-from engine.native.pool import PerThread, ThreadPool
+from engine.native.pool import PerThread
 from engine.network.outputs import CHUNK
 from engine.tactics.quiescence import new_space
 
@@ -33,7 +34,7 @@ def blend_values(leaves, first, last, weight, space, wdl):
             leaves.wdl[leaf, k] = np.float32(leaves.wdl[leaf, k] * (1.0 - weight) + wdl[k] * weight)
 
 
-class HybridEvaluator:
+class HybridEvaluator(ChunkEvaluator):
     """Evaluator `hybrid`: the net's policy and moves left, and its value blended with quiescence
     (share `weight`).
 
@@ -45,13 +46,13 @@ class HybridEvaluator:
     def __init__(self, network: Evaluator, weight: float = 0.5, threads: int = 1) -> None:
         if not 0.0 <= weight <= 1.0:
             raise ConfigError(f"the hybrid weight must be between 0 and 1, not {weight}")
+        super().__init__(threads)
         self.weight = float(weight)
         self.needs_planes = network.needs_planes
         self.input_format = input_format_of(network)
         self.kernels = f"{self.name} {kernels_needed(network)}"
         self._network = network
         self._spaces = PerThread()
-        self._pool = ThreadPool(threads, "evaluate")
 
     @property
     def round_size(self) -> int:
@@ -83,7 +84,7 @@ class HybridEvaluator:
     def close(self) -> None:
         """Stop the worker threads."""
         self._network.close()
-        self._pool.close()
+        super().close()
 
     def _blend_part(self, leaves: LeafBatch, first: int, last: int) -> None:
         blend_values(

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.evaluation.protocol import LeafBatch
+from engine.evaluation.protocol import ChunkEvaluator, LeafBatch
 from engine.native.jit import kernel
-from engine.native.pool import PerThread, ThreadPool
+from engine.native.pool import PerThread
 from engine.native.whole import ByType
-from engine.network.outputs import CHUNK
 
 # Kernels (model, leaves, leaf):
 # row and legal moves -> logits, wdl, moves left and quiet level (`LeafBatch`)
@@ -38,7 +37,7 @@ def evaluate_leaves(model, leaves, first, last):
         evaluate_leaf(model, leaves, leaf)
 
 
-class ModelEvaluator:
+class ModelEvaluator(ChunkEvaluator):
     """What evaluators of all families share: batches, which a search does not need. Each thread has
     its own model.
     """
@@ -46,7 +45,7 @@ class ModelEvaluator:
     needs_planes = False
 
     def __init__(self, threads: int = 1) -> None:
-        self._pool = ThreadPool(threads, "evaluate")
+        super().__init__(threads)
         self._models = PerThread()
 
     def new_model(self) -> Any:
@@ -55,13 +54,5 @@ class ModelEvaluator:
         """
         raise NotImplementedError
 
-    def evaluate(self, leaves: LeafBatch, count: int) -> None:
-        """Fill logits, wdl and moves_left of the first `count` leaves."""
-        self._pool.share(count, CHUNK, lambda first, last: self._evaluate_part(leaves, first, last))
-
-    def close(self) -> None:
-        """Stop the worker threads."""
-        self._pool.close()
-
-    def _evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
+    def evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
         evaluate_leaves(self._models.own(self.new_model), leaves, first, last)

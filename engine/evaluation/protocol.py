@@ -8,6 +8,7 @@ from typing import Annotated, Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from engine.native.memory import buffers
+from engine.native.pool import ThreadPool
 from engine.network.input_formats import CLASSICAL
 from engine.network.outputs import CHUNK
 
@@ -89,6 +90,25 @@ class InKernelEvaluator(Evaluator, Protocol):
 
     def new_model(self) -> Any:
         """Return a NamedTuple of arrays for one more thread: shared weights and its own scratch."""
+
+
+class ChunkEvaluator:
+    """What evaluators on the processor share: threads divide a batch, chunk by chunk."""
+
+    def __init__(self, threads: int) -> None:
+        self._pool = ThreadPool(threads, "evaluate")
+
+    def evaluate(self, leaves: LeafBatch, count: int) -> None:
+        """Fill logits, wdl and moves_left of the first `count` leaves."""
+        self._pool.share(count, CHUNK, lambda first, last: self.evaluate_part(leaves, first, last))
+
+    def evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
+        """Fill leaves[first:last] on the calling thread."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Stop the worker threads."""
+        self._pool.close()
 
 
 def input_format_of(evaluator: Evaluator) -> int:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from engine.evaluation.protocol import ANY_NETWORK, LeafBatch
-from engine.native.pool import ThreadPool
-from engine.network.fused.inference import Fused
+from engine.evaluation.protocol import ANY_NETWORK, ChunkEvaluator, LeafBatch
+from engine.network.fused.ready_network import Fused
 from engine.network.input_formats import turned_batch
 from engine.network.outputs import CHUNK
 
 ROUND_SIZE = 64  # leaves per batch: 8 chunks, about 6 ms for a 64x6 net on one thread
 
 
-class NetworkEvaluator:
+class NetworkEvaluator(ChunkEvaluator):
     """Evaluator `network`: evaluates a fused network chunk by chunk, with boards turned as its
     input format asks.
     """
@@ -23,24 +22,16 @@ class NetworkEvaluator:
     in_parts = True
 
     def __init__(self, fused: Fused, threads: int = 1) -> None:
+        super().__init__(threads)
         self.fused = fused
         self.input_format = fused.config.input_format
         self.news: list[str] = []  # why it is this evaluator that plays, one sentence each
-        self._pool = ThreadPool(threads, "evaluate")
 
     def take_news(self) -> list[str]:
         """`news` since the last call."""
         news = self.news
         self.news = []
         return news
-
-    def evaluate(self, leaves: LeafBatch, count: int) -> None:
-        """Fill logits, wdl and moves_left of the first `count` leaves."""
-        self._pool.share(count, CHUNK, lambda first, last: self.evaluate_part(leaves, first, last))
-
-    def close(self) -> None:
-        """Stop the worker threads."""
-        self._pool.close()
 
     def evaluate_part(self, leaves: LeafBatch, first: int, last: int) -> None:
         """Fill leaves[first:last] on the calling thread, chunk by chunk."""

@@ -23,6 +23,13 @@ _ATTEMPTS = 11
 _PAUSE_S = 0.1
 
 
+def real_path(path: Path | str) -> Path:
+    """Return what a path and its links lead to. Links in a circle lead no further: `Path.resolve`
+    raises RuntimeError for them, which no command tells as a fault of a file.
+    """
+    return Path(os.path.realpath(path))
+
+
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
     """Let the system's OSError of the block name this file, unless it names another; one of our own
@@ -53,7 +60,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         if path.is_symlink():
             with contextlib.suppress(FileNotFoundError):  # the link names a file that will be there
                 path.stat()  # or tells that links go in a circle
-            path = Path(os.path.realpath(path))
+            path = real_path(path)
         if path.is_dir():  # which may be `.` or `/`, without a name
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if path.exists() and not path.is_file():  # a device or a pipe, which must not be replaced

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from engine.errors import ConfigError
+from engine.files.atomic import real_path
 
 # What a folder of Aino's may be: a word in the first of the files it keeps there, which tells it
 # from other programs' files of that name, and the names of all.
@@ -67,11 +68,11 @@ def check_output(path: Path, given: Iterable[Any], ending: str = "") -> None:
     """
     if path.is_dir():
         raise ConfigError(f"{path} is a folder: give the output the name of a file")
-    place = Path(os.path.realpath(path))
+    place = real_path(path)
     values = [one for value in given for one in (value if isinstance(value, list) else [value])]
     for text in (str(one) for one in values if isinstance(one, str | Path)):
         for name in (text, *re.split(r"[\s=]+", text)):  # as in games.pgn=0.5
-            if str(place) == os.path.realpath(name) or (
+            if place == real_path(name) or (
                 path.exists() and os.path.exists(name) and path.samefile(name)
             ):
                 raise ConfigError(f"{path} would replace {name}: give the output another name")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from engine import __version__
+from engine.version import __version__
 
 SOURCE_ROOT = Path(__file__).resolve().parents[2]
 # The folders of a path that begins at the root, a drive, or above the working folder; on Windows

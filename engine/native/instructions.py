@@ -8,6 +8,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core.cgutils import get_or_insert_function
 from numba.extending import lower_builtin, models, register_model, type_callable
 from numba.types import int64, void
 
@@ -18,7 +19,8 @@ Emit = Callable[[Any, Any, Any, Any], Any]
 def instruction(plain: Callable[..., Any], signature: Callable[..., Any]) -> Callable[[Emit], Emit]:
     """Decorate what writes the code that kernels have in place of calls of a `plain` function.
 
-    `signature` gives Numba's for the types of the arguments, which are converted to it.
+    `signature` gives Numba's for the types of the arguments, which are converted to it. What
+    writes nothing that has a value returns None.
     """
 
     def register(emit: Emit) -> Emit:
@@ -30,7 +32,11 @@ def instruction(plain: Callable[..., Any], signature: Callable[..., Any]) -> Cal
             signature_of.pysig = inspect.signature(plain)  # type: ignore[attr-defined]  # Numba binds the call by it.
             return signature_of
 
-        lower_builtin(plain, types.VarArg(types.Any))(emit)
+        @lower_builtin(plain, types.VarArg(types.Any))
+        def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            value = emit(context, builder, signature, arguments)
+            return context.get_dummy_value() if value is None else value
+
         return emit
 
     return register
@@ -46,6 +52,12 @@ def everywhere(builder: Any, vector: ir.VectorType, number: Any) -> Any:
     first = builder.insert_element(ir.Constant(vector, ir.Undefined), number, ir.IntType(32)(0))
     zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
     return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
+
+
+def call(builder: Any, name: str, result: Any, *operands: Any) -> Any:
+    """Return what an instruction of LLVM's gives for operands."""
+    kind = ir.FunctionType(result, [operand.type for operand in operands])
+    return builder.call(get_or_insert_function(builder.module, kind, name), operands)
 
 
 # ---- vectors: values of one machine register or several ------------------------------------------
@@ -114,14 +126,23 @@ def loads(plain: Callable[..., Any], kind: Any, align: int) -> None:
         )
 
 
-def stores(plain: Callable[..., Any], kind: Any, align: int) -> None:
-    """Make `plain` (array, offset, value) store a vector; `align` is in bytes."""
+def stores(plain: Callable[..., Any], align: int) -> None:
+    """Make `plain` (array, offset, value) store a vector of any type; `align` is in bytes."""
 
-    @instruction(plain, lambda array, offset, value: void(array, int64, kind))
-    def store(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = vector_address(context, builder, kind.vector, signature, arguments)
+    @instruction(plain, lambda array, offset, value: void(array, int64, value))
+    def store(context: Any, builder: Any, signature: Any, arguments: Any) -> None:
+        vector = signature.args[2].vector
+        address = vector_address(context, builder, vector, signature, arguments)
         builder.store(arguments[2], address, align=align)
-        return context.get_dummy_value()
+
+
+def spreads(plain: Callable[..., Any], kind: Any) -> None:
+    """Make `plain` (array, offset) put one number of an array into all lanes."""
+
+    @instruction(plain, lambda array, offset: kind(array, int64))
+    def spread(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = element_address(context, builder, signature.args[0], *arguments)
+        return everywhere(builder, kind.vector, builder.load(address))
 
 
 def splats(plain: Callable[..., Any], kind: Any, number: Any) -> None:

@@ -1,5 +1,5 @@
-"""Integer vectors for kernels: 32 int16 (shorts) or 16 int32 (ints) as one value, and dot products
-of both.
+"""Integer vectors for kernels: 32 or 128 int16 (shorts) or 16 int32 (ints) as one value, and dot
+products of both.
 
 As in `lanes`, a value is a NumPy array in plain Python and one vector when compiled, which machines
 with narrower registers split. Integers wrap around, and the result is the same with every
@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba.core.cgutils import get_or_insert_function
 from numba.types import int16, int32, int64, void
 
 from engine.native.instructions import (
+    call,
     instruction,
     loads,
     lower_operators,
@@ -30,6 +30,7 @@ from engine.native.instructions import (
 from engine.native.target import target_has
 
 SHORTS = 32
+SHORT_BLOCK = 4 * SHORTS
 INTS = 16
 BYTES = 64  # bytes in one vector
 
@@ -38,7 +39,9 @@ _BYTE_VECTOR = ir.VectorType(ir.IntType(8), SHORTS)
 _SHORT_VECTOR = ir.VectorType(_I16, SHORTS)
 _INT_VECTOR = ir.VectorType(_I32, INTS)
 
-_shorts, _ints = vector_type("Shorts", _SHORT_VECTOR), vector_type("Ints", _INT_VECTOR)
+_shorts = vector_type("Shorts", _SHORT_VECTOR)
+_short_block = vector_type("ShortBlock", ir.VectorType(_I16, SHORT_BLOCK))
+_ints = vector_type("Ints", _INT_VECTOR)
 
 
 # ---- what kernels call: plain Python, and below it the code that it is compiled to ---------------
@@ -55,11 +58,21 @@ loads(load_shorts, _shorts, align=1)
 
 
 def store_shorts(array, offset, shorts):
-    """Write 32 numbers into a contiguous int16 [n] array from `offset` on; unchecked when compiled."""
-    array[offset : offset + SHORTS] = shorts
+    """Write 32 or 128 numbers into a contiguous int16 [n] array from `offset` on; unchecked when
+    compiled.
+    """
+    array[offset : offset + len(shorts)] = shorts
 
 
-stores(store_shorts, _shorts, align=1)
+stores(store_shorts, align=1)
+
+
+def load_short_block(array, offset):
+    """As `load_shorts`, 128 numbers."""
+    return array[offset : offset + SHORT_BLOCK].copy()
+
+
+loads(load_short_block, _short_block, align=1)
 
 
 def load_ints(array, offset):
@@ -78,7 +91,7 @@ def store_ints(array, offset, ints):
     array[offset : offset + INTS] = ints
 
 
-stores(store_ints, _ints, align=1)
+stores(store_ints, align=1)
 
 
 def store_low_bytes(array, offset, shorts):
@@ -91,10 +104,8 @@ def store_low_bytes(array, offset, shorts):
 @instruction(store_low_bytes, lambda array, offset, shorts: void(array, int64, _shorts))
 def _store_low_bytes(context, builder, signature, arguments):
     low = builder.trunc(arguments[2], _BYTE_VECTOR)
-    builder.store(
-        low, vector_address(context, builder, _BYTE_VECTOR, signature, arguments), align=1
-    )
-    return context.get_dummy_value()
+    address = vector_address(context, builder, _BYTE_VECTOR, signature, arguments)
+    builder.store(low, address, align=1)
 
 
 def splat_int(x):
@@ -161,7 +172,7 @@ def sum_ints(ints):
 
 @instruction(sum_ints, lambda ints: int32(_ints))
 def _sum_ints(context, builder, signature, arguments):
-    return _call(builder, "llvm.vector.reduce.add.v16i32", _I32, *arguments)
+    return call(builder, "llvm.vector.reduce.add.v16i32", _I32, *arguments)
 
 
 def dot_bytes(total, unsigned_bytes, signed_bytes):
@@ -175,7 +186,7 @@ def dot_bytes(total, unsigned_bytes, signed_bytes):
 
 
 def _dot_by_instruction(context, builder, signature, arguments):
-    return _call(builder, "llvm.x86.avx512.vpdpbusd.512", _INT_VECTOR, *arguments)
+    return call(builder, "llvm.x86.avx512.vpdpbusd.512", _INT_VECTOR, *arguments)
 
 
 def _dot_by_pairs(context, builder, signature, arguments):
@@ -188,8 +199,8 @@ def _dot_by_pairs(context, builder, signature, arguments):
         operands = [
             builder.bitcast(builder.shuffle_vector(x, x, part), _BYTE_VECTOR) for x in bytes_
         ]
-        pairs = _call(builder, "llvm.x86.avx2.pmadd.ub.sw", shorts, *operands)
-        sums.append(_call(builder, "llvm.x86.avx2.pmadd.wd", half, pairs, ones))
+        pairs = call(builder, "llvm.x86.avx2.pmadd.ub.sw", shorts, *operands)
+        sums.append(call(builder, "llvm.x86.avx2.pmadd.wd", half, pairs, ones))
     return builder.add(
         total, builder.shuffle_vector(*sums, ir.Constant(_INT_VECTOR, list(range(INTS))))
     )
@@ -211,11 +222,6 @@ def _dot_by_products(context, builder, signature, arguments):
     return builder.add(total, builder.ashr(pairs, sixteen))
 
 
-def _call(builder, name, result, *operands):
-    kind = ir.FunctionType(result, [operand.type for operand in operands])
-    return builder.call(get_or_insert_function(builder.module, kind, name), operands)
-
-
 def _dots_of_bytes(has: Callable[[str], bool]) -> Callable[..., Any]:
     if has("avx512vnni"):
         return _dot_by_instruction
@@ -227,5 +233,5 @@ _lower_dot = instruction(
 )
 _lower_dot(_dots_of_bytes(target_has))
 
-for _kind in (_shorts, _ints):
+for _kind in (_shorts, _short_block, _ints):
     lower_operators(_kind, {operator.add: "add", operator.sub: "sub", operator.mul: "mul"})

@@ -1,5 +1,5 @@
-"""Sixteen float32 as one value, for kernels: a NumPy array in plain Python, one vector when
-compiled.
+"""Sixteen float32 as one value, for kernels, or 32 or 64 of them: a NumPy array in plain Python, one
+vector when compiled.
 
 Winograd transforms read six rows and write six. Numba's loop vectoriser must assume that the rows
 overlap, and its code runs several times slower than memory allows; a vector type makes the intent
@@ -13,7 +13,6 @@ import operator
 
 import numpy as np
 from llvmlite import ir
-from numba.core.cgutils import get_or_insert_function
 from numba.types import float32, int64, void
 
 from engine.native import instructions
@@ -27,6 +26,8 @@ _MASK = ir.VectorType(ir.IntType(1), LANES)
 _ALIGNMENT = ir.Constant(ir.IntType(32), 4)  # in bytes, of what a part is loaded from
 
 _lanes = instructions.vector_type("Lanes", _VECTOR)
+_floats_32 = instructions.vector_type("Floats32", ir.VectorType(ir.FloatType(), 32))
+_floats_64 = instructions.vector_type("Floats64", ir.VectorType(ir.FloatType(), 64))
 
 
 # ---- what kernels call: plain Python, and below it the code that it is compiled to ---------------
@@ -42,14 +43,30 @@ def load(array, offset):
 instructions.loads(load, _lanes, align=4)
 
 
+def load_32(array, offset):
+    """As `load`, 32 floats."""
+    return array[offset : offset + 32].copy()
+
+
+instructions.loads(load_32, _floats_32, align=4)
+
+
+def load_64(array, offset):
+    """As `load`, 64 floats."""
+    return array[offset : offset + 64].copy()
+
+
+instructions.loads(load_64, _floats_64, align=4)
+
+
 def store(array, offset, lanes):
-    """Write sixteen floats into a contiguous float32 [n] array from `offset` on; unchecked when
-    compiled.
+    """Write 16, 32 or 64 floats into a contiguous float32 [n] array from `offset` on; unchecked
+    when compiled.
     """
-    array[offset : offset + LANES] = lanes
+    array[offset : offset + len(lanes)] = lanes
 
 
-instructions.stores(store, _lanes, align=4)
+instructions.stores(store, align=4)
 
 
 def load_part(array, offset, count, other):
@@ -62,9 +79,9 @@ def load_part(array, offset, count, other):
 @instruction(load_part, lambda array, offset, count, other: _lanes(array, int64, int64, _lanes))
 def _load_part(context, builder, signature, arguments):
     place = instructions.vector_address(context, builder, _VECTOR, signature, arguments)
-    kind = ir.FunctionType(_VECTOR, [_VECTOR.as_pointer(), ir.IntType(32), _MASK, _VECTOR])
-    function = get_or_insert_function(builder.module, kind, f"llvm.masked.load.v{LANES}f32.p0")
-    return builder.call(function, [place, _ALIGNMENT, _first(builder, arguments[2]), arguments[3]])
+    mask = _first(builder, arguments[2])
+    name = f"llvm.masked.load.v{LANES}f32.p0"
+    return instructions.call(builder, name, _VECTOR, place, _ALIGNMENT, mask, arguments[3])
 
 
 def store_part(array, offset, lanes, count):
@@ -75,10 +92,9 @@ def store_part(array, offset, lanes, count):
 @instruction(store_part, lambda array, offset, lanes, count: void(array, int64, _lanes, int64))
 def _store_part(context, builder, signature, arguments):
     place = instructions.vector_address(context, builder, _VECTOR, signature, arguments)
-    kind = ir.FunctionType(ir.VoidType(), [_VECTOR, _VECTOR.as_pointer(), ir.IntType(32), _MASK])
-    function = get_or_insert_function(builder.module, kind, f"llvm.masked.store.v{LANES}f32.p0")
-    builder.call(function, [arguments[2], place, _ALIGNMENT, _first(builder, arguments[3])])
-    return context.get_dummy_value()
+    mask = _first(builder, arguments[3])
+    name = f"llvm.masked.store.v{LANES}f32.p0"
+    instructions.call(builder, name, ir.VoidType(), arguments[2], place, _ALIGNMENT, mask)
 
 
 def _first(builder, count):
@@ -107,10 +123,8 @@ def set_number(array, offset, number):
 
 @instruction(set_number, lambda array, offset, number: void(array, int64, float32))
 def _set_number(context, builder, signature, arguments):
-    array, offset, number = arguments
-    address = instructions.element_address(context, builder, signature.args[0], array, offset)
-    builder.store(number, address)
-    return context.get_dummy_value()
+    address = instructions.element_address(context, builder, signature.args[0], *arguments[:2])
+    builder.store(arguments[2], address)
 
 
 def splat(x):
@@ -121,6 +135,22 @@ def splat(x):
 instructions.splats(splat, _lanes, float32)
 
 
+def splat_32(x):
+    """Copy one number to 32 lanes."""
+    return np.full(32, x, np.float32)
+
+
+instructions.splats(splat_32, _floats_32, float32)
+
+
+def splat_64(x):
+    """Copy one number to 64 lanes."""
+    return np.full(64, x, np.float32)
+
+
+instructions.splats(splat_64, _floats_64, float32)
+
+
 def spread(array, offset):
     """Copy one float of a contiguous float32 [n] array to all sixteen lanes; unchecked when
     compiled.
@@ -128,10 +158,23 @@ def spread(array, offset):
     return np.full(LANES, array[offset], np.float32)
 
 
-@instruction(spread, lambda array, offset: _lanes(array, int64))
-def _spread(context, builder, signature, arguments):
-    address = instructions.element_address(context, builder, signature.args[0], *arguments)
-    return instructions.everywhere(builder, _VECTOR, builder.load(address))
+instructions.spreads(spread, _lanes)
+
+
+def spread_32(array, offset):
+    """As `spread`, to 32 lanes."""
+    return np.full(32, array[offset], np.float32)
+
+
+instructions.spreads(spread_32, _floats_32)
+
+
+def spread_64(array, offset):
+    """As `spread`, to 64 lanes."""
+    return np.full(64, array[offset], np.float32)
+
+
+instructions.spreads(spread_64, _floats_64)
 
 
 def relu(lanes):
@@ -139,10 +182,25 @@ def relu(lanes):
     return np.maximum(lanes, np.float32(0))
 
 
-@instruction(relu, lambda lanes: _lanes(_lanes))
+def _zeros(value):
+    return ir.Constant(value.type, [0.0] * value.type.count)
+
+
+@instruction(relu, lambda lanes: lanes(lanes))
 def _relu(context, builder, signature, arguments):
-    zero = ir.Constant(_VECTOR, [0.0] * LANES)
+    zero = _zeros(arguments[0])
     return builder.select(builder.fcmp_ordered("<", arguments[0], zero), zero, arguments[0])
+
+
+def complement(lanes):
+    """1 - x in every lane."""
+    return np.float32(1) - lanes
+
+
+@instruction(complement, lambda lanes: lanes(lanes))
+def _complement(context, builder, signature, arguments):
+    (x,) = arguments
+    return builder.fsub(ir.Constant(x.type, [1.0] * x.type.count), x, flags=("contract",))
 
 
 def lane_sum(lanes):
@@ -196,9 +254,7 @@ def square_root(lanes):
 
 @instruction(square_root, lambda lanes: _lanes(_lanes))
 def _square_root(context, builder, signature, arguments):
-    kind = ir.FunctionType(_VECTOR, [_VECTOR])
-    name = f"llvm.sqrt.v{LANES}f32"
-    return builder.call(get_or_insert_function(builder.module, kind, name), arguments)
+    return instructions.call(builder, f"llvm.sqrt.v{LANES}f32", _VECTOR, *arguments)
 
 
 def scale_by_power(lanes, shifted):
@@ -224,9 +280,9 @@ def where_positive(sign, lanes):
     return np.where(sign > 0, lanes, np.float32(0))
 
 
-@instruction(where_positive, lambda sign, lanes: _lanes(_lanes, _lanes))
+@instruction(where_positive, lambda sign, lanes: lanes(lanes, lanes))
 def _where_positive(context, builder, signature, arguments):
-    zero = ir.Constant(_VECTOR, [0.0] * LANES)
+    zero = _zeros(arguments[0])
     return builder.select(builder.fcmp_ordered(">", arguments[0], zero), arguments[1], zero)
 
 
@@ -237,8 +293,8 @@ def choose(sign, lanes, other):
 
 @instruction(choose, lambda sign, lanes, other: _lanes(_lanes, _lanes, _lanes))
 def _choose(context, builder, signature, arguments):
-    zero = ir.Constant(_VECTOR, [0.0] * LANES)
-    return builder.select(builder.fcmp_ordered(">", arguments[0], zero), *arguments[1:])
+    is_positive = builder.fcmp_ordered(">", arguments[0], _zeros(arguments[0]))
+    return builder.select(is_positive, *arguments[1:])
 
 
 _OPERATORS = {
@@ -247,4 +303,5 @@ _OPERATORS = {
     operator.mul: "fmul",
     operator.truediv: "fdiv",
 }
-instructions.lower_operators(_lanes, _OPERATORS, flags=("contract",))
+for _kind in (_lanes, _floats_32, _floats_64):
+    instructions.lower_operators(_kind, _OPERATORS, flags=("contract",))

@@ -47,6 +47,14 @@ def aligned_copy(array: np.ndarray, dtype: DTypeLike = np.float32) -> np.ndarray
     return copy
 
 
+def record_type(fields: Mapping[str, DTypeLike]) -> np.dtype:
+    """Return the type of a record whose fields lie on the machine's words.
+
+    It is an np.record, because plain Python writes `nodes[node].visits`, too.
+    """
+    return np.dtype((np.record, np.dtype(list(fields.items()), align=True)))
+
+
 def keep_freed_memory() -> None:
     """Let this process keep the memory of freed arrays of up to 32 MiB, instead of giving it back
     to the system.

@@ -19,10 +19,9 @@ from typing import Final
 
 import llvmlite.binding
 from llvmlite import ir
-from numba.core.cgutils import get_or_insert_function
 from numba.types import boolean, int64, void
 
-from engine.native.instructions import element_address, instruction
+from engine.native.instructions import call, element_address, instruction
 from engine.native.jit import kernel
 
 # Words of 8 bytes in a line of the processor's cache: words this far apart share none.
@@ -76,7 +75,6 @@ def _publish(context, builder, signature, arguments):
     words = signature.args[0]
     address = element_address(context, builder, words, *arguments[:2])
     builder.store_atomic(arguments[2], address, "release", words.dtype.bitwidth // 8)
-    return context.get_dummy_value()
 
 
 def order_writes():
@@ -86,7 +84,6 @@ def order_writes():
 @instruction(order_writes, lambda: void())
 def _order_writes(context, builder, signature, arguments):
     builder.fence("release")
-    return context.get_dummy_value()
 
 
 def order_reads():
@@ -96,7 +93,6 @@ def order_reads():
 @instruction(order_reads, lambda: void())
 def _order_reads(context, builder, signature, arguments):
     builder.fence("acquire")
-    return context.get_dummy_value()
 
 
 def add(words, index, value):
@@ -151,7 +147,6 @@ def _unlock(context, builder, signature, arguments):
     builder.store_atomic(
         _BYTE(0), _lock_address(context, builder, signature.args[0], *arguments), "release", 1
     )
-    return context.get_dummy_value()
 
 
 def give_way():
@@ -160,9 +155,7 @@ def give_way():
 
 @instruction(give_way, lambda: void())
 def _give_way(context, builder, signature, arguments):
-    kind = ir.FunctionType(ir.IntType(32), [])
-    builder.call(get_or_insert_function(builder.module, kind, _GIVE_WAY), [])
-    return context.get_dummy_value()
+    call(builder, _GIVE_WAY, ir.IntType(32))
 
 
 def relax():
@@ -175,12 +168,7 @@ def relax():
 def _relax(context, builder, signature, arguments):
     if _PROCESSOR in _PAUSES:
         name, numbers = _PAUSES[_PROCESSOR]
-        number = ir.IntType(32)
-        pause = builder.module.declare_intrinsic(
-            name, fnty=ir.FunctionType(ir.VoidType(), [number] * len(numbers))
-        )
-        builder.call(pause, [number(each) for each in numbers])
-    return context.get_dummy_value()
+        call(builder, name, ir.VoidType(), *map(ir.IntType(32), numbers))
 
 
 @kernel()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from llvmlite import ir
 from numba.types import int64, void
 
-from engine.native.instructions import element_address, instruction
+from engine.native.instructions import call, element_address, instruction
 
 _NUMBER = ir.IntType(32)
 _READ = _NUMBER(0)
@@ -23,7 +23,4 @@ def prefetch(array, index):
 def _prefetch(context, builder, signature, arguments):
     address = element_address(context, builder, signature.args[0], *arguments)
     pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
-    kind = ir.FunctionType(ir.VoidType(), [pointer.type, _NUMBER, _NUMBER, _NUMBER])
-    fetch = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
-    builder.call(fetch, [pointer, _READ, _KEEP, _DATA])
-    return context.get_dummy_value()
+    call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, _READ, _KEEP, _DATA)

@@ -1,8 +1,19 @@
 """Between the board and the learning library: input planes, the policy map, network families, net
 files.
 
-Every family has the same modules: `model` builds it from layers, `inference` plays with it, and
-`gradients` or `gpu` is its special path for training or a device. `families` joins towers and
-transformers, whose layers share `model_parts` and whose kernels share `fused`. `weights` finds and
-loads nets of any family.
+In this order, each importing only what stands before it:
+
+outputs, manifest, planes, policy_map, input_formats    what all networks share
+rows                    arithmetic of sparse networks
+fused                   what towers and transformers share: layers, tensors by name, kernels
+value, policy           the two trunks of what plays by default
+tower, transformer      networks of planes
+families                tells networks of planes apart
+lc0                     files of towers and transformers
+device_network          networks of planes on a GPU
+weights                 finds and loads nets of any family
+people                  predicts what players do
+stand_in, onnx_graph    small networks for compiling, and export
+
+In a family's folder, `..._model` is made of layers, `..._play` plays, and `..._gradients` trains.
 """

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from engine.files.atomic import write_file
-from engine.network.families import PlanesConfig, layers_with
+from engine.network.families import PlanesConfig
+from engine.network.fused.given_tensors import layers_with
 from engine.network.input_formats import counter_scale
 from engine.network.lc0.planes_file import read_planes
 from engine.network.lc0.tensor_map import with_counter_times
@@ -16,7 +17,7 @@ from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import PLANES
 from engine.network.policy_map import HEAD_INDEX, POLICY_SIZE
 from engine.nn.norm_folding import fold_norms
-from engine.nn.onnx_file import Graph
+from engine.nn.onnx_layers import Graph
 from engine.nn.onnx_nodes import tensor_type
 
 
@@ -43,21 +44,21 @@ def onnx_graph(tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> bytes
     outputs = {}
     for name, head in network.items():
         result = graph.layer(head, trunk)
-        size = 3
         if name.startswith("policy"):
-            result = graph.node("Flatten", result)
-            size = POLICY_SIZE
-            result = graph.node("Gather", result, HEAD_INDEX[config.policy], axis=1)
+            flat = graph.node("Flatten", result)
+            answer = graph.node("Gather", flat, HEAD_INDEX[config.policy], axis=1), POLICY_SIZE
         elif name == "moves_left":
-            result = graph.times(graph.node("Relu", result), MOVES_LEFT_SCALE)
-            size = 1
-        elif name.startswith("value"):  # win - loss
-            halves = graph.times(result, 0.5)
-            name = name.replace("value", "wdl", 1)
-            result = graph.product(
-                halves, np.array([[1.0], [0.0], [-1.0]]), np.array([0.5, 0.0, 0.5])
-            )
+            answer = graph.times(graph.node("Relu", result), MOVES_LEFT_SCALE), 1
         else:
-            result = graph.node("Softmax", result, axis=1)
-        outputs[name] = result, tensor_type(np.float32, ["batch", size])
+            answer = _chances(graph, name, result), 3
+            name = name.replace("value", "wdl", 1)
+        outputs[name] = answer[0], tensor_type(np.float32, ["batch", answer[1]])
     return graph.model({"planes": tensor_type(np.float32, ["batch", PLANES, 8, 8])}, outputs)
+
+
+def _chances(graph: Graph, name: str, result: str) -> str:
+    """Add what makes chances of win, draw and loss of their logits or of win - loss."""
+    if not name.startswith("value"):
+        return graph.node("Softmax", result, axis=1)
+    halves = graph.times(result, 0.5)
+    return graph.product(halves, np.array([[1.0], [0.0], [-1.0]]), np.array([0.5, 0.0, 0.5]))

@@ -1,8 +1,12 @@
-"""What the outputs of all networks share: win, draw and loss for the side to move, and plies to the
-end.
+"""What all networks share: their outputs, which are win, draw and loss for the side to move and plies
+to the end, and the form of their names.
 """
 
 from __future__ import annotations
+
+import re
+
+from engine.errors import ConfigError
 
 Heads = tuple[str, str]  # of policy and value, by Lc0's names
 FIRST_HEADS: Heads = ("vanilla", "winner")
@@ -13,3 +17,11 @@ CHUNK = 8  # positions that a tower evaluates together: their products fill the 
 def policy_name(head: str) -> str:
     """Our name of one of Lc0's policy heads, such as policy or policy_soft."""
     return "policy" if head == "vanilla" else f"policy_{head}"
+
+
+def matched(pattern: str, text: str, form: str) -> re.Match[str]:
+    """Return the match of a network's name. Raises ConfigError, which says the form, for another."""
+    match = re.fullmatch(pattern, text.strip())
+    if match is None:
+        raise ConfigError(f"{form}, not {text!r}")
+    return match

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from engine.network.families import PlanesConfig, build_network
+from engine.network.families import PlanesConfig
 from engine.network.input_formats import CANONICAL, CLASSICAL
 from engine.network.lc0.planes_file import write_planes
 from engine.network.lc0.reader import PlanesFile
-from engine.network.tower.model import TowerConfig
-from engine.network.transformer.model import TransformerConfig
+from engine.network.tower.tower_model import TowerConfig
+from engine.network.transformer.transformer_model import TransformerConfig
 
 SMALL_ENCODER: dict[str, Any] = {
     "policy_layers": 1,
@@ -46,7 +46,7 @@ def write_stand_ins(folder: Path) -> list[Path]:
     paths = []
     for number, config in enumerate(STAND_INS):
         paths.append(folder / f"{number}{'.dit' if config.input_format == CLASSICAL else '.pb'}")
-        model = build_network(config, np.random.default_rng(number))
+        model = config.build(np.random.default_rng(number))
         write_planes(
             paths[-1], PlanesFile(config, model.named_parameters() | model.named_buffers(), {})
         )

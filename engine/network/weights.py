@@ -17,13 +17,13 @@ from engine.network.lc0.schema import is_lc0
 from engine.network.manifest import LEARNED_ALONE, MANIFEST, SHIPPED, learned_alone, read_manifest
 from engine.network.outputs import FIRST_HEADS, Heads
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
-from engine.network.policy.inference import SparseNet
-from engine.network.policy.parameters import sparse_config_of
+from engine.network.policy.sparse_parameters import sparse_config_of
+from engine.network.policy.sparse_play import SparseNet
 
 # A sparse network is loaded without the tower's modules, which need the learning library.
 if TYPE_CHECKING:
     from engine.network.families import PlanesConfig
-    from engine.network.fused.inference import Fused
+    from engine.network.fused.ready_network import Fused
     from engine.network.lc0.reader import PlanesFile
 
 DEFAULT_NET = "<default>"
@@ -75,9 +75,9 @@ def load_planes(path: str | Path | None = None, heads: Heads | None = FIRST_HEAD
 def _fused(
     path: Path, tensors: Mapping[str, np.ndarray], config: PlanesConfig, heads: Heads
 ) -> Fused:
-    from engine.network.tower.inference import FusedTower
-    from engine.network.tower.model import TowerConfig
-    from engine.network.transformer.inference import FusedTransformer
+    from engine.network.tower.tower_model import TowerConfig
+    from engine.network.tower.tower_play import FusedTower
+    from engine.network.transformer.transformer_play import FusedTransformer
 
     for option, head, there in zip(
         ("PolicyHead", "ValueHead"), heads, (config.policy_heads, config.value_heads), strict=True
@@ -106,8 +106,8 @@ def _answers_in_numbers(tensors: Mapping[str, np.ndarray], config: PlanesConfig)
     The layers give them, those of towers in float64: kernels may not be compiled yet, which takes
     seconds.
     """
-    from engine.network.families import layers_with
-    from engine.network.tower.model import TowerConfig
+    from engine.network.fused.given_tensors import layers_with
+    from engine.network.tower.tower_model import TowerConfig
 
     layers = layers_with(tensors, config)
     layers = layers.astype(np.float64) if isinstance(config, TowerConfig) else layers

@@ -31,7 +31,7 @@ True
 >>> grads["dense1.weight"].shape
 (16, 2)
 
-layer.py        what a layer is; the registry; summary.py prints one
+layer.py        what a layer is; the registry; array_forms.py checks its arrays, summary.py prints one
 layers/         the layers, one short file each or for a small family
 operations/     the expensive operations: plain array reference, and native kernels for float32 on the CPU
 losses.py metrics.py    what outputs are measured by
@@ -66,21 +66,14 @@ from engine.nn.numeric import GradientCheck, gradient_check, numeric_gradient
 from engine.nn.summary import activations
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage, refresh_statistics
 from engine.nn.training.callbacks import Callback, LiveCurve, ReduceLROnPlateau, SaveBest
+from engine.nn.training.clipping import clip_global_norm, clip_value, global_norm
 from engine.nn.training.data import Data, JoinedRows, Loader, random_shift
 from engine.nn.training.history import History
-from engine.nn.training.optimizers import (
-    SGD,
-    Adam,
-    AdamW,
-    Optimizer,
-    RMSProp,
-    clip_global_norm,
-    clip_value,
-    global_norm,
-)
+from engine.nn.training.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
 from engine.nn.training.parallel import DataParallel
 from engine.nn.training.schedules import WarmupCosine
-from engine.nn.training.trainer import Trainer, TrainerSettings
+from engine.nn.training.trainer import Trainer
+from engine.nn.training.trainer_settings import TrainerSettings
 
 __all__ = [
     "LOSSES", "REGISTRY", "SGD", "Adam", "AdamW", "Callback", "Data", "DataParallel", "ExponentialAverage",

@@ -24,14 +24,23 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
 
-from engine.backend import Backend, address, backend_of, bounds, check_together, get_backend
+from engine.backend import Backend, address, backend_of, check_together, get_backend
 from engine.errors import ConfigError, ShapeError
+from engine.nn.array_forms import (
+    Array,
+    check_gradient,
+    copy_tensors,
+    form_of,
+    is_array,
+    joined_rows,
+    rows_of,
+)
 from engine.nn.names import MEMBERS, explained, other_name
 from engine.nn.summary import layer_text, summary_table
 
-Array = Any  # numpy.ndarray or cupy.ndarray
 Gradients = dict[str, Array]
 Backward = Callable[[Array], tuple[Array, Gradients]]
+Result = tuple[Any, Backward]  # of `forward`: y, and what backward makes of its gradient
 # What layers keep between two parts of a sequence, by the names of parts; begins empty.
 State = dict[str, Any]
 
@@ -102,7 +111,7 @@ class Layer:
         def __getattr__(self, name: str) -> Any:
             raise other_name(type(self).__name__, name, MEMBERS)
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Any, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         """Apply the layer; return (y, backward), where `backward(dy) -> (dx, gradients by parameter
         name)`.
         """
@@ -135,7 +144,7 @@ class Layer:
         if batch_size < 1:
             raise ConfigError(f"predict: batch_size must be at least 1, not {batch_size}")
         starts = range(0, max(len(x[0] if isinstance(x, tuple) else x), 1), batch_size)
-        return _joined([self(rows_of(x, slice(start, start + batch_size))) for start in starts])
+        return joined_rows([self(rows_of(x, slice(start, start + batch_size))) for start in starts])
 
     def prepared(self, x: Any) -> Any:
         """Return `x`, an array or a tuple of arrays, with floats in the parameters' dtype, on their
@@ -418,7 +427,7 @@ LayerType = TypeVar("LayerType", bound=type[Layer])
 def register(kind: str) -> Callable[[LayerType], LayerType]:
     """Class decorator: make a layer known to files and to the gradient check under `kind`."""
 
-    def decorate(layer_type: LayerType) -> LayerType:
+    def decorate(layer_type):
         layer_type.kind = kind
         REGISTRY[kind] = layer_type
         return layer_type
@@ -432,7 +441,10 @@ def layer_from_config(config: Mapping[str, Any], rng: np.random.Generator) -> La
     """
     kind = config.get("layer") if isinstance(config, Mapping) else None
     if not isinstance(kind, str) or kind not in REGISTRY:
-        advice = "first import the module that registers it, such as engine.network.policy.model for sparse networks"
+        advice = (
+            "first import the module that registers it, "
+            "such as engine.network.policy.sparse_model for sparse networks"
+        )
         raise ConfigError(f"unknown layer {kind!r}: {advice}; known: {', '.join(sorted(REGISTRY))}")
     arguments = {key: value for key, value in config.items() if key != "layer"}
     try:
@@ -466,15 +478,11 @@ def _replaced(path: str, value: Any, attribute: str, children: Mapping[str, Laye
     """Return the value of an attribute with other layers in the place of its own."""
     if isinstance(value, Layer):
         return children[path]
-    parts = [
-        _replaced(name, part, attribute, children)
-        for name, part in _paths(path, value, attribute).items()
-    ]
+    found = _paths(path, value, attribute)
+    parts = [_replaced(name, part, attribute, children) for name, part in found.items()]
     if isinstance(value, dict):
         return dict(zip(value, parts, strict=True))
-    if isinstance(value, tuple):
-        return tuple(parts)
-    return parts if isinstance(value, list) else value
+    return type(value)(parts) if isinstance(value, list | tuple) else value
 
 
 def _described(value: Any) -> Any:
@@ -497,91 +505,15 @@ def _built(value: Any, rng: np.random.Generator) -> Any:
     return {name: _built(part, rng) for name, part in value.items()}
 
 
-def copy_tensors(source: Mapping[str, Array], target: Mapping[str, Array]) -> None:
-    """Copy each array of `source` into `target`'s array of the same name; ShapeError when shapes
-    differ.
-    """
-    for name, array in source.items():
-        if tuple(array.shape) != tuple(target[name].shape):
-            raise ShapeError(
-                f"{name}: expected shape {tuple(target[name].shape)}, found {tuple(array.shape)}"
-            )
-    for name, array in source.items():
-        target[name][...] = backend_of(target[name]).asarray(array)
-
-
-def is_array(x: Any) -> bool:
-    """Whether `x` has a shape and a dtype of NumPy's, as arrays on all backends. Pandas' tables,
-    masked arrays, and matrices, which multiply in another way, are none.
-    """
-    is_other = type(x) is not np.ndarray and (
-        hasattr(x, "iloc") or isinstance(x, np.matrix | np.ma.MaskedArray)
-    )
-    return hasattr(x, "shape") and hasattr(getattr(x, "dtype", None), "kind") and not is_other
-
-
-def form_of(value: Any) -> str:
-    """Return dtype and shape of an array, such as "float32 [8, 3]"; of anything else the type."""
-    return f"{value.dtype} {list(value.shape)}" if is_array(value) else type(value).__name__
-
-
-# Values are NumPy's dtype kind letters.
-_KINDS = {"floating": "f", "integer": "iu", "numeric": "fiu", "bool": "b"}
-
-
-def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floating") -> None:
-    """Raise ShapeError unless `x` is an array with these sides and this dtype.
-
-    A number must equal the side, a name matches any size, and "..." matches any number of sides.
-    `dtype` is one dtype, or "floating", "integer", "numeric" or "bool" for all dtypes of that kind.
-    """
-    is_kind = is_array(x) and (
-        x.dtype.kind in _KINDS[dtype] if isinstance(dtype, str) else x.dtype == dtype
-    )
-    if not is_kind or not _fits(x.shape, sides):
-        expected = ", ".join(str(side) for side in sides)
-        raise ShapeError(
-            f"{type(owner).__name__}: expected {dtype} [{expected}], found {form_of(x)}"
-        )
-    _check_place(owner, x)
-
-
-def check_range(layer: Layer, x: Array, first: int, end: int) -> None:
-    """Raise ShapeError unless every index in `x` lies in [first, end), the rows the table has."""
-    smallest, largest = bounds(x) if x.size else (first, first)
-    if not first <= smallest <= largest < end:
-        found = f"{smallest} to {largest}"
-        raise ShapeError(
-            f"{type(layer).__name__}: expected numbers from {first} to {end - 1}, found {found}"
-        )
-
-
-def _check_place(owner: object, x: Array) -> None:
-    """Raise ShapeError for an array that lies elsewhere than the owner's parameters."""
-    for parameter in getattr(owner, "params", {}).values():
-        if type(parameter) is not type(x):
-            check_together(type(owner).__name__, x=x, model=parameter)
-        return
-
-
-def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
-    if "..." in sides:
-        gap = sides.index("...")
-        sides = (*sides[:gap], *["any"] * (len(shape) - len(sides) + 1), *sides[gap + 1 :])
-    return len(shape) == len(sides) and all(
-        isinstance(side, str) or found == side for found, side in zip(shape, sides, strict=True)
-    )
-
-
 def _checking_gradient(
-    forward: Callable[..., tuple[Any, Backward]],
-) -> Callable[..., tuple[Any, Backward]]:
+    forward: Callable[..., Result],
+) -> Callable[..., Result]:
     """Let forward refuse a state that is no dict, and backward a gradient that would be broadcast
     to the shape of y.
     """
 
     @functools.wraps(forward)
-    def checked(self: Layer, *arguments: Any, **options: Any) -> tuple[Any, Backward]:
+    def checked(self, *arguments, **options):
         if not isinstance(state := options.get("state"), dict | None):
             raise ConfigError(
                 f"{type(self).__name__}: expected a dict as state, at first {{}}, found {form_of(state)}"
@@ -593,7 +525,7 @@ def _checking_gradient(
         y, backward = result
         shape = getattr(y, "shape", None)  # a dict has none: its parts check their own
 
-        def checked_backward(dy: Array) -> tuple[Array, Gradients]:
+        def checked_backward(dy):
             if shape is not None:
                 check_gradient(self, dy, shape)
             result: Any = backward(dy)
@@ -614,15 +546,6 @@ def _checking_gradient(
     return checked
 
 
-def check_gradient(owner: object, dy: Array, shape: tuple[int, ...]) -> None:
-    """Raise ShapeError unless the gradient `dy` has the shape of its result."""
-    if getattr(dy, "shape", None) != shape:
-        raise ShapeError(
-            f"{type(owner).__name__}: expected a gradient {list(shape)}, found {form_of(dy)}"
-        )
-    _check_place(owner, dy)
-
-
 def forward_part(
     name: str,
     part: Layer,
@@ -630,7 +553,7 @@ def forward_part(
     training: bool,
     mask: Array | None = None,
     state: State | None = None,
-) -> tuple[Any, Backward]:
+) -> Result:
     """Run the part `name` of a composite layer with the mask and its part of the state, if it takes
     these.
 
@@ -647,7 +570,7 @@ def forward_part(
         error.layer = f"{name}.{error.layer}" if error.layer else name
         raise
 
-    def backward(dy: Array) -> tuple[Array, Gradients]:
+    def backward(dy):
         dx, grads = part_backward(dy)
         return dx, prefixed(name, grads)
 
@@ -656,27 +579,6 @@ def forward_part(
 
 def _no_gradient(dy: Array) -> tuple[None, Gradients]:
     return None, {}
-
-
-def rows_of(x: Any, rows: Any) -> Any:
-    """Return rows of an array, or of each of a tuple, memory-mapped or not; `rows` is a slice or
-    row numbers.
-    """
-    if type(x) is np.ndarray:
-        return x[rows]
-    if isinstance(x, tuple):
-        return tuple(rows_of(array, rows) for array in x)
-    found = x[rows if isinstance(rows, slice) else backend_of(x).asarray(rows)]
-    return np.asarray(found) if isinstance(found, np.memmap) else found
-
-
-def _joined(outputs: list[Any]) -> Any:
-    """Join the outputs of several batches: arrays, or tuples or dicts of arrays."""
-    if isinstance(outputs[0], tuple):
-        return tuple(_joined(list(parts)) for parts in zip(*outputs, strict=True))
-    if isinstance(outputs[0], dict):
-        return {name: _joined([output[name] for output in outputs]) for name in outputs[0]}
-    return outputs[0] if len(outputs) == 1 else backend_of(outputs[0]).xp.concatenate(outputs)
 
 
 def prefixed(prefix: str, grads: Mapping[str, Array]) -> Gradients:

@@ -22,7 +22,7 @@ import numpy as np
 
 from engine.backend import backend_of, bounds, check_together, to_numpy
 from engine.errors import ConfigError, DataError, ShapeError
-from engine.nn.layer import form_of, is_array
+from engine.nn.array_forms import form_of, is_array
 from engine.nn.operations import operations_for
 
 Array = Any
@@ -49,7 +49,7 @@ def _in_range(loss: Loss[Rest]) -> Loss[Rest]:
     """
 
     @wraps(loss)
-    def computed(outputs: Array, *rest: Rest.args, **options: Rest.kwargs) -> tuple[float, Array]:
+    def computed(outputs, *rest, **options):
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             value, gradient = loss(outputs, *rest, **options)
             if outputs.dtype == np.float64 or backend_of(value).xp.isfinite(value).all():
@@ -89,8 +89,39 @@ def softmax_cross_entropy(
     range, for a target that the mask forbids and for a row with no possible action.
     """
     _check_floating("softmax_cross_entropy", logits, least=2)
+    _check_targets(logits, targets, mask, ignore_index is not None)
+    _check_reduction("softmax_cross_entropy", reduction)
+    if not 0 <= label_smoothing <= 1 or (label_smoothing and mask is not None):
+        limit = "from 0 to 1, and 0 where a mask is given"
+        raise ConfigError(f"label_smoothing must be {limit}, not {label_smoothing}")
+    is_plain = class_weights is None and not label_smoothing and reduction == "mean"
+    if is_plain and mask is None and targets.dtype.kind in "iu" and logits.shape[-1] > 1:
+        found = _loss_of_classes(logits, targets, ignore_index)
+        if found is not None:
+            return found
+    if is_plain and logits.ndim == 2 and ignore_index is None:
+        loss, gradient = soft_target_loss(logits, _distribution(logits, targets, mask), mask)
+        return float(loss), gradient
+    counted = targets != ignore_index
+    if ignore_index is None:
+        counted = backend_of(logits).xp.ones(logits.shape[:-1], bool)
+    weights = _class_weights(logits, class_weights)
+    losses, gradient, weight = _of_each_place(
+        logits, targets, counted, mask, weights, label_smoothing
+    )
+    if reduction == "none":
+        return losses, gradient
+    total = float(losses.sum())
+    if reduction == "sum":
+        return total, gradient
+    share = 1 / weight if weight else 0.0
+    return MeanOver(total * share, weight), gradient * share
+
+
+def _check_targets(logits: Array, targets: Array, mask: Array | None, are_classes: bool) -> None:
+    """Raise ShapeError unless targets and mask fit the logits, in the same memory."""
     *places, actions = logits.shape
-    shapes = ([*places],) if ignore_index is not None else ([*places], [*places, actions])
+    shapes = ([*places],) if are_classes else ([*places], [*places, actions])
     if not is_array(targets) or list(targets.shape) not in shapes:
         expected = f"targets {' or '.join(map(str, shapes))} for logits {list(logits.shape)}"
         raise ShapeError(f"softmax_cross_entropy: expected {expected}, found {form_of(targets)}")
@@ -99,31 +130,6 @@ def softmax_cross_entropy(
         raise ShapeError(
             f"softmax_cross_entropy: expected a mask {list(logits.shape)}, found {list(mask.shape)}"
         )
-    xp = backend_of(logits).xp
-    _check_reduction("softmax_cross_entropy", reduction)
-    if class_weights is not None or label_smoothing or reduction != "mean":
-        counted = xp.ones(places, bool) if ignore_index is None else targets != ignore_index
-        weights = _class_weights(logits, class_weights)
-        if not 0 <= label_smoothing <= 1 or (label_smoothing and mask is not None):
-            limit = "from 0 to 1, and 0 where a mask is given"
-            raise ConfigError(f"label_smoothing must be {limit}, not {label_smoothing}")
-        changes = weights, label_smoothing, reduction
-        return _of_each_place(logits, targets, counted, mask, *changes)
-    if mask is None and targets.dtype.kind in "iu" and actions > 1:
-        found = _loss_of_classes(logits, targets, ignore_index)
-        if found is not None:
-            return found
-    if len(places) > 1 or ignore_index is not None:
-        counted = xp.ones(places, bool) if ignore_index is None else targets != ignore_index
-        gradient = xp.zeros_like(logits)
-        number = int(counted.sum())
-        loss = 0.0
-        if number:
-            kept = (None if one is None else one[counted] for one in (logits, targets, mask))
-            loss, gradient[counted] = softmax_cross_entropy(*kept)
-        return MeanOver(loss, number), gradient
-    loss, gradient = soft_target_loss(logits, _distribution(logits, targets, mask), mask)
-    return float(loss), gradient
 
 
 def _distribution(logits: Array, targets: Array, mask: Array | None) -> Array:
@@ -132,7 +138,8 @@ def _distribution(logits: Array, targets: Array, mask: Array | None) -> Array:
     """
     xp = backend_of(logits).xp
     actions = logits.shape[-1]
-    if targets.ndim == 1:
+    are_classes = targets.ndim == 1
+    if are_classes:
         if targets.dtype.kind not in "iu":
             raise ShapeError(
                 f"softmax_cross_entropy: expected integer classes, found {targets.dtype}"
@@ -142,8 +149,9 @@ def _distribution(logits: Array, targets: Array, mask: Array | None) -> Array:
         raise ShapeError(
             "softmax_cross_entropy: expected at least 2 outputs, found 1, whose probability is always 1"
         )
+    pure = targets[:, None] == xp.arange(actions) if are_classes else targets
     if mask is not None:
-        fits = mask[xp.arange(len(logits)), targets] if targets.ndim == 1 else mask | (targets == 0)
+        fits = mask | (pure == 0)
         is_possible, all_fit = to_numpy(xp.stack([mask.any(axis=1).all(), fits.all()]))
         if not is_possible:
             raise DataError(
@@ -153,11 +161,9 @@ def _distribution(logits: Array, targets: Array, mask: Array | None) -> Array:
             raise DataError(
                 "softmax_cross_entropy: expected targets 0 where the mask is False, found others"
             )
-    if targets.ndim == 1:
-        return targets[:, None] == xp.arange(actions)
-    if isinstance(targets, np.ndarray) and (smallest := targets.min()) < 0:
+    if isinstance(pure, np.ndarray) and (smallest := pure.min()) < 0:
         raise DataError(f"softmax_cross_entropy: expected targets >= 0, found {smallest}")
-    return targets
+    return pure
 
 
 def _class_weights(outputs: Array, class_weights: Array | None) -> Array:
@@ -179,51 +185,39 @@ def _of_each_place(
     mask: Array | None,
     class_weights: Array,
     smoothing: float,
-    reduction: str,
-) -> tuple[Any, Array]:
-    """Return `softmax_cross_entropy` with its options, over the places that are `counted`."""
+) -> tuple[Array, Array, float]:
+    """Return the loss of each place, 0 where it is not `counted`, the gradient of their sum, and
+    what divides this for a mean.
+    """
     xp = backend_of(logits).xp
-    weight = 0.0
     losses = xp.zeros(counted.shape, logits.dtype)
     gradient = xp.zeros_like(logits)
-    if counted.any():
-        rows, wanted, allowed = (
-            None if one is None else one[counted] for one in (logits, targets, mask)
-        )
-        pure = _distribution(rows, wanted, allowed)
-        is_class = pure.dtype == bool
-        weight = float((pure * class_weights).sum()) if is_class else float(len(pure))
-        smooth = pure * (1 - smoothing) + smoothing / logits.shape[-1]
-        terms, slopes = _soft_parts(rows, smooth * class_weights, allowed, 1)
-        losses[counted] = -terms.sum(axis=1)
-        gradient[counted] = slopes
-    if reduction == "none":
-        return losses, gradient
-    total = float(losses.sum())
-    if reduction == "sum":
-        return total, gradient
-    share = 1 / weight if weight else 0.0
-    return MeanOver(total * share, weight), gradient * share
+    rows, wanted = logits[counted], targets[counted]
+    allowed = None if mask is None else mask[counted]
+    if not len(rows):
+        return losses, gradient, 0.0
+    pure = _distribution(rows, wanted, allowed)
+    smooth = pure * (1 - smoothing) + smoothing / logits.shape[-1]
+    terms, gradient[counted] = _soft_parts(rows, smooth * class_weights, allowed, 1)
+    losses[counted] = -terms.sum(axis=1)
+    is_class = pure.dtype == bool
+    weight = float((pure * class_weights).sum()) if is_class else float(len(pure))
+    return losses, gradient, weight
 
 
 def _loss_of_classes(
     logits: Array, targets: Array, ignore_index: int | None
 ) -> tuple[float, Array] | None:
     """Return `softmax_cross_entropy` for classes [B] or [B, T], if a kernel computes it."""
-    operations = operations_for(logits)
-    count = targets.size
-    counted = targets
-    if ignore_index is not None:
-        counted = targets[targets != ignore_index]
-        count = counted.size
+    counted = targets if ignore_index is None else targets[targets != ignore_index]
+    count = counted.size
     if count:
         _check_classes(counted, logits.shape[-1])
-    found = operations.cross_entropy(logits, targets, ignore_index, count)
-    if found is None:
-        return None
+    found = operations_for(logits).cross_entropy(logits, targets, ignore_index, count)
+    if found is None or (logits.ndim == 2 and ignore_index is None):
+        return found
     loss, gradient = found
-    is_mean_of_places = logits.ndim > 2 or ignore_index is not None
-    return MeanOver(loss, count) if is_mean_of_places else loss, gradient
+    return MeanOver(loss, count), gradient
 
 
 def _check_classes(classes: Array, count: int) -> None:

@@ -24,7 +24,7 @@ def _read(measure: Callable[..., Any]) -> Callable[..., float]:
     """
 
     @wraps(measure)
-    def number(*arguments: Any, **options: Any) -> float:
+    def number(*arguments, **options):
         return float(measure(*arguments, **options))
 
     vars(number)["unread"] = measure

@@ -99,7 +99,7 @@ def explained(
     """Let a constructor name what it takes where it is given something else; `first` runs before."""
 
     @functools.wraps(init)
-    def checked(self: Any, *arguments: Any, **named: Any) -> None:
+    def checked(self, *arguments, **named):
         first(self)
         try:
             init(self, *arguments, **named)

@@ -91,9 +91,14 @@ def gradient_check(
     parameters = layer.named_parameters()
     for tensor in parameters.values():
         tensor += 0.3 * rng.standard_normal(tensor.shape)
-    layer.reseed(SEED)
     buffers = {name: array.copy() for name, array in layer.named_buffers().items()}
-    y, backward = layer.forward(x, training, **options)
+
+    def run():
+        layer.load_buffers(buffers)
+        layer.reseed(SEED)
+        return layer.forward(x, training, **options)
+
+    y, backward = run()
     weights = {name: rng.standard_normal(part.shape) for name, part in named_parts(y, "y").items()}
     dy: Any = weights.get("y", weights)
     if isinstance(y, tuple):
@@ -104,18 +109,18 @@ def gradient_check(
             f"{checked!r:.60}: backward gives gradients of {list(grads)}, expected {list(parameters)}"
         )
 
-    def value() -> float:
-        layer.load_buffers(buffers)
-        layer.reseed(SEED)
-        outputs = named_parts(layer.forward(x, training, **options)[0], "y")
+    def value():
+        outputs = named_parts(run()[0], "y")
         return float(sum((weights[name] * part).sum() for name, part in outputs.items()))
 
     by_hand = {name: part for name, part in named_parts(dx, "x").items() if part is not None}
-    by_input = {name: part for name, part in named_parts(x, "x").items() if name in by_hand}
-    tensors = {**by_input, **parameters}
-    return GradientCheck(
-        tuple(_compared(name, {**by_hand, **grads}[name], value, tensors[name]) for name in tensors)
-    )
+    tensors = {name: part for name, part in named_parts(x, "x").items() if name in by_hand}
+    by_hand |= grads
+    compared = [
+        _compared(name, by_hand[name], value, tensor)
+        for name, tensor in (tensors | parameters).items()
+    ]
+    return GradientCheck(tuple(compared))
 
 
 def numeric_gradient(value: Callable[[], float], tensor: np.ndarray) -> np.ndarray:
@@ -139,10 +144,10 @@ def _checked_loss(
 ) -> GradientCheck:
     outputs = floats_as(np.float64, outputs)
     options = _here(options)
-    targets = tuple(_here({"": target})[""] for target in targets)
+    targets = tuple(_here(dict(enumerate(targets))).values())
     _, by_hand = loss(outputs, *targets, **options)
 
-    def value() -> float:
+    def value():
         return float(np.sum(loss(outputs, *targets, **options)[0]))
 
     return GradientCheck((_compared("outputs", by_hand, value, outputs),))
@@ -177,7 +182,7 @@ def floats_as(dtype: Any, x: Any) -> Any:
     return x.astype(dtype) if x.dtype.kind == "f" else x
 
 
-def _here(values: dict[str, Any]) -> dict[str, Any]:
+def _here(values: dict[Any, Any]) -> dict[Any, Any]:
     return {
         name: to_numpy(value) if hasattr(value, "dtype") else value
         for name, value in values.items()

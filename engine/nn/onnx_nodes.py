@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.files.wire import Message, encode, fields
 
-OPSET, IR_VERSION = 17, 8  # ONNX Runtime 1.12 and later read them
+OPSET, IR_VERSION = 20, 9  # ONNX Runtime 1.17 and later read them
 _ELEMENTS = (
     "float32 uint8 int8 uint16 int16 int32 int64 string bool float16 float64 uint32 uint64".split()
 )
@@ -90,9 +90,8 @@ class Nodes:
         return self.node("Mul", x, np.array(factor))
 
     def part(self, x: str, part: slice, axis: int) -> str:
-        return self.node(
-            "Slice", x, *(np.array([bound]) for bound in (part.start, part.stop, axis))
-        )
+        bounds = (part.start, part.stop, axis)
+        return self.node("Slice", x, *(np.array([bound]) for bound in bounds))
 
     def product(self, x: str, weight: np.ndarray, bias: np.ndarray) -> str:
         return self.node("Add", self.node("MatMul", x, weight.T), bias)
@@ -103,11 +102,12 @@ class Nodes:
         """Return a graph's message; inside another, it sees the weights and the earlier results of
         that.
         """
-        ends = (
-            [{"name": name, "type": kind} for name, kind in one.items()]
-            for one in (inputs, outputs)
-        )
-        return {"name": "aino", "node": nodes, **dict(zip(("input", "output"), ends, strict=True))}
+        return {
+            "name": "aino",
+            "node": nodes,
+            "input": _values(inputs),
+            "output": _values(outputs),
+        }
 
     def model(
         self, inputs: Mapping[str, Message], outputs: Mapping[str, tuple[str, Message]]
@@ -142,6 +142,10 @@ def tensor_type(dtype: Any, sides: Sequence[int | str] | None = None) -> Message
             "side": [{"name" if isinstance(side, str) else "length": side} for side in sides]
         }
     return {"tensor": known}
+
+
+def _values(types: Mapping[str, Message]) -> list[Message]:
+    return [{"name": name, "type": kind} for name, kind in types.items()]
 
 
 def _attribute(value: Any) -> Message:

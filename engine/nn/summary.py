@@ -77,7 +77,7 @@ def _traced(layer: Any, path: str, outputs: dict[str, Any]) -> Any:
     if layer.params or not children:
         plain_forward = twin.forward
 
-        def forward(*arguments: Any, **options: Any) -> Any:
+        def forward(*arguments, **options):
             y, backward = plain_forward(*arguments, **options)
             # Without the state of a recurrent layer.
             outputs[path] = y[0] if isinstance(y, tuple) else y

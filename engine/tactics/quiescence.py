@@ -14,13 +14,13 @@ from typing import Annotated, NamedTuple
 import numpy as np
 
 from engine.board import layout
-from engine.board.attacks import bit, check_squares, in_check, piece_at
+from engine.board.attacks import bit, check_squares, in_check
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import Targets, generate, generate_some
 from engine.native.jit import kernel
 from engine.native.memory import buffers
 from engine.tactics.classical import evaluate
-from engine.tactics.see import PIECE_VALUES, wins_at_least
+from engine.tactics.see import PIECE_VALUES, captured_value, wins_at_least
 
 MATE_CP = 30000  # centipawns of a mate, before the plies to it are subtracted
 MAX_QUIESCENCE_PLIES = 24  # plies; a line that is not quiet by then gets the static evaluation
@@ -179,17 +179,11 @@ def immediate_gain(row, move):
     """Centipawns of the captured piece and of a promotion to a queen; 0 for quiet moves and other
     promotions.
     """
-    side = np.int64(row[layout.SIDE])
     move = np.int64(move)
-    target = move >> 6 & 63
     promotion = move >> 12
     if promotion and promotion != layout.QUEEN:
         return np.int64(0)
-    gain = np.int64(0)
-    if row[layout.BLACK - side] & bit(target):
-        gain = PIECE_VALUES[piece_at(row, target)]
-    elif row[layout.PAWN] & bit(move & 63) and (move ^ move >> 6) & 7:
-        gain = PIECE_VALUES[layout.PAWN]  # en passant
+    gain = captured_value(row, move & 63, move >> 6 & 63)
     if promotion:
         gain += PIECE_VALUES[layout.QUEEN] - PIECE_VALUES[layout.PAWN]
     return gain

@@ -60,19 +60,24 @@ def _first_capture(row, move):
     if bit(target) & row[WHITE + side]:
         return np.int64(0), np.int64(0), ZERO  # castling: king takes own rook
     occupied = row[WHITE] | row[BLACK]
-    kind = piece_at(row, source)
-    captured = piece_at(row, target)
-    gain = np.int64(0)
-    if captured >= 0:
-        gain = PIECE_VALUES[captured]
-    elif kind == PAWN and (source ^ target) & 7:
-        gain = PIECE_VALUES[PAWN]
+    gain = captured_value(row, source, target)
+    if gain and not occupied & bit(target):  # en passant
         occupied &= ~bit(target - 8 if side == 0 else target + 8)
-    on_square = PIECE_VALUES[kind]
+    on_square = PIECE_VALUES[piece_at(row, source)]
     if promotion:
         on_square = PIECE_VALUES[promotion]
         gain += on_square - PIECE_VALUES[PAWN]
     return gain, np.int64(on_square), occupied & ~bit(source) | bit(target)
+
+
+@kernel()
+def captured_value(row, source, target):
+    """Centipawns of the piece that a move between two squares takes; 0 for none."""
+    if row[BLACK - np.int64(row[SIDE])] & bit(target):
+        return PIECE_VALUES[piece_at(row, target)]
+    if row[PAWN] & bit(source) and (source ^ target) & 7:
+        return PIECE_VALUES[PAWN]  # en passant
+    return np.int64(0)
 
 
 @kernel()

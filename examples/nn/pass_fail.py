@@ -15,8 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine import nn
-from engine.nn.training.parallel import StepResult
-from engine.nn.training.trainer import LayerGradients
+from engine.nn.training.parallel import LayerGradients, StepResult
 from examples.nn.common import command_line, run_as_command, save_curves
 
 RATE = 0.1

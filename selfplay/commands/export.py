@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.cli.live_lines import LiveLine, live_line, show
 from engine.cli.option_forms import add_flag, at_least
-from engine.files.atomic import atomic_write
+from engine.files.atomic import atomic_write, real_path
 from engine.files.output_files import output_file
 from selfplay.records.game import SelfPlayRecord
 from selfplay.run.exchange import games_of_run, pgn_text
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     path = arguments.pgn
-    name = arguments.run.resolve().name
+    name = real_path(arguments.run).name
     seen = Counter[str]()
     with live_line(f"export {path.name}") as line, atomic_write(path) as stream:
         games = games_of_run(arguments.run / "replay", arguments.first, arguments.last)

@@ -1,7 +1,6 @@
 """`aino-train gauntlet`: an engine's rating, from games against engines that have one."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from engine.cli.command_line import INTERRUPTED
@@ -30,9 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar=("RATING", "ENGINE"),
         help="play against this engine, which has this rating; may be given several times",
-    )
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="FOLDER", help="write games and results here"
     )
     add_setting_flags(parser, GauntletSettings, "games")
     add_referee_flags(parser)

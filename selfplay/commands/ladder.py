@@ -1,7 +1,6 @@
 """`aino-train ladder`: the Stockfish rung at which an engine scores 50%."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from engine.cli.command_line import INTERRUPTED
@@ -28,9 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_flag(parser, "--engine", "aino", f"measure this engine: {ENGINE_HELP}", "ENGINE")
     text = "play against Stockfish, or another engine with UCI_LimitStrength and UCI_Elo"
     add_flag(parser, "--opponent", "name=stockfish cmd=stockfish", text, "ENGINE")
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="FOLDER", help="write games and results here"
-    )
     add_setting_flags(parser, LadderSettings, "lowest", "highest", "step", "games", "precision")
     add_referee_flags(parser)
 

@@ -2,7 +2,6 @@
 
 import argparse
 from functools import partial
-from pathlib import Path
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import show
@@ -40,9 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="ENGINE",
         help="play against this engine, in the same form",
-    )
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="FOLDER", help="write games and results here"
     )
     add_flag(
         parser,

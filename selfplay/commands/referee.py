@@ -26,6 +26,9 @@ MARGIN_MS = 20.0
 
 
 def add_referee_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="write games and results here"
+    )
     control = parser.add_argument_group(f"time control (default --tc {DEFAULT_CLOCK})")
     either = control.add_mutually_exclusive_group()
     either.add_argument(

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from engine.cli.live_lines import show
-from engine.files.atomic import write_file
+from engine.files.atomic import real_path, write_file
 from engine.files.output_files import check_output, output_file
 from engine.native.awake import awake_s
 from selfplay.interrupt import stop_flag
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _follow(arguments: argparse.Namespace, out: Path, events: EventFiles | None) -> None:
     """Write the page again and again until Ctrl-C; a browser that shows it loads each one."""
     with stop_flag() as stop:
-        show(f"{out.resolve().as_uri()}  (Ctrl-C ends it)")
+        show(f"{real_path(out).as_uri()}  (Ctrl-C ends it)")
         while not stop.is_set():
             begun = awake_s()
             _write(arguments, out, events, f'<meta http-equiv="refresh" content="{REFRESH_S:g}">')

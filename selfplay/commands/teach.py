@@ -17,7 +17,7 @@ from engine.network.weights import default_net_path
 from selfplay.data.cache import load_or_parse
 from selfplay.data.kinds import CHUNKS, PGN, data_files, reader_of
 from selfplay.data.policy_folder import PolicyFolder
-from selfplay.interrupt import Stop, stop_flag
+from selfplay.interrupt import stop_flag
 from selfplay.lock import folder_lock
 from selfplay.records.collect import collect
 from selfplay.records.game import training_game
@@ -27,7 +27,7 @@ from selfplay.records.replay import published_games, published_generations
 from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet, file_hash
 from selfplay.teachers.net_file import read_stockfish_net
 from selfplay.teachers.policy_labels import PolicyPlan, PolicyRun, PolicyTeacher, is_network
-from selfplay.teachers.sample_sources import Shares, games_of_sets, new_roots
+from selfplay.teachers.sample_sources import Games, Shares, games_of_sets, new_roots
 
 EXAMPLES = """examples:
   printf 'export_net teacher.nnue\\nquit\\n' | stockfish
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "keep parsed games in this folder (default: in the label folder)"
     group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)
     group = parser.add_argument_group("labels")
-    text = "stop once the folder has this many positions with a value, at the end of a chunk (--chunk-rows)"
+    text = "stop once the folder has this many positions with a value, or with a policy"
     add_flag(group, "--count", 1_000_000, text)
     add_flag(group, "--threads", 1, "label on this many threads")
     add_setting_flags(group, LabelPlan)
@@ -96,13 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
         _tree_net(arguments.tree_net or default_net_path()) if plan.shares.trees > 0 else None
     )
     with folder_lock(arguments.out, "a label folder"):
-        roots = new_roots(games_of_sets(_games(arguments), arguments.held_out))
-        show(
-            f"{len(roots.games.starts):,} games, {len(roots.games.moves):,} positions to sample from"
-        )
-        run = LabelRun(arguments.out, path, net, roots, plan, tree_net)
-        with closing(run) as labels, stop_flag() as stop:
-            return _label(labels, arguments, stop.is_set)
+        roots = new_roots(_games(arguments))
+        return _label(LabelRun(arguments.out, path, net, roots, plan, tree_net), arguments)
 
 
 def _teach_policies(arguments: argparse.Namespace, teachers: list[PolicyTeacher]) -> int:
@@ -113,18 +108,7 @@ def _teach_policies(arguments: argparse.Namespace, teachers: list[PolicyTeacher]
         return 0
     plan = PolicyPlan(**given_settings(PolicyPlan, arguments))
     with folder_lock(arguments.out, "a folder of policies"):
-        games = games_of_sets(_games(arguments), arguments.held_out)
-        show(f"{len(games.starts):,} games, {len(games.moves):,} positions to choose from")
-        run = PolicyRun(arguments.out, teachers, games, plan)
-        name = f"policies {arguments.out.name}"
-        with closing(run), stop_flag() as stop, live_line(name, LOG_S, COMPILES) as line:
-            finished = run.run(arguments.count, arguments.threads, line.update, stop.is_set)
-    done = f"{run.written.n_labels:,} positions with a policy"
-    if not finished:
-        show(f"stopped at {done}; the same command continues")
-        return INTERRUPTED
-    show(f"{arguments.out}: {done}")
-    return 0
+        return _label(PolicyRun(arguments.out, teachers, _games(arguments), plan), arguments)
 
 
 def _tree_net(path: Path) -> TreeNet:
@@ -138,17 +122,19 @@ def _tree_net(path: Path) -> TreeNet:
     return TreeNet(evaluator, file_hash(path))
 
 
-def _label(labels: LabelRun, arguments: argparse.Namespace, stop: Stop) -> int:
-    show(f"{arguments.out}: {labels.published.values:,} positions so far")
-    with live_line(f"labels {arguments.out.name}", LOG_S, COMPILES) as line:
-        finished = labels.run(arguments.count, arguments.threads, line.update, stop)
-    published = labels.published
+def _label(run: LabelRun | PolicyRun, arguments: argparse.Namespace) -> int:
+    out = arguments.out
+    show(f"{out}: {run.told} so far")
+    with (
+        closing(run),
+        stop_flag() as stop,
+        live_line(f"labels {out.name}", LOG_S, COMPILES) as line,
+    ):
+        finished = run.run(arguments.count, arguments.threads, line.update, stop.is_set)
     if not finished:
-        show(f"stopped at {published.values:,} positions; the same command continues")
+        show(f"stopped at {run.told}; the same command continues")
         return INTERRUPTED
-    show(
-        f"{arguments.out}: {published.values:,} positions with a value, {published.scored:,} with scored moves"
-    )
+    show(f"{out}: {run.told}")
     return 0
 
 
@@ -187,7 +173,8 @@ def _shares(given: list[str]) -> Shares:
     return Shares(**weights)
 
 
-def _games(arguments: argparse.Namespace) -> list[PositionSet]:
+def _games(arguments: argparse.Namespace) -> Games:
+    """Read the games to sample from, and say how many they are."""
     cache = arguments.cache or arguments.out / "cache"
     with live_line("reading", LOG_S) as line:
 
@@ -205,8 +192,8 @@ def _games(arguments: argparse.Namespace) -> list[PositionSet]:
         if not (generations := published_generations(replay)):
             raise ConfigError(f"--run {arguments.run}: no published games of a self-play run there")
         for generation in generations:
-            games = (
-                training_game(game, value_share=0.0) for game in published_games(replay, generation)
-            )
-            sets.append(collect(games)[0])
-    return sets
+            played = published_games(replay, generation)
+            sets.append(collect(training_game(game, value_share=0.0) for game in played)[0])
+    games = games_of_sets(sets, arguments.held_out)
+    show(f"{len(games.starts):,} games, {len(games.moves):,} positions to sample from")
+    return games

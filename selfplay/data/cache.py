@@ -17,7 +17,15 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import DataError
-from engine.files.atomic import LONGEST_NAME, aside, make_durable, naming, replace, sync_folder
+from engine.files.atomic import (
+    LONGEST_NAME,
+    aside,
+    make_durable,
+    naming,
+    real_path,
+    replace,
+    sync_folder,
+)
 from engine.files.text import is_hidden, reading
 from engine.native.locks import FileLock
 from selfplay.records.collect import GameRecord, collect, verified_pieces, watched
@@ -133,7 +141,8 @@ class Bookmark:
 
     # Behind the last game yielded: bytes of text of a PGN file, games of training chunks.
     place: int = 0
-    share: float = 0.0  # part of the file's bytes that were read, 0..1; 0 if not known
+    # Tells which part of the file's bytes was read, 0..1; 0 if it is not known.
+    share: Callable[[], float] = lambda: 0.0
 
 
 # Yields the games after the bookmark, which it moves on.
@@ -149,11 +158,11 @@ def files_in(folder: Path, seen: set[Path] | None = None) -> list[Path]:
     seen: folders that are not read again, where links lead to them; by default, those above the
     folder.
     """
-    place = folder.resolve()
+    place = real_path(folder)
     (seen := {*place.parents} if seen is None else seen).add(place)
     shown = sorted(one for one in folder.iterdir() if not is_hidden(one.name))
     inside = (
-        files_in(one, seen) if one.is_dir() and one.resolve() not in seen else [one]
+        files_in(one, seen) if one.is_dir() and real_path(one) not in seen else [one]
         for one in shown
     )
     return [one for one in chain(*inside) if one.suffix.lower() in ENDINGS and one.is_file()]
@@ -171,7 +180,7 @@ def load_or_parse(
     """
     if cache is None:
         bookmark = Bookmark()
-        games = watched(reader(path, bookmark), lambda count: watch(bookmark.share, count))
+        games = watched(reader(path, bookmark), lambda count: watch(bookmark.share(), count))
         positions, skipped = collect(games, TOLD_SHARE)
         _tell_skipped(path, skipped)
         return positions
@@ -181,7 +190,7 @@ def load_or_parse(
         "".join(f"|{one.st_size}|{one.st_mtime_ns}" for one in statuses)
         + f"|{reader.__name__}|{PARSER_VERSION}"
     )
-    fingerprint = hashlib.sha256(os.fsencode(path.resolve()) + facts.encode()).hexdigest()[:12]
+    fingerprint = hashlib.sha256(os.fsencode(real_path(path)) + facts.encode()).hexdigest()[:12]
     entry = cache / f"{path.name[:LONGEST_NAME]}-{fingerprint}"
     if entry.is_dir():
         try:
@@ -208,7 +217,7 @@ def _parse_in_parts(path: Path, reader: Reader, entry: Path, folder: Path, watch
     bookmark = Bookmark(int(parts[-1].name.split("-")[1])) if parts else Bookmark()
     games = sum(map_set(part).n_games for part in parts)
     skipped = 0
-    records = watched(reader(path, bookmark), lambda count: watch(bookmark.share, count), games)
+    records = watched(reader(path, bookmark), lambda count: watch(bookmark.share(), count), games)
     for piece, left_out in verified_pieces(records, TOLD_SHARE):
         parts.append(folder / f"{len(parts):06d}-{bookmark.place}")
         write_set(parts[-1], [piece])

@@ -64,13 +64,13 @@ def read_pgn(
     bookmark = bookmark or Bookmark()
     seen = tally or Tally()
     with reading(path), open_unpacked(path) as (stream, share):
+        bookmark.share = share
         text = GameText(stream)
         text.skip_to(bookmark.place)
         for game in main_lines(text):
             reason = _reason(game, least_elo)
             if not reason and (points := _white_points(game)) is not None:
                 bookmark.place = game.end
-                bookmark.share = share()
                 seen.read += 1
                 yield record_of_result(game.start, game.moves, points, game.elo)
                 continue

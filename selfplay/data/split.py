@@ -128,6 +128,8 @@ def fingerprint(positions: PositionSet) -> str:
     """
     digest = hashlib.sha256(game_keys(positions).tobytes())
     for name, array in vars(positions).items():
+        if name == "rating":
+            continue  # 1.0.0 read none, and its trainings go on
         if name == "target_scores" and not (array != UNKNOWN_SCORE).any():
             array = array[:0]  # as sets without any score were stored
         some = array[:: max(1, len(array) // SAMPLED)]

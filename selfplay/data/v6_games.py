@@ -244,26 +244,6 @@ NOT_A_MOVE = 2
 
 
 @kernel()
-def encode_game(stack, moves, scratch, masks, legal, counts):
-    """Play uint16 moves[n] from stack[0]: planes masks[n, 112], policy indices of the legal moves
-    legal[n, 218].
-
-    Returns the number of moves played: n, or the ply of the first illegal one.
-    """
-    for ply in range(len(moves)):
-        encode(stack, ply, 0, masks[ply])
-        counts[ply] = generate(stack[ply], scratch)
-        found = False
-        for i in range(counts[ply]):
-            legal[ply, i] = policy_index(stack[ply], scratch[i])
-            found |= scratch[i] == moves[ply]
-        if not found:
-            return ply
-        push(stack, ply, moves[ply])
-    return len(moves)
-
-
-@kernel()
 def follow_game(
     stack, masks, played, shares, moves, counts, target_moves, target_shares, scratch, planes
 ):

@@ -8,10 +8,10 @@ from engine.network.families import planes_config_of
 from engine.network.input_formats import CLASSICAL
 from engine.network.people.people_model import PeopleNetwork
 from engine.network.people.people_parameters import PeopleConfig
-from engine.network.policy.model import SparseNetwork
-from engine.network.policy.parameters import SparseConfig, sparse_config_of
-from engine.network.tower.model import TowerConfig
-from engine.network.transformer.model import TransformerConfig
+from engine.network.policy.sparse_model import SparseNetwork
+from engine.network.policy.sparse_parameters import SparseConfig, sparse_config_of
+from engine.network.tower.tower_model import TowerConfig
+from engine.network.transformer.transformer_model import TransformerConfig
 from engine.nn import dit
 from engine.nn.layer import Layer
 from selfplay.families.people.people_family import PeopleFamily

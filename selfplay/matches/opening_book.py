@@ -20,13 +20,17 @@ from typing import Any
 import chess
 import numpy as np
 
-from engine.board.convert import board_from_row, move_of_code, stack_from_board
+from engine.board.convert import board_from_row, move_of_code, row_from_board, stack_from_board
 from engine.board.epd import position_lines
+from engine.board.layout import KEY, MAX_MOVES, ROW_WORDS
+from engine.board.makemove import push
+from engine.board.movegen import generate
 from engine.board.pgn.game_reader import GameText
 from engine.board.pgn.main_lines import MainLine, main_lines
 from engine.board.pgn.move_words import typed_position
 from engine.errors import DataError, FenError
 from engine.files.text import GAMES, LOOKED_AT, POSITIONS, kind_of, unpacked_text, wanted_kind
+from engine.native.jit import kernel
 from selfplay.records.endings import game_ending
 
 # What comes with Aino: balanced openings, and endings.
@@ -92,8 +96,24 @@ def load_book(
     return OpeningBook(name, entries, read)
 
 
-def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
-    """All positions after the openings of a file, or of Aino's own set, that a game can go on from.
+class OpeningRows(Sequence[np.ndarray]):
+    """Start rows uint64[16] of openings without faults, each made when it is drawn.
+
+    A phase draws a few of thousands.
+    """
+
+    def __init__(self, openings: Sequence[str]) -> None:
+        self.openings = openings
+
+    def __len__(self) -> int:
+        return len(self.openings)
+
+    def __getitem__(self, number: Any) -> Any:  # an int; rows cannot be sliced
+        return row_from_board(opening_board(self.openings[number]))
+
+
+def load_openings(path: Path | None = None) -> Sequence[str]:
+    """Return the openings of a file, or of Aino's own set, that a game can go on from.
 
     `random:PLIES` in place of a file: `random_openings`. Other arguments as `load_book`, errors as
     `playable`.
@@ -102,39 +122,58 @@ def load_openings(path: Path | None = None) -> Sequence[chess.Board]:
         if not (random[1].isdecimal() and 1 <= int(random[1]) <= MOST_RANDOM_PLIES):
             raise DataError(f"openings {path}: expected 1 to {MOST_RANDOM_PLIES} random moves")
         return random_openings(int(random[1]))
-    return _default_openings() if path is None else _boards(load_book(path))
+    if path is None:
+        return _default_openings()
+    book = load_book(path)
+    return list(playable(book, range(len(book))))
 
 
 @functools.cache
-def _default_openings() -> Sequence[chess.Board]:
-    """Parse Aino's own openings. A test holds that games can go on from each, so nothing is
+def _default_openings() -> Sequence[str]:
+    """Return Aino's own openings. A test holds that games can go on from each, so nothing is
     checked.
     """
     _, text = _read_text(None)
-    return [chess.Board.from_epd(line)[0] for _, line in position_lines(text)]
+    # the first four fields of an EPD line are a FEN without its clocks
+    return [" ".join(line.split()[:4]) for _, line in position_lines(text)]
 
 
 @functools.cache
-def random_openings(plies: int) -> Sequence[chess.Board]:
-    """Return different positions after `plies` random legal moves from the start that are not the
-    end of a game.
+def random_openings(plies: int) -> Sequence[str]:
+    """Return openings of `plies` random legal moves from the start that are not the end of a game,
+    each to another position.
 
     They need nothing but the rules. At most RANDOM_OPENINGS of them, always the same.
     """
     rng = np.random.default_rng(plies)
-    found = {}
-    for _ in range(RANDOM_OPENINGS):
-        board = chess.Board()
-        for _ in range(plies):
-            if moves := list(board.legal_moves):
-                board.push(moves[rng.integers(len(moves))])
-        if not board.is_game_over():
-            found[board.epd()] = board
+    chances = rng.integers(2**63, size=(RANDOM_OPENINGS, plies))
+    stack = np.zeros((plies + 1, ROW_WORDS), np.uint64)
+    stack[0] = row_from_board(chess.Board())
+    codes = np.zeros(plies, np.uint16)
+    found: dict[int, str] = {}
+    for game in chances:
+        made = make_random_moves(stack, codes, game)
+        if made == plies and game_ending(stack[plies], plies, sys.maxsize) is None:
+            moves = " ".join(move_of_code(int(code)).uci() for code in codes)
+            found[int(stack[plies, KEY])] = f"{chess.STARTING_FEN} moves {moves}"
     return tuple(found.values())
 
 
-def _boards(book: Sequence[str]) -> Sequence[chess.Board]:
-    return [opening_board(opening) for opening in playable(book, range(len(book)))]
+@kernel()
+def make_random_moves(stack, codes, chances):
+    """Make a legal move for each of the numbers, int64 [n], and write it to codes; returns how many
+    until the game was over.
+
+    stack: uint64 [n + 1, 16], which begins with the start.
+    """
+    moves = np.empty(MAX_MOVES, np.uint16)
+    for ply in range(chances.size):
+        count = generate(stack[ply], moves)
+        if count == 0:
+            return ply
+        codes[ply] = moves[chances[ply] % count]
+        push(stack, ply, codes[ply])
+    return chances.size
 
 
 def playable(

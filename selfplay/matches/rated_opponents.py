@@ -6,12 +6,12 @@ the games, and that a difference on the list may be a larger or smaller one here
 
 from dataclasses import dataclass
 
-from engine.errors import ConfigError, RunError
+from engine.errors import ConfigError
 from engine.options.settings import setting
-from selfplay.matches.archive import GAMES_FILE, GameRow, MatchArchive
+from selfplay.matches.archive import MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.rating import LadderRating, fit_rung
-from selfplay.matches.runner import PlannedGame, Series, SeriesSettings
+from selfplay.matches.runner import PlannedGame, Series, SeriesSettings, check_even
 from selfplay.matches.series import MatchStanding, standing
 from selfplay.matches.statistics import complete_pairs
 
@@ -35,8 +35,7 @@ class GauntletSettings(SeriesSettings):
                 raise ConfigError(f"two engines are called {name!r}: give one a name=")
         if not self.opponents:
             raise ConfigError("expected at least one opponent")
-        if self.games < 2 or self.games % 2:
-            raise ConfigError(f"games: expected an even number of at least 2, got {self.games}")
+        check_even(self.games)
 
     @property
     def most_games(self) -> int:
@@ -61,13 +60,7 @@ class Gauntlet(Series):
 
     def __init__(self, settings: GauntletSettings, archive: MatchArchive) -> None:
         super().__init__(settings, archive)
-        for row in archive.rows.values():
-            expected = {settings.engine.name, self._opponent(row.number).name}
-            if {row.white, row.black} != expected:
-                between = " and ".join(sorted(expected))
-                raise RunError(
-                    f"{archive.folder / GAMES_FILE}: game {row.number} is not between {between}"
-                )
+        self._check_players(lambda number: {settings.engine.name, self._opponent(number).name})
         numbers = range(settings.most_games)
         self._missing = (number for number in numbers if number not in archive.rows)
 
@@ -94,9 +87,6 @@ class Gauntlet(Series):
             return None
         opening = self._openings[number // 2 // len(self.settings.opponents)]
         return PlannedGame(number, self.settings.engine, self._opponent(number), opening)
-
-    def finish(self, row: GameRow) -> None:
-        """Do nothing: the standing is made of the archive."""
 
     def _opponent(self, number: int) -> Contestant:
         return self.settings.opponents[number // 2 % len(self.settings.opponents)]

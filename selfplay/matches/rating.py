@@ -148,14 +148,17 @@ def fit_ratings(
     free = sorted({name for pair in results for name in pair} - given.keys())
     centre = sum(given.values()) / len(given) if given else 0.0
     places = {name: place for place, name in enumerate(free)}
-    # All those whose rating is given have the last place, of which nothing is fitted.
-    sides = [[places.get(name, len(free)) for name in pair] for pair in results]
-    first, second = np.array(sides, np.int64).reshape(-1, 2).T
+    # [pairs, players]: 1 for the first, -1 for the second, 0 for those whose rating is given.
+    sides = np.zeros((len(results), len(free)))
+    for pair, players in enumerate(results):
+        for name, sign in zip(players, (1.0, -1.0), strict=True):
+            if name in places:
+                sides[pair, places[name]] += sign
     leads = np.array(
         [(given.get(one, centre) - given.get(other, centre)) / ELO for one, other in results]
     )
     points, games = np.array(list(results.values()), float).reshape(-1, 2).T
-    odds, curvature = _most_likely(first, second, leads, points, games, len(free))
+    odds, curvature = _most_likely(sides, leads, points, games)
     half = NORMAL_95 * ELO * np.sqrt(np.diag(np.linalg.inv(curvature)))
     middles = zip(free, (centre + ELO * odds).tolist(), half.tolist(), strict=True)
     fitted = {
@@ -166,50 +169,22 @@ def fit_ratings(
 
 
 def _most_likely(
-    first: np.ndarray,
-    second: np.ndarray,
-    leads: np.ndarray,
-    points: np.ndarray,
-    games: np.ndarray,
-    count: int,
+    sides: np.ndarray, leads: np.ndarray, points: np.ndarray, games: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (the log odds of `count` players [N], the curvature there [N, N]) by Newton's method.
+    """Return (the log odds of the players [N], the curvature there [N, N]) by Newton's method.
 
-    first, second: the players of each pair; N for those whose rating is given. leads: [pairs], what
-    given ratings add.
+    sides: [pairs, N], who played whom. leads: [pairs], what given ratings add.
     """
-    odds = np.zeros(count)
+    odds = np.zeros(sides.shape[1])
     weight = (ELO / PRIOR_SPREAD_ELO) ** 2
     for _ in range(MOST_STEPS):
-        known = np.append(odds, 0.0)
-        expected = 1.0 / (1.0 + np.exp(-(leads + known[first] - known[second])))
-        excess = points - games * expected
-        slope = _sums(first, excess, count) - _sums(second, excess, count) - weight * odds
+        expected = 1.0 / (1.0 + np.exp(-(leads + sides @ odds)))
+        slope = sides.T @ (points - games * expected) - weight * odds
         information = games * expected * (1.0 - expected)
-        curvature = _curvature(first, second, information, count) + weight * np.eye(count)
+        curvature = sides.T @ (information[:, None] * sides) + weight * np.eye(len(odds))
         step = np.linalg.solve(curvature, slope)
         longest = float(np.abs(step).max(initial=0.0))
         odds += step * min(1.0, LARGEST_STEP / max(longest, ENOUGH))
         if longest < ENOUGH:
             break
     return odds, curvature
-
-
-def _sums(places: np.ndarray, numbers: np.ndarray, count: int) -> np.ndarray:
-    """Return [count] sums of the numbers at each place; what stands behind these is left out."""
-    return np.bincount(places, numbers, count + 1)[:count].astype(np.float64)
-
-
-def _curvature(
-    first: np.ndarray, second: np.ndarray, weights: np.ndarray, count: int
-) -> np.ndarray:
-    """Return the curvature [count, count] of the likelihood of pairs, each with its weight."""
-    curvature = np.zeros((count + 1, count + 1))
-    for one, other, sign in (
-        (first, first, 1.0),
-        (second, second, 1.0),
-        (first, second, -1.0),
-        (second, first, -1.0),
-    ):
-        np.add.at(curvature, (one, other), sign * weights)
-    return curvature[:count, :count]

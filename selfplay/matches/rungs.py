@@ -9,7 +9,7 @@ from engine.options.settings import setting
 from selfplay.matches.archive import GAMES_FILE, GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.rating import LadderRating, fit_rung, most_informative_rung
-from selfplay.matches.runner import PlannedGame, Series, SeriesSettings
+from selfplay.matches.runner import PlannedGame, Series, SeriesSettings, check_even
 from selfplay.matches.series import count_faults
 from selfplay.matches.statistics import EloEstimate, complete_pairs, estimate_elo, pentanomial
 
@@ -42,8 +42,7 @@ class LadderSettings(SeriesSettings):
             raise ConfigError(
                 "ladder: expected lowest < highest and a step and a precision above 0"
             )
-        if self.games < 2 or self.games % 2:
-            raise ConfigError(f"games: expected an even number of at least 2, got {self.games}")
+        check_even(self.games)
 
     @property
     def most_games(self) -> int:

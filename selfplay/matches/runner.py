@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import chess
 import chess.engine
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, RunError
 from engine.options.settings import setting
 from selfplay.interrupt import Stop
-from selfplay.matches.archive import GameRow, MatchArchive
+from selfplay.matches.archive import GAMES_FILE, GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant, close_engine, open_engine, set_virtual_time
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import OpeningOrder, opening_board, readable
@@ -85,6 +85,14 @@ def _plain(value: Any) -> Any:
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
+def check_even(games: int) -> None:
+    """Raise ConfigError for a number of games that are no pairs with colours swapped."""
+    if games < 2 or games % 2:
+        raise ConfigError(
+            f"games: expected an even number of at least 2 (pairs with colours swapped), got {games}"
+        )
+
+
 class Series(ABC):
     """Games that are played for one purpose and kept in a folder; what is missing there is played.
 
@@ -112,9 +120,17 @@ class Series(ABC):
     def next_game(self) -> PlannedGame | None:
         """Return the next game, or None when no game is left."""
 
-    @abstractmethod
     def finish(self, row: GameRow) -> None:
         """Take note of a finished game, which is in the archive."""
+        return
+
+    def _check_players(self, names_of: Callable[[int], set[str]]) -> None:
+        """Raise RunError for a game in the archive that others played; names_of: by its number."""
+        for row in self._archive.rows.values():
+            if {row.white, row.black} != (expected := names_of(row.number)):
+                between = " and ".join(sorted(expected))
+                path = self._archive.folder / GAMES_FILE
+                raise RunError(f"{path}: game {row.number} is not between {between}")
 
     def play(self, report: Callable[[GameRow], None], stop: Stop) -> bool:
         """Play the missing games, several at once. Returns True when all are played or it is

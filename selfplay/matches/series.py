@@ -10,13 +10,13 @@ from typing import Any
 
 import chess
 
-from engine.errors import ConfigError, RunError
+from engine.errors import ConfigError
 from selfplay.matches import statistics
-from selfplay.matches.archive import GAMES_FILE, GameRow, MatchArchive
+from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.opening_book import opening_board
 from selfplay.matches.play import FAULTS
-from selfplay.matches.runner import PlannedGame, Series, SeriesSettings
+from selfplay.matches.runner import PlannedGame, Series, SeriesSettings, check_even
 from selfplay.matches.statistics import EloEstimate, Sprt, SprtState, leading_pairs
 
 
@@ -36,9 +36,7 @@ class MatchSettings(SeriesSettings):
         super().__post_init__()
         if self.first_to_move and self.sprt:
             raise ConfigError("a test between two engines needs each opening with both colours")
-        if self.games < 2 - self.first_to_move or (self.games % 2 and not self.first_to_move):
-            expected = "an even number of at least 2 (pairs with colours swapped)"
-            raise ConfigError(f"games: expected {expected}, got {self.games}")
+        check_even(2 * self.games if self.first_to_move else self.games)
         if self.first.name == self.second.name:
             raise ConfigError(f"both engines are called {self.first.name!r}: give one a name=")
 
@@ -118,13 +116,7 @@ class Match(Series):
 
     def __init__(self, settings: MatchSettings, archive: MatchArchive) -> None:
         super().__init__(settings, archive)
-        names = {settings.first.name, settings.second.name}
-        for row in archive.rows.values():
-            if {row.white, row.black} != names:
-                between = " and ".join(sorted(names))
-                raise RunError(
-                    f"{archive.folder / GAMES_FILE}: game {row.number} is not between {between}"
-                )
+        self._check_players(lambda number: {settings.first.name, settings.second.name})
         self._missing = (number for number in self._numbers() if number not in archive.rows)
         self._points = {number: row.first_points for number, row in archive.rows.items()}
         self._sprt = SprtState()

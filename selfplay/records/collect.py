@@ -73,23 +73,18 @@ def verified_pieces(
     iterator = iter(records)
     while chunk := list(islice(iterator, GAMES_PER_CHUNK)):
         packed = _pack(chunk)
-        games = (
-            packed.starts,
-            packed.game_first,
-            packed.moves,
-            packed.target_first,
-            packed.target_moves,
-        )
-        legal = np.zeros(packed.n_games, np.bool_)
-        may_be = packed.wdl >= told_share
-        verify_games(
-            *games,
-            may_be,
-            legal,
-            np.zeros((2, ROW_WORDS), np.uint64),
-            np.zeros(MAX_MOVES, np.uint16),
-        )
+        legal = legal_games(packed, packed.wdl >= told_share)
         yield packed if legal.all() else packed.select(legal), int(np.count_nonzero(~legal))
+
+
+def legal_games(games: PositionSet, may_be: np.ndarray) -> np.ndarray:
+    """Return which games are legal, bool[G], as `verify_games` tells."""
+    legal = np.zeros(games.n_games, np.bool_)
+    rows = np.zeros((2, ROW_WORDS), np.uint64)
+    scratch = np.zeros(MAX_MOVES, np.uint16)
+    moves = (games.starts, games.game_first, games.moves, games.target_first, games.target_moves)
+    verify_games(*moves, may_be, legal, rows, scratch)
+    return legal
 
 
 def _pack(records: list[GameRecord]) -> PositionSet:

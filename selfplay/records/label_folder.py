@@ -152,6 +152,24 @@ def composition(rows: np.ndarray) -> Composition:
     return Composition(named, len(rows), calm, balanced)
 
 
+def begin_or_continue(folder: Path, settings: dict[str, Any]) -> None:
+    """Write the settings of a new folder of labels. Raises RunError where it has others, DataError
+    where they are damaged.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / FOLDER_SETTINGS
+    if not path.is_file():
+        write_file(path, json.dumps(settings, indent=2))
+        return
+    stored = _read_settings(path)
+    names = stored.keys() | settings.keys()
+    different = sorted(name for name in names if stored.get(name) != settings.get(name))
+    if different:
+        raise RunError(
+            f"{folder} holds labels with other {', '.join(different)} (see {FOLDER_SETTINGS})"
+        )
+
+
 class LabelWriter:
     """Appends to a folder from where its journal ends, or begins a new folder.
 
@@ -159,19 +177,8 @@ class LabelWriter:
     """
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        begin_or_continue(folder, settings)
         self.folder = folder
-        path = folder / FOLDER_SETTINGS
-        if path.is_file():
-            stored = _read_settings(path)
-            if different := sorted(
-                k for k in stored.keys() | settings.keys() if stored.get(k) != settings.get(k)
-            ):
-                raise RunError(
-                    f"{folder} holds labels with other {', '.join(different)} (see {FOLDER_SETTINGS})"
-                )
-        else:
-            write_file(path, json.dumps(settings, indent=2))
         self.published = _published(_read_journal(folder / JOURNAL))
         self._streams = {name: open(folder / name, "ab") for name in (VALUES_FILE, SCORED, JOURNAL)}  # noqa: SIM115
         sync_folder(folder)

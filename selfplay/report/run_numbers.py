@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError, RunError
+from engine.files.atomic import real_path
 from engine.files.settings_file import read_noted
 from selfplay.matches.statistics import elo_from_score
 from selfplay.records.endings import Ending
@@ -31,7 +32,7 @@ def read_runs(paths: Sequence[Path]) -> list[Metrics]:
     """Read runs by groups, each named by as many folders as tell them apart. Raises ConfigError for
     a run twice.
     """
-    parts = [path.resolve().parts for path in paths]
+    parts = [real_path(path).parts for path in paths]
     if len(set(parts)) < len(parts):
         raise ConfigError("a run is given twice")
     counts = range(1, max(map(len, parts)) + 1)
@@ -47,7 +48,7 @@ def read_run(path: Path, name: str = "") -> Metrics:
     """Read the folder of a run, even of an active one. name: by default the folder's. Raises
     RunError without a run.
     """
-    name = name or path.resolve().name
+    name = name or real_path(path).name
     if not (path / CONFIG).is_file():
         return _read_self_play(path, name)
     if (path / "ledger.sqlite").is_file():

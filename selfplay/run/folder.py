@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from engine.backend import get_backend
-from engine.board.convert import row_from_board
 from engine.errors import ConfigError, RunError
 from engine.files.atomic import atomic_write, remove_left_behind, write_file
 from engine.nn import dit
@@ -24,7 +23,7 @@ from engine.nn.layer import Layer
 from selfplay.data.kinds import CHUNKS, PGN, data_files
 from selfplay.families.by_name import family_of, net_of_file
 from selfplay.families.planes.custom import is_custom
-from selfplay.matches.opening_book import load_openings
+from selfplay.matches.opening_book import OpeningRows, load_openings
 from selfplay.records.replay import generation_files, published_generations
 from selfplay.run.config import FIXED, RunConfig, config_text, configured, overlay, stored_config
 from selfplay.run.ledger import ADVICE, Ledger
@@ -184,10 +183,10 @@ class RunFolder:
     def replay(self) -> Path:
         return self.path / "replay"
 
-    def opening_rows(self) -> list[np.ndarray]:
-        """Start rows uint64[16] of the run's opening set. Raises DataError as `load_openings`."""
+    def opening_rows(self) -> OpeningRows:
+        """Return the run's opening set. Raises DataError as `load_openings`."""
         path = Path(self.config.openings) if self.config.openings else None
-        return [row_from_board(board) for board in load_openings(path)]
+        return OpeningRows(load_openings(path))
 
 
 def are_equal(ours: Layer, theirs: Layer) -> bool:

@@ -1,7 +1,7 @@
 """The third phase of a generation: candidate against best network, and promotion if it wins."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -12,6 +12,7 @@ from engine.files.dit_file import load_tensors
 from selfplay.games.pool import PooledGame
 from selfplay.games.seats import Seating, game_params
 from selfplay.interrupt import Report, Stop, Tell
+from selfplay.matches.opening_book import OpeningRows
 from selfplay.matches.statistics import SprtState, estimate_elo, leading_pairs
 from selfplay.run.config import GateSettings
 from selfplay.run.folder import RunFolder
@@ -159,14 +160,13 @@ def gate(
     if result is None:
         numbers = [number for number in range(2 * settings.pairs) if number not in test.points]
         nets = run.candidate(generation), run.best
-        rows = np.array(openings)
         config = run.config
         task = GateTask(
             config.seed,
             generation,
             config.games,
             nets,
-            rows,
+            openings,
             config.gate,
             net=config.net,
             search=config.search,
@@ -182,7 +182,7 @@ def gate(
     return result
 
 
-def _conditions(run: RunFolder, generation: int, openings: Sequence[np.ndarray]) -> str:
+def _conditions(run: RunFolder, generation: int, openings: OpeningRows) -> str:
     """Return a name for all that a gate's games depend on besides their numbers: networks, openings
     and limits.
     """
@@ -190,5 +190,6 @@ def _conditions(run: RunFolder, generation: int, openings: Sequence[np.ndarray])
     limits = f"{run.config.seed} {generation} {settings.visits} {settings.longest} {run.config.search}".encode()
     # Files also hold their date.
     weights = (load_tensors(path)[1] for path in (run.candidate(generation), run.best))
-    arrays = [np.array(openings), *(array for tensors in weights for array in tensors.values())]
-    return hashlib.sha256(b"".join([limits, *(array.tobytes() for array in arrays)])).hexdigest()
+    arrays = [array.tobytes() for tensors in weights for array in tensors.values()]
+    begins = "\n".join(openings.openings).encode()
+    return hashlib.sha256(b"".join([limits, begins, *arrays])).hexdigest()

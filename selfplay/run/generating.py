@@ -187,7 +187,7 @@ def generate_games(
             generation, [ledger_row(record) for record in writer.games.values()], anew=True
         )
         task = GenerationTask(
-            run.config.seed, generation, settings, (run.best,), np.array(run.opening_rows()), net=run.config.net,
+            run.config.seed, generation, settings, (run.best,), run.opening_rows(), net=run.config.net,
             search=run.config.search,
         )  # fmt: skip
         play(task, missing, finish, stop)

@@ -29,6 +29,7 @@ from selfplay.games.pool import PooledGame, play_games, play_in_turn
 from selfplay.games.seats import Seating, Seats, game_params
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.interrupt import Stop, Tell
+from selfplay.matches.opening_book import OpeningRows
 
 # Default of games.concurrent; a GPU is fast with large batches only.
 GAMES_AT_ONCE, GAMES_ON_DEVICE = (32, 512)
@@ -46,7 +47,7 @@ class PlayTask(ABC):
     # How self-play games are played; of the gate, how many games at once and by which backend.
     settings: GameSettings
     nets: tuple[Path, ...]  # `.dit` files of the networks that play, where this process finds them
-    openings: np.ndarray  # uint64[n, 16] start rows to choose from
+    openings: OpeningRows  # to choose from
     # What the run trains, which may be a class of one's own.
     net: str = field(default="", kw_only=True)
     # Constants of the search.

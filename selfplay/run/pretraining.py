@@ -23,7 +23,7 @@ from engine.files.atomic import append, remove_left_behind, write_file
 from engine.files.output_files import check_output
 from engine.files.settings_file import read_noted
 from engine.native.awake import awake_s
-from engine.network.value.parameters import VALUE_TRUNK
+from engine.network.value.value_parameters import VALUE_TRUNK
 from engine.nn import dit
 from engine.nn.layer import Layer
 from engine.nn.training.checkpoint import write_checkpoint

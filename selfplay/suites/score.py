@@ -111,8 +111,13 @@ class SolvedCount:
         return self.points / max(1, self.most_points)
 
 
+def nodes_found(outcomes: Sequence[Outcome]) -> list[int]:
+    """Return the node counts of the solutions."""
+    return [outcome.found_nodes for outcome in outcomes if outcome.found_nodes is not None]
+
+
 def tally(outcomes: Sequence[Outcome]) -> SolvedCount:
-    nodes = [outcome.found_nodes for outcome in outcomes if outcome.found_nodes is not None]
+    nodes = nodes_found(outcomes)
     return SolvedCount(
         problems=len(outcomes),
         solved=sum(outcome.solved for outcome in outcomes),
@@ -142,8 +147,8 @@ def thresholds(outcomes: Sequence[Outcome]) -> list[int]:
     """Node counts for the "solved by" columns: the largest count needed, and that count divided by
     powers of 4.
     """
-    found = [outcome.found_nodes for outcome in outcomes if outcome.found_nodes is not None]
-    steps = [max(found, default=0) // 4**power for power in range(MOST_NODE_COLUMNS - 1, -1, -1)]
+    most = max(nodes_found(outcomes), default=0)
+    steps = [most // 4**power for power in range(MOST_NODE_COLUMNS - 1, -1, -1)]
     return [step for step in steps if step > 0]
 
 
@@ -170,8 +175,7 @@ def suite_table(suites: Mapping[str, Sequence[Outcome]]) -> Table:
 
 def _cells(name: str, outcomes: Sequence[Outcome], steps: Sequence[int]) -> list[str]:
     score = tally(outcomes)
-    found = [outcome.found_nodes for outcome in outcomes if outcome.found_nodes is not None]
-    by = [sum(nodes <= step for nodes in found) for step in steps]
+    by = [sum(nodes <= step for nodes in nodes_found(outcomes)) for step in steps]
     graded = score.most_points != score.problems
     points = f"{score.points}/{score.most_points} ({score.share:.1%})" if graded else ""
     solved = f"{score.solved} ({score.solved / max(1, score.problems):.1%})"

@@ -16,7 +16,7 @@ from engine.board.layout import KING, WHITE
 from engine.native.bits import ctz
 from engine.native.jit import kernel
 from engine.native.memory import aligned_zeros, buffers
-from engine.network.rows.short_rows import BLOCK, change_block
+from engine.network.rows.short_rows import SHORT_BLOCK, change_block
 from selfplay.teachers.net_file import STOCKFISH_15
 
 TEACHER_WIDTH, BUCKETS = STOCKFISH_15.width, STOCKFISH_15.buckets
@@ -63,14 +63,8 @@ def advance(net, acc, ply, row, child):
             _refresh(net, acc, ply + 1, side, child)
             continue
         flip, base = _view(child, side)
-        for i in range(removed):
-            acc.indices[i] = _feature(
-                acc.changed[i, 0], acc.changed[i, 1], acc.changed[i, 2], side, flip, base
-            )
-        for i in range(ADDED, ADDED + added):
-            acc.indices[i] = _feature(
-                acc.changed[i, 0], acc.changed[i, 1], acc.changed[i, 2], side, flip, base
-            )
+        _write_features(acc, np.int64(0), removed, side, flip, base)
+        _write_features(acc, np.int64(ADDED), ADDED + added, side, flip, base)
         _update(net, acc, ply, side, removed, added)
 
 
@@ -90,6 +84,14 @@ def _feature(square, kind, colour, side, flip, base):
 
 
 @kernel()
+def _write_features(acc, first, last, side, flip, base):
+    """Write the features of changed[first:last] to the same places of `indices`."""
+    for i in range(first, last):
+        one = acc.changed[i]
+        acc.indices[i] = _feature(one[0], one[1], one[2], side, flip, base)
+
+
+@kernel()
 def _refresh(net, acc, ply, side, row):
     flip, base = _view(row, side)
     count = np.int64(0)
@@ -101,7 +103,7 @@ def _refresh(net, acc, ply, side, row):
                 count += 1
                 pieces &= pieces - np.uint64(1)
     out = (2 * ply + side) * TEACHER_WIDTH
-    for c in range(0, TEACHER_WIDTH, BLOCK):
+    for c in range(0, TEACHER_WIDTH, SHORT_BLOCK):
         change_block(
             net.bias,
             c,
@@ -131,20 +133,21 @@ def _note_changes(acc, row, child):
             old, new = row[kind] & row[WHITE + colour], child[kind] & child[WHITE + colour]
             if old == new:
                 continue
-            gone, come = old & ~new, new & ~old
-            while gone:
-                acc.changed[removed, 0] = ctz(gone)
-                acc.changed[removed, 1] = kind
-                acc.changed[removed, 2] = colour
-                removed += 1
-                gone &= gone - np.uint64(1)
-            while come:
-                acc.changed[added, 0] = ctz(come)
-                acc.changed[added, 1] = kind
-                acc.changed[added, 2] = colour
-                added += 1
-                come &= come - np.uint64(1)
+            removed = _note(acc, removed, old & ~new, kind, colour)
+            added = _note(acc, added, new & ~old, kind, colour)
     return removed, added - ADDED
+
+
+@kernel()
+def _note(acc, at, squares, kind, colour):
+    """Write squares of a kind of piece to changed[at:]; returns the place after them."""
+    while squares:
+        acc.changed[at, 0] = ctz(squares)
+        acc.changed[at, 1] = kind
+        acc.changed[at, 2] = colour
+        at += 1
+        squares &= squares - np.uint64(1)
+    return at
 
 
 @kernel()
@@ -156,7 +159,7 @@ def _update(net, acc, ply, side, removed, added):
     old = (2 * ply + side) * TEACHER_WIDTH
     new = old + 2 * TEACHER_WIDTH
     come = acc.indices[ADDED:]
-    for c in range(0, TEACHER_WIDTH, BLOCK):
+    for c in range(0, TEACHER_WIDTH, SHORT_BLOCK):
         change_block(
             values, old + c, net.weight, c, come, added, acc.indices, removed, values, new + c
         )

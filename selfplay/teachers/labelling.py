@@ -168,10 +168,16 @@ class LabelRun:
     def published(self) -> Published:
         return self._writer.published
 
+    @property
+    def told(self) -> str:
+        """What the folder has, in words."""
+        done = self.published
+        return f"{done.values:,} positions with a value, {done.scored:,} with scored moves"
+
     def run(self, count: int, threads: int, report: Report, stop: Stop) -> bool:
         """Publish chunks until the folder has `count` values (True) or `stop()` (False).
 
-        Raises RunError where the sources have no more positions.
+        A larger count goes on with the next chunk. Raises RunError where the sources have no more positions.
         """
         begun = awake_s()
         at_first = self.published.values
@@ -203,8 +209,9 @@ class LabelRun:
         self._writer.close()
 
     def _publish(self, sampled: list[RawChunk], count: int) -> None:
-        """Publish chunks up to the one that completes `count`, so that the file does not depend on
-        the threads.
+        """Publish chunks up to the one that completes `count`, of which only as many rows as are
+        missing, from all parts of it: its sources keep their shares, and the file does not depend
+        on the threads.
         """
         chunks = []
         total = self.published.values
@@ -216,9 +223,12 @@ class LabelRun:
                     "a chunk without a single position: the sources with a share give none"
                 )
             values = self._new_rows(one.values, one.keys, np.uint64(0))
-            chunks.append(
-                Chunk(values, self._new_rows(one.scored, one.scored_keys, SCORED_SALT), one.offered)
-            )
+            scored = self._new_rows(one.scored, one.scored_keys, SCORED_SALT)
+            missing = count - total
+            if len(values) > missing:
+                scored = _spread(scored, round(len(scored) * missing / len(values)))
+                values = _spread(values, missing)
+            chunks.append(Chunk(values, scored, one.offered))
             total += len(values)
         self._writer.publish(chunks)
 
@@ -228,17 +238,20 @@ class LabelRun:
         return rows[new]
 
 
+def _spread(rows: np.ndarray, count: int) -> np.ndarray:
+    """Return `count` of the rows, evenly spaced."""
+    return rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)]
+
+
 def _settings(
     net_file: Path, roots: Roots, plan: LabelPlan, tree_net: TreeNet | None
 ) -> dict[str, Any]:
     """Everything that the labels depend on, in the folder's form."""
-    games = hashlib.sha256(np.ascontiguousarray(roots.games.keys).data).hexdigest()
     return {
         "version": LABELS_VERSION,
         "teacher": file_hash(net_file),
         "tree_net": tree_net.name if tree_net is not None else "",
-        "games": len(roots.games.starts),
-        "games_hash": games,
+        **roots.games.facts(),
         **SETTINGS_OF_1_0_0,
         **asdict(plan),
     }

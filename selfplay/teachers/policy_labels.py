@@ -6,9 +6,8 @@ Piece k of the games depends only on settings, seed and k, so the labels are the
 of threads and interruptions.
 """
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -123,15 +122,36 @@ class PolicyRun:
                     pieces = pool.map(labelled, range(first, first + PIECES_A_PART))
                 except Stopped:
                     return False
-                self.written.publish(pieces)
+                self.written.publish(_first_labels(pieces, count - self.written.n_labels))
                 done = self.written.n_labels
                 speed = (done - at_first) / (awake_s() - begun)
                 report(min(1.0, done / count), f"{done:,} positions, {speed:,.0f}/s")
         return True
 
+    @property
+    def told(self) -> str:
+        """What the folder has, in words."""
+        return f"{self.written.n_labels:,} positions with a policy"
+
     def close(self) -> None:
         for net in self._nets:
             net.close()
+
+
+def _first_labels(pieces: list[PositionSet], count: int) -> list[PositionSet]:
+    """Return the games up to the one that has the last of `count` labels, without the labels that
+    follow.
+    """
+    kept = []
+    for piece in pieces:
+        usable = piece.usable & (np.cumsum(piece.usable) <= count)
+        count -= piece.n_usable
+        if count < 0:
+            last = np.flatnonzero(usable)[-1:]
+            games = np.searchsorted(piece.game_first, last, "right").sum()
+            piece = replace(piece, usable=usable).select(np.arange(piece.n_games) < games)
+        kept.append(piece)
+    return kept
 
 
 def _settings(teachers: Sequence[PolicyTeacher], games: Games, plan: PolicyPlan) -> dict[str, Any]:
@@ -139,8 +159,7 @@ def _settings(teachers: Sequence[PolicyTeacher], games: Games, plan: PolicyPlan)
     return {
         "version": POLICIES_VERSION,
         "policy_teachers": [[file_hash(one.path), one.rating] for one in teachers],
-        "games": len(games.starts),
-        "games_hash": hashlib.sha256(np.ascontiguousarray(games.keys).data).hexdigest(),
+        **games.facts(),
         **asdict(plan),
     }
 

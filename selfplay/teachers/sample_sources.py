@@ -7,6 +7,7 @@ another offers some of its nodes. The samples depend only on the space's random 
 evaluator.
 """
 
+import hashlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,7 +31,7 @@ from engine.tactics.see import see
 from selfplay.data.split import HELD_OUT_SHARE, game_keys, held_out_games, root_limit
 from selfplay.games.player import KernelVisits, TreePlayer
 from selfplay.games.seats import SPARE_NODES
-from selfplay.matches.opening_book import load_openings
+from selfplay.matches.opening_book import OpeningRows, load_openings
 from selfplay.records.packed import SOURCES
 from selfplay.records.positions import PositionSet, empty_set, offsets
 from selfplay.teachers.accumulators import advance, start
@@ -84,6 +85,11 @@ class Games(NamedTuple):
     moves: np.ndarray  # uint16 [P]
     keys: np.ndarray  # uint64 [G] hash of start and moves
 
+    def facts(self) -> dict[str, int | str]:
+        """Return what tells these games from others, as settings of a folder of labels."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.keys).data)
+        return {"games": len(self.starts), "games_hash": digest.hexdigest()}
+
 
 class Roots(NamedTuple):
     """Start positions and games for all walks."""
@@ -112,7 +118,7 @@ def games_of_sets(sets: list[PositionSet], held_out: bool = False) -> Games:
 def new_roots(games: Games) -> Roots:
     """Return roots from the games, the start position, the opening set and the Chess960 starts."""
     chess960 = [row_from_board(chess.Board.from_chess960_pos(number)) for number in range(960)]
-    book = [row_from_board(board) for board in load_openings()]
+    book = OpeningRows(load_openings())
     return Roots(
         games, row_from_board(chess.Board())[None].copy(), np.stack(book), np.stack(chess960)
     )

@@ -22,7 +22,8 @@ from engine.nn.training.averaging import ExponentialAverage
 from engine.nn.training.checkpoint import read_checkpoint
 from engine.nn.training.optimizers import Optimizer
 from engine.nn.training.parallel import GradientSource
-from engine.nn.training.trainer import Trainer, TrainerSettings
+from engine.nn.training.trainer import Trainer
+from engine.nn.training.trainer_settings import TrainerSettings
 from selfplay.training.family import Family, HeldOut, Learning, Rate
 from selfplay.training.losses import Losses, LossSums
 from selfplay.training.mixture import Batches, TrainingSet

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.errors import ConfigError, DataError
+from engine.files.atomic import real_path
 from engine.options.settings import check_settings, setting
 from selfplay.data import split
 from selfplay.data.cache import load_or_parse, map_set
@@ -95,7 +96,7 @@ class SourceFiles:
         found = [data_files([source.path], PGN, CHUNKS, FOLDER, POLICIES) for source in self.data]
         seen = set[Path]()
         for path, _ in chain(*found):
-            if (place := path.resolve()) in seen:
+            if (place := real_path(path)) in seen:
                 raise ConfigError(
                     f"{path} is given twice; name it once, with a larger weight if it is to count more"
                 )

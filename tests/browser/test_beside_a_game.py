@@ -19,7 +19,8 @@ def test_other_good_moves_are_accepted_and_the_next_mistake_follows(
     (tmp_path / "page.html").write_text(annotated_page, encoding="utf-8")
     page = chromium.open((tmp_path / "page.html").as_uri())
     ply = page.script("""(() => {
-      const { steps } = replays[0], ply = steps.findIndex(step => step.answer);
+      const { steps } = replays[0], asked = [...steps.keys()].filter(ply => steps[ply].answer);
+      const [ply] = asked.sort((one, other) => steps[one].distance - steps[other].distance);  // nearly found
       steps[ply].good = steps[ply].legal.map(([, , uci]) => uci).filter(uci => uci !== steps[ply].answer);
       return ply;
     })()""")

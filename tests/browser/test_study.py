@@ -113,7 +113,7 @@ def test_what_is_written_into_a_game_of_ones_own_is_kept_in_its_file(study, tmp_
     assert "1. e4 {Sharp.} { [%clk 0:05:00] }" in kept
     assert "e5 { [%clk 0:04:58] } (1... c5) (1... c6)" in kept
     assert kept.count("[White ") == 2
-    assert not (tmp_path / "analyses.txt").exists()
+    assert not (tmp_path / "analyses").exists()
     open_game(study, "Anna")
     assert study.script("state.steps.length") == 4, "the game behind it is found where it is now"
     study.script("send('comment', { node: 2, text: 'The Sicilian.' })")
@@ -150,7 +150,7 @@ def test_the_list_is_sorted_and_the_explorer_leads_to_the_games_of_a_file(study)
     open_game(study, "Anna")
     study.wait_for("state.here === 2")
     study.script("openDialog('games')")
-    press(study, "[data-games=whole]", until="games.total === 2")
+    press(study, "[data-games=whole]", until="games.total === 3")  # with the analysis made here
 
 
 def test_a_puzzle_says_where_it_comes_from_and_why_a_try_fails(study, tmp_path):

@@ -96,7 +96,7 @@ def test_a_game_is_played_to_mate_and_reviewed(chromium, tmp_path, width):
         tab.wait_for("state.end")
         assert tab.script("[state.end.result, state.end.reason]") == ["1-0", "checkmate"]
         tab.wait_for(
-            "document.querySelector('#status').textContent.endsWith('1-0: checkmate. saved')"
+            "document.querySelector('#status').textContent.includes('1-0: checkmate. The game is saved in ')"
         )
         assert (
             tab.script(

@@ -14,11 +14,10 @@ from engine.player import Engine
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from tests.browser.devtools import WAIT_S
-from uci.game.game_file import save_game
 from uci.game.timed_game import Setup
-from uci.web.board_engine import BoardEngine
 from uci.web.board_session import Services
 from uci.web.conductor import Conductor
+from uci.web.engine_desk import EngineDesk
 from uci.web.server import WebServer
 
 SMALL = EngineOptions(evaluator="material", threads=1, hash_mib=16)
@@ -47,20 +46,17 @@ def web_board(folder, setup=None, load=ScriptedEngine):
     found: list[WebServer] = []
     loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
-    def keep(game, before, is_analysis):
-        save_game(game, folder / ("analyses.txt" if is_analysis else "games.pgn"), before)
-        return "saved"
-
     async def serve():
         ended = asyncio.Event()
-        engine = BoardEngine(load)
-        services = Services(engine, keep, review_limits=Limits(nodes=100), games=folder, load=load)
+        engine = EngineDesk(load)
+        limits = Limits(nodes=100)
+        services = Services(engine, load, folder, folder / "games.pgn", review_limits=limits)
         server = WebServer(lambda tell: Conductor(services, setup or Setup(), tell))
         found.append(server)
         loops.append((asyncio.get_running_loop(), ended))
         ready.set()
         await ended.wait()
-        server.conductor.close()
+        server.conductor.session.close()
         await server.close()
         await engine.close()
 

@@ -19,13 +19,11 @@ EXAMPLE = re.compile(r"^ *python -m benchmarks\.(\w+) ?(.*?)(?: {3,}.*| \.\.\. .
 TINY = {
     "determinism": "--evaluators material --threads 1 --runs 1 --nodes 20",
     "endurance": "--visits 2000 --searches 2 --search-nodes 20 --hash-mib 4",
-    "fixed_costs": "--evaluator material --nodes 1 --hash-mib 4 --rounds 1 --visits 4 --moves 5",
     "inference": "--nets 8x1 --batches 1 8 --threads 1",
     "perf_map": "analyse startpos --nodes 20",
     "puzzles draw": "draw game.pgn --out drawn.csv",
     "reviews": "game.annotated.pgn --engine stockfish --nodes 1000",
     "selfplay_speed": "--net sparse-128 --batch 32 --visits 4 --concurrency 4 --seconds 0.06",
-    "sparse_speed": "--nets sparse-128",
 }
 
 
@@ -46,7 +44,6 @@ def run(name):
 @pytest.mark.parametrize(
     ("module", "words", "said"),
     [
-        ("value_distance", "--data here --net nowhere.dit", "nowhere.dit: no such file"),
         ("reviews", "nowhere.pgn", "nowhere.pgn: no such file"),
         ("reviews", "here --engine no-such-engine", "no such program"),
         ("people", "nowhere.pgn", "nowhere.pgn: no such file"),
@@ -58,7 +55,6 @@ def run(name):
         ("stop_latency", "--evaluators material none", "invalid choice"),
         ("stop_latency", "--stops 0", "at least 1"),
         ("endurance", "--evaluator none", "invalid choice"),
-        ("compile_times", "nowhere", "nowhere: no such file"),
         ("pgn_reading", "nowhere.pgn", "nowhere.pgn: no such file"),
         ("selfplay_speed", "--seconds 0", "more than 0"),
     ],

@@ -37,7 +37,7 @@ def test_links_of_a_released_front_page_hold_away_from_the_repository(tmp_path):
     [
         ("1.2.3", "v1.2.3", None),
         ("Unreleased", "v1.2.3", "CHANGELOG.md"),
-        ("1.2.3", "v1.2.4", "engine/__init__.py"),
+        ("1.2.3", "v1.2.4", "engine/version.py"),
     ],
 )
 def test_a_tag_was_released_under_a_change_log_that_did_not_name_it(
@@ -45,7 +45,7 @@ def test_a_tag_was_released_under_a_change_log_that_did_not_name_it(
 ):
     """A release changes `__version__` and the one heading of the change log, and nothing else."""
     for name, old, new in (
-        ("engine/__init__.py", f'__version__ = "{__version__}"', '__version__ = "1.2.3"'),
+        ("engine/version.py", f'__version__ = "{__version__}"', '__version__ = "1.2.3"'),
         ("CHANGELOG.md", re.findall(r"(?m)^## .*$", CHANGES)[0], f"## {heading}"),
     ):
         (tmp_path / name).parent.mkdir(exist_ok=True)

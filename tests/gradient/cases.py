@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from engine import nn
-from engine.network.attention_policy import AttentionPolicy
-from engine.network.transformer.model import BoardEmbedding
+from engine.network.fused.attention_policy import AttentionPolicy
+from engine.network.transformer.transformer_model import BoardEmbedding
 from engine.nn.layers import ACTIVATIONS
 
 RNG = np.random.default_rng(20)
@@ -70,7 +70,6 @@ def attention_cases():
     nobody = bools(2, 3, 4)
     nobody[1, 2] = False  # one place may look at nothing
     return [
-        Case(nn.SelfAttention(4, 2, RNG), numbers(2, 3, 4)),
         Case(nn.SelfAttention(6, 3, RNG, causal=True), numbers(2, 4, 6)),
         Case(nn.SelfAttention(4, 1, RNG, causal=True), numbers(2, 3, 4), {"mask": bools(2, 3)}),
         Case(nn.CrossAttention(4, 3, 2, RNG), (numbers(2, 3, 4), numbers(2, 5, 3))),
@@ -123,7 +122,6 @@ def encoder_cases():
     return [
         Case(nn.FeedForward(4, 3, RNG, "mish", np.sqrt(0.4), 1e-3), numbers(2, 3, 4)),
         Case(nn.Smolgen(4, 2, rng=RNG, **smolgen), (numbers(2, 3, 4), table)),
-        Case(nn.EncoderLayer(rng=RNG, **layer), numbers(2, 3, 4)),
         Case(
             nn.EncoderLayer(rng=RNG, causal=True, **layer), numbers(2, 3, 4), {"mask": bools(2, 3)}
         ),
@@ -166,11 +164,6 @@ def container_cases():
             numbers(2, 3, 3),
             {"mask": bools(2, 3)},
         ),
-        Case(
-            nn.Sequential(nn.GRU(3, 4, RNG), nn.LSTM(4, 2, RNG)),
-            numbers(2, 3, 3),
-            {"mask": bools(2, 3)},
-        ),
         Case(dense, numbers(3, 3)),
         Case(tokens, np.array([[0, 4, 4], [2, 1, 0]])),
         Case(nn.MultiHead(trunk, heads), numbers(2, 2, 4, 4)),
@@ -178,7 +171,6 @@ def container_cases():
             nn.MultiHead(nn.Flatten(), {name: nn.Embedding(5, 2, RNG) for name in "ab"}),
             np.array([[[0], [4]]]),
         ),
-        Case(nn.Residual(small_body(2)), numbers(2, 2, 4, 4)),
         Case(nn.Residual(small_body(3), nn.SqueezeExcitation(3, 2, RNG)), numbers(2, 3, 4, 4)),
         Case(
             nn.Residual(small_body(2), nn.SqueezeExcitation(2, 2, RNG), activation="mish"),
@@ -193,12 +185,9 @@ def window_cases():
     uneven = ((0, 2), (3, 1))
     return [
         Case(nn.Conv2D(2, 3, 3, RNG), numbers(2, 2, 5, 4)),
-        Case(nn.Conv2D(3, 2, 1, RNG, bias=False), numbers(2, 3, 4, 4)),
         Case(nn.Conv2D(2, 2, 5, RNG, stride=np.int64(2), padding=1), numbers(1, 2, 7, 8)),
-        Case(nn.Conv2D(1, 2, 3, RNG, stride=3, padding=0), numbers(2, 1, 8, 7)),
         Case(nn.Conv2D(3, 4, 4, RNG, stride=4, padding=0), numbers(2, 3, 8, 9)),
-        Case(nn.Conv2D(4, 4, 2, RNG, groups=4), numbers(2, 4, 3, 3)),
-        Case(nn.Conv2D(2, 3, 3, RNG, padding=uneven, dilation=2), numbers(2, 2, 6, 6)),
+        Case(nn.Conv2D(2, 3, 3, RNG, 1, uneven, False, dilation=2), numbers(2, 2, 6, 6)),
         Case(nn.Conv2D(4, 6, (2, 3), RNG, (1, 2), groups=2, dilation=(1, 2)), numbers(2, 4, 5, 6)),
         Case(nn.Conv1D(3, 4, 3, RNG, padding=4), numbers(2, 3, 6)),
         Case(nn.Conv1D(2, 4, 4, RNG, stride=2, groups=2), numbers(2, 2, 7)),
@@ -209,19 +198,15 @@ def window_cases():
             numbers(2, 2, 3, 4),
         ),
         Case(nn.ConvTranspose1D(2, 3, 2, RNG, stride=3, padding=0), numbers(2, 2, 3)),
-        Case(nn.MaxPool2D(2), numbers(2, 2, 4, 6)),
         Case(nn.MaxPool2D(3, stride=2, padding=1), numbers(2, 2, 5, 4)),
         Case(nn.MaxPool2D((2, 3), 1, (1, 2), dilation=(1, 2)), numbers(2, 2, 4, 6)),
         Case(nn.MaxPool1D(2, stride=3, ceil=True), numbers(2, 2, 5)),
-        Case(nn.AveragePool2D(2), numbers(2, 2, 4, 5)),
-        Case(nn.AveragePool2D(3, stride=1, padding=1), numbers(1, 2, 4, 3)),
         Case(nn.AveragePool2D(3, 2, 1, ceil=True), numbers(2, 2, 4, 6)),
         Case(nn.AveragePool2D(3, 2, ((1, 0), (2, 1)), counts_padding=False), numbers(2, 2, 4, 6)),
         Case(nn.AveragePool1D(2, ceil=True), numbers(2, 2, 5)),
         Case(nn.GlobalAveragePool(), numbers(2, 3, 2, 4)),
         Case(nn.GlobalAveragePool(), numbers(2, 3, 4)),
-        Case(nn.Upsample(2), numbers(2, 3, 3, 2)),
-        Case(nn.Upsample([1.5, 2], "linear"), numbers(2, 2, 3, 4)),
+        Case(nn.Upsample([1.5, 2]), numbers(2, 2, 3, 4)),
         Case(nn.Upsample(3, "linear", align_corners=True), numbers(2, 2, 4)),
         Case(nn.Upsample(2, "cubic"), numbers(2, 2, 3, 4)),
     ]
@@ -232,7 +217,6 @@ def norm_cases():
         Case(nn.GroupNorm(2, 6), numbers(2, 6, 3, 2)),
         Case(nn.GroupNorm(3, 3, 1e-2), numbers(2, 3, 4)),
         Case(nn.RMSNorm(5), numbers(2, 3, 5)),
-        Case(nn.Softmax(), numbers(3, 7)),
         Case(nn.Softmax(1), numbers(2, 4, 3)),
         Case(nn.Softmax(-2, log=True), numbers(2, 4, 3)),
     ]
@@ -240,12 +224,10 @@ def norm_cases():
 
 CASES: list[Case] = [
     Case(nn.Dense(5, 3, RNG), numbers(4, 5)),
-    Case(nn.Dense(2, 1, RNG, initialization="glorot"), numbers(1, 2)),
     Case(nn.Dense(3, 2, RNG), numbers(2, 3, 3)),
     Case(nn.BatchNorm(3), numbers(6, 3)),
     Case(nn.BatchNorm(2, relu=True), numbers(3, 2, 4, 4)),
     Case(nn.BatchNorm(2, momentum=0.5, epsilon=np.float32(1e-2)), numbers(2, 2, 3, 5)),
-    Case(nn.LayerNorm(5), numbers(3, 5)),
     Case(nn.LayerNorm(4, epsilon=1e-2), numbers(2, 3, 4)),
     *[Case(nn.Activation(name), numbers(3, 7)) for name in ACTIVATIONS],
     Case(nn.Flatten(), numbers(2, 3, 2, 2)),

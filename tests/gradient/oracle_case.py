@@ -17,9 +17,9 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "trunk.accumulator.weight": (7, 6), "trunk.accumulator.bias": (6,), "policy.weight": (5, 3), "policy.bias": (5,),
     "policy.sort_weight": (2, 3), "policy.sort_bias": (4,), "value.dense1.weight": (2, 4, 3),
     "value.dense1.bias": (2, 4), "value.dense2.weight": (2, 3, 4), "value.dense2.bias": (2, 3),
-    "value.output.weight": (2, 2, 3), "value.output.bias": (2, 2), "own.rows.weight": (7, 8), "own.rows.bias": (8,),
-    "own.dense1.weight": (2, 2, 8), "own.dense1.bias": (2, 2), "own.dense2.weight": (2, 3, 4),
-    "own.dense2.bias": (2, 3), "own.output.weight": (2, 2, 3), "own.output.bias": (2, 2),
+    "value.output.weight": (2, 2, 3), "value.output.bias": (2, 2), "rows.weight": (7, 8), "rows.bias": (8,),
+    "dense1.weight": (2, 2, 8), "dense1.bias": (2, 2), "dense2.weight": (2, 3, 4),
+    "dense2.bias": (2, 3), "output.weight": (2, 2, 3), "output.bias": (2, 2),
 }  # fmt: skip
 
 
@@ -33,14 +33,14 @@ class Oracle(nn.Layer):
             "trunk.accumulator.bias",
             "value.dense1.bias",
             "value.dense2.bias",
-            "own.rows.bias",
+            "rows.bias",
         ):
             self.params[name] += 0.5
 
     def forward(self, x, training=False):
         features, chosen, sorts, views, version = x
         outputs, backward = sparse_network(self.params, features, chosen, sorts, version)
-        own, own_backward = value_network(self.params, views, version, "own.")
+        own, own_backward = value_network(self.params, views, version)
         return outputs | {"own": own}, lambda dy: (None, backward(dy) | own_backward(dy["own"]))
 
 

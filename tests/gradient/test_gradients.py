@@ -15,9 +15,9 @@ import selfplay
 import uci
 from engine.errors import ConfigError, ShapeError
 from engine.network.people.people_model import PeopleNetwork
-from engine.network.policy.model import SparseNetwork
-from engine.network.transformer.model import Transformer
-from engine.network.value.model import ValueNetwork
+from engine.network.policy.sparse_model import SparseNetwork
+from engine.network.transformer.transformer_model import Transformer
+from engine.network.value.value_model import ValueNetwork
 from engine.nn import LOSSES, REGISTRY, Activation, Dense, Layer, gradient_check
 from engine.nn.layers import ACTIVATIONS
 from engine.nn.numeric import TOLERANCE

@@ -17,7 +17,7 @@ import numpy as np
 from engine.files import dit_file
 from engine.network.lc0.reader import PlanesFile
 from engine.network.lc0.writer import save_lc0
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.tower_model import TowerConfig
 from engine.network.weights import load_net
 from engine.nn import dit
 from engine.nn.training.checkpoint import VALUES, read_checkpoint, write_checkpoint
@@ -54,7 +54,7 @@ def _saved(save, name="file"):
 
 @functools.cache
 def tiny_tower():
-    return build_tower(tiny_config(), np.random.default_rng(2))
+    return tiny_config().build(np.random.default_rng(2))
 
 
 # ---- .dit ----------------------------------------------------------------------------------------

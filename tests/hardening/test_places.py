@@ -13,14 +13,13 @@ import pytest
 
 from engine.files.atomic import atomic_write, sync_folder
 from engine.native import jit
-from engine.network.tower.model import build_tower
 from engine.nn import dit
 from engine.nn.training.checkpoint import write_checkpoint
 from selfplay.main import main as aino_train
 from selfplay.run.folder import RunFolder
-from tests.hardening import limited
 from tests.hardening.net_targets import tiny_config
 from tests.hardening.test_full_disk import MATERIAL, PGN
+from tests.protocol.aino_process import COMMAND, ROOT, EngineProcess
 from uci.main import main as aino
 
 NOWHERE = Path("/proc/nowhere")  # nobody, root neither, can make a file there
@@ -79,19 +78,17 @@ READ_ONLY = {"HOME": str(NOWHERE), "XDG_CONFIG_HOME": str(NOWHERE)}
     ids=["read-only", "no home"],
 )  # fmt: skip
 def test_an_engine_whose_user_has_no_folders_plays(folders, options, told):
+    """The end of its input came with `go`, and on a busy machine the search had said nothing yet."""
     cache = jit.cache_base()
     if cache is None:
         pytest.skip("no kernel cache here")
-    lines = [
-        *(f"setoption name {name} value {value}" for name, value in options.items()),
-        "isready",
-        "go nodes 20",
-    ]
     places = {**folders, "AINO_CACHE_DIR": str(cache.parent)}
-    done = limited.run("uci", *MATERIAL, environment=places, text="\n".join(lines))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert told in done.stdout
-    assert " score " in done.stdout
+    with EngineProcess([*COMMAND, *MATERIAL], places) as engine:
+        engine.send(*(f"setoption name {name} value {value}" for name, value in options.items()))
+        told_lines = engine.ready() + engine.go("startpos", "nodes 20")
+        engine.close_input()
+        assert engine.finish() == (0, "")
+    assert told in "\n".join(told_lines)
 
 
 # ---- links and folders that a file is written through --------------------------------------------
@@ -104,6 +101,24 @@ def test_a_file_is_not_written_through_a_planted_link(tmp_path, monkeypatch):
     with pytest.raises(FileExistsError), atomic_write(tmp_path / "net.dit") as stream:
         stream.write(b"new")
     assert (tmp_path / "precious").read_text() == "old"
+
+
+@pytest.mark.parametrize("command", [("report",), ("export", "--pgn", "games.pgn")])
+def test_links_in_a_circle_are_no_run(command, tmp_path, monkeypatch, capsys):
+    """The command ended with Python's RuntimeError."""
+    monkeypatch.chdir(tmp_path)
+    circle = Path("circle")
+    circle.symlink_to(circle)
+    name, *options = command
+    assert aino_train([name, str(circle), *options]) == 1
+    assert capsys.readouterr().err.startswith(f"aino-train {name}: circle")
+
+
+def test_links_are_followed_by_one_function():
+    """`Path.resolve` raises RuntimeError for links in a circle, in four modules."""
+    paths = [path for room in ("engine", "selfplay", "uci") for path in (ROOT / room).rglob("*.py")]
+    texts = [path.read_text().replace("Path(__file__).resolve()", "") for path in paths]
+    assert ".resolve()" not in "".join(texts)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="folders are not synchronised here")
@@ -136,7 +151,7 @@ def narrow_umask():
 
 @pytest.mark.skipif(os.name != "posix", reason="files have no such permissions here")
 def test_files_have_the_users_permissions(tmp_path, narrow_umask):
-    dit.save(tmp_path / "net.dit", build_tower(tiny_config(), np.random.default_rng(0)))
+    dit.save(tmp_path / "net.dit", tiny_config().build(np.random.default_rng(0)))
     write_checkpoint(tmp_path / "a.npz", {"a": np.ones(3)}, {})
     RunFolder(tmp_path / "run", {"net": "16x1"}).close()
     game = tmp_path / "game.pgn"

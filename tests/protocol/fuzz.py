@@ -21,7 +21,7 @@ import chess
 import chess.polyglot
 import numpy as np
 
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.tower_model import TowerConfig
 from engine.nn import dit
 from engine.options import OPTIONS
 from tests.protocol.aino_process import AinoProcess
@@ -71,7 +71,7 @@ class Files:
         self.book = folder / "book.bin"
         self.log = folder / "talk.log"
         self.missing = folder / "missing"
-        dit.save(self.tower, build_tower(TowerConfig.parse("16x1"), np.random.default_rng(1)))
+        dit.save(self.tower, TowerConfig.parse("16x1").build(np.random.default_rng(1)))
         self.broken.write_bytes(self.tower.read_bytes()[:-1])
         self.empty.touch()
         start = chess.polyglot.zobrist_hash(chess.Board())

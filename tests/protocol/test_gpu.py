@@ -9,7 +9,7 @@ import pytest
 
 from engine.backend import get_backend
 from engine.evaluation.device import DeviceEvaluator
-from engine.network.tower.model import TowerConfig
+from engine.network.tower.tower_model import TowerConfig
 from engine.nn import dit
 from engine.options import EngineOptions
 from engine.player import Engine

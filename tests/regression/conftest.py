@@ -11,7 +11,7 @@ import pytest
 from engine import Engine
 from engine.errors import NetFileError
 from engine.evaluation import HybridEvaluator, MaterialEvaluator, NetworkEvaluator, make_evaluator
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.tower_model import TowerConfig
 from engine.network.weights import load_network
 from engine.options import EngineOptions
 from engine.search.limits import Limits
@@ -23,7 +23,7 @@ SearchIt = Callable[[chess.Board, int], SearchResult]
 
 def _random_net():
     config = TowerConfig.parse("16x2")
-    return fused(build_tower(config, np.random.default_rng(7)), config)
+    return fused(config.build(np.random.default_rng(7)), config)
 
 
 def _shipped_net():

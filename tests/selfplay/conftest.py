@@ -120,8 +120,12 @@ def aino_train(capsys):
     from selfplay.main import main
 
     def call(*words, status=0):
-        flags = ["--workers=1"] if words[0] == "loop" else []
-        assert main([*(str(word) for word in words), *flags]) == status
+        """words: the first may be a whole line, and so may those that begin with a flag."""
+        line = list[str]()
+        for word in map(str, words):
+            line += word.split() if not line or word.startswith("--") else [word]
+        flags = ["--workers=1"] if line[0] == "loop" else []
+        assert main([*line, *flags]) == status
         captured = capsys.readouterr()
         return captured.out if status == 0 else captured.out + captured.err
 

@@ -15,7 +15,7 @@ PACKAGES = ("engine", "selfplay", "uci", "weights")
 
 # A part of the house -> the parts it may import besides itself. `engine` is the package's own,
 # lazy, __init__.
-BASE = {"engine.errors", "engine.files", "engine.options"}
+BASE = {"engine.errors", "engine.files", "engine.options", "engine.version"}
 TOOLS = BASE | {"engine.backend", "engine.native"}
 TACTICS = TOOLS | {"engine.board"}
 NETWORK = TACTICS | {"engine.nn", "engine.tactics"}
@@ -50,7 +50,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine.options": {"engine.errors"},
     "engine.backend": BASE,
     "engine.cli": BASE | {"engine.native"},
-    "engine.files": {"engine", "engine.errors"},
+    "engine.version": set(),
+    "engine.files": {"engine.errors", "engine.version"},
     "engine.native": BASE,
     "engine.nn": TOOLS,
     "engine.pages": {"engine.errors", "engine.files"},
@@ -60,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine.evaluation": EVALUATION,
     "engine.search": SEARCH,
     "engine.player": PLAYER,
-    "engine": {"engine.options", "engine.player", "engine.search"},
+    "engine": {"engine.options", "engine.player", "engine.search", "engine.version"},
     "selfplay": set(),
     "selfplay.__main__": {"selfplay.main"},
     # The rooms of the command `aino`: the conversation with a GUI and the commands for people do
@@ -82,6 +83,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "uci.play": FOR_PEOPLE | {"uci.game", "uci.web", "uci.annotate", "uci.library"},
     "weights": set(),
 }
+# The floors of `engine.network`, lowest first: modules beside its folders, and folders.
+NETWORK_FLOORS = (
+    "outputs manifest planes policy_map rows",
+    "input_formats fused value",
+    "policy tower transformer",
+    "families",
+    "lc0 device_network",
+    "weights onnx_graph",
+    "people stand_in",
+)
 # What only these modules may import; everybody else goes through them.
 LLVM = {
     f"engine.native.{name}"
@@ -155,6 +166,21 @@ def test_modules_import_only_what_lies_below_them():
         assert not wrong, f"{name} must not import {wrong}"
 
 
+def test_networks_import_only_what_lies_on_lower_floors():
+    floors = {
+        f"engine.network.{room}": floor
+        for floor, rooms in enumerate(NETWORK_FLOORS)
+        for room in rooms.split()
+    }
+    for name in MODULES:
+        home = ".".join(name.split(".")[:3])
+        if part_of(name) != "engine.network" or name == "engine.network":
+            continue
+        others = {".".join(other.split(".")[:3]) for other in imported_names(name)} & floors.keys()
+        wrong = {other for other in others - {home} if floors[other] >= floors[home]}
+        assert not wrong, f"{name} must not import {wrong}"
+
+
 @pytest.mark.parametrize("library", ONLY_IMPORTERS)
 def test_few_modules_alone_import(library):
     importers = {
@@ -195,27 +221,14 @@ def test_house_has_no_other_parts():
 
 @pytest.mark.parametrize("package", ["engine", "selfplay", "uci"])
 def test_base_names_are_unique_inside_a_package(package):
-    """A name in a traceback or an editor's tab means one file.
-
-    Except in the families of `engine.network`, which have the same modules.
-    """
+    """A name in a traceback or an editor's tab means one file."""
     homes: dict[str, list[str]] = {}
     for name in MODULES:
         home, _, base = name.rpartition(".")
         is_package = any(other.startswith(name + ".") for other in MODULES)
         if home.split(".")[0] == package and not is_package:
             homes.setdefault(base, []).append(home)
-    rooms = {
-        f"engine.network.{room}"
-        for room in ("fused", "tower", "transformer", "value", "policy", "lc0")
-    }
-    shape = {"model", "features", "parameters", "inference", "gradients", "gpu"}
-    twins = {base: found for base, found in homes.items() if len(found) > 1}
-    assert not {
-        base: found
-        for base, found in twins.items()
-        if base not in shape or not rooms.issuperset(found)
-    }
+    assert not {base: found for base, found in homes.items() if len(found) > 1}
 
 
 def test_no_module_imports_itself_by_a_detour():
@@ -288,8 +301,8 @@ def test_a_sparse_network_says_which_import_it_needs():
         "from engine.network.weights import default_net_path\n"
         "try:\n    dit.load(default_net_path())\n"
         "except NetFileError as error:\n"
-        "    assert 'import the module that registers it, such as engine.network.policy.model' in str(error), error\n"
-        "import engine.network.policy.model\n"
+        "    assert 'such as engine.network.policy.sparse_model for' in str(error), error\n"
+        "import engine.network.policy.sparse_model\n"
         "dit.load(default_net_path())\n"
     )
 

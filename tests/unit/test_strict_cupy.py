@@ -70,7 +70,7 @@ def test_work_on_another_stream_must_be_waited_for(xp, device):
         array += 1
     with pytest.raises(StreamOrderError), third:
         array + 1
-    third.wait_event(other.record())
+    other.synchronize()
     with third:
         doubled = array * 2
     with pytest.raises(StreamOrderError), other:

@@ -1,7 +1,8 @@
-"""How far a reader walks who follows one `go`, or one move on the web board, through the files
-(docs/design.md).
+"""How far a reader walks through the files who follows one `go`, one move on the web board, a
+generation of games or a pretraining (docs/design.md).
 """
 
+import ast
 import asyncio
 import io
 import json
@@ -12,20 +13,30 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import chess
+import numpy as np
 
 from engine.options import EngineOptions
 from engine.player import Engine
+from selfplay.run.folder import RunFolder
+from selfplay.run.phases import run_generations
+from tests.boards import random_game
+from tests.selfplay.conftest import aino_train, pgn_of
+from tests.selfplay.run.crews import TINY, never
 from uci.game.level import Level
 from uci.game.timed_game import Setup
 from uci.protocol.session import Session
 from uci.protocol.words import Writer
-from uci.web.board_engine import BoardEngine
 from uci.web.board_session import Services
 from uci.web.conductor import Conductor
+from uci.web.engine_desk import EngineDesk
 
+__all__ = ["aino_train"]
 ROOT = Path(__file__).parents[2]
+PACKAGES = tuple(str(ROOT / name) for name in ("engine", "uci", "selfplay"))
 MOST_FILES, MOST_CALLS = 24, 300
 MOST_WEB_FILES, MOST_WEB_CALLS = 40, 600
+MOST_GENERATION_CALLS = 40_000
+MOST_PRETRAINING_FILES, MOST_PRETRAINING_CALLS = 73, 12_500
 
 
 @contextmanager
@@ -34,7 +45,7 @@ def counted(calls):
 
     def note(frame, event, argument):
         path = frame.f_code.co_filename
-        if event == "call" and path.startswith((str(ROOT / "engine"), str(ROOT / "uci"))):
+        if event == "call" and path.startswith(PACKAGES):
             calls[path.removeprefix(str(ROOT))] += 1
 
     before = sys.getprofile(), threading.getprofile()
@@ -78,17 +89,18 @@ def test_one_go_had_led_through_37_files_and_696_calls():
     assert calls.total() <= MOST_CALLS, calls
 
 
-def test_one_move_on_the_web_board_had_led_through_43_files_and_942_calls():
+def test_one_move_on_the_web_board_had_led_through_43_files_and_942_calls(tmp_path):
     """Each setting of a level checked all of the engine's options: 262 calls."""
     moves = list[Counter[str]]()
 
-    async def play():
+    async def play(folder):
         told = asyncio.Queue()
-        engine = BoardEngine(lambda: Engine(EngineOptions(hash_mib=16, threads=1)))
+        engine = EngineDesk(lambda: Engine(EngineOptions(hash_mib=16, threads=1)))
         setup = Setup(levels=dict.fromkeys(chess.COLORS, Level(nodes=100)))
-        board = Conductor(Services(engine, lambda *game: "saved"), setup, told.put_nowait)
+        services = Services(engine, lambda: None, folder, folder / "games.pgn")
+        board = Conductor(services, setup, told.put_nowait)
         await engine.prepare()
-        board.table.load(False)
+        board.session.table.load(False)
         board.arrive()
         for uci in ("e2e4", "g1f3", "f1c4", "d2d3", "b1c3", "h2h3", "a2a3"):
             while not told.empty():
@@ -98,11 +110,59 @@ def test_one_move_on_the_web_board_had_led_through_43_files_and_942_calls():
                 board.receive(json.dumps({"do": "move", "uci": uci}))
                 while (state := await told.get())["do"] != "state" or state["thinking"]:
                     pass
-        board.close()
+        board.session.close()
         await engine.close()
 
-    asyncio.run(play())
+    asyncio.run(play(tmp_path))
     calls = min(moves, key=Counter.total)
     assert calls["/engine/search/report.py"] > 5, "the search was seen"
     assert len(calls) <= MOST_WEB_FILES, dict(calls)
     assert calls.total() <= MOST_WEB_CALLS, calls
+
+
+def test_a_generation_of_eight_games_had_taken_97_000_calls(tmp_path):
+    """Each process made boards and rows of 5,000 openings, of which eight games begin with four."""
+    games = TINY["games"] | {"count": 8}
+    for number in range(2):  # the first one loads kernels
+        run = RunFolder(tmp_path / str(number), TINY | {"net": "sparse-128", "games": games})
+        run.ensure_first_network()
+        calls = Counter[str]()
+        with counted(calls):
+            assert run_generations(run, 1, never)
+        run.close()
+    assert calls["/selfplay/games/selfplay_game.py"] > 100, "the games were seen"
+    assert calls.total() <= MOST_GENERATION_CALLS, calls
+
+
+def test_a_pretraining_on_200_games_walks_less_than_a_hundred_calls_a_game(tmp_path, aino_train):
+    """The share of the file that was read was asked for with each game."""
+    rng = np.random.default_rng(3)
+    games = [random_game(rng, 60) for _ in range(200)]
+    (tmp_path / "games.pgn").write_text("".join(pgn_of(game, "1/2-1/2") for game in games))
+    line = f"pretrain --data {tmp_path}/games.pgn --net sparse-128 --positions 256 --batch 64"
+    for number in range(2):  # the first one loads kernels
+        calls = Counter[str]()
+        with counted(calls):
+            aino_train(line, f"--run {tmp_path}/{number} --out {tmp_path}/net.dit")
+    assert calls["/selfplay/data/pgn.py"] > 200, "the games were seen"
+    assert len(calls) <= MOST_PRETRAINING_FILES, dict(calls)
+    assert calls.total() <= MOST_PRETRAINING_CALLS, calls
+
+
+def test_the_web_board_is_a_tower_of_seven_floors():
+    """It had ten: each message walked from the server through conductor, modes, session and shelf."""
+    imports = {}
+    for path in (ROOT / "uci" / "web").glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        imported = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+        imports[path.stem] = {
+            name
+            for node in imported
+            for name in (node.module, *(f"{node.module}.{one.name}" for one in node.names))
+        }
+
+    def height(name):
+        below = [other for other in imports if f"uci.web.{other}" in imports[name]]
+        return 1 + max(map(height, below), default=0)
+
+    assert max(map(height, imports)) <= 7

@@ -34,6 +34,7 @@ _RATING_SLOPE = 917.0
 _RATING_SPREAD = 500
 _RATINGS = (500.0, 2800.0)
 _LEAST_MOVES = 15  # of the player
+_LEAST_MISTAKES = 3  # marked moves of the player
 # As in Lichess's division of games, https://github.com/lichess-org/scalachess (Divider), without
 # its measure of how mixed the two sides' pieces are.
 _MIDDLEGAME_PIECES, _ENDGAME_PIECES = 10, 6  # both sides' pieces without kings and pawns, at most
@@ -57,7 +58,7 @@ def winning_cp(chances: float) -> int:
     `win_percent` turned round.
     """
     limit = win_percent(_MOST_CP) / 100.0
-    share = _within(chances, (1.0 - limit, limit))
+    share = within(chances, (1.0 - limit, limit))
     return round(math.log(share / (1.0 - share)) / _CP_SLOPE)
 
 
@@ -65,8 +66,8 @@ def rated_moves(scores_cp: Sequence[float], first: chess.Color) -> list[RatedMov
     """Return the moves between some scores, which are White's, before and after each move; `first`
     makes the first one.
     """
-    chances = [win_percent(_within(score, (-_MOST_CP, _MOST_CP))) for score in scores_cp]
-    size = int(_within((len(chances) - 1) // 10, _WINDOW))
+    chances = [win_percent(within(score, (-_MOST_CP, _MOST_CP))) for score in scores_cp]
+    size = int(within((len(chances) - 1) // 10, _WINDOW))
     windows = [chances[:size]] * (size - 2) + [
         chances[at : at + size] for at in range(max(1, len(chances) - size + 1))
     ]
@@ -76,7 +77,7 @@ def rated_moves(scores_cp: Sequence[float], first: chess.Color) -> list[RatedMov
     ):
         is_white = (ply % 2 == 0) == first
         loss = before - after if is_white else after - before
-        moves.append(RatedMove(_move_accuracy(loss), _within(statistics.pstdev(window), _WEIGHT)))
+        moves.append(RatedMove(_move_accuracy(loss), within(statistics.pstdev(window), _WEIGHT)))
     return moves
 
 
@@ -88,16 +89,19 @@ def game_accuracy(moves: Sequence[RatedMove]) -> float | None:
     return (mean + len(moves) / sum(1.0 / max(1.0, move.accuracy) for move in moves)) / 2.0
 
 
-def rating_played(accuracy: float, moves: int) -> str:
-    """Return the rating that so accurate a game points to, and how far off two in three such
-    estimates are at most.
+def rating_played(accuracy: float, moves: int, mistakes: int) -> str:
+    """Return the band of ratings that so accurate a game points to, as `800 – 1800`; two of three
+    players' ratings lie within it.
 
-    "" for a game of too few moves.
+    "" for a game of too few moves, or of too few that were marked as bad: their accuracy tells more
+    of the position than of the player.
     """
-    if moves < _LEAST_MOVES:
+    if moves < _LEAST_MOVES or mistakes < _LEAST_MISTAKES:
         return ""
-    rating = _within(_TOP_RATING - _RATING_SLOPE * math.log(101.0 - accuracy), _RATINGS)
-    return f"{round(rating, -2):.0f} ± {_RATING_SPREAD}"
+    rating = within(_TOP_RATING - _RATING_SLOPE * math.log(101.0 - accuracy), _RATINGS)
+    rating = round(rating, -2)
+    ends = (within(rating + spread, _RATINGS) for spread in (-_RATING_SPREAD, _RATING_SPREAD))
+    return " – ".join(f"{end:.0f}" for end in ends)
 
 
 def _move_accuracy(loss: float) -> float:
@@ -105,10 +109,11 @@ def _move_accuracy(loss: float) -> float:
     if loss <= 0.0:
         return 100.0
     raw = 103.1668100711649 * math.exp(-0.04354415386753951 * loss) - 3.166924740191411
-    return _within(raw + _UNCERTAINTY, (0.0, 100.0))
+    return within(raw + _UNCERTAINTY, (0.0, 100.0))
 
 
-def _within(value: float, limits: tuple[float, float]) -> float:
+def within(value: float, limits: tuple[float, float]) -> float:
+    """Return the value, or the limit beyond which it lies."""
     return max(limits[0], min(limits[1], value))
 
 

@@ -20,7 +20,7 @@ from engine.cli.command_line import INTERRUPTED
 from engine.cli.console import harmless, make_console, say
 from engine.cli.live_lines import live_line
 from engine.cli.option_forms import add_flags, options_from_flags
-from engine.files.atomic import append, write_file
+from engine.files.atomic import append, real_path, write_file
 from engine.files.output_files import check_earlier, check_output
 from engine.files.text import searchable
 from engine.native.awake import awake_s
@@ -111,7 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
             say(console, several(one, many, output.finished, pgn=output.pgn, page=output.html))
             if arguments.open:
-                webbrowser.open(output.html.resolve().as_uri())
+                webbrowser.open(real_path(output.html).as_uri())
     return 1 if damaged else 0
 
 

@@ -9,7 +9,8 @@ import chess.pgn
 from engine.board.notation import board_after
 from engine.search.limits import Limits
 from uci import __version__
-from uci.annotate.judge import BRILLIANT, GREAT
+from uci.annotate.judge import BAD, BRILLIANT
+from uci.annotate.people import EASY_TO_MISS, WITHIN_REACH
 from uci.annotate.reasons import SHOWN_PLIES, told_line
 from uci.annotate.review import GameReview, MoveReview, deeper
 from uci.language import _, later, several, shown_moves
@@ -113,13 +114,8 @@ def move_comment(move: MoveReview, with_answer: bool = True, is_own: bool | None
     """
     if move.judgement is None:
         return ""
-    if move.judgement == BRILLIANT:
-        return _("Brilliant: a sacrifice that is hard to see, and the best move.")
-    if move.judgement == GREAT:
-        text = later(
-            "The only good move: any other lowers your winning chances by {points}% or more."
-        )
-        return _(text, points=f"{100 * move.gap:.0f}")
+    if move.judgement not in BAD:
+        return " ".join(filter(None, [_praise(move), _told_of_finders(move, is_own)]))
     before, after = (f"{100 * chances:.0f}" for chances in move.chances)
     why = move.reason(is_own)
     if not why and move.reply_line and move.chances[1] < _STILL_WELL:
@@ -139,8 +135,53 @@ def move_comment(move: MoveReview, with_answer: bool = True, is_own: bool | None
             line = told_line(board_after(move.board, better), rest, is_own)
             answer = _("{move}, with {line}", move=answer, line=line)
         told.append(_("Better was {move}.", move=answer))
+    told += filter(None, [_told_of_finders(move, is_own, with_answer)])
     told[1:] = map(_capital, told[1:])
     return _("{kind}: {text}", kind=_capital(_(move.judgement.name)), text=" ".join(told))
+
+
+def _praise(move: MoveReview) -> str:
+    if move.judgement == BRILLIANT:
+        return _("Brilliant: a sacrifice that is hard to see, and the best move.")
+    text = later("The only good move: any other lowers your winning chances by {points}% or more.")
+    return _(text, points=f"{100 * move.gap:.0f}")
+
+
+def _told_of_finders(move: MoveReview, is_own: bool | None = None, with_answer: bool = True) -> str:
+    """Return how many players find the better move, and how many play this one; "" where nothing
+    tells it.
+
+    `7 of 100 players around 1400 find Rxc3, 62 play Bxh6: easy to miss.`
+    """
+    people = move.people
+    if people is None:
+        return ""
+    found = {"rating": people.rating, "better": _better_name(move, is_own, with_answer)}
+    text = several(
+        "{count} of 100 players around {rating} finds {better}",
+        "{count} of 100 players around {rating} find {better}",
+        round(100 * people.find),
+        **found,
+    )
+    if move.judgement in BAD:
+        played = shown_moves(move.san, is_own)
+        count = round(100 * people.play)
+        text += several(", {count} plays {move}", ", {count} play {move}", count, move=played)
+    if people.find < EASY_TO_MISS:
+        return _("{told}: easy to miss.", told=text)
+    if people.find > WITHIN_REACH:
+        return _("{told}: most would have seen it.", told=text)
+    return f"{text}."
+
+
+def _better_name(move: MoveReview, is_own: bool | None, with_answer: bool) -> str:
+    """Return what is found: `Rxc3`, or words that do not give it away."""
+    if move.judgement not in BAD:
+        return shown_moves(move.san, is_own)
+    if not (with_answer and move.best_line):
+        return _("a better move")
+    name = shown_moves(move.board.san(move.best_line[0]), is_own)
+    return _("{move} or another good move", move=name) if move.also_good else name
 
 
 def _capital(text: str) -> str:

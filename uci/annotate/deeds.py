@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import chess
 
 from engine.board.notation import board_after
-from uci.annotate.material import WORTH, gain_on, listed, on_square
-from uci.annotate.motifs import opened
+from engine.board.worth import WORTH
+from uci.annotate.material import gain_on, listed, on_square
+from uci.annotate.motifs import fork_text, opened
 from uci.language import _
 
 
@@ -46,7 +47,42 @@ def deed(board: chess.Board, line: Sequence[chess.Move], explains_much: bool = F
     for at in after.attacks(move.to_square) & after.occupied_co[not side] & ~after.pawns:
         if after.is_pinned(not side, at) and not board.is_pinned(not side, at):
             return _("which pins {piece}", piece=on_square(after, at))
+    seventh = chess.BB_RANK_7 if side == chess.WHITE else chess.BB_RANK_2
+    is_seventh = move.to_square in chess.SquareSet(seventh & ~board.rooks)
+    if is_seventh and after.piece_type_at(move.to_square) == chess.ROOK:
+        return _("which brings a rook to the seventh rank")
     return ""
+
+
+def threat(board: chess.Board, move: chess.Move) -> str:
+    """Return the fork that a move threatens, as `which threatens a fork of knight and bishop by the
+    pawn on e4`; "" where it threatens none that its side had not already.
+    """
+    if not (after := _passed(board_after(board, move))):
+        return ""
+    known = {one.uci() for one in board.legal_moves}
+    for one in after.legal_moves:
+        if one.uci() not in known and not after.is_capture(one) and (fork := _forked(after, one)):
+            return _("which threatens {motif}", motif=fork)
+    return ""
+
+
+def _passed(board: chess.Board) -> chess.Board | None:
+    """Return a position in which the side to move has passed; None where it is in check."""
+    if board.is_check():
+        return None
+    return board_after(board, chess.Move.null())
+
+
+def _forked(board: chess.Board, move: chess.Move) -> str:
+    """Return the fork of a safe move, "" where it makes none."""
+    after = board_after(board, move)
+    side = board.turn
+    aims = after.attacks(move.to_square) & after.occupied_co[not side] & ~after.pawns
+    if len(aims) < 2 or gain_on(after, move.to_square):
+        return ""
+    kinds = [after.piece_type_at(at) or 0 for at in aims & (prey(after, side) | after.kings)]
+    return fork_text(after, move.to_square, kinds) if len(kinds) >= 2 else ""
 
 
 def developing(board: chess.Board, move: chess.Move) -> str:

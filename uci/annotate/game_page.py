@@ -13,7 +13,7 @@ from engine.pages.board import Arrow, board_svg, legal_moves
 from engine.pages.chart import area_path, place
 from uci.annotate.accuracy import PHASE_NAMES
 from uci.annotate.comments import move_comment
-from uci.annotate.judge import BAD
+from uci.annotate.judge import BAD, chances_of
 from uci.annotate.reasons import SHOWN_PLIES
 from uci.annotate.review import GameReview, MoveReview
 from uci.language import _, shown_moves, translated
@@ -75,7 +75,9 @@ def game_section(
             _move(move, node)
             for move, node in zip(review.moves, review.game.mainline(), strict=False)
         ],
-        area=area_path([review.start.expected, *(move.after.expected for move in review.moves)]),
+        area=area_path(
+            [chances_of(review.start), *(chances_of(move.after) for move in review.moves)]
+        ),
         dots=[_dot(move, len(review.moves)) for move in review.turning_points],
         turning_points=[_turning_point(move) for move in review.turning_points],
         reader="" if below is None else _side(below),
@@ -136,7 +138,7 @@ def _kind(move: MoveReview) -> str:
 
 
 def _dot(move: MoveReview, plies: int) -> dict[str, object]:
-    x, y = place(move.ply, move.after.expected, (0, max(1, plies)), (0, 1))
+    x, y = place(move.ply, chances_of(move.after), (0, max(1, plies)), (0, 1))
     return {"ply": move.ply, "x": f"{x:.1f}", "y": f"{y:.1f}", "kind": _kind(move)}
 
 
@@ -256,6 +258,7 @@ def _question(move: MoveReview) -> dict[str, object]:
         "played": move.move.uci(),
         "answer": move.best_line[0].uci(),
         "good": [other.uci() for other in move.also_good],
+        "distance": move.people.distance if move.people else 0.0,
         "legal": legal_moves(move.board),
     }
 
@@ -271,7 +274,7 @@ def _position(board: chess.Board, move: chess.Move | None, text: str) -> dict[st
 
 
 def _verdict(verdict: Verdict) -> dict[str, object]:
-    return {"expected": round(verdict.expected, 3), "score": verdict.text}
+    return {"expected": round(chances_of(verdict), 3), "score": verdict.text}
 
 
 def _line(

@@ -7,9 +7,13 @@ turns one into the other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import chess
+
+from uci.annotate.accuracy import winning_cp
 from uci.language import later
+from uci.terminal.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -28,14 +32,14 @@ GREAT = Judgement("only move", "!", 1)
 BRILLIANT = Judgement("brilliant move", "!!", 3)
 BAD = (BLUNDER, MISTAKE, INACCURACY)
 
-# Smallest loss of each kind, as on Lichess (there 0.3, 0.2 and 0.1 of a scale from -1 to 1).
-_THRESHOLDS = ((0.15, BLUNDER), (0.10, MISTAKE), (0.05, INACCURACY))
+# Smallest loss of each kind. On Lichess they are 0.15, 0.1 and 0.05 (there of a scale from -1 to 1).
+# A move is picked for its large loss, so that the true one tends to be smaller: a mark needs 0.035
+# more, set by hand on 20 games, and a larger one 0.015 more, on five others, by `benchmarks.marks`.
+_THRESHOLDS = ((0.165, BLUNDER), (0.115, MISTAKE), (0.085, INACCURACY))
+LEAST_LOSS = _THRESHOLDS[-1][0]  # of a move with a mark
 _GREAT_GAP = 0.15  # winning chances by which every other move must be worse
 _STILL_OPEN = (0.4, 0.9)  # winning chances after the only move, between which finding it is a feat
-# Both set by hand, the margin on 20 games that `benchmarks.marks` compares with Stockfish. A move
-# is picked for its large loss, so that the true one tends to be smaller; and a side three pawns
-# behind has no game left to lose.
-_MARGIN = 0.035  # winning chances by which a loss must exceed a limit
+# A side three pawns behind has no game left to lose. Set by hand.
 _ALREADY_LOST = 0.25  # winning chances of the best move, below which another one is no blunder
 _HOPELESS = 0.055  # winning chances that even a mate must cost, about those of an inaccuracy
 _HUMAN_SLOPE = 0.62  # of the log odds; fitted to Lichess's curve of Stockfish's scores
@@ -46,6 +50,20 @@ def winning_chances(expected: float) -> float:
     if expected in (0.0, 1.0):
         return expected
     return 1.0 / (1.0 + ((1.0 - expected) / expected) ** _HUMAN_SLOPE)
+
+
+def chances_of(verdict: Verdict, side: chess.Color = chess.WHITE) -> float:
+    """Return a side's winning chances in a verdict from White's side: the scale of all that a
+    review shows.
+    """
+    return winning_chances(verdict.expected if side == chess.WHITE else 1.0 - verdict.expected)
+
+
+def for_people(verdict: Verdict) -> Verdict:
+    """Return the verdict with its score on Stockfish's scale, which Lichess and other readers of
+    PGN expect. Winning chances follow from it.
+    """
+    return replace(verdict, score_cp=winning_cp(chances_of(verdict)))
 
 
 def is_only_move(gap: float, chances: float) -> bool:
@@ -59,12 +77,12 @@ def judge(loss: float, best: float, allows_mate: bool = False) -> Judgement | No
     """Return the judgement of a move that lost `loss` of the winning chances `best`; None if it
     lost little.
 
-    The loss exceeds a limit by a margin, and a blunder needs a position that the best move keeps
-    open. To allow a mate that the best move avoids is a mistake at least.
+    A blunder needs a position that the best move keeps open. To allow a mate that the best move
+    avoids is a mistake at least.
     """
     if allows_mate and best >= _HOPELESS:
         return BLUNDER if best >= _ALREADY_LOST else MISTAKE
     for least, judgement in _THRESHOLDS:
-        if loss >= least + _MARGIN and (judgement != BLUNDER or best >= _ALREADY_LOST):
+        if loss >= least and (judgement != BLUNDER or best >= _ALREADY_LOST):
             return judgement
     return None

@@ -10,16 +10,9 @@ from dataclasses import dataclass
 import chess
 
 from engine.board.notation import board_after
+from engine.board.worth import WORTH, worth_taken
 from uci.language import _, later
 
-WORTH = {
-    chess.PAWN: 1,
-    chess.KNIGHT: 3,
-    chess.BISHOP: 3,
-    chess.ROOK: 5,
-    chess.QUEEN: 9,
-    chess.KING: 100,
-}
 # Nouns are objects of their sentences, unless the context is "subject" or "of": German has other
 # forms there.
 NUMBERS = ("", "", later("two"), later("three"), later("four"), later("five"), later("six"), later("seven"),
@@ -169,27 +162,16 @@ def gain_on(board: chess.Board, square: chess.Square) -> int:
     """Return what the side to move wins on one square, in pawns, if both take with their cheapest
     piece or stop.
     """
-    takers = list(board.generate_legal_captures(to_mask=chess.BB_SQUARES[square]))
-    if not takers:
+    if (move := cheapest_capture(board, square)) is None:
         return 0
-    move = min(
-        takers, key=lambda taker: WORTH[board.piece_type_at(taker.from_square) or chess.PAWN]
+    return max(0, worth_taken(board, move) - gain_on(board_after(board, move), square))
+
+
+def cheapest_capture(board: chess.Board, square: chess.Square) -> chess.Move | None:
+    """Return the capture on a square by the piece of least worth, None without one."""
+    takers = board.generate_legal_captures(to_mask=chess.BB_SQUARES[square])
+    return min(
+        takers,
+        key=lambda taker: WORTH[board.piece_type_at(taker.from_square) or chess.PAWN],
+        default=None,
     )
-    return max(
-        0, WORTH[captured(board, move) or chess.PAWN] - gain_on(board_after(board, move), square)
-    )
-
-
-def lead(board: chess.Board, side: chess.Color) -> int:
-    """By how many pawns' worth of material a side is ahead."""
-    return sum(
-        WORTH[piece.piece_type] * (1 if piece.color == side else -1)
-        for piece in board.piece_map().values()
-    )
-
-
-def captured(board: chess.Board, move: chess.Move) -> chess.PieceType | None:
-    """Return the kind of piece that a move takes."""
-    if board.is_en_passant(move):
-        return chess.PAWN
-    return board.piece_type_at(move.to_square) if board.is_capture(move) else None

@@ -15,11 +15,10 @@ from typing import NamedTuple
 import chess
 
 from engine.board.notation import board_after
+from engine.board.worth import WORTH, captured, worth_taken
 from uci.annotate.material import (
     ONE_PIECE,
-    WORTH,
     Balance,
-    captured,
     listed,
     many_pieces,
     on_square,
@@ -81,7 +80,10 @@ class Motif(NamedTuple):
     """
 
     text: str
-    is_tactic: bool
+    is_tactic: bool = False
+
+
+NO_MOTIF = Motif("")
 
 
 def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None = None) -> Motif:
@@ -92,7 +94,7 @@ def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None =
     """
     boards, gains = [board.copy(stack=False)], []
     for move in line:
-        worth = WORTH.get(captured(boards[-1], move) or 0, 0)
+        worth = worth_taken(boards[-1], move)
         gains.append(worth if boards[-1].turn == board.turn else -worth)
         boards.append(board_after(boards[-1], move))
     parts = {WORTH[kind] for kind in gain.won} if gain else set(gains)
@@ -102,7 +104,7 @@ def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None =
             if text := rule(_Win(boards, line, at)):
                 return Motif(text, True)
     is_named = bool(line) and (gain is None or captured(boards[0], line[0]) in gain.won)
-    return Motif(_hanging(_Win(boards, line, 0)) if is_named else "", False)
+    return Motif(_hanging(_Win(boards, line, 0))) if is_named else NO_MOTIF
 
 
 def _deciding(gains: Sequence[int]) -> int | None:
@@ -126,13 +128,18 @@ def _fork(won: _Win) -> str:
             targets = after.attacks(square) & after.occupied_co[won.defender]
             prey = [target for target in targets if _is_prey(after, target, attacker)]
             if len(prey) > 1 and won.square in prey:
-                kinds = sorted((after.piece_type_at(target) or 0 for target in prey), reverse=True)
-                return _(
-                    "a fork of {pieces} by {attacker}",
-                    pieces=_all(kinds),
-                    attacker=on_square(after, square, "of"),
-                )
+                kinds = [after.piece_type_at(target) or 0 for target in prey]
+                return fork_text(after, square, kinds)
     return ""
+
+
+def fork_text(board: chess.Board, square: chess.Square, kinds: Sequence[chess.PieceType]) -> str:
+    """Return `a fork of king and rook by the knight on c7`, for pieces of these kinds."""
+    return _(
+        "a fork of {pieces} by {attacker}",
+        pieces=_all(sorted(kinds, reverse=True)),
+        attacker=on_square(board, square, "of"),
+    )
 
 
 def _is_prey(board: chess.Board, square: chess.Square, attacker_worth: int) -> bool:

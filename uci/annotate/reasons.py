@@ -16,25 +16,25 @@ from dataclasses import dataclass
 import chess
 
 from engine.board.notation import board_after
-from uci.annotate.deeds import deed, developing, prey
+from engine.board.worth import captured, lead, worth_taken
+from uci.annotate.deeds import deed, developing, prey, threat
 from uci.annotate.material import (
     Balance,
     Kinds,
     balances,
-    captured,
     gain_on,
-    lead,
     listed,
     on_square,
     pawns_of,
     unrest,
 )
-from uci.annotate.motifs import mate_pattern, motif
+from uci.annotate.motifs import NO_MOTIF, Motif, mate_pattern, motif
 from uci.language import _, later, shown_moves
 
 SHOWN_PLIES = 12  # of a better line, and of what follows a move; nothing beyond them is a reason
 _HORIZONS = (8, SHOWN_PLIES)  # plies in which material is looked for, the nearer one first
 _SACRIFICE = 2  # pawns; the exchange is the smallest sacrifice
+_QUIET_SACRIFICE = 3  # of a move that takes nothing, which otherwise offers a trade
 # Centipawns of the evaluation for each pawn that is named, set by hand on 20 games: a move that
 # costs less than the first has compensation, and one that costs more than the second does something
 # worse. Far behind, scores lie wider.
@@ -71,6 +71,30 @@ class Lines:
     best_cp: float | None = None  # the mover's evaluation of the better move, if known
     is_own: bool | None = None  # letters for pieces as for `shown_moves`
 
+    # Of an answer that is a sacrifice: the capture, and what follows.
+    taken: Sequence[chess.Move] = ()
+
+    @functools.cached_property
+    def is_dropped(self) -> bool:
+        """Whether the answer takes the piece that has moved, and wins more by it than that took."""
+        move, *answers = self.played[:2]
+        if not answers or answers[0].to_square != move.to_square:
+            return False
+        won = gain_on(self.answered, move.to_square) - worth_taken(self.board, move)
+        return won >= _SACRIFICE
+
+    def does(self, board: chess.Board, line: Sequence[chess.Move]) -> str:
+        """Return what a line's first move does, of what explains the cost."""
+        return deed(board, line, explains_much=(self.cost_cp or 0) > _SMALL_COST_CP)
+
+    @functools.cached_property
+    def material(self) -> Motif:
+        """What the played line loses or the better one wins, within the nearer horizon if that
+        tells it, and whether a tactic against the mover wins it.
+        """
+        found = (_material_within(self, plies) for plies in _HORIZONS)
+        return next((told for told in found if told.text), NO_MOTIF)
+
     @property
     def answered(self) -> chess.Board:
         """The position after the move."""
@@ -94,19 +118,18 @@ def reason(lines: Lines) -> str:
 
     "" where no rule fits.
     """
-    if not (lines.mate_better or lines.mate_played):
-        move, better = lines.played[0], lines.better[0]
-        is_same = move.to_square == better.to_square and move.from_square != better.from_square
-        if is_same and lines.board.is_capture(move):
-            return _(
-                "takes {piece} with the wrong piece", piece=on_square(lines.board, move.to_square)
-            )
-        materials = (_material(lines, plies) for plies in _HORIZONS)
-        return (
-            next(filter(None, materials), "") or _quiet(lines) or _ending(lines) or _position(lines)
-        )
-    is_far = -(lines.mate_played or 0) > _LONG_MATE and not lines.mate_better
-    return "" if is_far and (lines.cost_cp or 0) < _DEAR_CP else _mates(lines)
+    if lines.mate_better or lines.mate_played:
+        is_far = -(lines.mate_played or 0) > _LONG_MATE and not lines.mate_better
+        return "" if is_far and (lines.cost_cp or 0) < _DEAR_CP else _mates(lines)
+    return next(filter(None, (rule(lines) for rule in _RULES)), "")
+
+
+def _wrong_taker(lines: Lines) -> str:
+    move, better = lines.played[0], lines.better[0]
+    is_same = move.to_square == better.to_square and move.from_square != better.from_square
+    if not (is_same and lines.board.is_capture(move)):
+        return ""
+    return _("takes {piece} with the wrong piece", piece=on_square(lines.board, move.to_square))
 
 
 def _mates(lines: Lines) -> str:
@@ -123,10 +146,31 @@ def _mate_text(board: chess.Board, line: Sequence[chess.Move], moves: int, plies
     return _(named.get(mate_pattern(board, line[:plies]), later("mate in {moves}")), moves=moves)
 
 
-def _material(lines: Lines, horizon: int) -> str:
-    """Return what the played line loses or the better one wins, at the first point where the
-    difference is the cost.
-    """
+def _sacrifice(lines: Lines) -> str:
+    """Return the answer that is a sacrifice, and what follows if it is taken."""
+    answers = lines.played[1:]
+    after = lines.answered
+    if not answers or lines.is_dropped or not offers(after, answers[0]):
+        return ""
+    move = told_line(after, answers[:1], lines.is_own)
+    if lines.taken:
+        taken = told_line(board_after(after, answers[0]), lines.taken, lines.is_own)
+        return _("runs into the sacrifice {move}; if it is taken, {line}", move=move, line=taken)
+    return _("runs into the sacrifice {move}", move=move)
+
+
+def _tactic(lines: Lines) -> str:
+    """Return the material that a tactic wins."""
+    return lines.material.text if lines.material.is_tactic else ""
+
+
+def _material(lines: Lines) -> str:
+    """Return what the played line loses or the better one wins."""
+    return lines.material.text
+
+
+def _material_within(lines: Lines, horizon: int) -> Motif:
+    """Return what is lost or missed at the first point where the difference is the cost."""
     points = _points(lines, horizon) + _points(lines, 2 * horizon)[-1:]
     leads = [better.pawns - played.pawns for _plies, played, better in points]
     board, mover = lines.board, lines.board.turn
@@ -145,10 +189,10 @@ def _material(lines: Lines, horizon: int) -> str:
             is_kept
             and is_lasting
             and max(unrests) < leads[at]
-            and (text := _difference(lines, plies, played, better))
+            and (told := _difference(lines, plies, played, better)).text
         ):
-            return text
-    return ""
+            return told
+    return NO_MOTIF
 
 
 def _points(lines: Lines, shown: int) -> list[tuple[int, Balance, Balance]]:
@@ -163,7 +207,7 @@ def _points(lines: Lines, shown: int) -> list[tuple[int, Balance, Balance]]:
     return [*points, (1 + shown, played[max(played)], better[max(better)])]
 
 
-def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
+def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> Motif:
     """Return the larger part of what lies between two balances, in words; "" where that is not what
     the move costs.
     """
@@ -171,98 +215,154 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> s
         played.lost + better.won, played.won + better.lost, better.promotions - played.promotions
     )
     if lines.costs(Balance(Kinds(), Kinds(), gap.promotions)):
-        return (
-            _("lets a pawn promote")
-            if played.promotions < 0
-            else _("misses the promotion of a pawn")
-        )
+        if played.promotions < 0:
+            return Motif(_("lets a pawn promote"))
+        return Motif(_("misses the promotion of a pawn"))
     lost, missed = Balance.of(played.lost, better.lost), Balance.of(better.won, played.won)
-    if missed.pawns > lost.pawns and better.pawns > 0:
-        boards = list(itertools.accumulate(lines.better[:plies], board_after, initial=lines.board))
-        first = next(
-            (at for at, move in enumerate(lines.better[:plies]) if boards[at].is_capture(move)), 0
-        )
-        # The other side need not take first.
-        is_gift = first % 2 == 1 and not prey(boards[first], lines.board.turn)
-        ahead = lead(boards[-1], lines.board.turn)
-        is_paid_for = lines.best_cp is not None and ahead > 0 and lines.best_cp < ahead * _FELT_CP
-        is_won = lines.costs(better) and not is_gift and not is_paid_for
-        return _missed(lines, plies, played, better) if is_won else ""
+    if missed.pawns > lost.pawns and better.pawns > 0 and not lines.is_dropped:
+        if lines.costs(better) and not _is_given(lines, plies):
+            return _missed(lines, plies, played, better)
+        return NO_MOTIF
     named = played.reversed() if played.pawns < 0 else gap
-    after = lines.answered
     line = lines.played[1:plies]
     is_other = named is gap and (gap.lost or not gap.won <= played.lost)
     if not line or named.promotions or not lines.costs(named) or is_other:
-        return ""
-    how = motif(after, line, named)
-    taking = told_line(after, line[:1], lines.is_own)
+        return NO_MOTIF
+    return _lost(lines, line, named)
+
+
+def _is_given(lines: Lines, plies: int) -> bool:
+    """Whether the better line wins what the other side need not give, or has given something for."""
+    boards = list(itertools.accumulate(lines.better[:plies], board_after, initial=lines.board))
+    captures = (at for at, move in enumerate(lines.better[:plies]) if boards[at].is_capture(move))
+    first = next(captures, 0)
+    is_gift = first % 2 == 1 and not prey(boards[first], lines.board.turn)
+    ahead = lead(boards[-1], lines.board.turn)
+    is_paid_for = lines.best_cp is not None and ahead > 0 and lines.best_cp < ahead * _FELT_CP
+    return is_gift or is_paid_for
+
+
+def _lost(lines: Lines, line: Sequence[chess.Move], lost: Balance) -> Motif:
+    """Return what the answers win, and how."""
+    after = lines.answered
+    how = motif(after, line, lost)
     if how.is_tactic:
-        return _("loses {material} to {motif}", material=named.text, motif=how.text)
+        text = _("loses {material} to {motif}", material=lost.text, motif=how.text)
+        return Motif(text, True)
     if how.text:
-        return _(
-            "loses {material} to {move}: {state}", material=named.text, move=taking, state=how.text
-        )
-    return _(
-        "loses {material} after {line}",
-        material=named.text,
-        line=told_line(after, line, lines.is_own),
-    )
+        taking = told_line(after, line[:1], lines.is_own)
+        text = later("loses {material} to {move}: {state}")
+        return Motif(_(text, material=lost.text, move=taking, state=how.text))
+    told = told_line(after, line, lines.is_own)
+    return Motif(_("loses {material} after {line}", material=lost.text, line=told))
 
 
-def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> str:
+def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> Motif:
     """Return what the better line wins, for a move that wins less."""
     if played.pawns > 0:
-        return _(
-            "wins only {material} instead of {better}", material=played.text, better=better.text
-        )
+        text = later("wins only {material} instead of {better}")
+        return Motif(_(text, material=played.text, better=better.text))
     if captured(lines.board, lines.played[0]) in better.won:
-        return ""
+        return NO_MOTIF
     how = motif(lines.board, lines.better[: min(plies, SHOWN_PLIES)], better)
     if how.is_tactic:
-        return _(
-            "misses a chance to win {material} through {motif}",
-            material=better.text,
-            motif=how.text,
-        )
-    return _("misses a chance to win {material}", material=better.text)
+        text = later("misses a chance to win {material} through {motif}")
+        return Motif(_(text, material=better.text, motif=how.text))
+    return Motif(_("misses a chance to win {material}", material=better.text))
 
 
-def _quiet(lines: Lines) -> str:
-    """Return what the answer or the better move does."""
-    board, after = lines.board, lines.answered
-    does = functools.partial(deed, explains_much=(lines.cost_cp or 0) > _SMALL_COST_CP)
-    answers = lines.played[1:]
-    best = board_after(board, *lines.better[:1])
-    if (told := does(after, answers)) and answers[0].to_square != lines.played[0].to_square:
-        is_there_anyway = best.is_legal(answers[0]) and does(best, answers[:1]) in (
-            told,
-            does(after, answers[:1]),
-        )
-        if not is_there_anyway or gain_on(board_after(best, answers[0]), answers[0].to_square):
-            return _(
-                "runs into {move}, {deed}",
-                move=told_line(after, answers[:1], lines.is_own),
-                deed=told,
-            )
-    if (told := does(board, lines.better)) and does(board, lines.better[:1]) != does(
-        board, lines.played[:1]
-    ):
-        return _(
-            "misses {move}, {deed}",
-            move=told_line(board, lines.better[:1], lines.is_own),
-            deed=told,
-        )
+def _drop(lines: Lines) -> str:
+    """Return the piece that the answer takes, where nothing else tells what it costs."""
+    if not lines.is_dropped:
+        return ""
+    board = lines.board
+    move = lines.played[0]
+    lost = Kinds([board.piece_type_at(move.from_square) or chess.PAWN])
+    took = captured(board, move)
+    balance = Balance.of(lost, Kinds([took] if took else []))
+    line = told_line(lines.answered, lines.played[1:2], lines.is_own)
+    return _("loses {material} after {line}", material=balance.text, line=line)
+
+
+def _answer(lines: Lines) -> str:
+    """Return what the answer does, unless it does that after the better move, too."""
+    after, answers = lines.answered, lines.played[1:]
+    told = lines.does(after, answers)
+    if not told or answers[0].to_square == lines.played[0].to_square:
+        return ""
+    best = board_after(lines.board, *lines.better[:1])
+    is_there_anyway = best.is_legal(answers[0]) and lines.does(best, answers[:1]) in (
+        told,
+        lines.does(after, answers[:1]),
+    )
+    if is_there_anyway and not gain_on(board_after(best, answers[0]), answers[0].to_square):
+        return ""
+    return _runs_into(lines, 1, told)
+
+
+def _better(lines: Lines) -> str:
+    """Return what the better move does, unless the played one does it, too."""
+    told = lines.does(lines.board, lines.better)
+    played = lines.does(lines.board, lines.played[:1])
+    if not told or lines.does(lines.board, lines.better[:1]) == played:
+        return ""
+    return _misses(lines, 1, told)
+
+
+def _threat(lines: Lines) -> str:
+    """Return the fork that the answer or the better move threatens."""
+    answers = lines.played[1:2]
+    if answers and (told := threat(lines.answered, answers[0])):
+        return _runs_into(lines, 1, told)
+    told = threat(lines.board, lines.better[0])
+    return told and _misses(lines, 1, told)
+
+
+def _plan(lines: Lines) -> str:
+    """Return what the next move but one of the better line, or of the answers, does."""
+    if told := _later_deed(lines, lines.board, lines.better):
+        return _misses(lines, _PLIES_TOLD, told)
+    told = _later_deed(lines, lines.answered, lines.played[1:])
+    return told and _runs_into(lines, _PLIES_TOLD, told)
+
+
+def _capture(lines: Lines) -> str:
+    """Return what the better move takes, where the played one takes nothing."""
+    board, better = lines.board, lines.better[0]
+    if board.is_capture(lines.played[0]) or not gain_on(board, better.to_square):
+        return ""
+    told = _("which takes {piece}", piece=on_square(board, better.to_square))
+    return _misses(lines, 1, told)
+
+
+def _later_deed(lines: Lines, board: chess.Board, line: Sequence[chess.Move]) -> str:
+    if len(line) < _PLIES_TOLD or board.is_capture(line[0]):
+        return ""
+    told = lines.does(board_after(board, *line[:2]), line[2:])
+    is_there = board.is_legal(line[2]) and lines.does(board, line[2:3])
+    return "" if is_there else told
+
+
+def _runs_into(lines: Lines, plies: int, told: str) -> str:
+    move = told_line(lines.answered, lines.played[1 : 1 + plies], lines.is_own)
+    return _("runs into {move}, {deed}", move=move, deed=told)
+
+
+def _misses(lines: Lines, plies: int, told: str) -> str:
+    move = told_line(lines.board, lines.better[:plies], lines.is_own)
+    return _("misses {move}, {deed}", move=move, deed=told)
+
+
+def _greed(lines: Lines) -> str:
+    """Return that the answers to a capture win more than it."""
+    board, answers = lines.board, lines.played[1:]
     plies, gained, kept = _points(lines, _HORIZONS[0])[1]
-    if (
-        board.is_capture(lines.played[0])
-        and answers
-        and plies <= _PLIES_TOLD
-        and gained.pawns > max(0, kept.pawns)
-    ):
-        piece = on_square(board, lines.played[0].to_square)
-        line = told_line(after, answers, lines.is_own)
-        return _("takes {piece}, but {line} is worth more", piece=piece, line=line)
-    return ""
+    is_greedy = board.is_capture(lines.played[0]) and gained.pawns > max(0, kept.pawns)
+    if not is_greedy or not answers or plies > _PLIES_TOLD:
+        return ""
+    piece = on_square(board, lines.played[0].to_square)
+    line = told_line(lines.answered, answers, lines.is_own)
+    return _("takes {piece}, but {line} is worth more", piece=piece, line=line)
 
 
 def _ending(lines: Lines) -> str:
@@ -302,9 +402,7 @@ def _position(lines: Lines) -> str:
         does = _(
             "which prevents {move}", move=told_line(lines.answered, lines.played[1:2], lines.is_own)
         )
-    return does and _(
-        "misses {move}, {deed}", move=told_line(board, lines.better[:1], lines.is_own), deed=does
-    )
+    return does and _misses(lines, 1, does)
 
 
 def _exposing(board: chess.Board, line: Sequence[chess.Move]) -> int:
@@ -350,16 +448,21 @@ def told_line(board: chess.Board, line: Sequence[chess.Move], is_own: bool | Non
     return shown_moves(board.variation_san(line[:_PLIES_TOLD]), is_own)
 
 
+def offers(board: chess.Board, move: chess.Move) -> bool:
+    """Whether the moved piece may be taken for less than it is worth."""
+    after = board_after(board, move)
+    won = lead(after, board.turn) - lead(board, board.turn)
+    least = _SACRIFICE if won else _QUIET_SACRIFICE
+    return gain_on(after, move.to_square) - won >= least
+
+
 def is_sacrifice(board: chess.Board, line: Sequence[chess.Move]) -> bool:
     """Whether a line's first move offers the moved piece, or lets another one be taken and does not
     win it back.
     """
-    after = board_after(board, *line[:1])
-    if (
-        gain_on(after, line[0].to_square) - (lead(after, board.turn) - lead(board, board.turn))
-        >= _SACRIFICE
-    ):
+    if offers(board, line[0]):
         return True
+    after = board_after(board, line[0])
     if len(line) < 3 or not after.is_capture(line[1]):
         return False
     # An answer may be taken back.
@@ -368,3 +471,21 @@ def is_sacrifice(board: chess.Board, line: Sequence[chess.Move]) -> bool:
         lead(board, board.turn) - lead(board_after(board, *line[:answered]), board.turn)
         >= _SACRIFICE
     )
+
+
+# A coach's order.
+_RULES = (
+    _wrong_taker,
+    _tactic,
+    _sacrifice,
+    _material,
+    _drop,
+    _answer,
+    _better,
+    _greed,
+    _threat,
+    _ending,
+    _position,
+    _plan,
+    _capture,
+)

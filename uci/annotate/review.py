@@ -10,7 +10,7 @@ accuracy all come from the settled verdicts.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,7 +29,6 @@ from uci.annotate.accuracy import (
     phases,
     rated_moves,
     rating_played,
-    winning_cp,
 )
 from uci.annotate.judge import (
     BAD,
@@ -37,13 +36,18 @@ from uci.annotate.judge import (
     BRILLIANT,
     GREAT,
     INACCURACY,
+    LEAST_LOSS,
+    MISTAKE,
     Judgement,
+    chances_of,
+    for_people,
     is_only_move,
     judge,
-    winning_chances,
 )
-from uci.annotate.reasons import Lines, is_sacrifice, reason
-from uci.language import _, several
+from uci.annotate.material import cheapest_capture
+from uci.annotate.people import Predict, Shares, people_network, rating_of
+from uci.annotate.reasons import Lines, is_sacrifice, offers, reason
+from uci.language import _, later, several
 from uci.terminal.opening_names import opening_name, position_name
 from uci.terminal.verdict import Verdict
 
@@ -52,12 +56,25 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMITS = Limits(nodes=10_000)  # for each position
 _SUSPICIOUS = 0.05  # winning chances; a move that seems to lose as much is looked at thoroughly
-_HIDDEN_PRIOR = 0.2  # a move with a higher prior is not hard to find
-_BRILLIANT_PRIOR = 0.1  # the same for a sacrifice
+_HIDDEN = 0.2  # of the players around a rating; a move that more of them play is not hard to find
+_RARE = 0.1  # the same for a sacrifice
 _SOUND = 0.5  # winning chances that a sacrifice must leave
 _NEAR_MATE = 4  # moves; to allow a mate further off costs no more than the chances that it takes
 _DEEPER = 8  # times the nodes, or the time, of a thorough search
+_DEEPEST = 32  # the same of a third look
+_UNSURE = (
+    0.03,
+    0.12,
+)  # winning chances; a loss between them after the second look may have a third
+_THIRD_SHARE = 0.25  # of the time for the other looks, that the third ones take at most
 _LITTLE = 0.05  # winning chances; a move that loses less than an inaccuracy is good, too
+_AS_GOOD = 0.01  # winning chances; people care no more about such a difference
+
+_COUNTED = {
+    BLUNDER: (later("{count} blunder"), later("{count} blunders")),
+    MISTAKE: (later("{count} mistake"), later("{count} mistakes")),
+    INACCURACY: (later("{count} inaccuracy"), later("{count} inaccuracies")),
+}
 
 ReviewSearch = Callable[["Engine", Limits], SearchResult]
 
@@ -79,6 +96,9 @@ class MoveReview:
     also_good: tuple[
         chess.Move, ...
     ] = ()  # instead of a marked move: others than the best one that lose little
+    people: Shares | None = None  # of a marked move; None where an older version judged it
+    # Where the answer to a bad move is a sacrifice: the capture, and what follows.
+    taken: tuple[chess.Move, ...] = ()
 
     @property
     def mover(self) -> chess.Color:
@@ -98,7 +118,7 @@ class MoveReview:
     @property
     def chances(self) -> tuple[float, float]:
         """The mover's winning chances before and after the move."""
-        return _chances(self.before, self.mover), _chances(self.after, self.mover)
+        return chances_of(self.before, self.mover), chances_of(self.after, self.mover)
 
     @property
     def loss(self) -> float:
@@ -115,7 +135,15 @@ class MoveReview:
         cost_cp = before.score_cp - after.score_cp
         return reason(
             Lines(
-                self.board, line, self.best_line, after.mate, before.mate, cost_cp, best_cp, is_own
+                self.board,
+                line,
+                self.best_line,
+                after.mate,
+                before.mate,
+                cost_cp,
+                best_cp,
+                is_own,
+                self.taken,
             )
         )
 
@@ -157,12 +185,12 @@ class GameReview:
         return game_accuracy([rated for _, rated, during in own if phase in ("", during)])
 
     def rating_played(self, side: chess.Color) -> str:
-        """Return the rating that a side's accuracy points to, with its spread; "" where it moved
-        too little.
+        """Return the band of ratings that a side's accuracy points to; "" where it moved too little
+        or made too few mistakes to tell.
         """
-        accuracy = self.accuracy(side)
         moves = sum(move.mover == side for move in self.moves)
-        return "" if accuracy is None else rating_played(accuracy, moves)
+        mistakes = sum(move.mover == side for move in self.turning_points)
+        return rating_played(self.accuracy(side) or 0.0, moves, mistakes)
 
     @functools.cached_property
     def phases(self) -> list[str]:
@@ -188,12 +216,9 @@ class GameReview:
             if accuracy is None
             else _("accuracy {accuracy}%", accuracy=f"{accuracy:.0f}")
         ]
-        blunders, mistakes, inaccuracies = (self.count(side, kind) for kind in BAD)
-        words += [several("{count} blunder", "{count} blunders", blunders)] * (blunders > 0)
-        words += [several("{count} mistake", "{count} mistakes", mistakes)] * (mistakes > 0)
-        words += [several("{count} inaccuracy", "{count} inaccuracies", inaccuracies)] * (
-            inaccuracies > 0
-        )
+        for kind, (one, many) in _COUNTED.items():
+            if count := self.count(side, kind):
+                words.append(several(one, many, count))
         return ", ".join(words)
 
     @property
@@ -222,16 +247,18 @@ def review_game(
     on_ply: Callable[[int, int], object] = lambda done, total: None,
     side: chess.Color | None = None,
     search: ReviewSearch = lambda engine, limits: engine.start(limits).result(),
+    people: Predict | None = None,
 ) -> GameReview:
     """Review the main line, each position searched within `limits` by `search`; Ctrl-C raises
     ReviewInterrupted.
 
     Only the moves of `side` are judged, where one is given, and none to which the way back did not
     come before an interrupt. `on_ply(done, total)` is called after each position, in both
-    directions.
+    directions. `people` tells what players of a rating do, by default with the network of people.
+    Raises NetFileError where that cannot be read.
     """
     engine.new_game()
-    reviewer = _Reviewer(engine, limits, search, game, side)
+    reviewer = _Reviewer(engine, limits, search, people or people_network(), game, side)
     try:
         reviewer.review(on_ply)
         return GameReview(game, reviewer.known(0).verdict, reviewer.moves, side)
@@ -278,9 +305,6 @@ class _Look(NamedTuple):
 
     # Those searched, the best one first; a finished game has one without a line.
     moves: tuple[_Known, ...]
-    # P of each move, without hints: the policy's, which in a tree kept from the position before a
-    # sparse network's butterfly history may have changed a little.
-    priors: Mapping[chess.Move, float]
 
     def others(self, move: chess.Move) -> list[_Known]:
         """Return the moves but for one, the best one first."""
@@ -295,13 +319,16 @@ class _Reviewer:
         engine: Engine,
         limits: Limits,
         search: ReviewSearch,
+        people: Predict,
         game: chess.pgn.Game,
         side: chess.Color | None,
     ) -> None:
         self._engine = engine
         self._search = search
+        self._people = people
+        self._predicted: dict[int, Mapping[chess.Move, float]] = {}  # by ply
+        self._ratings = {side: rating_of(game.headers, side) for side in chess.COLORS}
         self._limits = limits
-        self._deep_limits = deeper(limits)
         self._side = side
         self._played = list(game.mainline_moves())
         self._boards = [game.board()]
@@ -314,6 +341,9 @@ class _Reviewer:
             last if is_drawn and (last.is_repetition(3) or last.is_fifty_moves()) else None
         )
         self._looks: list[_Look] = []
+        self._times = [1] * len(self._boards)  # the limits, within which each was searched
+        self._spent = 0  # times the limits, in all searches
+        self._third = set[int]()  # plies that have a third look
         self._found: dict[object, _Look] = {}  # by what was searched
         self._settled: dict[int, _Known] = {}  # by ply
         self._moves: dict[int, MoveReview] = {}  # those judged
@@ -325,12 +355,31 @@ class _Reviewer:
             self._looks.append(self._look(board))
             if ply:
                 on_ply(ply, 2 * last)
-        ply = last
-        while ply >= 0:
-            ply = self._settle(ply)
+        self._settle_all()
+        if unsure := self._unsure():
+            self._third |= unsure
+            self._settle_all()
         for ply in range(last - 1, -1, -1):
             self._moves[ply] = self._judged(ply)
             on_ply(2 * last - ply, 2 * last)
+
+    def _settle_all(self) -> None:
+        ply = len(self._played)
+        while ply >= 0:
+            ply = self._settle(ply)
+
+    def _unsure(self) -> set[int]:
+        """Return the plies of moves whose loss may be another one than it seems, those nearest to
+        having or losing a mark first, as many as a third look has time for.
+        """
+        losses = dict[int, float]()
+        for ply, move in enumerate(self._played):
+            side = self._boards[ply].turn
+            if move and self._side in (None, side):
+                losses[ply] = _loss(self._settled[ply], self._settled[ply + 1], side)
+        near = [ply for ply, loss in losses.items() if _UNSURE[0] <= loss <= _UNSURE[1]]
+        near.sort(key=lambda ply: abs(losses[ply] - LEAST_LOSS))
+        return set(near[: int(_THIRD_SHARE * self._spent / (2 * _DEEPEST))])
 
     def known(self, ply: int) -> _Known:
         """Return what a position is worth, settled or as it was seen on the way there."""
@@ -343,33 +392,32 @@ class _Reviewer:
         return [self._moves.get(ply) or self._facts(ply) for ply in searched]
 
     def _look(
-        self, board: chess.Board, without: Collection[chess.Move] = (), limits: Limits | None = None
+        self, board: chess.Board, without: Collection[chess.Move] = (), times: int = 1
     ) -> _Look:
-        """Search a position, or all of its moves but some, within the usual limits or others."""
+        """Search a position, or all of its moves but some, within so many times the limits."""
         if not any(board.legal_moves) or board.is_insufficient_material() or board is self._claimed:
             return _Look(
-                (_Known(_for_people(Verdict.of_result(board.result(claim_draw=True))), ()),), {}
+                (_Known(for_people(Verdict.of_result(board.result(claim_draw=True))), ()),)
             )
         others = tuple(move for move in board.legal_moves if move not in without) if without else ()
         if without and not others:
-            return _Look((), {})
-        limits = replace(limits or self._limits, searchmoves=others)
+            return _Look(())
+        limits = replace(deeper(self._limits, times), searchmoves=others)
         key = (tuple(board.move_stack), limits)
         if key not in self._found:
+            self._spent += times
             self._engine.set_position(board)
             result = self._search(self._engine, limits)
             info, *_rest = result.infos
             found = [
-                _Known(_for_people(Verdict.of_info(info)).seen_by_white(board.turn), tuple(info.pv))
+                _Known(for_people(Verdict.of_info(info)).seen_by_white(board.turn), tuple(info.pv))
             ]
             for child in result.children:
                 if child.visits > 0 and (child.move,) != found[0].line[:1]:
-                    verdict = _for_people(Verdict.of_move(child)).seen_by_white(board.turn)
+                    verdict = for_people(Verdict.of_move(child)).seen_by_white(board.turn)
                     found.append(_Known(verdict, child.pv or (child.move,)))
             found[1:] = sorted(found[1:], key=lambda one: _worth(one, board.turn), reverse=True)
-            self._found[key] = _Look(
-                tuple(found), {child.move: child.prior for child in result.children}
-            )
+            self._found[key] = _Look(tuple(found))
         return self._found[key]
 
     def _settle(self, ply: int) -> int:
@@ -396,15 +444,18 @@ class _Reviewer:
         best = as_played
         if others and _worth(others[0], board.turn) > _worth(as_played, board.turn):
             best = others[0]._replace(source=ply)
-        is_judged = self._side in (None, board.turn)
-        is_doubtful = _loss(best, as_played, board.turn) >= _SUSPICIOUS or _allows_mate(
-            best, as_played, board.turn
-        )
-        if is_judged and (is_doubtful or self._feat(ply, as_played)):
-            if (source := following.source) is not None and self._deepen(source):
+        source = following.source
+        for times in self._looks_at(ply):
+            is_doubtful = (
+                times == _DEEPEST
+                or _loss(best, as_played, board.turn) >= _SUSPICIOUS
+                or _allows_mate(best, as_played, board.turn)
+            )
+            asks = is_doubtful or self._feat(ply, as_played)
+            if asks and source is not None and self._deepen(source, times):
                 return source
             if is_doubtful:
-                others = list(self._look(board, without=[move], limits=self._deep_limits).moves)
+                others = list(self._look(board, without=[move], times=times).moves)
                 is_better = _worth(others[0], board.turn) > _worth(as_played, board.turn)
                 best = others[0] if is_better else as_played
         lost = [one for one in others if _mate(one, board.turn) < 0]
@@ -418,11 +469,21 @@ class _Reviewer:
         self._settled[ply] = best
         return ply - 1
 
-    def _deepen(self, ply: int) -> bool:
-        """Search a position of the game thoroughly; return whether it was not before."""
-        before = self._looks[ply]
-        self._looks[ply] = self._look(self._boards[ply], limits=self._deep_limits)
-        return self._looks[ply] is not before
+    def _looks_at(self, ply: int) -> list[int]:
+        """Return how many times the limits a move may be looked at thoroughly with, in order."""
+        if self._side not in (None, self._boards[ply].turn):
+            return []
+        return [_DEEPER, _DEEPEST] if ply in self._third else [_DEEPER]
+
+    def _deepen(self, ply: int, times: int) -> bool:
+        """Search a position of the game within so many times the limits; return whether it was not
+        before.
+        """
+        if times <= self._times[ply]:
+            return False
+        self._times[ply] = times
+        self._looks[ply] = self._look(self._boards[ply], times=times)
+        return True
 
     def _facts(self, ply: int) -> MoveReview:
         before, after = self.known(ply), self.known(ply + 1)
@@ -442,54 +503,104 @@ class _Reviewer:
         if judgement != BLUNDER and position_name(self._boards[ply + 1]):
             judgement = None
         if judgement is not None:
-            marked = replace(facts, judgement=judgement)
-            return replace(marked, **self._other_moves(marked))
+            marked = replace(facts, judgement=judgement, taken=self._taken(facts))
+            return self._with_better_moves(marked)
         others = self._looks[ply].others(facts.move)
-        if facts.is_best and others:
-            feat = self._feat(ply, before)
-            if feat is not None:
-                others = self._look(
-                    facts.board, without=[facts.move], limits=self._deep_limits
-                ).others(facts.move)
-            gap = _loss(after, others[0], facts.mover)
-            is_brilliant = feat == BRILLIANT and gap >= 0.0
-            if not is_brilliant:
-                is_great = feat is not None and is_only_move(gap, facts.chances[1])
-                feat = GREAT if is_great else None
-            return replace(facts, gap=gap, judgement=feat)
-        return facts
+        if not facts.is_best or not others:
+            return facts
+        feat = self._feat(ply, before)
+        if feat is not None:
+            others = self._look(facts.board, without=[facts.move], times=_DEEPER).moves
+        gap = _loss(after, others[0], facts.mover)
+        if feat == BRILLIANT and gap >= _LITTLE:
+            return self._praised(replace(facts, gap=gap, judgement=BRILLIANT))
+        if feat is not None and is_only_move(gap, facts.chances[1]):
+            return self._praised(replace(facts, gap=gap, judgement=GREAT))
+        return replace(facts, gap=gap)
 
-    def _other_moves(self, marked: MoveReview) -> dict[str, Any]:
-        """Other good moves than the best one, or else by how much that one is better than all
-        others.
+    def _taken(self, move: MoveReview) -> tuple[chess.Move, ...]:
+        """Return what follows if the answer is a sacrifice and is taken, which the line may not
+        show.
         """
+        answered = board_after(move.board, move.move)
+        answer, *rest = move.reply_line or (None,)
+        if answer is None or not offers(answered, answer):
+            return ()
+        if rest and rest[0].to_square == answer.to_square:
+            return tuple(rest)
+        offered = board_after(answered, answer)
+        taking = cheapest_capture(offered, answer.to_square)
+        assert taking is not None
+        return (taking, *self._look(board_after(offered, taking)).moves[0].line)
+
+    def _praised(self, move: MoveReview) -> MoveReview:
+        return replace(move, people=self._shares(move, [move.move]))
+
+    def _with_better_moves(self, marked: MoveReview) -> MoveReview:
+        """Add to a bad move the other good ones than the best, or else by how much that is better
+        than all others. Of moves about as good as the best, the one that most people find comes
+        first.
+        """
+        best = marked.best_line
         # A puzzle needs a sure answer.
-        limits = None if marked.judgement == INACCURACY else self._deep_limits
-        rest = self._look(marked.board, without=marked.best_line[:1], limits=limits).moves
+        times = 1 if marked.judgement == INACCURACY else _DEEPER
+        rest = self._look(marked.board, without=best[:1], times=times).moves
         losses = {
-            one.line[0]: marked.chances[0] - _chances(one.verdict, marked.mover)
+            one.line[0]: marked.chances[0] - chances_of(one.verdict, marked.mover)
             for one in rest
             if one.line
         }
-        good = tuple(
-            move for move, loss in losses.items() if loss < _LITTLE and move != marked.move
-        )
-        return {"also_good": good} if good or not losses else {"gap": min(losses.values())}
+        good = [move for move, loss in losses.items() if loss < _LITTLE and move != marked.move]
+        people = self._shares(marked, [*best[:1], *good])
+        if not good and losses:
+            return replace(marked, people=people, gap=min(losses.values()))
+        named = self._likeliest(marked, rest)
+        also_good = tuple(move for move in (*best[:1], *good) if move != named[0])
+        return replace(marked, people=people, best_line=named, also_good=also_good)
+
+    def _likeliest(self, marked: MoveReview, rest: Sequence[_Known]) -> tuple[chess.Move, ...]:
+        """Return the line of the move that most people find among the best one and those that two
+        searches hold for as good.
+        """
+        chances = self._predict(marked.ply - 1)
+        deep = self._look(marked.board, without=[marked.move], times=_DEEPER)
+        least = marked.chances[0] - _AS_GOOD
+        as_good = {
+            one.line[0] for one in deep.moves if chances_of(one.verdict, marked.mover) >= least
+        }
+        lines = [
+            one.line
+            for one in rest
+            if one.line[:1]
+            and one.line[0] in as_good
+            and one.line[0] != marked.move
+            and chances_of(one.verdict, marked.mover) >= least
+        ]
+        return max([marked.best_line, *lines], key=lambda line: chances.get(line[0], 0.0))
+
+    def _predict(self, ply: int) -> Mapping[chess.Move, float]:
+        """Return how likely players of the mover's rating make each move of a position."""
+        if ply not in self._predicted:
+            board = self._boards[ply]
+            self._predicted[ply] = self._people(board, self._ratings[board.turn])
+        return self._predicted[ply]
+
+    def _shares(self, move: MoveReview, good: Collection[chess.Move]) -> Shares:
+        return Shares.of(self._ratings[move.mover], self._predict(move.ply - 1), move.move, good)
 
     def _feat(self, ply: int, as_played: _Known) -> Judgement | None:
         """Return the praise that a move deserves at first sight: hard to find and the only good
         one, or a sacrifice.
         """
         board = self._boards[ply]
-        look = self._looks[ply]
         move = self._played[ply]
-        prior = look.priors.get(move, 0.0)
-        chances = _chances(as_played.verdict, board.turn)
-        if not (others := look.others(move)):
+        chances = chances_of(as_played.verdict, board.turn)
+        if not (others := self._looks[ply].others(move)):
             return None
-        if chances >= _SOUND and prior < _BRILLIANT_PRIOR and is_sacrifice(board, as_played.line):
+        share = self._predict(ply).get(move, 0.0)
+        if chances >= _SOUND and share < _RARE and is_sacrifice(board, as_played.line):
             return BRILLIANT
-        is_hidden = prior < _HIDDEN_PRIOR and not board.is_capture(move)
+        is_hidden = share < _HIDDEN and not board.is_capture(move)
         return (
             GREAT
             if is_hidden and is_only_move(_loss(as_played, others[0], board.turn), chances)
@@ -497,9 +608,9 @@ class _Reviewer:
         )
 
 
-def deeper(limits: Limits) -> Limits:
-    """Return the limits of a thorough search."""
-    nodes, movetime_ms = (count and _DEEPER * count for count in (limits.nodes, limits.movetime_ms))
+def deeper(limits: Limits, times: int = _DEEPER) -> Limits:
+    """Return the limits of a thorough search, so many times as wide."""
+    nodes, movetime_ms = (count and times * count for count in (limits.nodes, limits.movetime_ms))
     return replace(limits, nodes=nodes, movetime_ms=movetime_ms)
 
 
@@ -510,13 +621,6 @@ def _a_ply_earlier(verdict: Verdict, side: chess.Color) -> Verdict:
     mate = verdict.mate
     step = 1 if side == chess.WHITE else -1
     return replace(verdict, mate=mate + step) if mate is not None and mate * step >= 0 else verdict
-
-
-def _for_people(verdict: Verdict) -> Verdict:
-    """Return the verdict with its score on Stockfish's scale, which Lichess and other readers of
-    PGN expect.
-    """
-    return replace(verdict, score_cp=winning_cp(winning_chances(verdict.expected)))
 
 
 def _mate(known: _Known, side: chess.Color) -> int:
@@ -536,15 +640,11 @@ def _worth(known: _Known, side: chess.Color) -> tuple[float, float]:
     far the other's.
     """
     mate = _mate(known, side)
-    return _chances(known.verdict, side), 1.0 / mate if mate else 0.0
-
-
-def _chances(verdict: Verdict, side: chess.Color) -> float:
-    return winning_chances(verdict.expected if side == chess.WHITE else 1.0 - verdict.expected)
+    return chances_of(known.verdict, side), 1.0 / mate if mate else 0.0
 
 
 def _loss(best: _Known, other: _Known, side: chess.Color) -> float:
     """Return by how many winning chances of a side one is better than the other; negative where it
     is worse.
     """
-    return _chances(best.verdict, side) - _chances(other.verdict, side)
+    return chances_of(best.verdict, side) - chances_of(other.verdict, side)

@@ -21,11 +21,11 @@ from engine.errors import ConfigError
 from engine.evaluation.leaves import leaves_of
 from engine.files.atomic import write_file
 from engine.files.output_files import output_file
-from engine.network.families import layers_with
+from engine.network.fused.given_tensors import layers_with
 from engine.network.input_formats import CANONICAL, canonical_turn, turned_batch, turned_square
 from engine.network.planes import float_planes
 from engine.network.transformer.maps import attention_maps
-from engine.network.transformer.model import TransformerConfig
+from engine.network.transformer.transformer_model import TransformerConfig
 from engine.network.weights import load_planes
 from engine.options import EngineOptions
 from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins

@@ -105,9 +105,7 @@ def puzzles_of(review: GameReview, side: chess.Color | None) -> list[dict[str, A
 
 
 def read_set() -> Iterator[Puzzle]:
-    """Return the puzzles that come with Aino; `benchmarks.puzzles` drew them from games that were
-    made to train it.
-    """
+    """Return the puzzles that come with Aino. They were drawn from games that were made to train it."""
     with resources.as_file(resources.files("uci.library").joinpath(SET)) as path:
         yield from read_lichess(path, "aino")
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from uci.annotate.accuracy import PHASE_NAMES
 from uci.annotate.comments import add_comments, how_reviewed
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.judge import BAD, BRILLIANT, GREAT
+from uci.annotate.people import Shares
 from uci.annotate.review import GameReview, MoveReview
 from uci.language import _
 from uci.library.catalogue import Catalogue, ReviewFacts
@@ -164,23 +166,34 @@ def _facts_of(facts: Any) -> ReviewFacts:
 
 
 def _pack(move: MoveReview) -> list[Any]:
-    lines = (
-        " ".join(map(chess.Move.uci, line))
-        for line in (move.best_line, move.reply_line, move.also_good)
-    )
+    lines = map(_words, (move.best_line, move.reply_line, move.also_good))
     judgement = move.judgement.nag if move.judgement else None
-    return [asdict(move.before), asdict(move.after), *lines, move.loss, move.gap, judgement]
+    verdicts = asdict(move.before), asdict(move.after)
+    more = {"people": move.people, "taken": _words(move.taken)}
+    return [*verdicts, *lines, move.loss, move.gap, more, judgement]
 
 
 def _unpack(board: chess.Board, move: chess.Move, packed: list[Any]) -> MoveReview:
     before, after = map(_verdict, packed[:2])
-    best, reply, good = (tuple(map(chess.Move.from_uci, line.split())) for line in packed[2:5])
-    # Reviews of version 1.0 have another fact between them.
+    best, reply, good = map(_moves, packed[2:5])
     gap = packed[6]
+    # Reviews of version 1.0 have another fact in its place.
+    more = packed[7] if isinstance(packed[7], dict) else {"people": None, "taken": ""}
+    people = Shares(*more["people"]) if more["people"] else None
+    taken = _moves(more["taken"])
     judgement = _JUDGEMENTS.get(packed[-1])
+    ply = len(board.move_stack) + 1
     return MoveReview(
-        len(board.move_stack) + 1, board, move, before, after, best, judgement, reply, gap, good
+        ply, board, move, before, after, best, judgement, reply, gap, good, people, taken
     )
+
+
+def _words(line: Iterable[chess.Move]) -> str:
+    return " ".join(map(chess.Move.uci, line))
+
+
+def _moves(words: str) -> tuple[chess.Move, ...]:
+    return tuple(map(chess.Move.from_uci, words.split()))
 
 
 def _verdict(packed: dict[str, Any]) -> Verdict:

@@ -42,6 +42,8 @@ class GamesWorker:
         """Answer no more; what was asked for is still done, long work stops. `last` is called at
         the end.
         """
+        if self.is_closed:
+            return
         self.is_closed = True
         self._thread.submit(last)
         self._thread.shutdown(wait=False)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import chess
 
 from engine.board.notation import board_after
+from engine.board.worth import WORTH, worth_taken
 from engine.errors import AinoError, MoveError, StillCompilingError
 from engine.options import EngineOptions
 from engine.search.job import SearchJob
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 _CURRENT_MOVE_FROM_MS = 1000  # shorter searches need no `currmove`
 NO_MOVE = "bestmove (none)"
-_WORTH = (0, 1, 3, 3, 5, 9, 0)  # of a piece by its type, in pawns
 
 
 def make_limits(command: GoCommand, board: chess.Board) -> Limits:
@@ -60,7 +60,7 @@ def _gain(board: chess.Board, move: chess.Move) -> float:
     after = board_after(board, move)
     if after.is_checkmate():
         return math.inf
-    taken = _taken(board, move) + _WORTH[move.promotion or chess.PAWN] - 1
+    taken = worth_taken(board, move) + WORTH[move.promotion or chess.PAWN] - 1
     if any(board_after(after, reply).is_checkmate() for reply in after.legal_moves):
         return taken - 100.0
     return taken - max(
@@ -68,17 +68,11 @@ def _gain(board: chess.Board, move: chess.Move) -> float:
     )
 
 
-def _taken(board: chess.Board, move: chess.Move) -> int:
-    return (
-        _WORTH[board.piece_type_at(move.to_square) or chess.PAWN] if board.is_capture(move) else 0
-    )
-
-
 def _exchanged(board: chess.Board, move: chess.Move) -> int:
     """Return what a capture gains, if taking a protected piece costs the one that takes."""
     protected = board.is_attacked_by(not board.turn, move.to_square)
-    taker = _WORTH[board.piece_type_at(move.from_square) or chess.PAWN]
-    return max(0, _taken(board, move) - protected * taker)
+    taker = WORTH[board.piece_type_at(move.from_square) or chess.PAWN]
+    return max(0, worth_taken(board, move) - protected * taker)
 
 
 @dataclass

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
+from engine.board.worth import lead
 from engine.cli.console import can_show
 from uci.language import _, later
 from uci.terminal.verdict import Verdict
@@ -23,14 +24,6 @@ _WHITE_PIECE, _BLACK_PIECE = "#ffffff", "#101010"
 _FEW_COLORS = {_LIGHT: "yellow", _DARK: "green", _LIGHT_MARKED: "cyan", _DARK_MARKED: "cyan"}
 _FEW_COLORS |= {_IN_CHECK: "red", _WHITE_PIECE: "bright_white", _BLACK_PIECE: "black"}
 _BAR_CELLS = 24  # the width of the board's squares
-_WORTH = {
-    chess.PAWN: 1,
-    chess.KNIGHT: 3,
-    chess.BISHOP: 3,
-    chess.ROOK: 5,
-    chess.QUEEN: 9,
-    chess.KING: 0,
-}
 _FILLED = {"p": "♟", "n": "♞", "b": "♝", "r": "♜", "q": "♛", "k": "♚"}
 
 
@@ -134,10 +127,7 @@ def captured_text(board: chess.Board, style: BoardStyle) -> str:
             parts.append(_(took, pieces=names))
     if not parts:
         return ""
-    ahead = sum(
-        _WORTH[piece.piece_type] * (1 if piece.color else -1)
-        for piece in board.piece_map().values()
-    )
+    ahead = lead(board, chess.WHITE)
     material = (
         f"; {_('White') if ahead > 0 else _('Black')} +{abs(ahead)}"
         if ahead

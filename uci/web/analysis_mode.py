@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
 
-import chess
-
-from engine.board.notation import board_after
 from engine.errors import MoveError
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo
+from uci.game.move_input import clicked_move
 from uci.game.timed_game import Setup
 from uci.language import _, translated
-from uci.library.solving import REFUTATION, Attempt
 from uci.web.beginnings import chosen_position, loaded_game
 from uci.web.board_session import BoardSession
-from uci.web.shelf import Shelf
-from uci.web.snapshot import legal, lines_of, verdict_at_end
+from uci.web.request_forms import (
+    Request,
+    is_colour,
+    is_comment,
+    is_flag,
+    is_moves,
+    is_node,
+    is_pgn,
+    is_position,
+    is_square,
+    number_of,
+)
+from uci.web.snapshot import lines_of, verdict_at_end
 from uci.web.table import Table
 
 # The first lines of an analysis come after this; later ones each second.
@@ -42,15 +52,10 @@ def explore(session: BoardSession, moves: list[str]) -> None:
     board = session.table.shown.copy()
     found = []
     for uci in moves:
-        found.append(legal(uci, board))
+        found.append(clicked_move(board, uci))
         board.push(found[-1])
     session.table.explore(found)
     session.changed()
-
-
-def explore_games(session: BoardSession, side: str, file: str) -> None:
-    if session.shelf is not None:
-        session.shelf.ask(Shelf.explore, board=session.table.shown.copy(), side=side, file=file)
 
 
 def lines(session: BoardSession, on: bool, count: int) -> None:
@@ -82,38 +87,37 @@ def load(session: BoardSession, text: str, game: int) -> None:
     session.work(read, show)
 
 
-def refute(session: BoardSession) -> None:
-    """Show what answers a wrong try at a puzzle, unless the engine is at a review."""
-    attempt = session.shelf and session.shelf.desk.attempt
-    if attempt and attempt.failed and not session.review.is_running:
-        session.start(_refute(session, attempt, attempt.failed))
+def on_node(
+    action: Callable[..., None], tell: Callable[[BoardSession], None] = BoardSession.noted
+) -> Callable[..., None]:
+    """Return a request that changes a node of the table's tree; `tell` says so afterwards."""
 
+    @functools.wraps(action)
+    def act(session: BoardSession, node: int, **fields: Any) -> None:
+        action(session.table, session.table.tree.node(node), **fields)
+        tell(session)
+
+    return act
+
+
+_NODE = {"node": is_node}
+_SHAPE = {"source": is_square, "target": is_square, "colour": is_colour}
+REQUESTS: dict[str, Request] = {
+    "analyse": (analyse, {"on": is_flag}),
+    "look": (look, _NODE),
+    "explore": (explore, {"moves": is_moves}),
+    "lines": (lines, {"on": is_flag, "count": number_of(1, 218)}),
+    "position": (position, {"fen": is_position}),
+    "load": (load, {"text": is_pgn, "game": number_of(1, 100_000)}),
+    "promote": (on_node(Table.promote, BoardSession.changed), _NODE),
+    "delete": (on_node(Table.delete, BoardSession.changed), _NODE),
+    "comment": (on_node(Table.comment), {**_NODE, "text": is_comment}),
+    "draw": (on_node(Table.draw), {**_NODE, **_SHAPE}),
+    "wipe": (on_node(Table.wipe), _NODE),
+    "mark": (on_node(Table.mark), {**_NODE, "glyph": number_of(0, 6)}),
+}
 
 # ---- Aino's part ---------------------------------------------------------------------------------
-
-
-async def _refute(session: BoardSession, attempt: Attempt, failed: chess.Move) -> None:
-    board = attempt.refuted
-    result = None
-    if any(board.legal_moves):
-        result = await session.engine.search(board, session.for_analysis, REFUTATION)
-        if result is None:
-            return  # the engine is wanted for something else
-        session.go_on()
-        if not result.infos or attempt.failed != failed:
-            return
-    line = attempt.refute(result)
-    after = board_after(board, *line[:1])
-    shown = {"fen": attempt.board.fen(), "after": after.fen(), "says": attempt.says}
-    squares = [[move.from_square, move.to_square] for move in (failed, *line[:1])]
-    session.tell(
-        {
-            "do": "refuted",
-            **shown,
-            "squares": squares,
-            "check": after.king(after.turn) if after.is_check() else None,
-        }
-    )
 
 
 async def show_lines(session: BoardSession) -> None:

@@ -21,14 +21,24 @@ from uci.game.ends import (
     end_by_resigning,
 )
 from uci.game.level import HINT_LEVEL, Level, parse_level
-from uci.game.move_input import read_human_move
+from uci.game.move_input import clicked_move, read_human_move
 from uci.language import _, shown_moves
 from uci.terminal.opening_names import book_move
 from uci.terminal.verdict import Verdict
 from uci.web.beginnings import chosen_game, chosen_position
-from uci.web.board_session import BoardSession, Review
-from uci.web.snapshot import legal, lines_of
+from uci.web.board_session import BoardSession
+from uci.web.request_forms import (
+    Request,
+    is_flag,
+    is_position,
+    is_side,
+    is_uci,
+    is_word,
+    text_of,
+)
+from uci.web.snapshot import lines_of
 from uci.web.table import Table
+from uci.web.table_review import TableReview
 
 _WATCHED_S = 1.0  # the least time for a move where Aino plays itself, so that people can follow
 
@@ -56,7 +66,7 @@ def again(session: BoardSession, swap: bool) -> None:
 
 
 def move(session: BoardSession, uci: str) -> None:
-    _move(session, legal(uci, session.table.to_play))
+    _move(session, clicked_move(session.table.to_play, uci))
 
 
 def type_move(session: BoardSession, text: str) -> None:
@@ -67,17 +77,17 @@ def _move(session: BoardSession, chosen: chess.Move) -> None:
     table = session.table
     if table.is_analysing:
         table.explore([chosen])
-        session.changed()
     elif table.is_human_turn:
-        session.play(chosen)
+        table.play(chosen)
     else:
         raise MoveError(_("the game is over") if table.end else _("it is Aino's move"))
+    session.changed()
 
 
 def take_back(session: BoardSession) -> None:
     if not session.table.take_back():
         raise MoveError(_("you have no move to take back"))
-    session.set_review(Review())
+    session.set_review(TableReview())
     session.changed()
 
 
@@ -151,6 +161,20 @@ def level(session: BoardSession, level: str) -> None:
     session.changed()
 
 
+_START = {"side": is_side, "level": is_word, "clock": is_word}
+REQUESTS: dict[str, Request] = {
+    "new": (new, {**_START, "fen": is_position, "chess960": text_of(3)}),
+    "play_from_here": (play_from_here, _START),
+    "again": (again, {"swap": is_flag}),
+    "move": (move, {"uci": is_uci}),
+    "type": (type_move, {"text": is_word}),
+    "take_back": (take_back, {}),
+    "hint": (hint, {}),
+    "offer_draw": (offer_draw, {}),
+    "resign": (resign, {}),
+    "level": (level, {"level": is_word}),
+}
+
 # ---- Aino's part ---------------------------------------------------------------------------------
 
 
@@ -179,7 +203,7 @@ async def _answer(session: BoardSession, table: Table) -> SearchResult | None:
     """Return what Aino plays: a known opening, or what a search finds at a human pace."""
     begun = awake_s()
     board = table.board.copy()
-    rng = session.services.rng
+    rng = session.rng
     clock = table.clock.limits() if table.clock is not None else None
     known = book_move(board, rng) if rng is not None and not table.level.alone else None
     result = (

@@ -11,19 +11,18 @@ import webbrowser
 from functools import partial
 from pathlib import Path
 
-import chess.pgn
 from rich.console import Console
 
 from engine.cli.command_line import handling_signals
 from engine.cli.console import can_show, say
 from engine.options import EngineOptions
-from uci.game.game_file import ANALYSES, default_path, games_folder
+from uci.game.game_file import default_path, games_folder
 from uci.game.timed_game import Setup
 from uci.language import _
 from uci.terminal.waiting import ready_engine
-from uci.web.board_engine import BoardEngine
-from uci.web.board_session import Services, saved_in
+from uci.web.board_session import Services
 from uci.web.conductor import Conductor
+from uci.web.engine_desk import EngineDesk
 from uci.web.server import WebServer
 
 
@@ -41,11 +40,10 @@ async def serve_board(
     The engine is made while the page is already open. Raises AinoErrors if it cannot.
     """
     load = partial(ready_engine, console, options)
-    engine = BoardEngine(load)
+    engine = EngineDesk(load)
     path = pgn or default_path(datetime.datetime.now())
-    keep = partial(save_in, path)
     services = Services(
-        engine, keep, options.multi_pv, games=games_folder(), load=load, rng=random.Random()
+        engine, load, games_folder(), path, line_count=options.multi_pv, rng=random.Random()
     )
     server = WebServer(
         lambda tell: Conductor(services, setup, tell),
@@ -81,7 +79,7 @@ async def serve_board(
                 loading.result()
             await waiting
     finally:
-        where = server.conductor.close()
+        where = server.conductor.session.close()
         await server.close()
         await engine.close()
         if where is not None:
@@ -98,15 +96,3 @@ def _draw_code(console: Console, url: str) -> None:
     segno.make(url, micro=False).terminal(picture, border=2, compact=True)
     if console.is_terminal and can_show(console, picture.getvalue()):
         say(console, picture.getvalue())
-
-
-def save_in(
-    path: Path, game: chess.pgn.Game, before: chess.pgn.Game | None, is_analysis: bool
-) -> str:
-    """Save a game in a file, and an analysis in one of its name in the folder of analyses; return
-    where it is.
-
-    A game that was saved `before` takes its own place. Raises DataError.
-    """
-    file = games_folder() / ANALYSES / path.name if is_analysis else path
-    return saved_in(file, game, before)

@@ -10,10 +10,10 @@ from typing import Any
 import chess
 
 from engine.pages.board import legal_moves
+from uci.game.move_input import clicked_move
 from uci.language import _
 from uci.library.solving import Attempt
 from uci.library.training import Trainer
-from uci.web.snapshot import legal
 
 
 class PuzzleDesk:
@@ -59,7 +59,7 @@ class PuzzleDesk:
     def move(self, uci: str) -> None:
         """Try a move. Raises MoveError."""
         if self.attempt is not None and not self.attempt.is_over:
-            self.attempt.play(legal(uci, self.attempt.board))
+            self.attempt.play(clicked_move(self.attempt.board, uci))
             self.show()
 
     def answer(self) -> None:

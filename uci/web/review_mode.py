@@ -10,9 +10,11 @@ from functools import partial
 from engine.errors import MoveError
 from uci.language import _
 from uci.library.reviews import KeptReview
-from uci.web.board_session import BoardSession, Review
+from uci.web.board_session import BoardSession
+from uci.web.request_forms import Request
 from uci.web.snapshot import review_of
 from uci.web.table import Table
+from uci.web.table_review import TableReview
 
 
 def review(session: BoardSession) -> None:
@@ -20,29 +22,34 @@ def review(session: BoardSession) -> None:
         raise MoveError(_("a game can be reviewed when it is over"))
     if not session.table.plies:
         raise MoveError(_("there are no moves to review"))
-    session.set_review(Review(is_running=True, total=session.table.plies))
+    session.set_review(TableReview(is_running=True, total=session.table.plies))
     session.start(_review(session, session.table))
 
 
 def stop_review(session: BoardSession) -> None:
-    session.set_review(Review())
+    session.set_review(TableReview())
     session.go_on()
 
 
 def go_back(session: BoardSession) -> None:
     """Go back to the table that was reviewed last, from what was tried there."""
     if session.reviewed is not None:
-        table, review = session.reviewed
-        session.replace_table(table)
-        session.set_review(review)
+        session.replace_table(session.reviewed)
+
+
+REQUESTS: dict[str, Request] = {
+    "review": (review, {}),
+    "back_to_review": (go_back, {}),
+    "stop_review": (stop_review, {}),
+}
 
 
 async def _review(session: BoardSession, table: Table) -> None:
     def on_ply(done: int, of: int) -> None:
-        if session.review.is_running and table is session.table:
-            session.set_review(replace(session.review, done=done, total=of))
+        if table.review.is_running and table is session.table:
+            session.set_review(replace(table.review, done=done, total=of))
 
-    limits = session.services.review_limits
+    limits = session.review_limits
     game = table.record()
     moves = table.moves
     try:
@@ -54,7 +61,6 @@ async def _review(session: BoardSession, table: Table) -> None:
     if reviewed is None or table is not session.table:
         return
     kept = KeptReview(reviewed, session.engine.evaluator_name, limits, table.human)
-    session.set_review(Review(page=kept.page, says=partial(review_of, reviewed, table, moves)))
+    session.set_review(TableReview(page=kept.page, says=partial(review_of, reviewed, table, moves)))
     session.go_on()
-    if session.shelf is not None:
-        session.shelf.keep(kept)
+    session.games.keep(kept)

@@ -20,7 +20,7 @@ import secrets
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
@@ -35,7 +35,10 @@ from uci.language import _, shows_own_letters, speak, spoken_languages
 from uci.library.game_files import is_key
 from uci.pages.render import render
 from uci.terminal.author_notes import GLYPHS
-from uci.web.conductor import LONGEST, LONGEST_MESSAGE, Conductor
+from uci.web.request_forms import LONGEST, LONGEST_MESSAGE
+
+if TYPE_CHECKING:
+    from uci.web.conductor import Conductor
 
 ADDRESS = "127.0.0.1"
 _EVERY = ("0.0.0.0", "::")  # stand for all addresses of this machine
@@ -169,7 +172,7 @@ class WebServer:
         was_first = tab in self.tabs[:1]
         self.tabs = [one for one in self.tabs if one is not tab]
         if was_first:
-            self.conductor.leave()
+            self.conductor.session.leave()
             if self.tabs:
                 self.conductor.arrive()
             else:  # a page that is only reloaded comes back at once
@@ -336,13 +339,13 @@ class ReviewHandler(_Guarded):
         """Answer with the page; 404 while there is none. `?game=KEY` is the review of one of one's
         own games.
         """
-        shelf = self.server.conductor.shelf
+        session = self.server.conductor.session
         key = self.get_query_argument("game", "")
-        if shelf is not None and is_key(key):
+        if is_key(key):
             with contextlib.suppress(Exception):  # what another version wrote shows as no review
-                await self.show_page(lambda nonce: shelf.review_page(key, nonce).result())
+                await self.show_page(lambda nonce: session.games.review_page(key, nonce).result())
                 return
-        review = None if key else self.server.conductor.review.page
+        review = None if key else session.table.review.page
         if review is None:
             raise HTTPError(404, reason="No game has been reviewed")
         await self.show_page(review)
@@ -353,7 +356,7 @@ class GameHandler(_Guarded):
 
     async def get(self, token: str) -> None:
         """Answer with the file."""
-        table = self.server.conductor.table
+        table = self.server.conductor.session.table
         self.set_header("Content-Type", "application/x-chess-pgn; charset=utf-8")
         self.set_header(
             "Content-Disposition", f'attachment; filename="aino-{table.started:%Y%m%d-%H%M%S}.pgn"'
@@ -370,12 +373,12 @@ class ImportHandler(_Guarded):
 
     def prepare(self) -> None:
         super().prepare()
-        shelf = self.server.conductor.shelf
+        self._games = self.server.conductor.session.games
         origin = self.request.headers.get("Origin", "")
-        if shelf is None or self.request.method != "POST" or not self.check_origin(origin):
+        if self.request.method != "POST" or not self.check_origin(origin):
             raise HTTPError(403, reason="Another origin")
         try:
-            self._path = shelf.upload_path(self.get_query_argument("name", "games.pgn"))
+            self._path = self._games.upload_path(self.get_query_argument("name", "games.pgn"))
             self._file = self._path.open("wb", buffering=0)
         except OSError as error:
             self._problem = str(error)
@@ -392,7 +395,6 @@ class ImportHandler(_Guarded):
 
     def post(self, token: str) -> None:
         """Close the file and let it be read."""
-        assert self.server.conductor.shelf is not None
         if self._problem:
             self.on_connection_close()
             self.set_status(507)
@@ -400,7 +402,7 @@ class ImportHandler(_Guarded):
             return
         assert self._file is not None
         self._file.close()
-        self.server.conductor.shelf.take_in(self._path)
+        self._games.take_in(self._path)
         self.finish("taken in\n")
 
     def on_connection_close(self) -> None:

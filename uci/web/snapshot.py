@@ -4,7 +4,6 @@ analysis.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,24 +11,17 @@ import chess
 import chess.pgn
 
 from engine.board.notation import move_number
-from engine.errors import MoveError
 from engine.pages.board import legal_moves
 from engine.search.result import SearchInfo
 from uci.annotate.comments import move_comment
+from uci.annotate.judge import chances_of, for_people
 from uci.annotate.review import GameReview
-from uci.language import _, later, shown_moves
+from uci.language import later, shown_moves
 from uci.terminal.verdict import Verdict
 from uci.web.table import Table
+from uci.web.table_review import TableReview
 
 _LINE_PLIES = 12  # plies shown of a line of analysis without a mate
-
-
-def legal(uci: str, board: chess.Board) -> chess.Move:
-    """Return the move. Raises MoveError for an illegal one."""
-    with contextlib.suppress(ValueError):
-        if move := board.parse_uci(uci):  # python-chess reads a null move from 0000
-            return move
-    raise MoveError(_("{move} is illegal in this position", move=uci))
 
 
 def snapshot(table: Table, is_new: bool) -> dict[str, Any]:
@@ -61,6 +53,8 @@ def snapshot(table: Table, is_new: bool) -> dict[str, Any]:
         "thinking": table.is_engine_turn,
         "loading": table.is_loading and (table.is_engine_turn or table.is_asked),
         "names": _names(table),
+        "review": review_told(table.review),
+        "saved": table.where_saved,
     }
 
 
@@ -68,16 +62,16 @@ def review_of(
     review: GameReview, table: Table, moves: Sequence[chess.pgn.ChildNode]
 ) -> dict[str, Any]:
     """Return what a review says of some moves, by their numbers in the table's tree, if still
-    there: its marks, and its curve of White's expected points after each move.
+    there: its marks, and its curve of White's winning chances after each move.
 
     Squares are those of the better move, and of the answer to this one.
     """
     marks = dict[int, Any]()
-    curve = [(0, round(review.start.expected, 3))]
+    curve = [(0, round(chances_of(review.start), 3))]
     for move, node in zip(review.moves, moves, strict=False):
         if (number := table.tree.numbers.get(node)) is None:
             continue
-        curve.append((number, round(move.after.expected, 3)))
+        curve.append((number, round(chances_of(move.after), 3)))
         if move.judgement is not None:
             lines = {"better": () if move.is_best else move.best_line, "answer": move.reply_line}
             squares = {
@@ -87,6 +81,16 @@ def review_of(
             }
             marks[number] = {"nag": move.judgement.nag, "says": move_comment(move), **squares}
     return {"marks": marks, "curve": curve}
+
+
+def review_told(review: TableReview) -> dict[str, Any]:
+    """Return how far a review is."""
+    return {
+        "running": review.is_running,
+        "ready": review.page is not None,
+        "done": review.done,
+        "total": review.total,
+    }
 
 
 def _clock(table: Table) -> dict[str, Any] | None:
@@ -108,12 +112,15 @@ def _names(table: Table) -> dict[str, str]:
 
 
 def lines_of(table: Table, board: chess.Board, infos: Sequence[SearchInfo]) -> dict[str, Any]:
-    """Lines of analysis of a board for the page; scores and chances are White's."""
+    """Lines of analysis of a board for the page, the best one for the side to move first; scores
+    and chances are White's, on the scale of reviews.
+    """
     first = infos[0]
+    best_first = sorted(infos, key=lambda info: -Verdict.of_info(info).expected)
     return {
         "do": "lines",
         "fen": board.fen(),
-        "lines": [_line(board, info) for info in infos],
+        "lines": [_line(board, info) for info in best_first],
         "depth": f"{first.depth}/{first.seldepth}",
         "nodes": first.nodes,
         "nps": first.nps,
@@ -130,14 +137,14 @@ def _line(board: chess.Board, info: SearchInfo) -> dict[str, Any]:
         walk.push(move)
     squares = [info.pv[0].from_square, info.pv[0].to_square] if info.pv else []
     return {
-        **_verdict(Verdict.of_info(info).seen_by_white(board.turn)),
+        **_verdict(for_people(Verdict.of_info(info)).seen_by_white(board.turn)),
         "moves": moves,
         "squares": squares,
     }
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
-    return {"score": verdict.text, "wdl": verdict.wdl, "expected": verdict.expected}
+    return {"score": verdict.text, "wdl": verdict.wdl, "expected": chances_of(verdict)}
 
 
 def verdict_at_end(board: chess.Board) -> dict[str, Any]:

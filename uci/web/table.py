@@ -16,6 +16,7 @@ from uci.game.timed_game import Setup, TimedGame
 from uci.language import _
 from uci.terminal.author_notes import game_name, is_told
 from uci.web.move_tree import MoveTree
+from uci.web.table_review import TableReview
 
 # Plies; a game or variation takes no more. The longest known tournament game has 538 (269 moves)
 MOST_PLIES = 2000
@@ -36,9 +37,11 @@ class Table(TimedGame):
         self.is_waiting = False  # nobody is at the board
         self.is_loading = False  # Aino cannot think yet
         self.is_asked = False  # the person waits for Aino's answer to something else than a move
+        self.review = TableReview()
         self.tree = MoveTree(setup.source or chess.pgn.Game.from_board(self.board))
         self.saved: chess.pgn.Game | None = None  # the record that was saved last
         self.saved_version: object = None  # and what could change in it since then
+        self.where_saved = ""  # in words, or why it could not be saved
         self.kept = setup.kept
         self.kept_apart = ""  # why the latest record is not in the file that the game is from
         self._first_line = list(self.tree.game.mainline_moves())  # of the source
@@ -77,6 +80,7 @@ class Table(TimedGame):
         self.tree.put(node, 0)
         self.push(move)
         self.last = node
+        self.where_saved = ""
         self.look(node)
         self.end = end_on_board(self.board)
         self.run_clock()

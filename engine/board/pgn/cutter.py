@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -23,7 +22,8 @@ from engine.files.text import utf8_pieces
 
 LONGEST_TEXT = 1 << 25  # bytes in memory at which a game is cut
 AT_ONCE = 1024  # most games of one call
-_TOKENS, _MOVES = 1 << 16, 16 * desks.MOST_GAME_PLIES
+_TOKENS = 1 << 16
+_MOVES = 16 * desks.MOST_GAME_PLIES
 _STANDARD_NAMES = {
     name.lower(): name
     for name in ("Event", "Site", "Date", "Round", "White", "Black", "Result", "FEN", "SetUp", "Variant", "WhiteElo",
@@ -107,15 +107,17 @@ class Start:
     is_told: bool = False  # whether the tags have a position
 
 
-def read_tags(data: bytes, tokens: np.ndarray) -> Iterator[tuple[str, str, int]]:
-    """Yield name, value and place of all tags among the tokens of a game."""
+def read_tags(data: bytes, tokens: np.ndarray) -> list[tuple[str, str, int]]:
+    """Return name, value and place of all tags among the tokens of a game."""
+    found = list[tuple[str, str, int]]()
     rows = tokens[tokens[:, desks.KIND] <= desks.VALUE_TEXT].tolist()
     for (_, begin, end, place), (_, first, last, is_raw) in zip(rows[::2], rows[1::2], strict=True):
         name = data[begin:end].decode()
         value = data[first:last].decode(errors="replace")
         if not is_raw and "\\" in value:
             value = re.sub(r'\\(["\\])', r"\1", value)
-        yield _STANDARD_NAMES.get(name.lower(), name), value, place
+        found.append((_STANDARD_NAMES.get(name.lower(), name), value, place))
+    return found
 
 
 @dataclass
@@ -123,19 +125,23 @@ class CutGames:
     """Games that lie in a text one behind the other. Places are bytes of `data`."""
 
     data: bytes
-    games: list[list[int]]  # the columns of each, as `desks` names them
-    tokens: np.ndarray  # int32 [T, TOKEN_COLUMNS]; of games that are not KEPT_WHOLE only the tags
-    # Uint16 [plies], main lines of games that are not KEPT_WHOLE, in codes of `layout`.
+    games: list[desks.Game]
+    tokens: np.ndarray  # int32 [T, 4], as `Token`; of games that are not kept whole only the tags
+    # Uint16 [plies], main lines of games that are not kept whole, in codes of `layout`.
     moves: np.ndarray
     start_at: int  # place of the game that has a first position of its own; -1 for none
     start: Start
     row: np.ndarray  # uint64 [16], that position
 
-    def tokens_of(self, game: list[int]) -> np.ndarray:
-        """Return the tokens of a game."""
-        return self.tokens[game[desks.FIRST_TOKEN] : game[desks.LAST_TOKEN]]
+    def start_of(self, game: desks.Game) -> Start:
+        """Return the first position of a game."""
+        return self.start if game.begin == self.start_at else Start()
 
-    def tags_of(self, game: list[int]) -> dict[str, str]:
+    def tokens_of(self, game: desks.Game) -> np.ndarray:
+        """Return the tokens of a game."""
+        return self.tokens[game.first_token : game.last_token]
+
+    def tags_of(self, game: desks.Game) -> dict[str, str]:
         """Return the tags of a game: names, the standard's in its spelling, and values."""
         return {name: value for name, value, _ in read_tags(self.data, self.tokens_of(game))}
 
@@ -149,14 +155,14 @@ class Cutter:
         self._text, self._whole = text, whole
         self._padded = np.frombuffer(b"\n" * PADDING, np.uint8)
         self._of = b""
-        self._games = np.empty((most, desks.COLUMNS), np.int64)
-        self._tokens = np.empty((_TOKENS, desks.TOKEN_COLUMNS), np.int32)
+        self._games = np.empty(most, desks.GAME_TYPE)
+        self._tokens = np.empty(_TOKENS, desks.TOKEN_TYPE)
         self._moves = np.empty(_MOVES, np.uint16)
         self._scratch = (
-            np.zeros((desks.DEEPEST_LINE + 1, desks.LINE_COLUMNS), np.int64),
+            np.zeros(desks.DEEPEST_LINE + 1, desks.LINE_TYPE),
             layout.empty_stack(desks.STANDARD + 1),
             np.zeros(layout.MAX_MOVES, np.uint16),
-            np.zeros(desks.TAG_PARTS, np.int64),
+            np.zeros(1, desks.TAG_TYPE),
         )
         self._scratch[1][desks.STANDARD] = standard_row()
         self._starts: dict[tuple[str, ...], tuple[Start, np.ndarray]] = {}
@@ -187,11 +193,10 @@ class Cutter:
             )  # fmt: skip
             count, place, reason = map(int, cut_text(desk, text.at))
             self._stop = (count, place, reason)
-        games = self._games[:count, : desks.TOLD_COLUMNS].tolist()
-        tokens, moves = (
-            self._tokens[: games[-1][desks.LAST_TOKEN]],
-            self._moves[: games[-1][desks.LAST_MOVE]],
-        )
+        told = desks.numbers(self._games[:count])[:, : len(desks.Game._fields)]
+        games = list(map(desks.Game._make, told.tolist()))
+        tokens = desks.numbers(self._tokens[: games[-1].last_token])
+        moves = self._moves[: games[-1].last_move]
         if not self._whole:
             tokens = tokens.copy()
             moves = moves.copy()
@@ -209,13 +214,13 @@ class Cutter:
         elif reason == desks.OWN_START:
             self._start_at, self._start = place, self._look_up(self._games[count])
         elif reason == desks.FULL and not count:
-            self._tokens = np.empty((2 * len(self._tokens), desks.TOKEN_COLUMNS), np.int32)
+            self._tokens = np.empty(2 * len(self._tokens), desks.TOKEN_TYPE)
 
     def _look_up(self, game: np.ndarray) -> tuple[Start, np.ndarray]:
         """Return the first position that a game's tags tell, and its row: zeros where it cannot be
         played.
         """
-        tokens = self._tokens[game[desks.FIRST_TOKEN] : game[desks.LAST_TOKEN]]
+        tokens = desks.numbers(self._tokens[game.first_token : game.last_token])
         tags = {name: value for name, value, _ in read_tags(self._text.data, tokens)}
         key = (tags.get("FEN", ""), tags.get("Variant", ""), tags.get("SetUp", ""))
         if key not in self._starts:

@@ -13,8 +13,8 @@ from typing import IO, TypeVar
 
 import chess.pgn
 
-from engine.board.pgn.cutter import AT_ONCE, CutGames, Cutter, GameText, Start
-from engine.board.pgn.desks import BEGIN, END, FAULT_COUNT, MOVETEXT, TAG_RESULT, TAGS
+from engine.board.pgn.cutter import AT_ONCE, CutGames, Cutter, GameText
+from engine.board.pgn.desks import Game
 from engine.board.pgn.letters import CODED_RESULTS
 from engine.board.pgn.move_words import ENGLISH, Letters, other_readings
 from engine.board.pgn.token_player import TokenPlayer
@@ -91,58 +91,58 @@ def cut_games(text: GameText, main_line: bool = False, most: int = AT_ONCE) -> I
     """
     cutter = Cutter(text, True, most)
     while (found := cutter.cut()) is not None:
-        for columns in found.games:
-            yield from play_game(text, found, columns, main_line)
+        for game in found.games:
+            yield from play_game(text, found, game, main_line)
 
 
-def play_game(
-    text: GameText, found: CutGames, columns: list[int], main_line: bool
-) -> Iterator[ReadGame]:
+def play_game(text: GameText, found: CutGames, game: Game, main_line: bool) -> Iterator[ReadGame]:
     """Move a text on behind a game that was cut off, and yield it, unless it is a result or a
     comment alone.
     """
-    game = None
-    if columns[TAGS] or columns[MOVETEXT] or columns[FAULT_COUNT]:
-        game = _interpret(text, found, columns, main_line)
-    text.skip(columns[END] - text.at)
-    if game is not None:
-        game.end = text.dropped + text.at
-        yield game
+    read = None
+    if game.tags or game.movetext or game.fault_count:
+        read = _interpret(text, found, game, main_line)
+    text.skip(game.end - text.at)
+    if read is not None:
+        read.end = text.dropped + text.at
+        yield read
 
 
 def play_tokens(
-    found: CutGames, columns: list[int], main_line: bool, player: Callable[..., Player]
+    found: CutGames, game: Game, main_line: bool, player: Callable[..., Player]
 ) -> tuple[Player, Letters]:
     """Return the player of a game's tokens, and the reading of its letters: English, or the only
     other language in which all its moves are legal.
     """
-    start = found.start if columns[BEGIN] == found.start_at else Start()
+    tokens = found.tokens_of(game)
 
     def play(reading: Letters, whole_only: bool = False) -> Player:
-        return player(
-            found.data, columns, found.tokens_of(columns), start, reading, main_line, whole_only
-        )
+        start = found.start_of(game)
+        return player(found.data, game, tokens, start, reading, main_line, whole_only)
 
-    game = play(ENGLISH)
-    if game.has_foreign_word and not columns[FAULT_COUNT]:
+    english = play(ENGLISH)
+    if english.has_foreign_word and not game.fault_count:
         others = [(play(reading, whole_only=True), reading) for reading in other_readings()]
         legal = [(other, reading) for other, reading in others if not other.faults]
         if legal and len({str(other.game) for other, _ in legal}) == 1:
             return legal[0]
-    return game, ENGLISH
+    return english, ENGLISH
 
 
-def _interpret(text: GameText, found: CutGames, columns: list[int], main_line: bool) -> ReadGame:
-    game, letters = play_tokens(found, columns, main_line, TokenPlayer)
-    start_fault = found.start.fault if columns[BEGIN] == found.start_at else ""
-    found_faults = sorted(game.faults)
-    faults = [
-        Fault(*text.place_of(at), word[:LONGEST_WORD], reason) for at, word, reason in found_faults
-    ]
-    cut = faults[found_faults.index(game.cut)] if game.cut else None
-    game.game.errors.extend(DataError(str(fault)) for fault in faults)
+def _interpret(text: GameText, found: CutGames, game: Game, main_line: bool) -> ReadGame:
+    player, letters = play_tokens(found, game, main_line, TokenPlayer)
+    places = sorted(player.faults)
+    faults = [Fault(*text.place_of(at), word[:LONGEST_WORD], reason) for at, word, reason in places]
+    player.game.errors.extend(DataError(str(fault)) for fault in faults)
     return ReadGame(
-        0, text.place_of(columns[BEGIN])[0], game.game, faults, cut, start_fault, letters.name,
-        bool(columns[TAGS] or columns[MOVETEXT]), game.result,
-        CODED_RESULTS[columns[TAG_RESULT]],
-    )  # fmt: skip
+        number=0,
+        line=text.place_of(game.begin)[0],
+        game=player.game,
+        faults=faults,
+        cut=faults[places.index(player.cut)] if player.cut else None,
+        start_fault=found.start_of(game).fault,
+        letters=letters.name,
+        is_game=bool(game.tags or game.movetext),
+        result=player.result,
+        tag_result=CODED_RESULTS[game.tag_result],
+    )

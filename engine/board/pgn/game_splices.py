@@ -134,8 +134,8 @@ class _PlacedGame:
 
     def _movetext_begin(self, tokens: np.ndarray) -> int:
         """Return the place behind the tags."""
-        values = tokens[tokens[:, desks.KIND] == desks.VALUE_TEXT]
-        return self.text.index(b"]", int(values[-1, desks.TILL])) + 1 if len(values) else 0
+        values = tokens[tokens[:, desks.KIND] == desks.VALUE_TEXT].tolist()
+        return self.text.index(b"]", desks.Token(*values[-1]).till) + 1 if values else 0
 
     def _place(
         self, node: chess.pgn.GameNode, kind: int, place: int, till: int, attribute: int

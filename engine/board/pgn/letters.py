@@ -15,23 +15,45 @@ from engine.native.jit import kernel
 NO_RESULT, WHITE_WINS, BLACK_WINS, DRAWN_GAME, UNKNOWN_OUTCOME = range(5)
 CODED_RESULTS = ("", "1-0", "0-1", "1/2-1/2", "*")  # by code
 PADDING: Final = 64  # line feeds behind every text, so that kernels may look ahead
+
 # What ½ and … mean, and all characters that mean nothing by themselves.
 _HALF = 1
 DOTS = 2
 _OTHER = 3
-(
-    _LINE_FEED,
-    SPACE,
-    _QUOTE,
-    _DOLLAR,
-    _OPEN_LINE,
-    _CLOSE_LINE,
-    _COMMA,
-    DASH_SIGN,
-    _DOT,
-    _COLON,
-    _CLOSE_TAG,
-) = b'\n "$(),-.:]'
+
+# Bytes of ASCII.
+LINE_FEED = ord("\n")
+SPACE = ord(" ")
+EXCLAMATION = ord("!")
+QUOTE = ord('"')
+HASH = ord("#")
+DOLLAR = ord("$")
+PERCENT = ord("%")
+OPEN_ROUND = ord("(")
+CLOSE_ROUND = ord(")")
+STAR = ord("*")
+PLUS = ord("+")
+COMMA = ord(",")
+DASH_SIGN = ord("-")
+DOT = ord(".")
+SLASH = ord("/")
+DIGIT_0 = ord("0")
+DIGIT_1 = ord("1")
+COLON = ord(":")
+SEMICOLON = ord(";")
+EQUALS = ord("=")
+QUESTION = ord("?")
+BIG_D = ord("D")
+BIG_O = ord("O")
+BIG_Z = ord("Z")
+OPEN_SQUARE = ord("[")
+BACKSLASH = ord("\\")
+CLOSE_SQUARE = ord("]")
+SMALL_A = ord("a")
+SMALL_O = ord("o")
+SMALL_X = ord("x")
+OPEN_BRACE = ord("{")
+CLOSE_BRACE = ord("}")
 
 # Spaces, and marks of direction.
 _BLANKS = "\x85\xa0\xad\u1680\u205f\u3000\ufeff" + "".join(
@@ -42,16 +64,25 @@ _MEANINGS = (
 )
 _CHARACTERS = np.array([ord(character) for character in _MEANINGS], np.int64)
 _SYMBOLS = np.array(list(_MEANINGS.values()), np.int64)
-# By ASCII byte.
-BLANK, WORD_ENDS, DIGIT, LETTER = (
-    np.array([chr(byte) in characters for byte in range(256)])
-    for characters in (
-        "\0\t\n\v\f\r\x1a\x1c\x1d\x1e\x1f _",
-        "\0\t\n\v\f\r\x1a\x1c\x1d\x1e\x1f _{}();[",
-        "0123456789",
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
-    )
-)
+_ENGLISH_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_BLANK_ASCII = "\0\t\n\v\f\r\x1a\x1c\x1d\x1e\x1f _"
+
+
+def _bytes_in(characters: str) -> np.ndarray:
+    """Return which bytes stand for one of these characters, bool [256]."""
+    return np.array([chr(byte) in characters for byte in range(256)])
+
+
+BLANK = _bytes_in(_BLANK_ASCII)
+WORD_ENDS = _bytes_in(_BLANK_ASCII + "{}();[")
+DIGIT = _bytes_in("0123456789")
+LETTER = _bytes_in(_ENGLISH_LETTERS)
+FILE = _bytes_in("abcdefgh")
+RANK = _bytes_in("12345678")
+IN_MOVES = _bytes_in("abcdefgh12345678x")  # in English, but for the piece and what is promoted
+MOVE_ENDS = _bytes_in(_BLANK_ASCII + "{$)")  # what may follow a move at once
+IN_NAMES = _bytes_in(_ENGLISH_LETTERS + "0123456789")  # of tags
+BEHIND_NAMES = _bytes_in("+#=:-_")  # in names of tags, but not first
 
 # A dash may be any other, a colon, or stand in spaces; a dot may be a comma. The longer of two
 # spellings comes first.
@@ -80,7 +111,7 @@ def symbol(data, at):
     byte = np.int64(data[at])
     if byte >= 128:
         return _wide_symbol(data, at)
-    return (SPACE if BLANK[byte] and byte != _LINE_FEED else byte), 1
+    return (SPACE if BLANK[byte] and byte != LINE_FEED else byte), 1
 
 
 @kernel()
@@ -136,11 +167,11 @@ def ends_word(data, at):
 @kernel()
 def word_end(data, at):
     """Return the place behind a word; a promotion in brackets, as in a8(Q), belongs to it."""
-    while not (ends_word(data, at) or data[at] == _CLOSE_TAG or data[at] == _DOLLAR):
+    while not (ends_word(data, at) or data[at] == CLOSE_SQUARE or data[at] == DOLLAR):
         at += symbol(data, at)[1]
-        if data[at] == _OPEN_LINE and (LETTER[data[at + 1]] or data[at + 1] >= 128):
+        if data[at] == OPEN_ROUND and (LETTER[data[at + 1]] or data[at + 1] >= 128):
             inside = at + 1 + symbol(data, at + 1)[1]
-            at = inside + 1 if data[inside] == _CLOSE_LINE else at
+            at = inside + 1 if data[inside] == CLOSE_ROUND else at
     return at
 
 
@@ -152,10 +183,10 @@ def spelled_result(data, at, is_tag):
         sign = 0
         while _SPELLINGS[i, sign]:
             meaning, width = symbol(data, place)
-            if meaning == _COLON:
+            if meaning == COLON:
                 meaning = DASH_SIGN
-            elif meaning == _COMMA:
-                meaning = _DOT
+            elif meaning == COMMA:
+                meaning = DOT
             if meaning == _SPELLINGS[i, sign]:
                 sign += 1
             elif (
@@ -166,7 +197,7 @@ def spelled_result(data, at, is_tag):
                 break
             place += width
         if not _SPELLINGS[i, sign] and (
-            ends_word(data, place) or (is_tag and data[place] == _QUOTE)
+            ends_word(data, place) or (is_tag and data[place] == QUOTE)
         ):
             return _CODES[i], place
     return NO_RESULT, at

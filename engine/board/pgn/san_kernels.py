@@ -9,12 +9,26 @@ import numpy as np
 from engine.board import layout
 from engine.board.attacks import KING_ATTACKS, ONE, ZERO, attackers, bit, king_square, piece_attacks
 from engine.board.movegen import ALL_SQUARES, en_passant_is_legal, generate
-from engine.board.pgn.letters import BLANK
+from engine.board.pgn.letters import (
+    BIG_O,
+    DASH_SIGN,
+    DIGIT_1,
+    EQUALS,
+    EXCLAMATION,
+    FILE,
+    HASH,
+    IN_MOVES,
+    MOVE_ENDS,
+    PLUS,
+    QUESTION,
+    RANK,
+    SMALL_A,
+    SMALL_X,
+)
 from engine.native.bits import ctz
 from engine.native.jit import kernel
 
 NO_SAN: Final = -1  # the place behind a word that is no such move
-_PLUS, _DASH, _EQUALS, _BIG_O, _SMALL_X = b"+-=Ox"
 _PIECES = np.zeros(256, np.int64)  # by letter; any other byte means a pawn
 _PIECES[list(b"NBRQK")] = layout.KNIGHT, layout.BISHOP, layout.ROOK, layout.QUEEN, layout.KING
 
@@ -24,19 +38,19 @@ def read_san_move(data, at, row, legal):
     """Return (code, place behind it, whether it is castling) of a move in English SAN; NO_SAN for
     another word.
     """
-    castles = data[at] == _BIG_O
+    castles = data[at] == BIG_O
     if castles:
         move, at = _read_castling(data, at, row, legal)
     else:
         move, at = _read_plain_move(data, at, row)
     if at < 0:
         return layout.NO_MOVE, NO_SAN, False
-    if data[at] == _PLUS or data[at] == 35:
+    if data[at] in (PLUS, HASH):
         at += 1
     mark = at
-    while at < mark + 2 and (data[at] == 33 or data[at] == 63):
+    while at < mark + 2 and data[at] in (EXCLAMATION, QUESTION):
         at += 1
-    if not (BLANK[data[at]] or data[at] == 123 or data[at] == 36 or data[at] == 41):
+    if not MOVE_ENDS[data[at]]:
         return layout.NO_MOVE, NO_SAN, False
     return move, at, castles
 
@@ -44,7 +58,7 @@ def read_san_move(data, at, row, legal):
 @kernel()
 def _read_castling(data, at, row, legal):
     parts = 1
-    while parts < 4 and data[at + 1] == _DASH and data[at + 2] == _BIG_O:
+    while parts < 4 and data[at + 1] == DASH_SIGN and data[at + 2] == BIG_O:
         parts += 1
         at += 2
     rooks = row[layout.CASTLING] & row[layout.WHITE + np.int64(row[layout.SIDE])]
@@ -68,19 +82,17 @@ def _read_plain_move(data, at, row):
     kind = _PIECES[data[at]]
     at += kind != layout.PAWN
     end = at
-    while end < at + 8 and (
-        97 <= data[end] <= 104 or 49 <= data[end] <= 56 or data[end] == _SMALL_X
-    ):
+    while end < at + 8 and IN_MOVES[data[end]]:
         end += 1
-    if end - at < 2 or data[end - 2] < 97 or data[end - 2] == _SMALL_X or data[end - 1] > 56:
+    if end - at < 2 or not (FILE[data[end - 2]] and RANK[data[end - 1]]):
         return layout.NO_MOVE, NO_SAN
-    target = np.int64(data[end - 2]) - 97 + 8 * (np.int64(data[end - 1]) - 49)
-    last = end - 2 - (end - at > 2 and data[end - 3] == _SMALL_X)
+    target = np.int64(data[end - 2]) - SMALL_A + 8 * (np.int64(data[end - 1]) - DIGIT_1)
+    last = end - 2 - (end - at > 2 and data[end - 3] == SMALL_X)
     # A capture that does not say by which pawn.
     if kind == layout.PAWN and last == at and last < end - 2:
         return layout.NO_MOVE, NO_SAN
     promotion = 0
-    if data[end] == _EQUALS:
+    if data[end] == EQUALS:
         promotion = _PIECES[data[end + 1]]
         end += 2
         if not (layout.KNIGHT <= promotion <= layout.QUEEN):
@@ -103,11 +115,11 @@ def _named_squares(data, at, end):
     anything else.
     """
     squares = ALL_SQUARES
-    if at < end and 97 <= data[at] <= 104:
-        squares &= layout.FILE_A << np.uint64(data[at] - 97)
+    if at < end and FILE[data[at]]:
+        squares &= layout.FILE_A << np.uint64(data[at] - SMALL_A)
         at += 1
-    if at < end and data[at] <= 56:
-        squares &= layout.RANK_1 << np.uint64(8 * (np.int64(data[at]) - 49))
+    if at < end and RANK[data[at]]:
+        squares &= layout.RANK_1 << np.uint64(8 * (np.int64(data[at]) - DIGIT_1))
         at += 1
     return squares if at == end else ZERO
 

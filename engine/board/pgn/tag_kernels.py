@@ -5,18 +5,30 @@ from __future__ import annotations
 from engine.board.pgn import desks
 from engine.board.pgn.desks import feeds, line_end, put_token
 from engine.board.pgn.letters import (
+    BACKSLASH,
+    BEHIND_NAMES,
     BLANK,
+    CLOSE_BRACE,
+    CLOSE_SQUARE,
+    COMMA,
     DIGIT,
+    DIGIT_0,
+    DOT,
+    IN_NAMES,
     LETTER,
+    LINE_FEED,
+    OPEN_BRACE,
+    OPEN_SQUARE,
     PADDING,
+    PERCENT,
+    QUOTE,
     SPACE,
+    STAR,
     skip_spaces,
     spelled_result,
 )
 from engine.native.jit import kernel
 
-_FEED, _QUOTE, _PERCENT, _STAR, _COLON, _EQUALS, _OPEN_TAG, _BACKSLASH, _CLOSE_TAG = b'\n"%*:=[\\]'
-_OPEN_BRACE, _CLOSE_BRACE = b"{}"
 _MOST_COMPARED = 1000  # tokens of tags
 _NO_TAG, _BEGUN_TAG, _WHOLE_TAG = range(3)
 
@@ -27,51 +39,51 @@ _NO_TAG, _BEGUN_TAG, _WHOLE_TAG = range(3)
 @kernel()
 def take_tag(desk, game, at):
     """Take a tag, or a bracket that begins none; returns the place behind it."""
-    data, tag = desk.data, desk.tag
+    data = desk.data
+    tag = desk.tag[0]
     found = _find_tag(data, at, tag)
     if not desk.final and found != _WHOLE_TAG and line_end(data, at) >= len(data) - PADDING:
         return -desks.MORE
     if found != _WHOLE_TAG:
         before = at
-        while before > 0 and data[before - 1] != _FEED and BLANK[data[before - 1]]:
+        while before > 0 and data[before - 1] != LINE_FEED and BLANK[data[before - 1]]:
             before -= 1
-        is_cut = found == _BEGUN_TAG or not game[desks.MOVETEXT]
-        is_cut = is_cut or (game[desks.RESULT] and LETTER[data[at + 1]])
-        if not (is_cut and (before == 0 or data[before - 1] == _FEED)):
-            if game[desks.RESULT] and not game[desks.VARIATIONS]:
+        is_cut = found == _BEGUN_TAG or not game.movetext
+        is_cut = is_cut or (game.result and LETTER[data[at + 1]])
+        if not (is_cut and (before == 0 or data[before - 1] == LINE_FEED)):
+            if game.result and not game.variations:
                 return -desks.NO_TAG
             put_token(desk, game, desks.BROKEN, at, at, desks.STRAY_BRACKET)
             return at + 1
     if _begins_next_game(desk, game, at, found):
-        game[desks.CLOSED] = 1
+        game.closed = 1
         return at
-    game[desks.ADJACENT] |= game[desks.TAGS] and feeds(data, game[desks.TAG_END], at) < 2
+    game.adjacent |= game.tags and feeds(data, game.tag_end, at) < 2
     if found != _WHOLE_TAG:
-        game[desks.TAG_END] = _next_tag(data, at + 1)
-        put_token(desk, game, desks.BROKEN, at, game[desks.TAG_END], desks.BAD_TAG)
-        return game[desks.TAG_END]
-    name, end = tag[desks.NAME], tag[desks.NAME_END]
-    game[desks.HAS_START] |= _is_word(data, name, end, b"fen") or _is_word(
-        data, name, end, b"setup"
-    )
-    if _is_word(data, name, end, b"variant"):
-        game[desks.HAS_START] |= not _is_word(
-            data, tag[desks.VALUE], tag[desks.VALUE_END], b"standard"
-        )
-    if _is_word(data, name, end, b"result"):
-        begin = tag[desks.VALUE]
-        game[desks.TAG_RESULT], last = spelled_result(data, begin, True)
-        is_whole = game[desks.TAG_RESULT] and last == tag[desks.VALUE_END]
-        is_usual = is_whole and (DIGIT[data[begin]] or data[begin] == _STAR)
-        game[desks.OUTCOME] = begin
-        game[desks.OUTCOME_END] = begin if is_usual else tag[desks.VALUE_END]
-    game[desks.TAGS] += 1
-    game[desks.TAG_END] = tag[desks.BEHIND]
+        game.tag_end = _next_tag(data, at + 1)
+        put_token(desk, game, desks.BROKEN, at, game.tag_end, desks.BAD_TAG)
+        return game.tag_end
+    name, end = tag.name, tag.name_end
+    begin = tag.value
+    if _is_word(data, name, end, b"fen") or _is_word(data, name, end, b"setup"):
+        game.has_start = 1
+    elif _is_word(data, name, end, b"variant"):
+        game.has_start |= not _is_word(data, begin, tag.value_end, b"standard")
+    elif _is_word(data, name, end, b"whiteelo"):
+        game.white_elo = _rating(data, begin, tag.value_end)
+    elif _is_word(data, name, end, b"blackelo"):
+        game.black_elo = _rating(data, begin, tag.value_end)
+    elif _is_word(data, name, end, b"result"):
+        game.tag_result, last = spelled_result(data, begin, True)
+        is_whole = game.tag_result and last == tag.value_end
+        is_usual = is_whole and (DIGIT[data[begin]] or data[begin] == STAR)
+        game.outcome = begin
+        game.outcome_end = begin if is_usual else tag.value_end
+    game.tags += 1
+    game.tag_end = tag.behind
     put_token(desk, game, desks.TAG, name, end, at)
-    put_token(
-        desk, game, desks.VALUE_TEXT, tag[desks.VALUE], tag[desks.VALUE_END], tag[desks.IS_RAW]
-    )
-    return game[desks.TAG_END]
+    put_token(desk, game, desks.VALUE_TEXT, tag.value, tag.value_end, tag.is_raw)
+    return game.tag_end
 
 
 @kernel()
@@ -79,78 +91,86 @@ def _find_tag(data, at, tag):
     """Look whether a tag stands at a bracket, is begun by a name and a quote, or not; note its
     places.
     """
-    at = tag[desks.NAME] = skip_spaces(data, at + 1)
-    while LETTER[data[at]] or DIGIT[data[at]] or (at > tag[desks.NAME] and _is_in_names(data[at])):
+    at = tag.name = skip_spaces(data, at + 1)
+    while IN_NAMES[data[at]] or (at > tag.name and BEHIND_NAMES[data[at]]):
         at += 1
-    tag[desks.NAME_END] = at
+    tag.name_end = at
     at = skip_spaces(data, at)
-    if tag[desks.NAME_END] == tag[desks.NAME] or data[at] != _QUOTE:
+    if tag.name_end == tag.name or data[at] != QUOTE:
         return _NO_TAG
-    tag[desks.VALUE] = at + 1
+    tag.value = at + 1
     inner = -1
     # A backslash keeps the next quote in the value, unless no other quote ends it.
     for is_raw in range(2):
-        at = tag[desks.VALUE]
-        while data[at] != _FEED:
-            bracket = skip_spaces(data, at + 1) if data[at] == _QUOTE else at
-            if data[at] == _QUOTE and data[bracket] == _CLOSE_TAG:
-                tag[desks.VALUE_END] = at
-                tag[desks.BEHIND] = bracket + 1
-                tag[desks.IS_RAW] = is_raw
+        at = tag.value
+        while data[at] != LINE_FEED:
+            bracket = skip_spaces(data, at + 1) if data[at] == QUOTE else at
+            if data[at] == QUOTE and data[bracket] == CLOSE_SQUARE:
+                tag.value_end = at
+                tag.behind = bracket + 1
+                tag.is_raw = is_raw
                 return _WHOLE_TAG
-            inner = _next_tag(data, tag[desks.VALUE]) if inner < 0 and data[at] == _QUOTE else inner
+            inner = _next_tag(data, tag.value) if inner < 0 and data[at] == QUOTE else inner
             if 0 <= inner < at:  # The text was cut before that tag.
                 return _BEGUN_TAG
-            is_escape = data[at] == _BACKSLASH and (
-                data[at + 1] == _QUOTE or data[at + 1] == _BACKSLASH
-            )
+            is_escape = data[at] == BACKSLASH and data[at + 1] in (QUOTE, BACKSLASH)
             at += 2 if is_escape and not is_raw else 1
     return _BEGUN_TAG
 
 
 @kernel()
+def _rating(data, begin, end):
+    """Return the first number of one to four digits between two quotes that is no part of a longer
+    one; NO_ELO where there is none.
+    """
+    at = begin
+    while at < end:
+        first = at
+        number = 0
+        while DIGIT[data[at]]:
+            number = min(10 * number + int(data[at]) - DIGIT_0, 1_000_000)
+            at += 1
+        if 0 < at - first <= 4 and data[at] != COMMA and data[first - 1] not in (DOT, COMMA):
+            return number
+        at += 1
+    return desks.NO_ELO
+
+
+@kernel()
 def _next_tag(data, at):
     """Return the place of the next bracket, name and quote in the line, or the end of the line."""
-    while data[at] != _FEED:
+    while data[at] != LINE_FEED:
         name = at + 1
-        while data[at] == _OPEN_TAG and LETTER[data[name]]:
+        while data[at] == OPEN_SQUARE and LETTER[data[name]]:
             name += 1
-        if name > at + 1 and data[skip_spaces(data, name)] == _QUOTE:
+        if name > at + 1 and data[skip_spaces(data, name)] == QUOTE:
             break
         at += 1
     return at
 
 
 @kernel()
-def _is_in_names(byte):
-    # + # = : - _.
-    return byte == 43 or byte == 35 or byte == _EQUALS or byte == _COLON or byte == 45 or byte == 95
-
-
-@kernel()
 def _begins_next_game(desk, game, at, found):
     """Whether a tag belongs to the next game."""
-    if game[desks.RESULT] or game[desks.MOVETEXT]:
+    if game.result or game.movetext:
         return True
     if found == _NO_TAG:  # it has no name that could be a game's second
         return False
     data = desk.data
-    tag = desk.tag
-    is_apart = feeds(desk.data, game[desks.TAG_END], at) > 1
-    is_event = _is_word(data, tag[desks.NAME], tag[desks.NAME_END], b"event")
-    if (is_apart and game[desks.ADJACENT]) or (
-        is_event and game[desks.FAULT_COUNT] and not game[desks.TAGS]
-    ):
+    tag = desk.tag[0]
+    is_apart = feeds(desk.data, game.tag_end, at) > 1
+    is_event = _is_word(data, tag.name, tag.name_end, b"event")
+    if (is_apart and game.adjacent) or (is_event and game.fault_count and not game.tags):
         return True
-    if is_apart or is_event or game[desks.FAULT_COUNT]:
+    if is_apart or is_event or game.fault_count:
         for i in range(
-            game[desks.FIRST_TOKEN],
-            min(game[desks.LAST_TOKEN], game[desks.FIRST_TOKEN] + _MOST_COMPARED),
+            game.first_token,
+            min(game.last_token, game.first_token + _MOST_COMPARED),
         ):
-            place = desk.tokens[i, desks.PLACE] + (desk.tokens[i, desks.KIND] == desks.BROKEN)
-            end = place + tag[desks.NAME_END] - tag[desks.NAME]
-            if data[skip_spaces(data, end)] == _QUOTE and are_same(
-                data, tag[desks.NAME], tag[desks.NAME_END], place, end
+            place = desk.tokens[i].place + (desk.tokens[i].kind == desks.BROKEN)
+            end = place + tag.name_end - tag.name
+            if data[skip_spaces(data, end)] == QUOTE and are_same(
+                data, tag.name, tag.name_end, place, end
             ):
                 return True
     return False
@@ -185,19 +205,19 @@ def are_same(data, begin, end, other, other_end):
 def take_comment(desk, game, at):
     """Take a comment; returns the place behind it."""
     data = desk.data
-    if game[desks.RESULT] and feeds(data, game[desks.RESULT_END], at) > 1:
-        game[desks.CLOSED] = 1
+    if game.result and feeds(data, game.result_end, at) > 1:
+        game.closed = 1
         return at
-    if data[at] == _OPEN_BRACE:
+    if data[at] == OPEN_BRACE:
         end, behind = _take_braces(desk, game, at)
     else:
         end = behind = line_end(data, at)
         if not desk.final and end >= len(data) - PADDING:
             return -desks.MORE
-        kind = desks.ESCAPE if data[at] == _PERCENT else desks.LINE_COMMENT
-        put_token(desk, game, kind, at + 1, end, game[desks.RESULT] != 0)
-        game[desks.ODD] = 1
-    game[desks.RESULT_END] = behind
+        kind = desks.ESCAPE if data[at] == PERCENT else desks.LINE_COMMENT
+        put_token(desk, game, kind, at + 1, end, game.result != 0)
+        game.odd = 1
+    game.result_end = behind
     return behind
 
 
@@ -217,16 +237,16 @@ def _take_braces(desk, game, at):
     place = at
     while place < limit:
         byte = data[place]
-        if byte == _OPEN_BRACE:
+        if byte == OPEN_BRACE:
             depth += 1
             if first < 0 <= lost:
                 break
-        elif byte == _CLOSE_BRACE:
+        elif byte == CLOSE_BRACE:
             depth -= 1
             first = place if first < 0 else first
             if depth == 0:
                 break
-        elif byte == _FEED and lost < 0 and _is_lost_tag(data, place):
+        elif byte == LINE_FEED and lost < 0 and _is_lost_tag(data, place):
             lost = place
             if first >= 0:
                 break
@@ -237,16 +257,16 @@ def _take_braces(desk, game, at):
         put_token(desk, game, desks.BROKEN, at, at, desks.OPEN_COMMENT)
         place = at if lost < 0 else lost
         if lost >= 0:
-            while place > at and data[place - 1] != _FEED:
+            while place > at and data[place - 1] != LINE_FEED:
                 place -= 1
             place = _next_tag(data, place)  # in this line, if the text was cut before it
         else:
             while place < len(data) - PADDING and not (
-                data[place] == _FEED and data[skip_spaces(data, place + 1)] == _FEED
+                data[place] == LINE_FEED and data[skip_spaces(data, place + 1)] == LINE_FEED
             ):
                 place += 1
         return place, place
-    game[desks.ODD] |= depth != 0
+    game.odd |= depth != 0
     end = place if depth == 0 else first
     put_token(
         desk,
@@ -254,7 +274,7 @@ def _take_braces(desk, game, at):
         desks.TOLD,
         at + 1,
         end,
-        desks.HIDES if depth != 0 and not game[desks.RESULT] else 0,
+        desks.HIDES if depth != 0 and not game.result else 0,
     )
     return end, end + 1
 
@@ -263,10 +283,10 @@ def _take_braces(desk, game, at):
 def _is_lost_tag(data, at):
     """Whether an empty line and the begin of a tag follow the line that ends here."""
     at = skip_spaces(data, at + 1)
-    at = skip_spaces(data, at + 1) if data[at] == _FEED else at
-    if data[at] != _OPEN_TAG or not LETTER[data[at + 1]]:
+    at = skip_spaces(data, at + 1) if data[at] == LINE_FEED else at
+    if data[at] != OPEN_SQUARE or not LETTER[data[at + 1]]:
         return False
     at += 1
-    while LETTER[data[at]] or DIGIT[data[at]]:
+    while IN_NAMES[data[at]]:
         at += 1
-    return data[skip_spaces(data, at)] == _QUOTE
+    return data[skip_spaces(data, at)] == QUOTE

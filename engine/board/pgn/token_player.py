@@ -11,7 +11,8 @@ import chess
 import chess.pgn
 import numpy as np
 
-from engine.board.convert import move_of_code
+from engine.board.convert import moves_of_lines
+from engine.board.layout import CASTLING_FLAG
 from engine.board.pgn import desks
 from engine.board.pgn.cutter import Start, read_tags, told_fen, with_known_variant
 from engine.board.pgn.letters import CODED_RESULTS, RESULT_PATTERN, result_of, told_result
@@ -93,7 +94,7 @@ class TokenPlayer:
     def __init__(
         self,
         data: bytes,
-        columns: list[int],
+        cut: desks.Game,
         tokens: np.ndarray,
         start: Start,
         letters: Letters,
@@ -109,26 +110,24 @@ class TokenPlayer:
         self._main_line = main_line
         self._whole_only = whole_only
         self._start = start.board
-        self.result = CODED_RESULTS[columns[desks.RESULT]]
+        self.result = CODED_RESULTS[cut.result]
         self._offset: int | None = None  # how far the text's numbers are ahead of the board's
         self._is_english = letters is ENGLISH
         self.game = chess.pgn.Game()
-        self._take_tags(columns, start)
+        self._take_tags(cut, start)
         self._lines = [_Line(self.game, start.board.ply())]
         if not start.fault:
             self._play()
 
-    def _take_tags(self, columns: list[int], start: Start) -> None:
-        found = list(read_tags(self._data, self._tokens))
+    def _take_tags(self, cut: desks.Game, start: Start) -> None:
+        found = read_tags(self._data, self._tokens)
         tags = {name: value for name, value, _ in found}
         headers = self.game.headers
         headers.update(with_known_variant(tags))
-        if told := told_result(CODED_RESULTS[columns[desks.TAG_RESULT]], self.result):
+        if told := told_result(CODED_RESULTS[cut.tag_result], self.result):
             headers["Result"] = told
         if start.fault:
-            place = next(
-                (place for name, _, place in found if name == start.tag), columns[desks.BEGIN]
-            )
+            place = next((place for name, _, place in found if name == start.tag), cut.begin)
             self.cut = place, tags.get(start.tag, ""), start.fault
             self.faults.append(self.cut)
         elif told_fen(tags):
@@ -146,7 +145,7 @@ class TokenPlayer:
                     return
         self._end_line(self._lines[-1])
 
-    def _take(self, token: list[int], index: int) -> None:
+    def _take(self, token: tuple[int, int, int, int], index: int) -> None:
         kind, place, till, attribute = token
         line = self._lines[-1]
         number = line.number
@@ -378,7 +377,7 @@ class PlacedPlayer(TokenPlayer):
         self.nodes = list[chess.pgn.GameNode]()
         super().__init__(*given)
 
-    def _take(self, token: list[int], index: int) -> None:
+    def _take(self, token: tuple[int, int, int, int], index: int) -> None:
         super()._take(token, index)
         self.nodes.append(self._lines[-1].node)
 
@@ -386,10 +385,7 @@ class PlacedPlayer(TokenPlayer):
 @functools.cache
 def _move(code: int, castles: bool) -> chess.Move:
     """Return the move of a code, of castling the king's way in standard chess."""
-    move = move_of_code(code)
-    if castles:
-        move.to_square += -1 if move.to_square > move.from_square else 2
-    return move
+    return moves_of_lines(np.array([code | CASTLING_FLAG if castles else code]))[0]
 
 
 def _before(board: chess.Board) -> chess.Board:

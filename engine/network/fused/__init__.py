@@ -1,6 +1,8 @@
-"""The kernels of towers and transformers for playing, beneath both.
+"""What towers and transformers share, beneath both.
 
-inference       what ready networks share: one chunk of positions in, logits and answers out
+network_sizes   checks of sizes, and heads as layers; `attention_policy` is one of these layers
+given_tensors   parameters by name, checked as they are taken
+ready_network   what ready networks share: one chunk of positions in, logits and answers out
 tensor_layout   tensors as the kernels read them
 heads           value and moves left; `policy_heads` for moves
 encoder_steps   encoder layers: a transformer's body, and in an attention policy of either

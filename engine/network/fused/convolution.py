@@ -49,13 +49,13 @@ def multiply_places(transformed, filters, outputs, count, multiplied):
     for place in range(PLACES):
         multiply(
             transformed,
-            Rows(place * from_stride, channels, TILES * channels),
+            Rows(place * from_stride, channels),
             channels,
             filters,
             place * channels * outputs,
             outputs,
             multiplied,
-            Rows(place * to_stride, outputs, TILES * outputs),
+            Rows(place * to_stride, outputs),
             count,
             (place + 1) * channels * outputs,
         )

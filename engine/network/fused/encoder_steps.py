@@ -21,7 +21,6 @@ from engine.network.fused.heads import ORIGIN, add_bias
 from engine.network.fused.multiply import BLOCK_LANES, Rows, dense_rows, multiply
 from engine.network.fused.smooth import activate
 from engine.network.outputs import CHUNK
-from engine.network.rows.float_rows import store_4
 
 SQUARES = np.int64(64)
 
@@ -126,7 +125,7 @@ def _attend(encoders, layer, x, count, space):
         for head in range(encoders.heads):
             start = p * SQUARES * 3 * inner + head * depth
             _pack_keys(space.queries, start + inner, 3 * inner, depth, space.keys)
-            rows, to = Rows(start, 3 * inner, 12 * inner), Rows(ORIGIN, SQUARES, 4 * SQUARES)
+            rows, to = Rows(start, 3 * inner), Rows(ORIGIN, SQUARES)
             multiply(
                 space.queries,
                 rows,
@@ -146,7 +145,7 @@ def _attend(encoders, layer, x, count, space):
             )
             softmax_rows(space.scores, space.bias, bias_at)
             _pack_values(space.queries, start + 2 * inner, 3 * inner, depth, space.values)
-            mixed = Rows(p * SQUARES * inner + head * depth, inner, 4 * inner)
+            mixed = Rows(p * SQUARES * inner + head * depth, inner)
             multiply(
                 space.scores,
                 to,
@@ -223,7 +222,10 @@ def softmax_rows(scores, bias, bias_at):
         c = exp_lanes(c + top)
         d = exp_lanes(d + top)
         share = splat(np.float32(1) / lane_sum((a + b) + (c + d)))
-        store_4(scores, row, a * share, b * share, c * share, d * share)
+        store(scores, row, a * share)
+        store(scores, row + 16, b * share)
+        store(scores, row + 32, c * share)
+        store(scores, row + 48, d * share)
 
 
 @kernel(contract=True)
@@ -269,35 +271,24 @@ def _smolgen(encoders, layer, x, count, space):
     small = np.int64(encoders.compress.shape[1]) // width
     dense_rows(x, width, encoders.compress[layer], small, space.small, SQUARES * count)
     dense_rows(space.small, SQUARES * small, encoders.dense1[layer], units, space.small1, count)
-    activate(space.small1, encoders.dense1_bias[layer], count, encoders.smolgen_act)
-    for p in range(count):
-        norm_row(
-            space.small1,
-            p * units,
-            units,
-            encoders.counts[0],
-            encoders.small_norm1[layer],
-            np.float32(1e-3),
-        )
+    bias, norm = encoders.dense1_bias[layer], encoders.small_norm1[layer]
+    _finish_small(encoders, space.small1, bias, norm, encoders.counts[0], count)
     dense_rows(space.small1, units, encoders.dense2[layer], codes, space.small2, count)
-    activate(space.small2, encoders.dense2_bias[layer], count, encoders.smolgen_act)
+    bias, norm = encoders.dense2_bias[layer], encoders.small_norm2[layer]
+    _finish_small(encoders, space.small2, bias, norm, encoders.counts[1], count)
     used = encoders.heads * generated
     for p in range(count):
-        norm_row(
-            space.small2,
-            p * codes,
-            codes,
-            encoders.counts[1],
-            encoders.small_norm2[layer],
-            np.float32(1e-3),
-        )
         for i in range(used):
             space.codes[p * used + i] = space.small2[p * codes + i]
-    dense_rows(
-        space.codes,
-        generated,
-        encoders.table,
-        SQUARES * SQUARES,
-        space.bias,
-        count * encoders.heads,
-    )
+    pairs = SQUARES * SQUARES
+    rows = count * encoders.heads
+    dense_rows(space.codes, generated, encoders.table, pairs, space.bias, rows)
+
+
+@kernel(contract=True)
+def _finish_small(encoders, x, bias, norm, units, count):
+    """Activate and norm x [count, columns of the bias] in place, of which `units` columns count."""
+    activate(x, bias, count, encoders.smolgen_act)
+    width = np.int64(len(bias))
+    for p in range(count):
+        norm_row(x, p * width, width, units, norm, np.float32(1e-3))

@@ -105,8 +105,8 @@ def convolve_squares(heads, boards, p, features, to):
     for rank in range(8):
         board = ((p * BOARD + rank) * BOARD + INNER) * heads.channels
         rows, out = (
-            Rows(board, heads.channels, 4 * heads.channels),
-            Rows(to + rank * 8 * width, width, 4 * width),
+            Rows(board, heads.channels),
+            Rows(to + rank * 8 * width, width),
         )
         multiply(
             boards, rows, heads.channels, heads.weight, ORIGIN, width, features, out, HALVES, ORIGIN

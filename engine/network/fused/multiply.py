@@ -14,9 +14,18 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.native.lanes import LANES, WIDE_REGISTERS, load, splat, spread, store
+from engine.native.lanes import (
+    LANES,
+    WIDE_REGISTERS,
+    load,
+    load_64,
+    splat,
+    splat_64,
+    spread,
+    spread_64,
+    store,
+)
 from engine.native.prefetch import prefetch
-from engine.network.rows.float_rows import store_4
 
 BLOCK_LANES = 4 if WIDE_REGISTERS else 1  # Width of the widest block of columns, in lanes.
 
@@ -37,11 +46,10 @@ def packed(b: np.ndarray) -> np.ndarray:
 
 
 class Rows(NamedTuple):
-    """The places of a matrix's rows, in groups of four, in a flat array."""
+    """The places of a matrix's rows in a flat array."""
 
     at: int | np.int64  # first float
-    step: int | np.int64  # floats from row to row within a group
-    group: int | np.int64  # floats from group to group
+    step: int | np.int64  # floats from row to row
 
 
 @kernel(contract=True)
@@ -70,58 +78,38 @@ def multiply(a, a_rows, inner, b, b_at, columns, out, out_rows, groups, b_next):
 def dense_rows(a, inner, weight, columns, out, rows):
     """out [rows, columns] = a [rows, inner] weight; rows are rounded up to fours."""
     start = np.int64(0)
-    from_rows, to = Rows(start, inner, 4 * inner), Rows(start, columns, 4 * columns)
+    from_rows, to = Rows(start, inner), Rows(start, columns)
     multiply(a, from_rows, inner, weight, start, columns, out, to, (rows + 3) >> 2, start)
 
 
 @kernel(contract=True)
 def _columns_of_4(a, a_rows, inner, b, b_at, ahead, out, out_rows, column, groups):
     for group in range(groups):
-        p0 = p1 = p2 = p3 = q0 = q1 = q2 = q3 = splat(0.0)
-        r0 = r1 = r2 = r3 = s0 = s1 = s2 = s3 = splat(0.0)
-        at = a_rows.at + group * a_rows.group
+        p = q = r = s = splat_64(0.0)
+        at = a_rows.at + 4 * group * a_rows.step
         row = b_at
         for k in range(at, at + inner):
             if group == 0:
                 for i in range(0, 4 * LANES, LANES):
                     prefetch(b, row + ahead + i)
-            b0 = load(b, row)
-            b1 = load(b, row + 16)
-            b2 = load(b, row + 32)
-            b3 = load(b, row + 48)
-            x = spread(a, k)
-            p0 = p0 + x * b0
-            p1 = p1 + x * b1
-            p2 = p2 + x * b2
-            p3 = p3 + x * b3
-            x = spread(a, k + a_rows.step)
-            q0 = q0 + x * b0
-            q1 = q1 + x * b1
-            q2 = q2 + x * b2
-            q3 = q3 + x * b3
-            x = spread(a, k + 2 * a_rows.step)
-            r0 = r0 + x * b0
-            r1 = r1 + x * b1
-            r2 = r2 + x * b2
-            r3 = r3 + x * b3
-            x = spread(a, k + 3 * a_rows.step)
-            s0 = s0 + x * b0
-            s1 = s1 + x * b1
-            s2 = s2 + x * b2
-            s3 = s3 + x * b3
+            b0 = load_64(b, row)
+            p = p + spread_64(a, k) * b0
+            q = q + spread_64(a, k + a_rows.step) * b0
+            r = r + spread_64(a, k + 2 * a_rows.step) * b0
+            s = s + spread_64(a, k + 3 * a_rows.step) * b0
             row += 4 * LANES
-        to = out_rows.at + group * out_rows.group + column
-        store_4(out, to, p0, p1, p2, p3)
-        store_4(out, to + out_rows.step, q0, q1, q2, q3)
-        store_4(out, to + 2 * out_rows.step, r0, r1, r2, r3)
-        store_4(out, to + 3 * out_rows.step, s0, s1, s2, s3)
+        to = out_rows.at + 4 * group * out_rows.step + column
+        store(out, to, p)
+        store(out, to + out_rows.step, q)
+        store(out, to + 2 * out_rows.step, r)
+        store(out, to + 3 * out_rows.step, s)
 
 
 @kernel(contract=True)
 def _columns_of_1(a, a_rows, inner, b, b_at, ahead, out, out_rows, column, groups):
     for group in range(groups):
         p = q = r = s = splat(0.0)
-        at = a_rows.at + group * a_rows.group
+        at = a_rows.at + 4 * group * a_rows.step
         row = b_at
         for k in range(at, at + inner):
             if group == 0:
@@ -132,7 +120,7 @@ def _columns_of_1(a, a_rows, inner, b, b_at, ahead, out, out_rows, column, group
             r = r + spread(a, k + 2 * a_rows.step) * b0
             s = s + spread(a, k + 3 * a_rows.step) * b0
             row += LANES
-        to = out_rows.at + group * out_rows.group + column
+        to = out_rows.at + 4 * group * out_rows.step + column
         store(out, to, p)
         store(out, to + out_rows.step, q)
         store(out, to + 2 * out_rows.step, r)

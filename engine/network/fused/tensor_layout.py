@@ -17,13 +17,13 @@ import numpy as np
 from engine.errors import ConfigError
 from engine.native.lanes import LANES
 from engine.native.memory import aligned, aligned_copy
-from engine.network.families import LazyTensors, PlanesConfig, blank_network, fitting
 from engine.network.fused.encoder_steps import Encoders
+from engine.network.fused.given_tensors import LazyTensors, fitting
 from engine.network.fused.heads import DenseHead, OneByOne
 from engine.network.fused.multiply import packed
+from engine.network.fused.network_sizes import NORM_EPSILON, SQUARES, NetworkSizes
 from engine.network.fused.policy_heads import Attention
 from engine.network.fused.smooth import ACTIVATION_CODES
-from engine.network.model_parts import NORM_EPSILON, SQUARES
 from engine.nn.norm_folding import fold_norm
 
 Tensors = Mapping[str, np.ndarray]  # float64 parameters from `folded_tensors`
@@ -33,7 +33,7 @@ NORM_PARTS = ("gamma", "beta", "running_mean", "running_variance")
 FAR_BELOW_ZERO = -100.0  # where a sigmoid is 0
 
 
-def folded_tensors(config: PlanesConfig, tensors: Mapping[str, np.ndarray]) -> Tensors:
+def folded_tensors(config: NetworkSizes, tensors: Mapping[str, np.ndarray]) -> Tensors:
     """Return a network's parameters by name, batch norm folded in, as float64: they are rounded
     once, at the end.
 
@@ -44,7 +44,7 @@ def folded_tensors(config: PlanesConfig, tensors: Mapping[str, np.ndarray]) -> T
         raise ConfigError(
             f"fused inference knows {' and '.join(ACTIVATIONS)}, not {config.activation!r}"
         )
-    given = fitting(blank_network(config), tensors)
+    given = fitting(config.blank(), tensors)
 
     def exact(name: str) -> np.ndarray:
         return given[name].astype(np.float64)
@@ -68,6 +68,11 @@ def folded_tensors(config: PlanesConfig, tensors: Mapping[str, np.ndarray]) -> T
 def affine(tensors: Tensors, name: str) -> Affine:
     """Return the weight and bias of a layer."""
     return tensors[f"{name}.weight"], tensors[f"{name}.bias"]
+
+
+def two_dense(tensors: Tensors, name: str) -> tuple[Affine, Affine]:
+    """Return the two dense layers of a head or a block."""
+    return affine(tensors, f"{name}.dense1"), affine(tensors, f"{name}.dense2")
 
 
 def pad(array: np.ndarray, axis: int) -> np.ndarray:
@@ -154,9 +159,7 @@ def _dense_head(tensors: Tensors, name: str) -> DenseHead:
     """Return the two dense layers of a head, whose first takes squares by channels (towers) or
     channels by squares.
     """
-    (weight1, bias1), (weight2, bias2) = (
-        affine(tensors, f"{name}.dense{number}") for number in (1, 2)
-    )
+    (weight1, bias1), (weight2, bias2) = two_dense(tensors, name)
     if f"{name}.conv.weight" in tensors:
         by_square = weight1.reshape(len(weight1), -1, SQUARES).transpose(2, 1, 0)
     else:
@@ -234,9 +237,7 @@ def _attention(tensors: Tensors, name: str, heads: int) -> dict[str, np.ndarray]
 
 def feed_weights(tensors: Tensors, name: str) -> dict[str, np.ndarray]:
     """Return the arrays of a feed-forward block and its norm."""
-    (up, up_bias), (down, down_bias) = (
-        affine(tensors, f"{name}.dense{number}") for number in (1, 2)
-    )
+    (up, up_bias), (down, down_bias) = two_dense(tensors, name)
     biases = {"up_bias": pad(up_bias, 0), "down_bias": pad(down_bias, 0)}
     return {
         "up": matrix(up),
@@ -252,9 +253,7 @@ def norm_weights(tensors: Tensors, name: str) -> np.ndarray:
 
 
 def _smolgen(tensors: Tensors, name: str, activation: str) -> dict[str, np.ndarray]:
-    (dense1, bias1), (dense2, bias2) = (
-        affine(tensors, f"{name}.dense{number}") for number in (1, 2)
-    )
+    (dense1, bias1), (dense2, bias2) = two_dense(tensors, name)
     by_square = pad(dense1.reshape(len(dense1), SQUARES, -1), 2).reshape(len(dense1), -1)
     filling = FAR_BELOW_ZERO if activation == "sigmoid" else 0.0  # The norms expect zeros there.
     biases = [

@@ -10,14 +10,14 @@ from typing import Any
 from engine.errors import ConfigError, NetFileError
 from engine.files.wire import Message
 from engine.network.families import PlanesConfig
+from engine.network.fused.network_sizes import SQUARES
 from engine.network.input_formats import INPUT_FORMATS
 from engine.network.lc0.schema import FORMAT_NAMES, LINEAR16, format_name
 from engine.network.lc0.tensor_map import POLICY_PLACES, VALUE_PLACES, count, find, places_of
-from engine.network.model_parts import SQUARES
 from engine.network.outputs import Heads
 from engine.network.planes import PLANES
-from engine.network.tower.model import TowerConfig
-from engine.network.transformer.model import TransformerConfig
+from engine.network.tower.tower_model import TowerConfig
+from engine.network.transformer.transformer_model import TransformerConfig
 
 # Enumeration values in Lc0's numbering.
 # network structures.
@@ -197,16 +197,20 @@ class _Sizes:
             sizes["policy_planes"] = self.of("policy.conv2.bias")
         else:
             sizes["policy_planes"] = self.of("policy.conv.weight", filters)
-        sizes |= {
-            "value_channels": self.of("value.conv.weight", filters),
-            "value_hidden": self.of("value.dense1.bias"),
-        }
-        if self.moves_left:
-            sizes["moves_left_hidden"] = self.of("moves_left.dense1.bias")
-        sizes["moves_left_channels"] = (
-            self.of("moves_left.conv.weight", filters) if self.moves_left else 0
-        )
+        sizes |= self.answers("value", "conv.weight", filters)
         return TowerConfig(**sizes, **self.fields)
+
+    def answers(self, value: str, first: str, inputs: int = 1) -> dict[str, int]:
+        """Return the sizes of a value head and of moves left, whose first tensor takes so many
+        inputs.
+        """
+        sizes = {"moves_left_channels": 0}
+        heads = {"value": value, "moves_left": "moves_left"}
+        for field, head in heads.items():
+            if field == "value" or self.moves_left:
+                sizes[f"{field}_channels"] = self.of(f"{head}.{first}", inputs)
+                sizes[f"{field}_hidden"] = self.of(f"{head}.dense1.bias")
+        return sizes
 
     def _gates(self, filters: int) -> int:
         """Return the ratio of the filters to the hidden units of the blocks' gates; 0 without
@@ -287,20 +291,10 @@ class _Sizes:
             raise NetFileError(
                 self.path, "a policy head and a value head that lc0 knows by name", "none"
             )
-        value = f"value_{heads[1][0]}"
-        sizes = {
-            "value_channels": self.of(f"{value}.embedding.bias"),
-            "value_hidden": self.of(f"{value}.dense1.bias"),
-        }
-        if self.moves_left:
-            sizes["moves_left_hidden"] = self.of("moves_left.dense1.bias")
-        sizes["moves_left_channels"] = (
-            self.of("moves_left.embedding.bias") if self.moves_left else 0
-        )
         return {
             "policy_heads": heads[0],
             "value_heads": heads[1],
-            **sizes,
+            **self.answers(f"value_{heads[1][0]}", "embedding.bias"),
             **self.attention(f"policy_{heads[0][0]}"),
         }
 

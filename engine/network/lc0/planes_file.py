@@ -8,13 +8,14 @@ from pathlib import Path
 
 from engine.errors import ConfigError
 from engine.files.dit_file import load_tensors
-from engine.network.families import layers_with, planes_config
+from engine.network.families import planes_config
+from engine.network.fused.given_tensors import layers_with
 from engine.network.input_formats import CLASSICAL
 from engine.network.lc0.reader import PlanesFile, load_lc0
 from engine.network.lc0.schema import is_lc0
 from engine.network.lc0.writer import save_lc0
 from engine.network.outputs import Heads
-from engine.network.tower.model import TowerConfig
+from engine.network.tower.tower_model import TowerConfig
 from engine.nn import dit
 
 

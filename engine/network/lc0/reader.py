@@ -21,7 +21,9 @@ from engine.errors import ConfigError, NetFileError
 from engine.files.dit_file import open_net
 from engine.files.packed import GZIP_MAGIC, open_gzip
 from engine.files.wire import Message, parse
-from engine.network.families import LazyTensors, PlanesConfig
+from engine.network.families import PlanesConfig
+from engine.network.fused.given_tensors import LazyTensors
+from engine.network.fused.network_sizes import NORM_EPSILON
 from engine.network.input_formats import counter_scale
 from engine.network.lc0 import schema
 from engine.network.lc0.formats import describe, network_of
@@ -34,7 +36,6 @@ from engine.network.lc0.tensor_map import (
     stored_tensors,
     with_counter_times,
 )
-from engine.network.model_parts import NORM_EPSILON
 from engine.network.outputs import Heads
 
 # Unpacked bytes; a transformer of 1,024 numbers a square and 15 layers has 400 MB in 16 bits.
@@ -55,7 +56,7 @@ class PlanesFile:
     """A tower or transformer as stored in a file, with the file's metadata."""
 
     config: PlanesConfig
-    # Float32 by the names of `tower.model` or `transformer.model`.
+    # Float32 by the names of `tower_model` or `transformer_model`.
     tensors: Mapping[str, np.ndarray]
     card: dict[str, Any]  # how it was trained; Lc0's steps and losses under "training"
 
@@ -156,34 +157,44 @@ def _convolution(path: Path, weights: Message, row: ConvTensors) -> Decoders:
     bias.
     """
     block = find(path, weights, row.block)
-    channels = row.shape[:1]
-
-    def optional(name: str, default: float) -> np.ndarray:
-        if name in block:
-            return _tensor(path, block[name], f"{row.block}.{name}", channels)()
-        return np.full(channels, default, np.float32)
-
     weight = f"{row.block}.weights"
     found = {f"{row.conv}.weight": _tensor(path, find(path, weights, weight), weight, row.shape)}
-    bias = optional("biases", 0.0)
-    if not row.norm and "bn_means" in block:
+    if row.norm:
+        parts = _norm(path, block, row)
+        return found | {f"{row.norm}.{part}": partial(np.copy, a) for part, a in parts.items()}
+    if "bn_means" in block:
         raise NetFileError(path, f"no batch norm in {row.block}", "one")
-    if not row.norm:
-        return found | {f"{row.conv}.bias": lambda: bias}
+    bias = _part(path, block, row, "biases", 0.0)
+    return found | {f"{row.conv}.bias": lambda: bias}
+
+
+def _part(path: Path, block: Message, row: ConvTensors, name: str, default: float) -> np.ndarray:
+    """Return a number for each channel of a convolution, `default` where the file has none."""
+    channels = row.shape[:1]
+    if name in block:
+        return _tensor(path, block[name], f"{row.block}.{name}", channels)()
+    return np.full(channels, default, np.float32)
+
+
+def _norm(path: Path, block: Message, row: ConvTensors) -> dict[str, np.ndarray]:
+    """Return the parameters and statistics of a convolution's batch norm."""
+    part = partial(_part, path, block, row)
     if ("bn_means" in block) != ("bn_stddivs" in block):
         raise NetFileError(path, f"means and variances in {row.block}", "one of them")
-    variance = optional("bn_stddivs", 1.0 - NORM_EPSILON)
+    variance = part("bn_stddivs", 1.0 - NORM_EPSILON)
     if not (variance > -NORM_EPSILON).all():
         raise NetFileError(path, f"variances in {row.block}.bn_stddivs", f"{variance.min()}")
-    beta, mean = optional("bn_betas", 0.0), optional("bn_means", 0.0)
-    beta, mean = (bias, mean) if "bn_means" not in block else (beta, mean - bias)
-    norm = {
-        "gamma": optional("bn_gammas", 1.0),
+    bias, beta, mean = part("biases", 0.0), part("bn_betas", 0.0), part("bn_means", 0.0)
+    if "bn_means" not in block:
+        beta = bias
+    else:
+        mean = mean - bias
+    return {
+        "gamma": part("bn_gammas", 1.0),
         "beta": beta,
         "running_mean": mean,
         "running_variance": variance,
     }
-    return found | {f"{row.norm}.{part}": partial(np.copy, array) for part, array in norm.items()}
 
 
 def _tensor(path: Path, layer: Message, name: str, shape: tuple[int, ...]) -> Decoder:

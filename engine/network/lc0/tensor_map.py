@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.errors import NetFileError
 from engine.files.wire import Message
-from engine.network.families import PlanesConfig, blank_network
+from engine.network.families import PlanesConfig
 from engine.network.lc0.schema import FLOAT32
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import FIFTY_MOVE_PLANE
@@ -42,37 +42,37 @@ _LEAVES = {"weight": "w", "bias": "b", "gamma": "gammas", "beta": "betas"}
 _CONV_LEAVES = {"weight": "weights", "bias": "biases"}
 # Our names without their leaf, whose word in a file replaces {} or, in a ConvBlock, {c}; and the
 # file's.
-_PLACES = (
-    (r"trunk\.input_conv", "input.{c}"),
-    (r"trunk\.block(\d+)\.(conv\d)", r"residual.\1.\2.{c}"),
-    (r"trunk\.block(\d+)\.se\.squeeze", r"residual.\1.se.{}1"),
-    (r"trunk\.block(\d+)\.se\.excite", r"residual.\1.se.{}2"),
-    (r"policy\.conv1", "policy1.{c}"),
-    (r"policy\.conv2?", "policy.{c}"),
-    (r"policy\.dense|policy\.embedding", "ip_pol_{}"),
-    (r"policy\.moves\.query", "ip2_pol_{}"),
-    (r"policy\.moves\.key", "ip3_pol_{}"),
-    (r"policy\.moves\.promotion", "ip4_pol_w"),
-    (r"(value|moves_left)\.conv", r"\1.{c}"),
-    (r"(val|mov)\w+\.embedding", r"ip_\1_{}"),
-    (r"(val|mov)\w+\.dense(\d)", r"ip\2_\1_{}"),
-    (r"trunk\.embedding\.dense", "ip_emb_{}"),
-    (r"trunk\.embedding\.preprocess", "ip_emb_preproc_{}"),
-    (r"trunk\.norm", "ip_emb_ln_{}"),
-    (r"trunk\.gate\.scale", "ip_mult_gate"),
-    (r"trunk\.gate\.shift", "ip_add_gate"),
-    (r"trunk\.mix\.(dense\d)", r"ip_emb_ffn.\1_{}"),
-    (r"trunk\.mix\.norm", "ip_emb_ffn_ln_{}"),
-    (r"trunk\.encoder\.table", "smolgen_w"),
-    (r"layer\.attention\.([qkv])\w+", r"mha.\1_{}"),
-    (r"layer\.attention\.output", "mha.dense_{}"),
-    (r"layer\.norm", "ln1_{}"),
-    (r"layer\.feed\.(dense\d)", r"ffn.\1_{}"),
-    (r"layer\.feed\.norm", "ln2_{}"),
-    (r"layer\.smolgen\.compress", "mha.smolgen.compress"),
-    (r"layer\.smolgen\.(dense\d)", r"mha.smolgen.\1_{}"),
-    (r"layer\.smolgen\.norm(\d)", r"mha.smolgen.ln\1_{}"),
-)
+_PLACES = {
+    r"trunk\.input_conv": "input.{c}",
+    r"trunk\.block(\d+)\.(conv\d)": r"residual.\1.\2.{c}",
+    r"trunk\.block(\d+)\.se\.squeeze": r"residual.\1.se.{}1",
+    r"trunk\.block(\d+)\.se\.excite": r"residual.\1.se.{}2",
+    r"policy\.conv1": "policy1.{c}",
+    r"policy\.conv2?": "policy.{c}",
+    r"policy\.dense|policy\.embedding": "ip_pol_{}",
+    r"policy\.moves\.query": "ip2_pol_{}",
+    r"policy\.moves\.key": "ip3_pol_{}",
+    r"policy\.moves\.promotion": "ip4_pol_w",
+    r"(value|moves_left)\.conv": r"\1.{c}",
+    r"(val|mov)\w+\.embedding": r"ip_\1_{}",
+    r"(val|mov)\w+\.dense(\d)": r"ip\2_\1_{}",
+    r"trunk\.embedding\.dense": "ip_emb_{}",
+    r"trunk\.embedding\.preprocess": "ip_emb_preproc_{}",
+    r"trunk\.norm": "ip_emb_ln_{}",
+    r"trunk\.gate\.scale": "ip_mult_gate",
+    r"trunk\.gate\.shift": "ip_add_gate",
+    r"trunk\.mix\.(dense\d)": r"ip_emb_ffn.\1_{}",
+    r"trunk\.mix\.norm": "ip_emb_ffn_ln_{}",
+    r"trunk\.encoder\.table": "smolgen_w",
+    r"layer\.attention\.([qkv])\w+": r"mha.\1_{}",
+    r"layer\.attention\.output": "mha.dense_{}",
+    r"layer\.norm": "ln1_{}",
+    r"layer\.feed\.(dense\d)": r"ffn.\1_{}",
+    r"layer\.feed\.norm": "ln2_{}",
+    r"layer\.smolgen\.compress": "mha.smolgen.compress",
+    r"layer\.smolgen\.(dense\d)": r"mha.smolgen.\1_{}",
+    r"layer\.smolgen\.norm(\d)": r"mha.smolgen.ln\1_{}",
+}
 # Whose second axis begins with planes.
 _COUNTER_READERS = {"trunk.input_conv.weight", "trunk.embedding.dense.weight"}
 ByName = tuple[bool, bool]  # whether a file has its policy heads and its value heads by name
@@ -103,9 +103,7 @@ def stored_tensors(
     """All tensors of a network in order. Raises ConfigError for more than `most` numbers, before
     reserving them.
     """
-    shapes = {
-        name: array.shape for name, array in blank_network(config, most).named_parameters().items()
-    }
+    shapes = {name: array.shape for name, array in config.blank(most).named_parameters().items()}
     for name, shape in shapes.items():
         path, _, leaf = name.rpartition(".")
         if re.search(r"\.conv\d?$|input_conv$", path):
@@ -137,7 +135,9 @@ def places_of(name: str, by_name: ByName) -> tuple[str, ...]:
         before += f"{'pol_' if head == 'policy' else ''}encoder.{layer[1]}."
         head = "layer"
         path = path[layer.end() + 1 :]
-    matches = ((re.fullmatch(pattern, f"{head}.{path}"), place) for pattern, place in _PLACES)
+    matches = (
+        (re.fullmatch(pattern, f"{head}.{path}"), place) for pattern, place in _PLACES.items()
+    )
     place = next(match.expand(place) for match, place in matches if match)
     place = place.format(_LEAVES.get(leaf), c=_CONV_LEAVES.get(leaf))
     shared = ("policy_heads.", "") if before and place.startswith("ip_pol_") else ()

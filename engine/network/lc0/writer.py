@@ -23,7 +23,9 @@ import numpy as np
 from engine.errors import ConfigError, NetFileError
 from engine.files.atomic import atomic_write
 from engine.files.wire import Message, encode
-from engine.network.families import PlanesConfig, layers_with
+from engine.network.families import PlanesConfig
+from engine.network.fused.given_tensors import layers_with
+from engine.network.fused.network_sizes import NORM_EPSILON
 from engine.network.input_formats import counter_scale
 from engine.network.lc0.formats import format_of, min_version_of
 from engine.network.lc0.reader import PlanesFile
@@ -36,9 +38,8 @@ from engine.network.lc0.tensor_map import (
     stored_tensors,
     with_counter_times,
 )
-from engine.network.model_parts import NORM_EPSILON
 from engine.network.outputs import policy_name
-from engine.network.tower.model import TowerConfig
+from engine.network.tower.tower_model import TowerConfig
 from engine.nn.norm_folding import fold_norm
 
 Folded = tuple[np.ndarray, np.ndarray]  # weight and bias of a convolution

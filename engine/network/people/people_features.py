@@ -1,7 +1,7 @@
 """What the network of people sees: the features of a position and its last moves, and the rows and
 sorts of its legal moves.
 
-Everything is seen from the side to move, mirrored as in `policy/features.py`. Features:
+Everything is seen from the side to move, mirrored as in `policy_features`. Features:
 
     ((piece * 2 + defended) * 2 + attacked) * 64 + square     as there, without phases
     3072 + a number of its state                              as there
@@ -42,9 +42,9 @@ from engine.board.attacks import BY_ANY, KING_ATTACKS, ONE, ZERO, targets_of, wr
 from engine.board.layout import BLACK, KING, SIDE, WHITE
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
-from engine.network.policy import features as plain
-from engine.network.policy.features import THREATS, settled_level, view_flip
+from engine.network.policy import policy_features as plain
 from engine.network.policy.moves import MOVE_SORTS, judge_squares, kind_on, map_threats, write_moves
+from engine.network.policy.policy_features import THREATS, king_steps, settled_level, view_flip
 from engine.network.policy_map import POLICY_SIZE
 from engine.tactics.quiescence import QuiescenceSpace
 from engine.tactics.see import see
@@ -224,14 +224,8 @@ def _write_sorts_of_kings(row, moves, n_moves, n_bands, sight):
         if threat == THREATS - 1:
             attacked = targets_of(kind, target, side, occupied & ~(ONE << np.uint64(source)))
             escapes = 1 + min(np.int64(popcount(free & ~attacked)), np.int64(3))
-        steps = _steps(king, target) * STEPS + _steps(king, source)
+        steps = king_steps(king, target) * STEPS + king_steps(king, source)
         sight.sorts[i, 7] = first + (kind * STEPS * STEPS + steps) * ESCAPES + escapes
-
-
-@kernel()
-def _steps(a, b):
-    """King's steps between two squares."""
-    return max(abs((a & 7) - (b & 7)), abs((a >> 3) - (b >> 3)))
 
 
 @kernel()

@@ -1,42 +1,30 @@
 """The network of people as a layer that holds its parameters, for files and training; kernels
-compute it. `parameters` names the parameters.
+compute it. `people_parameters` names the parameters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
-from engine.network.people.people_parameters import (
-    PEOPLE_PARAMETERS,
-    PeopleConfig,
-    people_config_of,
-)
-from engine.network.policy.model import TYPICAL_ACTIVE
-from engine.network.value.model import starting_parameters
-from engine.nn.layer import Layer, register
-from engine.nn.layers.initialization import initial
+from engine.network.people.people_parameters import PeopleConfig, people_config_of
+from engine.network.policy.sparse_parameters import SMALL_LAYERS, TYPICAL_ACTIVE
+from engine.network.rows.tables_layer import TablesLayer
+from engine.nn.layer import register
 
 
 @register("people_network")
-class PeopleNetwork(Layer):
+class PeopleNetwork(TablesLayer):
     """The parameters of a network of these sizes, random from `rng`, float32."""
 
-    def __init__(self, config: PeopleConfig, rng: np.random.Generator) -> None:
-        super().__init__()
-        self.network_config = config
-        start = starting_parameters(config, TYPICAL_ACTIVE, ("hidden", "inner", "output"), rng)
-        units = config.units
-        start["policy"] = initial(rng, "glorot", start["policy"].shape, units, units)
-        start["mixer"] = initial(rng, "he", start["mixer"].shape, units)
-        self.params = {name: start[key] for key, name in PEOPLE_PARAMETERS.items()}
+    config_of = staticmethod(people_config_of)
 
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
-        return cls(people_config_of(config), rng)
+    def __init__(self, config: PeopleConfig, rng: np.random.Generator) -> None:
+        super().__init__(config, TYPICAL_ACTIVE, SMALL_LAYERS, rng)
+        self.draw(rng, "policy", "glorot", config.units, config.units)
+        self.draw(rng, "mixer", "he", config.units)
 
     def config(self) -> dict[str, Any]:
         """Return the architecture as files describe it."""

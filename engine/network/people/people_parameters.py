@@ -9,7 +9,6 @@ can only add up pairs of features. Each layer adds to y [U]: W2 relu(W1 y + b1) 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
@@ -17,12 +16,10 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.native.lanes import LANES
+from engine.network.outputs import matched
 from engine.network.people import people_features as features
-from engine.network.policy.moves import SORT_ROWS
-from engine.network.policy.parameters import STEP
+from engine.network.policy.sparse_parameters import STEP, TrunkSizes
 from engine.network.policy_map import POLICY_SIZE
-from engine.network.rows.flat_tables import parameter_names
-from engine.network.rows.piece_count import PIECE_BUCKETS
 
 RATING_STEP = 100  # Elo of a band
 MOST_LAYERS = 16
@@ -50,11 +47,8 @@ class PeopleTables(NamedTuple):
     output_bias: Annotated[np.ndarray, "value.output.bias [V, 4]"]
 
 
-PEOPLE_PARAMETERS = parameter_names(PeopleTables)
-
-
 @dataclass(frozen=True)
-class PeopleConfig:
+class PeopleConfig(TrunkSizes):
     """Sizes of a network of people, written "people-WIDTH", and the ratings that it knows."""
 
     width: int = 512  # units of the accumulator
@@ -66,12 +60,9 @@ class PeopleConfig:
     tables: ClassVar = PeopleTables
 
     def __post_init__(self) -> None:
-        if not 0 < self.width <= 4096 or self.width % (2 * STEP):
-            expected = f"a width that is a multiple of {2 * STEP} up to 4096"
-            raise ConfigError(f"{self}: expected {expected}")
-        for name, step in (("mixer", STEP), ("hidden", LANES // 2)):
-            if not 0 < getattr(self, name) <= 4096 or getattr(self, name) % step:
-                raise ConfigError(f"{self}: expected {name} in multiples of {step} up to 4096")
+        self.check_size("width", 2 * STEP, 4096)
+        self.check_size("mixer", STEP, 4096)
+        self.check_size("hidden", LANES // 2, 4096)
         if not 0 <= self.layers <= MOST_LAYERS:
             raise ConfigError(f"{self}: expected up to {MOST_LAYERS} layers, got {self.layers}")
         if not 0 < self.n_bands <= MOST_BANDS or (self.highest - self.lowest) % RATING_STEP:
@@ -81,25 +72,11 @@ class PeopleConfig:
     @classmethod
     def parse(cls, text: str) -> Self:
         """From a text such as "people-512". Raises ConfigError for another form."""
-        match = re.fullmatch(r"people-(\d{1,4})", text.strip())
-        if match is None:
-            raise ConfigError(
-                f"a network of people is written people-WIDTH, such as people-512, not {text!r}"
-            )
-        return cls(width=int(match[1]))
+        form = "a network of people is written people-WIDTH, such as people-512"
+        return cls(width=int(matched(r"people-(\d{1,4})", text, form)[1]))
 
     def __str__(self) -> str:
         return f"people-{self.width}"
-
-    @property
-    def units(self) -> int:
-        """Number of inputs of mixer and heads: products of pairs of accumulator units."""
-        return self.width // 2
-
-    @property
-    def inner(self) -> int:
-        """Units of the value head's second layer."""
-        return 2 * self.hidden
 
     @property
     def n_bands(self) -> int:
@@ -114,15 +91,10 @@ class PeopleConfig:
         return {
             "F": features.BAND_FEATURE + self.n_bands,
             "R": POLICY_SIZE,
-            "T": SORT_ROWS,
             "S": features.FIRST_4 + self.n_bands * rated + plain,
-            "W": self.width,
-            "U": self.units,
             "L": self.layers,
             "X": self.mixer,
-            "V": PIECE_BUCKETS,
-            "K": self.hidden,
-            "J": self.inner,
+            **self.own_sizes,
         }
 
     def bands(self, ratings: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ from engine.network.people.people_parameters import (
     people_config_of,
 )
 from engine.network.policy.moves import SortRows, list_sort_rows, new_sort_rows, sort_bias
-from engine.network.rows.flat_tables import fill_tables, new_tables
+from engine.network.rows.flat_tables import filled_tables
 from engine.network.rows.float_rows import add_rows, add_weighted_rows, pair_products, score_row
 from engine.network.weights import default_net_path
 
@@ -58,14 +58,13 @@ class PeopleAnswers(NamedTuple):
 
 
 class PeoplePolicy:
-    """Predicts people's moves. Takes the parameters by name, as in `parameters.py`; raises
+    """Predicts people's moves. Takes the parameters by name, as in `people_parameters`; raises
     ConfigError or ShapeError when they do not fit `config`. Not for several threads at once.
     """
 
     def __init__(self, tensors: Mapping[str, np.ndarray], config: PeopleConfig) -> None:
         self.config = config
-        _, tables = new_tables(config)
-        fill_tables(tables, config, tensors)
+        tables = filled_tables(config, tensors)
         layers = config.layers
         units = config.units
         hidden = config.mixer

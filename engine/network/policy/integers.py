@@ -15,11 +15,12 @@ import numpy as np
 from engine.board.layout import PAWN
 from engine.errors import ConfigError
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.policy import features
-from engine.network.policy.parameters import OUTPUTS, SparseConfig, Tables
-from engine.network.rows.flat_tables import fill_tables, new_tables
+from engine.network.policy import policy_features as features
+from engine.network.policy.sparse_parameters import OUTPUTS, SparseConfig, Tables
+from engine.network.rows.flat_tables import filled_tables
 from engine.network.rows.piece_count import PIECE_BUCKETS
 from engine.network.rows.short_rows import as_bytes, as_shorts, by_input, sum_scale
+from engine.network.value.value_parameters import most_of_pieces
 
 COARSEST_SCALE = 16  # of accumulators
 
@@ -51,14 +52,13 @@ class IntegerTables(NamedTuple):
 
 
 def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> IntegerTables:
-    """Return a network with these parameters, by their names in `parameters`.
+    """Return a network with these parameters, by their names in `sparse_parameters`.
 
     Raises ConfigError or ShapeError when they do not fit `config`, and ConfigError if some position
     could have an output that is not finite, or if the weights are too large for a scale that leaves
     them any precision.
     """
-    _, floats = new_tables(config)
-    fill_tables(floats, config, tensors)
+    floats = filled_tables(config, tensors)
     if not largest_output(floats, config) < float(np.finfo(np.float32).max):  # true for NaN too
         raise ConfigError("expected weights with finite sums, found larger ones, infinity or NaN")
     scale = sum_scale(largest_accumulator(floats, config), features.MAX_ACTIVE + 1, COARSEST_SCALE)
@@ -126,10 +126,9 @@ def largest_accumulator(tables: Tables, config: SparseConfig) -> float:
     )
     pieces[PAWN] += passed[:, 0]
     pieces[6 + PAWN] += passed[:, 1]
-    squares = np.sort(pieces.max(axis=0), axis=1)  # [phase, square, W]
     state = weight[features.PIECE_FEATURES : features.PASSED_FEATURE]
     state = state.reshape(features.PHASES, features.STATE_FEATURES, config.width)
-    total = squares[:, 32:].sum(axis=1) + np.abs(tables.bias)
+    total = most_of_pieces(pieces.swapaxes(0, 1)) + np.abs(tables.bias)
     total += state[:, features.CASTLING_FEATURE : features.EN_PASSANT_FEATURE].sum(axis=1)
     for first, last in (
         (features.EN_PASSANT_FEATURE, features.COUNTER_FEATURE),

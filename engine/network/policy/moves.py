@@ -34,7 +34,13 @@ from engine.board.layout import BISHOP, BLACK, KING, KNIGHT, PAWN, QUEEN, ROOK, 
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
 from engine.native.memory import buffers
-from engine.network.policy.features import SORTS, THREATS, settled_level, view_flip, write_features
+from engine.network.policy.policy_features import (
+    SORTS,
+    THREATS,
+    settled_level,
+    view_flip,
+    write_features,
+)
 from engine.network.policy_map import POLICY_INDEX, POLICY_SIZE
 
 POLICY_ROWS = 2 * POLICY_SIZE

@@ -3,7 +3,7 @@ all of it on a GPU.
 
 Parameters are a model's by name. Rows of tables are listed by number, -1 = none: features integer
 [B, L]; policy rows integer [B, M] and sorts integer [B, M, S] of the legal moves, as in
-`policy/moves.py`; rows of the value trunk in both views, as in `value/features.py`, integer [B, 2,
+`policy/moves.py`; rows of the value trunk in both views, as in `value_features`, integer [B, 2,
 32]; the version of the small layers, `piece_bucket`, integer [B].
 
 A function returns its outputs and `backward`, which takes the gradient of the outputs and returns
@@ -40,17 +40,16 @@ def value_head(dense: LayerByName, units: Array) -> Traced:
     return y, lambda dy: first_back(second_back(output_back(dy) * (g > 0)) * (h > 0))
 
 
-def judge_units(dense: LayerByName, h: Array, at: str = "") -> Traced:
-    """Return the same by the value trunk, from h [B, 16] of `value/parameters.py`; names of layers
-    begin with `at`.
+def judge_units(dense: LayerByName, h: Array) -> Traced:
+    """Return the same by the value trunk, from h [B, 16] of `value_parameters`.
 
     The square gives small layers products of their inputs. dh = dp where 0 < h < 1, plus 2 h ds
     where |h| < 1, with dp and ds the gradients of the plain and the squared half.
     """
     xp = backend_of(h).xp
     pairs = xp.concatenate([xp.clip(h, 0, 1), xp.minimum(h * h, 1)], axis=1)
-    g, second_back = dense(f"{at}dense2", pairs)
-    y, output_back = dense(f"{at}output", xp.clip(g, 0, 1))
+    g, second_back = dense("dense2", pairs)
+    y, output_back = dense("output", xp.clip(g, 0, 1))
 
     def backward(dy: Array) -> Array:
         dplain, dsquare = xp.split(second_back(output_back(dy) * inside(g)), 2, axis=1)
@@ -279,20 +278,16 @@ def sparse_network(
 
 
 def value_network(
-    ops: RowOperations, p: NamedArrays, views: Array, version: Array, at: str = ""
+    ops: RowOperations, p: NamedArrays, views: Array, version: Array
 ) -> tuple[Array, Callable[[Array], Gradients]]:
-    """Return the value trunk's outputs [B, 4]; the mover's view comes first, parameters' names
-    begin with `at`.
-    """
+    """Return the value trunk's outputs [B, 4]; the mover's view comes first."""
     grads = Gradients()
     dense = partial(listed_dense, ops, p, grads, version)
-    units, units_back = clipped_products(
-        ops, p, grads, f"{at}rows", views.reshape(2 * len(views), -1)
-    )
+    units, units_back = clipped_products(ops, p, grads, "rows", views.reshape(2 * len(views), -1))
     # Slab by slab, as the weights of dense1.
     inputs = units.reshape(len(views), 2, *units.shape[1:]).swapaxes(1, 2)
-    h, first_back = dense(f"{at}dense1", inputs.reshape(len(views), -1))
-    y, judge_back = judge_units(dense, h, at)
+    h, first_back = dense("dense1", inputs.reshape(len(views), -1))
+    y, judge_back = judge_units(dense, h)
 
     def backward(dy: Array) -> Gradients:
         units_back(

@@ -19,9 +19,9 @@ from engine.native.lanes import LANES
 from engine.native.memory import aligned_zeros, shape_of
 
 
-def parameter_names(tables: Any) -> dict[str, str]:
-    """Return the name in files of every field of a kind of tables."""
-    return {name: words[0] for name, words in _words(tables).items()}
+def parameter_names(config: Any) -> dict[str, str]:
+    """Return the name in files of every parameter, by its field."""
+    return {name: words[0] for name, words in _words(config.tables).items()}
 
 
 def parameter_shapes(config: Any) -> dict[str, tuple[int, ...]]:
@@ -41,17 +41,18 @@ def new_tables(config: Any) -> tuple[np.ndarray, Any]:
 
 def named_views(tables: Any, config: Any) -> dict[str, np.ndarray]:
     """Return views of the tables in their own shapes, by the names of the parameters."""
-    names = parameter_names(config.tables).values()
+    names = parameter_names(config).values()
     shapes = parameter_shapes(config).values()
     return {
         name: table.reshape(shape) for name, shape, table in zip(names, shapes, tables, strict=True)
     }
 
 
-def fill_tables(tables: Any, config: Any, tensors: Mapping[str, np.ndarray]) -> None:
-    """Copy named parameters into tables. Raises ConfigError for a missing one, ShapeError for one
-    of another shape.
+def filled_tables(config: Any, tensors: Mapping[str, np.ndarray]) -> Any:
+    """Return tables with copies of named parameters. Raises ConfigError for a missing one,
+    ShapeError for one of another shape.
     """
+    _, tables = new_tables(config)
     for name, view in named_views(tables, config).items():
         if name not in tensors:
             raise ConfigError(f"the network has no tensor {name!r}")
@@ -60,6 +61,7 @@ def fill_tables(tables: Any, config: Any, tensors: Mapping[str, np.ndarray]) -> 
                 f"{name}: expected {list(view.shape)}, found {list(tensors[name].shape)}"
             )
         view[...] = tensors[name]
+    return tables
 
 
 def _words(tables: Any) -> dict[str, list[str]]:

@@ -10,10 +10,22 @@ import numpy as np
 
 from engine.native.elementary import exp
 from engine.native.jit import kernel
-from engine.native.lanes import LANES, lane_sum, load, relu, splat, spread, store
+from engine.native.lanes import (
+    LANES,
+    complement,
+    lane_sum,
+    load,
+    load_64,
+    relu,
+    splat,
+    spread,
+    spread_64,
+    store,
+    where_positive,
+)
 
-BLOCK = 8 * LANES  # columns of the accumulator in registers at once
-HALF_BLOCK = 4 * LANES
+BLOCK = 128  # columns of the accumulator in registers at once
+HALF_BLOCK = 64
 
 
 @kernel(contract=True)
@@ -22,63 +34,36 @@ def add_rows(table, width, numbers, count, start, out):
     multiple of 128.
     """
     for c in range(0, width, BLOCK):
-        s0 = load(start, c)
-        s1 = load(start, c + 16)
-        s2 = load(start, c + 32)
-        s3 = load(start, c + 48)
-        s4 = load(start, c + 64)
-        s5 = load(start, c + 80)
-        s6 = load(start, c + 96)
-        s7 = load(start, c + 112)
+        low = load_64(start, c)
+        high = load_64(start, c + HALF_BLOCK)
         for i in range(count):
             at = numbers[i] * width + c
-            s0, s1 = s0 + load(table, at), s1 + load(table, at + 16)
-            s2, s3 = s2 + load(table, at + 32), s3 + load(table, at + 48)
-            s4, s5 = s4 + load(table, at + 64), s5 + load(table, at + 80)
-            s6, s7 = s6 + load(table, at + 96), s7 + load(table, at + 112)
-        store_4(out, c, s0, s1, s2, s3)
-        store_4(out, c + 64, s4, s5, s6, s7)
+            low = low + load_64(table, at)
+            high = high + load_64(table, at + HALF_BLOCK)
+        store(out, c, low)
+        store(out, c + HALF_BLOCK, high)
 
 
 @kernel(contract=True)
 def add_weighted_rows(table, width, numbers, factors, count, out):
     """out [width] += the sum of factors[i] times row numbers[i]; width is a multiple of 64."""
     for c in range(0, width, HALF_BLOCK):
-        s0 = load(out, c)
-        s1 = load(out, c + 16)
-        s2 = load(out, c + 32)
-        s3 = load(out, c + 48)
+        total = load_64(out, c)
         for i in range(count):
-            at = numbers[i] * width + c
-            x = spread(factors, i)
-            s0, s1 = s0 + x * load(table, at), s1 + x * load(table, at + 16)
-            s2, s3 = s2 + x * load(table, at + 32), s3 + x * load(table, at + 48)
-        store_4(out, c, s0, s1, s2, s3)
+            total = total + spread_64(factors, i) * load_64(table, numbers[i] * width + c)
+        store(out, c, total)
 
 
 @kernel()
-def store_4(out, at, first, second, third, fourth):
-    """Write 64 numbers, given as four vectors, to out[at : at + 64]."""
-    store(out, at, first)
-    store(out, at + LANES, second)
-    store(out, at + 2 * LANES, third)
-    store(out, at + 3 * LANES, fourth)
-
-
-@kernel()
-def add_4(table, at, first, second, third, fourth):
-    """Add 64 numbers, given as four vectors, to table[at : at + 64]."""
-    store(table, at, load(table, at) + first)
-    store(table, at + LANES, load(table, at + LANES) + second)
-    store(table, at + 2 * LANES, load(table, at + 2 * LANES) + third)
-    store(table, at + 3 * LANES, load(table, at + 3 * LANES) + fourth)
+def add_64(table, at, numbers):
+    """Add 64 numbers to table[at : at + 64]."""
+    store(table, at, load_64(table, at) + numbers)
 
 
 @kernel()
 def clip(x):
     """min(max(x, 0), 1) in every lane."""
-    one = splat(1.0)
-    return one - relu(one - relu(x))
+    return complement(relu(complement(relu(x))))
 
 
 @kernel(contract=True)
@@ -86,6 +71,12 @@ def pair_products(accumulator, units, out, at):
     """out[at : at + U] = the clipped first half of accumulator [2 U] times its clipped second half."""
     for c in range(0, units, LANES):
         store(out, at + c, clip(load(accumulator, c)) * clip(load(accumulator, units + c)))
+
+
+@kernel(contract=True)
+def factor_gradient(a, b, dy):
+    """Return the gradient of a, where y = clip(a) clip(b)."""
+    return where_positive(a, where_positive(complement(a), dy * clip(b)))
 
 
 @kernel(contract=True)
@@ -100,6 +91,15 @@ def score_row(table, at, x, x_at, units):
         s2 = s2 + load(table, at + c + 32) * load(x, x_at + c + 32)
         s3 = s3 + load(table, at + c + 48) * load(x, x_at + c + 48)
     return lane_sum((s0 + s1) + (s2 + s3))
+
+
+@kernel()
+def last_layer(inputs, weight, bias, version, outputs):
+    """Write to outputs [LANES] one version of a dense layer that is stored by input."""
+    total = load(bias, version * LANES)
+    for k in range(len(inputs)):
+        total = total + spread(inputs, k) * load(weight, (version * len(inputs) + k) * LANES)
+    store(outputs, 0, total)
 
 
 @kernel()

@@ -2,7 +2,7 @@
 rows of bytes.
 
 Integers have one sum in any order and on any machine, take half or a quarter of the memory of
-floats, and a processor multiplies more of them at once. `policy.integers` and `value.parameters`
+floats, and a processor multiplies more of them at once. `policy.integers` and `value_parameters`
 choose the scales at which floats become them.
 """
 
@@ -13,10 +13,12 @@ import numpy as np
 from engine.errors import ConfigError
 from engine.native.integer_lanes import (
     BYTES,
+    SHORT_BLOCK,
     SHORTS,
     clip_shorts,
     dot_bytes,
     load_ints,
+    load_short_block,
     load_shorts,
     rounded_product,
     splat_int,
@@ -82,7 +84,6 @@ def by_input(layers: np.ndarray) -> np.ndarray:
     return flat
 
 
-BLOCK = 4 * SHORTS  # columns of an accumulator in registers at once
 # The factors that bring two clipped accumulators of 1 to a product whose upper half is UNIT, the
 # byte of a unit of 1.
 FIRST_UNIT, SECOND_UNIT = 2**12, 2**11
@@ -94,17 +95,11 @@ def add_short_rows(table, width, numbers, first, count, start, out):
     """out [width] = start + the sum of rows numbers[first : first + count] of table [rows, width];
     all int16.
     """
-    for c in range(0, width, BLOCK):
-        s0, s1 = load_shorts(start, c), load_shorts(start, c + 32)
-        s2, s3 = load_shorts(start, c + 64), load_shorts(start, c + 96)
+    for c in range(0, width, SHORT_BLOCK):
+        total = load_short_block(start, c)
         for i in range(first, first + count):
-            at = np.int64(numbers[i]) * width + c
-            s0, s1 = s0 + load_shorts(table, at), s1 + load_shorts(table, at + 32)
-            s2, s3 = s2 + load_shorts(table, at + 64), s3 + load_shorts(table, at + 96)
-        store_shorts(out, c, s0)
-        store_shorts(out, c + 32, s1)
-        store_shorts(out, c + 64, s2)
-        store_shorts(out, c + 96, s3)
+            total = total + load_short_block(table, np.int64(numbers[i]) * width + c)
+        store_shorts(out, c, total)
 
 
 @kernel()
@@ -114,20 +109,12 @@ def change_block(base, at, table, column, coming, n_coming, going, n_going, out,
 
     The rows' places in `table` are where they begin; their columns count from `column` on.
     """
-    s0, s1 = load_shorts(base, at), load_shorts(base, at + 32)
-    s2, s3 = load_shorts(base, at + 64), load_shorts(base, at + 96)
+    total = load_short_block(base, at)
     for i in range(n_coming):
-        x = coming[i] + column
-        s0, s1 = s0 + load_shorts(table, x), s1 + load_shorts(table, x + 32)
-        s2, s3 = s2 + load_shorts(table, x + 64), s3 + load_shorts(table, x + 96)
+        total = total + load_short_block(table, coming[i] + column)
     for i in range(n_going):
-        x = going[i] + column
-        s0, s1 = s0 - load_shorts(table, x), s1 - load_shorts(table, x + 32)
-        s2, s3 = s2 - load_shorts(table, x + 64), s3 - load_shorts(table, x + 96)
-    store_shorts(out, to, s0)
-    store_shorts(out, to + 32, s1)
-    store_shorts(out, to + 64, s2)
-    store_shorts(out, to + 96, s3)
+        total = total - load_short_block(table, going[i] + column)
+    store_shorts(out, to, total)
 
 
 @kernel()

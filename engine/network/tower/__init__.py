@@ -1,6 +1,5 @@
 """The tower: residual blocks over planes.
 
-model        the tower as layers, for training
-inference    the fused path for playing: the layout of the weights; `fused_steps` and `input_layer` compute
-gpu          the layers on a GPU, for playing
+tower_model  the tower as layers, for training
+tower_play   the fused path for playing: the layout of the weights; `fused_steps` and `input_layer` compute
 """

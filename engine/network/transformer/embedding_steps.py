@@ -13,8 +13,7 @@ from engine.native.bits import ctz
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, splat, store
 from engine.network.fused.encoder_steps import SQUARES, norm_row
-from engine.network.fused.heads import ORIGIN
-from engine.network.fused.multiply import Rows, multiply
+from engine.network.fused.multiply import dense_rows
 from engine.network.fused.smooth import activate
 from engine.network.planes import ALL_ONES, FIFTY_MOVE_PLANE, PLANES
 
@@ -96,7 +95,6 @@ def _add_pieces(weights, masks, x, at, width, pre):
                 store(pre, i, load(pre, i) + load(weights.pieces, row + i))
             board &= board - ONE
     planes = size // 64
-    rows, to = Rows(ORIGIN, planes, 4 * planes), Rows(at, width, 4 * width)
-    multiply(pre, rows, planes, weights.more, ORIGIN, width, x, to, np.int64(16), ORIGIN)
+    dense_rows(pre, planes, weights.more, width, x[at : at + 64 * width], SQUARES)
     for i in range(0, 64 * width, LANES):
         store(x, at + i, load(x, at + i) + load(weights.start, i))

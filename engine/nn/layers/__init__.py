@@ -16,8 +16,7 @@ from engine.nn.layers.dropout import Dropout
 from engine.nn.layers.embedding import Embedding, PositionEmbedding
 from engine.nn.layers.encoder import Encoder, EncoderLayer
 from engine.nn.layers.feed_forward import FeedForward
-from engine.nn.layers.group_norm import GroupNorm, RMSNorm
-from engine.nn.layers.normalisation import BatchNorm, LayerNorm, PlaceGate
+from engine.nn.layers.normalisation import BatchNorm, GroupNorm, LayerNorm, PlaceGate, RMSNorm
 from engine.nn.layers.pooling import (
     AveragePool1D,
     AveragePool2D,

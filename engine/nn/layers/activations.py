@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Layer, check_input, register
+from engine.nn.array_forms import check_input
+from engine.nn.layer import Array, Layer, Result, register
 from engine.nn.operations import operations_for
 from engine.nn.operations.elementwise import (
     GELU_CUBIC,
@@ -24,9 +24,7 @@ from engine.nn.operations.elementwise import (
     SELU_ALPHA,
     SELU_SCALE,
 )
-from engine.nn.operations.plain import identity
-
-Slope = Callable[[Array], Array]  # dy -> dx
+from engine.nn.operations.plain import Activated, Function, identity
 
 # Of f(t) = ln(erfc(z) / t) + z^2 over t from 0 to 1, from 60 nodes in 40 digits.
 ERFC_CHEBYSHEV = (
@@ -39,32 +37,36 @@ ERFC_CHEBYSHEV = (
 )  # fmt: skip
 
 
-def relu(x: Array) -> tuple[Array, Slope]:
+def relu(x: Array) -> Activated:
     """y = max(x, 0);  dx = dy where x > 0."""
     y = backend_of(x).xp.maximum(x, 0)
     return y, lambda dy: dy * (y > 0)
 
 
-def clipped_relu(x: Array) -> tuple[Array, Slope]:
+def clipped_relu(x: Array) -> Activated:
     """y = min(max(x, 0), 1);  dx = dy where 0 < x < 1."""
     return backend_of(x).xp.clip(x, 0, 1), lambda dy: dy * ((x > 0) & (x < 1))
 
 
-def squared_clipped_relu(x: Array) -> tuple[Array, Slope]:
+def _squared(x: Array, function: Function) -> Activated:
+    """y = c^2 with c = f(x);  dx = 2 c f'(x) dy."""
+    c, slope = function(x)
+    return c * c, lambda dy: slope(2 * dy * c)
+
+
+def squared_clipped_relu(x: Array) -> Activated:
     """y = c^2 with c = min(max(x, 0), 1);  dx = 2 c dy where 0 < x < 1. The square gives feature
     products for free.
     """
-    c = backend_of(x).xp.clip(x, 0, 1)
-    return c * c, lambda dy: 2 * dy * c * (x < 1)
+    return _squared(x, clipped_relu)
 
 
-def squared_relu(x: Array) -> tuple[Array, Slope]:
+def squared_relu(x: Array) -> Activated:
     """y = max(x, 0)^2;  dx = 2 max(x, 0) dy. So et al. 2021, arXiv:2109.08668."""
-    c = backend_of(x).xp.maximum(x, 0)
-    return c * c, lambda dy: 2 * dy * c
+    return _squared(x, relu)
 
 
-def leaky_relu(x: Array, alpha: float = LEAK) -> tuple[Array, Slope]:
+def leaky_relu(x: Array, alpha: float = LEAK) -> Activated:
     """y = x where x > 0, else alpha x. The slope is never 0, so no unit stops learning. Maas et al.
     2013.
     """
@@ -72,36 +74,40 @@ def leaky_relu(x: Array, alpha: float = LEAK) -> tuple[Array, Slope]:
     return x * slope, lambda dy: dy * slope
 
 
-def elu(x: Array, alpha: float = 1.0) -> tuple[Array, Slope]:
+def _exponential(x: Array, scale: float, alpha: float, width: float) -> Activated:
+    """y = scale x where x > 0, else scale alpha (e^(x / width) - 1);  dx = dy scale where x > 0, else
+    dy scale alpha / width e^(x / width).
+    """
+    xp = backend_of(x).xp
+    power = xp.expm1(xp.minimum(x, 0) / width)
+    y = scale * xp.where(x > 0, x, alpha * power)
+    return y, lambda dy: dy * (scale * xp.where(x > 0, 1, alpha / width * (power + 1)))
+
+
+def elu(x: Array, alpha: float = 1.0) -> Activated:
     """y = x where x > 0, else alpha (e^x - 1);  dx = dy where x > 0, else dy (y + alpha). Clevert et
     al. 2015, arXiv:1511.07289.
     """
-    xp = backend_of(x).xp
-    y = xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0)))
-    return y, lambda dy: dy * xp.where(x > 0, 1, y + alpha)
+    return _exponential(x, 1.0, alpha, 1.0)
 
 
-def celu(x: Array, alpha: float = 1.0) -> tuple[Array, Slope]:
+def celu(x: Array, alpha: float = 1.0) -> Activated:
     """y = x where x > 0, else alpha (e^(x / alpha) - 1);  dx = dy where x > 0, else dy e^(x /
     alpha): smooth at 0 for every alpha. Barron 2017, arXiv:1704.07483.
     """
-    xp = backend_of(x).xp
-    power = xp.expm1(xp.minimum(x, 0) / alpha)
-    return xp.where(x > 0, x, alpha * power), lambda dy: dy * xp.where(x > 0, 1, power + 1)
+    return _exponential(x, 1.0, alpha, alpha)
 
 
-def selu(x: Array) -> tuple[Array, Slope]:
+def selu(x: Array) -> Activated:
     """y = s x where x > 0, else s a (e^x - 1);  dx = dy s where x > 0, else dy (y + s a).
 
     With these s and a, activations keep mean 0 and variance 1 from layer to layer. Klambauer et al.
     2017, arXiv:1706.02515.
     """
-    xp = backend_of(x).xp
-    y = SELU_SCALE * xp.where(x > 0, x, SELU_ALPHA * xp.expm1(xp.minimum(x, 0)))
-    return y, lambda dy: dy * xp.where(x > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
+    return _exponential(x, SELU_SCALE, SELU_ALPHA, 1.0)
 
 
-def sigmoid(x: Array) -> tuple[Array, Slope]:
+def sigmoid(x: Array) -> Activated:
     """y = 1 / (1 + e^-x);  dx = dy y (1 - y). The code uses e^-|x|, which cannot overflow."""
     xp = backend_of(x).xp
     small = xp.exp(-xp.abs(x))
@@ -109,33 +115,25 @@ def sigmoid(x: Array) -> tuple[Array, Slope]:
     return y, lambda dy: dy * y * (1 - y)
 
 
-def hard_sigmoid(x: Array, alpha: float = 1 / 6) -> tuple[Array, Slope]:
+def hard_sigmoid(x: Array, alpha: float = 1 / 6) -> Activated:
     """y = min(max(alpha x + 1/2, 0), 1);  dx = alpha dy where 0 < y < 1."""
-    y = backend_of(x).xp.clip(alpha * x + 0.5, 0, 1)
-    return y, lambda dy: alpha * dy * ((y > 0) & (y < 1))
+    y, slope = clipped_relu(alpha * x + 0.5)
+    return y, lambda dy: alpha * slope(dy)
 
 
-def hard_swish(x: Array) -> tuple[Array, Slope]:
-    """y = x s with s = min(max(x / 6 + 1/2, 0), 1);  dx = dy (s + x s'), s' = 1/6 where 0 < s < 1.
-    Howard et al. 2019, arXiv:1905.02244.
-    """
-    gate, slope = hard_sigmoid(x)
-    return x * gate, lambda dy: dy * gate + slope(dy) * x
-
-
-def softsign(x: Array) -> tuple[Array, Slope]:
+def softsign(x: Array) -> Activated:
     """y = x / (1 + |x|);  dx = dy / (1 + |x|)^2."""
     share = 1 / (1 + backend_of(x).xp.abs(x))
     return x * share, lambda dy: dy * share * share
 
 
-def tanh(x: Array) -> tuple[Array, Slope]:
+def tanh(x: Array) -> Activated:
     """y = tanh x;  dx = dy (1 - y^2)."""
     y = backend_of(x).xp.tanh(x)
     return y, lambda dy: dy * (1 - y * y)
 
 
-def softplus(x: Array) -> tuple[Array, Slope]:
+def softplus(x: Array) -> Activated:
     """y = ln(1 + e^x);  dx = dy sigmoid x. The code uses max(x, 0) + ln(1 + e^-|x|), which cannot
     overflow.
     """
@@ -143,50 +141,61 @@ def softplus(x: Array) -> tuple[Array, Slope]:
     return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x))), lambda dy: dy * sigmoid(x)[0]
 
 
-def swish(x: Array) -> tuple[Array, Slope]:
-    """y = x s with s = sigmoid x;  dx = dy (s + y (1 - s)). Ramachandran et al. 2017,
+# ---- x times a gate ------------------------------------------------------------------------------
+
+
+def _gated(x: Array, gate_function: Function) -> Activated:
+    """y = x g with a gate g = g(x);  dx = dy (g + x g')."""
+    gate, slope = gate_function(x)
+    return x * gate, lambda dy: dy * gate + slope(dy) * x
+
+
+def hard_swish(x: Array) -> Activated:
+    """y = x s with s = min(max(x / 6 + 1/2, 0), 1);  dx = dy (s + x s'), s' = 1/6 where 0 < s < 1.
+    Howard et al. 2019, arXiv:1905.02244.
+    """
+    return _gated(x, hard_sigmoid)
+
+
+def swish(x: Array) -> Activated:
+    """y = x s with s = sigmoid x;  dx = dy (s + x s (1 - s)). Ramachandran et al. 2017,
     arXiv:1710.05941.
     """
-    gate, _ = sigmoid(x)
-    y = x * gate
-    return y, lambda dy: dy * (gate + y * (1 - gate))
+    return _gated(x, sigmoid)
 
 
-def gelu(x: Array) -> tuple[Array, Slope]:
+def gelu(x: Array) -> Activated:
     """y = x (1 + t) / 2 with t = tanh u, u = c (x + 0.044715 x^3), c = sqrt(2 / pi). This tanh form
     avoids erf.
 
     dx = dy ((1 + t) / 2 + x (1 - t^2) u' / 2), u' = c (1 + 0.134145 x^2). Hendrycks and Gimpel
     2016, arXiv:1606.08415.
     """
-    xp = backend_of(x).xp
-    near = xp.clip(x, -GELU_FAR, GELU_FAR)
+    return _gated(x, _gelu_gate)
+
+
+def _gelu_gate(x: Array) -> Activated:
+    near = backend_of(x).xp.clip(x, -GELU_FAR, GELU_FAR)
     squared = near * near
-    t = xp.tanh(GELU_SCALE * near * (1 + GELU_CUBIC * squared))
-
-    def slope(dy: Array) -> Array:
-        return dy * (
-            (1 + t) / 2 + near * (1 - t * t) * (GELU_SCALE / 2 * (1 + 3 * GELU_CUBIC * squared))
-        )
-
-    return x * ((1 + t) / 2), slope
+    t, slope = tanh(GELU_SCALE * near * (1 + GELU_CUBIC * squared))
+    return (1 + t) / 2, lambda dy: slope(dy) * (GELU_SCALE / 2 * (1 + 3 * GELU_CUBIC * squared))
 
 
-def exact_gelu(x: Array) -> tuple[Array, Slope]:
+def exact_gelu(x: Array) -> Activated:
     """y = x P with P = erfc(-x / sqrt(2)) / 2, the chance of a normal number below x.
 
     dx = dy (P + x p), p = e^(-x^2 / 2) / sqrt(2 pi). `gelu` differs by 0.0005 at most, and is
     a little quicker. Hendrycks and Gimpel 2016, arXiv:1606.08415.
     """
+    return _gated(x, _normal_chance)
+
+
+def _normal_chance(x: Array) -> Activated:
     xp = backend_of(x).xp
     near = xp.clip(x, -GELU_FAR, GELU_FAR)
     tail = _erfc(xp, xp.abs(near) * math.sqrt(1 / 2)) / 2
-    below = xp.where(near > 0, 1 - tail, tail)
-
-    def slope(dy: Array) -> Array:
-        return dy * (below + near * xp.exp(near * near / -2) * math.sqrt(1 / (2 * math.pi)))
-
-    return x * below, slope
+    density = xp.exp(near * near / -2) * math.sqrt(1 / (2 * math.pi))
+    return xp.where(near > 0, 1 - tail, tail), lambda dy: dy * density
 
 
 def _erfc(xp: Any, z: Array) -> Array:
@@ -202,25 +211,26 @@ def _erfc(xp: Any, z: Array) -> Array:
     return t * xp.exp((2 * t - 1) * later - last + ERFC_CHEBYSHEV[0] / 2 - z * z)
 
 
-def mish(x: Array) -> tuple[Array, Slope]:
+def mish(x: Array) -> Activated:
     """y = x t with t = tanh(ln(1 + e^x)) = n / (n + 2), n = e^x (e^x + 2). Misra 2019,
     arXiv:1908.08681.
 
     dx = dy (t + x (1 - t^2) sigmoid x). With e = e^-|x|, which cannot overflow, n / (n + 2) is also
     (1 + 2 e) / (1 + 2 e + 2 e^2) where x >= 0.
     """
+    return _gated(x, _mish_gate)
+
+
+def _mish_gate(x: Array) -> Activated:
     xp = backend_of(x).xp
     e = xp.exp(-xp.abs(x))
     is_right = x >= 0
     n = xp.where(is_right, 1 + 2 * e, e * (e + 2))
-    gate = n / (n + 2 * xp.where(is_right, e * e, 1))
-    return (
-        x * gate,
-        lambda dy: dy * (gate + x * (1 - gate * gate) * (xp.where(is_right, 1, e) / (1 + e))),
-    )
+    t = n / (n + 2 * xp.where(is_right, e * e, 1))
+    return t, lambda dy: dy * ((1 - t * t) * (xp.where(is_right, 1, e) / (1 + e)))
 
 
-ACTIVATIONS: dict[str, Callable[[Array], tuple[Array, Slope]]] = {
+ACTIVATIONS: dict[str, Function] = {
     function.__name__: function
     for function in (
         identity, relu, clipped_relu, squared_clipped_relu, squared_relu, leaky_relu, selu, sigmoid, tanh, softplus,
@@ -231,9 +241,7 @@ NATIVE.update({ACTIVATIONS[name]: pair for name, pair in PAIRS.items()})
 
 
 @cache
-def activation_function(
-    name: str, alpha: float | None = None
-) -> Callable[[Array], tuple[Array, Slope]]:
+def activation_function(name: str, alpha: float | None = None) -> Function:
     """Look up an activation function by name: x -> (y, dy -> dx), with another `alpha` than its
     own.
 
@@ -268,7 +276,7 @@ class Activation(Layer):
         self.function, self.alpha = function, alpha
         self.apply = activation_function(function, alpha)
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         check_input(self, x, "...")
         y, slope = operations_for(x).activate(self.apply, x)
         return y, lambda dy: (slope(dy), {})

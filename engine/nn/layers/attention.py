@@ -11,10 +11,10 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Gradients, Layer, check_input, forward_part, register
-from engine.nn.layers.attend import attend
+from engine.nn.array_forms import check_input
+from engine.nn.layer import Array, Gradients, Layer, forward_part, register
+from engine.nn.layers.attend import attend, rotary_waves, rotated
 from engine.nn.layers.dense import Dense, dense_together
-from engine.nn.layers.rotary import rotary_waves, rotated
 
 InputsBackward = Callable[[Array], tuple[tuple[Array, ...], Gradients]]
 
@@ -35,7 +35,6 @@ class _Attention(Layer):
         rng: np.random.Generator,
         inner: int | None = None,
     ) -> None:
-        super().__init__()
         inner = features if inner is None else inner
         if min(features, context_features, heads, inner) < 1 or inner % heads:
             call = f"{type(self).__name__}({features}, {context_features}, heads={heads})"
@@ -67,50 +66,54 @@ class _Attention(Layer):
 
         Keys and values of a state stand before those of the context, and are kept there together.
         """
-        groups = (
-            [(x, ("query", "key", "value"))]
-            if x is context
-            else [(x, ("query",)), (context, ("key", "value"))]
-        )
-        projected = [
-            dense_together({name: self.parts[name] for name in names}, one, training)
-            for one, names in groups
-        ]
-        query, key, value = (self._split(y) for ys, _ in projected for y in ys)
+        (query, key, value), projected_backward = self._projected(x, context, training)
         earlier = _earlier(state)
-        waves = None
-        if self.rotary:
-            waves = rotary_waves(query, earlier)
+        waves = rotary_waves(query, earlier) if self.rotary else None
+        if waves is not None:
             query, key = rotated(query, *waves), rotated(key, *waves)
-        new = {"key": key, "value": value}
         if earlier:
-            new = {
-                name: backend_of(x).xp.concatenate([state[name], one], axis=2)
-                for name, one in new.items()
-            }
+            key = backend_of(x).xp.concatenate([state["key"], key], axis=2)
+            value = backend_of(x).xp.concatenate([state["value"], value], axis=2)
         if state is not None:
-            state |= new
-        mixed, attend_backward = attend(query, new["key"], new["value"], mask, bias)
+            state |= {"key": key, "value": value}
+        mixed, attend_backward = attend(query, key, value, mask, bias)
         joined = mixed.swapaxes(1, 2).reshape(len(mixed), x.shape[1], self.inner)
         y, output_backward = forward_part("output", self.parts["output"], joined, training)
 
-        def backward(dy: Array) -> tuple[tuple[Array, ...], Gradients]:
+        def backward(dy):
             dmixed, output_grads = output_backward(dy)
             dquery, dkey, dvalue, *dbias = attend_backward(self._split(dmixed))
             dkey, dvalue = dkey[:, :, earlier:], dvalue[:, :, earlier:]
             if waves is not None:
                 cosine, sine = waves
                 dquery, dkey = rotated(dquery, cosine, -sine), rotated(dkey, cosine, -sine)
-            slopes = [one.swapaxes(1, 2) for one in (dquery, dkey, dvalue)]
-            dinputs = []
-            grads = Gradients()
-            for (_, names), (_, dense_backward) in zip(groups, projected, strict=True):
-                dinput, part_grads = dense_backward([slopes.pop(0) for _ in names])
-                dinputs.append(dinput)
-                grads |= part_grads
+            dinputs, grads = projected_backward([dquery, dkey, dvalue])
             return (*dinputs, *dbias), grads | output_grads
 
         return y, backward
+
+    def _projected(self, x: Array, context: Array, training: bool) -> tuple[list[Array], Any]:
+        """Return queries, keys and values by heads, and backward: their gradients -> (those of x
+        and of a context that is another, gradients).
+        """
+        names = ("query", "key", "value")
+        groups = [(x, names)] if x is context else [(x, names[:1]), (context, names[1:])]
+        steps = [
+            dense_together({name: self.parts[name] for name in part}, one, training)
+            for one, part in groups
+        ]
+
+        def backward(slopes):
+            left = [one.swapaxes(1, 2) for one in slopes]
+            dinputs = []
+            grads = Gradients()
+            for (_, part), (_, dense_backward) in zip(groups, steps, strict=True):
+                dinput, part_grads = dense_backward([left.pop(0) for _ in part])
+                dinputs.append(dinput)
+                grads |= part_grads
+            return dinputs, grads
+
+        return [self._split(y) for ys, _ in steps for y in ys], backward
 
     def _split(self, x: Array) -> Array:
         """Split the heads: [B, T, heads * d] -> [B, heads, T, d]."""
@@ -188,7 +191,7 @@ class SelfAttention(_Attention):
             allowed = past if allowed is None else allowed & past
         y, inputs_backward = self._apply(x, x, allowed, training, bias, state)
 
-        def backward(dy: Array) -> tuple[Any, Gradients]:
+        def backward(dy):
             (dx, *dbias), grads = inputs_backward(dy)
             return (dx, *dbias) if dbias else dx, grads
 

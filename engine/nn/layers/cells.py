@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, register
+from engine.nn.layer import Array, Gradients, Layer, Result, forward_part, register
 from engine.nn.layers.activations import sigmoid
 from engine.nn.layers.containers import checked_parts
 from engine.nn.layers.recurrent import Recurrent, StateArrays, StepBackward
@@ -31,7 +31,7 @@ class RNN(Recurrent):
     def step(self, a: Array, c: Array, state: StateArrays) -> tuple[StateArrays, StepBackward]:
         h = backend_of(a).xp.tanh(a + c)
 
-        def backward(dstate: StateArrays, da: Array, dc: Array) -> StateArrays:
+        def backward(dstate, da, dc):
             da[...] = dstate[0] * (1 - h * h)
             return (0,)
 
@@ -86,7 +86,7 @@ class GRU(Recurrent):
         xp = backend_of(a).xp
         candidate = xp.tanh(a[:, 2 * size :] + (reset * before) @ candidate_weight.T)
 
-        def backward(dstate: StateArrays, da: Array, dc: Array) -> StateArrays:
+        def backward(dstate, da, dc):
             dh, *_ = dstate
             dcandidate = dh * (1 - keep) * (1 - candidate * candidate)
             dgated = dcandidate @ candidate_weight
@@ -151,7 +151,6 @@ class Bidirectional(Layer):
     """
 
     def __init__(self, ahead: Recurrent, back: Recurrent) -> None:
-        super().__init__()
         checked_parts({"ahead": ahead, "back": back})
         pair = [
             isinstance(one, Recurrent) and (one.reverse, one.last, one.return_state)
@@ -164,11 +163,11 @@ class Bidirectional(Layer):
 
     def forward(
         self, x: Array, training: bool = False, mask: Any = None, state: Any = None
-    ) -> tuple[Array, Backward]:
+    ) -> Result:
         one, one_backward = forward_part("ahead", self.ahead, x, training, mask, state)
         other, other_backward = forward_part("back", self.back, x, training, mask, state)
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
+        def backward(dy):
             dx, grads = one_backward(dy[..., : self.ahead.hidden])
             dx_too, other_grads = other_backward(dy[..., self.ahead.hidden :])
             return dx + dx_too, grads | other_grads

@@ -14,6 +14,7 @@ from engine.nn.layer import (
     Backward,
     Gradients,
     Layer,
+    Result,
     forward_part,
     layer_from_config,
     register,
@@ -48,7 +49,6 @@ class Sequential(Layer):
     """
 
     def __init__(self, *unnamed: Layer, **named: Layer) -> None:
-        super().__init__()
         # A layer of one's own may have no kind.
         kinds = [getattr(type(layer), "kind", type(layer).__name__.lower()) for layer in unnamed]
         by_position = {
@@ -77,7 +77,7 @@ class Sequential(Layer):
 
     def forward(
         self, x: Array, training: bool = False, mask: Any = None, state: Any = None
-    ) -> tuple[Array, Backward]:
+    ) -> Result:
         steps: list[Backward] = []
         layers = list(self.layers.items())
         while layers:
@@ -89,7 +89,7 @@ class Sequential(Layer):
             x, step = forward_part(name, layer, x, training, mask, state)
             steps.append(step)
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
+        def backward(dy):
             grads: Gradients = {}
             for step in reversed(steps):
                 if dy is not None:  # else no layer before has parameters
@@ -128,7 +128,6 @@ class MultiHead(Layer):
     """
 
     def __init__(self, trunk: Layer, heads: Mapping[str, Layer]) -> None:
-        super().__init__()
         if not heads or "trunk" in heads:
             raise ConfigError("MultiHead needs at least one head, and none may be named 'trunk'")
         checked_parts({"trunk": trunk, **heads})
@@ -145,7 +144,7 @@ class MultiHead(Layer):
         for name, head in self.heads.items():
             outputs[name], steps[name] = forward_part(name, head, shared, training, mask, state)
 
-        def backward(dy: Mapping[str, Array]) -> tuple[Array, Gradients]:
+        def backward(dy):
             names = list(dy) if isinstance(dy, Mapping) else [type(dy).__name__]
             if not names or not steps.keys() >= set(names):
                 raise ShapeError(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, register
+from engine.nn.layer import Array, Result, register
 from engine.nn.layers.initialization import initial
 from engine.nn.layers.windowed import Windowed
 from engine.nn.operations import operations_for
@@ -36,7 +36,7 @@ class _Convolution(Windowed):
         groups: int = 1,
     ) -> None:
         given = f"{inputs}, {outputs}, size={size}"
-        self._place(given, size, stride, padding, dilation)
+        settings = self._place(given, size, stride, padding, dilation)
         if min(inputs, outputs, groups) < 1 or inputs % groups or outputs % groups:
             raise ConfigError(
                 f"{type(self).__name__}({given}): channels must be >= 1, and the groups, {groups}, must divide them"
@@ -44,9 +44,7 @@ class _Convolution(Windowed):
         self.inputs = inputs
         self.outputs = outputs
         self.groups = groups
-        self.size, self.stride, self.padding, self.dilation = (
-            short(setting[-self.axes :]) for setting in self.geometry
-        )
+        self.size, self.stride, self.padding, self.dilation = settings
         self.bias, self.input_gradient = bias, input_gradient
         self.params["weight"] = self._drawn(rng, self.geometry.size[-self.axes :])
         if bias:
@@ -64,12 +62,21 @@ class _Convolution(Windowed):
             np.ascontiguousarray(np.moveaxis(weight, (0, 1), (-1, -2))), (-1, -2), (0, 1)
         )
 
-    @property
-    def _settings(self) -> tuple[Any, ...]:
-        """Stride, padding, dilation and groups for the operations."""
-        windows = self.geometry
-        padding, dilation = short(windows.padding), short(windows.dilation)
-        return short(windows.stride), padding, dilation, self.groups
+    def _with_bias(self, y: Array, conv_backward: Any) -> Result:
+        """Add the bias, if there is one, and name the gradients."""
+        bias_backward = None
+        if "bias" in self.params:
+            y, bias_backward = operations_for(y).add_bias(y, self.params["bias"])
+
+        def backward(dy):
+            dy = self._image(dy)
+            dx, dweight = conv_backward(dy)
+            grads = {"weight": self._sequence(dweight)}
+            if bias_backward is not None:
+                grads["bias"] = bias_backward(dy)
+            return None if dx is None else self._sequence(dx), grads
+
+        return self._sequence(y), backward
 
 
 @register("conv2d")
@@ -93,27 +100,12 @@ class Conv2D(_Convolution):
     2015, arXiv:1502.01852 (initialisation).
     """
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         weight = self._image(self.params["weight"])
         image = self._checked(x, self.inputs, weight.dtype)
         self._check_sides(image, self.geometry)
-        operations = operations_for(x)
-        (stride, padding, *more) = self._settings
-        y, conv_backward = operations.conv2d(
-            image, weight, stride, padding, self.input_gradient, *more
-        )
-        if "bias" in self.params:
-            y, bias_backward = operations.add_bias(y, self.params["bias"])
-
-        def backward(dy: Array) -> tuple[Array | None, Gradients]:
-            dy = self._image(dy)
-            dx, dweight = conv_backward(dy)
-            grads = {"weight": self._sequence(dweight)}
-            if "bias" in self.params:
-                grads["bias"] = bias_backward(dy)
-            return None if dx is None else self._sequence(dx), grads
-
-        return self._sequence(y), backward
+        settings = self.geometry, self.groups, self.input_gradient
+        return self._with_bias(*operations_for(x).conv2d(image, weight, *settings))
 
 
 @register("conv1d")
@@ -188,27 +180,20 @@ class ConvTranspose2D(_Convolution):
             for side, step, extent, ends, more in every
         ]
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         weight = self._image(self.params["weight"])
         image = self._checked(x, self.inputs, weight.dtype)
         sides = self._sides(image.shape[2:])
         operations = operations_for(x)
         if min(*sides, *image.shape[2:]) < 1:
             raise ShapeError(f"{type(self).__name__}: no square is left of {list(x.shape)}")
-        stride, padding, *more = self._settings
-        y = operations.conv2d_transposed(image, weight, sides, stride, padding, *more)
-        if "bias" in self.params:
-            y, bias_backward = operations.add_bias(y, self.params["bias"])
+        y = operations.conv2d_transposed(image, weight, sides, self.geometry, self.groups)
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
-            dy = self._image(dy)
-            dx, weight_backward = operations.conv2d(dy, weight, stride, padding, False, *more)
-            grads = {"weight": self._sequence(weight_backward(image)[1])}
-            if "bias" in self.params:
-                grads["bias"] = bias_backward(dy)
-            return self._sequence(dx), grads
+        def backward(dy):
+            dx, weight_backward = operations.conv2d(dy, weight, self.geometry, self.groups, False)
+            return dx, weight_backward(image)[1]
 
-        return self._sequence(y), backward
+        return self._with_bias(y, backward)
 
 
 @register("conv_transpose1d")

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ShapeError
-from engine.nn.layer import Array, Gradients, Layer, form_of, forward_part, register
+from engine.nn.array_forms import form_of
+from engine.nn.layer import Array, register
 from engine.nn.layers.attention import CrossAttention, SelfAttention
 from engine.nn.layers.feed_forward import Block, feed_of
 from engine.nn.layers.normalisation import LayerNorm
@@ -49,7 +50,7 @@ class DecoderLayer(Block):
         self.epsilon = epsilon
         self.damped = True
         self.keep(rng, scale=1.0, norm_first=norm_first, dropout=dropout)
-        self.parts: dict[str, Layer] = {
+        self.parts = {
             "attention": SelfAttention(features, heads, rng, causal=True, rotary=rotary),
             "norm": LayerNorm(features, epsilon),
             "cross": CrossAttention(features, self.context_features, heads, rng),
@@ -62,24 +63,19 @@ class DecoderLayer(Block):
     ) -> tuple[Array, Any]:
         if not isinstance(x, tuple) or len(x) != 2:
             raise ShapeError(f"DecoderLayer: expected the tuple (x, context), found {form_of(x)}")
-        (x, context), parts = x, self.parts
-        z, own_backward = self.in_skip(
-            "norm",
-            parts["norm"],
-            x,
-            training,
-            lambda one: forward_part("attention", parts["attention"], one, training, None, state),
-        )
-        u, cross_backward = self.in_skip(
-            "cross_norm",
-            parts["cross_norm"],
-            z,
-            training,
-            lambda one: forward_part("cross", parts["cross"], (one, context), training, mask),
-        )
-        y, feed_backward = forward_part("feed", parts["feed"], u, training)
+        x, context = x
 
-        def backward(dy: Array) -> tuple[tuple[Array, Array], Gradients]:
+        def own(one):
+            return self.run("attention", one, training, None, state)
+
+        def cross(one):
+            return self.run("cross", (one, context), training, mask)
+
+        z, own_backward = self.in_skip("norm", x, training, own)
+        u, cross_backward = self.in_skip("cross_norm", z, training, cross)
+        y, feed_backward = self.run("feed", u, training)
+
+        def backward(dy):
             du, grads = feed_backward(dy)
             (dz, dcontext), cross_grads = cross_backward(du)
             (dx,), own_grads = own_backward(dz)

@@ -9,7 +9,8 @@ import numpy as np
 
 from engine.backend import backend_of, joined
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, forward_part, register
+from engine.nn.array_forms import check_input
+from engine.nn.layer import Array, Gradients, Layer, Result, forward_part, register
 from engine.nn.layers.initialization import VARIANCES, initial
 from engine.nn.operations import operations_for
 from engine.nn.operations.plain import identity
@@ -36,7 +37,6 @@ class Dense(Layer):
     def __init__(
         self, inputs: int, outputs: int, rng: np.random.Generator, initialization: str = "he"
     ) -> None:
-        super().__init__()
         if inputs < 1 or outputs < 1 or initialization not in VARIANCES:
             raise ConfigError(
                 f"Dense({inputs}, {outputs}, {initialization!r}): sizes >= 1, start in {[*VARIANCES]}"
@@ -47,7 +47,7 @@ class Dense(Layer):
         weight = initial(rng, initialization, (outputs, inputs), inputs, outputs)
         self.params = {"weight": weight, "bias": np.zeros(outputs, np.float32)}
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         weight = self.params["weight"]
         check_input(self, x, "B", "...", self.inputs, dtype=weight.dtype)
         rows = x.reshape(-1, self.inputs)
@@ -55,7 +55,7 @@ class Dense(Layer):
             rows, weight, self.params["bias"], self.activation
         )
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
+        def backward(dy):
             drows, dweight, dbias = rows_backward(dy.reshape(-1, self.outputs), self.input_gradient)
             return None if drows is None else drows.reshape(x.shape), {
                 "weight": dweight,
@@ -85,7 +85,7 @@ def dense_together(
     one_or_all = {"joint": joint} if is_joint else layers
     steps = [forward_part(name, layer, x, training) for name, layer in one_or_all.items()]
 
-    def backward(slopes: Sequence[Array]) -> tuple[Array, Gradients]:
+    def backward(slopes):
         dx = None
         grads = Gradients()
         given = [xp.concatenate(slopes, axis=2)] if is_joint else slopes

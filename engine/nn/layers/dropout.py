@@ -6,7 +6,8 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Layer, check_input, register
+from engine.nn.array_forms import check_input
+from engine.nn.layer import Array, Layer, Result, register
 
 
 @register("dropout")
@@ -23,13 +24,12 @@ class Dropout(Layer):
     """
 
     def __init__(self, rate: float, rng: np.random.Generator) -> None:
-        super().__init__()
         if not 0 <= rate < 1 or not hasattr(rng, "normal"):
             expected = "the rate must be in [0, 1), rng must be a generator such as np.random.default_rng(0)"
             raise ConfigError(f"Dropout: {expected}, not {rate} and {rng!r:.40}")
         self.rate, self.rng = rate, rng
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         check_input(self, x, "...")
         if not training or self.rate == 0:
             return x, lambda dy: (dy, {})

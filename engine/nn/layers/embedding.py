@@ -8,7 +8,8 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, check_range, register
+from engine.nn.array_forms import check_input, check_range
+from engine.nn.layer import Array, Layer, Result, register
 from engine.nn.layers.initialization import normal
 from engine.nn.operations import operations_for
 
@@ -36,7 +37,6 @@ class Embedding(Layer):
         deviation: float = 1.0,
         padding_idx: int | None = None,
     ) -> None:
-        super().__init__()
         if tokens < 1 or features < 1:
             raise ConfigError(f"Embedding({tokens}, {features}): both must be >= 1")
         self.tokens = tokens
@@ -58,7 +58,7 @@ class Embedding(Layer):
             else x != self.padding_idx
         )
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         check_input(self, x, "B", "...", dtype="integer")
         check_range(self, x, 0, self.tokens)
         weight = self.params["weight"]
@@ -66,7 +66,7 @@ class Embedding(Layer):
         if self.padding_idx is not None:
             y[x == self.padding_idx] = 0
 
-        def backward(dy: Array) -> tuple[None, Gradients]:
+        def backward(dy):
             gradient = operations_for(dy).scatter_rows(
                 dy.reshape(-1, self.features), x.reshape(-1, 1), self.tokens
             )
@@ -92,7 +92,6 @@ class PositionEmbedding(Layer):
     def __init__(
         self, length: int, features: int, rng: np.random.Generator, deviation: float = 1.0
     ) -> None:
-        super().__init__()
         if length < 1 or features < 1:
             raise ConfigError(f"PositionEmbedding({length}, {features}): both must be >= 1")
         self.length = length
@@ -100,9 +99,7 @@ class PositionEmbedding(Layer):
         self.deviation = deviation
         self.params = {"weight": normal(rng, (length, features), deviation)}
 
-    def forward(
-        self, x: Array, training: bool = False, state: Any = None
-    ) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False, state: Any = None) -> Result:
         weight = self.params["weight"]
         check_input(self, x, "B", "T", self.features, dtype=weight.dtype)
         first = (state or {}).get("places", 0)
@@ -115,7 +112,7 @@ class PositionEmbedding(Layer):
         if state is not None:
             state["places"] = here.stop
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
+        def backward(dy):
             dweight = backend_of(dy).xp.zeros_like(weight)
             dweight[here] = dy.sum(axis=0)
             return dy, {"weight": dweight}

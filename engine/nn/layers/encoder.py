@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Backward, Gradients, Layer, forward_part, register
+from engine.nn.layer import Array, Gradients, Layer, Result, forward_part, register
 from engine.nn.layers.attention import SelfAttention
 from engine.nn.layers.feed_forward import Block, feed_of
 from engine.nn.layers.initialization import initial
@@ -69,7 +69,7 @@ class EncoderLayer(Block):
         self.damped, self.rotary = damped, rotary
         self.keep(rng, scale=scale, norm_first=norm_first, dropout=dropout)
         self.smolgen = None if smolgen is None else dict(smolgen)
-        self.parts: dict[str, Layer] = {
+        self.parts = {
             "attention": SelfAttention(features, heads, rng, causal, inner, damped, rotary=rotary),
             "norm": LayerNorm(features, epsilon),
             "feed": feed_of(self, rng),
@@ -83,16 +83,14 @@ class EncoderLayer(Block):
         x, table = x if isinstance(x, tuple) else (x, None)
         if table is not None and mask is not None:
             raise ConfigError("EncoderLayer: smolgen sees all places at once, so it takes no mask")
-        z, skip_backward = self.in_skip(
-            "norm",
-            self.parts["norm"],
-            x,
-            training,
-            lambda one: self._attention(one, table, training, mask, state),
-        )
-        y, feed_backward = forward_part("feed", self.parts["feed"], z, training)
 
-        def backward(dy: Array) -> tuple[Any, Gradients]:
+        def attention(one):
+            return self._attention(one, table, training, mask, state)
+
+        z, skip_backward = self.in_skip("norm", x, training, attention)
+        y, feed_backward = self.run("feed", z, training)
+
+        def backward(dy):
             dz, feed_grads = feed_backward(dy)
             (dx, *dtable), grads = skip_backward(dz)
             return (dx, *dtable) if dtable else dx, grads | feed_grads
@@ -102,17 +100,12 @@ class EncoderLayer(Block):
     def _attention(
         self, x: Array, table: Any, training: bool, mask: Any, state: Any
     ) -> tuple[Array, Any]:
-        attention = self.parts["attention"]
         if table is None:
-            return forward_part("attention", attention, x, training, mask, state)
-        bias, smolgen_backward = forward_part(
-            "smolgen", self.parts["smolgen"], (x, table), training
-        )
-        y, attention_backward = forward_part(
-            "attention", attention, (x, bias), training, None, state
-        )
+            return self.run("attention", x, training, mask, state)
+        bias, smolgen_backward = self.run("smolgen", (x, table), training)
+        y, attention_backward = self.run("attention", (x, bias), training, None, state)
 
-        def backward(dy: Array) -> tuple[tuple[Array, Array], Gradients]:
+        def backward(dy):
             (dx, dbias), grads = attention_backward(dy)
             (dx_too, dtable), smolgen_grads = smolgen_backward(dbias)
             return (dx + dx_too, dtable), grads | smolgen_grads
@@ -134,7 +127,6 @@ class Encoder(Layer):
     """
 
     def __init__(self, depth: int, block: Mapping[str, Any], rng: np.random.Generator) -> None:
-        super().__init__()
         if depth < 1 or not isinstance(block, Mapping):
             raise ConfigError(
                 f"Encoder({depth}, {block!r}): expected a layer at least, and an EncoderLayer's settings"
@@ -152,7 +144,7 @@ class Encoder(Layer):
 
     def forward(
         self, x: Array, training: bool = False, mask: Any = None, state: Any = None
-    ) -> tuple[Array, Backward]:
+    ) -> Result:
         table = self.params.get("table")
         steps = []
         shape = getattr(x, "shape", [])
@@ -164,7 +156,7 @@ class Encoder(Layer):
             )
             steps.append(step)
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
+        def backward(dy):
             grads: Gradients = (
                 {} if table is None else {"table": backend_of(dy).xp.zeros_like(table)}
             )

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, forward_part, register
+from engine.nn.array_forms import check_input
+from engine.nn.layer import Array, Gradients, Layer, Result, forward_part, register
 from engine.nn.layers.activations import Activation
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense
@@ -26,43 +27,38 @@ class Block(Layer):
     scale: float
     norm_first: bool
     dropout: float
+    parts: dict[str, Layer]
+
+    def run(
+        self, name: str, x: Any, training: bool, mask: Any = None, state: Any = None
+    ) -> tuple[Any, Any]:
+        """Run the part of this name."""
+        return forward_part(name, self.parts[name], x, training, mask, state)
 
     def in_skip(
-        self,
-        name: str,
-        norm: Layer,
-        x: Array,
-        training: bool,
-        part: Callable[[Array], tuple[Array, Callable[[Array], tuple[Any, Gradients]]]],
+        self, norm: str, x: Array, training: bool, part: Callable[[Array], tuple[Array, Any]]
     ) -> tuple[Array, Callable[[Array], tuple[tuple[Array, ...], Gradients]]]:
         """Return y, and backward: dy -> ((dx, gradients of what else the part takes), gradients);
-        `name` is that of the norm.
+        `norm` is the name of the norm.
         """
-        before, before_backward = (
-            forward_part(name, norm, x, training) if self.norm_first else (x, None)
-        )
-        inner, part_backward = part(before)
+        inner, before_backward = self.run(norm, x, training) if self.norm_first else (x, _same)
+        inner, part_backward = part(inner)
         inner, drop_backward = self._dropped(inner, training)
         y = x + inner * self.scale
-        norm_backward = None
-        if not self.norm_first:
-            y, norm_backward = forward_part(name, norm, y, training)
+        y, norm_backward = (y, _same) if self.norm_first else self.run(norm, y, training)
 
-        def backward(dy: Array) -> tuple[tuple[Array, ...], Gradients]:
-            dsum, grads = (dy, Gradients()) if norm_backward is None else norm_backward(dy)
+        def backward(dy):
+            dsum, grads = norm_backward(dy)
             dinner, _ = drop_backward(dsum * self.scale)
             found, part_grads = part_backward(dinner)
             dx, *others = found if isinstance(found, tuple) else (found,)
-            grads |= part_grads
-            if before_backward is not None:
-                dx, norm_grads = before_backward(dx)
-                grads |= norm_grads
-            return (dsum + dx, *others), grads
+            dx, before_grads = before_backward(dx)
+            return (dsum + dx, *others), grads | part_grads | before_grads
 
         return y, backward
 
-    def _dropped(self, x: Array, training: bool) -> tuple[Array, Backward]:
-        return self.drop.forward(x, training) if self.dropout else (x, lambda dy: (dy, {}))
+    def _dropped(self, x: Array, training: bool) -> Result:
+        return self.drop.forward(x, training) if self.dropout else (x, _same)
 
     def keep(self, rng: np.random.Generator, **settings: Any) -> None:
         """Keep settings as attributes, and make the dropout of what parts return."""
@@ -70,6 +66,10 @@ class Block(Layer):
             setattr(self, name, value)
         if self.dropout:
             self.drop = Dropout(self.dropout, rng)
+
+
+def _same(dy: Array) -> tuple[Array, Gradients]:
+    return dy, {}
 
 
 @register("feed_forward")
@@ -105,20 +105,22 @@ class FeedForward(Block):
         second = Dense(hidden, features, rng, "small" if damped else "glorot")
         first = Dense(features, hidden, rng, "small" if damped else "he")
         self.keep(rng, scale=scale, norm_first=norm_first, dropout=dropout)
-        self.layers: dict[str, Layer] = {"dense1": first, "activation": Activation(activation)}
+        self.parts = {"dense1": first, "activation": Activation(activation)}
         if dropout:
-            self.layers["dropout"] = Dropout(dropout, rng)
-        self.layers["dense2"] = second
-        self.norm: Layer = LayerNorm(features, epsilon)
+            self.parts["dropout"] = Dropout(dropout, rng)
+        self.parts |= {"dense2": second, "norm": LayerNorm(features, epsilon)}
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    @property
+    def body(self) -> Sequential:
+        """What stands inside the skip connection."""
+        return Sequential(**{name: part for name, part in self.parts.items() if name != "norm"})
+
+    def forward(self, x: Array, training: bool = False) -> Result:
         check_input(self, x, "B", "T", self.features)
-        inner = Sequential(**self.layers)
-        y, skip_backward = self.in_skip(
-            "norm", self.norm, x, training, lambda z: inner.forward(z, training)
-        )
+        body = self.body
+        y, skip_backward = self.in_skip("norm", x, training, lambda z: body.forward(z, training))
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
+        def backward(dy):
             (dx,), grads = skip_backward(dy)
             return dx, grads
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.array_forms import check_input
+from engine.nn.layer import Array, Layer, Result, register
 from engine.nn.layers.windowed import Windowed
 from engine.nn.operations import operations_for
-from engine.nn.operations.geometry import Geometry, short
+from engine.nn.operations.geometry import Geometry
 from engine.nn.operations.plain import channels_first, channels_last
 
 
@@ -32,14 +32,12 @@ class _Pool(Windowed):
     ) -> None:
         stride = window if stride is None else stride
         given = f"{window}, stride={stride}, padding={padding}"
-        self._place(given, window, stride, padding, dilation)
+        settings = self._place(given, window, stride, padding, dilation)
         ends = zip(self.geometry.padding, self.geometry.extents, strict=True)
         if any(max(padding) >= extent for padding, extent in ends):
             call = f"{type(self).__name__}({given})"
             raise ConfigError(f"{call}: a window must be larger than the padding")
-        self.window, self.stride, self.padding, self.dilation = (
-            short(setting[-self.axes :]) for setting in self.geometry
-        )
+        self.window, self.stride, self.padding, self.dilation = settings
         self.ceil = ceil
 
     def _windows(self, image: Array) -> Geometry:
@@ -64,13 +62,6 @@ class _Pool(Windowed):
         return tuple(ends)
 
 
-def _squares(padded: Array, windows: Geometry) -> Iterator[tuple[slice, slice]]:
-    """Yield, for each place in a window, where its squares lie on the padded boards."""
-    sides = windows._replace(padding=((0, 0), (0, 0))).sides(padded.shape[1:3])
-    for _, _, rows, columns in windows.places(sides):
-        yield rows, columns
-
-
 @register("max_pool2d")
 class MaxPool2D(_Pool):
     """The largest value of every window.
@@ -83,7 +74,7 @@ class MaxPool2D(_Pool):
     Raises ConfigError for a padding as large as a window, ShapeError when x is smaller than one.
     """
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         image = self._checked(x, "C")
         y, slope = operations_for(x).max_pool(image, self._windows(image))
         return self._sequence(y), lambda dy: (self._sequence(slope(self._image(dy))), {})
@@ -113,29 +104,32 @@ class AveragePool2D(_Pool):
         super().__init__(window, stride, padding, ceil=ceil)
         self.counts_padding = counts_padding
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         xp = backend_of(x).xp
         image = self._checked(x, "C")
         windows = self._windows(image)
         padded = windows.padded(xp, channels_last(image))
-        places = list(_squares(padded, windows))
-        total = sum(padded[:, rows, columns] for rows, columns in places)
-        share = 1 / self._counts(xp, padded, windows, image.shape[2:])
+        places = [part for _, part in windows.places(windows.sides(image.shape[2:]))]
+        count: Any = math.prod(windows.size)
+        if (counted := self._counted(xp, padded, windows, image.shape[2:])) is not None:
+            count = sum(counted[part] for part in places)
+        share = 1 / count
+        total = sum(padded[part] for part in places)
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
+        def backward(dy):
             dpadded = xp.zeros_like(padded)
-            part = channels_last(self._image(dy)) * share
-            for rows, columns in places:
-                dpadded[:, rows, columns] += part
+            each = channels_last(self._image(dy)) * share
+            for part in places:
+                dpadded[part] += each
             dx = channels_first(windows.cropped(dpadded, image.shape[2:]))
             return self._sequence(dx), {}
 
         return self._sequence(channels_first(total * share)), backward
 
-    def _counts(self, xp: Any, padded: Array, windows: Geometry, sides: Any) -> Any:
-        """Return how many squares of each window count, [H', W', 1], or one number for all."""
+    def _counted(self, xp: Any, padded: Array, windows: Geometry, sides: Any) -> Array | None:
+        """Return 1 where a square of padded boards counts, else 0; None where all do."""
         if windows == self.geometry and (self.counts_padding or not self.padding):
-            return math.prod(windows.size)
+            return None
         counted = xp.zeros((1, *padded.shape[1:3], 1), padded.dtype)
         # What `ceil` adds behind the padding never counts.
         kept = self.geometry.padding if self.counts_padding else ((0, 0), (0, 0))
@@ -143,7 +137,7 @@ class AveragePool2D(_Pool):
         down, across = (side + behind for (_, behind), side in reach)
         above, beside = (before for before, _ in kept)
         counted[:, top - above : top + down, left - beside : left + across] = 1
-        return sum(counted[:, rows, columns] for rows, columns in _squares(padded, windows))
+        return counted
 
 
 @register("max_pool1d")
@@ -166,13 +160,13 @@ class GlobalAveragePool(Layer):
     square of the plane.
     """
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         check_input(self, x, "B", "C", "H", "...")
         shape = x.shape
         if 0 in shape[2:]:
             raise ShapeError(f"GlobalAveragePool: expected H and W >= 1, found {list(shape)}")
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
+        def backward(dy):
             each = dy.reshape(*dy.shape, *[1] * (len(shape) - 2)) / math.prod(shape[2:])
             return backend_of(dy).xp.broadcast_to(each, shape).copy(), {}
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Gradients, Layer, check_gradient, check_input
+from engine.nn.array_forms import check_gradient, check_input
+from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.layers.initialization import initial
 from engine.nn.operations import operations_for
 
@@ -51,7 +52,6 @@ class Recurrent(Layer):
         reverse: bool = False,
         return_state: bool = False,
     ) -> None:
-        super().__init__()
         if inputs < 1 or hidden < 1:
             raise ConfigError(f"{type(self).__name__}({inputs}, {hidden}): both must be >= 1")
         self.inputs = inputs
@@ -105,7 +105,7 @@ class Recurrent(Layer):
         if state is not None:
             state["arrays"] = now
 
-        def backward(dy: Any) -> tuple[Any, Gradients]:
+        def backward(dy):
             dy, *dstate = dy if self.return_state else (dy, *(xp.zeros_like(one) for one in now))
             for one, like in zip((dy, *dstate), (y, *now), strict=True):
                 check_gradient(self, one, like.shape)
@@ -166,7 +166,7 @@ class Recurrent(Layer):
             return new, step_backward
         where = backend_of(a).xp.where
 
-        def backward(dstate: StateArrays, da: Array, dc: Array) -> StateArrays:
+        def backward(dstate, da, dc):
             direct = step_backward(tuple(where(keep, 0, one) for one in dstate), da, dc)
             return tuple(where(keep, old, one) for old, one in zip(dstate, direct, strict=True))
 

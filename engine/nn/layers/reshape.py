@@ -8,7 +8,8 @@ from numbers import Integral
 from typing import Any
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Layer, check_input, register
+from engine.nn.array_forms import check_input
+from engine.nn.layer import Array, Layer, Result, register
 
 
 @register("flatten")
@@ -21,7 +22,7 @@ class Flatten(Layer):
     Raises ShapeError when x has no batch axis.
     """
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         check_input(self, x, "B", "N", "...", dtype="numeric")
         shape = x.shape  # reshape cannot infer a side of an empty batch
         return x.reshape(shape[0], math.prod(shape[1:])), lambda dy: (dy.reshape(shape), {})
@@ -36,14 +37,13 @@ class Reshape(Layer):
     """
 
     def __init__(self, shape: Sequence[int]) -> None:
-        super().__init__()
         self.shape = [
             int(side) if isinstance(side, Integral) else side for side in list[Any](shape)
         ]
         if not all(type(side) is int and side >= 1 for side in self.shape):
             raise ConfigError(f"Reshape({self.shape}): every side must be an integer >= 1")
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         check_input(self, x, "B", "...", dtype="numeric")
         shape = x.shape
         if math.prod(shape[1:]) != math.prod(self.shape):
@@ -69,7 +69,7 @@ class Transpose(Layer):
         if sorted(self.order) != [*range(1, len(self.order) + 1)]:
             raise ConfigError(f"Transpose({self.order}): expected the axes from 1 on, each once")
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         names = [f"N{axis}" for axis in range(1, len(self.order) + 1)]
         check_input(self, x, "B", *names, dtype="numeric")
         back = [0, *(1 + self.order.index(axis) for axis in range(1, len(self.order) + 1))]

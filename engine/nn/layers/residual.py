@@ -9,7 +9,8 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, prefixed, register
+from engine.nn.array_forms import check_input
+from engine.nn.layer import Array, Gradients, Layer, Result, prefixed, register
 from engine.nn.layers.activations import Activation, activation_function, identity, sigmoid
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense
@@ -34,19 +35,18 @@ class SqueezeExcitation(Layer):
     def __init__(
         self, channels: int, hidden: int, rng: np.random.Generator, activation: str = "relu"
     ) -> None:
-        super().__init__()
         self.channels = channels
         self.hidden = hidden
         self.activation = activation
         self.squeeze: Layer = Dense(channels, hidden, rng)
         self.excite: Layer = Dense(hidden, 2 * channels, rng, initialization="glorot")
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         y, merge_backward = self.forward_with_skip(
             x, backend_of(x).xp.zeros_like(x), False, training
         )
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
+        def backward(dy):
             dx, _, grads = merge_backward(dy)
             return dx, grads
 
@@ -68,7 +68,7 @@ class SqueezeExcitation(Layer):
         scale, slope = operations.activate(sigmoid, excited[:, : self.channels])
         y, sum_backward = operations.gated_sum(x, scale, excited[:, self.channels :], skip, relu)
 
-        def backward(dy: Array) -> tuple[Array, Array, Gradients]:
+        def backward(dy):
             d = sum_backward(dy)
             dmean, grads = dense_backward(
                 backend_of(x).xp.concatenate([slope(d.scale), d.shift], axis=1)
@@ -93,7 +93,6 @@ class Residual(Layer):
     def __init__(
         self, body: Sequential, se: SqueezeExcitation | None = None, activation: str = "relu"
     ) -> None:
-        super().__init__()
         if (
             not isinstance(body, Sequential)
             or not isinstance(se, SqueezeExcitation | None)
@@ -110,7 +109,7 @@ class Residual(Layer):
 
     def forward(
         self, x: Array, training: bool = False, mask: Any = None, state: Any = None
-    ) -> tuple[Array, Backward]:
+    ) -> Result:
         inner, body_backward = self.body.forward(x, training, mask, state)
         if inner.shape != x.shape:
             raise ShapeError(f"Residual: the body turns {list(x.shape)} into {list(inner.shape)}")
@@ -122,7 +121,7 @@ class Residual(Layer):
             y, gate_backward = self.se.forward_with_skip(inner, x, relu, training)
             y, slope = identity(y) if relu else operations_for(x).activate(self._apply, y)
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
+        def backward(dy):
             dinner = dskip = slope(dy)
             gate_grads: Gradients = {}
             if gate_backward is not None:

@@ -8,7 +8,8 @@ import numpy as np
 
 from engine.backend import product
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Gradients, Layer, check_input, register
+from engine.nn.array_forms import check_input
+from engine.nn.layer import Array, Layer, register
 from engine.nn.layers.activations import Activation
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense
@@ -43,7 +44,6 @@ class Smolgen(Layer):
         generated: int = 256,
         activation: str = "swish",
     ) -> None:
-        super().__init__()
         if min(features, heads, places, compressed, hidden, generated) < 1:
             inner = f"compressed={compressed}, hidden={hidden}, generated={generated}"
             raise ConfigError(
@@ -80,7 +80,7 @@ class Smolgen(Layer):
         )
         codes = codes.reshape(batch * self.heads, self.generated)
 
-        def backward(dy: Array) -> tuple[tuple[Array, Array], Gradients]:
+        def backward(dy):
             dbias = dy.reshape(batch * self.heads, self.places**2)
             dsmall, grads = codes_backward(
                 product(dbias, table).reshape(batch, self.heads * self.generated)

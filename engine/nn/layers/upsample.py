@@ -10,7 +10,8 @@ import numpy as np
 
 from engine.backend import backend_of, product
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.array_forms import check_input
+from engine.nn.layer import Array, Layer, Result, register
 
 CUBIC = -0.75  # slope of the cubic kernel at 1, as in other libraries. Keys 1981
 
@@ -41,7 +42,7 @@ class Upsample(Layer):
         self.mode = mode
         self.align_corners = align_corners
 
-    def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
+    def forward(self, x: Array, training: bool = False) -> Result:
         check_input(self, x, "B", "C", "H", "...")
         scales = self.scale if isinstance(self.scale, list | tuple) else [self.scale] * (x.ndim - 2)
         if len(scales) != x.ndim - 2:
@@ -54,7 +55,7 @@ class Upsample(Layer):
             matrix = self._matrix(side, scale).astype(x.dtype)
             matrices.append(backend.asarray(matrix))
 
-        def backward(dy: Array) -> tuple[Array, Gradients]:
+        def backward(dy):
             return _along(dy, [matrix.T for matrix in matrices]), {}
 
         return _along(x, matrices), backward
@@ -88,10 +89,10 @@ def _linear(part: np.ndarray) -> dict[int, np.ndarray]:
 
 
 def _cubic(part: np.ndarray) -> dict[int, np.ndarray]:
-    def near(t: np.ndarray) -> np.ndarray:
+    def near(t):
         return ((CUBIC + 2) * t - (CUBIC + 3)) * t * t + 1
 
-    def far(t: np.ndarray) -> np.ndarray:
+    def far(t):
         return ((CUBIC * t - 5 * CUBIC) * t + 8 * CUBIC) * t - 4 * CUBIC
 
     return {-1: far(1 + part), 0: near(part), 1: near(1 - part), 2: far(2 - part)}

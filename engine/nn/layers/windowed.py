@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Layer, check_input
-from engine.nn.operations.geometry import Geometry
+from engine.nn.array_forms import check_input
+from engine.nn.layer import Array, Layer
+from engine.nn.operations.geometry import Geometry, short
 
 
 class Windowed(Layer):
@@ -15,12 +16,15 @@ class Windowed(Layer):
     axes: ClassVar[int] = 2  # 1 for sequences
     geometry: Geometry
 
-    def _place(self, given: str, size: Any, stride: Any, padding: Any, dilation: Any) -> None:
-        """Set the windows from size, stride, padding and dilation; `given` is the call, for errors."""
+    def _place(self, given: str, size: Any, stride: Any, padding: Any, dilation: Any) -> list[Any]:
+        """Set the windows from size, stride, padding and dilation, and return these for files;
+        `given` is the call, for errors.
+        """
         try:
             self.geometry = Geometry.of(size, stride, padding, dilation, self.axes)
         except ConfigError as error:
             raise ConfigError(f"{type(self).__name__}({given}): {error}") from error
+        return [short(setting[-self.axes :]) for setting in self.geometry]
 
     def _image(self, x: Array) -> Array:
         """Return an array with two axes behind its channels."""

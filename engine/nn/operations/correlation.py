@@ -36,7 +36,7 @@ def convolve(
     windows = forward_windows(geometry, sides, channels, kernels)
     _make(images, batch, windows, weight.transpose(2, 3, 1, 0), y)
 
-    def backward(dy: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+    def backward(dy):
         each = forward_windows(geometry, sides, channels, kernels, False)
         dweight = _kernel_gradient(images, images_of(dy), batch, each, weight.shape)
         return convolve_back(dy, weight, sides, geometry) if input_gradient else None, dweight

@@ -64,7 +64,7 @@ def activated(pair: KernelPair, x: np.ndarray) -> Activated:
     flat_y = y.ravel(order="K")
     pair.value(flat_x, flat_y, pair.parameter)
 
-    def backward(dy: np.ndarray) -> np.ndarray:
+    def backward(dy):
         if dy.strides != x.strides or dy.dtype != np.float32:
             given = dy
             dy = empty_like(x)

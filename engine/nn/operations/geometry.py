@@ -71,6 +71,25 @@ class Geometry(NamedTuple):
         )
         return height, width
 
+    def turned(self, sides: Sequence[int]) -> Geometry | None:
+        """Return windows over the result that make an image of these sides again, for a stride of 1
+        and a kernel turned by half; None where there are none.
+        """
+        every = zip(self.extents, self.padding, strict=True)
+        ends: Any = tuple(
+            (extent - 1 - before, extent - 1 - behind) for extent, (before, behind) in every
+        )
+        is_possible = self.stride == (1, 1) and min(map(min, ends)) >= 0
+        return self._replace(padding=ends) if is_possible else None
+
+    def reach(self, sides: Sequence[int]) -> list[int]:
+        """Return sides that hold an image of these sides behind its padding, and all its windows."""
+        every = zip(sides, self.sides(sides), self.padding, self.stride, self.extents, strict=True)
+        return [
+            max(before + side, (made - 1) * step + extent)
+            for side, made, (before, _), step, extent in every
+        ]
+
     def padded(self, xp: Any, image: Array, value: float = 0.0) -> Array:
         """Return an image [B, H, W, C], channels last in memory, with its padding."""
         if self.padding == ((0, 0), (0, 0)):
@@ -94,16 +113,17 @@ class Geometry(NamedTuple):
             (whole, down * row, across * column, one, tall * row, wide * column),
         )
 
-    def places(self, sides: Sequence[int]) -> Iterator[tuple[int, int, slice, slice]]:
-        """Yield each place of a window, and which rows and columns of a padded image lie there, for
-        a result of these sides.
+    def places(self, sides: Sequence[int]) -> Iterator[tuple[Pair, tuple[slice, ...]]]:
+        """Yield each place of a window, and the part of padded images that lies there, for a result
+        of these sides.
         """
         (down, across), (tall, wide) = self.stride, self.dilation
         for row in range(self.size[0]):
             rows = slice(row * tall, row * tall + down * (sides[0] - 1) + 1, down)
             for column in range(self.size[1]):
                 first = column * wide
-                yield row, column, rows, slice(first, first + across * (sides[1] - 1) + 1, across)
+                columns = slice(first, first + across * (sides[1] - 1) + 1, across)
+                yield (row, column), (slice(None), rows, columns)
 
 
 def _each(name: str, value: Any, count: int, least: int) -> tuple[int, ...]:

@@ -47,36 +47,29 @@ class NativeOperations(Operations):
         self,
         x: Array,
         weight: Array,
-        stride: Any,
-        padding: Any,
-        input_gradient: bool = True,
-        dilation: Any = 1,
+        windows: Geometry,
         groups: int = 1,
+        input_gradient: bool = True,
     ) -> Convolved:
-        geometry = Geometry.of(weight.shape[2:], stride, padding, dilation)
         if groups > 1 or not x.size:
-            given = stride, padding, input_gradient, dilation, groups
-            return super().conv2d(x, weight, *given)
-        if winograd.supports(x, weight, geometry):
+            return super().conv2d(x, weight, windows, groups, input_gradient)
+        if winograd.supports(x, weight, windows):
             return winograd.convolve_by_tiles(x, weight, input_gradient)
-        if geometry == SINGLE_SQUARES:
+        if windows == SINGLE_SQUARES:
             return self._conv2d_of_squares(x, weight, input_gradient)
-        return correlation.convolve(x, weight, geometry, input_gradient)
+        return correlation.convolve(x, weight, windows, input_gradient)
 
     def conv2d_transposed(
         self,
         dy: Array,
         weight: Array,
         sides: Sequence[int],
-        stride: Any,
-        padding: Any,
-        dilation: Any = 1,
+        windows: Geometry,
         groups: int = 1,
     ) -> Array:
         if groups > 1 or not dy.size:
-            return super().conv2d_transposed(dy, weight, sides, stride, padding, dilation, groups)
-        geometry = Geometry.of(weight.shape[2:], stride, padding, dilation)
-        return correlation.convolve_back(dy, weight, (sides[0], sides[1]), geometry)
+            return super().conv2d_transposed(dy, weight, sides, windows, groups)
+        return correlation.convolve_back(dy, weight, (sides[0], sides[1]), windows)
 
     def _conv2d_of_squares(self, x: Array, weight: Array, input_gradient: bool) -> Convolved:
         """Convolve single squares: a product of rows."""
@@ -85,7 +78,7 @@ class NativeOperations(Operations):
         rows = image.reshape(-1, x.shape[1])
         y = (rows @ flat_weight.T).reshape(*image.shape[:3], len(weight))
 
-        def backward(dy: Array) -> tuple[Array | None, Array]:
+        def backward(dy):
             slopes = channels_last_copy(dy).reshape(-1, len(weight))
             dweight = (slopes.T @ rows).reshape(weight.shape)
             if not input_gradient:
@@ -109,7 +102,7 @@ class NativeOperations(Operations):
         speed.
         """
         if not dy.flags.c_contiguous:
-            return self.sum_rows(_channels_last(dy).reshape(-1, dy.shape[1]))
+            return self.sum_rows(_squares(dy).reshape(-1, dy.shape[1]))
         batch, channels, *sides = dy.shape
         ones = np.ones(math.prod(sides), np.float32)
         return self.sum_rows((_flat(dy).reshape(-1, len(ones)) @ ones).reshape(batch, channels))
@@ -131,24 +124,23 @@ class NativeOperations(Operations):
     ) -> Normed:
         if not x.size or more[1:] not in ((), (None,)):  # by given statistics
             return super().batch_norm(x, gamma, beta, epsilon, relu, *more)  # type: ignore[arg-type]
-        image = _channels_last(x)
+        image = channels_last_copy(x)
         channels = x.shape[1]
-        flat = image.reshape(-1)
         statistics = np.empty((2, channels))
         terms = np.empty((3, channels), np.float32)
         y = empty(image.shape)
-        kept = statistics, terms
-        if not channelwise.batch_norm(
-            flat, channels, gamma, beta, epsilon, relu, *kept, y.reshape(-1)
-        ):
+        given = image.reshape(-1), channels, gamma, beta, epsilon, relu
+        if not channelwise.batch_norm(*given, statistics, terms, y.reshape(-1)):
             return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
 
-        def backward(dy: Array) -> tuple[Array, Array, Array]:
+        def backward(dy):
             dx = empty(image.shape)
             slopes = np.empty((2, channels), np.float32)
-            given = flat, _channels_last(dy).reshape(-1), channels, gamma, epsilon, relu
-            channelwise.batch_norm_gradient(*given, *kept, dx.reshape(-1), slopes)
-            return channels_first(dx), slopes[0], slopes[1]
+            kept = channels, gamma, epsilon, relu, statistics, terms
+            channelwise.batch_norm_gradient(
+                image.reshape(-1), _squares(dy), *kept, dx.reshape(-1), slopes
+            )
+            return channels_first(dx), *slopes
 
         mean, variance = statistics.astype(np.float32)
         return channels_first(y), mean, variance, backward
@@ -163,13 +155,12 @@ class NativeOperations(Operations):
         if not (factor > 0).all():  # a variance is too large, or NaN
             return super().layer_norm(x, gamma, beta, epsilon)
 
-        def backward(dy: Array) -> tuple[Array, Array, Array]:
+        def backward(dy):
             dx = empty(x.shape)
             part = np.zeros(2 * width, np.float32)
             sums = np.zeros(2 * width)
-            rows.normalise_gradient(
-                _flat(dy), flat, gamma, mean, factor, dx.reshape(-1), part, sums
-            )
+            norm = flat, gamma, mean, factor
+            rows.normalise_gradient(_flat(dy), *norm, dx.reshape(-1), part, sums)
             return dx, *sums.astype(np.float32).reshape(2, width)
 
         return y, backward
@@ -180,7 +171,7 @@ class NativeOperations(Operations):
             return super().softmax(scores)
         rows.softmax_in_place(scores.reshape(-1), width, np.empty(LANES, np.float32))
 
-        def backward(dy: Array) -> Array:
+        def backward(dy):
             dy = np.ascontiguousarray(dy, np.float32)
             rows.softmax_gradient(dy.reshape(-1), scores.reshape(-1), width)
             return dy
@@ -204,45 +195,36 @@ class NativeOperations(Operations):
         squares = x.shape[2] * x.shape[3]
         # A product runs at memory speed, as in `sum_rows`.
         share = np.full((1, squares), 1 / squares, np.float32)
-        return np.matmul(share, _channels_last(x).reshape(len(x), squares, x.shape[1]))[:, 0]
+        return np.matmul(share, _squares(x).reshape(len(x), squares, x.shape[1]))[:, 0]
 
     def gated_sum(self, x: Array, scale: Array, shift: Array, skip: Array, relu: bool) -> Gated:
         if x.shape[1] % LANES:
             return super().gated_sum(x, scale, shift, skip, relu)
-        image = _channels_last(x)
-        channels = x.shape[1]
-        squares = x.shape[2] * x.shape[3]
+        image = channels_last_copy(x)
         flat = image.reshape(-1)
-        flat_scale = np.ascontiguousarray(scale, np.float32).reshape(-1)
-        y = empty(image.shape)
-        flat_shift = np.ascontiguousarray(shift, np.float32).reshape(-1)
-        flat_skip = _channels_last(skip).reshape(-1)
-        channelwise.gated_sum(
-            flat, flat_scale, flat_shift, flat_skip, channels, squares, relu, y.reshape(-1)
-        )
+        y = empty((image.size,))
+        gate = _flat(scale)
+        sizes = x.shape[1], x.shape[2] * x.shape[3]
+        channelwise.gated_sum(flat, gate, _flat(shift), _squares(skip), *sizes, relu, y)
 
-        def backward(dy: Array) -> GateGradients:
-            dskip = empty(image.shape)
-            dscale, dshift = np.empty(scale.shape, np.float32), np.empty(scale.shape, np.float32)
-            flat_y = y.reshape(-1)
-            flat_dy = _channels_last(dy).reshape(-1)
-            flat_dskip = dskip.reshape(-1)
+        def shown(image_numbers):
+            return channels_first(image_numbers.reshape(image.shape))
+
+        def backward(dy):
+            dskip = empty((image.size,))
+            dscale, dshift = np.empty((2, *scale.shape), np.float32)
             sums = dscale.reshape(-1), dshift.reshape(-1)
-            channelwise.gate_gradients(
-                flat, flat_y, flat_dy, channels, squares, relu, flat_dskip, *sums
-            )
+            channelwise.gate_gradients(flat, y, _squares(dy), *sizes, relu, dskip, *sums)
 
-            def input_gradient(dmean: Array) -> Array:
-                dx = empty(image.shape)
-                share = np.ascontiguousarray(dmean / np.float32(squares), np.float32).reshape(-1)
-                channelwise.scale_images(
-                    flat_dskip, flat_scale, share, channels, squares, dx.reshape(-1)
-                )
-                return channels_first(dx)
+            def input_gradient(dmean):
+                dx = empty((image.size,))
+                share = _flat(dmean / np.float32(sizes[1]))
+                channelwise.scale_images(dskip, gate, share, *sizes, dx)
+                return shown(dx)
 
-            return GateGradients(dscale, dshift, channels_first(dskip), input_gradient)
+            return GateGradients(dscale, dshift, shown(dskip), input_gradient)
 
-        return channels_first(y), backward
+        return shown(y), backward
 
     def lstm_step(
         self, a: Array, c: Array, before: Array
@@ -256,7 +238,7 @@ class NativeOperations(Operations):
         kept = saved.reshape(-1), shown.reshape(-1)
         rows.lstm_step(_flat(a), _flat(c), old, size, *kept, h.reshape(-1), memory.reshape(-1))
 
-        def backward(dh: Array, dmemory: Array, da: Array) -> Array:
+        def backward(dh, dmemory, da):
             dbefore = np.empty(before.shape, np.float32)
             rows.lstm_gradient(
                 _flat(dh), _flat(dmemory), *kept, old, size, da.reshape(-1), dbefore.reshape(-1)
@@ -277,7 +259,7 @@ class NativeOperations(Operations):
         kept = saved.reshape(-1), recalled.reshape(-1)
         rows.gru_step(_flat(a), _flat(c), bias, old, size, *kept, h.reshape(-1))
 
-        def backward(dh: Array, da: Array, dc: Array) -> Array:
+        def backward(dh, da, dc):
             dbefore = np.empty(before.shape, np.float32)
             rows.gru_gradient(
                 _flat(dh), *kept, old, size, da.reshape(-1), dc.reshape(-1), dbefore.reshape(-1)
@@ -297,15 +279,13 @@ class NativeOperations(Operations):
 # ---- memory layout -------------------------------------------------------------------------------
 
 
+# Kernels read memory as float32, so they need a cast of, say, the gradient of a loss in float64.
+
+
 def _flat(x: Array) -> Array:
     return np.ascontiguousarray(x, np.float32).reshape(-1)
 
 
-def _channels_last(x: Array) -> Array:
-    """Return [B, C, H, W] as contiguous float32 [B, H, W, C]; this is a view if the memory already
-    is.
-
-    Kernels read memory as float32, so they need this cast of, say, the gradient of a loss in
-    float64.
-    """
-    return channels_last_copy(x)
+def _squares(x: Array) -> Array:
+    """Return [B, C, H, W] as float32 in the order [B, H, W, C]; a view if the memory already is so."""
+    return channels_last_copy(x).reshape(-1)

@@ -73,7 +73,7 @@ class Operations:
         """
         y, slope = self.activate(function, product(rows, weight.T), bias)
 
-        def backward(dy: Array, input_gradient: bool) -> tuple[Array | None, Array, Array]:
+        def backward(dy, input_gradient):
             dz = slope(dy)
             dx = product(dz, weight).astype(dy.dtype, copy=False) if input_gradient else None
             return dx, product(dz.T, rows), self.sum_rows(dz)
@@ -90,32 +90,30 @@ class Operations:
         self,
         x: Array,
         weight: Array,
-        stride: Any,
-        padding: Any,
-        input_gradient: bool = True,
-        dilation: Any = 1,
+        windows: Geometry,
         groups: int = 1,
+        input_gradient: bool = True,
     ) -> Convolved:
         """Cross-correlation with zero padding: x [B, C, H, W], weight [K, C / groups, k, k] -> y
-        [B, K, H', W']. Stride, padding and dilation are as in `Geometry`.
+        [B, K, H', W'].
 
         backward: dy -> (dx or None without `input_gradient`, dweight), as in `Conv2D`.
         """
-        windows = Geometry.of(weight.shape[2:], stride, padding, dilation)
         patches = windows.view(self.xp, windows.padded(self.xp, channels_last(x)))
         batch, height, width = patches.shape[:3]
         cols = _by_groups(patches.reshape(batch * height * width, weight[0].size * groups), groups)
         kernels = _kernels_by_groups(weight, groups)
         y = _joined(product(cols, kernels.swapaxes(-1, -2)))
 
-        def backward(dy: Array) -> tuple[Array | None, Array]:
+        def backward(dy):
             image = self.xp.ascontiguousarray(channels_last(dy), cols.dtype)
             rows = _by_groups(image.reshape(-1, len(weight)), groups)
             dweight = product(rows.swapaxes(-1, -2), cols).reshape(weight.shape)
             if not input_gradient:
                 return None, dweight
-            given = channels_first(image), weight, x.shape[2:], stride, padding, dilation, groups
-            return self.conv2d_transposed(*given).astype(dy.dtype, copy=False), dweight
+            slopes = channels_first(image)
+            dx = self.conv2d_transposed(slopes, weight, x.shape[2:], windows, groups)
+            return dx.astype(dy.dtype, copy=False), dweight
 
         return channels_first(y.reshape(batch, height, width, len(weight))), backward
 
@@ -124,9 +122,7 @@ class Operations:
         dy: Array,
         weight: Array,
         sides: Sequence[int],
-        stride: Any,
-        padding: Any,
-        dilation: Any = 1,
+        windows: Geometry,
         groups: int = 1,
     ) -> Array:
         """dx [B, C, H, W] of `conv2d` for an x of these sides, from dy [B, K, H', W'].
@@ -134,33 +130,19 @@ class Operations:
         For stride 1, it is the convolution of dy with the kernel turned by half, otherwise col2im
         of dy W.
         """
-        windows = Geometry.of(weight.shape[2:], stride, padding, dilation)
         batch, _, *found = dy.shape
-        ends = [
-            (extent - 1 - before, side - one + before)
-            for extent, (before, _), side, one in zip(
-                windows.extents, windows.padding, sides, found, strict=True
-            )
-        ]
-        if windows.stride == (1, 1) and min(min(pair) for pair in ends) >= 0:
+        if (back := windows.turned(sides)) is not None:
             by_group = weight.reshape(groups, -1, *weight.shape[1:])
             turned = by_group[..., ::-1, ::-1].swapaxes(1, 2)
             turned = turned.reshape(-1, len(weight) // groups, *windows.size)
-            return self.conv2d(dy, turned, 1, ends, False, dilation, groups)[0]
+            return self.conv2d(dy, turned, back, groups, False)[0]
         rows = _by_groups(channels_last(dy).reshape(-1, len(weight)), groups)
         dcols = _joined(product(rows, _kernels_by_groups(weight, groups)))
         channels = weight.shape[1] * groups
         dpatches = dcols.reshape(batch, *found, channels, *windows.size)
-        reach = [
-            max(before + side, (one - 1) * step + extent)
-            for (before, _), side, one, step, extent in zip(
-                windows.padding, sides, found, windows.stride, windows.extents, strict=True
-            )
-        ]
-        dpadded = self.xp.zeros((batch, *reach, channels), dcols.dtype)
-        for row, column, rows, columns in windows.places(found):
-            square = dpadded[:, rows, columns]
-            square += dpatches[..., row, column]
+        dpadded = self.xp.zeros((batch, *windows.reach(sides), channels), dcols.dtype)
+        for (row, column), part in windows.places(found):
+            dpadded[part] += dpatches[..., row, column]
         return channels_first(windows.cropped(dpadded, sides))
 
     def add_bias(self, y: Array, bias: Array) -> tuple[Array, Callable[[Array], Array]]:
@@ -176,16 +158,16 @@ class Operations:
         xp = self.xp
         padded = windows.padded(xp, channels_last(x), -np.inf)
         sides = windows.sides(x.shape[2:])
-        places = [(rows, columns) for _, _, rows, columns in windows.places(sides)]
-        y = reduce(xp.maximum, (padded[:, rows, columns] for rows, columns in places))
+        places = [part for _, part in windows.places(sides)]
+        y = reduce(xp.maximum, (padded[part] for part in places))
 
-        def backward(dy: Array) -> Array:
+        def backward(dy):
             dpadded = xp.zeros_like(padded)
             dimage = channels_last(dy)
             free = xp.ones(y.shape, bool)  # windows whose maximum has not been found yet
-            for rows, columns in places:
-                winner = free & (padded[:, rows, columns] == y)
-                dpadded[:, rows, columns] += dimage * winner
+            for part in places:
+                winner = free & (padded[part] == y)
+                dpadded[part] += dimage * winner
                 free &= ~winner
             return channels_first(windows.cropped(dpadded, x.shape[2:]))
 
@@ -220,17 +202,12 @@ class Operations:
         rows = last.reshape(shape)
         floor = 0.0 if relu else -np.inf
         share = 1 / max(1, shape[1])
-        each = (groups, 1, x.shape[1])
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean = rows.mean(axis=1, keepdims=True) if given is None else given[0]
-            variance = (
-                self.fused(_spread)(rows, mean, share).reshape(each) if given is None else given[1]
-            )
+        mean, variance = self._moments(rows, share) if given is None else given
         if given is None and self._is_too_wide(variance):
             return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
         y = self.fused(_normalise)(rows, mean, variance, gamma, beta, epsilon, floor)
 
-        def backward(dy: Array) -> tuple[Array, Array, Array]:
+        def backward(dy):
             normed = channels_last(dy).reshape(shape), y, rows, mean, variance
             slopes = self.fused(_norm_slopes)(*normed, 1.0, epsilon, floor, self._is_first)
             sums = slopes[:, :, None] if given is None else (0.0, 0.0)
@@ -243,6 +220,12 @@ class Operations:
         )
         return channels_first(y.reshape(last.shape)), centre, width, backward
 
+    def _moments(self, rows: Array, share: float) -> Moments:
+        """Return mean and variance over axis 1 of [G, N, C], [G, 1, C] each; `share` is 1 / N."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = rows.mean(axis=1, keepdims=True)
+            return mean, self.fused(_spread)(rows, mean, share).reshape(mean.shape)
+
     def _in_double(self, norm: Callable[..., Any], x: Array, *settings: Any) -> Any:
         """Compute a norm in double precision; a variance that the dtype of x cannot hold becomes
         its largest.
@@ -254,7 +237,7 @@ class Operations:
         ]
         *results, wide_backward = norm(self, *doubles)
 
-        def backward(dy: Array) -> tuple[Array, ...]:
+        def backward(dy):
             return tuple(one.astype(dtype) for one in wide_backward(dy.astype(np.float64)))
 
         return *(self.xp.clip(one, -limit, limit).astype(dtype) for one in results), backward
@@ -277,14 +260,12 @@ class Operations:
         rows = x.reshape(-1, x.shape[-1], 1)
         share = 1 / x.shape[-1]
         floor = -np.inf
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean = rows.mean(axis=1, keepdims=True)
-            moments = mean, self.fused(_spread)(rows, mean, share).reshape(mean.shape)
+        moments = self._moments(rows, share)
         if self._is_too_wide(moments[1]):
             return self._in_double(Operations.layer_norm, x, gamma, beta, epsilon)
         y = self.fused(_normalise)(rows, *moments, gamma[:, None], beta[:, None], epsilon, floor)
 
-        def backward(dy: Array) -> tuple[Array, Array, Array]:
+        def backward(dy):
             normed = (dy.reshape(rows.shape), y, rows, *moments)
             slopes = self.fused(_norm_slopes)
             sums = slopes(*normed, gamma[:, None], epsilon, floor, self._is_first)[:, :, None]
@@ -306,7 +287,7 @@ class Operations:
         powers = self.fused(_power)(scores, scores.max(axis=-1, keepdims=True))
         weights = self.fused(_part)(powers, powers.sum(axis=-1, keepdims=True))
 
-        def backward(dy: Array) -> Array:
+        def backward(dy):
             return self.fused(_share_slope)(
                 dy, weights, self.fused(inner_products)(dy, weights)[..., None]
             )
@@ -348,10 +329,10 @@ class Operations:
         floor = 0.0 if relu else -np.inf
         y = self.fused(_gate)(last, scale, shift[:, None, None, :], channels_last(skip), floor)
 
-        def backward(dy: Array) -> GateGradients:
+        def backward(dy):
             dskip, along = self.fused(_gate_slopes)(channels_last(dy), y, last, floor)
 
-            def input_gradient(dmean: Array) -> Array:
+            def input_gradient(dmean):
                 share = 1 / (x.shape[2] * x.shape[3])
                 return channels_first(
                     self.fused(_gate_gradient)(dskip, scale, dmean[:, None, None, :], share)
@@ -389,7 +370,7 @@ class Operations:
         memory = forget * before + write * candidate
         shown = xp.tanh(memory)
 
-        def backward(dh: Array, dmemory: Array, da: Array) -> Array:
+        def backward(dh, dmemory, da):
             dmemory = dmemory + dh * show * (1 - shown * shown)
             dgates = xp.concatenate([dmemory * candidate, dmemory * before, dh * shown], axis=1)
             da[:, : 3 * size] = dgates * gates * (1 - gates)
@@ -413,7 +394,7 @@ class Operations:
         recalled = c[:, 2 * size :] + bias
         candidate = xp.tanh(a[:, 2 * size :] + reset * recalled)
 
-        def backward(dh: Array, da: Array, dc: Array) -> Array:
+        def backward(dh, da, dc):
             dcandidate = dh * (1 - keep) * (1 - candidate * candidate)
             dgates = xp.concatenate([dcandidate * recalled, dh * (before - candidate)], axis=1)
             da[:, : 2 * size] = dc[:, : 2 * size] = dgates * gates * (1 - gates)

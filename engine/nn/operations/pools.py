@@ -28,7 +28,7 @@ def largest(x: np.ndarray, geometry: Geometry) -> Activated:
     inside[:] = -np.inf
     largest_in_windows(images, batch, *where, *places, y.reshape(-1))
 
-    def backward(dy: np.ndarray) -> np.ndarray:
+    def backward(dy):
         dx = empty((batch, *sides, channels))
         inside[:] = -np.inf
         slopes = images_of(dy)

@@ -304,9 +304,3 @@ def output_adjoint(images, first, count, wide, page, products, stride):
                         source, square + c, rank, wide, products, place + c, stride
                     )
                 place += wide
-
-
-def products_view(products: np.ndarray, stride: int, tiles: int, channels: int) -> np.ndarray:
-    """View the products as matrices [36, tiles, channels] for `np.matmul`."""
-    rows = products[: PLACES * stride].reshape(PLACES, stride)
-    return rows[:, : tiles * channels].reshape(PLACES, tiles, channels)

@@ -11,6 +11,8 @@ cache. The backward pass computes V again instead of keeping it.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -55,17 +57,13 @@ def convolve_by_tiles(x: np.ndarray, weight: np.ndarray, input_gradient: bool) -
     u = scratch("u", (tiles.PLACES, deep, wide))
     np.matmul(_G2, by_place, out=u.reshape(tiles.PLACES, -1))
     board, page = _board(images, deep), _board(images, wide)
-    each, chunk = _chunk(images, FORWARD_TILES)
-    for first in range(0, batch, chunk):
-        count = min(chunk, batch - first)
-        v, v_stride, v_matrices = _products("v", count * each, deep)
-        m, m_stride, m_matrices = _products("m", count * each, wide)
-        tiles.input_transform(images, first, count, deep, board, v, v_stride)
-        np.matmul(v_matrices, u, out=m_matrices)
+    for first, count, v, m in _chunks(images, batch, FORWARD_TILES, deep, wide):
+        tiles.input_transform(images, first, count, deep, board, v.flat, v.stride)
+        np.matmul(v.matrices, u, out=m.matrices)
         sides = height, width, kernels, wide
-        tiles.output_transform(m, m_stride, first, count, *sides, page, y.reshape(-1))
+        tiles.output_transform(m.flat, m.stride, first, count, *sides, page, y.reshape(-1))
 
-    def backward(dy: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+    def backward(dy):
         dimages = empty((batch, height, width, x.shape[1])) if input_gradient else None
         dweight = _gradients(images, images_of(dy), batch, weight, dimages)
         return None if dimages is None else dimages.transpose(0, 3, 1, 2), dweight
@@ -88,20 +86,16 @@ def _gradients(
         by_place = _wide(weight.transpose(2, 3, 0, 1))
         u_transposed = scratch("u", (tiles.PLACES, wide, deep))
         np.matmul(_G2, by_place, out=u_transposed.reshape(tiles.PLACES, -1))
-    each, chunk = _chunk(images, BACKWARD_TILES)
-    for first in range(0, batch, chunk):
-        count = min(chunk, batch - first)
-        v, v_stride, v_matrices = _products("v", count * each, deep)
-        dm, dm_stride, dm_matrices = _products("m", count * each, wide)
-        tiles.input_transform(images, first, count, deep, board, v, v_stride)
-        tiles.output_adjoint(slopes, first, count, wide, page, dm, dm_stride)
-        np.matmul(v_matrices.transpose(0, 2, 1), dm_matrices, out=part if first else du)
+    for first, count, v, dm in _chunks(images, batch, BACKWARD_TILES, deep, wide):
+        tiles.input_transform(images, first, count, deep, board, v.flat, v.stride)
+        tiles.output_adjoint(slopes, first, count, wide, page, dm.flat, dm.stride)
+        np.matmul(v.matrices.transpose(0, 2, 1), dm.matrices, out=part if first else du)
         if first:
             du += part
         if dimages is not None:
-            np.matmul(dm_matrices, u_transposed, out=v_matrices)
+            np.matmul(dm.matrices, u_transposed, out=v.matrices)
             sides = images.height, images.width, channels, deep
-            tiles.input_adjoint(v, v_stride, first, count, *sides, board, dimages.reshape(-1))
+            tiles.input_adjoint(v.flat, v.stride, first, count, *sides, board, dimages.reshape(-1))
     dweight = empty((3, 3, deep, wide))
     np.matmul(_G2.T, du.reshape(tiles.PLACES, -1), out=dweight.reshape(9, -1))
     return np.ascontiguousarray(dweight[:, :, :channels, :kernels]).transpose(3, 2, 0, 1)
@@ -115,11 +109,9 @@ def _wide(by_place: np.ndarray) -> np.ndarray:
     """Return kernels [3, 3, C, K] as [9, C K], both filled up to whole lanes."""
     _, _, inputs, outputs = by_place.shape
     more = [(0, whole_lanes(count) - count) for count in (inputs, outputs)]
-    return (
-        np.pad(by_place, ((0, 0), (0, 0), *more)).reshape(9, -1)
-        if any(map(any, more))
-        else by_place.reshape(9, -1)
-    )
+    if any(map(any, more)):
+        by_place = np.pad(by_place, ((0, 0), (0, 0), *more))
+    return by_place.reshape(9, -1)
 
 
 def _board(images: Images, channels: int) -> np.ndarray:
@@ -128,16 +120,35 @@ def _board(images: Images, channels: int) -> np.ndarray:
     return scratch(f"board {channels}", (math.prod(sides) * channels,))
 
 
-def _chunk(images: Images, most: int) -> tuple[int, int]:
-    """Return the number of tiles in an image, and of images in a chunk."""
-    each = _whole_tiles(images.height) * _whole_tiles(images.width) // tiles.TILE**2
-    return each, max(1, most // each)
+class Products(NamedTuple):
+    """Scratch for V or M of some tiles."""
+
+    flat: np.ndarray
+    stride: int  # of its 36 rows
+    matrices: np.ndarray  # a view [36, tiles, channels]
+
+    @classmethod
+    def of(cls, name: str, count: int, channels: int) -> Products:
+        """Return the scratch of this name for so many tiles."""
+        stride = count * channels + tiles.STRIDE_PAD
+        flat = scratch(name, (tiles.PLACES * stride,))
+        rows = flat.reshape(tiles.PLACES, stride)[:, : count * channels]
+        return cls(flat, stride, rows.reshape(tiles.PLACES, count, channels))
 
 
-def _products(name: str, number: int, channels: int) -> tuple[np.ndarray, int, np.ndarray]:
-    """Return scratch for the products of so many tiles: flat array, row stride, view [36, tiles,
-    channels].
+def _chunks(
+    images: Images, batch: int, most: int, deep: int, wide: int
+) -> Iterator[tuple[int, int, Products, Products]]:
+    """Yield the first image of each chunk of so many tiles, how many images it has, and scratch for
+    V and M.
     """
-    stride = number * channels + tiles.STRIDE_PAD
-    flat = scratch(name, (tiles.PLACES * stride,))
-    return flat, stride, tiles.products_view(flat, stride, number, channels)
+    each = _whole_tiles(images.height) * _whole_tiles(images.width) // tiles.TILE**2
+    chunk = max(1, most // each)
+    for first in range(0, batch, chunk):
+        count = min(chunk, batch - first)
+        yield (
+            first,
+            count,
+            Products.of("v", count * each, deep),
+            Products.of("m", count * each, wide),
+        )

@@ -8,11 +8,11 @@ from typing import Any
 
 from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
-from engine.nn.layer import Layer, copy_tensors
+from engine.nn.array_forms import copy_tensors
+from engine.nn.layer import Layer
 from engine.nn.layers.normalisation import BatchNorm
 from engine.nn.operations.updates import STRETCH, average_step, flat_views, on_stretches
 from engine.nn.training.data import check_whole
-from engine.nn.training.flat import FlatTensors
 from engine.nn.training.optimizers import laid_out_like
 
 Array = Any
@@ -38,11 +38,6 @@ class _Average:
     def _move(self, params: Mapping[str, Array], share: float, pool: ThreadPool | None) -> None:
         if not self.tensors:
             self.tensors = {name: array.copy(order="K") for name, array in params.items()}
-            return
-        if isinstance(params, FlatTensors):
-            if not isinstance(self.tensors, FlatTensors):
-                self.tensors = FlatTensors(self.tensors, params)
-            self.tensors.whole += (params.whole - self.tensors.whole) * share
             return
         for name, array in params.items():
             self.tensors[name] = laid_out_like(array, self.tensors[name])

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import Backend
+from engine.backend import NUMPY, Backend, backend_of_all
 from engine.errors import ConfigError
 from engine.nn.layer import Array, Layer
-from engine.nn.training.flat import FlatTensors, trained_parameters
+from engine.nn.training.clipping import global_norm
+from engine.nn.training.flat import GROUPS, FlatTensors
 from engine.nn.training.history import Record, floats
-from engine.nn.training.optimizers import Optimizer, unread_norm
+from engine.nn.training.optimizers import Optimizer
 from engine.nn.training.recorder import Recorder
 
 # Set by hand: small towers overflow at PyTorch's 65,536, and lose their first steps.
@@ -76,21 +77,33 @@ class LossScale:
 
 
 class DeviceStep:
-    """Computes the gradients of batches with a `GradientSource`, and lets an optimizer apply them.
+    """Computes the gradients of batches with a `GradientSource`, and lets an optimizer and a weight
+    average apply them.
 
-    `measures_norm` says whether to report the norm of the gradient. `factors` of the rate are by
-    the names of parameters; those of factor 0 are frozen.
+    On a device these see two arrays, all matrices and all vectors of the model, because one
+    operation on all of them is much cheaper there than one on each. `measures_norm` says whether to
+    report the norm of the gradient. `factors` of the rate are by the names of parameters; those of
+    factor 0 are frozen.
     """
 
     def __init__(
-        self, model: Layer, source: Any, measures_norm: bool, factors: Mapping[str, float]
+        self,
+        model: Layer,
+        source: Any,
+        optimizer: Optimizer,
+        average: Any,
+        measures_norm: bool,
+        factors: Mapping[str, float],
     ) -> None:
         self._model = model
         self._source = source
+        self._optimizer = optimizer
+        self._average = average
         self._measures_norm = measures_norm
         self._factors = factors
         self._frozen: Collection[str] = {name for name, one in factors.items() if not one}
         self._parameters: Mapping[str, Array] = {}  # as the optimizer changes them
+        self._flat: FlatTensors | None = None  # the model's parameters, where they are one array
         self._seed: tuple[int, ...] = ()
         self.recorder = Recorder(model, self._measured)
 
@@ -100,11 +113,64 @@ class DeviceStep:
         scale = self._source.loss_scale
         return scale is not None and scale.factor > 1
 
-    def find(self, optimizer: Optimizer, named: Mapping[str, Array]) -> None:
+    def find(self, named: Mapping[str, Array]) -> None:
         """Take the model's parameters as they are now; on a device, this may move them."""
-        if optimizer.takes_flat and not self._factors:
-            named = trained_parameters(self._model, named, self._parameters)
-        self._parameters = named
+        if backend_of_all(named) is NUMPY or self._factors or not self._optimizer.takes_flat:
+            self._parameters = named
+            return
+        flat = self._flat
+        if flat is not None and all(named[name] is array for name, array in flat.items()):
+            return
+        tensors = self.tensors()
+        self._flat = FlatTensors(named)
+        self._model.adopt_parameters(self._flat)
+        self._parameters = self._flat.groups
+        count = None if self._average is None else self._average.count
+        self.load(tensors, self._optimizer.steps, count)
+
+    # ---- what optimizer and average remember, by the names of parameters -------------------------
+
+    def tensors(self) -> dict[str, dict[str, Array]]:
+        """Return the tensors of optimizer and average, by "optimizer" and "average"."""
+        # An own optimizer may have an attribute `state`.
+        kept = Optimizer.state(self._optimizer)["tensors"]
+        for slot in self._optimizer.slots:
+            kept |= self._unpacked(kept, f"{slot}.")
+        average = {} if self._average is None else dict(self._average.tensors)
+        return {"optimizer": kept, "average": average | self._unpacked(average, "")}
+
+    def load(
+        self, tensors: Mapping[str, Mapping[str, Array]], steps: int, updates: int | None
+    ) -> None:
+        """Go on with what `tensors` returned, after so many steps and updates of the average."""
+        kept = dict(tensors["optimizer"])
+        for slot in self._optimizer.slots:
+            kept |= self._packed(kept, f"{slot}.")
+        self._optimizer.load_state({"steps": steps, "tensors": kept})
+        if self._average is not None:
+            average = dict(tensors["average"])
+            self._average.load(average | self._packed(average, ""), updates)
+
+    def _unpacked(self, tensors: dict[str, Array], start: str) -> dict[str, Array]:
+        """Take the two arrays whose names begin so out of `tensors`; return them by parameters."""
+        if self._flat is None or f"{start}{GROUPS[0]}" not in tensors:
+            return {}
+        groups = {name: tensors.pop(f"{start}{name}") for name in GROUPS}
+        return {f"{start}{name}": array for name, array in self._flat.named(groups).items()}
+
+    def _packed(self, tensors: dict[str, Array], start: str) -> dict[str, Array]:
+        """Undo `_unpacked`; what a parameter has not is 0."""
+        names = {name: f"{start}{name}" for name in self._flat or ()}
+        if self._flat is None or not names.values() & tensors.keys():
+            return {}
+        given = {
+            name: tensors.pop(key) if key in tensors else 0 * self._flat[name]
+            for name, key in names.items()
+        }
+        groups = FlatTensors(given, self._flat).groups
+        return {f"{start}{name}": array for name, array in groups.items()}
+
+    # ---- steps -----------------------------------------------------------------------------------
 
     def gradients(
         self, batch: Any, seed: tuple[int, ...], statistics: Mapping[str, Array]
@@ -124,20 +190,19 @@ class DeviceStep:
     def _measured(self, batch: Any) -> tuple[dict[str, Any], Any]:
         """Return the means over a batch and its gradients, for which nothing waits."""
         result = self._source.gradients(batch, self._seed)
-        grads = result.grads
+        grads: Any = result.grads
+        measured = {"loss": result.loss, **result.metrics}
         if self._frozen:
             grads = {name: one for name, one in grads.items() if name not in self._frozen}
-        if isinstance(self._parameters, FlatTensors) and not isinstance(grads, FlatTensors):
-            grads = FlatTensors(grads, self._parameters)
-        measured = {"loss": result.loss, **result.metrics}
+        flat = self._flat
+        if flat is not None and not isinstance(grads, FlatTensors):
+            grads = FlatTensors(grads, flat)
         if self._measures_norm:
-            measured["gradient_norm"] = unread_norm(grads)
-        return measured, grads
+            measured["gradient_norm"] = global_norm(grads) if flat is None else _norm_there(grads)
+        return measured, grads if flat is None else grads.groups
 
-    def apply(
-        self, optimizer: Optimizer, grads: Mapping[str, Array], rate: float, means: Record
-    ) -> Mapping[str, Array] | None:
-        """Move the parameters by one step and return them; None where the gradients overflowed.
+    def apply(self, grads: Mapping[str, Array], rate: float, means: Record) -> None:
+        """Move the parameters by one step, and their average; gradients that overflowed move nothing.
 
         Raises ConfigError for gradients of what is no parameter.
         """
@@ -148,16 +213,16 @@ class DeviceStep:
                 f"backward gave gradients of {unknown[:4]}, which are no parameters of the model"
             )
         if not moves:
-            return None
-        if self._factors:
-            learning = {n: one for n, one in parameters.items() if n not in self._frozen}
-            optimizer.step(learning, grads, rate, self._source.pool, self._factors)
-        else:
-            optimizer.step(parameters, grads, rate, self._source.pool)
-        return parameters
+            return
+        learning = {name: one for name, one in parameters.items() if name not in self._frozen}
+        self._optimizer.step(learning, grads, rate, self._source.pool, self._factors)
+        if self._average is not None:
+            self._average.update(parameters, self._source.pool)
 
     def state(self) -> dict[str, float] | None:
-        """Return what a resumed run needs, as JSON values; None in single precision."""
+        """Return what a resumed run needs of the loss scale, as JSON values; None in single
+        precision.
+        """
         scale = self._source.loss_scale
         return None if scale is None else scale.state()
 
@@ -165,3 +230,8 @@ class DeviceStep:
         """Go on with what `state` returned."""
         if (scale := self._source.loss_scale) is not None and kept:
             scale.factor, scale.good_steps = kept["factor"], kept["good_steps"]
+
+
+def _norm_there(grads: FlatTensors) -> Array:
+    """Return the norm of all gradients, which stays on their device, to be read with other numbers."""
+    return backend_of_all(grads).xp.linalg.norm(grads.whole.astype(np.float64))

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import NUMPY, backend_of_all, same_part
-from engine.nn.layer import Layer
+from engine.backend import backend_of_all, same_part
 
 Array = Any
-GROUPS = ("matrices", "vectors")  # names of the two halves of the whole array
+GROUPS = ("matrices", "vectors")  # names of the two parts of the whole array
 
 
 class FlatTensors(dict[str, Array]):
@@ -28,49 +27,35 @@ class FlatTensors(dict[str, Array]):
     ) -> None:
         like = tensors if like is None else like
         backend = backend_of_all(like)
-        order = sorted(like, key=lambda name: like[name].ndim < 2)
-        self.whole = backend.xp.empty(
-            sum(one.size for one in like.values()), next(iter(like.values())).dtype
-        )
-        matrices = sum(one.size for one in like.values() if one.ndim > 1)
-        self.groups = dict(
-            zip(GROUPS, (self.whole[:matrices][None], self.whole[matrices:]), strict=True)
-        )
+        dtype = next(iter(like.values())).dtype
+        self.whole = backend.xp.empty(sum(one.size for one in like.values()), dtype)
         views = {}
         start = 0
-        for name in order:
-            # The largest first.
-            axes = sorted(range(like[name].ndim), key=lambda axis: -like[name].strides[axis])
-            view = self.whole[start : start + like[name].size].reshape(
-                [like[name].shape[axis] for axis in axes]
-            )
-            views[name] = view.transpose(np.argsort(axes).tolist())
-            start = start + like[name].size
+        for name in sorted(like, key=lambda name: like[name].ndim < 2):
+            end = start + like[name].size
+            views[name] = _laid_out(self.whole[start:end], like[name])
+            start = end
         super().__init__({name: views[name] for name in like})
-        if halves := [name for name in like if tensors[name].dtype == np.float16]:
-            narrow = backend.xp.empty(self.whole.shape, np.float16)
-            for name in halves:
-                same_part(self[name], narrow)[...] = tensors[name]
-            self.whole[...] = narrow
-        for name in [name for name in like if name not in halves]:
+        matrices = sum(one.size for one in like.values() if one.ndim > 1)
+        halves = (self.whole[:matrices][None], self.whole[matrices:])
+        self.groups = dict(zip(GROUPS, halves, strict=True))
+        if narrow := {name for name in like if tensors[name].dtype == np.float16}:
+            whole = backend.xp.empty(self.whole.shape, np.float16)
+            for name in narrow:
+                same_part(self[name], whole)[...] = tensors[name]
+            self.whole[...] = whole
+        for name in like.keys() - narrow:
             # By kernels, for `concatenate` uploads places.
             self[name][...] = backend.asarray(tensors[name])
 
+    def named(self, groups: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the parts of other arrays like the groups, by the names that they have here."""
+        parts = [groups[name].reshape(-1) for name in GROUPS]
+        whole = backend_of_all(groups).xp.concatenate(parts)
+        return {name: same_part(array, whole) for name, array in self.items()}
 
-def trained_parameters(
-    model: Layer, parameters: Mapping[str, Array], before: Mapping[str, Array]
-) -> Mapping[str, Array]:
-    """Return the model's parameters as an optimizer changes them: on a device flat, because one
-    operation on all of them is much cheaper there than one on each.
 
-    `before` are those of the last step, which are used again if they still are the model's.
-    """
-    if backend_of_all(parameters) is NUMPY:
-        return parameters
-    if isinstance(before, FlatTensors) and all(
-        parameters[name] is array for name, array in before.items()
-    ):
-        return before
-    flat = FlatTensors(parameters)
-    model.adopt_parameters(flat)
-    return flat
+def _laid_out(part: Array, like: Array) -> Array:
+    """Return a one-dimensional array in the shape of another, and in its order of axes."""
+    axes = sorted(range(like.ndim), key=lambda axis: -like.strides[axis])  # the largest first
+    return part.reshape([like.shape[axis] for axis in axes]).transpose(np.argsort(axes).tolist())

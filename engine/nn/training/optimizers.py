@@ -14,22 +14,19 @@ import functools
 import math
 from collections.abc import Mapping
 from inspect import signature
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from engine.backend import backend_of, check_together
-from engine.errors import ConfigError, ShapeError, TrainingError
-from engine.native.lanes import LANES
+from engine.errors import ConfigError, ShapeError
 from engine.native.pool import ThreadPool
 from engine.nn.names import explained
 from engine.nn.operations import operations_for, updates
-from engine.nn.training.flat import GROUPS, FlatTensors
 
 Array = Any
 # Of Adam and RMSProp; a much smaller one is 0 in single precision, and 0 / 0 is NaN.
 LEAST_EPSILON = 1e-30
-GROUPS_AT_ONCE = 128  # a thread updates the shared parts of this many row groups at a time
 
 
 class Optimizer:
@@ -50,8 +47,6 @@ class Optimizer:
     def __init__(self) -> None:
         self.steps = 0
         self._state: dict[str, Array] = {}
-        self._flat_parameters: FlatTensors | None = None  # for them, the state is flat, too
-        self._flat_state: dict[str, FlatTensors] = {}
 
     def step(
         self,
@@ -85,10 +80,6 @@ class Optimizer:
                 check_together(f"gradient of {name}", gradient=grads[name], model=parameter)
         check_precision(params)
         self.steps += 1
-        if isinstance(params, FlatTensors) and isinstance(grads, FlatTensors):
-            self._flat_parameters = params
-            params = params.groups
-            grads = grads.groups
         factors = factors or {}
         for name, parameter in params.items():
             rate = learning_rate * factors.get(name, 1)
@@ -140,19 +131,9 @@ class Optimizer:
         vars(self).update(own)
         self.steps = int(state["steps"])
         self._state = copies
-        self._flat_state = {}
 
     def _slot(self, slot: str, name: str, parameter: Array) -> Array:
         key = f"{slot}.{name}"
-        if self._flat_parameters is not None and name in GROUPS:
-            if slot not in self._flat_state:
-                flat = self._flat_state[slot] = FlatTensors(self._flat_parameters)
-                flat.whole[...] = 0
-                for own in flat:
-                    if f"{slot}.{own}" in self._state:
-                        flat[own][...] = backend_of(flat[own]).asarray(self._state[f"{slot}.{own}"])
-                    self._state[f"{slot}.{own}"] = flat[own]
-            return self._flat_state[slot].groups[name]
         if key not in self._state:
             self._state[key] = backend_of(parameter).xp.zeros_like(parameter)
         self._state[key] = laid_out_like(parameter, self._state[key])
@@ -296,14 +277,8 @@ class Adam(Optimizer):
         if decay and not self.decoupled:
             gradient = gradient + decay * parameter
         mean, square = self._slot("mean", name, parameter), self._slot("square", name, parameter)
-        self._move(
-            parameter,
-            gradient,
-            mean,
-            square,
-            self._rates(rate, decay if self.decoupled else 0.0),
-            pool,
-        )
+        rates = self._rates(rate, decay if self.decoupled else 0.0)
+        self._move(parameter, gradient, mean, square, rates, pool)
 
     def _move(
         self,
@@ -316,13 +291,11 @@ class Adam(Optimizer):
     ) -> None:
         """Take one step, and update both moments."""
         if (flat := updates.flat_views(parameter, gradient, mean, square)) is not None:
-            size, stretch = parameter.size, updates.STRETCH
-            updates.on_stretches(
-                pool,
-                size,
-                stretch,
-                lambda first, last: updates.adam_step(*flat, first, last, rates),
-            )
+
+            def step(first, last):
+                updates.adam_step(*flat, first, last, rates)
+
+            updates.on_stretches(pool, parameter.size, updates.STRETCH, step)
             return
         arrays = (parameter, gradient, mean, square)
         limit = _most_squarable(gradient)
@@ -356,81 +329,6 @@ class AdamW(Adam):
         super().__init__(weight_decay=weight_decay, **settings)
 
 
-class SharedRows(NamedTuple):
-    """Layout of a table's first rows as [outer, rows, inner]; the rows of one (outer, inner) share
-    a part.
-    """
-
-    outer: int
-    rows: int
-    inner: int
-
-
-class SharedRowsAdamW(AdamW):
-    """AdamW for tables in which similar rows share a part: row r = own part of r + part of its
-    group.
-
-    The table stores only the sum. By the chain rule the shared part's gradient is the sum over its
-    rows. That part takes its own Adam step, which is added to all of its rows. A rarely seen row
-    thus learns from its group, at no cost in inference. `shared` names the tables, float32 [rows,
-    width], width a multiple of 16.
-    """
-
-    takes_flat = False
-
-    slots = ("mean", "square", "shared_mean", "shared_square")
-
-    def __init__(self, shared: Mapping[str, SharedRows], **settings: Any) -> None:
-        super().__init__(**settings)
-        self.shared = dict(shared)
-
-    def _update(
-        self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None
-    ) -> None:
-        if name not in self.shared:
-            super()._update(name, parameter, gradient, rate, pool)
-            return
-        outer, rows, inner = self.shared[name]
-        groups = outer * inner
-        width = parameter.shape[1]
-        shared_rows = outer * rows * inner
-        mean, square = self._slot("mean", name, parameter), self._slot("square", name, parameter)
-        flat = updates.flat_views(parameter, gradient, mean, square)
-        if parameter.dtype != np.float32 or len(parameter) < shared_rows or width % LANES:
-            expected = f"{shared_rows} rows or more, in multiples of {LANES} columns"
-            raise ShapeError(f"{name}: expected float32 of {expected} for {self.shared[name]}")
-        of_groups = (
-            self._slot(slot, name, parameter[:groups]) for slot in ("shared_mean", "shared_square")
-        )
-        shared_mean, shared_square = of_groups
-        rates, shared_rates = self._rates(rate, self.weight_decay), self._rates(rate, 0.0)
-        if flat is None:
-            grouped, slopes = (
-                one[:shared_rows].reshape(outer, rows, inner, width)
-                for one in (parameter, gradient)
-            )
-            change = backend_of(parameter).xp.zeros_like(shared_mean)
-            slope = slopes.sum(axis=1).reshape(groups, width)
-            self._move(change, slope, shared_mean, shared_square, shared_rates, pool)
-            grouped += change.reshape(outer, 1, inner, width)
-            self._move(parameter, gradient, mean, square, rates, pool)
-            return
-        table, slopes, *own = flat
-        shared = shared_mean.reshape(-1), shared_square.reshape(-1)
-
-        def step_groups(first: int, last: int) -> None:
-            total = np.empty(width, np.float32)
-            moments = (tuple(own), shared)
-            sizes = np.int64(rows), np.int64(inner)
-            updates.shared_adam_step(
-                table, slopes, *moments, *sizes, first, last, rates, shared_rates, total
-            )
-
-        updates.on_stretches(pool, groups, GROUPS_AT_ONCE, step_groups)
-        others = slice(shared_rows, None)
-        self._move(parameter[others], gradient[others], mean[others], square[others], rates, pool)
-
-
 def check_precision(params: Mapping[str, Array]) -> None:
     """Raise ConfigError for parameters in half precision, where most steps round to nothing and
     Adam's epsilon to 0.
@@ -457,83 +355,3 @@ def laid_out_like(parameter: Array, values: Array) -> Array:
     laid_out = backend_of(parameter).xp.empty_like(parameter)
     laid_out[...] = backend_of(parameter).asarray(values)
     return laid_out
-
-
-# ---- gradient clipping ---------------------------------------------------------------------------
-
-
-def global_norm(grads: Mapping[str, Any]) -> float:
-    """Return the Euclidean norm of all gradients taken as one vector; finite for finite gradients."""
-    return float(unread_norm(grads))
-
-
-def unread_norm(grads: Mapping[str, Any]) -> Any:
-    """Return `global_norm`; that of flat gradients stays on their device, to be read with other
-    numbers.
-    """
-    if isinstance(grads, FlatTensors):
-        return backend_of(grads.whole).xp.linalg.norm(grads.whole.astype(np.float64))
-    with np.errstate(over="ignore"):
-        return math.hypot(*[_norm(gradient) for gradient in grads.values()])
-
-
-def _norm(gradient: Array) -> float:
-    """Return a gradient's norm. Where the squares leave the range of its dtype, its largest element
-    scales it first.
-    """
-    xp = backend_of(gradient).xp
-    least = _least_norm(gradient.dtype)
-    if xp is np:
-        flat = gradient.ravel(order="K")
-        norm = float(np.sqrt(flat.dot(flat)))  # as `np.linalg.norm`, in a third of its time
-    else:
-        norm = float(xp.linalg.norm(gradient))
-    if least < norm < math.inf or not gradient.size:
-        return norm
-    largest = float(xp.abs(gradient).max())
-    if not 0 < largest < math.inf:
-        return largest
-    return largest * float(xp.linalg.norm(gradient.astype(np.float64) / largest))
-
-
-@functools.cache
-def _least_norm(dtype: np.dtype[Any]) -> float:
-    """Return the smallest norm whose square is precise."""
-    return 1e4 * math.sqrt(float(np.finfo(dtype).tiny))
-
-
-def clip_global_norm(grads: Mapping[str, Any], limit: float) -> float:
-    """Scale all gradients in place so that their global norm is at most `limit`; return the norm
-    before clipping.
-
-    Raises ConfigError unless limit > 0, TrainingError when a gradient is not finite. Pascanu et al.
-    2013, arXiv:1211.5063.
-    """
-    if not limit > 0:
-        raise ConfigError(f"the clipping limit must be > 0, not {limit}")
-    norm = global_norm(grads)
-    if not math.isfinite(norm):
-        raise TrainingError(f"clipping: expected finite gradients, found a norm of {norm}")
-    if norm > limit:
-        scale_all(grads, limit / norm)
-    return norm
-
-
-def clip_value(grads: Mapping[str, Any], limit: float) -> None:
-    """Move every number of the gradients into [-limit, limit], in place; NaN stays NaN.
-
-    Raises ConfigError unless limit > 0.
-    """
-    if not limit > 0:
-        raise ConfigError(f"the clipping limit must be > 0, not {limit}")
-    for gradient in grads.values():
-        backend_of(gradient).xp.clip(gradient, -limit, limit, out=gradient)
-
-
-def scale_all(grads: Mapping[str, Any], factor: float) -> None:
-    """Multiply in place, in double precision where the gradients' dtype has no such small factor."""
-    for gradient in [grads.whole] if isinstance(grads, FlatTensors) else grads.values():
-        if factor < 1e4 * np.finfo(gradient.dtype).tiny:
-            gradient[...] = gradient.astype(np.float64) * factor
-        else:
-            gradient *= factor

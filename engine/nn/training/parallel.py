@@ -20,7 +20,8 @@ from engine.backend import NUMPY, backend_of, backend_of_all
 from engine.errors import ConfigError, DataError
 from engine.native.memory import keep_freed_memory
 from engine.native.pool import ThreadPool
-from engine.nn.layer import Array, Gradients, Layer, form_of, rows_of
+from engine.nn.array_forms import form_of, rows_of
+from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.layers.normalisation import BatchNorm
 from engine.nn.losses import MeanOver
 from engine.nn.operations import operations_on
@@ -83,7 +84,7 @@ class GradientSource:
         self.pool.close()
 
 
-class DataParallel:
+class DataParallel(GradientSource):
     """Runs training steps of a model over shards of `shard_size` positions on `threads` threads.
 
     The optimizer changes the model's parameters in place, and all replicas share them. A step
@@ -118,7 +119,7 @@ class DataParallel:
         self._norms = [layer for _, layer in model.walk() if isinstance(layer, BatchNorm)]
         self._frozen = frozen
         self._switches = training_switches(model, frozen)
-        self._blas = ThreadpoolController().select(user_api="blas").lib_controllers
+        self._blas = ThreadpoolController()
         self._draws = any(type(layer).reseed is not Layer.reseed for _, layer in model.walk())
         self.is_recordable = backend is not NUMPY and not self._draws
         self._is_limited = False  # whether BLAS has one thread
@@ -181,28 +182,17 @@ class DataParallel:
         places = [getattr(result.loss, "places", size) for result, size in both]
         total = sum(places)
         result = _weighted_sum(results, [one / max(total, 1) for one in places])
-        if places == sizes:
-            return result
-        return result._replace(loss=MeanOver(result.loss, total))
-
-    def close(self) -> None:
-        """Stop the threads."""
-        self.pool.close()
+        return result if places == sizes else result._replace(loss=MeanOver(result.loss, total))
 
     @contextmanager
     def steps(self) -> Iterator[None]:
         """Limit BLAS to one thread for a block of many steps; otherwise each step does so."""
-        before = [(library, library.num_threads) for library in self._blas]
-        changed = [(library, count) for library, count in before if count != 1]
-        for library, _ in changed:
-            library.set_num_threads(1)
-        self._is_limited = True
-        try:
-            yield
-        finally:
-            self._is_limited = False
-            for library, count in changed:
-                library.set_num_threads(count)
+        with self._blas.limit(limits=1, user_api="blas"):
+            self._is_limited = True
+            try:
+                yield
+            finally:
+                self._is_limited = False
 
     def _run_in_groups(self, groups: int, part: slice, inputs: Inputs, loss: Loss) -> StepResult:
         before = [getattr(layer, attribute) for layer, attribute, _ in self._switches]
@@ -260,7 +250,7 @@ def _weighted_sum(results: list[StepResult], weights: list[float]) -> StepResult
     return StepResult(metrics.pop("loss"), metrics, grads)
 
 
-class LayerGradients(GradientSource):
+class LayerGradients(DataParallel):
     """Computes gradients of a loss through the layers of a model, shard by shard; batches are
     `Data`.
 
@@ -277,32 +267,24 @@ class LayerGradients(GradientSource):
         shard_size: int,
         *settings: Any,
     ) -> None:
-        self.model, self.loss = model, loss
-        self.metrics = {name: getattr(metric, "unread", metric) for name, metric in metrics.items()}
-        self._runner = DataParallel(model, shard_size, *settings)  # number of threads, precision
-        self.pool, self.loss_scale = self._runner.pool, self._runner.loss_scale
-
-    def steps(self) -> AbstractContextManager[None]:
-        """As in GradientSource."""
-        return self._runner.steps()
+        super().__init__(model, shard_size, *settings)
+        self._loss = loss
+        self._metrics = {name: getattr(one, "unread", one) for name, one in metrics.items()}
 
     def gradients(self, batch: Data, seed: tuple[int, ...]) -> StepResult:
         """As in GradientSource."""
         inputs, targets = batch
 
-        def loss(outputs: Any, part: slice) -> tuple[float, Any, dict[str, float]]:
+        def loss(outputs, part):
             wanted = _prepared_targets(self.model, rows_of(targets, part))
-            value, gradient = computed_loss(self.loss, outputs, wanted)
-            return (
-                value,
-                gradient,
-                {name: metric(outputs, wanted) for name, metric in self.metrics.items()},
-            )
+            means = {name: metric(outputs, wanted) for name, metric in self._metrics.items()}
+            return *computed_loss(self._loss, outputs, wanted), means
+
+        def prepared(part):
+            return self.model.prepared(rows_of(inputs, part))
 
         count = len(inputs[0] if isinstance(inputs, tuple) else inputs)
-        return self._runner.step(
-            count, lambda part: self.model.prepared(rows_of(inputs, part)), loss, seed
-        )
+        return self.step(count, prepared, loss, seed)
 
 
 def computed_loss(loss: LossFunction, outputs: Any, targets: Any) -> tuple[Any, Any]:

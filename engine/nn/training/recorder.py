@@ -12,13 +12,12 @@ from typing import Any
 from engine.backend import Recording, backend_of_all
 from engine.errors import DeviceError
 from engine.nn.layer import Array, Layer
-from engine.nn.training.flat import FlatTensors
 from engine.nn.training.history import floats
 
 TRIAL_STEPS = 10
 LARGEST_DIFFERENCE = 0.01  # relative; set by hand: half precision rounds by 0.001
 
-Measured = tuple[dict[str, Any], FlatTensors]  # unread means over a batch, gradients
+Measured = tuple[dict[str, Any], Mapping[str, Array]]  # unread means over a batch, gradients
 log = logging.getLogger(__name__)
 
 
@@ -84,10 +83,8 @@ class Recorder:
         if not all(map(math.isfinite, expected.values())):
             return
         norm = backend_of_all(plain[1]).xp.linalg.norm
-        pairs = [
-            (found[1].whole, plain[1].whole),
-            *((buffers[name], array) for name, array in after.items()),
-        ]
+        pairs = [(found[1][name], array) for name, array in plain[1].items()]
+        pairs += [(buffers[name], array) for name, array in after.items()]
         sizes = [(float(norm(one - other)), float(norm(other))) for one, other in pairs]
         sizes += [(abs(means[name] - value), abs(value)) for name, value in expected.items()]
         if worst := [error for error in sizes if not error[0] <= LARGEST_DIFFERENCE * error[1]]:

@@ -1,7 +1,7 @@
 """Trains a model on arrays: seeded, repeatable on any number of threads, resumable bit for bit.
 
-One step, from the outside in: `Trainer.fit` draws a batch, `Trainer.step` asks a `GradientSource`
-for its gradients, and the optimizer (optimizers.py) moves the parameters. The usual source is
+One step, from the outside in: `Trainer.fit` draws a batch, `step` (stepper.py) asks a
+`GradientSource` for its gradients, and the optimizer (optimizers.py) moves the parameters. The usual source is
 `LayerGradients`: its `DataParallel.step` (parallel.py) sends the batch through the model
 (layers/containers.py, then for instance layers/dense.py), the loss (losses.py) and back. Only three
 things are random: (seed, epoch) gives the order of the examples, (seed, step) their augmentation
@@ -20,9 +20,7 @@ import numpy as np
 
 from engine.backend import Backend, backend_of, backend_of_all
 from engine.errors import ConfigError, DataError, TrainingError
-from engine.native.interrupts import Uninterrupted
-from engine.nn.layer import Array, Layer, Places
-from engine.nn.training.averaging import ExponentialAverage, StochasticAverage
+from engine.nn.layer import Array, Layer
 from engine.nn.training.callbacks import Callback, as_callback
 from engine.nn.training.checkpoint import (
     RunState,
@@ -33,19 +31,9 @@ from engine.nn.training.checkpoint import (
     write_checkpoint,
 )
 from engine.nn.training.data import Data, Loader, as_loader, check_whole, parts_of
-from engine.nn.training.device_step import DeviceStep
 from engine.nn.training.history import History, Record
-from engine.nn.training.optimizers import Optimizer, clip_value, global_norm, scale_all
-from engine.nn.training.parallel import (
-    GradientSource,
-    LayerGradients,
-    LossFunction,
-    Metric,
-    means_over,
-)
-from engine.nn.training.rates import rate_factors
+from engine.nn.training.stepper import Stepper
 from engine.nn.training.terminal import progress_bar
-from engine.nn.training.trainer_settings import TrainerSettings, check_arguments
 
 FORM = 2  # of checkpoints; batches were others in the first
 # Spawn key of the generators for augmentation, which keeps their draws apart from all others.
@@ -65,72 +53,15 @@ class _Plan(NamedTuple):
     shows: bool = False  # whether to show a progress bar
 
 
-class Trainer:
-    """Trains `model` in place with a loss, an optimizer and a learning rate.
+class Trainer(Stepper):
+    """Trains `model` in place with a loss, an optimizer and a learning rate, which `Stepper` has.
 
-    `schedule` is that rate: a number, or a function from the step number (from 0) to the rate
-    (schedules.py). `loss` is a function of outputs and targets, or a GradientSource. With a
-    function, `metrics` are further means to report. With a GradientSource, call `step` with batches
-    that it takes; `fit` and `evaluate` do not apply. `average` is a weight average to use in place
-    of one from `settings.average_decay`; it is updated after every step.
-
-    `rates` are factors of the rate by the beginnings of parameters' names, such as {"trunk.": 0,
-    "head.": 1}; the longest that fits counts. Factor 0 freezes a part: it stays as it is,
-    statistics of BatchNorm included, and computes as in inference; gradients that only it would
-    need are left out. Raises ConfigError for an argument of another kind, for a rate that is
-    negative or not finite, and for a model in half precision.
+    It runs epochs over data, with validation, early stop, callbacks and checkpoints. With a
+    GradientSource in place of a loss function, call `step`; `fit` and `evaluate` do not apply.
     """
 
-    def __init__(
-        self,
-        model: Layer,
-        loss: LossFunction | GradientSource,
-        optimizer: Optimizer,
-        schedule: Callable[[int], float] | float,
-        settings: TrainerSettings | None = None,
-        metrics: Mapping[str, Metric] | None = None,
-        average: ExponentialAverage | StochasticAverage | None = None,
-        rates: Mapping[str, float] | None = None,
-    ) -> None:
-        check_arguments(model, loss, optimizer, schedule, settings, metrics)
-        factors = rate_factors(model, rates)
-        frozen = {name for name, factor in factors.items() if not factor}
-        self._rates = dict(rates or {})
-        self.model = model
-        self.loss = loss
-        self.optimizer = optimizer
-        self.schedule = schedule if callable(schedule) else lambda step: schedule
-        self.settings = settings or TrainerSettings()
-        self.metrics = dict(metrics or {})
-        self._run = RunState()
-        self._uninterrupted = Uninterrupted()
-        decay = self.settings.average_decay
-        self._average = (
-            ExponentialAverage(decay) if average is None and decay is not None else average
-        )
-        if isinstance(loss, GradientSource):
-            self._source = loss
-        else:
-            shard_size = self.settings.shard_size or self.settings.batch_size
-            threads, precision = self.settings.threads, self.settings.precision
-            further = shard_size, threads, precision, frozen
-            self._source = LayerGradients(model, loss, self.metrics, *further)
-        has_limit = self.settings.clip_norm or self.settings.clip_value
-        measures_norm = bool(self._source.measures_norm or has_limit)
-        self._device = DeviceStep(model, self._source, measures_norm, factors if rates else {})
-        self._find_arrays()
-        # What a checkpoint says of the data, for `fit` to compare.
-        self._saved_data: dict[str, Any] | None = None
-
-    @property
-    def history(self) -> History:
-        """One record per finished epoch."""
-        return self._run.history
-
-    @property
-    def steps_done(self) -> int:
-        """Training steps so far, including those before an interruption."""
-        return self._run.steps_done
+    # What a checkpoint says of the data, for `fit` to compare.
+    _saved_data: dict[str, Any] | None = None
 
     @property
     def stopped(self) -> bool:
@@ -155,13 +86,6 @@ class Trainer:
         last = self.history.records[-1] if self.history.records else {"epoch": 0, "step": 0}
         epochs, done = divmod(self.steps_done - int(last["step"]), steps)
         return int(last["epoch"]) + epochs, done
-
-    def _loss_function(self) -> LossFunction:
-        if isinstance(self.loss, GradientSource):
-            raise ConfigError(
-                "a trainer on a source of gradients takes batches by `step`: expected a loss function"
-            )
-        return self.loss
 
     # ---- training --------------------------------------------------------------------------------
 
@@ -301,99 +225,9 @@ class Trainer:
             np.random.SeedSequence([self.settings.seed, step], spawn_key=(AUGMENTATION,))
         )
 
-    def step(self, batch: Any, rate: float | None = None) -> Record:
-        """Take one step on a batch, at `rate` or else the schedule's rate.
-
-        Returns the means of loss and metrics over the batch, and the gradient norm before clipping.
-        Raises TrainingError when the loss or a gradient is not finite; weights and statistics then
-        are those before this step.
-        """
-        if isinstance(self._source, LayerGradients):
-            as_loader(batch)  # checks that there are as many inputs as targets
-        self._find_arrays()
-        return self._step(batch, rate, 0)
-
-    def _find_arrays(self) -> None:
-        """Note where the model keeps its arrays; it may have other parts than at the last look."""
-        self._named, self._buffers = Places(self.model, "params"), Places(self.model, "buffers")
-
-    def _step(self, batch: Any, rate: float | None, examples: int) -> Record:
-        """Take one step; `examples` of the batch count in the epoch's means, or as many places as
-        the loss counted.
-        """
-        run = self._run
-        if run.last:
-            self.model.load_parameters(run.last)
-            run.last = {}
-        statistics = {name: array.copy() for name, array in self._buffers.read().items()}
-        done = run.steps_done
-        try:
-            rate = self._rate(run.steps_done) if rate is None else rate
-            self._device.find(self.optimizer, self._named.read())
-            seed = self.settings.seed, run.steps_done
-            means, grads = self._device.gradients(batch, seed, statistics)
-            grads = self._clipped_gradients(means, grads, rate)
-            with self._uninterrupted:
-                self._move(grads, rate, means, examples)
-        except BaseException:  # Ctrl-C too
-            if run.steps_done == done:
-                self.model.load_buffers(statistics)
-            raise
-        return means
-
-    def _clipped_gradients(
-        self, means: Record, grads: Mapping[str, Array], rate: float
-    ) -> Mapping[str, Array]:
-        """Return gradients within both limits. Raises TrainingError where loss or gradients are not
-        finite.
-        """
-        limit = self.settings.clip_norm
-        norm = means.get("gradient_norm", 0.0)
-        self._check_finite("loss", means["loss"], rate)
-        if not self._device.may_overflow:
-            self._check_finite("gradient", norm, rate)
-        if self.settings.clip_value is not None:
-            clip_value(grads, self.settings.clip_value)
-            norm = 0.0 if limit is None else global_norm(grads)
-        if limit is not None and norm > limit:
-            scale_all(grads, limit / norm)
-        return grads
-
-    def _check_finite(self, what: str, found: float, rate: float) -> None:
-        if not math.isfinite(found):
-            advice = f"check the data for NaN, or lower the rate of {rate:g}"
-            raise TrainingError(
-                f"step {self.steps_done}: expected a finite {what}, got {found}; {advice}"
-            )
-
-    def _move(self, grads: Mapping[str, Array], rate: float, means: Record, examples: int) -> None:
-        """Move the weights by one step and count it; gradients that overflowed in mixed precision
-        move nothing.
-        """
-        run = self._run
-        moved = self._device.apply(self.optimizer, grads, rate, means)
-        run.steps_done += 1
-        if moved is not None and self._average is not None:
-            self._average.update(moved, self._source.pool)
-        places = getattr(means["loss"], "places", examples) if examples else 0
-        for name, value in means.items() if places else ():
-            run.sums[name] = run.sums.get(name, 0.0) + value * places
-        run.seen += places
-
-    def _rate(self, step: int) -> float:
-        return self.schedule(step) * self._run.rate_factor
-
-    def scale_rate(self, factor: float) -> None:
-        """Multiply the schedule's rates by `factor` from the next step on; for callbacks."""
-        self._run.rate_factor = factor
-
     def stop(self) -> None:
         """Let `fit` end after the current epoch; for callbacks. A later `fit` trains on."""
         self._run.ending = True
-
-    def close(self) -> None:
-        """Stop the threads."""
-        self._source.close()
 
     def _finish_epoch(self, plan: _Plan) -> None:
         """Behind the last step of an epoch, measure the validation loss and add its record, all of
@@ -424,45 +258,25 @@ class Trainer:
 
     # ---- evaluation ------------------------------------------------------------------------------
 
-    def evaluate(self, data: Data | Loader, model: Layer | None = None) -> Record:
-        """Return the mean loss and metrics of `model` (default: the trained one) over the examples,
-        as inference.
-
-        There is no dropout and no augmentation, and BatchNorm uses its running statistics.
-        """
-        model = self.model if model is None else model
-        measures = (self._loss_function(), self.metrics)
-        return means_over(as_loader(data), self.settings.batch_size, model, *measures)
-
     def averaged_model(self) -> Layer:
         """Return a model with averaged weights and current running statistics; ConfigError if there
         is no average.
         """
-        if self._average is None or not self._average.tensors:
+        averages = self._device.tensors()["average"]
+        if not averages:
             raise ConfigError("no averaged weights: set average_decay and train first")
         twin = self.model.replica()
         twin.reseed(0)
-        twin.adopt_parameters(
-            {name: array.copy(order="K") for name, array in self._average.tensors.items()}
-        )
+        twin.adopt_parameters({name: array.copy(order="K") for name, array in averages.items()})
         tensors = self._tensors()
         twin.load_buffers({name: tensors[name] for name in twin.named_buffers()})
         return twin
-
-    def _tensors(self) -> dict[str, Array]:
-        """Return the parameters and buffers with which training goes on."""
-        return self._run.last or self.model.named_parameters() | self.model.named_buffers()
 
     # ---- checkpoints -----------------------------------------------------------------------------
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Return what a resumed run needs for its next step, as named arrays and JSON values."""
-        groups = {
-            "model": self._tensors(),
-            # An own one may have an attribute `state`.
-            "optimizer": Optimizer.state(self.optimizer)["tensors"],
-            "average": self._average.tensors if self._average is not None else {},
-        }
+        groups = {"model": self._tensors()} | self._device.tensors()
         arrays = {
             f"{group}/{name}": array
             for group, tensors in groups.items()
@@ -482,14 +296,11 @@ class Trainer:
         backend = backend_of_all(self.model.named_parameters())
         self.model.load_parameters(_group(arrays, "model/", backend))
         self._run.last = {}
-        tensors = _group(arrays, "optimizer/", backend)
-        self.optimizer.load_state({"steps": values["optimizer_steps"], "tensors": tensors})
+        tensors = {name: _group(arrays, f"{name}/", backend) for name in ("optimizer", "average")}
         self._run.steps_done = values["steps_done"]
+        updates = values.get("average_updates", self.steps_done)
+        self._device.load(tensors, values["optimizer_steps"], updates)
         self._device.restore(values.get("loss_scale"))
-        if self._average is not None:
-            self._average.load(
-                _group(arrays, "average/", backend), values.get("average_updates", self.steps_done)
-            )
 
     def save(self, path: str | Path) -> None:
         """Write everything a resumed run needs to one file, atomically.
@@ -525,17 +336,11 @@ class Trainer:
         mine = self._identity()
         theirs = values["identity"]
         check_same(path, mine, theirs, changed)
-        kept = {
-            name.partition("/")[2].partition(".")[0]
-            for name in arrays
-            if name.startswith("optimizer/")
-        }
-        if mine["optimizer"]["class"] != theirs["optimizer"]["class"] and kept != {
-            *self.optimizer.slots
-        }:
-            arrays = {
-                name: array for name, array in arrays.items() if not name.startswith("optimizer/")
-            }
+        kept = [name for name in arrays if name.startswith("optimizer/")]
+        slots = {name.partition("/")[2].partition(".")[0] for name in kept}
+        is_another = mine["optimizer"]["class"] != theirs["optimizer"]["class"]
+        if is_another and slots != {*self.optimizer.slots}:
+            arrays = {name: array for name, array in arrays.items() if name not in kept}
             values["optimizer_steps"] = 0
         self.restore(arrays, values)
         self._run = RunState.of(

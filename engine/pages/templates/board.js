@@ -233,12 +233,14 @@ class BoardView {
   }
 }
 
-// An evaluation bar beside a board: White's expected points (0..1) as a white column.
+// An evaluation bar beside a board: White's winning chances (0..1) as a white column.
 function showBar(bar, expected, text, flipped) {
   bar.classList.toggle("flipped", flipped);
   bar.querySelector(".white").style.height = `${(100 * expected).toFixed(1)}%`;
   const words = bar.querySelector(".score");
   words.textContent = /^[+-]?\d/.test(text) ? Math.abs(Number(text)).toFixed(1) : text;
   words.classList.toggle("low", expected >= 0.5);
-  bar.setAttribute("aria-label", t("White expects {points}%, {score}", { points: Math.round(100 * expected), score: text }));
+  bar.title = t("White's winning chances: {points}%, {score}. What White would score in 100 games of people that go on from here; a draw counts half.",
+    { points: Math.round(100 * expected), score: text });
+  bar.setAttribute("aria-label", bar.title);
 }

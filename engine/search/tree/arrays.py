@@ -30,7 +30,7 @@ import numpy as np
 
 from engine.board.layout import MAX_MOVES, NO_MOVE, empty_stack
 from engine.native.jit import generated_kernel
-from engine.native.memory import CACHE_LINE, aligned, buffers
+from engine.native.memory import CACHE_LINE, aligned, buffers, record_type
 from engine.native.ordering import SPACING
 
 ROOT: Final = 0
@@ -237,17 +237,8 @@ NODE_FIELDS: Final[dict[str, NodeField]] = RECORD_FIELDS | LOOSE_FIELDS
 EDGE_FIELDS: Final[dict[str, NodeField]] = _fields(Edge, EdgeField)
 
 
-def _record_type(fields: Mapping[str, NodeField]) -> np.dtype:
-    """Return the type of a record; np.record, because plain Python writes `nodes[node].visits`,
-    too.
-    """
-    return np.dtype(
-        (np.record, np.dtype([(name, field.dtype) for name, field in fields.items()], align=True))
-    )
-
-
-NODE_TYPE: Final = _record_type(RECORD_FIELDS)
-EDGE_TYPE: Final = _record_type(EDGE_FIELDS)
+NODE_TYPE: Final = record_type({name: field.dtype for name, field in RECORD_FIELDS.items()})
+EDGE_TYPE: Final = record_type({name: field.dtype for name, field in EDGE_FIELDS.items()})
 BYTES_PER_PLACE: Final = 16  # Most that the transposition table has for each node.
 BYTES_PER_NODE: Final = (
     NODE_TYPE.itemsize

@@ -13,11 +13,11 @@ from threadpoolctl import threadpool_limits
 
 from engine.backend import NUMPY, Backend, backend_of, backend_of_all, to_numpy
 from engine.native.pool import ThreadPool
-from engine.network.families import PlanesConfig, build_network
+from engine.network.device_network import planes_on
+from engine.network.families import PlanesConfig
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import float_planes
 from engine.network.policy_map import CONV_INDEX, HEAD_INDEX, POLICY_SIZE
-from engine.network.tower.gpu import planes_on
 from engine.nn.layer import Layer
 from engine.nn.losses import difference_loss, soft_target_loss, softmax_cross_entropy
 from engine.nn.training.averaging import refresh_statistics
@@ -122,7 +122,7 @@ def _table(backend: Backend, planes: int, size: int) -> Array:
 def legal_logits(policy: Array, batch: TrainingBatch) -> tuple[Array, Array, Array]:
     """(logits float32[B, 218], places int64[B, 218], mask bool[B, 218]) of the legal moves.
 
-    policy: what a policy head of any kind answers (`tower.model`), planes channels-last in memory;
+    policy: what a policy head of any kind answers (`tower_model`), planes channels-last in memory;
     places index that memory, over the whole batch. All lie where the policy and the batch do.
     """
     backend = backend_of(policy)
@@ -148,40 +148,42 @@ def dual_head_loss(
     waits for it: the losses are arrays there.
     """
     backend = backend_of(outputs["policy"])
-    policy = outputs["policy"]
     cross_entropy = softmax_cross_entropy if backend is NUMPY else soft_target_loss
-    logits, places, mask = legal_logits(policy, batch)
-    policy_loss, legal_gradient = cross_entropy(logits, batch.policy, mask)
-    n = len(logits)
-    policy_gradient = backend.xp.zeros(policy.size, logits.dtype)
-    backend.xp.add.at(policy_gradient, places, legal_gradient)  # it is 0 where a move is illegal
-    if policy.ndim == 4:
-        policy_gradient = policy_gradient.reshape(n, *policy.shape[2:], policy.shape[1]).transpose(
-            0, 3, 1, 2
-        )
+    n = len(batch.n_moves)
+    policy_loss, policy_gradient = _policy_loss(outputs["policy"], batch, cross_entropy)
     has_value, is_timed = batch.wdl.sum(axis=1, keepdims=True) > 0, batch.moves_left[:, None] >= 0
     if "wdl" in outputs:
+        value = "wdl"
         value_loss, value_gradient = cross_entropy(outputs["wdl"], batch.wdl)
     else:
+        value = "value"
         result = batch.wdl[:, :1] - batch.wdl[:, 2:]
         value_loss, value_gradient = difference_loss((outputs["value"] - result) * has_value)
-    value = "wdl" if "wdl" in outputs else "value"
-    gradients = {
-        "policy": policy_gradient.reshape(policy.shape),
-        value: weights.value * value_gradient,
-    }
+    gradients = {"policy": policy_gradient, value: weights.value * value_gradient}
     length_loss = 0.0
     if "moves_left" in outputs:
         hundreds = batch.moves_left[:, None] / np.float32(MOVES_LEFT_SCALE)
-        length_loss, length_gradient = difference_loss(
-            (outputs["moves_left"] - hundreds) * is_timed
-        )
+        error = (outputs["moves_left"] - hundreds) * is_timed
+        length_loss, length_gradient = difference_loss(error)
         gradients["moves_left"] = weights.moves_left * length_gradient
     known = [
         one.sum()
         for one in (batch.policy.any(axis=1), has_value, is_timed & ("moves_left" in outputs))
     ]
     return LossSums(n * policy_loss, n * value_loss, n * length_loss, *known), gradients
+
+
+def _policy_loss(policy: Array, batch: TrainingBatch, cross_entropy: Any) -> tuple[Any, Array]:
+    """(mean loss over the legal moves, its gradient in the shape of the policy)."""
+    xp = backend_of(policy).xp
+    logits, places, mask = legal_logits(policy, batch)
+    loss, legal_gradient = cross_entropy(logits, batch.policy, mask)
+    gradient = xp.zeros(policy.size, logits.dtype)
+    xp.add.at(gradient, places, legal_gradient)  # it is 0 where a move is illegal
+    if policy.ndim == 4:
+        channels_last = len(logits), *policy.shape[2:], policy.shape[1]
+        gradient = gradient.reshape(channels_last).transpose(0, 3, 1, 2)
+    return loss, gradient.reshape(policy.shape)
 
 
 # ---- held-out positions --------------------------------------------------------------------------
@@ -241,7 +243,7 @@ class PlanesFamily(LayersFamily):
         self._config = config
 
     def build(self, rng: np.random.Generator) -> Layer:
-        return build_network(self._config, rng)
+        return self._config.build(rng)
 
     def optimizer(self, settings: LearnerSettings) -> Optimizer:
         return AdamW(weight_decay=settings.weight_decay)

@@ -49,7 +49,7 @@ def new_training_batch(size: int) -> TrainingBatch:
 
 
 class SourceGames(NamedTuple):
-    """The arrays of a PositionSet that a replay reads."""
+    """The arrays of a PositionSet that a replay reads, and where the replay is."""
 
     starts: np.ndarray
     game_first: np.ndarray
@@ -57,40 +57,37 @@ class SourceGames(NamedTuple):
     target_first: np.ndarray
     target_moves: np.ndarray
     target_probs: np.ndarray
+    place: np.ndarray  # int64 [2]: the game on the stack, and its last ply there
 
 
-def games_of(positions: PositionSet) -> SourceGames:
-    """Return the arrays of a set that a replay reads."""
-    return SourceGames(*(getattr(positions, name) for name in SourceGames._fields))
-
-
-class PositionSampler:
-    """Fills training batches from one set of games. One instance per thread: it owns the replay's
-    stack.
-    """
+class GameSampler:
+    """Replays positions of one set of games. One instance per thread: it owns the replay's stack."""
 
     def __init__(self, positions: PositionSet) -> None:
         self.positions = positions
-        self._games = games_of(positions)
-        longest = int(np.diff(positions.game_first).max(initial=0))
-        self._stack = np.zeros((longest + 2, ROW_WORDS), np.uint64)
+        arrays = {name: getattr(positions, name) for name in SourceGames._fields[:-1]}
+        self.source = SourceGames(**arrays, place=np.zeros(2, np.int64))
+        self.plies = int(np.diff(positions.game_first).max(initial=0)) + 2  # of the stack
+
+    def games(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the game of each position, int64 [n]."""
+        return np.searchsorted(self.positions.game_first, numbers, side="right") - 1
+
+
+class PositionSampler(GameSampler):
+    """Fills training batches from one set of games."""
+
+    def __init__(self, positions: PositionSet) -> None:
+        super().__init__(positions)
+        self._stack = np.zeros((self.plies, ROW_WORDS), np.uint64)
         self._legal = np.zeros(MAX_MOVES, np.uint16)
 
     def fill(self, numbers: np.ndarray, augment: np.ndarray, batch: TrainingBatch) -> None:
         """Write the positions numbers int64[n] with augmentations uint8[n] (MIRROR, SWAP_COLOURS)
         into batch[:n].
         """
-        games = np.searchsorted(self.positions.game_first, numbers, side="right") - 1
-        fill_batch(
-            self._games,
-            numbers,
-            games,
-            augment,
-            self._stack,
-            self._legal,
-            turned_moves()[FLIP],
-            batch,
-        )
+        space = self._stack, self._legal, turned_moves()[FLIP]
+        fill_batch(self.source, numbers, self.games(numbers), augment, *space, batch)
         count = len(numbers)
         batch.wdl[:count] = self.positions.wdl[numbers]
         batch.moves_left[:count] = moves_left_target(self.positions.moves_left[numbers])
@@ -106,7 +103,7 @@ def fill_batch(source, numbers, games, augment, stack, legal, mirror_index, batc
     """
     for slot in range(len(numbers)):
         number = numbers[slot]
-        ply = replay_from(source, games[slot], 0, number, stack)
+        ply = replay_to(source, games[slot], number, stack)
         encode(stack, ply, 0, batch.masks[slot])
         mirror = augment[slot] & MIRROR != 0 and stack[ply, CASTLING] == 0
         write_policy(source, number, stack[ply], mirror, mirror_index, legal, batch, slot)
@@ -117,18 +114,22 @@ def fill_batch(source, numbers, games, augment, stack, legal, mirror_index, batc
 
 
 @kernel()
-def replay_from(source, game, ply, number, stack):
-    """Fill the stack with `game` up to position `number`, from stack[ply] on if that is not the
-    start.
+def replay_to(source, game, number, stack):
+    """Fill the stack with `game` up to position `number`, from what it already has of the game.
 
     Returns the position's ply.
     """
+    place = source.place
     first = source.game_first[game]
-    if ply == 0:
+    if place[0] != game or number - first < place[1]:
+        place[0] = game
+        place[1] = 0
+    if place[1] == 0:
         stack[0] = source.starts[game]
-    for position in range(first + ply, number):
+    for position in range(first + place[1], number):
         push(stack, position - first, np.int64(source.moves[position]))
-    return number - first
+    place[1] = number - first
+    return place[1]
 
 
 @kernel()

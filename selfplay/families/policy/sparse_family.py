@@ -11,18 +11,19 @@ import numpy as np
 from engine.board.layout import MAX_MOVES
 from engine.native.memory import buffers
 from engine.native.pool import PerThread
-from engine.network.policy import gradients as kernels
-from engine.network.policy.features import FEATURE_GROUPS
-from engine.network.policy.model import SparseNetwork
+from engine.network.policy import policy_gradients as kernels
 from engine.network.policy.moves import POLICY_GROUPS
-from engine.network.policy.parameters import PARAMETERS, SparseConfig, sparse_config_of
+from engine.network.policy.policy_features import FEATURE_GROUPS
+from engine.network.policy.sparse_model import SparseNetwork
+from engine.network.policy.sparse_parameters import SparseConfig
 from engine.network.rows.array_layers import sparse_network, value_head
-from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
+from engine.network.rows.flat_tables import filled_tables, named_views
 from engine.network.rows.float_rows import BLOCK, HALF_BLOCK
 from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.losses import soft_target_loss
 from engine.nn.operations.updates import STRETCH, on_stretches
-from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
+from engine.nn.training.optimizers import Optimizer
+from engine.nn.training.shared_rows import SharedRows, SharedRowsAdamW
 from selfplay.data.label_rows import LabelRows
 from selfplay.families.policy.sparse_sampler import (
     LabelSampler,
@@ -41,8 +42,8 @@ from selfplay.training.recipe import SPARSE_RECIPE, LearnerSettings
 # Rows of a piece on a square share a part for all attacks and defences; rows of a policy move, safe
 # or not, do too.
 SHARED = {
-    PARAMETERS["weight"]: SharedRows(*FEATURE_GROUPS),
-    PARAMETERS["policy"]: SharedRows(*POLICY_GROUPS),
+    "trunk.accumulator.weight": SharedRows(*FEATURE_GROUPS),
+    "policy.weight": SharedRows(*POLICY_GROUPS),
 }
 
 
@@ -86,12 +87,9 @@ class SparseMixture(Batches):
 class SparseGradients(RowGradients):
     """Gradients of a sparse network, but for a value trunk; batches are `SparseBatch`."""
 
-    config_of: Any = staticmethod(sparse_config_of)
-
-    def __init__(self, model: Layer, settings: LearnerSettings) -> None:
-        config = self.config_of(model.config())
-        _, tables = new_tables(config)
-        fill_tables(tables, config, model.named_parameters())
+    def __init__(self, model: Any, settings: LearnerSettings) -> None:
+        config = model.network_config
+        tables = filled_tables(config, model.named_parameters())
         found = buffers(
             kernels.PositionGradients, B=settings.batch_size, M=MAX_MOVES, **config.sizes
         )
@@ -100,21 +98,30 @@ class SparseGradients(RowGradients):
 
     def forward(self, batch: SparseBatch, count: int) -> None:
         tables, found = self.tables, self.found
-        units, dunits = (
-            flat.reshape(-1, self.config.units) for flat in (found.units, found.dunits)
-        )
+        units = found.units.reshape(-1, self.config.units)
+        dunits = found.dunits.reshape(-1, self.config.units)
 
         def read(first: int, last: int, own: np.ndarray) -> np.ndarray:
             kernels.compute_units(tables, batch, first, last, found)
+            self.mix_units(first, units[first:last])
             return units[own]
 
         def write(first: int, last: int, own: np.ndarray, slopes: np.ndarray) -> None:
             dunits[own] = slopes
             scratch = self._scratch.own(kernels.new_scratch)
             kernels.learn_policy(tables, batch, first, last, 1.0 / count, scratch, found)
+            self.mix_back(first, dunits[first:last])
             kernels.learn_accumulators(tables, first, last, found)
 
         self.learn_parts(batch, count, value_head, read, write)
+
+    def mix_units(self, first: int, units: np.ndarray) -> None:
+        """Change the units of the part of a batch that begins at `first`, as layers between them
+        and the heads do; here there are none.
+        """
+
+    def mix_back(self, first: int, dunits: np.ndarray) -> None:
+        """Change the gradients of the same units likewise."""
 
     def backward(self, batch: SparseBatch, count: int) -> None:
         found = self.found
@@ -164,14 +171,22 @@ class DeviceSparseGradients(DeviceGradients):
 class SparseHeldOut(RowsHeldOut):
     """A fixed sample of a set, evenly spaced, rebuilt once as active features."""
 
-    def __init__(self, positions: TrainingSet, limit: int) -> None:
+    def __init__(
+        self,
+        positions: TrainingSet,
+        limit: int,
+        new_batch: Callable[[int], SparseBatch] = new_sparse_batch,
+        sampler: Callable[[PositionSet], Any] = SparseSampler,
+        gradients: type[SparseGradients] = SparseGradients,
+    ) -> None:
         games, numbers = spread_positions(positions, limit)
         self.n_positions = len(numbers)
-        self.batch = new_sparse_batch(len(numbers))
-        SparseSampler(games).fill(numbers, np.full(len(numbers), -1), self.batch)
+        self.batch = new_batch(len(numbers))
+        self._gradients = gradients
+        sampler(games).fill(numbers, np.full(len(numbers), -1), self.batch)
 
     def source(self, model: Layer, settings: LearnerSettings) -> SparseGradients:
-        return SparseGradients(model.with_children({}), settings)
+        return self._gradients(model.with_children({}), settings)
 
     def hits(self, found: kernels.PositionGradients) -> np.ndarray:
         legal = np.arange(MAX_MOVES) < self.batch.n_moves[:, None]

@@ -13,11 +13,11 @@ from engine.errors import DataError
 from engine.native.jit import kernel
 from engine.native.memory import buffers
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.policy.features import Sight
 from engine.network.policy.moves import look
+from engine.network.policy.policy_features import MAX_ACTIVE, Sight
 from engine.network.rows.piece_count import piece_bucket
 from selfplay.data.label_rows import LabelRows, is_held_out, targets, write_target
-from selfplay.families.planes.planes_sampler import PROBABILITY_UNIT, games_of, replay_from
+from selfplay.families.planes.planes_sampler import PROBABILITY_UNIT, GameSampler, replay_to
 from selfplay.records.packed import TOP_MOVES, VALUE_WORDS, unpack_row
 from selfplay.records.positions import PositionSet
 from selfplay.records.targets import moves_left_target, policy_from_scores, wdl_from_score
@@ -31,7 +31,7 @@ class SparseBatch(NamedTuple):
     """
 
     # Active features; undefined from n_features on.
-    features: Annotated[np.ndarray, "int16 [B, 56]"]
+    features: Annotated[np.ndarray, "int16 [B, A]"]
     n_features: Annotated[np.ndarray, "int32 [B]"]
     version: Annotated[np.ndarray, "int32 [B]"]  # which small layers serve it
     # Policy rows of the legal moves; undefined from n_moves on.
@@ -47,7 +47,7 @@ class SparseBatch(NamedTuple):
 
 
 def new_sparse_batch(size: int) -> SparseBatch:
-    return buffers(SparseBatch, B=size)
+    return buffers(SparseBatch, B=size, A=MAX_ACTIVE)
 
 
 class Replay(NamedTuple):
@@ -59,20 +59,12 @@ class Replay(NamedTuple):
     sight: Sight
 
 
-def new_replay(plies: int) -> Replay:
-    """Buffers for games of up to `plies` positions."""
-    return buffers(Replay, plies=plies)
-
-
-class SparseSampler:
-    """Fills sparse batches from one set of games. One instance per thread: it owns the replay's
-    stack.
-    """
+class SparseSampler(GameSampler):
+    """Fills sparse batches from one set of games."""
 
     def __init__(self, positions: PositionSet) -> None:
-        self.positions = positions
-        self._games = games_of(positions)
-        self._replay = new_replay(int(np.diff(positions.game_first).max(initial=0)) + 2)
+        super().__init__(positions)
+        self._replay = buffers(Replay, plies=self.plies)
 
     def fill(self, numbers: np.ndarray, variations: np.ndarray, batch: SparseBatch) -> None:
         """Write the positions numbers int64[n] into batch[:n].
@@ -82,8 +74,8 @@ class SparseSampler:
         """
         count = len(numbers)
         positions = self.positions
-        games = np.searchsorted(positions.game_first, numbers, side="right") - 1
-        fill_sparse(self._games, numbers, games, variations, self._replay, batch)
+        games = self.games(numbers)
+        fill_sparse(self.source, numbers, games, variations, self._replay, batch)
         batch.wdl[:count] = positions.wdl[numbers]
         batch.moves_left[:count] = (
             moves_left_target(positions.moves_left[numbers]) / MOVES_LEFT_SCALE
@@ -101,13 +93,9 @@ def fill_sparse(source, numbers, games, variations, replay, batch):
     """Rebuild position numbers[b] of games[b] into slot b, for every b; neighbours of one game
     share a replay.
     """
-    game, ply = np.int64(-1), np.int64(0)
     for slot in range(len(numbers)):
         number = numbers[slot]
-        if games[slot] != game or number - source.game_first[game] < ply:
-            game = games[slot]
-            ply = np.int64(0)
-        ply = replay_from(source, game, ply, number, replay.stack)
+        ply = replay_to(source, games[slot], number, replay.stack)
         target = variations[slot]
         if target < 0:
             _write_position(source, number, replay.stack[ply], replay, batch, slot)
@@ -121,18 +109,17 @@ def fill_sparse(source, numbers, games, variations, replay, batch):
 def _write_position(source, number, row, replay, batch, slot):
     """Write features, legal moves, and their target probabilities from position `number`."""
     count = np.int64(generate(row, replay.legal))
-    batch.n_moves[slot] = count
     write_features(row, count, replay, batch, slot)
-    first, last = source.target_first[number], source.target_first[number + 1]
-    write_moves(
-        count,
-        source.target_moves[first:last],
-        source.target_probs[first:last],
-        PROBABILITY_UNIT,
-        replay,
-        batch,
-        slot,
-    )
+    write_targets(source, number, count, replay, batch, slot)
+
+
+@kernel()
+def write_targets(source, number, count, replay, batch, slot):
+    """Write the `count` legal moves, and their target probabilities from position `number`."""
+    batch.n_moves[slot] = count
+    targets = slice(source.target_first[number], source.target_first[number + 1])
+    moves, probabilities = source.target_moves[targets], source.target_probs[targets]
+    write_moves(count, moves, probabilities, PROBABILITY_UNIT, replay, batch, slot)
 
 
 @kernel()
@@ -154,7 +141,12 @@ def write_features(row, n_moves, replay, batch, slot):
     """Write a position's active features, and the policy rows of its first `n_moves` legal moves to
     the sight.
     """
-    count = look(row, replay.legal, n_moves, replay.sight)
+    keep_features(row, look(row, replay.legal, n_moves, replay.sight), replay, batch, slot)
+
+
+@kernel()
+def keep_features(row, count, replay, batch, slot):
+    """Write the `count` active features that a sight has of a position."""
     batch.n_features[slot] = count
     batch.version[slot] = piece_bucket(row)
     for i in range(count):
@@ -171,7 +163,7 @@ class LabelSampler:
 
     def __init__(self, labels: LabelRows) -> None:
         self._labels = labels
-        self._replay = new_replay(0)
+        self._replay = buffers(Replay, plies=0)
 
     def fill(self, numbers: np.ndarray, variations: np.ndarray, batch: SparseBatch) -> None:
         """Write the rows numbers int64[n] into batch[:n]. Raises DataError for a row that is no

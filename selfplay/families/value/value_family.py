@@ -10,17 +10,18 @@ import numpy as np
 from engine.backend import backend_of, backend_of_all
 from engine.errors import ConfigError
 from engine.native.memory import buffers
-from engine.network.policy.model import SparseNetwork
-from engine.network.policy.parameters import SparseConfig
+from engine.network.policy.sparse_model import SparseNetwork
+from engine.network.policy.sparse_parameters import SparseConfig
 from engine.network.rows.array_layers import judge_units, value_network
-from engine.network.rows.flat_tables import fill_tables, named_views, new_tables
+from engine.network.rows.flat_tables import filled_tables, named_views
 from engine.network.rows.piece_count import PIECE_BUCKETS
-from engine.network.value import gradients as kernels
-from engine.network.value import parameters
-from engine.network.value.features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
-from engine.network.value.parameters import ValueConfig, ValueTables, value_config_of
+from engine.network.value import value_gradients as kernels
+from engine.network.value import value_parameters as parameters
+from engine.network.value.value_features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
+from engine.network.value.value_parameters import ValueConfig, ValueTables
 from engine.nn.layer import Array, Gradients, Layer
-from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
+from engine.nn.training.optimizers import Optimizer
+from engine.nn.training.shared_rows import SharedRows, SharedRowsAdamW
 from selfplay.data.label_rows import LabelRows
 from selfplay.families.row_gradients import DeviceGradients, RowGradients, RowsHeldOut, RowSource
 from selfplay.families.value.value_sampler import ValueBatch, ValueSampler, new_value_batch
@@ -33,23 +34,17 @@ REFUSAL = "a value trunk is trained on label folders alone (aino-train teach)"
 # Typical size of a gradient of one position's accumulator, times the batch's size.
 ONE_POSITION = 0.01
 LIMIT_EVERY = 16  # steps after which rows beyond what integers hold are clipped; few ever are
-ROWS, DENSE1 = (
-    parameters.VALUE_PARAMETERS[name].removeprefix(parameters.PREFIX)
-    for name in ("weight", "dense1")
-)
+# Parameters that are in slabs.
+ROWS = "rows.weight"
+DENSE1 = "dense1.weight"
 
 
-def tables_of(trunk: Layer) -> tuple[ValueConfig, ValueTables]:
+def tables_of(trunk: Any) -> tuple[ValueConfig, ValueTables]:
     """(sizes, copies of the parameters as tables, those of the trunk's width in slabs) of a value
     trunk.
     """
-    config = value_config_of(trunk.config())
-    _, tables = new_tables(config)
-    fill_tables(
-        tables,
-        config,
-        {parameters.PREFIX + name: array for name, array in trunk.named_parameters().items()},
-    )
+    config = trunk.network_config
+    tables = filled_tables(config, trunk.named_parameters())
     for table in (tables.weight, tables.dense1):
         table[:] = kernels.in_slabs(table.reshape(-1, config.width)).reshape(-1)
     return config, tables
@@ -57,12 +52,8 @@ def tables_of(trunk: Layer) -> tuple[ValueConfig, ValueTables]:
 
 def _named(tables: ValueTables, config: ValueConfig) -> dict[str, np.ndarray]:
     """Return views of tables in slabs by the names of the trunk's own parameters."""
-    views = {
-        name.removeprefix(parameters.PREFIX): view
-        for name, view in named_views(tables, config).items()
-    }
     return {
-        **views,
+        **named_views(tables, config),
         ROWS: tables.weight.reshape(-1, kernels.SLAB),
         DENSE1: tables.dense1.reshape(-1, kernels.SLAB),
     }

@@ -14,8 +14,8 @@ from engine.errors import DataError
 from engine.native.jit import kernel
 from engine.native.memory import buffers
 from engine.network.rows.piece_count import piece_bucket
-from engine.network.value.features import MAX_VIEW, write_view_of
-from engine.network.value.parameters import VALUE_ROWS
+from engine.network.value.value_features import MAX_VIEW, write_view_of
+from engine.network.value.value_parameters import VALUE_ROWS
 from selfplay.data.label_rows import LabelRows, is_held_out, targets, write_target
 from selfplay.data.split import Split
 from selfplay.records.packed import unpack_row

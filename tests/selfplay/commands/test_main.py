@@ -28,7 +28,7 @@ def test_unknown_command_is_refused(capsys):
 
 
 def test_house_errors_are_one_line(capsys):
-    assert main(["match", "--first", "a", "--second", "b", "--tc", "soon", "--out", "nowhere"]) == 1
+    assert main("match --first a --second b --tc soon --out nowhere".split()) == 1
     assert capsys.readouterr().err == (
         "aino-train match: time control 'soon': expected BASE+INCREMENT in seconds, such as 1+0.1\n"
     )
@@ -119,7 +119,7 @@ def test_ctrl_c_during_imports_ended_in_a_traceback(call, monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system has no SIGHUP")
-def test_a_terminal_that_closed_ended_training_at_once_and_a_board_under_nohup():
+def test_a_terminal_that_closed_ended_what_was_to_go_on():
     for usual, stops in ((signal.SIG_IGN, False), (lambda *_: None, True)):
         before = signal.signal(signal.SIGHUP, usual)
         with stop_flag() as stop:

@@ -3,7 +3,6 @@
 import gzip
 import io
 import lzma
-import struct
 import tarfile
 from dataclasses import fields
 
@@ -18,7 +17,7 @@ from engine.errors import DataError
 from engine.network.planes import PLANES, encode
 from engine.network.policy_map import INDEX_TO_UCI
 from selfplay.data.cache import Bookmark, load_or_parse
-from selfplay.data.v6 import LARGEST_CHUNK, masks_of
+from selfplay.data.v6 import LARGEST_CHUNK, V6_RECORD, masks_of
 from selfplay.data.v6_games import game_of_chunk, read_v6, row_of_planes
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending, game_ending
@@ -155,35 +154,26 @@ def test_game_begins_with_its_first_record():
     assert np.array_equal(back.full, game.full[11:])
 
 
-def test_fields_of_a_known_position():
-    start = row_from_board(chess.Board())
-    moves = np.array([chess.E2 | chess.E4 << 6, chess.E7 | chess.E5 << 6], np.uint16)
-    game = SelfPlayRecord(
-        generation=1, number=2, white_points=1, ending=Ending.RESIGNATION, start=start, moves=moves,
-        full=np.array([True, False]), target_counts=np.array([2, 1], np.uint8),
-        target_moves=np.array([chess.E2 | chess.E4 << 6, chess.D2 | chess.D4 << 6, moves[1]], np.uint16),
-        target_visits=np.array([30, 10, 5], np.uint16), root_wdl=np.array([[0.5, 0.25, 0.25], [0, 1, 0]], np.float16),
-    )  # fmt: skip
-    data = chunk_of_game(game).tobytes()
-    assert struct.unpack_from("<II", data) == (6, 1)
-    probabilities = np.frombuffer(data, "<f4", 1858, 8)
-    named = {INDEX_TO_UCI[i]: float(p) for i, p in enumerate(probabilities) if p >= 0}
-    assert len(named) == 20
-    assert (named["e2e4"], named["d2d4"], named["g1f3"]) == (0.75, 0.25, 0.0)
-    assert set(probabilities[probabilities < 0]) == {-1.0}
-    # Our pawns are all of rank 2; the rook on a1 is the highest bit of the first byte.
-    assert data[7440:7448] == b"\x00\xff\x00\x00\x00\x00\x00\x00"
-    assert data[7440 + 24 : 7440 + 32] == b"\x81\x00\x00\x00\x00\x00\x00\x00"
-    assert data[7440 + 8 : 7440 + 16] == b"\x42\x00\x00\x00\x00\x00\x00\x00"
-    # queen d1: bit 3 of 0..7, reversed
-    assert data[7440 + 32 : 7440 + 40] == b"\x10\x00\x00\x00\x00\x00\x00\x00"
-    assert list(data[8272:8280]) == [1, 1, 1, 1, 0, 0, 1 << 5, 0]
-    values = struct.unpack_from("<15f", data, 8280)
-    assert values[:12] == (0.25, 0.25, 0.25, 0.25, 0, 0, 1, 1, 0, 0.25, 0.25, 0)
-    assert np.isnan(values[12:]).all()
-    assert struct.unpack_from("<IHHff", data, 8340) == (41, 322, 322, 0, 0)
-    assert list(data[8356 + 8272 : 8356 + 8280]) == [1, 1, 1, 1, 1, 0, 1 << 5 | 1 << 6, 0]
-    assert struct.unpack_from("<f", data, 8356 + 8308) == (-1,)
+def test_fields_lie_where_lc0_writes_them():
+    places = {name: V6_RECORD.fields[name][1] for name in V6_RECORD.names}
+    assert [places[name] for name in ("probabilities", "planes", "castling_us_ooo")] == [
+        8,
+        7440,
+        8272,
+    ]
+    assert [places[name] for name in ("rule50", "root_q", "result_q")] == [8277, 8280, 8308]
+    assert [places[name] for name in ("visits", "played_idx", "q_st")] == [8340, 8344, 8352]
+    assert V6_RECORD.itemsize == 8356
+
+
+def test_the_start_position_is_written_as_lc0_does():
+    """Our pawns are all of rank 2; the rook on a1 is the highest bit of the first byte."""
+    data = chunk_of_game(searched_game(np.random.default_rng(1), chess.STARTING_FEN, 1)[0])[0]
+    pawns, knights, _, rooks, queens = data["planes"][:5].tolist()
+    assert pawns.to_bytes(8, "little") == b"\x00\xff\x00\x00\x00\x00\x00\x00"
+    assert [one.to_bytes(8, "little")[0] for one in (knights, rooks, queens)] == [0x42, 0x81, 0x10]
+    named = {INDEX_TO_UCI[i] for i in np.flatnonzero(data["probabilities"] >= 0)}
+    assert named == {move.uci() for move in chess.Board().legal_moves}
 
 
 def test_archives_and_folders_are_read(chunk, tmp_path):

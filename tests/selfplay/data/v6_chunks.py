@@ -11,8 +11,10 @@ import tarfile
 import numpy as np
 
 from engine.board.layout import MAX_MOVES, ROW_WORDS
+from engine.board.makemove import push
+from engine.board.movegen import generate
 from engine.network import planes as lc0
-from engine.network.policy_map import MIRROR_BOTH_SQUARES, POLICY_INDEX
+from engine.network.policy_map import MIRROR_BOTH_SQUARES, POLICY_INDEX, policy_index
 from selfplay.data.v6 import (
     ADJUDICATED,
     CASTLING_FIELDS,
@@ -24,7 +26,6 @@ from selfplay.data.v6 import (
     V6_RECORD,
     VERSION,
 )
-from selfplay.data.v6_games import encode_game
 from selfplay.records.endings import Ending
 
 
@@ -35,7 +36,12 @@ def chunk_of_game(game):
     legal, counts = np.zeros((n, MAX_MOVES), np.int64), np.zeros(n, np.int64)
     stack[0] = game.start
     scratch = np.zeros(MAX_MOVES, np.uint16)
-    encode_game(stack, game.moves.astype(np.uint16), scratch, masks, legal, counts)
+    for ply, move in enumerate(game.moves.astype(np.uint16)):
+        lc0.encode(stack, ply, 0, masks[ply])
+        counts[ply] = generate(stack[ply], scratch)
+        moves = scratch[: counts[ply]]
+        legal[ply, : counts[ply]] = [policy_index(stack[ply], one) for one in moves]
+        push(stack, ply, move)
     records = new_records(masks)
     black = masks[:, lc0.BLACK_TO_MOVE_PLANE] != 0
     records["played_idx"] = _policy_indices(game.moves, black)

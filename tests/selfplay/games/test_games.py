@@ -19,7 +19,8 @@ from selfplay.games.player import TreePlayer
 from selfplay.games.pool import play_games
 from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import LEAST_VISITS, SelfPlayGame
-from selfplay.matches.opening_book import load_openings, random_openings
+from selfplay.matches import opening_book
+from selfplay.matches.opening_book import opening_board, random_openings
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record, training_game
@@ -97,7 +98,7 @@ def test_games_of_two_rooms_are_those_of_one(records):
 # ---- games ---------------------------------------------------------------------------------------
 
 
-def test_games_are_legal_and_end_as_they_say(records):
+def test_games_end_as_they_say(records):
     assert sorted(records) == [0, 1, 2, 3, 4]
     for record in records.values():
         board = board_from_row(record.start)
@@ -130,7 +131,7 @@ def test_moves_with_visits_have_scores():
     assert np.array_equal(positions.target_scores, scores)
 
 
-def test_records_keep_scores_and_do_without(records):
+def test_records_keep_scores_where_there_are_any(records):
     bare = replace(records[0], target_scores=None)
     for record in (records[0], bare):
         assert_equal_records(decode_record(encode_record(record)), record)
@@ -215,7 +216,7 @@ def test_mate_is_played_at_any_temperature():
 # ---- replay --------------------------------------------------------------------------------------
 
 
-def test_shortened_records_and_other_files_are_refused(records, tmp_path):
+def test_what_is_no_record_is_refused(records, tmp_path):
     with pytest.raises(DataError, match="self-play record"):
         decode_record(encode_record(records[0])[:-1])
     (tmp_path / "gen-00001.replay").write_bytes(b"something else")
@@ -235,15 +236,20 @@ def test_a_game_teaches_its_result(records):
 # ---- openings ------------------------------------------------------------------------------------
 
 
-def test_default_openings_are_distinct_and_playable():
-    boards = load_openings()
-    assert len(boards) == 5000
-    assert len({board.epd() for board in boards}) == 5000
-    assert all(len(board.piece_map()) >= 28 and not board.is_check() for board in boards)
+@pytest.mark.parametrize(("plies", "count"), [(1, 20), (2, 400)])
+def test_random_openings_lead_to_each_position_once(plies, count):
+    assert len(random_openings(plies)) == count
+
+
+def test_random_games_that_end_early_are_no_openings(monkeypatch):
+    """The twenty-sixth of these is one."""
+    monkeypatch.setattr(opening_book, "RANDOM_OPENINGS", 50)
+    openings = random_openings.__wrapped__(30)
+    assert [opening_board(opening).ply() for opening in openings] == [30] * 49
 
 
 def test_random_openings_need_nothing_but_the_rules(tmp_path):
-    boards = random_openings(7)
+    boards = [opening_board(opening) for opening in random_openings(7)]
     assert 4_900 < len(boards) == len({board.epd() for board in boards})
     assert all(board.is_valid() and board.ply() == 7 and any(board.legal_moves) for board in boards)
     run = RunFolder(tmp_path / "run", {**TINY, "openings": "random:7"})

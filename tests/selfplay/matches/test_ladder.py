@@ -31,7 +31,7 @@ def climb(elo, stretch, rng, games=200):
     return rating.elo, rating.low, rating.high
 
 
-def test_intervals_hold_the_even_rung_and_narrow_with_even_results():
+def test_intervals_around_the_even_rung_narrow_with_even_results():
     rng = np.random.default_rng(3)
     found = [(elo, climb(elo, stretch, rng)) for elo in (1450, 2700) for stretch in (0.7, 1.0)]
     held = [low <= elo <= high for elo, (_, low, high) in found]
@@ -115,9 +115,7 @@ def climbed(settings, folder, stop_after=1000):
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-def test_engine_is_found_between_the_rungs_it_beats_and_those_it_loses_to(
-    concurrency, strength, tmp_path
-):
+def test_engine_is_found_above_the_rungs_it_beats(concurrency, strength, tmp_path):
     strength(2110)
     now = climbed(ladder_settings(concurrency=concurrency), tmp_path).standing()
     assert now.rating.low < 2110 < now.rating.high
@@ -148,14 +146,14 @@ def test_engine_outside_the_ladder_gets_its_score_on_the_last_rung(
     elo, where, strength, aino_train, tmp_path
 ):
     strength(elo)
-    output = aino_train("ladder", "--tc", "1+0.01", "--out", tmp_path)
+    output = aino_train(f"ladder --tc 1+0.01 --out {tmp_path}")
     assert output.splitlines()[-1].startswith(where)
     result = json.loads((tmp_path / "result.json").read_text())
     assert (result["below"], result["above"]) == (elo == 100, elo == 3500)
     assert 30 <= result["games"] < 200
 
 
-def test_other_ladders_and_senseless_settings_are_refused(tmp_path):
+def test_ladders_that_make_no_sense_are_refused(tmp_path):
     MatchArchive(tmp_path, ladder_settings().description())
     with pytest.raises(RunError, match=r"another match \(step differ\)"):
         MatchArchive(tmp_path, ladder_settings(step=100).description())

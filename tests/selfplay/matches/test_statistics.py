@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError
-from selfplay.matches.rating import fit_ratings
+from selfplay.matches.rating import ELO, fit_ratings
 from selfplay.matches.statistics import (
+    NORMAL_95,
     PAIR_SCORES,
     Sprt,
     SprtState,
@@ -228,3 +229,10 @@ def test_intervals_hold_the_true_ratings():
             if name.startswith("net")
         ]
     assert 0.9 < np.mean(held) < 0.995
+
+
+def test_the_prior_counts_like_an_eighth_of_an_even_game():
+    """Two even games have the information 1/2, and the prior (ELO / 1000)^2 = 0.0302."""
+    met = fit_ratings({("a", "s"): (1.0, 2.0)}, {"s": 1500.0})["a"]
+    assert met.elo == pytest.approx(1500.0)
+    assert met.high - met.elo == pytest.approx(NORMAL_95 * ELO / math.sqrt(0.5302), rel=1e-4)

@@ -37,9 +37,7 @@ def test_the_numbers_of_a_run_are_rows_for_other_programs(tmp_path, aino_train):
     run = run_with(tmp_path / "run", [gate_result(30), gate_result(-40, accepted=False)])
     run.ledger.note_losses(2, 20, "before", {"policy": math.inf})  # which JSON cannot say
     run.close()
-    aino_train(
-        "report", tmp_path / "run", "--json", tmp_path / "run.json", "--csv", tmp_path / "run.csv"
-    )
+    aino_train(f"report {tmp_path}/run --json {tmp_path}/run.json --csv {tmp_path}/run.csv")
     (run,) = json.loads((tmp_path / "run.json").read_text())
     assert (run["run"], run["x"]) == ("run", "generation")
     assert run["settings"]["games.visits"] == TINY["games"]["visits"]
@@ -68,7 +66,7 @@ def test_runs_are_compared_on_one_page(tmp_path, aino_train):
             run.ledger.add_work(number, 60.0)
         run.close()
     out = tmp_path / "both.html"
-    assert "2 runs" in aino_train("report", tmp_path / "slow", tmp_path / "again", "--out", out)
+    assert "2 runs" in aino_train(f"report {tmp_path}/slow {tmp_path}/again --out {out}")
     text = out.read_text(encoding="utf-8")
     shared = text.count('class="series s1" d="M0 6H28"')
     alone = len(re.findall(r"on the held-out games of (?:slow|again)</figcaption>", text))
@@ -76,17 +74,15 @@ def test_runs_are_compared_on_one_page(tmp_path, aino_train):
     assert alone == 18, "losses on other games are not drawn in one chart"
     assert shared + alone == text.count("<figure")
     write_pretraining(tmp_path / "supervised")
-    told = aino_train("report", tmp_path / "slow", tmp_path / "supervised", "--out", out, status=1)
+    told = aino_train(f"report {tmp_path}/slow {tmp_path}/supervised --out {out}", status=1)
     assert "only runs of one kind" in told
     assert "given twice" in aino_train(
-        "report", tmp_path / "slow", tmp_path / "slow", "--out", out, status=1
+        f"report {tmp_path}/slow {tmp_path}/slow --out {out}", status=1
     )
     # a name of its own for each was demanded
     shutil.copytree(tmp_path / "slow", tmp_path / "copy" / "slow")
     table = tmp_path / "two.csv"
-    aino_train(
-        "report", tmp_path / "slow", tmp_path / "copy" / "slow", "--out", out, "--csv", table
-    )
+    aino_train(f"report {tmp_path}/slow {tmp_path}/copy/slow --out {out} --csv {table}")
     names = {row["run"] for row in csv.DictReader(table.read_text().splitlines())}
     assert names == {f"{tmp_path.name}/slow", "copy/slow"}
 
@@ -116,7 +112,7 @@ def test_settings_that_differ_are_listed():
     assert text.count('<th scope="row">seed</th>') == 1, "among all settings alone"
 
 
-def test_seeds_are_one_group_with_mean_and_interval():
+def test_seeds_are_one_group_with_the_interval_of_its_mean():
     """Student's interval, which scipy gives: mean 20, s 10, three seeds: 20 ± 4.303 * 10 / sqrt(3)."""
     seeds = [metrics_with(f"base/seed-{n}", n, [9.0, 10.0 * n]) for n in (1, 2, 3)]
     late = replace(seeds[0], run="late", changes=[{"generation": 2, "net": ["16x1", "32x4"]}])
@@ -165,7 +161,7 @@ def test_quantiles_are_student_s(freedom, quantile):
     assert student_95(freedom) == pytest.approx(quantile, abs=3e-3)
 
 
-def test_hours_counted_pauses_and_could_be_negative(tmp_path):
+def test_hours_counted_pauses(tmp_path):
     run = run_with(tmp_path, [gate_result(30), gate_result(30), gate_result(30)])
     run.ledger.add_work(1, 1800.0)
     run.ledger.add_work(1, 1800.0)  # after a pause of any length
@@ -241,7 +237,7 @@ def test_tensorboard_reads_what_is_written_for_it(tmp_path):
     assert len(list(folder.iterdir())) == 1
 
 
-def test_the_page_describes_the_run_database_and_every_column(tmp_path):
+def test_the_page_describes_every_column_of_the_run_database(tmp_path):
     """In the order of the tables; a column may be followed by its meaning."""
     page = (
         (ROOT / "docs" / "training.md")
@@ -290,20 +286,13 @@ def test_gallery_shows_what_each_network_sees(run, tmp_path, capsys):
     page = tmp_path / "page.html"
     puzzles.write_text(BACK_RANK)
     games.write_text(CASTLING)
-    sets = ["--puzzles", str(puzzles), "--games", str(games), "--match-games", "2", "--nodes", "2"]
-    assert gallery.main([str(run), "--hours", "100", "200", *sets, "--out", str(page)]) == 0
+    sets = f"--puzzles {puzzles} --games {games}"
+    assert gallery.main(f"{run} --hours 100 200 {sets} --out {page}".split()) == 0
     text = page.read_text(encoding="utf-8")
-    assert text.count('class="board"') == 2 * 8 + 1, (
-        "eight positions for each network, and one game"
-    )
-    assert "100 hours against nothing</b>: " in text
-    assert " of 2. gen-0000" in text
+    assert text.count('class="board"') == 2 * 8, "eight positions for each network"
     assert '<th scope="row">mateIn1</th><td>1</td>' in text
     assert '<th scope="row">castling</th><td>2</td>' in text
     assert "generation 1, " in capsys.readouterr().out
-    assert gallery.main([str(run), "--hours", "100", *sets, "--out", str(page)]) == 0, (
-        "the match is there already"
-    )
 
 
 def test_a_set_counts_the_policys_first_choice(run):

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.board.convert import row_from_board
 from engine.files.dit_file import load_tensors
 from engine.nn import dit
 from selfplay.families.by_name import family_of
 from selfplay.games.game_settings import GameSettings
-from selfplay.matches.opening_book import load_openings
+from selfplay.matches.opening_book import OpeningRows, load_openings
 from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.records.replay import published_games
@@ -85,7 +84,7 @@ def tiny_task(folder, net="16x1", visits=8, longest=40):
     settings = GameSettings(
         concurrent=4, visits=visits, fast_visits=4, longest=longest, resign_below=-1.0
     )
-    openings = np.array([row_from_board(board) for board in load_openings()])
+    openings = OpeningRows(load_openings())
     return GenerationTask(3, 1, settings, (path,), openings)
 
 

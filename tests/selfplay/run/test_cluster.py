@@ -21,7 +21,7 @@ from tests.selfplay.run.crews import NUMBERS, children, games_of, never
 
 def test_missing_ray_is_named_with_its_remedy(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "ray", None)  # as if it were not installed
-    assert main(["loop", str(tmp_path / "run"), "--cluster=auto"]) == 1
+    assert main(f"loop {tmp_path}/run --cluster=auto".split()) == 1
     assert "pip install '.[cluster]' in Aino's folder" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
@@ -60,7 +60,7 @@ def test_tasks_play_the_games_of_a_thread(cluster, task, expected):
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="looks for the tasks in /proc")
-def test_lost_task_is_replaced_and_its_games_are_the_same(cluster, task, expected):
+def test_games_of_a_lost_task_are_the_same(cluster, task, expected):
     play, told = cluster
     finished: dict[int, bytes] = {}
 

@@ -59,12 +59,12 @@ def test_game_that_found_no_room_is_stored_later(straight, tmp_path):
 @pytest.mark.parametrize(
     ("size", "named"), [(20_000, "ledger.sqlite"), (1_400_000, "gen-00001.npz")]
 )
-def test_full_disk_is_said_and_nothing_is_lost(size, named, straight, tmp_path, aino_train):
+def test_a_full_disk_loses_nothing(size, named, straight, tmp_path, aino_train):
     open_run(tmp_path).close()
     with largest_file(size):
-        said = aino_train("loop", tmp_path, "--generations", 1, status=1)
+        said = aino_train(f"loop {tmp_path} --generations 1", status=1)
     assert named in said
-    aino_train("loop", tmp_path, "--generations", 1)
+    aino_train(f"loop {tmp_path} --generations 1")
     assert_same_generation(open_run(tmp_path), straight)
 
 
@@ -115,7 +115,7 @@ def test_a_damage_costs_one_game_at_most(damage, costs, added, straight, tmp_pat
     "damage",
     [lambda path: flip(path, 0.5), lambda path: os.truncate(path, path.stat().st_size - 3)],
 )
-def test_damage_in_a_begun_segment_is_cut_and_played_again(damage, straight, tmp_path, capsys):
+def test_damaged_games_of_a_begun_segment_are_played_again(damage, straight, tmp_path, capsys):
     run = open_run(tmp_path)
     run.ledger.begin_generation(1, "")
     write_segment(run.replay, 1, published_games(straight.replay, 1)).rename(
@@ -144,7 +144,7 @@ def test_damaged_older_games_are_left_out_with_a_warning(finished, tmp_path, cap
         assert fit(finished, 2, lambda share, text: None, lambda text: None, never) is not None
     assert "gen-00001.replay" in caplog.text
     assert replay_set(finished, 1).n_games == 5
-    assert "11 games" in aino_train("export", tmp_path, "--pgn", tmp_path / "all.pgn")
+    assert "11 games" in aino_train(f"export {tmp_path} --pgn {tmp_path}/all.pgn")
 
 
 def test_segment_without_an_intact_game_is_named(tmp_path):
@@ -159,7 +159,7 @@ def test_segment_without_an_intact_game_is_named(tmp_path):
 @pytest.mark.parametrize("loses", [Path.unlink, lambda path: path.write_bytes(b"")])
 def test_run_without_its_database_is_refused(tmp_path, aino_train, loses):
     loses(tmp_path / "ledger.sqlite")
-    said = aino_train("loop", tmp_path, "--generations", 1, status=1)
+    said = aino_train(f"loop {tmp_path} --generations 1", status=1)
     assert "ledger.sqlite is missing or empty" in said
     assert "--initial nets/best.dit" in said
 
@@ -169,11 +169,11 @@ def test_damaged_training_checkpoint_says_that_the_loop_goes_on_without_it(
 ):
     checkpoint = generated.fit_checkpoint(1)
     checkpoint.write_bytes(b"PK half a checkpoint")
-    said = aino_train("loop", tmp_path, "--generations", 1, status=1)
+    said = aino_train(f"loop {tmp_path} --generations 1", status=1)
     assert "gen-00001.npz: not a readable checkpoint" in said
     assert "Remove the file and run the same command again; this training then starts over" in said
     checkpoint.unlink()
-    aino_train("loop", tmp_path, "--generations", 1)
+    aino_train(f"loop {tmp_path} --generations 1")
     assert_same_generation(open_run(tmp_path), straight)
 
 
@@ -235,7 +235,7 @@ def test_ledger_of_a_later_version_is_refused(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_second_loop_is_turned_away_and_the_first_goes_on(tmp_path, aino_train):
+def test_second_loop_is_turned_away(tmp_path, aino_train):
     command = [
         sys.executable,
         "-m",

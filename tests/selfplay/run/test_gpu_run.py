@@ -140,21 +140,9 @@ def test_three_phases_of_a_loop_on_a_device(net, aino_train, tmp_path, device, m
     for name in ("generate_games", "fit", "gate"):
         monkeypatch.setattr(phases, name, partial(counted, getattr(phases, name), name))
     run = tmp_path / "run"
-    small = [
-        "--games.count",
-        2,
-        "--games.longest",
-        10,
-        "--gate.pairs",
-        1,
-        "--gate.longest",
-        10,
-        "--fit.positions",
-        64,
-    ]
-    aino_train(
-        "loop", run, "--net", net, *TINY_FLAGS, *small, "--generations", 1, "--backend", "cupy"
-    )
+    small = "--games.count 2 --games.longest 10 --gate.pairs 1 --gate.longest 10 --fit.positions 64"
+    line = f"loop {run} --net {net} --generations 1 --backend cupy"
+    aino_train(line, *TINY_FLAGS, small)
     assert all(count > 0 for count in uses.values()), uses
     assert (run / "config.toml").read_text().count('backend = "cupy"') == 2
     _, header = dit.load(run / "nets" / "gen-00001.dit")

@@ -12,11 +12,10 @@ import chess
 import numpy as np
 import pytest
 
-from engine.board.convert import row_from_board
 from engine.errors import ConfigError, DataError, RunError
 from engine.nn import dit
 from selfplay.families.by_name import family_of
-from selfplay.matches.opening_book import load_openings
+from selfplay.matches.opening_book import OpeningRows, load_openings
 from selfplay.records.replay import published_games, segment_path, write_segment
 from selfplay.report.run_numbers import read_run
 from selfplay.run import fitting
@@ -54,7 +53,7 @@ def test_run_trains_the_kind_of_network_that_it_starts_from_with_its_recipe(net,
 
 def test_net_that_contradicts_the_initial_network_is_refused(tmp_path, aino_train):
     first = network(tmp_path / "first.dit", "sparse-128")
-    said = aino_train("loop", tmp_path / "run", "--net=32x4", "--initial", first, status=1)
+    said = aino_train(f"loop {tmp_path}/run --net=32x4 --initial {first}", status=1)
     assert f"{first} is a network sparse-128, but net is '32x4'" in said
     assert not (tmp_path / "run" / "config.toml").exists()
 
@@ -157,7 +156,7 @@ def test_candidate_needs_no_held_out_games(tmp_path, aino_train):
     flags = ["--net=16x1", *TINY_FLAGS, "--games.count=1"]
     aino_train("loop", tmp_path / "run", "--until=fit", *flags)
     candidate = network(tmp_path / "new.dit", "16x1", seed=2)
-    told = aino_train("loop", tmp_path / "run", "--candidate", candidate, "--generations=1")
+    told = aino_train(f"loop {tmp_path}/run --candidate {candidate} --generations=1")
     assert "no held-out positions" in told
     assert "generation 1: candidate" in told
     aino_train("report", tmp_path / "run")
@@ -212,9 +211,10 @@ def test_games_do_not_begin_where_they_are_drawn_at_once(tmp_path):
         chess.Board("8/8/4k3/8/8/3KB3/8/8 b - - 0 1"),
     ]
     openings = tmp_path / "openings.epd"
-    openings.write_text("".join(f"{board.epd()}\n" for board in [*drawn, load_openings()[0]]))
+    good = load_openings()[0]
+    openings.write_text("".join(f"{board.epd()}\n" for board in drawn) + good)
     run = RunFolder(tmp_path / "run", {**TINY, "openings": str(openings)})
-    assert np.array_equal(run.opening_rows(), [row_from_board(load_openings()[0])])
+    assert np.array_equal(run.opening_rows(), OpeningRows([good]))
     openings.write_text("".join(f"{board.epd()}\n" for board in drawn))
     with pytest.raises(
         DataError,

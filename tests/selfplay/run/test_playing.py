@@ -6,13 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.board.convert import row_from_board
 from engine.nn import dit
 from engine.search.tree.params import SearchParams
 from selfplay.families.by_name import family_of
 from selfplay.games.game_settings import GameSettings, SearchSettings
 from selfplay.games.seats import game_params
-from selfplay.matches.opening_book import load_openings
+from selfplay.matches.opening_book import OpeningRows, load_openings
 from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.run.config import configured
 from selfplay.run.playing import GenerationTask, play_numbers
@@ -29,7 +28,7 @@ def task(request, tmp_path_factory):
     """A generation of small games of a random network of each family."""
     net = tmp_path_factory.mktemp("net") / "net.dit"
     dit.save(net, family_of(request.param).build(np.random.default_rng(1)))
-    openings = np.array([row_from_board(board) for board in load_openings()[:20]])
+    openings = OpeningRows(load_openings()[:20])
     return GenerationTask(3, 1, SETTINGS, (net,), openings)
 
 
@@ -48,7 +47,7 @@ def test_games_do_not_depend_on_company_or_process(task):
     assert play(elsewhere, [3]) == {3: together[3]}
 
 
-def test_constants_of_the_search_are_those_of_the_options_and_change_games(tmp_path):
+def test_constants_of_the_search_are_those_of_the_options(tmp_path):
     assert game_params(SearchSettings()) == SearchParams(mate_moves=1)
     task = tiny_task(tmp_path, visits=16, longest=12)
     wide = replace(task, search=SearchSettings(cpuct_init=20.0, fpu_reduction=0.0))

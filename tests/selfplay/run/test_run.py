@@ -15,7 +15,7 @@ from selfplay.commands import pretrain
 from selfplay.families.by_name import family_of
 from selfplay.games.game_settings import SearchSettings
 from selfplay.main import main
-from selfplay.matches.opening_book import load_openings
+from selfplay.matches.opening_book import OpeningRows, load_openings
 from selfplay.run import gating
 from selfplay.run.config import GateSettings, config_text, configured, default_config, read_toml
 from selfplay.run.fitting import learner_settings
@@ -57,7 +57,7 @@ def test_no_generation_begins_after_the_hours_of_a_run(straight):
 @pytest.mark.parametrize("hours", ["nan", "0", "-1"])
 def test_a_run_without_hours_is_refused(hours, aino_train, tmp_path):
     assert f"--hours: expected above 0, got {hours}" in aino_train(
-        "loop", tmp_path / "run", "--hours", hours, status=1
+        f"loop {tmp_path}/run --hours {hours}", status=1
     )
     assert not (tmp_path / "run").exists()
 
@@ -65,7 +65,7 @@ def test_a_run_without_hours_is_refused(hours, aino_train, tmp_path):
 @pytest.mark.parametrize(
     "flag", ["heldout=no.pgn", "fit.backend=cupy", "openings=random:41", "openings=no.epd"]
 )
-def test_what_a_run_lacks_was_found_late_and_then_kept(flag, aino_train, tmp_path, monkeypatch):
+def test_what_a_run_lacks_was_kept_until_it_was_found(flag, aino_train, tmp_path, monkeypatch):
     monkeypatch.setattr("selfplay.run.folder.get_backend", Mock(side_effect=ConfigError("no cupy")))
     assert flag.partition("=")[2] in aino_train(
         "loop", tmp_path / "run", *TINY_FLAGS, f"--{flag}", status=1
@@ -99,7 +99,7 @@ def test_loop_command_continues_with_the_next_generation(net, aino_train, tmp_pa
     first = aino_train("loop", tmp_path, f"--net={net}", *TINY_FLAGS, "--generations", 1)
     assert "generation 1: held-out losses before -> after" in first
     assert "generation 1: candidate" in first
-    assert "generation 2: candidate" in aino_train("loop", tmp_path, "--generations", 1)
+    assert "generation 2: candidate" in aino_train(f"loop {tmp_path} --generations 1")
     rows = sqlite3.connect(tmp_path / "ledger.sqlite").execute(
         "SELECT generation, COUNT(*) FROM games GROUP BY 1"
     )
@@ -112,7 +112,7 @@ def test_a_training_that_diverged_left_a_run_that_could_not_go_on(aino_train, tm
     assert "generation 1: candidate" in aino_train(*command, "--fit.peak_rate=0.001")
 
 
-def test_a_loop_stops_before_a_phase_and_goes_on(straight, aino_train, tmp_path):
+def test_a_loop_that_stopped_before_a_phase_goes_on(straight, aino_train, tmp_path):
     command = ["loop", tmp_path, "--generations", 1]
     for phase in ("fit", "gate"):
         for _ in range(2):  # the second time, nothing is left to do
@@ -133,9 +133,7 @@ def test_a_network_that_was_trained_elsewhere_can_be_the_candidate(straight, tmp
         adopt_candidate(run, tmp_path / "other.dit")
 
     for _ in range(2):  # the second time as after an interruption of the match
-        assert (
-            main(["loop", str(tmp_path / "run"), "--candidate", str(theirs), "--until=gate"]) == 0
-        )
+        assert main(f"loop {tmp_path}/run --candidate {theirs} --until=gate".split()) == 0
     run = open_run(tmp_path / "run")
     assert weights_of(run.candidate(1)) == weights_of(theirs)
     for kind in ("before", "after"):
@@ -165,6 +163,12 @@ def test_gate_games_count_only_under_the_settings_they_were_played_with(
     assert gating._conditions(straight, 1, straight.opening_rows()) != conditions
 
 
+def test_gate_games_count_only_from_the_openings_they_were_played_from(straight):
+    """Without the openings among the conditions, every test still passed."""
+    of_run, others = straight.opening_rows(), OpeningRows(load_openings()[1:])
+    assert gating._conditions(straight, 1, others) != gating._conditions(straight, 1, of_run)
+
+
 def test_verdict_waits_for_missing_pairs():
     settings = GateSettings(pairs=2, accept_score=0.52)
     assert GateTest(settings, {0: 1.0, 1: 1.0, 2: 1.0}).verdict is None
@@ -184,7 +188,7 @@ def test_verdict_ignores_games_after_the_decision():
 
 def test_a_gate_plays_each_opening_once(tmp_path):
     openings = tmp_path / "three.epd"
-    openings.write_text("".join(f"{board.epd()}\n" for board in load_openings()[:3]))
+    openings.write_text("\n".join(load_openings()[:3]))
     undecided = {**TINY["gate"], "pairs": 50, "elo0": -1.0, "elo1": 1.0}
     run = RunFolder(tmp_path / "run", {**TINY, "gate": undecided, "openings": str(openings)})
     run.ensure_first_network()
@@ -265,7 +269,7 @@ def test_loop_trains_a_network_with_the_settings_of_its_family_as_pretrain_does(
     )
 
 
-def test_settings_of_a_run_can_change_and_are_kept(tmp_path):
+def test_changed_settings_of_a_run_are_kept(tmp_path):
     open_run(tmp_path).close()
     assert RunFolder(tmp_path, {"games": {"visits": 9}}).config.games.visits == 9
     assert read_toml(tmp_path / "config.toml")["games"]["visits"] == 9
@@ -295,13 +299,7 @@ def test_flags_win_over_the_file(aino_train, tmp_path):
     )
     (tmp_path / "small.toml").write_text(config_text(configured(TINY)))
     aino_train(
-        "loop",
-        tmp_path / "run",
-        "--until=fit",
-        "--config",
-        tmp_path / "small.toml",
-        "--games.count",
-        2,
+        f"loop {tmp_path}/run --until=fit --config {tmp_path}/small.toml --games.count 2",
     )
     stored = read_toml(tmp_path / "run" / "config.toml")
     assert (stored["games"]["count"], stored["games"]["visits"]) == (2, 4)

@@ -64,7 +64,7 @@ def runs_of(folder):
 
 
 @pytest.mark.slow
-def test_a_sweep_killed_and_moved_ends_in_the_same_bits_and_one_report(tmp_path, aino_train):
+def test_a_sweep_killed_while_it_moved_ends_in_the_same_bits(tmp_path, aino_train):
     file = sweep_in(tmp_path / "killed")
     out = tmp_path / "killed" / "out"
     for mark in MARKS:
@@ -90,10 +90,10 @@ def test_a_sweep_killed_and_moved_ends_in_the_same_bits_and_one_report(tmp_path,
     assert "16x1" in page
     changed = sweep_in(tmp_path / "moved", TABLE.replace("value_share = 0.8", "value_share = 0.7"))
     assert "made with fit.value_share 0.8, and" in aino_train(
-        "sweep", changed, "--workers=1", status=1
+        f"sweep {changed} --workers=1", status=1
     )
     shutil.rmtree(out / "late")
-    aino_train("sweep", changed, "--workers=1")
+    aino_train(f"sweep {changed} --workers=1")
     assert len([*out.glob("matches/*/result.json")]) == 4, (
         "the games of the row's earlier networks counted for it"
     )
@@ -118,7 +118,7 @@ def test_a_run_that_fails_does_not_keep_the_others(tmp_path, aino_train):
     file = sweep_in(tmp_path, TABLE.replace("seeds = [1, 2]", "seeds = [1]"))
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "plain").write_text("no folder")
-    assert "1 of 2 runs failed" in aino_train("sweep", file, "--workers=1", status=1)
+    assert "1 of 2 runs failed" in aino_train(f"sweep {file} --workers=1", status=1)
     assert Ledger(tmp_path / "out" / "late" / "seed-1" / "ledger.sqlite").current()[0] == 2
 
 

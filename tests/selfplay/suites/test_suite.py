@@ -78,7 +78,7 @@ def test_moves_are_read_in_many_forms(text, uci):
             legal_move(board, text)
 
 
-def test_moves_and_promotions_are_read_in_many_forms():
+def test_promotions_are_read_in_many_forms():
     board = chess.Board("1n5k/P7/8/8/8/8/8/K7 w - - 0 1")
     for text in (
         "a8=Q+",
@@ -155,7 +155,7 @@ def test_graded_moves_give_points(grades):
         ("8/8", "2 ranks instead of 8"), ("7k/5Q2/6K1/8/8/8/8/8 b - - dm 1;", "no legal move"),
     ],
 )  # fmt: skip
-def test_bad_lines_are_named_and_left_out_and_the_suite_goes_on(line, expected, tmp_path):
+def test_bad_lines_are_named_while_the_suite_goes_on(line, expected, tmp_path):
     path = tmp_path / "bad.epd"
     path.write_text(f"{BACK_RANK} bm Ra8;\n{line}\n")
     told: list[str] = []
@@ -194,7 +194,7 @@ def test_bad_lines_are_named_and_left_out_and_the_suite_goes_on(line, expected, 
         ("\u2013 bm a1-a8;", "0 1"),
     ],
 )
-def test_operations_separated_by_anything_lose_no_solution_and_no_clock(operations, fen):
+def test_operations_separated_by_anything_lose_nothing(operations, fen):
     one = problem(f"{BACK_RANK.replace(' ', chr(9))} {operations}")
     assert one.best == {"a1a8"}
     assert one.fen == f"{BACK_RANK} {fen}"
@@ -213,7 +213,7 @@ def test_a_suite_in_chess960_keeps_its_castling(tmp_path):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-def test_suites_are_read_in_every_encoding_and_with_every_line_end(encoding, line_end, tmp_path):
+def test_suites_are_read_in_every_encoding_with_every_line_end(encoding, line_end, tmp_path):
     path = tmp_path / "own.epd"
     lines = ["# M\u00fcller", "% no position", "// nor this", ""]
     lines += [f'{BACK_RANK} bm Ra8; id "M\u00fcller";', f"{BACK_RANK} am h4"]
@@ -282,7 +282,7 @@ def test_rows_that_are_no_puzzles_are_told(row, error, tmp_path):
         read_puzzles(path)
 
 
-def test_best_moves_moves_to_avoid_and_mates():
+def test_what_solves_a_problem():
     both = problem(f"{BACK_RANK} bm Kf1 h4; am h3;")
     assert [solved(both, move) for move in ("g1f1", "h2h4", "h2h3", "g2g3")] == [
         True,
@@ -302,7 +302,7 @@ def test_best_moves_moves_to_avoid_and_mates():
     ]  # fmt: skip
 
 
-def test_whole_line_must_be_found_and_solutions_count_since_they_were_kept(tmp_path):
+def test_solutions_count_since_they_were_kept(tmp_path):
     one = problem(f"{BACK_RANK} bm h4;")
     outcome = solve_problem(one, Repeater("h2h4 g1f1 h2h4 h2h4"))
     assert (outcome.found_nodes, outcome.nodes) == (30, 40)
@@ -322,7 +322,7 @@ def test_whole_line_must_be_found_and_solutions_count_since_they_were_kept(tmp_p
     assert solved(back_rank, "a1a8")
 
 
-def test_groups_are_in_order_and_a_stop_leaves_the_rest_out():
+def test_groups_are_in_order_where_a_stop_left_the_rest_out():
     problems = [problem(f'{BACK_RANK} bm h4; id "P.{n}";') for n in range(6)]
     seen: list[Outcome] = []
     solve_all(problems, lambda: Repeater(*["h2h4"] * 6), 2, seen.append, lambda: len(seen) >= 2)
@@ -332,7 +332,7 @@ def test_groups_are_in_order_and_a_stop_leaves_the_rest_out():
     assert list(grouped([outcome])) == ["fork", "rating 800-999", "rating 1000-1199"]
 
 
-def test_aino_solves_in_this_process_and_changes_its_mind_in_stages():
+def test_aino_solves_in_stages_in_this_process():
     options = EngineOptions(evaluator="material", threads=1, hash_mib=16)
     with closing(EngineSolver(options, TimeControl(nodes=100))) as solver:
         answer = solver.solve(chess.Board(BACK_RANK + " 0 1"), fresh=True)
@@ -348,7 +348,7 @@ def test_aino_solves_in_this_process_and_changes_its_mind_in_stages():
         ]
 
 
-def test_uci_engine_solves_too_and_an_illegal_move_took_a_minute(monkeypatch):
+def test_an_illegal_move_of_a_uci_engine_took_a_minute(monkeypatch):
     monkeypatch.setattr(solver, "ENGINE_PATIENCE_S", 3.0)
     scripted = Contestant("scripted", (sys.executable, str(SCRIPT), "score", "15"))
     with closing(UciSolver(scripted, TimeControl(nodes=100))) as one:
@@ -363,7 +363,7 @@ def test_uci_engine_solves_too_and_an_illegal_move_took_a_minute(monkeypatch):
         assert (outcome.solved, outcome.played, told in outcome.fault) == (False, ("g1h3",), True)
 
 
-def test_command_shows_a_table_and_writes_json(aino_train, tmp_path):
+def test_command_shows_what_it_writes(aino_train, tmp_path):
     suite = tmp_path / "own.epd"
     puzzles = tmp_path / "own.txt"
     out = tmp_path / "new" / "out.json"
@@ -371,16 +371,7 @@ def test_command_shows_a_table_and_writes_json(aino_train, tmp_path):
                              for theme, move in (("Mate", "Ra8"), ("Wrong", "h4")) for n in range(5)))  # fmt: skip
     puzzles.write_text(PUZZLES)
     output = aino_train(
-        "suite",
-        suite,
-        puzzles,
-        "--nodes",
-        200,
-        "--evaluator",
-        "material",
-        "--json",
-        out,
-        "--failed",
+        f"suite {suite} {puzzles} --nodes 200 --evaluator material --json {out} --failed",
     )
     assert output.startswith("12 positions, 200 nodes a move, Aino\n"), (
         "nothing was said before the first was solved"
@@ -421,7 +412,7 @@ def test_engines_words_may_set_the_limit_but_no_clock(aino_train, tmp_path):
     assert json.loads(out.read_text())["limit"] == "0.1 s a move"
     assert "no clock" in aino_train("suite", suite, "--engine", f"{engine} tc=1+0", status=1)
     assert "threads would not reach it" in aino_train(
-        "suite", suite, "--engine", engine, "--threads", 4, status=1
+        f"suite {suite} --engine {engine} --threads 4", status=1
     )
 
 

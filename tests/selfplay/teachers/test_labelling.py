@@ -82,7 +82,7 @@ def contents(folder):
     return [(folder / name).read_bytes() for name in FILES]
 
 
-def test_threads_and_interruptions_leave_no_trace(tmp_path, label, tree_net):
+def test_neither_threads_nor_interruptions_leave_a_trace(tmp_path, label, tree_net):
     given = {"count": 4000, "games": True, "tree_net": tree_net}
     assert label(tmp_path / "one", **given)
     assert label(tmp_path / "two", **given, threads=2)
@@ -93,7 +93,7 @@ def test_threads_and_interruptions_leave_no_trace(tmp_path, label, tree_net):
 
 def test_what_a_killed_process_left_behind_the_journal_is_cut_off(tmp_path, label):
     assert label(tmp_path / "whole", 6000)
-    assert label(tmp_path / "torn", 3000)
+    assert not label(tmp_path / "torn", 6000, chunks=1)
     for name, torn in (("values.rows", 77), ("scored.rows", 5), ("journal", RECORD.size - 1)):
         with open(tmp_path / "torn" / name, "ab") as stream:
             stream.write(os.urandom(torn))
@@ -102,7 +102,23 @@ def test_what_a_killed_process_left_behind_the_journal_is_cut_off(tmp_path, labe
     assert contents(tmp_path / "torn") == contents(tmp_path / "whole")
 
 
-def test_labels_are_the_teachers_and_no_position_comes_twice(
+@pytest.mark.parametrize("count", [1, 300, 1999])
+def test_labels_end_at_the_count(tmp_path, label, count):
+    """They ended with the chunk, of which a labelling of 300 had tens of thousands."""
+    assert label(tmp_path, count)
+    labels = LabelFolder(tmp_path)
+    labels.verify()
+    assert len(labels.values) == count
+
+
+def test_a_part_of_a_chunk_has_every_source(tmp_path, label, tree_net):
+    """The chunk is sampled source by source."""
+    assert label(tmp_path, 300, games=True, tree_net=tree_net)
+    found = composition(LabelFolder(tmp_path).values)
+    assert all(found.sources[name] > 0 for name in SOURCES)
+
+
+def test_labels_are_the_teachers_of_positions_that_come_once(
     tmp_path, label, material_net, tree_net
 ):
     assert label(tmp_path, 6000, games=True, tree_net=tree_net)
@@ -132,9 +148,7 @@ def test_kinds_of_labels_that_went_are_refused(tmp_path, label, setting):
         LabelFolder(tmp_path)
 
 
-def test_scored_moves_are_as_many_as_asked_for_and_wrong_labels_found(
-    tmp_path, label, folder, random_net
-):
+def test_scored_moves_are_as_many_as_asked_for(tmp_path, label, folder, random_net):
     assert label(tmp_path, 2000, plan=replace(PLAN, scored_share=1.0))
     labels = LabelFolder(tmp_path)
     assert len(labels.scored) > 0.95 * len(labels.values)
@@ -161,14 +175,14 @@ def test_trees_give_positions_a_few_moves_from_those_of_games(
         label(tmp_path / "none", 900, games=True, plan=only("trees"))
 
 
-def test_endings_are_legal_and_small(tmp_path, label):
+def test_endings_are_small_legal_positions(tmp_path, label):
     assert label(tmp_path, 400, plan=only("endings"))
     values = LabelFolder(tmp_path).values
     assert (fields_of(values)["kind"] & 15 == ENDINGS).all()
     assert max(int(word).bit_count() for word in values[:, 0]) <= 7
 
 
-def test_sources_without_positions_and_runs_without_games_are_refused(
+def test_sources_without_positions_are_refused(
     tmp_path, label, material_net_file, material_net, random_games, aino_train, monkeypatch
 ):
     with pytest.raises(ConfigError, match="games"):
@@ -205,7 +219,7 @@ def test_folder_of_other_settings_is_refused(folder, label, tree_net):
         LabelPlan(shares=Shares(games=math.nan))
 
 
-def test_shortened_and_changed_rows_and_journals_are_found(folder, tmp_path):
+def test_damage_to_a_folder_is_found(folder, tmp_path):
     short = copytree(folder, tmp_path / "short")
     os.truncate(short / "values.rows", 100)
     with pytest.raises(DataError, match="bytes by the journal"):
@@ -225,7 +239,7 @@ def test_shortened_and_changed_rows_and_journals_are_found(folder, tmp_path):
 FLAGS = ("--chunk-rows", "300", "--filter-mib", "1", "--scored-share", "0.1", "--count", "9000")
 
 
-def test_command_labels_and_checks(tmp_path, material_net_file, capfd):
+def test_command_checks_what_it_labelled(tmp_path, material_net_file, capfd):
     flags = ["teach", "--teacher", str(material_net_file), "--out", str(tmp_path / "labels")]
     assert main([*flags, *FLAGS, "--mixture", "endings=1", "book=2"]) == 0
     assert main([*flags, "--check"]) == 0

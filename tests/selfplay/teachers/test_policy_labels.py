@@ -11,7 +11,7 @@ from engine.board.layout import SIDE
 from engine.errors import ConfigError, DataError, RunError
 from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import leaves_of
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.tower_model import TowerConfig
 from engine.nn import dit
 from selfplay.data.cache import load_or_parse
 from selfplay.data.kinds import POLICIES, data_files
@@ -53,7 +53,7 @@ def small_pieces():
 def teachers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("teachers")
     for rating in (1200, 1800):
-        tower = build_tower(TowerConfig(filters=16, blocks=1), np.random.default_rng(rating))
+        tower = TowerConfig(filters=16, blocks=1).build(np.random.default_rng(rating))
         tower.named_parameters()["policy.conv2.weight"] *= 20.0  # has opinions
         dit.save(folder / f"{rating}.dit", tower, {})
     return [PolicyTeacher(folder / f"{rating}.dit", rating) for rating in (1200, 1800)]
@@ -109,7 +109,7 @@ def boards_of(positions, game):
         board.push(decode_move(row, int(positions.moves[number])))
 
 
-def test_threads_and_interruptions_leave_no_trace(tmp_path, label):
+def test_neither_threads_nor_interruptions_leave_a_trace(tmp_path, label):
     assert label(tmp_path / "one", 1500)
     assert label(tmp_path / "two", 1500, threads=2)
     while not label(tmp_path / "cut", 1500, parts=1):
@@ -223,7 +223,7 @@ def test_the_command_labels_with_networks(tmp_path, teachers, capsys):
         main(["teach", "--teacher", *words, "--count", "50", "--out", str(tmp_path / "out")]) == 0
     )
     assert main(["teach", "--teacher", *words, "--check", "--out", str(tmp_path / "out")]) == 0
-    assert "positions with a policy" in capsys.readouterr().out
+    assert "\n50 positions with a policy" in capsys.readouterr().out
 
 
 def test_a_folder_of_policies_is_data_to_train_on(labels):

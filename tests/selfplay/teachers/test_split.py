@@ -66,7 +66,7 @@ def packed_rows(rows):
     return packed
 
 
-def test_positions_and_labels_come_back_whole_whatever_the_spare_bits():
+def test_packed_positions_come_back_whole_whatever_the_spare_bits():
     rows = np.concatenate([random_positions(3000, 1), random_positions(3000, 2, chess960=True)])
     assert rows[:, EN_PASSANT].any()
     rows[:, FULLMOVE], rows[:, DOUBLE_PUSH] = 1, rows[:, EN_PASSANT]
@@ -132,21 +132,10 @@ def trained_rows(labels):
 @pytest.fixture
 def data(tmp_path, games_file, aino_train, material_net_file):
     """Labelled games, and labels sampled around them."""
-    flags = [
-        "--count",
-        6000,
-        "--chunk-rows",
-        3000,
-        "--filter-mib",
-        1,
-        "--mixture",
-        "games=1",
-        "siblings=1",
-        "book=0.2",
-    ]
     folder = tmp_path / "labels"
+    line = f"teach --teacher {material_net_file} --data {games_file} --out {folder}"
     aino_train(
-        "teach", "--teacher", material_net_file, "--data", games_file, "--out", folder, *flags
+        line, "--count 6000 --chunk-rows 3000 --filter-mib 1 --mixture games=1 siblings=1 book=0.2"
     )
     files = SourceFiles((Source(games_file), Source(folder)), heldout_share=SHARE)
     return load_training_data(files, None, lambda text: None)
@@ -189,7 +178,7 @@ def test_positions_that_training_games_contain_are_not_scored(positions):
     np.testing.assert_array_equal(np.unique(scored), split.keys)
 
 
-def test_a_larger_share_holds_out_the_games_of_a_smaller_one_and_more(positions):
+def test_a_larger_share_holds_out_the_games_of_a_smaller_one(positions):
     few, many = (
         set(game_keys(held_out_games(positions, limit_for([positions], share))).tolist())
         for share in (0.01, 0.5)
@@ -226,8 +215,8 @@ def test_a_single_game_is_trained_on(positions):
 
 def test_label_rows_alone_are_split(tmp_path, aino_train, material_net_file):
     folder = tmp_path / "labels"
-    flags = ["--count", 3000, "--chunk-rows", 3000, "--filter-mib", 1, "--mixture", "endings=1"]
-    aino_train("teach", "--teacher", material_net_file, "--out", folder, *flags)
+    line = f"teach --teacher {material_net_file} --out {folder}"
+    aino_train(line, "--count 3000 --chunk-rows 3000 --filter-mib 1 --mixture endings=1")
     data = load_training_data(
         SourceFiles((Source(folder),), heldout_share=SHARE), None, lambda text: None
     )

@@ -114,9 +114,7 @@ def test_eight_steps_on_a_device_end_with_the_processors_weights(
         ("16x1", 16, "mixed", 305),
     ],
 )
-def test_a_plain_step_waits_twice_at_most_and_takes_few_kernels(
-    net, shard_size, precision, most, positions, device
-):
+def test_a_plain_step_takes_two_waits_at_most(net, shard_size, precision, most, positions, device):
     learner = learner_on("cupy", positions, net, shard_size=shard_size, precision=precision)
     learner._trainer._device.recorder.is_refused = True
     for _ in range(2):
@@ -241,18 +239,8 @@ def test_a_device_lost_in_training_costs_no_finished_step(
     aino_train, games_file, tmp_path, device, monkeypatch
 ):
     monkeypatch.setattr("selfplay.training.learner.REMEMBERING", 1e9)  # at every step
-    words = [
-        "pretrain",
-        "--data",
-        games_file,
-        "--heldout-share",
-        0.2,
-        "--net",
-        "8x1",
-        "--batch",
-        16,
-    ]
-    words += ["--run", tmp_path / "run", "--out", tmp_path / "net.dit", "--positions", 96]
+    line = f"pretrain --data {games_file} --heldout-share 0.2 --net 8x1 --batch 16 --positions 96"
+    line += f" --run {tmp_path}/run --out {tmp_path}/net.dit"
     step = Learner.step
 
     def lost_at_third(self):
@@ -262,11 +250,11 @@ def test_a_device_lost_in_training_costs_no_finished_step(
         return step(self)
 
     monkeypatch.setattr(Learner, "step", lost_at_third)
-    assert "cudaErrorLaunchFailure" in aino_train(*words, "--backend", "cupy", status=FAILED)
+    assert "cudaErrorLaunchFailure" in aino_train(line, "--backend cupy", status=FAILED)
     arrays, values = read_checkpoint(tmp_path / "run" / "checkpoint.npz")
     assert values["learner"]["steps_done"] == 3
     assert all(np.isfinite(array).all() for array in arrays.values())
     monkeypatch.setattr(Learner, "step", step)
-    aino_train(*words)  # the same run goes on on the processor
+    aino_train(line)  # the same run goes on on the processor
     _, values = read_checkpoint(tmp_path / "run" / "checkpoint.npz")
     assert values["learner"]["steps_done"] == 6

@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import ConfigError, RunError
 from engine.network.policy_map import HEAD_INDEX, POLICY_SIZE
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.tower_model import TowerConfig
 from engine.nn import dit
 from engine.nn.training.checkpoint import write_checkpoint
 from selfplay.families.by_name import family_of, net_of_model
@@ -191,7 +191,7 @@ def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions):
     losses = []
     for shard_size in (8, 32):
         settings = replace(SETTINGS, shard_size=shard_size)
-        model = build_tower(TowerConfig.parse("16x1"), np.random.default_rng(1))
+        model = TowerConfig.parse("16x1").build(np.random.default_rng(1))
         # shards differ in nothing but targets
         model.heads["moves_left"].layers["dense2"].params["weight"][...] = 0.0
         batches = HalfTimed([positions], [1.0], 32, seed=7)
@@ -226,18 +226,19 @@ def test_held_out_scores_do_not_depend_on_threads(net, positions):
 
 @pytest.mark.parametrize(
     ("net", "flags"),
-    [("16x1", ["--batch", 32]), ("sparse-128", ["--batch", 64, "--storage", "float16"])],
+    [("16x1", "--batch 32"), ("sparse-128", "--batch 64 --storage float16")],
 )
-def test_pretrain_writes_a_network_and_resumes(net, flags, aino_train, games_file, tmp_path):
-    words = ["pretrain", "--data", games_file, "--heldout-share", 0.2, "--net", net, *flags]
-    words += ["--positions", 320, "--run", tmp_path / "run"]
-    assert "held out" in aino_train(*words, "--out", tmp_path / "net.dit")
+def test_pretrain_of_a_finished_run_writes_its_network(
+    net, flags, aino_train, games_file, tmp_path
+):
+    line = f"pretrain --data {games_file} --heldout-share 0.2 --net {net} {flags} --positions 320 --run {tmp_path}/run"
+    assert "held out" in aino_train(line, f"--out {tmp_path}/net.dit")
     model, header = dit.load(tmp_path / "net.dit")
     assert header["card"]["positions"] == 320
     assert header["card"]["data"] == {"PGN games": ["part1.pgn"]}
     assert str(tmp_path) not in (tmp_path / "net.dit").read_bytes().decode("latin-1")
     # The same command finds the run finished and writes the same network.
-    aino_train(*words, "--out", tmp_path / "again.dit")
+    aino_train(line, f"--out {tmp_path}/again.dit")
     assert_same(model.named_parameters(), dit.load(tmp_path / "again.dit")[0].named_parameters())
 
 
@@ -266,46 +267,16 @@ def test_interrupted_pretraining_ends_like_one_that_was_not(net, games_file, tmp
 def test_pretrain_can_be_prolonged_but_neither_changed_nor_started_from_another_architecture(
     aino_train, games_file, tmp_path
 ):
-    words = [
-        "pretrain",
-        "--data",
-        games_file,
-        "--heldout-share",
-        0.2,
-        "--net",
-        "16x1",
-        "--batch",
-        32,
-    ]
-    words += ["--run", tmp_path / "run", "--out", tmp_path / "net.dit"]
-    aino_train(*words, "--positions", 64)
-    assert "other peak_rate" in aino_train(*words, "--positions", 64, "--rate", 0.1, status=1)
-    aino_train(*words, "--positions", 96)
+    line = f"pretrain --data {games_file} --heldout-share 0.2 --net 16x1 --batch 32"
+    line += f" --run {tmp_path}/run --out {tmp_path}/net.dit"
+    aino_train(line, "--positions 64")
+    assert "other peak_rate" in aino_train(line, "--positions 64 --rate 0.1", status=1)
+    aino_train(line, "--positions 96")
     assert dit.load(tmp_path / "net.dit")[1]["card"]["positions"] == 96
     began = dit.load(tmp_path / "net.dit")[0].named_parameters()
-    again = [
-        "--positions",
-        32,
-        "--rate",
-        1e-9,
-        "--run",
-        tmp_path / "again",
-        "--start-from",
-        tmp_path / "net.dit",
-    ]
-    aino_train(*words, *again, "--out", tmp_path / "again.dit")
+    start = f"--start-from {tmp_path}/net.dit --out {tmp_path}/again.dit"
+    aino_train(line, start, f"--positions 32 --rate 1e-9 --run {tmp_path}/again")
     ours = dit.load(tmp_path / "again.dit")[0].named_parameters()
     assert all(np.allclose(ours[name], value, atol=1e-6) for name, value in began.items())
-    other = [
-        "--positions",
-        64,
-        "--net",
-        "16x2",
-        "--run",
-        tmp_path / "other",
-        "--start-from",
-        tmp_path / "net.dit",
-    ]
-    assert "not a network of the architecture" in aino_train(
-        *words, *other, "--out", tmp_path / "other.dit", status=1
-    )
+    said = aino_train(line, start, f"--positions 64 --net 16x2 --run {tmp_path}/other", status=1)
+    assert "not a network of the architecture" in said

@@ -8,8 +8,9 @@ import pytest
 from benchmarks.selfplay_speed import random_positions
 from engine.board.makemove import push
 from engine.errors import ConfigError
-from engine.network.people.people_parameters import PEOPLE_PARAMETERS, PeopleConfig
+from engine.network.people.people_parameters import PeopleConfig
 from engine.network.people.people_policy import PeoplePolicy
+from engine.network.rows.flat_tables import parameter_names
 from selfplay.data.label_rows import LabelRows
 from selfplay.families.people.people_family import (
     VALUE_SHARE,
@@ -57,7 +58,7 @@ def loss_of(source, batch, count):
     return policy + VALUE_SHARE * value
 
 
-@pytest.mark.parametrize("name", PEOPLE_PARAMETERS.values())
+@pytest.mark.parametrize("name", parameter_names(CONFIG).values())
 def test_gradients_are_the_slopes_of_the_loss(positions, name):
     """Along a direction that agrees with the gradient, so that float32 has digits to spare."""
     _, batch = batch_of(positions)

@@ -38,23 +38,37 @@ def log_of(folder):
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
-def words(folder, *files, positions=96):
-    flags = ["--heldout-share", 0.2, "--net", "16x1", "--batch", 32, "--positions", positions]
-    return ["pretrain", *files, *flags, "--run", folder, "--out", folder / "net.dit"]
+def command(folder, games, positions=96):
+    """The line of a training."""
+    flags = f"--heldout-share 0.2 --net 16x1 --batch 32 --positions {positions}"
+    return f"pretrain --data {games} {flags} --run {folder} --out {folder}/net.dit"
 
 
 def test_a_finished_run_never_logged_its_scores(games_file, tmp_path, aino_train):
-    aino_train(*words(tmp_path / "run", "--data", games_file))
+    aino_train(command(tmp_path / "run", games_file))
     *_, last = log_of(tmp_path / "run")
     assert (last["step"], last["progress"]) == (3, 1.0)
     assert 0 <= last["scores"]["top1"] <= 1  # type: ignore[index]
     assert "100% of the training is done" in aino_train("report", tmp_path / "run")
     assert "top-1" in (tmp_path / "run" / "report.html").read_text()
     before = (tmp_path / "run" / "log.jsonl").read_bytes()
-    aino_train(*words(tmp_path / "run", "--data", games_file))
+    aino_train(command(tmp_path / "run", games_file))
     assert (tmp_path / "run" / "log.jsonl").read_bytes() == before, (
         "the same command logged the end once more"
     )
+
+
+def test_games_have_the_fingerprint_that_1_0_0_noted(tmp_path):
+    """Players' ratings, which 1.0.0 did not read, had made other data of all games of a run."""
+    path = tmp_path / "games.pgn"
+    path.write_text(
+        '[WhiteElo "1500"]\n[BlackElo "1600"]\n[Result "1-0"]\n\n'
+        "1. e4 e5 2. Qh5 Nc6 3. Bc4 Nf6 4. Qxf7# 1-0\n\n"
+        '[WhiteElo "1500"]\n[Result "0-1"]\n\n1. f3 e5 2. g4 Qh4# 0-1\n'
+    )
+    files = SourceFiles((Source(path),), heldout_share=0.5)
+    data = load_training_data(files, None, lambda text: None)
+    assert data.fingerprints[str(path)] == "5aa6d37b19ac4266"
 
 
 def test_a_run_that_was_stopped_early_has_a_report(games_file, tmp_path):
@@ -77,7 +91,7 @@ def test_ctrl_c_pressed_twice_lost_what_was_trained(games_file, tmp_path, aino_t
 
     monkeypatch.setattr(Learner, "step", interrupted)
     run = tmp_path / "run"
-    told = aino_train(*words(run, "--data", games_file, positions=320), status=INTERRUPTED)
+    told = aino_train(command(run, games_file, positions=320), status=INTERRUPTED)
     assert "stopped at 20.0%" in told
     assert load_checkpoint(run / "checkpoint.npz")[1]["learner"]["steps_done"] == 2
 
@@ -95,7 +109,7 @@ def test_an_impatient_ctrl_c_saves_the_steps_that_were_taken(
 
     monkeypatch.setattr(Learner, "step", interrupted)
     run = tmp_path / "run"
-    told = aino_train(*words(run, "--data", games_file, positions=320), status=INTERRUPTED)
+    told = aino_train(command(run, games_file, positions=320), status=INTERRUPTED)
     assert "ended at once" in told
     assert load_checkpoint(run / "checkpoint.npz")[1]["learner"]["steps_done"] == 2
 
@@ -117,11 +131,11 @@ def test_ctrl_c_in_the_middle_of_a_checkpoint_is_held_until_it_is_whole(tmp_path
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (["--backend", "cupy"], "needs the cupy package"),
-        (["--net", "sparse-128", "--precision", "mixed"], "only towers and transformers train so"),
-        (["--start-from", "nowhere.dit"], "nowhere.dit: file not found"),
+        ("--backend cupy", "needs the cupy package"),
+        ("--net sparse-128 --precision mixed", "only towers and transformers train so"),
+        ("--start-from nowhere.dit", "nowhere.dit: file not found"),
         (
-            ["--start-from", default_net_path(entry="default_tower")],
+            f"--start-from {default_net_path(entry='default_tower')}",
             "not a network of the architecture",
         ),
     ],
@@ -133,7 +147,7 @@ def test_what_cannot_be_trained_was_refused_only_after_the_games_were_read(
         raise AssertionError("the games were read")
 
     monkeypatch.setattr(pretrain, "load_training_data", read)
-    said = aino_train(*words(tmp_path / "run", "--data", games_file), *flags, status=1)
+    said = aino_train(command(tmp_path / "run", games_file), flags, status=1)
     assert told in said
 
 
@@ -142,13 +156,11 @@ def test_games_without_a_position_to_score_on_are_refused_with_advice(tmp_path, 
         f'[Round "{n}"]\n\n1. {move} 1-0' for n, move in enumerate(["e4", "d4"] * 14)
     )
     (tmp_path / "games.pgn").write_text(games)
-    said = aino_train(*words(tmp_path / "run", "--data", tmp_path / "games.pgn"), status=1)
+    said = aino_train(command(tmp_path / "run", tmp_path / "games.pgn"), status=1)
     assert "give more or longer games" in said
 
 
-def test_after_a_kill_the_log_repeated_steps_and_a_torn_line_swallowed_the_next(
-    games_file, tmp_path
-):
+def test_after_a_kill_the_log_repeated_steps(games_file, tmp_path):
     trained(pretraining(tmp_path, games_file, positions=320), 2)
     log = tmp_path / "log.jsonl"
     row = json.loads(log.read_text())
@@ -192,55 +204,54 @@ def test_minutes_counted_compiling(games_file, tmp_path, monkeypatch):
 def test_pretraining_went_on_with_other_data_of_the_same_name(
     games_file, game_texts, tmp_path, aino_train
 ):
-    aino_train(*words(tmp_path / "run", "--data", games_file))
+    aino_train(command(tmp_path / "run", games_file))
     text = games_file.read_text()
     for changed in (text.replace("1-0", "0-1"), "".join(game_texts[1:]), text + game_texts[0]):
         games_file.write_text(changed)
-        told = aino_train(*words(tmp_path / "run", "--data", games_file, positions=128), status=1)
+        told = aino_train(command(tmp_path / "run", games_file, positions=128), status=1)
         assert "holds a run with other data" in told
         assert games_file.name in told
     games_file.write_text(text)  # the same data at another time
-    aino_train(*words(tmp_path / "run", "--data", games_file, positions=128))
+    aino_train(command(tmp_path / "run", games_file, positions=128))
     moved = games_file.rename(tmp_path / "moved.pgn")
-    aino_train(*words(tmp_path / "run", "--data", moved, positions=160))
+    aino_train(command(tmp_path / "run", moved, 160))
     assert json.loads((tmp_path / "run" / "config.json").read_text())["files"]["data"] == [
         [str(moved), None]
     ]
-    told = aino_train(*words(tmp_path / "run2", "--data", moved, "--heldout", moved), status=1)
+    told = aino_train(command(tmp_path / "run2", moved), f"--heldout {moved}", status=1)
     assert "nothing to train on: held-out games have every position" in told
 
 
 def test_a_run_that_1_0_0_began_with_other_threads_goes_on(games_file, tmp_path, aino_train):
-    aino_train(*words(tmp_path / "run", "--data", games_file))
+    aino_train(command(tmp_path / "run", games_file))
     path = tmp_path / "run" / "config.json"
     config = json.loads(path.read_text())
     config["learner"]["loss"]["siblings"] = 0.0
     path.write_text(json.dumps(config))
-    again = *words(tmp_path / "run", "--data", games_file, positions=192), "--threads=1"
-    assert "50.0% of the run" in aino_train(*again)
+    again = command(tmp_path / "run", games_file, positions=192)
+    assert "50.0% of the run" in aino_train(again, "--threads=1")
 
 
 def test_the_network_that_a_run_began_with_changed_under_its_name(games_file, tmp_path, aino_train):
     start = tmp_path / "start.dit"
-    aino_train(*words(tmp_path / "one", "--data", games_file))
+    aino_train(command(tmp_path / "one", games_file))
     shutil.copy(tmp_path / "one" / "net.dit", start)
-    again = [*words(tmp_path / "two", "--data", games_file), "--start-from", start]
-    aino_train(*again)
+    again = command(tmp_path / "two", games_file)
+    aino_train(again, f"--start-from {start}")
     shutil.copy(tmp_path / "two" / "net.dit", start)
-    assert "start.dit" in aino_train(*again, status=1)
+    assert "start.dit" in aino_train(again, f"--start-from {start}", status=1)
     shutil.copy(tmp_path / "one" / "net.dit", tmp_path / "moved.dit")
-    aino_train(*again[:-1], tmp_path / "moved.dit")
+    aino_train(again, f"--start-from {tmp_path}/moved.dit")
 
 
 def test_a_folder_holds_one_kind_of_work(games_file, tmp_path, aino_train):
     run, other = tmp_path / "run", tmp_path / "other"
-    aino_train(*words(run, "--data", games_file))
-    for command in ("loop", "import"):
-        flags = ["--data", games_file] if command == "import" else []
-        assert "is a pretraining" in aino_train(command, run, "--net=16x1", *flags, status=1)
+    aino_train(command(run, games_file))
+    for line in (f"loop {run}", f"import {run} --data {games_file}"):
+        assert "is a pretraining" in aino_train(line, "--net=16x1", status=1)
     other.mkdir()
     (other / "config.toml").write_text("format = 4\n")
-    assert "is a self-play run" in aino_train(*words(other, "--data", games_file), status=1)
+    assert "is a self-play run" in aino_train(command(other, games_file), status=1)
     for kind, (word, (mark, *_names)) in FOLDERS.items():
         (tmp_path / mark).write_text(word)
         for wanted in FOLDERS:
@@ -253,25 +264,21 @@ def test_a_folder_holds_one_kind_of_work(games_file, tmp_path, aino_train):
 def test_trainings_on_different_games_are_scored_on_the_same_ones(game_texts, tmp_path, aino_train):
     for name, lines in (("a", game_texts[:5]), ("b", game_texts[5:9]), ("common", game_texts[8:])):
         (tmp_path / f"{name}.pgn").write_text("".join(lines), encoding="ascii")
-    common = ("--heldout", tmp_path / "common.pgn")
-    told = [
-        aino_train(*words(tmp_path / f"run-{name}", "--data", tmp_path / f"{name}.pgn", *common))
-        for name in "ab"
-    ]
+    common = tmp_path / "common.pgn"
+    lines = {name: command(tmp_path / f"run-{name}", tmp_path / f"{name}.pgn") for name in "ab"}
+    told = [aino_train(line, f"--heldout {common}") for line in lines.values()]
     assert all("common.pgn: 4 games are held out" in text for text in told)
     assert "4 games (1 duplicates skipped)" in told[1], "a game to be scored was trained on"
     configs = [json.loads((tmp_path / f"run-{name}" / "config.json").read_text()) for name in "ab"]
     assert configs[0]["heldout"] == configs[1]["heldout"]
-    again = words(
-        tmp_path / "run-a", "--data", tmp_path / "a.pgn", "--heldout", tmp_path / "moved.pgn"
-    )
-    shutil.copy(common[1], again[4])
+    moved = common.rename(tmp_path / "moved.pgn")
+    again = lines["a"], f"--heldout {moved}"
     aino_train(*again)
-    again[4].write_text("".join(game_texts[9:]))
+    moved.write_text("".join(game_texts[9:]))
     assert "holds a run with other heldout" in aino_train(*again, status=1), (
         "one curve had scores on two sets of games"
     )
-    aino_train("report", tmp_path / "run-a", tmp_path / "run-b", "--out", tmp_path / "both.html")
+    aino_train(f"report {tmp_path}/run-a {tmp_path}/run-b --out {tmp_path}/both.html")
     page = (tmp_path / "both.html").read_text()
     assert "on held-out games<" in page
     assert "on the held-out games of" not in page

@@ -11,10 +11,11 @@ from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import ConfigError
 from engine.native.memory import buffers
-from engine.network.policy.features import Sight
-from engine.network.policy.model import SparseNetwork
 from engine.network.policy.moves import look
-from engine.network.policy.parameters import PARAMETERS, SparseConfig
+from engine.network.policy.policy_features import Sight
+from engine.network.policy.sparse_model import SparseNetwork
+from engine.network.policy.sparse_parameters import SparseConfig
+from engine.network.rows.flat_tables import parameter_names
 from engine.nn import huber, softmax_cross_entropy
 from selfplay.families.policy.sparse_family import SparseGradients, SparseMixture
 from selfplay.families.policy.sparse_sampler import SparseSampler, new_sparse_batch
@@ -82,7 +83,7 @@ def test_gradients_equal_those_of_the_layers(positions):
     policies = np.count_nonzero(batch.n_moves) / count
     known = [measured[name] for name in ("with_policy", "with_value", "with_moves_left")]
     assert known == [policies, 40 / count, policies]
-    assert found.keys() == expected.keys() == set(PARAMETERS.values())
+    assert found.keys() == expected.keys() == set(parameter_names(CONFIG).values())
     for name, gradient in expected.items():
         error = np.linalg.norm(found[name] - gradient) / np.linalg.norm(gradient)
         assert error < 1e-4, f"{name}: relative error {error:.1e}"

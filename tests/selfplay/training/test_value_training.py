@@ -5,14 +5,18 @@ the net kept.
 import numpy as np
 import pytest
 
-from benchmarks.value_distance import distances
 from engine.errors import ConfigError
-from engine.network.policy.model import SparseNetwork
-from engine.network.policy.parameters import SparseConfig
-from engine.network.value.features import MAX_VIEW
-from engine.network.value.gradients import from_slabs
-from engine.network.value.model import ValueNetwork
-from engine.network.value.parameters import VALUE_PARAMETERS, VALUE_TRUNK, WEIGHT_LIMIT, ValueConfig
+from engine.network.policy.sparse_model import SparseNetwork
+from engine.network.policy.sparse_parameters import SparseConfig
+from engine.network.rows.flat_tables import parameter_names
+from engine.network.value.value_features import MAX_VIEW
+from engine.network.value.value_gradients import from_slabs
+from engine.network.value.value_model import ValueNetwork
+from engine.network.value.value_parameters import (
+    VALUE_TRUNK,
+    WEIGHT_LIMIT,
+    ValueConfig,
+)
 from engine.nn import dit, huber, softmax_cross_entropy
 from selfplay.data.label_rows import LabelRows, held_out
 from selfplay.data.split import Split, root_limit
@@ -99,7 +103,7 @@ def test_gradients_equal_those_of_the_layers(labels):
     assert np.allclose(
         [measured[name] for name in ("policy", "value", "moves_left")], [0, *losses], rtol=1e-4
     )
-    assert {f"{VALUE_TRUNK}.{name}" for name in found} == set(VALUE_PARAMETERS.values())
+    assert found.keys() == set(parameter_names(CONFIG.value).values())
     for name, gradient in expected.items():
         own = (
             from_slabs(found[name], 128).reshape(gradient.shape)
@@ -110,7 +114,7 @@ def test_gradients_equal_those_of_the_layers(labels):
         assert error < 1e-4, f"{name}: relative error {error:.1e}"
 
 
-def test_labels_are_calibrated_by_source_and_calm(labels):
+def test_labels_are_calibrated_by_their_kind(labels):
     numbers = np.arange(200)
     batch = new_value_batch(200)
     ValueSampler(labels, everything=True).fill(numbers, numbers, batch)
@@ -158,21 +162,6 @@ def test_held_out_scores_are_those_of_the_layers(labels):
         assert heldout.evaluate(model, threads).value == pytest.approx(value, rel=1e-4)
 
 
-def test_the_distance_to_the_teacher_is_the_loss_that_no_entropy_explains(labels):
-    model = SparseNetwork(CONFIG, np.random.default_rng(3))
-    scores = ValueHeldOut(labels, len(labels.rows)).evaluate(model)
-    kl, difference = distances(model.children()[VALUE_TRUNK], labels)
-    numbers = np.arange(len(labels.rows))
-    batch = new_value_batch(len(labels.rows))
-    ValueSampler(labels, everything=True).fill(numbers, numbers, batch)
-    entropy = -(batch.wdl * np.log(np.maximum(batch.wdl, 1e-30))).sum(axis=1).mean()
-    assert kl.mean() == pytest.approx(scores.value - entropy, abs=1e-5)
-    assert (kl > -1e-5).all()
-    assert (
-        np.abs(difference) <= np.sqrt(2 * np.maximum(kl, 0)) + 1e-3
-    ).all()  # Pinsker's inequality
-
-
 def test_threads_do_not_change_the_result(labels):
     assert_threads_change_nothing(lambda threads: small_learner(labels, threads))
 
@@ -191,7 +180,7 @@ def test_rows_stay_within_what_integers_hold(labels):
     rows = learner.state()[0][name]
     assert np.abs(rows).max() < WEIGHT_LIMIT + 0.01
     assert (
-        np.abs(learner.averaged_model().named_parameters()[VALUE_PARAMETERS["weight"]]).max()
+        np.abs(learner.averaged_model().children()[VALUE_TRUNK].named_parameters()[ROWS]).max()
         <= WEIGHT_LIMIT
     )
     learner.close()
@@ -208,7 +197,7 @@ def test_rows_of_held_out_roots_teach_nothing(labels):
     np.testing.assert_allclose(everything.wdl.sum(axis=1), 1, atol=1e-5)
 
 
-def test_other_sets_and_networks_are_refused(labels, positions):
+def test_what_has_no_value_trunk_is_refused(labels, positions):
     settings = LearnerSettings(BATCH, weight_decay=0.01)
     with pytest.raises(ConfigError, match="label folders"):
         family_of(NET, "value").batches(TrainingData((positions,), (1.0,), labels), settings, 1)
@@ -221,18 +210,14 @@ def test_other_sets_and_networks_are_refused(labels, positions):
 
 def test_pretrain_trains_one_part_after_the_other(aino_train, games_file, folder, tmp_path):
     policy, value, both = (tmp_path / name for name in ("policy.dit", "value.dit", "both.dit"))
-    common = ["--batch", 64, "--positions", 640]
-    games = ["--data", games_file, "--heldout-share", 0.2]
-    aino_train(
-        "pretrain", *games, *common, "--net", "sparse-128", "--run", tmp_path / "a", "--out", policy
-    )
-    trunk = ["--net", NET, "--start-from", policy, "--part", "value", "--data", folder]
-    aino_train("pretrain", *trunk, *common, "--run", tmp_path / "b", "--out", value)
-    aino_train(
-        "pretrain", *trunk, *common, "--run", tmp_path / "b", "--out", tmp_path / "again.dit"
-    )
-    again = ["--net", NET, "--start-from", value, *games]
-    aino_train("pretrain", *again, *common, "--run", tmp_path / "c", "--out", both)
+    common = "--batch 64 --positions 640"
+    games = f"--data {games_file} --heldout-share 0.2"
+    aino_train(f"pretrain {games} {common} --net sparse-128 --run {tmp_path}/a --out {policy}")
+    trunk = f"pretrain --net {NET} --start-from {policy} --part value --data {folder} {common}"
+    for out in (value, tmp_path / "again.dit"):
+        aino_train(f"{trunk} --run {tmp_path}/b --out {out}")
+    again = f"pretrain --net {NET} --start-from {value} {games} {common}"
+    aino_train(f"{again} --run {tmp_path}/c --out {both}")
     first, second, third = (dit.load(path)[0].named_parameters() for path in (policy, value, both))
     assert_same(dit.load(tmp_path / "again.dit")[0].named_parameters(), second)
     assert all(np.array_equal(first[name], second[name]) for name in first)
@@ -241,17 +226,6 @@ def test_pretrain_trains_one_part_after_the_other(aino_train, games_file, folder
 
 
 def test_the_policy_is_not_trained_without_games(aino_train, folder, tmp_path):
-    words = [
-        "pretrain",
-        "--data",
-        folder,
-        "--net",
-        NET,
-        "--batch",
-        64,
-        "--positions",
-        640,
-        "--run",
-        tmp_path / "a",
-    ]
-    assert "nothing to hold out" in aino_train(*words, "--out", tmp_path / "net.dit", status=1)
+    line = f"pretrain --data {folder} --net {NET} --batch 64 --positions 640 --run {tmp_path}/a"
+    said = aino_train(line, f"--out {tmp_path}/net.dit", status=1)
+    assert "nothing to hold out" in said

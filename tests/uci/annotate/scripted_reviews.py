@@ -40,7 +40,7 @@ class ScriptedEngine(FakeEngine):
     def __init__(self, script):
         super().__init__(EngineOptions())
         self.script = script
-        self.prior = 0.5
+        self.shares = {}  # of people who play a move; half play any other one
         self.evaluator = SimpleNamespace(
             name="scripted", evaluate=lambda leaves, count: leaves.wdl.fill(1 / 3)
         )
@@ -53,7 +53,7 @@ class ScriptedEngine(FakeEngine):
             RootMove(
                 move,
                 visits=10,
-                prior=self.prior,
+                prior=0.5,
                 q=values.get(move.uci(), -0.9),
                 draw=0.0,
                 mate=None,
@@ -82,7 +82,10 @@ def epd(game, *moves):
 
 
 def review(game, engine):
-    return review_game(engine, game, Limits(nodes=1))  # type: ignore[arg-type]
+    def people(board, rating):
+        return {move: engine.shares.get(move.uci(), 0.5) for move in board.legal_moves}
+
+    return review_game(engine, game, Limits(nodes=1), people=people)  # type: ignore[arg-type]
 
 
 def steps_of(page):

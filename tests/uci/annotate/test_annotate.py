@@ -129,6 +129,15 @@ class SecondThoughts(ScriptedEngine):
         return super().search(limits, on_info, job)
 
 
+class DeepestThoughts(ScriptedEngine):
+    """Has another script for third looks."""
+
+    def search(self, limits, on_info=None, job=None):
+        if limits.nodes == 32:
+            self.script = {**self.script, **self.deepest}
+        return super().search(limits, on_info, job)
+
+
 def test_move_is_compared_with_the_best_one_searched_alike():
     game = read(QUIET)
     script = script_for(game, [{"e1e2": 0.4}, {"a7a6": 0.1}, {"e1e2": -0.1}])
@@ -140,30 +149,8 @@ def test_move_is_compared_with_the_best_one_searched_alike():
     assert move_comment(first).startswith(
         "Mistake: allows 1...a6 2. Ke2. Your winning chances drop from "
     )
-    assert move_comment(first).endswith("Better was Ke2.")
+    assert "Better was Ke2." in move_comment(first)
     assert move_comment(second) == ""
-
-
-def test_blunder_that_the_search_would_have_played_too_is_found():
-    game = read(QUIET)
-    engine = ScriptedEngine(
-        script_for(game, [{"a2a3": 0.0, "e1e2": -0.2}, {"a7a6": 0.8}, {"e1e2": -0.8}])
-    )
-    engine.script[epd(game, "e1e2")] = {"a7a6": 0.2}
-    first = review(game, engine).moves[0]
-    assert first.judgement is BLUNDER
-    assert first.loss == pytest.approx(winning_chances(0.4) - winning_chances(0.1))
-    assert first.best_line[0].uci() == "e1e2"
-
-
-def test_good_move_that_the_search_missed_is_no_loss_but_the_opponents_blunder_before():
-    game = read(QUIET)
-    found = review(
-        game, ScriptedEngine(script_for(game, [{"e1e2": 0.0}, {"e8e7": 0.0}, {"e1e2": -0.9}]))
-    )
-    assert found.moves[1].loss == 0.0
-    assert found.moves[1].is_best
-    assert found.moves[0].judgement is BLUNDER
 
 
 def test_quiet_refutation_clears_the_sacrifice_before_it():
@@ -185,18 +172,6 @@ def test_quiet_refutation_clears_the_sacrifice_before_it():
     )
     assert second.loss == pytest.approx(first.loss)
     assert third.loss == 0.0
-
-
-def test_a_third_move_is_searched_where_the_played_and_the_favourite_both_fail():
-    game = read(QUIET)
-    script = script_for(game, [{"e1e2": 0.8, "e1d2": 0.5, "a2a3": 0.3}, {"e8e7": 0.8}])
-    engine = SecondThoughts(script, {game.board().epd(): {"e1e2": -0.9, "e1d2": 0.2}})
-    first = review(game, engine).moves[0]
-    assert first.best_line[0].uci() == "e1d2"
-    assert first.loss == pytest.approx(winning_chances(0.6) - winning_chances(0.05)), (
-        "what the game's reply leaves"
-    )
-    assert first.judgement is BLUNDER
 
 
 def test_mates_are_counted_from_each_position_and_along_their_lines():
@@ -276,6 +251,26 @@ def test_bad_mark_is_what_thorough_searches_say(answer, judgement):
     assert {limits.nodes for limits in engine.limits} == {1, 8}
 
 
+@pytest.mark.parametrize(("answer", "judgement"), [(0.0, None), (0.8, BLUNDER)])
+def test_a_third_look_settles_a_loss_near_the_limit(monkeypatch, answer, judgement):
+    """Rotlewi's 19. e5 against Rubinstein lost 16% and had no mark."""
+    monkeypatch.setattr("uci.annotate.review._THIRD_SHARE", 100)
+    game = read(QUIET)
+    script = script_for(game, [{"e1e2": 0.0}, {"a7a6": 0.24}, {"e1e2": -0.24}])
+    engine = DeepestThoughts(script)
+    engine.deepest = {epd(game, "a2a3"): {"a7a6": answer, "e8e7": answer}}
+    engine.deepest[game.end().board().epd()] = {"e1e2": -answer}
+    assert review(game, engine).moves[0].judgement is judgement
+
+
+def test_third_looks_take_a_share_of_the_time():
+    """A short game with one doubtful move has no time for one."""
+    game = read(QUIET)
+    script = script_for(game, [{"e1e2": 0.0}, {"a7a6": 0.24}, {"e1e2": -0.24}])
+    review(game, engine := ScriptedEngine(script))
+    assert max(limits.nodes for limits in engine.limits) == 8
+
+
 def test_quiet_game_has_no_thorough_search():
     engine = ScriptedEngine(
         script_for(read(QUIET), [{"a2a3": 0.1, "e1e2": 0.15}, {"a7a6": -0.1}, {"e1e2": 0.1}])
@@ -329,6 +324,9 @@ def test_curve_and_marks_are_of_one_pass(seed):
     for move in found.moves:
         assert (move.judgement in BAD) == (move.loss >= 0.085), move
         assert move.loss == 0.0 or not move.is_best
+        if move.judgement in BAD:
+            others = {**deep[move.board.epd()], move.move.uci(): -1.0}
+            assert move.best_line[0].uci() == max(others, key=others.get)
     assert sum(move.judgement in BAD for move in found.moves) > 5
 
 
@@ -337,7 +335,7 @@ def test_move_is_praised_only_if_the_others_lose_in_the_second_look_too(other, j
     game = read(QUIET)
     script = script_for(game, [{"a2a3": 0.1}, {"a7a6": -0.1}, {"e1e2": 0.1}])
     engine = SecondThoughts(script, {game.board().epd(): {"a2a3": 0.1, "e1e2": other}})
-    engine.prior = 0.1
+    engine.shares = {"a2a3": 0.1}
     first = review(game, engine).moves[0]
     assert first.judgement is judgement
     assert (judgement is None) == (move_comment(first) == "")
@@ -394,14 +392,14 @@ def test_a_game_from_a_position_has_no_more_plies_than_moves(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("prior", "other", "judgement"), [(0.01, 0.2, BRILLIANT), (0.5, 0.2, None), (0.01, 0.45, None)]
+    ("share", "other", "judgement"), [(0.01, 0.2, BRILLIANT), (0.5, 0.2, None), (0.01, 0.35, None)]
 )
-def test_a_sacrifice_that_is_sound_and_hard_is_brilliant(prior, other, judgement):
+def test_a_sacrifice_that_is_sound_and_hard_is_brilliant(share, other, judgement):
     """The rook is offered for a pawn; the second look gives the best other move another value."""
     game = read('[FEN "6k1/R4ppp/8/8/8/8/5PPP/6K1 w - - 0 1"]\n[SetUp "1"]\n\n1. Rxf7 Kxf7 *\n')
     script = script_for(game, [{"a7f7": 0.4}, {"g8f7": -0.4}, {"h2h3": 0.4}])
     engine = SecondThoughts(script, {game.board().epd(): {"a7f7": 0.4, "h2h3": other}})
-    engine.prior = prior
+    engine.shares = {"a7f7": share}
     first = review(game, engine).moves[0]
     assert first.judgement is judgement
     assert ("Brilliant" in move_comment(first)) == (judgement is BRILLIANT)
@@ -499,11 +497,8 @@ def test_the_bar_shows_the_line_that_is_on_the_board():
     step = steps_of(game_section(found, 1, "")[1])[1]
     better, refutation = (step["lines"][name][0] for name in ("Better", "Refutation"))
     assert (refutation["expected"], refutation["score"]) == (step["expected"], step["score"])
-    assert (better["expected"], better["score"]) == (
-        found.moves[0].before.expected,
-        found.moves[0].before.text,
-    )
-    assert better["expected"] > refutation["expected"]
+    assert better["score"] == found.moves[0].before.text
+    assert f"drop from {100 * better['expected']:.0f}%" in move_comment(found.moves[0])
 
 
 def test_page_escapes_what_comes_from_the_file_and_loads_nothing():
@@ -568,10 +563,14 @@ def test_other_moves_that_lose_little_are_good_too_and_every_mistake_is_asked_fo
     )
 
 
-def test_a_rating_is_estimated_from_enough_moves_with_its_spread():
-    assert rating_played(100.0, 14) == ""
-    assert [rating_played(accuracy, 30) for accuracy in (60.0, 80.0, 100.0)] == [
-        "700 ± 500",
-        "1300 ± 500",
-        "2800 ± 500",
-    ]
+@pytest.mark.parametrize(("moves", "mistakes"), [(14, 5), (40, 2), (40, 0)])
+def test_a_rating_needs_enough_moves_with_mistakes(moves, mistakes):
+    assert rating_played(100.0, moves, mistakes) == ""
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "band"), [(60.0, "500 – 1200"), (80.0, "800 – 1800"), (100.0, "2300 – 2800")]
+)
+def test_a_rating_is_a_band(accuracy, band):
+    """It was a number with its spread, which people read as the number."""
+    assert rating_played(accuracy, 30, 3) == band

@@ -140,32 +140,36 @@ def test_one_side_is_judged_and_the_page_is_opened(games, monkeypatch, capsys):
     assert page_file.read_text(encoding="utf-8").count(" data-flipped aria") == 1
 
 
-def test_interrupt_keeps_the_finished_games(games, monkeypatch, capsys):
-    def interrupted_in_the_second(engine, game, *rest):
+@pytest.fixture
+def interrupted_in_the_second(monkeypatch):
+    """Ctrl-C comes in the review of the second game."""
+
+    def reviewed(engine, game, *rest):
         if game.headers["Black"] != "?":
             raise KeyboardInterrupt
         return review(game, ScriptedEngine({}))
 
-    monkeypatch.setattr(annotate_command, "review_game", interrupted_in_the_second)
+    monkeypatch.setattr(annotate_command, "review_game", reviewed)
+
+
+@pytest.mark.usefixtures("interrupted_in_the_second")
+def test_interrupt_keeps_the_finished_games(games, capsys):
     assert main(["annotate", str(games), *FAST]) == 130
     assert len(list(annotated(games.with_name("games.annotated.pgn")))) == 1
     assert "Fool &amp; Co" in games.with_name("games.annotated.html").read_text(encoding="utf-8")
     assert "1 game in" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("listens_to_interrupts")
+@pytest.mark.usefixtures("listens_to_interrupts", "interrupted_in_the_second")
 def test_a_second_ctrl_c_lost_the_page_of_the_finished_games(games, monkeypatch):
-    def interrupted_in_the_second(engine, game, *rest):
-        if game.headers["Black"] != "?":
-            monkeypatch.setattr(annotate_command, "render_game_page", interrupted_page)
-            raise KeyboardInterrupt
-        return review(game, ScriptedEngine({}))
+    pages = iter(["the first page", "the page at the end"])
 
     def interrupted_page(*words):
-        signal.raise_signal(signal.SIGINT)
-        return "the page at the end"
+        if (page := next(pages)) != "the first page":
+            signal.raise_signal(signal.SIGINT)
+        return page
 
-    monkeypatch.setattr(annotate_command, "review_game", interrupted_in_the_second)
+    monkeypatch.setattr(annotate_command, "render_game_page", interrupted_page)
     assert main(["annotate", str(games), *FAST]) == 130
     assert games.with_name("games.annotated.html").read_text() == "the page at the end"
 

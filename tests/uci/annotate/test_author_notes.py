@@ -82,18 +82,6 @@ def test_a_review_can_be_taken_out_of_its_game(engine, text):
     assert str(again) == before
 
 
-@pytest.mark.parametrize("text", [STUDY, WITH_EVALUATIONS])
-def test_a_game_that_is_reviewed_twice_has_one_review(engine, text):
-    """It had two summaries, and two marks with other numbers."""
-    once = str(add_comments(reviewed(engine, read(text), 100), "looked at twice"))
-    twice = str(add_comments(reviewed(engine, read(once), 100), "looked at twice"))
-    assert twice == once
-    assert once.count("Looked at twice.") == 1
-    other = str(add_comments(reviewed(engine, read(once), 700)))
-    assert other.count("accuracy") == 2
-    assert "Looked at twice" not in other
-
-
 def test_evaluations_of_another_program_are_kept_and_not_doubled(engine):
     written = str(add_comments(reviewed(engine, read(WITH_EVALUATIONS))))
     assert re.findall(r"\[%eval [^]]*\]", written) == [
@@ -104,16 +92,6 @@ def test_evaluations_of_another_program_are_kept_and_not_doubled(engine):
     assert "[%clk 0:03:00]" in written
     own = str(add_comments(reviewed(engine, read(STUDY))))
     assert own.count("[%eval") == 6, "all but the mate"
-
-
-def test_marks_of_the_author_come_back_where_a_review_has_none(engine):
-    game = read(STUDY)
-    written = read(str(add_comments(reviewed(engine, game))))
-    trap = written.game().end().parent
-    assert trap is not None
-    assert trap.nags == {4}
-    assert trap.comment.startswith("The trap.")
-    assert [variation.san() for variation in trap.parent.variations][:2] == ["Nf6", "g6"]
 
 
 @pytest.mark.parametrize("comment", ["", "mine", "mine\nand more", "[%clk 0:01:00] mine"])

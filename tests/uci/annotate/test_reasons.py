@@ -9,6 +9,7 @@ import re
 import chess
 import pytest
 
+from engine.board import notation
 from tests.boards import board_after
 from uci.annotate.deeds import deed
 from uci.annotate.motifs import motif
@@ -74,7 +75,7 @@ KNOWN = [
     ("r1bq1rk1/ppp2ppp/2np1n2/2b1p1N1/2B1P3/2N5/PPPP1PPP/R1BQ1RK1 w - - 0 7", "d3 Bg4 Nf3 Nd4", "h3 Ne7 d3 c6", None,
      None, "runs into 7...Bg4, which attacks the queen on d1"),
     ("4k3/pp1q1ppp/8/8/8/8/PP1Q1PPP/4K3 w - - 0 1", "Qxd7+ Kxd7 Kd2", "Qe2+ Kf8 h3", None, None, ""),
-    ("e4 e5 Nf3 Nc6 Bc4 Nf6", "Nc3 Nxe4 Nxe4 d5", "d3 Be7", None, None, ""),
+    ("e4 e5 Nf3 Nc6 Bc4 Nf6", "Nc3 Nxe4 Nxe4 d5", "d3 Be7", None, None, "runs into the sacrifice 4...Nxe4"),
 ]  # fmt: skip
 
 
@@ -225,7 +226,8 @@ MISNAMED = {
         "loses the queen to 12. Qxe7: the queen on e7 is unguarded"),
     "a queen that goes for two rooks was lost for a rook and a knight": (
         "2br3k/Rp6/1Q4p1/3Pp2p/2Pr3q/1P2bP1P/4N1BK/5R2 w - - 5 33",
-        "Nxd4 Bxh3 Qxd8+ Qxd8 Bxh3 exd4 f4 d3 Rxb7", "Ra8 Rg8 Nxd4 exd4 f4 Bf5 Rxg8+ Kxg8", None, None, 400.0, ""),
+        "Nxd4 Bxh3 Qxd8+ Qxd8 Bxh3 exd4 f4 d3 Rxb7", "Ra8 Rg8 Nxd4 exd4 f4 Bf5 Rxg8+ Kxg8", None, None, 400.0,
+        "runs into the sacrifice 33...Bxh3"),
     "a missed queen was the loss of a knight": (
         "r3r1k1/ppp2pbp/3p2p1/2nP1b2/1P1p1B1P/5P2/P1PK2B1/3RQ1NR b - - 2 17",
         "a5 bxc5 Rxe1 Rxe1 Rc8 Bh3 dxc5 Bxf5 gxf5", "Rxe1 Rxe1 Na4 Ne2 Nb6 Bh3 Bxh3 Rxh3", None, None, 356.0,
@@ -273,8 +275,45 @@ def test_a_sentence_names_what_the_refutation_does(fault):
     assert reason(lines) == sentence
 
 
+# What hid the reason: position, lines, what follows if a sacrifice is taken, and what is told now.
+IN_ORDER = {
+    "the queen sacrifice of Tal against Smyslov attacked a rook": (
+        "r1bb1r1k/p2n1ppp/2p4N/7Q/2p5/2B2N2/qPP2PPP/2KR3R b - - 1 18", "Nf6 Qxf7 Qa1+ Kd2 Rxf7 Nxf7+ Kg8 Rxa1 Kxf7",
+        "Bc7 Nxf7+ Kg8 Nh6+ Kh8 Nf7+", "Rxf7 Nxf7+ Kg8 Nxd8",
+        "runs into the sacrifice 19. Qxf7; if it is taken, 19...Rxf7 20. Nxf7+ Kg8"),
+    "Botvinnik's bishop, given against Capablanca, drove a queen away": (
+        "4q3/p5kp/1p2Pnp1/3pQ3/2pP4/1nP3N1/1B4PP/6K1 b - - 4 29", "Qe7 Ba3 Qxa3 Nh5+ gxh5 Qg5+ Kf8 Qxf6+ Kg8",
+        "Na5 Qc7+ Kg8 Qd6 Qf8 e7 Qf7 Ba3 Kg7", "Qxa3 Nh5+ gxh5 Qg5+",
+        "runs into the sacrifice 30. Ba3; if it is taken, 30...Qxa3 31. Nh5+ gxh5"),
+    "a bishop was dropped and a rook missed": (
+        "6k1/r4pp1/7p/8/8/4B3/5PPP/6K1 w - - 0 1", "Bxh6 gxh6 h3", "Bxa7 Kh7 h3", "",
+        "loses a bishop for a pawn to 1...gxh6: the bishop on h6 is unguarded"),
+    "a fork comes a move later": (
+        "r1bq1rk1/1p1npp1p/p1p2bp1/3p4/3P4/1PN1PNP1/P1P2P1P/R2QKB1R w KQ - 0 10", "Bd3 e5 Bf1 h5 Bg2 e4 Nd2",
+        "Bh3 Re8 Qd2 Qc7 O-O e5", "",
+        "runs into 10...e5, which threatens a fork of bishop and knight by the pawn on e4"),
+    "a plan takes two moves": (
+        "r3r1k1/p2q1ppp/1pn2n2/3p4/P1pP4/2P1P1N1/1BQ2PPP/4RRK1 b - - 5 17", "Na5 f3 Nb3 e4 Qxa4 e5 Nd7 Qf2 g6",
+        "h5 f3 h4 Nh1 Nh5 Bc1 Ne7", "", "misses 17...h5 18. f3 h4, which drives the knight on g3 away"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", IN_ORDER)
+def test_reasons_come_in_a_coachs_order(fault):
+    start, played, better, taken, sentence = IN_ORDER[fault]
+    board = position(start)
+    line = moves(board, played)
+    follows = moves(notation.board_after(board, *line[:2]), taken)
+    lines = Lines(board, line, moves(board, better), None, None, 400.0, 0.0, None, follows)
+    assert reason(lines) == sentence
+
+
 @pytest.mark.parametrize(
-    ("best_cp", "sentence"), [(290.0, "misses a chance to win a knight"), (20.0, "")]
+    ("best_cp", "sentence"),
+    [
+        (290.0, "misses a chance to win a knight"),
+        (20.0, "misses 1. exd5, which takes the knight on d5"),
+    ],
 )
 def test_material_is_no_reason_where_the_other_side_has_enough_for_it(best_cp, sentence):
     """A knight was "missed" of a side that would not have stood better with it."""

@@ -4,7 +4,7 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.library.wanted import Wanted
-from uci.web.shelf import Shelf
+from uci.web.games_desk import GamesDesk
 
 GAMES = [
     ("Anna", "Ben", "2024.01.02", "1-0", "e4 e5 Nf3 Nc6 Bc4 Nf6 Ng5 d5"),
@@ -47,6 +47,6 @@ def small_engine():
 
 def shelf_in(folder, tell=lambda message: None):
     """A shelf whose reviews are quick; `tell` hears what a page would."""
-    return Shelf(
+    return GamesDesk(
         folder, small_engine, tell, lambda table, review: None, lambda: False, Limits(nodes=1)
     )

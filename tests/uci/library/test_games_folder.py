@@ -19,8 +19,10 @@ from uci.library.game_files import WISH
 from uci.library.games_folder import GamesFolder
 from uci.library.own_names import NAMES, OwnNames
 from uci.library.worker import GamesWorker
-from uci.web.conductor import read_request
-from uci.web.shelf import Shelf
+from uci.web import games_mode
+from uci.web.conductor import REQUESTS
+from uci.web.games_desk import GamesDesk
+from uci.web.request_forms import read_request
 
 # ---- one's own names -----------------------------------------------------------------------------
 
@@ -58,9 +60,9 @@ def test_names_of_version_1_are_shown_as_the_games_spell_them(tmp_path):
     (tmp_path / "mine.pgn").write_text(text_of(), encoding="utf-8")
     told = list[dict[str, object]]()
     shelf = shelf_in(tmp_path, told.append)
-    shelf.ask(Shelf.refresh)
+    shelf.ask(GamesDesk.refresh)
     wait_until(lambda: any(one["do"] == "games_read" for one in told))
-    shelf.ask(Shelf.names)
+    shelf.ask(games_mode.names)
     wait_until(lambda: told[-1]["do"] == "games_names")
     assert told[-1]["own"] == ["Anna", "nobody"]
     shelf.close()
@@ -132,7 +134,7 @@ def test_no_reading_ends_without_a_word(tmp_path, monkeypatch):
     told = list[dict[str, object]]()
     monkeypatch.setattr(GamesFolder, "refreshing", lambda games, on_games: 1 // 0)
     shelf = shelf_in(tmp_path, told.append)
-    shelf.ask(Shelf.refresh)
+    shelf.ask(GamesDesk.refresh)
     wait_until(lambda: told)
     assert "ZeroDivisionError" in told[-1]["problems"][0]
     shelf.close()
@@ -163,7 +165,7 @@ def test_a_key_that_is_none_is_refused(request_name, key):
     if (request_name, key) == ("games_review", ""):
         return  # all of one's own games
     with pytest.raises(DataError, match="bad value of key"):
-        read_request(json.dumps({"do": request_name, **fields}))
+        read_request(json.dumps({"do": request_name, **fields}), REQUESTS)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +188,7 @@ def test_an_upload_stays_in_the_folder(tmp_path, name):
     assert path.parent == tmp_path
     path.touch()
     with pytest.raises(DataError, match="bad value of name"):
-        read_request(json.dumps({"do": "games_name", "name": "\ud800", "mine": True}))
+        read_request(json.dumps({"do": "games_name", "name": "\ud800", "mine": True}), REQUESTS)
 
 
 # ---- reviews of games that go --------------------------------------------------------------------
@@ -243,12 +245,12 @@ def test_puzzles_of_a_deleted_game_go_with_it(games, tmp_path):
     shelf._worker.call(GamesFolder.refresh).result()
 
     def next_puzzle():
-        shelf.ask(Shelf.next_puzzle, source="mine", theme="", least=0, most=5000)
+        shelf.ask(lambda desk, games: desk.puzzles.next("mine", "", 0, 5000))
         shelf._worker.call(lambda games: None).result()
         return [one["fen"] for one in told if one["do"] == "puzzle"][-1]
 
     assert next_puzzle() == puzzle["fen"]
-    shelf.ask(Shelf.delete, key=key, text="")
+    shelf.ask(games_mode.delete, key=key, text="")
     assert next_puzzle() == ""
     shelf.close()
 
@@ -316,13 +318,13 @@ def test_a_second_import_adds_to_the_question_for_ones_name(visit):
 
 def test_an_answered_question_is_not_asked_again(visit):
     visit.take("me.pgn", text_of())
-    visit.shelf.ask(Shelf.name, name="Anna", mine=True)
+    visit.shelf.ask(games_mode.name, name="Anna", mine=True)
     visit.take("two.pgn", text_of([FAY]))
     assert {*visit.asked} == {"Fay", "Gil"}
 
 
 def test_an_import_with_a_game_of_ones_own_asks_nothing(visit):
-    visit.shelf.ask(Shelf.name, name="Fay", mine=True)
+    visit.shelf.ask(games_mode.name, name="Fay", mine=True)
     assert visit.take("three.pgn", text_of([FAY])) == ["three.pgn: 1 game."]
     assert visit.asked == []
 

@@ -26,7 +26,8 @@ from uci.library import changes
 from uci.library.game_files import line_key, review_path
 from uci.library.games_folder import GamesFolder
 from uci.library.own_names import OwnNames
-from uci.web.shelf import Shelf
+from uci.web import games_mode
+from uci.web.games_desk import GamesDesk
 
 OPENINGS = ["e4 e5 Nf3", "d4 d5 c4", "c4 e5", "Nf3 d5 g3 c5", "f3 e5 g4 Qh4"]
 
@@ -79,16 +80,19 @@ class Visitor:
 
     def rename(self):
         if self.kept_names and self.rng.random() < 0.3:
-            self.shelf.ask(Shelf.name, name=self.kept_names.pop(), mine=False)
+            self.shelf.ask(games_mode.name, name=self.kept_names.pop(), mine=False)
         else:
             self.kept_names.append(f"{self.name} {self.count} {self.rng.random()}")
-            self.shelf.ask(Shelf.name, name=self.kept_names[-1], mine=True)
+            self.shelf.ask(games_mode.name, name=self.kept_names[-1], mine=True)
 
     def act(self):
         row = self.rng.choice(self.rows) if self.rows else {}
         deeds = [self.save, self.take_in, self.rename]
         asked = self.shelf.ask
-        deeds += [partial(asked, one) for one in (Shelf.refresh, Shelf.progress, Shelf.names)]
+        deeds += [
+            partial(asked, one)
+            for one in (GamesDesk.refresh, games_mode.progress, games_mode.names)
+        ]
         listed = {
             "result": "",
             "side": "",
@@ -100,19 +104,19 @@ class Visitor:
             "text": self.rng.choice(["", "P1", "study"]),
             "order": self.rng.choice(["", "white", "-accuracy"]),
         }
-        deeds += [lambda: asked(Shelf.find, **listed)] * 3
-        deeds += [lambda: asked(Shelf.explore, board=chess.Board(), side="", file="")]
-        deeds += [lambda: asked(lambda shelf, games: shelf.desk.next("", "", 0, 5000))]
-        deeds += [lambda: asked(lambda shelf, games: shelf.desk.answer())]
+        deeds += [lambda: asked(games_mode.find, **listed)] * 3
+        deeds += [lambda: asked(games_mode.explore, board=chess.Board(), side="", file="")]
+        deeds += [lambda: asked(lambda shelf, games: shelf.puzzles.next("", "", 0, 5000))]
+        deeds += [lambda: asked(lambda shelf, games: shelf.puzzles.answer())]
         if row:
-            deeds += [lambda: asked(Shelf.delete, key=row["key"], text=row["text"])] * 4
+            deeds += [lambda: asked(games_mode.delete, key=row["key"], text=row["text"])] * 4
             deeds += [
-                lambda: asked(Shelf.open, key=row["key"], ply=0),
-                lambda: asked(Shelf.go_on, key=row["key"]),
+                lambda: asked(games_mode.open_game, key=row["key"], ply=0),
+                lambda: asked(games_mode.go_on, key=row["key"]),
             ]
-            deeds += [lambda: asked(Shelf.review, key=row["key"])] * 2
+            deeds += [lambda: asked(games_mode.review, key=row["key"])] * 2
         if self.rng.random() < 0.02:
-            deeds = [partial(asked, Shelf.stop)]
+            deeds = [partial(asked, games_mode.stop)]
         self.rng.choice(deeds)()
         self.shelf._worker.call(lambda games: None).result()
         while not self.told.empty():
@@ -127,7 +131,7 @@ def program(folder, name, seconds):
     """A second program's part."""
     visitor = Visitor(Path(folder), name)
     visitor.shelf.arrive()
-    visitor.shelf.ask(Shelf.refresh)
+    visitor.shelf.ask(GamesDesk.refresh)
     end = time.monotonic() + float(seconds)
     while time.monotonic() < end or visitor.count < 3 or not visitor.noted["deleted"]:
         visitor.act()
@@ -199,9 +203,9 @@ def test_two_programs_lose_nothing_and_bring_nothing_back(tmp_path, games, secon
 def finish(folder):
     """Let a last visit take in what the programs left at their end."""
     told = list[dict[str, Any]]()
-    shelf: Shelf = shelf_in(folder, told.append)
+    shelf: GamesDesk = shelf_in(folder, told.append)
     shelf.arrive()
-    shelf.ask(Shelf.refresh)
+    shelf.ask(GamesDesk.refresh)
     wait_until(
         lambda: not [*folder.glob(".import*")] and any(one["do"] == "games_read" for one in told)
     )

@@ -13,9 +13,9 @@ import pytest
 
 import engine
 from engine.network.lc0.planes_file import read_planes
-from engine.network.policy.model import SparseNetwork
-from engine.network.policy.parameters import SparseConfig
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.policy.sparse_model import SparseNetwork
+from engine.network.policy.sparse_parameters import SparseConfig
+from engine.network.tower.tower_model import TowerConfig
 from engine.network.weights import default_net_path
 from engine.nn import Dense, dit
 from engine.options import EngineOptions
@@ -199,9 +199,7 @@ CONFIG = TowerConfig(
 @pytest.fixture
 def net(tmp_path):
     """A tower, beside a sparse network and one of another kind."""
-    dit.save(
-        tmp_path / "small.dit", build_tower(CONFIG, np.random.default_rng(1)), {"positions": 12345}
-    )
+    dit.save(tmp_path / "small.dit", CONFIG.build(np.random.default_rng(1)), {"positions": 12345})
     dit.save(tmp_path / "sparse.dit", SparseNetwork(SparseConfig(128), np.random.default_rng(0)))
     dit.save(tmp_path / "dense.dit", Dense(3, 2, np.random.default_rng(0)))
     return tmp_path / "small.dit"
@@ -228,7 +226,7 @@ def test_info_of_other_networks_says_what_they_are_and_as_json(net, capsys):
     assert main(["net", "info", "--json", str(net)]) == 0
     info = json.loads(capsys.readouterr().out)
     assert info["format"] == "dit"
-    model = build_tower(CONFIG, np.random.default_rng(0))
+    model = CONFIG.build(np.random.default_rng(0))
     assert info["parameters"] == sum(array.size for array in model.named_parameters().values())
     for path in (net.with_name("sparse.dit"), net.with_name("dense.dit"), "zero"):
         assert main(["net", "info", str(path)]) == 0

@@ -12,23 +12,29 @@ from uci.game.level import Level, parse_level
 from uci.game.timed_game import Setup, saved_game
 from uci.terminal.reading import read_text_games
 from uci.web import analysis_mode, game_mode
-from uci.web.board_engine import BoardEngine
 from uci.web.board_session import Services
 from uci.web.conductor import Conductor
+from uci.web.engine_desk import EngineDesk
 from uci.web.table import Table
 
 KASPAROV = '[White "Topalov"]\n[Black "Kasparov"]\n[TimeControl "7200"]\n\n1. e4 d6 2. d4 Nf6 1-0\n'
 ASKED = Setup(is_asked=True)
 
 
+def no_reviews():
+    raise AssertionError("no review was asked for")
+
+
 @pytest.fixture
-def board(tmp_path):
+def board(tmp_path, request):
     """Makes boards whose games are kept in one folder, as if the program began anew each time."""
 
     def make(setup=ASKED):
-        engine = BoardEngine(lambda: WebEngine(EngineOptions()))
-        services = Services(engine, lambda *game: "saved", games=tmp_path)
-        return Conductor(services, setup, told.append)
+        engine = EngineDesk(lambda: WebEngine(EngineOptions()))
+        services = Services(engine, no_reviews, tmp_path, tmp_path / "games.pgn")
+        session = Conductor(services, setup, told.append).session
+        request.addfinalizer(session.close)
+        return session
 
     told = []
     make.told = told

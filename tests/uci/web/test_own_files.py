@@ -9,16 +9,15 @@ import pytest
 
 from engine.board.pgn.game_reader import read_games
 from engine.options import EngineOptions
-from engine.search.limits import Limits
 from tests.boards import games_in
 from tests.uci.web.web_visit import WebEngine
-from uci.game.game_file import save_game
 from uci.game.timed_game import Setup
 from uci.library.game_files import find_games
 from uci.terminal.reading import board_at
-from uci.web.board_engine import BoardEngine
+from uci.web import games_mode
 from uci.web.board_session import BoardSession, Services
-from uci.web.shelf import Shelf
+from uci.web.engine_desk import EngineDesk
+from uci.web.games_desk import GamesDesk
 from uci.web.table import Table
 
 WAIT_S = 60.0
@@ -32,22 +31,16 @@ class Desk:
     def __init__(self, folder):
         self.analyses = folder / "analyses" / "today.pgn"
         self.said = asyncio.Queue()
-        engine = BoardEngine(lambda: WebEngine(EngineOptions()))
-        services = Services(
-            engine, self._save, games=folder, load=lambda: None, review_limits=Limits(nodes=1)
-        )
+        engine = EngineDesk(lambda: WebEngine(EngineOptions()))
+        services = Services(engine, lambda: None, folder, folder / "today.pgn")
         self.session = BoardSession(services, Setup(), self.said.put_nowait)
         self.session.arrive()
 
-    def _save(self, game, before, is_analysis):
-        save_game(game, self.analyses, before)
-        return f"saved in {self.analyses.name}"
-
     async def open(self, path):
         (game,) = find_games(path)
-        self.session.shelf.ask(Shelf.refresh)
+        self.session.games.ask(GamesDesk.refresh)
         await self._hear("games_read")
-        self.session.shelf.ask(Shelf.open, key=game.key, ply=0)
+        self.session.games.ask(games_mode.open_game, key=game.key, ply=0)
         async with asyncio.timeout(WAIT_S):
             while self.session.table.kept is None:
                 await asyncio.sleep(0.01)
@@ -63,7 +56,7 @@ class Desk:
         return (await self._hear("say"))["text"]
 
     async def save(self):
-        where = await self.session._begin_save()
+        where = await self.session.saver.now(self.session.table)
         await asyncio.sleep(0)
         return where
 
@@ -106,7 +99,7 @@ def test_a_game_that_was_not_read_wholly_lost_its_end(path, run):
         desk = Desk(path.parent)
         where = await commented(desk, path)
         assert await desk.words() == where
-        assert where.startswith("saved in today.pgn. The file that it is from stays as it is: ")
+        assert "analyses/today.pgn. The file that it is from stays as it is: " in where
         assert "line 6:26 of it, 'Bxa7': illegal move" in where
         (analysis,) = games_in(desk.analyses)
         assert analysis.next().comment == "Mine."

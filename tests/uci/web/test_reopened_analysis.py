@@ -14,9 +14,9 @@ from tests.uci.web.web_visit import WebEngine
 from uci.game.game_file import ANALYSES, save_game
 from uci.game.timed_game import Setup
 from uci.web.beginnings import loaded_game
-from uci.web.board_engine import BoardEngine
 from uci.web.board_session import Services
 from uci.web.conductor import Conductor
+from uci.web.engine_desk import EngineDesk
 from uci.web.table import Table
 
 WRITTEN = """[SetUp "1"]
@@ -32,19 +32,15 @@ class Board:
     def __init__(self, folder):
         self.folder = folder
         self.told = asyncio.Queue()
-        engine = BoardEngine(lambda: WebEngine(EngineOptions()))
-        services = Services(
-            engine, self.save, games=folder, load=lambda: WebEngine(EngineOptions())
-        )
-        self.session = Conductor(services, Setup(chess.Board(), None), self.told.put_nowait)
-        self.session.arrive()
-
-    def save(self, game, before, is_analysis):
-        save_game(game, self.folder / "apart.pgn", before)
-        return "saved apart"
+        engine = EngineDesk(lambda: WebEngine(EngineOptions()))
+        load = lambda: WebEngine(EngineOptions())  # noqa: E731
+        services = Services(engine, load, folder, folder / "apart.pgn")
+        self.conductor = Conductor(services, Setup(chess.Board(), None), self.told.put_nowait)
+        self.session = self.conductor.session
+        self.conductor.arrive()
 
     def ask(self, request, **fields):
-        self.session.receive(json.dumps({"do": request, **fields}))
+        self.conductor.receive(json.dumps({"do": request, **fields}))
 
     async def told_of(self, kind, right=lambda message: True):
         async with asyncio.timeout(60):
@@ -63,8 +59,7 @@ class Board:
         await self.told_of("state", lambda state: len(state["nodes"]) > 1)
 
     def save_now(self):
-        self.session._save()
-        self.session._latest_save.join()
+        self.session.saver.finish(self.session.table)
 
 
 @pytest.fixture

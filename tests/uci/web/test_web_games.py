@@ -6,20 +6,16 @@ import time
 from unittest.mock import Mock
 
 import chess
-import chess.pgn
 import pytest
 
-from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError
 from engine.options import EngineOptions
 from tests.boards import board_after
 from tests.uci.play.terminal_game import Time
 from tests.uci.web.web_visit import WAIT_S, WebEngine, sans
 from uci.game.clock import GameClock, GameTime
-from uci.game.game_file import games_folder, pgn_files
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
-from uci.web.launch import save_in
 from uci.web.table import Table
 
 
@@ -104,16 +100,14 @@ async def test_game_goes_to_its_end_and_is_saved_once(visit, tab, tmp_path):
 async def test_a_game_that_could_not_be_saved_is_saved_later(visit, tab, tmp_path):
     """It counted as saved, and was lost with the program."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(
-            "tests.uci.web.web_visit.save_game", Mock(side_effect=DataError("no space left"))
-        )
+        patched.setattr("uci.web.saver.save_game", Mock(side_effect=DataError("no space left")))
         await tab.played("e2e4")
         await tab.send("resign")
         assert (
             "no space" in (await tab.state(lambda state: state["end"] and state["saved"]))["saved"]
         )
-        assert "1. e4" in visit.server.conductor.close(), "the terminal has it at least"
-    assert visit.server.conductor.close() == "saved"
+        assert "1. e4" in visit.session.close(), "the terminal has it at least"
+    assert "is saved in" in visit.session.close()
     assert "1. e4" in (tmp_path / "games.pgn").read_text()
 
 
@@ -124,10 +118,10 @@ async def test_a_game_is_saved_while_it_is_played_and_again_when_only_its_end_is
     """It was lost with its machine; and who resigned seconds after the last move had a game without
     an end.
     """
-    monkeypatch.setattr("uci.web.board_session._SAVE_S", 0.0)
+    monkeypatch.setattr("uci.web.saver._SAVE_S", 0.0)
     file = tmp_path / "games.pgn"
     await tab.played("e2e4")
-    visit.server.conductor.table.clock.set_left(chess.WHITE, 9.0)
+    visit.session.table.clock.set_left(chess.WHITE, 9.0)
     for text, request, fields in (("e4", "hint", {}), ("0:00:09.0", "lines", {"on": False, "count": 3}),
                                   ("nodes 8", "level", {"level": "nodes 8"}), ("0-1", "resign", {})):  # fmt: skip
         await tab.send(request, **fields)
@@ -155,16 +149,16 @@ async def test_game_waits_while_no_tab_is_open(visit, tab):
     await tab.played("e2e4")
     await tab.close()
     await visit.is_left()
-    table = visit.server.conductor.table
+    table = visit.session.table
     assert table.clock.running is None
     async with asyncio.timeout(WAIT_S):
         await visit.empty.wait()
     left = table.clock.left(chess.WHITE)
     await asyncio.sleep(0.05)
     assert table.clock.left(chess.WHITE) == left
-    visit.server.conductor.put(other := Table(Setup(human=None)), None)
+    visit.session.put(other := Table(Setup(human=None)), None)
     assert other.is_waiting, "Aino analysed it for nobody"
-    visit.server.conductor.put(table, None)
+    visit.session.put(table, None)
     assert (await (await visit.tab()).state())["clock"]["running"] == "white"
 
 
@@ -277,34 +271,28 @@ async def test_an_analysis_is_kept_when_something_else_begins(visit, tab, tmp_pa
     """What was tried on a board without a game was gone without a word; a game that was only looked
     at is not kept.
     """
-    monkeypatch.setattr("uci.web.board_session._SAVE_S", 1e6)  # else it is kept already
-    kept = tmp_path / "analyses.pgn"
+    monkeypatch.setattr("uci.web.saver._SAVE_S", 1e6)  # else it is kept already
+    kept = tmp_path / "analyses" / "games.pgn"
     await tab.send("load", text="1. e4 e5 *", game=1)
     await tab.send("load", text="1. d4 d5 *", game=1)
     await tab.send("look", node=1)
     await tab.send("explore", moves=["g8f6", "c2c4"])
     await tab.send("position", fen=chess.STARTING_FEN)
-    assert await tab.said() == "saved"
+    assert "is saved in" in await tab.said()
     assert kept.read_text().count("[Event ") == 1
     assert "1. d4 d5 ( 1... Nf6 2. c4 ) *" in kept.read_text()
     await tab.send("explore", moves=["e2e4"])
     await tab.state(lambda state: len(state["steps"]) == 2)
-    assert visit.server.conductor.close() == "saved"
+    assert "is saved in" in visit.session.close()
     assert "1. e4 *" in kept.read_text()
 
 
-def test_games_and_analyses_are_saved_apart_and_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("uci.game.game_file.user_folder", lambda kind: tmp_path)
-    path = games_folder() / "evening.pgn"
-    game, other = (chess.pgn.Game({"White": name}) for name in "AB")
-    assert str(path) in save_in(path, game, None, False)
-    save_in(path, other, None, False)
-    again = chess.pgn.Game({"White": "A"})
-    again.add_variation(chess.Move.from_uci("e2e4"))
-    save_in(path, again, game, False)
-    assert path.read_text() == game_text(again) + game_text(other)
-    assert str(games_folder() / "analyses" / "evening.pgn") in save_in(path, game, None, True)
-    assert pgn_files(games_folder()) == [path], "an analysis is no game of one's own"
+def is_review(*state):
+    """Whether a message tells that the review is running, ready, or neither."""
+    return lambda message: (
+        message["do"] == "review"
+        and [name for name in ("running", "ready") if message[name]] == [*state]
+    )
 
 
 async def begin_review(tab):
@@ -316,19 +304,20 @@ async def begin_review(tab):
 
 async def test_the_review_of_an_opened_game_is_kept(visit, tab):
     """Only those of games against Aino were."""
-    visit.server.conductor.shelf = shelf = Mock()
+    kept = []
+    visit.session.games.keep = kept.append
     await begin_review(tab)
-    await tab.message("reviewed")
-    assert [len(call.args[0].review.moves) for call in shelf.keep.mock_calls] == [4]
+    await tab.until(is_review("ready"))
+    assert [len(one.review.moves) for one in kept] == [4]
 
 
 async def test_review_can_be_stopped_and_forgotten(visit, tab):
     visit.engine.slow = True
     await begin_review(tab)
-    await tab.message("reviewing")
+    await tab.until(is_review("running"))
     await tab.send("stop_review")
-    await tab.message("unreviewed")
-    assert visit.server.conductor.review.page is None
+    await tab.until(is_review())
+    assert visit.session.table.review.page is None
     assert (await visit.get(f"/{visit.server.token}/review")).code == 404
 
 
@@ -341,7 +330,7 @@ async def test_an_engine_that_fails_is_told_and_the_board_goes_on(visit, tab):
     await tab.message("lines")
     visit.engine.fail = True
     await tab.send("review")
-    await tab.message("unreviewed")
+    await tab.until(is_review())
     assert "RuntimeError" in await tab.said()
     visit.engine.fail = False
     await tab.send("look", node=1)
@@ -382,7 +371,7 @@ async def test_ainos_clock_waits_until_the_engine_is_loaded(tab):
 async def test_a_review_that_ends_while_the_connection_is_lost_is_ready(visit, tab):
     await begin_review(tab)
     await tab.close()
-    while visit.server.conductor.review.page is None:
+    while visit.session.table.review.page is None:
         await asyncio.sleep(0.01)
     assert (await (await visit.tab()).state())["review"]["ready"]
     assert (await visit.get(f"/{visit.server.token}/review")).code == 200
@@ -417,7 +406,7 @@ async def test_a_game_that_waits_for_its_analysis_is_not_reviewed(visit, tab):
     await tab.state(lambda state: state["end"])
     await tab.send("analyse", on=True)
     await tab.send("review")
-    await tab.message("reviewed")
+    await tab.until(is_review("ready"))
 
 
 @pytest.mark.parametrize(("asked", "side"), [("offer_draw", chess.WHITE), ("review", None)])
@@ -426,16 +415,17 @@ async def test_what_was_asked_just_before_another_game_was_about_that_one(visit,
     """A draw that was offered while the engine was loaded ended it."""
     LOADED.clear()
     conductor = visit.server.conductor
-    conductor.replace_table(Table(Setup(board_after(QUIET_GAME), side)))
+    session = visit.session
+    session.replace_table(Table(Setup(board_after(QUIET_GAME), side)))
     conductor.receive(f'{{"do": "{asked}"}}')
     conductor.receive(
         '{"do": "new", "side": "white", "level": "full", "clock": "", "fen": "", "chess960": ""}'
     )
     await tab.state(lambda state: state["isGame"] and len(state["steps"]) == 1)
     LOADED.set()
-    while conductor._tasks:
+    while session._tasks:
         await asyncio.sleep(0.01)
-    assert (conductor.table.end, conductor.review.page) == (None, None)
+    assert (session.table.end, session.table.review.page) == (None, None)
 
 
 @pytest.mark.parametrize("asked", ["hint", "offer_draw"])
@@ -444,7 +434,7 @@ async def test_an_answer_that_waits_for_the_engine_costs_the_person_no_time(
     visit, tab, asked, monkeypatch
 ):
     monkeypatch.setattr("uci.web.game_mode.DRAW_FROM_PLY", 0)
-    table = visit.server.conductor.table
+    table = visit.session.table
     table.board = board_after("e4 e5")
     table.clock = GameClock(GameTime(600, 0), clock := Time())
     table.run_clock()

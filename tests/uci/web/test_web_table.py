@@ -360,7 +360,7 @@ async def test_games_are_read_and_pages_made_on_threads(visit, tab, monkeypatch)
 
     loop = threading.current_thread()
     places = ("uci.web.analysis_mode.loaded_game", "uci.web.server.render", "uci.web.server.game_text",
-              "tests.uci.web.web_visit.save_game")  # fmt: skip
+              "uci.web.saver.save_game")  # fmt: skip
     for place in places:
         watched(place)
     await tab.played("e2e4")

@@ -16,11 +16,10 @@ from engine.options import EngineOptions
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from tests.protocol.fake_engine import FakeEngine
-from uci.game.game_file import save_game
 from uci.game.timed_game import Setup
-from uci.web.board_engine import BoardEngine
 from uci.web.board_session import Services
 from uci.web.conductor import Conductor
+from uci.web.engine_desk import EngineDesk
 from uci.web.server import WebServer
 
 WAIT_S = 200.0
@@ -57,18 +56,24 @@ class Visit:
 
     def __init__(self, folder, setup=None, load=None, **place):
         self.engine = WebEngine(EngineOptions())
-        self.board_engine = BoardEngine(load or (lambda: self.engine))  # type: ignore[arg-type, return-value]
+        self.board_engine = EngineDesk(load or (lambda: self.engine))  # type: ignore[arg-type, return-value]
         self.folder = folder
         self.tabs: list[Tab] = []
-        services = Services(self.board_engine, self._keep, review_limits=Limits(nodes=1))
+        services = Services(
+            self.board_engine,
+            lambda: self.engine,  # type: ignore[arg-type, return-value]
+            folder,
+            folder / "games.pgn",
+            review_limits=Limits(nodes=1),
+        )
         self.empty = asyncio.Event()
         self.server = WebServer(
             lambda tell: Conductor(services, setup or Setup(), tell), self.empty.set, **place
         )
 
-    def _keep(self, game, before, is_analysis):
-        save_game(game, self.folder / ("analyses.pgn" if is_analysis else "games.pgn"), before)
-        return "saved"
+    @property
+    def session(self):
+        return self.server.conductor.session
 
     async def get(self, path="", method="GET", **headers):
         url = f"http://127.0.0.1:{self.server.port}{path}"
@@ -97,7 +102,7 @@ class Visit:
         return await self.tab()
 
     async def close(self):
-        self.server.conductor.close()
+        self.session.close()
         arrived = list[bool]()
         self.server.conductor.arrive = lambda: arrived.append(True)  # type: ignore[method-assign]
         await self.server.close()

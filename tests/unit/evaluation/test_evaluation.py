@@ -20,11 +20,11 @@ from engine.evaluation.leaves import fill_leaf
 from engine.files import dit_file
 from engine.network import manifest as manifest_file
 from engine.network import weights
-from engine.network.policy.inference import SparseNet
-from engine.network.policy.model import SparseNetwork
-from engine.network.policy.parameters import SparseConfig
-from engine.network.tower.inference import FusedTower
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.policy.sparse_model import SparseNetwork
+from engine.network.policy.sparse_parameters import SparseConfig
+from engine.network.policy.sparse_play import SparseNet
+from engine.network.tower.tower_model import TowerConfig
+from engine.network.tower.tower_play import FusedTower
 from engine.network.weights import default_net_path
 from engine.nn import dit
 from tests.unit.network.fused_tower import fused
@@ -36,7 +36,7 @@ LEAVES = 37  # no multiple of a chunk
 
 
 def small_net():
-    return fused(build_tower(CONFIG, np.random.default_rng(1)), CONFIG)
+    return fused(CONFIG.build(np.random.default_rng(1)), CONFIG)
 
 
 def small_sparse_net():
@@ -152,7 +152,7 @@ def test_hybrid_refuses_a_weight_that_is_no_share():
 @pytest.fixture
 def net_folder(tmp_path, monkeypatch):
     """A folder like the package `weights`, with one net in it."""
-    dit.save(tmp_path / "small.dit", build_tower(CONFIG, np.random.default_rng(1)))
+    dit.save(tmp_path / "small.dit", CONFIG.build(np.random.default_rng(1)))
     digest = hashlib.sha256((tmp_path / "small.dit").read_bytes()).hexdigest()
     (tmp_path / "MANIFEST.toml").write_text(
         f'default = "small"\n[[net]]\nname = "small"\nfile = "small.dit"\nsha256 = "{digest}"\n',

@@ -7,6 +7,7 @@ import pytest
 from numba.core.typing import signature
 
 from engine.native import integer_lanes as lanes
+from engine.native import lanes as float_lanes
 from engine.native.elementary import atan, exp, log
 from engine.native.instructions import instruction
 from engine.native.jit import kernel
@@ -114,6 +115,30 @@ def test_products_of_shorts_are_those_of_plain_python(extreme):
         np.testing.assert_array_equal(plain[0][:32], np.floor(a[1:] * b[:32] / 2**16 + 0.5))
         assert plain[0][64:].min() == 0
         assert plain[0][64:].max() == 1000
+
+
+@kernel()
+def wide_kernel(a, shorts, out, out_shorts):
+    wide = float_lanes.load_64(a, 1) * float_lanes.spread_64(a, 0) + float_lanes.splat_64(0.5)
+    half = float_lanes.load_32(a, 3) - float_lanes.spread_32(a, 2) * float_lanes.splat_32(2.0)
+    float_lanes.store(out, 0, float_lanes.complement(float_lanes.relu(wide)))
+    float_lanes.store(out, 64, float_lanes.where_positive(half, float_lanes.load_32(a, 0)))
+    float_lanes.store(out, 96, float_lanes.complement(float_lanes.load(a, 5)))
+    block = lanes.load_short_block(shorts, 1)
+    lanes.store_shorts(out_shorts, 2, block - lanes.load_short_block(shorts, 2) + block)
+
+
+def test_wide_vectors_are_those_of_plain_python():
+    rng = np.random.default_rng(5)
+    a = rng.integers(-9, 9, 80).astype(np.float32)  # exact, whether products and sums fuse or not
+    shorts = rng.integers(-(2**15), 2**15, 130).astype(np.int16)
+    compiled, plain = ((np.zeros(112, np.float32), np.zeros(130, np.int16)) for _ in range(2))
+    wide_kernel(a, shorts, *compiled)
+    with np.errstate(over="ignore"):
+        wide_kernel.py_func(a, shorts, *plain)
+    for one, other in zip(compiled, plain, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert len(set(plain[0].tolist())) > 20
 
 
 def byte_operands(extreme):

@@ -4,13 +4,12 @@ import numpy as np
 
 from engine.network.outputs import CHUNK
 from engine.network.policy_map import POLICY_SIZE
-from engine.network.tower.inference import FusedTower
-from engine.network.tower.model import build_tower
+from engine.network.tower.tower_play import FusedTower
 
 
 def random_model(config, rng):
     """A tower whose biases, gains and running statistics all matter."""
-    model = build_tower(config, rng)
+    model = config.build(rng)
     for name, array in {**model.named_parameters(), **model.named_buffers()}.items():
         if name.endswith(("gamma", "running_variance")):
             array[...] = rng.uniform(0.6, 1.4, array.shape)
@@ -40,3 +39,16 @@ def infer(tower, masks):
             *(array[first : first + CHUNK] for array in (masks, index, n_moves, *answers))
         )
     return answers
+
+
+def assert_bits_depend_on_the_position_alone(network, masks, rng):
+    """Answers to 20 positions are the same alone, in another order, and beside themselves."""
+    alone = [
+        np.concatenate(parts)
+        for parts in zip(*(infer(network, masks[i : i + 1]) for i in range(20)), strict=True)
+    ]
+    order = rng.permutation(20)
+    for shuffled, expected in zip(infer(network, masks[order]), alone, strict=True):
+        np.testing.assert_array_equal(shuffled, expected[order])
+    for same, expected in zip(infer(network, np.repeat(masks[:1], 13, axis=0)), alone, strict=True):
+        np.testing.assert_array_equal(same, np.repeat(expected[:1], 13, axis=0))

@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.board.convert import stack_from_board
 from engine.network import planes
-from engine.network.families import layers_with
+from engine.network.fused.given_tensors import layers_with
 from engine.network.planes import float_planes
 from engine.network.policy_map import HEAD_INDEX
 from tests.boards import random_game

@@ -11,12 +11,11 @@ from engine.backend import NUMPY, get_backend
 from engine.errors import ConfigError
 from engine.evaluation.device import DeviceEvaluator
 from engine.evaluation.tower import NetworkEvaluator
-from engine.network.families import build_network
-from engine.network.tower.gpu import network_on
-from engine.network.tower.inference import FusedTower
-from engine.network.tower.model import TowerConfig
-from engine.network.transformer.inference import FusedTransformer
-from engine.network.transformer.model import TransformerConfig
+from engine.network.device_network import network_on
+from engine.network.tower.tower_model import TowerConfig
+from engine.network.tower.tower_play import FusedTower
+from engine.network.transformer.transformer_model import TransformerConfig
+from engine.network.transformer.transformer_play import FusedTransformer
 from tests.unit.evaluation.test_evaluation import sample_batch
 from tests.unit.network.fused_tower import random_model
 
@@ -42,7 +41,7 @@ def trained_tensors(config):
     if isinstance(config, TowerConfig):
         model = random_model(config, rng)
         return model.named_parameters() | model.named_buffers()
-    tensors = build_network(config, rng).named_parameters()
+    tensors = config.build(rng).named_parameters()
     return {
         name: array + np.float32(0.1) * rng.standard_normal(array.shape, np.float32)
         for name, array in tensors.items()

@@ -1,5 +1,5 @@
-"""Fused inference against the layers it is made from, and its promise that a position's bits depend
-on nothing else.
+"""Fused inference keeps its promise that a position's bits depend on nothing else; that it answers
+like the layers it is made from, test_lc0_generated.py shows.
 """
 
 import gc
@@ -16,11 +16,14 @@ from engine.evaluation.protocol import new_leaf_batch
 from engine.evaluation.tower import NetworkEvaluator
 from engine.network.fused import multiply as multiply_module
 from engine.network.fused.multiply import Rows, packed
-from engine.network.lc0.reader import PlanesFile
-from engine.network.tower.inference import FusedTower
-from engine.network.tower.model import TowerConfig, build_tower
-from tests.unit.network.fused_tower import fused, infer, random_model
-from tests.unit.network.lc0_nets import fused_answers, random_masks, training_answers
+from engine.network.tower.tower_model import TowerConfig
+from engine.network.tower.tower_play import FusedTower
+from tests.unit.network.fused_tower import (
+    assert_bits_depend_on_the_position_alone,
+    fused,
+    random_model,
+)
+from tests.unit.network.lc0_nets import random_masks
 
 MIB = 1 << 20
 BATCHES = (1, 5, 8, 64)  # positions at once, used in turn
@@ -49,19 +52,6 @@ CONFIGS = {
 }
 
 
-@pytest.mark.parametrize("config", CONFIGS.values(), ids=list(CONFIGS))
-def test_fused_inference_agrees_with_the_training_path(config):
-    rng = np.random.default_rng(3)
-    model = random_model(config, rng)
-    masks = random_masks(11, rng)
-    tensors = model.named_parameters() | model.named_buffers()
-    layers = training_answers(PlanesFile(config, tensors, {}), masks)
-    found = fused_answers(fused(model, config), masks)
-    np.testing.assert_allclose(found.logits, layers.logits, atol=1e-4)
-    np.testing.assert_allclose(found.wdl, layers.wdl, atol=1e-4)
-    np.testing.assert_allclose(found.moves_left / 100, layers.moves_left / 100, atol=1e-4)
-
-
 @pytest.mark.parametrize(
     "config", [TowerConfig(32, 2), *CONFIGS.values()], ids=["two blocks", *CONFIGS]
 )
@@ -69,15 +59,7 @@ def test_a_positions_bits_depend_on_nothing_but_the_position(config):
     rng = np.random.default_rng(4)
     masks = random_masks(20, rng)
     tower = fused(random_model(config, rng), config)
-    alone = [
-        np.concatenate(parts)
-        for parts in zip(*(infer(tower, masks[i : i + 1]) for i in range(20)), strict=True)
-    ]
-    order = rng.permutation(20)
-    for shuffled, expected in zip(infer(tower, masks[order]), alone, strict=True):
-        np.testing.assert_array_equal(shuffled, expected[order])
-    for same, expected in zip(infer(tower, np.repeat(masks[:1], 13, axis=0)), alone, strict=True):
-        np.testing.assert_array_equal(same, np.repeat(expected[:1], 13, axis=0))
+    assert_bits_depend_on_the_position_alone(tower, masks, rng)
 
 
 @pytest.mark.plain
@@ -86,12 +68,12 @@ def test_a_positions_bits_depend_on_nothing_but_the_position(config):
 def test_blocks_of_any_width_hold_the_same_product(monkeypatch, lanes, columns):
     # 4 where registers hold sixteen floats, else 1.
     monkeypatch.setattr(multiply_module, "BLOCK_LANES", lanes)
-    for name in ("multiply", "_columns_of_4", "_columns_of_1", "store_4"):
+    for name in ("multiply", "_columns_of_4", "_columns_of_1"):
         monkeypatch.setattr(multiply_module, name, getattr(multiply_module, name).py_func)
     rng = np.random.default_rng(12)
     a = rng.normal(size=(8, 3)).astype(np.float32)
     b = rng.normal(size=(3, columns)).astype(np.float32)
-    rows, to = Rows(0, 3, 12), Rows(0, columns, 4 * columns)
+    rows, to = Rows(0, 3), Rows(0, columns)
     out = np.full((8, columns), np.nan, np.float32)
     multiply_module.multiply(
         a.reshape(-1), rows, 3, packed(b), 0, columns, out.reshape(-1), to, 2, 0
@@ -100,7 +82,7 @@ def test_blocks_of_any_width_hold_the_same_product(monkeypatch, lanes, columns):
 
 
 def test_folding_names_what_does_not_fit():
-    model = build_tower(SMALL, np.random.default_rng(0))
+    model = SMALL.build(np.random.default_rng(0))
     tensors = {**model.named_parameters(), **model.named_buffers()}
     with pytest.raises(ConfigError, match=r"policy\.conv2\.bias"):
         FusedTower(
@@ -123,7 +105,7 @@ SLOW_KINDS = [
 
 @pytest.mark.parametrize("kind", ["attention policy", *SLOW_KINDS])
 def test_evaluations_allocate_nothing(kind):
-    tower = fused(build_tower(CONFIGS[kind], np.random.default_rng(0)), CONFIGS[kind])
+    tower = fused(CONFIGS[kind].build(np.random.default_rng(0)), CONFIGS[kind])
     leaves = new_leaf_batch(max(BATCHES))
     leaves.masks[:] = random_masks(len(leaves.masks), np.random.default_rng(1))
     leaves.n_moves[:] = 40
@@ -148,7 +130,7 @@ def held_after(evaluator, leaves, rounds):
 @pytest.mark.parametrize(("net", "weights", "buffers"), [("64x6", 11, 1.4), ("128x10", 54, 2.3)])
 def test_memory_is_what_the_documentation_says(net, weights, buffers):
     config = TowerConfig.parse(net)
-    tower = fused(build_tower(config, np.random.default_rng(0)), config)
+    tower = fused(config.build(np.random.default_rng(0)), config)
     assert bytes_of(tower.weights) / MIB == pytest.approx(weights, abs=0.5)
     assert bytes_of(tower.new_space()) / MIB == pytest.approx(buffers, abs=0.05)
 

@@ -17,7 +17,7 @@ from engine.files.wire import encode
 from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.reader import PlanesFile, load_lc0
 from engine.network.lc0.schema import NET, WEIGHTS_SCHEMA
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.tower_model import TowerConfig
 from engine.network.weights import default_net_path, load_net, load_network
 from tests.unit.network.lc0_nets import fused_answers, random_masks
 from tests.unit.network.lc0_towers import changed, file_bytes, in_format, random_net
@@ -271,7 +271,7 @@ def test_the_shipped_net_answers_the_same_after_export_and_back(tmp_path):
 def test_quiet_channels_keep_their_precision_beside_loud_ones(tmp_path):
     rng = np.random.default_rng(4)
     config = TowerConfig(16, 1)
-    model = build_tower(config, rng)
+    model = config.build(rng)
     tensors = {**model.named_parameters(), **model.named_buffers()}
     for name, array in tensors.items():
         if name.endswith("running_variance"):
@@ -304,7 +304,7 @@ def test_what_a_file_says_of_itself_goes_along(tmp_path, good):
 
 def test_exports_of_other_names_and_activations_are_refused(tmp_path):
     config = TowerConfig(16, 1, activation="swish")
-    model = build_tower(config, np.random.default_rng(0))
+    model = config.build(np.random.default_rng(0))
     tower = PlanesFile(config, {**model.named_parameters(), **model.named_buffers()}, {})
     with pytest.raises(ConfigError, match=r"\.pb or \.pb\.gz"):
         write_planes(tmp_path / "net.onnx", tower)

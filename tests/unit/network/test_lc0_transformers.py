@@ -17,7 +17,8 @@ from engine.errors import ConfigError, NetFileError
 from engine.evaluation.factory import make_evaluator
 from engine.evaluation.leaves import leaves_of
 from engine.files.wire import encode, parse
-from engine.network.families import build_network, layers_with, planes_config_of
+from engine.network.families import planes_config_of
+from engine.network.fused.given_tensors import layers_with
 from engine.network.input_formats import CANONICAL, INPUT_FORMATS, turned_batch
 from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.reader import load_lc0
@@ -25,12 +26,12 @@ from engine.network.lc0.schema import NET
 from engine.network.outputs import policy_name
 from engine.network.planes import float_planes
 from engine.network.policy_map import HEAD_INDEX
-from engine.network.transformer.inference import FusedTransformer
 from engine.network.transformer.maps import attention_maps
-from engine.network.transformer.model import Transformer, TransformerConfig
+from engine.network.transformer.transformer_model import Transformer, TransformerConfig
+from engine.network.transformer.transformer_play import FusedTransformer
 from engine.network.weights import load_net
 from selfplay.families.by_name import net_of_model
-from tests.unit.network.fused_tower import infer
+from tests.unit.network.fused_tower import assert_bits_depend_on_the_position_alone, infer
 from tests.unit.network.lc0_kept import ANSWERS, boards, check_answers
 from tests.unit.network.lc0_towers import changed, in_format
 from tests.unit.network.lc0_transformers import DENSE, KINDS, random_transformer
@@ -122,16 +123,8 @@ def test_exported_weights_are_those_of_the_file_to_the_rounding_of_its_encoding(
 )
 def test_a_positions_bits_depend_on_nothing_but_the_position(tmp_path, kind):
     fused = load_net(network_in(tmp_path, kind))
-    rng = np.random.default_rng(4)
-    assert isinstance(fused, FusedTransformer)
     masks = leaves_in(1).masks[:20].copy()
-    alone = [
-        np.concatenate(parts)
-        for parts in zip(*(infer(fused, masks[i : i + 1]) for i in range(20)), strict=True)
-    ]
-    order = rng.permutation(20)
-    for shuffled, expected in zip(infer(fused, masks[order]), alone, strict=True):
-        np.testing.assert_array_equal(shuffled, expected[order])
+    assert_bits_depend_on_the_position_alone(fused, masks, np.random.default_rng(4))
 
 
 def test_a_canonical_network_gives_a_turned_board_the_turned_policy(tmp_path):
@@ -288,10 +281,8 @@ def test_networks_of_other_input_formats_are_not_trained_on_classical_planes(tmp
         net_of_model(layers_with(net.tensors, net.config))
     net = load_lc0(network_in(tmp_path, "map, relu"))
     assert net_of_model(layers_with(net.tensors, net.config)) == "transformer-32x2x4"
-    soft = build_network(
-        replace(TransformerConfig.parse("transformer-8x1"), policy_heads=("soft",)),
-        np.random.default_rng(1),
-    )
+    config = replace(TransformerConfig.parse("transformer-8x1"), policy_heads=("soft",))
+    soft = config.build(np.random.default_rng(1))
     with pytest.raises(ConfigError, match="needs the heads vanilla and winner"):
         net_of_model(soft)
 

@@ -10,10 +10,10 @@ import pytest
 from engine.backend import NUMPY
 from engine.errors import ConfigError, NetFileError
 from engine.files.dit_file import load_tensors, save_tensors
-from engine.network.policy.model import SparseNetwork
-from engine.network.policy.parameters import SparseConfig
-from engine.network.tower.gpu import DeviceTower
-from engine.network.tower.model import TowerConfig, build_tower, tower_config_of
+from engine.network.device_network import DeviceTower
+from engine.network.policy.sparse_model import SparseNetwork
+from engine.network.policy.sparse_parameters import SparseConfig
+from engine.network.tower.tower_model import TowerConfig, tower_config_of
 from engine.network.weights import load_net
 from engine.nn import Dense, dit
 
@@ -25,7 +25,7 @@ NORM = "trunk.block0.norm1"
 
 def tower(change):
     """A random tower whose named tensors were changed in place."""
-    model = build_tower(TOWER, np.random.default_rng(1))
+    model = TOWER.build(np.random.default_rng(1))
     change(model.named_parameters() | model.named_buffers())
     return model
 
@@ -81,7 +81,7 @@ def test_sparse_net_whose_sums_overflow_is_refused(tmp_path, name):
 @pytest.mark.parametrize(
     "model",
     [
-        build_tower(TOWER, np.random.default_rng(1)),
+        TOWER.build(np.random.default_rng(1)),
         SparseNetwork(SparseConfig(128), np.random.default_rng(1)),
     ],
 )
@@ -141,7 +141,7 @@ def test_other_sizes_are_refused(text):
     ],
 )
 def test_outputs_have_the_documented_shapes(heads, shapes):
-    outputs, _ = build_tower(replace(SMALL, **heads), np.random.default_rng(0)).forward(planes(3))
+    outputs, _ = replace(SMALL, **heads).build(np.random.default_rng(0)).forward(planes(3))
     assert {name: array.shape for name, array in outputs.items()} == shapes
     assert np.abs(outputs.get("value", np.zeros(1))).max() < 1
 
@@ -167,9 +167,7 @@ def test_another_model_is_no_tower():
 
 
 def test_the_fifty_move_plane_starts_with_small_weights():
-    weight = build_tower(SMALL, np.random.default_rng(0)).named_parameters()[
-        "trunk.input_conv.weight"
-    ]
+    weight = SMALL.build(np.random.default_rng(0)).named_parameters()["trunk.input_conv.weight"]
     assert float(np.abs(weight[:, 109]).mean()) * 99 == pytest.approx(
         float(np.abs(weight[:, 108]).mean()), rel=0.3
     )

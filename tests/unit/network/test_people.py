@@ -70,39 +70,35 @@ def policy():
 # ---- what it sees --------------------------------------------------------------------------------
 
 
-def test_the_move_before_is_seen_from_the_movers_side():
-    view = View(board_after("e4"))
-    assert view.of_kind(features.TARGET_FEATURE, features.SOURCE_FEATURE) == [chess.E4 ^ 56]
-    assert view.of_kind(features.SOURCE_FEATURE, features.TAKEN_FEATURE) == [chess.E2 ^ 56]
+TARGET = features.TARGET_FEATURE, features.SOURCE_FEATURE
+SOURCE = features.SOURCE_FEATURE, features.TAKEN_FEATURE
+TAKEN = features.TAKEN_FEATURE, features.OWN_TARGET_FEATURE
+ANY = features.TARGET_FEATURE, features.BAND_FEATURE
+CASTLED = board_after("e4", "e5", "Nf3", "Nc6", "Bb5", "a6", "O-O")
+SEEN = {
+    "the target, from the mover's side": (board_after("e4"), TARGET, [chess.E4 ^ 56]),
+    "the source, from the mover's side": (board_after("e4"), SOURCE, [chess.E2 ^ 56]),
+    "the target of a capture": (board_after("e4", "d5", "exd5"), TARGET, [64 + (chess.D5 ^ 56)]),
+    "what a capture took": (board_after("e4", "d5", "exd5"), TAKEN, [0]),
+    "a pawn taken in passing": (board_after("e4", "a6", "e5", "d5", "exd6"), TAKEN, [0]),
+    "where castling leads the king": (CASTLED, TARGET, [chess.G1 ^ 56]),
+    "where castling takes the king from": (CASTLED, SOURCE, [chess.E1 ^ 56]),
+    "the rook of a king that castles where it stands": (
+        board_after("O-O", fen="4k3/8/8/8/8/8/8/6KR w H - 0 1", chess960=True),
+        SOURCE,
+        [chess.H1 ^ 56],
+    ),
+    "no move before the first position": (
+        chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"),
+        ANY,
+        [],
+    ),
+}
 
 
-def test_a_capture_shows_what_it_took():
-    view = View(board_after("e4", "d5", "exd5"))
-    assert view.of_kind(features.TARGET_FEATURE, features.SOURCE_FEATURE) == [64 + (chess.D5 ^ 56)]
-    assert view.of_kind(features.TAKEN_FEATURE, features.OWN_TARGET_FEATURE) == [0]
-
-
-def test_a_pawn_taken_in_passing_counts_as_a_pawn():
-    view = View(board_after("e4", "a6", "e5", "d5", "exd6"))
-    assert view.of_kind(features.TAKEN_FEATURE, features.OWN_TARGET_FEATURE) == [0]
-
-
-def test_castling_is_the_kings_move():
-    view = View(board_after("e4", "e5", "Nf3", "Nc6", "Bb5", "a6", "O-O"))
-    assert view.of_kind(features.TARGET_FEATURE, features.SOURCE_FEATURE) == [chess.G1 ^ 56]
-    assert view.of_kind(features.SOURCE_FEATURE, features.TAKEN_FEATURE) == [chess.E1 ^ 56]
-
-
-def test_a_king_that_castles_on_its_square_has_no_squares():
-    """In Chess960 a king may castle and stay where it is: the rook's squares count then."""
-    board = board_after("O-O", fen="4k3/8/8/8/8/8/8/6KR w H - 0 1", chess960=True)
-    view = View(board)
-    assert view.of_kind(features.SOURCE_FEATURE, features.TAKEN_FEATURE) == [chess.H1 ^ 56]
-
-
-def test_the_first_position_of_a_game_has_no_move_before():
-    view = View(chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"))
-    assert view.of_kind(features.TARGET_FEATURE, features.BAND_FEATURE) == []
+@pytest.mark.parametrize(("board", "kind", "found"), SEEN.values(), ids=list(SEEN))
+def test_the_move_before_shows(board, kind, found):
+    assert View(board).of_kind(*kind) == found
 
 
 def test_black_sees_the_mirrored_game_as_white_does():
@@ -123,19 +119,16 @@ def test_the_rating_is_one_feature():
     }
 
 
-def test_a_recapture_answers_the_move_before():
-    view = View(board_after("e4", "d5", "exd5"))
-    assert view.parts_of_sort_4("Qxd5") == (4, 2, 0, 0, 0)
-
-
-def test_going_back_is_a_sort_of_move():
-    view = View(board_after("Nf3", "a6"))
-    assert view.parts_of_sort_4("Ng1") == (1, 0, 1, 1, 0)
-
-
-def test_a_piece_that_the_last_move_attacks_is_struck():
-    view = View(board_after("e4", "a6", "Bc4", "b5"))
-    assert view.parts_of_sort_4("Bb3")[4] == 1
+@pytest.mark.parametrize(
+    ("moves", "san", "parts"),
+    [
+        (("e4", "d5", "exd5"), "Qxd5", (4, 2, 0, 0, 0)),  # a recapture
+        (("Nf3", "a6"), "Ng1", (1, 0, 1, 1, 0)),  # back
+        (("e4", "a6", "Bc4", "b5"), "Bb3", (2, 0, 1, 0, 1)),  # away from what struck it
+    ],
+)
+def test_a_sort_of_move_tells_what_it_has_to_do_with_the_moves_before(moves, san, parts):
+    assert View(board_after(*moves)).parts_of_sort_4(san) == parts
 
 
 def test_sort_5_knows_what_a_move_takes():
@@ -158,29 +151,30 @@ def parts_of_sort_8(view, san):
     return tuple(map(int, np.unravel_index(number, (6, features.EXCHANGES, 2, 2))))
 
 
-def test_a_mate_leaves_no_escape():
-    view = View(chess.Board("6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1"))
-    assert parts_of_sort_7(view, "Ra8#") == (3, 6, 7, 1)
+@pytest.mark.parametrize(
+    ("fen", "san", "parts"),
+    [
+        ("6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1", "Ra8#", (3, 6, 7, 1)),  # no escape from a mate
+        ("k7/8/1K6/8/8/8/8/6Q1 w - - 0 1", "Qg8#", (4, 6, 7, 1)),  # nor from a queen
+    ],
+)
+def test_a_sort_of_check_tells_the_escapes(fen, san, parts):
+    assert parts_of_sort_7(View(chess.Board(fen)), san) == parts
 
 
-def test_a_queen_beside_the_king_takes_its_squares():
-    view = View(chess.Board("k7/8/1K6/8/8/8/8/6Q1 w - - 0 1"))
-    assert parts_of_sort_7(view, "Qg8#")[3] == 1
+GUARDED = "4k3/8/4p3/8/8/2N5/8/4K3 w - - 0 1"
 
 
-def test_an_exchange_that_wins_a_queen_is_the_best():
-    view = View(chess.Board("4k3/8/8/3q4/8/2N5/8/4K3 w - - 0 1"))
-    assert parts_of_sort_8(view, "Nxd5") == (1, 7, 1, 1)
-
-
-def test_a_quiet_move_onto_an_attacked_square_loses_its_piece():
-    view = View(chess.Board("4k3/8/4p3/8/8/2N5/8/4K3 w - - 0 1"))
-    assert parts_of_sort_8(view, "Nd5") == (1, 1, 0, 0)
-
-
-def test_a_quiet_move_to_a_safe_square_wins_nothing():
-    view = View(chess.Board("4k3/8/4p3/8/8/2N5/8/4K3 w - - 0 1"))
-    assert parts_of_sort_8(view, "Nb5") == (1, features.EVEN, 0, 0)
+@pytest.mark.parametrize(
+    ("fen", "san", "parts"),
+    [
+        ("4k3/8/8/3q4/8/2N5/8/4K3 w - - 0 1", "Nxd5", (1, 7, 1, 1)),  # the best wins a queen
+        (GUARDED, "Nd5", (1, 1, 0, 0)),  # where it is taken
+        (GUARDED, "Nb5", (1, features.EVEN, 0, 0)),  # where it is safe
+    ],
+)
+def test_a_sort_of_exchange_tells_what_it_wins(fen, san, parts):
+    assert parts_of_sort_8(View(chess.Board(fen)), san) == parts
 
 
 def test_every_sort_has_a_place_in_the_table():
@@ -234,8 +228,8 @@ def test_ratings_beyond_the_teachers_count_as_the_last(policy):
 
 
 def test_another_network_is_refused(tmp_path):
-    from engine.network.policy.model import SparseNetwork
-    from engine.network.policy.parameters import SparseConfig
+    from engine.network.policy.sparse_model import SparseNetwork
+    from engine.network.policy.sparse_parameters import SparseConfig
 
     other = SparseNetwork(SparseConfig(width=128), np.random.default_rng(1))
     dit.save(tmp_path / "other.dit", other, {})

@@ -14,7 +14,9 @@ from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.sparse import SparseEvaluator
 from engine.native.memory import buffers
-from engine.network.policy.features import (
+from engine.network.policy.integers import largest_accumulator, quantized
+from engine.network.policy.moves import look, write_view
+from engine.network.policy.policy_features import (
     BALANCE_FEATURE,
     CASTLING_FEATURE,
     COUNTER_FEATURE,
@@ -29,14 +31,12 @@ from engine.network.policy.features import (
     Sight,
     balance_level,
 )
-from engine.network.policy.inference import SparseNet
-from engine.network.policy.integers import largest_accumulator, quantized
-from engine.network.policy.model import SparseNetwork
-from engine.network.policy.moves import look, write_view
-from engine.network.policy.parameters import SparseConfig, sparse_config_of
+from engine.network.policy.sparse_model import SparseNetwork
+from engine.network.policy.sparse_parameters import SparseConfig, sparse_config_of
+from engine.network.policy.sparse_play import SparseNet
 from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
-from engine.network.rows.flat_tables import fill_tables, new_tables
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.rows.flat_tables import filled_tables
+from engine.network.tower.tower_model import TowerConfig
 from engine.network.weights import default_net_path
 from engine.nn import dit
 from engine.tactics.quiescence import new_space, settled_value
@@ -324,7 +324,7 @@ def test_integers_of_the_shipped_network_order_moves_as_its_floats_do():
 @pytest.mark.parametrize(("factor", "scale"), [(1, 1024), (8, 128), (60, 16)])
 def test_larger_weights_get_a_coarser_scale(factor, scale):
     tensors = {name: tensor.copy() for name, tensor in small_model().named_parameters().items()}
-    limit = 31 / largest_accumulator(tables_of(tensors), CONFIG)
+    limit = 31 / largest_accumulator(filled_tables(CONFIG, tensors), CONFIG)
     for name in ("trunk.accumulator.weight", "trunk.accumulator.bias"):
         tensors[name] *= np.float32(limit * factor)
     assert quantized(tensors, CONFIG).scale[0] == scale
@@ -352,21 +352,15 @@ def test_bound_of_accumulators_holds_and_is_reached():
     state[:, COUNTER_FEATURE:, 3] = 1.5
     tensors["trunk.accumulator.bias"][3] = -2
     assert (
-        largest_accumulator(tables_of(tensors), CONFIG) == 32 * 0.25 + 4 * 0.5 + 1 + 1.5 + 1.5 + 2
+        largest_accumulator(filled_tables(CONFIG, tensors), CONFIG)
+        == 32 * 0.25 + 4 * 0.5 + 1 + 1.5 + 1.5 + 2
     )
-
-
-def tables_of(tensors):
-    """The floats of a network as tables."""
-    _, tables = new_tables(CONFIG)
-    fill_tables(tables, CONFIG, tensors)
-    return tables
 
 
 def test_a_sparse_file_plays_under_every_fitting_name(tmp_path):
     path, tower_path = tmp_path / "small.dit", tmp_path / "tower.dit"
     dit.save(path, small_model(), dtype="float16")
-    dit.save(tower_path, build_tower(TowerConfig(16, 1), np.random.default_rng(1)))
+    dit.save(tower_path, TowerConfig(16, 1).build(np.random.default_rng(1)))
     for name in ("sparse", "network", "auto"):
         evaluator = make_evaluator(name, path)
         assert isinstance(evaluator, SparseEvaluator)

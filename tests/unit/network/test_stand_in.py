@@ -9,12 +9,12 @@ import pytest
 
 from benchmarks.compile_events import CompileTimes
 from engine import Engine, EngineOptions, Limits
-from engine.network.families import PlanesConfig, build_network
+from engine.network.families import PlanesConfig
 from engine.network.lc0.planes_file import write_planes
 from engine.network.lc0.reader import PlanesFile
 from engine.network.stand_in import write_stand_ins
-from engine.network.tower.model import TowerConfig
-from engine.network.transformer.model import TransformerConfig
+from engine.network.tower.tower_model import TowerConfig
+from engine.network.transformer.transformer_model import TransformerConfig
 
 OPTIONS = EngineOptions(hash_mib=4, threads=1)
 TOWER = TowerConfig(24, 3)
@@ -66,7 +66,7 @@ def test_the_first_move_of_every_size_of_network_compiled_for_seconds_on_the_pla
     name, tmp_path
 ):
     config = OTHERS[name]
-    model = build_network(config, np.random.default_rng(7))
+    model = config.build(np.random.default_rng(7))
     path = tmp_path / (
         "net.dit" if config.input_format == 1 or isinstance(config, TransformerConfig) else "net.pb"
     )

@@ -12,22 +12,23 @@ from engine.errors import ConfigError
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.sparse import SparseEvaluator
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.policy.inference import SparseNet
-from engine.network.policy.model import SparseNetwork
-from engine.network.policy.parameters import SparseConfig, sparse_config_of
+from engine.network.policy.sparse_model import SparseNetwork
+from engine.network.policy.sparse_parameters import SparseConfig, sparse_config_of
+from engine.network.policy.sparse_play import SparseNet
 from engine.network.rows.flat_tables import new_tables
 from engine.network.rows.piece_count import piece_bucket
 from engine.network.rows.short_rows import FINEST_SCALE, FIRST_UNIT, SECOND_UNIT, UNIT, sum_scale
-from engine.network.value.features import KING_BUCKET, KING_BUCKETS, MAX_VIEW, write_view_of
-from engine.network.value.inference import integer_tables, new_value_model, value_trunk_outputs
-from engine.network.value.parameters import (
+from engine.network.value.value_features import KING_BUCKET, KING_BUCKETS, MAX_VIEW, write_view_of
+from engine.network.value.value_parameters import (
     COARSEST_VALUE_SCALE,
     DENSE1_LIMIT,
     VALUE_ROWS,
+    VALUE_TRUNK,
     WEIGHT_LIMIT,
     ValueConfig,
     largest_accumulator,
 )
+from engine.network.value.value_play import integer_tables, new_value_model, value_trunk_outputs
 from engine.tactics.see import see
 from tests.unit.board.board_positions import some_boards
 from tests.unit.network.sparse_arithmetic import value_network
@@ -61,22 +62,31 @@ def network(config):
     return net
 
 
+def trunk_of(net):
+    return net.children()[VALUE_TRUNK].named_parameters()
+
+
+def views_of(row):
+    """Rows of the mover's view and of the other's."""
+    found = np.zeros((2, MAX_VIEW), np.int16)
+    side = int(row[SIDE])
+    return [view[: write_view_of(row, side ^ k, view)] for k, view in enumerate(found)]
+
+
 def by_layers(net, config, rows):
     assert config.value is not None
     features = np.full((len(rows), 2, MAX_VIEW), -1, np.int64)
     for row, out in zip(rows, features, strict=True):
-        for view, side in enumerate((int(row[SIDE]), 1 - int(row[SIDE]))):
-            found = np.zeros(MAX_VIEW, np.int16)
-            count = write_view_of(row, side, found)
-            out[view, :count] = found[:count]
+        for listed, view in zip(out, views_of(row), strict=True):
+            listed[: len(view)] = view
     versions = np.array([piece_bucket(row) for row in rows])
     assert len(set(versions.tolist())) > 3
-    return value_network(net.named_parameters(), features, versions, "value_trunk.")[0]
+    return value_network(trunk_of(net), features, versions)[0]
 
 
 def by_integers(net, config, rows):
     assert config.value is not None
-    model = new_value_model(integer_tables(dict(net.named_parameters()), config.value))
+    model = new_value_model(integer_tables(trunk_of(net), config.value))
     found = []
     for row in rows:
         value_trunk_outputs(model, row)
@@ -102,9 +112,7 @@ def by_numpy(tables, config, row):
     weight = tables.weight.reshape(-1, config.width)
     scale = int(tables.scale[0])
     units = []
-    for side in (int(row[SIDE]), 1 - int(row[SIDE])):
-        found = np.zeros(MAX_VIEW, np.int16)
-        view = found[: write_view_of(row, side, found)]
+    for view in views_of(row):
         halves = (
             (tables.bias + weight[view].sum(axis=0, dtype=np.int64)).clip(0, scale).reshape(2, -1)
         )
@@ -120,7 +128,7 @@ def test_accumulators_that_follow_a_search_equal_those_from_scratch(text):
     """In the order of games, and jumping between them."""
     config = SparseConfig.parse(f"sparse-128+{text}")
     assert config.value is not None
-    tables = integer_tables(dict(network(config).named_parameters()), config.value)
+    tables = integer_tables(trunk_of(network(config)), config.value)
     follower = new_value_model(tables)
     seen = set()
     rows = [row_from_board(board) for board in islice(positions(), 300)]
@@ -142,9 +150,9 @@ def test_a_trunk_of_the_largest_weights_and_units_stays_exact():
     their bounds.
     """
     config = SparseConfig.parse("sparse-128+v2048")
-    tensors = {name: array.copy() for name, array in network(config).named_parameters().items()}
+    tensors = {name: array.copy() for name, array in trunk_of(network(config)).items()}
     for name, value in (("rows", WEIGHT_LIMIT), ("dense1", DENSE1_LIMIT)):
-        tensors[f"value_trunk.{name}.weight"][...] = value
+        tensors[f"{name}.weight"][...] = value
     tables = integer_tables(tensors, config.value)
     model = new_value_model(tables)
     for board in islice(positions(), 30):
@@ -214,17 +222,6 @@ def test_a_trunk_whose_numbers_could_leave_their_range_is_refused(name, value):
 CONFIG = ValueConfig(width=128)
 
 
-def views_of(board):
-    """Rows of the mover's view and of the other's."""
-    row = row_from_board(board)
-    found = []
-    for side in (int(row[SIDE]), 1 - int(row[SIDE])):
-        features = np.zeros(MAX_VIEW, np.int16)
-        count = write_view_of(row, side, features)
-        found.append(features[:count].tolist())
-    return found[0], found[1]
-
-
 def expected_view(board, side):
     """The rows of a side's view by python-chess, from their definition."""
     king = board.king(side)
@@ -240,7 +237,7 @@ def expected_view(board, side):
 
 def test_both_views_agree_with_python_chess():
     for board in some_boards(5, 150):
-        mover, other = views_of(board)
+        mover, other = (view.tolist() for view in views_of(row_from_board(board)))
         assert sorted(mover) == expected_view(board, board.turn), board.fen()
         assert sorted(other) == expected_view(board, not board.turn), board.fen()
         assert max(mover + other) < VALUE_ROWS

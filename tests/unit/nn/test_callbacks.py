@@ -48,26 +48,6 @@ def test_a_callback_hears_of_every_step_and_every_epoch():
     assert watcher.calls == [*steps[:3], ("epoch", 1), *steps[3:], ("epoch", 2)]
 
 
-def test_the_best_model_is_saved_and_no_other(tmp_path):
-    path = tmp_path / "best.dit"
-    kept = []
-
-    def note(record):
-        kept.append(nn.dit.load(path)[1]["card"]["epoch"])
-
-    def rate(step):
-        return 0.03 if step < 9 else 5.0  # it learns for three epochs, then it is thrown about
-
-    run = nn.Trainer(
-        nn.Dense(2, 1, np.random.default_rng(1)), nn.mse, nn.Adam(), rate, nn.TrainerSettings(8)
-    )
-    losses = run.fit(DATA, 5, DATA, callbacks=[nn.SaveBest(path), note])["validation_loss"]
-    assert kept == [1, 2, 3, 3, 3]
-    model, header = nn.dit.load(path)
-    assert header["card"] == {"epoch": 3.0, "validation_loss": min(losses)}
-    assert run.evaluate(DATA, model)["loss"] == min(losses)
-
-
 def test_callbacks_of_another_kind_are_refused_before_training(tmp_path, monkeypatch):
     for wrong, match in ((nn.SaveBest, "found <class"), ("print", "found 'print'")):
         run = trainer()

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from engine import nn
-from engine.backend import NUMPY
 from engine.errors import ConfigError, ShapeError
 from engine.nn import dit
 from tests.gradient.cases import CASES, Case, arrays_in, each
@@ -40,8 +39,7 @@ def image(batch=2):
 
 def test_flatten_orders_by_channel_then_square_and_reshape_keeps_the_order():
     x = np.arange(12).reshape(1, 2, 2, 3)
-    channels_last = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    assert nn.Flatten().forward(channels_last)[0].tolist() == [list(range(12))]
+    assert nn.Flatten().forward(x.copy(order="F"))[0].tolist() == [list(range(12))]
     y, backward = nn.Reshape([3, 4]).forward(np.arange(24.0).reshape(2, 2, 6))
     assert y.shape == (2, 3, 4)
     assert y.ravel().tolist() == list(range(24))
@@ -64,28 +62,6 @@ def test_dropout_keeps_the_mean_and_does_nothing_in_inference():
     assert set(np.unique(y)) == {0, np.float32(4 / 3)}
     assert y.mean() == pytest.approx(1, abs=0.02)
     assert np.array_equal(backward(x)[0], y)
-
-
-def test_dropout_masks_repeat_after_reseeding_and_only_then():
-    model = nn.Sequential(a=nn.Dropout(0.5, rng()), b=nn.Dropout(0.5, rng()))
-    x = np.ones((20, 20), np.float32)
-    model.reseed(3, 1)
-    first, second = model.forward(x, training=True)[0], model.forward(x, training=True)[0]
-    model.reseed(3, 1)
-    assert np.array_equal(first, model.forward(x, training=True)[0])
-    assert not np.array_equal(first, second)
-    a, b = (part.forward(x, training=True)[0] for part in model.layers.values())
-    assert not np.array_equal(a, b)
-
-
-def test_batch_norm_normalises_in_training_and_follows_with_its_buffers():
-    norm = nn.BatchNorm(16, momentum=0.25)
-    x = (3 + 2 * rng().standard_normal((50, 16))).astype(np.float32)
-    y, _ = norm.forward(x, training=True)
-    assert np.allclose(y.mean(axis=0), 0, atol=1e-5)
-    assert np.allclose(y.var(axis=0), 1, atol=1e-3)
-    assert np.allclose(norm.buffers["running_mean"], 0.25 * x.mean(axis=0), atol=1e-5)
-    assert np.allclose(norm.buffers["running_variance"], 0.75 + 0.25 * x.var(axis=0), atol=1e-4)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -148,34 +124,18 @@ def test_a_replica_shares_parameters_and_owns_its_buffers():
     assert twin.heads["value"] is not network.heads["value"]
 
 
-def test_astype_and_to_leave_the_original_alone():
-    network = small_network()
-    double = network.astype(np.float64)
-    assert {array.dtype for array in double.named_parameters().values()} == {np.dtype(np.float64)}
-    assert {array.dtype for array in network.named_parameters().values()} == {np.dtype(np.float32)}
-    assert np.array_equal(
-        network.to(NUMPY).forward(image())[0]["value"], network.forward(image())[0]["value"]
-    )
-
-
 @pytest.mark.parametrize(
     ("layer", "shape"),
     [
-        (lambda: nn.Dense(3, 2, rng()), (2, 4)),
         (lambda: nn.Dense(3, 2, rng()), (3,)),
         (lambda: nn.Conv2D(2, 2, 3, rng()), (1, 3, 8, 8)),
         (lambda: nn.Conv2D(2, 2, 5, rng(), padding=0), (1, 2, 4, 8)),
         (lambda: nn.BatchNorm(3), (2, 4)),
-        (lambda: nn.SqueezeExcitation(4, 2, rng()), (1, 3, 2, 2)),
         (lambda: nn.Flatten(), (3,)),
         (lambda: nn.Reshape([2, 2]), (3, 5)),
-        (lambda: nn.MaxPool2D(3), (1, 1, 4, 2)),
         (lambda: nn.AveragePool2D(2), (1, 4, 4)),
-        (lambda: nn.GlobalAveragePool(), (3, 4)),
-        (
-            lambda: nn.GlobalAveragePool(),
-            (1, 2, 3, 0),
-        ),  # NaN, as behind a window of padding alone, infinity
+        # NaN, as behind a window of padding alone, infinity
+        (lambda: nn.GlobalAveragePool(), (1, 2, 3, 0)),
         (lambda: nn.MaxPool2D(2, padding=1), (1, 2, 0, 3)),
         (lambda: nn.SqueezeExcitation(4, 2, rng()), (1, 4, 0, 3)),
         (lambda: nn.Residual(nn.Sequential(conv=nn.Conv2D(2, 3, 3, rng()))), (1, 2, 4, 4)),
@@ -188,21 +148,12 @@ def test_a_wrong_input_shape_is_a_shape_error(layer, shape):
 
 @pytest.mark.parametrize(
     "x",
-    [np.zeros((2, 3)), np.zeros((2, 3), np.float16), np.zeros((2, 3), int), [[0.0] * 3] * 2, None],
+    [np.zeros((2, 3)), np.zeros((2, 3), int), [[0.0] * 3] * 2, None, np.array("text")],
 )
 def test_a_wrong_dtype_is_a_shape_error(x):
     """A double would silently turn the whole computation double."""
     with pytest.raises(ShapeError, match=r"Dense: expected float32 \[B, ..., 3\], found"):
         nn.Dense(3, 2, rng()).forward(x)
-    for broken in (3, "text", np.array("text"), np.zeros((), np.float32)):
-        for layer in (
-            nn.Dense(3, 2, rng()),
-            nn.Conv2D(3, 2, 3, rng()),
-            nn.BatchNorm(3),
-            nn.SelfAttention(3, 1, rng()),
-        ):
-            with pytest.raises(ShapeError, match=f"{type(layer).__name__}: expected"):
-                layer.forward(broken)
     with pytest.raises(ShapeError, match="Activation: expected floating"):
         nn.Activation("relu").forward(np.zeros((1, 1, 2, 2), int))
 
@@ -257,43 +208,45 @@ BAD_CONFIGURATIONS: list[dict[str, Any]] = [
         lambda: nn.Dense(3, 2, 0),  # type: ignore[arg-type]
         lambda: nn.Sequential(nn.Dense(3, 2, rng()), "relu"),  # type: ignore[arg-type]
         lambda: nn.Sequential(nn.Flatten(), flatten1=nn.Flatten()),
-        lambda: nn.Dropout(1.0, rng()),
-        lambda: nn.Dropout(-0.1, rng()),
-        lambda: nn.Dropout(float("nan"), rng()),
-        *[lambda size=size: nn.Conv2D(1, 1, size, rng()) for size in (0, 2.0, (3, 3, 3))],
+        *[lambda rate=rate: nn.Dropout(rate, rng()) for rate in (1.0, -0.1, float("nan"))],
+        *[lambda size=size: nn.Conv2D(1, 1, size, rng()) for size in (2.0, (3, 3, 3))],
         *[
             lambda padding=padding: nn.Conv2D(1, 1, 3, rng(), padding=padding)
-            for padding in ("same", -1, (1, (1, 2, 3)))
+            for padding in ("same", (1, (1, 2, 3)))
         ],
         lambda: nn.Conv2D(1, 8, (3, 3)),
         lambda: nn.Conv2D(4, 6, 3, rng(), groups=4),
         lambda: nn.ConvTranspose2D(1, 1, 3, rng(), stride=2, output_padding=2),
-        lambda: nn.MaxPool2D(0),
-        lambda: nn.MaxPool2D(2, stride=0),
         lambda: nn.AveragePool2D(3, padding=3),
-        lambda: nn.Upsample(0),
         lambda: nn.Upsample(2, "nearest", align_corners=True),
         lambda: nn.Transpose([1, 1]),
         lambda: nn.Softmax(0),
         lambda: nn.GroupNorm(2, 3),
-        lambda: nn.RMSNorm(0),
         lambda: nn.Activation("relu", alpha=0.1),
         lambda: nn.SelfAttention(6, 2, rng(), rotary=True),
+        lambda: nn.SelfAttention(6, 4, rng()),
         lambda: nn.Reshape([2, 0]),
         lambda: nn.Reshape([2.5]),
-        lambda: nn.Embedding(0, 2, rng()),
-        lambda: nn.PositionEmbedding(2, 0, rng()),
-        lambda: nn.LayerNorm(0),
         lambda: nn.LayerNorm(2, epsilon=0),
-        lambda: nn.RNN(0, 1, rng()),
-        lambda: nn.GRU(1, -1, rng()),
-        lambda: nn.SelfAttention(6, 4, rng()),
-        lambda: nn.CrossAttention(4, 0, 2, rng()),
     ],
 )
 def test_settings_out_of_range_are_config_errors(build):
     with pytest.raises(ConfigError):
         build()
+
+
+BELOW_ZERO = {
+    (config["layer"], name): config | {name: -1}
+    for config in (case.layer.config() for case in CASES if not isinstance(case.layer, nn.Softmax))
+    for name, value in config.items()
+    if type(value) is int
+}
+
+
+@pytest.mark.parametrize("setting", BELOW_ZERO, ids=str)
+def test_a_whole_number_below_zero_is_a_config_error(setting):
+    with pytest.raises(ConfigError):
+        nn.layer_from_config(BELOW_ZERO[setting], rng())
 
 
 def emptied(x):

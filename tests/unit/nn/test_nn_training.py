@@ -13,7 +13,7 @@ from engine.errors import ConfigError, DataError, ShapeError, TrainingError
 from engine.native.pool import ThreadPool
 from engine.nn.layers import Dropout
 from engine.nn.operations.updates import STRETCH
-from engine.nn.training.optimizers import SharedRows, SharedRowsAdamW
+from engine.nn.training.shared_rows import SharedRows, SharedRowsAdamW
 
 
 def test_losses_have_their_textbook_values():
@@ -268,12 +268,9 @@ def test_a_shared_part_takes_the_step_of_its_summed_gradient():
     expected = own["w"].copy()
     expected[:24] += np.broadcast_to(parts["w"][:, None], (2, 3, 4, width)).reshape(24, width)
     assert np.allclose(table["w"], expected, atol=1e-6)
-    with pytest.raises(ShapeError, match="24 rows or more"):
-        optimizer.step({"w": table["w"][:9]}, {"w": table["w"][:9]}, 1e-2)
-    with pytest.raises(ShapeError, match="multiples of 16 columns"):
-        SharedRowsAdamW({"w": shared}).step(
-            {"w": table["w"][:, :8].copy()}, {"w": table["w"][:, :8].copy()}, 1e-2
-        )
+    for small in (np.zeros((9, width), np.float32), np.zeros((29, 8), np.float32)):
+        with pytest.raises(ShapeError, match="24 rows or more, in multiples of 16 columns"):
+            SharedRowsAdamW({"w": shared}).step({"w": small}, {"w": small}, 1e-2)
 
 
 def test_rates_and_gradients_out_of_order_are_refused_before_anything_changes():
@@ -324,23 +321,6 @@ def test_dropout_differs_from_shard_to_shard_and_step_to_step_but_not_with_threa
     assert all(a != b for i, a in enumerate(one) for b in one[:i])
 
 
-def test_without_batch_norm_shards_add_up_to_the_whole_batch():
-    rng = np.random.default_rng(3)
-    model = nn.Dense(3, 1, rng)
-    x = rng.standard_normal((10, 3)).astype(np.float32)
-    target = rng.standard_normal((10, 1)).astype(np.float32)
-
-    def gradients(shard_size):
-        runner = nn.DataParallel(model, shard_size)
-        result = runner.step(
-            10, lambda part: x[part], lambda y, part: (*nn.mse(y, target[part]), {"one": 1.0})
-        )
-        assert result.metrics["one"] == pytest.approx(1)
-        return result.grads["weight"]
-
-    assert np.allclose(gradients(4), gradients(10), atol=1e-6)
-
-
 def test_clipping_by_value_bounds_each_number_and_keeps_nan():
     grads = {"a": np.array([-3.0, 0.5, np.nan]), "b": np.array([[9.0]])}
     nn.clip_value(grads, 1)
@@ -363,38 +343,27 @@ def test_clipping_by_value_bounds_each_number_and_keeps_nan():
         endless.step(data)  # infinity became 0.25, and moved the weights
 
 
-def wanting(wants, y, part):
-    return float(wants()), np.ones_like(y), {}
+@pytest.mark.parametrize(
+    "first", [nn.Dense(16, 4, np.random.default_rng(0)), nn.LSTM(16, 4, np.random.default_rng(0))]
+)
+@pytest.mark.parametrize("shard", [6, 3])
+def test_the_first_layer_computes_no_gradient_of_the_input_in_training(first, shard):
+    """The model itself in one shard, its copies in several; behind the step all is as before."""
+    model = nn.Sequential(nn.Reshape([2, 16]), nn.Sequential(first), nn.Flatten())
+    x = np.random.default_rng(1).standard_normal((6, 32)).astype(np.float32)
+    y, backward = model.forward(x, training=True)
+    dx, grads = backward(np.ones_like(y))
+    seen = []
 
+    def loss(y, part):
+        seen.append(first.input_gradient)
+        return 0.0, np.ones_like(y), {}
 
-def test_the_first_layer_leaves_out_the_gradient_of_the_input_in_training_alone():
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((6, 32)).astype(np.float32)
-    for first in (nn.Dense(16, 4, rng), nn.LSTM(16, 4, rng, last=True)):
-        model = nn.Sequential(nn.Reshape([2, 16]), nn.Sequential(first), nn.Flatten())
-        y, backward = model.forward(x, training=True)
-        dx, grads = backward(np.ones_like(y))
-        wants = partial(getattr, first, "input_gradient")
-        for shard in (6, 3):
-            loss, _, found = nn.DataParallel(model, shard).step(
-                6, lambda part: x[part], partial(wanting, wants)
-            )
-            assert loss == (shard == 3), (
-                "the model itself computed the gradient of its input; shards have copies"
-            )
-            assert all(
-                np.allclose(found[name], gradient * shard / 6, atol=1e-5)
-                for name, gradient in grads.items()
-            )
-        assert np.array_equal(model.forward(x)[1](np.ones_like(y))[0], dx)
-    model = nn.MultiHead(nn.Flatten(), {"one": nn.Dense(32, 2, rng), "other": nn.Dense(32, 3, rng)})
-    outputs, backward = model.forward(x, training=True)
-    # nothing was there to be added to the second
-    dy = {name: np.ones_like(outputs[name]) for name in ("other", "one")}
-    found = (
-        nn.DataParallel(model, 6).step(6, lambda part: x[part], lambda y, part: (0.0, dy, {})).grads
-    )
-    assert all(np.array_equal(found[name], gradient) for name, gradient in backward(dy)[1].items())
+    found = nn.DataParallel(model, shard).step(6, lambda part: x[part], loss).grads
+    assert seen == ([False] if shard == 6 else [True, True])
+    for name, gradient in grads.items():
+        assert np.allclose(found[name], gradient * shard / 6, atol=1e-5)
+    assert np.array_equal(model.forward(x)[1](np.ones_like(y))[0], dx)
 
 
 @pytest.mark.parametrize("loss", [nn.softmax_cross_entropy, nn.mse, nn.huber])
@@ -422,7 +391,9 @@ def test_a_weighted_mean_over_shards_is_that_over_the_whole_batch():
     for shard in (12, 4):
         model = nn.Sequential(nn.Dense(4, 2, np.random.default_rng(0)))
         settings = nn.TrainerSettings(batch_size=12, shard_size=shard)
+        each, _ = loss(model(x), classes, reduction="none")
         means = nn.Trainer(model, loss, nn.SGD(), 0.1, settings).step(nn.Data(x, classes))
+        assert means["loss"] == pytest.approx(each.sum() / weights[classes].sum())
         ends.append((means["loss"], model[0].params["weight"]))
     assert ends[0][0] == pytest.approx(ends[1][0], rel=1e-6)
     np.testing.assert_allclose(ends[0][1], ends[1][1], atol=1e-6)

@@ -13,7 +13,8 @@ from engine.native.lanes import LANES
 from engine.nn import LOSSES
 from engine.nn.layers import ACTIVATIONS
 from engine.nn.operations import channelwise
-from engine.nn.training.optimizers import Optimizer, SharedRows, SharedRowsAdamW
+from engine.nn.training.optimizers import Optimizer
+from engine.nn.training.shared_rows import SharedRows, SharedRowsAdamW
 from tests.gradient.cases import CASES, arrays_in, each
 
 INF, NAN = math.inf, math.nan
@@ -69,13 +70,11 @@ def test_a_row_without_target_costs_nothing_whatever_its_logits_are():
 
 
 def test_a_mask_and_minus_infinity_agree():
-    logits = row(5, 1, 2)
     mask = np.array([[False, True, True]])
-    assert nn.softmax_cross_entropy(row(-INF, 1, 2), np.array([2]), mask)[0] == pytest.approx(
-        nn.softmax_cross_entropy(logits, np.array([2]), mask)[0]
-    )
-    with pytest.raises(DataError, match="where the mask is False"):
-        nn.softmax_cross_entropy(logits, row(NAN, 0, 1), mask)
+    masked, slopes = nn.softmax_cross_entropy(row(5, 1, 2), np.array([2]), mask)
+    alone, expected = nn.softmax_cross_entropy(row(-INF, 1, 2), np.array([2]))
+    assert masked == pytest.approx(alone)
+    assert np.allclose(slopes, expected)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -175,26 +174,23 @@ def test_the_best_model_is_found_among_measures_that_are_not_finite(tmp_path, ba
 
 
 @pytest.mark.parametrize(
-    ("dtype", "value"), [(np.float16, 6e4), (np.float32, 3e38), (np.float64, 1e300)]
+    ("dtype", "value"),
+    [
+        (np.float16, 6e4),
+        (np.float32, 3e38),
+        (np.float64, 1e300),
+        (np.float16, 6e-8),
+        (np.float32, 1e-42),
+        (np.float64, 1e-310),
+    ],
 )
-def test_the_norm_of_large_gradients_is_finite_and_they_are_clipped(dtype, value):
-    """Their squares overflowed, and finite gradients were called not finite."""
+def test_the_norm_of_gradients_whose_squares_leave_their_range_is_right(dtype, value):
+    """Their squares overflowed, and finite gradients were called not finite, or were 0."""
     grads = {"a": np.full((30, 2), value, dtype), "b": np.full(4, -value, dtype)}
-    norm = nn.global_norm(grads)
+    norm = nn.clip_global_norm(grads, 1.0)
     assert norm == pytest.approx(8 * float(dtype(value)), rel=1e-3)
-    assert nn.clip_global_norm(grads, 1.0) == norm
-    assert nn.global_norm(grads) == pytest.approx(1, rel=2e-3)
-    assert grads["b"].tolist() == pytest.approx([-1 / 8] * 4, rel=2e-3)
-
-
-@pytest.mark.parametrize(
-    ("dtype", "value"), [(np.float16, 6e-8), (np.float32, 1e-42), (np.float64, 1e-310)]
-)
-def test_the_norm_of_small_gradients_is_not_zero(dtype, value):
-    grads = {"a": np.full((4, 4), value, dtype)}
-    assert nn.clip_global_norm(grads, 1.0) == pytest.approx(4 * float(grads["a"][0, 0]), rel=1e-6)
-    assert (grads["a"] == dtype(value)).all()
-    assert nn.global_norm({"a": np.zeros(3, dtype), "b": np.zeros(0, dtype)}) == 0
+    assert nn.global_norm(grads) == pytest.approx(min(norm, 1.0), rel=2e-3)
+    assert grads["b"].tolist() == pytest.approx([-min(norm, 1.0) / 8] * 4, rel=2e-3)
 
 
 def test_one_bad_number_among_large_ones_is_refused():
@@ -398,22 +394,6 @@ def test_layers_stay_finite(case, training):
         dx, grads = backward(each(np.ones_like, y))
     for array in arrays_in([y, dx, grads]):
         assert np.isfinite(array).all()
-
-
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_activations_have_their_limits_at_a_thousand(name):
-    with np.errstate(over="raise", invalid="raise", divide="raise"):
-        y, slope = ACTIVATIONS[name](np.array([-HUGE, HUGE], np.float32))
-        dx = slope(np.ones(2, np.float32))
-    lefts = {"identity": -HUGE, "leaky_relu": -10.0, "selu": -1.7580993, "softsign": -0.999001}
-    left = (lefts | dict.fromkeys(("tanh", "elu", "celu"), -1.0)).get(name, 0.0)
-    one = ("sigmoid", "tanh", "clipped_relu", "squared_clipped_relu", "hard_sigmoid")
-    rights = {"selu": 1050.7010, "squared_relu": HUGE**2, "softsign": 0.999001}
-    right = 1.0 if name in one else rights.get(name, HUGE)
-    assert y.tolist() == pytest.approx([left, right], rel=1e-6)
-    slope_left = {"identity": 1.0, "leaky_relu": 0.01}.get(name, 0.0)
-    slope_right = {"squared_relu": 2 * HUGE}.get(name, right / HUGE if right > 1 else 0.0)
-    assert dx.tolist() == pytest.approx([slope_left, slope_right], abs=2e-6)
 
 
 @pytest.mark.parametrize(

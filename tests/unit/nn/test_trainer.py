@@ -307,17 +307,6 @@ def test_the_model_is_walked_over_once_an_epoch_and_not_for_each_step(name, monk
     assert counts[0] == counts[1]
 
 
-def test_batches_without_augmentation_have_no_generator(monkeypatch):
-    def drawn(self, step):
-        raise AssertionError("a generator of random numbers for a batch that draws none")
-
-    monkeypatch.setattr(nn.Trainer, "_augmenting", drawn)
-    model = nn.Sequential(nn.Dense(3, 1, np.random.default_rng(0)))
-    data = nn.Data(np.zeros((8, 3), np.float32), np.zeros((8, 1), np.float32))
-    settings = nn.TrainerSettings(batch_size=4)
-    nn.Trainer(model, nn.mse, nn.SGD(), 0.1, settings).fit(data, 1)
-
-
 @pytest.mark.usefixtures("listens_to_interrupts")
 def test_a_handler_of_interrupts_that_a_callback_sets_stays():
     def own(number, frame):

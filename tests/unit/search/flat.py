@@ -80,23 +80,17 @@ def engine(evaluator=None, **options):
     return Engine(EngineOptions(hash_mib=8, **options), evaluator or FlatEvaluator())
 
 
+def alone(fen=chess.STARTING_FEN, evaluator=None, **options):
+    """An engine of one thread at a position."""
+    player = Engine(EngineOptions(**{"hash_mib": 8, "threads": 1} | options), evaluator)
+    player.set_position(chess.Board(fen))
+    return player
+
+
 def search(board, evaluator=None, **limits):
     with engine(evaluator) as player:
         player.set_position(board)
         return player.search(Limits(**limits))
-
-
-def best_uci(tree_search, board):
-    """The most visited move that does not end the game."""
-    for index in np.argsort(-tree_search.root().visits):
-        code = int(tree_search.root().moves[index])
-        move = chess.Move(code & 63, code >> 6 & 63)
-        after = board.copy()
-        after.push(move)
-        child = tree_search.root().children[index]
-        if not after.is_game_over() and tree_search.tree.n_edges[child]:
-            return move.uci()
-    raise AssertionError("every move ends the game")
 
 
 def searched(fen, visits, params=IN_KERNEL, room=20_000, **how):

@@ -4,13 +4,13 @@ import chess
 import numpy as np
 import pytest
 
-from engine import Engine
 from engine.options import EngineOptions
 from engine.search.choice import SearchOrder
 from engine.search.levels import finishes, plan_for
 from engine.search.limits import Limits
 from engine.tactics.solved_endings import probe
 from tests.boards import random_positions
+from tests.unit.search.flat import alone
 
 MOST_ELO = 2600
 
@@ -39,9 +39,7 @@ def test_levels_had_drawn_what_people_win(elo, letters):
         for board in random_positions(letters, 40, seed=elo)
         if board.turn and probe(board)[0] > 0
     ]
-    with Engine(
-        EngineOptions(hash_mib=8, threads=1, limit_strength=True, elo=elo, seed=1)
-    ) as player:
+    with alone(limit_strength=True, elo=elo, seed=1) as player:
         for board in boards[:3]:
             start = board.fen()
             while not board.is_game_over(claim_draw=True):

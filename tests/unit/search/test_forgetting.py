@@ -6,8 +6,8 @@ import chess
 import numpy as np
 import pytest
 
-from engine import Engine
 from engine.board.convert import stack_from_board
+from engine.evaluation.material import MaterialEvaluator
 from engine.options import EngineOptions
 from engine.search.choice import SearchOrder
 from engine.search.limits import Limits
@@ -16,7 +16,7 @@ from engine.search.run import Runner
 from engine.search.session import restrict_root
 from engine.search.tree import forgetting
 from engine.search.tree.arrays import CANNOT_SHRINK, EXPANDED, NODES, ROOT, SHRINKS, VALUED
-from tests.unit.search.flat import FlatEvaluator, search_on, searched, tree_fingerprint
+from tests.unit.search.flat import FlatEvaluator, alone, search_on, searched, tree_fingerprint
 from tests.unit.search.shared_trees import POSITIONS, assert_whole
 
 POSITION = POSITIONS[1]
@@ -221,9 +221,7 @@ def test_a_restricted_root_forgets_what_other_moves_were_worth():
 
 
 def test_a_mate_that_is_left_out_is_not_the_roots_value():
-    board = chess.Board("6k1/5ppp/8/8/8/8/8/R3K1R1 w - - 0 1")
-    with Engine(EngineOptions(evaluator="material", hash_mib=8, threads=1)) as engine:
-        engine.set_position(board)
+    with alone("6k1/5ppp/8/8/8/8/8/R3K1R1 w - - 0 1", MaterialEvaluator()) as engine:
         assert engine.search(Limits(nodes=1)).infos[0].score_mate == 1
         moves = tuple(chess.Move.from_uci(text) for text in ("g1h1", "e1e2"))
         result = engine.search(Limits(nodes=300, searchmoves=moves))
@@ -243,8 +241,7 @@ def test_a_full_tree_is_rehearsed_in_any_tree(visits):
 
 def test_a_search_is_stopped_while_the_tree_makes_room(monkeypatch):
     monkeypatch.setattr(forgetting, "SLICE", 1)
-    with Engine(EngineOptions(evaluator="material", hash_mib=1, threads=1)) as engine:
-        engine.set_position(chess.Board(POSITION))
+    with alone(POSITION, MaterialEvaluator(), hash_mib=1) as engine:
         job = engine.start(Limits(infinite=True))
         while not engine._search.needs_room:
             time.sleep(0.001)
@@ -262,8 +259,7 @@ def test_a_search_is_stopped_while_the_tree_makes_room(monkeypatch):
 def test_a_search_by_depth_or_mate_goes_on_for_as_many_visits_as_a_full_tree_has_room_for_or_its_limit(
     limit,
 ):
-    with Engine(EngineOptions(evaluator="material", hash_mib=1, threads=1)) as engine:
-        engine.set_position(chess.Board(POSITION))
+    with alone(POSITION, MaterialEvaluator(), hash_mib=1) as engine:
         for _ in range(2):  # The second time the tree was full before.
             assert engine.search(Limits(**limit)).nodes >= len(engine._search.tree.nodes)
         most = 3 * engine._search.visits
@@ -272,8 +268,8 @@ def test_a_search_by_depth_or_mate_goes_on_for_as_many_visits_as_a_full_tree_has
 
 
 def test_a_depth_that_drawn_lines_never_reach_kept_a_search_by_lc0s_rules_for_ever():
-    with Engine(EngineOptions(evaluator="material", preset="lc0", hash_mib=1, threads=1)) as engine:
-        engine.set_position(chess.Board("8/1k6/3K4/8/7N/8/8/8 w - - 99 1"))
+    fen = "8/1k6/3K4/8/7N/8/8/8 w - - 99 1"
+    with alone(fen, MaterialEvaluator(), preset="lc0", hash_mib=1) as engine:
         assert engine.start(Limits(depth=3)).result(60).nodes < 3000
 
 
@@ -307,19 +303,3 @@ def test_what_a_small_tree_leaves_in_a_large_table_is_taken_out_alone(monkeypatc
         slices += 1
     assert slices <= 2
     assert not search.tree.table.any()
-
-
-def test_what_a_large_tree_is_compacted_with_is_written_in_slices(monkeypatch):
-    """Whatever is done for each node in use: once the whole table was written, however few they
-    were.
-    """
-    search = searched(chess.STARTING_FEN, 3000)
-    written = []
-    expected = searched(chess.STARTING_FEN, 3000)
-    make_room(expected.tree)
-    monkeypatch.setattr(forgetting, "SLICE", 64)
-    used = int(search.tree.counters[NODES])
-    for _ in forgetting.make_room(search.tree):
-        written.append(0)
-    assert len(written) > 3 * used // 64
-    assert tree_fingerprint(search) == tree_fingerprint(expected)

@@ -10,6 +10,7 @@ from benchmarks.measuring import tree_hash
 from engine import Engine
 from engine.board.convert import decode_move, encode_move, row_from_board, stack_from_board
 from engine.board.layout import MAX_MOVES, NO_MOVE
+from engine.evaluation.material import MaterialEvaluator
 from engine.options import EngineOptions
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
@@ -27,6 +28,7 @@ from engine.tactics.alphabeta import (
 )
 from engine.tactics.quiescence import MATE_CP
 from tests.boards import board_after
+from tests.unit.search.flat import alone
 
 WINDOW = np.int64(MATE_CP)
 SHARE = np.float32(HINT_PRIOR)
@@ -133,8 +135,7 @@ def test_the_table_knows_the_reply(space):
 
 
 def searched(fen=chess.STARTING_FEN, nodes=300, **options):
-    player = Engine(EngineOptions(hash_mib=8, threads=1, **options))
-    player.set_position(chess.Board(fen))
+    player = alone(fen, **options)
     return player, player.search(Limits(nodes=nodes))
 
 
@@ -149,7 +150,7 @@ def edges_of(search):
 
 
 def test_a_hinted_move_gets_its_prior_and_gives_it_back():
-    player, _ = searched(evaluator="material", tactical_nodes=0.0)
+    player, _ = searched(evaluator=MaterialEvaluator(), tactical_nodes=0.0)
     with player:
         search = player._search
         before = edges_of(search)
@@ -173,7 +174,9 @@ def test_a_hinted_move_gets_its_prior_and_gives_it_back():
 
 
 def test_a_move_that_is_likely_anyway_or_not_there_changes_nothing():
-    player, _ = searched("6k1/p7/8/8/8/8/8/K6R w - - 0 1", evaluator="material", tactical_nodes=0.0)
+    player, _ = searched(
+        "6k1/p7/8/8/8/8/8/K6R w - - 0 1", evaluator=MaterialEvaluator(), tactical_nodes=0.0
+    )
     with player:
         search = player._search
         likely, absent = np.uint16(search.root().moves[0]), np.uint16(1 << 6 | 2)
@@ -243,8 +246,7 @@ def stop_between_answers(player):
 def test_a_stop_waits_for_one_answer_at_most_and_changes_nothing():
     trees = []
     for stopped in (True, False):
-        with Engine(EngineOptions(hash_mib=8, threads=1)) as player:
-            player.set_position(chess.Board(COMBINATIONS[0][0]))
+        with alone(COMBINATIONS[0][0]) as player:
             if stopped:
                 stop_between_answers(player)
                 assert player._hint_source.is_asking
@@ -278,8 +280,7 @@ def test_open_questions_do_not_outlive_a_game(evaluator, threads):
     ],
 )
 def test_it_is_off_in_games_with_a_clock(limits, options, hinted):
-    with Engine(EngineOptions(evaluator="material", threads=1, hash_mib=32, **options)) as engine:
-        engine.set_position(chess.Board())
+    with alone(evaluator=MaterialEvaluator(), hash_mib=32, **options) as engine:
         engine.search(Limits(nodes=2_000, **limits))
         assert (engine._search.tree.asked_at[ROOT] > 0) == hinted
         engine.search(Limits(nodes=4_000))
@@ -291,8 +292,7 @@ def test_hints_and_a_restricted_root():
     gave.
     """
     fen, move = COMBINATIONS[0]
-    with Engine(EngineOptions(hash_mib=8, threads=1)) as player:
-        player.set_position(chess.Board(fen))
+    with alone(fen) as player:
         player.search(Limits(nodes=20_000))
         assert player._search.tree.hinted[ROOT] != NO_MOVE
         only = player.search(Limits(nodes=2000, searchmoves=(chess.Move.from_uci(move),)))
@@ -304,8 +304,7 @@ def test_hints_and_a_restricted_root():
 
 
 def test_a_full_tree_gets_hints_like_any_other():
-    with Engine(EngineOptions(hash_mib=1, threads=1)) as player:
-        player.set_position(chess.Board(COMBINATIONS[0][0]))
+    with alone(COMBINATIONS[0][0], hash_mib=1) as player:
         assert player.search(Limits(nodes=20_000)).best_move is not None
         assert player._search.fullness > 0.99
         assert player._search.tree.asked_at[ROOT] > 0

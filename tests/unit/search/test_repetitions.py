@@ -3,6 +3,7 @@ that a kept tree already has.
 """
 
 from collections import Counter
+from dataclasses import replace
 
 import chess
 import numpy as np
@@ -14,6 +15,7 @@ from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.report import outline
 from engine.search.tree.arrays import NO_NODE, TERMINAL
+from tests.boards import board_after
 from tests.unit.search.flat import searched
 from tests.unit.search.shared_trees import assert_whole
 
@@ -88,18 +90,11 @@ def test_no_line_goes_on_past_a_third_repetition():
 
 def test_one_repetition_of_the_root_is_no_draw():
     """The knight's check and the way back counted as a draw: +0.05 for a move that is worth +2.4."""
-    with Engine(EngineOptions(evaluator="material", threads=1, hash_mib=8)) as engine:
+    with Engine(OPTIONS) as engine:
         engine.set_position(chess.Board("5r1k/6n1/B1b4N/8/8/8/P4P2/1K5R w - - 0 1"))
         children = engine.search(Limits(nodes=8000)).children
     (check,) = (child for child in children if child.move.uci() == "h6f7")
     assert check.score_cp > 100
-
-
-def second_time(fen, moves):
-    board = chess.Board(fen)
-    for move in moves.split():
-        board.push_uci(move)
-    return board
 
 
 KINGS = "7k/8/8/8/8/p7/P7/KR6 w - - 0 1"
@@ -109,9 +104,8 @@ BACK = 55 | 63 << 6  # h7h8
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_a_kept_tree_takes_on_what_the_game_repeats_before_its_next_visit(threads):
-    board = second_time(KINGS, ROUND)
-    options = EngineOptions(evaluator="material", threads=threads, hash_mib=8)
-    with Engine(options) as engine:
+    board = board_after(ROUND, KINGS)
+    with Engine(replace(OPTIONS, threads=threads)) as engine:
         for _ in range(2):
             engine.set_position(board)
             engine.search(Limits(nodes=3000))
@@ -165,8 +159,8 @@ def test_the_branches_of_a_tree_end_at_draws_by_repetition():
 
 
 def test_a_third_repetition_is_a_leaf_that_the_rules_decide():
-    board = second_time(KINGS, ROUND + " c1b1")
-    with Engine(EngineOptions(evaluator="material", threads=1, hash_mib=8)) as engine:
+    board = board_after(ROUND + " c1b1", KINGS)
+    with Engine(OPTIONS) as engine:
         engine.set_position(board)
         engine.search(Limits(nodes=500))
         tree = engine._search.tree

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.options import EngineOptions
-from engine.player import Engine
+from engine.evaluation.material import MaterialEvaluator
 from engine.search.choice import choose_move
 from engine.search.doubt import doubt
 from engine.search.limits import Limits
@@ -15,7 +14,7 @@ from engine.search.tree.params import (
     FALL_CEILING,
     FALL_SLOPE,
 )
-from tests.unit.search.flat import engine
+from tests.unit.search.flat import alone, engine
 
 
 @pytest.mark.parametrize(
@@ -29,9 +28,7 @@ from tests.unit.search.flat import engine
 )
 def test_a_move_found_late_is_played_for_its_value(first, second, chosen):
     for by_value in (True, False):
-        with Engine(
-            EngineOptions(hash_mib=8, threads=1, evaluator="material", tactical_nodes=0.0)
-        ) as player:
+        with alone(evaluator=MaterialEvaluator(), tactical_nodes=0.0) as player:
             player.search(Limits(nodes=200))
             search = player._search
             search.params = search.params._replace(choose_by_value=by_value)

@@ -7,7 +7,7 @@ import pytest
 from engine import Engine
 from engine.board.convert import decode_move, stack_from_board
 from engine.evaluation.tower import NetworkEvaluator
-from engine.network.tower.model import TowerConfig, build_tower
+from engine.network.tower.tower_model import TowerConfig
 from engine.options import EngineOptions
 from engine.search.batches import Batches
 from engine.search.limits import Limits
@@ -25,7 +25,7 @@ POSITION = POSITIONS[1]
 @pytest.fixture(scope="module")
 def tower():
     config = TowerConfig.parse("16x2")
-    return fused(build_tower(config, np.random.default_rng(3)), config)
+    return fused(config.build(np.random.default_rng(3)), config)
 
 
 def test_batches_build_one_tree_at_any_number_of_threads(tower):

@@ -31,14 +31,6 @@ def test_256_threads_leave_a_whole_tree_of_positions_that_many_ways_lead_to():
     assert np.bincount(children[children != NO_NODE]).max() > 4
 
 
-@pytest.mark.parametrize("threads", [2, 16])
-def test_a_full_tree_is_whole_and_goes_on(threads):
-    search = searched(POSITIONS[1], 12_000, room=2048, threads=threads)
-    assert search.was_full
-    assert search.visits == 12_000
-    assert_whole(search)
-
-
 @pytest.mark.parametrize(
     ("threads", "visits"),
     [(2, 20_000), (16, 20_000), pytest.param(64, 200_000, marks=pytest.mark.slow)],

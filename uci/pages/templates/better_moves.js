@@ -4,7 +4,9 @@ class BetterMoves {
     const { game } = replay, before = game.querySelector(".replay");
     this.replay = replay;
     const asked = ({ answer, mover }) => answer && (game.dataset.reader ?? mover) === mover;
-    this.plies = [...replay.steps.keys()].filter(ply => asked(replay.steps[ply]));
+    // What one nearly finds comes first.
+    this.plies = [...replay.steps.keys()].filter(ply => asked(replay.steps[ply]))
+      .sort((one, other) => replay.steps[one].distance - replay.steps[other].distance);
     this.nextButton = game.querySelector("[data-try='']");
     this.nextButton.hidden = !this.plies.length;
     this.controls = game.querySelector(".better-moves");
@@ -18,7 +20,7 @@ class BetterMoves {
     game.addEventListener("shown", () => this.end());
     game.querySelectorAll("[data-try]").forEach(button => button.addEventListener("click", event => {
       event.stopPropagation();
-      const next = this.plies.find(ply => ply > (this.ply ?? 0)) ?? this.plies[0];  // after the last, the first again
+      const next = this.plies[(this.plies.indexOf(this.ply) + 1) % this.plies.length];  // after the last, the first again
       this.begin(Number(button.dataset.try) || next);
       game.querySelector(".columns").scrollIntoView({ block: "start" });
     }));

@@ -524,7 +524,7 @@ const answers = {
   games_found: message => games.found(message), games_work: message => games.work(message),
   puzzle: message => $("puzzles").open && showPuzzle(message), refuted: message => showRefutation(message),
   games_progress: message => games.showProgress(message),
-  reviewing: showReview, reviewed: showReview, unreviewed: showReview,
+  review: showReview,
   busy() {
     arriving = true;
     if (wantedFen) { send("take_over"); return; }
@@ -708,6 +708,5 @@ function connect() {
 }
 
 for (const name in choices) setLook(name, choices[name]);
-addEventListener("resize", () => { latestShown = null; if (state) showMoves(); });
 setInterval(showClocks, 100);
 connect();

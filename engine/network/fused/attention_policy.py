@@ -12,7 +12,8 @@ import numpy as np
 from engine.backend import backend_of, product
 from engine.errors import ConfigError
 from engine.network.policy_map import ATTENTION_SQUARES
-from engine.nn.layer import Array, Backward, Gradients, Layer, check_input, register
+from engine.nn.array_forms import check_input
+from engine.nn.layer import Array, Backward, Gradients, Layer, register
 from engine.nn.layers.dense import Dense, dense_together
 from engine.nn.layers.initialization import initial
 from engine.nn.operations import operations_for

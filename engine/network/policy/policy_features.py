@@ -32,6 +32,7 @@ from engine.board.layout import BLACK, CASTLING, EN_PASSANT, HALFMOVE, KING, PAW
 from engine.native.bits import ctz
 from engine.native.jit import kernel
 from engine.network.rows.piece_count import number_of_pieces
+from engine.network.value.value_features import flip_of
 from engine.tactics.classical import PASSED_MASKS
 from engine.tactics.quiescence import QuiescenceSpace, settled_value
 
@@ -77,9 +78,7 @@ def view_flip(row):
     """Mask to XOR squares with: 56 if Black is to move, plus 7 if the mover's king is on files a to
     d.
     """
-    side = np.int64(row[SIDE])
-    king = ctz(row[KING] & row[WHITE + side])
-    return 56 * side + (7 if king & 7 < 4 else 0)
+    return flip_of(row, np.int64(row[SIDE]))
 
 
 @kernel()
@@ -193,14 +192,14 @@ def write_passed(row, side, flip, base, features, count):
         front = square + (8 if side == 0 else -8)
         last = square & 7 | (56 if side == 0 else 0)
         steps = abs((last >> 3) - (square >> 3))
-        near = _distance(own, front) <= 2
-        guard = 2 if _distance(enemy, front) <= 1 else np.int64(_distance(enemy, last) <= steps)
+        near = king_steps(own, front) <= 2
+        guard = 2 if king_steps(enemy, front) <= 1 else np.int64(king_steps(enemy, last) <= steps)
         features[count] = base + (guard * 2 + near) * 64 + (square ^ flip)
         count += 1
     return count
 
 
 @kernel()
-def _distance(a, b):
+def king_steps(a, b):
     """King's steps between two squares."""
     return max(abs((a & 7) - (b & 7)), abs((a >> 3) - (b >> 3)))

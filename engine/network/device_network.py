@@ -19,12 +19,13 @@ import numpy as np
 from engine.backend import Backend, Lane, bounds
 from engine.board.layout import MAX_MOVES
 from engine.errors import ConfigError
-from engine.network.families import PlanesConfig, layers_with
-from engine.network.model_parts import SQUARES
+from engine.network.families import PlanesConfig
+from engine.network.fused.given_tensors import layers_with
+from engine.network.fused.network_sizes import SQUARES
 from engine.network.outputs import FIRST_HEADS, Heads, policy_name
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import ATTENTION_SQUARES, HEAD_INDEX, POLICY_SIZE
-from engine.network.tower.model import TowerConfig
+from engine.network.tower.tower_model import TowerConfig
 from engine.nn.layer import Layer
 from engine.nn.layers.activations import activation_function, sigmoid
 from engine.nn.norm_folding import fold_norms
@@ -124,6 +125,10 @@ class DeviceNetwork:
         pinned = self.backend.pinned
         xp = self.backend.xp
         lane = self.backend.lane()
+
+        def board(channels: int) -> Array:
+            return xp.zeros((PART, self._side, self._side, channels), self._kernels.dtype)
+
         with self.backend.guard("memory was reserved"), lane.block:
             return Flight(
                 lane=lane,
@@ -134,11 +139,9 @@ class DeviceNetwork:
                 moves_left=pinned((PART,), np.float32),
                 device_masks=xp.zeros((PART, PLANES), np.uint64),
                 device_places=xp.zeros((PART, MAX_MOVES), np.int32),
-                planes=xp.zeros((PART, self._side, self._side, PLANES), self._kernels.dtype),
-                boards=xp.zeros((PART, self._side, self._side, self._filters), self._kernels.dtype),
-                between=xp.zeros(
-                    (PART, self._side, self._side, self._filters), self._kernels.dtype
-                ),
+                planes=board(PLANES),
+                boards=board(self._filters),
+                between=board(self._filters),
             )
 
     def launch(self, flight: Flight, masks: np.ndarray, policy_index: np.ndarray) -> None:
@@ -177,28 +180,23 @@ class DeviceTower(DeviceNetwork):
     def _laid_out(self, layers: Layer) -> dict[str, np.ndarray]:
         """Return the parameters as products over boards with channels last need them.
 
-        A convolution's weights [K, C, k, k] become a matrix [k * k * C, K], a dense layer behind a
+        A convolution's weights [K, C, k, k] become a matrix [K, k * k * C], a dense layer behind a
         board takes its inputs square by square, and the bias of a gate's first layer includes what
         the convolution's bias adds to the mean.
         """
         parameters = layers.named_parameters()
         for name in [name for name, array in parameters.items() if array.ndim == 4]:
             weight = parameters[name]
-            parameters[name] = np.ascontiguousarray(
-                weight.transpose(2, 3, 1, 0).reshape(-1, len(weight))
-            )
+            matrix = weight.transpose(2, 3, 1, 0).reshape(-1, len(weight))
+            parameters[name] = np.ascontiguousarray(matrix).T
         for name in ("policy.dense", *(f"{head}.dense1" for head in layers.children())):
             if (weight := parameters.get(f"{name}.weight")) is not None:
                 by_square = weight.reshape(len(weight), -1, SQUARES).swapaxes(1, 2)
                 parameters[f"{name}.weight"] = np.ascontiguousarray(by_square.reshape(weight.shape))
-        for block in (
-            f"trunk.block{number}"
-            for number in range(self.config.blocks if self.config.se_ratio else 0)
-        ):
-            squeezed = parameters[f"{block}.se.squeeze.weight"] @ parameters[f"{block}.conv2.bias"]
-            parameters[f"{block}.se.squeeze.bias"] = (
-                parameters[f"{block}.se.squeeze.bias"] + squeezed
-            )
+        for name in [name for name in parameters if name.endswith("se.squeeze.bias")]:
+            convolved = parameters[name.replace("se.squeeze", "conv2")]
+            squeezed = parameters[name.replace("bias", "weight")] @ convolved
+            parameters[name] = parameters[name] + squeezed
         return parameters
 
     def _load(self, layers: Layer, weights: Mapping[str, np.ndarray]) -> None:
@@ -252,8 +250,12 @@ class DeviceTower(DeviceNetwork):
         (whole, row, column, one) = board.strides
         places, strides = (n, 8, 8, 3, 3, channels), (whole, row, column, row, column, one)
         windows = self.backend.xp.lib.stride_tricks.as_strided(board, places, strides)
-        product = windows.reshape(n * SQUARES, 9 * channels) @ self._parameters[f"{name}.weight"]
-        return product.reshape(n, 8, 8, -1), self._parameters[f"{name}.bias"]
+        product, bias = self._product(windows.reshape(n * SQUARES, 9 * channels), name)
+        return product.reshape(n, 8, 8, -1), bias
+
+    def _product(self, rows: Array, name: str) -> tuple[Array, Array]:
+        """Return rows [n, inputs] times a layer's weights, and its bias."""
+        return rows @ self._parameters[f"{name}.weight"].T, self._parameters[f"{name}.bias"]
 
     def _gate(self, name: str, product: Array) -> tuple[Array, Array, Array, Array]:
         """Scale and shift [n, 1, 1, C] of a squeeze-and-excitation gate, each followed by its bias
@@ -261,17 +263,15 @@ class DeviceTower(DeviceNetwork):
         """
         n = len(product)
         channels = product.shape[3]
-        parameters = self._parameters
         mean = self._kernels.mean(product.reshape(n, SQUARES, channels))
-        squeezed = mean @ parameters[f"{name}.squeeze.weight"].T
-        hidden = self._kernels.activated(squeezed, parameters[f"{name}.squeeze.bias"])
-        excited = (hidden @ parameters[f"{name}.excite.weight"].T)[:, None, None, :]
-        bias = parameters[f"{name}.excite.bias"]
+        hidden = self._kernels.activated(*self._product(mean, f"{name}.squeeze"))
+        excited, bias = self._product(hidden, f"{name}.excite")
+        excited = excited[:, None, None, :]
         return excited[..., :channels], bias[:channels], excited[..., channels:], bias[channels:]
 
     def _policy(self, flight: Flight, size: int, squares: Array) -> Array:
         """Logits float32 of all moves of all positions, in the order of `_places`."""
-        parameters, kernels = self._parameters, self._kernels
+        kernels = self._kernels
         if self.config.policy == "convolution":
             between = flight.between[:size]
             kernels.activate(
@@ -279,33 +279,21 @@ class DeviceTower(DeviceNetwork):
             )
             return kernels.answer(*self._convolved(between, "policy.conv2"))
         if self.config.policy == "attention":
-            embedded = (
-                squares @ parameters["policy.embedding.weight"]
-                + parameters["policy.embedding.bias"]
-            )
-            boards = embedded.reshape(size, 8, 8, -1).transpose(0, 3, 1, 2)
+            product, bias = self._product(squares, "policy.embedding")
+            boards = (product + bias).reshape(size, 8, 8, -1).transpose(0, 3, 1, 2)
             for part in ("activation", "moves"):
                 boards = self._head.children()[part].forward(boards)[0]
             return boards.astype(np.float32)
-        rows = kernels.activated(
-            squares @ parameters["policy.conv.weight"], parameters["policy.conv.bias"]
-        )
-        product = rows.reshape(size, -1) @ parameters["policy.dense.weight"].T
-        return kernels.answer(product, parameters["policy.dense.bias"])
+        rows = kernels.activated(*self._product(squares, "policy.conv"))
+        return kernels.answer(*self._product(rows.reshape(size, -1), "policy.dense"))
 
     def _dense_head(self, name: str, squares: Array) -> Array:
         """Squares [n * 64, filters] -> what the head answers, float32 [n, outputs]."""
-        parameters = self._parameters
         kernels = self._kernels
-        rows = squares
-        rows = kernels.activated(
-            rows @ parameters[f"{name}.conv.weight"], parameters[f"{name}.conv.bias"]
-        )
-        rows = rows.reshape(len(squares) // SQUARES, -1) @ parameters[f"{name}.dense1.weight"].T
-        rows = kernels.activated(rows, parameters[f"{name}.dense1.bias"])
-        return kernels.answer(
-            rows @ parameters[f"{name}.dense2.weight"].T, parameters[f"{name}.dense2.bias"]
-        )
+        rows = kernels.activated(*self._product(squares, f"{name}.conv"))
+        rows = rows.reshape(len(squares) // SQUARES, -1)
+        rows = kernels.activated(*self._product(rows, f"{name}.dense1"))
+        return kernels.answer(*self._product(rows, f"{name}.dense2"))
 
 
 def network_on(

@@ -11,7 +11,8 @@ import numpy as np
 
 from engine import nn
 from engine.errors import ConfigError
-from engine.network.attention_policy import AttentionPolicy
+from engine.network.fused.attention_policy import AttentionPolicy
+from engine.nn.dit import BlankGenerator
 
 SQUARES = 64
 NORM_EPSILON = 1e-5  # The usual default of batch norm, and Lc0's constant.
@@ -28,10 +29,32 @@ class NetworkSizes:
     kind: ClassVar[str]
     largest_size: ClassVar[int]
     input_format: int  # Lc0's number
+    activation: str
     policy: str  # "convolution", "classical" or "attention"
+    policy_planes: int
+    policy_depth: int
+    policy_layers: int
+    policy_attention_heads: int
+    policy_attention_inner: int
+    policy_attention_hidden: int
+    value: str  # one of VALUES
+    value_channels: int
+    value_hidden: int
+    moves_left_channels: int
+    moves_left_hidden: int
     policy_heads: tuple[str, ...]
     value_heads: tuple[str, ...]
     policy_activation: str  # inside the encoder layers of an attention policy
+
+    def build(self, rng: np.random.Generator) -> nn.MultiHead:
+        """Return the network with random weights, float32."""
+        raise NotImplementedError
+
+    def blank(self, most: int = 1 << 40) -> nn.MultiHead:
+        """Return the network for its shapes. Raises ConfigError for more than `most` numbers,
+        before reserving them.
+        """
+        return self.build(BlankGenerator(most, shapes_alone=True))
 
     def check_sizes(self: Any, **known: Collection[Any]) -> None:
         """Check all numbers, and these fields against their known values. Raises ConfigError."""
@@ -51,7 +74,7 @@ class NetworkSizes:
                 )
 
     @property
-    def policy_encoder_layer(self: Any) -> dict[str, Any]:
+    def policy_encoder_layer(self) -> dict[str, Any]:
         """The settings of one of a policy head's encoder layers."""
         return {
             "features": self.policy_planes, "heads": self.policy_attention_heads, "inner": self.policy_attention_inner,
@@ -59,7 +82,7 @@ class NetworkSizes:
             "damped": False,
         }  # fmt: skip
 
-    def describe_heads(self: Any) -> str:
+    def describe_heads(self) -> str:
         """Describe the value and moves-left heads in words."""
         more = f" {', '.join(self.value_heads)}" if len(self.value_heads) > 1 else ""
         left = f"moves left ({self.moves_left_channels} channels, {self.moves_left_hidden} units)"
@@ -68,7 +91,7 @@ class NetworkSizes:
             f"{left if self.moves_left_channels else 'no moves left'}"
         )
 
-    def answer_heads(self: Any) -> dict[str, tuple[int, int, int, str]]:
+    def answer_heads(self) -> dict[str, tuple[int, int, int, str]]:
         """Return channels, hidden units, outputs and last activation ("": none) of the value heads
         and moves left.
         """
@@ -85,7 +108,7 @@ class NetworkSizes:
         """Name of the first value head: "wdl" or "value"."""
         return self.value_name("winner")
 
-    def value_name(self: Any, head: str) -> str:
+    def value_name(self, head: str) -> str:
         """Our name of one of Lc0's value heads, such as wdl or wdl_q."""
         return ("wdl" if self.value == "wdl" else "value") + (
             "" if head == "winner" else f"_{head}"
@@ -95,7 +118,7 @@ class NetworkSizes:
 def dense_head(
     first: dict[str, nn.Layer],
     sizes: tuple[int, int, int, str],
-    config: Any,
+    config: NetworkSizes,
     rng: np.random.Generator,
 ) -> nn.Sequential:
     """Return a head of two dense layers of these sizes (`answer_heads`) behind the layers `first`."""
@@ -111,7 +134,7 @@ def dense_head(
 
 
 def attention_head(
-    embedding: nn.Layer, activation: str, config: Any, rng: np.random.Generator
+    embedding: nn.Layer, activation: str, config: NetworkSizes, rng: np.random.Generator
 ) -> nn.Sequential:
     """Return an attention policy with its encoder layers, if any, behind an embedding of each
     square.

@@ -26,14 +26,15 @@ import numpy as np
 
 from engine.native.elementary import exp, log
 from engine.native.jit import kernel
-from engine.native.lanes import LANES, load, splat, spread, store, where_positive
+from engine.native.lanes import LANES, load, load_64, splat_64, spread_64, store
 from engine.native.memory import buffers
 from engine.network.policy.moves import SortRows, list_sort_rows, new_sort_rows, sort_bias
 from engine.network.rows.float_rows import (
-    add_4,
+    HALF_BLOCK,
+    add_64,
     add_rows,
     add_weighted_rows,
-    clip,
+    factor_gradient,
     pair_products,
     score_row,
 )
@@ -155,13 +156,12 @@ def _policy_gradient(tables, batch, b, units, scale, scratch, out):
 
 @kernel(contract=True)
 def _accumulator_gradient(dunits, units, accumulator, at):
-    one = splat(1.0)
     for c in range(0, units, LANES):
         a = load(accumulator, at + c)
         b = load(accumulator, at + units + c)
         dy = load(dunits, c)
-        store(accumulator, at + c, where_positive(a, where_positive(one - a, dy * clip(b))))
-        store(accumulator, at + units + c, where_positive(b, where_positive(one - b, dy * clip(a))))
+        store(accumulator, at + c, factor_gradient(a, b, dy))
+        store(accumulator, at + units + c, factor_gradient(b, a, dy))
 
 
 # ---- phase two: columns --------------------------------------------------------------------------
@@ -172,32 +172,19 @@ def add_feature_columns(batch, count, gradients, width, column, tables):
     """Add `count` positions to the gradients of weight and bias, in columns `column` to `column` +
     128.
     """
-    b0 = b1 = b2 = b3 = b4 = b5 = b6 = b7 = splat(0.0)
+    low_bias = high_bias = splat_64(0.0)
     for b in range(count):
         at = b * width + column
-        da = gradients.accumulator
-        d0 = load(da, at)
-        d1 = load(da, at + 16)
-        d2 = load(da, at + 32)
-        d3 = load(da, at + 48)
-        d4 = load(da, at + 64)
-        d5 = load(da, at + 80)
-        d6 = load(da, at + 96)
-        d7 = load(da, at + 112)
-        b0 = b0 + d0
-        b1 = b1 + d1
-        b2 = b2 + d2
-        b3 = b3 + d3
-        b4 = b4 + d4
-        b5 = b5 + d5
-        b6 = b6 + d6
-        b7 = b7 + d7
+        low = load_64(gradients.accumulator, at)
+        high = load_64(gradients.accumulator, at + HALF_BLOCK)
+        low_bias = low_bias + low
+        high_bias = high_bias + high
         for i in range(batch.n_features[b]):
             to = batch.features[b, i] * width + column
-            add_4(tables.weight, to, d0, d1, d2, d3)
-            add_4(tables.weight, to + 64, d4, d5, d6, d7)
-    add_4(tables.bias, column, b0, b1, b2, b3)
-    add_4(tables.bias, column + 64, b4, b5, b6, b7)
+            add_64(tables.weight, to, low)
+            add_64(tables.weight, to + HALF_BLOCK, high)
+    add_64(tables.bias, column, low_bias)
+    add_64(tables.bias, column + HALF_BLOCK, high_bias)
 
 
 @kernel(contract=True)
@@ -206,19 +193,13 @@ def add_unit_columns(batch, count, gradients, units, column, tables):
     `column` + 64.
     """
     for b in range(count):
-        at = b * units + column
-        y = gradients.units
-        y0 = load(y, at)
-        y1 = load(y, at + 16)
-        y2 = load(y, at + 32)
-        y3 = load(y, at + 48)
+        y = load_64(gradients.units, b * units + column)
         for i in range(batch.n_moves[b]):
-            x = spread(gradients.policy[b], i)
-            add_4(tables.policy, batch.rows[b, i] * units + column, x * y0, x * y1, x * y2, x * y3)
+            to = batch.rows[b, i] * units + column
+            add_64(tables.policy, to, spread_64(gradients.policy[b], i) * y)
         for i in range(gradients.n_sort_rows[b]):
-            x = spread(gradients.sort_slopes[b], i)
-            row = np.int64(gradients.sort_rows[b, i])
-            add_4(tables.sort_weight, row * units + column, x * y0, x * y1, x * y2, x * y3)
+            to = np.int64(gradients.sort_rows[b, i]) * units + column
+            add_64(tables.sort_weight, to, spread_64(gradients.sort_slopes[b], i) * y)
 
 
 @kernel()

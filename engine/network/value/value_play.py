@@ -1,7 +1,7 @@
 """The value trunk for playing: int16 accumulators that follow the search by differences, bytes for
 the first layer.
 
-`parameters` has the formulas. For either side, its king's bucket and its mirroring, a model keeps
+`value_parameters` has the formulas. For either side, its king's bucket and its mirroring, a model keeps
 the last board it saw there with the accumulator; the next leaf adds the rows of pieces that came
 and subtracts those that went, a third of all on average. Sums of integers are the same in any
 order, so they equal those from scratch, bit for bit. The layers behind the first are stored by
@@ -22,13 +22,20 @@ from engine.native.bits import ctz
 from engine.native.dot_products import dot_quads
 from engine.native.integer_lanes import store_ints
 from engine.native.jit import kernel
-from engine.native.lanes import LANES, load, minimum, splat, spread, store
+from engine.native.lanes import (
+    load,
+    load_32,
+    minimum,
+    splat,
+    spread_32,
+    store,
+)
 from engine.native.memory import aligned_zeros, buffers
-from engine.network.rows.flat_tables import fill_tables, new_tables
-from engine.network.rows.float_rows import clip
+from engine.network.rows.flat_tables import filled_tables
+from engine.network.rows.float_rows import clip, last_layer
 from engine.network.rows.piece_count import PIECE_BUCKETS, piece_bucket
 from engine.network.rows.short_rows import (
-    BLOCK,
+    SHORT_BLOCK,
     UNIT,
     as_shorts,
     by_input,
@@ -36,9 +43,9 @@ from engine.network.rows.short_rows import (
     multiply_pairs,
     sum_scale,
 )
-from engine.network.value import parameters
-from engine.network.value.features import KING_BUCKETS, MAX_VIEW, first_row, flip_of
-from engine.network.value.parameters import HIDDEN_1, HIDDEN_2, ValueConfig
+from engine.network.value import value_parameters as parameters
+from engine.network.value.value_features import KING_BUCKETS, MAX_VIEW, first_row, flip_of
+from engine.network.value.value_parameters import HIDDEN_1, HIDDEN_2, ValueConfig
 
 QUAD = 4  # units whose bytes are one int32
 
@@ -80,13 +87,12 @@ class ValueModel(NamedTuple):
 
 
 def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> IntegerValueTables:
-    """Return a trunk with these parameters, by their names in `parameters`.
+    """Return a trunk with these parameters, by their names in `value_parameters`.
 
     Raises ConfigError or ShapeError when they do not fit `config`, and ConfigError if an output
     could leave its range.
     """
-    _, floats = new_tables(config)
-    fill_tables(floats, config, tensors)
+    floats = filled_tables(config, tensors)
     scale = sum_scale(
         parameters.largest_accumulator(floats, config),
         MAX_VIEW + 1,
@@ -96,14 +102,7 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
               ((floats.dense1, config.width), (floats.dense2, 2 * HIDDEN_1), (floats.output, HIDDEN_2))]  # fmt: skip
     flat = floats.dense1_bias, floats.dense2_bias, floats.output_bias
     biases = [array.reshape(PIECE_BUCKETS, -1) for array in flat]
-    sums = [np.abs(layer).sum(axis=2, dtype=np.float64) for layer in layers]
-    largest = np.max([(one + np.abs(bias)).max() for one, bias in zip(sums, biases, strict=True)])
-    if not largest < 1e6:  # true for NaN too; every layer's inputs are in 0..1
-        raise ConfigError(f"expected value layers with outputs below a million, found {largest:g}")
-    if (most := np.abs(layers[0]).max()) > parameters.DENSE1_LIMIT:
-        raise ConfigError(
-            f"expected weights of dense1 up to {parameters.DENSE1_LIMIT:g}, found {most:g}"
-        )
+    _check_layers(layers, biases)
     return IntegerValueTables(
         weight=as_shorts(floats.weight, scale),
         bias=as_shorts(floats.bias, scale),
@@ -115,6 +114,18 @@ def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> In
         output=by_input(layers[2]),
         output_bias=by_input(biases[2][:, :, None]),
     )
+
+
+def _check_layers(layers: list[np.ndarray], biases: list[np.ndarray]) -> None:
+    """Raise ConfigError for small layers whose outputs or bytes could leave their range."""
+    sums = [np.abs(layer).sum(axis=2, dtype=np.float64) for layer in layers]
+    largest = np.max([(one + np.abs(bias)).max() for one, bias in zip(sums, biases, strict=True)])
+    if not largest < 1e6:  # true for NaN too; every layer's inputs are in 0..1
+        raise ConfigError(f"expected value layers with outputs below a million, found {largest:g}")
+    if (most := np.abs(layers[0]).max()) > parameters.DENSE1_LIMIT:
+        raise ConfigError(
+            f"expected weights of dense1 up to {parameters.DENSE1_LIMIT:g}, found {most:g}"
+        )
 
 
 def _as_quads(dense1: np.ndarray) -> np.ndarray:
@@ -205,7 +216,7 @@ def list_changes(model, row, side, flip, base, board):
 def change_rows(model, start, n_coming, n_going):
     """Add and subtract the listed rows in the accumulator that begins at `start`."""
     weight, sums = model.tables.weight, model.accumulators
-    for c in range(0, len(model.units), BLOCK):
+    for c in range(0, len(model.units), SHORT_BLOCK):
         at = start + c
         change_block(sums, at, weight, c, model.coming, n_coming, model.going, n_going, sums, at)
 
@@ -224,17 +235,8 @@ def small_layers(model, version):
     store(hidden1, 0, clip(plain))
     store(hidden1, HIDDEN_1, minimum(plain * plain, splat(1.0)))
     at = version * 2 * HIDDEN_1 * HIDDEN_2
-    low, high = (
-        load(tables.dense2_bias, version * HIDDEN_2),
-        load(tables.dense2_bias, version * HIDDEN_2 + LANES),
-    )
+    wide = load_32(tables.dense2_bias, version * HIDDEN_2)
     for j in range(2 * HIDDEN_1):
-        x = spread(hidden1, j)
-        low = low + x * load(tables.dense2, at + j * HIDDEN_2)
-        high = high + x * load(tables.dense2, at + j * HIDDEN_2 + LANES)
-    store(hidden2, 0, clip(low))
-    store(hidden2, LANES, clip(high))
-    total = load(tables.output_bias, version * LANES)
-    for j in range(HIDDEN_2):
-        total = total + spread(hidden2, j) * load(tables.output, (version * HIDDEN_2 + j) * LANES)
-    store(model.outputs, 0, total)
+        wide = wide + spread_32(hidden1, j) * load_32(tables.dense2, at + j * HIDDEN_2)
+    store(hidden2, 0, clip(wide))
+    last_layer(hidden2, tables.output, tables.output_bias, version, model.outputs)

@@ -1,7 +1,7 @@
 """The sparse network for playing: one kernel, one position, no batch, no allocation, in integers
 (`integers`).
 
-In a network with a value trunk (`value.inference`), that trunk judges calm positions. Where
+In a network with a value trunk (`value_play`), that trunk judges calm positions. Where
 something can be won the policy's trunk does, which knows how much.
 """
 
@@ -16,13 +16,6 @@ from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, spread, store
 from engine.native.memory import buffers
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.policy.features import (
-    Sight,
-    balance_level,
-    is_calm,
-    settled_level,
-    write_features,
-)
 from engine.network.policy.integers import IntegerTables, quantized
 from engine.network.policy.moves import (
     SortRows,
@@ -31,11 +24,21 @@ from engine.network.policy.moves import (
     sort_bias,
     write_view,
 )
-from engine.network.policy.parameters import SparseConfig
-from engine.network.rows.float_rows import softmax_of_3
+from engine.network.policy.policy_features import (
+    Sight,
+    balance_level,
+    is_calm,
+    settled_level,
+    write_features,
+)
+from engine.network.policy.sparse_parameters import SparseConfig
+from engine.network.rows.flat_tables import parameter_names
+from engine.network.rows.float_rows import last_layer, softmax_of_3
 from engine.network.rows.piece_count import piece_bucket
 from engine.network.rows.short_rows import add_short_rows, multiply_pairs, score_row_of_bytes
-from engine.network.value.inference import (
+from engine.network.value.value_parameters import VALUE_TRUNK
+from engine.network.value.value_play import (
+    IntegerValueTables,
     ValueModel,
     integer_tables,
     new_value_model,
@@ -72,14 +75,18 @@ class TwoTrunkModel(NamedTuple):
 class SparseNet:
     """A sparse network ready to play.
 
-    Takes the parameters by name, as in `parameters.py`. Raises ConfigError or ShapeError when they
+    Takes the parameters by name, as in `sparse_parameters`. Raises ConfigError or ShapeError when they
     do not fit `config`, and ConfigError for weights that `quantized` refuses.
     """
 
     def __init__(self, tensors: Mapping[str, np.ndarray], config: SparseConfig) -> None:
         self.config = config
         self.tables = quantized(tensors, config)
-        self.value_tables = None if config.value is None else integer_tables(tensors, config.value)
+        self.value_tables: IntegerValueTables | None = None
+        if config.value is not None:
+            at = f"{VALUE_TRUNK}."
+            own = {name: tensors[at + name] for name in parameter_names(config.value).values()}
+            self.value_tables = integer_tables(own, config.value)
 
     def new_model(self) -> SparseModel | TwoTrunkModel:
         """Return a model for one thread: the shared weights and scratch of its own."""
@@ -226,7 +233,4 @@ def value_outputs(model, version):
         for k in range(count):
             sums = sums + spread(hidden, k) * load(tables.inner, (version * count + k) * inners + c)
         store(inner, c, relu(sums))
-    sums = load(tables.output_bias, version * LANES)
-    for k in range(inners):
-        sums = sums + spread(inner, k) * load(tables.output, (version * inners + k) * LANES)
-    store(model.outputs, 0, sums)
+    last_layer(inner, tables.output, tables.output_bias, version, model.outputs)

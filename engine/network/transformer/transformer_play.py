@@ -1,4 +1,4 @@
-"""Fused inference of transformers, chunk by chunk, with the promises of `fused.inference`: a
+"""Fused inference of transformers, chunk by chunk, with the promises of `ready_network`: a
 position's output is the same, bit for bit, whatever shares its batch and whichever thread evaluates
 it.
 """
@@ -22,7 +22,6 @@ from engine.network.fused.encoder_steps import (
     new_encoder_space,
 )
 from engine.network.fused.heads import (
-    ORIGIN,
     DenseHead,
     HeadSpace,
     OneByOne,
@@ -30,9 +29,9 @@ from engine.network.fused.heads import (
     head_space,
     keep_features,
 )
-from engine.network.fused.inference import Fused
-from engine.network.fused.multiply import Rows, dense_rows, multiply
+from engine.network.fused.multiply import dense_rows
 from engine.network.fused.policy_heads import Attention, PolicySpace
+from engine.network.fused.ready_network import Fused
 from engine.network.fused.smooth import ACTIVATION_CODES, activate
 from engine.network.fused.tensor_layout import (
     Tensors,
@@ -52,7 +51,7 @@ from engine.network.fused.tensor_layout import (
 from engine.network.outputs import FIRST_HEADS, Heads, policy_name
 from engine.network.planes import PLANES
 from engine.network.transformer.embedding_steps import BoardWeights, embed
-from engine.network.transformer.model import DENSE_EPSILON, TransformerConfig, reach_map
+from engine.network.transformer.transformer_model import DENSE_EPSILON, TransformerConfig, reach_map
 
 
 class FusedTransformerWeights(NamedTuple):
@@ -72,7 +71,7 @@ class FusedTransformerWeights(NamedTuple):
 def fold_transformer(
     tensors: Tensors, config: TransformerConfig, heads: Heads
 ) -> FusedTransformerWeights:
-    """Lay out a transformer's parameters; names as in `model`."""
+    """Lay out a transformer's parameters; names as in `transformer_model`."""
     policy = policy_name(heads[0])
     encoders = None
     mix = None
@@ -100,14 +99,8 @@ def _board(tensors: Tensors, config: TransformerConfig) -> BoardWeights:
     weight, bias = affine(tensors, "trunk.embedding.dense")
     start = np.broadcast_to(bias, (64, width))
     gate = np.zeros((2, 0), np.float32)
-    pieces = pieces_bias = more = norm = np.zeros(0, np.float32)
-    if planes:
-        spread, pieces_bias = affine(tensors, "trunk.embedding.preprocess")
-        pieces = flat(pad(spread.T.reshape(-1, SQUARES, planes), 2))
-        pieces_bias = flat(pad(pieces_bias.reshape(SQUARES, planes), 1))
-        more = matrix(weight[:, PLANES:])
-        norm = flat(norm_weights(tensors, "trunk.norm"))
-    else:
+    pieces = _pieces(tensors, weight, planes)
+    if not planes:
         start = start + reach_map().astype(np.float64) @ weight[:, PLANES:].T
     if config.gate:
         parts = [tensors[f"trunk.gate.{part}"].T for part in ("scale", "shift")]
@@ -118,16 +111,23 @@ def _board(tensors: Tensors, config: TransformerConfig) -> BoardWeights:
         epsilon=np.float32(DENSE_EPSILON),
         planes=flat(pad(weight[:, :PLANES].T, 1)),
         start=flat(pad(start, 1)),
-        pieces=pieces,
-        pieces_bias=pieces_bias,
-        more=more,
         nothing=np.zeros(width + -width % LANES, np.float32),
-        norm=norm,
         gate=gate,
+        **pieces,
     )
 
 
-GROUPS = np.int64(16)  # 64 squares make 16 groups of four.
+def _pieces(tensors: Tensors, weight: np.ndarray, planes: int) -> dict[str, np.ndarray]:
+    """Return the fields of a dense embedding: what all pieces say of each square, and its norm."""
+    if not planes:
+        return dict.fromkeys(("pieces", "pieces_bias", "more", "norm"), np.zeros(0, np.float32))
+    spread, bias = affine(tensors, "trunk.embedding.preprocess")
+    return {
+        "pieces": flat(pad(spread.T.reshape(-1, SQUARES, planes), 2)),
+        "pieces_bias": flat(pad(bias.reshape(SQUARES, planes), 1)),
+        "more": matrix(weight[:, PLANES:]),
+        "norm": flat(norm_weights(tensors, "trunk.norm")),
+    }
 
 
 class TransformerSpace(NamedTuple):
@@ -144,7 +144,7 @@ class TransformerSpace(NamedTuple):
 class FusedTransformer(Fused):
     """A transformer ready to play.
 
-    `tensors` are the parameters of `model` by name. Raises ConfigError or ShapeError when they do
+    `tensors` are the parameters of `transformer_model` by name. Raises ConfigError or ShapeError when they do
     not fit `config` or are not finite. The heads go by Lc0's names.
     """
 
@@ -194,21 +194,10 @@ class FusedTransformer(Fused):
 def _answer_values(heads, value, left, x, count, act, space, wdl, plies):
     """Write wdl and plies of `count` positions from x [64 count, E]."""
     features = np.int64(len(heads.bias))
+    board = SQUARES * heads.channels
     for p in range(count):
-        rows = Rows(p * SQUARES * heads.channels, heads.channels, 4 * heads.channels)
-        to = Rows(ORIGIN, features, 4 * features)
-        multiply(
-            x,
-            rows,
-            heads.channels,
-            heads.weight,
-            ORIGIN,
-            features,
-            space.features,
-            to,
-            GROUPS,
-            ORIGIN,
-        )
+        squares = x[p * board : (p + 1) * board]
+        dense_rows(squares, heads.channels, heads.weight, features, space.features, SQUARES)
         keep_features(heads, p, act, space)
     answer_values(heads, value, left, count, act, space, wdl, plies)
 

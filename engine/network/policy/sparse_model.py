@@ -1,53 +1,49 @@
 """The sparse network as a layer that holds its parameters, for files and training; kernels compute
 it.
 
-Its only child, `value_trunk`, is the value network, which a network may have besides. `parameters`
-and `value.parameters` name the parameters.
+Its only child, `value_trunk`, is the value network, which a network may have besides. `sparse_parameters` and
+`value_parameters` name the parameters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
-from engine.network.policy.parameters import OUTPUTS, PARAMETERS, SparseConfig, sparse_config_of
-from engine.network.value.model import ValueNetwork, described, starting_parameters
-from engine.network.value.parameters import VALUE_TRUNK
+from engine.network.policy.sparse_parameters import (
+    OUTPUTS,
+    SMALL_LAYERS,
+    TYPICAL_ACTIVE,
+    SparseConfig,
+    sparse_config_of,
+)
+from engine.network.rows.tables_layer import TablesLayer
+from engine.network.value.value_model import ValueNetwork, described
+from engine.network.value.value_parameters import VALUE_TRUNK
 from engine.nn.layer import Layer, register
-from engine.nn.layers.initialization import initial
-
-TYPICAL_ACTIVE = 28  # features of an average position
 
 
 @register("list_network")
-class SparseNetwork(Layer):
+class SparseNetwork(TablesLayer):
     """The parameters of a sparse network of these sizes, random from `rng`, float32."""
 
-    def __init__(self, config: SparseConfig, rng: np.random.Generator) -> None:
-        super().__init__()
-        self._config = config
-        start = starting_parameters(config, TYPICAL_ACTIVE, ("hidden", "inner", "output"), rng)
-        self.value_trunk = None if config.value is None else ValueNetwork(config.value, rng)
-        start["policy"] = initial(rng, "glorot", start["policy"].shape, config.units, config.units)
-        self.params = {name: start[key] for key, name in PARAMETERS.items()}
+    config_of = staticmethod(sparse_config_of)
 
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
-        return cls(sparse_config_of(config), rng)
+    def __init__(self, config: SparseConfig, rng: np.random.Generator) -> None:
+        super().__init__(config, TYPICAL_ACTIVE, SMALL_LAYERS, rng)
+        self.value_trunk = None if config.value is None else ValueNetwork(config.value, rng)
+        self.draw(rng, "policy", "glorot", config.units, config.units)
 
     def config(self) -> dict[str, Any]:
         """Return the architecture as files describe it."""
-        width, units, hidden, inner = (
-            getattr(self._config, name) for name in ("width", "units", "hidden", "inner")
-        )
-        sizes = self._config.sizes
+        config = self.network_config
+        sizes = config.sizes
         trunk = {
             "accumulator": {
                 "layer": "sparse_dense",
                 "inputs": sizes["F"],
-                "outputs": width,
+                "outputs": config.width,
                 "active": TYPICAL_ACTIVE,
             },
             "clip": {"layer": "activation", "function": "clipped_relu"},
@@ -55,14 +51,14 @@ class SparseNetwork(Layer):
         }
         relu = {"layer": "activation", "function": "relu"}
         head = {
-            "dense1": described(units, hidden),
+            "dense1": described(config.units, config.hidden),
             "activation1": relu,
-            "dense2": described(hidden, inner),
+            "dense2": described(config.hidden, config.inner),
             "activation2": relu,
-            "output": described(inner, OUTPUTS),
+            "output": described(config.inner, OUTPUTS),
         }
         rows = {
-            "inputs": units,
+            "inputs": config.units,
             "outputs": sizes["R"],
             "sorts": sizes["S"],
             "sort_rows": sizes["T"],

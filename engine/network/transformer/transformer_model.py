@@ -2,7 +2,7 @@
 heads, as in Lc0.
 
 The input [B, 112, 8, 8] holds raw Lc0 planes in the format `input_format`. Outputs are those of a
-tower with attention policy (`tower.model`): policy [B, 4288], wdl [B, 3] or value [B, 1],
+tower with attention policy (`tower_model`): policy [B, 4288], wdl [B, 3] or value [B, 1],
 moves_left [B, 1] in hundreds of plies. Further heads that a file holds are named policy_optimistic,
 wdl_q and so on.
 
@@ -18,7 +18,7 @@ Parameter names (NORM: gamma, beta; DENSE: weight, bias):
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, Self
@@ -29,21 +29,19 @@ import numpy as np
 from engine import nn
 from engine.backend import Backend, backend_of
 from engine.errors import ConfigError
+from engine.network.fused.network_sizes import (
+    SQUARES,
+    VALUES,
+    NetworkSizes,
+    attention_head,
+    dense_head,
+)
 from engine.network.input_formats import INPUT_FORMATS
-from engine.network.model_parts import SQUARES, VALUES, NetworkSizes, attention_head, dense_head
-from engine.network.outputs import policy_name
+from engine.network.outputs import matched, policy_name
 from engine.network.planes import PLANES
 from engine.network.policy_map import INDEX_TO_UCI
-from engine.nn.layer import (
-    Array,
-    Backward,
-    Gradients,
-    Layer,
-    check_gradient,
-    check_input,
-    prefixed,
-    register,
-)
+from engine.nn.array_forms import check_gradient, check_input
+from engine.nn.layer import Array, Backward, Gradients, Layer, prefixed, register
 
 PIECE_PLANES = 12
 MAP_EPSILON, DENSE_EPSILON = 1e-6, 1e-3  # of the norms, by the kind of embedding
@@ -126,17 +124,17 @@ class TransformerConfig(NetworkSizes):
         """Parse "transformer-WIDTHxLAYERS[xHEADS]"; other fields follow. Raises ConfigError for any
         other form.
         """
-        match = re.fullmatch(r"transformer-(\d{1,4})x(\d{1,3})(?:x(\d{1,3}))?", text.strip())
-        if match is None:
-            raise ConfigError(
-                f"a transformer is written transformer-WIDTHxLAYERS[xHEADS], not {text!r}"
-            )
+        form = "a transformer is written transformer-WIDTHxLAYERS[xHEADS]"
+        match = matched(r"transformer-(\d{1,4})x(\d{1,3})(?:x(\d{1,3}))?", text, form)
         width, heads = int(match[1]), int(match[3] or max(1, int(match[1]) // 16))
         sizes: dict[str, Any] = dict.fromkeys(
             ("width", "inner", "policy_planes", "policy_depth"), width
         )
         sizes |= {"smolgen_compressed": 8, "smolgen_hidden": width, "smolgen_generated": width}
         return cls(layers=int(match[2]), heads=heads, hidden=2 * width, **sizes)
+
+    def build(self, rng: np.random.Generator) -> nn.MultiHead:
+        return Transformer(rng, **asdict(self))
 
     def __str__(self) -> str:
         return f"transformer-{self.width}x{self.layers}x{self.heads}"
@@ -332,3 +330,14 @@ def _trunk(config: TransformerConfig, rng: np.random.Generator) -> nn.Sequential
         block = config.embedding_hidden, rng, config.feed_activation, config.scale, DENSE_EPSILON
         parts["mix"] = nn.FeedForward(width, *block, damped=False)
     return nn.Sequential(**parts, encoder=nn.Encoder(config.layers, config.encoder_layer, rng))
+
+
+def transformer_config_of(model_config: Mapping[str, Any]) -> TransformerConfig:
+    """Recover a transformer's sizes from its layer configuration. Raises ConfigError for fields
+    that it has not.
+    """
+    sizes = {name: value for name, value in model_config.items() if name != "layer"}
+    try:
+        return TransformerConfig(**sizes)
+    except TypeError as error:
+        raise ConfigError(f"not the configuration of a transformer: {error}") from error

@@ -3,7 +3,7 @@
 With a the accumulators, u the units and h the outputs of dense1, from whose gradient dh the way
 back begins:
 
-    units     du = sum_k dh_k H_k                                da as in `policy/gradients.py`, for each view
+    units     du = sum_k dh_k H_k                                da as in `policy_gradients`, for each view
 
 Three phases: forward through the accumulators and dense1, slab by slab; the other layers
 (`small_layers`), in array code; back through dense1 and the accumulators, slab by slab. Slabs are
@@ -24,11 +24,22 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 
 from engine.native.jit import kernel
-from engine.native.lanes import LANES, load, splat, spread, store, where_positive
-from engine.network.rows.float_rows import add_4, clip, store_4
+from engine.native.lanes import (
+    LANES,
+    load,
+    load_32,
+    load_64,
+    splat,
+    splat_32,
+    splat_64,
+    spread,
+    spread_64,
+    store,
+)
+from engine.network.rows.float_rows import add_64, clip, factor_gradient
 from engine.network.rows.piece_count import PIECE_BUCKETS
-from engine.network.value.features import MAX_VIEW
-from engine.network.value.parameters import HIDDEN_1, ValueTables
+from engine.network.value.value_features import MAX_VIEW
+from engine.network.value.value_parameters import HIDDEN_1, ValueTables
 
 # ---- slabs of columns ----------------------------------------------------------------------------
 #
@@ -38,7 +49,7 @@ from engine.network.value.parameters import HIDDEN_1, ValueTables
 # whichever rows the positions ask for; in a table [rows, width], the same columns of all rows would
 # share few places of a cache.
 
-HALF_SLAB = 2 * LANES
+HALF_SLAB = 32
 SLAB = 2 * HALF_SLAB  # columns
 
 
@@ -84,21 +95,19 @@ def transpose_dense1(tables: ValueTables, out: ValueGradients) -> None:
 def sum_slab(tables, batch, count, slab, out):
     """Compute a slab of the accumulators of batch[:count], of their units, and what these add to h."""
     size = len(out.dhidden)
-    zero = splat(0.0)
     for side in range(2):
-        s0 = s1 = s2 = s3 = zero
+        first = second = splat_32(0.0)
         for b in range(count):
-            s0, s1, s2, s3 = _next_view(tables, batch, b, side, slab, s0, s1, s2, s3)
-            store_4(out.accumulator, ((slab * 2 + side) * size + b) * SLAB, s0, s1, s2, s3)
+            first, second = _next_view(tables, batch, b, side, slab, first, second)
+            at = ((slab * 2 + side) * size + b) * SLAB
+            store(out.accumulator, at, first)
+            store(out.accumulator, at + HALF_SLAB, second)
             at = (slab * size + b) * SLAB + (side ^ np.int64(batch.side[b])) * HALF_SLAB
-            store(out.units, at, clip(s0) * clip(s2))
-            store(out.units, at + LANES, clip(s1) * clip(s3))
+            store(out.units, at, clip(first) * clip(second))
     for b in range(count):
-        h0 = h1 = h2 = h3 = zero
-        u, at = (
-            (slab * size + b) * SLAB,
-            (slab * PIECE_BUCKETS + batch.version[b]) * SLAB * HIDDEN_1,
-        )
+        h0 = h1 = h2 = h3 = splat(0.0)
+        u = (slab * size + b) * SLAB
+        at = (slab * PIECE_BUCKETS + batch.version[b]) * SLAB * HIDDEN_1
         for i in range(LANES):
             h0 = h0 + spread(out.units, u + i) * load(out.transposed, at + i * HIDDEN_1)
             h1 = h1 + spread(out.units, u + i + 16) * load(out.transposed, at + (i + 16) * HIDDEN_1)
@@ -108,29 +117,30 @@ def sum_slab(tables, batch, count, slab, out):
 
 
 @kernel(contract=True)
-def _next_view(tables, batch, b, side, slab, s0, s1, s2, s3):
-    """Return a slab of the accumulator of position b, from that of position b - 1."""
-    first = side * MAX_VIEW
+def _next_view(tables, batch, b, side, slab, first, second):
+    """Return both halves of a slab of the accumulator of position b, from those of position b - 1."""
+    weight = tables.weight
+    begin = side * MAX_VIEW
     coming = np.int64(batch.n_coming[b, side])
-    start = slab * (len(tables.weight) // len(tables.bias)) * SLAB
+    start = slab * (len(weight) // len(tables.bias)) * SLAB
     if b > 0 and coming >= 0:
-        for i in range(first, first + coming):
+        for i in range(begin, begin + coming):
             at = start + batch.changes[b, i] * SLAB
-            s0, s1 = s0 + load(tables.weight, at), s1 + load(tables.weight, at + 16)
-            s2, s3 = s2 + load(tables.weight, at + 32), s3 + load(tables.weight, at + 48)
-        for i in range(first + coming, first + coming + batch.n_going[b, side]):
+            first = first + load_32(weight, at)
+            second = second + load_32(weight, at + HALF_SLAB)
+        for i in range(begin + coming, begin + coming + batch.n_going[b, side]):
             at = start + batch.changes[b, i] * SLAB
-            s0, s1 = s0 - load(tables.weight, at), s1 - load(tables.weight, at + 16)
-            s2, s3 = s2 - load(tables.weight, at + 32), s3 - load(tables.weight, at + 48)
-        return s0, s1, s2, s3
-    column, half = slab * HALF_SLAB, len(tables.bias) // 2
-    s0, s1 = load(tables.bias, column), load(tables.bias, column + 16)
-    s2, s3 = load(tables.bias, half + column), load(tables.bias, half + column + 16)
-    for i in range(first, first + batch.n_rows[b]):
+            first = first - load_32(weight, at)
+            second = second - load_32(weight, at + HALF_SLAB)
+        return first, second
+    column = slab * HALF_SLAB
+    first = load_32(tables.bias, column)
+    second = load_32(tables.bias, len(tables.bias) // 2 + column)
+    for i in range(begin, begin + batch.n_rows[b]):
         at = start + batch.features[b, i] * SLAB
-        s0, s1 = s0 + load(tables.weight, at), s1 + load(tables.weight, at + 16)
-        s2, s3 = s2 + load(tables.weight, at + 32), s3 + load(tables.weight, at + 48)
-    return s0, s1, s2, s3
+        first = first + load_32(weight, at)
+        second = second + load_32(weight, at + HALF_SLAB)
+    return first, second
 
 
 # ---- phase three: backward, slab by slab ---------------------------------------------------------
@@ -139,7 +149,8 @@ def _next_view(tables, batch, b, side, slab, s0, s1, s2, s3):
 @kernel(contract=True)
 def slab_gradients(tables, batch, count, slab, gradients, slopes):
     """Write a slab of the gradients of dense1, of the rows and of their bias, from batch[:count]."""
-    rows, layer = len(tables.weight) // len(tables.bias) * SLAB, PIECE_BUCKETS * HIDDEN_1 * SLAB
+    rows = len(tables.weight) // len(tables.bias) * SLAB
+    layer = PIECE_BUCKETS * HIDDEN_1 * SLAB
     slopes.weight[slab * rows : (slab + 1) * rows] = 0
     slopes.dense1[slab * layer : (slab + 1) * layer] = 0
     column = slab * HALF_SLAB
@@ -148,93 +159,76 @@ def slab_gradients(tables, batch, count, slab, gradients, slopes):
     slopes.bias[column : column + HALF_SLAB] = 0
     slopes.bias[half + column : half + column + HALF_SLAB] = 0
     for b in range(count):
-        first = slab * layer + batch.version[b] * HIDDEN_1 * SLAB
-        _dense1_gradient(
-            tables.dense1,
-            gradients.dhidden[b],
-            first,
-            gradients.units,
-            (slab * size + b) * SLAB,
-            slopes,
-        )
+        begin = slab * layer + batch.version[b] * HIDDEN_1 * SLAB
+        at = (slab * size + b) * SLAB
+        dh = gradients.dhidden[b]
+        _dense1_gradient(tables.dense1, dh, begin, gradients.units, at, slopes)
     for side in range(2):
-        p0 = p1 = p2 = p3 = splat(0.0)  # P
+        first = second = splat_32(0.0)  # halves of P
         for b in range(count):
-            p0, p1, p2, p3 = _settle_view(batch, b, side, slab, p0, p1, p2, p3, slopes)
+            first, second = _settle_view(batch, b, side, slab, first, second, slopes)
             at = ((slab * 2 + side) * size + b) * SLAB
-            a = gradients.accumulator
-            a0 = load(a, at)
-            a1 = load(a, at + 16)
-            a2 = load(a, at + 32)
-            a3 = load(a, at + 48)
+            low = load_32(gradients.accumulator, at)
+            high = load_32(gradients.accumulator, at + HALF_SLAB)
             at = (slab * size + b) * SLAB + (side ^ np.int64(batch.side[b])) * HALF_SLAB
-            x0, x1 = load(gradients.units, at), load(gradients.units, at + LANES)
-            p0, p1 = p0 + _factor_gradient(a0, a2, x0), p1 + _factor_gradient(a1, a3, x1)
-            p2, p3 = p2 + _factor_gradient(a2, a0, x0), p3 + _factor_gradient(a3, a1, x1)
-        _add_to_rows(batch, count - 1, side, slab, p0, p1, p2, p3, slopes)
+            dy = load_32(gradients.units, at)
+            first = first + factor_gradient(low, high, dy)
+            second = second + factor_gradient(high, low, dy)
+        _add_to_rows(batch, count - 1, side, slab, first, second, slopes)
 
 
 @kernel(contract=True)
-def _dense1_gradient(dense1, dh, first, units, at, slopes):
-    """Add a position to the gradient of dense1, whose rows begin at `first`; writes du to units [at
+def _dense1_gradient(dense1, dh, begin, units, at, slopes):
+    """Add a position to the gradient of dense1, whose rows begin at `begin`; writes du to units [at
     : at + 64].
     """
-    u0 = load(units, at)
-    u1 = load(units, at + 16)
-    u2 = load(units, at + 32)
-    u3 = load(units, at + 48)
-    x0 = x1 = x2 = x3 = splat(0.0)
+    u = load_64(units, at)
+    du = splat_64(0.0)
     for k in range(HIDDEN_1):
         if dh[k] != 0:
-            x = spread(dh, k)
-            w = first + k * SLAB
-            x0, x1 = x0 + x * load(dense1, w), x1 + x * load(dense1, w + 16)
-            x2, x3 = x2 + x * load(dense1, w + 32), x3 + x * load(dense1, w + 48)
-            add_4(slopes.dense1, w, x * u0, x * u1, x * u2, x * u3)
-    store_4(units, at, x0, x1, x2, x3)
+            x = spread_64(dh, k)
+            row = begin + k * SLAB
+            du = du + x * load_64(dense1, row)
+            add_64(slopes.dense1, row, x * u)
+    store(units, at, du)
 
 
 @kernel(contract=True)
-def _factor_gradient(a, b, dy):
-    """Return the gradient of a, where y = clip(a) clip(b)."""
-    return where_positive(a, where_positive(splat(1.0) - a, dy * clip(b)))
-
-
-@kernel(contract=True)
-def _settle_view(batch, b, side, slab, p0, p1, p2, p3, slopes):
+def _settle_view(batch, b, side, slab, first, second, slopes):
     """Give the rows that come and go at position b their part of P; returns P, which starts again
     with a new list.
     """
     coming = np.int64(batch.n_coming[b, side])
-    zero = splat(0.0)
+    zero = splat_32(0.0)
     if b > 0 and coming >= 0:
         start = slab * (len(slopes.weight) // len(slopes.bias)) * SLAB
-        first, going = side * MAX_VIEW, side * MAX_VIEW + coming
-        for i in range(first, going):
+        begin = side * MAX_VIEW
+        going = begin + coming
+        for i in range(begin, going):
             at = start + batch.changes[b, i] * SLAB
-            add_4(slopes.weight, at, zero - p0, zero - p1, zero - p2, zero - p3)
+            _add_halves(slopes.weight, at, at + HALF_SLAB, zero - first, zero - second)
         for i in range(going, going + batch.n_going[b, side]):
-            add_4(slopes.weight, start + batch.changes[b, i] * SLAB, p0, p1, p2, p3)
-        return p0, p1, p2, p3
+            at = start + batch.changes[b, i] * SLAB
+            _add_halves(slopes.weight, at, at + HALF_SLAB, first, second)
+        return first, second
     if b > 0:
-        _add_to_rows(batch, b - 1, side, slab, p0, p1, p2, p3, slopes)
-    return zero, zero, zero, zero
+        _add_to_rows(batch, b - 1, side, slab, first, second, slopes)
+    return zero, zero
 
 
 @kernel(contract=True)
-def _add_to_rows(batch, b, side, slab, p0, p1, p2, p3, slopes):
-    """Add four vectors to the rows of a view of position b, and to the bias."""
+def _add_to_rows(batch, b, side, slab, first, second, slopes):
+    """Add two halves to the rows of a view of position b, and to the bias."""
     start = slab * (len(slopes.weight) // len(slopes.bias)) * SLAB
     for i in range(side * MAX_VIEW, side * MAX_VIEW + batch.n_rows[b]):
-        add_4(slopes.weight, start + batch.features[b, i] * SLAB, p0, p1, p2, p3)
+        at = start + batch.features[b, i] * SLAB
+        _add_halves(slopes.weight, at, at + HALF_SLAB, first, second)
     column = slab * HALF_SLAB
-    half = len(slopes.bias) // 2
-    one = splat(1.0)
-    _add_2(slopes.bias, column, one, p0, p1)
-    _add_2(slopes.bias, half + column, one, p2, p3)
+    _add_halves(slopes.bias, column, len(slopes.bias) // 2 + column, first, second)
 
 
-@kernel(contract=True)
-def _add_2(table, at, x, first, second):
-    store(table, at, load(table, at) + x * first)
-    store(table, at + LANES, load(table, at + LANES) + x * second)
+@kernel()
+def _add_halves(table, at, to, first, second):
+    """Add 32 numbers to table[at : at + 32] and 32 to table[to : to + 32]."""
+    store(table, at, load_32(table, at) + first)
+    store(table, to, load_32(table, to) + second)

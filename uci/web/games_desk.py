@@ -7,22 +7,18 @@ import os
 import re
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import chess
 import chess.pgn
 
-from engine.errors import DataError
 from engine.files.atomic import LONGEST_NAME, remove_left_behind
 from engine.files.text import GAMES, LOOKED_AT, PUZZLES, kind_of, open_unpacked, wanted_kind
 from engine.native.locks import FileLock
 from engine.player import Engine
 from engine.search.limits import Limits
-from uci.game.game_file import ANALYSES, REVIEWS
-from uci.game.timed_game import Setup, saved_game
-from uci.language import _, later, several, shown_moves, translated
+from uci.game.game_file import REVIEWS
+from uci.language import _, later, several, translated
 from uci.library.changes import take_in
 from uci.library.game_files import line_key
 from uci.library.games_folder import GamesFolder
@@ -31,7 +27,6 @@ from uci.library.reviews import KeptReview
 from uci.library.steps import Steps
 from uci.library.wanted import Wanted
 from uci.library.worker import GamesWorker, failure
-from uci.terminal.reading import board_at
 from uci.web.puzzle_desk import PuzzleDesk
 from uci.web.table import Table
 
@@ -41,10 +36,8 @@ _MOST_ASKED = 10  # names in the question which are one's own
 # What version 1.0 left: a database of the games, which the files have, and marks of its work.
 _OLD = ("index.sqlite*", f"{REVIEWS}/.reading", f"{REVIEWS}/*.begun")
 
-Tell = Callable[[dict[str, Any]], None]
 
-
-class Shelf:
+class GamesDesk:
     """The games of a folder, for the page. `tell` sends it a message and `lay` puts a table there,
     from any thread.
 
@@ -52,46 +45,52 @@ class Shelf:
     """
 
     def __init__(
-        self, folder: Path, load: Callable[[], Engine], tell: Tell, lay: Callable[[Table, KeptReview | None], None],
-        is_busy: Callable[[], bool], limits: Limits,
-    ) -> None:  # fmt: skip
-        self._folder = folder
-        self._tell = tell
-        self._lay = lay
+        self,
+        folder: Path,
+        load: Callable[[], Engine],
+        tell: Callable[[dict[str, Any]], None],
+        lay: Callable[[Table, KeptReview | None], None],
+        is_busy: Callable[[], bool],
+        limits: Limits,
+    ) -> None:
+        self.folder = folder
+        self.tell = tell
+        self.lay = lay
         self._keeper = FileLock(folder / REVIEWS / ".open")
-        self._has_resumed = self._is_reading = False
-        self._asked = list[str]()  # names that may be one's own, until the question is answered
-        self._mark = os.urandom(
-            4
-        ).hex()  # in the names of files that arrive while this program runs
+        self._has_resumed = False
+        self._is_reading = False
+        self.asked = list[str]()  # names that may be one's own, until the question is answered
+        # In the names of files that arrive while this program runs.
+        self._mark = os.urandom(4).hex()
         self._worker = GamesWorker(
             folder, lambda text: tell({"do": "say", "text": text, "kind": "error"})
         )
-        self.desk = PuzzleDesk(folder, tell)
-        self._reviews = BackgroundReviews(self._worker, load, limits, self._tell_work, is_busy)
+        self.puzzles = PuzzleDesk(folder, tell)
+        self.reviews = BackgroundReviews(self._worker, load, limits, self.tell_work, is_busy)
 
     def arrive(self) -> None:
         """Continue the imports and reviews that were left when the program ended: a page is there."""
-        if self._folder.is_dir():
+        if self.folder.is_dir():
             self._worker.do(self._resume)
 
     def _resume(self, games: GamesFolder) -> Steps:
-        self.desk.show()
+        self.puzzles.show()
         if not self._has_resumed and self._is_first():  # Else what it finds there may be at work.
             self._has_resumed = True
-            remove_left_behind(self._folder)
-            for left in [
-                path for form in (f"{_UPLOAD}*", *_OLD) for path in self._folder.glob(form)
-            ]:
-                if self._mark not in left.name:
+            remove_left_behind(self.folder)
+            for form in (f"{_UPLOAD}*", *_OLD):
+                for left in self._left(form):
                     left.unlink(missing_ok=True)
-            for left in self._folder.glob(f"{_IMPORT}*"):
-                if self._mark not in left.name:
-                    yield from self._import(games, left)
+            for left in self._left(f"{_IMPORT}*"):
+                yield from self._import(games, left)
         self._has_resumed = True
-        if self._reviews.state["left"]:
+        if self.reviews.state["left"]:
             yield from games.refreshing()
-            self._reviews.begin()
+            self.reviews.begin()
+
+    def _left(self, form: str) -> list[Path]:
+        """Return files of a form that another program made."""
+        return [path for path in self.folder.glob(form) if self._mark not in path.name]
 
     def _is_first(self) -> bool:
         """Whether no other program has this folder open."""
@@ -101,14 +100,14 @@ class Shelf:
 
     def close(self) -> None:
         """Stop the work; it goes on the next time."""
-        self._reviews.stop()
+        self.reviews.stop()
         self._worker.close(self._keeper.release)
 
     def ask(self, request: Callable[..., object], **fields: Any) -> None:
-        """Let the worker carry out one of the requests below."""
+        """Let the worker carry out one of the requests of a page."""
         self._worker.do(lambda games: request(self, games, **fields))
 
-    # ---- requests, on the worker's thread --------------------------------------------------------
+    # ---- reading, on the worker's thread ------------------------------------------------------------
 
     def refresh(self, games: GamesFolder) -> Steps | None:
         """Read what is new in the folder, and tell the page."""
@@ -122,7 +121,7 @@ class Shelf:
         names, problems = list[str](), list[str]()
         try:
             problems = yield from games.refreshing(
-                lambda read, left: self._tell({"do": "games_reading", "games": read, "left": left})
+                lambda read, left: self.tell({"do": "games_reading", "games": read, "left": left})
             )
             if imported:
                 names, problems = self._told_import(games, imported, problems)
@@ -131,9 +130,9 @@ class Shelf:
         except Exception as error:  # noqa: BLE001 - the page waits for an end
             problems.append(failure(error))
         self._is_reading = self._is_reading and bool(imported)
-        self._tell({"do": "games_read", "problems": problems})
+        self.tell({"do": "games_read", "problems": problems})
         if names:
-            self._ask_names(games, names)
+            self.ask_names(games, names)
 
     def _told_import(
         self, games: GamesFolder, file: str, problems: list[str]
@@ -146,129 +145,15 @@ class Shelf:
         text = several("{file}: {count} game.", "{file}: {count} games.", total, file=file)
         return games.catalogue.likely_names(file), [text, *problems]
 
-    def _ask_names(self, games: GamesFolder, likely: list[str]) -> None:
+    def ask_names(self, games: GamesFolder, likely: list[str]) -> None:
         """Ask which names are one's own: those that may be, with all that were not answered yet."""
-        asked = [name for name in self._asked if name not in likely]
-        self._asked = [*likely, *asked][:_MOST_ASKED]
+        asked = [name for name in self.asked if name not in likely]
+        self.asked = [*likely, *asked][:_MOST_ASKED]
         own = [games.catalogue.spelled(name) for name in games.own_names.told]
-        self._tell({"do": "games_names", "own": own, "likely": self._asked})
+        self.tell({"do": "games_names", "own": own, "likely": self.asked})
 
-    def find(
-        self,
-        games: GamesFolder,
-        text: str,
-        result: str,
-        side: str,
-        file: str,
-        line: str,
-        order: str,
-        offset: int,
-    ) -> None:
-        """Tell the page a part of the list, and how far the reviews are."""
-        wanted = Wanted(text, result, side, file, line, order)
-        found, total = games.catalogue.find(wanted, offset)
-        self._tell(
-            {
-                "do": "games_found",
-                **asdict(wanted),
-                "games": found,
-                "total": total,
-                "offset": offset,
-            }
-        )
-        self._tell_work()
-
-    def _tell_work(self) -> None:
-        self._tell({"do": "games_work", **self._reviews.state})
-
-    def progress(self, games: GamesFolder) -> None:
-        """Tell accuracy and mistakes over time."""
-        self._tell({"do": "games_progress", "points": games.catalogue.progress()})
-
-    def explore(self, games: GamesFolder, board: chess.Board, side: str, file: str) -> None:
-        """Tell what was played in a position in the games, and in which files there are more."""
-        moves = [{"uci": one.move.uci(), "san": shown_moves(board.san(one.move)), "counts": one.counts}
-                 for one in games.catalogue.explore(board, side, file)]  # fmt: skip
-        line = " ".join(map(chess.Move.uci, board.move_stack))
-        self._tell(
-            {
-                "do": "explored",
-                "fen": board.fen(),
-                "moves": moves,
-                "line": line,
-                "files": games.catalogue.files(),
-            }
-        )
-
-    def names(self, games: GamesFolder) -> None:
-        """Tell one's own names, and whose games there are besides."""
-        self._ask_names(games, games.catalogue.likely_names())
-
-    def name(self, games: GamesFolder, name: str, mine: bool) -> None:
-        """Note that a name is one's own, or is not; "" is nobody's. The page asks for its list
-        again.
-        """
-        games.add_name(name, mine)
-        self._asked.clear()
-        self._tell({"do": "games_read", "problems": []})
-
-    def delete(self, games: GamesFolder, key: str, text: str) -> None:
-        """Delete the text of a game that was shown, by its digest, for good, with its puzzles. The
-        page asks for its list again.
-        """
-        says, puzzles = games.delete(key, text)
-        self.desk.forget(puzzles)
-        self._tell({"do": "games_read", "problems": [says] if says else []})
-
-    def open(self, games: GamesFolder, key: str, ply: int) -> None:
-        """Open a game for analysis after so many plies, from one's own side, with its review if
-        there is one.
-        """
-        game, text = games.game_text(key)
-        known = games.known(key)
-        side = games.catalogue.side(key)
-        headers = dict(game.headers)
-        setup = Setup(board_at(game), None, headers=headers, source=game, seen_by=side)
-        file = self._folder / known.fullest.file
-        if file.parent == self._folder / ANALYSES:
-            table = Table(replace(setup, analysis=file))
-            table.saved = table.record()
-        else:
-            table = Table(replace(setup, kept=(known.key, text)))
-        nodes = [game, *game.mainline()]
-        table.look(
-            nodes[max(0, ply - game.board().ply())]
-            if ply < len(nodes) + game.board().ply()
-            else game
-        )
-        review = None
-        with contextlib.suppress(DataError):
-            review = games.reviews.read(known.line)
-        self._lay(table, review)
-
-    def go_on(self, games: GamesFolder, key: str) -> None:
-        """Continue a game against Aino."""
-        setup = saved_game(games.game(key))
-        side = games.catalogue.side(key)
-        human = chess.WHITE if side is None else side
-        self._lay(Table(setup if setup.levels is not None else replace(setup, human=human)), None)
-
-    def review(self, games: GamesFolder, key: str) -> None:
-        """Review a game in the background, or all of one's own without a review."""
-        catalogue = games.catalogue
-        self._reviews.add([catalogue.game(key).line] if key else catalogue.unreviewed())
-        self._tell_work()
-
-    def next_puzzle(
-        self, games: GamesFolder, source: str, theme: str, least: int, most: int
-    ) -> None:
-        """Show another puzzle."""
-        self.desk.next(source, theme, least, most)
-
-    def stop(self, games: GamesFolder) -> None:
-        """Drop all reviews that wait."""
-        self._reviews.forget()
-        self._tell_work()
+    def tell_work(self) -> None:
+        self.tell({"do": "games_work", **self.reviews.state})
 
     # ---- reviews ---------------------------------------------------------------------------------
 
@@ -296,10 +181,10 @@ class Shelf:
 
     def upload_path(self, name: str) -> Path:
         """Where a file on its way here is written to. Raises OSError."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         # What no folder or system takes otherwise.
         name = re.sub(r"[^\w.-]+", "_", name)[-LONGEST_NAME:].lstrip(".-_")
-        return self._folder / f"{_UPLOAD}{self._mark}{os.urandom(4).hex()}-{name}"
+        return self.folder / f"{_UPLOAD}{self._mark}{os.urandom(4).hex()}-{name}"
 
     def take_in(self, upload: Path) -> None:
         """Make an uploaded file one of the folder, plain UTF-8 under a free name, and read it.
@@ -317,16 +202,16 @@ class Shelf:
             if found == PUZZLES or (
                 not found and re.search(r"\.[ct]sv(\.\w+)?$", name, re.IGNORECASE)
             ):
-                says = yield from self.desk.trainer.adding(upload, name)
+                says = yield from self.puzzles.trainer.adding(upload, name)
                 upload.unlink()
-                self._tell({"do": "games_read", "problems": [says]})
+                self.tell({"do": "games_read", "problems": [says]})
             else:
                 taken = yield from take_in(upload, name)
                 yield from self._read(games, taken)
         except Exception as error:  # noqa: BLE001 - the page waits for an end
             upload.unlink(missing_ok=True)
             says = translated(failure(error))
-            self._tell(
+            self.tell(
                 {
                     "do": "games_read",
                     "problems": [says if says.startswith(name) else f"{name}: {says}"],

@@ -1,10 +1,9 @@
 """The parameters of the value trunk as flat tables for the kernels, its sizes, and how its rows
 become integers.
 
-Parameter names: value_trunk.rows.{weight,bias}, value_trunk.{dense1,dense2,output}.{weight,bias}.
-In this order:
+Parameter names: rows.{weight,bias}, {dense1,dense2,output}.{weight,bias}. In this order:
 
-    accumulator of each view [W]    bias + the rows of `features.py`; the same table for both views
+    accumulator of each view [W]    bias + the rows of `value_features`; the same table for both views
     units [W]                       c_i c_{W/2+i} of the mover's view, then of the other's, with c = min(max(a, 0), 1)
     h [16]                          dense1 of the units; then [32] min(max(h, 0), 1) and min(h^2, 1)
     g [32]                          dense2, then min(max(g, 0), 1)
@@ -15,7 +14,6 @@ In this order:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
@@ -23,9 +21,9 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from engine.errors import ConfigError
-from engine.network.rows.flat_tables import parameter_names
+from engine.network.outputs import matched
 from engine.network.rows.short_rows import FINEST_SCALE
-from engine.network.value.features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
+from engine.network.value.value_features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
 
 HIDDEN_1 = 16  # units of dense1; dense2 reads each of them twice, plain and squared
 HIDDEN_2 = 32
@@ -33,7 +31,6 @@ VALUE_OUTPUTS = 4
 VALUE_ROWS = BUCKET_ROWS * KING_BUCKETS  # of the accumulator's table
 VALUE_STEP = 128  # the accumulator's width is a multiple of this
 VALUE_TRUNK = "value_trunk"
-PREFIX = f"{VALUE_TRUNK}."
 
 # Rows as integers: round(scale * weight). Weights within WEIGHT_LIMIT are at most 2,047 at the
 # finest scale, which also float16 stores exactly. Training keeps to the limit.
@@ -49,17 +46,14 @@ class ValueTables(NamedTuple):
     versions of each layer.
     """
 
-    weight: Annotated[np.ndarray, "value_trunk.rows.weight [F, W]"]
-    bias: Annotated[np.ndarray, "value_trunk.rows.bias [W]"]
-    dense1: Annotated[np.ndarray, "value_trunk.dense1.weight [8, 16, W]"]
-    dense1_bias: Annotated[np.ndarray, "value_trunk.dense1.bias [8, 16]"]
-    dense2: Annotated[np.ndarray, "value_trunk.dense2.weight [8, 32, 32]"]
-    dense2_bias: Annotated[np.ndarray, "value_trunk.dense2.bias [8, 32]"]
-    output: Annotated[np.ndarray, "value_trunk.output.weight [8, 4, 32]"]
-    output_bias: Annotated[np.ndarray, "value_trunk.output.bias [8, 4]"]
-
-
-VALUE_PARAMETERS = parameter_names(ValueTables)
+    weight: Annotated[np.ndarray, "rows.weight [F, W]"]
+    bias: Annotated[np.ndarray, "rows.bias [W]"]
+    dense1: Annotated[np.ndarray, "dense1.weight [8, 16, W]"]
+    dense1_bias: Annotated[np.ndarray, "dense1.bias [8, 16]"]
+    dense2: Annotated[np.ndarray, "dense2.weight [8, 32, 32]"]
+    dense2_bias: Annotated[np.ndarray, "dense2.bias [8, 32]"]
+    output: Annotated[np.ndarray, "output.weight [8, 4, 32]"]
+    output_bias: Annotated[np.ndarray, "output.bias [8, 4]"]
 
 
 @dataclass(frozen=True)
@@ -78,10 +72,8 @@ class ValueConfig:
     @classmethod
     def parse(cls, text: str) -> Self:
         """From a text such as "v256". Raises ConfigError for another form."""
-        match = re.fullmatch(r"v(\d{1,4})", text)
-        if match is None:
-            raise ConfigError(f"a value trunk is written vWIDTH, such as v256, not {text!r}")
-        return cls(int(match[1]))
+        form = "a value trunk is written vWIDTH, such as v256"
+        return cls(int(matched(r"v(\d{1,4})", text, form)[1]))
 
     def __str__(self) -> str:
         return f"v{self.width}"
@@ -106,12 +98,15 @@ def value_config_of(trunk_config: Mapping[str, Any]) -> ValueConfig:
 def largest_accumulator(tables: ValueTables, config: ValueConfig) -> float:
     """Upper bound of every |accumulator| over all positions: the most that 32 pieces of one bucket
     can add up to.
-
-    A column's bound takes the best piece of every square, and of these the 32 best squares.
     """
     weight = np.abs(tables.weight.reshape(-1, config.width))
-    bound = np.zeros(config.width, np.float32)
-    for bucket in weight.reshape(KING_BUCKETS, 12, 64, -1):
-        squares = np.sort(bucket.max(axis=0), axis=0)  # [64, W]
-        np.maximum(bound, squares[-MAX_VIEW:].sum(axis=0), out=bound)
+    bound = most_of_pieces(weight.reshape(KING_BUCKETS, 12, 64, -1)).max(axis=0)
     return float((bound + np.abs(tables.bias)).max())
+
+
+def most_of_pieces(weight: np.ndarray) -> np.ndarray:
+    """Return what 32 pieces can add up to at most, [V, W]: the best of [V, pieces, 64, W] on each
+    square, on the best squares.
+    """
+    squares = np.sort(weight.max(axis=1), axis=1)
+    return squares[:, -MAX_VIEW:].sum(axis=1)

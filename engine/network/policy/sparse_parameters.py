@@ -1,7 +1,7 @@
 """The parameters of a sparse network as flat tables for the kernels, and its sizes.
 
 Parameter names: trunk.accumulator.{weight,bias}, policy.{weight,bias,sort_weight,sort_bias},
-value.{dense1,dense2,output}.{weight,bias}. `value/parameters.py` has those of the value trunk,
+value.{dense1,dense2,output}.{weight,bias}. `value_parameters` has those of the value trunk,
 which a network may have besides.
 
 The value head has three layers with a ReLU after the first and the second, in eight versions, of
@@ -10,7 +10,6 @@ which a position's `piece_bucket` chooses one.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
@@ -18,13 +17,15 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.native.lanes import LANES
-from engine.network.policy.features import FEATURES
+from engine.network.outputs import matched
 from engine.network.policy.moves import MOVE_SORTS, POLICY_ROWS, SORT_ROWS
-from engine.network.rows.flat_tables import parameter_names
+from engine.network.policy.policy_features import FEATURES
 from engine.network.rows.piece_count import PIECE_BUCKETS
-from engine.network.value.parameters import VALUE_TRUNK, ValueConfig, value_config_of
+from engine.network.value.value_parameters import VALUE_TRUNK, ValueConfig, value_config_of
 
 OUTPUTS = 4  # win, draw, loss, moves left
+TYPICAL_ACTIVE = 28  # features of an average position
+SMALL_LAYERS = ("hidden", "inner", "output")  # fields of the value head's layers
 # The accumulator's width is a multiple of this, because kernels take four lanes of each half at
 # once.
 STEP = 64
@@ -51,43 +52,18 @@ class Tables(NamedTuple):
     output_bias: Annotated[np.ndarray, "value.output.bias [V, 4]"]
 
 
-PARAMETERS = parameter_names(Tables)
+class TrunkSizes:
+    """What the sizes of sparse networks and networks of people share: a trunk, and a value head."""
 
+    width: int
+    hidden: int
 
-@dataclass(frozen=True)
-class SparseConfig:
-    """Sizes of a sparse network, written "sparse-WIDTH", or "sparse-WIDTH+vWIDTH" with a value
-    trunk.
-    """
-
-    width: int = 768  # units of the accumulator
-    hidden: int = 16  # units of the value head's first layer; its second has twice as many
-    # The value trunk, whose outputs replace those of the head `value` in play.
-    value: ValueConfig | None = None
-    tables: ClassVar = Tables
-
-    def __post_init__(self) -> None:
-        if not 0 < self.width <= 4096 or self.width % (2 * STEP):
-            raise ConfigError(
-                f"{self}: expected a width that is a multiple of {2 * STEP} up to 4096"
-            )
-        if not 0 < self.hidden <= 256 or self.inner % LANES:
-            expected = f"a multiple of {LANES // 2} up to 256 hidden units"
-            raise ConfigError(f"{self}: expected {expected}, found {self.hidden}")
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """From a text such as "sparse-768" or "sparse-768+v256". Raises ConfigError for another
-        form.
-        """
-        match = re.fullmatch(r"sparse-(\d{1,4})(?:\+(.+))?", text.strip())
-        if match is None:
-            forms = "sparse-WIDTH or sparse-WIDTH+vWIDTH, such as sparse-768"
-            raise ConfigError(f"a sparse network is written {forms}, not {text!r}")
-        return cls(width=int(match[1]), value=ValueConfig.parse(match[2]) if match[2] else None)
-
-    def __str__(self) -> str:
-        return f"sparse-{self.width}" + (f"+{self.value}" if self.value else "")
+    def check_size(self, name: str, step: int, most: int) -> None:
+        """Raise ConfigError unless a size is a multiple of `step` up to `most`."""
+        size = getattr(self, name)
+        if not 0 < size <= most or size % step:
+            expected = f"a {name} that is a multiple of {step} up to {most}"
+            raise ConfigError(f"{self}: expected {expected}, found {size}")
 
     @property
     def units(self) -> int:
@@ -100,16 +76,44 @@ class SparseConfig:
         return 2 * self.hidden
 
     @property
+    def own_sizes(self) -> dict[str, int]:
+        """Those of `sizes` that are the same in both."""
+        hidden = {"V": PIECE_BUCKETS, "K": self.hidden, "J": self.inner}
+        return {"W": self.width, "U": self.units, "T": SORT_ROWS, **hidden}
+
+
+@dataclass(frozen=True)
+class SparseConfig(TrunkSizes):
+    """Sizes of a sparse network, written "sparse-WIDTH", or "sparse-WIDTH+vWIDTH" with a value
+    trunk.
+    """
+
+    width: int = 768  # units of the accumulator
+    hidden: int = 16  # units of the value head's first layer; its second has twice as many
+    # The value trunk, whose outputs replace those of the head `value` in play.
+    value: ValueConfig | None = None
+    tables: ClassVar = Tables
+
+    def __post_init__(self) -> None:
+        self.check_size("width", 2 * STEP, 4096)
+        self.check_size("hidden", LANES // 2, 256)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From a text such as "sparse-768" or "sparse-768+v256". Raises ConfigError for another
+        form.
+        """
+        form = "a sparse network is written sparse-WIDTH or sparse-WIDTH+vWIDTH, such as sparse-768"
+        match = matched(r"sparse-(\d{1,4})(?:\+(.+))?", text, form)
+        return cls(width=int(match[1]), value=ValueConfig.parse(match[2]) if match[2] else None)
+
+    def __str__(self) -> str:
+        return f"sparse-{self.width}" + (f"+{self.value}" if self.value else "")
+
+    @property
     def sizes(self) -> dict[str, int]:
         """What the letters in the shapes of arrays stand for."""
-        own = {
-            "W": self.width,
-            "U": self.units,
-            "V": PIECE_BUCKETS,
-            "K": self.hidden,
-            "J": self.inner,
-        }
-        return {"F": FEATURES, "R": POLICY_ROWS, "T": SORT_ROWS, "S": MOVE_SORTS, **own}
+        return {"F": FEATURES, "R": POLICY_ROWS, "S": MOVE_SORTS, **self.own_sizes}
 
 
 def sparse_config_of(model_config: Any) -> SparseConfig:

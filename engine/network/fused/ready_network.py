@@ -17,6 +17,7 @@ from engine.native.memory import aligned_zeros
 from engine.native.pool import PerThread
 from engine.network.fused.convolution import products_buffer
 from engine.network.fused.encoder_steps import Encoders, encode_rows, new_encoder_space
+from engine.network.fused.network_sizes import SQUARES, NetworkSizes
 from engine.network.fused.policy_heads import (
     MOVE_LOGITS,
     Attention,
@@ -25,7 +26,6 @@ from engine.network.fused.policy_heads import (
     PolicySpace,
     queries_and_keys,
 )
-from engine.network.model_parts import SQUARES, NetworkSizes
 from engine.network.outputs import CHUNK
 
 

@@ -17,7 +17,7 @@ from engine.native.lanes import LANES
 from engine.native.memory import buffers
 from engine.network.fused.convolution import products_buffer, transform_weights
 from engine.network.fused.heads import head_space
-from engine.network.fused.inference import Fused
+from engine.network.fused.network_sizes import SQUARES
 from engine.network.fused.policy_heads import (
     Attention,
     Classical,
@@ -26,6 +26,7 @@ from engine.network.fused.policy_heads import (
     PolicySpace,
     square_features,
 )
+from engine.network.fused.ready_network import Fused
 from engine.network.fused.smooth import MISH, RELU, SELU
 from engine.network.fused.tensor_layout import (
     Tensors,
@@ -39,17 +40,16 @@ from engine.network.fused.tensor_layout import (
     pad,
     stacked,
 )
-from engine.network.model_parts import SQUARES
 from engine.network.outputs import CHUNK
 from engine.network.policy_map import POLICY_SIZE
 from engine.network.tower.fused_steps import FusedWeights, Gates, Space, forward
 from engine.network.tower.input_layer import input_layer
-from engine.network.tower.model import TowerConfig
+from engine.network.tower.tower_model import TowerConfig
 from engine.nn.operations.tiles import PLACES
 
 
 def fold(tensors: Tensors, config: TowerConfig) -> tuple[FusedWeights, PolicyHead]:
-    """Lay out a tower's parameters; names as in `model.py`."""
+    """Lay out a tower's parameters; names as in `tower_model`."""
     policy = _policy(tensors, config.policy)
     nothing = np.zeros(0, np.float32)
     weights = FusedWeights(
@@ -122,7 +122,7 @@ def _winograd(weight: np.ndarray) -> np.ndarray:
 class FusedTower(Fused):
     """A tower ready to play.
 
-    `tensors` are the parameters and buffers of `model.py` by name. Raises ConfigError or ShapeError
+    `tensors` are the parameters and buffers of `tower_model` by name. Raises ConfigError or ShapeError
     when they do not fit `config`, and ConfigError when they are not finite, before or after batch
     norm is folded in.
     """

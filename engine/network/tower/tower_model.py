@@ -21,7 +21,6 @@ Parameter names (buffers of NORM: running_mean, running_variance; parameters of 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -29,8 +28,15 @@ import numpy as np
 
 from engine import nn
 from engine.errors import ConfigError
+from engine.network.fused.network_sizes import (
+    SQUARES,
+    VALUES,
+    NetworkSizes,
+    attention_head,
+    dense_head,
+)
 from engine.network.input_formats import INPUT_FORMATS
-from engine.network.model_parts import SQUARES, VALUES, NetworkSizes, attention_head, dense_head
+from engine.network.outputs import matched
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import POLICY_SIZE, USED_POLICY_PLANES
 from engine.nn.layers import ACTIVATIONS
@@ -85,10 +91,30 @@ class TowerConfig(NetworkSizes):
         """Parse "FILTERSxBLOCKS", such as "64x6"; other fields get defaults. Raises ConfigError for
         any other form.
         """
-        match = re.fullmatch(r"(\d{1,4})x(\d{1,3})", text.strip())
-        if match is None:
-            raise ConfigError(f"a tower is written FILTERSxBLOCKS, such as 64x6, not {text!r}")
+        form = "a tower is written FILTERSxBLOCKS, such as 64x6"
+        match = matched(r"(\d{1,4})x(\d{1,3})", text, form)
         return cls(filters=int(match[1]), blocks=int(match[2]))
+
+    def build(self, rng: np.random.Generator) -> nn.MultiHead:
+        """Build a tower with random float32 weights. Silver et al. 2018 (doi 10.1126/science.aar6404),
+        with Lc0's gates.
+        """
+        filters, activation = self.filters, self.activation
+        stem = nn.Conv2D(PLANES, filters, 3, rng, bias=False, input_gradient=False)
+        stem.params["weight"][:, FIFTY_MOVE_PLANE] /= HALFMOVE_SCALE
+        parts: dict[str, nn.Layer] = {
+            "input_conv": stem,
+            **_norm("input_norm", filters, activation),
+        }
+        for number in range(self.blocks):
+            parts[f"block{number}"] = _block(self, rng)
+        heads: dict[str, nn.Layer] = {"policy": _policy_head(self, rng)}
+        for name, sizes in self.answer_heads().items():
+            conv = nn.Conv2D(filters, sizes[0], 1, rng, bias=False)
+            heads[name] = dense_head(
+                dict(conv=conv, **_norm("norm", sizes[0], activation)), sizes, self, rng
+            )
+        return nn.MultiHead(nn.Sequential(**parts), heads)
 
     def __str__(self) -> str:
         return f"{self.filters}x{self.blocks}"
@@ -110,25 +136,6 @@ class TowerConfig(NetworkSizes):
     def se_hidden(self) -> int:
         """Hidden units of a block's gate, or 0 without a gate."""
         return self.filters // self.se_ratio if self.se_ratio else 0
-
-
-def build_tower(config: TowerConfig, rng: np.random.Generator) -> nn.MultiHead:
-    """Build a tower with random float32 weights. Silver et al. 2018 (doi 10.1126/science.aar6404),
-    with Lc0's gates.
-    """
-    filters, activation = config.filters, config.activation
-    stem = nn.Conv2D(PLANES, filters, 3, rng, bias=False, input_gradient=False)
-    stem.params["weight"][:, FIFTY_MOVE_PLANE] /= HALFMOVE_SCALE
-    parts: dict[str, nn.Layer] = {"input_conv": stem, **_norm("input_norm", filters, activation)}
-    for number in range(config.blocks):
-        parts[f"block{number}"] = _block(config, rng)
-    heads: dict[str, nn.Layer] = {"policy": _policy_head(config, rng)}
-    for name, sizes in config.answer_heads().items():
-        conv = nn.Conv2D(filters, sizes[0], 1, rng, bias=False)
-        heads[name] = dense_head(
-            dict(conv=conv, **_norm("norm", sizes[0], activation)), sizes, config, rng
-        )
-    return nn.MultiHead(nn.Sequential(**parts), heads)
 
 
 def _block(config: TowerConfig, rng: np.random.Generator) -> nn.Residual:

@@ -1,0 +1,34 @@
+"""What pieces are worth in pawns, as people count them."""
+
+from __future__ import annotations
+
+import chess
+
+WORTH = {
+    chess.PAWN: 1,
+    chess.KNIGHT: 3,
+    chess.BISHOP: 3,
+    chess.ROOK: 5,
+    chess.QUEEN: 9,
+    chess.KING: 100,
+}
+
+
+def lead(board: chess.Board, side: chess.Color) -> int:
+    """By how many pawns' worth of material a side is ahead."""
+    return sum(
+        WORTH[piece.piece_type] * (1 if piece.color == side else -1)
+        for piece in board.piece_map().values()
+    )
+
+
+def captured(board: chess.Board, move: chess.Move) -> chess.PieceType | None:
+    """Return the kind of piece that a move takes."""
+    if board.is_en_passant(move):
+        return chess.PAWN
+    return board.piece_type_at(move.to_square) if board.is_capture(move) else None
+
+
+def worth_taken(board: chess.Board, move: chess.Move) -> int:
+    """Return what a move takes, in pawns."""
+    return WORTH.get(captured(board, move) or 0, 0)

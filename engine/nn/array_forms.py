@@ -1,0 +1,119 @@
+"""Arrays as layers take them: their forms, errors for those that do not fit, and their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from engine.backend import backend_of, bounds, check_together
+from engine.errors import ShapeError
+
+Array = Any  # numpy.ndarray or cupy.ndarray
+
+
+def is_array(x: Any) -> bool:
+    """Whether `x` has a shape and a dtype of NumPy's, as arrays on all backends. Pandas' tables,
+    masked arrays, and matrices, which multiply in another way, are none.
+    """
+    is_other = type(x) is not np.ndarray and (
+        hasattr(x, "iloc") or isinstance(x, np.matrix | np.ma.MaskedArray)
+    )
+    return hasattr(x, "shape") and hasattr(getattr(x, "dtype", None), "kind") and not is_other
+
+
+def form_of(value: Any) -> str:
+    """Return dtype and shape of an array, such as "float32 [8, 3]"; of anything else the type."""
+    return f"{value.dtype} {list(value.shape)}" if is_array(value) else type(value).__name__
+
+
+# Values are NumPy's dtype kind letters.
+_KINDS = {"floating": "f", "integer": "iu", "numeric": "fiu", "bool": "b"}
+
+
+def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floating") -> None:
+    """Raise ShapeError unless `x` is an array with these sides and this dtype.
+
+    A number must equal the side, a name matches any size, and "..." matches any number of sides.
+    `dtype` is one dtype, or "floating", "integer", "numeric" or "bool" for all dtypes of that kind.
+    """
+    is_kind = is_array(x) and (
+        x.dtype.kind in _KINDS[dtype] if isinstance(dtype, str) else x.dtype == dtype
+    )
+    if not is_kind or not _fits(x.shape, sides):
+        expected = ", ".join(str(side) for side in sides)
+        raise ShapeError(
+            f"{type(owner).__name__}: expected {dtype} [{expected}], found {form_of(x)}"
+        )
+    _check_place(owner, x)
+
+
+def check_range(layer: object, x: Array, first: int, end: int) -> None:
+    """Raise ShapeError unless every index in `x` lies in [first, end), the rows the table has."""
+    smallest, largest = bounds(x) if x.size else (first, first)
+    if not first <= smallest <= largest < end:
+        found = f"{smallest} to {largest}"
+        raise ShapeError(
+            f"{type(layer).__name__}: expected numbers from {first} to {end - 1}, found {found}"
+        )
+
+
+def check_gradient(owner: object, dy: Array, shape: tuple[int, ...]) -> None:
+    """Raise ShapeError unless the gradient `dy` has the shape of its result."""
+    if getattr(dy, "shape", None) != shape:
+        raise ShapeError(
+            f"{type(owner).__name__}: expected a gradient {list(shape)}, found {form_of(dy)}"
+        )
+    _check_place(owner, dy)
+
+
+def _check_place(owner: object, x: Array) -> None:
+    """Raise ShapeError for an array that lies elsewhere than the owner's parameters."""
+    for parameter in getattr(owner, "params", {}).values():
+        if type(parameter) is not type(x):
+            check_together(type(owner).__name__, x=x, model=parameter)
+        return
+
+
+def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
+    if "..." in sides:
+        gap = sides.index("...")
+        sides = (*sides[:gap], *["any"] * (len(shape) - len(sides) + 1), *sides[gap + 1 :])
+    return len(shape) == len(sides) and all(
+        isinstance(side, str) or found == side for found, side in zip(shape, sides, strict=True)
+    )
+
+
+def copy_tensors(source: Mapping[str, Array], target: Mapping[str, Array]) -> None:
+    """Copy each array of `source` into `target`'s array of the same name; ShapeError when shapes
+    differ.
+    """
+    for name, array in source.items():
+        if tuple(array.shape) != tuple(target[name].shape):
+            raise ShapeError(
+                f"{name}: expected shape {tuple(target[name].shape)}, found {tuple(array.shape)}"
+            )
+    for name, array in source.items():
+        target[name][...] = backend_of(target[name]).asarray(array)
+
+
+def rows_of(x: Any, rows: Any) -> Any:
+    """Return rows of an array, or of each of a tuple, memory-mapped or not; `rows` is a slice or
+    row numbers.
+    """
+    if type(x) is np.ndarray:
+        return x[rows]
+    if isinstance(x, tuple):
+        return tuple(rows_of(array, rows) for array in x)
+    found = x[rows if isinstance(rows, slice) else backend_of(x).asarray(rows)]
+    return np.asarray(found) if isinstance(found, np.memmap) else found
+
+
+def joined_rows(outputs: list[Any]) -> Any:
+    """Join the outputs of several batches: arrays, or tuples or dicts of arrays."""
+    if isinstance(outputs[0], tuple):
+        return tuple(joined_rows(list(parts)) for parts in zip(*outputs, strict=True))
+    if isinstance(outputs[0], dict):
+        return {name: joined_rows([output[name] for output in outputs]) for name in outputs[0]}
+    return outputs[0] if len(outputs) == 1 else backend_of(outputs[0]).xp.concatenate(outputs)

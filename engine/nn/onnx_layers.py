@@ -1,0 +1,435 @@
+"""The nodes of every layer of the library in an ONNX graph."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from engine import nn
+from engine.errors import ConfigError
+from engine.nn.layer import Layer
+from engine.nn.layers.attend import LONGEST_TURN
+from engine.nn.layers.recurrent import Recurrent
+from engine.nn.onnx_nodes import ELEMENT_TYPES, Nodes, tensor_type
+
+# Of results: a name, or a tuple or dict of names where a layer takes or returns one of arrays.
+Names = Any
+
+_PLAIN = {
+    "relu": "Relu", "leaky_relu": "LeakyRelu", "selu": "Selu", "sigmoid": "Sigmoid", "tanh": "Tanh",
+    "softplus": "Softplus", "identity": "Identity", "hard_swish": "HardSwish", "softsign": "Softsign",
+    "elu": "Elu", "celu": "Celu", "mish": "Mish", "exact_gelu": "Gelu",
+}  # fmt: skip
+# Functions that are one node: its kind and attributes.
+_ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    **{name: (kind, {}) for name, kind in _PLAIN.items()},
+    "gelu": ("Gelu", {"approximate": "tanh"}),
+    "hard_sigmoid": ("HardSigmoid", {"alpha": 1 / 6}),
+}
+_SQUARED = {"squared_relu": "relu", "squared_clipped_relu": "clipped_relu"}
+# By the number of gates, their order.
+_RECURRENT = {1: ("RNN", [0]), 3: ("GRU", [1, 0, 2]), 4: ("LSTM", [0, 2, 1, 3])}
+_FAR_BELOW_ZERO = np.array(np.finfo(np.float32).min)
+
+
+# Layers that are few nodes: graph, layer and the name of the input -> the name of the result.
+_SHORT: dict[str, Callable[[Any, Any, str], str]] = {
+    "activation": lambda graph, layer, x: graph.activated(x, layer.function, layer.alpha),
+    "average_pool2d": lambda graph, layer, x: graph.windows(
+        "AveragePool",
+        x,
+        layer,
+        count_include_pad=int(layer.counts_padding),
+        ceil_mode=int(layer.ceil),
+    ),
+    "conv2d": lambda graph, layer, x: graph.windows("Conv", x, layer, **_further(layer)),
+    "conv_transpose2d": lambda graph, layer, x: graph.windows(
+        "ConvTranspose", x, layer, output_padding=layer.more[-layer.axes :], **_further(layer)
+    ),
+    "dense": lambda graph, layer, x: graph.product(x, layer.params["weight"], layer.params["bias"]),
+    "dropout": lambda graph, layer, x: x,
+    "flatten": lambda graph, layer, x: graph.node("Flatten", x),
+    "global_average_pool": lambda graph, layer, x: graph.node(
+        "Flatten", graph.node("GlobalAveragePool", x)
+    ),
+    "group_norm": lambda graph, layer, x: graph.scaled_groups(layer, x),
+    "layer_norm": lambda graph, layer, x: graph.node(
+        "LayerNormalization", x, *layer.params.values(), epsilon=layer.epsilon
+    ),
+    "max_pool2d": lambda graph, layer, x: graph.windows(
+        "MaxPool",
+        x,
+        layer,
+        ceil_mode=int(layer.ceil),
+        dilations=[*layer.geometry.dilation[-layer.axes :]],
+    ),
+    "place_gate": lambda graph, layer, x: graph.node(
+        "Add", graph.node("Mul", x, layer.params["scale"].T), layer.params["shift"].T
+    ),
+    "reshape": lambda graph, layer, x: graph.reshaped(x, 0, *layer.shape),
+    "softmax": lambda graph, layer, x: graph.node(
+        "LogSoftmax" if layer.log else "Softmax", x, axis=layer.axis
+    ),
+    "transpose": lambda graph, layer, x: graph.node("Transpose", x, perm=[0, *layer.order]),
+}
+
+
+def _further(layer: Any) -> dict[str, Any]:
+    return {"dilations": [*layer.geometry.dilation[-layer.axes :]], "group": layer.groups}
+
+
+class Graph(Nodes):
+    """Adds layers to a graph. `examples` has arrays of the shape of some results, by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.examples: dict[Names, Any] = {}
+
+    def layer(self, layer: Layer, x: Names, mask: str | None = None) -> Names:
+        """Add a layer; return what `forward` does, as names. Raises ConfigError for one that cannot
+        be written.
+
+        Layers of the library stand here. One's own have a method `onnx(graph, x)`, or `onnx(graph,
+        x, mask)` where `forward` takes a mask; a class that overrides `forward` or `step` needs
+        one, too.
+        """
+        owner: Any = next(
+            one for one in type(layer).__mro__ if vars(one).keys() & {"onnx", "forward", "step"}
+        )
+        options = (mask,) if mask is not None and "mask" in layer.options else ()
+        if "onnx" in vars(owner):
+            y = owner.onnx(layer, self, x, *options)
+        elif owner.__module__.startswith(nn.layers.__name__):
+            write = _SHORT.get(owner.kind) or getattr(type(self), f"_{owner.kind}")
+            y = write(self, layer, x, *options)
+        else:
+            raise _refused(layer)
+        are_plain = isinstance(x, str) and isinstance(y, str)
+        if are_plain and x in self.examples and y not in self.examples:
+            self.examples[y] = layer.forward(self.examples[x])[0]
+        return y
+
+    def squares(self, x: str) -> str:
+        """Turn boards [B, C, H, W] to places [B, H W, C]; what is known to be no board stays."""
+        if x not in self.examples or self.examples[x].ndim != 4:
+            return x
+        return self.node("Transpose", self.reshaped(x, 0, 0, -1), perm=[0, 2, 1])
+
+    def windows(self, kind: str, x: str, layer: Any, **settings: Any) -> str:
+        """Add a convolution or a pooling, with the layer's arrays."""
+        size, stride, padding, _ = (setting[-layer.axes :] for setting in layer.geometry)
+        sides: dict[str, Any] = {
+            "kernel_shape": [*size],
+            "strides": [*stride],
+            "pads": [*(before for before, _ in padding), *(behind for _, behind in padding)],
+        }
+        return self.node(kind, x, *layer.params.values(), **sides, **settings)
+
+    def activated(self, x: str, function: str, alpha: float | None = None) -> str:
+        """Apply an activation function."""
+        further: dict[str, Any] = {} if alpha is None else {"alpha": float(alpha)}
+        if function in _ACTIVATIONS:
+            kind, attributes = _ACTIVATIONS[function]
+            return self.node(kind, x, **attributes | further)
+        if function == "clipped_relu":
+            return self.node("Clip", x, np.array(0.0), np.array(1.0))
+        if function in _SQUARED:
+            return self.node("Mul", *[self.activated(x, _SQUARED[function])] * 2)
+        return self.node("Mul", x, self.node("Sigmoid", x))  # swish
+
+    def mask_of(self, layer: Layer, x: Names) -> str | None:
+        """Add the mask that a layer makes of its input, if it does."""
+        while isinstance(layer, nn.Sequential) and layer.layers:
+            layer = layer[0]
+        if (
+            not isinstance(x, str)
+            or x not in self.examples
+            or layer.mask_of(self.examples[x]) is None
+        ):
+            return None
+        if not isinstance(layer, nn.Embedding):
+            raise _refused(layer)
+        return self.node("Not", self.node("Equal", self._tokens(x), np.array(layer.padding_idx)))
+
+    # ---- containers ------------------------------------------------------------------------------
+
+    def _sequential(self, layer: nn.Sequential, x: Names, mask: str | None = None) -> Names:
+        for part in layer.layers.values():
+            mask = self.mask_of(part, x) if mask is None else mask
+            x = self.layer(part, x, mask)
+        return x
+
+    def _multi_head(self, layer: nn.MultiHead, x: Names, mask: str | None = None) -> Names:
+        mask = self.mask_of(layer.trunk, x) if mask is None else mask
+        shared = self.layer(layer.trunk, x, mask)
+        return {name: self.layer(head, shared, mask) for name, head in layer.heads.items()}
+
+    def _residual(self, layer: nn.Residual, x: str, mask: str | None = None) -> str:
+        y = self.layer(layer.body, x, mask)
+        if layer.se is not None:
+            y = self.layer(layer.se, y)
+        return self.activated(self.node("Add", y, x), layer.activation)
+
+    def _squeeze_excitation(self, layer: nn.SqueezeExcitation, x: str) -> str:
+        pooled = _SHORT["global_average_pool"](self, layer, x)
+        squeezed = self.activated(self.layer(layer.squeeze, pooled), layer.activation)
+        excited = self.reshaped(self.layer(layer.excite, squeezed), 0, 0, 1, 1)
+        scale, shift = self.node("Split", excited, outputs=2, axis=1, num_outputs=2)
+        return self.node("Add", self.node("Mul", x, self.node("Sigmoid", scale)), shift)
+
+    # ---- numbers and boards ----------------------------------------------------------------------
+
+    def _batch_norm(self, layer: nn.BatchNorm, x: str) -> str:
+        arrays = (*layer.params.values(), *layer.buffers.values())
+        y = self.node("BatchNormalization", x, *arrays, epsilon=layer.epsilon)
+        return self.activated(y, "relu") if layer.relu else y
+
+    def scaled_groups(self, layer: nn.GroupNorm, x: str) -> str:
+        """Add a group norm: an instance norm of groups, then a scale and a shift of channels."""
+        units = np.ones(layer.groups), np.zeros(layer.groups)
+        groups = self.reshaped(x, 0, layer.groups, -1)
+        h = self.node("InstanceNormalization", groups, *units, epsilon=layer.epsilon)
+        h = self.node("Reshape", h, self.node("Shape", x))
+        sides = self.examples[x].ndim - 2 if x in self.examples else 2
+        gamma, beta = (array.reshape(-1, *[1] * sides) for array in layer.params.values())
+        return self.node("Add", self.node("Mul", h, gamma), beta)
+
+    def _rms_norm(self, layer: nn.RMSNorm, x: str) -> str:
+        square = self.node("ReduceMean", self.node("Mul", x, x), np.array([-1]))
+        root = self.node("Sqrt", self.node("Add", square, np.array(layer.epsilon)))
+        return self.node("Mul", self.node("Div", x, root), layer.params["gamma"])
+
+    def _upsample(self, layer: nn.Upsample, x: str) -> str:
+        sides = self.examples[x].ndim - 2 if x in self.examples else 2
+        scales = layer.scale if isinstance(layer.scale, list | tuple) else [layer.scale] * sides
+        places = "align_corners" if layer.align_corners else "half_pixel"
+        form: dict[str, Any] = {"mode": layer.mode, "coordinate_transformation_mode": places}
+        if layer.mode == "nearest":
+            form |= {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        return self.node("Resize", x, "", np.array([1.0, 1.0, *scales]), **form)
+
+    # ---- sequences -------------------------------------------------------------------------------
+
+    def _tokens(self, x: str) -> str:
+        return self.node("Cast", x, to=ELEMENT_TYPES["int64"])
+
+    def _embedding(self, layer: nn.Embedding, x: str) -> str:
+        weight = layer.params["weight"].copy()
+        if layer.padding_idx is not None:
+            weight[layer.padding_idx] = 0
+        return self.node("Gather", weight, self._tokens(x))
+
+    def _position_embedding(self, layer: nn.PositionEmbedding, x: str) -> str:
+        places = self.node("Shape", x, start=1, end=2)
+        return self.node(
+            "Add", x, self.node("Slice", layer.params["weight"], np.array([0]), places)
+        )
+
+    def _bidirectional(self, layer: nn.Bidirectional, x: str, mask: str | None = None) -> str:
+        return self.node(
+            "Concat", self.layer(layer.ahead, x, mask), self.layer(layer.back, x, mask), axis=-1
+        )
+
+    def _recurrent(self, layer: Recurrent, x: Names, mask: str | None = None) -> Names:
+        x, *given = x if isinstance(x, tuple) else (x,)
+        states = [self.node("Unsqueeze", one, np.array([0])) for one in given]  # [1, B, H]
+        if not given:
+            one = np.array([1])
+            batch = self.node("Concat", one, self.node("Shape", x, end=1), one, axis=0)
+            states = [self.node("Expand", np.zeros((1, 1, layer.hidden)), batch)] * layer.states
+        by_time = self.node("Transpose", x, perm=[1, 0, 2])
+        if mask is None:
+            way = "reverse" if layer.reverse else "forward"
+            y, *states = self._steps(layer, by_time, states, way)
+        else:
+            y, *states = self._masked_steps(layer, by_time, states, mask)
+        ends = tuple(self.node("Squeeze", one, np.array([0])) for one in states)
+        if layer.last:
+            y = ends[0]
+        else:
+            y = self.node("Transpose", self.node("Squeeze", y, np.array([1])), perm=[1, 0, 2])
+        return (y, *ends) if layer.return_state else y
+
+    _rnn = _gru = _lstm = _recurrent
+
+    def _steps(
+        self, layer: Recurrent, x: str, states: Sequence[str], direction: str
+    ) -> tuple[str, ...]:
+        """Run x [T, B, inputs]; return y [T, 1, B, H] and the state after it."""
+        kind, order = _RECURRENT[layer.gates]
+        params = layer.params
+        later = np.zeros_like(layer.params["bias"])
+        if "candidate_bias" in params:
+            later[2 * layer.hidden :] = params["candidate_bias"]
+        arrays = (params["input_weight"], params["hidden_weight"], params["bias"], later)
+        parts = [np.split(array, layer.gates) for array in arrays]
+        weight, hidden_weight, *biases = (
+            np.concatenate([part[n] for n in order])[None] for part in parts
+        )
+        form: dict[str, Any] = {"hidden_size": layer.hidden, "direction": direction}
+        if isinstance(layer, nn.GRU):
+            form["linear_before_reset"] = int(not layer.reset_first)
+        inputs = (weight, hidden_weight, np.concatenate(biases, axis=1))
+        return self.node(kind, x, *inputs, "", *states, outputs=1 + layer.states, **form)
+
+    def _masked_steps(
+        self, layer: Recurrent, x: str, states: Sequence[str], mask: str
+    ) -> tuple[str, ...]:
+        """As `_steps`, in the layer's direction; a state stays as it is where the mask is False."""
+        # [T, B, 1].
+        shown = self.node("Unsqueeze", self.node("Transpose", mask, perm=[1, 0]), np.array([2]))
+        before = [self.new_name("state") for _ in states]
+        row = self.new_name("row")
+        is_shown = self.new_name("shown")
+        outside = self.nodes
+        self.nodes = []
+        now = self.node("Unsqueeze", row, np.array([0]))
+        _, *after = self._steps(layer, now, before, "forward")
+        kept = zip(after, before, strict=True)
+        after = [self.node("Where", is_shown, new, old) for new, old in kept]
+        number = tensor_type(np.float32)
+        ends = dict.fromkeys([*after, self.node("Identity", after[0])], number)
+        starts = dict.fromkeys([*before, row], number) | {is_shown: tensor_type(np.bool_)}
+        body = self.graph(self.nodes, starts, ends)
+        self.nodes = outside
+        way = [int(layer.reverse)]
+        form = {"scan_input_directions": way * 2, "scan_output_directions": way}
+        inputs = (*states, x, shown)
+        *ends, y = self.node(
+            "Scan", *inputs, outputs=1 + layer.states, body=body, num_scan_inputs=2, **form
+        )
+        return (y, *ends)
+
+    # ---- attention -------------------------------------------------------------------------------
+
+    def _self_attention(self, layer: nn.SelfAttention, x: Names, mask: str | None = None) -> str:
+        x, *bias = x if isinstance(x, tuple) else (x,)
+        return self._attention(layer, x, x, mask, bias, layer.causal)
+
+    def _cross_attention(self, layer: nn.CrossAttention, x: Names, mask: str | None = None) -> str:
+        return self._attention(layer, x[0], x[1], mask)
+
+    def _attention(
+        self,
+        layer: Any,
+        x: str,
+        context: str,
+        mask: str | None,
+        bias: Sequence[str] = (),
+        causal: bool = False,
+    ) -> str:
+        query = self._heads(layer, "query", x)
+        key, value = (self._heads(layer, name, context) for name in ("key", "value"))
+        size = layer.inner // layer.heads
+        if layer.rotary:
+            waves = self._waves(x, size)
+            query, key = self._rotated(query, waves), self._rotated(key, waves)
+        turned = self.node("Transpose", key, perm=[0, 1, 3, 2])
+        scores = self.times(self.node("MatMul", query, turned), 1 / math.sqrt(size))
+        for one in bias:
+            scores = self.node("Add", scores, one)
+        allowed = self._allowed(x, mask, causal)
+        for one in allowed:
+            scores = self.node("Where", one, scores, _FAR_BELOW_ZERO)
+        shares = self.node("Softmax", scores, axis=-1)
+        for one in allowed:  # a query that may attend to no key gets 0
+            shares = self.node("Where", one, shares, np.array(0.0))
+        mixed = self.node("Transpose", self.node("MatMul", shares, value), perm=[0, 2, 1, 3])
+        return self.layer(layer.parts["output"], self.reshaped(mixed, 0, 0, layer.inner))
+
+    def _heads(self, layer: Any, name: str, x: str) -> str:
+        """Return a projection of x, split by heads: [B, heads, T, d]."""
+        projected = self.layer(layer.parts[name], x)
+        return self.node(
+            "Transpose", self.reshaped(projected, 0, 0, layer.heads, -1), perm=[0, 2, 1, 3]
+        )
+
+    def _places(self, x: str) -> str:
+        """Return the numbers of the places of a sequence."""
+        count = self.node("Gather", self.node("Shape", x), np.array(1))
+        return self.node("Range", np.array(0), count, np.array(1))
+
+    def _waves(self, x: str, features: int) -> tuple[str, str]:
+        """Return cosine and sine of the angles of all places, [T, features / 2]."""
+        places = self.node("Cast", self._places(x), to=ELEMENT_TYPES["float32"])
+        speeds = LONGEST_TURN ** (np.arange(0, features, 2) / -features)
+        angles = self.node("Mul", self.node("Unsqueeze", places, np.array([1])), speeds)
+        return self.node("Cos", angles), self.node("Sin", angles)
+
+    def _rotated(self, x: str, waves: tuple[str, str]) -> str:
+        """Turn [B, heads, T, d], as `rotated` does."""
+        cosine, sine = waves
+        one, other = self.node("Split", x, outputs=2, axis=3, num_outputs=2)
+        first = self.node("Sub", self.node("Mul", one, cosine), self.node("Mul", other, sine))
+        second = self.node("Add", self.node("Mul", one, sine), self.node("Mul", other, cosine))
+        return self.node("Concat", first, second, axis=3)
+
+    def _allowed(self, x: str, mask: str | None, causal: bool) -> list[str]:
+        """Return what a mask and `causal` allow, each of which broadcasts to [B, heads, T, S]."""
+        found = []
+        if mask is not None:
+            each = self.examples[mask].ndim == 3 if mask in self.examples else False
+            found.append(self.node("Unsqueeze", mask, np.array([1] if each else [1, 2])))
+        if causal:
+            places = self._places(x)
+            found.append(
+                self.node("LessOrEqual", places, self.node("Unsqueeze", places, np.array([1])))
+            )
+        return found
+
+    def _encoder(self, layer: nn.Encoder, x: str, mask: str | None = None) -> str:
+        x = self.squares(x)
+        table = [self.weight(array) for array in layer.params.values()]
+        for one in layer.layers.values():
+            x = self.layer(one, (x, *table) if table else x, mask)
+        return x
+
+    def _encoder_layer(self, layer: nn.EncoderLayer, x: Names, mask: str | None = None) -> str:
+        x, *table = x if isinstance(x, tuple) else (x,)
+        parts = layer.parts
+
+        def attention(z):
+            inputs = (z, self.layer(parts["smolgen"], (z, *table))) if table else z
+            return self.layer(parts["attention"], inputs, mask)
+
+        return self.layer(parts["feed"], self._in_skip(layer, "norm", x, attention))
+
+    def _decoder_layer(self, layer: nn.DecoderLayer, x: Names, mask: str | None = None) -> str:
+        (x, context), parts = x, layer.parts
+
+        def cross(one):
+            return self.layer(parts["cross"], (one, context), mask)
+
+        z = self._in_skip(layer, "norm", x, lambda one: self.layer(parts["attention"], one))
+        return self.layer(parts["feed"], self._in_skip(layer, "cross_norm", z, cross))
+
+    def _feed_forward(self, layer: nn.FeedForward, x: str) -> str:
+        return self._in_skip(layer, "norm", x, lambda one: self.layer(layer.body, one))
+
+    def _in_skip(self, layer: Any, name: str, x: str, part: Callable[[str], str]) -> str:
+        """Add a part inside a skip connection, with the norm of this name before it or behind the
+        sum.
+        """
+        norm = layer.parts[name]
+        y = part(self.layer(norm, x) if layer.norm_first else x)
+        total = self.node("Add", self.times(y, layer.scale), x)
+        return total if layer.norm_first else self.layer(norm, total)
+
+    def _smolgen(self, layer: nn.Smolgen, x: Names) -> str:
+        x, table = x
+        small = self.node("MatMul", x, layer.params["compress"].T)
+        codes = self.reshaped(
+            self.layer(nn.Sequential(**layer.layers), small), 0, layer.heads, layer.generated
+        )
+        bias = self.node("MatMul", codes, self.node("Transpose", table, perm=[1, 0]))
+        return self.reshaped(bias, 0, 0, layer.places, layer.places)
+
+
+def _refused(layer: Layer) -> ConfigError:
+    example = 'def onnx(self, graph, x): return graph.node("Relu", x)'
+    return ConfigError(
+        f"{type(layer).__name__} cannot be written as ONNX: give it a method like {example}"
+    )

@@ -1,0 +1,76 @@
+"""How hard a move is for people: of 100 players around a rating, how many play it.
+
+The network of people tells it (`engine.network.people`). Its ratings are those of Lichess, as far
+as games tell: of 1,500 club games of five sources, it predicts each band of players best with a
+rating within 150 of the players' own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple
+
+import chess
+
+from uci.annotate.accuracy import within
+
+Predict = Callable[[chess.Board, int], Mapping[chess.Move, float]]
+UNRATED = 1500  # the rating of players whom nothing tells of
+RATINGS = (800, 2000)  # players below or above are predicted as those at this end
+_STEP = 100  # a rating is told as a multiple of it
+_SANE = range(100, 3600)  # ratings of people and engines
+EASY_TO_MISS = 0.2
+WITHIN_REACH = 0.6  # what more of them find teaches little
+
+
+class Shares(NamedTuple):
+    """Of players around a rating, the shares, 0..1, who play a move and who find the better one, or
+    another one about as good.
+    """
+
+    rating: int
+    play: float
+    find: float
+
+    @classmethod
+    def of(
+        cls,
+        rating: int,
+        chances: Mapping[chess.Move, float],
+        played: chess.Move,
+        good: Collection[chess.Move],
+    ) -> Shares:
+        """Return the shares for a played move and the good ones, rounded to thousandths."""
+        find = sum(chances.get(move, 0.0) for move in good)
+        return cls(rating, round(chances.get(played, 0.0), 3), round(min(1.0, find), 3))
+
+    @property
+    def distance(self) -> float:
+        """How far the better move is from what one nearly finds, 20 to 60 of 100 players; 0 for
+        those. Mistakes are learned from in this order.
+        """
+        return max(EASY_TO_MISS - self.find, self.find - WITHIN_REACH, 0.0)
+
+
+def rating_of(headers: Mapping[str, str], side: chess.Color) -> int:
+    """Return the rating around which a side's player is, a multiple of 100 in the network's range.
+
+    It is that of the player's tag, else the level of Aino whom one chose to play against. Sites
+    write `?`, `-` or `0` for no rating, and `1500P` or `1850?` for one that may change.
+    """
+    names = " ".join(headers.get(name, "") for name in ("White", "Black"))
+    own = headers.get(f"{chess.COLOR_NAMES[side].title()}Elo", "")
+    level = re.search(r"\bAino \(elo (\d+)\)", names)
+    found = re.findall(r"\d+", f"{own} {level[1] if level else ''}")
+    rating = next((int(text) for text in found if int(text) in _SANE), UNRATED)
+    return round(within(rating, RATINGS) / _STEP) * _STEP
+
+
+def people_network() -> Predict:
+    """Return what tells how likely players of a rating make each legal move, with scratch of its
+    own. Raises NetFileError.
+    """
+    from engine.network.people.people_policy import PeoplePolicy
+
+    return PeoplePolicy.load().probabilities
