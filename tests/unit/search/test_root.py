@@ -77,6 +77,8 @@ def test_a_value_below_that_of_the_move_before_deserves_more_time(fall, multiple
     with engine() as player:
         player.search(Limits(nodes=200))
         search = player._search
-        best = search.edges().start + int(search.tree.edges[search.edges()]["passes"].argmax())
-        q = float(search.tree.edges["q"][best])
-        assert doubt(search, q + fall) == pytest.approx(multiple * doubt(search), rel=1e-4)
+        edges = search.tree.edges[search.edges()]
+        edges["passes"] = 0
+        edges["passes"][:2] = 300, 500
+        edges["q"][:2] = 0.0, 0.1
+        assert doubt(search, 0.1 + fall) == pytest.approx(multiple * 0.375 * DOUBT_SLOPE, rel=1e-4)
