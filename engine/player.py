@@ -165,6 +165,8 @@ class Engine:
         Raises the constructor's errors, and MemoryError if the tree does not fit. After an error
         nothing has changed.
         """
+        if options == self.options:
+            return
         before = dict(vars(self))
         try:
             self._take(options)
