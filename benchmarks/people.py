@@ -3,23 +3,29 @@
     python -m benchmarks.people club.pgn --against maia-1100.pb.gz maia-1500.pb.gz
     python -m benchmarks.people club.pgn --net people.dit --calibration
     python -m benchmarks.people club.pgn --against maia-1500.pb.gz --speed
+    python -m benchmarks.people club.pgn --levels
+    python -m benchmarks.people club.pgn --mates
 
 The games are PGN with WhiteElo and BlackElo that no training has seen. For each band of ratings:
 the share of moves that the network holds for the likeliest, and the mean of minus the logarithm of
 the played move's probability, with 95% intervals that count a game's moves as one sample. `--net`
 is asked for the rating of the player to move, the others for what they always say. Positions with
-one legal move do not count. `--calibration` prints instead, for the moves that `--net` gives a
-probability within some range, how many were played. `--speed` prints positions a second of
-processor time, one thread, of the kernels alone: medians of rounds that take turns, from the planes
-on for networks of planes, and from the board on, with its legal moves, for `--net`.
+one legal move do not count. `--levels` adds the opponents that play like people, with the chances
+by which they draw their moves. `--mates` prints instead how many mates in one people gave, and the
+mean of the probability that `--net` and these opponents give them. `--calibration` prints instead,
+for the moves that `--net` gives a probability within some range, how many were played. `--speed`
+prints positions a second of processor time, one thread, of the kernels alone: medians of rounds
+that take turns, from the planes on for networks of planes, and from the board on, with its legal
+moves, for `--net`.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
@@ -27,14 +33,20 @@ from typing import Protocol
 import numpy as np
 
 from benchmarks.measuring import counted, existing, new_parser, report, take_turns
+from engine.board.convert import board_from_row, decode_move, encode_move
 from engine.board.layout import ROW_WORDS
 from engine.board.makemove import push
+from engine.board.notation import board_after
 from engine.errors import AinoError, ConfigError
 from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import input_format_of, new_leaf_batch
 from engine.native.memory import buffers
 from engine.network.people.people_policy import PeopleAnswers, PeoplePolicy, add_logits
+from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.like_people import PEOPLE_RANGE, chances_of, people_plan
+from engine.search.limits import Limits
 from selfplay.data.cache import load_or_parse
 from selfplay.data.pgn import pgn_reader
 from selfplay.records.positions import UNKNOWN_RATING, PositionSet
@@ -46,6 +58,7 @@ LEAST_CHANCE = 1e-6  # of a played move, whose logarithm is a loss
 IN_95_PERCENT = 1.96  # standard errors
 TIMED = 1024  # positions whose prediction is timed
 ROUNDS = 7
+LONG_MS = 600_000  # of a clock, which an opponent does not use
 
 
 @dataclass
@@ -56,6 +69,7 @@ class Position:
     stack: np.ndarray  # uint64 [plies + 1, 16]
     rating: int
     played: int
+    line: np.ndarray  # uint16 [plies], the moves so far
 
 
 @dataclass
@@ -72,6 +86,10 @@ class Contender(Protocol):
     name: str
 
     def predict(self, position: Position) -> Answer: ...
+
+
+class Timed(Contender, Protocol):
+    """One whose speed is measured."""
 
     def work(self, positions: list[Position]) -> Callable[[], object]:
         """Return what predicts all of them once more, as fast as it can."""
@@ -123,7 +141,28 @@ class Network:
         return lambda: self._net.evaluate(leaves, len(positions))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+class Levels:
+    """The opponents that play like people, at the rating of the player to move."""
+
+    name = "levels"
+
+    def __init__(self) -> None:
+        options = EngineOptions(threads=1, hash_mib=8, play_like="people")
+        self._engine = Engine(options)
+
+    def predict(self, position: Position) -> Answer:
+        elo = min(max(position.rating, PEOPLE_RANGE[0]), PEOPLE_RANGE[1])
+        self._engine.set_options(replace(self._engine.options, elo=elo))
+        board = board_from_row(position.stack[0])
+        for row, move in zip(position.stack, position.line.tolist(), strict=False):
+            board.push(decode_move(row, move))
+        self._engine.set_position(board)
+        children = self._engine.search(Limits(white_time_ms=LONG_MS)).children
+        moves = np.array([encode_move(board, child.move) for child in children], np.uint16)
+        return Answer(moves, chances_of(children, people_plan(elo)))
+
+
+def flags() -> argparse.ArgumentParser:
     parser = new_parser(__doc__)
     parser.add_argument("games", type=existing, metavar="FILE.pgn", help="games to predict")
     text = "a network of people (default: the one that comes with Aino)"
@@ -138,6 +177,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--calibration", action="store_true", help=text)
     text = "show how many positions each network predicts in a second"
     parser.add_argument("--speed", action="store_true", help=text)
+    text = "measure Aino's opponents that play like people, too"
+    parser.add_argument("--levels", action="store_true", help=text)
+    text = "show how many mates in one were given, and how likely they were held"
+    parser.add_argument("--mates", action="store_true", help=text)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = flags()
     options = parser.parse_args(arguments)
     try:
         positions = positions_of(options.games, options.positions)
@@ -145,12 +193,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.calibration:
             report(calibration(people, positions), options.json)
             return 0
-        contenders: list[Contender] = [people, *map(Network, options.against)]
+        if options.mates:
+            report(mates(people, positions), options.json)
+            return 0
+        networks: list[Timed] = [people, *map(Network, options.against)]
     except AinoError as error:
         parser.error(str(error))
     if options.speed:
-        report(speeds(contenders, positions), options.json)
+        report(speeds(networks, positions), options.json)
         return 0
+    contenders: list[Contender] = [*networks, *([Levels()] if options.levels else [])]
     report([row for one in contenders for row in scores(one, positions)], options.json)
     return 0
 
@@ -177,7 +229,8 @@ def rated_positions(games: PositionSet) -> Iterator[Position]:
         for ply in range(last - first):
             played, rating = int(games.moves[first + ply]), int(games.rating[first + ply])
             if rating != UNKNOWN_RATING:
-                yield Position(game, stack[: ply + 1], rating, played)
+                line = games.moves[first : first + ply]
+                yield Position(game, stack[: ply + 1], rating, played, line)
             push(stack, ply, played)
 
 
@@ -213,7 +266,7 @@ def scores(contender: Contender, positions: list[Position]) -> list[dict[str, ob
     return rows
 
 
-def speeds(contenders: list[Contender], positions: list[Position]) -> list[dict[str, object]]:
+def speeds(contenders: list[Timed], positions: list[Position]) -> list[dict[str, object]]:
     """One row for every contender: positions a second, and the ratio to the last one."""
     games = {one.game for one in positions[-TIMED:-1]} or {positions[-1].game}
     positions = [one for one in positions if one.game in games]
@@ -242,6 +295,33 @@ def with_interval(numbers: np.ndarray, games: np.ndarray, form: str) -> str:
     of_games = np.bincount(games, weights=numbers - mean)
     error = float(np.sqrt((of_games**2).sum())) / len(numbers)
     return f"{mean:{form}} +- {IN_95_PERCENT * error:{form}}"
+
+
+def mates(contender: Contender, positions: list[Position]) -> list[dict[str, object]]:
+    """One row for every band: the mates in one that there were, the share that people gave, and the
+    mean probability of them, by a contender and by the opponents that play like people.
+    """
+    rows: list[dict[str, object]] = []
+    for name, low, high in BANDS:
+        shares = list[tuple[float, float, float]]()
+        for position in positions:
+            board = board_from_row(position.stack[-1])
+            mating = [
+                encode_move(board, move)
+                for move in (board.legal_moves if low <= position.rating < high else ())
+                if board_after(board, move).is_checkmate()
+            ]
+            if mating:
+                answer = contender.predict(position)
+                chance = float(answer.chances[np.isin(answer.moves, mating)].sum())
+                weight = people_plan(position.rating).mate_factor * chance
+                given = float(position.played in mating)
+                shares.append((given, chance, weight / (weight + 1 - chance)))
+        if shares:
+            means = (f"{100 * share:.1f}%" for share in np.mean(shares, axis=0))
+            row = dict(zip(("given", "predicted", "level"), means, strict=True))
+            rows.append({"band": name, "mates": len(shares), **row})
+    return rows
 
 
 def calibration(contender: Contender, positions: list[Position]) -> list[dict[str, object]]:

@@ -1,12 +1,16 @@
-"""Draw puzzles from games, and check them with another engine.
+"""Choose the puzzles that come with Aino, draw puzzles from games, and check them with another engine.
 
+    python -m benchmarks.puzzles choose lichess.csv --out chosen.csv --count 3000
     python -m benchmarks.puzzles draw games.pgn --out drawn.csv
     python -m benchmarks.puzzles check drawn.csv --engine stockfish --nodes 1000000 --sample 100
 
-`draw` reviews games as `aino annotate` does and writes the puzzles of both sides in Lichess's form.
-`check` counts a puzzle as wrong if the engine prefers another first move, or if its second move
-loses less than 5% of winning chances, as a move that a review calls good, too; exit status 1 if 2%
-or more are wrong.
+`choose` takes puzzles of Lichess's file (database.lichess.org, CC0), as many of each hundred rating
+points from 600 to 2400: first of those whose themes it tells, and again and again the one whose
+rarest theme was taken least often. It keeps those whose moves Aino holds for the only good ones,
+too: better than every other by 15% of winning chances. `draw` reviews games as `aino annotate` does
+and takes the puzzles of both sides. Both write Lichess's form. `check` counts a puzzle as wrong if
+the engine prefers another first move, or if its second move loses less than 5% of winning chances,
+as a move that a review calls good, too; exit status 1 if 2% or more are wrong.
 """
 
 from __future__ import annotations
@@ -15,13 +19,16 @@ import argparse
 import random
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import chess
 import chess.engine
 
 from benchmarks.measuring import Progress, existing, new_parser, program, report
+from engine.board.puzzle_rows import puzzle_fields
 from engine.errors import AinoError
 from engine.files.atomic import write_file
 from engine.files.output_files import output_file
@@ -29,21 +36,87 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.annotate.accuracy import win_percent
+from uci.annotate.judge import winning_chances
 from uci.annotate.review import review_game
+from uci.annotate.solutions import Choice, is_solution
 from uci.library.puzzles import Puzzle, puzzles_of, read_lichess
 from uci.terminal.reading import read_every_game
+from uci.terminal.verdict import Verdict
 
 _REVIEW = Limits(nodes=10_000)  # as `aino annotate`
+_LOOKS = (Limits(nodes=3_000), Limits(nodes=30_000))  # the longer one where the shorter objects
+_RATINGS = range(600, 2400, 100)  # where each band of chosen puzzles begins
+_FIELDS = (
+    "puzzleid",
+    "fen",
+    "moves",
+    "rating",
+    "",
+    "",
+    "",
+    "themes",
+)  # what is kept of a row
 _UNRATED = "1500,350"  # the rating, and its deviation
 _LITTLE = 5.0  # percent; a second move that loses less is good, too, as in reviews
 
 
-def line_of(board: chess.Board, best: str) -> str:
+def choose(source: Path, path: Path, count: int, seed: int) -> None:
+    """Write `count` puzzles of a file in Lichess's form, spread over ratings and themes."""
+    kinds = read_kinds(source, seed)
+    taken = Counter[str]()
+    chosen = list[str]()
+    progress = Progress("puzzles", count)
+    options = EngineOptions(threads=1, hash_mib=16, analyse_mode=True, multi_pv=2)
+    with Engine(options) as engine:
+        for number, least in enumerate(_RATINGS, 1):
+            most = count * number // len(_RATINGS)
+            for kind in kinds:
+                band = [one for one in kind if least <= one[0].rating < least + _RATINGS.step]
+                while band and len(chosen) < most:
+                    puzzle, row = best = min(band, key=lambda one: rarity(one[0], taken))
+                    band.remove(best)
+                    if is_sound(engine, puzzle):
+                        taken.update(puzzle.themes)
+                        chosen.append(",".join(row) + "\n")
+                        progress.update(len(chosen))
+    write_file(path, "".join(chosen))
+
+
+def read_kinds(source: Path, seed: int) -> list[list[tuple[Puzzle, list[str]]]]:
+    """Return the puzzles of a file with their rows, shuffled: those with themes, and the others."""
+    rows = ([fields.get(name, "") for name in _FIELDS] for _, fields in puzzle_fields(source))
+    pairs = list(zip(read_lichess(source), rows, strict=True))
+    kinds = [[pair for pair in pairs if bool(pair[1][-1]) == told] for told in (True, False)]
+    dice = random.Random(seed)
+    for kind in kinds:
+        dice.shuffle(kind)
+    return kinds
+
+
+def rarity(puzzle: Puzzle, taken: Counter[str]) -> int:
+    """Return how often the rarest of a puzzle's themes was taken."""
+    return min((taken[theme] for theme in puzzle.themes), default=0)
+
+
+def is_sound(engine: Engine, puzzle: Puzzle) -> bool:
+    """Whether Aino holds all moves of a solution for the only good ones."""
+    moves = [chess.Move.from_uci(move) for move in puzzle.moves]
+
+    def look(limits: Limits, board: chess.Board) -> list[Choice]:
+        engine.new_game()
+        engine.set_position(board)
+        infos = engine.search(limits).infos
+        return [Choice(one.pv, winning_chances(Verdict.of_info(one).expected)) for one in infos]
+
+    return any(is_solution(puzzle.start, moves, partial(look, limits)) for limits in _LOOKS)
+
+
+def line_of(board: chess.Board, moves: str) -> str:
     """Return a puzzle in Lichess's form: the opponent's move comes first."""
     before = board.copy()
     last = before.pop()
     name = f"{zlib.crc32(board.fen().encode()):08x}"
-    return f"{name},{before.fen()},{last.uci()} {best},{_UNRATED}\n"
+    return f"{name},{before.fen()},{last.uci()} {moves},{_UNRATED}\n"
 
 
 def draw(source: Path, path: Path) -> None:
@@ -56,7 +129,7 @@ def draw(source: Path, path: Path) -> None:
             boards = {move.board.fen(): move.board for move in review.moves}
             drawn = [one for side in chess.COLORS for one in puzzles_of(review, side)]
             lines += [
-                line_of(boards[one["fen"]], one["moves"][0])
+                line_of(boards[one["fen"]], " ".join(one["moves"]))
                 for one in drawn
                 if boards[one["fen"]].move_stack
             ]
@@ -116,18 +189,22 @@ def check(options: argparse.Namespace) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = new_parser(__doc__)
-    parser.add_argument("what", choices=("draw", "check"))
+    parser.add_argument("what", choices=("choose", "draw", "check"))
     text = "puzzles, or the games to draw them from"
     parser.add_argument("file", type=existing, metavar="FILE", help=text)
     parser.add_argument("--out", type=output_file, help="where puzzles go")
+    parser.add_argument("--count", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--engine", default="stockfish")
     parser.add_argument("--nodes", type=int, default=1_000_000)
     parser.add_argument("--sample", type=int, default=100)
     options = parser.parse_args(arguments)
-    if options.what == "draw" and options.out is None:
+    if options.what != "check" and options.out is None:
         parser.error("--out: expected the file where puzzles go")
     try:
+        if options.what == "choose":
+            choose(options.file, options.out, options.count, options.seed)
+            return 0
         if options.what == "draw":
             draw(options.file, options.out)
             return 0

@@ -1,6 +1,6 @@
 """NumPy or CuPy behind one object. This is the only module that imports cupy.
 
-Layer code asks `backend_of(x).xp` for the array module of its input, so the same lines work with
+Layer code asks `xp_of(x)` for the array module of its input, so the same lines work with
 both. CuPy imports without a driver, and answers without the libraries that compile and multiply, so
 a CuPy backend exists only after a device has computed something. What fails later becomes one
 DeviceError inside `guard`.
@@ -178,6 +178,11 @@ def why_no_device() -> str:
 def backend_of(array: Any) -> Backend:
     """Return the backend an array lives on."""
     return get_backend("cupy") if _is_cupys(array) else NUMPY
+
+
+def xp_of(array: Any) -> Any:
+    """Return the array module of an array, numpy or cupy."""
+    return np if type(array) is np.ndarray else backend_of(array).xp
 
 
 def _is_cupys(array: Any) -> bool:

@@ -35,6 +35,7 @@ from engine.evaluation.protocol import (
     news_of,
 )
 from engine.evaluation.tablebase import Tablebase
+from engine.network.people.people_policy import PeoplePolicy
 from engine.options import EngineOptions
 from engine.search.batches import Batches
 from engine.search.book import PolyglotBook
@@ -44,6 +45,7 @@ from engine.search.driver import SearchDriver
 from engine.search.hints import HintSource
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
+from engine.search.pace import pace_s
 from engine.search.report import Reporter, outline
 from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of
 from engine.search.run import Runner, Walkers
@@ -74,6 +76,7 @@ _TREE_FIELDS = (
     "minibatch_size",
     "limit_strength",
     "elo",
+    "play_like",
     *_EVALUATOR_FIELDS,
     *_TABLE_FIELDS,
 )
@@ -103,6 +106,7 @@ class Engine:
         ] = []  # Jobs of the running search and of the waiting ones.
         self._tablebase = _open_tables(self.options)
         self._book = _open_book(self.options)
+        self._people = _open_people(self.options)
         self._rng = _new_generator(self.options)
         self._lateness = Lateness()
         self._last = LastMove()
@@ -147,7 +151,7 @@ class Engine:
         return Runner(self._search, self._visits)
 
     def _params(self) -> SearchParams:
-        """Return the search's parameters but for the value of a draw, which each search sets."""
+        """Return the search's parameters but for what each search sets (`_params_of`)."""
         options = self.options
         if options.preset == "lc0":
             return LC0._replace(
@@ -183,13 +187,15 @@ class Engine:
             self._rng = _new_generator(new)
         if _differ(old, new, _BOOK_FIELDS):
             self._book = _open_book(new)
+        if old.play_like != new.play_like:
+            self._people = _open_people(new)
         if _differ(old, new, _TABLE_FIELDS):
             self._tablebase = _open_tables(new)
         if self._owns_evaluator and _differ(old, new, _EVALUATOR_FIELDS):
             self.evaluator = _make_evaluator(new)
-        if _differ(old, new, _TREE_FIELDS) or self._params() != self._search.params._replace(
-            draw_score=0.0
-        ):
+        own = self._params()
+        of_all = self._search.params._replace(draw_score=0.0, mate_moves=own.mate_moves)
+        if _differ(old, new, _TREE_FIELDS) or own != of_all:
             self._prepare()
 
     def warm_up(self) -> None:
@@ -197,17 +203,23 @@ class Engine:
         new.
         """
         own = self.evaluator if isinstance(self.evaluator, CustomEvaluator) else None
+        people = self._people
         try:
             if own is not None:
                 own.is_rehearsing = True
             self.warm_up_hints()
+            self._people = None  # who need only some of the kernels
             for board, limits in _rehearsals():
                 self.set_position(board)
                 self.search(limits)
+            if people is not None:
+                self._people = people
+                self.search(Limits(nodes=8))
             with self._at_work():
                 self._runner.rehearse()
         finally:
             self.board = chess.Board()
+            self._people = people
             if own is not None:
                 own.is_rehearsing = False
             # Also after Ctrl-C between two rehearsals: their trees are no position's.
@@ -308,16 +320,9 @@ class Engine:
                 self._get_ready(job, limits, board)
                 begun = job.now() if job.begun is None else job.begun
                 order = SearchOrder(
-                    board,
-                    limits,
-                    self.options,
-                    self._rng,
-                    begun,
-                    on_info,
-                    job,
-                    self._lateness,
-                    self._last,
-                )
+                    board, limits, self.options, self._rng, begun, on_info, job, self._lateness,
+                    self._last, people=self._people,
+                )  # fmt: skip
                 return self._search_board(order)
         finally:
             self._jobs.remove(job)
@@ -331,16 +336,28 @@ class Engine:
             return SearchResult(None, None, [], [], 0, 0, board=board)
         book_move = order.book_move(self._book)
         if book_move is not None:
-            order.job.hold(order.limits)
-            return SearchResult(book_move, None, [], [], 0, 0, board=board)
-        with self._at_work():
-            return self._search_tree(order)
+            result = SearchResult(book_move, None, [], [], 0, 0, board=board)
+        else:
+            with self._at_work():
+                result = self._search_tree(order)
+        job = order.job
+        job.hold(order.limits)
+        begun = order.begun if job.hit is None else job.hit
+        job.wait_until(begun + pace_s(order, result))
+        return result
+
+    def _params_of(self, order: SearchOrder) -> SearchParams:
+        """Return the search's parameters for an order."""
+        own = self._params()
+        return self._search.params._replace(
+            draw_score=order.draw_score(cp_scale_of(self.evaluator)),
+            # People do not see the mates that the rules alone find.
+            mate_moves=0 if order.is_like_people else own.mate_moves,
+        )
 
     def _search_tree(self, order: SearchOrder) -> SearchResult:
         self._runner.settle()
-        params = self._search.params._replace(
-            draw_score=order.draw_score(cp_scale_of(self.evaluator))
-        )
+        params = self._params_of(order)
         if self._root_was_changed or params != self._search.params:
             self._search.params = params
             self._search.clear()
@@ -350,21 +367,22 @@ class Engine:
         patience_s = order.patience_s
         wait = partial(order.job.wait_for, patience_s=patience_s) if patience_s else None
         order = replace(order, ranks=tables.ranks(order.board, wait))
-        self._root_was_changed = bool(order.only) or order.options.noise_epsilon > 0.0
+        self._root_was_changed = (
+            bool(order.only) or order.is_like_people or order.options.noise_epsilon > 0.0
+        )
         # If the tablebases know the root, they order its moves; probing them in the search would
         # hide the way to mate.
         self._visits.tablebase = tables if tables.largest and not order.ranks else None
         # Alpha-beta finds combinations, for which analysis is there; in a game its time is better
         # spent on the tree.
-        self._runner.hint_source = None if order.by_the_clock else self._hint_source
+        is_hinted = not (order.by_the_clock or order.is_like_people)
+        self._runner.hint_source = self._hint_source if is_hinted else None
         if isinstance(self.evaluator, CustomEvaluator):
             self.evaluator.guest.is_over = order.is_over
         shown_tables = tables if tables.largest else None
         cp_scale = cp_scale_of(self.evaluator)
         reporter = Reporter(self._search, order, shown_tables, cp_scale, first_hits)
-        result = SearchDriver(self._search, self._runner, reporter, order).run()
-        order.job.hold(order.limits)
-        return result
+        return SearchDriver(self._search, self._runner, reporter, order).run()
 
     def tree(self, least_visits: int, widest: int = 5) -> tuple[Branch, ...]:
         """Return the most visited part of the last search's tree; the engine must not be searching."""
@@ -410,6 +428,13 @@ def _open_book(options: EngineOptions) -> PolyglotBook | None:
         return None
     with blaming("book_file"):
         return PolyglotBook(os.path.expanduser(options.book_file))
+
+
+def _open_people(options: EngineOptions) -> PeoplePolicy | None:
+    if options.play_like != "people":
+        return None
+    with blaming("play_like"):
+        return PeoplePolicy.load()
 
 
 def _new_generator(options: EngineOptions) -> np.random.Generator:

@@ -1,3 +1,3 @@
 """Aino's version, beneath everything: files that are saved tell it."""
 
-__version__ = "1.0.0"
+__version__ = "1.1.0"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import backend_of, bounds, check_together
+from engine.backend import backend_of, bounds, check_together, xp_of
 from engine.errors import ShapeError
 
 Array = Any  # numpy.ndarray or cupy.ndarray
@@ -85,6 +85,11 @@ def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
     )
 
 
+def copies(tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """Return copies of arrays by name, which lie in memory as they do."""
+    return {name: array.copy(order="K") for name, array in tensors.items()}
+
+
 def copy_tensors(source: Mapping[str, Array], target: Mapping[str, Array]) -> None:
     """Copy each array of `source` into `target`'s array of the same name; ShapeError when shapes
     differ.
@@ -116,4 +121,4 @@ def joined_rows(outputs: list[Any]) -> Any:
         return tuple(joined_rows(list(parts)) for parts in zip(*outputs, strict=True))
     if isinstance(outputs[0], dict):
         return {name: joined_rows([output[name] for output in outputs]) for name in outputs[0]}
-    return outputs[0] if len(outputs) == 1 else backend_of(outputs[0]).xp.concatenate(outputs)
+    return outputs[0] if len(outputs) == 1 else xp_of(outputs[0]).concatenate(outputs)

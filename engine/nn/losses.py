@@ -20,7 +20,7 @@ from typing import Any, Concatenate, ParamSpec, Self
 
 import numpy as np
 
-from engine.backend import backend_of, bounds, check_together, to_numpy
+from engine.backend import backend_of, bounds, check_together, to_numpy, xp_of
 from engine.errors import ConfigError, DataError, ShapeError
 from engine.nn.array_forms import form_of, is_array
 from engine.nn.operations import operations_for
@@ -52,7 +52,7 @@ def _in_range(loss: Loss[Rest]) -> Loss[Rest]:
     def computed(outputs, *rest, **options):
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             value, gradient = loss(outputs, *rest, **options)
-            if outputs.dtype == np.float64 or backend_of(value).xp.isfinite(value).all():
+            if outputs.dtype == np.float64 or xp_of(value).isfinite(value).all():
                 return value, gradient
             value, gradient = loss(outputs.astype(np.float64), *rest, **options)
             return value, gradient.astype(outputs.dtype)
@@ -104,7 +104,7 @@ def softmax_cross_entropy(
         return float(loss), gradient
     counted = targets != ignore_index
     if ignore_index is None:
-        counted = backend_of(logits).xp.ones(logits.shape[:-1], bool)
+        counted = xp_of(logits).ones(logits.shape[:-1], bool)
     weights = _class_weights(logits, class_weights)
     losses, gradient, weight = _of_each_place(
         logits, targets, counted, mask, weights, label_smoothing
@@ -136,7 +136,7 @@ def _distribution(logits: Array, targets: Array, mask: Array | None) -> Array:
     """Return targets, classes [B] or distributions [B, A], as distributions; or raise an error for
     those that do not fit.
     """
-    xp = backend_of(logits).xp
+    xp = xp_of(logits)
     actions = logits.shape[-1]
     are_classes = targets.ndim == 1
     if are_classes:
@@ -168,7 +168,7 @@ def _distribution(logits: Array, targets: Array, mask: Array | None) -> Array:
 
 def _class_weights(outputs: Array, class_weights: Array | None) -> Array:
     """Return a weight for each class, of the outputs' dtype; 1 where none are given."""
-    xp = backend_of(outputs).xp
+    xp = xp_of(outputs)
     actions = outputs.shape[-1]
     if class_weights is None:
         return xp.ones(actions, outputs.dtype)
@@ -189,7 +189,7 @@ def _of_each_place(
     """Return the loss of each place, 0 where it is not `counted`, the gradient of their sum, and
     what divides this for a mean.
     """
-    xp = backend_of(logits).xp
+    xp = xp_of(logits)
     losses = xp.zeros(counted.shape, logits.dtype)
     gradient = xp.zeros_like(logits)
     rows, wanted = logits[counted], targets[counted]
@@ -243,7 +243,7 @@ def _soft_parts(
     logits: Array, targets: Array, mask: Array | None, count: int
 ) -> tuple[Array, Array]:
     """Return the terms t log p of each row, and the gradient of the loss divided by `count`."""
-    xp, fused = backend_of(logits).xp, operations_for(logits).fused
+    xp, fused = xp_of(logits), operations_for(logits).fused
     usable = logits if mask is None else xp.where(mask, logits, -np.inf)
     shifted = fused(_shifted)(usable, usable.max(axis=1, keepdims=True))
     powers = xp.exp(shifted)
@@ -255,20 +255,18 @@ def _soft_parts(
 
 
 def _shifted(logits: Array, largest: Array) -> Array:
-    return logits - backend_of(logits).xp.where(largest == -np.inf, 0, largest)
+    return logits - xp_of(logits).where(largest == -np.inf, 0, largest)
 
 
 def _soft_terms(targets: Array, shifted: Array, normaliser: Array) -> Array:
-    xp = backend_of(targets).xp
+    xp = xp_of(targets)
     return targets * xp.where(targets == 0, 0, shifted - xp.log(normaliser))  # 0 log 0 = 0
 
 
 def _soft_slopes(
     targets: Array, total: Array, powers: Array, normaliser: Array, count: int
 ) -> Array:
-    return (
-        powers / backend_of(targets).xp.where(normaliser == 0, 1, normaliser) * total - targets
-    ) / count
+    return (powers / xp_of(targets).where(normaliser == 0, 1, normaliser) * total - targets) / count
 
 
 @_in_range
@@ -284,7 +282,7 @@ def sigmoid_binary_cross_entropy(
     `reduction` is as in softmax_cross_entropy. Raises ShapeError when the shapes differ, DataError
     for targets outside [0, 1].
     """
-    xp = backend_of(logits).xp
+    xp = xp_of(logits)
     _check_pair("sigmoid_binary_cross_entropy", logits, targets)
     smallest, largest = bounds(targets)
     if not (smallest >= 0 and largest <= 1):
@@ -322,7 +320,7 @@ def mae(prediction: Array, target: Array, *, reduction: str = "mean") -> tuple[A
     softmax_cross_entropy. Raises ShapeError when the shapes differ.
     """
     difference = _difference("mae", prediction, target)
-    xp = backend_of(prediction).xp
+    xp = xp_of(prediction)
     return _reduced("mae", xp.abs(difference), xp.sign(difference), reduction)
 
 
@@ -369,7 +367,7 @@ def difference_loss(difference: Array, delta: float = 1.0) -> tuple[Array, Array
 
 
 def _huber_terms(difference: Array, delta: float, count: int) -> tuple[Array, Array]:
-    xp = backend_of(difference).xp
+    xp = xp_of(difference)
     clipped = xp.minimum(xp.maximum(difference, -delta), delta)
     return clipped * (difference - clipped / 2), clipped / count
 

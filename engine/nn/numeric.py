@@ -15,6 +15,7 @@ import numpy as np
 
 from engine.backend import to_numpy
 from engine.errors import ConfigError, ShapeError
+from engine.nn.array_forms import copies
 from engine.nn.layer import Layer
 
 STEP = 1e-6
@@ -91,7 +92,7 @@ def gradient_check(
     parameters = layer.named_parameters()
     for tensor in parameters.values():
         tensor += 0.3 * rng.standard_normal(tensor.shape)
-    buffers = {name: array.copy() for name, array in layer.named_buffers().items()}
+    buffers = copies(layer.named_buffers())
 
     def run():
         layer.load_buffers(buffers)

@@ -103,6 +103,11 @@ class EngineOptions:
     limit_strength: bool = _option("UCI_LimitStrength", False, "Limit strength to UCI_Elo")
     elo: int = _option("UCI_Elo", 1500,
         "Aim at this rating when UCI_LimitStrength is on, on Stockfish's scale", (500, 2600))
+    play_like: str = _option("PlayLike", "engine",
+        "Play a game like the engine, or like people of the rating UCI_Elo, whether UCI_LimitStrength is on or off",
+        choices=("engine", "people"))
+    human_pace: bool = _option("HumanPace", False,
+        "Take as long over a move by the clock as a person would, when strength is limited")
     weights_file: str = _option("WeightsFile", "<default>",
         "Play with the net in this file (.dit, or Lc0's .pb or .pb.gz). The default is the net that comes with Aino",
         aliases=("EvalFile",))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import chess
 import numpy as np
@@ -26,11 +27,15 @@ from engine.search.levels import (
     plan_for,
     without_repetition,
 )
+from engine.search.like_people import PeoplePlan, people_plan
 from engine.search.limits import Limits
 from engine.search.result import OnInfo, SearchResult, win_minus_loss
 from engine.search.tree.params import LC0
 from engine.search.tree.root import Root
 from engine.tactics.solved_endings import LONG
+
+if TYPE_CHECKING:
+    from engine.network.people.people_policy import PeoplePolicy
 
 LOOKING_UP_MS = 500  # Least milliseconds of a search that looks up lines to mate. Set by hand.
 # Share of a move's planned time to wait for the solution of an ending. Set by hand.
@@ -71,6 +76,7 @@ class SearchOrder:
     last: LastMove = field(default_factory=LastMove)
     # What tables know of each move, if anything.
     ranks: Mapping[chess.Move, Rank] = field(default_factory=dict)
+    people: PeoplePolicy | None = None  # What people would do, with `PlayLike people`.
 
     @property
     def plays(self) -> bool:
@@ -94,12 +100,19 @@ class SearchOrder:
         return self.by_the_clock and self.limits.increment_ms(self.board.turn) > 0
 
     @cached_property
-    def strength(self) -> StrengthPlan | None:
+    def strength(self) -> StrengthPlan | PeoplePlan | None:
         """The plan for playing weaker; None if it was not asked for or no game is being played."""
-        if not (self.options.limit_strength and self.plays):
+        elo = self.options.elo
+        if not (self.plays and (self.options.limit_strength or self.people is not None)):
             return None
-        plan = plan_for(self.options.elo)
-        return finishing_plan(plan) if finishes(self.board, self.options.elo) else plan
+        if finishes(self.board, elo):
+            return finishing_plan(plan_for(elo))
+        return plan_for(elo) if self.people is None else people_plan(elo)
+
+    @property
+    def is_like_people(self) -> bool:
+        """Whether the move is drawn from what people would do."""
+        return isinstance(self.strength, PeoplePlan)
 
     @property
     def temperature(self) -> float:

@@ -18,10 +18,11 @@ from engine.search.choice import SearchOrder, choose_move
 from engine.search.clock import Clock
 from engine.search.doubt import doubt
 from engine.search.levels import choose_weaker
+from engine.search.like_people import PeoplePlan, choose_like_people
 from engine.search.report import Reporter
 from engine.search.result import SearchResult, mate_moves
 from engine.search.run import Runner
-from engine.search.session import Search, add_root_noise, restrict_root
+from engine.search.session import Search, add_root_noise, restrict_root, take_priors
 from engine.search.tree import params
 from engine.search.tree.arrays import MAX_VISITS, NODES, ROOT, UNKNOWN_DISTANCE, WIN
 from engine.search.tree.aside import bring_back_wins, put_wins_aside
@@ -164,6 +165,8 @@ class SearchDriver:
                 search, np.array([encode_move(order.board, move) for move in order.only], np.uint16)
             )
         options = order.options
+        if order.is_like_people and order.people is not None:
+            take_priors(search, *order.people.predict(search.game, options.elo))
         if options.noise_epsilon > 0.0:
             add_root_noise(search, order.rng, options.noise_epsilon, options.noise_alpha)
         self._runner.begin()
@@ -228,7 +231,11 @@ class SearchDriver:
         if told.strength is not None:
             # A weaker player does not see the mates that the rules alone find.
             children = reporter.root_moves(replace(root, forced_move=NO_MOVE), order)
-            index = order[children.index(choose_weaker(children, told.strength, told.rng))]
+            if isinstance(told.strength, PeoplePlan):
+                chosen = choose_like_people(told.board, children, told.strength, told.rng)
+            else:
+                chosen = choose_weaker(children, told.strength, told.rng)
+            index = order[children.index(chosen)]
         elif told.ranks and not told.plays:  # in analysis, which searches all moves
             index = order[0]
         else:

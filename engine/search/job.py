@@ -125,6 +125,10 @@ class SearchJob(Generic[Answer]):
         elif limits.ponder:
             self._ponderhit.wait()
 
+    def wait_until(self, moment: float) -> None:
+        """Wait until this moment, in seconds of `now`, or until `stop`."""
+        self._stop.wait(max(0.0, moment - self.now()))
+
     def wait_for(self, other: Future[Any], patience_s: float) -> Any:
         """Return what other work results in. Raises TimeoutError after so many seconds, or at
         `stop`.

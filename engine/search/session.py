@@ -88,6 +88,11 @@ class Search:
         """Return the root as it is now."""
         return read_root(self.tree, self.params, self.own_value[0], self.forced_move)
 
+    @property
+    def game(self) -> np.ndarray:
+        """The game up to the root, uint64 [plies + 1, 16]."""
+        return self.tree.stack[: self.tree.counters[arrays.ROOT_PLY] + 1]
+
     def root_row(self) -> np.ndarray:
         """Return the root's position, uint64 [16]."""
         row: np.ndarray = self.tree.stack[self.tree.counters[arrays.ROOT_PLY]]
@@ -308,6 +313,16 @@ def restrict_root(search: Search, allowed: np.ndarray) -> None:
     tree.lower[arrays.ROOT], tree.upper[arrays.ROOT] = bounds
     if search.is_proven:
         settle_past_visits(tree, np.int64(arrays.ROOT))
+
+
+def take_priors(search: Search, moves: np.ndarray, chances: np.ndarray) -> None:
+    """Let the root search by these chances of its moves (uint16 and float64 [n]) in place of its
+    priors. It must be expanded; moves that it has not do not count.
+    """
+    known = dict(zip(moves.tolist(), chances.tolist(), strict=True))
+    priors = np.array([known[move] for move in search.root().moves.tolist()])
+    priors /= priors.sum()
+    mix_priors(search.tree, np.int64(arrays.ROOT), priors, np.float64(1.0))
 
 
 def add_root_noise(search: Search, rng: np.random.Generator, epsilon: float, alpha: float) -> None:

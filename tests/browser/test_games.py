@@ -8,7 +8,7 @@ import pytest
 
 from tests.browser.web_board import open_board, web_board
 from tests.new_process import largest_file
-from tests.uci.library.own_games import text_of
+from tests.uci.library.own_games import text_of, write
 from tests.unit.files.test_text import zipped
 
 # White mates on a8 after Black's move.
@@ -152,7 +152,7 @@ def test_reviews_go_on_while_the_page_is_gone(games):
     assert games.script("document.querySelector('#games-page').checkVisibility()")
     games.click(
         "[data-games=progress]",
-        until="document.querySelectorAll('#games-chart polyline').length === 4",
+        until="$('games-chart').textContent.includes('Those of 15 moves and more are counted')",
     )
     games.go(
         games.script("location.href")
@@ -261,3 +261,41 @@ def test_a_foreign_page_cannot_import(chromium, tmp_path):
         )
         assert list(tmp_path.glob("*.pgn")) == []
         tab.close()
+
+
+def test_chosen_games_are_saved_as_one_page(games):
+    """The rest of the list is not on it."""
+    games.script(
+        "games.choose(games.rows[0]), games.mark(games.rows[1], 1, false), window.saved = []"
+    )
+    games.script("HTMLAnchorElement.prototype.click = function () { saved.push(this.download); }")
+    games.click("[data-games=page]", until="saved.length")
+    assert games.script("saved") == ["aino-lesson.html"]
+    page = games.script("fetch('export').then(answer => answer.text())")
+    assert page.count('<section class="game"') == 2
+
+
+def test_all_games_of_the_list_are_saved_where_none_is_chosen(games):
+    games.script("games.choose(null), window.saved = []")
+    games.script("HTMLAnchorElement.prototype.click = function () { saved.push(this.download); }")
+    games.click("[data-games=pgn]", until="saved.length")
+    text = games.script("fetch('export').then(answer => answer.text())")
+    assert text.count("[White ") == games.script("games.total")
+
+
+def test_the_progress_leads_to_the_board_before_a_mistake(chromium, tmp_path):
+    line = "e4 e5 Nf3 Nc6 Bc4 Bc5 c3 Nf6 d3 d6 Nbd2 a6 Nf1 Ba7 Ng3 O-O O-O h6 h3 Be6 "
+    line += "Bb3 Qd7 Re1 Rfe8 Be3 Bxe3 Rxe3 d5 exd5 Qxd5 Bxd5 Bxd5"
+    write(tmp_path / "mine.pgn", ("Ben", "You", "2024.01.02", "1-0", line))
+    with open_board(chromium, tmp_path) as tab:
+        tab.click("[data-open=games]", until="games.rows.length === 1")
+        tab.script("send('games_review', { key: games.rows[0].key })")
+        tab.wait_for("games.rows[0].accuracy_black !== null")
+        tab.click("[data-games=progress]")
+        tab.wait_for("$('games-chart').querySelector('table') !== null")
+        assert "Italian Game" in tab.text("#games-chart")
+        assert tab.script("$('games-chart').querySelectorAll('polyline').length") == 4
+        row = "#games-chart table:last-of-type td button"
+        tab.click(row, until="$('games-chart').querySelector('.positions button') !== null")
+        tab.click(".positions button", until="state.lesson && !$('games').open")
+        assert tab.script("state.names.black") == "You"

@@ -4,11 +4,12 @@ explorer's games.
 
 import json
 
+import chess
 import pytest
 
 from tests.browser.test_games import PUZZLE, cpu_s
 from tests.browser.test_variations import ANALYSIS, heard
-from tests.browser.test_web_board import load, lose_connection
+from tests.browser.test_web_board import drag, load, lose_connection
 from tests.browser.web_board import open_board
 from tests.new_process import wait_until
 
@@ -67,13 +68,9 @@ def test_a_game_opens_from_ones_own_side_with_its_clocks_and_the_marks_of_its_re
     clocks = "['above', 'below'].map(place => $(place).querySelector('.clock').textContent)"
     assert study.script(f"[here(), live.view.flipped, {clocks}]") == [0, True, ["", ""]]
     study.wait_for("Object.keys(marks).length")
-    press(study, "#next-mistake", until="wanted === null && marks[here()]")
+    study.script("look(6)", until="wanted === null && here() === 6")
     assert study.script(f"[shownStep().san, {clocks}]") == ["Nf6", ["4:45", "4:30"]]
-    assert "3... Nf6?? " in heard(study)
-    assert "Blunder: allows mate in 1" in heard(study)
-    assert "Blunder: allows mate in 1" in study.script(
-        "stepButton(shownStep()).nextElementSibling.textContent"
-    )
+    assert "3... Nf6?? Blunder: allows mate in 1" in heard(study)
     arrows = study.script(
         "document.querySelectorAll('#board .arrow.better, #board .arrow.threat').length"
     )
@@ -85,15 +82,37 @@ def test_a_game_opens_from_ones_own_side_with_its_clocks_and_the_marks_of_its_re
         "[curve.points.length, document.querySelectorAll('#curve .dot.blunder').length]"
     ) == [8, 1]
     assert study.script("document.querySelector('#curve .cursor').getAttribute('x1')") == "600"
-    press(study, "#next-mistake", until="wanted === null && marks[here()]")
-    press(study, "#try-here")
-    assert study.script("$('from-here').querySelector('[name=side]').value") == "black"
-    press(study, "#from-here button[value=ok]", until="state.isGame && state.human === 'black'")
+    study.script("send('position', { fen: '' })", until="state.steps.length === 1")
     press(study, "#back-to-review")
     study.wait_for(
         "!state.isGame && Object.keys(marks).length && $('review-page').checkVisibility()"
     )
     study.script("send('delete', { node: here() })", until="state.steps.length < 8")
+
+
+def test_a_mistake_is_mended_on_the_board(study):
+    """One was shown what had been better, or played on against Aino from there."""
+    study.script(
+        "send('games_review', { key: games.rows.find(game => game.result === '1-0').key })"
+    )
+    study.wait_for("games.rows.some(game => game.accuracy_black !== null)")
+    open_game(study, "Rameshbabu, P.")
+    study.wait_for("Object.keys(marks).length")
+    press(study, "#next-mistake", until="state.lesson && here() === 5")
+    assert "3... Nf6. Find a better move." in heard(study)
+    seen = "['curve', 'lines', 'edit'].filter(id => $(id).checkVisibility())"
+    assert study.script(seen) == []
+    coming = "[6, 7].filter(id => buttons.get(id).checkVisibility())"
+    assert study.script(coming) == []
+    drag(study, "a7", "a6")
+    study.wait_for("state.lesson.says")
+    assert "allows mate in 1" in heard(study)
+    assert study.script("document.querySelectorAll('#board .arrow').length") == 2
+    drag(study, *map(chess.square_name, study.script("marks[6].better")))
+    study.wait_for("state.lesson.over")
+    assert study.script(coming) == [6, 7]
+    press(study, "#leave", until="state.lesson === null && here() === 6")
+    assert study.script("$('curve').checkVisibility()")
 
 
 def test_what_is_written_into_a_game_of_ones_own_is_kept_in_its_file(study, tmp_path):
@@ -153,8 +172,9 @@ def test_the_list_is_sorted_and_the_explorer_leads_to_the_games_of_a_file(study)
     press(study, "[data-games=whole]", until="games.total === 3")  # with the analysis made here
 
 
-def test_a_puzzle_says_where_it_comes_from_and_why_a_try_fails(study, tmp_path):
+def test_a_puzzle_says_where_it_comes_from_and_why_a_try_fails(study, tmp_path, monkeypatch):
     """It said "Try again", and "Due: 0 of 3,001"."""
+    monkeypatch.setattr("uci.library.training.read_set", lambda: iter(()))
     study.script(
         f"games.take(new File([{json.dumps(PUZZLE)}], 'p.csv')); 1",
         until="games.problem === '1 new puzzle.'",
@@ -188,6 +208,8 @@ def test_a_puzzle_says_where_it_comes_from_and_why_a_try_fails(study, tmp_path):
     ]
     study.script("send('puzzles_move', { uci: 'a1a8' })", until="puzzle.over")
     assert "Themes: mate." in study.text("#puzzle-origin")
+    themes = "[...$('puzzle-theme').options].filter(one => !one.disabled).map(one => one.text)"
+    assert study.script(themes) == ["any", "mate (1)"]
     study.script("$('puzzle-source').value = 'mine'")
     press(study, "[data-puzzle=next]", until="!puzzle.fen")
     assert "No such puzzle is left for today." in heard(study)
@@ -215,3 +237,18 @@ def test_a_step_in_a_thousand_moves_with_200_variations_is_quick(tab):
     } })()"""
     tab.script("look(1)")
     assert cpu_s(tab, step) / 20 < 0.05
+
+
+@pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
+def test_what_players_of_a_rating_play_stands_beside_the_lines(tab):
+    load(tab, "1. e4 e5 2. Nf3 *", 3)
+    tab.script("$('people-rating').value = '1100'")
+    tab.click(
+        "#people-on", until="people.list.host.childNodes.length && people.asked.endsWith('1100')"
+    )
+    tab.script("look(3)", until="people.asked === `${shownStep().fen} 1100`")
+    tab.wait_for("people.list.host.textContent.startsWith('Nc6')")
+    tab.go(tab.script("location.href"))
+    tab.wait_for("typeof people !== 'undefined' && people.list.host.childNodes.length > 0")
+    assert tab.script("$('people-rating').value") == "1100"
+    tab.click("#people-list button", until="state.steps.at(-1).san === 'Nc6'")

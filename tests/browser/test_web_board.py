@@ -60,7 +60,7 @@ def wait_for_moves(tab, count):
 
 def load(tab, text, plies):
     tab.script(
-        f"send('load', {{ text: {json.dumps(text)}, game: 1 }})",
+        f"$('edit').open = true, send('load', {{ text: {json.dumps(text)}, game: 1 }})",
         until=f"state.steps.length === {plies + 1}",
     )
 
@@ -266,7 +266,7 @@ def test_a_second_tab_is_told_and_may_take_over(chromium, tmp_path):
             "it cannot be reached before it is open"
         )
         first.script("send('analyse', { on: true })", until="state.analysing")
-        first.script("$('comment').focus()")
+        first.script("$('edit').open = true, $('comment').focus()")
         first.type("Why?")
         second.click("#take-over", until="state")
         first.wait_for("!document.querySelector('#curtain').hidden")
@@ -525,17 +525,46 @@ def test_the_look_of_the_board_is_chosen_and_stays(tab, tmp_path):
         )
 
 
-@pytest.mark.parametrize(
-    "tab", [{"setup": Setup(is_asked=True), "width": width} for width in (1280, 390)], indirect=True
-)
-def test_the_first_page_asks_what_game_is_wanted(tab):
-    tab.wait_for("state && document.querySelector('#new-game').open")
-    offered = tab.script("document.querySelector('#new-game [name=level]').value")
-    assert tab.script("""[...document.querySelectorAll('#new-game select')].every(select =>
-      select.getBoundingClientRect().right <= document.querySelector('#new-game').getBoundingClientRect().right)""")
+ASKED = [{"setup": Setup(is_asked=True), "width": width} for width in (1280, 390)]
+
+
+@pytest.mark.parametrize("tab", ASKED, indirect=True)
+def test_the_first_page_asks_what_is_wanted(tab):
+    tab.wait_for("state && $('welcome').open")
     buttons = "[...document.querySelectorAll('.menu button')].filter(one => one.offsetHeight)"
     assert tab.script(f"new Set({buttons}.map(one => one.getBoundingClientRect().top)).size") == 1
+    tab.click("[data-welcome=other]", until="$('new-game').open")
+    offered = tab.script("$('new-game').querySelector('[name=level]').value")
+    assert tab.script("""[...document.querySelectorAll('#new-game select')].every(select =>
+      select.getBoundingClientRect().right <= document.querySelector('#new-game').getBoundingClientRect().right)""")
     tab.click("#new-game button[value=cancel]")
     assert tab.script("state.level") == offered == "elo 1600"
     tab.click("[data-open=new-game]")
     tab.click("#new-game button[value=ok]", until="!state.asks")
+
+
+@pytest.mark.parametrize("tab", [{"setup": Setup(is_asked=True)}], indirect=True)
+def test_the_first_page_begins_a_game_at_the_level_of_the_last(tab):
+    tab.wait_for("state && $('welcome').open")
+    assert "1600" in tab.text("[data-welcome=play]")
+    tab.click("[data-welcome=play]", until="!state.asks && state.isGame")
+    assert tab.script("state.level") == "elo 1600"
+
+
+UNFINISHED = '[White "You"]\n[Black "Aino (elo 900)"]\n[Result "*"]\n\n1. e4 e5 *\n'
+
+
+def test_the_first_page_goes_on_with_the_last_game(chromium, tmp_path):
+    (tmp_path / "old.pgn").write_text(UNFINISHED)
+    with open_board(chromium, tmp_path, setup=Setup(is_asked=True)) as tab:
+        tab.wait_for("welcome.keys.continue")
+        assert "You – Aino (elo 900) · 1 move" in tab.text("[data-welcome=continue]")
+        tab.click("[data-welcome=continue]", until="state.level === 'elo 900'")
+        assert tab.script("[state.isGame, state.steps.length]") == [True, 3]
+
+
+def test_the_first_page_reviews_the_last_game(chromium, tmp_path):
+    (tmp_path / "old.pgn").write_text(UNFINISHED.replace("*", "1-0"))
+    with open_board(chromium, tmp_path, setup=Setup(is_asked=True)) as tab:
+        tab.wait_for("welcome.keys.review")
+        tab.click("[data-welcome=review]", until="!state.isGame && !$('review-page').hidden")

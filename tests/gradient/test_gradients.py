@@ -66,6 +66,7 @@ def test_every_layer_in_the_source_is_registered_and_checked():
     unregistered = {one.__name__ for one in house if one not in REGISTRY.values()}
     assert unregistered == {
         "CustomWeights",
+        "TablesLayer",
         "Recurrent",
         "_Attention",
         "Block",

@@ -6,8 +6,7 @@ between searches and in the middle of them, and between positions of both kinds 
 them come words out of order, positions that must be refused, bytes that are no text and lines of a
 megabyte. Every `go` owes one best move that is legal where it was asked for, and among its
 `searchmoves`; no search may fail; after each batch the engine has the position and the kind of
-evaluator that it should have. For each batch another engine also answers one `go` of games whose
-tree is always full. A failure is an AssertionError; the same seed sends the same lines.
+evaluator that it should have. A failure is an AssertionError; the same seed sends the same lines.
 """
 
 import argparse
@@ -46,10 +45,6 @@ FINISHED = (
 SEARCHES = (
     "nodes {n}", "nodes {n}", "movetime {n}", "depth 1", "mate 2 nodes {n}", "infinite", "ponder wtime 60 btime 60",
     "wtime {n}0 btime {n}0", "wtime 40 btime 40 winc 1 binc 1 movestogo 2", "wtime -{n} btime 0",
-)  # fmt: skip
-LONG_SEARCHES = (
-    "nodes {n}", "nodes {n}", "nodes {n}", "movetime 100", "depth 40", "mate 3 nodes {n}", "infinite",
-    "wtime 2000 btime 2000",
 )  # fmt: skip
 SMALL_TALK = (
     "stop", "stop", "ponderhit", "isready", "isready", "ucinewgame", "uci", "eval", "d",
@@ -303,49 +298,8 @@ def read_to_mark(engine):
     return seen
 
 
-def search_full_trees(searches, seed):
-    """Plays games in a tree so small that it is always full; asks for every move anyhow, and reads
-    every answer.
-    """
-    rng = random.Random(seed)
-    board = chess.Board()
-    with AinoProcess(
-        "--evaluator", "material", "--hash-mib", "1", "--threads", str(1 + seed % 2)
-    ) as engine:
-        engine.ready()
-        for _ in range(searches):
-            if board.is_game_over() or rng.randrange(12) == 0:
-                board = chess.Board()
-                for _ in range(rng.randrange(30)):
-                    board.push(rng.choice(list(board.legal_moves) or [chess.Move.null()]))
-            if not any(board.legal_moves):
-                continue
-            allowed, restriction = some_moves(rng, board, 0.5)
-            words = rng.choice(LONG_SEARCHES).format(n=rng.randrange(1_000, 12_000))
-            moves = " ".join(move.uci() for move in board.move_stack)
-            engine.send(f"position startpos moves {moves}", f"go {words}{restriction}")
-            if words == "infinite":
-                time.sleep(0.3 * rng.random())
-                engine.send("stop")
-            seen = engine.read_until("bestmove", HANG_S)
-            assert not [line for line in seen if " failed" in line], (
-                seen,
-                moves,
-                words,
-                restriction,
-            )
-            assert seen[-1].split()[1] in allowed, (seen[-1], moves, words, restriction)
-            board.push_uci(seen[-1].split()[1])
-            if rng.randrange(2) and any(board.legal_moves):
-                board.push(rng.choice(list(board.legal_moves)))
-        engine.send("quit")
-        status, errors = engine.finish()
-    assert (status, errors) == (0, "")
-
-
 def converse(lines, seed, report=lambda text: None):
-    """Send this many lines, with a new process every few thousand, and search a full tree beside
-    each.
+    """Send this many lines, with a new process every few thousand.
 
     Raises AssertionError when an engine misbehaves.
     """
@@ -364,8 +318,6 @@ def converse(lines, seed, report=lambda text: None):
                 assert engine.finish() == (0, "")
             searches += len(mixer.asked)
             report(f"{end} lines, {time.monotonic() - begun:.0f} s")
-            if lines >= CONVERSATION:
-                search_full_trees((end - done) // BATCH, seed + done)
     report(f"{lines} lines, {searches} searches, {time.monotonic() - begun:.0f} s: no fault")
 
 

@@ -63,6 +63,8 @@ def is_usable(option):
     """What Cute Chess asks of an option before it shows it."""
     if option.type == "spin":
         return int(option.min) <= int(option.default) <= int(option.max)
+    if option.type == "check":
+        return option.default in ("true", "false")
     if option.type == "combo":
         return option.default in option.var
     return bool(option.name) and option.type in KINDS

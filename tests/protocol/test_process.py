@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import chess
@@ -233,29 +232,6 @@ def test_driver_plays_on_the_clock_and_ponders(driver):
         result = driver.play(board, limit, ponder=True)
         board.push(result.move)
         board.push(result.ponder or next(iter(board.legal_moves)))
-
-
-def test_driver_plays_stockfish_on_the_clock(driver, stockfish):
-    """The beginning of two games at 6+0.05, colours changed: every move legal, and no clock falls."""
-    with chess.engine.SimpleEngine.popen_uci(stockfish, timeout=START_S) as opponent:
-        opponent.configure({"UCI_LimitStrength": True, "UCI_Elo": opponent.options["UCI_Elo"].min})
-        driver.ping()  # loads the engine before the clock runs
-        for aino_color in chess.COLORS:
-            board = chess.Board()
-            clock = {chess.WHITE: 6.0, chess.BLACK: 6.0}
-            while not board.is_game_over(claim_draw=True) and len(board.move_stack) < 10:
-                side = board.turn
-                player = driver if side == aino_color else opponent
-                clocks = {"white_clock": clock[chess.WHITE], "black_clock": clock[chess.BLACK]}
-                limit = chess.engine.Limit(
-                    **clocks, white_inc=0.05, black_inc=0.05, nodes=None if player is driver else 99
-                )
-                start = time.perf_counter()
-                move = player.play(board, limit, game=aino_color).move
-                clock[side] += 0.05 - (time.perf_counter() - start)
-                assert move is not None
-                assert clock[side] > 0 or player is opponent
-                board.push(move)
 
 
 def test_driver_follows_an_analysis_until_it_stops_it(driver):

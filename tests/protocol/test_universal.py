@@ -81,18 +81,6 @@ def test_option_that_clients_look_for_exists(subject, name):
     assert name in option_lines(subject)
 
 
-def test_options_have_types_that_clients_know_and_values_within_them(subject):
-    """Fractions, for one, have no type of their own and come as strings."""
-    for name, words in option_lines(subject).items():
-        assert words[0] in ("check", "spin", "combo", "button", "string"), name
-        if words[0] == "check":
-            assert words[1:] in (["default", "true"], ["default", "false"]), name
-        if words[0] == "spin":
-            assert words[1::2] == ["default", "min", "max"], name
-            default, low, high = map(int, words[2::2])
-            assert low <= default <= high, name
-
-
 @pytest.mark.parametrize(
     "option",
     ["Clear Hash", "Hash value 32", "Threads value 1", "SyzygyPath value /no", "None Such value 3"],

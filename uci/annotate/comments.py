@@ -167,9 +167,9 @@ def _told_of_finders(move: MoveReview, is_own: bool | None = None, with_answer: 
         played = shown_moves(move.san, is_own)
         count = round(100 * people.play)
         text += several(", {count} plays {move}", ", {count} play {move}", count, move=played)
-    if people.find < EASY_TO_MISS:
+    if round(people.find, 2) < EASY_TO_MISS:
         return _("{told}: easy to miss.", told=text)
-    if people.find > WITHIN_REACH:
+    if round(people.find, 2) > WITHIN_REACH:
         return _("{told}: most would have seen it.", told=text)
     return f"{text}."
 

@@ -47,18 +47,16 @@ def deed(board: chess.Board, line: Sequence[chess.Move], explains_much: bool = F
     for at in after.attacks(move.to_square) & after.occupied_co[not side] & ~after.pawns:
         if after.is_pinned(not side, at) and not board.is_pinned(not side, at):
             return _("which pins {piece}", piece=on_square(after, at))
-    seventh = chess.BB_RANK_7 if side == chess.WHITE else chess.BB_RANK_2
-    is_seventh = move.to_square in chess.SquareSet(seventh & ~board.rooks)
-    if is_seventh and after.piece_type_at(move.to_square) == chess.ROOK:
-        return _("which brings a rook to the seventh rank")
     return ""
 
 
 def threat(board: chess.Board, move: chess.Move) -> str:
     """Return the fork that a move threatens, as `which threatens a fork of knight and bishop by the
-    pawn on e4`; "" where it threatens none that its side had not already.
+    pawn on e4`; "" where it threatens none that its side had not already, or may be taken.
     """
-    if not (after := _passed(board_after(board, move))):
+    moved = board_after(board, move)
+    after = _passed(moved)
+    if after is None or gain_on(moved, move.to_square):
         return ""
     known = {one.uci() for one in board.legal_moves}
     for one in after.legal_moves:

@@ -41,7 +41,11 @@ def render_game_page(
 
 
 def game_section(
-    review: GameReview, number: int, pgn: str, reader: chess.Color | None = None
+    review: GameReview,
+    number: int,
+    pgn: str,
+    reader: chess.Color | None = None,
+    is_judged: bool = True,
 ) -> tuple[str, Markup]:
     """Return a game's name and its part of the page; `number` keeps its anchors apart from other
     games'.
@@ -81,11 +85,24 @@ def game_section(
         dots=[_dot(move, len(review.moves)) for move in review.turning_points],
         turning_points=[_turning_point(move) for move in review.turning_points],
         reader="" if below is None else _side(below),
-        replay=_replay(review),
+        replay=_replay(review, is_judged),
         pgn=pgn,
+        is_judged=is_judged,
     )
     # A template made the text, so it is already escaped.
     return f"{name}, {headers.get('Result', '*')}", Markup(text)
+
+
+def plain_section(game: chess.pgn.Game, number: int, pgn: str) -> tuple[str, Markup]:
+    """Return the part of a game that nobody judged, with its author's words and variations."""
+    unknown = Verdict.of_result("1/2-1/2")
+    board = game.board()
+    moves = list[MoveReview]()
+    for move in game.mainline_moves():
+        before = board.copy(stack=False)
+        moves.append(MoveReview(len(moves) + 1, before, move, unknown, unknown, ()))
+        board.push(move)
+    return game_section(GameReview(game, unknown, moves), number, pgn, is_judged=False)
 
 
 def _side(side: chess.Color) -> str:
@@ -162,9 +179,9 @@ def _turning_point(move: MoveReview) -> dict[str, object]:
     }
 
 
-def _replay(review: GameReview) -> list[dict[str, object]]:
+def _replay(review: GameReview, is_judged: bool) -> list[dict[str, object]]:
     """Return what the script shows for each ply: the position, the squares of the last move, words,
-    verdict, and other lines.
+    the verdict where it is judged, and other lines.
 
     `replay.js` has the names.
     """
@@ -172,7 +189,7 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
     steps = [
         {
             **_position(start, None, _("Start position")),
-            **_verdict(review.start),
+            **(_verdict(review.start) if is_judged else {}),
             **_notes(review.game),
         }
     ]
@@ -180,10 +197,14 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
         after = board_after(move.board, move.move)
         symbol = move.judgement.symbol if move.judgement else ""
         comment = move_comment(move)
-        text = f"{move.number} {shown_moves(move.san)}{symbol} {move.after.text}" + (
-            f". {comment}" if comment else ""
-        )
-        step = {**_position(after, move.move, text), **_verdict(move.after), **_notes(node)}
+        text = f"{move.number} {shown_moves(move.san)}{symbol}"
+        if is_judged:
+            text += f" {move.after.text}"
+        if comment:
+            text += f". {comment}"
+        step = {**_position(after, move.move, text), **_notes(node)}
+        if is_judged:
+            step |= _verdict(move.after)
         lines = {}
         if move.judgement is not None:
             step["glyph"] = [move.judgement.symbol, _kind(move)]

@@ -34,8 +34,9 @@ BAD = (BLUNDER, MISTAKE, INACCURACY)
 
 # Smallest loss of each kind. On Lichess they are 0.15, 0.1 and 0.05 (there of a scale from -1 to 1).
 # A move is picked for its large loss, so that the true one tends to be smaller: a mark needs 0.035
-# more, set by hand on 20 games, and a larger one 0.015 more, on five others, by `benchmarks.marks`.
-_THRESHOLDS = ((0.165, BLUNDER), (0.115, MISTAKE), (0.085, INACCURACY))
+# more, set by hand on 20 games. The sizes of 60 marks were right most often with 0.15 and 0.115, both
+# compared with Stockfish by `benchmarks.marks`.
+_THRESHOLDS = ((0.15, BLUNDER), (0.115, MISTAKE), (0.085, INACCURACY))
 LEAST_LOSS = _THRESHOLDS[-1][0]  # of a move with a mark
 _GREAT_GAP = 0.15  # winning chances by which every other move must be worse
 _STILL_OPEN = (0.4, 0.9)  # winning chances after the only move, between which finding it is a feat
@@ -57,6 +58,14 @@ def chances_of(verdict: Verdict, side: chess.Color = chess.WHITE) -> float:
     review shows.
     """
     return winning_chances(verdict.expected if side == chess.WHITE else 1.0 - verdict.expected)
+
+
+def worth_of(verdict: Verdict, side: chess.Color) -> tuple[float, float]:
+    """Return what verdicts from White's side are compared by: a side's chances, and of mates how
+    near its own is, or how far the other's.
+    """
+    mate = verdict.seen_by_white(side).mate
+    return chances_of(verdict, side), 1.0 / mate if mate else 0.0
 
 
 def for_people(verdict: Verdict) -> Verdict:

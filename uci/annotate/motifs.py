@@ -74,13 +74,19 @@ class _Win:
         return all(move.to_square != self.square for move in self.line[since : self.at])
 
 
+HANGING = "hangingPiece"
+
+
 class Motif(NamedTuple):
-    """Words for how a line wins, "" for none, and whether that is a tactic, as a fork, or the state
-    of a piece.
-    """
+    """Words for how a line wins, and its name among Lichess's themes; "" for none."""
 
     text: str
-    is_tactic: bool = False
+    theme: str = ""
+
+    @property
+    def is_tactic(self) -> bool:
+        """Whether it is a tactic, as a fork, and not the state of a piece."""
+        return self.theme not in ("", HANGING)
 
 
 NO_MOTIF = Motif("")
@@ -100,11 +106,12 @@ def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None =
     parts = {WORTH[kind] for kind in gain.won} if gain else set(gains)
     at = _deciding(gains)
     if at is not None and gains[at] in parts:
-        for rule in _TACTICS:
+        for theme, rule in _TACTICS.items():
             if text := rule(_Win(boards, line, at)):
-                return Motif(text, True)
+                return Motif(text, theme)
     is_named = bool(line) and (gain is None or captured(boards[0], line[0]) in gain.won)
-    return Motif(_hanging(_Win(boards, line, 0))) if is_named else NO_MOTIF
+    text = _hanging(_Win(boards, line, 0)) if is_named else ""
+    return Motif(text, HANGING) if text else NO_MOTIF
 
 
 def _deciding(gains: Sequence[int]) -> int | None:
@@ -320,7 +327,13 @@ def _hanging(won: _Win) -> str:
     return ""
 
 
-_TACTICS = (_fork, _skewer, _discovered, _pin, _deflection)
+_TACTICS = {
+    "fork": _fork,
+    "skewer": _skewer,
+    "discoveredAttack": _discovered,
+    "pin": _pin,
+    "deflection": _deflection,
+}
 
 
 def _all(kinds: Sequence[chess.PieceType]) -> str:

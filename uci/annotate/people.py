@@ -8,7 +8,7 @@ rating within 150 of the players' own.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import chess
@@ -32,18 +32,6 @@ class Shares(NamedTuple):
     rating: int
     play: float
     find: float
-
-    @classmethod
-    def of(
-        cls,
-        rating: int,
-        chances: Mapping[chess.Move, float],
-        played: chess.Move,
-        good: Collection[chess.Move],
-    ) -> Shares:
-        """Return the shares for a played move and the good ones, rounded to thousandths."""
-        find = sum(chances.get(move, 0.0) for move in good)
-        return cls(rating, round(chances.get(played, 0.0), 3), round(min(1.0, find), 3))
 
     @property
     def distance(self) -> float:

@@ -134,13 +134,16 @@ def _wrong_taker(lines: Lines) -> str:
 
 def _mates(lines: Lines) -> str:
     missed, allowed = lines.mate_better or 0, lines.mate_played or 0
-    won = _mate_text(lines.board, lines.better, missed, SHOWN_PLIES)
-    lost = _mate_text(lines.board, lines.played, -allowed, 1 + SHOWN_PLIES)
+    won = mate_text(lines.board, lines.better, missed, SHOWN_PLIES)
+    lost = mate_text(lines.board, lines.played, -allowed, 1 + SHOWN_PLIES)
     misses, allows = [_("misses {mate}", mate=won)], [_("allows {mate}", mate=lost)]
     return listed(misses * (missed > 0 >= allowed) + allows * (allowed < 0 <= missed))
 
 
-def _mate_text(board: chess.Board, line: Sequence[chess.Move], moves: int, plies: int) -> str:
+def mate_text(
+    board: chess.Board, line: Sequence[chess.Move], moves: int, plies: int = SHOWN_PLIES
+) -> str:
+    """Return what mate a line leads to: `a back-rank mate in 2`."""
     named = {"back-rank mate": later("a back-rank mate in {moves}"),
              "smothered mate": later("a smothered mate in {moves}")}  # fmt: skip
     return _(named.get(mate_pattern(board, line[:plies]), later("mate in {moves}")), moves=moves)
@@ -248,7 +251,7 @@ def _lost(lines: Lines, line: Sequence[chess.Move], lost: Balance) -> Motif:
     how = motif(after, line, lost)
     if how.is_tactic:
         text = _("loses {material} to {motif}", material=lost.text, motif=how.text)
-        return Motif(text, True)
+        return Motif(text, how.theme)
     if how.text:
         taking = told_line(after, line[:1], lines.is_own)
         text = later("loses {material} to {move}: {state}")
@@ -269,19 +272,6 @@ def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> Motif
         text = later("misses a chance to win {material} through {motif}")
         return Motif(_(text, material=better.text, motif=how.text))
     return Motif(_("misses a chance to win {material}", material=better.text))
-
-
-def _drop(lines: Lines) -> str:
-    """Return the piece that the answer takes, where nothing else tells what it costs."""
-    if not lines.is_dropped:
-        return ""
-    board = lines.board
-    move = lines.played[0]
-    lost = Kinds([board.piece_type_at(move.from_square) or chess.PAWN])
-    took = captured(board, move)
-    balance = Balance.of(lost, Kinds([took] if took else []))
-    line = told_line(lines.answered, lines.played[1:2], lines.is_own)
-    return _("loses {material} after {line}", material=balance.text, line=line)
 
 
 def _answer(lines: Lines) -> str:
@@ -349,6 +339,9 @@ def _runs_into(lines: Lines, plies: int, told: str) -> str:
 
 
 def _misses(lines: Lines, plies: int, told: str) -> str:
+    """Return what the better move does; "" where the played one drops a piece, which is worse."""
+    if lines.is_dropped:
+        return ""
     move = told_line(lines.board, lines.better[:plies], lines.is_own)
     return _("misses {move}, {deed}", move=move, deed=told)
 
@@ -479,7 +472,6 @@ _RULES = (
     _tactic,
     _sacrifice,
     _material,
-    _drop,
     _answer,
     _better,
     _greed,

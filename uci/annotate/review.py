@@ -21,7 +21,7 @@ from engine.board.notation import board_after, move_number
 from engine.errors import StillCompilingError
 from engine.search.job import SearchInterrupted, SearchJob
 from engine.search.limits import Limits
-from engine.search.result import SearchResult
+from engine.search.result import SearchInfo, SearchResult
 from uci.annotate.accuracy import (
     START_CP,
     RatedMove,
@@ -43,10 +43,12 @@ from uci.annotate.judge import (
     for_people,
     is_only_move,
     judge,
+    worth_of,
 )
 from uci.annotate.material import cheapest_capture
 from uci.annotate.people import Predict, Shares, people_network, rating_of
 from uci.annotate.reasons import Lines, is_sacrifice, offers, reason
+from uci.annotate.solutions import Choice, is_puzzle, only_line, solution
 from uci.language import _, later, several
 from uci.terminal.opening_names import opening_name, position_name
 from uci.terminal.verdict import Verdict
@@ -99,6 +101,8 @@ class MoveReview:
     people: Shares | None = None  # of a marked move; None where an older version judged it
     # Where the answer to a bad move is a sacrifice: the capture, and what follows.
     taken: tuple[chess.Move, ...] = ()
+    # The only good moves, with the answers to them, where a mistake makes a puzzle.
+    solution: tuple[chess.Move, ...] = ()
 
     @property
     def mover(self) -> chess.Color:
@@ -300,15 +304,9 @@ class _Known(NamedTuple):
     )
 
 
-class _Look(NamedTuple):
-    """What a search found out about a position."""
-
-    # Those searched, the best one first; a finished game has one without a line.
-    moves: tuple[_Known, ...]
-
-    def others(self, move: chess.Move) -> list[_Known]:
-        """Return the moves but for one, the best one first."""
-        return [known for known in self.moves if known.line[:1] != (move,)]
+# What a search found out about a position: the moves searched, the best one first; a finished game
+# has one without a line.
+_Look = tuple[_Known, ...]
 
 
 class _Reviewer:
@@ -383,7 +381,7 @@ class _Reviewer:
 
     def known(self, ply: int) -> _Known:
         """Return what a position is worth, settled or as it was seen on the way there."""
-        return self._settled.get(ply) or self._looks[ply].moves[0]
+        return self._settled.get(ply) or self._looks[ply][0]
 
     @property
     def moves(self) -> list[MoveReview]:
@@ -396,12 +394,10 @@ class _Reviewer:
     ) -> _Look:
         """Search a position, or all of its moves but some, within so many times the limits."""
         if not any(board.legal_moves) or board.is_insufficient_material() or board is self._claimed:
-            return _Look(
-                (_Known(for_people(Verdict.of_result(board.result(claim_draw=True))), ()),)
-            )
+            return (_Known(for_people(Verdict.of_result(board.result(claim_draw=True))), ()),)
         others = tuple(move for move in board.legal_moves if move not in without) if without else ()
         if without and not others:
-            return _Look(())
+            return ()
         limits = replace(deeper(self._limits, times), searchmoves=others)
         key = (tuple(board.move_stack), limits)
         if key not in self._found:
@@ -417,7 +413,7 @@ class _Reviewer:
                     verdict = for_people(Verdict.of_move(child)).seen_by_white(board.turn)
                     found.append(_Known(verdict, child.pv or (child.move,)))
             found[1:] = sorted(found[1:], key=lambda one: _worth(one, board.turn), reverse=True)
-            self._found[key] = _Look(tuple(found))
+            self._found[key] = tuple(found)
         return self._found[key]
 
     def _settle(self, ply: int) -> int:
@@ -429,18 +425,15 @@ class _Reviewer:
         """
         board, look = self._boards[ply], self._looks[ply]
         if ply == len(self._played) or not self._played[ply]:  # a pass says nothing of its position
-            self._settled[ply] = look.moves[0]._replace(source=ply if look.moves[0].line else None)
+            self._settled[ply] = look[0]._replace(source=ply if look[0].line else None)
             return ply - 1
         move, following = self._played[ply], self._settled[ply + 1]
         as_played = _Known(
             _a_ply_earlier(following.verdict, board.turn), (move, *following.line), following.source
         )
-        if (
-            look.moves[0].line[:1] == (move,)
-            and _loss(look.moves[0], as_played, board.turn) >= _SUSPICIOUS
-        ):
+        if look[0].line[:1] == (move,) and _loss(look[0], as_played, board.turn) >= _SUSPICIOUS:
             look = self._look(board, without=[move])
-        others = look.others(move)
+        others = _others(look, move)
         best = as_played
         if others and _worth(others[0], board.turn) > _worth(as_played, board.turn):
             best = others[0]._replace(source=ply)
@@ -455,9 +448,15 @@ class _Reviewer:
             if asks and source is not None and self._deepen(source, times):
                 return source
             if is_doubtful:
-                others = list(self._look(board, without=[move], times=times).moves)
+                others = list(self._look(board, without=[move], times=times))
                 is_better = _worth(others[0], board.turn) > _worth(as_played, board.turn)
                 best = others[0] if is_better else as_played
+        if ply - 1 in self._third and best.source is None:
+            # The other moves alone spoke for it, within less than the move before is compared with.
+            self._deepen(ply, _DEEPEST)
+            whole = self._looks[ply][0]._replace(source=ply)
+            is_better = _worth(whole, board.turn) > _worth(as_played, board.turn)
+            best = whole if is_better else as_played
         lost = [one for one in others if _mate(one, board.turn) < 0]
         if (
             best is as_played
@@ -504,13 +503,13 @@ class _Reviewer:
             judgement = None
         if judgement is not None:
             marked = replace(facts, judgement=judgement, taken=self._taken(facts))
-            return self._with_better_moves(marked)
-        others = self._looks[ply].others(facts.move)
+            return self._with_solution(self._with_better_moves(marked))
+        others = _others(self._looks[ply], facts.move)
         if not facts.is_best or not others:
             return facts
         feat = self._feat(ply, before)
         if feat is not None:
-            others = self._look(facts.board, without=[facts.move], times=_DEEPER).moves
+            others = list(self._look(facts.board, without=[facts.move], times=_DEEPER))
         gap = _loss(after, others[0], facts.mover)
         if feat == BRILLIANT and gap >= _LITTLE:
             return self._praised(replace(facts, gap=gap, judgement=BRILLIANT))
@@ -531,7 +530,7 @@ class _Reviewer:
         offered = board_after(answered, answer)
         taking = cheapest_capture(offered, answer.to_square)
         assert taking is not None
-        return (taking, *self._look(board_after(offered, taking)).moves[0].line)
+        return (taking, *self._look(board_after(offered, taking))[0].line)
 
     def _praised(self, move: MoveReview) -> MoveReview:
         return replace(move, people=self._shares(move, [move.move]))
@@ -544,7 +543,7 @@ class _Reviewer:
         best = marked.best_line
         # A puzzle needs a sure answer.
         times = 1 if marked.judgement == INACCURACY else _DEEPER
-        rest = self._look(marked.board, without=best[:1], times=times).moves
+        rest = self._look(marked.board, without=best[:1], times=times)
         losses = {
             one.line[0]: marked.chances[0] - chances_of(one.verdict, marked.mover)
             for one in rest
@@ -565,9 +564,7 @@ class _Reviewer:
         chances = self._predict(marked.ply - 1)
         deep = self._look(marked.board, without=[marked.move], times=_DEEPER)
         least = marked.chances[0] - _AS_GOOD
-        as_good = {
-            one.line[0] for one in deep.moves if chances_of(one.verdict, marked.mover) >= least
-        }
+        as_good = {one.line[0] for one in deep if chances_of(one.verdict, marked.mover) >= least}
         lines = [
             one.line
             for one in rest
@@ -586,7 +583,29 @@ class _Reviewer:
         return self._predicted[ply]
 
     def _shares(self, move: MoveReview, good: Collection[chess.Move]) -> Shares:
-        return Shares.of(self._ratings[move.mover], self._predict(move.ply - 1), move.move, good)
+        """Return the shares of players, in thousandths, who play a move and who find a good one."""
+        chances = self._predict(move.ply - 1)
+        find = sum(chances.get(one, 0.0) for one in good)
+        play = chances.get(move.move, 0.0)
+        return Shares(self._ratings[move.mover], round(play, 3), round(find, 3))
+
+    def _with_solution(self, marked: MoveReview) -> MoveReview:
+        """Add to a mistake that makes a puzzle the moves that solve it."""
+        is_clear = is_puzzle(marked.chances[0], marked.gap) and not marked.also_good
+        if marked.judgement not in (BLUNDER, MISTAKE) or not is_clear:
+            return marked
+        found = solution(marked.board, marked.best_line, self._sure_choices)
+        return replace(marked, solution=found)
+
+    def _sure_choices(self, board: chess.Board) -> list[Choice]:
+        """Return the two best moves of a position, found thoroughly if one is much better."""
+        choices = self._choices(board, 1)
+        return self._choices(board, _DEEPER) if only_line(choices) else choices
+
+    def _choices(self, board: chess.Board, times: int) -> list[Choice]:
+        best = self._look(board, times=times)[0]
+        rest = self._look(board, without=best.line[:1], times=times)[:1]
+        return [Choice(one.line, chances_of(one.verdict, board.turn)) for one in (best, *rest)]
 
     def _feat(self, ply: int, as_played: _Known) -> Judgement | None:
         """Return the praise that a move deserves at first sight: hard to find and the only good
@@ -595,7 +614,7 @@ class _Reviewer:
         board = self._boards[ply]
         move = self._played[ply]
         chances = chances_of(as_played.verdict, board.turn)
-        if not (others := self._looks[ply].others(move)):
+        if not (others := _others(self._looks[ply], move)):
             return None
         share = self._predict(ply).get(move, 0.0)
         if chances >= _SOUND and share < _RARE and is_sacrifice(board, as_played.line):
@@ -635,12 +654,14 @@ def _allows_mate(best: _Known, after: _Known, side: chess.Color) -> bool:
     return -_NEAR_MATE <= _mate(after, side) < 0 <= _mate(best, side)
 
 
+def _others(look: _Look, move: chess.Move) -> list[_Known]:
+    """Return the moves but for one, the best one first."""
+    return [known for known in look if known.line[:1] != (move,)]
+
+
 def _worth(known: _Known, side: chess.Color) -> tuple[float, float]:
-    """Return what moves are compared by: a side's chances, and of mates how near its own is, or how
-    far the other's.
-    """
-    mate = _mate(known, side)
-    return chances_of(known.verdict, side), 1.0 / mate if mate else 0.0
+    """Return what moves are compared by."""
+    return worth_of(known.verdict, side)
 
 
 def _loss(best: _Known, other: _Known, side: chess.Color) -> float:
@@ -648,3 +669,28 @@ def _loss(best: _Known, other: _Known, side: chess.Color) -> float:
     is worse.
     """
     return chances_of(best.verdict, side) - chances_of(other.verdict, side)
+
+
+def instead_of(marked: MoveReview, move: chess.Move, info: SearchInfo | None) -> MoveReview:
+    """Return the review of another legal move than a marked one, by a search of the position after
+    it; None where the game is over there.
+    """
+    after = board_after(marked.board, move)
+    verdict = Verdict.of_result(after.result(claim_draw=True))
+    reply = tuple[chess.Move, ...]()
+    if info is not None:
+        verdict = Verdict.of_info(info).seen_by_white(after.turn)
+        reply = tuple(info.pv)
+    before = _Known(marked.before, marked.best_line)
+    found = _Known(for_people(verdict), reply)
+    one = MoveReview(
+        marked.ply,
+        marked.board,
+        move,
+        marked.before,
+        found.verdict,
+        marked.best_line,
+        reply_line=reply,
+    )
+    allows_mate = _allows_mate(before, found, marked.mover)
+    return replace(one, judgement=judge(one.loss, one.chances[0], allows_mate))

@@ -28,8 +28,9 @@ from engine.network.transformer.maps import attention_maps
 from engine.network.transformer.transformer_model import TransformerConfig
 from engine.network.weights import load_planes
 from engine.options import EngineOptions
+from engine.player import Engine
 from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins
-from uci.explain.observe import observe_search
+from uci.explain.observe import Observation, observe_search
 from uci.explain.position_page import render_position_page
 from uci.language import speak
 from uci.terminal.limit_flags import MOST_NODES, checked
@@ -164,32 +165,38 @@ def run(arguments: argparse.Namespace) -> int:
                 lambda done: line.update(done / (2 * nodes), f"{done:,} nodes"),
             )
         with waiting(console, "Looking at threats and pieces"):
-            passed = board_after(board, chess.Move.null())
-            attention = None
-            if engine.evaluator.name in ("network", "hybrid"):
-                best = observation.result.infos[0].pv[0].from_square
-                square = chess.parse_square(arguments.square) if arguments.square else best
-                attention = view_attention(options, board, square)
-            page = render_position_page(
-                title=source.name if source.name != board.fen() else "A position explained",
-                evaluator=engine.evaluator.name,
-                observation=observation,
-                first_sight=judge_at_sight(engine.evaluator, board),
-                parts=value_parts(options, engine.evaluator, board),
-                threat=find_threat(
-                    engine, board, max(100, observation.snapshots[-1].nodes // _THREAT_SHARE)
-                ),
-                wins={
-                    board.turn: wins(board),
-                    not board.turn: [] if board.is_check() else wins(passed),
-                },
-                weights=None
-                if engine.evaluator.name == "material"
-                else piece_weights(engine.evaluator, board),
-                attention=attention,
-            )
+            title = source.name if source.name != board.fen() else "A position explained"
+            page = _page(engine, options, observation, title, arguments.square)
     write_file(arguments.out, page)
     pv = board.variation_san(observation.result.infos[0].pv)
     say(console, f"{chess.COLOR_NAMES[board.turn].title()}: {observation.verdict.text}, {pv}")
     say(console, f"wrote {arguments.out}")
     return 0
+
+
+def _page(
+    engine: Engine, options: EngineOptions, observation: Observation, title: str, square: str | None
+) -> str:
+    """Return the page of a search, with what it does not show."""
+    board = observation.board
+    passed = board_after(board, chess.Move.null())
+    attention = None
+    if engine.evaluator.name in ("network", "hybrid"):
+        best = observation.result.infos[0].pv[0].from_square
+        looks_from = chess.parse_square(square) if square else best
+        attention = view_attention(options, board, looks_from)
+    weights = None
+    if engine.evaluator.name != "material":
+        weights = piece_weights(engine.evaluator, board)
+    nodes = max(100, observation.snapshots[-1].nodes // _THREAT_SHARE)
+    return render_position_page(
+        title=title,
+        evaluator=engine.evaluator.name,
+        observation=observation,
+        first_sight=judge_at_sight(engine.evaluator, board),
+        parts=value_parts(options, engine.evaluator, board),
+        threat=find_threat(engine, board, nodes),
+        wins={board.turn: wins(board), not board.turn: [] if board.is_check() else wins(passed)},
+        weights=weights,
+        attention=attention,
+    )

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import re
 from dataclasses import dataclass, replace
-
-import chess
 
 from engine.errors import ConfigError, NetFileError
 from engine.network.manifest import LEARNED_ALONE, learned_alone
 from engine.options import EngineOptions, find_option
+from engine.search.like_people import PEOPLE_RANGE
 from engine.search.limits import Limits
 from uci.language import _, later
 from uci.terminal.limit_flags import MOST_NODES, MOST_SECONDS, checked
@@ -21,26 +19,25 @@ _FULL, _ALONE = later("full strength"), later("alone")
 # Aino answers within this time if its clock has more for each of so many moves.
 _PATIENCE_S = 8.0
 _MOVES_LEFT = 40
-# A limited level pauses for about a 120th of its clock, eight seconds at most, and hardly in the
-# first moves.
-_SLOWEST_S = 8.0
-_PACE_MOVES = 120
-_OPENING_MOVES = 5
 _ELO_STEP = 200  # between the levels of a menu
+_PEOPLE = "people"
 LEVEL_FORMS = later(
-    "easy, medium, hard, elo 1500 or 1500, time 2 (seconds a move), nodes 500 (positions a move), alone, or full"
+    "easy, medium, hard, elo 1500 or 1500, people 1400 (like a club player), time 2 (seconds a move), "
+    "nodes 500 (positions a move), alone, or full"
 )
 
 
 @dataclass(frozen=True)
 class Level:
-    """How Aino's strength is limited: by one field at most. With none it plays at full strength, by
-    the clock.
+    """How Aino's strength is limited: by one of elo, time and nodes at most. With none it plays at
+    full strength, by the clock.
 
-    `alone`: it plays with the network that learned alone, from random weights.
+    `people`: at an Elo, it plays what people of this rating would. `alone`: it plays with the
+    network that learned alone, from random weights.
     """
 
     elo: int | None = None
+    people: bool = False
     movetime_s: float | None = None
     nodes: int | None = None
     alone: bool = False
@@ -49,40 +46,24 @@ class Level:
     def text(self) -> str:
         """The level as one types it."""
         if self.elo is not None:
-            return f"elo {self.elo}"
+            return f"{_PEOPLE if self.people else 'elo'} {self.elo}"
         if self.nodes is not None:
             return f"nodes {self.nodes}"
         if self.alone:
             return _ALONE
         return _FULL if self.movetime_s is None else f"time {self.movetime_s:g}"
 
-    def pace_s(self, clock: Limits | None, board: chess.Board, move: chess.Move | None) -> float:
-        """Return the least time for an answer, in seconds: limited levels use a share of their
-        clock, as people do.
-
-        A reply that is forced, takes back or opens the game comes at once; what can be taken or is
-        attacked costs time.
-        """
-        if self.elo is None or clock is None or move is None:
-            return 0.0
-        left_ms = clock.clock_ms(board.turn) or 0
-        usual_ms = left_ms / _PACE_MOVES + clock.increment_ms(board.turn) / 2
-        takes_back = (
-            board.is_capture(move) and board.move_stack and board.peek().to_square == move.to_square
-        )
-        contacts = sum(1 for _capture in board.generate_legal_captures())
-        share = 0.5 + 0.15 * contacts + 0.5 * board.is_check()
-        if takes_back or board.fullmove_number <= _OPENING_MOVES or board.legal_moves.count() == 1:
-            share = 0.2
-        share *= random.Random(board.fen()).uniform(0.7, 1.3)
-        # An increment comes after the move.
-        return min(_SLOWEST_S, share * usual_ms / 1000, left_ms / 4000)
-
     def options(self, options: EngineOptions) -> EngineOptions:
         if self.alone:
             options = replace(options, weights_file=LEARNED_ALONE, evaluator="auto")
+        is_limited = self.elo is not None
         return replace(
-            options, multi_pv=1, limit_strength=self.elo is not None, elo=self.elo or options.elo
+            options,
+            multi_pv=1,
+            limit_strength=is_limited,
+            human_pace=is_limited,
+            elo=self.elo or options.elo,
+            play_like="people" if self.people else "engine",
         )
 
     def limits(self, clock: Limits | None, white: bool = True) -> Limits:
@@ -114,14 +95,17 @@ NAMED_LEVELS |= {"full": DEFAULT_LEVEL, _FULL: DEFAULT_LEVEL, _ALONE: Level(alon
 
 
 def parse_level(text: str) -> Level:
-    """Parse `easy`, `1500` or `elo 1500`, `time 2`, `nodes 500` (or with = or :), `alone`, `full`.
+    """Parse `easy`, `1500` or `elo 1500`, `people 1400`, `time 2`, `nodes 500` (or with = or :),
+    `alone`, `full`.
 
     Raises ConfigError.
     """
     word = text.strip().lower()
     if word in NAMED_LEVELS:
         return NAMED_LEVELS[word]
-    match = re.fullmatch(r"(?:(elo|nodes)?[ =:]*([0-9]{1,18})|time[ =:]*([0-9]*\.?[0-9]+)s?)", word)
+    match = re.fullmatch(
+        r"(?:(elo|people|nodes)?[ =:]*([0-9]{1,18})|time[ =:]*([0-9]*\.?[0-9]+)s?)", word
+    )
     if match is None:
         raise ConfigError(
             _("level {text}: expected {forms}", text=repr(text), forms=_(LEVEL_FORMS))
@@ -130,6 +114,8 @@ def parse_level(text: str) -> Level:
         return Level(movetime_s=checked("time", float(match[3]), 0.001, MOST_SECONDS))
     if match[1] == "nodes":
         return Level(nodes=checked("nodes", int(match[2]), 1, MOST_NODES))
+    if match[1] == _PEOPLE:
+        return Level(elo=checked(_PEOPLE, int(match[2]), *PEOPLE_RANGE), people=True)
     return Level(elo=checked("elo", int(match[2]), *_elo_range()))
 
 
@@ -150,7 +136,12 @@ def level_choices() -> list[tuple[str, str]]:
         if net is not None
         else []
     )
-    return [*limited, *alone, (_FULL, _("Full strength"))]
+    least, most = PEOPLE_RANGE
+    people = [
+        (f"{_PEOPLE} {elo}", _("Like a club player of {rating}", rating=elo))
+        for elo in range(least, most + 1, _ELO_STEP)
+    ]
+    return [*limited, *people, *alone, (_FULL, _("Full strength"))]
 
 
 def levels_text() -> str:
@@ -159,7 +150,7 @@ def levels_text() -> str:
     rows = [f"  {name:<8}{elo}, {_(_LIKE[elo])}" for name, elo in named]
     others = [
         f"  full    {_('full strength')}",
-        "  " + _("or elo 1500, time 2 (seconds a move), nodes 500 (a move)"),
+        "  " + _("or elo 1500, people 1400, time 2 (seconds), nodes 500"),
     ]
     return "\n".join([_("Levels; {scale}:", scale=_(SCALE)), *rows, *others])
 

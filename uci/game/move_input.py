@@ -82,14 +82,6 @@ def read_human_move(board: chess.Board, text: str) -> chess.Move:
     return found
 
 
-def clicked_move(board: chess.Board, uci: str) -> chess.Move:
-    """Return a legal move from UCI notation, as a page sends it. Raises MoveError."""
-    with contextlib.suppress(ValueError):
-        if move := board.parse_uci(uci):  # python-chess reads a null move from 0000
-            return move
-    raise MoveError(_("{move} is illegal in this position", move=uci))
-
-
 def _parsed(board: chess.Board, word: str) -> chess.Move | ValueError:
     """Return the move of a text in SAN, or what is wrong with it. A pinned pawn's `bxc3` cannot be
     meant otherwise.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import random
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 import chess
 import chess.pgn
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, MoveError
 from uci.game.clock import TIME_CONTROL, GameClock, GameTime
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.game_file import game_from_board
@@ -21,6 +22,7 @@ from uci.language import _
 from uci.terminal.reading import board_at
 
 PERSON = "You"  # the person's name in the headers
+AINO = re.compile(r"Aino \((.*)\)")  # and Aino's, with its level
 _CHESS960_STARTS = 960
 
 
@@ -159,6 +161,14 @@ def chess960_start(number: int | None = None) -> chess.Board:
     return chess.Board.from_chess960_pos(number)
 
 
+def clicked_move(board: chess.Board, uci: str) -> chess.Move:
+    """Return a legal move from UCI notation, as a page sends it. Raises MoveError."""
+    with contextlib.suppress(ValueError):
+        if move := board.parse_uci(uci):  # python-chess reads a null move from 0000
+            return move
+    raise MoveError(_("{move} is illegal in this position", move=uci))
+
+
 def saved_game(game: chess.pgn.Game, ply: int | None = None) -> Setup:
     """Return the game after `ply` half-moves (None: all), as the headers and clock comments tell
     it. Raises DataError.
@@ -186,7 +196,7 @@ def saved_game(game: chess.pgn.Game, ply: int | None = None) -> Setup:
 
 
 def _level(name: str) -> Level | None:
-    match = re.fullmatch(r"Aino \((.*)\)", name)
+    match = AINO.fullmatch(name)
     try:
         return parse_level(match[1]) if match else None
     except ConfigError:

@@ -5,7 +5,7 @@ it. Nothing here touches a file.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,9 @@ import chess
 from engine.board.notation import board_after
 from engine.errors import DataError
 from engine.files.text import printable, searchable
+from uci.annotate.lapses import Lapse
 from uci.game.game_file import ANALYSES
+from uci.game.timed_game import AINO
 from uci.language import _
 from uci.library.explorer import KEPT_PLIES, Continuation, Explorer
 from uci.library.game_files import FoundGame
@@ -62,6 +64,11 @@ class Game:
     copies: list[Copy] = field(default_factory=list)
 
     @property
+    def day(self) -> str:
+        """The date without the time of day."""
+        return self.date[:_DAY]
+
+    @property
     def fullest(self) -> Copy:
         """The copy with most in it."""
         return min(self.copies, key=lambda copy: (copy.begin - copy.end, copy.file, copy.begin))
@@ -69,10 +76,13 @@ class Game:
 
 @dataclass(frozen=True)
 class ReviewFacts:
-    """What a list shows of a review: by side, the accuracy, and mistakes in each phase."""
+    """What is known of a review, by side: the accuracy, mistakes in each phase, and each mistake;
+    None for these where an older version made it.
+    """
 
     accuracy: Mapping[str, float | None]
     mistakes: Mapping[str, list[int]]
+    lapses: Mapping[str, list[Lapse]] | None = None
 
 
 class Catalogue:
@@ -96,7 +106,9 @@ class Catalogue:
         for one, opening in found:
             key = one.key
             if key not in self._games:
-                self._games[key] = _game_of(key, one, opening, (changed, one.place))
+                self._games[key] = _game_of(
+                    key, one, opening, (changed, one.place), _is_of_analyses(file)
+                )
                 self._find_side(self._games[key])
             game = here[key] = self._games[key]
             game.copies.append(Copy(file, one.place, one.end, one.digest))
@@ -239,6 +251,10 @@ class Catalogue:
         games = self._listed[1]
         return [self._row(game) for game in games[offset : offset + PAGE]], len(games)
 
+    def keys(self, wanted: Wanted) -> list[str]:
+        """Return the keys of all games that a list shows, in its order."""
+        return [game.key for game in self._sorted(self._chosen(wanted), wanted.order)]
+
     def _row(self, game: Game) -> dict[str, Any]:
         copy = game.fullest
         accuracy = self._accuracy(game)
@@ -246,7 +262,7 @@ class Catalogue:
         told = {f"accuracy_{side}": accuracy.get(side) for side in ("white", "black")}
         file = printable(copy.file)
         return shown | told | {
-            "date": game.date[:_DAY], "file": file, "text": copy.digest, "copies": len(game.copies)}  # fmt: skip
+            "date": game.day, "file": file, "text": copy.digest, "copies": len(game.copies)}  # fmt: skip
 
     def _accuracy(self, game: Game) -> Mapping[str, float | None]:
         facts = self._reviews.get(game.line)
@@ -263,6 +279,8 @@ class Catalogue:
             games = [*self._games.values()]
         for word in searchable(wanted.text).split():
             games = [game for game in games if word in game.words]
+        if wanted.result == ANALYSES:
+            return [game for game in games if _is_analysis(game)]
         return [game for game in games if wanted.takes(game.mine, game.result)]
 
     def _sorted(self, games: list[Game], order: str) -> list[Game]:
@@ -290,17 +308,28 @@ class Catalogue:
         known = [value for value in accuracy.values() if value is not None]
         return sum(known) / 2 if len(known) == 2 else None
 
-    def progress(self) -> list[dict[str, Any]]:
-        """One's own reviewed games, oldest first: date, accuracy, and mistakes in opening,
-        middlegame, endgame.
-        """
-        told = list[dict[str, Any]]()
-        for game in reversed(self._sorted([*self._games.values()], "")):
-            facts = self._reviews.get(game.line)
-            if game.mine and facts:
-                accuracy, mistakes = facts.accuracy[game.mine], facts.mistakes[game.mine]
-                told.append({"date": game.date[:_DAY], "accuracy": accuracy, "mistakes": mistakes})
-        return told
+    def reviewed(self) -> list[tuple[Game, ReviewFacts]]:
+        """Return the games with a review, oldest first, with what is known of it."""
+        games = reversed(self._sorted([*self._games.values()], ""))
+        return [(game, self._reviews[game.line]) for game in games if game.line in self._reviews]
+
+    def unfinished(self) -> dict[str, Any] | None:
+        """Return the latest game against Aino that is not over, as the list shows it."""
+        return self._latest(
+            lambda game: game.result == "*" and any(map(AINO.match, (game.white, game.black)))
+        )
+
+    def last_unreviewed(self) -> dict[str, Any] | None:
+        """Return the latest of one's own games that is over and has no review."""
+        return self._latest(
+            lambda game: (
+                game.mine is not None and game.result != "*" and game.line not in self._reviews
+            )
+        )
+
+    def _latest(self, is_wanted: Callable[[Game], bool]) -> dict[str, Any] | None:
+        games = self._sorted([game for game in self._games.values() if is_wanted(game)], "")
+        return self._row(games[0]) if games else None
 
     def unreviewed(self) -> list[str]:
         """Return the lines of one's own games that have no review, latest first."""
@@ -343,10 +372,16 @@ class Catalogue:
 
 
 def _is_analysis(game: Game) -> bool:
-    return all(copy.file.startswith(f"{ANALYSES}/") for copy in game.copies)
+    return all(_is_of_analyses(copy.file) for copy in game.copies)
 
 
-def _game_of(key: str, found: FoundGame, opening: str, age: tuple[int, int]) -> Game:
+def _is_of_analyses(file: str) -> bool:
+    return file.startswith(f"{ANALYSES}/")
+
+
+def _game_of(
+    key: str, found: FoundGame, opening: str, age: tuple[int, int], is_analysis: bool
+) -> Game:
     tags = {name: text for name, text in found.tags.items() if is_told(text)}
     opening = tags.get("Opening") or opening
     day = day_of(tags.get("UTCDate", "")) or day_of(tags.get("Date", ""))
@@ -355,6 +390,8 @@ def _game_of(key: str, found: FoundGame, opening: str, age: tuple[int, int]) -> 
     if white == black == "?":  # a chapter of a study
         white = game_name(tags)
         black = ""
+    # An analysis of named players has a title, and no end.
+    title = tags.get("Event", "") if is_analysis and black else ""
     told = [day, day.replace(".", "-"), white, black, opening]  # the list shows days with dashes
     told += [tags.get(name, "") for name in _SEARCHED]
     return Game(
@@ -365,7 +402,7 @@ def _game_of(key: str, found: FoundGame, opening: str, age: tuple[int, int]) -> 
         black,
         tags.get("Result", "*"),
         opening,
-        tags.get("Termination", ""),
+        tags.get("Termination") or title,
         len(found.moves) // 2,
         None if found.start else _begin(found.moves),
         searchable(" ".join(told)),

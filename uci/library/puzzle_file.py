@@ -22,12 +22,12 @@ _DAY_S = 86_400.0
 _WAIT_S = 30.0  # for another program that writes
 _PUZZLE = "key, fen, moves, source, rating, deviation, volatility, box, due"
 PERSON_COLUMNS = "rating, deviation, volatility, streak, longest"
-_ADDED = ("game", "themes")  # columns that files of version 1.0 lack
+_ADDED = ("game", "themes", "before")  # columns that files of version 1.0 lack
 _SPOILT = f"(rating < 0 OR rating > {MOST_RATING})"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS puzzles (key TEXT PRIMARY KEY, fen TEXT, moves TEXT, source TEXT, rating REAL,
   deviation REAL, volatility REAL DEFAULT 0.06, box INTEGER DEFAULT -1, due REAL, game TEXT DEFAULT '',
-  themes TEXT DEFAULT '');
+  themes TEXT DEFAULT '', before TEXT DEFAULT '');
 CREATE INDEX IF NOT EXISTS by_due ON puzzles (due);
 CREATE INDEX IF NOT EXISTS by_rating ON puzzles (rating);
 CREATE TABLE IF NOT EXISTS person (rating REAL, deviation REAL, volatility REAL, streak INTEGER, longest INTEGER);

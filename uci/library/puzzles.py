@@ -12,19 +12,21 @@ from typing import Any
 
 import chess
 
-from engine.board.fen import Note
+from engine.board.fen import Note, parse_fen
 from engine.board.notation import board_after
 from engine.board.puzzle_rows import puzzle_fields, read_puzzle
 from engine.errors import AinoError, DataError
 from uci.annotate.accuracy import phases
-from uci.annotate.judge import BLUNDER, MISTAKE
+from uci.annotate.motifs import mate_pattern, motif
+from uci.annotate.reasons import is_sacrifice
 from uci.annotate.review import GameReview
 from uci.game.timed_game import PERSON
 from uci.language import _, translated
 
-SET = "puzzles.csv.xz"  # Aino's own, in Lichess's form
-_ONLY = 0.15  # winning chances by which every other move must be worse
-_OPEN = 0.3  # winning chances that the solution must leave
+SET = "lichess.csv.xz"  # those that come with Aino, in Lichess's form
+_KING_AND_PAWN = {chess.KING, chess.PAWN}
+_PATTERNS = {"back-rank mate": ["backRankMate"], "smothered mate": ["smotheredMate"]}
+EARLIER_SET = "aino"  # the source of those that came with version 1.0
 
 
 def puzzle_key(fen: str, moves: Sequence[str]) -> str:
@@ -45,6 +47,18 @@ class Puzzle:
     # unknown.
     game: str = ""
     themes: tuple[str, ...] = ()  # as Lichess calls them
+    # The position before the opponent's move, as FEN, and that move; "" unknown.
+    before: str = ""
+
+    @property
+    def start(self) -> chess.Board:
+        """Its position, behind the opponent's move where that is known. Raises FenError."""
+        if not self.before:
+            return parse_fen(self.fen)  # of Chess960, where its castling is
+        fen, _space, move = self.before.rpartition(" ")
+        board = parse_fen(fen)
+        board.push_uci(move)
+        return board
 
     @property
     def key(self) -> str:
@@ -64,11 +78,9 @@ class Puzzle:
                 if game
                 else _("From one of your games.")
             )
-        return (
-            _("From a game that was made to train Aino.")
-            if self.source == "aino"
-            else _("From an imported file.")
-        )
+        if self.source == EARLIER_SET:
+            return _("From a game that was made to train Aino.")
+        return _("From Lichess's puzzles.") if self.source == SET else _("From an imported file.")
 
     def accepts(self, board: chess.Board, move: chess.Move, ply: int) -> bool:
         """Whether a move solves the position after `ply` moves: the solution's, or any that mates,
@@ -78,18 +90,33 @@ class Puzzle:
 
 
 def themes_of(board: chess.Board, moves: Sequence[chess.Move]) -> tuple[str, ...]:
-    """Return what anyone can tell of a puzzle, in Lichess's words: the phase, and the length of a
-    mate.
+    """Return what rules can tell of a puzzle, in Lichess's words: the phase, the kind of mate or how
+    it wins, and a promotion.
     """
-    is_mate = board_after(board, *moves).is_checkmate()
-    return (*phases([board]), *(["mate", f"mateIn{len(moves) // 2 + 1}"] if is_mate else []))
+    (phase,) = phases([board])
+    themes = [phase]
+    kinds = {piece.piece_type for piece in board.piece_map().values()} - _KING_AND_PAWN
+    if phase == "endgame" and len(kinds) <= 1:
+        themes.append(f"{chess.piece_name(*kinds or {chess.PAWN})}Endgame")
+    if board_after(board, *moves).is_checkmate():
+        themes += ["mate", f"mateIn{len(moves) // 2 + 1}"]
+        themes += _PATTERNS.get(mate_pattern(board, moves), [])
+    elif theme := motif(board, moves).theme:
+        themes.append(theme)
+    if any(move.promotion for move in moves[::2]):
+        themes.append("promotion")
+    if is_sacrifice(board, moves):
+        themes.append("sacrifice")
+    return tuple(themes)
 
 
-def is_puzzle(chances: float, gap: float, least_gap: float = _ONLY) -> bool:
-    """Whether a best move with these winning chances, so much better than all others, makes a
-    position a puzzle.
-    """
-    return gap >= least_gap and chances >= _OPEN
+def behind(board: chess.Board) -> str:
+    """Return the position before a board's last move, and that move, as `Puzzle.before` has them."""
+    if not board.move_stack:
+        return ""
+    before = board.copy()
+    move = before.pop()
+    return f"{before.fen()} {board.uci(move)}"
 
 
 def puzzles_of(review: GameReview, side: chess.Color | None) -> list[dict[str, Any]]:
@@ -97,17 +124,20 @@ def puzzles_of(review: GameReview, side: chess.Color | None) -> list[dict[str, A
     chances.
     """
     return [
-        {"fen": move.board.fen(), "moves": [move.best_line[0].uci()]}
+        {
+            "fen": move.board.fen(),
+            "before": behind(move.board),
+            "moves": [one.uci() for one in move.solution],
+        }
         for move in review.moves
-        if move.mover == side and move.judgement in (BLUNDER, MISTAKE) and not move.also_good
-        and is_puzzle(move.chances[0], move.gap)
-    ]  # fmt: skip
+        if move.mover == side and move.solution
+    ]
 
 
 def read_set() -> Iterator[Puzzle]:
-    """Return the puzzles that come with Aino. They were drawn from games that were made to train it."""
+    """Return the puzzles that come with Aino; `benchmarks.puzzles` chose them among Lichess's."""
     with resources.as_file(resources.files("uci.library").joinpath(SET)) as path:
-        yield from read_lichess(path, "aino")
+        yield from read_lichess(path, SET)
 
 
 def read_lichess(
@@ -130,5 +160,12 @@ def read_lichess(
             themes = row.themes or themes_of(row.board, row.line)
             moves = tuple(map(chess.Move.uci, row.line))
             yield Puzzle(
-                row.board.fen(), moves, source, row.rating, row.deviation, row.game, themes
+                fen=row.board.fen(),
+                moves=moves,
+                source=source,
+                rating=row.rating,
+                deviation=row.deviation,
+                game=row.game,
+                themes=themes,
+                before=behind(row.board),
             )

@@ -7,11 +7,12 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import chess
+from markupsafe import Markup
 
 from engine.board.notation import board_after
 from engine.board.pgn.game_writer import game_text
@@ -22,6 +23,7 @@ from uci.annotate.accuracy import PHASE_NAMES
 from uci.annotate.comments import add_comments, how_reviewed
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.judge import BAD, BRILLIANT, GREAT
+from uci.annotate.lapses import Lapse, lapses
 from uci.annotate.people import Shares
 from uci.annotate.review import GameReview, MoveReview
 from uci.language import _
@@ -44,15 +46,19 @@ class KeptReview:
     limits: Limits
     reader: chess.Color | None
 
+    @property
+    def how(self) -> str:
+        """Who judged, and how thoroughly."""
+        return how_reviewed(self.evaluator, self.limits)
+
+    def section(self, number: int) -> tuple[str, Markup]:
+        """Return its part of a page, in the language that is spoken here."""
+        pgn = game_text(add_comments(self.review, self.how))
+        return game_section(self.review, number, pgn, self.reader)
+
     def page(self, nonce: str) -> str:
-        """Return its page in the language that is spoken here, for a server that allows scripts by
-        a nonce.
-        """
-        how = how_reviewed(self.evaluator, self.limits)
-        section = game_section(
-            self.review, 1, game_text(add_comments(self.review, how)), self.reader
-        )
-        return render_game_page(_("Review of the game"), [section], how, nonce)
+        """Return its page, for a server that allows scripts by a nonce."""
+        return render_game_page(_("Review of the game"), [self.section(1)], self.how, nonce)
 
     def text(self) -> str:
         """Return what is kept of it, with what a list shows and its puzzles."""
@@ -108,6 +114,18 @@ class Reviews:
                     self._take_up(path)
                     yield
 
+    def naming_lapses(self) -> Steps:
+        """Find out of what kind the mistakes are in reviews of versions that did not tell."""
+        for game, facts in self._catalogue.reviewed():
+            if facts.lapses is not None:
+                continue
+            found = dict[str, list[Lapse]]()
+            with contextlib.suppress(DataError):  # of a review that cannot be read
+                review = self.read(game.line).review
+                found = {chess.COLOR_NAMES[side]: lapses(review, side) for side in chess.COLORS}
+            self._catalogue.note_review(game.line, replace(facts, lapses=found))
+            yield
+
     def _take_up(self, path: Path) -> None:
         kept = json.loads(path.read_text(encoding="utf-8"))
         line = line_of_review(path, kept["game"])
@@ -162,14 +180,21 @@ def _facts_of(facts: Any) -> ReviewFacts:
     for side in chess.COLOR_NAMES:
         accuracy[side] = None if facts[side] is None else float(facts[side])
         mistakes[side] = [int(count) for count in facts["mistakes"][side]]
-    return ReviewFacts(accuracy, mistakes)
+    lapses = None
+    if "lapses" in facts:
+        lapses = {side: [Lapse(*one) for one in facts["lapses"][side]] for side in accuracy}
+    return ReviewFacts(accuracy, mistakes, lapses)
 
 
 def _pack(move: MoveReview) -> list[Any]:
     lines = map(_words, (move.best_line, move.reply_line, move.also_good))
     judgement = move.judgement.nag if move.judgement else None
     verdicts = asdict(move.before), asdict(move.after)
-    more = {"people": move.people, "taken": _words(move.taken)}
+    more = {
+        "people": move.people,
+        "taken": _words(move.taken),
+        "solution": _words(move.solution),
+    }
     return [*verdicts, *lines, move.loss, move.gap, more, judgement]
 
 
@@ -178,13 +203,16 @@ def _unpack(board: chess.Board, move: chess.Move, packed: list[Any]) -> MoveRevi
     best, reply, good = map(_moves, packed[2:5])
     gap = packed[6]
     # Reviews of version 1.0 have another fact in its place.
-    more = packed[7] if isinstance(packed[7], dict) else {"people": None, "taken": ""}
+    more: dict[str, Any] = (
+        packed[7] if isinstance(packed[7], dict) else {"people": None, "taken": ""}
+    )
     people = Shares(*more["people"]) if more["people"] else None
     taken = _moves(more["taken"])
+    solution = _moves(more.get("solution", ""))
     judgement = _JUDGEMENTS.get(packed[-1])
     ply = len(board.move_stack) + 1
     return MoveReview(
-        ply, board, move, before, after, best, judgement, reply, gap, good, people, taken
+        ply, board, move, before, after, best, judgement, reply, gap, good, people, taken, solution
     )
 
 
@@ -201,12 +229,13 @@ def _verdict(packed: dict[str, Any]) -> Verdict:
 
 
 def review_facts(review: GameReview) -> dict[str, Any]:
-    """Return what a list shows: each side's accuracy, and its mistakes in each phase."""
-    facts: dict[str, Any] = {"mistakes": {}}
+    """Return each side's accuracy, its mistakes in each phase, and what kind each is of."""
+    facts: dict[str, Any] = {"mistakes": {}, "lapses": {}}
     for side in chess.COLORS:
         name = chess.COLOR_NAMES[side]
         facts[name] = review.accuracy(side)
         own = [phase for move, phase in zip(review.moves, review.phases, strict=False)
                if move.mover == side and move.judgement in BAD]  # fmt: skip
         facts["mistakes"][name] = [own.count(phase) for phase in PHASE_NAMES]
+        facts["lapses"][name] = lapses(review, side)
     return facts

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 import chess
 
-from engine.board.fen import parse_fen
 from engine.board.notation import board_after
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from uci.annotate.material import balances
 from uci.annotate.motifs import motif
-from uci.annotate.reasons import SHOWN_PLIES, Lines, reason
-from uci.language import _, shown_moves
+from uci.annotate.reasons import SHOWN_PLIES, Lines, mate_text, reason
+from uci.language import _, later, shown_moves
 from uci.library.puzzles import Puzzle
 from uci.library.training import Trainer
 
@@ -28,17 +27,23 @@ class Attempt:
 
     def __init__(self, trainer: Trainer, puzzle: Puzzle) -> None:
         self.puzzle = puzzle
-        self.board = parse_fen(puzzle.fen)  # of Chess960, where its castling is
+        self.board = puzzle.start
+        self._played = len(self.board.move_stack)  # before the puzzle begins
         self.side = self.board.turn
         self.is_over = self._is_noted = False
         self.failed: chess.Move | None = None  # the latest try, if it was wrong
         self._trainer = trainer
         turn = _("White to move.") if self.side == chess.WHITE else _("Black to move.")
-        self.says = f"{turn} {_('Find the only good move.')}"
+        told = [turn, _("Find the only good move.")]
+        if self.board.move_stack:
+            last = board_after(self.board)
+            move = last.pop()
+            told.insert(0, _("The last move was {move}.", move=shown_moves(last.san(move))))
+        self.says = " ".join(told)
 
     def play(self, move: chess.Move) -> None:
         """Try a legal move."""
-        ply = len(self.board.move_stack)
+        ply = self._ply
         self.failed = None
         if not self.puzzle.accepts(self.board, move, ply):
             self._note(False)
@@ -52,7 +57,8 @@ class Attempt:
             solved_at_once = not self._is_noted
             self._note(True)
             self.is_over = True
-            self.says = _("Solved!") if solved_at_once else _("Solved, at a later try.")
+            told = _("Solved!") if solved_at_once else _("Solved, at a later try.")
+            self.says = f"{told} {self._explanation}".rstrip()
             return
         reply = chess.Move.from_uci(self.puzzle.moves[ply + 1])
         self.says = _(
@@ -107,13 +113,33 @@ class Attempt:
         """Show the solution; the puzzle counts as missed."""
         self._note(False)
         self.failed = None
-        rest = [
-            chess.Move.from_uci(text) for text in self.puzzle.moves[len(self.board.move_stack) :]
-        ]
-        self.says = _("The answer: {moves}.", moves=shown_moves(self.board.variation_san(rest)))
+        rest = [chess.Move.from_uci(text) for text in self.puzzle.moves[self._ply :]]
+        told = _("The answer: {moves}.", moves=shown_moves(self.board.variation_san(rest)))
+        self.says = f"{told} {self._explanation}".rstrip()
         for move in rest:
             self.board.push(move)
         self.is_over = True
+
+    @property
+    def _ply(self) -> int:
+        """Plies of the solution on the board."""
+        return len(self.board.move_stack) - self._played
+
+    @property
+    def _explanation(self) -> str:
+        """Why the solution is good, in a sentence; "" where no rule knows."""
+        board = self.puzzle.start
+        line = [chess.Move.from_uci(text) for text in self.puzzle.moves]
+        if board_after(board, *line).is_checkmate():
+            return _("It is {mate}.", mate=mate_text(board, line, len(line) // 2 + 1))
+        points = balances(board, line, len(line))
+        gain = points[max(points)]
+        told = [_("A pawn is promoted.")] if gain.promotions > 0 else []
+        if gain.won and gain.pawns > 0:
+            how = motif(board, line, gain).text
+            wins = later("It wins {material}: {how}.") if how else later("It wins {material}.")
+            told.insert(0, _(wins, material=gain.text, how=how))
+        return " ".join(told)
 
     def _note(self, solved: bool) -> None:
         if not self._is_noted:

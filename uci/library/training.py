@@ -27,7 +27,7 @@ from uci.language import _, counted, later, several
 from uci.library.game_files import game_in, line_of_review, review_files
 from uci.library.glicko import MOST_RATING, Rating
 from uci.library.puzzle_file import PERSON_COLUMNS, PuzzleFile, is_damage
-from uci.library.puzzles import SET, Puzzle, read_lichess, read_set, themes_of
+from uci.library.puzzles import EARLIER_SET, SET, Puzzle, read_lichess, read_set, themes_of
 from uci.library.wanted import day_of
 from uci.terminal.author_notes import game_name
 
@@ -37,7 +37,15 @@ _DAY_S = 86_400.0
 # A puzzle that would wait longer than its box does was answered while the clock was ahead.
 _WAITS = " ".join(f"WHEN {box} THEN {days * _DAY_S}" for box, days in enumerate(BOXES_DAYS))
 _DUE = f"(due <= ? OR due > ? + CASE box {_WAITS} END)"
-_ROW = "fen, moves, source, rating, deviation, game, themes"
+_ROW = "fen, moves, source, rating, deviation, game, themes, before"
+_WHOSE = {"mine": "source = 'mine'", "others": "source <> 'mine'"}  # by what is wanted
+# What a puzzle that is known already gets: what version 1.0 did not keep, and a game in place of
+# one that may have gone.
+_TOLD_AGAIN = """
+UPDATE puzzles SET game = :game, themes = :themes, before = max(before, :before),
+  moves = CASE WHEN length(moves) < length(:moves) THEN :moves ELSE moves END
+WHERE key = :key AND (themes = '' OR before = '' OR source = 'mine')
+"""
 _BAND = 200  # rating points that are counted together
 # Puzzles taken up at a time; rating points between oneself and a new puzzle.
 _BATCH = 1000
@@ -118,20 +126,23 @@ class Trainer:
     @_mending
     def add(self, puzzles: Iterable[Puzzle]) -> int:
         """Take up puzzles that are not here yet; return how many."""
-        rows = [(one.key, one.fen, " ".join(one.moves), one.source, one.rating, one.deviation, one.game,
-                 " ".join(one.themes)) for one in puzzles]  # fmt: skip
+        rows = [
+            {
+                **vars(one),
+                "key": one.key,
+                "moves": " ".join(one.moves),
+                "themes": " ".join(one.themes),
+            }
+            for one in puzzles
+        ]
+        values = _ROW.replace(", ", ", :")
         with self._base:
             before = self._base.total_changes
             self._base.executemany(
-                f"INSERT OR IGNORE INTO puzzles (key, {_ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows
+                f"INSERT OR IGNORE INTO puzzles (key, {_ROW}) VALUES (:key, :{values})", rows
             )
             new = self._base.total_changes - before
-            # What version 1.0 did not keep; and the game of a puzzle may have gone.
-            told = ([*row[-2:], row[0]] for row in rows)
-            self._base.executemany(
-                "UPDATE puzzles SET game = ?, themes = ? WHERE key = ? AND (themes = '' OR source = 'mine')",
-                told,
-            )
+            self._base.executemany(_TOLD_AGAIN, rows)
         return new
 
     def adding(self, path: Path, name: str) -> Generator[None, None, str]:
@@ -170,6 +181,9 @@ class Trainer:
         """
         known = {name for (name,) in self._base.execute("SELECT review FROM drawn")}
         if SET not in known:
+            with self._base:
+                was_here = "DELETE FROM puzzles WHERE source = ? AND box < 0"
+                self._base.execute(was_here, [EARLIER_SET])
             self.add(read_set())
         found = {
             f"{path.stem} {path.stat().st_mtime_ns}": path for path in review_files(self._folder)
@@ -201,8 +215,7 @@ class Trainer:
         A `source` is "mine" for one's own games, "others", or "" for all. Ratings take the place of
         one's own.
         """
-        whose = {"mine": "source = 'mine'", "others": "source <> 'mine'"}.get(source, "1")
-        rule = f"{whose} AND rating BETWEEN ? AND ? AND instr(' ' || themes || ' ', ?)"
+        rule = f"{_WHOSE.get(source, '1')} AND rating BETWEEN ? AND ? AND instr(' ' || themes || ' ', ?)"
         values = [least, most, f" {theme} " if theme else " "]
         is_near = (least, most) == (0, MOST_RATING)
         found = self._chosen(self._passed, rule, values, is_near)
@@ -237,10 +250,10 @@ class Trainer:
                 [json.dumps(passed), *of, *values],
             ).fetchone()
             if row is not None:
-                fen, moves, whose, rating, deviation, game, themes = row
-                return Puzzle(
-                    fen, tuple(moves.split()), whose, rating, deviation, game, tuple(themes.split())
-                )
+                fields = dict(zip(_ROW.split(", "), row, strict=True))
+                for name in ("moves", "themes"):
+                    fields[name] = tuple(fields[name].split())
+                return Puzzle(**fields)
         return None
 
     @_mending
@@ -269,15 +282,21 @@ class Trainer:
         return self.standing
 
     @_mending
+    def themes(self, source: str = "", least: int = 0, most: int = MOST_RATING) -> Counter[str]:
+        """Count the puzzles of each theme; what is wanted as in `next`."""
+        rule = f"{_WHOSE.get(source, '1')} AND rating BETWEEN ? AND ?"
+        rows = self._base.execute(f"SELECT themes FROM puzzles WHERE {rule}", [least, most])
+        return Counter(theme for (named,) in rows for theme in named.split())
+
+    @_mending
     def stock(self) -> str:
         """Tell how many puzzles there are, by where they come from, how hard they are, and theme."""
-        rows = self._base.execute("SELECT source, rating, box, themes FROM puzzles").fetchall()
+        rows = self._base.execute("SELECT source, rating, box FROM puzzles").fetchall()
         own = sum(source == "mine" for source, *_rest in rows)
-        tried = sum(box >= 0 for *_rest, box, _themes in rows)
-        bands = Counter(int(rating) // _BAND * _BAND for _source, rating, *_rest in rows)
-        themes = Counter(theme for *_rest, named in rows for theme in named.split())
+        tried = sum(box >= 0 for *_rest, box in rows)
+        bands = Counter(int(rating) // _BAND * _BAND for _source, rating, _box in rows)
         ratings = (f"{least} to {least + _BAND - 1}: {bands[least]}" for least in sorted(bands))
-        counts = (f"{theme} {count}" for theme, count in themes.most_common())
+        counts = (f"{theme} {count}" for theme, count in self.themes().most_common())
         text = later(
             "Puzzles: {total}, of which {own} are of your own games. You have tried {tried}."
         )
@@ -320,5 +339,9 @@ def _kept_puzzles(path: Path) -> Iterator[Puzzle]:
             moves = [chess.Move.from_uci(move) for move in kept["moves"]]
             if moves and board.is_legal(moves[0]):
                 yield Puzzle(
-                    kept["fen"], tuple(kept["moves"]), game=game, themes=themes_of(board, moves)
+                    kept["fen"],
+                    tuple(kept["moves"]),
+                    game=game,
+                    themes=themes_of(board, moves),
+                    before=kept.get("before", ""),
                 )

@@ -64,7 +64,7 @@ def place_of(options: EngineOptions, needed: str) -> Place:
     folder = jit.cache_folder()
     if folder is None:
         return NOWHERE
-    deciding: dict[str, Any] = {"preset": options.preset}
+    deciding: dict[str, Any] = {"preset": options.preset, "play_like": options.play_like}
     deciding["threads"] = min(2, options.thread_count)
     # Whether there are hints, not how much.
     deciding["tactical_nodes"] = float(options.tactical_nodes > 0)

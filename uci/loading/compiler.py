@@ -44,6 +44,7 @@ NOT_KEPT: Final = 74  # kernels cannot be written, as on a full disk
 SEARCH_STEPS = {"auto": 348, "sparse": 348}
 SEARCH_STEPS_OF_OTHERS = 308
 HINT_STEPS = 95
+PEOPLE_STEPS = 14  # of the network of people, beside those of a search: its kernels
 STEPS_OF_A_VARIANT = 22  # of a network, whose search needs no others
 
 _LONGEST_WORDS = 200  # characters of an error
@@ -187,6 +188,7 @@ def _compile(place: Place) -> None:
         hinted = options.tactical_nodes > 0
         steps = SEARCH_STEPS.get(options.evaluator, SEARCH_STEPS_OF_OTHERS)
         steps += HINT_STEPS * hinted + STEPS_OF_A_VARIANT * len(more)
+        steps += PEOPLE_STEPS * (options.play_like == "people")
         with contextlib.suppress(OSError):
             place.progress.write_bytes(b"%*d\n" % (_TOTAL_BYTES - 1, steps))
         apart = hinted and usable_cpus() > 1

@@ -32,6 +32,7 @@ _INSTEAD: dict[str, tuple[Value, ...]] = {
     "evaluator": ("auto", "hybrid", "material"),
     "backend": ("auto", "numpy"),
     "book_file": ("",),
+    "play_like": ("engine",),
 }
 # The field to change when no value is left for the one at fault: `material` needs no net and the
 # least memory.

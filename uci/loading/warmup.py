@@ -41,13 +41,17 @@ def run(arguments: argparse.Namespace) -> int:
         load_net(options.weights_file)  # report a broken net at once
     console = make_console(stderr=True)
     start = time.perf_counter()
-    chosen: dict[str, EngineOptions] = {}  # by the kernels that they need
+    # By the kernels that their evaluators need, and by `PlayLike`.
+    chosen: dict[tuple[str, str], EngineOptions] = {}
     with waiting(console, "Compiling") as tell:
         for evaluator in EVALUATORS:
             try:
                 with Engine(replace(options, evaluator=evaluator)) as engine:
                     # `auto` is one of the others.
-                    chosen.setdefault(kernels_needed(engine.evaluator), engine.options)
+                    needed = kernels_needed(engine.evaluator)
+                    chosen.setdefault((needed, "engine"), engine.options)
+                    if evaluator == "auto":
+                        chosen[needed, "people"] = replace(engine.options, play_like="people")
             except NetFileError as error:
                 console.print(
                     f"no {evaluator} evaluator: {error}",
@@ -56,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
                     soft_wrap=True,
                 )
         perft(chess.Board(), 3)
-        for needed, one in chosen.items():
+        for (needed, _), one in chosen.items():
             for threads in THREADS:
                 preparation = Preparation(replace(one, threads=threads), needed)
                 preparation.wait(lambda progress: tell(f"Search: {progress}"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,6 @@ import chess
 from rich.console import Console
 
 from engine.cli.console import say, waiting
-from engine.native.awake import awake_s
 from engine.options import EngineOptions
 from engine.search.job import SearchJob
 from engine.search.result import SearchResult
@@ -106,17 +104,11 @@ class TerminalGame(TimedGame):
         """Search the position, for a hint or at a level; Ctrl-C stops it and is raised."""
         self.engine.set_options(level.options(self.settings.options))
         self.engine.set_position(self.board)
-        begun = awake_s()
-        white = self.board.turn
         with waiting(self.console, _("Aino is thinking")) as tell:
             if not self.engine.is_prepared:
                 self._wait_until_compiled(tell)
             left = self.clock.limits() if self.clock is not None else None
-            result = self.engine.start(level.limits(left, white)).result()
-            time.sleep(
-                max(0.0, level.pace_s(left, self.board, result.best_move) - (awake_s() - begun))
-            )
-        return result
+            return self.engine.start(level.limits(left, self.board.turn)).result()
 
     def _wait_until_compiled(self, tell: Callable[[str], None]) -> None:
         """Stop the clocks until Aino is compiled: that is nobody's time."""

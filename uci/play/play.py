@@ -194,8 +194,9 @@ def _chosen(saved: Setup, arguments: argparse.Namespace, options: EngineOptions)
     that one says.
     """
     # The engine's own options may limit its strength.
-    is_limited = options.limit_strength or arguments.elo is not None
-    level = Level(elo=options.elo) if is_limited else None
+    is_people = options.play_like == "people"
+    is_limited = is_people or options.limit_strength or arguments.elo is not None
+    level = Level(elo=options.elo, people=is_people) if is_limited else None
     level = level if arguments.level is None else parse_level(arguments.level)
     levels = dict(
         (level is None and saved.levels) or dict.fromkeys(chess.COLORS, level or DEFAULT_LEVEL)

@@ -171,7 +171,7 @@ TYPED_COMMANDS: dict[str, Command] = {
     "level": Command(
         _level,
         "level [LEVEL]",
-        "set the level: easy, medium, hard, elo 1500, time 2, nodes 500, full",
+        "set the level: easy, medium, hard, elo 1500, people 1400, time 2, nodes 500, full",
     ),
     "easy": Command(lambda game, _: _level(game, "easy"), "easy, hard", "change Aino's level"),
     "hard": Command(lambda game, _: _level(game, "hard"), "easy, hard", "change Aino's level"),

@@ -6,20 +6,23 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import chess
+
 from engine.errors import MoveError
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo
-from uci.game.move_input import clicked_move
-from uci.game.timed_game import Setup
-from uci.language import _, translated
+from uci.game.timed_game import Setup, clicked_move
+from uci.language import _, shown_moves, translated
 from uci.web.beginnings import chosen_position, loaded_game
 from uci.web.board_session import BoardSession
+from uci.web.people_desk import HIGHEST, LOWEST
 from uci.web.request_forms import (
     Request,
     is_colour,
     is_comment,
     is_flag,
     is_moves,
+    is_name,
     is_node,
     is_pgn,
     is_position,
@@ -31,6 +34,9 @@ from uci.web.table import Table
 
 # The first lines of an analysis come after this; later ones each second.
 _FIRST_LOOK = Limits(movetime_ms=150)
+# Of the moves that people play: how many are shown, and the least share of players for one.
+_MOST_PEOPLE_MOVES = 6
+_LEAST_SHARE = 0.01
 
 # ---- requests ------------------------------------------------------------------------------------
 
@@ -58,9 +64,19 @@ def explore(session: BoardSession, moves: list[str]) -> None:
     session.changed()
 
 
+def people(session: BoardSession, rating: int) -> None:
+    """Tell what players of a rating would play in the position that is looked at."""
+    session.start(_ask_people(session, session.table.shown.copy(), rating))
+
+
 def lines(session: BoardSession, on: bool, count: int) -> None:
     session.shows_lines, session.line_count = on, count
     session.changed()
+
+
+def name(session: BoardSession, title: str, white: str, black: str) -> None:
+    session.table.name(title, white, black)
+    session.noted()
 
 
 def position(session: BoardSession, fen: str) -> None:
@@ -106,7 +122,9 @@ REQUESTS: dict[str, Request] = {
     "analyse": (analyse, {"on": is_flag}),
     "look": (look, _NODE),
     "explore": (explore, {"moves": is_moves}),
+    "people": (people, {"rating": number_of(LOWEST, HIGHEST)}),
     "lines": (lines, {"on": is_flag, "count": number_of(1, 218)}),
+    "name": (name, {"title": is_name, "white": is_name, "black": is_name}),
     "position": (position, {"fen": is_position}),
     "load": (load, {"text": is_pgn, "game": number_of(1, 100_000)}),
     "promote": (on_node(Table.promote, BoardSession.changed), _NODE),
@@ -118,6 +136,17 @@ REQUESTS: dict[str, Request] = {
 }
 
 # ---- Aino's part ---------------------------------------------------------------------------------
+
+
+async def _ask_people(session: BoardSession, board: chess.Board, rating: int) -> None:
+    shares = await session.people.likely(board, rating)
+    moves = [
+        {"uci": move.uci(), "san": shown_moves(board.san(move)), "share": round(share, 3)}
+        for move, share in shares.items()
+        if share >= _LEAST_SHARE
+    ]
+    told = {"fen": board.fen(), "rating": rating, "moves": moves[:_MOST_PEOPLE_MOVES]}
+    session.tell({"do": "people", **told})
 
 
 async def show_lines(session: BoardSession) -> None:

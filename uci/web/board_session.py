@@ -22,6 +22,7 @@ from uci.library.worker import failure
 from uci.terminal.limit_flags import USUAL_LINES
 from uci.web.engine_desk import EngineDesk
 from uci.web.games_desk import GamesDesk
+from uci.web.people_desk import PeopleDesk
 from uci.web.saver import Saver
 from uci.web.snapshot import review_of, review_told, snapshot
 from uci.web.table import Table
@@ -71,6 +72,7 @@ class BoardSession:
         self._on_idle = on_idle
         self._folder = services.folder
         self._open_games(services)
+        self.people = PeopleDesk()
         self.choice = Choice.read(services.folder)
         self.table = self._lay(Table(setup))
         if setup.levels is not None:
@@ -206,9 +208,7 @@ class BoardSession:
 
     def put(self, table: Table, kept: KeptReview | None) -> None:
         """Put another table there, with its review if there is one."""
-        if kept is not None:
-            says = partial(review_of, kept.review, table, table.moves)
-            table.review = TableReview(page=kept.page, says=says)
+        table.review = TableReview(kept=kept, moves=tuple(table.moves))
         self.replace_table(table)
 
     def _lay(self, table: Table) -> Table:
@@ -242,12 +242,11 @@ class BoardSession:
 
     def _tell_review(self) -> None:
         review = self.table.review
-        if review.is_ready:
+        if review.kept is not None:
             self.reviewed = self.table
         elif self.reviewed is self.table:
             self.reviewed = None
-        told = {**review_told(review), "marks": {}, "curve": [], **review.says()}
-        self.tell({"do": "review", **told})
+        self.tell({"do": "review", **review_told(review), **review_of(self.table)})
 
     # ---- the clocks ------------------------------------------------------------------------------
 

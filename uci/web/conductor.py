@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.errors import AinoError
 from uci.game.timed_game import Setup
 from uci.language import _
-from uci.web import analysis_mode, game_mode, games_mode, puzzle_mode, review_mode
+from uci.web import analysis_mode, game_mode, games_mode, learn_mode, puzzle_mode, review_mode
 from uci.web.board_session import BoardSession, Services, Tell
 from uci.web.request_forms import Request, read_request
 
@@ -14,6 +14,7 @@ REQUESTS: dict[str, Request] = {
     **game_mode.REQUESTS,
     **analysis_mode.REQUESTS,
     **review_mode.REQUESTS,
+    **learn_mode.REQUESTS,
     **games_mode.REQUESTS,
     **puzzle_mode.REQUESTS,
 }
@@ -66,6 +67,8 @@ class Conductor:
             return
         if table.is_engine_turn:
             session.start(game_mode.reply(session))
+        elif table.lesson is not None:
+            session.start(learn_mode.look_at_try(session))
         elif table.is_analysing and session.shows_lines and not table.is_waiting:
             session.start(analysis_mode.show_lines(session))
         else:

@@ -21,7 +21,8 @@ from uci.game.ends import (
     end_by_resigning,
 )
 from uci.game.level import HINT_LEVEL, Level, parse_level
-from uci.game.move_input import clicked_move, read_human_move
+from uci.game.move_input import read_human_move
+from uci.game.timed_game import clicked_move
 from uci.language import _, shown_moves
 from uci.terminal.opening_names import book_move
 from uci.terminal.verdict import Verdict
@@ -75,7 +76,9 @@ def type_move(session: BoardSession, text: str) -> None:
 
 def _move(session: BoardSession, chosen: chess.Move) -> None:
     table = session.table
-    if table.is_analysing:
+    if table.lesson is not None and not table.lesson.is_over:
+        table.lesson.look_at(chosen)
+    elif table.is_analysing:
         table.explore([chosen])
     elif table.is_human_turn:
         table.play(chosen)
@@ -200,7 +203,7 @@ async def reply(session: BoardSession) -> None:
 
 
 async def _answer(session: BoardSession, table: Table) -> SearchResult | None:
-    """Return what Aino plays: a known opening, or what a search finds at a human pace."""
+    """Return what Aino plays: a known opening, or what a search finds."""
     begun = awake_s()
     board = table.board.copy()
     rng = session.rng
@@ -211,10 +214,7 @@ async def _answer(session: BoardSession, table: Table) -> SearchResult | None:
         if known
         else await _search(session, board, table.level, clock)
     )
-    move = None if result is None else result.best_move
-    least_s = max(
-        table.level.pace_s(clock, board, move), _WATCHED_S if table.human is None else 0.0
-    )
+    least_s = _WATCHED_S if table.human is None else 0.0
     await asyncio.sleep(max(0.0, least_s - (awake_s() - begun)))
     return result
 

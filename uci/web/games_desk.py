@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,15 @@ _MOST_ASKED = 10  # names in the question which are one's own
 _OLD = ("index.sqlite*", f"{REVIEWS}/.reading", f"{REVIEWS}/*.begun")
 
 
+@dataclass(frozen=True)
+class Exported:
+    """A file that was made for the page."""
+
+    name: str
+    kind: str  # its media type
+    text: str
+
+
 class GamesDesk:
     """The games of a folder, for the page. `tell` sends it a message and `lay` puts a table there,
     from any thread.
@@ -59,6 +69,7 @@ class GamesDesk:
         self._keeper = FileLock(folder / REVIEWS / ".open")
         self._has_resumed = False
         self._is_reading = False
+        self.exported: Exported | None = None  # the latest one
         self.asked = list[str]()  # names that may be one's own, until the question is answered
         # In the names of files that arrive while this program runs.
         self._mark = os.urandom(4).hex()

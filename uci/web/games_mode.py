@@ -15,13 +15,18 @@ from engine.errors import DataError
 from uci.game.game_file import ANALYSES
 from uci.game.timed_game import Setup, saved_game
 from uci.language import shown_moves
+from uci.library.export import lesson_page, pgn_of
 from uci.library.games_folder import GamesFolder
+from uci.library.glicko import Rating
+from uci.library.progress import counted_games, points, positions, rows
+from uci.library.steps import Steps
 from uci.library.wanted import Wanted
 from uci.terminal.reading import board_at
 from uci.web.board_session import BoardSession
-from uci.web.games_desk import GamesDesk
+from uci.web.games_desk import Exported, GamesDesk
 from uci.web.request_forms import (
     Request,
+    are_game_keys,
     is_flag,
     is_game_key,
     is_line,
@@ -30,6 +35,9 @@ from uci.web.request_forms import (
     number_of,
 )
 from uci.web.table import Table
+
+_MOST_ON_PAGE = 100  # games on a page
+_MOST_POSITIONS = 200  # of mistakes that are listed together
 
 
 def on_games(action: Callable[..., object]) -> Callable[..., None]:
@@ -53,9 +61,17 @@ def find(desk: GamesDesk, games: GamesFolder, offset: int, **wanted: str) -> Non
     desk.tell_work()
 
 
-def progress(desk: GamesDesk, games: GamesFolder) -> None:
-    """Tell accuracy and mistakes over time."""
-    desk.tell({"do": "games_progress", "points": games.catalogue.progress()})
+def progress(desk: GamesDesk, games: GamesFolder) -> Steps:
+    """Tell accuracy and mistakes over time, and mistakes by opening, colour and motif."""
+    yield from games.reviews.naming_lapses()
+    counted = counted_games(games.catalogue.reviewed())
+    desk.tell({"do": "games_progress", "points": points(counted), "rows": rows(counted)})
+
+
+def mistakes(desk: GamesDesk, games: GamesFolder, by: str, name: str) -> None:
+    """Tell where the mistakes are that a row of the progress counts."""
+    found = positions(counted_games(games.catalogue.reviewed()), by, name)
+    desk.tell({"do": "games_mistakes", "positions": found[:_MOST_POSITIONS], "total": len(found)})
 
 
 def explore(desk: GamesDesk, games: GamesFolder, board: chess.Board, side: str, file: str) -> None:
@@ -72,6 +88,19 @@ def explore(desk: GamesDesk, games: GamesFolder, board: chess.Board, side: str, 
             "files": games.catalogue.files(),
         }
     )
+
+
+def welcome(desk: GamesDesk, games: GamesFolder) -> Steps:
+    """Tell what a first page offers: a game to go on with, one to review, puzzles that are due."""
+    yield from games.refreshing()
+    standing = desk.puzzles.trainer.standing
+    has_trained = standing.rating != Rating()
+    offers = {
+        "unfinished": games.catalogue.unfinished(),
+        "unreviewed": games.catalogue.last_unreviewed(),
+        "puzzles": standing.text if has_trained else "",
+    }
+    desk.tell({"do": "welcome", **offers})
 
 
 def names(desk: GamesDesk, games: GamesFolder) -> None:
@@ -128,6 +157,17 @@ def go_on(desk: GamesDesk, games: GamesFolder, key: str) -> None:
     desk.lay(Table(setup if setup.levels is not None else replace(setup, human=human)), None)
 
 
+def export(desk: GamesDesk, games: GamesFolder, form: str, keys: list[str], **wanted: str) -> None:
+    """Make a file of the chosen games, or of all that are listed, which the page then fetches."""
+    chosen = keys or games.catalogue.keys(Wanted(**wanted))
+    if form == "page":
+        text = lesson_page(games, chosen[:_MOST_ON_PAGE])
+        desk.exported = Exported("aino-lesson.html", "text/html", text)
+    else:
+        desk.exported = Exported("aino-games.pgn", "application/x-chess-pgn", pgn_of(games, chosen))
+    desk.tell({"do": "exported", "name": desk.exported.name})
+
+
 def review(desk: GamesDesk, games: GamesFolder, key: str) -> None:
     """Review a game in the background, or all of one's own without a review."""
     catalogue = games.catalogue
@@ -141,26 +181,29 @@ def stop(desk: GamesDesk, games: GamesFolder) -> None:
     desk.tell_work()
 
 
-_LIST = {
+_CHOICE = {
     "text": is_name,
     "result": is_word,
     "side": is_word,
     "file": is_name,
     "line": is_line,
     "order": is_word,
-    "offset": number_of(0, 10**7),
 }
+_LIST = {**_CHOICE, "offset": number_of(0, 10**7)}
 _KEY = {"key": is_game_key}
 REQUESTS: dict[str, Request] = {
     "games_refresh": (on_games(GamesDesk.refresh), {}),
     "games_find": (on_games(find), _LIST),
     "games_progress": (on_games(progress), {}),
+    "games_mistakes": (on_games(mistakes), {"by": is_word, "name": is_name}),
     "explore_games": (explore_here, {"side": is_word, "file": is_name}),
+    "welcome": (on_games(welcome), {}),
     "games_names": (on_games(names), {}),
     "games_name": (on_games(name), {"name": is_name, "mine": is_flag}),
     "games_open": (on_games(open_game), {**_KEY, "ply": number_of(0, 10**4)}),
     "games_continue": (on_games(go_on), _KEY),
     "games_delete": (on_games(delete), {**_KEY, "text": is_game_key}),
     "games_review": (on_games(review), {"key": lambda value: value == "" or is_game_key(value)}),
+    "games_export": (on_games(export), {**_CHOICE, "form": is_word, "keys": are_game_keys}),
     "games_stop": (on_games(stop), {}),
 }

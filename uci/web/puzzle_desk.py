@@ -10,7 +10,7 @@ from typing import Any
 import chess
 
 from engine.pages.board import legal_moves
-from uci.game.move_input import clicked_move
+from uci.game.timed_game import clicked_move
 from uci.language import _
 from uci.library.solving import Attempt
 from uci.library.training import Trainer
@@ -47,6 +47,8 @@ class PuzzleDesk:
                      "puzzle file in My games: mistakes become puzzles.")  # fmt: skip
             self._tell({"do": "puzzle", "fen": "", "says": says, "standing": "", "over": True})
         self.show()
+        counts = self.trainer.themes(source, least, most)
+        self._tell({"do": "themes", "counts": counts})
 
     def forget(self, puzzles: set[str]) -> None:
         """Forget the puzzles of a game that was deleted, by their keys."""
@@ -87,5 +89,6 @@ class PuzzleDesk:
             "origin": puzzle.origin,
             "game": puzzle.game.split(" ")[0],
             "begin": puzzle.fen,
+            "before": puzzle.before.split(" ")[0],  # of the opponent's move, which is shown
             "themes": puzzle.themes if attempt.is_over else [],
         })  # fmt: skip

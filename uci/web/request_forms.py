@@ -18,6 +18,7 @@ LONGEST = {"pgn": 250_000, "position": 20_000, "comment": 4000, "word": 40}
 LONGEST_MESSAGE = 6 * LONGEST["pgn"] + 1000  # bytes; JSON writes some characters in six
 _LONGEST_NAME = 255
 _MOST_MOVES = 200
+_MOST_KEYS = 10_000
 _SIDES = ("white", "black", "random", "none")
 
 Check = Callable[[Any], bool]
@@ -52,6 +53,10 @@ is_rating = number_of(0, MOST_RATING)
 
 def is_game_key(value: Any) -> bool:
     return isinstance(value, str) and is_key(value)
+
+
+def are_game_keys(value: Any) -> bool:
+    return isinstance(value, list) and len(value) <= _MOST_KEYS and all(map(is_game_key, value))
 
 
 def is_flag(value: Any) -> bool:

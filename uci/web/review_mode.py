@@ -5,14 +5,12 @@ before.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from engine.errors import MoveError
 from uci.language import _
 from uci.library.reviews import KeptReview
 from uci.web.board_session import BoardSession
 from uci.web.request_forms import Request
-from uci.web.snapshot import review_of
 from uci.web.table import Table
 from uci.web.table_review import TableReview
 
@@ -51,7 +49,7 @@ async def _review(session: BoardSession, table: Table) -> None:
 
     limits = session.review_limits
     game = table.record()
-    moves = table.moves
+    moves = tuple(table.moves)
     try:
         reviewed = await session.engine.review(game, session.for_analysis, limits, on_ply)
     except Exception:
@@ -61,6 +59,6 @@ async def _review(session: BoardSession, table: Table) -> None:
     if reviewed is None or table is not session.table:
         return
     kept = KeptReview(reviewed, session.engine.evaluator_name, limits, table.human)
-    session.set_review(TableReview(page=kept.page, says=partial(review_of, reviewed, table, moves)))
+    session.set_review(TableReview(kept=kept, moves=moves))
     session.go_on()
     session.games.keep(kept)

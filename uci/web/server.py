@@ -82,7 +82,7 @@ class WebServer:
         self._is_closed = False
         routes = [(r"/once/([\w-]+)", OnceHandler), (r"/([\w-]+)/", PageHandler), (r"/([\w-]+)/socket", BoardSocket),
                   (r"/([\w-]+)/review", ReviewHandler), (r"/([\w-]+)/game\.pgn", GameHandler),
-                  (r"/([\w-]+)/import", ImportHandler)]  # fmt: skip
+                  (r"/([\w-]+)/import", ImportHandler), (r"/([\w-]+)/export", ExportHandler)]  # fmt: skip
         application = Application(
             [(pattern, handler, {"server": self}) for pattern, handler in routes],
             default_handler_class=NothingHere,
@@ -345,10 +345,10 @@ class ReviewHandler(_Guarded):
             with contextlib.suppress(Exception):  # what another version wrote shows as no review
                 await self.show_page(lambda nonce: session.games.review_page(key, nonce).result())
                 return
-        review = None if key else session.table.review.page
-        if review is None:
+        kept = None if key else session.table.review.kept
+        if kept is None:
             raise HTTPError(404, reason="No game has been reviewed")
-        await self.show_page(review)
+        await self.show_page(kept.page)
 
 
 class GameHandler(_Guarded):
@@ -362,6 +362,19 @@ class GameHandler(_Guarded):
             "Content-Disposition", f'attachment; filename="aino-{table.started:%Y%m%d-%H%M%S}.pgn"'
         )
         self.finish(await asyncio.to_thread(game_text, table.record()))
+
+
+class ExportHandler(_Guarded):
+    """The file that was made of chosen games."""
+
+    async def get(self, token: str) -> None:
+        """Answer with the latest one; 404 where there is none."""
+        exported = self.server.conductor.session.games.exported
+        if exported is None:
+            raise HTTPError(404, reason="No games were chosen")
+        self.set_header("Content-Type", f"{exported.kind}; charset=utf-8")
+        self.set_header("Content-Disposition", f'attachment; filename="{exported.name}"')
+        self.finish(exported.text)
 
 
 @stream_request_body

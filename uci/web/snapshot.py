@@ -10,14 +10,14 @@ from typing import Any
 import chess
 import chess.pgn
 
-from engine.board.notation import move_number
+from engine.board.notation import board_after, move_number
 from engine.pages.board import legal_moves
 from engine.search.result import SearchInfo
 from uci.annotate.comments import move_comment
-from uci.annotate.judge import chances_of, for_people
-from uci.annotate.review import GameReview
+from uci.annotate.judge import chances_of, for_people, worth_of
 from uci.language import later, shown_moves
 from uci.terminal.verdict import Verdict
+from uci.web.lesson import Lesson
 from uci.web.table import Table
 from uci.web.table_review import TableReview
 
@@ -29,14 +29,13 @@ def snapshot(table: Table, is_new: bool) -> dict[str, Any]:
     a page new to it.
     """
     human, board = table.human, table.to_play
-    below = table.setup.seen_by if human is None else human
     may_move = table.is_analysing or table.is_human_turn
     return {
         "do": "state",
         "isGame": table.is_game,
         "asks": table.setup.is_asked and table.plies == table.first_ply,
         "human": None if human is None else chess.COLOR_NAMES[human],
-        "mine": None if below is None else chess.COLOR_NAMES[below],
+        "mine": None if table.seen_by is None else chess.COLOR_NAMES[table.seen_by],
         "level": table.level.text,
         "analysing": table.is_analysing,
         "isNew": is_new,
@@ -52,23 +51,33 @@ def snapshot(table: Table, is_new: bool) -> dict[str, Any]:
         else {"result": table.end.result, "reason": table.end.reason},
         "thinking": table.is_engine_turn,
         "loading": table.is_loading and (table.is_engine_turn or table.is_asked),
+        **_about(table),
+    }
+
+
+def _about(table: Table) -> dict[str, Any]:
+    """Return what is told of the game as a whole."""
+    return {
         "names": _names(table),
+        "title": table.tags.get("Event", "") if table.may_be_named else None,
         "review": review_told(table.review),
+        "lesson": None if table.lesson is None else _lesson(table.lesson, table),
         "saved": table.where_saved,
     }
 
 
-def review_of(
-    review: GameReview, table: Table, moves: Sequence[chess.pgn.ChildNode]
-) -> dict[str, Any]:
-    """Return what a review says of some moves, by their numbers in the table's tree, if still
-    there: its marks, and its curve of White's winning chances after each move.
+def review_of(table: Table) -> dict[str, Any]:
+    """Return what a table's review says of its moves, by their numbers in the tree, if still there:
+    its marks, and its curve of White's winning chances after each move.
 
     Squares are those of the better move, and of the answer to this one.
     """
     marks = dict[int, Any]()
+    if table.review.kept is None:
+        return {"marks": marks, "curve": []}
+    review = table.review.kept.review
     curve = [(0, round(chances_of(review.start), 3))]
-    for move, node in zip(review.moves, moves, strict=False):
+    for move, node in zip(review.moves, table.review.moves, strict=False):
         if (number := table.tree.numbers.get(node)) is None:
             continue
         curve.append((number, round(chances_of(move.after), 3)))
@@ -87,9 +96,24 @@ def review_told(review: TableReview) -> dict[str, Any]:
     """Return how far a review is."""
     return {
         "running": review.is_running,
-        "ready": review.page is not None,
+        "ready": review.kept is not None,
         "done": review.done,
         "total": review.total,
+    }
+
+
+def _lesson(lesson: Lesson, table: Table) -> dict[str, Any]:
+    """Return what is shown of a mistake that one tries to do better; without a try, no squares."""
+    after = board_after(lesson.mistake.board, *lesson.line[:2])
+    return {
+        "node": table.tree.numbers[lesson.node],
+        "asks": lesson.asks,
+        "says": lesson.says,
+        "over": lesson.is_over,
+        "looking": lesson.is_looking,
+        "squares": [[move.from_square, move.to_square] for move in lesson.line[:2]],
+        "after": after.fen(),
+        "check": after.king(after.turn) if after.is_check() else None,
     }
 
 
@@ -105,10 +129,9 @@ def _clock(table: Table) -> dict[str, Any] | None:
 
 
 def _names(table: Table) -> dict[str, str]:
-    headers = table.setup.headers
     if table.is_game:
         return {chess.COLOR_NAMES[side]: name for side, name in table.names.items()}
-    return {"white": headers.get("White", "White"), "black": headers.get("Black", "Black")}
+    return {"white": table.tags.get("White", "White"), "black": table.tags.get("Black", "Black")}
 
 
 def lines_of(table: Table, board: chess.Board, infos: Sequence[SearchInfo]) -> dict[str, Any]:
@@ -116,11 +139,14 @@ def lines_of(table: Table, board: chess.Board, infos: Sequence[SearchInfo]) -> d
     and chances are White's, on the scale of reviews.
     """
     first = infos[0]
-    best_first = sorted(infos, key=lambda info: -Verdict.of_info(info).expected)
+
+    def worth(info: SearchInfo) -> tuple[float, float]:
+        return worth_of(Verdict.of_info(info), chess.WHITE)
+
     return {
         "do": "lines",
         "fen": board.fen(),
-        "lines": [_line(board, info) for info in best_first],
+        "lines": [_line(board, info) for info in sorted(infos, key=worth, reverse=True)],
         "depth": f"{first.depth}/{first.seldepth}",
         "nodes": first.nodes,
         "nps": first.nps,

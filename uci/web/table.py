@@ -15,11 +15,13 @@ from uci.game.game_file import game_from_board
 from uci.game.timed_game import Setup, TimedGame
 from uci.language import _
 from uci.terminal.author_notes import game_name, is_told
+from uci.web.lesson import Lesson
 from uci.web.move_tree import MoveTree
 from uci.web.table_review import TableReview
 
 # Plies; a game or variation takes no more. The longest known tournament game has 538 (269 moves)
 MOST_PLIES = 2000
+_ANALYSIS = "Analysis"  # the title of one that the person gave none
 
 
 class Table(TimedGame):
@@ -38,12 +40,16 @@ class Table(TimedGame):
         self.is_loading = False  # Aino cannot think yet
         self.is_asked = False  # the person waits for Aino's answer to something else than a move
         self.review = TableReview()
+        self.lesson: Lesson | None = None  # a mistake that one tries to do better
         self.tree = MoveTree(setup.source or chess.pgn.Game.from_board(self.board))
         self.saved: chess.pgn.Game | None = None  # the record that was saved last
         self.saved_version: object = None  # and what could change in it since then
         self.where_saved = ""  # in words, or why it could not be saved
         self.kept = setup.kept
         self.kept_apart = ""  # why the latest record is not in the file that the game is from
+        self.tags = dict(setup.headers)  # of a board without a game
+        # Tags that the person gave, or may have given in an earlier program, are told as they are.
+        self._is_named = setup.analysis is not None
         self._first_line = list(self.tree.game.mainline_moves())  # of the source
         self._has_edited = False  # whether the person changed something in analysis
         self.last: chess.pgn.GameNode = self.tree.game.end()  # of the game's last move
@@ -56,6 +62,11 @@ class Table(TimedGame):
     def is_game(self) -> bool:
         """Whether Aino plays in it; otherwise it is a board for analysis."""
         return self.human is not None or self.setup.is_watched
+
+    @property
+    def seen_by(self) -> chess.Color | None:
+        """The side that is the person's own, if that is known."""
+        return self.setup.seen_by if self.human is None else self.human
 
     @property
     def is_running(self) -> bool:
@@ -164,8 +175,9 @@ class Table(TimedGame):
 
     def look(self, node: chess.pgn.GameNode) -> None:
         """Look at another position of the game or of a variation: the nearest known board goes
-        there move by move.
+        there move by move. A lesson ends.
         """
+        self.lesson = None
         way = _way_to(node)
         ways = [(_way_to(self.here), self.shown), (_way_to(self.last), self.board)]
         shared = [sum(map(is_, way, known)) for known, _board in ways]
@@ -189,6 +201,22 @@ class Table(TimedGame):
             self.look(self.tree.add(self.here, move, self.shown))
         if self.tree.changes > before:
             self._edited()
+
+    @property
+    def may_be_named(self) -> bool:
+        """Whether its title and names are the person's own to choose: not those of a game."""
+        return not self.is_game and self.kept is None
+
+    def name(self, title: str, white: str, black: str) -> None:
+        """Give an analysis a title and the names of its players, "" for none. Raises MoveError."""
+        if not self.may_be_named:
+            raise MoveError(_("the names of a game that was played stay"))
+        names = {"Event": title, "White": white, "Black": black}
+        unknown = {"Event": _ANALYSIS, "White": "?", "Black": "?"}
+        names = {tag: text.strip() or unknown[tag] for tag, text in names.items()}
+        self.tags = {"Date": f"{self.started:%Y.%m.%d}", **self.tags, **names}
+        self._is_named = True
+        self._edited()
 
     def promote(self, node: chess.pgn.GameNode) -> None:
         """Make the line to which a node belongs the main one where it leaves another. Raises
@@ -270,7 +298,8 @@ class Table(TimedGame):
     @property
     def version(self) -> object:
         """What tells the record from an earlier one: the tree, the end, the levels, the clocks."""
-        return self.tree.changes, self.end, self.names, self.clock and self.clock.headers()
+        clocks = self.clock and self.clock.headers()
+        return self.tree.changes, self.end, self.names, self.tags, clocks
 
     def record(self, end: GameEnd | None = None, event: str = "Web game") -> chess.pgn.Game:
         """Return the game as PGN, with all variations; the result is "*" while it lasts."""
@@ -292,14 +321,18 @@ class Table(TimedGame):
         were played: with another main line, only the event tells of them.
         """
         today = f"{self.started:%Y.%m.%d}"
-        tags = self.setup.headers
+        tags = self.tags
         if not tags:
-            return {"Event": "Analysis", "Date": today}
+            return {"Event": _ANALYSIS, "Date": today}
+        if self._is_named:
+            return tags
         is_as_played = list(self.tree.game.mainline_moves()) == self._first_line
         if is_as_played or not any(is_told(tags.get(name, "")) for name in ("White", "Black")):
             return tags
         of = " ".join(filter(is_told, (game_name(tags), tags.get("Date", ""))))
-        start = {name: tags[name] for name in ("SetUp", "FEN", "Variant") if name in tags}
+        start: dict[str, str] = {
+            name: tags[name] for name in ("SetUp", "FEN", "Variant") if name in tags
+        }
         nobody = {
             "Site": "-",
             "Round": "-",

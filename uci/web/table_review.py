@@ -1,10 +1,12 @@
-"""How far the review of a table's game is."""
+"""How far the review of a table's game is, and what one tries of it on the board."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+
+import chess.pgn
+
+from uci.library.reviews import KeptReview
 
 
 @dataclass(frozen=True)
@@ -14,10 +16,5 @@ class TableReview:
     is_running: bool = False
     done: int = 0  # moves that have been judged
     total: int = 0
-    page: Callable[[str], str] | None = None  # the page for a nonce, once the review is ready
-    # Its marks and its curve, in the language of who asks.
-    says: Callable[[], dict[str, Any]] = dict
-
-    @property
-    def is_ready(self) -> bool:
-        return self.page is not None
+    kept: KeptReview | None = None  # once it is ready
+    moves: tuple[chess.pgn.ChildNode, ...] = ()  # those that it judges

@@ -182,17 +182,26 @@ class Cutter:
             self._stop = (0, text.at, 0)
             if text.final and text.at == len(text.data):
                 return None
-            if self._of is not text.data:
-                self._of = text.data
-                self._padded = np.frombuffer(text.data + b"\n" * PADDING, np.uint8)
-                self._start_at = -1
-            final = text.final or len(text.data) - text.at > LONGEST_TEXT
-            desk = desks.Desk(
-                self._padded, int(final), int(self._whole), self._start_at, self._start[1], self._games, self._tokens,
-                self._moves, *self._scratch,
-            )  # fmt: skip
-            count, place, reason = map(int, cut_text(desk, text.at))
+            count, place, reason = map(int, cut_text(self._desk(), text.at))
             self._stop = (count, place, reason)
+        return self._found(count)
+
+    def _desk(self) -> desks.Desk:
+        text = self._text
+        if self._of is not text.data:
+            self._of = text.data
+            self._padded = np.frombuffer(text.data + b"\n" * PADDING, np.uint8)
+            self._start_at = -1
+        final = text.final or len(text.data) - text.at > LONGEST_TEXT
+        return desks.Desk(
+            self._padded, int(final), int(self._whole), self._start_at, self._start[1], self._games, self._tokens,
+            self._moves, *self._scratch,
+        )  # fmt: skip
+
+    def _found(self, count: int) -> CutGames:
+        """Return so many games from the desk. Without all tokens, the next call leaves them as they
+        are.
+        """
         told = desks.numbers(self._games[:count])[:, : len(desks.Game._fields)]
         games = list(map(desks.Game._make, told.tolist()))
         tokens = desks.numbers(self._tokens[: games[-1].last_token])
@@ -200,7 +209,7 @@ class Cutter:
         if not self._whole:
             tokens = tokens.copy()
             moves = moves.copy()
-        return CutGames(text.data, games, tokens, moves, self._start_at, *self._start)
+        return CutGames(self._of, games, tokens, moves, self._start_at, *self._start)
 
     def _go_on(self, count: int, place: int, reason: int) -> None:
         """Move the text to where the last call stopped, and do what it stopped for."""
@@ -216,7 +225,7 @@ class Cutter:
         elif reason == desks.FULL and not count:
             self._tokens = np.empty(2 * len(self._tokens), desks.TOKEN_TYPE)
 
-    def _look_up(self, game: np.ndarray) -> tuple[Start, np.ndarray]:
+    def _look_up(self, game: desks.Game) -> tuple[Start, np.ndarray]:
         """Return the first position that a game's tags tell, and its row: zeros where it cannot be
         played.
         """

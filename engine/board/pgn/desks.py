@@ -123,7 +123,8 @@ class Tag(NamedTuple):
     is_raw: int  # whether backslashes mean themselves
 
 
-GAME_TYPE = record_type(dict.fromkeys(Game._fields + _Notes._fields, np.int64))
+_OF_A_GAME = Game._fields + _Notes._fields
+GAME_TYPE = record_type(dict.fromkeys(_OF_A_GAME, np.int64))
 TOKEN_TYPE = record_type(dict.fromkeys(Token._fields, np.int32))
 LINE_TYPE = record_type(dict.fromkeys(Line._fields, np.int64))
 TAG_TYPE = record_type(dict.fromkeys(Tag._fields, np.int64))
@@ -134,7 +135,7 @@ KIND = Token._fields.index("kind")
 
 def numbers(records: np.ndarray) -> np.ndarray:
     """Return records as rows of their numbers, which NumPy copies and lists in a tenth of the time."""
-    return records.view(records.dtype[0]).reshape(-1, len(records.dtype))
+    return records.view(records.dtype[0]).reshape(-1, len(records.dtype.names or ()))
 
 
 class Desk(NamedTuple):
@@ -155,7 +156,7 @@ class Desk(NamedTuple):
     tag: np.ndarray  # record [1], the fields of `Tag`, scratch
 
 
-_CLEARED = (f"game.{name} = 0" for name in GAME_TYPE.names)
+_CLEARED = (f"game.{name} = 0" for name in _OF_A_GAME)
 clear_game = generated_kernel("clear_game", "game", _CLEARED, {})
 
 

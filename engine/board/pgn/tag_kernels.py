@@ -63,6 +63,15 @@ def take_tag(desk, game, at):
         game.tag_end = _next_tag(data, at + 1)
         put_token(desk, game, desks.BROKEN, at, game.tag_end, desks.BAD_TAG)
         return game.tag_end
+    _note_tag(data, game, tag)
+    put_token(desk, game, desks.TAG, tag.name, tag.name_end, at)
+    put_token(desk, game, desks.VALUE_TEXT, tag.value, tag.value_end, tag.is_raw)
+    return game.tag_end
+
+
+@kernel()
+def _note_tag(data, game, tag):
+    """Note what a tag says of its game."""
     name, end = tag.name, tag.name_end
     begin = tag.value
     if _is_word(data, name, end, b"fen") or _is_word(data, name, end, b"setup"):
@@ -81,9 +90,6 @@ def take_tag(desk, game, at):
         game.outcome_end = begin if is_usual else tag.value_end
     game.tags += 1
     game.tag_end = tag.behind
-    put_token(desk, game, desks.TAG, name, end, at)
-    put_token(desk, game, desks.VALUE_TEXT, tag.value, tag.value_end, tag.is_raw)
-    return game.tag_end
 
 
 @kernel()

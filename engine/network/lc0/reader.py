@@ -184,11 +184,11 @@ def _norm(path: Path, block: Message, row: ConvTensors) -> dict[str, np.ndarray]
     variance = part("bn_stddivs", 1.0 - NORM_EPSILON)
     if not (variance > -NORM_EPSILON).all():
         raise NetFileError(path, f"variances in {row.block}.bn_stddivs", f"{variance.min()}")
-    bias, beta, mean = part("biases", 0.0), part("bn_betas", 0.0), part("bn_means", 0.0)
-    if "bn_means" not in block:
-        beta = bias
+    bias = part("biases", 0.0)
+    if "bn_means" in block:
+        beta, mean = part("bn_betas", 0.0), part("bn_means", 0.0) - bias
     else:
-        mean = mean - bias
+        beta, mean = bias, part("bn_means", 0.0)
     return {
         "gamma": part("bn_gammas", 1.0),
         "beta": beta,

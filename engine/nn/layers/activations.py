@@ -9,7 +9,7 @@ import math
 from functools import cache, partial
 from typing import Any
 
-from engine.backend import backend_of
+from engine.backend import xp_of
 from engine.errors import ConfigError
 from engine.nn.array_forms import check_input
 from engine.nn.layer import Array, Layer, Result, register
@@ -39,13 +39,13 @@ ERFC_CHEBYSHEV = (
 
 def relu(x: Array) -> Activated:
     """y = max(x, 0);  dx = dy where x > 0."""
-    y = backend_of(x).xp.maximum(x, 0)
+    y = xp_of(x).maximum(x, 0)
     return y, lambda dy: dy * (y > 0)
 
 
 def clipped_relu(x: Array) -> Activated:
     """y = min(max(x, 0), 1);  dx = dy where 0 < x < 1."""
-    return backend_of(x).xp.clip(x, 0, 1), lambda dy: dy * ((x > 0) & (x < 1))
+    return xp_of(x).clip(x, 0, 1), lambda dy: dy * ((x > 0) & (x < 1))
 
 
 def _squared(x: Array, function: Function) -> Activated:
@@ -70,7 +70,7 @@ def leaky_relu(x: Array, alpha: float = LEAK) -> Activated:
     """y = x where x > 0, else alpha x. The slope is never 0, so no unit stops learning. Maas et al.
     2013.
     """
-    slope = backend_of(x).xp.where(x > 0, 1, alpha).astype(x.dtype)
+    slope = xp_of(x).where(x > 0, 1, alpha).astype(x.dtype)
     return x * slope, lambda dy: dy * slope
 
 
@@ -78,7 +78,7 @@ def _exponential(x: Array, scale: float, alpha: float, width: float) -> Activate
     """y = scale x where x > 0, else scale alpha (e^(x / width) - 1);  dx = dy scale where x > 0, else
     dy scale alpha / width e^(x / width).
     """
-    xp = backend_of(x).xp
+    xp = xp_of(x)
     power = xp.expm1(xp.minimum(x, 0) / width)
     y = scale * xp.where(x > 0, x, alpha * power)
     return y, lambda dy: dy * (scale * xp.where(x > 0, 1, alpha / width * (power + 1)))
@@ -109,7 +109,7 @@ def selu(x: Array) -> Activated:
 
 def sigmoid(x: Array) -> Activated:
     """y = 1 / (1 + e^-x);  dx = dy y (1 - y). The code uses e^-|x|, which cannot overflow."""
-    xp = backend_of(x).xp
+    xp = xp_of(x)
     small = xp.exp(-xp.abs(x))
     y = xp.where(x >= 0, 1, small) / (1 + small)
     return y, lambda dy: dy * y * (1 - y)
@@ -123,13 +123,13 @@ def hard_sigmoid(x: Array, alpha: float = 1 / 6) -> Activated:
 
 def softsign(x: Array) -> Activated:
     """y = x / (1 + |x|);  dx = dy / (1 + |x|)^2."""
-    share = 1 / (1 + backend_of(x).xp.abs(x))
+    share = 1 / (1 + xp_of(x).abs(x))
     return x * share, lambda dy: dy * share * share
 
 
 def tanh(x: Array) -> Activated:
     """y = tanh x;  dx = dy (1 - y^2)."""
-    y = backend_of(x).xp.tanh(x)
+    y = xp_of(x).tanh(x)
     return y, lambda dy: dy * (1 - y * y)
 
 
@@ -137,7 +137,7 @@ def softplus(x: Array) -> Activated:
     """y = ln(1 + e^x);  dx = dy sigmoid x. The code uses max(x, 0) + ln(1 + e^-|x|), which cannot
     overflow.
     """
-    xp = backend_of(x).xp
+    xp = xp_of(x)
     return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x))), lambda dy: dy * sigmoid(x)[0]
 
 
@@ -175,7 +175,7 @@ def gelu(x: Array) -> Activated:
 
 
 def _gelu_gate(x: Array) -> Activated:
-    near = backend_of(x).xp.clip(x, -GELU_FAR, GELU_FAR)
+    near = xp_of(x).clip(x, -GELU_FAR, GELU_FAR)
     squared = near * near
     t, slope = tanh(GELU_SCALE * near * (1 + GELU_CUBIC * squared))
     return (1 + t) / 2, lambda dy: slope(dy) * (GELU_SCALE / 2 * (1 + 3 * GELU_CUBIC * squared))
@@ -191,7 +191,7 @@ def exact_gelu(x: Array) -> Activated:
 
 
 def _normal_chance(x: Array) -> Activated:
-    xp = backend_of(x).xp
+    xp = xp_of(x)
     near = xp.clip(x, -GELU_FAR, GELU_FAR)
     tail = _erfc(xp, xp.abs(near) * math.sqrt(1 / 2)) / 2
     density = xp.exp(near * near / -2) * math.sqrt(1 / (2 * math.pi))
@@ -222,7 +222,7 @@ def mish(x: Array) -> Activated:
 
 
 def _mish_gate(x: Array) -> Activated:
-    xp = backend_of(x).xp
+    xp = xp_of(x)
     e = xp.exp(-xp.abs(x))
     is_right = x >= 0
     n = xp.where(is_right, 1 + 2 * e, e * (e + 2))

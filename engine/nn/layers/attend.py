@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from engine.backend import backend_of, product
+from engine.backend import product, xp_of
 from engine.nn.operations import operations_for
 
 Array = Any
@@ -30,7 +30,7 @@ def attend(
         dq = ds k / sqrt(d)      dk = ds^T q / sqrt(d)
     Vaswani et al. 2017, arXiv:1706.03762.
     """
-    xp = backend_of(query).xp
+    xp = xp_of(query)
     scale = 1 / math.sqrt(query.shape[-1])
     query = query * scale
     # (..., T, S), which softmax may overwrite: it is the largest array.
@@ -57,7 +57,7 @@ def rotary_waves(x: Array, first: int = 0) -> tuple[Array, Array]:
     """Return cosine and sine of the angles of places first, first + 1, ... in x [..., T, d]: [T, d
     / 2] each. Pair i turns by LONGEST_TURN^(-2 i / d) a place.
     """
-    xp = backend_of(x).xp
+    xp = xp_of(x)
     (places, features) = x.shape[-2:]
     speeds = LONGEST_TURN ** (xp.arange(0, features, 2) / -features)
     angles = xp.arange(first, first + places)[:, None] * speeds
@@ -75,4 +75,4 @@ def rotated(x: Array, cosine: Array, sine: Array) -> Array:
     half = x.shape[-1] // 2
     one, other = x[..., :half], x[..., half:]
     parts = [one * cosine - other * sine, one * sine + other * cosine]
-    return backend_of(x).xp.concatenate(parts, axis=-1)
+    return xp_of(x).concatenate(parts, axis=-1)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import backend_of
+from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import check_input
 from engine.nn.layer import Array, Gradients, Layer, forward_part, register
@@ -72,8 +72,8 @@ class _Attention(Layer):
         if waves is not None:
             query, key = rotated(query, *waves), rotated(key, *waves)
         if earlier:
-            key = backend_of(x).xp.concatenate([state["key"], key], axis=2)
-            value = backend_of(x).xp.concatenate([state["value"], value], axis=2)
+            key = xp_of(x).concatenate([state["key"], key], axis=2)
+            value = xp_of(x).concatenate([state["value"], value], axis=2)
         if state is not None:
             state |= {"key": key, "value": value}
         mixed, attend_backward = attend(query, key, value, mask, bias)
@@ -174,7 +174,7 @@ class SelfAttention(_Attention):
         x, bias = x if isinstance(x, tuple) else (x, None)
         check_input(self, x, "B", "T", self.features)
         batch, places, _ = x.shape
-        xp = backend_of(x).xp
+        xp = xp_of(x)
         earlier = _earlier(state)
         if bias is not None:
             check_input(self, bias, batch, self.heads, places, earlier + places)

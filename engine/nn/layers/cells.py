@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import backend_of
+from engine.backend import xp_of
 from engine.errors import ConfigError
 from engine.nn.layer import Array, Gradients, Layer, Result, forward_part, register
 from engine.nn.layers.activations import sigmoid
@@ -29,7 +29,7 @@ class RNN(Recurrent):
     gates = 1
 
     def step(self, a: Array, c: Array, state: StateArrays) -> tuple[StateArrays, StepBackward]:
-        h = backend_of(a).xp.tanh(a + c)
+        h = xp_of(a).tanh(a + c)
 
         def backward(dstate, da, dc):
             da[...] = dstate[0] * (1 - h * h)
@@ -83,7 +83,7 @@ class GRU(Recurrent):
         candidate_weight = self.params["hidden_weight"][2 * self.hidden :]
         gates, _ = sigmoid(a[:, : 2 * size] + c[:, : 2 * size])
         reset, keep = gates[:, :size], gates[:, size:]
-        xp = backend_of(a).xp
+        xp = xp_of(a)
         candidate = xp.tanh(a[:, 2 * size :] + (reset * before) @ candidate_weight.T)
 
         def backward(dstate, da, dc):
@@ -112,7 +112,7 @@ class GRU(Recurrent):
             return {"candidate_bias": candidates.sum(axis=0)}
         reset, _ = sigmoid(a[:, :size] + before @ self.params["hidden_weight"][:size].T)
         parts = [dc[:, : 2 * size].T @ before, candidates.T @ (reset * before)]
-        return {"hidden_weight": backend_of(dc).xp.concatenate(parts)}
+        return {"hidden_weight": xp_of(dc).concatenate(parts)}
 
 
 @register("lstm")
@@ -172,4 +172,4 @@ class Bidirectional(Layer):
             dx_too, other_grads = other_backward(dy[..., self.ahead.hidden :])
             return dx + dx_too, grads | other_grads
 
-        return backend_of(one).xp.concatenate([one, other], axis=-1), backward
+        return xp_of(one).concatenate([one, other], axis=-1), backward

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from engine.backend import backend_of, joined
+from engine.backend import joined, xp_of
 from engine.errors import ConfigError
 from engine.nn.array_forms import check_input
 from engine.nn.layer import Array, Gradients, Layer, Result, forward_part, register
@@ -74,7 +74,7 @@ def dense_together(
     Returns each y [B, T, outputs], and backward: a dy of each, [B, T, outputs] or with outputs as
     two sides -> (dx, gradients NAME.weight and NAME.bias).
     """
-    xp = backend_of(x).xp
+    xp = xp_of(x)
     joint = copy.copy(next(iter(layers.values())))
     parts = [*layers.values()]
     joint.params = {key: joined([layer.params[key] for layer in parts]) for key in joint.params}

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import backend_of
+from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import check_input, check_range
 from engine.nn.layer import Array, Layer, Result, register
@@ -113,7 +113,7 @@ class PositionEmbedding(Layer):
             state["places"] = here.stop
 
         def backward(dy):
-            dweight = backend_of(dy).xp.zeros_like(weight)
+            dweight = xp_of(dy).zeros_like(weight)
             dweight[here] = dy.sum(axis=0)
             return dy, {"weight": dweight}
 

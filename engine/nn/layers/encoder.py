@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import backend_of
+from engine.backend import xp_of
 from engine.errors import ConfigError
 from engine.nn.layer import Array, Gradients, Layer, Result, forward_part, register
 from engine.nn.layers.attention import SelfAttention
@@ -157,9 +157,7 @@ class Encoder(Layer):
             steps.append(step)
 
         def backward(dy):
-            grads: Gradients = (
-                {} if table is None else {"table": backend_of(dy).xp.zeros_like(table)}
-            )
+            grads: Gradients = {} if table is None else {"table": xp_of(dy).zeros_like(table)}
             for step in reversed(steps):
                 dy, part = step(dy)
                 if table is not None:

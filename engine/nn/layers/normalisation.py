@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from engine.backend import backend_of
+from engine.backend import xp_of
 from engine.errors import ConfigError
 from engine.nn.array_forms import check_input
 from engine.nn.layer import Array, Backward, Layer, Result, register
@@ -162,7 +162,7 @@ class GroupNorm(Layer):
         check_input(self, x, "B", self.channels, "...", dtype=self.params["gamma"].dtype)
         each = self.channels, *[1] * (x.ndim - 2)
         gamma, beta = (self.params[name].reshape(each) for name in ("gamma", "beta"))
-        xp = backend_of(x).xp
+        xp = xp_of(x)
         width = math.prod(x.shape[1:]) // self.groups
         rows = x.reshape(len(x), self.groups, width)
         units = xp.ones(width, x.dtype), xp.zeros(width, x.dtype)
@@ -200,7 +200,7 @@ class RMSNorm(Layer):
 
     def forward(self, x: Array, training: bool = False) -> Result:
         gamma = self.params["gamma"]
-        xp = backend_of(x).xp
+        xp = xp_of(x)
         check_input(self, x, "B", "...", self.features, dtype=gamma.dtype)
         # In double precision, because the square of a float32 may overflow.
         square = xp.square(x, dtype=np.float64).mean(axis=-1, keepdims=True)

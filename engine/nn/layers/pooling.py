@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from engine.backend import backend_of
+from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import check_input
 from engine.nn.layer import Array, Layer, Result, register
@@ -105,7 +105,7 @@ class AveragePool2D(_Pool):
         self.counts_padding = counts_padding
 
     def forward(self, x: Array, training: bool = False) -> Result:
-        xp = backend_of(x).xp
+        xp = xp_of(x)
         image = self._checked(x, "C")
         windows = self._windows(image)
         padded = windows.padded(xp, channels_last(image))
@@ -168,6 +168,6 @@ class GlobalAveragePool(Layer):
 
         def backward(dy):
             each = dy.reshape(*dy.shape, *[1] * (len(shape) - 2)) / math.prod(shape[2:])
-            return backend_of(dy).xp.broadcast_to(each, shape).copy(), {}
+            return xp_of(dy).broadcast_to(each, shape).copy(), {}
 
         return x.mean(axis=tuple(range(2, x.ndim))), backward

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from engine.backend import backend_of
+from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import check_gradient, check_input
 from engine.nn.layer import Array, Gradients, Layer
@@ -82,57 +82,85 @@ class Recurrent(Layer):
         self, x: Any, training: bool = False, mask: Any = None, state: Any = None
     ) -> tuple[Any, Any]:
         x, *given = x if isinstance(x, tuple) else (x,)
-        weight, hidden_weight = self.params["input_weight"], self.params["hidden_weight"]
+        weight = self.params["input_weight"]
         check_input(self, x, "B", "T", self.inputs, dtype=weight.dtype)
-        xp, (batch, steps, _) = backend_of(x).xp, x.shape
+        xp, (batch, steps, _) = xp_of(x), x.shape
         keeps = self._keeps(mask, batch, steps)
         order = slice(None, None, -1 if self.reverse else None)
-        by_time = x[:, order].swapaxes(0, 1).reshape(-1, self.inputs)  # (T B, inputs)
-        a = by_time @ weight.T
+        rows = x[:, order].swapaxes(0, 1).reshape(-1, self.inputs)  # (T B, inputs)
+        a = rows @ weight.T
         a += self.params["bias"]
         a = a.reshape(steps, batch, len(weight))
         hidden = xp.zeros((steps + 1, batch, self.hidden), x.dtype)  # h_0, h_1, ..., h_T
-        now = self._first(given, state, hidden[0])
-        hidden[0] = now[0]
-        step_backwards: list[StepBackward] = []
-        to_gates = xp.ascontiguousarray(hidden_weight.T)  # which products pack faster
-        for t in range(steps):
-            now, step_backward = self._step(
-                a[t], now[0] @ to_gates, now, None if keeps is None else keeps[t]
-            )
-            hidden[t + 1] = now[0]
-            step_backwards.append(step_backward)
+        now, step_backwards = self._run(a, hidden, self._first(given, state, hidden[0]), keeps)
         if state is not None:
             state["arrays"] = now
 
         def backward(dy):
-            dy, *dstate = dy if self.return_state else (dy, *(xp.zeros_like(one) for one in now))
+            dy, *dstate = dy if self.return_state else (dy, *map(xp.zeros_like, now))
             for one, like in zip((dy, *dstate), (y, *now), strict=True):
                 check_gradient(self, one, like.shape)
-            da = xp.empty_like(a)
-            dc = da if self.adds else xp.empty_like(a)
-            for t in reversed(range(steps)):
-                if not self.last or t == steps - 1:
-                    dstate[0] = dstate[0] + (dy if self.last else dy[:, order][:, t])
-                direct, *others = step_backwards[t](tuple(dstate), da[t], dc[t])
-                dstate = [dc[t] @ hidden_weight, *others]
-                dstate[0] += direct
-            flat_a = da.reshape(-1, a.shape[2])
-            flat_c = dc.reshape(-1, a.shape[2])
-            grads = {
-                "input_weight": flat_a.T @ by_time,
-                "hidden_weight": flat_c.T @ hidden[:-1].reshape(-1, self.hidden),
-                "bias": operations_for(x).sum_rows(flat_a),
-            }
+            by_time = dy if self.last else dy[:, order].swapaxes(0, 1)
+            da, dc, dstate = self._run_back(step_backwards, a, by_time, dstate)
+            drows, grads = self._gradients(da, dc, rows, a, hidden)
             dx = None
-            if self.input_gradient:
-                dx = (flat_a @ weight).reshape(steps, batch, self.inputs).swapaxes(0, 1)[:, order]
-            before = hidden[:-1].reshape(-1, self.hidden)
-            further = self._further_gradients(flat_c, a.reshape(flat_a.shape), before)
-            return (dx, *dstate) if given else dx, grads | further
+            if drows is not None:
+                dx = drows.reshape(steps, batch, self.inputs).swapaxes(0, 1)[:, order]
+            return (dx, *dstate) if given else dx, grads
 
         y = hidden[steps] if self.last else hidden[1:].swapaxes(0, 1)[:, order]
         return (y, *now) if self.return_state else y, backward
+
+    def _run(
+        self, a: Array, hidden: Array, now: StateArrays, keeps: Array | None
+    ) -> tuple[StateArrays, list[StepBackward]]:
+        """Take all steps from the state `now`, and fill h [T + 1, B, H]; return the last state, and
+        the steps' backward passes.
+        """
+        hidden[0] = now[0]
+        step_backwards: list[StepBackward] = []
+        # Which products pack faster.
+        to_gates = xp_of(a).ascontiguousarray(self.params["hidden_weight"].T)
+        for t in range(len(a)):
+            keep = None if keeps is None else keeps[t]
+            now, step_backward = self._step(a[t], now[0] @ to_gates, now, keep)
+            hidden[t + 1] = now[0]
+            step_backwards.append(step_backward)
+        return now, step_backwards
+
+    def _run_back(
+        self, step_backwards: list[StepBackward], a: Array, dy: Array, dstate: list[Array]
+    ) -> tuple[Array, Array, list[Array]]:
+        """Return da, dc [T, B, G H] and the gradient of the first state from dy [T, B, H], with
+        `last` [B, H], and that of the last state.
+        """
+        da = xp_of(a).empty_like(a)
+        dc = da if self.adds else xp_of(a).empty_like(a)
+        hidden_weight = self.params["hidden_weight"]
+        for t in reversed(range(len(a))):
+            if not self.last or t == len(a) - 1:
+                dstate[0] = dstate[0] + (dy if self.last else dy[t])
+            direct, *others = step_backwards[t](tuple(dstate), da[t], dc[t])
+            dstate = [dc[t] @ hidden_weight, *others]
+            dstate[0] += direct
+        return da, dc, dstate
+
+    def _gradients(
+        self, da: Array, dc: Array, rows: Array, a: Array, hidden: Array
+    ) -> tuple[Array | None, Gradients]:
+        """Return the gradient of the rows of x [T B, inputs], if it is wanted, and those of the
+        parameters.
+        """
+        flat_a = da.reshape(-1, da.shape[2])
+        flat_c = dc.reshape(-1, da.shape[2])
+        before = hidden[:-1].reshape(-1, self.hidden)
+        grads = {
+            "input_weight": flat_a.T @ rows,
+            "hidden_weight": flat_c.T @ before,
+            "bias": operations_for(a).sum_rows(flat_a),
+        }
+        drows = flat_a @ self.params["input_weight"] if self.input_gradient else None
+        return drows, grads | self._further_gradients(flat_c, a.reshape(flat_a.shape), before)
 
     def _first(self, given: list[Array], state: Any, zeros: Array) -> StateArrays:
         """Return the state before the first step: what is given, or else kept in `state`, or else
@@ -164,7 +192,7 @@ class Recurrent(Layer):
         new, step_backward = self.step(a, c, state)
         if keep is None:
             return new, step_backward
-        where = backend_of(a).xp.where
+        where = xp_of(a).where
 
         def backward(dstate, da, dc):
             direct = step_backward(tuple(where(keep, 0, one) for one in dstate), da, dc)

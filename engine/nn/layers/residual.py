@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import backend_of
+from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import check_input
 from engine.nn.layer import Array, Gradients, Layer, Result, prefixed, register
@@ -42,9 +42,7 @@ class SqueezeExcitation(Layer):
         self.excite: Layer = Dense(hidden, 2 * channels, rng, initialization="glorot")
 
     def forward(self, x: Array, training: bool = False) -> Result:
-        y, merge_backward = self.forward_with_skip(
-            x, backend_of(x).xp.zeros_like(x), False, training
-        )
+        y, merge_backward = self.forward_with_skip(x, xp_of(x).zeros_like(x), False, training)
 
         def backward(dy):
             dx, _, grads = merge_backward(dy)
@@ -70,9 +68,7 @@ class SqueezeExcitation(Layer):
 
         def backward(dy):
             d = sum_backward(dy)
-            dmean, grads = dense_backward(
-                backend_of(x).xp.concatenate([slope(d.scale), d.shift], axis=1)
-            )
+            dmean, grads = dense_backward(xp_of(x).concatenate([slope(d.scale), d.shift], axis=1))
             return d.input_gradient(dmean), d.skip, grads
 
         return y, backward

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.backend import backend_of
+from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import check_input
 from engine.nn.layer import Array, Layer, Result, register
@@ -13,8 +13,8 @@ from engine.nn.operations import operations_for
 
 def softmax(x: Array, axis: int = -1) -> Array:
     """Return e^x / sum of e^x along an axis: numbers that are positive and sum to 1."""
-    rows = backend_of(x).xp.moveaxis(x, axis, -1).copy()
-    return backend_of(x).xp.moveaxis(operations_for(rows).softmax(rows)[0], -1, axis)
+    rows = xp_of(x).moveaxis(x, axis, -1).copy()
+    return xp_of(x).moveaxis(operations_for(rows).softmax(rows)[0], -1, axis)
 
 
 @register("softmax")
@@ -43,7 +43,7 @@ class Softmax(Layer):
         if not self.log:
             y = softmax(x, self.axis)
             return y, lambda dy: (y * (dy - self._sum(dy * y)), {})
-        xp = backend_of(x).xp
+        xp = xp_of(x)
         largest = x.max(axis=self.axis, keepdims=True)
         shifted = x - xp.where(xp.isfinite(largest), largest, 0)
         y = shifted - xp.log(self._sum(xp.exp(shifted)))

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.backend import backend_of, product
+from engine.backend import product, xp_of
 from engine.nn.operations.geometry import Geometry
 
 Array = Any
@@ -461,19 +461,19 @@ def channels_last(x: Array) -> Array:
 def _normalise(
     x: Array, mean: Array, variance: Array, gamma: Array, beta: Array, epsilon: float, floor: float
 ) -> Array:
-    xp = backend_of(x).xp
+    xp = xp_of(x)
     return xp.maximum((x - mean) * (gamma / xp.sqrt(variance + epsilon)) + beta, floor)
 
 
 def _spread(x: Array, mean: Array, share: float) -> Array:
-    return backend_of(x).xp.sum((x - mean) * (x - mean) * share, axis=1)
+    return xp_of(x).sum((x - mean) * (x - mean) * share, axis=1)
 
 
 def _norm_slopes(
     dy: Array, y: Array, x: Array, mean: Array, variance: Array, gain: Any, *rest: Any
 ) -> Array:
     """Sum g = gain dy over axis 1 of [G, N, C], times the normalised x and alone: [2, G, C]."""
-    (epsilon, floor, is_first), xp = rest, backend_of(x).xp
+    (epsilon, floor, is_first), xp = rest, xp_of(x)
     return xp.sum(
         dy * gain * (y > floor) * xp.where(is_first, (x - mean) / xp.sqrt(variance + epsilon), 1),
         axis=2,
@@ -484,7 +484,7 @@ def _norm_gradient(
     dy: Array, y: Array, x: Array, mean: Array, variance: Array, gain: Any, *rest: Any
 ) -> Array:
     gamma, along, total, epsilon, share, floor = rest
-    factor = 1 / backend_of(x).xp.sqrt(variance + epsilon)
+    factor = 1 / xp_of(x).sqrt(variance + epsilon)
     return (dy * gain * (y > floor) - total * share - (x - mean) * factor * (along * share)) * (
         gamma * factor
     )
@@ -493,25 +493,25 @@ def _norm_gradient(
 def _follow(
     a: Array, b: Array, new_a: Array, new_b: Array, momentum: float, out_a: Array, out_b: Array
 ) -> None:
-    xp = backend_of(a).xp
+    xp = xp_of(a)
     xp.add(a, (new_a - a) * momentum, out=out_a)
     xp.add(b, (new_b - b) * momentum, out=out_b)
 
 
 def _power(x: Array, largest: Array) -> Array:
-    xp = backend_of(x).xp
+    xp = xp_of(x)
     return xp.exp(x - xp.where(xp.isfinite(largest), largest, 0))
 
 
 def _part(x: Array, total: Array) -> Array:
-    return x / backend_of(x).xp.where(total == 0, 1, total)
+    return x / xp_of(x).where(total == 0, 1, total)
 
 
 def inner_products(a: Array, b: Array) -> Array:
     """Return the sums of a b along the last axis; both broadcast. It is no matrix product: for few
     numbers.
     """
-    return backend_of(a).xp.sum(a * b, axis=-1)
+    return xp_of(a).sum(a * b, axis=-1)
 
 
 def _share_slope(dy: Array, y: Array, along: Array) -> Array:
@@ -519,7 +519,7 @@ def _share_slope(dy: Array, y: Array, along: Array) -> Array:
 
 
 def _gate(x: Array, scale: Array, shift: Array, skip: Array, floor: float) -> Array:
-    return backend_of(x).xp.maximum(x * scale + shift + skip, floor)
+    return xp_of(x).maximum(x * scale + shift + skip, floor)
 
 
 def _gate_slopes(dy: Array, y: Array, x: Array, floor: float) -> tuple[Array, Array]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
-from engine.nn.array_forms import copy_tensors
+from engine.nn.array_forms import copies, copy_tensors
 from engine.nn.layer import Layer
 from engine.nn.layers.normalisation import BatchNorm
 from engine.nn.operations.updates import STRETCH, average_step, flat_views, on_stretches
@@ -33,11 +33,11 @@ class _Average:
         if self.tensors.keys() == tensors.keys():
             copy_tensors(tensors, self.tensors)
         else:
-            self.tensors = {name: array.copy(order="K") for name, array in tensors.items()}
+            self.tensors = copies(tensors)
 
     def _move(self, params: Mapping[str, Array], share: float, pool: ThreadPool | None) -> None:
         if not self.tensors:
-            self.tensors = {name: array.copy(order="K") for name, array in params.items()}
+            self.tensors = copies(params)
             return
         for name, array in params.items():
             self.tensors[name] = laid_out_like(array, self.tensors[name])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import backend_of
+from engine.backend import xp_of
 from engine.errors import ConfigError, TrainingError
 
 Array = Any
@@ -25,7 +25,7 @@ def _norm(gradient: Array) -> float:
     """Return a gradient's norm. Where the squares leave the range of its dtype, its largest element
     scales it first.
     """
-    xp = backend_of(gradient).xp
+    xp = xp_of(gradient)
     least = _least_norm(gradient.dtype)
     if xp is np:
         flat = gradient.ravel(order="K")
@@ -71,7 +71,7 @@ def clip_value(grads: Mapping[str, Any], limit: float) -> None:
     if not limit > 0:
         raise ConfigError(f"the clipping limit must be > 0, not {limit}")
     for gradient in grads.values():
-        backend_of(gradient).xp.clip(gradient, -limit, limit, out=gradient)
+        xp_of(gradient).clip(gradient, -limit, limit, out=gradient)
 
 
 def scale_all(grads: Mapping[str, Any], factor: float) -> None:

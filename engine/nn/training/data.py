@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.backend import backend_of
+from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.native.pool import ThreadPool
 from engine.nn.array_forms import form_of, rows_of
@@ -167,7 +167,7 @@ def _shifted(most: int, batch: Data, rng: np.random.Generator) -> Data:
     images, targets = batch
     if getattr(images, "ndim", 0) != 4:
         raise ShapeError(f"random_shift: expected images [B, C, H, W], found {form_of(images)}")
-    xp, (count, _, height, width) = backend_of(images).xp, images.shape
+    xp, (count, _, height, width) = xp_of(images), images.shape
     padded = xp.pad(images, ((0, 0), (0, 0), (most, most), (most, most)))
     moved = xp.empty_like(images)
     for number, (down, right) in enumerate(rng.integers(0, 2 * most + 1, (count, 2)).tolist()):

@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import backend_of, check_together
+from engine.backend import backend_of, check_together, xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.native.pool import ThreadPool
+from engine.nn.array_forms import copies
 from engine.nn.names import explained
 from engine.nn.operations import operations_for, updates
 
@@ -94,7 +95,7 @@ class Optimizer:
                 tensors |= self._arrays_in(name, value)
         return {
             "steps": self.steps,
-            "tensors": {name: array.copy(order="K") for name, array in tensors.items()},
+            "tensors": copies(tensors),
         }
 
     def _arrays_in(self, path: str, value: Any) -> dict[str, Array]:
@@ -117,25 +118,25 @@ class Optimizer:
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Load what `state()` returned. Raises ConfigError for tensors of another optimizer."""
-        copies = {name: array.copy(order="K") for name, array in state["tensors"].items()}
+        kept = copies(state["tensors"])
         own = dict[str, Any]()
-        for path in [path for path in copies if path.rstrip("=").partition("/")[0] in vars(self)]:
+        for path in [path for path in kept if path.rstrip("=").partition("/")[0] in vars(self)]:
             *outer, last = path.split("/")
             place = functools.reduce(lambda place, key: place.setdefault(key, {}), outer, own)
-            array = copies.pop(path)
+            array = kept.pop(path)
             place[last.rstrip("=")] = array.item() if last.endswith("=") else array
-        if unknown := [name for name in copies if name.partition(".")[0] not in self.slots]:
+        if unknown := [name for name in kept if name.partition(".")[0] not in self.slots]:
             raise ConfigError(
                 f"{type(self).__name__} has slots {list(self.slots)}, the state holds {unknown[:4]}"
             )
         vars(self).update(own)
         self.steps = int(state["steps"])
-        self._state = copies
+        self._state = kept
 
     def _slot(self, slot: str, name: str, parameter: Array) -> Array:
         key = f"{slot}.{name}"
         if key not in self._state:
-            self._state[key] = backend_of(parameter).xp.zeros_like(parameter)
+            self._state[key] = xp_of(parameter).zeros_like(parameter)
         self._state[key] = laid_out_like(parameter, self._state[key])
         return self._state[key]
 
@@ -213,7 +214,7 @@ class RMSProp(Optimizer):
     def _update(
         self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None
     ) -> None:
-        xp = backend_of(gradient).xp
+        xp = xp_of(gradient)
         limit = _most_squarable(gradient)
         gradient = xp.clip(gradient, -limit, limit)
         square = self._slot("square", name, parameter)
@@ -307,7 +308,7 @@ def _adam(p: Array, g: Array, m: Array, v: Array, beta1: float, beta2: float, *r
     square.
     """
     keep, scale, epsilon, limit, new_p, new_m, new_v = rest
-    xp = backend_of(g).xp
+    xp = xp_of(g)
     g = xp.maximum(xp.minimum(g, limit), -limit)
     m = m * beta1 + g * (1 - beta1)
     v = v * beta2 + g * g * (1 - beta2)
@@ -352,6 +353,6 @@ def laid_out_like(parameter: Array, values: Array) -> Array:
     """
     if type(values) is type(parameter) and values.strides == parameter.strides:
         return values
-    laid_out = backend_of(parameter).xp.empty_like(parameter)
+    laid_out = xp_of(parameter).empty_like(parameter)
     laid_out[...] = backend_of(parameter).asarray(values)
     return laid_out

@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.backend import Recording, backend_of_all
 from engine.errors import DeviceError
+from engine.nn.array_forms import copies
 from engine.nn.layer import Array, Layer
 from engine.nn.training.history import floats
 
@@ -56,7 +57,7 @@ class Recorder:
         if self._recording is not None and self._agreed == TRIAL_STEPS:
             return self._recording(*batch)
         plain = self._measure(batch)
-        after = {name: array.copy() for name, array in self._model.named_buffers().items()}
+        after = copies(self._model.named_buffers())
         try:
             if self._recording is None:
                 backend = backend_of_all(plain[1])

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.backend import backend_of
+from engine.backend import xp_of
 from engine.errors import ShapeError
 from engine.native.lanes import LANES
 from engine.native.pool import ThreadPool
@@ -64,7 +64,7 @@ class SharedRowsAdamW(AdamW):
         flat = updates.flat_views(parameter, gradient, *own)
         if flat is None:
             slopes = gradient[:shared_rows].reshape(*layout, width)
-            change = backend_of(parameter).xp.zeros_like(shared[0])
+            change = xp_of(parameter).zeros_like(shared[0])
             slope = slopes.sum(axis=1).reshape(groups, width)
             self._move(change, slope, shared[0], shared[1], shared_rates, pool)
             grouped = parameter[:shared_rows].reshape(*layout, width)

@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.errors import ConfigError, TrainingError
 from engine.native.interrupts import Uninterrupted
+from engine.nn.array_forms import copies
 from engine.nn.layer import Array, Layer, Places
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage
 from engine.nn.training.checkpoint import RunState
@@ -127,7 +128,7 @@ class Stepper:
         if run.last:
             self.model.load_parameters(run.last)
             run.last = {}
-        statistics = {name: array.copy() for name, array in self._buffers.read().items()}
+        statistics = copies(self._buffers.read())
         done = run.steps_done
         try:
             rate = self._rate(run.steps_done) if rate is None else rate

@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.backend import Backend, backend_of, backend_of_all
+from engine.backend import Backend, backend_of_all, xp_of
 from engine.errors import ConfigError, DataError, TrainingError
+from engine.nn.array_forms import copies
 from engine.nn.layer import Array, Layer
 from engine.nn.training.callbacks import Callback, as_callback
 from engine.nn.training.checkpoint import (
@@ -126,7 +127,7 @@ class Trainer(Stepper):
             self._finish_epoch(plan)
         run = self._run
         if run.best:
-            run.last = {name: array.copy(order="K") for name, array in self._tensors().items()}
+            run.last = copies(self._tensors())
             self.model.load_parameters(run.best)
         return run.history
 
@@ -252,7 +253,7 @@ class Trainer(Stepper):
             run.seen = 0
             run.untold = True
             if self.settings.patience is not None and not self._epochs_without_improvement():
-                run.best = {name: array.copy(order="K") for name, array in self._tensors().items()}
+                run.best = copies(self._tensors())
         if plan.checkpoint is not None and plan.watchers:
             self.save(plan.checkpoint)
 
@@ -267,7 +268,7 @@ class Trainer(Stepper):
             raise ConfigError("no averaged weights: set average_decay and train first")
         twin = self.model.replica()
         twin.reseed(0)
-        twin.adopt_parameters({name: array.copy(order="K") for name, array in averages.items()})
+        twin.adopt_parameters(copies(averages))
         tensors = self._tensors()
         twin.load_buffers({name: tensors[name] for name in twin.named_buffers()})
         return twin
@@ -309,7 +310,7 @@ class Trainer(Stepper):
         then stays.
         """
         for name, array in self._tensors().items():
-            if not backend_of(array).xp.isfinite(array).all():
+            if not xp_of(array).isfinite(array).all():
                 raise TrainingError(
                     f"{path}: expected finite numbers to save, found others in {name}; lower the rate"
                 )

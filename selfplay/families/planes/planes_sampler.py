@@ -115,13 +115,12 @@ def fill_batch(source, numbers, games, augment, stack, legal, mirror_index, batc
 
 @kernel()
 def replay_to(source, game, number, stack):
-    """Fill the stack with `game` up to position `number`, from what it already has of the game.
-
-    Returns the position's ply.
+    """Fill the stack with `game` up to position `number`, from what it already has of the game;
+    positions before stay there. Returns the position's ply.
     """
     place = source.place
     first = source.game_first[game]
-    if place[0] != game or number - first < place[1]:
+    if place[0] != game:
         place[0] = game
         place[1] = 0
     if place[1] == 0:

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import asdict
 
 import chess
@@ -19,7 +20,7 @@ from selfplay.report.page import report_page
 from selfplay.report.run_numbers import read_run
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
-from selfplay.run.ledger import GateResult, ledger_row
+from selfplay.run.ledger import ENVIRONMENT, GateResult, ledger_row
 from tests.documents.pages import ROOT
 from tests.new_process import wait_until
 from tests.selfplay.report.runs import (
@@ -81,9 +82,10 @@ def test_strength_adds_up_over_promotions(tmp_path):
         tmp_path, [gate_result(30), gate_result(-40, accepted=False), gate_result(50)]
     )
     assert [row["gained"] for row in run.rows] == pytest.approx([30, 30, 80, 80])
-    assert "rejected candidates: from -10.00 to -10.00" in report_page(run), (
-        "40 below the promoted one"
-    )
+    page = report_page(run)
+    assert "rejected candidates: from -10.00 to -10.00" in page, "40 below the promoted one"
+    verdicts = re.findall("<td>(promoted|rejected)", page)
+    assert verdicts == ["promoted", "rejected", "promoted"], "the latest is the first"
     assert "rejected candidates" not in report_page(
         numbers_with(tmp_path / "other", [gate_result(30)])
     )
@@ -108,6 +110,7 @@ def test_numbers_are_those_of_the_run_database(tmp_path):
     ]
     assert ("before_policy" in first, first["policy"]) == (False, 2.0)
     assert (first["given_up"], first["wrong"], second.get("given_up")) == (2, 1, None)
+    assert report_page(run).count("<td>1 of 2</td>") == 1
     assert run.endings == {
         "checkmate": 1,
         "third repetition": 1,
@@ -119,8 +122,12 @@ def test_numbers_are_those_of_the_run_database(tmp_path):
 
 
 def test_page_loads_nothing(tmp_path):
-    text = report_page(numbers_with(tmp_path / "a<b>", [gate_result(30)]))
+    with closing(run_with(tmp_path / "a<b>", [gate_result(30)])) as run:
+        run.ledger.note_environment(dict.fromkeys(ENVIRONMENT, "<b>"))
+    text = report_page(read_run(tmp_path / "a<b>"))
+    assert "What made them" in text
     assert "<h1>a&lt;b&gt;</h1>" in text
+    assert "<b>" not in text
     assert not re.search(r"\bsrc=|url\((?!#)|@import|<link(?! rel=\"icon\" href=\"data:,\")", text)
     assert "://" not in text
     assert "continues with generate" in text

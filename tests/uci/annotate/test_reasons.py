@@ -11,7 +11,7 @@ import pytest
 
 from engine.board import notation
 from tests.boards import board_after
-from uci.annotate.deeds import deed
+from uci.annotate.deeds import deed, threat
 from uci.annotate.motifs import motif
 from uci.annotate.reasons import Lines, is_sacrifice, reason
 from uci.language import speak
@@ -351,6 +351,12 @@ def test_what_becomes_of_an_ending_is_told(best_cp, cost_cp):
     told = {302.0: "a won ending into an even", 358.0: "an even ending into a lost"}.get(cost_cp)
     sentence = f"turns {told} one after 40...Kg5 41. Kd4 Kf4" if told else ""
     assert reason(Lines(board, played, better, cost_cp=cost_cp, best_cp=best_cp)) == sentence
+
+
+def test_a_piece_that_may_be_taken_threatens_nothing():
+    """20...Nxe4 "threatened" a fork, and was taken."""
+    board = position("r2qr1k1/1ppn1pp1/p2p1n2/3Pp1B1/4B3/bP5P/P1P1QP2/1K1R3R b - - 2 20")
+    assert threat(board, board.parse_san("Nxe4")) == ""
 
 
 def test_an_answer_that_was_there_anyway_is_no_reason():

@@ -172,9 +172,9 @@ def test_reviews_go_on_after_the_program_was_killed_in_one(games, tmp_path):
     games.add_name("anna")
     games.refresh()
     assert games.catalogue.unreviewed() == wished[2:]
-    (point,) = games.catalogue.progress()
-    assert 0 <= point["accuracy"] <= 100
-    assert len(point["mistakes"]) == 3
+    ((game, facts),) = games.catalogue.reviewed()
+    assert 0 <= facts.accuracy[game.mine] <= 100
+    assert len(facts.mistakes[game.mine]) == 3
 
 
 def test_a_game_that_cannot_be_reviewed_stops_no_other(games, tmp_path):

@@ -226,7 +226,7 @@ def test_the_boards_review_of_an_opened_game_is_kept(games, tmp_path):
     games.add_name("Anna")
     assert len(kept_on_board(tmp_path, text_of(GAMES[1:2]))) == 1
     games.refresh()
-    assert len(games.catalogue.progress()) == 1
+    assert len(games.catalogue.reviewed()) == 1
 
 
 def test_the_boards_review_of_a_game_that_is_in_no_file_is_not_kept(games, tmp_path):

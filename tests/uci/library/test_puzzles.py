@@ -8,22 +8,25 @@ import re
 import sqlite3
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from unittest.mock import Mock
 
 import chess
 import pytest
 
+from engine.board.notation import board_after as played
 from engine.errors import DataError
 from engine.search.result import SearchInfo, SearchResult
 from tests.boards import board_after
 from tests.browser.test_games import PUZZLE
+from tests.new_process import ROOT
 from tests.uci.annotate.scripted_reviews import ScriptedEngine, epd, read, review
 from tests.unit.files.test_text import ZSTD
 from uci.annotate.judge import BLUNDER
 from uci.game.game_file import REVIEWS, games_folder
 from uci.library.glicko import Rating
-from uci.library.puzzles import SET, Puzzle, puzzles_of, read_lichess, read_set
+from uci.library.puzzles import SET, Puzzle, puzzles_of, read_lichess, read_set, themes_of
 from uci.library.solving import Attempt
 from uci.library.steps import finish
 from uci.library.training import BOXES_DAYS, Trainer
@@ -66,9 +69,8 @@ def test_only_a_missed_move_without_an_equal_becomes_a_puzzle(others, drawn):
     }
     found = review(game, ScriptedEngine(script))
     assert found.moves[0].judgement == BLUNDER
-    assert (
-        puzzles_of(found, chess.WHITE) == [{"fen": chess.STARTING_FEN, "moves": ["d2d4"]}][:drawn]
-    )
+    row = {"fen": chess.STARTING_FEN, "before": "", "moves": ["d2d4"]}
+    assert puzzles_of(found, chess.WHITE) == [row][:drawn]
     assert puzzles_of(found, chess.BLACK) == puzzles_of(found, None) == []
 
 
@@ -106,7 +108,10 @@ def test_a_puzzle_of_ones_own_tells_where_it_comes_from(trainer, tmp_path):
     trainer.add_own()
     found = trainer.next()
     assert found.origin == "From Anna – Ben, 2024.01.02, move 1."
-    assert (found.game.split(" ")[0], found.themes) == ("a" * 24, ("endgame", "mate", "mateIn1"))
+    assert (found.game.split(" ")[0], found.themes) == (
+        "a" * 24,
+        ("endgame", "queenEndgame", "mate", "mateIn1"),
+    )
 
 
 @pytest.mark.usefixtures("no_set")
@@ -120,6 +125,31 @@ def test_a_puzzle_whose_game_was_deleted_belongs_to_the_other_that_has_it(traine
         keep_review(tmp_path, f"line-{'c' * 24}")
         trainer.add_own()
     assert trainer.next().game.split(" ")[0] == "c" * 24
+
+
+def test_the_puzzles_that_ship_are_spread_over_ratings_and_themes():
+    """2,426 of 3,000 were below 1200, each had one move, and 24 themes of the page had none."""
+    puzzles = list(read_set())
+    bands = Counter(int(puzzle.rating) // 100 for puzzle in puzzles)
+    assert set(bands) == set(range(6, 24))
+    assert max(bands.values()) - min(bands.values()) <= 1
+    assert sum(len(puzzle.moves) > 1 for puzzle in puzzles) > 0.7 * len(puzzles)
+    page = (ROOT / "uci/pages/templates/puzzles.js").read_text(encoding="utf-8")
+    shown = re.findall(r"(\w+): t\(", page.partition("const THEMES")[2].partition("};")[0])
+    themes = Counter(theme for puzzle in puzzles for theme in puzzle.themes)
+    assert {theme for theme in shown if themes[theme] < 10} == set()
+    assert all(puzzle.before for puzzle in puzzles)
+
+
+def test_what_was_solved_of_the_earlier_set_stays(trainer):
+    """The new set takes the place of what nobody tried."""
+    solved, new = (replace(one, source="aino") for one in (MATE, TWO_MOVES))
+    trainer.add([solved, new])
+    standing = trainer.answer(solved, True)
+    trainer.add_own()
+    assert trainer.standing == standing
+    rows = trainer._base.execute("SELECT key FROM puzzles WHERE source = 'aino'").fetchall()
+    assert rows == [(solved.key,)]
 
 
 def test_ainos_own_set_is_taken_up_once(trainer):
@@ -214,7 +244,7 @@ def test_the_second_try_does_not_count_and_any_mate_solves(trainer):
     attempt.play(chess.Move.from_uci("g6g7"))
     assert (attempt.is_over, attempt.says, trainer.standing.streak) == (
         True,
-        "Solved, at a later try.",
+        "Solved, at a later try. It is mate in 1.",
         0,
     )
     attempt = Attempt(trainer, MATE)
@@ -226,14 +256,83 @@ def test_the_second_try_does_not_count_and_any_mate_solves(trainer):
     attempt.play(chess.Move.from_uci("a2a8"))
     assert not attempt.is_over, "Kg7 answers the check"
     attempt.give_up()
-    assert attempt.says == "The answer: 2. Ra7."
+    assert attempt.says == "The answer: 2. Ra7. It wins a rook: the rook on a2 is unguarded."
+
+
+def test_the_move_before_is_told_and_stands_on_the_board(trainer):
+    """Nobody knew what the opponent had just done."""
+    before = chess.Board("3qk3/8/8/3P4/8/2N5/8/4K3 b - - 0 1")
+    puzzle = Puzzle(
+        played(before, chess.Move.from_uci("d8d5")).fen(), ("c3d5",), before=f"{before.fen()} d8d5"
+    )
+    attempt = Attempt(trainer, puzzle)
+    told = "The last move was Qxd5. White to move. Find the only good move."
+    assert (attempt.says, attempt.board.peek().uci()) == (told, "d8d5")
+    attempt.play(chess.Move.from_uci("c3d5"))
+    assert attempt.says == "Solved! It wins the queen: the queen on d5 is unguarded."
+
+
+FORK = Puzzle("r3k3/8/8/1N6/8/8/8/4K3 w q - 0 1", ("b5c7", "e8d7", "c7a8"))
+
+
+def test_a_line_goes_on_to_its_end_and_is_explained_behind_it(trainer):
+    attempt = Attempt(trainer, FORK)
+    attempt.play(chess.Move.from_uci("b5c7"))
+    assert attempt.says == "Right. The answer is Kd7. Go on."
+    attempt.play(chess.Move.from_uci("c7a8"))
+    told = "Solved! It wins a rook: a fork of king and rook by the knight on c7."
+    assert (attempt.is_over, attempt.says) == (True, told)
+
+
+def test_a_promotion_is_a_reason(trainer):
+    attempt = Attempt(trainer, Puzzle("8/P6k/8/8/8/8/8/K7 w - - 0 1", ("a7a8q",)))
+    attempt.give_up()
+    assert attempt.says == "The answer: 1. a8=Q. A pawn is promoted."
+
+
+THEMES = {
+    FORK: ("endgame", "fork"),
+    MATE: ("endgame", "queenEndgame", "mate", "mateIn1"),
+    Puzzle("6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1", ("a1a8",)): (
+        "endgame", "rookEndgame", "mate", "mateIn1", "backRankMate",
+    ),
+    Puzzle("8/P6k/8/8/8/8/8/K7 w - - 0 1", ("a7a8q",)): ("endgame", "pawnEndgame", "promotion"),
+    Puzzle("4k3/8/8/3q4/8/2N5/8/4K3 w - - 0 1", ("c3d5",)): ("endgame", "hangingPiece"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("puzzle", THEMES, ids=[" ".join(themes) for themes in THEMES.values()])
+def test_the_themes_of_ones_own_puzzles_follow_from_rules(puzzle):
+    """They were phase and mate alone."""
+    moves = [chess.Move.from_uci(move) for move in puzzle.moves]
+    assert themes_of(puzzle.start, moves) == THEMES[puzzle]
+
+
+def test_themes_are_counted_among_what_is_wanted(trainer):
+    fork = replace(TWO_MOVES, source="lichess", rating=1450.0, themes=("fork", "pin"))
+    trainer.add([fork, replace(FORK, themes=("fork",))])
+    assert trainer.themes() == {"fork": 2, "pin": 1}
+    assert trainer.themes("others", 1400, 1500) == {"fork": 1, "pin": 1}
+    assert trainer.themes("mine")["pin"] == 0
+
+
+@pytest.mark.usefixtures("no_set")
+def test_a_puzzle_that_was_solved_with_one_move_gets_its_whole_line(trainer, tmp_path):
+    """A review that is made again knows more of it; what was trained stays."""
+    keep_review(tmp_path, f"line-{'a' * 24}", [replace(FORK, moves=FORK.moves[:1])])
+    trainer.add_own()
+    streak = trainer.answer(trainer.next(), True).streak
+    keep_review(tmp_path, f"line-{'b' * 24}", [FORK])
+    assert trainer.add_own() == 0
+    found = trainer._base.execute("SELECT moves, box FROM puzzles").fetchall()
+    assert (found, trainer.standing.streak) == ([(" ".join(FORK.moves), 0)], streak)
 
 
 def test_castling_in_chess960_solved_no_puzzle(trainer):
     for rank, king in (("4K2R", "e1"), ("5K1R", "f1")):  # the first looks like standard chess
         trainer.add([puzzle := Puzzle(f"4k3/8/8/8/8/8/8/{rank} w K - 0 1", (f"{king}h1",))])
         (attempt := Attempt(trainer, puzzle)).play(attempt.board.parse_san("O-O"))
-        assert attempt.says == "Solved!"
+        assert attempt.says.startswith("Solved!")
 
 
 def test_ratings_move_as_the_papers_formulas_say():

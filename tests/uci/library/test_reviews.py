@@ -128,7 +128,7 @@ def test_a_corrected_tag_keeps_the_review(reviewed, tmp_path, old, new):
     reviewed.refresh()
     (row,) = reviewed.catalogue.find(Wanted("anna", side="black"))[0]
     assert row["accuracy_white"] is not None
-    assert len(reviewed.catalogue.progress()) == 1
+    assert len(reviewed.catalogue.reviewed()) == 1
 
 
 def test_a_review_stays_where_a_later_one_cannot_be_written(reviewed, monkeypatch):
@@ -178,7 +178,7 @@ def test_a_review_that_is_gone_is_not_shown(reviewed, tmp_path):
 
 
 def test_of_puzzles_only_those_of_no_other_game_go_with_a_review(games, tmp_path):
-    mine = replace(MOVE, also_good=(), before=Verdict(300, None, (900, 50, 50)))
+    mine = replace(MOVE, solution=MOVE.best_line[:1])
     keys = []
     for text in ("1. f3 *", "1. f3 d5 *"):
         (tmp_path / "mine.pgn").write_text(text)
@@ -265,6 +265,6 @@ def test_a_review_that_is_none_spoils_nothing_else(games, tmp_path, junk, named)
     path = today if named == "today" else tmp_path / REVIEWS / f"{row['key']}.json"
     path.write_bytes(junk.encode(errors="surrogatepass"))
     assert games.refresh() == []
-    assert games.catalogue.progress() == []
+    assert games.catalogue.reviewed() == []
     with pytest.raises(DataError, match="no review"):
         games.kept_review(row["key"])

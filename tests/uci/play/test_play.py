@@ -108,7 +108,7 @@ def test_levels_are_changed_and_draws_agreed():
     for text in ("level: nodes 1. To change it", "level: elo 2000", "level: elo 900"):
         assert text in output
     assert "'harder': expected easy, medium, hard, elo 1500" in output
-    assert game.engine.options == EngineOptions(limit_strength=True, elo=900), (
+    assert game.engine.options == EngineOptions(limit_strength=True, human_pace=True, elo=900), (
         "a level leaves nothing behind"
     )
     assert play("draw", board=LONG_GAME.copy())[1] == GameEnd("1/2-1/2", "draw agreed")

@@ -15,7 +15,6 @@ from engine.cli.console import make_console
 from engine.errors import ConfigError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from tests.boards import board_after
 from tests.protocol.fake_engine import FakeEngine
 from tests.uci.play.terminal_game import Time, play
 from uci.game.clock import GameClock, GameTime, clock_text, parse_time_control
@@ -304,28 +303,6 @@ def test_an_answer_comes_within_seconds_however_long_the_clock():
     )
     blitz = Limits(white_time_ms=180_000, black_time_ms=180_000)
     assert DEFAULT_LEVEL.limits(blitz) == blitz
-
-
-# At 1400 and 5+3, every move had taken 4.0 to 4.4 s.
-PACES = {
-    "the opening": ("e2e4 e7e5", "g1f3", 0.5, 1.2),
-    "takes back": ("d2d4 d7d5 c2c4 d5c4 e2e3 b7b5 a2a4 c7c6 a4b5 c6b5 d1f3 b8c6", "f3c6", 0.5, 1.2),
-    "quiet": ("g1f3 g8f6 b1c3 b8c6 f3g1 f6g8 c3b1 c6b8 a2a3 a7a6", "h2h3", 1.3, 2.8),
-    "much to take": ("e2e4 e7e5 f1c4 b8c6 d1h5 g8f6 d2d4 e5d4 c1g5 d7d5", "h5f7", 3.0, 8.0),
-}
-
-
-@pytest.mark.parametrize(("moves", "move", "least", "most"), PACES.values(), ids=list(PACES))
-def test_the_time_of_a_limited_level_follows_the_position(moves, move, least, most):
-    board = board_after(moves)
-    clock = Limits(white_time_ms=300_000, white_increment_ms=3000, black_time_ms=1)
-    assert least < parse_level("elo 1400").pace_s(clock, board, chess.Move.from_uci(move)) < most
-    little = Limits(white_time_ms=1000, white_increment_ms=60_000)
-    assert parse_level("elo 1400").pace_s(little, board, chess.Move.from_uci(move)) < 0.5, (
-        "or Aino loses on time"
-    )
-    for level, limits in (("full", clock), ("nodes 9", clock), ("elo 1400", None)):
-        assert parse_level(level).pace_s(limits, board, chess.Move.from_uci(move)) == 0.0
 
 
 def test_tab_completes_commands_and_moves():

@@ -10,9 +10,12 @@ import pytest
 
 from engine.options import EngineOptions
 from tests.boards import games_in
+from tests.uci.library.own_games import write
 from tests.uci.web.web_visit import WebEngine
 from uci.game.game_file import ANALYSES, save_game
 from uci.game.timed_game import Setup
+from uci.library.games_folder import GamesFolder
+from uci.library.wanted import Wanted
 from uci.web.beginnings import loaded_game
 from uci.web.board_session import Services
 from uci.web.conductor import Conductor
@@ -128,3 +131,51 @@ def test_nothing_is_saved_behind_a_packed_file(tmp_path):
     with pytest.raises(OSError, match="unpack it first"):
         save_game(chess.pgn.Game(), path)
     assert path.read_bytes() == packed
+
+
+def row_of_analysis(games):
+    return games.catalogue.find(Wanted(result=ANALYSES))[0][0]
+
+
+async def named(folder, title="The trap", white="Anna", black=""):
+    """A new analysis with a title and names, saved, and the list of My games."""
+    board = Board(folder)
+    board.ask("name", title=title, white=white, black=black)
+    board.ask("move", uci="e2e4")
+    board.session.close()
+    games = GamesFolder(folder)
+    games.refresh()
+    return games
+
+
+async def test_an_analysis_has_the_names_that_one_gave(tmp_path):
+    row = row_of_analysis(await named(tmp_path, black="Ben"))
+    assert [row[name] for name in ("white", "black", "ending")] == ["Anna", "Ben", "The trap"]
+
+
+async def test_an_analysis_of_nobody_is_listed_by_its_title(tmp_path):
+    row = row_of_analysis(await named(tmp_path, white=""))
+    assert row["white"] == "The trap"
+
+
+async def test_names_of_an_analysis_outlive_another_main_line(tmp_path):
+    """It would be "Analysis of Anna – Ben", as of a game that was played."""
+    await named(tmp_path, black="Ben")
+    board = Board(tmp_path)
+    await board.open()
+    board.ask("look", node=1)
+    board.ask("move", uci="e7e5")
+    board.session.close()
+    games = GamesFolder(tmp_path)
+    games.refresh()
+    assert row_of_analysis(games)["white"] == "Anna"
+
+
+async def test_the_names_of_a_game_that_was_played_stay(tmp_path):
+    write(tmp_path / "mine.pgn", ("Anna", "Ben", "2024.01.02", "1-0", "e4 e5"))
+    board = Board(tmp_path)
+    await board.open()
+    board.ask("name", title="Mine", white="Me", black="")
+    told = await board.told_of("say")
+    assert "names of a game that was played stay" in told["text"]
+    board.session.close()

@@ -192,4 +192,3 @@ PLAIN_TEXTS = {
     "one line", "wrapped", "glued numbers", "black numbers", "glued black numbers", "numbers without a dot",
     "no numbers", "escape lines", "no result",
 }  # fmt: skip
-EXTRACTED = {"one line", "wrapped", "glued numbers", "black numbers", "glued black numbers"}

@@ -3,30 +3,26 @@ and the writer.
 """
 
 import io
-import os
 import random
 import re
-import shutil
-import subprocess
 import tracemalloc
+from collections import Counter
 
 import chess
 import chess.pgn
 import pytest
 
 from engine.board.convert import encode_move
-from engine.board.pgn.game_reader import GameText, read_game_file, read_games
+from engine.board.pgn.game_reader import GameText, read_games
 from engine.board.pgn.game_writer import game_text
 from engine.board.pgn.main_lines import main_lines
 from engine.board.pgn.token_kernels import cut_text
 from tests.unit.board import pgn_forms
 from tests.unit.board.pgn_changes import changes
 from tests.unit.board.pgn_forms import long_san, numbered, played_game, san, whole, words_of
+from tests.unit.test_walk import counted
 
 SEEDS = range(3)
-PGN_EXTRACT = shutil.which(
-    "pgn-extract", path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/games"
-)
 FORMS = (
     {
         name: lambda words, form=form: whole(numbered(form(words)))
@@ -438,6 +434,53 @@ def test_a_result_that_costs_both_sides_was_castling(result):
     assert read(f'[Result "1-0"]\n\n1. e4 {result}')[0][1]
 
 
+@pytest.mark.parametrize(
+    ("told", "elo"),
+    [
+        ("2500?", 2500),
+        ("FIDE 900", 900),
+        ("2,500", -1),
+        ("12345", -1),
+        ("1.5 or 80", 1),
+        (".5 or 80", 80),
+        ("-", -1),
+    ],
+)
+@pytest.mark.parametrize("moves", ["1. e4", "1. e4 e5 2. Sf3"])
+def test_a_rating_is_a_number_of_one_to_four_digits(told, elo, moves):
+    """Those of games that all tokens tell, too."""
+    text = f'[WhiteElo "1"]\n[whiteelo "{told}"]\n[BlackElo "7"]\n\n{moves} *\n'
+    (line,) = main_lines(GameText(io.BytesIO(text.encode())))
+    assert line.elo == (elo, 7)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_kernels_alone_read_main_lines_in_the_usual_form(seed, monkeypatch):
+    """To play the tokens of a game takes thirty times as long."""
+    monkeypatch.setattr("engine.board.pgn.main_lines.play_game", None)
+    moves = played_game(seed)
+    text = GameText(io.BytesIO(FORMS["wrapped"](words_of(moves, san)).encode()))
+    assert [line.moves.tolist() for line in main_lines(text)] == [codes(moves)]
+
+
+def test_main_lines_stay_what_they_are_when_later_games_are_read():
+    words = ("e4", "d4", "c4")
+    games = [f'[White "{number}"]\n\n1. {words[number % 3]} *\n\n' for number in range(2500)]
+    lines = list(main_lines(GameText(io.BytesIO("".join(games).encode()))))
+    kept = [chess.Board().parse_san(word) for word in words]
+    for number, line in enumerate(lines):
+        assert line.read_tags() == {"White": str(number)}
+        assert line.moves.tolist() == codes([kept[number % 3]])
+
+
+def test_a_main_line_had_taken_26_calls():
+    text = GameText(io.BytesIO(b'[WhiteElo "2000"]\n\n1. e4 e5 1-0\n\n' * 200))
+    calls = Counter()
+    with counted(calls):
+        assert [line.elo for line in main_lines(text)] == [(2000, -1)] * 200
+    assert calls.total() < 3 * 200, calls
+
+
 # ---- every form ----------------------------------------------------------------------------------
 
 
@@ -468,29 +511,6 @@ def test_games_in_every_form_are_the_same_games(name):
 
 def without_spaces(game):
     return re.sub(r"\s+", " ", str(game))
-
-
-@pytest.mark.skipif(PGN_EXTRACT is None, reason="pgn-extract is not installed")
-@pytest.mark.parametrize("name", sorted(pgn_forms.EXTRACTED))
-def test_pgn_extract_finds_the_same_games(name, tmp_path):
-    path = tmp_path / "games.pgn"
-    path.write_text(
-        "".join(FORMS[name](words_of(played_game(seed), san)) for seed in SEEDS), encoding="utf-8"
-    )
-    flags = ["-s", "-C", "-N", "-V", "-w", "100000", "-Wuci", "--notags", "--nomovenumbers"]
-    done = subprocess.run(
-        [PGN_EXTRACT, *flags, str(path)], capture_output=True, text=True, check=True
-    )
-    theirs = [
-        re.sub("[QRBN]", lambda m: m[0].lower(), line).split()
-        for line in done.stdout.splitlines()
-        if line.strip()
-    ]
-    ours = [
-        [move.uci() for move in game.game.mainline_moves()] + ["1-0"]
-        for game in read_game_file(path)
-    ]
-    assert theirs == ours
 
 
 def random_tree(seed):
@@ -609,17 +629,6 @@ def test_two_games_in_a_row_stay_two_games():
     assert [(game.errors, len(list(game.mainline_moves()))) for game in games] == [([], 2)] * len(
         NAMES
     )
-
-
-@pytest.mark.skipif(PGN_EXTRACT is None, reason="pgn-extract is not installed")
-def test_pgn_extract_reads_every_tag_and_game(tmp_path):
-    path = tmp_path / "games.pgn"
-    path.write_text("".join(map(game_text, map(game_of, NAMES))), encoding="utf-8")
-    done = subprocess.run(
-        [PGN_EXTRACT, "-Wepd", str(path)], capture_output=True, text=True, check=True
-    )
-    assert f"{len(NAMES)} games matched out of {len(NAMES)}" in done.stderr
-    assert "unterminated" not in done.stderr.lower()
 
 
 @pytest.mark.parametrize("told", ["0-0", "?", "(null)", "1-0 forfeit"])

@@ -83,6 +83,11 @@ SEEN = {
     "a pawn taken in passing": (board_after("e4", "a6", "e5", "d5", "exd6"), TAKEN, [0]),
     "where castling leads the king": (CASTLED, TARGET, [chess.G1 ^ 56]),
     "where castling takes the king from": (CASTLED, SOURCE, [chess.E1 ^ 56]),
+    "where castling to the other side takes the king from": (
+        board_after("d4", "d5", "Nc3", "Nc6", "Bf4", "Bf5", "Qd2", "Qd7", "O-O-O"),
+        SOURCE,
+        [chess.E1 ^ 56],
+    ),
     "the rook of a king that castles where it stands": (
         board_after("O-O", fen="4k3/8/8/8/8/8/8/6KR w H - 0 1", chess960=True),
         SOURCE,

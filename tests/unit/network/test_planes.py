@@ -101,3 +101,15 @@ def test_before_a_position_that_was_set_up_its_double_push_was_not_made(fen, sta
     ours, theirs = masks[PLANES_PER_POSITION], masks[PLANES_PER_POSITION + 6]
     assert theirs == np.uint64(1 << start)
     assert ours == masks[0], "the other pawn stood where it stands"
+
+
+PIECES = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR"
+
+
+@pytest.mark.parametrize(
+    ("fields", "repeats"), [("w KQkq - 0 1", False), ("w Qkq - 0 1", True), ("b KQkq - 0 1", True)]
+)
+def test_what_was_before_is_zeros_in_the_start_position_alone(fields, repeats):
+    masks = np.zeros(PLANES, np.uint64)
+    encode(row_from_board(chess.Board(f"{PIECES} {fields}"))[None], 0, 0, masks)
+    assert masks[PLANES_PER_POSITION : 2 * PLANES_PER_POSITION].any() == repeats

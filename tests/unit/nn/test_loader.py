@@ -231,16 +231,6 @@ def test_statistics_are_refreshed_by_examples_not_by_batches():
     assert norm.momentum == 0.1
 
 
-def test_a_mean_over_the_last_part_counts_its_examples():
-    data = regression(70)
-    run = nn.Trainer(
-        nn.Dense(4, 1, RNG), nn.mse, nn.SGD(), 0.0, nn.TrainerSettings(batch_size=64, shard_size=9)
-    )
-    whole = nn.mse(run.model(data.inputs), data.targets)[0]
-    assert run.fit(data, 1)["loss"] == [pytest.approx(whole, rel=1e-5)]
-    assert run.evaluate(data)["loss"] == pytest.approx(whole, rel=1e-5)
-
-
 def test_an_average_of_every_epoch_is_the_mean_of_their_last_weights():
     seen: list[np.ndarray] = []
     average = nn.StochasticAverage(every=3)

@@ -15,23 +15,30 @@ from engine.nn.layers import Dropout
 from engine.nn.operations.updates import STRETCH
 from engine.nn.training.shared_rows import SharedRows, SharedRowsAdamW
 
+COLUMN = np.array([[0.5], [3.0]])
+TEXTBOOK = [  # a loss, outputs, targets, its value and its gradient
+    (nn.softmax_cross_entropy, np.zeros((1, 4)), np.array([3]), math.log(4), [0.25] * 3 + [-0.75]),
+    (nn.mse, COLUMN, 0 * COLUMN, (0.25 + 9) / 2, [0.5, 3.0]),
+    (nn.huber, COLUMN, 0 * COLUMN, (0.125 + 2.5) / 2, [0.25, 0.5]),
+    (partial(nn.huber, delta=2.0), COLUMN, 0 * COLUMN, (0.125 + 4) / 2, [0.25, 1.0]),
+    (nn.mae, COLUMN * [[1], [-1]], 0 * COLUMN, 1.75, [0.5, -0.5]),
+    (
+        nn.sigmoid_binary_cross_entropy,
+        np.array([[0.0], [1e3]]),
+        np.array([[1], [0]]),
+        (math.log(2) + 1e3) / 2,
+        [-0.25, 0.5],
+    ),
+]
 
-def test_losses_have_their_textbook_values():
-    loss, gradient = nn.softmax_cross_entropy(np.zeros((2, 4)), np.array([1, 3]))
-    assert loss == pytest.approx(math.log(4))
-    assert gradient[0].tolist() == [0.125, -0.375, 0.125, 0.125]
-    prediction = np.array([[0.5], [3.0]])
-    target = np.zeros((2, 1))
-    assert nn.mse(prediction, target)[0] == pytest.approx((0.25 + 9) / 2)
-    assert nn.huber(prediction, target)[0] == pytest.approx((0.125 + 2.5) / 2)
-    gradient = nn.huber(prediction.astype(np.float32), target, delta=np.float64(2.0))[1]
-    assert (gradient.dtype, gradient.ravel().tolist()) == (np.float32, [0.25, 1.0])
-    loss, gradient = nn.mae(np.array([[0.5, -3.0]]), np.zeros((1, 2)))
-    assert loss == pytest.approx(1.75)
-    assert gradient.tolist() == [[0.5, -0.5]]
-    loss, gradient = nn.sigmoid_binary_cross_entropy(np.array([[0.0], [1e3]]), np.array([[1], [0]]))
-    assert loss == pytest.approx((math.log(2) + 1e3) / 2)
-    assert gradient.ravel().tolist() == [-0.25, 0.5]
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("loss", "outputs", "targets", "value", "slopes"), TEXTBOOK)
+def test_losses_have_their_textbook_values(loss, outputs, targets, value, slopes, dtype):
+    found, gradient = loss(outputs.astype(dtype), targets)
+    assert found == pytest.approx(value)
+    assert gradient.dtype == dtype
+    assert gradient.ravel().tolist() == pytest.approx(slopes)
 
 
 LOGITS = np.zeros((2, 3))

@@ -47,25 +47,12 @@ def test_results_and_distances_are_those_of_the_tables(letters, tables):
 
 
 @pytest.mark.parametrize(
-    ("pieces", "moves"), [("Q", 10), ("R", 16), ("BB", 19), ("BN", 33), ("Qr", 31), ("NN", 0)]
-)
-def test_the_longest_wins_are_as_long_as_the_books_say(pieces, moves):
-    solution = solve(pieces)
-    longest = 0
-    left = solution.lost
-    for power in reversed(range(len(solution.moves))):
-        higher = left & solution.moves[power]
-        if higher.any():
-            longest = longest | 1 << power
-            left = higher
-    assert longest == moves
-
-
-@pytest.mark.parametrize(
-    ("pieces", "moves"), [("Q", 10), ("R", 16), ("QQ", 10), ("BN", 33), ("Qr", 35), ("Rn", 40)]
-)
-def test_mates_through_captures_are_as_long_as_the_books_say(pieces, moves):
-    assert solve(pieces, to_mate=True).longest == moves
+    ("pieces", "moves", "to_mate"),
+    [("Q", 10, False), ("R", 16, False), ("BB", 19, False), ("BN", 33, False), ("Qr", 31, False), ("NN", 0, False),
+     ("Q", 10, True), ("R", 16, True), ("QQ", 10, True), ("BN", 33, True), ("Qr", 35, True), ("Rn", 40, True)],
+)  # fmt: skip
+def test_the_longest_wins_are_as_long_as_the_books_say(pieces, moves, to_mate):
+    assert solve(pieces, to_mate).longest == moves
 
 
 @pytest.mark.parametrize("letters", ["KQQk", "KRRk", "KBNk", "KQkr", "KQkq", "KRkn", "KRkb"])

@@ -234,7 +234,45 @@ $("setup").querySelectorAll("[data-setup]").forEach(button => button.addEventLis
   showSetup();
 }));
 
+// What a first page offers. What is not there to be offered is hidden.
+const welcome = {
+  keys: {},
+
+  show({ unfinished, unreviewed, puzzles }) {
+    const place = name => $("welcome").querySelector(`[data-welcome=${name}]`);
+    for (const [name, game] of [["continue", unfinished], ["review", unreviewed]]) {
+      place(name).hidden = !game;
+      this.keys[name] = game?.key;
+      if (game) place(name).querySelector("span").textContent = gameWords(game);
+    }
+    place("puzzles").querySelector("span").textContent = puzzles;
+  },
+
+  open() {
+    const { level, clock } = state.choice, name = [...$("level").options].find(({ value }) => value === level)?.text ?? level;
+    $("welcome").querySelector("[data-welcome=play] span").textContent = `${name} · ${clock || t("No clock")}`;
+    send("welcome");
+  },
+
+  choose(name) {
+    $("welcome").close("cancel");
+    const { level, clock } = state.choice;
+    const deeds = {
+      continue: () => send("games_continue", { key: this.keys.continue }),
+      review: () => { afterOpening = () => send("review"); send("games_open", { key: this.keys.review, ply: 0 }); },
+      puzzles: () => openDialog("puzzles"), games: () => openDialog("games"), other: () => openDialog("new-game"),
+      play: () => send("new", { side: "random", level, clock, fen: "", chess960: "" }),
+    };
+    deeds[name]();
+  },
+};
+$("welcome").addEventListener("click", event => {
+  const name = event.target.closest("[data-welcome]")?.dataset.welcome;
+  if (name) welcome.choose(name);
+});
+
 const opening = {
+  welcome: () => welcome.open(),
   puzzles: () => nextPuzzle(),
   games() { games.open(); },
   setup() { setUpFrom(shownStep().fen); showSetup(); $("setup-fen").value = shownStep().fen; },

@@ -4,8 +4,11 @@ const PAGE = 50;       // games that the server tells at a time
 const MOST = 200_000;  // games in the list: no browser draws higher boxes
 const SPARE = 10;      // rows drawn above and below those that are seen
 const playersOf = game => [game.white, game.black].filter(Boolean).map(name => name === "You" ? t(name) : name);
+// A game in a line of words.
+const gameWords = game => [playersOf(game).join(" – "), game.date.replaceAll(".", "-"),
+  several("{count} move", "{count} moves", Math.ceil(game.plies / 2))].filter(Boolean).join(" · ");
 const games = {
-  rows: [], total: 0, chosen: null, asked: new Set(), drawn: new Map(), reviewing: "", problem: "",
+  rows: [], total: 0, chosen: null, asked: new Set(), marked: new Set(), drawn: new Map(), reviewing: "", problem: "",
 
   open() {
     $("games-sure").hidden = true;
@@ -29,6 +32,36 @@ const games = {
     $("games-list").scrollTop = 0;
     this.choose(null);
     openDialog("games");
+  },
+
+  // Several games are chosen with Ctrl or Shift; without a choice, all that are listed are saved.
+  save(form) {
+    const keys = this.marked.size ? [...this.marked] : this.chosen ? [this.chosen.key] : [];
+    send("games_export", { ...this.wanted(), form, keys });
+  },
+
+  mark(game, at, isRange) {
+    const from = this.rows.findIndex(one => one?.key === this.chosen?.key);
+    if (this.chosen) this.marked.add(this.chosen.key);
+    const range = isRange && from >= 0 ? this.rows.slice(Math.min(from, at), Math.max(from, at) + 1) : [game];
+    for (const { key } of range.filter(Boolean)) {
+      if (!isRange && this.marked.has(key)) this.marked.delete(key);
+      else this.marked.add(key);
+    }
+    this.showMarked();
+  },
+
+  showMarked() {
+    for (const row of $("games-rows").children) row.classList.toggle("marked", this.marked.has(row.dataset.key));
+  },
+
+  // Lists the games that a row of the progress counts.
+  showOf({ by, name }) {
+    Object.assign(this, { line: "", file: "" });
+    $("games-text").value = by === "opening" ? name : "";
+    $("games-side").value = by === "side" ? name : "";
+    $("games-list").scrollIntoView({ block: "nearest" });
+    this.search();
   },
 
   sort(column) {
@@ -117,7 +150,13 @@ const games = {
       words("named", game.opening), words("ending", game.ending ? `${t(game.ending)}, ${moves}` : moves));
     const winner = { "1-0": "white", "0-1": "black" }[game.result];
     if (game.mine) button.classList.add(!winner ? "even" : winner === game.mine ? "won" : "lost");
-    button.addEventListener("click", () => this.choose(game));
+    button.classList.toggle("marked", this.marked.has(game.key));
+    button.addEventListener("click", event => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) { this.mark(game, at, event.shiftKey); return; }
+      this.marked.clear();
+      this.showMarked();
+      this.choose(game);
+    });
     button.addEventListener("dblclick", () => gameDeeds.open(game.key));
     button.addEventListener("keydown", event => { if (event.key === "Enter" && button.matches("[aria-pressed=true]")) { event.preventDefault(); gameDeeds.open(game.key); } });
     return button;
@@ -188,15 +227,39 @@ const games = {
     $("games-status").textContent = `${t("{file} cannot be imported.", { file: file.name })} ${why}`;
   },
 
-  showProgress({ points }) {
+  showProgress({ points, rows }) {
     const known = points.filter(point => point.accuracy !== null);
     const phases = [t("opening"), t("middlegame"), t("endgame")].map((name, phase) => [name, known.map(point => point.mistakes[phase])]);
+    const titles = { opening: t("Openings"), side: t("Colours"), motif: t("Motifs of your mistakes") };
     $("games-chart").replaceChildren(...known.length ? [
       drawMeans(t("Your accuracy, 0 to 100%"), [[t("accuracy"), known.map(point => point.accuracy)]], 100),
       drawMeans(t("Your mistakes a game"), phases, Math.max(1, ...phases.flatMap(([, values]) => values))),
-    ] : [words("", t("Review some of your games first."))]);
+      ...Object.keys(titles).map(by => progressTable(titles[by], rows.filter(row => row.by === by))),
+    ] : [words("", t("Review some of your games first. Those of 15 moves and more are counted."))]);
+    this.showChart();
+  },
+
+  showChart() {
     $("games-chart").hidden = false;
     $("games-chart").scrollIntoView({ block: "nearest" });
+  },
+
+  // The mistakes behind a number: a click leads to the board before one.
+  showMistakes({ positions, total }) {
+    const list = Object.assign(document.createElement("ol"), { className: "positions" });
+    list.append(...positions.map(({ key, ply, kind, ...game }) => {
+      const item = document.createElement("li"), move = t("move {number}", { number: Math.ceil(ply / 2) });
+      item.append(moveButton([playersOf(game).join(" – "), game.date.replaceAll(".", "-"), move, kind].filter(Boolean).join(" · "), () => {
+        afterOpening = () => send("learn", { here: true });
+        send("games_open", { key, ply });
+        $("games").close();
+      }));
+      return item;
+    }));
+    const title = document.createElement("h3");
+    title.textContent = several("{count} mistake", "{count} mistakes", total);
+    $("games-chart").replaceChildren(title, moveButton(t("Back to the progress"), () => send("games_progress")), list);
+    this.showChart();
   },
 };
 
@@ -249,6 +312,26 @@ const explorer = {
 $("explorer-on").addEventListener("change", () => { if ($("explorer-on").checked) send("games_refresh"); explorer.ask(); });
 $("explorer-side").addEventListener("change", () => explorer.ask());
 
+// What mistakes are counted by: each number leads to its games or positions.
+function progressTable(title, rows) {
+  const table = document.createElement("table"), head = table.createTHead().insertRow(), body = table.createTBody();
+  const isMotif = rows.some(row => row.by === "motif");
+  const heads = isMotif ? [title, t("mistakes"), t("missed chances")] : [title, t("games"), t("points"), t("accuracy"), t("mistakes")];
+  head.append(...heads.map(name => Object.assign(document.createElement("th"), { textContent: name, scope: "col" })));
+  for (const row of rows) {
+    const line = body.insertRow(), percent = share => share === null ? "–" : `${Math.round(share)}%`;
+    const name = row.by === "side" ? t(row.name === "white" ? "White" : "Black") : row.text;
+    line.insertCell().textContent = name;
+    const mistakes = moveButton(counted(row.mistakes), () => send("games_mistakes", { by: row.by, name: row.name }));
+    mistakes.setAttribute("aria-label", `${name}: ${several("{count} mistake", "{count} mistakes", row.mistakes)}`);
+    const list = moveButton(counted(row.games), () => games.showOf(row));
+    list.setAttribute("aria-label", `${name}: ${several("{count} game", "{count} games", row.games)}`);
+    const cells = isMotif ? [mistakes, counted(row.missed)] : [list, percent(100 * row.points), percent(row.accuracy), mistakes];
+    for (const cell of cells) line.insertCell().append(cell);
+  }
+  return table;
+}
+
 // A chart of [name, values] rows, each value the mean of some games, with the latest ones in the caption.
 function drawMeans(title, rows, most) {
   const mean = (values, at) => {
@@ -287,6 +370,7 @@ const gameDeeds = {
 const gamesDeeds = {
   whole: () => { Object.assign(games, { line: "", file: "" }); games.search(); },
   stop: () => send("games_stop"),
+  pgn: () => games.save("pgn"), page: () => games.save("page"),
   names: () => send("games_names"),
   all: () => send("games_review", { key: "" }),
   progress: () => { if ($("games-chart").hidden) send("games_progress"); else $("games-chart").hidden = true; },

@@ -44,6 +44,12 @@ class LiveBoard {
     this.draw();
   }
 
+  // Shows a try and what answers it, each an arrow, in the position after them: nothing can be moved there.
+  showTry({ after, squares, check }) {
+    const kinds = ["premove", "threat"], arrows = squares.map((pair, at) => [...pair, kinds[at]]);
+    this.show({ placement: after.split(" ")[0], marked: squares.at(-1), check, arrows }, []);
+  }
+
   draw() {
     const targets = this.legal.filter(([source]) => source === this.selected).map(([, target]) => target);
     const arrows = this.drawn.filter(([from, to]) => from !== to);

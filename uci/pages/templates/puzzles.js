@@ -20,7 +20,9 @@ function nextPuzzle() {
 }
 
 function showPuzzle(message) {
-  const { fen, legal = [], marked = [], says, standing, over, flipped, failed, origin = "", game = "", themes = [] } = puzzle = message;
+  const { fen, legal = [], marked = [], says, standing, over, flipped, failed, origin = "", game = "", begin, before, themes = [] } = message;
+  const isNew = begin !== puzzle?.begin;
+  puzzle = message;
   const named = themes.map(theme => THEMES[theme]).filter(Boolean).join(", "), isAddress = /^https?:\/\//.test(game);
   $("puzzle-says").textContent = says;
   $("puzzle-standing").textContent = standing;
@@ -34,16 +36,26 @@ function showPuzzle(message) {
   $("puzzle-analyse").value = fen;
   if (failed) send("puzzles_refute");
   if (fen && puzzleBoard.view.flipped !== flipped) puzzleBoard.flip(flipped);
+  if (isNew && before) puzzleBoard.show({ placement: before, marked: [] }, []);  // from which the opponent's move slides
   puzzleBoard.show({ placement: fen ? fen.split(" ")[0] : "8/8/8/8/8/8/8/8", marked }, legal);
   if (fen && over) $("puzzles").querySelector("[data-puzzle=next]").focus({ preventScroll: true });
 }
 
+// Tells how many puzzles each theme has among those that are wanted.
+function countThemes({ counts }) {
+  for (const option of $("puzzle-theme").options) {
+    if (!option.value) continue;
+    const count = counts[option.value] ?? 0;
+    option.textContent = `${THEMES[option.value]} (${count})`;
+    option.disabled = !count;
+  }
+}
+
 // Shows the position after a wrong try and its answer, until one goes on.
-function showRefutation({ fen, after, squares, says, check }) {
+function showRefutation({ fen, says, ...tried }) {
   if (puzzle?.fen !== fen || !puzzle.failed) return;
   $("puzzle-says").textContent = puzzle.says = says;
-  const kinds = ["premove", "threat"];
-  puzzleBoard.show({ placement: after.split(" ")[0], marked: squares.at(-1), check, arrows: squares.map((pair, at) => [...pair, kinds[at]]) }, []);
+  puzzleBoard.showTry(tried);
   $("puzzle-again").hidden = false;
 }
 

@@ -18,8 +18,9 @@ let turned = false;    // whether the board was turned round by hand
 let socket = null;
 let wantedFen = new URLSearchParams(location.hash.slice(1)).get("play");  // to play on from a review's position
 history.replaceState(null, "", location.pathname);
+let afterOpening = null;  // what is to be done with the next game that is opened
 let arriving = true;   // whether the next state is the first one of a connection
-const choices = { board: "brown", pieces: "classic", coordinates: "on", sound: "on", letters: "off" };  // what the page looks and sounds like
+const choices = { board: "brown", pieces: "classic", coordinates: "on", sound: "on", letters: "off", people: "off", rating: "1400" };  // what the page looks and sounds like
 // What the browser keeps of them, in cookies: its storage is another one on each port, and Aino takes any free port.
 for (const name in choices) choices[name] = document.cookie.match(`aino-${name}=(\\w+)`)?.[1] ?? choices[name];
 
@@ -106,6 +107,7 @@ function show() {
   curve.show();
   showControls();
   explorer.ask();
+  people.ask();
 }
 
 // Where one writes about a move and marks it.
@@ -117,6 +119,7 @@ function showNotes(step) {
 
 function showBoard() {
   const step = shownStep();
+  if (state.lesson) { showLesson(state.lesson, step); return; }
   const arrows = [], mark = marks[step.id];
   if (mark?.better) arrows.push([...mark.better, "better"]);
   if (mark?.answer) arrows.push([...mark.answer, "threat"]);
@@ -135,6 +138,30 @@ function showBoard() {
   const glyph = mark && [step.marked[1], GLYPHS[mark.nag], KINDS[mark.nag]];
   live.show({ placement: placementOf(pieces), marked: step.marked, check: step.check, drawn: step.drawn, arrows, glyph },
     isLatest() && (!state.analysing || here() === state.here) ? state.legal : [], mayPremove);
+}
+
+// A mistake that one tries to do better. What was tried is shown until one tries again.
+let retried = "";
+const tried = ({ node, squares }) => `${node} ${squares}`;
+const isTried = ({ lesson }) => lesson?.squares.length > 0 && retried !== tried(lesson);
+
+function showLesson(lesson, { fen, marked, check }) {
+  if (isTried(state)) live.showTry(lesson);
+  else live.show({ placement: fen.split(" ")[0], marked, check }, lesson.over ? [] : state.legal);
+}
+
+// Before another move is tried, what was shown of the one before goes.
+function tryAnother() {
+  if (!isTried(state ?? {}) || state.lesson.over || state.lesson.looking) return;
+  retried = tried(state.lesson);
+  showBoard();
+}
+for (const kind of ["pointerdown", "keydown"]) $("board").addEventListener(kind, event => { if (event.key !== "Tab") tryAnother(); }, { capture: true });
+
+function sayLesson({ asks, says, looking }) {
+  say(asks);
+  const text = looking ? t("Aino looks at it.") : says;
+  if (text) $("status").append(words("told", ` ${text}`));
 }
 
 function showStrips(step) {
@@ -272,8 +299,7 @@ function refreshMoves(numbers) {
 // The main line: a move of each side in a row, below it what is written about it and what else could be played.
 function mainMoves() {
   let isBroken = true;  // the next move needs its number
-  const told = step => [step.note ? words("note", step.note) : null, marks[step.id] ? words("note review-note", marks[step.id].says) : null];
-  const below = (step, others) => [...told(step).filter(Boolean), ...others.map(variation)];
+  const below = (step, others) => [...step.note ? [words("note", step.note)] : [], ...others.map(variation)];
   const made = state.steps.slice(1).flatMap(step => {
     const known = rows.get(step.id);
     if (known?.isBroken === isBroken) { isBroken = known.breaks; return known.made; }
@@ -312,23 +338,20 @@ function showMoves(numbers) {
   showHere();
 }
 
-// What the list shows is shown again when it has another height, such as when lines appear above it.
+// Lets the list show the move that is looked at in its middle, again when it has another height, such as when lines appear
+// above it. Moves that one is to find do not show.
 function showHere() {
-  const said = marks[here()] && rows.get(here())?.made.find(part => part.matches(".review-note"));
-  showNear($("moves"), buttons.get(here()), said);
+  const box = $("moves"), button = buttons.get(here()), isHidden = state.lesson && !state.lesson.over;
+  let isComing = isHidden && !here();
+  for (const part of box.firstChild?.children ?? []) {
+    part.classList.toggle("coming", Boolean(isComing));
+    isComing ||= isHidden && part === button;
+  }
+  if (button?.isConnected) box.scrollTop = button.offsetTop - box.offsetTop - box.clientHeight / 2;
+  else if (!here()) box.scrollTop = 0;
 }
 
 new ResizeObserver(() => { if (latestShown !== null) showHere(); }).observe($("moves"));
-
-// Lets the list of moves show a move in its middle. What a review says of it is to be seen whole: the list is made high enough,
-// and begins with the move, or with what is said where the author wrote much between them.
-function showNear(box, button, said) {
-  box.style.minHeight = "";
-  if (!button?.isConnected) { if (!here()) box.scrollTop = 0; return; }
-  const isFar = said && said.offsetTop - button.offsetTop > 4 * button.offsetHeight, first = isFar ? said : button;
-  if (said) box.style.minHeight = `${said.offsetTop + said.offsetHeight - first.offsetTop + 2}px`;
-  box.scrollTop = first.offsetTop - box.offsetTop - (said ? 0 : box.clientHeight / 2);
-}
 
 function showLines() {
   $("lines").hidden = $("bar-place").hidden = !state.analysing;
@@ -383,6 +406,36 @@ function lineItem(line, fen) {
   return item;
 }
 
+// What players of a rating would play, beside the engine's lines. The switch and the rating are remembered.
+const people = {
+  asked: "", list: new MoveList($("people-list"), () => {}),
+
+  ask() {
+    const isOn = choices.people === "on" && state.analysing && !state.lesson;
+    const wanted = isOn ? `${shownStep().fen} ${choices.rating}` : "";
+    if (isOn && wanted !== this.asked) send("people", { rating: Number(choices.rating) });
+    if (!isOn) this.list.fill([]);
+    this.asked = wanted;
+  },
+
+  show({ fen, rating, moves }) {
+    if (`${fen} ${rating}` !== this.asked) return;
+    this.list.fill(moves.map(({ uci, san, share }) => {
+      const row = document.createElement("li"), part = words("percent", `${Math.round(100 * share)}%`);
+      row.style.setProperty("--share", share);
+      row.append(moveButton(san, () => { if (fen === shownStep().fen) send("explore", { moves: [uci] }); }), part);
+      return row;
+    }));
+  },
+};
+$("people-on").checked = choices.people === "on";
+$("people-rating").value = choices.rating;
+for (const id of ["people-on", "people-rating"]) $(id).addEventListener("change", () => {
+  setLook("people", $("people-on").checked ? "on" : "off");
+  setLook("rating", $("people-rating").value);
+  people.ask();
+});
+
 function showControls() {
   const playing = state.isGame && !state.end && !state.analysing;
   const over = state.isGame && state.end && !state.analysing;
@@ -398,9 +451,14 @@ function showControls() {
   setChoice($("level"), state.level);
   $("analysis").hidden = !state.analysing;
   $("edit").hidden = !state.analysing;
-  $("drop").disabled = !state.isGame;
-  $("try-here").hidden = !marks[here()]?.better;
-  $("next-mistake").hidden = !marked().length;
+  showNames();
+  $("drop").hidden = !state.isGame;
+  const { lesson } = state, isLearning = Boolean(lesson && !lesson.over);
+  document.body.classList.toggle("learning", isLearning);
+  $("try-here").hidden = Boolean(lesson) || !marks[here()]?.better;
+  $("next-mistake").hidden = !Object.values(marks).some(mark => mark.better);
+  $("answer").hidden = !isLearning;
+  $("leave").hidden = !lesson;
   $("review-too").disabled = !$("review").hidden || !mayReview();
   $("analyse-button").textContent = state.analysing && state.isGame ? t("Game") : t("Analyse");
   $("analyse-button").disabled = state.analysing && !state.isGame;
@@ -487,19 +545,24 @@ const answers = {
     $("lines-on").checked = state.shows.on;
     setChoice($("line-count"), String(state.shows.count));
     showReview(state.review);
-    if (isNew) { sendWritten(); explorer.asked = ""; if ($("games").open) games.open(); }  // what was asked may be lost
-    if (isNew || moved && !state.analysing || stateKey(before) !== stateKey(state)) {
+    if (isNew) { sendWritten(); explorer.asked = people.asked = ""; if ($("games").open) games.open(); }  // what was asked may be lost
+    const isOther = JSON.stringify(before?.lesson) !== JSON.stringify(state.lesson);
+    if (state.lesson) {
+      if (isOther) sayLesson(state.lesson);
+    } else if (isNew || moved && !state.analysing || stateKey(before) !== stateKey(state)) {
       const last = moved && !state.thinking && !state.analysing ? `${latest.number} ${latest.san}. ` : "";
       say(last + stateText());
-    } else if (here() !== wasHere) sayPlace();
+    } else if (here() !== wasHere || isOther) sayPlace();
+    if (isOther) latestShown = null;
     if (message.isNew) { forgetMoves(); marks = {}; curve.fill([], marks); }
     const numbers = Object.keys(message.nodes);
     if (numbers.length || JSON.stringify(before?.end) !== JSON.stringify(state.end)) showMoves(numbers);
     if (!state.thinking || state.analysing) playPremove(moved);
     show();
     if (wantedFen) playFrom(wantedFen);
-    else if (!before && state.asks) openDialog("new-game");
+    else if (!before && state.asks) openDialog("welcome");
     wantedFen = null;
+    if (message.isNew && afterOpening) { afterOpening(); afterOpening = null; }
   },
   lines(message) {
     known.set(message.fen, message);
@@ -518,12 +581,14 @@ const answers = {
     say(message.text, message.kind);
     dialogSays(message);
   },
-  games(message) { showGames(message); },
+  games(message) { showGames(message); }, people: message => people.show(message),
   games_read(message) { games.read(message); explorer.ask(true); }, explored: message => explorer.show(message),
   games_reading: message => games.reading(message), games_names: message => games.askNames(message),
   games_found: message => games.found(message), games_work: message => games.work(message),
-  puzzle: message => $("puzzles").open && showPuzzle(message), refuted: message => showRefutation(message),
-  games_progress: message => games.showProgress(message),
+  welcome: message => welcome.show(message),
+  exported: ({ name }) => Object.assign(document.createElement("a"), { href: "export", download: name }).click(),
+  puzzle: message => $("puzzles").open && showPuzzle(message), refuted: message => showRefutation(message), themes: message => countThemes(message),
+  games_progress: message => games.showProgress(message), games_mistakes: message => games.showMistakes(message),
   review: showReview,
   busy() {
     arriving = true;
@@ -591,26 +656,22 @@ function lookBeside(way) {
   if (rivals.length > 1) look(rivals[(at + way + rivals.length) % rivals.length]);
 }
 
-// The marked moves of one's own side, or of both where it has none or nobody's side is known.
-function marked() {
-  const all = state.steps.filter(({ id }) => marks[id]?.better), own = all.filter(({ parent }) => tree.get(parent).fen.split(" ")[1] === state.mine?.[0]);
-  return own.length ? own : all;
-}
-
 const tells = {
-  next_mistake() {
-    const ply = pathTo(here()).length, found = marked();
-    if (found.length) look((found.find(step => pathTo(step.id).length > ply) ?? found[0]).id);
-  },
-  try_here() {
-    const before = tree.get(shownStep().parent);
-    playFrom(before.fen);
-    $("from-here").querySelector("[name=side]").value = before.fen.split(" ")[1] === "b" ? "black" : "white";
-  },
+  next_mistake: () => send("learn", { here: false }),
+  try_here: () => send("learn", { here: true }),
   analyse: () => send("analyse", { on: !state.analysing }),
   promote: () => send("promote", { node: here() }),
   delete: () => send("delete", { node: here() }),
 };
+
+// Title and names of an analysis, which My games lists; "?" and the usual title stand for none.
+function showNames() {
+  $("names").hidden = state.title === null;
+  if ($("names").contains(document.activeElement) || state.title === null) return;
+  const told = { title: state.title === "Analysis" ? "" : state.title, ...state.names };
+  for (const field of $("names").children) field.value = ["?", "White", "Black"].includes(told[field.name]) ? "" : told[field.name];
+}
+$("names").addEventListener("change", () => send("name", Object.fromEntries([...$("names").children].map(({ name, value }) => [name, value]))));
 
 $("glyph").addEventListener("change", () => send("mark", { node: here(), glyph: Number($("glyph").value) }));
 

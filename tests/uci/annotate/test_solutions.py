@@ -1,0 +1,103 @@
+"""Solutions of puzzles go on while one move is better than all others by far."""
+
+import chess
+import pytest
+
+from engine.evaluation.material import MaterialEvaluator
+from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.limits import Limits
+from tests.uci.annotate.scripted_reviews import RETI, read
+from uci.annotate.review import review_game
+from uci.annotate.solutions import LONGEST, Choice, is_puzzle, is_solution, solution
+
+START = chess.Board()
+
+
+def line(text):
+    return [chess.Move.from_uci(move) for move in text.split()]
+
+
+def look(known):
+    """Find in each position, by the moves that led there, the lines and chances of a script."""
+
+    def find(board):
+        played = " ".join(move.uci() for move in board.move_stack)
+        return [Choice(line(text), chances) for text, chances in known[played]]
+
+    return find
+
+
+MOVES = "e2e4 e7e5 g1f3 b8c6 f1b5"
+GOES_ON = {
+    "e2e4 e7e5": [("g1f3 b8c6", 0.8), ("b1c3", 0.6)],
+    "e2e4 e7e5 g1f3 b8c6": [("f1b5", 0.9), ("f1c4", 0.7)],
+}
+
+
+def test_a_solution_goes_on_while_one_move_is_much_better():
+    """Of one's own mistakes, each had one move."""
+    assert solution(START, line("e2e4 e7e5"), look(GOES_ON)) == tuple(line(MOVES))
+
+
+@pytest.mark.parametrize(("best", "second"), [(0.8, 0.66), (0.29, 0.0)])
+def test_a_solution_ends_where_another_move_is_good_or_nothing_is_kept(best, second):
+    known = GOES_ON | {"e2e4 e7e5 g1f3 b8c6": [("f1b5", best), ("f1c4", second)]}
+    assert solution(START, line("e2e4 e7e5"), look(known)) == tuple(line("e2e4 e7e5 g1f3"))
+
+
+def test_a_solution_ends_with_the_game():
+    board = chess.Board("6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1")
+    assert solution(board, line("a1a8"), look({})) == tuple(line("a1a8"))
+    stalemate = chess.Board("7k/8/5K2/8/8/8/8/5Q1r w - - 0 1")
+    assert len(solution(stalemate, line("f1h1"), look({}))) == 1
+
+
+def test_a_solution_has_an_end():
+    endless = chess.Board("7k/8/8/8/8/8/8/KR6 w - - 0 1")
+
+    def shuffle(board):
+        return [Choice([next(iter(board.legal_moves)), *_reply(board)], 0.9)]
+
+    def _reply(board):
+        after = board.copy()
+        after.push(next(iter(board.legal_moves)))
+        return list(after.legal_moves)[:1]
+
+    first = shuffle(endless)[0].line
+    assert len(solution(endless, first, shuffle)) <= LONGEST
+
+
+def test_only_a_gap_of_15_percent_makes_a_puzzle():
+    assert [is_puzzle(0.5, gap) for gap in (0.14, 0.15)] == [False, True]
+
+
+def test_each_move_of_a_solution_is_checked():
+    known = {"": [("e2e4 e7e5", 0.8), ("d2d4", 0.5)], **GOES_ON}
+    assert is_solution(START, line(MOVES), look(known))
+    known["e2e4 e7e5"] = [("g1f3", 0.8), ("b1c3", 0.7)]
+    assert not is_solution(START, line(MOVES), look(known))
+
+
+def test_any_mate_may_end_a_solution():
+    """Two queens mate in several ways."""
+    board = chess.Board("7k/8/5K2/8/8/8/8/QQ6 w - - 0 1")
+    (mate, *_) = [move for move in board.legal_moves if _mates(board, move)]
+    assert is_solution(board, [mate], look({}))
+
+
+def _mates(board, move):
+    after = board.copy()
+    after.push(move)
+    return after.is_checkmate()
+
+
+def test_a_combination_that_was_missed_is_a_puzzle_of_all_its_moves():
+    text = RETI.replace("{natural}", "").replace("Qd8+", "a3").partition("Kxd8")[0]
+    with Engine(
+        EngineOptions(threads=1, hash_mib=16, analyse_mode=True), MaterialEvaluator()
+    ) as engine:
+        review = review_game(engine, read(text + "1-0"), Limits(nodes=400))
+    missed = review.moves[-1]
+    assert missed.solution[:3] == tuple(line("d3d8 e8d8 d2g5"))
+    assert len(missed.solution) == 5

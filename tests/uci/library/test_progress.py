@@ -1,0 +1,110 @@
+"""What the reviews of one's own games tell together, and what kind each mistake is of."""
+
+import chess
+import pytest
+
+from engine.board.notation import board_after as after
+from tests.boards import board_after
+from tests.uci.library.own_games import write
+from uci.annotate.judge import BLUNDER
+from uci.annotate.lapses import Lapse, lapse
+from uci.annotate.review import MoveReview
+from uci.library.catalogue import ReviewFacts
+from uci.library.games_folder import GamesFolder
+from uci.library.progress import LEAST_MOVES, counted_games, points, positions, rows
+from uci.terminal.verdict import Verdict
+
+EVEN = Verdict(0, None, (300, 400, 300))
+MATED = Verdict(0, -3, (0, 0, 1000))
+MATES = Verdict(0, 3, (1000, 0, 0))
+
+
+def moves_of(*uci):
+    return tuple(map(chess.Move.from_uci, uci))
+
+
+def mistake(start, played, best, reply, before=EVEN, later=EVEN):
+    board = chess.Board(start)
+    return MoveReview(9, board, *moves_of(played), before, later, best, BLUNDER, reply)
+
+
+FORK = "4k3/8/8/8/3n4/8/8/R3K3 b - - 0 1"
+QUIET = "4k3/p7/8/8/8/8/P7/4K3 w - - 0 1"
+
+
+@pytest.mark.parametrize(
+    ("move", "kind", "missed"),
+    [
+        (mistake(QUIET, "a2a3", moves_of("a2a4"), (), later=MATED), "mate", False),
+        (mistake(QUIET, "a2a3", moves_of("a2a4"), (), before=MATES), "mate", True),
+        (mistake(QUIET, "a2a3", moves_of("a2a4"), ()), "position", False),
+        (mistake(FORK, "e8f8", moves_of("d4c2", "e1d2", "c2a1"), ()), "fork", True),
+        (
+            mistake(FORK.replace(" b ", " w "), "e1f1", (), moves_of("d4c2", "f1g1", "c2a1")),
+            "material",
+            False,
+        ),
+    ],
+)
+def test_a_mistake_is_of_a_kind(move, kind, missed):
+    assert lapse(move) == Lapse(9, kind, missed)
+
+
+LONG = (
+    "e4 e5 Nf3 Nc6 Bc4 Bc5 c3 Nf6 d3 d6 "
+    + "Nbd2 a6 Nf1 Ba7 Ng3 O-O O-O h6 h3 Be6 Bb3 Qd7 Re1 Rfe8 Be3 Bxe3 Rxe3 d5 exd5 Bxd5"
+)
+assert after(board_after(LONG)).ply() == 2 * LEAST_MOVES
+
+
+@pytest.fixture
+def reviewed(tmp_path):
+    """A long game with Black's pieces that has a mistake, and a short one with two."""
+    write(
+        tmp_path / "mine.pgn",
+        ("Ben", "Anna", "2024.01.02", "1-0", LONG),
+        ("Anna", "Ben", "2024.01.03", "1-0", "e4 c5"),
+    )
+    games = GamesFolder(tmp_path)
+    games.add_name("Anna")
+    games.refresh()
+    for game in [*games.catalogue._games.values()]:
+        kept = [Lapse(12, "fork", True)] if game.mine == "black" else [Lapse(1, "pin", False)] * 2
+        facts = ReviewFacts(
+            {"white": 90.0, "black": 70.0},
+            {"white": [1, 0, 0], "black": [0, 1, 0]},
+            {"white": [], "black": [], game.mine: kept},
+        )
+        games.catalogue.note_review(game.line, facts)
+    return counted_games(games.catalogue.reviewed())
+
+
+def test_games_of_15_moves_and_more_count(reviewed):
+    """A game that was lost in six moves was a point of the curve."""
+    assert [one["accuracy"] for one in points(reviewed)] == [70.0]
+
+
+def test_mistakes_are_counted_by_opening_colour_and_motif(reviewed):
+    told = {(row["by"], row["name"]): (row["games"], row["mistakes"]) for row in rows(reviewed)}
+    assert told == {
+        ("opening", "Italian Game"): (1, 1),
+        ("side", "black"): (1, 1),
+        ("motif", "fork"): (1, 1),
+    }
+
+
+def test_a_row_tells_points_and_accuracy(reviewed):
+    (side,) = (row for row in rows(reviewed) if row["by"] == "side")
+    assert (side["points"], side["accuracy"]) == (0.0, 70.0)
+
+
+@pytest.mark.parametrize(
+    ("by", "name"), [("opening", "Italian Game"), ("side", "black"), ("motif", "fork")]
+)
+def test_each_number_leads_to_its_positions(reviewed, by, name):
+    (place,) = positions(reviewed, by, name)
+    assert (place["ply"], place["white"], place["missed"]) == (12, "Ben", True)
+
+
+def test_no_position_is_told_of_what_was_not_counted(reviewed):
+    assert positions(reviewed, "motif", "pin") == []

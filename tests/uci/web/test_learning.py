@@ -1,0 +1,152 @@
+"""Learning from the mistakes of a reviewed game: a better move is looked for on the board before it."""
+
+from dataclasses import replace
+
+import chess
+import pytest
+
+from engine.board.pgn.game_reader import read_games
+from engine.search.limits import Limits
+from uci.annotate.judge import BLUNDER
+from uci.annotate.people import Shares
+from uci.annotate.review import GameReview, MoveReview
+from uci.game.timed_game import Setup
+from uci.library.reviews import KeptReview
+from uci.terminal.verdict import Verdict
+from uci.web.table import Table
+
+GAME = "1. e4 e5 2. Bc4 Nc6 3. Qh5 Nf6 4. Qxf7# 1-0"
+EVEN = Verdict(0, None, (300, 400, 300))
+MATED = Verdict(0, 1, (1000, 0, 0))
+
+
+def reviewed_table(seen_by):
+    """A game in which Black's last move is a blunder; Qe7 was better."""
+    game = next(read_games(GAME)).game
+    board = game.board()
+    moves = list[MoveReview]()
+    for move in game.mainline_moves():
+        one = MoveReview(len(moves) + 1, board.copy(), move, EVEN, EVEN, (move,))
+        moves.append(one)
+        board.push(move)
+    best = (chess.Move.from_uci("d8e7"),)
+    reply = (chess.Move.from_uci("h5f7"),)
+    blunder = MoveReview(6, moves[5].board, moves[5].move, EVEN, MATED, best, BLUNDER, reply)
+    moves[5] = blunder
+    table = Table(Setup(board, None, source=game, seen_by=seen_by))
+    return table, KeptReview(GameReview(game, EVEN, moves), "fake", Limits(nodes=1), seen_by)
+
+
+@pytest.fixture
+def lesson(visit, tab):
+    """Begins to learn, and returns what sends a request and waits for what is said of it."""
+
+    async def begin():
+        await tab.state()
+        visit.session.put(*reviewed_table(chess.BLACK))
+        await ask("learn", here=False)
+
+    async def ask(request, right=lambda lesson: True, **fields):
+        await tab.send(request, **fields)
+        return (await tab.state(lambda state: state["lesson"] and right(state["lesson"])))["lesson"]
+
+    visit.loop.run(begin())
+    return ask
+
+
+def is_told(lesson):
+    return lesson["says"] != ""
+
+
+async def test_one_looks_for_a_better_move_before_the_mistake(visit, lesson):
+    """The board stood behind it, with the curve and the moves that punished it."""
+    told = await lesson("learn", here=False)
+    assert visit.session.table.shown.ply() == 5
+    assert told["asks"] == "Black played 3... Nf6. Find a better move."
+    assert (told["says"], told["squares"], told["over"]) == ("", [], False)
+
+
+async def test_a_move_is_accepted_by_its_own_loss(visit, lesson):
+    """Only the moves of the review's list were, and every other one was "not Aino's move"."""
+    visit.engine.wdl = (310, 400, 290)
+    told = await lesson("move", is_told, uci="g7g6")
+    assert told["says"].startswith("Also good, it loses little. Qe7 is Aino's choice.")
+    assert told["over"]
+
+
+async def test_the_move_of_the_review_is_the_better_one(visit, lesson):
+    visit.engine.wdl = (310, 400, 290)
+    told = await lesson("move", is_told, uci="d8e7")
+    assert told["says"].startswith("Yes! Qe7 is better.")
+
+
+async def test_a_try_gets_its_cost(visit, lesson):
+    visit.engine.wdl = (900, 50, 50)
+    told = await lesson("move", is_told, uci="a7a6")
+    assert told["says"].startswith("3... a6?? Blunder: ")
+    assert "winning chances drop from 50% to 17%" in told["says"]
+    assert not told["over"]
+
+
+async def test_a_try_gets_its_refutation(visit, lesson):
+    visit.engine.wdl = (900, 50, 50)
+    told = await lesson("move", is_told, uci="a7a6")
+    assert " follows. Try again." in told["says"]
+    assert told["squares"][0] == [chess.A7, chess.A6]
+    assert len(told["squares"]) == 2
+
+
+async def test_what_was_played_is_known(visit, lesson):
+    """It is not searched: the review has looked at it."""
+    visit.engine.fail = True
+    told = await lesson("type", is_told, text="Nf6")
+    assert told["says"].startswith("That is what was played. Blunder: ")
+    assert "4. Qxf7# follows." in told["says"]
+
+
+async def test_aino_shows_no_lines_while_one_looks(visit, tab, lesson):
+    visit.engine.limits.clear()
+    await lesson("lines", on=True, count=3)
+    assert visit.engine.limits == []
+
+
+@pytest.mark.parametrize(("request_name", "fields"), [("learn_leave", {}), ("look", {"node": 6})])
+async def test_all_is_shown_once_one_has_left(visit, tab, lesson, request_name, fields):
+    await tab.send(request_name, **fields)
+    state = await tab.state(lambda state: state["lesson"] is None)
+    assert state["here"] == 6
+    await tab.message("lines")
+
+
+async def test_the_answer_is_shown(tab, lesson):
+    told = await lesson("learn_answer", is_told)
+    assert told["says"].startswith("The answer: Qe7 is better. Blunder: ")
+    assert (told["over"], told["squares"]) == (True, [[chess.D8, chess.E7]])
+
+
+async def test_a_try_is_no_variation(visit, lesson):
+    changes = visit.session.table.tree.changes
+    await lesson("move", is_told, uci="a7a6")
+    assert visit.session.table.tree.changes == changes
+
+
+async def test_what_one_nearly_finds_comes_first(visit, tab):
+    """The first mistake of the game came first, though nobody finds its answer."""
+    await tab.state()
+    table, kept = reviewed_table(chess.BLACK)
+    hard = Shares(1500, 0.3, 0.01)
+    near = Shares(1500, 0.3, 0.4)
+    moves = kept.review.moves
+    moves[5] = replace(moves[5], people=near)
+    moves[3] = replace(moves[3], judgement=BLUNDER, people=hard)
+    visit.session.put(table, kept)
+    seen = []
+    for _ in range(3):
+        await tab.send("learn", here=False)
+        seen.append((await tab.state(lambda state: state["lesson"]))["lesson"]["node"])
+    assert seen == [6, 4, 6]
+
+
+async def test_a_game_without_a_mistake_teaches_nothing(visit, tab):
+    await tab.send("learn", here=False)
+    assert "no mistake to learn from" in await tab.said()

@@ -1,0 +1,47 @@
+"""What players of a rating would play, beside the lines of the engine."""
+
+import chess
+import pytest
+
+from engine.errors import NetFileError
+from tests.boards import board_after
+from uci.game.timed_game import Setup
+
+OPENING = board_after("e4 e5 Nf3")
+
+
+@pytest.fixture
+def people(visit, tab):
+    """Asks in the position that is looked at."""
+
+    async def ask(rating):
+        await tab.send("people", rating=rating)
+        return await tab.message("people")
+
+    visit.loop.run(tab.state())
+    return ask
+
+
+@pytest.mark.parametrize("visit", [{"setup": Setup(OPENING, None)}], indirect=True)
+async def test_the_likeliest_moves_come_first(people):
+    told = await people(1400)
+    shares = [one["share"] for one in told["moves"]]
+    assert (told["fen"], told["moves"][0]["san"]) == (OPENING.fen(), "Nc6")
+    assert shares == sorted(shares, reverse=True)
+    assert 0.5 < sum(shares) <= 1.0
+
+
+@pytest.mark.parametrize("visit", [{"setup": Setup(OPENING, None)}], indirect=True)
+async def test_weaker_players_play_other_moves(people):
+    assert (await people(800))["moves"] != (await people(2000))["moves"]
+
+
+@pytest.mark.parametrize("visit", [{"setup": Setup(chess.Board(), None)}], indirect=True)
+async def test_a_board_without_the_network_says_so(visit, tab, monkeypatch):
+    def missing():
+        raise NetFileError("people.dit", "a file", "nothing")
+
+    path = "engine.network.people.people_policy.PeoplePolicy.load"
+    monkeypatch.setattr(path, missing)
+    await tab.send("people", rating=1400)
+    assert "people.dit" in await tab.said()

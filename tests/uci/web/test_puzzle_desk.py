@@ -1,0 +1,42 @@
+"""Puzzles as the page hears of them."""
+
+import chess
+import pytest
+
+from uci.library.puzzles import Puzzle
+from uci.web.puzzle_desk import PuzzleDesk
+
+BEFORE = "4k3/8/1N1r4/8/8/8/8/4K3 b - - 0 1"
+PUZZLE = Puzzle(
+    fen="4k3/3r4/1N6/8/8/8/8/4K3 w - - 1 2",
+    moves=("b6d7", "e8d7", "e1d2"),
+    source="lichess",
+    themes=("fork",),
+    before=f"{BEFORE} d6d7",
+)
+
+
+@pytest.fixture
+def told(tmp_path, monkeypatch):
+    monkeypatch.setattr("uci.library.training.read_set", lambda: iter(()))
+    heard = []
+    desk = PuzzleDesk(tmp_path, heard.append)
+    desk.trainer.add([PUZZLE])
+    desk.next("", "", 0, 5000)
+    yield heard
+    desk.trainer.close()
+
+
+def test_the_opponents_move_is_marked_and_can_slide(told):
+    (puzzle,) = [message for message in told if message["do"] == "puzzle"]
+    assert puzzle["marked"] == [chess.D6, chess.D7]
+    assert puzzle["before"] == BEFORE.split()[0]
+
+
+def test_what_it_is_about_is_told_behind_it_only(told):
+    (puzzle,) = [message for message in told if message["do"] == "puzzle"]
+    assert (puzzle["themes"], "fork" in puzzle["says"]) == ([], False)
+
+
+def test_each_theme_has_its_count(told):
+    assert told[-1] == {"do": "themes", "counts": {"fork": 1}}

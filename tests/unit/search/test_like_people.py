@@ -1,0 +1,163 @@
+"""`PlayLike people`: whose priors the root has, and which move is drawn."""
+
+from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
+
+import chess
+import numpy as np
+import pytest
+
+from engine.board.convert import stack_from_board
+from engine.network.people.people_policy import PeoplePolicy
+from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.like_people import (
+    PEOPLE,
+    PEOPLE_RANGE,
+    PeoplePlan,
+    chances_of,
+    choose_like_people,
+    people_plan,
+)
+from engine.search.limits import Limits
+from engine.search.result import RootMove
+from tests.boards import board_after
+
+OPTIONS = EngineOptions(hash_mib=8, threads=1, play_like="people", elo=1500, seed=1)
+CLOCK = Limits(white_time_ms=60_000, black_time_ms=60_000)
+LEGAL_TRAP = "e2e4 e7e5 f1c4 b8c6 d1h5 g8f6"  # Qxf7 mates
+
+
+@pytest.fixture(scope="module")
+def player():
+    with Engine(OPTIONS) as player:
+        yield player
+
+
+@pytest.fixture(scope="module")
+def people():
+    return PeoplePolicy.load()
+
+
+def searched(player, board, limits=CLOCK, **options):
+    player.set_options(replace(OPTIONS, **options))
+    player.set_position(board)
+    return player.search(limits)
+
+
+def root_move(text, prior, q=0.0, mate=None):
+    return RootMove(chess.Move.from_uci(text), 1, prior, q, draw=0.3, mate=mate)
+
+
+def test_a_higher_rating_sees_more():
+    plans = [people_plan(elo) for elo in range(PEOPLE_RANGE[0], PEOPLE_RANGE[1] + 1, 50)]
+    assert plans[0] == PEOPLE[0][1]
+    for weaker, stronger in pairwise(plans):
+        assert stronger.foresight > weaker.foresight
+        assert stronger.mate_factor > weaker.mate_factor
+
+
+def test_without_foresight_moves_are_drawn_as_people_play_them():
+    children = [root_move("e2e4", 0.6, -0.9), root_move("d2d4", 0.3, 0.9), root_move("a2a3", 0.1)]
+    plan = PeoplePlan(nodes=1, temperature=1.0, foresight=0.0, mate_factor=1.0)
+    assert chances_of(children, plan) == pytest.approx([0.6, 0.3, 0.1])
+    rng = np.random.default_rng(1)
+    drawn = Counter(
+        choose_like_people(chess.Board(), children, plan, rng).move.uci() for _ in range(3000)
+    )
+    assert drawn["e2e4"] / 3000 == pytest.approx(0.6, abs=0.04)
+
+
+@pytest.mark.parametrize(("other_q", "repeats"), [(0.5, False), (-0.5, True)])
+def test_who_stays_better_without_it_repeats_no_position(other_q, repeats):
+    """A fifth of the games at 1900 ended by repetition, with a piece more at times."""
+    board = board_after("g1f3 g8f6 f3g1 f6g8 g1f3 g8f6")
+    children = [root_move("f3g1", 0.9, 0.5), root_move("e2e4", 0.1, other_q)]
+    plan = PeoplePlan(1, 1.0, 0.0, 1.0)
+    rng = np.random.default_rng(1)
+    drawn = {choose_like_people(board, children, plan, rng).move.uci() for _ in range(50)}
+    assert ("f3g1" in drawn) == repeats
+
+
+def test_foresight_avoids_a_move_that_loses():
+    children = [root_move("e2e4", 0.6, -0.9), root_move("d2d4", 0.3, 0.1)]
+    plans = [PeoplePlan(1, 1.0, foresight, 1.0) for foresight in (0.0, 1.0, 9.0)]
+    shares = [chances_of(children, plan)[0] for plan in plans]
+    assert shares[0] > shares[1] > shares[2]
+    assert shares[2] < 0.01
+
+
+def test_a_mate_in_one_is_given_as_often_as_people_see_it():
+    """A level of 600 gave every one."""
+    children = [root_move("h5f7", 0.7, 1.0, mate=1), root_move("e2e4", 0.3, -0.9)]
+    for plan in (PeoplePlan(1, 1.0, 0.0, 1.0), PeoplePlan(1, 0.5, 30.0, 1.0)):
+        assert chances_of(children, plan) == pytest.approx([0.7, 0.3])
+    assert chances_of(children, PeoplePlan(1, 0.5, 30.0, 3.0)) == pytest.approx([0.875, 0.125])
+
+
+def test_a_mate_in_one_of_a_game_is_missed_at_times(player):
+    player.set_options(replace(OPTIONS, elo=1100))
+    player.set_position(board_after(LEGAL_TRAP))
+    moves = Counter(player.search(CLOCK).best_move.uci() for _ in range(40))
+    assert 0 < moves["h5f7"] < 40
+
+
+@pytest.mark.parametrize("moves", ["", LEGAL_TRAP, "e2e4 d7d5 e4d5 g8f6"])
+def test_the_priors_at_the_root_are_those_of_people_after_this_game(player, people, moves):
+    board = board_after(moves)
+    found = {child.move: child.prior for child in searched(player, board).children}
+    assert found == pytest.approx(people.probabilities(board, 1500), abs=1e-5)
+
+
+def test_analysis_is_at_full_strength_with_the_engines_priors(player):
+    board = board_after("e2e4 e7e5 f1c4 b8c6 d1h5")
+    analysed = searched(player, board, Limits(nodes=500), analyse_mode=True)
+    assert analysed.nodes >= 499
+    plain = searched(player, board, Limits(nodes=500), play_like="engine")
+    assert analysed.best_move == plain.best_move
+
+
+def test_only_the_moves_that_were_asked_for_are_drawn(player):
+    few = tuple(map(chess.Move.from_uci, ("a2a3", "h2h4")))
+    moves = {
+        searched(player, chess.Board(), replace(CLOCK, searchmoves=few)).best_move
+        for _ in range(20)
+    }
+    assert moves == set(few)
+
+
+def test_every_line_is_shown_with_the_move_that_is_played_first(player):
+    result = searched(player, chess.Board(), Limits(nodes=400), multi_pv=3)
+    assert [info.multipv for info in result.infos] == [1, 2, 3]
+    assert result.infos[0].pv[0] == result.best_move
+
+
+def test_castling_of_chess960_has_its_probability(player, people):
+    board = chess.Board(
+        "bqnb1rkr/pp3ppp/3ppn2/2p5/5P2/P2P4/NPP1P1PP/BQ1BNRKR w HFhf - 2 9", chess960=True
+    )
+    found = {child.move for child in searched(player, board).children}
+    assert found == set(people.probabilities(board, 1500))
+
+
+def test_a_game_of_people_follows_the_seed():
+    board = board_after("e2e4 c7c5")
+    games = []
+    for _ in range(2):
+        with Engine(OPTIONS) as player:
+            games.append([searched(player, board).best_move for _ in range(6)])
+    assert games[0] == games[1]
+    assert len(set(games[0])) > 1
+
+
+def test_limit_strength_need_not_be_on(player):
+    assert searched(player, chess.Board(), CLOCK, limit_strength=False).nodes < 1000
+
+
+def test_the_game_before_counts(people):
+    """The network knows the moves before: a search that hid them would predict another move."""
+    board = board_after("e2e4 d7d5 e4d5")
+    alone = chess.Board(board.fen())
+    assert len(stack_from_board(board)) > 1
+    assert people.probabilities(board, 1500) != people.probabilities(alone, 1500)

@@ -1,0 +1,66 @@
+"""The moves that solve a puzzle: as long as one move is better than all others by far, the line goes
+on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import chess
+
+from engine.board.notation import board_after
+
+ONLY = 0.15  # winning chances by which every other move must be worse
+OPEN = 0.3  # winning chances that the solution must leave
+LONGEST = 11  # plies of a solution, which ends with a move of one's own
+
+
+class Choice(NamedTuple):
+    """A move with the line that it begins, and the mover's winning chances."""
+
+    line: Sequence[chess.Move]
+    chances: float
+
+
+# Returns the two best moves of a position, or the only one.
+Look = Callable[[chess.Board], Sequence[Choice]]
+
+
+def is_puzzle(chances: float, gap: float) -> bool:
+    """Whether a best move with these winning chances, so much better than all others, makes a
+    position a puzzle.
+    """
+    return gap >= ONLY and chances >= OPEN
+
+
+def only_line(choices: Sequence[Choice]) -> Sequence[chess.Move]:
+    """Return the line of the best move if this is the only good one, else ()."""
+    best, *others = choices
+    second = others[0].chances if others else 0.0
+    return best.line if is_puzzle(best.chances, best.chances - second) else ()
+
+
+def solution(board: chess.Board, line: Sequence[chess.Move], look: Look) -> tuple[chess.Move, ...]:
+    """Return the moves that solve a puzzle whose best line begins so, with the answers to them."""
+    moves = [*line[:1]]
+    while len(line) > 1 and len(moves) < LONGEST:
+        answer = line[1]
+        answered = board_after(board, *moves, answer)
+        if answered.is_game_over():
+            break
+        line = only_line(look(answered))
+        moves += [answer, line[0]] if line else []
+    return tuple(moves)
+
+
+def is_solution(board: chess.Board, moves: Sequence[chess.Move], look: Look) -> bool:
+    """Whether each move of one's own among the moves of a puzzle is the only good one. Several may
+    mate at its end.
+    """
+    mates = board_after(board, *moves).is_checkmate()
+    for ply in range(0, len(moves) - mates, 2):
+        line = only_line(look(board_after(board, *moves[:ply])))
+        if not line or line[0] != moves[ply]:
+            return False
+    return True

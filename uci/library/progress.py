@@ -1,0 +1,95 @@
+"""What one's own reviewed games tell together: accuracy over time, and mistakes by opening, colour and
+motif. Short games, in which openings alone decide, do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from statistics import fmean
+from typing import Any
+
+from uci.annotate.lapses import KINDS, Lapse
+from uci.language import _
+from uci.library.catalogue import Game, ReviewFacts
+
+LEAST_MOVES = 15
+_SCORES = {"1-0": {"white": 1.0, "black": 0.0}, "0-1": {"white": 0.0, "black": 1.0}}
+_MOST_OPENINGS = 12
+
+Reviewed = tuple[Game, ReviewFacts]
+# What a row counts, by a name: the rows that a mistake in a game belongs to.
+_GROUPS: dict[str, Callable[[Game, Lapse | None], str]] = {
+    "opening": lambda game, lapse: game.opening.split(":")[0].split(",")[0],
+    "side": lambda game, lapse: game.mine or "",
+    "motif": lambda game, lapse: lapse.kind if lapse else "",
+}
+
+
+def counted_games(reviewed: Iterable[Reviewed]) -> list[Reviewed]:
+    """Return those of one's own games that are long enough."""
+    return [one for one in reviewed if one[0].mine and one[0].plies >= 2 * LEAST_MOVES]
+
+
+def points(reviewed: Iterable[Reviewed]) -> list[dict[str, Any]]:
+    """Return each game's date, accuracy, and mistakes in opening, middlegame, endgame."""
+    return [
+        {
+            "date": game.day,
+            "accuracy": facts.accuracy[str(game.mine)],
+            "mistakes": facts.mistakes[str(game.mine)],
+        }
+        for game, facts in reviewed
+    ]
+
+
+def rows(reviewed: list[Reviewed]) -> list[dict[str, Any]]:
+    """Return the rows of all groups, each with the number of its games and of its mistakes, and but
+    for motifs with the share of points and the mean accuracy.
+    """
+    told = list[dict[str, Any]]()
+    for by in _GROUPS:
+        names = dict.fromkeys(name for _one, _lapse, name in _mistakes(reviewed, by))
+        found = [_row(reviewed, by, name) for name in names if name]
+        found.sort(key=lambda row: (-row["games"], -row["mistakes"]))
+        told += found[:_MOST_OPENINGS]
+    return told
+
+
+def positions(reviewed: list[Reviewed], by: str, name: str) -> list[dict[str, Any]]:
+    """Return where the mistakes of a row are, those of the latest games first."""
+    return [
+        {"key": game.key, "ply": lapse.ply, "white": game.white, "black": game.black,
+         "date": game.day, "kind": _(KINDS.get(lapse.kind, "")), "missed": lapse.missed}
+        for (game, _facts), lapse, of in _mistakes(reviewed[::-1], by)
+        if lapse is not None and of == name
+    ]  # fmt: skip
+
+
+def _mistakes(reviewed: list[Reviewed], by: str) -> Iterator[tuple[Reviewed, Lapse | None, str]]:
+    """Yield games, and their mistakes one by one, each with the name of its row."""
+    group = _GROUPS.get(by, _GROUPS["motif"])
+    for one in reviewed:
+        game, facts = one
+        own = (facts.lapses or {}).get(str(game.mine), [])
+        for lapse in (None, *own):
+            yield one, lapse, group(game, lapse)
+
+
+def _row(reviewed: list[Reviewed], by: str, name: str) -> dict[str, Any]:
+    own = [(one, lapse) for one, lapse, of in _mistakes(reviewed, by) if of == name]
+    games = {one[0].key: one for one, _lapse in own}.values()
+    row: dict[str, Any] = {"by": by, "name": name, "games": len(games)}
+    row["mistakes"] = sum(lapse is not None for _one, lapse in own)
+    row["missed"] = sum(lapse is not None and lapse.missed for _one, lapse in own)
+    row["text"] = _(KINDS.get(name, name)) if by == "motif" else name
+    if by != "motif":
+        known = [facts.accuracy[str(game.mine)] for game, facts in games]
+        accuracies = [value for value in known if value is not None]
+        row["points"] = fmean(_points(game) for game, _facts in games)
+        row["accuracy"] = fmean(accuracies) if accuracies else None
+    return row
+
+
+def _points(game: Game) -> float:
+    """Return what the game brought: 1, 0, or a half for a draw and for a game without a result."""
+    return _SCORES.get(game.result, {}).get(str(game.mine), 0.5)

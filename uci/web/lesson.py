@@ -1,0 +1,86 @@
+"""A mistake of a reviewed game that one tries to do better, from the position before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import chess
+import chess.pgn
+
+from engine.board.notation import board_after
+from uci.annotate.comments import move_comment
+from uci.annotate.review import MoveReview
+from uci.language import _, later, shown_moves
+
+_TOLD = 4  # plies of what answers a try
+_ASKS = {
+    chess.WHITE: later("White played {move}. Find a better move."),
+    chess.BLACK: later("Black played {move}. Find a better move."),
+}
+
+
+class Lesson:
+    """What was tried in the place of a mistake, and what is said of it.
+
+    Attributes:
+        node: the mistake in the table's tree.
+        line: the latest try, and what answers it; nothing before a try.
+        is_looking: a try is being searched.
+        is_over: a good move was found or shown.
+    """
+
+    def __init__(self, mistake: MoveReview, node: chess.pgn.ChildNode) -> None:
+        self.mistake = mistake
+        self.node = node
+        self.says = ""
+        self.line: Sequence[chess.Move] = ()
+        self.is_looking = False
+        self.is_over = False
+
+    @property
+    def asks(self) -> str:
+        """What is to be done."""
+        move = f"{self.mistake.number} {shown_moves(self.mistake.san)}"
+        return _(_ASKS[self.mistake.mover], move=move)
+
+    def look_at(self, move: chess.Move) -> None:
+        """Note a try, which is searched from now on."""
+        self.line = (move,)
+        self.says = ""
+        self.is_looking = True
+
+    def tell(self, tried: MoveReview) -> None:
+        """Say what a try costs and what answers it. One that loses little is accepted."""
+        self.is_looking = False
+        self.line = (tried.move, *tried.reply_line)
+        best = shown_moves(self.mistake.board.san(self.mistake.best_line[0]))
+        if tried.move == self.mistake.move:
+            self._refuse(tried, _("That is what was played."))
+        elif tried.is_best:
+            self._accept(_("Yes! {move} is better.", move=best))
+        elif tried.judgement is None:
+            self._accept(_("Also good, it loses little. {move} is Aino's choice.", move=best))
+        else:
+            symbol = tried.judgement.symbol
+            self._refuse(tried, f"{tried.number} {shown_moves(tried.san)}{symbol}")
+
+    def show_answer(self) -> None:
+        """Show the better move."""
+        self.line = self.mistake.best_line[:1]
+        self.is_looking = False
+        best = shown_moves(self.mistake.board.san(self.mistake.best_line[0]))
+        self._accept(_("The answer: {move} is better.", move=best))
+
+    def _accept(self, text: str) -> None:
+        self.is_over = True
+        self.line = self.line[:1]
+        self.says = f"{text} {move_comment(self.mistake, with_answer=False)}"
+
+    def _refuse(self, tried: MoveReview, text: str) -> None:
+        """Tell the cost of a try and what answers it."""
+        told = [text, move_comment(tried, with_answer=False)]
+        if tried.reply_line:
+            after = board_after(tried.board, tried.move)
+            line = shown_moves(after.variation_san(tried.reply_line[:_TOLD]))
+            told.append(_("{line} follows.", line=line))
+        self.says = " ".join([*told, _("Try again.")])
