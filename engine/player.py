@@ -40,7 +40,7 @@ from engine.options import EngineOptions
 from engine.search.batches import Batches
 from engine.search.book import PolyglotBook
 from engine.search.choice import SearchOrder
-from engine.search.clock import Lateness
+from engine.search.clock import LastMove, Lateness
 from engine.search.driver import SearchDriver
 from engine.search.hints import HintSource
 from engine.search.job import SearchJob
@@ -109,6 +109,7 @@ class Engine:
         self._people = _open_people(self.options)
         self._rng = _new_generator(self.options)
         self._lateness = Lateness()
+        self._last = LastMove()
         # A restriction or noise made the tree unfit for other searches.
         self._root_was_changed = False
         # No exception has ended a search, or other work on the tree, in the middle.
@@ -168,6 +169,8 @@ class Engine:
         Raises the constructor's errors, and MemoryError if the tree does not fit. After an error
         nothing has changed.
         """
+        if options == self.options:
+            return
         before = dict(vars(self))
         try:
             self._take(options)
@@ -314,17 +317,17 @@ class Engine:
     ) -> SearchResult:
         try:
             with self._turn:
-                self._get_ready(job, limits, board.turn)
+                self._get_ready(job, limits, board)
                 begun = job.now() if job.begun is None else job.begun
                 order = SearchOrder(
                     board, limits, self.options, self._rng, begun, on_info, job, self._lateness,
-                    people=self._people,
+                    self._last, people=self._people,
                 )  # fmt: skip
                 return self._search_board(order)
         finally:
             self._jobs.remove(job)
 
-    def _get_ready(self, job: SearchJob[Any], limits: Limits, white: bool) -> None:
+    def _get_ready(self, job: SearchJob[Any], limits: Limits, board: chess.Board) -> None:
         """Do what must be done before a search; a subclass may have something."""
 
     def _search_board(self, order: SearchOrder) -> SearchResult:

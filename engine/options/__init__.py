@@ -86,7 +86,7 @@ class EngineOptions:
     threads: int = _option("Threads", 0,
         "Search with this many threads (0 = automatic: the machine's cores, at most four). With a sparse net "
         "or none, only one thread gives the same analysis every time", (0, 256))
-    move_overhead_ms: int = _option("Move Overhead", 30,
+    move_overhead_ms: int = _option("Move Overhead", 10,
         "Reserve this many milliseconds of every move for the connection to the GUI",
         (0, 10000), aliases=("MoveOverheadMs",))
     nodes_time: int = _option("NodesTime", 0,

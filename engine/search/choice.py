@@ -16,7 +16,7 @@ import numpy as np
 from engine.evaluation.tablebase import DRAWN_RANK, Rank, good_moves, has_repeated
 from engine.options import EngineOptions
 from engine.search.book import PolyglotBook
-from engine.search.clock import Clock, Lateness, TimePlan, new_clock, plan_time
+from engine.search.clock import Clock, LastMove, Lateness, TimePlan, new_clock, plan_time
 from engine.search.job import SearchJob
 from engine.search.levels import (
     FINISHING_PLIES,
@@ -73,6 +73,7 @@ class SearchOrder:
     on_info: OnInfo | None = None
     job: SearchJob[SearchResult] = field(default_factory=SearchJob)
     lateness: Lateness = field(default_factory=Lateness)  # Of the moves before.
+    last: LastMove = field(default_factory=LastMove)
     # What tables know of each move, if anything.
     ranks: Mapping[chess.Move, Rank] = field(default_factory=dict)
     people: PeoplePolicy | None = None  # What people would do, with `PlayLike people`.
@@ -92,6 +93,11 @@ class SearchOrder:
     def by_the_clock(self) -> bool:
         """Whether a move of a game is wanted while the mover's clock runs."""
         return self.plays and self.limits.clock_ms(self.board.turn) is not None
+
+    @property
+    def refills(self) -> bool:
+        """Whether the mover's clock gains time with every move."""
+        return self.by_the_clock and self.limits.increment_ms(self.board.turn) > 0
 
     @cached_property
     def strength(self) -> StrengthPlan | PeoplePlan | None:
@@ -189,7 +195,7 @@ class SearchOrder:
     def plan(self) -> TimePlan:
         """The move's time."""
         overhead_ms = self.options.move_overhead_ms
-        return plan_time(self.limits, self.board.turn, overhead_ms, self.lateness.ms)
+        return plan_time(self.limits, self.board, overhead_ms, self.lateness.ms)
 
     def clock(self, begun: float | None = None, nodes: Callable[[], int] = int) -> Clock:
         """Return the move's clock, by the search's `nodes` so far where it runs on those. `begun`

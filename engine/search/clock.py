@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import chess
+
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.tree import params
@@ -28,6 +30,28 @@ class Lateness:
         self.ms = max(0.0, late_ms, params.LATENESS_MEMORY * self.ms)
 
 
+@dataclass
+class LastMove:
+    """The last move that was chosen: its position with the game before, and its value there."""
+
+    board: chess.Board | None = None
+    q: float = 0.0
+
+    def note(self, board: chess.Board, q: float) -> None:
+        """Note that a move with this value was chosen."""
+        self.board = board
+        self.q = q
+
+    def value_before(self, board: chess.Board) -> float | None:
+        """Return the value of the mover's move before, for the mover; None where this is another
+        game, or its first move.
+        """
+        last = self.board
+        if last is None or last.move_stack != board.move_stack[:-2] or last.turn != board.turn:
+            return None
+        return self.q if last.root() == board.root() else None
+
+
 class TimePlan(NamedTuple):
     """Time for one move, in milliseconds."""
 
@@ -37,38 +61,57 @@ class TimePlan(NamedTuple):
 
     def due_ms(self, doubt: float = math.inf) -> float:
         """When to stop; `doubt` is the multiple of the planned time that the choice deserves
-        (`driver.doubt`).
+        (`doubt`).
         """
         if self.planned_ms is None:
             return self.hard_ms
         return min(self.hard_ms, doubt * self.planned_ms)
 
 
-def plan_time(limits: Limits, white: bool, overhead_ms: float, late_ms: float = 0.0) -> TimePlan:
+def expected_moves(played: int) -> float:
+    """Return for how many moves a clock has to last after so many moves of a game."""
+    return max(params.LEAST_MOVES, params.FIRST_MOVES - params.FEWER_MOVES * played)
+
+
+def plan_time(
+    limits: Limits, board: chess.Board, overhead_ms: float, late_ms: float = 0.0
+) -> TimePlan:
     """Plan the time for the side to move; every move loses `overhead_ms` on the way to the GUI, and
     `late_ms` on a machine that was late with the moves before (`Lateness`).
 
     A move that may use up the clock keeps the time by which a busy machine is late, or half of the
     clock.
     """
-    left = limits.clock_ms(white)
+    left = limits.clock_ms(board.turn)
+    movetime = math.inf if limits.movetime_ms is None else limits.movetime_ms
     if left is None:
-        if limits.movetime_ms is None:
-            return TimePlan()
-        return TimePlan(hard_ms=max(params.SHORTEST_THINK_MS, limits.movetime_ms - overhead_ms))
+        return TimePlan(hard_ms=max(params.SHORTEST_THINK_MS, movetime - overhead_ms))
     overhead_ms += min(late_ms, params.MOST_LATE_SHARE * max(0, left))
-    usable = left - overhead_ms
-    last = min(params.LAST_MOVE_SHARE * usable, usable - min(params.LATE_MS, left / 2))
-    if limits.movetime_ms is not None:
-        most = min(limits.movetime_ms - overhead_ms, last)
+    if movetime < math.inf:
+        most = min(movetime - overhead_ms, last_ms(left, overhead_ms))
         return TimePlan(hard_ms=max(params.SHORTEST_THINK_MS, most))
-    to_go = limits.moves_to_go or 0
-    moves = min(to_go, params.EXPECTED_MOVES) if to_go > 0 else params.EXPECTED_MOVES
-    increment = limits.increment_ms(white)
-    for_all = left + (moves - 1) * increment - (moves + params.SPARE_OVERHEADS) * overhead_ms
-    in_the_long_run = (left - params.RESERVE_OVERHEADS * overhead_ms) / params.LONG_RUN_MOVES
-    planned = max(for_all / moves, in_the_long_run)
-    most = params.CLOCK_SHARE * usable if moves > 1 else last
+    return share_of_clock(limits, board, left, overhead_ms)
+
+
+def last_ms(left: int, overhead_ms: float) -> float:
+    """Return how much of a clock the last move before a time control may use up."""
+    usable = left - overhead_ms
+    return min(params.LAST_MOVE_SHARE * usable, usable - min(params.LATE_MS, left / 2))
+
+
+def share_of_clock(limits: Limits, board: chess.Board, left: int, overhead_ms: float) -> TimePlan:
+    """Plan a move of a game, by a clock that has to last for more of them."""
+    increment = limits.increment_ms(board.turn)
+    moves = expected_moves(board.fullmove_number - 1)
+    losing = moves if increment > overhead_ms else max(moves, params.LONG_RUN_MOVES)
+    if limits.moves_to_go is not None and limits.moves_to_go > 0:
+        moves = losing = min(limits.moves_to_go, moves)
+    spare = left - params.LATE_MS
+    for_all = spare + (moves - 1) * increment - losing * overhead_ms
+    planned = max(for_all / moves, spare / params.LONG_RUN_MOVES)
+    most = last_ms(left, overhead_ms)
+    if moves > 1:
+        most = params.CLOCK_SHARE * (left - overhead_ms)
     hard = min(params.HARD_FACTOR * planned, most)
     # What an increment brings back is there to be used, however late the moves before were.
     refilled = min(params.INCREMENT_SHARE * increment, most)

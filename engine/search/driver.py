@@ -16,6 +16,7 @@ from engine.board.convert import encode_move
 from engine.board.layout import NO_MOVE
 from engine.search.choice import SearchOrder, choose_move
 from engine.search.clock import Clock
+from engine.search.doubt import doubt
 from engine.search.levels import choose_weaker
 from engine.search.like_people import PeoplePlan, choose_like_people
 from engine.search.report import Reporter
@@ -53,6 +54,8 @@ class Stopper:
         self.clock: Clock = self._order.clock(begun, lambda: self._search.new_visits)
         is_limited = not (self._limits.infinite or isinf(self.clock.plan.hard_ms))
         self.is_timed = is_limited and not self.pondering
+        if self.is_timed:
+            self._value_before = self._order.last.value_before(self._order.board)
 
     def left_s(self) -> float:
         """Real seconds left at most."""
@@ -124,7 +127,7 @@ class Stopper:
             self._next_check_ms = elapsed + params.CHECK_INTERVAL_MS + params.CHECK_SHARE * elapsed
             if self._search.tree.n_edges[ROOT] == 1 and self._limits.movetime_ms is None:
                 return True
-            share = doubt(self._search)
+            share = doubt(self._search, self._value_before)
         if not self.clock.is_over(share):
             return False
         # A choice may need less time than it has had; nobody could know before this look.
@@ -134,26 +137,6 @@ class Stopper:
     def late_ms(self) -> float:
         """By how much the search is late; 0 where not its time ended it."""
         return 0.0 if self.due_ms is None else self.clock.elapsed_ms() - self.due_ms
-
-
-def doubt(search: Search) -> float:
-    """Multiple of a move's planned time that the choice at the root deserves, infinite before any
-    move is visited and where the most visited one has not the best value: the fewer visits other
-    moves get, the less often more of them change the choice.
-
-    Asked every few milliseconds by a clock: to read the whole `root` takes three times as long.
-    """
-    edges = search.tree.edges[search.edges()]
-    visits = edges["passes"]
-    if not visits.any():
-        return inf
-    most = visits.argmax()
-    promising = visits >= max(1, params.PROMISING_SHARE * visits[most])
-    q = np.where(promising, edges["q"], -2.0)
-    if q.argmax() != most:
-        return inf
-    doubted = params.DOUBT_SLOPE * (1.0 - visits[most] / visits.sum())
-    return float(min(max(params.DOUBT_FLOOR, doubted), params.DOUBT_CEILING))
 
 
 class SearchDriver:
@@ -187,6 +170,8 @@ class SearchDriver:
         if options.noise_epsilon > 0.0:
             add_root_noise(search, order.rng, options.noise_epsilon, options.noise_alpha)
         self._runner.begin()
+        if self._stopper.is_timed and order.refills:
+            self._visit_a_little()
         self._visit()
         best = self._choose()
         while not order.job.stopped and self._put_wins_aside():
@@ -207,6 +192,12 @@ class SearchDriver:
         if most < 1 or not search.is_proven:
             return False
         return bool(put_wins_aside(search.tree, np.int64(most), *search.own_value))
+
+    def _visit_a_little(self) -> None:
+        """Visit the tree before anybody looks at the clock."""
+        least = min(params.LEAST_VISITS, self._stopper.most_visits)
+        while self._search.visits < least and not self._search.is_proven:
+            self._runner.advance(least)
 
     def _visit(self) -> None:
         """Visit the tree until a limit, a proof, or stop."""
@@ -249,6 +240,7 @@ class SearchDriver:
             index = order[0]
         else:
             index = choose_move(root, told.temperature, told.rng)
+        told.last.note(told.board, float(root.q[index]))
         return int(root.moves[index])
 
     def _result(self, best: int) -> SearchResult:

@@ -26,6 +26,7 @@ from engine.native.memory import buffers
 from engine.search.session import Search
 from engine.search.tree import params
 from engine.search.tree.arrays import EXPANDED, MAX_DEPTH, NO_NODE, ROOT, SWEEP
+from engine.search.tree.edges import edges_of
 from engine.search.tree.params import HINT_PLIES, HINT_QUESTIONS
 from engine.search.tree.priors import hint, restore
 from engine.search.tree.proofs import is_decided
@@ -170,8 +171,7 @@ def ask(tree, questions, node, depth, nodes_per_visit):
         questions.positions[last] = min(wanted, params.HINT_POSITIONS, questions.left[0])
         questions.left[0] -= questions.positions[last]
         tree.asked_at[node] = visits
-    first = np.int64(tree.nodes[node].first_edge)
-    for edge in range(first, first + tree.nodes[node].n_edges):
+    for edge in range(*edges_of(tree, node)):
         child = np.int64(tree.edges[edge].child)
         if child != NO_NODE and tree.nodes[child].visits >= params.HINT_LEAST_VISITS:
             make(questions.path[depth], tree.edges[edge].move, questions.path[depth + 1])

@@ -32,7 +32,7 @@ from engine.search.session import Search, look_for_mate
 from engine.search.tree import params
 from engine.search.tree.arrays import LEAVES, MAX_VISITS, ROOT, SWEEP
 from engine.search.tree.aside import bring_back_wins, put_wins_aside
-from engine.search.tree.heuristics import join, learns
+from engine.search.tree.butterfly import join_histories, learns
 from engine.search.tree.priors import refresh_below
 from engine.search.tree.visits import new_walker, run_visits
 
@@ -190,7 +190,7 @@ class Runner:
         """
         search, self._refreshed_at = self._search, self._search.visits
         if len(search.trees) > 1:
-            join(search.trees)
+            join_histories([tree.butterfly for tree in search.trees])
         least = max(params.REFRESH_VISITS, int(params.REFRESH_SHARE * search.visits))
         search.tree.counters[SWEEP] += 1
         refresh_below(

@@ -6,6 +6,8 @@ import gc
 from collections.abc import Callable
 from typing import Any
 
+import chess
+
 from engine.evaluation.protocol import Evaluator, kernels_needed
 from engine.options import EngineOptions
 from engine.player import Engine
@@ -58,8 +60,8 @@ class PatientEngine(Engine):
             self._is_warm = False
             self._warm_if_prepared()
 
-    def _get_ready(self, job: SearchJob[Any], limits: Limits, white: bool) -> None:
-        plan = plan_time(limits, white, self.options.move_overhead_ms)
+    def _get_ready(self, job: SearchJob[Any], limits: Limits, board: chess.Board) -> None:
+        plan = plan_time(limits, board, self.options.move_overhead_ms)
         clock = new_clock(plan, self.options, job.begun, job.now)
 
         def is_over() -> bool:

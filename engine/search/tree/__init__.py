@@ -2,7 +2,7 @@
 here.
 
     the tree     `params` every constant, `arrays` the table of fields and the sign convention, `puct` the formulas,
-                 `priors` a node's edges, `heuristics` what visits found about moves elsewhere (`butterfly`), `proofs`
+                 `priors` a node's edges, `butterfly` what visits found about moves elsewhere, `proofs`
                  certain results, `transpositions` one node for one position, `forgetting` what gives way in a full
                  tree or below another move, `repetitions` draws that depend on the way, `aside` wins beside which
                  the search goes on

@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.search.tree.arrays import ASIDE, LOSS, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
+from engine.search.tree.edges import edges_of
 from engine.search.tree.proofs import (
     is_decided,
     set_bounds,
@@ -26,15 +27,14 @@ def put_wins_aside(tree, most, value, draw):
 
     Returns whether there is more to search.
     """
-    first = np.int64(tree.nodes[ROOT].first_edge)
     count, fresh = np.int64(0), np.int64(0)
-    for edge in range(first, first + tree.nodes[ROOT].n_edges):
+    for edge in range(*edges_of(tree, np.int64(ROOT))):
         if is_winning(tree, edge):
             count += 1
             fresh += tree.edges[edge].barred != ASIDE
     if fresh == 0 or count > most:
         return False
-    for edge in range(first, first + tree.nodes[ROOT].n_edges):
+    for edge in range(*edges_of(tree, np.int64(ROOT))):
         if is_winning(tree, edge):
             tree.edges[edge].barred = ASIDE
     root = np.int64(ROOT)
@@ -55,8 +55,7 @@ def bring_back_wins(tree):
     """Bring back what was set aside: the root is won."""
     plies = np.int64(UNKNOWN_DISTANCE)
     count = 0
-    first = np.int64(tree.nodes[ROOT].first_edge)
-    for edge in range(first, first + tree.nodes[ROOT].n_edges):
+    for edge in range(*edges_of(tree, np.int64(ROOT))):
         if tree.edges[edge].barred != ASIDE:
             continue
         count += 1

@@ -20,8 +20,8 @@ from engine.board.layout import SIDE
 from engine.native.jit import kernel
 from engine.native.ordering import add, lock, order_writes, unlock
 from engine.search.tree import arrays
+from engine.search.tree.butterfly import note_advantage
 from engine.search.tree.edges import q_of, worth
-from engine.search.tree.heuristics import note
 from engine.search.tree.proofs import decide, is_decided, narrow, settle_past_visits
 from engine.tactics.small_endings import has_few_pieces, judge_small_ending, share_of_value
 
@@ -141,7 +141,7 @@ def go_up(tree, params, depth, news):
         depth, side = depth - 1, side ^ one
         node = node_on(tree, depth)
         if learns:
-            note(tree, node, depth, side, news.value)
+            note_advantage(tree, node, depth, side, news.value)
         news = pass_by(tree, params, node, tree.way[depth], Counted(one, one, clock), news)
     tree.stint[arrays.DONE] += 1
     if base_depth == 0:

@@ -32,6 +32,12 @@ MEAN, COUNT = 0, 1  # Words of an entry.
 
 
 @kernel()
+def learns(params):
+    """Whether the history is in use."""
+    return params.butterfly > 0.0
+
+
+@kernel()
 def note_advantage(tree, node, depth, side, value):
     """Tell a move of `side` how a visit ended for it; it was made at `node`, which is at `depth` on
     the path.

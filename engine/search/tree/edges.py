@@ -11,6 +11,13 @@ from engine.search.tree.arrays import LOSS, LOST, NO_NODE, UNVISITED
 
 
 @kernel()
+def edges_of(tree, node):
+    """Return the first of a node's edges, and the one behind the last."""
+    first = np.int64(tree.nodes[node].first_edge)
+    return first, first + np.int64(tree.nodes[node].n_edges)
+
+
+@kernel()
 def q_of(nodes, child):
     """Q of a node for the side that moved into it, or what an edge has in its place."""
     visits = nodes[child].visits
@@ -30,8 +37,7 @@ def worth(edges, edge):
 def value_below(tree, node):
     """Sum of what a node's edges add to the values of its mover."""
     total = 0.0
-    first = np.int64(tree.nodes[node].first_edge)
-    for edge in range(first, first + tree.nodes[node].n_edges):
+    for edge in range(*edges_of(tree, node)):
         total += worth(tree.edges, edge)
     return total
 
@@ -58,8 +64,7 @@ def square_of(tree, edge):
 def draws_below(tree, node):
     """Sum of what a node's edges add to its draw probabilities."""
     total = 0.0
-    first = np.int64(tree.nodes[node].first_edge)
-    for edge in range(first, first + tree.nodes[node].n_edges):
+    for edge in range(*edges_of(tree, node)):
         if tree.edges[edge].passes > 0:
             total += tree.edges[edge].passes * draws_of(tree, edge)
     return total

@@ -26,6 +26,7 @@ from engine.board.layout import NO_MOVE
 from engine.native.jit import kernel
 from engine.search.tree import arrays
 from engine.search.tree.arrays import Tree, move_edge, move_node, reset_node
+from engine.search.tree.edges import edges_of
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.transpositions import leave
 
@@ -77,8 +78,7 @@ def last_use(tree: Tree, sample: np.ndarray, share: float) -> np.int64:
 def count_tried(tree, nodes, counts):
     """Write how many edges of each node were tried."""
     for i in range(nodes.size):
-        first = np.int64(tree.nodes[nodes[i]].first_edge)
-        for edge in range(first, first + tree.nodes[nodes[i]].n_edges):
+        for edge in range(*edges_of(tree, nodes[i])):
             counts[i] += tree.edges[edge].child != arrays.NO_NODE
 
 
@@ -265,8 +265,7 @@ def mark(tree, work, latest, begin, end):
             tree.nodes[node].n_edges = 0
             tree.asked_at[node] = 0
             tree.hinted[node] = NO_MOVE
-        first = np.int64(tree.nodes[node].first_edge)
-        for edge in range(first, first + tree.nodes[node].n_edges):
+        for edge in range(*edges_of(tree, node)):
             child = np.int64(tree.edges[edge].child)
             if child != arrays.NO_NODE and tree.seen_in[child] != sweep:
                 tree.seen_in[child] = sweep
@@ -318,9 +317,9 @@ def move_edges(tree, work, begin, end):
     to = work.progress[KEPT_EDGES]
     for k in range(begin, end):
         node = work.by_edges[k]
-        first = np.int64(tree.nodes[node].first_edge)
+        first, end = edges_of(tree, node)
         tree.nodes[node].first_edge = to
-        for edge in range(first, first + tree.nodes[node].n_edges):
+        for edge in range(first, end):
             move_edge(tree, edge, to)
             to += 1
     work.progress[KEPT_EDGES] = to

@@ -122,8 +122,6 @@ LEFT_SHARE: Final = 0.5  # Share of the time left that such a call may take. Set
 MOST_DELAY: Final = 32.0
 # Visits of the first call, whose speed is not known yet. Set by hand.
 FIRST_CALL_VISITS: Final = 16
-# Threads that visit one tree at most, as many as the option `Threads` allows.
-MOST_THREADS: Final = 256
 # Leaves of the smallest round for a batched evaluator. Set by hand.
 BATCHED_SMALLEST_ROUND: Final = 4
 # A round grows by one leaf for this many visits of the root. Set by hand.
@@ -157,30 +155,36 @@ HINT_POSITIONS_TOGETHER: Final = 16_000
 
 # ---- the clock (`clock`, `driver`) -----------------------------------------------------------------
 
-# Moves that the game still lasts, where the GUI does not say. Set by hand.
-EXPECTED_MOVES: Final = 26
-SPARE_OVERHEADS: Final = 2  # Move overheads kept back beside the one of every move. Set by hand.
+# Moves for which a clock has to last at the begin of a game, where the GUI does not say; how many
+# fewer for each move played; and the least. By what doubled visits gained at each move of games,
+# and how many games lasted as long (docs/what-was-tried.md).
+FIRST_MOVES: Final = 46
+FEWER_MOVES: Final = 0.8
+LEAST_MOVES: Final = 16
 # A move gets at least 1 / 60 of the clock: the increment refills it. Set by hand.
 LONG_RUN_MOVES: Final = 60
-# Move overheads left untouched by that, for a machine that is late. Set by hand.
-RESERVE_OVERHEADS: Final = 6
 # Most multiple of the planned time, while the best move is in doubt. Set by hand.
-HARD_FACTOR: Final = 3.0
-# What doubled visits gained in 600 positions of games grew with the share of visits that other
-# moves had.
-# Multiple of the planned time for that share; games agree (docs/what-was-tried.md).
-DOUBT_SLOPE: Final = 4.0
-DOUBT_FLOOR: Final = 0.25  # Least multiple. Set by hand.
+HARD_FACTOR: Final = 5.0
+# Multiple of the planned time for the share of visits that other moves have (`doubt`).
+DOUBT_SLOPE: Final = 3.6
+DOUBT_FLOOR: Final = 0.225  # Least multiple. Set by hand.
 # Most multiple while the most visited move has the best value. Set by hand.
-DOUBT_CEILING: Final = 2.5
+DOUBT_CEILING: Final = 2.25
+# For each 1 that the value fell since the move before, this part more time, up to a multiple
+# (`doubt`).
+FALL_SLOPE: Final = 8.0
+FALL_CEILING: Final = 3.0
 CLOCK_SHARE: Final = 0.4  # Largest share of the clock for one move. Set by hand.
 # The same for the last move before the next time control. Set by hand.
 LAST_MOVE_SHARE: Final = 0.9
-LATE_MS: Final = 150.0  # How late a busy machine may be with a move. Set by hand.
+# How late a busy machine may be with a move: a clock keeps as much. Set by hand.
+LATE_MS: Final = 150.0
 LATENESS_MEMORY: Final = 0.7  # Share of a move's lateness that the next one expects. Set by hand.
 MOST_LATE_SHARE: Final = 0.25  # Largest share of the clock kept back for that. Set by hand.
 INCREMENT_SHARE: Final = 0.25  # Least share of an increment that a move gets. Set by hand.
 SHORTEST_THINK_MS: Final = 1.0  # Least time for a move in milliseconds. Set by hand.
+# Least visits of a move whose clock is refilled, a tenth of a millisecond. Set by hand.
+LEAST_VISITS: Final = 16
 # Milliseconds between two looks at whether the move can still change. Set by hand.
 CHECK_INTERVAL_MS: Final = 4.0
 # This share of the time so far is added: each look costs a tenth of a millisecond. Set by hand.

@@ -29,7 +29,8 @@ from engine.search.tree.arrays import (
     exchange_edges,
     reset_edge,
 )
-from engine.search.tree.heuristics import bonus, learns
+from engine.search.tree.butterfly import butterfly_bonus, learns
+from engine.search.tree.edges import edges_of
 from engine.search.tree.params import BONUS_UNIT
 
 KEYS_TOGETHER = 8  # As many as one vector holds.
@@ -97,8 +98,7 @@ def own_priors(tree, node, priors):
 @kernel()
 def find_edge(tree, node, move):
     """Return the edge of a move, or NO_NODE if the node has no such move."""
-    first = np.int64(tree.nodes[node].first_edge)
-    for edge in range(first, first + tree.nodes[node].n_edges):
+    for edge in range(*edges_of(tree, node)):
         if tree.edges[edge].move == move:
             return np.int64(edge)
     return np.int64(NO_NODE)
@@ -211,8 +211,7 @@ def refresh_below(tree, params, node, side, least):
     tree.seen_in[node] = tree.counters[SWEEP]
     if tree.hinted[node] == NO_MOVE:
         refresh(tree, params, node, side)
-    first = np.int64(tree.nodes[node].first_edge)
-    for edge in range(first, first + tree.nodes[node].n_edges):
+    for edge in range(*edges_of(tree, node)):
         child = np.int64(tree.edges[edge].child)
         if child != NO_NODE and tree.nodes[child].visits >= least:
             refresh_below(tree, params, child, side ^ np.int64(1), least)
@@ -229,7 +228,7 @@ def refresh(tree, params, node, side):
     total = 0.0
     for i in range(count):
         edge = first + i
-        learned = bonus(tree, params, side, tree.edges[edge].move)
+        learned = butterfly_bonus(tree, params, side, tree.edges[edge].move)
         priors[i] = tree.edges[edge].prior * np.float32(
             exp((learned - tree.edges[edge].bonus) * BONUS_UNIT)
         )
@@ -245,8 +244,8 @@ def refresh(tree, params, node, side):
 
 @kernel()
 def expand(tree, params, node, side, moves, logits, count):
-    """Give a node its edges, sorted by prior = softmax(logits / temperature + what `heuristics`
-    add).
+    """Give a node its edges, sorted by prior = softmax(logits / temperature + what `butterfly`
+    adds).
 
     side: whose moves they are. Returns the node's state from now on: EXPANDED, or STUNTED if they
     do not fit.
@@ -260,7 +259,7 @@ def expand(tree, params, node, side, moves, logits, count):
     for i in range(count):
         exponents[i] = (np.float64(logits[i]) - np.float64(highest)) / params.policy_temperature
     for i in range(count if learns(params) else 0):
-        learned = bonus(tree, params, side, moves[i])
+        learned = butterfly_bonus(tree, params, side, moves[i])
         exponents[i] += learned * BONUS_UNIT
         tree.scratch_bonuses[i] = learned
     for i in range(count):  # Alone in its loop, `exp` becomes vectors.

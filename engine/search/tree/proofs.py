@@ -18,7 +18,7 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.ordering import order_reads, order_writes
 from engine.search.tree.arrays import ASIDE, DRAW, LOSS, LOST, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
-from engine.search.tree.edges import draws_of, square_of
+from engine.search.tree.edges import draws_of, edges_of, square_of
 
 
 @kernel()
@@ -89,8 +89,7 @@ def take_sums_from_edges(tree, node, own, value, draw):
     value_sum = -value
     draw_sum = draw
     square_sum = value * value
-    first = np.int64(tree.nodes[node].first_edge)
-    for edge in range(first, first + tree.nodes[node].n_edges):
+    for edge in range(*edges_of(tree, node)):
         passes = np.float64(tree.edges[edge].passes)
         if passes == 0.0 or tree.edges[edge].q == LOST or tree.edges[edge].barred == ASIDE:
             continue
@@ -108,8 +107,7 @@ def take_sums_from_edges(tree, node, own, value, draw):
 def best_bounds(tree, node):
     """Bounds (lower, upper) on the best result that the mover of `node` can reach."""
     lower, upper = np.int64(LOSS), np.int64(LOSS)
-    first = tree.nodes[node].first_edge
-    for edge in range(first, first + tree.nodes[node].n_edges):
+    for edge in range(*edges_of(tree, node)):
         child = tree.edges[edge].child
         if tree.edges[edge].barred == ASIDE:
             continue
@@ -131,8 +129,7 @@ def mate_distance(tree, node, result):
     if result == DRAW:
         return np.int64(0)
     found = np.int64(UNKNOWN_DISTANCE)
-    first = tree.nodes[node].first_edge
-    for edge in range(first, first + tree.nodes[node].n_edges):
+    for edge in range(*edges_of(tree, node)):
         child = tree.edges[edge].child
         if (
             child == NO_NODE

@@ -16,7 +16,7 @@ from engine.native.jit import kernel
 from engine.native.ordering import order_reads
 from engine.search.tree import arrays
 from engine.search.tree.arrays import Tree
-from engine.search.tree.edges import draws_below, draws_of, value_below
+from engine.search.tree.edges import draws_below, draws_of, edges_of, value_below
 from engine.search.tree.params import BOUND_FROM, BOUND_WIDTH, PROMISING_SHARE, SearchParams
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.puct import mean_plies
@@ -243,8 +243,7 @@ def node_of_game(tree, stack):
 @kernel()
 def child_reaching(tree, node, row, key):
     """Return the child of a node, whose position is `row`, that has this key; NO_NODE if none has."""
-    first = np.int64(tree.nodes[node].first_edge)
-    for edge in range(first, first + tree.nodes[node].n_edges):
+    for edge in range(*edges_of(tree, node)):
         if tree.edges[edge].child != arrays.NO_NODE:
             make(row, tree.edges[edge].move, tree.stack[-1])
             if tree.stack[-1, KEY] == key:
@@ -402,11 +401,8 @@ def best_edge(tree, node):
     loss; else NO_NODE.
     """
     best = np.int64(arrays.NO_NODE)
-    best_proven = np.int64(arrays.LOSS)
-    best_plies = np.int64(0)
-    best_visits = np.int64(0)
-    first = np.int64(tree.nodes[node].first_edge)
-    for edge in range(first, first + tree.nodes[node].n_edges):
+    best_rank = np.int64(arrays.LOSS), np.int64(0), np.int64(0)
+    for edge in range(*edges_of(tree, node)):
         child = tree.edges[edge].child
         if tree.edges[edge].passes == 0:
             continue
@@ -415,14 +411,8 @@ def best_edge(tree, node):
         if child != arrays.NO_NODE and is_decided(tree, child):
             proven, plies = np.int64(tree.nodes[child].lower), np.int64(tree.mate_plies[child])
         plies = -proven * (np.int64(MAX_PLIES) if plies == arrays.UNKNOWN_DISTANCE else plies)
-        visits = np.int64(tree.edges[edge].passes)
-        if best == arrays.NO_NODE or (proven, plies, visits) >= (
-            best_proven,
-            best_plies,
-            best_visits,
-        ):
+        rank = proven, plies, np.int64(tree.edges[edge].passes)
+        if best == arrays.NO_NODE or rank >= best_rank:
             best = np.int64(edge)
-            best_proven = proven
-            best_plies = plies
-            best_visits = visits
+            best_rank = rank
     return best

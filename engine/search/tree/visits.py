@@ -41,7 +41,7 @@ from engine.network.input_formats import encode_as
 from engine.network.policy_map import policy_index
 from engine.search.tree import arrays, backup, visit
 from engine.search.tree.arrays import Round, new_round
-from engine.search.tree.heuristics import learns
+from engine.search.tree.butterfly import learns
 from engine.search.tree.params import (
     COLLISION_LOOKS,
     FREE_VISITS,

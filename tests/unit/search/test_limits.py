@@ -2,17 +2,21 @@
 
 import time
 
+import chess
 import pytest
 
 from engine.native.awake import awake_s
-from engine.search.clock import Clock, Lateness, plan_time
+from engine.search.clock import Clock, LastMove, Lateness, plan_time
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
-from engine.search.tree.params import CLOCK_SHARE
+from engine.search.tree.params import CLOCK_SHARE, HARD_FACTOR
 
 
-def plan(white=True, overhead_ms=30, **limits):
-    return plan_time(Limits(**limits), white, overhead_ms)
+def plan(white=True, overhead_ms=30, late_ms=0.0, moves_played=0, **limits):
+    board = chess.Board()
+    board.turn = white
+    board.fullmove_number = 1 + moves_played
+    return plan_time(Limits(**limits), board, overhead_ms, late_ms)
 
 
 def test_movetime_is_used_up_but_for_the_overhead():
@@ -97,8 +101,8 @@ def test_each_side_reads_its_own_clock_and_one_for_one_side_serves_both():
         (0.3, 0.25, True),
         (0.3, 0.5, False),
         (1.9, 2.0, False),
-        (2.9, None, False),
-        (3.1, None, True),
+        (HARD_FACTOR - 0.1, None, False),
+        (HARD_FACTOR + 0.1, None, True),
     ],
 )
 def test_doubt_gets_more_time_up_to_the_bound(thought, doubt, over):
@@ -107,12 +111,10 @@ def test_doubt_gets_more_time_up_to_the_bound(thought, doubt, over):
     assert (clock.is_over() if doubt is None else clock.is_over(doubt)) == over
 
 
-def late_plan(late_ms, **limits):
-    return plan_time(Limits(**limits), True, 30, late_ms)
-
-
 def test_a_machine_that_was_late_plans_for_it():
-    clocks = [late_plan(late, white_time_ms=5000, white_increment_ms=50) for late in (0, 60, 200)]
+    clocks = [
+        plan(late_ms=late, white_time_ms=5000, white_increment_ms=50) for late in (0, 60, 200)
+    ]
     planned = [clock.planned_ms for clock in clocks]
     assert planned == sorted(planned, reverse=True)
     assert planned[0] > planned[2]
@@ -121,7 +123,7 @@ def test_a_machine_that_was_late_plans_for_it():
 @pytest.mark.parametrize("late_ms", [0, 80, 400])
 def test_a_late_move_still_gets_a_part_of_its_increment(late_ms):
     """At load 10 each move took more than its increment, until every move had one node."""
-    clock = late_plan(late_ms, white_time_ms=100, white_increment_ms=50)
+    clock = plan(late_ms=late_ms, white_time_ms=100, white_increment_ms=50)
     assert clock.planned_ms >= 12.5
 
 
@@ -130,7 +132,7 @@ def test_a_game_on_a_machine_that_is_later_than_the_increment_keeps_a_reserve():
     left = 3000.0
     lateness = Lateness()
     for _ in range(60):
-        clock = late_plan(lateness.ms, white_time_ms=round(left), white_increment_ms=50)
+        clock = plan(late_ms=lateness.ms, white_time_ms=round(left), white_increment_ms=50)
         left += 50 - clock.planned_ms - 60
         lateness.note(60 - 30)
     assert left > 0
@@ -149,3 +151,68 @@ def test_a_game_by_increments_alone_keeps_a_reserve():
     for _ in range(400):  # each move is 8 ms late, and gets 10 ms back
         left += 10 - plan(white_time_ms=round(left), white_increment_ms=10).planned_ms - 8
     assert left > 100
+
+
+def test_a_clock_lasts_for_fewer_moves_the_longer_a_game_has_lasted():
+    """It had to last for 26 more moves at any time: a third of it was left at the end of a game."""
+    planned = [plan(white_time_ms=60_000, moves_played=n).planned_ms for n in (0, 20, 40, 400)]
+    assert planned[0] < planned[1] < planned[2] == planned[3]
+
+
+def test_moves_to_go_are_known_better_than_those_of_usual_games():
+    assert (
+        plan(white_time_ms=60_000, moves_to_go=5).planned_ms
+        > plan(white_time_ms=60_000, moves_played=400).planned_ms
+        > plan(white_time_ms=60_000, moves_to_go=30).planned_ms
+    )
+
+
+@pytest.mark.parametrize(("left", "increment"), [(60_000.0, 0), (8000.0, 80), (2000.0, 20)])
+def test_a_game_of_140_moves_keeps_what_a_busy_machine_may_be_late_by(left, increment):
+    """With an overhead of 10 ms a clock of 2 s + 20 ms had sunk to 40 ms after 60 moves."""
+    for played in range(140):  # Each move is as hard as most are, and loses 10 ms on the way.
+        limits = {"white_time_ms": round(left), "white_increment_ms": increment}
+        left += increment - plan(overhead_ms=10, moves_played=played, **limits).planned_ms - 10
+    assert left > 150
+
+
+@pytest.fixture
+def game():
+    board = chess.Board()
+    for move in ("e2e4", "e7e5", "g1f3"):
+        board.push_uci(move)
+    return board
+
+
+def after(board, *moves):
+    later = board.copy()
+    for move in moves:
+        later.push_uci(move)
+    return later
+
+
+def test_the_value_of_the_own_move_before_is_known(game):
+    last = LastMove()
+    last.note(game, 0.25)
+    assert last.value_before(after(game, "b8c6", "f1b5")) == 0.25
+
+
+@pytest.mark.parametrize("moves", [(), ("b8c6",), ("b8c6", "f1b5", "a7a6", "b5a4")])
+def test_no_value_is_known_of_other_moves_of_the_game(game, moves):
+    last = LastMove()
+    last.note(game, 0.25)
+    assert last.value_before(after(game, *moves)) is None
+
+
+def test_no_value_is_known_of_another_game(game):
+    last = LastMove()
+    last.note(after(game, "b8c6"), 0.25)
+    assert last.value_before(after(game, "d7d6", "f1b5", "c8d7")) is None
+    last.note(chess.Board("8/8/4k3/8/8/4K3/4P3/8 w - - 0 1"), 0.25)
+    assert last.value_before(after(chess.Board(), "e2e4", "e7e5")) is None
+
+
+def test_a_clock_that_is_not_refilled_lasts_for_a_long_game():
+    few = plan(white_time_ms=3000, overhead_ms=10, white_increment_ms=11, moves_played=60)
+    none = plan(white_time_ms=3000, overhead_ms=10, white_increment_ms=0, moves_played=60)
+    assert none.planned_ms < few.planned_ms - 11

@@ -65,3 +65,33 @@ def test_a_choice_that_settles_at_once_is_not_late():
             engine.set_position(chess.Board(fen))
             engine.search(CLOCK)
         assert engine._lateness.ms < 1.0
+
+
+@pytest.mark.parametrize("increment", [10, 1000])
+def test_a_clock_that_is_refilled_gives_no_move_of_one_node(increment, monkeypatch):
+    """On a machine so busy that a second passes between two looks at the clock, 106 of 903 moves
+    were played by the policy alone.
+    """
+    ticks = iter(range(10**9))
+    monkeypatch.setattr("engine.search.job.awake_s", lambda: float(next(ticks)))
+    nodes, _ = searched(Limits(white_time_ms=100, white_increment_ms=increment))
+    assert nodes >= params.LEAST_VISITS
+
+
+def test_nodes_limit_a_search_whose_clock_is_refilled():
+    assert searched(Limits(nodes=3, white_time_ms=1000, white_increment_ms=50))[0] == 3
+
+
+def test_a_falling_value_gets_more_time():
+    """The second move of a game, with another value of the first."""
+    nodes = []
+    for value in (-0.3, 0.9):
+        options = EngineOptions(**OPTIONS, nodes_time=10)
+        with Engine(options) as engine:
+            engine._last.note(chess.Board(), value)
+            board = chess.Board()
+            for move in ("e2e4", "e7e5"):
+                board.push_uci(move)
+            engine.set_position(board)
+            nodes.append(engine.search(CLOCK).nodes)
+    assert nodes[1] > nodes[0]

@@ -5,8 +5,15 @@ import pytest
 
 from engine.evaluation.material import MaterialEvaluator
 from engine.search.choice import choose_move
-from engine.search.driver import doubt
+from engine.search.doubt import doubt
 from engine.search.limits import Limits
+from engine.search.tree.params import (
+    DOUBT_CEILING,
+    DOUBT_FLOOR,
+    DOUBT_SLOPE,
+    FALL_CEILING,
+    FALL_SLOPE,
+)
 from tests.unit.search.flat import alone, engine
 
 
@@ -37,12 +44,15 @@ def test_a_move_found_late_is_played_for_its_value(first, second, chosen):
 @pytest.mark.parametrize(
     ("statistics", "expected"),
     [
-        (((500, 0.2), (100, 0.1), (25, 0.9)), 0.8),  # the best value has too few visits to count
+        (
+            ((500, 0.2), (100, 0.1), (25, 0.9)),
+            0.2 * DOUBT_SLOPE,
+        ),  # the best value has too few visits to count
         (((500, 0.2), (100, 0.3), (40, 0.0)), np.inf),
         (((100, 0.2), (500, 0.1), (40, 0.0)), np.inf),
-        (((300, 0.1), (500, 0.2)), 1.5),
-        (((990, -0.3), (10, -0.4)), 0.25),
-        (((100, 0.3), (99, 0.2), (98, 0.1)), 2.5),
+        (((300, 0.1), (500, 0.2)), 0.375 * DOUBT_SLOPE),
+        (((990, -0.3), (10, -0.4)), DOUBT_FLOOR),
+        (((100, 0.3), (99, 0.2), (98, 0.1)), DOUBT_CEILING),
         (((0, 0.0), (0, 0.0)), np.inf),  # nothing is known yet
     ],
 )
@@ -57,3 +67,18 @@ def test_a_choice_deserves_time_by_the_share_of_its_visits_unless_another_move_l
         for edge, each in enumerate(statistics):
             edges["passes"][edge], edges["q"][edge] = each
         assert doubt(search) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("fall", "multiple"),
+    [(-0.5, 1.0), (0.0, 1.0), (0.1, 1.0 + 0.1 * FALL_SLOPE), (0.9, FALL_CEILING)],
+)
+def test_a_value_below_that_of_the_move_before_deserves_more_time(fall, multiple):
+    with engine() as player:
+        player.search(Limits(nodes=200))
+        search = player._search
+        edges = search.tree.edges[search.edges()]
+        edges["passes"] = 0
+        edges["passes"][:2] = 300, 500
+        edges["q"][:2] = 0.0, 0.1
+        assert doubt(search, 0.1 + fall) == pytest.approx(multiple * 0.375 * DOUBT_SLOPE, rel=1e-4)
