@@ -45,7 +45,7 @@ from engine.native.memory import buffers
 from engine.network.people.people_policy import PeopleAnswers, PeoplePolicy, add_logits
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.like_people import PEOPLE_RANGE, chances_of, people_plan
+from engine.search.like_people import PEOPLE_RANGE, drawing_chances, people_plan
 from engine.search.limits import Limits
 from selfplay.data.cache import load_or_parse
 from selfplay.data.pgn import pgn_reader
@@ -159,7 +159,7 @@ class Levels:
         self._engine.set_position(board)
         children = self._engine.search(Limits(white_time_ms=LONG_MS)).children
         moves = np.array([encode_move(board, child.move) for child in children], np.uint16)
-        return Answer(moves, chances_of(children, people_plan(elo)))
+        return Answer(moves, drawing_chances(children, people_plan(elo)))
 
 
 def flags() -> argparse.ArgumentParser:

@@ -38,7 +38,7 @@ from engine.search.limits import Limits
 from uci.annotate.accuracy import win_percent
 from uci.annotate.judge import winning_chances
 from uci.annotate.review import review_game
-from uci.annotate.solutions import Choice, is_solution
+from uci.annotate.solutions import Candidate, is_solution
 from uci.library.puzzles import Puzzle, puzzles_of, read_lichess
 from uci.terminal.reading import read_every_game
 from uci.terminal.verdict import Verdict
@@ -102,11 +102,11 @@ def is_sound(engine: Engine, puzzle: Puzzle) -> bool:
     """Whether Aino holds all moves of a solution for the only good ones."""
     moves = [chess.Move.from_uci(move) for move in puzzle.moves]
 
-    def look(limits: Limits, board: chess.Board) -> list[Choice]:
+    def look(limits: Limits, board: chess.Board) -> list[Candidate]:
         engine.new_game()
         engine.set_position(board)
         infos = engine.search(limits).infos
-        return [Choice(one.pv, winning_chances(Verdict.of_info(one).expected)) for one in infos]
+        return [Candidate(one.pv, winning_chances(Verdict.of_info(one).expected)) for one in infos]
 
     return any(is_solution(puzzle.start, moves, partial(look, limits)) for limits in _LOOKS)
 

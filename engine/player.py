@@ -343,7 +343,8 @@ class Engine:
         job = order.job
         job.hold(order.limits)
         begun = order.begun if job.hit is None else job.hit
-        job.wait_until(begun + pace_s(order, result))
+        if order.options.human_pace:
+            job.wait_until(begun + pace_s(order, result))
         return result
 
     def _params_of(self, order: SearchOrder) -> SearchParams:

@@ -40,7 +40,7 @@ from engine.nn.summary import layer_text, summary_table
 
 Gradients = dict[str, Array]
 Backward = Callable[[Array], tuple[Array, Gradients]]
-Result = tuple[Any, Backward]  # of `forward`: y, and what backward makes of its gradient
+Forward = tuple[Any, Backward]  # of `forward`: y, and what backward makes of its gradient
 # What layers keep between two parts of a sequence, by the names of parts; begins empty.
 State = dict[str, Any]
 
@@ -111,7 +111,7 @@ class Layer:
         def __getattr__(self, name: str) -> Any:
             raise other_name(type(self).__name__, name, MEMBERS)
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         """Apply the layer; return (y, backward), where `backward(dy) -> (dx, gradients by parameter
         name)`.
         """
@@ -506,8 +506,8 @@ def _built(value: Any, rng: np.random.Generator) -> Any:
 
 
 def _checking_gradient(
-    forward: Callable[..., Result],
-) -> Callable[..., Result]:
+    forward: Callable[..., Forward],
+) -> Callable[..., Forward]:
     """Let forward refuse a state that is no dict, and backward a gradient that would be broadcast
     to the shape of y.
     """
@@ -553,7 +553,7 @@ def forward_part(
     training: bool,
     mask: Array | None = None,
     state: State | None = None,
-) -> Result:
+) -> Forward:
     """Run the part `name` of a composite layer with the mask and its part of the state, if it takes
     these.
 

@@ -78,7 +78,7 @@ class SearchOrder:
     ranks: Mapping[chess.Move, Rank] = field(default_factory=dict)
     people: PeoplePolicy | None = None  # What people would do, with `PlayLike people`.
 
-    @property
+    @cached_property
     def plays(self) -> bool:
         """Whether a move of a game is wanted: not with `infinite`, `mate` or `UCI_AnalyseMode`,
         which ask for analysis.
@@ -109,7 +109,7 @@ class SearchOrder:
             return finishing_plan(plan_for(elo))
         return plan_for(elo) if self.people is None else people_plan(elo)
 
-    @property
+    @cached_property
     def is_like_people(self) -> bool:
         """Whether the move is drawn from what people would do."""
         return isinstance(self.strength, PeoplePlan)

@@ -195,7 +195,7 @@ class SearchDriver:
 
     def _visit_a_little(self) -> None:
         """Visit the tree before anybody looks at the clock."""
-        least = min(params.LEAST_VISITS, self._stopper.most_visits)
+        least = min(params.UNWATCHED_VISITS, self._stopper.most_visits)
         while self._search.visits < least and not self._search.is_proven:
             self._runner.advance(least)
 

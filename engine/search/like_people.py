@@ -32,10 +32,11 @@ class PeoplePlan:
     finishes: bool = False  # As of other levels: where a game is won, those plans play.
 
 
-# Elo on Stockfish's scale, and the plan that scores about 50% against the level of this rating:
+# Elo on Stockfish's scale, and the plan that scores about 50% against the level of this rating by
 #   aino-train match --games 200 --tc 60+1 --out MATCH
 #     --first "name=people cmd=aino option.PlayLike=people option.UCI_Elo=1500 option.Threads=1"
 #     --second "name=level cmd=aino option.UCI_LimitStrength=true option.UCI_Elo=1500 option.Threads=1"
+# and its like for the other ratings.
 PEOPLE = (
     (1100.0, PeoplePlan(64, 0.7, 1.3, 2.2)),
     (1300.0, PeoplePlan(64, 0.7, 2.4, 2.6)),
@@ -71,10 +72,10 @@ def choose_like_people(
     going_on = [child for child in children if child.move in fresh]
     if max((child.q for child in going_on), default=-1.0) > BETTER:
         children = going_on
-    return children[int(rng.choice(len(children), p=chances_of(children, plan)))]
+    return children[int(rng.choice(len(children), p=drawing_chances(children, plan)))]
 
 
-def chances_of(children: Sequence[RootMove], plan: PeoplePlan) -> np.ndarray:
+def drawing_chances(children: Sequence[RootMove], plan: PeoplePlan) -> np.ndarray:
     """Return how likely each of the root's moves is played, float64 [n].
 
     A mate in one is played as often as people see it.

@@ -13,13 +13,13 @@ from engine.search.result import SearchResult
 # Set by hand: a move takes about a 120th of the clock and half of the increment, eight seconds at
 # most, and never more than a quarter of what is left.
 PACE_MOVES = 120
-INCREMENT_SHARE = 0.5
+PACE_INCREMENT = 0.5
 SLOWEST_S = 8.0
 MOST_OF_LEFT = 0.25
 OPENING_MOVES = 5  # of a game, which are known
 
 # Set by hand, in parts of the usual time.
-AT_ONCE = 0.2
+QUICK_SHARE = 0.2
 OF_A_PLAUSIBLE_MOVE = 0.12
 OF_A_CAPTURE = 0.12  # that is possible
 OF_A_CHECK = 0.4
@@ -29,14 +29,14 @@ CHANCE = 0.3  # by which a share goes up or down, the same way for a position
 
 def pace_s(order: SearchOrder, result: SearchResult) -> float:
     """Return the least time from the start of the clock to the answer, in seconds: 0 without
-    `HumanPace`, without a clock, in analysis, and at full strength.
+    a clock, in analysis, and at full strength.
     """
     board, limits = order.board, order.limits
-    is_paced = order.options.human_pace and order.by_the_clock and order.strength is not None
+    is_paced = order.by_the_clock and order.strength is not None
     if not is_paced or result.best_move is None:
         return 0.0
     left_ms = max(0, limits.clock_ms(board.turn) or 0)
-    usual_ms = left_ms / PACE_MOVES + INCREMENT_SHARE * limits.increment_ms(board.turn)
+    usual_ms = left_ms / PACE_MOVES + PACE_INCREMENT * limits.increment_ms(board.turn)
     most_ms = min(1000 * SLOWEST_S, MOST_OF_LEFT * left_ms)
     if limits.movetime_ms is not None:
         most_ms = min(most_ms, limits.movetime_ms - order.options.move_overhead_ms)
@@ -49,7 +49,7 @@ def _share(order: SearchOrder, result: SearchResult) -> float:
     assert move is not None
     last = board.peek() if board.move_stack else None
     takes_back = last is not None and board.is_capture(move) and move.to_square == last.to_square
-    share = AT_ONCE
+    share = QUICK_SHARE
     is_known = not result.children or board.fullmove_number <= OPENING_MOVES
     if not (takes_back or is_known or board.legal_moves.count() == 1):
         plausible = sum(child.prior >= PLAUSIBLE for child in result.children)

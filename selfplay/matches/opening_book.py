@@ -134,7 +134,7 @@ def _default_openings() -> Sequence[str]:
     checked.
     """
     _, text = _read_text(None)
-    # the first four fields of an EPD line are a FEN without its clocks
+    # The first four fields of an EPD line are a FEN without its clocks.
     return [" ".join(line.split()[:4]) for _, line in position_lines(text)]
 
 

@@ -46,6 +46,8 @@ def homes(root):
     """The modules that define each public name."""
     found: dict[str, set[str]] = defaultdict(set)
     for path in (path for package in PACKAGES for path in (root / package).rglob("*.py")):
+        if path.name.endswith("_mode.py"):
+            continue  # Functions there are called like the requests that they answer.
         place = path.relative_to(root).as_posix()
         for name in public_names(ast.parse(path.read_text(encoding="utf-8"))):
             if not name.startswith("_") and name not in INTERFACES:

@@ -24,7 +24,7 @@ EASY_TO_MISS = 0.2
 WITHIN_REACH = 0.6  # what more of them find teaches little
 
 
-class Shares(NamedTuple):
+class PeopleShares(NamedTuple):
     """Of players around a rating, the shares, 0..1, who play a move and who find the better one, or
     another one about as good.
     """

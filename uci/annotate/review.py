@@ -46,9 +46,9 @@ from uci.annotate.judge import (
     worth_of,
 )
 from uci.annotate.material import cheapest_capture
-from uci.annotate.people import Predict, Shares, people_network, rating_of
+from uci.annotate.people import PeopleShares, Predict, people_network, rating_of
 from uci.annotate.reasons import Lines, is_sacrifice, offers, reason
-from uci.annotate.solutions import Choice, is_puzzle, only_line, solution
+from uci.annotate.solutions import Candidate, is_puzzle, only_line, solution
 from uci.language import _, later, several
 from uci.terminal.opening_names import opening_name, position_name
 from uci.terminal.verdict import Verdict
@@ -98,7 +98,7 @@ class MoveReview:
     also_good: tuple[
         chess.Move, ...
     ] = ()  # instead of a marked move: others than the best one that lose little
-    people: Shares | None = None  # of a marked move; None where an older version judged it
+    people: PeopleShares | None = None  # of a marked move; None where an older version judged it
     # Where the answer to a bad move is a sacrifice: the capture, and what follows.
     taken: tuple[chess.Move, ...] = ()
     # The only good moves, with the answers to them, where a mistake makes a puzzle.
@@ -582,12 +582,12 @@ class _Reviewer:
             self._predicted[ply] = self._people(board, self._ratings[board.turn])
         return self._predicted[ply]
 
-    def _shares(self, move: MoveReview, good: Collection[chess.Move]) -> Shares:
+    def _shares(self, move: MoveReview, good: Collection[chess.Move]) -> PeopleShares:
         """Return the shares of players, in thousandths, who play a move and who find a good one."""
         chances = self._predict(move.ply - 1)
         find = sum(chances.get(one, 0.0) for one in good)
         play = chances.get(move.move, 0.0)
-        return Shares(self._ratings[move.mover], round(play, 3), round(find, 3))
+        return PeopleShares(self._ratings[move.mover], round(play, 3), round(find, 3))
 
     def _with_solution(self, marked: MoveReview) -> MoveReview:
         """Add to a mistake that makes a puzzle the moves that solve it."""
@@ -597,15 +597,15 @@ class _Reviewer:
         found = solution(marked.board, marked.best_line, self._sure_choices)
         return replace(marked, solution=found)
 
-    def _sure_choices(self, board: chess.Board) -> list[Choice]:
+    def _sure_choices(self, board: chess.Board) -> list[Candidate]:
         """Return the two best moves of a position, found thoroughly if one is much better."""
         choices = self._choices(board, 1)
         return self._choices(board, _DEEPER) if only_line(choices) else choices
 
-    def _choices(self, board: chess.Board, times: int) -> list[Choice]:
+    def _choices(self, board: chess.Board, times: int) -> list[Candidate]:
         best = self._look(board, times=times)[0]
         rest = self._look(board, without=best.line[:1], times=times)[:1]
-        return [Choice(one.line, chances_of(one.verdict, board.turn)) for one in (best, *rest)]
+        return [Candidate(one.line, chances_of(one.verdict, board.turn)) for one in (best, *rest)]
 
     def _feat(self, ply: int, as_played: _Known) -> Judgement | None:
         """Return the praise that a move deserves at first sight: hard to find and the only good

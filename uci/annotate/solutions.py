@@ -12,11 +12,11 @@ import chess
 from engine.board.notation import board_after
 
 ONLY = 0.15  # winning chances by which every other move must be worse
-OPEN = 0.3  # winning chances that the solution must leave
-LONGEST = 11  # plies of a solution, which ends with a move of one's own
+STILL_WON = 0.3  # winning chances that the solution must leave
+LONGEST_SOLUTION = 11  # plies of a solution, which ends with a move of one's own
 
 
-class Choice(NamedTuple):
+class Candidate(NamedTuple):
     """A move with the line that it begins, and the mover's winning chances."""
 
     line: Sequence[chess.Move]
@@ -24,17 +24,17 @@ class Choice(NamedTuple):
 
 
 # Returns the two best moves of a position, or the only one.
-Look = Callable[[chess.Board], Sequence[Choice]]
+Look = Callable[[chess.Board], Sequence[Candidate]]
 
 
 def is_puzzle(chances: float, gap: float) -> bool:
     """Whether a best move with these winning chances, so much better than all others, makes a
     position a puzzle.
     """
-    return gap >= ONLY and chances >= OPEN
+    return gap >= ONLY and chances >= STILL_WON
 
 
-def only_line(choices: Sequence[Choice]) -> Sequence[chess.Move]:
+def only_line(choices: Sequence[Candidate]) -> Sequence[chess.Move]:
     """Return the line of the best move if this is the only good one, else ()."""
     best, *others = choices
     second = others[0].chances if others else 0.0
@@ -44,7 +44,7 @@ def only_line(choices: Sequence[Choice]) -> Sequence[chess.Move]:
 def solution(board: chess.Board, line: Sequence[chess.Move], look: Look) -> tuple[chess.Move, ...]:
     """Return the moves that solve a puzzle whose best line begins so, with the answers to them."""
     moves = [*line[:1]]
-    while len(line) > 1 and len(moves) < LONGEST:
+    while len(line) > 1 and len(moves) < LONGEST_SOLUTION:
         answer = line[1]
         answered = board_after(board, *moves, answer)
         if answered.is_game_over():

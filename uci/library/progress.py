@@ -12,7 +12,7 @@ from uci.annotate.lapses import KINDS, Lapse
 from uci.language import _
 from uci.library.catalogue import Game, ReviewFacts
 
-LEAST_MOVES = 15
+COUNTED_MOVES = 15
 _SCORES = {"1-0": {"white": 1.0, "black": 0.0}, "0-1": {"white": 0.0, "black": 1.0}}
 _MOST_OPENINGS = 12
 
@@ -27,7 +27,7 @@ _GROUPS: dict[str, Callable[[Game, Lapse | None], str]] = {
 
 def counted_games(reviewed: Iterable[Reviewed]) -> list[Reviewed]:
     """Return those of one's own games that are long enough."""
-    return [one for one in reviewed if one[0].mine and one[0].plies >= 2 * LEAST_MOVES]
+    return [one for one in reviewed if one[0].mine and one[0].plies >= 2 * COUNTED_MOVES]
 
 
 def points(reviewed: Iterable[Reviewed]) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from uci.annotate.comments import add_comments, how_reviewed
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.judge import BAD, BRILLIANT, GREAT
 from uci.annotate.lapses import Lapse, lapses
-from uci.annotate.people import Shares
+from uci.annotate.people import PeopleShares
 from uci.annotate.review import GameReview, MoveReview
 from uci.language import _
 from uci.library.catalogue import Catalogue, ReviewFacts
@@ -206,7 +206,7 @@ def _unpack(board: chess.Board, move: chess.Move, packed: list[Any]) -> MoveRevi
     more: dict[str, Any] = (
         packed[7] if isinstance(packed[7], dict) else {"people": None, "taken": ""}
     )
-    people = Shares(*more["people"]) if more["people"] else None
+    people = PeopleShares(*more["people"]) if more["people"] else None
     taken = _moves(more["taken"])
     solution = _moves(more.get("solution", ""))
     judgement = _JUDGEMENTS.get(packed[-1])

@@ -125,7 +125,7 @@ class CutGames:
     """Games that lie in a text one behind the other. Places are bytes of `data`."""
 
     data: bytes
-    games: list[desks.Game]
+    games: list[desks.CutGame]
     tokens: np.ndarray  # int32 [T, 4], as `Token`; of games that are not kept whole only the tags
     # Uint16 [plies], main lines of games that are not kept whole, in codes of `layout`.
     moves: np.ndarray
@@ -133,15 +133,15 @@ class CutGames:
     start: Start
     row: np.ndarray  # uint64 [16], that position
 
-    def start_of(self, game: desks.Game) -> Start:
+    def start_of(self, game: desks.CutGame) -> Start:
         """Return the first position of a game."""
         return self.start if game.begin == self.start_at else Start()
 
-    def tokens_of(self, game: desks.Game) -> np.ndarray:
+    def tokens_of(self, game: desks.CutGame) -> np.ndarray:
         """Return the tokens of a game."""
         return self.tokens[game.first_token : game.last_token]
 
-    def tags_of(self, game: desks.Game) -> dict[str, str]:
+    def tags_of(self, game: desks.CutGame) -> dict[str, str]:
         """Return the tags of a game: names, the standard's in its spelling, and values."""
         return {name: value for name, value, _ in read_tags(self.data, self.tokens_of(game))}
 
@@ -202,8 +202,8 @@ class Cutter:
         """Return so many games from the desk. Without all tokens, the next call leaves them as they
         are.
         """
-        told = desks.numbers(self._games[:count])[:, : len(desks.Game._fields)]
-        games = list(map(desks.Game._make, told.tolist()))
+        told = desks.numbers(self._games[:count])[:, : len(desks.CutGame._fields)]
+        games = list(map(desks.CutGame._make, told.tolist()))
         tokens = desks.numbers(self._tokens[: games[-1].last_token])
         moves = self._moves[: games[-1].last_move]
         if not self._whole:
@@ -225,7 +225,7 @@ class Cutter:
         elif reason == desks.FULL and not count:
             self._tokens = np.empty(2 * len(self._tokens), desks.TOKEN_TYPE)
 
-    def _look_up(self, game: desks.Game) -> tuple[Start, np.ndarray]:
+    def _look_up(self, game: desks.CutGame) -> tuple[Start, np.ndarray]:
         """Return the first position that a game's tags tell, and its row: zeros where it cannot be
         played.
         """

@@ -25,7 +25,7 @@ CASTLE = 3
 WORD = 4
 NUMBER = 5
 NAG = 6
-OPEN = 7
+OPENING_BRACKET = 7
 CLOSE = 8
 TOLD = 9
 LINE_COMMENT = 10
@@ -54,7 +54,7 @@ DIAGRAM = 220  # the NAG of (D)
 NO_ELO = -1
 
 
-class Game(NamedTuple):
+class CutGame(NamedTuple):
     """A game in a text. Places are bytes, results codes of `letters`."""
 
     begin: int
@@ -123,7 +123,7 @@ class Tag(NamedTuple):
     is_raw: int  # whether backslashes mean themselves
 
 
-_OF_A_GAME = Game._fields + _Notes._fields
+_OF_A_GAME = CutGame._fields + _Notes._fields
 GAME_TYPE = record_type(dict.fromkeys(_OF_A_GAME, np.int64))
 TOKEN_TYPE = record_type(dict.fromkeys(Token._fields, np.int32))
 LINE_TYPE = record_type(dict.fromkeys(Line._fields, np.int64))
@@ -146,7 +146,7 @@ class Desk(NamedTuple):
     whole: int  # whether all games are read whole, or main lines alone where these suffice
     start_at: int  # place of a game whose tags were looked at; -1 for none
     start: np.ndarray  # uint64 [16], its first position; zeros if it has none
-    games: np.ndarray  # records [G], the fields of `Game`
+    games: np.ndarray  # records [G], the fields of `CutGame`
     tokens: np.ndarray  # records [T], the fields of `Token`; tags alone of games not kept whole
     # Uint16 [M], main lines of games that are not kept whole, in codes of `layout`.
     moves: np.ndarray

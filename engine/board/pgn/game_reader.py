@@ -14,7 +14,7 @@ from typing import IO, TypeVar
 import chess.pgn
 
 from engine.board.pgn.cutter import AT_ONCE, CutGames, Cutter, GameText
-from engine.board.pgn.desks import Game
+from engine.board.pgn.desks import CutGame
 from engine.board.pgn.letters import CODED_RESULTS
 from engine.board.pgn.move_words import ENGLISH, Letters, other_readings
 from engine.board.pgn.token_player import TokenPlayer
@@ -95,7 +95,9 @@ def cut_games(text: GameText, main_line: bool = False, most: int = AT_ONCE) -> I
             yield from play_game(text, found, game, main_line)
 
 
-def play_game(text: GameText, found: CutGames, game: Game, main_line: bool) -> Iterator[ReadGame]:
+def play_game(
+    text: GameText, found: CutGames, game: CutGame, main_line: bool
+) -> Iterator[ReadGame]:
     """Move a text on behind a game that was cut off, and yield it, unless it is a result or a
     comment alone.
     """
@@ -109,7 +111,7 @@ def play_game(text: GameText, found: CutGames, game: Game, main_line: bool) -> I
 
 
 def play_tokens(
-    found: CutGames, game: Game, main_line: bool, player: Callable[..., Player]
+    found: CutGames, game: CutGame, main_line: bool, player: Callable[..., Player]
 ) -> tuple[Player, Letters]:
     """Return the player of a game's tokens, and the reading of its letters: English, or the only
     other language in which all its moves are legal.
@@ -129,7 +131,7 @@ def play_tokens(
     return english, ENGLISH
 
 
-def _interpret(text: GameText, found: CutGames, game: Game, main_line: bool) -> ReadGame:
+def _interpret(text: GameText, found: CutGames, game: CutGame, main_line: bool) -> ReadGame:
     player, letters = play_tokens(found, game, main_line, TokenPlayer)
     places = sorted(player.faults)
     faults = [Fault(*text.place_of(at), word[:LONGEST_WORD], reason) for at, word, reason in places]

@@ -144,7 +144,7 @@ class _PlacedGame:
         line = self._lines[-1]
         if kind == desks.NUMBER:
             line.number = place if line.number is None else line.number
-        elif kind == desks.OPEN:
+        elif kind == desks.OPENING_BRACKET:
             self._lines.append(_Line(node, place))
         elif kind == desks.CLOSE:
             self._close(till)

@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.board.convert import codes_of, row_from_board
 from engine.board.pgn.cutter import Cutter, GameText, standard_row
-from engine.board.pgn.desks import Game
+from engine.board.pgn.desks import CutGame
 from engine.board.pgn.game_reader import ReadGame, play_game
 from engine.board.pgn.letters import CODED_RESULTS
 from engine.errors import FenError, MoveError
@@ -68,7 +68,7 @@ def main_lines(text: GameText) -> Iterator[MainLine]:
                 )
 
 
-def _line_of(game: ReadGame, found: Game) -> MainLine:
+def _line_of(game: ReadGame, found: CutGame) -> MainLine:
     """Return a game that was played from its tokens as a main line."""
     headers = game.game.headers
     fault = str(game.faults[0]) if game.faults else ""

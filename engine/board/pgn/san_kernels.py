@@ -15,8 +15,8 @@ from engine.board.pgn.letters import (
     DIGIT_1,
     EQUALS,
     EXCLAMATION,
-    FILE,
-    HASH,
+    FILE_LETTER,
+    HASH_SIGN,
     IN_MOVES,
     MOVE_ENDS,
     PLUS,
@@ -45,7 +45,7 @@ def read_san_move(data, at, row, legal):
         move, at = _read_plain_move(data, at, row)
     if at < 0:
         return layout.NO_MOVE, NO_SAN, False
-    if data[at] in (PLUS, HASH):
+    if data[at] in (PLUS, HASH_SIGN):
         at += 1
     mark = at
     while at < mark + 2 and data[at] in (EXCLAMATION, QUESTION):
@@ -84,7 +84,7 @@ def _read_plain_move(data, at, row):
     end = at
     while end < at + 8 and IN_MOVES[data[end]]:
         end += 1
-    if end - at < 2 or not (FILE[data[end - 2]] and RANK[data[end - 1]]):
+    if end - at < 2 or not (FILE_LETTER[data[end - 2]] and RANK[data[end - 1]]):
         return layout.NO_MOVE, NO_SAN
     target = np.int64(data[end - 2]) - SMALL_A + 8 * (np.int64(data[end - 1]) - DIGIT_1)
     last = end - 2 - (end - at > 2 and data[end - 3] == SMALL_X)
@@ -115,7 +115,7 @@ def _named_squares(data, at, end):
     anything else.
     """
     squares = ALL_SQUARES
-    if at < end and FILE[data[at]]:
+    if at < end and FILE_LETTER[data[at]]:
         squares &= layout.FILE_A << np.uint64(data[at] - SMALL_A)
         at += 1
     if at < end and RANK[data[at]]:

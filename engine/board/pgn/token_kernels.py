@@ -22,7 +22,7 @@ from engine.board.pgn.letters import (
     DOT,
     DOTS,
     EQUALS,
-    FILE,
+    FILE_LETTER,
     LETTER,
     LINE_FEED,
     NO_RESULT,
@@ -227,7 +227,7 @@ def _may_be_move(data, at, end):
     ):
         return end - at < 24
     for place in range(at, min(end - 1, at + 8)):
-        if FILE[data[place] | 32] and RANK[data[place + 1]]:
+        if FILE_LETTER[data[place] | 32] and RANK[data[place + 1]]:
             return True
     return first in (BIG_Z, DIGIT_0) and second == DIGIT_0  # Z0, 0000
 
@@ -298,7 +298,7 @@ def _open_variation(desk, game, at):
         inner.opened = game.last_token
         inner.known = line.known and line.own_plies and game.kept_whole
         copy_row(desk.rows[line.row ^ 1], desk.rows[2 * depth + 2])
-    put_token(desk, game, desks.OPEN, at, at + 1, 0)
+    put_token(desk, game, desks.OPENING_BRACKET, at, at + 1, 0)
     game.variations += 1
     return at + 1
 

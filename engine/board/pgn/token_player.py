@@ -94,7 +94,7 @@ class TokenPlayer:
     def __init__(
         self,
         data: bytes,
-        cut: desks.Game,
+        cut: desks.CutGame,
         tokens: np.ndarray,
         start: Start,
         letters: Letters,
@@ -119,7 +119,7 @@ class TokenPlayer:
         if not start.fault:
             self._play()
 
-    def _take_tags(self, cut: desks.Game, start: Start) -> None:
+    def _take_tags(self, cut: desks.CutGame, start: Start) -> None:
         found = read_tags(self._data, self._tokens)
         tags = {name: value for name, value, _ in found}
         headers = self.game.headers
@@ -152,7 +152,7 @@ class TokenPlayer:
         line.number = None
         if number is not None:
             self._check_number(line, number, kind, attribute)
-        if kind == desks.OPEN:
+        if kind == desks.OPENING_BRACKET:
             self._begin_variation(line, place)
         elif kind == desks.CLOSE:
             self._end_line(self._lines.pop())

@@ -32,7 +32,6 @@ from engine.network.policy.policy_features import (
     write_features,
 )
 from engine.network.policy.sparse_parameters import SparseConfig
-from engine.network.rows.flat_tables import parameter_names
 from engine.network.rows.float_rows import last_layer, softmax_of_3
 from engine.network.rows.piece_count import piece_bucket
 from engine.network.rows.short_rows import add_short_rows, multiply_pairs, score_row_of_bytes
@@ -84,9 +83,7 @@ class SparseNet:
         self.tables = quantized(tensors, config)
         self.value_tables: IntegerValueTables | None = None
         if config.value is not None:
-            at = f"{VALUE_TRUNK}."
-            own = {name: tensors[at + name] for name in parameter_names(config.value).values()}
-            self.value_tables = integer_tables(own, config.value)
+            self.value_tables = integer_tables(tensors, config.value, f"{VALUE_TRUNK}.")
 
     def new_model(self) -> SparseModel | TwoTrunkModel:
         """Return a model for one thread: the shared weights and scratch of its own."""

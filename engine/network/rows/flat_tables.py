@@ -48,12 +48,13 @@ def named_views(tables: Any, config: Any) -> dict[str, np.ndarray]:
     }
 
 
-def filled_tables(config: Any, tensors: Mapping[str, np.ndarray]) -> Any:
-    """Return tables with copies of named parameters. Raises ConfigError for a missing one,
+def filled_tables(config: Any, tensors: Mapping[str, np.ndarray], prefix: str = "") -> Any:
+    """Return tables with copies of the parameters whose names begin so. Raises ConfigError for a missing one,
     ShapeError for one of another shape.
     """
     _, tables = new_tables(config)
-    for name, view in named_views(tables, config).items():
+    for part, view in named_views(tables, config).items():
+        name = prefix + part
         if name not in tensors:
             raise ConfigError(f"the network has no tensor {name!r}")
         if tensors[name].shape != view.shape:

@@ -86,13 +86,15 @@ class ValueModel(NamedTuple):
     outputs: Annotated[np.ndarray, "float32 [16]"]
 
 
-def integer_tables(tensors: Mapping[str, np.ndarray], config: ValueConfig) -> IntegerValueTables:
-    """Return a trunk with these parameters, by their names in `value_parameters`.
+def integer_tables(
+    tensors: Mapping[str, np.ndarray], config: ValueConfig, prefix: str = ""
+) -> IntegerValueTables:
+    """Return a trunk with these parameters, by a prefix and their names in `value_parameters`.
 
     Raises ConfigError or ShapeError when they do not fit `config`, and ConfigError if an output
     could leave its range.
     """
-    floats = filled_tables(config, tensors)
+    floats = filled_tables(config, tensors, prefix)
     scale = sum_scale(
         parameters.largest_accumulator(floats, config),
         MAX_VIEW + 1,

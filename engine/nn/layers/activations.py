@@ -12,7 +12,7 @@ from typing import Any
 from engine.backend import xp_of
 from engine.errors import ConfigError
 from engine.nn.array_forms import check_input
-from engine.nn.layer import Array, Layer, Result, register
+from engine.nn.layer import Array, Forward, Layer, register
 from engine.nn.operations import operations_for
 from engine.nn.operations.elementwise import (
     GELU_CUBIC,
@@ -276,7 +276,7 @@ class Activation(Layer):
         self.function, self.alpha = function, alpha
         self.apply = activation_function(function, alpha)
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         check_input(self, x, "...")
         y, slope = operations_for(x).activate(self.apply, x)
         return y, lambda dy: (slope(dy), {})

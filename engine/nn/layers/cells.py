@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.backend import xp_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Gradients, Layer, Result, forward_part, register
+from engine.nn.layer import Array, Forward, Gradients, Layer, forward_part, register
 from engine.nn.layers.activations import sigmoid
 from engine.nn.layers.containers import checked_parts
 from engine.nn.layers.recurrent import Recurrent, StateArrays, StepBackward
@@ -163,7 +163,7 @@ class Bidirectional(Layer):
 
     def forward(
         self, x: Array, training: bool = False, mask: Any = None, state: Any = None
-    ) -> Result:
+    ) -> Forward:
         one, one_backward = forward_part("ahead", self.ahead, x, training, mask, state)
         other, other_backward = forward_part("back", self.back, x, training, mask, state)
 

@@ -12,9 +12,9 @@ from engine.errors import ConfigError, ShapeError
 from engine.nn.layer import (
     Array,
     Backward,
+    Forward,
     Gradients,
     Layer,
-    Result,
     forward_part,
     layer_from_config,
     register,
@@ -77,7 +77,7 @@ class Sequential(Layer):
 
     def forward(
         self, x: Array, training: bool = False, mask: Any = None, state: Any = None
-    ) -> Result:
+    ) -> Forward:
         steps: list[Backward] = []
         layers = list(self.layers.items())
         while layers:

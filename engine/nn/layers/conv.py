@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Result, register
+from engine.nn.layer import Array, Forward, register
 from engine.nn.layers.initialization import initial
 from engine.nn.layers.windowed import Windowed
 from engine.nn.operations import operations_for
@@ -62,7 +62,7 @@ class _Convolution(Windowed):
             np.ascontiguousarray(np.moveaxis(weight, (0, 1), (-1, -2))), (-1, -2), (0, 1)
         )
 
-    def _with_bias(self, y: Array, conv_backward: Any) -> Result:
+    def _with_bias(self, y: Array, conv_backward: Any) -> Forward:
         """Add the bias, if there is one, and name the gradients."""
         bias_backward = None
         if "bias" in self.params:
@@ -100,7 +100,7 @@ class Conv2D(_Convolution):
     2015, arXiv:1502.01852 (initialisation).
     """
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         weight = self._image(self.params["weight"])
         image = self._checked(x, self.inputs, weight.dtype)
         self._check_sides(image, self.geometry)
@@ -180,7 +180,7 @@ class ConvTranspose2D(_Convolution):
             for side, step, extent, ends, more in every
         ]
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         weight = self._image(self.params["weight"])
         image = self._checked(x, self.inputs, weight.dtype)
         sides = self._sides(image.shape[2:])

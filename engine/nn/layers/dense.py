@@ -10,7 +10,7 @@ import numpy as np
 from engine.backend import joined, xp_of
 from engine.errors import ConfigError
 from engine.nn.array_forms import check_input
-from engine.nn.layer import Array, Gradients, Layer, Result, forward_part, register
+from engine.nn.layer import Array, Forward, Gradients, Layer, forward_part, register
 from engine.nn.layers.initialization import VARIANCES, initial
 from engine.nn.operations import operations_for
 from engine.nn.operations.plain import identity
@@ -47,7 +47,7 @@ class Dense(Layer):
         weight = initial(rng, initialization, (outputs, inputs), inputs, outputs)
         self.params = {"weight": weight, "bias": np.zeros(outputs, np.float32)}
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         weight = self.params["weight"]
         check_input(self, x, "B", "...", self.inputs, dtype=weight.dtype)
         rows = x.reshape(-1, self.inputs)

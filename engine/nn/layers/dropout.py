@@ -7,7 +7,7 @@ import numpy as np
 from engine.backend import backend_of
 from engine.errors import ConfigError
 from engine.nn.array_forms import check_input
-from engine.nn.layer import Array, Layer, Result, register
+from engine.nn.layer import Array, Forward, Layer, register
 
 
 @register("dropout")
@@ -29,7 +29,7 @@ class Dropout(Layer):
             raise ConfigError(f"Dropout: {expected}, not {rate} and {rng!r:.40}")
         self.rate, self.rng = rate, rng
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         check_input(self, x, "...")
         if not training or self.rate == 0:
             return x, lambda dy: (dy, {})

@@ -9,7 +9,7 @@ import numpy as np
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import check_input, check_range
-from engine.nn.layer import Array, Layer, Result, register
+from engine.nn.layer import Array, Forward, Layer, register
 from engine.nn.layers.initialization import normal
 from engine.nn.operations import operations_for
 
@@ -58,7 +58,7 @@ class Embedding(Layer):
             else x != self.padding_idx
         )
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         check_input(self, x, "B", "...", dtype="integer")
         check_range(self, x, 0, self.tokens)
         weight = self.params["weight"]
@@ -99,7 +99,7 @@ class PositionEmbedding(Layer):
         self.deviation = deviation
         self.params = {"weight": normal(rng, (length, features), deviation)}
 
-    def forward(self, x: Array, training: bool = False, state: Any = None) -> Result:
+    def forward(self, x: Array, training: bool = False, state: Any = None) -> Forward:
         weight = self.params["weight"]
         check_input(self, x, "B", "T", self.features, dtype=weight.dtype)
         first = (state or {}).get("places", 0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.backend import xp_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Gradients, Layer, Result, forward_part, register
+from engine.nn.layer import Array, Forward, Gradients, Layer, forward_part, register
 from engine.nn.layers.attention import SelfAttention
 from engine.nn.layers.feed_forward import Block, feed_of
 from engine.nn.layers.initialization import initial
@@ -144,7 +144,7 @@ class Encoder(Layer):
 
     def forward(
         self, x: Array, training: bool = False, mask: Any = None, state: Any = None
-    ) -> Result:
+    ) -> Forward:
         table = self.params.get("table")
         steps = []
         shape = getattr(x, "shape", [])

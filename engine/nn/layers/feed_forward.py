@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.nn.array_forms import check_input
-from engine.nn.layer import Array, Gradients, Layer, Result, forward_part, register
+from engine.nn.layer import Array, Forward, Gradients, Layer, forward_part, register
 from engine.nn.layers.activations import Activation
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense
@@ -57,7 +57,7 @@ class Block(Layer):
 
         return y, backward
 
-    def _dropped(self, x: Array, training: bool) -> Result:
+    def _dropped(self, x: Array, training: bool) -> Forward:
         return self.drop.forward(x, training) if self.dropout else (x, _same)
 
     def keep(self, rng: np.random.Generator, **settings: Any) -> None:
@@ -115,7 +115,7 @@ class FeedForward(Block):
         """What stands inside the skip connection."""
         return Sequential(**{name: part for name, part in self.parts.items() if name != "norm"})
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         check_input(self, x, "B", "T", self.features)
         body = self.body
         y, skip_backward = self.in_skip("norm", x, training, lambda z: body.forward(z, training))

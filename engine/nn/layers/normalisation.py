@@ -11,7 +11,7 @@ import numpy as np
 from engine.backend import xp_of
 from engine.errors import ConfigError
 from engine.nn.array_forms import check_input
-from engine.nn.layer import Array, Backward, Layer, Result, register
+from engine.nn.layer import Array, Backward, Forward, Layer, register
 from engine.nn.operations import operations_for
 from engine.nn.operations.plain import NormBackward
 
@@ -58,7 +58,7 @@ class BatchNorm(Layer):
         statistics = np.zeros(channels, np.float32), np.ones(channels, np.float32)
         self.buffers = dict(zip(("running_mean", "running_variance"), statistics, strict=True))
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         gamma, beta = self.params["gamma"], self.params["beta"]
         check_input(self, x, "B", self.channels, "...", dtype=gamma.dtype)
         running = self.buffers["running_mean"], self.buffers["running_variance"]
@@ -96,7 +96,7 @@ class LayerNorm(Layer):
             "beta": np.zeros(features, np.float32),
         }
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         gamma, beta = self.params["gamma"], self.params["beta"]
         check_input(self, x, "B", "...", self.features, dtype=gamma.dtype)
         y, norm_backward = operations_for(x).layer_norm(x, gamma, beta, self.epsilon)
@@ -122,7 +122,7 @@ class PlaceGate(Layer):
         shape = features, places
         self.params = {"scale": np.ones(shape, np.float32), "shift": np.zeros(shape, np.float32)}
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         check_input(self, x, "B", self.places, self.features)
         scale = self.params["scale"].T
 
@@ -158,7 +158,7 @@ class GroupNorm(Layer):
         self.params["gamma"] = np.ones(channels, np.float32)
         self.params["beta"] = np.zeros(channels, np.float32)
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         check_input(self, x, "B", self.channels, "...", dtype=self.params["gamma"].dtype)
         each = self.channels, *[1] * (x.ndim - 2)
         gamma, beta = (self.params[name].reshape(each) for name in ("gamma", "beta"))
@@ -198,7 +198,7 @@ class RMSNorm(Layer):
         self.features, self.epsilon = features, epsilon
         self.params["gamma"] = np.ones(features, np.float32)
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         gamma = self.params["gamma"]
         xp = xp_of(x)
         check_input(self, x, "B", "...", self.features, dtype=gamma.dtype)

@@ -8,7 +8,7 @@ from typing import Any
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import check_input
-from engine.nn.layer import Array, Layer, Result, register
+from engine.nn.layer import Array, Forward, Layer, register
 from engine.nn.layers.windowed import Windowed
 from engine.nn.operations import operations_for
 from engine.nn.operations.geometry import Geometry
@@ -74,7 +74,7 @@ class MaxPool2D(_Pool):
     Raises ConfigError for a padding as large as a window, ShapeError when x is smaller than one.
     """
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         image = self._checked(x, "C")
         y, slope = operations_for(x).max_pool(image, self._windows(image))
         return self._sequence(y), lambda dy: (self._sequence(slope(self._image(dy))), {})
@@ -104,7 +104,7 @@ class AveragePool2D(_Pool):
         super().__init__(window, stride, padding, ceil=ceil)
         self.counts_padding = counts_padding
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         xp = xp_of(x)
         image = self._checked(x, "C")
         windows = self._windows(image)
@@ -160,7 +160,7 @@ class GlobalAveragePool(Layer):
     square of the plane.
     """
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         check_input(self, x, "B", "C", "H", "...")
         shape = x.shape
         if 0 in shape[2:]:

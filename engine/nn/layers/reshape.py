@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import check_input
-from engine.nn.layer import Array, Layer, Result, register
+from engine.nn.layer import Array, Forward, Layer, register
 
 
 @register("flatten")
@@ -22,7 +22,7 @@ class Flatten(Layer):
     Raises ShapeError when x has no batch axis.
     """
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         check_input(self, x, "B", "N", "...", dtype="numeric")
         shape = x.shape  # reshape cannot infer a side of an empty batch
         return x.reshape(shape[0], math.prod(shape[1:])), lambda dy: (dy.reshape(shape), {})
@@ -43,7 +43,7 @@ class Reshape(Layer):
         if not all(type(side) is int and side >= 1 for side in self.shape):
             raise ConfigError(f"Reshape({self.shape}): every side must be an integer >= 1")
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         check_input(self, x, "B", "...", dtype="numeric")
         shape = x.shape
         if math.prod(shape[1:]) != math.prod(self.shape):
@@ -69,7 +69,7 @@ class Transpose(Layer):
         if sorted(self.order) != [*range(1, len(self.order) + 1)]:
             raise ConfigError(f"Transpose({self.order}): expected the axes from 1 on, each once")
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         names = [f"N{axis}" for axis in range(1, len(self.order) + 1)]
         check_input(self, x, "B", *names, dtype="numeric")
         back = [0, *(1 + self.order.index(axis) for axis in range(1, len(self.order) + 1))]

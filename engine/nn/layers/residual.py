@@ -10,7 +10,7 @@ import numpy as np
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import check_input
-from engine.nn.layer import Array, Gradients, Layer, Result, prefixed, register
+from engine.nn.layer import Array, Forward, Gradients, Layer, prefixed, register
 from engine.nn.layers.activations import Activation, activation_function, identity, sigmoid
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense
@@ -41,7 +41,7 @@ class SqueezeExcitation(Layer):
         self.squeeze: Layer = Dense(channels, hidden, rng)
         self.excite: Layer = Dense(hidden, 2 * channels, rng, initialization="glorot")
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         y, merge_backward = self.forward_with_skip(x, xp_of(x).zeros_like(x), False, training)
 
         def backward(dy):
@@ -105,7 +105,7 @@ class Residual(Layer):
 
     def forward(
         self, x: Array, training: bool = False, mask: Any = None, state: Any = None
-    ) -> Result:
+    ) -> Forward:
         inner, body_backward = self.body.forward(x, training, mask, state)
         if inner.shape != x.shape:
             raise ShapeError(f"Residual: the body turns {list(x.shape)} into {list(inner.shape)}")

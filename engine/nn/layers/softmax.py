@@ -7,7 +7,7 @@ from typing import Any
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import check_input
-from engine.nn.layer import Array, Layer, Result, register
+from engine.nn.layer import Array, Forward, Layer, register
 from engine.nn.operations import operations_for
 
 
@@ -36,7 +36,7 @@ class Softmax(Layer):
             raise ConfigError(f"Softmax: the axis must be one behind the batch's, not {axis!r}")
         self.axis, self.log = axis, log
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         check_input(self, x, "B", "A", "...")
         if not -x.ndim < self.axis < x.ndim:
             raise ShapeError(f"Softmax: expected an axis {self.axis}, found {list(x.shape)}")

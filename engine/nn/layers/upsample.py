@@ -11,7 +11,7 @@ import numpy as np
 from engine.backend import backend_of, product
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import check_input
-from engine.nn.layer import Array, Layer, Result, register
+from engine.nn.layer import Array, Forward, Layer, register
 
 CUBIC = -0.75  # slope of the cubic kernel at 1, as in other libraries. Keys 1981
 
@@ -42,7 +42,7 @@ class Upsample(Layer):
         self.mode = mode
         self.align_corners = align_corners
 
-    def forward(self, x: Array, training: bool = False) -> Result:
+    def forward(self, x: Array, training: bool = False) -> Forward:
         check_input(self, x, "B", "C", "H", "...")
         scales = self.scale if isinstance(self.scale, list | tuple) else [self.scale] * (x.ndim - 2)
         if len(scales) != x.ndim - 2:

@@ -6,6 +6,7 @@ measured it, or "set by hand".
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from engine.options import EngineOptions
@@ -58,9 +59,10 @@ class SearchParams(NamedTuple):
     cpuct_deviation: float = 0.0
 
 
+@lru_cache(maxsize=8)
 def params_of(options: EngineOptions) -> SearchParams:
     """Return the parameters that options name alike, but for what each search and its evaluator
-    decide.
+    decide. Kept for the last options, because every search asks.
     """
     names = (SearchParams._field_defaults.keys() & vars(options).keys()) - {
         "draw_score",
@@ -184,7 +186,7 @@ MOST_LATE_SHARE: Final = 0.25  # Largest share of the clock kept back for that. 
 INCREMENT_SHARE: Final = 0.25  # Least share of an increment that a move gets. Set by hand.
 SHORTEST_THINK_MS: Final = 1.0  # Least time for a move in milliseconds. Set by hand.
 # Least visits of a move whose clock is refilled, a tenth of a millisecond. Set by hand.
-LEAST_VISITS: Final = 16
+UNWATCHED_VISITS: Final = 16
 # Milliseconds between two looks at whether the move can still change. Set by hand.
 CHECK_INTERVAL_MS: Final = 4.0
 # This share of the time so far is added: each look costs a tenth of a millisecond. Set by hand.

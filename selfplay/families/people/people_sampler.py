@@ -14,7 +14,7 @@ from selfplay.families.planes.planes_sampler import GameSampler, replay_to
 from selfplay.families.policy.sparse_sampler import (
     Replay,
     SparseBatch,
-    keep_features,
+    keep_sampled,
     write_targets,
 )
 from selfplay.records.positions import PositionSet
@@ -55,5 +55,5 @@ def fill_people(source, numbers, games, bands, n_bands, replay, batch):
         ply = replay_to(source, games[slot], numbers[slot], stack)
         n_moves = np.int64(generate(stack[ply], legal))
         count = look(stack, ply, bands[slot], n_bands, legal, n_moves, replay.sight)
-        keep_features(stack[ply], count, replay, batch, slot)
+        keep_sampled(stack[ply], count, replay, batch, slot)
         write_targets(source, numbers[slot], n_moves, replay, batch, slot)

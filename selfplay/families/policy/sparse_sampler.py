@@ -141,11 +141,11 @@ def write_features(row, n_moves, replay, batch, slot):
     """Write a position's active features, and the policy rows of its first `n_moves` legal moves to
     the sight.
     """
-    keep_features(row, look(row, replay.legal, n_moves, replay.sight), replay, batch, slot)
+    keep_sampled(row, look(row, replay.legal, n_moves, replay.sight), replay, batch, slot)
 
 
 @kernel()
-def keep_features(row, count, replay, batch, slot):
+def keep_sampled(row, count, replay, batch, slot):
     """Write the `count` active features that a sight has of a position."""
     batch.n_features[slot] = count
     batch.version[slot] = piece_bucket(row)

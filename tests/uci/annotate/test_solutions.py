@@ -9,7 +9,7 @@ from engine.player import Engine
 from engine.search.limits import Limits
 from tests.uci.annotate.scripted_reviews import RETI, read
 from uci.annotate.review import review_game
-from uci.annotate.solutions import LONGEST, Choice, is_puzzle, is_solution, solution
+from uci.annotate.solutions import LONGEST_SOLUTION, Candidate, is_puzzle, is_solution, solution
 
 START = chess.Board()
 
@@ -23,7 +23,7 @@ def look(known):
 
     def find(board):
         played = " ".join(move.uci() for move in board.move_stack)
-        return [Choice(line(text), chances) for text, chances in known[played]]
+        return [Candidate(line(text), chances) for text, chances in known[played]]
 
     return find
 
@@ -57,7 +57,7 @@ def test_a_solution_has_an_end():
     endless = chess.Board("7k/8/8/8/8/8/8/KR6 w - - 0 1")
 
     def shuffle(board):
-        return [Choice([next(iter(board.legal_moves)), *_reply(board)], 0.9)]
+        return [Candidate([next(iter(board.legal_moves)), *_reply(board)], 0.9)]
 
     def _reply(board):
         after = board.copy()
@@ -65,7 +65,7 @@ def test_a_solution_has_an_end():
         return list(after.legal_moves)[:1]
 
     first = shuffle(endless)[0].line
-    assert len(solution(endless, first, shuffle)) <= LONGEST
+    assert len(solution(endless, first, shuffle)) <= LONGEST_SOLUTION
 
 
 def test_only_a_gap_of_15_percent_makes_a_puzzle():

@@ -11,7 +11,7 @@ from uci.annotate.lapses import Lapse, lapse
 from uci.annotate.review import MoveReview
 from uci.library.catalogue import ReviewFacts
 from uci.library.games_folder import GamesFolder
-from uci.library.progress import LEAST_MOVES, counted_games, points, positions, rows
+from uci.library.progress import COUNTED_MOVES, counted_games, points, positions, rows
 from uci.terminal.verdict import Verdict
 
 EVEN = Verdict(0, None, (300, 400, 300))
@@ -54,7 +54,7 @@ LONG = (
     "e4 e5 Nf3 Nc6 Bc4 Bc5 c3 Nf6 d3 d6 "
     + "Nbd2 a6 Nf1 Ba7 Ng3 O-O O-O h6 h3 Be6 Bb3 Qd7 Re1 Rfe8 Be3 Bxe3 Rxe3 d5 exd5 Bxd5"
 )
-assert after(board_after(LONG)).ply() == 2 * LEAST_MOVES
+assert after(board_after(LONG)).ply() == 2 * COUNTED_MOVES
 
 
 @pytest.fixture

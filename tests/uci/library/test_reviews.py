@@ -13,7 +13,7 @@ from engine.errors import DataError
 from engine.search.limits import Limits
 from tests.uci.library.own_games import GAMES, row_of, text_of, write
 from uci.annotate.judge import BLUNDER
-from uci.annotate.people import Shares
+from uci.annotate.people import PeopleShares
 from uci.annotate.review import GameReview, MoveReview
 from uci.game.game_file import REVIEWS
 from uci.language import speak
@@ -39,7 +39,7 @@ MOVE = MoveReview(
     reply_line=(MOVES("e7e5"),),
     gap=0.25,
     also_good=(MOVES("d2d4"), MOVES("c2c4")),
-    people=Shares(1400, 0.031, 0.62),
+    people=PeopleShares(1400, 0.031, 0.62),
     taken=(MOVES("d8h4"), MOVES("g2g3")),
 )
 

@@ -8,7 +8,7 @@ import pytest
 from engine.board.pgn.game_reader import read_games
 from engine.search.limits import Limits
 from uci.annotate.judge import BLUNDER
-from uci.annotate.people import Shares
+from uci.annotate.people import PeopleShares
 from uci.annotate.review import GameReview, MoveReview
 from uci.game.timed_game import Setup
 from uci.library.reviews import KeptReview
@@ -134,8 +134,8 @@ async def test_what_one_nearly_finds_comes_first(visit, tab):
     """The first mistake of the game came first, though nobody finds its answer."""
     await tab.state()
     table, kept = reviewed_table(chess.BLACK)
-    hard = Shares(1500, 0.3, 0.01)
-    near = Shares(1500, 0.3, 0.4)
+    hard = PeopleShares(1500, 0.3, 0.01)
+    near = PeopleShares(1500, 0.3, 0.4)
     moves = kept.review.moves
     moves[5] = replace(moves[5], people=near)
     moves[3] = replace(moves[3], judgement=BLUNDER, people=hard)

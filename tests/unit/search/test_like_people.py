@@ -16,8 +16,8 @@ from engine.search.like_people import (
     PEOPLE,
     PEOPLE_RANGE,
     PeoplePlan,
-    chances_of,
     choose_like_people,
+    drawing_chances,
     people_plan,
 )
 from engine.search.limits import Limits
@@ -61,7 +61,7 @@ def test_a_higher_rating_sees_more():
 def test_without_foresight_moves_are_drawn_as_people_play_them():
     children = [root_move("e2e4", 0.6, -0.9), root_move("d2d4", 0.3, 0.9), root_move("a2a3", 0.1)]
     plan = PeoplePlan(nodes=1, temperature=1.0, foresight=0.0, mate_factor=1.0)
-    assert chances_of(children, plan) == pytest.approx([0.6, 0.3, 0.1])
+    assert drawing_chances(children, plan) == pytest.approx([0.6, 0.3, 0.1])
     rng = np.random.default_rng(1)
     drawn = Counter(
         choose_like_people(chess.Board(), children, plan, rng).move.uci() for _ in range(3000)
@@ -83,7 +83,7 @@ def test_who_stays_better_without_it_repeats_no_position(other_q, repeats):
 def test_foresight_avoids_a_move_that_loses():
     children = [root_move("e2e4", 0.6, -0.9), root_move("d2d4", 0.3, 0.1)]
     plans = [PeoplePlan(1, 1.0, foresight, 1.0) for foresight in (0.0, 1.0, 9.0)]
-    shares = [chances_of(children, plan)[0] for plan in plans]
+    shares = [drawing_chances(children, plan)[0] for plan in plans]
     assert shares[0] > shares[1] > shares[2]
     assert shares[2] < 0.01
 
@@ -92,8 +92,8 @@ def test_a_mate_in_one_is_given_as_often_as_people_see_it():
     """A level of 600 gave every one."""
     children = [root_move("h5f7", 0.7, 1.0, mate=1), root_move("e2e4", 0.3, -0.9)]
     for plan in (PeoplePlan(1, 1.0, 0.0, 1.0), PeoplePlan(1, 0.5, 30.0, 1.0)):
-        assert chances_of(children, plan) == pytest.approx([0.7, 0.3])
-    assert chances_of(children, PeoplePlan(1, 0.5, 30.0, 3.0)) == pytest.approx([0.875, 0.125])
+        assert drawing_chances(children, plan) == pytest.approx([0.7, 0.3])
+    assert drawing_chances(children, PeoplePlan(1, 0.5, 30.0, 3.0)) == pytest.approx([0.875, 0.125])
 
 
 def test_a_mate_in_one_of_a_game_is_missed_at_times(player):

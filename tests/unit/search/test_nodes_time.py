@@ -75,7 +75,7 @@ def test_a_clock_that_is_refilled_gives_no_move_of_one_node(increment, monkeypat
     ticks = iter(range(10**9))
     monkeypatch.setattr("engine.search.job.awake_s", lambda: float(next(ticks)))
     nodes, _ = searched(Limits(white_time_ms=100, white_increment_ms=increment))
-    assert nodes >= params.LEAST_VISITS
+    assert nodes >= params.UNWATCHED_VISITS
 
 
 def test_nodes_limit_a_search_whose_clock_is_refilled():

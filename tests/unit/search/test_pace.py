@@ -61,7 +61,6 @@ def test_a_time_for_the_move_beside_a_clock_is_kept():
 
 HASTY = {
     "full strength": (BLITZ, replace(PACED, limit_strength=False)),
-    "the option is off": (BLITZ, replace(PACED, human_pace=False)),
     "no clock": (Limits(nodes=9), PACED),
     "a time for the move": (Limits(movetime_ms=9000), PACED),
     "analysis": (replace(BLITZ, infinite=True), PACED),
