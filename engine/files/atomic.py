@@ -106,8 +106,11 @@ def _inherit(path: Path, new: Path) -> None:
             with contextlib.suppress(OSError):
                 os.chown(new, owner, group)
     if hasattr(os, "listxattr"):
-        with contextlib.suppress(OSError):  # of file systems that have none, or of the system's own
-            for name in os.listxattr(path):
+        names: list[str] = []
+        with contextlib.suppress(OSError):  # of file systems that have none
+            names = os.listxattr(path)
+        for name in names:
+            with contextlib.suppress(OSError):  # of the system's own
                 os.setxattr(new, name, os.getxattr(path, name))
     new.chmod(stat.S_IMODE(old.st_mode))
 

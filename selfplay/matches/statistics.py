@@ -172,7 +172,7 @@ class Sprt:
         return float(counts.sum() * (shares @ np.log(stronger / weaker)))
 
     def decision(self, counts: np.ndarray) -> bool | None:
-        """Return True accepts elo1, False accepts elo0, None plays on."""
+        """Whether elo1 is accepted, or elo0; None = the match goes on."""
         return self._decided_by(self.log_likelihood_ratio(counts))
 
     def _decided_by(self, ratio: float) -> bool | None:

@@ -76,7 +76,7 @@ def guarded_settings(
         f"{newest.drawn / max(1, newest.games):.0%} of the games of generation {numbers[-1]} were drawn, "
         f"more than games.most_draws = {settings.most_draws:.0%}"
     )
-    wrong = f"more than games.resign_errors = {settings.resign_errors:.0%} of the resignations so far were wrong"
+    wrong = f"more than games.resign_errors = {settings.resign_errors:.0%} of the latest resignations were wrong"
     why = {"opening_share": draws, "temperature_plies": draws, "resign_below": wrong}
     told = [
         f"games.{name} is {value:g} instead of {getattr(settings, name):g}, because {why[name]}"
@@ -135,7 +135,8 @@ def safe_threshold(
     """
     telling = [game for game in games if game.played_through]
     for step in range(STEPS + 1):
-        threshold = NEVER + (below - NEVER) * 0.5**step
+        # By this form, the first one is `below` to the bit.
+        threshold = below + (NEVER - below) * (1.0 - 0.5**step)
         sides = [(giving_up(game, threshold, moves), game.white_points) for game in telling]
         given_up = sum(side != 0 for side, _ in sides)
         wrong = sum(side != 0 and side * points >= 0 for side, points in sides)

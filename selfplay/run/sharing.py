@@ -160,7 +160,7 @@ class SharedPlay(ABC):
 def play_share(
     task: PlayTask, numbers: Iterator[int], send: Callable[[Any], None], source: str
 ) -> None:
-    """Return what a worker does: compile, say so, and play the games whose numbers it takes. `send`
+    """Do what a worker does: compile, say so, and play the games whose numbers it takes. `send`
     gets messages.
 
     source: `source_hash` of the caller. Raises ConfigError for another one: its games would be

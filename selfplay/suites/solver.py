@@ -42,8 +42,8 @@ class EngineSolver:
     """Aino in this process. With a node limit it searches in stages that keep the tree, to see when
     its move changes.
 
-    The stages end at powers of the square root of 2. A stage may cut an evaluator's batch short, so
-    the move may differ from that of one search with as many nodes. A time limit means one search,
+    The stages end at the limit divided by powers of the square root of 2. A stage may cut an
+    evaluator's batch short, so the move may differ from that of one search with as many nodes. A time limit means one search,
     and its solution counts at its end.
     """
 

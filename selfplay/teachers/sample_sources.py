@@ -72,7 +72,7 @@ LONG_WALK = 60  # plies of a walk as long as a game
 SHORT_WALK = 3
 LONGEST_EXCHANGE = 12  # plies
 MOST_ENDING_PIECES = 5  # most pieces besides the kings
-# Pawns twice as often as rooks.
+# Five pawns for two rooks.
 KINDS_OF_ENDINGS = np.array([0, 0, 0, 0, 0, 1, 2, 3, 3, 4], np.int64)
 TEMPERATURES_CP = np.array([15.0, 30.0, 60.0])
 

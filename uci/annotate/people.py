@@ -49,7 +49,7 @@ def rating_of(headers: Mapping[str, str], side: chess.Color) -> int:
     """
     names = " ".join(headers.get(name, "") for name in ("White", "Black"))
     own = headers.get(f"{chess.COLOR_NAMES[side].title()}Elo", "")
-    level = re.search(r"\bAino \(elo (\d+)\)", names)
+    level = re.search(r"\bAino \((?:elo|people) (\d+)\)", names)
     found = re.findall(r"\d+", f"{own} {level[1] if level else ''}")
     rating = next((int(text) for text in found if int(text) in _SANE), UNRATED)
     return round(within(rating, RATINGS) / _STEP) * _STEP

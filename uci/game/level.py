@@ -139,7 +139,7 @@ def level_choices() -> list[tuple[str, str]]:
     least, most = PEOPLE_RANGE
     people = [
         (f"{_PEOPLE} {elo}", _("Like a club player of {rating}", rating=elo))
-        for elo in range(least, most + 1, _ELO_STEP)
+        for elo in range(least, most + 1, 100)
     ]
     return [*limited, *people, *alone, (_FULL, _("Full strength"))]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import math
 import random
 import re
 from collections.abc import Mapping
@@ -208,7 +209,7 @@ def _clocks(game: chess.pgn.Game, board: chess.Board) -> tuple[GameClock | None,
     time control.
     """
     match = TIME_CONTROL.fullmatch(game.headers.get("TimeControl", ""))
-    if match is None or not float(match[1]):
+    if match is None or not 0 < float(match[1]) < math.inf:
         return None, {}
     clock = GameClock(GameTime(float(match[1]), float(match[2] or 0)))
     times: dict[int, float] = {}

@@ -1,4 +1,4 @@
-"""How far the review of a table's game is, and what one tries of it on the board."""
+"""How far the review of a table's game is."""
 
 from __future__ import annotations
 

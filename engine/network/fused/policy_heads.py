@@ -174,5 +174,5 @@ MOVE_LOGITS: dict[str, Callable[..., None]] = {
     "attention": _attention_logits,
 }
 """The kernel of each kind of head that computes the logits of moves, behind the part that all moves
-share: `forward` for a convolutional head, else `square_features` and, with attention,
+share: `convolution_planes` for a convolutional head, else `square_features` and, with attention,
 `queries_and_keys`."""

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from engine.backend import xp_of
-from engine.errors import ConfigError
+from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import check_input
 from engine.nn.layer import Array, Backward, Forward, Layer, register
 from engine.nn.operations import operations_for
@@ -164,6 +164,8 @@ class GroupNorm(Layer):
         gamma, beta = (self.params[name].reshape(each) for name in ("gamma", "beta"))
         xp = xp_of(x)
         width = math.prod(x.shape[1:]) // self.groups
+        if not width:
+            raise ShapeError(f"GroupNorm: there is nothing in {list(x.shape)}")
         rows = x.reshape(len(x), self.groups, width)
         units = xp.ones(width, x.dtype), xp.zeros(width, x.dtype)
         h, norm_backward = operations_for(x).layer_norm(rows, *units, self.epsilon)

@@ -46,7 +46,9 @@ class Softmax(Layer):
         xp = xp_of(x)
         largest = x.max(axis=self.axis, keepdims=True)
         shifted = x - xp.where(xp.isfinite(largest), largest, 0)
-        y = shifted - xp.log(self._sum(xp.exp(shifted)))
+        total = self._sum(xp.exp(shifted))
+        # Where all is masked, the sum is 0 and every logarithm stays -inf.
+        y = shifted - xp.log(xp.where(total > 0, total, 1))
         return y, lambda dy: (dy - xp.exp(y) * self._sum(dy), {})
 
     def _sum(self, x: Array) -> Any:

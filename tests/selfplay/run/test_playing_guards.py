@@ -84,6 +84,12 @@ def saved(value):
     return game_of([value, 0.9] * 3, 0)
 
 
+@pytest.mark.parametrize("below", [-0.9, -0.3, -0.1])
+def test_a_threshold_without_evidence_stays_to_the_bit(below):
+    """Rounding had made -0.30000000000000004 of -0.3, which each generation told as a change."""
+    assert safe_threshold([], below, 2, 0.1) == below
+
+
 def test_threshold_sinks_until_few_resignations_are_wrong():
     assert safe_threshold([lost(-0.99)] * 40 + [saved(-0.92)] * 4, -0.9, 2, 0.1) == -0.9
     assert safe_threshold([lost(-0.99)] * 40 + [saved(-0.92)] * 10, -0.9, 2, 0.1) == pytest.approx(

@@ -36,8 +36,9 @@ def test_the_rating_is_that_of_the_tag_where_it_is_one(tag, rating):
     assert rating_of({"WhiteElo": tag, "BlackElo": "1900"}, chess.WHITE) == rating
 
 
-def test_who_chose_a_level_of_aino_is_about_as_strong():
-    headers = {"White": "You", "Black": "Aino (elo 1200)", "BlackElo": "?"}
+@pytest.mark.parametrize("name", ["Aino (elo 1200)", "Aino (people 1200)"])
+def test_who_chose_a_level_of_aino_is_about_as_strong(name):
+    headers = {"White": "You", "Black": name, "BlackElo": "?"}
     assert rating_of(headers, chess.WHITE) == 1200
 
 

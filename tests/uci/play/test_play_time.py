@@ -87,6 +87,10 @@ def saved_text(white="You", black="Aino (elo 1500)", control="600+5"):
     return chess.pgn.read_game(io.StringIO(text + moves))
 
 
+def test_a_time_control_beyond_all_numbers_is_no_clock():
+    assert saved_game(saved_text(control="1" + "0" * 400)).clock is None
+
+
 def test_saved_game_gives_back_sides_levels_and_clocks():
     saved = saved_game(saved_text())
     assert (saved.human, saved.board.fullmove_number) == (chess.WHITE, 2)
@@ -157,6 +161,11 @@ def test_rematch_has_fresh_clocks_and_may_swap_sides():
 )  # fmt: skip
 def test_levels_are_read_as_people_type_them(text, level):
     assert parse_level(text) == level
+
+
+def test_people_of_every_hundred_points_are_in_the_menu():
+    people = [name for name, _text in level_choices() if name.startswith("people")]
+    assert people == [f"people {elo}" for elo in range(1100, 2000, 100)]
 
 
 def test_a_network_that_learned_alone_is_a_level(tmp_path, monkeypatch):

@@ -176,6 +176,24 @@ def test_attributes_stay(tmp_path):
     assert os.getxattr(path, "user.from") == b"lichess.org"
 
 
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="files have no attributes here")
+def test_an_attribute_that_is_refused_costs_no_other(tmp_path, monkeypatch):
+    """The system's own, listed before a person's, had cost all of them."""
+    set_one: list[str] = []
+
+    def refuse(path, name, value):
+        if name == "security.own":
+            raise PermissionError
+        set_one.append(name)
+
+    (path := tmp_path / "a").write_text("old")
+    monkeypatch.setattr(os, "listxattr", lambda path: ["security.own", "user.from"])
+    monkeypatch.setattr(os, "getxattr", lambda path, name: b"")
+    monkeypatch.setattr(os, "setxattr", refuse)
+    write_file(path, "new")
+    assert set_one == ["user.from"]
+
+
 def test_another_name_of_the_file_keeps_the_old_content(tmp_path):
     """Backups of hard links would change with the file."""
     (path := tmp_path / "a").write_text("old")

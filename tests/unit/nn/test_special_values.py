@@ -407,3 +407,13 @@ def test_activations_and_slopes_stay_finite_where_the_square_of_x_is_not(name):
     assert dx.tolist() == pytest.approx(
         ACTIVATIONS[name](np.float32([-1e3, -1e3, 1e3, 1e3]))[1](np.ones(4)).tolist(), abs=2e-6
     )
+
+
+def test_the_log_of_a_softmax_without_any_choice_is_minus_infinity():
+    hidden = np.full((1, 3), -np.inf, np.float32)
+    assert (nn.Softmax(log=True)(hidden) == -np.inf).all()
+
+
+def test_a_group_norm_of_nothing_is_refused():
+    with pytest.raises(ShapeError, match="nothing"):
+        nn.GroupNorm(1, 3)(np.zeros((2, 3, 0), np.float32))

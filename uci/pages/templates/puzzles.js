@@ -33,7 +33,7 @@ function showPuzzle(message) {
   $("puzzle-again").hidden = true;
   $("puzzles").querySelector("[data-puzzle=answer]").disabled = over;
   $("puzzle-analyse").disabled = !over || !fen;
-  $("puzzle-analyse").value = fen;
+  $("puzzle-analyse").value = begin;
   if (failed) send("puzzles_refute");
   if (fen && puzzleBoard.view.flipped !== flipped) puzzleBoard.flip(flipped);
   if (isNew && before) puzzleBoard.show({ placement: before, marked: [] }, []);  // from which the opponent's move slides
