@@ -43,8 +43,8 @@ class EngineSolver:
     its move changes.
 
     The stages end at the limit divided by powers of the square root of 2. A stage may cut an
-    evaluator's batch short, so the move may differ from that of one search with as many nodes. A time limit means one search,
-    and its solution counts at its end.
+    evaluator's batch short, so the move may differ from that of one search with as many nodes. A
+    time limit means one search, and its solution counts at its end.
     """
 
     def __init__(self, options: EngineOptions, limit: TimeControl) -> None:

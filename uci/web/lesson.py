@@ -74,7 +74,8 @@ class Lesson:
     def _accept(self, text: str) -> None:
         self.is_over = True
         self.line = self.line[:1]
-        self.says = f"{text} {move_comment(self.mistake, with_answer=False)}"
+        played = f"{self.mistake.number} {shown_moves(self.mistake.san)}"
+        self.says = f"{text} {played}: {move_comment(self.mistake, with_answer=False)}"
 
     def _refuse(self, tried: MoveReview, text: str) -> None:
         """Tell the cost of a try and what answers it."""

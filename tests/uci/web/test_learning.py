@@ -120,7 +120,7 @@ async def test_all_is_shown_once_one_has_left(visit, tab, lesson, request_name, 
 
 async def test_the_answer_is_shown(tab, lesson):
     told = await lesson("learn_answer", is_told)
-    assert told["says"].startswith("The answer: Qe7 is better. Blunder: ")
+    assert told["says"].startswith("The answer: Qe7 is better. 3... Nf6: Blunder: ")
     assert (told["over"], told["squares"]) == (True, [[chess.D8, chess.E7]])
 
 

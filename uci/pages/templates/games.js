@@ -35,9 +35,12 @@ const games = {
   },
 
   // Several games are chosen with Ctrl or Shift; without a choice, all that are listed are saved.
+  keys() {
+    return this.marked.size ? [...this.marked] : this.chosen ? [this.chosen.key] : [];
+  },
+
   save(form) {
-    const keys = this.marked.size ? [...this.marked] : this.chosen ? [this.chosen.key] : [];
-    send("games_export", { ...this.wanted(), form, keys });
+    send("games_export", { ...this.wanted(), form, keys: this.keys() });
   },
 
   mark(game, at, isRange) {
@@ -354,7 +357,7 @@ function drawMeans(title, rows, most) {
 const gameDeeds = {
   open: key => { send("games_open", { key, ply: games.line ? games.line.split(" ").length : 0 }); $("games").close(); },
   continue: key => { send("games_continue", { key }); $("games").close(); },
-  review: key => send("games_review", { key }),
+  review: () => { for (const key of games.keys()) send("games_review", { key }); },
   delete: () => {
     const { copies, file } = games.chosen, game = playersOf(games.chosen).join(" – ");
     const question = copies > 1
