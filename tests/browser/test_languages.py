@@ -183,4 +183,4 @@ def test_play_review_puzzles_and_the_next_day(chromium, tmp_path, monkeypatch):
         assert tab.script("document.activeElement.dataset.puzzle") == "next"
         assert "In Folge: 1" in tab.text("#puzzle-standing")
         tab.click("#puzzle-analyse")
-        tab.wait_for("state.analysing && state.steps[0].fen.startsWith('r1bqkb1r/pppp1Qpp/2n2n2')")
+        tab.wait_for("state.analysing && state.steps[0].fen.startsWith('r1bqkb1r/pppp1ppp/2n2n2')")
