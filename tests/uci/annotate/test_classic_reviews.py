@@ -67,7 +67,6 @@ CLASSICS = {
     "immortal": (IMMORTAL, {
         "18. Bd6": ({2, 4}, "Better was Re1"),
         "18... Bxg1": (BAD, "Better was Qxa1+"),
-        "22. Qf6+": (BRILLIANT, "sacrifice"),
     }),
     "evergreen": (EVERGREEN, {
         "17. Nf6+": ({2, 4}, "Better was Ng3"),
