@@ -29,7 +29,7 @@ from selfplay.families.by_name import family_of
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.matches.opening_book import OpeningRows
-from selfplay.run.playing import START, GenerationTask, play_numbers
+from selfplay.run.playing import GenerationTask, play_numbers, usual_start
 
 NET = "sparse-256"  # What self-play searches with.
 SEED = 1
@@ -87,7 +87,7 @@ class _TimedTask(GenerationTask):
     """Games that note together when they move."""
 
     def new_game(self, number: int) -> SelfPlayGame:
-        game = _TimedGame(START, self.settings, self.seed, self.generation, number)
+        game = _TimedGame(usual_start(), self.settings, self.seed, self.generation, number)
         game.moved_at = MOVED_AT
         return game
 

@@ -15,12 +15,10 @@ en passant square.
 
 from __future__ import annotations
 
-import chess
 import numpy as np
 
 from engine.board import layout
 from engine.board.attacks import ONE, ZERO, bit
-from engine.board.convert import row_from_board
 from engine.native.bits import byteswap, ctz
 from engine.native.jit import kernel
 
@@ -32,7 +30,6 @@ BLACK_TO_MOVE_PLANE = 108
 FIFTY_MOVE_PLANE = 109
 ONES_PLANE = 111
 ALL_ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
-_START = row_from_board(chess.Board())
 
 
 @kernel()
@@ -109,10 +106,17 @@ def encode_castling(row, side, masks, as_squares):
 @kernel()
 def is_start_position(row):
     """Whether a row is the standard start position (clocks aside)."""
-    different = ZERO
-    for word in range(layout.SIDE + 1):
-        different |= row[word] ^ _START[word]
-    return different == ZERO
+    return (
+        row[layout.PAWN] == np.uint64(0x00FF00000000FF00)
+        and row[layout.KNIGHT] == np.uint64(0x4200000000000042)
+        and row[layout.BISHOP] == np.uint64(0x2400000000000024)
+        and row[layout.ROOK] == np.uint64(0x8100000000000081)
+        and row[layout.QUEEN] == np.uint64(0x0800000000000008)
+        and row[layout.KING] == np.uint64(0x1000000000000010)
+        and row[layout.WHITE] == np.uint64(0xFFFF)
+        and row[layout.CASTLING] == np.uint64(0x8100000000000081)
+        and row[layout.SIDE] == ZERO
+    )
 
 
 @kernel()

@@ -5,6 +5,7 @@ machine that plays it. So any number of workers may share the numbers, and a rep
 comes out the same.
 """
 
+import functools
 import itertools
 import sys
 from abc import ABC, abstractmethod
@@ -35,7 +36,12 @@ from selfplay.matches.opening_book import OpeningRows
 GAMES_AT_ONCE, GAMES_ON_DEVICE = (32, 512)
 OPENING_STREAM = 0x0BE7  # separates the choice of openings from the games' own random numbers
 CHESS960_STARTS = 960
-START = row_from_board(chess.Board())  # of the games without an opening
+
+
+@functools.cache
+def usual_start() -> np.ndarray:
+    """Return the start row of games without an opening."""
+    return row_from_board(chess.Board())
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ class GenerationTask(PlayTask):
 
     def new_game(self, number: int) -> SelfPlayGame:
         rng = np.random.default_rng([self.seed, self.generation, number, OPENING_STREAM])
-        row = START
+        row = usual_start()
         if rng.random() < self.settings.opening_share:
             row = self.openings[rng.integers(len(self.openings))]
         elif rng.random() < self.settings.chess960_share:

@@ -181,7 +181,7 @@ def test_hash_that_does_not_fit_any_more_is_refused_between_searches(threads):
         assert not any("search failed" in line for line in lines)
 
 
-@pytest.mark.parametrize("most", [TOO_LITTLE, 600 * MIB])
+@pytest.mark.parametrize("most", [TOO_LITTLE, 512 * MIB])
 def test_engine_without_room_for_its_compiler_was_busy_for_ever(most):
     with engine(most, "--hash-mib", "1") as process:
         process.send("uci")

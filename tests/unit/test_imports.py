@@ -259,6 +259,18 @@ def test_importing_everything_prints_and_starts_nothing():
     assert output_of(program, *names, warnings="error") == ""
 
 
+def test_no_import_calls_a_kernel():
+    """A table of the start position had loaded kernels, or compiled them, in every process."""
+    program = (
+        "import importlib, sys\n"
+        "from numba.core.dispatcher import Dispatcher\n"
+        "def refuse(kernel, *arguments, **names): raise AssertionError(kernel.py_func.__name__)\n"
+        "Dispatcher._compile_for_args = refuse\n"
+        "for name in sys.argv[1:]: importlib.import_module(name)\n"
+    )
+    output_of(program, *(name for name in MODULES if not name.endswith("__main__")))
+
+
 def test_uci_is_answered_without_numpy():
     program = (
         "import io, sys\n"

@@ -15,7 +15,7 @@ from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.records.replay import published_games
 from selfplay.run.folder import RunFolder
-from selfplay.run.playing import START, GenerationTask, play_numbers
+from selfplay.run.playing import GenerationTask, play_numbers, usual_start
 
 NUMBERS = range(10)  # of games to play
 TINY: dict[str, Any] = {
@@ -44,7 +44,7 @@ def record_of(codes, wdl, **values):
     moves = np.array(codes, np.uint16)
     n = len(codes)
     game = SelfPlayRecord(
-        generation=1, number=0, white_points=0, ending=Ending.OTHER, start=START,
+        generation=1, number=0, white_points=0, ending=Ending.OTHER, start=usual_start(),
         moves=moves, full=np.ones(n, np.bool_), root_wdl=np.array(wdl, np.float16).reshape(-1, 3),
         target_counts=np.ones(n, np.uint8), target_moves=moves, target_visits=np.ones(n, np.uint16),
     )  # fmt: skip

@@ -23,7 +23,7 @@ from selfplay.run.generating import (
     safe_threshold,
     summarise,
 )
-from selfplay.run.playing import START, GenerationTask
+from selfplay.run.playing import GenerationTask, usual_start
 from tests.selfplay.run.crews import record_of
 
 SETTINGS = GameSettings(resign_below=-0.9, resign_moves=2, resign_errors=0.1, most_draws=0.6)
@@ -161,9 +161,9 @@ def test_guarded_settings_play_the_generation_and_are_told(tmp_path):
 
 def test_chess960_starts_vary_and_play(tmp_path):
     settings = replace(SETTINGS, opening_share=0.0, chess960_share=0.5)
-    task = GenerationTask(1, 1, settings, tmp_path / "none.dit", START[None])
+    task = GenerationTask(1, 1, settings, tmp_path / "none.dit", usual_start()[None])
     starts = [task.new_game(number).start for number in range(40)]
-    standard = sum(np.array_equal(start, START) for start in starts)
+    standard = sum(np.array_equal(start, usual_start()) for start in starts)
     assert 8 <= standard <= 32
     assert len({start.tobytes() for start in starts}) > 40 - standard - 3
     assert np.array_equal(task.new_game(7).start, starts[7])
