@@ -61,9 +61,8 @@ class Source(NamedTuple):
 class SourceFiles:
     """What to train on."""
 
-    data: tuple[
-        Source, ...
-    ] = ()  # files, folders and patterns; without any weight, positions count alike
+    # Files, folders and patterns; without any weight, positions count alike.
+    data: tuple[Source, ...] = ()
     # fmt: off
     pgn_min_elo: int = setting(0, "skip PGN games in which a player is rated below this Elo", metavar="ELO", least=0)
     scored_share: float = setting(0.25,

@@ -14,7 +14,7 @@ from engine.backend import NUMPY, Backend, backend_of_all
 from engine.errors import ConfigError
 from engine.nn.layer import Array, Layer
 from engine.nn.training.clipping import global_norm
-from engine.nn.training.flat import GROUPS, FlatTensors
+from engine.nn.training.flat import GROUPS, WHOLE, FlatTensors
 from engine.nn.training.history import Record, floats
 from engine.nn.training.optimizers import Optimizer
 from engine.nn.training.recorder import Recorder
@@ -80,10 +80,10 @@ class DeviceStep:
     """Computes the gradients of batches with a `GradientSource`, and lets an optimizer and a weight
     average apply them.
 
-    On a device these see two arrays, all matrices and all vectors of the model, because one
-    operation on all of them is much cheaper there than one on each. `measures_norm` says whether to
-    report the norm of the gradient. `factors` of the rate are by the names of parameters; those of
-    factor 0 are frozen.
+    On a device the optimizer sees two arrays, all matrices and all vectors of the model, and the
+    average sees one, because one operation on all of them is much cheaper there than one on each.
+    `measures_norm` says whether to report the norm of the gradient. `factors` of the rate are by
+    the names of parameters; those of factor 0 are frozen.
     """
 
     def __init__(
@@ -103,6 +103,7 @@ class DeviceStep:
         self._factors = factors
         self._frozen: Collection[str] = {name for name, one in factors.items() if not one}
         self._parameters: Mapping[str, Array] = {}  # as the optimizer changes them
+        self._averaged: Mapping[str, Array] = {}  # as the average follows them
         self._flat: FlatTensors | None = None  # the model's parameters, where they are one array
         self._seed: tuple[int, ...] = ()
         self.recorder = Recorder(model, self._measured)
@@ -116,7 +117,7 @@ class DeviceStep:
     def find(self, named: Mapping[str, Array]) -> None:
         """Take the model's parameters as they are now; on a device, this may move them."""
         if backend_of_all(named) is NUMPY or self._factors or not self._optimizer.takes_flat:
-            self._parameters = named
+            self._parameters = self._averaged = named
             return
         flat = self._flat
         if flat is not None and all(named[name] is array for name, array in flat.items()):
@@ -125,6 +126,7 @@ class DeviceStep:
         self._flat = FlatTensors(named)
         self._model.adopt_parameters(self._flat)
         self._parameters = self._flat.groups
+        self._averaged = {WHOLE: self._flat.whole}
         count = None if self._average is None else self._average.count
         self.load(tensors, self._optimizer.steps, count)
 
@@ -137,7 +139,9 @@ class DeviceStep:
         for slot in self._optimizer.slots:
             kept |= self._unpacked(kept, f"{slot}.")
         average = {} if self._average is None else dict(self._average.tensors)
-        return {"optimizer": kept, "average": average | self._unpacked(average, "")}
+        if self._flat is not None and average:
+            average = self._flat.named(average[WHOLE])
+        return {"optimizer": kept, "average": average}
 
     def load(
         self, tensors: Mapping[str, Mapping[str, Array]], steps: int, updates: int | None
@@ -145,30 +149,34 @@ class DeviceStep:
         """Go on with what `tensors` returned, after so many steps and updates of the average."""
         kept = dict(tensors["optimizer"])
         for slot in self._optimizer.slots:
-            kept |= self._packed(kept, f"{slot}.")
+            if (flat := self._taken(kept, f"{slot}.")) is not None:
+                kept |= {f"{slot}.{name}": array for name, array in flat.groups.items()}
         self._optimizer.load_state({"steps": steps, "tensors": kept})
         if self._average is not None:
             average = dict(tensors["average"])
-            self._average.load(average | self._packed(average, ""), updates)
+            flat = self._taken(average, "")
+            self._average.load(average if flat is None else {WHOLE: flat.whole}, updates)
 
     def _unpacked(self, tensors: dict[str, Array], start: str) -> dict[str, Array]:
         """Take the two arrays whose names begin so out of `tensors`; return them by parameters."""
         if self._flat is None or f"{start}{GROUPS[0]}" not in tensors:
             return {}
-        groups = {name: tensors.pop(f"{start}{name}") for name in GROUPS}
-        return {f"{start}{name}": array for name, array in self._flat.named(groups).items()}
+        groups = [tensors.pop(f"{start}{name}").reshape(-1) for name in GROUPS]
+        whole = backend_of_all(self._flat).xp.concatenate(groups)
+        return {f"{start}{name}": array for name, array in self._flat.named(whole).items()}
 
-    def _packed(self, tensors: dict[str, Array], start: str) -> dict[str, Array]:
-        """Undo `_unpacked`; what a parameter has not is 0."""
+    def _taken(self, tensors: dict[str, Array], start: str) -> FlatTensors | None:
+        """Take the arrays of parameters whose names begin so out of `tensors`; return them as one,
+        None where there are none. What a parameter has not is 0.
+        """
         names = {name: f"{start}{name}" for name in self._flat or ()}
         if self._flat is None or not names.values() & tensors.keys():
-            return {}
+            return None
         given = {
             name: tensors.pop(key) if key in tensors else 0 * self._flat[name]
             for name, key in names.items()
         }
-        groups = FlatTensors(given, self._flat).groups
-        return {f"{start}{name}": array for name, array in groups.items()}
+        return FlatTensors(given, self._flat)
 
     # ---- steps -----------------------------------------------------------------------------------
 
@@ -217,7 +225,7 @@ class DeviceStep:
         learning = {name: one for name, one in parameters.items() if name not in self._frozen}
         self._optimizer.step(learning, grads, rate, self._source.pool, self._factors)
         if self._average is not None:
-            self._average.update(parameters, self._source.pool)
+            self._average.update(self._averaged, self._source.pool)
 
     def state(self) -> dict[str, float] | None:
         """Return what a resumed run needs of the loss scale, as JSON values; None in single

@@ -10,7 +10,8 @@ import numpy as np
 from engine.backend import backend_of_all, same_part
 
 Array = Any
-GROUPS = ("matrices", "vectors")  # names of the two parts of the whole array
+WHOLE = "whole"  # the name of all tensors as one array
+GROUPS = ("matrices", "vectors")  # and those of its two parts
 
 
 class FlatTensors(dict[str, Array]):
@@ -48,10 +49,8 @@ class FlatTensors(dict[str, Array]):
             # By kernels, for `concatenate` uploads places.
             self[name][...] = backend.asarray(tensors[name])
 
-    def named(self, groups: Mapping[str, Array]) -> dict[str, Array]:
-        """Return the parts of other arrays like the groups, by the names that they have here."""
-        parts = [groups[name].reshape(-1) for name in GROUPS]
-        whole = backend_of_all(groups).xp.concatenate(parts)
+    def named(self, whole: Array) -> dict[str, Array]:
+        """Return the parts of another array like `whole`, by the names that they have here."""
         return {name: same_part(array, whole) for name, array in self.items()}
 
 
