@@ -52,6 +52,9 @@ SMALL_TALK = (
 )  # fmt: skip
 # a machine has to bear them all
 MODEST = {"hash_mib": 64, "threads": 4, "move_overhead_ms": 30, "minibatch_size": 64}
+# No file here is a sparse net or has other heads: whether one that is asked for them is taken hangs on
+# which came first.
+MISFITS = ("sparse", "optimistic", "soft", "opponent", "q", "st")
 NOISES = ("", "", "", "", " ?", " depth x")  # what may stand behind the limits of a search
 BAD_VALUES = ("", "x", "-1", "1e99", "nan", "true false", "<empty>")
 
@@ -173,9 +176,7 @@ class Mixer:
         if option.type == "check":
             return rng.choice(("true", "false"))
         if option.type == "combo":
-            # A sparse net of one's own is not among the files: asked for by name it could be a
-            # misfit.
-            return rng.choice([choice for choice in option.choices if choice != "sparse"])
+            return rng.choice([choice for choice in option.choices if choice not in MISFITS])
         if option.type == "string":
             return rng.choice(self.files.choices(option.field))
         least = option.bounds["least"]
