@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from operator import attrgetter
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import chess
 import numpy as np
@@ -35,7 +35,6 @@ from engine.evaluation.protocol import (
     news_of,
 )
 from engine.evaluation.tablebase import Tablebase
-from engine.network.people.people_policy import PeoplePolicy
 from engine.options import EngineOptions
 from engine.search.batches import Batches
 from engine.search.book import PolyglotBook
@@ -52,6 +51,9 @@ from engine.search.run import Runner, Walkers
 from engine.search.session import Search, lead_to_mate, suited_to
 from engine.search.tree.arrays import EDGES_PER_NODE, LATE_EDGES_PER_NODE, new_tree, nodes_for
 from engine.search.tree.params import LC0, SearchParams, params_of
+
+if TYPE_CHECKING:
+    from engine.network.people.people_policy import PeoplePolicy
 
 TABLE_SHARE = 1 / 16  # Share of Hash for the positions that alpha-beta remembers. Set by hand.
 # Largest table in MiB: alpha-beta looks at a few thousand positions at a time. Set by hand.
@@ -101,9 +103,8 @@ class Engine:
         self._rows = GameRows()
         # Held by the search that is running, which may have to rehearse first.
         self._turn = threading.RLock()
-        self._jobs: list[
-            SearchJob[SearchResult]
-        ] = []  # Jobs of the running search and of the waiting ones.
+        # Jobs of the running search and of the waiting ones.
+        self._jobs: list[SearchJob[SearchResult]] = []
         self._tablebase = _open_tables(self.options)
         self._book = _open_book(self.options)
         self._people = _open_people(self.options)
@@ -127,7 +128,7 @@ class Engine:
     def _prepare(self) -> None:
         """Make a tree and a runner for the current options and evaluator."""
         hash_mib = self.options.hash_mib
-        params = self._params()
+        self._own_params = params = self._params()
         self._table_mib = (
             min(MOST_TABLE_MIB, TABLE_SHARE * hash_mib) if params.tactical_nodes > 0 else 0.0
         )
@@ -193,9 +194,7 @@ class Engine:
             self._tablebase = _open_tables(new)
         if self._owns_evaluator and _differ(old, new, _EVALUATOR_FIELDS):
             self.evaluator = _make_evaluator(new)
-        own = self._params()
-        of_all = self._search.params._replace(draw_score=0.0, mate_moves=own.mate_moves)
-        if _differ(old, new, _TREE_FIELDS) or own != of_all:
+        if _differ(old, new, _TREE_FIELDS) or self._params() != self._own_params:
             self._prepare()
 
     def warm_up(self) -> None:
@@ -343,18 +342,15 @@ class Engine:
         job = order.job
         job.hold(order.limits)
         begun = order.begun if job.hit is None else job.hit
-        if order.options.human_pace:
+        if order.is_paced and result.best_move is not None:
             job.wait_until(begun + pace_s(order, result))
         return result
 
     def _params_of(self, order: SearchOrder) -> SearchParams:
         """Return the search's parameters for an order."""
-        own = self._params()
-        return self._search.params._replace(
-            draw_score=order.draw_score(cp_scale_of(self.evaluator)),
-            # People do not see the mates that the rules alone find.
-            mate_moves=0 if order.is_like_people else own.mate_moves,
-        )
+        own = self._own_params._replace(draw_score=order.draw_score(cp_scale_of(self.evaluator)))
+        # People do not see the mates that the rules alone find.
+        return own._replace(mate_moves=0) if order.is_like_people else own
 
     def _search_tree(self, order: SearchOrder) -> SearchResult:
         self._runner.settle()
@@ -434,6 +430,8 @@ def _open_book(options: EngineOptions) -> PolyglotBook | None:
 def _open_people(options: EngineOptions) -> PeoplePolicy | None:
     if options.play_like != "people":
         return None
+    from engine.network.people.people_policy import PeoplePolicy
+
     with blaming("play_like"):
         return PeoplePolicy.load()
 

@@ -115,6 +115,11 @@ class SearchOrder:
         return isinstance(self.strength, PeoplePlan)
 
     @property
+    def is_paced(self) -> bool:
+        """Whether the answer takes as long as a person's would: by a clock, at a limited level."""
+        return self.options.human_pace and self.by_the_clock and self.strength is not None
+
+    @property
     def temperature(self) -> float:
         """In a game the move is drawn by visits ** (1 / temperature). 0 = play the best one.
 

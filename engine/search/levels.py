@@ -9,7 +9,8 @@ lose; what a small tree overlooks is overlooked.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import chess
 import numpy as np
@@ -29,6 +30,8 @@ class StrengthPlan:
     # Whether the game is won so surely that the level has to win it (`finishes`).
     finishes: bool = False
 
+
+Plan = TypeVar("Plan", bound=Any)  # a dataclass of numbers, of nodes among them
 
 # Elo on Stockfish's scale, and the plan that plays so, by games (docs/results.md): from 3 nodes on
 # against Stockfish 15.1, below against the next plan. The last row is a guess: the rung and about
@@ -51,15 +54,22 @@ def plan_for(elo: int) -> StrengthPlan:
     """Return the plan for an Elo rating on Stockfish's scale, between those measured; beyond them
     the nearest.
     """
-    ratings, plans = zip(*MEASURED, strict=True)
-    rows = [
-        (np.log(plan.nodes), plan.temperature, plan.value_margin, plan.least_share)
-        for plan in plans
-    ]
-    log_nodes, temperature, margin, share = (
-        np.interp(elo, ratings, values) for values in zip(*rows, strict=True)
-    )
-    return StrengthPlan(round(np.exp(log_nodes)), float(temperature), float(margin), float(share))
+    return plan_between(MEASURED, elo)
+
+
+def plan_between(measured: Sequence[tuple[float, Plan]], elo: int) -> Plan:
+    """Return the plan for a rating between those of some plans, by ascending ratings; beyond them
+    the nearest. Numbers of nodes go by their logarithms.
+    """
+    ratings, plans = zip(*measured, strict=True)
+
+    def between(values: Sequence[float]) -> float:
+        return float(np.interp(elo, ratings, values))
+
+    names = [one.name for one in fields(plans[0]) if one.name not in ("nodes", "finishes")]
+    numbers = {name: between([getattr(plan, name) for plan in plans]) for name in names}
+    nodes = round(np.exp(between([np.log(plan.nodes) for plan in plans])))
+    return replace(plans[0], nodes=nodes, **numbers)
 
 
 def choose_weaker(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import chess
 import numpy as np
 
-from engine.search.levels import without_repetition
+from engine.search.levels import plan_between, without_repetition
 from engine.search.result import RootMove
 
 
@@ -50,15 +50,7 @@ PEOPLE_RANGE = int(PEOPLE[0][0]), int(PEOPLE[-1][0])  # of ratings at which Aino
 
 def people_plan(elo: int) -> PeoplePlan:
     """Return the plan for an Elo rating, between those measured; beyond them the nearest."""
-    ratings = [rating for rating, _ in PEOPLE]
-    rows = [
-        (np.log(plan.nodes), plan.temperature, plan.foresight, plan.mate_factor)
-        for _, plan in PEOPLE
-    ]
-    log_nodes, temperature, foresight, mate_factor = (
-        float(np.interp(elo, ratings, values)) for values in zip(*rows, strict=True)
-    )
-    return PeoplePlan(round(np.exp(log_nodes)), temperature, foresight, mate_factor)
+    return plan_between(PEOPLE, elo)
 
 
 def choose_like_people(

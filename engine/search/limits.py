@@ -26,10 +26,8 @@ class Limits:
     moves_to_go: int | None = None
     movetime_ms: int | None = None
     nodes: int | None = None  # Visits of the root, those kept from earlier searches included.
-    depth: int | None = (
-        # Stop at this rounded mean depth of descents in plies, or when the tree grows no more.
-        None
-    )
+    # Stop at this rounded mean depth of descents in plies, or when the tree grows no more.
+    depth: int | None = None
     mate: int | None = None  # Stop at a mate in this many moves.
     infinite: bool = False  # Hold the result back until `stop`.
     # Hold the result back until `stop` or `ponderhit`, which starts the clock.

@@ -28,13 +28,8 @@ CHANCE = 0.3  # by which a share goes up or down, the same way for a position
 
 
 def pace_s(order: SearchOrder, result: SearchResult) -> float:
-    """Return the least time from the start of the clock to the answer, in seconds: 0 without
-    a clock, in analysis, and at full strength.
-    """
+    """Return the least time from the start of a clock to the answer, in seconds."""
     board, limits = order.board, order.limits
-    is_paced = order.by_the_clock and order.strength is not None
-    if not is_paced or result.best_move is None:
-        return 0.0
     left_ms = max(0, limits.clock_ms(board.turn) or 0)
     usual_ms = left_ms / PACE_MOVES + PACE_INCREMENT * limits.increment_ms(board.turn)
     most_ms = min(1000 * SLOWEST_S, MOST_OF_LEFT * left_ms)

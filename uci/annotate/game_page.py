@@ -163,7 +163,7 @@ def _turning_point(move: MoveReview) -> dict[str, object]:
     arrows = [Arrow(move.move.from_square, move.move.to_square, "played")]
     return {
         "ply": move.ply,
-        "title": f"{move.number} {shown_moves(move.san)}{move.judgement.symbol if move.judgement else ''}",
+        "title": move.title,
         "kind": _kind(move),
         "comment": move_comment(move, with_answer=False),
         "reply": shown_moves(
@@ -195,9 +195,8 @@ def _replay(review: GameReview, is_judged: bool) -> list[dict[str, object]]:
     ]
     for move, node in zip(review.moves, review.game.mainline(), strict=False):
         after = board_after(move.board, move.move)
-        symbol = move.judgement.symbol if move.judgement else ""
         comment = move_comment(move)
-        text = f"{move.number} {shown_moves(move.san)}{symbol}"
+        text = move.title
         if is_judged:
             text += f" {move.after.text}"
         if comment:

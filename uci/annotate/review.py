@@ -49,7 +49,7 @@ from uci.annotate.material import cheapest_capture
 from uci.annotate.people import PeopleShares, Predict, people_network, rating_of
 from uci.annotate.reasons import Lines, is_sacrifice, offers, reason
 from uci.annotate.solutions import Candidate, is_puzzle, only_line, solution
-from uci.language import _, later, several
+from uci.language import _, later, several, shown_moves
 from uci.terminal.opening_names import opening_name, position_name
 from uci.terminal.verdict import Verdict
 
@@ -64,10 +64,8 @@ _SOUND = 0.5  # winning chances that a sacrifice must leave
 _NEAR_MATE = 4  # moves; to allow a mate further off costs no more than the chances that it takes
 _DEEPER = 8  # times the nodes, or the time, of a thorough search
 _DEEPEST = 32  # the same of a third look
-_UNSURE = (
-    0.03,
-    0.12,
-)  # winning chances; a loss between them after the second look may have a third
+# Winning chances; a loss between them after the second look may have a third.
+_UNSURE = (0.03, 0.12)
 _THIRD_SHARE = 0.25  # of the time for the other looks, that the third ones take at most
 _LITTLE = 0.05  # winning chances; a move that loses less than an inaccuracy is good, too
 _AS_GOOD = 0.01  # winning chances; people care no more about such a difference
@@ -95,9 +93,8 @@ class MoveReview:
     reply_line: tuple[chess.Move, ...] = ()  # what follows the move
     # Winning chances between an only good move, or the one that was missed, and the best other one.
     gap: float = 0.0
-    also_good: tuple[
-        chess.Move, ...
-    ] = ()  # instead of a marked move: others than the best one that lose little
+    # Instead of a marked move: others than the best one that lose little.
+    also_good: tuple[chess.Move, ...] = ()
     people: PeopleShares | None = None  # of a marked move; None where an older version judged it
     # Where the answer to a bad move is a sacrifice: the capture, and what follows.
     taken: tuple[chess.Move, ...] = ()
@@ -118,6 +115,16 @@ class MoveReview:
     def san(self) -> str:
         """The move."""
         return self.board.san(self.move)
+
+    @property
+    def name(self) -> str:
+        """`12. Nf3`, in the letters that are shown."""
+        return f"{self.number} {shown_moves(self.san)}"
+
+    @property
+    def title(self) -> str:
+        """The name with its mark, `12. Nf3?`."""
+        return self.name + (self.judgement.symbol if self.judgement else "")
 
     @property
     def chances(self) -> tuple[float, float]:
@@ -298,10 +305,8 @@ class _Known(NamedTuple):
 
     verdict: Verdict  # White's view
     line: tuple[chess.Move, ...]
-    source: int | None = (
-        # Ply of the game's position whose search gave the verdict; None for one beside the game.
-        None
-    )
+    # Ply of the game's position whose search gave the verdict; None for one beside the game.
+    source: int | None = None
 
 
 # What a search found out about a position: the moves searched, the best one first; a finished game

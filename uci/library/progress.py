@@ -17,6 +17,7 @@ _SCORES = {"1-0": {"white": 1.0, "black": 0.0}, "0-1": {"white": 0.0, "black": 1
 _MOST_OPENINGS = 12
 
 Reviewed = tuple[Game, ReviewFacts]
+Mistake = tuple[Reviewed, Lapse | None]  # None of the game itself
 # What a row counts, by a name: the rows that a mistake in a game belongs to.
 _GROUPS: dict[str, Callable[[Game, Lapse | None], str]] = {
     "opening": lambda game, lapse: game.opening.split(":")[0].split(",")[0],
@@ -48,8 +49,10 @@ def rows(reviewed: list[Reviewed]) -> list[dict[str, Any]]:
     """
     told = list[dict[str, Any]]()
     for by in _GROUPS:
-        names = dict.fromkeys(name for _one, _lapse, name in _mistakes(reviewed, by))
-        found = [_row(reviewed, by, name) for name in names if name]
+        groups = dict[str, list[Mistake]]()
+        for one, lapse, name in _mistakes(reviewed, by):
+            groups.setdefault(name, []).append((one, lapse))
+        found = [_row(by, name, own) for name, own in groups.items() if name]
         found.sort(key=lambda row: (-row["games"], -row["mistakes"]))
         told += found[:_MOST_OPENINGS]
     return told
@@ -75,8 +78,7 @@ def _mistakes(reviewed: list[Reviewed], by: str) -> Iterator[tuple[Reviewed, Lap
             yield one, lapse, group(game, lapse)
 
 
-def _row(reviewed: list[Reviewed], by: str, name: str) -> dict[str, Any]:
-    own = [(one, lapse) for one, lapse, of in _mistakes(reviewed, by) if of == name]
+def _row(by: str, name: str, own: list[Mistake]) -> dict[str, Any]:
     games = {one[0].key: one for one, _lapse in own}.values()
     row: dict[str, Any] = {"by": by, "name": name, "games": len(games)}
     row["mistakes"] = sum(lapse is not None for _one, lapse in own)

@@ -11,11 +11,11 @@ import chess
 from engine.errors import MoveError
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo
+from uci.annotate.people import RATINGS
 from uci.game.timed_game import Setup, clicked_move
 from uci.language import _, shown_moves, translated
 from uci.web.beginnings import chosen_position, loaded_game
 from uci.web.board_session import BoardSession
-from uci.web.people_desk import HIGHEST, LOWEST
 from uci.web.request_forms import (
     Request,
     is_colour,
@@ -122,7 +122,7 @@ REQUESTS: dict[str, Request] = {
     "analyse": (analyse, {"on": is_flag}),
     "look": (look, _NODE),
     "explore": (explore, {"moves": is_moves}),
-    "people": (people, {"rating": number_of(LOWEST, HIGHEST)}),
+    "people": (people, {"rating": number_of(*RATINGS)}),
     "lines": (lines, {"on": is_flag, "count": number_of(1, 218)}),
     "name": (name, {"title": is_name, "white": is_name, "black": is_name}),
     "position": (position, {"fen": is_position}),

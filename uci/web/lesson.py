@@ -40,8 +40,12 @@ class Lesson:
     @property
     def asks(self) -> str:
         """What is to be done."""
-        move = f"{self.mistake.number} {shown_moves(self.mistake.san)}"
-        return _(_ASKS[self.mistake.mover], move=move)
+        return _(_ASKS[self.mistake.mover], move=self.mistake.name)
+
+    @property
+    def _best(self) -> str:
+        """The better move, in the letters that are shown."""
+        return shown_moves(self.mistake.board.san(self.mistake.best_line[0]))
 
     def look_at(self, move: chess.Move) -> None:
         """Note a try, which is searched from now on."""
@@ -53,29 +57,25 @@ class Lesson:
         """Say what a try costs and what answers it. One that loses little is accepted."""
         self.is_looking = False
         self.line = (tried.move, *tried.reply_line)
-        best = shown_moves(self.mistake.board.san(self.mistake.best_line[0]))
         if tried.move == self.mistake.move:
             self._refuse(tried, _("That is what was played."))
         elif tried.is_best:
-            self._accept(_("Yes! {move} is better.", move=best))
+            self._accept(_("Yes! {move} is better.", move=self._best))
         elif tried.judgement is None:
-            self._accept(_("Also good, it loses little. {move} is Aino's choice.", move=best))
+            self._accept(_("Also good, it loses little. {move} is Aino's choice.", move=self._best))
         else:
-            symbol = tried.judgement.symbol
-            self._refuse(tried, f"{tried.number} {shown_moves(tried.san)}{symbol}")
+            self._refuse(tried, tried.title)
 
     def show_answer(self) -> None:
         """Show the better move."""
         self.line = self.mistake.best_line[:1]
         self.is_looking = False
-        best = shown_moves(self.mistake.board.san(self.mistake.best_line[0]))
-        self._accept(_("The answer: {move} is better.", move=best))
+        self._accept(_("The answer: {move} is better.", move=self._best))
 
     def _accept(self, text: str) -> None:
         self.is_over = True
         self.line = self.line[:1]
-        played = f"{self.mistake.number} {shown_moves(self.mistake.san)}"
-        self.says = f"{text} {played}: {move_comment(self.mistake, with_answer=False)}"
+        self.says = f"{text} {self.mistake.name}: {move_comment(self.mistake, with_answer=False)}"
 
     def _refuse(self, tried: MoveReview, text: str) -> None:
         """Tell the cost of a try and what answers it."""

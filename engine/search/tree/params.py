@@ -6,7 +6,6 @@ measured it, or "set by hand".
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from engine.options import EngineOptions
@@ -59,10 +58,9 @@ class SearchParams(NamedTuple):
     cpuct_deviation: float = 0.0
 
 
-@lru_cache(maxsize=8)
 def params_of(options: EngineOptions) -> SearchParams:
     """Return the parameters that options name alike, but for what each search and its evaluator
-    decide. Kept for the last options, because every search asks.
+    decide.
     """
     names = (SearchParams._field_defaults.keys() & vars(options).keys()) - {
         "draw_score",

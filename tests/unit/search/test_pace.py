@@ -27,7 +27,8 @@ def pace(moves, move, limits=BLITZ, options=PACED, plausible=2):
     priors = [0.9 / plausible] * plausible + [0.01] * 5
     children = [RootMove(move, 1, prior, 0.0, 0.0, None) for prior in priors]
     order = SearchOrder(board, limits, options, None, 0.0)
-    return pace_s(order, SearchResult(move, None, [], children, 1, 1, board=board))
+    result = SearchResult(move, None, [], children, 1, 1, board=board)
+    return pace_s(order, result) if order.is_paced else 0.0
 
 
 # At 1400 and 5+3, every move had taken 4.0 to 4.4 s.
@@ -61,6 +62,7 @@ def test_a_time_for_the_move_beside_a_clock_is_kept():
 
 HASTY = {
     "full strength": (BLITZ, replace(PACED, limit_strength=False)),
+    "the option is off": (BLITZ, replace(PACED, human_pace=False)),
     "no clock": (Limits(nodes=9), PACED),
     "a time for the move": (Limits(movetime_ms=9000), PACED),
     "analysis": (replace(BLITZ, infinite=True), PACED),
