@@ -39,7 +39,7 @@ from engine.options import EngineOptions
 from engine.search.batches import Batches
 from engine.search.book import PolyglotBook
 from engine.search.choice import SearchOrder
-from engine.search.clock import LastMove, Lateness
+from engine.search.clock import LastMove, RecentMost
 from engine.search.driver import SearchDriver
 from engine.search.hints import HintSource
 from engine.search.job import SearchJob
@@ -109,7 +109,8 @@ class Engine:
         self._book = _open_book(self.options)
         self._people = _open_people(self.options)
         self._rng = _new_generator(self.options)
-        self._lateness = Lateness()
+        self._lateness = RecentMost(0.0)
+        self._lag = RecentMost()
         self._last = LastMove()
         # A restriction or noise made the tree unfit for other searches.
         self._root_was_changed = False
@@ -318,9 +319,10 @@ class Engine:
             with self._turn:
                 self._get_ready(job, limits, board)
                 begun = job.now() if job.begun is None else job.begun
+                self._lag.note(self._last.lag_ms(board, limits))
                 order = SearchOrder(
                     board, limits, self.options, self._rng, begun, on_info, job, self._lateness,
-                    self._last, people=self._people,
+                    self._lag, self._last, people=self._people,
                 )  # fmt: skip
                 return self._search_board(order)
         finally:

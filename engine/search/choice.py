@@ -16,7 +16,7 @@ import numpy as np
 from engine.evaluation.tablebase import DRAWN_RANK, Rank, good_moves, has_repeated
 from engine.options import EngineOptions
 from engine.search.book import PolyglotBook
-from engine.search.clock import Clock, LastMove, Lateness, TimePlan, new_clock, plan_time
+from engine.search.clock import Clock, LastMove, RecentMost, TimePlan, new_clock, plan_time
 from engine.search.job import SearchJob
 from engine.search.levels import (
     FINISHING_PLIES,
@@ -72,7 +72,9 @@ class SearchOrder:
     # Hears all lines early, once a second, when the best move changes, and at the end.
     on_info: OnInfo | None = None
     job: SearchJob[SearchResult] = field(default_factory=SearchJob)
-    lateness: Lateness = field(default_factory=Lateness)  # Of the moves before.
+    # By how much the moves before were late beyond the overhead, and what they lost on the way.
+    lateness: RecentMost = field(default_factory=lambda: RecentMost(0.0))
+    lag: RecentMost = field(default_factory=RecentMost)
     last: LastMove = field(default_factory=LastMove)
     # What tables know of each move, if anything.
     ranks: Mapping[chess.Move, Rank] = field(default_factory=dict)
@@ -200,7 +202,7 @@ class SearchOrder:
     def plan(self) -> TimePlan:
         """The move's time."""
         overhead_ms = self.options.move_overhead_ms
-        return plan_time(self.limits, self.board, overhead_ms, self.lateness.ms)
+        return plan_time(self.limits, self.board, overhead_ms, self.lateness.ms, self.lag.ms)
 
     def clock(self, begun: float | None = None, nodes: Callable[[], int] = int) -> Clock:
         """Return the move's clock, by the search's `nodes` so far where it runs on those. `begun`

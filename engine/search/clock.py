@@ -18,38 +18,60 @@ NODE_ROUNDING = 1e-6  # Part of a node by which a time that is made of nodes may
 
 
 @dataclass
-class Lateness:
-    """How many milliseconds the last moves took beyond their time and the move overhead: 0 on a
-    quiet machine.
+class RecentMost:
+    """The most milliseconds of the last moves, of which earlier ones count less and less; infinite
+    before the first.
     """
 
-    ms: float = 0.0
+    ms: float = math.inf
 
-    def note(self, late_ms: float) -> None:
-        """Note by how much a move was late; earlier moves count less and less."""
-        self.ms = max(0.0, late_ms, params.LATENESS_MEMORY * self.ms)
+    def note(self, ms: float | None) -> None:
+        """Note those of a move, not below 0; None = they are not known."""
+        if ms is None:
+            return
+        remembered = 0.0 if math.isinf(self.ms) else params.LATENESS_MEMORY * self.ms
+        self.ms = max(0.0, ms, remembered)
 
 
 @dataclass
 class LastMove:
-    """The last move that was chosen: its position with the game before, and its value there."""
+    """The last move that was chosen: its position with the game before, its value there, and what
+    its player's clock shows at the next move if nothing is lost on the way.
+    """
 
     board: chess.Board | None = None
     q: float = 0.0
+    clock_ms: float | None = None  # None = without a clock.
 
-    def note(self, board: chess.Board, q: float) -> None:
-        """Note that a move with this value was chosen."""
+    def note(self, board: chess.Board, q: float, clock_ms: float | None = None) -> None:
+        """Note that a move with this value was chosen, and that so much is then left."""
         self.board = board
         self.q = q
+        self.clock_ms = clock_ms
+
+    def is_before(self, board: chess.Board) -> bool:
+        """Whether it was the mover's last move in the game of this position."""
+        last = self.board
+        if last is None or last.move_stack != board.move_stack[:-2] or last.turn != board.turn:
+            return False
+        return last.root() == board.root()
 
     def value_before(self, board: chess.Board) -> float | None:
         """Return the value of the mover's move before, for the mover; None where this is another
         game, or its first move.
         """
-        last = self.board
-        if last is None or last.move_stack != board.move_stack[:-2] or last.turn != board.turn:
+        return self.q if self.is_before(board) else None
+
+    def lag_ms(self, board: chess.Board, limits: Limits) -> float | None:
+        """Return how much of the mover's clock went by outside of its last search; None where it is
+        not known, as after a new time control.
+        """
+        left = limits.clock_ms(board.turn)
+        if left is None or self.clock_ms is None or not self.is_before(board):
             return None
-        return self.q if last.root() == board.root() else None
+        lag = self.clock_ms - left
+        # Clocks are told in whole milliseconds.
+        return lag if lag > -1.0 else None
 
 
 class TimePlan(NamedTuple):
@@ -74,10 +96,15 @@ def expected_moves(played: int) -> float:
 
 
 def plan_time(
-    limits: Limits, board: chess.Board, overhead_ms: float, late_ms: float = 0.0
+    limits: Limits,
+    board: chess.Board,
+    overhead_ms: float,
+    late_ms: float = 0.0,
+    lag_ms: float = math.inf,
 ) -> TimePlan:
-    """Plan the time for the side to move; every move loses `overhead_ms` on the way to the GUI, and
-    `late_ms` on a machine that was late with the moves before (`Lateness`).
+    """Plan the time for the side to move. A move may lose `overhead_ms` on the way to the GUI, and
+    `late_ms` on a machine that was late with the moves before. The moves to come are expected to lose
+    no more than the moves before, `lag_ms` (`LastMove.lag_ms`).
 
     A move that may use up the clock keeps the time by which a busy machine is late, or half of the
     clock.
@@ -86,11 +113,13 @@ def plan_time(
     movetime = math.inf if limits.movetime_ms is None else limits.movetime_ms
     if left is None:
         return TimePlan(hard_ms=max(params.SHORTEST_THINK_MS, movetime - overhead_ms))
-    overhead_ms += min(late_ms, params.MOST_LATE_SHARE * max(0, left))
+    late_ms = min(late_ms, params.MOST_LATE_SHARE * max(0, left))
+    loss_ms = late_ms + min(lag_ms, overhead_ms)
+    overhead_ms += late_ms
     if movetime < math.inf:
         most = min(movetime - overhead_ms, last_ms(left, overhead_ms))
         return TimePlan(hard_ms=max(params.SHORTEST_THINK_MS, most))
-    return share_of_clock(limits, board, left, overhead_ms)
+    return share_of_clock(limits, board, left, overhead_ms, loss_ms)
 
 
 def last_ms(left: int, overhead_ms: float) -> float:
@@ -99,15 +128,19 @@ def last_ms(left: int, overhead_ms: float) -> float:
     return min(params.LAST_MOVE_SHARE * usable, usable - min(params.LATE_MS, left / 2))
 
 
-def share_of_clock(limits: Limits, board: chess.Board, left: int, overhead_ms: float) -> TimePlan:
-    """Plan a move of a game, by a clock that has to last for more of them."""
+def share_of_clock(
+    limits: Limits, board: chess.Board, left: int, overhead_ms: float, loss_ms: float
+) -> TimePlan:
+    """Plan a move of a game, by a clock that has to last for more of them, each of which loses
+    `loss_ms`.
+    """
     increment = limits.increment_ms(board.turn)
     moves = expected_moves(board.fullmove_number - 1)
-    losing = moves if increment > overhead_ms else max(moves, params.LONG_RUN_MOVES)
+    losing = moves if increment > loss_ms else max(moves, params.LONG_RUN_MOVES)
     if limits.moves_to_go is not None and limits.moves_to_go > 0:
         moves = losing = min(limits.moves_to_go, moves)
     spare = left - params.LATE_MS
-    for_all = spare + (moves - 1) * increment - losing * overhead_ms
+    for_all = spare + (moves - 1) * increment - losing * loss_ms
     planned = max(for_all / moves, spare / params.LONG_RUN_MOVES)
     most = last_ms(left, overhead_ms)
     if moves > 1:

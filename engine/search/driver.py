@@ -138,6 +138,14 @@ class Stopper:
         """By how much the search is late; 0 where not its time ended it."""
         return 0.0 if self.due_ms is None else self.clock.elapsed_ms() - self.due_ms
 
+    def clock_after_ms(self) -> float | None:
+        """Return what the player's clock shows after a move that is sent now; None = there is none."""
+        turn = self._order.board.turn
+        left = self._limits.clock_ms(turn)
+        if left is None:
+            return None
+        return left - self.clock.elapsed_ms() + self._limits.increment_ms(turn)
+
 
 class SearchDriver:
     """Runs one search on a prepared tree (`Search.set_position` was called)."""
@@ -240,7 +248,7 @@ class SearchDriver:
             index = order[0]
         else:
             index = choose_move(root, told.temperature, told.rng)
-        told.last.note(told.board, float(root.q[index]))
+        told.last.note(told.board, float(root.q[index]), self._stopper.clock_after_ms())
         return int(root.moves[index])
 
     def _result(self, best: int) -> SearchResult:

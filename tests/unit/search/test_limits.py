@@ -1,22 +1,23 @@
 """Time planning: shares of the clock, hard bounds, and what a hopeless clock gets."""
 
+import math
 import time
 
 import chess
 import pytest
 
 from engine.native.awake import awake_s
-from engine.search.clock import Clock, LastMove, Lateness, plan_time
+from engine.search.clock import Clock, LastMove, RecentMost, plan_time
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.tree.params import CLOCK_SHARE, HARD_FACTOR
 
 
-def plan(white=True, overhead_ms=30, late_ms=0.0, moves_played=0, **limits):
+def plan(white=True, overhead_ms=30, late_ms=0.0, lag_ms=math.inf, moves_played=0, **limits):
     board = chess.Board()
     board.turn = white
     board.fullmove_number = 1 + moves_played
-    return plan_time(Limits(**limits), board, overhead_ms, late_ms)
+    return plan_time(Limits(**limits), board, overhead_ms, late_ms, lag_ms)
 
 
 def test_movetime_is_used_up_but_for_the_overhead():
@@ -130,7 +131,7 @@ def test_a_late_move_still_gets_a_part_of_its_increment(late_ms):
 def test_a_game_on_a_machine_that_is_later_than_the_increment_keeps_a_reserve():
     """Each move is 60 ms late and gets 50 ms back: only what is planned can make up for that."""
     left = 3000.0
-    lateness = Lateness()
+    lateness = RecentMost(0.0)
     for _ in range(60):
         clock = plan(late_ms=lateness.ms, white_time_ms=round(left), white_increment_ms=50)
         left += 50 - clock.planned_ms - 60
@@ -139,7 +140,7 @@ def test_a_game_on_a_machine_that_is_later_than_the_increment_keeps_a_reserve():
 
 
 def test_lateness_is_forgotten_on_a_machine_that_is_quiet_again():
-    lateness = Lateness()
+    lateness = RecentMost(0.0)
     lateness.note(100.0)
     for _ in range(20):
         lateness.note(-5.0)
@@ -167,12 +168,16 @@ def test_moves_to_go_are_known_better_than_those_of_usual_games():
     )
 
 
-@pytest.mark.parametrize(("left", "increment"), [(60_000.0, 0), (8000.0, 80), (2000.0, 20)])
-def test_a_game_of_140_moves_keeps_what_a_busy_machine_may_be_late_by(left, increment):
+@pytest.mark.parametrize("lag_ms", [1, 10])
+@pytest.mark.parametrize(
+    ("left", "increment"), [(60_000.0, 0), (8000.0, 80), (2000.0, 20), (1000.0, 10)]
+)
+def test_a_game_of_140_moves_keeps_what_a_busy_machine_may_be_late_by(left, increment, lag_ms):
     """With an overhead of 10 ms a clock of 2 s + 20 ms had sunk to 40 ms after 60 moves."""
-    for played in range(140):  # Each move is as hard as most are, and loses 10 ms on the way.
+    for played in range(140):  # Each move is as hard as most are.
         limits = {"white_time_ms": round(left), "white_increment_ms": increment}
-        left += increment - plan(overhead_ms=10, moves_played=played, **limits).planned_ms - 10
+        limits |= {"overhead_ms": 10, "lag_ms": lag_ms, "moves_played": played}
+        left += increment - plan(**limits).planned_ms - lag_ms
     assert left > 150
 
 
@@ -210,6 +215,36 @@ def test_no_value_is_known_of_another_game(game):
     assert last.value_before(after(game, "d7d6", "f1b5", "c8d7")) is None
     last.note(chess.Board("8/8/4k3/8/8/4K3/4P3/8 w - - 0 1"), 0.25)
     assert last.value_before(after(chess.Board(), "e2e4", "e7e5")) is None
+
+
+def test_what_the_clock_lost_outside_of_a_search_is_known_at_the_next_move(game):
+    last = LastMove()
+    last.note(game, 0.25, clock_ms=900.0)
+    board = after(game, "b8c6", "f1b5")
+    assert last.lag_ms(board, Limits(black_time_ms=893, white_time_ms=5)) == 7.0
+
+
+@pytest.mark.parametrize(
+    ("moves", "limits"),
+    [
+        (("b8c6", "f1b5"), {"black_time_ms": 60_000}),  # a new time control
+        (("b8c6", "f1b5"), {"nodes": 100}),
+        (("b8c6", "f1b5", "a7a6", "b5a4"), {"black_time_ms": 893}),  # not every move was Aino's
+    ],
+)
+def test_a_clock_that_tells_nothing_of_the_way_gives_no_lag(game, moves, limits):
+    last = LastMove()
+    last.note(game, 0.25, clock_ms=900.0)
+    assert last.lag_ms(after(game, *moves), Limits(**limits)) is None
+
+
+def test_a_move_plans_with_what_moves_lose_where_that_is_less_than_the_overhead():
+    """At 1 s + 10 ms each move to come was expected to lose its whole increment: half of a clock was
+    left at the end of games.
+    """
+    limits = {"white_time_ms": 1000, "white_increment_ms": 10, "overhead_ms": 10}
+    assert plan(lag_ms=1.0, **limits).planned_ms > 1.5 * plan(**limits).planned_ms
+    assert plan(lag_ms=500.0, **limits) == plan(**limits)
 
 
 def test_a_clock_that_is_not_refilled_lasts_for_a_long_game():
