@@ -87,7 +87,8 @@ class EngineOptions:
         "Search with this many threads (0 = automatic: the machine's cores, at most four). With a sparse net "
         "or none, only one thread gives the same analysis every time", (0, 256))
     move_overhead_ms: int = _option("Move Overhead", 10,
-        "Reserve this many milliseconds of every move for the connection to the GUI",
+        "Reserve this many milliseconds of every move for the connection to the GUI. Where moves lose less on the "
+        "way, which the clock tells, the moves to come have the rest",
         (0, 10000), aliases=("MoveOverheadMs",))
     nodes_time: int = _option("NodesTime", 0,
         "Take this many searched nodes for a millisecond of the clock, so that moves depend on no machine "
