@@ -142,13 +142,14 @@ def share_of_clock(
     spare = left - params.LATE_MS
     for_all = spare + (moves - 1) * increment - losing * loss_ms
     planned = max(for_all / moves, spare / params.LONG_RUN_MOVES)
-    most = last_ms(left, overhead_ms)
     if moves > 1:
-        most = params.CLOCK_SHARE * (left - overhead_ms)
-    hard = min(params.HARD_FACTOR * planned, most)
+        most = params.CLOCK_SHARE * (spare - overhead_ms)
+        refilled = params.CLOCK_SHARE * (left - overhead_ms)
+    else:
+        most = refilled = last_ms(left, overhead_ms)
     # What an increment brings back is there to be used, however late the moves before were.
-    refilled = min(params.INCREMENT_SHARE * increment, most)
-    least = max(params.SHORTEST_THINK_MS, refilled)
+    least = max(params.SHORTEST_THINK_MS, min(params.INCREMENT_SHARE * increment, refilled))
+    hard = min(params.HARD_FACTOR * planned, most)
     return TimePlan(max(least, min(planned, hard)), max(least, hard))
 
 

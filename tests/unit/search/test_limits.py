@@ -247,6 +247,12 @@ def test_a_move_plans_with_what_moves_lose_where_that_is_less_than_the_overhead(
     assert plan(lag_ms=500.0, **limits) == plan(**limits)
 
 
+def test_no_move_takes_more_than_its_increment_from_a_clock_without_its_reserve():
+    """Clocks of 1 s + 10 ms stayed at 60 ms, where two late moves lost a game."""
+    limits = {"white_time_ms": 140, "white_increment_ms": 10, "overhead_ms": 10, "lag_ms": 1.0}
+    assert plan(moves_played=60, **limits).hard_ms < 5
+
+
 def test_a_clock_that_is_not_refilled_lasts_for_a_long_game():
     few = plan(white_time_ms=3000, overhead_ms=10, white_increment_ms=11, moves_played=60)
     none = plan(white_time_ms=3000, overhead_ms=10, white_increment_ms=0, moves_played=60)
