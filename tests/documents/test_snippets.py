@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -196,7 +195,7 @@ def test_settings_are_accepted(page):
 def test_examples_cover_the_packages():
     text = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
     shown = set(re.findall(r"(?m)^## `([\w.]+)`", text))
-    folders: dict[str, Any] = {
+    folders = {
         "engine": {"board", "tactics", "network", "evaluation", "search", "nn"},
         "selfplay": {"data", "matches"},
     }

@@ -31,7 +31,7 @@ def greedy_positions(count):
     """Positions of random games with the move a simple player would choose: the first capture, else
     the first move.
     """
-    found: list[tuple[np.ndarray, int]] = []
+    found = []
     for moves in random_games(count // 20, 60, seed=4):
         board = chess.Board()
         for text in moves:

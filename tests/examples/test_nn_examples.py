@@ -9,7 +9,6 @@ import re
 import struct
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -70,7 +69,7 @@ def test_the_readme_names_every_example_and_layer_and_its_code_runs(tmp_path, mo
     monkeypatch.chdir(tmp_path)
     # the README's own layer stays in its test
     monkeypatch.setattr("engine.nn.layer.REGISTRY", dict(REGISTRY))
-    names: dict[str, Any] = {"__name__": "readme"}
+    names = {"__name__": "readme"}
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     for block in blocks:
         exec(block, names)

@@ -222,7 +222,7 @@ def norm_cases():
     ]
 
 
-CASES: list[Case] = [
+CASES = [
     Case(nn.Dense(5, 3, RNG), numbers(4, 5)),
     Case(nn.Dense(3, 2, RNG), numbers(2, 3, 3)),
     Case(nn.BatchNorm(3), numbers(6, 3)),

@@ -4,7 +4,6 @@ given up early.
 Forced mates are found by every evaluator; outside suites are a slow test.
 """
 
-from collections.abc import Sequence
 from itertools import chain
 
 import chess
@@ -15,7 +14,6 @@ from engine import Engine
 from engine.evaluation import MaterialEvaluator
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from engine.search.result import SearchInfo
 from tests.boards import random_positions
 
 MATERIAL = ("KQk", "KRk", "KPk", pytest.param("KQkr", marks=pytest.mark.slow), "KRPk")
@@ -207,7 +205,7 @@ def search_to_the_end(player, board, limits):
     mates = 0
     while not board.is_game_over(claim_draw=True) and board.ply() < 12:
         player.set_position(board)
-        told: list[Sequence[SearchInfo]] = []
+        told = []
         check_result(board, player.search(limits, told.append))
         for info in chain.from_iterable(told):
             check_line(board, info)

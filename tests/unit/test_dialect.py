@@ -22,7 +22,7 @@ def comments(path):
             for token in tokenize.generate_tokens(stream.readline)
             if token.type == tokenize.COMMENT and token.line.lstrip().startswith("#")
         ]
-    begun: list[tuple[int, str]] = []
+    begun = []
     last = -1
     for number, text in (one for one in found if not FOR_TOOLS.match(one[1])):
         first, above = begun.pop() if number == last + 1 else (number, "")

@@ -44,7 +44,7 @@ def public_names(tree):
 
 def homes(root):
     """The modules that define each public name."""
-    found: dict[str, set[str]] = defaultdict(set)
+    found = defaultdict(set)
     for path in (path for package in PACKAGES for path in (root / package).rglob("*.py")):
         if path.name.endswith("_mode.py"):
             continue  # Functions there are called like the requests that they answer.

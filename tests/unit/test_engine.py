@@ -289,7 +289,7 @@ def test_engine_kept_every_tree_and_evaluator_that_a_change_of_options_had_repla
         {"evaluator": "sparse"},
         {"tactical_nodes": 0.0},
     ]
-    replaced: list[weakref.ref] = []
+    replaced = []
     gc.disable()
     try:
         with engine() as player:
@@ -359,7 +359,7 @@ def test_win_that_the_tables_know_is_shown_before_any_mate_is_seen(test_data):
 
 def test_lines_come_soon_and_never_too_often():
     job = SearchJob()
-    times = list[int]()
+    times = []
 
     def listen(infos):
         times.append(infos[0].time_ms)

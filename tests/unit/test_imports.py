@@ -31,7 +31,7 @@ MATCHES = RECORDS | {"selfplay.games"}
 RUN = TRAINING | MATCHES | {"selfplay.training", "selfplay.families", "selfplay.matches"}
 REPORT = RUN | {"selfplay.run"}
 FOR_PEOPLE = ENGINE | {"uci", "uci.language", "uci.loading", "uci.pages", "uci.terminal"}
-MAY_IMPORT: dict[str, set[str]] = {
+MAY_IMPORT = {
     **dict.fromkeys(SELFPLAY_TOOLS, ENGINE),
     "selfplay.threads": ENGINE | {"selfplay.interrupt"},
     "selfplay.records": ENGINE | SELFPLAY_TOOLS | {"weights"},
@@ -222,7 +222,7 @@ def test_house_has_no_other_parts():
 @pytest.mark.parametrize("package", ["engine", "selfplay", "uci"])
 def test_base_names_are_unique_inside_a_package(package):
     """A name in a traceback or an editor's tab means one file."""
-    homes: dict[str, list[str]] = {}
+    homes = {}
     for name in MODULES:
         home, _, base = name.rpartition(".")
         is_package = any(other.startswith(name + ".") for other in MODULES)

@@ -60,7 +60,7 @@ def counted(calls):
 
 def test_one_go_had_led_through_37_files_and_696_calls():
     """Once per root move a call had crossed report, root, convert and result."""
-    searches: list[Counter[str]] = []
+    searches = []
 
     session = Session(Writer(io.StringIO()), EngineOptions(hash_mib=16, threads=2))
 
@@ -91,7 +91,7 @@ def test_one_go_had_led_through_37_files_and_696_calls():
 
 def test_one_move_on_the_web_board_had_led_through_43_files_and_942_calls(tmp_path):
     """Each setting of a level checked all of the engine's options: 262 calls."""
-    moves = list[Counter[str]]()
+    moves = []
 
     async def play(folder):
         told = asyncio.Queue()
@@ -126,7 +126,7 @@ def test_a_generation_of_eight_games_had_taken_97_000_calls(tmp_path):
     for number in range(2):  # the first one loads kernels
         run = RunFolder(tmp_path / str(number), TINY | {"net": "sparse-128", "games": games})
         run.ensure_first_network()
-        calls = Counter[str]()
+        calls = Counter()
         with counted(calls):
             assert run_generations(run, 1, never)
         run.close()
@@ -141,7 +141,7 @@ def test_a_pretraining_on_200_games_walks_less_than_a_hundred_calls_a_game(tmp_p
     (tmp_path / "games.pgn").write_text("".join(pgn_of(game, "1/2-1/2") for game in games))
     line = f"pretrain --data {tmp_path}/games.pgn --net sparse-128 --positions 256 --batch 64"
     for number in range(2):  # the first one loads kernels
-        calls = Counter[str]()
+        calls = Counter()
         with counted(calls):
             aino_train(line, f"--run {tmp_path}/{number} --out {tmp_path}/net.dit")
     assert calls["/selfplay/data/pgn.py"] > 200, "the games were seen"

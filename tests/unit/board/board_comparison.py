@@ -78,7 +78,7 @@ class GameComparison:
         self._stack[0] = row_from_board(start)
         self._moves = np.empty(MAX_MOVES, np.uint16)
         self._keys = keys
-        self._met: Counter[tuple] = Counter()
+        self._met = Counter()
 
     @property
     def row(self):

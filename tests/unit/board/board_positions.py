@@ -163,7 +163,7 @@ def _castling_side(board, rng, color):
         board.castling_rights |= chess.BB_SQUARES[chess.square(file, rank)]
 
 
-ODD_MAKERS: list[Maker] = [scattered, many_queens, en_passant, promotion, castling]
+ODD_MAKERS = [scattered, many_queens, en_passant, promotion, castling]
 
 
 def odd_position(rng, makers=ODD_MAKERS):

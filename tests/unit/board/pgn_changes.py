@@ -112,7 +112,7 @@ def changes(seed, count):
 
 
 if __name__ == "__main__":
-    counts: Counter[str] = Counter()
+    counts = Counter()
     for kind, text in changes(int(sys.argv[1]), int(sys.argv[2])):
         counts[kind] += 1
         if kind.startswith("WRONG") and counts[kind] < 20:

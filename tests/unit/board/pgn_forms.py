@@ -4,7 +4,6 @@ import functools
 import random
 import re
 import textwrap
-from collections.abc import Callable
 
 import chess
 
@@ -106,7 +105,7 @@ LETTERS = {
     "Russian": "Кр Ф Л С К", "white figurines": "♔ ♕ ♖ ♗ ♘", "black figurines": "♚ ♛ ♜ ♝ ♞",
 }  # fmt: skip
 # Changes of the words of a game; python-chess reads those in PLAIN rightly, too.
-WORDS: dict[str, Callable[[list[str]], list[str]]] = {
+WORDS = {
     "zeros": replaced("O", "0"),
     "small o": replaced("O", "o"),
     "en dashes": replaced("-", "–"),
@@ -135,7 +134,7 @@ PLAIN = {
     "numbers for marks", "clocks", "comments with everything", "variations",
 }  # fmt: skip
 # Changes of the text of a game.
-TEXTS: dict[str, Callable[[list[str]], str]] = {
+TEXTS = {
     "one line": lambda words: whole(numbered(words)),
     "wrapped": lambda words: whole(wrapped(numbered(words))),
     "numbers with a bracket": lambda words: whole(numbered(words, "{n}) ")),
@@ -177,7 +176,7 @@ TEXTS: dict[str, Callable[[list[str]], str]] = {
     "comment behind the result": lambda words: whole(numbered(words), result="1-0 {White wins}"),
     "marks of direction": lambda words: whole(numbered(words).replace(" ", "\u200e \u2060")),
 }
-WRAPPED: dict[str, Callable[[list[str]], str]] = {
+WRAPPED = {
     "forum": lambda words: f"[pgn]\n{whole(wrapped(numbered(words)))}[/pgn]\n\n",
     "forum in one line": lambda words: f"[PGN height=400]{numbered(words)} 1-0[/PGN]\n",
     "page": lambda words: f'<pre class="pgn">{whole(numbered(words))}</pre>\n'.replace(

@@ -125,7 +125,7 @@ def test_malformed_fen_is_refused_with_its_field_and_reason(text, field, reason)
 def test_endless_text_is_refused_in_a_short_message():
     for text in ("8/" * 100_000, "Q" * 100_000, "8" * 100_000):
         assert len(str(refused(text))) < 400
-    notes: list[str] = []
+    notes = []
     for text in ("w " * 100_000, "w - - " + "9" * 100_000, f"w {'KQXY' * 100_000} {'e' * 100_000}"):
         parse_fen(f"{START} {text}", note=notes.append)
     assert 4 < len(notes) < 9
@@ -172,7 +172,7 @@ def test_endless_text_is_refused_in_a_short_message():
     ],
 )
 def test_harmless_deviations_are_put_right_without_a_word(text, normal):
-    notes: list[str] = []
+    notes = []
     assert parse_fen(text, note=notes.append).fen() == normal
     assert not notes
 
@@ -184,7 +184,7 @@ def test_harmless_deviations_are_put_right_without_a_word(text, normal):
 def test_what_can_be_played_is_accepted_and_what_was_changed_is_said(
     text, normal, mention, chess960
 ):
-    notes: list[str] = []
+    notes = []
     board = parse_fen(text, chess960, notes.append)
     assert board.fen(en_passant="fen") == normal
     assert board.chess960 == chess960
@@ -204,7 +204,7 @@ def test_what_can_be_played_is_accepted_and_what_was_changed_is_said(
     ],
 )
 def test_rights_that_only_chess960_knows_make_a_position_of_chess960(text):
-    notes: list[str] = []
+    notes = []
     board = parse_fen(text, note=notes.append)
     assert board.chess960
     assert board.fen() == text
@@ -213,7 +213,7 @@ def test_rights_that_only_chess960_knows_make_a_position_of_chess960(text):
 
 
 def test_operations_of_epd_set_the_clocks():
-    notes: list[str] = []
+    notes = []
     for clocks in (
         "hmvc 12; fmvn 30;",
         "bm e4; fmvn 30; hmvc 12",

@@ -162,7 +162,7 @@ def test_words_that_end_a_comment_are_changed():
 
 
 def nodes_of(game):
-    found: list[chess.pgn.GameNode] = [game]
+    found = [game]
     for node in found:
         found += node.variations
     return found

@@ -517,7 +517,7 @@ def random_tree(seed):
     """A game with variations in variations, comments at every place, and marks."""
     rng = random.Random(seed)
     game = chess.pgn.Game()
-    nodes: list[chess.pgn.GameNode] = [game]
+    nodes = [game]
     while len(nodes) < 120:
         node = rng.choice(nodes[-9:])
         moves = [move for move in node.board().legal_moves if not node.has_variation(move)]

@@ -48,7 +48,7 @@ class Advisor:
     batch = np.int64(4)
 
     def __init__(self):
-        self.sizes: list[int] = []
+        self.sizes = []
 
     def __call__(self, planes):
         assert planes.shape[1:] == (112, 8, 8)

@@ -76,7 +76,7 @@ def test_text_added_after_the_disk_was_full_continued_half_a_line(tmp_path):
 
 
 def test_text_is_on_the_disk_before_anybody_is_told(tmp_path, monkeypatch):
-    synced = list[tuple[int, int]]()
+    synced = []
     path = tmp_path / "a"
     monkeypatch.setattr(
         os, "fsync", lambda file: synced.append((os.fstat(file).st_ino, path.stat().st_size))
@@ -179,7 +179,7 @@ def test_attributes_stay(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "setxattr"), reason="files have no attributes here")
 def test_an_attribute_that_is_refused_costs_no_other(tmp_path, monkeypatch):
     """The system's own, listed before a person's, had cost all of them."""
-    set_one: list[str] = []
+    set_one = []
 
     def refuse(path, name, value):
         if name == "security.own":

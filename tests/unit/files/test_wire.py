@@ -1,19 +1,18 @@
 """The protocol-buffers wire format against bytes written by hand."""
 
-from typing import Any
 
 import pytest
 
 from engine.errors import NetFileError
-from engine.files.wire import MAX_FIELDS, Field, Schema, encode, parse
+from engine.files.wire import MAX_FIELDS, Field, encode, parse
 
-INNER: Schema = {1: Field("number", "uint")}
-OUTER: Schema = {
+INNER = {1: Field("number", "uint")}
+OUTER = {
     1: Field("magic", "fixed32"), 2: Field("name", "text"), 3: Field("inner", INNER),
     4: Field("many", INNER, repeated=True), 5: Field("ratio", "float"), 6: Field("data", "bytes"),
     16: Field("far", "uint"),
 }  # fmt: skip
-MESSAGE: dict[str, Any] = {
+MESSAGE = {
     "magic": 0x1C0, "name": "né", "inner": {"number": 300}, "many": [{"number": 1}, {}], "ratio": -0.5,
     "data": b"\x00\xff", "far": 2**64 - 1,
 }  # fmt: skip

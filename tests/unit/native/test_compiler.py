@@ -96,10 +96,10 @@ def test_functions_without_a_module_count_and_failures_raise_what_they_are():
     """The compiler's process ended with another error, and the first start compiled in the engine's
     own.
     """
-    names: dict[str, object] = {}
+    names = {}
     # as Numba makes some
     exec("def twice(x):\n    return 2 * x\n\ndef spoilt(x):\n    return x.nothing\n", names)
-    told: list[int] = []
+    told = []
     with CompileSteps(told.append):
         assert numba.njit(names["twice"])(3) == 6
         with pytest.raises(numba.TypingError, match="nothing"):

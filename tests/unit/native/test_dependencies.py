@@ -54,7 +54,7 @@ def caller(model, i):
 
 
 def made(source):
-    names: dict[str, Any] = {"__name__": "made"}
+    names = {"__name__": "made"}
     exec(compile(source, __file__, "exec"), names)
     return names
 

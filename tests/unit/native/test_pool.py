@@ -76,7 +76,7 @@ def test_a_pool_needs_a_thread_and_a_second_one_to_start_work_on():
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_what_is_offered_is_done_once_whoever_takes_it(threads):
-    done: list[int] = []
+    done = []
     with ThreadPool(threads, "test") as pool:
         offers = [pool.offer(functools.partial(done.append, number)) for number in range(200)]
         for offer in offers[::-1]:
@@ -89,7 +89,7 @@ def test_what_is_offered_is_done_once_whoever_takes_it(threads):
 
 def test_an_offer_that_another_thread_has_begun_is_waited_for_and_not_taken():
     begun, release = threading.Event(), threading.Event()
-    threads: list[threading.Thread] = []
+    threads = []
 
     def work():
         threads.append(threading.current_thread())

@@ -1,6 +1,5 @@
 """Towers in Lc0's format with random tensors."""
 
-from typing import Any
 
 import numpy as np
 
@@ -32,7 +31,7 @@ def random_net(
 ):
     """Return the message for `encode`."""
     shapes = _shapes(policy, value, moves_left, gates, folded, filters, blocks, encoders)
-    message: dict[str, Any] = {"residual": [{} for _ in range(blocks)]}
+    message = {"residual": [{} for _ in range(blocks)]}
     if encoders:
         message |= {"pol_encoder": [{} for _ in range(encoders)], "pol_headcount": 2}
     for name, shape in shapes.items():
@@ -65,7 +64,7 @@ def in_format(**fields):
 
 
 def _shapes(policy, value, moves_left, gates, folded, f, blocks, encoders):
-    shapes: dict[str, tuple[int, ...]] = {}
+    shapes = {}
 
     def block(name, outputs, inputs, size, norm=True):
         shapes[f"{name}.weights"] = (outputs, inputs, size, size)
@@ -143,7 +142,7 @@ def quantised(tensor):
 
 
 def put(message, name, layer):
-    place: Any = message
+    place = message
     words = name.split(".")
     for word in words[:-1]:
         place = place[int(word)] if isinstance(place, list) else place.setdefault(word, {})

@@ -1,6 +1,5 @@
 """Transformers in Lc0's format with random tensors; `lc0_kept.py` has what lc0 answered on them."""
 
-from typing import Any
 
 import numpy as np
 
@@ -19,7 +18,7 @@ INNER = {
     "relu2": 8,
 }
 ENCODINGS = {"LINEAR16": 1, "FLOAT16": 2, "BFLOAT16": 3, "FLOAT32": 4}
-BASE: dict[str, Any] = {
+BASE = {
     "width": 32, "layers": 2, "heads": 4, "inner": 32, "hidden": 48, "network": 6, "input": 1, "default": "mish",
     "ffn": "", "smol": "", "embedding": 1, "planes": 0, "embedding_hidden": 0, "gate": False, "smolgen": (),
     "policy": (), "value": 2, "values": (), "left": True, "encoders": 0, "encoding": "LINEAR16", "shared": True,
@@ -31,7 +30,7 @@ ALL_HEADS = {
 }
 DENSE = {"network": 7, "embedding": 2, "planes": 8, "embedding_hidden": 24, "gate": True, "smolgen": (8, 24, 16),
          "ffn": "relu2", "smol": "swish", **ALL_HEADS}  # fmt: skip
-KINDS: dict[str, dict[str, Any]] = {
+KINDS = {
     "map, relu": {"default": "relu"},
     "map, gates, smolgen": {"gate": True, "smolgen": (8, 24, 16), "ffn": "relu2", "smol": "swish"},
     "of 2022": {
@@ -87,7 +86,7 @@ def random_transformer(seed, **kind):
     form |= {"input_embedding": sizes["embedding"]} if sizes["embedding"] else {}
     if sizes["network"] == 4:
         sizes |= {"ffn": "relu2", "smol": "swish"}
-    weights: dict[str, Any] = {
+    weights = {
         "encoder": [{} for _ in range(sizes["layers"])],
         "headcount": sizes["heads"],
     }
@@ -107,7 +106,7 @@ def random_transformer(seed, **kind):
 
 
 def _shapes(s):
-    shapes: dict[str, tuple[int, ...]] = {}
+    shapes = {}
 
     def dense(name, outputs, inputs):
         shapes.update({f"{name}_w": (outputs, inputs), f"{name}_b": (outputs,)})

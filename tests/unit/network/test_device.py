@@ -50,13 +50,13 @@ def trained_tensors(config):
 
 def fused(tensors, config):
     kind = FusedTower if isinstance(config, TowerConfig) else FusedTransformer
-    return NetworkEvaluator(kind(tensors, config))  # type: ignore[arg-type]
+    return NetworkEvaluator(kind(tensors, config))
 
 
 def answers(evaluator, leaves, count):
     for array in (leaves.logits, leaves.wdl, leaves.moves_left):
         array[:] = np.nan
-    evaluator.evaluate(leaves, count)  # type: ignore[attr-defined]
+    evaluator.evaluate(leaves, count)
     legal = np.arange(leaves.logits.shape[1]) < leaves.n_moves[:count, None]
     return [
         leaves.logits[:count][legal].copy(),

@@ -1,6 +1,5 @@
 """Exported networks answer as before in ONNX Runtime."""
 
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from tests.unit.network.lc0_towers import file_bytes, random_net
 from tests.unit.network.lc0_transformers import KINDS, random_transformer
 
 POSITIONS = 10
-TOWERS: dict[str, dict[str, Any]] = {
+TOWERS = {
     "classical policy, scalar value": {
         "policy": "classical",
         "value": "scalar",

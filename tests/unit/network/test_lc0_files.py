@@ -7,7 +7,6 @@ import os
 import time
 import tracemalloc
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import pytest
@@ -145,7 +144,7 @@ def test_a_file_in_several_parts_or_with_something_behind_them_is_read_as_lc0_re
 def found_in(net, name):
     """What holds a part of the weights, and the part's own name."""
     *parents, last = name.split(".")
-    place: Any = net["weights"]
+    place = net["weights"]
     for word in parents:
         place = place[int(word)] if isinstance(place, list) else place[word]
     return place, last
@@ -237,7 +236,7 @@ def test_thousands_of_empty_blocks_are_refused(tmp_path, good):
 
 
 def test_a_net_without_formats_has_classical_heads(tmp_path):
-    kind: dict[str, Any] = {
+    kind = {
         "policy": "classical",
         "value": "scalar",
         "moves_left": False,

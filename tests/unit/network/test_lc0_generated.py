@@ -4,7 +4,6 @@ itself proves in test_lc0_itself.py.
 
 import gzip
 from contextlib import closing
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +20,7 @@ from tests.unit.network.lc0_kept import boards
 from tests.unit.network.lc0_nets import fused_answers, random_masks, training_answers
 from tests.unit.network.lc0_towers import file_bytes, random_net
 
-KINDS: dict[str, dict[str, Any]] = {
+KINDS = {
     "classical policy, scalar value": {"policy": "classical", "value": "scalar"},
     "attention policy": {"policy": "attention"},
     "mish": {"activation": "mish"},

@@ -6,7 +6,6 @@ import zlib
 from contextlib import closing
 from dataclasses import replace
 from functools import cache
-from typing import Any
 
 import chess
 import numpy as np
@@ -189,7 +188,7 @@ def in_weights(change):
 
 
 SMOLGEN = {"smolgen": (4, 16, 8)}
-REFUSED: dict[str, tuple[dict[str, Any], Any, str]] = {
+REFUSED = {
     "armageddon": ({}, in_format(input=132), "INPUT_112_WITH_CANONICALIZATION_HECTOPLIES_ARMAGEDDON"),
     "convolutional policy": ({}, in_format(policy=2), "POLICY_CONVOLUTION"),
     "value of parameters": ({}, in_format(value=3), "VALUE_PARAM"),
@@ -335,12 +334,12 @@ def test_maps_of_attention_are_those_of_the_plain_reading_with_smolgen_apart(tmp
     seen = []
     values.forward = lambda x, training=False: (
         seen.append(x) or type(values).forward(values, x, training)
-    )  # type: ignore[method-assign]
+    )
     mixed = []
     output = layer.children()["output"]
     output.forward = lambda x, training=False: (
         mixed.append(x) or type(output).forward(output, x, training)
-    )  # type: ignore[method-assign]
+    )
     model.forward(x)
     value = (
         type(values).forward(values, seen[0])[0].reshape(64, net.config.heads, -1).swapaxes(0, 1)

@@ -158,8 +158,8 @@ def expected_rows(board, row, moves):
 def test_features_and_rows_agree_with_python_chess():
     sight = buffers(Sight)
     moves = np.zeros(MAX_MOVES, np.uint16)
-    seen: set[int] = set()
-    sorts: list[np.ndarray] = []
+    seen = set()
+    sorts = []
     for number, board in enumerate(some_boards(3, 400)):
         row = row_from_board(board)
         n_moves = generate(row, moves)

@@ -9,7 +9,6 @@ import pytest
 
 from benchmarks.compile_events import CompileTimes
 from engine import Engine, EngineOptions, Limits
-from engine.network.families import PlanesConfig
 from engine.network.lc0.planes_file import write_planes
 from engine.network.lc0.reader import PlanesFile
 from engine.network.stand_in import write_stand_ins
@@ -24,7 +23,7 @@ NO_SMOLGEN = {"smolgen_compressed": 0, "smolgen_hidden": 0, "smolgen_generated":
 ENCODER = {
     "policy_layers": 2, "policy_attention_heads": 2, "policy_attention_inner": 8, "policy_attention_hidden": 24,
 }  # fmt: skip
-OTHERS: dict[str, PlanesConfig] = {
+OTHERS = {
     "tower": TOWER,
     "tower without gates": replace(TOWER, se_ratio=0),
     "tower with mish and scalar value": replace(TOWER, activation="mish", value="scalar"),

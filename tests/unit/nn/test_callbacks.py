@@ -30,7 +30,7 @@ class Watcher(nn.Callback):
     """Notes every call."""
 
     def __init__(self):
-        self.calls: list[tuple[str, int]] = []
+        self.calls = []
 
     def on_step(self, trainer, record):
         assert record.keys() == {"loss", "gradient_norm"}
@@ -65,7 +65,7 @@ def test_callbacks_of_another_kind_are_refused_before_training(tmp_path, monkeyp
 
 
 def test_a_live_curve_is_shown_once_and_drawn_anew_after_every_epoch(monkeypatch):
-    shown: list[list[int]] = []
+    shown = []
 
     class Display:
         """Stands for IPython's: draws what it is given."""

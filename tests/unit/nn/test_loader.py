@@ -71,7 +71,7 @@ def test_a_single_mapped_file_gives_plain_arrays(tmp_path):
 
 
 def test_augmentation_differs_between_epochs_and_repeats_with_the_seed():
-    seen: list[np.ndarray] = []
+    seen = []
 
     def watched(batch, rng):
         changed = nn.random_shift(1)(batch, rng)
@@ -232,7 +232,7 @@ def test_statistics_are_refreshed_by_examples_not_by_batches():
 
 
 def test_an_average_of_every_epoch_is_the_mean_of_their_last_weights():
-    seen: list[np.ndarray] = []
+    seen = []
     average = nn.StochasticAverage(every=3)
     model = nn.Dense(4, 1, np.random.default_rng(0))
     run = nn.Trainer(

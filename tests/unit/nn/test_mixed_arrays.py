@@ -1,8 +1,6 @@
 """Arrays of which some lie on a GPU and others in host memory: the error says what to write."""
 
 import gc
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +24,7 @@ def gradients_of(model, x):
 
 # What is mixed, as a function of the upload; and what the error tells to write, for host memory or
 # for the GPU.
-MIXTURES: dict[str, tuple[Callable[[Callable[[Any], Any]], Any], str, str]] = {
+MIXTURES = {
     "a model there, its input here": (
         lambda up: MODEL.to("cupy").forward(X), 'get_backend("cupy").asarray(x)', 'model.to("numpy")'),
     "a model here, its input there": (lambda up: MODEL.forward(up(X)), 'model.to("cupy")', "to_numpy(x)"),

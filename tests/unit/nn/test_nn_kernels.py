@@ -148,7 +148,7 @@ def test_scratch_belongs_to_a_thread_and_a_name():
     mine = workspace.scratch("test", (8,))
     assert workspace.scratch("test", (2, 2)).ctypes.data == mine.ctypes.data
     assert workspace.scratch("other", (8,)).ctypes.data != mine.ctypes.data
-    addresses: list[int] = []
+    addresses = []
     thread = threading.Thread(
         target=lambda: addresses.append(workspace.scratch("test", (8,)).ctypes.data)
     )

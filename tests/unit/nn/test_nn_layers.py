@@ -5,7 +5,6 @@ Runtime.
 """
 
 import re
-from typing import Any
 
 import numpy as np
 import pytest
@@ -181,7 +180,7 @@ def shape_of(y):
     return first.shape
 
 
-BAD_CONFIGURATIONS: list[dict[str, Any]] = [
+BAD_CONFIGURATIONS = [
     {},
     {"layer": "nonsense"},
     {"layer": ["dense"]},
@@ -205,8 +204,8 @@ BAD_CONFIGURATIONS: list[dict[str, Any]] = [
             for config in BAD_CONFIGURATIONS
         ],
         lambda: nn.Activation("softmax"),
-        lambda: nn.Dense(3, 2, 0),  # type: ignore[arg-type]
-        lambda: nn.Sequential(nn.Dense(3, 2, rng()), "relu"),  # type: ignore[arg-type]
+        lambda: nn.Dense(3, 2, 0),
+        lambda: nn.Sequential(nn.Dense(3, 2, rng()), "relu"),
         lambda: nn.Sequential(nn.Flatten(), flatten1=nn.Flatten()),
         *[lambda rate=rate: nn.Dropout(rate, rng()) for rate in (1.0, -0.1, float("nan"))],
         *[lambda size=size: nn.Conv2D(1, 1, size, rng()) for size in (2.0, (3, 3, 3))],

@@ -3,7 +3,6 @@
 import math
 from contextlib import closing
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pytest
@@ -114,7 +113,7 @@ class OwnMomentum(nn.Optimizer):
     def __init__(self, decay=0.5):
         super().__init__()
         self.decay = decay
-        self._own = dict[str, Any]()
+        self._own = {}
         self.seen = 0
         self.last = None
 
@@ -313,7 +312,7 @@ def test_dropout_differs_from_shard_to_shard_and_step_to_step_but_not_with_threa
         seen = []
         with closing(nn.DataParallel(model, shard_size=8, threads=threads)) as runner:
             for _ in range(2):
-                parts: dict[int, list[float]] = {}
+                parts = {}
 
                 def loss(y, part, parts=parts):
                     parts[part.start] = y.ravel().tolist()

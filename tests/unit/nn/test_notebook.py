@@ -51,7 +51,7 @@ def cells(path, kind):
 
 def printed(path):
     """What every cell prints, run as plain Python: no notebook program is needed."""
-    names: dict[str, object] = {"__name__": "notebook"}
+    names = {"__name__": "notebook"}
     texts = []
     for number, source in enumerate(cells(path, "code")):
         out = io.StringIO()

@@ -87,7 +87,7 @@ def layers_of_boards(rng):
 def test_random_nested_networks_go_to_onnx(seed, tmp_path):
     rng = np.random.default_rng(seed)
     if seed % 2:
-        parts: list[nn.Layer] = [
+        parts = [
             nn.Embedding(5, 6, rng, padding_idx=0),
             nn.PositionEmbedding(9, 6, rng),
         ]

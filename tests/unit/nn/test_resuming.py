@@ -4,7 +4,6 @@ checkpoint.
 
 import signal
 import threading
-from typing import Any
 
 import numpy as np
 import pytest
@@ -192,7 +191,7 @@ def test_ctrl_c_while_the_weights_move_waits_for_the_step(tmp_path):
 
 @pytest.mark.usefixtures("listens_to_interrupts")
 def test_interrupts_are_held_back_only_where_there_are_any():
-    done: list[str] = []
+    done = []
 
     def held():
         with Uninterrupted():
@@ -241,7 +240,7 @@ def test_weights_that_are_not_finite_do_not_replace_a_good_checkpoint(tmp_path):
 
 
 def made(**other):
-    parts: dict[str, Any] = {
+    parts = {
         "model": nn.Dense(3, 2, np.random.default_rng(0)), "loss": nn.softmax_cross_entropy, "optimizer": nn.AdamW(),
         "schedule": nn.WarmupCosine(0.01, 100), "settings": nn.TrainerSettings(batch_size=8), **other,
     }  # fmt: skip

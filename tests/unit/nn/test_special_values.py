@@ -13,7 +13,6 @@ from engine.native.lanes import LANES
 from engine.nn import LOSSES
 from engine.nn.layers import ACTIVATIONS
 from engine.nn.operations import channelwise
-from engine.nn.training.optimizers import Optimizer
 from engine.nn.training.shared_rows import SharedRows, SharedRowsAdamW
 from tests.gradient.cases import CASES, arrays_in, each
 
@@ -151,7 +150,7 @@ def test_nan_is_no_right_answer():
 def test_the_best_model_is_found_among_measures_that_are_not_finite(tmp_path, bad, highest):
     """After one NaN nothing was ever the best."""
     values = iter([bad, 3.0, bad, 2.0, 4.0])
-    kept = list[float]()
+    kept = []
     run = nn.Trainer(
         nn.Dense(2, 1, np.random.default_rng(0)), lambda y, t: (next(values), 0 * y), nn.SGD(), 0.1
     )
@@ -164,7 +163,7 @@ def test_the_best_model_is_found_among_measures_that_are_not_finite(tmp_path, ba
     assert kept == ([0, 2, 2, 2, 5] if highest else [0, 2, 2, 4, 4])
     saver.on_epoch(run, {"epoch": 6})  # an epoch without the measure is not the best one
     assert nn.dit.load(path)[1]["card"]["epoch"] == kept[-1]
-    run.scale_rate = kept.append  # type: ignore[method-assign]
+    run.scale_rate = kept.append
     # NaN was the best value, or the best was forgotten
     nn.ReduceLROnPlateau(0.5, 2, "measure").on_epoch(run, {})
     assert kept[-1] == 1.0
@@ -203,7 +202,7 @@ def test_one_bad_number_among_large_ones_is_refused():
 @pytest.mark.parametrize("make", [nn.Adam, nn.AdamW, lambda: nn.RMSProp(decay=0.9)])
 def test_steps_of_large_gradients_have_their_usual_size(make, size):
     """The mean of their squares overflowed: the weights stood still from then on."""
-    optimizer: Optimizer = make()
+    optimizer = make()
     weights = {
         "w": np.zeros((2, size), np.float32),
         "strided": np.zeros((size, 4), np.float32)[:, ::2],
@@ -262,7 +261,7 @@ def test_norms_of_large_numbers_are_those_of_small_ones(shape, dtype, large):
     """Their variance was infinite, and everything came out as 0."""
     small = np.random.default_rng(3).uniform(-1, 1, shape)
     dy = np.random.default_rng(4).standard_normal(shape).astype(dtype)
-    layers: list[nn.Layer] = [nn.BatchNorm(shape[1]), nn.LayerNorm(shape[-1])]
+    layers = [nn.BatchNorm(shape[1]), nn.LayerNorm(shape[-1])]
     for layer in layers:
         exact, exact_backward = layer.astype(np.float64).forward(small * 1e6, training=True)
         norm = layer.astype(dtype)
@@ -336,7 +335,7 @@ def test_settings_that_are_no_numbers_or_no_whole_ones_are_refused():
         with pytest.raises(ConfigError, match="schedule"):
             nn.Trainer(nn.Dense(2, 1, np.random.default_rng(0)), nn.mse, nn.SGD(), rate)
     with pytest.raises(ConfigError, match="every"):
-        nn.StochasticAverage(every=NAN)  # type: ignore[arg-type]
+        nn.StochasticAverage(every=NAN)
     with pytest.raises(ConfigError, match="factor must be between 0 and 1, not 1"):
         nn.ReduceLROnPlateau(1)
 

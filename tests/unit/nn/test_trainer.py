@@ -1,7 +1,6 @@
 """The trainer: repeatable, resumable bit for bit, with validation, early stop and a history."""
 
 import signal
-from typing import Any
 
 import numpy as np
 import pytest
@@ -217,10 +216,10 @@ def test_what_a_trainer_cannot_use_is_refused():
     with pytest.raises(
         ShapeError, match=r"expected Data\(inputs, targets\) or a Loader, found ndarray"
     ):
-        trainer().fit(data.inputs, 1)  # type: ignore[arg-type]
+        trainer().fit(data.inputs, 1)
     with pytest.raises(ConfigError, match="validation"):
         trainer(patience=2).fit(data, 1)
-    arguments: dict[str, Any] = {
+    arguments = {
         "model": network(),
         "loss": nn.mse,
         "optimizer": nn.SGD(),
@@ -259,7 +258,7 @@ def test_only_a_training_that_asks_for_it_shows_a_bar(capsys):
 
 def test_history_is_data_and_a_picture(tmp_path):
     run = trainer()
-    seen: list[dict[str, float]] = []
+    seen = []
     history = run.fit(examples(), 3, validation=examples(10, seed=5), callbacks=[seen.append])
     assert list(history) == seen
     assert set(seen[0]) == {

@@ -140,7 +140,7 @@ def edges_of(tree, node):
 
 def ways_to(tree):
     """The edges from the root to every node, a shortest way to each, the nearest nodes first."""
-    ways: dict[int, list[int]] = {ROOT: []}
+    ways = {ROOT: []}
     waiting = [ROOT]
     for node in waiting:
         for edge in edges_of(tree, node):

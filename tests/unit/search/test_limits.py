@@ -29,7 +29,7 @@ def test_movetime_is_used_up_but_for_the_overhead():
 
 
 def test_a_stopped_process_uses_up_only_time_that_a_clock_elsewhere_counts():
-    assert (SearchJob[None]().now, SearchJob[None](1.0).now) == (awake_s, time.perf_counter)
+    assert (SearchJob().now, SearchJob(1.0).now) == (awake_s, time.perf_counter)
     clock = Clock(plan(movetime_ms=500, overhead_ms=0), now=iter([5.0, 5.4, 5.6]).__next__)
     assert (clock.is_over(), clock.is_over()) == (False, True)
 

@@ -126,7 +126,7 @@ def test_positions_with_a_result_of_their_own(fen, result):
     ],
 )
 def test_endings_are_solved_at_full_strength_and_in_time(options, limits, patience_s, monkeypatch):
-    asked: set[float] = set()
+    asked = set()
     monkeypatch.setattr(
         SearchJob, "wait_for", lambda job, work, patience_s: asked.add(patience_s) or work.result()
     )
