@@ -39,21 +39,16 @@ def small_net():
 # ---- Sequential ----------------------------------------------------------------------------------
 
 
-def test_layers_by_position_are_named_by_their_kind_and_a_count():
+def test_layers_by_position_are_named_by_their_kind():
     model = small_net()
     assert list(model.layers) == ["dense1", "batch_norm1", "activation1", "dropout1", "dense2"]
-    assert list(model.named_parameters())[-1] == "dense2.bias"
-    x = rng().standard_normal((4, 3)).astype(np.float32)
-    named = nn.Sequential(first=nn.Dense(3, 4, rng()), second=nn.Activation("tanh"))
-    mixed = nn.Sequential(nn.Dense(3, 4, rng()), second=nn.Activation("tanh"))
-    assert list(mixed.layers) == ["dense1", "second"]
-    assert np.array_equal(mixed(x), named(x))
-    assert (model["dense1"], model[1], model[-1]) == (
-        model[0],
-        model.layers["batch_norm1"],
-        model.layers["dense2"],
-    )
-    assert (len(model), tuple(model)) == (5, tuple(model.layers.values()))
+    assert list(nn.Sequential(nn.Flatten(), second=nn.Flatten()).layers) == ["flatten1", "second"]
+
+
+def test_layers_are_found_by_position():
+    model = small_net()
+    assert tuple(model) == tuple(model.layers.values())
+    assert (model["dense1"], model[-1]) == (model[0], model.layers["dense2"])
 
 
 class Doubled(nn.Layer):
@@ -94,7 +89,7 @@ class Shuffled(nn.Layer):
         )
 
 
-def test_whole_numbers_of_a_layer_stay_so_in_another_dtype_and_in_training_by_shards():
+def test_whole_numbers_of_a_layer_stay_whole():
     """Places became 69.0, on which no index goes, and the means of three shards were rounded down.
     The gradient of a parameter that is one number was neither a mean over the shards nor clipped.
     """
@@ -145,8 +140,8 @@ def test_predictions_in_batches_are_those_of_one_call():
         nn.Dense(3, 4, rng()), {"value": nn.Dense(4, 1, rng()), "policy": nn.Dense(4, 5, rng())}
     )
     outputs = heads.predict(x, batch_size=4)
-    assert {name: y.shape for name, y in outputs.items()} == {"value": (10, 1), "policy": (10, 5)}
-    assert outputs["policy"] == pytest.approx(heads(x)["policy"], abs=1e-6)
+    for name, y in heads(x).items():
+        assert outputs[name] == pytest.approx(y, abs=1e-6)
     with pytest.raises(ConfigError, match="batch_size"):
         model.predict(x, batch_size=0)
     case = next(
@@ -169,7 +164,7 @@ def image_net():
     )
 
 
-def test_a_summary_with_an_example_shows_every_output_and_leaves_the_model_alone():
+def test_a_summary_with_an_example_shows_every_output():
     model = image_net()
     x = np.zeros((2, 1, 8, 8))
     before = str(model)
@@ -208,7 +203,7 @@ OWN = [layer for layer in REGISTRY.values() if layer.__module__.startswith("engi
 
 
 @pytest.mark.parametrize("layer", OWN, ids=lambda layer: layer.kind)
-def test_a_layer_is_one_short_file_with_its_shapes_and_gradient(layer):
+def test_a_layer_is_one_short_file_with_its_mathematics(layer):
     source = Path(inspect.getfile(layer))
     assert tokens_of_python(source.read_text(encoding="utf-8")) <= LONGEST
     text = inspect.cleandoc(layer.__doc__ or "")
@@ -251,7 +246,7 @@ OUTPUTS = np.array([[3.0, 1.0, 0.0], [0.0, 2.0, 1.0], [5.0, 4.0, 0.0], [0.0, 0.0
 TRUTH = np.array([0, 1, 1, 2])
 
 
-def test_accuracy_takes_classes_rows_of_probabilities_and_the_sign_of_a_yes_or_no():
+def test_accuracy_is_the_share_of_right_answers():
     assert accuracy(OUTPUTS, TRUTH) == 0.75
     assert accuracy(OUTPUTS, np.eye(3)[TRUTH]) == 0.75
     assert accuracy(OUTPUTS.reshape(2, 2, 3), TRUTH.reshape(2, 2)) == 0.75
@@ -270,7 +265,7 @@ def test_accuracy_refuses_shapes_that_would_broadcast(targets):
         accuracy(OUTPUTS, np.ones((4, 3)))
 
 
-def test_rows_are_the_truth_and_columns_the_answers():
+def test_a_row_of_the_confusion_matrix_is_a_true_class():
     matrix = confusion_matrix(OUTPUTS, TRUTH)
     assert matrix.tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
     assert matrix.trace() / matrix.sum() == accuracy(OUTPUTS, TRUTH)
@@ -287,11 +282,9 @@ def test_confusion_refuses_targets_that_are_no_classes():
 def test_confusion_is_drawn_with_its_classes(monkeypatch, tmp_path):
     matrix = confusion_matrix(OUTPUTS, TRUTH)
     plot_confusion(matrix, tmp_path / "small.svg", ["cat", "dog", "ox"], "pets")
-    plot_confusion(np.zeros((10, 10), int), tmp_path / "empty.png")
     text = (tmp_path / "small.svg").read_text(encoding="utf-8")
     for word in ("cat", "ox", "pets", "answered", "true class"):
         assert f"<!-- {word} -->" in text, word
-    assert (tmp_path / "empty.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(ShapeError, match="2 rows"):
         plot_confusion(matrix, tmp_path / "none.png", ["cat", "dog"])
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)

@@ -275,7 +275,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_a_run_with_something_else_is_refused_and_named(tmp_path, name):
+def test_a_run_with_something_else_is_named(tmp_path, name):
     one, other = OTHERS[name]
     saved = made(**one)
     path = tmp_path / "run.npz"
@@ -304,9 +304,9 @@ def test_what_is_changed_on_purpose_is_said(tmp_path):
     assert run.fit(DATA, 2)["rate"][-1] == 2**-10
 
 
-def test_an_optimizer_that_knows_other_slots_was_refused_even_on_purpose(tmp_path):
-    """And one after another without any took its steps for its own, so that its first ones were too
-    long.
+def test_another_optimizer_goes_on_from_where_one_ended(tmp_path):
+    """One of other slots was refused even on purpose, and one after another without any took its
+    steps for its own.
     """
     pushed = nn.SGD(momentum=0.5)
     path = tmp_path / "run.npz"
@@ -320,7 +320,7 @@ def test_an_optimizer_that_knows_other_slots_was_refused_even_on_purpose(tmp_pat
         assert len(run.fit(DATA, 2)) == 2
 
 
-def test_threads_and_functions_may_differ(tmp_path):
+def test_what_changes_no_number_may_differ(tmp_path):
     path = tmp_path / "run.npz"
     settings = nn.TrainerSettings(batch_size=8, threads=2)
     made().fit(DATA, 1, checkpoint=path)

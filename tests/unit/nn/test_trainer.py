@@ -65,7 +65,7 @@ def assert_same(one, other):
     assert one.steps_done == other.steps_done
 
 
-def test_the_same_seed_gives_the_same_run_with_any_threads_and_another_one_does_not():
+def test_a_run_follows_its_seed_with_any_threads():
     runs = [
         trainer(seed=seed, shard_size=3, threads=threads)
         for seed, threads in ((4, 1), (4, 3), (5, 1))
@@ -76,24 +76,21 @@ def test_the_same_seed_gives_the_same_run_with_any_threads_and_another_one_does_
     assert runs[0].history != runs[2].history
 
 
-def test_damaged_checkpoints_and_those_of_other_data_are_refused(tmp_path):
+def test_a_checkpoint_goes_on_with_its_own_data_alone(tmp_path):
     run = trainer()
-    path = tmp_path / "checkpoint.npz"
-    run.fit(examples(), 1, checkpoint=path)
+    run.fit(examples(), 1, checkpoint=tmp_path / "run.npz")
     resumed = trainer()
-    resumed.resume(path)
+    resumed.resume(tmp_path / "run.npz")
     with pytest.raises(ConfigError, match=r"50 examples.*new data needs a new Trainer"):
         resumed.fit(examples(60), 2)
-    data = path.read_bytes()
-    for length in range(0, len(data), 512):
-        path.write_bytes(data[:length])
-        with pytest.raises(NetFileError, match="complete checkpoint"):
-            trainer().resume(path)
+
+
+def test_a_checkpoint_in_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(NetFileError, match="nowhere"):
-        run.save(tmp_path / "nowhere" / "checkpoint.npz")
+        trainer().save(tmp_path / "nowhere" / "run.npz")
 
 
-def test_training_stops_when_validation_gets_no_better_and_keeps_the_best(tmp_path):
+def test_training_stops_when_validation_gets_no_better(tmp_path):
     run = trainer(patience=3, clip_norm=None)
     history = run.fit(examples(), 200, HELD_OUT, checkpoint=tmp_path / "checkpoint.npz")
     losses = history["validation_loss"]
@@ -133,7 +130,7 @@ def test_training_with_patience_in_two_parts_is_training_in_one(tmp_path, saved)
         assert_same(whole, parts)
 
 
-def test_scalars_of_numpy_and_nan_do_not_spoil_the_checkpoint(tmp_path):
+def test_scalars_of_numpy_do_not_spoil_the_checkpoint(tmp_path):
     """The first epoch was trained, and then could not be written."""
 
     def single(outputs, targets):
@@ -256,20 +253,24 @@ def test_only_a_training_that_asks_for_it_shows_a_bar(capsys):
     assert "loss 0." in shown
 
 
-def test_history_is_data_and_a_picture(tmp_path):
-    run = trainer()
+def test_a_history_holds_every_epoch():
     seen = []
-    history = run.fit(examples(), 3, validation=examples(10, seed=5), callbacks=[seen.append])
+    held_out = examples(10, seed=5)
+    history = trainer().fit(examples(), 3, validation=held_out, callbacks=[seen.append])
     assert list(history) == seen
     assert set(seen[0]) == {
         "epoch", "step", "rate", "loss", "accuracy", "gradient_norm", "validation_loss", "validation_accuracy",
     }  # fmt: skip
-    history.plot(tmp_path / "history.png", "three epochs")
-    assert (tmp_path / "history.png").read_bytes().startswith(b"\x89PNG")
-    with pytest.raises(ConfigError, match="it has accuracy, epoch"):
+
+
+@pytest.mark.parametrize(
+    ("records", "told"), [([{"epoch": 1, "accuracy": 1}], "accuracy, epoch"), ([], "nothing")]
+)
+def test_a_measure_that_a_history_lacks_is_refused(records, told):
+    history = nn.History()
+    history.records.extend(records)
+    with pytest.raises(ConfigError, match=told):
         history["speed"]
-    with pytest.raises(ConfigError, match="nothing"):
-        nn.History()["loss"]
 
 
 def test_a_source_of_gradients_takes_batches_by_step_alone():
@@ -283,7 +284,7 @@ def test_a_source_of_gradients_takes_batches_by_step_alone():
 
 
 @pytest.mark.parametrize("name", ["named_parameters", "named_buffers", "reseed"])
-def test_the_model_is_walked_over_once_an_epoch_and_not_for_each_step(name, monkeypatch):
+def test_the_model_is_walked_over_once_an_epoch(name, monkeypatch):
     """Names of parameters three times a step made that of a small network 2.2 times as long."""
     calls = []
     plain = getattr(nn.Layer, name)

@@ -81,9 +81,12 @@ def engine(evaluator=None, **options):
 
 
 def alone(fen=chess.STARTING_FEN, evaluator=None, **options):
-    """An engine of one thread at a position."""
+    """An engine of one thread at a position, with an evaluator or the one of this name."""
+    if isinstance(evaluator, str):
+        options["evaluator"] = evaluator
+        evaluator = None
     player = Engine(EngineOptions(**{"hash_mib": 8, "threads": 1} | options), evaluator)
-    player.set_position(chess.Board(fen))
+    player.set_position(fen if isinstance(fen, chess.Board) else chess.Board(fen))
     return player
 
 
