@@ -43,7 +43,7 @@ NOT_QUICK = (  # files, and tests in them, that cost most
     "unit/native/test_whole", "unit/nn/test_callbacks", "unit/nn/test_notebook", "unit/nn/test_resuming",
     "unit/search/test_finishing", "unit/search/test_forgetting", "unit/search/test_hints", "unit/search/test_run",
     "unit/search/test_interrupts", "unit/search/test_play_or_analysis", "unit/search/test_walkers",
-    "unit/search/test_stint", "unit/search/test_params.py::test_deviation", "unit/board/test_pgn.py::test_a_huge_game",
+    "unit/search/test_stint", "unit/search/test_params.py::test_parameters", "unit/board/test_pgn.py::test_a_huge_game",
     "unit/nn/test_loader", "unit/nn/test_onnx_file",
     "unit/nn/test_model_use.py::test_confusion_is_drawn",
     "selfplay/records/test_store.py::test_writing", "selfplay/matches/test_statistics.py::test_error_rates",

@@ -2,9 +2,6 @@
 position.
 """
 
-import hashlib
-import struct
-from array import array
 from collections import Counter
 
 import chess
@@ -37,31 +34,18 @@ class KeyTable:
     """
 
     def __init__(self):
-        self._pairs = array("Q")  # our key, 64-bit digest of python-chess's
+        self._pairs = set()  # our key, and python-chess's as a number
 
     def add(self, key, transposition):
-        packed = struct.pack(
-            "<10QB",
-            *transposition[:8],
-            transposition[9],
-            (transposition[10] or 0),
-            transposition[8],
-        )
-        self._pairs.extend(
-            (key, int.from_bytes(hashlib.blake2b(packed, digest_size=8).digest(), "little"))
-        )
+        self._pairs.add((key, hash(transposition)))
 
     def __len__(self):
         """Number of different positions."""
-        return len(np.unique(self._array()[:, 1]))
+        return len({theirs for _, theirs in self._pairs})
 
     def conflicts(self):
         """Positions with two keys, and keys with two positions, together."""
-        pairs = np.unique(self._array(), axis=0)
-        return sum(len(pairs) - len(np.unique(pairs[:, column])) for column in (0, 1))
-
-    def _array(self):
-        return np.array(self._pairs, np.uint64).reshape(-1, 2)
+        return 2 * len(self._pairs) - len(self) - len({ours for ours, _ in self._pairs})
 
 
 class GameComparison:

@@ -5,7 +5,6 @@ Every maker draws from a `random.Random`, so that a seed names its positions and
 """
 
 import random
-from collections.abc import Callable
 
 import chess
 
@@ -26,7 +25,8 @@ ODD_FENS = [
     "rnbqk1nr/bb3p1p/1q2r3/2pPp3/3P4/7P/1PP1NpPP/R1BQKBNR w KQkq c6 0 1",
 ]
 
-Maker = Callable[[random.Random], chess.Board]
+
+ALL = [kind for kind in chess.PIECE_TYPES if kind != chess.KING]
 
 
 def _place(board, rng, piece, squares):
@@ -42,33 +42,27 @@ def _scatter(board, rng, kinds, most):
     """Some pieces of the kinds, of both sides, anywhere."""
     for color in chess.COLORS:
         for _ in range(rng.randint(0, most)):
-            _place(board, rng, chess.Piece(rng.choice(kinds), color), list(chess.SQUARES))
+            _place(board, rng, chess.Piece(rng.choice(kinds), color), chess.SQUARES)
 
 
 def _place_kings(board, rng):
     for color in chess.COLORS:
         if board.king(color) is None:
-            _place(board, rng, chess.Piece(chess.KING, color), list(chess.SQUARES))
+            _place(board, rng, chess.Piece(chess.KING, color), chess.SQUARES)
 
 
-def scattered(rng):
+def scattered(rng, kinds=(chess.PAWN, *ALL), most=8):
     """Kings and up to eight pieces a side on any squares."""
     board = chess.Board(None)
     _place_kings(board, rng)
-    _scatter(
-        board, rng, [chess.PAWN, chess.PAWN, chess.KNIGHT, chess.BISHOP, chess.ROOK, chess.QUEEN], 8
-    )
+    _scatter(board, rng, kinds, most)
     board.turn = rng.choice(chess.COLORS)
     return board
 
 
 def many_queens(rng):
     """Up to nine queens a side."""
-    board = chess.Board(None)
-    _place_kings(board, rng)
-    _scatter(board, rng, [chess.QUEEN], 9)
-    board.turn = rng.choice(chess.COLORS)
-    return board
+    return scattered(rng, [chess.QUEEN], 9)
 
 
 def en_passant(rng):
@@ -117,20 +111,12 @@ def promotion(rng):
     last, before = (7, 6) if board.turn == chess.WHITE else (0, 1)
     _castling_side(board, rng, not board.turn)
     for _ in range(rng.randint(1, 4)):
-        _place(
-            board,
-            rng,
-            chess.Piece(chess.PAWN, board.turn),
-            [chess.square(file, before) for file in range(8)],
-        )
+        pawns = chess.SquareSet(chess.BB_RANKS[before])
+        _place(board, rng, chess.Piece(chess.PAWN, board.turn), pawns)
     for _ in range(rng.randint(0, 3)):
         kind = rng.choice([chess.KNIGHT, chess.BISHOP, chess.QUEEN])
-        _place(
-            board,
-            rng,
-            chess.Piece(kind, not board.turn),
-            [chess.square(file, last) for file in range(8)],
-        )
+        there = chess.SquareSet(chess.BB_RANKS[last])
+        _place(board, rng, chess.Piece(kind, not board.turn), there)
     _place_kings(board, rng)
     _scatter(board, rng, [chess.PAWN, chess.KNIGHT, chess.ROOK], 2)
     return board
@@ -144,7 +130,7 @@ def castling(rng):
     board.turn = rng.choice(chess.COLORS)
     for color in chess.COLORS:
         _castling_side(board, rng, color)
-    _scatter(board, rng, [chess.PAWN, chess.KNIGHT, chess.BISHOP, chess.ROOK, chess.QUEEN], 3)
+    _scatter(board, rng, ALL, 3)
     return board
 
 

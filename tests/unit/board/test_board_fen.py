@@ -45,8 +45,7 @@ MALFORMED = [
     ("♜nbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "'♜' on rank 8"),
 ]
 PUT_RIGHT = [
-    # text, the same as it is read, words of the message (of each, if several); with Chess960 set
-    # where it says so castling
+    # text, the same as it is read, words of the message; castling
     (
         "rnbqkbnr/8/8/8/8/8/8/RNBQKBN1 w KQkq - 0 1",
         "rnbqkbnr/8/8/8/8/8/8/RNBQKBN1 w Qkq - 0 1",
@@ -114,7 +113,7 @@ def refused(text):
 
 
 @pytest.mark.parametrize(("text", "field", "reason"), MALFORMED)
-def test_malformed_fen_is_refused_with_its_field_and_reason(text, field, reason):
+def test_malformed_fen_is_refused_with_its_field(text, field, reason):
     error = refused(text)
     assert error.field == field
     assert reason in str(error)
@@ -181,16 +180,13 @@ def test_harmless_deviations_are_put_right_without_a_word(text, normal):
     ("text", "normal", "mention", "chess960"),
     [*((*row, False) for row in PUT_RIGHT), *((*row, True) for row in PUT_RIGHT_CHESS960)],
 )
-def test_what_can_be_played_is_accepted_and_what_was_changed_is_said(
-    text, normal, mention, chess960
-):
+def test_what_is_put_right_is_said(text, normal, mention, chess960):
     notes = []
     board = parse_fen(text, chess960, notes.append)
     assert board.fen(en_passant="fen") == normal
     assert board.chess960 == chess960
-    assert len(notes) == len(mention.split("|"))
-    for note, words in zip(notes, mention.split("|"), strict=True):
-        assert words in note
+    (note,) = notes
+    assert mention in note
 
 
 @pytest.mark.parametrize(
@@ -212,27 +208,26 @@ def test_rights_that_only_chess960_knows_make_a_position_of_chess960(text):
     assert parse_fen(board.fen(shredder=True)).fen() == text
 
 
-def test_operations_of_epd_set_the_clocks():
-    notes = []
-    for clocks in (
+@pytest.mark.parametrize(
+    "clocks",
+    [
         "hmvc 12; fmvn 30;",
+        "; hmvc 12; fmvn 30;",
         "bm e4; fmvn 30; hmvc 12",
         '3 4; hmvc\t12; id "a; fmvn 9"; fmvn 30',
         "12 30; bm e4;",
-    ):
-        assert (
-            parse_fen(f"{START} w KQkq - {clocks}", note=notes.append).fen()
-            == f"{START} w KQkq - 12 30"
-        )
-        assert parse_fen(f"{START} w KQkq -; {clocks}", note=notes.append).fen().endswith(
-            "12 30"
-        ) == ("hm" in clocks)
+    ],
+)
+def test_operations_of_epd_set_the_clocks(clocks):
+    notes = []
+    found = parse_fen(f"{START} w KQkq - {clocks}", note=notes.append).fen()
+    assert found == f"{START} w KQkq - 12 30"
     assert not notes
 
 
-def test_en_passant_square_without_a_capture_is_kept_but_makes_no_other_position():
-    noted = row_from_board(parse_fen("rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq e3 0 1"))
-    plain = row_from_board(parse_fen("rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq - 0 1"))
+def test_an_en_passant_square_without_a_capture_makes_no_other_position():
+    fen = "rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq {} 0 1"
+    noted, plain = (row_from_board(parse_fen(fen.format(square))) for square in ("e3", "-"))
     assert noted[KEY] == plain[KEY]
     assert noted[EN_PASSANT] == 0
     assert noted[DOUBLE_PUSH] == chess.BB_E3
@@ -248,7 +243,7 @@ def test_en_passant_square_without_a_capture_is_kept_but_makes_no_other_position
         *ODD_FENS,
     ],
 )
-def test_odd_and_unreachable_positions_are_read_as_they_are_written(text):
+def test_odd_positions_are_read_as_they_are_written(text):
     assert parse_fen(text).fen(en_passant="fen") == text
 
 
@@ -314,9 +309,7 @@ def test_chess960_positions_survive_all_three_notations(rng):
 
 
 def test_impossible_en_passant_square_of_a_board_counts_for_nothing():
-    board, plain = (
-        chess.Board("4k3/8/8/4P3/8/8/8/4K3 w - - 0 1"),
-        chess.Board("4k3/8/8/4P3/8/8/8/4K3 w - - 0 1"),
-    )
+    board = chess.Board("4k3/8/8/4P3/8/8/8/4K3 w - - 0 1")
+    plain = row_from_board(board).tolist()
     board.ep_square = chess.E6
-    assert row_from_board(board).tolist() == row_from_board(plain).tolist()
+    assert row_from_board(board).tolist() == plain

@@ -46,7 +46,7 @@ def about(board):
     return [int(x) for x in (*row, *facts, *attacks, *moves[:count], *np.ravel(per_move), *masks)]
 
 
-def test_plain_python_and_machine_code_agree():
+def test_plain_python_says_what_machine_code_says():
     # Unsigned words wrap around in slider attacks; NumPy's scalars, unlike compiled code, warn of
     # it.
     plain = output_of(PROGRAM, warnings="ignore::RuntimeWarning", NUMBA_DISABLE_JIT="1")

@@ -98,7 +98,7 @@ def test_half_precision_stays_close(kind, backend, device):
     assert not np.array_equal(half.round(6), full.round(6))
 
 
-def test_a_part_of_64x6_waits_once_and_starts_at_most_90_kernels(device, small_parts):
+def test_a_part_of_64x6_starts_at_most_90_kernels(device, small_parts):
     """As docs/gpu.md says."""
     config = TowerConfig(64, 6)
     evaluator = there(trained_tensors(config), config, get_backend("cupy"))

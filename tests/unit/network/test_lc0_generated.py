@@ -48,7 +48,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
-def test_layers_and_our_files_answer_as_the_path_that_plays(tmp_path, kind):
+def test_layers_answer_as_the_path_that_plays(tmp_path, kind):
     rng = np.random.default_rng(11)
     path = tmp_path / "net.pb.gz"
     masks = random_masks(9, rng)
@@ -72,9 +72,7 @@ def assert_close(found, expected, tolerance):
 
 
 @pytest.mark.parametrize("input_format", INPUT_FORMATS[1:])
-def test_towers_of_other_input_formats_see_their_planes_and_are_not_written_to_dit(
-    tmp_path, input_format
-):
+def test_towers_of_other_input_formats_see_their_planes(tmp_path, input_format):
     """They were refused."""
     net = random_net(np.random.default_rng(11), policy="attention")
     (tmp_path / "first.pb").write_bytes(file_bytes(net))

@@ -83,7 +83,7 @@ def test_every_kind_of_transformer_answers_as_lc0_does(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_layers_and_our_files_answer_as_the_path_that_lc0s_answers_prove(tmp_path, kind):
+def test_layers_answer_as_the_path_that_lc0s_answers_prove(tmp_path, kind):
     net = load_lc0(network_in(tmp_path, kind))
     assert isinstance(net.config, TransformerConfig)
     masks = asked(net.config.input_format, FEW)
@@ -103,18 +103,6 @@ def test_layers_and_our_files_answer_as_the_path_that_lc0s_answers_prove(tmp_pat
                 again, expected, (2 * tolerance, tolerance, 100 * tolerance), strict=True
             ):
                 np.testing.assert_allclose(found, one, atol=atol)
-
-
-def test_exported_weights_are_those_of_the_file_to_the_rounding_of_its_encoding(tmp_path):
-    net = load_lc0(network_in(tmp_path, "dense, all heads"))
-    write_planes(tmp_path / "again.pb.gz", net)
-    again = load_lc0(tmp_path / "again.pb.gz")
-    assert again.tensors.keys() == net.tensors.keys()
-    for name, tensor in net.tensors.items():
-        step = np.ptp(tensor) / 65535 if tensor.size > 1 else abs(tensor.max()) / 65535
-        np.testing.assert_allclose(
-            again.tensors[name], tensor, atol=0.51 * step + 1e-7, err_msg=name
-        )
 
 
 @pytest.mark.parametrize(
@@ -189,24 +177,19 @@ def in_weights(change):
 
 SMOLGEN = {"smolgen": (4, 16, 8)}
 REFUSED = {
-    "armageddon": ({}, in_format(input=132), "INPUT_112_WITH_CANONICALIZATION_HECTOPLIES_ARMAGEDDON"),
     "convolutional policy": ({}, in_format(policy=2), "POLICY_CONVOLUTION"),
-    "value of parameters": ({}, in_format(value=3), "VALUE_PARAM"),
     "softmax inside": ({}, in_format(ffn_activation=9), "ACTIVATION_SOFTMAX"),
     "embedding of the future": ({}, in_format(input_embedding=3), "input_embedding 3"),
     "relative positions": ({}, in_weights(lambda w: w["encoder"][0]["mha"].update(rpe_q={})), "relative positions"),
-    "residual blocks": ({}, in_weights(lambda w: w.update(residual=[{}])), "behind 1 residual blocks"),
     "no layers": ({}, in_weights(lambda w: w.pop("encoder")), "0 of them"),
     "one gate": ({"gate": True}, in_weights(lambda w: w.pop("ip_add_gate")), "both gates or none"),
     "smolgen in some": (SMOLGEN, in_weights(lambda w: w["encoder"][0]["mha"].pop("smolgen")), "in some"),
     "no table": (SMOLGEN, in_weights(lambda w: w.pop("smolgen_w")), "smolgen_w"),
     "heads that do not divide": ({}, in_weights(lambda w: w.update(headcount=5)), "heads that divide 32"),
     "no heads": ({}, in_weights(lambda w: w.pop("headcount")), "heads from 1"),
-    "no heads, with smolgen": (SMOLGEN, in_weights(lambda w: w.pop("headcount")), "heads from 1"),
     "layers of two sizes": ({}, in_weights(lambda w: w["encoder"][1]["ffn"].pop("dense2_w")), "encoder.1.ffn.dense2_w"),
     "no embedding": ({}, in_weights(lambda w: w.pop("ip_emb_w")), "ip_emb_w"),
     "short tensor": ({}, in_weights(lambda w: w["ip_emb_w"].update(params=b"12")), "bytes in ip_emb_w"),
-    "unknown encoding": ({}, in_weights(lambda w: w["ip_emb_w"].update(encoding=5)), "weights_encoding 5"),
     "NaN": (
         {"encoding": "FLOAT16"}, in_weights(lambda w: w["ip_emb_b"].update(params=b"\xff\x7f" * 32)), "or NaN",
     ),

@@ -95,7 +95,7 @@ def by_integers(net, config, rows):
 
 
 @pytest.mark.parametrize("text", ["sparse-128+v128", "sparse-128+v256"])
-def test_outputs_are_those_of_the_layers_but_for_the_rounding_of_units_and_weights(text):
+def test_outputs_are_those_of_the_layers_but_for_rounding(text):
     config = SparseConfig.parse(text)
     net = network(config)
     rows = [row_from_board(board) for board in islice(positions(), POSITIONS)]
@@ -145,7 +145,7 @@ def test_accumulators_that_follow_a_search_equal_those_from_scratch(text):
     assert follower.boards.any(axis=1).sum() > len(follower.boards) / 4
 
 
-def test_a_trunk_of_the_largest_weights_and_units_stays_exact():
+def test_a_trunk_of_the_largest_weights_stays_exact():
     """All units are 1 and all weights of dense1 as large as they may be: sums and products reach
     their bounds.
     """
@@ -184,7 +184,7 @@ def evaluated(config, tensors):
     return leaves
 
 
-def test_an_evaluator_takes_the_policy_from_one_trunk_and_in_calm_positions_the_value_from_the_other():
+def test_the_second_trunk_judges_calm_positions_alone():
     config = SparseConfig.parse("sparse-128+v128")
     net = network(config)
     tensors = dict(net.named_parameters())
@@ -249,7 +249,7 @@ def test_every_king_bucket_has_a_square():
 
 
 @pytest.mark.parametrize("text", ["sparse-128+v128", "sparse-256+v512", "sparse-768"])
-def test_names_and_layers_tell_the_sizes(text):
+def test_a_name_tells_the_sizes(text):
     config = SparseConfig.parse(text)
     assert str(config) == text
     if config.width < 512:

@@ -123,7 +123,7 @@ def test_visits_of_batches_tell_nothing():
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_search_learns_from_every_step_of_its_visits_and_forgets_with_its_tree(threads):
+def test_a_search_forgets_what_it_learned_with_its_tree(threads):
     search = searched(OPENING, 2000, LEARNING, threads=threads)
     assert all(tree.butterfly[:, :, COUNT].sum() > 100 for tree in search.trees)
     board = chess.Board(OPENING)

@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 
 from benchmarks.measuring import tree_hash
-from engine import Engine
 from engine.board.convert import decode_move, encode_move, row_from_board, stack_from_board
 from engine.board.layout import MAX_MOVES, NO_MOVE
 from engine.evaluation.material import MaterialEvaluator
-from engine.options import EngineOptions
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.tree.arrays import NO_NODE, ROOT
@@ -104,7 +102,7 @@ def test_a_repetition_on_the_stack_is_a_draw(space):
     assert alpha_beta(space, np.int64(len(line) - 1), np.int64(1), -WINDOW, WINDOW, PASSING) > 0
 
 
-def test_it_stops_at_its_nodes_and_leaves_no_trace_of_the_unfinished(space):
+def test_what_its_nodes_leave_unfinished_leaves_no_trace(space):
     forget(space)
     whole = better_than(space, QUEEN_GIVEN_UP, "d5f7", 20_000)
     forget(space)
@@ -149,7 +147,7 @@ def edges_of(search):
     }
 
 
-def test_a_hinted_move_gets_its_prior_and_gives_it_back():
+def test_a_hinted_move_gives_its_prior_back():
     player, _ = searched(evaluator=MaterialEvaluator(), tactical_nodes=0.0)
     with player:
         search = player._search
@@ -205,25 +203,32 @@ def test_combinations_that_the_tree_overlooks(fen, move):
         assert shown.prior < 0.1  # the policy's own word is shown
 
 
+def searches_before(player):
+    """Two games, whose table of alpha-beta is large enough to outlive a tree."""
+    for fen in (QUEEN_GIVEN_UP, COMBINATIONS[1][0]):
+        player.set_position(chess.Board(fen))
+        player.search(Limits(nodes=600))
+        player.new_game()
+
+
+def questions_before(player):
+    player.set_position(chess.Board(COMBINATIONS[0][0]))
+    stop_between_answers(player)
+    player.new_game()
+
+
+@pytest.mark.parametrize("before", [searches_before, questions_before])
 @pytest.mark.parametrize(("evaluator", "threads"), [("sparse", 1), ("hybrid", 2)])
-def test_what_came_before_leaves_no_trace(evaluator, threads):
-    """A new game is a new game: alpha-beta's table does not outlive the tree, nor does the time to
-    ask.
-    """
-    # enough for a table that outlives the tree
-    first = COMBINATIONS if evaluator == "sparse" else COMBINATIONS[:1]
-    for fen in [*(fen for fen, _ in first), chess.STARTING_FEN]:
-        hashes = []
-        with Engine(EngineOptions(hash_mib=8, threads=threads, evaluator=evaluator)) as player:
-            for games_before in ([], [QUEEN_GIVEN_UP, fen]):
-                for before in games_before:
-                    player.set_position(chess.Board(before))
-                    player.search(Limits(nodes=600))
-                    player.new_game()
-                player.set_position(chess.Board(fen))
-                player.search(Limits(nodes=800))
-                hashes.append(tree_hash(player))
-        assert hashes[0] == hashes[1]
+def test_a_new_game_is_a_new_game(evaluator, threads, before):
+    """Alpha-beta's table does not outlive the tree, nor do the time to ask and open questions."""
+    trees = []
+    for first in (lambda player: None, before):
+        with alone(evaluator=evaluator, threads=threads) as player:
+            first(player)
+            player.set_position(chess.Board(COMBINATIONS[1][0]))
+            player.search(Limits(nodes=800))
+            trees.append(tree_hash(player))
+    assert trees[0] == trees[1]
 
 
 def stop_between_answers(player):
@@ -243,7 +248,7 @@ def stop_between_answers(player):
     assert job.stopped
 
 
-def test_a_stop_waits_for_one_answer_at_most_and_changes_nothing():
+def test_a_stop_between_two_answers_changes_nothing():
     trees = []
     for stopped in (True, False):
         with alone(COMBINATIONS[0][0]) as player:
@@ -251,21 +256,6 @@ def test_a_stop_waits_for_one_answer_at_most_and_changes_nothing():
                 stop_between_answers(player)
                 assert player._hint_source.is_asking
             player.search(Limits(nodes=5000))
-            trees.append(tree_hash(player))
-    assert trees[0] == trees[1]
-
-
-@pytest.mark.parametrize(("evaluator", "threads"), [("sparse", 1), ("hybrid", 2)])
-def test_open_questions_do_not_outlive_a_game(evaluator, threads):
-    trees = []
-    for stopped in (True, False):
-        with Engine(EngineOptions(hash_mib=8, threads=threads, evaluator=evaluator)) as player:
-            if stopped:
-                player.set_position(chess.Board(COMBINATIONS[0][0]))
-                stop_between_answers(player)
-                player.new_game()
-            player.set_position(chess.Board(COMBINATIONS[1][0]))
-            player.search(Limits(nodes=800))
             trees.append(tree_hash(player))
     assert trees[0] == trees[1]
 
@@ -287,7 +277,7 @@ def test_it_is_off_in_games_with_a_clock(limits, options, hinted):
         assert engine._search.tree.asked_at[ROOT] > 0
 
 
-def test_hints_and_a_restricted_root():
+def test_a_search_of_some_moves_shows_what_the_policy_gave():
     """A search of some moves only takes back the hints of the one before, and shows what the policy
     gave.
     """

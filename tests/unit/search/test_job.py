@@ -60,7 +60,7 @@ def test_a_coroutine_awaits_a_search_while_others_run():
     assert asyncio.run(searched()).best_move in chess.Board().legal_moves
 
 
-def test_ctrl_c_while_waiting_stops_the_job_and_raises_what_it_found(ctrl_c):
+def test_ctrl_c_while_waiting_raises_what_the_job_found(ctrl_c):
     job = SearchJob().start(until_stopped)
     ctrl_c.start()
     with pytest.raises(SearchInterrupted) as interrupt:
@@ -80,7 +80,7 @@ def test_ctrl_c_while_nothing_can_be_found_is_no_error_of_the_search(ctrl_c):
     assert not isinstance(interrupt.value, SearchInterrupted)
 
 
-def test_a_job_is_done_before_it_says_its_last_word_and_joined_after_it():
+def test_a_job_is_done_before_it_says_its_last_word():
     seen = []
     job = SearchJob()
     job.start(until_stopped, lambda answer: seen.append((answer, job.done())))

@@ -28,7 +28,7 @@ from tests.unit.search.small_trees import (
 
 
 @pytest.mark.plain
-def test_a_winning_reply_decides_the_move_before_it_and_corrects_its_past_visits():
+def test_a_winning_reply_corrects_the_visits_of_the_move_before_it():
     tree = small_tree([0.6, 0.4])
     node = visit(tree, arrays.ROOT, 0, 0.3)
     grow(tree, node, [0.5, 0.5])
@@ -46,30 +46,32 @@ def test_a_winning_reply_decides_the_move_before_it_and_corrects_its_past_visits
 
 
 @pytest.mark.plain
-def test_the_longest_defence_and_the_shortest_win_count():
+def test_the_longest_defence_counts():
     tree = small_tree([0.6, 0.4])
     decide(tree, arrays.ROOT, 0, arrays.LOSS, 3)
     decide(tree, arrays.ROOT, 1, arrays.LOSS, 5)
     assert (tree.lower[arrays.ROOT], tree.mate_plies[arrays.ROOT]) == (arrays.WIN, 6)
-    tree = small_tree([0.5, 0.3, 0.2])
-    for place, plies in enumerate((4, 2, 6)):
-        tree.lower[add_child(tree, arrays.ROOT, place)] = arrays.WIN
-        tree.mate_plies[tree.child[place]] = plies
-    assert best_bounds.py_func(tree, arrays.ROOT) == (arrays.WIN, arrays.WIN)
-    assert mate_distance.py_func(tree, arrays.ROOT, arrays.WIN) == 3
 
 
 @pytest.mark.plain
-def test_a_tables_verdict_has_no_distance_and_a_mate_is_preferred_to_it():
+@pytest.mark.parametrize(
+    ("distances", "shortest"), [((4, 2, 6), 3), ((arrays.UNKNOWN_DISTANCE, 4), 5)]
+)
+def test_the_shortest_known_win_counts(distances, shortest):
+    tree = small_tree([1 / len(distances)] * len(distances))
+    for place, plies in enumerate(distances):
+        child = add_child(tree, arrays.ROOT, place)
+        tree.lower[child], tree.mate_plies[child] = arrays.WIN, plies
+    assert best_bounds.py_func(tree, arrays.ROOT) == (arrays.WIN, arrays.WIN)
+    assert mate_distance.py_func(tree, arrays.ROOT, arrays.WIN) == shortest
+
+
+@pytest.mark.plain
+def test_a_tables_verdict_has_no_distance():
     tree = small_tree([0.6, 0.4])
     decide(tree, arrays.ROOT, 0, arrays.LOSS, 3)
     decide(tree, arrays.ROOT, 1, arrays.LOSS, arrays.UNKNOWN_DISTANCE)
     assert tree.mate_plies[arrays.ROOT] == arrays.UNKNOWN_DISTANCE
-    tree = small_tree([0.6, 0.4])
-    for place, plies in enumerate((arrays.UNKNOWN_DISTANCE, 4)):
-        child = add_child(tree, arrays.ROOT, place)
-        tree.lower[child], tree.mate_plies[child] = arrays.WIN, plies
-    assert mate_distance.py_func(tree, arrays.ROOT, arrays.WIN) == 5
 
 
 @pytest.mark.plain
@@ -85,7 +87,7 @@ def test_draws_are_proven_only_where_nothing_better_is_left():
 
 
 @pytest.mark.plain
-def test_a_draw_of_the_path_proves_nothing_and_a_visit_by_another_path_replaces_it():
+def test_a_draw_of_the_path_gives_way_to_a_visit_by_another_path():
     tree = small_tree([0.6, 0.4])
     node = visit(tree, arrays.ROOT, 0, 0.3)
     grow(tree, node, [1.0])
@@ -123,7 +125,7 @@ def test_a_full_tree_leaves_the_node_without_edges():
 
 
 @pytest.mark.plain
-def test_plain_python_and_compiled_kernels_apply_alike():
+def test_a_round_is_applied_alike_without_a_compiler():
     compiled, plain = one_round(apply), one_round(apply.py_func)
     nodes, edges = compiled.counters[0], compiled.counters[1]
     for name in ("visits", "value_sum", "draw_sum", "plies_sum", "state", "lower", "upper"):
