@@ -1,6 +1,5 @@
 """The protocol-buffers wire format against bytes written by hand."""
 
-
 import pytest
 
 from engine.errors import NetFileError
@@ -31,14 +30,14 @@ def read(data, schema=OUTER):
     return parse("file.pb", memoryview(data), schema)
 
 
-def test_a_message_is_written_and_read_as_the_format_says():
+def test_a_message_has_the_bytes_of_the_format():
     assert encode(MESSAGE, OUTER) == BYTES
     found = read(BYTES)
     found["data"] = bytes(found["data"])
     assert found == MESSAGE
 
 
-def test_fields_may_come_in_any_order_and_unknown_ones_are_skipped():
+def test_unknown_fields_are_skipped():
     # field 7 of all four kinds
     unknown = b"\x38\x05" + b"\x39" + bytes(8) + b"\x3a\x02hi" + b"\x3d" + bytes(4)
     assert read(b"\x80\x01\x07" + unknown + b"\x1a\x02\x08\x05") == {

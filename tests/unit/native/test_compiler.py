@@ -70,7 +70,7 @@ sys.exit(compiler.main(sys.argv[1], "name", "{}", "hints"))
 """
 
 
-def test_compiler_of_hints_that_had_done_its_work_aborted(tmp_path):
+def test_a_compiler_of_hints_ends_once_its_work_is_done(tmp_path):
     """Python waited at its end for the stream that a thread was reading."""
     command = [sys.executable, "-c", HINTS_WITH_NOTHING_TO_DO, str(tmp_path)]
     with subprocess.Popen(
@@ -80,7 +80,7 @@ def test_compiler_of_hints_that_had_done_its_work_aborted(tmp_path):
         assert child.wait(timeout=280) == 0, child.stderr.read()
 
 
-def test_system_without_a_temporary_folder_ended_the_import(monkeypatch, tmp_path):
+def test_a_system_without_a_temporary_folder_keeps_kernels_elsewhere(monkeypatch, tmp_path):
     """As in a container whose files are read-only, although there was a folder for kernels."""
 
     def nowhere():
@@ -92,7 +92,7 @@ def test_system_without_a_temporary_folder_ended_the_import(monkeypatch, tmp_pat
     assert jit._temporary_folder() is None
 
 
-def test_functions_without_a_module_count_and_failures_raise_what_they_are():
+def test_functions_without_a_module_are_counted():
     """The compiler's process ended with another error, and the first start compiled in the engine's
     own.
     """
