@@ -39,7 +39,7 @@ QUICK = (
     "selfplay/matches/test_statistics", "selfplay/records/",
 )  # fmt: skip
 NOT_QUICK = (  # files, and tests in them, that cost most
-    "unit/board/test_board_plain", "unit/native/test_compiler", "unit/native/test_jit", "unit/native/test_targets",
+    "unit/native/test_compiler", "unit/native/test_jit", "unit/native/test_targets",
     "unit/native/test_whole", "unit/nn/test_callbacks", "unit/nn/test_notebook", "unit/nn/test_resuming",
     "unit/search/test_finishing", "unit/search/test_forgetting", "unit/search/test_hints", "unit/search/test_run",
     "unit/search/test_interrupts", "unit/search/test_play_or_analysis", "unit/search/test_walkers",

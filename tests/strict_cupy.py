@@ -296,11 +296,8 @@ class Memory:
 # ---- arrays --------------------------------------------------------------------------------------
 
 
-class ndarray:
+class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     """Like `cupy.ndarray`."""
-
-    __array_ufunc__ = None  # so that NumPy refuses to mix
-    __hash__ = None
 
     def __init__(self, device, values, memory=None, root=None):
         self.base = root if root is None or root.base is None else root.base
@@ -310,6 +307,12 @@ class ndarray:
         self._memory = memory or Memory(device, values.nbytes)
         if memory is None:
             device.roots[id(values)] = values
+
+    def __array_ufunc__(self, ufunc, method, *given, out=None):
+        """An operator, which NumPy asks for."""
+        group = "functions" if ufunc is np.matmul else "ufuncs"
+        options = {} if out is None else {"out": out[0]}
+        return _call(self._device, ufunc.__name__, group, ufunc, given, options)
 
     def __array__(self, *_, **__):
         raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`")
@@ -605,35 +608,7 @@ def _check_mixture(name, given):
         raise TypeError(f"CuPy: {name} is not supported for {wanted}")
 
 
-# ---- operators -----------------------------------------------------------------------------------
-
-UFUNC_OF = {
-    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide",
-    "mod": "remainder", "pow": "power", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
-    "lshift": "left_shift", "rshift": "right_shift", "matmul": "matmul", "lt": "less", "le": "less_equal",
-    "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal", "neg": "negative", "invert": "invert",
-    "abs": "absolute",
-}  # fmt: skip
-
-
-def _operator(ufunc, kind):
-    function = getattr(np, ufunc)
-    group = "functions" if ufunc == "matmul" else "ufuncs"
-
-    def apply(self, *other):
-        given = (*other, self) if kind == "r" else (self, *other)
-        if any(isinstance(one, tuple | list | str) for one in other):
-            return NotImplemented
-        return _call(
-            self._device, ufunc, group, function, given, {"out": self} if kind == "i" else {}
-        )
-
-    return apply
-
-
-for _name, _ufunc in UFUNC_OF.items():
-    for _kind in ("", "r", "i"):
-        setattr(ndarray, f"__{_kind}{_name}__", _operator(_ufunc, _kind))
+# ---- values --------------------------------------------------------------------------------------
 
 
 def _to_python(kind):

@@ -15,7 +15,6 @@ from engine.options import OPTIONS, EngineOptions, _quotas, find_option, set_opt
     ("own", "limits", "cpus"),
     [
         ("0::/\n", {"cpu.max": "250000 100000"}, [2]),
-        ("0::/\n", {"cpu.max": "50000 100000"}, [0]),
         ("0::/\n", {"cpu.max": "max 100000"}, []),
         ("0::/a/b\n", {"a/cpu.max": "300000 100000", "a/b/cpu.max": "max 100000"}, [3]),
         ("0::/host/path/of/the/container\n", {"cpu.max": "100000 100000"}, [1]),
@@ -24,7 +23,6 @@ from engine.options import OPTIONS, EngineOptions, _quotas, find_option, set_opt
             {"cpu,cpuacct/cpu.cfs_quota_us": "150000", "cpu,cpuacct/cpu.cfs_period_us": "50000"},
             [3],
         ),
-        ("3:cpu:/\n0::/\n", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, []),
         ("no table of groups", {}, []),
     ],
 )

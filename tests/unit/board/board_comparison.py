@@ -125,7 +125,6 @@ class GameComparison:
         board = self.board
         side = int(not self.board.turn)
         king = board.king(board.turn)
-        assert king is not None
         self._same("check", bool(in_check(self.row)), board.is_check())
         self._same("checkers", checkers(self.row), board.checkers_mask())
         own = chess.SquareSet(board.occupied_co[board.turn])
@@ -207,7 +206,6 @@ def plain_see(board, move):
         gain = SEE_VALUES[chess.PAWN]
         board.remove_piece_at(target + (-8 if mover else 8))
     piece = move.promotion or board.piece_type_at(move.from_square)
-    assert piece is not None
     if move.promotion:
         gain += SEE_VALUES[move.promotion] - SEE_VALUES[chess.PAWN]
     board.remove_piece_at(move.from_square)

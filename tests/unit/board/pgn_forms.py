@@ -144,7 +144,6 @@ TEXTS = {
         re.sub(r"(\S) (?=[^\d\s(])", r"\1", numbered(words, "{n}."))
     ),
     "black numbers": lambda words: whole(numbered(words, "{n}. ", "{n}... ")),
-    "glued black numbers": lambda words: whole(numbered(words, "{n}.", "{n}...")),
     "ellipses": lambda words: whole(numbered(words, "{n}. ", "{n}… ")),
     "dots alone": lambda words: whole(numbered(words, "{n} . ", "... ")),
     "no numbers": lambda words: whole(" ".join(words)),
@@ -157,13 +156,11 @@ TEXTS = {
     "escape lines": lambda words: (
         "% made by a program\n" + whole(numbered(words).replace(" 5. ", "\n% 9. Nf3 1-0\n5. "))
     ),
-    "two empty lines": lambda words: whole(numbered(words)).replace("\n\n", "\n\n\n"),
     "no empty line": lambda words: whole(numbered(words)).replace("\n\n", "\n"),
     "double spaced": lambda words: whole(numbered(words)).replace("\n", "\n\n"),
     "tags in one line": lambda words: (
         tag_section(TAGS).replace("\n", "") + numbered(words) + " 1-0\n"
     ),
-    "tags without spaces": lambda words: whole(numbered(words)).replace(' "', '"'),
     "quotes in tags": lambda words: whole(
         numbered(words), TAGS | {"Event": 'The "big" one', "Site": r"a \"b\" \\ c"}
     ),
@@ -171,7 +168,6 @@ TEXTS = {
     "quotes of pages": lambda words: whole(numbered(words)).replace('"', "&quot;"),
     "no result": lambda words: tag_section(TAGS) + "\n" + numbered(words) + "\n\n",
     "glued result": lambda words: tag_section(TAGS) + "\n" + numbered(words) + "1-0\n\n",
-    "result with a dash": lambda words: whole(numbered(words), result="1–0"),
     "no tags": lambda words: numbered(words) + " 1-0\n\n",
     "comment behind the result": lambda words: whole(numbered(words), result="1-0 {White wins}"),
     "marks of direction": lambda words: whole(numbered(words).replace(" ", "\u200e \u2060")),
@@ -188,6 +184,6 @@ WRAPPED = {
     ),
 }
 PLAIN_TEXTS = {
-    "one line", "wrapped", "glued numbers", "black numbers", "glued black numbers", "numbers without a dot",
+    "one line", "wrapped", "glued numbers", "black numbers", "numbers without a dot",
     "no numbers", "escape lines", "no result",
 }  # fmt: skip

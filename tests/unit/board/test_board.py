@@ -26,6 +26,8 @@ from tests.boards import board_after
 from tests.unit.board.board_comparison import GameComparison, KeyTable, compare_moves
 from tests.unit.board.board_positions import ODD_FENS
 
+pytestmark = pytest.mark.plain
+
 # ---- rows and stacks -----------------------------------------------------------------------------
 
 

@@ -42,7 +42,6 @@ MALFORMED = [
         "placement",
         "on rank 6 is neither",
     ),
-    ("♜nbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1", "placement", "'♜' on rank 8"),
 ]
 PUT_RIGHT = [
     # text, the same as it is read, words of the message; castling
@@ -68,11 +67,6 @@ PUT_RIGHT = [
         "the rook on a8, so Aino ignores it",
     ),
     (
-        "r3k2r/8/8/8/8/8/8/R3K1R1 w KQkq - 0 1",
-        "r3k2r/8/8/8/8/8/8/R3K1R1 w Qkq - 0 1",
-        "the rook on g1, so Aino",
-    ),
-    (
         "r3k2r/8/8/8/8/8/8/R4K1R w KQkq - 0 1",
         "r3k2r/8/8/8/8/8/8/R4K1R w kq - 0 1",
         "the rook on a1, h1, so Aino",
@@ -86,7 +80,6 @@ PUT_RIGHT = [
     (f"{START} w KQkq e3 0 1", f"{START} w KQkq - 0 1", "not on the rank"),
     ("4k3/8/8/8/4N3/8/8/4K3 b - e3 0 1", "4k3/8/8/8/4N3/8/8/4K3 b - - 0 1", "no pawn on e4"),
     ("4k3/8/8/8/4P3/4n3/8/4K3 b - e3 0 1", "4k3/8/8/8/4P3/4n3/8/4K3 b - - 0 1", "a piece on e3"),
-    ("4k3/8/8/8/4P3/8/4P3/4K3 b - e3 0 1", "4k3/8/8/8/4P3/8/4P3/4K3 b - - 0 1", "a piece on e2"),
     # clocks
     (f"{START} w KQkq -; hmvc many; fmvn 8;", f"{START} w KQkq - 0 8", "'many' is not a number"),
     # words after the position
@@ -138,18 +131,15 @@ def test_endless_text_is_refused_in_a_short_message():
     ("text", "normal"),
     [
         (f"  {START}\tw  KQkq -\n0 1 ", f"{START} w KQkq - 0 1"),
-        (f"{START} b", f"{START} b - - 0 1"),
         (f"{START} w qkQK - 0 1", f"{START} w KQkq - 0 1"),
         (f"{START} b Kq - 3 0", f"{START} b Kq - 3 1"),
         (f"{START} w 2 3", f"{START} w - - 2 3"),
         (f"{START} w KQkq bm e4; hmvc 2", f"{START} w KQkq - 2 1"),
         (f"{START} w KQkq - 0012 0007", f"{START} w KQkq - 12 7"),
-        (f"{START} w KQkq - +1 2", f"{START} w KQkq - 1 2"),
         (f"{START}\u00a0w\u00a0KQkq\u2002-\u3000 5\x0c6\r\n", f"{START} w KQkq - 5 6"),
         (f"{START} w – — - −", f"{START} w - - 0 1"),
         (f"{START} w KQ-kq - - 1", f"{START} w KQkq - 0 1"),
         (f"{START} w KKHQ - 0 1", f"{START} w KQ - 0 1"),
-        (f"{START} w KQkq -;", f"{START} w KQkq - 0 1"),
         (f"{START} w KQkq - 0 1;", f"{START} w KQkq - 0 1"),  # as in the book startpos_chess960.epd
         (f"{START} w KQkq - bm e4", f"{START} w KQkq - 0 1"),
         *((text.format(f"{START} w KQkq - 2 3"), f"{START} w KQkq - 2 3") for text in LABELLED),

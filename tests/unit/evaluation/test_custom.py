@@ -170,7 +170,6 @@ def test_an_evaluator_of_ones_own_is_in_the_list_of_the_option():
         ("somebodys_module:Exits", "SystemExit: no weights"),
         ("somebodys_module:Zero", "batch is 0"),
         ("somebodys_module:Property", "no device"),
-        (":", "ValueError"),
     ],
 )
 def test_what_is_no_evaluator_is_said(place, says):
@@ -254,7 +253,6 @@ def test_answers_that_cannot_be_used_end_one_search_alone(
 @pytest.mark.parametrize(
     "network",
     [
-        answering(kind=np.float16),
         answering(kind=np.float64),
         answering(wdl=(0.3333, 0.3333, 0.3333)),
         answering(plies=-0.25),  # As a regression may say of a mate.

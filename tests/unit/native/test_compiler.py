@@ -53,8 +53,6 @@ def test_the_compiler_of_hints_ends_with_its_parent():
         [sys.executable, "-c", HINTS_ALONE], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     with child:
-        assert child.stdout is not None
-        assert child.stdin is not None
         assert child.stdout.readline().strip() == b"working"
         child.stdin.close()  # as when the system takes down the process that holds it
         begun = time.monotonic()
@@ -76,7 +74,6 @@ def test_a_compiler_of_hints_ends_once_its_work_is_done(tmp_path):
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE
     ) as child:
-        assert child.stderr is not None
         assert child.wait(timeout=280) == 0, child.stderr.read()
 
 

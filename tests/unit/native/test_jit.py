@@ -128,7 +128,6 @@ def test_a_user_without_a_home_folder_keeps_kernels_elsewhere(monkeypatch):
     monkeypatch.setenv(jit.CACHE_ENVIRONMENT_VARIABLE, "~nobody-of-that-name/cache")
     monkeypatch.setattr(jit, "user_folder", lambda kind: None)
     temporary = jit._temporary_folder()
-    assert temporary is not None
     assert jit.cache_base.__wrapped__() == temporary / "aino-kernels"
 
 

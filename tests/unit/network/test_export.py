@@ -32,8 +32,8 @@ TOWERS = {
     "no gates": {"gates": False},
 }
 TRANSFORMERS = (
-    "map, relu", "dense, all heads", "narrow queries, odd sizes", "encoders in the policy head",
-    "scalar value, no moves left", "selu and tanh", "sigmoid and none",
+    "dense, all heads", "narrow queries, odd sizes", "encoders in the policy head", "scalar value, no moves left",
+    "selu and tanh", "sigmoid and none",
 )  # fmt: skip
 
 

@@ -54,11 +54,9 @@ def test_layers_answer_as_the_path_that_plays(tmp_path, kind):
     masks = random_masks(9, rng)
     path.write_bytes(gzip.compress(file_bytes(random_net(rng, **kind))))
     first = fused_answers(load_network(path), masks)
-    layers = training_answers(load_lc0(path), masks)
     assert np.ptp(first.logits) > 1
     assert np.ptp(first.value) > 0.01
-    assert np.ptp(first.moves_left) > 0.1 or not kind.get("moves_left", True)
-    assert_close(layers, first, 2e-4)
+    assert_close(training_answers(load_lc0(path), masks), first, 2e-4)
     for name, tolerance in (("net.dit", 0.0), *[("again.pb", 2e-2)] * (kind.get("blocks") != 0)):
         write_planes(tmp_path / name, read_planes(path))
         assert read_planes(tmp_path / name).config == read_planes(path).config
@@ -75,15 +73,8 @@ def assert_close(found, expected, tolerance):
 def test_towers_of_other_input_formats_see_their_planes(tmp_path, input_format):
     """They were refused."""
     net = random_net(np.random.default_rng(11), policy="attention")
-    (tmp_path / "first.pb").write_bytes(file_bytes(net))
     net["format"]["network_format"]["input"] = input_format
     (tmp_path / "net.pb").write_bytes(file_bytes(net))
-    counter, ours = (
-        load_lc0(tmp_path / name).tensors["trunk.input_conv.weight"][:, 109]
-        for name in ("first.pb", "net.pb")
-    )
-    # it counts in hundreds
-    np.testing.assert_allclose(ours, counter * (0.01 if input_format >= 4 else 1.0), rtol=1e-6)
     write_planes(tmp_path / "again.pb", read_planes(tmp_path / "net.pb"))
     for name, tolerance in (("net.pb", 2e-4), ("again.pb", 2e-2)):
         leaves = leaves_of(boards()[:40], input_format)

@@ -90,7 +90,6 @@ SEEN = {
     "what a capture took": (board_after("e4 d5 exd5"), TAKEN, [0]),
     "a pawn taken in passing": (board_after("e4 a6 e5 d5 exd6"), TAKEN, [0]),
     "where castling leads the king": (CASTLED, TARGET, [chess.G1 ^ 56]),
-    "where castling takes the king from": (CASTLED, SOURCE, [chess.E1 ^ 56]),
     "where castling to the other side takes the king from": (
         board_after("d4 d5 Nc3 Nc6 Bf4 Bf5 Qd2 Qd7 O-O-O"),
         SOURCE,

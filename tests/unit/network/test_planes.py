@@ -14,6 +14,8 @@ from engine.network.planes import PLANES, PLANES_PER_POSITION, encode
 from engine.network.policy_map import CONV_INDEX, INDEX_TO_UCI, POLICY_SIZE, policy_index
 from tests.unit.board.board_positions import some_boards
 
+pytestmark = pytest.mark.plain
+
 
 def policy_names():
     """The 1858 moves' names in order: a queen's and a knight's from every square, then promotions."""

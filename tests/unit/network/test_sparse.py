@@ -21,7 +21,6 @@ from engine.network.policy.policy_features import (
     CASTLING_FEATURE,
     COUNTER_FEATURE,
     EN_PASSANT_FEATURE,
-    FEATURES,
     MAX_ACTIVE,
     PASSED_FEATURE,
     PHASES,
@@ -39,10 +38,11 @@ from engine.network.rows.flat_tables import filled_tables
 from engine.network.tower.tower_model import TowerConfig
 from engine.network.weights import default_net_path
 from engine.nn import dit
+from engine.nn.layers import softmax
 from engine.tactics.quiescence import new_space, settled_value
 from tests.unit.board.board_positions import some_boards
 from tests.unit.network.sparse_arithmetic import sparse_network
-from tests.unit.network.test_value_inference import by_layers
+from tests.unit.network.test_value_inference import by_layers, flip_of
 
 CONFIG = SparseConfig(width=128, hidden=8)
 
@@ -88,9 +88,7 @@ def expected_features(board, settled_cp):
     """The features by python-chess, from their definition; of a balance within a quarter of a pawn."""
     assert abs(settled_cp) < 25
     mover = board.turn
-    king = board.king(board.turn)
-    assert king is not None
-    flip = (0 if mover else 56) ^ (7 if chess.square_file(king) < 4 else 0)
+    flip = flip_of(board, mover)
     found = set()
     phase = int(len(board.piece_map()) > 20)
     state = 6144 + 66 * phase
@@ -130,8 +128,6 @@ def passed_pawn(board, owner, pawn):
     front = pawn + (8 if owner else -8)
     last = chess.square(file, 7 if owner else 0)
     own, their = board.king(owner), board.king(not owner)
-    assert own is not None
-    assert their is not None
     near = chess.square_distance(own, front) <= 2
     if chess.square_distance(their, front) <= 1:
         return 2, near
@@ -142,9 +138,7 @@ def expected_rows(board, row, moves):
     """Policy moves of the legal moves as the mirrored mover sees them, whether or not they are
     safe.
     """
-    mover = board.turn
-    king = board.king(board.turn)
-    flip = (0 if mover else 56) ^ (7 if chess.square_file(king) < 4 else 0)
+    flip = flip_of(board, board.turn)
     numbers = []
     for move in moves:
         source = int(move) & 63
@@ -158,20 +152,17 @@ def expected_rows(board, row, moves):
 def test_features_agree_with_python_chess():
     sight = buffers(Sight)
     moves = np.zeros(MAX_MOVES, np.uint16)
-    seen = set()
     sorts = []
     for number, board in enumerate(some_boards(3, 400)):
         row = row_from_board(board)
         n_moves = generate(row, moves)
         settled = number % 49 - 24
         active = write_view(row, moves, n_moves, balance_level(settled), sight)
-        features = sight.features[:active].tolist()
-        assert sorted(features) == sorted(expected_features(board, settled)), board.fen()
+        features = sorted(sight.features[:active].tolist())
+        assert features == sorted(expected_features(board, settled)), board.fen()
         rows = (sight.rows[:n_moves] % POLICY_SIZE).tolist()
         assert rows == expected_rows(board, row, moves[:n_moves]), board.fen()
-        seen.update(features)
         sorts.append(sight.sorts[:n_moves].copy())
-    assert max(seen) < FEATURES
     # Every value of what sorts are made of was met.
     numbers = np.concatenate(sorts) - np.cumsum((0, *SORTS[:-1]))
     parts = ((6, 6, 3, 3), (6, 5, 3, 6, 2, 6), (6, 6, 3, 3, 3, 2, 3), (6, 6, 3, 3, 3, 3))
@@ -246,9 +237,8 @@ def test_moves_that_seem_to_lose_a_piece_use_the_second_rows(fen, unsafe):
 def layers_outputs(model, leaves, count):
     """(logits, probabilities of win, draw and loss, moves left) by plain arithmetic, in float32."""
     outputs, _ = sparse_network(model.named_parameters(), *lists_of(leaves, count))
-    weights = np.exp(outputs["value"][:, :3])
-    wdl = weights / weights.sum(axis=1, keepdims=True)
-    return outputs["policy"], wdl, np.maximum(100 * outputs["value"][:, 3], 0)
+    value = outputs["value"]
+    return outputs["policy"], softmax(value[:, :3]), np.maximum(100 * value[:, 3], 0)
 
 
 def test_leaf_evaluation_equals_the_layers_but_for_rounding():
@@ -284,8 +274,7 @@ def test_integers_of_the_shipped_network_order_moves_as_its_floats_do():
     config = sparse_config_of(loaded.config())
     evaluator = make_evaluator("sparse")
     evaluator.evaluate(leaves, count)
-    calm = np.exp(by_layers(loaded, config, list(leaves.rows[:count]))[:, :3])
-    calm /= calm.sum(axis=1, keepdims=True)
+    calm = softmax(by_layers(loaded, config, list(leaves.rows[:count]))[:, :3])
     logits, wdl, _ = layers_outputs(loaded, leaves, count)
     same = []
     for leaf in range(count):
@@ -303,7 +292,7 @@ def test_integers_of_the_shipped_network_order_moves_as_its_floats_do():
 
 @pytest.mark.parametrize(("factor", "scale"), [(1, 1024), (8, 128), (60, 16)])
 def test_larger_weights_get_a_coarser_scale(factor, scale):
-    tensors = {name: tensor.copy() for name, tensor in small_model().named_parameters().items()}
+    tensors = small_model().named_parameters()
     limit = 31 / largest_accumulator(filled_tables(CONFIG, tensors), CONFIG)
     for name in ("trunk.accumulator.weight", "trunk.accumulator.bias"):
         tensors[name] *= np.float32(limit * factor)
@@ -311,7 +300,7 @@ def test_larger_weights_get_a_coarser_scale(factor, scale):
 
 
 def test_weights_too_large_for_any_scale_are_refused():
-    tensors = {name: tensor.copy() for name, tensor in small_model().named_parameters().items()}
+    tensors = small_model().named_parameters()
     tensors["trunk.accumulator.weight"] *= 1e4
     with pytest.raises(ConfigError, match=r"rows that add up to .*, where 2,047 is the most"):
         SparseNet(tensors, CONFIG)
@@ -319,9 +308,9 @@ def test_weights_too_large_for_any_scale_are_refused():
 
 def test_the_bound_of_accumulators_is_reached():
     """Every bit of the state and every piece at its worst, on the 32 worst squares."""
-    tensors = {
-        name: np.zeros_like(tensor) for name, tensor in small_model().named_parameters().items()
-    }
+    tensors = small_model().named_parameters()
+    for tensor in tensors.values():
+        tensor[...] = 0.0
     weight = tensors["trunk.accumulator.weight"]
     pieces = weight[:PIECE_FEATURES].reshape(12, PHASES, 4, 64, -1)
     pieces[:, 1, :, :40] = 0.25  # 40 squares, of which 32 can be occupied

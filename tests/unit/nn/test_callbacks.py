@@ -99,7 +99,7 @@ def test_activations_are_the_outputs_of_all_layers_by_name():
     assert np.array_equal(found["out"], model(X))
 
 
-@pytest.mark.parametrize("values", [[], [1.0, np.inf, np.nan], [-np.inf] * 3, [3e38, -3e38]])
+@pytest.mark.parametrize("values", [[], [1.0, np.inf, np.nan], [-np.inf] * 3])
 def test_histograms_show_numbers_that_are_not_finite_too(values, tmp_path):
     """Matplotlib refused them."""
     arrays = {"a": np.array(values, np.float32)} if values else {}

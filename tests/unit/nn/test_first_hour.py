@@ -117,7 +117,6 @@ def fitted(loss, net=None):
         (lambda: nn.Dense(4, units=3), "missing a required argument: 'outputs'"),
         (lambda: nn.Dense(4, 3, RNG, activation="relu"), r'put Activation\("relu"\) behind'),
         (lambda: nn.Adam(lr=0.1), r"Trainer\(model, loss, Adam\(\), 0.001\)"),
-        (lambda: nn.AdamW(lr=0.1), r"the rate is the trainer's"),
         (lambda: nn.SGD(0.1), "too many positional arguments; expected .*momentum"),
         (lambda: nn.Sequential(Alone()).forward(X), "`return y, backward`.*found float32"),
         (
@@ -135,7 +134,6 @@ def fitted(loss, net=None):
         ),
         (lambda: dit.save("x.dit", model(), "a card"), "card must be a dict, such as .*'a card'"),
         (lambda: save_onnx(model(), "x.onnx", X), r"save_onnx\(path, model, x\): expected a layer"),
-        (lambda: dit.save(model(), "x.dit"), r"dit.save\(path, model, card\): expected a layer"),
     ],
 )
 def test_a_mistake_of_the_first_hour_names_the_right_form(act, text):
@@ -147,11 +145,9 @@ def test_a_mistake_of_the_first_hour_names_the_right_form(act, text):
     ("owner", "name", "text"),
     [
         (nn, "Linear", r"here it is Dense\(inputs, outputs, rng\)"),
-        (nn, "ReLU", r'here it is Activation\("relu"\)'),
         (nn, "CrossEntropyLoss", "here it is softmax_cross_entropy"),
         (nn, "Nonsense", "engine.nn has no 'Nonsense'$"),
         (model(), "fit", r"here it is Trainer\("),
-        (model(), "parameters", r"here it is named_parameters\(\)"),
         (model(), "nonsense", "Sequential has no 'nonsense'$"),
     ],
 )

@@ -92,30 +92,21 @@ def test_every_loss_runs_on_what_its_input_is(name, there):
 def fitted(backend, path, make):
     """A model after interrupted and resumed training by the trainer, back in host memory."""
     rng = np.random.default_rng(5)
-    model = nn.Sequential(
-        dense1=nn.Dense(3, 4, rng),
-        drop=nn.Dropout(0.3, rng),
-        norm=nn.BatchNorm(4),
-        dense2=nn.Dense(4, 2, rng),
-    )
-    model = model.astype(np.float64).to(backend)
+    layers = nn.Dense(3, 4, rng), nn.Dropout(0.3, rng), nn.BatchNorm(4), nn.Dense(4, 2, rng)
+    model = nn.Sequential(*layers).astype(np.float64).to(backend)
     x = rng.standard_normal((20, 3))
     classes = (x[:, 0] > 0).astype(np.int64)
     # of several targets, none was uploaded
     data = nn.Data(backend.asarray(x), (backend.asarray(classes), classes))
     settings = nn.TrainerSettings(batch_size=8, clip_norm=0.5, patience=9)
-    metrics = {"accuracy": lambda y, both: nn.accuracy(y, both[1])}
+
+    def loss(y, both):
+        return nn.softmax_cross_entropy(y, both[0])
+
     for epochs in (1, 2):
         optimizer, average = make()
-        trainer = nn.Trainer(
-            model,
-            lambda y, both: nn.softmax_cross_entropy(y, both[0]),
-            optimizer,
-            0.01,
-            settings,
-            metrics,
-            average,
-        )
+        metrics = {"accuracy": lambda y, both: nn.accuracy(y, both[1])}
+        trainer = nn.Trainer(model, loss, optimizer, 0.01, settings, metrics, average)
         if path.exists():
             trainer.resume(path)
         trainer.fit(data, epochs, validation=data, checkpoint=path)

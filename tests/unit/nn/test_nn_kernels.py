@@ -48,11 +48,8 @@ def assert_agrees(name, arrays, *settings, tolerance=2e-6, **options):
 
 WINOGRAD = (3, 1, 1)  # size, stride and padding
 FORMS = [  # shape of x, number of kernels, then their size, stride, padding and dilation
-    ((1, 16, 8, 8), 16, *WINOGRAD),
     ((3, 112, 8, 8), 32, *WINOGRAD),
-    ((17, 16, 8, 8), 80, *WINOGRAD),
     ((37, 32, 4, 12), 16, *WINOGRAD),
-    ((2, 32, 14, 7), 64, *WINOGRAD),
     ((2, 20, 12, 11), 50, *WINOGRAD),
     ((3, 1, 28, 28), 32, *WINOGRAD),
     ((2, 3, 2, 5), 17, *WINOGRAD),
@@ -60,12 +57,9 @@ FORMS = [  # shape of x, number of kernels, then their size, stride, padding and
         ((3, 16, 8, 8), 32, *form)
         for form in ((1, 1, 0), (5, 1, 2), (3, 2, 1), (3, 1, 0), (1, 2, 0))
     ],
-    ((2, 3, 12, 11), 16, 5, 1, 2),
-    ((2, 5, 11, 12), 3, 5, 1, 0),
     ((2, 3, 17, 16), 6, 7, 2, 3),
     ((2, 3, 9, 8), 4, 3, 4, 0),
     ((1, 2, 3, 3), 2, 3, 1, 5),
-    ((2, 4, 5, 6), 7, 1, 1, 2),
     *[
         ((2, 5, 12, 11), 6, (2, 3), stride, ((1, 2), (0, 3)), dilation)
         for stride in (1, 2, (3, 1))

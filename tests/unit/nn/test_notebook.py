@@ -76,7 +76,6 @@ def no_windows(monkeypatch):
 def test_a_notebook_is_free_of_its_authors_machine(path):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     assert path.stat().st_size < LARGEST
-    assert notebook["nbformat"] == 4
     assert set(notebook["metadata"]) == {"kernelspec", "language_info"}
     assert not any(cell["metadata"] for cell in notebook["cells"])
 
@@ -85,8 +84,6 @@ def test_a_notebook_is_free_of_its_authors_machine(path):
 def test_the_first_notebook_prints_what_its_text_promises():
     texts = printed(FIRST)
     text = "".join(texts)
-    assert "no autograd" in cells(FIRST, "markdown")[0]
-    assert "[1, 64]" in text
     formula, difference = text.partition("formula ")[2].split()[:3:2]
     assert float(formula) == pytest.approx(float(difference), abs=1e-7)
     assert float(text.partition("held-out accuracy ")[2].partition("%")[0]) > 85

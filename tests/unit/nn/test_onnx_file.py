@@ -63,7 +63,6 @@ def layers_of_sequences(rng):
     kinds = [
         nn.GRU(6, 6, rng, reverse=bool(rng.integers(2))),
         nn.Bidirectional(nn.LSTM(6, 2, rng), nn.RNN(6, 4, rng, reverse=True)),
-        nn.Sequential(nn.LSTM(6, 3, rng), nn.Dense(3, 6, rng)),
         nn.Residual(inner, activation="identity"),
         nn.Residual(nn.Sequential(nn.Residual(nn.Sequential(nn.Encoder(2, block, rng))))),
     ]
@@ -76,7 +75,6 @@ def layers_of_boards(rng):
     kinds = [
         nn.Conv2D(4, 4, 3, rng, stride=2),
         nn.Sequential(nn.MaxPool2D(3, stride=1, padding=1), nn.Activation("selu")),
-        nn.AveragePool2D(2, stride=1),
         nn.Residual(body, nn.SqueezeExcitation(4, 2, rng, "swish"), "mish"),
         nn.Sequential(inner=nn.Sequential(nn.Residual(body), nn.Dropout(0.5, rng))),
     ]

@@ -95,23 +95,16 @@ class Run:
             DATA, EPOCHS, loader, self.checkpoint, checkpoint_steps=2, callbacks=self.watchers
         )
 
+    def end(self):
+        """Arrays, and all else, of the trainer and of the best model."""
+        run = self.trainer
+        best, header = nn.dit.load(self.best)
+        arrays = [run.model.named_parameters(), run.model.named_buffers(), run.state()[0]]
+        return [*arrays, best.named_parameters()], (header["card"], run.history, run.stopped)
+
     def ends_as(self, other):
-        mine, theirs = self.trainer, other.trainer
-        groups = [
-            (one.model.named_parameters(), one.model.named_buffers(), one.state()[0])
-            for one in (mine, theirs)
-        ]
-        same = all(same_arrays(*pair) for pair in zip(*groups, strict=True))
-        models = [nn.dit.load(run.best) for run in (self, other)]
-        best = same_arrays(*(model.named_parameters() for model, _ in models))
-        cards = models[0][1]["card"] == models[1][1]["card"]
-        return (
-            same
-            and best
-            and cards
-            and mine.history == theirs.history
-            and mine.stopped == theirs.stopped
-        )
+        (arrays, values), (others, other_values) = self.end(), other.end()
+        return values == other_values and all(map(same_arrays, arrays, others))
 
 
 write = trainer_module.write_checkpoint
@@ -166,20 +159,15 @@ def test_ctrl_c_while_the_weights_move_waits_for_the_step(tmp_path):
 
         def _update(self, name, *rest):
             super()._update(name, *rest)
-            if self.steps == self.at and name == "dense1.weight":
+            if self.steps == self.at and name == "weight":
                 signal.raise_signal(signal.SIGINT)
 
-    def made(at):
+    def interrupted(at):
         optimizer = Interrupted(momentum=0.5)
         optimizer.at = at
-        model = nn.Sequential(
-            nn.Dense(3, 4, np.random.default_rng(1)), nn.Dense(4, 2, np.random.default_rng(1))
-        )
-        return nn.Trainer(
-            model, nn.softmax_cross_entropy, optimizer, 0.1, nn.TrainerSettings(batch_size=8)
-        )
+        return made(optimizer=optimizer)
 
-    whole, run = made(-1), made(6)
+    whole, run = interrupted(-1), interrupted(6)
     whole.fit(DATA, 3)
     with pytest.raises(KeyboardInterrupt):
         run.fit(DATA, 3)
@@ -208,7 +196,6 @@ def test_interrupts_are_held_back_only_where_there_are_any():
     thread.start()
     thread.join()
     assert done == ["main", "thread"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_steps_of_ones_own_between_two_fits_take_no_part_in_an_epochs_mean():
@@ -247,17 +234,8 @@ def made(**other):
     return nn.Trainer(**parts)
 
 
-SETTINGS = {"batch_size": 8}
 OTHERS = {
     "optimizer: beta2": ({"optimizer": nn.AdamW()}, {"optimizer": nn.AdamW(beta2=0.99)}),
-    "optimizer: weight_decay": (
-        {"optimizer": nn.AdamW()},
-        {"optimizer": nn.AdamW(weight_decay=0.1)},
-    ),
-    "optimizer: momentum": (
-        {"optimizer": nn.SGD()},
-        {"optimizer": nn.SGD(momentum=np.float32(0.9))},
-    ),
     "optimizer: class": ({"optimizer": nn.Adam()}, {"optimizer": nn.AdamW()}),
     "metrics": ({}, {"metrics": {"accuracy": nn.accuracy}}),
     "average: class": ({"average": None}, {"average": nn.ExponentialAverage(0.9)}),
@@ -265,9 +243,7 @@ OTHERS = {
         {"average": nn.ExponentialAverage(0.8)},
         {"average": nn.ExponentialAverage(0.9)},
     ),
-    "average: every": ({"average": nn.StochasticAverage(2)}, {"average": nn.StochasticAverage(3)}),
-    "settings: seed": ({}, {"settings": nn.TrainerSettings(**SETTINGS, seed=1)}),
-    "settings: clip_norm": ({}, {"settings": nn.TrainerSettings(**SETTINGS, clip_norm=1.0)}),
+    "settings: seed": ({}, {"settings": nn.TrainerSettings(batch_size=8, seed=1)}),
     "settings: batch_size": ({}, {"settings": nn.TrainerSettings(batch_size=9)}),
     "dtype": ({}, {"model": nn.Dense(3, 2, np.random.default_rng(0)).astype(np.float64)}),
     "model: outputs": ({}, {"model": nn.Dense(3, 3, np.random.default_rng(0))}),

@@ -57,8 +57,6 @@ WRITTEN = [
     (chess.Board("4k3/8/8/8/8/8/P7/4K2R w K - 0 1", chess960=True), "e1g1", "e1h1"),
     (chess.Board("8/4P3/8/8/8/k7/8/K7 w - - 0 1"), "e7e8r", "e7e8r"),
     (chess.Board("4k3/8/8/8/3pP3/8/8/4K3 b - e3 0 1"), "d4e3", "d4e3"),
-    (chess.Board("rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq e3 0 1"), "e7e5", "e7e5"),
-    (chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 99 80"), "a1a8", "a1a8"),  # mates
 ]
 
 
@@ -66,9 +64,7 @@ def test_moves_of_a_book_are_read_for_both_kinds_of_chess(tmp_path):
     path = write_book(tmp_path / "b.bin", [(board, move, 1) for board, move, _ in WRITTEN])
     with closing(PolyglotBook(path)) as book:
         for board, _, move in WRITTEN:
-            assert book.move(
-                chess.Board(board.fen(), chess960=board.chess960), rng()
-            ) == chess.Move.from_uci(move)
+            assert book.move(board, rng()).uci() == move
         assert book.move(chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"), rng()) is None, (
             "an unknown position"
         )

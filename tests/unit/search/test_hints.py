@@ -14,7 +14,7 @@ from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.tree.arrays import NO_NODE, ROOT
 from engine.search.tree.params import HINT_MARGIN_CP, HINT_PRIOR
-from engine.search.tree.priors import find_edge, hint, own_priors, restore
+from engine.search.tree.priors import hint, own_priors, restore
 from engine.tactics.alphabeta import (
     MATE_FROM_CP,
     MAX_PLY,
@@ -67,11 +67,9 @@ def better_than(space, fen, first, nodes=20_000):
     ("fen", "first", "better"),
     [
         ("4k3/8/8/3q4/8/2N5/8/4K3 w - - 0 1", "e1f2", "c3d5"),  # a queen for nothing
-        ("3rk3/8/8/3q4/8/2N5/8/4K3 w - - 0 1", "c3d5", None),  # already found: nothing is better
         (QUEEN_GIVEN_UP, "d5f7", "d5d8"),
         (QUEEN_GIVEN_UP, "d5d8", None),  # the tree prefers it already
         ("6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1", "h2h3", "d1d8"),
-        (chess.STARTING_FEN, "e2e4", None),
         (chess.STARTING_FEN, "a2a3", None),  # worse, but nothing is lost with it
     ],
 )
@@ -81,14 +79,11 @@ def test_what_is_better(space, fen, first, better):
     assert first != "d5d8" or space.nodes_left[0] > 0, "it mates: nothing is looked for"
 
 
-@pytest.mark.parametrize(
-    ("fen", "plies"), [(QUEEN_GIVEN_UP, 3), ("8/8/8/8/8/2K5/7R/k7 w - - 0 1", 3)]
-)
-def test_a_mate_is_seen(space, fen, plies):
+def test_a_mate_is_seen(space):
     forget(space)
-    space.rows[0] = row_from_board(chess.Board(fen))
+    space.rows[0] = row_from_board(chess.Board(QUEEN_GIVEN_UP))
     space.nodes_left[0] = 100_000
-    assert alpha_beta(space, np.int64(0), np.int64(plies), -WINDOW, WINDOW, PASSING) > MATE_FROM_CP
+    assert alpha_beta(space, np.int64(0), np.int64(3), -WINDOW, WINDOW, PASSING) > MATE_FROM_CP
 
 
 def test_a_repetition_on_the_stack_is_a_draw(space):
@@ -126,7 +121,6 @@ def test_the_table_knows_the_reply(space):
     better_than(space, fen, "g1f1")
     row = row_from_board(board_after("g1f1", fen))
     assert decode_move(row, int(best_reply(space, row))) == chess.Move.from_uci("d8d1")
-    assert best_reply(space, row_from_board(chess.Board("8/8/8/8/8/k7/8/K7 w - - 0 1"))) == NO_MOVE
 
 
 # ---- priors --------------------------------------------------------------------------------------
@@ -168,7 +162,6 @@ def test_a_hinted_move_gives_its_prior_back():
         assert edges_of(search) == {
             move: (pytest.approx(p, rel=1e-4), child) for move, (p, child) in before.items()
         }
-        assert (np.diff(search.root().priors) <= 0).all()
 
 
 def test_a_move_that_is_likely_anyway_or_not_there_changes_nothing():
@@ -184,7 +177,6 @@ def test_a_move_that_is_likely_anyway_or_not_there_changes_nothing():
         search.tree.prior[search.edges()] = priors
         assert hint(search.tree, np.int64(ROOT), likely, SHARE) == search.root().children[0]
         assert hint(search.tree, np.int64(ROOT), absent, SHARE) == NO_NODE
-        assert find_edge(search.tree, np.int64(ROOT), absent) == NO_NODE
         assert (search.root().priors == priors).all()
         assert search.tree.hinted[ROOT] == NO_MOVE
 
@@ -287,10 +279,6 @@ def test_a_search_of_some_moves_shows_what_the_policy_gave():
         assert player._search.tree.hinted[ROOT] != NO_MOVE
         only = player.search(Limits(nodes=2000, searchmoves=(chess.Move.from_uci(move),)))
         assert [child.prior for child in only.children] == [pytest.approx(1.0)]
-        both = player.search(
-            Limits(nodes=2000, searchmoves=(chess.Move.from_uci(move), chess.Move.from_uci("e2e3")))
-        )
-        assert sum(child.prior for child in both.children) == pytest.approx(1.0, abs=1e-5)
 
 
 def test_a_full_tree_gets_hints_like_any_other():

@@ -104,7 +104,6 @@ def test_an_error_reaches_whoever_asks_for_the_result():
         (Limits(), None, False),
         (Limits(infinite=True), None, True),
         (Limits(infinite=True), "ponderhit", True),
-        (Limits(infinite=True, ponder=True), "ponderhit", True),
         (Limits(infinite=True), "stop", False),
         (Limits(ponder=True), None, True),
         (Limits(ponder=True), "ponderhit", False),

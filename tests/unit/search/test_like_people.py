@@ -92,7 +92,6 @@ def test_a_mate_in_one_is_given_as_often_as_people_see_it():
     children = [root_move("h5f7", 0.7, 1.0, mate=1), root_move("e2e4", 0.3, -0.9)]
     for plan in (PeoplePlan(1, 1.0, 0.0, 1.0), PeoplePlan(1, 0.5, 30.0, 1.0)):
         assert drawing_chances(children, plan) == pytest.approx([0.7, 0.3])
-    assert drawing_chances(children, PeoplePlan(1, 0.5, 30.0, 3.0)) == pytest.approx([0.875, 0.125])
 
 
 def test_a_mate_in_one_of_a_game_is_missed_at_times(player):

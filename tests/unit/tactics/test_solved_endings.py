@@ -104,9 +104,7 @@ def test_the_shortest_mate_is_played_without_giving_material_away(letters):
         ("7k/5K2/6Q1/8/8/8/8/8 b - - 0 1", (0, 0)),  # Stalemate.
         ("7k/6Q1/6K1/8/8/8/8/8 b - - 0 1", (-2, 0)),  # Mate.
         ("k7/8/8/8/8/8/8/KR5r w - - 0 1", (2, 1)),  # The rook takes the other one.
-        ("8/8/8/8/8/2k5/8/K6n b - - 0 1", (0, 0)),
         ("4k3/8/8/8/8/8/8/4K2R w K - 0 1", None),
-        ("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1", None),
         ("4k3/8/8/8/8/8/3QQQ2/4K3 w - - 0 1", None),
     ],
 )
