@@ -2,7 +2,6 @@
 learnt between searches.
 """
 
-
 import chess
 import numpy as np
 import pytest

@@ -286,6 +286,12 @@ def test_where_the_tables_know_the_root_the_way_to_mate_is_searched(test_data):
     assert search(board, 3000, syzygy_path=str(test_data / "syzygy")).infos[0].score_mate == 2
 
 
+def test_the_tables_found_are_told_once(tmp_path):
+    with alone(evaluator="material", syzygy_path=str(tmp_path)) as player:
+        assert player.take_problems() == [f"no Syzygy tables found in {tmp_path}"]
+        assert player.take_problems() == []
+
+
 def test_win_that_the_tables_know_is_shown_before_any_mate_is_seen(test_data):
     board = chess.Board("8/8/8/8/3k4/8/8/KBN5 w - - 0 1")  # 32 moves to mate
     with alone(evaluator="material", syzygy_path=str(test_data / "syzygy")) as player:

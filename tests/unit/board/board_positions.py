@@ -29,26 +29,26 @@ ODD_FENS = [
 ALL = [kind for kind in chess.PIECE_TYPES if kind != chess.KING]
 
 
-def _place(board, rng, piece, squares):
+def _place(board, rng, kind, color, squares):
     """Put a piece on one of the squares that is free, if any is."""
     free = [square for square in squares if not board.piece_at(square)]
-    if piece.piece_type == chess.PAWN:
+    if kind == chess.PAWN:
         free = [square for square in free if 0 < chess.square_rank(square) < 7]
     if free:
-        board.set_piece_at(rng.choice(free), piece)
+        board.set_piece_at(rng.choice(free), chess.Piece(kind, color))
 
 
 def _scatter(board, rng, kinds, most):
     """Some pieces of the kinds, of both sides, anywhere."""
     for color in chess.COLORS:
         for _ in range(rng.randint(0, most)):
-            _place(board, rng, chess.Piece(rng.choice(kinds), color), chess.SQUARES)
+            _place(board, rng, rng.choice(kinds), color, chess.SQUARES)
 
 
 def _place_kings(board, rng):
     for color in chess.COLORS:
         if board.king(color) is None:
-            _place(board, rng, chess.Piece(chess.KING, color), chess.SQUARES)
+            _place(board, rng, chess.KING, color, chess.SQUARES)
 
 
 def scattered(rng, kinds=(chess.PAWN, *ALL), most=8):
@@ -85,7 +85,8 @@ def en_passant(rng):
     _place(
         board,
         rng,
-        chess.Piece(chess.KING, board.turn),
+        chess.KING,
+        board.turn,
         [s for s in king_squares if s not in kept_free],
     )
     king = board.king(board.turn)
@@ -94,11 +95,12 @@ def en_passant(rng):
     ]
     for _ in range(rng.randint(0, 3)):
         kind = rng.choice([chess.BISHOP, chess.ROOK, chess.QUEEN])
-        _place(board, rng, chess.Piece(kind, not board.turn), line)
+        _place(board, rng, kind, not board.turn, line)
     _place(
         board,
         rng,
-        chess.Piece(chess.KING, not board.turn),
+        chess.KING,
+        not board.turn,
         [s for s in chess.SQUARES if s not in kept_free],
     )
     return board
@@ -112,11 +114,11 @@ def promotion(rng):
     _castling_side(board, rng, not board.turn)
     for _ in range(rng.randint(1, 4)):
         pawns = chess.SquareSet(chess.BB_RANKS[before])
-        _place(board, rng, chess.Piece(chess.PAWN, board.turn), pawns)
+        _place(board, rng, chess.PAWN, board.turn, pawns)
     for _ in range(rng.randint(0, 3)):
         kind = rng.choice([chess.KNIGHT, chess.BISHOP, chess.QUEEN])
         there = chess.SquareSet(chess.BB_RANKS[last])
-        _place(board, rng, chess.Piece(kind, not board.turn), there)
+        _place(board, rng, kind, not board.turn, there)
     _place_kings(board, rng)
     _scatter(board, rng, [chess.PAWN, chess.KNIGHT, chess.ROOK], 2)
     return board

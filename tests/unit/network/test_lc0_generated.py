@@ -3,20 +3,16 @@ itself proves in test_lc0_itself.py.
 """
 
 import gzip
-from contextlib import closing
 
 import numpy as np
 import pytest
 
 from engine.errors import ConfigError
-from engine.evaluation.factory import make_evaluator
-from engine.evaluation.leaves import leaves_of
-from engine.evaluation.protocol import input_format_of
 from engine.network.input_formats import INPUT_FORMATS, turned_batch
 from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.reader import load_lc0
 from engine.network.weights import load_network
-from tests.unit.network.lc0_kept import boards
+from tests.unit.network.lc0_kept import answered, boards
 from tests.unit.network.lc0_nets import fused_answers, random_masks, training_answers
 from tests.unit.network.lc0_towers import file_bytes, random_net
 
@@ -77,10 +73,7 @@ def test_towers_of_other_input_formats_see_their_planes(tmp_path, input_format):
     (tmp_path / "net.pb").write_bytes(file_bytes(net))
     write_planes(tmp_path / "again.pb", read_planes(tmp_path / "net.pb"))
     for name, tolerance in (("net.pb", 2e-4), ("again.pb", 2e-2)):
-        leaves = leaves_of(boards()[:40], input_format)
-        with closing(make_evaluator("network", tmp_path / name, backend="numpy")) as evaluator:
-            assert input_format_of(evaluator) == input_format
-            evaluator.evaluate(leaves, 40)
+        leaves = answered(tmp_path / name, boards()[:40])
         masks, index = turned_batch(input_format, leaves.masks[:40], leaves.policy_index[:40])
         expected = training_answers(load_lc0(tmp_path / "net.pb"), masks)
         np.testing.assert_allclose(

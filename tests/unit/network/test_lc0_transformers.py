@@ -3,7 +3,6 @@ the layers agree.
 """
 
 import zlib
-from contextlib import closing
 from dataclasses import replace
 from functools import cache
 
@@ -13,12 +12,11 @@ import pytest
 
 from engine import nn
 from engine.errors import ConfigError, NetFileError
-from engine.evaluation.factory import make_evaluator
 from engine.evaluation.leaves import leaves_of
 from engine.files.wire import encode, parse
 from engine.network.families import planes_config_of
 from engine.network.fused.given_tensors import layers_with
-from engine.network.input_formats import CANONICAL, INPUT_FORMATS, turned_batch
+from engine.network.input_formats import INPUT_FORMATS, turned_batch
 from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.reader import load_lc0
 from engine.network.lc0.schema import NET
@@ -30,7 +28,7 @@ from engine.network.transformer.transformer_model import Transformer, Transforme
 from engine.network.weights import load_net
 from selfplay.families.by_name import net_of_model
 from tests.unit.network.fused_tower import assert_bits_depend_on_the_position_alone, infer
-from tests.unit.network.lc0_kept import ANSWERS, boards, check_answers
+from tests.unit.network.lc0_kept import ANSWERS, answered, boards, check_answers
 from tests.unit.network.lc0_towers import changed, in_format
 from tests.unit.network.lc0_transformers import DENSE, KINDS, random_transformer
 
@@ -120,10 +118,7 @@ def test_a_canonical_network_gives_a_turned_board_the_turned_policy(tmp_path, tu
     board = chess.Board("8/8/2k5/8/8/1K1R4/8/8 w - - 3 1")
     twin = board.transform(turn)
     twin.halfmove_clock = 3
-    leaves = leaves_of([board, twin], CANONICAL)
-    path = network_in(tmp_path, "canonical")
-    with closing(make_evaluator("network", path, backend="numpy")) as evaluator:
-        evaluator.evaluate(leaves, 2)
+    leaves = answered(network_in(tmp_path, "canonical"), [board, twin])
     np.testing.assert_array_equal(leaves.wdl[1], leaves.wdl[0])
     logits = np.sort(leaves.logits[:2, : leaves.n_moves[0]])
     np.testing.assert_array_equal(logits[1], logits[0])

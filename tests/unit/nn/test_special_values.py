@@ -12,6 +12,7 @@ from engine.errors import ConfigError, DataError, ShapeError, TrainingError
 from engine.native.lanes import LANES
 from engine.nn import LOSSES
 from engine.nn.layers import ACTIVATIONS
+from engine.nn.operations import channelwise
 from engine.nn.training.shared_rows import SharedRows, SharedRowsAdamW
 from tests.gradient.cases import CASES, arrays_in, each
 
@@ -280,6 +281,10 @@ def test_a_rectifying_norm_does_not_hide_nan():
     for training in (True, False):
         y, _ = norm.replica().forward(x, training)
         assert np.isnan(y[0, 3, 0, 0])
+    flat, y = x.reshape(-1), np.empty(x.size, np.float32)
+    ones = np.ones(16, np.float32)
+    channelwise.normalise(flat, 16, ones, ones, ones, True, y)
+    assert np.isnan(y).sum() == 1
 
 
 # ---- schedules and settings ----------------------------------------------------------------------

@@ -70,24 +70,6 @@ def test_a_root_move_that_repeats_a_third_time_is_a_draw_in_a_kept_tree():
     assert found > 15
 
 
-def test_no_line_goes_on_past_a_third_repetition():
-    rng = np.random.default_rng(6)
-    lines = 0
-    with Engine(OPTIONS) as engine:
-        for number in range(8):
-            game = Game(STARTS[number % len(STARTS)])
-            for _ in range(20):
-                engine.set_position(game.board)
-                for child in engine.search(Limits(nodes=300)).children:
-                    after = game.board.copy()
-                    for move in child.pv[:-1]:
-                        after.push(move)
-                        assert not after.is_repetition(3)
-                    lines += 1
-                game.shuffle(rng)
-    assert lines > 500
-
-
 def test_one_repetition_of_the_root_is_no_draw():
     """The knight's check and the way back counted as a draw: +0.05 for a move that is worth +2.4."""
     with alone("5r1k/6n1/B1b4N/8/8/8/P4P2/1K5R w - - 0 1", "material") as engine:
