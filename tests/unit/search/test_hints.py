@@ -270,9 +270,7 @@ def test_it_is_off_in_games_with_a_clock(limits, options, hinted):
 
 
 def test_a_search_of_some_moves_shows_what_the_policy_gave():
-    """A search of some moves only takes back the hints of the one before, and shows what the policy
-    gave.
-    """
+    """It takes back the hints of the search before."""
     fen, move = COMBINATIONS[0]
     with alone(fen) as player:
         player.search(Limits(nodes=20_000))
