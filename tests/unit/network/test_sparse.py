@@ -47,9 +47,9 @@ from tests.unit.network.test_value_inference import by_layers, flip_of
 CONFIG = SparseConfig(width=128, hidden=8)
 
 
-def small_model(seed=1):
+def small_model():
     """A network whose every parameter matters."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(1)
     model = SparseNetwork(CONFIG, rng)
     for tensor in model.named_parameters().values():
         tensor += 0.05 * rng.standard_normal(tensor.shape).astype(np.float32)

@@ -32,8 +32,8 @@ def small_network():
     return nn.MultiHead(trunk, {"value": head})
 
 
-def image(batch=2):
-    return rng().standard_normal((batch, 3, 4, 4)).astype(np.float32)
+def image():
+    return rng().standard_normal((2, 3, 4, 4)).astype(np.float32)
 
 
 def test_dropout_keeps_the_mean():

@@ -20,9 +20,9 @@ def root_move(text, visits=0, prior=0.1, q=0.0, mate=None):
     return RootMove(chess.Move.from_uci(text), visits, prior, q, draw=0.3, mate=mate)
 
 
-def chosen(children, plan, draws=400):
+def chosen(children, plan):
     rng = np.random.default_rng(1)
-    return Counter(choose_weaker(children, plan, rng).move.uci() for _ in range(draws))
+    return Counter(choose_weaker(children, plan, rng).move.uci() for _ in range(400))
 
 
 def test_the_option_offers_what_lies_between_measured_ratings():
