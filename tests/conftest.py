@@ -39,13 +39,13 @@ QUICK = (
     "selfplay/matches/test_statistics", "selfplay/records/",
 )  # fmt: skip
 NOT_QUICK = (  # files, and tests in them, that cost most
-    "unit/board/test_board_plain", "unit/native/test_compiler", "unit/native/test_jit", "unit/native/test_targets",
+    "unit/native/test_compiler", "unit/native/test_jit", "unit/native/test_targets",
     "unit/native/test_whole", "unit/nn/test_callbacks", "unit/nn/test_notebook", "unit/nn/test_resuming",
     "unit/search/test_finishing", "unit/search/test_forgetting", "unit/search/test_hints", "unit/search/test_run",
     "unit/search/test_interrupts", "unit/search/test_play_or_analysis", "unit/search/test_walkers",
-    "unit/search/test_stint", "unit/search/test_params.py::test_deviation", "unit/board/test_pgn.py::test_a_huge_game",
-    "unit/nn/test_nn_backend.py::test_mixed_precision_ends", "unit/nn/test_loader", "unit/nn/test_onnx_file",
-    "unit/nn/test_model_use.py::test_confusion_is_drawn", "unit/nn/test_trainer.py::test_history_is_data_and_a_picture",
+    "unit/search/test_stint", "unit/search/test_params.py::test_parameters", "unit/board/test_pgn.py::test_a_huge_game",
+    "unit/nn/test_loader", "unit/nn/test_onnx_file",
+    "unit/nn/test_model_use.py::test_confusion_is_drawn",
     "selfplay/records/test_store.py::test_writing", "selfplay/matches/test_statistics.py::test_error_rates",
     "gradient/test_gradients.py::test_layer_gradients_agree_with_central_differences[Encoder [2, 3, 4]",
 )  # fmt: skip

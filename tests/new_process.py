@@ -27,9 +27,9 @@ def output_of(program, *words, warnings="default", **environment):
     return done.stdout
 
 
-def wait_until(happens, timeout_s=400.0):
+def wait_until(happens):
     """Look every few milliseconds until something has happened."""
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + 400
     while not happens():
         assert time.monotonic() < deadline
         time.sleep(0.005)

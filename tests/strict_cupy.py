@@ -33,17 +33,14 @@ import threading
 import types
 import weakref
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 import engine.backend
 
-TABLE: dict[str, Any] = json.loads(
-    Path(__file__).with_name("cupy_table.json").read_text(encoding="utf-8")
-)
+TABLE = json.loads(Path(__file__).with_name("cupy_table.json").read_text(encoding="utf-8"))
 # Launches of a call, where it is not one; views are none.
 LAUNCHES = {
     "var": 3,
@@ -87,15 +84,15 @@ class Device:
     """The pretended GPU: its streams, its memory, what was counted, and how it fails."""
 
     def __init__(self):
-        self.counts: Counter[tuple[str, str]] = Counter()  # (kind, "file:line")
+        self.counts = Counter()  # (kind, "file:line")
         # bytes
         self.limit = 1 << 40
         self.used = 0
-        self.faults: list[str] = []
-        self.host: Clock = Counter()  # what the host has waited for
-        self.pinned: list[np.ndarray] = []
+        self.faults = []
+        self.host = Counter()  # what the host has waited for
+        self.pinned = []
         self.roots = weakref.WeakValueDictionary[int, np.ndarray]()  # all memory, by id
-        self._failures: dict[str, tuple[int, Exception]] = {}
+        self._failures = {}
         self.null = Stream(self)
 
     def total(self, kind):
@@ -130,17 +127,17 @@ class Device:
 
 class _State(threading.local):
     fusing = False
-    pool: Any = None  # where memory comes from, if it is not the default one
+    pool = None  # where memory comes from, if it is not the default one
 
     def __init__(self):
-        self.streams: list[Stream] = []
+        self.streams = []
 
 
 _state = _State()
 
 
 def _caller():
-    frame: Any = sys._getframe(1)
+    frame = sys._getframe(1)
     while frame.f_code.co_filename == __file__ or "contextlib" in frame.f_code.co_filename:
         frame = frame.f_back
     return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
@@ -153,9 +150,9 @@ class Stream:
     """A queue of work, with a clock that says what work it comes after."""
 
     def __init__(self, device, non_blocking=False):
-        self.device, self.number, self.clock = device, id(self), Counter[int]()
-        self._pending: list[Callable[[], None]] = []
-        self.graph: Graph | None = None  # while it captures
+        self.device, self.number, self.clock = device, id(self), Counter()
+        self._pending = []
+        self.graph = None  # while it captures
 
     def begin_capture(self):
         self.device.note("capture")
@@ -222,8 +219,8 @@ class Graph:
     def __init__(self, device):
         self.device = device
         self.is_invalid = False
-        self.calls = list[Callable[[], None]]()
-        self.memory = dict[int, Any]()
+        self.calls = []
+        self.memory = {}
         self._before = [(values, values.copy()) for values in device.roots.values()]
 
     def end(self):
@@ -274,7 +271,7 @@ class Memory:
         self.home = _stream(device)
         self.pool = _state.pool
         self.writer = (0, 0)
-        self.readers = dict[int, int]()
+        self.readers = {}
         device.note("alloc" if self.pool is None else "pool")
         if device.used + size > device.limit:
             raise OutOfMemoryError(
@@ -299,11 +296,8 @@ class Memory:
 # ---- arrays --------------------------------------------------------------------------------------
 
 
-class ndarray:
+class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     """Like `cupy.ndarray`."""
-
-    __array_ufunc__: Any = None  # so that NumPy refuses to mix
-    __hash__: Any = None
 
     def __init__(self, device, values, memory=None, root=None):
         self.base = root if root is None or root.base is None else root.base
@@ -313,6 +307,12 @@ class ndarray:
         self._memory = memory or Memory(device, values.nbytes)
         if memory is None:
             device.roots[id(values)] = values
+
+    def __array_ufunc__(self, ufunc, method, *given, out=None):
+        """An operator, which NumPy asks for."""
+        group = "functions" if ufunc is np.matmul else "ufuncs"
+        options = {} if out is None else {"out": out[0]}
+        return _call(self._device, ufunc.__name__, group, ufunc, given, options)
 
     def __array__(self, *_, **__):
         raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`")
@@ -608,35 +608,7 @@ def _check_mixture(name, given):
         raise TypeError(f"CuPy: {name} is not supported for {wanted}")
 
 
-# ---- operators -----------------------------------------------------------------------------------
-
-UFUNC_OF = {
-    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide",
-    "mod": "remainder", "pow": "power", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
-    "lshift": "left_shift", "rshift": "right_shift", "matmul": "matmul", "lt": "less", "le": "less_equal",
-    "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal", "neg": "negative", "invert": "invert",
-    "abs": "absolute",
-}  # fmt: skip
-
-
-def _operator(ufunc, kind):
-    function = getattr(np, ufunc)
-    group = "functions" if ufunc == "matmul" else "ufuncs"
-
-    def apply(self, *other):
-        given = (*other, self) if kind == "r" else (self, *other)
-        if any(isinstance(one, tuple | list | str) for one in other):
-            return NotImplemented
-        return _call(
-            self._device, ufunc, group, function, given, {"out": self} if kind == "i" else {}
-        )
-
-    return apply
-
-
-for _name, _ufunc in UFUNC_OF.items():
-    for _kind in ("", "r", "i"):
-        setattr(ndarray, f"__{_kind}{_name}__", _operator(_ufunc, _kind))
+# ---- values --------------------------------------------------------------------------------------
 
 
 def _to_python(kind):
@@ -650,8 +622,8 @@ def _to_python(kind):
 
 for _kind_of_value in (bool, int, float):
     setattr(ndarray, f"__{_kind_of_value.__name__}__", _to_python(_kind_of_value))
-ndarray.__index__ = _to_python(operator.index)  # type: ignore[attr-defined]
-ndarray.item = ndarray.tolist = _to_python(lambda values: values.tolist())  # type: ignore[attr-defined]
+ndarray.__index__ = _to_python(operator.index)
+ndarray.item = ndarray.tolist = _to_python(lambda values: values.tolist())
 
 
 # ---- the module ----------------------------------------------------------------------------------
@@ -776,7 +748,7 @@ def _fuse(device):
 
 def _make(device):
     cupy = _Module(device, "", np)
-    values: dict[str, Any] = {
+    values = {
         "__version__": TABLE["version"],
         "ndarray": ndarray,
         "asarray": lambda a, dtype=None: _asarray(device, a, dtype),

@@ -67,7 +67,7 @@ def links(page):
 
 def anchors(page):
     """The anchors that Markdown viewers give a page's headings."""
-    found: set[str] = set()
+    found = set()
     for heading in HEADING.findall(plain_text(page)):
         words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
         anchor = "".join(letter for letter in words if letter.isalnum() or letter in " -_").replace(
@@ -96,7 +96,7 @@ def commands(text):
     for line in text.replace("\\\n", " ").splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
         lexer.whitespace_split = True
-        command: list[str] = []
+        command = []
         for word in [*lexer, ";"]:
             if word not in OPERATORS:
                 command.append(word)

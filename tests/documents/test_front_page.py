@@ -88,11 +88,14 @@ def test_the_front_page_says_what_the_package_asks_for():
     assert re.findall(r'"(3\.\d+)"', workflow) == versions
 
 
-def test_the_picture_is_small_loads_nothing_and_shows_board_and_lines():
+def test_the_picture_loads_nothing():
     text = (ROOT / "docs" / "board.svg").read_text(encoding="utf-8")
     assert len(text.encode()) < MOST_PICTURE_BYTES
     assert ET.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
     assert not re.search(r"@import|@font-face|url\(\s*['\"]?http|href=", text)
+
+
+def test_a_picture_shows_board_beside_lines():
     board = chess.Board(OPERA_GAME)
     move = board.parse_san("Nxb5")
     info = SearchInfo(10, 20, 1000, 20000, 20000, 3, 1, 62, None, (560, 270, 170), [move])

@@ -35,7 +35,7 @@ IN_TWO_FORMS = re.compile(r"^before_")  # the report's columns: before and after
 @cache
 def known_words():
     """All words of the sources, and of the names of their files."""
-    found: set[str] = set()
+    found = set()
     paths = [
         path
         for folder in SOURCES

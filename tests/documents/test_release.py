@@ -40,9 +40,7 @@ def test_links_of_a_released_front_page_hold_away_from_the_repository(tmp_path):
         ("1.2.3", "v1.2.4", "engine/version.py"),
     ],
 )
-def test_a_tag_was_released_under_a_change_log_that_did_not_name_it(
-    tmp_path, heading, tag, missing
-):
+def test_a_tag_is_released_under_a_change_log_that_names_it(tmp_path, heading, tag, missing):
     """A release changes `__version__` and the one heading of the change log, and nothing else."""
     for name, old, new in (
         ("engine/version.py", f'__version__ = "{__version__}"', '__version__ = "1.2.3"'),
@@ -80,7 +78,7 @@ def test_pre_commit_runs_a_ruff_that_the_extra_dev_allows():
 @pytest.mark.parametrize(
     "machine", [("darwin", "x86_64"), ("darwin", "arm64"), ("linux", "x86_64"), ("win32", "AMD64")]
 )
-def test_intel_macs_were_to_build_a_numba_without_wheels(machine):
+def test_intel_macs_get_a_numba_with_wheels(machine):
     """Numba has no wheels for them from 0.63 on, so pip took the source, which needs LLVM."""
     environment = {
         "sys_platform": machine[0],

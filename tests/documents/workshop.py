@@ -38,7 +38,7 @@ RUN += " --gate.pairs 1 --gate.visits 4 --gate.longest 20 --games.visits 4 --gam
 
 # What a command is reduced by: pattern -> replacement, in this order. The flags that the documents
 # show stay in place.
-REDUCTIONS: tuple[tuple[str, str], ...] = (
+REDUCTIONS = (
     (r"--minutes \d+", "--positions 64 --batch 16"),
     (r"--positions \d+", "--positions 64"),
     (r"(pretrain (?!.*--batch).*)$", r"\1 --batch 16"),
@@ -72,7 +72,7 @@ REDUCTIONS: tuple[tuple[str, str], ...] = (
     (r"(tests\.hardening --quick.*)$", r"\1 --list"),
 )
 # Commands that are only looked at, each with its reason.
-SKIPPED: tuple[tuple[str, str], ...] = (
+SKIPPED = (
     (r"^\S*pip install", "what is installed here may not change"),
     (r"^python3 -m venv", "a new environment: .ci/run runs the test command and the installation"),
     (r"^\S*lc0 |cmd=glaurung|cmd=weiss", "other engines need not be installed"),

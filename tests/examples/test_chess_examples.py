@@ -31,7 +31,7 @@ def greedy_positions(count):
     """Positions of random games with the move a simple player would choose: the first capture, else
     the first move.
     """
-    found: list[tuple[np.ndarray, int]] = []
+    found = []
     for moves in random_games(count // 20, 60, seed=4):
         board = chess.Board()
         for text in moves:
@@ -71,7 +71,7 @@ def test_the_spatial_net_wins_on_real_positions(test_data):
     assert result.top1("spatial") > 0.1
 
 
-def test_game_tables_are_read_and_checked(tmp_path):
+def test_game_tables_are_read(tmp_path):
     path = tmp_path / "games.tsv"
     path.write_text("result\tuci\n1-0\te2e4 e7e5 g1f3\n0-1\td2d4\n")
     assert list(boards.read_games(path, shortest=2)) == [["e2e4", "e7e5", "g1f3"]]
@@ -89,7 +89,7 @@ def test_game_tables_are_read_and_checked(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_small_gpt_learns_and_fine_tuning_turns_it_to_the_opening():
+def test_fine_tuning_turns_a_small_gpt_to_the_opening():
     config = move_gpt.GptConfig(width=32, blocks=1, heads=2, length=40)
     opening = ["a2a3"]
     written = [game for game in random_games(700, 12, seed=2) if len(game) == 12]

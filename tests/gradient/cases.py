@@ -70,7 +70,6 @@ def attention_cases():
     nobody = bools(2, 3, 4)
     nobody[1, 2] = False  # one place may look at nothing
     return [
-        Case(nn.SelfAttention(6, 3, RNG, causal=True), numbers(2, 4, 6)),
         Case(nn.SelfAttention(4, 1, RNG, causal=True), numbers(2, 3, 4), {"mask": bools(2, 3)}),
         Case(nn.CrossAttention(4, 3, 2, RNG), (numbers(2, 3, 4), numbers(2, 5, 3))),
         Case(
@@ -133,10 +132,8 @@ def encoder_cases():
             (numbers(2, 3, 4), numbers(2, 5, 3)),
             {"mask": bools(2, 5)},
         ),
-        Case(nn.DecoderLayer(4, 2, 5, RNG, **modern), (numbers(2, 3, 4), numbers(2, 2, 4))),
         Case(nn.SelfAttention(4, 1, RNG, causal=True, rotary=True), numbers(2, 3, 4)),
         Case(nn.EncoderLayer(rng=RNG, **with_smolgen), (numbers(2, 3, 4), table)),
-        Case(nn.Encoder(1, layer, RNG), numbers(2, 4, 1, 3)),
         Case(nn.Encoder(2, with_smolgen, RNG), numbers(2, 3, 4)),
         Case(nn.PlaceGate(3, 4), numbers(2, 3, 4)),
         Case(BoardEmbedding(2, 0, RNG), numbers(1, 112, 8, 8)),
@@ -185,27 +182,22 @@ def window_cases():
     uneven = ((0, 2), (3, 1))
     return [
         Case(nn.Conv2D(2, 3, 3, RNG), numbers(2, 2, 5, 4)),
-        Case(nn.Conv2D(2, 2, 5, RNG, stride=np.int64(2), padding=1), numbers(1, 2, 7, 8)),
         Case(nn.Conv2D(3, 4, 4, RNG, stride=4, padding=0), numbers(2, 3, 8, 9)),
         Case(nn.Conv2D(2, 3, 3, RNG, 1, uneven, False, dilation=2), numbers(2, 2, 6, 6)),
         Case(nn.Conv2D(4, 6, (2, 3), RNG, (1, 2), groups=2, dilation=(1, 2)), numbers(2, 4, 5, 6)),
         Case(nn.Conv1D(3, 4, 3, RNG, padding=4), numbers(2, 3, 6)),
-        Case(nn.Conv1D(2, 4, 4, RNG, stride=2, groups=2), numbers(2, 2, 7)),
-        Case(nn.ConvTranspose2D(2, 3, 3, RNG), numbers(1, 2, 3, 3)),
+        Case(nn.Conv1D(2, 4, 4, RNG, stride=np.int64(2), groups=2), numbers(2, 2, 7)),
         Case(nn.ConvTranspose2D(2, 4, (4, 3), RNG, 2, groups=2), numbers(2, 2, 3, 4)),
         Case(
             nn.ConvTranspose2D(2, 3, 3, RNG, 3, 1, dilation=2, output_padding=(1, 2)),
             numbers(2, 2, 3, 4),
         ),
         Case(nn.ConvTranspose1D(2, 3, 2, RNG, stride=3, padding=0), numbers(2, 2, 3)),
-        Case(nn.MaxPool2D(3, stride=2, padding=1), numbers(2, 2, 5, 4)),
         Case(nn.MaxPool2D((2, 3), 1, (1, 2), dilation=(1, 2)), numbers(2, 2, 4, 6)),
         Case(nn.MaxPool1D(2, stride=3, ceil=True), numbers(2, 2, 5)),
-        Case(nn.AveragePool2D(3, 2, 1, ceil=True), numbers(2, 2, 4, 6)),
         Case(nn.AveragePool2D(3, 2, ((1, 0), (2, 1)), counts_padding=False), numbers(2, 2, 4, 6)),
         Case(nn.AveragePool1D(2, ceil=True), numbers(2, 2, 5)),
         Case(nn.GlobalAveragePool(), numbers(2, 3, 2, 4)),
-        Case(nn.GlobalAveragePool(), numbers(2, 3, 4)),
         Case(nn.Upsample([1.5, 2]), numbers(2, 2, 3, 4)),
         Case(nn.Upsample(3, "linear", align_corners=True), numbers(2, 2, 4)),
         Case(nn.Upsample(2, "cubic"), numbers(2, 2, 3, 4)),
@@ -222,18 +214,16 @@ def norm_cases():
     ]
 
 
-CASES: list[Case] = [
+CASES = [
     Case(nn.Dense(5, 3, RNG), numbers(4, 5)),
     Case(nn.Dense(3, 2, RNG), numbers(2, 3, 3)),
     Case(nn.BatchNorm(3), numbers(6, 3)),
-    Case(nn.BatchNorm(2, relu=True), numbers(3, 2, 4, 4)),
-    Case(nn.BatchNorm(2, momentum=0.5, epsilon=np.float32(1e-2)), numbers(2, 2, 3, 5)),
+    Case(nn.BatchNorm(2, relu=True, epsilon=np.float32(1e-2)), numbers(3, 2, 4, 4)),
     Case(nn.LayerNorm(4, epsilon=1e-2), numbers(2, 3, 4)),
     *[Case(nn.Activation(name), numbers(3, 7)) for name in ACTIVATIONS],
     Case(nn.Flatten(), numbers(2, 3, 2, 2)),
     Case(nn.Reshape(np.array([2, 6])), numbers(2, 3, 4)),
     Case(nn.Dropout(0.4, RNG), numbers(4, 6)),
-    Case(nn.SqueezeExcitation(4, 3, RNG), numbers(2, 4, 3, 3)),
     Case(nn.SqueezeExcitation(2, 2, RNG, activation="mish"), numbers(3, 2, 4, 4)),
     Case(nn.Embedding(5, 3, RNG), np.array([[0, 4, 4], [2, 4, 0]])),
     Case(nn.PositionEmbedding(6, 3, RNG), numbers(2, 4, 3)),

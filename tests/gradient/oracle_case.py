@@ -13,7 +13,7 @@ CHOICES = np.array([[4, 0, 4, -1], [1, -1, -1, -1]])
 SORTS = np.array([[[0, 2], [0, 3], [1, 2], [1, 2]], [[1, 3], [0, 2], [0, 2], [0, 2]]])
 VIEWS = np.array([[[0, 3, -1], [4, 2, 6]], [[1, -1, -1], [5, 0, 2]]])
 VERSIONS = np.array([1, 0])
-SHAPES: dict[str, tuple[int, ...]] = {
+SHAPES = {
     "trunk.accumulator.weight": (7, 6), "trunk.accumulator.bias": (6,), "policy.weight": (5, 3), "policy.bias": (5,),
     "policy.sort_weight": (2, 3), "policy.sort_bias": (4,), "value.dense1.weight": (2, 4, 3),
     "value.dense1.bias": (2, 4), "value.dense2.weight": (2, 3, 4), "value.dense2.bias": (2, 3),

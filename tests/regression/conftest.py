@@ -2,8 +2,6 @@
 learnt between searches.
 """
 
-from collections.abc import Callable
-
 import chess
 import numpy as np
 import pytest
@@ -15,10 +13,7 @@ from engine.network.tower.tower_model import TowerConfig
 from engine.network.weights import load_network
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from engine.search.result import SearchResult
 from tests.unit.network.fused_tower import fused
-
-SearchIt = Callable[[chess.Board, int], SearchResult]
 
 
 def _random_net():

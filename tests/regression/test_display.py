@@ -9,9 +9,11 @@ from engine import Engine
 from engine.evaluation import MaterialEvaluator
 from engine.options import EngineOptions
 from engine.search.limits import Limits
+from tests.unit.search.flat import alone
 
 QUIET = EngineOptions(hash_mib=8, threads=1)
 ATTACK = "6k1/5ppp/8/8/3q4/5N2/5PPP/R2Q2K1 w - - 0 1"
+BACK_RANK = "6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1"
 ROOK_ENDING = "8/8/8/3k4/8/8/4R3/4K3 w - - 0 1"
 DISPLAYS = (
     {"multi_pv": 4},
@@ -46,7 +48,7 @@ def played(options, fen, limits, plies):
 
 @pytest.mark.parametrize("display", DISPLAYS)
 @pytest.mark.parametrize("fen", [ATTACK, ROOK_ENDING, chess.STARTING_FEN])
-def test_more_lines_had_chosen_other_moves(fen, display):
+def test_more_lines_choose_no_other_moves(fen, display):
     limits = Limits(nodes=300)
     assert played(replace(QUIET, **display), fen, limits, 30) == played(QUIET, fen, limits, 30)
 
@@ -54,30 +56,30 @@ def test_more_lines_had_chosen_other_moves(fen, display):
 def test_more_lines_leave_a_search_by_lc0s_rules_alone():
     """Its root is never decided, though its moves are."""
     lc0 = replace(QUIET, preset="lc0")
-    fen = "6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1"
-    more = played(replace(lc0, multi_pv=5), fen, Limits(nodes=200), 6)
-    assert [(move, ponder) for move, ponder, _ in more] == [
-        (move, ponder) for move, ponder, _ in played(lc0, fen, Limits(nodes=200), 6)
-    ]
+    more, one = (
+        [(move, ponder) for move, ponder, _ in played(options, BACK_RANK, Limits(nodes=200), 6)]
+        for options in (replace(lc0, multi_pv=5), lc0)
+    )
+    assert more == one
 
 
-def test_more_lines_had_let_alpha_beta_search_and_tables_rest_in_a_game():
-    """With three lines, bishop and knight against king was drawn by the clock."""
-    with Engine(replace(QUIET, multi_pv=3), MaterialEvaluator()) as player:
-        player.set_position(chess.Board(ATTACK))
+def test_more_lines_leave_alpha_beta_out_of_a_game():
+    with alone(ATTACK, MaterialEvaluator(), multi_pv=3) as player:
         player.search(Limits(white_time_ms=2000, black_time_ms=2000))
         assert player._runner.hint_source is None
-        player.set_position(chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1"))
+
+
+def test_more_lines_leave_only_the_shortest_wins_of_a_solved_ending():
+    """With three lines, bishop and knight against king was drawn by the clock."""
+    board = chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1")
+    with alone(board, MaterialEvaluator(), multi_pv=3) as player:
         player.search(Limits(nodes=1))
         first = [child for child in player.search(Limits(nodes=50)).children if child.visits]
-    assert len(first) < chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1").legal_moves.count(), (
-        "only the shortest wins"
-    )
+    assert len(first) < board.legal_moves.count()
 
 
-def test_a_flag_that_has_just_fallen_had_counted_as_no_clock():
+def test_a_flag_that_has_just_fallen_is_a_clock():
     """Lines beside a mate are searched where no clock runs."""
-    with Engine(replace(QUIET, multi_pv=3), MaterialEvaluator()) as player:
-        player.set_position(chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1"))
+    with alone(BACK_RANK, MaterialEvaluator(), multi_pv=3) as player:
         result = player.search(Limits(white_time_ms=0, black_time_ms=1000, nodes=400))
     assert result.nodes < 100

@@ -4,19 +4,16 @@ given up early.
 Forced mates are found by every evaluator; outside suites are a slow test.
 """
 
-from collections.abc import Sequence
 from itertools import chain
 
 import chess
 import chess.syzygy
 import pytest
 
-from engine import Engine
 from engine.evaluation import MaterialEvaluator
-from engine.options import EngineOptions
 from engine.search.limits import Limits
-from engine.search.result import SearchInfo
 from tests.boards import random_positions
+from tests.unit.search.flat import alone
 
 MATERIAL = ("KQk", "KRk", "KPk", pytest.param("KQkr", marks=pytest.mark.slow), "KRPk")
 NODES = 24  # too few to find the way without tables
@@ -24,8 +21,7 @@ NODES = 24  # too few to find the way without tables
 
 @pytest.fixture(scope="module")
 def player(syzygy):
-    options = EngineOptions(hash_mib=8, threads=1, syzygy_path=str(syzygy))
-    with Engine(options, MaterialEvaluator()) as engine:
+    with alone(evaluator=MaterialEvaluator(), syzygy_path=str(syzygy)) as engine:
         yield engine
 
 
@@ -130,7 +126,6 @@ def test_a_mate_in_three_is_proven(search_material, fen):
 def prove(result, board, mate, key_move):
     """The line shown is a mate; where it is of the shortest kind, it begins with the key move."""
     found = result.infos[0].score_mate
-    assert found is not None
     assert found >= mate
     assert (found > mate) == (board.san(result.best_move) != key_move)
     for move in result.infos[0].pv:
@@ -150,7 +145,7 @@ def read_suite(path, limit=0):
 @pytest.mark.slow
 @pytest.mark.parametrize("evaluator", ["material", "network", "hybrid"])
 def test_nearly_all_mates_in_two_of_the_outside_suite_are_proven(test_data, evaluator):
-    with Engine(EngineOptions(evaluator=evaluator, hash_mib=64, threads=1)) as engine:
+    with alone(evaluator=evaluator, hash_mib=64) as engine:
 
         def finds_mate(board, nodes):
             engine.new_game()
@@ -207,7 +202,7 @@ def search_to_the_end(player, board, limits):
     mates = 0
     while not board.is_game_over(claim_draw=True) and board.ply() < 12:
         player.set_position(board)
-        told: list[Sequence[SearchInfo]] = []
+        told = []
         check_result(board, player.search(limits, told.append))
         for info in chain.from_iterable(told):
             check_line(board, info)
@@ -220,15 +215,15 @@ def search_to_the_end(player, board, limits):
 @pytest.mark.parametrize(
     "options", [{}, {"multi_pv": 4}, {"multi_pv": 3, "analyse_mode": True}], ids=str
 )
-def test_a_mate_had_been_shown_with_a_line_that_was_none(options, limits):
+def test_a_mate_is_shown_with_the_line_that_mates(options, limits):
     """Both sides of positions with mates, played on: mates for the mover and against it."""
-    with Engine(EngineOptions(hash_mib=4, threads=1, **options), MaterialEvaluator()) as player:
+    with alone(evaluator=MaterialEvaluator(), **options) as player:
         assert sum(search_to_the_end(player, chess.Board(fen), limits) for fen in FENS) > 20
 
 
 def test_lines_of_a_tree_that_forgot_its_proofs_are_no_mates_or_whole_ones():
     """A tree of 1 MiB is full before this mate is found."""
-    with Engine(EngineOptions(hash_mib=1, threads=1, multi_pv=20), MaterialEvaluator()) as player:
+    with alone(evaluator=MaterialEvaluator(), hash_mib=1, multi_pv=20) as player:
         for fen in (
             "8/8/8/8/8/2k5/2q5/K7 b - - 0 1",
             "7k/8/8/8/8/3K4/8/6R1 w - - 0 1",
@@ -236,11 +231,3 @@ def test_lines_of_a_tree_that_forgot_its_proofs_are_no_mates_or_whole_ones():
         ):
             player.set_position(chess.Board(fen))
             check_result(chess.Board(fen), player.search(Limits(nodes=40_000)))
-
-
-def test_a_mate_by_the_rules_is_shown_with_its_line_by_the_default_network():
-    with Engine(EngineOptions(hash_mib=16, threads=1)) as player:
-        player.set_position(chess.Board(CHECKED))
-        result = player.search(Limits(nodes=1000))
-    check_result(chess.Board(CHECKED), result)
-    assert result.infos[0].score_mate == 3

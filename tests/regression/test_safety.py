@@ -12,12 +12,11 @@ import chess
 import numpy as np
 import pytest
 
-from engine import Engine
 from engine.board.layout import KEY
-from engine.options import EngineOptions
 from engine.search.limits import Limits
 from tests.boards import board_after
 from tests.stand_ins import StandIn
+from tests.unit.search.flat import alone
 from tests.unit.tactics.test_mates import mates_within
 
 DANGEROUS = 24  # positions of random games
@@ -47,8 +46,7 @@ class Erratic(StandIn):
 
 def searched(board, nodes, seed=1, favourite=None):
     code = -1 if favourite is None else favourite.from_square | favourite.to_square << 6
-    with Engine(EngineOptions(hash_mib=8, threads=1), Erratic(seed, code)) as engine:
-        engine.set_position(board)
+    with alone(board, Erratic(seed, code)) as engine:
         return engine.search(Limits(nodes=nodes))
 
 
@@ -155,10 +153,7 @@ def shuffled(plies):
     """White, a queen up, after so many plies of SHUFFLE; the start, with Black to move, is the
     first occurrence.
     """
-    board = chess.Board("8/4k3/8/8/8/8/5PPP/Q5K1 b - - 0 1")
-    for ply in range(plies):
-        board.push_uci(SHUFFLE[ply % 4])
-    return board
+    return board_after((SHUFFLE * 2)[:plies], "8/4k3/8/8/8/8/5PPP/Q5K1 b - - 0 1")
 
 
 def test_a_winning_side_does_not_repeat_for_the_third_time(search):
@@ -242,8 +237,8 @@ def test_the_trap_is_seen(search_material, seen, trap):
 # The first engine of this lineage lost to it in four moves. `test_safety` has evaluators that love
 # the blunder.
 @pytest.mark.parametrize("nodes", [100, 400])
-@pytest.mark.parametrize(("moves", "blunder"), [("f3 e5", "g4"), ("g4 e5", "f3")])
-def test_no_evaluator_lets_the_fools_mate_happen_and_each_gives_it(
+@pytest.mark.parametrize(("moves", "blunder"), FOOLS_MATES)
+def test_the_fools_mate_is_given_by_every_evaluator_but_never_allowed(
     search, seen, moves, blunder, nodes
 ):
     board = board_after(moves)

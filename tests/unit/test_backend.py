@@ -61,27 +61,30 @@ def test_machine_without_a_device_says_nothing(monkeypatch):
     engine.backend._device.cache_clear()
 
 
-def test_whatever_a_device_fails_with_is_one_error(device):
-    backend = get_backend("cupy")
-    for error in (
-        *LIBRARIES.values(),
-        TypeError("no such parameter"),
-        SystemError("returned a result"),
-    ):
-        with (
-            pytest.raises(DeviceError, match="a stand-in failed while it worked") as caught,
-            backend.guard("it worked"),
-        ):
-            raise error
-        assert str(error) in str(caught.value)
-    with pytest.raises(DeviceError) as caught, backend.guard("it compiled"):
-        raise RuntimeError("a whole program\n" * 1000)
+@pytest.mark.parametrize("error", [*LIBRARIES.values(), SystemError("returned a result")])
+def test_whatever_a_device_fails_with_is_one_error(device, error):
+    with pytest.raises(DeviceError, match="a stand-in failed while it worked") as caught:
+        fail_in(get_backend("cupy"), error)
+    assert str(error) in str(caught.value)
+
+
+def test_the_error_of_a_device_is_one_short_line(device):
+    with pytest.raises(DeviceError) as caught:
+        fail_in(get_backend("cupy"), RuntimeError("a whole program\n" * 1000))
     assert len(str(caught.value)) < 400
     assert "\n" not in str(caught.value)
-    with pytest.raises(ConfigError), backend.guard("it worked"):
-        raise ConfigError("ours")
-    with pytest.raises(TypeError), NUMPY.guard("it worked"):
-        raise TypeError("a mistake of ours")
+
+
+def test_errors_of_our_own_stay_what_they_are(device):
+    with pytest.raises(ConfigError):
+        fail_in(get_backend("cupy"), ConfigError("ours"))
+    with pytest.raises(TypeError):
+        fail_in(NUMPY, TypeError("a mistake of ours"))
+
+
+def fail_in(backend, error):
+    with backend.guard("it worked"):
+        raise error
 
 
 def test_functions_are_fused_on_a_device(device):

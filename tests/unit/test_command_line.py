@@ -13,7 +13,7 @@ from engine.cli.command_line import HelpFormatter
 TOP = [(uci.main.main, uci.main.SUBCOMMANDS), (selfplay.main.main, selfplay.main.COMMANDS)]
 
 
-def test_prose_is_wrapped_and_examples_are_not(monkeypatch):
+def test_prose_is_wrapped_without_its_examples(monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     command = "  aino " + "word " * 20 + "end"
     epilog = (
@@ -51,7 +51,7 @@ def test_help_of_every_command_ends_with_examples(main, name, flag, capsys):
     assert f"  {program} {name} " in capsys.readouterr().out.rpartition("\nexample")[2]
 
 
-def test_an_encoding_without_a_letter_ended_the_program(monkeypatch):
+def test_a_letter_that_an_encoding_lacks_is_replaced(monkeypatch):
     written = io.BytesIO()
     monkeypatch.setattr(
         sys, "stderr", io.TextIOWrapper(written, encoding="ascii", write_through=True)

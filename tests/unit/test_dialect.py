@@ -22,7 +22,7 @@ def comments(path):
             for token in tokenize.generate_tokens(stream.readline)
             if token.type == tokenize.COMMENT and token.line.lstrip().startswith("#")
         ]
-    begun: list[tuple[int, str]] = []
+    begun = []
     last = -1
     for number, text in (one for one in found if not FOR_TOOLS.match(one[1])):
         first, above = begun.pop() if number == last + 1 else (number, "")
@@ -71,16 +71,6 @@ def test_functions_are_told_what_to_do_by_verbs_that_ruff_does_not_know():
     assert not found
 
 
-def test_a_fragment_is_noticed(tmp_path):
-    path = tmp_path / "fragment.py"
-    path.write_text(
-        "# the kings\nA = 1  # behind a constant\n# All of them, in\n# two lines.\n",
-        encoding="utf-8",
-    )
-    assert list(comments(path)) == [(1, "the kings"), (3, "All of them, in two lines.")]
-    assert [is_sentence(text) for _, text in comments(path)] == [False, True]
-
-
 # ---- type hints stand everywhere but in kernels, whose types Numba infers ------------------------
 
 
@@ -126,8 +116,3 @@ def test_functions_outside_kernels_are_annotated():
         if name not in TYPED_BY_NUMBA
     }
     assert not {name: missing for name, missing in found.items() if missing}
-
-
-def test_missing_annotations_are_found():
-    source = "@kernel()\ndef a(x): ...\nclass C:\n  def b(self, y) -> int: ...\n  def c(self, z: int): ...\n"
-    assert missing_annotations(ast.parse(source)) == {"b": ["y"], "c": ["return"]}

@@ -44,7 +44,7 @@ def public_names(tree):
 
 def homes(root):
     """The modules that define each public name."""
-    found: dict[str, set[str]] = defaultdict(set)
+    found = defaultdict(set)
     for path in (path for package in PACKAGES for path in (root / package).rglob("*.py")):
         if path.name.endswith("_mode.py"):
             continue  # Functions there are called like the requests that they answer.
@@ -61,13 +61,3 @@ def test_no_two_modules_define_the_same_name():
         for name, places in homes(ROOT).items()
         if len(places) > 1 and name not in SHARED
     }
-
-
-def test_a_name_of_two_modules_is_noticed(tmp_path):
-    for module, text in (
-        ("engine/a.py", "DEPTH, WIDTH = 1, 2\n"),
-        ("uci/b.py", "WIDTH: int = 3\n_X = 1\n"),
-    ):
-        (tmp_path / module).parent.mkdir()
-        (tmp_path / module).write_text(text, encoding="utf-8")
-    assert {name for name, places in homes(tmp_path).items() if len(places) > 1} == {"WIDTH"}

@@ -36,7 +36,7 @@ def started_in(folder, *words):
         ("-m", "selfplay", "-h"),
     ],
 )
-def test_an_engine_of_the_users_own_is_named_and_not_run(tmp_path, name, words):
+def test_an_engine_of_the_users_own_is_not_run(tmp_path, name, words):
     own = tmp_path / name
     own.parent.mkdir(exist_ok=True)
     own.write_text("print('ran')\n__version__ = '3'\n")

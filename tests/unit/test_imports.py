@@ -31,7 +31,7 @@ MATCHES = RECORDS | {"selfplay.games"}
 RUN = TRAINING | MATCHES | {"selfplay.training", "selfplay.families", "selfplay.matches"}
 REPORT = RUN | {"selfplay.run"}
 FOR_PEOPLE = ENGINE | {"uci", "uci.language", "uci.loading", "uci.pages", "uci.terminal"}
-MAY_IMPORT: dict[str, set[str]] = {
+MAY_IMPORT = {
     **dict.fromkeys(SELFPLAY_TOOLS, ENGINE),
     "selfplay.threads": ENGINE | {"selfplay.interrupt"},
     "selfplay.records": ENGINE | SELFPLAY_TOOLS | {"weights"},
@@ -222,7 +222,7 @@ def test_house_has_no_other_parts():
 @pytest.mark.parametrize("package", ["engine", "selfplay", "uci"])
 def test_base_names_are_unique_inside_a_package(package):
     """A name in a traceback or an editor's tab means one file."""
-    homes: dict[str, list[str]] = {}
+    homes = {}
     for name in MODULES:
         home, _, base = name.rpartition(".")
         is_package = any(other.startswith(name + ".") for other in MODULES)
@@ -248,7 +248,7 @@ def _module_of(dotted):
     return dotted if dotted in MODULES else dotted.rpartition(".")[0]
 
 
-def test_importing_everything_prints_and_starts_nothing():
+def test_importing_everything_does_nothing_else():
     program = (
         "import importlib, sys, threading\n"
         "for name in sys.argv[1:]: importlib.import_module(name)\n"
@@ -290,7 +290,7 @@ def test_a_go_is_understood_without_the_compiler():
     output_of("import sys, uci.protocol.answer\nassert 'numba' not in sys.modules\n")
 
 
-def test_search_and_the_default_engine_do_without_the_learning_library():
+def test_the_default_engine_does_without_the_learning_library():
     search = [name for name in MODULES if part_of(name) == "engine.search"]
     program = (
         "import importlib, sys\n"
@@ -340,7 +340,7 @@ def _run_by_import(tree):
 @pytest.mark.parametrize(
     "folder", ["gradient", "perft", "protocol", "regression", "selfplay/records", "unit"]
 )
-def test_file_of_tests_that_windows_could_not_import_ended_all_of_them(folder):
+def test_windows_can_import_every_file_of_tests_that_it_runs(folder):
     for path in sorted((ROOT / "tests" / folder).rglob("*.py")):
         for part in _run_by_import(ast.parse(path.read_text(encoding="utf-8"))):
             names = {one.name for one in part.names} if isinstance(part, ast.Import) else set()

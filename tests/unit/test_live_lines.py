@@ -18,7 +18,7 @@ def clock(monkeypatch):
     return now
 
 
-def test_log_tells_share_speed_and_time_left(clock, capsys):
+def test_a_log_tells_the_time_left(clock, capsys):
     with live_line("games", log_s=60.0) as line:
         line.update(0.1, "1/10 games")  # the share that an earlier process had done
         clock[0] += 59
@@ -30,7 +30,7 @@ def test_log_tells_share_speed_and_time_left(clock, capsys):
     assert capsys.readouterr().out == "12:34:56 games 30%, 3/10 games, 0:03:30 left\n"
 
 
-def test_lines_of_a_log_had_no_time_of_day_and_an_empty_text_two_commas(clock, capsys):
+def test_lines_of_a_log_have_a_time_of_day(clock, capsys):
     log("generation 1: stopped")
     with live_line("suite", log_s=60.0) as line:
         line.update(0.0)

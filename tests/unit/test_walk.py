@@ -58,9 +58,9 @@ def counted(calls):
         threading.setprofile(before[1])
 
 
-def test_one_go_had_led_through_37_files_and_696_calls():
-    """Once per root move a call had crossed report, root, convert and result."""
-    searches: list[Counter[str]] = []
+def test_one_go_leads_through_few_files():
+    """There were 37 and 696 calls: once per root move one crossed report, root, convert and result."""
+    searches = []
 
     session = Session(Writer(io.StringIO()), EngineOptions(hash_mib=16, threads=2))
 
@@ -89,9 +89,9 @@ def test_one_go_had_led_through_37_files_and_696_calls():
     assert calls.total() <= MOST_CALLS, calls
 
 
-def test_one_move_on_the_web_board_had_led_through_43_files_and_942_calls(tmp_path):
-    """Each setting of a level checked all of the engine's options: 262 calls."""
-    moves = list[Counter[str]]()
+def test_one_move_on_the_web_board_leads_through_few_files(tmp_path):
+    """There were 43 and 942 calls: each setting of a level checked all of the engine's options."""
+    moves = []
 
     async def play(folder):
         told = asyncio.Queue()
@@ -120,13 +120,13 @@ def test_one_move_on_the_web_board_had_led_through_43_files_and_942_calls(tmp_pa
     assert calls.total() <= MOST_WEB_CALLS, calls
 
 
-def test_a_generation_of_eight_games_had_taken_97_000_calls(tmp_path):
-    """Each process made boards and rows of 5,000 openings, of which eight games begin with four."""
+def test_a_generation_of_eight_games_takes_few_calls(tmp_path):
+    """There were 97,000: each process made rows of 5,000 openings, of which eight games need four."""
     games = TINY["games"] | {"count": 8}
     for number in range(2):  # the first one loads kernels
         run = RunFolder(tmp_path / str(number), TINY | {"net": "sparse-128", "games": games})
         run.ensure_first_network()
-        calls = Counter[str]()
+        calls = Counter()
         with counted(calls):
             assert run_generations(run, 1, never)
         run.close()
@@ -141,7 +141,7 @@ def test_a_pretraining_on_200_games_walks_less_than_a_hundred_calls_a_game(tmp_p
     (tmp_path / "games.pgn").write_text("".join(pgn_of(game, "1/2-1/2") for game in games))
     line = f"pretrain --data {tmp_path}/games.pgn --net sparse-128 --positions 256 --batch 64"
     for number in range(2):  # the first one loads kernels
-        calls = Counter[str]()
+        calls = Counter()
         with counted(calls):
             aino_train(line, f"--run {tmp_path}/{number} --out {tmp_path}/net.dit")
     assert calls["/selfplay/data/pgn.py"] > 200, "the games were seen"

@@ -2,9 +2,6 @@
 position.
 """
 
-import hashlib
-import struct
-from array import array
 from collections import Counter
 
 import chess
@@ -37,31 +34,18 @@ class KeyTable:
     """
 
     def __init__(self):
-        self._pairs = array("Q")  # our key, 64-bit digest of python-chess's
+        self._pairs = set()  # our key, and python-chess's as a number
 
     def add(self, key, transposition):
-        packed = struct.pack(
-            "<10QB",
-            *transposition[:8],
-            transposition[9],
-            (transposition[10] or 0),
-            transposition[8],
-        )
-        self._pairs.extend(
-            (key, int.from_bytes(hashlib.blake2b(packed, digest_size=8).digest(), "little"))
-        )
+        self._pairs.add((key, hash(transposition)))
 
     def __len__(self):
         """Number of different positions."""
-        return len(np.unique(self._array()[:, 1]))
+        return len({theirs for _, theirs in self._pairs})
 
     def conflicts(self):
         """Positions with two keys, and keys with two positions, together."""
-        pairs = np.unique(self._array(), axis=0)
-        return sum(len(pairs) - len(np.unique(pairs[:, column])) for column in (0, 1))
-
-    def _array(self):
-        return np.array(self._pairs, np.uint64).reshape(-1, 2)
+        return 2 * len(self._pairs) - len(self) - len({ours for ours, _ in self._pairs})
 
 
 class GameComparison:
@@ -78,7 +62,7 @@ class GameComparison:
         self._stack[0] = row_from_board(start)
         self._moves = np.empty(MAX_MOVES, np.uint16)
         self._keys = keys
-        self._met: Counter[tuple] = Counter()
+        self._met = Counter()
 
     @property
     def row(self):
@@ -141,7 +125,6 @@ class GameComparison:
         board = self.board
         side = int(not self.board.turn)
         king = board.king(board.turn)
-        assert king is not None
         self._same("check", bool(in_check(self.row)), board.is_check())
         self._same("checkers", checkers(self.row), board.checkers_mask())
         own = chess.SquareSet(board.occupied_co[board.turn])
@@ -223,7 +206,6 @@ def plain_see(board, move):
         gain = SEE_VALUES[chess.PAWN]
         board.remove_piece_at(target + (-8 if mover else 8))
     piece = move.promotion or board.piece_type_at(move.from_square)
-    assert piece is not None
     if move.promotion:
         gain += SEE_VALUES[move.promotion] - SEE_VALUES[chess.PAWN]
     board.remove_piece_at(move.from_square)

@@ -5,7 +5,6 @@ Every maker draws from a `random.Random`, so that a seed names its positions and
 """
 
 import random
-from collections.abc import Callable
 
 import chess
 
@@ -26,49 +25,44 @@ ODD_FENS = [
     "rnbqk1nr/bb3p1p/1q2r3/2pPp3/3P4/7P/1PP1NpPP/R1BQKBNR w KQkq c6 0 1",
 ]
 
-Maker = Callable[[random.Random], chess.Board]
+
+ALL = [kind for kind in chess.PIECE_TYPES if kind != chess.KING]
 
 
-def _place(board, rng, piece, squares):
+def _place(board, rng, kind, color, squares):
     """Put a piece on one of the squares that is free, if any is."""
     free = [square for square in squares if not board.piece_at(square)]
-    if piece.piece_type == chess.PAWN:
+    if kind == chess.PAWN:
         free = [square for square in free if 0 < chess.square_rank(square) < 7]
     if free:
-        board.set_piece_at(rng.choice(free), piece)
+        board.set_piece_at(rng.choice(free), chess.Piece(kind, color))
 
 
 def _scatter(board, rng, kinds, most):
     """Some pieces of the kinds, of both sides, anywhere."""
     for color in chess.COLORS:
         for _ in range(rng.randint(0, most)):
-            _place(board, rng, chess.Piece(rng.choice(kinds), color), list(chess.SQUARES))
+            _place(board, rng, rng.choice(kinds), color, chess.SQUARES)
 
 
 def _place_kings(board, rng):
     for color in chess.COLORS:
         if board.king(color) is None:
-            _place(board, rng, chess.Piece(chess.KING, color), list(chess.SQUARES))
+            _place(board, rng, chess.KING, color, chess.SQUARES)
 
 
-def scattered(rng):
+def scattered(rng, kinds=(chess.PAWN, *ALL), most=8):
     """Kings and up to eight pieces a side on any squares."""
     board = chess.Board(None)
     _place_kings(board, rng)
-    _scatter(
-        board, rng, [chess.PAWN, chess.PAWN, chess.KNIGHT, chess.BISHOP, chess.ROOK, chess.QUEEN], 8
-    )
+    _scatter(board, rng, kinds, most)
     board.turn = rng.choice(chess.COLORS)
     return board
 
 
 def many_queens(rng):
     """Up to nine queens a side."""
-    board = chess.Board(None)
-    _place_kings(board, rng)
-    _scatter(board, rng, [chess.QUEEN], 9)
-    board.turn = rng.choice(chess.COLORS)
-    return board
+    return scattered(rng, [chess.QUEEN], 9)
 
 
 def en_passant(rng):
@@ -91,7 +85,8 @@ def en_passant(rng):
     _place(
         board,
         rng,
-        chess.Piece(chess.KING, board.turn),
+        chess.KING,
+        board.turn,
         [s for s in king_squares if s not in kept_free],
     )
     king = board.king(board.turn)
@@ -100,11 +95,12 @@ def en_passant(rng):
     ]
     for _ in range(rng.randint(0, 3)):
         kind = rng.choice([chess.BISHOP, chess.ROOK, chess.QUEEN])
-        _place(board, rng, chess.Piece(kind, not board.turn), line)
+        _place(board, rng, kind, not board.turn, line)
     _place(
         board,
         rng,
-        chess.Piece(chess.KING, not board.turn),
+        chess.KING,
+        not board.turn,
         [s for s in chess.SQUARES if s not in kept_free],
     )
     return board
@@ -117,20 +113,12 @@ def promotion(rng):
     last, before = (7, 6) if board.turn == chess.WHITE else (0, 1)
     _castling_side(board, rng, not board.turn)
     for _ in range(rng.randint(1, 4)):
-        _place(
-            board,
-            rng,
-            chess.Piece(chess.PAWN, board.turn),
-            [chess.square(file, before) for file in range(8)],
-        )
+        pawns = chess.SquareSet(chess.BB_RANKS[before])
+        _place(board, rng, chess.PAWN, board.turn, pawns)
     for _ in range(rng.randint(0, 3)):
         kind = rng.choice([chess.KNIGHT, chess.BISHOP, chess.QUEEN])
-        _place(
-            board,
-            rng,
-            chess.Piece(kind, not board.turn),
-            [chess.square(file, last) for file in range(8)],
-        )
+        there = chess.SquareSet(chess.BB_RANKS[last])
+        _place(board, rng, kind, not board.turn, there)
     _place_kings(board, rng)
     _scatter(board, rng, [chess.PAWN, chess.KNIGHT, chess.ROOK], 2)
     return board
@@ -144,7 +132,7 @@ def castling(rng):
     board.turn = rng.choice(chess.COLORS)
     for color in chess.COLORS:
         _castling_side(board, rng, color)
-    _scatter(board, rng, [chess.PAWN, chess.KNIGHT, chess.BISHOP, chess.ROOK, chess.QUEEN], 3)
+    _scatter(board, rng, ALL, 3)
     return board
 
 
@@ -163,7 +151,7 @@ def _castling_side(board, rng, color):
         board.castling_rights |= chess.BB_SQUARES[chess.square(file, rank)]
 
 
-ODD_MAKERS: list[Maker] = [scattered, many_queens, en_passant, promotion, castling]
+ODD_MAKERS = [scattered, many_queens, en_passant, promotion, castling]
 
 
 def odd_position(rng, makers=ODD_MAKERS):

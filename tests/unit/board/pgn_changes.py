@@ -53,7 +53,7 @@ def change(text, rng):
     ), place
 
 
-def read(text):
+def lines_of(text):
     return list(main_lines(GameText(io.BytesIO(text.encode()))))
 
 
@@ -98,13 +98,13 @@ def changes(seed, count):
     rng = random.Random(seed)
     texts = good_texts()
     pairs = [(text, text + texts[number - 1]) for number, text in enumerate(texts)]
-    games = [read(pair) for _, pair in pairs]
+    games = [lines_of(pair) for _, pair in pairs]
     for number in range(count):
         choice = rng.randrange(len(pairs))
         first, pair = pairs[choice]
         changed, place = change(first, rng)
         changed += pair[len(first) :]
-        found = read(changed)
+        found = lines_of(changed)
         kind = kind_of(found, games[choice], pair, changed, place)
         if number % 8 == 0 and not agree(changed, found):
             kind = "WRONG: two speeds"
@@ -112,7 +112,7 @@ def changes(seed, count):
 
 
 if __name__ == "__main__":
-    counts: Counter[str] = Counter()
+    counts = Counter()
     for kind, text in changes(int(sys.argv[1]), int(sys.argv[2])):
         counts[kind] += 1
         if kind.startswith("WRONG") and counts[kind] < 20:

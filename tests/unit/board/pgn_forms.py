@@ -4,7 +4,6 @@ import functools
 import random
 import re
 import textwrap
-from collections.abc import Callable
 
 import chess
 
@@ -106,7 +105,7 @@ LETTERS = {
     "Russian": "Кр Ф Л С К", "white figurines": "♔ ♕ ♖ ♗ ♘", "black figurines": "♚ ♛ ♜ ♝ ♞",
 }  # fmt: skip
 # Changes of the words of a game; python-chess reads those in PLAIN rightly, too.
-WORDS: dict[str, Callable[[list[str]], list[str]]] = {
+WORDS = {
     "zeros": replaced("O", "0"),
     "small o": replaced("O", "o"),
     "en dashes": replaced("-", "–"),
@@ -135,7 +134,7 @@ PLAIN = {
     "numbers for marks", "clocks", "comments with everything", "variations",
 }  # fmt: skip
 # Changes of the text of a game.
-TEXTS: dict[str, Callable[[list[str]], str]] = {
+TEXTS = {
     "one line": lambda words: whole(numbered(words)),
     "wrapped": lambda words: whole(wrapped(numbered(words))),
     "numbers with a bracket": lambda words: whole(numbered(words, "{n}) ")),
@@ -145,7 +144,6 @@ TEXTS: dict[str, Callable[[list[str]], str]] = {
         re.sub(r"(\S) (?=[^\d\s(])", r"\1", numbered(words, "{n}."))
     ),
     "black numbers": lambda words: whole(numbered(words, "{n}. ", "{n}... ")),
-    "glued black numbers": lambda words: whole(numbered(words, "{n}.", "{n}...")),
     "ellipses": lambda words: whole(numbered(words, "{n}. ", "{n}… ")),
     "dots alone": lambda words: whole(numbered(words, "{n} . ", "... ")),
     "no numbers": lambda words: whole(" ".join(words)),
@@ -158,13 +156,11 @@ TEXTS: dict[str, Callable[[list[str]], str]] = {
     "escape lines": lambda words: (
         "% made by a program\n" + whole(numbered(words).replace(" 5. ", "\n% 9. Nf3 1-0\n5. "))
     ),
-    "two empty lines": lambda words: whole(numbered(words)).replace("\n\n", "\n\n\n"),
     "no empty line": lambda words: whole(numbered(words)).replace("\n\n", "\n"),
     "double spaced": lambda words: whole(numbered(words)).replace("\n", "\n\n"),
     "tags in one line": lambda words: (
         tag_section(TAGS).replace("\n", "") + numbered(words) + " 1-0\n"
     ),
-    "tags without spaces": lambda words: whole(numbered(words)).replace(' "', '"'),
     "quotes in tags": lambda words: whole(
         numbered(words), TAGS | {"Event": 'The "big" one', "Site": r"a \"b\" \\ c"}
     ),
@@ -172,12 +168,11 @@ TEXTS: dict[str, Callable[[list[str]], str]] = {
     "quotes of pages": lambda words: whole(numbered(words)).replace('"', "&quot;"),
     "no result": lambda words: tag_section(TAGS) + "\n" + numbered(words) + "\n\n",
     "glued result": lambda words: tag_section(TAGS) + "\n" + numbered(words) + "1-0\n\n",
-    "result with a dash": lambda words: whole(numbered(words), result="1–0"),
     "no tags": lambda words: numbered(words) + " 1-0\n\n",
     "comment behind the result": lambda words: whole(numbered(words), result="1-0 {White wins}"),
     "marks of direction": lambda words: whole(numbered(words).replace(" ", "\u200e \u2060")),
 }
-WRAPPED: dict[str, Callable[[list[str]], str]] = {
+WRAPPED = {
     "forum": lambda words: f"[pgn]\n{whole(wrapped(numbered(words)))}[/pgn]\n\n",
     "forum in one line": lambda words: f"[PGN height=400]{numbered(words)} 1-0[/PGN]\n",
     "page": lambda words: f'<pre class="pgn">{whole(numbered(words))}</pre>\n'.replace(
@@ -189,6 +184,6 @@ WRAPPED: dict[str, Callable[[list[str]], str]] = {
     ),
 }
 PLAIN_TEXTS = {
-    "one line", "wrapped", "glued numbers", "black numbers", "glued black numbers", "numbers without a dot",
+    "one line", "wrapped", "glued numbers", "black numbers", "numbers without a dot",
     "no numbers", "escape lines", "no result",
 }  # fmt: skip

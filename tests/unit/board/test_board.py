@@ -2,6 +2,10 @@
 may see.
 """
 
+from functools import reduce
+from itertools import combinations
+from operator import or_
+
 import chess
 import numpy as np
 import pytest
@@ -21,6 +25,8 @@ from engine.errors import FenError, MoveError
 from tests.boards import board_after
 from tests.unit.board.board_comparison import GameComparison, KeyTable, compare_moves
 from tests.unit.board.board_positions import ODD_FENS
+
+pytestmark = pytest.mark.plain
 
 # ---- rows and stacks -----------------------------------------------------------------------------
 
@@ -150,19 +156,12 @@ def test_attack_sets_of_a_side_are_those_of_its_pieces(fen):
             attacks.BY_ANY: list(chess.PIECE_TYPES),
         }  # fmt: skip
         for word, kinds in words.items():
-            assert int(sets[word]) == union(targets for kind, targets in reach if kind in kinds), (
-                word,
-                fen,
-            )
+            assert int(sets[word]) == union(targets for kind, targets in reach if kind in kinds)
         # A queen on the same line as a rook is two attackers; two pawns count as two as well.
         by_pawn = [int(board.attacks(square)) for square in board.pieces(chess.PAWN, color)]
         others = [targets for kind, targets in reach if kind != chess.PAWN]
-        twice = [
-            square
-            for square in range(64)
-            if sum(targets >> square & 1 for targets in by_pawn + others) > 1
-        ]
-        assert int(sets[attacks.BY_TWO]) == sum(1 << square for square in twice), fen
+        pairs = combinations(by_pawn + others, 2)
+        assert int(sets[attacks.BY_TWO]) == union(one & other for one, other in pairs)
         assert int(attacks.pawn_attack_set(row[PAWN] & row[WHITE + side], side)) == union(by_pawn)
 
 
@@ -176,15 +175,8 @@ def test_checking_squares_are_those_from_which_a_piece_attacks_the_king(fen):
         for square in set(range(64)) - {king}:
             twin = board.copy(stack=False)
             twin.set_piece_at(square, chess.Piece(kind, board.turn))
-            assert (int(squares) >> square & 1) == (king in twin.attacks(square)), (
-                fen,
-                kind,
-                square,
-            )
+            assert (int(squares) >> square & 1) == (king in twin.attacks(square)), square
 
 
 def union(sets):
-    whole = 0
-    for targets in sets:
-        whole |= targets
-    return whole
+    return reduce(or_, sets, 0)

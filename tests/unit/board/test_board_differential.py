@@ -40,7 +40,7 @@ def test_random_games_from_fixed_seeds():
 
 @settings(max_examples=60)
 @given(rng=st.randoms(use_true_random=False), maker=st.sampled_from(ODD_MAKERS))
-def test_positions_found_by_hypothesis_and_each_of_their_children(rng, maker):
+def test_positions_found_by_hypothesis(rng, maker):
     compare_random_game(odd_position(rng, [maker]), rng, 3, KeyTable(), every_child=True)
 
 
@@ -48,15 +48,6 @@ def test_positions_found_by_hypothesis_and_each_of_their_children(rng, maker):
 @given(rng=st.randoms(use_true_random=False))
 def test_chess960_games_found_by_hypothesis(rng):
     compare_random_game(chess960_start(rng), rng, 40, KeyTable())
-
-
-def test_a_difference_is_reported_with_its_position():
-    game = GameComparison(chess.Board(), 2, KeyTable())
-    game.board.push_san("e4")  # on one of the two boards only
-    with pytest.raises(
-        AssertionError, match=r"row: .* in rnbqkbnr/pppppppp/8/8/4P3/8/.* after 'e2e4'"
-    ):
-        game.check()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@ stays as it stood.
 """
 
 import random
-from collections.abc import Callable
 
 import chess
 import chess.pgn
@@ -23,7 +22,6 @@ GAME = """[White "A"]
 Nc6 ; a line
 3. -- a6 *
 """
-Edit = Callable[[chess.pgn.Game], object]
 
 
 def game_of(text):
@@ -162,7 +160,7 @@ def test_words_that_end_a_comment_are_changed():
 
 
 def nodes_of(game):
-    found: list[chess.pgn.GameNode] = [game]
+    found = [game]
     for node in found:
         found += node.variations
     return found

@@ -88,11 +88,10 @@ def make(request):
         evaluator.close()
 
 
-def test_outputs_are_probabilities_and_finite(make):
+def test_outputs_are_probabilities(make):
     leaves = sample_batch()
     evaluator = make()
     evaluator.evaluate(leaves, LEAVES)
-    assert evaluator.name in MAKERS
     assert evaluator.round_size % 8 == 0
     assert np.all(np.abs(leaves.wdl[:LEAVES].sum(axis=1) - 1) < 1e-5)
     assert np.all(leaves.wdl[:LEAVES] >= 0)
@@ -126,7 +125,7 @@ def test_a_leafs_bits_do_not_depend_on_threads_or_company(make):
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
-def test_hybrid_blends_the_values_and_keeps_the_policy(weight):
+def test_hybrid_blends_the_values_alone(weight):
     batches = [sample_batch(8) for _ in range(3)]
     network = NetworkEvaluator(small_net())
     evaluators = (network, MaterialEvaluator(), HybridEvaluator(network, weight))
@@ -195,14 +194,9 @@ def manifest(text):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda folder: (folder / "MANIFEST.toml").unlink(), "expected a TOML file"),
         (manifest("default = ["), "expected a TOML file"),
         (manifest('default = "other"'), "default 'other' among no nets"),
         (manifest('[[net]]\nname = "x"'), "tables without them"),
-        (
-            manifest('default = "x"\n[[net]]\nname = "x"\nfile = 5\nsha256 = "0"'),
-            "tables without them",
-        ),
         (lambda folder: (folder / "small.dit").unlink(), "expected a net file"),
         (lambda folder: (folder / "small.dit").write_bytes(b"x"), "expected sha256"),
     ],

@@ -112,11 +112,14 @@ def test_a_lone_minor_piece_is_nearly_a_draw():
     assert static("4k3/8/8/8/8/8/8/3QK3 w - - 0 1") > 800
 
 
-def test_quiescence_takes_what_hangs_and_keeps_what_is_defended():
-    hanging = "4k3/8/8/3r4/8/8/8/3RK3 w - - 0 1"
-    defended = "4k3/8/4p3/3r4/8/8/8/2B1K2R w - - 0 1"
-    assert settled(hanging) > static(hanging) + 350
-    assert settled(defended) < static(defended) + 100
+def test_quiescence_takes_what_hangs():
+    fen = "4k3/8/8/3r4/8/8/8/3RK3 w - - 0 1"
+    assert settled(fen) > static(fen) + 350
+
+
+def test_quiescence_keeps_off_what_is_defended():
+    fen = "4k3/8/4p3/3r4/8/8/8/2B1K2R w - - 0 1"
+    assert settled(fen) < static(fen) + 100
 
 
 def test_quiescence_does_not_stand_pat_in_check():

@@ -35,7 +35,7 @@ def no_pause(monkeypatch):
     monkeypatch.setattr(atomic, "_PAUSE_S", 0.0)
 
 
-def test_file_that_a_scanner_had_open_could_not_be_replaced(tmp_path, monkeypatch):
+def test_a_file_that_a_scanner_has_open_for_a_while_is_replaced(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", Refusals("a", 3))
     write_file(tmp_path / "a", "new")
     assert (tmp_path / "a").read_bytes() == b"new"
@@ -50,7 +50,7 @@ def test_file_that_stays_open_keeps_its_contents(tmp_path, monkeypatch):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_processes_of_two_containers_wrote_through_one_temporary_file(tmp_path):
+def test_two_writers_of_one_file_have_their_own_temporary_files(tmp_path):
     """Both have the process id 1. The second took the first one's file away, which then renamed
     half of the other.
     """
@@ -63,7 +63,7 @@ def test_processes_of_two_containers_wrote_through_one_temporary_file(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_text_added_after_the_disk_was_full_continued_half_a_line(tmp_path):
+def test_text_added_after_the_disk_was_full_begins_a_line(tmp_path):
     """The run goes on when measuring it fails; once there was room again, the record of its games
     was damaged.
     """
@@ -76,7 +76,7 @@ def test_text_added_after_the_disk_was_full_continued_half_a_line(tmp_path):
 
 
 def test_text_is_on_the_disk_before_anybody_is_told(tmp_path, monkeypatch):
-    synced = list[tuple[int, int]]()
+    synced = []
     path = tmp_path / "a"
     monkeypatch.setattr(
         os, "fsync", lambda file: synced.append((os.fstat(file).st_ino, path.stat().st_size))
@@ -96,7 +96,7 @@ def test_a_folder_in_place_of_a_file_is_told(name, tmp_path, monkeypatch):
     assert os.listdir() == ["folder"]
 
 
-def test_a_read_only_disk_named_the_temporary_file(tmp_path, monkeypatch):
+def test_a_read_only_disk_is_told_of_the_file_that_was_meant(tmp_path, monkeypatch):
     def refused(path, *more, **options):
         raise OSError(errno.EROFS, "Read-only file system", str(path))
 
@@ -112,7 +112,7 @@ on_posix = pytest.mark.skipif(os.name != "posix", reason="files have no such per
 
 
 @on_posix
-def test_a_link_stays_and_the_file_behind_it_is_written(tmp_path):
+def test_a_file_is_written_through_its_link(tmp_path):
     """The second save of a game put a file in the place of the link to where the games are."""
     (tmp_path / "far").mkdir()
     (tmp_path / "far/games.pgn").write_text("old")
@@ -157,7 +157,7 @@ def test_a_private_file_is_private_while_it_is_written(tmp_path):
 
 
 @on_posix
-def test_owner_and_group_stay(tmp_path, monkeypatch):
+def test_the_owner_stays(tmp_path, monkeypatch):
     (path := tmp_path / "a").write_text("old")
     asked = []
     monkeypatch.setattr(os, "chown", lambda new, *owner: asked.append(owner))
@@ -179,7 +179,7 @@ def test_attributes_stay(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "setxattr"), reason="files have no attributes here")
 def test_an_attribute_that_is_refused_costs_no_other(tmp_path, monkeypatch):
     """The system's own, listed before a person's, had cost all of them."""
-    set_one: list[str] = []
+    set_one = []
 
     def refuse(path, name, value):
         if name == "security.own":

@@ -33,7 +33,7 @@ def test_flags_of_files_to_write_are_compared_with_all_else(name):
 @pytest.mark.parametrize(
     "output", ["games.pgn", "~/sub/../games.pgn", "link.pgn", "hard.pgn", "sub/a.pgn", "v6/a.gz"]
 )
-def test_an_input_was_replaced_in_silence(output, tmp_path, monkeypatch, capsys):
+def test_no_input_is_replaced(output, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.path.expanduser", lambda text: text.replace("~", str(tmp_path)))
     for name in ("games.pgn", "sub/a.pgn", "v6/a.gz"):  # v6 is one piece of data
@@ -54,7 +54,7 @@ def test_an_input_was_replaced_in_silence(output, tmp_path, monkeypatch, capsys)
         assert f"{Path(name)}{said}" in capsys.readouterr().err
 
 
-def test_a_network_was_replaced_by_a_page(tmp_path, capsys):
+def test_no_network_is_replaced_by_a_page(tmp_path, capsys):
     (net := tmp_path / "net.dit").write_bytes(DIT_MAGIC)
     for name, *words in map(str.split, ("report run --out", "report run --csv", "export run --pgn",
                                         "suite a.epd --json", "explain startpos --out")):  # fmt: skip
@@ -73,7 +73,7 @@ def test_a_network_was_replaced_by_a_page(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("kind", FOLDERS)
-def test_a_runs_own_files_were_replaced_by_an_output(kind, tmp_path):
+def test_a_runs_own_files_are_replaced_by_no_output(kind, tmp_path):
     word = FOLDERS[kind][0]
     (mark, *names) = [tmp_path / name for name in FOLDERS[kind][1]]
     names[-1].write_text("of somebody")
@@ -90,7 +90,7 @@ def test_a_runs_own_files_were_replaced_by_an_output(kind, tmp_path):
     check_output(tmp_path / "report.html", [tmp_path])
 
 
-def test_a_pipe_was_replaced_by_a_file(tmp_path):
+def test_a_pipe_is_written_to(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     write_file(tmp_path / "pipe", "all")

@@ -106,7 +106,7 @@ def test_the_kind_of_a_text_is_seen_from_its_first_telling_line(tmp_path, text, 
             kind_of_file(tmp_path / "x", GAMES)
 
 
-def test_all_games_of_an_archive_are_read_and_what_stands_beside_them_is_not(tmp_path):
+def test_all_games_of_an_archive_are_read(tmp_path):
     """An archive had to hold one file."""
     path = tmp_path / "games.zip"
     path.write_bytes(
@@ -120,17 +120,15 @@ def test_all_games_of_an_archive_are_read_and_what_stands_beside_them_is_not(tmp
         unpacked_text(path)
 
 
-def test_a_wrapper_is_a_word_inside_lines_and_hostile_lines_take_no_time():
+def test_a_wrapper_is_a_word_inside_lines():
     text = b'[Code "x"]\n[PGN "[pgn]"]\n\n1. e4 {see [pgn], ``` and <pre> here} e5 *\n'
     assert b"".join(utf8_pieces(io.BytesIO(text))) == text
-    for line in (
-        b"[pgn" * 50_000,
-        b"`" * 200_001 + b"x",
-        b" " * 200_000 + b">",
-        b"<pre " * 50_000,
-        b"[" * 90_000,
-    ):
-        assert len(b"".join(utf8_pieces(io.BytesIO(line + b"\n[pgn]\n")))) == len(line) + 7
+
+
+@pytest.mark.parametrize("part", [b"[pgn", b"`", b" ", b"<pre ", b"["])
+def test_hostile_lines_take_no_time(part):
+    line = part * 50_000 + b">"
+    assert len(b"".join(utf8_pieces(io.BytesIO(line + b"\n[pgn]\n")))) == len(line) + 7
 
 
 @pytest.mark.parametrize(
@@ -138,7 +136,7 @@ def test_a_wrapper_is_a_word_inside_lines_and_hostile_lines_take_no_time():
     [(".gz", gzip.compress), (".bz2", bz2.compress), (".XZ", lzma.compress), (".zst", ZSTD.compress), (".zip", zipped),
      (".zst", of_a_long_window)],
 )  # fmt: skip
-def test_packed_texts_are_unpacked_and_damage_is_an_error(tmp_path, suffix, pack):
+def test_packed_texts_are_unpacked(tmp_path, suffix, pack):
     path = tmp_path / f"games.pgn{suffix}"
     data = "".join(f"{number} {TEXT}" for number in range(4000)).encode()
     path.write_bytes(pack(data))
@@ -164,7 +162,7 @@ def test_a_gzip_part_may_begin_where_a_piece_of_the_file_ends():
     assert open_gzip(io.BytesIO(b"".join(parts))).read() == b"".join(map(gzip.decompress, parts))
 
 
-def test_an_archive_of_many_games_took_64_kb_of_memory_for_each(tmp_path):
+def test_an_archive_of_many_games_takes_little_memory(tmp_path):
     members = {f"{number}.pgn": "1. e4 e5 *\n" * 6000 for number in range(500)}
     (tmp_path / "games.zip").write_bytes(zipped(b"1. d4 *\n", **members))
     tracemalloc.start()
@@ -184,10 +182,6 @@ def test_an_archive_of_many_games_took_64_kb_of_memory_for_each(tmp_path):
         ),
         (zipped(b"x").replace(b"PK\1\2\x14\3\x14\0\0", b"PK\1\2\x14\3\x14\0\1"), "encrypted"),
         (
-            zipped(gzip.compress(b"x"), "b"),
-            "an archive of packed files, such as folder/a; unpack it and give the folder",
-        ),
-        (
             zipped(bytes(257) + b"ustar"),
             "an archive of packed files, such as folder/a; unpack it and give the folder",
         ),
@@ -195,7 +189,7 @@ def test_an_archive_of_many_games_took_64_kb_of_memory_for_each(tmp_path):
         (b"Rar!" + bytes(99), "a rar archive; unpack it first"),
     ],
 )
-def test_archives_were_read_as_if_they_were_texts(tmp_path, data, told):
+def test_an_archive_that_is_no_text_is_told(tmp_path, data, told):
     (tmp_path / "a.pgn").write_bytes(data)
     with pytest.raises(DataError, match=f"a.pgn: .*{told}"):
         unpacked_text(tmp_path / "a.pgn")

@@ -53,8 +53,6 @@ def test_the_compiler_of_hints_ends_with_its_parent():
         [sys.executable, "-c", HINTS_ALONE], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     with child:
-        assert child.stdout is not None
-        assert child.stdin is not None
         assert child.stdout.readline().strip() == b"working"
         child.stdin.close()  # as when the system takes down the process that holds it
         begun = time.monotonic()
@@ -70,17 +68,16 @@ sys.exit(compiler.main(sys.argv[1], "name", "{}", "hints"))
 """
 
 
-def test_compiler_of_hints_that_had_done_its_work_aborted(tmp_path):
+def test_a_compiler_of_hints_ends_once_its_work_is_done(tmp_path):
     """Python waited at its end for the stream that a thread was reading."""
     command = [sys.executable, "-c", HINTS_WITH_NOTHING_TO_DO, str(tmp_path)]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE
     ) as child:
-        assert child.stderr is not None
         assert child.wait(timeout=280) == 0, child.stderr.read()
 
 
-def test_system_without_a_temporary_folder_ended_the_import(monkeypatch, tmp_path):
+def test_a_system_without_a_temporary_folder_keeps_kernels_elsewhere(monkeypatch, tmp_path):
     """As in a container whose files are read-only, although there was a folder for kernels."""
 
     def nowhere():
@@ -92,14 +89,14 @@ def test_system_without_a_temporary_folder_ended_the_import(monkeypatch, tmp_pat
     assert jit._temporary_folder() is None
 
 
-def test_functions_without_a_module_count_and_failures_raise_what_they_are():
+def test_functions_without_a_module_are_counted():
     """The compiler's process ended with another error, and the first start compiled in the engine's
     own.
     """
-    names: dict[str, object] = {}
+    names = {}
     # as Numba makes some
     exec("def twice(x):\n    return 2 * x\n\ndef spoilt(x):\n    return x.nothing\n", names)
-    told: list[int] = []
+    told = []
     with CompileSteps(told.append):
         assert numba.njit(names["twice"])(3) == 6
         with pytest.raises(numba.TypingError, match="nothing"):

@@ -54,15 +54,17 @@ def caller(model, i):
 
 
 def made(source):
-    names: dict[str, Any] = {"__name__": "made"}
+    names = {"__name__": "made"}
     exec(compile(source, __file__, "exec"), names)
     return names
 
 
-def digest(source, model="Model", kernel="caller"):
+def digest(source, model="Model"):
     names = made(source)
     fields = len(names[model]._fields)
-    return kernel_digest(names[kernel], (typeof(names[model](*[np.zeros(4)] * fields)), typeof(0)))
+    return kernel_digest(
+        names["caller"], (typeof(names[model](*[np.zeros(4)] * fields)), typeof(0))
+    )
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ RANGES = {
 
 
 @pytest.mark.parametrize("function", ULPS, ids=["exp", "log", "atan"])
-def test_they_are_near_the_true_values_and_the_same_without_a_compiler(function):
+def test_they_are_near_the_true_values(function):
     rng = np.random.default_rng(1)
     for least, most in RANGES[function]:
         for x in rng.uniform(least, most, 500):
@@ -33,7 +33,7 @@ def test_they_are_near_the_true_values_and_the_same_without_a_compiler(function)
             assert PLAIN[function](x) == found, x
 
 
-def test_exp_saturates_and_passes_on_what_is_no_number():
+def test_exp_saturates():
     assert exp(-1e9) == exp(-np.inf) == exp(-708.0) < 1e-307
     assert exp(1e9) == exp(np.inf) == exp(709.0) > 1e307
     assert math.isnan(exp(np.nan))
@@ -150,7 +150,7 @@ def byte_operands(extreme):
 
 
 @pytest.mark.parametrize("extreme", [False, True])
-def test_products_of_bytes_are_those_of_plain_python_by_instructions_and_by_products(extreme):
+def test_products_of_bytes_are_those_of_plain_python(extreme):
     compiled, plain = np.zeros(66, np.int32), np.zeros(66, np.int32)
     ints_kernel(*byte_operands(extreme), compiled)
     ints_kernel.py_func(*byte_operands(extreme), plain)

@@ -41,7 +41,7 @@ def test_threads_that_count_together_lose_nothing(threads):
     assert not records["lock"].any()
 
 
-def test_plain_words_and_locks_do_what_compiled_ones_do():
+def test_words_of_plain_python_do_what_compiled_ones_do():
     words, records = np.zeros(3, np.int64), np.zeros(2, RECORD)
     publish(words, 2, 7)
     assert add(words, 2, 2) == 7
@@ -84,6 +84,6 @@ def test_what_was_written_first_is_seen_first():
         writing.result()
 
 
-def test_threads_of_macs_never_paused_between_two_looks():
+def test_threads_of_macs_pause_between_two_looks():
     """Apple calls the processor arm64, LLVM everywhere else aarch64."""
     assert ordering._PAUSES["arm64"] == ordering._PAUSES["aarch64"]

@@ -43,7 +43,7 @@ def test_the_calling_thread_works_too():
     assert threading.current_thread() in names
 
 
-def test_an_exception_ends_the_work_and_reaches_the_caller():
+def test_an_exception_reaches_the_caller():
     begun = []
 
     def fail(number):
@@ -67,7 +67,7 @@ def test_a_busy_pool_leaves_the_work_to_the_calling_thread():
         assert other.result()
 
 
-def test_a_pool_needs_a_thread_and_a_second_one_to_start_work_on():
+def test_a_pool_needs_a_second_thread_to_start_work_on():
     with pytest.raises(ConfigError, match="at least 1"):
         ThreadPool(0, "test")
     with ThreadPool(1, "test") as pool, pytest.raises(ConfigError, match="no other"):
@@ -76,7 +76,7 @@ def test_a_pool_needs_a_thread_and_a_second_one_to_start_work_on():
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_what_is_offered_is_done_once_whoever_takes_it(threads):
-    done: list[int] = []
+    done = []
     with ThreadPool(threads, "test") as pool:
         offers = [pool.offer(functools.partial(done.append, number)) for number in range(200)]
         for offer in offers[::-1]:
@@ -87,9 +87,9 @@ def test_what_is_offered_is_done_once_whoever_takes_it(threads):
     assert sorted(done) == list(range(200))
 
 
-def test_an_offer_that_another_thread_has_begun_is_waited_for_and_not_taken():
+def test_an_offer_that_another_thread_has_begun_is_waited_for():
     begun, release = threading.Event(), threading.Event()
-    threads: list[threading.Thread] = []
+    threads = []
 
     def work():
         threads.append(threading.current_thread())

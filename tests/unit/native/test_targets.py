@@ -70,7 +70,7 @@ def test_a_chosen_target_without_the_hosts_instructions_does_not_end_the_process
     ("name", "features"),
     [("skylake-avx512", ["avx512f", "avx2"]), ("haswell", ["avx2"]), ("nehalem", [])],
 )
-def test_a_target_of_the_comparison_kept_the_instructions_of_this_machine(name, features):
+def test_a_target_of_the_comparison_has_its_own_instructions(name, features):
     """Numba adds the host's features to a bare name: on a processor with AVX-512, `haswell` was
     tried with AVX-512.
     """

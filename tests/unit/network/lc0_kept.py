@@ -36,6 +36,14 @@ def boards():
     return found
 
 
+def answered(path, positions, **options):
+    """The leaves of positions, with a network's answers."""
+    with closing(make_evaluator("network", path, backend="numpy", **options)) as evaluator:
+        leaves = leaves_of(positions, input_format_of(evaluator))
+        evaluator.evaluate(leaves, len(positions))
+    return leaves
+
+
 def check_answers(path, kind, heads=("vanilla", "winner"), scalar=False):
     """Compare what plays with lc0's answers on the first positions; policies come in the order of
     the moves' index.
@@ -43,9 +51,7 @@ def check_answers(path, kind, heads=("vanilla", "winner"), scalar=False):
     with np.load(ANSWERS) as data:
         policies = data[kind] / STEPS
         expected = data[f"{kind} value"]
-    with closing(make_evaluator("network", path, backend="numpy", heads=heads)) as evaluator:
-        leaves = leaves_of(boards()[: len(expected)], input_format_of(evaluator))
-        evaluator.evaluate(leaves, len(expected))
+    leaves = answered(path, boards()[: len(expected)], heads=heads)
     wdl = leaves.wdl[: len(expected)]
     np.testing.assert_allclose(wdl[:, 0] - wdl[:, 2], expected[:, 0], atol=1e-4)
     if not scalar:

@@ -9,6 +9,7 @@ from engine.network import planes
 from engine.network.fused.given_tensors import layers_with
 from engine.network.planes import float_planes
 from engine.network.policy_map import HEAD_INDEX
+from engine.nn.layers import softmax
 from tests.boards import random_game
 from tests.unit.network.fused_tower import infer
 
@@ -34,8 +35,7 @@ def training_answers(net, masks):
     parts = [model.forward(x[first : first + BATCH])[0] for first in range(0, len(x), BATCH)]
     outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     if "wdl" in outputs:
-        odds = np.exp(outputs["wdl"].astype(np.float64))
-        wdl = odds / odds.sum(axis=1, keepdims=True)
+        wdl = softmax(outputs["wdl"].astype(np.float64))
     else:
         value = outputs["value"]
         wdl = np.concatenate([(1 + value) / 2, np.zeros_like(value), (1 - value) / 2], axis=1)

@@ -1,7 +1,5 @@
 """Towers in Lc0's format with random tensors."""
 
-from typing import Any
-
 import numpy as np
 
 from engine.files.wire import encode, parse
@@ -32,7 +30,7 @@ def random_net(
 ):
     """Return the message for `encode`."""
     shapes = _shapes(policy, value, moves_left, gates, folded, filters, blocks, encoders)
-    message: dict[str, Any] = {"residual": [{} for _ in range(blocks)]}
+    message = {"residual": [{} for _ in range(blocks)]}
     if encoders:
         message |= {"pol_encoder": [{} for _ in range(encoders)], "pol_headcount": 2}
     for name, shape in shapes.items():
@@ -64,8 +62,34 @@ def in_format(**fields):
     return lambda net: net["format"]["network_format"].update(fields)
 
 
+class Shapes(dict):
+    """Shapes of tensors by their names."""
+
+    def dense(self, name, outputs, inputs):
+        self.update({f"{name}_w": (outputs, inputs), f"{name}_b": (outputs,)})
+
+    def norm(self, name, size):
+        self.update({f"{name}_gammas": (size,), f"{name}_betas": (size,)})
+
+    def encoder(self, name, width, inner, hidden, heads=1, smolgen=()):
+        for part in "qkv":
+            self.dense(f"{name}.mha.{part}", inner, width)
+        self.dense(f"{name}.mha.dense", width, inner)
+        self.norm(f"{name}.ln1", width)
+        self.dense(f"{name}.ffn.dense1", hidden, width)
+        self.dense(f"{name}.ffn.dense2", width, hidden)
+        self.norm(f"{name}.ln2", width)
+        if smolgen:
+            small, middle, generated = smolgen
+            self[f"{name}.mha.smolgen.compress"] = (small, width)
+            self.dense(f"{name}.mha.smolgen.dense1", middle, 64 * small)
+            self.norm(f"{name}.mha.smolgen.ln1", middle)
+            self.dense(f"{name}.mha.smolgen.dense2", heads * generated, middle)
+            self.norm(f"{name}.mha.smolgen.ln2", heads * generated)
+
+
 def _shapes(policy, value, moves_left, gates, folded, f, blocks, encoders):
-    shapes: dict[str, tuple[int, ...]] = {}
+    shapes = Shapes()
 
     def block(name, outputs, inputs, size, norm=True):
         shapes[f"{name}.weights"] = (outputs, inputs, size, size)
@@ -77,9 +101,6 @@ def _shapes(policy, value, moves_left, gates, folded, f, blocks, encoders):
         if norm and not folded and name == "input":
             names = ["biases", "bn_means", "bn_stddivs"]  # a missing gamma is 1, a missing beta 0
         shapes.update({f"{name}.{part}": (outputs,) for part in names})
-
-    def dense(name, outputs, inputs):
-        shapes[f"{name}_w"], shapes[f"{name}_b"] = (outputs, inputs), (outputs,)
 
     block("input", f, 112, 3)
     for b in range(blocks):
@@ -93,32 +114,21 @@ def _shapes(policy, value, moves_left, gates, folded, f, blocks, encoders):
         block("policy", 80, f, 3, norm=False)
     elif policy == "classical":
         block("policy", 6, f, 1)
-        dense("ip_pol", 1858, 6 * 64)
+        shapes.dense("ip_pol", 1858, 6 * 64)
     else:
-        dense("ip_pol", 20, f)
-        dense("ip2_pol", 12, 20)
-        dense("ip3_pol", 12, 20)
+        shapes.dense("ip_pol", 20, f)
+        shapes.dense("ip2_pol", 12, 20)
+        shapes.dense("ip3_pol", 12, 20)
         shapes["ip4_pol_w"] = (4, 12)
         for n in range(encoders):
-            for part in ("mha.q", "mha.k", "mha.v"):
-                dense(f"pol_encoder.{n}.{part}", 16, 20)
-            dense(f"pol_encoder.{n}.mha.dense", 20, 16)
-            dense(f"pol_encoder.{n}.ffn.dense1", 30, 20)
-            dense(f"pol_encoder.{n}.ffn.dense2", 20, 30)
-            shapes.update(
-                {
-                    f"pol_encoder.{n}.ln{i}_{part}": (20,)
-                    for i in (1, 2)
-                    for part in ("gammas", "betas")
-                }
-            )
+            shapes.encoder(f"pol_encoder.{n}", 20, 16, 30)
     block("value", 5, f, 1)
-    dense("ip1_val", 24, 5 * 64)
-    dense("ip2_val", 3 if value == "wdl" else 1, 24)
+    shapes.dense("ip1_val", 24, 5 * 64)
+    shapes.dense("ip2_val", 3 if value == "wdl" else 1, 24)
     if moves_left:
         block("moves_left", 3, f, 1)
-        dense("ip1_mov", 10, 3 * 64)
-        dense("ip2_mov", 1, 10)
+        shapes.dense("ip1_mov", 10, 3 * 64)
+        shapes.dense("ip2_mov", 1, 10)
     return shapes
 
 
@@ -143,7 +153,7 @@ def quantised(tensor):
 
 
 def put(message, name, layer):
-    place: Any = message
+    place = message
     words = name.split(".")
     for word in words[:-1]:
         place = place[int(word)] if isinstance(place, list) else place.setdefault(word, {})

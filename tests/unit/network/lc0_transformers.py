@@ -1,12 +1,10 @@
 """Transformers in Lc0's format with random tensors; `lc0_kept.py` has what lc0 answered on them."""
 
-from typing import Any
-
 import numpy as np
 
 from engine.files.wire import encode
 from engine.network.lc0.schema import NET
-from tests.unit.network.lc0_towers import put, quantised
+from tests.unit.network.lc0_towers import Shapes, put, quantised
 
 INNER = {
     "mish": 1,
@@ -19,7 +17,7 @@ INNER = {
     "relu2": 8,
 }
 ENCODINGS = {"LINEAR16": 1, "FLOAT16": 2, "BFLOAT16": 3, "FLOAT32": 4}
-BASE: dict[str, Any] = {
+BASE = {
     "width": 32, "layers": 2, "heads": 4, "inner": 32, "hidden": 48, "network": 6, "input": 1, "default": "mish",
     "ffn": "", "smol": "", "embedding": 1, "planes": 0, "embedding_hidden": 0, "gate": False, "smolgen": (),
     "policy": (), "value": 2, "values": (), "left": True, "encoders": 0, "encoding": "LINEAR16", "shared": True,
@@ -31,7 +29,7 @@ ALL_HEADS = {
 }
 DENSE = {"network": 7, "embedding": 2, "planes": 8, "embedding_hidden": 24, "gate": True, "smolgen": (8, 24, 16),
          "ffn": "relu2", "smol": "swish", **ALL_HEADS}  # fmt: skip
-KINDS: dict[str, dict[str, Any]] = {
+KINDS = {
     "map, relu": {"default": "relu"},
     "map, gates, smolgen": {"gate": True, "smolgen": (8, 24, 16), "ffn": "relu2", "smol": "swish"},
     "of 2022": {
@@ -87,7 +85,7 @@ def random_transformer(seed, **kind):
     form |= {"input_embedding": sizes["embedding"]} if sizes["embedding"] else {}
     if sizes["network"] == 4:
         sizes |= {"ffn": "relu2", "smol": "swish"}
-    weights: dict[str, Any] = {
+    weights = {
         "encoder": [{} for _ in range(sizes["layers"])],
         "headcount": sizes["heads"],
     }
@@ -107,65 +105,43 @@ def random_transformer(seed, **kind):
 
 
 def _shapes(s):
-    shapes: dict[str, tuple[int, ...]] = {}
-
-    def dense(name, outputs, inputs):
-        shapes.update({f"{name}_w": (outputs, inputs), f"{name}_b": (outputs,)})
-
-    def norm(name, size):
-        shapes.update({f"{name}_gammas": (size,), f"{name}_betas": (size,)})
-
-    def encoder(name, width, inner, hidden, heads, smolgen):
-        for part in "qkv":
-            dense(f"{name}.mha.{part}", inner, width)
-        dense(f"{name}.mha.dense", width, inner)
-        norm(f"{name}.ln1", width)
-        dense(f"{name}.ffn.dense1", hidden, width)
-        dense(f"{name}.ffn.dense2", width, hidden)
-        norm(f"{name}.ln2", width)
-        if smolgen:
-            small, middle, generated = smolgen
-            shapes[f"{name}.mha.smolgen.compress"] = (small, width)
-            dense(f"{name}.mha.smolgen.dense1", middle, 64 * small)
-            norm(f"{name}.mha.smolgen.ln1", middle)
-            dense(f"{name}.mha.smolgen.dense2", heads * generated, middle)
-            norm(f"{name}.mha.smolgen.ln2", heads * generated)
+    shapes = Shapes()
 
     width = s["width"]
-    dense("ip_emb", width, 112 + (s["planes"] or 64))
+    shapes.dense("ip_emb", width, 112 + (s["planes"] or 64))
     if s["planes"]:
-        dense("ip_emb_preproc", 64 * s["planes"], 768)
-        norm("ip_emb_ln", width)
-        dense("ip_emb_ffn.dense1", s["embedding_hidden"], width)
-        dense("ip_emb_ffn.dense2", width, s["embedding_hidden"])
-        norm("ip_emb_ffn_ln", width)
+        shapes.dense("ip_emb_preproc", 64 * s["planes"], 768)
+        shapes.norm("ip_emb_ln", width)
+        shapes.dense("ip_emb_ffn.dense1", s["embedding_hidden"], width)
+        shapes.dense("ip_emb_ffn.dense2", width, s["embedding_hidden"])
+        shapes.norm("ip_emb_ffn_ln", width)
     if s["gate"]:
         shapes.update({"ip_mult_gate": (width, 64), "ip_add_gate": (width, 64)})
     if s["smolgen"]:
         shapes["smolgen_w"] = (4096, s["smolgen"][2])
     for n in range(s["layers"]):
-        encoder(f"encoder.{n}", width, s["inner"], s["hidden"], s["heads"], s["smolgen"])
+        shapes.encoder(f"encoder.{n}", width, s["inner"], s["hidden"], s["heads"], s["smolgen"])
     if s["policy"] and s["shared"]:
-        dense("policy_heads.ip_pol", 24, width)
+        shapes.dense("policy_heads.ip_pol", 24, width)
     for head in s["policy"] or ("",):
         place = f"policy_heads.{head}." if head else ""
         if not head or not s["shared"]:
-            dense(f"{place}ip_pol", 24, width)
+            shapes.dense(f"{place}ip_pol", 24, width)
         for n in range(s["encoders"]):
-            encoder(f"{place}pol_encoder.{n}", 24, 16, 20, 2, ())
-        dense(f"{place}ip2_pol", 12, 24)
-        dense(f"{place}ip3_pol", 12, 24)
+            shapes.encoder(f"{place}pol_encoder.{n}", 24, 16, 20, 2, ())
+        shapes.dense(f"{place}ip2_pol", 12, 24)
+        shapes.dense(f"{place}ip3_pol", 12, 24)
         shapes[f"{place}ip4_pol_w"] = (4, 12)
     for head in s["values"] or ("",):
         place = f"value_heads.{head}." if head else ""
         more = s["wider"].get(head, 0)
-        dense(f"{place}ip_val", 6 + more, width)
-        dense(f"{place}ip1_val", 20 + more, (6 + more) * 64)
-        dense(f"{place}ip2_val", 3 if s["value"] == 2 else 1, 20 + more)
+        shapes.dense(f"{place}ip_val", 6 + more, width)
+        shapes.dense(f"{place}ip1_val", 20 + more, (6 + more) * 64)
+        shapes.dense(f"{place}ip2_val", 3 if s["value"] == 2 else 1, 20 + more)
     if s["left"]:
-        dense("ip_mov", 3, width)
-        dense("ip1_mov", 10, 3 * 64)
-        dense("ip2_mov", 1, 10)
+        shapes.dense("ip_mov", 3, width)
+        shapes.dense("ip1_mov", 10, 3 * 64)
+        shapes.dense("ip2_mov", 1, 10)
     return shapes
 
 

@@ -50,13 +50,13 @@ def trained_tensors(config):
 
 def fused(tensors, config):
     kind = FusedTower if isinstance(config, TowerConfig) else FusedTransformer
-    return NetworkEvaluator(kind(tensors, config))  # type: ignore[arg-type]
+    return NetworkEvaluator(kind(tensors, config))
 
 
 def answers(evaluator, leaves, count):
     for array in (leaves.logits, leaves.wdl, leaves.moves_left):
         array[:] = np.nan
-    evaluator.evaluate(leaves, count)  # type: ignore[attr-defined]
+    evaluator.evaluate(leaves, count)
     legal = np.arange(leaves.logits.shape[1]) < leaves.n_moves[:count, None]
     return [
         leaves.logits[:count][legal].copy(),
@@ -98,18 +98,16 @@ def test_half_precision_stays_close(kind, backend, device):
     assert not np.array_equal(half.round(6), full.round(6))
 
 
-def test_a_part_of_64x6_waits_once_and_starts_at_most_90_kernels(device, small_parts):
+def test_a_part_of_64x6_starts_at_most_90_kernels(device, small_parts):
     """As docs/gpu.md says."""
     config = TowerConfig(64, 6)
     evaluator = there(trained_tensors(config), config, get_backend("cupy"))
     leaves = sample_batch()
     answers(evaluator, leaves, 16)
-    counts = [device.total(kind) for kind in ("wait", "launch", "product")]
+    device.counts.clear()
     answers(evaluator, leaves, 16)
-    waits, launches, products = (device.total(kind) for kind in ("wait", "launch", "product"))
-    assert evaluator.take_news() == []
-    assert waits - counts[0] == 1
-    assert 0 < launches + products - counts[1] - counts[2] <= 90
+    assert device.total("wait") == 1
+    assert 0 < device.total("launch") + device.total("product") <= 90
 
 
 def test_missing_tensor_is_named(config):

@@ -38,10 +38,8 @@ CONFIGS = {
     "no blocks": replace(SMALL, blocks=0),
     "default sizes": TowerConfig(32, 1),
     "scalar value": replace(SMALL, value="scalar"),
-    "no moves left": replace(SMALL, moves_left_channels=0),
     "classical policy": replace(SMALL, policy="classical", policy_planes=5),
     "attention policy": replace(SMALL, policy="attention", policy_planes=24, policy_depth=20),
-    "mish": replace(SMALL, activation="mish"),
     "mish, odd channels, no gate": replace(SMALL, filters=20, se_ratio=0, activation="mish"),
     "mish, classical policy": replace(
         SMALL, activation="mish", policy="classical", policy_planes=8

@@ -7,7 +7,6 @@ import os
 import time
 import tracemalloc
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from engine.network.lc0.reader import PlanesFile, load_lc0
 from engine.network.lc0.schema import NET, WEIGHTS_SCHEMA
 from engine.network.tower.tower_model import TowerConfig
 from engine.network.weights import default_net_path, load_net, load_network
+from engine.nn.layers import softmax
 from tests.unit.network.lc0_nets import fused_answers, random_masks
 from tests.unit.network.lc0_towers import changed, file_bytes, in_format, random_net
 
@@ -64,7 +64,7 @@ def test_every_truncation_is_refused(tmp_path, good, name, start, count):
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        *[(data, "") for data in (b"\x89DIT", b"2\n0.1 0.2\n", bytes(100))],
+        *[(data, "") for data in (b"\x89DIT", bytes(100))],
         (b"\n<!DOCTYPE html><html>404</html>", "a web page; download"),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a",
@@ -76,30 +76,29 @@ def test_every_truncation_is_refused(tmp_path, good, name, start, count):
             "a packed file; unpack it first|a .dit file of another library, the package aino 2.2.0, or a zip",
         ),
         (gzip.compress(gzip.compress(b"net", mtime=0), mtime=0), "a packed file; unpack it first"),
-        (gzip.compress(b"\x89DIT\r\n\x1a\n", mtime=0), "a .dit file, packed"),
     ],
 )
 @pytest.mark.parametrize("name", ["net.pb.gz", "net.dit", "n e t \u00e4.pb"])
-def test_what_was_no_network_was_said_to_be_one_of_another_format(data, told, name, tmp_path):
+def test_what_is_no_network_is_said_to_be_none(data, told, name, tmp_path):
     with refused(rf"is not a net file \(\.dit, \.pb, \.pb\.gz\){told and ': '}{told}"):
         load_net(write(tmp_path, data, name))
 
 
 @pytest.mark.parametrize("size", [1, 4])
-def test_a_file_of_lc0s_that_was_cut_was_said_to_be_no_dit_file(size, good, tmp_path):
+def test_a_cut_file_of_lc0s_is_told_as_such(size, good, tmp_path):
     with refused(f"a network of Lc0's, found its first {size} bytes alone"):
         load_net(write(tmp_path, file_bytes(good)[:size]))
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
-def test_a_pipe_for_a_network_was_waited_for_without_end(tmp_path):
+def test_a_pipe_is_no_network(tmp_path):
     os.mkfifo(tmp_path / "net.dit")
     for load in (load_net, load_lc0):
         with refused("cannot be read: it is a pipe or a device"):
             load(tmp_path / "net.dit")
 
 
-def test_missing_files_and_folders_are_refused(tmp_path):
+def test_what_cannot_be_opened_is_told(tmp_path):
     with refused(r"nowhere\.pb\.gz: file not found$"):
         load_network(tmp_path / "nowhere.pb.gz")
     with refused("cannot be read: Is a directory"):
@@ -108,7 +107,7 @@ def test_missing_files_and_folders_are_refused(tmp_path):
         load_lc0(write(tmp_path, b"\x0d\xc1\x01\x00\x00"))
 
 
-def test_a_file_of_parts_without_content_took_their_number_squared(tmp_path):
+def test_a_file_of_parts_without_content_takes_time_for_each_alone(tmp_path):
     """These 4 MB took 7 s to 40 s, where 0.2 s are enough."""
     (tmp_path / "net.pb.gz").write_bytes(gzip.compress(b"", mtime=0) * 200_000)
     begun = time.process_time()
@@ -145,7 +144,7 @@ def test_a_file_in_several_parts_or_with_something_behind_them_is_read_as_lc0_re
 def found_in(net, name):
     """What holds a part of the weights, and the part's own name."""
     *parents, last = name.split(".")
-    place: Any = net["weights"]
+    place = net["weights"]
     for word in parents:
         place = place[int(word)] if isinstance(place, list) else place[word]
     return place, last
@@ -171,11 +170,10 @@ def resize(name, size):
 
 
 TENSORS = (
-    "input", "input.weights", "residual.0.conv1", "residual.0.conv2.weights", "residual.0.se.w1", "residual.0.se.b2",
-    "policy1", "policy", "policy.biases", "value", "ip1_val_w", "ip1_val_b", "ip2_val_w", "ip2_val_b",
-    "moves_left.weights", "ip1_mov_w", "ip2_mov_b",
+    "input", "input.weights", "residual.0.conv1", "residual.0.se.w1", "policy.biases", "ip1_val_w", "ip2_val_b",
+    "moves_left.weights",
 )  # fmt: skip
-SIZED = ("input.weights", "residual.0.conv1.weights", "ip1_val_w", "ip1_val_b", "value.weights")
+SIZED = ("input.weights", "ip1_val_w", "ip1_val_b")
 
 
 @pytest.mark.parametrize(
@@ -206,18 +204,17 @@ SIZED = ("input.weights", "residual.0.conv1.weights", "ip1_val_w", "ip1_val_b", 
         (lambda net: net.update(onnx_model={}, weights=None), "an ONNX model"),
         *[(drop(name), f"a tensor {name}") for name in TENSORS],
         *[(resize(name, size), "expected") for name in SIZED for size in (0, 2, -2, -1, 1)],
-        (lambda net: net["weights"]["ip1_val_w"].update(max_val=float("nan")), "numbers up to"),
-        (lambda net: net["weights"]["ip1_val_w"].update(max_val=float("inf")), "numbers up to"),
-        (lambda net: net["weights"]["ip1_val_w"].update(max_val=-3e38), "numbers up to"),
+        *[
+            (lambda net, value=value: net["weights"]["ip1_val_w"].update(max_val=value), "up to")
+            for value in (float("nan"), float("inf"), -3e38)
+        ],
         (
             lambda net: net["weights"]["value"]["bn_stddivs"].update(min_val=-1.0),
             "variances in value",
         ),
     ],
 )
-def test_formats_we_lack_and_tensors_that_do_not_fit_are_refused_by_name(
-    tmp_path, good, change, message
-):
+def test_what_does_not_fit_is_refused_by_name(tmp_path, good, change, message):
     with refused(message):
         load_network(write(tmp_path, changed(file_bytes(good), change)))
 
@@ -237,7 +234,7 @@ def test_thousands_of_empty_blocks_are_refused(tmp_path, good):
 
 
 def test_a_net_without_formats_has_classical_heads(tmp_path):
-    kind: dict[str, Any] = {
+    kind = {
         "policy": "classical",
         "value": "scalar",
         "moves_left": False,
@@ -252,17 +249,14 @@ def test_a_net_without_formats_has_classical_heads(tmp_path):
 # ---- exports -------------------------------------------------------------------------------------
 
 
-def test_the_shipped_net_answers_the_same_after_export_and_back(tmp_path):
+def test_the_shipped_net_answers_the_same_once_exported(tmp_path):
     write_planes(tmp_path / "net.pb.gz", read_planes(default_net_path(entry="default_tower")))
     masks = random_masks(64, np.random.default_rng(3))
     masks[32:, 109] = 90  # where rounded weights of the fifty-move plane show
     ours, exported = (
         fused_answers(load_network(path), masks) for path in (None, tmp_path / "net.pb.gz")
     )
-    odds = [
-        np.exp(found.logits - found.logits.max(axis=1, keepdims=True)) for found in (ours, exported)
-    ]
-    policies = [part / part.sum(axis=1, keepdims=True) for part in odds]
+    policies = [softmax(found.logits) for found in (ours, exported)]
     assert np.abs(policies[0] - policies[1]).max() <= 2e-3
     assert np.abs(ours.value - exported.value).max() <= 2e-3
     assert np.abs(ours.moves_left - exported.moves_left).max() <= 0.2
@@ -302,7 +296,7 @@ def test_what_a_file_says_of_itself_goes_along(tmp_path, good):
         assert card["license"] == "free"
 
 
-def test_exports_of_other_names_and_activations_are_refused(tmp_path):
+def test_what_lc0_could_not_play_is_not_exported(tmp_path):
     config = TowerConfig(16, 1, activation="swish")
     model = config.build(np.random.default_rng(0))
     tower = PlanesFile(config, {**model.named_parameters(), **model.named_buffers()}, {})

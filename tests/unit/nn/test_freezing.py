@@ -43,7 +43,7 @@ def changed(model, before):
 
 
 @pytest.mark.parametrize("settings", [{}, {"shard_size": 8, "threads": 2}], ids=["whole", "shards"])
-def test_a_frozen_trunk_stays_with_its_statistics_and_the_head_learns(settings):
+def test_only_the_head_changes_above_a_frozen_trunk(settings):
     model = network()
     before = tensors(model)
     trained(model, {"trunk.": 0}, **settings)
@@ -109,20 +109,10 @@ def test_rates_that_change_nothing_or_everything_are_refused(rates, text):
 
 
 def test_a_checkpoint_with_other_rates_is_another_run(tmp_path):
-    path = tmp_path / "run.npz"
-    trained(nn.layer_from_config(network().config(), np.random.default_rng(0)), {"trunk.": 0}).save(
-        path
-    )
-    other = nn.Trainer(
-        network(),
-        head_loss,
-        nn.AdamW(),
-        0.01,
-        nn.TrainerSettings(batch_size=32),
-        rates={"head.": 0},
-    )
+    trained(network(), {"trunk.": 0}).save(tmp_path / "run.npz")
+    other = trained(network(), {"head.": 0})
     with pytest.raises(ConfigError, match="settings: rates"):
-        other.resume(path)
+        other.resume(tmp_path / "run.npz")
 
 
 def test_a_switch_of_another_library_is_refused_with_the_form_here():
@@ -132,7 +122,7 @@ def test_a_switch_of_another_library_is_refused_with_the_form_here():
             setattr(network().trunk, name, False)
 
 
-def test_a_part_of_the_tensors_is_taken_and_said():
+def test_a_partial_load_tells_what_it_left():
     model, old = network(), network(1)
     given = old.named_parameters() | {"head.dense1.weight": np.zeros((5, 16)), "other": X}
     loaded = model.load_parameters(given, partial=True)

@@ -1,15 +1,15 @@
 """The native float32 operations against the plain array reference in float64."""
 
-import threading
-
 import numpy as np
 import pytest
 
+from engine.native.pool import ThreadPool
 from engine.nn.layers.activations import ACTIVATIONS
 from engine.nn.losses import softmax_cross_entropy
 from engine.nn.operations import NativeOperations, Operations, operations_for, winograd, workspace
 from engine.nn.operations.elementwise import PAIRS
 from engine.nn.operations.geometry import Geometry
+from tests.gradient.cases import arrays_in
 
 pytestmark = pytest.mark.plain
 
@@ -34,13 +34,22 @@ def assert_close(actual, expected, tolerance=2e-6):
     )
 
 
+def assert_agrees(name, arrays, *settings, tolerance=2e-6, **options):
+    """Compare an operation's results and gradients with the reference, and return them."""
+    copies = [one.copy(order="K") for one in arrays]
+    *found, backward = getattr(NATIVE, name)(*copies, *settings, **options)
+    *expected, wide_backward = getattr(REFERENCE, name)(*map(double, arrays), *settings, **options)
+    dy = random(np.random.default_rng(2), *found[0].shape)
+    actual = arrays_in([found, backward(dy.copy())])
+    for one, other in zip(actual, arrays_in([expected, wide_backward(double(dy))]), strict=True):
+        assert_close(one, other, tolerance)
+    return actual
+
+
 WINOGRAD = (3, 1, 1)  # size, stride and padding
 FORMS = [  # shape of x, number of kernels, then their size, stride, padding and dilation
-    ((1, 16, 8, 8), 16, *WINOGRAD),
     ((3, 112, 8, 8), 32, *WINOGRAD),
-    ((17, 16, 8, 8), 80, *WINOGRAD),
     ((37, 32, 4, 12), 16, *WINOGRAD),
-    ((2, 32, 14, 7), 64, *WINOGRAD),
     ((2, 20, 12, 11), 50, *WINOGRAD),
     ((3, 1, 28, 28), 32, *WINOGRAD),
     ((2, 3, 2, 5), 17, *WINOGRAD),
@@ -48,12 +57,9 @@ FORMS = [  # shape of x, number of kernels, then their size, stride, padding and
         ((3, 16, 8, 8), 32, *form)
         for form in ((1, 1, 0), (5, 1, 2), (3, 2, 1), (3, 1, 0), (1, 2, 0))
     ],
-    ((2, 3, 12, 11), 16, 5, 1, 2),
-    ((2, 5, 11, 12), 3, 5, 1, 0),
     ((2, 3, 17, 16), 6, 7, 2, 3),
     ((2, 3, 9, 8), 4, 3, 4, 0),
     ((1, 2, 3, 3), 2, 3, 1, 5),
-    ((2, 4, 5, 6), 7, 1, 1, 2),
     *[
         ((2, 5, 12, 11), 6, (2, 3), stride, ((1, 2), (0, 3)), dilation)
         for stride in (1, 2, (3, 1))
@@ -74,34 +80,31 @@ def test_convolution_agrees_with_the_reference(form, channels_last):
     by_winograd = winograd.supports(x, weight, windows)
     assert by_winograd == (tuple(settings) == WINOGRAD and shape[1] >= 16)
     tolerance = 3e-5 if by_winograd else 2e-6
-    y, backward = NATIVE.conv2d(x, weight, windows)
-    expected_y, expected_backward = REFERENCE.conv2d(double(x), double(weight), windows)
-    dy = random(rng, *y.shape)
-    assert_close(y, expected_y, tolerance)
-    for actual, expected in zip(backward(dy), expected_backward(double(dy)), strict=True):
-        assert_close(actual, expected, tolerance)
-    dx, dweight = NATIVE.conv2d(x, weight, windows, input_gradient=False)[1](dy)
-    assert dx is None
-    assert_close(dweight, backward(dy)[1])
+    assert_agrees("conv2d", (x, weight), windows, tolerance=tolerance)
+    without = assert_agrees(
+        "conv2d", (x, weight), windows, tolerance=tolerance, input_gradient=False
+    )
+    assert len(without) == 2, "no gradient of the input"
 
 
-def test_bias_sums_and_rows_of_tables_agree_with_the_reference():
+def test_sums_agree_with_the_reference():
     rng = np.random.default_rng(4)
     a, b = random(rng, 2, 16, 4, 4), random(rng, 2, 16, 4, 4)
     assert_close(NATIVE.add(a, b), double(a) + double(b))
+
+
+def test_scattered_rows_agree_with_the_reference():
+    rng = np.random.default_rng(4)
     rows = random(rng, 6, 5)
     chosen = rng.integers(-1, 9, (6, 4)).astype(np.int32)
-    assert_close(
-        NATIVE.scatter_rows(rows, chosen, 9), REFERENCE.scatter_rows(double(rows), chosen, 9)
-    )
-    y = random(rng, 3, 24, 8, 8)
-    bias = random(rng, 24)
-    dy = random(rng, 3, 24, 8, 8)
-    in_rows = np.ascontiguousarray(y.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    for image in (y, in_rows):
-        biased, backward = NATIVE.add_bias(image.copy(order="K"), bias)
-        assert_close(biased, double(y) + double(bias)[:, None, None])
-        assert_close(backward(dy), double(dy).sum(axis=(0, 2, 3)))
+    expected = REFERENCE.scatter_rows(double(rows), chosen, 9)
+    assert_close(NATIVE.scatter_rows(rows, chosen, 9), expected)
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2, 3), (0, 3, 1, 2)], ids=["nchw", "nhwc"])
+def test_a_bias_agrees_with_the_reference(axes):
+    rng = np.random.default_rng(4)
+    assert_agrees("add_bias", (random(rng, 3, 8, 8, 8).transpose(axes), random(rng, 8)))
 
 
 @pytest.mark.parametrize("relu", [True, False])
@@ -110,16 +113,9 @@ def test_bias_sums_and_rows_of_tables_agree_with_the_reference():
 )
 def test_batch_norm_agrees_with_the_reference(shape, relu):
     rng = np.random.default_rng(5)
-    x, dy = random(rng, *shape, offset=30.0), random(rng, *shape)
-    gamma, beta = random(rng, shape[1]), random(rng, shape[1])
-    y, mean, variance, backward = NATIVE.batch_norm(x, gamma, beta, 1e-5, relu)
-    expected = REFERENCE.batch_norm(double(x), double(gamma), double(beta), 1e-5, relu)
-    results, expected_results = (
-        (y, mean, variance, *backward(dy)),
-        (*expected[:3], *expected[3](double(dy))),
-    )
-    for actual, wanted in zip(results, expected_results, strict=True):
-        assert_close(actual, wanted, 2e-5)  # an offset of 30 deviations costs a digit
+    x, gamma, beta = random(rng, *shape, offset=30.0), random(rng, shape[1]), random(rng, shape[1])
+    # An offset of 30 deviations costs a digit.
+    assert_agrees("batch_norm", (x, gamma, beta), 1e-5, relu, tolerance=2e-5)
 
 
 @pytest.mark.parametrize("relu", [True, False])
@@ -144,17 +140,17 @@ def test_only_float32_in_host_memory_runs_natively():
     assert type(operations_for(np.zeros(1))) is Operations
 
 
-def test_scratch_belongs_to_a_thread_and_a_name():
-    mine = workspace.scratch("test", (8,))
-    assert workspace.scratch("test", (2, 2)).ctypes.data == mine.ctypes.data
-    assert workspace.scratch("other", (8,)).ctypes.data != mine.ctypes.data
-    addresses: list[int] = []
-    thread = threading.Thread(
-        target=lambda: addresses.append(workspace.scratch("test", (8,)).ctypes.data)
-    )
-    thread.start()
-    thread.join()
-    assert addresses[0] != mine.ctypes.data
+def place_of(name):
+    return workspace.scratch(name, (8,)).ctypes.data
+
+
+def test_scratch_of_one_name_is_one_place():
+    assert place_of("test") == workspace.scratch("test", (2, 2)).ctypes.data != place_of("other")
+
+
+def test_scratch_belongs_to_a_thread():
+    with ThreadPool(2, "test") as pool:
+        assert pool.start(place_of, "test").result() != place_of("test")
 
 
 @pytest.mark.parametrize("size", [5, 16, 20, 48])
@@ -180,35 +176,29 @@ def test_recurrent_steps_agree_with_the_reference(size):
             assert_close(one, other)
 
 
-@pytest.mark.parametrize("width", [16, 48, 7, 100])
-def test_softmax_and_layer_norm_agree_with_the_reference(width):
-    rng = np.random.default_rng(5)
-    scores, dy = random(rng, 2, 70, width, offset=3), random(rng, 2, 70, width)
+WIDTHS = pytest.mark.parametrize("width", [16, 48, 7, 100])
+
+
+@WIDTHS
+def test_softmax_agrees_with_the_reference(width):
+    scores = random(np.random.default_rng(5), 2, 70, width, offset=3)
     scores[0, 0], scores[1, 3, ::2] = -np.inf, -np.inf
     scores[1, 4, 1] = 1e4
-    shares, backward = NATIVE.softmax(scores.copy())
-    expected, wide_backward = REFERENCE.softmax(double(scores))
-    assert_close(shares, expected)
+    shares, _ = assert_agrees("softmax", (scores,))
     assert not shares[0, 0].any()
-    assert not shares[1, 3, ::2].any()
-    assert_close(backward(dy.copy()), wide_backward(double(dy)))
-    broken = scores.copy()
-    broken[1, 2, 3] = np.nan
-    assert np.isnan(NATIVE.softmax(broken)[0][1, 2]).all()
-    x = random(rng, 2, 70, width, offset=100)
-    gamma = random(rng, width)
-    beta = random(rng, width)
-    for scale in (1, 1e19, 1e25):  # the squares of the last two have no float32
-        y, backward = NATIVE.layer_norm(x * np.float32(scale), gamma, beta, 1e-5)
-        expected, wide_backward = REFERENCE.layer_norm(
-            double(x) * np.float32(scale), double(gamma), double(beta), 1e-5
-        )
-        assert_close(y, expected, 3e-5)
-        for one, other in zip(backward(dy), wide_backward(double(dy)), strict=True):
-            assert_close(one, other, 3e-5)
-    assert np.isnan(
-        NATIVE.layer_norm(np.full((1, width), np.nan, np.float32), gamma, beta, 1e-5)[0]
-    ).all()
+    scores[1, 2, 3] = np.nan
+    assert np.isnan(NATIVE.softmax(scores)[0][1, 2]).all()
+
+
+@WIDTHS
+@pytest.mark.parametrize("scale", [1, 1e19, 1e25])  # the squares of the last two have no float32
+def test_layer_norm_agrees_with_the_reference(width, scale):
+    rng = np.random.default_rng(5)
+    x = random(rng, 2, 70, width, offset=100) * np.float32(scale)
+    gamma, beta = random(rng, width), random(rng, width)
+    assert_agrees("layer_norm", (x, gamma, beta), 1e-5, tolerance=3e-5)
+    x[0, 3, 2] = np.nan
+    assert np.isnan(NATIVE.layer_norm(x, gamma, beta, 1e-5)[0][0, 3]).all()
 
 
 FAR = [0.0, 1e-6, -1e-6, 30.0, -30.0, 86.0, -86.0, 88.0, -88.0, 1e3, -1e3, 1e30, -1e30]
@@ -253,10 +243,6 @@ def test_the_largest_of_windows_agrees_with_the_reference(window, stride, paddin
     rng = np.random.default_rng(8)
     x = rng.integers(0, 9, (3, 5, 9, 7)).astype(np.float32)  # with ties
     geometry = Geometry.of(window, stride, padding, dilation)
-    y, slope = NATIVE.max_pool(x, geometry)
-    expected, wide_slope = REFERENCE.max_pool(double(x), geometry)
-    dy = random(rng, *y.shape)
-    assert_close(y, expected)
-    assert_close(slope(dy), wide_slope(double(dy)))
+    assert_agrees("max_pool", (x,), geometry)
     x[1, 2, 2, 4] = np.nan
     assert np.isnan(NATIVE.max_pool(x, geometry)[0]).any()

@@ -5,7 +5,6 @@ Runtime.
 """
 
 import re
-from typing import Any
 
 import numpy as np
 import pytest
@@ -33,31 +32,13 @@ def small_network():
     return nn.MultiHead(trunk, {"value": head})
 
 
-def image(batch=2):
-    return rng().standard_normal((batch, 3, 4, 4)).astype(np.float32)
+def image():
+    return rng().standard_normal((2, 3, 4, 4)).astype(np.float32)
 
 
-def test_flatten_orders_by_channel_then_square_and_reshape_keeps_the_order():
-    x = np.arange(12).reshape(1, 2, 2, 3)
-    assert nn.Flatten().forward(x.copy(order="F"))[0].tolist() == [list(range(12))]
-    y, backward = nn.Reshape([3, 4]).forward(np.arange(24.0).reshape(2, 2, 6))
-    assert y.shape == (2, 3, 4)
-    assert y.ravel().tolist() == list(range(24))
-    assert backward(y)[0].shape == (2, 2, 6)
-
-
-def test_max_pool_takes_the_largest_and_sends_the_gradient_there():
-    x = np.array([[1, 5, 2, 2], [3, 4, 2, 2]], np.float32).reshape(1, 1, 2, 4)
-    y, backward = nn.MaxPool2D(2).forward(x)
-    assert y[0, 0].tolist() == [[5, 2]]
-    dx, _ = backward(np.array([[[[10.0, 20.0]]]], np.float32))
-    assert dx[0, 0].tolist() == [[0, 10, 20, 0], [0, 0, 0, 0]]  # of equal ones the first takes all
-
-
-def test_dropout_keeps_the_mean_and_does_nothing_in_inference():
+def test_dropout_keeps_the_mean():
     layer = nn.Dropout(0.25, rng())
     x = np.ones((200, 100), np.float32)
-    assert layer.forward(x)[0] is x
     y, backward = layer.forward(x, training=True)
     assert set(np.unique(y)) == {0, np.float32(4 / 3)}
     assert y.mean() == pytest.approx(1, abs=0.02)
@@ -84,35 +65,29 @@ def test_a_layer_keeps_nothing_of_a_call(case):
 
 def test_parameters_are_named_by_their_path():
     names = list(small_network().named_parameters())
-    assert names[:4] == [
-        "trunk.conv.weight",
-        "trunk.conv.bias",
-        "trunk.norm.gamma",
-        "trunk.norm.beta",
-    ]
-    assert "trunk.block.conv.weight" in names
+    assert names[:2] == ["trunk.conv.weight", "trunk.conv.bias"]
     assert "trunk.block.se.squeeze.weight" in names
     assert names[-1] == "value.dense.bias"
 
 
-def test_loading_checks_names_and_shapes_before_it_changes_anything():
-    network = small_network()
-    good = {name: np.zeros_like(array) for name, array in network.named_parameters().items()}
-    before = {name: array.copy() for name, array in network.named_parameters().items()}
-    with pytest.raises(ConfigError, match=r"trunk\.conv\.bias"):
-        network.load_parameters(
-            {name: array for name, array in good.items() if name != "trunk.conv.bias"}
-        )
-    with pytest.raises(ConfigError, match="stranger"):
-        network.load_parameters(good | {"stranger": np.zeros(1)})
-    with pytest.raises(ShapeError, match=r"value\.dense\.bias"):
-        network.load_parameters(good | {"value.dense.bias": np.zeros(7, np.float32)})
-    assert all(
-        np.array_equal(before[name], array) for name, array in network.named_parameters().items()
-    )
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, r"dense1\.bias"),
+        ({"dense1.bias": np.zeros(1), "stranger": np.zeros(1)}, "stranger"),
+        ({"dense1.bias": np.zeros(7)}, r"dense1\.bias"),
+    ],
+)
+def test_tensors_that_do_not_fit_change_nothing(given, told):
+    model = nn.Sequential(nn.Dense(2, 1, rng()))
+    given = {"dense1.weight": np.zeros((1, 2)), **given}
+    before = model[0].params["weight"].copy()
+    with pytest.raises((ConfigError, ShapeError), match=told):
+        model.load_parameters(given)
+    assert np.array_equal(before, model[0].params["weight"])
 
 
-def test_a_replica_shares_parameters_and_owns_its_buffers():
+def test_a_replica_owns_its_buffers_alone():
     network = small_network()
     twin = network.replica()
     for name, array in network.named_parameters().items():
@@ -120,24 +95,20 @@ def test_a_replica_shares_parameters_and_owns_its_buffers():
     twin.forward(image(), training=True)
     assert not network.named_buffers()["trunk.norm.running_mean"].any()
     assert twin.named_buffers()["trunk.norm.running_mean"].any()
-    assert isinstance(twin, nn.MultiHead)
-    assert twin.heads["value"] is not network.heads["value"]
 
 
 @pytest.mark.parametrize(
     ("layer", "shape"),
     [
         (lambda: nn.Dense(3, 2, rng()), (3,)),
-        (lambda: nn.Conv2D(2, 2, 3, rng()), (1, 3, 8, 8)),
         (lambda: nn.Conv2D(2, 2, 5, rng(), padding=0), (1, 2, 4, 8)),
         (lambda: nn.BatchNorm(3), (2, 4)),
-        (lambda: nn.Flatten(), (3,)),
+        (nn.Flatten, (3,)),
         (lambda: nn.Reshape([2, 2]), (3, 5)),
         (lambda: nn.AveragePool2D(2), (1, 4, 4)),
         # NaN, as behind a window of padding alone, infinity
-        (lambda: nn.GlobalAveragePool(), (1, 2, 3, 0)),
+        (nn.GlobalAveragePool, (1, 2, 3, 0)),
         (lambda: nn.MaxPool2D(2, padding=1), (1, 2, 0, 3)),
-        (lambda: nn.SqueezeExcitation(4, 2, rng()), (1, 4, 0, 3)),
         (lambda: nn.Residual(nn.Sequential(conv=nn.Conv2D(2, 3, 3, rng()))), (1, 2, 4, 4)),
     ],
 )
@@ -176,18 +147,14 @@ def test_a_gradient_that_does_not_fit_is_a_shape_error(case):
 
 
 def shape_of(y):
-    first = arrays_in(y)[0]
-    assert isinstance(first, np.ndarray)
-    return first.shape
+    return arrays_in(y)[0].shape
 
 
-BAD_CONFIGURATIONS: list[dict[str, Any]] = [
+BAD_CONFIGURATIONS = [
     {},
     {"layer": "nonsense"},
-    {"layer": ["dense"]},
     {"layer": "dense", "inputs": 3},
     {"layer": "dense", "inputs": "3", "outputs": 2},
-    {"layer": "dense", "inputs": 0, "outputs": 2},
     {"layer": "dense", "inputs": 1, "outputs": 1, "colour": "red"},
     {"layer": "sequential", "layers": {"self": {"layer": "flatten"}}},
     {"layer": "sequential", "layers": {"a.b": {"layer": "flatten"}}},
@@ -205,16 +172,13 @@ BAD_CONFIGURATIONS: list[dict[str, Any]] = [
             for config in BAD_CONFIGURATIONS
         ],
         lambda: nn.Activation("softmax"),
-        lambda: nn.Dense(3, 2, 0),  # type: ignore[arg-type]
-        lambda: nn.Sequential(nn.Dense(3, 2, rng()), "relu"),  # type: ignore[arg-type]
+        lambda: nn.Dense(3, 2, 0),
+        lambda: nn.Sequential(nn.Dense(3, 2, rng()), "relu"),
         lambda: nn.Sequential(nn.Flatten(), flatten1=nn.Flatten()),
-        *[lambda rate=rate: nn.Dropout(rate, rng()) for rate in (1.0, -0.1, float("nan"))],
-        *[lambda size=size: nn.Conv2D(1, 1, size, rng()) for size in (2.0, (3, 3, 3))],
-        *[
-            lambda padding=padding: nn.Conv2D(1, 1, 3, rng(), padding=padding)
-            for padding in ("same", (1, (1, 2, 3)))
-        ],
-        lambda: nn.Conv2D(1, 8, (3, 3)),
+        lambda: nn.Dropout(1.0, rng()),
+        lambda: nn.Dropout(float("nan"), rng()),
+        lambda: nn.Conv2D(1, 1, (3, 3, 3), rng()),
+        lambda: nn.Conv2D(1, 1, 3, rng(), padding=(1, (1, 2, 3))),
         lambda: nn.Conv2D(4, 6, 3, rng(), groups=4),
         lambda: nn.ConvTranspose2D(1, 1, 3, rng(), stride=2, output_padding=2),
         lambda: nn.AveragePool2D(3, padding=3),
@@ -225,7 +189,6 @@ BAD_CONFIGURATIONS: list[dict[str, Any]] = [
         lambda: nn.Activation("relu", alpha=0.1),
         lambda: nn.SelfAttention(6, 2, rng(), rotary=True),
         lambda: nn.SelfAttention(6, 4, rng()),
-        lambda: nn.Reshape([2, 0]),
         lambda: nn.Reshape([2.5]),
         lambda: nn.LayerNorm(2, epsilon=0),
     ],
@@ -269,7 +232,7 @@ NATIVE = [  # of a size for which there are kernels
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("case", [*CASES, *NATIVE], ids=str)
-def test_an_empty_batch_has_an_empty_result_and_gradients_of_zero(case, dtype):
+def test_an_empty_batch_has_an_empty_result(case, dtype):
     """Reshaping to a side of -1 had no answer in Flatten, attention and recurrent layers."""
     layer = case.layer.astype(dtype)
     empty = layer.prepared(emptied(case.x))
@@ -299,14 +262,7 @@ def test_a_layer_with_parameters_in_two_places_is_refused():
     """
     shared = nn.Dense(3, 3, rng())
     relu = nn.Activation("relu")
-    assert (
-        len(
-            nn.Sequential(
-                nn.Dense(3, 3, rng()), relu, nn.Dense(3, 3, rng()), relu
-            ).named_parameters()
-        )
-        == 4
-    )
+    assert len(nn.Sequential(relu, shared, relu).named_parameters()) == 2, "one without any"
     with pytest.raises(
         ConfigError, match="dense1 and dense2 are one layer, which would be trained twice"
     ):

@@ -50,8 +50,8 @@ WORDS = 7  # of which 0 fills up short sequences
 LENGTHS = (5, 2, 3)
 
 
-def sequence_models():
-    """Causal models of every kind with a memory, which read tokens int [B, T]."""
+def sequence_models(causal=True):
+    """Models of every kind with a memory, which read tokens int [B, T]."""
     layer = {"features": 6, "heads": 2, "hidden": 8, "causal": True}
     gpt = nn.Sequential(nn.LayerNorm(6), nn.SelfAttention(6, 3, rng(), causal=True))
     kinds = {
@@ -60,9 +60,14 @@ def sequence_models():
         "encoder": [nn.PositionEmbedding(5, 6, rng()), nn.EncoderLayer(rng=rng(), **layer)],
         "deep": [nn.Encoder(2, layer, rng()), nn.Residual(gpt, activation="identity")],
     }
-    start = {name: nn.Embedding(WORDS, 6, rng(), padding_idx=0) for name in kinds}
+    if not causal:
+        ends = nn.GRU(6, 2, rng()), nn.LSTM(6, 4, rng(), reverse=True)
+        kinds["bidirectional"] = [nn.Bidirectional(*ends)]
     return {
-        name: nn.Sequential(start[name], *kinds[name], nn.Dense(6, WORDS, rng())) for name in kinds
+        name: nn.Sequential(
+            nn.Embedding(WORDS, 6, rng(), padding_idx=0), *layers, nn.Dense(6, WORDS, rng())
+        )
+        for name, layers in kinds.items()
     }
 
 
@@ -70,42 +75,36 @@ def padded_tokens():
     return rng().integers(1, WORDS, (3, 5)) * (np.arange(5) < np.array(LENGTHS)[:, None])
 
 
-@pytest.mark.parametrize("name", [*sequence_models(), "bidirectional"])
-def test_a_padded_batch_has_the_losses_and_gradients_of_its_sequences_one_by_one(name):
-    ends = nn.GRU(6, 2, rng()), nn.LSTM(6, 4, rng(), reverse=True)
-    both = nn.Sequential(
-        nn.Embedding(WORDS, 6, rng(), padding_idx=0),
-        nn.Bidirectional(*ends),
-        nn.Dense(6, WORDS, rng()),
-    )
-    model = ({"bidirectional": both} | sequence_models())[name]
+@pytest.mark.parametrize("name", sequence_models(causal=False))
+def test_a_padded_batch_counts_as_its_sequences_one_by_one(name):
+    model = sequence_models(causal=False)[name]
     tokens = padded_tokens()
     wanted = np.where(tokens > 0, tokens[:, ::-1], -100)
-    y, backward = model.forward(tokens, training=True)
-    loss, dy = nn.softmax_cross_entropy(y, wanted, ignore_index=-100)
-    grads = backward(dy)[1]
-    total = 0.0
-    sums = {}
-    for row, length in enumerate(LENGTHS):
-        y, backward = model.forward(tokens[row : row + 1, :length], training=True)
-        one, dy = nn.softmax_cross_entropy(y, wanted[row : row + 1, :length])
-        total += one * length / sum(LENGTHS)
-        for key, gradient in backward(dy * np.float32(length / sum(LENGTHS)))[1].items():
-            sums[key] = sums.get(key, 0) + gradient
-    assert loss == pytest.approx(total, rel=1e-6)
-    for key, gradient in grads.items():
-        assert np.allclose(gradient, sums[key], atol=1e-6), key
     counting = partial(nn.softmax_cross_entropy, ignore_index=-100)
+
+    def result(rows, columns, weight):
+        y, backward = model.forward(tokens[rows, columns], training=True)
+        loss, dy = counting(y, wanted[rows, columns])
+        return weight * loss, backward(np.float32(weight) * dy)[1]
+
+    loss, grads = result(slice(None), slice(None), 1)
+    parts = [
+        result(slice(row, row + 1), slice(length), length / sum(LENGTHS))
+        for row, length in enumerate(LENGTHS)
+    ]
+    assert loss == pytest.approx(sum(part for part, _ in parts), rel=1e-6)
+    for key, gradient in grads.items():
+        assert np.allclose(gradient, sum(part[key] for _, part in parts), atol=1e-6), key
     trainer = nn.Trainer(model, counting, nn.SGD(), 0.0, nn.TrainerSettings(batch_size=1))
     data = nn.Data(tokens, wanted)
     step = trainer.step(data)  # of three parts, which weigh as much as they have tokens
-    assert [step["loss"], step["gradient_norm"]] == pytest.approx(
-        [loss, nn.global_norm(grads)], rel=1e-5
-    )
+    expected = [loss, nn.global_norm(grads)]
+    assert [step["loss"], step["gradient_norm"]] == pytest.approx(expected, rel=1e-5)
     assert trainer.evaluate(data)["loss"] == pytest.approx(loss, rel=1e-6)
 
 
-def test_a_batch_of_padding_alone_ended_the_training_and_epochs_weighed_batches_by_examples():
+def test_batches_weigh_as_much_as_they_have_targets():
+    """Epochs weighed them by examples, and a batch of padding alone ended the training."""
     tokens = rng().integers(0, WORDS, (12, 4))
     lengths = np.arange(12) % 5
     wanted = np.where(np.arange(4) < lengths[:, None], tokens, -100)
@@ -186,7 +185,7 @@ def test_gradients_of_a_part_that_follows_another(kind):
     assert check.error < TOLERANCE, check
 
 
-def test_a_given_state_and_the_returned_one_continue_a_layer():
+def test_the_returned_state_continues_a_layer():
     for layer in (nn.RNN(4, 3, rng(), return_state=True), nn.LSTM(4, 3, rng(), return_state=True)):
         x = sequence()
         whole, *end = layer(x)
@@ -194,68 +193,40 @@ def test_a_given_state_and_the_returned_one_continue_a_layer():
         second, *last = layer((x[:, 2:], *between))
         assert np.allclose(np.concatenate([first, second], axis=1), whole, atol=1e-6)
         assert np.allclose(last, end, atol=1e-6)
-        assert [part.shape for part in layer.predict(x, 1)] == [
-            part.shape for part in (whole, *end)
-        ]
 
 
 @pytest.mark.parametrize(
-    ("call", "error", "match"),
+    ("call", "match"),
     [
-        (
-            lambda x: nn.SelfAttention(4, 2, rng())(x, state={}),
-            ConfigError,
-            "a state needs causal=True",
-        ),
-        (
-            lambda x: nn.GRU(4, 3, rng(), reverse=True)(x, state={}),
-            ConfigError,
-            "backwards keeps no state",
-        ),
+        (lambda x: nn.SelfAttention(4, 2, rng())(x, state={}), "a state needs causal=True"),
+        (lambda x: nn.GRU(4, 3, rng(), reverse=True)(x, state={}), "backwards keeps no state"),
         (
             lambda x: nn.LSTM(4, 3, rng())(x, state=(x, x)),
-            ConfigError,
-            "LSTM: expected a dict as state, .* found tuple",
+            "expected a dict as state, .* found tuple",
         ),
         (
             lambda x: nn.LSTM(4, 3, rng())((x, x[:, 0, :3])),
-            ShapeError,
             "2 arrays of a state, found a tuple of 2",
         ),
         (
             lambda x: nn.GRU(4, 3, rng())(x, mask=np.ones((2, 4), bool)),
-            ShapeError,
             r"expected bool \[2, 5\]",
         ),
-        (
-            lambda x: nn.Bidirectional(nn.GRU(4, 3, rng()), nn.GRU(4, 3, rng())),
-            ConfigError,
-            "with reverse=True",
-        ),
-        (
-            lambda x: nn.Embedding(4, 3, rng(), padding_idx=4),
-            ConfigError,
-            "a token from 0 to 3, not 4",
-        ),
-        (
-            lambda x: nn.Embedding(4, 3, rng(), np.nan),
-            ConfigError,
-            "the deviation finite and >= 0, not .* nan",
-        ),
+        (lambda x: nn.Bidirectional(nn.GRU(4, 3, rng()), nn.GRU(4, 3, rng())), "with reverse=True"),
+        (lambda x: nn.Embedding(4, 3, rng(), padding_idx=4), "a token from 0 to 3, not 4"),
+        (lambda x: nn.Embedding(4, 3, rng(), np.nan), "the deviation finite and >= 0, not .* nan"),
         (
             lambda x: nn.EncoderLayer(4, 2, 8, rng(), causal=True, smolgen={}),
-            ConfigError,
             "cannot be causal",
         ),
         (
             lambda x: nn.softmax_cross_entropy(x, np.zeros((2, 4), int)),
-            ShapeError,
             r"targets \[2, 5\] or \[2, 5, 4\]",
         ),
     ],
 )
-def test_a_state_or_mask_that_does_not_fit_is_an_error(call, error, match):
-    with pytest.raises(error, match=match):
+def test_what_does_not_fit_a_sequence_is_an_error(call, match):
+    with pytest.raises((ConfigError, ShapeError), match=match):
         call(sequence())
 
 
@@ -272,63 +243,53 @@ def test_a_state_belongs_to_one_batch():
 # ---- tables --------------------------------------------------------------------------------------
 
 
-def test_an_embedding_chooses_rows_and_adds_up_their_gradients():
-    layer = nn.Embedding(4, 2, rng())
-    y, backward = layer.forward(np.array([[3, 1], [3, 3]]))
-    assert np.array_equal(y[0, 0], layer.params["weight"][3])
-    dx, grads = backward(np.ones((2, 2, 2), np.float32))
-    assert dx is None
-    assert grads["weight"].tolist() == [[0, 0], [1, 1], [0, 0], [3, 3]]
-
-
-def test_embeddings_begin_with_deviation_1_forget_gates_open_and_blocks_damped_but_in_chess_transformers():
+def test_forget_gates_begin_open():
     assert nn.LSTM(4, 2, rng()).params["bias"].tolist() == [0, 0, 1, 1, 0, 0, 0, 0]
-    for embedding in (nn.PositionEmbedding(99, 99, rng()), nn.Embedding(99, 99, rng())):
-        assert embedding.params["weight"].std() == pytest.approx(1.0, abs=0.05)
-    chess = TransformerConfig.parse("transformer-96x1").encoder_layer | {"smolgen": None}
-    plain = {"features": 96, "heads": 3, "hidden": 192}
-    for block, variances in (
-        (plain, [1 / 288] * 5 + [1 / 576]),
-        (chess, [1 / 96] * 4 + [1 / 48, 2 / 288]),
-    ):
-        found = [
-            array.var()
-            for array in nn.Encoder(1, block, rng()).named_parameters().values()
-            if array.ndim > 1
-        ]
-        assert found == pytest.approx(variances, rel=0.05)
+
+
+@pytest.mark.parametrize("kind", [nn.PositionEmbedding, nn.Embedding])
+def test_embeddings_begin_with_deviation_1(kind):
+    assert kind(99, 99, rng()).params["weight"].std() == pytest.approx(1.0, abs=0.05)
+
+
+CHESS = TransformerConfig.parse("transformer-96x1").encoder_layer | {"smolgen": None}
+
+
+@pytest.mark.parametrize(
+    ("block", "variances"),
+    [
+        ({"features": 96, "heads": 3, "hidden": 192}, [1 / 288] * 5 + [1 / 576]),
+        (CHESS, [1 / 96] * 4 + [1 / 48, 2 / 288]),
+    ],
+)
+def test_blocks_begin_damped_but_in_chess_transformers(block, variances):
+    arrays = nn.Encoder(1, block, rng()).named_parameters().values()
+    found = [array.var() for array in arrays if array.ndim > 1]
+    assert found == pytest.approx(variances, rel=0.05)
 
 
 # ---- bad input -----------------------------------------------------------------------------------
 
 
+TABLE = nn.Embedding(4, 2, rng())
+CROSS = nn.CrossAttention(4, 3, 2, rng())
+
+
 @pytest.mark.parametrize(
     ("layer", "x", "match"),
     [
-        (
-            lambda: nn.Embedding(4, 2, rng()),
-            np.array([[0, 4]]),
-            "numbers from 0 to 3, found 0 to 4",
-        ),
-        (lambda: nn.Embedding(4, 2, rng()), np.zeros((1, 2)), "expected integer"),
-        (
-            lambda: nn.Sequential(nn.Embedding(4, 2, rng(), padding_idx=0)),
-            [[1, 2]],
-            r"integer \[B, ...\], found list",
-        ),
-        (lambda: nn.PositionEmbedding(4, 4, rng()), sequence(), "at most 4 places"),
-        (lambda: nn.GRU(3, 2, rng()), sequence(), r"GRU: expected float32 \[B, T, 3\]"),
-        (lambda: nn.CrossAttention(4, 3, 2, rng()), sequence(), "expected the tuple"),
-        (
-            lambda: nn.CrossAttention(4, 3, 2, rng()),
-            (sequence(), sequence(3, 2, 3)),
-            r"\[2, S, 3\]",
-        ),
+        (TABLE, np.array([[0, 4]]), "numbers from 0 to 3, found 0 to 4"),
+        (TABLE, np.zeros((1, 2)), "expected integer"),
+        (TABLE, [[1, 2]], r"integer \[B, ...\], found list"),
+        (nn.PositionEmbedding(4, 4, rng()), sequence(), "at most 4 places"),
+        (nn.GRU(3, 2, rng()), sequence(), r"GRU: expected float32 \[B, T, 3\]"),
+        (CROSS, sequence(), "expected the tuple"),
+        (CROSS, (sequence(), sequence(3, 2, 3)), r"\[2, S, 3\]"),
     ],
 )
 def test_input_that_does_not_fit_is_a_shape_error(layer, x, match):
     with pytest.raises(ShapeError, match=match):
-        layer().forward(x)
+        layer.forward(x)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import math
 from contextlib import closing
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from engine.native.pool import ThreadPool
 from engine.nn.layers import Dropout
 from engine.nn.operations.updates import STRETCH
 from engine.nn.training.shared_rows import SharedRows, SharedRowsAdamW
+from tests.gradient.cases import arrays_in
 
 COLUMN = np.array([[0.5], [3.0]])
 TEXTBOOK = [  # a loss, outputs, targets, its value and its gradient
@@ -72,32 +72,36 @@ def test_cross_entropy_refuses_targets_that_are_none(case):
 
 
 @pytest.mark.parametrize("loss", [nn.mse, nn.mae, nn.huber, nn.sigmoid_binary_cross_entropy])
-def test_losses_refuse_shapes_that_would_broadcast_and_chances_beyond_1(loss):
+def test_losses_refuse_shapes_that_would_broadcast(loss):
     with pytest.raises(ShapeError):
         loss(np.zeros((3, 1)), np.zeros(3))
-    if loss is nn.sigmoid_binary_cross_entropy:
-        with pytest.raises(DataError, match=r"targets in \[0, 1\], found 0.0 to 1.5"):
-            loss(np.zeros((2, 1)), np.array([[1.5], [0.0]]))
+
+
+def test_a_chance_beyond_1_is_refused():
+    with pytest.raises(DataError, match=r"targets in \[0, 1\], found 0.0 to 1.5"):
+        nn.sigmoid_binary_cross_entropy(np.zeros((2, 1)), np.array([[1.5], [0.0]]))
 
 
 # ---- optimizers ----------------------------------------------------------------------------------
 
 
-def test_first_steps_follow_the_formulas():
-    def after(optimizer, steps=1):
-        p = {"w": np.ones((1, 1))}
-        for _ in range(steps):
-            optimizer.step(p, {"w": np.full((1, 1), 0.5)}, 0.1)
-        return float(p["w"][0, 0])
-
-    assert after(nn.SGD()) == pytest.approx(0.95)
-    assert after(nn.SGD(momentum=0.5), steps=2) == pytest.approx(1 - 0.05 - 0.075)
-    assert after(nn.SGD(momentum=0.5, nesterov=True)) == pytest.approx(1 - 0.075)
-    assert after(nn.SGD(weight_decay=0.1)) == pytest.approx(1 - 0.06)
-    assert after(nn.RMSProp(decay=0.75)) == pytest.approx(1 - 0.1 * 0.5 / 0.25)
-    # a constant gradient moves by the rate each step
-    assert after(nn.Adam(), steps=2) == pytest.approx(1 - 0.2)
-    assert after(nn.AdamW(weight_decay=0.5)) == pytest.approx(0.95 - 0.1)
+@pytest.mark.parametrize(
+    ("optimizer", "steps", "weight"),
+    [
+        (nn.SGD(), 1, 0.95),
+        (nn.SGD(momentum=0.5), 2, 1 - 0.05 - 0.075),
+        (nn.SGD(momentum=0.5, nesterov=True), 1, 1 - 0.075),
+        (nn.SGD(weight_decay=0.1), 1, 1 - 0.06),
+        (nn.RMSProp(decay=0.75), 1, 1 - 0.1 * 0.5 / 0.25),
+        (nn.Adam(), 2, 1 - 0.2),  # a constant gradient moves by the rate each step
+        (nn.AdamW(weight_decay=0.5), 1, 0.95 - 0.1),
+    ],
+)
+def test_first_steps_follow_the_formulas(optimizer, steps, weight):
+    p = {"w": np.ones((1, 1))}
+    for _ in range(steps):
+        optimizer.step(p, {"w": np.full((1, 1), 0.5)}, 0.1)
+    assert float(p["w"][0, 0]) == pytest.approx(weight)
 
 
 def test_decay_spares_vectors():
@@ -114,7 +118,7 @@ class OwnMomentum(nn.Optimizer):
     def __init__(self, decay=0.5):
         super().__init__()
         self.decay = decay
-        self._own = dict[str, Any]()
+        self._own = {}
         self.seen = 0
         self.last = None
 
@@ -127,36 +131,38 @@ class OwnMomentum(nn.Optimizer):
         self.last = gradient.mean().reshape(1)
 
 
+def resumable(optimizer):
+    model = nn.Sequential(nn.Dense(2, 1, np.random.default_rng(1)))
+    return nn.Trainer(model, nn.mse, optimizer, 0.001, nn.TrainerSettings(batch_size=2))
+
+
 @pytest.mark.parametrize(
     "make", [lambda: nn.SGD(momentum=0.9), nn.RMSProp, nn.Adam, nn.AdamW, OwnMomentum]
 )
 def test_a_resumed_optimizer_goes_on_bit_for_bit(make, tmp_path):
-    data = nn.Data(
-        np.arange(12, dtype=np.float32).reshape(6, 2), np.arange(6, dtype=np.float32).reshape(6, 1)
-    )
-
-    def trainer(**settings):
-        model = nn.Sequential(nn.Dense(2, 1, np.random.default_rng(1)))
-        return nn.Trainer(model, nn.mse, make(**settings), 0.001, nn.TrainerSettings(batch_size=2))
-
-    whole = trainer()
-    first = trainer()
-    second = trainer()
+    x = np.arange(12, dtype=np.float32).reshape(6, 2)
+    data = nn.Data(x, x[:, :1])
+    whole, first, second = (resumable(make()) for _ in range(3))
     whole.fit(data, 4)
     first.fit(data, 2, checkpoint=tmp_path / "run.npz")
     second.resume(tmp_path / "run.npz")
     assert second.fit(data, 4)["loss"] == whole.history["loss"]
-    if make is not OwnMomentum:
-        return
+
+
+def test_a_setting_of_ones_own_optimizer_is_compared(tmp_path):
+    resumable(OwnMomentum()).save(tmp_path / "run.npz")
     with pytest.raises(ConfigError, match="decay"):
-        trainer(decay=0.25).resume(tmp_path / "run.npz")
-    second.optimizer.state = {"w": 1.5}
-    second.save(tmp_path / "run.npz")
-    for second.optimizer.queue in ([np.zeros(2)], {("w", 1): 2.0}):
-        with pytest.raises(
-            ConfigError, match=r"OwnMomentum\.queue: expected a number, an array or a dictionary"
-        ):
-            second.save(tmp_path / "run.npz")
+        resumable(OwnMomentum(decay=0.25)).resume(tmp_path / "run.npz")
+
+
+@pytest.mark.parametrize("queue", [[np.zeros(2)], {("w", 1): 2.0}])
+def test_a_state_that_no_file_can_hold_is_named(queue, tmp_path):
+    run = resumable(OwnMomentum())
+    run.optimizer.queue = queue
+    with pytest.raises(
+        ConfigError, match=r"OwnMomentum\.queue: expected a number, an array or a dictionary"
+    ):
+        run.save(tmp_path / "run.npz")
 
 
 def test_an_average_of_every_few_steps_moves_as_far_at_each_as_all_of_them_would():
@@ -178,47 +184,35 @@ def test_saved_state_is_laid_out_like_its_parameter_again():
     step.
     """
     weight = np.arange(12, dtype=np.float32).reshape(3, 4).T
-    average = nn.ExponentialAverage(0.5)
-    optimizer = nn.Adam()
-    average.load({"w": np.ascontiguousarray(weight)})
-    optimizer.load_state(
-        {
-            "steps": 1,
-            "tensors": {f"{slot}.w": np.ascontiguousarray(weight) for slot in nn.Adam.slots},
-        }
-    )
+    saved = np.ascontiguousarray(weight)
+    average, optimizer = nn.ExponentialAverage(0.5), nn.Adam()
+    average.load({"w": saved})
+    optimizer.load_state({"steps": 1, "tensors": {f"{slot}.w": saved for slot in nn.Adam.slots}})
     average.update({"w": weight})
     optimizer.step({"w": weight.copy(order="K")}, {"w": np.zeros_like(weight)}, 0.1)
-    assert average.tensors["w"].strides == weight.strides
-    assert np.array_equal(average.tensors["w"], weight)
     state = optimizer.state()["tensors"]
-    assert {array.strides for array in state.values()} == {weight.strides}
+    assert np.array_equal(average.tensors["w"], weight)
     assert np.allclose(state["mean.w"], 0.9 * weight)
+    laid_out = {array.strides for array in (average.tensors["w"], *state.values())}
+    assert laid_out == {weight.strides}
 
 
-def test_schedules_rise_peak_and_end():
+@pytest.mark.parametrize(
+    ("step", "rate"), [(0, 0.2), (9, 2.0), (10, 2.0), (60, 1.25), (110, 0.5), (1000, 0.5)]
+)
+def test_a_rate_warms_up_before_it_falls(step, rate):
     schedule = nn.WarmupCosine(peak=2.0, total=110, warmup=10, floor=0.5)
-    assert schedule(0) == pytest.approx(0.2)
-    assert schedule(9) == schedule(10) == pytest.approx(2.0)
-    assert schedule(60) == pytest.approx(1.25)
-    assert schedule(110) == schedule(1000) == pytest.approx(0.5)
-    with pytest.raises(ConfigError):
-        nn.WarmupCosine(peak=1.0, total=5, warmup=5)
-    # It began at peak / warmup.
-    with pytest.raises(ConfigError, match="less than one step needs a start"):
-        nn.WarmupCosine(peak=0.1, total=1.0, warmup=0.05)
-    assert nn.WarmupCosine(peak=0.1, total=1.0, warmup=0.05, start=0.01)(0.0) == pytest.approx(
-        0.001
-    )
+    assert schedule(step) == pytest.approx(rate)
 
 
-def test_rate_over_the_progress_of_a_run_rises_then_falls():
-    schedule = nn.WarmupCosine.over_progress(1.0)
-    rates = [schedule(progress) for progress in np.linspace(0.0, 1.0, 101)]
-    assert rates[0] == 0.01
-    assert max(rates[1:4]) == pytest.approx(1.0, abs=0.01)
-    assert rates[3:] == sorted(rates[3:], reverse=True)
-    assert schedule(1.5) == rates[-1] == pytest.approx(0.01)
+@pytest.mark.parametrize(
+    ("total", "warmup", "match"),
+    [(5, 5, "warmup"), (1.0, 0.05, "less than one step needs a start")],
+)
+def test_a_warm_up_that_does_not_fit_is_refused(total, warmup, match):
+    """One of less than a step began at peak / warmup."""
+    with pytest.raises(ConfigError, match=match):
+        nn.WarmupCosine(peak=1.0, total=total, warmup=warmup)
 
 
 def test_average_with_a_quick_start_soon_forgets_where_it_began():
@@ -233,129 +227,133 @@ def test_average_with_a_quick_start_soon_forgets_where_it_began():
 @pytest.mark.parametrize("threads", [1, 3])
 def test_steps_by_kernels_are_those_of_the_array_code_bit_for_bit(threads):
     """Strided arrays have no flat view: for them the arithmetic is NumPy's."""
-    rng = np.random.default_rng(4)
     size = 2 * STRETCH + 5
-    start = rng.standard_normal((size, 2)).astype(np.float32)
-    optimizers = [nn.AdamW(weight_decay=0.1) for _ in range(2)]
-    flat = np.ascontiguousarray(start[:, :1])
-    strided = start.copy()[:, :1]
-    averages = [nn.ExponentialAverage(0.9) for _ in range(2)]
-    with ThreadPool(threads, "test") as pool:
-        for _ in range(3):
-            gradient = rng.standard_normal((size, 2)).astype(np.float32)
-            gradient[:9] = 0
-            for parameter, optimizer, average in zip(
-                (flat, strided), optimizers, averages, strict=True
-            ):
-                given = (
-                    np.ascontiguousarray(gradient[:, :1]) if parameter is flat else gradient[:, :1]
-                )
-                optimizer.step({"w": parameter}, {"w": given}, 1e-2, pool)
-                average.update({"w": parameter}, pool)
-    assert np.array_equal(flat, strided)
-    assert np.array_equal(averages[0].tensors["w"], averages[1].tensors["w"])
-    states = [optimizer.state()["tensors"] for optimizer in optimizers]
-    assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
+    ends = []
+    for columns in (1, 2):
+        rng = np.random.default_rng(4)
+        parameter = {"w": np.zeros((size, columns), np.float32)[:, :1]}
+        optimizer, average = nn.AdamW(weight_decay=0.1), nn.ExponentialAverage(0.9)
+        with ThreadPool(threads, "test") as pool:
+            for _ in range(3):
+                gradient = np.zeros((size, columns), np.float32)[:, :1]
+                gradient[9:] = rng.standard_normal((size - 9, 1))
+                optimizer.step(parameter, {"w": gradient}, 1e-2, pool)
+                average.update(parameter, pool)
+        ends.append([parameter, average.tensors, optimizer.state()["tensors"]])
+    for flat, strided in zip(*map(arrays_in, ends), strict=True):
+        assert np.array_equal(flat, strided)
 
 
 def test_a_shared_part_takes_the_step_of_its_summed_gradient():
     rng = np.random.default_rng(5)
-    shared = SharedRows(outer=2, rows=3, inner=4)
-    width = 16
-    more = 5
-    table = {"w": np.zeros((24 + more, width), np.float32)}
-    optimizer = SharedRowsAdamW({"w": shared}, weight_decay=0.0)
-    own, parts = {"w": np.zeros_like(table["w"])}, {"w": np.zeros((2, 4, width), np.float32)}
+    table, own = ({"w": np.zeros((29, 16), np.float32)} for _ in range(2))
+    parts = {"w": np.zeros((2, 1, 4, 16), np.float32)}
+    optimizer = SharedRowsAdamW({"w": SharedRows(outer=2, rows=3, inner=4)}, weight_decay=0.0)
     alone, together = nn.AdamW(weight_decay=0.0), nn.AdamW(weight_decay=0.0)
     for _ in range(3):
-        gradient = rng.standard_normal((24 + more, width)).astype(np.float32)
+        gradient = rng.standard_normal((29, 16)).astype(np.float32)
+        summed = gradient[:24].reshape(2, 3, 4, 16).sum(axis=1, keepdims=True)
         optimizer.step(table, {"w": gradient}, 1e-2)
         alone.step(own, {"w": gradient}, 1e-2)
-        together.step(parts, {"w": gradient[:24].reshape(2, 3, 4, width).sum(axis=1)}, 1e-2)
+        together.step(parts, {"w": summed}, 1e-2)
     expected = own["w"].copy()
-    expected[:24] += np.broadcast_to(parts["w"][:, None], (2, 3, 4, width)).reshape(24, width)
+    expected[:24] += np.tile(parts["w"], (1, 3, 1, 1)).reshape(24, 16)
     assert np.allclose(table["w"], expected, atol=1e-6)
-    for small in (np.zeros((9, width), np.float32), np.zeros((29, 8), np.float32)):
-        with pytest.raises(ShapeError, match="24 rows or more, in multiples of 16 columns"):
-            SharedRowsAdamW({"w": shared}).step({"w": small}, {"w": small}, 1e-2)
 
 
-def test_rates_and_gradients_out_of_order_are_refused_before_anything_changes():
-    for rate in (-0.1, math.inf, math.nan, np.array([0.1])):
-        with pytest.raises(ConfigError, match="learning rate must be a finite number"):
-            nn.SGD().step({"w": np.ones(2)}, {"w": np.ones(2)}, rate)
-    with pytest.raises(ConfigError, match="w"):
-        nn.SGD().step({"w": np.zeros(1)}, {}, 0.1)
-    with pytest.raises(ConfigError, match=r"square\.w"):
-        nn.SGD().load_state({"steps": 1, "tensors": {"square.w": np.zeros(1)}})
+@pytest.mark.parametrize("shape", [(9, 16), (29, 8)])
+def test_shared_rows_that_do_not_fit_are_refused(shape):
+    small = {"w": np.zeros(shape, np.float32)}
+    with pytest.raises(ShapeError, match="24 rows or more, in multiples of 16 columns"):
+        SharedRowsAdamW({"w": SharedRows(outer=2, rows=3, inner=4)}).step(small, small, 1e-2)
+
+
+@pytest.mark.parametrize("rate", [-0.1, math.inf, math.nan, np.array([0.1])])
+def test_a_rate_that_is_no_finite_number_is_refused(rate):
+    with pytest.raises(ConfigError, match="learning rate must be a finite number"):
+        nn.SGD().step({"w": np.ones(2)}, {"w": np.ones(2)}, rate)
+
+
+def test_a_gradient_that_does_not_fit_changes_nothing():
     params = {"a": np.ones(2), "b": np.ones(2)}
     with pytest.raises(ShapeError, match=r"gradient of b: expected \(2,\), found \(3,\)"):
         nn.Adam().step(params, {"a": np.ones(2), "b": np.ones(3)}, 0.1)
     assert params["a"].tolist() == [1, 1]
-    for broken, expected in (
+
+
+@pytest.mark.parametrize(
+    ("broken", "expected"),
+    [
+        (lambda: nn.SGD().step({"w": np.zeros(1)}, {}, 0.1), "w"),
+        (
+            lambda: nn.SGD().load_state({"steps": 1, "tensors": {"square.w": np.zeros(1)}}),
+            r"square\.w",
+        ),
         (lambda: nn.RMSProp(decay=1.0), r"RMSProp\(decay=1.0, .*expected decay in \[0, 1\)"),
         (
             lambda: nn.SGD(weight_decay=math.nan),
             r"SGD\(momentum=0.0, weight_decay=nan\): .*weight_decay >= 0",
         ),
         (lambda: nn.Adam(beta1=1.5), r"Adam\(beta1=1.5, .*expected beta1 and beta2 in \[0, 1\)"),
-    ):
-        with pytest.raises(ConfigError, match=expected):
-            broken()
+    ],
+)
+def test_a_wrong_setting_of_an_optimizer_is_named(broken, expected):
+    with pytest.raises(ConfigError, match=expected):
+        broken()
 
 
 # ---- data-parallel steps -------------------------------------------------------------------------
 
 
-def test_dropout_differs_from_shard_to_shard_and_step_to_step_but_not_with_threads():
-    def outputs(threads):
-        model = Dropout(0.5, np.random.default_rng(0))
-        seen = []
-        with closing(nn.DataParallel(model, shard_size=8, threads=threads)) as runner:
-            for _ in range(2):
-                parts: dict[int, list[float]] = {}
+def test_dropout_differs_from_shard_to_shard():
+    seen = []
 
-                def loss(y, part, parts=parts):
-                    parts[part.start] = y.ravel().tolist()
-                    return 0.0, y, {}
+    def loss(y, part):
+        seen.append(y.tobytes())
+        return 0.0, y, {}
 
-                runner.step(16, lambda part: np.ones((8, 4), np.float32), loss)
-                seen += [parts[0], parts[8]]
-        return seen
-
-    one, two = outputs(threads=1), outputs(threads=2)
-    assert one == two
-    assert all(a != b for i, a in enumerate(one) for b in one[:i])
+    with closing(nn.DataParallel(Dropout(0.5, np.random.default_rng(0)), shard_size=8)) as runner:
+        for _ in range(2):
+            runner.step(16, lambda part: np.ones((8, 4), np.float32), loss)
+    assert len(set(seen)) == 4
 
 
-def test_clipping_by_value_bounds_each_number_and_keeps_nan():
+def test_clipping_by_value_bounds_each_number():
     grads = {"a": np.array([-3.0, 0.5, np.nan]), "b": np.array([[9.0]])}
     nn.clip_value(grads, 1)
     assert np.array_equal(grads["a"], [-1, 0.5, np.nan], equal_nan=True)
     assert grads["b"] == [[1]]
     with pytest.raises(ConfigError, match="must be > 0, not 0"):
         nn.clip_value(grads, 0)
+
+
+@pytest.mark.parametrize(("clip_norm", "moved"), [(None, 0.25), (0.1, 0.1 / 3**0.5)])
+def test_gradients_are_clipped_by_value_first(clip_norm, moved):
     model = nn.Sequential(nn.Dense(2, 1, np.random.default_rng(0)))
     before = model[0].params["weight"].copy()
+    settings = nn.TrainerSettings(clip_value=0.25, clip_norm=clip_norm)
     data = nn.Data(np.full((4, 2), 9.0), np.full((4, 1), 99.0))
-    for clip_norm, moved in ((None, 0.25), (0.1, 0.1 / 3**0.5)):  # of two weights and a bias
-        settings = nn.TrainerSettings(clip_value=0.25, clip_norm=clip_norm)
-        norm = nn.Trainer(model, nn.mse, nn.SGD(), 1.0, settings).step(data)["gradient_norm"]
-        assert np.allclose(model[0].params["weight"], before := before + moved, atol=1e-6)
-        assert norm > 100, "before clipping"
+    norm = nn.Trainer(model, nn.mse, nn.SGD(), 1.0, settings).step(data)["gradient_norm"]
+    assert np.allclose(model[0].params["weight"], before + moved, atol=1e-6)
+    assert norm > 100, "before clipping"
+
+
+def test_an_infinite_gradient_is_not_clipped():
+    """Infinity became 0.25, and moved the weights."""
+    model = nn.Dense(2, 1, np.random.default_rng(0))
+    settings = nn.TrainerSettings(clip_value=0.25)
     endless = nn.Trainer(
         model, lambda y, _: (1.0, np.full_like(y, np.inf)), nn.SGD(), 1.0, settings
     )
     with pytest.raises(TrainingError, match="expected a finite gradient, got "):
-        endless.step(data)  # infinity became 0.25, and moved the weights
+        endless.step(nn.Data(np.ones((4, 2)), np.ones((4, 1))))
 
 
-@pytest.mark.parametrize(
-    "first", [nn.Dense(16, 4, np.random.default_rng(0)), nn.LSTM(16, 4, np.random.default_rng(0))]
-)
-@pytest.mark.parametrize("shard", [6, 3])
-def test_the_first_layer_computes_no_gradient_of_the_input_in_training(first, shard):
+@pytest.mark.parametrize("kind", [nn.Dense, nn.LSTM])
+@pytest.mark.parametrize(("shard", "computes"), [(6, [False]), (3, [True, True])])
+def test_the_first_layer_computes_no_gradient_of_the_input_in_training(kind, shard, computes):
     """The model itself in one shard, its copies in several; behind the step all is as before."""
+    first = kind(16, 4, np.random.default_rng(0))
     model = nn.Sequential(nn.Reshape([2, 16]), nn.Sequential(first), nn.Flatten())
     x = np.random.default_rng(1).standard_normal((6, 32)).astype(np.float32)
     y, backward = model.forward(x, training=True)
@@ -367,14 +365,14 @@ def test_the_first_layer_computes_no_gradient_of_the_input_in_training(first, sh
         return 0.0, np.ones_like(y), {}
 
     found = nn.DataParallel(model, shard).step(6, lambda part: x[part], loss).grads
-    assert seen == ([False] if shard == 6 else [True, True])
+    assert seen == computes
     for name, gradient in grads.items():
         assert np.allclose(found[name], gradient * shard / 6, atol=1e-5)
     assert np.array_equal(model.forward(x)[1](np.ones_like(y))[0], dx)
 
 
 @pytest.mark.parametrize("loss", [nn.softmax_cross_entropy, nn.mse, nn.huber])
-def test_losses_of_each_place_sum_to_the_sum_and_divide_to_the_mean(loss):
+def test_losses_of_each_place_reduce_to_one(loss):
     rng = np.random.default_rng(1)
     outputs = rng.standard_normal((5, 3))
     targets = rng.dirichlet(np.ones(3), 5)
@@ -387,20 +385,18 @@ def test_losses_of_each_place_sum_to_the_sum_and_divide_to_the_mean(loss):
         loss(outputs, targets, reduction="median")
 
 
-def test_a_weighted_mean_over_shards_is_that_over_the_whole_batch():
+@pytest.mark.parametrize("shard", [12, 4])
+def test_a_weighted_mean_is_that_over_the_whole_batch(shard):
     """Shards weigh as much as the weights of their classes, not as their examples."""
-    rng = np.random.default_rng(1)
-    x = rng.standard_normal((12, 4)).astype(np.float32)
+    x = np.random.default_rng(1).standard_normal((12, 4)).astype(np.float32)
     classes = np.arange(12) // 8
     weights = np.array([1.0, 9.0], np.float32)
     loss = partial(nn.softmax_cross_entropy, class_weights=weights, label_smoothing=0.1)
-    ends = []
-    for shard in (12, 4):
-        model = nn.Sequential(nn.Dense(4, 2, np.random.default_rng(0)))
-        settings = nn.TrainerSettings(batch_size=12, shard_size=shard)
-        each, _ = loss(model(x), classes, reduction="none")
-        means = nn.Trainer(model, loss, nn.SGD(), 0.1, settings).step(nn.Data(x, classes))
-        assert means["loss"] == pytest.approx(each.sum() / weights[classes].sum())
-        ends.append((means["loss"], model[0].params["weight"]))
-    assert ends[0][0] == pytest.approx(ends[1][0], rel=1e-6)
-    np.testing.assert_allclose(ends[0][1], ends[1][1], atol=1e-6)
+    model = nn.Sequential(nn.Dense(4, 2, np.random.default_rng(0)))
+    y, backward = model.forward(x)
+    mean, dy = loss(y, classes)
+    expected = model[0].params["weight"] - 0.1 * backward(dy)[1]["dense1.weight"]
+    settings = nn.TrainerSettings(batch_size=12, shard_size=shard)
+    step = nn.Trainer(model, loss, nn.SGD(), 0.1, settings).step(nn.Data(x, classes))
+    assert step["loss"] == pytest.approx(mean, rel=1e-6)
+    np.testing.assert_allclose(model[0].params["weight"], expected, atol=1e-6)

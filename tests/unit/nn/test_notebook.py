@@ -51,7 +51,7 @@ def cells(path, kind):
 
 def printed(path):
     """What every cell prints, run as plain Python: no notebook program is needed."""
-    names: dict[str, object] = {"__name__": "notebook"}
+    names = {"__name__": "notebook"}
     texts = []
     for number, source in enumerate(cells(path, "code")):
         out = io.StringIO()
@@ -73,20 +73,17 @@ def no_windows(monkeypatch):
 
 
 @pytest.mark.parametrize("path", [FIRST, *COURSE], ids=lambda path: path.stem)
-def test_a_notebook_is_small_and_free_of_its_authors_machine(path):
+def test_a_notebook_is_free_of_its_authors_machine(path):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     assert path.stat().st_size < LARGEST
-    assert notebook["nbformat"] == 4
     assert set(notebook["metadata"]) == {"kernelspec", "language_info"}
     assert not any(cell["metadata"] for cell in notebook["cells"])
 
 
 @pytest.mark.usefixtures("no_windows")
-def test_every_cell_of_the_first_notebook_runs_and_prints_what_the_text_promises():
+def test_the_first_notebook_prints_what_its_text_promises():
     texts = printed(FIRST)
     text = "".join(texts)
-    assert "no autograd" in cells(FIRST, "markdown")[0]
-    assert "[1, 64]" in text
     formula, difference = text.partition("formula ")[2].split()[:3:2]
     assert float(formula) == pytest.approx(float(difference), abs=1e-7)
     assert float(text.partition("held-out accuracy ")[2].partition("%")[0]) > 85
@@ -96,7 +93,7 @@ def test_every_cell_of_the_first_notebook_runs_and_prints_what_the_text_promises
 
 @pytest.mark.usefixtures("no_windows")
 @pytest.mark.parametrize("path", TO_RUN, ids=lambda path: path.stem)
-def test_a_notebook_of_the_course_proves_its_formulas_and_learns(path):
+def test_a_notebook_of_the_course_keeps_its_promises(path):
     text = "".join(printed(path))
     assert "WRONG" not in text, "a gradient"
     assert "False" not in text, "a formula"
@@ -113,7 +110,7 @@ def test_a_notebook_of_the_course_proves_its_formulas_and_learns(path):
 
 
 @pytest.mark.parametrize("path", COURSE, ids=lambda path: path.stem)
-def test_a_notebook_of_the_course_is_on_the_reading_list_and_links_its_files(path):
+def test_a_notebook_of_the_course_is_bound_into_the_reading(path):
     assert f"(course/{path.name})" in (FOLDER / "README.md").read_text(encoding="utf-8")
     links = re.findall(r"\]\(([^)]+)\)", "".join(cells(path, "markdown")))
     assert links

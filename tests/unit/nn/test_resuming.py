@@ -4,7 +4,6 @@ checkpoint.
 
 import signal
 import threading
-from typing import Any
 
 import numpy as np
 import pytest
@@ -96,23 +95,16 @@ class Run:
             DATA, EPOCHS, loader, self.checkpoint, checkpoint_steps=2, callbacks=self.watchers
         )
 
+    def end(self):
+        """Arrays, and all else, of the trainer and of the best model."""
+        run = self.trainer
+        best, header = nn.dit.load(self.best)
+        arrays = [run.model.named_parameters(), run.model.named_buffers(), run.state()[0]]
+        return [*arrays, best.named_parameters()], (header["card"], run.history, run.stopped)
+
     def ends_as(self, other):
-        mine, theirs = self.trainer, other.trainer
-        groups = [
-            (one.model.named_parameters(), one.model.named_buffers(), one.state()[0])
-            for one in (mine, theirs)
-        ]
-        same = all(same_arrays(*pair) for pair in zip(*groups, strict=True))
-        models = [nn.dit.load(run.best) for run in (self, other)]
-        best = same_arrays(*(model.named_parameters() for model, _ in models))
-        cards = models[0][1]["card"] == models[1][1]["card"]
-        return (
-            same
-            and best
-            and cards
-            and mine.history == theirs.history
-            and mine.stopped == theirs.stopped
-        )
+        (arrays, values), (others, other_values) = self.end(), other.end()
+        return values == other_values and all(map(same_arrays, arrays, others))
 
 
 write = trainer_module.write_checkpoint
@@ -167,20 +159,15 @@ def test_ctrl_c_while_the_weights_move_waits_for_the_step(tmp_path):
 
         def _update(self, name, *rest):
             super()._update(name, *rest)
-            if self.steps == self.at and name == "dense1.weight":
+            if self.steps == self.at and name == "weight":
                 signal.raise_signal(signal.SIGINT)
 
-    def made(at):
+    def interrupted(at):
         optimizer = Interrupted(momentum=0.5)
         optimizer.at = at
-        model = nn.Sequential(
-            nn.Dense(3, 4, np.random.default_rng(1)), nn.Dense(4, 2, np.random.default_rng(1))
-        )
-        return nn.Trainer(
-            model, nn.softmax_cross_entropy, optimizer, 0.1, nn.TrainerSettings(batch_size=8)
-        )
+        return made(optimizer=optimizer)
 
-    whole, run = made(-1), made(6)
+    whole, run = interrupted(-1), interrupted(6)
     whole.fit(DATA, 3)
     with pytest.raises(KeyboardInterrupt):
         run.fit(DATA, 3)
@@ -192,7 +179,7 @@ def test_ctrl_c_while_the_weights_move_waits_for_the_step(tmp_path):
 
 @pytest.mark.usefixtures("listens_to_interrupts")
 def test_interrupts_are_held_back_only_where_there_are_any():
-    done: list[str] = []
+    done = []
 
     def held():
         with Uninterrupted():
@@ -209,7 +196,6 @@ def test_interrupts_are_held_back_only_where_there_are_any():
     thread.start()
     thread.join()
     assert done == ["main", "thread"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_steps_of_ones_own_between_two_fits_take_no_part_in_an_epochs_mean():
@@ -241,24 +227,15 @@ def test_weights_that_are_not_finite_do_not_replace_a_good_checkpoint(tmp_path):
 
 
 def made(**other):
-    parts: dict[str, Any] = {
+    parts = {
         "model": nn.Dense(3, 2, np.random.default_rng(0)), "loss": nn.softmax_cross_entropy, "optimizer": nn.AdamW(),
         "schedule": nn.WarmupCosine(0.01, 100), "settings": nn.TrainerSettings(batch_size=8), **other,
     }  # fmt: skip
     return nn.Trainer(**parts)
 
 
-SETTINGS = {"batch_size": 8}
 OTHERS = {
     "optimizer: beta2": ({"optimizer": nn.AdamW()}, {"optimizer": nn.AdamW(beta2=0.99)}),
-    "optimizer: weight_decay": (
-        {"optimizer": nn.AdamW()},
-        {"optimizer": nn.AdamW(weight_decay=0.1)},
-    ),
-    "optimizer: momentum": (
-        {"optimizer": nn.SGD()},
-        {"optimizer": nn.SGD(momentum=np.float32(0.9))},
-    ),
     "optimizer: class": ({"optimizer": nn.Adam()}, {"optimizer": nn.AdamW()}),
     "metrics": ({}, {"metrics": {"accuracy": nn.accuracy}}),
     "average: class": ({"average": None}, {"average": nn.ExponentialAverage(0.9)}),
@@ -266,9 +243,7 @@ OTHERS = {
         {"average": nn.ExponentialAverage(0.8)},
         {"average": nn.ExponentialAverage(0.9)},
     ),
-    "average: every": ({"average": nn.StochasticAverage(2)}, {"average": nn.StochasticAverage(3)}),
-    "settings: seed": ({}, {"settings": nn.TrainerSettings(**SETTINGS, seed=1)}),
-    "settings: clip_norm": ({}, {"settings": nn.TrainerSettings(**SETTINGS, clip_norm=1.0)}),
+    "settings: seed": ({}, {"settings": nn.TrainerSettings(batch_size=8, seed=1)}),
     "settings: batch_size": ({}, {"settings": nn.TrainerSettings(batch_size=9)}),
     "dtype": ({}, {"model": nn.Dense(3, 2, np.random.default_rng(0)).astype(np.float64)}),
     "model: outputs": ({}, {"model": nn.Dense(3, 3, np.random.default_rng(0))}),
@@ -276,7 +251,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_a_run_with_something_else_is_refused_and_named(tmp_path, name):
+def test_a_run_with_something_else_is_named(tmp_path, name):
     one, other = OTHERS[name]
     saved = made(**one)
     path = tmp_path / "run.npz"
@@ -305,9 +280,9 @@ def test_what_is_changed_on_purpose_is_said(tmp_path):
     assert run.fit(DATA, 2)["rate"][-1] == 2**-10
 
 
-def test_an_optimizer_that_knows_other_slots_was_refused_even_on_purpose(tmp_path):
-    """And one after another without any took its steps for its own, so that its first ones were too
-    long.
+def test_another_optimizer_goes_on_from_where_one_ended(tmp_path):
+    """One of other slots was refused even on purpose, and one after another without any took its
+    steps for its own.
     """
     pushed = nn.SGD(momentum=0.5)
     path = tmp_path / "run.npz"
@@ -321,7 +296,7 @@ def test_an_optimizer_that_knows_other_slots_was_refused_even_on_purpose(tmp_pat
         assert len(run.fit(DATA, 2)) == 2
 
 
-def test_threads_and_functions_may_differ(tmp_path):
+def test_what_changes_no_number_may_differ(tmp_path):
     path = tmp_path / "run.npz"
     settings = nn.TrainerSettings(batch_size=8, threads=2)
     made().fit(DATA, 1, checkpoint=path)

@@ -81,9 +81,12 @@ def engine(evaluator=None, **options):
 
 
 def alone(fen=chess.STARTING_FEN, evaluator=None, **options):
-    """An engine of one thread at a position."""
+    """An engine of one thread at a position, with an evaluator or the one of this name."""
+    if isinstance(evaluator, str):
+        options["evaluator"] = evaluator
+        evaluator = None
     player = Engine(EngineOptions(**{"hash_mib": 8, "threads": 1} | options), evaluator)
-    player.set_position(chess.Board(fen))
+    player.set_position(fen if isinstance(fen, chess.Board) else chess.Board(fen))
     return player
 
 
@@ -140,7 +143,7 @@ def edges_of(tree, node):
 
 def ways_to(tree):
     """The edges from the root to every node, a shortest way to each, the nearest nodes first."""
-    ways: dict[int, list[int]] = {ROOT: []}
+    ways = {ROOT: []}
     waiting = [ROOT]
     for node in waiting:
         for edge in edges_of(tree, node):

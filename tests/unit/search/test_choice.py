@@ -20,9 +20,9 @@ def root_move(text, visits=0, prior=0.1, q=0.0, mate=None):
     return RootMove(chess.Move.from_uci(text), visits, prior, q, draw=0.3, mate=mate)
 
 
-def chosen(children, plan, draws=400):
+def chosen(children, plan):
     rng = np.random.default_rng(1)
-    return Counter(choose_weaker(children, plan, rng).move.uci() for _ in range(draws))
+    return Counter(choose_weaker(children, plan, rng).move.uci() for _ in range(400))
 
 
 def test_the_option_offers_what_lies_between_measured_ratings():
@@ -30,7 +30,7 @@ def test_the_option_offers_what_lies_between_measured_ratings():
     assert MEASURED[0][0] <= option.bounds["least"] < option.bounds["most"] <= MEASURED[-1][0]
 
 
-def test_stronger_means_more_nodes_and_less_chance():
+def test_a_stronger_level_leaves_less_to_chance():
     plans = [plan_for(elo) for elo in EVERY_LEVEL]
     for weaker, stronger in pairwise(plans):
         assert stronger.nodes >= weaker.nodes  # few in the smallest trees
@@ -95,7 +95,7 @@ def test_an_unvisited_move_can_be_chosen_by_its_prior():
     assert set(chosen(unsearched, plan_for(500))) == {"e2e4", "d2d4"}
 
 
-def test_moves_are_drawn_by_visits_and_prior():
+def test_moves_are_drawn_by_what_speaks_for_them():
     children = [root_move("e2e4", 74, 0.25), root_move("d2d4", 22, 0.75)]  # 75 against 25
     assert 270 < chosen(children, EAGER)["e2e4"] < 330
     flatter = chosen(children, replace(EAGER, temperature=10.0))

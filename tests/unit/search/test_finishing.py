@@ -31,7 +31,7 @@ def longest_defence(board, rng):
 
 
 @pytest.mark.parametrize(("elo", "letters"), [(500, "KQk"), (500, "KRRk"), (1600, "KRk")])
-def test_levels_had_drawn_what_people_win(elo, letters):
+def test_levels_win_what_people_win(elo, letters):
     """Of rook against king, levels up to 1600 had won none of seven."""
     rng = np.random.default_rng(elo)
     boards = [
@@ -57,7 +57,6 @@ def test_levels_had_drawn_what_people_win(elo, letters):
     ("fen", "elo"),
     [
         ("8/8/3k4/8/8/3K4/3Q4/8 w - - 0 1", 500),
-        ("8/8/3k4/8/8/3K4/3RR3/8 w - - 0 1", 500),
         ("8/3p4/3k4/8/8/3K4/3Q4/8 w - - 0 1", 500),
         ("8/8/3k4/8/8/3K4/3R4/8 w - - 0 1", 1000),
         ("8/8/3k4/8/8/3K4/3PP3/8 w - - 0 1", 1000),
@@ -66,7 +65,6 @@ def test_levels_had_drawn_what_people_win(elo, letters):
         ("8/8/3k4/8/8/3K4/3P4/8 w - - 0 1", MOST_ELO + 1),
         ("8/3p4/3k4/8/8/3K4/3R4/8 w - - 0 1", MOST_ELO + 1),
         ("8/3r4/3k4/8/8/3K4/3Q4/8 w - - 0 1", MOST_ELO + 1),
-        ("8/8/3k4/8/8/3K4/3Q4/8 b - - 0 1", MOST_ELO + 1),
         (chess.STARTING_FEN, MOST_ELO + 1),
     ],
 )

@@ -197,7 +197,7 @@ def test_ctrl_c_while_an_engine_warms_up_leaves_its_position_alone():
         assert engine.search(Limits(nodes=NODES)).nodes == NODES
 
 
-def test_ctrl_c_between_two_rehearsals_left_the_tree_of_the_first(monkeypatch):
+def test_ctrl_c_between_two_rehearsals_leaves_no_tree(monkeypatch):
     with make("walkers") as engine:
         expected = outcome(engine.search(Limits(nodes=NODES)))
         rehearsed = []

@@ -11,6 +11,7 @@ from engine.search.clock import Clock, LastMove, RecentMost, plan_time
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.tree.params import CLOCK_SHARE, HARD_FACTOR
+from tests.boards import board_after
 
 
 def plan(white=True, overhead_ms=30, late_ms=0.0, lag_ms=math.inf, moves_played=0, **limits):
@@ -24,13 +25,22 @@ def test_movetime_is_used_up_but_for_the_overhead():
     assert plan(movetime_ms=500, white_time_ms=700).hard_ms == 470
     timed = plan(movetime_ms=500)
     assert (timed.planned_ms, timed.hard_ms) == (None, 470)
-    assert not Clock(timed).is_over(doubt=0.0)
-    assert not Clock(plan(nodes=100)).is_over(doubt=0.0), "without a clock"
-    assert Clock(timed, begun=time.perf_counter() - 1.0).is_over()
+
+
+@pytest.mark.parametrize(
+    ("limits", "seconds", "over"),
+    [
+        ({"movetime_ms": 500}, 0.4, False),
+        ({"movetime_ms": 500}, 0.5, True),
+        ({"nodes": 9}, 9, False),
+    ],
+)
+def test_a_clock_is_over_at_its_bound(limits, seconds, over):
+    assert Clock(plan(**limits), 0.0, lambda: seconds).is_over(doubt=0.0) == over
 
 
 def test_a_stopped_process_uses_up_only_time_that_a_clock_elsewhere_counts():
-    assert (SearchJob[None]().now, SearchJob[None](1.0).now) == (awake_s, time.perf_counter)
+    assert (SearchJob().now, SearchJob(1.0).now) == (awake_s, time.perf_counter)
     clock = Clock(plan(movetime_ms=500, overhead_ms=0), now=iter([5.0, 5.4, 5.6]).__next__)
     assert (clock.is_over(), clock.is_over()) == (False, True)
 
@@ -46,7 +56,7 @@ def test_bounds_stay_inside_the_clock(left, increment, moves_to_go):
 
 @pytest.mark.parametrize("overhead_ms", [0, 30, 100])
 @pytest.mark.parametrize("left", [40, 100, 250, 500, 1000, 5000, 60_000])
-def test_a_move_that_may_use_up_the_clock_had_left_a_busy_machine_10_ms(left, overhead_ms):
+def test_a_move_that_may_use_up_the_clock_leaves_a_reserve(left, overhead_ms):
     """The last one before a control, and one with a fixed time that is longer than the clock."""
     kinds = (
         {"moves_to_go": 1},
@@ -70,29 +80,26 @@ def test_moves_before_a_control_all_get_a_share_of_what_is_left(moves_to_go):
         assert left > 60
 
 
-@pytest.mark.parametrize("moves_to_go", [0, -1])
-def test_no_moves_to_go_had_taken_nine_tenths_of_the_clock(moves_to_go):
-    assert (
-        plan(white_time_ms=6000, moves_to_go=moves_to_go).hard_ms
-        == plan(white_time_ms=6000).hard_ms
-    )
-    assert (
-        plan(white_time_ms=6000, white_increment_ms=-100).planned_ms
-        == plan(white_time_ms=6000).planned_ms
-    )
+@pytest.mark.parametrize(
+    "odd", [{"moves_to_go": 0}, {"moves_to_go": -1}, {"white_increment_ms": -100}]
+)
+def test_numbers_that_tell_nothing_change_no_plan(odd):
+    """No moves to go took nine tenths of the clock."""
+    assert plan(white_time_ms=6000, **odd) == plan(white_time_ms=6000)
 
 
-def test_each_side_reads_its_own_clock_and_one_for_one_side_serves_both():
+def test_each_side_reads_its_own_clock():
     both = {"white_time_ms": 60_000, "black_time_ms": 1_000}
     assert plan(True, **both).planned_ms > plan(False, **both).planned_ms
-    assert (
-        plan(False, white_time_ms=60_000).planned_ms == plan(True, white_time_ms=60_000).planned_ms
-    )
-    with_increment = plan(False, white_time_ms=60_000, white_increment_ms=500)
-    assert (
-        with_increment.planned_ms
-        == plan(True, white_time_ms=60_000, white_increment_ms=500).planned_ms
-    )
+
+
+@pytest.mark.parametrize("increment", [{}, {"white_increment_ms": 500}])
+def test_a_clock_of_one_side_serves_both(increment):
+    white, black = (plan(side, white_time_ms=60_000, **increment) for side in (True, False))
+    assert white.planned_ms == black.planned_ms
+
+
+def test_an_increment_alone_is_no_clock():
     assert plan(False, white_increment_ms=500).planned_ms is None
 
 
@@ -102,14 +109,14 @@ def test_each_side_reads_its_own_clock_and_one_for_one_side_serves_both():
         (0.3, 0.25, True),
         (0.3, 0.5, False),
         (1.9, 2.0, False),
-        (HARD_FACTOR - 0.1, None, False),
-        (HARD_FACTOR + 0.1, None, True),
+        (HARD_FACTOR - 0.1, math.inf, False),
+        (HARD_FACTOR + 0.1, math.inf, True),
     ],
 )
 def test_doubt_gets_more_time_up_to_the_bound(thought, doubt, over):
     planned = plan(white_time_ms=60_000)
-    clock = Clock(planned, begun=time.perf_counter() - thought * planned.planned_ms / 1000.0)
-    assert (clock.is_over() if doubt is None else clock.is_over(doubt)) == over
+    clock = Clock(planned, 0.0, lambda: thought * planned.planned_ms / 1000.0)
+    assert clock.is_over(doubt) == over
 
 
 def test_a_machine_that_was_late_plans_for_it():
@@ -183,17 +190,11 @@ def test_a_game_of_140_moves_keeps_what_a_busy_machine_may_be_late_by(left, incr
 
 @pytest.fixture
 def game():
-    board = chess.Board()
-    for move in ("e2e4", "e7e5", "g1f3"):
-        board.push_uci(move)
-    return board
+    return board_after("e2e4 e7e5 g1f3")
 
 
 def after(board, *moves):
-    later = board.copy()
-    for move in moves:
-        later.push_uci(move)
-    return later
+    return board_after([*map(str, board.move_stack), *moves])
 
 
 def test_the_value_of_the_own_move_before_is_known(game):

@@ -75,16 +75,15 @@ def test_there_is_no_pause_with(case):
     assert pace(ITALIAN, "h5f7", *HASTY[case]) == 0.0
 
 
-def test_a_pause_ends_at_stop():
+def test_a_pause_ends_at_stop(monkeypatch):
+    monkeypatch.setattr("engine.player.pace_s", lambda order, result: 3600.0)
     with Engine(PACED, MaterialEvaluator()) as player:
         player.set_position(board_after(ITALIAN))
-        begun = time.perf_counter()
         job = player.start(BLITZ)
         with pytest.raises(TimeoutError):
             job.result(0.3)
         job.stop()
         assert job.result(60).best_move
-        assert time.perf_counter() - begun < 3.0
 
 
 def test_the_pause_of_a_ponder_search_begins_when_its_clock_does():

@@ -7,7 +7,7 @@ import chess
 import numpy as np
 import pytest
 
-from engine import Engine, EngineOptions
+from engine import EngineOptions
 from engine.search.tree.arrays import ROOT
 from engine.search.tree.params import (
     DEVIATION_VISITS,
@@ -17,7 +17,7 @@ from engine.search.tree.params import (
     params_of,
 )
 from engine.search.tree.puct import deviation
-from tests.unit.search.flat import IN_KERNEL, searched
+from tests.unit.search.flat import IN_KERNEL, alone, searched
 from tests.unit.search.small_trees import small_tree
 
 
@@ -41,8 +41,8 @@ def test_the_deviation_of_few_values_is_near_the_typical_one():
 @pytest.mark.parametrize(
     ("evaluator", "own"), [("material", (0.0, 0.0, False)), ("sparse", (0.7, 0.09, True))]
 )
-def test_deviation_tempo_and_urgency_are_those_measured_with_the_evaluator(evaluator, own):
-    with Engine(EngineOptions(evaluator=evaluator, threads=1, hash_mib=16)) as engine:
+def test_parameters_are_those_measured_with_the_evaluator(evaluator, own):
+    with alone(evaluator=evaluator) as engine:
         assert own_parameters(engine) == own
         engine.set_options(replace(engine.options, cpuct_deviation=0.3))
         assert own_parameters(engine) == (0.3, *own[1:])
@@ -67,7 +67,7 @@ def test_a_value_counts_less_the_tempo_of_the_side_to_move():
 @pytest.mark.parametrize(
     "params", [SearchParams(), LC0, params_of(EngineOptions())], ids=["own", "lc0", "options"]
 )
-def test_an_integer_among_the_parameters_had_the_whole_search_compiled_twice(params):
+def test_every_parameter_has_the_type_that_is_compiled(params):
     """`draw_score` was 0 until somebody set it, and 0.0 from then on: 16 of the 62 CPU seconds of a
     first start.
     """

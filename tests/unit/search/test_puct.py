@@ -13,7 +13,7 @@ from tests.unit.search.small_trees import PARAMS, decide, small_tree, visit
 pytestmark = pytest.mark.plain
 
 
-def test_edges_are_sorted_by_prior_and_equal_ones_keep_their_order():
+def test_edges_of_one_prior_keep_their_order():
     tree = small_tree([0.1, 0.4, 0.1, 0.4])
     assert tree.move[:4].tolist() == [1, 3, 0, 2]
     assert tree.prior[:4] == pytest.approx([0.4, 0.4, 0.1, 0.1])
@@ -48,18 +48,19 @@ def test_a_visited_move_behind_untried_ones_by_prior_is_still_looked_at():
     assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 0
 
 
-def test_draws_are_worth_what_the_draw_score_says_and_visits_in_flight_send_the_next_one_elsewhere():
+@pytest.mark.parametrize(
+    ("draw_score", "under_way", "chosen"), [(0.5, 0, 0), (-0.5, 0, 1), (0.0, 0, 0), (0.0, 1, 1)]
+)
+def test_draws_are_worth_what_the_draw_score_says(draw_score, under_way, chosen):
+    """And a visit in flight sends the next one elsewhere."""
     tree = small_tree([0.5, 0.5])
     visit(tree, ROOT, 0, 0.0, draw=1.0)
     visit(tree, ROOT, 1, 0.0, draw=0.0)
-    assert select_edge.py_func(tree, PARAMS, ROOT, 0.5) == 0
-    assert select_edge.py_func(tree, PARAMS, ROOT, -0.5) == 1
-    assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 0
-    tree.under_way[0] += 1
-    assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 1
+    tree.under_way[0] += under_way
+    assert select_edge.py_func(tree, PARAMS, ROOT, draw_score) == chosen
 
 
-def test_a_lost_move_is_not_looked_at_again_and_does_not_lower_the_others_hopes():
+def test_a_lost_move_does_not_lower_the_hopes_of_others():
     tree = small_tree([0.9, 0.06, 0.04])
     decide(tree, ROOT, 0, LOSS, 1)
     assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 1
@@ -83,8 +84,7 @@ def test_reported_scores_are_those_that_choose_the_next_visit(draw_score):
         tree.plies_sum[child] = 60 * rng.random()
 
 
-@pytest.mark.plain
-def test_an_unvisited_move_scores_its_first_play_urgency_and_its_exploration_bonus():
+def test_an_unvisited_move_scores_its_first_play_urgency():
     tree = small_tree([0.5, 0.3, 0.2])
     u = np.zeros(3, np.float32)
     s = np.zeros(3, np.float32)
@@ -96,7 +96,7 @@ def test_an_unvisited_move_scores_its_first_play_urgency_and_its_exploration_bon
 
 
 @pytest.mark.parametrize(("q", "longer"), [(0.95, -1), (-0.95, 1)])
-def test_the_winner_hurries_and_the_loser_delays(q, longer):
+def test_moves_left_count_against_the_winner(q, longer):
     tree = small_tree([0.5, 0.5])
     child = visit(tree, ROOT, 0, q)
     params = PARAMS._replace(moves_left_max_effect=0.0345)

@@ -16,7 +16,7 @@ from engine.search.limits import Limits
 from engine.search.report import outline
 from engine.search.tree.arrays import NO_NODE, TERMINAL
 from tests.boards import board_after
-from tests.unit.search.flat import searched
+from tests.unit.search.flat import alone, searched
 from tests.unit.search.shared_trees import assert_whole
 
 OPTIONS = EngineOptions(evaluator="material", threads=1, hash_mib=8)
@@ -52,7 +52,7 @@ class Game:
         self.seen[self.board._transposition_key()] += 1
 
 
-def test_every_root_move_of_a_kept_tree_that_repeats_a_third_time_is_a_draw_and_ends_its_line():
+def test_a_root_move_that_repeats_a_third_time_is_a_draw_in_a_kept_tree():
     """Only new leaves asked the rules, so a node that the tree already had kept its old value."""
     rng = np.random.default_rng(5)
     found = 0
@@ -70,28 +70,9 @@ def test_every_root_move_of_a_kept_tree_that_repeats_a_third_time_is_a_draw_and_
     assert found > 15
 
 
-def test_no_line_goes_on_past_a_third_repetition():
-    rng = np.random.default_rng(6)
-    lines = 0
-    with Engine(OPTIONS) as engine:
-        for number in range(8):
-            game = Game(STARTS[number % len(STARTS)])
-            for _ in range(20):
-                engine.set_position(game.board)
-                for child in engine.search(Limits(nodes=300)).children:
-                    after = game.board.copy()
-                    for move in child.pv[:-1]:
-                        after.push(move)
-                        assert not after.is_repetition(3)
-                    lines += 1
-                game.shuffle(rng)
-    assert lines > 500
-
-
 def test_one_repetition_of_the_root_is_no_draw():
     """The knight's check and the way back counted as a draw: +0.05 for a move that is worth +2.4."""
-    with Engine(OPTIONS) as engine:
-        engine.set_position(chess.Board("5r1k/6n1/B1b4N/8/8/8/P4P2/1K5R w - - 0 1"))
+    with alone("5r1k/6n1/B1b4N/8/8/8/P4P2/1K5R w - - 0 1", "material") as engine:
         children = engine.search(Limits(nodes=8000)).children
     (check,) = (child for child in children if child.move.uci() == "h6f7")
     assert check.score_cp > 100
@@ -159,9 +140,7 @@ def test_the_branches_of_a_tree_end_at_draws_by_repetition():
 
 
 def test_a_third_repetition_is_a_leaf_that_the_rules_decide():
-    board = board_after(ROUND + " c1b1", KINGS)
-    with Engine(OPTIONS) as engine:
-        engine.set_position(board)
+    with alone(board_after(ROUND + " c1b1", KINGS), "material") as engine:
         engine.search(Limits(nodes=500))
         tree = engine._search.tree
         root = engine._search.root()

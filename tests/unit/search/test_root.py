@@ -17,6 +17,17 @@ from engine.search.tree.params import (
 from tests.unit.search.flat import alone, engine
 
 
+def search_with(player, statistics, others=0):
+    """A search whose first edges have these visits and values, and other edges so many visits."""
+    player.search(Limits(nodes=200))
+    search = player._search
+    edges = search.tree.edges[search.edges()]
+    edges["passes"] = others
+    for edge, each in enumerate(statistics):
+        edges["passes"][edge], edges["q"][edge] = each
+    return search
+
+
 @pytest.mark.parametrize(
     ("first", "second", "chosen"),
     [
@@ -26,19 +37,14 @@ from tests.unit.search.flat import alone, engine
         ((1200, 0.10), (900, 0.90), 0),  # small trees go by visits
     ],
 )
-def test_a_move_found_late_is_played_for_its_value(first, second, chosen):
-    for by_value in (True, False):
-        with alone(evaluator=MaterialEvaluator(), tactical_nodes=0.0) as player:
-            player.search(Limits(nodes=200))
-            search = player._search
-            search.params = search.params._replace(choose_by_value=by_value)
-            edges = search.tree.edges[search.edges()]
-            edges["passes"] = np.minimum(edges["passes"], 1)
-            for edge, statistics in enumerate((first, second)):
-                edges["passes"][edge], edges["q"][edge] = statistics
-            root = search.root()
-            assert root.order()[0] == (chosen if by_value else 0)
-            assert choose_move(root, 0.0, np.random.default_rng(1)) == root.order()[0]
+@pytest.mark.parametrize("by_value", [True, False])
+def test_a_move_found_late_is_played_for_its_value(first, second, chosen, by_value):
+    with alone(evaluator=MaterialEvaluator(), tactical_nodes=0.0) as player:
+        search = search_with(player, (first, second), others=1)
+        search.params = search.params._replace(choose_by_value=by_value)
+        root = search.root()
+        assert root.order()[0] == (chosen if by_value else 0)
+        assert choose_move(root, 0.0, np.random.default_rng(1)) == root.order()[0]
 
 
 @pytest.mark.parametrize(
@@ -56,17 +62,9 @@ def test_a_move_found_late_is_played_for_its_value(first, second, chosen):
         (((0, 0.0), (0, 0.0)), np.inf),  # nothing is known yet
     ],
 )
-def test_a_choice_deserves_time_by_the_share_of_its_visits_unless_another_move_looks_better(
-    statistics, expected
-):
+def test_a_choice_deserves_time_by_the_share_of_its_visits(statistics, expected):
     with engine() as player:
-        player.search(Limits(nodes=200))
-        search = player._search
-        edges = search.tree.edges[search.edges()]
-        edges["passes"] = 0
-        for edge, each in enumerate(statistics):
-            edges["passes"][edge], edges["q"][edge] = each
-        assert doubt(search) == pytest.approx(expected)
+        assert doubt(search_with(player, statistics)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -75,10 +73,5 @@ def test_a_choice_deserves_time_by_the_share_of_its_visits_unless_another_move_l
 )
 def test_a_value_below_that_of_the_move_before_deserves_more_time(fall, multiple):
     with engine() as player:
-        player.search(Limits(nodes=200))
-        search = player._search
-        edges = search.tree.edges[search.edges()]
-        edges["passes"] = 0
-        edges["passes"][:2] = 300, 500
-        edges["q"][:2] = 0.0, 0.1
+        search = search_with(player, ((300, 0.0), (500, 0.1)))
         assert doubt(search, 0.1 + fall) == pytest.approx(multiple * 0.375 * DOUBT_SLOPE, rel=1e-4)

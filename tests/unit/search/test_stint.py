@@ -33,12 +33,7 @@ def searched(fen, visits, call, transpositions=True):
     return search
 
 
-@pytest.fixture(scope="module")
-def middlegame():
-    return searched(POSITIONS[1], VISITS, VISITS)
-
-
-def test_sums_of_every_node_are_those_of_its_children_and_its_own():
+def test_sums_of_every_node_add_up():
     search = searched(POSITIONS[1], VISITS, VISITS, transpositions=False)
     assert search.visits == VISITS
     assert_whole(search)

@@ -9,8 +9,15 @@ from engine.board.convert import stack_from_board
 from engine.board.layout import HALFMOVE, KEY, REPETITIONS
 from engine.board.makemove import make
 from engine.evaluation.protocol import new_leaf_batch
-from engine.search.tree import arrays
-from engine.search.tree.arrays import new_tree
+from engine.search.tree.arrays import (
+    DEPTH_SUM,
+    EDGES,
+    NO_NODE,
+    NODES,
+    ROOT,
+    ROOT_PLY,
+    new_tree,
+)
 from engine.search.tree.forgetting import make_room
 from engine.search.tree.params import LC0
 from engine.search.tree.root import root_lines
@@ -35,7 +42,7 @@ def searched(fen, visits, transpositions=True, evaluator=None):
 def by_position(search):
     """The nodes of each position that may have transpositions."""
     nodes = defaultdict(list)
-    for node in search.tree.order[1 : int(search.tree.counters[arrays.NODES])].tolist():
+    for node in search.tree.order[1 : int(search.tree.counters[NODES])].tolist():
         if search.tree.key[node]:
             nodes[int(search.tree.key[node])].append(node)
     return nodes
@@ -49,33 +56,31 @@ def test_a_position_is_found_until_its_bucket_is_full():
         tree.key[node] = np.uint64(node << 40 | 7)
         enter.py_func(tree, node)
     found = [int(find_node.py_func(tree, tree.key[node])) for node in nodes]
-    assert set(found) <= {*nodes, arrays.NO_NODE}
+    assert set(found) <= {*nodes, NO_NODE}
     assert found[-1] == nodes[-1]
-    assert found.count(arrays.NO_NODE) == 2
-    assert find_node.py_func(tree, np.uint64(99 << 40 | 7)) == arrays.NO_NODE
+    assert found.count(NO_NODE) == 2
+    assert find_node.py_func(tree, np.uint64(99 << 40 | 7)) == NO_NODE
 
 
 @pytest.mark.plain
 def test_neither_the_root_nor_a_forgotten_node_is_found():
     tree = small_tree([1.0])
-    child = add_child(tree, arrays.ROOT, 0)
-    for node, found in ((arrays.ROOT, arrays.NO_NODE), (child, child)):
+    child = add_child(tree, ROOT, 0)
+    for node, found in ((ROOT, NO_NODE), (child, child)):
         tree.key[node] = SHARED_KEY
         enter.py_func(tree, node)
         assert find_node.py_func(tree, SHARED_KEY) == found
     tree.key[child] = np.uint64(99)
-    assert find_node.py_func(tree, SHARED_KEY) == arrays.NO_NODE
+    assert find_node.py_func(tree, SHARED_KEY) == NO_NODE
 
 
 def test_without_transpositions_every_node_has_one_way():
     assert not LC0.transpositions
     tree = searched(KINGS_WALK, 300, transpositions=False).tree
-    assert not tree.key[: int(tree.counters[arrays.NODES])].any()
-    children = tree.child[: int(tree.counters[arrays.EDGES])]
+    assert not tree.key[: int(tree.counters[NODES])].any()
+    children = tree.child[: int(tree.counters[EDGES])]
     assert (
-        len(np.unique(children[children >= 0]))
-        == (children >= 0).sum()
-        == tree.counters[arrays.NODES] - 1
+        len(np.unique(children[children >= 0])) == (children >= 0).sum() == tree.counters[NODES] - 1
     )
 
 
@@ -97,7 +102,7 @@ def test_a_position_has_one_node_whatever_moves_lead_there(fen):
     assert_whole(search)
     nodes = by_position(search)
     assert sum(len(same) > 1 for same in nodes.values()) == 0
-    children = search.tree.child[: int(search.tree.counters[arrays.EDGES])]
+    children = search.tree.child[: int(search.tree.counters[EDGES])]
     assert np.bincount(children[children >= 0]).max() > 2
 
 
@@ -105,11 +110,11 @@ def test_no_walk_comes_by_a_position_below_the_root_twice():
     search = searched(KINGS_WALK, 3000)
     tree = search.tree
     leaves = new_leaf_batch(1)
-    ply = int(tree.counters[arrays.ROOT_PLY])
+    ply = int(tree.counters[ROOT_PLY])
     for _ in range(300):
         tree.depths[:] = 0
         assert gather(tree, search.in_flight, search.params, leaves, 0, 1, 1) <= 1
-        depth = int(tree.depths[arrays.DEPTH_SUM])
+        depth = int(tree.depths[DEPTH_SUM])
         keys = tree.stack[
             ply + 1 : ply + depth, KEY
         ].tolist()  # The last one may repeat another: a draw.
@@ -136,13 +141,13 @@ def test_the_table_is_made_again_when_nodes_are_forgotten():
         pass
     tree = search.tree
     found = 0
-    for node in tree.order[1 : int(tree.counters[arrays.NODES])].tolist():
+    for node in tree.order[1 : int(tree.counters[NODES])].tolist():
         if tree.key[node]:
             other = int(find_node(tree, tree.key[node]))
-            assert other in (node, arrays.NO_NODE)
+            assert other in (node, NO_NODE)
             found += other == node
-    assert found > 0.9 * int(tree.counters[arrays.NODES])
-    used = set(tree.order[: int(tree.counters[arrays.NODES])].tolist())
+    assert found > 0.9 * int(tree.counters[NODES])
+    used = set(tree.order[: int(tree.counters[NODES])].tolist())
     assert {int(entry) & 0xFFFFFFFF for entry in tree.table} <= used
 
 

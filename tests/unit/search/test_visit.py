@@ -7,8 +7,25 @@ import pytest
 from engine.board.convert import stack_from_board
 from engine.evaluation.protocol import new_leaf_batch
 from engine.search.session import Search
-from engine.search.tree import arrays
-from engine.search.tree.arrays import new_round, new_tree
+from engine.search.tree.arrays import (
+    BUSY,
+    COLLISIONS,
+    DRAW,
+    FREE,
+    FREE_LEFT,
+    IN_FLIGHT,
+    LOSS,
+    MAX_ROUND,
+    NO_NODE,
+    PATH_DRAW,
+    RESERVED,
+    ROOT,
+    STUNTED,
+    UNKNOWN_DISTANCE,
+    WIN,
+    new_round,
+    new_tree,
+)
 from engine.search.tree.backup import Counted, News, catch_up, pass_by
 from engine.search.tree.params import LC0
 from engine.search.tree.priors import expand
@@ -28,70 +45,70 @@ from tests.unit.search.small_trees import (
 
 
 @pytest.mark.plain
-def test_a_winning_reply_decides_the_move_before_it_and_corrects_its_past_visits():
+def test_a_winning_reply_corrects_the_visits_of_the_move_before_it():
     tree = small_tree([0.6, 0.4])
-    node = visit(tree, arrays.ROOT, 0, 0.3)
+    node = visit(tree, ROOT, 0, 0.3)
     grow(tree, node, [0.5, 0.5])
     visit(tree, node, 0, -0.1)
-    decide(tree, node, 1, arrays.WIN, 0)
+    decide(tree, node, 1, WIN, 0)
     assert (tree.lower[node], tree.upper[node], tree.mate_plies[node]) == (
-        arrays.LOSS,
-        arrays.LOSS,
+        LOSS,
+        LOSS,
         1,
     )
     assert tree.value_sum[node] == -tree.visits[node]
     # the root's own value was 0
-    assert tree.value_sum[arrays.ROOT] == pytest.approx(tree.visits[node])
-    assert not is_decided.py_func(tree, arrays.ROOT)
+    assert tree.value_sum[ROOT] == pytest.approx(tree.visits[node])
+    assert not is_decided.py_func(tree, ROOT)
 
 
 @pytest.mark.plain
-def test_the_longest_defence_and_the_shortest_win_count():
+def test_the_longest_defence_counts():
     tree = small_tree([0.6, 0.4])
-    decide(tree, arrays.ROOT, 0, arrays.LOSS, 3)
-    decide(tree, arrays.ROOT, 1, arrays.LOSS, 5)
-    assert (tree.lower[arrays.ROOT], tree.mate_plies[arrays.ROOT]) == (arrays.WIN, 6)
-    tree = small_tree([0.5, 0.3, 0.2])
-    for place, plies in enumerate((4, 2, 6)):
-        tree.lower[add_child(tree, arrays.ROOT, place)] = arrays.WIN
-        tree.mate_plies[tree.child[place]] = plies
-    assert best_bounds.py_func(tree, arrays.ROOT) == (arrays.WIN, arrays.WIN)
-    assert mate_distance.py_func(tree, arrays.ROOT, arrays.WIN) == 3
+    decide(tree, ROOT, 0, LOSS, 3)
+    decide(tree, ROOT, 1, LOSS, 5)
+    assert (tree.lower[ROOT], tree.mate_plies[ROOT]) == (WIN, 6)
 
 
 @pytest.mark.plain
-def test_a_tables_verdict_has_no_distance_and_a_mate_is_preferred_to_it():
+@pytest.mark.parametrize(("distances", "shortest"), [((4, 2, 6), 3), ((UNKNOWN_DISTANCE, 4), 5)])
+def test_the_shortest_known_win_counts(distances, shortest):
+    tree = small_tree([1 / len(distances)] * len(distances))
+    for place, plies in enumerate(distances):
+        child = add_child(tree, ROOT, place)
+        tree.lower[child], tree.mate_plies[child] = WIN, plies
+    assert best_bounds.py_func(tree, ROOT) == (WIN, WIN)
+    assert mate_distance.py_func(tree, ROOT, WIN) == shortest
+
+
+@pytest.mark.plain
+def test_a_tables_verdict_has_no_distance():
     tree = small_tree([0.6, 0.4])
-    decide(tree, arrays.ROOT, 0, arrays.LOSS, 3)
-    decide(tree, arrays.ROOT, 1, arrays.LOSS, arrays.UNKNOWN_DISTANCE)
-    assert tree.mate_plies[arrays.ROOT] == arrays.UNKNOWN_DISTANCE
-    tree = small_tree([0.6, 0.4])
-    for place, plies in enumerate((arrays.UNKNOWN_DISTANCE, 4)):
-        child = add_child(tree, arrays.ROOT, place)
-        tree.lower[child], tree.mate_plies[child] = arrays.WIN, plies
-    assert mate_distance.py_func(tree, arrays.ROOT, arrays.WIN) == 5
+    decide(tree, ROOT, 0, LOSS, 3)
+    decide(tree, ROOT, 1, LOSS, UNKNOWN_DISTANCE)
+    assert tree.mate_plies[ROOT] == UNKNOWN_DISTANCE
 
 
 @pytest.mark.plain
 def test_draws_are_proven_only_where_nothing_better_is_left():
     tree = small_tree([0.6, 0.4])
-    node = visit(tree, arrays.ROOT, 0, 0.3)
+    node = visit(tree, ROOT, 0, 0.3)
     grow(tree, node, [0.5, 0.5])
-    decide(tree, node, 0, arrays.DRAW)
-    assert (tree.lower[node], tree.upper[node]) == (arrays.LOSS, arrays.DRAW)
-    decide(tree, node, 1, arrays.LOSS, 1)
-    assert (tree.lower[node], tree.upper[node]) == (arrays.DRAW, arrays.DRAW)
+    decide(tree, node, 0, DRAW)
+    assert (tree.lower[node], tree.upper[node]) == (LOSS, DRAW)
+    decide(tree, node, 1, LOSS, 1)
+    assert (tree.lower[node], tree.upper[node]) == (DRAW, DRAW)
     assert (tree.value_sum[node], tree.draw_sum[node]) == (0.0, tree.visits[node])
 
 
 @pytest.mark.plain
-def test_a_draw_of_the_path_proves_nothing_and_a_visit_by_another_path_replaces_it():
+def test_a_draw_of_the_path_gives_way_to_a_visit_by_another_path():
     tree = small_tree([0.6, 0.4])
-    node = visit(tree, arrays.ROOT, 0, 0.3)
+    node = visit(tree, ROOT, 0, 0.3)
     grow(tree, node, [1.0])
     for draws in (1, 2):
-        depth = set_off(tree, node, 0, arrays.NO_NODE)
-        assert finish_at_once.py_func(tree, PARAMS, node, depth, arrays.PATH_DRAW)
+        depth = set_off(tree, node, 0, NO_NODE)
+        assert finish_at_once.py_func(tree, PARAMS, node, depth, PATH_DRAW)
         assert (tree.passes[tree.way[1]], tree.q[tree.way[1]]) == (draws, 0.0)
         assert tree.draw_sum[node] == draws
         assert not is_decided.py_func(tree, node)
@@ -99,8 +116,8 @@ def test_a_draw_of_the_path_proves_nothing_and_a_visit_by_another_path_replaces_
     assert (tree.passes[tree.way[1]], tree.q[tree.way[1]]) == (3, -0.5)
     assert tree.value_sum[node] == pytest.approx(0.3 + 3 * 0.5)
     assert tree.q[0] == pytest.approx(tree.value_sum[node] / 4)
-    depth = set_off(tree, arrays.ROOT, 0, node)
-    assert finish_at_once.py_func(tree, PARAMS, arrays.ROOT, depth, arrays.PATH_DRAW)
+    depth = set_off(tree, ROOT, 0, node)
+    assert finish_at_once.py_func(tree, PARAMS, ROOT, depth, PATH_DRAW)
     # Its edge alone has the draw.
     assert (tree.passes[0], tree.q[0]) == (5, pytest.approx(tree.value_sum[node] / 5))
 
@@ -108,22 +125,22 @@ def test_a_draw_of_the_path_proves_nothing_and_a_visit_by_another_path_replaces_
 @pytest.mark.plain
 def test_lc0s_root_is_never_decided():
     tree = small_tree([1.0])
-    decide(tree, arrays.ROOT, 0, arrays.WIN, params=LC0)
-    assert not is_decided.py_func(tree, arrays.ROOT)
+    decide(tree, ROOT, 0, WIN, params=LC0)
+    assert not is_decided.py_func(tree, ROOT)
 
 
 @pytest.mark.plain
 def test_a_full_tree_leaves_the_node_without_edges():
     tree = small_tree([0.5, 0.5])
-    node = add_child(tree, arrays.ROOT, 0)
+    node = add_child(tree, ROOT, 0)
     tree.counters[1] = tree.move.size
     grow(tree, node, [0.5, 0.5])
-    assert tree.state[node] == arrays.STUNTED
+    assert tree.state[node] == STUNTED
     assert tree.n_edges[node] == 0
 
 
 @pytest.mark.plain
-def test_plain_python_and_compiled_kernels_apply_alike():
+def test_a_round_is_applied_alike_without_a_compiler():
     compiled, plain = one_round(apply), one_round(apply.py_func)
     nodes, edges = compiled.counters[0], compiled.counters[1]
     for name in ("visits", "value_sum", "draw_sum", "plies_sum", "state", "lower", "upper"):
@@ -136,9 +153,7 @@ def one_round(apply_kernel):
     search.set_position(stack_from_board(chess.Board()))
     leaves = new_leaf_batch(8)
     for _ in range(4):
-        count = int(
-            gather(search.tree, search.in_flight, search.params, leaves, 0, 8, arrays.MAX_ROUND)
-        )
+        count = int(gather(search.tree, search.in_flight, search.params, leaves, 0, 8, MAX_ROUND))
         leaves.logits[:count] = np.linspace(0, 1, leaves.logits.shape[1], dtype=np.float32)
         leaves.wdl[:count] = 0.5, 0.3, 0.2
         leaves.moves_left[:count] = 40
@@ -180,83 +195,70 @@ def test_a_policy_that_is_not_a_number_still_gives_every_move_a_place():
 
 
 def test_visits_counted_together_are_those_counted_one_by_one():
-    values = [0.5, -0.25, 1.0]
-    draws = [0.25, 0.5, 0.0]
-    plies = [30.0, 10.0, 50.0]
+    visits = [(0.5, 0.25, 0.25, 30.0), (-0.25, 0.5, 0.0625, 10.0), (1.0, 0.0, 1.0, 50.0)]
     one_by_one, together = small_tree([0.5, 0.5]), small_tree([0.5, 0.5])
     for tree in (one_by_one, together):
         tree.under_way[0] = 5
-    total = 0.0
-    for count, (value, draw, left) in enumerate(zip(values, draws, plies, strict=True), 1):
-        total += value
-        news = News(np.float32(total / count), value, draw, value * value, left, False)
-        pass_by.py_func(one_by_one, PARAMS, arrays.ROOT, 0, Counted(1, 1, 7), news)
-    squares = sum(value * value for value in values)
-    news = News(np.float32(total / 3), sum(values), sum(draws), squares, sum(plies), False)
-    told = pass_by.py_func(together, PARAMS, arrays.ROOT, 0, Counted(3, 3, 7), news)
-    assert told.q == pytest.approx(-sum(values) / 4)
-    assert told[1:] == (-sum(values), sum(draws), squares, sum(plies) + 3, False)
-    assert together.visits[arrays.ROOT] == one_by_one.visits[arrays.ROOT] == 4
-    assert (
-        (together.passes[0], together.under_way[0])
-        == (one_by_one.passes[0], one_by_one.under_way[0])
-        == (3, 2)
-    )
-    assert together.used_at[arrays.ROOT] == one_by_one.used_at[arrays.ROOT] == 7
-    for name in ("value_sum", "draw_sum", "square_sum", "plies_sum"):
-        assert getattr(together, name)[arrays.ROOT] == pytest.approx(
-            getattr(one_by_one, name)[arrays.ROOT]
-        ), name
+    sums = np.zeros(4)
+    for count, one in enumerate(visits, 1):
+        sums += one
+        news = News(np.float32(sums[0] / count), *one, False)
+        pass_by.py_func(one_by_one, PARAMS, ROOT, 0, Counted(1, 1, 7), news)
+    news = News(np.float32(sums[0] / 3), *sums, False)
+    told = pass_by.py_func(together, PARAMS, ROOT, 0, Counted(3, 3, 7), news)
+    value, draw, square, plies = sums
+    assert told[1:] == (-value, draw, square, plies + 3, False)
+    for records in ("nodes", "edges"):
+        one, all_at_once = (getattr(tree, records)[0].tolist() for tree in (one_by_one, together))
+        assert all_at_once == pytest.approx(one)
 
 
 def test_a_node_follows_what_its_child_has_become_by_other_ways():
     tree = small_tree([0.5, 0.5])
     for q in (0.5, -0.25):
         news = News(np.float32(q), q, 0.0, 0.25, 0.0, False)
-        pass_by.py_func(tree, PARAMS, arrays.ROOT, 0, Counted(1, 1, 1), news)
-        assert tree.value_sum[arrays.ROOT] == -tree.passes[0] * q
+        pass_by.py_func(tree, PARAMS, ROOT, 0, Counted(1, 1, 1), news)
+        assert tree.value_sum[ROOT] == -tree.passes[0] * q
 
 
 def test_visits_counted_at_a_decided_node_count_as_its_result():
     tree = small_tree([0.5, 0.5])
-    tree.lower[arrays.ROOT] = tree.upper[arrays.ROOT] = arrays.WIN
+    tree.lower[ROOT] = tree.upper[ROOT] = WIN
     news = News(np.float32(0.4), 1.5, 2.0, 1.0, 80.0, False)
-    told = pass_by.py_func(tree, PARAMS, arrays.ROOT, 0, Counted(4, 4, 0), news)
-    assert told[1:] == (4.0 * arrays.WIN, 0.0, 4.0, 84.0, False)
-    assert tree.value_sum[arrays.ROOT] == 4.0 * arrays.WIN
+    told = pass_by.py_func(tree, PARAMS, ROOT, 0, Counted(4, 4, 0), news)
+    assert told[1:] == (4.0 * WIN, 0.0, 4.0, 84.0, False)
+    assert tree.value_sum[ROOT] == 4.0 * WIN
 
 
 def test_a_collision_is_taken_back_as_far_as_the_visit_was_counted():
     for reserved in (0, 1):  # A stint has reserved the visit at the root, and gives it back itself.
         tree = small_tree([0.5, 0.5])
         child = new_node.py_func(tree)
-        depth = set_off(tree, arrays.ROOT, 0, child)
-        tree.stint[arrays.RESERVED] = reserved
+        depth = set_off(tree, ROOT, 0, child)
+        tree.stint[RESERVED] = reserved
         in_flight = new_round(1)
-        begin.py_func(
-            tree, in_flight, PARAMS, child, np.int64(depth), np.int64(arrays.BUSY), None, 0
-        )
-        assert in_flight.counts[arrays.COLLISIONS] == 1
-        note_way.py_func(tree, in_flight.ways[arrays.COLLISIONS, 0], depth)
+        begin.py_func(tree, in_flight, PARAMS, child, np.int64(depth), np.int64(BUSY), None, 0)
+        assert in_flight.counts[COLLISIONS] == 1
+        note_way.py_func(tree, in_flight.ways[COLLISIONS, 0], depth)
         apply.py_func(tree, in_flight, PARAMS, None, 0)
-        assert (tree.counters[arrays.IN_FLIGHT], tree.under_way[0]) == (reserved, 0)
+        assert (tree.counters[IN_FLIGHT], tree.under_way[0]) == (reserved, 0)
         assert not in_flight.counts.any()
 
 
 @pytest.mark.plain
 def test_an_edge_with_few_of_its_childs_visits_gets_free_ones_until_none_are_left():
     tree = small_tree([0.6, 0.4])
-    child = visit(tree, arrays.ROOT, 0, 0.5)
+    child = visit(tree, ROOT, 0, 0.5)
     tree.visits[child] = 10
     tree.value_sum[child] = 2.0
-    tree.stint[arrays.FREE_LEFT] = 2
+    tree.stint[FREE_LEFT] = 2
     for passes in (2, 3):
         assert is_behind.py_func(tree, 0, child)
-        catch_up.py_func(tree, PARAMS, arrays.ROOT, 0, child)
-        assert (tree.passes[0], tree.visits[arrays.ROOT]) == (passes, 1 + passes)
-        assert tree.value_sum[arrays.ROOT] == pytest.approx(-passes * 0.2)
+        catch_up.py_func(tree, PARAMS, ROOT, 0, child)
+        assert (tree.passes[0], tree.visits[ROOT]) == (passes, 1 + passes)
+        assert tree.value_sum[ROOT] == pytest.approx(-passes * 0.2)
     assert not is_behind.py_func(tree, 0, child)
-    tree.stint[arrays.FREE_LEFT] = 9
+    tree.stint[FREE_LEFT] = 9
     tree.passes[0] = 5
     assert not is_behind.py_func(tree, 0, child)
-    assert tree.counters[arrays.FREE] == 2
+    assert tree.counters[FREE] == 2

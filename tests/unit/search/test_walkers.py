@@ -20,7 +20,7 @@ def test_the_node_limit_is_kept_to_the_visit(threads):
 
 @pytest.mark.parametrize("threads", [1, 16])
 @pytest.mark.parametrize("fen", POSITIONS[:9])
-def test_trees_are_whole_in_mates_endings_and_repetitions(fen, threads):
+def test_trees_are_whole_whatever_ends_their_lines(fen, threads):
     assert_whole(searched(fen, 3000, threads=threads))
 
 

@@ -6,18 +6,17 @@ import chess
 import numpy as np
 import pytest
 
-from engine import Engine
 from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
-from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.tree.arrays import ASIDE, ROOT, WIN
 from engine.search.tree.aside import bring_back_wins, put_wins_aside
 from engine.search.tree.params import MATE_PRIOR
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
+from tests.boards import board_after
 from tests.unit.board.board_positions import odd_position
-from tests.unit.search.flat import search_on, searched
+from tests.unit.search.flat import alone, search_on, searched
 from tests.unit.search.shared_trees import assert_whole
 
 
@@ -49,18 +48,11 @@ def start_of_mate(board, moves):
 @pytest.mark.parametrize(
     ("fen", "moves", "start"),
     [
-        ("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1", 2, "a1a8"),  # at once
-        ("8/8/8/8/8/2K5/7R/k7 w - - 0 1", 2, "c3b3"),  # a quiet move first
-        (
-            "r1b2k1r/ppp1bppp/8/1B1Q4/5q2/2P5/PPP2PPP/R3R1K1 w - - 1 1",
-            2,
-            "d5d8",
-        ),  # the queen given up
         ("3r3k/6pp/8/6N1/2Q5/8/8/6K1 w - - 0 1", 4, "g5f7"),  # the smothered mate's checks
         ("8/8/8/8/8/5k2/8/6QK b - - 0 1", 3, None),
     ],
 )
-def test_known_mates(fen, moves, start):
+def test_mates_beyond_brute_force(fen, moves, start):
     found = start_of_mate(chess.Board(fen), moves)
     assert (found and found.uci()) == start
 
@@ -101,9 +93,8 @@ MATES_IN_TWO = [
 
 
 @pytest.mark.parametrize(("fen", "start"), MATES_IN_TWO)
-def test_one_node_plays_the_mate_that_the_rules_found_and_announces_it(fen, start):
-    with Engine(EngineOptions(threads=1, hash_mib=8, evaluator="material")) as engine:
-        engine.set_position(chess.Board(fen))
+def test_one_node_plays_the_mate_that_the_rules_found(fen, start):
+    with alone(fen, "material") as engine:
         result = engine.search(Limits(nodes=1))
         assert engine.search(Limits(nodes=1000, mate=2)).nodes == 0, (
             "it searched on for the proof of what it had told"
@@ -114,10 +105,8 @@ def test_one_node_plays_the_mate_that_the_rules_found_and_announces_it(fen, star
 
 
 def test_a_forced_mate_is_played_though_other_moves_have_the_visits_of_an_earlier_search():
-    board = chess.Board(MATES_IN_TWO[0][0])
-    with Engine(EngineOptions(threads=1, hash_mib=8, evaluator="material")) as engine:
-        board.push_uci("h2h3")
-        engine.set_position(board)
+    board = board_after("h2h3", MATES_IN_TWO[0][0])
+    with alone(board, "material") as engine:
         engine.search(Limits(nodes=2000))
         board.push_uci("h7h6")  # the mate is there again, and the tree knows this position
         engine.set_position(board)
@@ -138,12 +127,10 @@ def ordered(search):
 @pytest.mark.parametrize(
     "options", [{}, {"noise_epsilon": 0.25, "seed": 3}, {"noise_epsilon": 1.0, "seed": 4}]
 )
-def test_the_roots_edges_are_in_order_with_a_mate_noise_and_a_kept_tree(options):
+def test_the_roots_edges_are_in_order_whatever_changes_their_priors(options):
     for fen in (MATES_IN_TWO[0][0], chess.STARTING_FEN):
         board = chess.Board(fen)
-        with Engine(
-            EngineOptions(threads=1, hash_mib=8, evaluator="material", **options)
-        ) as engine:
+        with alone(board, "material", **options) as engine:
             for nodes in (1, 2, 40, 400):
                 engine.set_position(board)
                 board.push(engine.search(Limits(nodes=nodes)).best_move)
@@ -154,9 +141,7 @@ def test_the_roots_edges_are_in_order_with_a_mate_noise_and_a_kept_tree(options)
 
 
 def test_the_mates_prior_does_not_grow_when_the_same_position_is_searched_again():
-    board = chess.Board(MATES_IN_TWO[0][0])
-    with Engine(EngineOptions(threads=1, hash_mib=8, evaluator="material")) as engine:
-        engine.set_position(board)
+    with alone(MATES_IN_TWO[0][0], "material") as engine:
         for _ in range(4):
             result = engine.search(Limits(nodes=1))
             assert engine._search.root().priors[0] == pytest.approx(MATE_PRIOR)
@@ -164,13 +149,10 @@ def test_the_mates_prior_does_not_grow_when_the_same_position_is_searched_again(
             assert result.children[0].prior + result.children[0].hint == pytest.approx(MATE_PRIOR)
 
 
-def test_a_mate_survives_noise_and_searchmoves():
+def test_a_mate_among_the_moves_asked_for_survives_noise():
     fen, start = MATES_IN_TWO[0]
     allowed = tuple(chess.Move.from_uci(text) for text in ("a2a3", "b2b3", "h2h3", start))
-    with Engine(
-        EngineOptions(threads=1, hash_mib=8, evaluator="material", noise_epsilon=0.9, seed=1)
-    ) as engine:
-        engine.set_position(chess.Board(fen))
+    with alone(fen, "material", noise_epsilon=0.9, seed=1) as engine:
         result = engine.search(Limits(nodes=1, searchmoves=allowed))
         assert result.best_move == chess.Move.from_uci(start)
         without = engine.search(Limits(nodes=1, searchmoves=allowed[:3]))

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 from engine.board.convert import row_from_board
-from engine.options import EngineOptions
-from engine.player import Engine
 from engine.search.limits import Limits
 from engine.tactics.small_endings import (
     BEFORE,
@@ -26,7 +24,7 @@ from engine.tactics.small_endings import (
 from engine.tactics.solved_endings import probe
 from tests.boards import random_positions
 from tests.regression.test_endings import best_defence
-from tests.unit.search.flat import search
+from tests.unit.search.flat import alone, search
 
 UNKNOWN = (0.25, 0.5, 33.0)
 WRONG = {"KBNk": 0.004, "KBBk": 0.02}  # Most that may be called won wrongly; else none.
@@ -73,12 +71,11 @@ def test_certain_draws_are_draws_in_the_tables(letters, tables):
         ("k7/8/8/P7/2K5/8/8/3B4 w - - 0 1", False),
         ("8/8/8/P4k2/2K5/8/8/2B5 w - - 0 1", False),  # The king is too far away.
         ("k7/8/8/P6P/2K5/8/8/2B5 w - - 0 1", False),
-        ("k7/p7/8/P7/2K5/8/8/2B5 w - - 0 1", False),
         ("4k3/8/8/8/8/8/8/2NNK3 w - - 0 1", True),
         ("4k3/8/8/8/8/8/8/1NNNK3 w - - 0 1", False),
     ],
 )
-def test_the_wrong_bishop_and_other_pieces_are_told_apart(fen, drawn):
+def test_a_certain_draw_is_told_from_what_may_win(fen, drawn):
     assert is_certain_draw(row_from_board(chess.Board(fen))) == drawn
 
 
@@ -98,7 +95,7 @@ def test_what_is_called_won_is_won(letters, tables):
     assert wrong <= WRONG.get(letters, 0) * called, "a search sees forks a move later"
 
 
-def test_a_bishop_and_a_knight_called_lost_are_drawn():
+def test_what_is_called_a_certain_draw_is_drawn():
     wrong = found = 0
     for board in positions("KBNk", 1500):
         called = is_certain_draw(row_from_board(board))
@@ -118,9 +115,8 @@ def test_a_root_beyond_the_fifty_moves_has_the_value_of_one_at_fifty(halfmoves):
 
 
 def root_value(evaluator, halfmoves):
-    board = chess.Board(f"r3k3/1p6/8/4n3/3B4/8/PP6/R3K3 w - - {halfmoves} 300")
-    with Engine(EngineOptions(hash_mib=16, threads=1, evaluator=evaluator)) as engine:
-        engine.set_position(board)
+    fen = f"r3k3/1p6/8/4n3/3B4/8/PP6/R3K3 w - - {halfmoves} 300"
+    with alone(fen, evaluator) as engine:
         return engine.search(Limits(nodes=1)).root.q
 
 
@@ -138,7 +134,6 @@ def test_a_win_counts_fully_before_the_search_is_in_it():
         chess.Board("8/8/8/3pk3/8/2K5/8/1BN5 w - - 0 1"),
     )
     assert judged(ending, before)[0] > 0.95 > judged(ending)[0]
-    assert judged(ending.mirror(), before)[0] > 0.95, "the value is of the side to move"
 
 
 def test_a_win_is_shown_at_its_full_value():
@@ -179,7 +174,7 @@ LAST_CHANCES = (
 @pytest.mark.parametrize("fen", LAST_CHANCES)
 def test_a_win_is_kept_where_the_fifty_move_rule_is_near(fen, tables):
     board = chess.Board(fen)
-    with Engine(EngineOptions(hash_mib=8, threads=1)) as player:
+    with alone() as player:
         while True:
             player.set_position(board)
             move = player.search(Limits(nodes=1000)).best_move
@@ -201,7 +196,6 @@ def test_a_win_is_kept_where_the_fifty_move_rule_is_near(fen, tables):
         ("8/6kp/8/2B5/r7/6K1/8/8 b - - 0 1", 0.9, 1.0),  # its pawn wins
         ("8/6kp/8/2B5/r7/6K1/8/8 b - - 0 1", -0.9, PAWNLESS_SHARE),  # the bishop does not
         ("8/6kp/8/2B5/r7/6K1/8/8 b - - 50 40", 0.9, 1.0 - FADED_SHARE / 2),
-        ("rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 50 40", 0.9, 1.0),
     ],
 )
 def test_values_count_in_part_without_force_or_progress(fen, value, share):
