@@ -53,7 +53,7 @@ class Chromium:
             time.sleep(_POLL_S)
         self._port = int(port_file.read_text().splitlines()[0])
         self._runner = asyncio.Runner()
-        self._tabs: list[Tab] = []
+        self._tabs = []
 
     def __enter__(self):
         return self
@@ -89,7 +89,7 @@ class Tab:
         self._runner = runner
         self._socket = runner.run(self._connect(address))
         self._number = 0
-        self.failures: list[str] = []  # errors of the page's scripts
+        self.failures = []  # errors of the page's scripts
         # while the mouse is used: the sum of 1 (Alt), 2 (Ctrl), 4 (Meta) and 8 (Shift)
         self.held_keys = 0
         for domain in ("Page", "Runtime", "Log"):

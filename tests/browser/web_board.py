@@ -43,8 +43,8 @@ class ScriptedEngine(Engine):
 def web_board(folder, setup=None, load=ScriptedEngine):
     """A server that runs until the block ends; games are saved in `folder`/games.pgn."""
     ready, stopped = threading.Event(), threading.Event()
-    found: list[WebServer] = []
-    loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+    found = []
+    loops = []
 
     async def serve():
         ended = asyncio.Event()

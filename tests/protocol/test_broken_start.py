@@ -118,11 +118,11 @@ def test_search_went_the_way_of_the_compilers_that_died(way, dying_compiler, cap
     """
     end, status = ENDS[way]
     dying_compiler(end)
-    talk = Conversation(PatientEngine, SMALL)  # type: ignore[arg-type]
+    talk = Conversation(PatientEngine, SMALL)
     talk.say("isready", f"position {QUEENS}")
     for count in (1, 2):
         talk.say("go nodes 5")
-        wait_until(lambda count=count: len(talk.answers("bestmove")) == count)  # type: ignore[misc]
+        wait_until(lambda count=count: len(talk.answers("bestmove")) == count)
     assert talk.answers("bestmove") == ["bestmove e4d5"] * 2
     assert f"the compiler failed with status {status}; starting it again" in talk.infos()
     assert (

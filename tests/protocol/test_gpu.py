@@ -164,7 +164,7 @@ def timed(monkeypatch, device_s, processor_s):
     """Let the trial find these times."""
 
     def seconds(self, evaluate, *_):
-        evaluate(*_[:1], 1)  # type: ignore[operator]
+        evaluate(*_[:1], 1)
         return device_s if "_fly" in repr(evaluate) else processor_s
 
     monkeypatch.setattr(DeviceEvaluator, "_seconds", seconds)
@@ -202,12 +202,12 @@ def test_the_tree_gathers_while_another_thread_waits_for_the_device(
     fails, device, talk, monkeypatch
 ):
     monkeypatch.setattr("engine.search.batches.BATCHED_VISITS_PER_LEAF", 1)
-    threads: list[tuple[str, int]] = []
+    threads = []
     fly = DeviceEvaluator._fly
 
     def noted(self, leaves, count):
         threads.append((threading.current_thread().name.partition("_")[0], count))
-        fly(self, leaves, count)  # type: ignore[arg-type]
+        fly(self, leaves, count)
 
     talk.say("setoption name Threads value 2", "setoption name Backend value cupy", "isready")
     monkeypatch.setattr(DeviceEvaluator, "_fly", noted)

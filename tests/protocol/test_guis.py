@@ -119,7 +119,7 @@ def test_scid_installs_the_engine_analyses_plays_five_moves_and_leaves_no_proces
         shlex.join([*COMMAND[1:], *ARGUMENTS]),
         str(PLIES),
     ]
-    told: dict[str, str] = {}
+    told = {}
     with virtual_screen() as screen:
         gui = subprocess.Popen(
             words,
@@ -128,7 +128,7 @@ def test_scid_installs_the_engine_analyses_plays_five_moves_and_leaves_no_proces
             stdout=subprocess.PIPE,
             text=True,
         )
-        lines: queue.Queue[str] = queue.Queue()
+        lines = queue.Queue()
         reader = threading.Thread(target=lambda: [lines.put(line) for line in gui.stdout or ()])
         reader.start()
         try:

@@ -20,7 +20,7 @@ KIWIPETE = "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1
 
 
 def info(**changes):
-    values: dict[str, object] = {
+    values = {
         "depth": 7, "seldepth": 12, "time_ms": 34, "nodes": 500, "nps": 14705, "hashfull": 3, "tbhits": 0, "multipv": 1,
         "score_cp": 21, "score_mate": None, "wdl": (300, 500, 200), "pv": list(board_after("e2e4 e7e5").move_stack),
     }  # fmt: skip

@@ -77,7 +77,7 @@ def test_search_is_over_once_its_move_is_said(talk):
             seen.append(talk.session._working())
         return write(text)
 
-    talk.output.write = note  # type: ignore[method-assign]
+    talk.output.write = note
     talk.say("go nodes 1")
     talk.wait_for("bestmove")
     assert seen == [False]

@@ -33,7 +33,7 @@ from tests.new_process import ROOT, output_of, wait_until
 from tests.protocol.aino_process import COMMAND, AinoProcess
 from tests.protocol.fake_engine import Conversation
 from uci.loading import background, warmup
-from uci.loading.background import LoadingProgress, Preparation
+from uci.loading.background import Preparation
 from uci.loading.compiler import child_environment
 from uci.loading.patient import PatientEngine
 from uci.protocol.answer import plain_move
@@ -123,14 +123,14 @@ def waiting(folder):
 
 
 def test_the_progress_is_told_while_the_compiler_works_and_nothing_when_it_has(folder):
-    told: list[LoadingProgress] = []
+    told = []
     Preparation(OPTIONS, "material").wait(told.append)
     assert told
     assert all(0 < progress.done <= progress.total == 10 for progress in told)
     assert str(told[-1]) == f"compiling {told[-1].done} of about 10"
     warm = Preparation(OPTIONS, "material")
     assert warm.finished
-    warm.wait(told.clear)  # type: ignore[arg-type]
+    warm.wait(told.clear)
     assert (folder / "work").read_text() == "x"
 
 
@@ -148,7 +148,7 @@ def test_kernels_that_a_cleaner_deleted_were_compiled_in_the_engines_own_process
 
 @pytest.mark.parametrize(("other", "work"), [("material", "x"), ("sparse", "xx")])
 def test_two_programs_at_once_compile_the_same_once_and_both_wait(folder, other, work):
-    told: list[LoadingProgress] = []
+    told = []
     first, second = Preparation(OPTIONS, "material"), Preparation(OPTIONS, other)
     second.wait(told.append)
     first.wait(None)
@@ -192,9 +192,9 @@ def test_kernels_are_loaded_before_the_time_of_the_first_search_begins(folder):
     board = chess.Board("4k3/8/8/8/8/8/8/R3K3 w Q - 0 1")
     with PatientEngine(OPTIONS) as engine:
         engine.set_position(board)
-        loads: list[str] = []
+        loads = []
         warm_up = engine.warm_up
-        engine.warm_up = lambda: (loads.append("loaded"), warm_up())  # type: ignore[method-assign,assignment]
+        engine.warm_up = lambda: (loads.append("loaded"), warm_up())
         (folder / "stop").unlink()
         assert engine.search(Limits(nodes=8)).best_move in board.legal_moves
         engine.search(Limits(nodes=8))
@@ -256,7 +256,7 @@ def test_the_compiler_outlives_an_impatient_client(folder):
     "another", [False, True], ids=["alone", "beside another program, which goes on"]
 )
 def test_compiler_that_was_killed_was_never_missed(folder, waiting, another):
-    told: list[LoadingProgress] = []
+    told = []
     second = Preparation(OPTIONS, "material") if another else None
     waiting._compiler.kill()
     (folder / "stop").unlink()
@@ -271,7 +271,7 @@ def test_compiler_that_was_killed_was_never_missed(folder, waiting, another):
 
 def test_when_the_compiler_fails_twice_the_first_search_compiles_and_says_so(folder):
     (folder / "fail").touch()
-    told: list[LoadingProgress] = []
+    told = []
     Preparation(OPTIONS, "material").wait(told.append)
     assert not list(folder.glob("compiled-*"))
     problems = [str(one).split("; ")[1] for one in told if one.problem]
@@ -319,7 +319,7 @@ def test_the_compiler_runs_no_code_from_the_working_folder(folder, tmp_path, mon
 @pytest.mark.usefixtures("loaded")
 def test_a_search_waits_and_says_so_and_stop_brings_a_move_at_once(folder):
     (folder / "stop").touch()
-    talk = Conversation(PatientEngine, OPTIONS)  # type: ignore[arg-type]
+    talk = Conversation(PatientEngine, OPTIONS)
     talk.say("isready")
     assert talk.answers("readyok") == ["readyok"]
     talk.say("eval", "position startpos moves e2e4", "go nodes 1000")
@@ -350,7 +350,7 @@ def test_choosing_an_evaluator_compiled_in_the_engines_own_process(tmp_path):
 
 
 def test_warmup_kept_every_evaluators_network_in_memory_while_the_compilers_ran(monkeypatch):
-    engines: list[Engine] = []
+    engines = []
 
     class Counted(Engine):
         def __enter__(self):

@@ -226,7 +226,7 @@ def test_lines_are_flushed_while_the_search_goes_on(engine):
     engine.send("position startpos", "go infinite")
     try:
         deadline = time.monotonic() + PROMPTLY_S
-        lines: list[str] = []
+        lines = []
         while not scored(lines) and time.monotonic() < deadline:
             lines += engine.read_for(SETTLE_S)
         assert scored(lines)

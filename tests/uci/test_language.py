@@ -281,7 +281,7 @@ def test_messages_keep_their_parts_between_processes():
 def test_sentences_take_values_in_any_language_and_the_page_gets_all():
     speak("de")
     assert _("Aino plays {move}", move="1. e4") == "Aino spielt 1. e4"
-    assert page_language("de")["catalogue"]["Your move."] == "Sie sind am Zug."  # type: ignore[index]
+    assert page_language("de")["catalogue"]["Your move."] == "Sie sind am Zug."
     assert several("{count} game", "{count} games", 2421) == "2.421 Partien"
     speak("fr")
     assert several("{count} game", "{count} games", 0) == "0 partie"

@@ -182,7 +182,7 @@ def test_other_weights_are_told(tmp_path, weight):
 
 
 def loaded(*sources, scored_share=0.25):
-    told: list[str] = []
+    told = []
     files = SourceFiles(sources, scored_share=scored_share, heldout_share=0.3)
     return list(load_training_data(files, None, told.append).shares), told
 

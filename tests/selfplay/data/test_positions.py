@@ -5,7 +5,6 @@ import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import chess
 import chess.pgn
@@ -88,7 +87,7 @@ def test_second_start_reads_the_cache(games_file, tmp_path):
 
 def test_two_processes_parsed_one_file_into_one_folder_at_once(games_file, tmp_path):
     cache = tmp_path / "cache"
-    begun = list[Path]()
+    begun = []
 
     def reader(path, bookmark):
         begun.append(path)

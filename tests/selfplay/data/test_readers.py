@@ -166,7 +166,7 @@ def test_interrupted_reading_goes_on_behind_the_games_it_kept(tmp_path, suffix, 
 
         return watch
 
-    seen: list[int] = []
+    seen = []
     for number in (5, 8):
         with pytest.raises(KeyboardInterrupt):
             load_or_parse(path, pgn_reader(), tmp_path / "cache", interrupt_at(number))
@@ -218,7 +218,7 @@ def test_a_folder_with_one_game_a_file_was_refused(tmp_path):
 
 
 def test_equal_games_are_kept_once(positions):
-    known: dict[int, int] = {}
+    known = {}
     double, repeated = without_known_games(
         concatenate([positions, games_of(positions, 0, 4)]), known
     )
@@ -244,7 +244,7 @@ def test_a_second_selection_of_positions_of_the_same_games_was_dropped(scored_ga
     plies = [np.arange(len(game.moves)) for game in scored_games]
     passes = [collect(replace(game, usable=ply % 3 == number) for game, ply in zip(scored_games, plies, strict=True))[0]
               for number in range(3)]  # fmt: skip
-    known: dict[int, int] = {}
+    known = {}
     taken = [without_known_games(one, known) for one in (*passes, passes[0])]
     assert sum(one.usable.sum() for one, _ in taken[:3]) == passes[0].n_positions
     assert [repeated for _, repeated in taken] == [0, 0, 0, passes[0].n_games]
@@ -260,7 +260,7 @@ def test_training_data_holds_every_game_once(tmp_path, games_file, game_texts):
     rng = np.random.default_rng(8)
     games = [chess.Board().variation_san(random_game(rng, 20).move_stack) for _ in range(4)]
     (tmp_path / "x.pgn").write_text("".join(map(pgn, games)))
-    told: list[str] = []
+    told = []
     sources = Source(tmp_path / "part?.pgn", 0.6), Source(tmp_path / "x.pgn", 0.05)
     files = SourceFiles(sources, heldout_share=0.5)
     data = load_training_data(files, tmp_path / "cache", told.append)

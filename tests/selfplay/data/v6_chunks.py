@@ -119,4 +119,4 @@ def write_archive(stream, chunks):
             member.size = packed.tell()
             packed.seek(0)
             archive.addfile(member, packed)
-            archive.members = []  # type: ignore[attr-defined]  # otherwise the archive would remember every member
+            archive.members = []  # otherwise the archive would remember every member

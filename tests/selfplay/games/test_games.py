@@ -15,7 +15,6 @@ from engine.evaluation import make_evaluator
 from engine.search.choice import choose_move
 from engine.search.tree.params import SearchParams
 from selfplay.games.game_settings import GameSettings
-from selfplay.games.player import TreePlayer
 from selfplay.games.pool import play_games
 from selfplay.games.seats import Seating, Seats
 from selfplay.games.selfplay_game import LEAST_VISITS, SelfPlayGame
@@ -67,7 +66,7 @@ def seats(games, settings, evaluator=None):
 
 def play(numbers, settings, concurrent, evaluator=None, rooms=1):
     games = (SelfPlayGame(START, settings, 5, 1, number) for number in numbers)
-    records: list[SelfPlayRecord] = []
+    records = []
     play_games(
         games,
         [[seats(concurrent, settings, evaluator)] for _ in range(rooms)],
@@ -186,7 +185,7 @@ def test_rules_end_games(fen, ending):
 
 def searched(fen, visits):
     table = Seats(KeyEvaluator(), Seating(1, SearchParams(), visits, plies=10))
-    player: TreePlayer = table.players[0]
+    player = table.players[0]
     player.begin(row_from_board(chess.Board(fen))[None], visits)
     while True:
         if not table.gather([0]):

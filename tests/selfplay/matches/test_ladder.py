@@ -12,14 +12,13 @@ from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
 from selfplay.matches.rating import fit_rung, most_informative_rung
 from selfplay.matches.rungs import Ladder, LadderSettings
-from selfplay.matches.runner import PlannedGame
 
 RUNGS = list(range(1350, 2851, 50))
 
 
 def climb(elo, stretch, rng, games=200):
     """Simulate an engine that scores 50% at `elo`: (median, low, high)."""
-    results: dict[int, list[float]] = {}
+    results = {}
     rating = fit_rung(results, RUNGS)
     for _ in range(games // 2):
         rung = most_informative_rung(rating, RUNGS)
@@ -54,7 +53,7 @@ def ladder_settings(**changes):
         "control": TimeControl(1.0),
         "openings": [chess.STARTING_FEN],
     }
-    return LadderSettings(**given | changes)  # type: ignore[arg-type]
+    return LadderSettings(**given | changes)
 
 
 @pytest.fixture
@@ -65,7 +64,7 @@ def strength(monkeypatch):
 
     def use(elo):
         def play(ladder, report, stop):
-            running: list[PlannedGame] = []
+            running = []
             while not stop() and not ladder.decided:
                 while (
                     len(running) < ladder.settings.concurrency
@@ -108,7 +107,7 @@ def strength(monkeypatch):
 
 def climbed(settings, folder, stop_after=1000):
     ladder = Ladder(settings, MatchArchive(folder, settings.description()))
-    seen: list[GameRow] = []
+    seen = []
     finished = ladder.play(seen.append, lambda: len(seen) >= stop_after)
     assert finished == (len(seen) < stop_after)
     return ladder

@@ -69,7 +69,7 @@ def match_command(*flags, how="", options=""):
 
 def played(settings, folder, stop_after=None):
     archive = MatchArchive(folder, settings.description())
-    seen: list[GameRow] = []
+    seen = []
     Match(settings, archive).play(
         seen.append, lambda: stop_after is not None and len(seen) >= stop_after
     )
@@ -519,7 +519,7 @@ def test_engine_that_never_ends_its_line_filled_the_referees_memory():
 
 
 def test_engine_that_never_ends_its_lines_filled_the_referees_memory(tmp_path, monkeypatch):
-    told, parsed = list[int](), list[int]()
+    told, parsed = [], []
     monkeypatch.setattr(play, "KEPT_LINES", 4)
     monkeypatch.setattr(
         play, "last_judgement", lambda lines, board: told.append(len(lines)) or Info()

@@ -91,7 +91,7 @@ def test_scores_of_a_match_are_a_table_by_kind_of_ending(tmp_path, capsys):
 def test_small_endings_are_won_or_held_as_the_tables_tell(tables):
     boards = [chess.Board(opening) for opening in load_book(Path("endings-small"))]
     assert len({board.epd() for board in boards}) == len(boards)
-    counts: Counter[tuple[str, int]] = Counter()
+    counts = Counter()
     for board in boards:
         ending = "v".join(
             "".join(

@@ -56,7 +56,7 @@ def games_of(run):
 
 
 def test_every_promoted_network_plays_its_games_even_after_a_stop(run, monkeypatch):
-    told: list[str] = []
+    told = []
     series = AnchorSeries(run, told.append, never)
     assert not series.play(lambda row: None, lambda: bool(games_of(run))), (
         "stopped after the first game"
@@ -126,7 +126,7 @@ def test_files_of_networks_to_be_measured_are_kept(run, monkeypatch):
 
 
 def test_a_full_disk_ended_the_run_with_the_measuring(run, monkeypatch):
-    told = list[str]()
+    told = []
     series = AnchorSeries(run, told.append, never)
     monkeypatch.setattr(series, "play", full_disk)
     assert not anchors._play(series, told.append, never)
@@ -183,7 +183,7 @@ def test_a_run_that_cannot_be_measured_goes_on(run, monkeypatch):
     monkeypatch.setattr(
         anchors, "network_contestant", lambda name, net, path: Contestant(name, ("no-such-engine",))
     )
-    told: list[str] = []
+    told = []
     with measuring(run, told.append, never) as finish:
         assert finish()
     assert any("no-such-engine' does not start" in line for line in told)

@@ -37,7 +37,7 @@ def task(tmp_path, device):
 
 
 def played(task, count, **told):
-    records: list[SelfPlayRecord] = []
+    records = []
     play_numbers(task, range(count), records.append, never, **told)
     return records
 
@@ -53,14 +53,14 @@ def test_ten_moves_of_two_halves_on_a_device_are_the_processors(task, device):
 
 def test_a_device_that_fails_in_self_play_costs_one_line_which_workers_pass_on(task, device):
     get_backend("cupy")
-    told: list[str] = []
+    told = []
     device.fail("product", LOST, after=400)
     games = played(task, 6, tell=told.append)
     assert told == [LINE]
     assert [len(game.moves) for game in games] == [10] * 6
     device.heal()
     device.fail("launch", LOST, after=60)
-    said: list[object] = []
+    said = []
     task = replace(task, settings=replace(task.settings, backend="auto"))
     play_share(task, iter(range(6)), said.append, source_hash())
     lines = [one for one in said if isinstance(one, str)]
@@ -70,7 +70,7 @@ def test_a_device_that_fails_in_self_play_costs_one_line_which_workers_pass_on(t
 
 
 def test_numbers_that_are_drawn_one_by_one_fill_all_seats(task, monkeypatch):
-    seats: list[int] = []
+    seats = []
 
     def noted(evaluator, seating):
         seats.append(seating.games)
@@ -81,7 +81,7 @@ def test_numbers_that_are_drawn_one_by_one_fill_all_seats(task, monkeypatch):
         there = replace(
             task, settings=replace(task.settings, backend=backend, concurrent=6, longest=2)
         )
-        records: list[SelfPlayRecord] = []
+        records = []
         play_numbers(there, iter(range(3)), records.append, never)
         assert (seats, len(records)) == (expected, 3)
         seats.clear()
@@ -96,12 +96,12 @@ def test_a_device_plays_many_games_in_one_process(task, monkeypatch, device):
     assert shared_task(replace(task, net="sparse-128"), 10_000, 1).settings.concurrent == 32
     automatic = replace(task, settings=replace(task.settings, backend="auto"))
     assert shared_task(automatic, 10_000, 1).settings.concurrent == 512
-    processes: list[int] = []
+    processes = []
     monkeypatch.setattr(
         "selfplay.run.workers._Processes", lambda task, numbers, count: processes.append(count)
     )
     monkeypatch.setattr("selfplay.run.workers.usable_cpus", lambda: 3)
-    games: list[SelfPlayRecord] = []
+    games = []
     WorkerPool(0)(task, range(2), games.append, never)
     assert (len(games), processes) == (2, [])
     with pytest.raises(AttributeError):
@@ -129,7 +129,7 @@ def test_a_device_for_a_network_that_cannot_use_it_is_refused(net):
     "net", ["16x1", pytest.param("transformer-16x1x2", marks=pytest.mark.slow)]
 )
 def test_three_phases_of_a_loop_on_a_device(net, aino_train, tmp_path, device, monkeypatch):
-    uses: dict[str, int] = {}
+    uses = {}
 
     def counted(work, name, *rest):
         before = device.total("product")

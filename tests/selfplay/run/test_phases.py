@@ -121,7 +121,7 @@ def test_pauses_are_no_work(tmp_path):
 def test_a_kill_lost_the_hours_of_its_phase(tmp_path, monkeypatch):
     monkeypatch.setattr("selfplay.run.phases.WORK_S", 0.01)
     run = open_run(tmp_path)
-    known = list[float]()
+    known = []
 
     def play(*given):  # a kill here would leave what the run database has
         wait_until(lambda: sum(Ledger(tmp_path / "ledger.sqlite").work().values()) > 0)

@@ -138,8 +138,8 @@ def test_guarded_settings_play_the_generation_and_are_told(tmp_path):
     run = RunFolder(tmp_path, values)
     run.ensure_first_network()
     write_segment(run.replay, 1, draws(1.0))
-    seen = list[GameSettings]()
-    told = list[str]()
+    seen = []
+    told = []
 
     def play(task, numbers, finish, stop):
         seen.append(task.settings)

@@ -104,7 +104,7 @@ def test_settings_of_a_later_stage_stayed_in_an_earlier_one_that_went_on(tmp_pat
     the matches.
     """
     file = sweep_in(tmp_path, TABLE.replace('net = "16x1"', ""))
-    given = list[tuple[float, str]]()
+    given = []
     monkeypatch.setattr(
         sweep,
         "work_in",

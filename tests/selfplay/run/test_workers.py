@@ -23,7 +23,6 @@ from selfplay.records.game import decode_record, encode_record
 from selfplay.run import sharing
 from selfplay.run.config import GateSettings
 from selfplay.run.gating import GateTask
-from selfplay.run.ledger import GateRecord
 from selfplay.run.playing import GenerationTask, play_numbers
 from selfplay.run.sharing import ATTEMPTS, SharedPlay, WorkerLost, play_share, source_hash
 from selfplay.run.workers import WorkerPool
@@ -39,7 +38,7 @@ def test_processes_play_the_games_of_a_gate(task):
     gate = GateTask(
         3, 1, task.settings, (other, *task.nets), task.openings, GateSettings(visits=4, longest=20)
     )
-    here, there = list[GateRecord](), list[GateRecord]()
+    here, there = [], []
     play_numbers(gate, NUMBERS, here.append, never)
     assert sorted(game.number for game in here) == list(NUMBERS)
     WorkerPool(2)(gate, NUMBERS, there.append, never)
@@ -51,8 +50,8 @@ def test_processes_play_the_games_of_a_gate(task):
     "number", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.slow)]
 )
 def test_lost_worker_is_replaced_and_its_games_are_the_same(number, task, expected):
-    told: list[str] = []
-    finished: list[int] = []
+    told = []
+    finished = []
 
     def attack(record):
         if not finished:
@@ -157,7 +156,7 @@ class PretendedPool:
     def __init__(self, play, numbers):
         self._play = play
         self._numbers = deque(numbers)
-        self._started = list[int]()
+        self._started = []
         self._count = len(numbers)
         self._up = False
         self.closed = False
@@ -196,14 +195,14 @@ class PretendedPlay(SharedPlay):
     """Pretended pools, all of them remembered."""
 
     def __init__(self, records, poison=(), mute=False):
-        self.told: list[str] = []
+        self.told = []
         super().__init__(2, self.told.append)
         self.records = records
         self.poison = poison
         self.mute = mute
-        self.poisoned: list[int] = []
-        self.lines: list[str] = []
-        self.pools: list[PretendedPool] = []
+        self.poisoned = []
+        self.lines = []
+        self.pools = []
 
     def _pool(self, task, numbers, count):
         self.pools.append(PretendedPool(self, numbers))
@@ -215,7 +214,7 @@ def test_a_deadly_game_is_played_last_and_workers_that_never_start_are_given_up(
     task, expected, monkeypatch
 ):
     play = PretendedPlay(expected, poison=[3])
-    finished = list[int]()
+    finished = []
     with pytest.raises(
         RunError, match=r"lost 3 times before they finished game 3: pretended to die"
     ):
@@ -233,7 +232,7 @@ def test_a_deadly_game_is_played_last_and_workers_that_never_start_are_given_up(
 
 
 def test_a_worker_says_that_it_is_up_before_it_draws_and_another_version_refuses(task, expected):
-    said: list[object] = []
+    said = []
 
     def take():
         assert said == [None]
@@ -279,7 +278,7 @@ class FailingTask(GenerationTask):
 )
 def test_what_a_worker_could_not_do_is_told(kind, says, task, monkeypatch):
     monkeypatch.setattr(sharing, "ATTEMPTS", 1)
-    told: list[str] = []
+    told = []
     with pytest.raises(RunError, match=rf"lost 1 times before they finished game 3: {says}"):
         games_of(WorkerPool(2, told.append), kind(**vars(task)), [3])
     assert told == []

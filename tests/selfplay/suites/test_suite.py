@@ -21,7 +21,7 @@ from selfplay.matches.control import TimeControl
 from selfplay.suites import solver
 from selfplay.suites.epd import parse_epd_line, read_epd
 from selfplay.suites.problem import Problem, read_puzzles
-from selfplay.suites.score import Outcome, grouped, solve_all, solve_problem, tally
+from selfplay.suites.score import grouped, solve_all, solve_problem, tally
 from selfplay.suites.solver import BestMove, EngineSolver, UciSolver
 from tests.selfplay import scripted_engine
 
@@ -42,7 +42,7 @@ class Repeater:
     def __init__(self, *answers, mate=None):
         self.answers = list(answers)
         self.mate = mate
-        self.fresh: list[bool] = []
+        self.fresh = []
 
     def solve(self, board, fresh):
         self.fresh.append(fresh)
@@ -158,7 +158,7 @@ def test_graded_moves_give_points(grades):
 def test_bad_lines_are_named_while_the_suite_goes_on(line, expected, tmp_path):
     path = tmp_path / "bad.epd"
     path.write_text(f"{BACK_RANK} bm Ra8;\n{line}\n")
-    told: list[str] = []
+    told = []
     assert [one.name for one in read_epd(path, told.append)] == ["bad.1"]
     assert len(told) == 1
     assert re.search(rf"bad\.epd:2: .*{expected}.*; skipping this line", told[0])
@@ -203,7 +203,7 @@ def test_operations_separated_by_anything_lose_nothing(operations, fen):
 def test_a_suite_in_chess960_keeps_its_castling(tmp_path):
     path = tmp_path / "own.epd"
     path.write_text("4k3/8/8/8/8/8/8/1RK4R w KQ - bm O-O O-O-O; id 960;\n")
-    told: list[str] = []
+    told = []
     (one,) = read_epd(path, told.append)
     assert one.best == {"c1h1", "c1b1"}
     assert one.board().chess960
@@ -264,7 +264,7 @@ def test_puzzles_begin_after_the_opponents_move(tmp_path):
         (PUZZLES.replace(" g6g8", ""), 2, 1),
     ):
         path.write_text(bad)
-        told: list[str] = []
+        told = []
         assert len(read_puzzles(path, note=told.append)) == read
         assert [f"puzzles.csv:{line}: " in text and "skipping" in text for text in told] == [True]
 
@@ -324,7 +324,7 @@ def test_solutions_count_since_they_were_kept(tmp_path):
 
 def test_groups_are_in_order_where_a_stop_left_the_rest_out():
     problems = [problem(f'{BACK_RANK} bm h4; id "P.{n}";') for n in range(6)]
-    seen: list[Outcome] = []
+    seen = []
     solve_all(problems, lambda: Repeater(*["h2h4"] * 6), 2, seen.append, lambda: len(seen) >= 2)
     assert 2 <= len(seen) < 6
     names = ("rating 1000-1199", "rating 800-999", "fork")

@@ -205,7 +205,7 @@ def moments_of_failures(device, make, data, folder):
     get_backend("cupy")
     error = CUDARuntimeError("cudaErrorUnknown")
     many = 1 << 20
-    moments = set[str]()
+    moments = set()
     for kind in ("launch", "upload", "download"):
         device.fail(kind, error, after=many)
         train()

@@ -14,7 +14,7 @@ from engine.network.weights import default_net_path
 from engine.nn.training.checkpoint import read_checkpoint, write_checkpoint
 from selfplay.commands import pretrain
 from selfplay.lock import folder_lock
-from selfplay.run.pretraining import Pretraining, PretrainSettings, ProgressReport
+from selfplay.run.pretraining import Pretraining, PretrainSettings
 from selfplay.training.learner import Learner, load_checkpoint
 from selfplay.training.source_files import Source, SourceFiles, load_training_data
 from tests.selfplay.training.test_learner import SETTINGS
@@ -22,13 +22,13 @@ from tests.selfplay.training.test_learner import SETTINGS
 
 def pretraining(folder, games_file, **length):
     files = SourceFiles((Source(games_file),), heldout_share=0.2)
-    settings = PretrainSettings("16x1", 2e-3, SETTINGS, files=files, **length)  # type: ignore[arg-type]
+    settings = PretrainSettings("16x1", 2e-3, SETTINGS, files=files, **length)
     return Pretraining(folder, settings, load_training_data(files, None, lambda text: None))
 
 
 def trained(run, steps=1e9):
     """Reports up to a number of steps in all; the run is closed."""
-    reports: list[ProgressReport] = []
+    reports = []
     run.train(reports.append, lambda: run.learner.steps_done >= steps)
     run.close()
     return reports
@@ -48,7 +48,7 @@ def test_a_finished_run_never_logged_its_scores(games_file, tmp_path, aino_train
     aino_train(command(tmp_path / "run", games_file))
     *_, last = log_of(tmp_path / "run")
     assert (last["step"], last["progress"]) == (3, 1.0)
-    assert 0 <= last["scores"]["top1"] <= 1  # type: ignore[index]
+    assert 0 <= last["scores"]["top1"] <= 1
     assert "100% of the training is done" in aino_train("report", tmp_path / "run")
     assert "top-1" in (tmp_path / "run" / "report.html").read_text()
     before = (tmp_path / "run" / "log.jsonl").read_bytes()

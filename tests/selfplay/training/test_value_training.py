@@ -129,7 +129,7 @@ def test_changes_lead_from_view_to_view(labels):
     batch = batch_of(labels, np.arange(300))
     for side in range(2):
         first = side * MAX_VIEW
-        seen: set[int] = set()
+        seen = set()
         for b in range(300):
             coming, going = batch.n_coming[b, side], batch.n_going[b, side]
             now = set(batch.features[b, first : first + batch.n_rows[b]].tolist())

@@ -85,7 +85,7 @@ def review(game, engine):
     def people(board, rating):
         return {move: engine.shares.get(move.uci(), 0.5) for move in board.legal_moves}
 
-    return review_game(engine, game, Limits(nodes=1), people=people)  # type: ignore[arg-type]
+    return review_game(engine, game, Limits(nodes=1), people=people)
 
 
 def steps_of(page):

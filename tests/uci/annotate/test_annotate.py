@@ -364,7 +364,7 @@ def test_a_game_from_a_position_has_no_more_plies_than_moves(monkeypatch):
             "1. a3", "{White: accuracy 9%. Black: accuracy 9%.}"
         )
     )
-    found = [(row["plies"], row["lichess_of_engine"] == 100) for row in compare(game, None, None)]  # type: ignore[arg-type]
+    found = [(row["plies"], row["lichess_of_engine"] == 100) for row in compare(game, None, None)]
     assert found == [(1, False), (1, False)], "White did not move, and Black erred"
 
 
@@ -395,7 +395,7 @@ def test_moves_without_a_second_look_have_no_mark():
         return engine.search(limits)
 
     with pytest.raises(ReviewInterrupted) as interrupt:
-        review_game(engine, game, Limits(nodes=1), search=interrupted_search)  # type: ignore[arg-type]
+        review_game(engine, game, Limits(nodes=1), search=interrupted_search)
     assert looks == 1
     assert [move.judgement for move in interrupt.value.review.moves] == [None, None]
 

@@ -108,7 +108,7 @@ def test_an_earlier_review_is_replaced_and_nothing_else(games, capsys):
 
 
 def test_one_side_is_judged_and_the_page_is_opened(games, monkeypatch, capsys):
-    opened: list[str] = []
+    opened = []
     monkeypatch.setattr("webbrowser.open", opened.append)
     assert (
         main(
@@ -224,7 +224,7 @@ def test_single_game_is_annotated_under_a_free_name(tmp_path):
     console = Console(file=io.StringIO())
     engine = ScriptedEngine({})
     for _ in range(2):
-        annotate_command.annotate_game(console, engine, read(FOOLS_MATE), tmp_path / "mine.pgn")  # type: ignore[arg-type]
+        annotate_command.annotate_game(console, engine, read(FOOLS_MATE), tmp_path / "mine.pgn")
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == [
         f"mine.annotated{number}.{kind}" for number in ("-2", "") for kind in ("html", "pgn")

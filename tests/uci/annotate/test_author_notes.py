@@ -205,7 +205,7 @@ def test_moves_behind_a_loaded_game_are_kept_with_its_notes():
     table.explore([chess.Move.from_uci("g1f3")])
     record = table.record()
     assert [node.san() for node in record.mainline()] == ["e4", "e5", "Nf3"]
-    assert record.next().comment == "mine"  # type: ignore[union-attr]
+    assert record.next().comment == "mine"
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_observation_follows_its_schedule_and_ends_with_a_mate(engine):
 
 
 def test_observation_goes_from_the_policy_to_the_result(engine):
-    seen: list[int] = []
+    seen = []
     observation = observe_search(engine, chess.Board(SCHOLAR), 200, seen.append)
     assert seen[: len(schedule(200))] == schedule(200)
     assert seen == sorted(seen)
@@ -158,7 +158,7 @@ def test_marks_of_the_axis_keep_clear_of_its_end(nodes):
         SearchResult(None, None, [], [], nodes, 0),
         (),
     )
-    *ticks, last = _charts(search, [])[0]["ticks"]  # type: ignore[misc]
+    *ticks, last = _charts(search, [])[0]["ticks"]
     assert last == (f"{nodes:,} nodes", 1.0)
     places = [place for _, place in ticks]
     assert places[0] == 0.0

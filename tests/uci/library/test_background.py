@@ -48,7 +48,7 @@ def test_an_import_that_was_killed_goes_on_at_the_next_start(games, tmp_path):
         subprocess.run([sys.executable, "-c", IMPORTING, str(tmp_path)], check=False).returncode
         == -signal.SIGKILL
     )
-    told: list[dict[str, object]] = []
+    told = []
     shelf = shelf_in(tmp_path, told.append)
     shelf.arrive()
     wait_until(lambda: any(message["do"] == "games_read" for message in told))
@@ -64,7 +64,7 @@ def test_a_page_that_came_back_took_the_imports_at_work_in_again(games, tmp_path
     """It removed the files that were on their way, too. And both files of one name were written to
     one place.
     """
-    told: list[dict[str, object]] = []
+    told = []
     shelf = shelf_in(tmp_path, told.append)
     shelf.arrive()
     uploads = [shelf.upload_path("me.pgn") for _ in range(2)]

@@ -50,7 +50,7 @@ def test_a_game_is_not_opened_from_a_file_that_changed_since(games, tmp_path):
 
 def unread(games, monkeypatch):
     """The files that a refreshing reads."""
-    read = list[str]()
+    read = []
     find = folder_reader.find_games
     monkeypatch.setattr(
         folder_reader,
@@ -155,7 +155,7 @@ def test_games_are_listed_while_others_are_still_to_come(many):
 
 
 def test_it_is_told_how_many_games_are_still_to_come(many):
-    told = list[tuple[int, int]]()
+    told = []
     many.refresh(lambda read, left: told.append((read, left)))
     assert [read for read, _ in told] == [*range(1, 61)]
     assert all(abs(read + left - 60) <= 2 for read, left in told)

@@ -58,7 +58,7 @@ def test_a_name_is_dropped_whatever_its_capitals(tmp_path):
 def test_names_of_version_1_are_shown_as_the_games_spell_them(tmp_path):
     (tmp_path / NAMES).write_text('["anna", "nobody"]')
     (tmp_path / "mine.pgn").write_text(text_of(), encoding="utf-8")
-    told = list[dict[str, object]]()
+    told = []
     shelf = shelf_in(tmp_path, told.append)
     shelf.ask(GamesDesk.refresh)
     wait_until(lambda: any(one["do"] == "games_read" for one in told))
@@ -88,7 +88,7 @@ def test_a_change_is_made_though_the_board_closes(tmp_path):
 
 def test_questions_are_answered_between_two_steps(tmp_path):
     """They waited for the end of an import."""
-    order = list[str]()
+    order = []
     worker = GamesWorker(tmp_path, print)
     done = threading.Event()
 
@@ -121,7 +121,7 @@ def failing(games):
 )
 def test_no_work_ends_without_a_word(tmp_path, work, said):
     """Of what was no expected error, nobody heard."""
-    heard = list[str]()
+    heard = []
     worker = GamesWorker(tmp_path, heard.append)
     worker.do(work)
     wait_until(lambda: heard)
@@ -131,7 +131,7 @@ def test_no_work_ends_without_a_word(tmp_path, work, said):
 
 def test_no_reading_ends_without_a_word(tmp_path, monkeypatch):
     """The list had "0 games"."""
-    told = list[dict[str, object]]()
+    told = []
     monkeypatch.setattr(GamesFolder, "refreshing", lambda games, on_games: 1 // 0)
     shelf = shelf_in(tmp_path, told.append)
     shelf.ask(GamesDesk.refresh)
@@ -234,7 +234,7 @@ def test_the_boards_review_of_a_game_that_is_in_no_file_is_not_kept(games, tmp_p
 
 
 def test_puzzles_of_a_deleted_game_go_with_it(games, tmp_path):
-    told = list[dict[str, object]]()
+    told = []
     key = row_of(games, "Cleo")["key"]
     puzzle = {"fen": "7k/8/5KQ1/8/8/8/8/8 w - - 0 1", "moves": ["g6g7"]}
     kept = json.loads(kept_of(text_of(GAMES[1:2])).text()) | {"puzzles": [puzzle]}
@@ -270,7 +270,7 @@ class Importing:
 
     def __init__(self, folder):
         self.folder = folder
-        self.told = list[dict[str, object]]()
+        self.told = []
         self.shelf = shelf_in(folder, self.told.append)
 
     def heard(self, kind):

@@ -39,12 +39,12 @@ class Visitor:
         self.folder = folder
         self.name = name
         self.rng = random.Random(name)
-        self.noted: dict[str, list[str]] = {"kept": [], "deleted": [], "names": [], "errors": []}
+        self.noted = {"kept": [], "deleted": [], "names": [], "errors": []}
         self.told = SimpleQueue[dict[str, Any]]()
         self.count = 0
         self.shelf = shelf_in(folder, self.told.put)
-        self.rows = list[dict[str, Any]]()
-        self.kept_names = list[str]()
+        self.rows = []
+        self.kept_names = []
         delete = GamesFolder.delete
 
         def noting(games, key, text=""):
@@ -53,7 +53,7 @@ class Visitor:
             self.noted["deleted"].append(white)
             return says
 
-        GamesFolder.delete = noting  # type: ignore[method-assign]
+        GamesFolder.delete = noting
 
     def new_game(self):
         self.count += 1
@@ -202,8 +202,8 @@ def test_two_programs_lose_nothing_and_bring_nothing_back(tmp_path, games, secon
 
 def finish(folder):
     """Let a last visit take in what the programs left at their end."""
-    told = list[dict[str, Any]]()
-    shelf: GamesDesk = shelf_in(folder, told.append)
+    told = []
+    shelf = shelf_in(folder, told.append)
     shelf.arrive()
     shelf.ask(GamesDesk.refresh)
     wait_until(
@@ -228,7 +228,7 @@ def test_a_game_saved_while_another_is_deleted_was_lost(games, tmp_path, monkeyp
     """The board had said that it is saved, in the file that the deletion replaced. Now it waits."""
     (tmp_path / "other").mkdir()
     write(new := tmp_path / "other" / "new.pgn", ("Fay", "Gil", "2024.02.01", "1-0", "e4"))
-    saving = list[subprocess.Popen[str]]()
+    saving = []
 
     def slowly(data):
         command = [sys.executable, "-c", SAVING, str(tmp_path / "mine.pgn"), str(new)]

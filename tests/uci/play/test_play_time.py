@@ -323,7 +323,7 @@ def test_after_leaving_a_line_says_how_to_go_on(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     game, end, _ = play("e4")
     game.keep(end)
-    assert "Continue it with `aino play --load last`." in game.console.file.getvalue()  # type: ignore[attr-defined]
+    assert "Continue it with `aino play --load last`." in game.console.file.getvalue()
 
 
 def test_the_address_for_a_phone_is_drawn_as_a_code_in_a_terminal_only():
@@ -333,7 +333,7 @@ def test_the_address_for_a_phone_is_drawn_as_a_code_in_a_terminal_only():
     for is_terminal in (True, False):
         console = Console(file=io.StringIO(), force_terminal=is_terminal, width=60)
         _draw_code(console, url)
-        drawn[is_terminal] = console.file.getvalue()  # type: ignore[attr-defined]
+        drawn[is_terminal] = console.file.getvalue()
     # the two modules of a character; dark is blank
     halves = {"█": (0, 0), "▀": (0, 1), "▄": (1, 0), " ": (1, 1)}
     rows = [

@@ -140,7 +140,7 @@ def test_bars_are_full_for_the_winner_and_accents_dropped_where_they_cannot_be_s
     file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     say(Console(file=file), "Réti, Grünfeld")
     file.flush()
-    assert file.buffer.getvalue() == b"Reti, Grunfeld\n"  # type: ignore[attr-defined]
+    assert file.buffer.getvalue() == b"Reti, Grunfeld\n"
 
 
 START = chess.STARTING_FEN

@@ -101,7 +101,7 @@ def test_a_file_of_positions_was_taken_for_pgn(tmp_path):
     path.write_text(f"# mine\n{KINGS}; bm Ke2;\nnonsense\n{chess.STARTING_FEN}\n")
     first, bad, last = read_sources([str(path)])
     assert [type(one) for one in (first, bad, last)] == [Source, BadLine, Source]
-    assert (first.board.fen(), bad.number, last.board) == (KINGS, 3, chess.Board())  # type: ignore[union-attr]
+    assert (first.board.fen(), bad.number, last.board) == (KINGS, 3, chess.Board())
     for read in (read_game, lambda path: next(read_every_game(path))):
         with pytest.raises(
             DataError,
@@ -181,7 +181,7 @@ def test_openings_are_legal_and_found_by_position_and_kept_after_it():
     table = list(read_table())
     assert len(table) > 250
     assert all(board.move_stack and name.strip() for board, name in table)
-    names: dict[str, str] = {}
+    names = {}
     for board, name in table:
         assert names.setdefault(board.epd(), name) == name
     transposed = board_after("Nf3 d5 d4 Nf6 c4 e6 Nc3 Be7")

@@ -24,7 +24,7 @@ def reviewed_table(seen_by):
     """A game in which Black's last move is a blunder; Qe7 was better."""
     game = next(read_games(GAME)).game
     board = game.board()
-    moves = list[MoveReview]()
+    moves = []
     for move in game.mainline_moves():
         one = MoveReview(len(moves) + 1, board.copy(), move, EVEN, EVEN, (move,))
         moves.append(one)

@@ -251,7 +251,7 @@ async def test_a_server_knows_its_names(visit, listens, host, known):
 )
 def test_a_page_of_the_server_may_open_its_socket(host, origin, same):
     socket = SimpleNamespace(request=SimpleNamespace(host=host))
-    assert BoardSocket.check_origin(socket, origin) == same  # type: ignore[arg-type]
+    assert BoardSocket.check_origin(socket, origin) == same
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")

@@ -276,7 +276,7 @@ def varied(count, goes_on):
         other = next(other for other in node.board().legal_moves if other != move)
         for one in (move, other)[:: -1 if goes_on else 1]:
             node.add_variation(one)
-        node = node.variations[goes_on]  # type: ignore[assignment]
+        node = node.variations[goes_on]
     return str(game)
 
 
@@ -301,7 +301,7 @@ def load(text):
 def review_page(text):
     game = next(read_games(text)).game
     board = game.board()
-    moves = list[MoveReview]()
+    moves = []
     for move in game.mainline_moves():
         moves.append(MoveReview(len(moves) + 1, board.copy(stack=False), move, EVEN, EVEN, (move,)))
         board.push(move)
@@ -332,7 +332,7 @@ def test_twice_as_many_variations_are_twice_the_work(act, make, monkeypatch):
 def test_a_step_moves_the_board_by_one_move(monkeypatch):
     table = Table(loaded_game(beside(400), 1)[0])
     table.look(table.tree.game)
-    pushed = list[chess.Move]()
+    pushed = []
     push = chess.Board.push
     monkeypatch.setattr(
         chess.Board, "push", lambda board, move: (pushed.append(move), push(board, move))[1]
@@ -346,7 +346,7 @@ def test_a_step_moves_the_board_by_one_move(monkeypatch):
 
 async def test_games_are_read_and_pages_made_on_threads(visit, tab, monkeypatch):
     """A file of 67 KB with 1,167 variations stopped the clocks and all pages for ten seconds."""
-    seen: dict[str, bool] = {}
+    seen = {}
 
     def watched(place):
         module, _, name = place.rpartition(".")

@@ -56,12 +56,12 @@ class Visit:
 
     def __init__(self, folder, setup=None, load=None, **place):
         self.engine = WebEngine(EngineOptions())
-        self.board_engine = EngineDesk(load or (lambda: self.engine))  # type: ignore[arg-type, return-value]
+        self.board_engine = EngineDesk(load or (lambda: self.engine))
         self.folder = folder
-        self.tabs: list[Tab] = []
+        self.tabs = []
         services = Services(
             self.board_engine,
-            lambda: self.engine,  # type: ignore[arg-type, return-value]
+            lambda: self.engine,
             folder,
             folder / "games.pgn",
             review_limits=Limits(nodes=1),
@@ -103,8 +103,8 @@ class Visit:
 
     async def close(self):
         self.session.close()
-        arrived = list[bool]()
-        self.server.conductor.arrive = lambda: arrived.append(True)  # type: ignore[method-assign]
+        arrived = []
+        self.server.conductor.arrive = lambda: arrived.append(True)
         await self.server.close()
         for tab in reversed(self.tabs):
             await tab.close()
@@ -117,9 +117,9 @@ class Tab:
 
     def __init__(self, socket):
         self.socket = socket
-        self.seen: list[dict[str, Any]] = []
+        self.seen = []
         self.is_open = True
-        self._nodes: dict[str, dict[str, Any]] = {}
+        self._nodes = {}
 
     async def read(self):
         """The next message; None where the socket is closed."""
@@ -142,7 +142,7 @@ class Tab:
         while True:
             text = await self.read()
             assert text is not None, f"closed after {self.seen}"
-            message: dict[str, Any] = json.loads(text)
+            message = json.loads(text)
             if message["do"] == "state":
                 self._nodes = {**({} if message["isNew"] else self._nodes), **message["nodes"]}
                 message["steps"] = self._steps(message["last"])
