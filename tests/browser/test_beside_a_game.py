@@ -3,10 +3,9 @@ FEN.
 """
 
 import chess
-import pytest
 
 from tests.browser.test_web_board import drag, load, wait_for_moves
-from tests.browser.web_board import web_board
+from tests.browser.web_board import on_boards, web_board
 from uci.game.timed_game import Setup
 
 ENDING = "8/8/8/4k3/8/4K3/4P3/8 w - - 0 1"
@@ -43,7 +42,7 @@ def test_other_good_moves_are_accepted_and_the_next_mistake_follows(
     page.close()
 
 
-@pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(), human=None)}], indirect=True)
+@on_boards({"setup": Setup(chess.Board(), human=None)})
 def test_one_plays_on_from_a_position_of_a_review(tab, chromium):
     load(tab, FOOLS_MATE, 4)
     tab.click("#review-too", until="document.querySelector('#review-link').checkVisibility()")
@@ -87,7 +86,7 @@ def test_aino_is_watched_and_a_game_begins_from_a_fen(tab):
     tab.wait_for("state.analysing && linesFit()")
 
 
-@pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(), human=None)}], indirect=True)
+@on_boards({"setup": Setup(chess.Board(), human=None)})
 def test_the_bar_never_shows_the_value_of_another_position(tab):
     load(tab, FOOLS_MATE, 4)
     tab.wait_for("linesFit()")

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.browser.web_board import open_board, web_board
+from tests.browser.web_board import on_boards, open_board, web_board
 from tests.new_process import largest_file
 from tests.uci.library.own_games import text_of, write
 from tests.unit.files.test_text import zipped
@@ -226,7 +226,7 @@ def drop(tab, kind, text, name=""):
     }})()""")
 
 
-@pytest.mark.parametrize("tab", [{}, {"width": 390}], indirect=True)
+@on_boards({}, {"width": 390})
 def test_a_dropped_file_was_left_to_the_browser(tab, tmp_path):
     outline = "getComputedStyle(document.body, '::after').borderTopStyle"
     drop(tab, "dragover", "1. e4 *", "a.pgn")

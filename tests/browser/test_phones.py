@@ -11,7 +11,7 @@ import pytest
 
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.test_web_board import PROMOTION, square, wait_for_moves
-from tests.browser.web_board import open_board
+from tests.browser.web_board import on_boards, open_board
 from uci.game.timed_game import Setup
 from uci.language import spoken_languages
 
@@ -51,9 +51,7 @@ def test_the_whole_board_fits_a_phone_upright_and_on_its_side(chromium, tmp_path
         assert tab.script("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize(
-    "tab", [{"setup": Setup(chess.Board(PROMOTION)), "width": 390}], indirect=True
-)
+@on_boards({"setup": Setup(chess.Board(PROMOTION)), "width": 390})
 def test_a_second_finger_took_the_piece_and_each_promotion_was_a_queen(tab):
     """The tap that opened the choice fell on the queen in it, too."""
     tab.call("Emulation.setTouchEmulationEnabled", enabled=True)

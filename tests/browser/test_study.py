@@ -10,7 +10,7 @@ import pytest
 from tests.browser.test_games import PUZZLE, cpu_s
 from tests.browser.test_variations import ANALYSIS, heard
 from tests.browser.test_web_board import drag, load, lose_connection
-from tests.browser.web_board import open_board
+from tests.browser.web_board import on_boards, open_board
 from tests.new_process import wait_until
 
 GAME = """[White "Rameshbabu, P."]
@@ -219,7 +219,7 @@ def test_a_puzzle_says_where_it_comes_from_and_why_a_try_fails(study, tmp_path, 
     ], "the one before"
 
 
-@pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
+@on_boards(ANALYSIS)
 def test_a_step_in_a_thousand_moves_with_200_variations_is_quick(tab):
     tab.script("send('lines', { on: false, count: 1 })")
     knights = [("Nf3", "Nc3"), ("Nf6", "Nc6"), ("Ng1", "Rg1"), ("Ng8", "Rg8")]
@@ -239,7 +239,7 @@ def test_a_step_in_a_thousand_moves_with_200_variations_is_quick(tab):
     assert cpu_s(tab, step) / 20 < 0.05
 
 
-@pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
+@on_boards(ANALYSIS)
 def test_what_players_of_a_rating_play_stands_beside_the_lines(tab):
     load(tab, "1. e4 e5 2. Nf3 *", 3)
     tab.script("$('people-rating').value = '1100'")

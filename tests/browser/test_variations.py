@@ -7,7 +7,7 @@ import pytest
 
 from tests.browser.conftest import annotated
 from tests.browser.test_web_board import load, square
-from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine
+from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, on_boards
 from uci.game.timed_game import Setup
 
 STUDY = """[ChapterName "The trap"]
@@ -38,7 +38,7 @@ def heard(tab):
                     if not node.get("ignored") and node.get("role", {}).get("value") in live)  # fmt: skip
 
 
-@pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
+@on_boards(ANALYSIS)
 def test_variations_stand_beside_their_moves_and_a_second_one_deletes_none(tab):
     load(tab, STUDY, 7)
     shown = tab.script(
@@ -60,7 +60,7 @@ def test_variations_stand_beside_their_moves_and_a_second_one_deletes_none(tab):
     assert "1...c5" in tab.script(rivals)
 
 
-@pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
+@on_boards(ANALYSIS)
 def test_what_is_written_about_a_move_is_kept_in_its_pgn(tab):
     load(tab, "1. e4 e5 *", 2)
     tab.script("look(2)", until="state.here === 2")
@@ -79,7 +79,7 @@ def test_what_is_written_about_a_move_is_kept_in_its_pgn(tab):
     tab.wait_for("typeof state !== 'undefined' && state?.steps[2].note === 'Half a sentence'")
 
 
-@pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
+@on_boards(ANALYSIS)
 def test_stepping_through_a_game_and_its_variations_says_the_move(tab):
     """The status was said again and again, and the move stood in the label of a drawing that nobody
     hears.
@@ -114,7 +114,7 @@ def test_stepping_through_a_game_and_its_variations_says_the_move(tab):
     ]
 
 
-@pytest.mark.parametrize("tab", [GAME], indirect=True)
+@on_boards(GAME)
 def test_looking_back_in_a_running_game_says_the_move_and_whose_turn_it_is(tab):
     tab.script("send('type', { text: 'e4' })", until="state.steps.length === 3 && !state.thinking")
     assert heard(tab) == "1... e5. Your move."
@@ -136,7 +136,7 @@ def test_what_is_said_is_heard_in_front_of_a_dialog_and_of_the_curtain(tab):
 OPEN = "[...document.querySelectorAll('dialog[open]')].map(dialog => dialog.id)"
 
 
-@pytest.mark.parametrize("tab", [GAME], indirect=True)
+@on_boards(GAME)
 def test_keys_go_to_the_dialog_that_is_open_whatever_has_the_focus(tab):
     """A click on the puzzle and `u` took back a move of the game behind it."""
     tab.script("send('type', { text: 'e4' })", until="state.steps.length === 3 && !state.thinking")
@@ -167,9 +167,7 @@ def test_keys_go_to_the_dialog_that_is_open_whatever_has_the_focus(tab):
     assert tab.script("document.activeElement.id") == "puzzle-board"
 
 
-@pytest.mark.parametrize(
-    "tab", [{"setup": Setup(chess.Board("8/P6k/8/8/8/8/8/K7 w - - 0 1"))}], indirect=True
-)
+@on_boards({"setup": Setup(chess.Board("8/P6k/8/8/8/8/8/K7 w - - 0 1"))})
 def test_keys_leave_the_game_alone_while_a_promotion_is_chosen(tab):
     tab.script(
         "live.selected = 48, live.moveTo(56), window.asked = [], send = (...words) => asked.push(words)"
@@ -191,7 +189,7 @@ def test_keys_leave_the_game_alone_while_a_promotion_is_chosen(tab):
     )
 
 
-@pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
+@on_boards(ANALYSIS)
 def test_arrow_keys_step_from_anywhere_on_the_page(tab):
     """A focused checkbox swallowed them. What uses an arrow itself keeps it."""
     load(tab, STUDY, 7)
@@ -262,7 +260,7 @@ def test_stepping_through_a_review_says_the_move_and_no_more(chromium, tmp_path)
     tab.close()
 
 
-@pytest.mark.parametrize("tab", [GAME], indirect=True)
+@on_boards(GAME)
 def test_tab_and_enter_alone_open_each_dialog_and_reach_all_its_controls_by_name(tab):
     shown = "[...{}.querySelectorAll({!r})].filter(one => one.checkVisibility() && !one.disabled)"
     for dialog in tab.script(

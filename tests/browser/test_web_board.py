@@ -16,7 +16,7 @@ import pytest
 
 from engine.player import Engine
 from tests.browser.devtools import WAIT_S
-from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, open_board, web_board
+from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, on_boards, open_board, web_board
 from uci.game.clock import GameClock, GameTime
 from uci.game.timed_game import Setup
 
@@ -117,7 +117,7 @@ def test_a_game_is_played_to_mate_and_reviewed(chromium, tmp_path, width):
     assert "4. Qxf7# 1-0" in (tmp_path / "games.pgn").read_text()
 
 
-@pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(PROMOTION))}], indirect=True)
+@on_boards({"setup": Setup(chess.Board(PROMOTION))})
 def test_a_pawn_promotes_to_what_is_chosen_on_a_board_that_turns(tab):
     drag(tab, "a7", "a8")
     tab.wait_for("!document.querySelector('.promotion').hidden")
@@ -144,7 +144,7 @@ class ReviewedSlowly(ScriptedEngine):
         return super().search(limits, on_info, job)
 
 
-@pytest.mark.parametrize("tab", [{"load": ReviewedSlowly}], indirect=True)
+@on_boards({"load": ReviewedSlowly})
 def test_a_page_that_lost_its_connection_shows_the_whole_state_again(tab):
     ReviewedSlowly.gate.clear()
     load(tab, "1. f3 e5 2. g4 Qh4# 0-1", 4)
@@ -169,9 +169,7 @@ def test_a_page_that_lost_its_connection_shows_the_whole_state_again(tab):
     assert tab.script("[$('lines-on').checked, $('line-count').value]") == [False, "5"]
 
 
-@pytest.mark.parametrize(
-    "tab", [{"setup": Setup(clock=GameClock(GameTime(600, 0)))}], indirect=True
-)
+@on_boards({"setup": Setup(clock=GameClock(GameTime(600, 0)))})
 def test_the_clocks_stand_still_while_the_connection_is_lost(tab):
     drag(tab, "e2", "e4")
     wait_for_moves(tab, 2)
@@ -184,7 +182,7 @@ def test_the_clocks_stand_still_while_the_connection_is_lost(tab):
     )
 
 
-@pytest.mark.parametrize("tab", [{"setup": Setup(chess.Board(), human=None)}], indirect=True)
+@on_boards({"setup": Setup(chess.Board(), human=None)})
 def test_analysis_shows_lines_that_can_be_played_though_they_are_replaced_while_pressed(tab):
     tab.wait_for("state && linesFit() && lines.lines.length === 3")
     assert sum(tab.script("lines.lines[0].wdl")) == 1000
@@ -219,7 +217,7 @@ def test_analysis_shows_lines_that_can_be_played_though_they_are_replaced_while_
     )
 
 
-@pytest.mark.parametrize("tab", [{"width": 375}], indirect=True)
+@on_boards({"width": 375})
 def test_lines_that_change_leave_the_focus_and_the_scrolled_moves_alone(tab):
     load(
         tab,
@@ -247,7 +245,7 @@ TIMED = {
 }
 
 
-@pytest.mark.parametrize("tab", [TIMED], indirect=True)
+@on_boards(TIMED)
 def test_the_clock_runs_from_the_first_move_and_its_flag_falls(tab):
     time.sleep(0.3)
     assert tab.script("state.clock.running") is None
@@ -398,7 +396,7 @@ def test_the_command_plays_in_the_browser_and_ends_with_its_terminal(chromium, t
     tab.close()
 
 
-@pytest.mark.parametrize("tab", [{"load": SlowEngine}], indirect=True)
+@on_boards({"load": SlowEngine})
 def test_a_premove_is_taken_back(tab):
     click_squares(tab, "e2", "e4")
     tab.wait_for("state.thinking")
@@ -481,9 +479,7 @@ def test_a_click_leaves_drawings_and_escape_takes_them_away(tab):
     tab.wait_for(f"{SHAPES}.length === 0")
 
 
-@pytest.mark.parametrize(
-    "tab", [{"load": lambda: ScriptedEngine(("e7e5", "b8c6", "g8f6"))}], indirect=True
-)
+@on_boards({"load": lambda: ScriptedEngine(("e7e5", "b8c6", "g8f6"))})
 def test_several_premoves_are_played_in_turn_and_an_illegal_one_ends_them(tab):
     tab.script("""(() => {
       const state = answers.state;
@@ -528,7 +524,7 @@ def test_the_look_of_the_board_is_chosen_and_stays(tab, tmp_path):
 ASKED = [{"setup": Setup(is_asked=True), "width": width} for width in (1280, 390)]
 
 
-@pytest.mark.parametrize("tab", ASKED, indirect=True)
+@on_boards(*ASKED)
 def test_the_first_page_asks_what_is_wanted(tab):
     tab.wait_for("state && $('welcome').open")
     buttons = "[...document.querySelectorAll('.menu button')].filter(one => one.offsetHeight)"
@@ -543,7 +539,7 @@ def test_the_first_page_asks_what_is_wanted(tab):
     tab.click("#new-game button[value=ok]", until="!state.asks")
 
 
-@pytest.mark.parametrize("tab", [{"setup": Setup(is_asked=True)}], indirect=True)
+@on_boards({"setup": Setup(is_asked=True)})
 def test_the_first_page_begins_a_game_at_the_level_of_the_last(tab):
     tab.wait_for("state && $('welcome').open")
     assert "1600" in tab.text("[data-welcome=play]")

@@ -12,7 +12,7 @@ from engine.options import EngineOptions
 from engine.search.result import SearchInfo
 from tests.boards import board_after
 from tests.uci.play.terminal_game import Time
-from tests.uci.web.web_visit import WAIT_S, WebEngine, sans
+from tests.uci.web.web_visit import WAIT_S, WebEngine, sans, with_board
 from uci.game.clock import GameClock, GameTime
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
@@ -28,7 +28,7 @@ def limited(level, increment, seconds=60):
     )
 
 
-@pytest.mark.parametrize("visit", [{"setup": limited("elo 1400", 0, 900)}], indirect=True)
+@with_board({"setup": limited("elo 1400", 0, 900)})
 async def test_an_answer_to_another_position_is_dropped(tab):
     await tab.send("move", uci="e2e4")
     thinking = await tab.state(lambda state: state["thinking"])
@@ -110,7 +110,7 @@ async def test_a_game_that_could_not_be_saved_is_saved_later(visit, tab, tmp_pat
     assert "1. e4" in (tmp_path / "games.pgn").read_text()
 
 
-@pytest.mark.parametrize("visit", [{"setup": limited("nodes 7", 0)}], indirect=True)
+@with_board({"setup": limited("nodes 7", 0)})
 async def test_a_game_is_saved_while_it_is_played_and_again_when_only_its_end_is_new(
     visit, tab, tmp_path, monkeypatch
 ):
@@ -130,7 +130,7 @@ async def test_a_game_is_saved_while_it_is_played_and_again_when_only_its_end_is
         assert file.read_text().count("[Event ") == 1, "each save takes the place of the last"
 
 
-@pytest.mark.parametrize("visit", [{"setup": limited("elo 1500", 2)}], indirect=True)
+@with_board({"setup": limited("elo 1500", 2)})
 async def test_levels_and_clocks_reach_the_engine(visit, tab):
     await tab.played("e2e4")
     assert (visit.engine.options.human_pace, visit.engine.options.elo) == (True, 1500)
@@ -142,9 +142,7 @@ async def test_levels_and_clocks_reach_the_engine(visit, tab):
     assert (visit.engine.limits[-1].nodes, visit.engine.options.limit_strength) == (7, False)
 
 
-@pytest.mark.parametrize(
-    "visit", [{"setup": Setup(clock=GameClock(GameTime(60, 0)))}], indirect=True
-)
+@with_board({"setup": Setup(clock=GameClock(GameTime(60, 0)))})
 async def test_game_waits_while_no_tab_is_open(visit, tab):
     await tab.played("e2e4")
     await tab.close()
@@ -193,9 +191,7 @@ e4 e5 Nf3 Nc6 Bb5 a6 Ba4 Nf6 d3 b5 Bb3 Bc5 O-O d6 Nc3 Bg4 h3 Bh5 g4 Bg6 Bg5 h6 B
 SET_UP = chess.Board("4k3/8/8/8/8/8/r7/6KR w - - 0 16")  # behind move 15, by its number
 
 
-@pytest.mark.parametrize(
-    "visit", [{"setup": Setup(one)} for one in (board_after(QUIET_GAME), SET_UP)], indirect=True
-)
+@with_board(*[{"setup": Setup(one)} for one in (board_after(QUIET_GAME), SET_UP)])
 async def test_draw_is_agreed_when_aino_is_not_better(visit, tab):
     visit.engine.wdl = (300, 300, 400)  # seen by the person, who is to move
     visit.engine.slow = True
@@ -368,9 +364,7 @@ def load_late():
     return WebEngine(EngineOptions())
 
 
-@pytest.mark.parametrize(
-    "visit", [{"setup": Setup(clock=GameClock(GameTime(600, 0))), "load": load_late}], indirect=True
-)
+@with_board({"setup": Setup(clock=GameClock(GameTime(600, 0))), "load": load_late})
 async def test_ainos_clock_waits_until_the_engine_is_loaded(tab):
     await tab.send("move", uci="e2e4")
     waits = await tab.state(lambda state: state["thinking"])
@@ -423,7 +417,7 @@ async def test_a_game_that_waits_for_its_analysis_is_not_reviewed(visit, tab):
 
 
 @pytest.mark.parametrize(("asked", "side"), [("offer_draw", chess.WHITE), ("review", None)])
-@pytest.mark.parametrize("visit", [{"load": load_late}], indirect=True)
+@with_board({"load": load_late})
 async def test_what_was_asked_just_before_another_game_was_about_that_one(visit, tab, asked, side):
     """A draw that was offered while the engine was loaded ended it."""
     LOADED.clear()
@@ -442,7 +436,7 @@ async def test_what_was_asked_just_before_another_game_was_about_that_one(visit,
 
 
 @pytest.mark.parametrize("asked", ["hint", "offer_draw"])
-@pytest.mark.parametrize("visit", [{"load": load_late}], indirect=True)
+@with_board({"load": load_late})
 async def test_an_answer_that_waits_for_the_engine_costs_the_person_no_time(
     visit, tab, asked, monkeypatch
 ):

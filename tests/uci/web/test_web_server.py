@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from engine.errors import ConfigError, DataError
-from tests.uci.web.web_visit import Visit, sans
+from tests.uci.web.web_visit import Visit, sans, with_board
 from uci.web.conductor import REQUESTS
 from uci.web.request_forms import LONGEST, LONGEST_MESSAGE, read_request
 from uci.web.server import BoardSocket
@@ -255,7 +255,7 @@ def test_a_page_of_the_server_may_open_its_socket(host, origin, same):
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
-@pytest.mark.parametrize("visit", [{"host": "::1"}, {"host": "::"}], indirect=True)
+@with_board({"host": "::1"}, {"host": "::"})
 async def test_a_server_listens_on_addresses_of_ipv6_and_everywhere_at_the_address_it_tells(visit):
     everywhere = visit.server.host == "::"
     assert visit.server.url.startswith(f"http://[::1]:{visit.server.port}/") != everywhere

@@ -9,6 +9,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import websocket_connect
 
@@ -23,6 +24,11 @@ from uci.web.engine_desk import EngineDesk
 from uci.web.server import WebServer
 
 WAIT_S = 200.0
+
+
+def with_board(*made_of):
+    """Runs a test that takes `visit` or `tab` with each of these boards, made as `Visit` is."""
+    return pytest.mark.parametrize("visit", made_of, indirect=True)
 
 
 class WebEngine(FakeEngine):
