@@ -12,9 +12,7 @@ ENDING = "8/8/8/4k3/8/4K3/4P3/8 w - - 0 1"
 FOOLS_MATE = "1. f3 e5 2. g4 Qh4# 0-1"
 
 
-def test_other_good_moves_are_accepted_and_the_next_mistake_follows(
-    chromium, tmp_path, annotated_page
-):
+def test_other_good_moves_are_accepted(chromium, tmp_path, annotated_page):
     (tmp_path / "page.html").write_text(annotated_page, encoding="utf-8")
     page = chromium.open((tmp_path / "page.html").as_uri())
     ply = page.script("""(() => {
@@ -59,7 +57,7 @@ def test_one_plays_on_from_a_position_of_a_review(tab, chromium):
     review.close()
 
 
-def test_aino_is_watched_and_a_game_begins_from_a_fen(tab):
+def test_a_game_begins_from_a_fen(tab):
     tab.click("[data-open=new-game]")
     tab.script("""(() => {
       const form = document.querySelector('#new-game form');
@@ -103,7 +101,7 @@ def test_the_bar_never_shows_the_value_of_another_position(tab):
     assert tab.script("document.querySelector('#bar-place .score').textContent.length") > 0
 
 
-def test_a_private_window_that_keeps_nothing_has_a_board_and_a_way_back(chromium, tmp_path):
+def test_a_private_window_that_keeps_nothing_has_a_board(chromium, tmp_path):
     """Where the browser may keep nothing, the page stayed empty."""
     with web_board(tmp_path) as server:
         tab = chromium.open("about:blank")
@@ -124,7 +122,7 @@ def test_a_private_window_that_keeps_nothing_has_a_board_and_a_way_back(chromium
         tab.close()
 
 
-def test_a_new_game_is_offered_with_the_level_and_the_clock_of_the_last(tab):
+def test_a_new_game_is_offered_with_the_choices_of_the_last(tab):
     wanted = "{ side: 'white', level: 'elo 1200', clock: '25+10', fen: '', chess960: '' }"
     tab.script(f"send('new', {wanted})", until="state.choice.clock === '25+10'")
     tab.script("openDialog('new-game')")

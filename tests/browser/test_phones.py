@@ -25,7 +25,7 @@ COVERED = """[...document.querySelectorAll("dialog[open] label > :is(select, inp
 
 
 @pytest.mark.parametrize(("width", "height"), PHONES)
-def test_the_whole_board_fits_a_phone_upright_and_on_its_side(chromium, tmp_path, width, height):
+def test_the_whole_board_fits_a_phone(chromium, tmp_path, width, height):
     """On its side it was as wide as the window, and twice as high."""
     with open_board(
         chromium, tmp_path, width, height, setup=Setup(chess.Board(), human=None)
@@ -52,7 +52,7 @@ def test_the_whole_board_fits_a_phone_upright_and_on_its_side(chromium, tmp_path
 
 
 @on_boards({"setup": Setup(chess.Board(PROMOTION)), "width": 390})
-def test_a_second_finger_took_the_piece_and_each_promotion_was_a_queen(tab):
+def test_a_finger_chooses_a_promotion(tab):
     """The tap that opened the choice fell on the queen in it, too."""
     tab.call("Emulation.setTouchEmulationEnabled", enabled=True)
 
@@ -61,13 +61,10 @@ def test_a_second_finger_took_the_piece_and_each_promotion_was_a_queen(tab):
         tab.call("Input.dispatchTouchEvent", type=f"touch{kind}", touchPoints=points)
 
     king, pawn = square(tab, "b1"), square(tab, "a7")
-    for kind, *fingers in (
-        ("Start", square(tab, "a1")),
-        ("Move", king),
-        ("Start", king, pawn),
-        ("End",),
-    ):
-        touch(kind, *fingers)
+    touch("Start", square(tab, "a1"))
+    touch("Move", king)
+    touch("Start", king, pawn)  # a second finger leaves the piece to the first
+    touch("End")
     wait_for_moves(tab, 2)
     for place in (pawn, square(tab, "a8"), None):
         touch("Start", place or tab.middle(".promotion [data-piece=r]"))
@@ -142,7 +139,7 @@ def violations(tab, axe):
 
 
 @SIGHTS
-def test_the_board_and_its_dialogs_break_no_rule(chromium, tmp_path, axe, width, dark):
+def test_the_board_breaks_no_rule(chromium, tmp_path, axe, width, dark):
     with open_board(chromium, tmp_path, width, dark=dark, setup=Setup(chess.Board())) as tab:
         assert violations(tab, axe) == []
         for dialog in DIALOGS:

@@ -39,7 +39,7 @@ def heard(tab):
 
 
 @on_boards(ANALYSIS)
-def test_variations_stand_beside_their_moves_and_a_second_one_deletes_none(tab):
+def test_variations_stand_beside_their_moves(tab):
     load(tab, STUDY, 7)
     shown = tab.script(
         "[...$('moves').querySelectorAll('.main-moves > *')].map(one => one.textContent)"
@@ -80,7 +80,7 @@ def test_what_is_written_about_a_move_is_kept_in_its_pgn(tab):
 
 
 @on_boards(ANALYSIS)
-def test_stepping_through_a_game_and_its_variations_says_the_move(tab):
+def test_stepping_through_a_game_says_the_move(tab):
     """The status was said again and again, and the move stood in the label of a drawing that nobody
     hears.
     """
@@ -115,7 +115,7 @@ def test_stepping_through_a_game_and_its_variations_says_the_move(tab):
 
 
 @on_boards(GAME)
-def test_looking_back_in_a_running_game_says_the_move_and_whose_turn_it_is(tab):
+def test_looking_back_in_a_running_game_says_the_move(tab):
     tab.script("send('type', { text: 'e4' })", until="state.steps.length === 3 && !state.thinking")
     assert heard(tab) == "1... e5. Your move."
     tab.press("ArrowLeft")
@@ -124,7 +124,7 @@ def test_looking_back_in_a_running_game_says_the_move_and_whose_turn_it_is(tab):
     assert heard(tab) == "1... e5. Your move."
 
 
-def test_what_is_said_is_heard_in_front_of_a_dialog_and_of_the_curtain(tab):
+def test_what_is_said_is_heard_in_front_of_any_dialog(tab):
     for dialog in tab.script("[...document.querySelectorAll('dialog')].map(dialog => dialog.id)"):
         tab.script(f"openDialog('{dialog}'), say('Something new')")
         assert "Something new" in heard(tab), dialog
@@ -223,7 +223,7 @@ def test_arrow_keys_step_from_anywhere_on_the_page(tab):
         assert tab.script("document.activeElement.id") == ("" if by_hand else "line-count")
 
 
-def test_stepping_through_a_review_says_the_move_and_no_more(chromium, tmp_path):
+def test_stepping_through_a_review_says_the_move_alone(chromium, tmp_path):
     """Each step in a variation read out the whole move and all that stands beside it, but not where
     one was.
     """
@@ -261,7 +261,7 @@ def test_stepping_through_a_review_says_the_move_and_no_more(chromium, tmp_path)
 
 
 @on_boards(GAME)
-def test_tab_and_enter_alone_open_each_dialog_and_reach_all_its_controls_by_name(tab):
+def test_keys_alone_reach_every_control_of_each_dialog(tab):
     shown = "[...{}.querySelectorAll({!r})].filter(one => one.checkVisibility() && !one.disabled)"
     for dialog in tab.script(
         f"{shown.format('document', '[data-open]')}.map(button => button.dataset.open)"

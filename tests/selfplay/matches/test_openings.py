@@ -68,7 +68,7 @@ def test_books_give_openings_with_their_history(tmp_path):
         book[2]
 
 
-def test_games_in_a_file_of_another_name_were_taken_for_positions(tmp_path):
+def test_games_in_a_file_of_another_name_are_a_book(tmp_path):
     (tmp_path / "book.txt").write_text(PGN)
     assert load_book(tmp_path / "book.txt", plies=1)[0] == f"{chess.STARTING_FEN} moves e2e4"
 

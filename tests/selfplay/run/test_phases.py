@@ -93,7 +93,7 @@ def test_run_does_not_continue_from_another_initial_network(tmp_path):
         RunFolder(tmp_path / "run", {}, network(tmp_path / "wider.dit", "24x1"))
 
 
-def test_a_run_kept_every_candidate_for_ever(tmp_path):
+def test_a_run_keeps_its_newest_networks(tmp_path):
     run = open_run(tmp_path / "run")
     assert run.config.keep_nets == 10
     run = RunFolder(tmp_path / "run", {"keep_nets": 2})
@@ -118,7 +118,7 @@ def test_pauses_are_no_work(tmp_path):
     assert run.ledger.work()[1] > first > 0
 
 
-def test_a_kill_lost_the_hours_of_its_phase(tmp_path, monkeypatch):
+def test_the_hours_of_a_phase_are_kept_while_it_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr("selfplay.run.phases.WORK_S", 0.01)
     run = open_run(tmp_path)
     known = []
@@ -140,7 +140,7 @@ def test_what_worked_on_a_run_is_noted_when_it_changes(tmp_path, monkeypatch):
     assert [one["workers"] for one in ledger.environments()] == ["1", "2"]
 
 
-def test_a_report_waited_for_ever_for_a_file_that_another_program_locked(tmp_path, monkeypatch):
+def test_a_report_gives_up_a_file_that_another_program_locked(tmp_path, monkeypatch):
     monkeypatch.setattr("selfplay.run.ledger.LOCKED_S", 0.01)
     open_run(tmp_path).close()
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)) as other:

@@ -49,7 +49,7 @@ def test_processes_play_the_games_of_a_gate(task):
 @pytest.mark.parametrize(
     "number", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.slow)]
 )
-def test_lost_worker_is_replaced_and_its_games_are_the_same(number, task, expected):
+def test_the_games_of_a_lost_worker_are_the_same(number, task, expected):
     told = []
     finished = []
 
@@ -77,26 +77,16 @@ def test_broken_net_is_named_by_its_own_error(task, tmp_path):
     assert not multiprocessing.active_children()
 
 
-FLAGS = [
-    "--net=16x1",
-    "--games.count=24",
-    "--games.visits=12",
-    "--games.longest=60",
-    "--games.resign_below=-1",
-]
+FLAGS = "--net=16x1 --games.count=24 --games.visits=12 --games.longest=60 --games.resign_below=-1".split()
 
 
 def start_generating(run):
     """Self-play with two workers as a shell's foreground job, once its first game is stored."""
     command = [
         sys.executable,
-        "-m",
-        "selfplay",
-        "loop",
-        str(run),
-        "--until=fit",
+        *"-m selfplay loop --until=fit --workers=2".split(),
         *FLAGS,
-        "--workers=2",
+        str(run),
     ]
     process = subprocess.Popen(
         command,
@@ -125,7 +115,7 @@ def session_members(session):
 
 
 @posix
-def test_interrupted_command_ends_quietly_and_goes_on_the_same(tmp_path):
+def test_an_interrupted_command_goes_on_to_the_same_games(tmp_path):
     process = start_generating(tmp_path / "workers")
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=400)
@@ -210,18 +200,19 @@ class PretendedPlay(SharedPlay):
         return self.pools[-1]
 
 
-def test_a_deadly_game_is_played_last_and_workers_that_never_start_are_given_up(
-    task, expected, monkeypatch
-):
+def test_a_deadly_game_is_played_last(task, expected):
     play = PretendedPlay(expected, poison=[3])
     finished = []
     with pytest.raises(
-        RunError, match=r"lost 3 times before they finished game 3: pretended to die"
+        RunError, match="lost 3 times before they finished game 3: pretended to die"
     ):
         play(task, NUMBERS, lambda record: finished.append(record.number), never)
     assert finished == [0, 1, 2, 4, 5, 6, 7, 8, 9]
     assert len(play.told) == len(play.pools) - 1 == ATTEMPTS + 1
     assert all(pool.closed for pool in play.pools)
+
+
+def test_workers_that_never_start_are_given_up(task, expected, monkeypatch):
     monkeypatch.setattr(sharing, "PATIENCE_S", 0.0)
     play = PretendedPlay(expected, mute=True)
     with pytest.raises(
@@ -231,7 +222,7 @@ def test_a_deadly_game_is_played_last_and_workers_that_never_start_are_given_up(
     assert len(play.pools) == ATTEMPTS
 
 
-def test_a_worker_says_that_it_is_up_before_it_draws_and_another_version_refuses(task, expected):
+def test_a_worker_says_that_it_is_up_before_it_draws(task, expected):
     said = []
 
     def take():
@@ -241,7 +232,10 @@ def test_a_worker_says_that_it_is_up_before_it_draws_and_another_version_refuses
     play_share(
         task, take(), lambda record: said.append(record and encode_record(record)), source_hash()
     )
-    assert sorted(filter(None, said)) == sorted(expected[number] for number in (0, 1))
+    assert sorted(said[1:]) == sorted(expected[number] for number in (0, 1))
+
+
+def test_a_worker_of_another_version_refuses(task):
     with pytest.raises(ConfigError, match="another version"):
         play_share(task, iter([0]), lambda record: None, "0" * 64)
 
@@ -276,7 +270,7 @@ class FailingTask(GenerationTask):
         (FailingTask, r"MemoryError\('no room for game 0'\)"),
     ],
 )
-def test_what_a_worker_could_not_do_is_told(kind, says, task, monkeypatch):
+def test_what_a_worker_cannot_do_is_told(kind, says, task, monkeypatch):
     monkeypatch.setattr(sharing, "ATTEMPTS", 1)
     told = []
     with pytest.raises(RunError, match=rf"lost 1 times before they finished game 3: {says}"):

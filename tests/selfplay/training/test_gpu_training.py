@@ -248,7 +248,7 @@ def test_recorded_steps_are_plain_ones_whatever_rate_or_batch(net, positions, de
     assert_near(made[0].model, made[1].model)
 
 
-def test_a_recorded_step_is_its_products_and_a_launch_between_them(positions, device):
+def test_a_recorded_step_has_one_launch_between_products(positions, device):
     learner = learner_on("cupy", positions, "64x6", shard_size=4)
     for _ in range(recorder.TRIAL_STEPS):
         learner.step()

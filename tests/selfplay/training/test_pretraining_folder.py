@@ -44,7 +44,7 @@ def command(folder, games, positions=96):
     return f"pretrain --data {games} {flags} --run {folder} --out {folder}/net.dit"
 
 
-def test_a_finished_run_never_logged_its_scores(games_file, tmp_path, aino_train):
+def test_a_finished_run_logs_its_scores(games_file, tmp_path, aino_train):
     aino_train(command(tmp_path / "run", games_file))
     *_, last = log_of(tmp_path / "run")
     assert (last["step"], last["progress"]) == (3, 1.0)
@@ -78,7 +78,7 @@ def test_a_run_that_was_stopped_early_has_a_report(games_file, tmp_path):
 
 
 @pytest.mark.usefixtures("listens_to_interrupts")
-def test_ctrl_c_pressed_twice_lost_what_was_trained(games_file, tmp_path, aino_train, monkeypatch):
+def test_ctrl_c_pressed_twice_keeps_what_was_trained(games_file, tmp_path, aino_train, monkeypatch):
     """The second came in the step that the first had to wait for, and ended it without a save."""
     step = Learner.step
 
@@ -140,7 +140,7 @@ def test_ctrl_c_in_the_middle_of_a_checkpoint_is_held_until_it_is_whole(tmp_path
         ),
     ],
 )
-def test_what_cannot_be_trained_was_refused_only_after_the_games_were_read(
+def test_what_cannot_be_trained_is_refused_before_games_are_read(
     flags, told, games_file, tmp_path, aino_train, monkeypatch
 ):
     def read(*given):
@@ -160,7 +160,7 @@ def test_games_without_a_position_to_score_on_are_refused_with_advice(tmp_path, 
     assert "give more or longer games" in said
 
 
-def test_after_a_kill_the_log_repeated_steps(games_file, tmp_path):
+def test_the_log_repeats_no_step_after_a_kill(games_file, tmp_path):
     trained(pretraining(tmp_path, games_file, positions=320), 2)
     log = tmp_path / "log.jsonl"
     row = json.loads(log.read_text())
@@ -176,7 +176,7 @@ def test_after_a_kill_the_log_repeated_steps(games_file, tmp_path):
     )
 
 
-def test_minutes_counted_compiling(games_file, tmp_path, monkeypatch):
+def test_minutes_do_not_count_compiling(games_file, tmp_path, monkeypatch):
     now = [0.0]
     monkeypatch.setattr("selfplay.run.pretraining.awake_s", lambda: now[0])
     run = pretraining(tmp_path, games_file, minutes=0.1, evaluate_minutes=0.05)
@@ -232,7 +232,7 @@ def test_a_run_that_1_0_0_began_with_other_threads_goes_on(games_file, tmp_path,
     assert "50.0% of the run" in aino_train(again, "--threads=1")
 
 
-def test_the_network_that_a_run_began_with_changed_under_its_name(games_file, tmp_path, aino_train):
+def test_a_run_knows_the_network_that_it_began_with(games_file, tmp_path, aino_train):
     start = tmp_path / "start.dit"
     aino_train(command(tmp_path / "one", games_file))
     shutil.copy(tmp_path / "one" / "net.dit", start)

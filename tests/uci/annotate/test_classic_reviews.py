@@ -82,7 +82,7 @@ CLASSICS = {
 @pytest.mark.parametrize(
     "name", ["opera", "immortal", "weak", pytest.param("evergreen", marks=pytest.mark.overlong)]
 )
-def test_a_famous_game_is_marked_as_it_must_be_and_stockfish_agrees(name, tmp_path, stockfish):
+def test_a_famous_game_is_marked_as_stockfish_would(name, tmp_path, stockfish):
     text, expected = CLASSICS[name]
     path = tmp_path / "game.pgn"
     path.write_text(text, encoding="utf-8")

@@ -31,7 +31,7 @@ DATES = {
 }
 
 
-def test_days_that_are_not_known_and_days_in_other_forms_have_their_place(games, tmp_path):
+def test_days_in_any_form_have_their_place(games, tmp_path):
     """A game of 2025.??.?? came before all others of that year, and 31.12.2019 was of the year 31."""
     rows = [(f"White {number}", "B", date, "1-0", "e4 e5") for number, date in enumerate(DATES)]
     write(tmp_path / "mine.pgn", *rows)
@@ -99,17 +99,17 @@ def with_masters(games, tmp_path):
 @pytest.mark.parametrize(
     ("order", "found"),
     [
-        ("white", ["Anna", "Cleo", "Dora", "Élan", "fox"]),
-        ("black", ["Cleo", "Anna", "Dora", "Élan", "fox"]),
-        ("-plies", ["Anna", "Cleo", "Élan", "Dora", "fox"]),
-        ("date", ["Élan", "Anna", "Cleo", "Dora", "fox"]),
-        ("-accuracy", ["Dora", "Cleo", "Anna", "Élan", "fox"]),
-        ("nonsense", ["Dora", "Cleo", "Anna", "Élan", "fox"]),
+        ("white", "Anna Cleo Dora Élan fox"),
+        ("black", "Cleo Anna Dora Élan fox"),
+        ("-plies", "Anna Cleo Élan Dora fox"),
+        ("date", "Élan Anna Cleo Dora fox"),
+        ("-accuracy", "Dora Cleo Anna Élan fox"),
+        ("nonsense", "Dora Cleo Anna Élan fox"),
     ],
 )
 def test_the_list_is_sorted_by(with_masters, order, found):
     """What is not known stands last, whichever way it is sorted."""
-    assert whites(with_masters, order=order) == found
+    assert whites(with_masters, order=order) == found.split()
 
 
 @pytest.mark.parametrize(

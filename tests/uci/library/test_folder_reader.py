@@ -183,7 +183,7 @@ def test_odd_files_spoil_no_list(games, tmp_path):
     assert whites(games) == ["Dora", "Cleo", "Anna"]
 
 
-def test_a_faulty_game_is_told_with_its_file_and_line(games, tmp_path):
+def test_a_faulty_game_is_told_with_its_place(games, tmp_path):
     (tmp_path / "LOUD.PGN").write_text("1. e4 Zz9 *\n")
     (problem,) = games.refresh()
     assert problem.startswith("LOUD.PGN: 1 fault, 1:7: 'Zz9'")

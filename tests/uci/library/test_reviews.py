@@ -80,7 +80,7 @@ def test_the_game_is_kept_with_its_words(tmp_path):
 
 
 @pytest.mark.parametrize("side", chess.COLOR_NAMES)
-def test_mistakes_are_counted_by_side_and_phase(side):
+def test_the_mistakes_of_a_side_are_counted_by_phase(side):
     mistakes = json.loads(kept_of().text())["facts"]["mistakes"][side]
     assert mistakes == ([1, 0, 0] if side == "white" else [0, 0, 0])
 

@@ -189,3 +189,45 @@ class Tab:
 
 def sans(state):
     return [step["san"] for step in state["steps"][1:]]
+
+
+class Desk:
+    """A board without a server: its session, and what it tells its page."""
+
+    def __init__(self, folder, setup=None):
+        self.told = asyncio.Queue()
+        load = lambda: WebEngine(EngineOptions())  # noqa: E731
+        services = Services(EngineDesk(load), load, folder, folder / "games.pgn")
+        self.conductor = Conductor(services, setup or Setup(human=None), self.told.put_nowait)
+        self.session = self.conductor.session
+        self.conductor.arrive()
+
+    def ask(self, request, **fields):
+        self.conductor.receive(json.dumps({"do": request, **fields}))
+
+    async def told_of(self, kind):
+        """The next message of a kind."""
+        async with asyncio.timeout(WAIT_S):
+            while (message := await self.told.get())["do"] != kind:
+                pass
+            return message
+
+    async def open(self):
+        """Opens the only game of the list."""
+        self.ask("games_refresh")
+        await self.told_of("games_read")
+        fields = dict.fromkeys(("text", "result", "side", "file", "line", "order"), "")
+        self.ask("games_find", **fields, offset=0)
+        (game,) = (await self.told_of("games_found"))["games"]
+        before = self.session.table
+        self.ask("games_open", key=game["key"], ply=0)
+        async with asyncio.timeout(WAIT_S):
+            while self.session.table is before:
+                await asyncio.sleep(0.01)
+        return self.session.table
+
+    def save_now(self):
+        self.session.saver.finish(self.session.table)
+
+    def close(self):
+        self.session.close()
