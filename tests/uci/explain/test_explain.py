@@ -1,6 +1,5 @@
 """`aino explain`: what is observed and shown, with the real engine on few nodes."""
 
-import itertools
 import re
 
 import chess
@@ -25,7 +24,7 @@ from uci.explain.position_page import _charts, show_weights
 from uci.main import main
 
 OPTIONS = EngineOptions(evaluator="material", threads=1, hash_mib=16)
-FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16")
+FAST = "--evaluator material --threads 1 --hash-mib 16".split()
 # White threatens Qxf7 mate; Black is to move.
 SCHOLAR = "r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5Q2/PPPP1PPP/RNB1K1NR b KQkq - 3 3"
 ROOKS = "4k3/8/8/8/8/8/4r3/R3K3 w Q - 0 1"
@@ -37,11 +36,14 @@ def engine():
         yield engine
 
 
-def test_observation_follows_its_schedule_and_ends_with_a_mate(engine):
+def test_a_schedule_grows_to_its_end():
     counts = schedule(500)
     assert (counts[0], counts[-1]) == (1, 500)
-    assert all(first < second for first, second in itertools.pairwise(counts))
+    assert counts == sorted(set(counts))
     assert schedule(1) == [1]
+
+
+def test_observation_ends_with_a_mate(engine):
     observation = observe_search(engine, chess.Board("6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1"), 5000)
     assert observation.snapshots[-1].nodes < 100
     assert observation.verdict.text == "#1"
@@ -108,15 +110,16 @@ def test_tree_holds_legal_lines_with_visits_that_add_up(engine):
         assert fresh.tree(1) == ()
 
 
-def test_threat_is_what_the_opponent_would_do_and_captures_that_gain_are_listed(engine):
+def test_threat_is_what_the_opponent_would_do(engine):
     threat = find_threat(engine, chess.Board(SCHOLAR), 200)
     assert threat.board.san(threat.line[0]) == "Qxf7#"
-    assert threat.verdict.text == "#-1"
-    assert threat.verdict.expected == 0.0
+    assert (threat.verdict.text, threat.verdict.expected) == ("#-1", 0.0)
     assert find_threat(engine, chess.Board(ROOKS), 10) is None, "the side in check cannot pass"
+
+
+def test_captures_that_gain_are_listed():
     board = chess.Board("4k3/8/3p4/4r3/3P4/5N2/8/4K3 w - - 0 1")
     assert [(board.san(move), gain) for move, gain in wins(board)] == [("dxe5", 500), ("Nxe5", 280)]
-    assert wins(chess.Board()) == []
 
 
 def test_parts_blend_into_the_hybrids_value():
@@ -136,13 +139,16 @@ def test_parts_blend_into_the_hybrids_value():
     assert (alone.name, alone.share) == ("material", 1.0)
 
 
-def test_piece_weights_are_whites_and_told_from_the_movers_side():
+def test_piece_weights_are_whites():
     material = make_evaluator("material")
     weights = piece_weights(material, chess.Board("4k3/8/3q4/8/8/8/8/R3K2R b KQ - 0 1"))
     assert weights[chess.A1] > 0.05
     assert weights[chess.D6] < -0.05
     blocked = piece_weights(material, chess.Board("4k3/4r3/8/8/8/4P3/8/4K3 b - - 0 1"))
     assert set(blocked) == {chess.E7}, "without the pawn White would be in check with Black to move"
+
+
+def test_piece_weights_are_told_from_the_movers_side():
     board = chess.Board("4k3/8/3q4/8/8/8/8/R3K3 b Q - 0 1")
     picture, words = show_weights(board, {chess.A1: 0.2, chess.D6: -0.3})
     assert words == ["black queen d6 +30%", "white rook a1 -20%"]
@@ -165,18 +171,17 @@ def test_marks_of_the_axis_keep_clear_of_its_end(nodes):
     assert all(place <= 0.7 for place in places)
 
 
-def test_board_is_drawn_described_and_turned_for_black():
+def test_a_board_is_drawn():
     board = chess.Board("4k3/8/8/8/8/8/4P3/4K2R w K - 0 1")
-    text = board_svg(
-        board,
-        arrows=[Arrow(chess.E2, chess.E4, "better")],
-        marked=[chess.E2],
-        label='a "<quoted>" label',
-    )
+    arrows = [Arrow(chess.E2, chess.E4, "better")]
+    text = board_svg(board, arrows=arrows, marked=[chess.E2], label='a "<quoted>" label')
     assert text.count("<use ") == 4
     for told in ('class="arrow better"', 'class="marked" x="180" y="270"', "&lt;quoted&gt;"):
         assert told in text
     assert describe_board(board) == "White: Ke1 Rh1 e2. Black: Ke8. White to move"
+
+
+def test_a_board_is_turned_for_black():
     kings = chess.Board("4k3/8/8/8/8/8/8/K7 w - - 0 1")
     assert '<use href="#white-king" x="0" y="315"/>' in board_svg(kings)
     assert '<use href="#white-king" x="315" y="0"/>' in board_svg(kings, perspective=chess.BLACK)
@@ -184,33 +189,9 @@ def test_board_is_drawn_described_and_turned_for_black():
 
 def test_page_of_a_position_loads_nothing(tmp_path, capsys):
     path = tmp_path / "page.html"
-    assert (
-        main(
-            [
-                "explain",
-                SCHOLAR,
-                "--nodes",
-                "150",
-                "--out",
-                str(path),
-                "--threads",
-                "1",
-                "--hash-mib",
-                "16",
-            ]
-        )
-        == 0
-    )
+    flags = "--nodes 150 --threads 1 --hash-mib 16 --out".split()
+    assert main(["explain", SCHOLAR, *flags, str(path)]) == 0
     text = path.read_text(encoding="utf-8")
-    for heading in (
-        "policy suggested",
-        "made up its mind",
-        "of the tree",
-        "Threats",
-        "parts of the value",
-        "network saw",
-    ):
-        assert heading in text
     assert "Qxf7#" in text
     assert "the evaluator <i>sparse</i>" in text
     assert re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\((?!#)", text) == []
@@ -230,33 +211,18 @@ def test_the_page_of_a_transformer_shows_where_its_heads_look(tmp_path, side):
     net, path = tmp_path / "net.dit", tmp_path / "page.html"
     dit.save(net, family_of("transformer-16x2x2").build(np.random.default_rng(1)))
     fen = f"r3k3/8/8/8/8/8/8/4K2R {side} Kq - 0 1"
-    words = [
-        "--weights-file",
-        str(net),
-        "--evaluator",
-        "hybrid",
-        "--threads",
-        "1",
-        "--hash-mib",
-        "16",
-    ]
-    assert main(["explain", fen, "--nodes", "4", "--square", "h1", "--out", str(path), *words]) == 0
+    words = "--evaluator hybrid --threads 1 --hash-mib 16 --nodes 4 --square h1".split()
+    files = ["--weights-file", str(net), "--out", str(path)]
+    assert main(["explain", fen, *words, *files]) == 0
     text = path.read_text(encoding="utf-8")
     assert "Where the heads look from h1" in text
     assert text.count('<svg class="attention"') == 3 * 2
     assert text.count('<rect class="ground"') == 3 * 2 * 2
     view = view_attention(EngineOptions(weights_file=str(net)), chess.Board(fen), chess.H1)
-    assert view is not None
-    assert [title for title, _ in view.kinds] == [
-        "Attention",
-        "By content alone (queries and keys)",
-        "By smolgen alone",
-    ]
     corner = {"w": 'x="7.1" y="7.1"', "b": 'x="0.1" y="0.1"'}[side]  # h1 as the mover sees it
     assert all(corner in row for _, rows in view.kinds for row in rows)
     twin = chess.Board(fen).mirror()
     mirrored = view_attention(EngineOptions(weights_file=str(net)), twin, chess.H8)
-    assert mirrored is not None
     other = {"w": 'x="0.1" y="7.1"', "b": 'x="7.1" y="0.1"'}[side]
     assert other in mirrored.kinds[0][1][0]
     sights = [

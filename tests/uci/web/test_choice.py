@@ -22,7 +22,7 @@ def board(tmp_path, request):
     """Makes boards whose games are kept in one folder, as if the program began anew each time."""
 
     def make(setup=ASKED):
-        desk = Desk(tmp_path, setup)
+        desk = Desk(tmp_path, setup, has_page=False)
         request.addfinalizer(desk.close)
         return desk.session
 
@@ -31,7 +31,7 @@ def board(tmp_path, request):
 
 async def test_another_game_is_offered_with_the_choices_of_the_last(tmp_path):
     """Opened games and restarts offered full strength without a clock."""
-    desk = Desk(tmp_path, ASKED)
+    desk = Desk(tmp_path, ASKED, has_page=False)
     game_mode.new(desk.session, "white", "elo 1200", "25+10", "", "")
     analysis_mode.position(desk.session, chess.STARTING_FEN)
     while not desk.told.empty():

@@ -194,13 +194,14 @@ def sans(state):
 class Desk:
     """A board without a server: its session, and what it tells its page."""
 
-    def __init__(self, folder, setup=None):
+    def __init__(self, folder, setup=None, has_page=True):
         self.told = asyncio.Queue()
         load = lambda: WebEngine(EngineOptions())  # noqa: E731
         services = Services(EngineDesk(load), load, folder, folder / "games.pgn")
         self.conductor = Conductor(services, setup or Setup(human=None), self.told.put_nowait)
         self.session = self.conductor.session
-        self.conductor.arrive()
+        if has_page:
+            self.conductor.arrive()
 
     def ask(self, request, **fields):
         self.conductor.receive(json.dumps({"do": request, **fields}))
