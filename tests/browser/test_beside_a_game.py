@@ -79,9 +79,6 @@ def test_a_game_begins_from_a_fen(tab):
     tab.wait_for("state.steps.length >= 3")
     assert tab.script("state.steps[0].fen") == ENDING
     assert tab.script("[state.human, state.isGame, state.legal]") == [None, True, []]
-    assert tab.text("#status").endswith("Aino plays itself.")
-    tab.press("a")
-    tab.wait_for("state.analysing && linesFit()")
 
 
 @on_boards({"setup": Setup(chess.Board(), human=None)})

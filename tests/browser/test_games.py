@@ -191,8 +191,6 @@ def test_a_dropped_file_is_imported(tab, tmp_path):
     assert tab.script(outline) == "none"
     drop(tab, "drop", zipped(text_of().encode()), "TWIC.ZIP")
     tab.wait_for("games.rows.length === 3 && document.querySelector('#games').open")
-    drop(tab, "dragover", "1. e4 *", "a.pgn")
-    assert tab.text("#games-status") == "Drop the file here to import it into My games."
     drop(tab, "drop", PUZZLE, "p.csv")
     tab.wait_for("games.problem === '1 new puzzle.'")
     assert (tmp_path / "TWIC.pgn").exists()
@@ -217,24 +215,20 @@ def test_a_foreign_page_cannot_import(chromium, tmp_path):
         tab.close()
 
 
-def test_chosen_games_are_saved_as_one_page(games):
-    """The rest of the list is not on it."""
-    games.script(
-        "games.choose(games.rows[0]), games.mark(games.rows[1], 1, false), window.saved = []"
-    )
+@pytest.mark.parametrize(
+    ("chosen", "kind", "mark", "count"),
+    [
+        ("games.choose(games.rows[0]), games.mark(games.rows[1], 1, false)", "page", '<section class="game"', 2),
+        ("games.choose(null)", "pgn", "[White ", 3),
+    ],
+    ids=["those that are chosen", "all where none is"],
+)  # fmt: skip
+def test_games_of_the_list_are_saved(games, chosen, kind, mark, count):
+    games.script(f"{chosen}, window.saved = []")
     games.script("HTMLAnchorElement.prototype.click = function () { saved.push(this.download); }")
-    games.click("[data-games=page]", until="saved.length")
-    assert games.script("saved") == ["aino-lesson.html"]
-    page = games.script("fetch('export').then(answer => answer.text())")
-    assert page.count('<section class="game"') == 2
-
-
-def test_all_games_of_the_list_are_saved_where_none_is_chosen(games):
-    games.script("games.choose(null), window.saved = []")
-    games.script("HTMLAnchorElement.prototype.click = function () { saved.push(this.download); }")
-    games.click("[data-games=pgn]", until="saved.length")
-    text = games.script("fetch('export').then(answer => answer.text())")
-    assert text.count("[White ") == games.script("games.total")
+    games.click(f"[data-games={kind}]", until="saved.length")
+    saved = games.script("fetch('export').then(answer => answer.text())")
+    assert saved.count(mark) == count
 
 
 def test_the_progress_leads_to_the_board_before_a_mistake(chromium, tmp_path):

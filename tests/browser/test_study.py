@@ -11,7 +11,6 @@ from tests.browser.test_games import PUZZLE
 from tests.browser.test_variations import ANALYSIS, heard
 from tests.browser.test_web_board import drag, load, lose_connection
 from tests.browser.web_board import on_boards, open_board
-from tests.new_process import wait_until
 
 GAME = """[White "Rameshbabu, P."]
 [Black "Müller-Breidenbach, Karl"]
@@ -109,31 +108,6 @@ def test_a_mistake_is_mended_on_the_board(study):
     assert study.script(coming) == [6, 7]
     press(study, "#leave", until="state.lesson === null && here() === 6")
     assert study.script("$('curve').checkVisibility()")
-
-
-def test_what_is_written_into_a_game_of_ones_own_is_kept_in_its_file(study, tmp_path):
-    """It went into a file of analyses, and was gone when the game was opened again."""
-    for text, move in (("Known.", "c7c5"), ("Sharp.", "c7c6")):
-        open_game(study, "Rameshbabu, P.")
-        study.script("goes.on()", until="state.here === 1 && wanted === null")
-        study.script(
-            f"send('comment', {{ node: 1, text: '{text}' }}), send('move', {{ uci: '{move}' }})"
-        )
-        study.wait_for(f"shownStep().san === '{move[2:]}' && wanted === null")
-        study.script("send('position', { fen: '' }), openDialog('games')")
-        study.wait_for(
-            "!state.names.white.startsWith('Ram') && $('status').textContent.includes('club.pgn')"
-        )
-    kept = " ".join((tmp_path / "club.pgn").read_text(encoding="utf-8").split())
-    assert "1. e4 {Sharp.} { [%clk 0:05:00] }" in kept
-    assert "e5 { [%clk 0:04:58] } (1... c5) (1... c6)" in kept
-    assert kept.count("[White ") == 2
-    assert not (tmp_path / "analyses").exists()
-    open_game(study, "Anna")
-    assert study.script("state.steps.length") == 4, "the game behind it is found where it is now"
-    study.script("send('comment', { node: 2, text: 'The Sicilian.' })")
-    # nothing else begins
-    wait_until(lambda: "The Sicilian." in (tmp_path / "club.pgn").read_text(encoding="utf-8"))
 
 
 def test_the_list_is_sorted(study):

@@ -12,7 +12,6 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from tests.new_process import wait_until
 from tests.protocol.fake_engine import Conversation, FakeEngine
-from tests.uci.tools.test_commands import aino
 from uci.main import main
 
 
@@ -155,16 +154,6 @@ def test_demanded_values_are_not_refused_unless_the_gui_has_changed_them():
     talk.say("setoption name WeightsFile value broken.dit", "isready")
     assert talk.answers("readyok") == ["readyok"]
     assert talk.session.refusal == ""
-
-
-def test_conversation_that_a_broken_net_is_demanded_of_ends_with_an_error(tmp_path):
-    net = tmp_path / "empty.dit"
-    net.touch()
-    done = aino("uci", "--weights-file", str(net), text="uci\nisready\ngo nodes 1\n")
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(f"aino uci: {net} is not a net file (")
-    assert "Traceback" not in done.stderr
-    assert "bestmove" not in done.stdout
 
 
 @pytest.mark.parametrize("words", [("analyse", "startpos"), ("bench",), ("warmup",)])

@@ -89,26 +89,27 @@ def test_numbers_that_are_drawn_one_by_one_fill_all_seats(task, monkeypatch):
         seats.clear()
 
 
-def test_a_device_plays_many_games_in_one_process(task, monkeypatch, device):
+def test_a_device_plays_many_games_at_once(task, device):
     task = replace(task, settings=replace(task.settings, concurrent=0))
     here = replace(task, settings=replace(task.settings, backend="numpy"))
     assert shared_task(task, 10_000, 1).settings.concurrent == 512
     assert shared_task(here, 10_000, 4).settings.concurrent == 32
     assert shared_task(here, 10, 2).settings.concurrent == 5
     assert shared_task(replace(task, net="sparse-128"), 10_000, 1).settings.concurrent == 32
-    automatic = replace(task, settings=replace(task.settings, backend="auto"))
-    assert shared_task(automatic, 10_000, 1).settings.concurrent == 512
+
+
+@pytest.mark.parametrize(("backend", "expected"), [("cupy", []), ("numpy", [3])])
+def test_a_device_is_used_by_this_process_alone(task, monkeypatch, device, backend, expected):
+    task = replace(task, settings=replace(task.settings, backend=backend))
     processes = []
     monkeypatch.setattr(
         "selfplay.run.workers._Processes", lambda task, numbers, count: processes.append(count)
     )
     monkeypatch.setattr("selfplay.run.workers.usable_cpus", lambda: 3)
     games = []
-    WorkerPool(0)(task, range(2), games.append, never)
-    assert (len(games), processes) == (2, [])
-    with pytest.raises(AttributeError):
-        WorkerPool(0)(here, range(6), games.append, never)
-    assert processes == [3]
+    with nullcontext() if backend == "cupy" else pytest.raises(AttributeError):
+        WorkerPool(0)(task, range(6), games.append, never)
+    assert (len(games), processes) == (0 if expected else 6, expected)
 
 
 @pytest.mark.parametrize("net", ["small_net:Small", "sparse-128"])

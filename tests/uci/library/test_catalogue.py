@@ -160,13 +160,6 @@ def test_a_name_that_is_told_finds_the_own_side(games):
     assert sides(games) == ["black", "black", "white"]
 
 
-def test_a_name_can_be_dropped(games):
-    """There was no way back."""
-    games.add_name("Eve")
-    games.add_name("eve", False)
-    assert sides(games) == [None, None, None]
-
-
 def test_nobody_is_asked_again_after_none_of_the_names(games, tmp_path):
     assert not games.own_names.is_told
     games.add_name("", False)
@@ -180,12 +173,6 @@ def test_the_likely_name_played_most_games(games):
 def test_a_file_with_a_game_of_ones_own_asks_for_no_name(games):
     games.add_name("Anna")
     assert games.catalogue.likely_names("mine.pgn") == []
-
-
-def test_a_name_is_shown_as_the_games_spell_it(games):
-    """It was shown without capitals."""
-    assert games.catalogue.spelled("ANNA") in ("Anna", "anna")
-    assert games.catalogue.spelled("dora") == "Dora"
 
 
 # ---- the explorer --------------------------------------------------------------------------------
