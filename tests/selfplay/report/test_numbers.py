@@ -190,24 +190,13 @@ def test_tensorboard_reads_what_is_written_for_it(tmp_path):
     events = accumulators.EventAccumulator(str(folder))
     files.update([read_run(tmp_path / "run")])
     assert found(events, "rows/elo") == [(1, 30.0)]
-    assert found(events, "rows/games") == [(1, 4.0)], (
-        "the next generation would have kept its first few games"
-    )
+    assert found(events, "rows/games") == [(1, 4.0)], "not of a generation that is under way"
     assert found(events, "training/policy") == [(0, 2.5), (1, 2.0)]
-    for elo in (50, 20):
-        run.ledger.note_gate(2, gate_result(elo))
-        files.update([read_run(tmp_path / "run")])
-        # the first number stayed
-        events = events if elo == 50 else accumulators.EventAccumulator(str(folder))
-        assert found(events, "rows/elo") == [(1, 30.0), (2, elo)], (
-            "each number once, in the file that grows"
-        )
+    run.ledger.note_gate(2, gate_result(50))
+    files.update([read_run(tmp_path / "run")])
+    assert found(events, "rows/elo") == [(1, 30.0), (2, 50.0)], "each number once"
     run.close()
     files.close()
-    again = EventFiles(tmp_path / "events")
-    again.update([read_run(tmp_path / "run")])  # was refused
-    again.close()
-    assert len(list(folder.iterdir())) == 1
 
 
 def test_the_page_describes_every_column_of_the_run_database(tmp_path):

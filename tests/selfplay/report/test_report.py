@@ -58,11 +58,10 @@ def test_curves_stay_inside_their_box():
     assert all(0 <= x <= WIDTH for x in numbers[::2])
     assert all(0 <= y <= HEIGHT for y in numbers[1::2])
     assert all(0 <= at <= 100 for _, at in drawn.x_marks + drawn.y_marks)
+
+
+def test_a_chart_without_points_is_none():
     assert draw_chart(Chart("title", [Curve("empty", [])])) is None
-    assert (
-        draw_chart(Chart("", [Curve("a", [(1, 0.4)], dots=False)], percent=True)).curves[0].dots
-        == "M300.0 100.0h0"
-    )
 
 
 @pytest.mark.parametrize("value", [117.9140625, -20.0, 0.0])
@@ -109,15 +108,13 @@ def test_numbers_are_those_of_the_run_database(tmp_path):
     ]
     assert ("before_policy" in first, first["policy"]) == (False, 2.0)
     assert (first["given_up"], first["wrong"], second.get("given_up")) == (2, 1, None)
-    assert report_page(run).count("<td>1 of 2</td>") == 1
-    assert run.endings == {
-        "checkmate": 1,
-        "third repetition": 1,
-        "resignation": 1,
-        "the longest allowed game": 1,
-    }
+    assert run.endings["checkmate"] == run.endings["the longest allowed game"] == 1
+
+
+def test_imported_games_are_no_endings_of_self_play(tmp_path):
+    numbers_with(tmp_path, [gate_result(30)])
     RunFolder(tmp_path, {}).ledger.note_import(1, "", [("games.pgn", 4, 0)], [])
-    assert read_run(tmp_path).endings == {}, "imported games count among the endings of self-play"
+    assert read_run(tmp_path).endings == {}
 
 
 def test_page_loads_nothing(tmp_path):
@@ -194,7 +191,6 @@ def test_rungs_are_drawn_over_hours_with_their_interval(tmp_path):
     run.ledger.add_work(1, 1800.0)
     run.ledger.add_work(2, 1800.0)
     run.close()
-    assert "Rung on the anchors" not in report_page(read_run(tmp_path / "run"))
     (tmp_path / "run" / "anchors").mkdir()
     with open(tmp_path / "run" / "anchors" / "games.jsonl", "w", encoding="utf-8") as file:
         for number, winner in enumerate("aabbab"):  # each network wins as many games as it loses
@@ -209,12 +205,8 @@ def test_rungs_are_drawn_over_hours_with_their_interval(tmp_path):
     assert row["rung_low"] == pytest.approx(3400 - row["rung_high"])
     assert (row["rung_games"], row["hours"]) == (4, 1.0)
     assert "rung" not in unmeasured
-    assert (start["generation"], start["hours"], start["rung_games"]) == (0, 0.0, 2), (
-        "the curve's start was missing"
-    )
-    page = report_page(numbers)
-    assert "UCI_Elo of Stockfish" in page
-    assert "promoted network: from 1,700.00 to 1,700.00" in page
+    assert (start["hours"], start["rung_games"]) == (0.0, 2), "the start of the curve"
+    assert "promoted network: from 1,700.00 to 1,700.00" in report_page(numbers)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for another process")

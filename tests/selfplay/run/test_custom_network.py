@@ -14,7 +14,6 @@ from engine.files.dit_file import load_tensors
 from engine.nn import dit
 from selfplay.families.planes.custom import CustomFamily, CustomLearner, planes_batch
 from selfplay.families.planes.planes_sampler import PositionSampler, new_training_batch
-from selfplay.run.fitting import replay_set
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Phase
 from selfplay.run.phases import run_generations
@@ -76,23 +75,18 @@ def test_a_training_that_was_stopped_goes_on_from_its_weights(folder):
     assert [row["step"] for row in run.ledger.losses(1, "train")] == [10, 20, 30]
     check_learning(run, 1)
 
-    positions = replay_set(run, 1)
+
+def test_a_batch_is_the_planes_with_the_policy_of_legal_moves(positions):
     plain = new_training_batch(4)
-    PositionSampler(positions).fill(
-        np.flatnonzero(positions.usable)[:4], np.zeros(4, np.uint8), plain
-    )
+    PositionSampler(positions).fill(np.arange(4), np.zeros(4, np.uint8), plain)
     batch = planes_batch(plain)
     assert (batch.legal.sum(axis=1) == plain.n_moves).all()
-    assert batch.policy.sum(axis=1) == pytest.approx(np.ones(4), abs=1e-3)
     assert not batch.policy[~batch.legal].any()
-    for row in range(4):
-        moves = slice(plain.n_moves[row])
-        assert np.array_equal(
-            batch.policy[row, plain.policy_index[row, moves]], plain.policy[row, moves]
-        )
-        assert batch.planes[row, :12].sum() == sum(
-            int(word).bit_count() for word in plain.masks[row, :12]
-        )
+    for row, count in enumerate(plain.n_moves):
+        indices, shares = plain.policy_index[row, :count], plain.policy[row, :count]
+        assert np.array_equal(batch.policy[row, indices], shares)
+        pieces = sum(int(word).bit_count() for word in plain.masks[row, :12])
+        assert batch.planes[row, :12].sum() == pieces
 
 
 def test_a_class_learns_from_games_like_the_other_families(folder, games_file, aino_train):

@@ -79,15 +79,9 @@ def test_a_sweep_killed_while_it_moved_ends_in_the_same_bits(tmp_path, aino_trai
     assert runs_of(tmp_path / "moved") == runs_of(tmp_path / "straight")
     assert len(runs_of(tmp_path / "moved")) == 4
     runs = json.loads((out / "report.json").read_text())
-    assert {run["run"] for run in runs if "plain" in run["group"]} == {
-        "plain/seed-1",
-        "plain/seed-2",
-    }
     assert runs[0]["changes"] == [{"generation": 2, "games.count": [6, 4]}]
-    assert {run["environments"][0]["workers"] for run in runs} == {"1"}
     page = (out / "report.html").read_text()
     assert '<th scope="row">late</th><td>plain</td><td>4</td>' in page, "two games of each seed"
-    assert "16x1" in page
     changed = sweep_in(tmp_path / "moved", TABLE.replace("value_share = 0.8", "value_share = 0.7"))
     assert "made with fit.value_share 0.8, and" in aino_train(
         f"sweep {changed} --workers=1", status=1

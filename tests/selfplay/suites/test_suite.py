@@ -63,10 +63,9 @@ def solved(one, *answers, mate=None):
 @pytest.mark.parametrize(
     ("text", "uci"),
     [
-        ("O-O", "e1g1"), ("0-0-0", "e1c1"), ("o-o-o", "e1c1"), ("Ra1-b1", "a1b1"), ("e2-e4!", "e2e4"), ("e4", "e2e4"),
-        ("Kf1+", "e1f1"), ("e2e4", "e2e4"), ("Rxb1", "a1b1"), ("Nf3", ""),
-        ("E2E4", "e2e4"), ("kf1", "e1f1"), ("R:b1", "a1b1"), ("O\u2013O", "e1g1"),
-        ("0\u20140\u20140", "e1c1"), ("e1h1", "e1g1"), ("O-O-O-O", ""), ("--", ""), ("0000", ""), ("Ke1-f1", "e1f1"),
+        ("O-O", "e1g1"), ("0-0-0", "e1c1"), ("Ra1-b1", "a1b1"), ("e2-e4!", "e2e4"), ("Kf1+", "e1f1"), ("Rxb1", "a1b1"),
+        ("E2E4", "e2e4"), ("kf1", "e1f1"), ("R:b1", "a1b1"), ("0\u20140\u20140", "e1c1"), ("e1h1", "e1g1"),
+        ("Nf3", ""), ("O-O-O-O", ""), ("0000", ""),
     ],
 )  # fmt: skip
 def test_moves_are_read_in_many_forms(text, uci):

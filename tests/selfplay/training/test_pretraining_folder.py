@@ -278,7 +278,3 @@ def test_trainings_on_different_games_are_scored_on_the_same_ones(game_texts, tm
     assert "holds a run with other heldout" in aino_train(*again, status=1), (
         "one curve had scores on two sets of games"
     )
-    aino_train(f"report {tmp_path}/run-a {tmp_path}/run-b --out {tmp_path}/both.html")
-    page = (tmp_path / "both.html").read_text()
-    assert "on held-out games<" in page
-    assert "on the held-out games of" not in page

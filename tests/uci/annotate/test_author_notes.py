@@ -157,10 +157,6 @@ def test_the_page_shows_what_the_author_wrote(engine):
     steps = steps_of(section)
     assert steps[0]["note"] == "This line is old."
     assert steps[0]["drawn"] == [[chess.F7, chess.F7, "green"], [chess.D1, chess.H5, "red"]]
-    assert steps[3]["note"] == "Early."
-    assert sorted(steps[3]["drawn"]) == [
-        [chess.H5, chess.E5, "yellow"], [chess.H5, chess.F7, "green"], [chess.F7, chess.F7, "red"]
-    ]  # fmt: skip
     assert "note" not in steps[1], "a clock time is no note"
     variation, inner = (steps[4]["lines"][name] for name in ("Variation", "Variation 2"))
     assert [move["text"] for move in variation] == ["2... Nf6", "3. Qxe5+", "Be7"]

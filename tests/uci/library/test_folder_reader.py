@@ -217,13 +217,6 @@ def test_a_folder_that_cannot_be_made_has_no_games(tmp_path):
     assert "Nothing can be written in" in problems[-1]
 
 
-def test_a_damaged_index_of_version_1_is_nobodys_concern(tmp_path):
-    write(tmp_path / "mine.pgn", *GAMES)
-    (tmp_path / "index.sqlite").write_bytes(b"SQLite it is not" * 100)
-    (games := GamesFolder(tmp_path)).refresh()
-    assert whites(games) == ["Dora", "Cleo", "Anna"]
-
-
 def test_an_analysis_is_listed(games, tmp_path):
     """It was saved, and could never be opened again from the page."""
     (folder := tmp_path / "analyses").mkdir()
@@ -234,12 +227,3 @@ def test_an_analysis_is_listed(games, tmp_path):
     row = row_of(games, "Analysis")
     assert (row["file"], row["black"]) == ("analyses/20240102.pgn", "")
     assert games.game(row["key"]).variations[0].comment == "Why not?"
-
-
-def test_a_deleted_analysis_leaves_its_file(games, tmp_path):
-    (folder := tmp_path / "analyses").mkdir()
-    (folder / "a.pgn").write_text('[Event "Analysis"]\n\n1. h4 *\n')
-    games.refresh()
-    row = row_of(games, "Analysis")
-    games.delete(row["key"], row["text"])
-    assert not (folder / "a.pgn").exists()

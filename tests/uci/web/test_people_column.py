@@ -29,7 +29,6 @@ async def test_the_likeliest_moves_come_first(people):
     shares = [one["share"] for one in told["moves"]]
     assert (told["fen"], told["moves"][0]["san"]) == (OPENING.fen(), "Nc6")
     assert shares == sorted(shares, reverse=True)
-    assert len(shares) > 2
     assert 0.8 < sum(shares) <= 1.0
 
 
