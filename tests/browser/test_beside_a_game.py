@@ -4,6 +4,7 @@ FEN.
 
 import chess
 
+from tests.browser.conftest import try_move
 from tests.browser.test_web_board import drag, load, wait_for_moves
 from tests.browser.web_board import on_boards, web_board
 from uci.game.timed_game import Setup
@@ -23,15 +24,9 @@ def test_other_good_moves_are_accepted(chromium, tmp_path, annotated_page):
     })()""")
     page.click(".columns [data-try]")
     assert page.text(".columns [data-try]") in ("Next mistake", "Try again")
-    source, target, _ = page.script(f"""replays[0].steps[{ply}].legal.find(([, , uci]) =>
+    *_, other = page.script(f"""replays[0].steps[{ply}].legal.find(([, , uci]) =>
       uci !== replays[0].steps[{ply}].answer && uci !== replays[0].steps[{ply}].played)""")
-    page.drag([
-        page.script(f"""(() => {{
-          const box = document.querySelector('.live svg').getBoundingClientRect();
-          return [box.x + (7.5 - {at} % 8) / 8 * box.width, box.y + (({at} >> 3) + .5) / 8 * box.height];
-        }})()""")
-        for at in (source, target)
-    ])  # fmt: skip
+    try_move(page, other)
     assert page.text(".says").startswith("Also good, it loses little. ")
     assert page.script("document.activeElement.dataset.try") == ""
     page.press("Enter")

@@ -110,15 +110,13 @@ def test_a_device_that_fails_at_load_leaves_the_network_to_the_processor(when, d
     plays_on(talk, net)
 
 
-@pytest.mark.parametrize("kind", ["wait", pytest.param("upload", marks=pytest.mark.slow)])
-def test_device_that_fails_in_the_middle_of_a_game_costs_one_line(kind, device, talk, net):
+def test_device_that_fails_in_the_middle_of_a_game_costs_one_line(device, talk, net):
     talk.say("setoption name Backend value cupy", "isready")
-    assert isinstance(talk.engine.evaluator._network, DeviceEvaluator)
     talk.say(MOVES, "go nodes 60")
     talk.wait_for("bestmove")
     assert about_gpu(talk) == []
     talk.say("ucinewgame")
-    device.fail(kind, LOST, after=1)
+    device.fail("wait", LOST, after=1)
     talk.say(MOVES, "go nodes 60")
     talk.wait_for("bestmove", 2)
     (line,) = about_gpu(talk)
@@ -187,9 +185,9 @@ def test_the_tree_gathers_while_another_thread_waits_for_the_device(
     threads = []
     fly = DeviceEvaluator._fly
 
-    def noted(self, leaves, count):
-        threads.append((threading.current_thread().name.partition("_")[0], count))
-        fly(self, leaves, count)
+    def noted(self, *given):
+        threads.append(threading.current_thread().name)
+        fly(self, *given)
 
     talk.say("setoption name Threads value 2", "setoption name Backend value cupy", "isready")
     monkeypatch.setattr(DeviceEvaluator, "_fly", noted)
@@ -198,5 +196,5 @@ def test_the_tree_gathers_while_another_thread_waits_for_the_device(
     talk.say(MOVES, "go nodes 300")
     talk.wait_for("bestmove")
     assert talk.engine._search.visits >= 300
-    assert about_gpu(talk) == [] if not fails else len(about_gpu(talk)) == 1
-    assert any(name == "evaluate" for name, _ in threads), threads
+    assert len(about_gpu(talk)) == int(fails)
+    assert any(name.startswith("evaluate") for name in threads), threads

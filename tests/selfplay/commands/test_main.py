@@ -110,7 +110,7 @@ def test_a_second_ctrl_c_ends_a_command_once_the_first_was_not_heard_for_long(mo
     assert "ended at once" in capsys.readouterr().out
 
 
-def test_help_costs_less_than_half_a_second_of_processor_time():
-    program = "import sys, time, selfplay.main; sys.argv = ['aino-train', '--help']\n"
-    program += "try: selfplay.main.main()\nexcept SystemExit: print('seconds', time.process_time())"
-    assert float(output_of(program).split()[-1]) < 0.5
+def test_help_loads_no_compiler():
+    program = "import sys, selfplay.main; sys.argv = ['aino-train', '--help']\n"
+    program += "try: selfplay.main.main()\nexcept SystemExit: print('numba' in sys.modules)"
+    assert output_of(program).endswith("\nFalse\n")

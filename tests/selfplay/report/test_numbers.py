@@ -255,16 +255,3 @@ def test_gallery_shows_what_each_network_sees(run, tmp_path, capsys):
     assert '<th scope="row">mateIn1</th><td>1</td>' in text
     assert '<th scope="row">castling</th><td>2</td>' in text
     assert "generation 1, " in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("shares", "first"), [([0.0, 0.1, 0.5, 0.9], 2), ([0.1, 0.5, 0.1, 0.4], 3), ([0.3, 0.3], None)]
-)
-def test_discovered_is_what_stays(shares, first):
-    assert gallery._discovered(shares) == first
-
-
-def test_network_that_is_gone_is_named(run, tmp_path, capsys):
-    (run / "nets" / "gen-00001.dit").unlink()
-    assert gallery.main([str(run), "--hours", "100", "--out", str(tmp_path / "page.html")]) == 2
-    assert "gen-00001.dit: the run has not kept this network" in capsys.readouterr().err

@@ -12,18 +12,15 @@ import pytest
 
 from engine.errors import RunError
 from engine.pages.chart import HEIGHT, WIDTH
-from selfplay.records.replay import write_segment
 from selfplay.report.charts import Chart, Curve, draw_chart, ticks
 from selfplay.report.page import report_page
 from selfplay.report.run_numbers import read_run
-from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
-from selfplay.run.ledger import ENVIRONMENT, GateResult, ledger_row
+from selfplay.run.ledger import ENVIRONMENT, GateResult
 from tests.documents.pages import ROOT
 from tests.new_process import wait_until
 from tests.selfplay.matches.rows import PLAYED
 from tests.selfplay.report.runs import (
-    game_of,
     gate_result,
     numbers_with,
     run_with,
@@ -163,16 +160,6 @@ def test_report_of_no_run_is_refused(tmp_path):
     (tmp_path / "ledger.sqlite").unlink()
     with pytest.raises(RunError, match=r"the run database, ledger\.sqlite, is missing"):
         read_run(tmp_path)
-
-
-def test_report_says_that_resignations_are_not_tested_yet(tmp_path):
-    run = RunFolder(tmp_path, TINY)
-    run.ledger.begin_generation(1, config_text(run.config))
-    games = [game_of("e4 e5", number=number) for number in range(2)]
-    write_segment(run.replay, 1, games)
-    run.ledger.note_games(1, [ledger_row(game) for game in games])
-    run.close()
-    assert "Resignations are untested so far" in report_page(read_run(tmp_path))
 
 
 def test_report_of_a_pretraining_run_shows_its_losses(tmp_path, aino_train):

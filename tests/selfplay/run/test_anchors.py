@@ -21,13 +21,8 @@ from tests.selfplay.matches.rows import PLAYED
 from tests.selfplay.run.crews import TINY, never
 
 SCRIPT = str(Path(scripted_engine.__file__))
-WANTED = {
-    "games": 2,
-    "opponents": "stockfish:1500 material:50 first",
-    "longest": 6,
-    "cpu_share": 1.0,
-    "nodes": 7,
-}
+OPPONENTS = "stockfish:1500 material:50 first"
+WANTED = {"games": 2, "opponents": OPPONENTS, "longest": 6, "cpu_share": 1.0, "nodes": 7}
 PROMOTED = GateResult(True, True, (0, 0, 1, 1, 0), 1.0, 0.6, 70.0, 0.0, 140.0)
 
 

@@ -44,26 +44,6 @@ def check_learning(run, generation):
         assert 0 <= scores["top1"] <= 1
 
 
-@pytest.mark.slow
-def test_the_pages_network_learns_from_nothing_in_two_generations(folder, aino_train):
-    flags = [*TINY_FLAGS, "--fit.positions=960", "--workers=1", "--gate.accept_score=0.01"]
-    told = aino_train("loop", folder / "run", f"--net={NET}", *flags, "--generations", 2)
-    assert "generation 2: candidate" in told
-    assert f"aino play --evaluator {NET} --weights-file" in told
-    run = RunFolder(folder / "run", {})
-    for generation in (1, 2):
-        check_learning(run, generation)
-    best, first = (
-        load_tensors(folder / "run/nets" / name)[1] for name in ("best.dit", "gen-00000.dit")
-    )
-    assert not np.array_equal(best["wdl.weight"], first["wdl.weight"])
-    with Engine(
-        EngineOptions(evaluator=NET, weights_file="run/nets/best.dit", threads=1)
-    ) as engine:
-        assert np.array_equal(engine.evaluator.network.weights()["wdl.weight"], best["wdl.weight"])
-        assert engine.search(Limits(nodes=20)).best_move in engine.board.legal_moves
-
-
 def test_a_training_that_was_stopped_goes_on_from_its_weights(folder):
     run = RunFolder(folder / "run", {**TINY, "net": NET, "fit": {**TINY["fit"], "positions": 960}})
     run.ensure_first_network()

@@ -60,16 +60,8 @@ def test_net_that_contradicts_the_initial_network_is_refused(tmp_path, aino_trai
 
 def test_command_that_began_a_run_from_a_network_continues_it(tmp_path, aino_train):
     first = network(tmp_path / "first.dit", "16x1")
-    command = [
-        "loop",
-        tmp_path / "run",
-        "--initial",
-        first,
-        *TINY_FLAGS,
-        "--gate.accept_score=0",
-        "--generations",
-        1,
-    ]
+    line = f"loop {tmp_path}/run --initial {first} --gate.accept_score=0 --generations 1"
+    command = [line, *TINY_FLAGS]
     aino_train(*command)
     assert "generation 2: candidate" in aino_train(*command)
     run = RunFolder(tmp_path / "run", {}, first)
@@ -313,9 +305,7 @@ def test_gate_resumed_with_other_settings_counts_its_own_games(
 
 def verdict(settings, points):
     """The verdict over games with these points of the candidate."""
-    result = GateTest(settings, dict(enumerate(points))).verdict
-    assert result is not None
-    return result
+    return GateTest(settings, dict(enumerate(points))).verdict
 
 
 @pytest.mark.parametrize("alpha", [0.05, GateSettings.alpha])
@@ -326,12 +316,10 @@ def test_equal_candidate_is_promoted_no_more_often_than_alpha(alpha):
     assert sum(promoted) <= alpha * len(promoted)
 
 
-def test_score_at_the_limit_promotes_where_it_is_asked_to():
-    for limit, accepted in ((1.0, False), (0.6, True), (0.7, False)):
-        assert (
-            verdict(GateSettings(pairs=2, accept_score=limit), [1.0, 0.5, 0.5, 0.5]).accepted
-            == accepted
-        )
+@pytest.mark.parametrize(("limit", "accepted"), [(1.0, False), (0.6, True), (0.7, False)])
+def test_score_at_the_limit_promotes_where_it_is_asked_to(limit, accepted):
+    settings = GateSettings(pairs=2, accept_score=limit)
+    assert verdict(settings, [1.0, 0.5, 0.5, 0.5]).accepted == accepted
 
 
 def test_candidates_can_be_scored_on_the_same_games_always(

@@ -40,10 +40,8 @@ def test_one_generation_leaves_everything_behind(straight):
     for kind in ("before", "after"):
         assert 0 < straight.ledger.losses(1, kind)[0]["policy"] < 10
     assert [row["step"] for row in straight.ledger.losses(1, "train")] == [8]
-    result = straight.ledger.gates().get(1)
-    assert sum(result.pentanomial) == 2
-    best = straight.best.read_bytes()
-    assert best == straight.candidate(1 if result.accepted else 0).read_bytes()
+    accepted = straight.ledger.gates().get(1).accepted
+    assert straight.best.read_bytes() == straight.candidate(int(accepted)).read_bytes()
 
 
 def test_no_generation_begins_after_the_hours_of_a_run(straight):
@@ -135,10 +133,6 @@ def test_a_network_that_was_trained_elsewhere_can_be_the_candidate(straight, tmp
         assert main(f"loop {tmp_path}/run --candidate {theirs} --until=gate".split()) == 0
     run = open_run(tmp_path / "run")
     assert weights_of(run.candidate(1)) == weights_of(theirs)
-    for kind in ("before", "after"):
-        assert (
-            run.ledger.losses(1, kind)[0]["policy"] == straight.ledger.losses(1, kind)[0]["policy"]
-        )
     assert run_generations(run, 1, never)
     assert [*run.ledger.gate_points(1).values()] == [*straight.ledger.gate_points(1).values()]
 

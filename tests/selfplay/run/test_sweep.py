@@ -116,30 +116,18 @@ def test_a_run_that_fails_does_not_keep_the_others(tmp_path, aino_train):
     assert Ledger(tmp_path / "out" / "late" / "seed-1" / "ledger.sqlite").current()[0] == 2
 
 
-def begun_sweep(folder, number, seeds):
-    """A sweep whose runs of one number have their first networks, drawn with these seeds."""
-    table = sweep.Sweep(file := sweep_in(folder), read_toml(file))
-    for row, seed in zip(("plain", "late"), seeds, strict=True):
-        path = table.path(row, number)
-        (path / "nets").mkdir(parents=True)
-        Ledger(path / "ledger.sqlite").close()
-        network = family_of("16x1").build(np.random.default_rng(seed))
-        dit.save(path / "nets" / "gen-00000.dit", network, {"made": row})
-    return table
-
-
 def test_a_network_plays_no_match_against_itself(tmp_path, monkeypatch, capsys):
     """As that of two rows with one beginning, of which neither was promoted."""
-    table = begun_sweep(tmp_path, 1, seeds=(1, 1))
+    table = sweep.Sweep(file := sweep_in(tmp_path), read_toml(file))
+    network = family_of("16x1").build(np.random.default_rng(1))
+    for row in ("plain", "late"):
+        path = table.path(row, 1)
+        (path / "nets").mkdir(parents=True)
+        Ledger(path / "ledger.sqlite").close()
+        dit.save(path / "nets" / "gen-00000.dit", network, {"made": row})
     monkeypatch.setattr(sweep, "play_series", None)
     assert sweep._match(table, "late", "plain", 1) == (True, None)
     assert "late-0 - plain-0, seed 1: the same network" in capsys.readouterr().out
-
-
-def test_a_match_is_told_with_its_seed(tmp_path, monkeypatch):
-    table = begun_sweep(tmp_path, 2, seeds=(1, 2))
-    monkeypatch.setattr(sweep, "play_series", lambda folder, settings, new, event, *more: event)
-    assert sweep._match(table, "late", "plain", 2) == "late-0 - plain-0, seed 2"
 
 
 @pytest.mark.parametrize(

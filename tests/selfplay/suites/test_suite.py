@@ -413,9 +413,6 @@ def test_engines_words_may_set_the_limit_but_no_clock(aino_train, tmp_path):
     aino_train("suite", suite, "--engine", f"{engine} nodes=70", "--movetime", 0.1, "--json", out)
     assert json.loads(out.read_text())["limit"] == "0.1 s a move"
     assert "no clock" in aino_train("suite", suite, "--engine", f"{engine} tc=1+0", status=1)
-    assert "threads would not reach it" in aino_train(
-        "suite", suite, "--engine", engine, "--threads", 4, status=1
-    )
 
 
 def test_a_suite_goes_on_after_an_engine_died(aino_train, tmp_path):

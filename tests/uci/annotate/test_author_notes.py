@@ -136,10 +136,8 @@ def test_a_file_that_is_reviewed_again_is_the_same(tmp_path):
 @pytest.mark.parametrize(
     ("tags", "name"),
     [
-        ({"ChapterName": "The trap", "Event": "My openings: The trap", "White": "?"}, "The trap"),
         ({"ChapterName": "Game 6", "White": "Fischer", "Black": "Spassky"}, "Game 6"),
         ({"Event": "My openings: The trap", "White": "?", "Black": "?"}, "My openings: The trap"),
-        ({"Event": "My openings: The trap"}, "My openings: The trap"),
         ({"Event": "Rated blitz game", "White": "A", "Black": "B"}, "A – B"),
         ({"Event": "?", "White": "A"}, "A – ?"),
         ({}, "? – ?"),

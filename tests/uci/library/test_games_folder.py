@@ -342,6 +342,7 @@ def test_an_import_of_what_is_known_goes(visit):
     visit.take("me.pgn", text_of())
     problems = visit.take("again.pgn", text_of(GAMES[:1]))
     assert problems == ["again.pgn has no game that Aino can play and does not have yet."]
+    assert [path.name for path in visit.folder.glob("*.pgn")] == ["me.pgn"]
 
 
 def test_an_import_with_other_words_stays(visit):
