@@ -11,7 +11,6 @@ from uci.library.catalogue import ReviewFacts
 from uci.library.games_folder import GamesFolder
 from uci.library.wanted import Wanted
 
-FAY = ("Fay", "Gil", "2024.02.01", "1-0", "e4")
 DATES = {
     "2025.03.01": "2025.03.01",
     "2025.??.??": "2025",

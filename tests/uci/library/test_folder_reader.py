@@ -6,14 +6,12 @@ import sys
 import pytest
 
 from engine.errors import DataError
-from tests.uci.library.own_games import GAMES, row_of, text_of, whites, write
+from tests.uci.library.own_games import FAY, GAMES, row_of, text_of, whites, write
 from uci.game.game_file import REVIEWS
 from uci.library import folder_reader
 from uci.library.folder_reader import FileMark
 from uci.library.games_folder import GamesFolder
 from uci.library.wanted import Wanted
-
-FAY = ("Fay", "Gil", "2024.02.01", "1-0", "e4")
 
 
 def test_a_file_that_another_program_changed_is_read_again(games, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import DataError
 from tests.new_process import wait_until
-from tests.uci.library.own_games import GAMES, lines_of, row_of, shelf_in, text_of
+from tests.uci.library.own_games import FAY, GAMES, lines_of, row_of, shelf_in, text_of
 from tests.uci.library.test_background import reviews_in, wait_until_reviewed
 from tests.uci.library.test_reviews import JUNK, kept_of
 from tests.unit.files.test_text import zipped
@@ -274,9 +274,6 @@ class Importing:
     def asked(self):
         """The names that may be one's own in the question that is shown."""
         return [name for one in self.heard("games_names")[-1:] for name in one["likely"]]
-
-
-FAY = ("Fay", "Gil", "2024.02.01", "1-0", "e4")
 
 
 def test_an_import_says_what_it_did_not_take(visit):

@@ -19,7 +19,7 @@ import pytest
 
 from tests.boards import games_in
 from tests.new_process import ROOT, output_of, wait_until
-from tests.uci.library.own_games import row_of, shelf_in, text_of, whites, write
+from tests.uci.library.own_games import FAY, row_of, shelf_in, text_of, whites, write
 from uci.game.game_file import REVIEWS, pgn_files, save_game
 from uci.library import changes
 from uci.library.game_files import line_key, review_path
@@ -196,7 +196,7 @@ save_game(game, Path(sys.argv[1]))
 def test_a_game_saved_while_another_is_deleted_is_kept(games, tmp_path, monkeypatch):
     """The board had said that it is saved, in the file that the deletion replaced. Now it waits."""
     (tmp_path / "other").mkdir()
-    write(new := tmp_path / "other" / "new.pgn", ("Fay", "Gil", "2024.02.01", "1-0", "e4"))
+    write(new := tmp_path / "other" / "new.pgn", FAY)
     saving = []
 
     def slowly(data):
