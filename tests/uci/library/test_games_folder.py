@@ -58,8 +58,9 @@ def test_names_of_version_1_are_shown_as_the_games_spell_them(games, tmp_path):
     told = []
     shelf = shelf_in(tmp_path, told.append)
     shelf.ask(GamesDesk.refresh)
+    wait_until(lambda: any(one["do"] == "games_read" for one in told))
     shelf.ask(games_mode.names)
-    wait_until(lambda: told and told[-1]["do"] == "games_names")
+    wait_until(lambda: told[-1]["do"] == "games_names")
     assert told[-1]["own"] == ["Anna", "nobody"]
     shelf.close()
 
