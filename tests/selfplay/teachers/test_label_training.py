@@ -92,14 +92,18 @@ def test_values_teach_the_value_alone(sampled):
         )
     assert (batch.n_moves == 0).all()
     assert (batch.moves_left == -1).all()
+
+
+def test_a_label_has_the_features_of_its_position(sampled):
+    batch = filled(sampled.values, np.arange(50))
     row = np.zeros(ROW_WORDS, np.uint64)
     sight = buffers(Sight)
-    legal = np.zeros(MAX_MOVES, np.uint16)
     for slot in range(50):
         assert unpack_row(sampled.values[slot], row)
-        count = look(row, legal, np.int64(0), sight)
-        assert batch.n_features[slot] == count
-        np.testing.assert_array_equal(batch.features[slot, :count], sight.features[:count])
+        count = look(row, np.zeros(MAX_MOVES, np.uint16), np.int64(0), sight)
+        np.testing.assert_array_equal(
+            batch.features[slot, : batch.n_features[slot]], sight.features[:count]
+        )
 
 
 def test_scored_moves_teach_the_policy_of_all_legal_moves(sampled):
