@@ -28,21 +28,10 @@ class Chromium:
     """The browser's process; `open` gives its tabs."""
 
     def __init__(self, program, profile):
-        flags = (
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--hide-scrollbars",
-            "--remote-debugging-port=0",
-        )
+        flags = """--headless=new --no-sandbox --disable-gpu --hide-scrollbars
+            --remote-debugging-port=0 --remote-allow-origins=*""".split()
         self._process = subprocess.Popen(
-            [
-                program,
-                *flags,
-                "--remote-allow-origins=*",
-                f"--user-data-dir={profile}",
-                "about:blank",
-            ],
+            [program, *flags, f"--user-data-dir={profile}", "about:blank"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -109,7 +109,7 @@ def test_nothing_is_wider_than_a_phone_in_longer_words(chromium, tmp_path, langu
                     tab.script(f"document.getElementById({dialog!r}).close('cancel')")
 
 
-DIALOGS = ("new-game", "games", "puzzles", "setup", "load", "keep", "look", "keys")
+DIALOGS = "new-game games puzzles setup load keep look keys".split()
 
 SIGHTS = pytest.mark.parametrize(
     ("width", "dark"), [pytest.param(DESKTOP, False, marks=pytest.mark.slow), (PHONE, True)]

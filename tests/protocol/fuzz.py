@@ -276,12 +276,7 @@ def check_batch(engine, mixer, lines):
     mixer.standard = True
     mixer.refused = False
     names = [line.split()[1].rstrip(":") for line in seen if line.startswith("evaluator ")]
-    assert names[-1] in mixer.evaluators(), (
-        names[-1],
-        mixer.evaluator,
-        mixer.net,
-        mixer.net_is_good,
-    )
+    assert names[-1] in mixer.evaluators(), (names[-1], mixer.evaluator, mixer.net)
     assert len(best_moves) == len(mixer.asked) - first, (len(best_moves), len(mixer.asked) - first)
     for move, (position, allowed) in zip(best_moves, mixer.asked[first:], strict=True):
         assert move in (allowed or ["(none)"]), (move, position, allowed)

@@ -123,19 +123,19 @@ def test_junk_changes_nothing(talk, junk):
     assert talk.session.options == options
 
 
-def test_position_with_more_moves_continues_the_old_one_also_behind_a_refused_one(talk):
-    talk.say("position startpos moves e2e4", "position startpos moves e2e4 e7e5 g1f3", "d")
-    assert talk.lines[-1] == f"Fen: {board_after('e2e4 e7e5 g1f3').fen()}"
-    talk.say("position startpos moves e2e4 c7c5", "d")
-    assert "pp1ppppp" in talk.lines[-1]
-    talk.say(
-        "position startpos moves e2e4",
-        "position startpos moves e2e4 e2e5",
-        "position startpos moves e2e4 e7e5",
-    )
-    talk.say("go nodes 5")
+@pytest.mark.parametrize(
+    "between", ["e2e4 e7e5", "e2e4 e2e5"], ids=["the old one", "a refused one"]
+)
+def test_a_position_with_more_moves_continues(talk, between):
+    game = "position startpos moves "
+    talk.say(f"{game}e2e4", f"{game}{between}", f"{game}e2e4 e7e5 g1f3", "go nodes 5")
     assert talk.wait_for("bestmove") != ["bestmove (none)"]
-    assert [move.uci() for move in talk.engine.board.move_stack] == ["e2e4", "e7e5"]
+    assert [move.uci() for move in talk.engine.board.move_stack] == ["e2e4", "e7e5", "g1f3"]
+
+
+def test_a_position_with_another_move_is_another_one(talk):
+    talk.say("position startpos moves e2e4 e7e5", "position startpos moves e2e4 c7c5", "d")
+    assert "pp1ppppp" in talk.lines[-1]
 
 
 CASTLES_LONG = "fen 2rkr3/pppppppp/8/8/8/8/PPPPPPPP/2RKR3 b CEce - 0 1 moves d8c8 d1e1 h7h6"

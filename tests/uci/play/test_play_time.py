@@ -104,18 +104,13 @@ def test_time_that_an_adjourned_move_has_used_is_not_given_back():
     time = Time()
     clock = GameClock(GameTime(600, 5), time)
     game = saved_text()
-    clock.set_left(chess.WHITE, 480)
     clock.set_left(chess.BLACK, 580)
     clock.start(chess.BLACK)
     time.seconds = 100.25
     game.headers.update(clock.headers())
-    assert (game.headers["WhiteClock"], game.headers["BlackClock"]) == ("0:08:00.0", "0:07:59.8")
-    saved, earlier = saved_game(game), saved_game(game, ply=2)
-    assert [saved.clock.left(side) for side in (chess.WHITE, chess.BLACK)] == pytest.approx(
-        [480, 479.8]
-    )
-    assert saved.clock.running is None
-    assert [earlier.clock.left(side) for side in (chess.WHITE, chess.BLACK)] == [598, 580]
+    assert game.headers["BlackClock"] == "0:07:59.8"
+    assert saved_game(game).clock.left(chess.BLACK) == pytest.approx(479.8)
+    assert saved_game(game, ply=2).clock.left(chess.BLACK) == 580
     game.headers["BlackClock"] = "soon"
     assert saved_game(game).clock.left(chess.BLACK) == 580
 
