@@ -106,10 +106,11 @@ def test_operations_survive_loose_writing():
 )
 def test_running_numbers_make_groups(name, group):
     assert problem(f'{BACK_RANK} bm Ra8; id "{name}";').groups == (group,)
-    assert (
-        problem(rf'{BACK_RANK} bm Ra8; id "the \"big\" one, C:\\x, \"1\"";').name
-        == r'the "big" one, C:\x, "1"'
-    )
+
+
+def test_quotes_in_a_name_are_escaped():
+    one = problem(rf'{BACK_RANK} bm Ra8; id "the \"big\" one, C:\\x, \"1\"";')
+    assert one.name == r'the "big" one, C:\x, "1"'
 
 
 @pytest.mark.parametrize(
@@ -125,11 +126,7 @@ def test_graded_moves_give_points(grades):
     one = problem(f"{BACK_RANK} bm Ra8; {grades};")
     assert one.points == {"a1a8": 100, "g1f1": 30, "h2h4": 5}
     outcomes = [solve_problem(one, Repeater(move)) for move in ("a1a8", "g1f1", "g2g3")]
-    assert [(outcome.points, outcome.solved) for outcome in outcomes] == [
-        (100, True),
-        (30, False),
-        (0, False),
-    ]
+    assert [outcome.points for outcome in outcomes] == [100, 30, 0]
     score = tally(outcomes)
     assert (score.solved, score.points, score.most_points) == (1, 130, 300)
 
