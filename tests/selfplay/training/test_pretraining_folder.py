@@ -201,24 +201,36 @@ def test_minutes_do_not_count_compiling(games_file, tmp_path, monkeypatch):
     assert 6.0 <= run.elapsed_s < 7.5
 
 
-def test_pretraining_went_on_with_other_data_of_the_same_name(
-    games_file, game_texts, tmp_path, aino_train
+@pytest.mark.parametrize("change", ["a result", "a game less", "a game more"])
+def test_a_run_does_not_go_on_with_other_data_of_the_same_name(
+    change, games_file, game_texts, tmp_path, aino_train
 ):
     aino_train(command(tmp_path / "run", games_file))
     text = games_file.read_text()
-    for changed in (text.replace("1-0", "0-1"), "".join(game_texts[1:]), text + game_texts[0]):
-        games_file.write_text(changed)
-        told = aino_train(command(tmp_path / "run", games_file, positions=128), status=1)
-        assert "holds a run with other data" in told
-        assert games_file.name in told
-    games_file.write_text(text)  # the same data at another time
-    aino_train(command(tmp_path / "run", games_file, positions=128))
+    changed = {
+        "a result": text.replace("1-0", "0-1"),
+        "a game less": "".join(game_texts[1:]),
+        "a game more": text + game_texts[0],
+    }
+    games_file.write_text(changed[change])
+    told = aino_train(command(tmp_path / "run", games_file, positions=128), status=1)
+    assert "holds a run with other data" in told
+    assert games_file.name in told
+
+
+def test_a_run_goes_on_with_its_data_elsewhere(games_file, tmp_path, aino_train):
+    aino_train(command(tmp_path / "run", games_file))
     moved = games_file.rename(tmp_path / "moved.pgn")
     aino_train(command(tmp_path / "run", moved, 160))
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["files"]["data"] == [
-        [str(moved), None]
-    ]
-    told = aino_train(command(tmp_path / "run2", moved), f"--heldout {moved}", status=1)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["files"]["data"] == [[str(moved), None]]
+
+
+def test_held_out_games_that_are_all_there_is_leave_nothing_to_train_on(
+    games_file, tmp_path, aino_train
+):
+    line = command(tmp_path / "run", games_file)
+    told = aino_train(line, f"--heldout {games_file}", status=1)
     assert "nothing to train on: held-out games have every position" in told
 
 

@@ -129,7 +129,7 @@ class DeepestThoughts(ScriptedEngine):
 
     def search(self, limits, on_info=None, job=None):
         if limits.nodes == 32:
-            self.script = {**self.script, **self.deepest}
+            self.script |= self.deepest
         return super().search(limits, on_info, job)
 
 
