@@ -11,7 +11,7 @@ import chess
 import chess.syzygy
 import pytest
 
-from benchmarks.ending_scores import ending_scores, main
+from benchmarks.ending_scores import ending_scores, groups_of, main
 from engine.errors import ConfigError
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.contestant import Contestant
@@ -31,6 +31,18 @@ WHITE_ROOK, BLACK_PAWN = "4k3/8/8/8/8/8/4P3/R3K3 w - - 0 1", "4k3/4p3/4p3/8/8/8/
 def row(number, fen, result):
     white, black = NAMES if number % 2 == 0 else NAMES[::-1]
     return replace(PLAYED, number=number, white=white, black=black, start_fen=fen, result=result)
+
+
+@pytest.mark.parametrize(
+    ("fen", "groups"),
+    [
+        ("4k2b/pppp4/8/8/8/8/3PP3/4KN2 w - - 0 1", ("all", "10 to 12", "minor")),
+        ("4k2q/8/8/8/8/8/P2PPPP1/R3K2P w - - 0 1", ("all", "10 to 12", "mixed")),
+        ("rnbqkbnr/pppppppp/8/8/8/8/8/4K3 w - - 0 1", ()),
+    ],
+)
+def test_endings_are_grouped_by_their_pieces(fen, groups):
+    assert groups_of(fen) == groups
 
 
 def test_scores_are_those_of_the_side_to_move():

@@ -9,13 +9,12 @@ import pytest
 
 from engine.backend import get_backend, to_numpy
 from engine.cli.command_line import FAILED
-from engine.errors import ConfigError, DeviceError, TrainingError
+from engine.errors import DeviceError, TrainingError
 from engine.nn import dit, operations
 from engine.nn.training import recorder
 from engine.nn.training.checkpoint import read_checkpoint, write_checkpoint
 from engine.nn.training.device_step import FIRST_FACTOR, GROWTH_STEPS
 from selfplay.families.by_name import family_of
-from selfplay.families.planes.planes_family import LayersHeldOut
 from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
@@ -86,16 +85,6 @@ def test_eight_steps_on_a_device_end_with_the_processors_weights(
     assert_near(there.averaged_model(), here.averaged_model(), near)
 
 
-def test_a_network_on_a_device_is_scored_as_on_the_processor(positions, device):
-    made = [learner_on(name, positions) for name in ("cupy", "numpy")]
-    for learner in made:
-        learner.step()
-    there, here = (learner.averaged_model() for learner in made)
-    sample = LayersHeldOut(positions, 40)
-    scores, expected = sample.evaluate(there), sample.evaluate(here)
-    assert (scores.policy, scores.top1) == pytest.approx((expected.policy, expected.top1), rel=1e-4)
-
-
 @pytest.mark.parametrize(
     ("net", "shard_size", "precision", "most"),
     [
@@ -162,11 +151,6 @@ def test_the_processor_computes_mixed_precision_in_single(positions):
     for learner in (mixed, single):
         learner.step()
     assert_near(mixed.model, single.model, 0.0)
-
-
-def test_a_sparse_network_has_no_mixed_precision(positions):
-    with pytest.raises(ConfigError, match="precision mixed: only towers and transformers"):
-        learner_on("numpy", positions, "sparse-128", precision="mixed")
 
 
 @pytest.mark.parametrize("kind", ["launch", "upload", "download"])
