@@ -15,12 +15,11 @@ from engine.options import EngineOptions
 from engine.pages.board import Arrow, board_svg, describe_board
 from engine.player import Engine
 from engine.search.limits import Limits
-from engine.search.result import SearchResult
 from selfplay.families.by_name import family_of
 from uci.explain.explain import view_attention
 from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins
-from uci.explain.observe import Observation, Snapshot, observe_search, schedule
-from uci.explain.position_page import _charts, show_weights
+from uci.explain.observe import observe_search, schedule
+from uci.explain.position_page import show_weights
 from uci.main import main
 
 OPTIONS = EngineOptions(evaluator="material", threads=1, hash_mib=16)
@@ -148,22 +147,6 @@ def test_piece_weights_are_told_from_the_movers_side():
     picture, words = show_weights(board, {chess.A1: 0.2, chess.D6: -0.3})
     assert words == ["black queen d6 +30%", "white rook a1 -20%"]
     assert picture.count('class="hot"') == picture.count('class="cold"') == 1
-
-
-@pytest.mark.parametrize("nodes", [2, 34, 400, 4000, 90_000, 1_000_000])
-def test_marks_of_the_axis_keep_clear_of_its_end(nodes):
-    board = chess.Board()
-    search = Observation(
-        board,
-        [Snapshot(nodes, {}, chess.Move.null())],
-        SearchResult(None, None, [], [], nodes, 0),
-        (),
-    )
-    *ticks, last = _charts(search, [])[0]["ticks"]
-    assert last == (f"{nodes:,} nodes", 1.0)
-    places = [place for _, place in ticks]
-    assert places[0] == 0.0
-    assert all(place <= 0.7 for place in places)
 
 
 def test_a_board_is_drawn():
