@@ -137,6 +137,7 @@ def test_a_page_that_lost_its_connection_shows_the_whole_state_again(tab):
     tab.script("look(1), $('comment').focus()", until="state.here === 1")
     tab.type("Why?")
     lose_connection(tab)
+    tab.script("send('review')")
     assert "cannot be reached" in tab.text("#status")
     tab.script(
         "reconnect()",
