@@ -28,21 +28,10 @@ class Chromium:
     """The browser's process; `open` gives its tabs."""
 
     def __init__(self, program, profile):
-        flags = (
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--hide-scrollbars",
-            "--remote-debugging-port=0",
-        )
+        flags = """--headless=new --no-sandbox --disable-gpu --hide-scrollbars
+            --remote-debugging-port=0 --remote-allow-origins=*""".split()
         self._process = subprocess.Popen(
-            [
-                program,
-                *flags,
-                "--remote-allow-origins=*",
-                f"--user-data-dir={profile}",
-                "about:blank",
-            ],
+            [program, *flags, f"--user-data-dir={profile}", "about:blank"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -53,7 +42,7 @@ class Chromium:
             time.sleep(_POLL_S)
         self._port = int(port_file.read_text().splitlines()[0])
         self._runner = asyncio.Runner()
-        self._tabs: list[Tab] = []
+        self._tabs = []
 
     def __enter__(self):
         return self
@@ -89,7 +78,7 @@ class Tab:
         self._runner = runner
         self._socket = runner.run(self._connect(address))
         self._number = 0
-        self.failures: list[str] = []  # errors of the page's scripts
+        self.failures = []  # errors of the page's scripts
         # while the mouse is used: the sum of 1 (Alt), 2 (Ctrl), 4 (Meta) and 8 (Shift)
         self.held_keys = 0
         for domain in ("Page", "Runtime", "Log"):

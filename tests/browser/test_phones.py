@@ -11,7 +11,7 @@ import pytest
 
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.test_web_board import PROMOTION, square, wait_for_moves
-from tests.browser.web_board import open_board
+from tests.browser.web_board import on_boards, open_board
 from uci.game.timed_game import Setup
 from uci.language import spoken_languages
 
@@ -25,7 +25,7 @@ COVERED = """[...document.querySelectorAll("dialog[open] label > :is(select, inp
 
 
 @pytest.mark.parametrize(("width", "height"), PHONES)
-def test_the_whole_board_fits_a_phone_upright_and_on_its_side(chromium, tmp_path, width, height):
+def test_the_whole_board_fits_a_phone(chromium, tmp_path, width, height):
     """On its side it was as wide as the window, and twice as high."""
     with open_board(
         chromium, tmp_path, width, height, setup=Setup(chess.Board(), human=None)
@@ -51,10 +51,8 @@ def test_the_whole_board_fits_a_phone_upright_and_on_its_side(chromium, tmp_path
         assert tab.script("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize(
-    "tab", [{"setup": Setup(chess.Board(PROMOTION)), "width": 390}], indirect=True
-)
-def test_a_second_finger_took_the_piece_and_each_promotion_was_a_queen(tab):
+@on_boards({"setup": Setup(chess.Board(PROMOTION)), "width": 390})
+def test_a_finger_chooses_a_promotion(tab):
     """The tap that opened the choice fell on the queen in it, too."""
     tab.call("Emulation.setTouchEmulationEnabled", enabled=True)
 
@@ -63,13 +61,10 @@ def test_a_second_finger_took_the_piece_and_each_promotion_was_a_queen(tab):
         tab.call("Input.dispatchTouchEvent", type=f"touch{kind}", touchPoints=points)
 
     king, pawn = square(tab, "b1"), square(tab, "a7")
-    for kind, *fingers in (
-        ("Start", square(tab, "a1")),
-        ("Move", king),
-        ("Start", king, pawn),
-        ("End",),
-    ):
-        touch(kind, *fingers)
+    touch("Start", square(tab, "a1"))
+    touch("Move", king)
+    touch("Start", king, pawn)  # a second finger leaves the piece to the first
+    touch("End")
     wait_for_moves(tab, 2)
     for place in (pawn, square(tab, "a8"), None):
         touch("Start", place or tab.middle(".promotion [data-piece=r]"))
@@ -114,7 +109,7 @@ def test_nothing_is_wider_than_a_phone_in_longer_words(chromium, tmp_path, langu
                     tab.script(f"document.getElementById({dialog!r}).close('cancel')")
 
 
-DIALOGS = ("new-game", "games", "puzzles", "setup", "load", "keep", "look", "keys")
+DIALOGS = "new-game games puzzles setup load keep look keys".split()
 
 SIGHTS = pytest.mark.parametrize(
     ("width", "dark"), [pytest.param(DESKTOP, False, marks=pytest.mark.slow), (PHONE, True)]
@@ -144,7 +139,7 @@ def violations(tab, axe):
 
 
 @SIGHTS
-def test_the_board_and_its_dialogs_break_no_rule(chromium, tmp_path, axe, width, dark):
+def test_the_board_breaks_no_rule(chromium, tmp_path, axe, width, dark):
     with open_board(chromium, tmp_path, width, dark=dark, setup=Setup(chess.Board())) as tab:
         assert violations(tab, axe) == []
         for dialog in DIALOGS:

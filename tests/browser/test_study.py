@@ -7,11 +7,10 @@ import json
 import chess
 import pytest
 
-from tests.browser.test_games import PUZZLE, cpu_s
+from tests.browser.test_games import PUZZLE
 from tests.browser.test_variations import ANALYSIS, heard
 from tests.browser.test_web_board import drag, load, lose_connection
-from tests.browser.web_board import open_board
-from tests.new_process import wait_until
+from tests.browser.web_board import on_boards, open_board
 
 GAME = """[White "Rameshbabu, P."]
 [Black "Müller-Breidenbach, Karl"]
@@ -58,7 +57,7 @@ def open_game(tab, white):
     tab.wait_for("!$('games').open && state.names.white === " + json.dumps(white))
 
 
-def test_a_game_opens_from_ones_own_side_with_its_clocks_and_the_marks_of_its_review(study):
+def test_a_reviewed_game_opens_from_ones_own_side(study):
     """It opened at its end, from White's side, without clocks, and its marks stood in another tab."""
     study.script(
         "send('games_review', { key: games.rows.find(game => game.result === '1-0').key })"
@@ -75,19 +74,17 @@ def test_a_game_opens_from_ones_own_side_with_its_clocks_and_the_marks_of_its_re
         "document.querySelectorAll('#board .arrow.better, #board .arrow.threat').length"
     )
     assert (arrows, study.script("document.querySelectorAll('#board .glyph').length")) == (2, 1)
+    # new lines of the engine move the curve
+    study.script("send('lines', { on: false, count: 3 })", until="!state.shows.on")
     box = study.script("document.querySelector('#curve').getBoundingClientRect().toJSON()")
     study.drag([(box["right"] - 2, box["top"] + 5)])
     study.wait_for("wanted === null && here() === state.last")
-    assert study.script(
-        "[curve.points.length, document.querySelectorAll('#curve .dot.blunder').length]"
-    ) == [8, 1]
-    assert study.script("document.querySelector('#curve .cursor').getAttribute('x1')") == "600"
+    assert study.script("document.querySelectorAll('#curve .dot.blunder').length") == 1
     study.script("send('position', { fen: '' })", until="state.steps.length === 1")
     press(study, "#back-to-review")
     study.wait_for(
         "!state.isGame && Object.keys(marks).length && $('review-page').checkVisibility()"
     )
-    study.script("send('delete', { node: here() })", until="state.steps.length < 8")
 
 
 def test_a_mistake_is_mended_on_the_board(study):
@@ -115,64 +112,36 @@ def test_a_mistake_is_mended_on_the_board(study):
     assert study.script("$('curve').checkVisibility()")
 
 
-def test_what_is_written_into_a_game_of_ones_own_is_kept_in_its_file(study, tmp_path):
-    """It went into a file of analyses, and was gone when the game was opened again."""
-    for text, move in (("Known.", "c7c5"), ("Sharp.", "c7c6")):
-        open_game(study, "Rameshbabu, P.")
-        study.script("goes.on()", until="state.here === 1 && wanted === null")
-        study.script(
-            f"send('comment', {{ node: 1, text: '{text}' }}), send('move', {{ uci: '{move}' }})"
-        )
-        study.wait_for(f"shownStep().san === '{move[2:]}' && wanted === null")
-        study.script("send('position', { fen: '' }), openDialog('games')")
-        study.wait_for(
-            "!state.names.white.startsWith('Ram') && $('status').textContent.includes('club.pgn')"
-        )
-    kept = " ".join((tmp_path / "club.pgn").read_text(encoding="utf-8").split())
-    assert "1. e4 {Sharp.} { [%clk 0:05:00] }" in kept
-    assert "e5 { [%clk 0:04:58] } (1... c5) (1... c6)" in kept
-    assert kept.count("[White ") == 2
-    assert not (tmp_path / "analyses").exists()
-    open_game(study, "Anna")
-    assert study.script("state.steps.length") == 4, "the game behind it is found where it is now"
-    study.script("send('comment', { node: 2, text: 'The Sicilian.' })")
-    # nothing else begins
-    wait_until(lambda: "The Sicilian." in (tmp_path / "club.pgn").read_text(encoding="utf-8"))
-
-
-def test_the_list_is_sorted_and_the_explorer_leads_to_the_games_of_a_file(study):
+def test_the_list_is_sorted(study):
     whites = "games.rows.map(game => game.white)"
     for order, first in (("white", "Anna"), ("-white", "Rameshbabu, P.")):
-        press(
-            study,
-            "[data-sort=white]",
-            until=f"games.order === '{order}' && {whites}[0] === '{first}'",
-        )
+        until = f"games.order === '{order}' && {whites}[0] === '{first}'"
+        press(study, "[data-sort=white]", until=until)
     assert study.script("document.querySelector('[data-sort=white]').title") == "descending"
+
+
+def test_a_search_survives_a_lost_connection(study):
     lose_connection(study)
     study.script("$('games-text').value = 'zoe', $('games-text').dispatchEvent(new Event('input'))")
     study.script("reconnect()", until="games.total === 1")
-    study.script("$('games-text').value = '', $('games').close('cancel'), $('explorer-on').click()")
+
+
+def test_the_explorer_leads_to_the_games_of_a_file(study):
+    study.script("$('games').close('cancel'), $('explorer-on').click()")
     study.wait_for(
         "[...$('explorer-side').options].some(option => option.value === 'file:club.pgn')"
     )
     study.script("$('explorer-side').value = 'file:club.pgn', send('explore', { moves: ['e2e4'] })")
-    study.wait_for("[...document.querySelectorAll('#explorer-list .count')].length === 2")
-    names = "[...document.querySelectorAll('#explorer-list .count')].map(one => one.ariaLabel)"
-    assert study.script(names) == ["1 game with c5", "1 game with e5"]
-    press(
-        study,
-        "#explorer-list .count",
-        until=f"$('games').open && games.total === 1 && {whites}[0] === 'Anna'",
-    )
+    counts = "[...document.querySelectorAll('#explorer-list .count')].map(one => one.ariaLabel)"
+    study.wait_for(f"{counts}.join() === '1 game with c5,1 game with e5'")
+    found = "$('games').open && games.total === 1 && games.rows[0].white === 'Anna'"
+    press(study, "#explorer-list .count", until=found)
     assert study.text("#games-line").startswith("After 1. e4 c5, in club.pgn")
     open_game(study, "Anna")
     study.wait_for("state.here === 2")
-    study.script("openDialog('games')")
-    press(study, "[data-games=whole]", until="games.total === 3")  # with the analysis made here
 
 
-def test_a_puzzle_says_where_it_comes_from_and_why_a_try_fails(study, tmp_path, monkeypatch):
+def test_a_puzzle_says_why_a_try_fails(study, tmp_path, monkeypatch):
     """It said "Try again", and "Due: 0 of 3,001"."""
     monkeypatch.setattr("uci.library.training.read_set", lambda: iter(()))
     study.script(
@@ -188,10 +157,6 @@ def test_a_puzzle_says_where_it_comes_from_and_why_a_try_fails(study, tmp_path, 
     assert study.text("#puzzle-origin").strip() == "From an imported file. https://lichess.org/x"
     assert "Due" not in study.text("#puzzle-standing")
     stands = "puzzleBoard.legal.length > 0 && puzzleBoard.view.state.placement === puzzle.fen.split(' ')[0]"
-    study.script(
-        "window.kept = socket, socket = null, puzzleBoard.play(0, 1, 'a1b1'), socket = kept, 1"
-    )
-    assert study.script(stands)
     study.script("socket.send = () => {}, puzzleBoard.play(0, 1, 'a1b1')")  # it is lost on its way
     lose_connection(study)
     study.script("reconnect()", until=stands)
@@ -202,44 +167,36 @@ def test_a_puzzle_says_where_it_comes_from_and_why_a_try_fails(study, tmp_path, 
     assert "Ra7 is not the move: another move is better." in heard(study)
     assert study.script("puzzleBoard.base.arrows.length") == 2
     press(study, "#puzzle-again")
-    assert study.script("[$('puzzle-again').hidden, document.activeElement.id]") == [
-        True,
-        "puzzle-board",
-    ]
+    assert study.script("document.activeElement.id") == "puzzle-board"
     study.script("send('puzzles_move', { uci: 'a1a8' })", until="puzzle.over")
-    assert "Themes: mate." in study.text("#puzzle-origin")
-    themes = "[...$('puzzle-theme').options].filter(one => !one.disabled).map(one => one.text)"
-    assert study.script(themes) == ["any", "mate (1)"]
     study.script("$('puzzle-source').value = 'mine'")
     press(study, "[data-puzzle=next]", until="!puzzle.fen")
     assert "No such puzzle is left for today." in heard(study)
-    assert study.script("[puzzleBoard.legal, puzzleBoard.base.placement]") == [
-        [],
-        "8/8/8/8/8/8/8/8",
-    ], "the one before"
+    assert study.script("puzzleBoard.base.placement") == "8/8/8/8/8/8/8/8", "the one before"
 
 
-@pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
-def test_a_step_in_a_thousand_moves_with_200_variations_is_quick(tab):
+@on_boards(ANALYSIS)
+def test_a_step_in_a_long_game_leaves_its_moves_as_they_stand(tab):
+    """Each step made the list of all moves anew."""
     tab.script("send('lines', { on: false, count: 1 })")
     knights = [("Nf3", "Nc3"), ("Nf6", "Nc6"), ("Ng1", "Rg1"), ("Ng8", "Rg8")]
     words = []
-    for ply in range(2000):
+    for ply in range(200):
         move, other = knights[ply % 4]
         number = f"{ply // 2 + 1}.{'..' * (ply % 2)} "
         words.append(
             f"{number}{move}" + (f" ({number}{other} {{ An idea. }})" if ply % 10 == 5 else "")
         )
-    load(tab, " ".join(words) + " *", 2000)
-    step = """(async () => { for (let n = 0; n < 20; n++) {
-      goes.on();
-      while (wanted !== null) await new Promise(requestAnimationFrame);
-    } })()"""
-    tab.script("look(1)")
-    assert cpu_s(tab, step) / 20 < 0.05
+    load(tab, " ".join(words) + " *", 200)
+    tab.script("look(1)", until="state.here === 1 && wanted === null")
+    tab.script("""window.changed = 0, new MutationObserver(all => {
+      changed += all.reduce((sum, one) => sum + one.addedNodes.length, 0);
+    }).observe($('moves'), { childList: true, subtree: true }), 1""")
+    tab.script("goes.on()", until="state.here === 2 && wanted === null")
+    assert tab.script("new Promise(requestAnimationFrame).then(() => changed)") < 10
 
 
-@pytest.mark.parametrize("tab", [ANALYSIS], indirect=True)
+@on_boards(ANALYSIS)
 def test_what_players_of_a_rating_play_stands_beside_the_lines(tab):
     load(tab, "1. e4 e5 2. Nf3 *", 3)
     tab.script("$('people-rating').value = '1100'")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import chess
 import chess.pgn
+import pytest
 
 from engine.options import EngineOptions
 from engine.player import Engine
@@ -43,8 +44,8 @@ class ScriptedEngine(Engine):
 def web_board(folder, setup=None, load=ScriptedEngine):
     """A server that runs until the block ends; games are saved in `folder`/games.pgn."""
     ready, stopped = threading.Event(), threading.Event()
-    found: list[WebServer] = []
-    loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+    found = []
+    loops = []
 
     async def serve():
         ended = asyncio.Event()
@@ -72,6 +73,11 @@ def web_board(folder, setup=None, load=ScriptedEngine):
         loop, ended = loops[0]
         loop.call_soon_threadsafe(ended.set)
         assert stopped.wait(WAIT_S), "the server did not end"
+
+
+def on_boards(*made_of):
+    """Runs a test that takes `tab` on each of these boards, made as in `open_board`."""
+    return pytest.mark.parametrize("tab", made_of, indirect=True)
 
 
 @contextmanager

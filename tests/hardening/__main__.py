@@ -59,9 +59,7 @@ def main(arguments=None):
     )
     parser.add_argument("--only", nargs="+", metavar="NAME", help="run only these checks")
     parser.add_argument("--quick", action="store_true", help="run with small counts")
-    parser.add_argument(
-        "--logs", type=Path, metavar="FOLDER", help="write logs here (default: a temporary folder)"
-    )
+    parser.add_argument("--logs", type=Path, help="write logs here (default: a new folder)")
     parser.add_argument("--list", action="store_true", help="print the checks and their commands")
     options = parser.parse_args(arguments)
     logs = options.logs or Path(tempfile.mkdtemp(prefix="aino-hardening-"))

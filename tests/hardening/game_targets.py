@@ -15,7 +15,7 @@ from selfplay.records.replay import FRAME, REPLAY_MAGIC, read_segment
 from selfplay.run.exchange import pgn_text
 from tests.hardening.broken_files import Target
 from tests.selfplay.data.test_v6 import STARTS, searched_game
-from tests.selfplay.data.v6_chunks import chunk_of_game, write_chunk
+from tests.selfplay.data.v6_chunks import chunk_of_game, packed
 
 
 def games():
@@ -99,13 +99,13 @@ def archives():
 
 
 def _tar(name):
-    packed, stream = io.BytesIO(), io.BytesIO()
-    write_chunk(packed, np.frombuffer(_chunks()[0], V6_RECORD))
+    data = packed(np.frombuffer(_chunks()[0], V6_RECORD))
+    stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for kind in (tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE):
             member = tarfile.TarInfo(name)
             member.type = kind
             member.linkname = "../../outside"
-            member.size = len(packed.getvalue()) if kind == tarfile.REGTYPE else 0
-            archive.addfile(member, io.BytesIO(packed.getvalue()))
+            member.size = len(data) if kind == tarfile.REGTYPE else 0
+            archive.addfile(member, io.BytesIO(data))
     return stream.getvalue()

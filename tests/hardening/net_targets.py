@@ -10,7 +10,6 @@ import zlib
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 
@@ -87,7 +86,7 @@ def _unsealed(data):
 def seal_dit(inside):
     text, _, data = inside.partition(b"\0")
     try:
-        header: Any = json.loads(text)
+        header = json.loads(text)
         _put_right(header, data)
         text = dit_file._canonical(header)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):

@@ -1,11 +1,8 @@
 """Every format that is fuzzed, by name."""
 
-from collections.abc import Callable
-
 from tests.hardening import game_targets, label_targets, net_targets, text_targets
-from tests.hardening.broken_files import Target
 
-TARGETS: dict[str, Callable[[], Target]] = {
+TARGETS = {
     "fen": text_targets.fen,
     "pgn": text_targets.pgn,
     "pgn-packed": text_targets.packed_pgn,

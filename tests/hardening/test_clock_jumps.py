@@ -23,7 +23,7 @@ def jumping_time(monkeypatch):
     """
     true_time = time.time
     jumps = itertools.cycle((DAY_S, -DAY_S, 10 * DAY_S, -400 * DAY_S))
-    seen: list[float] = []
+    seen = []
 
     def jumping():
         seen.append(next(jumps))

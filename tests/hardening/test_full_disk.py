@@ -26,7 +26,7 @@ from uci.main import main as aino
 
 FULL = 150  # bytes that a file may have
 PGN = '[Event "x"]\n[Result "*"]\n\n' + "1. e4 e5 2. Nf3 Nc6 3. Bb5 a6 4. Ba4 Nf6 5. O-O Be7 *\n"
-MATERIAL = ("--evaluator", "material", "--hash-mib", "16", "--threads", "1")
+MATERIAL = "--evaluator material --hash-mib 16 --threads 1".split()
 START = ["position startpos", "go nodes 20"]
 
 
@@ -159,7 +159,7 @@ def engine(most_bytes, *flags, threads=1):
     return EngineProcess(limited.command(*command, RLIMIT_AS=most_bytes))
 
 
-def test_hash_that_does_not_fit_costs_the_hash_and_not_the_net():
+def test_hash_that_does_not_fit_leaves_the_net():
     with engine(ENOUGH) as process:
         process.send(f"setoption name Hash value {LARGEST_HASH}")
         told = process.ready()
@@ -182,7 +182,7 @@ def test_hash_that_does_not_fit_any_more_is_refused_between_searches(threads):
 
 
 @pytest.mark.parametrize("most", [TOO_LITTLE, 512 * MIB])
-def test_engine_without_room_for_its_compiler_was_busy_for_ever(most):
+def test_an_engine_without_room_for_its_compiler_plays(most):
     with engine(most, "--hash-mib", "1") as process:
         process.send("uci")
         process.read_until("uciok")

@@ -104,7 +104,7 @@ def test_a_clock_larger_than_a_word_is_refused():
         row_from_board(board)
 
 
-def test_marks_above_255_ended_their_games(written):
+def test_marks_above_255_end_no_game(written):
     game = read_game(written("game.pgn", f'[Event "x"]\n\n1. e4 ${"9" * 5000} e5 $902 $7 *\n'))
     assert [node.nags for node in game.mainline()] == [{MOST_NAG}, {902, 7}]
 

@@ -33,17 +33,8 @@ no_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="the system
 # The words of a command, in which GAME is a file.
 NO_PLACES = {
     "aino explain": ("startpos", "--nodes", 10, *MATERIAL, "--out", NOWHERE),
-    "aino annotate": ("GAME", "--nodes", 10, *MATERIAL, "--out", NOWHERE),
     "aino net": ("convert", Path("weights/tower-64x6.dit").resolve(), NOWHERE.with_suffix(".pb")),
     "aino-train loop": (NOWHERE, "--generations", 1),
-    "aino-train match": (
-        "--first",
-        "name=a cmd=aino",
-        "--second",
-        "name=b cmd=aino",
-        "--out",
-        NOWHERE,
-    ),
     "aino-train ladder": ("--out", NOWHERE),
     "aino-train pretrain": ("--data", "GAME", "--run", NOWHERE, "--out", NOWHERE, "--minutes", 1),
 }

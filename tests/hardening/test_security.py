@@ -70,22 +70,12 @@ def test_training_asks_for_no_network(offline, tmp_path):
     assert "the network was asked for" not in done.stderr + done.stdout
 
 
-FORBIDDEN_MODULES = {
-    "pickle",
-    "cPickle",
-    "cloudpickle",
-    "dill",
-    "shelve",
-    "marshal",
-    "yaml",
-    "joblib",
-    "torch",
-}
-FORBIDDEN_NAMES = {"eval", "exec", "compile", "__import__"}
-FORBIDDEN_ATTRIBUTES = {
-    "os.system", "os.popen", "os.execv", "os.execvp", "os.spawnv", "subprocess.getoutput", "subprocess.getstatusoutput",
-    "tempfile.mktemp", "os.chmod", "os.umask",
-}  # fmt: skip
+FORBIDDEN_MODULES = set("pickle cPickle cloudpickle dill shelve marshal yaml joblib torch".split())
+FORBIDDEN_NAMES = set("eval exec compile __import__".split())
+FORBIDDEN_ATTRIBUTES = set(
+    """os.system os.popen os.execv os.execvp os.spawnv os.chmod os.umask subprocess.getoutput
+    subprocess.getstatusoutput tempfile.mktemp""".split()
+)
 # Byte code that is hashed, never run.
 COMPILES, COMPILED = "engine.native.dependencies", "compile()"
 # Compiled kernels, from a folder that is the user's alone; Numba keeps them so, too.

@@ -11,7 +11,6 @@ import chess
 from engine.cli.option_forms import changes
 from engine.options import EngineOptions
 from engine.search.job import SearchJob
-from engine.search.limits import Limits
 from engine.search.result import SearchInfo, SearchResult
 from uci.protocol.session import Session
 from uci.protocol.words import Writer
@@ -27,8 +26,8 @@ class FakeEngine:
     def __init__(self, options):
         self.options = options
         self.board = chess.Board()
-        self.limits: list[Limits] = []
-        self.calls: list[str] = []
+        self.limits = []
+        self.calls = []
         self.fail = False
 
     def set_position(self, board):
@@ -78,9 +77,9 @@ class Conversation:
 
     def __init__(self, factory=FakeEngine, command_line=None):
         self.output = io.StringIO()
-        self.engine: FakeEngine | None = None
+        self.engine = None
         demanded = changes(EngineOptions(), command_line or EngineOptions())
-        self.session = Session(Writer(self.output), command_line, self._make, demanded)  # type: ignore[arg-type]
+        self.session = Session(Writer(self.output), command_line, self._make, demanded)
         self._factory = factory
 
     def _make(self, options):

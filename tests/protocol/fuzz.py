@@ -13,7 +13,6 @@ import argparse
 import random
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import chess
@@ -96,16 +95,14 @@ class Mixer:
         self.rng, self.files = rng, files
         self.refused = False  # whether the last position was
         self.board = chess.Board()
-        self.asked: list[
-            tuple[str, list[str]]
-        ] = []  # the position of each `go`, and its best moves
+        self.asked = []  # the position of each `go`, and its best moves
         self.evaluator, self.net = "auto", "<default>"  # as last set to something that exists
         self.preset = "aino"
         self.net_is_good = True
         self.chess960 = False
         self.standard = True  # whether the position can be read without Chess960
         self.bad_positions = [command for command, _ in read_cases("bad_positions.txt")]
-        self.kinds: dict[Callable[[], str | bytes], float] = {
+        self.kinds = {
             self.option: 45, self.position: 15, self.search: 20, self.talk: 20, self.noise: 20, self.bad_position: 10,
             self.shuffled_words: 10, self.long_line: 0.05,
         }  # fmt: skip
@@ -279,12 +276,7 @@ def check_batch(engine, mixer, lines):
     mixer.standard = True
     mixer.refused = False
     names = [line.split()[1].rstrip(":") for line in seen if line.startswith("evaluator ")]
-    assert names[-1] in mixer.evaluators(), (
-        names[-1],
-        mixer.evaluator,
-        mixer.net,
-        mixer.net_is_good,
-    )
+    assert names[-1] in mixer.evaluators(), (names[-1], mixer.evaluator, mixer.net)
     assert len(best_moves) == len(mixer.asked) - first, (len(best_moves), len(mixer.asked) - first)
     for move, (position, allowed) in zip(best_moves, mixer.asked[first:], strict=True):
         assert move in (allowed or ["(none)"]), (move, position, allowed)

@@ -46,19 +46,19 @@ def busy(monkeypatch):
         yield hearing, pipe
 
 
-def test_quit_waited_for_the_engine_to_load(busy):
+def test_quit_does_not_wait_for_the_engine(busy):
     hearing, pipe = busy
     pipe.write(b"quit\n")
     wait_until(lambda: hearing.heard == ["stop", "leave"])
 
 
-def test_a_gui_that_is_gone_waited_for_the_engine_to_load(busy):
+def test_a_gui_that_is_gone_ends_the_engine_at_once(busy):
     hearing, pipe = busy
     pipe.close()
     wait_until(lambda: hearing.heard == ["stop", "leave"])
 
 
-def test_stop_waited_for_the_command_before_it(busy):
+def test_stop_does_not_wait_for_the_command_before_it(busy):
     hearing, pipe = busy
     pipe.write(b"stop\n")
     wait_until(lambda: hearing.heard == ["stop"])
@@ -71,7 +71,7 @@ def test_a_script_that_quits_in_its_last_line_gets_its_answers():
     assert "leave" not in hearing.heard
 
 
-def test_quit_was_not_heard_where_the_gui_does_not_read():
+def test_quit_is_heard_where_the_gui_does_not_read():
     with subprocess.Popen(
         [*COMMAND, *SMALL], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
@@ -85,7 +85,7 @@ def test_quit_was_not_heard_where_the_gui_does_not_read():
         assert process.wait(PROMPTLY_S) == 0
 
 
-def test_a_command_waited_for_the_answers_that_a_gui_does_not_read():
+def test_a_command_does_not_wait_for_answers_that_nobody_reads():
     """The log of the conversation and its output had one lock."""
     reads = threading.Event()
 
@@ -114,7 +114,7 @@ def options_after(line):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system's names of files are text")
-def test_a_path_that_is_not_utf8_could_not_be_given(tmp_path):
+def test_a_path_that_is_not_utf8_is_taken(tmp_path):
     name = os.fsencode(tmp_path) + b"/caf\xe9.dit"
     with open(name, "wb"):
         line = b"setoption name WeightsFile value " + name + b"\n"

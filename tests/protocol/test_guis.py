@@ -24,16 +24,7 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds processes in /proc"),
 ]
 
-ARGUMENTS = (
-    "--evaluator",
-    "material",
-    "--hash-mib",
-    "16",
-    "--threads",
-    "1",
-    "--config",
-    os.devnull,
-)
+ARGUMENTS = f"--evaluator material --hash-mib 16 --threads 1 --config {os.devnull}".split()
 PLIES = 10
 GAME_S = 400.0  # on a busy machine
 END_S = 120.0  # from the wish to the end of the last process
@@ -88,7 +79,7 @@ def moves_in_log(path):
 
 
 @pytest.mark.parametrize("end", ["SIGTERM", "SIGKILL"])
-def test_xboard_plays_five_moves_and_leaves_no_process(end, tmp_path):
+def test_xboard_leaves_no_process(end, tmp_path):
     programs("Xvfb", "xboard", "polyglot")
     log = tmp_path / "debug"
     with virtual_screen() as screen:
@@ -109,7 +100,7 @@ def test_xboard_plays_five_moves_and_leaves_no_process(end, tmp_path):
     assert_legal(moves_in_log(log))
 
 
-def test_scid_installs_the_engine_analyses_plays_five_moves_and_leaves_no_process(tmp_path):
+def test_scid_plays_with_the_engine(tmp_path):
     _, tkscid, scid = programs("Xvfb", "tkscid", "scid")
     words = [
         tkscid,
@@ -119,7 +110,7 @@ def test_scid_installs_the_engine_analyses_plays_five_moves_and_leaves_no_proces
         shlex.join([*COMMAND[1:], *ARGUMENTS]),
         str(PLIES),
     ]
-    told: dict[str, str] = {}
+    told = {}
     with virtual_screen() as screen:
         gui = subprocess.Popen(
             words,
@@ -128,7 +119,7 @@ def test_scid_installs_the_engine_analyses_plays_five_moves_and_leaves_no_proces
             stdout=subprocess.PIPE,
             text=True,
         )
-        lines: queue.Queue[str] = queue.Queue()
+        lines = queue.Queue()
         reader = threading.Thread(target=lambda: [lines.put(line) for line in gui.stdout or ()])
         reader.start()
         try:
@@ -163,7 +154,7 @@ PREFERENCES = "[org/gnome/Chess]\nopponent='Aino'\ndifficulty='easy'\n"
 
 
 @pytest.mark.parametrize("moves", ["1. e4", "1. e4 e5 2. Nf3"])
-def test_gnome_chess_goes_on_with_a_game_and_leaves_no_process(moves, tmp_path):
+def test_gnome_chess_goes_on_with_a_game(moves, tmp_path):
     """A person's moves need clicks on a board that nobody can find, so they stand in a game that it
     opens.
     """

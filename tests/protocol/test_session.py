@@ -23,7 +23,7 @@ def nothing_follows(talk, word, count):
     return len(talk.answers(word)) == count
 
 
-def test_limits_and_legal_searchmoves_reach_the_engine(talk):
+def test_the_limits_of_a_search_reach_the_engine(talk):
     talk.say(
         "go wtime 1000 btime 900 winc 10 searchmoves e2e4 e2e5 d2d4 e2e4 e2e5" + " e2e4" * 300_000
     )
@@ -38,7 +38,7 @@ def test_limits_and_legal_searchmoves_reach_the_engine(talk):
     )
 
 
-def test_no_legal_move_gives_none_and_a_score(talk):
+def test_a_finished_game_has_a_score(talk):
     talk.say(f"position {MATED}", "go nodes 5")
     assert talk.wait_for("bestmove") == ["bestmove (none)"]
     assert "info depth 0 score mate 0" in talk.lines
@@ -55,7 +55,7 @@ def test_go_during_a_search_ends_the_first_with_its_own_bestmove(talk):
     assert nothing_follows(talk, "bestmove", 2)
 
 
-def test_a_text_could_not_be_emptied_by_cute_chess_which_then_sends_no_value(talk):
+def test_a_text_is_emptied_as_cute_chess_does_without_a_value(talk):
     talk.say("setoption name BookFile value x", "setoption name BookFile")
     assert talk.session.options.book_file == ""
 
@@ -77,13 +77,13 @@ def test_search_is_over_once_its_move_is_said(talk):
             seen.append(talk.session._working())
         return write(text)
 
-    talk.output.write = note  # type: ignore[method-assign]
+    talk.output.write = note
     talk.say("go nodes 1")
     talk.wait_for("bestmove")
     assert seen == [False]
 
 
-def test_the_current_move_is_named_in_long_searches_and_when_it_changes():
+def test_the_current_move_is_named_when_it_changes():
     told = [
         (500, "e2e4"),
         (1000, "e2e4"),
@@ -111,7 +111,7 @@ def test_the_current_move_is_named_in_long_searches_and_when_it_changes():
 
 
 @pytest.mark.parametrize("junk", ["setoption name Hash value lots", "setoption name Hash"])
-def test_junk_is_reported_and_changes_nothing(talk, junk):
+def test_junk_changes_nothing(talk, junk):
     talk.say("position startpos moves d2d4", "d")
     before = talk.lines[-1]
     options = talk.session.options
@@ -123,19 +123,19 @@ def test_junk_is_reported_and_changes_nothing(talk, junk):
     assert talk.session.options == options
 
 
-def test_position_with_more_moves_continues_the_old_one_also_behind_a_refused_one(talk):
-    talk.say("position startpos moves e2e4", "position startpos moves e2e4 e7e5 g1f3", "d")
-    assert talk.lines[-1] == f"Fen: {board_after('e2e4 e7e5 g1f3').fen()}"
-    talk.say("position startpos moves e2e4 c7c5", "d")
-    assert "pp1ppppp" in talk.lines[-1]
-    talk.say(
-        "position startpos moves e2e4",
-        "position startpos moves e2e4 e2e5",
-        "position startpos moves e2e4 e7e5",
-    )
-    talk.say("go nodes 5")
+@pytest.mark.parametrize(
+    "between", ["e2e4 e7e5", "e2e4 e2e5"], ids=["the old one", "a refused one"]
+)
+def test_a_position_with_more_moves_continues(talk, between):
+    game = "position startpos moves "
+    talk.say(f"{game}e2e4", f"{game}{between}", f"{game}e2e4 e7e5 g1f3", "go nodes 5")
     assert talk.wait_for("bestmove") != ["bestmove (none)"]
-    assert [move.uci() for move in talk.engine.board.move_stack] == ["e2e4", "e7e5"]
+    assert [move.uci() for move in talk.engine.board.move_stack] == ["e2e4", "e7e5", "g1f3"]
+
+
+def test_a_position_with_another_move_is_another_one(talk):
+    talk.say("position startpos moves e2e4 e7e5", "position startpos moves e2e4 c7c5", "d")
+    assert "pp1ppppp" in talk.lines[-1]
 
 
 CASTLES_LONG = "fen 2rkr3/pppppppp/8/8/8/8/PPPPPPPP/2RKR3 b CEce - 0 1 moves d8c8 d1e1 h7h6"
@@ -189,19 +189,16 @@ def test_endless_game_is_refused(talk):
     assert "/3P4/" in talk.lines[-1]
 
 
-def test_log_file_holds_both_sides_and_messages_stay_on_one_line(talk, tmp_path):
+def test_the_log_file_holds_both_sides(talk, tmp_path):
     log = tmp_path / "uci.log"
-    talk.say(
-        f"setoption name LogFile value {log}",
-        "isready",
-        "setoption name LogFile value <empty>",
-        "isready",
-    )
-    # an earlier one
-    talk.say(f"setoption name LogFile value {log}", "setoption name LogFile value <empty>")
+    on, off = (f"setoption name LogFile value {value}" for value in (log, "<empty>"))
+    talk.say(on, "isready", off, "isready", on, off)
     text = log.read_text()
     assert ">> isready" in text
     assert text.count("<< readyok") == 1
+
+
+def test_a_message_stays_on_one_line():
     output = io.StringIO()
     Writer(output).info("one\ntwo\r\nthree")
     assert output.getvalue() == "info string one two three\n"
@@ -217,16 +214,21 @@ def test_unwritable_log_file_is_reported(name, talk, tmp_path, monkeypatch):
     assert talk.session.options.log_file == ""
 
 
-def test_help_names_every_command_and_unknown_ones_are_answered_with_the_nearest(talk):
-    talk.say(
-        "positon startpos", "xyzzy", "setoption name MultPV value 3", "setoption name Zorro value 1"
-    )
-    assert talk.infos() == [
-        "unknown command: positon startpos; did you mean 'position'?",
-        "unknown command: xyzzy",
-        "unknown option: MultPV; did you mean 'MultiPV'?",
-        "unknown option: Zorro",
-    ]
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("positon startpos", "unknown command: positon startpos; did you mean 'position'?"),
+        ("xyzzy", "unknown command: xyzzy"),
+        ("setoption name MultPV value 3", "unknown option: MultPV; did you mean 'MultiPV'?"),
+        ("setoption name Zorro value 1", "unknown option: Zorro"),
+    ],
+)
+def test_an_unknown_word_is_answered_with_the_nearest(talk, line, told):
+    talk.say(line)
+    assert talk.infos() == [told]
+
+
+def test_help_names_every_command(talk):
     talk.say("help")
     words = set(" ".join(talk.lines).replace(",", " ").replace("|", " ").split())
     assert set(talk.session._commands) - {"help", "register"} <= words

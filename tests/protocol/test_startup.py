@@ -5,9 +5,7 @@ engines at once.
 import argparse
 import gc
 import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -30,18 +28,16 @@ from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from tests.boards import board_after
 from tests.new_process import ROOT, output_of, wait_until
-from tests.protocol.aino_process import COMMAND, AinoProcess
 from tests.protocol.fake_engine import Conversation
 from uci.loading import background, warmup
-from uci.loading.background import LoadingProgress, Preparation
+from uci.loading.background import Preparation
 from uci.loading.compiler import child_environment
 from uci.loading.patient import PatientEngine
 from uci.protocol.answer import plain_move
 
-MATERIAL = ("--evaluator", "material", "--hash-mib", "16")
+MATERIAL = "--evaluator material --hash-mib 16".split()
 OPTIONS = EngineOptions(evaluator="material", hash_mib=16)
 WAIT_S = 200.0
-IMPATIENT_S = 3.0  # Some GUIs end an engine after ten.
 # of a start in one process; 31.7 CPU seconds, where 291 longer kernels took 33.7
 MOST_COMPILATIONS = 330
 
@@ -122,19 +118,19 @@ def waiting(folder):
     (folder / "stop").unlink(missing_ok=True)
 
 
-def test_the_progress_is_told_while_the_compiler_works_and_nothing_when_it_has(folder):
-    told: list[LoadingProgress] = []
+def test_the_progress_is_told_while_the_compiler_works(folder):
+    told = []
     Preparation(OPTIONS, "material").wait(told.append)
     assert told
     assert all(0 < progress.done <= progress.total == 10 for progress in told)
     assert str(told[-1]) == f"compiling {told[-1].done} of about 10"
     warm = Preparation(OPTIONS, "material")
     assert warm.finished
-    warm.wait(told.clear)  # type: ignore[arg-type]
+    warm.wait(told.clear)
     assert (folder / "work").read_text() == "x"
 
 
-def test_kernels_that_a_cleaner_deleted_were_compiled_in_the_engines_own_process(folder):
+def test_kernels_that_a_cleaner_deleted_are_missed(folder):
     """The mark that all are compiled was believed: `isready` took 18 s, and `stop` was not heard."""
     Preparation(OPTIONS, "material").wait(None)
     (mark,) = folder.glob("compiled-*")
@@ -147,8 +143,8 @@ def test_kernels_that_a_cleaner_deleted_were_compiled_in_the_engines_own_process
 
 
 @pytest.mark.parametrize(("other", "work"), [("material", "x"), ("sparse", "xx")])
-def test_two_programs_at_once_compile_the_same_once_and_both_wait(folder, other, work):
-    told: list[LoadingProgress] = []
+def test_two_programs_compile_the_same_once(folder, other, work):
+    told = []
     first, second = Preparation(OPTIONS, "material"), Preparation(OPTIONS, other)
     second.wait(told.append)
     first.wait(None)
@@ -156,7 +152,7 @@ def test_two_programs_at_once_compile_the_same_once_and_both_wait(folder, other,
     assert (folder / "work").read_text() == work
 
 
-def test_each_fraction_of_tactical_nodes_started_a_compiler(folder):
+def test_fractions_of_tactical_nodes_have_the_same_kernels(folder):
     Preparation(OPTIONS, "material").wait(None)
     for nodes in (0.25, 0.5, 1.0, 100.0):
         assert Preparation(replace(OPTIONS, tactical_nodes=nodes), "material").finished
@@ -192,9 +188,9 @@ def test_kernels_are_loaded_before_the_time_of_the_first_search_begins(folder):
     board = chess.Board("4k3/8/8/8/8/8/8/R3K3 w Q - 0 1")
     with PatientEngine(OPTIONS) as engine:
         engine.set_position(board)
-        loads: list[str] = []
+        loads = []
         warm_up = engine.warm_up
-        engine.warm_up = lambda: (loads.append("loaded"), warm_up())  # type: ignore[method-assign,assignment]
+        engine.warm_up = lambda: (loads.append("loaded"), warm_up())
         (folder / "stop").unlink()
         assert engine.search(Limits(nodes=8)).best_move in board.legal_moves
         engine.search(Limits(nodes=8))
@@ -255,8 +251,8 @@ def test_the_compiler_outlives_an_impatient_client(folder):
 @pytest.mark.parametrize(
     "another", [False, True], ids=["alone", "beside another program, which goes on"]
 )
-def test_compiler_that_was_killed_was_never_missed(folder, waiting, another):
-    told: list[LoadingProgress] = []
+def test_a_compiler_that_was_killed_is_started_again(folder, waiting, another):
+    told = []
     second = Preparation(OPTIONS, "material") if another else None
     waiting._compiler.kill()
     (folder / "stop").unlink()
@@ -269,9 +265,9 @@ def test_compiler_that_was_killed_was_never_missed(folder, waiting, another):
     assert list(folder.glob("compiled-*"))
 
 
-def test_when_the_compiler_fails_twice_the_first_search_compiles_and_says_so(folder):
+def test_the_first_search_compiles_when_the_compiler_fails_twice(folder):
     (folder / "fail").touch()
-    told: list[LoadingProgress] = []
+    told = []
     Preparation(OPTIONS, "material").wait(told.append)
     assert not list(folder.glob("compiled-*"))
     problems = [str(one).split("; ")[1] for one in told if one.problem]
@@ -291,7 +287,7 @@ def test_when_the_compiler_fails_twice_the_first_search_compiles_and_says_so(fol
         ("e2e4 d7d5 e4d5 d8d5 b1c3", "a7a6 d5c4 d5a5", "d5a5"),  # the others lose the queen
     ],
 )
-def test_stop_before_anything_was_compiled_took_any_move(moves, only, best):
+def test_stop_before_anything_is_compiled_takes_a_good_move(moves, only, best):
     board = board_after(moves)
     moves = list(map(chess.Move.from_uci, only.split())) or list(board.legal_moves)
     assert plain_move(board, moves) == chess.Move.from_uci(best)
@@ -317,9 +313,9 @@ def test_the_compiler_runs_no_code_from_the_working_folder(folder, tmp_path, mon
 
 
 @pytest.mark.usefixtures("loaded")
-def test_a_search_waits_and_says_so_and_stop_brings_a_move_at_once(folder):
+def test_stop_brings_a_move_while_a_search_waits(folder):
     (folder / "stop").touch()
-    talk = Conversation(PatientEngine, OPTIONS)  # type: ignore[arg-type]
+    talk = Conversation(PatientEngine, OPTIONS)
     talk.say("isready")
     assert talk.answers("readyok") == ["readyok"]
     talk.say("eval", "position startpos moves e2e4", "go nodes 1000")
@@ -335,7 +331,7 @@ def test_a_search_waits_and_says_so_and_stop_brings_a_move_at_once(folder):
     talk.session._close()
 
 
-def test_choosing_an_evaluator_compiled_in_the_engines_own_process(tmp_path):
+def test_choosing_an_evaluator_compiles_nothing(tmp_path):
     """It did so on the thread that reads commands, which then heard no `stop` for seconds."""
     program = (
         "from engine import Engine, EngineOptions\n"
@@ -349,8 +345,8 @@ def test_choosing_an_evaluator_compiled_in_the_engines_own_process(tmp_path):
     assert output_of(program, AINO_CACHE_DIR=str(tmp_path)) == "[]\n"
 
 
-def test_warmup_kept_every_evaluators_network_in_memory_while_the_compilers_ran(monkeypatch):
-    engines: list[Engine] = []
+def test_warmup_keeps_no_network_while_the_compilers_run(monkeypatch):
+    engines = []
 
     class Counted(Engine):
         def __enter__(self):
@@ -403,7 +399,7 @@ print(len(times.compilations), *(one.name for one in times.compilations))
 
 
 @pytest.mark.slow
-def test_the_first_start_compiles_no_more_than_it_did_and_the_second_and_its_searches_nothing(
+def test_only_the_first_start_compiles(
     tmp_path,
 ):
     first = compile_times.start(ROOT, tmp_path)
@@ -414,45 +410,3 @@ def test_the_first_start_compiles_no_more_than_it_did_and_the_second_and_its_sea
         "for one set of types"
     )
     assert output_of(RARE, AINO_CACHE_DIR=str(tmp_path)).split() == ["0"]
-
-
-COMPILED_BY_MATERIAL = """
-from engine import Engine, EngineOptions
-from benchmarks.compile_events import CompileTimes
-
-with CompileTimes() as times, Engine(EngineOptions(evaluator="material", hash_mib=16)) as engine:
-    engine.warm_up()
-print(len(times.compilations))
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="kills processes")
-def test_six_impatient_starts_in_a_row_and_killed_compilers_end_in_a_complete_cache(tmp_path):
-    rng = random.Random(1)
-    environment = {"AINO_CACHE_DIR": str(tmp_path)}
-    command = [*COMMAND, "--config", os.devnull, *MATERIAL]
-    with chess.engine.SimpleEngine.popen_uci(
-        command, env=child_environment() | environment, timeout=WAIT_S
-    ) as engine:
-        engine.ping()
-    assert not list(tmp_path.rglob("compiled-*")), "a GUI waits for ten seconds"
-    for number in range(6):
-        with AinoProcess(*MATERIAL, environment=environment) as aino:
-            begun = time.monotonic()
-            aino.ready()
-            aino.send("go nodes 8")
-            aino.read_for(max(0.1, IMPATIENT_S - (time.monotonic() - begun)))
-        if number < 3:
-            time.sleep(rng.random())
-            for line in subprocess.run(
-                ["ps", "-eo", "pid,args"], capture_output=True, text=True
-            ).stdout.splitlines():
-                pid, _, command = line.strip().partition(" ")
-                if "uci.loading.compiler" in command and str(tmp_path) in command:
-                    os.kill(int(pid), signal.SIGKILL)
-    with AinoProcess(*MATERIAL, environment=environment) as aino:
-        aino.ready()
-        assert aino.go("startpos", "nodes 8")[-1].startswith("bestmove")
-    assert list(tmp_path.rglob("compiled-*"))
-    assert output_of(COMPILED_BY_MATERIAL, **environment) == "0\n"

@@ -25,16 +25,7 @@ POSITIONS = {
 }
 SETTLE_S = 0.15  # long enough for a wrong answer to arrive
 PROMPTLY_S = 60.0  # generous: what it must not do is wait for the search
-UCI_WORDS = {
-    "id",
-    "option",
-    "uciok",
-    "readyok",
-    "info",
-    "bestmove",
-    "copyprotection",
-    "registration",
-}
+UCI_WORDS = set("id option uciok readyok info bestmove copyprotection registration".split())
 NAMES_THAT_CLIENTS_LOOK_FOR = (
     "Hash", "Threads", "Move Overhead", "SyzygyPath", "UCI_ShowWDL", "UCI_Chess960", "UCI_LimitStrength", "UCI_Elo",
     "MultiPV", "Ponder", "UCI_AnalyseMode", "UCI_Opponent", "Clear Hash",
@@ -91,7 +82,7 @@ def test_option_set_between_searches_leaves_a_playing_engine(engine, option):
     assert chess.Board().is_legal(chess.Move.from_uci(best_move(engine.go("startpos", "nodes 10"))))
 
 
-def test_isready_and_setoption_may_come_before_uci_and_ucinewgame_never(fresh):
+def test_isready_may_come_before_uci(fresh):
     fresh.send("setoption name Hash value 16", "isready")
     fresh.read_until("readyok", START_S)
     fresh.send("uci")
@@ -109,11 +100,14 @@ def test_readyok_comes_at_once_during_a_search(engine):
     engine.read_until("bestmove", PROMPTLY_S)
 
 
-def test_exactly_one_bestmove_for_each_go_and_no_stop_is_lost(engine):
+def test_each_go_has_exactly_one_bestmove(engine):
     for command in ("nodes 30", "depth 1", "movetime 10", "wtime 100 btime 100"):
         engine.go("startpos", command)
         engine.send("stop")
     assert not any(line.startswith("bestmove") for line in engine.read_for(SETTLE_S))
+
+
+def test_no_stop_is_lost(engine):
     for _ in range(10):
         engine.send("position startpos", "go infinite", "stop")
         engine.read_until("bestmove", PROMPTLY_S)
@@ -139,12 +133,9 @@ def test_no_bestmove_before_the_end_of_an_endless_search(engine, position, way):
     engine.read_until("bestmove", PROMPTLY_S)
 
 
-def test_searchmoves_are_kept_to_and_0000_means_none(engine):
-    assert best_move(engine.go(f"fen {CROWDED}", "nodes 100 searchmoves a2a3 a2a4")) in (
-        "a2a3",
-        "a2a4",
-    )
-    assert best_move(engine.go("startpos", "nodes 10 searchmoves 0000")) == "(none)"
+@pytest.mark.parametrize(("moves", "best"), [("a2a3 a2a4", {"a2a3", "a2a4"}), ("0000", {"(none)"})])
+def test_searchmoves_are_kept_to(engine, moves, best):
+    assert best_move(engine.go(f"fen {CROWDED}", f"nodes 100 searchmoves {moves}")) in best
 
 
 @pytest.mark.parametrize(
@@ -182,40 +173,47 @@ def test_chess960_castling_is_king_takes_rook(engine):
     assert best_move(engine.go(position, "nodes 10 searchmoves e1g1")) == "e1g1"
 
 
-def test_lines_are_of_integers_and_one_comes_even_in_one_millisecond(engine):
-    lines = scored(engine.go(f"fen {CROWDED}", "movetime 60"))
-    for line in lines:
+def test_lines_are_of_integers(engine):
+    for line in scored(engine.go(f"fen {CROWDED}", "movetime 60")):
         assert {"depth", "nodes", "nps", "time"} <= set(line.numbers)
         assert all(number.isdecimal() for number in line.numbers.values()), line
         assert line.score.split()[1].removeprefix("-").isdecimal()
+
+
+def test_a_line_comes_even_in_one_millisecond(engine):
     for _ in range(5):
         engine.send("setoption name Clear Hash")
         lines = engine.go(f"fen {CROWDED}", "movetime 1")
         assert scored(lines), lines
 
 
-def test_last_line_belongs_to_the_best_move_and_all_are_legal_to_their_end(engine):
-    for command in ("nodes 500", "movetime 20", "depth 3"):
-        lines = engine.go(f"fen {CROWDED}", command)
-        assert scored(lines)[-1].pv[0] == best_move(lines)
+@pytest.mark.parametrize("command", ["nodes 500", "movetime 20", "depth 3"])
+def test_the_last_line_belongs_to_the_best_move(engine, command):
+    lines = engine.go(f"fen {CROWDED}", command)
+    assert scored(lines)[-1].pv[0] == best_move(lines)
+
+
+def test_lines_are_legal_to_their_end(engine):
     board = chess.Board(CROWDED)
     for line in scored(engine.go(f"fen {CROWDED}", "nodes 2000")):
         play_line(board, line.pv)  # raises for an illegal move
 
 
-def test_multipv_is_complete_in_order_and_of_one_depth_for_as_many_moves_as_there_are(engine):
+def test_the_lines_of_multipv_are_of_one_depth(engine):
     with option(engine, "MultiPV", "4", "1"):
-        lines = scored(engine.go(f"fen {CROWDED}", "depth 3"))
-    final = lines[-4:]
+        final = scored(engine.go(f"fen {CROWDED}", "depth 3"))[-4:]
     assert [line.numbers["multipv"] for line in final] == ["1", "2", "3", "4"]
     assert len({line.numbers["depth"] for line in final}) == 1
     assert len({line.pv[0] for line in final}) == 4
+
+
+def test_multipv_has_a_line_for_each_move_there_is(engine):
     with option(engine, "MultiPV", "10", "1"):
         lines = scored(engine.go("fen 7k/6pp/8/8/8/8/8/K7 w - - 0 1", "depth 2"))
     assert sorted(line.pv[0] for line in lines[-3:]) == ["a1a2", "a1b1", "a1b2"]
 
 
-def test_wdl_is_shown_when_asked_for_and_sums_to_a_thousand(engine):
+def test_wdl_sums_to_a_thousand(engine):
     with option(engine, "UCI_ShowWDL", "true", "false"):
         lines = scored(engine.go("startpos", "nodes 200"))
     assert lines
@@ -226,7 +224,7 @@ def test_lines_are_flushed_while_the_search_goes_on(engine):
     engine.send("position startpos", "go infinite")
     try:
         deadline = time.monotonic() + PROMPTLY_S
-        lines: list[str] = []
+        lines = []
         while not scored(lines) and time.monotonic() < deadline:
             lines += engine.read_for(SETTLE_S)
         assert scored(lines)
@@ -242,7 +240,7 @@ def test_nothing_but_uci_is_said(subject, engine):
 
 @pytest.mark.parametrize("ending", ["quit", "end of input"])
 @pytest.mark.parametrize("busy", [pytest.param("idle", marks=pytest.mark.slow), "searching"])
-def test_quit_and_end_of_input_end_the_process(fresh, busy, ending):
+def test_the_process_ends_with_its_gui(fresh, busy, ending):
     fresh.send("isready")
     fresh.read_until("readyok", START_S)
     if busy == "searching":

@@ -20,9 +20,9 @@ def scored_game(game, result):
     the result's.
     """
     board = game.root()
-    counts = list[int]()
-    moves = list[int]()
-    scores = list[int]()
+    counts = []
+    moves = []
+    scores = []
     for played in game.move_stack:
         likes = {
             move: 100 * board.is_capture(move) - 3 * order
@@ -121,7 +121,7 @@ def aino_train(capsys):
 
     def call(*words, status=0):
         """words: the first may be a whole line, and so may those that begin with a flag."""
-        line = list[str]()
+        line = []
         for word in map(str, words):
             line += word.split() if not line or word.startswith("--") else [word]
         flags = ["--workers=1"] if line[0] == "loop" else []

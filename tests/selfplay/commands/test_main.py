@@ -35,82 +35,44 @@ def test_house_errors_are_one_line(capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("line", "says"),
     [
         (
-            ["loop", "{}/r", "--cpuct-init=2", "--VISITS=9"],
+            "loop {}/r --cpuct-init=2 --VISITS=9",
             "'--search.cpuct_init', '--games.visits', '--gate.visits'?",
         ),
-        (["loop", "{}/notes.txt"], "notes.txt is a file, and a self-play run needs a folder"),
+        ("loop {}/notes.txt", "notes.txt is a file, and a self-play run needs a folder"),
+        ("loop {}/run --net small.py", "or module:Class, a class of yours, got 'small.py'"),
+        ("loop {}/run --initial {}/maia.pb.gz", "maia.pb.gz NAME.dit` makes one of a network"),
         (
-            ["loop", "{}/run", "--net", "small.py"],
-            "or module:Class, a class of yours, got 'small.py'",
+            "loop {}/run --candidate=x.dit",
+            "to generate first: `aino-train loop {}/run --until fit`",
         ),
+        ("report {}/nowhere", "nowhere: no such folder"),
+        ("match --opening-plies=-1", "--opening-plies: expected a number of at least 0, got -1"),
         (
-            ["loop", "{}/run", "--initial", "{}/maia.pb.gz"],
-            "maia.pb.gz NAME.dit` makes one of a network of Lc0's",
-        ),
-        (
-            ["loop", "{}/run", "--candidate=x.dit"],
-            "has to generate first: `aino-train loop {}/run --until fit`",
-        ),
-        (["report", "{}/nowhere"], "nowhere: no such folder"),
-        (
-            ["match", "--opening-plies=-1"],
-            "--opening-plies: expected a number of at least 0, got -1",
-        ),
-        (
-            ["match", "--first=a", "--second=b", "--out={}/m", "--resign=3:0"],
+            "match --first=a --second=b --out={}/m --resign=3:0",
             "colons, the first 2 above 0",
         ),
+        ("loop ", "argument RUN: expected a name, got ''"),  # Path("") is this folder
+        ("pretrain --data =1 --run={} --out=y --minutes=1", "=1: expected FILE=WEIGHT"),  # so here
+        ("pretrain --minutes=inf", "--minutes: expected a number of at least 0, got inf"),
         (
-            ["loop", "{}/run", "--generations=0"],
-            "--generations: expected a number of at least 1, got 0",
-        ),
-        (
-            ["loop", "{}/run", "--cluster=local", "--workers=-1"],
-            "--workers: expected a number of at least 0, got -1",
-        ),
-        (
-            ["loop", "", "--generations=0"],
-            "argument RUN: expected a name, got ''",
-        ),  # Path("") had been this folder
-        (
-            ["pretrain", "--data", "=1", "--run={}", "--out=y", "--minutes=1"],
-            "=1: expected FILE=WEIGHT",
-        ),  # so here
-        (["export", "{}", "--first=-3"], "--first: expected a number of at least 1, got -3"),
-        (
-            [
-                "pretrain",
-                "--data=x",
-                "--run={}",
-                "--out=x.dit",
-                "--minutes=1",
-                "--evaluate-minutes=0",
-            ],
+            "pretrain --data=x --run={} --out=y --minutes=1 --evaluate-minutes=0",
             "above 0, got 0",
-        ),
-        (
-            ["pretrain", "--minutes=inf"],
-            "--minutes: expected a number of at least 0, got inf",
-        ),  # at a rate of nothing
-        (
-            ["pretrain", "--data=x", "--run={}", "--out=y", "--minutes=1", "--weight-decay=inf"],
-            "at least 0, got inf",
         ),
     ],
 )
-def test_a_slip_was_refused_without_what_to_write(words, says, tmp_path, capsys):
+def test_a_slip_is_refused_with_what_to_write(line, says, tmp_path, capsys):
     for name in ("notes.txt", "maia.pb.gz"):
         (tmp_path / name).write_bytes(b"\x1f\x8b")
     with contextlib.suppress(SystemExit):  # argparse ends by itself
-        assert main([word.format(tmp_path) for word in words]) == 1
+        assert main(line.format(*[tmp_path] * 2).split(" ")) == 1
     assert says.format(tmp_path) in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("call", [lambda: main(["loop"]), lambda: uci.main.main(["bench"])])
-def test_ctrl_c_during_imports_ended_in_a_traceback(call, monkeypatch):
+def test_ctrl_c_during_imports_ends_quietly(call, monkeypatch):
     def interrupted(name):
         raise KeyboardInterrupt
 
@@ -119,7 +81,7 @@ def test_ctrl_c_during_imports_ended_in_a_traceback(call, monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system has no SIGHUP")
-def test_a_terminal_that_closed_ended_what_was_to_go_on():
+def test_what_ignores_a_closed_terminal_goes_on():
     for usual, stops in ((signal.SIG_IGN, False), (lambda *_: None, True)):
         before = signal.signal(signal.SIGHUP, usual)
         with stop_flag() as stop:
@@ -148,7 +110,7 @@ def test_a_second_ctrl_c_ends_a_command_once_the_first_was_not_heard_for_long(mo
     assert "ended at once" in capsys.readouterr().out
 
 
-def test_help_costs_less_than_half_a_second_of_processor_time():
-    program = "import sys, time, selfplay.main; sys.argv = ['aino-train', '--help']\n"
-    program += "try: selfplay.main.main()\nexcept SystemExit: print('seconds', time.process_time())"
-    assert float(output_of(program).split()[-1]) < 0.5
+def test_help_loads_no_compiler():
+    program = "import sys, selfplay.main; sys.argv = ['aino-train', '--help']\n"
+    program += "try: selfplay.main.main()\nexcept SystemExit: print('numba' in sys.modules)"
+    assert output_of(program).endswith("\nFalse\n")

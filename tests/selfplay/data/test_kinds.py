@@ -84,7 +84,9 @@ def test_files_without_data_are_told_by_name(tmp_path, name, content, told):
     assert name in str(refused.value)
 
 
-def test_a_folder_is_its_files(tmp_path):
+@pytest.fixture
+def nested(tmp_path):
+    """A folder of packed games, and what else lies there."""
     for number in (2, 10, 1):
         (tmp_path / f"part{number}.pgn.xz").write_bytes(lzma.compress(GAMES.encode()))
         (tmp_path / f"part{number}.json").write_text("{}")
@@ -95,27 +97,41 @@ def test_a_folder_is_its_files(tmp_path):
     (tmp_path / "later" / "again").symlink_to(tmp_path)
     (tmp_path / "later" / "part3.pgn.xz").write_bytes(lzma.compress(GAMES.encode()))
     (tmp_path / "later" / "part0.pgn.xz").touch()
-    names = ["later/part3.pgn.xz", "part1.pgn.xz", "part10.pgn.xz", "part2.pgn.xz"]
-    assert data_files([tmp_path], PGN) == [(tmp_path / name, PGN) for name in names]
-    assert [path.name for path, _ in data_files([tmp_path / "part?.pgn.xz"], PGN)] == [
-        names[1],
-        names[3],
-    ]
-    (tmp_path / ".disk").mkdir()
-    (tmp_path / "part1.pgn.xz").rename(tmp_path / ".disk" / "part1.pgn.xz")
-    for name in ("other", "the-same"):  # links to folders were skipped without a word
-        (tmp_path / name).symlink_to(tmp_path / ".disk")
-    names[1:] = ["other/part1.pgn.xz", *names[2:]]
-    assert data_files([tmp_path], PGN) == [(tmp_path / name, PGN) for name in names]
-    (tmp_path / "chunks.tar").write_bytes(tar())
-    with pytest.raises(
-        DataError, match=r"holds Lc0 training chunks \(chunks.tar\) and PGN games \(part3.pgn.xz\)"
-    ):
-        data_files([tmp_path], PGN)
-    with pytest.raises(
-        DataError, match=r"chunks\.tar: expected PGN games, found Lc0 training chunks"
-    ):
-        data_files([tmp_path / "chunks.tar"], PGN)
+    return tmp_path
+
+
+NAMES = ["later/part3.pgn.xz", "part1.pgn.xz", "part10.pgn.xz", "part2.pgn.xz"]
+
+
+def test_a_folder_is_its_files(nested):
+    assert data_files([nested], PGN) == [(nested / name, PGN) for name in NAMES]
+
+
+def test_a_pattern_is_the_files_that_it_names(nested):
+    found = data_files([nested / "part?.pgn.xz"], PGN)
+    assert [path.name for path, _ in found] == ["part1.pgn.xz", "part2.pgn.xz"]
+
+
+def test_links_to_folders_are_followed_once(nested):
+    (nested / ".disk").mkdir()
+    (nested / "part1.pgn.xz").rename(nested / ".disk" / "part1.pgn.xz")
+    for name in ("other", "the-same"):
+        (nested / name).symlink_to(nested / ".disk")
+    names = [NAMES[0], "other/part1.pgn.xz", *NAMES[2:]]
+    assert data_files([nested], PGN) == [(nested / name, PGN) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        (".", r"holds Lc0 training chunks \(chunks.tar\) and PGN games \(part3.pgn.xz\)"),
+        ("chunks.tar", r"chunks\.tar: expected PGN games, found Lc0 training chunks"),
+    ],
+)
+def test_chunks_are_no_games(nested, path, told):
+    (nested / "chunks.tar").write_bytes(tar())
+    with pytest.raises(DataError, match=told):
+        data_files([nested / path], PGN)
 
 
 def test_a_pipe_is_read_once(tmp_path):
@@ -126,7 +142,7 @@ def test_a_pipe_is_read_once(tmp_path):
     assert load_or_parse(pipe, reader_of(kind), tmp_path / "cache").n_games == 3
 
 
-def test_folders_of_chunks_and_label_folders_are_one_each(tmp_path):
+def test_a_folder_of_chunks_or_labels_is_one_source(tmp_path):
     chunks, labels = tmp_path / "chunks", tmp_path / "labels"
     chunks.mkdir()
     for number in range(3):
@@ -182,7 +198,7 @@ def test_other_weights_are_told(tmp_path, weight):
 
 
 def loaded(*sources, scored_share=0.25):
-    told: list[str] = []
+    told = []
     files = SourceFiles(sources, scored_share=scored_share, heldout_share=0.3)
     return list(load_training_data(files, None, told.append).shares), told
 
@@ -196,7 +212,7 @@ def parts(tmp_path, game_texts):
     return paths
 
 
-def test_weights_are_parts_of_a_batch_and_without_them_positions_count_alike(parts, tmp_path):
+def test_weights_are_parts_of_a_batch(parts, tmp_path):
     assert loaded(Source(parts[0], 0.7), Source(parts[1], 0.3))[0] == pytest.approx([0.7, 0.3])
     by_positions, told = loaded(*map(Source, parts))
     assert by_positions == [int(line.split()[-2]) for line in told[:2]]
@@ -204,7 +220,7 @@ def test_weights_are_parts_of_a_batch_and_without_them_positions_count_alike(par
     assert both == pytest.approx([3 * count / sum(by_positions) for count in by_positions])
 
 
-def test_label_folders_split_their_weights_by_values_and_scored_moves(parts, tmp_path):
+def test_a_label_folder_gives_scored_moves_their_share(parts, tmp_path):
     folder = tmp_path / "labels"
     material_labels(folder, 3000)
     weights, _ = loaded(Source(parts[0], 0.4), Source(folder, 0.6))
@@ -214,7 +230,7 @@ def test_label_folders_split_their_weights_by_values_and_scored_moves(parts, tmp
     assert sum(weights) == pytest.approx(1.0)
 
 
-def test_a_file_of_weight_0_is_held_out_and_not_trained_on(parts):
+def test_a_file_of_weight_0_is_held_out_alone(parts):
     weights, told = loaded(Source(parts[0], 0), Source(parts[1], 1))
     assert weights == [1.0]
     assert told[0].endswith("6 games, none to train on (weight 0)")
@@ -241,19 +257,9 @@ def test_sources_that_contradict_are_told(parts, monkeypatch, sources, told):
 # ---- the command ---------------------------------------------------------------------------------
 
 
-def test_only_the_last_of_two_data_flags_counted(parts, tmp_path, aino_train):
-    words = [
-        "--net",
-        "16x1",
-        "--batch",
-        32,
-        "--positions",
-        32,
-        "--run",
-        tmp_path / "run",
-        "--out",
-        tmp_path / "x.dit",
-    ]
-    shown = aino_train("pretrain", "--data", parts[0], "--data", parts[1], *words)
+def test_each_data_flag_counts(parts, tmp_path, aino_train):
+    line = f"pretrain --net 16x1 --batch 32 --positions 32 --run {tmp_path}/run"
+    line += f" --out {tmp_path}/x.dit --data {parts[0]} --data {parts[1]}"
+    shown = aino_train(line)
     assert "a.pgn: PGN games, 6 games" in shown
     assert "b.pgn: PGN games, 3 games" in shown

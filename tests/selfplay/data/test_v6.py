@@ -1,7 +1,6 @@
 """Lc0's training chunks: field by field, there and back, and what is refused."""
 
 import gzip
-import io
 import lzma
 import tarfile
 from dataclasses import fields
@@ -23,7 +22,8 @@ from selfplay.records.collect import collect
 from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord, training_game
 from tests.selfplay.conftest import random_game
-from tests.selfplay.data.v6_chunks import chunk_of_game, write_archive, write_chunk
+from tests.selfplay.data.v6_chunks import archive_of, chunk_of_game, packed
+from tests.selfplay.run.crews import record_of
 
 STARTS = [
     chess.STARTING_FEN,
@@ -41,27 +41,25 @@ def searched_game(rng, fen, plies=60):
     moves = []
     counts = []
     targets = []
-    visits = []
     for move in board.move_stack:
         legal = sorted(
             {encode_move(walk, other) for other in walk.legal_moves} | {encode_move(walk, move)}
         )
-        chosen = rng.choice(
-            legal, int(rng.integers(0 if len(moves) == 3 else 1, len(legal) + 1)), replace=False
-        )
+        least = 0 if len(moves) == 3 else 1
+        chosen = rng.choice(legal, int(rng.integers(least, len(legal) + 1)), replace=False)
         moves.append(encode_move(walk, move))
         counts.append(len(chosen))
         targets += chosen.tolist()
-        visits += rng.integers(1, 200, len(chosen)).tolist()
         walk.push(move)
     row = stack_from_board(board)[-1]
     ending, points = game_ending(row, len(moves), 1) or (Ending.LENGTH, 0)
-    draws = rng.dirichlet([1, 1, 1], len(moves)).astype(np.float16)
+    counts = np.array(counts, np.uint8)
     game = SelfPlayRecord(
         generation=0, number=0, white_points=points, ending=ending, start=row_from_board(board.root()),
-        moves=np.array(moves, np.uint16), full=(rng.random(len(moves)) < 0.7) & (np.array(counts) > 0),
-        target_counts=np.array(counts, np.uint8), target_moves=np.array(targets, np.uint16),
-        target_visits=np.array(visits, np.uint16), root_wdl=draws,
+        moves=np.array(moves, np.uint16), full=(rng.random(len(moves)) < 0.7) & (counts > 0),
+        target_counts=counts, target_moves=np.array(targets, np.uint16),
+        target_visits=rng.integers(1, 200, len(targets)).astype(np.uint16),
+        root_wdl=rng.dirichlet([1, 1, 1], len(moves)).astype(np.float16),
     )  # fmt: skip
     return game, board
 
@@ -78,12 +76,6 @@ def played(request):
 def chunk():
     """The records of one game from the start position."""
     return chunk_of_game(searched_game(np.random.default_rng(9), chess.STARTING_FEN, 30)[0])
-
-
-def packed(records):
-    stream = io.BytesIO()
-    write_chunk(stream, records)
-    return stream.getvalue()
 
 
 def test_games_come_back_from_their_records(played):
@@ -108,8 +100,7 @@ def sort_targets(game):
 
 def test_training_positions_are_those_of_the_replay(played, tmp_path):
     game, _ = played
-    with open(tmp_path / "game.gz", "wb") as stream:
-        write_chunk(stream, chunk_of_game(game))
+    (tmp_path / "game.gz").write_bytes(packed(chunk_of_game(game)))
     direct, _ = collect([training_game(game, 0.5)])
     read, illegal = collect(read_v6(tmp_path / "game.gz"))
     assert illegal == 0
@@ -118,7 +109,7 @@ def test_training_positions_are_those_of_the_replay(played, tmp_path):
     assert np.allclose(read.wdl, direct.wdl, atol=2e-3)
 
 
-def test_planes_of_a_record_are_the_networks_and_show_the_position(played):
+def test_planes_of_a_record_show_the_position(played):
     game, board = played
     stack = stack_from_board(board)
     masks = masks_of(chunk_of_game(game))
@@ -132,14 +123,14 @@ def test_planes_of_a_record_are_the_networks_and_show_the_position(played):
 
 
 def test_visits_are_exact_or_shares_of_the_same_total():
-    start = row_from_board(chess.Board())
-    first = np.array([chess.E2 | chess.E4 << 6], np.uint16)
-    targets = np.array([first[0], chess.D2 | chess.D4 << 6, chess.G1 | chess.F3 << 6], np.uint16)
-    game = SelfPlayRecord(
-        generation=0, number=0, white_points=0, ending=Ending.OTHER, start=start, moves=first, full=np.array([True]),
-        target_counts=np.array([3], np.uint8), target_moves=targets,
-        target_visits=np.array([41_003, 12_347, 7], np.uint16), root_wdl=np.array([[0, 1, 0]], np.float16),
-    )  # fmt: skip
+    targets = [chess.E2 | chess.E4 << 6, chess.D2 | chess.D4 << 6, chess.G1 | chess.F3 << 6]
+    game = record_of(
+        targets[:1],
+        [0, 1, 0],
+        target_counts=np.array([3], np.uint8),
+        target_moves=np.array(targets, np.uint16),
+        target_visits=np.array([41_003, 12_347, 7], np.uint16),
+    )
     records = chunk_of_game(game)
     assert sort_targets(game_of_chunk(records, "x")) == sort_targets(game)
     tempered = records.copy()
@@ -156,13 +147,9 @@ def test_game_begins_with_its_first_record():
 
 def test_fields_lie_where_lc0_writes_them():
     places = {name: V6_RECORD.fields[name][1] for name in V6_RECORD.names}
-    assert [places[name] for name in ("probabilities", "planes", "castling_us_ooo")] == [
-        8,
-        7440,
-        8272,
-    ]
-    assert [places[name] for name in ("rule50", "root_q", "result_q")] == [8277, 8280, 8308]
-    assert [places[name] for name in ("visits", "played_idx", "q_st")] == [8340, 8344, 8352]
+    expected = {"probabilities": 8, "planes": 7440, "castling_us_ooo": 8272, "rule50": 8277}
+    expected |= {"root_q": 8280, "result_q": 8308, "visits": 8340, "played_idx": 8344, "q_st": 8352}
+    assert expected.items() <= places.items()
     assert V6_RECORD.itemsize == 8356
 
 
@@ -176,67 +163,64 @@ def test_the_start_position_is_written_as_lc0_does():
     assert named == {move.uci() for move in chess.Board().legal_moves}
 
 
-def test_archives_and_folders_are_read(chunk, tmp_path):
-    with open(tmp_path / "games.tar", "wb") as stream:  # two archives, as `cat` joins them
-        write_archive(stream, iter([("._a.gz", chunk), ("a.gz", chunk)]))
-        write_archive(stream, iter([("b.gz", chunk[:5])]))
+def test_a_folder_of_archives_is_read(chunk, tmp_path):
+    # two archives, as `cat` joins them
+    archives = archive_of(("._a.gz", chunk), ("a.gz", chunk)), archive_of(("b.gz", chunk[:5]))
+    (tmp_path / "games.tar").write_bytes(b"".join(archives))
     (tmp_path / "single.GZ").write_bytes(packed(chunk[:3]))
     (tmp_path / "._single.gz").write_bytes(b"what macOS puts beside a file")
     assert [len(game.moves) for game in read_v6(tmp_path)] == [len(chunk), 5, 3]
     assert [len(game.moves) for game in read_v6(tmp_path, Bookmark(1))] == [5, 3]
+
+
+def test_an_archive_that_was_cut_short_is_refused(chunk, tmp_path):
     cut = tmp_path / "games.tar"
+    cut.write_bytes(archive_of(("a.gz", chunk), ("b.gz", chunk)))
     with tarfile.open(cut) as archive:
-        end = archive.getmembers()[1].offset_data + len(packed(chunk))
+        end = archive.getmembers()[0].offset_data + len(packed(chunk))
     # behind a chunk that is whole, and in the block that follows it
-    for length in (-(-end // 512) * 512, end + 512):
+    for length in (end + 512, -(-end // 512) * 512):
         cut.write_bytes(cut.read_bytes()[:length])
         with pytest.raises(DataError, match=r"games\.tar: cannot be read: it was cut short"):
             list(read_v6(cut))
 
 
-def test_an_archive_of_games_was_no_games_without_a_word(tmp_path):
+def test_an_archive_without_chunks_is_refused(tmp_path):
     (tmp_path / "pgn.tar").write_bytes(tarfile.TarInfo("games.pgn").tobuf() + bytes(1024))
     with pytest.raises(DataError, match=r"pgn\.tar: no training chunks in it"):
         list(read_v6(tmp_path / "pgn.tar"))
 
 
-def test_one_damaged_chunk_cost_all_games(chunk, tmp_path, caplog):
+def test_one_damaged_chunk_costs_one_game(chunk, tmp_path, caplog):
     archive, folder = tmp_path / "games.tar", tmp_path / "folder"
     older = chunk.copy()
     older["version"] = 5
-    with open(archive, "wb") as stream:
-        write_archive(
-            stream,
-            iter(
-                [("a.gz", chunk), ("b.gz", np.delete(chunk, 4)), ("c.gz", older), ("d.gz", chunk)]
-            ),
-        )
+    chunks = chunk, np.delete(chunk, 4), older, chunk
+    archive.write_bytes(archive_of(*((f"{n}.gz", one) for n, one in enumerate(chunks))))
     (tmp_path / "games.tgz").write_bytes(gzip.compress(archive.read_bytes()))
     folder.mkdir()
-    for name, data in {
-        "a.xz": lzma.compress(chunk.tobytes()),
-        "b.gz": packed(chunk)[:99],
-        "c.gz": b"",
-    }.items():
-        (folder / name).write_bytes(data)
+    (folder / "a.xz").write_bytes(lzma.compress(chunk.tobytes()))
+    (folder / "b.gz").write_bytes(packed(chunk)[:99])
+    (folder / "c.gz").write_bytes(b"")
     (folder / "d.gz").symlink_to("nothing")
     for path, games in ((archive, 2), (tmp_path / "games.tgz", 2), (folder, 1)):
         caplog.clear()
         assert load_or_parse(path, read_v6, tmp_path / "cache").n_games == games
         assert len(caplog.records) == 2
     (folder / "c.gz").write_bytes(packed(chunk))
-    assert load_or_parse(folder, read_v6, tmp_path / "cache").n_games == 2, (
-        "it stayed what it had been"
-    )
+    assert load_or_parse(folder, read_v6, tmp_path / "cache").n_games == 2, "what it is today"
 
 
-def test_chunks_and_archive_headers_that_claim_too_much_are_refused(tmp_path, chunk):
+def test_a_chunk_of_a_hundred_megabytes_is_refused(tmp_path):
     path = tmp_path / "bomb.gz"
     with gzip.open(path, "wb", compresslevel=1) as stream:
         for _ in range(LARGEST_CHUNK // (1 << 24) + 2):
             stream.write(bytes(1 << 24))
     with pytest.raises(DataError, match=r"bomb\.gz: longer than 12000 records"):
         list(read_v6(path))
+
+
+def test_an_archive_header_that_claims_too_much_is_refused(tmp_path):
     path = tmp_path / "huge.tar"
     member = tarfile.TarInfo("PaxHeader/a")
     member.type = tarfile.XHDTYPE
@@ -259,38 +243,38 @@ def test_other_formats_are_refused_by_name(chunk, tmp_path, field, value, told):
         list(read_v6(tmp_path / "game.gz"))
 
 
-def test_damaged_files_are_refused_by_name(chunk, tmp_path):
-    path = tmp_path / "game.gz"
-    whole = packed(chunk)
-    for data in (
-        b"",
-        whole[:100],
-        whole[:-9],
-        b"no gzip",
-        gzip.compress(chunk.tobytes()[:-1]),
-        gzip.compress(b""),
-    ):
-        path.write_bytes(data)
-        with pytest.raises(DataError, match=r"game\.gz"):
-            list(read_v6(path))
-    with pytest.raises(DataError, match=r"missing\.gz"):
-        list(read_v6(tmp_path / "missing.gz"))
+@pytest.mark.parametrize("damage", ["empty", "cut", "no gzip", "part of a record", "no record"])
+def test_a_damaged_file_is_refused_by_name(chunk, tmp_path, damage):
+    data = {
+        "empty": b"",
+        "cut": packed(chunk)[:-9],
+        "no gzip": b"no gzip",
+        "part of a record": gzip.compress(chunk.tobytes()[:-1]),
+        "no record": gzip.compress(b""),
+    }[damage]
+    (tmp_path / "game.gz").write_bytes(data)
+    with pytest.raises(DataError, match=r"game\.gz"):
+        list(read_v6(tmp_path / "game.gz"))
 
 
-def test_records_that_are_not_one_game_are_refused(chunk):
-    with pytest.raises(
-        DataError, match="x: record 4 is not the position that the one before it leads to"
-    ):
+def test_records_that_are_not_successive_are_refused(chunk):
+    told = "x: record 4 is not the position that the one before it leads to"
+    with pytest.raises(DataError, match=told):
         game_of_chunk(np.delete(chunk, 4), "x")
-    unlikely = chunk["probabilities"][0] * 3
-    for field, place, value, told in (
+
+
+@pytest.mark.parametrize(
+    ("field", "place", "change", "told"),
+    [
         ("played_idx", 2, 0, "record 2 plays or aims at an illegal move"),
         ("planes", (0, 5), 0, "record 0 is no position to play from"),
-        ("probabilities", 0, unlikely, "record 0: probabilities sum to"),
-    ):
-        other = chunk.copy()
-        other[field][place] = value
-        if field == "probabilities":
-            other["invariance_info"] = 0
-        with pytest.raises(DataError, match=f"x: {told}"):
-            game_of_chunk(other, "x")
+        ("probabilities", 0, 3, "record 0: probabilities sum to"),
+    ],
+)
+def test_records_of_no_game_are_refused(chunk, field, place, change, told):
+    other = chunk.copy()
+    other[field][place] *= change
+    if field == "probabilities":
+        other["invariance_info"] = 0
+    with pytest.raises(DataError, match=f"x: {told}"):
+        game_of_chunk(other, "x")

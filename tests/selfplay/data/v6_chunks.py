@@ -1,8 +1,4 @@
-"""Writes Lc0's training chunks as Lc0 does, so that tests have some to read.
-
-Fields that our games lack are those of a network without that head: `best` and `played` repeat the
-root's value, the network's plies to the end are 0, and only `orig` is NaN.
-"""
+"""Writes the fields of Lc0's training chunks that are read, so that tests have some to read."""
 
 import gzip
 import io
@@ -67,21 +63,15 @@ def _write_policy(records, game, legal, counts, black):
     probabilities[owner, _policy_indices(game.target_moves, black[owner])] = shares
     unvisited = np.flatnonzero(visits == 0)
     probabilities[unvisited, records["played_idx"][unvisited]] = 1.0
-    records["best_idx"] = probabilities.argmax(axis=1)
     records["visits"] = np.where(visits > 0, visits + 1, 0)
     records["invariance_info"] = np.where(game.full & (visits > 0), 0, NOT_FOR_TRAINING)
 
 
 def _write_values(records, game, black):
     win, draw, loss = game.root_wdl.astype(np.float32).T
-    for name in ("root", "best", "played"):
-        records[f"{name}_q"] = win - loss
-        records[f"{name}_d"] = draw
+    records["root_q"] = win - loss
+    records["root_d"] = draw
     records["result_q"] = np.where(black, -game.white_points, game.white_points)
-    records["result_d"] = game.white_points == 0
-    records["plies_left"] = len(game.played) - np.arange(len(records))
-    for name in ("orig_q", "orig_d", "orig_m"):
-        records[name] = np.nan
 
 
 def new_records(masks):
@@ -101,22 +91,17 @@ def new_records(masks):
     return records
 
 
-def write_chunk(stream, records):
-    """Write the records of one game as a gzip file; equal records give equal bytes."""
-    # Nearly all bytes are -1 and 0. Levels above the first make files a tenth smaller at half the
-    # speed.
-    with gzip.GzipFile(filename="", fileobj=stream, mode="wb", compresslevel=1, mtime=0) as packed:
-        packed.write(np.ascontiguousarray(records, V6_RECORD).tobytes())
+def packed(records):
+    """The records of one game as a gzip file."""
+    return gzip.compress(np.ascontiguousarray(records, V6_RECORD).tobytes(), 1, mtime=0)
 
 
-def write_archive(stream, chunks):
-    """Write named chunks as a tar archive of gzip files."""
+def archive_of(*chunks):
+    """Named chunks as a tar archive of gzip files."""
+    stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, records in chunks:
-            packed = io.BytesIO()
-            write_chunk(packed, records)
             member = tarfile.TarInfo(name)
-            member.size = packed.tell()
-            packed.seek(0)
-            archive.addfile(member, packed)
-            archive.members = []  # type: ignore[attr-defined]  # otherwise the archive would remember every member
+            member.size = len(data := packed(records))
+            archive.addfile(member, io.BytesIO(data))
+    return stream.getvalue()

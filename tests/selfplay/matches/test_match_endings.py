@@ -3,6 +3,7 @@
 import json
 import sys
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,38 +14,34 @@ import pytest
 from benchmarks.ending_scores import ending_scores, groups_of, main
 from engine.errors import ConfigError
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
-from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import load_book
 from selfplay.matches.play import Info, last_judgement, read_info
-from selfplay.matches.series import Match, MatchSettings
 from selfplay.matches.statistics import Sprt
 from selfplay.suites.solver import UciSolver
 from tests.selfplay import scripted_engine
-from tests.selfplay.matches.test_match import match_of, played
+from tests.selfplay.matches.rows import NAMES, PLAYED
+from tests.selfplay.matches.test_match import match_of, played, scripted
 from tests.selfplay.scripted_engine import NOT_THE_SCORE
 
 WHITE_ROOK, BLACK_PAWN = "4k3/8/8/8/8/8/4P3/R3K3 w - - 0 1", "4k3/4p3/4p3/8/8/8/4P3/4K3 b - - 0 1"
 
 
 def row(number, fen, result):
-    white, black = ("one", "two") if number % 2 == 0 else ("two", "one")
-    return GameRow(number, white, black, fen, "", result, "checkmate", "", "", (0.0, 0.0))
+    white, black = NAMES if number % 2 == 0 else NAMES[::-1]
+    return replace(PLAYED, number=number, white=white, black=black, start_fen=fen, result=result)
 
 
 @pytest.mark.parametrize(
     ("fen", "groups"),
     [
-        (BLACK_PAWN, ("all", "4 to 6 pieces", "pawn")),
-        (WHITE_ROOK, ("all", "4 to 6 pieces", "rook")),
         ("4k2b/pppp4/8/8/8/8/3PP3/4KN2 w - - 0 1", ("all", "10 to 12", "minor")),
-        ("4k2q/8/8/8/8/8/8/Q3K2P w - - 0 1", ("all", "4 to 6 pieces", "queen")),
         ("4k2q/8/8/8/8/8/P2PPPP1/R3K2P w - - 0 1", ("all", "10 to 12", "mixed")),
         ("rnbqkbnr/pppppppp/8/8/8/8/8/4K3 w - - 0 1", ()),
     ],
 )
-def test_endings_are_grouped_by_pieces_and_type(fen, groups):
+def test_endings_are_grouped_by_their_pieces(fen, groups):
     assert groups_of(fen) == groups
 
 
@@ -91,33 +88,17 @@ def test_scores_of_a_match_are_a_table_by_kind_of_ending(tmp_path, capsys):
 def test_small_endings_are_won_or_held_as_the_tables_tell(tables):
     boards = [chess.Board(opening) for opening in load_book(Path("endings-small"))]
     assert len({board.epd() for board in boards}) == len(boards)
-    counts: Counter[tuple[str, int]] = Counter()
+    counts = Counter()
     for board in boards:
-        ending = "v".join(
-            "".join(
-                sorted(
-                    piece.symbol().upper()
-                    for piece in board.piece_map().values()
-                    if piece.color == side
-                )
-            )
-            for side in (board.turn, not board.turn)
-        )
-        if ending in ("KPRvKR", "KRvKPR"):  # The test data have no such table.
+        ending = chess.syzygy.calc_key(board, mirror=board.turn == chess.BLACK)
+        if ending in ("KRPvKR", "KRvKRP"):  # The test data have no such table.
             counts[ending, 0] += 1
             continue
         counts[ending, tables.probe_wdl(board)] += 1
         assert abs(tables.probe_dtz(board)) <= 100, "the fifty-move rule leaves time to win"
-    endings = {
-        ("BKNvK", 2),
-        ("BBKvK", 2),
-        ("KQvKR", 2),
-        ("KPvK", 2),
-        ("KvKP", 0),
-        ("KPRvKR", 0),
-        ("KRvKPR", 0),
-    }
-    assert counts == dict.fromkeys(endings, 50)
+    won = dict.fromkeys(("KBNvK", "KBBvK", "KQvKR", "KPvK"), 2)
+    held = dict.fromkeys(("KvKP", "KRPvKR", "KRvKRP"), 0)
+    assert counts == dict.fromkeys((won | held).items(), 50)
 
 
 SCRIPT = str(Path(scripted_engine.__file__))
@@ -125,24 +106,15 @@ EXACT = "info depth 3 nodes 77 score cp 20 pv e2e4 e7e5"
 
 
 @pytest.mark.parametrize("line", NOT_THE_SCORE)
-def test_what_is_no_exact_score_of_the_best_line_was_stored_as_the_score(line):
+def test_only_an_exact_score_of_the_best_line_is_the_score(line):
     judged = last_judgement([EXACT, f"info {line.format('e2e4')}"], chess.Board())
     assert (judged.score_cp, judged.depth) == (20, 3)
 
 
-def test_bounds_ended_games_that_both_engines_called_even(tmp_path):
-    one, two = (
-        Contestant(name, (sys.executable, SCRIPT, "bounds", str(cp)))
-        for name, cp in (("a", 20), ("b", -20))
-    )
+def test_a_game_is_adjudicated_by_exact_scores(tmp_path):
     rules = Adjudication(DrawRule(2, 30, 0), ResignRule(2, 600))
-    settings = MatchSettings(
-        first=one, second=two, games=2, openings=(chess.STARTING_FEN,), control=TimeControl.parse("60+1"),
-        adjudication=rules,
-    )  # fmt: skip
-    archive = MatchArchive(tmp_path, settings.description())
-    assert Match(settings, archive).play(lambda row: None, lambda: False)
-    for row in archive.rows.values():
+    settings = match_of("bounds", -20, adjudication=rules)
+    for row in played(replace(settings, first=scripted("one", "bounds", 20)), tmp_path):
         assert (row.result, row.reason) == ("1/2-1/2", "adjudication")
         assert {thought.score_cp for thought in row.thoughts} == {20, -20}
         assert {thought.nodes for thought in row.thoughts} == {87}
@@ -154,17 +126,23 @@ def test_without_an_exact_score_there_is_none():
     assert last_judgement([], chess.Board()) == Info()
 
 
-def test_scores_are_read_in_any_order_of_words_and_never_pass_for_a_mate():
-    assert read_info("info pv e2e4 score cp 31990 depth 7") == Info(1, "e2e4", 30_000, 7)
-    assert read_info("info score mate 0") == Info(score_cp=-32_000)
-    assert read_info("info score mate -0 depth x") == Info(score_cp=-32_000)
-    assert read_info("info score mate 99999999") == Info(score_cp=31_001)
-    assert read_info("info score mate -40000") == Info(score_cp=-31_001)
-    assert read_info("info depth 2 score cp 1.5 pv e2e4") == Info(1, "e2e4", None, 2)
-    assert read_info("information depth 2") is None
-    assert read_info("") is None
-    assert read_info("info string score cp 5 pv e2e4") == Info()
-    assert read_info("info score lowerbound cp 5 pv e2e4") == Info(move="e2e4")
+@pytest.mark.parametrize(
+    ("line", "info"),
+    [
+        ("info pv e2e4 score cp 31990 depth 7", Info(1, "e2e4", 30_000, 7)),  # no mate
+        ("info score mate 0", Info(score_cp=-32_000)),
+        ("info score mate -0 depth x", Info(score_cp=-32_000)),
+        ("info score mate 99999999", Info(score_cp=31_001)),
+        ("info score mate -40000", Info(score_cp=-31_001)),
+        ("info depth 2 score cp 1.5 pv e2e4", Info(1, "e2e4", None, 2)),
+        ("information depth 2", None),
+        ("", None),
+        ("info string score cp 5 pv e2e4", Info()),
+        ("info score lowerbound cp 5 pv e2e4", Info(move="e2e4")),
+    ],
+)
+def test_scores_are_read_in_any_order_of_words(line, info):
+    assert read_info(line) == info
 
 
 def test_castling_of_chess960_is_a_move_of_the_position():
@@ -172,11 +150,7 @@ def test_castling_of_chess960_is_a_move_of_the_position():
     assert last_judgement(["info depth 1 score cp 3 pv e1h1"], board).score_cp == 3
 
 
-def test_a_bound_was_taken_for_a_mate_by_the_suite():
-    solver = UciSolver(
-        Contestant("a", (sys.executable, SCRIPT, "bounds", "20")), TimeControl(nodes=10)
-    )
-    try:
+def test_a_suite_takes_no_bound_for_a_mate():
+    bounds = Contestant("a", (sys.executable, SCRIPT, "bounds", "20"))
+    with closing(UciSolver(bounds, TimeControl(nodes=10))) as solver:
         assert {step.mate for step in solver.solve(chess.Board(), fresh=True)} == {None}
-    finally:
-        solver.close()

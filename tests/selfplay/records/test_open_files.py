@@ -75,7 +75,7 @@ def test_a_segment_is_published_once_it_is_closed(tmp_path):
         reopen_segment(tmp_path, 1)
 
 
-def test_a_run_promotes_and_removes_networks_that_it_has_loaded(tmp_path):
+def test_a_run_replaces_networks_that_it_has_loaded(tmp_path):
     with closing(RunFolder(tmp_path, {**TINY, "keep_nets": 1})) as run:
         run.ensure_first_network()
         for number in (1, 2):
@@ -86,7 +86,7 @@ def test_a_run_promotes_and_removes_networks_that_it_has_loaded(tmp_path):
         assert Ledger(tmp_path / "ledger.sqlite", is_copy=True).gates() == {}
 
 
-def test_damaged_cache_stayed_mapped_while_it_was_removed(tmp_path, games_file, monkeypatch):
+def test_a_damaged_cache_is_replaced(tmp_path, games_file, monkeypatch):
     """So it stayed, and every later training failed."""
     monkeypatch.setattr(cache, "LARGEST_READ", 0)
     load_or_parse(games_file, pgn_reader(), tmp_path / "cache")

@@ -55,7 +55,7 @@ def test_damaged_sets_are_refused(positions, tmp_path):
 
 
 @pytest.mark.usefixtures("few_files")
-def test_writing_holds_one_piece_in_memory_and_open(positions, tmp_path):
+def test_writing_holds_one_piece_in_memory(positions, tmp_path):
     size = sum(getattr(positions, name).nbytes for name in PositionSet.__dataclass_fields__)
     write_set(tmp_path / "piece", [positions])  # imports and first calls
     tracemalloc.start()

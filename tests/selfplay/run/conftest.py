@@ -12,7 +12,7 @@ from tests.selfplay.run.crews import NUMBERS, games_here, never, open_run, tiny_
 @pytest.fixture(autouse=True)
 def closed(monkeypatch):
     """Closes the run databases that the test has opened."""
-    opened: list[Ledger] = []
+    opened = []
     open_file = Ledger.__init__
 
     def remembered(ledger, path, is_copy=False):

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from selfplay.run.folder import RunFolder
 from selfplay.run.playing import GenerationTask, play_numbers, usual_start
 
 NUMBERS = range(10)  # of games to play
-TINY: dict[str, Any] = {
+TINY = {
     "net": "16x1",
     "games": {"count": 6, "concurrent": 2, "visits": 4, "longest": 24, "resign_below": -1.0},
     "fit": {"positions": 256, "batch_size": 32, "shard_size": 16, "heldout_share": 0.2},
@@ -90,7 +89,7 @@ def tiny_task(folder, net="16x1", visits=8, longest=40):
 
 def games_of(play, task, numbers):
     """The replay bytes of games by number; each must come once."""
-    games: dict[int, bytes] = {}
+    games = {}
 
     def finish(record):
         assert record.number not in games

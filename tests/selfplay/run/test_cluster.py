@@ -47,7 +47,7 @@ def test_cluster_that_does_not_answer_is_named(kind, monkeypatch):
 def cluster():
     """A Ray of this machine alone with two processors, and what is told about it."""
     ray = pytest.importorskip("ray")
-    told: list[str] = []
+    told = []
     ray.init(address="local", num_cpus=2, object_store_memory=80 << 20, include_dashboard=False)
     yield RayBackend(0, told.append), told
     ray.shutdown()
@@ -62,7 +62,7 @@ def test_tasks_play_the_games_of_a_thread(cluster, task, expected):
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="looks for the tasks in /proc")
 def test_games_of_a_lost_task_are_the_same(cluster, task, expected):
     play, told = cluster
-    finished: dict[int, bytes] = {}
+    finished = {}
 
     def attack(record):
         if not finished:
@@ -78,13 +78,12 @@ def test_games_of_a_lost_task_are_the_same(cluster, task, expected):
     told.clear()
 
 
-def test_a_lost_worker_was_told_in_1100_characters():
+def test_a_lost_worker_is_told_in_one_sentence():
+    """It took 1,100 characters."""
     error = RuntimeError(
         "\nTask failed because the node it was running on is dead or unavailable. Node IP: 10.0.0.2, "
-        "node ID: 5f0c. This can happen if the instance where the node was running failed, " * 9
+        "node ID: 5f0c. This can happen if the instance where the node was running failed, "
     )
-    assert cluster_module._first_sentence(error) == (
-        "Task failed because the node it was running on is dead or unavailable"
-    )
+    told = "Task failed because the node it was running on is dead or unavailable"
+    assert cluster_module._first_sentence(error) == told
     assert len(cluster_module._first_sentence(RuntimeError("x" * 1100))) == 200
-    assert cluster_module._first_sentence(RuntimeError()) == "RuntimeError"

@@ -60,16 +60,8 @@ def test_net_that_contradicts_the_initial_network_is_refused(tmp_path, aino_trai
 
 def test_command_that_began_a_run_from_a_network_continues_it(tmp_path, aino_train):
     first = network(tmp_path / "first.dit", "16x1")
-    command = [
-        "loop",
-        tmp_path / "run",
-        "--initial",
-        first,
-        *TINY_FLAGS,
-        "--gate.accept_score=0",
-        "--generations",
-        1,
-    ]
+    line = f"loop {tmp_path}/run --initial {first} --gate.accept_score=0 --generations 1"
+    command = [line, *TINY_FLAGS]
     aino_train(*command)
     assert "generation 2: candidate" in aino_train(*command)
     run = RunFolder(tmp_path / "run", {}, first)
@@ -93,7 +85,7 @@ def test_run_does_not_continue_from_another_initial_network(tmp_path):
         RunFolder(tmp_path / "run", {}, network(tmp_path / "wider.dit", "24x1"))
 
 
-def test_a_run_kept_every_candidate_for_ever(tmp_path):
+def test_a_run_keeps_its_newest_networks(tmp_path):
     run = open_run(tmp_path / "run")
     assert run.config.keep_nets == 10
     run = RunFolder(tmp_path / "run", {"keep_nets": 2})
@@ -118,10 +110,10 @@ def test_pauses_are_no_work(tmp_path):
     assert run.ledger.work()[1] > first > 0
 
 
-def test_a_kill_lost_the_hours_of_its_phase(tmp_path, monkeypatch):
+def test_the_hours_of_a_phase_are_kept_while_it_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr("selfplay.run.phases.WORK_S", 0.01)
     run = open_run(tmp_path)
-    known = list[float]()
+    known = []
 
     def play(*given):  # a kill here would leave what the run database has
         wait_until(lambda: sum(Ledger(tmp_path / "ledger.sqlite").work().values()) > 0)
@@ -140,7 +132,7 @@ def test_what_worked_on_a_run_is_noted_when_it_changes(tmp_path, monkeypatch):
     assert [one["workers"] for one in ledger.environments()] == ["1", "2"]
 
 
-def test_a_report_waited_for_ever_for_a_file_that_another_program_locked(tmp_path, monkeypatch):
+def test_a_report_gives_up_a_file_that_another_program_locked(tmp_path, monkeypatch):
     monkeypatch.setattr("selfplay.run.ledger.LOCKED_S", 0.01)
     open_run(tmp_path).close()
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)) as other:
@@ -313,9 +305,7 @@ def test_gate_resumed_with_other_settings_counts_its_own_games(
 
 def verdict(settings, points):
     """The verdict over games with these points of the candidate."""
-    result = GateTest(settings, dict(enumerate(points))).verdict
-    assert result is not None
-    return result
+    return GateTest(settings, dict(enumerate(points))).verdict
 
 
 @pytest.mark.parametrize("alpha", [0.05, GateSettings.alpha])
@@ -326,12 +316,10 @@ def test_equal_candidate_is_promoted_no_more_often_than_alpha(alpha):
     assert sum(promoted) <= alpha * len(promoted)
 
 
-def test_score_at_the_limit_promotes_where_it_is_asked_to():
-    for limit, accepted in ((1.0, False), (0.6, True), (0.7, False)):
-        assert (
-            verdict(GateSettings(pairs=2, accept_score=limit), [1.0, 0.5, 0.5, 0.5]).accepted
-            == accepted
-        )
+@pytest.mark.parametrize(("limit", "accepted"), [(1.0, False), (0.6, True), (0.7, False)])
+def test_score_at_the_limit_promotes_where_it_is_asked_to(limit, accepted):
+    settings = GateSettings(pairs=2, accept_score=limit)
+    assert verdict(settings, [1.0, 0.5, 0.5, 0.5]).accepted == accepted
 
 
 def test_candidates_can_be_scored_on_the_same_games_always(

@@ -12,7 +12,7 @@ from selfplay.families.by_name import family_of
 from selfplay.games.game_settings import GameSettings, SearchSettings
 from selfplay.games.seats import game_params
 from selfplay.matches.opening_book import OpeningRows, load_openings
-from selfplay.records.game import SelfPlayRecord, encode_record
+from selfplay.records.game import encode_record
 from selfplay.run.config import configured
 from selfplay.run.playing import GenerationTask, play_numbers
 from tests.selfplay.run.crews import games_here, tiny_task
@@ -33,7 +33,7 @@ def task(request, tmp_path_factory):
 
 
 def play(task, numbers):
-    records: list[SelfPlayRecord] = []
+    records = []
     play_numbers(task, numbers, records.append, lambda: False)
     return {record.number: encode_record(record) for record in records}
 

@@ -33,14 +33,13 @@ def game_of(values, points=0, gave_up=0, played_through=True):
     """A game by the root values (win minus loss) of its moves, White first; the moves do not matter
     here.
     """
-    wdl = [[(1 + value) / 2, 0.0, (1 - value) / 2] for value in values]
-    more = {
-        "white_points": points,
-        "ending": Ending.LENGTH,
-        "played_through": played_through,
-        "gave_up": gave_up,
-    }
-    return record_of([0] * len(values), wdl, **more)
+    game = record_of(
+        [0] * len(values),
+        [[(1 + value) / 2, 0.0, (1 - value) / 2] for value in values],
+        white_points=points,
+        ending=Ending.LENGTH,
+    )
+    return replace(game, played_through=played_through, gave_up=gave_up)
 
 
 @pytest.mark.parametrize(
@@ -90,39 +89,49 @@ def test_a_threshold_without_evidence_stays_to_the_bit(below):
     assert safe_threshold([], below, 2, 0.1) == below
 
 
-def test_threshold_sinks_until_few_resignations_are_wrong():
-    assert safe_threshold([lost(-0.99)] * 40 + [saved(-0.92)] * 4, -0.9, 2, 0.1) == -0.9
-    assert safe_threshold([lost(-0.99)] * 40 + [saved(-0.92)] * 10, -0.9, 2, 0.1) == pytest.approx(
-        -0.95
-    )
-    assert safe_threshold([saved(-1.0)] * 40, -0.9, 2, 0.1) == -1.0
-    assert safe_threshold([saved(-1.0)] * 5, -0.9, 2, 0.1) == -0.9, "without evidence it stays"
-    assert safe_threshold([replace(saved(-1.0), played_through=False)] * 50, -0.9, 2, 0.1) == -0.9
+@pytest.mark.parametrize(
+    ("games", "threshold"),
+    [
+        ([lost(-0.99)] * 40 + [saved(-0.92)] * 4, -0.9),
+        ([lost(-0.99)] * 40 + [saved(-0.92)] * 10, -0.95),
+        ([saved(-1.0)] * 40, -1.0),
+        ([saved(-1.0)] * 5, -0.9),  # too few to tell
+        ([replace(saved(-1.0), played_through=False)] * 50, -0.9),
+    ],
+)
+def test_threshold_sinks_until_few_resignations_are_wrong(games, threshold):
+    assert safe_threshold(games, -0.9, 2, 0.1) == pytest.approx(threshold)
 
 
 def draws(share):
     return [game_of([0.0], points=0 if k < 100 * share else 1) for k in range(100)]
 
 
-def test_many_draws_bring_variety_and_few_change_nothing():
-    assert guarded(SETTINGS, [draws(1.0), draws(0.6)]) == SETTINGS
-    assert guarded(SETTINGS, []) == SETTINGS
-    half = guarded(SETTINGS, [draws(0.8)])
-    assert half.opening_share == pytest.approx(0.75)
-    assert half.temperature_plies == 36
-    full = guarded(SETTINGS, [draws(1.0)])
-    assert (full.opening_share, full.temperature_plies) == (1.0, 48)
-    assert guarded(replace(SETTINGS, most_draws=1.0), [draws(1.0)]).opening_share == 0.5
+@pytest.mark.parametrize(
+    ("shares", "opening_share", "temperature_plies"),
+    [([1.0, 0.6], 0.5, 24), ([], 0.5, 24), ([0.8], 0.75, 36), ([1.0], 1.0, 48)],
+)
+def test_many_draws_bring_variety(shares, opening_share, temperature_plies):
+    found = guarded(SETTINGS, [draws(share) for share in shares])
+    assert found.opening_share == pytest.approx(opening_share)
+    assert found.temperature_plies == temperature_plies
 
 
-def test_earlier_generations_count_and_the_summary_says_what_it_counts(tmp_path):
+def test_a_guard_that_is_off_changes_nothing():
+    settings = replace(SETTINGS, most_draws=1.0)
+    assert guarded(settings, [draws(1.0)]) == settings
+
+
+def test_only_the_generation_before_counts(tmp_path):
     write_segment((run := RunFolder(tmp_path, {})).replay, 3, draws(1.0))
-    assert (
-        guarded_settings(SETTINGS, run, 3) == guarded_settings(SETTINGS, run, 8) == (SETTINGS, [])
-    )
+    assert guarded_settings(SETTINGS, run, 3) == (SETTINGS, [])
+    assert guarded_settings(SETTINGS, run, 8) == (SETTINGS, [])
     assert guarded_settings(SETTINGS, run, 4)[0].opening_share == 1.0
     run.ledger.note_import(3, "", [("games.pgn", 100, 0)], [])
     assert guarded_settings(SETTINGS, run, 4) == (SETTINGS, []), "imported games are no self-play"
+
+
+def test_the_summary_counts_games_that_were_played_through():
     games = [
         game_of([0.5], 1, 1),
         game_of([0.5], -1, 1),
@@ -133,13 +142,13 @@ def test_earlier_generations_count_and_the_summary_says_what_it_counts(tmp_path)
     assert (summary.games, summary.drawn, summary.given_up, summary.wrong) == (4, 2, 2, 1)
 
 
-def test_guarded_settings_play_the_generation_and_are_told(tmp_path):
+def test_a_generation_is_played_with_guarded_settings(tmp_path):
     values = {"net": "8x1", "games": {"count": 2, "visits": 2, "longest": 4, "most_draws": 0.5}}
     run = RunFolder(tmp_path, values)
     run.ensure_first_network()
     write_segment(run.replay, 1, draws(1.0))
-    seen = list[GameSettings]()
-    told = list[str]()
+    seen = []
+    told = []
 
     def play(task, numbers, finish, stop):
         seen.append(task.settings)
@@ -159,7 +168,7 @@ def test_guarded_settings_play_the_generation_and_are_told(tmp_path):
     assert stored == [(2, 2, 0, 2, 1.0)]
 
 
-def test_chess960_starts_vary_and_play(tmp_path):
+def test_starts_of_chess960_vary(tmp_path):
     settings = replace(SETTINGS, opening_share=0.0, chess960_share=0.5)
     task = GenerationTask(1, 1, settings, tmp_path / "none.dit", usual_start()[None])
     starts = [task.new_game(number).start for number in range(40)]

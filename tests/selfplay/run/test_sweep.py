@@ -79,15 +79,9 @@ def test_a_sweep_killed_while_it_moved_ends_in_the_same_bits(tmp_path, aino_trai
     assert runs_of(tmp_path / "moved") == runs_of(tmp_path / "straight")
     assert len(runs_of(tmp_path / "moved")) == 4
     runs = json.loads((out / "report.json").read_text())
-    assert {run["run"] for run in runs if "plain" in run["group"]} == {
-        "plain/seed-1",
-        "plain/seed-2",
-    }
     assert runs[0]["changes"] == [{"generation": 2, "games.count": [6, 4]}]
-    assert {run["environments"][0]["workers"] for run in runs} == {"1"}
     page = (out / "report.html").read_text()
     assert '<th scope="row">late</th><td>plain</td><td>4</td>' in page, "two games of each seed"
-    assert "16x1" in page
     changed = sweep_in(tmp_path / "moved", TABLE.replace("value_share = 0.8", "value_share = 0.7"))
     assert "made with fit.value_share 0.8, and" in aino_train(
         f"sweep {changed} --workers=1", status=1
@@ -99,12 +93,12 @@ def test_a_sweep_killed_while_it_moved_ends_in_the_same_bits(tmp_path, aino_trai
     )
 
 
-def test_settings_of_a_later_stage_stayed_in_an_earlier_one_that_went_on(tmp_path, monkeypatch):
+def test_an_earlier_stage_goes_on_with_its_own_settings(tmp_path, monkeypatch):
     """As where the hours of a sweep were over, and are more now. The default net was missing before
     the matches.
     """
     file = sweep_in(tmp_path, TABLE.replace('net = "16x1"', ""))
-    given = list[tuple[float, str]]()
+    given = []
     monkeypatch.setattr(
         sweep,
         "work_in",
@@ -122,30 +116,18 @@ def test_a_run_that_fails_does_not_keep_the_others(tmp_path, aino_train):
     assert Ledger(tmp_path / "out" / "late" / "seed-1" / "ledger.sqlite").current()[0] == 2
 
 
-def test_a_network_played_a_match_against_itself(tmp_path, monkeypatch, capsys):
+def test_a_network_plays_no_match_against_itself(tmp_path, monkeypatch, capsys):
     """As that of two rows with one beginning, of which neither was promoted."""
     table = sweep.Sweep(file := sweep_in(tmp_path), read_toml(file))
-    model = family_of("16x1").build(np.random.default_rng(1))
-    for row, note in (("plain", {}), ("late", {"made": "later"})):
+    network = family_of("16x1").build(np.random.default_rng(1))
+    for row in ("plain", "late"):
         path = table.path(row, 1)
         (path / "nets").mkdir(parents=True)
         Ledger(path / "ledger.sqlite").close()
-        dit.save(path / "nets" / "gen-00000.dit", model, note)
+        dit.save(path / "nets" / "gen-00000.dit", network, {"made": row})
     monkeypatch.setattr(sweep, "play_series", None)
     assert sweep._match(table, "late", "plain", 1) == (True, None)
     assert "late-0 - plain-0, seed 1: the same network" in capsys.readouterr().out
-
-
-def test_a_match_is_told_with_its_seed(tmp_path, monkeypatch):
-    table = sweep.Sweep(file := sweep_in(tmp_path), read_toml(file))
-    for number, row in enumerate(("plain", "late")):
-        path = table.path(row, 2)
-        (path / "nets").mkdir(parents=True)
-        Ledger(path / "ledger.sqlite").close()
-        model = family_of("16x1").build(np.random.default_rng(number))
-        dit.save(path / "nets" / "gen-00000.dit", model, {})
-    monkeypatch.setattr(sweep, "play_series", lambda folder, settings, new, event, *more: event)
-    assert sweep._match(table, "late", "plain", 2) == "late-0 - plain-0, seed 2"
 
 
 @pytest.mark.parametrize(
@@ -155,18 +137,13 @@ def test_a_match_is_told_with_its_seed(tmp_path, monkeypatch):
         ("fit.value_share", "fit.value_shares", "unknown setting fit.value_shares"),
         ("begins = 2", 'against = "plane"', "expected one of plain, late, got 'plane'"),
         ("generations = 1", "generation = 1", "stages: generations is missing"),
-        ("generations = 1", "generations = 1.5", "generations: expected a number above 0, got 1.5"),
         ("seeds = [1, 2]", "seeds = [1]\nhours = 'one'", "hours: expected a number above 0, got 'one'"),
-        ("seeds = [1, 2]", "seeds = 3", "seeds: expected list, got 3"),
         ("seeds = [1, 2]", "seeds = [1, 1]", "seeds: expected each once, got [1, 1]"),
         ("seeds = [1, 2]", 'seeds = ["one"]', "seed: expected int, got 'one'"),
         ("begins = 2", "begins = 2\nseed = 2", "rows.late: a run has one net, and one seed"),
         ("[rows.plain]", '[rows.".."]', "'..' cannot be the name of a folder"),
         ("seeds = [1, 2]", "seeds = []", "at least one of seeds and of rows"),
-        ("seeds = [1, 2]", "seeds = [1]\ngenerations = 0", "generations: expected a number above 0, got 0"),
-        ("[rows.plain]", '[rows."../plain"]', "cannot be the name of a folder"),
         ("games = 2\nnodes", "games = 3\nnodes", "match: expected games, an even number"),
-        ("nodes = 1", "", "match: expected games, an even number, and nodes"),
         ("begins = 2", "begins = 3", "rows.late: begins 3 is after its last generation, 2"),
     ],
 )  # fmt: skip

@@ -23,7 +23,6 @@ from selfplay.records.game import decode_record, encode_record
 from selfplay.run import sharing
 from selfplay.run.config import GateSettings
 from selfplay.run.gating import GateTask
-from selfplay.run.ledger import GateRecord
 from selfplay.run.playing import GenerationTask, play_numbers
 from selfplay.run.sharing import ATTEMPTS, SharedPlay, WorkerLost, play_share, source_hash
 from selfplay.run.workers import WorkerPool
@@ -39,7 +38,7 @@ def test_processes_play_the_games_of_a_gate(task):
     gate = GateTask(
         3, 1, task.settings, (other, *task.nets), task.openings, GateSettings(visits=4, longest=20)
     )
-    here, there = list[GateRecord](), list[GateRecord]()
+    here, there = [], []
     play_numbers(gate, NUMBERS, here.append, never)
     assert sorted(game.number for game in here) == list(NUMBERS)
     WorkerPool(2)(gate, NUMBERS, there.append, never)
@@ -50,9 +49,9 @@ def test_processes_play_the_games_of_a_gate(task):
 @pytest.mark.parametrize(
     "number", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.slow)]
 )
-def test_lost_worker_is_replaced_and_its_games_are_the_same(number, task, expected):
-    told: list[str] = []
-    finished: list[int] = []
+def test_the_games_of_a_lost_worker_are_the_same(number, task, expected):
+    told = []
+    finished = []
 
     def attack(record):
         if not finished:
@@ -78,26 +77,16 @@ def test_broken_net_is_named_by_its_own_error(task, tmp_path):
     assert not multiprocessing.active_children()
 
 
-FLAGS = [
-    "--net=16x1",
-    "--games.count=24",
-    "--games.visits=12",
-    "--games.longest=60",
-    "--games.resign_below=-1",
-]
+FLAGS = "--net=16x1 --games.count=24 --games.visits=12 --games.longest=60 --games.resign_below=-1".split()
 
 
 def start_generating(run):
     """Self-play with two workers as a shell's foreground job, once its first game is stored."""
     command = [
         sys.executable,
-        "-m",
-        "selfplay",
-        "loop",
-        str(run),
-        "--until=fit",
+        *"-m selfplay loop --until=fit --workers=2".split(),
         *FLAGS,
-        "--workers=2",
+        str(run),
     ]
     process = subprocess.Popen(
         command,
@@ -126,7 +115,7 @@ def session_members(session):
 
 
 @posix
-def test_interrupted_command_ends_quietly_and_goes_on_the_same(tmp_path):
+def test_an_interrupted_command_goes_on_to_the_same_games(tmp_path):
     process = start_generating(tmp_path / "workers")
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=400)
@@ -157,7 +146,7 @@ class PretendedPool:
     def __init__(self, play, numbers):
         self._play = play
         self._numbers = deque(numbers)
-        self._started = list[int]()
+        self._started = []
         self._count = len(numbers)
         self._up = False
         self.closed = False
@@ -196,14 +185,14 @@ class PretendedPlay(SharedPlay):
     """Pretended pools, all of them remembered."""
 
     def __init__(self, records, poison=(), mute=False):
-        self.told: list[str] = []
+        self.told = []
         super().__init__(2, self.told.append)
         self.records = records
         self.poison = poison
         self.mute = mute
-        self.poisoned: list[int] = []
-        self.lines: list[str] = []
-        self.pools: list[PretendedPool] = []
+        self.poisoned = []
+        self.lines = []
+        self.pools = []
 
     def _pool(self, task, numbers, count):
         self.pools.append(PretendedPool(self, numbers))
@@ -211,18 +200,19 @@ class PretendedPlay(SharedPlay):
         return self.pools[-1]
 
 
-def test_a_deadly_game_is_played_last_and_workers_that_never_start_are_given_up(
-    task, expected, monkeypatch
-):
+def test_a_deadly_game_is_played_last(task, expected):
     play = PretendedPlay(expected, poison=[3])
-    finished = list[int]()
+    finished = []
     with pytest.raises(
-        RunError, match=r"lost 3 times before they finished game 3: pretended to die"
+        RunError, match="lost 3 times before they finished game 3: pretended to die"
     ):
         play(task, NUMBERS, lambda record: finished.append(record.number), never)
     assert finished == [0, 1, 2, 4, 5, 6, 7, 8, 9]
     assert len(play.told) == len(play.pools) - 1 == ATTEMPTS + 1
     assert all(pool.closed for pool in play.pools)
+
+
+def test_workers_that_never_start_are_given_up(task, expected, monkeypatch):
     monkeypatch.setattr(sharing, "PATIENCE_S", 0.0)
     play = PretendedPlay(expected, mute=True)
     with pytest.raises(
@@ -232,8 +222,8 @@ def test_a_deadly_game_is_played_last_and_workers_that_never_start_are_given_up(
     assert len(play.pools) == ATTEMPTS
 
 
-def test_a_worker_says_that_it_is_up_before_it_draws_and_another_version_refuses(task, expected):
-    said: list[object] = []
+def test_a_worker_says_that_it_is_up_before_it_draws(task, expected):
+    said = []
 
     def take():
         assert said == [None]
@@ -242,7 +232,10 @@ def test_a_worker_says_that_it_is_up_before_it_draws_and_another_version_refuses
     play_share(
         task, take(), lambda record: said.append(record and encode_record(record)), source_hash()
     )
-    assert sorted(filter(None, said)) == sorted(expected[number] for number in (0, 1))
+    assert sorted(said[1:]) == sorted(expected[number] for number in (0, 1))
+
+
+def test_a_worker_of_another_version_refuses(task):
     with pytest.raises(ConfigError, match="another version"):
         play_share(task, iter([0]), lambda record: None, "0" * 64)
 
@@ -277,9 +270,9 @@ class FailingTask(GenerationTask):
         (FailingTask, r"MemoryError\('no room for game 0'\)"),
     ],
 )
-def test_what_a_worker_could_not_do_is_told(kind, says, task, monkeypatch):
+def test_what_a_worker_cannot_do_is_told(kind, says, task, monkeypatch):
     monkeypatch.setattr(sharing, "ATTEMPTS", 1)
-    told: list[str] = []
+    told = []
     with pytest.raises(RunError, match=rf"lost 1 times before they finished game 3: {says}"):
         games_of(WorkerPool(2, told.append), kind(**vars(task)), [3])
     assert told == []

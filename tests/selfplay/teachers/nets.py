@@ -32,18 +32,11 @@ def net_bytes(shape, description=b"random"):
     ]
     parts += [numbers(shape.width, 90, "<i2"), numbers(shape.features * shape.width, 30, "<i2")]
     parts += [numbers(shape.features * shape.buckets, 3000, "<i4")]
+    layers = ((16, 3000, 16 * shape.width, 30), (32, 1000, 32 * 32, 60), (1, 5000, 32, 60))
     for _ in range(shape.buckets):
-        parts += [
-            struct.pack("<I", STACK_HASH),
-            numbers(16, 3000, "<i4"),
-            numbers(16 * shape.width, 30, "i1"),
-        ]
-        parts += [
-            numbers(32, 1000, "<i4"),
-            numbers(32 * 32, 60, "i1"),
-            numbers(1, 5000, "<i4"),
-            numbers(32, 60, "i1"),
-        ]
+        parts.append(struct.pack("<I", STACK_HASH))
+        for n_biases, bias, n_weights, weight in layers:
+            parts += [numbers(n_biases, bias, "<i4"), numbers(n_weights, weight, "i1")]
     return b"".join(parts)
 
 

@@ -133,14 +133,6 @@ def test_labels_are_the_networks_probabilities(labels, teachers):
             assert stored / PROBABILITY_ONE == pytest.approx(wanted[int(move)], abs=1e-3)
 
 
-def test_stored_probabilities_sum_to_one(labels):
-    positions = next(iter(labels))
-    sums = np.add.reduceat(
-        positions.target_probs.astype(float), positions.target_first[:-1][positions.usable]
-    )
-    assert np.allclose(sums / PROBABILITY_ONE, 1.0, atol=2e-3)
-
-
 def test_given_games_stay_as_they_were_played(labels, games):
     found, given = games_in(next(iter(labels))), games_in(games)
     assert [found.count(game) > 1 for game in given] == [True, True]

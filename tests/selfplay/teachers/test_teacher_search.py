@@ -43,7 +43,7 @@ def legal_moves(row):
         pytest.param("4k3/2p5/3p4/8/8/8/8/3RK3 w - - 0 1", 0, True, id="a pawn is guarded"),
     ],
 )
-def test_what_can_be_won_is_taken_and_else_the_position_is_calm(material_net, fen, won_cp, calm):
+def test_a_position_is_calm_where_nothing_can_be_won(material_net, fen, won_cp, calm):
     teacher = new_teacher(material_net)
     row = row_from_board(parse_fen(fen))
     begin_quiescence(teacher, row)
@@ -80,7 +80,7 @@ def test_ends_of_the_game_are_scored_as_such(material_net, fen, san, score):
     assert max(scores.values()) == MATE - 1
 
 
-def test_moves_near_the_best_keep_their_scores_and_the_policy_its_shape(material_net):
+def test_moves_near_the_best_keep_their_scores(material_net):
     teacher = new_teacher(material_net)
     distances = []
     cut_off = 0

@@ -9,13 +9,12 @@ import pytest
 
 from engine.backend import get_backend, to_numpy
 from engine.cli.command_line import FAILED
-from engine.errors import ConfigError, DeviceError, TrainingError
+from engine.errors import DeviceError, TrainingError
 from engine.nn import dit, operations
 from engine.nn.training import recorder
 from engine.nn.training.checkpoint import read_checkpoint, write_checkpoint
 from engine.nn.training.device_step import FIRST_FACTOR, GROWTH_STEPS
 from selfplay.families.by_name import family_of
-from selfplay.families.planes.planes_family import LayersHeldOut
 from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
@@ -72,7 +71,7 @@ def assert_near(model, other, tolerance=1e-5):
     ],
 )
 def test_eight_steps_on_a_device_end_with_the_processors_weights(
-    net, size, precision, near, positions, device, tmp_path
+    net, size, precision, near, positions, device
 ):
     there, here = (
         learner_on(name, positions, net, shard_size=size, precision=precision)
@@ -83,28 +82,7 @@ def test_eight_steps_on_a_device_end_with_the_processors_weights(
         expected = here.step()
         assert found.value == pytest.approx(expected.value, rel=10 * near)
     assert_near(there.model, here.model, near)
-    if precision == "mixed":
-        assert there.state()[1]["loss_scale"] == {"factor": FIRST_FACTOR, "good_steps": 8}
-        assert {array.dtype for array in there.model.named_parameters().values()} == {
-            np.dtype(np.float32)
-        }
-        return
-    averaged = there.averaged_model()
-    assert_near(averaged, here.averaged_model(), near)
-    sample = LayersHeldOut(positions, 40)
-    scores, expected_scores = sample.evaluate(averaged), sample.evaluate(here.averaged_model())
-    assert scores.policy == pytest.approx(expected_scores.policy, rel=1e-4)
-    assert scores.top1 == expected_scores.top1
-    dit.save(tmp_path / "net.dit", averaged)  # from the device to every machine
-    loaded, header = dit.load(tmp_path / "net.dit")
-    assert type(next(iter(loaded.named_parameters().values()))) is np.ndarray
-    assert (header["provenance"]["backend"], header["provenance"]["device"]) == (
-        "cupy",
-        "a stand-in",
-    )
-    assert_near(loaded, averaged, 0.0)
-    for learner in (there, here):
-        learner.close()
+    assert_near(there.averaged_model(), here.averaged_model(), near)
 
 
 @pytest.mark.parametrize(
@@ -129,9 +107,7 @@ def test_a_plain_step_takes_two_waits_at_most(net, shard_size, precision, most, 
 
 
 def test_mixed_precision_resumes_to_the_bit(positions, device):
-    whole, other, single = (
-        learner_on("cupy", positions, precision=kind) for kind in ("mixed", "mixed", "single")
-    )
+    whole, other = (learner_on("cupy", positions, precision="mixed") for _ in range(2))
     # so that it grows behind the checkpoint
     whole._trainer._source.loss_scale.good_steps = GROWTH_STEPS - 3
     for _ in range(2):
@@ -141,16 +117,11 @@ def test_mixed_precision_resumes_to_the_bit(positions, device):
         {name: to_numpy(array).copy() for name, array in arrays.items()},
         json.loads(json.dumps(values)),
     )
-    for learner in (whole, whole, other, other, *[single] * 4):
+    for learner in (whole, whole, other, other):
         learner.step()
     assert_near(other.model, whole.model, 0.0)
     assert other.state()[1] == whole.state()[1]
     assert whole.state()[1]["loss_scale"] == {"factor": 2 * FIRST_FACTOR, "good_steps": 1}
-    assert not whole._trainer._device.recorder.is_refused
-    assert any(
-        np.any(arrays_of(whole.model)[name] != array)
-        for name, array in arrays_of(single.model).items()
-    )
 
 
 def test_a_step_whose_gradients_overflow_is_skipped(positions, device):
@@ -158,82 +129,56 @@ def test_a_step_whose_gradients_overflow_is_skipped(positions, device):
     learner.step()
     scale = learner._trainer._source.loss_scale
     before = arrays_of(learner.model)
-    moments = learner.state()[1]
     scale.factor = 2.0**20  # more than half precision can hold
     assert np.isfinite(learner.step().policy)
     assert (scale.factor, scale.good_steps, learner.steps_done) == (2.0**19, 0, 2)
-    assert learner.state()[1]["optimizer_steps"] == moments["optimizer_steps"] == 1
+    assert learner.state()[1]["optimizer_steps"] == 1
     for name, array in learner.model.named_parameters().items():
         np.testing.assert_array_equal(to_numpy(array), before[name], err_msg=name)
-    while scale.good_steps == 0:
-        learner.step()
-    assert scale.factor < 2.0**19
-    assert any(
-        np.any(to_numpy(array) != before[name])
-        for name, array in learner.model.named_parameters().items()
-    )
-    scale.factor = 1.0
-    weight = next(iter(learner.model.named_parameters().values()))
-    weight[...] = np.nan
+
+
+def test_a_loss_that_is_no_number_is_an_error_with_mixed_precision(positions, device):
+    learner = learner_on("cupy", positions, precision="mixed")
+    next(iter(learner.model.named_parameters().values()))[...] = np.nan
     with pytest.raises(TrainingError, match="expected a finite loss"):
         learner.step()
 
 
 def test_the_processor_computes_mixed_precision_in_single(positions):
-    here, single = (
+    mixed, single = (
         learner_on("numpy", positions, precision=precision) for precision in ("mixed", "single")
     )
-    for one in (here, single):
-        one.step()
-    assert_near(here.model, single.model, 0.0)
-    with pytest.raises(ConfigError, match="precision mixed: only towers and transformers"):
-        learner_on("numpy", positions, "sparse-128", precision="mixed")
+    for learner in (mixed, single):
+        learner.step()
+    assert_near(mixed.model, single.model, 0.0)
 
 
-def moments_of_failures(device, make, data, folder):
-    """What was being done when a device failed, at several moments of a training: always one error."""
-
+@pytest.mark.parametrize("kind", ["launch", "upload", "download"])
+def test_a_device_that_fails_at_any_moment_of_a_training_is_one_error(
+    kind, positions, device, tmp_path
+):
     def train():
-        with closing(make()) as learner:
+        with closing(learner_on("cupy", positions, "8x1")) as learner:
+            # what fails in its trial is told by tests of graphs
+            learner._trainer._device.recorder.is_refused = True
             learner.step()
-            write_checkpoint(folder / "checkpoint.npz", *learner.state())
-            learner.restore(*read_checkpoint(folder / "checkpoint.npz"))
+            write_checkpoint(tmp_path / "checkpoint.npz", *learner.state())
+            learner.restore(*read_checkpoint(tmp_path / "checkpoint.npz"))
             averaged = learner.averaged_model()
-            learner.family.heldout(data, 20).evaluate(averaged)
-            dit.save(folder / "net.dit", averaged)
+            learner.family.heldout(positions, 20).evaluate(averaged)
+            dit.save(tmp_path / "net.dit", averaged)
 
     get_backend("cupy")
     error = CUDARuntimeError("cudaErrorUnknown")
     many = 1 << 20
-    moments = set[str]()
-    for kind in ("launch", "upload", "download"):
-        device.fail(kind, error, after=many)
-        train()
-        total = many - device._failures[kind][0]
-        for share in (0.1, 0.4, 0.8, 0.92):
-            device.fail(kind, error, after=int(share * total))
-            with pytest.raises(DeviceError, match="cudaErrorUnknown") as caught:
-                train()
-            moments.add(
-                str(caught.value).removeprefix("a stand-in failed while ").partition(" (")[0]
-            )
-            device.heal()
-    return moments
-
-
-def test_a_device_that_fails_at_any_moment_of_a_training_is_one_error(positions, device, tmp_path):
-    def make():
-        learner = learner_on("cupy", positions, "8x1")
-        # what fails in its trial is told by tests of graphs
-        learner._trainer._device.recorder.is_refused = True
-        return learner
-
-    moments = moments_of_failures(device, make, positions, tmp_path)
-    assert {
-        "a step was trained",
-        "the averaged network was made",
-        "a checkpoint was loaded",
-    } <= moments, moments
+    device.fail(kind, error, after=many)
+    train()
+    total = many - device._failures[kind][0]
+    for share in (0.1, 0.4, 0.8, 0.92):
+        device.fail(kind, error, after=int(share * total))
+        with pytest.raises(DeviceError, match=r"a stand-in failed while .*cudaErrorUnknown"):
+            train()
+        device.heal()
 
 
 def test_a_device_lost_in_training_costs_no_finished_step(
@@ -250,24 +195,18 @@ def test_a_device_lost_in_training_costs_no_finished_step(
                 device.fail(kind, CUDARuntimeError("cudaErrorLaunchFailure"))
         return step(self)
 
+    def steps_done():
+        return read_checkpoint(tmp_path / "run" / "checkpoint.npz")[1]["learner"]["steps_done"]
+
     monkeypatch.setattr(Learner, "step", lost_at_third)
     assert "cudaErrorLaunchFailure" in aino_train(line, "--backend cupy", status=FAILED)
-    arrays, values = read_checkpoint(tmp_path / "run" / "checkpoint.npz")
-    assert values["learner"]["steps_done"] == 3
-    assert all(np.isfinite(array).all() for array in arrays.values())
+    assert steps_done() == 3
     monkeypatch.setattr(Learner, "step", step)
     aino_train(line)  # the same run goes on on the processor
-    _, values = read_checkpoint(tmp_path / "run" / "checkpoint.npz")
-    assert values["learner"]["steps_done"] == 6
+    assert steps_done() == 6
 
 
 # ---- steps that were recorded as CUDA graphs, and plain ones where these fail ----------------------
-
-FAILURES = [
-    *((kind, after) for kind in ("capture", "graph", "replay") for after in (0, 5)),
-    ("pool", 0),
-    ("pool", 99),
-]
 
 
 def learners(positions, net="8x1"):
@@ -280,9 +219,7 @@ def learners(positions, net="8x1"):
 
 
 @pytest.mark.parametrize("net", ["8x1", "transformer-16x2x2"])
-def test_recorded_steps_are_plain_ones_whatever_the_rate_and_a_batch_of_another_size(
-    net, positions, device
-):
+def test_recorded_steps_are_plain_ones_whatever_rate_or_batch(net, positions, device):
     made = learners(positions, net)
     for step in range(6):
         for learner in made:
@@ -295,7 +232,7 @@ def test_recorded_steps_are_plain_ones_whatever_the_rate_and_a_batch_of_another_
     assert_near(made[0].model, made[1].model)
 
 
-def test_a_recorded_step_is_its_products_and_a_launch_between_them(positions, device):
+def test_a_recorded_step_has_one_launch_between_products(positions, device):
     learner = learner_on("cupy", positions, "64x6", shard_size=4)
     for _ in range(recorder.TRIAL_STEPS):
         learner.step()
@@ -307,7 +244,9 @@ def test_a_recorded_step_is_its_products_and_a_launch_between_them(positions, de
     learner.close()
 
 
-@pytest.mark.parametrize(("kind", "after"), FAILURES)
+@pytest.mark.parametrize(
+    ("kind", "after"), [("capture", 5), ("graph", 0), ("replay", 0), ("pool", 0)]
+)
 def test_what_a_device_refuses_in_the_trial_leaves_plain_steps(
     kind, after, positions, device, caplog
 ):
@@ -344,15 +283,14 @@ def test_a_recording_that_computes_something_else_is_not_used(positions, device,
     assert_near(made[0].model, made[1].model, 0.0)
 
 
-@pytest.mark.parametrize("calls", [0, 1])  # of the plain code: itself, and while it is recorded
-def test_an_interruption_of_the_trial_loses_nothing(calls, positions, device, monkeypatch):
+def test_an_interruption_of_the_trial_loses_nothing(positions, device):
     learner, plain = learners(positions)
     gradients = learner._source.gradients
-    calls_left = iter(range(calls))
+    calls = iter("once")  # the plain code itself, and then while it is recorded
 
     def interrupted(*given):
         result = gradients(*given)
-        if next(calls_left, None) is None:
+        if next(calls) == "n":
             raise KeyboardInterrupt
         return result
 

@@ -14,7 +14,7 @@ from engine.network.weights import default_net_path
 from engine.nn.training.checkpoint import read_checkpoint, write_checkpoint
 from selfplay.commands import pretrain
 from selfplay.lock import folder_lock
-from selfplay.run.pretraining import Pretraining, PretrainSettings, ProgressReport
+from selfplay.run.pretraining import Pretraining, PretrainSettings
 from selfplay.training.learner import Learner, load_checkpoint
 from selfplay.training.source_files import Source, SourceFiles, load_training_data
 from tests.selfplay.training.test_learner import SETTINGS
@@ -22,13 +22,13 @@ from tests.selfplay.training.test_learner import SETTINGS
 
 def pretraining(folder, games_file, **length):
     files = SourceFiles((Source(games_file),), heldout_share=0.2)
-    settings = PretrainSettings("16x1", 2e-3, SETTINGS, files=files, **length)  # type: ignore[arg-type]
+    settings = PretrainSettings("16x1", 2e-3, SETTINGS, files=files, **length)
     return Pretraining(folder, settings, load_training_data(files, None, lambda text: None))
 
 
 def trained(run, steps=1e9):
     """Reports up to a number of steps in all; the run is closed."""
-    reports: list[ProgressReport] = []
+    reports = []
     run.train(reports.append, lambda: run.learner.steps_done >= steps)
     run.close()
     return reports
@@ -44,11 +44,11 @@ def command(folder, games, positions=96):
     return f"pretrain --data {games} {flags} --run {folder} --out {folder}/net.dit"
 
 
-def test_a_finished_run_never_logged_its_scores(games_file, tmp_path, aino_train):
+def test_a_finished_run_logs_its_scores(games_file, tmp_path, aino_train):
     aino_train(command(tmp_path / "run", games_file))
     *_, last = log_of(tmp_path / "run")
     assert (last["step"], last["progress"]) == (3, 1.0)
-    assert 0 <= last["scores"]["top1"] <= 1  # type: ignore[index]
+    assert 0 <= last["scores"]["top1"] <= 1
     assert "100% of the training is done" in aino_train("report", tmp_path / "run")
     assert "top-1" in (tmp_path / "run" / "report.html").read_text()
     before = (tmp_path / "run" / "log.jsonl").read_bytes()
@@ -78,7 +78,7 @@ def test_a_run_that_was_stopped_early_has_a_report(games_file, tmp_path):
 
 
 @pytest.mark.usefixtures("listens_to_interrupts")
-def test_ctrl_c_pressed_twice_lost_what_was_trained(games_file, tmp_path, aino_train, monkeypatch):
+def test_ctrl_c_pressed_twice_keeps_what_was_trained(games_file, tmp_path, aino_train, monkeypatch):
     """The second came in the step that the first had to wait for, and ended it without a save."""
     step = Learner.step
 
@@ -140,7 +140,7 @@ def test_ctrl_c_in_the_middle_of_a_checkpoint_is_held_until_it_is_whole(tmp_path
         ),
     ],
 )
-def test_what_cannot_be_trained_was_refused_only_after_the_games_were_read(
+def test_what_cannot_be_trained_is_refused_before_games_are_read(
     flags, told, games_file, tmp_path, aino_train, monkeypatch
 ):
     def read(*given):
@@ -160,7 +160,7 @@ def test_games_without_a_position_to_score_on_are_refused_with_advice(tmp_path, 
     assert "give more or longer games" in said
 
 
-def test_after_a_kill_the_log_repeated_steps(games_file, tmp_path):
+def test_the_log_repeats_no_step_after_a_kill(games_file, tmp_path):
     trained(pretraining(tmp_path, games_file, positions=320), 2)
     log = tmp_path / "log.jsonl"
     row = json.loads(log.read_text())
@@ -176,7 +176,7 @@ def test_after_a_kill_the_log_repeated_steps(games_file, tmp_path):
     )
 
 
-def test_minutes_counted_compiling(games_file, tmp_path, monkeypatch):
+def test_minutes_do_not_count_compiling(games_file, tmp_path, monkeypatch):
     now = [0.0]
     monkeypatch.setattr("selfplay.run.pretraining.awake_s", lambda: now[0])
     run = pretraining(tmp_path, games_file, minutes=0.1, evaluate_minutes=0.05)
@@ -201,24 +201,36 @@ def test_minutes_counted_compiling(games_file, tmp_path, monkeypatch):
     assert 6.0 <= run.elapsed_s < 7.5
 
 
-def test_pretraining_went_on_with_other_data_of_the_same_name(
-    games_file, game_texts, tmp_path, aino_train
+@pytest.mark.parametrize("change", ["a result", "a game less", "a game more"])
+def test_a_run_does_not_go_on_with_other_data_of_the_same_name(
+    change, games_file, game_texts, tmp_path, aino_train
 ):
     aino_train(command(tmp_path / "run", games_file))
     text = games_file.read_text()
-    for changed in (text.replace("1-0", "0-1"), "".join(game_texts[1:]), text + game_texts[0]):
-        games_file.write_text(changed)
-        told = aino_train(command(tmp_path / "run", games_file, positions=128), status=1)
-        assert "holds a run with other data" in told
-        assert games_file.name in told
-    games_file.write_text(text)  # the same data at another time
-    aino_train(command(tmp_path / "run", games_file, positions=128))
+    changed = {
+        "a result": text.replace("1-0", "0-1"),
+        "a game less": "".join(game_texts[1:]),
+        "a game more": text + game_texts[0],
+    }
+    games_file.write_text(changed[change])
+    told = aino_train(command(tmp_path / "run", games_file, positions=128), status=1)
+    assert "holds a run with other data" in told
+    assert games_file.name in told
+
+
+def test_a_run_goes_on_with_its_data_elsewhere(games_file, tmp_path, aino_train):
+    aino_train(command(tmp_path / "run", games_file))
     moved = games_file.rename(tmp_path / "moved.pgn")
     aino_train(command(tmp_path / "run", moved, 160))
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["files"]["data"] == [
-        [str(moved), None]
-    ]
-    told = aino_train(command(tmp_path / "run2", moved), f"--heldout {moved}", status=1)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["files"]["data"] == [[str(moved), None]]
+
+
+def test_held_out_games_that_are_all_there_is_leave_nothing_to_train_on(
+    games_file, tmp_path, aino_train
+):
+    line = command(tmp_path / "run", games_file)
+    told = aino_train(line, f"--heldout {games_file}", status=1)
     assert "nothing to train on: held-out games have every position" in told
 
 
@@ -232,7 +244,7 @@ def test_a_run_that_1_0_0_began_with_other_threads_goes_on(games_file, tmp_path,
     assert "50.0% of the run" in aino_train(again, "--threads=1")
 
 
-def test_the_network_that_a_run_began_with_changed_under_its_name(games_file, tmp_path, aino_train):
+def test_a_run_knows_the_network_that_it_began_with(games_file, tmp_path, aino_train):
     start = tmp_path / "start.dit"
     aino_train(command(tmp_path / "one", games_file))
     shutil.copy(tmp_path / "one" / "net.dit", start)
@@ -278,7 +290,3 @@ def test_trainings_on_different_games_are_scored_on_the_same_ones(game_texts, tm
     assert "holds a run with other heldout" in aino_train(*again, status=1), (
         "one curve had scores on two sets of games"
     )
-    aino_train(f"report {tmp_path}/run-a {tmp_path}/run-b --out {tmp_path}/both.html")
-    page = (tmp_path / "both.html").read_text()
-    assert "on held-out games<" in page
-    assert "on the held-out games of" not in page

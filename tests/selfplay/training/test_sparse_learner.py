@@ -99,7 +99,7 @@ def boards_of(positions, game):
     return boards
 
 
-def test_batches_hold_features_and_targets_of_the_replayed_positions(positions):
+def test_batches_hold_the_replayed_positions(positions):
     game = 2
     first = int(positions.game_first[game])
     boards = boards_of(positions, game)

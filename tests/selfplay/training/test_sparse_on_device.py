@@ -18,7 +18,6 @@ from selfplay.training.learner import Learner
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
 from tests.selfplay.teachers.nets import material_labels
-from tests.selfplay.training.test_gpu_training import moments_of_failures
 
 NET = "sparse-128+v128"
 
@@ -53,7 +52,7 @@ def assert_near(found, expected):
         assert error < 1e-5, f"{name}: relative error {error:.1e}"
 
 
-def test_gradients_steps_averages_and_scores_are_the_processors(data, device, tmp_path):
+def test_eight_steps_on_a_device_end_with_the_processors_weights(data, device):
     with closing(learner_on("cupy", data)) as there, closing(learner_on("numpy", data)) as here:
         for _ in range(8):
             device.counts.clear()
@@ -61,24 +60,32 @@ def test_gradients_steps_averages_and_scores_are_the_processors(data, device, tm
         assert device.total("wait") == 1
         assert device.total("launch") + device.total("product") < 240
         assert_near(there.state()[0], here.state()[0])
+
+
+def test_positions_without_result_or_length_have_the_processors_gradients(data, device):
+    with closing(learner_on("cupy", data)) as there, closing(learner_on("numpy", data)) as here:
         batch = here.batches.batch(8)
         batch.wdl[1], batch.moves_left[2] = 0, -1
-        (loss, metrics, grads), expected = (
+        (_, metrics, grads), expected = (
             one._source.gradients(batch, (0, 16)) for one in (there, here)
         )
-        found = [float(number) for number in (loss, *metrics.values())]
-        assert found == pytest.approx([expected.loss, *expected.metrics.values()], rel=1e-5)
+        found = {name: float(number) for name, number in metrics.items()}
+        assert found == pytest.approx(expected.metrics, rel=1e-5)
         assert_near(grads, expected.grads)
-        averaged = there.averaged_model()
-        sample = there.family.heldout(data, 50)
+
+
+def test_an_averaged_network_leaves_the_device_as_a_file(data, device, tmp_path):
+    with closing(learner_on("cupy", data)) as learner:
+        learner.step()
+        averaged = learner.averaged_model()
         dit.save(tmp_path / "net.dit", averaged)
         loaded, header = dit.load(tmp_path / "net.dit")
         assert header["provenance"]["backend"] == "cupy"
-        assert_near(loaded.named_parameters(), here.averaged_model().named_parameters())
+        sample = learner.family.heldout(data, 50)
         assert sample.evaluate(averaged) == sample.evaluate(loaded)
 
 
-def test_a_checkpoint_goes_on_with_numpy_and_back(data, device, tmp_path):
+def test_a_checkpoint_of_either_backend_goes_on_with_the_other(data, device, tmp_path):
     path = tmp_path / "checkpoint.npz"
     with closing(learner_on("numpy", data)) as whole:
         for _ in range(6):
@@ -91,11 +98,3 @@ def test_a_checkpoint_goes_on_with_numpy_and_back(data, device, tmp_path):
                     learner.step()
                 write_checkpoint(path, *learner.state())
         assert_near(read_checkpoint(path)[0], whole.state()[0])
-
-
-@pytest.mark.slow
-def test_a_device_that_fails_at_any_call_is_one_error(data, device, tmp_path):
-    moments = moments_of_failures(device, lambda: learner_on("cupy", data), data, tmp_path)
-    assert {"its state was copied", "a step was trained", "a checkpoint was loaded"} <= moments, (
-        moments
-    )

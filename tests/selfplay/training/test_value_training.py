@@ -125,24 +125,6 @@ def test_labels_are_calibrated_by_their_kind(labels):
         np.testing.assert_allclose(found, calibration.wdl(np.array([score]))[0], atol=1e-6)
 
 
-def test_changes_lead_from_view_to_view(labels):
-    batch = batch_of(labels, np.arange(300))
-    for side in range(2):
-        first = side * MAX_VIEW
-        seen: set[int] = set()
-        for b in range(300):
-            coming, going = batch.n_coming[b, side], batch.n_going[b, side]
-            now = set(batch.features[b, first : first + batch.n_rows[b]].tolist())
-            if coming >= 0:
-                changes = batch.changes[b, first : first + coming + going].tolist()
-                assert coming + going < len(now)
-                assert (seen - set(changes[coming:])) | set(changes[:coming]) == now
-                assert not seen & set(changes[:coming])
-                assert set(changes[coming:]) <= seen
-            seen = now
-        assert (batch.n_coming[1:, side] >= 0).mean() > 0.3  # siblings
-
-
 def test_the_trunk_learns_its_labels(labels):
     learner = small_learner(labels, rate=3e-3)
     first = learner.step().value

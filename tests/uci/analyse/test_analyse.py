@@ -17,7 +17,7 @@ from uci.main import main
 from uci.web.snapshot import lines_of
 from uci.web.table import Table
 
-FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16", "--nodes", "60")
+FAST = "--evaluator material --threads 1 --hash-mib 16 --nodes 60".split()
 MATE_NEXT = "6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1"
 MATED = "R5k1/5ppp/8/8/8/8/5PPP/6K1 b - - 1 1"
 
@@ -47,11 +47,7 @@ def test_lines_are_shown_from_white():
 @pytest.mark.parametrize("width", [40, 60, 200])
 def test_table_fits_the_terminal(width):
     line = info(1, "e2e4")
-    moves = [
-        chess.Move.from_uci(text)
-        for text in ("e2e4", "e7e5", "g1f3", "b8c6", "f1b5", "a7a6", "b5a4", "g8f6")
-    ]
-    line.pv[:] = moves
+    line.pv[:] = board_after("e4 e5 Nf3 Nc6 Bb5 a6 Ba4 Nf6").move_stack
     text = shown(chess.Board(), [line], width)
     assert all(len(row) <= width for row in text.splitlines())
     assert "Ba4" in text
@@ -67,10 +63,10 @@ def test_moves_never_tried_are_left_out():
     assert searched_lines(result) == infos[:1]
 
 
-def test_a_line_to_a_mate_had_been_cut_before_the_mate():
+def test_a_line_to_a_mate_is_shown_whole():
     board = chess.Board()
     line = info(1, "g1f3", mate=-11)
-    line.pv[:] = [chess.Move.from_uci(text) for text in ("g1f3", "g8f6", "f3g1", "f6g8") * 5]
+    line.pv[:] = board_after("Nf3 Nf6 Ng1 Ng8 " * 5).move_stack
     assert shown(board, [line]).splitlines()[1].rstrip().endswith("10. Ng1 Ng8")
     whole = lines_of(Table(Setup(board, None)), board, [line])["lines"][0]["moves"]
     assert len(whole) == 20
@@ -87,12 +83,8 @@ def test_json_is_one_object_a_line(capsys, monkeypatch):
     assert [line["rank"] for line in start["lines"]] == [1, 2]
     assert all(sum(line["wdl"]) == 1000 for line in start["lines"])
     assert start["lines"][0]["moves"][0] == start["best_move"]
-    assert (mate["best_move"], mate["lines"][0]["mate"], mate["lines"][0]["score_cp"]) == (
-        "a1a8",
-        1,
-        None,
-    )
-    assert mate["lines"][0]["san"] == "1. Ra8#"
+    line = mate["lines"][0]
+    assert (line["san"], line["mate"], line["score_cp"]) == ("1. Ra8#", 1, None)
     assert (over["best_move"], over["lines"], over["side_to_move"]) == (None, [], "black")
 
 
@@ -100,7 +92,7 @@ BATCH = f"# mates\n\n{MATE_NEXT}\n8/8/8 w - - 0 1\n  \nno position\n# the last o
 
 
 @pytest.mark.parametrize("first", ["", "no position, and without a slash\n"])
-def test_bad_blank_and_comment_lines_do_not_end_a_batch(first, capsys, monkeypatch):
+def test_a_bad_line_does_not_end_a_batch(first, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO(first + BATCH))
     assert main(["analyse", "-", "--json", *FAST]) == 1
     output = capsys.readouterr()
@@ -124,9 +116,12 @@ def test_bad_line_of_a_batch_for_people_is_told_beside_the_others(capsys, monkey
     assert [line.partition(":")[0] for line in output.err.splitlines()] == ["line 4", "line 6"]
 
 
-def test_finished_games_and_plies_of_others_are_analysed(capsys, tmp_path):
+def test_a_finished_game_is_analysed(capsys):
     assert main(["analyse", MATED, "--evaluator", "material", "--infinite"]) == 0
     assert "the game is over: 1-0, checkmate" in capsys.readouterr().out
+
+
+def test_a_ply_of_a_game_is_analysed(capsys, tmp_path):
     path = tmp_path / "game.pgn"
     path.write_text("1. f3 e5 2. g4 Qh4# 0-1", encoding="utf-8")
     assert main(["analyse", str(path), "--ply", "3", *FAST]) == 0

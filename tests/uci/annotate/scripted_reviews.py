@@ -50,15 +50,7 @@ class ScriptedEngine(FakeEngine):
         allowed = limits.searchmoves or tuple(self.board.legal_moves)
         values = self.script.get(self.board.epd(), {})
         children = [
-            RootMove(
-                move,
-                visits=10,
-                prior=0.5,
-                q=values.get(move.uci(), -0.9),
-                draw=0.0,
-                mate=None,
-            )
-            for move in allowed
+            RootMove(move, 10, 0.5, values.get(move.uci(), -0.9), 0.0, None) for move in allowed
         ]
         children.sort(key=lambda child: -child.q)
         best = children[0]
@@ -85,7 +77,7 @@ def review(game, engine):
     def people(board, rating):
         return {move: engine.shares.get(move.uci(), 0.5) for move in board.legal_moves}
 
-    return review_game(engine, game, Limits(nodes=1), people=people)  # type: ignore[arg-type]
+    return review_game(engine, game, Limits(nodes=1), people=people)
 
 
 def steps_of(page):

@@ -6,7 +6,7 @@ import chess
 import pytest
 
 from tests.uci.annotate.scripted_reviews import ScriptedEngine, epd, read, review, script_for
-from uci.annotate.comments import add_comments, move_comment
+from uci.annotate.comments import move_comment
 from uci.annotate.people import PeopleShares, people_network, rating_of
 from uci.language import speak
 
@@ -114,11 +114,6 @@ def test_all_good_moves_count_as_found():
 def test_a_review_of_an_older_version_tells_nothing_of_players():
     found = lost({})
     assert "100 players" not in move_comment(replace(found.moves[0], people=None))
-
-
-def test_the_sentence_stands_in_the_pgn():
-    found = lost({"e1e2": 0.07, "a2a3": 0.62})
-    assert "7 of 100 players around 1500 find Ke2" in str(add_comments(found)).replace("\n", " ")
 
 
 @pytest.mark.parametrize(

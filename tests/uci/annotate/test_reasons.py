@@ -175,7 +175,7 @@ def test_motifs_of_puzzles_are_those_that_people_named(test_data):
         "a skewer": ("skewer", 0.75),
         "a discovered": ("discoveredAttack", 0.8),
     }
-    named: dict[str, list[bool]] = {text: [] for text in least}
+    named = {text: [] for text in least}
     with (test_data / "puzzles" / "lichess.csv").open(encoding="utf-8") as file:
         for row in itertools.islice(csv.DictReader(file), 8000):
             themes = set(row["Themes"].split())

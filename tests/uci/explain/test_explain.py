@@ -1,6 +1,5 @@
 """`aino explain`: what is observed and shown, with the real engine on few nodes."""
 
-import itertools
 import re
 
 import chess
@@ -16,16 +15,15 @@ from engine.options import EngineOptions
 from engine.pages.board import Arrow, board_svg, describe_board
 from engine.player import Engine
 from engine.search.limits import Limits
-from engine.search.result import SearchResult
 from selfplay.families.by_name import family_of
 from uci.explain.explain import view_attention
 from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins
-from uci.explain.observe import Observation, Snapshot, observe_search, schedule
-from uci.explain.position_page import _charts, show_weights
+from uci.explain.observe import observe_search, schedule
+from uci.explain.position_page import show_weights
 from uci.main import main
 
 OPTIONS = EngineOptions(evaluator="material", threads=1, hash_mib=16)
-FAST = ("--evaluator", "material", "--threads", "1", "--hash-mib", "16")
+FAST = "--evaluator material --threads 1 --hash-mib 16".split()
 # White threatens Qxf7 mate; Black is to move.
 SCHOLAR = "r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5Q2/PPPP1PPP/RNB1K1NR b KQkq - 3 3"
 ROOKS = "4k3/8/8/8/8/8/4r3/R3K3 w Q - 0 1"
@@ -37,35 +35,39 @@ def engine():
         yield engine
 
 
-def test_observation_follows_its_schedule_and_ends_with_a_mate(engine):
+def test_a_schedule_grows_to_its_end():
     counts = schedule(500)
     assert (counts[0], counts[-1]) == (1, 500)
-    assert all(first < second for first, second in itertools.pairwise(counts))
+    assert counts == sorted(set(counts))
     assert schedule(1) == [1]
+
+
+def test_observation_ends_with_a_mate(engine):
     observation = observe_search(engine, chess.Board("6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1"), 5000)
     assert observation.snapshots[-1].nodes < 100
     assert observation.verdict.text == "#1"
 
 
 def test_observation_goes_from_the_policy_to_the_result(engine):
-    seen: list[int] = []
+    seen = []
     observation = observe_search(engine, chess.Board(SCHOLAR), 200, seen.append)
     assert seen[: len(schedule(200))] == schedule(200)
-    assert seen == sorted(seen)
-    assert seen[-1] <= 400
     first, last = observation.snapshots[0], observation.snapshots[-1]
     assert sum(child.prior for child in first.moves.values()) == pytest.approx(1, abs=1e-4)
     move = observation.result.children[0].move
     assert first.share(move) is None
-    assert first.expected(move) is None
     assert last.share(move) == max(last.share(other) or 0 for other in last.moves)
     assert 0 < (last.expected(move) or 0) < 1
     assert last.nodes == 200
     assert observation.decided_at <= 200
-    for count in (1, 2, 6):
-        leading = observation.leading_moves(count)
-        assert len(leading) == count
-        assert max(observation.result.children, key=lambda child: child.prior) in leading
+
+
+@pytest.mark.parametrize("count", [1, 2, 6])
+def test_the_move_that_the_policy_likes_best_is_among_the_leading(engine, count):
+    observation = observe_search(engine, chess.Board(SCHOLAR), 200)
+    leading = observation.leading_moves(count)
+    assert len(leading) == count
+    assert max(observation.result.children, key=lambda child: child.prior) in leading
 
 
 def test_the_page_says_what_analysis_says_after_as_many_nodes():
@@ -89,13 +91,9 @@ def test_tree_holds_legal_lines_with_visits_that_add_up(engine):
 
     def check(position, branches, visits):
         assert sum(branch.visits for branch in branches) <= visits
-        assert [branch.visits for branch in branches] == sorted(
-            (b.visits for b in branches), reverse=True
-        )
         depth = 0
         for branch in branches:
             assert position.is_legal(branch.move)
-            assert branch.visits >= 0.02 * 299 - 1
             after = position.copy()
             after.push(branch.move)
             depth = max(depth, 1 + check(after, branch.replies, branch.visits))
@@ -104,19 +102,18 @@ def test_tree_holds_legal_lines_with_visits_that_add_up(engine):
     assert check(board, observation.tree, 300) >= 2
     best = observation.tree[0]
     assert best.q == pytest.approx(observation.snapshots[-1].moves[best.move].q)
-    with Engine(OPTIONS) as fresh:
-        assert fresh.tree(1) == ()
 
 
-def test_threat_is_what_the_opponent_would_do_and_captures_that_gain_are_listed(engine):
+def test_threat_is_what_the_opponent_would_do(engine):
     threat = find_threat(engine, chess.Board(SCHOLAR), 200)
     assert threat.board.san(threat.line[0]) == "Qxf7#"
-    assert threat.verdict.text == "#-1"
-    assert threat.verdict.expected == 0.0
+    assert (threat.verdict.text, threat.verdict.expected) == ("#-1", 0.0)
     assert find_threat(engine, chess.Board(ROOKS), 10) is None, "the side in check cannot pass"
+
+
+def test_captures_that_gain_are_listed():
     board = chess.Board("4k3/8/3p4/4r3/3P4/5N2/8/4K3 w - - 0 1")
     assert [(board.san(move), gain) for move, gain in wins(board)] == [("dxe5", 500), ("Nxe5", 280)]
-    assert wins(chess.Board()) == []
 
 
 def test_parts_blend_into_the_hybrids_value():
@@ -136,47 +133,33 @@ def test_parts_blend_into_the_hybrids_value():
     assert (alone.name, alone.share) == ("material", 1.0)
 
 
-def test_piece_weights_are_whites_and_told_from_the_movers_side():
+def test_piece_weights_are_whites():
     material = make_evaluator("material")
     weights = piece_weights(material, chess.Board("4k3/8/3q4/8/8/8/8/R3K2R b KQ - 0 1"))
     assert weights[chess.A1] > 0.05
     assert weights[chess.D6] < -0.05
     blocked = piece_weights(material, chess.Board("4k3/4r3/8/8/8/4P3/8/4K3 b - - 0 1"))
     assert set(blocked) == {chess.E7}, "without the pawn White would be in check with Black to move"
+
+
+def test_piece_weights_are_told_from_the_movers_side():
     board = chess.Board("4k3/8/3q4/8/8/8/8/R3K3 b Q - 0 1")
     picture, words = show_weights(board, {chess.A1: 0.2, chess.D6: -0.3})
     assert words == ["black queen d6 +30%", "white rook a1 -20%"]
     assert picture.count('class="hot"') == picture.count('class="cold"') == 1
 
 
-@pytest.mark.parametrize("nodes", [2, 34, 400, 4000, 90_000, 1_000_000])
-def test_marks_of_the_axis_keep_clear_of_its_end(nodes):
-    board = chess.Board()
-    search = Observation(
-        board,
-        [Snapshot(nodes, {}, chess.Move.null())],
-        SearchResult(None, None, [], [], nodes, 0),
-        (),
-    )
-    *ticks, last = _charts(search, [])[0]["ticks"]  # type: ignore[misc]
-    assert last == (f"{nodes:,} nodes", 1.0)
-    places = [place for _, place in ticks]
-    assert places[0] == 0.0
-    assert all(place <= 0.7 for place in places)
-
-
-def test_board_is_drawn_described_and_turned_for_black():
+def test_a_board_is_drawn():
     board = chess.Board("4k3/8/8/8/8/8/4P3/4K2R w K - 0 1")
-    text = board_svg(
-        board,
-        arrows=[Arrow(chess.E2, chess.E4, "better")],
-        marked=[chess.E2],
-        label='a "<quoted>" label',
-    )
+    arrows = [Arrow(chess.E2, chess.E4, "better")]
+    text = board_svg(board, arrows=arrows, marked=[chess.E2], label='a "<quoted>" label')
     assert text.count("<use ") == 4
     for told in ('class="arrow better"', 'class="marked" x="180" y="270"', "&lt;quoted&gt;"):
         assert told in text
     assert describe_board(board) == "White: Ke1 Rh1 e2. Black: Ke8. White to move"
+
+
+def test_a_board_is_turned_for_black():
     kings = chess.Board("4k3/8/8/8/8/8/8/K7 w - - 0 1")
     assert '<use href="#white-king" x="0" y="315"/>' in board_svg(kings)
     assert '<use href="#white-king" x="315" y="0"/>' in board_svg(kings, perspective=chess.BLACK)
@@ -184,33 +167,9 @@ def test_board_is_drawn_described_and_turned_for_black():
 
 def test_page_of_a_position_loads_nothing(tmp_path, capsys):
     path = tmp_path / "page.html"
-    assert (
-        main(
-            [
-                "explain",
-                SCHOLAR,
-                "--nodes",
-                "150",
-                "--out",
-                str(path),
-                "--threads",
-                "1",
-                "--hash-mib",
-                "16",
-            ]
-        )
-        == 0
-    )
+    flags = "--nodes 150 --threads 1 --hash-mib 16 --out".split()
+    assert main(["explain", SCHOLAR, *flags, str(path)]) == 0
     text = path.read_text(encoding="utf-8")
-    for heading in (
-        "policy suggested",
-        "made up its mind",
-        "of the tree",
-        "Threats",
-        "parts of the value",
-        "network saw",
-    ):
-        assert heading in text
     assert "Qxf7#" in text
     assert "the evaluator <i>sparse</i>" in text
     assert re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\((?!#)", text) == []
@@ -225,43 +184,30 @@ def test_page_without_a_network_leaves_it_out(tmp_path):
     assert "network saw" not in text
 
 
-@pytest.mark.parametrize("side", ["w", "b"])
-def test_the_page_of_a_transformer_shows_where_its_heads_look(tmp_path, side):
-    net, path = tmp_path / "net.dit", tmp_path / "page.html"
+@pytest.fixture
+def transformer(tmp_path):
+    net = tmp_path / "net.dit"
     dit.save(net, family_of("transformer-16x2x2").build(np.random.default_rng(1)))
-    fen = f"r3k3/8/8/8/8/8/8/4K2R {side} Kq - 0 1"
-    words = [
-        "--weights-file",
-        str(net),
-        "--evaluator",
-        "hybrid",
-        "--threads",
-        "1",
-        "--hash-mib",
-        "16",
-    ]
-    assert main(["explain", fen, "--nodes", "4", "--square", "h1", "--out", str(path), *words]) == 0
+    return str(net)
+
+
+def test_the_page_of_a_transformer_shows_where_its_heads_look(transformer, tmp_path):
+    path = tmp_path / "page.html"
+    words = "--evaluator hybrid --threads 1 --hash-mib 16 --nodes 4 --square h1".split()
+    files = ["--weights-file", transformer, "--out", str(path)]
+    assert main(["explain", ROOKS, *words, *files]) == 0
     text = path.read_text(encoding="utf-8")
     assert "Where the heads look from h1" in text
     assert text.count('<svg class="attention"') == 3 * 2
-    assert text.count('<rect class="ground"') == 3 * 2 * 2
-    view = view_attention(EngineOptions(weights_file=str(net)), chess.Board(fen), chess.H1)
-    assert view is not None
-    assert [title for title, _ in view.kinds] == [
-        "Attention",
-        "By content alone (queries and keys)",
-        "By smolgen alone",
-    ]
-    corner = {"w": 'x="7.1" y="7.1"', "b": 'x="0.1" y="0.1"'}[side]  # h1 as the mover sees it
-    assert all(corner in row for _, rows in view.kinds for row in rows)
-    twin = chess.Board(fen).mirror()
-    mirrored = view_attention(EngineOptions(weights_file=str(net)), twin, chess.H8)
-    assert mirrored is not None
-    other = {"w": 'x="0.1" y="7.1"', "b": 'x="7.1" y="0.1"'}[side]
-    assert other in mirrored.kinds[0][1][0]
-    sights = [
-        re.findall(r"most at (\w\d)", row) for row in (view.kinds[0][1][0], mirrored.kinds[0][1][0])
-    ]
-    assert [
-        chess.square_name(chess.square_mirror(chess.parse_square(name))) for name in sights[0]
-    ] == sights[1]
+
+
+def test_heads_look_from_the_movers_side(transformer):
+    options = EngineOptions(weights_file=transformer)
+    board = chess.Board("r3k3/8/8/8/8/8/8/4K2R w Kq - 0 1")
+    views = (
+        view_attention(options, board, chess.H1),
+        view_attention(options, board.mirror(), chess.H8),
+    )
+    first, second = (re.findall(r"most at (\w\d)", view.kinds[0][1][0]) for view in views)
+    mirrored = [chess.square_name(chess.square_mirror(chess.parse_square(name))) for name in first]
+    assert mirrored == second != []

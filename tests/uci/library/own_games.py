@@ -11,6 +11,7 @@ GAMES = [
     ("Cleo", "anna", "2024.01.03", "0-1", "e4 c5 Nf3 d6 d4 cxd4"),
     ("Dora", "Eve", "2024.01.04", "1/2-1/2", "d4 d5 c4 e6"),
 ]
+FAY = ("Fay", "Gil", "2024.02.01", "1-0", "e4")
 
 
 def text_of(games=GAMES, extra=""):

@@ -48,7 +48,7 @@ def test_an_import_that_was_killed_goes_on_at_the_next_start(games, tmp_path):
         subprocess.run([sys.executable, "-c", IMPORTING, str(tmp_path)], check=False).returncode
         == -signal.SIGKILL
     )
-    told: list[dict[str, object]] = []
+    told = []
     shelf = shelf_in(tmp_path, told.append)
     shelf.arrive()
     wait_until(lambda: any(message["do"] == "games_read" for message in told))
@@ -60,11 +60,11 @@ def test_an_import_that_was_killed_goes_on_at_the_next_start(games, tmp_path):
     ) == ["lichess_me.pgn", "mine.pgn"]
 
 
-def test_a_page_that_came_back_took_the_imports_at_work_in_again(games, tmp_path):
+def test_a_page_that_comes_back_leaves_imports_at_work_alone(games, tmp_path):
     """It removed the files that were on their way, too. And both files of one name were written to
     one place.
     """
-    told: list[dict[str, object]] = []
+    told = []
     shelf = shelf_in(tmp_path, told.append)
     shelf.arrive()
     uploads = [shelf.upload_path("me.pgn") for _ in range(2)]
@@ -117,7 +117,7 @@ def wait_until_reviewed(reviews):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no links")
-def test_a_review_that_became_ready_during_a_look_at_the_wishes_was_an_error(tmp_path):
+def test_a_wish_may_vanish_during_a_look_at_the_wishes(tmp_path):
     (tmp_path / REVIEWS).mkdir()
     (tmp_path / REVIEWS / f"{'1' * 24}{WISH}").symlink_to("nowhere")
     (tmp_path / REVIEWS / f"{'0' * 24}{WISH}").touch()
@@ -206,7 +206,7 @@ def test_a_review_that_was_stopped_while_the_engine_compiled_is_still_wanted(
 
 
 @pytest.mark.parametrize("act", [games_mode.open_game, games_mode.go_on])
-def test_the_board_stood_still_while_a_game_was_read(games, tmp_path, monkeypatch, act):
+def test_the_board_goes_on_while_a_game_is_read(games, tmp_path, monkeypatch, act):
     """In a large file that takes seconds, in which clocks and moves waited."""
     goes_on = threading.Event()
     laid = SimpleQueue[Table]()

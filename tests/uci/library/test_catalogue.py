@@ -11,7 +11,6 @@ from uci.library.catalogue import ReviewFacts
 from uci.library.games_folder import GamesFolder
 from uci.library.wanted import Wanted
 
-FAY = ("Fay", "Gil", "2024.02.01", "1-0", "e4")
 DATES = {
     "2025.03.01": "2025.03.01",
     "2025.??.??": "2025",
@@ -19,19 +18,15 @@ DATES = {
     "2025-3-9": "2025.03.09",
     "31.12.2019": "2019.12.31",
     "12/31/2018": "2018.12.31",
-    "????.??.??": "",
-    "1858.06.05": "1858.06.05",
     "yesterday": "",
     "\u0662\u0660\u0662\u0661.01.02": "2021.01.02",
-    "2020.00.00": "2020",
     "Oct 15, 2016": "2016",
-    "2015.??.12": "2015",
     "20140301": "2014.03.01",
     "2013.13.45": "2013",
 }
 
 
-def test_days_that_are_not_known_and_days_in_other_forms_have_their_place(games, tmp_path):
+def test_days_in_any_form_have_their_place(games, tmp_path):
     """A game of 2025.??.?? came before all others of that year, and 31.12.2019 was of the year 31."""
     rows = [(f"White {number}", "B", date, "1-0", "e4 e5") for number, date in enumerate(DATES)]
     write(tmp_path / "mine.pgn", *rows)
@@ -99,17 +94,17 @@ def with_masters(games, tmp_path):
 @pytest.mark.parametrize(
     ("order", "found"),
     [
-        ("white", ["Anna", "Cleo", "Dora", "Élan", "fox"]),
-        ("black", ["Cleo", "Anna", "Dora", "Élan", "fox"]),
-        ("-plies", ["Anna", "Cleo", "Élan", "Dora", "fox"]),
-        ("date", ["Élan", "Anna", "Cleo", "Dora", "fox"]),
-        ("-accuracy", ["Dora", "Cleo", "Anna", "Élan", "fox"]),
-        ("nonsense", ["Dora", "Cleo", "Anna", "Élan", "fox"]),
+        ("white", "Anna Cleo Dora Élan fox"),
+        ("black", "Cleo Anna Dora Élan fox"),
+        ("-plies", "Anna Cleo Élan Dora fox"),
+        ("date", "Élan Anna Cleo Dora fox"),
+        ("-accuracy", "Dora Cleo Anna Élan fox"),
+        ("nonsense", "Dora Cleo Anna Élan fox"),
     ],
 )
 def test_the_list_is_sorted_by(with_masters, order, found):
     """What is not known stands last, whichever way it is sorted."""
-    assert whites(with_masters, order=order) == found
+    assert whites(with_masters, order=order) == found.split()
 
 
 @pytest.mark.parametrize(
@@ -150,42 +145,10 @@ def test_the_next_part_of_a_list_goes_on_where_the_first_ended(tmp_path):
 # ---- one's own side ------------------------------------------------------------------------------
 
 
-def sides(games):
-    return [game["mine"] for game in games.catalogue.find(Wanted())[0]]
-
-
-def test_a_name_that_is_told_finds_the_own_side(games):
-    games.add_name("Eve")
-    games.add_name("ANNA")
-    assert sides(games) == ["black", "black", "white"]
-
-
-def test_a_name_can_be_dropped(games):
-    """There was no way back."""
-    games.add_name("Eve")
-    games.add_name("eve", False)
-    assert sides(games) == [None, None, None]
-
-
 def test_nobody_is_asked_again_after_none_of_the_names(games, tmp_path):
     assert not games.own_names.is_told
     games.add_name("", False)
     assert GamesFolder(tmp_path).own_names.is_told
-
-
-def test_the_likely_name_played_most_games(games):
-    assert games.catalogue.likely_names()[0] == "Anna"
-
-
-def test_a_file_with_a_game_of_ones_own_asks_for_no_name(games):
-    games.add_name("Anna")
-    assert games.catalogue.likely_names("mine.pgn") == []
-
-
-def test_a_name_is_shown_as_the_games_spell_it(games):
-    """It was shown without capitals."""
-    assert games.catalogue.spelled("ANNA") in ("Anna", "anna")
-    assert games.catalogue.spelled("dora") == "Dora"
 
 
 # ---- the explorer --------------------------------------------------------------------------------
@@ -258,12 +221,6 @@ def test_the_explorer_knows_any_number_of_orders_of_moves(tmp_path):
     assert explored(games, board_after(lines[0][:-3])) == [("e2e4", (len(lines), 0, 0, 0))]
 
 
-def test_the_files_with_most_games_are_offered_first(with_masters, tmp_path):
-    write(tmp_path / "one.pgn", FAY)
-    with_masters.refresh()
-    assert with_masters.catalogue.files() == ["mine.pgn", "masters.pgn"]
-
-
 AGAINST_AINO = [
     ("You", "Aino (easy)", "2024.02.01", "*", "e4 e5"),
     ("You", "Aino (easy)", "2024.02.02", "1-0", "d4 d5"),
@@ -271,18 +228,20 @@ AGAINST_AINO = [
 ]
 
 
-def test_the_latest_game_against_aino_that_is_not_over_is_offered(tmp_path):
+@pytest.fixture
+def against_aino(tmp_path):
     write(tmp_path / "mine.pgn", *AGAINST_AINO)
-    games = GamesFolder(tmp_path)
-    games.refresh()
-    assert games.catalogue.unfinished()["date"] == "2024.02.01"
+    (games := GamesFolder(tmp_path)).refresh()
+    return games
 
 
-def test_the_latest_of_ones_own_games_without_a_review_is_offered(tmp_path):
-    write(tmp_path / "mine.pgn", *AGAINST_AINO)
-    games = GamesFolder(tmp_path)
-    games.refresh()
-    assert games.catalogue.last_unreviewed()["date"] == "2024.02.02"
-    for game in games.catalogue._games.values():
-        games.catalogue.note_review(game.line, ReviewFacts({}, {}))
-    assert games.catalogue.last_unreviewed() is None
+def test_the_latest_game_against_aino_that_is_not_over_is_offered(against_aino):
+    assert against_aino.catalogue.unfinished()["date"] == "2024.02.01"
+
+
+def test_the_latest_of_ones_own_games_without_a_review_is_offered(against_aino):
+    catalogue = against_aino.catalogue
+    assert catalogue.last_unreviewed()["date"] == "2024.02.02"
+    for game in catalogue._games.values():
+        catalogue.note_review(game.line, ReviewFacts({}, {}))
+    assert catalogue.last_unreviewed() is None

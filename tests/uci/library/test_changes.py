@@ -103,7 +103,7 @@ UNREADABLE = (
 )
 
 
-def test_what_could_not_be_read_was_gone_after_a_comment(tmp_path):
+def test_a_game_that_was_not_read_wholly_is_not_edited(tmp_path):
     path = tmp_path / "mine.pgn"
     path.write_text(UNREADABLE)
     game, there = found(path)
@@ -134,7 +134,7 @@ def test_a_file_written_while_it_is_changed_stays(path, monkeypatch):
     assert path.read_text(encoding="utf-8") == "1. d4 *"
 
 
-def test_words_of_the_same_size_and_time_are_not_written_over(path, monkeypatch):
+def test_words_of_the_same_size_are_not_written_over(path, monkeypatch):
     """Only size and time were compared, and the clocks of some drives go on by two seconds."""
     before = path.stat()
     _, there = found(path)

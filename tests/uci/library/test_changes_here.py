@@ -98,21 +98,9 @@ def copied(games, tmp_path):
     return games
 
 
-def test_an_import_of_known_games_goes(copied, tmp_path):
-    assert copied.drop_known("copy.pgn")
-    assert not (tmp_path / "copy.pgn").exists()
-    assert row_of(copied, "Cleo")["copies"] == 1
-
-
 @pytest.mark.parametrize("more", ["\n", "\n" + text_of([("Fay", "Gil", "", "*", "e4")])])
 def test_an_import_that_another_program_changed_meanwhile_stays(copied, tmp_path, more):
     """It went, with its games."""
     with (tmp_path / "copy.pgn").open("a") as stream:
         stream.write(more)
     assert not copied.drop_known("copy.pgn")
-
-
-def test_an_import_of_games_with_other_words_stays(games, tmp_path):
-    (tmp_path / "noted.pgn").write_text(NOTED)
-    games.refresh()
-    assert not games.drop_known("noted.pgn")

@@ -6,14 +6,12 @@ import sys
 import pytest
 
 from engine.errors import DataError
-from tests.uci.library.own_games import GAMES, row_of, text_of, whites, write
+from tests.uci.library.own_games import FAY, GAMES, row_of, text_of, whites, write
 from uci.game.game_file import REVIEWS
 from uci.library import folder_reader
 from uci.library.folder_reader import FileMark
 from uci.library.games_folder import GamesFolder
 from uci.library.wanted import Wanted
-
-FAY = ("Fay", "Gil", "2024.02.01", "1-0", "e4")
 
 
 def test_a_file_that_another_program_changed_is_read_again(games, tmp_path):
@@ -50,7 +48,7 @@ def test_a_game_is_not_opened_from_a_file_that_changed_since(games, tmp_path):
 
 def unread(games, monkeypatch):
     """The files that a refreshing reads."""
-    read = list[str]()
+    read = []
     find = folder_reader.find_games
     monkeypatch.setattr(
         folder_reader,
@@ -155,7 +153,7 @@ def test_games_are_listed_while_others_are_still_to_come(many):
 
 
 def test_it_is_told_how_many_games_are_still_to_come(many):
-    told = list[tuple[int, int]]()
+    told = []
     many.refresh(lambda read, left: told.append((read, left)))
     assert [read for read, _ in told] == [*range(1, 61)]
     assert all(abs(read + left - 60) <= 2 for read, left in told)
@@ -183,7 +181,7 @@ def test_odd_files_spoil_no_list(games, tmp_path):
     assert whites(games) == ["Dora", "Cleo", "Anna"]
 
 
-def test_a_faulty_game_is_told_with_its_file_and_line(games, tmp_path):
+def test_a_faulty_game_is_told_with_its_place(games, tmp_path):
     (tmp_path / "LOUD.PGN").write_text("1. e4 Zz9 *\n")
     (problem,) = games.refresh()
     assert problem.startswith("LOUD.PGN: 1 fault, 1:7: 'Zz9'")
@@ -217,13 +215,6 @@ def test_a_folder_that_cannot_be_made_has_no_games(tmp_path):
     assert "Nothing can be written in" in problems[-1]
 
 
-def test_a_damaged_index_of_version_1_is_nobodys_concern(tmp_path):
-    write(tmp_path / "mine.pgn", *GAMES)
-    (tmp_path / "index.sqlite").write_bytes(b"SQLite it is not" * 100)
-    (games := GamesFolder(tmp_path)).refresh()
-    assert whites(games) == ["Dora", "Cleo", "Anna"]
-
-
 def test_an_analysis_is_listed(games, tmp_path):
     """It was saved, and could never be opened again from the page."""
     (folder := tmp_path / "analyses").mkdir()
@@ -234,12 +225,3 @@ def test_an_analysis_is_listed(games, tmp_path):
     row = row_of(games, "Analysis")
     assert (row["file"], row["black"]) == ("analyses/20240102.pgn", "")
     assert games.game(row["key"]).variations[0].comment == "Why not?"
-
-
-def test_a_deleted_analysis_leaves_its_file(games, tmp_path):
-    (folder := tmp_path / "analyses").mkdir()
-    (folder / "a.pgn").write_text('[Event "Analysis"]\n\n1. h4 *\n')
-    games.refresh()
-    row = row_of(games, "Analysis")
-    games.delete(row["key"], row["text"])
-    assert not (folder / "a.pgn").exists()

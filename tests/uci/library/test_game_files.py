@@ -62,7 +62,7 @@ SAME = [
 ]
 
 
-def test_games_are_the_same_by_what_was_played_by_whom_and_when(tmp_path):
+def test_games_are_the_same_by_what_was_played(tmp_path):
     """Exercises with other positions and games of other rounds were one, and one deletion took them
     all.
     """
@@ -72,11 +72,7 @@ def test_games_are_the_same_by_what_was_played_by_whom_and_when(tmp_path):
     different, same = found[: 1 + len(DIFFERENT)], found[1 + len(DIFFERENT) :]
     assert len({game.key for game in different}) == len(different)
     assert {game.key for game in same} == {found[0].key}
-    assert len(same) == len(SAME)
     assert [game.digest for game in found] == [digest_of(text.encode()) for text in texts]
-    assert [game_key(game) for game in games_in(tmp_path / "mine.pgn")] == [
-        game.key for game in found
-    ]
 
 
 def test_equal_games_are_deleted_one_by_one(tmp_path):
@@ -120,7 +116,7 @@ def test_another_start_or_move_is_another_line(tmp_path, facts):
     assert first.line != second.line
 
 
-def test_a_game_is_read_again_however_it_and_its_result_are_written(tmp_path):
+def test_a_game_is_read_again_however_it_is_written(tmp_path):
     """One with "½-½", "1/2", "1:0" or "1-0 forfeit" had another key when it was opened: "has
     changed".
     """
@@ -154,7 +150,7 @@ def test_a_game_is_read_again_however_it_and_its_result_are_written(tmp_path):
     assert {game.tags["Result"] for game in found[-2:]} == {"1/2-1/2"}
 
 
-def test_main_lines_and_the_whole_grammar_give_the_same_games(tmp_path):
+def test_main_lines_alone_give_the_same_games(tmp_path):
     path = tmp_path / "mine.pgn"
     odd = '[White "A \\"B\\" C"]\n[FEN "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"]\n\n1. e4 {x} (1. e3) Kd7 *\n\n1. e4 Zz9 *\n'
     start = '[FEN "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKB1R w KQkq - 0 1"]'

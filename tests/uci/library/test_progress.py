@@ -79,12 +79,12 @@ def reviewed(tmp_path):
     return counted_games(games.catalogue.reviewed())
 
 
-def test_games_of_15_moves_and_more_count(reviewed):
+def test_games_of_15_moves_count(reviewed):
     """A game that was lost in six moves was a point of the curve."""
     assert [one["accuracy"] for one in points(reviewed)] == [70.0]
 
 
-def test_mistakes_are_counted_by_opening_colour_and_motif(reviewed):
+def test_mistakes_are_counted_by_what_they_have_in_common(reviewed):
     told = {(row["by"], row["name"]): (row["games"], row["mistakes"]) for row in rows(reviewed)}
     assert told == {
         ("opening", "Italian Game"): (1, 1),
@@ -93,7 +93,7 @@ def test_mistakes_are_counted_by_opening_colour_and_motif(reviewed):
     }
 
 
-def test_a_row_tells_points_and_accuracy(reviewed):
+def test_a_row_tells_how_its_games_went(reviewed):
     (side,) = (row for row in rows(reviewed) if row["by"] == "side")
     assert (side["points"], side["accuracy"]) == (0.0, 70.0)
 

@@ -203,21 +203,20 @@ def test_where_nothing_can_be_written_ones_standing_is_shown(unlocked):
 @pytest.fixture
 def of_1_0(tmp_path, monkeypatch):
     monkeypatch.setattr("uci.library.training.read_set", lambda: iter(()))
-    columns = "key TEXT PRIMARY KEY, fen TEXT, moves TEXT, source TEXT, rating REAL, deviation REAL"
     rows = [
         [MATE.key, MATE.fen, MATE.moves[0], "mine", 1600.0, 90.0, 0.06, 2, 1.0],
         ["x", "6k1/5p1p/6p1/8/8/8/r7/R5K1 w - - 0 1", "a1a2", "lichess", -1_199_871.0, 350.0, 570.0, 0, 1.0],
     ]  # fmt: skip
     with contextlib.closing(sqlite3.connect(tmp_path / FILE)) as base:
-        base.execute(
-            f"CREATE TABLE puzzles ({columns}, volatility REAL, box INTEGER DEFAULT -1, due REAL)"
-        )
-        base.execute("CREATE TABLE drawn (review TEXT PRIMARY KEY)")
-        base.execute(
-            "CREATE TABLE person (rating REAL, deviation REAL, volatility REAL, streak INTEGER, longest INTEGER)"
-        )
+        base.executescript("""
+            CREATE TABLE puzzles (key TEXT PRIMARY KEY, fen TEXT, moves TEXT, source TEXT,
+                rating REAL, deviation REAL, volatility REAL, box INTEGER DEFAULT -1, due REAL);
+            CREATE TABLE drawn (review TEXT PRIMARY KEY);
+            CREATE TABLE person (rating REAL, deviation REAL, volatility REAL,
+                streak INTEGER, longest INTEGER);
+            INSERT INTO person VALUES (1623.5, 265.0, 0.06, 3, 5);
+        """)
         base.executemany("INSERT INTO drawn VALUES (?)", [["a" * 24], [SET]])
-        base.execute("INSERT INTO person VALUES (1623.5, 265.0, 0.06, 3, 5)")
         base.executemany("INSERT INTO puzzles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         base.commit()
     (tmp_path / REVIEWS).mkdir()
@@ -234,10 +233,6 @@ def of_1_0(tmp_path, monkeypatch):
 def test_the_standing_of_version_1_is_kept(of_1_0):
     standing = of_1_0.standing
     assert (standing.rating.points, standing.streak, standing.longest) == (1623.5, 3, 5)
-
-
-def test_the_boxes_of_version_1_are_kept(of_1_0):
-    assert of_1_0._base.execute("SELECT box FROM puzzles WHERE source = 'mine'").fetchone() == (2,)
 
 
 def test_a_puzzle_of_version_1_learns_where_it_comes_from(of_1_0):

@@ -1,7 +1,6 @@
 """A terminal game with scripted input, fake engines and a console that writes to text."""
 
 import io
-from collections.abc import Iterator
 from dataclasses import replace
 
 import chess
@@ -71,7 +70,7 @@ def play(
 ):
     """A game with the given answers, a pause before each; the input ends after them."""
     output = io.StringIO()
-    answers: Iterator[str] = iter(inputs)
+    answers = iter(inputs)
 
     def ask(prompt, left_s=None):
         output.write(prompt + "\n")
@@ -89,4 +88,4 @@ def play(
 
 def new_game(console, engine, ask, setup=ONE_NODE):
     setup = replace(setup, levels=ONE_NODE.levels)
-    return TerminalGame(console, engine, setup, TerminalSettings(PLAIN, scores=True), ask)  # type: ignore[arg-type]
+    return TerminalGame(console, engine, setup, TerminalSettings(PLAIN, scores=True), ask)

@@ -58,7 +58,7 @@ from uci.terminal.verdict import Verdict
         (["resign", "y"], {"human": chess.BLACK}, GameEnd("1-0", "you resigned"), 1),
     ],
 )
-def test_games_end_by_the_rules_and_by_resigning(words, how, end, plies):
+def test_games_end(words, how, end, plies):
     game, found, output = play(*words, **how)
     assert found == end
     assert len(game.board.move_stack) == plies
@@ -101,16 +101,18 @@ def test_what_is_typed_is_answered(words, how, plies, said):
     assert ("Did you mean" in output) == (words == "takebak")
 
 
-def test_levels_are_changed_and_draws_agreed():
-    game, _, output = play(
-        "level", "hard", "level alone", "e4", "level elo 900", "level harder", "d4"
-    )
+def test_levels_are_changed():
+    words = "level", "hard", "level alone", "e4", "level elo 900", "level harder", "d4"
+    game, _, output = play(*words)
     for text in ("level: nodes 1. To change it", "level: elo 2000", "level: elo 900"):
         assert text in output
     assert "'harder': expected easy, medium, hard, elo 1500" in output
     assert game.engine.options == EngineOptions(limit_strength=True, human_pace=True, elo=900), (
         "a level leaves nothing behind"
     )
+
+
+def test_a_draw_is_agreed():
     assert play("draw", board=LONG_GAME.copy())[1] == GameEnd("1/2-1/2", "draw agreed")
 
 
@@ -126,21 +128,24 @@ def test_levels_are_changed_and_draws_agreed():
           '[Event "Terminal game"]', "cannot read 'nonsense'", *(one.help for one in TYPED_COMMANDS.values())]),
     ],
 )  # fmt: skip
-def test_commands_tell_of_the_position_and_change_nothing(words, how, said):
+def test_commands_tell_of_the_position(words, how, said):
     game, _, output = play(*words, **how)
     assert game.board == how.get("board", chess.Board(how.get("fen", chess.STARTING_FEN)))
     assert [text for text in said if text not in output] == []
 
 
-def test_moves_are_shown_in_ones_own_letters_and_written_in_english_ones():
+def test_moves_are_shown_in_ones_own_letters():
     speak("fr")
     shows_own_letters.set(True)
     output = play("Cf3", "history", "pgn", engine_class=KnightShuffler)[2]
-    assert [
-        text for text in ("Aino joue 1... Cf6", "1. Cf3 Cf6", "1. Nf3 Nf6") if text not in output
-    ] == []
+    # the PGN has English ones
+    shown = "Aino joue 1... Cf6", "1. Cf3 Cf6", "1. Nf3 Nf6"
+    assert [text for text in shown if text not in output] == []
+
+
+def test_yes_needs_no_accent():
     speak("es")
-    assert play("resign", "si")[1].result == "0-1", "sí without its accent was no"
+    assert play("resign", "si")[1].result == "0-1"
 
 
 def test_the_last_game_is_the_last_of_its_file(tmp_path, monkeypatch):
@@ -163,7 +168,7 @@ def test_the_last_game_is_the_last_of_its_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("listens_to_interrupts")
-def test_interrupt_while_the_engine_thinks_stops_it_and_keeps_the_game():
+def test_an_interrupt_while_the_engine_thinks_keeps_the_game():
     game = new_game(
         Console(file=io.StringIO()), Ponderer(EngineOptions()), lambda prompt, left_s=None: "e4"
     )
@@ -182,13 +187,8 @@ def test_interrupt_while_the_engine_thinks_stops_it_and_keeps_the_game():
 def test_signal_at_the_prompt_leaves_with_the_game_saved(name, tmp_path):
     path = tmp_path / "game.pgn"
     flags = ("--evaluator", "material", "--level", "nodes 20", "--pgn", str(path))
-    with subprocess.Popen(
-        [*COMMAND, "play", *flags],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen([*COMMAND, "play", *flags], cwd=ROOT, **streams) as process:
         process.stdin.write(b"e4\n")
         process.stdin.flush()
         seen = b""
@@ -205,23 +205,14 @@ def test_signal_at_the_prompt_leaves_with_the_game_saved(name, tmp_path):
 
 
 @pytest.mark.parametrize("option", [("--chess960",), ()])
-def test_chess960_game_castles_and_reads_back(option, tmp_path, monkeypatch, capsys):
+def test_a_game_of_chess960_reads_back(option, tmp_path, monkeypatch, capsys):
     path = tmp_path / "game.pgn"
     castling = parse_fen("4k3/8/8/8/8/8/8/6KR w H - 0 1", chess960=True)
     assert castling.is_castling(read_human_move(castling, "O-O"))
     assert castling.is_castling(read_human_move(castling, "g1h1"))
     monkeypatch.setattr("sys.stdin", io.StringIO("O-O\nquit\n"))
-    flags = (
-        "--evaluator",
-        "material",
-        "--level",
-        "nodes 5",
-        "--hash-mib",
-        "16",
-        "--pgn",
-        str(path),
-    )
-    assert main(["play", *option, "--fen", castling.fen(), *flags]) == 0
+    flags = "--evaluator material --hash-mib 16 --level=nodes:5 --pgn".split()
+    assert main(["play", *option, "--fen", castling.fen(), *flags, str(path)]) == 0
     assert ("takes this for Chess960" in capsys.readouterr().out) == (not option)
     game = read_game(path)
     assert game.headers["Variant"] == "Chess960"

@@ -49,19 +49,28 @@ def games(tmp_path):
     return path
 
 
-def test_position_is_read_from_words_a_game_or_the_start(games):
-    for text in (
+@pytest.mark.parametrize(
+    "text",
+    [
         "startpos moves e2e4 e7e5",
         f"position fen {chess.STARTING_FEN} moves e4 e5",
         "1. e4 e5 *",
-    ):
-        assert read_source([text]).board.move_stack == board_after("e4 e5").move_stack, (
-            "the moves had been dropped"
-        )
+    ],
+)
+def test_a_position_is_read_with_its_moves(text):
+    assert read_source([text]).board.move_stack == board_after("e4 e5").move_stack
+
+
+def test_an_illegal_move_behind_a_position_is_refused():
     with pytest.raises(FenError, match="'e5' is no legal move"):
         read_source(["startpos moves e4 e5 e5"])
-    assert read_source([KINGS]).board.fen() == KINGS
+
+
+def test_the_words_of_a_fen_need_no_quotes():
     assert read_source(KINGS.split()).name == KINGS
+
+
+def test_a_position_is_read_from_a_game(games):
     after_end = read_source([str(games)])
     assert after_end.name == "A - B, after 2. Nf3 (ply 3)"
     assert after_end.board.peek() == chess.Move.from_uci("g1f3")
@@ -82,10 +91,8 @@ def test_standard_input_holds_positions_or_a_game(monkeypatch):
 CHESS960 = "bbqnnrkr/pppppppp/8/8/8/8/PPPPPPPP/BBQNNRKR w KQkq - 0 1"
 
 
-@pytest.mark.parametrize(
-    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32-le", "cp1252"]
-)
-def test_standard_input_may_be_a_list_of_any_encoding_with_epd_and_chess960(encoding, monkeypatch):
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16-be", "utf-32-le", "cp1252"])
+def test_standard_input_may_be_a_list_of_any_encoding(encoding, monkeypatch):
     text = f"# M\u00fcller\r\n{KINGS}\r\n{CHESS960}\r\n4k3/8/8/8/8/8/8/4K2R w KQ -\tbm O-O; fmvn 9;\r\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode(encoding)), "utf-8"))
     kings, chess960, epd = (source for source in read_sources(["-"]) if isinstance(source, Source))
@@ -96,12 +103,12 @@ def test_standard_input_may_be_a_list_of_any_encoding_with_epd_and_chess960(enco
     assert ["line 4: castling: 'Q'" in note for note in epd.notes] == [True]
 
 
-def test_a_file_of_positions_was_taken_for_pgn(tmp_path):
+def test_a_file_of_positions_is_no_pgn(tmp_path):
     path = tmp_path / "suite.pgn"
     path.write_text(f"# mine\n{KINGS}; bm Ke2;\nnonsense\n{chess.STARTING_FEN}\n")
     first, bad, last = read_sources([str(path)])
     assert [type(one) for one in (first, bad, last)] == [Source, BadLine, Source]
-    assert (first.board.fen(), bad.number, last.board) == (KINGS, 3, chess.Board())  # type: ignore[union-attr]
+    assert (first.board.fen(), bad.number, last.board) == (KINGS, 3, chess.Board())
     for read in (read_game, lambda path: next(read_every_game(path))):
         with pytest.raises(
             DataError,
@@ -115,47 +122,66 @@ def test_a_file_of_positions_was_taken_for_pgn(tmp_path):
         read_source([str(path)])
 
 
-def test_what_cannot_be_read_is_told(games):
-    for words, error, message in (
-        *((words, ConfigError, "no position") for words in ([], [""])),
+@pytest.mark.parametrize(
+    ("words", "error", "message"),
+    [
+        ([], ConfigError, "no position"),
+        ([""], ConfigError, "no position"),
         (["nonsense"], FenError, "nonsense"),
         (["missing.epd"], DataError, "missing.epd: file not found"),
-    ):
-        with pytest.raises(error, match=message):
-            read_source(words)
-    with pytest.raises(DataError, match="expected 3 games or more, found 2"):
-        read_game(games, 3)
-    with pytest.raises(ConfigError, match="from 1"):
-        read_game(games, 0)
+    ],
+)
+def test_what_is_no_position_is_told(words, error, message):
+    with pytest.raises(error, match=message):
+        read_source(words)
+
+
+@pytest.mark.parametrize(
+    ("number", "error", "message"),
+    [(3, DataError, "expected 3 games or more, found 2"), (0, ConfigError, "from 1")],
+)
+def test_a_game_that_is_not_there_is_told(games, number, error, message):
+    with pytest.raises(error, match=message):
+        read_game(games, number)
+
+
+def test_a_ply_behind_the_end_of_a_game_is_told(games):
     with pytest.raises(DataError, match="ply 9: the game has 3"):
         board_at(read_game(games), 9)
 
 
-def test_damaged_games_end_early_keep_no_others_from_being_shown_and_prose_is_told(tmp_path):
+def test_a_damaged_game_ends_early(tmp_path):
     path = tmp_path / "broken.pgn"
     path.write_text(TWO_GAMES + "\n" + BROKEN_GAME, encoding="utf-8")
     with pytest.raises(DataError, match=r"broken\.pgn:\d+:\d+: .*illegal"):
         read_game(path, 3)
     last = list(read_every_game(path))[2].game
-    assert len(last.errors) == 1
     assert len(list(last.mainline_moves())) == 2
+
+
+def test_a_damaged_game_keeps_no_other_from_being_read(tmp_path):
+    path = tmp_path / "broken.pgn"
     path.write_text(f"no game\n\n{BROKEN_GAME}\n{TWO_GAMES}", encoding="utf-8")
     assert [read_game(path, number).headers["White"] for number in (2, 3, None)] == ["A", "C", "C"]
     with pytest.raises(DataError, match="expected 4 games or more, found 3"):
         read_game(path, 4)
-    path.write_text(
-        '[Event Date "2001"]\n[White "A"]\n\n1. e4 e5 (1... Ke3) 2. Nf3 *\n', encoding="utf-8"
-    )
-    assert len(list(read_game(path).mainline_moves())) == 3, (
-        "faults beside the main line had refused it"
-    )
-    path.write_text('[Event Date "2001"]\n[White "A"]\n\n1. e4 e5 2. Ke3 *\n', encoding="utf-8")
-    with pytest.raises(DataError, match="4:13: 'Ke3'"):
+
+
+def test_faults_beside_the_main_line_refuse_no_game(tmp_path):
+    path = tmp_path / "broken.pgn"
+    text = '[Event Date "2001"]\n[White "A"]\n\n1. e4 e5 (1... Ke3) 2. Nf3 *\n'
+    path.write_text(text, encoding="utf-8")
+    assert len(list(read_game(path).mainline_moves())) == 3
+    path.write_text(text.replace("Nf3", "Ke2 Ke3"), encoding="utf-8")
+    with pytest.raises(DataError, match="'Ke3'"):
         read_game(path)
-    for text in ("dear diary\n", ""):
-        path.write_text(text, encoding="utf-8")
-        with pytest.raises(DataError, match="no game"):
-            read_game(path)
+
+
+@pytest.mark.parametrize("text", ["dear diary\n", ""])
+def test_prose_is_no_game(tmp_path, text):
+    (tmp_path / "diary.pgn").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match="no game"):
+        read_game(tmp_path / "diary.pgn")
 
 
 @pytest.mark.parametrize(
@@ -177,20 +203,30 @@ def test_games_that_are_no_chess_are_refused(tmp_path, header, message):
     assert message in third.start_fault
 
 
-def test_openings_are_legal_and_found_by_position_and_kept_after_it():
+def test_a_position_has_one_opening():
     table = list(read_table())
     assert len(table) > 250
     assert all(board.move_stack and name.strip() for board, name in table)
-    names: dict[str, str] = {}
+    names = {}
     for board, name in table:
         assert names.setdefault(board.epd(), name) == name
-    transposed = board_after("Nf3 d5 d4 Nf6 c4 e6 Nc3 Be7")
-    assert opening_name(transposed) == "Queen's Gambit Declined, Three Knights Variation"
-    assert not position_name(transposed)
-    assert opening_name(board_after("e4 c5")) == "Sicilian Defence"
-    assert position_name(board_after("e4 c5")) == "Sicilian Defence"
-    assert opening_name(chess.Board()) == ""
-    assert opening_name(chess.Board("4k3/8/8/8/8/8/8/4K3 w - - 0 1")) == ""
+
+
+@pytest.mark.parametrize(
+    ("board", "opening", "position"),
+    [
+        (
+            board_after("Nf3 d5 d4 Nf6 c4 e6 Nc3 Be7"),  # behind the opening
+            "Queen's Gambit Declined, Three Knights Variation",
+            "",
+        ),
+        (board_after("e4 c5"), "Sicilian Defence", "Sicilian Defence"),
+        (chess.Board(), "", ""),
+        (chess.Board(KINGS), "", ""),
+    ],
+)
+def test_an_opening_is_found_by_its_position(board, opening, position):
+    assert (opening_name(board), position_name(board) or "") == (opening, position)
 
 
 def limits(*words):
@@ -215,24 +251,27 @@ def test_limits_out_of_range_are_refused(words):
         limits(*words)
 
 
-def test_verdicts_are_turned_for_white_and_bounded_and_a_mate_is_certain():
+def test_a_verdict_is_turned_for_white():
     verdict = Verdict(-34, None, (250, 300, 450))
     assert verdict.seen_by_white(chess.WHITE) is verdict
     assert verdict.seen_by_white(chess.BLACK) == Verdict(34, None, (450, 300, 250))
-    assert (verdict.text, verdict.expected, verdict.wdl_text) == (
-        "-0.34",
-        0.4,
-        "25% win, 30% draw, 45% loss",
-    )
-    assert [Verdict(cp, None, (0, 0, 1000)).text for cp in (9876, -20_000, 1499)] == [
-        "+15.00",
-        "-15.00",
-        "+14.99",
-    ]
+
+
+def test_a_verdict_is_told_in_words():
+    verdict = Verdict(-34, None, (250, 300, 450))
+    told = (verdict.text, verdict.expected, verdict.wdl_text)
+    assert told == ("-0.34", 0.4, "25% win, 30% draw, 45% loss")
+
+
+def test_a_score_is_bounded():
+    shown = [Verdict(cp, None, (0, 0, 1000)).text for cp in (9876, -20_000, 1499)]
+    assert shown == ["+15.00", "-15.00", "+14.99"]
+
+
+def test_a_mate_is_certain():
     child = RootMove(chess.Move.from_uci("e2e4"), visits=9, prior=0.1, q=0.2, draw=0.5, mate=3)
-    assert Verdict.of_move(child).expected == 1.0
-    assert Verdict.of_move(child).text == "#3"
-    assert Verdict.of_move(child).reversed().text == "#-3"
+    verdict = Verdict.of_move(child)
+    assert (verdict.expected, verdict.text, verdict.reversed().text) == (1.0, "#3", "#-3")
 
 
 @pytest.mark.parametrize(

@@ -5,24 +5,16 @@ program.
 import chess
 import pytest
 
-from engine.options import EngineOptions
-from tests.uci.web.web_visit import WebEngine
+from tests.uci.web.web_visit import Desk
 from uci.game.choice import CHOICE, Choice
 from uci.game.level import Level, parse_level
 from uci.game.timed_game import Setup, saved_game
 from uci.terminal.reading import read_text_games
 from uci.web import analysis_mode, game_mode
-from uci.web.board_session import Services
-from uci.web.conductor import Conductor
-from uci.web.engine_desk import EngineDesk
 from uci.web.table import Table
 
 KASPAROV = '[White "Topalov"]\n[Black "Kasparov"]\n[TimeControl "7200"]\n\n1. e4 d6 2. d4 Nf6 1-0\n'
 ASKED = Setup(is_asked=True)
-
-
-def no_reviews():
-    raise AssertionError("no review was asked for")
 
 
 @pytest.fixture
@@ -30,25 +22,23 @@ def board(tmp_path, request):
     """Makes boards whose games are kept in one folder, as if the program began anew each time."""
 
     def make(setup=ASKED):
-        engine = EngineDesk(lambda: WebEngine(EngineOptions()))
-        services = Services(engine, no_reviews, tmp_path, tmp_path / "games.pgn")
-        session = Conductor(services, setup, told.append).session
-        request.addfinalizer(session.close)
-        return session
+        desk = Desk(tmp_path, setup, has_page=False)
+        request.addfinalizer(desk.close)
+        return desk.session
 
-    told = []
-    make.told = told
     return make
 
 
-async def test_another_game_is_offered_at_the_level_and_the_clock_of_the_last(board):
+async def test_another_game_is_offered_with_the_choices_of_the_last(tmp_path):
     """Opened games and restarts offered full strength without a clock."""
-    session = board()
-    game_mode.new(session, "white", "elo 1200", "25+10", "", "")
-    analysis_mode.position(session, chess.STARTING_FEN)
-    board.told.clear()
-    session.tell_state()
-    assert board.told[-1]["choice"] == {"level": "elo 1200", "clock": "25+10"}
+    desk = Desk(tmp_path, ASKED, has_page=False)
+    game_mode.new(desk.session, "white", "elo 1200", "25+10", "", "")
+    analysis_mode.position(desk.session, chess.STARTING_FEN)
+    while not desk.told.empty():
+        desk.told.get_nowait()
+    desk.session.tell_state()
+    assert (await desk.told_of("state"))["choice"] == {"level": "elo 1200", "clock": "25+10"}
+    desk.close()
 
 
 async def test_the_next_program_offers_them_too(board):

@@ -8,60 +8,14 @@ import chess.pgn
 import pytest
 
 from engine.board.pgn.game_reader import read_games
-from engine.options import EngineOptions
 from tests.boards import games_in
-from tests.uci.web.web_visit import WebEngine
+from tests.uci.web.web_visit import Desk
 from uci.game.timed_game import Setup
-from uci.library.game_files import find_games
 from uci.terminal.reading import board_at
-from uci.web import games_mode
-from uci.web.board_session import BoardSession, Services
-from uci.web.engine_desk import EngineDesk
-from uci.web.games_desk import GamesDesk
 from uci.web.table import Table
 
-WAIT_S = 60.0
 WHOLE = '[White "Anna"]\n[Black "Ben"]\n[Result "1-0"]\n\n1.  e4 e5 (1... c5)\n2. Nf3 1-0\n'
 CUT = WHOLE.replace("2. Nf3", "2. Nf3 Nc6 3. Bb5 Nf6 4. Bxa7 a6 {I was lost here} 5. O-O")
-
-
-class Desk:
-    """A session at a board with a folder of games, what it says, and where analyses go."""
-
-    def __init__(self, folder):
-        self.analyses = folder / "analyses" / "today.pgn"
-        self.said = asyncio.Queue()
-        engine = EngineDesk(lambda: WebEngine(EngineOptions()))
-        services = Services(engine, lambda: None, folder, folder / "today.pgn")
-        self.session = BoardSession(services, Setup(), self.said.put_nowait)
-        self.session.arrive()
-
-    async def open(self, path):
-        (game,) = find_games(path)
-        self.session.games.ask(GamesDesk.refresh)
-        await self._hear("games_read")
-        self.session.games.ask(games_mode.open_game, key=game.key, ply=0)
-        async with asyncio.timeout(WAIT_S):
-            while self.session.table.kept is None:
-                await asyncio.sleep(0.01)
-        return self.session.table
-
-    async def _hear(self, what):
-        async with asyncio.timeout(WAIT_S):
-            while (message := await self.said.get())["do"] != what:
-                pass
-        return message
-
-    async def words(self):
-        return (await self._hear("say"))["text"]
-
-    async def save(self):
-        where = await self.session.saver.now(self.session.table)
-        await asyncio.sleep(0)
-        return where
-
-    def close(self):
-        self.session.close()
 
 
 @pytest.fixture
@@ -69,10 +23,16 @@ def path(tmp_path):
     return tmp_path / "mine.pgn"
 
 
-async def commented(desk, path, words="Mine."):
-    table = await desk.open(path)
+async def commented(desk, words="Mine."):
+    table = await desk.open()
     table.comment(table.tree.game.next(), words)
-    return await desk.save()
+    where = await desk.session.saver.now(table)
+    await asyncio.sleep(0)
+    return where
+
+
+def analyses(path):
+    return games_in(path.parent / "analyses" / "games.pgn")
 
 
 @pytest.fixture
@@ -84,7 +44,7 @@ def run():
 def test_a_comment_goes_into_the_games_own_file(path, run):
     async def visit():
         desk = Desk(path.parent)
-        assert str(path) in await commented(desk, path)
+        assert str(path) in await commented(desk)
         desk.close()
 
     path.write_text(WHOLE)
@@ -92,16 +52,16 @@ def test_a_comment_goes_into_the_games_own_file(path, run):
     assert path.read_text() == WHOLE.replace("e4", "e4 {Mine.}")
 
 
-def test_a_game_that_was_not_read_wholly_lost_its_end(path, run):
+def test_a_game_that_was_not_read_wholly_stays_as_it_is(path, run):
     """A comment on its first move was written, and all behind the illegal one was gone."""
 
     async def visit():
         desk = Desk(path.parent)
-        where = await commented(desk, path)
-        assert await desk.words() == where
-        assert "analyses/today.pgn. The file that it is from stays as it is: " in where
+        where = await commented(desk)
+        assert (await desk.told_of("say"))["text"] == where
+        assert "analyses/games.pgn. The file that it is from stays as it is: " in where
         assert "line 6:26 of it, 'Bxa7': illegal move" in where
-        (analysis,) = games_in(desk.analyses)
+        (analysis,) = analyses(path)
         assert analysis.next().comment == "Mine."
         desk.close()
 
@@ -116,8 +76,8 @@ def test_words_are_saved_whatever_fails_in_the_games_file(path, run, monkeypatch
     async def visit():
         desk = Desk(path.parent)
         monkeypatch.setattr("uci.library.changes.edit", Mock(side_effect=MemoryError))
-        await commented(desk, path)
-        assert games_in(desk.analyses)[0].next().comment == "Mine."
+        await commented(desk)
+        assert analyses(path)[0].next().comment == "Mine."
         desk.close()
 
     path.write_text(WHOLE)
@@ -127,13 +87,15 @@ def test_words_are_saved_whatever_fails_in_the_games_file(path, run, monkeypatch
 def test_the_reason_is_said_once(path, run):
     async def visit():
         desk = Desk(path.parent)
-        await commented(desk, path)
-        await desk.words()
-        desk.session.table.comment(desk.session.table.tree.game.next(), "More.")
-        await desk.save()
-        while not desk.said.empty():
-            assert desk.said.get_nowait()["do"] != "say"
-        assert len(games_in(desk.analyses)) == 1
+        await commented(desk)
+        await desk.told_of("say")
+        table = desk.session.table
+        table.comment(table.tree.game.next(), "More.")
+        await desk.session.saver.now(table)
+        await asyncio.sleep(0)
+        while not desk.told.empty():
+            assert desk.told.get_nowait()["do"] != "say"
+        assert len(analyses(path)) == 1
         desk.close()
 
     path.write_text(CUT)
@@ -151,7 +113,7 @@ def promoted(text):
     return table.record().headers
 
 
-def test_a_promoted_variation_belonged_to_the_players():
+def test_a_promoted_variation_is_an_analysis():
     """The game had their names and their result, and they never played it."""
     tags = promoted(WHOLE.replace("\n\n", '\n[Date "2024.01.02"]\n[WhiteElo "2000"]\n\n', 1))
     assert tags["Event"] == "Analysis of Anna – Ben 2024.01.02"

@@ -27,7 +27,7 @@ def told(tmp_path, monkeypatch):
     desk.trainer.close()
 
 
-def test_the_opponents_move_is_marked_and_can_slide(told):
+def test_the_opponents_move_is_marked(told):
     (puzzle,) = [message for message in told if message["do"] == "puzzle"]
     assert puzzle["marked"] == [chess.D6, chess.D7]
     assert puzzle["before"] == BEFORE.split()[0]

@@ -1,25 +1,18 @@
 """An analysis that is opened from My games goes on in the file that it is from."""
 
-import asyncio
 import gzip
-import json
 
 import chess
 import chess.pgn
 import pytest
 
-from engine.options import EngineOptions
 from tests.boards import games_in
 from tests.uci.library.own_games import write
-from tests.uci.web.web_visit import WebEngine
+from tests.uci.web.web_visit import Desk
 from uci.game.game_file import ANALYSES, save_game
-from uci.game.timed_game import Setup
 from uci.library.games_folder import GamesFolder
 from uci.library.wanted import Wanted
 from uci.web.beginnings import loaded_game
-from uci.web.board_session import Services
-from uci.web.conductor import Conductor
-from uci.web.engine_desk import EngineDesk
 from uci.web.table import Table
 
 WRITTEN = """[SetUp "1"]
@@ -27,42 +20,6 @@ WRITTEN = """[SetUp "1"]
 
 { From here. [%csl Ge2] } 1. e4 $1 { Long words that do not fit into one line of a PGN file with all the others }
 (1. e3 Kd7 (1... Kf7 $14 { no }) 2. Kd2) 1... Kd7 { [%cal Ge4e5] } *"""
-
-
-class Board:
-    """A board with a folder of games, and what it tells its page."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.told = asyncio.Queue()
-        engine = EngineDesk(lambda: WebEngine(EngineOptions()))
-        load = lambda: WebEngine(EngineOptions())  # noqa: E731
-        services = Services(engine, load, folder, folder / "apart.pgn")
-        self.conductor = Conductor(services, Setup(chess.Board(), None), self.told.put_nowait)
-        self.session = self.conductor.session
-        self.conductor.arrive()
-
-    def ask(self, request, **fields):
-        self.conductor.receive(json.dumps({"do": request, **fields}))
-
-    async def told_of(self, kind, right=lambda message: True):
-        async with asyncio.timeout(60):
-            while (message := await self.told.get())["do"] != kind or not right(message):
-                pass
-            return message
-
-    async def open(self):
-        """Opens the only game of the list."""
-        self.ask("games_refresh")
-        await self.told_of("games_read")
-        fields = dict.fromkeys(("text", "result", "side", "file", "line", "order"), "")
-        self.ask("games_find", **fields, offset=0)
-        (game,) = (await self.told_of("games_found"))["games"]
-        self.ask("games_open", key=game["key"], ply=0)
-        await self.told_of("state", lambda state: len(state["nodes"]) > 1)
-
-    def save_now(self):
-        self.session.saver.finish(self.session.table)
 
 
 @pytest.fixture
@@ -75,26 +32,26 @@ def analysis(tmp_path):
 
 async def test_an_analysis_goes_on_where_it_stood(analysis, tmp_path):
     """It was saved and could never be opened again."""
-    board = Board(tmp_path)
+    board = Desk(tmp_path)
     await board.open()
     board.ask("look", node=board.session.table.tree.numbers[board.session.table.last])
     board.ask("move", uci="e1e2")
     board.save_now()
     board.ask("move", uci="d7e6")
     board.save_now()
-    board.session.close()
+    board.close()
     text = analysis.read_text(encoding="utf-8")
     assert text.count("[Event ") == 1
     assert "Kd7 { [%cal Ge4e5] } 2. Ke2 Ke6 *" in " ".join(text.split())
-    assert not (tmp_path / "apart.pgn").exists()
+    assert not (tmp_path / "games.pgn").exists()
 
 
 async def test_an_analysis_that_is_looked_at_is_not_written(analysis, tmp_path):
     before = analysis.read_bytes()
-    board = Board(tmp_path)
+    board = Desk(tmp_path)
     await board.open()
     board.save_now()
-    board.session.close()
+    board.close()
     assert analysis.read_bytes() == before
 
 
@@ -102,12 +59,12 @@ async def test_what_another_program_made_of_an_analysis_stays_beside_it(analysis
     """Only a text that is what Aino would write gives way: nothing of it was left unread."""
     other = analysis.read_text(encoding="utf-8").replace("1... Kd7", "1...Kd7")
     analysis.write_text(other, encoding="utf-8")
-    board = Board(tmp_path)
+    board = Desk(tmp_path)
     await board.open()
     board.ask("look", node=1)
     board.ask("move", uci="e8f8")
     board.save_now()
-    board.session.close()
+    board.close()
     text = analysis.read_text(encoding="utf-8")
     assert text.startswith(other.rstrip())
     assert text.count("[Event ") == 2
@@ -139,10 +96,10 @@ def row_of_analysis(games):
 
 async def named(folder, title="The trap", white="Anna", black=""):
     """A new analysis with a title and names, saved, and the list of My games."""
-    board = Board(folder)
+    board = Desk(folder)
     board.ask("name", title=title, white=white, black=black)
     board.ask("move", uci="e2e4")
-    board.session.close()
+    board.close()
     games = GamesFolder(folder)
     games.refresh()
     return games
@@ -161,11 +118,11 @@ async def test_an_analysis_of_nobody_is_listed_by_its_title(tmp_path):
 async def test_names_of_an_analysis_outlive_another_main_line(tmp_path):
     """It would be "Analysis of Anna – Ben", as of a game that was played."""
     await named(tmp_path, black="Ben")
-    board = Board(tmp_path)
+    board = Desk(tmp_path)
     await board.open()
     board.ask("look", node=1)
     board.ask("move", uci="e7e5")
-    board.session.close()
+    board.close()
     games = GamesFolder(tmp_path)
     games.refresh()
     assert row_of_analysis(games)["white"] == "Anna"
@@ -173,9 +130,9 @@ async def test_names_of_an_analysis_outlive_another_main_line(tmp_path):
 
 async def test_the_names_of_a_game_that_was_played_stay(tmp_path):
     write(tmp_path / "mine.pgn", ("Anna", "Ben", "2024.01.02", "1-0", "e4 e5"))
-    board = Board(tmp_path)
+    board = Desk(tmp_path)
     await board.open()
     board.ask("name", title="Mine", white="Me", black="")
     told = await board.told_of("say")
     assert "names of a game that was played stay" in told["text"]
-    board.session.close()
+    board.close()

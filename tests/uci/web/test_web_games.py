@@ -1,6 +1,7 @@
 """Games, analysis and reviews on the web board: what a tab asks for, and what it is told."""
 
 import asyncio
+import json
 import threading
 from unittest.mock import Mock
 
@@ -12,7 +13,7 @@ from engine.options import EngineOptions
 from engine.search.result import SearchInfo
 from tests.boards import board_after
 from tests.uci.play.terminal_game import Time
-from tests.uci.web.web_visit import WAIT_S, WebEngine, sans
+from tests.uci.web.web_visit import WAIT_S, WebEngine, sans, with_board
 from uci.game.clock import GameClock, GameTime
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
@@ -28,7 +29,7 @@ def limited(level, increment, seconds=60):
     )
 
 
-@pytest.mark.parametrize("visit", [{"setup": limited("elo 1400", 0, 900)}], indirect=True)
+@with_board({"setup": limited("elo 1400", 0, 900)})
 async def test_an_answer_to_another_position_is_dropped(tab):
     await tab.send("move", uci="e2e4")
     thinking = await tab.state(lambda state: state["thinking"])
@@ -38,11 +39,13 @@ async def test_an_answer_to_another_position_is_dropped(tab):
     assert thinking["steps"][-1]["san"] == "e4"
 
 
+GAME = {"side": "white", "level": "full", "clock": "", "fen": "", "chess960": ""}
+
+
 @pytest.mark.parametrize(
     ("request_name", "fields", "words"),
     [
         ("move", {"uci": "e2e5"}, "e2e5 is illegal in this position"),
-        ("move", {"uci": "zz"}, "zz is illegal in this position"),
         ("move", {"uci": "0000"}, "0000 is illegal in this position"),
         ("type", {"text": "Z0"}, "cannot read 'Z0'"),
         ("type", {"text": "Ke2"}, "Ke2 is illegal"),
@@ -56,20 +59,12 @@ async def test_an_answer_to_another_position_is_dropped(tab):
         ("explore", {"moves": ["e2e4"]}, "analysis only"),
         ("review", {}, "when it is over"),
         ("level", {"level": "elo 9"}, "elo"),
-        (
-            "new",
-            {"side": "white", "level": "full", "clock": "x", "fen": "", "chess960": ""},
-            "clock",
-        ),
-        (
-            "new",
-            {"side": "white", "level": "full", "clock": "", "fen": "", "chess960": "960"},
-            "0 to 959",
-        ),
+        ("new", GAME | {"clock": "x"}, "clock"),
+        ("new", GAME | {"chess960": "960"}, "0 to 959"),
         ("delete", {"x": 1}, "expected the fields"),
     ],
 )
-async def test_what_cannot_be_done_is_told_and_changes_nothing(tab, request_name, fields, words):
+async def test_what_cannot_be_done_changes_nothing(tab, request_name, fields, words):
     before = await tab.state()
     await tab.send(request_name, **fields)
     assert words in await tab.said()
@@ -77,19 +72,13 @@ async def test_what_cannot_be_done_is_told_and_changes_nothing(tab, request_name
     assert (after["steps"], after["isGame"], after["end"]) == (before["steps"], True, None)
 
 
-async def test_game_goes_to_its_end_and_is_saved_once(visit, tab, tmp_path):
+async def test_a_game_is_saved_once(visit, tab, tmp_path):
     await tab.played("e2e4")
     await tab.send("resign")
-    assert (await tab.state(lambda state: state["end"]))["end"] == {
-        "result": "0-1",
-        "reason": "you resigned",
-    }
+    end = (await tab.state(lambda state: state["end"]))["end"]
+    assert end == {"result": "0-1", "reason": "you resigned"}
     await tab.send("again", swap=True)
-    await tab.state(
-        lambda state: (
-            state["human"] == "black" and len(state["steps"]) == 2 and state["end"] is None
-        )
-    )
+    await tab.state(lambda state: state["human"] == "black" and len(state["steps"]) == 2)
     await visit.close()
     text = (tmp_path / "games.pgn").read_text()
     assert text.count("[Event ") == 1  # nobody answered Aino's first move of the second game
@@ -110,10 +99,8 @@ async def test_a_game_that_could_not_be_saved_is_saved_later(visit, tab, tmp_pat
     assert "1. e4" in (tmp_path / "games.pgn").read_text()
 
 
-@pytest.mark.parametrize("visit", [{"setup": limited("nodes 7", 0)}], indirect=True)
-async def test_a_game_is_saved_while_it_is_played_and_again_when_only_its_end_is_new(
-    visit, tab, tmp_path, monkeypatch
-):
+@with_board({"setup": limited("nodes 7", 0)})
+async def test_a_game_is_saved_while_it_is_played(visit, tab, tmp_path, monkeypatch):
     """It was lost with its machine; and who resigned seconds after the last move had a game without
     an end.
     """
@@ -130,8 +117,8 @@ async def test_a_game_is_saved_while_it_is_played_and_again_when_only_its_end_is
         assert file.read_text().count("[Event ") == 1, "each save takes the place of the last"
 
 
-@pytest.mark.parametrize("visit", [{"setup": limited("elo 1500", 2)}], indirect=True)
-async def test_levels_and_clocks_reach_the_engine(visit, tab):
+@with_board({"setup": limited("elo 1500", 2)})
+async def test_the_choices_of_a_game_reach_the_engine(visit, tab):
     await tab.played("e2e4")
     assert (visit.engine.options.human_pace, visit.engine.options.elo) == (True, 1500)
     limits = visit.engine.limits[-1]
@@ -142,9 +129,7 @@ async def test_levels_and_clocks_reach_the_engine(visit, tab):
     assert (visit.engine.limits[-1].nodes, visit.engine.options.limit_strength) == (7, False)
 
 
-@pytest.mark.parametrize(
-    "visit", [{"setup": Setup(clock=GameClock(GameTime(60, 0)))}], indirect=True
-)
+@with_board({"setup": Setup(clock=GameClock(GameTime(60, 0)))})
 async def test_game_waits_while_no_tab_is_open(visit, tab):
     await tab.played("e2e4")
     await tab.close()
@@ -156,9 +141,6 @@ async def test_game_waits_while_no_tab_is_open(visit, tab):
     left = table.clock.left(chess.WHITE)
     await asyncio.sleep(0.05)
     assert table.clock.left(chess.WHITE) == left
-    visit.session.put(other := Table(Setup(human=None)), None)
-    assert other.is_waiting, "Aino analysed it for nobody"
-    visit.session.put(table, None)
     assert (await (await visit.tab()).state())["clock"]["running"] == "white"
 
 
@@ -193,9 +175,7 @@ e4 e5 Nf3 Nc6 Bb5 a6 Ba4 Nf6 d3 b5 Bb3 Bc5 O-O d6 Nc3 Bg4 h3 Bh5 g4 Bg6 Bg5 h6 B
 SET_UP = chess.Board("4k3/8/8/8/8/8/r7/6KR w - - 0 16")  # behind move 15, by its number
 
 
-@pytest.mark.parametrize(
-    "visit", [{"setup": Setup(one)} for one in (board_after(QUIET_GAME), SET_UP)], indirect=True
-)
+@with_board(*[{"setup": Setup(one)} for one in (board_after(QUIET_GAME), SET_UP)])
 async def test_draw_is_agreed_when_aino_is_not_better(visit, tab):
     visit.engine.wdl = (300, 300, 400)  # seen by the person, who is to move
     visit.engine.slow = True
@@ -250,18 +230,18 @@ async def test_of_many_games_one_is_chosen(tab):
     state = await tab.state(lambda state: not state["isGame"])
     assert (sans(state), state["names"]["white"]) == (["d4"], "B")
     assert len((await tab.message("games"))["names"]) == 2
-    await tab.send(
-        "load",
-        text='4k3/8/8/8/8/8/8/R3K3 w - -\n4k3/8/8/8/8/8/8/R3K3 b Q - bm Kd7; id "two";',
-        game=2,
-    )
-    state = await tab.state(lambda state: state["names"]["white"] != "B")
+
+
+async def test_of_many_positions_one_is_chosen(tab):
+    text = '4k3/8/8/8/8/8/8/R3K3 w - -\n4k3/8/8/8/8/8/8/R3K3 b Q - bm Kd7; id "two";'
+    await tab.send("load", text=text, game=2)
+    state = await tab.state(lambda state: not state["isGame"])
     assert state["steps"][0]["fen"] == "4k3/8/8/8/8/8/8/R3K3 b Q - 0 1"
 
 
 @pytest.mark.parametrize("number", ["0", "959", "400"])
 async def test_chess960_position_of_the_board_is_set_up_again(tab, number):
-    await tab.send("new", side="white", level="full", clock="", fen="", chess960=number)
+    await tab.send("new", **GAME | {"chess960": number})
     state = await tab.state(lambda state: state["chess960"])
     fen = state["steps"][0]["fen"]
     assert fen == chess.Board.from_chess960_pos(int(number)).fen()
@@ -270,7 +250,7 @@ async def test_chess960_position_of_the_board_is_set_up_again(tab, number):
     assert (state["steps"][0]["fen"], state["chess960"]) == (fen, True)
 
 
-async def test_odd_castling_rights_are_set_up_without_them_and_told(tab):
+async def test_odd_castling_rights_are_told(tab):
     await tab.send("position", fen="r4rk1/8/8/8/8/8/8/R3K2R w KQkq - 0 1")
     state = await tab.state(lambda state: not state["isGame"])
     assert state["steps"][0]["fen"] == "r4rk1/8/8/8/8/8/8/R3K2R w KQ - 0 1"
@@ -280,24 +260,20 @@ async def test_odd_castling_rights_are_set_up_without_them_and_told(tab):
     ] == "note"
 
 
-async def test_an_analysis_is_kept_when_something_else_begins(visit, tab, tmp_path, monkeypatch):
+async def test_an_analysis_is_kept_when_something_else_begins(tab, tmp_path, monkeypatch):
     """What was tried on a board without a game was gone without a word; a game that was only looked
     at is not kept.
     """
     monkeypatch.setattr("uci.web.saver._SAVE_S", 1e6)  # else it is kept already
-    kept = tmp_path / "analyses" / "games.pgn"
     await tab.send("load", text="1. e4 e5 *", game=1)
     await tab.send("load", text="1. d4 d5 *", game=1)
     await tab.send("look", node=1)
     await tab.send("explore", moves=["g8f6", "c2c4"])
     await tab.send("position", fen=chess.STARTING_FEN)
     assert "is saved in" in await tab.said()
-    assert kept.read_text().count("[Event ") == 1
-    assert "1. d4 d5 ( 1... Nf6 2. c4 ) *" in kept.read_text()
-    await tab.send("explore", moves=["e2e4"])
-    await tab.state(lambda state: len(state["steps"]) == 2)
-    assert "is saved in" in visit.session.close()
-    assert "1. e4 *" in kept.read_text()
+    kept = (tmp_path / "analyses" / "games.pgn").read_text()
+    assert kept.count("[Event ") == 1
+    assert "1. d4 d5 ( 1... Nf6 2. c4 ) *" in kept
 
 
 def is_review(*state):
@@ -324,7 +300,7 @@ async def test_the_review_of_an_opened_game_is_kept(visit, tab):
     assert [len(one.review.moves) for one in kept] == [4]
 
 
-async def test_review_can_be_stopped_and_forgotten(visit, tab):
+async def test_a_stopped_review_is_forgotten(visit, tab):
     visit.engine.slow = True
     await begin_review(tab)
     await tab.until(is_review("running"))
@@ -334,7 +310,7 @@ async def test_review_can_be_stopped_and_forgotten(visit, tab):
     assert (await visit.get(f"/{visit.server.token}/review")).code == 404
 
 
-async def test_an_engine_that_fails_is_told_and_the_board_goes_on(visit, tab):
+async def test_the_board_goes_on_after_its_engine_failed(visit, tab):
     visit.engine.fail = True
     await tab.send("move", uci="e2e4")
     assert "RuntimeError: broken" in await tab.said()
@@ -368,9 +344,7 @@ def load_late():
     return WebEngine(EngineOptions())
 
 
-@pytest.mark.parametrize(
-    "visit", [{"setup": Setup(clock=GameClock(GameTime(600, 0))), "load": load_late}], indirect=True
-)
+@with_board({"setup": Setup(clock=GameClock(GameTime(600, 0))), "load": load_late})
 async def test_ainos_clock_waits_until_the_engine_is_loaded(tab):
     await tab.send("move", uci="e2e4")
     waits = await tab.state(lambda state: state["thinking"])
@@ -395,15 +369,19 @@ async def test_a_page_that_comes_back_shows_what_was_advised(visit, tab):
     await tab.send("hint")
     hint = await tab.message("hint")
     tab = await visit.reopened(tab)
-    await tab.state()
     assert await tab.message("hint") == hint
+
+
+async def test_what_was_advised_goes_with_its_position(visit, tab):
+    await tab.played("e2e4")
+    await tab.send("hint")
+    await tab.message("hint")
     await tab.send("take_back")
     await tab.state(lambda state: len(state["steps"]) == 1)
     tab = await visit.reopened(tab)
-    await tab.state()
     await tab.send("take_back")
     await tab.said()
-    assert not [message for message in tab.seen if message["do"] == "hint"], "of another position"
+    assert not [message for message in tab.seen if message["do"] == "hint"]
 
 
 async def test_a_game_that_waits_for_its_analysis_is_not_reviewed(visit, tab):
@@ -414,26 +392,18 @@ async def test_a_game_that_waits_for_its_analysis_is_not_reviewed(visit, tab):
     await tab.state(lambda state: state["analysing"])
     await tab.send("review")
     assert "when it is over" in await tab.said()
-    await tab.send("analyse", on=False)
-    await tab.send("resign")
-    await tab.state(lambda state: state["end"])
-    await tab.send("analyse", on=True)
-    await tab.send("review")
-    await tab.until(is_review("ready"))
 
 
 @pytest.mark.parametrize(("asked", "side"), [("offer_draw", chess.WHITE), ("review", None)])
-@pytest.mark.parametrize("visit", [{"load": load_late}], indirect=True)
-async def test_what_was_asked_just_before_another_game_was_about_that_one(visit, tab, asked, side):
+@with_board({"load": load_late})
+async def test_what_was_asked_is_about_the_game_of_its_time(visit, tab, asked, side):
     """A draw that was offered while the engine was loaded ended it."""
     LOADED.clear()
     conductor = visit.server.conductor
     session = visit.session
     session.replace_table(Table(Setup(board_after(QUIET_GAME), side)))
     conductor.receive(f'{{"do": "{asked}"}}')
-    conductor.receive(
-        '{"do": "new", "side": "white", "level": "full", "clock": "", "fen": "", "chess960": ""}'
-    )
+    conductor.receive(json.dumps({"do": "new", **GAME}))
     await tab.state(lambda state: state["isGame"] and len(state["steps"]) == 1)
     LOADED.set()
     while session._tasks:
@@ -442,7 +412,7 @@ async def test_what_was_asked_just_before_another_game_was_about_that_one(visit,
 
 
 @pytest.mark.parametrize("asked", ["hint", "offer_draw"])
-@pytest.mark.parametrize("visit", [{"load": load_late}], indirect=True)
+@with_board({"load": load_late})
 async def test_an_answer_that_waits_for_the_engine_costs_the_person_no_time(
     visit, tab, asked, monkeypatch
 ):

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from engine.errors import ConfigError, DataError
-from tests.uci.web.web_visit import Visit, sans
+from tests.uci.web.web_visit import Visit, sans, with_board
 from uci.web.conductor import REQUESTS
 from uci.web.request_forms import LONGEST, LONGEST_MESSAGE, read_request
 from uci.web.server import BoardSocket
@@ -101,7 +101,7 @@ async def test_no_other_address_leads_to_the_page(visit, path):
     assert (await visit.get(path)).code == 404
 
 
-async def test_the_printed_address_works_beside_it_and_again(visit):
+async def test_the_printed_address_works_beside_it(visit):
     await visit.get(path_of(visit.server.url_once()))
     codes = [(await visit.get(path_of(visit.server.url))).code for _ in range(2)]
     assert codes == [200, 200]
@@ -114,15 +114,20 @@ async def test_socket_is_closed_to_other_origins(visit, origin):
     assert not visit.server.tabs
 
 
-async def test_messages_that_are_too_long_and_tabs_that_are_too_many_are_turned_away(visit, tab):
+async def test_a_message_that_is_too_long_closes_its_socket(tab):
     await tab.state()
     await tab.socket.write_message("x" * (LONGEST_MESSAGE + 1))
     while await tab.read() is not None:
         pass
-    for _ in range(10):  # connections of one page, none of which has ended yet when the next begins
-        assert (await (await visit.tab("one")).until(lambda message: True)).get("steps"), (
-            "it was another tab's"
-        )
+
+
+async def test_a_page_may_open_its_connection_again(visit):
+    for _ in range(10):  # none has ended yet when the next begins
+        assert (await (await visit.tab("one")).until(lambda message: True)).get("steps")
+
+
+async def test_tabs_that_are_too_many_are_turned_away(visit, tab):
+    await tab.state()
     tabs = [await visit.tab() for _ in range(9)]
     assert await tabs[-1].read() is None
     assert tabs[-1].socket.close_code == 4000
@@ -133,31 +138,36 @@ async def code_for(visit, host):
     return (await visit.get(f"/{visit.server.token}/", Host=f"{host}:{visit.server.port}")).code
 
 
-async def test_other_machines_are_served_only_where_that_is_asked_for(visit, tmp_path):
+async def test_other_machines_are_not_served(visit):
     assert visit.server.url.startswith("http://127.0.0.1:")
-    assert len(visit.server.token) >= 32
     assert not visit.server.is_open
-    everywhere = Visit(tmp_path, host="0.0.0.0")
-    assert (everywhere.server.port, everywhere.server.token) != (
-        visit.server.port,
-        visit.server.token,
-    )
-    assert everywhere.server.is_open
-    assert everywhere.server.token in everywhere.server.url
-    assert "0.0.0.0" not in everywhere.server.url
-    assert [
-        await code_for(everywhere, host) for host in ("127.0.0.1", "192.168.1.7", "localhost")
-    ] == [200] * 3
-    assert [
-        await code_for(everywhere, host) for host in ("evil.example", "1.2.3.4.evil.example")
-    ] == [403] * 2
     assert await code_for(visit, "192.168.1.7") == 403
-    assert (await everywhere.get("/", Host=f"127.0.0.1:{everywhere.server.port}")).code == 404, (
-        "without the token"
-    )
-    with pytest.raises(ConfigError, match=f"port {everywhere.server.port}"):
-        Visit(tmp_path, host="0.0.0.0", port=everywhere.server.port)
-    await everywhere.close()
+
+
+@with_board({"host": "0.0.0.0"})
+async def test_other_machines_are_served_where_that_is_asked_for(visit, tmp_path):
+    assert visit.server.is_open
+    assert "0.0.0.0" not in visit.server.url
+    codes = {
+        host: await code_for(visit, host)
+        for host in (
+            "127.0.0.1",
+            "192.168.1.7",
+            "localhost",
+            "evil.example",
+            "1.2.3.4.evil.example",
+        )
+    }
+    assert list(codes.values()) == [200] * 3 + [403] * 2, codes
+    with pytest.raises(ConfigError, match=f"port {visit.server.port}"):
+        Visit(tmp_path, host="0.0.0.0", port=visit.server.port)
+
+
+async def test_each_server_has_a_long_token_of_its_own(visit, tmp_path):
+    other = Visit(tmp_path)
+    assert len(visit.server.token) >= 32
+    assert other.server.token != visit.server.token
+    await other.close()
 
 
 @pytest.mark.parametrize("letter", ["x", "\u20ac", "\x01"])
@@ -251,12 +261,12 @@ async def test_a_server_knows_its_names(visit, listens, host, known):
 )
 def test_a_page_of_the_server_may_open_its_socket(host, origin, same):
     socket = SimpleNamespace(request=SimpleNamespace(host=host))
-    assert BoardSocket.check_origin(socket, origin) == same  # type: ignore[arg-type]
+    assert BoardSocket.check_origin(socket, origin) == same
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
-@pytest.mark.parametrize("visit", [{"host": "::1"}, {"host": "::"}], indirect=True)
-async def test_a_server_listens_on_addresses_of_ipv6_and_everywhere_at_the_address_it_tells(visit):
+@with_board({"host": "::1"}, {"host": "::"})
+async def test_a_server_listens_on_addresses_of_ipv6(visit):
     everywhere = visit.server.host == "::"
     assert visit.server.url.startswith(f"http://[::1]:{visit.server.port}/") != everywhere
     assert visit.server.is_open == everywhere

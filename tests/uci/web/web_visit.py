@@ -9,6 +9,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import websocket_connect
 
@@ -23,6 +24,11 @@ from uci.web.engine_desk import EngineDesk
 from uci.web.server import WebServer
 
 WAIT_S = 200.0
+
+
+def with_board(*made_of):
+    """Runs a test that takes `visit` or `tab` with each of these boards, made as `Visit` is."""
+    return pytest.mark.parametrize("visit", made_of, indirect=True)
 
 
 class WebEngine(FakeEngine):
@@ -56,12 +62,12 @@ class Visit:
 
     def __init__(self, folder, setup=None, load=None, **place):
         self.engine = WebEngine(EngineOptions())
-        self.board_engine = EngineDesk(load or (lambda: self.engine))  # type: ignore[arg-type, return-value]
+        self.board_engine = EngineDesk(load or (lambda: self.engine))
         self.folder = folder
-        self.tabs: list[Tab] = []
+        self.tabs = []
         services = Services(
             self.board_engine,
-            lambda: self.engine,  # type: ignore[arg-type, return-value]
+            lambda: self.engine,
             folder,
             folder / "games.pgn",
             review_limits=Limits(nodes=1),
@@ -103,8 +109,8 @@ class Visit:
 
     async def close(self):
         self.session.close()
-        arrived = list[bool]()
-        self.server.conductor.arrive = lambda: arrived.append(True)  # type: ignore[method-assign]
+        arrived = []
+        self.server.conductor.arrive = lambda: arrived.append(True)
         await self.server.close()
         for tab in reversed(self.tabs):
             await tab.close()
@@ -117,9 +123,9 @@ class Tab:
 
     def __init__(self, socket):
         self.socket = socket
-        self.seen: list[dict[str, Any]] = []
+        self.seen = []
         self.is_open = True
-        self._nodes: dict[str, dict[str, Any]] = {}
+        self._nodes = {}
 
     async def read(self):
         """The next message; None where the socket is closed."""
@@ -142,7 +148,7 @@ class Tab:
         while True:
             text = await self.read()
             assert text is not None, f"closed after {self.seen}"
-            message: dict[str, Any] = json.loads(text)
+            message = json.loads(text)
             if message["do"] == "state":
                 self._nodes = {**({} if message["isNew"] else self._nodes), **message["nodes"]}
                 message["steps"] = self._steps(message["last"])
@@ -183,3 +189,46 @@ class Tab:
 
 def sans(state):
     return [step["san"] for step in state["steps"][1:]]
+
+
+class Desk:
+    """A board without a server: its session, and what it tells its page."""
+
+    def __init__(self, folder, setup=None, has_page=True):
+        self.told = asyncio.Queue()
+        load = lambda: WebEngine(EngineOptions())  # noqa: E731
+        services = Services(EngineDesk(load), load, folder, folder / "games.pgn")
+        self.conductor = Conductor(services, setup or Setup(human=None), self.told.put_nowait)
+        self.session = self.conductor.session
+        if has_page:
+            self.conductor.arrive()
+
+    def ask(self, request, **fields):
+        self.conductor.receive(json.dumps({"do": request, **fields}))
+
+    async def told_of(self, kind):
+        """The next message of a kind."""
+        async with asyncio.timeout(WAIT_S):
+            while (message := await self.told.get())["do"] != kind:
+                pass
+            return message
+
+    async def open(self):
+        """Opens the only game of the list."""
+        self.ask("games_refresh")
+        await self.told_of("games_read")
+        fields = dict.fromkeys(("text", "result", "side", "file", "line", "order"), "")
+        self.ask("games_find", **fields, offset=0)
+        (game,) = (await self.told_of("games_found"))["games"]
+        before = self.session.table
+        self.ask("games_open", key=game["key"], ply=0)
+        async with asyncio.timeout(WAIT_S):
+            while self.session.table is before:
+                await asyncio.sleep(0.01)
+        return self.session.table
+
+    def save_now(self):
+        self.session.saver.finish(self.session.table)
+
+    def close(self):
+        self.session.close()
