@@ -191,13 +191,6 @@ class Reporter:
         scores = self._scores(root, order, mates, columns.urgency)
         found = []
         for index, pv, plies, score in zip(order, pvs, mates.tolist(), scores, strict=True):
-            if rank := self._wanted.ranks.get(pv[0]):
-                to_mate = self._solved_line(pv[0]) if index in shown else ()
-                if to_mate:
-                    pv = to_mate
-                    plies = len(to_mate)
-                if to_mate or not plies:
-                    score = table_score(rank)
             found.append(
                 RootMove(
                     move=pv[0],
@@ -217,6 +210,9 @@ class Reporter:
                     hint=float(root.priors[index] - columns.priors[index]),
                 )
             )
+        if self._wanted.ranks:
+            for place, index in enumerate(order):
+                found[place] = self._told_by_tables(found[place], index in shown)
         return found
 
     def _lines(
@@ -251,21 +247,28 @@ class Reporter:
         wdl = zip(*per_mille(q, draws), strict=True)
         return [Score(*one) for one in zip(q.tolist(), draws.tolist(), cp, wdl, strict=True)]
 
-    def _move_aside(self, move: chess.Move) -> RootMove:
-        """Return a root move that is not searched."""
-        score = table_score(self._wanted.rank(move))
-        solved = self._solved_line(move)
-        return RootMove(
-            move=move,
-            visits=0,
-            prior=0.0,
+    def _told_by_tables(self, move: RootMove, is_shown: bool) -> RootMove:
+        """Return a root move as endgame tables rank it, unless the search has found a mate; `shown`
+        with its line to mate, where the ending is solved.
+        """
+        solved = self._solved_line(move.move) if is_shown else ()
+        if move.mate and not solved:
+            return move
+        score = table_score(self._wanted.rank(move.move))
+        return replace(
+            move,
             q=score.q,
             draw=score.draw,
-            mate=mate_moves(len(solved)) if solved else None,
-            wdl=score.wdl,
-            pv=solved or (move,),
             score_cp=score.cp,
+            wdl=score.wdl,
+            mate=mate_moves(len(solved)) if solved else None,
+            pv=solved or move.pv,
         )
+
+    def _move_aside(self, move: chess.Move) -> RootMove:
+        """Return a root move that is not searched."""
+        unseen = RootMove(move, visits=0, prior=0.0, q=0.0, draw=0.0, mate=None, pv=(move,))
+        return self._told_by_tables(unseen, True)
 
     def _solved_line(self, move: chess.Move) -> tuple[chess.Move, ...]:
         """Return a move's line to mate by the solution of the ending; empty where there is none, or
