@@ -107,11 +107,9 @@ def numeric_gradient(value: Callable[[], float], tensor: np.ndarray) -> np.ndarr
 def _checked_layer(checked: Layer, x: Any, training: bool, **options: Any) -> GradientCheck:
     rng = np.random.default_rng(SEED)
     x = floats_as(np.float64, x)
-    layer = checked.to("numpy").astype(np.float64)
+    layer = _off_special_values(checked, rng)
     options = _here(options)
     parameters = layer.named_parameters()
-    for tensor in parameters.values():
-        tensor += 0.3 * rng.standard_normal(tensor.shape)
     buffers = copies(layer.named_buffers())
 
     def run():
@@ -148,6 +146,14 @@ def _checked_loss(
         return float(np.sum(loss(outputs, *targets, **options)[0]))
 
     return _all_compared({"outputs": by_hand}, value, {"outputs": outputs})
+
+
+def _off_special_values(layer: Layer, rng: np.random.Generator) -> Layer:
+    """Return a copy in float64 whose parameters are moved a little, such as biases of 0."""
+    layer = layer.to("numpy").astype(np.float64)
+    for tensor in layer.named_parameters().values():
+        tensor += 0.3 * rng.standard_normal(tensor.shape)
+    return layer
 
 
 def _like(y: Any, parts: dict[str, Any]) -> Any:

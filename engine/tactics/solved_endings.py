@@ -228,6 +228,14 @@ def _note(moves: np.ndarray, positions: np.ndarray, number: int) -> None:
             moves[power] |= positions
 
 
+def _axes(count: int) -> list[np.ndarray]:
+    """Return the squares of the winner's king [4, 4, 1, ...] and those of each piece, along its
+    axis.
+    """
+    kings = np.add.outer(8 * np.arange(4), np.arange(4)).reshape(4, 4, *[1] * count)
+    return [kings, *(_SQUARES.reshape(-1, *[1] * behind) for behind in reversed(range(count)))]
+
+
 class _Rules:
     """The rules of an ending, for all its positions at a time."""
 
@@ -236,9 +244,7 @@ class _Rules:
         self._own = [place for place, piece in enumerate(pieces, 1) if piece.isupper()]
         self._others = [place for place, piece in enumerate(pieces, 1) if piece.islower()]
         self.shape = (4, 4, *[64] * len(pieces))
-        kings = np.add.outer(8 * np.arange(4), np.arange(4)).reshape(4, 4, *[1] * len(pieces))
-        behind = reversed(range(len(pieces)))  # axes behind that of each piece
-        self._squares = [kings, *(_SQUARES.reshape(-1, *[1] * axes) for axes in behind)]
+        self._squares = _axes(len(pieces))
         bits = [_BITS[squares] for squares in self._squares]
         apart = self._apart()
         self._onward = [
