@@ -71,7 +71,7 @@ BACK_RANKS = np.array([0xFF, 0xFF << 56], np.uint64)
 
 def _piece_square_tables() -> np.ndarray:
     """Material plus square values in centipawns, int64 [2, 6, 64], White's view, a1 = 0."""
-    tables = np.empty((2, 6, 8, 8), np.int64)  # [..., rank, file]
+    tables = np.zeros((2, 6, 8, 8), np.int64)  # [..., rank, file]
     file = np.arange(8)
     rank = file[:, None]
     # 0 at the edge, 3 in the middle.
@@ -85,8 +85,7 @@ def _piece_square_tables() -> np.ndarray:
     tables[:, layout.BISHOP] = 5 * inward - 12, 4 * inward - 10
     tables[0, layout.BISHOP, 0] -= 14
     tables[0, layout.ROOK] = 4 * inward_file - 6
-    tables[1, layout.ROOK] = 0
-    tables[:, layout.ROOK, 6] += np.array([[18], [22]])
+    tables[:, layout.ROOK, 6] += [[18], [22]]
     tables[:, layout.QUEEN] = 2 * inward - 5 - 3 * far, 5 * inward - 14
     tables[0, layout.KING] = KING_ON_WING - 32 * np.minimum(rank, 4)
     tables[1, layout.KING] = 11 * inward - 30
