@@ -35,9 +35,8 @@ MOST_MOVES = (1 << MOVE_BITS) - 1  # No such win takes more moves, to mate or to
 _SQUARES = np.arange(64)
 _BITS = attacks.ONE << _SQUARES.astype(np.uint64)
 _STRAIGHT, _DIAGONAL = ((0, 1), (1, 0), (0, -1), (-1, 0)), ((1, 1), (1, -1), (-1, -1), (-1, 1))
-_JUMPS = ((1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2))
 # By (file, rank).
-_STEPS = {"N": _JUMPS, "B": _DIAGONAL, "R": _STRAIGHT, "Q": _STRAIGHT + _DIAGONAL}
+_STEPS = {"N": attacks.KNIGHT_JUMPS, "B": _DIAGONAL, "R": _STRAIGHT, "Q": _STRAIGHT + _DIAGONAL}
 _LINES, _DIAGONALS = (
     attacks.FILE_LINE | attacks.RANK_LINE,
     attacks.DIAGONAL_LINE | attacks.ANTIDIAGONAL_LINE,

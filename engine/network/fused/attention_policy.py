@@ -18,7 +18,7 @@ from engine.nn.layer import Array, Backward, Gradients, Layer, register
 from engine.nn.layers.dense import Dense, dense_together
 from engine.nn.layers.initialization import initial
 from engine.nn.operations import operations_for
-from engine.nn.operations.plain import inner_products
+from engine.nn.operations.elementwise_steps import inner_products
 
 PromotionsBackward = Callable[[Array], tuple[Array, Array, Array]]
 # Squares of the seventh and the eighth rank.
