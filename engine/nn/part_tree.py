@@ -51,15 +51,19 @@ class PartTree:
 
     def walk(self, path: str = "") -> Iterator[tuple[str, Any]]:
         """Yield this layer and all layers inside it by dotted path, which begins at `path`, each
-        before its parts.
+        before its parts. Raises ConfigError for a layer inside itself.
         """
-        waiting: list[tuple[str, PartTree]] = [(path, self)]
+        waiting: list[tuple[str, PartTree, tuple[int, ...]]] = [(path, self, ())]
         while waiting:
-            path, layer = waiting.pop()
+            path, layer, outside = waiting.pop()
+            if id(layer) in outside:
+                raise ConfigError(
+                    f"{path} is a layer inside itself: keep it in a private attribute"
+                )
             yield path, layer
             start = f"{path}." if path else ""
             for name, part in reversed(layer.children().items()):
-                waiting.append((start + name, part))
+                waiting.append((start + name, part, (*outside, id(layer))))
 
     def hidden_parts(self) -> list[str]:
         """Return the paths of layers with arrays in private attributes, which are no parts."""
@@ -252,15 +256,15 @@ def _at_top(attribute: str, value: Any) -> list[tuple[str, Any]]:
 def _parts_in(attribute: str, value: Any) -> dict[str, Any]:
     """Return the parts in the value of an attribute by path, in dicts and lists at any depth."""
     found: dict[str, Any] = {}
-    waiting = _at_top(attribute, value)[::-1]
+    waiting = [(path, one, ()) for path, one in reversed(_at_top(attribute, value))]
     while waiting:
-        path, inner = waiting.pop()
+        path, inner, outside = waiting.pop()
         if isinstance(inner, PartTree):
             found[path] = inner
-        elif isinstance(inner, CONTAINERS):
+        elif isinstance(inner, dict | list | tuple) and id(inner) not in outside:
             keys = list(inner) if isinstance(inner, dict) else range(len(inner))
             for key in reversed(keys):
-                waiting.append((f"{path}.{key}", inner[key]))
+                waiting.append((f"{path}.{key}", inner[key], (*outside, id(inner))))
     return found
 
 
@@ -270,6 +274,6 @@ def _replaced(path: str, value: Any, parts: Mapping[str, Any]) -> Any:
         return parts[path]
     if isinstance(value, dict):
         return {key: _replaced(f"{path}.{key}", part, parts) for key, part in value.items()}
-    if isinstance(value, CONTAINERS):
+    if isinstance(value, list | tuple):
         return type(value)(_replaced(f"{path}.{n}", part, parts) for n, part in enumerate(value))
     return value

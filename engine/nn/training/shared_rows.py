@@ -69,18 +69,19 @@ class SharedRowsAdamW(AdamW):
         ):
             expected = f"{layout.size} rows or more, in multiples of {LANES} columns"
             raise ShapeError(f"{name}: expected float32 of {expected} for {layout}")
-        table = [parameter, gradient, *(self._slot(slot, name, parameter) for slot in AdamW.slots)]
+        mean, square = (self._slot(slot, name, parameter) for slot in AdamW.slots)
         groups = parameter[: layout.groups]
         shared = [self._slot(f"shared_{slot}", name, groups) for slot in AdamW.slots]
         rates = self._rates(rate, self.weight_decay)
         shared_rates = self._rates(rate, 0.0)
-        flat = updates.flat_views(*table)
+        flat = updates.flat_views(parameter, gradient, mean, square)
         if flat is None:
             self._move_groups(parameter, gradient, layout, shared, shared_rates, pool)
-            self._move(*table, rates, pool)
+            others = slice(None)
         else:
             _step_groups(flat, layout, shared, rates, shared_rates, pool)
-            self._move(*(one[layout.size :] for one in table), rates, pool)
+            others = slice(layout.size, None)
+        self._move(parameter[others], gradient[others], mean[others], square[others], rates, pool)
 
     def _move_groups(
         self,
@@ -95,7 +96,8 @@ class SharedRowsAdamW(AdamW):
         width = parameter.shape[1]
         slope = gradient[: layout.size].reshape(*layout, width).sum(axis=1)
         change = xp_of(parameter).zeros_like(shared[0])
-        self._move(change, slope.reshape(layout.groups, width), *shared, rates, pool)
+        mean, square = shared
+        self._move(change, slope.reshape(layout.groups, width), mean, square, rates, pool)
         grouped = parameter[: layout.size].reshape(*layout, width)
         grouped += change.reshape(layout.outer, 1, layout.inner, width)
 
