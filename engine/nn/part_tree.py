@@ -256,7 +256,9 @@ def _at_top(attribute: str, value: Any) -> list[tuple[str, Any]]:
 def _parts_in(attribute: str, value: Any) -> dict[str, Any]:
     """Return the parts in the value of an attribute by path, in dicts and lists at any depth."""
     found: dict[str, Any] = {}
-    waiting = [(path, one, ()) for path, one in reversed(_at_top(attribute, value))]
+    waiting: list[tuple[str, Any, tuple[int, ...]]] = [
+        (path, one, ()) for path, one in reversed(_at_top(attribute, value))
+    ]
     while waiting:
         path, inner, outside = waiting.pop()
         if isinstance(inner, PartTree):
