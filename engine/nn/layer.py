@@ -26,11 +26,11 @@ from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import (
     Array,
+    checking_gradient,
     is_array,
     joined_rows,
     rows_of,
 )
-from engine.nn.checked_forward import checking_gradient
 from engine.nn.names import MEMBERS, explained, other_name
 from engine.nn.part_tree import PartTree
 from engine.nn.summary import layer_text, summary_table
