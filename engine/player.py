@@ -10,22 +10,30 @@ with Engine() as engine:
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import chess
-import numpy as np
 
-from engine import evaluation
 from engine.board.convert import GameRows
 from engine.board.fen import check_playable
-from engine.errors import blaming
+from engine.engine_parts import (
+    BOOK_FIELDS,
+    EVALUATOR_FIELDS,
+    TABLE_FIELDS,
+    TREE_FIELDS,
+    close_replaced,
+    differ,
+    make_evaluator_of,
+    new_generator,
+    open_book,
+    open_people,
+    open_tables,
+)
 from engine.evaluation.custom import CustomEvaluator
 from engine.evaluation.protocol import (
     Evaluator,
@@ -34,10 +42,8 @@ from engine.evaluation.protocol import (
     input_format_of,
     news_of,
 )
-from engine.evaluation.tablebase import Tablebase
 from engine.options import EngineOptions
 from engine.search.batches import Batches
-from engine.search.book import PolyglotBook
 from engine.search.choice import SearchOrder
 from engine.search.clock import LastMove, RecentMost
 from engine.search.driver import SearchDriver
@@ -52,37 +58,9 @@ from engine.search.session import Search, lead_to_mate, suited_to
 from engine.search.tree.arrays import EDGES_PER_NODE, LATE_EDGES_PER_NODE, new_tree, nodes_for
 from engine.search.tree.params import LC0, SearchParams, params_of
 
-if TYPE_CHECKING:
-    from engine.network.people.people_policy import PeoplePolicy
-
 TABLE_SHARE = 1 / 16  # Share of Hash for the positions that alpha-beta remembers. Set by hand.
 # Largest table in MiB: alpha-beta looks at a few thousand positions at a time. Set by hand.
 MOST_TABLE_MIB = 4.0
-
-HEADS = ("policy_head", "value_head")
-_EVALUATOR_FIELDS = (
-    "evaluator",
-    "weights_file",
-    "threads",
-    "hybrid_weight",
-    "backend",
-    "preset",
-    *HEADS,
-)
-_TABLE_FIELDS = ("syzygy_path", "syzygy_probe_limit", "syzygy_fifty_move_rule")
-_BOOK_FIELDS = ("own_book", "book_file")
-# A change of one of these fields needs a new tree and runner. A weak engine, for example, has a
-# small tree.
-_TREE_FIELDS = (
-    "hash_mib",
-    "minibatch_size",
-    "limit_strength",
-    "elo",
-    "play_like",
-    *_EVALUATOR_FIELDS,
-    *_TABLE_FIELDS,
-)
-_CLOSED_PARTS = ("_runner", "evaluator", "_tablebase", "_book")
 
 
 class Engine:
@@ -98,17 +76,17 @@ class Engine:
     ) -> None:
         self.options = options or EngineOptions()
         self._owns_evaluator = evaluator is None
-        self.evaluator = evaluator if evaluator is not None else _make_evaluator(self.options)
+        self.evaluator = evaluator if evaluator is not None else make_evaluator_of(self.options)
         self.board = chess.Board()
         self._rows = GameRows()
         # Held by the search that is running, which may have to rehearse first.
         self._turn = threading.RLock()
         # Jobs of the running search and of the waiting ones.
         self._jobs: list[SearchJob[SearchResult]] = []
-        self._tablebase = _open_tables(self.options)
-        self._book = _open_book(self.options)
-        self._people = _open_people(self.options)
-        self._rng = _new_generator(self.options)
+        self._tablebase = open_tables(self.options)
+        self._book = open_book(self.options)
+        self._people = open_people(self.options)
+        self._rng = new_generator(self.options)
         self._lateness = RecentMost(0.0)
         self._lag = RecentMost()
         self._last = LastMove()
@@ -177,25 +155,25 @@ class Engine:
         try:
             self._take(options)
         except BaseException:
-            _close_replaced(vars(self), before)
+            close_replaced(vars(self), before)
             vars(self).update(before)
             raise
-        _close_replaced(before, vars(self))
+        close_replaced(before, vars(self))
 
     def _take(self, new: EngineOptions) -> None:
         """Make the parts that the new options change, without closing the old ones."""
         old, self.options = self.options, new
         if old.seed != new.seed:
-            self._rng = _new_generator(new)
-        if _differ(old, new, _BOOK_FIELDS):
-            self._book = _open_book(new)
+            self._rng = new_generator(new)
+        if differ(old, new, BOOK_FIELDS):
+            self._book = open_book(new)
         if old.play_like != new.play_like:
-            self._people = _open_people(new)
-        if _differ(old, new, _TABLE_FIELDS):
-            self._tablebase = _open_tables(new)
-        if self._owns_evaluator and _differ(old, new, _EVALUATOR_FIELDS):
-            self.evaluator = _make_evaluator(new)
-        if _differ(old, new, _TREE_FIELDS) or self._params() != self._own_params:
+            self._people = open_people(new)
+        if differ(old, new, TABLE_FIELDS):
+            self._tablebase = open_tables(new)
+        if self._owns_evaluator and differ(old, new, EVALUATOR_FIELDS):
+            self.evaluator = make_evaluator_of(new)
+        if differ(old, new, TREE_FIELDS) or self._params() != self._own_params:
             self._prepare()
 
     def warm_up(self) -> None:
@@ -407,41 +385,6 @@ def _batching(evaluator: Evaluator) -> tuple[int, bool]:
     return evaluator.round_size, isinstance(evaluator, PartEvaluator) and evaluator.in_parts
 
 
-def _make_evaluator(options: EngineOptions) -> Evaluator:
-    net = options.weights_file
-    threads = options.thread_count
-    blend = options.preset != "lc0"
-    heads = options.policy_head, options.value_head
-    share, backend = options.hybrid_weight, options.backend
-    return evaluation.make_evaluator(options.evaluator, net, threads, share, backend, blend, heads)
-
-
-def _open_tables(options: EngineOptions) -> Tablebase:
-    return Tablebase(
-        options.syzygy_path, options.syzygy_probe_limit, options.syzygy_fifty_move_rule
-    )
-
-
-def _open_book(options: EngineOptions) -> PolyglotBook | None:
-    if not (options.own_book and options.book_file):
-        return None
-    with blaming("book_file"):
-        return PolyglotBook(os.path.expanduser(options.book_file))
-
-
-def _open_people(options: EngineOptions) -> PeoplePolicy | None:
-    if options.play_like != "people":
-        return None
-    from engine.network.people.people_policy import PeoplePolicy
-
-    with blaming("play_like"):
-        return PeoplePolicy.load()
-
-
-def _new_generator(options: EngineOptions) -> np.random.Generator:
-    return np.random.default_rng(options.seed or None)
-
-
 def _rehearsals() -> list[tuple[chess.Board, Limits]]:
     """Positions, and how to search them, that together need every kernel of a search: a game of two
     moves, chosen moves only, a mate in one and one in two.
@@ -459,15 +402,3 @@ def _rehearsals() -> list[tuple[chess.Board, Limits]]:
         (mate_in_one, few),
         (mate_in_two, few),
     ]
-
-
-def _differ(old: EngineOptions, new: EngineOptions, names: tuple[str, ...]) -> bool:
-    values = attrgetter(*names)
-    return bool(values(old) != values(new))
-
-
-def _close_replaced(parts: Mapping[str, Any], others: Mapping[str, Any]) -> None:
-    """Close the parts of an engine that are not among `others`."""
-    for name in _CLOSED_PARTS:
-        if parts[name] is not None and parts[name] is not others[name]:
-            parts[name].close()

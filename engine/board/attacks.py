@@ -73,9 +73,9 @@ def _rank_table() -> np.ndarray:
     return table
 
 
-KNIGHT_ATTACKS = _leaper_table(
-    [(1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2)]
-)
+# By (file, rank), clockwise.
+KNIGHT_JUMPS = [(1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2)]
+KNIGHT_ATTACKS = _leaper_table(KNIGHT_JUMPS)
 KING_ATTACKS = _leaper_table([(f, r) for f in (-1, 0, 1) for r in (-1, 0, 1) if f or r])
 # [side, square].
 PAWN_ATTACKS = np.stack([_leaper_table([(-1, 1), (1, 1)]), _leaper_table([(-1, -1), (1, -1)])])

@@ -44,16 +44,12 @@ def parse_fen(text: str, chess960: bool = False, note: Note = lambda message: No
             _check_placement_text(fields[0])
         if len(fields) < 2:
             _refuse(_FIELDS[len(fields)], "missing")
-        castling, en_passant, *clocks = (*fields[2:], *_DEFAULTS[len(fields) - 2 :])
-        if fields[1] not in ("w", "b"):
-            _refuse("side", "{text} is neither 'w' nor 'b'", text=_quote(fields[1]))
-        placement = re.sub("[1-8]{2,}", lambda run: str(sum(map(int, run[0]))), fields[0])
-        board = chess.Board(f"{placement} {fields[1]} - - 0 1", chess960=chess960)
-        check_playable(board)
+        board = _board_of(fields[0], fields[1], chess960)
     except FenError as error:
         raise FenError(
             message("FEN {text}: {reason}", text=_quote(text), reason=str(error)), error.field
         ) from None
+    castling, en_passant, *clocks = (*fields[2:], *_DEFAULTS[len(fields) - 2 :])
     operations = read_operations(rest)
     _set_castling(board, castling, note)
     board.ep_square = _en_passant_square(board, en_passant, note)
@@ -61,6 +57,15 @@ def parse_fen(text: str, chess960: bool = False, note: Note = lambda message: No
     board.fullmove_number = max(1, _clock("fullmove", operations.get("fmvn") or clocks[1], 1, note))
     if rest and ";" not in rest and not OPCODE.match(rest):
         note(message("Aino ignores {text} after the position", text=_quote(rest)))
+    return board
+
+
+def _board_of(placement: str, side: str, chess960: bool) -> chess.Board:
+    if side not in ("w", "b"):
+        _refuse("side", "{text} is neither 'w' nor 'b'", text=_quote(side))
+    placement = re.sub("[1-8]{2,}", lambda run: str(sum(map(int, run[0]))), placement)
+    board = chess.Board(f"{placement} {side} - - 0 1", chess960=chess960)
+    check_playable(board)
     return board
 
 

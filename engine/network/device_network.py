@@ -59,6 +59,12 @@ class Flight(NamedTuple):
     between: Array  # [PART, S, S, filters]: between two convolutions
 
 
+def _check_size(weights: Mapping[str, np.ndarray], dtype: str) -> None:
+    limit = float(np.finfo(dtype).max)
+    if not all(abs(bound) <= limit for array in weights.values() for bound in bounds(array)):
+        raise ConfigError(f"expected weights that {dtype} can hold, found larger ones")
+
+
 class DeviceNetwork:
     """A network of any kind ready to play on `backend`, computed by its layers with sums in single
     precision.
@@ -87,12 +93,7 @@ class DeviceNetwork:
         self._places, self._width = _places(config)
         layers = fold_norms(layers_with(tensors, config))
         weights = self._laid_out(layers)
-        if not all(
-            abs(bound) <= float(np.finfo(dtype).max)
-            for array in weights.values()
-            for bound in bounds(array)
-        ):
-            raise ConfigError(f"expected weights that {dtype} can hold, found larger ones")
+        _check_size(weights, dtype)
         with backend.guard("the network was loaded"):
             self._load(layers, weights)
             backend.wait()  # The lanes read what was uploaded outside them.

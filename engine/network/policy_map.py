@@ -12,6 +12,7 @@ from __future__ import annotations
 import chess
 import numpy as np
 
+from engine.board.attacks import KNIGHT_JUMPS
 from engine.board.layout import SIDE
 from engine.native.jit import kernel
 
@@ -23,7 +24,6 @@ MIRROR_BOTH_SQUARES = 56 | 56 << 6
 
 # N NE E SE S SW W NW (file, rank)
 _DIRECTIONS = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))
-_KNIGHT_JUMPS = ((1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2))
 _PROMOTION_PIECES = ((4, "q"), (3, "r"), (2, "b"))  # (code in a move, letter) in policy order
 # Plane of a north-west promotion by code; add 3 per file eastward.
 _PROMOTION_PLANE = {3: 64, 2: 65, 4: 66}
@@ -34,8 +34,8 @@ def _plain_plane(source: int, target: int) -> int:
     knight makes it.
     """
     df, dr = target % 8 - source % 8, target // 8 - source // 8
-    if (df, dr) in _KNIGHT_JUMPS:
-        return 56 + _KNIGHT_JUMPS.index((df, dr))
+    if (df, dr) in KNIGHT_JUMPS:
+        return 56 + KNIGHT_JUMPS.index((df, dr))
     distance = max(abs(df), abs(dr))
     if distance == 0 or (df and dr and abs(df) != abs(dr)):
         return -1

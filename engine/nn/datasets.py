@@ -136,18 +136,23 @@ def _drawn(
 ) -> np.ndarray:
     points, places = np.unique(np.concatenate([starts, ends]), axis=0, return_inverse=True)
     # One move for segments that meet.
-    moved = points - 0.5 + WOBBLE * rng.standard_normal((count, *points.shape))
-    angle, slant = TURN * rng.standard_normal(count), SLANT * rng.standard_normal(count)
-    turn = np.stack(
-        [np.cos(angle), -np.sin(angle) + slant, np.sin(angle), np.cos(angle)], axis=1
-    ).reshape(-1, 2, 2)
-    turn *= 1 + STRETCH * rng.standard_normal((count, 2, 1))
-    moved = moved @ turn.swapaxes(1, 2) + 0.5 + SHIFT * rng.standard_normal((count, 1, 2))
-    joined = moved[:, places.reshape(-1)]
+    joined = _moved(points, count, rng)[:, places.reshape(-1)]
     width = rng.uniform(0.03, 0.07, (count, 1))
     ink = np.exp(-((_distances(joined[:, : len(starts)], joined[:, len(starts) :]) / width) ** 2))
     noisy = ink + NOISE * rng.standard_normal(ink.shape)
     return noisy.clip(0, 1).reshape(count, SIDE, SIDE).astype(np.float32)
+
+
+def _moved(points: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the points [P, 2] of a digit as `count` hands would place them, [count, P, 2]."""
+    moved = points - 0.5 + WOBBLE * rng.standard_normal((count, *points.shape))
+    angle = TURN * rng.standard_normal(count)
+    slant = SLANT * rng.standard_normal(count)
+    turn = np.stack(
+        [np.cos(angle), -np.sin(angle) + slant, np.sin(angle), np.cos(angle)], axis=1
+    ).reshape(-1, 2, 2)
+    turn *= 1 + STRETCH * rng.standard_normal((count, 2, 1))
+    return moved @ turn.swapaxes(1, 2) + 0.5 + SHIFT * rng.standard_normal((count, 1, 2))
 
 
 def _distances(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:

@@ -16,26 +16,23 @@ alone, as inference.
 
 from __future__ import annotations
 
-import copy
-import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
-from engine.backend import Backend, address, backend_of, check_together, get_backend
+from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import (
     Array,
-    check_gradient,
-    copy_tensors,
-    form_of,
+    checking_gradient,
     is_array,
     joined_rows,
     rows_of,
 )
 from engine.nn.names import MEMBERS, explained, other_name
+from engine.nn.part_tree import PartTree
 from engine.nn.summary import layer_text, summary_table
 
 Gradients = dict[str, Array]
@@ -47,15 +44,7 @@ State = dict[str, Any]
 REGISTRY: dict[str, type[Layer]] = {}
 
 
-class Loaded(NamedTuple):
-    """What `load_parameters` did, by names."""
-
-    taken: list[str]  # parameters and buffers that have new values
-    kept: list[str]  # those that keep theirs
-    unused: list[str]  # tensors that no parameter and no buffer of this shape takes
-
-
-class Layer:
+class Layer(PartTree):
     """Base class of all layers.
 
     Training changes `params`; `buffers` are state that is stored but not trained. Both map a name
@@ -87,10 +76,7 @@ class Layer:
                 "x",
                 "training",
             }
-            cls.forward = _checking_gradient(cls.forward)  # type: ignore[method-assign]
-
-    params: dict[str, Array]
-    buffers: dict[str, Array]
+            cls.forward = checking_gradient(cls.forward)  # type: ignore[method-assign]
 
     def __init__(self) -> None:
         """Make both dicts: for the constructor of each class, whether or not that calls this one."""
@@ -216,98 +202,6 @@ class Layer:
             arguments["rng"] = rng
         return cls(**arguments)
 
-    def children(self) -> dict[str, Layer]:
-        """Return the parts of a composite layer by name; empty for a plain layer."""
-        parts: dict[str, Layer] = {}
-        for name, value in self._own_parts():
-            parts |= _layers_in(name, value, name)
-        return parts
-
-    # ---- arrays by dotted name -------------------------------------------------------------------
-
-    def named_parameters(self) -> dict[str, Array]:
-        """All trained arrays by dotted name, in a fixed order.
-
-        Raises ConfigError where two names have one array, or views of it: a step would move it
-        twice, a file hold two.
-        """
-        found = {name: owner.params[key] for name, owner, key in self._entries("params")}
-        places = {name: address(array) for name, array in found.items()}
-        names = {place: name for name, place in places.items()}
-        for name, place in places.items():
-            if names[place] != name:
-                raise ConfigError(
-                    f"{name} and {names[place]} are one array, which would be trained twice: copy it"
-                )
-        return found
-
-    def first_parameter(self) -> Array | None:
-        """Return the first of `named_parameters`: all have its dtype and backend; None without any."""
-        entries = self._entries("params")
-        return next((owner.params[key] for _, owner, key in entries), None)
-
-    def named_buffers(self) -> dict[str, Array]:
-        """All stored but untrained arrays (running statistics) by dotted name."""
-        return {name: owner.buffers[key] for name, owner, key in self._entries("buffers")}
-
-    def load_parameters(self, tensors: Mapping[str, Array], partial: bool = False) -> Loaded:
-        """Copy values into the parameters and any given buffers; the layer keeps its dtype and
-        backend. Returns what was taken.
-
-        With `partial`, take what fits by name and shape, and leave the rest as it is: a trunk that
-        another network learned, but not its head. Raises ConfigError when a parameter is missing or
-        a name is unknown, with `partial` when nothing fits; ShapeError when a shape differs.
-        """
-        parameters = self.named_parameters()
-        buffers = self.named_buffers()
-        own = parameters | buffers
-        if partial:
-            given = tensors
-            tensors = {
-                name: array
-                for name, array in given.items()
-                if name in own and tuple(array.shape) == tuple(own[name].shape)
-            }
-            if not tensors:
-                found = f"expected some of {[*own][:4]}, found {[*given][:4]}"
-                raise ConfigError(f"no tensor fits the model by name and shape: {found}")
-        else:
-            given = tensors
-            missing = sorted(parameters.keys() - tensors.keys())
-            unknown = sorted(tensors.keys() - own.keys())
-            if missing or unknown:
-                raise ConfigError(
-                    f"tensors do not fit the model: missing {missing[:4]}, unknown {unknown[:4]}"
-                )
-        copy_tensors(tensors, own)
-        kept = [name for name in own if name not in tensors]
-        return Loaded([*tensors], kept, [name for name in given if name not in tensors])
-
-    def adopt_parameters(self, tensors: Mapping[str, Array]) -> None:
-        """Use these arrays as the parameters, without a copy: every training step changes them in
-        place.
-
-        Raises ConfigError when a parameter is missing, ShapeError for an array that lies elsewhere
-        than the model.
-        """
-        own = self.named_parameters()
-        if missing := sorted(own.keys() - tensors.keys()):
-            raise ConfigError(f"tensors do not fit the model: missing {missing[:4]}")
-        for name, parameter in own.items():
-            check_together("adopt_parameters", **{name: tensors[name], "model": parameter})
-        for name, owner, key in list(self._entries("params")):
-            owner.params[key] = tensors[name]
-
-    def load_buffers(self, tensors: Mapping[str, Array]) -> None:
-        """Copy values into the buffers; names as in `named_buffers`. Raises ConfigError for an
-        unknown name.
-        """
-        buffers = self.named_buffers()
-        unknown = sorted(tensors.keys() - buffers.keys())
-        if unknown:
-            raise ConfigError(f"the model has no buffers named {unknown[:4]}")
-        copy_tensors(tensors, buffers)
-
     # ---- randomness ------------------------------------------------------------------------------
 
     def reseed(self, *seed: int) -> None:
@@ -319,106 +213,6 @@ class Layer:
         """
         for number, child in enumerate(self.children().values()):
             child.reseed(*seed, number)
-
-    # ---- copies ----------------------------------------------------------------------------------
-
-    def replica(self) -> Self:
-        """Return a layer for another thread that shares the parameter arrays and copies the
-        buffers.
-        """
-        return self._rebuilt(lambda array: array, lambda array: array.copy())
-
-    def astype(self, dtype: Any) -> Self:
-        """Return a copy of the layer with parameters and buffers of `dtype`, but for those of whole
-        numbers.
-        """
-        return self._converted(
-            lambda array: array.astype(dtype if array.dtype.kind == "f" else array.dtype)
-        )
-
-    def to(self, backend: Backend | str) -> Self:
-        """Return a copy of the layer on `backend`, which is an object or a name for `get_backend`."""
-        return self._converted(
-            (get_backend(backend) if isinstance(backend, str) else backend).asarray
-        )
-
-    def with_children(self, children: dict[str, Layer]) -> Self:
-        """Return a copy with `children` in place of its own, under names the layer can call one
-        after the other.
-        """
-        twin = copy.copy(self)
-        twin._replace_children(dict(children))
-        return twin
-
-    def _converted(self, change: Callable[[Array], Array]) -> Self:
-        self.named_parameters()  # refuses an array that two layers share: each would get its own
-        return self._rebuilt(change, change)
-
-    def _rebuilt(
-        self, parameter: Callable[[Array], Array], buffer: Callable[[Array], Array]
-    ) -> Self:
-        twin = self.with_children(
-            {name: child._rebuilt(parameter, buffer) for name, child in self.children().items()}
-        )
-        twin.params = {name: parameter(array) for name, array in self.params.items()}
-        twin.buffers = {name: buffer(array) for name, array in self.buffers.items()}
-        return twin
-
-    def _replace_children(self, children: dict[str, Layer]) -> None:
-        """Put `children` in place of the parts of the same names."""
-        for name, value in list(self._own_parts()):
-            setattr(self, name, _replaced(name, value, name, children))
-
-    def walk(self, path: str = "") -> Iterator[tuple[str, Layer]]:
-        """Yield this layer and all layers inside it by dotted path, which begins at `path`, each
-        before its parts.
-        """
-        yield path, self
-        for name, part in self.children().items():
-            yield from part.walk(f"{path}.{name}" if path else name)
-
-    def hidden_parts(self) -> list[str]:
-        """Return the paths of layers with arrays in private attributes, which are no parts."""
-        parts = {id(layer) for _, layer in self.walk()}
-        return [
-            f"{path}.{name}" if path else name
-            for path, owner in self.walk()
-            for name, value in vars(owner).items()
-            if name[0] == "_"
-            and any(
-                id(one) not in parts and one.named_parameters()
-                for one in _layers_in(name, value, name).values()
-            )
-        ]
-
-    def _own_parts(self) -> Iterator[tuple[str, Any]]:
-        """Yield the public attributes that are layers, or dicts or lists of layers, by name."""
-        for name, value in vars(self).items():
-            if not isinstance(value, Layer | dict | list | tuple):
-                continue  # most attributes, in every walk
-            is_open = name[0] != "_" and name not in ("params", "buffers")
-            if is_open and _layers_in(name, value, name):
-                yield name, value
-
-    def _entries(self, group: str) -> Iterator[tuple[str, Layer, str]]:
-        for path, layer in self.walk():
-            for key in getattr(layer, group):
-                yield f"{path}.{key}" if path else key, layer, key
-
-
-class Places:
-    """Where a model keeps its "params" or "buffers": found once, read often, while its parts stay
-    the same ones.
-    """
-
-    def __init__(self, model: Layer, group: str) -> None:
-        self._found = [
-            (name, getattr(owner, group), key) for name, owner, key in model._entries(group)
-        ]
-
-    def read(self) -> dict[str, Array]:
-        """Return the arrays that are there now, by name."""
-        return {name: arrays[key] for name, arrays, key in self._found}
 
 
 LayerType = TypeVar("LayerType", bound=type[Layer])
@@ -453,38 +247,6 @@ def layer_from_config(config: Mapping[str, Any], rng: np.random.Generator) -> La
         raise ConfigError(f"configuration of layer {kind!r} does not fit: {error}") from error
 
 
-def _paths(path: str, value: Any, attribute: str) -> dict[str, Any]:
-    """Return what a dict or a list holds by path, for other values nothing. The keys of a dict in
-    an attribute are whole paths.
-    """
-    if isinstance(value, dict):
-        start = "" if path == attribute else f"{path}."
-        return {f"{start}{key}": part for key, part in value.items()}
-    is_list = isinstance(value, list | tuple)
-    return {f"{path}.{n}": part for n, part in enumerate(value)} if is_list else {}
-
-
-def _layers_in(path: str, value: Any, attribute: str) -> dict[str, Layer]:
-    """Return the layers in the value of an attribute by path, in dicts and lists at any depth."""
-    if isinstance(value, Layer):
-        return {path: value}
-    found: dict[str, Layer] = {}
-    for name, part in _paths(path, value, attribute).items():
-        found |= _layers_in(name, part, attribute)
-    return found
-
-
-def _replaced(path: str, value: Any, attribute: str, children: Mapping[str, Layer]) -> Any:
-    """Return the value of an attribute with other layers in the place of its own."""
-    if isinstance(value, Layer):
-        return children[path]
-    found = _paths(path, value, attribute)
-    parts = [_replaced(name, part, attribute, children) for name, part in found.items()]
-    if isinstance(value, dict):
-        return dict(zip(value, parts, strict=True))
-    return type(value)(parts) if isinstance(value, list | tuple) else value
-
-
 def _described(value: Any) -> Any:
     """Return a setting as JSON values: a layer, or layers in dicts and lists, as configurations."""
     if isinstance(value, dict):
@@ -503,47 +265,6 @@ def _built(value: Any, rng: np.random.Generator) -> Any:
     if isinstance(value.get("layer"), str):
         return layer_from_config(value, rng)
     return {name: _built(part, rng) for name, part in value.items()}
-
-
-def _checking_gradient(
-    forward: Callable[..., Forward],
-) -> Callable[..., Forward]:
-    """Let forward refuse a state that is no dict, and backward a gradient that would be broadcast
-    to the shape of y.
-    """
-
-    @functools.wraps(forward)
-    def checked(self, *arguments, **options):
-        if not isinstance(state := options.get("state"), dict | None):
-            raise ConfigError(
-                f"{type(self).__name__}: expected a dict as state, at first {{}}, found {form_of(state)}"
-            )
-        result: Any = forward(self, *arguments, **options)
-        if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
-            form = "`return y, backward`, where backward(dy) returns (dx, gradients by name)"
-            raise ConfigError(f"{type(self).__name__}.forward: {form}; found {form_of(result)}")
-        y, backward = result
-        shape = getattr(y, "shape", None)  # a dict has none: its parts check their own
-
-        def checked_backward(dy):
-            if shape is not None:
-                check_gradient(self, dy, shape)
-            result: Any = backward(dy)
-            if not isinstance(result, tuple) or not isinstance(result[-1], Mapping):
-                form = "`return dx, grads`, where grads holds arrays by the names of parameters"
-                raise ConfigError(
-                    f"{type(self).__name__}'s backward: {form}; found {form_of(result)}"
-                )
-            dx, grads = result
-            # A sum over all axes is no array, and limits and shards change gradients in place.
-            return dx, {
-                name: np.asarray(one) if isinstance(one, np.generic) else one
-                for name, one in grads.items()
-            }
-
-        return y, checked_backward
-
-    return checked
 
 
 def forward_part(

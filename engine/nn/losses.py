@@ -94,14 +94,10 @@ def softmax_cross_entropy(
     if not 0 <= label_smoothing <= 1 or (label_smoothing and mask is not None):
         limit = "from 0 to 1, and 0 where a mask is given"
         raise ConfigError(f"label_smoothing must be {limit}, not {label_smoothing}")
-    is_plain = class_weights is None and not label_smoothing and reduction == "mean"
-    if is_plain and mask is None and targets.dtype.kind in "iu" and logits.shape[-1] > 1:
-        found = _loss_of_classes(logits, targets, ignore_index)
+    if class_weights is None and not label_smoothing and reduction == "mean":
+        found = _plain_loss(logits, targets, mask, ignore_index)
         if found is not None:
             return found
-    if is_plain and logits.ndim == 2 and ignore_index is None:
-        loss, gradient = soft_target_loss(logits, _distribution(logits, targets, mask), mask)
-        return float(loss), gradient
     counted = targets != ignore_index
     if ignore_index is None:
         counted = xp_of(logits).ones(logits.shape[:-1], bool)
@@ -116,6 +112,21 @@ def softmax_cross_entropy(
         return total, gradient
     share = 1 / weight if weight else 0.0
     return MeanOver(total * share, weight), gradient * share
+
+
+def _plain_loss(
+    logits: Array, targets: Array, mask: Array | None, ignore_index: int | None
+) -> tuple[float, Array] | None:
+    """Return the mean loss of outputs and targets of the usual forms, for which there is a shorter
+    way; of others None.
+    """
+    found = None
+    if mask is None and targets.dtype.kind in "iu" and logits.shape[-1] > 1:
+        found = _loss_of_classes(logits, targets, ignore_index)
+    if found is None and logits.ndim == 2 and ignore_index is None:
+        loss, gradient = soft_target_loss(logits, _distribution(logits, targets, mask), mask)
+        found = float(loss), gradient
+    return found
 
 
 def _check_targets(logits: Array, targets: Array, mask: Array | None, are_classes: bool) -> None:

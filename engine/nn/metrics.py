@@ -42,12 +42,24 @@ def accuracy(outputs: Array, targets: Array, ignore_index: int | None = None) ->
     not counted, as in `softmax_cross_entropy`; where all are, it is 0. Raises ShapeError for other
     shapes, and without an example, DataError for other targets, as of several questions.
     """
+    is_one = _answers_one_question(outputs, targets, ignore_index)
+    known = targets == targets
+    if is_one:
+        return (((outputs > 0) == (targets > 0.5)) & known & (outputs == outputs)).mean()
+    places = outputs.shape[:-1]
+    classes = targets if targets.shape == places else targets.argmax(axis=-1)
+    answered = (outputs.max(axis=-1) > -np.inf) & known.reshape(*places, -1).all(axis=-1)
+    counted = answered == answered if ignore_index is None else classes != ignore_index
+    return ((outputs.argmax(axis=-1) == classes) & answered & counted).sum() / counted.sum().clip(1)
+
+
+def _answers_one_question(outputs: Array, targets: Array, ignore_index: int | None) -> bool:
+    """Whether the outputs are logits of one question; raises what `accuracy` says."""
     given, wanted = tuple(outputs.shape), tuple(targets.shape)
     if not given or 0 in given:
         raise ShapeError(f"accuracy: expected at least one example, found outputs {list(given)}")
     check_together("accuracy", outputs=outputs, targets=targets)
     shapes = [given[:-1], given] if ignore_index is None else [given[:-1]]
-    known = targets == targets
     is_one = given[1:] == (1,) and wanted == given in shapes
     if not is_one and (len(given) < 2 or given[-1] < 2 or wanted not in shapes):
         raise ShapeError(f"accuracy: outputs {list(given)} do not fit targets {list(wanted)}")
@@ -57,12 +69,7 @@ def accuracy(outputs: Array, targets: Array, ignore_index: int | None = None) ->
             raise DataError(
                 "accuracy: expected targets from 0 to 1, and 1 as their sum over several outputs"
             )
-    if is_one:
-        return (((outputs > 0) == (targets > 0.5)) & known & (outputs == outputs)).mean()
-    classes = targets if wanted == given[:-1] else targets.argmax(axis=-1)
-    answered = (outputs.max(axis=-1) > -np.inf) & known.reshape(*given[:-1], -1).all(axis=-1)
-    counted = answered == answered if ignore_index is None else classes != ignore_index
-    return ((outputs.argmax(axis=-1) == classes) & answered & counted).sum() / counted.sum().clip(1)
+    return is_one
 
 
 def confusion_matrix(outputs: Array, targets: Array) -> np.ndarray:

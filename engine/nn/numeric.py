@@ -83,45 +83,9 @@ def gradient_check(
     Raises ConfigError unless backward returns a gradient for each parameter, ShapeError for one of
     another shape.
     """
-    if not isinstance(checked, Layer):
-        return _checked_loss(checked, *inputs, **options)
-    rng = np.random.default_rng(SEED)
-    x = floats_as(np.float64, inputs[0])
-    layer = checked.to("numpy").astype(np.float64)
-    options = _here(options)
-    parameters = layer.named_parameters()
-    for tensor in parameters.values():
-        tensor += 0.3 * rng.standard_normal(tensor.shape)
-    buffers = copies(layer.named_buffers())
-
-    def run():
-        layer.load_buffers(buffers)
-        layer.reseed(SEED)
-        return layer.forward(x, training, **options)
-
-    y, backward = run()
-    weights = {name: rng.standard_normal(part.shape) for name, part in named_parts(y, "y").items()}
-    dy: Any = weights.get("y", weights)
-    if isinstance(y, tuple):
-        dy = tuple(weights.values())
-    dx, grads = backward(dy)
-    if grads.keys() != parameters.keys():
-        raise ConfigError(
-            f"{checked!r:.60}: backward gives gradients of {list(grads)}, expected {list(parameters)}"
-        )
-
-    def value():
-        outputs = named_parts(run()[0], "y")
-        return float(sum((weights[name] * part).sum() for name, part in outputs.items()))
-
-    by_hand = {name: part for name, part in named_parts(dx, "x").items() if part is not None}
-    tensors = {name: part for name, part in named_parts(x, "x").items() if name in by_hand}
-    by_hand |= grads
-    compared = [
-        _compared(name, by_hand[name], value, tensor)
-        for name, tensor in (tensors | parameters).items()
-    ]
-    return GradientCheck(tuple(compared))
+    if isinstance(checked, Layer):
+        return _checked_layer(checked, inputs[0], training, **options)
+    return _checked_loss(checked, *inputs, **options)
 
 
 def numeric_gradient(value: Callable[[], float], tensor: np.ndarray) -> np.ndarray:
@@ -140,6 +104,36 @@ def numeric_gradient(value: Callable[[], float], tensor: np.ndarray) -> np.ndarr
     return gradient
 
 
+def _checked_layer(checked: Layer, x: Any, training: bool, **options: Any) -> GradientCheck:
+    rng = np.random.default_rng(SEED)
+    x = floats_as(np.float64, x)
+    layer = _off_special_values(checked, rng)
+    options = _here(options)
+    parameters = layer.named_parameters()
+    buffers = copies(layer.named_buffers())
+
+    def run():
+        layer.load_buffers(buffers)
+        layer.reseed(SEED)
+        return layer.forward(x, training, **options)
+
+    y, backward = run()
+    weights = {name: rng.standard_normal(part.shape) for name, part in named_parts(y, "y").items()}
+    dx, grads = backward(_like(y, weights))
+    if grads.keys() != parameters.keys():
+        raise ConfigError(
+            f"{checked!r:.60}: backward gives gradients of {list(grads)}, expected {list(parameters)}"
+        )
+
+    def value():
+        outputs = named_parts(run()[0], "y")
+        return float(sum((weights[name] * part).sum() for name, part in outputs.items()))
+
+    by_hand = {name: part for name, part in named_parts(dx, "x").items() if part is not None}
+    tensors = {name: part for name, part in named_parts(x, "x").items() if name in by_hand}
+    return _all_compared(by_hand | grads, value, tensors | parameters)
+
+
 def _checked_loss(
     loss: Callable[..., tuple[float, Any]], outputs: Any, *targets: Any, **options: Any
 ) -> GradientCheck:
@@ -151,7 +145,31 @@ def _checked_loss(
     def value():
         return float(np.sum(loss(outputs, *targets, **options)[0]))
 
-    return GradientCheck((_compared("outputs", by_hand, value, outputs),))
+    return _all_compared({"outputs": by_hand}, value, {"outputs": outputs})
+
+
+def _off_special_values(layer: Layer, rng: np.random.Generator) -> Layer:
+    """Return a copy in float64 whose parameters are moved a little, such as biases of 0."""
+    layer = layer.to("numpy").astype(np.float64)
+    for tensor in layer.named_parameters().values():
+        tensor += 0.3 * rng.standard_normal(tensor.shape)
+    return layer
+
+
+def _like(y: Any, parts: dict[str, Any]) -> Any:
+    """Return arrays by the names of an output's parts in the form of the output."""
+    if isinstance(y, tuple):
+        return tuple(parts.values())
+    return parts.get("y", parts)
+
+
+def _all_compared(
+    by_hand: dict[str, Any], value: Callable[[], float], tensors: dict[str, Any]
+) -> GradientCheck:
+    """Compare all gradients of `value` by the tensors, which are changed in place and restored."""
+    return GradientCheck(
+        tuple(_compared(name, by_hand[name], value, tensor) for name, tensor in tensors.items())
+    )
 
 
 def _compared(

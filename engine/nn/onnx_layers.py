@@ -281,19 +281,9 @@ class Graph(Nodes):
         """As `_steps`, in the layer's direction; a state stays as it is where the mask is False."""
         # [T, B, 1].
         shown = self.node("Unsqueeze", self.node("Transpose", mask, perm=[1, 0]), np.array([2]))
-        before = [self.new_name("state") for _ in states]
-        row = self.new_name("row")
-        is_shown = self.new_name("shown")
         outside = self.nodes
         self.nodes = []
-        now = self.node("Unsqueeze", row, np.array([0]))
-        _, *after = self._steps(layer, now, before, "forward")
-        kept = zip(after, before, strict=True)
-        after = [self.node("Where", is_shown, new, old) for new, old in kept]
-        number = tensor_type(np.float32)
-        ends = dict.fromkeys([*after, self.node("Identity", after[0])], number)
-        starts = dict.fromkeys([*before, row], number) | {is_shown: tensor_type(np.bool_)}
-        body = self.graph(self.nodes, starts, ends)
+        body = self._masked_step(layer, [self.new_name("state") for _ in states])
         self.nodes = outside
         way = [int(layer.reverse)]
         form = {"scan_input_directions": way * 2, "scan_output_directions": way}
@@ -302,6 +292,19 @@ class Graph(Nodes):
             "Scan", *inputs, outputs=1 + layer.states, body=body, num_scan_inputs=2, **form
         )
         return (y, *ends)
+
+    def _masked_step(self, layer: Recurrent, before: Sequence[str]) -> Any:
+        """Return the graph of one step from these states, without nodes of its own yet."""
+        row = self.new_name("row")
+        is_shown = self.new_name("shown")
+        now = self.node("Unsqueeze", row, np.array([0]))
+        _, *after = self._steps(layer, now, before, "forward")
+        kept = zip(after, before, strict=True)
+        after = [self.node("Where", is_shown, new, old) for new, old in kept]
+        number = tensor_type(np.float32)
+        ends = dict.fromkeys([*after, self.node("Identity", after[0])], number)
+        starts = dict.fromkeys([*before, row], number) | {is_shown: tensor_type(np.bool_)}
+        return self.graph(self.nodes, starts, ends)
 
     # ---- attention -------------------------------------------------------------------------------
 
@@ -331,14 +334,18 @@ class Graph(Nodes):
         scores = self.times(self.node("MatMul", query, turned), 1 / math.sqrt(size))
         for one in bias:
             scores = self.node("Add", scores, one)
-        allowed = self._allowed(x, mask, causal)
+        shares = self._shares(scores, self._allowed(x, mask, causal))
+        mixed = self.node("Transpose", self.node("MatMul", shares, value), perm=[0, 2, 1, 3])
+        return self.layer(layer.parts["output"], self.reshaped(mixed, 0, 0, layer.inner))
+
+    def _shares(self, scores: str, allowed: Sequence[str]) -> str:
+        """Return what each key gives to a query, of the keys that all masks allow."""
         for one in allowed:
             scores = self.node("Where", one, scores, _FAR_BELOW_ZERO)
         shares = self.node("Softmax", scores, axis=-1)
         for one in allowed:  # a query that may attend to no key gets 0
             shares = self.node("Where", one, shares, np.array(0.0))
-        mixed = self.node("Transpose", self.node("MatMul", shares, value), perm=[0, 2, 1, 3])
-        return self.layer(layer.parts["output"], self.reshaped(mixed, 0, 0, layer.inner))
+        return shares
 
     def _heads(self, layer: Any, name: str, x: str) -> str:
         """Return a projection of x, split by heads: [B, heads, T, d]."""

@@ -115,7 +115,7 @@ class Stopper:
         root = search.root()
         best = root.order()[0]
         if root.proven[best] == WIN and root.mate_plies[best] != UNKNOWN_DISTANCE:
-            return mate_moves(int(root.mate_plies[best]) + 1, True) <= most
+            return mate_moves(int(root.mate_plies[best]) + 1) <= most
         return is_forced and best == root.forced_index()
 
     def _is_out_of_time(self) -> bool:
@@ -261,7 +261,7 @@ class SearchDriver:
             ponder_move=line[1] if len(line) > 1 else None,
             infos=infos,
             children=children,
-            nodes=self._search.new_visits,
+            nodes=infos[0].nodes,
             time_ms=infos[0].time_ms,
             root=read_position(self._search.tree, self._search.own_value[0]),
             board=self._order.board,

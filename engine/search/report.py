@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import chess
 import numpy as np
@@ -34,6 +35,26 @@ from engine.tactics.solved_endings import line_to_mate
 TABLE_CP = 20_000
 
 
+class Score(NamedTuple):
+    """What a move is worth to its side, in all units that are shown."""
+
+    q: float  # win minus loss
+    draw: float  # probability
+    cp: int
+    wdl: tuple[int, int, int]  # per mille
+
+
+class Columns(NamedTuple):
+    """What only reports tell of the n root moves, in the order of their edges."""
+
+    u: np.ndarray  # float32 [n]: U.
+    s: np.ndarray  # float32 [n]: S = Q + U + M.
+    priors: np.ndarray  # float32 [n]: P as the policy had it.
+    own_values: np.ndarray  # float64 [n]: V, the evaluator's own values; 0 without visits.
+    policy_indices: np.ndarray  # int64 [n]
+    urgency: float  # the Q of moves never visited
+
+
 class Reporter:
     """Puts one search's root and lines into words, while no thread changes the tree.
 
@@ -55,10 +76,9 @@ class Reporter:
         self._tablebase = tablebase
         self._cp_scale = cp_scale  # Centipawns of a Q of 0.5.
         self._first_hits = first_hits  # The tablebase's hits before this search asked it anything.
-        self._to_mate: dict[
-            chess.Move, tuple[chess.Move, ...]
-        ] = {}  # Lines by the solution of an ending.
-        self._last_visits = _visits_by_move(search.root())
+        # Lines by the solution of an ending.
+        self._to_mate: dict[chess.Move, tuple[chess.Move, ...]] = {}
+        self._last_root = search.root()  # As it was when lines were last read.
         self._begun = wanted.job.now()
         best = sorted(wanted.ranks.items(), key=lambda ranked: ranked[1], reverse=True)
         for move, rank in best if wanted.solves else ():
@@ -96,36 +116,31 @@ class Reporter:
         shown = places[: self._multi_pv]
         indices = order if every else shown
         moves = dict(zip(indices, self.root_moves(root, indices, shown), strict=True))
-        aside = [
-            self._move_aside(move)
-            for move in self._wanted.aside[: None if every else self._multi_pv]
-        ]
+        most_aside = None if every else self._multi_pv
+        aside = list(map(self._move_aside, self._wanted.aside[:most_aside]))
         lines = ([moves[index] for index in shown] + aside)[: self._multi_pv]
         elapsed_ms = max(1, round(self.elapsed_ms))
         infos = [self._info(root, move, number, elapsed_ms) for number, move in enumerate(lines, 1)]
-        before = self._last_visits
-        self._last_visits = _visits_by_move(root)
-        busiest = int(
-            np.argmax([visits - before.get(move, 0) for move, visits in self._last_visits.items()])
-        )
-        number = places.index(busiest) + 1
-        infos[0] = replace(infos[0], current_move=self._move(root, busiest), current_number=number)
+        current = self._visited_most_since(root)
+        number = places.index(current) + 1
+        infos[0] = replace(infos[0], current_move=self._move(root, current), current_number=number)
         return infos, [*moves.values(), *aside]
 
+    def _visited_most_since(self, root: Root) -> int:
+        """Return the index of the root move with the most new visits since the last lines."""
+        last = self._last_root
+        self._last_root = root
+        # By move code and not by edge, because edges change places.
+        before = dict(zip(last.moves.tolist(), last.visits.tolist(), strict=True))
+        return int(np.argmax(root.visits - [before.get(move, 0) for move in root.moves.tolist()]))
+
     def _info(self, root: Root, move: RootMove, number: int, elapsed_ms: int) -> SearchInfo:
-        search, nodes = self._search, self._search.new_visits
-        score_cp, wdl = move.score_cp, move.wdl
+        search = self._search
+        nodes = search.new_visits
+        score_cp = move.score_cp
+        wdl = move.wdl
         if not (move.visits or move.mate or self._wanted.ranks or move.move in self._wanted.aside):
-            # First-play urgency, as `puct` has it, from what the evaluator said of the root: the
-            # mean would tell of a mate that the line misses. No more than the worst line above it
-            # that is not certain.
-            q, draw = search.own_value
-            seen = root.q[(root.visits > 0) & (root.proven == DRAW)].tolist()
-            mean = read_position(search.tree, q)
-            fall = mean.q + root.params.draw_score * mean.draw - (move.s - move.u)
-            q = float(self._for_people(root, min([max(-1.0, q - fall), *seen])))
-            score_cp = centipawns(q, self._cp_scale)
-            wdl = per_mille(q, draw)
+            score_cp, wdl = self._expected(root, move)
         return SearchInfo(
             depth=max(1, round(search.mean_depth)),
             seldepth=max(1, search.deepest, len(move.pv)),
@@ -141,6 +156,20 @@ class Reporter:
             tbhits=self._tablebase.hits - self._first_hits if self._tablebase is not None else 0,
         )
 
+    def _expected(self, root: Root, move: RootMove) -> tuple[int, tuple[int, int, int]]:
+        """Return centipawns and chances per mille of a move never visited.
+
+        They come from first-play urgency, as `puct` has it, but from what the evaluator said of the
+        root: the mean would tell of a mate that the line misses. They are no better than those of
+        the worst visited move that is not certain.
+        """
+        own_q, draw = self._search.own_value
+        mean = read_position(self._search.tree, own_q)
+        fall = mean.q + root.params.draw_score * mean.draw - (move.s - move.u)
+        seen = root.q[(root.visits > 0) & (root.proven == DRAW)].tolist()
+        q = float(self._for_people(root, min([max(-1.0, own_q - fall), *seen])))
+        return centipawns(q, self._cp_scale), per_mille(q, draw)
+
     def _for_people(self, root: Root, q: np.ndarray | float) -> np.ndarray:
         """Values for people: a win that the search takes apart, in order to see progress, is worth
         its full value.
@@ -149,76 +178,97 @@ class Reporter:
             root.params.small_endings
             and np.bitwise_count(root.row[WHITE] | root.row[BLACK]) <= MOST_KNOWN_PIECES
         )
-        return (
-            seen_from_before(np.asarray(q))
-            if few and winner_of_small_ending(root.row) >= 0
-            else np.asarray(q)
-        )
+        if few and winner_of_small_ending(root.row) >= 0:
+            return seen_from_before(np.asarray(q))
+        return np.asarray(q)
 
     def root_moves(self, root: Root, order: list[int], shown: Sequence[int] = ()) -> list[RootMove]:
         """Return the root moves of an order. Those `shown` get their lines to mate from the
         solution of an ending.
         """
-        params = root.params
-        count = len(root.moves)
-        u, s, priors = np.empty((3, count), np.float32)
-        own_values, policy_indices = np.empty(count), np.empty(count, np.int64)
-        urgency = describe_moves(
-            self._search.tree, params, root.row, u, s, priors, own_values, policy_indices
-        )
-        codes, lengths, mates = root_lines(self._search.tree, root, order, self._search.mate_space)
-        pvs = moves_of_lines(codes[np.arange(codes.shape[1]) < lengths[:, None]], self._chess960)
-        visited = root.visits > 0
-        wins = mates & (lengths % 2 == 1)
-        ends = np.cumsum(lengths).tolist()
-        q = self._for_people(root, np.where(visited, root.q, max(-1.0, urgency)))
-        q, draws = q[order], np.where(visited, root.draws, self._search.own_value[1])[order]
-        q[wins], draws[wins] = 1.0, 0.0
-        cp = centipawns(q, self._cp_scale)
-        hints = root.priors - priors
-        wdl = list(zip(*per_mille(q, draws), strict=True))
+        columns = _columns_of(self._search, root)
+        pvs, mates = self._lines(root, order)
+        scores = self._scores(root, order, mates, columns.urgency)
         found = []
-        for k, index in enumerate(order):
-            pv = tuple(pvs[ends[k] - int(lengths[k]) : ends[k]])
-            plies = int(lengths[k]) if mates[k] else 0
-            value = float(q[k])
-            draw = float(draws[k])
-            score_cp = cp[k]
-            chances = wdl[k]
-            if rank := self._wanted.ranks.get(pv[0]):
-                to_mate = self._solved_line(pv[0]) if index in shown else ()
-                pv, plies = (to_mate, len(to_mate)) if to_mate else (pv, plies)
-                if to_mate or not plies:
-                    value, draw, score_cp, chances = table_value(rank)
+        for index, pv, plies, score in zip(order, pvs, mates.tolist(), scores, strict=True):
             found.append(
                 RootMove(
                     move=pv[0],
                     visits=int(root.visits[index]),
-                    prior=float(priors[index]),
-                    q=value,
-                    draw=draw,
-                    mate=mate_moves(plies, plies % 2 == 1) if plies else None,
-                    policy_index=int(policy_indices[index]),
-                    u=float(u[index]),
-                    s=float(s[index]),
-                    v=float(own_values[index]),
+                    prior=float(columns.priors[index]),
+                    q=score.q,
+                    draw=score.draw,
+                    mate=mate_moves(plies) if plies else None,
+                    policy_index=int(columns.policy_indices[index]),
+                    u=float(columns.u[index]),
+                    s=float(columns.s[index]),
+                    v=float(columns.own_values[index]),
                     moves_left=float(root.moves_left[index]),
-                    wdl=chances,
+                    wdl=score.wdl,
                     pv=pv,
-                    score_cp=score_cp,
-                    hint=float(hints[index]),
+                    score_cp=score.cp,
+                    hint=float(root.priors[index] - columns.priors[index]),
                 )
             )
+        if self._wanted.ranks:
+            for place, index in enumerate(order):
+                found[place] = self._told_by_tables(found[place], index in shown)
         return found
+
+    def _lines(
+        self, root: Root, order: list[int]
+    ) -> tuple[list[tuple[chess.Move, ...]], np.ndarray]:
+        """Return the lines that begin with the root moves of an order, and their plies to a mate
+        that is certain, 0 where there is none.
+        """
+        space = self._search.mate_space
+        codes, lengths, mates = root_lines(self._search.tree, root, order, space)
+        moves = moves_of_lines(codes[np.arange(codes.shape[1]) < lengths[:, None]], self._chess960)
+        lines = []
+        start = 0
+        for length in lengths.tolist():
+            lines.append(tuple(moves[start : start + length]))
+            start += length
+        return lines, np.where(mates, lengths, 0)
+
+    def _scores(
+        self, root: Root, order: list[int], mates: np.ndarray, urgency: float
+    ) -> list[Score]:
+        """Return what the root moves of an order are worth; `mates`: as from `_lines`; `urgency`:
+        the Q of moves never visited.
+        """
+        visited = root.visits > 0
+        q = self._for_people(root, np.where(visited, root.q, max(-1.0, urgency)))[order]
+        draws = np.where(visited, root.draws, self._search.own_value[1])[order]
+        wins = mates % 2 == 1
+        q[wins] = 1.0
+        draws[wins] = 0.0
+        cp = centipawns(q, self._cp_scale)
+        wdl = zip(*per_mille(q, draws), strict=True)
+        return [Score(*one) for one in zip(q.tolist(), draws.tolist(), cp, wdl, strict=True)]
+
+    def _told_by_tables(self, move: RootMove, is_shown: bool) -> RootMove:
+        """Return a root move as endgame tables rank it, unless the search has found a mate; `shown`
+        with its line to mate, where the ending is solved.
+        """
+        solved = self._solved_line(move.move) if is_shown else ()
+        if move.mate and not solved:
+            return move
+        score = table_score(self._wanted.rank(move.move))
+        return replace(
+            move,
+            q=score.q,
+            draw=score.draw,
+            score_cp=score.cp,
+            wdl=score.wdl,
+            mate=mate_moves(len(solved)) if solved else None,
+            pv=solved or move.pv,
+        )
 
     def _move_aside(self, move: chess.Move) -> RootMove:
         """Return a root move that is not searched."""
-        value, draw, score_cp, chances = table_value(self._wanted.rank(move))
-        pv = self._solved_line(move)
-        mate = mate_moves(len(pv), len(pv) % 2 == 1) if pv else None
-        return RootMove(
-            move, 0, 0.0, value, draw, mate, wdl=chances, pv=pv or (move,), score_cp=score_cp
-        )
+        unseen = RootMove(move, visits=0, prior=0.0, q=0.0, draw=0.0, mate=None, pv=(move,))
+        return self._told_by_tables(unseen, True)
 
     def _solved_line(self, move: chess.Move) -> tuple[chess.Move, ...]:
         """Return a move's line to mate by the solution of the ending; empty where there is none, or
@@ -233,9 +283,15 @@ class Reporter:
         return decode_move(root.row, int(root.moves[index]), self._chess960)
 
 
-def _visits_by_move(root: Root) -> dict[int, int]:
-    """Visits of the root moves, by move code and not by edge, because edges change places."""
-    return dict(zip(root.moves.tolist(), root.visits.tolist(), strict=True))
+def _columns_of(search: Search, root: Root) -> Columns:
+    count = len(root.moves)
+    u, s, priors = np.empty((3, count), np.float32)
+    own_values = np.empty(count)
+    policy_indices = np.empty(count, np.int64)
+    urgency = describe_moves(
+        search.tree, root.params, root.row, u, s, priors, own_values, policy_indices
+    )
+    return Columns(u, s, priors, own_values, policy_indices, urgency)
 
 
 @kernel()
@@ -268,19 +324,16 @@ def describe_moves(tree, params, row, u, s, priors, own_values, policy_indices):
     return urgency
 
 
-def table_value(rank: Rank) -> tuple[float, float, int, tuple[int, int, int]]:
-    """(win minus loss, draw probability, centipawns, chances per mille) of a move with this rank in
-    endgame tables.
+def table_score(rank: Rank) -> Score:
+    """Return what a move with this rank in endgame tables is worth.
 
     Wins that the fifty-move rule prevents are draws.
     """
     if abs(rank.result) != TABLE_WIN:
-        return 0.0, 1.0, 0, (0, 1000, 0)
-    return (
-        (1.0, 0.0, TABLE_CP, (1000, 0, 0))
-        if rank.result > 0
-        else (-1.0, 0.0, -TABLE_CP, (0, 0, 1000))
-    )
+        return Score(0.0, 1.0, 0, (0, 1000, 0))
+    if rank.result > 0:
+        return Score(1.0, 0.0, TABLE_CP, (1000, 0, 0))
+    return Score(-1.0, 0.0, -TABLE_CP, (0, 0, 1000))
 
 
 def outline(
@@ -291,33 +344,53 @@ def outline(
 
     A draw by repetition has no replies, because a visit ends there.
     """
-    tree = search.tree
-    root_ply = int(search.tree.counters[ROOT_PLY])
+    outliner = _Outliner(search, max(1, least_visits), widest, chess960)
+    return outliner.branches(ROOT, 0, 1.0) if search.is_expanded else ()
 
-    def branches(node: int, depth: int, share: float) -> tuple[Branch, ...]:
-        """Branches of a node at a depth, to which this share of its visits led on the way here; its
-        position is in the stack.
+
+class _Outliner:
+    """Reads the branches of a tree; the positions on the way to a node pass through its stack."""
+
+    def __init__(self, search: Search, least_visits: int, widest: int, chess960: bool) -> None:
+        self._search = search
+        self._tree = search.tree
+        self._root_ply = int(search.tree.counters[ROOT_PLY])
+        self._least_visits = least_visits
+        self._widest = widest
+        self._chess960 = chess960
+
+    def branches(self, node: int, depth: int, share: float) -> tuple[Branch, ...]:
+        """Return the branches of a node at a depth, to which this share of its visits led on the
+        way here.
         """
-        row = tree.stack[root_ply + depth]
-        edges = search.edges(node)
-        moves = tree.move[edges]
-        children = tree.child[edges]
-        priors = np.empty(edges.stop - edges.start, np.float32)
-        own_priors(tree, np.int64(node), priors)
-        visits = tree.edges["passes"][edges].copy()
+        edges = self._search.edges(node)
+        visits = self._tree.edges["passes"][edges]
+        priors = np.empty(len(visits), np.float32)
+        own_priors(self._tree, np.int64(node), priors)
         found = []
-        for index in np.argsort(-visits, kind="stable")[:widest].tolist():
-            if share * visits[index] < max(1, least_visits):
+        for place in np.argsort(-visits, kind="stable")[: self._widest].tolist():
+            if share * visits[place] < self._least_visits:
                 break
-            child = int(children[index])
-            push(tree.stack, root_ply + depth, moves[index])
-            move = decode_move(row, int(moves[index]), chess960)
-            q = max(-1.0, float(tree.q[edges][index]))
-            share_below = share * min(1.0, visits[index] / max(1, tree.visits[child]))
-            is_open = child != NO_NODE and tree.state[child] == EXPANDED and depth + 1 < MAX_DEPTH
-            goes_on = is_open and not ends_line(tree, root_ply + depth + 1)
-            replies = branches(child, depth + 1, share_below) if goes_on else ()
-            found.append(Branch(move, int(visits[index]), float(priors[index]), q, replies))
+            edge = edges.start + place
+            found.append(self._branch(edge, float(priors[place]), depth, share))
         return tuple(found)
 
-    return branches(ROOT, 0, 1.0) if search.is_expanded else ()
+    def _branch(self, edge: int, prior: float, depth: int, share: float) -> Branch:
+        tree = self._tree
+        ply = self._root_ply + depth
+        code = tree.move[edge]
+        push(tree.stack, ply, code)
+        visits = int(tree.edges["passes"][edge])
+        child = int(tree.child[edge])
+        replies: tuple[Branch, ...] = ()
+        if self._goes_on(child, depth + 1):
+            share_below = share * min(1.0, visits / max(1, int(tree.visits[child])))
+            replies = self.branches(child, depth + 1, share_below)
+        move = decode_move(tree.stack[ply], int(code), self._chess960)
+        return Branch(move, visits, prior, max(-1.0, float(tree.q[edge])), replies)
+
+    def _goes_on(self, child: int, depth: int) -> bool:
+        """Whether visits pass through a node, whose position is in the stack."""
+        if child == NO_NODE or self._tree.state[child] != EXPANDED or depth >= MAX_DEPTH:
+            return False
+        return not ends_line(self._tree, self._root_ply + depth)

@@ -163,9 +163,12 @@ def win_minus_loss(score_cp: float, cp_scale: float = CP_SCALE) -> float:
     return math.atan(score_cp / cp_scale) / ATAN_SCALE
 
 
-def mate_moves(plies: int, winning: bool) -> int:
-    """Plies to mate as UCI's full moves: positive when mating, negative when being mated."""
-    return (plies + 1) // 2 if winning else -((plies + 1) // 2)
+def mate_moves(plies: int) -> int:
+    """Plies to mate as UCI's full moves: positive when mating, negative when being mated, which
+    takes an even number of plies.
+    """
+    moves = (plies + 1) // 2
+    return moves if plies % 2 else -moves
 
 
 def per_mille(q: float | np.ndarray, draw: float | np.ndarray) -> Any:

@@ -61,36 +61,41 @@ OPPOSITE_BISHOP_CHANCES = 8  # the same with opposite bishops and pawns alone
 NO_PAWN_CHANCES = 3  # the same for a leader without pawns that is not well ahead
 WELL_AHEAD = 400  # centipawns of pieces: more than a minor piece, less than a rook
 
+PAWN_IN_CENTRE = np.array([6, -14, 6, 22, 22, 6, 6, 6])  # centipawns on the d- or e-file, by rank
+# Centipawns of a king on its back rank in the middle game, by file.
+KING_ON_WING = np.array([24, 32, 18, -14, -18, -10, 34, 28])
+
 FILES = np.array([0x0101010101010101 << f for f in range(8)], np.uint64)
 BACK_RANKS = np.array([0xFF, 0xFF << 56], np.uint64)
 
 
 def _piece_square_tables() -> np.ndarray:
     """Material plus square values in centipawns, int64 [2, 6, 64], White's view, a1 = 0."""
-    tables = np.zeros((2, 6, 64), np.int64)
-    for square in range(64):
-        rank, file = square >> 3, square & 7
-        # 0 at the edge, 3 in the middle.
-        inward_file, inward_rank = (min(file, 7 - file), min(rank, 7 - rank))
-        inward = inward_file + inward_rank
-        tables[0, layout.PAWN, square] = 4 * (rank - 1) + (inward_file - 1) * (rank - 1) * 3
-        if inward_file == 3:
-            tables[0, layout.PAWN, square] += {1: -14, 3: 22, 4: 22}.get(rank, 6)
-        tables[1, layout.PAWN, square] = 8 * max(0, rank - 3) ** 2
-        tables[:, layout.KNIGHT, square] = 10 * inward - 26, 8 * inward - 22
-        tables[:, layout.BISHOP, square] = 5 * inward - 12, 4 * inward - 10
-        tables[:, layout.ROOK, square] = 4 * inward_file - 6, 0
-        tables[:, layout.QUEEN, square] = 2 * inward - 5 - 3 * max(0, rank - 3), 5 * inward - 14
-        # Centipawns of a king on its back rank, by file.
-        wing = (24, 32, 18, -14, -18, -10, 34, 28)[file]
-        tables[0, layout.KING, square] = wing - 32 * min(rank, 4)
-        tables[1, layout.KING, square] = 11 * inward - 30
-        if rank == 0:
-            tables[0, layout.KNIGHT, square] -= 10
-            tables[0, layout.BISHOP, square] -= 14
-        if rank == 6:
-            tables[:, layout.ROOK, square] += 18, 22
-    return tables + MATERIAL[:, :, None]
+    tables = np.zeros((2, 6, 8, 8), np.int64)  # [..., rank, file]
+    file = np.arange(8)
+    rank = file[:, None]
+    # 0 at the edge, 3 in the middle.
+    inward_file = np.minimum(file, 7 - file)
+    inward = inward_file + inward_file[:, None]
+    far = np.maximum(0, rank - 3)
+    tables[0, layout.PAWN] = _pawns_in_the_middle_game(rank, inward_file)
+    tables[1, layout.PAWN] = 8 * far**2
+    tables[:, layout.KNIGHT] = 10 * inward - 26, 8 * inward - 22
+    tables[0, layout.KNIGHT, 0] -= 10
+    tables[:, layout.BISHOP] = 5 * inward - 12, 4 * inward - 10
+    tables[0, layout.BISHOP, 0] -= 14
+    tables[0, layout.ROOK] = 4 * inward_file - 6
+    tables[:, layout.ROOK, 6] += [[18], [22]]
+    tables[:, layout.QUEEN] = 2 * inward - 5 - 3 * far, 5 * inward - 14
+    tables[0, layout.KING] = KING_ON_WING - 32 * np.minimum(rank, 4)
+    tables[1, layout.KING] = 11 * inward - 30
+    return tables.reshape(2, 6, 64) + MATERIAL[:, :, None]
+
+
+def _pawns_in_the_middle_game(rank: np.ndarray, inward_file: np.ndarray) -> np.ndarray:
+    table = (rank - 1) * (1 + 3 * inward_file)
+    table[:, 3:5] += PAWN_IN_CENTRE[:, None]
+    return table
 
 
 def _passed_masks() -> np.ndarray:

@@ -66,10 +66,7 @@ def _won_positions() -> np.ndarray:
         captured[number] = legal[1, number] & near[pawn][None, :] & ~near[pawn][:, None]
         if pawn >= 48:
             goal = pawn + _NORTH
-            safe = ~(near[goal] | same[goal])[None, :] | (
-                near[goal][:, None] & ~same[goal][None, :]
-            )
-            won[0, number] = legal[0, number] & safe & ~same[goal][:, None]
+            won[0, number] = legal[0, number] & _promotes_safely(near[goal], same[goal])
     while True:
         before = won.sum()
         _step_forward(won, legal)
@@ -77,6 +74,15 @@ def _won_positions() -> np.ndarray:
         won[1] |= legal[1] & ~captured & _beside(legal[0]) & ~_beside(legal[0] & ~won[0])
         if won.sum() == before:
             return won
+
+
+def _promotes_safely(near: np.ndarray, same: np.ndarray) -> np.ndarray:
+    """Whether a pawn becomes a queen that the other king cannot take, bool [own king, other king];
+    `near` and `same` tell the squares beside the queen's, and its own, bool [64].
+    """
+    is_out_of_reach = ~(near | same)
+    is_guarded = near[:, None] & ~same
+    return (is_out_of_reach | is_guarded) & ~same[:, None]
 
 
 def _step_forward(won: np.ndarray, legal: np.ndarray) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import cache, lru_cache, partial, reduce
+from itertools import combinations
 from typing import NamedTuple
 
 import chess
@@ -34,9 +35,8 @@ MOST_MOVES = (1 << MOVE_BITS) - 1  # No such win takes more moves, to mate or to
 _SQUARES = np.arange(64)
 _BITS = attacks.ONE << _SQUARES.astype(np.uint64)
 _STRAIGHT, _DIAGONAL = ((0, 1), (1, 0), (0, -1), (-1, 0)), ((1, 1), (1, -1), (-1, -1), (-1, 1))
-_JUMPS = ((1, 2), (2, 1), (2, -1), (1, -2), (-1, -2), (-2, -1), (-2, 1), (-1, 2))
 # By (file, rank).
-_STEPS = {"N": _JUMPS, "B": _DIAGONAL, "R": _STRAIGHT, "Q": _STRAIGHT + _DIAGONAL}
+_STEPS = {"N": attacks.KNIGHT_JUMPS, "B": _DIAGONAL, "R": _STRAIGHT, "Q": _STRAIGHT + _DIAGONAL}
 _LINES, _DIAGONALS = (
     attacks.FILE_LINE | attacks.RANK_LINE,
     attacks.DIAGONAL_LINE | attacks.ANTIDIAGONAL_LINE,
@@ -112,12 +112,11 @@ def _moves_to_win(board: chess.Board, winner: chess.Color, wait: Wait, to_mate: 
     """
     pieces = ""
     squares = []
-    for side in (winner, not winner):
-        for kind, letter in zip(
-            (chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT), "QRBN", strict=True
-        ):
+    for side, letters in ((winner, "QRBN"), (not winner, "qrbn")):
+        for letter in letters:
+            kind = chess.Piece.from_symbol(letter).piece_type
             found = list(chess.scan_forward(board.pieces_mask(kind, side)))
-            pieces += (letter if side == winner else letter.lower()) * len(found)
+            pieces += letter * len(found)
             squares += found
     king, loser = board.king(winner), board.king(not winner)
     if king is None or loser is None or not pieces[:1].isupper():
@@ -228,41 +227,51 @@ def _note(moves: np.ndarray, positions: np.ndarray, number: int) -> None:
             moves[power] |= positions
 
 
+def _axes(count: int) -> list[np.ndarray]:
+    """Return the squares of the winner's king [4, 4, 1, ...] and those of each piece, along its
+    axis.
+    """
+    kings = np.add.outer(8 * np.arange(4), np.arange(4)).reshape(4, 4, *[1] * count)
+    return [kings, *(_SQUARES.reshape(-1, *[1] * behind) for behind in reversed(range(count)))]
+
+
 class _Rules:
     """The rules of an ending, for all its positions at a time."""
 
     def __init__(self, pieces: str) -> None:
-        count = len(pieces)
         self._pieces = "K" + pieces
-        self.shape = (4, 4, *[64] * count)
-        kings = np.add.outer(8 * np.arange(4), np.arange(4)).reshape(4, 4, *[1] * count)
-        self._squares = [
-            kings,
-            *(_SQUARES.reshape(-1, *[1] * (count - place)) for place in range(1, count + 1)),
-        ]
-        self._own = [place for place in range(1, count + 1) if self._pieces[place].isupper()]
-        self._others = [place for place in range(1, count + 1) if self._pieces[place].islower()]
+        self._own = [place for place, piece in enumerate(pieces, 1) if piece.isupper()]
+        self._others = [place for place, piece in enumerate(pieces, 1) if piece.islower()]
+        self.shape = (4, 4, *[64] * len(pieces))
+        self._squares = _axes(len(pieces))
         bits = [_BITS[squares] for squares in self._squares]
-        apart = np.full(self.shape, ~attacks.ZERO)
-        for place in range(1, count + 1):
-            for earlier in range(place):
-                apart[
-                    np.broadcast_to(self._squares[place] == self._squares[earlier], self.shape)
-                ] = attacks.ZERO
-        sliding = [piece not in "Nn" for piece in self._pieces]
+        apart = self._apart()
         self._onward = [
-            apart & ~bit if slides else attacks.ZERO
-            for slides, bit in zip(sliding, bits, strict=True)
+            attacks.ZERO if piece in "Nn" else apart & ~bit
+            for piece, bit in zip(self._pieces, bits, strict=True)
         ]
         self.attacked = reduce(np.bitwise_or, map(self._attacks, (0, *self._own)))
         occupied = reduce(np.bitwise_or, bits)
         self.legal_to_win = apart & ~(self.attacked | occupied)
-        self.legal_to_lose = apart & ~(self._attacks(0) | occupied)
-        self._free = ~self.attacked
+        self.legal_to_lose = apart & ~(self._attacks(0) | occupied) & self._unchecked()
+        # Where the losing king may step.
+        self._free = ~reduce(np.bitwise_or, [bits[place] for place in self._others], self.attacked)
+
+    def _unchecked(self) -> np.ndarray:
+        """Squares of the losing king for which no piece of its side attacks the other king."""
+        king = self._squares[0]
+        found = np.full(self.shape, ~attacks.ZERO)
         for place in self._others:
-            blocks = _between()[self._squares[place], kings]
-            self.legal_to_lose &= np.where(self._attacks(place) & bits[0], blocks, ~attacks.ZERO)
-            self._free = self._free & ~bits[place]
+            blocks = _between()[self._squares[place], king]
+            found &= np.where(self._attacks(place) & _BITS[king], blocks, ~attacks.ZERO)
+        return found
+
+    def _apart(self) -> np.ndarray:
+        """All bits where no two pieces share a square, else none."""
+        apart = np.full(self.shape, ~attacks.ZERO)
+        for one, other in combinations(self._squares, 2):
+            apart[np.broadcast_to(one == other, self.shape)] = attacks.ZERO
+        return apart
 
     def _attacks(self, place: int) -> np.ndarray:
         """Squares that a piece attacks if the losing king is not in its way."""

@@ -101,6 +101,12 @@ class _Line:
     starting: list[_Span] = field(default_factory=list)
 
 
+def _unreadable(reader: GameText, place: int, word: str, reason: str) -> DataError:
+    line, column = reader.place_of(place)
+    words = "it cannot be read wholly (line {line}:{column} of it, {word}: {reason})"
+    return DataError(message(words, line=line, column=column, word=repr(word), reason=reason))
+
+
 class _PlacedGame:
     """A game that was read wholly, and where its nodes stand in its text. Raises DataError."""
 
@@ -115,12 +121,8 @@ class _PlacedGame:
         if found is None or len(games) != 1:
             raise DataError(message("this is not the text of one game"))
         player, self.letters = play_tokens(found, games[0], False, PlacedPlayer)
-        for place, word, reason in sorted(player.faults)[:1]:
-            line, column = reader.place_of(place)
-            words = "it cannot be read wholly (line {line}:{column} of it, {word}: {reason})"
-            raise DataError(
-                message(words, line=line, column=column, word=repr(word), reason=reason)
-            )
+        if player.faults:
+            raise _unreadable(reader, *min(player.faults))
         self.game = player.game
         tokens = found.tokens_of(games[0])
         begin = self._movetext_begin(tokens)

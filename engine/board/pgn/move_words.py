@@ -207,29 +207,12 @@ def _castling(board: chess.Board, is_long: bool) -> chess.Move:
 
 
 def _find(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.Move:
-    piece = letters.pieces[match["piece"]] if match["piece"] else None
     target = chess.parse_square(match["to"])
-    promotion = None
-    if letter := match["promotion"]:
-        promotion = {name.casefold(): kind for name, kind in letters.pieces.items()}[
-            letter.casefold()
-        ]
-    kind = piece or chess.PAWN
-    from_file, from_rank = match["file"], match["rank"]
-    if not (piece or from_file) and (from_rank or match["sign"]):
-        raise NoMoveError(message("does not say which piece goes to {square}", square=match["to"]))
-    origins = chess.BB_ALL
-    if from_file:
-        origins &= chess.BB_FILES[ord(from_file) - ord("a")]
-    if from_rank:
-        origins &= chess.BB_RANKS[int(from_rank) - 1]
-    if piece is not None or not (from_file and from_rank):
-        origins &= board.pieces_mask(kind, board.turn)
-    if kind == chess.PAWN and not (from_file or match["sign"]):
-        origins &= chess.BB_FILES[chess.square_file(target)]
+    promotion = _promotion(match, letters)
+    origins = _origins(board, match, letters)
     there = list(board.generate_legal_moves(origins, chess.BB_SQUARES[target]))
     found = [move for move in there if move.promotion == promotion and not board.is_castling(move)]
-    if not found and from_file and from_rank:
+    if not found and match["file"] and match["rank"]:
         castling = board.generate_castling_moves(origins)
         found = [
             move for move in castling if target in (move.to_square, encode_move(board, move) >> 6)
@@ -247,6 +230,31 @@ def _find(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.M
     if promotion is None and any(others):
         raise NoMoveError("a promotion that does not say to which piece")
     raise NoMoveError(_illegal(board, "illegal move"))
+
+
+def _promotion(match: re.Match[str], letters: Letters) -> chess.PieceType | None:
+    if not match["promotion"]:
+        return None
+    kinds = {name.casefold(): kind for name, kind in letters.pieces.items()}
+    return kinds[match["promotion"].casefold()]
+
+
+def _origins(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.Bitboard:
+    """Return the squares from which a word lets a piece move."""
+    piece = letters.pieces[match["piece"]] if match["piece"] else None
+    from_file, from_rank = match["file"], match["rank"]
+    if not (piece or from_file) and (from_rank or match["sign"]):
+        raise NoMoveError(message("does not say which piece goes to {square}", square=match["to"]))
+    origins = chess.BB_ALL
+    if from_file:
+        origins &= chess.BB_FILES[chess.FILE_NAMES.index(from_file)]
+    if from_rank:
+        origins &= chess.BB_RANKS[chess.RANK_NAMES.index(from_rank)]
+    if piece is not None or not (from_file and from_rank):
+        origins &= board.pieces_mask(piece or chess.PAWN, board.turn)
+    if piece in (None, chess.PAWN) and not (from_file or match["sign"]):
+        origins &= chess.BB_FILES[chess.FILE_NAMES.index(match["to"][0])]
+    return origins
 
 
 def _illegal(board: chess.Board, what: str) -> str:

@@ -161,9 +161,7 @@ class TokenPlayer:
         elif line.is_over or kind <= desks.VALUE_TEXT:
             return
         elif kind == desks.NUMBER:
-            line.number = (attribute, place, till) if attribute >= 8 else None
-            if self._offset is None or line.hidden is not None:
-                self._number(line, attribute)
+            self._number(line, place, till, attribute)
         elif kind >= desks.TOLD:
             self._comment(line, kind, place, till, attribute)
         elif kind == desks.NAG:
@@ -171,10 +169,13 @@ class TokenPlayer:
         elif attribute and (self._is_english or self._data[place] > 96 or kind == desks.CASTLE):
             self._push(line, _move(attribute, kind == desks.CASTLE and not self._start.chess960))
             if self._data[till - 1] in _MARKS:
-                text = self._text(place, till)
-                line.node.nags.add(SIGNS[text[len(text.rstrip("!?")) :]])
+                self._mark(line.node, self._text(place, till))
         else:
             self._word(line, place, till, index, number is not None)
+
+    def _mark(self, node: chess.pgn.GameNode, text: str) -> None:
+        """Note the mark behind a move, such as "!?"."""
+        node.nags.add(SIGNS[text[len(text.rstrip("!?")) :]])
 
     def _push(self, line: _Line, move: chess.Move) -> None:
         line.node = chess.pgn.ChildNode(line.node, move)
@@ -277,7 +278,10 @@ class TokenPlayer:
         if number[0] >> 3 > 100_000 or is_cut_off or (is_bare and kind not in _BEHIND_BARE_NUMBERS):
             self._fault(line, number[1], number[2], "a number without a move")
 
-    def _number(self, line: _Line, attribute: int) -> None:
+    def _number(self, line: _Line, place: int, till: int, attribute: int) -> None:
+        line.number = (attribute, place, till) if attribute >= 8 else None
+        if self._offset is not None and line.hidden is None:
+            return
         dots = attribute & 7
         number = attribute >> 3
         is_black = line.ply % 2

@@ -5,11 +5,12 @@ them.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from engine.backend import backend_of, product
+from engine.backend import product, xp_of
 from engine.errors import ConfigError
 from engine.network.policy_map import ATTENTION_SQUARES
 from engine.nn.array_forms import check_input
@@ -17,8 +18,9 @@ from engine.nn.layer import Array, Backward, Gradients, Layer, register
 from engine.nn.layers.dense import Dense, dense_together
 from engine.nn.layers.initialization import initial
 from engine.nn.operations import operations_for
-from engine.nn.operations.plain import inner_products
+from engine.nn.operations.elementwise_steps import inner_products
 
+PromotionsBackward = Callable[[Array], tuple[Array, Array, Array]]
 # Squares of the seventh and the eighth rank.
 PROMOTION_FROM, PROMOTION_TO = (slice(48, 56), slice(56, 64))
 
@@ -52,42 +54,59 @@ class AttentionPolicy(Layer):
         self.params = {"promotion": initial(rng, "glorot", (4, depth), depth, 4)}
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
-        by_squares = getattr(x, "ndim", 0) == 3
-        check_input(self, x, "B", *((64, self.inputs) if by_squares else (self.inputs, 8, 8)))
-        xp = backend_of(x).xp
+        squares = self._squares(x)
         batch = len(x)
-        promotion = self.params["promotion"]
-        # (B, 64, C)
-        squares = x if by_squares else x.reshape(batch, self.inputs, 64).swapaxes(1, 2)
         (query, key), dense_backward = dense_together(
             {"query": self.query, "key": self.key}, squares, training
         )
         scale = 1 / math.sqrt(self.depth)
-        inner = operations_for(x).fused(inner_products)
         scores = product(query, key.swapaxes(1, 2)) * scale  # (B, 64, 64)
-        last_rank = key[:, PROMOTION_TO]
-        offsets = inner(last_rank[:, :, None], promotion)  # (B, 8, 4)
-        pieces = offsets[:, None, :, :3] + offsets[:, None, :, 3:]  # (B, 1, 8, 3)
-        promotions = scores[:, PROMOTION_FROM, PROMOTION_TO, None] + pieces  # (B, 8, 8, 3)
-        y = xp.concatenate(
-            [scores.reshape(batch, 64 * 64), promotions.reshape(batch, 8 * 8 * 3)], axis=1
-        )
+        promotions, promotions_backward = self._promotions(scores, key[:, PROMOTION_TO])
+        y = xp_of(x).concatenate([scores.reshape(batch, ATTENTION_SQUARES), promotions], axis=1)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
             dscores = dy[:, :ATTENTION_SQUARES].reshape(batch, 64, 64).copy()
-            dpromotions = dy[:, ATTENTION_SQUARES:].reshape(batch, 8, 8, 3)
-            dscores[:, PROMOTION_FROM, PROMOTION_TO] += dpromotions.sum(axis=3)
-            dpieces = dpromotions.sum(axis=1)  # (B, 8, 3)
-            doffsets = xp.concatenate([dpieces, dpieces.sum(axis=2, keepdims=True)], axis=2)
+            dsteps, dlast_rank, dpromotion = promotions_backward(dy[:, ATTENTION_SQUARES:])
+            dscores[:, PROMOTION_FROM, PROMOTION_TO] += dsteps
             dkey = product(dscores.swapaxes(1, 2), query) * scale
-            dkey[:, PROMOTION_TO] += inner(doffsets[:, :, None], promotion.T)
+            dkey[:, PROMOTION_TO] += dlast_rank
             dsquares, grads = dense_backward([product(dscores, key) * scale, dkey])
-            grads["promotion"] = inner(
-                doffsets.reshape(-1, 4).T[:, None], last_rank.reshape(-1, self.depth).T
-            )
-            return dsquares if by_squares else dsquares.swapaxes(1, 2).reshape(x.shape), grads
+            grads["promotion"] = dpromotion
+            return dsquares if x.ndim == 3 else dsquares.swapaxes(1, 2).reshape(x.shape), grads
 
         return y, backward
+
+    def _squares(self, x: Array) -> Array:
+        """Return an input of `forward` as [B, 64, C]."""
+        if getattr(x, "ndim", 0) == 3:
+            check_input(self, x, "B", 64, self.inputs)
+            return x
+        check_input(self, x, "B", self.inputs, 8, 8)
+        return x.reshape(len(x), self.inputs, 64).swapaxes(1, 2)
+
+    def _promotions(self, scores: Array, last_rank: Array) -> tuple[Array, PromotionsBackward]:
+        """Return the logits of promotions [B, 192] from the scores of all steps and the keys of the
+        eighth rank [B, 8, d], and backward: their gradient -> (that of the scores of steps to this
+        rank, that of its keys, that of `promotion`).
+        """
+        promotion = self.params["promotion"]
+        batch = len(scores)
+        inner = operations_for(scores).fused(inner_products)
+        offsets = inner(last_rank[:, :, None], promotion)  # (B, 8, 4)
+        pieces = offsets[:, None, :, :3] + offsets[:, None, :, 3:]  # (B, 1, 8, 3)
+        promotions = scores[:, PROMOTION_FROM, PROMOTION_TO, None] + pieces  # (B, 8, 8, 3)
+
+        def backward(dy: Array) -> tuple[Array, Array, Array]:
+            dpromotions = dy.reshape(batch, 8, 8, 3)
+            dpieces = dpromotions.sum(axis=1)  # (B, 8, 3)
+            doffsets = xp_of(dy).concatenate([dpieces, dpieces.sum(axis=2, keepdims=True)], axis=2)
+            dlast_rank = inner(doffsets[:, :, None], promotion.T)
+            dpromotion = inner(
+                doffsets.reshape(-1, 4).T[:, None], last_rank.reshape(-1, self.depth).T
+            )
+            return dpromotions.sum(axis=3), dlast_rank, dpromotion
+
+        return promotions.reshape(batch, 8 * 8 * 3), backward
 
     def onnx(self, graph: Any, x: str) -> Any:
         """Add the nodes of `forward` to an ONNX graph."""

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import Backend, backend_of
+from engine.backend import Backend, backend_of, xp_of
 from engine.network.rows.piece_count import PIECE_BUCKETS
 from engine.nn.layer import Array, Gradients
 
@@ -253,28 +253,34 @@ def sparse_network(
     row, and the biases of its row and of all its sorts.
     """
     grads = Gradients()
-    listed = partial(listed_rows, ops, p, grads)
     units, units_back = clipped_products(ops, p, grads, "trunk.accumulator", features)
     x = units[:, 0]
-    one = ops.xp.ones_like(units[:, 0, :1])
     sorts = ops.xp.where(rows[:, :, None] >= 0, sorts, -1)
+    policy, policy_back = _scored_moves(partial(listed_rows, ops, p, grads), x, rows, sorts)
+    value, value_back = value_head(partial(listed_dense, ops, p, grads, version), x)
+
+    def backward(dy: NamedArrays) -> Gradients:
+        dx = policy_back(dy["policy"]) + value_back(dy["value"])
+        units_back(dx[:, None])
+        return grads
+
+    return {"policy": policy, "value": value}, backward
+
+
+def _scored_moves(listed: Callable[..., Traced], x: Array, rows: Array, sorts: Array) -> Traced:
+    """Return the logits [B, M] of moves; `listed`: `listed_rows` of the network."""
+    one = xp_of(x).ones_like(x[:, :1])
     own, own_back = listed("policy.weight", x, rows)
     bias, bias_back = listed("policy.bias", one, rows)
     first, first_back = listed("policy.sort_weight", x, sorts[:, :, 0])
     sort_bias, sort_back = listed("policy.sort_bias", one, sorts.reshape(len(x), -1))
-    value, value_back = value_head(partial(listed_dense, ops, p, grads, version), x)
 
-    def backward(dy: NamedArrays) -> Gradients:
-        bias_back(dy["policy"])
-        sort_back(ops.xp.repeat(dy["policy"], sorts.shape[2], axis=1))
-        dx = own_back(dy["policy"]) + first_back(dy["policy"]) + value_back(dy["value"])
-        units_back(dx[:, None])
-        return grads
+    def backward(dy: Array) -> Array:
+        bias_back(dy)
+        sort_back(xp_of(dy).repeat(dy, sorts.shape[2], axis=1))
+        return own_back(dy) + first_back(dy)
 
-    return {
-        "policy": own + bias + first + sort_bias.reshape(sorts.shape).sum(axis=2),
-        "value": value,
-    }, backward
+    return own + bias + first + sort_bias.reshape(sorts.shape).sum(axis=2), backward
 
 
 def value_network(

@@ -27,7 +27,7 @@ import chess
 import numpy as np
 
 from engine import nn
-from engine.backend import Backend, backend_of
+from engine.backend import Backend, backend_of, xp_of
 from engine.errors import ConfigError
 from engine.network.fused.network_sizes import (
     SQUARES,
@@ -236,20 +236,11 @@ class BoardEmbedding(Layer):
 
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         check_input(self, x, "B", PLANES, 8, 8)
-        backend = backend_of(x)
-        batch = len(x)
-        squares = x.reshape(batch, PLANES, SQUARES).swapaxes(1, 2)
-        if self.planes:
-            pieces = squares[:, :, :PIECE_PLANES].reshape(batch, SQUARES * PIECE_PLANES)
-            more, more_backward = self.parts["preprocess"].forward(pieces, training)
-            more = more.reshape(batch, SQUARES, self.planes)
-        else:
-            more = backend.xp.broadcast_to(
-                _reach_map_on(backend, x.dtype), (batch, SQUARES, SQUARES)
-            )
+        squares = x.reshape(len(x), PLANES, SQUARES).swapaxes(1, 2)
+        more, more_backward = self._added(squares, training)
         self.dense.input_gradient = self.input_gradient or self.planes > 0
         parts = nn.Sequential(dense=self.dense, act=nn.Activation(self.activation))
-        joined = backend.xp.concatenate([squares, more], axis=2)
+        joined = xp_of(x).concatenate([squares, more], axis=2)
         y, dense_backward = parts.forward(joined, training)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
@@ -258,15 +249,31 @@ class BoardEmbedding(Layer):
             if djoined is None:
                 return None, grads
             dsquares = djoined[:, :, :PLANES]
-            if self.planes:
-                dpieces, more_grads = more_backward(
-                    djoined[:, :, PLANES:].reshape(batch, SQUARES * self.planes)
-                )
-                dsquares[:, :, :PIECE_PLANES] += dpieces.reshape(batch, SQUARES, PIECE_PLANES)
-                grads |= prefixed("preprocess", more_grads)
+            if more_backward is not None:
+                dpieces, more_grads = more_backward(djoined[:, :, PLANES:])
+                dsquares[:, :, :PIECE_PLANES] += dpieces
+                grads |= more_grads
             return dsquares.swapaxes(1, 2).reshape(x.shape), grads
 
         return y, backward
+
+    def _added(self, squares: Array, training: bool) -> tuple[Array, Backward | None]:
+        """Return what the embedding adds to squares [B, 64, 112], [B, 64, n]; and backward: its
+        gradient -> (that of the piece planes [B, 64, 12], gradients), None for the map.
+        """
+        batch = len(squares)
+        if not self.planes:
+            backend = backend_of(squares)
+            places = _reach_map_on(backend, squares.dtype)
+            return backend.xp.broadcast_to(places, (batch, SQUARES, SQUARES)), None
+        pieces = squares[:, :, :PIECE_PLANES].reshape(batch, SQUARES * PIECE_PLANES)
+        more, more_backward = self.parts["preprocess"].forward(pieces, training)
+
+        def backward(dmore: Array) -> tuple[Array, Gradients]:
+            dpieces, grads = more_backward(dmore.reshape(batch, SQUARES * self.planes))
+            return dpieces.reshape(batch, SQUARES, PIECE_PLANES), prefixed("preprocess", grads)
+
+        return more.reshape(batch, SQUARES, self.planes), backward
 
     def onnx(self, graph: Any, x: str) -> Any:
         """Add the nodes of `forward` to an ONNX graph."""

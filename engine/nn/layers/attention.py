@@ -71,14 +71,12 @@ class _Attention(Layer):
         waves = rotary_waves(query, earlier) if self.rotary else None
         if waves is not None:
             query, key = rotated(query, *waves), rotated(key, *waves)
-        if earlier:
-            key = xp_of(x).concatenate([state["key"], key], axis=2)
-            value = xp_of(x).concatenate([state["value"], value], axis=2)
         if state is not None:
-            state |= {"key": key, "value": value}
+            key = _kept(state, "key", key, 2)
+            value = _kept(state, "value", value, 2)
         mixed, attend_backward = attend(query, key, value, mask, bias)
-        joined = mixed.swapaxes(1, 2).reshape(len(mixed), x.shape[1], self.inner)
-        y, output_backward = forward_part("output", self.parts["output"], joined, training)
+        output = self.parts["output"]
+        y, output_backward = forward_part("output", output, self._joined(mixed), training)
 
         def backward(dy):
             dmixed, output_grads = output_backward(dy)
@@ -120,6 +118,10 @@ class _Attention(Layer):
         batch, places, features = x.shape
         return x.reshape(batch, places, self.heads, features // self.heads).swapaxes(1, 2)
 
+    def _joined(self, x: Array) -> Array:
+        """Undo `_split`."""
+        return x.swapaxes(1, 2).reshape(len(x), x.shape[2], self.inner)
+
     def _mask(self, mask: Array | None, batch: int, asking: int, answering: int) -> Array | None:
         """Reshape a mask [B, S] or [B, T, S] so that it broadcasts to [B, heads, T, S]."""
         if mask is None:
@@ -127,6 +129,14 @@ class _Attention(Layer):
         each = (asking,) if getattr(mask, "ndim", 2) == 3 else ()
         check_input(self, mask, batch, *each, answering, dtype="bool")
         return mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]
+
+
+def _kept(state: Any, name: str, new: Array, axis: int) -> Array:
+    """Return what a state keeps under a name, with `new` behind it, which it keeps from now on."""
+    if name in state:
+        new = xp_of(new).concatenate([state[name], new], axis=axis)
+    state[name] = new
+    return new
 
 
 def _earlier(state: Any) -> int:
@@ -181,11 +191,11 @@ class SelfAttention(_Attention):
         allowed = self._mask(mask, batch, places, places)
         if state is not None:
             shown = xp.ones((batch, 1, 1, places), bool) if allowed is None else allowed
-            if not self.causal or shown.shape[2] > 1 or (earlier and len(state["shown"]) != batch):
+            others = earlier and len(state["shown"]) != batch
+            if not self.causal or shown.shape[2] > 1 or others:
                 expected = "causal=True, a mask [B, T], and as many sequences as before"
                 raise ConfigError(f"SelfAttention: a state needs {expected}")
-            allowed = xp.concatenate([state["shown"], shown], axis=3) if earlier else shown
-            state["shown"] = allowed
+            allowed = _kept(state, "shown", shown, 3)
         if self.causal:
             past = xp.tri(places, earlier + places, earlier, dtype=bool)
             allowed = past if allowed is None else allowed & past

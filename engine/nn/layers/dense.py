@@ -74,34 +74,45 @@ def dense_together(
     Returns each y [B, T, outputs], and backward: a dy of each, [B, T, outputs] or with outputs as
     two sides -> (dx, gradients NAME.weight and NAME.bias).
     """
+    joint = _joint(layers) if training else None
+    if joint is None:
+        return _dense_apart(layers, x, training)
     xp = xp_of(x)
-    joint = copy.copy(next(iter(layers.values())))
+    y, joint_backward = forward_part("joint", joint, x, training)
+
+    def backward(slopes):
+        dx, grads = joint_backward(xp.concatenate(slopes, axis=2).reshape(y.shape))
+        each = [(key, xp.split(array, len(layers))) for key, array in grads.items()]
+        return dx, {
+            key.replace("joint", name): part[n]
+            for n, name in enumerate(layers)
+            for key, part in each
+        }
+
+    return xp.split(y, len(layers), axis=2), backward
+
+
+def _joint(layers: Mapping[str, Dense]) -> Dense | None:
+    """Return the layer of which these are parts, if their arrays are views of one."""
     parts = [*layers.values()]
+    joint = copy.copy(parts[0])
+    joint.outputs = joint.outputs * len(parts)
     joint.params = {key: joined([layer.params[key] for layer in parts]) for key in joint.params}
-    joint.outputs, is_joint = (
-        joint.outputs * len(parts),
-        training and all(p is not None for p in joint.params.values()),
-    )
-    one_or_all = {"joint": joint} if is_joint else layers
-    steps = [forward_part(name, layer, x, training) for name, layer in one_or_all.items()]
+    return None if any(array is None for array in joint.params.values()) else joint
+
+
+def _dense_apart(
+    layers: Mapping[str, Dense], x: Array, training: bool
+) -> tuple[list[Array], Callable[[Sequence[Array]], tuple[Array, Gradients]]]:
+    steps = [forward_part(name, layer, x, training) for name, layer in layers.items()]
 
     def backward(slopes):
         dx = None
         grads = Gradients()
-        given = [xp.concatenate(slopes, axis=2)] if is_joint else slopes
-        for (y, step), dy in reversed([*zip(steps, given, strict=True)]):
+        for (y, step), dy in reversed([*zip(steps, slopes, strict=True)]):
             part, part_grads = step(dy.reshape(y.shape))
             dx = part if dx is None else part + dx
             grads = part_grads | grads
-        if is_joint:
-            each = [(key, xp.split(array, len(parts))) for key, array in grads.items()]
-            grads = {
-                key.replace("joint", name): part[n]
-                for n, name in enumerate(layers)
-                for key, part in each
-            }
         return dx, grads
 
-    return xp.split(steps[0][0], len(parts), axis=2) if is_joint else [
-        y for y, _ in steps
-    ], backward
+    return [y for y, _ in steps], backward

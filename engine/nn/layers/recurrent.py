@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,16 @@ from engine.nn.operations import operations_for
 
 StateArrays = tuple[Array, ...]  # of one step; the first is the hidden state h [B, H]
 StepBackward = Callable[[StateArrays, Array, Array], StateArrays]
+
+
+class Run(NamedTuple):
+    """The steps through a sequence, and what backpropagation through them needs."""
+
+    rows: Array  # x [T B, inputs]
+    a: Array  # [T, B, G H]
+    hidden: Array  # h_0, h_1, ..., h_T [T + 1, B, H]
+    last_state: StateArrays
+    step_backwards: list[StepBackward]
 
 
 class Recurrent(Layer):
@@ -82,85 +92,85 @@ class Recurrent(Layer):
         self, x: Any, training: bool = False, mask: Any = None, state: Any = None
     ) -> tuple[Any, Any]:
         x, *given = x if isinstance(x, tuple) else (x,)
-        weight = self.params["input_weight"]
-        check_input(self, x, "B", "T", self.inputs, dtype=weight.dtype)
-        xp, (batch, steps, _) = xp_of(x), x.shape
-        keeps = self._keeps(mask, batch, steps)
+        check_input(self, x, "B", "T", self.inputs, dtype=self.params["input_weight"].dtype)
         order = slice(None, None, -1 if self.reverse else None)
-        rows = x[:, order].swapaxes(0, 1).reshape(-1, self.inputs)  # (T B, inputs)
-        a = rows @ weight.T
-        a += self.params["bias"]
-        a = a.reshape(steps, batch, len(weight))
-        hidden = xp.zeros((steps + 1, batch, self.hidden), x.dtype)  # h_0, h_1, ..., h_T
-        now, step_backwards = self._run(a, hidden, self._first(given, state, hidden[0]), keeps)
-        if state is not None:
-            state["arrays"] = now
+        keeps = self._keeps(mask, *x.shape[:2])
+        run = self._run(x[:, order].swapaxes(0, 1), given, state, keeps)
+        hidden = run.hidden
+        y = hidden[-1] if self.last else hidden[1:].swapaxes(0, 1)[:, order]
 
         def backward(dy):
-            dy, *dstate = dy if self.return_state else (dy, *map(xp.zeros_like, now))
-            for one, like in zip((dy, *dstate), (y, *now), strict=True):
-                check_gradient(self, one, like.shape)
+            dy, dstate = self._slopes(dy, y, run.last_state)
             by_time = dy if self.last else dy[:, order].swapaxes(0, 1)
-            da, dc, dstate = self._run_back(step_backwards, a, by_time, dstate)
-            drows, grads = self._gradients(da, dc, rows, a, hidden)
-            dx = None
-            if drows is not None:
-                dx = drows.reshape(steps, batch, self.inputs).swapaxes(0, 1)[:, order]
+            dx, dstate, grads = self._run_back(run, by_time, dstate)
+            if dx is not None:
+                dx = dx.swapaxes(0, 1)[:, order]
             return (dx, *dstate) if given else dx, grads
 
-        y = hidden[steps] if self.last else hidden[1:].swapaxes(0, 1)[:, order]
-        return (y, *now) if self.return_state else y, backward
+        return (y, *run.last_state) if self.return_state else y, backward
 
-    def _run(
-        self, a: Array, hidden: Array, now: StateArrays, keeps: Array | None
-    ) -> tuple[StateArrays, list[StepBackward]]:
-        """Take all steps from the state `now`, and fill h [T + 1, B, H]; return the last state, and
-        the steps' backward passes.
-        """
+    def _run(self, x: Array, given: list[Array], state: Any, keeps: Array | None) -> Run:
+        """Take all steps through x [T, B, inputs], from the state that is given or kept."""
+        steps, batch, _ = x.shape
+        rows = x.reshape(-1, self.inputs)
+        a = rows @ self.params["input_weight"].T
+        a += self.params["bias"]
+        a = a.reshape(steps, batch, self.gates * self.hidden)
+        hidden = xp_of(x).zeros((steps + 1, batch, self.hidden), x.dtype)
+        now = self._first(given, state, hidden[0])
         hidden[0] = now[0]
         step_backwards: list[StepBackward] = []
         # Which products pack faster.
-        to_gates = xp_of(a).ascontiguousarray(self.params["hidden_weight"].T)
-        for t in range(len(a)):
+        to_gates = xp_of(x).ascontiguousarray(self.params["hidden_weight"].T)
+        for t in range(steps):
             keep = None if keeps is None else keeps[t]
             now, step_backward = self._step(a[t], now[0] @ to_gates, now, keep)
             hidden[t + 1] = now[0]
             step_backwards.append(step_backward)
-        return now, step_backwards
+        if state is not None:
+            state["arrays"] = now
+        return Run(rows, a, hidden, now, step_backwards)
+
+    def _slopes(self, dy: Any, y: Array, last_state: StateArrays) -> tuple[Array, list[Array]]:
+        """Return the gradients of y and of the last state from what backward is given."""
+        if not self.return_state:
+            dy = (dy, *map(xp_of(y).zeros_like, last_state))
+        for one, like in zip(dy, (y, *last_state), strict=True):
+            check_gradient(self, one, like.shape)
+        return dy[0], list(dy[1:])
 
     def _run_back(
-        self, step_backwards: list[StepBackward], a: Array, dy: Array, dstate: list[Array]
-    ) -> tuple[Array, Array, list[Array]]:
-        """Return da, dc [T, B, G H] and the gradient of the first state from dy [T, B, H], with
-        `last` [B, H], and that of the last state.
+        self, run: Run, dy: Array, dstate: list[Array]
+    ) -> tuple[Array | None, list[Array], Gradients]:
+        """Return the gradients of x [T, B, inputs], if it is wanted, of the first state, and of the
+        parameters, from dy [T, B, H], with `last` [B, H], and that of the last state.
         """
+        a = run.a
         da = xp_of(a).empty_like(a)
         dc = da if self.adds else xp_of(a).empty_like(a)
         hidden_weight = self.params["hidden_weight"]
         for t in reversed(range(len(a))):
             if not self.last or t == len(a) - 1:
                 dstate[0] = dstate[0] + (dy if self.last else dy[t])
-            direct, *others = step_backwards[t](tuple(dstate), da[t], dc[t])
+            direct, *others = run.step_backwards[t](tuple(dstate), da[t], dc[t])
             dstate = [dc[t] @ hidden_weight, *others]
             dstate[0] += direct
-        return da, dc, dstate
-
-    def _gradients(
-        self, da: Array, dc: Array, rows: Array, a: Array, hidden: Array
-    ) -> tuple[Array | None, Gradients]:
-        """Return the gradient of the rows of x [T B, inputs], if it is wanted, and those of the
-        parameters.
-        """
         flat_a = da.reshape(-1, da.shape[2])
-        flat_c = dc.reshape(-1, da.shape[2])
-        before = hidden[:-1].reshape(-1, self.hidden)
+        grads = self._gradients(run, flat_a, dc.reshape(flat_a.shape))
+        if not self.input_gradient:
+            return None, dstate, grads
+        dx = flat_a @ self.params["input_weight"]
+        return dx.reshape(*a.shape[:2], self.inputs), dstate, grads
+
+    def _gradients(self, run: Run, da: Array, dc: Array) -> Gradients:
+        """Return the gradients of the parameters from da and dc [T B, G H]."""
+        before = run.hidden[:-1].reshape(-1, self.hidden)
         grads = {
-            "input_weight": flat_a.T @ rows,
-            "hidden_weight": flat_c.T @ before,
-            "bias": operations_for(a).sum_rows(flat_a),
+            "input_weight": da.T @ run.rows,
+            "hidden_weight": dc.T @ before,
+            "bias": operations_for(da).sum_rows(da),
         }
-        drows = flat_a @ self.params["input_weight"] if self.input_gradient else None
-        return drows, grads | self._further_gradients(flat_c, a.reshape(flat_a.shape), before)
+        return grads | self._further_gradients(dc, run.a.reshape(da.shape), before)
 
     def _first(self, given: list[Array], state: Any, zeros: Array) -> StateArrays:
         """Return the state before the first step: what is given, or else kept in `state`, or else

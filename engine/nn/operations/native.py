@@ -25,6 +25,7 @@ from engine.nn.operations.plain import (
     Function,
     Gated,
     GateGradients,
+    Moments,
     NormBackward,
     Normed,
     Operations,
@@ -102,7 +103,7 @@ class NativeOperations(Operations):
         speed.
         """
         if not dy.flags.c_contiguous:
-            return self.sum_rows(_squares(dy).reshape(-1, dy.shape[1]))
+            return self.sum_rows(_flat_image(dy).reshape(-1, dy.shape[1]))
         batch, channels, *sides = dy.shape
         ones = np.ones(math.prod(sides), np.float32)
         return self.sum_rows((_flat(dy).reshape(-1, len(ones)) @ ones).reshape(batch, channels))
@@ -120,25 +121,35 @@ class NativeOperations(Operations):
         return elementwise.activated(pair, x)
 
     def batch_norm(
-        self, x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool, *more: object
+        self,
+        x: Array,
+        gamma: Array,
+        beta: Array,
+        epsilon: float,
+        relu: bool,
+        groups: int = 1,
+        given: Moments | None = None,
     ) -> Normed:
-        if not x.size or more[1:] not in ((), (None,)):  # by given statistics
-            return super().batch_norm(x, gamma, beta, epsilon, relu, *more)  # type: ignore[arg-type]
+        if not x.size or groups > 1 or given is not None:
+            return super().batch_norm(x, gamma, beta, epsilon, relu, groups, given)
         image = channels_last_copy(x)
+        flat = image.reshape(-1)
         channels = x.shape[1]
-        statistics = np.empty((2, channels))
+        statistics = np.empty((2, channels))  # mean and variance
         terms = np.empty((3, channels), np.float32)
         y = empty(image.shape)
-        given = image.reshape(-1), channels, gamma, beta, epsilon, relu
-        if not channelwise.batch_norm(*given, statistics, terms, y.reshape(-1)):
+        is_finite = channelwise.batch_norm(
+            flat, channels, gamma, beta, epsilon, relu, statistics, terms, y.reshape(-1)
+        )
+        if not is_finite:
             return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
 
         def backward(dy):
             dx = empty(image.shape)
-            slopes = np.empty((2, channels), np.float32)
-            kept = channels, gamma, epsilon, relu, statistics, terms
+            slopes = np.empty((2, channels), np.float32)  # dgamma and dbeta
+            settings = channels, gamma, epsilon, relu
             channelwise.batch_norm_gradient(
-                image.reshape(-1), _squares(dy), *kept, dx.reshape(-1), slopes
+                flat, _flat_image(dy), *settings, statistics, terms, dx.reshape(-1), slopes
             )
             return channels_first(dx), *slopes
 
@@ -150,18 +161,22 @@ class NativeOperations(Operations):
     ) -> tuple[Array, NormBackward]:
         width = len(gamma)
         flat = _flat(x)
-        y, mean, factor = empty(x.shape), *(np.empty(x.size // width, np.float32) for _ in range(2))
+        y = empty(x.shape)
+        mean = np.empty(x.size // width, np.float32)
+        factor = np.empty_like(mean)
         rows.normalise_rows(flat, gamma, beta, epsilon, y.reshape(-1), mean, factor)
         if not (factor > 0).all():  # a variance is too large, or NaN
             return super().layer_norm(x, gamma, beta, epsilon)
 
         def backward(dy):
             dx = empty(x.shape)
-            part = np.zeros(2 * width, np.float32)
+            scratch = np.zeros(2 * width, np.float32)
             sums = np.zeros(2 * width)
-            norm = flat, gamma, mean, factor
-            rows.normalise_gradient(_flat(dy), *norm, dx.reshape(-1), part, sums)
-            return dx, *sums.astype(np.float32).reshape(2, width)
+            rows.normalise_gradient(
+                _flat(dy), flat, gamma, mean, factor, dx.reshape(-1), scratch, sums
+            )
+            dgamma, dbeta = sums.astype(np.float32).reshape(2, width)
+            return dx, dgamma, dbeta
 
         return y, backward
 
@@ -195,54 +210,55 @@ class NativeOperations(Operations):
         squares = x.shape[2] * x.shape[3]
         # A product runs at memory speed, as in `sum_rows`.
         share = np.full((1, squares), 1 / squares, np.float32)
-        return np.matmul(share, _squares(x).reshape(len(x), squares, x.shape[1]))[:, 0]
+        return np.matmul(share, _flat_image(x).reshape(len(x), squares, x.shape[1]))[:, 0]
 
     def gated_sum(self, x: Array, scale: Array, shift: Array, skip: Array, relu: bool) -> Gated:
-        if x.shape[1] % LANES:
+        _, channels, height, width = x.shape
+        if channels % LANES:
             return super().gated_sum(x, scale, shift, skip, relu)
+        sizes = channels, height * width
         image = channels_last_copy(x)
         flat = image.reshape(-1)
-        y = empty((image.size,))
         gate = _flat(scale)
-        sizes = x.shape[1], x.shape[2] * x.shape[3]
-        channelwise.gated_sum(flat, gate, _flat(shift), _squares(skip), *sizes, relu, y)
-
-        def shown(image_numbers):
-            return channels_first(image_numbers.reshape(image.shape))
+        y = empty(image.shape)
+        flat_y = y.reshape(-1)
+        channelwise.gated_sum(flat, gate, _flat(shift), _flat_image(skip), *sizes, relu, flat_y)
 
         def backward(dy):
-            dskip = empty((image.size,))
+            dskip = empty(image.shape)
             dscale, dshift = np.empty((2, *scale.shape), np.float32)
-            sums = dscale.reshape(-1), dshift.reshape(-1)
-            channelwise.gate_gradients(flat, y, _squares(dy), *sizes, relu, dskip, *sums)
+            flat_dskip = dskip.reshape(-1)
+            gradients = flat_dskip, dscale.reshape(-1), dshift.reshape(-1)
+            channelwise.gate_gradients(flat, flat_y, _flat_image(dy), *sizes, relu, *gradients)
 
             def input_gradient(dmean):
-                dx = empty((image.size,))
-                share = _flat(dmean / np.float32(sizes[1]))
-                channelwise.scale_images(dskip, gate, share, *sizes, dx)
-                return shown(dx)
+                dx = empty(image.shape)
+                share = _flat(dmean / np.float32(height * width))
+                channelwise.scale_images(flat_dskip, gate, share, *sizes, dx.reshape(-1))
+                return channels_first(dx)
 
-            return GateGradients(dscale, dshift, shown(dskip), input_gradient)
+            return GateGradients(dscale, dshift, channels_first(dskip), input_gradient)
 
-        return shown(y), backward
+        return channels_first(y), backward
 
     def lstm_step(
         self, a: Array, c: Array, before: Array
     ) -> tuple[Array, Array, Callable[..., Array]]:
-        if before.shape[1] < LANES:
-            return super().lstm_step(a, c, before)
         size = before.shape[1]
-        old = _flat(before)
-        saved = np.empty((4, before.size), np.float32)
-        h, memory, shown = (np.empty(before.shape, np.float32) for _ in range(3))
-        kept = saved.reshape(-1), shown.reshape(-1)
-        rows.lstm_step(_flat(a), _flat(c), old, size, *kept, h.reshape(-1), memory.reshape(-1))
+        if size < LANES:
+            return super().lstm_step(a, c, before)
+        flat_before = _flat(before)
+        gates = np.empty(4 * before.size, np.float32)
+        shown = np.empty(before.size, np.float32)
+        h = np.empty(before.shape, np.float32)
+        memory = np.empty(before.shape, np.float32)
+        state = h.reshape(-1), memory.reshape(-1)
+        rows.lstm_step(_flat(a), _flat(c), flat_before, size, gates, shown, *state)
 
         def backward(dh, dmemory, da):
             dbefore = np.empty(before.shape, np.float32)
-            rows.lstm_gradient(
-                _flat(dh), _flat(dmemory), *kept, old, size, da.reshape(-1), dbefore.reshape(-1)
-            )
+            slopes = da.reshape(-1), dbefore.reshape(-1)
+            rows.lstm_gradient(_flat(dh), _flat(dmemory), gates, shown, flat_before, size, *slopes)
             return dbefore
 
         return h, memory, backward
@@ -250,20 +266,19 @@ class NativeOperations(Operations):
     def gru_step(
         self, a: Array, c: Array, bias: Array, before: Array
     ) -> tuple[Array, Callable[..., Array]]:
-        if before.shape[1] < LANES:
-            return super().gru_step(a, c, bias, before)
         size = before.shape[1]
-        old = _flat(before)
-        saved = np.empty((3, before.size), np.float32)
-        h, recalled = (np.empty(before.shape, np.float32) for _ in range(2))
-        kept = saved.reshape(-1), recalled.reshape(-1)
-        rows.gru_step(_flat(a), _flat(c), bias, old, size, *kept, h.reshape(-1))
+        if size < LANES:
+            return super().gru_step(a, c, bias, before)
+        flat_before = _flat(before)
+        gates = np.empty(3 * before.size, np.float32)
+        recalled = np.empty(before.size, np.float32)
+        h = np.empty(before.shape, np.float32)
+        rows.gru_step(_flat(a), _flat(c), bias, flat_before, size, gates, recalled, h.reshape(-1))
 
         def backward(dh, da, dc):
             dbefore = np.empty(before.shape, np.float32)
-            rows.gru_gradient(
-                _flat(dh), *kept, old, size, da.reshape(-1), dc.reshape(-1), dbefore.reshape(-1)
-            )
+            slopes = da.reshape(-1), dc.reshape(-1), dbefore.reshape(-1)
+            rows.gru_gradient(_flat(dh), gates, recalled, flat_before, size, *slopes)
             return dbefore
 
         return h, backward
@@ -286,6 +301,6 @@ def _flat(x: Array) -> Array:
     return np.ascontiguousarray(x, np.float32).reshape(-1)
 
 
-def _squares(x: Array) -> Array:
+def _flat_image(x: Array) -> Array:
     """Return [B, C, H, W] as float32 in the order [B, H, W, C]; a view if the memory already is so."""
     return channels_last_copy(x).reshape(-1)

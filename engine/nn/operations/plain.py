@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.backend import product, xp_of
+from engine.backend import product
+from engine.nn.operations import elementwise_steps
 from engine.nn.operations.geometry import Geometry
 
 Array = Any
@@ -205,13 +206,19 @@ class Operations:
         mean, variance = self._moments(rows, share) if given is None else given
         if given is None and self._is_too_wide(variance):
             return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
-        y = self.fused(_normalise)(rows, mean, variance, gamma, beta, epsilon, floor)
+        y = self.fused(elementwise_steps.normalise)(
+            rows, mean, variance, gamma, beta, epsilon, floor
+        )
 
         def backward(dy):
             normed = channels_last(dy).reshape(shape), y, rows, mean, variance
-            slopes = self.fused(_norm_slopes)(*normed, 1.0, epsilon, floor, self._is_first)
+            slopes = self.fused(elementwise_steps.norm_slopes)(
+                *normed, 1.0, epsilon, floor, self._is_first
+            )
             sums = slopes[:, :, None] if given is None else (0.0, 0.0)
-            dx = self.fused(_norm_gradient)(*normed, 1.0, gamma, *sums, epsilon, share, floor)
+            dx = self.fused(elementwise_steps.norm_gradient)(
+                *normed, 1.0, gamma, *sums, epsilon, share, floor
+            )
             dgamma, dbeta = slopes[:, 0] if groups == 1 else slopes.sum(axis=1)
             return channels_first(dx.reshape(last.shape)), dgamma, dbeta
 
@@ -224,7 +231,7 @@ class Operations:
         """Return mean and variance over axis 1 of [G, N, C], [G, 1, C] each; `share` is 1 / N."""
         with np.errstate(over="ignore", invalid="ignore"):
             mean = rows.mean(axis=1, keepdims=True)
-            return mean, self.fused(_spread)(rows, mean, share).reshape(mean.shape)
+            return mean, self.fused(elementwise_steps.spread)(rows, mean, share).reshape(mean.shape)
 
     def _in_double(self, norm: Callable[..., Any], x: Array, *settings: Any) -> Any:
         """Compute a norm in double precision; a variance that the dtype of x cannot hold becomes
@@ -244,7 +251,7 @@ class Operations:
 
     def follow(self, running: Moments, values: Moments, momentum: float) -> None:
         """Move running mean and variance in place: running <- running + momentum (value - running)."""
-        self.fused(_follow)(*running, *values, momentum, *running)
+        self.fused(elementwise_steps.follow)(*running, *values, momentum, *running)
 
     def fused(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return a named module-level function of elementwise operations, as one kernel on a GPU."""
@@ -263,13 +270,15 @@ class Operations:
         moments = self._moments(rows, share)
         if self._is_too_wide(moments[1]):
             return self._in_double(Operations.layer_norm, x, gamma, beta, epsilon)
-        y = self.fused(_normalise)(rows, *moments, gamma[:, None], beta[:, None], epsilon, floor)
+        y = self.fused(elementwise_steps.normalise)(
+            rows, *moments, gamma[:, None], beta[:, None], epsilon, floor
+        )
 
         def backward(dy):
             normed = (dy.reshape(rows.shape), y, rows, *moments)
-            slopes = self.fused(_norm_slopes)
+            slopes = self.fused(elementwise_steps.norm_slopes)
             sums = slopes(*normed, gamma[:, None], epsilon, floor, self._is_first)[:, :, None]
-            dx = self.fused(_norm_gradient)(
+            dx = self.fused(elementwise_steps.norm_gradient)(
                 *normed, gamma[:, None], 1.0, *sums, epsilon, share, floor
             )
             one_group = [one[..., 0][None] for one in normed]
@@ -284,12 +293,12 @@ class Operations:
         """
         if not scores.shape[-1]:  # there may be no key
             return scores, lambda dy: dy
-        powers = self.fused(_power)(scores, scores.max(axis=-1, keepdims=True))
-        weights = self.fused(_part)(powers, powers.sum(axis=-1, keepdims=True))
+        powers = self.fused(elementwise_steps.power)(scores, scores.max(axis=-1, keepdims=True))
+        weights = self.fused(elementwise_steps.part)(powers, powers.sum(axis=-1, keepdims=True))
 
         def backward(dy):
-            return self.fused(_share_slope)(
-                dy, weights, self.fused(inner_products)(dy, weights)[..., None]
+            return self.fused(elementwise_steps.share_slope)(
+                dy, weights, self.fused(elementwise_steps.inner_products)(dy, weights)[..., None]
             )
 
         return weights, backward
@@ -327,15 +336,21 @@ class Operations:
         last = channels_last(x)
         scale = scale[:, None, None, :]
         floor = 0.0 if relu else -np.inf
-        y = self.fused(_gate)(last, scale, shift[:, None, None, :], channels_last(skip), floor)
+        y = self.fused(elementwise_steps.gate)(
+            last, scale, shift[:, None, None, :], channels_last(skip), floor
+        )
 
         def backward(dy):
-            dskip, along = self.fused(_gate_slopes)(channels_last(dy), y, last, floor)
+            dskip, along = self.fused(elementwise_steps.gate_slopes)(
+                channels_last(dy), y, last, floor
+            )
 
             def input_gradient(dmean):
                 share = 1 / (x.shape[2] * x.shape[3])
                 return channels_first(
-                    self.fused(_gate_gradient)(dskip, scale, dmean[:, None, None, :], share)
+                    self.fused(elementwise_steps.gate_gradient)(
+                        dskip, scale, dmean[:, None, None, :], share
+                    )
                 )
 
             return GateGradients(
@@ -451,81 +466,3 @@ def channels_first(x: Array) -> Array:
 def channels_last(x: Array) -> Array:
     """Return an image [B, C, H, W] as [B, H, W, C], without a copy."""
     return x.transpose(0, *range(2, x.ndim), 1)
-
-
-# ---- one kernel each on a GPU --------------------------------------------------------------------
-# Numbers of each channel broadcast along the last axis. `floor` is 0 for a ReLU at the end, and
-# -infinity for none.
-
-
-def _normalise(
-    x: Array, mean: Array, variance: Array, gamma: Array, beta: Array, epsilon: float, floor: float
-) -> Array:
-    xp = xp_of(x)
-    return xp.maximum((x - mean) * (gamma / xp.sqrt(variance + epsilon)) + beta, floor)
-
-
-def _spread(x: Array, mean: Array, share: float) -> Array:
-    return xp_of(x).sum((x - mean) * (x - mean) * share, axis=1)
-
-
-def _norm_slopes(
-    dy: Array, y: Array, x: Array, mean: Array, variance: Array, gain: Any, *rest: Any
-) -> Array:
-    """Sum g = gain dy over axis 1 of [G, N, C], times the normalised x and alone: [2, G, C]."""
-    (epsilon, floor, is_first), xp = rest, xp_of(x)
-    return xp.sum(
-        dy * gain * (y > floor) * xp.where(is_first, (x - mean) / xp.sqrt(variance + epsilon), 1),
-        axis=2,
-    )
-
-
-def _norm_gradient(
-    dy: Array, y: Array, x: Array, mean: Array, variance: Array, gain: Any, *rest: Any
-) -> Array:
-    gamma, along, total, epsilon, share, floor = rest
-    factor = 1 / xp_of(x).sqrt(variance + epsilon)
-    return (dy * gain * (y > floor) - total * share - (x - mean) * factor * (along * share)) * (
-        gamma * factor
-    )
-
-
-def _follow(
-    a: Array, b: Array, new_a: Array, new_b: Array, momentum: float, out_a: Array, out_b: Array
-) -> None:
-    xp = xp_of(a)
-    xp.add(a, (new_a - a) * momentum, out=out_a)
-    xp.add(b, (new_b - b) * momentum, out=out_b)
-
-
-def _power(x: Array, largest: Array) -> Array:
-    xp = xp_of(x)
-    return xp.exp(x - xp.where(xp.isfinite(largest), largest, 0))
-
-
-def _part(x: Array, total: Array) -> Array:
-    return x / xp_of(x).where(total == 0, 1, total)
-
-
-def inner_products(a: Array, b: Array) -> Array:
-    """Return the sums of a b along the last axis; both broadcast. It is no matrix product: for few
-    numbers.
-    """
-    return xp_of(a).sum(a * b, axis=-1)
-
-
-def _share_slope(dy: Array, y: Array, along: Array) -> Array:
-    return (dy - along) * y
-
-
-def _gate(x: Array, scale: Array, shift: Array, skip: Array, floor: float) -> Array:
-    return xp_of(x).maximum(x * scale + shift + skip, floor)
-
-
-def _gate_slopes(dy: Array, y: Array, x: Array, floor: float) -> tuple[Array, Array]:
-    dskip = dy * (y > floor)
-    return dskip, dskip * x
-
-
-def _gate_gradient(dskip: Array, scale: Array, dmean: Array, share: float) -> Array:
-    return dskip * scale + dmean * share

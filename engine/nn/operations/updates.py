@@ -125,12 +125,15 @@ def flat_views(*arrays: np.ndarray) -> list[np.ndarray] | None:
     The result is also None for arrays that are not NumPy's.
     """
     like = arrays[0]
-    if not all(isinstance(one, np.ndarray) and one.dtype == np.float32 for one in arrays):
-        return None
-    if not all(one.shape == like.shape and one.strides == like.strides for one in arrays):
-        return None
-    order = sorted(range(like.ndim), key=lambda axis: -like.strides[axis])
-    views = [one.transpose(order) for one in arrays]
-    if not all(view.flags.c_contiguous and view.flags.writeable for view in views):
-        return None
-    return [view.reshape(-1) for view in views]
+    order = np.argsort([-stride for stride in like.strides], kind="stable")
+    views = []
+    for one in arrays:
+        if not isinstance(one, np.ndarray) or one.dtype != np.float32:
+            return None
+        if one.shape != like.shape or one.strides != like.strides:
+            return None
+        view = one.transpose(order)
+        if not (view.flags.c_contiguous and view.flags.writeable):
+            return None
+        views.append(view.reshape(-1))
+    return views

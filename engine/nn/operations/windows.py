@@ -120,9 +120,6 @@ def _windows(rows: Axis, columns: Axis, inputs: int, outputs: int, shares: bool 
     last = len(columns.squares) - together
     firsts = [min(i, last) for i in range(0, len(columns.squares), together)]
     steps = _joint_steps(columns, together)
-    kept = dict(zip(columns.steps, columns.kept, strict=True))
-    pitch = _pitch(columns)
-    found = [[kept.get(step - t * pitch, -1) for t in range(together)] for step in steps]
     return Windows(
         (rows.side + sum(rows.border)) * rank,
         rows.border[0] * rank + columns.border[0] * inputs,
@@ -134,8 +131,17 @@ def _windows(rows: Axis, columns: Axis, inputs: int, outputs: int, shares: bool 
             [outputs * columns.squares[i] for i in firsts],
         ),
         np.array(rows.kept, np.int64),
-        np.array(found, np.int64).reshape(-1, together),
+        np.array(_met(columns, steps, together), np.int64).reshape(-1, together),
     )
+
+
+def _met(columns: Axis, steps: list[int], together: int) -> list[list[int]]:
+    """Return for each step the column of the kernel that each of the squares together meets there,
+    -1 for none.
+    """
+    kept = dict(zip(columns.steps, columns.kept, strict=True))
+    pitch = _pitch(columns)
+    return [[kept.get(step - t * pitch, -1) for t in range(together)] for step in steps]
 
 
 def _sums(*numbers: Sequence[int]) -> np.ndarray:

@@ -52,10 +52,8 @@ def convolve_by_tiles(x: np.ndarray, weight: np.ndarray, input_gradient: bool) -
     batch = len(x)
     height, width = x.shape[2:]
     deep, wide = whole_lanes(x.shape[1]), whole_lanes(kernels)
-    by_place = _wide(weight.transpose(2, 3, 1, 0))
+    u = _transformed(weight.transpose(2, 3, 1, 0))
     y = empty((batch, height, width, kernels))
-    u = scratch("u", (tiles.PLACES, deep, wide))
-    np.matmul(_G2, by_place, out=u.reshape(tiles.PLACES, -1))
     board, page = _board(images, deep), _board(images, wide)
     for first, count, v, m in _chunks(images, batch, FORWARD_TILES, deep, wide):
         tiles.input_transform(images, first, count, deep, board, v.flat, v.stride)
@@ -83,9 +81,7 @@ def _gradients(
     part = scratch("du_part", du.shape)
     board, page = _board(images, deep), _board(images, wide)
     if dimages is not None:
-        by_place = _wide(weight.transpose(2, 3, 0, 1))
-        u_transposed = scratch("u", (tiles.PLACES, wide, deep))
-        np.matmul(_G2, by_place, out=u_transposed.reshape(tiles.PLACES, -1))
+        u_transposed = _transformed(weight.transpose(2, 3, 0, 1))
     for first, count, v, dm in _chunks(images, batch, BACKWARD_TILES, deep, wide):
         tiles.input_transform(images, first, count, deep, board, v.flat, v.stride)
         tiles.output_adjoint(slopes, first, count, wide, page, dm.flat, dm.stride)
@@ -96,22 +92,29 @@ def _gradients(
             np.matmul(dm.matrices, u_transposed, out=v.matrices)
             sides = images.height, images.width, channels, deep
             tiles.input_adjoint(v.flat, v.stride, first, count, *sides, board, dimages.reshape(-1))
-    dweight = empty((3, 3, deep, wide))
-    np.matmul(_G2.T, du.reshape(tiles.PLACES, -1), out=dweight.reshape(9, -1))
-    return np.ascontiguousarray(dweight[:, :, :channels, :kernels]).transpose(3, 2, 0, 1)
+    return _weight_gradient(du, channels, kernels)
+
+
+def _weight_gradient(du: np.ndarray, channels: int, kernels: int) -> np.ndarray:
+    """Return dg = G^T dU G as [K, C, 3, 3]."""
+    by_place = empty((3, 3, *du.shape[1:]))
+    np.matmul(_G2.T, du.reshape(tiles.PLACES, -1), out=by_place.reshape(9, -1))
+    return np.ascontiguousarray(by_place[:, :, :channels, :kernels]).transpose(3, 2, 0, 1)
 
 
 def _whole_tiles(side: int) -> int:
     return -(-side // tiles.TILE) * tiles.TILE
 
 
-def _wide(by_place: np.ndarray) -> np.ndarray:
-    """Return kernels [3, 3, C, K] as [9, C K], both filled up to whole lanes."""
-    _, _, inputs, outputs = by_place.shape
-    more = [(0, whole_lanes(count) - count) for count in (inputs, outputs)]
-    if any(map(any, more)):
-        by_place = np.pad(by_place, ((0, 0), (0, 0), *more))
-    return by_place.reshape(9, -1)
+def _transformed(by_place: np.ndarray) -> np.ndarray:
+    """Return scratch with U [36, C, K] of kernels [3, 3, C, K], both filled up to whole lanes."""
+    inputs, outputs = by_place.shape[2:]
+    deep, wide = whole_lanes(inputs), whole_lanes(outputs)
+    if (deep, wide) != (inputs, outputs):
+        by_place = np.pad(by_place, ((0, 0), (0, 0), (0, deep - inputs), (0, wide - outputs)))
+    u = scratch("u", (tiles.PLACES, deep, wide))
+    np.matmul(_G2, by_place.reshape(9, -1), out=u.reshape(tiles.PLACES, -1))
+    return u
 
 
 def _board(images: Images, channels: int) -> np.ndarray:

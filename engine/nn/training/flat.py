@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import backend_of_all, same_part
+from engine.backend import Backend, backend_of_all, same_part
 
 Array = Any
 WHOLE = "whole"  # the name of all tensors as one array
@@ -40,12 +40,15 @@ class FlatTensors(dict[str, Array]):
         matrices = sum(one.size for one in like.values() if one.ndim > 1)
         halves = (self.whole[:matrices][None], self.whole[matrices:])
         self.groups = dict(zip(GROUPS, halves, strict=True))
-        if narrow := {name for name in like if tensors[name].dtype == np.float16}:
+        self._fill(tensors, backend)
+
+    def _fill(self, tensors: Mapping[str, Array], backend: Backend) -> None:
+        if narrow := {name for name in self if tensors[name].dtype == np.float16}:
             whole = backend.xp.empty(self.whole.shape, np.float16)
             for name in narrow:
                 same_part(self[name], whole)[...] = tensors[name]
             self.whole[...] = whole
-        for name in like.keys() - narrow:
+        for name in self.keys() - narrow:
             # By kernels, for `concatenate` uploads places.
             self[name][...] = backend.asarray(tensors[name])
 

@@ -174,10 +174,11 @@ class DataParallel(GradientSource):
 
     def _run_in_shards(self, parts: list[slice], inputs: Inputs, loss: Loss) -> StepResult:
         """Run each part on its replica, and add up gradients and statistics in their order."""
-        shard = partial(self._shard, inputs=inputs, loss=loss)
+        buffers = self.model.named_buffers()
+        shard = partial(self._shard, inputs=inputs, loss=loss, buffers=buffers)
         results = self.pool.map(shard, self._models(len(parts)), parts)
         sizes = [part.stop - part.start for part in parts]
-        self._average_buffers([size / sum(sizes) for size in sizes])
+        self._average_buffers(buffers, [size / sum(sizes) for size in sizes])
         both = zip(results, sizes, strict=True)
         places = [getattr(result.loss, "places", size) for result, size in both]
         total = sum(places)
@@ -208,8 +209,10 @@ class DataParallel(GradientSource):
             for norm in self._norms:
                 norm.groups = 1
 
-    def _shard(self, replica: Layer, part: slice, inputs: Inputs, loss: Loss) -> StepResult:
-        replica.load_buffers(self.model.named_buffers())
+    def _shard(
+        self, replica: Layer, part: slice, inputs: Inputs, loss: Loss, buffers: dict[str, Array]
+    ) -> StepResult:
+        replica.load_buffers(buffers)
         return self._run(replica, part, inputs, loss)
 
     def _run(self, replica: Layer, part: slice, inputs: Inputs, loss: Loss) -> StepResult:
@@ -222,9 +225,10 @@ class DataParallel(GradientSource):
         grads = self.loss_scale.unscaled(scaled, replica.named_parameters())
         return StepResult(value, metrics, grads)
 
-    def _average_buffers(self, weights: list[float]) -> None:
+    def _average_buffers(self, buffers: dict[str, Array], weights: list[float]) -> None:
+        """Fill the model's buffers with means of those of its replicas."""
         sources = [replica.named_buffers() for replica in self._replicas[: len(weights)]]
-        for name, target in self.model.named_buffers().items():
+        for name, target in buffers.items():
             if target.dtype.kind == "f":
                 target[...] = sum(
                     weight * source[name] for weight, source in zip(weights, sources, strict=True)

@@ -26,6 +26,16 @@ class SharedRows(NamedTuple):
     rows: int
     inner: int
 
+    @property
+    def groups(self) -> int:
+        """How many groups of rows share a part."""
+        return self.outer * self.inner
+
+    @property
+    def size(self) -> int:
+        """How many rows the groups have together."""
+        return self.groups * self.rows
+
 
 class SharedRowsAdamW(AdamW):
     """AdamW for tables in which similar rows share a part: row r = own part of r + part of its
@@ -48,41 +58,71 @@ class SharedRowsAdamW(AdamW):
     def _update(
         self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None
     ) -> None:
-        if name not in self.shared:
+        layout = self.shared.get(name)
+        if layout is None:
             super()._update(name, parameter, gradient, rate, pool)
             return
-        layout = self.shared[name]
-        groups = layout.outer * layout.inner
-        shared_rows = groups * layout.rows
-        width = parameter.shape[1]
-        if parameter.dtype != np.float32 or len(parameter) < shared_rows or width % LANES:
-            expected = f"{shared_rows} rows or more, in multiples of {LANES} columns"
+        if (
+            parameter.dtype != np.float32
+            or len(parameter) < layout.size
+            or parameter.shape[1] % LANES
+        ):
+            expected = f"{layout.size} rows or more, in multiples of {LANES} columns"
             raise ShapeError(f"{name}: expected float32 of {expected} for {layout}")
-        own = [self._slot(slot, name, parameter) for slot in AdamW.slots]
-        shared = [self._slot(f"shared_{slot}", name, parameter[:groups]) for slot in AdamW.slots]
-        rates, shared_rates = self._rates(rate, self.weight_decay), self._rates(rate, 0.0)
-        flat = updates.flat_views(parameter, gradient, *own)
+        mean, square = (self._slot(slot, name, parameter) for slot in AdamW.slots)
+        groups = parameter[: layout.groups]
+        shared = [self._slot(f"shared_{slot}", name, groups) for slot in AdamW.slots]
+        rates = self._rates(rate, self.weight_decay)
+        shared_rates = self._rates(rate, 0.0)
+        flat = updates.flat_views(parameter, gradient, mean, square)
         if flat is None:
-            slopes = gradient[:shared_rows].reshape(*layout, width)
-            change = xp_of(parameter).zeros_like(shared[0])
-            slope = slopes.sum(axis=1).reshape(groups, width)
-            self._move(change, slope, shared[0], shared[1], shared_rates, pool)
-            grouped = parameter[:shared_rows].reshape(*layout, width)
-            grouped += change.reshape(layout.outer, 1, layout.inner, width)
-            self._move(parameter, gradient, own[0], own[1], rates, pool)
-            return
-        table, slopes, *moments = flat
-        of_groups = tuple(one.reshape(-1) for one in shared)
+            self._move_groups(parameter, gradient, layout, shared, shared_rates, pool)
+            others = slice(None)
+        else:
+            _step_groups(flat, layout, shared, rates, shared_rates, pool)
+            others = slice(layout.size, None)
+        self._move(parameter[others], gradient[others], mean[others], square[others], rates, pool)
 
-        def step_groups(first, last):
-            total = np.empty(width, np.float32)
-            sizes = np.int64(layout.rows), np.int64(layout.inner)
-            constants = rates, shared_rates, total
-            updates.shared_adam_step(
-                table, slopes, tuple(moments), of_groups, *sizes, first, last, *constants
-            )
+    def _move_groups(
+        self,
+        parameter: Array,
+        gradient: Array,
+        layout: SharedRows,
+        shared: list[Array],
+        rates: updates.AdamRates,
+        pool: ThreadPool | None,
+    ) -> None:
+        """Step the shared part of each group, and add its change to all rows of the group."""
+        width = parameter.shape[1]
+        slope = gradient[: layout.size].reshape(*layout, width).sum(axis=1)
+        change = xp_of(parameter).zeros_like(shared[0])
+        mean, square = shared
+        self._move(change, slope.reshape(layout.groups, width), mean, square, rates, pool)
+        grouped = parameter[: layout.size].reshape(*layout, width)
+        grouped += change.reshape(layout.outer, 1, layout.inner, width)
 
-        updates.on_stretches(pool, groups, GROUPS_AT_ONCE, step_groups)
-        others = slice(shared_rows, None)
-        parameter, gradient, *own = (one[others] for one in (parameter, gradient, *own))
-        self._move(parameter, gradient, own[0], own[1], rates, pool)
+
+def _step_groups(
+    flat: list[np.ndarray],
+    layout: SharedRows,
+    shared: list[np.ndarray],
+    rates: updates.AdamRates,
+    shared_rates: updates.AdamRates,
+    pool: ThreadPool | None,
+) -> None:
+    """Step the rows of all groups and the parts that they share, by a kernel that reads them once.
+
+    `flat`: the table, its gradient and both moments; `shared`: the moments of the shared parts.
+    """
+    table, slopes, *own = flat
+    width = shared[0].shape[1]
+    moments = tuple(own), tuple(one.reshape(-1) for one in shared)
+
+    def step(first, last):
+        total = np.empty(width, np.float32)
+        sizes = np.int64(layout.rows), np.int64(layout.inner)
+        updates.shared_adam_step(
+            table, slopes, *moments, *sizes, first, last, rates, shared_rates, total
+        )
+
+    updates.on_stretches(pool, layout.groups, GROUPS_AT_ONCE, step)

@@ -11,7 +11,8 @@ from typing import Any
 from engine.errors import ConfigError, TrainingError
 from engine.native.interrupts import Uninterrupted
 from engine.nn.array_forms import copies
-from engine.nn.layer import Array, Layer, Places
+from engine.nn.layer import Array, Layer
+from engine.nn.part_tree import Places
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage
 from engine.nn.training.checkpoint import RunState
 from engine.nn.training.clipping import clip_value, global_norm, scale_all

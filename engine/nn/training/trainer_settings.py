@@ -91,6 +91,21 @@ def check_arguments(
     ):
         if not fits:
             raise ConfigError(f"Trainer: {name} must be {expected}, not {value!r:.60}")
+    _check_model(model)
+    is_mixed = settings is not None and settings.precision == "mixed"
+    if is_mixed and isinstance(loss, GradientSource):
+        raise ConfigError('precision="mixed": a source of gradients scales its own')
+    if is_mixed and backend_of_all(model.named_parameters()) is NUMPY:
+        expected = 'expected a model on a GPU, by model.to("cupy")'
+        raise ConfigError(
+            f'precision="mixed": {expected}; a processor has no fast arithmetic in half precision'
+        )
+
+
+def _check_model(model: Layer) -> None:
+    """Raise ConfigError for a model with an array that would be trained twice, or not at all, or of
+    another dtype than the others.
+    """
     check_distinct(model.children())
     if hidden := model.hidden_parts():
         advice = "parts are public attributes, so that they learn and are saved"
@@ -102,11 +117,3 @@ def check_arguments(
             f"Trainer: parameters must be arrays of one dtype, such as np.float32, not {found}"
         )
     check_precision(parameters)
-    is_mixed = settings is not None and settings.precision == "mixed"
-    if is_mixed and isinstance(loss, GradientSource):
-        raise ConfigError('precision="mixed": a source of gradients scales its own')
-    if is_mixed and backend_of_all(parameters) is NUMPY:
-        expected = 'expected a model on a GPU, by model.to("cupy")'
-        raise ConfigError(
-            f'precision="mixed": {expected}; a processor has no fast arithmetic in half precision'
-        )

@@ -202,6 +202,22 @@ def test_a_layer_is_one_short_file_with_its_mathematics(layer):
     assert "dx" in text or "no gradient" in text or "-> None" in text, "no gradient"
 
 
+def test_a_layer_inside_itself_is_named():
+    """A walk through its parts ended by RecursionError."""
+    net = small_net()
+    net[0].owner = net
+    with pytest.raises(ConfigError, match="owner is a layer inside itself"):
+        net.named_parameters()
+
+
+def test_a_list_may_hold_itself():
+    """A walk through the parts of its layer ended by RecursionError."""
+    layer = nn.Dense(2, 3, rng())
+    layer.seen = [1]
+    layer.seen.append(layer.seen)
+    assert list(layer.named_parameters()) == ["weight", "bias"]
+
+
 def test_a_registered_layer_names_the_arguments_it_is_rebuilt_from(monkeypatch, tmp_path):
     """One that draws other than normal numbers could not be loaded, nor one with a parameter
     without sides.
