@@ -101,7 +101,7 @@ def selfplay_move_ms(visits: int, moves: int) -> float:
     with TemporaryDirectory() as folder:
         net = Path(folder) / "net.dit"
         dit.save(net, family_of(NET).build(np.random.default_rng(SEED)))
-        settings = GameSettings(visits=visits, concurrent=1, resign_below=-1.0)
+        settings = GameSettings(visits=visits, concurrent=1, resign_below=-1.0, opening_share=0.0)
         task = _TimedTask(SEED, 0, settings, (net,), OpeningRows([]))
         play_numbers(task, itertools.count(), lambda record: None, lambda: len(MOVED_AT) > moves)
     return 1000.0 * float(np.median(np.diff(MOVED_AT)))

@@ -46,7 +46,7 @@ class GateGame(PooledGame):
 
     def make_move(self) -> None:
         root = self._players[self.evaluator].search.root()
-        self._play(root.moves[root.order()[0]])
+        self._play(root.moves[root.best()])
 
     def _begin_move(self) -> None:
         self._players[self.evaluator].begin(self._stack[: self.ply + 1], self._visits)
