@@ -64,37 +64,23 @@ DEVICE_TESTS = ("tests/unit/network/test_device.py", "tests/unit/nn/test_nn_back
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = new_parser(__doc__)
+    parser = new_parser(
+        __doc__,
+        batches=([64, 256, 1024], "positions of an evaluation"),
+        train_batch=(TOWER_RECIPE.batch_size, "positions of a training step"),
+        steps=(50, "steps of the training that is compared"),
+        games=(512, "self-play games at once"),
+        nodes=(4096, "nodes of a search"),
+        seconds=(6.0, "time each contestant this long"),
+        sparse_net=("sparse-768+v1024", "train both parts of this network"),
+        threads=(os.cpu_count() or 1, "threads that draw and train sparse batches"),
+    )
     parser.add_argument("--backend", choices=("cupy", "numpy"), default="cupy")
     parser.add_argument(
         "--nets",
         type=TowerConfig.parse,
         nargs="+",
         default=[TowerConfig(64, 6), TowerConfig(256, 15)],
-    )
-    parser.add_argument(
-        "--batches", type=int, nargs="+", default=[64, 256, 1024], help="positions of an evaluation"
-    )
-    parser.add_argument(
-        "--train-batch",
-        type=int,
-        default=TOWER_RECIPE.batch_size,
-        help="positions of a training step",
-    )
-    parser.add_argument(
-        "--steps", type=int, default=50, help="steps of the training that is compared"
-    )
-    parser.add_argument("--games", type=int, default=512, help="self-play games at once")
-    parser.add_argument("--nodes", type=int, default=4096, help="nodes of a search")
-    parser.add_argument("--seconds", type=float, default=6.0, help="time each contestant this long")
-    parser.add_argument(
-        "--sparse-net", default="sparse-768+v1024", help="train both parts of this network"
-    )
-    parser.add_argument(
-        "--threads",
-        type=int,
-        default=os.cpu_count(),
-        help="threads that draw and train sparse batches",
     )
     parser.add_argument("--no-tests", action="store_true", help="leave out the device tests")
     options = parser.parse_args(arguments)

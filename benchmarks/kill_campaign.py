@@ -285,9 +285,7 @@ def _compare_nets(mine: Path, other: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = new_parser(__doc__)
-    parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=1)
+    parser = new_parser(__doc__, kills=100, seed=1)
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         try:

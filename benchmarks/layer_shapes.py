@@ -13,7 +13,6 @@ PyTorch is not a dependency; install it beside the library.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -30,7 +29,6 @@ ROUND_SECONDS = 0.02  # of each library in a round
 COLUMNS = ("us", "PyTorch us")
 Sides = tuple[int, ...]
 Step = Callable[[], object]
-Rng = np.random.Generator
 
 # ---- rows: name, sides of the input, our layer and PyTorch's -------------------------------------
 
@@ -166,9 +164,8 @@ def loss_steps(torch: Any, sides: Sides, ours: str, theirs: str) -> tuple[Step, 
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser: argparse.ArgumentParser = new_parser(__doc__)
+    parser = new_parser(__doc__, rounds=11)
     parser.add_argument("names", nargs="*", metavar="NAME", help="measure rows whose name has this")
-    parser.add_argument("--rounds", type=int, default=11, help="default %(default)s")
     options = parser.parse_args(arguments)
     import torch
 

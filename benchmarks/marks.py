@@ -1,7 +1,7 @@
 """Compare every mark of reviews that `aino annotate` wrote with a strong engine, and list their
 sentences to read.
 
-    python -m benchmarks.marks games.annotated.pgn --engine stockfish --nodes 500000 --cache
+    python -m benchmarks.marks games.annotated.pgn --engine stockfish --nodes 500_000 --cache
     verdicts.jsonl
 
 A bad mark is confirmed if the engine sees a loss of an inaccuracy's size, 5% of winning chances, and
@@ -190,16 +190,13 @@ def listed(move: dict[str, object]) -> str:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Print the list and the table; the exit status."""
-    parser = new_parser(__doc__)
+    parser = new_parser(__doc__, nodes=(500_000, "nodes a position"))
     parser.add_argument("pgn", nargs="+", type=existing, help="check the reviews in these files")
     parser.add_argument(
         "--engine",
         type=program,
         default="stockfish",
         help="ask this UCI engine (default %(default)s)",
-    )
-    parser.add_argument(
-        "--nodes", type=int, default=500_000, help="nodes a position (default %(default)s)"
     )
     parser.add_argument(
         "--cache", type=output_file, metavar="FILE", help="keep the engine's verdicts in this file"

@@ -249,16 +249,13 @@ def check(paths: Iterable[Path], command: str, nodes: int) -> tuple[list[Row], l
 
 def main(words: Sequence[str] | None = None) -> int:
     """Print both tables; the exit status."""
-    parser = new_parser(__doc__)
+    parser = new_parser(__doc__, nodes=(200_000, "nodes a position"))
     parser.add_argument("pgn", nargs="+", type=existing, help="check the reviews in these files")
     parser.add_argument(
         "--engine",
         type=program,
         default="stockfish",
         help="ask this UCI engine (default %(default)s)",
-    )
-    parser.add_argument(
-        "--nodes", type=int, default=200_000, help="nodes a position (default %(default)s)"
     )
     arguments = parser.parse_args(words)
     accuracies, claims = check(arguments.pgn, arguments.engine, arguments.nodes)

@@ -28,23 +28,18 @@ EVERY = 5  # positions of the game from one that is searched to the next
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
-    parser = new_parser(__doc__)
+    parser = new_parser(
+        __doc__,
+        flags=("--evaluator network", "start Aino with these flags"),
+        threads=[1, 2],
+        seconds=(2.0, "search each position so long"),
+    )
     parser.add_argument(
         "--rival",
         type=program,
         required=True,
         metavar="COMMAND",
         help="start the other engine with this command",
-    )
-    parser.add_argument(
-        "--flags", default="--evaluator network", help="start Aino with these flags (%(default)s)"
-    )
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument(
-        "--seconds",
-        type=float,
-        default=2.0,
-        help="search each position so long (default %(default)s)",
     )
     parser.add_argument(
         "--positions",

@@ -158,12 +158,10 @@ def torch_tower(torch: Any, config: TowerConfig) -> Any:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = new_parser(__doc__)
+    parser = new_parser(
+        __doc__, batch=(256, "positions"), threads=2, rounds=7, seconds=(1.0, "of each in a round")
+    )
     parser.add_argument("--net", type=TowerConfig.parse, default=TowerConfig(), metavar="NET")
-    parser.add_argument("--batch", type=int, default=256, help="positions (default %(default)s)")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each in a round")
     options = parser.parse_args(arguments)
     batch = Batch(options.batch, options.net)
     steps = {"aino": our_step(options.net, batch, options.threads)}
