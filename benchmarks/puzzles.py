@@ -188,7 +188,9 @@ def check(options: argparse.Namespace) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = new_parser(__doc__, count=3000, seed=1, engine="stockfish", nodes=1_000_000, sample=100)
+    parser = new_parser(
+        __doc__, count=3000, seed=1, engine="stockfish", nodes=1_000_000, sample=100
+    )
     parser.add_argument("what", choices=("choose", "draw", "check"))
     text = "puzzles, or the games to draw them from"
     parser.add_argument("file", type=existing, metavar="FILE", help=text)
