@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks.measuring import counted, new_parser, report, take_turns
+from benchmarks.measuring import Row, counted, new_parser, report, take_turns
 from engine import nn
 
 ROUND_SECONDS = 0.02  # of each library in a round
@@ -176,21 +176,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
         makers[name] = partial(layer_steps, torch, *layer)
     for name, loss in LOSSES.items():
         makers[name] = partial(loss_steps, torch, *loss)
-    rows, quotients = [], []
+    rows: list[Row] = []
+    quotients = []
     with threadpool_limits(1):
         for name, make in makers.items():
-            if options.names and not any(part in name for part in options.names):
-                continue
-            steps = dict(zip(COLUMNS, map(counted, make()), strict=True))
-            speeds = take_turns(steps, options.rounds, ROUND_SECONDS, time.process_time)
-            ours, theirs = speeds.values()
-            quotients.append(statistics.median(np.divide(ours, theirs)))
-            row = {"shape": name}
-            for column, found in speeds.items():
-                row[column] = f"{1e6 / statistics.median(found):.0f}"
-            rows.append(row | {"speed": f"{quotients[-1]:.2f}"})
+            if not options.names or any(part in name for part in options.names):
+                row, quotient = compare(name, make(), options.rounds)
+                rows.append(row)
+                quotients.append(quotient)
     median = f"{statistics.median(quotients):.2f}"
-    report([*rows, {"shape": "median", "us": "", "PyTorch us": "", "speed": median}], options.json)
+    rows.append({"shape": "median", "us": "", "PyTorch us": "", "speed": median})
+    report(rows, options.json)
+
+
+def compare(name: str, steps: tuple[Step, Step], rounds: int) -> tuple[Row, float]:
+    """Return the row of a shape, and the median of our speed by PyTorch's."""
+    runs = dict(zip(COLUMNS, map(counted, steps), strict=True))
+    speeds = take_turns(runs, rounds, ROUND_SECONDS, time.process_time)
+    quotient = float(statistics.median(np.divide(*speeds.values())))
+    row = {"shape": name}
+    for column, found in speeds.items():
+        row[column] = f"{1e6 / statistics.median(found):.0f}"
+    return row | {"speed": f"{quotient:.2f}"}, quotient
 
 
 if __name__ == "__main__":
