@@ -172,6 +172,8 @@ def load_training_data(
     """
 
     found = _read_files(files, cache, watch)
+    # Of the files as they are: what is held out leaves them below.
+    fingerprints = {str(one.path): one.fingerprint for one in found}
     _check_all_teach(files.data, found)
     folders = [one for one in found if one.kind == FOLDER]
     games = [one for one in found if one.kind != FOLDER]
@@ -191,7 +193,6 @@ def load_training_data(
     if not pairs:
         raise ConfigError("nothing to train on: held-out games have every position of the files")
     sets, shares = zip(*pairs, strict=True)
-    fingerprints = {str(one.path): one.fingerprint for one in found}
     return TrainingData(sets, shares, heldout, name, fingerprints, _names_by_kind(found))
 
 
