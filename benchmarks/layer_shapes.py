@@ -193,7 +193,8 @@ def compare(name: str, steps: tuple[Step, Step], rounds: int) -> tuple[Row, floa
     """Return the row of a shape, and the median of our speed by PyTorch's."""
     runs = dict(zip(COLUMNS, map(counted, steps), strict=True))
     speeds = take_turns(runs, rounds, ROUND_SECONDS, time.process_time)
-    quotient = float(statistics.median(np.divide(*speeds.values())))
+    ours, theirs = speeds.values()
+    quotient = float(statistics.median(np.divide(ours, theirs)))
     row = {"shape": name}
     for column, found in speeds.items():
         row[column] = f"{1e6 / statistics.median(found):.0f}"

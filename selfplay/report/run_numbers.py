@@ -153,9 +153,9 @@ def _settings_played_with(config: RunConfig, newest: str) -> dict[str, object]:
     return dict(flat_settings(asdict(config))) | made
 
 
-def _changes(generations: Sequence[GenerationRow]) -> list[Row]:
+def _changes(generations: Sequence[GenerationRow]) -> list[dict[str, Any]]:
     """Return the settings that changed from one generation to the next."""
-    changes = []
+    changes: list[dict[str, Any]] = []
     for earlier, later in pairwise(generations):
         if changed := setting_changes(earlier.config, later.config):
             changes.append({"generation": later.number, **changed})
