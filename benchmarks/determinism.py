@@ -18,7 +18,6 @@ from collections.abc import Sequence
 
 from benchmarks.measuring import (
     EVALUATORS,
-    at_least,
     game_boards,
     new_engine,
     new_parser,
@@ -32,11 +31,8 @@ POSITIONS = slice(6, 14, 2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = new_parser(__doc__)
+    parser = new_parser(__doc__, threads=[1, 2, 4], runs=3, nodes=2000)
     parser.add_argument("--evaluators", nargs="+", choices=EVALUATORS, default=list(EVALUATORS))
-    parser.add_argument("--threads", type=at_least(1), nargs="+", default=[1, 2, 4])
-    parser.add_argument("--runs", type=at_least(1), default=3)
-    parser.add_argument("--nodes", type=at_least(1), default=2000)
     text = "search once in this process and print the tree's hash"
     parser.add_argument("--in-this-process", action="store_true", help=text)
     options = parser.parse_args(arguments)

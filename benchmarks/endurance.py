@@ -22,7 +22,6 @@ import numpy as np
 from benchmarks.measuring import (
     EVALUATORS,
     Progress,
-    at_least,
     new_engine,
     new_parser,
     report,
@@ -36,13 +35,10 @@ VISITS_A_STEP = 200_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = new_parser(__doc__)
+    parser = new_parser(
+        __doc__, threads=1, visits=10_000_000, searches=500, search_nodes=2000, hash_mib=256
+    )
     parser.add_argument("--evaluator", choices=EVALUATORS, default="material")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--visits", type=at_least(1), default=10_000_000)
-    parser.add_argument("--searches", type=at_least(1), default=500)
-    parser.add_argument("--search-nodes", type=int, default=2000)
-    parser.add_argument("--hash-mib", type=int, default=256)
     options = parser.parse_args(arguments)
     if not resident_bytes():
         sys.exit("this system does not tell how much memory a process holds")

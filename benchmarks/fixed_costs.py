@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.measuring import Row, at_least, game_boards, new_parser, report
+from benchmarks.measuring import Row, game_boards, new_parser, report
 from engine import Engine
 from engine.nn import dit
 from engine.options import EngineOptions
@@ -36,13 +36,15 @@ SEED = 1
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    parser = new_parser(__doc__)
+    parser = new_parser(
+        __doc__,
+        nodes=[1, 100, 1000],
+        hash_mib=[16, 256, 1024],
+        rounds=(4, "search the game so often"),
+        visits=[50, 200],
+        moves=(300, "moves of self-play games"),
+    )
     parser.add_argument("--evaluator", choices=("sparse", "material"), default="sparse")
-    parser.add_argument("--nodes", nargs="*", type=at_least(1), default=[1, 100, 1000])
-    parser.add_argument("--hash-mib", nargs="+", type=at_least(1), default=[16, 256, 1024])
-    parser.add_argument("--rounds", type=at_least(1), default=4, help="search the game so often")
-    parser.add_argument("--visits", nargs="*", type=at_least(1), default=[50, 200])
-    parser.add_argument("--moves", type=at_least(1), default=300, help="moves of self-play games")
     options = parser.parse_args(words)
     rows: list[Row] = []
     for nodes in options.nodes:
@@ -101,7 +103,7 @@ def selfplay_move_ms(visits: int, moves: int) -> float:
     with TemporaryDirectory() as folder:
         net = Path(folder) / "net.dit"
         dit.save(net, family_of(NET).build(np.random.default_rng(SEED)))
-        settings = GameSettings(visits=visits, concurrent=1, resign_below=-1.0)
+        settings = GameSettings(visits=visits, concurrent=1, resign_below=-1.0, opening_share=0.0)
         task = _TimedTask(SEED, 0, settings, (net,), OpeningRows([]))
         play_numbers(task, itertools.count(), lambda record: None, lambda: len(MOVED_AT) > moves)
     return 1000.0 * float(np.median(np.diff(MOVED_AT)))

@@ -25,15 +25,15 @@ AINO = "aino"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = new_parser(__doc__)
-    text = "play this many games in each match, an even number (default %(default)s)"
-    parser.add_argument("--games", type=int, default=150, help=text)
-    parser.add_argument("--tc", default="1+0.01")
-    text = "let a clock be overstepped by this many milliseconds (default %(default)s)"
-    parser.add_argument("--margin-ms", type=float, default=20.0, help=text)
-    parser.add_argument("--evaluator", default="auto")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--concurrency", type=int, default=1)
+    parser = new_parser(
+        __doc__,
+        games=(150, "play this many games in each match, an even number"),
+        tc="1+0.01",
+        margin_ms=(20.0, "let a clock be overstepped by this many milliseconds"),
+        evaluator="auto",
+        threads=1,
+        concurrency=1,
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args(arguments)
     if options.games < 2 or options.games % 2:

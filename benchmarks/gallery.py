@@ -120,6 +120,17 @@ def _write(
             *(f"{name} {share:.0%}" for name, share in shares[-1].items()),
             flush=True,
         )
+    _write_page(options, stages, views, sets, shares)
+
+
+def _write_page(
+    options: argparse.Namespace,
+    stages: list[Stage],
+    views: list[list[dict[str, object]]],
+    sets: dict[str, list[Problem]],
+    shares: list[dict[str, float]],
+) -> None:
+    """Write what each stage made of the positions, and its shares of the sets."""
     template = Path(__file__).with_name("gallery.html.j2").read_text(encoding="utf-8")
     page = page_environment("selfplay.report", "Aino").from_string(template)
     rows = [(name, len(tasks), [share[name] for share in shares]) for name, tasks in sets.items()]

@@ -64,37 +64,23 @@ DEVICE_TESTS = ("tests/unit/network/test_device.py", "tests/unit/nn/test_nn_back
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = new_parser(__doc__)
+    parser = new_parser(
+        __doc__,
+        batches=([64, 256, 1024], "positions of an evaluation"),
+        train_batch=(TOWER_RECIPE.batch_size, "positions of a training step"),
+        steps=(50, "steps of the training that is compared"),
+        games=(512, "self-play games at once"),
+        nodes=(4096, "nodes of a search"),
+        seconds=(6.0, "time each contestant this long"),
+        sparse_net=("sparse-768+v1024", "train both parts of this network"),
+        threads=(os.cpu_count() or 1, "threads that draw and train sparse batches"),
+    )
     parser.add_argument("--backend", choices=("cupy", "numpy"), default="cupy")
     parser.add_argument(
         "--nets",
         type=TowerConfig.parse,
         nargs="+",
         default=[TowerConfig(64, 6), TowerConfig(256, 15)],
-    )
-    parser.add_argument(
-        "--batches", type=int, nargs="+", default=[64, 256, 1024], help="positions of an evaluation"
-    )
-    parser.add_argument(
-        "--train-batch",
-        type=int,
-        default=TOWER_RECIPE.batch_size,
-        help="positions of a training step",
-    )
-    parser.add_argument(
-        "--steps", type=int, default=50, help="steps of the training that is compared"
-    )
-    parser.add_argument("--games", type=int, default=512, help="self-play games at once")
-    parser.add_argument("--nodes", type=int, default=4096, help="nodes of a search")
-    parser.add_argument("--seconds", type=float, default=6.0, help="time each contestant this long")
-    parser.add_argument(
-        "--sparse-net", default="sparse-768+v1024", help="train both parts of this network"
-    )
-    parser.add_argument(
-        "--threads",
-        type=int,
-        default=os.cpu_count(),
-        help="threads that draw and train sparse batches",
     )
     parser.add_argument("--no-tests", action="store_true", help="leave out the device tests")
     options = parser.parse_args(arguments)
@@ -105,25 +91,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
         + ("" if has_torch else "; PyTorch is missing: only ours is timed")
     )
     if not options.no_tests:
-        print(subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", "0", "-k", "gpu or GPU", *DEVICE_TESTS],
-                             check=False, capture_output=True, text=True).stdout.splitlines()[-1])  # fmt: skip
-    rows: list[Row] = []
+        print(device_tests())
     variants = VARIANTS if has_torch else ()
+    rows: list[Row] = []
     for config in options.nets:
         for work, batch, figures in measure(config, backend, options, variants):
             by_name = {name: figures.get(name, "-") for name in ("aino", "processor", *variants)}
             rows.append({"work": work, "net": str(config), "batch": batch, **by_name})
     for part in PARTS:
-        figures = measure_sparse(options, part)
-        rows.append(
-            {
-                "work": f"training {part}, draws/s",
-                "net": options.sparse_net,
-                "batch": SPARSE_BATCH,
-                **figures,
-            }
-        )
+        named = {
+            "work": f"training {part}, draws/s",
+            "net": options.sparse_net,
+            "batch": SPARSE_BATCH,
+        }
+        rows.append(named | measure_sparse(options, part))
     report(rows, options.json)
+
+
+def device_tests() -> str:
+    """Run the tests that need a device; returns what pytest says last."""
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-k", "gpu or GPU", *DEVICE_TESTS]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    return done.stdout.splitlines()[-1]
 
 
 def compare_answers(config: TowerConfig, backend: Backend, batch: int) -> float:
@@ -156,66 +145,70 @@ def compare_losses(config: TowerConfig, options: Any) -> dict[str, float]:
     return losses
 
 
+# What is measured, positions in a batch, and the contestants' figures.
+Figures = Iterator[tuple[str, int, dict[str, float]]]
+
+
 def measure(
     config: TowerConfig, backend: Backend, options: Any, variants: Sequence[str]
-) -> Iterator[tuple[str, int, dict[str, float]]]:
-    """Yield what is measured, positions in a batch, and the contestants' figures."""
+) -> Figures:
+    """Yield all that is measured of a tower."""
     batch = min(options.batches)
-    yield (
-        "answers: largest difference, 1/1000",
-        batch,
-        {"aino": 1e3 * compare_answers(config, backend, batch)},
-    )
+    difference = 1e3 * compare_answers(config, backend, batch)
+    yield "answers: largest difference, 1/1000", batch, {"aino": difference}
     if config == options.nets[0]:  # The processor takes minutes for larger ones.
-        yield (
-            f"policy loss after {options.steps} steps",
-            options.train_batch,
-            compare_losses(config, options),
-        )
+        losses = compare_losses(config, options)
+        yield f"policy loss after {options.steps} steps", options.train_batch, losses
+    yield from measure_inference(config, backend, options, variants)
+    yield from measure_play(config, backend, options)
+    yield from measure_training(config, backend, options, variants)
+
+
+def measure_inference(
+    config: TowerConfig, backend: Backend, options: Any, variants: Sequence[str]
+) -> Figures:
+    """Yield how many positions a second are evaluated, by the size of batches."""
     model = config.build(np.random.default_rng(0))
+    tensors = model.named_parameters() | model.named_buffers()
     for batch in options.batches:
         leaves = positions(batch)
         runs = {name: torch_inference(config, leaves, batch, backend, name) for name in variants}
-        runs["aino"] = our_inference(
-            model.named_parameters() | model.named_buffers(), config, leaves, batch, backend
-        )
+        runs["aino"] = our_inference(tensors, config, leaves, batch, backend)
         yield "inference, positions/s", batch, race(runs, options.seconds)
+
+
+def measure_play(config: TowerConfig, backend: Backend, options: Any) -> Figures:
+    """Yield the speed of a search and of self-play."""
     with TemporaryDirectory() as folder:
         net = Path(folder) / "net.dit"
-        dit.save(net, model)
-        with Engine(
-            EngineOptions(evaluator="network", weights_file=str(net), backend=backend.name)
-        ) as engine:
+        dit.save(net, config.build(np.random.default_rng(0)))
+        settings = EngineOptions(evaluator="network", weights_file=str(net), backend=backend.name)
+        with Engine(settings) as engine:
 
             def search() -> int:
                 engine.new_game()
                 return engine.search(Limits(nodes=options.nodes)).nodes
 
-            yield (
-                "search, nodes/s",
-                engine.evaluator.round_size,
-                race({"aino": search}, options.seconds),
-            )
-        settings = GameSettings(concurrent=options.games, backend=backend.name, visits=VISITS)
-        yield (
-            f"self-play with {VISITS} visits, positions/s",
-            options.games,
-            {"aino": self_play_speed(net, settings, 1, options.seconds)},
-        )
-    leaves = positions(options.train_batch)
-    runs = {
-        name: torch_training(config, leaves, options.train_batch, backend, name)
-        for name in variants
-    }
-    runs["aino"], learner = our_training(config, options.train_batch, backend)
-    yield "training, positions/s", options.train_batch, race(runs, options.seconds)
+            speed = race({"aino": search}, options.seconds)
+            yield "search, nodes/s", engine.evaluator.round_size, speed
+        games = GameSettings(concurrent=options.games, backend=backend.name, visits=VISITS)
+        figures = {"aino": self_play_speed(net, games, 1, options.seconds)}
+        yield f"self-play with {VISITS} visits, positions/s", options.games, figures
+
+
+def measure_training(
+    config: TowerConfig, backend: Backend, options: Any, variants: Sequence[str]
+) -> Figures:
+    """Yield how many positions a second are trained on, with and without recorded steps."""
+    batch = options.train_batch
+    leaves = positions(batch)
+    runs = {name: torch_training(config, leaves, batch, backend, name) for name in variants}
+    runs["aino"], learner = our_training(config, batch, backend)
+    yield "training, positions/s", batch, race(runs, options.seconds)
     if backend.name != "numpy":
         learner._trainer._device.recorder.is_refused = True
-        yield (
-            "training without CUDA graphs",
-            options.train_batch,
-            race({"aino": runs["aino"]}, options.seconds),
-        )
+        speed = race({"aino": runs["aino"]}, options.seconds)
+        yield "training without CUDA graphs", batch, speed
     learner.close()
 
 

@@ -33,13 +33,14 @@ Contestant = Callable[[], np.ndarray]  # evaluates the batch once; returns wdl [
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = new_parser(__doc__)
+    parser = new_parser(
+        __doc__,
+        batches=[1, 8, 32, 64],
+        threads=[1, 2],
+        rounds=9,
+        seconds=(0.25, "time each contestant this many seconds in each round"),
+    )
     parser.add_argument("--nets", type=TowerConfig.parse, nargs="+", default=[TowerConfig()])
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32, 64])
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--rounds", type=int, default=9)
-    text = "time each contestant this many seconds in each round (default %(default)s)"
-    parser.add_argument("--seconds", type=float, default=0.25, help=text)
     options = parser.parse_args(arguments)
     rows = []
     for config in options.nets:

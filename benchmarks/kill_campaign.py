@@ -194,44 +194,60 @@ def campaign(folder: Path, kills: int, seed: int) -> dict[str, object]:
     """Kill, resume, compare; returns what happened. Raises Broken, AinoError."""
     rng = np.random.default_rng(seed)
     watch = Watch()
-    died = Counter[str]()
-    killed, straight = folder / "killed", folder / "straight"
+    killed = folder / "killed"
+    straight = folder / "straight"
     lives = Lives(folder)
-    progress = Progress("kills", kills)
     began = time.monotonic()
     # This also compiles the kernels: lives are too short for it.
     train("loop", straight, *FLAGS, "--generations", 1)
-    targets = list(KILL_WITHIN_S) * (kills // len(KILL_WITHIN_S) + 1)
-    for number, target in enumerate(rng.permutation(targets[:kills])):
-        words = ["loop", str(killed), *FLAGS]
-        died[
-            lives.live_and_die(
-                words, killed, str(target), rng.uniform(0, KILL_WITHIN_S[str(target)])
-            )
-        ] += 1
-        watch.look(killed)
-        progress.update(number + 1)
+    died = _kill_often(lives, killed, kills, rng, watch)
     train("loop", killed, *FLAGS, "--generations", 1)
     generations = published_generations(killed / "replay")[-1]
     if generations > 1:
         train("loop", straight, "--workers=1", "--generations", generations - 1)
     for run in (killed, straight):
         train("loop", run, "--workers=1", "--until=fit")
-    if lives.live_and_die(
-        ["loop", str(killed), "--until=gate"], killed, "fit", rng.uniform(0, KILL_WITHIN_S["fit"])
-    ):
-        died["fit"] += 1
-    if place(killed) == "fit":
-        train("loop", killed, "--until=gate")
+    died["fit"] += _kill_last_training(lives, killed, rng)
     train("loop", straight, "--until=gate")
     watch.look(killed)
     compare(killed, straight, generations)
-    row: dict[str, object] = {
+    return {
         "kills": died.total(),
         **{phase: died[phase] for phase in ("start", *KILL_WITHIN_S)},
+        "torn records": watch.torn,
+        "generations": generations,
+        "games": len(watch.games),
+        "minutes": (time.monotonic() - began) / 60,
+        "equal": True,
     }
-    row |= {"torn records": watch.torn, "generations": generations, "games": len(watch.games)}
-    return row | {"minutes": (time.monotonic() - began) / 60, "equal": True}
+
+
+def _kill_often(
+    lives: Lives, run: Path, kills: int, rng: np.random.Generator, watch: Watch
+) -> Counter[str]:
+    """Kill a loop in each phase about equally often, and look at the run each time; returns where
+    it died.
+    """
+    died = Counter[str]()
+    progress = Progress("kills", kills)
+    targets = list(KILL_WITHIN_S) * (kills // len(KILL_WITHIN_S) + 1)
+    for number, target in enumerate(rng.permutation(targets[:kills]).tolist()):
+        wait_s = rng.uniform(0, KILL_WITHIN_S[target])
+        died[lives.live_and_die(["loop", str(run), *FLAGS], run, target, wait_s)] += 1
+        watch.look(run)
+        progress.update(number + 1)
+    return died
+
+
+def _kill_last_training(lives: Lives, run: Path, rng: np.random.Generator) -> bool:
+    """Kill the training behind the last generation, and resume it up to its end; returns whether it
+    died.
+    """
+    wait_s = rng.uniform(0, KILL_WITHIN_S["fit"])
+    died = lives.live_and_die(["loop", str(run), "--until=gate"], run, "fit", wait_s)
+    if place(run) == "fit":
+        train("loop", run, "--until=gate")
+    return bool(died)
 
 
 def compare(killed: Path, straight: Path, generations: int) -> None:
@@ -285,9 +301,7 @@ def _compare_nets(mine: Path, other: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = new_parser(__doc__)
-    parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=1)
+    parser = new_parser(__doc__, kills=100, seed=1)
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         try:

@@ -13,7 +13,6 @@ PyTorch is not a dependency; install it beside the library.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -23,14 +22,13 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks.measuring import counted, new_parser, report, take_turns
+from benchmarks.measuring import Row, counted, new_parser, report, take_turns
 from engine import nn
 
 ROUND_SECONDS = 0.02  # of each library in a round
 COLUMNS = ("us", "PyTorch us")
 Sides = tuple[int, ...]
 Step = Callable[[], object]
-Rng = np.random.Generator
 
 # ---- rows: name, sides of the input, our layer and PyTorch's -------------------------------------
 
@@ -166,9 +164,8 @@ def loss_steps(torch: Any, sides: Sides, ours: str, theirs: str) -> tuple[Step, 
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser: argparse.ArgumentParser = new_parser(__doc__)
+    parser = new_parser(__doc__, rounds=11)
     parser.add_argument("names", nargs="*", metavar="NAME", help="measure rows whose name has this")
-    parser.add_argument("--rounds", type=int, default=11, help="default %(default)s")
     options = parser.parse_args(arguments)
     import torch
 
@@ -179,21 +176,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
         makers[name] = partial(layer_steps, torch, *layer)
     for name, loss in LOSSES.items():
         makers[name] = partial(loss_steps, torch, *loss)
-    rows, quotients = [], []
+    rows: list[Row] = []
+    quotients = []
     with threadpool_limits(1):
         for name, make in makers.items():
-            if options.names and not any(part in name for part in options.names):
-                continue
-            steps = dict(zip(COLUMNS, map(counted, make()), strict=True))
-            speeds = take_turns(steps, options.rounds, ROUND_SECONDS, time.process_time)
-            ours, theirs = speeds.values()
-            quotients.append(statistics.median(np.divide(ours, theirs)))
-            row = {"shape": name}
-            for column, found in speeds.items():
-                row[column] = f"{1e6 / statistics.median(found):.0f}"
-            rows.append(row | {"speed": f"{quotients[-1]:.2f}"})
+            if not options.names or any(part in name for part in options.names):
+                row, quotient = compare(name, make(), options.rounds)
+                rows.append(row)
+                quotients.append(quotient)
     median = f"{statistics.median(quotients):.2f}"
-    report([*rows, {"shape": "median", "us": "", "PyTorch us": "", "speed": median}], options.json)
+    rows.append({"shape": "median", "us": "", "PyTorch us": "", "speed": median})
+    report(rows, options.json)
+
+
+def compare(name: str, steps: tuple[Step, Step], rounds: int) -> tuple[Row, float]:
+    """Return the row of a shape, and the median of our speed by PyTorch's."""
+    runs = dict(zip(COLUMNS, map(counted, steps), strict=True))
+    speeds = take_turns(runs, rounds, ROUND_SECONDS, time.process_time)
+    ours, theirs = speeds.values()
+    quotient = float(statistics.median(np.divide(ours, theirs)))
+    row = {"shape": name}
+    for column, found in speeds.items():
+        row[column] = f"{1e6 / statistics.median(found):.0f}"
+    return row | {"speed": f"{quotient:.2f}"}, quotient
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Compare every mark of reviews that `aino annotate` wrote with a strong engine, and list their
 sentences to read.
 
-    python -m benchmarks.marks games.annotated.pgn --engine stockfish --nodes 500000 --cache
+    python -m benchmarks.marks games.annotated.pgn --engine stockfish --nodes 500_000 --cache
     verdicts.jsonl
 
 A bad mark is confirmed if the engine sees a loss of an inaccuracy's size, 5% of winning chances, and
@@ -29,8 +29,8 @@ import chess
 import chess.engine
 import chess.pgn
 
-from benchmarks.measuring import Row, existing, new_parser, program, report
-from benchmarks.reviews import check_move
+from benchmarks.measuring import Row, new_parser, report
+from benchmarks.reviews import add_reviews, check_move, exact_answer, games_in
 from engine.files.output_files import output_file
 from uci.annotate.accuracy import win_percent
 
@@ -81,16 +81,10 @@ class Judge:
             return Seen({"1-0": _MATE_CP, "0-1": -_MATE_CP}.get(board.result(), 0), "")
         key = f"{nodes} {board.fen()}"
         if key not in self._known:
-            with self.engine.analysis(
-                board, chess.engine.Limit(nodes=nodes), game=object()
-            ) as lines:
-                exact = [
-                    one
-                    for one in lines
-                    if "score" in one and not one.keys() & {"lowerbound", "upperbound"}
-                ]
-            score = exact[-1]["score"].white().score(mate_score=_MATE_CP)
-            self._known[key] = Seen(score, board.variation_san(exact[-1].get("pv", [])[:_SHOWN]))
+            answer = exact_answer(self.engine, board, chess.engine.Limit(nodes=nodes))
+            score = answer["score"].white().score(mate_score=_MATE_CP)
+            line = board.variation_san(answer.get("pv", [])[:_SHOWN])
+            self._known[key] = Seen(score, line)
             if self._cache is not None:
                 with self._cache.open("a", encoding="utf-8") as file:
                     file.write(json.dumps([key, *self._known[key]]) + "\n")
@@ -152,18 +146,23 @@ def size_of(loss: float) -> str:
     return next((mark for least, mark in _SIZES if loss >= least), "")
 
 
+def loss_of(move: dict[str, object]) -> float:
+    """Return the percent of winning chances that a move loses."""
+    return float(str(move["loss"]))
+
+
 def count(name: str, moves: Sequence[dict[str, object]]) -> Row:
     """Return a game's row: marks, those confirmed, losses missed, wrong sentences, and how marks
     are explained.
     """
     marked = [move for move in moves if move["mark"]]
-    lost = [move for move in moves if float(str(move["loss"])) >= _MISSED]
+    lost = [move for move in moves if loss_of(move) >= _MISSED]
     return {
         "game": name,
         "moves": len(moves),
         "marks": len(marked),
-        "confirmed": sum(float(str(move["loss"])) >= _CONFIRMED for move in marked),
-        "sized": sum(move["mark"] == size_of(float(str(move["loss"]))) for move in marked),
+        "confirmed": sum(loss_of(move) >= _CONFIRMED for move in marked),
+        "sized": sum(move["mark"] == size_of(loss_of(move)) for move in marked),
         "losses": len(lost),
         "missed": sum(not move["mark"] for move in lost),
         "wrong": sum(bool(move["wrong"]) for move in marked),
@@ -190,17 +189,8 @@ def listed(move: dict[str, object]) -> str:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Print the list and the table; the exit status."""
-    parser = new_parser(__doc__)
-    parser.add_argument("pgn", nargs="+", type=existing, help="check the reviews in these files")
-    parser.add_argument(
-        "--engine",
-        type=program,
-        default="stockfish",
-        help="ask this UCI engine (default %(default)s)",
-    )
-    parser.add_argument(
-        "--nodes", type=int, default=500_000, help="nodes a position (default %(default)s)"
-    )
+    parser = new_parser(__doc__, nodes=(500_000, "nodes a position"))
+    add_reviews(parser)
     parser.add_argument(
         "--cache", type=output_file, metavar="FILE", help="keep the engine's verdicts in this file"
     )
@@ -208,23 +198,15 @@ def main(words: Sequence[str] | None = None) -> int:
     rows: list[Row] = []
     with chess.engine.SimpleEngine.popen_uci(arguments.engine) as engine:
         judge = Judge(engine, arguments.cache)
-        for path in arguments.pgn:
-            with path.open(encoding="utf-8") as file:
-                while (game := chess.pgn.read_game(file)) is not None:
-                    moves = list(judged_moves(game, judge, arguments.nodes))
-                    rows.append(count(f"{game.headers['White']} - {game.headers['Black']}", moves))
-                    told = [
-                        move
-                        for move in moves
-                        if move["mark"] or float(str(move["loss"])) >= _MISSED
-                    ]
-                    print(f"\n{rows[-1]['game']}", *map(listed, told), sep="\n", file=sys.stderr)
-    sums = (
-        {name: sum(int(str(row[name])) for row in rows) for name in list(rows[0])[1:]}
-        if rows
-        else {}
-    )
-    report([*rows, {"game": "all", **sums}] if rows else [], arguments.json)
+        for game in games_in(arguments.pgn):
+            moves = list(judged_moves(game, judge, arguments.nodes))
+            rows.append(count(f"{game.headers['White']} - {game.headers['Black']}", moves))
+            told = [move for move in moves if move["mark"] or loss_of(move) >= _MISSED]
+            print(f"\n{rows[-1]['game']}", *map(listed, told), sep="\n", file=sys.stderr)
+    if rows:
+        sums = {name: sum(int(str(row[name])) for row in rows) for name in list(rows[0])[1:]}
+        rows.append({"game": "all", **sums})
+    report(rows, arguments.json)
     return 0
 
 

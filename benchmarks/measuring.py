@@ -29,12 +29,31 @@ GAME = """e4 e5 Nf3 Nc6 Bb5 a6 Ba4 Nf6 O-O Be7 Re1 b5 Bb3 d6 c3 O-O h3 Na5 Bc2 c
 Row = Mapping[str, object]
 
 
-def new_parser(documentation: str | None) -> argparse.ArgumentParser:
-    """Return a parser with the script's docstring as its help and a --json flag."""
+Setting = int | float | str | list[int] | list[float]
+
+
+def new_parser(
+    documentation: str | None, **settings: Setting | tuple[Setting, str]
+) -> argparse.ArgumentParser:
+    """Return a parser with the script's docstring as its help, a --json flag, and a flag for each
+    setting, given as its default or as the default and what it is.
+
+    Whole numbers begin at 1. A setting that is a list takes several values, or none.
+    """
     parser = CommandParser(
         description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    for name, setting in settings.items():
+        default, told = setting if isinstance(setting, tuple) else (setting, "")
+        one = default[0] if isinstance(default, list) else default
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=at_least(1) if isinstance(one, int) else type(one),
+            nargs="*" if isinstance(default, list) else None,
+            default=default,
+            help=f"{told} (default %(default)s)",
+        )
     return parser
 
 
@@ -44,13 +63,6 @@ def existing(text: str) -> Path:
     if not path.exists():
         raise argparse.ArgumentTypeError(f"{text}: no such file or folder")
     return path
-
-
-def judge_name(text: str) -> str:
-    """Return the name of a network, which is a file, `default` or `material`; the type of an
-    argument.
-    """
-    return text if text in ("default", "material") else str(existing(text))
 
 
 def program(text: str) -> str:

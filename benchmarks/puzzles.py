@@ -188,16 +188,13 @@ def check(options: argparse.Namespace) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = new_parser(__doc__)
+    parser = new_parser(
+        __doc__, count=3000, seed=1, engine="stockfish", nodes=1_000_000, sample=100
+    )
     parser.add_argument("what", choices=("choose", "draw", "check"))
     text = "puzzles, or the games to draw them from"
     parser.add_argument("file", type=existing, metavar="FILE", help=text)
     parser.add_argument("--out", type=output_file, help="where puzzles go")
-    parser.add_argument("--count", type=int, default=3000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--engine", default="stockfish")
-    parser.add_argument("--nodes", type=int, default=1_000_000)
-    parser.add_argument("--sample", type=int, default=100)
     options = parser.parse_args(arguments)
     if options.what != "check" and options.out is None:
         parser.error("--out: expected the file where puzzles go")

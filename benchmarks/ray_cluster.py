@@ -41,10 +41,7 @@ HEAD = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = new_parser(__doc__)
-    parser.add_argument("--net", default="16x1")
-    parser.add_argument("--games", type=int, default=60)
-    parser.add_argument("--visits", type=int, default=64)
+    parser = new_parser(__doc__, net="16x1", games=60, visits=64)
     options = parser.parse_args(arguments)
     from ray.cluster_utils import Cluster
 

@@ -12,6 +12,7 @@ about a mate.
 
 from __future__ import annotations
 
+import argparse
 import math
 import re
 import sys
@@ -40,6 +41,9 @@ _RESULTS_CP = {"won": (150, 3000), "even": (-150, 150), "lost": (-3000, -150)}
 _SHARE = 0.5
 
 
+ScoreOf = Callable[[chess.Board], chess.engine.PovScore]
+
+
 # ---- accuracy ------------------------------------------------------------------------------------
 
 
@@ -53,36 +57,39 @@ def lichess_accuracies(
     As the code of Lichess has it, line by line:
     https://github.com/lichess-org/lila, modules/analyse/src/main/AccuracyPercent.scala
     """
-    win = 50 + 50 * (
-        2 / (1 + np.exp(-0.00368208 * np.clip([start_cp, *scores_cp], -1000, 1000))) - 1
-    )
-    size = min(8, max(2, len(scores_cp) // 10))
-    windows = [win[:size]] * (min(size, len(win)) - 2) + [
-        win[i : i + size] for i in range(len(win) - size + 1)
-    ]
-    weights = [min(12.0, max(0.5, float(np.std(window)))) for window in windows]
+    scores = np.clip([start_cp, *scores_cp], -1000, 1000)
+    win = 50 + 50 * (2 / (1 + np.exp(-0.00368208 * scores)) - 1)
     sides: list[list[tuple[float, float]]] = [[], []]
-    for i, weight in enumerate(weights):
-        mover = (i + (first == chess.BLACK)) % 2
+    for i, weight in enumerate(_volatilities(win)):
+        mover = i % 2 if first == chess.WHITE else (i + 1) % 2
         before, after = (win[i], win[i + 1]) if mover == 0 else (win[i + 1], win[i])
-        raw = (
-            103.1668100711649 * np.exp(-0.04354415386753951 * (before - after))
-            - 3.166924740191411
-            + 1
-        )
-        sides[mover].append(
-            (100.0 if after >= before else min(100.0, max(0.0, float(raw))), weight)
-        )
-    return [
-        (
-            sum(value * weight for value, weight in side) / sum(weight for _, weight in side)
-            + len(side) / sum(1 / max(1.0, value) for value, _ in side)
-        )
-        / 2
-        if side
-        else None
-        for side in sides
-    ]
+        sides[mover].append((_move_accuracy(before, after), weight))
+    return [_mean_accuracy(side) if side else None for side in sides]
+
+
+def _volatilities(win: np.ndarray) -> list[float]:
+    """Return the weight of each move, by how much White's chances change around it."""
+    moves = len(win) - 1
+    size = min(8, max(2, moves // 10))
+    windows = [win[:size]] * (min(size, len(win)) - 2)
+    windows += [win[i : i + size] for i in range(len(win) - size + 1)]
+    return [min(12.0, max(0.5, float(np.std(window)))) for window in windows]
+
+
+def _move_accuracy(before: float, after: float) -> float:
+    """Return the accuracy of a move, in percent, from its side's chances before and after it."""
+    if after >= before:
+        return 100.0
+    loss = before - after
+    raw = 103.1668100711649 * np.exp(-0.04354415386753951 * loss) - 3.166924740191411 + 1
+    return min(100.0, max(0.0, float(raw)))
+
+
+def _mean_accuracy(side: Sequence[tuple[float, float]]) -> float:
+    """Return the mean of a side's weighted and harmonic means, from accuracies and weights."""
+    weighted = sum(value * weight for value, weight in side) / sum(weight for _, weight in side)
+    harmonic = len(side) / sum(1 / max(1.0, value) for value, _ in side)
+    return (weighted + harmonic) / 2
 
 
 def pgn_scores(text: str) -> list[float]:
@@ -93,17 +100,22 @@ def pgn_scores(text: str) -> list[float]:
     ]
 
 
+def exact_answer(
+    engine: chess.engine.SimpleEngine, board: chess.Board, limit: chess.engine.Limit
+) -> chess.engine.InfoDict:
+    """Return the engine's last line about the position whose score is no bound."""
+    with engine.analysis(board, limit, game=object()) as lines:
+        exact = [
+            one for one in lines if "score" in one and not one.keys() & {"lowerbound", "upperbound"}
+        ]
+    return exact[-1]
+
+
 def exact_score(
     engine: chess.engine.SimpleEngine, board: chess.Board, limit: chess.engine.Limit
 ) -> chess.engine.PovScore:
     """Return the engine's last score of the position that is no bound."""
-    with engine.analysis(board, limit) as lines:
-        exact = [
-            one["score"]
-            for one in lines
-            if "score" in one and not one.keys() & {"lowerbound", "upperbound"}
-        ]
-    return exact[-1]
+    return exact_answer(engine, board, limit)["score"]
 
 
 def compare(
@@ -157,75 +169,130 @@ def pawns_named(text: str) -> int:
     return 2 if "the exchange" in won else worth(won) - worth(lost)
 
 
-def check_move(
-    node: chess.pgn.ChildNode, score_of: Callable[[chess.Board], chess.engine.PovScore]
-) -> Iterator[Row]:
+def check_move(node: chess.pgn.ChildNode, score_of: ScoreOf) -> Iterator[Row]:
     """Yield a row for each claim of a judged move's comment; `score_of` asks the engine."""
-    board = node.parent.board()
-    mover = node.parent.turn()
     found = _JUDGEMENT.search(node.comment)
     if found is None:
         return
-    reason = found[1] or ""
-    better = found[2]
+    move = _JudgedMove(node, found[1] or "", found[2] or "", score_of)
+    named = {
+        "game": node.game().headers["White"],
+        "move": move.board.variation_san([node.move]),
+    }
+    for claims in (better_claims, mate_claims, ending_claims, prevention_claims, material_claims):
+        for claim, said, holds in claims(move):
+            yield {**named, "claim": claim, "engine": str(said), "holds": holds}
 
-    def score_after(move: chess.Move | None) -> chess.engine.Score:
-        after = board.copy()
-        if move is not None:
-            after.push(move)
-        return score_of(after).pov(mover)
 
-    best, played = score_after(None), score_after(node.move)
-    named = {"game": node.game().headers["White"], "move": board.variation_san([node.move])}
+class _JudgedMove:
+    """A move with the sentences about it, and the engine's scores for its side."""
 
-    def row(claim: str, said: object, holds: bool) -> Row:
-        return {**named, "claim": claim, "engine": str(said), "holds": holds}
+    def __init__(
+        self, node: chess.pgn.ChildNode, reason: str, better: str, score_of: ScoreOf
+    ) -> None:
+        self.board = node.parent.board()
+        self.after = node.board()
+        self.reason = reason
+        self.better = better  # the better move that is named; "" for none
+        self._mover = node.parent.turn()
+        self._score_of = score_of
+        self.best = self.score(self.board)
+        self.played = self.score(self.after)
 
-    if better:
-        other = score_after(board.parse_san(better))
-        yield row(f"better was {better}", f"{other} against {played}", other > played)
-    for claim, moves in re.findall(r"(allows|misses) (?:a )?(?:[\w-]+ )?mate in (\d+)", reason):
-        mate = played.mate() if claim == "allows" else best.mate()
-        is_right = (
-            mate is not None
-            and (mate < 0 if claim == "allows" else mate > 0)
-            and abs(mate) <= int(moves)
-        )
-        yield row(
-            f"{claim} mate in {moves}",
-            f"mate in {abs(mate)}" if mate is not None else str(played),
-            is_right,
-        )
-    if ending := re.match(r"turns an? (won|even) ending into an? (even|lost) one", reason):
-        scores = [score.score(mate_score=3000) for score in (best, played)]
-        is_right = all(
-            least <= score <= most
-            for score, (least, most) in zip(
-                scores, (_RESULTS_CP[name] for name in ending.groups()), strict=True
-            )
-        )
-        yield row(ending[0], f"{best} against {played}", is_right)
-    if (prevented := re.search(r"which prevents \d+\.(?:\.\.)? ?([^\s.]+)", reason)) and better:
-        improved = board.copy()
-        improved.push_san(better)
-        answer = node.board().parse_san(prevented[1])
-        if is_left := improved.is_legal(answer):
-            improved.push(answer)
-        after = score_of(improved).pov(mover) if is_left else best
-        yield row(
-            f"{better} prevents {prevented[1]}",
-            f"{after} against {best}",
-            not is_left or after > best,
-        )
-    if material := re.match(rf"(?:{_GAIN}) (.*)", reason):
+    def score(self, board: chess.Board) -> chess.engine.Score:
+        return self._score_of(board).pov(self._mover)
+
+    def after_better(self) -> chess.Board:
+        """Return the position after the better move."""
+        board = self.board.copy()
+        board.push_san(self.better)
+        return board
+
+
+# What is claimed, what the engine says of it, and whether it holds.
+Claims = Iterator[tuple[str, object, bool]]
+
+
+def better_claims(move: _JudgedMove) -> Claims:
+    """Check that the better move is better."""
+    if move.better:
+        other = move.score(move.after_better())
+        yield f"better was {move.better}", f"{other} against {move.played}", other > move.played
+
+
+def mate_claims(move: _JudgedMove) -> Claims:
+    """Check that a mate is allowed or missed, and in how many moves."""
+    for claim, moves in re.findall(
+        r"(allows|misses) (?:a )?(?:[\w-]+ )?mate in (\d+)", move.reason
+    ):
+        allows = claim == "allows"
+        mate = move.played.mate() if allows else move.best.mate()
+        said = f"mate in {abs(mate)}" if mate is not None else str(move.played)
+        holds = mate is not None and (mate < 0) == allows and 0 < abs(mate) <= int(moves)
+        yield f"{claim} mate in {moves}", said, holds
+
+
+def ending_claims(move: _JudgedMove) -> Claims:
+    """Check that an ending becomes what is said."""
+    ending = re.match(r"turns an? (won|even) ending into an? (even|lost) one", move.reason)
+    if ending is None:
+        return
+    holds = True
+    for score, name in zip((move.best, move.played), ending.groups(), strict=True):
+        least, most = _RESULTS_CP[name]
+        holds &= least <= score.score(mate_score=3000) <= most
+    yield ending[0], f"{move.best} against {move.played}", holds
+
+
+def prevention_claims(move: _JudgedMove) -> Claims:
+    """Check that the better move prevents an answer, or makes it worse for the other side."""
+    prevented = re.search(r"which prevents \d+\.(?:\.\.)? ?([^\s.]+)", move.reason)
+    if prevented is None or not move.better:
+        return
+    improved = move.after_better()
+    answer = move.after.parse_san(prevented[1])
+    claim = f"{move.better} prevents {prevented[1]}"
+    if not improved.is_legal(answer):
+        yield claim, f"{move.best} against {move.best}", True
+        return
+    improved.push(answer)
+    score = move.score(improved)
+    yield claim, f"{score} against {move.best}", score > move.best
+
+
+def material_claims(move: _JudgedMove) -> Claims:
+    """Check that what is lost or missed costs at least so much."""
+    if material := re.match(rf"(?:{_GAIN}) (.*)", move.reason):
         pawns = pawns_named(material[1])
-        drop = (best.score(mate_score=3000) - played.score(mate_score=3000)) / 100
-        yield row(
-            f"costs {pawns} pawns: {reason}"[:90], f"{drop:.1f} pawns", drop >= _SHARE * pawns
+        best, played = (one.score(mate_score=3000) for one in (move.best, move.played))
+        drop = (best - played) / 100
+        yield (
+            f"costs {pawns} pawns: {move.reason}"[:90],
+            f"{drop:.1f} pawns",
+            drop >= _SHARE * pawns,
         )
 
 
 # ---- the command ---------------------------------------------------------------------------------
+
+
+def games_in(paths: Iterable[Path]) -> Iterator[chess.pgn.Game]:
+    """Yield the games of some PGN files."""
+    for path in paths:
+        with path.open(encoding="utf-8") as file:
+            while (game := chess.pgn.read_game(file)) is not None:
+                yield game
+
+
+def add_reviews(parser: argparse.ArgumentParser) -> None:
+    """Add the files with reviews and the engine that is asked about them."""
+    parser.add_argument("pgn", nargs="+", type=existing, help="check the reviews in these files")
+    parser.add_argument(
+        "--engine",
+        type=program,
+        default="stockfish",
+        help="ask this UCI engine (default %(default)s)",
+    )
 
 
 def check(paths: Iterable[Path], command: str, nodes: int) -> tuple[list[Row], list[Row]]:
@@ -234,32 +301,17 @@ def check(paths: Iterable[Path], command: str, nodes: int) -> tuple[list[Row], l
     accuracies: list[Row] = []
     claims: list[Row] = []
     with chess.engine.SimpleEngine.popen_uci(command) as engine:
-
-        def score_of(board: chess.Board) -> chess.engine.PovScore:
-            return exact_score(engine, board, limit)
-
-        for path in paths:
-            with path.open(encoding="utf-8") as file:
-                while (game := chess.pgn.read_game(file)) is not None:
-                    accuracies += compare(game, engine, limit)
-                    for node in game.mainline():
-                        claims += check_move(node, score_of)
+        for game in games_in(paths):
+            accuracies += compare(game, engine, limit)
+            for node in game.mainline():
+                claims += check_move(node, lambda board: exact_score(engine, board, limit))
     return accuracies, claims
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Print both tables; the exit status."""
-    parser = new_parser(__doc__)
-    parser.add_argument("pgn", nargs="+", type=existing, help="check the reviews in these files")
-    parser.add_argument(
-        "--engine",
-        type=program,
-        default="stockfish",
-        help="ask this UCI engine (default %(default)s)",
-    )
-    parser.add_argument(
-        "--nodes", type=int, default=200_000, help="nodes a position (default %(default)s)"
-    )
+    parser = new_parser(__doc__, nodes=(200_000, "nodes a position"))
+    add_reviews(parser)
     arguments = parser.parse_args(words)
     accuracies, claims = check(arguments.pgn, arguments.engine, arguments.nodes)
     report(accuracies, arguments.json)

@@ -28,23 +28,18 @@ EVERY = 5  # positions of the game from one that is searched to the next
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
-    parser = new_parser(__doc__)
+    parser = new_parser(
+        __doc__,
+        flags=("--evaluator network", "start Aino with these flags"),
+        threads=[1, 2],
+        seconds=(2.0, "search each position so long"),
+    )
     parser.add_argument(
         "--rival",
         type=program,
         required=True,
         metavar="COMMAND",
         help="start the other engine with this command",
-    )
-    parser.add_argument(
-        "--flags", default="--evaluator network", help="start Aino with these flags (%(default)s)"
-    )
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument(
-        "--seconds",
-        type=float,
-        default=2.0,
-        help="search each position so long (default %(default)s)",
     )
     parser.add_argument(
         "--positions",
@@ -68,21 +63,30 @@ def measure(commands: Sequence[Sequence[str]], threads: int, seconds: float, pos
     fens = [board.fen() for board in game_boards()[::EVERY]][:positions]
     with EngineProcess(commands[0]) as ours, EngineProcess(commands[1]) as theirs:
         for engine in (ours, theirs):
-            engine.send("uci")
-            engine.read_until("uciok")
-            engine.send(f"setoption name Threads value {threads}")
-            # Loads the network, and compiles what is not compiled yet.
-            engine.go("startpos", "nodes 100", START_S)
+            start(engine, threads)
         searches = [(search(ours, fen, seconds), search(theirs, fen, seconds)) for fen in fens]
         for engine in (ours, theirs):
             engine.send("quit")
     low, ratio, high = statistics.quantiles([own[0] / rival[0] for own, rival in searches], n=4)
-    own, rival = (statistics.median(pair[side][0] for pair in searches) for side in (0, 1))
-    row: dict[str, object] = {"threads": threads, "aino": round(own), "rival": round(rival)}
-    row |= {"ratio": ratio, "low": low, "high": high}
+    row: dict[str, object] = {
+        "threads": threads,
+        "aino": round(statistics.median(own[0] for own, _ in searches)),
+        "rival": round(statistics.median(rival[0] for _, rival in searches)),
+        "ratio": ratio,
+        "low": low,
+        "high": high,
+    }
     if all(one[1] > 0 for pair in searches for one in pair):
         row["per CPU"] = statistics.median(own[1] / rival[1] for own, rival in searches)
     return row
+
+
+def start(engine: EngineProcess, threads: int) -> None:
+    """Set the threads, load the network, and compile what is not compiled yet."""
+    engine.send("uci")
+    engine.read_until("uciok")
+    engine.send(f"setoption name Threads value {threads}")
+    engine.go("startpos", "nodes 100", START_S)
 
 
 def search(engine: EngineProcess, fen: str, seconds: float) -> tuple[float, float]:

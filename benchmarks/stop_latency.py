@@ -14,19 +14,15 @@ import statistics
 import time
 from collections.abc import Sequence
 
-from benchmarks.measuring import EVALUATORS, Progress, at_least, game_boards, new_parser, report
+from benchmarks.measuring import EVALUATORS, Progress, game_boards, new_parser, report
 from tests.protocol.aino_process import AinoProcess
 
 SHORTEST_S, LONGEST_S = 0.05, 0.5
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = new_parser(__doc__)
+    parser = new_parser(__doc__, stops=200, threads=2, hash_mib=256, multi_pv=1)
     parser.add_argument("--evaluators", nargs="+", choices=EVALUATORS, default=list(EVALUATORS))
-    parser.add_argument("--stops", type=at_least(1), default=200)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--hash-mib", type=int, default=256)
-    parser.add_argument("--multi-pv", type=int, default=1)
     options = parser.parse_args(arguments)
     rows = []
     for name in options.evaluators:

@@ -103,20 +103,45 @@ def torch_step(config: TowerConfig, batch: Batch, threads: int, channels_last: b
 
 
 def torch_tower(torch: Any, config: TowerConfig) -> Any:
+    """Return the tower in PyTorch, with random weights."""
     layers: Any = torch.nn
     filters = config.filters
+
+    class Tower(layers.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            blocks = [torch_block(torch, config) for _ in range(config.blocks)]
+            self.trunk = layers.Sequential(*torch_conv_norm(layers, PLANES, filters, 3), *blocks)
+            self.policy = layers.Sequential(
+                *torch_conv_norm(layers, filters, filters, 3),
+                layers.Conv2d(filters, config.policy_planes, 3, padding=1),
+            )
+            self.wdl = torch_head(layers, filters, config.value_channels, config.value_hidden, 3)
+            self.moves_left = torch_head(
+                layers, filters, config.moves_left_channels, config.moves_left_hidden, 1
+            )
+
+        def forward(self, x: Any) -> Any:
+            shared = self.trunk(x)
+            return self.policy(shared), self.wdl(shared), self.moves_left(shared)
+
+    return Tower()
+
+
+def torch_block(torch: Any, config: TowerConfig) -> Any:
+    """Return a residual block with squeeze-excitation."""
+    layers: Any = torch.nn
+    filters = config.filters
+    hidden = filters // config.se_ratio
 
     class Block(layers.Module):
         def __init__(self) -> None:
             super().__init__()
             self.body = layers.Sequential(
-                layers.Conv2d(filters, filters, 3, padding=1, bias=False),
-                layers.BatchNorm2d(filters),
-                layers.ReLU(inplace=True),
+                *torch_conv_norm(layers, filters, filters, 3),
                 layers.Conv2d(filters, filters, 3, padding=1, bias=False),
                 layers.BatchNorm2d(filters),
             )
-            hidden = filters // config.se_ratio
             self.gate = layers.Sequential(
                 layers.Linear(filters, hidden), layers.ReLU(), layers.Linear(hidden, 2 * filters)
             )
@@ -126,44 +151,31 @@ def torch_tower(torch: Any, config: TowerConfig) -> Any:
             scale, shift = self.gate(y.mean((2, 3)))[:, :, None, None].chunk(2, 1)
             return torch.relu(torch.sigmoid(scale) * y + shift + x)
 
-    def conv_norm(inputs: int, outputs: int, size: int) -> list[Any]:
-        conv = layers.Conv2d(inputs, outputs, size, padding=size // 2, bias=False)
-        return [conv, layers.BatchNorm2d(outputs), layers.ReLU(inplace=True)]
+    return Block()
 
-    def dense_head(channels: int, hidden: int, outputs: int) -> Any:
-        dense = [
-            layers.Flatten(),
-            layers.Linear(64 * channels, hidden),
-            layers.ReLU(),
-            layers.Linear(hidden, outputs),
-        ]
-        return layers.Sequential(*conv_norm(filters, channels, 1), *dense)
 
-    class Tower(layers.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.trunk = layers.Sequential(
-                *conv_norm(PLANES, filters, 3), *(Block() for _ in range(config.blocks))
-            )
-            last = layers.Conv2d(filters, config.policy_planes, 3, padding=1)
-            self.policy = layers.Sequential(*conv_norm(filters, filters, 3), last)
-            self.wdl = dense_head(config.value_channels, config.value_hidden, 3)
-            self.moves_left = dense_head(config.moves_left_channels, config.moves_left_hidden, 1)
+def torch_conv_norm(layers: Any, inputs: int, outputs: int, size: int) -> list[Any]:
+    """Return a convolution, batch normalisation and ReLU."""
+    conv = layers.Conv2d(inputs, outputs, size, padding=size // 2, bias=False)
+    return [conv, layers.BatchNorm2d(outputs), layers.ReLU(inplace=True)]
 
-        def forward(self, x: Any) -> Any:
-            shared = self.trunk(x)
-            return self.policy(shared), self.wdl(shared), self.moves_left(shared)
 
-    return Tower()
+def torch_head(layers: Any, filters: int, channels: int, hidden: int, outputs: int) -> Any:
+    """Return a head of a convolution and two dense layers."""
+    return layers.Sequential(
+        *torch_conv_norm(layers, filters, channels, 1),
+        layers.Flatten(),
+        layers.Linear(64 * channels, hidden),
+        layers.ReLU(),
+        layers.Linear(hidden, outputs),
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = new_parser(__doc__)
+    parser = new_parser(
+        __doc__, batch=(256, "positions"), threads=2, rounds=7, seconds=(1.0, "of each in a round")
+    )
     parser.add_argument("--net", type=TowerConfig.parse, default=TowerConfig(), metavar="NET")
-    parser.add_argument("--batch", type=int, default=256, help="positions (default %(default)s)")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each in a round")
     options = parser.parse_args(arguments)
     batch = Batch(options.batch, options.net)
     steps = {"aino": our_step(options.net, batch, options.threads)}

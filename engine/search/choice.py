@@ -47,15 +47,12 @@ def choose_move(root: Root, temperature: float, rng: np.random.Generator) -> int
     has visits, as in Lc0; the best one at temperature 0. A certain win is played, and a move known
     to lose only where there is no other.
     """
+    if temperature == 0.0:
+        return root.best()
     new = not root.visits.any()
     weights = np.where(root.proven < 0, 0, root.priors if new else root.visits).astype(np.float64)
-    if (
-        temperature == 0.0
-        or (root.proven > 0).any()
-        or (new and root.forced_index() is not None)
-        or not weights.any()
-    ):
-        return root.order()[0]
+    if (root.proven > 0).any() or (new and root.forced_index() is not None) or not weights.any():
+        return root.best()
     bounds = np.cumsum((weights / weights.max()) ** (1.0 / temperature))
     return int(np.searchsorted(bounds, rng.random() * bounds[-1], side="right"))
 

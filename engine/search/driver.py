@@ -113,7 +113,7 @@ class Stopper:
         if search.params.decide_root and not is_forced:
             return False
         root = search.root()
-        best = root.order()[0]
+        best = root.best()
         if root.proven[best] == WIN and root.mate_plies[best] != UNKNOWN_DISTANCE:
             return mate_moves(int(root.mate_plies[best]) + 1) <= most
         return is_forced and best == root.forced_index()
@@ -220,7 +220,7 @@ class SearchDriver:
             return
         self._next_look_ms = elapsed + params.LOOK_INTERVAL_MS
         root = self._search.root()
-        best = self._best if self._best is not None else int(root.moves[root.order()[0]])
+        best = self._best if self._best is not None else int(root.moves[root.best()])
         if elapsed >= self._next_info_ms or best != self._told_best:
             self._runner.pause()
             infos, _ = self._reporter.read(self._best, every=False)

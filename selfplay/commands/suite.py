@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -71,31 +72,16 @@ def run(arguments: argparse.Namespace) -> int:
         str(path): _read(path, arguments.limit, arguments.limit_seed) for path in arguments.files
     }
     problems = [problem for members in suites.values() for problem in members]
-    outcomes: list[Outcome] = []
     engine = {"aino": asdict(options)} if contestant is None else asdict(contestant)
-    settings = {"engine": engine, "limit": str(limit)}
-    solved = 0
-    written = awake_s()
+    results = _Results(suites, {"engine": engine, "limit": str(limit)}, arguments.json)
     show(f"{len(problems):,} positions, {limit}, {contestant.name if contestant else 'Aino'}")
     with stop_flag() as stop, live_line("suite", LOG_S) as line:
 
         def report(outcome: Outcome) -> None:
-            nonlocal solved, written
-            outcomes.append(outcome)
-            solved += outcome.solved
             if outcome.fault:
                 show(f"{outcome.problem.name}: {outcome.fault} ({outcome.problem.fen})")
-            line.update(len(outcomes) / len(problems), f"{solved} of {len(outcomes)} solved")
-            if awake_s() - written >= WRITE_S:
-                _write(arguments.json, results(), settings)
-                written = awake_s()
-
-        def results() -> dict[str, list[Outcome]]:
-            done = {id(outcome.problem): outcome for outcome in outcomes}
-            return {
-                name: [done[id(problem)] for problem in members if id(problem) in done]
-                for name, members in suites.items()
-            }
+            results.add(outcome)
+            line.update(results.done / len(problems), f"{results.solved} of {results.done} solved")
 
         def new_solver() -> Solver:
             return UciSolver(contestant, limit) if contestant else EngineSolver(options, limit)
@@ -104,15 +90,48 @@ def run(arguments: argparse.Namespace) -> int:
             solve_all(problems, new_solver, arguments.concurrency, report, stop.is_set)
         except BaseException:
             # Such as an engine that starts no more: the others' outcomes are kept.
-            _write(arguments.json, results(), settings)
+            results.write()
             raise
-    _show(arguments, results(), settings)
-    return 0 if len(outcomes) == len(problems) else INTERRUPTED
+    _show(arguments, results)
+    return 0 if results.done == len(problems) else INTERRUPTED
 
 
-def _write(path: Path | None, results: dict[str, list[Outcome]], settings: dict[str, Any]) -> None:
-    if path is not None and any(results.values()):
-        write_file(path, json.dumps(suite_json(settings, results), indent=1))
+class _Results:
+    """The outcomes so far, which are written to a file now and then."""
+
+    def __init__(
+        self, suites: Mapping[str, Sequence[Problem]], settings: dict[str, Any], path: Path | None
+    ) -> None:
+        self.solved = 0
+        self._settings = settings
+        self._suites = suites
+        self._path = path
+        self._outcomes: dict[int, Outcome] = {}  # by the identity of the problem
+        self._written = awake_s()
+
+    @property
+    def done(self) -> int:
+        return len(self._outcomes)
+
+    def add(self, outcome: Outcome) -> None:
+        self._outcomes[id(outcome.problem)] = outcome
+        self.solved += outcome.solved
+        if awake_s() - self._written >= WRITE_S:
+            self.write()
+            self._written = awake_s()
+
+    def by_suite(self) -> dict[str, list[Outcome]]:
+        """Return the outcomes in the order of the problems."""
+        return {
+            name: [self._outcomes[id(one)] for one in problems if id(one) in self._outcomes]
+            for name, problems in self._suites.items()
+        }
+
+    def write(self) -> None:
+        """Write the outcomes to the file, if there are any and a file is wanted."""
+        if self._path is not None and self._outcomes:
+            text = json.dumps(suite_json(self._settings, self.by_suite()), indent=1)
+            write_file(self._path, text)
 
 
 def _limit(arguments: argparse.Namespace, contestant: Contestant | None) -> TimeControl:
@@ -136,15 +155,11 @@ def _read(path: Path, limit: int | None, seed: int) -> list[Problem]:
     return sample(read_epd(path), limit, seed)
 
 
-def _show(
-    arguments: argparse.Namespace, results: dict[str, list[Outcome]], settings: dict[str, Any]
-) -> None:
-    names = [Path(name).name for name in results]
-    short = (
-        dict(zip(names, results.values(), strict=True))
-        if len(set(names)) == len(names)
-        else results
-    )
+def _show(arguments: argparse.Namespace, results: _Results) -> None:
+    outcomes_of = results.by_suite()
+    short = {Path(name).name: outcomes for name, outcomes in outcomes_of.items()}
+    if len(short) < len(outcomes_of):
+        short = outcomes_of
     show_view(suite_table(short))
     if arguments.failed:
         for name, outcomes in short.items():
@@ -154,5 +169,5 @@ def _show(
                         f"{name}: {outcome.problem.name}: {' '.join(outcome.played)}  {outcome.problem.fen}"
                     )
     if arguments.json:
-        _write(arguments.json, results, settings)
+        results.write()
         show(f"{arguments.json}: written")

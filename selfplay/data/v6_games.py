@@ -77,42 +77,65 @@ def game_of_chunk(records: np.ndarray, name: str) -> SelfPlayRecord:
     A result changed to a value between win and loss is rounded. Raises DataError with `name` if the
     records are not successive positions of one game or have invalid targets.
     """
-    masks = masks_of(records)
     n = len(records)
     stack = np.zeros((n + 1, ROW_WORDS), np.uint64)
+    masks = masks_of(records)
     try:
         stack[0] = row_of_planes(masks[0])
     except FenError as error:
         raise DataError(f"{name}: record 0 is no position to play from: {error}") from error
     shares = _target_shares(records, name)
     n_targets = int(np.count_nonzero(shares))
-    target_moves, target_shares = np.zeros(n_targets, np.uint16), np.zeros(n_targets, np.float32)
-    moves, counts = np.zeros(n, np.uint16), np.zeros(n, np.uint8)
+    target_moves = np.zeros(n_targets, np.uint16)
+    target_shares = np.zeros(n_targets, np.float32)
+    moves = np.zeros(n, np.uint16)
+    counts = np.zeros(n, np.uint8)
     played = records["played_idx"].astype(np.int64)
     scratch = np.zeros(MAX_MOVES, np.uint16), np.zeros(lc0.PLANES, np.uint64)
     followed, fault = follow_game(
         stack, masks, played, shares, moves, counts, target_moves, target_shares, *scratch
     )
+    _check_followed(fault, followed, played, name)
+    points, ending = _told_end(records[-1], stack[-1], name)
+    return SelfPlayRecord(
+        generation=0,
+        number=0,
+        white_points=points,
+        ending=ending,
+        start=stack[0].copy(),
+        moves=moves,
+        full=records["invariance_info"] & NOT_FOR_TRAINING == 0,
+        target_counts=counts,
+        target_moves=target_moves,
+        target_visits=_visits(target_shares, counts, records["visits"]),
+        root_wdl=_root_wdl(records, stack[:-1, SIDE] != 0, points),
+    )
+
+
+def _check_followed(fault: int, record: int, played: np.ndarray, name: str) -> None:
+    """Raise DataError if a record has a fault of `follow_game`."""
     if fault == NOT_THE_POSITION:
         raise DataError(
-            f"{name}: record {followed} is not the position that the one before it leads to"
+            f"{name}: record {record} is not the position that the one before it leads to"
         )
     if fault == NOT_A_MOVE:
         raise DataError(
-            f"{name}: record {followed} plays or aims at an illegal move (played_idx {played[followed]})"
+            f"{name}: record {record} plays or aims at an illegal move (played_idx {played[record]})"
         )
-    result = float(records[-1]["result_q"])
+
+
+def _told_end(record: np.void, last: np.ndarray, name: str) -> tuple[int, Ending]:
+    """Return White's points and the ending that a game's last record tells. Raises DataError where
+    the last position uint64[16] contradicts them.
+    """
+    result = float(record["result_q"])
     if not -1.0 <= result <= 1.0:
         raise DataError(f"{name}: result_q {result}, expected -1..1")
-    points = round(result) * (-1 if records[-1]["side_to_move_or_enpassant"] else 1)
-    if (ending := ending_of(stack[-1], int(records[-1]["invariance_info"]), points)) is None:
+    points = -round(result) if record["side_to_move_or_enpassant"] else round(result)
+    ending = ending_of(last, int(record["invariance_info"]), points)
+    if ending is None:
         raise DataError(f"{name}: the result is {RESULTS[points]}, which the board contradicts")
-    return SelfPlayRecord(
-        generation=0, number=0, white_points=points, ending=ending, start=stack[0].copy(), moves=moves,
-        full=records["invariance_info"] & NOT_FOR_TRAINING == 0, target_counts=counts, target_moves=target_moves,
-        target_visits=_visits(target_shares, counts, records["visits"]),
-        root_wdl=_root_wdl(records, stack[:-1, SIDE] != 0, points),
-    )  # fmt: skip
+    return points, ending
 
 
 def _target_shares(records: np.ndarray, name: str) -> np.ndarray:
@@ -194,26 +217,34 @@ def row_of_planes(masks: np.ndarray) -> np.ndarray:
     """
     moments = masks[: 2 * lc0.PLANES_PER_POSITION]
     boards = moments.byteswap() if masks[lc0.BLACK_TO_MOVE_PLANE] else moments
-    ours, theirs = boards[:6], boards[6:12]
     board = chess.Board(None, chess960=True)
     board.turn = not masks[lc0.BLACK_TO_MOVE_PLANE]
-    board.pawns, board.knights, board.bishops, board.rooks, board.queens, board.kings = (
-        int(word) for word in ours | theirs
-    )
-    board.occupied_co[board.turn] = int(np.bitwise_or.reduce(ours))
-    board.occupied_co[not board.turn] = int(np.bitwise_or.reduce(theirs))
-    board.occupied = board.occupied_co[chess.WHITE] | board.occupied_co[chess.BLACK]
-    if sum(int(word).bit_count() for word in boards[:12]) != board.occupied.bit_count():
-        raise FenError("two pieces on one square", "placement")
+    _put_pieces(board, boards[:6], boards[6:12])
     for plane in range(4):
         if masks[lc0.CASTLING_PLANE + plane]:
             board.castling_rights |= _outermost_rook(
                 board, board.turn ^ (plane >= 2), queenside=plane % 2 == 0
             )
     board.halfmove_clock = int(masks[lc0.FIFTY_MOVE_PLANE])
-    their_pawns, their_pawns_before = int(theirs[0]), int(boards[lc0.PLANES_PER_POSITION + 6])
+    their_pawns = int(boards[6])
+    their_pawns_before = int(boards[lc0.PLANES_PER_POSITION + 6])
     board.ep_square = _passed_square(board.turn, their_pawns, their_pawns_before)
     return row_from_board(board)
+
+
+def _put_pieces(board: chess.Board, ours: np.ndarray, theirs: np.ndarray) -> None:
+    """Put pieces on an empty board; uint64[6] each, pawns to kings, ours of the side to move.
+    Raises FenError for two on one square.
+    """
+    board.pawns, board.knights, board.bishops, board.rooks, board.queens, board.kings = (
+        int(word) for word in ours | theirs
+    )
+    board.occupied_co[board.turn] = int(np.bitwise_or.reduce(ours))
+    board.occupied_co[not board.turn] = int(np.bitwise_or.reduce(theirs))
+    board.occupied = board.occupied_co[chess.WHITE] | board.occupied_co[chess.BLACK]
+    pieces = sum(int(word).bit_count() for word in (*ours, *theirs))
+    if pieces != board.occupied.bit_count():
+        raise FenError("two pieces on one square", "placement")
 
 
 def _outermost_rook(board: chess.Board, color: chess.Color, queenside: bool) -> chess.Bitboard:

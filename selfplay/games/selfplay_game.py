@@ -1,5 +1,7 @@
 """One self-play game: both sides search one tree, with noise, temperature and resignation."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from engine.board.layout import SIDE
@@ -18,6 +20,15 @@ U16_MAX = 65_535
 LEAST_VISITS = 8
 
 
+class PolicyTarget(NamedTuple):
+    """What a search leaves of the n moves of its root."""
+
+    moves: np.ndarray  # uint16 [n]
+    weights: np.ndarray  # uint16 [n]: visits, or 1 for a move that is known to win alone.
+    values: np.ndarray  # float64 [n]: win minus loss, in [-1, 1].
+    is_valued: np.ndarray  # bool [n]: whether the value says more than the network's own.
+
+
 class SelfPlayGame(PooledGame):
     """A game of one evaluator with itself."""
 
@@ -34,7 +45,7 @@ class SelfPlayGame(PooledGame):
         self._gave_up = 0  # first side with a reason to resign: 1 White, -1 Black
         self._moves: list[int] = []
         self._full: list[bool] = []
-        self._targets: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._targets: list[PolicyTarget] = []
         self._root_wdl: list[tuple[float, float, float]] = []
 
     @property
@@ -45,26 +56,39 @@ class SelfPlayGame(PooledGame):
     def make_move(self) -> None:
         """Record the search's result, then resign or make the move, and begin the next one."""
         root = self._players[0].search.root()
-        self._note(root, *self._choose(root))
+        chosen = self._choose(root)
+        move = root.moves[chosen]
+        self._moves.append(int(move))
+        self._targets.append(_policy_target(root, chosen))
+        self._root_wdl.append(root.wdl())
         if self._resigns(root.position.q):
             self._ending = Ending.RESIGNATION, 1 if self._stack[self.ply, SIDE] == 1 else -1
             return
-        self._play(np.uint16(self._moves[-1]))
+        self._play(move)
 
     def record(self) -> SelfPlayRecord:
         assert self._ending is not None
         ending, points = self._ending
-        empty = [np.zeros(0, np.uint16)]
+        targets = _joined(self._targets)
+        is_target = targets.weights > 0
         return SelfPlayRecord(
-            generation=self._generation, number=self.number, white_points=points, ending=ending, start=self.start,
-            moves=np.array(self._moves, np.uint16), full=np.array(self._full, np.bool_),
-            target_counts=np.array([len(moves) for moves, _, _ in self._targets], np.uint8),
-            target_moves=np.concatenate([moves for moves, _, _ in self._targets] or empty),
-            target_visits=np.concatenate([visits for _, visits, _ in self._targets] or empty),
-            target_scores=np.concatenate([scores for _, _, scores in self._targets] or [np.zeros(0, np.int16)]),
-            root_wdl=np.array(self._root_wdl, np.float16).reshape(-1, 3), played_through=self._played_through,
+            generation=self._generation,
+            number=self.number,
+            white_points=points,
+            ending=ending,
+            start=self.start,
+            moves=np.array(self._moves, np.uint16),
+            full=np.array(self._full, np.bool_),
+            target_counts=np.array(
+                [np.count_nonzero(target.weights) for target in self._targets], np.uint8
+            ),
+            target_moves=targets.moves[is_target],
+            target_visits=targets.weights[is_target],
+            target_scores=_scores(targets)[is_target],
+            root_wdl=np.array(self._root_wdl, np.float16).reshape(-1, 3),
+            played_through=self._played_through,
             gave_up=self._gave_up,
-        )  # fmt: skip
+        )
 
     def _begin_move(self) -> None:
         settings = self._settings
@@ -79,28 +103,12 @@ class SelfPlayGame(PooledGame):
     def _add_noise(self, search: Search) -> None:
         add_root_noise(search, self._rng, self._settings.noise_share, self._settings.noise_alpha)
 
-    def _choose(self, root: Root) -> tuple[int, np.ndarray]:
-        """Choose the move to play and the policy target by visits."""
+    def _choose(self, root: Root) -> int:
+        """Choose the move to play, by index."""
         settings = self._settings
         early = self.ply < settings.temperature_plies
-        chosen = choose_move(
-            root, settings.temperature if early else settings.late_temperature, self._rng
-        )
-        visits = root.visits
-        if root.proven[chosen] > 0:
-            # A forced win is the target even without visits.
-            visits = np.where(np.arange(len(visits)) == chosen, 1, 0)
-        return chosen, np.minimum(visits, U16_MAX)
-
-    def _note(self, root: Root, chosen: int, target: np.ndarray) -> None:
-        weights = target.astype(np.uint16)
-        proven = root.proven
-        weighty = np.flatnonzero(weights)
-        scores = score_from_value(np.where(proven != 0, proven, root.q))
-        scores[(proven == 0) & (root.visits < LEAST_VISITS)] = UNKNOWN_SCORE
-        self._moves.append(int(root.moves[chosen]))
-        self._targets.append((root.moves[weighty], weights[weighty], scores[weighty]))
-        self._root_wdl.append(root.wdl())
+        temperature = settings.temperature if early else settings.late_temperature
+        return choose_move(root, temperature, self._rng)
 
     def _resigns(self, value: float) -> bool:
         side = int(self._stack[self.ply, SIDE])
@@ -110,3 +118,36 @@ class SelfPlayGame(PooledGame):
         if self._gave_up == 0 and self._hopeless[side] >= self._settings.resign_moves:
             self._gave_up = 1 - 2 * side
         return self._gave_up != 0 and not self._played_through
+
+
+def _policy_target(root: Root, chosen: int) -> PolicyTarget:
+    """Return what a move's search leaves to learn from."""
+    weights = np.minimum(root.visits, U16_MAX).astype(np.uint16)
+    if root.proven[chosen] > 0:
+        # A forced win is the target even without visits.
+        weights[:] = 0
+        weights[chosen] = 1
+    is_proven = root.proven != 0
+    return PolicyTarget(
+        root.moves,
+        weights,
+        values=np.where(is_proven, root.proven, root.q),
+        is_valued=is_proven | (root.visits >= LEAST_VISITS),
+    )
+
+
+def _joined(targets: list[PolicyTarget]) -> PolicyTarget:
+    """Return the targets of a game, one behind the other."""
+    nothing = PolicyTarget(
+        np.zeros(0, np.uint16), np.zeros(0, np.uint16), np.zeros(0), np.zeros(0, np.bool_)
+    )
+    return PolicyTarget(*map(np.concatenate, zip(nothing, *targets, strict=True)))
+
+
+def _scores(targets: PolicyTarget) -> np.ndarray:
+    """Return the scores of moves, int16 [n]. All of a game are converted at once: a call for each
+    move would cost more than the search of a few visits.
+    """
+    scores = score_from_value(targets.values)
+    scores[~targets.is_valued] = UNKNOWN_SCORE
+    return scores

@@ -271,14 +271,13 @@ def _move(
     used_s = control.used_s(measured_s, judged.nodes or 0)
     if control.nodes_per_ms and judged.nodes is None:
         raise EngineFault(Reason.TIME, "it told no nodes, of which its time is made")
-    game.slowest_ms[not side] = max(game.slowest_ms[not side], 1000.0 * used_s)
+    used_ms = 1000.0 * used_s
+    game.slowest_ms[not side] = max(game.slowest_ms[not side], used_ms)
     if allowed_s is not None and used_s > allowed_s + control.margin_s:
         raise EngineFault(Reason.TIME, f"{used_s:.3f} s used of {allowed_s:.3f} s")
     assert answer.move is not None
     clocks_s[side] = max(clocks_s[side] - used_s, 0.0) + control.increment_s
-    game.thoughts.append(
-        Thought(round(1000.0 * used_s), judged.score_cp, judged.depth, judged.nodes)
-    )
+    game.thoughts.append(Thought(round(used_ms), judged.score_cp, judged.depth, judged.nodes))
     game.moves.append(answer.move)
     board.push(answer.move)
 

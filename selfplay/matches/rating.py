@@ -150,21 +150,20 @@ def fit_ratings(
     places = {name: place for place, name in enumerate(free)}
     # [pairs, players]: 1 for the first, -1 for the second, 0 for those whose rating is given.
     sides = np.zeros((len(results), len(free)))
-    for pair, players in enumerate(results):
-        for name, sign in zip(players, (1.0, -1.0), strict=True):
-            if name in places:
-                sides[pair, places[name]] += sign
+    for pair, (one, other) in enumerate(results):
+        if one in places:
+            sides[pair, places[one]] += 1.0
+        if other in places:
+            sides[pair, places[other]] -= 1.0
     leads = np.array(
         [(given.get(one, centre) - given.get(other, centre)) / ELO for one, other in results]
     )
     points, games = np.array(list(results.values()), float).reshape(-1, 2).T
     odds, curvature = _most_likely(sides, leads, points, games)
     half = NORMAL_95 * ELO * np.sqrt(np.diag(np.linalg.inv(curvature)))
-    middles = zip(free, (centre + ELO * odds).tolist(), half.tolist(), strict=True)
-    fitted = {
-        name: FittedRating(middle, middle - width, middle + width)
-        for name, middle, width in middles
-    }
+    elo = centre + ELO * odds
+    bounds = np.stack([elo, elo - half, elo + half], axis=1).tolist()
+    fitted = {name: FittedRating(*three) for name, three in zip(free, bounds, strict=True)}
     return {name: FittedRating(elo, elo, elo) for name, elo in given.items()} | fitted
 
 

@@ -4,6 +4,7 @@ estimate or an SPRT.
 Its text is one line per game, and a summary.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -88,15 +89,31 @@ def standing(
 ) -> MatchStanding:
     """Return the standing after the given games between the two engines."""
     points = {row.number: row.first_points for row in rows}
-    values = list(points.values())
-    counts = statistics.pentanomial(statistics.complete_pairs(points).values())
-    whole = [(row.white, row.start_fen, row.uci) for row in rows if not row.offender]
-    games = {row.number: (row.start_fen, row.uci, row.result) for row in rows if not row.offender}
+    games_with = Counter(points.values())
+    pairs = statistics.pentanomial(statistics.complete_pairs(points).values())
+    faultless = [row for row in rows if not row.offender]
     return MatchStanding(
-        values.count(1.0), values.count(0.5), values.count(0.0), tuple(counts.tolist()),
-        statistics.estimate_elo(counts) if counts.any() else None, count_faults(rows, names),
-        len(whole) - len(set(whole)), sum(games[number] == games.get(number ^ 1) for number in games) // 2, sprt,
-    )  # fmt: skip
+        wins=games_with[1.0],
+        draws=games_with[0.5],
+        losses=games_with[0.0],
+        pentanomial=tuple(pairs.tolist()),
+        estimate=statistics.estimate_elo(pairs) if pairs.any() else None,
+        faults=count_faults(rows, names),
+        copies=count_copies(faultless),
+        twins=count_twins(faultless),
+        sprt=sprt,
+    )
+
+
+def count_copies(rows: Sequence[GameRow]) -> int:
+    """Return how many games repeat an earlier one move by move."""
+    return len(rows) - len({(row.white, row.start_fen, row.uci) for row in rows})
+
+
+def count_twins(rows: Sequence[GameRow]) -> int:
+    """Return how many pairs have the same moves and result in both games."""
+    games = {row.number: (row.start_fen, row.uci, row.result) for row in rows}
+    return sum(games[first] == games.get(first + 1) for first in games if first % 2 == 0)
 
 
 def count_faults(rows: Iterable[GameRow], names: Iterable[str]) -> dict[str, dict[str, int]]:

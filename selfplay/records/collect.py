@@ -88,7 +88,12 @@ def legal_games(games: PositionSet, may_be: np.ndarray) -> np.ndarray:
 
 
 def _pack(records: list[GameRecord]) -> PositionSet:
-    probabilities = np.concatenate([record.target_probs for record in records])
+    """Return the games of records in one set, one behind the other."""
+
+    def joined(name: str, dtype: type) -> np.ndarray:
+        parts = [getattr(record, name) for record in records]
+        return np.concatenate(parts).astype(dtype)
+
     left = [np.arange(len(record.moves), 0, -1) - record.resigned for record in records]
     ratings = [
         np.full(len(record.moves), UNKNOWN_RATING) if record.rating is None else record.rating
@@ -97,14 +102,16 @@ def _pack(records: list[GameRecord]) -> PositionSet:
     return PositionSet(
         starts=np.stack([record.start for record in records]),
         game_first=offsets(np.array([len(record.moves) for record in records])),
-        moves=np.concatenate([record.moves for record in records]).astype(np.uint16),
-        target_first=offsets(np.concatenate([record.target_counts for record in records])),
-        target_moves=np.concatenate([record.target_moves for record in records]).astype(np.uint16),
-        target_probs=np.rint(PROBABILITY_ONE * probabilities).astype(np.uint16),
-        target_scores=np.concatenate([record.target_scores for record in records]).astype(np.int16),
-        wdl=np.concatenate([record.wdl for record in records]).astype(np.float16),
+        moves=joined("moves", np.uint16),
+        target_first=offsets(joined("target_counts", np.int64)),
+        target_moves=joined("target_moves", np.uint16),
+        target_probs=np.rint(PROBABILITY_ONE * joined("target_probs", np.float32)).astype(
+            np.uint16
+        ),
+        target_scores=joined("target_scores", np.int16),
+        wdl=joined("wdl", np.float16),
         moves_left=np.minimum(np.concatenate(left), LONGEST_COUNT).astype(np.uint16),
-        usable=np.concatenate([record.usable for record in records]).astype(np.bool_),
+        usable=joined("usable", np.bool_),
         rating=np.concatenate(ratings).astype(np.uint16),
     )
 

@@ -23,8 +23,14 @@ from selfplay.records.endings import Ending
 from selfplay.report.metrics import Metrics, Row
 from selfplay.report.seed_groups import seed_groups
 from selfplay.run.anchors import AnchorFit, read_anchors
-from selfplay.run.config import config_text, flat_settings, setting_changes, stored_config
-from selfplay.run.ledger import LOSSES, GateResult, Ledger, Phase, SelfPlayRow
+from selfplay.run.config import (
+    RunConfig,
+    config_text,
+    flat_settings,
+    setting_changes,
+    stored_config,
+)
+from selfplay.run.ledger import LOSSES, GateResult, GenerationRow, Ledger, Phase, SelfPlayRow
 from selfplay.run.pretraining import CONFIG, LOG, read_log
 
 
@@ -115,8 +121,6 @@ def _read_self_play(path: Path, name: str) -> Metrics:
         config = stored_config(path / "config.toml")
         anchors = read_anchors(path, config.anchors)
         newest = generations[-1]
-        unused = setting_changes(newest.config, config_text(config))  # by any generation yet
-        made = {name: pair[0] for name, pair in unused.items() if not name.startswith("anchors.")}
         doing = "is done" if newest.phase is Phase.DONE else f"continues with {newest.phase}"
         games = {one.number: ledger.games(one.number) for one in generations}
         played = [games[number] for number in games.keys() - ledger.imports().keys()]
@@ -124,7 +128,7 @@ def _read_self_play(path: Path, name: str) -> Metrics:
         return Metrics(
             name,
             "generation",
-            settings=dict(flat_settings(asdict(config))) | made,
+            settings=_settings_played_with(config, newest.config),
             rows=_rows(ledger, games, anchors),
             steps=[
                 {"generation": one.number, **_known(row)}
@@ -132,16 +136,30 @@ def _read_self_play(path: Path, name: str) -> Metrics:
                 for row in ledger.losses(one.number, "train")
             ],
             scored_on=config.fit.heldout or name,
-            changes=[
-                {"generation": row.number, **changed}
-                for earlier, row in pairwise(generations)
-                if (changed := setting_changes(earlier.config, row.config))
-            ],
+            changes=_changes(generations),
             environments=ledger.environments(),
             state=f"generation {newest.number} {doing}",
             endings=dict(endings.most_common()),
             rung_scale=anchors.scale,
         )
+
+
+def _settings_played_with(config: RunConfig, newest: str) -> dict[str, object]:
+    """Return the settings of a run; those that no generation has used yet as the newest one, whose
+    configuration is a text, had them.
+    """
+    unused = setting_changes(newest, config_text(config))
+    made = {name: pair[0] for name, pair in unused.items() if not name.startswith("anchors.")}
+    return dict(flat_settings(asdict(config))) | made
+
+
+def _changes(generations: Sequence[GenerationRow]) -> list[dict[str, Any]]:
+    """Return the settings that changed from one generation to the next."""
+    changes: list[dict[str, Any]] = []
+    for earlier, later in pairwise(generations):
+        if changed := setting_changes(earlier.config, later.config):
+            changes.append({"generation": later.number, **changed})
+    return changes
 
 
 def _check_self_play(path: Path) -> None:

@@ -67,33 +67,41 @@ def seed_groups(runs: Sequence[Metrics]) -> list[Group]:
     alike: dict[tuple[str, int], list[Metrics]] = {}
     met = Counter[tuple[str, object]]()
     for run in runs:
-        changed = [
-            {name: pair for name, pair in one.items() if name != "generation"}
-            for one in run.changes
-        ]
-        # Rungs of others have no mean.
-        scale = run.rung_scale if any("rung" in row for row in run.rows) else ""
-        key = json.dumps(
-            [run.x, run.settings | {"seed": None}, changed, scale], sort_keys=True, default=str
-        )
+        key = _likeness(run)
         seed = run.settings.get("seed")
         alike.setdefault((key, met[key, seed]), []).append(run)
         met[key, seed] += 1
     folders = [{run.run.rpartition("/")[0] for run in group} for group in alike.values()]
     groups = []
     for group, mine in zip(alike.values(), folders, strict=True):
-        first = group[0].run
-        others = len(group) - 1
-        holds_all = (
-            len(mine) == 1 and "" not in mine and sum(bool(mine & one) for one in folders) == 1
-        )
-        name = first
-        if holds_all and others:
-            name = mine.pop()
-        elif others:
-            name = f"{first} and {others} more"
+        is_alone = sum(bool(mine & one) for one in folders) == 1
+        name = _group_name(group, mine if is_alone else set())
         groups.append(Group(name, [replace(run, group=name) for run in group]))
     return groups
+
+
+def _likeness(run: Metrics) -> str:
+    """Return what runs of one group have in common: all but seeds and generations."""
+    changed = [
+        {name: pair for name, pair in one.items() if name != "generation"} for one in run.changes
+    ]
+    # Rungs of others have no mean.
+    scale = run.rung_scale if any("rung" in row for row in run.rows) else ""
+    alike = [run.x, run.settings | {"seed": None}, changed, scale]
+    return json.dumps(alike, sort_keys=True, default=str)
+
+
+def _group_name(group: Sequence[Metrics], folders: set[str]) -> str:
+    """Return the name of a group: its run's, its only folder's, which holds no other group, or the
+    first run's and a number.
+    """
+    first = group[0].run
+    others = len(group) - 1
+    if not others:
+        return first
+    if len(folders) == 1 and "" not in folders:
+        return min(folders)
+    return f"{first} and {others} more"
 
 
 def interval_of(row: Row, name: str) -> Interval | None:

@@ -5,7 +5,7 @@ their sources. A crash before they are entered there leaves a segment behind, wh
 next segment replaces.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -75,44 +75,74 @@ def import_games(
     tallies = tuple((path, Tally()) for path, kind in files if kind == PGN)
     readers = [(path, _pgn_games(path, pgn_min_elo, tally)) for path, tally in tallies]
     readers += [(path, games_of_chunks(path, Bookmark())) for path, kind in files if kind == CHUNKS]
-    segments = [
-        segment_path(run.replay, generation) for generation in published_generations(run.replay)
-    ]
-    known = {
-        game_key(game.start, game.played) for path in segments for game in read_segment(path)[0]
-    }
-    rows = list[SelfPlayRow]()
-    sources = list[tuple[str, int, int]]()
+    new = _NewGames(number + 1, _known_games(run.replay))
 
     def new_games() -> Iterator[SelfPlayRecord]:
         for path, games in readers:
-            first = len(rows)
-            duplicates = 0
-            for game in games:
+            for game in new.taken_from(path, games):
                 if stop():
                     raise Stopped
-                if (key := game_key(game.start, game.played)) in known:
-                    duplicates += 1
-                    continue
-                known.add(key)
-                mine = replace(game, generation=number + 1, number=len(rows))
-                rows.append(ledger_row(mine))
-                report(len(rows))
-                yield mine
-            sources.append((printable(path), len(rows) - first, duplicates))
-        if not rows:
-            names = ", ".join(source[0] for source in sources)
-            known_games = sum(source[2] for source in sources)
+                report(len(new.rows))
+                yield game
+        if not new.rows:
             seen = "".join(f"; {path}: {tally}" for path, tally in tallies)
-            why = (
-                f"all {known_games:,} games are known already" if known_games else "no games found"
-            )
-            raise DataError(f"{names}: {why}{seen}")
+            raise DataError(f"{new.why_none}{seen}")
 
     write_segment(run.replay, number + 1, new_games())
-    run.ledger.note_import(number + 1, config_text(run.config), sources, rows)
-    duplicates = sum(source[2] for source in sources)
-    return Imported(number + 1, len(rows), sum(row.plies for row in rows), duplicates, tallies)
+    run.ledger.note_import(number + 1, config_text(run.config), new.sources, new.rows)
+    plies = sum(row.plies for row in new.rows)
+    return Imported(number + 1, len(new.rows), plies, new.duplicates, tallies)
+
+
+def _known_games(replay: Path) -> set[int]:
+    """Return the keys of the games of all published generations."""
+    segments = [segment_path(replay, number) for number in published_generations(replay)]
+    return {
+        game_key(game.start, game.played) for path in segments for game in read_segment(path)[0]
+    }
+
+
+class _NewGames:
+    """Takes the games that are not known yet, and counts them for the run database.
+
+    Attributes:
+        rows: one for each game taken.
+        sources: of each file that was read, its name, the games taken, and those known already.
+    """
+
+    def __init__(self, generation: int, known: set[int]) -> None:
+        self.rows: list[SelfPlayRow] = []
+        self.sources: list[tuple[str, int, int]] = []
+        self._generation = generation
+        self._known = known
+
+    def taken_from(self, path: Path, games: Iterable[SelfPlayRecord]) -> Iterator[SelfPlayRecord]:
+        """Yield the games of a file that are not known, as games of the generation."""
+        before = len(self.rows)
+        duplicates = 0
+        for game in games:
+            key = game_key(game.start, game.played)
+            if key in self._known:
+                duplicates += 1
+                continue
+            self._known.add(key)
+            mine = replace(game, generation=self._generation, number=len(self.rows))
+            self.rows.append(ledger_row(mine))
+            yield mine
+        self.sources.append((printable(path), len(self.rows) - before, duplicates))
+
+    @property
+    def duplicates(self) -> int:
+        """How many games were known already."""
+        return sum(duplicates for _, _, duplicates in self.sources)
+
+    @property
+    def why_none(self) -> str:
+        """Why no game was taken."""
+        names = ", ".join(name for name, _, _ in self.sources)
+        if self.duplicates:
+            return f"{names}: all {self.duplicates:,} games are known already"
+        return f"{names}: no games found"
 
 
 def _pgn_games(path: Path, least_elo: int, tally: Tally) -> Iterator[SelfPlayRecord]:

@@ -46,7 +46,7 @@ class GateGame(PooledGame):
 
     def make_move(self) -> None:
         root = self._players[self.evaluator].search.root()
-        self._play(root.moves[root.order()[0]])
+        self._play(root.moves[root.best()])
 
     def _begin_move(self) -> None:
         self._players[self.evaluator].begin(self._stack[: self.ply + 1], self._visits)
@@ -159,18 +159,7 @@ def gate(
 
     if result is None:
         numbers = [number for number in range(2 * settings.pairs) if number not in test.points]
-        nets = run.candidate(generation), run.best
-        config = run.config
-        task = GateTask(
-            config.seed,
-            generation,
-            config.games,
-            nets,
-            openings,
-            config.gate,
-            net=config.net,
-            search=config.search,
-        )
+        task = _task(run, generation, openings)
         play(task, numbers, finish, lambda: result is not None or stop())
     if result is None:
         return None
@@ -180,6 +169,20 @@ def gate(
     if result.accepted:
         run.promote(generation)
     return result
+
+
+def _task(run: RunFolder, generation: int, openings: OpeningRows) -> GateTask:
+    """Return the games between a generation's candidate and the best network."""
+    return GateTask(
+        run.config.seed,
+        generation,
+        run.config.games,
+        (run.candidate(generation), run.best),
+        openings,
+        run.config.gate,
+        net=run.config.net,
+        search=run.config.search,
+    )
 
 
 def _conditions(run: RunFolder, generation: int, openings: OpeningRows) -> str:

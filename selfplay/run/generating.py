@@ -9,6 +9,7 @@ alone, so an interrupted generation continues with the same settings.
 """
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -145,6 +146,32 @@ def safe_threshold(
     return NEVER
 
 
+class _Collector:
+    """Takes the games of a generation as they end: into the replay and the ledger."""
+
+    def __init__(self, run: RunFolder, generation: int, writer: ReplayWriter) -> None:
+        self._ledger = run.ledger
+        self._generation = generation
+        self._writer = writer
+        self._begun_with = len(writer.games)
+        self._positions = 0  # of games played since
+        self._started = awake_s()
+        rows = [ledger_row(record) for record in writer.games.values()]
+        self._ledger.note_games(generation, rows, anew=True)
+
+    def take(self, record: SelfPlayRecord) -> None:
+        self._writer.append(record)
+        self._ledger.note_games(self._generation, [ledger_row(record)])
+        self._positions += len(record.moves)
+
+    @property
+    def speed(self) -> str:
+        """Games and positions a second, in words."""
+        seconds = awake_s() - self._started
+        games = len(self._writer.games) - self._begun_with
+        return f"{games / seconds:,.2f} games/s, {self._positions / seconds:,.1f} positions/s"
+
+
 def generate_games(
     run: RunFolder,
     generation: int,
@@ -156,56 +183,56 @@ def generate_games(
     """Play the generation's missing games with the best network; True once it is published, False
     if stopped.
     """
-    writer = ReplayWriter(run.replay, generation)
-    if writer.cut_bytes:
-        tell(
-            f"replay of generation {generation}: cut {writer.cut_bytes} damaged bytes; their games are played again"
-        )
-    settings, changes = guarded_settings(run.config.games, run, generation)
-    for change in changes:
-        tell(change)
-    missing = [number for number in range(settings.count) if number not in writer.games]
-    started = awake_s()
-    played = 0
-    begun_with = len(writer.games)
-
-    def finish(record: SelfPlayRecord) -> None:
-        nonlocal played
-        writer.append(record)
-        run.ledger.note_games(generation, [ledger_row(record)])
-        played += len(record.moves)
-        report(
-            len(writer.games) / settings.count,
-            f"{len(writer.games)}/{settings.count} games, {speed()}",
-        )
-
-    def speed() -> str:
-        seconds = awake_s() - started
-        return f"{(len(writer.games) - begun_with) / seconds:,.2f} games/s, {played / seconds:,.1f} positions/s"
-
-    try:
-        run.ledger.note_games(
-            generation, [ledger_row(record) for record in writer.games.values()], anew=True
-        )
-        task = GenerationTask(
-            run.config.seed, generation, settings, (run.best,), run.opening_rows(), net=run.config.net,
-            search=run.config.search,
-        )  # fmt: skip
-        play(task, missing, finish, stop)
-        # There are more games if the setting was lowered meanwhile.
-        if len(writer.games) >= settings.count:
-            summary = summarise(list(writer.games.values()), settings)
-            run.ledger.note_self_play(generation, asdict(summary))
-            writer.publish()
+    with closing(ReplayWriter(run.replay, generation)) as writer:
+        if writer.cut_bytes:
             tell(
-                f"generation {generation}: {summary.drawn / summary.games:.0%} drawn; resigning below "
-                f"{summary.resign_below:g} was wrong in {summary.wrong} of {summary.given_up} games played through"
+                f"replay of generation {generation}: cut {writer.cut_bytes} damaged bytes; their games are played again"
             )
-            if missing:
-                positions = sum(len(game.moves) for game in writer.games.values())
-                tell(
-                    f"generation {generation}: {len(writer.games)} games, {positions:,} positions ({speed()})"
-                )
-    finally:
-        writer.close()
-    return len(writer.games) >= settings.count
+        settings, changes = guarded_settings(run.config.games, run, generation)
+        for change in changes:
+            tell(change)
+        missing = [number for number in range(settings.count) if number not in writer.games]
+        collector = _Collector(run, generation, writer)
+
+        def finish(record: SelfPlayRecord) -> None:
+            collector.take(record)
+            done = len(writer.games)
+            report(done / settings.count, f"{done}/{settings.count} games, {collector.speed}")
+
+        play(_task(run, generation, settings), missing, finish, stop)
+        # There are more games if the setting was lowered meanwhile.
+        if len(writer.games) < settings.count:
+            return False
+        _publish(run, generation, writer, settings, tell)
+        if missing:
+            positions = sum(len(game.moves) for game in writer.games.values())
+            tell(
+                f"generation {generation}: {len(writer.games)} games, {positions:,} positions ({collector.speed})"
+            )
+        return True
+
+
+def _task(run: RunFolder, generation: int, settings: GameSettings) -> GenerationTask:
+    """Return the generation's games with the best network."""
+    return GenerationTask(
+        run.config.seed,
+        generation,
+        settings,
+        nets=(run.best,),
+        openings=run.opening_rows(),
+        net=run.config.net,
+        search=run.config.search,
+    )
+
+
+def _publish(
+    run: RunFolder, generation: int, writer: ReplayWriter, settings: GameSettings, tell: Tell
+) -> None:
+    """Close a generation that has all its games, and tell how they ended."""
+    summary = summarise(list(writer.games.values()), settings)
+    run.ledger.note_self_play(generation, asdict(summary))
+    writer.publish()
+    tell(
+        f"generation {generation}: {summary.drawn / summary.games:.0%} drawn; resigning below "
+        f"{summary.resign_below:g} was wrong in {summary.wrong} of {summary.given_up} games played through"
+    )

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from engine.backend import NUMPY, get_backend
 from engine.board.convert import row_from_board
 from engine.evaluation import make_evaluator
-from engine.evaluation.protocol import InKernelEvaluator, is_elsewhere, news_of
+from engine.evaluation.protocol import Evaluator, InKernelEvaluator, is_elsewhere, news_of
 from selfplay.families.by_name import family_of
 from selfplay.families.planes.custom import is_custom
 from selfplay.games.game_settings import GameSettings, SearchSettings
@@ -131,18 +131,11 @@ def play_numbers(
     `tell` gets what the evaluators have to say, such as that a GPU failed.
     """
     task = shared_task(task, len(numbers) if isinstance(numbers, Sequence) else sys.maxsize, 1)
-    name = task.net if is_custom(task.net) else "network"
-    evaluators = [
-        make_evaluator(name, net, threads=1, backend=task.settings.backend) for net in task.nets
-    ]
+    evaluators = _evaluators(task)
     games: Iterator[PooledGame] = (task.new_game(number) for number in numbers)
     kernels = [KernelVisits(one) for one in evaluators if isinstance(one, InKernelEvaluator)]
     in_turn = len(kernels) == len(evaluators)
-    seating = replace(task.seating(), games=1) if in_turn else task.seating()
-    # While a GPU evaluates one half of the games, the processor searches in the other.
-    halves = 2 if seating.games > 1 and any(is_elsewhere(one) for one in evaluators) else 1
-    seating = replace(seating, games=-(-seating.games // halves))
-    rooms = [[Seats(one, seating) for one in evaluators] for _ in range(halves)]
+    rooms = _rooms(evaluators, replace(task.seating(), games=1) if in_turn else task.seating())
 
     def stops() -> bool:
         for text in itertools.chain.from_iterable(map(news_of, evaluators)):
@@ -161,3 +154,22 @@ def play_numbers(
         stops()
         for evaluator in evaluators:
             evaluator.close()
+
+
+def _evaluators(task: PlayTask) -> list[Evaluator]:
+    """Return an evaluator for each network of a task."""
+    name = task.net if is_custom(task.net) else "network"
+    return [
+        make_evaluator(name, net, threads=1, backend=task.settings.backend) for net in task.nets
+    ]
+
+
+def _rooms(evaluators: Sequence[Evaluator], seating: Seating) -> list[list[Seats]]:
+    """Return rooms for so many games, with a table for each evaluator: two where a GPU evaluates
+    one half of the games while the processor searches in the other.
+    """
+    count = 1
+    if seating.games > 1 and any(is_elsewhere(one) for one in evaluators):
+        count = 2
+    seating = replace(seating, games=-(-seating.games // count))
+    return [[Seats(one, seating) for one in evaluators] for _ in range(count)]

@@ -247,6 +247,26 @@ class Pretraining:
         append(self.folder / LOG, json.dumps(self._log[-1]) + "\n")
         return report
 
+    def _differ(self, stored: dict[str, Any], values: dict[str, Any]) -> bool:
+        """Whether any setting is another one than is stored. Raises RunError if one may not be."""
+        advice = "Give it those that it began with, or begin another --run with --start-from"
+        free = CHANGEABLE | {"data"}
+        if not self.settings.files.heldout:
+            free |= {"heldout"}
+        old = _without_paths(stored)
+        new = _without_paths(values)
+        different = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+        if names := sorted(different - free):
+            raise RunError(
+                f"{self.folder} holds a run with other {', '.join(names)} (see {CONFIG}). {advice}"
+            )
+        pairs = zip_longest(values["data"].items(), old.get("data", {}).items(), fillvalue=("", ""))
+        if changed := [name or old for (name, mark), (old, known) in pairs if mark != known]:
+            raise RunError(
+                f"{self.folder} holds a run with other data: {', '.join(changed)} changed. {advice}"
+            )
+        return bool(different)
+
     def _bind_configuration(self, data: TrainingData) -> None:
         """Store configuration and what the data are. In an existing folder, only CHANGEABLE
         settings may differ.
@@ -259,27 +279,8 @@ class Pretraining:
         if (start := self.settings.start_from) is not None:
             values["data"][str(start)] = hashlib.sha256(start.read_bytes()).hexdigest()[:16]
         values["heldout"] = data.heldout_name
-        if path.is_file():
-            stored, given = map(_without_paths, (read_noted(path), values))
-            different = {
-                name for name in stored.keys() | given.keys() if stored.get(name) != given.get(name)
-            }
-            advice = "Give it those that it began with, or begin another --run with --start-from"
-            if names := sorted(
-                different - CHANGEABLE - {"data", "" if self.settings.files.heldout else "heldout"}
-            ):
-                raise RunError(
-                    f"{self.folder} holds a run with other {', '.join(names)} (see {path.name}). {advice}"
-                )
-            pairs = zip_longest(
-                values["data"].items(), stored.get("data", {}).items(), fillvalue=("", "")
-            )
-            if changed := [name or old for (name, mark), (old, known) in pairs if mark != known]:
-                raise RunError(
-                    f"{self.folder} holds a run with other data: {', '.join(changed)} changed. {advice}"
-                )
-            if not different:
-                return
+        if path.is_file() and not self._differ(read_noted(path), values):
+            return
         write_file(path, json.dumps(values, indent=2))
 
 

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import platform
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
@@ -66,6 +66,43 @@ class Pool(Protocol):
         """End all workers, whatever they are doing."""
 
 
+class _Inbox:
+    """Hands on what workers send: each game's record, and each of their messages, once."""
+
+    def __init__(self, finish: Callable[[Any], None], tell: Tell) -> None:
+        self.finished: set[int] = set()
+        self._finish = finish
+        self._tell = tell
+        self._told: set[str] = set()
+
+    def take(self, content: Any) -> None:
+        """Take a record or a text."""
+        if isinstance(content, str):
+            self._tell_once(content)
+        elif content.number not in self.finished:
+            self.finished.add(content.number)
+            self._finish(content)
+
+    def unfinished(self, numbers: Iterable[int]) -> list[int]:
+        """Return those of the games that nobody has finished."""
+        return [number for number in numbers if number not in self.finished]
+
+    def _tell_once(self, text: str) -> None:
+        # Every worker reports the same, with times and reasons of its own before the last
+        # semicolon.
+        wording = "".join(letter for letter in text.rpartition("; ")[2] if not letter.isdigit())
+        if wording not in self._told:
+            self._told.add(wording)
+            self._tell(text)
+
+
+def _start_missing(pool: Pool, count: int, deadlines: dict[int, float]) -> None:
+    """Start all of the `count` workers that have no deadline yet, and give them one."""
+    for worker in range(len(deadlines), count):
+        pool.start(worker)
+        deadlines[worker] = awake_s() + PATIENCE_S
+
+
 class SharedPlay(ABC):
     """A PlayBackend of `workers` workers, which live for the length of a call.
 
@@ -88,50 +125,29 @@ class SharedPlay(ABC):
         """Play the games of these numbers; see `PlayBackend`. `finish` gets each record once, here."""
         missing = list(numbers)
         count = self._count(task)
-        in_vain = 0
-        told = set[str]()
         task = shared_task(task, len(missing), count)
+        inbox = _Inbox(finish, self._tell)
+        pools_in_vain = 0
         while missing and not stop():
-            finished: set[int] = set()
-
-            def take(record: Any, finished: set[int] = finished) -> None:
-                if isinstance(record, str):
-                    # Every worker reports the same, with times and reasons of its own before the
-                    # last semicolon.
-                    wording = "".join(
-                        letter for letter in record.rpartition("; ")[2] if not letter.isdigit()
-                    )
-                    if wording not in told:
-                        told.add(wording)
-                        self._tell(record)
-                elif record.number not in finished:
-                    finished.add(record.number)
-                    finish(record)
-
-            with closing(self._pool(task, missing, min(count, len(missing)))) as pool:
+            workers = min(count, len(missing))
+            finished_before = len(inbox.finished)
+            with closing(self._pool(task, missing, workers)) as pool:
                 try:
-                    self._listen(pool, min(count, len(missing)), take, stop)
+                    self._listen(pool, workers, inbox.take, stop)
                 except WorkerLost as lost:
-                    in_vain = 0 if finished else in_vain + 1
-                    if in_vain == ATTEMPTS:
-                        where = f"game {missing[0]}" if len(missing) == 1 else "any game"
-                        raise RunError(
-                            f"workers were lost {ATTEMPTS} times before they finished {where}: {lost}"
-                        ) from lost
-                    self._tell(
-                        f"a worker was lost ({lost}); it is replaced, and unfinished games are played again"
-                    )
+                    pools_in_vain += 1
+                    if len(inbox.finished) > finished_before:
+                        pools_in_vain = 0
+                    self._go_on_without(lost, pools_in_vain, missing)
                 begun = pool.taken()
             # Games that a worker may have died of come last.
-            missing = [
-                number for number in missing[begun:] + missing[:begun] if number not in finished
-            ]
+            missing = inbox.unfinished(missing[begun:] + missing[:begun])
 
     def _listen(self, pool: Pool, count: int, take: Callable[[Any], None], stop: Stop) -> None:
         """Let `count` workers play until all games are finished or `stop()`. Raises as `__call__`,
         and WorkerLost.
         """
-        due = {0: awake_s() + PATIENCE_S}
+        deadlines = {0: awake_s() + PATIENCE_S}
         pool.start(0)  # alone until the kernels are compiled
         while not stop():
             playing = pool.playing()
@@ -139,14 +155,24 @@ class SharedPlay(ABC):
             if message is None and not playing:
                 return
             if message is not None:
-                due[message[0]] = (now := awake_s()) + self._patience_s
-                for worker in range(len(due), count):
-                    pool.start(worker)
-                    due[worker] = now + PATIENCE_S
-                if message[1] is not None:
-                    take(message[1])
-            if any(awake_s() > due[worker] for worker in playing):
+                worker, content = message
+                deadlines[worker] = awake_s() + self._patience_s
+                _start_missing(pool, count, deadlines)
+                if content is not None:
+                    take(content)
+            if any(awake_s() > deadlines[worker] for worker in playing):
                 raise WorkerLost("gave no sign of life in time")
+
+    def _go_on_without(self, lost: WorkerLost, pools_in_vain: int, missing: Sequence[int]) -> None:
+        """Tell of a lost worker. Raises RunError once ATTEMPTS pools in a row finished no game."""
+        if pools_in_vain == ATTEMPTS:
+            where = f"game {missing[0]}" if len(missing) == 1 else "any game"
+            raise RunError(
+                f"workers were lost {ATTEMPTS} times before they finished {where}: {lost}"
+            ) from lost
+        self._tell(
+            f"a worker was lost ({lost}); it is replaced, and unfinished games are played again"
+        )
 
     def _count(self, task: PlayTask) -> int:
         """Workers of the call that begins now."""

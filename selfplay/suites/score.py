@@ -5,9 +5,10 @@ table or JSON.
 import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import chess
 from rich import box
 from rich.table import Table
 
@@ -34,44 +35,79 @@ class Outcome:
     fault: str = ""  # what a UCI engine did in place of a move
 
 
+@dataclass
+class _Attempt:
+    """What a solver has done about a problem so far."""
+
+    played: list[str] = field(default_factory=list)  # UCI moves
+    found: list[BestMove] = field(default_factory=list)  # when each right move was found for good
+    nodes: int = 0
+    time_ms: int = 0
+    solved: bool = False
+    fault: str = ""
+
+    def note(self, answer: Sequence[BestMove]) -> None:
+        """Take the first choices of a search, of which the last one is played."""
+        last = answer[-1]
+        self.nodes += last.nodes
+        self.time_ms += last.time_ms
+        self.played.append(last.move.uci())
+
+
 def solve_problem(problem: Problem, solver: Solver) -> Outcome:
     """Give a problem to a solver. A line is played to its end, to the first wrong move or fault, or
     to a mate.
     """
-    board = problem.board()
-    played: list[str] = []
-    found: list[BestMove] = []
-    nodes = time_ms = 0
-    solved = False
-    fault = ""
+    attempt = _Attempt()
     try:
-        for ply in range(0, max(1, len(problem.line)), 2):
-            part = problem
-            if step := problem.line[ply : ply + 1]:  # a move of a line is a problem of its own
-                part = Problem(
-                    problem.name, (), board.fen(), frozenset(step), chess960=problem.chess960
-                )
-            answer = solver.solve(board, fresh=not ply)
-            last = answer[-1]
-            nodes, time_ms = nodes + last.nodes, time_ms + last.time_ms
-            played.append(last.move.uci())
-            wrong = [n for n, step in enumerate(answer) if not part.accepts(step.move, step.mate)]
-            right = answer[wrong[-1] + 1 :] if wrong else answer
-            if not right:
-                break
-            found.append(right[0])
-            board.push(last.move)
-            if solved := board.is_checkmate() or ply + 1 >= len(problem.line):
-                break
-            board.push_uci(problem.line[ply + 1])
+        _play_line(problem, solver, attempt)
     except EngineFault as error:
-        fault = error.detail
-    points = problem.points.get("".join(played[:1]), 0) if problem.points else int(solved)
-    found_nodes = max(step.nodes for step in found) if solved else None
-    found_ms = max(step.time_ms for step in found) if solved else None
+        attempt.fault = error.detail
+    points = int(attempt.solved)
+    if problem.points:
+        points = problem.points.get("".join(attempt.played[:1]), 0)
     return Outcome(
-        problem, solved, points, tuple(played), nodes, time_ms, found_nodes, found_ms, fault
+        problem,
+        attempt.solved,
+        points,
+        tuple(attempt.played),
+        attempt.nodes,
+        attempt.time_ms,
+        found_nodes=max(step.nodes for step in attempt.found) if attempt.solved else None,
+        found_ms=max(step.time_ms for step in attempt.found) if attempt.solved else None,
+        fault=attempt.fault,
     )
+
+
+def _play_line(problem: Problem, solver: Solver, attempt: _Attempt) -> None:
+    """Ask for one move after the other, until one is wrong or none is left. Raises EngineFault."""
+    board = problem.board()
+    for ply in range(0, max(1, len(problem.line)), 2):
+        answer = solver.solve(board, fresh=ply == 0)
+        attempt.note(answer)
+        right = _right_to_the_end(_problem_at(problem, ply, board), answer)
+        if not right:
+            return
+        attempt.found.append(right[0])
+        board.push(answer[-1].move)
+        if board.is_checkmate() or ply + 1 >= len(problem.line):
+            attempt.solved = True
+            return
+        board.push_uci(problem.line[ply + 1])
+
+
+def _problem_at(problem: Problem, ply: int, board: chess.Board) -> Problem:
+    """Return the problem itself, or a move of its line as a problem of its own."""
+    if not problem.line:
+        return problem
+    best = frozenset([problem.line[ply]])
+    return Problem(problem.name, (), board.fen(), best, chess960=problem.chess960)
+
+
+def _right_to_the_end(problem: Problem, answer: Sequence[BestMove]) -> Sequence[BestMove]:
+    """Return the first choices from the one on, behind which all are right."""
+    wrong = [n for n, step in enumerate(answer) if not problem.accepts(step.move, step.mate)]
+    return answer[wrong[-1] + 1 :] if wrong else answer
 
 
 def solve_all(

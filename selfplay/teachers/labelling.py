@@ -101,6 +101,20 @@ class TreeNet:
     name: str
 
 
+def _source_weights(plan: LabelPlan, roots: Roots, tree_net: TreeNet | None) -> np.ndarray:
+    """Return the weight of each source, 0 without what it needs. Raises ConfigError if none is
+    left.
+    """
+    weights = np.array(list(asdict(plan.shares).values()))
+    if tree_net is None:
+        weights[TREES] = 0.0
+    if not len(roots.games.moves):
+        weights[list(FROM_GAMES)] = 0.0
+    if not weights.sum():
+        raise ConfigError("the sources with a share need games to sample from")
+    return weights
+
+
 def sample_chunk(
     net: StockfishNet, roots: Roots, plan: LabelPlan, number: int, tree_net: TreeNet | None = None
 ) -> RawChunk:
@@ -110,13 +124,7 @@ def sample_chunk(
     seed = int(np.random.SeedSequence([plan.seed, number]).generate_state(1, np.uint64)[0])
     limits = (plan.calm_cp, plan.unsettled_share, plan.scored_share)
     space = new_sample_space(net, seed, plan.chunk_rows, limits)
-    weights = np.array(list(asdict(plan.shares).values()))
-    if tree_net is None:
-        weights[TREES] = 0.0
-    if not len(roots.games.moves):
-        weights[list(FROM_GAMES)] = 0.0
-    if not weights.sum():
-        raise ConfigError("the sources with a share need games to sample from")
+    weights = _source_weights(plan, roots, tree_net)
     ends = np.rint(np.cumsum(weights) / weights.sum() * plan.chunk_rows).astype(np.int64)
     for source in np.flatnonzero(weights):
         most = np.int64(ends[source])

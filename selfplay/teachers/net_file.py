@@ -76,6 +76,16 @@ class _Reader:
         self._size = size
 
     def net(self, shape: NetShape) -> StockfishNet:
+        self._read_header(shape)
+        bias = self._array("<i2", shape.width)
+        weight = self._array("<i2", shape.features * shape.width)
+        psqt = self._array("<i4", shape.features * shape.buckets)
+        stacks = [self._stack(shape, number) for number in range(shape.buckets)]
+        parts = (bias, weight, psqt, *(np.concatenate(part) for part in zip(*stacks, strict=True)))
+        return StockfishNet(*(aligned_copy(part, part.dtype.newbyteorder("=")) for part in parts))
+
+    def _read_header(self, shape: NetShape) -> None:
+        """Read up to the weights, and check that the file has a net of this shape."""
         version, net_hash, length = NNUE_PREFIX.unpack(
             self._bytes(NNUE_PREFIX.size, "a header of 12 bytes")
         )
@@ -106,12 +116,6 @@ class _Reader:
         stack_bytes = shape.buckets * (4 + 4 * 16 + 16 * shape.width + 4 * 32 + 32 * 32 + 4 + 32)
         whole = NNUE_PREFIX.size + length + transformer + stack_bytes
         self._expect(self._size == whole, f"a file of {whole:,} bytes", f"{self._size:,}")
-        bias = self._array("<i2", shape.width)
-        weight = self._array("<i2", shape.features * shape.width)
-        psqt = self._array("<i4", shape.features * shape.buckets)
-        stacks = [self._stack(shape, number) for number in range(shape.buckets)]
-        parts = (bias, weight, psqt, *(np.concatenate(part) for part in zip(*stacks, strict=True)))
-        return StockfishNet(*(aligned_copy(part, part.dtype.newbyteorder("=")) for part in parts))
 
     def _stack(self, shape: NetShape, number: int) -> tuple[np.ndarray, ...]:
         (found,) = HASH.unpack(self._bytes(HASH.size, f"the hash of stack {number}"))

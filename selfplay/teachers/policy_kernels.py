@@ -29,6 +29,7 @@ class Desks(NamedTuple):
     stack: Annotated[np.ndarray, "uint64 [D, L, 16]"]
     ply: Annotated[np.ndarray, "int64 [D]"]  # of the position on top of the stack
     is_over: Annotated[np.ndarray, "bool [D]"]
+    is_due: Annotated[np.ndarray, "bool [D]"]  # whether the position on top is to be labelled
     source: Annotated[np.ndarray, "int64 [D]"]  # the number of a given game, or OWN_GAME
     seats: Annotated[np.ndarray, "int64 [D, 2]"]  # which network answers for each side
     moves: Annotated[np.ndarray, "uint16 [D, L]"]  # those played so far
@@ -48,9 +49,10 @@ class PolicyTargets(NamedTuple):
 
 @kernel()
 def begin_desks(desks, games):
-    """Put the start of every given game on its desk."""
+    """Put the start of every given game on its desk. Own games are labelled from the start."""
     for desk in range(len(desks.ply)):
-        if desks.source[desk] != OWN_GAME:
+        desks.is_due[desk] = desks.source[desk] == OWN_GAME
+        if not desks.is_due[desk]:
             copy_row(games.starts[desks.source[desk]], desks.stack[desk, 0])
 
 
@@ -59,18 +61,16 @@ def advance_given(desks, games, label_share):
     """Play every given game on to the next position that is to be labelled, or to its end."""
     for desk in range(len(desks.ply)):
         game = desks.source[desk]
-        if game == OWN_GAME or desks.is_over[desk]:
+        if desks.is_due[desk] or desks.is_over[desk]:
             continue
         played = games.first[game + 1] - games.first[game]
         last = min(played, np.int64(desks.moves.shape[1] - 1))
-        while True:
-            if desks.ply[desk] >= last:
-                desks.is_over[desk] = True
+        while desks.ply[desk] < last:
+            if uniform(desks.rng[desk]) < label_share:
+                desks.is_due[desk] = True
                 break
-            ply = desks.ply[desk]
-            if desks.n_targets[desk, ply] == 0 and uniform(desks.rng[desk]) < label_share:
-                break
-            play_on_desk(desks, desk, np.int64(games.moves[games.first[game] + ply]))
+            play_on_desk(desks, desk, np.int64(games.moves[games.first[game] + desks.ply[desk]]))
+        desks.is_over[desk] = not desks.is_due[desk]
 
 
 @kernel()
@@ -91,10 +91,11 @@ def gather_positions(desks, seat, input_format, leaves, desk_of):
     for desk in range(len(desks.ply)):
         ply = desks.ply[desk]
         row = desks.stack[desk, ply]
-        if desks.is_over[desk] or desks.seats[desk, np.int64(row[SIDE])] != seat:
+        if not desks.is_due[desk] or desks.seats[desk, np.int64(row[SIDE])] != seat:
             continue
         n_moves = np.int64(generate(row, leaves.moves[count]))
         if n_moves == 0 or _is_finished(desks, desk, row, n_moves):
+            desks.is_due[desk] = False
             desks.is_over[desk] = True
             continue
         copy_row(row, leaves.rows[count])
@@ -137,6 +138,7 @@ def take_policies(desks, games, leaves, desk_of, count, targets):
             )
         else:
             play_on_desk(desks, desk, np.int64(games.moves[games.first[game] + ply]))
+            desks.is_due[desk] = False
 
 
 @kernel()

@@ -40,7 +40,7 @@ from selfplay.teachers.labelling import file_hash
 from selfplay.teachers.policy_kernels import OWN_GAME, Desks, PolicyTargets
 from selfplay.teachers.sample_sources import Games
 
-POLICIES_VERSION = 2  # raise this when the same settings give different labels
+POLICIES_VERSION = 3  # raise this when the same settings give different labels
 PIECE_GAMES = 256  # games that a thread moves together
 PIECES_A_PART = 4  # pieces published together
 LONGEST_LABELLED = 240  # positions of a game that are labelled; few games of people are longer

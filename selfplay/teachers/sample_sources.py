@@ -36,6 +36,8 @@ from selfplay.records.packed import SOURCES
 from selfplay.records.positions import PositionSet, empty_set, offsets
 from selfplay.teachers.accumulators import advance, start
 from selfplay.teachers.sampling import (
+    VALUES,
+    WANTED,
     SampleSpace,
     begin_walk,
     below,
@@ -63,13 +65,22 @@ class Shares:
     quiet_ends: float = 0.07  # ends of the exchanges in positions near games
 
 
-_GAMES, SIBLINGS, DETOURS, TREES, OPENINGS, BOOK, CHESS960, ENDINGS, QUIET_ENDS = range(
-    len(SOURCES)
-)
-FROM_GAMES = (_GAMES, SIBLINGS, DETOURS, TREES, QUIET_ENDS)  # sources that need games
+# The sources by number.
+GAMES = SOURCES.index("games")
+SIBLINGS = SOURCES.index("siblings")
+DETOURS = SOURCES.index("detours")
+TREES = SOURCES.index("trees")
+OPENINGS = SOURCES.index("openings")
+BOOK = SOURCES.index("book")
+CHESS960 = SOURCES.index("chess960")
+ENDINGS = SOURCES.index("endings")
+QUIET_ENDS = SOURCES.index("quiet_ends")
+FROM_GAMES = (GAMES, SIBLINGS, DETOURS, TREES, QUIET_ENDS)  # sources that need games
 GAME_SHARE = 0.25  # share of a sampled game's positions that are offered
 LONG_WALK = 60  # plies of a walk as long as a game
-SHORT_WALK = 3
+SHORT_WALK = 3  # plies of the longest walk near a game
+ENDING_WALK = 8  # plies
+LONGEST_DETOUR = 3  # random plies
 LONGEST_EXCHANGE = 12  # plies
 MOST_ENDING_PIECES = 5  # most pieces besides the kings
 # Five pawns for two rooks.
@@ -129,30 +140,42 @@ def new_roots(games: Games) -> Roots:
 
 @kernel()
 def sample_source(space, roots, source, most, samples):
-    """Sample at most `samples` roots from a source other than trees, until space.counts[0] is
-    `most`.
-    """
-    rng = space.rng
-    space.counts[3] = most
+    """Sample at most `samples` roots from a source other than trees, until there are `most` values."""
+    space.counts[WANTED] = most
     for _ in range(samples):
-        if space.counts[0] >= most:
+        if space.counts[VALUES] >= most:
             return
-        temperature = TEMPERATURES_CP[below(rng, np.int64(3))] * UNITS_PER_CP
-        if source == _GAMES:
+        temperature = TEMPERATURES_CP[below(space.rng, np.int64(3))] * UNITS_PER_CP
+        if source == GAMES:
             _sample_game(space, roots.games)
         elif source in (SIBLINGS, DETOURS):
-            detour = 1 + below(rng, np.int64(3)) if source == DETOURS else np.int64(0)
-            root = put_game_position(space, roots.games)
-            if begin_walk(space, space.teacher.rows[0].copy(), detour):
-                walk(space, 1 + below(rng, np.int64(SHORT_WALK)), temperature, source, root)
+            _sample_near_game(space, roots.games, source, temperature)
         elif source == QUIET_ENDS:
             _sample_quiet_end(space, roots.games)
         elif source == ENDINGS:
-            root = np.int64(rng[0] >> np.uint64(48))
-            if _put_ending(space) and begin_walk(space, space.teacher.rows[0].copy(), np.int64(0)):
-                walk(space, np.int64(8), temperature, source, root)
+            _sample_ending(space, temperature)
         else:
             _sample_opening(space, roots, source, temperature)
+
+
+@kernel()
+def _sample_near_game(space, games, source, temperature):
+    """Walk a few plies from a position of a game, for detours after random moves."""
+    random_plies = np.int64(0)
+    if source == DETOURS:
+        random_plies = 1 + below(space.rng, np.int64(LONGEST_DETOUR))
+    root = put_game_position(space, games)
+    if begin_walk(space, space.teacher.rows[0].copy(), random_plies):
+        plies = 1 + below(space.rng, np.int64(SHORT_WALK))
+        walk(space, plies, temperature, source, root)
+
+
+@kernel()
+def _sample_ending(space, temperature):
+    """Walk from a random position with few pieces; the walk is its own root."""
+    root = np.int64(space.rng[0] >> np.uint64(48))
+    if _put_ending(space) and begin_walk(space, space.teacher.rows[0].copy(), np.int64(0)):
+        walk(space, np.int64(ENDING_WALK), temperature, np.int64(ENDINGS), root)
 
 
 @kernel()
@@ -205,7 +228,7 @@ def _sample_game(space, games):
         if uniform(space.rng) < GAME_SHARE:
             value = static_value(teacher.net, teacher.acc, np.int64(0), teacher.rows[0])
             plies_left = min(games.first[game + 1] - position, np.int64(255))
-            offer(space, np.int64(0), value, np.int64(_GAMES), _root_of(games, game), plies_left)
+            offer(space, np.int64(0), value, np.int64(GAMES), _root_of(games, game), plies_left)
         make(teacher.rows[0], games.moves[position], teacher.rows[1])
         advance(teacher.net, teacher.acc, np.int64(0), teacher.rows[0], teacher.rows[1])
         step_down(teacher)
@@ -310,12 +333,12 @@ class TreeSource:
         self._rows = np.zeros((MAX_DEPTH + 1, ROW_WORDS), np.uint64)
 
     def sample(self, space: SampleSpace, games: Games, most: int) -> None:
-        """Grow trees and offer their positions until space.counts[0] is `most`, one tree per
-        missing row at most.
+        """Grow trees and offer their positions until there are `most` values, one tree per missing
+        value at most.
         """
-        space.counts[3] = most
-        for _ in range(most - int(space.counts[0])):
-            if space.counts[0] >= most:
+        space.counts[WANTED] = most
+        for _ in range(most - int(space.counts[VALUES])):
+            if space.counts[VALUES] >= most:
                 return
             root = put_game_position(space, games)
             size = TREE_SIZES[int(below(space.rng, np.int64(len(TREE_SIZES))))]

@@ -50,6 +50,13 @@ SCORED_CHANCE = 0.2
 END_OF_WALK_CP = 1500
 
 
+# Words of a space's `counts`.
+VALUES = 0  # values so far
+NOTED = 1  # positions so far whose moves are to be scored
+OFFERED = 2  # positions offered so far
+WANTED = 3  # values at which to stop
+
+
 class SampleSpace(NamedTuple):
     """All buffers of one thread: N rows of values, M rows with scored moves."""
 
@@ -64,8 +71,7 @@ class SampleSpace(NamedTuple):
     noted: Annotated[np.ndarray, "uint64 [M, 16]"]  # positions whose moves are to be scored
     noted_labels: Annotated[np.ndarray, "int64 [M, 3]"]  # root, plies left, kind
     scored: Annotated[np.ndarray, "uint64 [M, SCORED_WORDS]"]  # packed
-    # Values, noted, positions offered; values at which to stop.
-    counts: Annotated[np.ndarray, "int64 [4]"]
+    counts: Annotated[np.ndarray, "int64 [4]"]  # VALUES, NOTED, OFFERED and WANTED
 
 
 def new_sample_space(
@@ -117,10 +123,10 @@ def offer(space, ply, value, source, root, plies_left):
     """
     teacher = space.teacher
     row = space.teacher.rows[ply]
-    space.counts[2] += 1
+    space.counts[OFFERED] += 1
     if row[HALFMOVE] >= FIFTY_MOVE_PLIES or insufficient_material(row):
         return
-    if _thinned(space.rng, value) or space.counts[0] >= space.counts[3]:
+    if _thinned(space.rng, value) or space.counts[VALUES] >= space.counts[WANTED]:
         return
     calm = not in_check(row) and is_settled(
         teacher, ply, value, np.int64(space.limits[0] * UNITS_PER_CP)
@@ -136,10 +142,10 @@ def offer(space, ply, value, source, root, plies_left):
         value = _from_ply(
             teacher_quiescence(teacher, ply, ply, np.int64(-MATE), np.int64(MATE)), ply
         )
-    at = space.counts[0]
+    at = space.counts[VALUES]
     pack_row(row, to_cp(value), root, plies_left, kind, space.values[at])
     space.keys[at] = row[KEY]
-    space.counts[0] += 1
+    space.counts[VALUES] += 1
 
 
 @kernel()
@@ -180,8 +186,8 @@ def _thinned(rng, value):
 @kernel()
 def _note(space, row, kind, root, plies_left):
     """Store some positions, calm or not, so that their moves are scored later."""
-    at = space.counts[1]
-    if at >= min(np.int64(len(space.noted)), np.int64(space.limits[2] * space.counts[0]) + 1):
+    at = space.counts[NOTED]
+    if at >= min(np.int64(len(space.noted)), np.int64(space.limits[2] * space.counts[VALUES]) + 1):
         return
     if uniform(space.rng) < max(SCORED_CHANCE, space.limits[2]):
         copy_row(row, space.noted[at])
@@ -189,7 +195,7 @@ def _note(space, row, kind, root, plies_left):
         labels[0] = root
         labels[1] = plies_left
         labels[2] = kind
-        space.counts[1] += 1
+        space.counts[NOTED] += 1
 
 
 @kernel()
@@ -199,7 +205,7 @@ def score_noted(space):
     """
     teacher = space.teacher
     kept = np.int64(0)
-    for i in range(space.counts[1]):
+    for i in range(space.counts[NOTED]):
         row, labels = space.noted[i], space.noted_labels[i]
         count = np.int64(generate(row, space.moves))
         if count == 0:
@@ -259,7 +265,7 @@ def walk(space, plies, temperature, source, root):
         if row[HALFMOVE] >= FIFTY_MOVE_PLIES or abs(value) > END_OF_WALK_CP * UNITS_PER_CP:
             return
         count = np.int64(generate(row, space.moves))
-        if count == 0 or space.counts[0] >= space.counts[3]:
+        if count == 0 or space.counts[VALUES] >= space.counts[WANTED]:
             return
         chosen, value = _offer_children(space, count, value, temperature, source, root)
         make(row, space.moves[chosen], teacher.rows[1])

@@ -171,29 +171,12 @@ def load_training_data(
     bad files.
     """
 
-    def load(path: Path, kind: str) -> PositionSet | LabelFolder:
-        if kind == FOLDER:
-            return LabelFolder(path)
-        if kind == POLICIES:
-            return map_set(path)
-        reader = reader_of(kind, files.pgn_min_elo)
-        return load_or_parse(
-            path, reader, cache, lambda share, games: watch(path.name, share, games)
-        )
-
-    found = [
-        _File(*one, number, load(*one))
-        for number, source in enumerate(files.found())
-        for one in source
-    ]
+    found = _read_files(files, cache, watch)
+    # Of the files as they are: what is held out leaves them below.
     fingerprints = {str(one.path): one.fingerprint for one in found}
-    names = dict[str, list[str]]()
-    for one in found:
-        names.setdefault(one.kind, []).append(one.path.name)
     _check_all_teach(files.data, found)
-    games, folders = (
-        [one for one in found if (one.kind == FOLDER) is wanted] for wanted in (False, True)
-    )
+    folders = [one for one in found if one.kind == FOLDER]
+    games = [one for one in found if one.kind != FOLDER]
     given = read_heldout(files.heldout, cache) if files.heldout else None
     heldout: TrainingSet
     if games:
@@ -206,20 +189,55 @@ def load_training_data(
         left_out = replace(left_out, keys=np.unique(split.position_keys(given)[given.usable]))
         name = split.fingerprint(given)
         tell(f"{files.heldout}: {given.n_games:,} games are held out")
-    used = [one for one in games + folders if one.positions]
-    weights = _weights(used, files.data)
-    pairs: list[tuple[TrainingSet, float]] = []
-    weighted: list[tuple[LabelFolder, float]] = []
-    for one, weight in zip(used, weights, strict=True):
-        if one.kind == FOLDER:
-            weighted.append((one.content, weight))
-        else:
-            pairs.append((one.content, weight))
-    pairs += _label_sets(weighted, files.scored_share, left_out, tell)
+    pairs = _weighted_sets(games + folders, files, left_out, tell)
     if not pairs:
         raise ConfigError("nothing to train on: held-out games have every position of the files")
     sets, shares = zip(*pairs, strict=True)
-    return TrainingData(sets, shares, heldout, name, fingerprints, names)
+    return TrainingData(sets, shares, heldout, name, fingerprints, _names_by_kind(found))
+
+
+def _read_files(
+    files: SourceFiles, cache: Path | None, watch: Callable[[str, float, int], None]
+) -> list[_File]:
+    """Read all files of all sources; arguments as `load_training_data`."""
+
+    def load(path: Path, kind: str) -> PositionSet | LabelFolder:
+        if kind == FOLDER:
+            return LabelFolder(path)
+        if kind == POLICIES:
+            return map_set(path)
+        reader = reader_of(kind, files.pgn_min_elo)
+        return load_or_parse(
+            path, reader, cache, lambda share, games: watch(path.name, share, games)
+        )
+
+    return [
+        _File(*one, number, load(*one))
+        for number, source in enumerate(files.found())
+        for one in source
+    ]
+
+
+def _names_by_kind(found: list[_File]) -> dict[str, list[str]]:
+    names = dict[str, list[str]]()
+    for one in found:
+        names.setdefault(one.kind, []).append(one.path.name)
+    return names
+
+
+def _weighted_sets(
+    found: list[_File], files: SourceFiles, left_out: Split, tell: Callable[[str], None]
+) -> list[tuple[TrainingSet, float]]:
+    """Return what is trained on, games first, with the share of each in a batch."""
+    used = [one for one in found if one.positions]
+    pairs: list[tuple[TrainingSet, float]] = []
+    folders: list[tuple[LabelFolder, float]] = []
+    for one, weight in zip(used, _weights(used, files.data), strict=True):
+        if one.kind == FOLDER:
+            folders.append((one.content, weight))
+        else:
+            pairs.append((one.content, weight))
+    return pairs + _label_sets(folders, files.scored_share, left_out, tell)
 
 
 def _check_all_teach(sources: Sequence[Source], found: Sequence[_File]) -> None:
@@ -243,6 +261,12 @@ def _weights(used: list[_File], sources: Sequence[Source]) -> list[float]:
     return [given[one.source] * one.positions for one in used]
 
 
+def _each_once(games: PositionSet) -> PositionSet:
+    """Return the games without those that repeat an earlier one."""
+    _, first = np.unique(split.game_keys(games), return_index=True)
+    return games.select(np.isin(np.arange(games.n_games), first))
+
+
 def _hold_out_games(
     games: list[_File], files: SourceFiles, given: PositionSet | None, tell: Callable[[str], None]
 ) -> tuple[PositionSet, Split]:
@@ -257,22 +281,19 @@ def _hold_out_games(
     if total < LEAST_GAMES:
         raise DataError(f"{name}: {total} game found; at least {LEAST_GAMES} are needed")
     limit = split.limit_for(first, files.heldout_share)
-    known = (
-        dict[int, int]() if given is None else dict.fromkeys(split.game_keys(given).tolist(), -1)
-    )
-    held = concatenate([split.held_out_games(one, limit) for one in first])
-    _, once = np.unique(split.game_keys(held), return_index=True)
-    held = held.select(np.isin(np.arange(held.n_games), once))
+    known = dict[int, int]()
+    if given is not None:
+        known = dict.fromkeys(split.game_keys(given).tolist(), -1)
+    held = _each_once(concatenate([split.held_out_games(one, limit) for one in first]))
     for one in games:
         told = f"{one.path.name}: {one.kind}, {one.content.n_games:,} games"
         if files.data[one.source].weight == 0:
             one.content = replace(one.content, usable=np.zeros_like(one.content.usable))
             tell(f"{told}, none to train on (weight 0)")
-            continue
-        one.content, repeated = split.without_known_games(
-            split.without_held_out(one.content, limit), known
-        )
-        tell(f"{told} ({repeated:,} duplicates skipped), {one.positions:,} positions")
+        else:
+            rest = split.without_held_out(one.content, limit)
+            one.content, repeated = split.without_known_games(rest, known)
+            tell(f"{told} ({repeated:,} duplicates skipped), {one.positions:,} positions")
     heldout, left_out = split.unseen(held, [one.content for one in games], limit)
     usable = int(np.count_nonzero(heldout.usable))
     if given is None:

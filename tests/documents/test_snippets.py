@@ -5,6 +5,7 @@ Links inside the project lead somewhere, and so do the paths that pages name.
 """
 
 import argparse
+import ast
 import importlib.util
 import json
 import os
@@ -123,13 +124,27 @@ def subcommand(program, name):
 
 
 def check_flags(source, words):
-    """Fails if a flag is in neither the module nor what measuring commands, or those that read
-    positions, share.
+    """Fails if a flag is in neither the module nor what measuring commands, those that read
+    reviews, or those that read positions, share.
     """
-    shared = (ROOT / "benchmarks" / "measuring.py", ROOT / "uci" / "terminal" / "reading.py")
-    text = "".join(file.read_text(encoding="utf-8") for file in (source, *shared))
-    missing = [word for word in words if word.startswith("--") and f'"{word}"' not in text]
-    assert not missing, f"{source}: no {missing}"
+    shared = ("benchmarks/measuring.py", "benchmarks/reviews.py", "uci/terminal/reading.py")
+    known = set().union(*(flags_in(path) for path in (source, *map(ROOT.joinpath, shared))))
+    missing = {word for word in words if word.startswith("--")} - known
+    assert not missing, f"{source}: no {sorted(missing)}"
+
+
+def flags_in(path):
+    """Return the flags that a module adds to a parser, by their names or as settings."""
+    text = path.read_text(encoding="utf-8")
+    calls = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call))
+    settings = (
+        setting.arg
+        for call in calls
+        if ast.unparse(call.func) == "new_parser"
+        for setting in call.keywords
+    )
+    named = {f"--{setting.replace('_', '-')}" for setting in settings}
+    return named | set(re.findall(r'"(--[\w-]+)"', text))
 
 
 @pytest.mark.parametrize("page", WITH_COMMANDS)

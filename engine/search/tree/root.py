@@ -100,6 +100,12 @@ class Root:
             ).argmax()
         )
 
+    def best(self) -> int:
+        """Index of the best move, the first of `order`."""
+        if self.proven.any():
+            return self.order()[0]
+        return self.favourite()
+
     def order(self) -> list[int]:
         """Sort the moves, best first, by index: proven wins (shortest first), the favourite, then
         by visits, Q and P; proven losses come last.

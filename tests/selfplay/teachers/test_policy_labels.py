@@ -149,14 +149,14 @@ def test_no_game_goes_on_behind_its_end(labels, games):
     assert not [game for game in found for one in given if game[:-1] == one]
 
 
-def test_some_positions_of_given_games_are_labelled(labels, games):
-    given = [
-        one.usable[first:last]
-        for one in labels
-        for first, last in zip(one.game_first, one.game_first[1:], strict=False)
-        if last - first in np.diff(games.game_first)
-    ]
-    assert 0.2 < np.concatenate(given).mean() < 0.8
+def test_the_share_asked_for_is_labelled_for_two_networks(tmp_path, label, monkeypatch):
+    """A position that waited for the second network was drawn again before the first one answered:
+    20% of all were labelled for 30%.
+    """
+    monkeypatch.setattr(policy_labels, "SAME_SHARE", 0.0)
+    assert label(tmp_path, 1000, plan=PolicyPlan(own_share=0.0, label_share=0.3))
+    usable = np.concatenate([one.usable for one in PolicyFolder(tmp_path)])
+    assert usable.mean() == pytest.approx(0.3, abs=0.04)
 
 
 def test_own_games_end_by_the_rules_or_at_the_longest(labels):
