@@ -117,7 +117,7 @@ def move_comment(move: MoveReview, with_answer: bool = True, is_own: bool | None
     if move.judgement not in BAD:
         return " ".join(filter(None, [_praise(move), _told_of_finders(move, is_own)]))
     before, after = (f"{100 * chances:.0f}" for chances in move.chances)
-    why = move.reason(is_own)
+    why = move.reason(is_own).text
     if not why and move.reply_line and move.chances[1] < _STILL_WELL:
         why = _(
             "allows {line}",

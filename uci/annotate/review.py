@@ -47,7 +47,7 @@ from uci.annotate.judge import (
 )
 from uci.annotate.material import cheapest_capture
 from uci.annotate.people import PeopleShares, Predict, people_network, rating_of
-from uci.annotate.reasons import Lines, is_sacrifice, offers, reason
+from uci.annotate.reasons import Lines, Reason, find_reason, is_sacrifice, offers
 from uci.annotate.solutions import Candidate, is_puzzle, only_line, solution
 from uci.language import _, later, several, shown_moves
 from uci.terminal.opening_names import opening_name, position_name
@@ -136,15 +136,15 @@ class MoveReview:
         """Winning chances that the mover lost, 0 for the best move."""
         return max(0.0, self.chances[0] - self.chances[1])
 
-    def reason(self, is_own: bool | None = None) -> str:
-        """Why the move is worse than the best one, in letters as for `shown_moves`; "" where no
-        rule knows.
+    def reason(self, is_own: bool | None = None) -> Reason:
+        """Why the move is worse than the best one, in letters as for `shown_moves`; without a text
+        where no rule knows.
         """
         before, after = (verdict.seen_by_white(self.mover) for verdict in (self.before, self.after))
         line = (self.move, *self.reply_line)
         best_cp = before.score_cp
         cost_cp = before.score_cp - after.score_cp
-        return reason(
+        return find_reason(
             Lines(
                 self.board,
                 line,

@@ -252,7 +252,7 @@ const games = {
     const list = Object.assign(document.createElement("ol"), { className: "positions" });
     list.append(...positions.map(({ key, ply, kind, ...game }) => {
       const item = document.createElement("li"), move = t("move {number}", { number: Math.ceil(ply / 2) });
-      item.append(moveButton([playersOf(game).join(" – "), game.date.replaceAll(".", "-"), move, kind].filter(Boolean).join(" · "), () => {
+      item.append(moveButton([playersOf(game).join(" – "), game.date.replaceAll(".", "-"), move, MOTIFS[kind]].filter(Boolean).join(" · "), () => {
         afterOpening = () => send("learn", { here: true });
         send("games_open", { key, ply });
         $("games").close();
@@ -323,7 +323,7 @@ function progressTable(title, rows) {
   head.append(...heads.map(name => Object.assign(document.createElement("th"), { textContent: name, scope: "col" })));
   for (const row of rows) {
     const line = body.insertRow(), percent = share => share === null ? "–" : `${Math.round(share)}%`;
-    const name = row.by === "side" ? t(row.name === "white" ? "White" : "Black") : row.text;
+    const name = row.by === "side" ? t(row.name === "white" ? "White" : "Black") : MOTIFS[row.name] ?? row.name;
     line.insertCell().textContent = name;
     const mistakes = moveButton(counted(row.mistakes), () => send("games_mistakes", { by: row.by, name: row.name }));
     mistakes.setAttribute("aria-label", `${name}: ${several("{count} mistake", "{count} mistakes", row.mistakes)}`);

@@ -11,6 +11,8 @@ const THEMES = {  // as Lichess calls them
   clearance: t("clearance"), quietMove: t("quiet move"), defensiveMove: t("defence"), zugzwang: t("zugzwang"), promotion: t("promotion"),
   pawnEndgame: t("pawn endgame"), rookEndgame: t("rook endgame"), kingsideAttack: t("attack on the king's side"),
 };
+// What mistakes are counted by: the same words, and two for all others.
+const MOTIFS = { ...THEMES, material: t("other loss of material"), position: t("positional") };
 $("puzzle-theme").append(...Object.entries(THEMES).map(([value, name]) => new Option(name, value)));
 
 function nextPuzzle() {
