@@ -59,6 +59,11 @@ def are_game_keys(value: Any) -> bool:
     return isinstance(value, list) and len(value) <= _MOST_KEYS and all(map(is_game_key, value))
 
 
+def are_game_texts(value: Any) -> bool:
+    """Whether it has the digest of the text of each game, by the game's key."""
+    return isinstance(value, dict) and all(map(are_game_keys, ([*value], [*value.values()])))
+
+
 def is_flag(value: Any) -> bool:
     return isinstance(value, bool)
 

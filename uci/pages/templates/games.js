@@ -8,15 +8,16 @@ const playersOf = game => [game.white, game.black].filter(Boolean).map(name => n
 const gameWords = game => [playersOf(game).join(" – "), game.date.replaceAll(".", "-"),
   several("{count} move", "{count} moves", Math.ceil(game.plies / 2))].filter(Boolean).join(" · ");
 const games = {
-  rows: [], total: 0, chosen: null, asked: new Set(), marked: new Set(), drawn: new Map(), reviewing: "", problem: "",
+  rows: [], total: 0, asked: new Set(), drawn: new Map(), reviewing: "", problem: "",
 
   open() {
     $("games-sure").hidden = true;
-    this.choose(this.chosen);
+    this.showChoice();
     send("games_refresh");
     this.search();
   },
 
+  chosen: new Map(),  // games by their keys
   order: "", line: "", file: "",  // what the list is sorted by; moves to a position, and a file, of the explorer
 
   wanted() {
@@ -34,28 +35,20 @@ const games = {
     openDialog("games");
   },
 
-  // Several games are chosen with Ctrl or Shift; without a choice, all that are listed are saved.
-  keys() {
-    return this.marked.size ? [...this.marked] : this.chosen ? [this.chosen.key] : [];
-  },
-
+  // Saves the games that are chosen; without a choice, all that are listed.
   save(form) {
-    send("games_export", { ...this.wanted(), form, keys: this.keys() });
+    send("games_export", { ...this.wanted(), form, keys: [...this.chosen.keys()] });
   },
 
+  // Several games are chosen with Ctrl, which gives one back, too, or from the first one with Shift.
   mark(game, at, isRange) {
-    const from = this.rows.findIndex(one => one?.key === this.chosen?.key);
-    if (this.chosen) this.marked.add(this.chosen.key);
+    const [first] = this.chosen.keys(), from = this.rows.findIndex(one => one?.key === first);
     const range = isRange && from >= 0 ? this.rows.slice(Math.min(from, at), Math.max(from, at) + 1) : [game];
-    for (const { key } of range.filter(Boolean)) {
-      if (!isRange && this.marked.has(key)) this.marked.delete(key);
-      else this.marked.add(key);
+    for (const one of range.filter(Boolean)) {
+      if (!isRange && this.chosen.has(one.key)) this.chosen.delete(one.key);
+      else this.chosen.set(one.key, one);
     }
-    this.showMarked();
-  },
-
-  showMarked() {
-    for (const row of $("games-rows").children) row.classList.toggle("marked", this.marked.has(row.dataset.key));
+    this.showChoice();
   },
 
   // Lists the games that a row of the progress counts.
@@ -63,6 +56,7 @@ const games = {
     Object.assign(this, { line: "", file: "" });
     $("games-text").value = by === "opening" ? name : "";
     $("games-side").value = by === "side" ? name : "";
+    this.choose(null);
     $("games-list").scrollIntoView({ block: "nearest" });
     this.search();
   },
@@ -123,8 +117,9 @@ const games = {
     $("games-rows").style.setProperty("--total", this.total);
     games.forEach((game, index) => {
       if (JSON.stringify(this.rows[offset + index]) !== JSON.stringify(game)) this.rows[offset + index] = game;
-      if (game.key === this.chosen?.key) this.choose(game);
+      if (this.chosen.has(game.key)) this.chosen.set(game.key, game);
     });
+    this.showChoice();
     this.draw();
     if (!document.body.classList.contains("dropping")) $("games-status").textContent = this.problem || this.told(total);
   },
@@ -145,7 +140,7 @@ const games = {
     button.dataset.key = game.key;
     button.dataset.at = at;
     button.style.setProperty("--at", at);
-    button.setAttribute("aria-pressed", String(game.key === this.chosen?.key));
+    button.setAttribute("aria-pressed", String(this.chosen.has(game.key)));
     const accuracies = [game.accuracy_white, game.accuracy_black].filter(value => value !== null);
     const moves = several("{count} move", "{count} moves", Math.ceil(game.plies / 2));
     button.append(words("date", game.date.replaceAll(".", "-")), players,
@@ -153,11 +148,8 @@ const games = {
       words("named", game.opening), words("ending", game.ending ? `${t(game.ending)}, ${moves}` : moves));
     const winner = { "1-0": "white", "0-1": "black" }[game.result];
     if (game.mine) button.classList.add(!winner ? "even" : winner === game.mine ? "won" : "lost");
-    button.classList.toggle("marked", this.marked.has(game.key));
     button.addEventListener("click", event => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) { this.mark(game, at, event.shiftKey); return; }
-      this.marked.clear();
-      this.showMarked();
       this.choose(game);
     });
     button.addEventListener("dblclick", () => gameDeeds.open(game.key));
@@ -165,19 +157,33 @@ const games = {
     return button;
   },
 
+  // Chooses one game, or none.
   choose(game) {
-    if (game?.key !== this.chosen?.key || game?.text !== this.chosen?.text) $("games-sure").hidden = true;
-    this.chosen = game;
-    $("games-list").querySelector("[aria-pressed=true]")?.setAttribute("aria-pressed", "false");
-    if (game) $("games-list").querySelector(`[data-key="${game.key}"]`)?.setAttribute("aria-pressed", "true");
-    $("games-actions").querySelectorAll("button").forEach(button => { button.disabled = !game; });
-    const facts = game ? [playersOf(game).join(" – "), game.date.replaceAll(".", "-"), game.opening, game.file] : [];
+    this.chosen = new Map(game ? [[game.key, game]] : []);
+    this.showChoice();
+  },
+
+  texts() { return Object.fromEntries([...this.chosen].map(([key, { text }]) => [key, text])); },
+
+  // A question whether to delete games goes where others are chosen, or other words stand in them.
+  showChoice() {
+    const count = this.chosen.size, [game] = count === 1 ? this.chosen.values() : [];
+    if (JSON.stringify(this.doomed) !== JSON.stringify(this.texts())) $("games-sure").hidden = true;
+    for (const row of $("games-rows").children) {
+      row.setAttribute("aria-pressed", String(this.chosen.has(row.dataset.key)));
+    }
+    for (const button of $("games-actions").querySelectorAll("button")) {
+      button.disabled = ["open", "continue"].includes(button.dataset.game) ? !game : !count;
+    }
+    const facts = game ? [playersOf(game).join(" – "), game.date.replaceAll(".", "-"), game.opening, game.file]
+      : count ? [several("{count} game", "{count} games", count)] : [];
     $("games-whole").replaceChildren(...facts.filter(Boolean).flatMap((text, index) =>
       [index ? " · " : "", Object.assign(document.createElement("bdi"), { textContent: text })]));
     $("games-page").hidden = !game || game.accuracy_white === null && game.accuracy_black === null;
     if (game) $("games-page").href = `review?game=${game.key}`;
   },
 
+  doomed: {},  // the text of each game that the question whether to delete some is about
   left: 0,  // games that are still to be read, about
   grown: 0,  // games that were read when the list was asked for
 
@@ -354,24 +360,29 @@ function drawMeans(title, rows, most) {
   return box;
 }
 
+function deleteQuestion([game, ...others]) {
+  const folder = "earlier", name = playersOf(game).join(" – ");
+  if (others.length) return t("Delete {count} games, with their reviews? The folder {folder} keeps their text.", { count: counted(1 + others.length), folder });
+  if (game.copies === 1) return t("Delete {game}, with its review? The folder {folder} keeps its text.", { game: name, folder });
+  return t("Delete {game} from {file}? {count} games are equal; the others and the review stay. The folder {folder} keeps its text.",
+    { game: name, file: game.file, count: game.copies, folder });
+}
+
 const gameDeeds = {
   open: key => { send("games_open", { key, ply: games.line ? games.line.split(" ").length : 0 }); $("games").close(); },
   continue: key => { send("games_continue", { key }); $("games").close(); },
-  review: () => { for (const key of games.keys()) send("games_review", { key }); },
+  review: () => { for (const key of games.chosen.keys()) send("games_review", { key }); },
   delete: () => {
-    const { copies, file } = games.chosen, game = playersOf(games.chosen).join(" – ");
-    const question = copies > 1
-      ? t("Delete {game} from {file}? {count} games are equal; the others and the review stay. The folder {folder} keeps its text.", { game, file, count: copies, folder: "earlier" })
-      : t("Delete {game}, with its review? The folder {folder} keeps its text.", { game, folder: "earlier" });
-    $("games-sure").querySelector("span").textContent = question;
+    games.doomed = games.texts();
+    $("games-sure").querySelector("span").textContent = deleteQuestion([...games.chosen.values()]);
     $("games-sure").hidden = false;
     $("games-sure").querySelector("button").focus();
   },
   keep: () => { $("games-sure").hidden = true; },
-  sure: key => { const { text } = games.chosen; games.choose(null); send("games_delete", { key, text }); },
+  sure: () => { games.choose(null); send("games_delete", { texts: games.doomed }); },
 };
 const gamesDeeds = {
-  whole: () => { Object.assign(games, { line: "", file: "" }); games.search(); },
+  whole: () => { Object.assign(games, { line: "", file: "" }); games.choose(null); games.search(); },
   stop: () => send("games_stop"),
   pgn: () => games.save("pgn"), page: () => games.save("page"),
   names: () => send("games_names"),
@@ -380,7 +391,7 @@ const gamesDeeds = {
 };
 $("games").addEventListener("click", event => {
   const button = event.target.closest("button");
-  if (button?.dataset.game && games.chosen) gameDeeds[button.dataset.game](games.chosen.key);
+  if (button?.dataset.game) gameDeeds[button.dataset.game]([...games.chosen.keys()][0]);
   if (button?.dataset.sort) games.sort(button.dataset.sort);
   if (button?.dataset.games) gamesDeeds[button.dataset.games]();
 });
