@@ -215,17 +215,16 @@ def _material_within(lines: Lines, horizon: int) -> Reason:
             for _ply, lost, won in points[at:-1]
         )
         is_lasting = 2 * leads[-1] >= leads[at] > 0 and 2 * leads[at] >= max(leads[at:-1])
+        if not (is_kept and is_lasting):
+            continue
         unrests = (
             unrest(board, lines.played[:plies], mover),
             unrest(board, lines.better[:plies], not mover),
         )
-        if (
-            is_kept
-            and is_lasting
-            and max(unrests) < leads[at]
-            and (told := _difference(lines, plies, played, better)).text
-        ):
-            return told
+        if max(unrests) < leads[at]:
+            told = _difference(lines, plies, played, better)
+            if told.text:
+                return told
     return NO_REASON
 
 

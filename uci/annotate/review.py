@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import chess
@@ -49,7 +49,7 @@ from uci.annotate.material import cheapest_capture
 from uci.annotate.people import PeopleShares, Predict, people_network, rating_of
 from uci.annotate.reasons import Lines, Reason, find_reason, is_sacrifice, offers
 from uci.annotate.solutions import Candidate, is_puzzle, only_line, solution
-from uci.language import _, later, several, shown_moves
+from uci.language import _, later, several, shown_moves, shows_own_letters, spoken
 from uci.terminal.opening_names import opening_name, position_name
 from uci.terminal.verdict import Verdict
 
@@ -100,6 +100,10 @@ class MoveReview:
     taken: tuple[chess.Move, ...] = ()
     # The only good moves, with the answers to them, where a mistake makes a puzzle.
     solution: tuple[chess.Move, ...] = ()
+    # What `reason` has told, by the language and whether the letters for pieces are its own.
+    _reasons: dict[tuple[str, bool], Reason] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def mover(self) -> chess.Color:
@@ -138,24 +142,27 @@ class MoveReview:
 
     def reason(self, is_own: bool | None = None) -> Reason:
         """Why the move is worse than the best one, in letters as for `shown_moves`; without a text
-        where no rule knows.
+        where no rule knows. It takes some hundredths of a second, once in each language.
         """
+        is_own = shows_own_letters.get() if is_own is None else is_own
+        told_in = spoken(), is_own
+        if told_in not in self._reasons:
+            self._reasons[told_in] = find_reason(self._lines(is_own))
+        return self._reasons[told_in]
+
+    def _lines(self, is_own: bool) -> Lines:
         before, after = (verdict.seen_by_white(self.mover) for verdict in (self.before, self.after))
-        line = (self.move, *self.reply_line)
-        best_cp = before.score_cp
-        cost_cp = before.score_cp - after.score_cp
-        return find_reason(
-            Lines(
-                self.board,
-                line,
-                self.best_line,
-                after.mate,
-                before.mate,
-                cost_cp,
-                best_cp,
-                is_own,
-                self.taken,
-            )
+        return Lines(
+            # Each copy of it copies its history, too.
+            self.board.copy(stack=False),
+            (self.move, *self.reply_line),
+            self.best_line,
+            mate_played=after.mate,
+            mate_better=before.mate,
+            cost_cp=before.score_cp - after.score_cp,
+            best_cp=before.score_cp,
+            is_own=is_own,
+            taken=self.taken,
         )
 
     @property

@@ -166,14 +166,15 @@ def go_on(desk: GamesDesk, games: GamesFolder, key: str) -> None:
     desk.lay(Table(setup if setup.levels is not None else replace(setup, human=human)), None)
 
 
-def export(desk: GamesDesk, games: GamesFolder, form: str, keys: list[str], **wanted: str) -> None:
+def export(desk: GamesDesk, games: GamesFolder, form: str, keys: list[str], **wanted: str) -> Steps:
     """Make a file of the chosen games, or of all that are listed, which the page then fetches."""
     chosen = keys or games.catalogue.keys(Wanted(**wanted))
     if form == "page":
-        text = lesson_page(games, chosen[:_MOST_ON_PAGE])
+        text = yield from lesson_page(games, chosen[:_MOST_ON_PAGE])
         desk.exported = Exported("aino-lesson.html", "text/html", text)
     else:
-        desk.exported = Exported("aino-games.pgn", "application/x-chess-pgn", pgn_of(games, chosen))
+        text = yield from pgn_of(games, chosen)
+        desk.exported = Exported("aino-games.pgn", "application/x-chess-pgn", text)
     desk.tell({"do": "exported", "name": desk.exported.name})
 
 

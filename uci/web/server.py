@@ -343,7 +343,9 @@ class ReviewHandler(_Guarded):
         key = self.get_query_argument("game", "")
         if is_key(key):
             with contextlib.suppress(Exception):  # what another version wrote shows as no review
-                await self.show_page(lambda nonce: session.games.review_page(key, nonce).result())
+                await self.show_page(
+                    lambda nonce: session.games.kept_review(key).result().page(nonce)
+                )
                 return
         kept = None if key else session.table.review.kept
         if kept is None:

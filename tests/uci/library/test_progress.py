@@ -9,6 +9,7 @@ from tests.uci.library.own_games import write
 from uci.annotate.judge import BLUNDER
 from uci.annotate.lapses import Lapse, lapse
 from uci.annotate.review import MoveReview
+from uci.language import speak
 from uci.library.catalogue import ReviewFacts
 from uci.library.games_folder import GamesFolder
 from uci.library.progress import COUNTED_MOVES, counted_games, points, positions, rows
@@ -132,3 +133,23 @@ def test_each_number_leads_to_its_positions(reviewed, by, name):
 
 def test_no_position_is_told_of_what_was_not_counted(reviewed):
     assert positions(reviewed, "motif", "pin") == []
+
+
+def mating():
+    return mistake(QUIET, "a2a3", moves_of("a2a4"), (), later=MATED)
+
+
+def test_a_reason_is_looked_for_once(monkeypatch):
+    """A page looked for the reason of each mark four times, and took seconds."""
+    found = list[object]()
+    move = mating()
+    monkeypatch.setattr("uci.annotate.review.find_reason", lambda lines: found.append(lines))
+    assert [move.reason() for _ in range(4)] == [None] * 4
+    assert len(found) == 1
+
+
+def test_a_reason_is_told_in_the_language_that_is_spoken_now():
+    move = mating()
+    english = move.reason().text
+    speak("de")
+    assert (english, move.reason().text) == ("allows mate in 3", "lässt Matt in 3 zu")

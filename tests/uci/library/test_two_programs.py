@@ -109,7 +109,7 @@ class Visitor:
         deeds += [lambda: asked(lambda shelf, games: shelf.puzzles.next("", "", 0, 5000))]
         deeds += [lambda: asked(lambda shelf, games: shelf.puzzles.answer())]
         if row:
-            deeds += [lambda: asked(games_mode.delete, key=row["key"], text=row["text"])] * 4
+            deeds += [lambda: asked(games_mode.delete, texts={row["key"]: row["text"]})] * 4
             deeds += [
                 lambda: asked(games_mode.open_game, key=row["key"], ply=0),
                 lambda: asked(games_mode.go_on, key=row["key"]),
