@@ -36,7 +36,9 @@ class BetterMoves {
     this.replay.go(ply - 1);
     this.open(true);
     const { is_black, san } = this.step;
-    this.ask(t(is_black ? "Black played {move}. Find a better move." : "White played {move}. Find a better move.", { move: san }));
+    const number = this.plies.indexOf(ply) + 1, count = this.plies.length;
+    const place = number ? `${t("Mistake {number} of {count}.", { number, count })} ` : "";
+    this.ask(place + t(is_black ? "Black played {move}. Find a better move." : "White played {move}. Find a better move.", { move: san }));
     this.nextButton.textContent = this.plies.length > 1 ? t("Next mistake") : t("Try again");
     this.host.focus({ preventScroll: true });
   }

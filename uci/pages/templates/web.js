@@ -187,7 +187,7 @@ function showStrips(step) {
     }), ahead > 0 ? ` +${ahead}` : "");
     strip.classList.toggle("to-move", state.isGame && !state.end && state.turn === side);
     const kept = state.clock ? null : clockAt(step, side);
-    strip.querySelector(".clock").hidden = !state.clock && kept === null;
+    strip.querySelector(".clock").hidden = Boolean(state.lesson) || !state.clock && kept === null;
     if (kept !== null) strip.querySelector(".clock").textContent = clockText(kept);
   }
   showClocks();
