@@ -158,7 +158,11 @@ class Session:
                 f"setoption: no value for {option.name}, expected {option.range_text}"
             )
         else:
-            self.options = set_option(self.options, name, words.file_name(value or ""))
+            value, rating = words.file_name(value or ""), ""
+            if option.field == "play_like":
+                value, rating = words.rating_in(value)
+            options = set_option(self.options, name, value)
+            self.options = set_option(options, "UCI_Elo", rating) if rating else options
             if option.field == "log_file":
                 self._open_log()
             elif option.field == "chess960" and self._position_keeper is not None:
