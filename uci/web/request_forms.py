@@ -61,7 +61,9 @@ def are_game_keys(value: Any) -> bool:
 
 def are_game_texts(value: Any) -> bool:
     """Whether it has the digest of the text of each game, by the game's key."""
-    return isinstance(value, dict) and all(map(are_game_keys, ([*value], [*value.values()])))
+    if not isinstance(value, dict):
+        return False
+    return are_game_keys([*value]) and are_game_keys([*value.values()])
 
 
 def is_flag(value: Any) -> bool:

@@ -91,13 +91,7 @@ class WebServer:
             websocket_max_message_size=LONGEST_MESSAGE,
             websocket_ping_interval=_PING_S,
         )
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            is_dual = host == "::" and socket.has_dualstack_ipv6()  # `_own_address` is one of IPv4
-            listening = socket.create_server((host, port), family=family, dualstack_ipv6=is_dual)
-        except (OSError, OverflowError) as error:
-            raise ConfigError(f"cannot listen on {host}, port {port}: {error}") from error
-        listening.setblocking(False)
+        listening = _listening(host, port)
         self.port = listening.getsockname()[1]
         self._http = HTTPServer(
             application, max_header_size=_LONGEST_HEADERS, max_body_size=_LONGEST_BODY
@@ -196,6 +190,18 @@ class WebServer:
         while self.tabs:  # Each is away from the board from here on.
             self.tabs.pop().close(1001, "Aino has ended")
         await self._http.close_all_connections()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there. Raises ConfigError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        is_dual = host == "::" and socket.has_dualstack_ipv6()  # `_own_address` is one of IPv4
+        listening = socket.create_server((host, port), family=family, dualstack_ipv6=is_dual)
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"cannot listen on {host}, port {port}: {error}") from error
+    listening.setblocking(False)
+    return listening
 
 
 def _own_address() -> str:
