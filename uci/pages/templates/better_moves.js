@@ -12,7 +12,7 @@ class BetterMoves {
     this.controls = game.querySelector(".better-moves");
     this.host = before.cloneNode(true);
     this.host.className = "live";
-    this.host.append(Object.assign(document.createElement("div"), { className: "promotion", hidden: true }));
+    this.host.append(make("div", { className: "promotion", hidden: true }));
     this.host.setAttribute("aria-label", t("Board. Arrow keys choose a square, Enter moves."));
     this.host.hidden = true;
     before.after(this.host);

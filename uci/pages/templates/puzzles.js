@@ -67,7 +67,7 @@ function tryAgain() {
   showPuzzle({ ...puzzle, failed: false });
   if (document.activeElement === document.body) $("puzzle-board").focus({ preventScroll: true });
 }
-for (const kind of ["pointerdown", "keydown"]) $("puzzle-board").addEventListener(kind, event => { if (event.key !== "Tab") tryAgain(); }, { capture: true });
+puzzleBoard.beforeTry(tryAgain);
 $("puzzle-again").addEventListener("click", () => { tryAgain(); $("puzzle-board").focus({ preventScroll: true }); });
 
 $("puzzle-analyse").addEventListener("click", () => {
