@@ -9,7 +9,7 @@ import chess.pgn
 from markupsafe import Markup
 
 from engine.board.notation import board_after, move_number
-from engine.pages.board import Arrow, board_svg, legal_moves
+from engine.pages.board import Arrow, board_svg, legal_moves, shown_position, squares_of
 from engine.pages.chart import area_path, place
 from uci.annotate.accuracy import PHASE_NAMES
 from uci.annotate.comments import move_comment
@@ -213,7 +213,7 @@ def _step(move: MoveReview, node: chess.pgn.ChildNode, is_judged: bool) -> dict[
             step |= _question(move)
         if "Refutation" in lines:
             reply = move.reply_line[0]
-            step["threat"] = [[reply.from_square, reply.to_square]]
+            step["threat"] = squares_of([reply])
     variations, forks = _variations(node.parent, move.board)
     return {**step, "lines": lines | variations, "forks": forks}
 
@@ -292,13 +292,7 @@ def _question(move: MoveReview) -> dict[str, object]:
 
 
 def _position(board: chess.Board, move: chess.Move | None, text: str) -> dict[str, object]:
-    return {
-        "pieces": board.board_fen(),
-        "fen": board.fen(),
-        "marked": [move.from_square, move.to_square] if move else [],
-        "check": board.king(board.turn) if board.is_check() else None,
-        "text": text,
-    }
+    return {**shown_position(board, move), "text": text}
 
 
 def _verdict(verdict: Verdict) -> dict[str, object]:
@@ -319,8 +313,6 @@ def _line(
         text = number + shown_moves(board.san(move))
         verdict = verdict.after_move_of(board.turn)
         board.push(move)
-        arrows = {
-            "better": [[next_.from_square, next_.to_square] for next_ in shown[ply + 1 : ply + 2]]
-        }
-        positions.append({**_position(board, move, text), **_verdict(verdict), **arrows})
+        following = squares_of(shown[ply + 1 : ply + 2])
+        positions.append({**_position(board, move, text), **_verdict(verdict), "better": following})
     return positions

@@ -74,7 +74,7 @@ class Replay {
     const own = ["better", "threat"].flatMap(kind => (shown[kind] ?? []).map(squares => [...squares, kind]));
     const arrows = [...shown.drawn ?? [], ...own];  // the author's first
     const glyph = step.glyph && !this.inLine ? [step.marked[1], ...step.glyph] : null;
-    this.view.show({ placement: shown.pieces, marked: shown.marked, check: shown.check, arrows, glyph });
+    this.view.show({ placement: shown.fen.split(" ")[0], marked: shown.marked, check: shown.check, arrows, glyph });
     this.view.svg.setAttribute("aria-label", shown.text);
     const note = [shown.glyphs, shown.note].filter(Boolean).join(" ");
     this.sayIt(step, note);

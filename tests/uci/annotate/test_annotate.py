@@ -486,7 +486,7 @@ def test_page_escapes_what_comes_from_the_file_and_loads_nothing():
     )
     steps = steps_of(text)
     assert len(steps) == 22
-    assert steps[-1]["pieces"] == found.game.end().board().board_fen()
+    assert steps[-1]["fen"] == found.game.end().board().fen()
     section = game_section(review(read(FOOLS_MATE), ScriptedEngine({})), 1, "[%eval <b>]")
     text = render_game_page("<i>games</i>", [section], "1 node")
     assert "&lt;b&gt;Fool &amp; Co&lt;/b&gt;" in text

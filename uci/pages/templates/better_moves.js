@@ -49,8 +49,8 @@ class BetterMoves {
   }
 
   ask(text) {
-    const { pieces, marked, check } = this.replay.steps[this.ply - 1];
-    this.live.show({ placement: pieces, marked, check }, this.step.legal);
+    const { fen, marked, check } = this.replay.steps[this.ply - 1];
+    this.live.show({ placement: fen.split(" ")[0], marked, check }, this.step.legal);
     this.say(text);
   }
 
