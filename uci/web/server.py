@@ -54,6 +54,17 @@ _PING_S = 15.0  # a browser that vanished without closing its socket is noticed 
 _LANGUAGE = "aino-language"
 _LETTERS = "aino-letters"
 _KEPT_S = 31_536_000
+# Of every answer, until its handler says more.
+_HEADERS = {
+    "Content-Type": "text/plain; charset=utf-8",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 _GONE = 4000  # close code of a socket that is one tab too many
 
 
@@ -240,14 +251,8 @@ class _Guarded(RequestHandler):
 
     def set_default_headers(self) -> None:
         self.clear_header("Server")
-        self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.set_header("Cache-Control", "no-store")
-        self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-        self.set_header("Cross-Origin-Opener-Policy", "same-origin")
-        self.set_header("Cross-Origin-Resource-Policy", "same-origin")
-        self.set_header("Referrer-Policy", "no-referrer")
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("X-Frame-Options", "DENY")
+        for name, value in _HEADERS.items():
+            self.set_header(name, value)
 
     def prepare(self) -> None:
         if not self.server.knows(self.request.host):

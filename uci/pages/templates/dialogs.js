@@ -27,7 +27,6 @@ function dialogSays(message) {
 }
 
 document.querySelectorAll("[data-open]").forEach(button => button.addEventListener("click", () => openDialog(button.dataset.open)));
-document.querySelectorAll("[data-ask]").forEach(button => button.addEventListener("click", () => openDialog("sure")));
 
 function gameChoices(dialog) {
   const form = dialog.querySelector("form");

@@ -437,9 +437,9 @@ function showControls() {
   const over = state.isGame && state.end && !state.analysing;
   const path = pathTo(here());
   $("actions").hidden = (!playing && !over) || !state.human;
-  for (const button of $("actions").querySelectorAll("[data-do=hint], [data-do=offer_draw], [data-ask]")) {
+  for (const button of $("actions").querySelectorAll("[data-do=hint], [data-do=offer_draw], [data-open]")) {
     button.hidden = Boolean(over);
-    button.disabled = button.dataset.ask ? !playing : !playing || state.thinking;
+    button.disabled = button.dataset.open ? !playing : !playing || state.thinking;
   }
   $("actions").querySelector("[data-do=take_back]").disabled = state.steps.length === 1;
   $("after").hidden = !over;
