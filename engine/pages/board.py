@@ -29,6 +29,22 @@ class Arrow:
     kind: str
 
 
+def squares_of(line: Iterable[chess.Move]) -> list[list[chess.Square]]:
+    """Return [from, to] of each move."""
+    return [[move.from_square, move.to_square] for move in line]
+
+
+def shown_position(board: chess.Board, move: chess.Move | None) -> dict[str, object]:
+    """Return what a board shows of a position: its FEN, the squares of the move that led there, and
+    that of a king in check.
+    """
+    return {
+        "fen": board.fen(),
+        "marked": [move.from_square, move.to_square] if move else [],
+        "check": board.king(board.turn) if board.is_check() else None,
+    }
+
+
 def legal_moves(board: chess.Board) -> list[tuple[int, int, str]]:
     """Return (from, to, UCI) of each legal move. Promotions have the squares in common.
 

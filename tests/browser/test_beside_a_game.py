@@ -3,10 +3,12 @@ FEN.
 """
 
 import chess
+import pytest
 
 from tests.browser.conftest import try_move
 from tests.browser.test_web_board import drag, load, wait_for_moves
-from tests.browser.web_board import on_boards, web_board
+from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, on_boards, web_board
+from uci.game.clock import GameClock, GameTime
 from uci.game.timed_game import Setup
 
 ENDING = "8/8/8/4k3/8/4K3/4P3/8 w - - 0 1"
@@ -33,6 +35,43 @@ def test_other_good_moves_are_accepted(chromium, tmp_path, annotated_page):
     page.wait_for("!document.querySelector('.live').hidden")
     assert page.failures == []
     page.close()
+
+
+TIMED = {
+    "setup": Setup(clock=GameClock(GameTime(600.0, 0.0))),
+    "load": lambda: ScriptedEngine(SCHOLARS_MATE),
+}
+
+
+@pytest.fixture
+def taught(tab):
+    """A lesson beside a game with a clock that has ended."""
+    for at, move in enumerate(("e2e4", "d1h5", "f1c4", "h5f7")):
+        wait_for_moves(tab, 2 * at)
+        tab.script(f"send('move', {{ uci: {move!r} }})")
+    tab.wait_for("state.end")
+    tab.script("send('review')", until="Object.values(marks).some(mark => mark.better)")
+    tab.script("send('learn', { here: false })", until="state.lesson")
+    return tab
+
+
+@on_boards(TIMED)
+def test_buttons_that_are_seen_together_have_names_of_their_own(taught):
+    """After a right answer "Back to the game" stood there twice, for two things."""
+    taught.script("send('learn_answer')", until="state.lesson.over")
+    taught.wait_for("document.querySelector('#analysis').checkVisibility()")
+    names = taught.script("""[...document.querySelectorAll('.menu button, .controls :is(button, a)')]
+      .filter(one => one.checkVisibility()).map(one => one.textContent.trim())""")
+    assert sorted(names) == sorted(set(names))
+
+
+@on_boards(TIMED)
+def test_a_lesson_shows_no_clock(taught):
+    """Those of the end of the game stood beside a position in its middle."""
+    shown = "[...document.querySelectorAll('.clock')].filter(one => one.checkVisibility()).length"
+    assert taught.script(shown) == 0
+    taught.script("send('learn_leave')", until="!state.lesson")
+    assert taught.script(shown) == 2
 
 
 @on_boards({"setup": Setup(chess.Board(), human=None)})

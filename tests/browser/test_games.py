@@ -86,6 +86,37 @@ def test_a_game_is_deleted_only_after_a_question(games, tmp_path):
     assert "Cleo" not in (tmp_path / "mine.pgn").read_text(encoding="utf-8")
 
 
+def choose_two(tab):
+    """Chooses the first two games of the list, the second one with Ctrl."""
+    tab.script("""(() => {
+      const [first, second] = document.querySelectorAll('.game-row');
+      first.click();
+      second.dispatchEvent(new MouseEvent('click', { ctrlKey: true, bubbles: true }));
+    })()""")
+
+
+def test_all_games_that_are_chosen_are_deleted(games):
+    """The first one was, and the others stayed."""
+    choose_two(games)
+    games.click("[data-game=delete]")
+    assert "Delete 2 games, with their reviews?" in games.text("#games-sure")
+    games.click("[data-game=sure]", until="games.total === 1")
+
+
+def test_the_question_goes_where_one_more_game_is_chosen(games):
+    """It would have deleted a game of which it had not spoken."""
+    games.click(".game-row")
+    games.click("[data-game=delete]")
+    choose_two(games)
+    assert not games.script("document.querySelector('#games-sure').checkVisibility()")
+
+
+def test_several_games_open_no_board(games):
+    choose_two(games)
+    disabled = "[...$('games-actions').querySelectorAll(':disabled')].map(one => one.dataset.game)"
+    assert games.script(disabled) == ["open", "continue"]
+
+
 def test_an_imported_file_asks_for_ones_name_until_it_is_answered(games):
     """The question was gone after a second import, had no "none", and could not be asked again."""
     shown = "document.querySelector('#games-names').checkVisibility()"

@@ -109,6 +109,39 @@ def test_nothing_is_wider_than_a_phone_in_longer_words(chromium, tmp_path, langu
                     tab.script(f"document.getElementById({dialog!r}).close('cancel')")
 
 
+PROGRESS = """games.showProgress({
+  points: [{ accuracy: 70, mistakes: [1, 2, 0] }],
+  rows: [{ by: 'opening', name: "Queen's Gambit Declined", games: 112, mistakes: 331, points: .5, accuracy: 78 }],
+}), 1"""
+REFUTED = """(() => {
+  puzzle.failed = true;
+  showRefutation({ fen: puzzle.fen, after: puzzle.fen, squares: [[0, 1], [2, 3]], check: null,
+    says: 'Qxd4 is not the move: loses the queen for a rook to a discovered attack on the queen on d4. '.repeat(2) });
+})()"""
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_the_progress_is_no_wider_than_a_phone(chromium, tmp_path, language):
+    """Its tables were 32 pixels wider, and 70 in German."""
+    with open_board(chromium, tmp_path, *PHONES[1]) as tab:
+        tab.script(f"speak({language!r})")
+        tab.wait_for(
+            f"document.documentElement.lang === {language!r} && typeof state !== 'undefined' && state"
+        )
+        tab.script("openDialog('games')")
+        tab.script(PROGRESS)
+        assert tab.script("$('games').scrollWidth - $('games').clientWidth") == 0
+
+
+def test_a_puzzle_fits_its_window_after_a_wrong_try(chromium, tmp_path):
+    """Its buttons went below the window, which hid them."""
+    with open_board(chromium, tmp_path, 1366, 768) as tab:
+        tab.script("openDialog('puzzles')", until="puzzle?.fen")
+        tab.script(REFUTED)
+        assert tab.script("$('puzzles').scrollHeight - $('puzzles').clientHeight") == 0
+        assert tab.script("$('puzzle-says').scrollHeight - $('puzzle-says').clientHeight") <= 0
+
+
 DIALOGS = "new-game games puzzles setup load keep look keys".split()
 
 SIGHTS = pytest.mark.parametrize(

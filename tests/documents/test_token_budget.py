@@ -28,8 +28,12 @@ FREE = {
     tokenize.ENDMARKER,
 }
 WORD = r"[A-Za-z_][\w-]*|\d[\w.]*"
-STRING = r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\""
-PAGE_TOKEN = re.compile(rf"{WORD}|{STRING}|[^\s\w]")
+# A string of ' or " ends with its line, so that an apostrophe in a text swallows nothing; a template
+# string of JavaScript may have several lines.
+STRING = r"'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"|`(?:\\.|[^`\\])*`"
+# Of a style, a script, a template and a page. The address in `https://a` is none.
+PAGE_COMMENT = r"/\*.*?\*/|(?<!\S)//[^\n]*|\{#.*?#\}|<!--.*?-->"
+PAGE_TOKEN = re.compile(rf"(?P<comment>{PAGE_COMMENT})|{WORD}|{STRING}|[^\s\w]", re.DOTALL)
 
 
 def tokens_of_python(text):
@@ -39,7 +43,7 @@ def tokens_of_python(text):
 
 
 def tokens_of_page(text):
-    return len(PAGE_TOKEN.findall(text))
+    return sum(found["comment"] is None for found in PAGE_TOKEN.finditer(text))
 
 
 def tokens_in(folder):
@@ -61,6 +65,24 @@ def test_packing_gains_nothing():
     unpacked = "a, b = 1, 2\n\n# a comment\nc = [\n    x\n    for x in (a, b)\n    if x\n]\n"
     assert tokens_of_python(packed) == tokens_of_python(unpacked) == 22
     assert tokens_of_page("a.b { color: 'red blue'; }") == 9
+
+
+def test_an_apostrophe_in_a_comment_swallows_no_code():
+    """Two thirds of a script lay between the apostrophes of two comments, and were one token."""
+    assert tokens_of_page("// It's one.\na = 1;\n// It's another.\n") == 4
+
+
+@pytest.mark.parametrize("text", ["/* a\n b */", "  // a", "{# it's a #}", "<!-- a -->"])
+def test_a_comment_in_a_page_is_free(text):
+    assert tokens_of_page(f"a{text}\nb") == 2
+
+
+def test_a_template_string_is_one_token():
+    assert tokens_of_page("say(`it's ${name},\n and more`);") == 5
+
+
+def test_an_address_is_no_comment():
+    assert tokens_of_page("see https://a.b now") == 9
 
 
 # ---- form ----------------------------------------------------------------------------------------

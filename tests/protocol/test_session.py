@@ -110,7 +110,22 @@ def test_the_current_move_is_named_when_it_changes():
     ]
 
 
-@pytest.mark.parametrize("junk", ["setoption name Hash value lots", "setoption name Hash"])
+@pytest.mark.parametrize("value", ["people 1400", "people:1400", "People = 1400", "people1400"])
+def test_a_rating_behind_people_is_taken(talk, value):
+    """`aino play --level` takes it, and a GUI was told that it is none of two words."""
+    talk.say(f"setoption name PlayLike value {value}")
+    assert (talk.session.options.play_like, talk.session.options.elo) == ("people", 1400)
+    assert talk.infos() == []
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "setoption name Hash value lots",
+        "setoption name Hash",
+        "setoption name PlayLike value people 99999",
+    ],
+)
 def test_junk_changes_nothing(talk, junk):
     talk.say("position startpos moves d2d4", "d")
     before = talk.lines[-1]

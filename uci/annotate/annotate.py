@@ -71,9 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     options = options_from_flags(arguments)
     limits = limits_from_flags(arguments, DEFAULT_LIMITS)
     games = read_every_game(arguments.pgn)
-    base = arguments.pgn.with_name(f"{arguments.pgn.stem}.annotated")
-    if arguments.out:
-        base = arguments.out / base.name if arguments.out.is_dir() else arguments.out
+    base = _base(arguments)
     _refuse_outputs(arguments.pgn, base)
     console, problems = make_console(), make_console(stderr=True)
     damaged = 0
@@ -85,34 +83,40 @@ def run(arguments: argparse.Namespace) -> int:
                 _tell(problems, found, arguments.pgn)
                 damaged += bool(found.faults)
                 if found.number and not found.start_fault:
-                    if odd := odd_result(found):
-                        say(problems, f"game {found.number}: {odd}")
                     side = _side(problems, found.game, arguments.side)
                     review = _review(engine, found.game, found.number, limits, side)
                     output.add(review)
                     say(console, _summary_line(review, found.number))
     except KeyboardInterrupt as interrupt:
-        if (
-            isinstance(interrupt, ReviewInterrupted)
-            and interrupt.review is not None
-            and output is not None
-        ):
+        done = interrupt.review if isinstance(interrupt, ReviewInterrupted) else None
+        if done is not None and output is not None:
             with Uninterrupted():
-                output.add(interrupt.review)
+                output.add(done)
         say(problems, _("interrupted"))
         return INTERRUPTED
     finally:
         if output is not None and output.finished:
-            with Uninterrupted():
-                output.write_page()
-            one, many = (
-                later("{count} game in {pgn} and {page}"),
-                later("{count} games in {pgn} and {page}"),
-            )
-            say(console, several(one, many, output.finished, pgn=output.pgn, page=output.html))
-            if arguments.open:
-                webbrowser.open(real_path(output.html).as_uri())
+            _finish(console, output, arguments.open)
     return 1 if damaged else 0
+
+
+def _base(arguments: argparse.Namespace) -> Path:
+    """Return the path of both outputs, but for their ends."""
+    base: Path = arguments.pgn.with_name(f"{arguments.pgn.stem}.annotated")
+    if not arguments.out:
+        return base
+    return arguments.out / base.name if arguments.out.is_dir() else Path(arguments.out)
+
+
+def _finish(console: Console, output: _Output, opens: bool) -> None:
+    """Write the page of all games, say where they are, and show it if that is wanted."""
+    with Uninterrupted():
+        output.write_page()
+    one = later("{count} game in {pgn} and {page}")
+    many = later("{count} games in {pgn} and {page}")
+    say(console, several(one, many, output.finished, pgn=output.pgn, page=output.html))
+    if opens:
+        webbrowser.open(real_path(output.html).as_uri())
 
 
 def annotate_game(console: Console, engine: Engine, game: chess.pgn.Game, source: Path) -> None:
@@ -140,7 +144,7 @@ def annotate_game(console: Console, engine: Engine, game: chess.pgn.Game, source
 
 
 def _tell(problems: Console, found: ReadGame, path: Path) -> None:
-    """Report what is wrong with a game, and in which language it was read."""
+    """Report what is wrong or odd with a game, and in which language it was read."""
     if found.letters != ENGLISH.name:
         say(problems, f"game {found.number}: read as {found.letters}")
     what = f"game {found.number}: " if found.number else ""
@@ -151,6 +155,8 @@ def _tell(problems: Console, found: ReadGame, path: Path) -> None:
     )
     for fault in found.faults:
         say(problems, f"{what}{path}:{fault}{rest}")
+    if found.number and not found.start_fault and (odd := odd_result(found)):
+        say(problems, f"game {found.number}: {odd}")
 
 
 def _side(problems: Console, game: chess.pgn.Game, wanted: str | None) -> chess.Color | None:

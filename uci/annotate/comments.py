@@ -117,7 +117,7 @@ def move_comment(move: MoveReview, with_answer: bool = True, is_own: bool | None
     if move.judgement not in BAD:
         return " ".join(filter(None, [_praise(move), _told_of_finders(move, is_own)]))
     before, after = (f"{100 * chances:.0f}" for chances in move.chances)
-    why = move.reason(is_own)
+    why = move.reason(is_own).text
     if not why and move.reply_line and move.chances[1] < _STILL_WELL:
         why = _(
             "allows {line}",
@@ -129,15 +129,20 @@ def move_comment(move: MoveReview, with_answer: bool = True, is_own: bool | None
             _("your winning chances drop from {before}% to {after}%.", before=before, after=after)
         )
     if with_answer and move.best_line and not move.is_best:
-        better, *rest = move.best_line
-        answer = shown_moves(move.board.san(better), is_own)
-        if rest and not why:
-            line = told_line(board_after(move.board, better), rest, is_own)
-            answer = _("{move}, with {line}", move=answer, line=line)
-        told.append(_("Better was {move}.", move=answer))
+        told.append(_("Better was {move}.", move=_answer(move, is_own, with_line=not why)))
     told += filter(None, [_told_of_finders(move, is_own, with_answer)])
     told[1:] = map(_capital, told[1:])
     return _("{kind}: {text}", kind=_capital(_(move.judgement.name)), text=" ".join(told))
+
+
+def _answer(move: MoveReview, is_own: bool | None, with_line: bool) -> str:
+    """Return the better move, and what follows it where that is wanted and known."""
+    better, *rest = move.best_line
+    answer = shown_moves(move.board.san(better), is_own)
+    if not (rest and with_line):
+        return answer
+    line = told_line(board_after(move.board, better), rest, is_own)
+    return _("{move}, with {line}", move=answer, line=line)
 
 
 def _praise(move: MoveReview) -> str:

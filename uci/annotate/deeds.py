@@ -22,7 +22,7 @@ def deed(board: chess.Board, line: Sequence[chess.Move], explains_much: bool = F
     if not line:
         return ""
     move = line[0]
-    after = board_after(board, line[0])
+    after = board_after(board, move)
     side = board.turn
     answers = line[1:2]  # a piece that is taken at once does nothing more
     fresh = prey(after, side) - prey(board, side)
@@ -34,18 +34,31 @@ def deed(board: chess.Board, line: Sequence[chess.Move], explains_much: bool = F
     attacked = after.attacks(move.to_square) & fresh
     if explains_much or board.is_capture(move) or after.is_check():
         attacked &= ~after.pawns
+    return _driven(after, attacked, answers) or _attacked(after, attacked) or _pinned(board, move)
+
+
+def _driven(after: chess.Board, attacked: chess.SquareSet, answers: Sequence[chess.Move]) -> str:
+    """Return which attacked piece the answer moves away, if no other one is attacked."""
     for answer in answers:
-        if attacked & ~after.pawns == chess.SquareSet(
-            [answer.from_square]
-        ) and not after.is_capture(answer):
+        is_alone = attacked & ~after.pawns == chess.SquareSet([answer.from_square])
+        if is_alone and not after.is_capture(answer):
             return _("which drives {piece} away", piece=on_square(after, answer.from_square))
-    if attacked:
-        kinds = sorted(attacked, key=lambda at: -WORTH[after.piece_type_at(at) or chess.PAWN])
-        return _(
-            "which attacks {pieces}", pieces=listed([on_square(after, at) for at in kinds[:2]])
-        )
-    for at in after.attacks(move.to_square) & after.occupied_co[not side] & ~after.pawns:
-        if after.is_pinned(not side, at) and not board.is_pinned(not side, at):
+    return ""
+
+
+def _attacked(after: chess.Board, attacked: chess.SquareSet) -> str:
+    """Return the two dearest of the attacked pieces."""
+    kinds = sorted(attacked, key=lambda at: -WORTH[after.piece_type_at(at) or chess.PAWN])
+    pieces = listed([on_square(after, at) for at in kinds[:2]])
+    return _("which attacks {pieces}", pieces=pieces) if pieces else ""
+
+
+def _pinned(board: chess.Board, move: chess.Move) -> str:
+    """Return the piece, no pawn, that a move pins."""
+    after = board_after(board, move)
+    other = after.turn
+    for at in after.attacks(move.to_square) & after.occupied_co[other] & ~after.pawns:
+        if after.is_pinned(other, at) and not board.is_pinned(other, at):
             return _("which pins {piece}", piece=on_square(after, at))
     return ""
 

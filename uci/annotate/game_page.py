@@ -9,7 +9,7 @@ import chess.pgn
 from markupsafe import Markup
 
 from engine.board.notation import board_after, move_number
-from engine.pages.board import Arrow, board_svg, legal_moves
+from engine.pages.board import Arrow, board_svg, legal_moves, shown_position, squares_of
 from engine.pages.chart import area_path, place
 from uci.annotate.accuracy import PHASE_NAMES
 from uci.annotate.comments import move_comment
@@ -75,13 +75,8 @@ def game_section(
             label=_("Start position"),
             translate=translated,
         ),
-        moves=[
-            _move(move, node)
-            for move, node in zip(review.moves, review.game.mainline(), strict=False)
-        ],
-        area=area_path(
-            [chances_of(review.start), *(chances_of(move.after) for move in review.moves)]
-        ),
+        moves=list(map(_move, review.moves, review.game.mainline())),
+        area=_area(review),
         dots=[_dot(move, len(review.moves)) for move in review.turning_points],
         turning_points=[_turning_point(move) for move in review.turning_points],
         reader="" if below is None else _side(below),
@@ -91,6 +86,12 @@ def game_section(
     )
     # A template made the text, so it is already escaped.
     return f"{name}, {headers.get('Result', '*')}", Markup(text)
+
+
+def _area(review: GameReview) -> str:
+    """Return the path of White's winning chances over the game."""
+    verdicts = [review.start, *(move.after for move in review.moves)]
+    return area_path(list(map(chances_of, verdicts)))
 
 
 def plain_section(game: chess.pgn.Game, number: int, pgn: str) -> tuple[str, Markup]:
@@ -185,39 +186,46 @@ def _replay(review: GameReview, is_judged: bool) -> list[dict[str, object]]:
 
     `replay.js` has the names.
     """
-    start = review.game.board()
-    steps = [
-        {
-            **_position(start, None, _("Start position")),
-            **(_verdict(review.start) if is_judged else {}),
-            **_notes(review.game),
-        }
-    ]
-    for move, node in zip(review.moves, review.game.mainline(), strict=False):
-        after = board_after(move.board, move.move)
-        comment = move_comment(move)
-        text = move.title
-        if is_judged:
-            text += f" {move.after.text}"
-        if comment:
-            text += f". {comment}"
-        step = {**_position(after, move.move, text), **_notes(node)}
-        if is_judged:
-            step |= _verdict(move.after)
-        lines = {}
-        if move.judgement is not None:
-            step["glyph"] = [move.judgement.symbol, _kind(move)]
-            if move.best_line and not move.is_best:
-                lines["Better"] = _line(move.board, move.best_line, move.before)
-                if move.reply_line:
-                    step["threat"] = [
-                        [move.reply_line[0].from_square, move.reply_line[0].to_square]
-                    ]
-                    lines["Refutation"] = _line(after, move.reply_line, move.after)
-                step |= _question(move) if move.judgement in BAD else {}
-        variations, forks = _variations(node.parent, move.board)
-        steps.append({**step, "lines": lines | variations, "forks": forks})
-    return steps
+    start = _position(review.game.board(), None, _("Start position"))
+    if is_judged:
+        start |= _verdict(review.start)
+    moves = zip(review.moves, review.game.mainline(), strict=False)
+    steps = [_step(move, node, is_judged) for move, node in moves]
+    return [{**start, **_notes(review.game)}, *steps]
+
+
+def _step(move: MoveReview, node: chess.pgn.ChildNode, is_judged: bool) -> dict[str, object]:
+    """Return what is shown after a move."""
+    after = board_after(move.board, move.move)
+    text = move.title
+    if is_judged:
+        text += f" {move.after.text}"
+    if comment := move_comment(move):
+        text += f". {comment}"
+    step = {**_position(after, move.move, text), **_notes(node)}
+    if is_judged:
+        step |= _verdict(move.after)
+    lines = {}
+    if move.judgement is not None:
+        step["glyph"] = [move.judgement.symbol, _kind(move)]
+        lines = _better_lines(move, after)
+        if lines and move.judgement in BAD:
+            step |= _question(move)
+        if "Refutation" in lines:
+            reply = move.reply_line[0]
+            step["threat"] = squares_of([reply])
+    variations, forks = _variations(node.parent, move.board)
+    return {**step, "lines": lines | variations, "forks": forks}
+
+
+def _better_lines(move: MoveReview, after: chess.Board) -> dict[str, list[dict[str, object]]]:
+    """Return the better line than a judged move, and with it what answers the move."""
+    if move.is_best or not move.best_line:
+        return {}
+    lines = {"Better": _line(move.board, move.best_line, move.before)}
+    if move.reply_line:
+        lines["Refutation"] = _line(after, move.reply_line, move.after)
+    return lines
 
 
 def _notes(node: chess.pgn.GameNode) -> dict[str, object]:
@@ -284,13 +292,7 @@ def _question(move: MoveReview) -> dict[str, object]:
 
 
 def _position(board: chess.Board, move: chess.Move | None, text: str) -> dict[str, object]:
-    return {
-        "pieces": board.board_fen(),
-        "fen": board.fen(),
-        "marked": [move.from_square, move.to_square] if move else [],
-        "check": board.king(board.turn) if board.is_check() else None,
-        "text": text,
-    }
+    return {**shown_position(board, move), "text": text}
 
 
 def _verdict(verdict: Verdict) -> dict[str, object]:
@@ -311,8 +313,6 @@ def _line(
         text = number + shown_moves(board.san(move))
         verdict = verdict.after_move_of(board.turn)
         board.push(move)
-        arrows = {
-            "better": [[next_.from_square, next_.to_square] for next_ in shown[ply + 1 : ply + 2]]
-        }
-        positions.append({**_position(board, move, text), **_verdict(verdict), **arrows})
+        following = squares_of(shown[ply + 1 : ply + 2])
+        positions.append({**_position(board, move, text), **_verdict(verdict), "better": following})
     return positions

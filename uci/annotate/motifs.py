@@ -86,7 +86,7 @@ class Motif(NamedTuple):
     @property
     def is_tactic(self) -> bool:
         """Whether it is a tactic, as a fork, and not the state of a piece."""
-        return self.theme not in ("", HANGING)
+        return self.theme in TACTICS
 
 
 NO_MOTIF = Motif("")
@@ -106,7 +106,7 @@ def motif(board: chess.Board, line: Sequence[chess.Move], gain: Balance | None =
     parts = {WORTH[kind] for kind in gain.won} if gain else set(gains)
     at = _deciding(gains)
     if at is not None and gains[at] in parts:
-        for theme, rule in _TACTICS.items():
+        for theme, rule in TACTICS.items():
             if text := rule(_Win(boards, line, at)):
                 return Motif(text, theme)
     is_named = bool(line) and (gain is None or captured(boards[0], line[0]) in gain.won)
@@ -327,7 +327,7 @@ def _hanging(won: _Win) -> str:
     return ""
 
 
-_TACTICS = {
+TACTICS = {
     "fork": _fork,
     "skewer": _skewer,
     "discoveredAttack": _discovered,

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import chess
 
 from uci.annotate.accuracy import within
+from uci.terminal.players import level_in
 
 Predict = Callable[[chess.Board, int], Mapping[chess.Move, float]]
 UNRATED = 1500  # the rating of players whom nothing tells of
@@ -47,10 +48,10 @@ def rating_of(headers: Mapping[str, str], side: chess.Color) -> int:
     It is that of the player's tag, else the level of Aino whom one chose to play against. Sites
     write `?`, `-` or `0` for no rating, and `1500P` or `1850?` for one that may change.
     """
-    names = " ".join(headers.get(name, "") for name in ("White", "Black"))
     own = headers.get(f"{chess.COLOR_NAMES[side].title()}Elo", "")
-    level = re.search(r"\bAino \((?:elo|people) (\d+)\)", names)
-    found = re.findall(r"\d+", f"{own} {level[1] if level else ''}")
+    levels = [level_in(headers.get(name, "")) or "" for name in ("White", "Black")]
+    chosen = [level for level in levels if level.startswith(("elo ", "people "))]
+    found = re.findall(r"\d+", " ".join([own, *chosen]))
     rating = next((int(text) for text in found if int(text) in _SANE), UNRATED)
     return round(within(rating, RATINGS) / _STEP) * _STEP
 

@@ -12,6 +12,7 @@ import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import chess
 
@@ -28,7 +29,7 @@ from uci.annotate.material import (
     pawns_of,
     unrest,
 )
-from uci.annotate.motifs import NO_MOTIF, Motif, mate_pattern, motif
+from uci.annotate.motifs import HANGING, TACTICS, mate_pattern, motif
 from uci.language import _, later, shown_moves
 
 SHOWN_PLIES = 12  # of a better line, and of what follows a move; nothing beyond them is a reason
@@ -52,6 +53,25 @@ _DECIDED_CP = 200
 _EVEN_CP = 125
 # Moves of a mate that explains little, unless it costs so many centipawns.
 _LONG_MATE, _DEAR_CP = (4, 450)
+
+
+MATERIAL = "material"
+POSITION = "position"
+
+
+class Reason(NamedTuple):
+    """Why a move is worse: a sentence, "" for none, and what it is about.
+
+    The kind is one of Lichess's themes, `MATERIAL` or `POSITION`. What is missed was the mover's
+    own chance.
+    """
+
+    text: str
+    kind: str = POSITION
+    is_missed: bool = False
+
+
+NO_REASON = Reason("")
 
 
 @dataclass(frozen=True)
@@ -88,12 +108,12 @@ class Lines:
         return deed(board, line, explains_much=(self.cost_cp or 0) > _SMALL_COST_CP)
 
     @functools.cached_property
-    def material(self) -> Motif:
+    def material(self) -> Reason:
         """What the played line loses or the better one wins, within the nearer horizon if that
-        tells it, and whether a tactic against the mover wins it.
+        tells it.
         """
         found = (_material_within(self, plies) for plies in _HORIZONS)
-        return next((told for told in found if told.text), NO_MOTIF)
+        return next((told for told in found if told.text), NO_REASON)
 
     @property
     def answered(self) -> chess.Board:
@@ -113,31 +133,40 @@ class Lines:
 
 
 def reason(lines: Lines) -> str:
-    """Why the move is worse, without a full stop: `loses a rook to a fork of king and rook by the
-    knight on c7`.
+    """Return the sentence of `find_reason`."""
+    return find_reason(lines).text
 
-    "" where no rule fits.
+
+def find_reason(lines: Lines) -> Reason:
+    """Return why the move is worse, without a full stop: `loses a rook to a fork of king and rook by
+    the knight on c7`. It has no text where no rule fits.
     """
     if lines.mate_better or lines.mate_played:
         is_far = -(lines.mate_played or 0) > _LONG_MATE and not lines.mate_better
-        return "" if is_far and (lines.cost_cp or 0) < _DEAR_CP else _mates(lines)
-    return next(filter(None, (rule(lines) for rule in _RULES)), "")
+        return NO_REASON if is_far and (lines.cost_cp or 0) < _DEAR_CP else _mates(lines)
+    return next((told for rule in _RULES if (told := rule(lines)).text), NO_REASON)
 
 
-def _wrong_taker(lines: Lines) -> str:
+def _wrong_taker(lines: Lines) -> Reason:
     move, better = lines.played[0], lines.better[0]
     is_same = move.to_square == better.to_square and move.from_square != better.from_square
     if not (is_same and lines.board.is_capture(move)):
-        return ""
-    return _("takes {piece} with the wrong piece", piece=on_square(lines.board, move.to_square))
+        return NO_REASON
+    piece = on_square(lines.board, move.to_square)
+    return Reason(_("takes {piece} with the wrong piece", piece=piece), MATERIAL)
 
 
-def _mates(lines: Lines) -> str:
-    missed, allowed = lines.mate_better or 0, lines.mate_played or 0
-    won = mate_text(lines.board, lines.better, missed, SHOWN_PLIES)
-    lost = mate_text(lines.board, lines.played, -allowed, 1 + SHOWN_PLIES)
-    misses, allows = [_("misses {mate}", mate=won)], [_("allows {mate}", mate=lost)]
-    return listed(misses * (missed > 0 >= allowed) + allows * (allowed < 0 <= missed))
+def _mates(lines: Lines) -> Reason:
+    misses = (lines.mate_better or 0) > 0 >= (lines.mate_played or 0)
+    allows = (lines.mate_played or 0) < 0 <= (lines.mate_better or 0)
+    told = []
+    if misses:
+        won = mate_text(lines.board, lines.better, lines.mate_better or 0, SHOWN_PLIES)
+        told.append(_("misses {mate}", mate=won))
+    if allows:
+        lost = mate_text(lines.board, lines.played, -(lines.mate_played or 0), 1 + SHOWN_PLIES)
+        told.append(_("allows {mate}", mate=lost))
+    return Reason(listed(told), "mate", is_missed=not allows)
 
 
 def mate_text(
@@ -149,30 +178,32 @@ def mate_text(
     return _(named.get(mate_pattern(board, line[:plies]), later("mate in {moves}")), moves=moves)
 
 
-def _sacrifice(lines: Lines) -> str:
+def _sacrifice(lines: Lines) -> Reason:
     """Return the answer that is a sacrifice, and what follows if it is taken."""
     answers = lines.played[1:]
     after = lines.answered
     if not answers or lines.is_dropped or not offers(after, answers[0]):
-        return ""
+        return NO_REASON
     move = told_line(after, answers[:1], lines.is_own)
-    if lines.taken:
-        taken = told_line(board_after(after, answers[0]), lines.taken, lines.is_own)
-        return _("runs into the sacrifice {move}; if it is taken, {line}", move=move, line=taken)
-    return _("runs into the sacrifice {move}", move=move)
+    if not lines.taken:
+        return Reason(_("runs into the sacrifice {move}", move=move), "sacrifice")
+    taken = told_line(board_after(after, answers[0]), lines.taken, lines.is_own)
+    text = later("runs into the sacrifice {move}; if it is taken, {line}")
+    return Reason(_(text, move=move, line=taken), "sacrifice")
 
 
-def _tactic(lines: Lines) -> str:
-    """Return the material that a tactic wins."""
-    return lines.material.text if lines.material.is_tactic else ""
+def _tactic(lines: Lines) -> Reason:
+    """Return the material that a tactic against the mover wins."""
+    told = lines.material
+    return told if told.kind in TACTICS and not told.is_missed else NO_REASON
 
 
-def _material(lines: Lines) -> str:
+def _material(lines: Lines) -> Reason:
     """Return what the played line loses or the better one wins."""
-    return lines.material.text
+    return lines.material
 
 
-def _material_within(lines: Lines, horizon: int) -> Motif:
+def _material_within(lines: Lines, horizon: int) -> Reason:
     """Return what is lost or missed at the first point where the difference is the cost."""
     points = _points(lines, horizon) + _points(lines, 2 * horizon)[-1:]
     leads = [better.pawns - played.pawns for _plies, played, better in points]
@@ -184,18 +215,17 @@ def _material_within(lines: Lines, horizon: int) -> Motif:
             for _ply, lost, won in points[at:-1]
         )
         is_lasting = 2 * leads[-1] >= leads[at] > 0 and 2 * leads[at] >= max(leads[at:-1])
+        if not (is_kept and is_lasting):
+            continue
         unrests = (
             unrest(board, lines.played[:plies], mover),
             unrest(board, lines.better[:plies], not mover),
         )
-        if (
-            is_kept
-            and is_lasting
-            and max(unrests) < leads[at]
-            and (told := _difference(lines, plies, played, better)).text
-        ):
-            return told
-    return NO_MOTIF
+        if max(unrests) < leads[at]:
+            told = _difference(lines, plies, played, better)
+            if told.text:
+                return told
+    return NO_REASON
 
 
 def _points(lines: Lines, shown: int) -> list[tuple[int, Balance, Balance]]:
@@ -210,27 +240,27 @@ def _points(lines: Lines, shown: int) -> list[tuple[int, Balance, Balance]]:
     return [*points, (1 + shown, played[max(played)], better[max(better)])]
 
 
-def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> Motif:
-    """Return the larger part of what lies between two balances, in words; "" where that is not what
-    the move costs.
+def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> Reason:
+    """Return the larger part of what lies between two balances, in words; none where that is not
+    what the move costs.
     """
     gap = Balance.of(
         played.lost + better.won, played.won + better.lost, better.promotions - played.promotions
     )
     if lines.costs(Balance(Kinds(), Kinds(), gap.promotions)):
         if played.promotions < 0:
-            return Motif(_("lets a pawn promote"))
-        return Motif(_("misses the promotion of a pawn"))
+            return Reason(_("lets a pawn promote"), MATERIAL)
+        return Reason(_("misses the promotion of a pawn"), MATERIAL, is_missed=True)
     lost, missed = Balance.of(played.lost, better.lost), Balance.of(better.won, played.won)
     if missed.pawns > lost.pawns and better.pawns > 0 and not lines.is_dropped:
         if lines.costs(better) and not _is_given(lines, plies):
             return _missed(lines, plies, played, better)
-        return NO_MOTIF
+        return NO_REASON
     named = played.reversed() if played.pawns < 0 else gap
     line = lines.played[1:plies]
     is_other = named is gap and (gap.lost or not gap.won <= played.lost)
     if not line or named.promotions or not lines.costs(named) or is_other:
-        return NO_MOTIF
+        return NO_REASON
     return _lost(lines, line, named)
 
 
@@ -245,84 +275,84 @@ def _is_given(lines: Lines, plies: int) -> bool:
     return is_gift or is_paid_for
 
 
-def _lost(lines: Lines, line: Sequence[chess.Move], lost: Balance) -> Motif:
+def _lost(lines: Lines, line: Sequence[chess.Move], lost: Balance) -> Reason:
     """Return what the answers win, and how."""
     after = lines.answered
     how = motif(after, line, lost)
     if how.is_tactic:
         text = _("loses {material} to {motif}", material=lost.text, motif=how.text)
-        return Motif(text, how.theme)
+        return Reason(text, how.theme)
     if how.text:
         taking = told_line(after, line[:1], lines.is_own)
         text = later("loses {material} to {move}: {state}")
-        return Motif(_(text, material=lost.text, move=taking, state=how.text))
+        return Reason(_(text, material=lost.text, move=taking, state=how.text), HANGING)
     told = told_line(after, line, lines.is_own)
-    return Motif(_("loses {material} after {line}", material=lost.text, line=told))
+    return Reason(_("loses {material} after {line}", material=lost.text, line=told), MATERIAL)
 
 
-def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> Motif:
+def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> Reason:
     """Return what the better line wins, for a move that wins less."""
     if played.pawns > 0:
         text = later("wins only {material} instead of {better}")
-        return Motif(_(text, material=played.text, better=better.text))
+        return Reason(_(text, material=played.text, better=better.text), MATERIAL, is_missed=True)
     if captured(lines.board, lines.played[0]) in better.won:
-        return NO_MOTIF
+        return NO_REASON
     how = motif(lines.board, lines.better[: min(plies, SHOWN_PLIES)], better)
     if how.is_tactic:
         text = later("misses a chance to win {material} through {motif}")
-        return Motif(_(text, material=better.text, motif=how.text))
-    return Motif(_("misses a chance to win {material}", material=better.text))
+        told = _(text, material=better.text, motif=how.text)
+        return Reason(told, how.theme, is_missed=True)
+    told = _("misses a chance to win {material}", material=better.text)
+    return Reason(told, how.theme or MATERIAL, is_missed=True)
 
 
-def _answer(lines: Lines) -> str:
+def _answer(lines: Lines) -> Reason:
     """Return what the answer does, unless it does that after the better move, too."""
     after, answers = lines.answered, lines.played[1:]
     told = lines.does(after, answers)
     if not told or answers[0].to_square == lines.played[0].to_square:
-        return ""
+        return NO_REASON
     best = board_after(lines.board, *lines.better[:1])
     is_there_anyway = best.is_legal(answers[0]) and lines.does(best, answers[:1]) in (
         told,
         lines.does(after, answers[:1]),
     )
     if is_there_anyway and not gain_on(board_after(best, answers[0]), answers[0].to_square):
-        return ""
+        return NO_REASON
     return _runs_into(lines, 1, told)
 
 
-def _better(lines: Lines) -> str:
+def _better(lines: Lines) -> Reason:
     """Return what the better move does, unless the played one does it, too."""
     told = lines.does(lines.board, lines.better)
     played = lines.does(lines.board, lines.played[:1])
-    if not told or lines.does(lines.board, lines.better[:1]) == played:
-        return ""
+    if lines.does(lines.board, lines.better[:1]) == played:
+        return NO_REASON
     return _misses(lines, 1, told)
 
 
-def _threat(lines: Lines) -> str:
+def _threat(lines: Lines) -> Reason:
     """Return the fork that the answer or the better move threatens."""
     answers = lines.played[1:2]
     if answers and (told := threat(lines.answered, answers[0])):
-        return _runs_into(lines, 1, told)
-    told = threat(lines.board, lines.better[0])
-    return told and _misses(lines, 1, told)
+        return _runs_into(lines, 1, told, "fork")
+    return _misses(lines, 1, threat(lines.board, lines.better[0]), "fork")
 
 
-def _plan(lines: Lines) -> str:
+def _plan(lines: Lines) -> Reason:
     """Return what the next move but one of the better line, or of the answers, does."""
     if told := _later_deed(lines, lines.board, lines.better):
         return _misses(lines, _PLIES_TOLD, told)
-    told = _later_deed(lines, lines.answered, lines.played[1:])
-    return told and _runs_into(lines, _PLIES_TOLD, told)
+    return _runs_into(lines, _PLIES_TOLD, _later_deed(lines, lines.answered, lines.played[1:]))
 
 
-def _capture(lines: Lines) -> str:
+def _capture(lines: Lines) -> Reason:
     """Return what the better move takes, where the played one takes nothing."""
     board, better = lines.board, lines.better[0]
     if board.is_capture(lines.played[0]) or not gain_on(board, better.to_square):
-        return ""
+        return NO_REASON
     told = _("which takes {piece}", piece=on_square(board, better.to_square))
-    return _misses(lines, 1, told)
+    return _misses(lines, 1, told, MATERIAL)
 
 
 def _later_deed(lines: Lines, board: chess.Board, line: Sequence[chess.Move]) -> str:
@@ -333,48 +363,55 @@ def _later_deed(lines: Lines, board: chess.Board, line: Sequence[chess.Move]) ->
     return "" if is_there else told
 
 
-def _runs_into(lines: Lines, plies: int, told: str) -> str:
+def _runs_into(lines: Lines, plies: int, told: str, kind: str = POSITION) -> Reason:
+    """Return what the answers do, where something is told of them."""
+    if not told:
+        return NO_REASON
     move = told_line(lines.answered, lines.played[1 : 1 + plies], lines.is_own)
-    return _("runs into {move}, {deed}", move=move, deed=told)
+    return Reason(_("runs into {move}, {deed}", move=move, deed=told), kind)
 
 
-def _misses(lines: Lines, plies: int, told: str) -> str:
-    """Return what the better move does; "" where the played one drops a piece, which is worse."""
-    if lines.is_dropped:
-        return ""
+def _misses(lines: Lines, plies: int, told: str, kind: str = POSITION) -> Reason:
+    """Return what the better move does, where something is told of it; nothing where the played one
+    drops a piece, which is worse.
+    """
+    if not told or lines.is_dropped:
+        return NO_REASON
     move = told_line(lines.board, lines.better[:plies], lines.is_own)
-    return _("misses {move}, {deed}", move=move, deed=told)
+    return Reason(_("misses {move}, {deed}", move=move, deed=told), kind, is_missed=True)
 
 
-def _greed(lines: Lines) -> str:
+def _greed(lines: Lines) -> Reason:
     """Return that the answers to a capture win more than it."""
     board, answers = lines.board, lines.played[1:]
     plies, gained, kept = _points(lines, _HORIZONS[0])[1]
     is_greedy = board.is_capture(lines.played[0]) and gained.pawns > max(0, kept.pawns)
     if not is_greedy or not answers or plies > _PLIES_TOLD:
-        return ""
+        return NO_REASON
     piece = on_square(board, lines.played[0].to_square)
     line = told_line(lines.answered, answers, lines.is_own)
-    return _("takes {piece}, but {line} is worth more", piece=piece, line=line)
+    return Reason(_("takes {piece}, but {line} is worth more", piece=piece, line=line), MATERIAL)
 
 
-def _ending(lines: Lines) -> str:
+def _ending(lines: Lines) -> Reason:
     """Return what becomes of an ending without queens."""
     board, best_cp = lines.board, lines.best_cp
     is_ending = (
         board.occupied & ~board.pawns & ~board.kings
     ).bit_count() <= _ENDING_PIECES and not board.queens
     if not is_ending or best_cp is None or not lines.played[1:]:
-        return ""
+        return NO_REASON
     left_cp = best_cp - (lines.cost_cp or 0.0)
     line = told_line(lines.answered, lines.played[1:], lines.is_own)
     if best_cp >= _DECIDED_CP and abs(left_cp) <= _EVEN_CP:
-        return _("turns a won ending into an even one after {line}", line=line)
+        return Reason(_("turns a won ending into an even one after {line}", line=line))
     is_lost = abs(best_cp) <= _EVEN_CP and left_cp <= -_DECIDED_CP
-    return _("turns an even ending into a lost one after {line}", line=line) if is_lost else ""
+    if is_lost:
+        return Reason(_("turns an even ending into a lost one after {line}", line=line))
+    return NO_REASON
 
 
-def _position(lines: Lines) -> str:
+def _position(lines: Lines) -> Reason:
     """Return what exposes the king, or what the better move prevents or develops."""
     board = lines.board
     move = lines.played[0]
@@ -386,16 +423,14 @@ def _position(lines: Lines) -> str:
         and not _exposing(board, lines.better)
     ):
         before = board_after(board, *lines.played[:at])
-        return _(
-            "exposes the king to {move}",
-            move=told_line(before, lines.played[at : at + 2], lines.is_own),
-        )
+        line = told_line(before, lines.played[at : at + 2], lines.is_own)
+        return Reason(_("exposes the king to {move}", move=line))
     does = "" if board.is_capture(move) or developing(board, move) else developing(board, better)
     if _is_prevented(lines):
         does = _(
             "which prevents {move}", move=told_line(lines.answered, lines.played[1:2], lines.is_own)
         )
-    return does and _misses(lines, 1, does)
+    return _misses(lines, 1, does)
 
 
 def _exposing(board: chess.Board, line: Sequence[chess.Move]) -> int:

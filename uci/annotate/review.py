@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import chess
@@ -47,9 +47,9 @@ from uci.annotate.judge import (
 )
 from uci.annotate.material import cheapest_capture
 from uci.annotate.people import PeopleShares, Predict, people_network, rating_of
-from uci.annotate.reasons import Lines, is_sacrifice, offers, reason
+from uci.annotate.reasons import Lines, Reason, find_reason, is_sacrifice, offers
 from uci.annotate.solutions import Candidate, is_puzzle, only_line, solution
-from uci.language import _, later, several, shown_moves
+from uci.language import _, later, several, shown_moves, shows_own_letters, spoken
 from uci.terminal.opening_names import opening_name, position_name
 from uci.terminal.verdict import Verdict
 
@@ -100,6 +100,10 @@ class MoveReview:
     taken: tuple[chess.Move, ...] = ()
     # The only good moves, with the answers to them, where a mistake makes a puzzle.
     solution: tuple[chess.Move, ...] = ()
+    # What `reason` has told, by the language and whether the letters for pieces are its own.
+    _reasons: dict[tuple[str, bool], Reason] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def mover(self) -> chess.Color:
@@ -136,26 +140,29 @@ class MoveReview:
         """Winning chances that the mover lost, 0 for the best move."""
         return max(0.0, self.chances[0] - self.chances[1])
 
-    def reason(self, is_own: bool | None = None) -> str:
-        """Why the move is worse than the best one, in letters as for `shown_moves`; "" where no
-        rule knows.
+    def reason(self, is_own: bool | None = None) -> Reason:
+        """Why the move is worse than the best one, in letters as for `shown_moves`; without a text
+        where no rule knows. It takes some hundredths of a second, once in each language.
         """
+        is_own = shows_own_letters.get() if is_own is None else is_own
+        told_in = spoken(), is_own
+        if told_in not in self._reasons:
+            self._reasons[told_in] = find_reason(self._lines(is_own))
+        return self._reasons[told_in]
+
+    def _lines(self, is_own: bool) -> Lines:
         before, after = (verdict.seen_by_white(self.mover) for verdict in (self.before, self.after))
-        line = (self.move, *self.reply_line)
-        best_cp = before.score_cp
-        cost_cp = before.score_cp - after.score_cp
-        return reason(
-            Lines(
-                self.board,
-                line,
-                self.best_line,
-                after.mate,
-                before.mate,
-                cost_cp,
-                best_cp,
-                is_own,
-                self.taken,
-            )
+        return Lines(
+            # Each copy of it copies its history, too.
+            self.board.copy(stack=False),
+            (self.move, *self.reply_line),
+            self.best_line,
+            mate_played=after.mate,
+            mate_better=before.mate,
+            cost_cp=before.score_cp - after.score_cp,
+            best_cp=before.score_cp,
+            is_own=is_own,
+            taken=self.taken,
         )
 
     @property
@@ -408,17 +415,7 @@ class _Reviewer:
         if key not in self._found:
             self._spent += times
             self._engine.set_position(board)
-            result = self._search(self._engine, limits)
-            info, *_rest = result.infos
-            found = [
-                _Known(for_people(Verdict.of_info(info)).seen_by_white(board.turn), tuple(info.pv))
-            ]
-            for child in result.children:
-                if child.visits > 0 and (child.move,) != found[0].line[:1]:
-                    verdict = for_people(Verdict.of_move(child)).seen_by_white(board.turn)
-                    found.append(_Known(verdict, child.pv or (child.move,)))
-            found[1:] = sorted(found[1:], key=lambda one: _worth(one, board.turn), reverse=True)
-            self._found[key] = tuple(found)
+            self._found[key] = _seen(self._search(self._engine, limits), board.turn)
         return self._found[key]
 
     def _settle(self, ply: int) -> int:
@@ -428,50 +425,55 @@ class _Reviewer:
         Where the move that was played seems to lose, the search that says so is made thorough
         first, if it was not. The positions from its ply on have to be settled again then.
         """
-        board, look = self._boards[ply], self._looks[ply]
+        board = self._boards[ply]
         if ply == len(self._played) or not self._played[ply]:  # a pass says nothing of its position
-            self._settled[ply] = look[0]._replace(source=ply if look[0].line else None)
+            seen = self._looks[ply][0]
+            self._settled[ply] = seen._replace(source=ply if seen.line else None)
             return ply - 1
-        move, following = self._played[ply], self._settled[ply + 1]
-        as_played = _Known(
-            _a_ply_earlier(following.verdict, board.turn), (move, *following.line), following.source
-        )
-        if look[0].line[:1] == (move,) and _loss(look[0], as_played, board.turn) >= _SUSPICIOUS:
-            look = self._look(board, without=[move])
-        others = _others(look, move)
-        best = as_played
-        if others and _worth(others[0], board.turn) > _worth(as_played, board.turn):
-            best = others[0]._replace(source=ply)
-        source = following.source
+        move = self._played[ply]
+        as_played = self._as_played(ply)
+        others = self._at_first(ply, as_played)
+        best = _better(as_played, [one._replace(source=ply) for one in others[:1]], board.turn)
         for times in self._looks_at(ply):
-            is_doubtful = (
-                times == _DEEPEST
-                or _loss(best, as_played, board.turn) >= _SUSPICIOUS
-                or _allows_mate(best, as_played, board.turn)
-            )
+            is_doubtful = times == _DEEPEST or _is_doubtful(best, as_played, board.turn)
             asks = is_doubtful or self._feat(ply, as_played)
+            source = as_played.source
             if asks and source is not None and self._deepen(source, times):
                 return source
             if is_doubtful:
-                others = list(self._look(board, without=[move], times=times))
-                is_better = _worth(others[0], board.turn) > _worth(as_played, board.turn)
-                best = others[0] if is_better else as_played
+                others = self._look(board, without=[move], times=times)
+                best = _better(as_played, others, board.turn)
         if ply - 1 in self._third and best.source is None:
-            # The other moves alone spoke for it, within less than the move before is compared with.
-            self._deepen(ply, _DEEPEST)
-            whole = self._looks[ply][0]._replace(source=ply)
-            is_better = _worth(whole, board.turn) > _worth(as_played, board.turn)
-            best = whole if is_better else as_played
-        lost = [one for one in others if _mate(one, board.turn) < 0]
-        if (
-            best is as_played
-            and _mate(best, board.turn) < 0
-            and len(lost) + 1 < board.legal_moves.count()
-        ):
-            # Another move may escape the mate.
+            best = self._best_of_all(ply, as_played)
+        if best is as_played and _may_escape(board, best, others):
             best = best._replace(verdict=replace(best.verdict, mate=None))
         self._settled[ply] = best
         return ply - 1
+
+    def _best_of_all(self, ply: int, as_played: _Known) -> _Known:
+        """Return the better one of the played move and a third look at all moves. Else a look at
+        the others alone spoke for them, within less than the move before is compared with.
+        """
+        self._deepen(ply, _DEEPEST)
+        whole = self._looks[ply][0]._replace(source=ply)
+        return _better(as_played, [whole], self._boards[ply].turn)
+
+    def _as_played(self, ply: int) -> _Known:
+        """Return what a position is worth as the game went on."""
+        following = self._settled[ply + 1]
+        verdict = _a_ply_earlier(following.verdict, self._boards[ply].turn)
+        return _Known(verdict, (self._played[ply], *following.line), following.source)
+
+    def _at_first(self, ply: int, as_played: _Known) -> Sequence[_Known]:
+        """Return the other moves than the played one as the first look saw them, or one at them
+        alone where it held the played move for much better than it was.
+        """
+        look = self._looks[ply]
+        board, move = self._boards[ply], self._played[ply]
+        is_misjudged = _loss(look[0], as_played, board.turn) >= _SUSPICIOUS
+        if look[0].line[:1] == (move,) and is_misjudged:
+            look = self._look(board, without=[move])
+        return _others(look, move)
 
     def _looks_at(self, ply: int) -> list[int]:
         """Return how many times the limits a move may be looked at thoroughly with, in order."""
@@ -632,6 +634,18 @@ class _Reviewer:
         )
 
 
+def _seen(result: SearchResult, side: chess.Color) -> _Look:
+    """Return what a search of a position with this side to move found out."""
+    info, *_rest = result.infos
+    best = _Known(for_people(Verdict.of_info(info)).seen_by_white(side), tuple(info.pv))
+    others = [
+        _Known(for_people(Verdict.of_move(child)).seen_by_white(side), child.pv or (child.move,))
+        for child in result.children
+        if child.visits > 0 and (child.move,) != best.line[:1]
+    ]
+    return (best, *sorted(others, key=lambda one: _worth(one, side), reverse=True))
+
+
 def deeper(limits: Limits, times: int = _DEEPER) -> Limits:
     """Return the limits of a thorough search, so many times as wide."""
     nodes, movetime_ms = (count and times * count for count in (limits.nodes, limits.movetime_ms))
@@ -657,6 +671,27 @@ def _mate(known: _Known, side: chess.Color) -> int:
 def _allows_mate(best: _Known, after: _Known, side: chess.Color) -> bool:
     """Whether a side is mated soon after its move, and not after its best one."""
     return -_NEAR_MATE <= _mate(after, side) < 0 <= _mate(best, side)
+
+
+def _is_doubtful(best: _Known, as_played: _Known, side: chess.Color) -> bool:
+    """Whether the move that was played seems to lose so much that one looks again."""
+    is_costly = _loss(best, as_played, side) >= _SUSPICIOUS
+    return is_costly or _allows_mate(best, as_played, side)
+
+
+def _may_escape(board: chess.Board, mated: _Known, others: Sequence[_Known]) -> bool:
+    """Whether a move that was not looked at may escape the mate that follows the played one."""
+    lost = [one for one in others if _mate(one, board.turn) < 0]
+    return _mate(mated, board.turn) < 0 and len(lost) + 1 < board.legal_moves.count()
+
+
+def _better(as_played: _Known, others: Sequence[_Known], side: chess.Color) -> _Known:
+    """Return the first of the other moves where it is better than the played one, which is the other
+    answer.
+    """
+    if others and _worth(others[0], side) > _worth(as_played, side):
+        return others[0]
+    return as_played
 
 
 def _others(look: _Look, move: chess.Move) -> list[_Known]:

@@ -47,12 +47,7 @@ def render_position_page(
         fen=board.fen(),
         mover=_name(board.turn),
         opponent=_name(not board.turn),
-        board=board_svg(
-            board,
-            perspective=board.turn,
-            arrows=_main_arrows(observation, threat),
-            label="The position",
-        ),
+        board=_main_board(observation, threat),
         best=board.san(moves[0].move),
         line=board.variation_san(observation.result.infos[0].pv[:_LINE_PLIES]),
         verdict=observation.verdict,
@@ -61,13 +56,10 @@ def render_position_page(
         nodes=observation.snapshots[-1].nodes,
         moves=[_move_row(observation, child) for child in moves],
         charts=_charts(observation, moves),
-        legend=[board.san(child.move) for child in moves],
         tree=[_branch(board, branch) for branch in observation.tree],
         threat=_threat(observation, threat),
         in_check=board.is_check(),
-        wins=[
-            (_name(side), _wins(board, side, wins[side])) for side in (board.turn, not board.turn)
-        ],
+        wins=_all_wins(board, wins),
         first_sight=first_sight,
         sight=None if weights is None else show_weights(board, weights),
         **shown,
@@ -78,14 +70,17 @@ def _name(side: chess.Color) -> str:
     return chess.COLOR_NAMES[side].title()
 
 
-def _main_arrows(observation: Observation, threat: Threat | None) -> list[Arrow]:
+def _main_board(observation: Observation, threat: Threat | None) -> Markup:
+    """Return the position with the best move and the threat as arrows."""
+    board = observation.board
     best = observation.result.best_move
     assert best is not None
     threats = [
         Arrow(move.from_square, move.to_square, "threat")
         for move in (threat.line[:1] if threat else ())
     ]
-    return [*threats, Arrow(best.from_square, best.to_square, "better")]
+    arrows = [*threats, Arrow(best.from_square, best.to_square, "better")]
+    return board_svg(board, perspective=board.turn, arrows=arrows, label="The position")
 
 
 def _story(observation: Observation, first_sight: Verdict, moves: Sequence[RootMove]) -> list[str]:
@@ -196,6 +191,14 @@ def _threat(observation: Observation, threat: Threat | None) -> dict[str, object
         "verdict": threat.verdict,
         "cost": max(0.0, cost),
     }
+
+
+def _all_wins(
+    board: chess.Board, wins: Mapping[chess.Color, list[tuple[chess.Move, int]]]
+) -> list[tuple[str, list[str]]]:
+    """Return each side's captures that gain, those of the side to move first."""
+    sides = (board.turn, not board.turn)
+    return [(_name(side), _wins(board, side, wins[side])) for side in sides]
 
 
 def _wins(board: chess.Board, side: chess.Color, gains: list[tuple[chess.Move, int]]) -> list[str]:

@@ -42,15 +42,9 @@ def read_human_move(board: chess.Board, text: str) -> chess.Move:
     cleaned = _castling(board, written) or _NOISE.sub("", written)
     if _UCI_FORM.fullmatch(cleaned):
         return _from_squares(board, cleaned.lower(), text)
-    # A figurine is no letter.
-    letters = own_letters() if FIGURINES.keys().isdisjoint(map(ord, text)) else {}
-    english, own = _san_candidates(cleaned, {}), _san_candidates(cleaned, letters)
-    # A small first letter may be a pawn's file.
-    is_own_first = shows_own_letters.get() and not cleaned[:1].islower()
-    words = [*own, *english] if is_own_first else [*english, *own]
     known = [
         (word, found)
-        for word in words
+        for word in _words(cleaned, text)
         if not isinstance(found := _parsed(board, word), chess.InvalidMoveError)
     ]
     if not known:
@@ -67,19 +61,37 @@ def read_human_move(board: chess.Board, text: str) -> chess.Move:
         raise MoveError(_("{move} is ambiguous: {moves}", move=text, moves=moves))
     if isinstance(found, ValueError):
         raise MoveError(_why_illegal(board, text, word))
-    pieces = {
-        move: board.piece_at(move.from_square)
-        for _word, move in known
-        if isinstance(move, chess.Move)
-    }
-    names = [chess.piece_name(piece.piece_type) for piece in pieces.values() if piece is not None]
-    # A rook's Rd1, in French the king's.
-    if len(pieces) > 1 and "pawn" not in names and not is_own_first:
-        moves = ", ".join(
-            f"{_(name)} {board.uci(move)}" for name, move in zip(names, pieces, strict=True)
-        )
-        raise MoveError(_("{move} is ambiguous: {moves}", move=text, moves=moves))
+    if not _are_own_first(cleaned):
+        meant = dict.fromkeys(move for _word, move in known if isinstance(move, chess.Move))
+        _check_pieces(board, text, list(meant))
     return found
+
+
+def _words(cleaned: str, text: str) -> list[str]:
+    """Return what a text may be as SAN, what is meant rather first."""
+    # A figurine is no letter.
+    letters = own_letters() if FIGURINES.keys().isdisjoint(map(ord, text)) else {}
+    english, own = _san_candidates(cleaned, {}), _san_candidates(cleaned, letters)
+    return [*own, *english] if _are_own_first(cleaned) else [*english, *own]
+
+
+def _are_own_first(cleaned: str) -> bool:
+    """Whether letters for pieces are rather those of the language that is spoken here. A small first
+    letter may be a pawn's file.
+    """
+    return shows_own_letters.get() and not cleaned[:1].islower()
+
+
+def _check_pieces(board: chess.Board, text: str, moves: list[chess.Move]) -> None:
+    """Raise MoveError where a letter stands for two pieces, both of which can move so: a rook's Rd1,
+    in French the king's.
+    """
+    pieces = (board.piece_at(move.from_square) for move in moves)
+    names = [chess.piece_name(piece.piece_type) for piece in pieces if piece is not None]
+    if len(moves) > 1 and "pawn" not in names:
+        meant = zip(names, moves, strict=True)
+        told = ", ".join(f"{_(name)} {board.uci(move)}" for name, move in meant)
+        raise MoveError(_("{move} is ambiguous: {moves}", move=text, moves=told))
 
 
 def _parsed(board: chess.Board, word: str) -> chess.Move | ValueError:
@@ -155,20 +167,8 @@ def _from_squares(board: chess.Board, uci: str, text: str) -> chess.Move:
 
 
 def _why_illegal(board: chess.Board, text: str, cleaned: str) -> str:
-    if _UCI_FORM.fullmatch(cleaned):
-        source = chess.parse_square(cleaned[:2])
-        piece = board.piece_at(source)
-        if piece is None:
-            return _("{move} is illegal: {square} is empty", move=text, square=cleaned[:2])
-        if piece.color != board.turn:
-            return _(
-                "{move} is illegal: the piece on {square} is not yours",
-                move=text,
-                square=cleaned[:2],
-            )
-        moves = [move for move in board.legal_moves if move.from_square == source]
-        if moves and not board.is_check():
-            return _reach(text, _(_YOURS[piece.piece_type], square=cleaned[:2]), 1, moves)
+    if _UCI_FORM.fullmatch(cleaned) and (told := _why_not_from(board, text, cleaned[:2])):
+        return told
     if board.is_check():
         found = _list_moves(board, list(board.legal_moves))
         return _(
@@ -185,6 +185,21 @@ def _why_illegal(board: chess.Board, text: str, cleaned: str) -> str:
         pieces = _("Your king") if kind == chess.KING else several(*_ONE_OR_MANY[kind], count)
         return _reach(text, pieces, count, moves)
     return _("{move} is illegal", move=text)
+
+
+def _why_not_from(board: chess.Board, text: str, square: str) -> str:
+    """Return why nothing can be moved so from a square, "" where the square does not tell it."""
+    source = chess.parse_square(square)
+    piece = board.piece_at(source)
+    if piece is None:
+        return _("{move} is illegal: {square} is empty", move=text, square=square)
+    if piece.color != board.turn:
+        told = later("{move} is illegal: the piece on {square} is not yours")
+        return _(told, move=text, square=square)
+    moves = [move for move in board.legal_moves if move.from_square == source]
+    if not moves or board.is_check():
+        return ""
+    return _reach(text, _(_YOURS[piece.piece_type], square=square), 1, moves)
 
 
 def _reach(text: str, pieces: str, count: int, moves: list[chess.Move]) -> str:

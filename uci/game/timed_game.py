@@ -6,7 +6,6 @@ import contextlib
 import datetime
 import math
 import random
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +19,9 @@ from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.game_file import game_from_board
 from uci.game.level import DEFAULT_LEVEL, Level, parse_level
 from uci.language import _
+from uci.terminal.players import PERSON, aino_name, level_in
 from uci.terminal.reading import board_at
 
-PERSON = "You"  # the person's name in the headers
-AINO = re.compile(r"Aino \((.*)\)")  # and Aino's, with its level
 _CHESS960_STARTS = 960
 
 
@@ -131,7 +129,7 @@ class TimedGame:
     def names(self) -> dict[chess.Color, str]:
         """What the players are called: `You` and `Aino (elo 1500)`."""
         return {
-            side: PERSON if side == self.human else f"Aino ({self.levels[side].text})"
+            side: PERSON if side == self.human else aino_name(self.levels[side].text)
             for side in chess.COLORS
         }
 
@@ -197,9 +195,11 @@ def saved_game(game: chess.pgn.Game, ply: int | None = None) -> Setup:
 
 
 def _level(name: str) -> Level | None:
-    match = AINO.fullmatch(name)
+    level = level_in(name)
+    if level is None:
+        return None
     try:
-        return parse_level(match[1]) if match else None
+        return parse_level(level)
     except ConfigError:
         return None
 

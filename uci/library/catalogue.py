@@ -16,12 +16,12 @@ from engine.errors import DataError
 from engine.files.text import printable, searchable
 from uci.annotate.lapses import Lapse
 from uci.game.game_file import ANALYSES
-from uci.game.timed_game import AINO
 from uci.language import _
 from uci.library.explorer import KEPT_PLIES, Continuation, Explorer
 from uci.library.game_files import FoundGame
 from uci.library.wanted import Wanted, day_of
 from uci.terminal.author_notes import game_name, is_told
+from uci.terminal.players import level_in
 
 PAGE = 50  # games in one part of a list
 _MOST_FILES = 50  # to choose from for the explorer
@@ -316,7 +316,7 @@ class Catalogue:
     def unfinished(self) -> dict[str, Any] | None:
         """Return the latest game against Aino that is not over, as the list shows it."""
         return self._latest(
-            lambda game: game.result == "*" and any(map(AINO.match, (game.white, game.black)))
+            lambda game: game.result == "*" and any(map(level_in, (game.white, game.black)))
         )
 
     def last_unreviewed(self) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 
 from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError
@@ -13,8 +13,10 @@ from uci.annotate.game_page import plain_section, render_game_page
 from uci.language import _
 from uci.library.games_folder import GamesFolder
 
+Export = Generator[None, None, str]  # makes a text in steps, one for each game
 
-def pgn_of(games: GamesFolder, keys: Iterable[str]) -> str:
+
+def pgn_of(games: GamesFolder, keys: Iterable[str]) -> Export:
     """Return the texts of games, each with an empty line behind it. Raises DataError."""
     texts = dict[str, bytes]()
     found = list[str]()
@@ -26,10 +28,11 @@ def pgn_of(games: GamesFolder, keys: Iterable[str]) -> str:
                 texts[copy.file] = b"".join(utf8_pieces(stream))
         text = texts[copy.file][copy.begin : copy.end].decode(errors="replace")
         found.append(f"{text.strip()}\n\n")
+        yield
     return "".join(found)
 
 
-def lesson_page(games: GamesFolder, keys: Iterable[str]) -> str:
+def lesson_page(games: GamesFolder, keys: Iterable[str]) -> Export:
     """Return a page of games on which one steps through their moves, words and variations; those with
     a review ask for the better moves. Raises DataError.
     """
@@ -44,4 +47,5 @@ def lesson_page(games: GamesFolder, keys: Iterable[str]) -> str:
         else:
             how = kept.how
             sections.append(kept.section(number))
+        yield
     return render_game_page(_("Lesson"), sections, how or _("without a review"))

@@ -9,8 +9,8 @@ from pathlib import Path
 from engine.files.atomic import replace, write_file
 from engine.files.text import printable
 from uci.game.game_file import owning
-from uci.game.timed_game import PERSON
 from uci.language import _
+from uci.terminal.players import PERSON
 
 NAMES = "names.json"
 

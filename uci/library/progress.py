@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from statistics import fmean
 from typing import Any
 
-from uci.annotate.lapses import KINDS, Lapse
-from uci.language import _
+from uci.annotate.lapses import Lapse
 from uci.library.catalogue import Game, ReviewFacts
 
 COUNTED_MOVES = 15
@@ -62,7 +61,7 @@ def positions(reviewed: list[Reviewed], by: str, name: str) -> list[dict[str, An
     """Return where the mistakes of a row are, those of the latest games first."""
     return [
         {"key": game.key, "ply": lapse.ply, "white": game.white, "black": game.black,
-         "date": game.day, "kind": _(KINDS.get(lapse.kind, "")), "missed": lapse.missed}
+         "date": game.day, "kind": lapse.kind, "missed": lapse.missed}
         for (game, _facts), lapse, of in _mistakes(reviewed[::-1], by)
         if lapse is not None and of == name
     ]  # fmt: skip
@@ -83,7 +82,6 @@ def _row(by: str, name: str, own: list[Mistake]) -> dict[str, Any]:
     row: dict[str, Any] = {"by": by, "name": name, "games": len(games)}
     row["mistakes"] = sum(lapse is not None for _one, lapse in own)
     row["missed"] = sum(lapse is not None and lapse.missed for _one, lapse in own)
-    row["text"] = _(KINDS.get(name, name)) if by == "motif" else name
     if by != "motif":
         known = [facts.accuracy[str(game.mine)] for game, facts in games]
         accuracies = [value for value in known if value is not None]

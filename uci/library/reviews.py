@@ -34,6 +34,8 @@ from uci.library.steps import Steps, finish
 from uci.terminal.reading import read_text_games
 from uci.terminal.verdict import Verdict
 
+# The mistakes by kinds. Under "lapses", older versions kept other kinds than the review names.
+_LAPSES = "reasons"
 _JUDGEMENTS = {one.nag: one for one in (*BAD, GREAT, BRILLIANT)}
 
 
@@ -181,8 +183,8 @@ def _facts_of(facts: Any) -> ReviewFacts:
         accuracy[side] = None if facts[side] is None else float(facts[side])
         mistakes[side] = [int(count) for count in facts["mistakes"][side]]
     lapses = None
-    if "lapses" in facts:
-        lapses = {side: [Lapse(*one) for one in facts["lapses"][side]] for side in accuracy}
+    if _LAPSES in facts:
+        lapses = {side: [Lapse(*one) for one in facts[_LAPSES][side]] for side in accuracy}
     return ReviewFacts(accuracy, mistakes, lapses)
 
 
@@ -230,12 +232,12 @@ def _verdict(packed: dict[str, Any]) -> Verdict:
 
 def review_facts(review: GameReview) -> dict[str, Any]:
     """Return each side's accuracy, its mistakes in each phase, and what kind each is of."""
-    facts: dict[str, Any] = {"mistakes": {}, "lapses": {}}
+    facts: dict[str, Any] = {"mistakes": {}, _LAPSES: {}}
     for side in chess.COLORS:
         name = chess.COLOR_NAMES[side]
         facts[name] = review.accuracy(side)
         own = [phase for move, phase in zip(review.moves, review.phases, strict=False)
                if move.mover == side and move.judgement in BAD]  # fmt: skip
         facts["mistakes"][name] = [own.count(phase) for phase in PHASE_NAMES]
-        facts["lapses"][name] = lapses(review, side)
+        facts[_LAPSES][name] = lapses(review, side)
     return facts

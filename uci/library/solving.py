@@ -58,7 +58,7 @@ class Attempt:
             self._note(True)
             self.is_over = True
             told = _("Solved!") if solved_at_once else _("Solved, at a later try.")
-            self.says = f"{told} {self._explanation}".rstrip()
+            self.says = f"{told} {self._explanation}"
             return
         reply = chess.Move.from_uci(self.puzzle.moves[ply + 1])
         self.says = _(
@@ -115,7 +115,7 @@ class Attempt:
         self.failed = None
         rest = [chess.Move.from_uci(text) for text in self.puzzle.moves[self._ply :]]
         told = _("The answer: {moves}.", moves=shown_moves(self.board.variation_san(rest)))
-        self.says = f"{told} {self._explanation}".rstrip()
+        self.says = f"{told} {self._explanation}"
         for move in rest:
             self.board.push(move)
         self.is_over = True
@@ -127,7 +127,7 @@ class Attempt:
 
     @property
     def _explanation(self) -> str:
-        """Why the solution is good, in a sentence; "" where no rule knows."""
+        """Why the solution is good, in a sentence."""
         board = self.puzzle.start
         line = [chess.Move.from_uci(text) for text in self.puzzle.moves]
         if board_after(board, *line).is_checkmate():
@@ -139,7 +139,7 @@ class Attempt:
             how = motif(board, line, gain).text
             wins = later("It wins {material}: {how}.") if how else later("It wins {material}.")
             told.insert(0, _(wins, material=gain.text, how=how))
-        return " ".join(told)
+        return " ".join(told or [_("Every other move is much worse.")])
 
     def _note(self, solved: bool) -> None:
         if not self._is_noted:

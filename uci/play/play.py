@@ -52,17 +52,36 @@ During the game, type 'help' for a list of commands. Aino always saves the game.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "aino play [options]"
-    game = parser.add_argument_group("the game")
+    _add_game(parser.add_argument_group("the game"))
+    _add_start(parser.add_argument_group("where it starts"))
+    shown = parser.add_argument_group("what it shows and saves")
+    text = "save the game in this file (default: a new file)"
+    shown.add_argument("--pgn", type=output_file, metavar="FILE", help=text)
+    shown.add_argument("--scores", action="store_true", help="show what Aino thinks of its moves")
+    shown.add_argument("--ascii", action="store_true", help="draw the board with letters")
+    shown.add_argument(
+        "--own-letters",
+        action="store_true",
+        help="show moves with your language's letters for pieces",
+    )
+    _add_browser(parser.add_argument_group("board in the browser"))
+    add_flags(parser)
+    translate_help(parser)
+
+
+def _add_game(group: argparse._ArgumentGroup) -> None:
     text = f"choose {', '.join(_SIDES)}, or none to watch"
-    game.add_argument("--side", choices=(*_SIDES, "none"), metavar="SIDE", help=text)
-    game.add_argument("--level", metavar="LEVEL", help=f"set Aino's strength: {LEVEL_FORMS}")
-    game.add_argument(
+    group.add_argument("--side", choices=(*_SIDES, "none"), metavar="SIDE", help=text)
+    group.add_argument("--level", metavar="LEVEL", help=f"set Aino's strength: {LEVEL_FORMS}")
+    group.add_argument(
         "--black-level", metavar="LEVEL", help="set another level for Black (with --side none)"
     )
-    game.add_argument(
+    group.add_argument(
         "--clock", metavar="M[+S]", help="play with clocks: minutes, plus seconds a move"
     )
-    group = parser.add_argument_group("where it starts")
+
+
+def _add_start(group: argparse._ArgumentGroup) -> None:
     start = group.add_mutually_exclusive_group()
     start.add_argument("--fen", help="start from this position")
     start.add_argument(
@@ -80,28 +99,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--ply", type=int, metavar="N", help="continue it after N plies (default: at its end)"
     )
-    shown = parser.add_argument_group("what it shows and saves")
-    text = "save the game in this file (default: a new file)"
-    shown.add_argument("--pgn", type=output_file, metavar="FILE", help=text)
-    shown.add_argument("--scores", action="store_true", help="show what Aino thinks of its moves")
-    shown.add_argument("--ascii", action="store_true", help="draw the board with letters")
-    shown.add_argument(
-        "--own-letters",
-        action="store_true",
-        help="show moves with your language's letters for pieces",
-    )
-    browser = parser.add_argument_group("board in the browser")
-    browser.add_argument("--web", action="store_true", help="play on a board in the browser")
-    browser.add_argument(
+
+
+def _add_browser(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--web", action="store_true", help="play on a board in the browser")
+    group.add_argument(
         "--no-browser", action="store_true", help="print the address and open no browser"
     )
     text = "listen on this address (default %(default)s; 0.0.0.0 for phones)"
-    browser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help=text)
-    browser.add_argument(
+    group.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help=text)
+    group.add_argument(
         "--port", type=int, default=0, metavar="N", help="listen on this port (default: a free one)"
     )
-    add_flags(parser)
-    translate_help(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -128,19 +137,25 @@ def run(arguments: argparse.Namespace) -> int:
     setup = _chosen(_start(console, arguments, options.chess960), arguments, options)
     if arguments.web:
         _play_in_browser(console, arguments, options, setup)
-        return 0
+    else:
+        _play_here(console, arguments, options, setup)
+    return 0
+
+
+def _play_here(
+    console: Console, arguments: argparse.Namespace, options: EngineOptions, setup: Setup
+) -> None:
+    """Play in the terminal, game after game."""
     style = choose_style(console, arguments.ascii)
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - gives input() a history and line editing
 
     with ready_engine(console, options, wait=False) as engine:
         if not engine.is_prepared:
-            say(
-                console,
-                _(
-                    "Aino is compiling for this machine. This happens only once. You can already move."
-                ),
+            told = later(
+                "Aino is compiling for this machine. This happens only once. You can already move."
             )
+            say(console, _(told))
         settings = TerminalSettings(
             style, arguments.pgn, setup.human is not None, arguments.scores, engine.options
         )
@@ -154,7 +169,6 @@ def run(arguments: argparse.Namespace) -> int:
         with handling_signals("SIGHUP SIGTERM", signal.default_int_handler):
             while game is not None:
                 game = sit_down(game)
-    return 0
 
 
 def _asks_first(arguments: argparse.Namespace) -> bool:

@@ -9,6 +9,8 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+from rich.console import Console
+
 from engine.cli.console import make_console, say, waiting
 from engine.errors import DataError, MoveError
 from engine.options import EngineOptions
@@ -20,7 +22,7 @@ from uci.library.solving import REFUTATION, Attempt
 from uci.library.steps import finish
 from uci.library.training import Trainer
 from uci.play.asking import ask_line
-from uci.terminal.board_view import choose_style, render_board
+from uci.terminal.board_view import BoardStyle, choose_style, render_board
 from uci.terminal.waiting import ready_engine
 
 _QUESTION = later("Your move (answer, next, quit): ")
@@ -78,12 +80,10 @@ def _solve(arguments: argparse.Namespace) -> int:
             return 0
         puzzle = trainer.next()
         if puzzle is None:
-            say(
-                console,
-                _(
-                    "No puzzles yet: review your games in `aino play --web`, or take some up with --import."
-                ),
+            told = later(
+                "No puzzles yet: review your games in `aino play --web`, or take some up with --import."
             )
+            say(console, _(told))
         style = choose_style(console, arguments.ascii)
         with contextlib.suppress(EOFError, KeyboardInterrupt), contextlib.ExitStack() as leave:
             load = functools.cache(
@@ -91,22 +91,29 @@ def _solve(arguments: argparse.Namespace) -> int:
             )
             while puzzle is not None:
                 attempt = Attempt(trainer, puzzle)
-                while not attempt.is_over:
-                    console.print(render_board(attempt.board, attempt.side, style))
-                    say(console, attempt.says)
-                    word = ask_line(_(_QUESTION)).strip()
-                    if word in ("quit", "q"):
-                        return 0
-                    if word in ("answer", "next"):
-                        attempt.give_up()
-                        continue
-                    try:
-                        _play(attempt, word, load)
-                    except MoveError as error:
-                        say(console, str(error))
+                if not _ask(console, attempt, style, load):
+                    break
                 say(console, f"{attempt.says} {puzzle.origin} {trainer.standing.text}")
                 puzzle = trainer.next()
     return 0
+
+
+def _ask(console: Console, attempt: Attempt, style: BoardStyle, load: Callable[[], Engine]) -> bool:
+    """Ask for moves until a puzzle is over; return False where the person leaves."""
+    while not attempt.is_over:
+        console.print(render_board(attempt.board, attempt.side, style))
+        say(console, attempt.says)
+        word = ask_line(_(_QUESTION)).strip()
+        if word in ("quit", "q"):
+            return False
+        if word in ("answer", "next"):
+            attempt.give_up()
+            continue
+        try:
+            _play(attempt, word, load)
+        except MoveError as error:
+            say(console, str(error))
+    return True
 
 
 def _play(attempt: Attempt, word: str, load: Callable[[], Engine]) -> None:

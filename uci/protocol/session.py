@@ -158,7 +158,11 @@ class Session:
                 f"setoption: no value for {option.name}, expected {option.range_text}"
             )
         else:
-            self.options = set_option(self.options, name, words.file_name(value or ""))
+            value, rating = words.file_name(value or ""), ""
+            if option.field == "play_like":
+                value, rating = words.rating_in(value)
+            options = set_option(self.options, name, value)
+            self.options = set_option(options, "UCI_Elo", rating) if rating else options
             if option.field == "log_file":
                 self._open_log()
             elif option.field == "chess960" and self._position_keeper is not None:
@@ -282,10 +286,10 @@ class Session:
 
         self._job = SearchJob[list[str]](begun).start(work, lambda lines: self.writer.line(*lines))
 
-    def _finish_work(self) -> None:
+    def _finish_work(self, within_s: float | None = None) -> None:
         if self._job is not None:
             self._job.stop()
-            self._job.join()
+            self._job.join(within_s)
 
     def _ready_engine(self) -> Engine:
         """Return the engine with the current options, as far as it accepts them, loaded if
@@ -343,8 +347,6 @@ class Session:
             ticker.join()
 
     def _close(self) -> None:
-        if self._job is not None:
-            self._job.stop()
-            self._job.join(QUIT_TIMEOUT_S)
+        self._finish_work(QUIT_TIMEOUT_S)
         if not self._working() and self._engine is not None:
             self._engine.close()

@@ -46,6 +46,7 @@ _INCREMENTS = ("white_increment_ms", "black_increment_ms")
 _FIXED = ("movetime_ms", "nodes", "depth", "mate")  # Limits that hold without a clock.
 _MOVE = re.compile(r"([a-hA-H][1-8]){2}[nbrqNBRQ]?")
 _QUOTED = re.compile('^"(.*)"$')  # as Windows copies a path
+_WITH_RATING = re.compile(r"(people)[ =:]*(\d+)", re.IGNORECASE)
 _INT64_MAX = 2**63 - 1
 
 
@@ -99,6 +100,14 @@ def split_command(line: str, commands: Container[str]) -> tuple[str, str]:
         if word in commands:
             return word, rest
     return "", ""
+
+
+def rating_in(value: str) -> tuple[str, str]:
+    """Split a value of PlayLike that has a rating, as `people 1400` of `aino play`: `people` and
+    `1400`; without one the rating is "".
+    """
+    match = _WITH_RATING.fullmatch(value)
+    return (match[1], match[2]) if match else (value, "")
 
 
 def parse_setoption(text: str) -> tuple[str, str | None]:

@@ -9,6 +9,7 @@ import chess
 
 from engine.errors import MoveError
 from engine.native.awake import awake_s
+from engine.pages.board import squares_of
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from uci.game.choice import Choice
@@ -115,10 +116,9 @@ async def _advice(session: BoardSession, table: Table, board: chess.Board) -> Se
 async def _hint(session: BoardSession, table: Table, board: chess.Board) -> None:
     result = await _advice(session, table, board)
     if result is not None and result.best_move is not None:
-        best = result.best_move
         line = lines_of(table, board, result.infos)["lines"][:1] if result.infos else []
-        squares = [best.from_square, best.to_square]
-        san = shown_moves(board.san(best))
+        (squares,) = squares_of([result.best_move])
+        san = shown_moves(board.san(result.best_move))
         session.hinted = {
             "do": "hint",
             "fen": board.fen(),

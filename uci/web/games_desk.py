@@ -178,9 +178,9 @@ class GamesDesk:
         if games.catalogue.has_line(line):
             games.keep_review(line, review)
 
-    def review_page(self, key: str, nonce: str) -> Future[str]:
-        """Return the page of a game's review. The future raises DataError where there is none."""
-        return self._worker.call(lambda games: games.kept_review(key).page(nonce))
+    def kept_review(self, key: str) -> Future[KeptReview]:
+        """Return a game's review. The future raises DataError where there is none."""
+        return self._worker.call(lambda games: games.kept_review(key))
 
     def rewrite(self, kept: tuple[str, str], game: chess.pgn.Game) -> Future[tuple[str, Path]]:
         """Write a game into its file, in place of the text of this key and digest, as

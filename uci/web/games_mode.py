@@ -14,7 +14,7 @@ import chess
 from engine.errors import DataError
 from uci.game.game_file import ANALYSES
 from uci.game.timed_game import Setup, saved_game
-from uci.language import shown_moves
+from uci.language import shown_moves, translated
 from uci.library.export import lesson_page, pgn_of
 from uci.library.games_folder import GamesFolder
 from uci.library.glicko import Rating
@@ -27,6 +27,7 @@ from uci.web.games_desk import Exported, GamesDesk
 from uci.web.request_forms import (
     Request,
     are_game_keys,
+    are_game_texts,
     is_flag,
     is_game_key,
     is_line,
@@ -117,13 +118,21 @@ def name(desk: GamesDesk, games: GamesFolder, name: str, mine: bool) -> None:
     desk.tell({"do": "games_read", "problems": []})
 
 
-def delete(desk: GamesDesk, games: GamesFolder, key: str, text: str) -> None:
-    """Delete the text of a game that was shown, by its digest, for good, with its puzzles. The
-    page asks for its list again.
+def delete(desk: GamesDesk, games: GamesFolder, texts: dict[str, str]) -> Steps:
+    """Delete the texts of games that were shown, by their digests, for good, with their puzzles.
+    The page asks for its list again.
     """
-    says, puzzles = games.delete(key, text)
-    desk.puzzles.forget(puzzles)
-    desk.tell({"do": "games_read", "problems": [says] if says else []})
+    told = list[str]()
+    for key, text in texts.items():
+        try:
+            says, puzzles = games.delete(key, text)
+        except DataError as error:
+            told.append(translated(str(error)))
+        else:
+            desk.puzzles.forget(puzzles)
+            told.append(says)
+        yield
+    desk.tell({"do": "games_read", "problems": list(filter(None, dict.fromkeys(told)))})
 
 
 def open_game(desk: GamesDesk, games: GamesFolder, key: str, ply: int) -> None:
@@ -157,14 +166,15 @@ def go_on(desk: GamesDesk, games: GamesFolder, key: str) -> None:
     desk.lay(Table(setup if setup.levels is not None else replace(setup, human=human)), None)
 
 
-def export(desk: GamesDesk, games: GamesFolder, form: str, keys: list[str], **wanted: str) -> None:
+def export(desk: GamesDesk, games: GamesFolder, form: str, keys: list[str], **wanted: str) -> Steps:
     """Make a file of the chosen games, or of all that are listed, which the page then fetches."""
     chosen = keys or games.catalogue.keys(Wanted(**wanted))
     if form == "page":
-        text = lesson_page(games, chosen[:_MOST_ON_PAGE])
+        text = yield from lesson_page(games, chosen[:_MOST_ON_PAGE])
         desk.exported = Exported("aino-lesson.html", "text/html", text)
     else:
-        desk.exported = Exported("aino-games.pgn", "application/x-chess-pgn", pgn_of(games, chosen))
+        text = yield from pgn_of(games, chosen)
+        desk.exported = Exported("aino-games.pgn", "application/x-chess-pgn", text)
     desk.tell({"do": "exported", "name": desk.exported.name})
 
 
@@ -202,7 +212,7 @@ REQUESTS: dict[str, Request] = {
     "games_name": (on_games(name), {"name": is_name, "mine": is_flag}),
     "games_open": (on_games(open_game), {**_KEY, "ply": number_of(0, 10**4)}),
     "games_continue": (on_games(go_on), _KEY),
-    "games_delete": (on_games(delete), {**_KEY, "text": is_game_key}),
+    "games_delete": (on_games(delete), {"texts": are_game_texts}),
     "games_review": (on_games(review), {"key": lambda value: value == "" or is_game_key(value)}),
     "games_export": (on_games(export), {**_CHOICE, "form": is_word, "keys": are_game_keys}),
     "games_stop": (on_games(stop), {}),

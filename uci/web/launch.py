@@ -54,12 +54,7 @@ async def serve_board(
         host,
         port,
     )
-    anyone = _("Anyone with this address can open it, from any machine.")
-    who = anyone if server.is_open else _("Only this machine can open it.")
-    say(console, _("Aino's board: {url}", url=server.url))
-    say(console, f"{who} " + _("Games are saved in {path}. Ctrl-C here ends Aino.", path=path))
-    if server.is_open:
-        _draw_code(console, server.url)
+    _tell_address(console, server, path)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     try:
@@ -70,20 +65,33 @@ async def serve_board(
                 threading.Thread(
                     target=webbrowser.open, args=(server.url_once(),), daemon=True
                 ).start()
-            waiting, loading = (
-                asyncio.ensure_future(ended.wait()),
-                asyncio.ensure_future(engine.prepare()),
-            )
-            await asyncio.wait([waiting, loading], return_when=asyncio.FIRST_COMPLETED)
-            if loading.done():
-                loading.result()
-            await waiting
+            await _until(ended, engine)
     finally:
         where = server.conductor.session.close()
         await server.close()
         await engine.close()
         if where is not None:
             say(console, where)
+
+
+def _tell_address(console: Console, server: WebServer, path: Path) -> None:
+    """Say where the board is, who can open it, and where its games are saved."""
+    anyone = _("Anyone with this address can open it, from any machine.")
+    who = anyone if server.is_open else _("Only this machine can open it.")
+    say(console, _("Aino's board: {url}", url=server.url))
+    say(console, f"{who} " + _("Games are saved in {path}. Ctrl-C here ends Aino.", path=path))
+    if server.is_open:
+        _draw_code(console, server.url)
+
+
+async def _until(ended: asyncio.Event, engine: EngineDesk) -> None:
+    """Make the engine while one waits for the end. Raises AinoErrors if it cannot be made."""
+    waiting = asyncio.ensure_future(ended.wait())
+    loading = asyncio.ensure_future(engine.prepare())
+    await asyncio.wait([waiting, loading], return_when=asyncio.FIRST_COMPLETED)
+    if loading.done():
+        loading.result()
+    await waiting
 
 
 def _draw_code(console: Console, url: str) -> None:

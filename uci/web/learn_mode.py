@@ -33,11 +33,12 @@ def learn(session: BoardSession, here: bool) -> None:
     at = 0
     if latest in nodes:
         at = nodes.index(latest) if here else nodes.index(latest) + 1
-    mistake, node = mistakes[at % len(mistakes)]
+    at %= len(mistakes)
+    mistake, node = mistakes[at]
     if table.is_game and not table.is_analysing:
         table.analyse(True)
     table.look(node.parent)
-    table.lesson = Lesson(mistake, node)
+    table.lesson = Lesson(mistake, node, (at + 1, len(mistakes)))
     session.changed()
 
 

@@ -24,14 +24,18 @@ class Lesson:
 
     Attributes:
         node: the mistake in the table's tree.
+        place: which one it is, from 1, of how many.
         line: the latest try, and what answers it; nothing before a try.
         is_looking: a try is being searched.
         is_over: a good move was found or shown.
     """
 
-    def __init__(self, mistake: MoveReview, node: chess.pgn.ChildNode) -> None:
+    def __init__(
+        self, mistake: MoveReview, node: chess.pgn.ChildNode, place: tuple[int, int]
+    ) -> None:
         self.mistake = mistake
         self.node = node
+        self.place = place
         self.says = ""
         self.line: Sequence[chess.Move] = ()
         self.is_looking = False
@@ -40,7 +44,9 @@ class Lesson:
     @property
     def asks(self) -> str:
         """What is to be done."""
-        return _(_ASKS[self.mistake.mover], move=self.mistake.name)
+        number, count = self.place
+        asks = _(_ASKS[self.mistake.mover], move=self.mistake.name)
+        return f"{_('Mistake {number} of {count}.', number=number, count=count)} {asks}"
 
     @property
     def _best(self) -> str:

@@ -13,6 +13,7 @@ import chess.pgn
 
 from engine.board.notation import move_number
 from engine.errors import MoveError
+from engine.pages.board import shown_position
 from uci.language import _, shown_moves
 from uci.terminal.author_notes import Shape, drawn_by, notes_at, with_author_text, with_drawing
 from uci.terminal.opening_names import position_name
@@ -182,9 +183,4 @@ def _written(node: chess.pgn.GameNode) -> Facts:
 
 def _place(move: chess.Move | None, board: chess.Board) -> Facts:
     opening = position_name(board) if move and len(board.move_stack) <= _NAMED_PLIES else ""
-    return {
-        "fen": board.fen(),
-        "marked": [move.from_square, move.to_square] if move else [],
-        "check": board.king(board.turn) if board.is_check() else None,
-        "opening": opening,
-    }
+    return {**shown_position(board, move), "opening": opening}

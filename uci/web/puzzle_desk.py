@@ -9,7 +9,7 @@ from typing import Any
 
 import chess
 
-from engine.pages.board import legal_moves
+from engine.pages.board import legal_moves, shown_position
 from uci.game.timed_game import clicked_move
 from uci.language import _
 from uci.library.solving import Attempt
@@ -78,9 +78,8 @@ class PuzzleDesk:
         last = board.peek() if board.move_stack else None
         self._tell({
             "do": "puzzle",
-            "fen": board.fen(),
+            **shown_position(board, last),
             "legal": [] if attempt.is_over else legal_moves(board),
-            "marked": [last.from_square, last.to_square] if last else [],
             "flipped": attempt.side == chess.BLACK,
             "says": attempt.says,
             "standing": self.trainer.standing.text,

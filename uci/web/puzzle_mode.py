@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import chess
 
-from engine.board.notation import board_after
 from uci.library.solving import REFUTATION, Attempt
 from uci.web.board_session import BoardSession
+from uci.web.games_mode import on_games
+from uci.web.puzzle_desk import PuzzleDesk
 from uci.web.request_forms import Request, is_rating, is_uci, is_word
-
-
-def next_puzzle(session: BoardSession, **wanted: Any) -> None:
-    session.games.ask(lambda desk, games: desk.puzzles.next(**wanted))
-
-
-def move(session: BoardSession, uci: str) -> None:
-    session.games.ask(lambda desk, games: desk.puzzles.move(uci))
-
-
-def answer(session: BoardSession) -> None:
-    session.games.ask(lambda desk, games: desk.puzzles.answer())
+from uci.web.snapshot import tried
 
 
 def refute(session: BoardSession) -> None:
@@ -42,23 +32,19 @@ async def _refute(session: BoardSession, attempt: Attempt, failed: chess.Move) -
         if not result.infos or attempt.failed != failed:
             return
     line = attempt.refute(result)
-    after = board_after(board, *line[:1])
-    shown = {"fen": attempt.board.fen(), "after": after.fen(), "says": attempt.says}
-    squares = [[move.from_square, move.to_square] for move in (failed, *line[:1])]
-    session.tell(
-        {
-            "do": "refuted",
-            **shown,
-            "squares": squares,
-            "check": after.king(after.turn) if after.is_check() else None,
-        }
-    )
+    shown = tried(attempt.board, (failed, *line[:1]))
+    session.tell({"do": "refuted", "fen": attempt.board.fen(), "says": attempt.says, **shown})
+
+
+def _on_puzzles(act: Callable[..., None]) -> Callable[..., None]:
+    """Return a request that the worker carries out."""
+    return on_games(lambda desk, games, **fields: act(desk.puzzles, **fields))
 
 
 _WANTED = {"source": is_word, "theme": is_word, "least": is_rating, "most": is_rating}
 REQUESTS: dict[str, Request] = {
-    "puzzles_next": (next_puzzle, _WANTED),
-    "puzzles_move": (move, {"uci": is_uci}),
-    "puzzles_answer": (answer, {}),
+    "puzzles_next": (_on_puzzles(PuzzleDesk.next), _WANTED),
+    "puzzles_move": (_on_puzzles(PuzzleDesk.move), {"uci": is_uci}),
+    "puzzles_answer": (_on_puzzles(PuzzleDesk.answer), {}),
     "puzzles_refute": (refute, {}),
 }

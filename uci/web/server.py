@@ -54,6 +54,17 @@ _PING_S = 15.0  # a browser that vanished without closing its socket is noticed 
 _LANGUAGE = "aino-language"
 _LETTERS = "aino-letters"
 _KEPT_S = 31_536_000
+# Of every answer, until its handler says more.
+_HEADERS = {
+    "Content-Type": "text/plain; charset=utf-8",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 _GONE = 4000  # close code of a socket that is one tab too many
 
 
@@ -91,13 +102,7 @@ class WebServer:
             websocket_max_message_size=LONGEST_MESSAGE,
             websocket_ping_interval=_PING_S,
         )
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            is_dual = host == "::" and socket.has_dualstack_ipv6()  # `_own_address` is one of IPv4
-            listening = socket.create_server((host, port), family=family, dualstack_ipv6=is_dual)
-        except (OSError, OverflowError) as error:
-            raise ConfigError(f"cannot listen on {host}, port {port}: {error}") from error
-        listening.setblocking(False)
+        listening = _listening(host, port)
         self.port = listening.getsockname()[1]
         self._http = HTTPServer(
             application, max_header_size=_LONGEST_HEADERS, max_body_size=_LONGEST_BODY
@@ -198,6 +203,18 @@ class WebServer:
         await self._http.close_all_connections()
 
 
+def _listening(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there. Raises ConfigError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        is_dual = host == "::" and socket.has_dualstack_ipv6()  # `_own_address` is one of IPv4
+        listening = socket.create_server((host, port), family=family, dualstack_ipv6=is_dual)
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"cannot listen on {host}, port {port}: {error}") from error
+    listening.setblocking(False)
+    return listening
+
+
 def _own_address() -> str:
     """Return this machine's address in its network; 127.0.0.1 without one. Nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -234,14 +251,8 @@ class _Guarded(RequestHandler):
 
     def set_default_headers(self) -> None:
         self.clear_header("Server")
-        self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.set_header("Cache-Control", "no-store")
-        self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-        self.set_header("Cross-Origin-Opener-Policy", "same-origin")
-        self.set_header("Cross-Origin-Resource-Policy", "same-origin")
-        self.set_header("Referrer-Policy", "no-referrer")
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("X-Frame-Options", "DENY")
+        for name, value in _HEADERS.items():
+            self.set_header(name, value)
 
     def prepare(self) -> None:
         if not self.server.knows(self.request.host):
@@ -343,7 +354,9 @@ class ReviewHandler(_Guarded):
         key = self.get_query_argument("game", "")
         if is_key(key):
             with contextlib.suppress(Exception):  # what another version wrote shows as no review
-                await self.show_page(lambda nonce: session.games.review_page(key, nonce).result())
+                await self.show_page(
+                    lambda nonce: session.games.kept_review(key).result().page(nonce)
+                )
                 return
         kept = None if key else session.table.review.kept
         if kept is None:

@@ -11,7 +11,7 @@ import chess
 import chess.pgn
 
 from engine.board.notation import board_after, move_number
-from engine.pages.board import legal_moves
+from engine.pages.board import legal_moves, shown_position, squares_of
 from engine.search.result import SearchInfo
 from uci.annotate.comments import move_comment
 from uci.annotate.judge import chances_of, for_people, worth_of
@@ -83,11 +83,7 @@ def review_of(table: Table) -> dict[str, Any]:
         curve.append((number, round(chances_of(move.after), 3)))
         if move.judgement is not None:
             lines = {"better": () if move.is_best else move.best_line, "answer": move.reply_line}
-            squares = {
-                name: [line[0].from_square, line[0].to_square]
-                for name, line in lines.items()
-                if line
-            }
+            squares = {name: squares_of(line)[0] for name, line in lines.items() if line}
             marks[number] = {"nag": move.judgement.nag, "says": move_comment(move), **squares}
     return {"marks": marks, "curve": curve}
 
@@ -104,17 +100,22 @@ def review_told(review: TableReview) -> dict[str, Any]:
 
 def _lesson(lesson: Lesson, table: Table) -> dict[str, Any]:
     """Return what is shown of a mistake that one tries to do better; without a try, no squares."""
-    after = board_after(lesson.mistake.board, *lesson.line[:2])
     return {
         "node": table.tree.numbers[lesson.node],
         "asks": lesson.asks,
         "says": lesson.says,
         "over": lesson.is_over,
         "looking": lesson.is_looking,
-        "squares": [[move.from_square, move.to_square] for move in lesson.line[:2]],
-        "after": after.fen(),
-        "check": after.king(after.turn) if after.is_check() else None,
+        **tried(lesson.mistake.board, lesson.line[:2]),
     }
+
+
+def tried(board: chess.Board, line: Sequence[chess.Move]) -> dict[str, Any]:
+    """Return what is shown of a try and what answers it: their squares, and the position after
+    them.
+    """
+    shown = shown_position(board_after(board, *line), None)
+    return {"squares": squares_of(line), "after": shown["fen"], "check": shown["check"]}
 
 
 def _clock(table: Table) -> dict[str, Any] | None:

@@ -12,6 +12,26 @@ function shape(name, attributes = {}, text = "") {
   return made;
 }
 
+// An element with properties and children.
+function make(name, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+function moveButton(text, onClick, properties = {}) {
+  const button = make("button", { type: "button", ...properties }, text);
+  button.addEventListener("click", onClick);
+  return button;
+}
+
+// A small picture of a piece.
+function pictureOf(letter, viewBox = `0 0 ${SQUARE} ${SQUARE}`) {
+  const picture = shape("svg", { viewBox });
+  picture.append(shape("use", { href: `#${pieceName(letter)}` }));
+  return picture;
+}
+
 function pieceName(letter) {
   return `${letter === letter.toUpperCase() ? "white" : "black"}-${NAMES[letter.toLowerCase()]}`;
 }
@@ -69,8 +89,7 @@ async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {  // a page from a file or another machine, or a browser that asks too much
-    const field = document.createElement("textarea"), before = document.activeElement;
-    field.value = text;
+    const field = make("textarea", { value: text }), before = document.activeElement;
     (document.querySelector("dialog[open]") ?? document.body).append(field);  // nothing behind a dialog can be selected
     field.select();
     document.execCommand("copy");
@@ -119,6 +138,13 @@ class BoardView {
     return this.flipped ? row * 8 + 7 - column : (7 - row) * 8 + column;
   }
 
+  // Lets a piece follow a pointer.
+  hold(piece, event) {
+    const box = this.svg.getBoundingClientRect();
+    piece.setAttribute("x", (event.clientX - box.left) / box.width * SIDE - SQUARE / 2);
+    piece.setAttribute("y", (event.clientY - box.top) / box.height * SIDE - SQUARE / 2);
+  }
+
   flip(flipped = !this.flipped) {
     this.flipped = flipped;
     this.drawCoordinates();
@@ -137,8 +163,9 @@ class BoardView {
     this.layers.coordinates.replaceChildren(...texts);
   }
 
-  // `state` has the placement, and may have squares by class (marked, check, selected, targets, cursor), circles
-  // [square, class], arrows [from, to, class], and glyph [square, text, class]. A single move since the last state slides.
+  // `state` has the placement, and may have squares by class (marked, check, selected, targets, cursor), arrows
+  // [from, to, class], where a circle goes to its own square, and glyph [square, text, class]. A single move since the
+  // last state slides.
   show(state) {
     const before = piecesOf(this.state.placement), after = piecesOf(state.placement);
     const slides = this.state.placement !== state.placement ? this.slides(before, after) : new Map();
@@ -154,8 +181,7 @@ class BoardView {
     this.layers.pieces.replaceChildren(...[...after].map(([square, letter]) => this.piece(square, letter, slides)));
     const over = [];
     for (const square of state.targets ?? []) over.push(this.target(square, after.has(square)));
-    for (const circle of state.circles ?? []) over.push(this.circle(...circle));
-    for (const arrow of state.arrows ?? []) over.push(this.arrow(...arrow));
+    for (const [from, to, kind] of state.arrows ?? []) over.push(from === to ? this.circle(from, kind) : this.arrow(from, to, kind));
     if (state.glyph) over.push(this.glyph(...state.glyph));
     if (state.cursor != null) over.push(this.rect(state.cursor, "cursor-square", 2));
     this.layers.over.replaceChildren(...over);

@@ -72,11 +72,9 @@ class Replay {
   show() {
     const step = this.steps[this.ply], shown = this.shown;
     const own = ["better", "threat"].flatMap(kind => (shown[kind] ?? []).map(squares => [...squares, kind]));
-    const drawn = shown.drawn ?? [];  // by the author, [from, to, colour]; a circle goes to its own square
-    const arrows = [...drawn.filter(([from, to]) => from !== to), ...own];
-    const circles = drawn.filter(([from, to]) => from === to).map(([, square, colour]) => [square, colour]);
+    const arrows = [...shown.drawn ?? [], ...own];  // the author's first
     const glyph = step.glyph && !this.inLine ? [step.marked[1], ...step.glyph] : null;
-    this.view.show({ placement: shown.pieces, marked: shown.marked, check: shown.check, arrows, circles, glyph });
+    this.view.show({ placement: shown.fen.split(" ")[0], marked: shown.marked, check: shown.check, arrows, glyph });
     this.view.svg.setAttribute("aria-label", shown.text);
     const note = [shown.glyphs, shown.note].filter(Boolean).join(" ");
     this.sayIt(step, note);
@@ -101,16 +99,14 @@ class Replay {
   sayIt(step, note) {
     const says = this.game.querySelector(".says");
     says.textContent = step.text;
-    if (note) says.append(Object.assign(document.createElement("q"), { className: "note", textContent: note }));
+    if (note) says.append(make("q", { className: "note" }, note));
     for (const name in step.lines ?? {}) {
       const [kind, number] = name.split(" ");
       const label = number ? t("Variation {number}:", { number }) : t(`${kind}:`);
-      says.append(document.createElement("br"), `${label} `);
+      says.append(make("br"), `${label} `);
       const before = step.forks?.[name]?.[1] ?? 0;
       step.lines[name].forEach((move, index) => {
-        const link = document.createElement("a");
-        link.href = "#";
-        link.textContent = move.text + (move.glyphs ?? "");
+        const link = make("a", { href: "#" }, move.text + (move.glyphs ?? ""));
         if (name === this.lineName && this.inLine === before + index + 1) link.setAttribute("aria-current", "true");
         link.addEventListener("click", event => { event.preventDefault(); this.go(this.ply, before + index + 1, name); });
         says.append(link, " ");

@@ -152,17 +152,20 @@ def test_no_review_ends_without_a_word(games, tmp_path, monkeypatch):
     "key",
     ["../../../../x", "", "0" * 23, "0" * 25, "G" * 24, f"{'0' * 24}\n", 5, None, "\ud800" * 24],
 )
-@pytest.mark.parametrize(
-    "request_name", ["games_open", "games_continue", "games_review", "games_delete"]
-)
+@pytest.mark.parametrize("request_name", ["games_open", "games_continue", "games_review"])
 def test_a_key_that_is_none_is_refused(request_name, key):
     """One with dots and slashes wrote outside the folder."""
-    more = {"games_delete": {"text": "0" * 24}, "games_open": {"ply": 0}}
-    fields = {"key": key, **more.get(request_name, {})}
+    fields = {"key": key, **({"ply": 0} if request_name == "games_open" else {})}
     if (request_name, key) == ("games_review", ""):
         return  # all of one's own games
     with pytest.raises(DataError, match="bad value of key"):
         read_request(json.dumps({"do": request_name, **fields}), REQUESTS)
+
+
+@pytest.mark.parametrize("texts", [{"0" * 23: "0" * 24}, {"0" * 24: "../../x"}, ["0" * 24]])
+def test_games_to_be_deleted_have_keys_and_digests(texts):
+    with pytest.raises(DataError, match="bad value of texts"):
+        read_request(json.dumps({"do": "games_delete", "texts": texts}), REQUESTS)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +237,8 @@ def test_puzzles_of_a_deleted_game_go_with_it(games, tmp_path):
         return [one["fen"] for one in told if one["do"] == "puzzle"][-1]
 
     assert next_puzzle() == puzzle["fen"]
-    shelf.ask(games_mode.delete, key=key, text="")
+    shelf.ask(games_mode.delete, texts={key: ""})
+    shelf._worker.call(lambda games: None).result()
     assert next_puzzle() == ""
     shelf.close()
 

@@ -9,6 +9,7 @@ from tests.uci.library.own_games import write
 from uci.annotate.judge import BLUNDER
 from uci.annotate.lapses import Lapse, lapse
 from uci.annotate.review import MoveReview
+from uci.language import speak
 from uci.library.catalogue import ReviewFacts
 from uci.library.games_folder import GamesFolder
 from uci.library.progress import COUNTED_MOVES, counted_games, points, positions, rows
@@ -32,15 +33,29 @@ FORK = "4k3/8/8/8/3n4/8/8/R3K3 b - - 0 1"
 QUIET = "4k3/p7/8/8/8/8/P7/4K3 w - - 0 1"
 
 
+LOST = Verdict(500, None, (900, 50, 50))  # for Black
+LOST_BY_WHITE = Verdict(-500, None, (50, 50, 900))
+
+
 @pytest.mark.parametrize(
     ("move", "kind", "missed"),
     [
         (mistake(QUIET, "a2a3", moves_of("a2a4"), (), later=MATED), "mate", False),
         (mistake(QUIET, "a2a3", moves_of("a2a4"), (), before=MATES), "mate", True),
         (mistake(QUIET, "a2a3", moves_of("a2a4"), ()), "position", False),
-        (mistake(FORK, "e8f8", moves_of("d4c2", "e1d2", "c2a1"), ()), "fork", True),
         (
-            mistake(FORK.replace(" b ", " w "), "e1f1", (), moves_of("d4c2", "f1g1", "c2a1")),
+            mistake(FORK, "e8f8", moves_of("d4c2", "e1d2", "c2a1"), (), before=LOST_BY_WHITE),
+            "fork",
+            True,
+        ),
+        (
+            mistake(
+                FORK.replace(" b ", " w "),
+                "e1f1",
+                moves_of("e1d1", "e8f8"),
+                moves_of("d4c2", "f1g1", "c2a1"),
+                later=LOST_BY_WHITE,
+            ),
             "material",
             False,
         ),
@@ -48,6 +63,16 @@ QUIET = "4k3/p7/8/8/8/8/P7/4K3 w - - 0 1"
 )
 def test_a_mistake_is_of_a_kind(move, kind, missed):
     assert lapse(move) == Lapse(9, kind, missed)
+
+
+def test_a_mistake_is_of_the_kind_that_its_review_names():
+    """The review spoke of a sacrifice, and Progress of a hanging piece."""
+    start = "r1bb1r1k/p2n1ppp/2p4N/7Q/2p5/2B2N2/qPP2PPP/2KR3R b - - 1 18"
+    best = moves_of("d8c7", "h6f7", "h8g8", "f7h6", "g8h8", "h6f7")
+    reply = moves_of("h5f7", "a2a1", "c1d2", "f8f7", "h6f7", "h8g8", "d1a1", "g8f7")
+    move = mistake(start, "d7f6", best, reply, later=LOST)
+    assert "sacrifice" in move.reason().text
+    assert lapse(move).kind == "sacrifice"
 
 
 LONG = (
@@ -108,3 +133,23 @@ def test_each_number_leads_to_its_positions(reviewed, by, name):
 
 def test_no_position_is_told_of_what_was_not_counted(reviewed):
     assert positions(reviewed, "motif", "pin") == []
+
+
+def mating():
+    return mistake(QUIET, "a2a3", moves_of("a2a4"), (), later=MATED)
+
+
+def test_a_reason_is_looked_for_once(monkeypatch):
+    """A page looked for the reason of each mark four times, and took seconds."""
+    found = list[object]()
+    move = mating()
+    monkeypatch.setattr("uci.annotate.review.find_reason", lambda lines: found.append(lines))
+    assert [move.reason() for _ in range(4)] == [None] * 4
+    assert len(found) == 1
+
+
+def test_a_reason_is_told_in_the_language_that_is_spoken_now():
+    move = mating()
+    english = move.reason().text
+    speak("de")
+    assert (english, move.reason().text) == ("allows mate in 3", "lässt Matt in 3 zu")

@@ -289,6 +289,13 @@ def test_a_line_is_explained_behind_its_end(trainer):
     assert (attempt.is_over, attempt.says) == (True, told)
 
 
+def test_a_puzzle_that_no_rule_explains_ends_with_words(trainer):
+    """It ended with "Solved!", as if something were missing."""
+    attempt = Attempt(trainer, Puzzle("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1", ("e2e4",)))
+    attempt.play(chess.Move.from_uci("e2e4"))
+    assert attempt.says == "Solved! Every other move is much worse."
+
+
 def test_a_promotion_is_a_reason(trainer):
     attempt = Attempt(trainer, Puzzle("8/P6k/8/8/8/8/8/K7 w - - 0 1", ("a7a8q",)))
     attempt.give_up()

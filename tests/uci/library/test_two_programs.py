@@ -92,7 +92,7 @@ class Visitor:
         deeds = [self.save, self.take_in, self.rename, partial(asked, GamesDesk.refresh)]
         deeds += [lambda: asked(games_mode.find, **listed, offset=0)] * 3
         if row:
-            deeds += [lambda: asked(games_mode.delete, key=row["key"], text=row["text"])] * 4
+            deeds += [lambda: asked(games_mode.delete, texts={row["key"]: row["text"]})] * 4
             deeds += [lambda: asked(games_mode.open_game, key=row["key"], ply=0)]
             deeds += [lambda: asked(games_mode.review, key=row["key"])] * 2
         if self.rng.random() < 0.02:

@@ -62,7 +62,7 @@ async def test_one_looks_for_a_better_move_before_the_mistake(visit, lesson):
     """The board stood behind it, with the curve and the moves that punished it."""
     told = await lesson("learn", here=False)
     assert visit.session.table.shown.ply() == 5
-    assert told["asks"] == "Black played 3... Nf6. Find a better move."
+    assert told["asks"] == "Mistake 1 of 1. Black played 3... Nf6. Find a better move."
     assert (told["says"], told["squares"], told["over"]) == ("", [], False)
 
 
@@ -137,8 +137,9 @@ async def test_what_one_nearly_finds_comes_first(visit, tab):
     seen = []
     for _ in range(3):
         await tab.send("learn", here=False)
-        seen.append((await tab.state(lambda state: state["lesson"]))["lesson"]["node"])
-    assert seen == [6, 4, 6]
+        told = (await tab.state(lambda state: state["lesson"]))["lesson"]
+        seen.append((told["node"], told["asks"].partition(". ")[0]))
+    assert seen == [(6, "Mistake 1 of 2"), (4, "Mistake 2 of 2"), (6, "Mistake 1 of 2")]
 
 
 async def test_a_game_without_a_mistake_teaches_nothing(visit, tab):

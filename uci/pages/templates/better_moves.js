@@ -12,7 +12,7 @@ class BetterMoves {
     this.controls = game.querySelector(".better-moves");
     this.host = before.cloneNode(true);
     this.host.className = "live";
-    this.host.append(Object.assign(document.createElement("div"), { className: "promotion", hidden: true }));
+    this.host.append(make("div", { className: "promotion", hidden: true }));
     this.host.setAttribute("aria-label", t("Board. Arrow keys choose a square, Enter moves."));
     this.host.hidden = true;
     before.after(this.host);
@@ -36,7 +36,9 @@ class BetterMoves {
     this.replay.go(ply - 1);
     this.open(true);
     const { is_black, san } = this.step;
-    this.ask(t(is_black ? "Black played {move}. Find a better move." : "White played {move}. Find a better move.", { move: san }));
+    const number = this.plies.indexOf(ply) + 1, count = this.plies.length;
+    const place = number ? `${t("Mistake {number} of {count}.", { number, count })} ` : "";
+    this.ask(place + t(is_black ? "Black played {move}. Find a better move." : "White played {move}. Find a better move.", { move: san }));
     this.nextButton.textContent = this.plies.length > 1 ? t("Next mistake") : t("Try again");
     this.host.focus({ preventScroll: true });
   }
@@ -47,8 +49,8 @@ class BetterMoves {
   }
 
   ask(text) {
-    const { pieces, marked, check } = this.replay.steps[this.ply - 1];
-    this.live.show({ placement: pieces, marked, check }, this.step.legal);
+    const { fen, marked, check } = this.replay.steps[this.ply - 1];
+    this.live.show({ placement: fen.split(" ")[0], marked, check }, this.step.legal);
     this.say(text);
   }
 

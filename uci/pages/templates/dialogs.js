@@ -1,8 +1,6 @@
 // The dialogs: new game, playing from a position, setting one up, loading and saving.
 for (const dialog of document.querySelectorAll("dialog")) {  // what is said while it is open is heard in it only
-  const heard = Object.assign(document.createElement("p"), { className: "hidden" });
-  heard.setAttribute("role", "status");
-  dialog.append(heard);
+  dialog.append(make("p", { className: "hidden", role: "status" }));
 }
 
 // Enter in a field presses the first button that submits, which is to be the one that does something.
@@ -29,7 +27,6 @@ function dialogSays(message) {
 }
 
 document.querySelectorAll("[data-open]").forEach(button => button.addEventListener("click", () => openDialog(button.dataset.open)));
-document.querySelectorAll("[data-ask]").forEach(button => button.addEventListener("click", () => openDialog("sure")));
 
 function gameChoices(dialog) {
   const form = dialog.querySelector("form");
@@ -175,22 +172,12 @@ function setUpFrom(text) {
 }
 
 for (const [place, letters] of [["brushes-black", "kqrbnp"], ["brushes-white", "KQRBNP"]]) {
-  const all = place === "brushes-white" ? ["hand", ...letters, "empty"] : ["hand", ...letters, "empty"];
-  $(place).append(...all.map(brush => {
-    const button = document.createElement("button");
-    button.type = "button";
+  const brushes = [["hand", "✥", t("Move pieces")], ...[...letters].map(letter => [letter, pictureOf(letter), pieceWords(letter)]),
+    ["empty", "✕", t("Remove pieces")]];
+  $(place).append(...brushes.map(([brush, shown, ariaLabel]) => {
+    const title = brush.length > 1 ? ariaLabel : "";
+    const button = moveButton(shown, () => { setup.brush = brush; showSetup(); }, { ariaLabel, title });
     button.dataset.brush = brush;
-    if (brush.length > 1) {
-      button.textContent = brush === "hand" ? "✥" : "✕";
-      button.setAttribute("aria-label", brush === "hand" ? t("Move pieces") : t("Remove pieces"));
-      button.title = button.getAttribute("aria-label");
-    } else {
-      button.setAttribute("aria-label", pieceWords(brush));
-      const picture = shape("svg", { viewBox: "0 0 45 45" });
-      picture.append(shape("use", { href: `#${pieceName(brush)}` }));
-      button.append(picture);
-    }
-    button.addEventListener("click", () => { setup.brush = brush; showSetup(); });
     return button;
   }));
 }
@@ -212,10 +199,7 @@ $("setup-board").addEventListener("pointerdown", event => {
 });
 $("setup-board").addEventListener("pointermove", event => {
   const piece = setup.drag === null ? null : setupView.svg.querySelector(`[data-square="${setup.drag}"]`);
-  if (!piece) return;
-  const box = setupView.svg.getBoundingClientRect();
-  piece.setAttribute("x", (event.clientX - box.left) / box.width * SIDE - SQUARE / 2);
-  piece.setAttribute("y", (event.clientY - box.top) / box.height * SIDE - SQUARE / 2);
+  if (piece) setupView.hold(piece, event);
 });
 $("setup-board").addEventListener("pointerup", event => {
   if (setup.drag === null) return;
@@ -243,7 +227,7 @@ const welcome = {
     for (const [name, game] of [["continue", unfinished], ["review", unreviewed]]) {
       place(name).hidden = !game;
       this.keys[name] = game?.key;
-      if (game) place(name).querySelector("span").textContent = gameWords(game);
+      if (game) place(name).querySelector("span").textContent = gameWords(game, movesOf(game));
     }
     place("puzzles").querySelector("span").textContent = puzzles;
   },

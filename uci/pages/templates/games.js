@@ -4,72 +4,71 @@ const PAGE = 50;       // games that the server tells at a time
 const MOST = 200_000;  // games in the list: no browser draws higher boxes
 const SPARE = 10;      // rows drawn above and below those that are seen
 const playersOf = game => [game.white, game.black].filter(Boolean).map(name => name === "You" ? t(name) : name);
-// A game in a line of words.
-const gameWords = game => [playersOf(game).join(" – "), game.date.replaceAll(".", "-"),
-  several("{count} move", "{count} moves", Math.ceil(game.plies / 2))].filter(Boolean).join(" · ");
+const dayOf = game => game.date.replaceAll(".", "-");
+const movesOf = game => several("{count} move", "{count} moves", Math.ceil(game.plies / 2));
+// A game in a line of words, with more of them.
+const gameWords = (game, ...more) => [playersOf(game).join(" – "), dayOf(game), ...more].filter(Boolean).join(" · ");
+// What the list is filtered by.
+const FILTERS = ["text", "result", "side"];
 const games = {
-  rows: [], total: 0, chosen: null, asked: new Set(), marked: new Set(), drawn: new Map(), reviewing: "", problem: "",
+  rows: [], total: 0, asked: new Set(), drawn: new Map(), reviewing: "", problem: "",
 
   open() {
     $("games-sure").hidden = true;
-    this.choose(this.chosen);
+    this.showChoice();
     send("games_refresh");
     this.search();
   },
 
+  chosen: new Map(),  // games by their keys
   order: "", line: "", file: "",  // what the list is sorted by; moves to a position, and a file, of the explorer
 
   wanted() {
-    const [text, result, side] = ["games-text", "games-result", "games-side"].map(id => $(id).value);
-    return { text, result, side, file: this.file, line: this.line, order: this.order };
+    const filters = Object.fromEntries(FILTERS.map(name => [name, $(`games-${name}`).value]));
+    return { ...filters, file: this.file, line: this.line, order: this.order };
+  },
+
+  filter({ text = "", result = "", side = "", line = "", file = "" }) {
+    Object.assign(this, { line, file });
+    for (const [name, value] of Object.entries({ text, result, side })) $(`games-${name}`).value = value;
+    this.choose(null);
   },
 
   // Shows the games that reached a position, of those that the explorer counts.
   openLine(line, name, side, file) {
-    Object.assign(this, { line, file });
-    for (const [id, value] of [["games-text", ""], ["games-result", ""], ["games-side", side]]) $(id).value = value;
+    this.filter({ line, side, file });
     $("games-line").querySelector("span").textContent = file ? t("After {moves}, in {file}", { moves: name, file }) : t("After {moves}", { moves: name });
     $("games-list").scrollTop = 0;
-    this.choose(null);
     openDialog("games");
   },
 
-  // Several games are chosen with Ctrl or Shift; without a choice, all that are listed are saved.
-  keys() {
-    return this.marked.size ? [...this.marked] : this.chosen ? [this.chosen.key] : [];
-  },
-
+  // Saves the games that are chosen; without a choice, all that are listed.
   save(form) {
-    send("games_export", { ...this.wanted(), form, keys: this.keys() });
+    send("games_export", { ...this.wanted(), form, keys: [...this.chosen.keys()] });
   },
 
+  // Several games are chosen with Ctrl, which gives one back, too, or from the first one with Shift.
   mark(game, at, isRange) {
-    const from = this.rows.findIndex(one => one?.key === this.chosen?.key);
-    if (this.chosen) this.marked.add(this.chosen.key);
+    const [first] = this.chosen.keys(), from = this.rows.findIndex(one => one?.key === first);
     const range = isRange && from >= 0 ? this.rows.slice(Math.min(from, at), Math.max(from, at) + 1) : [game];
-    for (const { key } of range.filter(Boolean)) {
-      if (!isRange && this.marked.has(key)) this.marked.delete(key);
-      else this.marked.add(key);
+    for (const one of range.filter(Boolean)) {
+      if (!isRange && this.chosen.has(one.key)) this.chosen.delete(one.key);
+      else this.chosen.set(one.key, one);
     }
-    this.showMarked();
-  },
-
-  showMarked() {
-    for (const row of $("games-rows").children) row.classList.toggle("marked", this.marked.has(row.dataset.key));
+    this.showChoice();
   },
 
   // Lists the games that a row of the progress counts.
   showOf({ by, name }) {
-    Object.assign(this, { line: "", file: "" });
-    $("games-text").value = by === "opening" ? name : "";
-    $("games-side").value = by === "side" ? name : "";
+    this.filter({ [{ opening: "text", side: "side" }[by]]: name });
     $("games-list").scrollIntoView({ block: "nearest" });
     this.search();
   },
 
   sort(column) {
-    const down = ["date", "accuracy", "plies"].includes(column);  // the first time
-    this.order = this.order === (down ? "-" : "") + column ? (down ? "" : "-") + column : (down ? "-" : "") + column;
+    const ways = [column, `-${column}`], isDown = ["date", "accuracy", "plies"].includes(column);  // the first time
+    const [first, second] = isDown ? ways.reverse() : ways;
+    this.order = this.order === first ? second : first;
     $("games-list").scrollTop = 0;
     this.search();
   },
@@ -123,8 +122,9 @@ const games = {
     $("games-rows").style.setProperty("--total", this.total);
     games.forEach((game, index) => {
       if (JSON.stringify(this.rows[offset + index]) !== JSON.stringify(game)) this.rows[offset + index] = game;
-      if (game.key === this.chosen?.key) this.choose(game);
+      if (this.chosen.has(game.key)) this.chosen.set(game.key, game);
     });
+    this.showChoice();
     this.draw();
     if (!document.body.classList.contains("dropping")) $("games-status").textContent = this.problem || this.told(total);
   },
@@ -136,48 +136,54 @@ const games = {
   },
 
   row(game, at) {
-    const players = words("players", "");
-    playersOf(game).forEach((name, index) => players.append(index ? words("dash", " – ") : "",
-      Object.assign(document.createElement("bdi"), { textContent: name })));  // it may be written from right to left
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "game-row";
+    const players = words("players", "");  // whose names may be written from right to left
+    players.append(...playersOf(game).flatMap((name, index) => [index ? words("dash", " – ") : "", make("bdi", {}, name)]));
+    const button = moveButton("", event => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) this.mark(game, at, event.shiftKey);
+      else this.choose(game);
+    }, { className: "game-row" });
     button.dataset.key = game.key;
     button.dataset.at = at;
     button.style.setProperty("--at", at);
-    button.setAttribute("aria-pressed", String(game.key === this.chosen?.key));
+    button.setAttribute("aria-pressed", String(this.chosen.has(game.key)));
     const accuracies = [game.accuracy_white, game.accuracy_black].filter(value => value !== null);
-    const moves = several("{count} move", "{count} moves", Math.ceil(game.plies / 2));
-    button.append(words("date", game.date.replaceAll(".", "-")), players,
+    button.append(words("date", dayOf(game)), players,
       words("outcome", game.result), words("accuracy", accuracies.map(value => `${Math.round(value)}%`).join(" – ")),
-      words("named", game.opening), words("ending", game.ending ? `${t(game.ending)}, ${moves}` : moves));
+      words("named", game.opening), words("ending", game.ending ? `${t(game.ending)}, ${movesOf(game)}` : movesOf(game)));
     const winner = { "1-0": "white", "0-1": "black" }[game.result];
     if (game.mine) button.classList.add(!winner ? "even" : winner === game.mine ? "won" : "lost");
-    button.classList.toggle("marked", this.marked.has(game.key));
-    button.addEventListener("click", event => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) { this.mark(game, at, event.shiftKey); return; }
-      this.marked.clear();
-      this.showMarked();
-      this.choose(game);
-    });
     button.addEventListener("dblclick", () => gameDeeds.open(game.key));
     button.addEventListener("keydown", event => { if (event.key === "Enter" && button.matches("[aria-pressed=true]")) { event.preventDefault(); gameDeeds.open(game.key); } });
     return button;
   },
 
+  // Chooses one game, or none.
   choose(game) {
-    if (game?.key !== this.chosen?.key || game?.text !== this.chosen?.text) $("games-sure").hidden = true;
-    this.chosen = game;
-    $("games-list").querySelector("[aria-pressed=true]")?.setAttribute("aria-pressed", "false");
-    if (game) $("games-list").querySelector(`[data-key="${game.key}"]`)?.setAttribute("aria-pressed", "true");
-    $("games-actions").querySelectorAll("button").forEach(button => { button.disabled = !game; });
-    const facts = game ? [playersOf(game).join(" – "), game.date.replaceAll(".", "-"), game.opening, game.file] : [];
+    this.chosen = new Map(game ? [[game.key, game]] : []);
+    this.showChoice();
+  },
+
+  texts() { return Object.fromEntries([...this.chosen].map(([key, { text }]) => [key, text])); },
+
+  // A question whether to delete games goes where others are chosen, or other words stand in them.
+  showChoice() {
+    const count = this.chosen.size, [game] = count === 1 ? this.chosen.values() : [];
+    if (JSON.stringify(this.doomed) !== JSON.stringify(this.texts())) $("games-sure").hidden = true;
+    for (const row of $("games-rows").children) {
+      row.setAttribute("aria-pressed", String(this.chosen.has(row.dataset.key)));
+    }
+    for (const button of $("games-actions").querySelectorAll("button")) {
+      button.disabled = ["open", "continue"].includes(button.dataset.game) ? !game : !count;
+    }
+    const facts = game ? [playersOf(game).join(" – "), dayOf(game), game.opening, game.file]
+      : count ? [several("{count} game", "{count} games", count)] : [];
     $("games-whole").replaceChildren(...facts.filter(Boolean).flatMap((text, index) =>
-      [index ? " · " : "", Object.assign(document.createElement("bdi"), { textContent: text })]));
+      [index ? " · " : "", make("bdi", {}, text)]));
     $("games-page").hidden = !game || game.accuracy_white === null && game.accuracy_black === null;
     if (game) $("games-page").href = `review?game=${game.key}`;
   },
 
+  doomed: {},  // the text of each game that the question whether to delete some is about
   left: 0,  // games that are still to be read, about
   grown: 0,  // games that were read when the list was asked for
 
@@ -197,12 +203,8 @@ const games = {
   // Asks which of the likely names are one's own; own ones can be dropped. The question stays until it is answered.
   askNames({ own, likely }) {
     const answer = (name, mine) => { $("games-names").hidden = true; send("games_name", { name, mine }); };
-    const button = (name, mine) => {
-      const made = moveButton(name, () => answer(name, !mine));
-      made.setAttribute("aria-pressed", String(mine));
-      return made;
-    };
-    const other = Object.assign(document.createElement("input"), { maxLength: 100, placeholder: t("another name"), ariaLabel: t("another name") });
+    const button = (name, mine) => moveButton(name, () => answer(name, !mine), { ariaPressed: String(mine) });
+    const other = make("input", { maxLength: 100, placeholder: t("another name"), ariaLabel: t("another name") });
     other.value = $("games-names").querySelector("input")?.value ?? "";  // what is being typed
     other.addEventListener("change", () => { if (other.value.trim()) answer(other.value, true); });
     other.addEventListener("keydown", event => { if (event.key === "Enter") other.blur(); });  // which is the change
@@ -249,18 +251,15 @@ const games = {
 
   // The mistakes behind a number: a click leads to the board before one.
   showMistakes({ positions, total }) {
-    const list = Object.assign(document.createElement("ol"), { className: "positions" });
-    list.append(...positions.map(({ key, ply, kind, ...game }) => {
-      const item = document.createElement("li"), move = t("move {number}", { number: Math.ceil(ply / 2) });
-      item.append(moveButton([playersOf(game).join(" – "), game.date.replaceAll(".", "-"), move, kind].filter(Boolean).join(" · "), () => {
+    const list = make("ol", { className: "positions" }, ...positions.map(({ key, ply, kind, ...game }) => {
+      const move = t("move {number}", { number: Math.ceil(ply / 2) });
+      return make("li", {}, moveButton(gameWords(game, move, MOTIFS[kind]), () => {
         afterOpening = () => send("learn", { here: true });
         send("games_open", { key, ply });
         $("games").close();
       }));
-      return item;
     }));
-    const title = document.createElement("h3");
-    title.textContent = several("{count} mistake", "{count} mistakes", total);
+    const title = make("h3", {}, several("{count} mistake", "{count} mistakes", total));
     $("games-chart").replaceChildren(title, moveButton(t("Back to the progress"), () => send("games_progress")), list);
     this.showChart();
   },
@@ -301,14 +300,12 @@ const explorer = {
     if (fen !== shownStep().fen || !this.asked) return;
     const before = pathTo(here()).slice(1).map(({ number, san }) => number.endsWith("...") ? san : `${number} ${san}`).join(" ");
     this.list.fill(moves.length ? moves.map(({ uci, san, counts }) => {
-      const row = document.createElement("li"), total = counts.reduce((sum, count) => sum + count, 0);
+      const total = counts.reduce((sum, count) => sum + count, 0);
       const { side, file } = this.of, number = fen.split(" ")[1] === "w" ? `${fen.split(" ")[5]}. ` : before ? "" : `${fen.split(" ")[5]}... `;
-      const list = moveButton(counted(total), () => games.openLine(`${line} ${uci}`.trim(), `${before} ${number}${san}`.trim(), side, file));
-      list.setAttribute("aria-label", several("{count} game with {move}", "{count} games with {move}", total, { move: san }));
-      list.className = "count";
-      row.append(moveButton(san, () => send("explore", { moves: [uci] })), list,
-        chances(document.createElement("div"), counts.slice(0, 3).map(count => 1000 * count / Math.max(1, total - counts[3]))));
-      return row;
+      const list = moveButton(counted(total), () => games.openLine(`${line} ${uci}`.trim(), `${before} ${number}${san}`.trim(), side, file), {
+        className: "count", ariaLabel: several("{count} game with {move}", "{count} games with {move}", total, { move: san }) });
+      const bar = chances(make("div"), counts.slice(0, 3).map(count => 1000 * count / Math.max(1, total - counts[3])));
+      return make("li", {}, moveButton(san, () => send("explore", { moves: [uci] })), list, bar);
     }) : [words("muted", t("No game goes on from here within its first 30 moves."))]);
   },
 };
@@ -317,18 +314,18 @@ $("explorer-side").addEventListener("change", () => explorer.ask());
 
 // What mistakes are counted by: each number leads to its games or positions.
 function progressTable(title, rows) {
-  const table = document.createElement("table"), head = table.createTHead().insertRow(), body = table.createTBody();
+  const table = make("table"), head = table.createTHead().insertRow(), body = table.createTBody();
   const isMotif = rows.some(row => row.by === "motif");
   const heads = isMotif ? [title, t("mistakes"), t("missed chances")] : [title, t("games"), t("points"), t("accuracy"), t("mistakes")];
-  head.append(...heads.map(name => Object.assign(document.createElement("th"), { textContent: name, scope: "col" })));
+  head.append(...heads.map(name => make("th", { scope: "col" }, name)));
   for (const row of rows) {
     const line = body.insertRow(), percent = share => share === null ? "–" : `${Math.round(share)}%`;
-    const name = row.by === "side" ? t(row.name === "white" ? "White" : "Black") : row.text;
+    const name = row.by === "side" ? t(row.name === "white" ? "White" : "Black") : MOTIFS[row.name] ?? row.name;
     line.insertCell().textContent = name;
-    const mistakes = moveButton(counted(row.mistakes), () => send("games_mistakes", { by: row.by, name: row.name }));
-    mistakes.setAttribute("aria-label", `${name}: ${several("{count} mistake", "{count} mistakes", row.mistakes)}`);
-    const list = moveButton(counted(row.games), () => games.showOf(row));
-    list.setAttribute("aria-label", `${name}: ${several("{count} game", "{count} games", row.games)}`);
+    const mistakes = moveButton(counted(row.mistakes), () => send("games_mistakes", { by: row.by, name: row.name }),
+      { ariaLabel: `${name}: ${several("{count} mistake", "{count} mistakes", row.mistakes)}` });
+    const list = moveButton(counted(row.games), () => games.showOf(row),
+      { ariaLabel: `${name}: ${several("{count} game", "{count} games", row.games)}` });
     const cells = isMotif ? [mistakes, counted(row.missed)] : [list, percent(100 * row.points), percent(row.accuracy), mistakes];
     for (const cell of cells) line.insertCell().append(cell);
   }
@@ -342,7 +339,7 @@ function drawMeans(title, rows, most) {
     return last.reduce((sum, value) => sum + value, 0) / last.length;
   };
   const picture = shape("svg", { viewBox: "0 0 600 120", preserveAspectRatio: "none", role: "img", "aria-label": title });
-  const caption = document.createElement("figcaption"), box = document.createElement("figure");
+  const caption = make("figcaption");
   caption.append(`${several("{title}, mean of {count} game:", "{title}, means of {count} games:", Math.min(MEAN_OF, rows[0][1].length), { title })} `);
   rows.forEach(([name, values], index) => {
     if (values.length === 1) values = [values[0], values[0]];  // a line, not a point
@@ -350,28 +347,32 @@ function drawMeans(title, rows, most) {
     picture.append(shape("polyline", { class: `series s${index}`, points: values.map((_, at) => place(at)).join(" ") }));
     caption.append(words(`key-${index}`, `${name} ${mean(values, values.length - 1).toFixed(1)}`), " ");
   });
-  box.append(picture, caption);
-  return box;
+  return make("figure", {}, picture, caption);
+}
+
+function deleteQuestion([game, ...others]) {
+  const folder = "earlier", name = playersOf(game).join(" – ");
+  if (others.length) return t("Delete {count} games, with their reviews? The folder {folder} keeps their text.", { count: counted(1 + others.length), folder });
+  if (game.copies === 1) return t("Delete {game}, with its review? The folder {folder} keeps its text.", { game: name, folder });
+  return t("Delete {game} from {file}? {count} games are equal; the others and the review stay. The folder {folder} keeps its text.",
+    { game: name, file: game.file, count: game.copies, folder });
 }
 
 const gameDeeds = {
   open: key => { send("games_open", { key, ply: games.line ? games.line.split(" ").length : 0 }); $("games").close(); },
   continue: key => { send("games_continue", { key }); $("games").close(); },
-  review: () => { for (const key of games.keys()) send("games_review", { key }); },
+  review: () => { for (const key of games.chosen.keys()) send("games_review", { key }); },
   delete: () => {
-    const { copies, file } = games.chosen, game = playersOf(games.chosen).join(" – ");
-    const question = copies > 1
-      ? t("Delete {game} from {file}? {count} games are equal; the others and the review stay. The folder {folder} keeps its text.", { game, file, count: copies, folder: "earlier" })
-      : t("Delete {game}, with its review? The folder {folder} keeps its text.", { game, folder: "earlier" });
-    $("games-sure").querySelector("span").textContent = question;
+    games.doomed = games.texts();
+    $("games-sure").querySelector("span").textContent = deleteQuestion([...games.chosen.values()]);
     $("games-sure").hidden = false;
     $("games-sure").querySelector("button").focus();
   },
   keep: () => { $("games-sure").hidden = true; },
-  sure: key => { const { text } = games.chosen; games.choose(null); send("games_delete", { key, text }); },
+  sure: () => { games.choose(null); send("games_delete", { texts: games.doomed }); },
 };
 const gamesDeeds = {
-  whole: () => { Object.assign(games, { line: "", file: "" }); games.search(); },
+  whole: () => { games.filter({ ...games.wanted(), line: "", file: "" }); games.search(); },
   stop: () => send("games_stop"),
   pgn: () => games.save("pgn"), page: () => games.save("page"),
   names: () => send("games_names"),
@@ -380,14 +381,14 @@ const gamesDeeds = {
 };
 $("games").addEventListener("click", event => {
   const button = event.target.closest("button");
-  if (button?.dataset.game && games.chosen) gameDeeds[button.dataset.game](games.chosen.key);
+  if (button?.dataset.game) gameDeeds[button.dataset.game]([...games.chosen.keys()][0]);
   if (button?.dataset.sort) games.sort(button.dataset.sort);
   if (button?.dataset.games) gamesDeeds[button.dataset.games]();
 });
 $("games").addEventListener("keydown", event => { if (event.key === "Enter" && event.target.matches("input")) event.preventDefault(); });
 $("games-list").addEventListener("scroll", () => games.draw(), { passive: true });
 new ResizeObserver(() => { if ($("games").open) games.draw(); }).observe($("games-list"));
-for (const id of ["games-text", "games-result", "games-side"]) $(id).addEventListener("input", () => {
+for (const name of FILTERS) $(`games-${name}`).addEventListener("input", () => {
   games.choose(null);
   $("games-list").scrollTop = 0;
   games.search();

@@ -44,6 +44,12 @@ class LiveBoard {
     this.draw();
   }
 
+  // Lets `act` be done before another move is tried.
+  beforeTry(act) {
+    for (const kind of ["pointerdown", "keydown"])
+      this.host.addEventListener(kind, event => { if (event.key !== "Tab") act(); }, { capture: true });
+  }
+
   // Shows a try and what answers it, each an arrow, in the position after them: nothing can be moved there.
   showTry({ after, squares, check }) {
     const kinds = ["premove", "threat"], arrows = squares.map((pair, at) => [...pair, kinds[at]]);
@@ -52,9 +58,7 @@ class LiveBoard {
 
   draw() {
     const targets = this.legal.filter(([source]) => source === this.selected).map(([, target]) => target);
-    const arrows = this.drawn.filter(([from, to]) => from !== to);
-    const circles = this.drawn.filter(([from, to]) => from === to).map(([, square, colour]) => [square, colour]);
-    this.view.show({ ...this.base, arrows: [...arrows, ...this.base.arrows ?? []], circles, selected: this.selected, targets: [...new Set(targets)], cursor: this.cursor });
+    this.view.show({ ...this.base, arrows: [...this.drawn, ...this.base.arrows ?? []], selected: this.selected, targets: [...new Set(targets)], cursor: this.cursor });
   }
 
   flip(flipped) {
@@ -119,9 +123,7 @@ class LiveBoard {
     if (!drag.far && Math.hypot(event.clientX - drag.x, event.clientY - drag.y) < DRAG_FROM) return;
     drag.far = true;
     drag.piece = this.view.svg.querySelector(`.pieces [data-square="${drag.square}"]`) ?? drag.piece;
-    const box = this.view.svg.getBoundingClientRect();
-    drag.piece.setAttribute("x", (event.clientX - box.left) / box.width * SIDE - SQUARE / 2);
-    drag.piece.setAttribute("y", (event.clientY - box.top) / box.height * SIDE - SQUARE / 2);
+    this.view.hold(drag.piece, event);
     if (drag.piece.nextSibling) drag.piece.parentNode.append(drag.piece);  // above the others
   }
 
@@ -212,17 +214,11 @@ class LiveBoard {
     box.style.bottom = atTop ? "auto" : "0";
     const order = atTop ? "qnrb" : "brnq";
     box.replaceChildren(...[...order].filter(letter => found.some(uci => uci.endsWith(letter))).map(letter => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.setAttribute("aria-label", t(NAMES[letter]));
-      button.dataset.piece = letter;
-      const picture = shape("svg", { viewBox: "0 0 45 45" });
-      picture.append(shape("use", { href: `#${pieceName(white ? letter.toUpperCase() : letter)}` }));
-      button.append(picture);
-      button.addEventListener("click", () => {
+      const button = moveButton(pictureOf(white ? letter.toUpperCase() : letter), () => {
         this.closePromotion();
         this.play(source, target, found.find(uci => uci.endsWith(letter)));
-      });
+      }, { ariaLabel: t(NAMES[letter]) });
+      button.dataset.piece = letter;
       return button;
     }));
     box.hidden = false;

@@ -36,12 +36,3 @@ class MoveList {
     this.onRelease();
   }
 }
-
-// A move in a list.
-function moveButton(san, onClick) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = san;
-  button.addEventListener("click", onClick);
-  return button;
-}

@@ -11,6 +11,8 @@ const THEMES = {  // as Lichess calls them
   clearance: t("clearance"), quietMove: t("quiet move"), defensiveMove: t("defence"), zugzwang: t("zugzwang"), promotion: t("promotion"),
   pawnEndgame: t("pawn endgame"), rookEndgame: t("rook endgame"), kingsideAttack: t("attack on the king's side"),
 };
+// What mistakes are counted by: the same words, and two for all others.
+const MOTIFS = { ...THEMES, material: t("other loss of material"), position: t("positional") };
 $("puzzle-theme").append(...Object.entries(THEMES).map(([value, name]) => new Option(name, value)));
 
 function nextPuzzle() {
@@ -65,7 +67,7 @@ function tryAgain() {
   showPuzzle({ ...puzzle, failed: false });
   if (document.activeElement === document.body) $("puzzle-board").focus({ preventScroll: true });
 }
-for (const kind of ["pointerdown", "keydown"]) $("puzzle-board").addEventListener(kind, event => { if (event.key !== "Tab") tryAgain(); }, { capture: true });
+puzzleBoard.beforeTry(tryAgain);
 $("puzzle-again").addEventListener("click", () => { tryAgain(); $("puzzle-board").focus({ preventScroll: true }); });
 
 $("puzzle-analyse").addEventListener("click", () => {

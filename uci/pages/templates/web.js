@@ -156,7 +156,7 @@ function tryAnother() {
   retried = tried(state.lesson);
   showBoard();
 }
-for (const kind of ["pointerdown", "keydown"]) $("board").addEventListener(kind, event => { if (event.key !== "Tab") tryAnother(); }, { capture: true });
+live.beforeTry(tryAnother);
 
 function sayLesson({ asks, says, looking }) {
   say(asks);
@@ -180,14 +180,10 @@ function showStrips(step) {
     }
     strip.dataset.side = side;
     strip.querySelector(".who").textContent = t(state.names[side]);
-    strip.querySelector(".material").replaceChildren(...extra.map(letter => {
-      const picture = shape("svg", { viewBox: "4 4 37 37" });
-      picture.append(shape("use", { href: `#${pieceName(letter)}` }));
-      return picture;
-    }), ahead > 0 ? ` +${ahead}` : "");
+    strip.querySelector(".material").replaceChildren(...extra.map(letter => pictureOf(letter, "4 4 37 37")), ahead > 0 ? ` +${ahead}` : "");
     strip.classList.toggle("to-move", state.isGame && !state.end && state.turn === side);
     const kept = state.clock ? null : clockAt(step, side);
-    strip.querySelector(".clock").hidden = !state.clock && kept === null;
+    strip.querySelector(".clock").hidden = Boolean(state.lesson) || !state.clock && kept === null;
     if (kept !== null) strip.querySelector(".clock").textContent = clockText(kept);
   }
   showClocks();
@@ -231,7 +227,7 @@ const KINDS = { 1: "only-move", 2: "mistake", 3: "brilliant-move", 4: "blunder",
 const glyphsOf = ({ id, glyphs }) => marks[id] && !glyphs.some(glyph => glyph <= 6) ? [marks[id].nag, ...glyphs] : glyphs;
 const named = step => step.san + glyphsOf(step).map(glyph => GLYPHS[glyph] ?? `$${glyph}`).join("");
 
-const words = (kind, text) => Object.assign(document.createElement("span"), { className: kind, textContent: text });
+const words = (kind, text) => make("span", { className: kind }, text);
 
 // What is shown of the tree, kept because a large one takes a while: the button of each node; the elements of each move
 // of the main line; and each variation, by its first node.
@@ -242,8 +238,8 @@ function forgetMoves() { for (const known of [rows, variations]) known.clear(); 
 function stepButton(step) {
   const known = buttons.get(step.id);
   if (known?.step === step) return known;
-  const button = Object.assign(moveButton(named(step), () => look(step.id)), { step });
-  button.className = glyphsOf(step).map(glyph => KINDS[glyph] ?? "").join(" ").trim();
+  const className = glyphsOf(step).map(glyph => KINDS[glyph] ?? "").join(" ").trim();
+  const button = moveButton(named(step), () => look(step.id), { step, className });
   button.dataset.node = step.id;
   buttons.set(step.id, button);
   return button;
@@ -325,7 +321,7 @@ function showMoves(numbers) {
     const focused = box.contains(document.activeElement) ? document.activeElement.dataset.node : null;
     refreshMoves(waitingMoves.filter(number => tree.has(Number(number))));
     waitingMoves = [];
-    if (!box.firstChild) box.append(Object.assign(document.createElement("div"), { className: "main-moves" }));
+    if (!box.firstChild) box.append(make("div", { className: "main-moves" }));
     patch(box.firstChild, mainMoves());
     if (focused && document.activeElement === document.body) box.querySelector(`[data-node="${focused}"]`)?.focus({ preventScroll: true });
     latestShown = null;
@@ -392,7 +388,7 @@ function chances(host, wdl) {
 
 // A line of a position; until there are lines of another position it stays, and then its moves cannot be played.
 function lineItem(line, fen) {
-  const item = document.createElement("li");
+  const item = make("li");
   if (line.score) item.append(words("score", line.score));
   line.moves.forEach((move, index) => {
     const button = moveButton(move.san, () => {
@@ -421,9 +417,9 @@ const people = {
   show({ fen, rating, moves }) {
     if (`${fen} ${rating}` !== this.asked) return;
     this.list.fill(moves.map(({ uci, san, share }) => {
-      const row = document.createElement("li"), part = words("percent", `${Math.round(100 * share)}%`);
+      const button = moveButton(san, () => { if (fen === shownStep().fen) send("explore", { moves: [uci] }); });
+      const row = make("li", {}, button, words("percent", `${Math.round(100 * share)}%`));
       row.style.setProperty("--share", share);
-      row.append(moveButton(san, () => { if (fen === shownStep().fen) send("explore", { moves: [uci] }); }), part);
       return row;
     }));
   },
@@ -441,9 +437,9 @@ function showControls() {
   const over = state.isGame && state.end && !state.analysing;
   const path = pathTo(here());
   $("actions").hidden = (!playing && !over) || !state.human;
-  for (const button of $("actions").querySelectorAll("[data-do=hint], [data-do=offer_draw], [data-ask]")) {
+  for (const button of $("actions").querySelectorAll("[data-do=hint], [data-do=offer_draw], [data-open]")) {
     button.hidden = Boolean(over);
-    button.disabled = button.dataset.ask ? !playing : !playing || state.thinking;
+    button.disabled = button.dataset.open ? !playing : !playing || state.thinking;
   }
   $("actions").querySelector("[data-do=take_back]").disabled = state.steps.length === 1;
   $("after").hidden = !over;
@@ -586,7 +582,7 @@ const answers = {
   games_reading: message => games.reading(message), games_names: message => games.askNames(message),
   games_found: message => games.found(message), games_work: message => games.work(message),
   welcome: message => welcome.show(message),
-  exported: ({ name }) => Object.assign(document.createElement("a"), { href: "export", download: name }).click(),
+  exported: ({ name }) => make("a", { href: "export", download: name }).click(),
   puzzle: message => $("puzzles").open && showPuzzle(message), refuted: message => showRefutation(message), themes: message => countThemes(message),
   games_progress: message => games.showProgress(message), games_mistakes: message => games.showMistakes(message),
   review: showReview,
