@@ -10,7 +10,6 @@ takes no rate, and no parameters either.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping
 from inspect import signature
@@ -120,11 +119,10 @@ class Optimizer:
         """Load what `state()` returned. Raises ConfigError for tensors of another optimizer."""
         kept = copies(state["tensors"])
         own = dict[str, Any]()
-        for path in [path for path in kept if path.rstrip("=").partition("/")[0] in vars(self)]:
-            *outer, last = path.split("/")
-            place = functools.reduce(lambda place, key: place.setdefault(key, {}), outer, own)
-            array = kept.pop(path)
-            place[last.rstrip("=")] = array.item() if last.endswith("=") else array
+        for path in list(kept):
+            attribute = path.removesuffix("=").partition("/")[0]
+            if attribute in vars(self):
+                _put_at(own, path, kept.pop(path))
         if unknown := [name for name in kept if name.partition(".")[0] not in self.slots]:
             raise ConfigError(
                 f"{type(self).__name__} has slots {list(self.slots)}, the state holds {unknown[:4]}"
@@ -144,6 +142,17 @@ class Optimizer:
         self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None
     ) -> None:
         raise NotImplementedError
+
+
+def _put_at(values: dict[str, Any], path: str, array: Array) -> None:
+    """Put an array into dictionaries within each other at its path (`Optimizer._arrays_in`)."""
+    *outer, last = path.split("/")
+    for key in outer:
+        values = values.setdefault(key, {})
+    if last.endswith("="):
+        values[last.removesuffix("=")] = array.item()
+    else:
+        values[last] = array
 
 
 def settings_of(kind: type) -> list[str]:

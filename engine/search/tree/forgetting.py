@@ -317,9 +317,9 @@ def move_edges(tree, work, begin, end):
     to = work.progress[KEPT_EDGES]
     for k in range(begin, end):
         node = work.by_edges[k]
-        first, end = edges_of(tree, node)
+        edges = edges_of(tree, node)
         tree.nodes[node].first_edge = to
-        for edge in range(first, end):
+        for edge in range(*edges):
             move_edge(tree, edge, to)
             to += 1
     work.progress[KEPT_EDGES] = to
