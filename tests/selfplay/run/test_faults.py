@@ -231,8 +231,9 @@ def test_ledger_of_a_later_version_is_refused(tmp_path):
 
 
 def test_second_loop_is_turned_away(tmp_path, aino_train):
-    words = "-m selfplay loop --games.count=16 --workers=1 --generations=1".split()
-    with subprocess.Popen([sys.executable, *words, *FLAGS, str(tmp_path)], cwd=ROOT) as first:
+    command = [sys.executable, "-m", "selfplay", "loop", str(tmp_path), *FLAGS]
+    more = "--games.count=16 --workers=1 --generations=1".split()
+    with subprocess.Popen([*command, *more], cwd=ROOT) as first:
         wait_until(lambda: part_path(tmp_path / "replay", 1).is_file() or first.poll() is not None)
         assert first.poll() is None  # or the second would play on without end
         assert "another process is working in this folder" in aino_train("loop", tmp_path, status=1)
