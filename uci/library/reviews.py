@@ -26,6 +26,7 @@ from uci.annotate.judge import BAD, BRILLIANT, GREAT
 from uci.annotate.lapses import Lapse, lapses
 from uci.annotate.people import PeopleShares
 from uci.annotate.review import GameReview, MoveReview
+from uci.game.game_file import owning
 from uci.language import _
 from uci.library.catalogue import Catalogue, ReviewFacts
 from uci.library.game_files import line_of_review, review_files, review_path
@@ -117,16 +118,25 @@ class Reviews:
                     yield
 
     def naming_lapses(self) -> Steps:
-        """Find out of what kind the mistakes are in reviews of versions that did not tell."""
+        """Find out, once, of what kind the mistakes are in reviews of versions that did not tell."""
         for game, facts in self._catalogue.reviewed():
             if facts.lapses is not None:
                 continue
             found = dict[str, list[Lapse]]()
-            with contextlib.suppress(DataError):  # of a review that cannot be read
+            with contextlib.suppress(DataError, OSError):  # of what cannot be read or written
                 review = self.read(game.line).review
                 found = {chess.COLOR_NAMES[side]: lapses(review, side) for side in chess.COLORS}
+                self._keep_lapses(game.line, found)
             self._catalogue.note_review(game.line, replace(facts, lapses=found))
             yield
+
+    def _keep_lapses(self, line: str, found: dict[str, list[Lapse]]) -> None:
+        """Keep the kinds of mistakes with their review, which is as it was else. Raises OSError."""
+        with owning(self._folder):
+            path = self._lines[line]
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            kept["facts"].setdefault(_LAPSES, found)
+            write_file(path, json.dumps(kept))
 
     def _take_up(self, path: Path) -> None:
         kept = json.loads(path.read_text(encoding="utf-8"))

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -20,6 +20,7 @@ from uci.language import speak
 from uci.library.game_files import line_key, review_path
 from uci.library.games_folder import GamesFolder
 from uci.library.reviews import KeptReview
+from uci.library.steps import finish
 from uci.library.wanted import Wanted
 from uci.terminal.reading import read_text_games
 from uci.terminal.verdict import Verdict
@@ -57,7 +58,7 @@ def again(tmp_path):
     return KeptReview.read(path)
 
 
-@pytest.mark.parametrize("name", MoveReview.__dataclass_fields__)
+@pytest.mark.parametrize("name", [one.name for one in fields(MoveReview) if one.init])
 def test_what_is_said_of_a_move_is_kept(again, name):
     """The moves that are also good could be lost without a word."""
     assert getattr(again.review.moves[0], name) == getattr(MOVE, name)
@@ -200,6 +201,16 @@ def test_a_review_of_version_1_is_read(of_1_0):
     kept = games.kept_review(row_of(games, "Anna")["key"])
     found = len(kept.review.moves), kept.review.moves[2].judgement, kept.reader
     assert found == (4, BLUNDER, chess.WHITE)
+
+
+def test_kinds_of_mistakes_are_found_once(of_1_0):
+    """Each start looked for them again in the reviews of older versions."""
+    (games := GamesFolder(of_1_0)).refresh()
+    finish(games.reviews.naming_lapses())
+    (again := GamesFolder(of_1_0)).refresh()
+    ((game, facts),) = again.catalogue.reviewed()
+    assert facts.lapses is not None
+    assert again.reviews.read(game.line).reader == chess.WHITE, "the rest is as it was"
 
 
 def test_a_review_of_version_1_survives_a_corrected_tag(of_1_0):
