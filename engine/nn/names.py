@@ -60,16 +60,16 @@ MEMBERS = {
     "requires_grad_": 'Trainer(..., rates={"NAME.": 0})',
     "cuda": 'to("cupy"), which returns a copy',
 }
-_RATE = "the rate is the trainer's: Trainer(model, loss, Adam(), 0.001)"
+_RATE = "give it to the trainer: Trainer(model, loss, Adam(), 0.001)"
 # Of arguments of layers and optimizers.
 ARGUMENTS = {
-    "rng": "rng, such as np.random.default_rng(0), draws the initial weights",
+    "rng": "a generator that draws the initial weights, such as np.random.default_rng(0)",
     "lr": _RATE,
     "learning_rate": _RATE,
     "betas": "beta1=0.9, beta2=0.999",
     "eps": "here it is epsilon",
     "activation": 'put Activation("relu") behind the layer',
-    "kernel_size": "here it is size, of a pool window",
+    "kernel_size": "here it is size, and window for a pool",
     "in_features": "here it is inputs",
     "in_channels": "here it is inputs",
     "out_features": "here it is outputs",
@@ -117,9 +117,18 @@ def _fault(init: Callable[..., None], arguments: tuple[Any, ...], named: dict[st
     try:
         signature.bind(*arguments, **named)
     except TypeError as error:
-        text = str(error)
         (_, *expected) = signature.parameters.values()
         shown = ", ".join(str(one.replace(annotation=one.empty)) for one in expected)
-        hint = next((text for name, text in ARGUMENTS.items() if f"'{name}'" in str(error)), "")
-        return f"{text}; expected ({shown})" + f"; {hint}" * bool(hint)
+        advice = [f"{error}; expected ({shown})"]
+        unknown = [name for name in named if name not in signature.parameters]
+        for name in [*unknown, *_missing(signature, len(arguments), named)]:
+            if name in ARGUMENTS:
+                advice.append(f"{name}: {ARGUMENTS[name]}")
+        return "; ".join(advice)
     return ""
+
+
+def _missing(signature: inspect.Signature, count: int, named: dict[str, Any]) -> list[str]:
+    """Return the parameters behind the first `count` that need a value and were given none."""
+    others = list(signature.parameters.values())[count:]
+    return [one.name for one in others if one.default is one.empty and one.name not in named]
