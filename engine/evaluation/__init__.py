@@ -1,7 +1,8 @@
 """Leaf evaluators, which search asks about positions.
 
 `protocol.py` is the contract; `tower.py`, `sparse.py`, `material.py` and `hybrid.py` implement it,
-`custom.py` takes networks of others, and `factory.py` chooses one by name. The package's names load
+`custom.py` takes networks of others, whose code `guest_thread.py` runs, and `factory.py` chooses
+one by name. The package's names load
 on first use, so importing it compiles nothing and reads no weights.
 """
 

@@ -14,13 +14,10 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any, Final, TypeVar
+from typing import Any
 
 import chess
 import numpy as np
@@ -28,101 +25,12 @@ import numpy as np
 from engine.board.convert import decode_move
 from engine.errors import AinoError, ConfigError, EvaluatorError, ShapeError
 from engine.evaluation.answers import check_answers
+from engine.evaluation.guest_thread import Guest
 from engine.evaluation.leaves import leaves_of
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, LeafBatch
 from engine.files.dit_file import load_tensors
-from engine.native.awake import awake_s
 from engine.network.planes import float_planes
 from engine.network.policy_map import POLICY_SIZE
-
-# Seconds that an answer may be late once nobody needs it, and as long as the slowest took.
-PATIENCE_S: Final = 3.0
-LONGEST_START_S: Final = 120.0  # Seconds in which somebody's class must be made. Both set by hand.
-_POLL_S = 0.05
-
-Answer = TypeVar("Answer")
-_Order = tuple[Callable[[], Any], Future[Any]]
-
-
-class Guest:
-    """Runs one piece of somebody's code after the other on one thread, which never keeps the
-    process alive.
-
-    Attributes:
-        is_over: says whether the search that waits for an answer is over; set by each search.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.is_over: Callable[[], bool] = lambda: False
-        self._orders: SimpleQueue[_Order | None] = SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._slowest_s = 0.0
-
-    def ask(self, work: Callable[[], Answer]) -> Answer:
-        """Return what `work` returns. Raises AinoErrors as they are and all else that it raises as
-        EvaluatorError; and EvaluatorError when the answer is late, and later than the slowest one
-        before it.
-        """
-        answer = self._order(work)
-        begun = awake_s()
-        over_since = None
-        while not wait([answer], _POLL_S).done:
-            now = awake_s()
-            if over_since is None and self.is_over():
-                over_since = now
-            if over_since is not None and now - over_since >= PATIENCE_S + self._slowest_s:
-                answer.cancel()
-                raise EvaluatorError(
-                    f"evaluator {self.name} has not answered for {now - begun:.0f} s"
-                )
-        self._slowest_s = max(self._slowest_s, awake_s() - begun)
-        return answer.result()
-
-    def make(self, work: Callable[[], Answer]) -> Answer:
-        """`ask` for an object that must be made in time. How long that takes says nothing about
-        later answers.
-        """
-        begun = awake_s()
-        self.is_over = lambda: awake_s() - begun >= LONGEST_START_S
-        try:
-            return self.ask(work)
-        finally:
-            self.is_over = lambda: False
-            self._slowest_s = 0.0
-
-    def close(self, work: Callable[[], object]) -> None:
-        """Run a last piece of code, wait for it a little, and end the thread."""
-        wait([self._order(work)], PATIENCE_S)
-        self._orders.put(None)
-        self._thread = None
-
-    def _order(self, work: Callable[[], Answer]) -> Future[Answer]:
-        answer: Future[Answer] = Future()
-        if self._thread is None:
-            self._thread = threading.Thread(
-                target=_serve, args=(self._orders, self.name), name="own", daemon=True
-            )
-            self._thread.start()
-        self._orders.put((work, answer))
-        return answer
-
-
-def _serve(orders: SimpleQueue[_Order | None], name: str) -> None:
-    while (order := orders.get()) is not None:
-        work, answer = order
-        if not answer.set_running_or_notify_cancel():
-            continue
-        try:
-            answer.set_result(work())
-        except AinoError as error:
-            answer.set_exception(error)
-        except BaseException as error:  # noqa: BLE001 - also sys.exit and Ctrl-C of somebody else's code
-            said = EvaluatorError(f"evaluator {name}: {type(error).__name__}: {error}")
-            said.__cause__ = error
-            answer.set_exception(said)
-        del order, work, answer  # Nothing of a search stays alive while the thread waits.
-
 
 PlanesToOutputs = Callable[[np.ndarray], Sequence[Any]]
 
@@ -332,12 +240,15 @@ def load_custom(place: str, net_path: str | Path | None = None) -> Evaluator:
     """
     arguments = {} if net_path is None else {"weights": load_tensors(net_path)[1]}
     guest = Guest(place)
-    return guest.make(lambda: _evaluator_of(make_custom(place, **arguments), place, guest))
+    evaluator = guest.make(lambda: _evaluator_of(make_custom(place, **arguments), place, guest))
+    if isinstance(evaluator, InKernelEvaluator):  # Kernels cannot be given up.
+        guest.end()
+    return evaluator
 
 
 def _evaluator_of(made: Any, place: str, guest: Guest) -> Evaluator:
     if isinstance(made, InKernelEvaluator):
-        return made  # Kernels cannot be given up.
+        return made
     if all(hasattr(made, need) for need in ("evaluate", "round_size", "needs_planes", "close")):
         return GuestEvaluator(made, guest)
     if callable(made):

@@ -2,10 +2,12 @@
 else's module.
 """
 
+import gc
 import json
 import sys
 import threading
 import time
+import weakref
 from types import SimpleNamespace
 
 import chess
@@ -15,15 +17,15 @@ import pytest
 from engine import Engine, EngineOptions, Limits
 from engine.cli.option_forms import uci_lines
 from engine.errors import AinoError, ConfigError, EvaluatorError, ShapeError
-from engine.evaluation import custom
+from engine.evaluation import guest_thread
 from engine.evaluation.custom import (
-    Guest,
     GuestEvaluator,
     PlanesEvaluator,
     board_planes,
     legal_policy,
     load_custom,
 )
+from engine.evaluation.guest_thread import Guest
 from engine.evaluation.leaves import leaves_of
 from engine.network.planes import fill_planes
 from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
@@ -286,7 +288,7 @@ def test_an_evaluator_of_a_library_is_checked_too():
 
 
 def test_a_network_that_never_answers_ends_its_search_alone(monkeypatch):
-    monkeypatch.setattr(custom, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(guest_thread, "PATIENCE_S", 0.1)
     answer = threading.Event()
 
     def slow(planes):
@@ -312,7 +314,7 @@ def test_a_network_that_never_answers_ends_its_search_alone(monkeypatch):
 
 
 def test_a_slow_network_gets_as_much_time_again_as_it_took_before(monkeypatch):
-    monkeypatch.setattr(custom, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(guest_thread, "PATIENCE_S", 0.01)
     guest = Guest("slow")
     guest.ask(lambda: time.sleep(1.2))
     guest.is_over = lambda: True
@@ -323,10 +325,76 @@ def test_a_slow_network_gets_as_much_time_again_as_it_took_before(monkeypatch):
 
 @pytest.mark.usefixtures("somewhere")
 def test_a_class_that_is_never_made_is_given_up(monkeypatch):
-    monkeypatch.setattr(custom, "LONGEST_START_S", 0.1)
-    monkeypatch.setattr(custom, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(guest_thread, "LONGEST_START_S", 0.1)
+    monkeypatch.setattr(guest_thread, "PATIENCE_S", 0.1)
     with pytest.raises(EvaluatorError, match="somebodys_module:Never has not answered"):
         load_custom("somebodys_module:Never")
+
+
+def threads_of_users():
+    return [one for one in threading.enumerate() if one.name == "own"]
+
+
+def becomes_true(condition, patience_s=10):
+    deadline = time.monotonic() + patience_s
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
+
+
+@pytest.mark.usefixtures("somewhere")
+@pytest.mark.parametrize("name", ["Number", "number", "fails", "Zero"])
+def test_a_class_that_cannot_be_used_leaves_no_thread(name):
+    """Each such attempt left a thread that waited for ever."""
+    before = threads_of_users()
+    with pytest.raises(ConfigError):
+        load_custom(f"somebodys_module:{name}")
+    assert becomes_true(lambda: threads_of_users() == before)
+
+
+@pytest.mark.usefixtures("somewhere")
+def test_an_evaluator_in_kernels_leaves_no_thread():
+    before = threads_of_users()
+    load_custom("somebodys_module:evaluator")
+    assert becomes_true(lambda: threads_of_users() == before)
+
+
+def failed_with(held):
+    """Let a user's code fail with an object in its hands."""
+
+    def fails():
+        mine = held
+        raise ValueError(len(mine))
+
+    guest = Guest("own")
+    with pytest.raises(EvaluatorError):
+        guest.ask(fails)
+    return guest
+
+
+def cancelled_with(held):
+    """Give up what a user's code was asked for before it could begin."""
+    guest = Guest("own")
+    started = threading.Event()
+    begin = threading.Event()
+    first = guest._order(lambda: started.set() or begin.wait())
+    started.wait()
+    guest._order(lambda: held).cancel()
+    begin.set()
+    first.result(10)
+    return guest
+
+
+@pytest.mark.parametrize("leave", [failed_with, cancelled_with])
+def test_a_thread_that_waits_keeps_nothing_alive(leave):
+    """The last error and its traceback, or the last order, stayed alive until the next one."""
+    held = {1, 2, 3}
+    gone = threading.Event()
+    weakref.finalize(held, gone.set)
+    guest = leave(held)
+    del held
+    assert becomes_true(lambda: gc.collect() is None or gone.is_set())
+    guest.end()
 
 
 @pytest.mark.usefixtures("somewhere")

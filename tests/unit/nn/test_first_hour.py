@@ -144,13 +144,22 @@ def test_a_mistake_of_the_first_hour_names_the_right_form(act, text):
 @pytest.mark.parametrize(
     ("act", "text"),
     [
-        (lambda: nn.Dense(in_features=3, out_features=4, rng=RNG), "in_features: here it is inputs"),
+        (
+            lambda: nn.Dense(in_features=3, out_features=4, rng=RNG),
+            "in_features: here it is inputs",
+        ),
         (lambda: nn.Dense(in_features=3, out_features=4, rng=RNG), "out_features: here it is outp"),
         (lambda: nn.Dense(4, units=3, rng=RNG), "units: here it is outputs, after inputs"),
-        (lambda: nn.Conv2D(in_channels=1, outputs=8, size=3, rng=RNG), "in_channels: here it is in"),
+        (
+            lambda: nn.Conv2D(in_channels=1, outputs=8, size=3, rng=RNG),
+            "in_channels: here it is in",
+        ),
         (lambda: nn.Conv2D(1, out_channels=8, size=3, rng=RNG), "out_channels: here it is outputs"),
         (lambda: nn.Conv2D(1, filters=8, size=3, rng=RNG), "filters: here it is outputs, after"),
-        (lambda: nn.Conv2D(1, 8, kernel_size=3, rng=RNG), "kernel_size: here it is size, and window"),
+        (
+            lambda: nn.Conv2D(1, 8, kernel_size=3, rng=RNG),
+            "kernel_size: here it is size, and window",
+        ),
         (lambda: nn.GRU(3, hidden_size=8, rng=RNG), "hidden_size: here it is hidden"),
         (lambda: nn.Dense(in_features=3, outputs=4), "rng: a generator that draws"),
     ],
