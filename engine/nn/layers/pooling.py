@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import check_input
@@ -46,7 +48,35 @@ class _Pool(Windowed):
         if self.ceil:
             windows = windows._replace(padding=self._extended(image.shape[2:]))
         self._check_sides(image, windows)
+        self._check_squares(image.shape[2:], windows)
         return windows
+
+    def _check_squares(self, sides: tuple[int, int], windows: Geometry) -> None:
+        """Raise ShapeError where a window has squares of the padding alone.
+
+        Its places lie `dilation` apart. A board with as many squares always has one of them, since
+        the padding is smaller than the window.
+        """
+        every = zip(
+            sides,
+            windows.sides(sides),
+            windows.size,
+            windows.stride,
+            windows.padding,
+            windows.dilation,
+            strict=True,
+        )
+        for side, count, size, stride, (before, _), dilation in every:
+            if side >= dilation:
+                continue
+            first = np.arange(count)[:, None] * stride - before
+            places = first + np.arange(size) * dilation
+            on_board = (places >= 0) & (places < side)
+            if not on_board.any(axis=1).all():
+                raise ShapeError(
+                    f"{type(self).__name__}: expected sides >= {dilation}, the dilation, found "
+                    f"{[*sides]}, where a window has nothing but padding"
+                )
 
     def _extended(self, sides: tuple[int, int]) -> Any:
         """Return the padding with which the last squares have a window; none begins behind them."""
@@ -66,12 +96,15 @@ class _Pool(Windowed):
 class MaxPool2D(_Pool):
     """The largest value of every window.
 
-    forward:  x [B, C, H, W] -> y [B, C, H', W'], H' = (H + 2 padding - extent) // stride + 1, as in Conv2D
+    forward:  x [B, C, H, W] -> y [B, C, H', W'], H' = (H + 2 padding - extent) // stride + 1, as in
+              Conv2D; with `ceil` the division rounds up, as long as a window begins on the board or
+              in the padding before it
     backward: dy like y -> dx like x; no parameters
 
     y is the largest x of a window, so dx = dy on the square it came from and 0 elsewhere. Among
     equal values the first takes all. A square in several windows gets the sum. Padding never wins.
-    Raises ConfigError for a padding as large as a window, ShapeError when x is smaller than one.
+    Raises ConfigError for a padding as large as a window, ShapeError when x is smaller than one, or
+    so small that the places of a dilated window all lie on padding.
     """
 
     def forward(self, x: Array, training: bool = False) -> Forward:
@@ -84,11 +117,13 @@ class MaxPool2D(_Pool):
 class AveragePool2D(_Pool):
     """The mean of every window; padding counts as zeros, or with `counts_padding=False` not at all.
 
-    forward:  x [B, C, H, W] -> y [B, C, H', W'], H' = (H + 2 padding - extent) // stride + 1, as in Conv2D
+    forward:  x [B, C, H, W] -> y [B, C, H', W'], H' = (H + 2 padding - extent) // stride + 1, as in
+              Conv2D; with `ceil` the division rounds up, as long as a window begins on the board or
+              in the padding before it
     backward: dy like y -> dx like x; no parameters
 
-    y = sum of a window / n, where n is window^2, or how many of its squares are no padding: so each
-    of them gets dy / n. A square in several windows gets the sum. Raises ConfigError for a padding
+    y = sum of a window / n, where n is the number of its squares, or of those that are no padding: so each of them
+    gets dy / n. A square in several windows gets the sum. Raises ConfigError for a padding
     as large as a window, ShapeError when x is smaller than one.
     """
 
@@ -126,17 +161,20 @@ class AveragePool2D(_Pool):
 
         return self._sequence(channels_first(total * share)), backward
 
-    def _counted(self, xp: Any, padded: Array, windows: Geometry, sides: Any) -> Array | None:
+    def _counted(
+        self, xp: Any, padded: Array, windows: Geometry, sides: tuple[int, int]
+    ) -> Array | None:
         """Return 1 where a square of padded boards counts, else 0; None where all do."""
         if windows == self.geometry and (self.counts_padding or not self.padding):
             return None
         counted = xp.zeros((1, *padded.shape[1:3], 1), padded.dtype)
         # What `ceil` adds behind the padding never counts.
         kept = self.geometry.padding if self.counts_padding else ((0, 0), (0, 0))
-        (top, left), reach = (one for one, _ in windows.padding), zip(kept, sides, strict=True)
-        down, across = (side + behind for (_, behind), side in reach)
-        above, beside = (before for before, _ in kept)
-        counted[:, top - above : top + down, left - beside : left + across] = 1
+        row_slice, column_slice = (
+            slice(padding[0] - before, padding[0] + side + behind)
+            for padding, (before, behind), side in zip(windows.padding, kept, sides, strict=True)
+        )
+        counted[:, row_slice, column_slice] = 1
         return counted
 
 

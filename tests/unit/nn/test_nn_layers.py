@@ -118,6 +118,27 @@ def test_a_wrong_input_shape_is_a_shape_error(layer, shape):
 
 
 @pytest.mark.parametrize(
+    ("settings", "side"),
+    [
+        ((2, 1, 3, 3), 1),
+        ((2, 1, 1, 3), 2),
+        ((2, 1, ((0, 0), (3, 3)), (1, 3)), 1),
+    ],
+)
+def test_a_dilated_window_of_padding_alone_is_a_shape_error(settings, side):
+    """The maximum was minus infinity, although padding never wins."""
+    window, stride, padding, dilation = settings
+    pool = nn.MaxPool2D(window, stride, padding, dilation=dilation)
+    with pytest.raises(ShapeError, match="nothing but padding"):
+        pool(np.zeros((1, 1, 2, side), np.float32))
+
+
+def test_a_dilated_window_around_a_small_board_finds_its_square():
+    pool = nn.MaxPool2D(3, 1, 2, dilation=2)
+    assert pool(np.full((1, 1, 1, 1), -7, np.float32)).tolist() == [[[[-7.0]]]]
+
+
+@pytest.mark.parametrize(
     "x",
     [np.zeros((2, 3)), np.zeros((2, 3), int), [[0.0] * 3] * 2, None, np.array("text")],
 )
