@@ -5,10 +5,11 @@
     people = "NAME"             the net that predicts people
     [[net]]                     one table per file
     name, file, sha256          the file lies beside the manifest; zero-*.dit is the net that learned alone
-    hours                       of work from which that net came
+    hours                       a number, of work from which that net came; other nets have none
     architecture, training_data, licence, strength
 
-The last line is for people; the others are checked here.
+`read_manifest` checks name, file, sha256 and hours. `load_net` looks for the nets that the first
+lines name. The last line is for people.
 """
 
 from __future__ import annotations
@@ -51,4 +52,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise NetFileError(
             path, f"tables [[net]] with texts {', '.join(NEEDED_KEYS)}", "tables without them"
         )
+    for net in nets:
+        hours = net.get("hours", 0)
+        if isinstance(hours, bool) or not isinstance(hours, int | float):
+            raise NetFileError(path, f"a number as hours of {net['name']}", repr(hours))
     return manifest

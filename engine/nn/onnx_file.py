@@ -4,9 +4,9 @@ the layers.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,23 +40,39 @@ def save_onnx(
     x = floats_as(np.float32, x)
     options = {} if mask is None else {"mask": to_numpy(mask)}
     graph.examples = _named(x, options)
+    _check_free(graph.examples.values(), free)
     inputs = {
         name: tensor_type(one.dtype, _sides(name, one, free))
         for name, one in graph.examples.items()
     }
-    shown, sides = _outputs(model, x, options, free)
+    shown, dims = _outputs(model, x, options, free)
     if twice := inputs.keys() & shown.keys():
         raise ConfigError(f"ONNX: {', '.join(twice)} names an input; give this head another name")
     names = tuple(name for name in inputs if name not in options)
     results = named_parts(graph.layer(model, names if isinstance(x, tuple) else "x", *options), "y")
     outputs = {
-        name: (results[name], tensor_type(one.dtype, sides[name])) for name, one in shown.items()
+        name: (results[name], tensor_type(one.dtype, dims[name])) for name, one in shown.items()
     }
     write_file(Path(path), graph.model(inputs, outputs))
 
 
 def _named(x: Any, options: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return named_parts(x, "x") | options
+
+
+def _check_free(inputs: Iterable[np.ndarray], free: Collection[int]) -> None:
+    """Raise ShapeError for a free axis that no input has; axes count from the front."""
+    most = max(one.ndim for one in inputs)
+    for axis in free:
+        if not 0 <= axis < most:
+            raise ShapeError(f"ONNX: free axes are 0 to {most - 1} of the inputs, found {axis}")
+
+
+class _Lengths(NamedTuple):
+    """How long a side is for the example, and where a free axis of the inputs has another length."""
+
+    shown: int
+    other: int
 
 
 def _outputs(
@@ -67,20 +83,26 @@ def _outputs(
     """
     inputs = _named(x, options)
     shown = named_parts(model(x, **options), "y")
-    sides = {name: _sides(name, one, {0} & {*free}) for name, one in shown.items()}
+    dims = {name: _sides(name, one, {0} & {*free}) for name, one in shown.items()}
     for axis in sorted({*free} - {0}):
         others, found = _at_other_length(model, x, options, axis)
         changes = {
-            f"{name}_{axis}": (one.shape[axis], others[name].shape[axis])
+            f"{name}_{axis}": _Lengths(one.shape[axis], others[name].shape[axis])
             for name, one in inputs.items()
             if one.ndim > axis
         }
         for name, one in shown.items():
-            for place, change in enumerate(zip(one.shape, found[name].shape, strict=True)):
-                if change[0] != change[1]:
-                    same = (key for key, lengths in changes.items() if lengths == change)
-                    sides[name][place] = next(same, f"{name}_{place}")
-    return shown, sides
+            every = map(_Lengths, one.shape, found[name].shape)
+            for place, lengths in enumerate(every):
+                if lengths.shown != lengths.other:
+                    dims[name][place] = _name_of_side(f"{name}_{place}", lengths, changes)
+    return shown, dims
+
+
+def _name_of_side(own: str, lengths: _Lengths, changes: dict[str, _Lengths]) -> str:
+    """Return the name of an input's side that changes in the same way, or the side's own."""
+    same = (name for name, change in changes.items() if change == lengths)
+    return next(same, own)
 
 
 def _at_other_length(
@@ -90,7 +112,12 @@ def _at_other_length(
 
     Raises ShapeError for a model that takes no other length.
     """
-    for halves in (False, True):
+    every = _named(x, options).values()
+    can_halve = all(one.shape[axis] > 1 for one in every if one.ndim > axis)
+    lengths = [False]
+    if can_halve:
+        lengths.append(True)
+    for halves in lengths:
         given = _resized(x, axis, halves)
         further = {name: _resized(one, axis, halves) for name, one in options.items()}
         try:

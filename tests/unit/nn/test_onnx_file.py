@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine import nn
-from engine.errors import ConfigError
+from engine.errors import ConfigError, ShapeError
 from engine.nn.numeric import floats_as, named_parts
 from engine.nn.onnx_file import save_onnx
 from tests.gradient.cases import CASES, numbers
@@ -144,3 +144,24 @@ def test_what_cannot_be_written_leaves_no_file(model, told, tmp_path):
     with pytest.raises(ConfigError, match=told):
         save_onnx(tmp_path / "no.onnx", model, numbers(1, 2))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("axis", [-1, -2, 3, 7])
+def test_a_free_axis_that_no_input_has_is_a_shape_error(axis, tmp_path):
+    """The output's side got a name while the input stayed fixed, or nothing was free."""
+    with pytest.raises(ShapeError, match=f"free axes are 0 to 2 of the inputs, found {axis}"):
+        save_onnx(tmp_path / "no.onnx", nn.Softmax(-1), numbers(2, 3, 4), free=(0, axis))
+
+
+def test_a_model_of_one_place_has_no_free_axis(tmp_path):
+    """Half of one place is one place, which passed as another length."""
+    model = nn.PositionEmbedding(1, 2, np.random.default_rng(1))
+    with pytest.raises(ShapeError, match="takes no other length of axis 1"):
+        save_onnx(tmp_path / "no.onnx", model, numbers(2, 1, 2), free=(0, 1))
+
+
+def test_an_example_of_one_place_may_be_longer(tmp_path):
+    path = tmp_path / "net.onnx"
+    model = nn.GRU(2, 3, np.random.default_rng(1))
+    save_onnx(path, model, numbers(2, 1, 2), free=(0, 1))
+    assert_same_in_runtime(path, model, numbers(2, 4, 2))
