@@ -34,7 +34,13 @@ SIX_INNER_BITS = np.uint64(63)
 
 # Words of a side's attack sets: squares attacked by each kind of piece, by any piece, and by at
 # least two pieces.
-BY_PAWN, BY_MINOR, BY_ROOK, BY_QUEEN, BY_KING, BY_ANY, BY_TWO = range(7)
+BY_PAWN = 0
+BY_MINOR = 1
+BY_ROOK = 2
+BY_QUEEN = 3
+BY_KING = 4
+BY_ANY = 5
+BY_TWO = 6
 
 
 def _leaper_table(steps: list[tuple[int, int]]) -> np.ndarray:

@@ -12,8 +12,14 @@ from engine.native.bits import popcount
 from engine.native.jit import kernel
 
 # From FIFTY_MOVES on: draws that a player must claim; engines always do.
-(ONGOING, CHECKMATE, STALEMATE, INSUFFICIENT_MATERIAL, SEVENTY_FIVE_MOVES, FIVEFOLD_REPETITION, FIFTY_MOVES,
- THREEFOLD_REPETITION) = range(8)  # fmt: skip
+ONGOING = 0
+CHECKMATE = 1
+STALEMATE = 2
+INSUFFICIENT_MATERIAL = 3
+SEVENTY_FIVE_MOVES = 4
+FIVEFOLD_REPETITION = 5
+FIFTY_MOVES = 6
+THREEFOLD_REPETITION = 7
 
 # Plies without capture or pawn move after which FIFTY_MOVES may be claimed.
 FIFTY_MOVE_PLIES: Final = 100

@@ -14,7 +14,11 @@ from engine.native.jit import kernel
 CHANCE_TOLERANCE: Final = 1e-3
 SUM_TOLERANCE: Final = 1e-2
 
-_FINE, _CHANCES, _LOGITS, _PLIES = range(4)
+# What is wrong with an answer.
+_FINE = 0
+_CHANCES = 1
+_LOGITS = 2
+_PLIES = 3
 
 
 def check_answers(name: str, leaves: LeafBatch, first: int, last: int) -> None:

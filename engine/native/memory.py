@@ -25,7 +25,8 @@ CACHE_LINE = 64  # bytes; sixteen floats
 # Of shapes.
 _OPERATORS = {ast.Add: operator.add, ast.Mult: operator.mul, ast.FloorDiv: operator.floordiv}
 # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = (-1, -3)
+_TRIM_THRESHOLD = -1
+_MMAP_THRESHOLD = -3
 Arrays = TypeVar("Arrays", bound=Any)
 
 

@@ -8,8 +8,8 @@
     hours                       a number, of work from which that net came; other nets have none
     architecture, training_data, licence, strength
 
-`read_manifest` checks name, file, sha256 and hours. `load_net` looks for the nets that the first
-lines name. The last line is for people.
+`read_manifest` checks name, file, sha256 and hours. `default_net_path` looks for the nets that
+the first lines name. The last line is for people.
 """
 
 from __future__ import annotations

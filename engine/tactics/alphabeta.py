@@ -57,7 +57,10 @@ AT_MOST = 1
 AT_LEAST = 2
 
 # Words of a transposition table entry.
-SCORE, HELPER_DEPTH, BOUND, MOVE = range(4)
+SCORE = 0
+HELPER_DEPTH = 1
+BOUND = 2
+MOVE = 3
 ENTRY_BYTES = 8 + 2 * 4
 
 # Move order: the table's move, captures that do not lose material, killers, the rest by history,

@@ -12,7 +12,12 @@ import numpy as np
 from engine.board.epd import DASHES
 from engine.native.jit import kernel
 
-NO_RESULT, WHITE_WINS, BLACK_WINS, DRAWN_GAME, UNKNOWN_OUTCOME = range(5)
+# Codes of results.
+NO_RESULT = 0
+WHITE_WINS = 1
+BLACK_WINS = 2
+DRAWN_GAME = 3
+UNKNOWN_OUTCOME = 4
 CODED_RESULTS = ("", "1-0", "0-1", "1/2-1/2", "*")  # by code
 PADDING: Final = 64  # line feeds behind every text, so that kernels may look ahead
 

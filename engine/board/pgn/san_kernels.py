@@ -80,14 +80,17 @@ def _read_castling(data, at, row, legal):
 def _read_plain_move(data, at, row):
     """Return a move of the form [piece][file][rank][x]square[=piece]."""
     kind = _PIECES[data[at]]
-    at += kind != layout.PAWN
+    if kind != layout.PAWN:
+        at += 1
     end = at
     while end < at + 8 and IN_MOVES[data[end]]:
         end += 1
     if end - at < 2 or not (FILE_LETTER[data[end - 2]] and RANK[data[end - 1]]):
         return layout.NO_MOVE, NO_SAN
     target = np.int64(data[end - 2]) - SMALL_A + 8 * (np.int64(data[end - 1]) - DIGIT_1)
-    last = end - 2 - (end - at > 2 and data[end - 3] == SMALL_X)
+    last = end - 2
+    if end - at > 2 and data[end - 3] == SMALL_X:
+        last -= 1
     # A capture that does not say by which pawn.
     if kind == layout.PAWN and last == at and last < end - 2:
         return layout.NO_MOVE, NO_SAN
@@ -155,7 +158,7 @@ def _only_source(row, kind, side, target, sources):
 
 @kernel()
 def _is_safe(row, side, source, target, king, occupied):
-    """Whether no enemy attacks the king behind a move; en passant, the captured pawn leaves, too."""
+    """Whether no enemy attacks the king after a move; en passant, the captured pawn leaves too."""
     after = occupied & ~bit(source) | bit(target)
     if (
         row[layout.EN_PASSANT]
@@ -172,18 +175,22 @@ def _pawn_sources(row, side, target, sources, own, theirs):
     own.
     """
     back = -8 if side == 0 else 8
-    file = layout.FILE_A << np.uint64(target & 7)
     if not 0 <= target + back < 64:
         return ZERO
+    single = bit(target + back)
+
+    # A capture.
     if bit(target) & theirs or bit(target) & row[layout.EN_PASSANT]:
+        file = layout.FILE_A << np.uint64(target & 7)
         if sources & file:  # no file is given, or the pawn's own: a capture names another
             return ZERO
-        near = bit(target + back)
-        west, east = near & ~layout.FILE_A, near & ~(layout.FILE_A << np.uint64(7))
+        west = single & ~layout.FILE_A
+        east = single & ~(layout.FILE_A << np.uint64(7))
         return west >> ONE | east << ONE
-    single = bit(target + back)
+
+    # A push, which stays on its file.
     if single & row[layout.PAWN] & own:
-        return single & file
+        return single
     if single & (own | theirs) or target >> 3 != (3 if side == 0 else 4):
         return ZERO
-    return bit(target + 2 * back) & file
+    return bit(target + 2 * back)

@@ -30,7 +30,10 @@ from engine.board.pgn.letters import (
 from engine.native.jit import kernel
 
 _MOST_COMPARED = 1000  # tokens of tags
-_NO_TAG, _BEGUN_TAG, _WHOLE_TAG = range(3)
+# What stands at a place.
+_NO_TAG = 0
+_BEGUN_TAG = 1
+_WHOLE_TAG = 2
 
 
 # ---- tags ----------------------------------------------------------------------------------------

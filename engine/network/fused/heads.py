@@ -104,10 +104,8 @@ def convolve_squares(heads, boards, p, features, to):
     width = np.int64(len(heads.bias))
     for rank in range(8):
         board = ((p * BOARD + rank) * BOARD + INNER) * heads.channels
-        rows, out = (
-            Rows(board, heads.channels),
-            Rows(to + rank * 8 * width, width),
-        )
+        rows = Rows(board, heads.channels)
+        out = Rows(to + rank * 8 * width, width)
         multiply(
             boards, rows, heads.channels, heads.weight, ORIGIN, width, features, out, HALVES, ORIGIN
         )

@@ -8,7 +8,15 @@ from engine.native.smooth_lanes import exp_lanes, sigmoid_lanes
 from engine.nn.layers.activations import SELU_ALPHA, SELU_SCALE
 
 MISH_LIMIT = 20.0  # Above this, mish x = x in float32.
-IDENTITY, RELU, SQUARED_RELU, MISH, SWISH, SELU, TANH, SIGMOID = range(8)
+# Activation codes.
+IDENTITY = 0
+RELU = 1
+SQUARED_RELU = 2
+MISH = 3
+SWISH = 4
+SELU = 5
+TANH = 6
+SIGMOID = 7
 ACTIVATION_CODES = {
     "identity": IDENTITY, "relu": RELU, "squared_relu": SQUARED_RELU, "mish": MISH,
     "swish": SWISH, "selu": SELU, "tanh": TANH, "sigmoid": SIGMOID,

@@ -31,7 +31,7 @@ HALF_BLOCK = 64
 @kernel(contract=True)
 def add_rows(table, width, numbers, count, start, out):
     """out [width] = start + the sum of rows numbers[:count] of table [rows, width]; width is a
-    multiple of 128.
+    multiple of BLOCK.
     """
     for c in range(0, width, BLOCK):
         low = load_64(start, c)
@@ -46,7 +46,7 @@ def add_rows(table, width, numbers, count, start, out):
 
 @kernel(contract=True)
 def add_weighted_rows(table, width, numbers, factors, count, out):
-    """out [width] += the sum of factors[i] times row numbers[i]; width is a multiple of 64."""
+    """out [width] += the sum of factors[i] times row numbers[i]; width is a multiple of HALF_BLOCK."""
     for c in range(0, width, HALF_BLOCK):
         total = load_64(out, c)
         for i in range(count):
@@ -82,14 +82,14 @@ def factor_gradient(a, b, dy):
 @kernel(contract=True)
 def score_row(table, at, x, x_at, units):
     """Dot product of the row table[at : at + units] and x[x_at : x_at + units]; units is a multiple
-    of 64.
+    of HALF_BLOCK, which is 4 LANES.
     """
     s0 = s1 = s2 = s3 = splat(0.0)
     for c in range(0, units, HALF_BLOCK):
         s0 = s0 + load(table, at + c) * load(x, x_at + c)
-        s1 = s1 + load(table, at + c + 16) * load(x, x_at + c + 16)
-        s2 = s2 + load(table, at + c + 32) * load(x, x_at + c + 32)
-        s3 = s3 + load(table, at + c + 48) * load(x, x_at + c + 48)
+        s1 = s1 + load(table, at + c + LANES) * load(x, x_at + c + LANES)
+        s2 = s2 + load(table, at + c + 2 * LANES) * load(x, x_at + c + 2 * LANES)
+        s3 = s3 + load(table, at + c + 3 * LANES) * load(x, x_at + c + 3 * LANES)
     return lane_sum((s0 + s1) + (s2 + s3))
 
 

@@ -33,6 +33,11 @@ from engine.native.memory import aligned_zeros
 
 INT16_MAX = int(np.iinfo(np.int16).max)
 FINEST_SCALE = 1024  # of sums: any finer, and int16 could hold those of 16 and less only
+# The factors that bring two clipped accumulators of 1 to a product whose upper half is UNIT, the
+# byte of a unit of 1.
+FIRST_UNIT = 2**12
+SECOND_UNIT = 2**11
+UNIT = FIRST_UNIT * SECOND_UNIT >> 16
 
 
 def as_shorts(weights: np.ndarray, scale: float) -> np.ndarray:
@@ -84,12 +89,6 @@ def by_input(layers: np.ndarray) -> np.ndarray:
     return flat
 
 
-# The factors that bring two clipped accumulators of 1 to a product whose upper half is UNIT, the
-# byte of a unit of 1.
-FIRST_UNIT, SECOND_UNIT = 2**12, 2**11
-UNIT = FIRST_UNIT * SECOND_UNIT >> 16
-
-
 @kernel()
 def add_short_rows(table, width, numbers, first, count, start, out):
     """out [width] = start + the sum of rows numbers[first : first + count] of table [rows, width];
@@ -104,8 +103,8 @@ def add_short_rows(table, width, numbers, first, count, start, out):
 
 @kernel()
 def change_block(base, at, table, column, coming, n_coming, going, n_going, out, to):
-    """Write base[at : at + 128] + rows coming[:n_coming] - rows going[:n_going] to out[to : to +
-    128]; all int16.
+    """Write base[at : at + SHORT_BLOCK] + rows coming[:n_coming] - rows going[:n_going] to out[to :
+    to + SHORT_BLOCK]; all int16.
 
     The rows' places in `table` are where they begin; their columns count from `column` on.
     """

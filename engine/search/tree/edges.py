@@ -28,9 +28,14 @@ def q_of(nodes, child):
 
 @kernel()
 def worth(edges, edge):
-    """Return what an edge adds to the values of its node's mover: N times Q."""
+    """Return what an edge adds to the values of its node's mover: N times Q. Each visit to a move
+    that is proven to lose counts as a loss, -1.
+    """
     visits = np.float64(edges[edge].passes)
-    return visits * max(np.float64(edges[edge].q), -1.0) if visits > 0.0 else 0.0
+    if visits <= 0.0:
+        return 0.0
+    # LOST is minus infinity; any other Q is at least -1.
+    return visits * max(np.float64(edges[edge].q), -1.0)
 
 
 @kernel()

@@ -197,6 +197,10 @@ def manifest(text):
         (manifest("default = ["), "expected a TOML file"),
         (manifest('default = "other"'), "default 'other' among no nets"),
         (manifest('[[net]]\nname = "x"'), "tables without them"),
+        (
+            manifest('[[net]]\nname = "x"\nfile = "y"\nsha256 = ""\nhours = "many"'),
+            "expected a number as hours of x, found 'many'",
+        ),
         (lambda folder: (folder / "small.dit").unlink(), "expected a net file"),
         (lambda folder: (folder / "small.dit").write_bytes(b"x"), "expected sha256"),
     ],
