@@ -16,7 +16,7 @@ from engine.native.memory import buffers
 from engine.network.fused.convolution import BOARD, INNER
 from engine.network.fused.multiply import Rows, dense_rows, multiply
 from engine.network.fused.smooth import activate
-from engine.network.outputs import MOVES_LEFT_SCALE
+from engine.network.outputs import CHUNK, MOVES_LEFT_SCALE
 from engine.network.rows.float_rows import softmax_of_3
 
 ORIGIN = np.int64(0)
@@ -47,29 +47,29 @@ class DenseHead(NamedTuple):
 
 
 class HeadSpace(NamedTuple):
-    """One thread's buffers for one chunk."""
+    """One thread's buffers for one chunk of P positions."""
 
     features: Annotated[np.ndarray, "float32 [64 * F]"]  # one position's 1x1 convolutions
-    value_features: Annotated[np.ndarray, "float32 [8 * 64 * value_channels]"]
-    value_hidden: Annotated[np.ndarray, "float32 [8 * value_units]"]
+    value_features: Annotated[np.ndarray, "float32 [P * 64 * value_channels]"]
+    value_hidden: Annotated[np.ndarray, "float32 [P * value_units]"]
     # Logits of win, draw, loss, or one number before its tanh.
-    value: Annotated[np.ndarray, "float32 [8, 3]"]
-    left_features: Annotated[np.ndarray, "float32 [8 * 64 * left_channels]"]
-    left_hidden: Annotated[np.ndarray, "float32 [8 * left_units]"]
+    value: Annotated[np.ndarray, "float32 [P, 3]"]
+    left_features: Annotated[np.ndarray, "float32 [P * 64 * left_channels]"]
+    left_hidden: Annotated[np.ndarray, "float32 [P * left_units]"]
     # Plies to the end of the game in hundreds, may be negative.
-    left: Annotated[np.ndarray, "float32 [8, 1]"]
+    left: Annotated[np.ndarray, "float32 [P, 1]"]
 
 
 def head_space(heads: OneByOne, value: DenseHead, moves_left: DenseHead) -> HeadSpace:
     """Buffers for one chunk."""
     channels = dict(zip(("value_channels", "left_channels"), heads.split.tolist(), strict=True))
     units = {"value_units": len(value.bias1), "left_units": len(moves_left.bias1)}
-    return buffers(HeadSpace, F=len(heads.bias), **channels, **units)
+    return buffers(HeadSpace, P=CHUNK, F=len(heads.bias), **channels, **units)
 
 
 @kernel(contract=True)
 def value_features(heads, boards, count, act, space):
-    """Compute the features of both heads of `count` positions from boards [8, 10, 10, C]."""
+    """Compute the features of both heads of `count` positions from boards [P, 10, 10, C]."""
     for p in range(count):
         convolve_squares(heads, boards, p, space.features, ORIGIN)
         keep_features(heads, p, act, space)
@@ -121,7 +121,7 @@ def add_bias(array, bias, rows, columns):
 
 @kernel()
 def _take_columns(features, width, column, out, p, columns):
-    """Copy `columns` columns of features [64, width] to row p of out [8, 64, columns]."""
+    """Copy `columns` columns of features [64, width] to row p of out [P, 64, columns]."""
     for square in range(64):
         for c in range(columns):
             out[(p * 64 + square) * columns + c] = features[square * width + column + c]
@@ -129,7 +129,7 @@ def _take_columns(features, width, column, out, p, columns):
 
 @kernel(contract=True)
 def _hidden_layer(head, count, act, features, hidden):
-    """hidden [8, H] = act(features weight1 + bias1); the row count is rounded up to fours."""
+    """hidden [P, H] = act(features weight1 + bias1); the row count is rounded up to fours."""
     width = np.int64(len(head.bias1))
     dense_rows(features, len(head.weight1) // width, head.weight1, width, hidden, count)
     activate(hidden, head.bias1, count, act)
@@ -137,7 +137,7 @@ def _hidden_layer(head, count, act, features, hidden):
 
 @kernel(contract=True)
 def _last_layer(head, count, hidden, outputs):
-    """Compute outputs [8, K] = hidden weight2 + bias2."""
+    """Compute outputs [P, K] = hidden weight2 + bias2."""
     width = len(head.bias1)
     for p in range(count):
         for k in range(len(head.bias2)):
@@ -150,7 +150,7 @@ def _last_layer(head, count, hidden, outputs):
 
 @kernel()
 def _write_probabilities(values, p, scalar, wdl):
-    """Write probabilities of win, draw, loss [3] from row p of values [8, 3]: logits, or one number
+    """Write probabilities of win, draw, loss [3] from row p of values [P, 3]: logits, or one number
     before its tanh.
 
     A scalar value v becomes win = (1 + v) / 2 and loss = (1 - v) / 2, so that win - loss = v.

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine import nn
+from engine.errors import ShapeError
 from engine.nn.operations import Operations
 
 
@@ -22,9 +23,12 @@ class LayerMaps(NamedTuple):
 
 def attention_maps(model: nn.MultiHead, planes: np.ndarray) -> list[LayerMaps]:
     """Return the maps of each layer of a transformer's body for one position, planes [1, 112, 8, 8]
-    as it sees them.
+    as it sees them. Raises ShapeError for several positions.
     """
-    (*before, encoder), softmax = model.trunk.children().values(), Operations(np).softmax
+    if len(planes) != 1:
+        raise ShapeError(f"attention_maps: expected planes [1, ...], found {list(planes.shape)}")
+    (*before, encoder) = model.trunk.children().values()
+    softmax = Operations(np).softmax
     x: Any = planes
     for part in before:
         x, _ = part.forward(x)
@@ -35,13 +39,21 @@ def attention_maps(model: nn.MultiHead, planes: np.ndarray) -> list[LayerMaps]:
         bias = None
         if table is not None:
             bias = parts["smolgen"].forward((x, table))[0][0]
-        heads = parts["attention"].config()["heads"]
-        dense = parts["attention"].children()
-        query, key = (
-            dense[name](x).reshape(64, heads, -1).swapaxes(0, 1) for name in ("query", "key")
-        )
-        scores = query @ key.swapaxes(1, 2) / np.sqrt(query.shape[2])
-        whole, smolgen = (scores, None) if bias is None else (scores + bias, softmax(bias)[0])
-        maps.append(LayerMaps(softmax(whole)[0], softmax(scores)[0], smolgen))
+        scores = _head_scores(parts["attention"], x)
+        if bias is None:
+            content, _ = softmax(scores)
+            maps.append(LayerMaps(content, content, None))
+        else:  # The sum comes first: softmax may overwrite what it is given.
+            whole, _ = softmax(scores + bias)
+            maps.append(LayerMaps(whole, softmax(scores)[0], softmax(bias)[0]))
         x, _ = layer.forward(x if table is None else (x, table))
     return maps
+
+
+def _head_scores(attention: nn.SelfAttention, x: np.ndarray) -> np.ndarray:
+    """Return the scores of x [1, 64, F] as `attend` has them without a bias, [heads, 64, 64]."""
+    query, key = (
+        attention.parts[name](x).reshape(64, attention.heads, -1).swapaxes(0, 1)
+        for name in ("query", "key")
+    )
+    return query @ key.swapaxes(1, 2) / np.sqrt(query.shape[2])

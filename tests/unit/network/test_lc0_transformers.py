@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from engine import nn
-from engine.errors import ConfigError, NetFileError
+from engine.errors import ConfigError, NetFileError, ShapeError
 from engine.evaluation.leaves import leaves_of
 from engine.files.wire import encode, parse
 from engine.network.families import planes_config_of
@@ -277,6 +277,13 @@ def test_encoders_whose_smolgen_has_its_usual_sizes_are_built():
     encoder = nn.Encoder(1, {"features": 4, "heads": 2, "hidden": 4, "smolgen": smolgen}, rng)
     assert encoder.params["table"].shape == (16, 256)
     assert encoder.forward(np.zeros((2, 4, 4), np.float32))[0].shape == (2, 4, 4)
+
+
+def test_maps_of_several_positions_are_a_shape_error(tmp_path):
+    net = load_lc0(network_in(tmp_path, next(iter(KINDS))))
+    planes = float_planes(leaves_in(1).masks[:2])
+    with pytest.raises(ShapeError, match=r"expected planes \[1, ...\], found \[2, 112, 8, 8\]"):
+        attention_maps(layers_with(net.tensors, net.config), planes)
 
 
 @pytest.mark.parametrize("kind", ["dense, all heads", "map, relu"])
