@@ -29,9 +29,10 @@ PROMOTION_FROM, PROMOTION_TO = (slice(48, 56), slice(56, 64))
 class AttentionPolicy(Layer):
     """Move logits: the query of the square a move leaves times the key of the square it reaches.
 
-    forward:  x [B, C, 8, 8] or [B, 64, C] -> y [B, 4096 + 192]: from * 64 + to, then 4096 + 24 from-file + 3 to-file
-              + {q, r, b}
-    backward: dy like y -> dx like x; gradients query.*, key.* of two dense layers C -> d, promotion [4, d]
+    forward:  x [B, C, 8, 8] or [B, 64, C] -> y [B, 4096 + 192]: from * 64 + to, then 4096 + 24
+              from-file + 3 to-file + {q, r, b}
+    backward: dy like y -> dx like x; gradients query.*, key.* of two dense layers C -> d, promotion
+              [4, d]
 
     q and k are the queries and keys of the squares; p is `promotion`, with rows for queen, rook, bishop and knight:
         s = q k^T / sqrt(d)                    y[from, to] = s[from, to]

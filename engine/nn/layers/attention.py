@@ -148,9 +148,11 @@ def _earlier(state: Any) -> int:
 class SelfAttention(_Attention):
     """Multi-head attention from a sequence to itself.
 
-    forward:  x [B, T, features], or (x, bias [B, heads, T, T]); optionally mask bool [B, T] (which keys are visible) or
-              [B, T, T] (to which query), and state as in Sequential -> y [B, T, features]
-    backward: dy like y -> dx, or (dx, dbias); gradients query.*, key.*, value.*, output.* of the four dense layers
+    forward:  x [B, T, features], or (x, bias [B, heads, T, T]); optionally mask bool [B, T] (which
+              keys are visible) or [B, T, T] (to which query), and state as in Sequential -> y [B,
+              T, features]
+    backward: dy like y -> dx, or (dx, dbias); gradients query.*, key.*, value.*, output.* of the
+              four dense layers
 
     q, k, v = three dense layers of x to `inner` (default: features) numbers, split into `heads`
     parts; y = dense(concatenated `attend` of the heads). x enters three times, so dx is the sum of
@@ -212,9 +214,10 @@ class SelfAttention(_Attention):
 class CrossAttention(_Attention):
     """Multi-head attention from one sequence to another.
 
-    forward:  (x [B, T, features], context [B, S, context_features]), optionally mask bool [B, S] or [B, T, S]
-              -> y [B, T, features]
-    backward: dy like y -> (dx, dcontext); gradients query.*, key.*, value.*, output.* of the four dense layers
+    forward:  (x [B, T, features], context [B, S, context_features]), optionally mask bool [B, S] or
+              [B, T, S] -> y [B, T, features]
+    backward: dy like y -> (dx, dcontext); gradients query.*, key.*, value.*, output.* of the four
+              dense layers
 
     q is a dense layer of x; k and v are dense layers of the context; `inner` (default: features)
     numbers each. The rest is as in SelfAttention. Raises ShapeError when x, the context or the mask

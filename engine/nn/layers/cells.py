@@ -143,7 +143,8 @@ class LSTM(Recurrent):
 class Bidirectional(Layer):
     """Join the outputs of two recurrent layers, of which the second runs backwards.
 
-    forward:  x [B, T, inputs], optionally mask bool [B, T] -> y [B, T, H1 + H2], or [B, H1 + H2] where both have `last`
+    forward:  x [B, T, inputs], optionally mask bool [B, T] -> y [B, T, H1 + H2], or [B, H1 + H2]
+              where both have `last`
     backward: dy like y -> dx like x, the sum of both; gradients ahead.*, back.*
 
     Write Bidirectional(GRU(4, 8, rng), GRU(4, 8, rng, reverse=True)). Raises ConfigError for other

@@ -28,8 +28,8 @@ from engine.nn.operations import operations_for
 class Sequential(Layer):
     """A chain of layers: y = f_n(...f_1(x)).
 
-    forward:  x, as the first layer takes it; optionally mask bool [B, T], False where a sequence is padded, and
-              state, a dict -> y, as the last layer returns it
+    forward:  x, as the first layer takes it; optionally mask bool [B, T], False where a sequence is
+              padded, and state, a dict -> y, as the last layer returns it
     backward: dy like y -> dx like x; gradients "NAME.PARAMETER" of every layer
 
     With x_i = f_i(x_{i-1}), the chain rule runs from the last layer to the first: dx_{i-1} =

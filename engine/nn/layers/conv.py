@@ -84,7 +84,8 @@ class Conv2D(_Convolution):
     """2-D convolution over board planes with zero padding ("same" by default).
 
     forward:  x [B, C_in, H, W] -> y [B, C_out, H', W'], H' = (H + 2 padding - extent) // stride + 1
-    backward: dy like y -> dx like x; gradients weight [C_out, C_in / groups, k, k] and, with `bias`, bias [C_out]
+    backward: dy like y -> dx like x; gradients weight [C_out, C_in / groups, k, k] and, with
+              `bias`, bias [C_out]
 
     A window reaches over extent = (k - 1) dilation + 1 squares. With cols = im2col(x) and W as
     [C_out, C_in*k*k]:
@@ -113,7 +114,8 @@ class Conv1D(Conv2D):
     """`Conv2D` of sequences: images with one row.
 
     forward:  x [B, C_in, T] -> y [B, C_out, T'], T' = (T + 2 padding - extent) // stride + 1
-    backward: dy like y -> dx like x; gradients weight [C_out, C_in / groups, k] and, with `bias`, bias [C_out]
+    backward: dy like y -> dx like x; gradients weight [C_out, C_in / groups, k] and, with `bias`,
+              bias [C_out]
 
     Layers of sequences have features last, [B, T, C]: put `Transpose` between.
     """
@@ -125,8 +127,10 @@ class Conv1D(Conv2D):
 class ConvTranspose2D(_Convolution):
     """The transpose of a convolution, such as to enlarge boards: what is dx there is y here.
 
-    forward:  x [B, C_in, H, W] -> y [B, C_out, H', W'], H' = (H - 1) stride + extent - 2 padding + output_padding
-    backward: dy like y -> dx like x; gradients weight [C_in, C_out / groups, k, k] and, with `bias`, bias [C_out]
+    forward:  x [B, C_in, H, W] -> y [B, C_out, H', W'], H' = (H - 1) stride + extent - 2 padding +
+              output_padding
+    backward: dy like y -> dx like x; gradients weight [C_in, C_out / groups, k, k] and, with
+              `bias`, bias [C_out]
 
     With the convolution from C_out to C_in channels that has this weight W [C_in, C_out*k*k]:
         y = col2im(x W) + b      dx = im2col(dy) W^T      dW = x^T im2col(dy)      db = sum dy

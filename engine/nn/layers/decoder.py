@@ -19,9 +19,11 @@ class DecoderLayer(Block):
     """Causal attention, attention to a context, and a feed-forward block, each in a skip
     connection.
 
-    forward:  (x [B, T, features], context [B, S, context_features]); optionally mask bool [B, S], which places of the
-              context are visible, and state as in SelfAttention -> y [B, T, features]
-    backward: dy like y -> (dx, dcontext); gradients attention.*, norm.*, cross.*, cross_norm.*, feed.*
+    forward:  (x [B, T, features], context [B, S, context_features]); optionally mask bool [B, S],
+              which places of the context are visible, and state as in SelfAttention -> y [B, T,
+              features]
+    backward: dy like y -> (dx, dcontext); gradients attention.*, norm.*, cross.*, cross_norm.*,
+              feed.*
 
     z = norm(x + attention(x)), u = norm(z + cross(z, context)), y = feed(u); the gradients run back
     through each as in EncoderLayer, whose settings are the same. Raises ShapeError when x or the

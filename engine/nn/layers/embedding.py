@@ -82,7 +82,8 @@ class PositionEmbedding(Layer):
     """Add a trained vector for each position in a sequence.
 
     forward:  x [B, T, features], T <= length, optionally state as in Sequential -> y = x + P[:T]
-    backward: dy like y -> dx = dy; gradient weight [length, features] = sum of dy over B, 0 at other positions
+    backward: dy like y -> dx = dy; gradient weight [length, features] = sum of dy over B, 0 at
+              other positions
 
     Its vectors begin with the deviation of those that they are added to (`Embedding`). With a
     state, the first position is the one behind the last of the call before. Raises ShapeError for

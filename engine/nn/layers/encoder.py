@@ -22,8 +22,8 @@ class EncoderLayer(Block):
     """Attention inside a skip connection, z = norm(scale attention(x) + x), then a feed-forward
     block of z.
 
-    forward:  x [B, T, features], with `smolgen` (x, table [T * T, generated]); optionally mask and state as in
-              SelfAttention -> y [B, T, features]
+    forward:  x [B, T, features], with `smolgen` (x, table [T * T, generated]); optionally mask and
+              state as in SelfAttention -> y [B, T, features]
     backward: dy like y -> dx, or (dx, dtable); gradients attention.*, norm.*, feed.*, smolgen.*
 
     With d = the norm's gradient of its input: dx = d + the gradient of (scale d) through attention
@@ -117,9 +117,10 @@ class EncoderLayer(Block):
 class Encoder(Layer):
     """A chain of encoder layers that share the table of their smolgen.
 
-    forward:  x [B, T, features], or boards [B, features, H, W], T = H W; optionally mask and state as in
-              SelfAttention -> y [B, T, features]
-    backward: dy like y -> dx like x; gradients layer0.*, layer1.*, ..., and table [T * T, generated] with smolgen
+    forward:  x [B, T, features], or boards [B, features, H, W], T = H W; optionally mask and state
+              as in SelfAttention -> y [B, T, features]
+    backward: dy like y -> dx like x; gradients layer0.*, layer1.*, ..., and table [T * T,
+              generated] with smolgen
 
     The gradient of the table is the sum of the layers'. `block` holds the settings of an
     EncoderLayer. Vaswani et al. 2017, arXiv:1706.03762; layer norm and smolgen as in Lc0. Raises

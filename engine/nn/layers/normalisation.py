@@ -108,7 +108,8 @@ class PlaceGate(Layer):
     """Scale and shift each feature of each place: y = scale x + shift.
 
     forward:  x [B, T, features], T = places -> y like x
-    backward: dy like y -> dx = scale dy; gradients scale [features, T] = sum of dy x over B, shift = sum of dy over B
+    backward: dy like y -> dx = scale dy; gradients scale [features, T] = sum of dy x over B, shift
+              = sum of dy over B
 
     Raises ShapeError when x does not fit.
     """

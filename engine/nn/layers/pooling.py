@@ -57,26 +57,13 @@ class _Pool(Windowed):
         Its places lie `dilation` apart. A board with as many squares always has one of them, since
         the padding is smaller than the window.
         """
-        every = zip(
-            sides,
-            windows.sides(sides),
-            windows.size,
-            windows.stride,
-            windows.padding,
-            windows.dilation,
-            strict=True,
-        )
-        for side, count, size, stride, (before, _), dilation in every:
-            if side >= dilation:
-                continue
-            first = np.arange(count)[:, None] * stride - before
-            places = first + np.arange(size) * dilation
-            on_board = (places >= 0) & (places < side)
-            if not on_board.any(axis=1).all():
-                raise ShapeError(
-                    f"{type(self).__name__}: expected sides >= {dilation}, the dilation, found "
-                    f"{[*sides]}, where a window has nothing but padding"
-                )
+        if min(sides) >= max(windows.dilation):
+            return
+        board = windows.padded(np, np.ones((1, *sides, 1)))
+        if not windows.view(np, board).any(axis=(-2, -1)).all():
+            raise ShapeError(
+                f"{type(self).__name__}: a window has nothing but padding on a board of {[*sides]}"
+            )
 
     def _extended(self, sides: tuple[int, int]) -> Any:
         """Return the padding with which the last squares have a window; none begins behind them."""
@@ -122,9 +109,9 @@ class AveragePool2D(_Pool):
               in the padding before it
     backward: dy like y -> dx like x; no parameters
 
-    y = sum of a window / n, where n is the number of its squares, or of those that are no padding: so each of them
-    gets dy / n. A square in several windows gets the sum. Raises ConfigError for a padding
-    as large as a window, ShapeError when x is smaller than one.
+    y = sum of a window / n, where n is the number of its squares, or of those that are no padding:
+    so each of them gets dy / n. A square in several windows gets the sum. Raises ConfigError for a
+    padding as large as a window, ShapeError when x is smaller than one.
     """
 
     def __init__(

@@ -33,11 +33,12 @@ class Run(NamedTuple):
 class Recurrent(Layer):
     """Updates a state from a sequence step by step; the state starts at zero, or where it is given.
 
-    forward:  x [B, T, inputs], or (x, h [B, hidden]), an LSTM's with its memory (x, h, m); optionally mask bool [B, T],
-              and state as in Sequential -> all hidden states y [B, T, hidden]; with `last` only the last one, y
-              [B, hidden]; with `return_state` (y, h) or (y, h, m), the state after the last step
-    backward: dy like y, with `return_state` (dy, dh) or (dy, dh, dm) -> dx like x, or (dx, dh) or (dx, dh, dm);
-              gradients input_weight [G H, inputs], hidden_weight [G H, H], bias [G H]
+    forward:  x [B, T, inputs], or (x, h [B, hidden]), an LSTM's with its memory (x, h, m);
+              optionally mask bool [B, T], and state as in Sequential -> all hidden states y [B, T,
+              hidden]; with `last` only the last one, y [B, hidden]; with `return_state` (y, h) or
+              (y, h, m), the state after the last step
+    backward: dy like y, with `return_state` (dy, dh) or (dy, dh, dm) -> dx like x, or (dx, dh) or
+              (dx, dh, dm); gradients input_weight [G H, inputs], hidden_weight [G H, H], bias [G H]
 
     With a_t = x_t Wx^T + b for all steps at once and c_t = h_{t-1} Wh^T, a kind defines
         state_t = step(a_t, c_t, state_{t-1})

@@ -24,7 +24,8 @@ class SqueezeExcitation(Layer):
     """Scale and shift each plane by amounts computed from the whole board, as in Lc0.
 
     forward:  x [B, C, H, W] -> y = sigmoid(s) x + t
-    backward: dy like y -> dx like x; gradients squeeze.* ([hidden, C], [hidden]) and excite.* ([2C, hidden], [2C])
+    backward: dy like y -> dx like x; gradients squeeze.* ([hidden, C], [hidden]) and excite.* ([2C,
+              hidden], [2C])
 
     With m the mean of x over the squares and (s, t) the halves of excite(act(squeeze(m))):
         ds = sigmoid'(s) sum_squares x dy      dt = sum_squares dy
@@ -78,8 +79,8 @@ class SqueezeExcitation(Layer):
 class Residual(Layer):
     """A body inside a skip connection, optionally followed by a squeeze-and-excitation gate.
 
-    forward:  x, optionally mask and state as in Sequential -> y like x, y = act(g(body(x)) + x), where g is
-              the gate ("se") or nothing
+    forward:  x, optionally mask and state as in Sequential -> y like x, y = act(g(body(x)) + x),
+              where g is the gate ("se") or nothing
     backward: dy -> dx like x;  with da = act'(.) dy:  dx = body's backward of (g's backward of da) + da
 
     The body's parameters keep their names; the gate's are "se.NAME". Raises ShapeError when the

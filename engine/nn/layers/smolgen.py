@@ -25,7 +25,8 @@ class Smolgen(Layer):
     """Computes an attention bias from the whole board: Lc0's smolgen.
 
     forward:  (x [B, T, features], table [T * T, generated]) -> bias [B, heads, T, T]
-    backward: dbias -> (dx, dtable); gradients compress [compressed, features], dense1.*, norm1.*, dense2.*, norm2.*
+    backward: dbias -> (dx, dtable); gradients compress [compressed, features], dense1.*, norm1.*,
+              dense2.*, norm2.*
 
     c = x compress^T, and g = norm2(act(dense2(norm1(act(dense1 c))))) of all T places together, `generated` numbers
     for each head. The table, which all layers of an encoder share, turns these into a bias for each pair of places:
