@@ -26,7 +26,8 @@ def attend(
     backward: dy -> (dquery, dkey, dvalue), and dbias where there is a bias.
 
     `mask` is bool, broadcasts to [..., T, S], and is False where a query may not attend to a key. A
-    query that may attend to no key gets 0. `bias` b [..., T, S] is added to the scores. With s = q k^T / sqrt(d) + b and P = softmax(s) along S:
+    query that may attend to no key gets 0. `bias` b [..., T, S] is added to the scores. With
+    s = q k^T / sqrt(d) + b and P = softmax(s) along S:
         y = P v      dv = P^T dy      dP = dy v^T      ds = db = P (dP - r), r = sum over S of dP P
         dq = ds k / sqrt(d)      dk = ds^T q / sqrt(d)
     Vaswani et al. 2017, arXiv:1706.03762.
