@@ -103,7 +103,7 @@ class EngineOptions:
     opponent: str = _option("UCI_Opponent", "", "Accept the opponent's name from GUIs. Has no effect")
     limit_strength: bool = _option("UCI_LimitStrength", False, "Limit strength to UCI_Elo")
     elo: int = _option("UCI_Elo", 1500,
-        "Aim at this rating when UCI_LimitStrength is on, on Stockfish's scale", (500, 2600))
+        "Aim at this rating when UCI_LimitStrength is on, on Stockfish's scale", (500, 2700))
     play_like: str = _option("PlayLike", "engine",
         "Play a game like the engine, or like people of the rating UCI_Elo, whether UCI_LimitStrength is on or off",
         choices=("engine", "people"))
