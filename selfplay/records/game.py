@@ -3,10 +3,11 @@ planes.
 
 Layout of an encoded record, little-endian, n plies and t policy targets:
     u32 generation | u32 number | i8 White's points | u8 ending | u16 n | u32 t | u64[16] start
-    u16[n] moves | u8[n] full | u8[n] targets a ply | u16[t] target moves | u16[t] visits | f16[n, 3] root wdl
+    u16[n] moves | u8[n] full | u8[n] targets a ply | u16[t] target moves | u16[t] visits
+    | f16[n, 3] root wdl
     | i16[t] the targets' scores, if bit 7 of the ending's byte is set
-The low four bits of that byte hold the ending. Bits 4 and 5 hold the first side to give up (1 White, 2 Black), and
-bit 6 is set when the game was played through.
+The low four bits of that byte hold the ending. Bits 4 and 5 hold the first side to give up (1 White,
+2 Black). Bit 6 is set when the game was played through.
 """
 
 import struct
@@ -52,7 +53,9 @@ class SelfPlayRecord:
 
     @property
     def played(self) -> np.ndarray:
-        """The moves uint16 that were played, without the one that a side chose and then resigned."""
+        """The moves uint16 that were played, without the one that a side chose and then
+        resigned.
+        """
         return self.moves[:-1] if self.ending is Ending.RESIGNATION else self.moves
 
     @property

@@ -91,7 +91,9 @@ def _code(row, square):
 
 @kernel()
 def unpack_row(words, row):
-    """Unpack a position into `row`. Returns False, with `row` undefined, if no game can reach it."""
+    """Unpack a position into `row`. Returns False, with `row` undefined, if no game can reach
+    it.
+    """
     for word in range(layout.ROW_WORDS):
         row[word] = ZERO
     if popcount(words[0]) > 32 or not _put_pieces(words, row):

@@ -55,7 +55,9 @@ class WorkerPool(SharedPlay):
 
 
 class _Processes:
-    """The processes, one call each. A process that dies takes the executor and all others with it."""
+    """The processes, one call each. A process that dies takes the executor and all others with
+    it.
+    """
 
     def __init__(self, task: PlayTask, numbers: Sequence[int], count: int) -> None:
         # "spawn": a fork would copy the locks of threads that are not there.
@@ -119,7 +121,9 @@ class _Processes:
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Start a process without Ctrl-C, which would end it with a traceback before it can ignore it."""
+    """Start a process without Ctrl-C, which would end it with a traceback before it can ignore
+    it.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

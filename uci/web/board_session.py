@@ -51,8 +51,9 @@ class Services:
 
 
 class BoardSession:
-    """`tell` sends a message to the page that is at the board. `set_to_work` sets the engine to what
-    the table asks for; `on_idle` hears when a thread has done the work for which others waited.
+    """`tell` sends a message to the page that is at the board. `set_to_work` sets the engine to
+    what the table asks for; `on_idle` hears when a thread has done the work for which others
+    waited.
 
     All methods run in the event loop and return at once; the engine works in tasks.
     """
