@@ -84,12 +84,11 @@ def encode_record(game: SelfPlayRecord) -> bytes:
     """Encode a record. Raises DataError for a value that its layout has no room for."""
     n, t = len(game.moves), len(game.target_moves)
     scored = game.target_scores is not None
-    if game.gave_up not in SIDES:
-        raise DataError(f"{game.gave_up} for the side that gave up: expected one of {SIDES}")
-    ending = game.ending | SIDES.index(game.gave_up) << 4 | game.played_through << 6 | scored << 7
     try:
+        side = SIDES.index(game.gave_up)
+        ending = game.ending | side << 4 | game.played_through << 6 | scored << 7
         header = HEADER.pack(game.generation, game.number, game.white_points, ending, n, t)
-    except struct.error as error:
+    except (ValueError, struct.error) as error:
         raise DataError(f"a self-play record that cannot be stored: {error}") from error
     arrays = [
         np.ascontiguousarray(getattr(game, name)).astype(dtype)

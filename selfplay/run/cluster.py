@@ -212,14 +212,11 @@ def _own_folder(parent: Path) -> Path:
 
     Others can foretell its name, and may have made it, or a link, to read or change our networks.
     """
-    if not hasattr(os, "getuid"):  # on Windows each user has a folder for temporary files
-        folder = parent / f"aino-nets-{getpass.getuser()}"
-        folder.mkdir(exist_ok=True)
-        return folder
-    folder = parent / f"aino-nets-{os.getuid()}"
+    folder = parent / f"aino-nets-{getattr(os, 'getuid', getpass.getuser)()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
-    if not is_ours or found.st_mode & 0o077:
-        raise RunError(f"{folder}: expected a folder that only this user may open; remove it")
+    if os.name == "posix":  # on Windows each user has a folder for temporary files
+        found = folder.lstat()
+        is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+        if not is_ours or found.st_mode & 0o077:
+            raise RunError(f"{folder}: expected a folder that only this user may open; remove it")
     return folder

@@ -54,8 +54,3 @@ class BoardTasks:
             await work
         except Exception as error:  # noqa: BLE001 - the page stays usable, whatever was met
             self._report(error)
-
-    async def finish(self) -> None:
-        """Wait until nothing works any more."""
-        while self._running:
-            await asyncio.wait(self._running)
