@@ -240,7 +240,9 @@ def themes_of(path: Path) -> dict[str, list[Problem]]:
 
 
 def castlings(path: Path) -> list[Problem]:
-    """Return positions of the games in which a player castled. Raises DataError if there is none."""
+    """Return positions of the games in which a player castled. Raises DataError if there is
+    none.
+    """
     problems: list[Problem] = []
     for read in read_every_game(path):
         board = read.game.board()

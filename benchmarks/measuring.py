@@ -163,7 +163,9 @@ class Progress:
 
 
 def resident_bytes() -> int:
-    """Bytes of memory that the process holds; 0 if the system does not report it (outside Linux)."""
+    """Bytes of memory that the process holds; 0 if the system does not report it (outside
+    Linux).
+    """
     statm = Path("/proc/self/statm")
     return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
 

@@ -26,7 +26,9 @@ import uci.main
 
 
 def keep_code(kept: list[tuple[Any, bytes]]) -> None:
-    """Have Numba put every library that it loads from a cache into `kept`, with its machine code."""
+    """Have Numba put every library that it loads from a cache into `kept`, with its machine
+    code.
+    """
     load = JITCodeLibrary._unserialize.__func__
 
     def load_and_keep(cls: type, codegen: Any, state: Any) -> Any:

@@ -48,7 +48,9 @@ def plain(words: list[str]) -> str:
 
 
 def monthly(words: list[str]) -> str:
-    """Return the form of Lichess's monthly files: each move with its number and clock, on one line."""
+    """Return the form of Lichess's monthly files: each move with its number and clock, on one
+    line.
+    """
     numbers = [f"{i // 2 + 1}{'...' if i % 2 else '.'}" for i in range(len(words))]
     moves = zip(numbers, words, strict=True)
     return " ".join(

@@ -1,4 +1,5 @@
-"""Choose the puzzles that come with Aino, draw puzzles from games, and check them with another engine.
+"""Choose the puzzles that come with Aino, draw puzzles from games, and check them with another
+engine.
 
     python -m benchmarks.puzzles choose lichess.csv --out chosen.csv --count 3000
     python -m benchmarks.puzzles draw games.pgn --out drawn.csv

@@ -153,7 +153,9 @@ def _entries(language: str) -> Iterator[tuple[str, str]]:
 
 
 def translate_help(parser: argparse.ArgumentParser) -> None:
-    """Let a command's help speak the system's language, with the word that argparse puts before it."""
+    """Let a command's help speak the system's language, with the word that argparse puts before
+    it.
+    """
     gettext.bindtextdomain(_DOMAIN, str(_FOLDER))
     gettext.textdomain(_DOMAIN)
     groups = [(group, "title") for group in parser._action_groups]

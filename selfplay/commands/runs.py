@@ -42,7 +42,9 @@ def add_run_arguments(parser: argparse.ArgumentParser, is_brief: bool = False) -
 
 
 def add_play_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare where games are played. This is not configuration: the games are the same anywhere."""
+    """Declare where games are played. This is not configuration: the games are the same
+    anywhere.
+    """
     text = "play on N processes, or N tasks of the cluster (default: one for each processor, one for a GPU); "
     parser.add_argument(
         "--workers", type=at_least(0), default=0, metavar="N", help=text + "1 = in this process"

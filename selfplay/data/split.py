@@ -60,7 +60,9 @@ def limit_for(sets: Iterable[PositionSet], share: float) -> int:
 
 
 def without_held_out(positions: PositionSet, limit: int) -> PositionSet:
-    """Return the set with the positions of held-out games marked as unusable; copies nothing else."""
+    """Return the set with the positions of held-out games marked as unusable; copies nothing
+    else.
+    """
     trained = roots_of(game_keys(positions)) >= limit
     return replace(
         positions, usable=positions.usable & np.repeat(trained, np.diff(positions.game_first))

@@ -148,7 +148,9 @@ def open_chunks(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 class _BoundedReader(io.BufferedReader):
-    """Refuses single reads larger than any chunk needs, because archive headers may claim any size."""
+    """Refuses single reads larger than any chunk needs, because archive headers may claim any
+    size.
+    """
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or not 0 <= size <= LARGEST_CHUNK + 1:

@@ -10,6 +10,8 @@ from engine.evaluation.protocol import InKernelEvaluator
 from engine.search.session import Search, lead_to_mate, look_for_mate
 from engine.search.tree.visits import new_walker, run_visits
 
+_NO_TABLES = np.int64(0)  # pieces of the positions for which endgame tables are asked: none
+
 
 class TreePlayer:
     """A search to a fixed number of root visits.
@@ -67,6 +69,7 @@ class KernelVisits:
         self._walker = new_walker(evaluator.new_model())
 
     def search(self, player: TreePlayer) -> None:
+        """Search until the player has all its visits."""
         while True:
             search = player.search
             missing = player.target - search.visits if search.is_expanded else 1
@@ -74,8 +77,7 @@ class KernelVisits:
                 while search.needs_room:
                     search.make_room()
                 until = np.array([search.visits + missing])
-                run_visits(
-                    search.tree, search.params, self._walker, until, np.int64(missing), np.int64(0)
-                )
+                limit = np.int64(missing)
+                run_visits(search.tree, search.params, self._walker, until, limit, _NO_TABLES)
             elif not player.resume():
                 return

@@ -171,7 +171,9 @@ class MatchArchive:
 
 
 def _is_as(stored: Any, given: Any) -> bool:
-    """Whether a setting is as an earlier version noted it; what that one did not know is 0 or None."""
+    """Whether a setting is as an earlier version noted it; what that one did not know is 0 or
+    None.
+    """
     if isinstance(stored, dict) and isinstance(given, dict):
         return all(_is_as(stored.get(key), given.get(key)) for key in stored | given)
     return stored == given or (stored is None and not given)

@@ -295,7 +295,9 @@ def set_options(
 def set_virtual_time(
     engine: chess.engine.SimpleEngine, contestant: Contestant, nodes_per_ms: int
 ) -> None:
-    """Let the engine's own clock run on its nodes. Raises ConfigError where it has no such option."""
+    """Let the engine's own clock run on its nodes. Raises ConfigError where it has no such
+    option.
+    """
     known = [name for name in _VIRTUAL_TIME if name in engine.protocol.options]
     if not known:
         wanted = " or ".join(_VIRTUAL_TIME)

@@ -102,7 +102,9 @@ class Ladder(Series):
 
     @property
     def decided(self) -> bool:
-        """Whether the interval is narrow enough, or the engine is almost surely outside the ladder."""
+        """Whether the interval is narrow enough, or the engine is almost surely outside the
+        ladder.
+        """
         return self._decided
 
     @property

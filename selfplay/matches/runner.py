@@ -1,4 +1,6 @@
-"""Play several games between UCI engines at once: a series picks the next game, a table plays it."""
+"""Play several games between UCI engines at once: a series picks the next game, a table plays
+it.
+"""
 
 import time
 from abc import ABC, abstractmethod

@@ -3,10 +3,11 @@ planes.
 
 Layout of an encoded record, little-endian, n plies and t policy targets:
     u32 generation | u32 number | i8 White's points | u8 ending | u16 n | u32 t | u64[16] start
-    u16[n] moves | u8[n] full | u8[n] targets a ply | u16[t] target moves | u16[t] visits | f16[n, 3] root wdl
+    u16[n] moves | u8[n] full | u8[n] targets a ply | u16[t] target moves | u16[t] visits
+    | f16[n, 3] root wdl
     | i16[t] the targets' scores, if bit 7 of the ending's byte is set
-The low four bits of that byte hold the ending. Bits 4 and 5 hold the first side to give up (1 White, 2 Black), and
-bit 6 is set when the game was played through.
+The low four bits of that byte hold the ending. Bits 4 and 5 hold the first side to give up (1 White,
+2 Black). Bit 6 is set when the game was played through.
 """
 
 import struct
@@ -25,6 +26,7 @@ from selfplay.records.targets import wdl_from_result
 
 HEADER = struct.Struct("<IIbBHI")
 SIDES = (0, 1, -1)  # neither, White, Black
+_ROUNDING = 0.001  # of a chance in float16, and of what it was computed from
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ class SelfPlayRecord:
 
     @property
     def played(self) -> np.ndarray:
-        """The moves uint16 that were played, without the one that a side chose and then resigned."""
+        """The moves uint16 that were played, without the one that a side chose and then
+        resigned.
+        """
         return self.moves[:-1] if self.ending is Ending.RESIGNATION else self.moves
 
     @property
@@ -77,10 +81,15 @@ def _layout(n: int, t: int, scored: bool) -> list[tuple[str, str, tuple[int, ...
 
 
 def encode_record(game: SelfPlayRecord) -> bytes:
+    """Encode a record. Raises DataError for a value that its layout has no room for."""
     n, t = len(game.moves), len(game.target_moves)
     scored = game.target_scores is not None
-    ending = game.ending | SIDES.index(game.gave_up) << 4 | game.played_through << 6 | scored << 7
-    header = HEADER.pack(game.generation, game.number, game.white_points, ending, n, t)
+    try:
+        side = SIDES.index(game.gave_up)
+        ending = game.ending | side << 4 | game.played_through << 6 | scored << 7
+        header = HEADER.pack(game.generation, game.number, game.white_points, ending, n, t)
+    except (ValueError, struct.error) as error:
+        raise DataError(f"a self-play record that cannot be stored: {error}") from error
     arrays = [
         np.ascontiguousarray(getattr(game, name)).astype(dtype)
         for name, dtype, _ in _layout(n, t, scored)
@@ -130,8 +139,9 @@ def _check_values(points: int, fields: dict[str, np.ndarray]) -> None:
     )
     if not whole or not np.array_equal(row_from_board(board_from_row(start, chess960=True)), start):
         raise ValueError("a start that is not a position")
-    if not np.isfinite(fields["root_wdl"]).all():
-        raise ValueError("a root value that is not a number")
+    # Not a number is not within either.
+    if not (np.abs(fields["root_wdl"].astype(np.float32) - 0.5) <= 0.5 + _ROUNDING).all():
+        raise ValueError("a root value that is not a chance from 0 to 1")
 
 
 def _are_apart(bitboards: np.ndarray) -> bool:
@@ -159,7 +169,7 @@ def training_game(game: SelfPlayRecord, value_share: float) -> GameRecord:
         target_counts=counts,
         target_moves=game.target_moves,
         target_probs=(visits / np.maximum(totals, 1)[owner]).astype(np.float32),
-        target_scores=np.full(len(visits), UNKNOWN_SCORE)
+        target_scores=np.full(len(visits), UNKNOWN_SCORE, np.int16)
         if game.target_scores is None
         else game.target_scores,
         wdl=(1.0 - value_share) * result + value_share * roots,

@@ -3,8 +3,10 @@ chunks.
 
 settings.json  inputs of the labels; the same settings and seed give the same bytes
 values.rows    positions with a value, 32 bytes each
-scored.rows    positions with a value and up to eight scored moves, 64 bytes each (`packed` has the layout of both)
-journal        48 bytes for each published chunk: the lengths of both files after it, and their checksums
+scored.rows    positions with a value and up to eight scored moves, 64 bytes each (`packed` has the
+               layout of both)
+journal        48 bytes for each published chunk: the lengths of both files after it, and their
+               checksums
 
 A chunk is on disk before the journal names it. Rows beyond the journal's last whole record were
 being written when the process died; the writer cuts them off and samples them again.

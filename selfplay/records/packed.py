@@ -2,12 +2,15 @@
 best moves.
 
 word 0  bitboard of the occupied squares
-words 1, 2  a nibble per piece, by square: kind (+ 6 for Black), or 12 and 13 for rooks that may castle
-word 3  from bit 0: score int16 (centipawns of the side to move, mate +-(32000 - n)), root uint16 (hash of the game
-        that the position comes from), halfmove clock uint8, state uint8 (Black to move | en passant file + 1 << 1),
-        plies to the end of that game uint8 (0 unknown), kind uint8 (number of the source | calm << 4);
+words 1, 2  a nibble per piece, by square: kind (+ 6 for Black), or 12 and 13 for rooks that may
+        castle
+word 3  from bit 0: score int16 (centipawns of the side to move, mate +-(32000 - n)), root uint16
+        (hash of the game that the position comes from), halfmove clock uint8, state uint8 (Black to
+        move | en passant file + 1 << 1), plies to the end of that game uint8 (0 unknown), kind uint8
+        (number of the source | calm << 4);
         the upper bits of state and kind are for later use, and not 0 in older files
-words 4..7  eight pairs, best first: move uint16 (encoding of engine/board), score int16; move 0 pads the rest
+words 4..7  eight pairs, best first: move uint16 (encoding of engine/board), score int16; move 0
+        pads the rest
 """
 
 import numpy as np
@@ -91,7 +94,9 @@ def _code(row, square):
 
 @kernel()
 def unpack_row(words, row):
-    """Unpack a position into `row`. Returns False, with `row` undefined, if no game can reach it."""
+    """Unpack a position into `row`. Returns False, with `row` undefined, if no game can reach
+    it.
+    """
     for word in range(layout.ROW_WORDS):
         row[word] = ZERO
     if popcount(words[0]) > 32 or not _put_pieces(words, row):

@@ -1,7 +1,7 @@
 """`PositionSet`: whole games with training targets, as a few flat arrays.
 
-Planes are never stored: a position is its game's start and the moves up to it, about 40 bytes with
-five policy targets. Shape letters: G games, P positions (one for each played move), T policy
+Planes are never stored: a position is its game's start and the moves up to it, 51 bytes with five
+policy targets. Shape letters: G games, P positions (one for each played move), T policy
 targets.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 from engine.native.memory import buffers
 from selfplay.records.order import GameOrder, Groups
 
-PROBABILITY_ONE = 65_535  # the stored value of probability 1; Numba has no float16 on CPUs
+PROBABILITY_ONE = 65_535  # the stored value of probability 1: finer near 1 than float16
 UNKNOWN_SCORE = -32_768  # of a target's move
 # Known values are at least 1, except after a position of 1 where a side resigned.
 UNKNOWN_MOVES_LEFT = 0
@@ -83,11 +83,12 @@ class PositionSet:
             name: getattr(self, name)[keep_target]
             for name in ("target_moves", "target_probs", "target_scores")
         }
-        first, target_first = (
-            offsets(np.diff(self.game_first)[keep]),
-            offsets(counts[keep_position]),
+        return PositionSet(
+            starts=self.starts[keep],
+            game_first=offsets(np.diff(self.game_first)[keep]),
+            target_first=offsets(counts[keep_position]),
+            **kept,
         )
-        return PositionSet(self.starts[keep], first, target_first=target_first, **kept)
 
 
 def offsets(counts: np.ndarray) -> np.ndarray:

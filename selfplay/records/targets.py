@@ -75,13 +75,17 @@ def score_from_value(value: np.ndarray) -> np.ndarray:
 
 
 def wdl_from_result(white_points: int, black_to_move: np.ndarray) -> np.ndarray:
-    """Return the game's result as one-hot float32[n, 3] for positions with black_to_move bool[n]."""
+    """Return the game's result as one-hot float32[n, 3] for positions with black_to_move
+    bool[n].
+    """
     mover_points = np.where(black_to_move, -white_points, white_points)
     return np.eye(3, dtype=np.float32)[1 - mover_points]
 
 
 def moves_left_target(stored: np.ndarray) -> np.ndarray:
-    """Plies to the end float32[n], at most 250, from the uint16[n] of a PositionSet; -1 if unknown."""
+    """Plies to the end float32[n], at most 250, from the uint16[n] of a PositionSet; -1 if
+    unknown.
+    """
     limited = np.minimum(stored, MOVES_LEFT_LIMIT).astype(np.float32)
     return np.where(stored == UNKNOWN_MOVES_LEFT, np.float32(-1), limited)
 

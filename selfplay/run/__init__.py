@@ -1,1 +1,3 @@
-"""A training run in a folder: configuration, run database, and the phases generate, fit and gate."""
+"""A training run in a folder: configuration, run database, and the phases generate, fit and
+gate.
+"""

@@ -158,7 +158,9 @@ class AnchorSeries(Series):
         return sum(self._missing(number) for number in self._run.held)
 
     def next_game(self) -> PlannedGame | None:
-        """Return the missing game of a pair, or the first of a new one, once there is time for it."""
+        """Return the missing game of a pair, or the first of a new one, once there is time for
+        it.
+        """
         self._wait()
         self._handed_out = awake_s()
         rows = self._archive.rows

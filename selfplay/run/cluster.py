@@ -12,6 +12,7 @@ import contextlib
 import getpass
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -74,9 +75,7 @@ class RayBackend(SharedPlay):
         try:
             return _Tasks(task, numbers)
         except _ray().exceptions.RayError as error:
-            raise RunError(
-                f"the Ray cluster is lost, or this machine's node of it: {_first_sentence(error)}"
-            ) from error
+            raise _lost(error) from error
 
 
 class _Tasks:
@@ -99,10 +98,13 @@ class _Tasks:
         self._task = self._ray.remote(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")(
             _play_on_node
         )
-        self._calls: list[Any] = []
+        self._calls = dict[int, Any]()
 
     def start(self, worker: int) -> None:
-        self._calls.append(self._task.remote(worker, *self._arguments))
+        try:
+            self._calls[worker] = self._task.remote(worker, *self._arguments)
+        except self._ray.exceptions.RayError as error:
+            raise _lost(error) from error
 
     def receive(self, timeout_s: float) -> WorkerMessage | None:
         from ray.util.queue import Empty
@@ -115,7 +117,11 @@ class _Tasks:
             raise WorkerLost(_first_sentence(error)) from error
 
     def playing(self) -> list[int]:
-        done, _ = self._ray.wait(self._calls, num_returns=len(self._calls), timeout=0)
+        calls = [*self._calls.values()]
+        try:
+            done, _ = self._ray.wait(calls, num_returns=len(calls), timeout=0)
+        except self._ray.exceptions.RayError as error:
+            raise _lost(error) from error
         for call in done:
             try:
                 self._ray.get(call)
@@ -123,7 +129,7 @@ class _Tasks:
                 if isinstance(cause := getattr(error, "cause", None), AinoError):
                     raise cause from None
                 raise WorkerLost(_first_sentence(error)) from error
-        return [worker for worker, call in enumerate(self._calls) if call not in done]
+        return [worker for worker, call in self._calls.items() if call not in done]
 
     def taken(self) -> int:
         try:
@@ -132,10 +138,12 @@ class _Tasks:
             return 0
 
     def close(self) -> None:
-        with contextlib.suppress(self._ray.exceptions.RayError):
-            for call in self._calls:
+        """End all workers. What is lost already is passed over, and the others are ended."""
+        for call in self._calls.values():
+            with contextlib.suppress(self._ray.exceptions.RayError):
                 self._ray.cancel(call, force=True)
-            for queue in (self._numbers, self._messages):
+        for queue in (self._numbers, self._messages):
+            with contextlib.suppress(self._ray.exceptions.RayError):
                 queue.shutdown(force=True)
 
 
@@ -148,6 +156,12 @@ def _ray() -> Any:
             "--cluster needs Ray: pip install '.[cluster]' in Aino's folder"
         ) from error
     return ray
+
+
+def _lost(error: Exception) -> RunError:
+    return RunError(
+        f"the Ray cluster is lost, or this machine's node of it: {_first_sentence(error)}"
+    )
 
 
 def _first_sentence(error: Exception) -> str:
@@ -178,10 +192,9 @@ def _play_on_node(
 
 def _node_copy(net: bytes) -> Path:
     """Return a file on this node with the network. Removes old ones, which killed tasks have left
-    behind.
+    behind. Raises RunError where the folder for them is somebody else's.
     """
-    folder = Path(tempfile.gettempdir()) / f"aino-nets-{getattr(os, 'getuid', getpass.getuser)()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder = _own_folder(Path(tempfile.gettempdir()))
     path = folder / f"{hashlib.sha256(net).hexdigest()}.dit"
     write_file(path, net)
     # Another task of this node may be removing the same ones.
@@ -192,3 +205,18 @@ def _node_copy(net: bytes) -> Path:
         for old in newest_first[KEPT_NETS:]:
             old.unlink()
     return path
+
+
+def _own_folder(parent: Path) -> Path:
+    """Return our folder for networks in one that all users of a machine share. Raises RunError.
+
+    Others can foretell its name, and may have made it, or a link, to read or change our networks.
+    """
+    folder = parent / f"aino-nets-{getattr(os, 'getuid', getpass.getuser)()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if os.name == "posix":  # on Windows each user has a folder for temporary files
+        found = folder.lstat()
+        is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+        if not is_ours or found.st_mode & 0o077:
+            raise RunError(f"{folder}: expected a folder that only this user may open; remove it")
+    return folder

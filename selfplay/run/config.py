@@ -186,7 +186,9 @@ class RunConfig:
 
 
 def default_config(net: str) -> RunConfig:
-    """Return the default configuration of a new run for a network. Raises ConfigError for the net."""
+    """Return the default configuration of a new run for a network. Raises ConfigError for the
+    net.
+    """
     return RunConfig(net=net, fit=FitSettings.of(family_of(net).recipe))
 
 

@@ -146,7 +146,9 @@ class _NewGames:
 
 
 def _pgn_games(path: Path, least_elo: int, tally: Tally) -> Iterator[SelfPlayRecord]:
-    """Make every position a target: the policy is the move played, the value is the game's result."""
+    """Make every position a target: the policy is the move played, the value is the game's
+    result.
+    """
     for game in read_pgn(path, least_elo=least_elo, tally=tally):
         n = len(game.moves)
         points = white_points_of(game)

@@ -2,7 +2,8 @@
 
 config.toml                 format of the folder, resolved configuration
 ledger.sqlite               run database: generations, games, losses, gate results
-nets/gen-00000.dit          the first network; gen-NNNNN.dit the candidate of generation N, while `keep_nets` wants it
+nets/gen-00000.dit          the first network; gen-NNNNN.dit the candidate of generation N, while
+                            `keep_nets` wants it
 nets/best.dit               the promoted network
 replay/gen-NNNNN.replay     self-play games of generation N
 fit/gen-NNNNN.npz           checkpoint of a training, until its candidate goes to the gate

@@ -181,7 +181,9 @@ class Ledger:
     # ---- runs and generations --------------------------------------------------------------------
 
     def note_run(self, net: str, seed: int) -> None:
-        """Enter what the run trains; once. Raises RunError where it began with another net or seed."""
+        """Enter what the run trains; once. Raises RunError where it began with another net or
+        seed.
+        """
         self._write("INSERT OR IGNORE INTO runs VALUES (1, ?, ?, ?)", [(time.time(), net, seed)])
         began = self._read("SELECT net, seed FROM runs")[0]
         if began != (net, seed):

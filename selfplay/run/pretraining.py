@@ -1,8 +1,10 @@
 """Supervised training from labels and games, as one interruptible run in one folder.
 
-config.json     the resolved configuration; only the run's length, intervals, threads and backend may change later
+config.json     the resolved configuration; only the run's length, intervals, threads and backend
+                may change later
 checkpoint.npz  complete learner state, written every few minutes and on interruption
-log.jsonl       one JSON object a line: training losses, held-out scores; none after the checkpoint's step is kept
+log.jsonl       one JSON object a line: training losses, held-out scores; none after the
+                checkpoint's step is kept
 latest.dit      the averaged network of the last held-out evaluation
 """
 

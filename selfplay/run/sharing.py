@@ -46,7 +46,9 @@ def source_hash() -> str:
 
 
 class Pool(Protocol):
-    """Workers that take the numbers of their games from one list, and a channel for their messages."""
+    """Workers that take the numbers of their games from one list, and a channel for their
+    messages.
+    """
 
     def start(self, worker: int) -> None:
         """Let one more worker play, `play_share`."""
@@ -122,7 +124,9 @@ class SharedPlay(ABC):
     def __call__(
         self, task: PlayTask, numbers: Sequence[int], finish: Callable[[Any], None], stop: Stop
     ) -> None:
-        """Play the games of these numbers; see `PlayBackend`. `finish` gets each record once, here."""
+        """Play the games of these numbers; see `PlayBackend`. `finish` gets each record once,
+        here.
+        """
         missing = list(numbers)
         count = self._count(task)
         task = shared_task(task, len(missing), count)

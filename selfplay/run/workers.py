@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from engine.cli.command_line import silence_false_warnings
@@ -54,7 +55,9 @@ class WorkerPool(SharedPlay):
 
 
 class _Processes:
-    """The processes, one call each. A process that dies takes the executor and all others with it."""
+    """The processes, one call each. A process that dies takes the executor and all others with
+    it.
+    """
 
     def __init__(self, task: PlayTask, numbers: Sequence[int], count: int) -> None:
         # "spawn": a fork would copy the locks of threads that are not there.
@@ -65,12 +68,15 @@ class _Processes:
         self._executor = ProcessPoolExecutor(count, context, _begin, channel)
         self._arguments = task, numbers, source_hash()
         self._count = count
-        self._calls = list[Future[None]]()
+        self._calls = dict[int, Future[None]]()
+        self._processes = list[BaseProcess]()
 
     def start(self, worker: int) -> None:
         with _interrupts_held():
-            self._calls.append(self._executor.submit(_play, worker, *self._arguments))
-        self._processes = list((self._executor._processes or {}).values())
+            try:
+                self._calls[worker] = self._executor.submit(_play, worker, *self._arguments)
+            finally:  # some of them may have begun where one cannot
+                self._processes = list((self._executor._processes or {}).values())
         if len(self._calls) == self._count:
             self._writer.close()  # so that a message which a dead process began has an end
 
@@ -81,13 +87,15 @@ class _Processes:
             return None
 
     def playing(self) -> list[int]:
-        for error in filter(None, (call.exception() for call in self._calls if call.done())):
+        for error in filter(
+            None, (call.exception() for call in self._calls.values() if call.done())
+        ):
             if isinstance(error, AinoError):
                 raise error
             raise WorkerLost(
                 self._fate() if isinstance(error, BrokenProcessPool) else repr(error)
             ) from error
-        return [worker for worker, call in enumerate(self._calls) if not call.done()]
+        return [worker for worker, call in self._calls.items() if not call.done()]
 
     def _fate(self) -> str:
         """How the process ended that was the first to end; the executor terminates the others."""
@@ -113,7 +121,9 @@ class _Processes:
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Start a process without Ctrl-C, which would end it with a traceback before it can ignore it."""
+    """Start a process without Ctrl-C, which would end it with a traceback before it can ignore
+    it.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

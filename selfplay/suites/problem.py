@@ -89,7 +89,9 @@ class Problem:
         return max(self.points.values(), default=1)
 
     def accepts(self, move: chess.Move, mate: int | None) -> bool:
-        """Whether `move` is right. mate: full moves to the mate that the engine announces, or None."""
+        """Whether `move` is right. mate: full moves to the mate that the engine announces, or
+        None.
+        """
         text = move.uci()
         if text in self.avoid:
             return False

@@ -189,7 +189,9 @@ def thresholds(outcomes: Sequence[Outcome]) -> list[int]:
 
 
 def suite_table(suites: Mapping[str, Sequence[Outcome]]) -> Table:
-    """One row per suite and, below it, one row per theme or rating band of at least five problems."""
+    """One row per suite and, below it, one row per theme or rating band of at least five
+    problems.
+    """
     steps = thresholds([outcome for outcomes in suites.values() for outcome in outcomes])
     table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column("suite")

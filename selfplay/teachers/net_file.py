@@ -104,7 +104,8 @@ class _Reader:
         )
         self._expect(
             net_hash == shape.transformer_hash ^ STACK_HASH,
-            f"the hash {shape.transformer_hash ^ STACK_HASH:#x} of a net with stacks of 1024 -> 16 -> 32 -> 1",
+            f"the hash {shape.transformer_hash ^ STACK_HASH:#x} of a net with stacks of "
+            f"{shape.width} -> 16 -> 32 -> 1",
             f"{net_hash:#x}",
         )
         transformer = (

@@ -30,7 +30,9 @@ TEACHER_NODE_LIMIT = 3000  # positions per quiescence; beyond it all nodes stand
 
 
 class Teacher(NamedTuple):
-    """The net, and everything that one thread needs to search with it. The net's arrays are shared."""
+    """The net, and everything that one thread needs to search with it. The net's arrays are
+    shared.
+    """
 
     net: StockfishNet
     acc: Accumulators
@@ -140,7 +142,9 @@ def score_teacher_moves(teacher, ply, moves, count, scores, exact, reach):
 
 @kernel()
 def _faint(best, reach):
-    """Units of a move that is `reach` temperatures of the policy targets worse than the best one."""
+    """Units of a move that is `reach` temperatures of the policy targets worse than the best
+    one.
+    """
     temperature = POLICY_SCALE_CP * UNITS_PER_CP + POLICY_SCALE_SLOPE * abs(best)
     return np.int64(max(np.float64(-MATE), best - reach * temperature))
 

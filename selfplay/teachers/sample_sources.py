@@ -140,7 +140,9 @@ def new_roots(games: Games) -> Roots:
 
 @kernel()
 def sample_source(space, roots, source, most, samples):
-    """Sample at most `samples` roots from a source other than trees, until there are `most` values."""
+    """Sample at most `samples` roots from a source other than trees, until there are `most`
+    values.
+    """
     space.counts[WANTED] = most
     for _ in range(samples):
         if space.counts[VALUES] >= most:

@@ -223,7 +223,9 @@ def score_noted(space):
 
 @kernel()
 def pack_best_moves(moves, scores, count, words):
-    """Write the first of moves[:count] and their scores (units) to words [8], after the position."""
+    """Write the first of moves[:count] and their scores (units) to words [8], after the
+    position.
+    """
     for word in range(VALUE_WORDS, SCORED_WORDS):
         words[word] = np.uint64(0)
     for place in range(min(count, np.int64(TOP_MOVES))):

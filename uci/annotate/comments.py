@@ -75,7 +75,9 @@ def forget_review(game: chess.pgn.Game) -> None:
 
 
 def mend_result(game: chess.pgn.Game) -> None:
-    """Replace an invalid result, which makes a PGN unreadable, by the result of the last position."""
+    """Replace an invalid result, which makes a PGN unreadable, by the result of the last
+    position.
+    """
     if game.headers.get("Result") not in PGN_RESULTS:
         game.headers["Result"] = game.end().board().result()
 

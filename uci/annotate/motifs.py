@@ -70,7 +70,9 @@ class _Win:
         return range(self.at - 2, -1, -2)
 
     def stood_there(self, since: int) -> bool:
-        """Whether the piece that is taken stood on its square already at this position of the line."""
+        """Whether the piece that is taken stood on its square already at this position of the
+        line.
+        """
         return all(move.to_square != self.square for move in self.line[since : self.at])
 
 
@@ -159,7 +161,9 @@ def _is_prey(board: chess.Board, square: chess.Square, attacker_worth: int) -> b
 
 
 def _skewer(won: _Win) -> str:
-    """Name a skewer: a line piece attacks a piece that steps aside, and takes what stood behind it."""
+    """Name a skewer: a line piece attacks a piece that steps aside, and takes what stood behind
+    it.
+    """
     step = won.at - 2
     square = won.line[won.at].from_square
     if step < 0 or won.line[step].to_square != square or not won.stood_there(step):
@@ -257,7 +261,9 @@ def _can_be_retaken(won: _Win) -> bool:
 
 
 def _shields_queen(board: chess.Board, capture: chess.Move) -> bool:
-    """Whether the piece to be taken stands before its queen, on the line of another bishop or rook."""
+    """Whether the piece to be taken stands before its queen, on the line of another bishop or
+    rook.
+    """
     target = capture.to_square
     attacker = not board.color_at(capture.to_square)
     sliders = chess.SquareSet(board.bishops | board.rooks) & board.attackers(attacker, target)

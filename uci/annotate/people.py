@@ -24,6 +24,9 @@ _SANE = range(100, 3600)  # ratings of people and engines
 EASY_TO_MISS = 0.2
 WITHIN_REACH = 0.6  # what more of them find teaches little
 
+# In a tag, which may hold more digits than Python reads.
+_NUMBER = re.compile(r"(?<!\d)\d{1,9}(?!\d)")
+
 
 class PeopleShares(NamedTuple):
     """Of players around a rating, the shares, 0..1, who play a move and who find the better one, or
@@ -51,7 +54,7 @@ def rating_of(headers: Mapping[str, str], side: chess.Color) -> int:
     own = headers.get(f"{chess.COLOR_NAMES[side].title()}Elo", "")
     levels = [level_in(headers.get(name, "")) or "" for name in ("White", "Black")]
     chosen = [level for level in levels if level.startswith(("elo ", "people "))]
-    found = re.findall(r"\d+", " ".join([own, *chosen]))
+    found = _NUMBER.findall(" ".join([own, *chosen]))
     rating = next((int(text) for text in found if int(text) in _SANE), UNRATED)
     return round(within(rating, RATINGS) / _STEP) * _STEP
 

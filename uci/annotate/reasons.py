@@ -138,8 +138,8 @@ def reason(lines: Lines) -> str:
 
 
 def find_reason(lines: Lines) -> Reason:
-    """Return why the move is worse, without a full stop: `loses a rook to a fork of king and rook by
-    the knight on c7`. It has no text where no rule fits.
+    """Return why the move is worse, without a full stop: `loses a rook to a fork of king and
+    rook by the knight on c7`. It has no text where no rule fits.
     """
     if lines.mate_better or lines.mate_played:
         is_far = -(lines.mate_played or 0) > _LONG_MATE and not lines.mate_better
@@ -265,7 +265,9 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> R
 
 
 def _is_given(lines: Lines, plies: int) -> bool:
-    """Whether the better line wins what the other side need not give, or has given something for."""
+    """Whether the better line wins what the other side need not give, or has given something
+    for.
+    """
     boards = list(itertools.accumulate(lines.better[:plies], board_after, initial=lines.board))
     captures = (at for at, move in enumerate(lines.better[:plies]) if boards[at].is_capture(move))
     first = next(captures, 0)

@@ -251,7 +251,9 @@ class GameReview:
 
 
 class ReviewInterrupted(KeyboardInterrupt):
-    """Ctrl-C during a review; `review` covers the moves finished by then, None if there are none."""
+    """Ctrl-C during a review; `review` covers the moves finished by then, None if there are
+    none.
+    """
 
     def __init__(self, review: GameReview | None) -> None:
         super().__init__()
@@ -499,7 +501,9 @@ class _Reviewer:
         )
 
     def _judged(self, ply: int) -> MoveReview:
-        """Judge a move from the settled verdicts before and after it; a pass is no move to judge."""
+        """Judge a move from the settled verdicts before and after it; a pass is no move to
+        judge.
+        """
         facts = self._facts(ply)
         if not facts.move or self._side not in (None, facts.mover):
             return facts
@@ -686,8 +690,8 @@ def _may_escape(board: chess.Board, mated: _Known, others: Sequence[_Known]) -> 
 
 
 def _better(as_played: _Known, others: Sequence[_Known], side: chess.Color) -> _Known:
-    """Return the first of the other moves where it is better than the played one, which is the other
-    answer.
+    """Return the first of the other moves where it is better than the played one, which is the
+    other answer.
     """
     if others and _worth(others[0], side) > _worth(as_played, side):
         return others[0]

@@ -1,5 +1,5 @@
-"""The moves that solve a puzzle: as long as one move is better than all others by far, the line goes
-on.
+"""The moves that solve a puzzle: as long as one move is better than all others by far, the line
+goes on.
 """
 
 from __future__ import annotations

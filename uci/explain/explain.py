@@ -83,7 +83,9 @@ def view_attention(
 
 
 def _row(heads: np.ndarray, layer: int, square: chess.Square, board: chess.Board) -> Markup:
-    """One layer's heads, float [heads, 64] by square, side by side; each square is one unit wide."""
+    """One layer's heads, float [heads, 64] by square, side by side; each square is one unit
+    wide.
+    """
     words, parts = [], []
     for number, weights in enumerate(heads):
         top = int(weights.argmax())

@@ -124,7 +124,9 @@ def _move_row(observation: Observation, child: RootMove) -> dict[str, object]:
 
 
 def _charts(observation: Observation, moves: Sequence[RootMove]) -> list[dict[str, object]]:
-    """Visits and values of the leading moves over the nodes of the search, on a logarithmic axis."""
+    """Visits and values of the leading moves over the nodes of the search, on a logarithmic
+    axis.
+    """
     values = [
         value
         for snapshot in observation.snapshots
@@ -210,7 +212,9 @@ def _wins(board: chess.Board, side: chess.Color, gains: list[tuple[chess.Move, i
 def show_weights(
     board: chess.Board, weights: Mapping[chess.Square, float]
 ) -> tuple[Markup, list[str]]:
-    """Return the heat board and the five heaviest pieces, from White's weights to the mover's view."""
+    """Return the heat board and the five heaviest pieces, from White's weights to the mover's
+    view.
+    """
     sign = 1.0 if board.turn == chess.WHITE else -1.0
     heat = {square: sign * value / _FULL_HEAT for square, value in weights.items()}
     words = []

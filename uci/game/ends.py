@@ -28,7 +28,9 @@ DRAW_AGREED = GameEnd("1/2-1/2", later("draw agreed"))
 
 
 def end_on_board(board: chess.Board) -> GameEnd | None:
-    """Mate, stalemate, dead position, third repetition or fifty moves; None while the game goes on."""
+    """Mate, stalemate, dead position, third repetition or fifty moves; None while the game goes
+    on.
+    """
     outcome = board.outcome()
     if outcome is not None:
         return GameEnd(outcome.result(), outcome.termination.name.lower().replace("_", " "))

@@ -132,8 +132,8 @@ def save_game(game: chess.pgn.Game, path: Path, before: chess.pgn.Game | None = 
 
 
 def _has_wide_letters(path: Path) -> bool:
-    """Whether a file is in UTF-16 or UTF-32. Raises OSError of a packed one: nothing that is written
-    behind its end is read again.
+    """Whether a file is in UTF-16 or UTF-32. Raises OSError of a packed one: nothing that is
+    written behind its end is read again.
     """
     with path.open("rb") as stream:
         begin = stream.read(LOOKED_AT)

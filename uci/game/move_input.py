@@ -76,15 +76,15 @@ def _words(cleaned: str, text: str) -> list[str]:
 
 
 def _are_own_first(cleaned: str) -> bool:
-    """Whether letters for pieces are rather those of the language that is spoken here. A small first
-    letter may be a pawn's file.
+    """Whether letters for pieces are rather those of the language that is spoken here. A small
+    first letter may be a pawn's file.
     """
     return shows_own_letters.get() and not cleaned[:1].islower()
 
 
 def _check_pieces(board: chess.Board, text: str, moves: list[chess.Move]) -> None:
-    """Raise MoveError where a letter stands for two pieces, both of which can move so: a rook's Rd1,
-    in French the king's.
+    """Raise MoveError where a letter stands for two pieces, both of which can move so: a rook's
+    Rd1, in French the king's.
     """
     pieces = (board.piece_at(move.from_square) for move in moves)
     names = [chess.piece_name(piece.piece_type) for piece in pieces if piece is not None]

@@ -88,7 +88,9 @@ class TimedGame:
         return self.clock is not None and self.clock.left(self.board.turn) <= 0
 
     def start_clock(self) -> None:
-        """Let the mover's clock run; nobody's runs before the first move of a new or loaded game."""
+        """Let the mover's clock run; nobody's runs before the first move of a new or loaded
+        game.
+        """
         if self.clock is not None and self.plies > self.first_ply:
             self.clock.start(self.board.turn)
 

@@ -284,7 +284,9 @@ class Catalogue:
         return [game for game in games if wanted.takes(game.mine, game.result)]
 
     def _sorted(self, games: list[Game], order: str) -> list[Game]:
-        """Sort games, the latest first or by a column of the list; what is not known stands last."""
+        """Sort games, the latest first or by a column of the list; what is not known stands
+        last.
+        """
         games.sort(key=lambda game: (game.date, game.age), reverse=True)
         column = order.removeprefix("-")
         if column not in _COLUMNS:

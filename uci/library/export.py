@@ -1,5 +1,5 @@
-"""Chosen games for others: as one PGN, in the words that stand in their files, or as one page to learn
-from.
+"""Chosen games for others: as one PGN, in the words that stand in their files, or as one page to
+learn from.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def pgn_of(games: GamesFolder, keys: Iterable[str]) -> Export:
 
 
 def lesson_page(games: GamesFolder, keys: Iterable[str]) -> Export:
-    """Return a page of games on which one steps through their moves, words and variations; those with
-    a review ask for the better moves. Raises DataError.
+    """Return a page of games on which one steps through their moves, words and variations; those
+    with a review ask for the better moves. Raises DataError.
     """
     sections = []
     how = ""

@@ -1,4 +1,6 @@
-"""Reading a folder of games into the catalogue, in steps, and keeping up with what changes there."""
+"""Reading a folder of games into the catalogue, in steps, and keeping up with what changes
+there.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The games in a folder's PGN files: found at the reader's speed, and read again from their place."""
+"""The games in a folder's PGN files: found at the reader's speed, and read again from their
+place.
+"""
 
 from __future__ import annotations
 
@@ -155,7 +157,9 @@ class _KeptText(GameText):
         super().more()
 
     def take(self, end: int) -> tuple[int, str, bytes]:
-        """Return where the game begins that ends at a place, the digest of its text, and the text."""
+        """Return where the game begins that ends at a place, the digest of its text, and the
+        text.
+        """
         text = self._kept + self.data[max(0, self._since - self.dropped) : end - self.dropped]
         begin = self._since
         self._kept = b""

@@ -1,4 +1,6 @@
-"""A folder of one's own games: its files and reviews are the truth, and the catalogue follows them."""
+"""A folder of one's own games: its files and reviews are the truth, and the catalogue follows
+them.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What one's own reviewed games tell together: accuracy over time, and mistakes by opening, colour and
-motif. Short games, in which openings alone decide, do not count.
+"""What one's own reviewed games tell together: accuracy over time, and mistakes by opening,
+colour and motif. Short games, in which openings alone decide, do not count.
 """
 
 from __future__ import annotations

@@ -90,8 +90,8 @@ class Puzzle:
 
 
 def themes_of(board: chess.Board, moves: Sequence[chess.Move]) -> tuple[str, ...]:
-    """Return what rules can tell of a puzzle, in Lichess's words: the phase, the kind of mate or how
-    it wins, and a promotion.
+    """Return what rules can tell of a puzzle, in Lichess's words: the phase, the kind of mate or
+    how it wins, and a promotion.
     """
     (phase,) = phases([board])
     themes = [phase]
@@ -111,7 +111,9 @@ def themes_of(board: chess.Board, moves: Sequence[chess.Move]) -> tuple[str, ...
 
 
 def behind(board: chess.Board) -> str:
-    """Return the position before a board's last move, and that move, as `Puzzle.before` has them."""
+    """Return the position before a board's last move, and that move, as `Puzzle.before` has
+    them.
+    """
     if not board.move_stack:
         return ""
     before = board.copy()

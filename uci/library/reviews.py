@@ -102,7 +102,9 @@ class Reviews:
         self._puzzles: dict[str, set[str]] = {}  # the keys of the puzzles of each line
 
     def refreshing(self) -> Steps:
-        """Tell the catalogue of reviews that are new or have changed, and of those that are gone."""
+        """Tell the catalogue of reviews that are new or have changed, and of those that are
+        gone.
+        """
         found = review_files(self._folder)
         for path in self._known.keys() - set(found):
             self._forget(path)
@@ -118,7 +120,9 @@ class Reviews:
                     yield
 
     def naming_lapses(self) -> Steps:
-        """Find out, once, of what kind the mistakes are in reviews of versions that did not tell."""
+        """Find out, once, of what kind the mistakes are in reviews of versions that did not
+        tell.
+        """
         for game, facts in self._catalogue.reviewed():
             if facts.lapses is not None:
                 continue

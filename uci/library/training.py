@@ -290,7 +290,9 @@ class Trainer:
 
     @_mending
     def stock(self) -> str:
-        """Tell how many puzzles there are, by where they come from, how hard they are, and theme."""
+        """Tell how many puzzles there are, by where they come from, how hard they are, and
+        theme.
+        """
         rows = self._base.execute("SELECT source, rating, box FROM puzzles").fetchall()
         own = sum(source == "mine" for source, *_rest in rows)
         tried = sum(box >= 0 for *_rest, box in rows)

@@ -1,4 +1,6 @@
-"""The one who touches a folder of one's own games: it is asked, and answers on a thread of its own."""
+"""The one who touches a folder of one's own games: it is asked, and answers on a thread of its
+own.
+"""
 
 from __future__ import annotations
 

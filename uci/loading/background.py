@@ -36,6 +36,9 @@ _AGAIN_S = 2.0  # from one attempt to become the compiler to the next, while ano
 _TELL_S = 2.0  # between two messages about the progress
 NOWHERE = Place(Path(), "", "")  # of kernels that no folder keeps
 
+# A Popen object complains if it goes before its process has ended.
+_started = list[subprocess.Popen[bytes]]()
+
 
 class LoadingProgress(NamedTuple):
     """How far the compiler is, or what went wrong."""
@@ -64,15 +67,30 @@ def place_of(options: EngineOptions, needed: str) -> Place:
     folder = jit.cache_folder()
     if folder is None:
         return NOWHERE
-    deciding: dict[str, Any] = {"preset": options.preset, "play_like": options.play_like}
-    deciding["threads"] = min(2, options.thread_count)
-    # Whether there are hints, not how much.
-    deciding["tactical_nodes"] = float(options.tactical_nodes > 0)
-    chosen = (
-        {field: getattr(options, field) for field in _ENGINE_FIELDS}
-        | deciding
-        | {"hash_mib": COMPILER_HASH_MIB}
-    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return NOWHERE
+    deciding = _deciding_options(options)
+    chosen = _compiler_options(options, needed) | deciding
+    return Place(folder, _kernel_key(needed, deciding), json.dumps(chosen))
+
+
+def _deciding_options(options: EngineOptions) -> dict[str, Any]:
+    """Return what decides which kernels are compiled, beside the evaluator."""
+    return {
+        "preset": options.preset,
+        "play_like": options.play_like,
+        "threads": min(2, options.thread_count),
+        # Whether there are hints, not how much.
+        "tactical_nodes": float(options.tactical_nodes > 0),
+    }
+
+
+def _compiler_options(options: EngineOptions, needed: str) -> dict[str, Any]:
+    """Return what else the compiler's engine is made with."""
+    chosen = {field: getattr(options, field) for field in _ENGINE_FIELDS}
+    chosen["hash_mib"] = COMPILER_HASH_MIB
     # Somebody's code runs in our process alone: others wait for the compiler.
     if ":" in options.evaluator:
         chosen |= {"evaluator": STAND_IN, "weights_file": EngineOptions().weights_file}
@@ -83,14 +101,13 @@ def place_of(options: EngineOptions, needed: str) -> Place:
             "value_head": "winner",
             "stand_ins": True,
         }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return NOWHERE
-    name = hashlib.sha256(json.dumps([needed, deciding, jit.sources_hash()]).encode()).hexdigest()[
-        :16
-    ]
-    return Place(folder, name, json.dumps(chosen))
+    return chosen
+
+
+def _kernel_key(needed: str, deciding: dict[str, Any]) -> str:
+    """Return the name of a set of kernels, another one for other sources."""
+    facts = json.dumps([needed, deciding, jit.sources_hash()])
+    return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
 class Preparation:
@@ -121,7 +138,9 @@ class Preparation:
         )
 
     def progress(self) -> LoadingProgress | None:
-        """How far the compiler is; None before it has compiled anything, which it may not have to."""
+        """How far the compiler is; None before it has compiled anything, which it may not have
+        to.
+        """
         done, total = self._place.counted()
         return LoadingProgress(done, total) if done else None
 
@@ -203,8 +222,3 @@ class Preparation:
                 creationflags=flags,
             )
             _started.append(self._compiler)
-
-
-_started: list[
-    subprocess.Popen[bytes]
-] = []  # A Popen object complains if it goes before its process has ended.

@@ -72,7 +72,9 @@ class PatientEngine(Engine):
         self.wait(self.on_wait, is_over)
 
     def _warm_if_prepared(self) -> None:
-        """Load the kernels from the cache as soon as they are there, before a search's time begins."""
+        """Load the kernels from the cache as soon as they are there, before a search's time
+        begins.
+        """
         if self.is_prepared and not self._is_warm:
             check_room(TO_LOAD_MIB)
             board = self.board

@@ -30,7 +30,9 @@ NO_MOVE = "bestmove (none)"
 
 
 def make_limits(command: GoCommand, board: chess.Board) -> Limits:
-    """Return the engine's limits for a `go`. Moves illegal `searchmoves` to the command's problems."""
+    """Return the engine's limits for a `go`. Moves illegal `searchmoves` to the command's
+    problems.
+    """
     moves = []
     for text in dict.fromkeys(command.searchmoves or ()):
         try:

@@ -76,7 +76,9 @@ class GoCommand:
 
 
 def line_text(line: str) -> str:
-    """Return a line of which bytes that are not UTF-8, as `os.fsdecode` has them, are Windows-1252."""
+    """Return a line of which bytes that are not UTF-8, as `os.fsdecode` has them, are
+    Windows-1252.
+    """
     return line if line.isascii() else decode_line(os.fsencode(line))
 
 

@@ -21,7 +21,9 @@ _LEAST_LINES = 2  # named openings that its move must lead to; a curiosity has o
 
 
 def opening_name(board: chess.Board) -> str:
-    """Return the name of the latest named position in a board's game; "" if no position has a name."""
+    """Return the name of the latest named position in a board's game; "" if no position has a
+    name.
+    """
     names = _names()
     return next((names[key] for key in _keys(board) if key in names), "")
 
@@ -114,7 +116,9 @@ def _keys(board: chess.Board) -> Iterator[Hashable]:
 
 
 def read_table() -> Iterator[tuple[chess.Board, str]]:
-    """Position and name of each line `e4 e5 Nf3 = Name` of the table, whose comments begin with #."""
+    """Position and name of each line `e4 e5 Nf3 = Name` of the table, whose comments begin with
+    #.
+    """
     text = resources.files("uci.terminal").joinpath("openings.txt").read_text(encoding="utf-8")
     for line in text.splitlines():
         if line and not line.startswith("#"):

@@ -1,4 +1,6 @@
-"""Read the positions and games that a user names: a FEN, a PGN file and a ply, or standard input."""
+"""Read the positions and games that a user names: a FEN, a PGN file and a ply, or standard
+input.
+"""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def explore(session: BoardSession, moves: list[str]) -> None:
 
 def people(session: BoardSession, rating: int) -> None:
     """Tell what players of a rating would play in the position that is looked at."""
-    session.start(_ask_people(session, session.table.shown.copy(), rating))
+    session.tasks.start(_ask_people(session, session.table.shown.copy(), rating))
 
 
 def lines(session: BoardSession, on: bool, count: int) -> None:
@@ -100,7 +100,7 @@ def load(session: BoardSession, text: str, game: int) -> None:
         if len(names) > 1:
             session.tell({"do": "games", "names": names, "game": game})
 
-    session.work(read, show)
+    session.tasks.work(read, show)
 
 
 def on_node(

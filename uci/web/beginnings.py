@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
+import reprlib
 
 import chess
 
@@ -32,37 +34,58 @@ def chosen_position(
     FenError, ConfigError.
     """
     if not chess960:
-        notes, notes_960 = list[str](), list[str]()
-        fen = fen.strip() or chess.STARTING_FEN
-        board, board_960 = (
-            typed_position(fen, note=notes.append),
-            typed_position(fen, True, notes_960.append),
+        return _typed(fen.strip() or chess.STARTING_FEN, shown)
+    if chess960 == "any":
+        return chess960_start(), []
+    if not re.fullmatch(r"\d{1,18}", chess960):  # Python reads 4,300 digits, no more
+        raise ConfigError(
+            _("Chess960 position {text}: expected a number", text=reprlib.repr(chess960))
         )
-        is_960 = shown.chess960 and board.castling_rights != board_960.castling_rights
-        return (board_960, notes_960) if is_960 else (board, notes)
-    if chess960 != "any" and not chess960.isdecimal():
-        raise ConfigError(_("Chess960 position {text}: expected a number", text=repr(chess960)))
-    return chess960_start(None if chess960 == "any" else int(chess960)), []
+    return chess960_start(int(chess960)), []
 
 
-def chosen_game(board: chess.Board, side: str, level: str, clock: str) -> Setup:
+def _typed(fen: str, shown: chess.Board) -> tuple[chess.Board, list[str]]:
+    """Return the position of a FEN, and notes."""
+    notes = list[str]()
+    board = typed_position(fen, note=notes.append)
+    notes_960 = list[str]()
+    board_960 = typed_position(fen, True, notes_960.append)
+    if shown.chess960 and board.castling_rights != board_960.castling_rights:
+        return board_960, notes_960
+    return board, notes
+
+
+def chosen_game(
+    board: chess.Board, side: str, level: str, clock: str, rng: random.Random | None = None
+) -> Setup:
     """Return a game from a board. The person plays `side` (white, black, random) or watches (none);
-    `clock` "" is none.
+    `clock` "" is none. `rng` chooses a random side; without it, nothing can foretell which.
 
     Raises ConfigError.
     """
-    human = {"none": None, "random": random.random() < 0.5}.get(side, side == "white")
+    human = _chosen_side(side, rng or random.Random())
     levels = dict.fromkeys(chess.COLORS, parse_level(level))
     clocks = GameClock(parse_time_control(clock)) if clock else None
     return Setup(board, human, levels, clocks, is_watched=human is None)
+
+
+def _chosen_side(side: str, rng: random.Random) -> chess.Color | None:
+    """Return the side of the person, None for neither. Raises ConfigError."""
+    if side == "none":
+        return None
+    if side == "random":
+        return rng.random() < 0.5
+    if side not in chess.COLOR_NAMES:
+        raise ConfigError(f"side {side!r}: expected white, black, random or none")
+    return side == "white"
 
 
 def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
     """Return the game of that number, from 1, of a PGN's text, as a board for analysis. Raises
     DataError.
 
-    With it come the names of all games, and the first fault in this one, "" for none. FENs, one a
-    line, are games, too.
+    With it come the names of the first games, at most 300, and the first fault in this one, "" for
+    none. FENs, one a line, are games, too.
     """
     if kind_of(text) == POSITIONS:
         text = "\n\n".join(
@@ -70,7 +93,7 @@ def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
         )
     every = (found for found in read_text_games(text, _("the PGN")) if found.number)
     games = list(itertools.islice(every, max(_MOST_GAMES, number)))
-    if number > len(games):
+    if not 1 <= number <= len(games):
         raise DataError(
             several("the PGN has {count} game", "the PGN has {count} games", len(games))
         )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from engine.options import EngineOptions
 from engine.search.limits import Limits
@@ -20,7 +20,9 @@ from uci.language import translated
 from uci.library.reviews import KeptReview
 from uci.library.worker import failure
 from uci.terminal.limit_flags import USUAL_LINES
+from uci.web.board_tasks import BoardTasks
 from uci.web.engine_desk import EngineDesk
+from uci.web.flag_timer import FlagTimer
 from uci.web.games_desk import GamesDesk
 from uci.web.people_desk import PeopleDesk
 from uci.web.saver import Saver
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from engine.player import Engine
 
 Tell = Callable[[dict[str, Any]], None]
-Work = TypeVar("Work")
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,9 @@ class Services:
 
 
 class BoardSession:
-    """`tell` sends a message to the page that is at the board. `set_to_work` sets the engine to what
-    the table asks for; `on_idle` hears when a thread has done the work for which others waited.
+    """`tell` sends a message to the page that is at the board. `set_to_work` sets the engine to
+    what the table asks for; `on_idle` hears when a thread has done the work for which others
+    waited.
 
     All methods run in the event loop and return at once; the engine works in tasks.
     """
@@ -69,24 +71,22 @@ class BoardSession:
         self.rng = services.rng
         self.tell = tell
         self._set_to_work = set_to_work
-        self._on_idle = on_idle
+        self.tasks = BoardTasks(self.report, self.tell_state, on_idle)
         self._folder = services.folder
-        self._open_games(services)
         self.people = PeopleDesk()
         self.choice = Choice.read(services.folder)
         self.table = self._lay(Table(setup))
         if setup.levels is not None:
             self.choice = Choice.of(self.table)
+        self._open_games(services)
         self.shows_lines = True
         self.line_count = services.line_count
         self.reviewed: Table | None = None  # the table that was reviewed last
         self.hinted: dict[str, Any] | None = None  # the latest hint
         self.advising = asyncio.Lock()  # while a hint is searched for, or the answer to a draw
-        self._tasks: set[asyncio.Task[bool]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None  # known once a page has come
-        self._flag: asyncio.TimerHandle | None = None
+        self._flag = FlagTimer(self.changed)
         self._is_known = False  # whether the page has the moves of this table
-        self.is_working = False  # whether a thread works on a request, and the others wait
 
     def _open_games(self, services: Services) -> None:
         """Make what keeps games and puzzles in the folder. It works on threads."""
@@ -122,7 +122,7 @@ class BoardSession:
         self.table.wait(True)
         if not self.table.review.is_running:
             self.engine.stop()
-        self.set_flag_timer()
+        self._flag.watch(self.table)
 
     def close(self) -> str | None:
         """End the engine's work and save what is not saved; return where it is, or what cannot be
@@ -138,8 +138,9 @@ class BoardSession:
     # ---- the page --------------------------------------------------------------------------------
 
     def tell_state(self) -> None:
-        """All that a page shows but hints, which it forgets with the position, lines that follow,
-        and moves it has.
+        """Tell the page all that it shows, of the moves only those that it does not have.
+
+        Hints and lines of analysis are told apart: the page forgets them when the position changes.
         """
         state = snapshot(self.table, is_new=not self._is_known)
         self._is_known = True
@@ -160,6 +161,10 @@ class BoardSession:
         """Send words to the page: a note, or an error."""
         self.tell({"do": "say", "text": translated(text), "kind": kind})
 
+    def report(self, error: Exception) -> None:
+        """Tell the page what failed: it stays usable."""
+        self.say(failure(error), "error")
+
     def changed(self) -> None:
         """Tell the new state and set the engine to the work that it asks for."""
         self.noted()
@@ -172,24 +177,8 @@ class BoardSession:
 
     def go_on(self) -> None:
         """Set clocks and engine to what the table asks for."""
-        self.set_flag_timer()
+        self._flag.watch(self.table)
         self._set_to_work()
-
-    def work(self, work: Callable[[], Work], then: Callable[[Work], None]) -> None:
-        """Let a thread do what takes longer than a moment, and go on with what it returns. Other
-        requests wait.
-        """
-        self.is_working = True
-        self.start(self._work(work, then))
-
-    async def _work(self, work: Callable[[], Work], then: Callable[[Work], None]) -> None:
-        async def working() -> None:
-            then(await asyncio.to_thread(work))
-
-        if not await self._reporting(working()):
-            self.tell_state()
-        self.is_working = False
-        self._on_idle()
 
     # ---- the table -------------------------------------------------------------------------------
 
@@ -246,24 +235,6 @@ class BoardSession:
             self.reviewed = None
         self.tell({"do": "review", **review_told(review), **review_of(self.table)})
 
-    # ---- the clocks ------------------------------------------------------------------------------
-
-    def set_flag_timer(self) -> None:
-        """Wait for the moment when the flag of the side to move falls."""
-        if self._flag is not None:
-            self._flag.cancel()
-            self._flag = None
-        clock = self.table.clock
-        if clock is not None and clock.running is not None:
-            delay = max(0.0, clock.left(clock.running)) + 0.01
-            self._flag = asyncio.get_running_loop().call_later(delay, self._check_flag)
-
-    def _check_flag(self) -> None:
-        if self.table.fall_of_flag():
-            self.changed()
-        else:
-            self.set_flag_timer()
-
     # ---- the engine ------------------------------------------------------------------------------
 
     async def be_loaded(self) -> None:
@@ -274,7 +245,7 @@ class BoardSession:
         if not table.is_loading:
             return
         table.ask(table.is_human_turn)
-        self.set_flag_timer()
+        self._flag.watch(self.table)
         self.tell_state()
         try:
             await self.engine.prepare()
@@ -282,26 +253,9 @@ class BoardSession:
             table.load(not self.engine.is_loaded)
             table.ask(False)
             if table is self.table:
-                self.set_flag_timer()
+                self._flag.watch(self.table)
                 self.tell_state()
 
     def for_analysis(self, options: EngineOptions) -> EngineOptions:
         """Return the options with which the engine analyses and reviews."""
         return replace(options, analyse_mode=True, limit_strength=False, multi_pv=self.line_count)
-
-    def start(self, work: Coroutine[Any, Any, object]) -> None:
-        """Let a task work beside the conversation."""
-        task = asyncio.ensure_future(self._reporting(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _reporting(self, work: Awaitable[object]) -> bool:
-        """Do some work and return whether it succeeded; a failure is reported instead of being
-        lost.
-        """
-        try:
-            await work
-            return True
-        except Exception as error:  # noqa: BLE001 - the page stays usable, whatever the engine met
-            self.say(failure(error), "error")
-            return False

@@ -42,7 +42,7 @@ class Conductor:
 
         A message that cannot be carried out is answered by an error and changes nothing.
         """
-        if self.session.is_working:
+        if self.session.tasks.is_working:
             self._waiting.append(text)
             return
         try:
@@ -53,11 +53,14 @@ class Conductor:
             self.session.tell_state()
 
     def _catch_up(self) -> None:
-        """Do what was asked for while a thread worked."""
+        """Do what was asked for while a thread worked. What fails holds up no other request."""
         waiting = self._waiting
         self._waiting = []
         for text in waiting:
-            self.receive(text)
+            try:
+                self.receive(text)
+            except Exception as error:  # noqa: BLE001 - the page stays usable
+                self.session.report(error)
 
     def _set_to_work(self) -> None:
         """Set the engine to the work that the table asks for, once no review runs."""
@@ -66,10 +69,10 @@ class Conductor:
         if table.review.is_running:
             return
         if table.is_engine_turn:
-            session.start(game_mode.reply(session))
+            session.tasks.start(game_mode.reply(session))
         elif table.lesson is not None:
-            session.start(learn_mode.look_at_try(session))
+            session.tasks.start(learn_mode.look_at_try(session))
         elif table.is_analysing and session.shows_lines and not table.is_waiting:
-            session.start(analysis_mode.show_lines(session))
+            session.tasks.start(analysis_mode.show_lines(session))
         else:
             session.engine.stop()

@@ -102,7 +102,9 @@ class EngineDesk:
     async def _run(
         self, work: Callable[[Engine, SearchJob[Answer]], Answer], adapt: Adapt
     ) -> Answer | None:
-        """Let a new job do some work, once the one before it has ended; None where it was stopped."""
+        """Let a new job do some work, once the one before it has ended; None where it was
+        stopped.
+        """
         self.stop()
         self._job = job = SearchJob[Answer]()
 

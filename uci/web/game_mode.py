@@ -57,7 +57,7 @@ def new(session: BoardSession, side: str, level: str, clock: str, fen: str, ches
 def play_from_here(session: BoardSession, side: str, level: str, clock: str) -> None:
     setup = chosen_game(session.table.shown.copy(), side, level, clock)
     session.choose(Choice.parse(level, clock))
-    session.work(lambda: Table(setup), session.replace_table)
+    session.tasks.work(lambda: Table(setup), session.replace_table)
 
 
 def again(session: BoardSession, swap: bool) -> None:
@@ -97,7 +97,7 @@ def take_back(session: BoardSession) -> None:
 
 def hint(session: BoardSession) -> None:
     if session.table.is_human_turn:
-        session.start(_hint(session, session.table, session.table.board.copy()))
+        session.tasks.start(_hint(session, session.table, session.table.board.copy()))
 
 
 async def _advice(session: BoardSession, table: Table, board: chess.Board) -> SearchResult | None:
@@ -135,7 +135,7 @@ def offer_draw(session: BoardSession) -> None:
         raise MoveError(_("offer a draw when it is your move"))
     if table.board.ply() < DRAW_FROM_PLY:
         raise MoveError(_(TOO_EARLY))
-    session.start(_consider_draw(session, table, table.board.copy()))
+    session.tasks.start(_consider_draw(session, table, table.board.copy()))
 
 
 async def _consider_draw(session: BoardSession, table: Table, board: chess.Board) -> None:

@@ -80,7 +80,9 @@ class GamesDesk:
         self.reviews = BackgroundReviews(self._worker, load, limits, self.tell_work, is_busy)
 
     def arrive(self) -> None:
-        """Continue the imports and reviews that were left when the program ended: a page is there."""
+        """Continue the imports and reviews that were left when the program ended: a page is
+        there.
+        """
         if self.folder.is_dir():
             self._worker.do(self._resume)
 

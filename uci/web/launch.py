@@ -95,7 +95,9 @@ async def _until(ended: asyncio.Event, engine: EngineDesk) -> None:
 
 
 def _draw_code(console: Console, url: str) -> None:
-    """Draw the address as a QR code for a phone's camera, in a terminal, where segno is installed."""
+    """Draw the address as a QR code for a phone's camera, in a terminal, where segno is
+    installed.
+    """
     try:
         import segno
     except ImportError:

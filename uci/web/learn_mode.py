@@ -63,7 +63,9 @@ REQUESTS: dict[str, Request] = {
 
 
 def _mistakes(table: Table) -> list[tuple[MoveReview, chess.pgn.ChildNode]]:
-    """Return the mistakes of the person, or of both sides where there are none, with their nodes."""
+    """Return the mistakes of the person, or of both sides where there are none, with their
+    nodes.
+    """
     if table.review.kept is None:
         return []
     found = [

@@ -109,6 +109,7 @@ class MoveTree:
             gone = todo.pop()
             del self._facts[self.numbers.pop(gone)]
             todo += gone.variations
+        self._join_words(node.parent)
         self._changed(node.parent)
 
     def put(self, node: chess.pgn.ChildNode, rank: int) -> None:
@@ -118,11 +119,17 @@ class MoveTree:
             return
         siblings.remove(node)
         siblings.insert(rank, node)
-        for child in siblings[:1]:  # PGN has no room for words before a move of the main line
-            child.comment = f"{child.starting_comment} {child.comment}".strip()
-            child.starting_comment = ""
-            self._describe(child)
+        self._join_words(node.parent)
         self._changed(node.parent)
+
+    def _join_words(self, parent: chess.pgn.GameNode) -> None:
+        """Put the words before a node's main move behind it: PGN has no room for them there."""
+        if not parent.variations:
+            return
+        first = parent.variations[0]
+        first.comment = f"{first.starting_comment} {first.comment}".strip()
+        first.starting_comment = ""
+        self._describe(first)
 
     def comment(self, node: chess.pgn.GameNode, text: str) -> None:
         """Replace the author's words on a node."""

@@ -18,7 +18,7 @@ def refute(session: BoardSession) -> None:
     """Show what answers a wrong try at a puzzle, unless the engine is at a review."""
     attempt = session.games.puzzles.attempt
     if attempt and attempt.failed and not session.table.review.is_running:
-        session.start(_refute(session, attempt, attempt.failed))
+        session.tasks.start(_refute(session, attempt, attempt.failed))
 
 
 async def _refute(session: BoardSession, attempt: Attempt, failed: chess.Move) -> None:

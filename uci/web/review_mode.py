@@ -21,7 +21,7 @@ def review(session: BoardSession) -> None:
     if not session.table.plies:
         raise MoveError(_("there are no moves to review"))
     session.set_review(TableReview(is_running=True, total=session.table.plies))
-    session.start(_review(session, session.table))
+    session.tasks.start(_review(session, session.table))
 
 
 def stop_review(session: BoardSession) -> None:

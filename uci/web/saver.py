@@ -62,7 +62,9 @@ class Saver:
             self._soon = asyncio.get_running_loop().call_later(delay_s, self.now, table)
 
     def now(self, table: Table, aloud: bool = False) -> SearchJob[str] | None:
-        """Save a table as it is now, after what is being saved; None where nothing is to be saved."""
+        """Save a table as it is now, after what is being saved; None where nothing is to be
+        saved.
+        """
         if not table.is_worth_saving:
             return None
         earlier = self._latest

@@ -1,4 +1,6 @@
-"""The game on the web board, and the variations beside it: rules and clocks, no engine, no network."""
+"""The game on the web board, and the variations beside it: rules and clocks, no engine, no
+network.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +86,9 @@ class Table(TimedGame):
         return self.is_running and not super().is_engine_turn
 
     def play(self, move: chess.Move) -> None:
-        """Play a legal move of the running game. A flag that fell before it ends the game instead."""
+        """Play a legal move of the running game. A flag that fell before it ends the game
+        instead.
+        """
         if self.fall_of_flag():
             return
         node = self.tree.add(self.last, move, self.board)

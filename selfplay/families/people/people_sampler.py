@@ -33,8 +33,8 @@ class PeopleSampler(GameSampler):
         self._config = config
         self._replay = buffers(Replay, {"sight": buffers(PeopleSight)}, plies=self.plies)
 
-    def fill(self, numbers: np.ndarray, changes: np.ndarray, batch: SparseBatch) -> None:
-        """Write the positions numbers int64[n] into batch[:n]; there are no changes."""
+    def fill(self, numbers: np.ndarray, variations: np.ndarray, batch: SparseBatch) -> None:
+        """Write the positions numbers int64[n] into batch[:n]; nothing is varied."""
         count = len(numbers)
         positions = self.positions
         bands = self._config.bands(positions.rating[numbers])

@@ -46,7 +46,9 @@ RECALIBRATION_BATCHES = 16  # batches that measure the averaged weights' batch s
 
 
 class PlanesMixture(Batches):
-    """Batches of planes; arguments and errors as `Batches`. Rejects single positions: no history."""
+    """Batches of planes; arguments and errors as `Batches`. Rejects single positions: no
+    history.
+    """
 
     kind = PositionSet
     refusal = "towers are trained on whole games: a label folder teaches sparse networks"

@@ -61,7 +61,9 @@ class SourceGames(NamedTuple):
 
 
 class GameSampler:
-    """Replays positions of one set of games. One instance per thread: it owns the replay's stack."""
+    """Replays positions of one set of games. One instance per thread: it owns the replay's
+    stack.
+    """
 
     def __init__(self, positions: PositionSet) -> None:
         self.positions = positions

@@ -199,7 +199,9 @@ class SparseHeldOut(RowsHeldOut):
 
 
 class SparseFamily(LayersFamily):
-    """Sparse networks, such as sparse-768; a value trunk that a network has besides stays as it is."""
+    """Sparse networks, such as sparse-768; a value trunk that a network has besides stays as it
+    is.
+    """
 
     recipe = SPARSE_RECIPE
     mixture = SparseMixture

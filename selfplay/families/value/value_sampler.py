@@ -60,11 +60,11 @@ class ValueSampler:
         self._row = np.zeros(ROW_WORDS, np.uint64)
         self._marks = np.zeros(VALUE_ROWS, np.bool_)
 
-    def fill(self, numbers: np.ndarray, changes: np.ndarray, batch: ValueBatch) -> None:
+    def fill(self, numbers: np.ndarray, variations: np.ndarray, batch: ValueBatch) -> None:
         """Write the rows numbers int64[n] into batch[:n]. Raises DataError for a row that is no
         position.
 
-        changes: unused; rows are not varied.
+        variations: unused; rows are not varied.
         """
         rows = np.ascontiguousarray(self._labels.rows[numbers])
         bad = fill_views(rows, self._row, self._marks, targets(), self._held, batch)
@@ -123,6 +123,7 @@ def _list_changes(batch, slot, first, side, marks):
             if marks[before[i]]:
                 changes[at] = before[i]
                 at += 1
-        batch.n_coming[slot, side], batch.n_going[slot, side] = coming, going
+        batch.n_coming[slot, side] = coming
+        batch.n_going[slot, side] = going
     for i in range(first, first + n_before):
         marks[before[i]] = False

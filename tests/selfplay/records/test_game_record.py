@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from engine.board.convert import encode_move, row_from_board
+from engine.errors import DataError
 from selfplay.records.endings import Ending
-from selfplay.records.game import SelfPlayRecord, decode_record, encode_record
+from selfplay.records.game import SelfPlayRecord, decode_record, encode_record, training_game
 
 START = chess.Board("4k3/8/8/8/8/8/4P3/4K2R w K - 3 9")
 MOVES = [encode_move(START, chess.Move.from_uci(name)) for name in ("e2e4", "e1g1")]
@@ -39,3 +40,27 @@ def test_a_field_comes_back_as_it_was_stored(name):
 
 def test_a_record_without_scores_has_none():
     assert decode_record(encode_record(replace(RECORD, target_scores=None))).target_scores is None
+
+
+@pytest.mark.parametrize("value", [60_000, -1, 1.1, np.nan])
+def test_a_root_value_that_is_no_chance_is_refused(value):
+    """60,000 reached the learner."""
+    wrong = replace(RECORD, root_wdl=np.array([[0.25, value, 0.25]], np.float16))
+    with pytest.raises(DataError, match="a root value"):
+        decode_record(encode_record(wrong))
+
+
+@pytest.mark.parametrize(
+    "field", [{"gave_up": 5}, {"number": -1}, {"generation": 1 << 32}, {"white_points": 300}]
+)
+def test_a_value_that_cannot_be_stored_is_refused_by_name(field):
+    """A bare ValueError or struct.error came."""
+    with pytest.raises(DataError):
+        encode_record(replace(RECORD, **field))
+
+
+@pytest.mark.parametrize("scores", [None, RECORD.target_scores])
+def test_scores_of_training_are_of_two_bytes(scores):
+    """Where a game has none they were of eight."""
+    game = training_game(replace(RECORD, target_scores=scores), 0.5)
+    assert game.target_scores.dtype == np.int16

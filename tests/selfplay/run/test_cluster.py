@@ -8,10 +8,11 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, RunError
 from selfplay.main import main
 from selfplay.records.game import encode_record
 from selfplay.run import cluster as cluster_module
@@ -87,3 +88,69 @@ def test_a_lost_worker_is_told_in_one_sentence():
     told = "Task failed because the node it was running on is dead or unavailable"
     assert cluster_module._first_sentence(error) == told
     assert len(cluster_module._first_sentence(RuntimeError("x" * 1100))) == 200
+
+
+class LostRay:
+    """A Ray that has lost its cluster: all that is asked of it raises an error, and is noted."""
+
+    class exceptions:
+        class RayError(Exception):
+            pass
+
+    def __init__(self):
+        self.asked = []
+
+    def _fail(self, what, **settings):
+        self.asked.append(what)
+        raise self.exceptions.RayError("the cluster is gone")
+
+    cancel = shutdown = remote = wait = _fail
+
+
+@pytest.fixture
+def lost_tasks():
+    ray = LostRay()
+    tasks = object.__new__(cluster_module._Tasks)
+    tasks._ray = ray
+    tasks._calls = {0: "first", 1: "second"}
+    tasks._numbers = SimpleNamespace(shutdown=lambda force: ray._fail("numbers"))
+    tasks._messages = SimpleNamespace(shutdown=lambda force: ray._fail("messages"))
+    tasks._task = ray
+    tasks._arguments = ()
+    return tasks
+
+
+def test_all_tasks_of_a_lost_cluster_are_ended(lost_tasks):
+    """The first error left the others, and both queues, as they were."""
+    lost_tasks.close()
+    assert lost_tasks._ray.asked == ["first", "second", "numbers", "messages"]
+
+
+@pytest.mark.parametrize("act", [lambda tasks: tasks.start(2), lambda tasks: tasks.playing()])
+def test_a_lost_cluster_is_named(act, lost_tasks):
+    """Ray's own error came."""
+    with pytest.raises(RunError, match="the Ray cluster is lost"):
+        act(lost_tasks)
+
+
+def in_the_open(folder):
+    folder.mkdir()
+    folder.chmod(0o755)
+
+
+def elsewhere(folder):
+    folder.with_name("other").mkdir(mode=0o700)
+    folder.symlink_to(folder.with_name("other"))
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="folders of users as POSIX has them")
+@pytest.mark.parametrize("made", [in_the_open, elsewhere])
+def test_a_folder_that_others_may_have_made_is_refused(made, tmp_path):
+    """Whoever made it first could read and change the networks."""
+    made(tmp_path / f"aino-nets-{os.getuid()}")
+    with pytest.raises(RunError, match="only this user"):
+        cluster_module._own_folder(tmp_path)
+
+
+def test_an_own_folder_is_taken_again(tmp_path):
+    assert cluster_module._own_folder(tmp_path) == cluster_module._own_folder(tmp_path)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from engine.nn import dit
 from selfplay.families.by_name import family_of
 from selfplay.main import main
 from selfplay.records.game import decode_record, encode_record
-from selfplay.run import sharing
+from selfplay.run import sharing, workers
 from selfplay.run.config import GateSettings
 from selfplay.run.gating import GateTask
 from selfplay.run.playing import GenerationTask, play_numbers
@@ -75,6 +76,29 @@ def test_broken_net_is_named_by_its_own_error(task, tmp_path):
     with pytest.raises(NetFileError, match=r"broken\.dit"):
         games_of(WorkerPool(1), replace(task, nets=(broken,)), NUMBERS)
     assert not multiprocessing.active_children()
+
+
+def test_a_pool_whose_first_process_cannot_start_is_closed(task, monkeypatch):
+    """It raised AttributeError, and its pipe and its executor stayed open."""
+
+    def no_process(*words):
+        raise OSError("no more processes")
+
+    pool = workers._Processes(task, NUMBERS, 2)
+    monkeypatch.setattr(pool._executor, "submit", no_process)
+    with pytest.raises(OSError, match="no more"):
+        pool.start(0)
+    pool.close()
+    assert (pool._reader.closed, pool._writer.closed) == (True, True)
+
+
+def test_a_worker_that_still_plays_has_its_own_number(task, monkeypatch):
+    """It was the place in the order in which workers were started."""
+    pool = workers._Processes(task, NUMBERS, 2)
+    monkeypatch.setattr(pool._executor, "submit", lambda *words: Future())
+    pool.start(1)
+    assert pool.playing() == [1]
+    pool.close()
 
 
 FLAGS = "--net=16x1 --games.count=24 --games.visits=12 --games.longest=60 --games.resign_below=-1".split()

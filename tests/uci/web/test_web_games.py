@@ -406,7 +406,7 @@ async def test_what_was_asked_is_about_the_game_of_its_time(visit, tab, asked, s
     conductor.receive(json.dumps({"do": "new", **GAME}))
     await tab.state(lambda state: state["isGame"] and len(state["steps"]) == 1)
     LOADED.set()
-    while session._tasks:
+    while session.tasks._running:
         await asyncio.sleep(0.01)
     assert (session.table.end, session.table.review.kept) == (None, None)
 

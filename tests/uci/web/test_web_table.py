@@ -190,6 +190,17 @@ def test_variations_are_changed():
     assert table.is_analysing, "a board for analysis is nothing else"
 
 
+@pytest.mark.parametrize(("act", "at"), [("delete", 0), ("promote", 1)], ids=["delete", "promote"])
+def test_words_before_a_variation_stay_with_its_move_where_it_becomes_the_main_line(act, at):
+    """Those of a variation left by a deleted main move went to the move before, when read again."""
+    text = "1. e4 e5 2. Nf3 ({before} 2. d4 {after}) 2... Nc6 *"
+    table = Table(loaded_game(text, 1)[0])
+    node = table.tree.game.next().next()
+    getattr(table, act)(node.variations[at])
+    again = Table(loaded_game(str(table.record()), 1)[0]).tree.game.next().next()
+    assert [again.comment, again.next().comment] == ["", "before after"]
+
+
 @pytest.mark.parametrize("act", ["promote", "delete"])
 def test_the_moves_of_a_game_stay_what_they_were(act):
     table = analysed("e4", "e5")
