@@ -66,7 +66,7 @@ class Shares:
 
 
 # The sources by number.
-GAMES = SOURCES.index("games")
+WHOLE_GAMES = SOURCES.index("games")
 SIBLINGS = SOURCES.index("siblings")
 DETOURS = SOURCES.index("detours")
 TREES = SOURCES.index("trees")
@@ -75,7 +75,7 @@ BOOK = SOURCES.index("book")
 CHESS960 = SOURCES.index("chess960")
 ENDINGS = SOURCES.index("endings")
 QUIET_ENDS = SOURCES.index("quiet_ends")
-FROM_GAMES = (GAMES, SIBLINGS, DETOURS, TREES, QUIET_ENDS)  # sources that need games
+FROM_GAMES = (WHOLE_GAMES, SIBLINGS, DETOURS, TREES, QUIET_ENDS)  # sources that need games
 GAME_SHARE = 0.25  # share of a sampled game's positions that are offered
 LONG_WALK = 60  # plies of a walk as long as a game
 SHORT_WALK = 3  # plies of the longest walk near a game
@@ -148,7 +148,7 @@ def sample_source(space, roots, source, most, samples):
         if space.counts[VALUES] >= most:
             return
         temperature = TEMPERATURES_CP[below(space.rng, np.int64(3))] * UNITS_PER_CP
-        if source == GAMES:
+        if source == WHOLE_GAMES:
             _sample_game(space, roots.games)
         elif source in (SIBLINGS, DETOURS):
             _sample_near_game(space, roots.games, source, temperature)
@@ -230,7 +230,9 @@ def _sample_game(space, games):
         if uniform(space.rng) < GAME_SHARE:
             value = static_value(teacher.net, teacher.acc, np.int64(0), teacher.rows[0])
             plies_left = min(games.first[game + 1] - position, np.int64(255))
-            offer(space, np.int64(0), value, np.int64(GAMES), _root_of(games, game), plies_left)
+            offer(
+                space, np.int64(0), value, np.int64(WHOLE_GAMES), _root_of(games, game), plies_left
+            )
         make(teacher.rows[0], games.moves[position], teacher.rows[1])
         advance(teacher.net, teacher.acc, np.int64(0), teacher.rows[0], teacher.rows[1])
         step_down(teacher)

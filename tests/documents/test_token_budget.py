@@ -17,7 +17,8 @@ from tests.documents.pages import ROOT
 PYTHON = {"engine", "selfplay", "uci", "benchmarks", "examples"}
 PAGES = {".js", ".css", ".html", ".j2"}
 # Everything that ships or runs, and the tests. To raise a number, say why in a sentence behind it.
-BUDGETS = {"product": 580_500, "tests": 389_000}
+# 10,000 of the product are what a wrong counter of pages had swallowed.
+BUDGETS = {"product": 594_300, "tests": 372_400}
 
 FREE = {
     tokenize.COMMENT,
@@ -88,9 +89,9 @@ def test_an_address_is_no_comment():
 # ---- form ----------------------------------------------------------------------------------------
 
 # Functions above LONG tokens: most are kernels, whose steps share too many values for a call.
-LONG, MOST_LONG = 300, 117
+LONG, MOST_LONG = 300, 41
 # Lines that hold WIDE tokens and more.
-WIDE, MOST_WIDE = 30, 553
+WIDE, MOST_WIDE = 30, 527
 
 
 def tokens_by_line(text):

@@ -22,11 +22,11 @@ INTERFACES = set(
 SHARED = set(
     """
     ACTIVATIONS Answer BLOCK BYTES Batches CHUNK DEFAULT_NET ENDINGS ENTRY_BYTES
-    FORMAT GROUPS LOG_STEPS LONGEST_LINE LOSSES Loss MOST_PLIES
+    FORMAT LOG_STEPS LONGEST_LINE LOSSES Loss MOST_PLIES
     NAMES NO_MOVE OPENING_STREAM PART PATIENCE_S PIECE PLIES_LEFT POLICIES ROWS Rows SIDE
     SQUARES STEP STEPS STRETCH SUM_TOLERANCE Source Tell Trainer VALUES VERSION
-    Value WIN default_config encode evaluate game_key hint input_transform largest_accumulator load look
-    mean_of output_transform planes_of relu settings_of take_back write_features write_moves
+    Value WIN default_config encode evaluate game_key input_transform largest_accumulator load look
+    mean_of output_transform planes_of relu settings_of write_features write_moves
     """.split()
 )
 

@@ -13,7 +13,7 @@ from uci.annotate.review import GameReview, MoveReview
 class Lapse(NamedTuple):
     """A mistake at a ply, counted from 1: it allowed something of a kind, or missed it.
 
-    The kinds are those of `reasons.Reason`, for which the page has the words.
+    The kinds are those of `reasons.MoveReason`, for which the page has the words.
     """
 
     ply: int

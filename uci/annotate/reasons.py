@@ -55,14 +55,14 @@ _EVEN_CP = 125
 _LONG_MATE, _DEAR_CP = (4, 450)
 
 
-MATERIAL = "material"
+MATERIAL_KIND = "material"
 POSITION = "position"
 
 
-class Reason(NamedTuple):
+class MoveReason(NamedTuple):
     """Why a move is worse: a sentence, "" for none, and what it is about.
 
-    The kind is one of Lichess's themes, `MATERIAL` or `POSITION`. What is missed was the mover's
+    The kind is one of Lichess's themes, `MATERIAL_KIND` or `POSITION`. What is missed was the mover's
     own chance.
     """
 
@@ -71,7 +71,7 @@ class Reason(NamedTuple):
     is_missed: bool = False
 
 
-NO_REASON = Reason("")
+NO_REASON = MoveReason("")
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Lines:
         return deed(board, line, explains_much=(self.cost_cp or 0) > _SMALL_COST_CP)
 
     @functools.cached_property
-    def material(self) -> Reason:
+    def material(self) -> MoveReason:
         """What the played line loses or the better one wins, within the nearer horizon if that
         tells it.
         """
@@ -137,7 +137,7 @@ def reason(lines: Lines) -> str:
     return find_reason(lines).text
 
 
-def find_reason(lines: Lines) -> Reason:
+def find_reason(lines: Lines) -> MoveReason:
     """Return why the move is worse, without a full stop: `loses a rook to a fork of king and
     rook by the knight on c7`. It has no text where no rule fits.
     """
@@ -147,16 +147,16 @@ def find_reason(lines: Lines) -> Reason:
     return next((told for rule in _RULES if (told := rule(lines)).text), NO_REASON)
 
 
-def _wrong_taker(lines: Lines) -> Reason:
+def _wrong_taker(lines: Lines) -> MoveReason:
     move, better = lines.played[0], lines.better[0]
     is_same = move.to_square == better.to_square and move.from_square != better.from_square
     if not (is_same and lines.board.is_capture(move)):
         return NO_REASON
     piece = on_square(lines.board, move.to_square)
-    return Reason(_("takes {piece} with the wrong piece", piece=piece), MATERIAL)
+    return MoveReason(_("takes {piece} with the wrong piece", piece=piece), MATERIAL_KIND)
 
 
-def _mates(lines: Lines) -> Reason:
+def _mates(lines: Lines) -> MoveReason:
     misses = (lines.mate_better or 0) > 0 >= (lines.mate_played or 0)
     allows = (lines.mate_played or 0) < 0 <= (lines.mate_better or 0)
     told = []
@@ -166,7 +166,7 @@ def _mates(lines: Lines) -> Reason:
     if allows:
         lost = mate_text(lines.board, lines.played, -(lines.mate_played or 0), 1 + SHOWN_PLIES)
         told.append(_("allows {mate}", mate=lost))
-    return Reason(listed(told), "mate", is_missed=not allows)
+    return MoveReason(listed(told), "mate", is_missed=not allows)
 
 
 def mate_text(
@@ -178,7 +178,7 @@ def mate_text(
     return _(named.get(mate_pattern(board, line[:plies]), later("mate in {moves}")), moves=moves)
 
 
-def _sacrifice(lines: Lines) -> Reason:
+def _sacrifice(lines: Lines) -> MoveReason:
     """Return the answer that is a sacrifice, and what follows if it is taken."""
     answers = lines.played[1:]
     after = lines.answered
@@ -186,24 +186,24 @@ def _sacrifice(lines: Lines) -> Reason:
         return NO_REASON
     move = told_line(after, answers[:1], lines.is_own)
     if not lines.taken:
-        return Reason(_("runs into the sacrifice {move}", move=move), "sacrifice")
+        return MoveReason(_("runs into the sacrifice {move}", move=move), "sacrifice")
     taken = told_line(board_after(after, answers[0]), lines.taken, lines.is_own)
     text = later("runs into the sacrifice {move}; if it is taken, {line}")
-    return Reason(_(text, move=move, line=taken), "sacrifice")
+    return MoveReason(_(text, move=move, line=taken), "sacrifice")
 
 
-def _tactic(lines: Lines) -> Reason:
+def _tactic(lines: Lines) -> MoveReason:
     """Return the material that a tactic against the mover wins."""
     told = lines.material
     return told if told.kind in TACTICS and not told.is_missed else NO_REASON
 
 
-def _material(lines: Lines) -> Reason:
+def _material(lines: Lines) -> MoveReason:
     """Return what the played line loses or the better one wins."""
     return lines.material
 
 
-def _material_within(lines: Lines, horizon: int) -> Reason:
+def _material_within(lines: Lines, horizon: int) -> MoveReason:
     """Return what is lost or missed at the first point where the difference is the cost."""
     points = _points(lines, horizon) + _points(lines, 2 * horizon)[-1:]
     leads = [better.pawns - played.pawns for _plies, played, better in points]
@@ -240,7 +240,7 @@ def _points(lines: Lines, shown: int) -> list[tuple[int, Balance, Balance]]:
     return [*points, (1 + shown, played[max(played)], better[max(better)])]
 
 
-def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> Reason:
+def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> MoveReason:
     """Return the larger part of what lies between two balances, in words; none where that is not
     what the move costs.
     """
@@ -249,8 +249,8 @@ def _difference(lines: Lines, plies: int, played: Balance, better: Balance) -> R
     )
     if lines.costs(Balance(Kinds(), Kinds(), gap.promotions)):
         if played.promotions < 0:
-            return Reason(_("lets a pawn promote"), MATERIAL)
-        return Reason(_("misses the promotion of a pawn"), MATERIAL, is_missed=True)
+            return MoveReason(_("lets a pawn promote"), MATERIAL_KIND)
+        return MoveReason(_("misses the promotion of a pawn"), MATERIAL_KIND, is_missed=True)
     lost, missed = Balance.of(played.lost, better.lost), Balance.of(better.won, played.won)
     if missed.pawns > lost.pawns and better.pawns > 0 and not lines.is_dropped:
         if lines.costs(better) and not _is_given(lines, plies):
@@ -277,38 +277,42 @@ def _is_given(lines: Lines, plies: int) -> bool:
     return is_gift or is_paid_for
 
 
-def _lost(lines: Lines, line: Sequence[chess.Move], lost: Balance) -> Reason:
+def _lost(lines: Lines, line: Sequence[chess.Move], lost: Balance) -> MoveReason:
     """Return what the answers win, and how."""
     after = lines.answered
     how = motif(after, line, lost)
     if how.is_tactic:
         text = _("loses {material} to {motif}", material=lost.text, motif=how.text)
-        return Reason(text, how.theme)
+        return MoveReason(text, how.theme)
     if how.text:
         taking = told_line(after, line[:1], lines.is_own)
         text = later("loses {material} to {move}: {state}")
-        return Reason(_(text, material=lost.text, move=taking, state=how.text), HANGING)
+        return MoveReason(_(text, material=lost.text, move=taking, state=how.text), HANGING)
     told = told_line(after, line, lines.is_own)
-    return Reason(_("loses {material} after {line}", material=lost.text, line=told), MATERIAL)
+    return MoveReason(
+        _("loses {material} after {line}", material=lost.text, line=told), MATERIAL_KIND
+    )
 
 
-def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> Reason:
+def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> MoveReason:
     """Return what the better line wins, for a move that wins less."""
     if played.pawns > 0:
         text = later("wins only {material} instead of {better}")
-        return Reason(_(text, material=played.text, better=better.text), MATERIAL, is_missed=True)
+        return MoveReason(
+            _(text, material=played.text, better=better.text), MATERIAL_KIND, is_missed=True
+        )
     if captured(lines.board, lines.played[0]) in better.won:
         return NO_REASON
     how = motif(lines.board, lines.better[: min(plies, SHOWN_PLIES)], better)
     if how.is_tactic:
         text = later("misses a chance to win {material} through {motif}")
         told = _(text, material=better.text, motif=how.text)
-        return Reason(told, how.theme, is_missed=True)
+        return MoveReason(told, how.theme, is_missed=True)
     told = _("misses a chance to win {material}", material=better.text)
-    return Reason(told, how.theme or MATERIAL, is_missed=True)
+    return MoveReason(told, how.theme or MATERIAL_KIND, is_missed=True)
 
 
-def _answer(lines: Lines) -> Reason:
+def _answer(lines: Lines) -> MoveReason:
     """Return what the answer does, unless it does that after the better move, too."""
     after, answers = lines.answered, lines.played[1:]
     told = lines.does(after, answers)
@@ -324,7 +328,7 @@ def _answer(lines: Lines) -> Reason:
     return _runs_into(lines, 1, told)
 
 
-def _better(lines: Lines) -> Reason:
+def _better(lines: Lines) -> MoveReason:
     """Return what the better move does, unless the played one does it, too."""
     told = lines.does(lines.board, lines.better)
     played = lines.does(lines.board, lines.played[:1])
@@ -333,7 +337,7 @@ def _better(lines: Lines) -> Reason:
     return _misses(lines, 1, told)
 
 
-def _threat(lines: Lines) -> Reason:
+def _threat(lines: Lines) -> MoveReason:
     """Return the fork that the answer or the better move threatens."""
     answers = lines.played[1:2]
     if answers and (told := threat(lines.answered, answers[0])):
@@ -341,20 +345,20 @@ def _threat(lines: Lines) -> Reason:
     return _misses(lines, 1, threat(lines.board, lines.better[0]), "fork")
 
 
-def _plan(lines: Lines) -> Reason:
+def _plan(lines: Lines) -> MoveReason:
     """Return what the next move but one of the better line, or of the answers, does."""
     if told := _later_deed(lines, lines.board, lines.better):
         return _misses(lines, _PLIES_TOLD, told)
     return _runs_into(lines, _PLIES_TOLD, _later_deed(lines, lines.answered, lines.played[1:]))
 
 
-def _capture(lines: Lines) -> Reason:
+def _capture(lines: Lines) -> MoveReason:
     """Return what the better move takes, where the played one takes nothing."""
     board, better = lines.board, lines.better[0]
     if board.is_capture(lines.played[0]) or not gain_on(board, better.to_square):
         return NO_REASON
     told = _("which takes {piece}", piece=on_square(board, better.to_square))
-    return _misses(lines, 1, told, MATERIAL)
+    return _misses(lines, 1, told, MATERIAL_KIND)
 
 
 def _later_deed(lines: Lines, board: chess.Board, line: Sequence[chess.Move]) -> str:
@@ -365,25 +369,25 @@ def _later_deed(lines: Lines, board: chess.Board, line: Sequence[chess.Move]) ->
     return "" if is_there else told
 
 
-def _runs_into(lines: Lines, plies: int, told: str, kind: str = POSITION) -> Reason:
+def _runs_into(lines: Lines, plies: int, told: str, kind: str = POSITION) -> MoveReason:
     """Return what the answers do, where something is told of them."""
     if not told:
         return NO_REASON
     move = told_line(lines.answered, lines.played[1 : 1 + plies], lines.is_own)
-    return Reason(_("runs into {move}, {deed}", move=move, deed=told), kind)
+    return MoveReason(_("runs into {move}, {deed}", move=move, deed=told), kind)
 
 
-def _misses(lines: Lines, plies: int, told: str, kind: str = POSITION) -> Reason:
+def _misses(lines: Lines, plies: int, told: str, kind: str = POSITION) -> MoveReason:
     """Return what the better move does, where something is told of it; nothing where the played one
     drops a piece, which is worse.
     """
     if not told or lines.is_dropped:
         return NO_REASON
     move = told_line(lines.board, lines.better[:plies], lines.is_own)
-    return Reason(_("misses {move}, {deed}", move=move, deed=told), kind, is_missed=True)
+    return MoveReason(_("misses {move}, {deed}", move=move, deed=told), kind, is_missed=True)
 
 
-def _greed(lines: Lines) -> Reason:
+def _greed(lines: Lines) -> MoveReason:
     """Return that the answers to a capture win more than it."""
     board, answers = lines.board, lines.played[1:]
     plies, gained, kept = _points(lines, _HORIZONS[0])[1]
@@ -392,10 +396,12 @@ def _greed(lines: Lines) -> Reason:
         return NO_REASON
     piece = on_square(board, lines.played[0].to_square)
     line = told_line(lines.answered, answers, lines.is_own)
-    return Reason(_("takes {piece}, but {line} is worth more", piece=piece, line=line), MATERIAL)
+    return MoveReason(
+        _("takes {piece}, but {line} is worth more", piece=piece, line=line), MATERIAL_KIND
+    )
 
 
-def _ending(lines: Lines) -> Reason:
+def _ending(lines: Lines) -> MoveReason:
     """Return what becomes of an ending without queens."""
     board, best_cp = lines.board, lines.best_cp
     is_ending = (
@@ -406,14 +412,14 @@ def _ending(lines: Lines) -> Reason:
     left_cp = best_cp - (lines.cost_cp or 0.0)
     line = told_line(lines.answered, lines.played[1:], lines.is_own)
     if best_cp >= _DECIDED_CP and abs(left_cp) <= _EVEN_CP:
-        return Reason(_("turns a won ending into an even one after {line}", line=line))
+        return MoveReason(_("turns a won ending into an even one after {line}", line=line))
     is_lost = abs(best_cp) <= _EVEN_CP and left_cp <= -_DECIDED_CP
     if is_lost:
-        return Reason(_("turns an even ending into a lost one after {line}", line=line))
+        return MoveReason(_("turns an even ending into a lost one after {line}", line=line))
     return NO_REASON
 
 
-def _position(lines: Lines) -> Reason:
+def _position(lines: Lines) -> MoveReason:
     """Return what exposes the king, or what the better move prevents or develops."""
     board = lines.board
     move = lines.played[0]
@@ -426,7 +432,7 @@ def _position(lines: Lines) -> Reason:
     ):
         before = board_after(board, *lines.played[:at])
         line = told_line(before, lines.played[at : at + 2], lines.is_own)
-        return Reason(_("exposes the king to {move}", move=line))
+        return MoveReason(_("exposes the king to {move}", move=line))
     does = "" if board.is_capture(move) or developing(board, move) else developing(board, better)
     if _is_prevented(lines):
         does = _(

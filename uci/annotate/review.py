@@ -47,7 +47,7 @@ from uci.annotate.judge import (
 )
 from uci.annotate.material import cheapest_capture
 from uci.annotate.people import PeopleShares, Predict, people_network, rating_of
-from uci.annotate.reasons import Lines, Reason, find_reason, is_sacrifice, offers
+from uci.annotate.reasons import Lines, MoveReason, find_reason, is_sacrifice, offers
 from uci.annotate.solutions import Candidate, is_puzzle, only_line, solution
 from uci.language import _, later, several, shown_moves, shows_own_letters, spoken
 from uci.terminal.opening_names import opening_name, position_name
@@ -101,7 +101,7 @@ class MoveReview:
     # The only good moves, with the answers to them, where a mistake makes a puzzle.
     solution: tuple[chess.Move, ...] = ()
     # What `reason` has told, by the language and whether the letters for pieces are its own.
-    _reasons: dict[tuple[str, bool], Reason] = field(
+    _reasons: dict[tuple[str, bool], MoveReason] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -140,7 +140,7 @@ class MoveReview:
         """Winning chances that the mover lost, 0 for the best move."""
         return max(0.0, self.chances[0] - self.chances[1])
 
-    def reason(self, is_own: bool | None = None) -> Reason:
+    def reason(self, is_own: bool | None = None) -> MoveReason:
         """Why the move is worse than the best one, in letters as for `shown_moves`; without a text
         where no rule knows. It takes some hundredths of a second, once in each language.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -259,3 +260,13 @@ class BoardSession:
     def for_analysis(self, options: EngineOptions) -> EngineOptions:
         """Return the options with which the engine analyses and reviews."""
         return replace(options, analyse_mode=True, limit_strength=False, multi_pv=self.line_count)
+
+
+def on_games(action: Callable[..., object]) -> Callable[..., None]:
+    """Return a request that the worker of the games carries out."""
+
+    @functools.wraps(action)
+    def act(session: BoardSession, **fields: Any) -> None:
+        session.games.ask(action, **fields)
+
+    return act

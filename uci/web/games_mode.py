@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import chess
 
@@ -22,7 +19,7 @@ from uci.library.progress import counted_games, points, positions, rows
 from uci.library.steps import Steps
 from uci.library.wanted import Wanted
 from uci.terminal.reading import board_at
-from uci.web.board_session import BoardSession
+from uci.web.board_session import BoardSession, on_games
 from uci.web.games_desk import Exported, GamesDesk
 from uci.web.request_forms import (
     Request,
@@ -39,16 +36,6 @@ from uci.web.table import Table
 
 _MOST_ON_PAGE = 100  # games on a page
 _MOST_POSITIONS = 200  # of mistakes that are listed together
-
-
-def on_games(action: Callable[..., object]) -> Callable[..., None]:
-    """Return a request that the worker carries out."""
-
-    @functools.wraps(action)
-    def act(session: BoardSession, **fields: Any) -> None:
-        session.games.ask(action, **fields)
-
-    return act
 
 
 def explore_here(session: BoardSession, side: str, file: str) -> None:

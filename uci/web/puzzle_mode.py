@@ -7,8 +7,7 @@ from collections.abc import Callable
 import chess
 
 from uci.library.solving import REFUTATION, Attempt
-from uci.web.board_session import BoardSession
-from uci.web.games_mode import on_games
+from uci.web.board_session import BoardSession, on_games
 from uci.web.puzzle_desk import PuzzleDesk
 from uci.web.request_forms import Request, is_rating, is_uci, is_word
 from uci.web.snapshot import tried

@@ -13,7 +13,7 @@ from engine.backend import xp_of
 Array = Any
 
 
-def normalise(
+def normalised(
     x: Array, mean: Array, variance: Array, gamma: Array, beta: Array, epsilon: float, floor: float
 ) -> Array:
     """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, at least `floor`."""
@@ -21,7 +21,7 @@ def normalise(
     return xp.maximum((x - mean) * (gamma / xp.sqrt(variance + epsilon)) + beta, floor)
 
 
-def spread(x: Array, mean: Array, share: float) -> Array:
+def variance_about(x: Array, mean: Array, share: float) -> Array:
     """Return the variance over axis 1 of [G, N, C]; `share` is 1 / N."""
     return xp_of(x).sum((x - mean) * (x - mean) * share, axis=1)
 
@@ -80,7 +80,7 @@ def share_slope(dy: Array, y: Array, along: Array) -> Array:
     return (dy - along) * y
 
 
-def gate(x: Array, scale: Array, shift: Array, skip: Array, floor: float) -> Array:
+def gated(x: Array, scale: Array, shift: Array, skip: Array, floor: float) -> Array:
     """y = x scale + shift + skip, at least `floor`."""
     return xp_of(x).maximum(x * scale + shift + skip, floor)
 

@@ -206,7 +206,7 @@ class Operations:
         mean, variance = self._moments(rows, share) if given is None else given
         if given is None and self._is_too_wide(variance):
             return self._in_double(Operations.batch_norm, x, gamma, beta, epsilon, relu)
-        y = self.fused(elementwise_steps.normalise)(
+        y = self.fused(elementwise_steps.normalised)(
             rows, mean, variance, gamma, beta, epsilon, floor
         )
 
@@ -231,7 +231,9 @@ class Operations:
         """Return mean and variance over axis 1 of [G, N, C], [G, 1, C] each; `share` is 1 / N."""
         with np.errstate(over="ignore", invalid="ignore"):
             mean = rows.mean(axis=1, keepdims=True)
-            return mean, self.fused(elementwise_steps.spread)(rows, mean, share).reshape(mean.shape)
+            return mean, self.fused(elementwise_steps.variance_about)(rows, mean, share).reshape(
+                mean.shape
+            )
 
     def _in_double(self, norm: Callable[..., Any], x: Array, *settings: Any) -> Any:
         """Compute a norm in double precision; a variance that the dtype of x cannot hold becomes
@@ -270,7 +272,7 @@ class Operations:
         moments = self._moments(rows, share)
         if self._is_too_wide(moments[1]):
             return self._in_double(Operations.layer_norm, x, gamma, beta, epsilon)
-        y = self.fused(elementwise_steps.normalise)(
+        y = self.fused(elementwise_steps.normalised)(
             rows, *moments, gamma[:, None], beta[:, None], epsilon, floor
         )
 
@@ -336,7 +338,7 @@ class Operations:
         last = channels_last(x)
         scale = scale[:, None, None, :]
         floor = 0.0 if relu else -np.inf
-        y = self.fused(elementwise_steps.gate)(
+        y = self.fused(elementwise_steps.gated)(
             last, scale, shift[:, None, None, :], channels_last(skip), floor
         )
 

@@ -168,6 +168,7 @@ TEXTS = {
     "quotes of pages": lambda words: whole(numbered(words)).replace('"', "&quot;"),
     "no result": lambda words: tag_section(TAGS) + "\n" + numbered(words) + "\n\n",
     "glued result": lambda words: tag_section(TAGS) + "\n" + numbered(words) + "1-0\n\n",
+    "result with a dash": lambda words: whole(numbered(words), result="1–0"),
     "no tags": lambda words: numbered(words) + " 1-0\n\n",
     "comment behind the result": lambda words: whole(numbered(words), result="1-0 {White wins}"),
     "marks of direction": lambda words: whole(numbered(words).replace(" ", "\u200e \u2060")),
