@@ -21,9 +21,8 @@ from uci.language import translated
 from uci.library.reviews import KeptReview
 from uci.library.worker import failure
 from uci.terminal.limit_flags import USUAL_LINES
-from uci.web.board_tasks import BoardTasks
+from uci.web.board_tasks import BoardTasks, FlagTimer
 from uci.web.engine_desk import EngineDesk
-from uci.web.flag_timer import FlagTimer
 from uci.web.games_desk import GamesDesk
 from uci.web.people_desk import PeopleDesk
 from uci.web.saver import Saver
