@@ -33,7 +33,7 @@ from uci.loading import background, warmup
 from uci.loading.background import Preparation
 from uci.loading.compiler import child_environment
 from uci.loading.patient import PatientEngine
-from uci.protocol.answer import plain_move
+from uci.protocol.plain_move import plain_move
 
 MATERIAL = "--evaluator material --hash-mib 16".split()
 OPTIONS = EngineOptions(evaluator="material", hash_mib=16)

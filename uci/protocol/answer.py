@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import traceback
 from collections.abc import Sequence
@@ -11,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import chess
 
-from engine.board.notation import board_after
-from engine.board.worth import WORTH, worth_taken
 from engine.errors import AinoError, MoveError, StillCompilingError
 from engine.options import EngineOptions
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.result import RootMove, SearchInfo, SearchResult
+from uci.protocol.plain_move import NO_MOVE, plain_answer
 from uci.protocol.position import read_move
 from uci.protocol.words import GoCommand, Writer, format_current_move, format_info, format_moves
 
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from engine.search.tree.root import RootPosition
 
 _CURRENT_MOVE_FROM_MS = 1000  # shorter searches need no `currmove`
-NO_MOVE = "bestmove (none)"
 
 
 def make_limits(command: GoCommand, board: chess.Board) -> Limits:
@@ -46,35 +43,6 @@ def make_limits(command: GoCommand, board: chess.Board) -> Limits:
         searchmoves=tuple(moves),
         **command.numbers,
     )
-
-
-def plain_move(board: chess.Board, moves: list[chess.Move]) -> chess.Move | None:
-    """Choose a move without a search: a mate, else one that allows none and gains most, or loses
-    least.
-
-    What a move gains is what it takes less the best that the answer takes. Returns None only for no
-    moves.
-    """
-    return max(moves, key=lambda move: _gain(board, move), default=None)
-
-
-def _gain(board: chess.Board, move: chess.Move) -> float:
-    after = board_after(board, move)
-    if after.is_checkmate():
-        return math.inf
-    taken = worth_taken(board, move) + WORTH[move.promotion or chess.PAWN] - 1
-    if any(board_after(after, reply).is_checkmate() for reply in after.legal_moves):
-        return taken - 100.0
-    return taken - max(
-        (_exchanged(after, reply) for reply in after.generate_legal_captures()), default=0
-    )
-
-
-def _exchanged(board: chess.Board, move: chess.Move) -> int:
-    """Return what a capture gains, if taking a protected piece costs the one that takes."""
-    protected = board.is_attacked_by(not board.turn, move.to_square)
-    taker = WORTH[board.piece_type_at(move.from_square) or chess.PAWN]
-    return max(0, worth_taken(board, move) - protected * taker)
 
 
 @dataclass
@@ -116,11 +84,9 @@ class Answer:
             # As it is where somebody else's evaluator is at fault.
             if not isinstance(error, AinoError):
                 traceback.print_exception(error, file=sys.stderr)
-        moves = list(self.limits.searchmoves or self.board.legal_moves)
-        move = (
-            self._said[0].pv[0] if self._said else plain_move(self.board.copy(stack=False), moves)
-        )
-        return [f"bestmove {self.board.uci(move)}" if move else NO_MOVE]
+        if self._said:
+            return [f"bestmove {self.board.uci(self._said[0].pv[0])}"]
+        return [plain_answer(self.board, self.limits.searchmoves)]
 
     def _search(self, job: SearchJob[Any]) -> SearchResult:
         if isinstance(self.engine, Exception):

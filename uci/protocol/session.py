@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from uci.protocol.position import PositionKeeper
 
 PROGRESS_INTERVAL_S = 2.0  # time between progress messages while the engine loads
-# Without this answer, after an error too, a GUI waits for ever.
-_OWED = {"isready": "readyok", "go": "bestmove (none)"}
 QUIT_TIMEOUT_S = 2.0  # a search still running after this time ends with the process
 
 
@@ -121,12 +119,32 @@ class Session:
                 else:
                     traceback.print_exc(file=sys.stderr)
                     self.writer.info(f"{word} failed: {type(error).__name__}: {error}")
-                if word in _OWED:
-                    self.writer.line(_OWED[word])
+                self._answer_after_failure(word, rest)
         elif text.strip():
             guess = did_you_mean(known, text.split()[0])
             self.writer.info(f"unknown command: {text.strip()[:200]}{guess}")
         return True
+
+    def _answer_after_failure(self, word: str, text: str) -> None:
+        """Say that without which a GUI waits for ever, after an error too."""
+        if word == "isready":
+            self.writer.line("readyok")
+        elif word == "go":
+            self.writer.line(self._plain_answer(text))
+
+    def _plain_answer(self, text: str) -> str:
+        try:
+            from uci.protocol.plain_move import plain_answer
+
+            board = self._board()
+            if self._keeper().refusal:
+                board.clear()
+            wanted = words.parse_go(text).searchmoves or ()
+            return plain_answer(
+                board, [move for move in board.legal_moves if board.uci(move) in wanted]
+            )
+        except Exception:  # noqa: BLE001 - what failed before may fail here, too
+            return "bestmove (none)"
 
     # ---- commands --------------------------------------------------------------------------------
 
@@ -141,7 +159,7 @@ class Session:
     def _isready(self, text: str) -> None:
         if not self._working():
             self._ready_engine()
-        self.writer.line(_OWED["isready"])
+        self.writer.line("readyok")
 
     def _setoption(self, text: str) -> None:
         name, value = words.parse_setoption(text)
