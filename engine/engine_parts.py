@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -42,7 +41,6 @@ TREE_FIELDS = (
     *EVALUATOR_FIELDS,
     *TABLE_FIELDS,
 )
-CLOSED_PARTS = ("_runner", "evaluator", "_tablebase", "_book")
 
 
 def make_evaluator_of(options: EngineOptions) -> Evaluator:
@@ -89,10 +87,3 @@ def differ(old: EngineOptions, new: EngineOptions, names: tuple[str, ...]) -> bo
     """Whether two engines' options differ in some fields."""
     values = attrgetter(*names)
     return bool(values(old) != values(new))
-
-
-def close_replaced(parts: Mapping[str, Any], others: Mapping[str, Any]) -> None:
-    """Close the parts of an engine that are not among `others`."""
-    for name in CLOSED_PARTS:
-        if parts[name] is not None and parts[name] is not others[name]:
-            parts[name].close()

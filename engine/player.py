@@ -11,7 +11,7 @@ with Engine() as engine:
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -26,7 +26,6 @@ from engine.engine_parts import (
     EVALUATOR_FIELDS,
     TABLE_FIELDS,
     TREE_FIELDS,
-    close_replaced,
     differ,
     make_evaluator_of,
     new_generator,
@@ -61,6 +60,7 @@ from engine.search.tree.params import LC0, SearchParams, params_of
 TABLE_SHARE = 1 / 16  # Share of Hash for the positions that alpha-beta remembers. Set by hand.
 # Largest table in MiB: alpha-beta looks at a few thousand positions at a time. Set by hand.
 MOST_TABLE_MIB = 4.0
+_CLOSED_PARTS = ("_runner", "evaluator", "_tablebase", "_book")
 
 
 class Engine:
@@ -155,10 +155,10 @@ class Engine:
         try:
             self._take(options)
         except BaseException:
-            close_replaced(vars(self), before)
+            _close_replaced(vars(self), before)
             vars(self).update(before)
             raise
-        close_replaced(before, vars(self))
+        _close_replaced(before, vars(self))
 
     def _take(self, new: EngineOptions) -> None:
         """Make the parts that the new options change, without closing the old ones."""
@@ -402,3 +402,10 @@ def _rehearsals() -> list[tuple[chess.Board, Limits]]:
         (mate_in_one, few),
         (mate_in_two, few),
     ]
+
+
+def _close_replaced(parts: Mapping[str, Any], others: Mapping[str, Any]) -> None:
+    """Close the parts of an engine that are not among `others`."""
+    for name in _CLOSED_PARTS:
+        if parts[name] is not None and parts[name] is not others[name]:
+            parts[name].close()
