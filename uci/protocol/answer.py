@@ -15,9 +15,16 @@ from engine.options import EngineOptions
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.result import RootMove, SearchInfo, SearchResult
-from uci.protocol.plain_move import NO_MOVE, plain_answer
+from uci.protocol.plain_move import plain_answer
 from uci.protocol.position import read_move
-from uci.protocol.words import GoCommand, Writer, format_current_move, format_info, format_moves
+from uci.protocol.words import (
+    NO_MOVE,
+    GoCommand,
+    Writer,
+    format_current_move,
+    format_info,
+    format_moves,
+)
 
 if TYPE_CHECKING:
     from engine.player import Engine

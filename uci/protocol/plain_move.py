@@ -9,8 +9,7 @@ import chess
 
 from engine.board.notation import board_after
 from engine.board.worth import WORTH, worth_taken
-
-NO_MOVE = "bestmove (none)"
+from uci.protocol.words import NO_MOVE
 
 
 def plain_answer(board: chess.Board, searchmoves: Sequence[chess.Move] = ()) -> str:

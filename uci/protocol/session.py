@@ -144,7 +144,7 @@ class Session:
                 board, [move for move in board.legal_moves if board.uci(move) in wanted]
             )
         except Exception:  # noqa: BLE001 - what failed before may fail here, too
-            return "bestmove (none)"
+            return words.NO_MOVE
 
     # ---- commands --------------------------------------------------------------------------------
 

@@ -48,6 +48,7 @@ _MOVE = re.compile(r"([a-hA-H][1-8]){2}[nbrqNBRQ]?")
 _QUOTED = re.compile('^"(.*)"$')  # as Windows copies a path
 _WITH_RATING = re.compile(r"(people)[ =:]*(\d+)", re.IGNORECASE)
 _INT64_MAX = 2**63 - 1
+NO_MOVE = "bestmove (none)"
 
 
 @dataclass(frozen=True)
