@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from uci.loading.compiler import child_environment
 
@@ -25,15 +26,15 @@ class EngineProcess:
     """A started engine; every read has a deadline, so that a hanging engine fails the test."""
 
     def __init__(self, command, environment=None):
-        self.process = subprocess.Popen(
+        self.process: Any = subprocess.Popen(  # Any: a type checker doubts that its pipes exist
             command,
             env={**child_environment(), **(environment or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        self._lines = queue.Queue()
-        self._errors = []
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._errors: list[bytes] = []
         self._readers = [
             threading.Thread(target=work, daemon=True) for work in (self._read, self._read_errors)
         ]
@@ -61,7 +62,7 @@ class EngineProcess:
         longer.
         """
         deadline = time.monotonic() + seconds
-        seen = []
+        seen: list[str] = []
         while not seen or seen[-1].split(" ")[0] != word:
             line = self._next(deadline, word)
             assert line is not None, f"the engine ended before {word!r}: {seen}"

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from selfplay.run.folder import RunFolder
 from selfplay.run.playing import GenerationTask, play_numbers, usual_start
 
 NUMBERS = range(10)  # of games to play
-TINY = {
+TINY: dict[str, Any] = {
     "net": "16x1",
     "games": {"count": 6, "concurrent": 2, "visits": 4, "longest": 24, "resign_below": -1.0},
     "fit": {"positions": 256, "batch_size": 32, "shard_size": 16, "heldout_share": 0.2},
