@@ -152,18 +152,14 @@ class TokenPlayer:
         line.number = None
         if number is not None:
             self._check_number(line, number, kind, attribute)
-        if kind == desks.OPENING_BRACKET:
-            self._begin_variation(line, place)
-        elif kind == desks.CLOSE:
-            self._end_line(self._lines.pop())
-        elif kind == desks.BROKEN:
-            self._take_fault(line, place, till, attribute)
+        if kind > desks.NAG:
+            self._take_bracket_or_text(line, token)
         elif line.is_over or kind <= desks.VALUE_TEXT:
             return
         elif kind == desks.NUMBER:
-            self._number(line, place, till, attribute)
-        elif kind >= desks.TOLD:
-            self._comment(line, kind, place, till, attribute)
+            line.number = (attribute, place, till) if attribute >= 8 else None
+            if self._offset is None or line.hidden is not None:
+                self._compare_number(line, attribute)
         elif kind == desks.NAG:
             line.node.nags.add(attribute)
         elif attribute and (self._is_english or self._data[place] > 96 or kind == desks.CASTLE):
@@ -172,6 +168,17 @@ class TokenPlayer:
                 self._mark(line.node, self._text(place, till))
         else:
             self._word(line, place, till, index, number is not None)
+
+    def _take_bracket_or_text(self, line: _Line, token: tuple[int, int, int, int]) -> None:
+        kind, place, till, attribute = token
+        if kind == desks.OPENING_BRACKET:
+            self._begin_variation(line, place)
+        elif kind == desks.CLOSE:
+            self._end_line(self._lines.pop())
+        elif kind == desks.BROKEN:
+            self._take_fault(line, place, till, attribute)
+        elif not line.is_over:
+            self._comment(line, kind, place, till, attribute)
 
     def _mark(self, node: chess.pgn.GameNode, text: str) -> None:
         """Note the mark behind a move, such as "!?"."""
@@ -278,10 +285,10 @@ class TokenPlayer:
         if number[0] >> 3 > 100_000 or is_cut_off or (is_bare and kind not in _BEHIND_BARE_NUMBERS):
             self._fault(line, number[1], number[2], "a number without a move")
 
-    def _number(self, line: _Line, place: int, till: int, attribute: int) -> None:
-        line.number = (attribute, place, till) if attribute >= 8 else None
-        if self._offset is not None and line.hidden is None:
-            return
+    def _compare_number(self, line: _Line, attribute: int) -> None:
+        """Find out from a number how far the text's numbers are ahead, or whether a comment hides
+        moves.
+        """
         dots = attribute & 7
         number = attribute >> 3
         is_black = line.ply % 2
