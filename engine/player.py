@@ -87,9 +87,7 @@ class Engine:
         self._book = open_book(self.options)
         self._people = open_people(self.options)
         self._rng = new_generator(self.options)
-        self._lateness = RecentMost(0.0)
-        self._lag = RecentMost()
-        self._last = LastMove()
+        self._forget_clocks()
         # A restriction or noise made the tree unfit for other searches.
         self._root_was_changed = False
         # No exception has ended a search, or other work on the tree, in the middle.
@@ -192,6 +190,7 @@ class Engine:
                 self.search(limits)
             if people is not None:
                 self._people = people
+                self.set_position(chess.Board())  # A level plays small endings without them.
                 self.search(Limits(nodes=8))
             with self._at_work():
                 self._runner.rehearse()
@@ -209,10 +208,16 @@ class Engine:
             self._hint_source.warm_up()
 
     def new_game(self) -> None:
-        """Forget the tree."""
+        """Forget the tree, and what the game before told of the clock."""
         with self._at_work():
             self._runner.settle()
             self._search.clear()
+        self._forget_clocks()
+
+    def _forget_clocks(self) -> None:
+        self._lateness = RecentMost(0.0)
+        self._lag = RecentMost()
+        self._last = LastMove()
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:

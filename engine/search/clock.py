@@ -115,11 +115,11 @@ def plan_time(
         return TimePlan(hard_ms=max(params.SHORTEST_THINK_MS, movetime - overhead_ms))
     late_ms = min(late_ms, params.MOST_LATE_SHARE * max(0, left))
     loss_ms = late_ms + min(lag_ms, overhead_ms)
-    overhead_ms += late_ms
-    if movetime < math.inf:
-        most = min(movetime - overhead_ms, last_ms(left, overhead_ms))
+    kept_ms = overhead_ms + late_ms
+    if movetime < math.inf:  # How late moves were endangers the clock alone.
+        most = min(movetime - overhead_ms, last_ms(left, kept_ms))
         return TimePlan(hard_ms=max(params.SHORTEST_THINK_MS, most))
-    return share_of_clock(limits, board, left, overhead_ms, loss_ms)
+    return share_of_clock(limits, board, left, kept_ms, loss_ms)
 
 
 def last_ms(left: int, overhead_ms: float) -> float:

@@ -11,6 +11,7 @@ from selfplay.commands.referee import add_referee_flags, play_series, series_of
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
 from selfplay.matches.rated_opponents import Gauntlet, GauntletSettings, GauntletStanding
 from selfplay.matches.series import fault_lines, match_json, score_text
+from selfplay.matches.statistics import or_null
 
 EXAMPLES = """example:
   aino-train gauntlet --against 3320 "name=weiss cmd=./weiss" --against 3286 "name=stash cmd=./stash" \\
@@ -59,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
 def rating_so_far(now: GauntletStanding) -> str:
     if now.rating is None:
         return "no rating yet"
-    return f"rating {now.rating.elo:.0f} [{now.rating.low:.0f}, {now.rating.high:.0f}]"
+    return f"rating {now.rating.text}"
 
 
 def gauntlet_lines(now: GauntletStanding, settings: GauntletSettings) -> list[str]:
@@ -77,6 +78,10 @@ def gauntlet_lines(now: GauntletStanding, settings: GauntletSettings) -> list[st
 
 def gauntlet_json(now: GauntletStanding) -> dict[str, Any]:
     rating = now.rating
-    interval = {} if rating is None else {"elo": rating.elo, "low": rating.low, "high": rating.high}
+    interval = (
+        {}
+        if rating is None
+        else {"elo": rating.elo, "low": or_null(rating.low), "high": or_null(rating.high)}
+    )
     against = {name: match_json(standing) for name, standing in now.against.items()}
     return {"rating": interval, "games": now.games, "against": against}

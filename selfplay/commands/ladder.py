@@ -10,7 +10,7 @@ from selfplay.commands.referee import add_referee_flags, play_series, series_of
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
 from selfplay.matches.rungs import Ladder, LadderSettings, LadderStanding
 from selfplay.matches.series import fault_lines
-from selfplay.matches.statistics import EloEstimate
+from selfplay.matches.statistics import EloEstimate, or_null
 
 EXAMPLES = """examples:
   aino-train ladder --tc 5+0.05 --concurrency 2 --out ladder1
@@ -48,8 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def rating_text(now: LadderStanding) -> str:
-    rating = now.rating
-    return f"50% at rung {rating.elo:.0f} [{rating.low:.0f}, {rating.high:.0f}]"
+    return f"50% at rung {now.rating.text}"
 
 
 def ladder_lines(now: LadderStanding, settings: LadderSettings) -> list[str]:
@@ -78,8 +77,8 @@ def _score_text(e: EloEstimate) -> str:
 def ladder_json(now: LadderStanding) -> dict[str, Any]:
     return {
         "elo": now.rating.elo,
-        "elo_low": now.rating.low,
-        "elo_high": now.rating.high,
+        "elo_low": or_null(now.rating.low),
+        "elo_high": or_null(now.rating.high),
         "games": now.games,
         "below": now.below,
         "above": now.above,

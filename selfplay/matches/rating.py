@@ -36,8 +36,8 @@ Results = Mapping[int, Sequence[float]]  # rung -> points of each of its pairs, 
 
 @dataclass(frozen=True)
 class LadderRating:
-    """The even rung: median and central 95% interval in Elo. `weight` is the posterior,
-    float64[elos, stretches].
+    """The even rung: median and central 95% interval in Elo, without an end where all games were won
+    or lost. `weight` is the posterior, float64[elos, stretches].
     """
 
     elo: float
@@ -50,6 +50,15 @@ class LadderRating:
     def half_width(self) -> float:
         """Half the length of the interval, in Elo."""
         return (self.high - self.low) / 2.0
+
+    @property
+    def text(self) -> str:
+        """The median with its interval, or the only end of that which is known."""
+        if math.isinf(self.high):
+            return "not known yet" if math.isinf(self.low) else f"above {self.low:.0f}"
+        if math.isinf(self.low):
+            return f"below {self.high:.0f}"
+        return f"{self.elo:.0f} [{self.low:.0f}, {self.high:.0f}]"
 
     def share_below(self, elo: float) -> float:
         """Probability that the even rung lies below `elo`."""
@@ -76,6 +85,11 @@ def fit_rung(results: Results, rungs: Sequence[int]) -> LadderRating:
     by_elo = weight.sum(axis=1)
     cumulative = np.cumsum(by_elo) - by_elo / 2.0  # half of an Elo's weight lies below it
     low, median, high = (float(np.interp(share, cumulative, elos)) for share in (LOW, 0.5, HIGH))
+    points = [value for pairs in results.values() for value in pairs]
+    if not any(points):
+        low = -math.inf
+    if all(value == 2.0 for value in points):
+        high = math.inf
     return LadderRating(median, low, high, elos, weight)
 
 

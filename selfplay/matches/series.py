@@ -18,7 +18,7 @@ from selfplay.matches.contestant import Contestant
 from selfplay.matches.opening_book import opening_board
 from selfplay.matches.play import FAULTS
 from selfplay.matches.runner import PlannedGame, Series, SeriesSettings, check_even
-from selfplay.matches.statistics import EloEstimate, Sprt, SprtState, leading_pairs
+from selfplay.matches.statistics import EloEstimate, Sprt, SprtState, leading_pairs, or_null
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,5 +247,5 @@ def match_json(now: MatchStanding) -> dict[str, Any]:
     """
     values = asdict(now) | {"games": now.games, "score": now.score}
     for key, value in (values["estimate"] or {}).items():
-        values["estimate"][key] = None if abs(value) == float("inf") else value
+        values["estimate"][key] = or_null(value)
     return values

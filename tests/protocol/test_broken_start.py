@@ -44,6 +44,7 @@ def test_a_search_that_fails_plays_a_good_move(error, capsys):
     assert talk.wait_for("bestmove", 2)[0] == "bestmove e4d5"
     assert talk.answers("bestmove")[1] in ("bestmove e1e2", "bestmove e1f2")
     assert talk.infos() == [f"search failed: {type(error).__name__}: {error}"] * 2
+    assert talk.lines.count("info nodes 0 time 0") == 2
     assert ("Traceback" in capsys.readouterr().err) != isinstance(error, EvaluatorError)
 
 

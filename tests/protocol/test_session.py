@@ -9,6 +9,7 @@ from dataclasses import replace
 import chess
 import pytest
 
+from engine.search.result import SearchResult
 from tests.boards import board_after
 from tests.protocol.fake_engine import Conversation, FakeEngine
 from uci.protocol.words import Writer
@@ -45,6 +46,23 @@ def test_a_finished_game_has_a_score(talk):
     talk.say(f"position {STALEMATE}", "go nodes 5")
     talk.wait_for("bestmove", 2)
     assert "info depth 0 score cp 0" in talk.lines
+
+
+def test_a_book_move_tells_that_no_node_was_searched():
+    """A referee who counts nodes for time took the answer for a loss on time."""
+
+    class Reader(FakeEngine):
+        def search(self, limits, on_info=None, job=None):
+            return SearchResult(chess.Move.from_uci("e2e4"), None, [], [], nodes=0, time_ms=0)
+
+    talk = Conversation(Reader)
+    talk.say("go wtime 1000 btime 1000")
+    talk.wait_for("bestmove")
+    assert talk.lines == [
+        "info nodes 0 time 0",
+        "info string move from the opening book",
+        "bestmove e2e4",
+    ]
 
 
 def test_go_during_a_search_ends_the_first_with_its_own_bestmove(talk):

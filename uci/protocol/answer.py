@@ -19,6 +19,7 @@ from uci.protocol.plain_move import plain_answer
 from uci.protocol.position import read_move
 from uci.protocol.words import (
     NO_MOVE,
+    NOTHING_SEARCHED,
     GoCommand,
     Writer,
     format_current_move,
@@ -93,7 +94,7 @@ class Answer:
                 traceback.print_exception(error, file=sys.stderr)
         if self._said:
             return [f"bestmove {self.board.uci(self._said[0].pv[0])}"]
-        return [plain_answer(self.board, self.limits.searchmoves)]
+        return [NOTHING_SEARCHED, plain_answer(self.board, self.limits.searchmoves)]
 
     def _search(self, job: SearchJob[Any]) -> SearchResult:
         if isinstance(self.engine, Exception):
@@ -107,7 +108,7 @@ class Answer:
     def _result_lines(self, result: SearchResult) -> list[str]:
         lines = [] if list(result.infos) == list(self._said) else self._info_lines(result.infos)
         if not result.infos:
-            lines = ["info string move from the opening book"]
+            lines = [NOTHING_SEARCHED, "info string move from the opening book"]
         if self.options.verbose_move_stats:
             lines += move_stats(result, self.board)
         line = [move for move in (result.best_move, result.ponder_move) if move]

@@ -231,6 +231,7 @@ class Session:
         limits = make_limits(command, board)
         for problem in dict.fromkeys(command.problems):
             self.writer.info(problem)
+        is_first = self._engine is None
         loads_from = time.perf_counter()
         engine: Engine | Exception
         try:
@@ -239,7 +240,8 @@ class Session:
             raise
         except Exception as error:  # noqa: BLE001 - the answer is a move without a search
             engine = error
-        begun += time.perf_counter() - loads_from  # The first move is searched for its whole time.
+        if is_first:  # It is searched for its whole time.
+            begun += time.perf_counter() - loads_from
         answer = Answer(
             engine, board, limits, command.searchmoves is not None, self.options, self.writer
         )

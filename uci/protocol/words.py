@@ -49,6 +49,7 @@ _QUOTED = re.compile('^"(.*)"$')  # as Windows copies a path
 _WITH_RATING = re.compile(r"(people)[ =:]*(\d+)", re.IGNORECASE)
 _INT64_MAX = 2**63 - 1
 NO_MOVE = "bestmove (none)"
+NOTHING_SEARCHED = "info nodes 0 time 0"  # A referee may count nodes for time.
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,14 @@ def test_intervals_narrow_with_even_results():
 
 
 @pytest.mark.parametrize(
+    ("points", "text"), [([2.0] * 30, "above 35"), ([0.0] * 30, "below 24"), ([], "not known yet")]
+)
+def test_games_that_are_all_won_or_lost_bound_one_side(points, text):
+    """The upper end was 3800, where the prior stops."""
+    assert fit_rung({3000: points}, [3000]).text.startswith(text)
+
+
+@pytest.mark.parametrize(
     ("results", "rung"),
     [({}, 2100), ({1500: [2.0] * 10, 1900: [0.0] * 10, 1700: [1.0] * 4}, 1700)],
     ids=["the middle before any game", "the even one"],

@@ -49,6 +49,18 @@ def root_move(text, prior, q=0.0, mate=None):
     return RootMove(chess.Move.from_uci(text), 1, prior, q, draw=0.3, mate=mate)
 
 
+def test_an_engine_that_is_ready_has_asked_people(monkeypatch):
+    """The first move of a game compiled their kernels on its clock: for 32 seconds."""
+    asked = []
+    predict = PeoplePolicy.predict
+    monkeypatch.setattr(
+        PeoplePolicy, "predict", lambda *given: asked.append(given) or predict(*given)
+    )
+    with Engine(replace(OPTIONS, elo=EngineOptions().elo)) as engine:
+        engine.warm_up()
+    assert asked
+
+
 def test_a_higher_rating_sees_more():
     plans = [people_plan(elo) for elo in range(PEOPLE_RANGE[0], PEOPLE_RANGE[1] + 1, 50)]
     assert plans[0] == PEOPLE[0][1]

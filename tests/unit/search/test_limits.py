@@ -128,6 +128,11 @@ def test_a_machine_that_was_late_plans_for_it():
     assert planned[0] > planned[2]
 
 
+def test_moves_that_were_late_leave_a_move_the_time_that_was_set_for_it():
+    """It got one node after a pause of a second, with ten minutes on the clock."""
+    assert plan(late_ms=1000, movetime_ms=1000, white_time_ms=600_000).hard_ms == 970
+
+
 @pytest.mark.parametrize("late_ms", [0, 80, 400])
 def test_a_late_move_still_gets_a_part_of_its_increment(late_ms):
     """At load 10 each move took more than its increment, until every move had one node."""

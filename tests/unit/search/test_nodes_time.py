@@ -42,6 +42,21 @@ def test_time_that_passes_elsewhere_ends_no_search(monkeypatch):
     assert searched(CLOCK, nodes_time=10) == expected
 
 
+def test_a_game_does_not_depend_on_the_one_before():
+    """In a game without losses on the way, moves are planned with none from the second one on."""
+    games = []
+    with alone(**OPTIONS, nodes_time=10) as engine:
+        for _ in range(2):
+            engine.new_game()
+            engine.set_position(chess.Board())
+            first = engine.search(CLOCK).nodes
+            left = 2020 - first // 10
+            engine.set_position(board_after("e2e4 e7e5"))
+            second = engine.search(Limits(white_time_ms=left, black_time_ms=left)).nodes
+            games.append((first, second))
+    assert games[0] == games[1]
+
+
 @pytest.mark.parametrize("nodes", [1, 30])
 def test_nodes_limit_a_search_beside_the_clock(nodes):
     assert searched(Limits(nodes=nodes, movetime_ms=1000), nodes_time=100)[0] == nodes
