@@ -36,84 +36,53 @@ from engine.board.attacks import (
     king_square,
 )
 from engine.board.ending import FIFTY_MOVE_PLIES
-from engine.board.layout import PAWN, SIDE, WHITE
+from engine.board.layout import FILE_A, FILE_H, PAWN, SIDE, WHITE
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
 
 # The squares of the pawn, by its number.
 _PAWNS = [square for square in range(8, 56) if square % 8 < 4]
-_NORTH = 8
+_NORTH = np.uint64(8)
 
 
-def _squares(board: np.uint64) -> np.ndarray:
-    """Return the squares of a bitboard as bool [64]."""
-    return np.array([board >> np.uint64(square) & ONE for square in range(64)], np.bool_)
+def beside(squares: np.ndarray) -> np.ndarray:
+    """All squares beside some squares, for every word."""
+    sides = squares << ONE & ~FILE_A | squares >> ONE & ~FILE_H
+    row = squares | sides
+    return sides | row << _NORTH | row >> _NORTH
 
 
 def _won_positions() -> np.ndarray:
-    """Return the wins as bool [side to move: the pawn's or the other, pawn, own king, other king]."""
-    near = np.array([_squares(KING_ATTACKS[square]) for square in range(64)])
-    same = np.eye(64, dtype=np.bool_)
-    apart = ~(near | same)  # [own king, other king]
-    won = np.zeros((2, len(_PAWNS), 64, 64), np.bool_)
-    legal = np.zeros_like(won)
-    captured = np.zeros_like(won[0])
-    for number, pawn in enumerate(_PAWNS):
-        free = ~same[pawn]
-        legal[:, number] = apart & free[:, None] & free[None, :]
-        checked = _squares(PAWN_ATTACKS[0, pawn])
-        legal[0, number] &= ~checked[None, :]
-        captured[number] = legal[1, number] & near[pawn][None, :] & ~near[pawn][:, None]
-        if pawn >= 48:
-            goal = pawn + _NORTH
-            won[0, number] = legal[0, number] & _promotes_safely(near[goal], same[goal])
+    """Return the wins as the other king's squares, uint64 [side to move: the pawn's or the other,
+    pawn, own king].
+    """
+    kings = ONE << np.arange(64, dtype=np.uint64)
+    pawns = kings[_PAWNS][:, None]
+    # Where the other king can stand when it is to move, when it is not, and when it takes the pawn.
+    waits = np.where(kings == pawns, ZERO, ~(KING_ATTACKS | kings | pawns))
+    moves = waits & ~PAWN_ATTACKS[0, _PAWNS][:, None]
+    takes = np.where(KING_ATTACKS & pawns, ZERO, beside(pawns))
+    # A pawn becomes a queen that the other king cannot take.
+    goals = np.where(pawns >> np.uint64(48), pawns << _NORTH, ZERO)
+    stops = goals | np.where(KING_ATTACKS & goals, ZERO, beside(goals))
+    won = np.zeros((2, *moves.shape), np.uint64)
+    won[0] = np.where((goals != ZERO) & (kings != goals), moves & ~stops, ZERO)
+    is_step = KING_ATTACKS[:, None] & kings != ZERO
     while True:
-        before = won.sum()
-        _step_forward(won, legal)
+        before = won.copy()
+        # Add the positions in which a move of the pawn's side wins.
+        found = np.bitwise_or.reduce(np.where(is_step, won[1][:, None], ZERO), axis=2)
+        found[:-4] |= won[1, 4:]
+        found[:4] |= np.where(kings == pawns[4:8], ZERO, won[1, 8:12] & ~pawns[4:8])
+        won[0] |= found & moves
         # Add the positions in which the other king has a move, and loses by all of them.
-        won[1] |= legal[1] & ~captured & _beside(legal[0]) & ~_beside(legal[0] & ~won[0])
-        if won.sum() == before:
+        won[1] |= waits & ~takes & beside(moves) & ~beside(moves & ~won[0])
+        if np.array_equal(won, before):
             return won
 
 
-def _promotes_safely(near: np.ndarray, same: np.ndarray) -> np.ndarray:
-    """Whether a pawn becomes a queen that the other king cannot take, bool [own king, other king];
-    `near` and `same` tell the squares beside the queen's, and its own, bool [64].
-    """
-    is_out_of_reach = ~(near | same)
-    is_guarded = near[:, None] & ~same
-    return (is_out_of_reach | is_guarded) & ~same[:, None]
-
-
-def _step_forward(won: np.ndarray, legal: np.ndarray) -> None:
-    """Add the positions in which a move of the pawn's side wins."""
-    lost = won[1] & legal[1]
-    found = _beside(lost.swapaxes(1, 2)).swapaxes(1, 2)
-    for number, pawn in enumerate(_PAWNS):
-        goals = [goal for goal in (pawn + _NORTH, pawn + 2 * _NORTH) if goal < 56][
-            : 2 if pawn < 16 else 1
-        ]
-        open_way = np.ones((64, 64), np.bool_)
-        for goal in goals:
-            open_way[goal], open_way[:, goal] = False, False
-            found[number] |= open_way & lost[_PAWNS.index(goal)]
-    won[0] |= found & legal[0]
-
-
-def _beside(flags: np.ndarray) -> np.ndarray:
-    """Whether a king on each square, the last axis, has a flagged one beside it."""
-    board = flags.reshape(*flags.shape[:-1], 8, 8)
-    found = np.zeros_like(board)
-    found[..., 1:] |= board[..., :-1]
-    found[..., :-1] |= board[..., 1:]
-    row = board | found
-    found[..., 1:, :] |= row[..., :-1, :]
-    found[..., :-1, :] |= row[..., 1:, :]
-    return found.reshape(flags.shape)
-
-
 # The wins as uint64 [2 * 24 * 64]: the other king's squares by side to move, pawn and own king.
-WINS = np.packbits(_won_positions(), axis=3, bitorder="little").view(np.uint64).ravel()
+WINS = _won_positions().ravel()
 
 
 @kernel()

@@ -23,8 +23,8 @@ import chess
 import numpy as np
 
 from engine.board import attacks
-from engine.board.layout import FILE_A, FILE_H
 from engine.native.pool import ThreadPool
+from engine.tactics.small_endings import beside
 
 MOST_SOLVED_PIECES = 4
 LONG = 60.0  # Seconds in which every ending is solved, on any machine.
@@ -316,7 +316,7 @@ class _Rules:
         """Squares of the losing king from which its side has a legal move to a position that is not
         won.
         """
-        found = _beside(self._free & ~won)
+        found = beside(self._free & ~won)
         for place in self._others:
             reached = self.legal_to_win & ~won
             reached[:, :, _SQUARES, _SQUARES] = ~attacks.ZERO
@@ -375,13 +375,6 @@ def _by_room(file: int, rank: int) -> list[np.ndarray]:
         if step:
             room = np.minimum(room, (7 - at if step > 0 else at) // abs(step))
     return [np.flatnonzero(room == times) for times in range(1, 8)]
-
-
-def _beside(squares: np.ndarray) -> np.ndarray:
-    """All squares beside some squares, for every word."""
-    sides = squares << attacks.ONE & ~FILE_A | squares >> attacks.ONE & ~FILE_H
-    row = squares | sides
-    return sides | row << np.uint64(8) | row >> np.uint64(8)
 
 
 def _king_back(reached: np.ndarray) -> np.ndarray:
