@@ -62,11 +62,8 @@ def _won_positions() -> np.ndarray:
     waits = np.where(kings == pawns, ZERO, ~(KING_ATTACKS | kings | pawns))
     moves = waits & ~PAWN_ATTACKS[0, _PAWNS][:, None]
     takes = np.where(KING_ATTACKS & pawns, ZERO, beside(pawns))
-    # A pawn becomes a queen that the other king cannot take.
-    goals = np.where(pawns >> np.uint64(48), pawns << _NORTH, ZERO)
-    stops = goals | np.where(KING_ATTACKS & goals, ZERO, beside(goals))
     won = np.zeros((2, *moves.shape), np.uint64)
-    won[0] = np.where((goals != ZERO) & (kings != goals), moves & ~stops, ZERO)
+    won[0] = moves & _promotions(kings, pawns)
     is_step = KING_ATTACKS[:, None] & kings != ZERO
     while True:
         before = won.copy()
@@ -79,6 +76,15 @@ def _won_positions() -> np.ndarray:
         won[1] |= waits & ~takes & beside(moves) & ~beside(moves & ~won[0])
         if np.array_equal(won, before):
             return won
+
+
+def _promotions(kings: np.ndarray, pawns: np.ndarray) -> np.ndarray:
+    """Return from where the other king cannot take the queen that a pawn becomes, uint64 [pawn, own
+    king].
+    """
+    goals = np.where(pawns >> np.uint64(48), pawns << _NORTH, ZERO)
+    taking = goals | np.where(KING_ATTACKS & goals, ZERO, beside(goals))
+    return np.where((goals != ZERO) & (kings != goals), ~taking, ZERO)
 
 
 # The wins as uint64 [2 * 24 * 64]: the other king's squares by side to move, pawn and own king.
