@@ -11,9 +11,9 @@ import chess
 import chess.pgn
 import pytest
 
-from benchmarks.reviews import lichess_accuracies, pgn_scores
 from engine.search.limits import Limits
 from tests.boards import board_after
+from tests.uci.annotate.lichess_accuracy import lichess_accuracies, pgn_scores
 from tests.uci.annotate.scripted_reviews import (
     FOOLS_MATE,
     RETI,
