@@ -1,12 +1,14 @@
 """Where commands may write: never onto what they are given, nor onto what Aino keeps in folders of
 its own.
 
-What continues or replaces a file knows it for an earlier one of its kind.
+What continues or replaces a file knows it for an earlier one of its kind. Games and pages, into
+which people write, replace nothing: they have names that are free.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -33,10 +35,17 @@ FOLDERS = {
     "a sweep": ("settings", "sweep.toml matches".split()),
 }
 
-# The first byte of what commands write, by the ending that the flag's metavar has, or the name of a
-# network.
-FIRST_BYTES = {".html": b"<", ".json": b"[{", ".csv": b"r", ".pgn": b"[", ".tar": b"g\0",
-               ".dit": b"\x89", ".pb": b"\r", ".gz": b"\x1f", ".onnx": b"\b"}  # fmt: skip
+# How what may be replaced begins, by the ending that the flag's metavar has, or the name of a
+# network. The table of a run without results is an empty line.
+FIRST_BYTES = {
+    ".html": rb"<!DOCTYPE html>\n<!-- Made by aino-train report",
+    ".json": rb'\[\n \{\n  "run": |\{\n "engine": ',
+    ".csv": rb"run,group,seed,|\n",
+    ".dit": b"\x89",
+    ".pb": b"\r",
+    ".gz": b"\x1f",
+    ".onnx": b"\b",
+}
 
 
 def kind_of_folder(folder: Path) -> str:
@@ -82,7 +91,11 @@ def check_output(path: Path, given: Iterable[Any], ending: str = "") -> None:
         ]:
             raise ConfigError(f"{path} belongs to {kind}, {folder}: give the output another name")
     if first := FIRST_BYTES.get(ending):
-        check_earlier(path, lambda stream: stream.read(1) in first, f"an earlier {ending} file")
+        check_earlier(
+            path,
+            lambda stream: re.match(first, stream.read(99)),
+            f"an earlier {ending} file of Aino's",
+        )
     # It would hold what its name does not say.
     if re.search(r"(?<!\.pb)\.(gz|bz2|xz|zst|zip)$", path.name.lower()):
         raise ConfigError(
@@ -94,7 +107,20 @@ def check_earlier(path: Path, is_one: Callable[[IO[bytes]], object], what: str) 
     """Raise ConfigError where a file to continue or replace is not `what` such a file is. Devices
     take anything.
     """
-    if path.is_file() and path.stat().st_size:
+    if _holds_something(path):
         with path.open("rb") as stream:
             if not is_one(stream):
                 raise ConfigError(f"{path} is not {what}: give the output another name")
+
+
+def free_names(*paths: Path) -> list[Path]:
+    """Return these names of files; where one of them holds something, the first number behind all
+    of them under which none does.
+    """
+    endings = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    named = ([path.with_stem(path.stem + ending) for path in paths] for ending in endings)
+    return next(names for names in named if not any(map(_holds_something, names)))
+
+
+def _holds_something(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0

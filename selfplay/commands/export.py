@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.cli.live_lines import LiveLine, live_line, show
 from engine.cli.option_forms import add_flag, at_least
 from engine.files.atomic import atomic_write, real_path
-from engine.files.output_files import output_file
+from engine.files.output_files import free_names, output_file
 from selfplay.records.game import SelfPlayRecord
 from selfplay.run.exchange import games_of_run, pgn_text
 
@@ -21,9 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run", type=Path, metavar="RUN", help="read this run folder, without changing it"
     )
-    parser.add_argument(
-        "--pgn", type=output_file, required=True, metavar="FILE.pgn", help="write the games as PGN"
-    )
+    text = "write the games as PGN here; where a file is, under the next free name"
+    parser.add_argument("--pgn", type=output_file, required=True, metavar="FILE", help=text)
     add_flag(parser, "--first", 1, "begin with this generation", least=1)
     parser.add_argument(
         "--last",
@@ -34,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    path = arguments.pgn
+    (path,) = free_names(arguments.pgn)
     name = real_path(arguments.run).name
     seen = Counter[str]()
     with live_line(f"export {path.name}") as line, atomic_write(path) as stream:

@@ -47,9 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     events = EventFiles(arguments.tensorboard) if arguments.tensorboard is not None else None
     first: Path = arguments.run[0]
-    out = arguments.out or (
-        first / "report.html" if len(arguments.run) == 1 else Path("comparison.html")
-    )
+    out = arguments.out or first / "report.html"
+    if len(arguments.run) > 1:
+        out = arguments.out or Path("comparison.html")
+        check_output(out, (), ".html")
     for path in filter(None, (arguments.json, arguments.csv)):
         check_output(path, [out])  # the page, whose name may be the default
     try:

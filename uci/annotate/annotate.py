@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import webbrowser
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from engine.cli.console import harmless, make_console, say
 from engine.cli.live_lines import live_line
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.files.atomic import append, real_path, write_file
-from engine.files.output_files import check_earlier, check_output
+from engine.files.output_files import check_output, free_names
 from engine.files.text import searchable
 from engine.native.awake import awake_s
 from engine.native.interrupts import Uninterrupted
@@ -31,7 +30,7 @@ from uci.annotate.comments import add_comments, how_reviewed, mend_result
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.review import DEFAULT_LIMITS, GameReview, ReviewInterrupted, review_game
 from uci.language import _, later, several
-from uci.terminal.author_notes import REVIEW_MARK, game_name
+from uci.terminal.author_notes import game_name
 from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
 from uci.terminal.reading import odd_result, read_every_game
 from uci.terminal.waiting import ready_engine
@@ -46,7 +45,8 @@ examples:
   aino annotate games.pgn --side Morphy --open
 
 A move is marked (??, ?, ?! or !) only where eight times the nodes agree. Finished games are saved at once; at Ctrl-C,
-so is the reviewed part of the game in progress. An earlier review of the same file is replaced.
+so is the reviewed part of the game in progress. An earlier review stays: the next one is written to
+game.annotated-2.pgn and game.annotated-2.html.
 """
 
 
@@ -72,7 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
     limits = limits_from_flags(arguments, DEFAULT_LIMITS)
     games = read_every_game(arguments.pgn)
     base = _base(arguments)
-    _refuse_outputs(arguments.pgn, base)
+    for path in _output_files(base):
+        check_output(path, ())
     console, problems = make_console(), make_console(stderr=True)
     damaged = 0
     output = None
@@ -120,12 +121,8 @@ def _finish(console: Console, output: _Output, opens: bool) -> None:
 
 
 def annotate_game(console: Console, engine: Engine, game: chess.pgn.Game, source: Path) -> None:
-    """Annotate one game beside its `source` file, under a name that is free; Ctrl-C keeps what is
-    done.
-    """
-    suffixes = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
-    bases = (source.with_name(f"{source.stem}.annotated{suffix}") for suffix in suffixes)
-    base = next(base for base in bases if not any(path.exists() for path in _output_files(base)))
+    """Annotate one game beside its `source` file; Ctrl-C keeps what is done."""
+    base = source.with_name(f"{source.stem}.annotated")
     output = _Output(source, base, engine, DEFAULT_LIMITS)
     engine.set_options(replace(engine.options, analyse_mode=True))
     try:
@@ -212,8 +209,8 @@ def _summary_line(review: GameReview, number: int) -> str:
 
 
 class _Output:
-    """The two output files. The PGN grows game by game; the page is rewritten now and then, and at
-    the end.
+    """The two output files, under names that are free. The PGN grows game by game; the page is
+    rewritten now and then, and at the end.
     """
 
     def __init__(self, source: Path, base: Path, engine: Engine, limits: Limits) -> None:
@@ -228,6 +225,8 @@ class _Output:
         """Save one finished game. Raises OSError."""
         mend_result(review.game)
         pgn = game_text(add_comments(review, self._how))
+        if not self.finished:
+            self.pgn, self.html = free_names(self.pgn, self.html)
         self._sections.append(game_section(review, self.finished + 1, pgn))
         (append if self.finished else write_file)(self.pgn, pgn)
         self.finished += 1
@@ -245,14 +244,3 @@ def _output_files(base: Path) -> tuple[Path, Path]:
     # As people write who think of one of them.
     name = base.name.removesuffix(".pgn").removesuffix(".html")
     return base.with_name(f"{name}.pgn"), base.with_name(f"{name}.html")
-
-
-def _refuse_outputs(source: Path, base: Path) -> None:
-    """Raise ConfigError if the output would replace what `check_output` knows, or is not an earlier
-    review.
-    """
-    pgn, page = _output_files(base)
-    for path in (pgn, page):
-        check_output(path, [source])
-    check_earlier(pgn, lambda stream: REVIEW_MARK.encode() in stream.read(), "an earlier review")
-    check_earlier(page, lambda stream: b"Made by Aino " in stream.read(), "an earlier review")

@@ -20,7 +20,7 @@ from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
 from engine.evaluation.leaves import leaves_of
 from engine.files.atomic import write_file
-from engine.files.output_files import output_file
+from engine.files.output_files import free_names, output_file
 from engine.network.fused.given_tensors import layers_with
 from engine.network.input_formats import CANONICAL, canonical_turn, turned_batch, turned_square
 from engine.network.planes import float_planes
@@ -135,9 +135,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source_flags(parser, "take a FEN, a PGN file, startpos, or - for standard input")
     text = "search this many positions, as `aino analyse --nodes N` does (default %(default)s)"
     parser.add_argument("--nodes", type=int, default=_DEFAULT_NODES, metavar="N", help=text)
-    text = "write the page here (default %(default)s)"
+    text = "write the page here (default %(default)s); where a file is, under the next free name"
     parser.add_argument(
-        "--out", type=output_file, default=Path("aino-explain.html"), metavar="FILE.html", help=text
+        "--out", type=output_file, default=Path("aino-explain.html"), metavar="FILE", help=text
     )
     text = "show where a transformer's heads look from this square (default: the best move's first)"
     parser.add_argument("--square", metavar="SQUARE", help=text)
@@ -169,10 +169,11 @@ def run(arguments: argparse.Namespace) -> int:
         with waiting(console, "Looking at threats and pieces"):
             title = source.name if source.name != board.fen() else "A position explained"
             page = _page(engine, options, observation, title, arguments.square)
-    write_file(arguments.out, page)
+    (path,) = free_names(arguments.out)
+    write_file(path, page)
     pv = board.variation_san(observation.result.infos[0].pv)
     say(console, f"{chess.COLOR_NAMES[board.turn].title()}: {observation.verdict.text}, {pv}")
-    say(console, f"wrote {arguments.out}")
+    say(console, f"wrote {path}")
     return 0
 
 

@@ -193,6 +193,14 @@ def test_a_run_knows_its_own_games_again(tmp_path, aino_train):
     assert "all 5 games are known already" in told
 
 
+def test_an_export_replaces_no_games(tmp_path, aino_train):
+    """It took the place of any file that began with a tag."""
+    played_run(tmp_path / "run").close()
+    (mine := tmp_path / "mine.pgn").write_text('[White "Me"]')
+    assert "mine-2.pgn: 5 games" in aino_train(f"export {tmp_path}/run --pgn {mine}")
+    assert mine.read_text() == '[White "Me"]'
+
+
 def test_export_of_nothing_is_refused(tmp_path, aino_train):
     assert "no published games" in aino_train(f"export {tmp_path} --pgn {tmp_path}/x.pgn", status=1)
     assert "nothing to import: give --data FILE" in aino_train("import", tmp_path / "run", status=1)

@@ -91,18 +91,17 @@ def test_known_blunder_of_a_famous_game_is_found(games, capsys):
     assert "Turning points" in text
 
 
-def test_only_an_earlier_review_is_replaced(games, capsys):
-    arguments = ["annotate", str(games), "--nodes", "1", *FAST]
-    assert main(arguments) == 0
-    assert main([*arguments, "--side", "black"]) == 0
-    review_file = games.with_name("games.annotated.pgn")
-    assert main([*arguments, "--out", str(games.with_suffix(""))]) == 1, (
-        "never the games themselves"
-    )
-    review_file.write_text("my own notes of a page Made by Aino 1", encoding="utf-8")
-    assert main(arguments) == 1
-    assert "games.annotated.pgn is not an earlier review" in capsys.readouterr().err
-    assert review_file.read_text(encoding="utf-8") == "my own notes of a page Made by Aino 1"
+@pytest.mark.parametrize("ending", [".pgn", ".html"])
+def test_a_review_replaces_nothing(games, ending, capsys):
+    """A collection with one game that Aino had reviewed was taken for an earlier review."""
+    mine = games.with_name(f"mine{ending}")
+    mine.write_text("1. e4 {mine} *\n\n1. d4 {[%aino 1] Made by Aino } *", encoding="utf-8")
+    before = mine.read_bytes()
+    words = ["--nodes=1", "--out", str(mine.with_suffix(""))]
+    assert main(["annotate", str(games), *words, *FAST]) == 0
+    assert mine.read_bytes() == before
+    assert len(list(annotated(games.with_name("mine-2.pgn")))) == 2
+    assert "mine-2.html" in capsys.readouterr().out
 
 
 def test_one_side_is_judged(games, monkeypatch, capsys):

@@ -184,6 +184,14 @@ def test_page_without_a_network_leaves_it_out(tmp_path):
     assert "network saw" not in text
 
 
+def test_a_page_replaces_no_other(tmp_path, capsys):
+    """It took the place of any file that began with an angle bracket."""
+    (mine := tmp_path / "mine.html").write_text("<p>mine")
+    assert main(["explain", ROOKS, "--nodes", "20", "--out", str(mine), *FAST]) == 0
+    assert mine.read_text() == "<p>mine"
+    assert f"wrote {tmp_path / 'mine-2.html'}" in capsys.readouterr().out
+
+
 @pytest.fixture
 def transformer(tmp_path):
     net = tmp_path / "net.dit"

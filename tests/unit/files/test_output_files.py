@@ -13,7 +13,7 @@ from engine.cli.command_line import make_parser
 from engine.errors import ConfigError, RunError
 from engine.files.atomic import write_file
 from engine.files.dit_file import DIT_MAGIC
-from engine.files.output_files import FOLDERS, check_output, output_file
+from engine.files.output_files import FOLDERS, check_output, free_names, output_file
 from selfplay.lock import folder_lock
 
 COMMANDS = {**uci.main.SUBCOMMANDS, **selfplay.main.COMMANDS}
@@ -54,18 +54,43 @@ def test_no_input_is_replaced(output, tmp_path, monkeypatch, capsys):
         assert f"{Path(name)}{said}" in capsys.readouterr().err
 
 
+OUTPUTS = {
+    "report run --out x": b"<!DOCTYPE html>\n<p>mine",
+    "report run --csv x": b"rating,mine",
+    "report run --json x": b'[{"mine": 1}]',
+    "suite a.epd --json x": b'{"mine": 1}',
+    "report run1 run2": b"<!DOCTYPE html>\n<!-- Made by Aino 1.1.0, which reviewed a game -->",
+}
+
+
+@pytest.mark.parametrize("words", OUTPUTS)
+def test_nothing_of_a_person_is_replaced(words, tmp_path, monkeypatch, capsys):
+    """What began with the same byte was replaced, and by a comparison any file of its name."""
+    monkeypatch.chdir(tmp_path)
+    path = Path("x" if words.endswith("x") else "comparison.html")
+    for data in (OUTPUTS[words], DIT_MAGIC):
+        path.write_bytes(data)
+        assert selfplay.main.main(words.split()) == 1
+        assert f"{path} is not an earlier ." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("taken", [(), ("a.b.pgn",), ("a.b.html",), ("a.b.pgn", "a.b-2.html")])
+def test_what_is_written_has_free_names(taken, tmp_path):
+    for name in taken:
+        (tmp_path / name).write_text("mine")
+    (tmp_path / f"a.b-{len(taken) + 1}.pgn").touch()  # as `mktemp` does
+    ending = f"-{len(taken) + 1}" if taken else ""
+    names = [tmp_path / f"a.b{ending}{kind}" for kind in (".pgn", ".html")]
+    assert free_names(tmp_path / "a.b.pgn", tmp_path / "a.b.html") == names
+
+
 def test_no_network_is_replaced_by_a_page(tmp_path, capsys):
-    (net := tmp_path / "net.dit").write_bytes(DIT_MAGIC)
-    for name, *words in map(str.split, ("report run --out", "report run --csv", "export run --pgn",
-                                        "suite a.epd --json", "explain startpos --out")):  # fmt: skip
-        main = uci.main.main if name in uci.main.SUBCOMMANDS else selfplay.main.main
-        assert main([name, *words, str(net)]) == 1
-        assert f"{net} is not an earlier ." in capsys.readouterr().err
+    net = tmp_path / "net.dit"
     for data in (DIT_MAGIC, "1. e4 *".encode("utf-16")):  # in which Aino's UTF-8 would be no text
         net.write_bytes(data)
         assert uci.main.main(["play", "--pgn", str(net)]) == 1
         assert f"{net} is not a file of games" in capsys.readouterr().err
-    (tmp_path / "page").write_text("<!DOCTYPE html>")
+    (tmp_path / "page").write_text("<!DOCTYPE html>\n<!-- Made by aino-train report -->")
     assert (
         selfplay.main.main(["report", str(tmp_path / "run"), "--out", str(tmp_path / "page")]) == 1
     )
