@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import chess
 import chess.engine
 import chess.pgn
@@ -15,9 +17,9 @@ from uci.annotate.reasons import SHOWN_PLIES, told_line
 from uci.annotate.review import GameReview, MoveReview, deeper
 from uci.language import _, later, several, shown_moves
 from uci.terminal.author_notes import (
-    REVIEW_MARK,
     glyphs_of,
     is_of_review,
+    review_mark,
     with_review,
     without_review,
 )
@@ -26,7 +28,6 @@ from uci.terminal.verdict import Verdict
 PGN_RESULTS = ("1-0", "0-1", "1/2-1/2", "*")
 _ANNOTATOR = "Aino "
 _EVALUATIONS = "evals"  # a review's mark where the evaluations in the game are its own
-_OF_REVIEW = f"{REVIEW_MARK}]"
 _STILL_WELL = 0.5  # winning chances of a side that missed something and did not go wrong
 _JUDGEMENT_NAGS = {1, 2, 3, 4, 5, 6}  # "!" to "?!"; at most one of them stands behind a move
 
@@ -95,12 +96,17 @@ def _comment_move(move: MoveReview, node: chess.pgn.ChildNode) -> None:
         and move.loss > 0
         and not node.parent.has_variation(move.best_line[0])
     ):
-        node.parent.add_line(move.best_line[:SHOWN_PLIES], starting_comment=_OF_REVIEW)
+        _add_line(node.parent, move.best_line)
     is_answered_better = (
         node.next() is not None and move.reply_line and not node.has_variation(move.reply_line[0])
     )
     if move.loss > 0 and is_answered_better:
-        node.add_line(move.reply_line[:SHOWN_PLIES], starting_comment=_OF_REVIEW)
+        _add_line(node, move.reply_line)
+
+
+def _add_line(node: chess.pgn.GameNode, line: Sequence[chess.Move]) -> None:
+    shown = line[:SHOWN_PLIES]
+    node.add_line(shown, starting_comment=review_mark(len(shown)))
 
 
 def move_comment(move: MoveReview, with_answer: bool = True, is_own: bool | None = None) -> str:

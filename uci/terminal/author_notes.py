@@ -1,20 +1,24 @@
 """What the author of a game wrote into it: its name, comments, arrows and variations, apart from
 Aino's own review.
 
-In a PGN, `[%aino 9 ...]` stands behind 9 words of a review, and its variations begin with
-`[%aino]`, so that the next review replaces them and nothing else.
+In a PGN, `[%aino 9-d8d5bca1 ...]` stands behind 9 words of a review with this checksum, and its
+variations of 6 moves begin with `[%aino 6 plies]`, so that the next review replaces them and
+nothing else: what was changed in them is its author's. Version 1.0 wrote `[%aino 9 ...]` and
+`[%aino]`.
 """
 
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 
 import chess
 import chess.pgn
 
 REVIEW_MARK = "[%aino"
-_MARK = re.compile(r"\[%aino (\d{1,4})( evals|(?: \d{1,3})*)\]")
+_MARK = re.compile(r"\[%aino\s([1-9]\d{0,3})(-[0-9a-f]{8})?(\sevals|(?:\s\d{1,3})*)\]")
+_WORD = re.compile(r"\S+")
 _COMMAND = re.compile(r"\s*\[%[^\]]*\]")
 _DRAWING = re.compile(r"\s*\[%(csl|cal)\s+([^\]]*)\]")
 _SHAPE = re.compile(r"([GRYB])([a-h][1-8])([a-h][1-8])?")
@@ -49,7 +53,13 @@ def is_told(text: str) -> bool:
 
 def with_review(comment: str, words: str, facts: str = "") -> str:
     """Return a comment with words of a review behind it, and with `facts` for the next one."""
-    return f"{comment} {words} {REVIEW_MARK} {len(words.split())}{f' {facts}' if facts else ''}]".strip()
+    told = words.split()
+    facts = f" {facts}" if facts else ""
+    return f"{comment} {words} {REVIEW_MARK} {len(told)}{_checksum(told)}{facts}]".strip()
+
+
+def _checksum(words: Sequence[str]) -> str:
+    return f"-{zlib.crc32(' '.join(words).encode()):08x}"
 
 
 def without_review(comment: str) -> tuple[str, str | None]:
@@ -79,15 +89,32 @@ def _parts(comment: str) -> tuple[str, str, str, str | None]:
     found = _MARK.search(comment)
     if found is None:
         return comment, "", "", None
-    words = comment[: found.start()]
+    words = list(_WORD.finditer(comment, 0, found.start()))
     count = int(found[1])
-    rest = words.rsplit(None, count)[0] if len(words.split()) > count else ""
-    return rest, comment[len(rest) : found.end()], comment[found.end() :], found[2].strip()
+    begin = end = found.start()
+    for last in range(len(words), count - 1, -1):
+        run = words[last - count : last]
+        if found[2] in (None, _checksum([word[0] for word in run])):
+            begin = run[0].start()
+            end = run[-1].end()
+            break
+    review = f"{comment[begin:end]} {found[0]}".strip()
+    behind = comment[end : found.start()].rstrip() + comment[found.end() :]
+    return comment[:begin].rstrip(), review, behind, found[3].strip()
 
 
-def is_of_review(variation: chess.pgn.GameNode) -> bool:
-    """Whether a review added a variation."""
-    return variation.starting_comment.startswith(REVIEW_MARK)
+def review_mark(plies: int) -> str:
+    """Return what a variation of a review begins with."""
+    return f"{REVIEW_MARK} {plies} plies]"
+
+
+def is_of_review(variation: chess.pgn.ChildNode) -> bool:
+    """Whether a review added a variation, and nobody has added anything to it."""
+    line = [variation, *variation.mainline()]
+    marks = ([f"{REVIEW_MARK}]"], review_mark(len(line)).split())  # as it may be wrapped
+    return variation.starting_comment.split() in marks and not any(
+        node.comment or node.nags or len(node.variations) > 1 for node in line
+    )
 
 
 def author_text(comment: str) -> str:

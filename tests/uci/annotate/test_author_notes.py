@@ -97,9 +97,8 @@ def test_words_of_a_review_are_told_from_the_authors(comment, facts):
     written = with_review(comment, words, facts)
     assert without_review(written) == (comment, facts)
     assert without_review(f"{written} added later") == (f"{comment} added later".strip(), facts)
-    assert without_review(written.replace("loses a", "loses\na")) == (comment, facts), (
-        "lines broken elsewhere"
-    )
+    broken = written.replace("loses a", "loses\na").replace("%aino ", "%aino\n")
+    assert without_review(broken) == (comment, facts)
     assert author_text(written) == comment.removeprefix("[%clk 0:01:00] ")
     other = with_author_text(written, "other {words}")
     assert author_text(other) == "other (words)"
@@ -108,8 +107,41 @@ def test_words_of_a_review_are_told_from_the_authors(comment, facts):
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "left"),
+    [("mate.", "mate. I was tired.", "Mine. I was tired."), ("Blunder", "My word: Blunder", "Mine. My word:"),
+     ("allows", "really allows", "Mine. Blunder: really allows mate."), ("allows ", "", "Mine. Blunder: mate.")],
+)  # fmt: skip
+def test_words_among_those_of_a_review_are_the_authors(old, new, left):
+    """As many words as the review had were taken, whose ever they were."""
+    written = with_review("Mine.", "Blunder: allows mate.", "4").replace(old, new)
+    assert without_review(written) == (left, "4")
+    assert author_text(with_author_text(written, "Other.")) == "Other."
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("e4 ", "e4 { my own idea } "), ("e4 ", "e4 $1 "), ("Nf6 ", "Nf6 ( 2... d5 ) "), ("d4 )", "d4 d5 )"),
+     ("plies]", "plies] Mine."), ("( {", "( { Mine."), ("%aino 3 plies", "%aino")],
+)  # fmt: skip
+def test_a_variation_of_a_review_stays_with_what_is_added(old, new):
+    """It went with all that was written into it."""
+    text = "1. f3 e5 2. g4 ( { [%aino 3 plies] } 2. e4 Nf6 3. d4 ) 2... Qh4# 0-1"
+    game = read(text.replace(old, new))
+    forget_review(game)
+    assert len(game.end().parent.parent.variations) == 1 + (new != "%aino")
+
+
+@pytest.mark.parametrize(
     "comment",
-    ["[%aino]", "[%aino x]", "[%aino 3 x]", "[%aino 99999999999]", "[%aino -1]", "aino 4"],
+    [
+        "[%aino]",
+        "[%aino x]",
+        "[%aino 0]",
+        "[%aino 3 x]",
+        "[%aino 99999999999]",
+        "[%aino -1]",
+        "aino 4",
+    ],
 )
 def test_a_comment_that_is_no_reviews_is_left_alone(comment):
     assert without_review(comment) == (comment, None)
