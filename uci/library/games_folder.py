@@ -163,9 +163,9 @@ class GamesFolder:
             self.reviews.keep(line, replace(kept, reader=side))
 
     def kept_review(self, key: str) -> KeptReview:
-        """Return the review of a game, with the tags that it has today. Raises DataError."""
+        """Return the review of a game as it stands in its file today. Raises DataError."""
         known = self.known(key)
         kept = self.reviews.read(known.line)
-        with contextlib.suppress(DataError):  # else with those that it had
-            kept.review.game.headers = self.game(key).headers
+        with contextlib.suppress(DataError):  # else of the game that was reviewed
+            kept = replace(kept, review=replace(kept.review, game=self.game(key)))
         return kept

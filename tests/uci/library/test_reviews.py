@@ -140,11 +140,14 @@ def test_a_review_stays_where_a_later_one_cannot_be_written(reviewed, monkeypatc
     assert reviewed.kept_review(key).text() == kept.text()
 
 
-def test_the_page_of_a_review_has_the_tags_of_today(reviewed, tmp_path):
+@pytest.mark.parametrize(("old", "new"), [("Cleo", "Cleopatra"), ("e4 c5", "e4 {Cleopatra} c5")])
+def test_the_page_of_a_review_shows_the_game_of_today(reviewed, tmp_path, old, new):
+    """It lacked the words that were written after the review."""
     path = tmp_path / "mine.pgn"
-    path.write_text(path.read_text().replace("Cleo", "Cleopatra"))
+    path.write_text(path.read_text().replace(old, new))
     reviewed.refresh()
-    assert "Cleopatra" in reviewed.kept_review(row_of(reviewed, "Cleopatra")["key"]).page("")
+    ((game, _facts),) = reviewed.catalogue.reviewed()
+    assert "Cleopatra" in reviewed.kept_review(game.key).page("")
 
 
 def test_a_game_that_is_reviewed_is_not_reviewed_again(reviewed):
