@@ -26,7 +26,7 @@ from engine.errors import DataError
 from engine.files.atomic import append, atomic_write, replace, sync_folder, write_file
 from engine.files.source_text import SourceText, Splice
 from engine.files.text import is_packed, open_unpacked, printable, reading, utf8_pieces
-from uci.game.game_file import owning
+from uci.game.game_file import REVIEWED, owning
 from uci.language import _
 from uci.library.game_files import digest_of
 
@@ -140,13 +140,15 @@ def _write(path: Path, before: bytes, source: SourceText) -> os.stat_result | No
 
 def take_in(upload: Path, name: str) -> Generator[None, None, str]:
     """Make a file of games one of the folder that it lies in, in steps: plain UTF-8 under a free
-    name, which is returned. `name` is its name without what marks it as an upload.
+    name, which is returned. `name` is its name without what marks it as an upload. What marks it as
+    a review beside its games goes, so that it is listed.
 
     It is here or there whenever the program is killed: taken in twice, what was deleted meanwhile
     would come back. Raises OSError and DataError.
     """
     folder = upload.parent
-    stem = re.sub(r"(\.pgn)?(\.(gz|bz2|xz|zst|zip))?$", "", name, flags=re.IGNORECASE) or "games"
+    stem = name.replace(REVIEWED, "")
+    stem = re.sub(r"(\.pgn)?(\.(gz|bz2|xz|zst|zip))?$", "", stem, flags=re.IGNORECASE) or "games"
     plain = upload.with_name(upload.name.removesuffix(name) + f"{stem}.pgn")
     # Closed before its name is taken: Windows replaces no open file.
     with atomic_write(plain) as out, open_unpacked(upload) as (stream, _share):

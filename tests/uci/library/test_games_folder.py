@@ -293,6 +293,11 @@ def test_an_import_says_what_it_did_not_take(visit):
     ]
 
 
+def test_an_imported_review_is_listed(visit):
+    """Its name kept it out of the list, and it lay in the folder for good."""
+    assert visit.take("me.annotated-2.pgn", text_of())[0].startswith("me-2.pgn: 3 games.")
+
+
 def test_a_second_import_adds_to_the_question_for_ones_name(visit):
     """Its names took the place of the first one's, before that was answered."""
     visit.take("me.pgn", text_of())
