@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import chess
@@ -26,7 +27,6 @@ from uci.terminal.author_notes import (
 from uci.terminal.verdict import Verdict
 
 PGN_RESULTS = ("1-0", "0-1", "1/2-1/2", "*")
-_ANNOTATOR = "Aino "
 _EVALUATIONS = "evals"  # a review's mark where the evaluations in the game are its own
 _STILL_WELL = 0.5  # winning chances of a side that missed something and did not go wrong
 _JUDGEMENT_NAGS = {1, 2, 3, 4, 5, 6}  # "!" to "?!"; at most one of them stands behind a move
@@ -41,8 +41,9 @@ def add_comments(review: GameReview, how: str = "") -> chess.pgn.Game:
     """
     game = review.game
     forget_review(game)
-    if game.headers.get("Annotator", _ANNOTATOR).startswith(_ANNOTATOR):
-        game.headers["Annotator"] = f"{_ANNOTATOR}{__version__}"
+    own = f"Aino {__version__}"
+    if re.fullmatch(r"Aino \d\S*", game.headers.get("Annotator", own)):  # and not Aino Kukk
+        game.headers["Annotator"] = own
     sides = {chess.WHITE: later("White: {summary}."), chess.BLACK: later("Black: {summary}.")}
     summary = " ".join(_(sides[side], summary=review.summary(side)) for side in review.sides)
     nodes = list(game.mainline())

@@ -67,7 +67,13 @@ def reviewed(engine, game, nodes=100):
 
 
 @pytest.mark.parametrize(
-    "text", [STUDY, WITH_EVALUATIONS, "1. e4 (1. d4 {mine}) e5 $10 2. Ke2 $4 $14 {hm} 2... Ke7 *\n"]
+    "text",
+    [
+        STUDY,
+        WITH_EVALUATIONS,
+        "1. e4 (1. d4 {mine}) e5 $10 2. Ke2 $4 $14 {hm} 2... Ke7 *\n",
+        '[Annotator "Aino Kukk"]\n\n1. e4 *',
+    ],
 )
 def test_a_review_can_be_taken_out_of_its_game(engine, text):
     before = str(read(text))
