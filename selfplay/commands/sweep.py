@@ -28,6 +28,7 @@ from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import log, show
 from engine.errors import AinoError, ConfigError, RunError
 from engine.files.atomic import write_file
+from engine.files.output_files import FOLDERS
 from engine.files.text import decode_text
 from selfplay.commands.referee import play_series
 from selfplay.commands.runs import add_play_arguments, play_backend, work_in, workers_text
@@ -61,7 +62,7 @@ KEYS: dict[str, Any] = {"out": str, "seeds": list, "generations": int, "hours": 
                         "stages": list, "rows": dict, "match": dict}  # fmt: skip
 OF_ROWS: dict[str, Any] = {"begins": int, "generations": int, "against": str}
 # In the folder of a sweep.
-OWN_NAMES = ("matches", "lock", "sweep.toml", "report.html", "report.csv", "report.json")
+OWN_NAMES = ("lock", *FOLDERS["a sweep"][1])
 # What begins so may differ from what a begun run was made with.
 MAY_CHANGE = ("anchors.", "threads", "keep_nets")
 

@@ -13,7 +13,7 @@ from engine.cli.command_line import make_parser
 from engine.errors import ConfigError, RunError
 from engine.files.atomic import write_file
 from engine.files.dit_file import DIT_MAGIC
-from engine.files.output_files import FOLDERS, check_output, free_names, output_file
+from engine.files.output_files import FOLDERS, check_output, output_file
 from selfplay.lock import folder_lock
 
 COMMANDS = {**uci.main.SUBCOMMANDS, **selfplay.main.COMMANDS}
@@ -55,11 +55,11 @@ def test_no_input_is_replaced(output, tmp_path, monkeypatch, capsys):
 
 
 OUTPUTS = {
-    "report run --out x": b"<!DOCTYPE html>\n<p>mine",
-    "report run --csv x": b"rating,mine",
-    "report run --json x": b'[{"mine": 1}]',
-    "suite a.epd --json x": b'{"mine": 1}',
-    "report run1 run2": b"<!DOCTYPE html>\n<!-- Made by Aino 1.1.0, which reviewed a game -->",
+    "report run --out x": "<!DOCTYPE html>\n<p>mine",
+    "report run --csv x": "rating,mine",
+    "report run --json x": '[{"mine": 1}]',
+    "suite a.epd --json x": '{"mine": 1}',
+    "report run1 run2": "<!DOCTYPE html>\n<!-- Made by Aino 1.1.0, which reviewed a game -->",
 }
 
 
@@ -68,20 +68,9 @@ def test_nothing_of_a_person_is_replaced(words, tmp_path, monkeypatch, capsys):
     """What began with the same byte was replaced, and by a comparison any file of its name."""
     monkeypatch.chdir(tmp_path)
     path = Path("x" if words.endswith("x") else "comparison.html")
-    for data in (OUTPUTS[words], DIT_MAGIC):
-        path.write_bytes(data)
-        assert selfplay.main.main(words.split()) == 1
-        assert f"{path} is not an earlier ." in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("taken", [(), ("a.b.pgn",), ("a.b.html",), ("a.b.pgn", "a.b-2.html")])
-def test_what_is_written_has_free_names(taken, tmp_path):
-    for name in taken:
-        (tmp_path / name).write_text("mine")
-    (tmp_path / f"a.b-{len(taken) + 1}.pgn").touch()  # as `mktemp` does
-    ending = f"-{len(taken) + 1}" if taken else ""
-    names = [tmp_path / f"a.b{ending}{kind}" for kind in (".pgn", ".html")]
-    assert free_names(tmp_path / "a.b.pgn", tmp_path / "a.b.html") == names
+    path.write_text(OUTPUTS[words])
+    assert selfplay.main.main(words.split()) == 1
+    assert f"{path} is not an earlier ." in capsys.readouterr().err
 
 
 def test_no_network_is_replaced_by_a_page(tmp_path, capsys):
@@ -112,7 +101,7 @@ def test_a_runs_own_files_are_replaced_by_no_output(kind, tmp_path):
     for name in (mark, *names, names[0] / "gen-00001.replay"):
         with pytest.raises(ConfigError, match=f"belongs to {kind}"):
             check_output(name, [])
-    check_output(tmp_path / "report.html", [tmp_path])
+    check_output(tmp_path / "page.html", [tmp_path])
 
 
 def test_a_pipe_is_written_to(tmp_path):
