@@ -177,19 +177,12 @@ def test_page_of_a_position_loads_nothing(tmp_path, capsys):
 
 
 def test_page_without_a_network_leaves_it_out(tmp_path):
-    path = tmp_path / "page.html"
-    assert main(["explain", ROOKS, "--nodes", "20", "--out", str(path), *FAST]) == 0
-    text = path.read_text(encoding="utf-8")
+    (mine := tmp_path / "page.html").write_text("<p>mine")
+    assert main(["explain", ROOKS, "--nodes", "20", "--out", str(mine), *FAST]) == 0
+    assert mine.read_text() == "<p>mine", "what began with an angle bracket was replaced"
+    text = (tmp_path / "page-2.html").read_text(encoding="utf-8")
     assert "is in check and cannot pass" in text
     assert "network saw" not in text
-
-
-def test_a_page_replaces_no_other(tmp_path, capsys):
-    """It took the place of any file that began with an angle bracket."""
-    (mine := tmp_path / "mine.html").write_text("<p>mine")
-    assert main(["explain", ROOKS, "--nodes", "20", "--out", str(mine), *FAST]) == 0
-    assert mine.read_text() == "<p>mine"
-    assert f"wrote {tmp_path / 'mine-2.html'}" in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -286,16 +286,11 @@ def test_an_import_says_what_it_did_not_take(visit):
     odd = (
         '\n[White "A"]\n\n1. e4 e5 2. Ke3 d5 *\n\n[White "B"]\n[Variant "Crazyhouse"]\n\n1. e4 *\n'
     )
-    problems = visit.take("Me.PGN", text_of() + odd)
+    problems = visit.take("Me.annotated.PGN", text_of() + odd)  # a name that is not listed
     assert [problem[:36] for problem in problems] == [
         "Me.pgn: 4 games.",
         "Me.pgn: 2 faults, first 24:13: 'Ke3'",
     ]
-
-
-def test_an_imported_review_is_listed(visit):
-    """Its name kept it out of the list, and it lay in the folder for good."""
-    assert visit.take("me.annotated-2.pgn", text_of())[0].startswith("me-2.pgn: 3 games.")
 
 
 def test_a_second_import_adds_to_the_question_for_ones_name(visit):
