@@ -48,6 +48,7 @@ class Saver:
         self._told = told
         self._say = say
         self._latest = SearchJob[str]()
+        self._savings = dict[Table, SearchJob[str]]()  # of tables that may not be saved yet
         self._took_s = 0.0
         self._soon: asyncio.TimerHandle | None = None
 
@@ -62,40 +63,49 @@ class Saver:
             self._soon = asyncio.get_running_loop().call_later(delay_s, self.now, table)
 
     def now(self, table: Table, aloud: bool = False) -> SearchJob[str] | None:
-        """Save a table as it is now, after what is being saved; None where nothing is to be
-        saved.
+        """Save a table as it is now, after what is being saved, and again those whose saves failed;
+        None where nothing of it is to be saved.
         """
-        if not table.is_worth_saving:
-            return None
+        self._savings = {
+            one: self._save(one, aloud and one is table)
+            for one in {table: None, **self._savings}
+            if one.is_worth_saving
+        }
+        return self._savings.get(table)
+
+    def _save(self, table: Table, aloud: bool) -> SearchJob[str]:
         earlier = self._latest
         record = table.record()
-        before = table.saved
-        version = table.saved_version
-        table.saved, table.saved_version = record, table.version
+        version = table.version
 
         def save(job: SearchJob[str]) -> str:
             begun = awake_s()
             earlier.join()
             try:
-                return self._write(table, record, before)
+                where = self._write(table, record, table.saved)
             except Exception as error:  # noqa: BLE001 - whatever it is, it has to be tried again
-                table.saved, table.saved_version = before, version
                 return failure(error)
             finally:
                 self._took_s = awake_s() - begun
+            table.saved = record
+            table.saved_version = version
+            return where
 
         saving = SearchJob[str]()
         self._latest = saving
         return saving.start(save, lambda where: self._told(table, where, aloud))
 
     def finish(self, table: Table) -> str | None:
-        """Save a table, and wait; return where it is, or why it is nowhere, with its text."""
-        saving = self.now(table)
+        """Save all that is not saved, and wait; return where it is, or why it is nowhere, with its
+        text.
+        """
         self._latest.join()
-        if saving is None:
-            return None
-        told = saving.result()
-        return f"{told}\n\n{table.record()}" if table.is_worth_saving else told
+        self.now(table)
+        told = [
+            f"{saving.result()}\n\n{one.record()}" if one.is_worth_saving else saving.result()
+            for one, saving in self._savings.items()
+        ]
+        return "\n\n".join(told) or None
 
     def _write(self, table: Table, record: chess.pgn.Game, before: chess.pgn.Game | None) -> str:
         """Write a game: what was changed goes into the text that it came from, or else into another

@@ -1,6 +1,8 @@
 """What is changed in an opened game goes into its file, or into another one, and the page says why."""
 
 import asyncio
+import threading
+from concurrent.futures import Future
 from unittest.mock import Mock
 
 import chess
@@ -8,10 +10,12 @@ import chess.pgn
 import pytest
 
 from engine.board.pgn.game_reader import read_games
+from engine.errors import DataError
 from tests.boards import games_in
 from tests.uci.web.web_visit import Desk
 from uci.game.timed_game import Setup
 from uci.terminal.reading import board_at
+from uci.web.saver import Saver
 from uci.web.table import Table
 
 WHOLE = '[White "Anna"]\n[Black "Ben"]\n[Result "1-0"]\n\n1.  e4 e5 (1... c5)\n2. Nf3 1-0\n'
@@ -82,6 +86,19 @@ def test_words_are_saved_whatever_fails_in_the_games_file(path, run, monkeypatch
 
     path.write_text(WHOLE)
     run(visit())
+
+
+@pytest.mark.parametrize("is_shown", [True, False], ids=["shown", "replaced"])
+def test_words_whose_save_fails_as_the_board_closes_are_told(tmp_path, is_shown):
+    """They counted as saved from the moment at which the save began."""
+    late = Future()
+    (tmp_path / "analyses").touch()
+    saver = Saver(tmp_path, tmp_path / "today.pgn", Mock(return_value=late), Mock(), Mock())
+    table = Table(Setup(chess.Board(), None, kept=("key", "digest")))
+    table.comment(table.tree.game, "My words.")
+    saver.now(table)
+    threading.Timer(0.1, late.set_exception, [DataError("x.pgn has changed")]).start()
+    assert "My words." in (saver.finish(table if is_shown else opened(WHOLE)) or "")
 
 
 def test_the_reason_is_said_once(path, run):
