@@ -12,11 +12,11 @@ from itertools import islice
 from typing import NamedTuple
 
 from engine.errors import DataError, message
-from engine.files.text import TextPiece, text_pieces
+from engine.files.text import WESTERN, TextPiece, decoded, encoded, text_pieces
 
 _MARK = "\ufeff"
 _BLANK = ord(" ")
-_NAMES = {"cp1252": "Windows-1252"}
+_NAMES = {WESTERN: "Windows-1252"}
 _FEED = re.compile("\r\r\n|\r\n?|\n")
 
 
@@ -94,13 +94,12 @@ class SourceText:
 
     def _usual_code(self) -> str:
         """Return the encoding of words in a line that has only ASCII."""
-        return (
-            "utf-8" if all(_code_of(piece.raw) == "utf-8" for piece in self._pieces) else "cp1252"
-        )
+        is_utf8 = all(_code_of(piece.raw) == "utf-8" for piece in self._pieces)
+        return "utf-8" if is_utf8 else WESTERN
 
     def _written(self, words: str, code: str) -> bytes:
         try:
-            return words.replace("\n", self._line_end()).encode(code)
+            return encoded(words.replace("\n", self._line_end()), code)
         except UnicodeEncodeError as error:
             text = "the file is in {encoding}, which has no {character}"
             character = repr(words[error.start])
@@ -121,7 +120,7 @@ def _code_of(data: bytes) -> str:
         data.decode()
         return "utf-8"
     except UnicodeDecodeError:
-        return "cp1252"
+        return WESTERN
 
 
 def _raw_line(piece: TextPiece, ahead: int, number: int) -> tuple[int, bytes]:
@@ -144,8 +143,8 @@ def _raw_column(raw: bytes, line: bytes, at: int, code: str) -> int:
     if at in (0, len(line)):
         return len(raw) if at else 0
     before = line[:at].decode()
-    column = len(before) if code == "cp1252" else len(before.encode(code))
-    read = [part.decode(code, "replace").encode() for part in (raw[:column], raw[column:])]
+    column = len(encoded(before, code))
+    read = [decoded(part, code).encode() for part in (raw[:column], raw[column:])]
     if not (_is_read_as(read[0], line[:at]) and _is_read_as(read[1], line[at:])):
         raise DataError(message("a line of it is not written as it is read"))
     return column

@@ -52,6 +52,10 @@ _QUOTE = rb"(?:'{1,2}|&quot;|\xe2\x80[\x98-\x9f\xb3\xb9\xba]|\xc2[\xab\xbb])"
 _TAG = re.compile(
     rb"\n([ \t]*\[\w+(?:[ \t]|\xc2\xa0)*)%b([^\n]*?)(?:%b|\")(?=[ \t]*\])" % (_QUOTE, _QUOTE)
 )
+WESTERN = "cp1252"
+# Its letters by their bytes. Five bytes have none, and stay as they are: DOS's files have them.
+_LETTERS = "".join(bytes([byte]).decode(WESTERN, "ignore") or chr(byte) for byte in range(256))
+_BYTES = codecs.charmap_build(_LETTERS)
 # These letters have no accents to take off.
 _PLAIN_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"})
 
@@ -203,9 +207,21 @@ def decode_line(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError:
         lines = data.splitlines(keepends=True)
-        return (
-            "".join(map(decode_line, lines)) if len(lines) > 1 else data.decode("cp1252", "replace")
-        )
+        return "".join(map(decode_line, lines)) if len(lines) > 1 else decoded(data, WESTERN)
+
+
+def decoded(data: bytes, code: str) -> str:
+    """Return the text of bytes in an encoding; what that has not is replaced."""
+    if code == WESTERN:
+        return codecs.charmap_decode(data, "strict", _LETTERS)[0]
+    return data.decode(code, "replace")
+
+
+def encoded(text: str, code: str) -> bytes:
+    """Return the bytes of a text in an encoding. Raises UnicodeEncodeError."""
+    if code == WESTERN:
+        return codecs.charmap_encode(text, "strict", _BYTES)[0]
+    return text.encode(code)
 
 
 # ---- what a text holds ---------------------------------------------------------------------------

@@ -40,6 +40,7 @@ FORMS = {
     "with a mark": (TEXT, "utf-8", codecs.BOM_UTF8),
     "of Windows": (TEXT.replace("\n", "\r\n"), "cp1252", b""),
     "of an old Mac": (TEXT.replace("\n", "\r"), "cp1252", b""),
+    "of DOS": (TEXT.replace("ü", "\x81"), "latin-1", b""),
     "wide": (TEXT.replace("\n", "\r\n"), "utf-16-le", codecs.BOM_UTF16_LE),
     "without an end": (TEXT.rstrip(), "utf-8", b""),
 }

@@ -558,7 +558,7 @@ NAMES = [
     "back\\slash",
     'both \\" of them',
     "trailing\\",
-    "Müller 王 ♔ علی\u200cرضا \u202f\U0001f468\u200d\U0001f469\U0001fae8",
+    "Müller M\x81ller 王 ♔ علی\u200cرضا \u202f\U0001f468\u200d\U0001f469\U0001fae8",
     "two\nlines\r\nand\ta tab\0",
     '"]',
 ]

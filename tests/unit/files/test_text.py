@@ -73,7 +73,7 @@ def of_a_long_window(data):
         (CYRILLIC.encode("utf-16-le"), CYRILLIC),
         (WESTERN.encode("cp1252"), WESTERN),
         (TEXT.encode() + WESTERN.encode("cp1252"), TEXT + WESTERN),
-        (b"a\x81b\n", "a\ufffdb\n"),
+        (b"\x81\x8d\x8f\x90\x9d\x80\n", "\x81\x8d\x8f\x90\x9d€\n"),
         (b"", ""),
     ],
 )
