@@ -18,6 +18,8 @@ from uci.library.glicko import MOST_RATING
 
 FILE = "puzzles.sqlite"
 COPY = "puzzles.copy.sqlite"  # of what was trained, as the day began
+# What ends the names of a database's files; those of an old one would spoil a new one.
+_PARTS = ("", "-journal", "-wal", "-shm")
 _DAY_S = 86_400.0
 _WAIT_S = 30.0  # for another program that writes
 _PUZZLE = "key, fen, moves, source, rating, deviation, volatility, box, due"
@@ -113,10 +115,10 @@ class PuzzleFile:
     def _found_again(self) -> sqlite3.Connection:
         told = _("There was no copy of it.")
         kept = self._path.with_name(f"{FILE}.{time.strftime('%Y%m%d-%H%M%S')}")
-        if self._path.exists():
-            replace(self._path, kept)
-        for left in self._path.parent.glob(f"{FILE}-*"):  # a journal would spoil the new file, too
-            left.unlink(missing_ok=True)
+        damaged = self._path.exists()
+        for kind in _PARTS:
+            with contextlib.suppress(FileNotFoundError):
+                replace(Path(f"{self._path}{kind}"), Path(f"{kept}{kind}"))
         base = _opened(self._path)
         if self._copy.exists():
             day = time.strftime("%Y-%m-%d", time.localtime(self._copy.stat().st_mtime))
@@ -127,7 +129,7 @@ class PuzzleFile:
                 _copy_truth(copy, base)
                 told = _("What you had trained up to {day} is back.", day=day)
         text = _("The file of puzzles was damaged and is kept as {file}.", file=printable(kept))
-        self.problem = f"{text} {told}"
+        self.problem = f"{text} {told}" if damaged else told
         return base
 
     def _in_memory(self) -> sqlite3.Connection:

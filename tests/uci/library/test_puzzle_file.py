@@ -78,6 +78,14 @@ def test_a_damaged_file_is_kept_aside(trained, kind):
     assert damaged in [path.read_bytes() for path in trained.glob(f"{FILE}.*")]
 
 
+def test_ones_own_copy_stays(trained):
+    """It was taken for a part of the database."""
+    own = (trained / FILE).rename(trained / f"{FILE}-old")
+    with training(trained, day=1.0) as trainer:
+        assert "kept as" not in trainer.problem
+    assert own.exists()
+
+
 def test_damage_that_is_met_during_the_day_is_mended(trained):
     """The day's check had passed."""
     spoil(trained / FILE, "zeros")
