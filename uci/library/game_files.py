@@ -204,5 +204,4 @@ def read_at(path: Path, place: int) -> chess.pgn.Game | None:
     with reading(path), open_unpacked(path) as (stream, _):
         text = GameText(stream)
         text.skip_to(place)
-        found = next(cut_games(text, most=1), None)
-        return None if found is None else found.game
+        return next((found.game for found in cut_games(text, most=1) if found.is_game), None)

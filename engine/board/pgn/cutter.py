@@ -120,6 +120,19 @@ def read_tags(data: bytes, tokens: np.ndarray) -> list[tuple[str, str, int]]:
     return found
 
 
+def tags_in(found: list[tuple[str, str, int]]) -> dict[str, str]:
+    """Return the values of tags by their names. One of the standard's has the last value; another
+    one that is repeated has all of them.
+    """
+    tags = {name: value for name, value, _ in found}
+    # As a set in order, of a game with a tag that is repeated.
+    values = dict[str, dict[str, None]]()
+    for name, value, _ in found if len(tags) < len(found) else ():
+        if name.lower() not in _STANDARD_NAMES:
+            values.setdefault(name, {})[value] = None
+    return tags | {name: "; ".join(told) for name, told in values.items()}
+
+
 @dataclass
 class CutGames:
     """Games that lie in a text one behind the other. Places are bytes of `data`."""
@@ -143,7 +156,7 @@ class CutGames:
 
     def tags_of(self, game: desks.CutGame) -> dict[str, str]:
         """Return the tags of a game: names, the standard's in its spelling, and values."""
-        return {name: value for name, value, _ in read_tags(self.data, self.tokens_of(game))}
+        return tags_in(read_tags(self.data, self.tokens_of(game)))
 
 
 class Cutter:
@@ -230,7 +243,7 @@ class Cutter:
         played.
         """
         tokens = desks.numbers(self._tokens[game.first_token : game.last_token])
-        tags = {name: value for name, value, _ in read_tags(self._text.data, tokens)}
+        tags = tags_in(read_tags(self._text.data, tokens))
         key = (tags.get("FEN", ""), tags.get("Variant", ""), tags.get("SetUp", ""))
         if key not in self._starts:
             self._starts = {} if len(self._starts) > 1000 else self._starts

@@ -6,6 +6,7 @@ The grammar is in `docs/pgn.md`.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +15,16 @@ from typing import IO, TypeVar
 import chess.pgn
 
 from engine.board.pgn.cutter import AT_ONCE, CutGames, Cutter, GameText
-from engine.board.pgn.desks import CutGame
+from engine.board.pgn.desks import PROSE, CutGame
 from engine.board.pgn.letters import CODED_RESULTS
 from engine.board.pgn.move_words import ENGLISH, Letters, other_readings
-from engine.board.pgn.token_player import TokenPlayer
+from engine.board.pgn.token_player import REASONS, TokenPlayer
 from engine.errors import DataError, message
 from engine.files.text import open_unpacked, reading
 
 Player = TypeVar("Player", bound=TokenPlayer)
 
+_COMMENT = re.compile(rb"(?m)^(?!%).*[{;]")
 LONGEST_WORD = 40  # characters of a faulty word that are quoted
 
 
@@ -98,12 +100,14 @@ def cut_games(text: GameText, main_line: bool = False, most: int = AT_ONCE) -> I
 def play_game(
     text: GameText, found: CutGames, game: CutGame, main_line: bool
 ) -> Iterator[ReadGame]:
-    """Move a text on behind a game that was cut off, and yield it, unless it is a result or a
-    comment alone.
+    """Move a text on behind a game that was cut off, and yield it, unless it is a result alone, or
+    a comment where only main lines are read.
     """
     read = None
     if game.tags or game.movetext or game.fault_count:
         read = _interpret(text, found, game, main_line)
+    elif not main_line:
+        read = _lone_comment(text, found.data[game.begin : game.end], game.begin)
     text.skip(game.end - text.at)
     if read is not None:
         read.end = text.dropped + text.at
@@ -129,6 +133,16 @@ def play_tokens(
         if legal and len({str(other.game) for other, _ in legal}) == 1:
             return legal[0]
     return english, ENGLISH
+
+
+def _lone_comment(text: GameText, words: bytes, at: int) -> ReadGame | None:
+    """Return the fault of comments that belong to no game; None where there are none."""
+    if not _COMMENT.search(words):
+        return None
+    line, column = text.place_of(at)
+    word = words.decode(errors="replace").strip()[:LONGEST_WORD]
+    fault = Fault(line, column, word, REASONS[PROSE])
+    return ReadGame(0, line, chess.pgn.Game(), [fault], is_game=False)
 
 
 def _interpret(text: GameText, found: CutGames, game: CutGame, main_line: bool) -> ReadGame:

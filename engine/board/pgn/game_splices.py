@@ -165,6 +165,9 @@ class _PlacedGame:
         if closed.first is not None:
             self.brackets[closed.first] = _Span(closed.opened, till)
         standing = self.standings[self._lines[-1].node]
+        if closed.first is None and closed.starting:
+            words = " ".join(span.words for span in closed.starting)
+            standing.comments.append(_Span(closed.opened, till, words))
         standing.last = till
         standing.ends_line = False
 

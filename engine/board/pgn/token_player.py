@@ -14,7 +14,7 @@ import numpy as np
 from engine.board.convert import moves_of_lines
 from engine.board.layout import CASTLING_FLAG
 from engine.board.pgn import desks
-from engine.board.pgn.cutter import Start, read_tags, told_fen, with_known_variant
+from engine.board.pgn.cutter import Start, read_tags, tags_in, told_fen, with_known_variant
 from engine.board.pgn.letters import CODED_RESULTS, RESULT_PATTERN, result_of, told_result
 from engine.board.pgn.move_words import (
     DASH,
@@ -28,7 +28,7 @@ from engine.board.pgn.move_words import (
 )
 from engine.errors import message
 
-_REASONS = (
+REASONS = (
     "belongs to no token",
     "a second result, after {result}",
     "follows the result {result}, but begins no new game",
@@ -45,7 +45,7 @@ _NO_SPACES, _LINE_REST = re.compile(rb"\S*"), re.compile(rb"[^\S\n]*(?:\n|\Z)")
 _BRACKET = ord(")")
 _MARKS = b"!?"
 _RESULT = re.compile(RESULT_PATTERN)
-_GLUED_RESULT = re.compile(rf"(.*?[^\d/:½](?<!{DASH})\d?)({RESULT_PATTERN})")
+GLUED_RESULT = re.compile(rf"(.*?[^\d/:½](?<!{DASH})\d?)({RESULT_PATTERN})")
 _MAY_BE_MOVE = re.compile(
     rf"{RESULT_PATTERN}|(?:\d+[.…)]+)?(?:\S{{0,7}}?[a-hA-H][1-8]|[O0oОо]{DASH}[O0oОо]|--|Z0|0000|@@@@)\S{{0,12}}"
 )
@@ -118,14 +118,14 @@ class TokenPlayer:
         self._lines = [_Line(self.game, start.board.ply())]
         if not start.fault:
             self._play()
+        if told := told_result(CODED_RESULTS[cut.tag_result], self.result):
+            self.game.headers["Result"] = told
 
     def _take_tags(self, cut: desks.CutGame, start: Start) -> None:
         found = read_tags(self._data, self._tokens)
-        tags = {name: value for name, value, _ in found}
+        tags = tags_in(found)
         headers = self.game.headers
         headers.update(with_known_variant(tags))
-        if told := told_result(CODED_RESULTS[cut.tag_result], self.result):
-            headers["Result"] = told
         if start.fault:
             place = next((place for name, _, place in found if name == start.tag), cut.begin)
             self.cut = place, tags.get(start.tag, ""), start.fault
@@ -174,7 +174,9 @@ class TokenPlayer:
         if kind == desks.OPENING_BRACKET:
             self._begin_variation(line, place)
         elif kind == desks.CLOSE:
-            self._end_line(self._lines.pop())
+            closed = self._lines.pop()
+            self._end_line(closed)
+            self._say(self._lines[-1].node, closed.starting)  # of a variation without a move
         elif kind == desks.BROKEN:
             self._take_fault(line, place, till, attribute)
         elif not line.is_over:
@@ -229,10 +231,11 @@ class TokenPlayer:
     def _word(self, line: _Line, place: int, till: int, index: int, is_numbered: bool) -> None:
         text = self._text(place, till)
         white_moved = line.ply % 2 == 1
-        glued = _GLUED_RESULT.fullmatch(text) if _LINE_REST.match(self._data, till) else None
+        glued = GLUED_RESULT.fullmatch(text) if _LINE_REST.match(self._data, till) else None
         if glued is not None:
             text = glued[1]
-            self.result = self.result or result_of(glued[2])
+            if line is self._lines[0]:
+                self.result = self.result or result_of(glued[2])
         nags = nags_of(text, white_moved) if line.plies else None
         if nags is not None and not (
             text in LETTER_SIGNS and self._is_split_move(line, text, index)
@@ -319,9 +322,12 @@ class TokenPlayer:
         text = text.strip()
         if text and kind != desks.ESCAPE:
             if line.plies or line is self._lines[0]:
-                line.node.comment = f"{line.node.comment} {text}" if line.node.comment else text
+                self._say(line.node, text)
             else:
                 line.starting = f"{line.starting} {text}" if line.starting else text
+
+    def _say(self, node: chess.pgn.GameNode, text: str) -> None:
+        node.comment = f"{node.comment} {text}".strip()
 
     def _may_be_moves(self, line: _Line, text: str) -> bool:
         """Whether a line's comment may be the end of the game: it begins with a move or ends with
@@ -354,7 +360,7 @@ class TokenPlayer:
             line,
             place,
             till,
-            message(_REASONS[attribute & 15], result=CODED_RESULTS[attribute >> 4]),
+            message(REASONS[attribute & 15], result=CODED_RESULTS[attribute >> 4]),
         )
         if (
             attribute & 15 == desks.BAD_TAG

@@ -282,6 +282,34 @@ def test_results_are_read_where_they_are_results():
 
 
 @pytest.mark.parametrize(
+    ("text", "result"), [("1. e4 e51-0\n", "1-0"), ("1. e4 (1. d41-0\n) *", "*")]
+)
+def test_a_result_that_is_glued_to_the_last_move_is_the_games(text, result):
+    (game,) = read_games(text)
+    assert (game.game.headers["Result"], game.faults) == (result, [])
+
+
+def test_words_in_a_variation_without_moves_belong_to_the_move_before():
+    """They were lost where the game was written."""
+    (game,) = read_games("1. e4 e5 {a} ({b} {c}) 2. Nf3 *")
+    assert (game.game.next().next().comment, game.faults) == ("a b c", [])
+
+
+def test_a_tag_that_is_repeated_has_both_values():
+    text = '[Annotator "A"]\n[White "A"]\n[Annotator "B"]\n[White "B"]\n\n1. e4 *\n'
+    (game,), (line,) = read_games(text), lines_of(text)
+    for tags in (game.game.headers, line.read_tags()):
+        assert (tags["Annotator"], tags["White"]) == ("A; B", "B")
+
+
+def test_a_comment_without_a_game_is_told():
+    _, rest = read_games("1. e4 1-0\n\n{my words} 1-0\n\n% e4\n")
+    assert [(fault.line, fault.reason) for fault in rest.faults] == [
+        (3, "neither a tag nor a move, so Aino skips this line")
+    ]
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "Freestyle",
