@@ -14,7 +14,7 @@ from uci.library.training import MOST_RATING
 from uci.terminal.author_notes import COLOURS
 
 # Characters that the page's fields take; a position may have a long game behind it.
-LONGEST = {"pgn": 250_000, "position": 20_000, "comment": 4000, "word": 40}
+LONGEST = {"pgn": 250_000, "position": 20_000, "comment": 250_000, "word": 40}
 LONGEST_MESSAGE = 6 * LONGEST["pgn"] + 1000  # bytes; JSON writes some characters in six
 _LONGEST_NAME = 255
 _MOST_MOVES = 200

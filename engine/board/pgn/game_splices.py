@@ -22,7 +22,7 @@ from engine.board.pgn.cutter import Cutter, GameText
 from engine.board.pgn.game_reader import play_tokens
 from engine.board.pgn.game_writer import moves_text, plain_comment
 from engine.board.pgn.move_words import SIGNS, nags_of
-from engine.board.pgn.token_player import PlacedPlayer
+from engine.board.pgn.token_player import GLUED_RESULT, PlacedPlayer
 from engine.errors import DataError, message
 from engine.files.source_text import Splice, splice
 
@@ -200,9 +200,12 @@ class _PlacedGame:
         while made[-1].parent is not None and made[-1].parent is not line.node:
             made.append(made[-1].parent)
         begin = place if line.number is None else line.number
+        word = self.text[place:till].decode()
+        if glued := GLUED_RESULT.fullmatch(word):
+            word = glued[1]
+            till = place + len(word.encode())
         for one in reversed(made):
             self.standings[one] = _Standing(begin, till, till, is_alone=len(made) == 1)
-        word = self.text[place:till].decode()
         signs = word[len(word.rstrip("!?")) :]
         if signs:
             span = _Span(till - len(signs), till, nags=frozenset([SIGNS[signs]]))
@@ -279,7 +282,9 @@ class _Splicer:
             form = "\n{words}" if self._text[left[0].begin] == _SEMICOLON else " {words}"
             words = words[len(left.pop(0).words) + 1 :]
         while left and f" {words}".endswith(f" {left[-1].words}"):
-            words = words[: max(0, len(words) - len(left.pop().words) - 1)]
+            words = words[: max(0, len(words) - len(left[-1].words) - 1)]
+            place = left.pop().begin
+            form = "{words} "
         if words and left:
             self._words.append(Splice(left[0].begin, left[0].end, f"{{{words}}}"))
             left.pop(0)
@@ -299,7 +304,7 @@ class _Splicer:
         before, behind = self._text[begin - 1 : begin], self._text[end : end + 1]
         if before == b"\n" == behind:
             begin -= 1
-        is_apart = begin < span.begin and bool(behind.strip()) and bool(before.strip(b"("))
+        is_apart = bool(behind.strip()) and bool(before.strip(b"(\n"))
         return Splice(begin, end, " " if is_apart else "")
 
     # ---- marks -----------------------------------------------------------------------------------

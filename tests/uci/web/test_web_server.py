@@ -170,6 +170,12 @@ async def test_each_server_has_a_long_token_of_its_own(visit, tmp_path):
     await other.close()
 
 
+def test_a_long_comment_of_a_file_can_be_corrected():
+    """One of over 4,000 letters was shown, and could not be written again."""
+    request = {"do": "comment", "node": 1, "text": "x" * 100_000}
+    assert read_request(json.dumps(request), REQUESTS)[1]["text"] == request["text"]
+
+
 @pytest.mark.parametrize("letter", ["x", "\u20ac", "\x01"])
 async def test_a_pgn_that_is_too_long_is_refused_in_words(tab, letter):
     """A message that is too long closes the socket, so that every text of the greatest length must

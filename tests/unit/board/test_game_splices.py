@@ -106,6 +106,22 @@ def test_a_variation_stands_before_the_result(behind):
     assert text == f"1. e4 e5 (1... c5) 1-0 {behind}\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "edit", "after"),
+    [
+        ("{Intro.} 1. e4 *", start_with("Mine. Intro."), "{Mine.} {Intro.} 1. e4 *"),
+        ("1. e4 ({why} 1. d4) *", lambda game: setattr(game.variations[1], "starting_comment", "Ask why"),
+         "1. e4 ({Ask} {why} 1. d4) *"),
+        ("1. e4 e5(1...c5)2.Nf3 *", lambda game: game.next().variations.pop(1), "1. e4 e5 2.Nf3 *"),
+        ("1. e4 e5!1-0\n", comment_on(2, "Mine"), "1. e4 e5! {Mine} 1-0\n"),
+        ("1. e4{x}e5 *", comment_on(1, ""), "1. e4 e5 *"),
+        ("1. e4 ({why} {now}) e5 *", comment_on(1, "Mine"), "1. e4 {Mine} e5 *"),
+    ],
+)  # fmt: skip
+def test_words_that_stand_close_take_edits(text, edit, after):
+    assert edited(text, edit) == after
+
+
 @pytest.mark.parametrize("name", EDITS)
 def test_an_edit_replaces_only_what_it_changes(name):
     """The whole game was written anew, in the export format."""
