@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import DataError
+from engine.files.atomic import real_path
 from engine.files.text import printable, reading
 from engine.native.awake import awake_s
 from uci.game.game_file import ANALYSES, pgn_files
@@ -102,13 +103,18 @@ class FolderReader:
         return problems
 
     def _files(self) -> dict[str, tuple[int, ...]]:
-        """Return the names of all files, below the folder, and their states."""
+        """Return the names of all files, below the folder, and their states. A link to one of them
+        is no other file.
+        """
+        paths = [*pgn_files(self._folder), *pgn_files(self._folder / ANALYSES)]
+        by_real = {
+            real_path(path): path for path in sorted(paths, key=Path.is_symlink, reverse=True)
+        }
         found = {}
-        for folder in (self._folder, self._folder / ANALYSES):
-            for path in pgn_files(folder):
-                # A link to nothing, or a file that has just been deleted, is none.
-                with contextlib.suppress(OSError):
-                    found[path.relative_to(self._folder).as_posix()] = _state(path.stat())
+        for path in by_real.values():
+            # A link to nothing, or a file that has just been deleted, is none.
+            with contextlib.suppress(OSError):
+                found[path.relative_to(self._folder).as_posix()] = _state(path.stat())
         return found
 
     def knows(self, file: str) -> bool:

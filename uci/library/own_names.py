@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from engine.files.atomic import replace, write_file
-from engine.files.text import printable
+from engine.files.text import decode_text, printable
 from uci.game.game_file import owning
 from uci.language import _
 from uci.terminal.players import PERSON
@@ -37,7 +37,7 @@ class OwnNames:
         told = list[str]()
         problem = ""
         try:
-            found = json.loads(self._path.read_text(encoding="utf-8"))
+            found = json.loads(decode_text(self._path.read_bytes()))
             if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
                 raise ValueError(_("expected a list of names"))
             told = found

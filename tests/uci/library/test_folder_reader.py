@@ -181,6 +181,15 @@ def test_odd_files_spoil_no_list(games, tmp_path):
     assert whites(games) == ["Dora", "Cleo", "Anna"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_to_a_file_of_the_folder_is_no_other_file(games, tmp_path):
+    """Its games were said to stay when they were deleted from the file that it leads to."""
+    (tmp_path / "again.pgn").symlink_to(tmp_path / "mine.pgn")
+    games.refresh()
+    row = row_of(games, "Cleo")
+    assert (games.delete(row["key"], row["text"])[0], whites(games)) == ("", ["Dora", "Anna"])
+
+
 def test_a_faulty_game_is_told_with_its_place(games, tmp_path):
     (tmp_path / "LOUD.PGN").write_text("1. e4 Zz9 *\n")
     (problem,) = games.refresh()

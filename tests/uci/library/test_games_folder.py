@@ -39,6 +39,12 @@ def test_names_that_cannot_be_read_survive_one_that_is_added(tmp_path, junk):
     assert kept.read_bytes() == junk.encode(errors="surrogatepass")
 
 
+def test_names_that_another_editor_wrote_are_read(tmp_path):
+    """With its mark of UTF-8, the file was damaged."""
+    (tmp_path / NAMES).write_text('["Anna"]', encoding="utf-8-sig")
+    assert OwnNames(tmp_path).told == ["Anna"]
+
+
 def test_names_are_kept_as_they_were_told(tmp_path):
     """They were shown in small letters."""
     OwnNames(tmp_path).change("Émile ÖZIL", True)
