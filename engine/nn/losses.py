@@ -121,7 +121,8 @@ def _plain_loss(
     way; of others None.
     """
     found = None
-    if mask is None and targets.dtype.kind in "iu" and logits.shape[-1] > 1:
+    are_classes = targets.dtype.kind in "iu" and targets.ndim < logits.ndim
+    if mask is None and are_classes and logits.shape[-1] > 1:
         found = _loss_of_classes(logits, targets, ignore_index)
     if found is None and logits.ndim == 2 and ignore_index is None:
         loss, gradient = soft_target_loss(logits, _distribution(logits, targets, mask), mask)

@@ -198,7 +198,8 @@ class NativeOperations(Operations):
     ) -> tuple[float, Array]:
         gradient = empty(logits.shape)
         least = np.empty(LANES, np.float32)
-        wanted = np.ascontiguousarray(classes, np.int64).reshape(-1)
+        # Others would be read and written behind the end of the logits.
+        wanted = np.ascontiguousarray(classes, np.int64).reshape(math.prod(logits.shape[:-1]))
         none = -1 if ignored is None else int(ignored)
         share = 1 / max(count, 1)
         loss = rows.cross_entropy_rows(

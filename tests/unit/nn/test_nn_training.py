@@ -18,6 +18,13 @@ from tests.gradient.cases import arrays_in
 COLUMN = np.array([[0.5], [3.0]])
 TEXTBOOK = [  # a loss, outputs, targets, its value and its gradient
     (nn.softmax_cross_entropy, np.zeros((1, 4)), np.array([3]), math.log(4), [0.25] * 3 + [-0.75]),
+    (  # as many numbers as four rows have classes: other memory was read and written
+        nn.softmax_cross_entropy,
+        np.zeros((1, 4)),
+        np.array([[0, 0, 0, 1]]),
+        math.log(4),
+        [0.25] * 3 + [-0.75],
+    ),
     (nn.mse, COLUMN, 0 * COLUMN, (0.25 + 9) / 2, [0.5, 3.0]),
     (nn.huber, COLUMN, 0 * COLUMN, (0.125 + 2.5) / 2, [0.25, 0.5]),
     (partial(nn.huber, delta=2.0), COLUMN, 0 * COLUMN, (0.125 + 4) / 2, [0.25, 1.0]),
