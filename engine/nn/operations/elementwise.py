@@ -34,7 +34,7 @@ from engine.native.smooth_lanes import (
     sigmoid_lanes,
 )
 from engine.nn.operations.plain import Activated
-from engine.nn.operations.workspace import empty_like
+from engine.nn.operations.workspace import empty
 
 LEAK = 0.01  # slope of the leaky ReLU left of zero
 SELU_SCALE = 1.0507009873554805  # with SELU_ALPHA, keeps mean 0 and variance 1 as a fixed point
@@ -59,22 +59,28 @@ NATIVE: dict[Any, KernelPair] = {}  # by the reference, which `engine.nn.layers.
 
 def activated(pair: KernelPair, x: np.ndarray) -> Activated:
     """Return y and dy -> dx; both lie in memory as x does."""
-    y = empty_like(x)
-    flat_x = x.ravel(order="K")
-    flat_y = y.ravel(order="K")
+    if not x.flags.c_contiguous:
+        return _activated_in_order(pair, x)
+    y = empty(x.shape)
+    flat_x = x.reshape(-1)
+    flat_y = y.reshape(-1)
     pair.value(flat_x, flat_y, pair.parameter)
 
     def backward(dy):
-        if dy.strides != x.strides or dy.dtype != np.float32:
-            given = dy
-            dy = empty_like(x)
-            dy[...] = given
-        dx = empty_like(x)
-        flat = flat_x, flat_y, dy.ravel(order="K"), dx.ravel(order="K")
-        pair.slope(*flat, pair.parameter)
+        dx = empty(x.shape)
+        flat_dy = np.ascontiguousarray(dy, np.float32).reshape(-1)
+        pair.slope(flat_x, flat_y, flat_dy, dx.reshape(-1), pair.parameter)
         return dx
 
     return y, backward
+
+
+def _activated_in_order(pair: KernelPair, x: np.ndarray) -> Activated:
+    """Return `activated` of x with its axes from the largest stride to the smallest."""
+    order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
+    back = np.argsort(order)
+    y, backward = activated(pair, np.ascontiguousarray(x.transpose(order)))
+    return y.transpose(back), lambda dy: backward(dy.transpose(order)).transpose(back)
 
 
 def _pair(value: Callable[..., Any], slope: Callable[..., Any]) -> KernelPair:

@@ -22,14 +22,6 @@ def empty(shape: tuple[int, ...]) -> np.ndarray:
     return aligned(math.prod(shape)).reshape(shape)
 
 
-def empty_like(x: np.ndarray) -> np.ndarray:
-    """Return a float32 array with the shape of `x` that lies in memory as `x` does."""
-    if x.flags.c_contiguous:
-        return empty(x.shape)
-    order = np.argsort([-stride for stride in x.strides], kind="stable")
-    return empty(tuple(x.shape[axis] for axis in order)).transpose(np.argsort(order))
-
-
 def scratch(name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Return a float32 array of this thread, contents arbitrary; the next call with the same name
     may return it again.
