@@ -43,6 +43,11 @@ class MeanOver(float):
         return one
 
 
+def places_of(mean: Any, examples: int) -> float:
+    """Return how much a mean over so many examples weighs: as much as its places, if it has them."""
+    return getattr(mean, "places", examples)
+
+
 def _in_range(loss: Loss[Rest]) -> Loss[Rest]:
     """Decorate: compute a loss once more in double precision if it is not finite in that of the
     outputs.

@@ -14,18 +14,20 @@ import numpy as np
 from engine.backend import check_together, to_numpy
 from engine.errors import DataError, ShapeError
 from engine.nn.figures import new_figure
+from engine.nn.losses import MeanOver
 
 Array = Any
 
 
 def _read(measure: Callable[..., Any]) -> Callable[..., float]:
     """Decorate: return a float. `unread` leaves it on its device, where a trainer reads it with
-    other numbers.
+    other numbers, unless it is a mean over some places.
     """
 
     @wraps(measure)
     def number(*arguments, **options):
-        return float(measure(*arguments, **options))
+        found = measure(*arguments, **options)
+        return found if isinstance(found, MeanOver) else float(found)
 
     vars(number)["unread"] = measure
     return number
@@ -49,8 +51,12 @@ def accuracy(outputs: Array, targets: Array, ignore_index: int | None = None) ->
     places = outputs.shape[:-1]
     classes = targets if targets.shape == places else targets.argmax(axis=-1)
     answered = (outputs.max(axis=-1) > -np.inf) & known.reshape(*places, -1).all(axis=-1)
-    counted = answered == answered if ignore_index is None else classes != ignore_index
-    return ((outputs.argmax(axis=-1) == classes) & answered & counted).sum() / counted.sum().clip(1)
+    right = (outputs.argmax(axis=-1) == classes) & answered
+    if ignore_index is None:
+        return right.mean()
+    counted = classes != ignore_index
+    count = int(counted.sum())
+    return MeanOver(float((right & counted).sum()) / max(count, 1), count)
 
 
 def _answers_one_question(outputs: Array, targets: Array, ignore_index: int | None) -> bool:

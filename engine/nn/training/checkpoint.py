@@ -84,7 +84,7 @@ class RunState:
     untold: bool = False  # whether callbacks may not have heard of the last record
     sums: Record = field(default_factory=dict)  # of loss and metrics over the epoch so far
     rate_factor: float = 1.0  # of the schedule's rate, as a callback set it
-    seen: int = 0  # number of examples in these sums
+    weights: Record = field(default_factory=dict)  # numbers of examples or places in these sums
     data: dict[str, Any] | None = None  # what the training data is: `data_identity`
     best: dict[str, Array] = field(default_factory=dict)  # tensors with the lowest validation loss
     # Tensors after the last step, while the model holds the best.
@@ -102,6 +102,8 @@ class RunState:
     @classmethod
     def of(cls, values: dict[str, Any], best: dict[str, Array]) -> RunState:
         """Return the state whose `values` these are, among others."""
+        if "seen" in values:  # of an older version, the same for all sums
+            values["weights"] = dict.fromkeys(values["sums"], values["seen"])
         own = {name: values.get(name, default) for name, default in cls().values().items()}
         return cls(**own | {"history": History(values["history"])}, best=best)
 

@@ -23,7 +23,7 @@ from engine.native.pool import ThreadPool
 from engine.nn.array_forms import form_of, rows_of
 from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.layers.normalisation import BatchNorm
-from engine.nn.losses import MeanOver
+from engine.nn.losses import MeanOver, places_of
 from engine.nn.operations import operations_on
 from engine.nn.training.data import Data, Loader, parts_of
 from engine.nn.training.device_step import LossScale
@@ -179,11 +179,12 @@ class DataParallel(GradientSource):
         results = self.pool.map(shard, self._models(len(parts)), parts)
         sizes = [part.stop - part.start for part in parts]
         self._average_buffers(buffers, [size / sum(sizes) for size in sizes])
-        both = zip(results, sizes, strict=True)
-        places = [getattr(result.loss, "places", size) for result, size in both]
-        total = sum(places)
-        result = _weighted_sum(results, [one / max(total, 1) for one in places])
-        return result if places == sizes else result._replace(loss=MeanOver(result.loss, total))
+        loss, shares = _joined_mean([result.loss for result in results], sizes)
+        metrics = {
+            name: _joined_mean([result.metrics[name] for result in results], sizes)[0]
+            for name in results[0].metrics
+        }
+        return StepResult(loss, metrics, _weighted_sum([one.grads for one in results], shares))
 
     @contextmanager
     def steps(self) -> Iterator[None]:
@@ -238,20 +239,24 @@ class DataParallel(GradientSource):
                 target[...] = sources[0][name]
 
 
-def _weighted_sum(results: list[StepResult], weights: list[float]) -> StepResult:
-    """Combine the results of all shards, always adding them in the same order."""
-    measured = [{**result.metrics, "loss": result.loss} for result in results]
-    metrics = {
-        name: sum(w * one[name] for w, one in zip(weights, measured, strict=True))
-        for name in measured[0]
-    }
-    grads = results[0].grads
-    for weight, result in zip(weights, results, strict=True):
-        for name, gradient in result.grads.items():
+def _joined_mean(means: list[Any], sizes: list[int]) -> tuple[Any, list[float]]:
+    """Return the mean over all shards from theirs, and how much each of these weighs."""
+    places = [places_of(mean, size) for mean, size in zip(means, sizes, strict=True)]
+    total = sum(places)
+    shares = [one / (total or 1) for one in places]
+    joined = sum(share * mean for share, mean in zip(shares, means, strict=True))
+    return MeanOver(joined, total) if isinstance(means[0], MeanOver) else joined, shares
+
+
+def _weighted_sum(parts: list[Gradients], weights: list[float]) -> Gradients:
+    """Combine the gradients of all shards in place, always adding them in the same order."""
+    total = parts[0]
+    for weight, part in zip(weights, parts, strict=True):
+        for name, gradient in part.items():
             gradient *= weight
-            if result is not results[0]:
-                grads[name] += gradient
-    return StepResult(metrics.pop("loss"), metrics, grads)
+            if part is not total:
+                total[name] += gradient
+    return total
 
 
 class LayerGradients(DataParallel):
@@ -306,8 +311,8 @@ def means_over(
     loader: Loader, size: int, model: Layer, loss: LossFunction, metrics: Mapping[str, Metric]
 ) -> dict[str, float]:
     """Return the mean loss and metrics over all examples, read `size` at a time, as inference."""
-    count = 0
     sums = dict.fromkeys(("loss", *metrics), 0.0)
+    weights = dict.fromkeys(sums, 0.0)
     for first in range(0, len(loader), size):
         part = slice(first, min(first + size, len(loader)))
         inputs, targets = loader.batch(part)
@@ -317,15 +322,15 @@ def means_over(
             "loss": computed_loss(loss, outputs, targets)[0],
             **{name: of(outputs, targets) for name, of in metrics.items()},
         }
-        places = getattr(means["loss"], "places", part.stop - part.start)
-        count += places
         for name, value in floats(means).items():
-            sums[name] += value * places
-    if not count:
+            weight = places_of(value, part.stop - part.start)
+            sums[name] += float(value) * weight
+            weights[name] += weight
+    if not weights["loss"]:
         raise DataError(
             "expected at least one target to measure, found those alone that the loss ignores"
         )
-    return {name: total / count for name, total in sums.items()}
+    return {name: total / (weights[name] or 1) for name, total in sums.items()}
 
 
 def _prepared_targets(model: Layer, targets: Any) -> Any:

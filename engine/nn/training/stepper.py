@@ -12,6 +12,7 @@ from engine.errors import ConfigError, TrainingError
 from engine.native.interrupts import Uninterrupted
 from engine.nn.array_forms import copies
 from engine.nn.layer import Array, Layer
+from engine.nn.losses import places_of
 from engine.nn.part_tree import Places
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage
 from engine.nn.training.checkpoint import RunState
@@ -122,8 +123,8 @@ class Stepper:
         self._named, self._buffers = Places(self.model, "params"), Places(self.model, "buffers")
 
     def _step(self, batch: Any, rate: float | None, examples: int) -> Record:
-        """Take one step; `examples` of the batch count in the epoch's means, or as many places as
-        the loss counted.
+        """Take one step; `examples` of the batch count in the epoch's means, or as many places as a
+        mean is over.
         """
         run = self._run
         if run.last:
@@ -177,10 +178,10 @@ class Stepper:
         run = self._run
         self._device.apply(grads, rate, means)
         run.steps_done += 1
-        places = getattr(means["loss"], "places", examples) if examples else 0
-        for name, value in means.items() if places else ():
-            run.sums[name] = run.sums.get(name, 0.0) + value * places
-        run.seen += places
+        for name, value in means.items() if examples else ():
+            weight = places_of(value, examples)
+            run.sums[name] = run.sums.get(name, 0.0) + float(value) * weight
+            run.weights[name] = run.weights.get(name, 0) + weight
 
     def _rate(self, step: int) -> float:
         return self.schedule(step) * self._run.rate_factor

@@ -153,7 +153,7 @@ class Trainer(Stepper):
         if checkpoint is not None:
             self._identity()
         self._check_data(loader)
-        if not run.seen and not run.untold:
+        if not run.weights and not run.untold:
             run.ending = False  # a `stop` from before has no epoch to end
         batches = parts_of(len(loader), self.settings.batch_size)
         return _Plan(loader, batches, epochs, held_out, checkpoint, checkpoint_steps)
@@ -216,7 +216,7 @@ class Trainer(Stepper):
                 steps = plan.checkpoint_steps
                 if plan.checkpoint is not None and steps and self.steps_done % steps == 0:
                     self.save(plan.checkpoint)
-        if not self._run.seen:
+        if not self._run.weights.get("loss"):
             raise DataError(
                 "expected at least one target to learn, found those alone that the loss ignores"
             )
@@ -237,11 +237,11 @@ class Trainer(Stepper):
         run = self._run
         steps = len(plan.batches)
         validation = plan.validation
-        if not run.seen or self._progress(steps)[1]:
+        if not run.weights.get("loss") or self._progress(steps)[1]:
             return
         rate = float(self._rate(run.steps_done - 1))
         record: Record = {"epoch": self._progress(steps)[0], "step": run.steps_done, "rate": rate}
-        record |= {name: total / run.seen for name, total in run.sums.items()}
+        record |= {name: total / (run.weights[name] or 1) for name, total in run.sums.items()}
         if validation is not None:
             record |= {
                 f"validation_{name}": value for name, value in self.evaluate(validation).items()
@@ -250,7 +250,7 @@ class Trainer(Stepper):
         with self._uninterrupted:
             run.history.records.append(record)
             run.sums = {}
-            run.seen = 0
+            run.weights = {}
             run.untold = True
             if self.settings.patience is not None and not self._epochs_without_improvement():
                 run.best = copies(self._tensors())

@@ -394,16 +394,23 @@ def test_losses_of_each_place_reduce_to_one(loss):
 
 @pytest.mark.parametrize("shard", [12, 4])
 def test_a_weighted_mean_is_that_over_the_whole_batch(shard):
-    """Shards weigh as much as the weights of their classes, not as their examples."""
+    """Shards weigh as much as the weights of their classes, not as their examples; metrics weighed
+    as much, too, and so did an epoch's batches.
+    """
     x = np.random.default_rng(1).standard_normal((12, 4)).astype(np.float32)
     classes = np.arange(12) // 8
-    weights = np.array([1.0, 9.0], np.float32)
+    weights = np.array([0.01, 0.09], np.float32)
     loss = partial(nn.softmax_cross_entropy, class_weights=weights, label_smoothing=0.1)
     model = nn.Sequential(nn.Dense(4, 2, np.random.default_rng(0)))
     y, backward = model.forward(x)
     mean, dy = loss(y, classes)
     expected = model[0].params["weight"] - 0.1 * backward(dy)[1]["dense1.weight"]
     settings = nn.TrainerSettings(batch_size=12, shard_size=shard)
-    step = nn.Trainer(model, loss, nn.SGD(), 0.1, settings).step(nn.Data(x, classes))
-    assert step["loss"] == pytest.approx(mean, rel=1e-6)
+    trainer = nn.Trainer(model, loss, nn.SGD(), 0.1, settings, {"right": nn.accuracy})
+    data = nn.Data(x, classes)
+    found = trainer.evaluate(data)
+    means = pytest.approx({"loss": mean, "right": nn.accuracy(y, classes)}, rel=1e-6)
+    assert found == means
+    step = trainer.step(data)
+    assert {name: step[name] for name in found} == means
     np.testing.assert_allclose(model[0].params["weight"], expected, atol=1e-6)
