@@ -61,11 +61,10 @@ def check_range(layer: object, x: Array, first: int, end: int) -> None:
 
 
 def check_gradient(owner: object, dy: Array, shape: tuple[int, ...]) -> None:
-    """Raise ShapeError unless the gradient `dy` has the shape of its result."""
-    if getattr(dy, "shape", None) != shape:
-        raise ShapeError(
-            f"{type(owner).__name__}: expected a gradient {list(shape)}, found {form_of(dy)}"
-        )
+    """Raise ShapeError unless the gradient `dy` is floating and has the shape of its result."""
+    if getattr(dy, "shape", None) != shape or dy.dtype.kind != "f":
+        expected = f"expected a floating gradient {list(shape)}"
+        raise ShapeError(f"{type(owner).__name__}: {expected}, found {form_of(dy)}")
     _check_place(owner, dy)
 
 

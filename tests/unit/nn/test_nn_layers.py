@@ -161,9 +161,10 @@ def test_an_error_deep_inside_names_the_path_of_its_layer():
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_gradient_that_does_not_fit_is_a_shape_error(case):
     y, backward = case.layer.astype(np.float64).forward(case.x, training=True, **case.options)
-    for shape in ((1,), (7, *shape_of(y)), shape_of(y)[:-1]):
-        wrong = np.zeros(shape)
-        with pytest.raises(ShapeError, match=re.escape(f"found float64 {list(shape)}")):
+    right = shape_of(y)
+    wrongs = [np.zeros(shape) for shape in ((1,), (7, *right), right[:-1])]
+    for wrong in (*wrongs, np.zeros(right, int)):  # to whose dtype dx was cast
+        with pytest.raises(ShapeError, match=re.escape(f"found {wrong.dtype} {[*wrong.shape]}")):
             backward(each(lambda part, wrong=wrong: wrong, y))
 
 
