@@ -29,6 +29,27 @@ def form_of(value: Any) -> str:
     return f"{value.dtype} {list(value.shape)}" if is_array(value) else type(value).__name__
 
 
+class NamedArrays(dict[str, Array]):
+    """Arrays by name. Each keeps its shape and its dtype, to which others are cast: kernels would
+    read behind the end of a smaller one. Raises ShapeError for another shape, and for no array.
+    """
+
+    def __init__(self, arrays: Mapping[str, Array] | None = None) -> None:
+        super().__init__()
+        self.update(arrays or {})
+
+    def __setitem__(self, name: str, array: Array) -> None:
+        kept = self.get(name, array)
+        if not is_array(array) or isinstance(array, np.generic) or array.shape != kept.shape:
+            expected = "an array" if kept is array else form_of(kept)
+            raise ShapeError(f"{name}: expected {expected}, found {form_of(array)}")
+        super().__setitem__(name, array.astype(kept.dtype, copy=False))
+
+    def update(self, arrays: Mapping[str, Array]) -> None:  # type: ignore[override]
+        for name, array in arrays.items():
+            self[name] = array
+
+
 # Values are NumPy's dtype kind letters.
 _KINDS = {"floating": "f", "integer": "iu", "numeric": "fiu", "bool": "b"}
 

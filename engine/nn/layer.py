@@ -26,6 +26,7 @@ from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import (
     Array,
+    NamedArrays,
     checking_gradient,
     is_array,
     joined_rows,
@@ -80,17 +81,26 @@ class Layer(PartTree):
 
     def __init__(self) -> None:
         """Make both dicts: for the constructor of each class, whether or not that calls this one."""
-        vars(self).setdefault("params", {})
-        vars(self).setdefault("buffers", {})
+        vars(self).setdefault("params", NamedArrays())
+        vars(self).setdefault("buffers", NamedArrays())
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Keep a number of NumPy's as Python's, which leaves arrays their dtype, and goes into
-        files. Raises ConfigError for a switch of other libraries that would do nothing here.
+        files. Raises ConfigError for a switch or for values that would do nothing here.
         """
         if name in ("trainable", "requires_grad"):
             form = 'Trainer(..., rates={"NAME.": 0}), with the beginning of its parameters\' names'
             raise ConfigError(f"{type(self).__name__}.{name} does not freeze a layer: {form}, does")
-        super().__setattr__(name, value.item() if isinstance(value, np.generic) else value)
+        if name in ("params", "buffers"):
+            value = NamedArrays(value)
+        elif isinstance(value, np.generic):
+            value = value.item()
+        elif is_array(value):
+            for group in ("params", "buffers"):
+                if getattr(self, group).get(name, value) is not value:
+                    form = f'layer.{group}["{name}"][...] = values'
+                    raise ConfigError(f"{type(self).__name__}.{name} sets nothing: {form}, does")
+        super().__setattr__(name, value)
 
     if not TYPE_CHECKING:  # which would then take every name for one of a layer
 

@@ -95,10 +95,13 @@ def dense_together(
 def _joint(layers: Mapping[str, Dense]) -> Dense | None:
     """Return the layer of which these are parts, if their arrays are views of one."""
     parts = [*layers.values()]
+    arrays = {key: joined([layer.params[key] for layer in parts]) for key in parts[0].params}
+    if any(array is None for array in arrays.values()):
+        return None
     joint = copy.copy(parts[0])
     joint.outputs = joint.outputs * len(parts)
-    joint.params = {key: joined([layer.params[key] for layer in parts]) for key in joint.params}
-    return None if any(array is None for array in joint.params.values()) else joint
+    joint.params = arrays
+    return joint
 
 
 def _dense_apart(

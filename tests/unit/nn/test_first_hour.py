@@ -132,6 +132,7 @@ def fitted(loss, net=None):
             lambda: nn.Trainer(model(), nn.mse, nn.Adam(), 0.1, metrics=nn.accuracy),
             'such as {"accuracy": accuracy}',
         ),
+        (lambda: setattr(model()[0], "weight", X), r'layer.params\["weight"\]\[...\] = values'),
         (lambda: dit.save("x.dit", model(), "a card"), "card must be a dict, such as .*'a card'"),
         (lambda: save_onnx(model(), "x.onnx", X), r"save_onnx\(path, model, x\): expected a layer"),
     ],

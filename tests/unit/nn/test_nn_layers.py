@@ -87,6 +87,16 @@ def test_tensors_that_do_not_fit_change_nothing(given, told):
     assert np.array_equal(before, model[0].params["weight"])
 
 
+@pytest.mark.parametrize("wrong", [np.ones(3, np.float32), np.float32(1)])
+def test_a_parameter_keeps_its_shape_and_its_dtype(wrong):
+    """Kernels read behind the end of a smaller one."""
+    norm = nn.BatchNorm(8)
+    with pytest.raises(ShapeError, match=r"gamma: expected float32 \[8\], found float"):
+        norm.params["gamma"] = wrong
+    norm.params["gamma"] = np.arange(8.0)
+    assert norm(np.ones((1, 8), np.float32)).dtype == np.float32
+
+
 def test_a_replica_owns_its_buffers_alone():
     network = small_network()
     twin = network.replica()
