@@ -27,6 +27,7 @@ from engine.nn.operations import operations_for, updates
 Array = Any
 # Of Adam and RMSProp; a much smaller one is 0 in single precision, and 0 / 0 is NaN.
 LEAST_EPSILON = 1e-30
+OTHER_MODEL = "this optimizer has the state of another model: make a new one for each"
 
 
 class Optimizer:
@@ -47,6 +48,17 @@ class Optimizer:
     def __init__(self) -> None:
         self.steps = 0
         self._state: dict[str, Array] = {}
+        self._model: Any = None  # whose parameters it moves, if a trainer said so
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what copies have: they may go on with a copy of the model."""
+        return vars(self) | {"_model": None}
+
+    def serve(self, model: Any) -> None:
+        """Note the model to move. Raises ConfigError where it remembers something of another one."""
+        if self._model not in (None, model) and Optimizer.state(self)["tensors"]:
+            raise ConfigError(OTHER_MODEL)
+        self._model = model
 
     def step(
         self,
@@ -130,11 +142,14 @@ class Optimizer:
         vars(self).update(own)
         self.steps = int(state["steps"])
         self._state = kept
+        self._model = None
 
     def _slot(self, slot: str, name: str, parameter: Array) -> Array:
         key = f"{slot}.{name}"
         if key not in self._state:
             self._state[key] = xp_of(parameter).zeros_like(parameter)
+        if self._state[key].shape != parameter.shape:
+            raise ConfigError(OTHER_MODEL)
         self._state[key] = laid_out_like(parameter, self._state[key])
         return self._state[key]
 

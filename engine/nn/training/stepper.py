@@ -120,6 +120,7 @@ class Stepper:
 
     def _find_arrays(self) -> None:
         """Note where the model keeps its arrays; it may have other parts than at the last look."""
+        self.optimizer.serve(self.model)
         self._named, self._buffers = Places(self.model, "params"), Places(self.model, "buffers")
 
     def _step(self, batch: Any, rate: float | None, examples: int) -> Record:

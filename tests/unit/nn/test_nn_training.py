@@ -1,5 +1,6 @@
 """Losses, optimizers, schedules, clipping and the data-parallel step."""
 
+import copy
 import math
 from contextlib import closing
 from functools import partial
@@ -286,6 +287,25 @@ def test_a_gradient_that_does_not_fit_changes_nothing():
     with pytest.raises(ShapeError, match=r"gradient of b: expected \(2,\), found \(3,\)"):
         nn.Adam().step(params, {"a": np.ones(2), "b": np.ones(3)}, 0.1)
     assert params["a"].tolist() == [1, 1]
+
+
+def test_an_optimizer_goes_on_with_its_own_model_alone():
+    """Steps of two models went into one average, since their parameters have one name."""
+    adam = nn.Adam()
+    x = np.ones((4, 2), np.float32)
+    run, other = (
+        nn.Trainer(nn.Dense(2, 2, np.random.default_rng(0)), nn.mse, adam, 0.1) for _ in range(2)
+    )
+    for epochs in (1, 2):
+        run.fit(nn.Data(x, x), epochs)
+    nn.Trainer(run.model, nn.mse, adam, 0.1).fit(nn.Data(x, x), 1)
+    nn.Trainer(other.model, nn.mse, copy.deepcopy(adam), 0.1).fit(nn.Data(x, x), 1)
+    for use in (
+        lambda: other.fit(nn.Data(x, x), 1),
+        lambda: adam.step({"bias": x}, {"bias": x}, 0.1),
+    ):
+        with pytest.raises(ConfigError, match="another model: make a new one"):
+            use()
 
 
 @pytest.mark.parametrize(
