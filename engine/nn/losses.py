@@ -3,7 +3,8 @@
     loss, dlogits = softmax_cross_entropy(logits, targets)
     dx, grads = backward(dlogits)
 
-Outputs are float arrays; the gradient has their shape and dtype, the loss is a Python float.
+Outputs are float arrays; the gradient has their shape and dtype, the loss is a Python float. One of
+some places, or a sum, is a `MeanOver`, so that shards and batches of a training weigh it rightly.
 Targets may have any dtype that holds their values. "Raw" means without softmax or sigmoid at the
 end: the losses contain them.
 
@@ -30,22 +31,48 @@ Rest = ParamSpec("Rest")
 Loss = Callable[Concatenate[Array, Rest], tuple[float, Array]]
 
 
+SUM = -1.0
+
+
 class MeanOver(float):
     """A mean over some `places` of a batch. Its parts weigh as much as they have places, not
-    examples.
+    examples; those of a sum, whose places are `SUM`, add up.
+
+    It stays one times or by a number, and plus a number or a mean over as many places. Anything
+    else is a plain number, a mean over the examples; so is a sum by a number.
     """
 
     places: float
 
-    def __new__(cls, mean: float, places: float) -> Self:
+    def __new__(cls, mean: Any, places: float) -> Self:
         one = super().__new__(cls, mean)
         one.places = places
         return one
 
+    def __mul__(self, factor: Any) -> Any:
+        return self._of_same_places(self.real * factor)
 
-def places_of(mean: Any, examples: int) -> float:
-    """Return how much a mean over so many examples weighs: as much as its places, if it has them."""
-    return getattr(mean, "places", examples)
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: Any) -> Any:
+        mean = self.real / divisor
+        return mean if self.places == SUM else self._of_same_places(mean)
+
+    def __add__(self, other: Any) -> Any:
+        total = self.real + other.real
+        fits = getattr(other, "places", self.places) == self.places
+        return self._of_same_places(total) if fits else total
+
+    __radd__ = __add__
+
+    def _of_same_places(self, value: Any) -> Any:
+        return value if np.ndim(value) else MeanOver(value, self.places)
+
+
+def weight_of(mean: Any, examples: int) -> float:
+    """Return how much a mean of so many examples weighs: as much as its places, if it has them."""
+    places = getattr(mean, "places", SUM)
+    return examples if places == SUM else places
 
 
 def _in_range(loss: Loss[Rest]) -> Loss[Rest]:
@@ -114,7 +141,7 @@ def softmax_cross_entropy(
         return losses, gradient
     total = float(losses.sum())
     if reduction == "sum":
-        return total, gradient
+        return MeanOver(total, SUM), gradient
     share = 1 / weight if weight else 0.0
     return MeanOver(total * share, weight), gradient * share
 
@@ -369,7 +396,7 @@ def _reduced(loss: str, terms: Array, slopes: Array, reduction: str) -> tuple[An
     if reduction == "none":
         return terms, slopes
     if reduction == "sum":
-        return float(terms.sum()), slopes
+        return MeanOver(terms.sum(), SUM), slopes
     return float(terms.mean()), slopes / slopes.size
 
 

@@ -23,7 +23,7 @@ from engine.native.pool import ThreadPool
 from engine.nn.array_forms import form_of, rows_of
 from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.layers.normalisation import BatchNorm
-from engine.nn.losses import MeanOver, places_of
+from engine.nn.losses import SUM, MeanOver, weight_of
 from engine.nn.operations import operations_on
 from engine.nn.training.data import Data, Loader, parts_of
 from engine.nn.training.device_step import LossScale
@@ -241,9 +241,12 @@ class DataParallel(GradientSource):
 
 def _joined_mean(means: list[Any], sizes: list[int]) -> tuple[Any, list[float]]:
     """Return the mean over all shards from theirs, and how much each of these weighs."""
-    places = [places_of(mean, size) for mean, size in zip(means, sizes, strict=True)]
-    total = sum(places)
-    shares = [one / (total or 1) for one in places]
+    weights = [weight_of(mean, size) for mean, size in zip(means, sizes, strict=True)]
+    total = sum(weights)
+    shares = [one / (total or 1) for one in weights]
+    if getattr(means[0], "places", total) == SUM:
+        total = SUM
+        shares = [1.0] * len(means)
     joined = sum(share * mean for share, mean in zip(shares, means, strict=True))
     return MeanOver(joined, total) if isinstance(means[0], MeanOver) else joined, shares
 
@@ -323,7 +326,7 @@ def means_over(
             **{name: of(outputs, targets) for name, of in metrics.items()},
         }
         for name, value in floats(means).items():
-            weight = places_of(value, part.stop - part.start)
+            weight = weight_of(value, part.stop - part.start)
             sums[name] += float(value) * weight
             weights[name] += weight
     if not weights["loss"]:

@@ -12,7 +12,7 @@ from engine.errors import ConfigError, TrainingError
 from engine.native.interrupts import Uninterrupted
 from engine.nn.array_forms import copies
 from engine.nn.layer import Array, Layer
-from engine.nn.losses import places_of
+from engine.nn.losses import weight_of
 from engine.nn.part_tree import Places
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage
 from engine.nn.training.checkpoint import RunState
@@ -180,7 +180,7 @@ class Stepper:
         self._device.apply(grads, rate, means)
         run.steps_done += 1
         for name, value in means.items() if examples else ():
-            weight = places_of(value, examples)
+            weight = weight_of(value, examples)
             run.sums[name] = run.sums.get(name, 0.0) + float(value) * weight
             run.weights[name] = run.weights.get(name, 0) + weight
 

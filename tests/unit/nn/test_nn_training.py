@@ -412,15 +412,25 @@ def test_losses_of_each_place_reduce_to_one(loss):
         loss(outputs, targets, reduction="median")
 
 
+@pytest.mark.parametrize(("reduction", "divisor"), [("mean", 3), ("sum", 1)])
 @pytest.mark.parametrize("shard", [12, 4])
-def test_a_weighted_mean_is_that_over_the_whole_batch(shard):
+def test_a_weighted_mean_is_that_over_the_whole_batch(shard, reduction, divisor):
     """Shards weigh as much as the weights of their classes, not as their examples; metrics weighed
-    as much, too, and so did an epoch's batches.
+    as much, too, and so did an epoch's batches. A factor made a plain mean of it; sums were one.
     """
     x = np.random.default_rng(1).standard_normal((12, 4)).astype(np.float32)
     classes = np.arange(12) // 8
     weights = np.array([0.01, 0.09], np.float32)
-    loss = partial(nn.softmax_cross_entropy, class_weights=weights, label_smoothing=0.1)
+    plain = partial(
+        nn.softmax_cross_entropy, class_weights=weights, label_smoothing=0.1, reduction=reduction
+    )
+
+    def loss(outputs, targets):
+        mean, slopes = plain(outputs, targets)
+        if divisor > 1:
+            mean /= divisor
+        return 2 * (mean + mean) + 0, 4 / divisor * slopes
+
     model = nn.Sequential(nn.Dense(4, 2, np.random.default_rng(0)))
     y, backward = model.forward(x)
     mean, dy = loss(y, classes)
