@@ -90,8 +90,10 @@ def gradient_check(
 
 def numeric_gradient(value: Callable[[], float], tensor: np.ndarray) -> np.ndarray:
     """Return central differences of `value` over every element of `tensor`, changed in place and
-    then restored.
+    then restored. Raises ConfigError unless it is float64: others lose a step of 1e-6.
     """
+    if tensor.dtype != np.float64:
+        raise ConfigError(f"numeric_gradient: expected float64, found {tensor.dtype}")
     gradient = np.zeros_like(tensor)
     for place in np.ndindex(tensor.shape):
         kept = tensor[place]
@@ -145,7 +147,8 @@ def _checked_loss(
     def value():
         return float(np.sum(loss(outputs, *targets, **options)[0]))
 
-    return _all_compared({"outputs": by_hand}, value, {"outputs": outputs})
+    tensors = named_parts(outputs, "outputs")
+    return _all_compared(named_parts(by_hand, "outputs"), value, tensors)
 
 
 def _off_special_values(layer: Layer, rng: np.random.Generator) -> Layer:
@@ -166,7 +169,10 @@ def _like(y: Any, parts: dict[str, Any]) -> Any:
 def _all_compared(
     by_hand: dict[str, Any], value: Callable[[], float], tensors: dict[str, Any]
 ) -> GradientCheck:
-    """Compare all gradients of `value` by the tensors, which are changed in place and restored."""
+    """Compare all gradients of `value` by the tensors, which are changed in place and restored.
+    One that is not there says that nothing depends on its tensor.
+    """
+    by_hand = {name: np.zeros_like(tensor) for name, tensor in tensors.items()} | by_hand
     return GradientCheck(
         tuple(_compared(name, by_hand[name], value, tensor) for name, tensor in tensors.items())
     )
@@ -194,9 +200,13 @@ def _compared(
 
 
 def floats_as(dtype: Any, x: Any) -> Any:
-    """Return an input, or a tuple of inputs, in host memory; floats are copies of this dtype."""
+    """Return an array, or a tuple or dict of arrays, in host memory; floats are copies of this
+    dtype.
+    """
     if isinstance(x, tuple):
         return tuple(floats_as(dtype, part) for part in x)
+    if isinstance(x, dict):
+        return {name: floats_as(dtype, part) for name, part in x.items()}
     x = to_numpy(x)
     return x.astype(dtype) if x.dtype.kind == "f" else x
 

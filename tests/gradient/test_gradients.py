@@ -18,7 +18,7 @@ from engine.network.people.people_model import PeopleNetwork
 from engine.network.policy.sparse_model import SparseNetwork
 from engine.network.transformer.transformer_model import Transformer
 from engine.network.value.value_model import ValueNetwork
-from engine.nn import LOSSES, REGISTRY, Activation, Dense, Layer, gradient_check
+from engine.nn import LOSSES, REGISTRY, Activation, Dense, Layer, gradient_check, numeric_gradient
 from engine.nn.layers import ACTIVATIONS
 from engine.nn.numeric import TOLERANCE
 from tests.gradient.cases import CASES, Case
@@ -204,6 +204,31 @@ def test_a_loss_that_is_not_finite_has_no_right_gradient(bad):
         check = gradient_check(loss, outputs)
         assert check.error == np.inf
         assert "WRONG" in str(check)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "names"),
+    [
+        ({"a": np.ones((2, 2)), "b": np.ones(3)}, ["a", "b"]),
+        ((np.ones((2, 2)), np.ones(3, np.float32)), ["outputs0", "outputs1"]),
+    ],
+)
+def test_a_loss_of_several_outputs_is_checked(outputs, names):
+    def loss(given):
+        parts = given if isinstance(given, dict) else dict(enumerate(given))
+        total = sum(float((part**3).sum()) for part in parts.values())
+        grads = {name: 3 * part**2 for name, part in parts.items()}
+        return total, grads if isinstance(given, dict) else tuple(grads.values())
+
+    check = gradient_check(loss, outputs)
+    assert [tensor.name for tensor in check.tensors] == names
+    assert check.error < TOLERANCE
+
+
+def test_a_difference_in_single_precision_is_refused():
+    """Steps of 1e-6 were rounded, and those of whole numbers were nothing."""
+    with pytest.raises(ConfigError, match="expected float64, found float32"):
+        numeric_gradient(lambda: 0.0, np.ones(2, np.float32))
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e200])
