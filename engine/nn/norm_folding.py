@@ -54,7 +54,8 @@ def fold_norm(
     = v + epsilon.
     """
     scale = gamma / np.sqrt(variance + epsilon)
-    return weight * scale[:, None, None, None], beta - mean * scale
+    by_kernel = scale.reshape(-1, *[1] * (weight.ndim - 1))
+    return weight * by_kernel, beta - mean * scale
 
 
 def _folded(conv: Conv2D, norm: BatchNorm) -> Conv2D:

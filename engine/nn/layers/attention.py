@@ -55,14 +55,14 @@ class _Attention(Layer):
     def _apply(
         self,
         x: Array,
-        context: Array,
+        context: Array | None,
         mask: Any,
         training: bool,
         bias: Any = None,
         state: Any = None,
     ) -> tuple[Array, InputsBackward]:
-        """Return y [B, T, features] and backward: dy -> ((dx[, dcontext][, dbias]), gradients); x
-        may be the context.
+        """Return y [B, T, features] and backward: dy -> ((dx[, dcontext][, dbias]), gradients); no
+        context means x itself.
 
         Keys and values of a state stand before those of the context, and are kept there together.
         """
@@ -90,12 +90,14 @@ class _Attention(Layer):
 
         return y, backward
 
-    def _projected(self, x: Array, context: Array, training: bool) -> tuple[list[Array], Any]:
+    def _projected(
+        self, x: Array, context: Array | None, training: bool
+    ) -> tuple[list[Array], Any]:
         """Return queries, keys and values by heads, and backward: their gradients -> (those of x
-        and of a context that is another, gradients).
+        and of the context, gradients).
         """
         names = ("query", "key", "value")
-        groups = [(x, names)] if x is context else [(x, names[:1]), (context, names[1:])]
+        groups = [(x, names)] if context is None else [(x, names[:1]), (context, names[1:])]
         steps = [
             dense_together({name: self.parts[name] for name in part}, one, training)
             for one, part in groups
@@ -160,7 +162,7 @@ class SelfAttention(_Attention):
     each head's scores, as in Shaw et al. 2018 and later. A state holds the keys and values of the S
     places before x, and which of them the masks show; the bias then is [B, heads, T, S + T]. Not
     `damped`, the dense layers begin as "glorot". With `rotary`, queries and keys are turned by
-    their places (`rotary.py`). Raises ShapeError when x, bias or mask does not fit, ConfigError for
+    their places (`attend.py`). Raises ShapeError when x, bias or mask does not fit, ConfigError for
     a state that does not, and without `causal`: what was read could not see what follows.
     """
 
@@ -201,7 +203,7 @@ class SelfAttention(_Attention):
         if self.causal:
             past = xp.tri(places, earlier + places, earlier, dtype=bool)
             allowed = past if allowed is None else allowed & past
-        y, inputs_backward = self._apply(x, x, allowed, training, bias, state)
+        y, inputs_backward = self._apply(x, None, allowed, training, bias, state)
 
         def backward(dy):
             (dx, *dbias), grads = inputs_backward(dy)

@@ -12,6 +12,7 @@ import pytest
 from engine import nn
 from engine.errors import ConfigError, ShapeError
 from engine.nn import dit
+from engine.nn.norm_folding import fold_norms
 from tests.gradient.cases import CASES, Case, arrays_in, each
 
 
@@ -58,6 +59,19 @@ def test_a_layer_keeps_nothing_of_a_call(case):
         np.array_equal(one, again)
         for one, again in zip(first, arrays_in(backward(dy)), strict=True)
     )
+
+
+def test_attention_across_one_sequence_has_two_gradients():
+    x = np.ones((2, 3, 4), np.float32)
+    _, backward = nn.CrossAttention(4, 4, 2, rng()).forward((x, x))
+    assert len(backward(x)[0]) == 2
+
+
+def test_a_norm_behind_a_convolution_of_sequences_is_folded():
+    model = nn.Sequential(nn.Conv1D(3, 5, 3, rng()), nn.BatchNorm(5))
+    x = rng().standard_normal((4, 3, 6)).astype(np.float32)
+    model.forward(x, training=True)
+    assert np.allclose(fold_norms(model)(x), model(x), atol=1e-6)
 
 
 # ---- names, configurations and copies ------------------------------------------------------------
