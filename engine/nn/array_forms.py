@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -34,9 +35,8 @@ class NamedArrays(dict[str, Array]):
     read behind the end of a smaller one. Raises ShapeError for another shape, and for no array.
     """
 
-    def __init__(self, arrays: Mapping[str, Array] | None = None) -> None:
-        super().__init__()
-        self.update(arrays or {})
+    def __init__(self, arrays: Mapping[str, Array] = MappingProxyType({})) -> None:
+        self.update(arrays)
 
     def __setitem__(self, name: str, array: Array) -> None:
         kept = self.get(name, array)

@@ -39,6 +39,7 @@ from engine.nn.summary import layer_text, summary_table
 Gradients = dict[str, Array]
 Backward = Callable[[Array], tuple[Array, Gradients]]
 Forward = tuple[Any, Backward]  # of `forward`: y, and what backward makes of its gradient
+Size = int  # of at least 1: constructors check what has this annotation
 # What layers keep between two parts of a sequence, by the names of parts; begins empty.
 State = dict[str, Any]
 
@@ -68,7 +69,7 @@ class Layer(PartTree):
     _needless = False
 
     def __init_subclass__(cls) -> None:
-        if "__init__" in vars(cls):
+        if "__init__" in vars(cls) or cls.__init__ is Layer.__init__:
             cls.__init__ = explained(cls.__init__, first=Layer.__init__)  # type: ignore[method-assign]
         cls.settings = tuple(name for name in inspect.signature(cls).parameters if name != "rng")
         if "forward" in vars(cls):
@@ -81,8 +82,8 @@ class Layer(PartTree):
 
     def __init__(self) -> None:
         """Make both dicts: for the constructor of each class, whether or not that calls this one."""
-        vars(self).setdefault("params", NamedArrays())
-        vars(self).setdefault("buffers", NamedArrays())
+        if "params" not in vars(self):
+            vars(self).update(params=NamedArrays(), buffers=NamedArrays())
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Keep a number of NumPy's as Python's, which leaves arrays their dtype, and goes into

@@ -170,10 +170,8 @@ def _check_targets(logits: Array, targets: Array, mask: Array | None, are_classe
         expected = f"targets {' or '.join(map(str, shapes))} for logits {list(logits.shape)}"
         raise ShapeError(f"softmax_cross_entropy: expected {expected}, found {form_of(targets)}")
     check_together("softmax_cross_entropy", outputs=logits, targets=targets, mask=mask)
-    if mask is not None and mask.shape != logits.shape:
-        raise ShapeError(
-            f"softmax_cross_entropy: expected a mask {list(logits.shape)}, found {list(mask.shape)}"
-        )
+    if mask is not None and form_of(mask) != (form := f"bool {[*logits.shape]}"):
+        raise ShapeError(f"softmax_cross_entropy: expected a mask {form}, found {form_of(mask)}")
 
 
 def _distribution(logits: Array, targets: Array, mask: Array | None) -> Array:

@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.backend import check_together, to_numpy
 from engine.errors import DataError, ShapeError
+from engine.nn.array_forms import is_array
 from engine.nn.figures import new_figure
 from engine.nn.losses import MeanOver
 
@@ -61,6 +62,9 @@ def accuracy(outputs: Array, targets: Array, ignore_index: int | None = None) ->
 
 def _answers_one_question(outputs: Array, targets: Array, ignore_index: int | None) -> bool:
     """Whether the outputs are logits of one question; raises what `accuracy` says."""
+    if not is_array(outputs) or not is_array(targets):
+        found = f"{type(outputs).__name__} and {type(targets).__name__}"
+        raise ShapeError(f"accuracy: expected arrays, found {found}")
     given, wanted = tuple(outputs.shape), tuple(targets.shape)
     if not given or 0 in given:
         raise ShapeError(f"accuracy: expected at least one example, found outputs {list(given)}")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
+
+import numpy as np
 
 from engine.errors import ConfigError
 
@@ -89,6 +93,25 @@ def other_name(owner: str, name: str, here: dict[str, str]) -> AttributeError:
     return AttributeError(f"{owner} has no {name!r}{hint}")
 
 
+def _is_whole(value: Any, least: float = -math.inf) -> bool:
+    return isinstance(value, Integral) and int(value) >= least
+
+
+# What arguments must be, by their annotations in a module with `from __future__ import annotations`.
+KINDS: dict[Any, tuple[Callable[[Any], bool], str]] = {
+    "int": (_is_whole, "a whole number"),
+    "Size": (lambda value: _is_whole(value, 1), "a whole number of at least 1"),
+    "np.random.Generator": (
+        lambda value: isinstance(value, np.random.Generator),
+        "a generator such as np.random.default_rng(0)",
+    ),
+}
+KINDS |= {
+    f"{name} | None": (lambda value, fits=fits: value is None or fits(value), f"{text}, or None")
+    for name, (fits, text) in KINDS.items()
+}
+
+
 def _nothing(self: Any) -> None:
     pass
 
@@ -96,12 +119,25 @@ def _nothing(self: Any) -> None:
 def explained(
     init: Callable[..., None], first: Callable[[Any], None] = _nothing
 ) -> Callable[..., None]:
-    """Let a constructor name what it takes where it is given something else; `first` runs before."""
+    """Let a constructor name what it takes where it is given something else, and check arguments
+    with an annotation of `KINDS`; `first` runs before.
+    """
+    signature = inspect.signature(init)
+    kinds = {
+        name: KINDS[one.annotation]
+        for name, one in signature.parameters.items()
+        if one.annotation in KINDS
+    }
 
     @functools.wraps(init)
     def checked(self, *arguments, **named):
         first(self)
         try:
+            given = signature.bind(self, *arguments, **named).arguments if kinds else {}
+            for name, (fits, expected) in kinds.items():
+                if name in given and not fits(given[name]):
+                    found = f"{name} must be {expected}, not {given[name]!r:.60}"
+                    raise ConfigError(f"{type(self).__name__}: {found}")
             init(self, *arguments, **named)
         except TypeError as error:
             if fault := _fault(init, (self, *arguments), named):

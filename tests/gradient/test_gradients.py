@@ -21,7 +21,7 @@ from engine.network.value.value_model import ValueNetwork
 from engine.nn import LOSSES, REGISTRY, Activation, Dense, Layer, gradient_check, numeric_gradient
 from engine.nn.layers import ACTIVATIONS
 from engine.nn.numeric import TOLERANCE
-from tests.gradient.cases import CASES, Case
+from tests.gradient.cases import CASES, Case, arrays_in, each
 from tests.gradient.oracle_case import ORACLE_CASE
 
 # What computes something else in inference: norms with running statistics, and dropout.
@@ -215,10 +215,8 @@ def test_a_loss_that_is_not_finite_has_no_right_gradient(bad):
 )
 def test_a_loss_of_several_outputs_is_checked(outputs, names):
     def loss(given):
-        parts = given if isinstance(given, dict) else dict(enumerate(given))
-        total = sum(float((part**3).sum()) for part in parts.values())
-        grads = {name: 3 * part**2 for name, part in parts.items()}
-        return total, grads if isinstance(given, dict) else tuple(grads.values())
+        total = sum(float((part**3).sum()) for part in arrays_in(given))
+        return total, each(lambda part: 3 * part**2, given)
 
     check = gradient_check(loss, outputs)
     assert [tensor.name for tensor in check.tensors] == names

@@ -252,7 +252,8 @@ def activation_function(name: str, alpha: float | None = None) -> Function:
     function: Any = ACTIVATIONS[name]
     if alpha is None:
         return function
-    if "alpha" not in inspect.signature(function).parameters or not 0 <= alpha < math.inf:
+    least = math.ulp(0.0) if name == "celu" else 0.0  # which divides by it
+    if "alpha" not in inspect.signature(function).parameters or not least <= alpha < math.inf:
         raise ConfigError(f"activation {name!r}: it has no alpha, or none of {alpha}")
     with_alpha = partial(function, alpha=alpha)
     if function in NATIVE:

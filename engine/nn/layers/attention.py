@@ -12,7 +12,7 @@ import numpy as np
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import check_input
-from engine.nn.layer import Array, Gradients, Layer, forward_part, register
+from engine.nn.layer import Array, Gradients, Layer, Size, forward_part, register
 from engine.nn.layers.attend import attend, rotary_waves, rotated
 from engine.nn.layers.dense import Dense, dense_together
 
@@ -29,16 +29,16 @@ class _Attention(Layer):
 
     def __init__(
         self,
-        features: int,
-        context_features: int,
-        heads: int,
+        features: Size,
+        context_features: Size,
+        heads: Size,
         rng: np.random.Generator,
-        inner: int | None = None,
+        inner: Size | None = None,
     ) -> None:
         inner = features if inner is None else inner
-        if min(features, context_features, heads, inner) < 1 or inner % heads:
+        if inner % heads:
             call = f"{type(self).__name__}({features}, {context_features}, heads={heads})"
-            raise ConfigError(f"{call}: sizes must be >= 1 and the heads must divide the features")
+            raise ConfigError(f"{call}: the heads must divide the features")
         if self.rotary and inner // heads % 2:
             raise ConfigError(f"rotary positions need an even number a head, not {inner // heads}")
         self.features = features
@@ -168,11 +168,11 @@ class SelfAttention(_Attention):
 
     def __init__(
         self,
-        features: int,
-        heads: int,
+        features: Size,
+        heads: Size,
         rng: np.random.Generator,
         causal: bool = False,
-        inner: int | None = None,
+        inner: Size | None = None,
         damped: bool = True,
         *,
         rotary: bool = False,

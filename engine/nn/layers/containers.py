@@ -172,7 +172,7 @@ def checked_parts(layers: Mapping[str, Layer]) -> dict[str, Layer]:
             raise ConfigError(
                 f'a part must be a layer, such as Activation("relu"), not {layer!r:.60}'
             )
-        if not name.isidentifier():
+        if not str(name).isidentifier():
             raise ConfigError(f"a part needs a plain name, not {name!r}")
     check_distinct(layers)
     return dict(layers)

@@ -10,7 +10,7 @@ import numpy as np
 from engine.backend import joined, xp_of
 from engine.errors import ConfigError
 from engine.nn.array_forms import check_input
-from engine.nn.layer import Array, Forward, Gradients, Layer, forward_part, register
+from engine.nn.layer import Array, Forward, Gradients, Layer, Size, forward_part, register
 from engine.nn.layers.initialization import VARIANCES, initial
 from engine.nn.operations import operations_for
 from engine.nn.operations.plain import identity
@@ -35,12 +35,10 @@ class Dense(Layer):
     activation = staticmethod(identity)
 
     def __init__(
-        self, inputs: int, outputs: int, rng: np.random.Generator, initialization: str = "he"
+        self, inputs: Size, outputs: Size, rng: np.random.Generator, initialization: str = "he"
     ) -> None:
-        if inputs < 1 or outputs < 1 or initialization not in VARIANCES:
-            raise ConfigError(
-                f"Dense({inputs}, {outputs}, {initialization!r}): sizes >= 1, start in {[*VARIANCES]}"
-            )
+        if initialization not in VARIANCES:
+            raise ConfigError(f"Dense: initialization {initialization!r} is none of {[*VARIANCES]}")
         self.inputs = inputs
         self.outputs = outputs
         self.initialization = initialization

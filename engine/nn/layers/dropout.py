@@ -24,9 +24,8 @@ class Dropout(Layer):
     """
 
     def __init__(self, rate: float, rng: np.random.Generator) -> None:
-        if not 0 <= rate < 1 or not hasattr(rng, "normal"):
-            expected = "the rate must be in [0, 1), rng must be a generator such as np.random.default_rng(0)"
-            raise ConfigError(f"Dropout: {expected}, not {rate} and {rng!r:.40}")
+        if not 0 <= rate < 1:
+            raise ConfigError(f"Dropout: the rate must be in [0, 1), not {rate}")
         self.rate, self.rng = rate, rng
 
     def forward(self, x: Array, training: bool = False) -> Forward:

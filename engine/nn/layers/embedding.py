@@ -9,7 +9,7 @@ import numpy as np
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import check_input, check_range
-from engine.nn.layer import Array, Forward, Layer, register
+from engine.nn.layer import Array, Forward, Layer, Size, register
 from engine.nn.layers.initialization import normal
 from engine.nn.operations import operations_for
 
@@ -31,14 +31,12 @@ class Embedding(Layer):
 
     def __init__(
         self,
-        tokens: int,
-        features: int,
+        tokens: Size,
+        features: Size,
         rng: np.random.Generator,
         deviation: float = 1.0,
         padding_idx: int | None = None,
     ) -> None:
-        if tokens < 1 or features < 1:
-            raise ConfigError(f"Embedding({tokens}, {features}): both must be >= 1")
         self.tokens = tokens
         self.features = features
         self.deviation = deviation
@@ -91,10 +89,8 @@ class PositionEmbedding(Layer):
     """
 
     def __init__(
-        self, length: int, features: int, rng: np.random.Generator, deviation: float = 1.0
+        self, length: Size, features: Size, rng: np.random.Generator, deviation: float = 1.0
     ) -> None:
-        if length < 1 or features < 1:
-            raise ConfigError(f"PositionEmbedding({length}, {features}): both must be >= 1")
         self.length = length
         self.features = features
         self.deviation = deviation

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.backend import xp_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Forward, Gradients, Layer, forward_part, register
+from engine.nn.layer import Array, Forward, Gradients, Layer, Size, forward_part, register
 from engine.nn.layers.attention import SelfAttention
 from engine.nn.layers.feed_forward import Block, feed_of
 from engine.nn.layers.initialization import initial
@@ -36,11 +36,11 @@ class EncoderLayer(Block):
 
     def __init__(
         self,
-        features: int,
-        heads: int,
-        hidden: int,
+        features: Size,
+        heads: Size,
+        hidden: Size,
         rng: np.random.Generator,
-        inner: int | None = None,
+        inner: Size | None = None,
         activation: str = "relu",
         scale: float = 1.0,
         epsilon: float = 1e-6,
@@ -127,11 +127,9 @@ class Encoder(Layer):
     ShapeError when x does not fit.
     """
 
-    def __init__(self, depth: int, block: Mapping[str, Any], rng: np.random.Generator) -> None:
-        if depth < 1 or not isinstance(block, Mapping):
-            raise ConfigError(
-                f"Encoder({depth}, {block!r}): expected a layer at least, and an EncoderLayer's settings"
-            )
+    def __init__(self, depth: Size, block: Mapping[str, Any], rng: np.random.Generator) -> None:
+        if not isinstance(block, Mapping):
+            raise ConfigError(f"Encoder: expected an EncoderLayer's settings, found {block!r}")
         self.depth = depth
         self.block = dict(block)
         self.layers: dict[str, Layer] = {

@@ -11,7 +11,7 @@ import numpy as np
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import check_input
-from engine.nn.layer import Array, Backward, Forward, Layer, register
+from engine.nn.layer import Array, Backward, Forward, Layer, Size, register
 from engine.nn.operations import operations_for
 from engine.nn.operations.plain import NormBackward
 
@@ -40,13 +40,11 @@ class BatchNorm(Layer):
     groups = 1
 
     def __init__(
-        self, channels: int, relu: bool = False, momentum: float = 0.1, epsilon: float = 1e-5
+        self, channels: Size, relu: bool = False, momentum: float = 0.1, epsilon: float = 1e-5
     ) -> None:
-        if channels < 1 or not 0 < momentum <= 1 or not epsilon > 0:
-            given = f"BatchNorm({channels}, momentum={momentum}, epsilon={epsilon})"
-            raise ConfigError(
-                f"{given}: expected channels >= 1, momentum above 0 and at most 1, epsilon > 0"
-            )
+        if not 0 < momentum <= 1 or not epsilon > 0:
+            given = f"BatchNorm(momentum={momentum}, epsilon={epsilon})"
+            raise ConfigError(f"{given}: expected momentum above 0 and at most 1, epsilon > 0")
         self.channels = channels
         self.relu = relu
         self.momentum = momentum
@@ -87,9 +85,9 @@ class LayerNorm(Layer):
 
     sizes = ("features",)
 
-    def __init__(self, features: int, epsilon: float = 1e-5) -> None:
-        if features < 1 or not epsilon > 0:
-            raise ConfigError(f"LayerNorm({features}, epsilon={epsilon}): both must be > 0")
+    def __init__(self, features: Size, epsilon: float = 1e-5) -> None:
+        if not epsilon > 0:
+            raise ConfigError(f"LayerNorm: epsilon must be > 0, not {epsilon}")
         self.features, self.epsilon = features, epsilon
         self.params = {
             "gamma": np.ones(features, np.float32),
@@ -116,9 +114,7 @@ class PlaceGate(Layer):
 
     sizes = ("places", "features")
 
-    def __init__(self, places: int, features: int) -> None:
-        if places < 1 or features < 1:
-            raise ConfigError(f"PlaceGate({places}, {features}): both must be >= 1")
+    def __init__(self, places: Size, features: Size) -> None:
         self.places, self.features = places, features
         shape = features, places
         self.params = {"scale": np.ones(shape, np.float32), "shift": np.zeros(shape, np.float32)}
@@ -149,8 +145,8 @@ class GroupNorm(Layer):
 
     sizes = ("channels",)
 
-    def __init__(self, groups: int, channels: int, epsilon: float = 1e-5) -> None:
-        if groups < 1 or channels < 1 or channels % groups or not epsilon > 0:
+    def __init__(self, groups: Size, channels: Size, epsilon: float = 1e-5) -> None:
+        if channels % groups or not epsilon > 0:
             given = f"GroupNorm({groups}, {channels}, epsilon={epsilon})"
             raise ConfigError(f"{given}: the groups must divide the channels, epsilon > 0")
         self.groups = groups
@@ -195,9 +191,9 @@ class RMSNorm(Layer):
 
     sizes = ("features",)
 
-    def __init__(self, features: int, epsilon: float = 1e-6) -> None:
-        if features < 1 or not epsilon > 0:
-            raise ConfigError(f"RMSNorm({features}, epsilon={epsilon}): both must be > 0")
+    def __init__(self, features: Size, epsilon: float = 1e-6) -> None:
+        if not epsilon > 0:
+            raise ConfigError(f"RMSNorm: epsilon must be > 0, not {epsilon}")
         self.features, self.epsilon = features, epsilon
         self.params["gamma"] = np.ones(features, np.float32)
 

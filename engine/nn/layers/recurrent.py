@@ -12,7 +12,7 @@ import numpy as np
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import check_gradient, check_input
-from engine.nn.layer import Array, Gradients, Layer
+from engine.nn.layer import Array, Gradients, Layer, Size
 from engine.nn.layers.initialization import initial
 from engine.nn.operations import operations_for
 
@@ -56,15 +56,13 @@ class Recurrent(Layer):
 
     def __init__(
         self,
-        inputs: int,
-        hidden: int,
+        inputs: Size,
+        hidden: Size,
         rng: np.random.Generator,
         last: bool = False,
         reverse: bool = False,
         return_state: bool = False,
     ) -> None:
-        if inputs < 1 or hidden < 1:
-            raise ConfigError(f"{type(self).__name__}({inputs}, {hidden}): both must be >= 1")
         self.inputs = inputs
         self.hidden = hidden
         self.last = last

@@ -10,7 +10,7 @@ import numpy as np
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import check_input
-from engine.nn.layer import Array, Forward, Gradients, Layer, prefixed, register
+from engine.nn.layer import Array, Forward, Gradients, Layer, Size, prefixed, register
 from engine.nn.layers.activations import Activation, activation_function, identity, sigmoid
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense
@@ -34,7 +34,7 @@ class SqueezeExcitation(Layer):
     """
 
     def __init__(
-        self, channels: int, hidden: int, rng: np.random.Generator, activation: str = "relu"
+        self, channels: Size, hidden: Size, rng: np.random.Generator, activation: str = "relu"
     ) -> None:
         self.channels = channels
         self.hidden = hidden

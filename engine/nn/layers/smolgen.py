@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from engine.backend import product
-from engine.errors import ConfigError
 from engine.nn.array_forms import check_input
-from engine.nn.layer import Array, Layer, register
+from engine.nn.layer import Array, Layer, Size, register
 from engine.nn.layers.activations import Activation
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense
@@ -36,20 +35,15 @@ class Smolgen(Layer):
 
     def __init__(
         self,
-        features: int,
-        heads: int,
-        places: int,
+        features: Size,
+        heads: Size,
+        places: Size,
         rng: np.random.Generator,
-        compressed: int = 32,
-        hidden: int = 256,
-        generated: int = 256,
+        compressed: Size = 32,
+        hidden: Size = 256,
+        generated: Size = 256,
         activation: str = "swish",
     ) -> None:
-        if min(features, heads, places, compressed, hidden, generated) < 1:
-            inner = f"compressed={compressed}, hidden={hidden}, generated={generated}"
-            raise ConfigError(
-                f"Smolgen({features}, {heads}, {places}, {inner}): sizes must be >= 1"
-            )
         self.features = features
         self.heads = heads
         self.places = places

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
+from numbers import Real
 from typing import Any
 
 from engine.errors import ConfigError, TrainingError
@@ -185,7 +186,10 @@ class Stepper:
             run.weights[name] = run.weights.get(name, 0) + weight
 
     def _rate(self, step: int) -> float:
-        return self.schedule(step) * self._run.rate_factor
+        rate: Any = self.schedule(step)
+        if not isinstance(rate, Real) and getattr(rate, "shape", None) != ():
+            raise ConfigError(f"schedule: expected a rate for step {step}, found {rate!r:.60}")
+        return rate * self._run.rate_factor
 
     def scale_rate(self, factor: float) -> None:
         """Multiply the schedule's rates by `factor` from the next step on; for callbacks."""

@@ -339,7 +339,7 @@ def nest(header):
         (lambda h: h["model"]["layers"]["act"].update(function="magic"), "unknown activation 'magic'"),
         (lambda h: h["model"]["layers"]["a"].update(inputs=25, outputs=25), "more numbers than the file holds"),
         (lambda h: h["model"]["layers"]["norm"].update(channels=1 << 40), "needs more than"),
-        (lambda h: h["model"]["layers"]["norm"].update(channels=-5), "expected channels >= 1"),
+        (lambda h: h["model"]["layers"]["norm"].update(channels=-5), "channels must be a whole number"),
         (lambda h: h["model"]["layers"]["norm"].update(epsilon="small"), "'batch_norm' does not fit"),
         (lambda h: h["model"]["layers"].pop("norm"), "unknown"), (nest, "expected an architecture"),
     ],

@@ -264,6 +264,8 @@ def test_accuracy_refuses_shapes_that_would_broadcast(targets):
         accuracy(OUTPUTS, targets)
     with pytest.raises(ShapeError, match="do not fit"):
         accuracy(OUTPUTS[:, 0], TRUTH)
+    with pytest.raises(ShapeError, match="expected arrays, found ndarray and list"):
+        accuracy(OUTPUTS, [*TRUTH])
     # the largest had counted
     with pytest.raises(DataError, match="their sum over several outputs"):
         accuracy(OUTPUTS, np.ones((4, 3)))

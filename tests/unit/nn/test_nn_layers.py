@@ -237,6 +237,11 @@ BAD_CONFIGURATIONS = [
         lambda: nn.SelfAttention(6, 4, rng()),
         lambda: nn.Reshape([2.5]),
         lambda: nn.LayerNorm(2, epsilon=0),
+        lambda: nn.LayerNorm(2.0),
+        lambda: nn.Flatten(1),
+        lambda: nn.Dropout(0.5, np.random.RandomState(0)),
+        lambda: nn.Activation("celu", alpha=0),
+        lambda: nn.MultiHead(nn.Flatten(), {1: nn.Flatten()}),
     ],
 )
 def test_settings_out_of_range_are_config_errors(build):

@@ -62,6 +62,7 @@ NO_TARGETS = {
     ),
     "no class": ((LOGITS, np.array([-1, 0])), DataError, "found -1 to 0"),
     "no action": ((LOGITS, np.array([1, 0]), ~MASK), DataError, "possible action"),
+    "a mask of numbers": ((LOGITS, np.zeros(2, int), 1.0 * MASK), ShapeError, "a mask bool"),
     "a softmax over one output": (
         (LOGITS[:, :1], np.array([[0.3], [2.0]])),
         ShapeError,
@@ -293,15 +294,11 @@ def test_an_optimizer_goes_on_with_its_own_model_alone():
     """Steps of two models went into one average, since their parameters have one name."""
     adam = nn.Adam()
     x = np.ones((4, 2), np.float32)
-    run, other = (
-        nn.Trainer(nn.Dense(2, 2, np.random.default_rng(0)), nn.mse, adam, 0.1) for _ in range(2)
-    )
-    for epochs in (1, 2):
-        run.fit(nn.Data(x, x), epochs)
-    nn.Trainer(run.model, nn.mse, adam, 0.1).fit(nn.Data(x, x), 1)
-    nn.Trainer(other.model, nn.mse, copy.deepcopy(adam), 0.1).fit(nn.Data(x, x), 1)
+    one, other = (nn.Dense(2, 2, np.random.default_rng(0)) for _ in range(2))
+    for model, optimizer in ((one, adam), (one, adam), (other, copy.deepcopy(adam))):
+        nn.Trainer(model, nn.mse, optimizer, 0.1).fit(nn.Data(x, x), 2)
     for use in (
-        lambda: other.fit(nn.Data(x, x), 1),
+        lambda: nn.Trainer(other, nn.mse, adam, 0.1),
         lambda: adam.step({"bias": x}, {"bias": x}, 0.1),
     ):
         with pytest.raises(ConfigError, match="another model: make a new one"):

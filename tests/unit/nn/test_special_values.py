@@ -330,6 +330,7 @@ def trainer(rate=0.1):
         (lambda: trainer().fit(ONES, 1.5), "expected a whole number"),
         (lambda: trainer().fit(ONES, 1, checkpoint_steps=0), "expected a whole number"),
         (lambda: trainer(NAN), "schedule"),
+        (lambda: trainer(lambda step: None).fit(ONES, 1), "expected a rate for step 0, found None"),
         (lambda: nn.StochasticAverage(every=NAN), "every"),
         (lambda: nn.ReduceLROnPlateau(1), "factor must be between 0 and 1, not 1"),
     ],
