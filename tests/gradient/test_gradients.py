@@ -206,27 +206,19 @@ def test_a_loss_that_is_not_finite_has_no_right_gradient(bad):
         assert "WRONG" in str(check)
 
 
-@pytest.mark.parametrize(
-    ("outputs", "names"),
-    [
-        ({"a": np.ones((2, 2)), "b": np.ones(3)}, ["a", "b"]),
-        ((np.ones((2, 2)), np.ones(3, np.float32)), ["outputs0", "outputs1"]),
-    ],
-)
-def test_a_loss_of_several_outputs_is_checked(outputs, names):
+def test_a_loss_of_several_outputs_is_checked():
     def loss(given):
         total = sum(float((part**3).sum()) for part in arrays_in(given))
         return total, each(lambda part: 3 * part**2, given)
 
-    check = gradient_check(loss, outputs)
-    assert [tensor.name for tensor in check.tensors] == names
-    assert check.error < TOLERANCE
-
-
-def test_a_difference_in_single_precision_is_refused():
-    """Steps of 1e-6 were rounded, and those of whole numbers were nothing."""
+    ones = np.ones(3, np.float32)
+    for outputs in ({"a": ones, "b": ones}, (ones, ones)):
+        check = gradient_check(loss, outputs)
+        assert len(check.tensors) == 2
+        assert check.error < TOLERANCE
+    # whose steps of 1e-6 would be rounded
     with pytest.raises(ConfigError, match="expected float64, found float32"):
-        numeric_gradient(lambda: 0.0, np.ones(2, np.float32))
+        numeric_gradient(lambda: 0.0, ones)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e200])

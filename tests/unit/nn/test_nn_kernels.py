@@ -209,9 +209,8 @@ FAR = [0.0, 1e-6, -1e-6, 30.0, -30.0, 86.0, -86.0, 88.0, -88.0, 1e3, -1e3, 1e30,
     [
         lambda x: x.transpose(0, 2, 1),
         lambda x: x[:, ::-1],
-        lambda x: np.broadcast_to(x.reshape(25, 1, 9), (25, 2, 9)),
+        lambda x: np.broadcast_to(x[..., None], (5, 5, 9, 2)),
     ],
-    ids=["channels last", "reversed", "broadcast"],
 )
 @pytest.mark.parametrize("name", PAIRS)
 def test_activations_agree_with_the_reference_at_any_size(name, layout):
@@ -225,8 +224,7 @@ def test_activations_agree_with_the_reference_at_any_size(name, layout):
     with np.errstate(over="ignore"):
         expected, wide_slope = REFERENCE.activate(ACTIVATIONS[name], double(x))
         wide_dx = wide_slope(double(dy))
-    if min(x.strides) > 0:
-        assert y.strides == x.strides
+    assert min(x.strides) <= 0 or y.strides == x.strides
     for found, wanted in ((y, expected), (slope(dy), wide_dx)):
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, wanted, rtol=5e-7, atol=5e-7)
