@@ -39,11 +39,11 @@ class NamedArrays(dict[str, Array]):
         self.update(arrays)
 
     def __setitem__(self, name: str, array: Array) -> None:
-        kept = self.get(name, array)
+        kept: Array = self.get(name, array)
         if not is_array(array) or isinstance(array, np.generic) or array.shape != kept.shape:
             expected = "an array" if kept is array else form_of(kept)
             raise ShapeError(f"{name}: expected {expected}, found {form_of(array)}")
-        super().__setitem__(name, array.astype(kept.dtype, copy=False))
+        super().__setitem__(name, array if array.dtype == kept.dtype else array.astype(kept.dtype))
 
     def update(self, arrays: Mapping[str, Array]) -> None:  # type: ignore[override]
         for name, array in arrays.items():

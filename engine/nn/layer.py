@@ -96,9 +96,9 @@ class Layer(PartTree):
             value = NamedArrays(value)
         elif isinstance(value, np.generic):
             value = value.item()
-        elif is_array(value):
+        else:
             for group in ("params", "buffers"):
-                if getattr(self, group).get(name, value) is not value:
+                if getattr(self, group).get(name, value) is not value and is_array(value):
                     form = f'layer.{group}["{name}"][...] = values'
                     raise ConfigError(f"{type(self).__name__}.{name} sets nothing: {form}, does")
         super().__setattr__(name, value)

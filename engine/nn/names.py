@@ -97,6 +97,10 @@ def _is_whole(value: Any, least: float = -math.inf) -> bool:
     return isinstance(value, Integral) and int(value) >= least
 
 
+def _or_none(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or fits(value)
+
+
 # What arguments must be, by their annotations in a module with `from __future__ import annotations`.
 KINDS: dict[Any, tuple[Callable[[Any], bool], str]] = {
     "int": (_is_whole, "a whole number"),
@@ -107,8 +111,8 @@ KINDS: dict[Any, tuple[Callable[[Any], bool], str]] = {
     ),
 }
 KINDS |= {
-    f"{name} | None": (lambda value, fits=fits: value is None or fits(value), f"{text}, or None")
-    for name, (fits, text) in KINDS.items()
+    f"{name} | None": (_or_none(fits), f"{expected}, or None")
+    for name, (fits, expected) in KINDS.items()
 }
 
 

@@ -161,7 +161,8 @@ class PartTree:
         for name, parameter in own.items():
             check_together("adopt_parameters", **{name: tensors[name], "model": parameter})
         for name, owner, key in self._entries("params"):
-            owner.params[key] = tensors[name]
+            # A trainer's own kernels may read them in other shapes.
+            dict.__setitem__(owner.params, key, tensors[name])
 
     def load_buffers(self, tensors: Mapping[str, Array]) -> None:
         """Copy values into the buffers; names as in `named_buffers`. Raises ConfigError for an

@@ -55,7 +55,7 @@ class _Attention(Layer):
     def _apply(
         self,
         x: Array,
-        context: Array | None,
+        context: Any,
         mask: Any,
         training: bool,
         bias: Any = None,

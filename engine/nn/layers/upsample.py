@@ -34,7 +34,7 @@ class Upsample(Layer):
 
     def __init__(self, scale: Any = 2, mode: str = "nearest", align_corners: bool = False) -> None:
         scales = scale if isinstance(scale, list | tuple) else [scale]
-        is_size = all(isinstance(one, Real) and 0 < one < math.inf for one in scales)
+        is_size = all(isinstance(one, Real) and 0 < float(one) < math.inf for one in scales)
         if not scales or not is_size or mode not in _MODES or (mode == "nearest" and align_corners):
             given = f"Upsample({scale!r}, {mode!r}, align_corners={align_corners})"
             expected = f"a scale above 0, a mode of {', '.join(_MODES)}, no corners for nearest"

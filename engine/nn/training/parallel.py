@@ -179,12 +179,12 @@ class DataParallel(GradientSource):
         results = self.pool.map(shard, self._models(len(parts)), parts)
         sizes = [part.stop - part.start for part in parts]
         self._average_buffers(buffers, [size / sum(sizes) for size in sizes])
-        loss, shares = _joined_mean([result.loss for result in results], sizes)
+        mean, shares = _joined_mean([result.loss for result in results], sizes)
         metrics = {
             name: _joined_mean([result.metrics[name] for result in results], sizes)[0]
             for name in results[0].metrics
         }
-        return StepResult(loss, metrics, _weighted_sum([one.grads for one in results], shares))
+        return StepResult(mean, metrics, _weighted_sum([one.grads for one in results], shares))
 
     @contextmanager
     def steps(self) -> Iterator[None]:

@@ -116,12 +116,15 @@ class Stepper:
         """
         if isinstance(self._source, LayerGradients):
             as_loader(batch)  # checks that there are as many inputs as targets
-        self._find_arrays()
+        self._begin_steps()
         return self._step(batch, rate, 0)
+
+    def _begin_steps(self) -> None:
+        self.optimizer.serve(self.model)
+        self._find_arrays()
 
     def _find_arrays(self) -> None:
         """Note where the model keeps its arrays; it may have other parts than at the last look."""
-        self.optimizer.serve(self.model)
         self._named, self._buffers = Places(self.model, "params"), Places(self.model, "buffers")
 
     def _step(self, batch: Any, rate: float | None, examples: int) -> Record:

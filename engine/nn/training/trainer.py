@@ -197,7 +197,7 @@ class Trainer(Stepper):
 
     def _run_epoch(self, plan: _Plan) -> None:
         """Run the remaining steps of the current epoch."""
-        self._find_arrays()
+        self._begin_steps()
         data, batches = plan.data, plan.batches
         epoch, done = self._progress(len(batches))
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(data))

