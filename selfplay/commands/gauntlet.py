@@ -1,6 +1,7 @@
 """`aino-train gauntlet`: an engine's rating, from games against engines that have one."""
 
 import argparse
+from collections import Counter
 from typing import Any
 
 from engine.cli.command_line import INTERRUPTED
@@ -66,12 +67,11 @@ def rating_so_far(now: GauntletStanding) -> str:
 def gauntlet_lines(now: GauntletStanding, settings: GauntletSettings) -> list[str]:
     control = settings.engine.control_in(settings.control)
     lines = [f"{settings.engine.name} at {control}, {now.games} games"]
-    own_faults = dict[str, int]()
+    own_faults = Counter[str]()
     for (name, standing), rating in zip(now.against.items(), settings.ratings, strict=True):
         lines.append(f"  {name} ({rating}): {score_text(standing)}")
         lines += fault_lines({name: standing.faults[name]})
-        for reason, count in standing.faults[settings.engine.name].items():
-            own_faults[reason] = own_faults.get(reason, 0) + count
+        own_faults.update(standing.faults[settings.engine.name])
     lines += fault_lines({settings.engine.name: own_faults})
     return [*lines, f"{rating_so_far(now)}, 95%"]
 

@@ -46,6 +46,11 @@ class GameRow:
     date: str = "????.??.??"  # of its begin, as in PGN
 
     @property
+    def players(self) -> tuple[str, str]:
+        """Names of the first engine and of the second."""
+        return (self.white, self.black) if self.number % 2 == 0 else (self.black, self.white)
+
+    @property
     def first_points(self) -> float:
         """Points the first engine scored: 1, 1/2 or 0."""
         white = {"1-0": 1.0, "0-1": 0.0, "1/2-1/2": 0.5}[self.result]

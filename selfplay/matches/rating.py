@@ -15,13 +15,14 @@ it keeps the ratings of those finite who won or lost every game.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from selfplay.matches.statistics import NORMAL_95, score_from_elo
+from selfplay.matches.archive import GameRow
+from selfplay.matches.statistics import NORMAL_95, complete_pairs, score_from_elo
 
 GRID_ELO = 10.0
 BEYOND_ELO = 800.0  # the even rung may lie this far outside the rungs
@@ -63,6 +64,17 @@ class LadderRating:
     def share_below(self, elo: float) -> float:
         """Probability that the even rung lies below `elo`."""
         return float(self.weight[self.elos < elo].sum())
+
+
+def points_by_rung(
+    rows: Iterable[GameRow], rung_of: Callable[[int], int]
+) -> dict[int, list[float]]:
+    """Return the points of complete pairs by their rungs; rung_of: by the number of the pair."""
+    points = {row.number: row.first_points for row in rows}
+    by_rung = dict[int, list[float]]()
+    for pair, value in complete_pairs(points).items():
+        by_rung.setdefault(rung_of(pair), []).append(value)
+    return by_rung
 
 
 def fit_rung(results: Results, rungs: Sequence[int]) -> LadderRating:

@@ -4,14 +4,14 @@ informative rung.
 
 from dataclasses import dataclass, replace
 
-from engine.errors import ConfigError, RunError
+from engine.errors import ConfigError
 from engine.options.settings import setting
-from selfplay.matches.archive import GAMES_FILE, GameRow, MatchArchive
+from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
-from selfplay.matches.rating import LadderRating, fit_rung, most_informative_rung
-from selfplay.matches.runner import PlannedGame, Series, SeriesSettings, check_even
+from selfplay.matches.rating import LadderRating, fit_rung, most_informative_rung, points_by_rung
+from selfplay.matches.runner import NumberedSeries, NumberedSettings, check_even
 from selfplay.matches.series import count_faults
-from selfplay.matches.statistics import EloEstimate, complete_pairs, estimate_elo, pentanomial
+from selfplay.matches.statistics import EloEstimate, estimate_elo, pentanomial
 
 # Stop at this probability of lying beyond the last rung, after OUTSIDE_PAIRS pairs on it.
 SURE = 0.975
@@ -19,7 +19,7 @@ OUTSIDE_PAIRS = 15
 
 
 @dataclass(frozen=True, kw_only=True)
-class LadderSettings(SeriesSettings):
+class LadderSettings(NumberedSettings):
     """Which engine climbs, and when the ladder stops. Elo: Stockfish 15.1 accepts 1350 to 2850."""
 
     FREE = ("games", "precision")
@@ -45,12 +45,13 @@ class LadderSettings(SeriesSettings):
         check_even(self.games)
 
     @property
-    def most_games(self) -> int:
-        return self.games
-
-    @property
     def rungs(self) -> list[int]:
         return list(range(self.lowest, self.highest + 1, self.step))
+
+    def on_rung(self, rung: int) -> Contestant:
+        """Return the opponent as it plays there."""
+        options = (*self.opponent.options, ("UCI_LimitStrength", "true"), ("UCI_Elo", str(rung)))
+        return replace(self.opponent, name=f"{self.opponent.name}-{rung}", options=options)
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class LadderStanding:
     above: bool  # the engine is stronger than the highest rung
 
 
-class Ladder(Series):
+class Ladder(NumberedSeries):
     """A running ladder. A pair keeps its rung after an interruption, because its row's names hold
     the rung.
     """
@@ -73,17 +74,17 @@ class Ladder(Series):
     settings: LadderSettings
 
     def __init__(self, settings: LadderSettings, archive: MatchArchive) -> None:
+        rungs = {settings.on_rung(rung).name: rung for rung in settings.rungs}
+        self._rung_of_pair = {
+            row.number // 2: rungs.get(row.players[1], settings.lowest)
+            for row in archive.rows.values()
+        }
         super().__init__(settings, archive)
-        self._rung_of_pair = {row.number // 2: self._rung_of(row) for row in archive.rows.values()}
-        self._handed_out = set(archive.rows)
         self._refit()
 
     def standing(self) -> LadderStanding:
         rows = self._archive.rows.values()
-        names = [
-            self.settings.engine.name,
-            *(name for row in rows for name in (row.white, row.black)),
-        ]
+        names = [self.settings.engine.name, *(row.players[1] for row in rows)]
         return LadderStanding(
             rating=self._rating,
             rungs={
@@ -100,33 +101,14 @@ class Ladder(Series):
             ),
         )
 
-    @property
-    def decided(self) -> bool:
-        """Whether the interval is narrow enough, or the engine is almost surely outside the
-        ladder.
+    def _players(self, number: int) -> tuple[Contestant, Contestant]:
+        """Return them with the opponent on the pair's rung; a new pair's is the most informative
+        one.
         """
-        return self._decided
-
-    @property
-    def is_complete(self) -> bool:
-        return len(self._archive.rows) >= self.settings.games
-
-    def next_game(self) -> PlannedGame | None:
-        """Return the missing second game of a pair, or else the first of a new pair on the most
-        informative rung.
-        """
-        number = next(n for n in range(self.settings.games + 1) if n not in self._handed_out)
-        if number == self.settings.games:
-            return None
-        self._handed_out.add(number)
         pair = number // 2
         if pair not in self._rung_of_pair:
             self._rung_of_pair[pair] = most_informative_rung(self._rating, self.settings.rungs)
-        rung = self._rung_of_pair[pair]
-        opponent = self.settings.opponent
-        options = (*opponent.options, ("UCI_LimitStrength", "true"), ("UCI_Elo", str(rung)))
-        opponent = replace(opponent, name=f"{opponent.name}-{rung}", options=options)
-        return PlannedGame(number, self.settings.engine, opponent, self._openings[pair])
+        return self.settings.engine, self.settings.on_rung(self._rung_of_pair[pair])
 
     def finish(self, row: GameRow) -> None:
         """Add a result to the fit."""
@@ -134,21 +116,12 @@ class Ladder(Series):
             self._refit()
 
     def _refit(self) -> None:
-        points = {number: row.first_points for number, row in self._archive.rows.items()}
-        self._pairs: dict[int, list[float]] = {}
-        for pair, value in complete_pairs(points).items():
-            self._pairs.setdefault(self._rung_of_pair[pair], []).append(value)
+        rows = self._archive.rows.values()
+        self._pairs = points_by_rung(rows, self._rung_of_pair.__getitem__)
         self._rating = fit_rung(self._pairs, self.settings.rungs)
         now = self.standing()
-        self._decided = now.below or now.above or self._rating.half_width <= self.settings.precision
+        # The engine is almost surely outside the ladder, or the interval is narrow enough.
+        self.decided = now.below or now.above or self._rating.half_width <= self.settings.precision
 
     def _outside(self, rung: int, share: float) -> bool:
         return len(self._pairs.get(rung, ())) >= OUTSIDE_PAIRS and share >= SURE
-
-    def _rung_of(self, row: GameRow) -> int:
-        opponent = row.black if row.number % 2 == 0 else row.white
-        try:
-            return int(opponent.rpartition("-")[2])
-        except ValueError:
-            text = f"game {row.number} is against {opponent!r}, which is on no rung"
-            raise RunError(f"{self._archive.folder / GAMES_FILE}: {text}") from None

@@ -4,7 +4,7 @@ it.
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -80,6 +80,19 @@ class SeriesSettings(Rules):
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class NumberedSettings(SeriesSettings):
+    """How a known number of games is played; a resumed series may have another number."""
+
+    FREE = ("games",)
+
+    games: int  # even, as each opening is played with both colours; fewer where it is decided
+
+    @property
+    def most_games(self) -> int:
+        return self.games
+
+
 def _plain(value: Any) -> Any:
     """Return a setting as JSON values."""
     if isinstance(value, tuple):
@@ -99,7 +112,12 @@ class Series(ABC):
     """Games that are played for one purpose and kept in a folder; what is missing there is played.
 
     Only one thread at a time calls what chooses the games.
+
+    Attributes:
+        decided: whether no more games are needed. If so, games still running are abandoned.
     """
+
+    decided = False
 
     def __init__(self, settings: SeriesSettings, archive: MatchArchive) -> None:
         self.settings = settings
@@ -107,11 +125,6 @@ class Series(ABC):
         self._openings = OpeningOrder(
             settings.openings, settings.seed, settings.chess960, settings.longest
         )
-
-    @property
-    def decided(self) -> bool:
-        """Whether no more games are needed. If so, games still running are abandoned."""
-        return False
 
     @property
     @abstractmethod
@@ -125,14 +138,6 @@ class Series(ABC):
     def finish(self, row: GameRow) -> None:
         """Take note of a finished game, which is in the archive."""
         return
-
-    def _check_players(self, names_of: Callable[[int], set[str]]) -> None:
-        """Raise RunError for a game in the archive that others played; names_of: by its number."""
-        for row in self._archive.rows.values():
-            if {row.white, row.black} != (expected := names_of(row.number)):
-                between = " and ".join(sorted(expected))
-                path = self._archive.folder / GAMES_FILE
-                raise RunError(f"{path}: game {row.number} is not between {between}")
 
     def play(self, report: Callable[[GameRow], None], stop: Stop) -> bool:
         """Play the missing games, several at once. Returns True when all are played or it is
@@ -159,6 +164,46 @@ class Series(ABC):
                 lambda: _Table(self.settings, self._archive.folder), work, take, lambda: stop() or self.decided,
             )  # fmt: skip
         return self.decided or self.is_complete
+
+
+class NumberedSeries(Series):
+    """A series whose games are played in the order of their numbers, which tell who plays.
+
+    Raises RunError for a game in the archive that others played.
+    """
+
+    settings: NumberedSettings
+
+    def __init__(self, settings: NumberedSettings, archive: MatchArchive) -> None:
+        super().__init__(settings, archive)
+        for row in archive.rows.values():
+            expected = tuple(one.name for one in self._players(row.number))
+            if row.players != expected:
+                between = " and ".join(sorted(expected))
+                path = archive.folder / GAMES_FILE
+                raise RunError(f"{path}: game {row.number} is not between {between}")
+        self._missing = (number for number in self._numbers() if number not in archive.rows)
+
+    @abstractmethod
+    def _players(self, number: int) -> tuple[Contestant, Contestant]:
+        """Return the first engine and the second."""
+
+    def _numbers(self) -> Iterable[int]:
+        """Return the numbers of the games, each of which says who has White (`GameRow`)."""
+        return range(self.settings.most_games)
+
+    def _opening(self, number: int) -> str:
+        return self._openings[number // 2]
+
+    @property
+    def is_complete(self) -> bool:
+        return all(number in self._archive.rows for number in self._numbers())
+
+    def next_game(self) -> PlannedGame | None:
+        number = next(self._missing, None)
+        if number is None:
+            return None
+        return PlannedGame(number, *self._players(number), self._opening(number))
 
 
 class _Table:

@@ -17,19 +17,16 @@ from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.opening_book import opening_board
 from selfplay.matches.play import FAULTS
-from selfplay.matches.runner import PlannedGame, Series, SeriesSettings, check_even
+from selfplay.matches.runner import NumberedSeries, NumberedSettings, check_even
 from selfplay.matches.statistics import EloEstimate, Sprt, SprtState, leading_pairs, or_null
 
 
 @dataclass(frozen=True, kw_only=True)
-class MatchSettings(SeriesSettings):
+class MatchSettings(NumberedSettings):
     """The engines that play, and the number of games."""
-
-    FREE = ("games",)
 
     first: Contestant
     second: Contestant
-    games: int  # even, as each opening is played with both colours; an SPRT may stop earlier
     sprt: Sprt | None = None  # ends the match when it reaches a decision
     first_to_move: bool = False  # play each opening once, the first engine with the side to move
 
@@ -40,10 +37,6 @@ class MatchSettings(SeriesSettings):
         check_even(2 * self.games if self.first_to_move else self.games)
         if self.first.name == self.second.name:
             raise ConfigError(f"both engines are called {self.first.name!r}: give one a name=")
-
-    @property
-    def most_games(self) -> int:
-        return self.games
 
     @property
     def warning(self) -> str:
@@ -124,7 +117,7 @@ def count_faults(rows: Iterable[GameRow], names: Iterable[str]) -> dict[str, dic
     return faults
 
 
-class Match(Series):
+class Match(NumberedSeries):
     """A running match: plays games in order of their numbers until all are played or the SPRT
     decides.
     """
@@ -133,8 +126,6 @@ class Match(Series):
 
     def __init__(self, settings: MatchSettings, archive: MatchArchive) -> None:
         super().__init__(settings, archive)
-        self._check_players(lambda number: {settings.first.name, settings.second.name})
-        self._missing = (number for number in self._numbers() if number not in archive.rows)
         self._points = {number: row.first_points for number, row in archive.rows.items()}
         self._sprt = SprtState()
         self._follow()
@@ -145,29 +136,15 @@ class Match(Series):
             list(self._archive.rows.values()), names, self._sprt if self.settings.sprt else None
         )
 
-    @property
-    def decided(self) -> bool:
-        return self._sprt.decision is not None
-
-    @property
-    def is_complete(self) -> bool:
-        return all(number in self._archive.rows for number in self._numbers())
-
-    def next_game(self) -> PlannedGame | None:
-        number = next(self._missing, None)
-        if number is None:
-            return None
-        return PlannedGame(
-            number, self.settings.first, self.settings.second, self._openings[number // 2]
-        )
-
     def finish(self, row: GameRow) -> None:
         """Add a result to the SPRT."""
         self._points[row.number] = row.first_points
         self._follow()
 
+    def _players(self, number: int) -> tuple[Contestant, Contestant]:
+        return self.settings.first, self.settings.second
+
     def _numbers(self) -> Iterator[int]:
-        """Yield the numbers of the games, each of which says who has White (`GameRow`)."""
         for game in range(self.settings.games):
             if self.settings.first_to_move:
                 game = 2 * game + (
@@ -178,6 +155,7 @@ class Match(Series):
     def _follow(self) -> None:
         if self.settings.sprt is not None:
             self._sprt = self.settings.sprt.follow(leading_pairs(self._points), self._sprt)
+            self.decided = self._sprt.decision is not None
 
 
 def score_text(now: MatchStanding, test: Sprt | None = None) -> str:

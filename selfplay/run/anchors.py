@@ -94,8 +94,7 @@ def _results_of_pairs(rows: Mapping[int, GameRow]) -> dict[tuple[str, str], tupl
     results: dict[tuple[str, str], tuple[float, float]] = {}
     points_of = complete_pairs({number: row.first_points for number, row in rows.items()})
     for pair, points in points_of.items():
-        # The first has White in even-numbered games.
-        players = (rows[2 * pair].white, rows[2 * pair].black)
+        players = rows[2 * pair].players
         points_before, games_before = results.get(players, (0.0, 0.0))
         results[players] = points_before + points, games_before + 2.0
     return results
@@ -136,7 +135,7 @@ class AnchorSeries(Series):
             number for number, verdict in self._run.ledger.gates().items() if verdict.accepted
         ]
         rows = self._archive.rows.values()
-        self._played = Counter(row.white if row.number % 2 == 0 else row.black for row in rows)
+        self._played = Counter(row.players[0] for row in rows)
         known, files = self._networks, self._run.candidate
         self._networks = {
             number: known.get(number) or self._network(number)
@@ -166,9 +165,7 @@ class AnchorSeries(Series):
         rows = self._archive.rows
         players = {one.name: one for one in [*self._networks.values(), *self._anchors]}
         for row in rows.values():
-            first, second = (
-                (row.white, row.black) if row.number % 2 == 0 else (row.black, row.white)
-            )
+            first, second = row.players
             if row.number ^ 1 not in rows and {first, second} <= players.keys():
                 return self._game(row.number ^ 1, players[first], players[second])
         if self._halted() or not self._run.held:

@@ -138,6 +138,15 @@ def test_interrupted_ladder_keeps_the_rung_of_a_pair(strength, tmp_path):
     assert [row["white"] == "climber" for row in rows] == [True, False] * 6
 
 
+def test_games_against_others_are_no_ladder(strength, tmp_path):
+    strength(1610)
+    climbed(ladder_settings(), tmp_path, stop_after=1)
+    path = tmp_path / "games.jsonl"
+    path.write_text(path.read_text().replace("stockfish-", "other-"))
+    with pytest.raises(RunError, match="not between climber and stockfish"):
+        climbed(ladder_settings(), tmp_path)
+
+
 @pytest.mark.parametrize(("elo", "where"), [(100, "below the ladder: on its rung 1350 it scores 0.0%"),
                                             (3500, "above the ladder: on its rung 2850 it scores 100.0%")])  # fmt: skip
 def test_engine_outside_the_ladder_gets_its_score_on_the_last_rung(
