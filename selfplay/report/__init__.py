@@ -4,7 +4,6 @@ other programs.
 metrics.py          a run's numbers as rows, and as JSON, CSV and TensorBoard's events
 run_numbers.py      reads them from the folder of a run of `loop` or `pretrain`
 seed_groups.py      runs that differ by their seeds alone: means and intervals
-charts.py           curves as SVG shapes, with their scales as text around them
 page.py             fills the template of the page about one run
 comparison_page.py  fills that of the page about several
 """

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from engine.errors import ConfigError
+from engine.pages.chart import Chart, Curve, DrawnChart, drawn
+from engine.pages.render import page_environment
 from selfplay.matches.statistics import EloEstimate
-from selfplay.report.charts import Chart, Curve, DrawnChart, drawn, fill_page
 from selfplay.report.metrics import Metrics, Row
 from selfplay.report.run_numbers import gate_difference
 from selfplay.report.seed_groups import Group, interval_of, mean_interval, seed_groups
@@ -20,7 +21,7 @@ UNBOUNDED = 9_000.0
 
 def report_page(run: Metrics) -> str:
     """Return the page's HTML."""
-    return fill_page(
+    return _fill_page(
         "report.html.j2",
         title=f"{run.run}: {'self-play' if run.x == 'generation' else 'supervised'} run",
         run=run,
@@ -29,6 +30,15 @@ def report_page(run: Metrics) -> str:
         given_up=sum(row.get("given_up", 0) for row in run.rows),
         wrong=sum(row.get("wrong", 0) for row in run.rows),
         unbounded=UNBOUNDED,
+    )
+
+
+def _fill_page(template: str, **context: object) -> str:
+    """Return the text of one of the report's templates filled in."""
+    return (
+        page_environment("selfplay.report", "aino-train report")
+        .get_template(template)
+        .render(**context)
     )
 
 
@@ -206,7 +216,7 @@ def comparison_page(runs: Sequence[Metrics], played: Sequence[Played] = ()) -> s
     title = " and ".join(group.name for group in groups[:3]) + f" and {len(groups) - 3} more" * (
         len(groups) > 3
     )
-    return fill_page(
+    return _fill_page(
         "comparison.html.j2",
         title=title,
         groups=groups,

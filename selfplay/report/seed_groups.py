@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engine.pages.chart import Point
+from engine.pages.chart import Curve, Interval, Point
 from selfplay.matches.statistics import NORMAL_95
-from selfplay.report.charts import Curve, Interval
 from selfplay.report.metrics import Metrics, Row
 
 # Student's t: two-sided 95% quantiles for 1 to 10 degrees of freedom.

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from engine.board.notation import board_after, move_number
 from engine.pages.board import Arrow, board_svg
-from engine.pages.chart import line_path
+from engine.pages.chart import Chart, Curve, DrawnChart, drawn
 from engine.search.result import Branch, RootMove
 from uci.explain.insight import Threat
 from uci.explain.observe import Observation, Snapshot
@@ -21,8 +21,6 @@ _SERIES = 6  # moves in charts and tables; the style sheet has as many colours
 _LINE_PLIES = 10
 _WINS_SHOWN = 6
 _FULL_HEAT = 0.4  # expected points that get the strongest colour
-_TICKS = (1, 10, 100, 1000, 10_000, 100_000, 1_000_000)
-_LAST_TICK = 0.7  # of the axis; on a phone the words at its end reach back to there
 
 
 def render_position_page(
@@ -123,52 +121,38 @@ def _move_row(observation: Observation, child: RootMove) -> dict[str, object]:
     }
 
 
-def _charts(observation: Observation, moves: Sequence[RootMove]) -> list[dict[str, object]]:
+def _charts(observation: Observation, moves: Sequence[RootMove]) -> list[DrawnChart]:
     """Visits and values of the leading moves over the nodes of the search, on a logarithmic
     axis.
     """
-    values = [
-        value
-        for snapshot in observation.snapshots
-        for child in moves
-        if (value := snapshot.expected(child.move)) is not None
-    ] or [0.5]
-    low = max(0.0, min(values) - 0.03)
-    high = min(1.0, max(values) + 0.03)
     worth = f"What each move is worth: {_name(observation.board.turn)}'s expected points"
-    return [
-        _chart(
-            "Where the visits went: each move's share",
-            (0.0, 1.0),
-            observation,
-            moves,
-            Snapshot.share,
-        ),
-        _chart(worth, (low, high), observation, moves, Snapshot.expected),
-    ]
-
-
-def _chart(
-    title: str,
-    y_range: tuple[float, float],
-    observation: Observation,
-    moves: Sequence[RootMove],
-    value_of: Callable[[Snapshot, chess.Move], float | None],
-) -> dict[str, object]:
-    last = max(2, observation.snapshots[-1].nodes)
-    x_range = (0.0, math.log(last))
-    paths = []
-    for child in moves:
-        points = [(math.log(s.nodes), value_of(s, child.move)) for s in observation.snapshots]
-        paths.append(line_path([(x, y) for x, y in points if y is not None], x_range, y_range))
-    places = [(f"{tick:,}", math.log(tick) / x_range[1]) for tick in _TICKS if tick < last]
-    ticks = [(text, place) for text, place in places if place <= _LAST_TICK]
-    return {
-        "title": title,
-        "paths": paths,
-        "y_range": y_range,
-        "ticks": [*ticks, (f"{last:,} nodes", 1.0)],
+    values = {
+        "Where the visits went: each move's share": Snapshot.share,
+        worth: Snapshot.expected,
     }
+    return drawn(
+        Chart(
+            title,
+            [_curve(observation, child.move, value_of) for child in moves],
+            percent=True,
+            x_name="Nodes on a logarithmic scale",
+            log_x=True,
+        )
+        for title, value_of in values.items()
+    )
+
+
+def _curve(
+    observation: Observation,
+    move: chess.Move,
+    value_of: Callable[[Snapshot, chess.Move], float | None],
+) -> Curve:
+    points = [
+        (math.log10(snapshot.nodes), value)
+        for snapshot in observation.snapshots
+        if (value := value_of(snapshot, move)) is not None
+    ]
+    return Curve(observation.board.san(move), points, dots=False)
 
 
 def _branch(board: chess.Board, branch: Branch) -> dict[str, object]:

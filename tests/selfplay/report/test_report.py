@@ -11,8 +11,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from engine.errors import RunError
-from engine.pages.chart import HEIGHT, WIDTH
-from selfplay.report.charts import Chart, Curve, draw_chart, ticks
+from engine.pages.chart import HEIGHT, WIDTH, Chart, Curve, draw_chart, ticks
 from selfplay.report.page import report_page
 from selfplay.report.run_numbers import read_run
 from selfplay.run.folder import RunFolder
@@ -55,6 +54,11 @@ def test_curves_stay_inside_their_box():
     assert all(0 <= x <= WIDTH for x in numbers[::2])
     assert all(0 <= y <= HEIGHT for y in numbers[1::2])
     assert all(0 <= at <= 100 for _, at in drawn.x_marks + drawn.y_marks)
+
+
+def test_marks_of_logarithms_are_what_they_stand_for():
+    drawn = draw_chart(Chart("nodes", [Curve("Nf3", [(0, 1), (3, 2)])], log_x=True))
+    assert [text for text, _ in drawn.x_marks] == ["1", "10", "100", "1,000"]
 
 
 def test_a_chart_without_points_is_none():
