@@ -84,7 +84,7 @@ class SeriesSettings(Rules):
 class NumberedSettings(SeriesSettings):
     """How a known number of games is played; a resumed series may have another number."""
 
-    FREE = ("games",)
+    FREE: ClassVar[tuple[str, ...]] = ("games",)
 
     games: int  # even, as each opening is played with both colours; fewer where it is decided
 
