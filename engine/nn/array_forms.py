@@ -30,7 +30,7 @@ def form_of(value: Any) -> str:
     return f"{value.dtype} {list(value.shape)}" if is_array(value) else type(value).__name__
 
 
-class NamedArrays(dict[str, Array]):
+class ShapedArrays(dict[str, Array]):
     """Arrays by name. Each keeps its shape and its dtype, to which others are cast: kernels would
     read behind the end of a smaller one. Raises ShapeError for another shape, and for no array.
     """

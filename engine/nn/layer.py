@@ -26,7 +26,7 @@ from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_forms import (
     Array,
-    NamedArrays,
+    ShapedArrays,
     checking_gradient,
     is_array,
     joined_rows,
@@ -83,7 +83,7 @@ class Layer(PartTree):
     def __init__(self) -> None:
         """Make both dicts: for the constructor of each class, whether or not that calls this one."""
         if "params" not in vars(self):
-            vars(self).update(params=NamedArrays(), buffers=NamedArrays())
+            vars(self).update(params=ShapedArrays(), buffers=ShapedArrays())
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Keep a number of NumPy's as Python's, which leaves arrays their dtype, and goes into
@@ -93,7 +93,7 @@ class Layer(PartTree):
             form = 'Trainer(..., rates={"NAME.": 0}), with the beginning of its parameters\' names'
             raise ConfigError(f"{type(self).__name__}.{name} does not freeze a layer: {form}, does")
         if name in ("params", "buffers"):
-            value = NamedArrays(value)
+            value = ShapedArrays(value)
         elif isinstance(value, np.generic):
             value = value.item()
         else:
