@@ -13,10 +13,10 @@ from engine.network.tower.tower_model import TowerConfig
 from engine.nn import dit
 from engine.options import EngineOptions
 from engine.player import Engine
-from engine.search.limits import Limits
 from tests.protocol.fake_engine import Conversation
 from tests.strict_cupy import CUDARuntimeError
 from tests.unit.network.fused_tower import random_model
+from tests.unit.search.flat import search_nodes
 
 pytestmark = pytest.mark.usefixtures("small_parts")
 LOST = CUDARuntimeError("cudaErrorLaunchFailure: unspecified launch failure")
@@ -65,7 +65,7 @@ def move_of(talk, net, nodes=40):
         for move in ("e2e4", "e7e5"):
             board.push_uci(move)
         processor.set_position(board)
-        return found, str(processor.search(Limits(nodes=nodes)).best_move)
+        return found, str(search_nodes(processor, nodes).best_move)
 
 
 def plays_on(talk, net):

@@ -29,6 +29,7 @@ from engine.search.result import SearchResult
 from tests.boards import board_after
 from tests.new_process import ROOT, output_of, wait_until
 from tests.protocol.fake_engine import Conversation
+from tests.unit.search.flat import search_nodes
 from uci.loading import background, warmup
 from uci.loading.background import Preparation
 from uci.loading.compiler import child_environment
@@ -192,8 +193,8 @@ def test_kernels_are_loaded_before_the_time_of_the_first_search_begins(folder):
         warm_up = engine.warm_up
         engine.warm_up = lambda: (loads.append("loaded"), warm_up())
         (folder / "stop").unlink()
-        assert engine.search(Limits(nodes=8)).best_move in board.legal_moves
-        engine.search(Limits(nodes=8))
+        assert search_nodes(engine, 8).best_move in board.legal_moves
+        search_nodes(engine, 8)
         assert loads == ["loaded"]
         engine.set_options(replace(OPTIONS, multi_pv=2))
         assert loads == ["loaded"]

@@ -12,8 +12,8 @@ from engine.evaluation import HybridEvaluator, MaterialEvaluator, NetworkEvaluat
 from engine.network.tower.tower_model import TowerConfig
 from engine.network.weights import load_network
 from engine.options import EngineOptions
-from engine.search.limits import Limits
 from tests.unit.network.fused_tower import fused
+from tests.unit.search.flat import search_nodes
 
 
 def _random_net():
@@ -57,7 +57,7 @@ def _searcher(name):
         def search(board, nodes):
             engine.new_game()
             engine.set_position(board)
-            return engine.search(Limits(nodes=nodes))
+            return search_nodes(engine, nodes)
 
         yield search
     evaluator.close()

@@ -9,7 +9,7 @@ from engine import Engine
 from engine.evaluation import MaterialEvaluator
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from tests.unit.search.flat import alone
+from tests.unit.search.flat import alone, search_nodes
 
 QUIET = EngineOptions(hash_mib=8, threads=1)
 ATTACK = "6k1/5ppp/8/8/3q4/5N2/5PPP/R2Q2K1 w - - 0 1"
@@ -73,8 +73,8 @@ def test_more_lines_leave_only_the_shortest_wins_of_a_solved_ending():
     """With three lines, bishop and knight against king was drawn by the clock."""
     board = chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1")
     with alone(board, MaterialEvaluator(), multi_pv=3) as player:
-        player.search(Limits(nodes=1))
-        first = [child for child in player.search(Limits(nodes=50)).children if child.visits]
+        search_nodes(player, 1)
+        first = [child for child in search_nodes(player, 50).children if child.visits]
     assert len(first) < board.legal_moves.count()
 
 

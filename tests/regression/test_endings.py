@@ -13,7 +13,7 @@ import pytest
 from engine.evaluation import MaterialEvaluator
 from engine.search.limits import Limits
 from tests.boards import random_positions
-from tests.unit.search.flat import alone
+from tests.unit.search.flat import alone, search_nodes
 
 MATERIAL = ("KQk", "KRk", "KPk", pytest.param("KQkr", marks=pytest.mark.slow), "KRPk")
 NODES = 24  # too few to find the way without tables
@@ -56,7 +56,7 @@ def play_out(player, board, tables):
 
 def engine_move(player, board):
     player.set_position(board)
-    return player.search(Limits(nodes=NODES)).best_move
+    return search_nodes(player, NODES).best_move
 
 
 @pytest.mark.parametrize("material", MATERIAL)
@@ -150,7 +150,7 @@ def test_nearly_all_mates_in_two_of_the_outside_suite_are_proven(test_data, eval
         def finds_mate(board, nodes):
             engine.new_game()
             engine.set_position(board)
-            mate = engine.search(Limits(nodes=nodes)).children[0].mate
+            mate = search_nodes(engine, nodes).children[0].mate
             return mate is not None and mate > 0
 
         assert all(
@@ -230,4 +230,4 @@ def test_lines_of_a_tree_that_forgot_its_proofs_are_no_mates_or_whole_ones():
             next(iter(IN_THREE)),
         ):
             player.set_position(chess.Board(fen))
-            check_result(chess.Board(fen), player.search(Limits(nodes=40_000)))
+            check_result(chess.Board(fen), search_nodes(player, 40_000))

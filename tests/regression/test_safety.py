@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 
 from engine.board.layout import KEY
-from engine.search.limits import Limits
 from tests.boards import board_after
 from tests.stand_ins import StandIn
-from tests.unit.search.flat import alone
+from tests.unit.search.flat import alone, search_nodes
 from tests.unit.tactics.test_mates import mates_within
 
 DANGEROUS = 24  # positions of random games
@@ -47,7 +46,7 @@ class Erratic(StandIn):
 def searched(board, nodes, seed=1, favourite=None):
     code = -1 if favourite is None else favourite.from_square | favourite.to_square << 6
     with alone(board, Erratic(seed, code)) as engine:
-        return engine.search(Limits(nodes=nodes))
+        return search_nodes(engine, nodes)
 
 
 def allows_mate(board, move):

@@ -22,12 +22,12 @@ from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.tactics.quiescence import new_space, quiet_value
 from tests.stand_ins import StandIn
-from tests.unit.search.flat import Counting, alone
+from tests.unit.search.flat import Counting, alone, search_nodes
 
 
 def search(board, nodes, **options):
     with alone(board, "material", **options) as player:
-        return player.search(Limits(nodes=nodes))
+        return search_nodes(player, nodes)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -47,9 +47,9 @@ def test_a_board_that_cannot_be_played_leaves_the_old_one():
         ):
             with pytest.raises(FenError):
                 player.set_position(chess.Board(bad))
-        assert player.search(Limits(nodes=5)).best_move in player.board.legal_moves
+        assert search_nodes(player, 5).best_move in player.board.legal_moves
         player.set_position(chess.Board("4k3/8/8/4P3/8/8/8/4K3 w KQkq e6 0 1"))
-        assert player.search(Limits(nodes=5)).best_move in player.board.legal_moves
+        assert search_nodes(player, 5).best_move in player.board.legal_moves
 
 
 # ---- in the background ---------------------------------------------------------------------------
@@ -93,14 +93,14 @@ def test_a_search_is_of_the_position_set_when_it_was_started():
 def test_the_roots_own_evaluation_counts_in_its_statistics():
     with alone(evaluator="material") as player:
         for nodes in (1, 100):
-            result = player.search(Limits(nodes=nodes))
+            result = search_nodes(player, nodes)
             assert result.root.visits == nodes
             mean = result.root.v + sum(
                 child.visits * child.q for child in result.children if child.visits
             )
             assert result.root.q == pytest.approx(mean / nodes, abs=1e-6)
         own_value = result.root.v
-        repeated = player.search(Limits(nodes=100))
+        repeated = search_nodes(player, 100)
         # a node limit counts what the tree has already
         assert (repeated.nodes, repeated.root.visits) == (0, 100)
         assert repeated.root.v == pytest.approx(own_value, abs=1e-6)
@@ -118,8 +118,8 @@ def test_a_score_of_the_material_evaluator_is_printed_in_its_own_centipawns(fen)
 
 def test_the_evaluators_own_value_of_a_move_is_that_of_its_first_visit():
     with alone(evaluator="material") as player:
-        shallow = {child.move: child for child in player.search(Limits(nodes=2)).children}
-        deep = player.search(Limits(nodes=300)).children
+        shallow = {child.move: child for child in search_nodes(player, 2).children}
+        deep = search_nodes(player, 300).children
     once = [child for child in deep if shallow[child.move].visits == 1]
     assert once
     assert all(child.v == pytest.approx(shallow[child.move].q, abs=1e-6) for child in once)
@@ -145,7 +145,7 @@ ROOK_ENDING = chess.Board("7k/8/8/p6p/P6P/8/1K6/R7 w - - 0 1")
 def share_of_draws(**options):
     with Engine(EngineOptions(hash_mib=8, **options), DrawnOrEven()) as player:
         player.set_position(ROOK_ENDING)
-        children = player.search(Limits(nodes=300)).children
+        children = search_nodes(player, 300).children
     return next(child.visits for child in children if child.move.uci() == "a1a2") / 300
 
 
@@ -162,7 +162,7 @@ def test_moves_drawn_by_temperature_follow_the_seed():
             played = []
             for _ in range(8):
                 player.new_game()
-                played.append(player.search(Limits(nodes=60)).best_move.uci())
+                played.append(search_nodes(player, 60).best_move.uci())
             return played
 
     assert moves(5) == moves(5)
@@ -215,10 +215,10 @@ def test_hash_holds_the_table_beside_the_tree(evaluator):
 def test_options_keep_the_tree_that_they_do_not_touch(changes, kept):
     evaluator = Counting()
     with Engine(EngineOptions(hash_mib=8, contempt=50), evaluator) as player:
-        player.search(Limits(nodes=300))
+        search_nodes(player, 300)
         asked = evaluator.asked
         player.set_options(replace(player.options, **changes))
-        player.search(Limits(nodes=300))
+        search_nodes(player, 300)
     assert (evaluator.asked == asked) == kept
 
 
@@ -233,7 +233,7 @@ def test_options_without_room_for_their_tree_change_nothing(monkeypatch):
             with pytest.raises(MemoryError):
                 player.set_options(replace(before, hash_mib=16, threads=3, seed=1))
         assert player.options == before
-        assert player.search(Limits(nodes=3000)).nodes >= 3000  # on threads that still work
+        assert search_nodes(player, 3000).nodes >= 3000  # on threads that still work
 
 
 def test_what_a_change_of_options_replaces_is_given_back():
@@ -253,7 +253,7 @@ def test_what_a_change_of_options_replaces_is_given_back():
         with alone(evaluator="material") as player:
             first = player.options
             for number in range(100):
-                player.search(Limits(nodes=4))
+                search_nodes(player, 4)
                 parts = [player._search, player._runner, player.evaluator]
                 player.set_options(
                     first if number % 2 else replace(first, **kinds[number // 2 % len(kinds)])
@@ -296,10 +296,10 @@ def test_win_that_the_tables_know_is_shown_before_any_mate_is_seen(test_data):
     board = chess.Board("8/8/8/8/3k4/8/8/KBN5 w - - 0 1")  # 32 moves to mate
     with alone(evaluator="material", syzygy_path=str(test_data / "syzygy")) as player:
         player.set_position(board)
-        won = player.search(Limits(nodes=50)).infos[0]
+        won = search_nodes(player, 50).infos[0]
         board.turn = chess.BLACK
         player.set_position(board)
-        lost = player.search(Limits(nodes=50)).infos[0]
+        lost = search_nodes(player, 50).infos[0]
     assert (won.score_cp, won.score_mate, won.wdl) == (20_000, 30, (1000, 0, 0))
     assert (lost.score_cp, lost.score_mate, lost.wdl) == (-20_000, -30, (0, 0, 1000))
     assert won.tbhits == lost.tbhits == 0, (

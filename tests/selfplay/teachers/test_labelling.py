@@ -17,7 +17,6 @@ from engine.board.layout import KEY, ROW_WORDS
 from engine.board.makemove import make
 from engine.errors import ConfigError, DataError, RunError
 from engine.evaluation.material import MaterialEvaluator
-from engine.search.limits import Limits
 from engine.search.tree.arrays import MAX_DEPTH, ROOT_PLY
 from selfplay.data.split import game_keys, position_keys, roots_of
 from selfplay.main import main
@@ -28,7 +27,7 @@ from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet
 from selfplay.teachers.sample_sources import ENDINGS, TREES, Shares, games_of_sets, new_roots
 from tests.boards import board_after
 from tests.selfplay.teachers.relabelling import count_wrong_labels
-from tests.unit.search.flat import engine, ways_to
+from tests.unit.search.flat import engine, search_nodes, ways_to
 
 PLAN = LabelPlan(
     chunk_rows=500, filter_mib=1, unsettled_share=0.1, scored_share=0.1, tree_visits=80
@@ -244,7 +243,7 @@ def test_command_checks_what_it_labelled(tmp_path, material_net_file, capfd):
 def test_every_node_is_offered_with_the_position_that_its_moves_lead_to(monkeypatch):
     with engine() as player:
         player.set_position(board_after("e2e4"))
-        player.search(Limits(nodes=400))
+        search_nodes(player, 400)
         tree = player._search.tree
     offered = []
     teacher = SimpleNamespace(rows=np.zeros((2, ROW_WORDS), np.uint64), net=None, acc=None)

@@ -14,8 +14,8 @@ from engine.nn import dit
 from engine.options import EngineOptions
 from engine.pages.board import Arrow, board_svg, describe_board
 from engine.player import Engine
-from engine.search.limits import Limits
 from selfplay.families.by_name import family_of
+from tests.unit.search.flat import search_nodes
 from uci.explain.explain import view_attention
 from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins
 from uci.explain.observe import observe_search, schedule
@@ -79,7 +79,7 @@ def test_the_page_says_what_analysis_says_after_as_many_nodes():
             observation = observe_search(engine, chess.Board(fen), 5000)
             engine.new_game()
             engine.set_position(chess.Board(fen))
-            analysis = engine.search(Limits(nodes=5000))
+            analysis = search_nodes(engine, 5000)
             assert observation.result.best_move == analysis.best_move
             assert observation.result.infos[0].pv == analysis.infos[0].pv
             assert observation.result.infos[0].wdl == analysis.infos[0].wdl

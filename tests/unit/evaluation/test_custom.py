@@ -30,7 +30,7 @@ from engine.evaluation.leaves import leaves_of
 from engine.network.planes import fill_planes
 from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
 from tests.boards import board_after
-from tests.unit.search.flat import FlatEvaluator, alone
+from tests.unit.search.flat import FlatEvaluator, alone, search_nodes
 from uci.loading.background import place_of
 from uci.loading.patient import PatientEngine
 
@@ -72,7 +72,7 @@ def test_the_move_that_a_network_wants_is_played_by_both_sides(moves):
     board = board_after(moves)
     network = Advisor()
     with alone(board, PlanesEvaluator(network)) as engine:
-        result = engine.search(Limits(nodes=40))
+        result = search_nodes(engine, 40)
     assert result.best_move.uci() == ("g1f3" if board.turn else "g8f6")
     assert max(network.sizes) == Advisor.batch
     assert next(iter(legal_policy(board, network(board_planes([board]))[0][0]))) == result.best_move
@@ -143,7 +143,7 @@ def somewhere(tmp_path, monkeypatch):
 def test_a_class_in_the_current_folder_is_an_evaluator():
     with Engine(EngineOptions(evaluator="somebodys_module:Net", threads=1)) as engine:
         assert engine.evaluator.name == "own"
-        assert engine.search(Limits(nodes=30)).best_move in chess.Board().legal_moves
+        assert search_nodes(engine, 30).best_move in chess.Board().legal_moves
         engine.set_options(EngineOptions(evaluator="material", threads=1))
         assert engine.evaluator.name == "material"
     assert load_custom("somebodys_module:evaluator").name == "material"
@@ -198,7 +198,7 @@ def answering(logits=0.0, wdl=(0.2, 0.5, 0.3), plies=None, kind=np.float32):
 
 def of(evaluator, nodes=40):
     with Engine(EngineOptions(threads=2, hash_mib=8), evaluator) as engine:
-        return engine.search(Limits(nodes=nodes))
+        return search_nodes(engine, nodes)
 
 
 @pytest.mark.parametrize("batch", [0, -3, "32", 32.0, None, True, np.float32(4)])
@@ -245,9 +245,9 @@ def test_answers_that_cannot_be_used_end_one_search_alone(
         engine._owns_evaluator = True  # With a cache, as by its name.
         engine._prepare()
         with pytest.raises(EvaluatorError, match=r"somebodys:Net|the network"):
-            engine.search(Limits(nodes=40))
+            search_nodes(engine, 40)
         broken[0] = False
-        result = engine.search(Limits(nodes=40))
+        result = search_nodes(engine, 40)
         assert result.nodes == 40
         assert sum(result.infos[0].wdl) == pytest.approx(1000, abs=1)
 
@@ -310,7 +310,7 @@ def test_a_network_that_never_answers_ends_its_search_alone(monkeypatch):
             with pytest.raises(EvaluatorError, match="has not answered"):
                 job.result(120)
         answer.set()
-        assert engine.search(Limits(nodes=40)).nodes == 40
+        assert search_nodes(engine, 40).nodes == 40
 
 
 def test_a_slow_network_gets_as_much_time_again_as_it_took_before(monkeypatch):
@@ -402,7 +402,7 @@ def test_somebodys_class_runs_where_it_was_made():
     with PatientEngine(
         EngineOptions(evaluator="somebodys_module:Net", threads=2, hash_mib=8)
     ) as engine:
-        assert engine.search(Limits(nodes=50)).nodes == 50
+        assert search_nodes(engine, 50).nodes == 50
         assert len(sys.modules["somebodys_module"].made) == 1
 
 
@@ -421,5 +421,5 @@ def test_kernels_are_compiled_without_somebodys_code():
     ) as engine:
         engine.warm_up()
         assert not asked
-        engine.search(Limits(nodes=10))
+        search_nodes(engine, 10)
         assert asked

@@ -96,6 +96,11 @@ def search(board, evaluator=None, **limits):
         return player.search(Limits(**limits))
 
 
+def search_nodes(player, count):
+    """What a search of so many nodes finds."""
+    return player.search(Limits(nodes=count))
+
+
 def searched(fen, visits, params=IN_KERNEL, room=20_000, **how):
     """A search of so many visits, or up to a proof, in a tree of so many nodes; `how` as of
     `search_on`.

@@ -10,7 +10,7 @@ from engine.search.levels import finishes, plan_for
 from engine.search.limits import Limits
 from engine.tactics.solved_endings import probe
 from tests.boards import random_positions
-from tests.unit.search.flat import alone
+from tests.unit.search.flat import alone, search_nodes
 
 MOST_ELO = 2700
 
@@ -46,9 +46,7 @@ def test_levels_win_what_people_win(elo, letters):
                 player.set_position(board)
                 side = board.turn == chess.WHITE
                 board.push(
-                    player.search(Limits(nodes=400)).best_move
-                    if side
-                    else longest_defence(board, rng)
+                    search_nodes(player, 400).best_move if side else longest_defence(board, rng)
                 )
             assert board.is_checkmate(), f"{start}: {board.fen()}"
 

@@ -16,7 +16,14 @@ from engine.search.run import Runner
 from engine.search.session import restrict_root
 from engine.search.tree import forgetting
 from engine.search.tree.arrays import CANNOT_SHRINK, EXPANDED, NODES, ROOT, SHRINKS, VALUED
-from tests.unit.search.flat import FlatEvaluator, alone, search_on, searched, tree_fingerprint
+from tests.unit.search.flat import (
+    FlatEvaluator,
+    alone,
+    search_nodes,
+    search_on,
+    searched,
+    tree_fingerprint,
+)
 from tests.unit.search.shared_trees import POSITIONS, assert_whole
 
 POSITION = POSITIONS[1]
@@ -200,7 +207,7 @@ def test_a_restricted_root_forgets_what_other_moves_were_worth():
 
 def test_a_mate_that_is_left_out_is_not_the_roots_value():
     with alone("6k1/5ppp/8/8/8/8/8/R3K1R1 w - - 0 1", MaterialEvaluator()) as engine:
-        assert engine.search(Limits(nodes=1)).infos[0].score_mate == 1
+        assert search_nodes(engine, 1).infos[0].score_mate == 1
         moves = tuple(chess.Move.from_uci(text) for text in ("g1h1", "e1e2"))
         result = engine.search(Limits(nodes=300, searchmoves=moves))
         assert result.infos[0].score_mate is None

@@ -26,7 +26,7 @@ from engine.tactics.alphabeta import (
 )
 from engine.tactics.quiescence import MATE_CP
 from tests.boards import board_after
-from tests.unit.search.flat import alone
+from tests.unit.search.flat import alone, search_nodes
 
 WINDOW = np.int64(MATE_CP)
 SHARE = np.float32(HINT_PRIOR)
@@ -128,7 +128,7 @@ def test_the_table_knows_the_reply(space):
 
 def searched(fen=chess.STARTING_FEN, nodes=300, **options):
     player = alone(fen, **options)
-    return player, player.search(Limits(nodes=nodes))
+    return player, search_nodes(player, nodes)
 
 
 def edges_of(search):
@@ -199,7 +199,7 @@ def searches_before(player):
     """Two games, whose table of alpha-beta is large enough to outlive a tree."""
     for fen in (QUEEN_GIVEN_UP, COMBINATIONS[1][0]):
         player.set_position(chess.Board(fen))
-        player.search(Limits(nodes=600))
+        search_nodes(player, 600)
         player.new_game()
 
 
@@ -218,7 +218,7 @@ def test_a_new_game_is_a_new_game(evaluator, threads, before):
         with alone(evaluator=evaluator, threads=threads) as player:
             first(player)
             player.set_position(chess.Board(COMBINATIONS[1][0]))
-            player.search(Limits(nodes=800))
+            search_nodes(player, 800)
             trees.append(tree_hash(player))
     assert trees[0] == trees[1]
 
@@ -247,7 +247,7 @@ def test_a_stop_between_two_answers_changes_nothing():
             if stopped:
                 stop_between_answers(player)
                 assert player._hint_source.is_asking
-            player.search(Limits(nodes=5000))
+            search_nodes(player, 5000)
             trees.append(tree_hash(player))
     assert trees[0] == trees[1]
 
@@ -265,7 +265,7 @@ def test_it_is_off_in_games_with_a_clock(limits, options, hinted):
     with alone(evaluator=MaterialEvaluator(), hash_mib=32, **options) as engine:
         engine.search(Limits(nodes=2_000, **limits))
         assert (engine._search.tree.asked_at[ROOT] > 0) == hinted
-        engine.search(Limits(nodes=4_000))
+        search_nodes(engine, 4_000)
         assert engine._search.tree.asked_at[ROOT] > 0
 
 
@@ -273,7 +273,7 @@ def test_a_search_of_some_moves_shows_what_the_policy_gave():
     """It takes back the hints of the search before."""
     fen, move = COMBINATIONS[0]
     with alone(fen) as player:
-        player.search(Limits(nodes=20_000))
+        search_nodes(player, 20_000)
         assert player._search.tree.hinted[ROOT] != NO_MOVE
         only = player.search(Limits(nodes=2000, searchmoves=(chess.Move.from_uci(move),)))
         assert [child.prior for child in only.children] == [pytest.approx(1.0)]
@@ -281,6 +281,6 @@ def test_a_search_of_some_moves_shows_what_the_policy_gave():
 
 def test_a_full_tree_gets_hints_like_any_other():
     with alone(COMBINATIONS[0][0], hash_mib=1) as player:
-        assert player.search(Limits(nodes=20_000)).best_move is not None
+        assert search_nodes(player, 20_000).best_move is not None
         assert player._search.fullness > 0.99
         assert player._search.tree.asked_at[ROOT] > 0

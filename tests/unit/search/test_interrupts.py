@@ -9,7 +9,7 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from tests.stand_ins import StandIn
-from tests.unit.search.flat import FlatEvaluator, Tables
+from tests.unit.search.flat import FlatEvaluator, Tables, search_nodes
 
 NODES = 300
 # Nobody may castle, so that endgame tables are asked about captures and pawn moves.
@@ -64,7 +64,7 @@ def make(kind, threads=1, **options):
 def prepare(engine):
     """A search before, whose tree the next one keeps; returns the next one's position."""
     engine.set_position(MIDDLEGAME)
-    first = engine.search(Limits(nodes=NODES))
+    first = search_nodes(engine, NODES)
     board = MIDDLEGAME.copy()
     board.push(first.best_move)
     board.push(first.ponder_move)
@@ -104,7 +104,7 @@ def test_searches_of_several_threads_end_after_ctrl_c(kind):
             with pytest.raises(KeyboardInterrupt):
                 CtrlC(step).during(engine, Limits(infinite=True))
             assert engine.tree(1) == ()
-            assert engine.search(Limits(nodes=NODES)).nodes >= NODES
+            assert search_nodes(engine, NODES).nodes >= NODES
 
 
 def test_a_search_after_one_that_ctrl_c_ended_in_the_tables_ends():
@@ -136,14 +136,14 @@ class Failing(StandIn):
 def test_an_evaluator_that_fails_costs_its_search_alone():
     evaluator = Failing(10**9)
     with Engine(EngineOptions(hash_mib=8, seed=1), evaluator) as engine:
-        expected = outcome(engine.search(Limits(nodes=NODES)))
+        expected = outcome(search_nodes(engine, NODES))
         for batches in range(12):
             engine.new_game()
             evaluator.left = batches
             with pytest.raises(RuntimeError):
-                engine.search(Limits(nodes=NODES))
+                search_nodes(engine, NODES)
             evaluator.left = 10**9
-            assert outcome(engine.search(Limits(nodes=NODES))) == expected
+            assert outcome(search_nodes(engine, NODES)) == expected
 
 
 def test_a_listener_that_fails_costs_its_search_alone():
@@ -151,11 +151,11 @@ def test_a_listener_that_fails_costs_its_search_alone():
         raise ValueError("the window is closed")
 
     with make("walkers") as engine:
-        expected = outcome(engine.search(Limits(nodes=NODES)))
+        expected = outcome(search_nodes(engine, NODES))
         for _ in range(3):
             with pytest.raises(ValueError, match="window"):
                 engine.search(Limits(nodes=NODES), fail)
-            assert outcome(engine.search(Limits(nodes=NODES))) == expected
+            assert outcome(search_nodes(engine, NODES)) == expected
 
 
 @pytest.mark.parametrize("part", ["answer_next", "collect", "take_answers"])
@@ -194,12 +194,12 @@ def test_ctrl_c_while_an_engine_warms_up_leaves_its_position_alone():
             with pytest.raises(KeyboardInterrupt):
                 engine.warm_up()
             assert engine.board == chess.Board()
-        assert engine.search(Limits(nodes=NODES)).nodes == NODES
+        assert search_nodes(engine, NODES).nodes == NODES
 
 
 def test_ctrl_c_between_two_rehearsals_leaves_no_tree(monkeypatch):
     with make("walkers") as engine:
-        expected = outcome(engine.search(Limits(nodes=NODES)))
+        expected = outcome(search_nodes(engine, NODES))
         rehearsed = []
         set_position = engine.set_position
 
@@ -212,4 +212,4 @@ def test_ctrl_c_between_two_rehearsals_leaves_no_tree(monkeypatch):
         monkeypatch.setattr(engine, "set_position", interrupted)
         with pytest.raises(KeyboardInterrupt):
             engine.warm_up()
-        assert outcome(engine.search(Limits(nodes=NODES))) == expected
+        assert outcome(search_nodes(engine, NODES)) == expected

@@ -11,23 +11,23 @@ import pytest
 from engine.errors import StillCompilingError
 from engine.search.job import SearchInterrupted, SearchJob
 from engine.search.limits import Limits
-from tests.unit.search.flat import engine
+from tests.unit.search.flat import engine, search_nodes
 
 
 def test_searchmoves_are_obeyed_also_after_a_wider_search():
     allowed = (chess.Move.from_uci("a2a3"), chess.Move.from_uci("h2h4"))
     with engine() as player:
-        assert len(player.search(Limits(nodes=100)).children) == 20
+        assert len(search_nodes(player, 100).children) == 20
         assert {
             one.move for one in player.search(Limits(nodes=200, searchmoves=allowed)).children
         } == set(allowed)
-        assert len(player.search(Limits(nodes=300)).children) == 20
+        assert len(search_nodes(player, 300).children) == 20
 
 
 @pytest.mark.parametrize("ponder", [False, True])
 def test_a_moves_time_runs_from_its_reception_or_the_ponderhit(ponder):
     with engine() as player:
-        player.search(Limits(nodes=50))
+        search_nodes(player, 50)
         begun = time.perf_counter()
         job = SearchJob(begun - 60.0)
         job.ponderhit()

@@ -20,7 +20,7 @@ from engine.search.choice import SearchOrder
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from tests.regression.test_endings import check_result
-from tests.unit.search.flat import alone
+from tests.unit.search.flat import alone, search_nodes
 from tests.unit.search.test_book import write_book
 
 BOOK_MOVE, OTHER = chess.Move.from_uci("b1a3"), chess.Move.from_uci("e2e4")
@@ -109,7 +109,7 @@ def test_a_book_file_in_the_users_folder_is_found(book_file, monkeypatch):
     for variable in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(variable, book_file.removesuffix("book.bin"))
     with alone(own_book=True, book_file="~/book.bin") as player:
-        assert player.search(Limits(nodes=5)).best_move == BOOK_MOVE
+        assert search_nodes(player, 5).best_move == BOOK_MOVE
 
 
 # ---- endings that are solved ---------------------------------------------------------------------

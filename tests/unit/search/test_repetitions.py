@@ -12,11 +12,10 @@ import pytest
 from engine import Engine
 from engine.board.convert import stack_from_board
 from engine.options import EngineOptions
-from engine.search.limits import Limits
 from engine.search.report import outline
 from engine.search.tree.arrays import NO_NODE, TERMINAL
 from tests.boards import board_after
-from tests.unit.search.flat import alone, searched
+from tests.unit.search.flat import alone, search_nodes, searched
 from tests.unit.search.shared_trees import assert_whole
 
 OPTIONS = EngineOptions(evaluator="material", threads=1, hash_mib=8)
@@ -62,7 +61,7 @@ def test_a_root_move_that_repeats_a_third_time_is_a_draw_in_a_kept_tree():
             engine.new_game()
             while any(game.board.legal_moves) and game.board.ply() < 20:
                 engine.set_position(game.board)
-                for child in engine.search(Limits(nodes=100)).children:
+                for child in search_nodes(engine, 100).children:
                     if game.earlier(child.move) >= 2 and child.mate is None and child.visits:
                         assert (child.q, child.draw, child.pv) == (0.0, 1.0, (child.move,))
                         found += 1
@@ -73,7 +72,7 @@ def test_a_root_move_that_repeats_a_third_time_is_a_draw_in_a_kept_tree():
 def test_one_repetition_of_the_root_is_no_draw():
     """The knight's check and the way back counted as a draw: +0.05 for a move that is worth +2.4."""
     with alone("5r1k/6n1/B1b4N/8/8/8/P4P2/1K5R w - - 0 1", "material") as engine:
-        children = engine.search(Limits(nodes=8000)).children
+        children = search_nodes(engine, 8000).children
     (check,) = (child for child in children if child.move.uci() == "h6f7")
     assert check.score_cp > 100
 
@@ -89,7 +88,7 @@ def test_a_kept_tree_takes_on_what_the_game_repeats_before_its_next_visit(thread
     with Engine(replace(OPTIONS, threads=threads)) as engine:
         for _ in range(2):
             engine.set_position(board)
-            engine.search(Limits(nodes=3000))
+            search_nodes(engine, 3000)
             if board.ply() == 6:
                 board.push_uci("c1b1")
         search = engine._search
@@ -141,7 +140,7 @@ def test_the_branches_of_a_tree_end_at_draws_by_repetition():
 
 def test_a_third_repetition_is_a_leaf_that_the_rules_decide():
     with alone(board_after(ROUND + " c1b1", KINGS), "material") as engine:
-        engine.search(Limits(nodes=500))
+        search_nodes(engine, 500)
         tree = engine._search.tree
         root = engine._search.root()
         (index,) = np.flatnonzero(root.moves == BACK)

@@ -4,7 +4,7 @@ import chess
 
 from engine.search.limits import Limits
 from engine.search.result import centipawns, mate_moves, per_mille
-from tests.unit.search.flat import engine
+from tests.unit.search.flat import engine, search_nodes
 
 
 def test_lines_never_tried_are_worth_what_the_evaluator_says():
@@ -25,7 +25,7 @@ def test_lines_beside_a_mate_are_searched_until_the_limit():
     """Stockfish goes on, too; a mate in one had ended the search of every line."""
     with engine(multi_pv=3) as player:
         player.set_position(chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1"))
-        result = player.search(Limits(nodes=200))
+        result = search_nodes(player, 200)
     assert result.nodes == result.infos[0].nodes == 200
     assert [info.score_mate for info in result.infos] == [1, None, None]
     assert [child.visits > 10 for child in result.children[:3]] == [False, True, True]
@@ -36,7 +36,7 @@ def test_lines_that_lose_are_shown_as_mates_behind_all_others():
     board = chess.Board("6k1/8/8/8/8/8/r4PPP/3R2K1 w - - 0 1")
     with engine(multi_pv=40) as player:
         player.set_position(board)
-        infos = player.search(Limits(nodes=3000)).infos
+        infos = search_nodes(player, 3000).infos
     losing = [info for info in infos if info.score_mate is not None and info.score_mate < 0]
     mates = {info.pv[0].uci(): info.score_mate for info in losing}
     assert mates["d1d3"] == mates["d1d6"] == -2  # the rook may come back once

@@ -6,7 +6,6 @@ import pytest
 from engine.evaluation.material import MaterialEvaluator
 from engine.search.choice import choose_move
 from engine.search.doubt import doubt
-from engine.search.limits import Limits
 from engine.search.tree.arrays import DRAW, LOSS, WIN
 from engine.search.tree.params import (
     DOUBT_CEILING,
@@ -15,12 +14,12 @@ from engine.search.tree.params import (
     FALL_CEILING,
     FALL_SLOPE,
 )
-from tests.unit.search.flat import alone, engine
+from tests.unit.search.flat import alone, engine, search_nodes
 
 
 def search_with(player, statistics, others=0):
     """A search whose first edges have these visits and values, and other edges so many visits."""
-    player.search(Limits(nodes=200))
+    search_nodes(player, 200)
     search = player._search
     edges = search.tree.edges[search.edges()]
     edges["passes"] = others
@@ -52,7 +51,7 @@ def test_a_move_found_late_is_played_for_its_value(first, second, chosen, by_val
 def test_the_best_move_is_the_first_of_the_order(proven):
     """It is asked for at each move of self-play, where sorting all moves took ten microseconds."""
     with alone(evaluator=MaterialEvaluator(), tactical_nodes=0.0) as player:
-        player.search(Limits(nodes=200))
+        search_nodes(player, 200)
         root = player._search.root()
     for move in range(len(root.moves)):
         root.proven[:] = DRAW

@@ -10,13 +10,12 @@ from engine.evaluation.tower import NetworkEvaluator
 from engine.network.tower.tower_model import TowerConfig
 from engine.options import EngineOptions
 from engine.search.batches import Batches
-from engine.search.limits import Limits
 from engine.search.run import Runner
 from engine.search.session import Search
 from engine.search.tree.arrays import ROOT, new_tree
 from engine.search.tree.params import SearchParams
 from tests.unit.network.fused_tower import fused
-from tests.unit.search.flat import tree_fingerprint
+from tests.unit.search.flat import search_nodes, tree_fingerprint
 from tests.unit.search.shared_trees import POSITIONS, assert_whole
 
 POSITION = POSITIONS[1]
@@ -34,7 +33,7 @@ def test_batches_build_one_tree_at_any_number_of_threads(tower):
         evaluator = NetworkEvaluator(tower, count)
         with Engine(EngineOptions(hash_mib=8, threads=count), evaluator) as engine:
             engine.set_position(chess.Board(POSITION))
-            engine.search(Limits(nodes=1500))
+            search_nodes(engine, 1500)
             assert engine._search.tree.asked_at[ROOT] > 0, "alpha-beta's hints are a part of it"
             assert_whole(engine._search, adds_up=False)
             hashes.add(tree_fingerprint(engine._search))

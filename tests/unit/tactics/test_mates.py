@@ -16,7 +16,7 @@ from engine.search.tree.params import MATE_PRIOR
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
 from tests.boards import board_after
 from tests.unit.board.board_positions import odd_position
-from tests.unit.search.flat import alone, search_on, searched
+from tests.unit.search.flat import alone, search_nodes, search_on, searched
 from tests.unit.search.shared_trees import assert_whole
 
 
@@ -95,7 +95,7 @@ MATES_IN_TWO = [
 @pytest.mark.parametrize(("fen", "start"), MATES_IN_TWO)
 def test_one_node_plays_the_mate_that_the_rules_found(fen, start):
     with alone(fen, "material") as engine:
-        result = engine.search(Limits(nodes=1))
+        result = search_nodes(engine, 1)
         assert engine.search(Limits(nodes=1000, mate=2)).nodes == 0, (
             "it searched on for the proof of what it had told"
         )
@@ -107,10 +107,10 @@ def test_one_node_plays_the_mate_that_the_rules_found(fen, start):
 def test_a_forced_mate_is_played_though_other_moves_have_the_visits_of_an_earlier_search():
     board = board_after("h2h3", MATES_IN_TWO[0][0])
     with alone(board, "material") as engine:
-        engine.search(Limits(nodes=2000))
+        search_nodes(engine, 2000)
         board.push_uci("h7h6")  # the mate is there again, and the tree knows this position
         engine.set_position(board)
-        result = engine.search(Limits(nodes=1))
+        result = search_nodes(engine, 1)
         assert result.nodes == 0
     assert result.best_move == chess.Move.from_uci("d5d8")
 
@@ -133,7 +133,7 @@ def test_the_roots_edges_are_in_order_whatever_changes_their_priors(options):
         with alone(board, "material", **options) as engine:
             for nodes in (1, 2, 40, 400):
                 engine.set_position(board)
-                board.push(engine.search(Limits(nodes=nodes)).best_move)
+                board.push(search_nodes(engine, nodes).best_move)
                 assert ordered(engine._search)
                 assert engine._search.root().priors.sum() == pytest.approx(1.0, abs=1e-5)
                 if board.is_game_over():
@@ -143,7 +143,7 @@ def test_the_roots_edges_are_in_order_whatever_changes_their_priors(options):
 def test_the_mates_prior_does_not_grow_when_the_same_position_is_searched_again():
     with alone(MATES_IN_TWO[0][0], "material") as engine:
         for _ in range(4):
-            result = engine.search(Limits(nodes=1))
+            result = search_nodes(engine, 1)
             assert engine._search.root().priors[0] == pytest.approx(MATE_PRIOR)
             assert result.children[0].prior < 0.5  # the policy's own word
             assert result.children[0].prior + result.children[0].hint == pytest.approx(MATE_PRIOR)

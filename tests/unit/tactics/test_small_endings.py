@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from engine.board.convert import row_from_board
-from engine.search.limits import Limits
 from engine.tactics.small_endings import (
     BEFORE,
     FADED_SHARE,
@@ -24,7 +23,7 @@ from engine.tactics.small_endings import (
 from engine.tactics.solved_endings import probe
 from tests.boards import random_positions
 from tests.regression.test_endings import best_defence
-from tests.unit.search.flat import alone, search
+from tests.unit.search.flat import alone, search, search_nodes
 
 UNKNOWN = (0.25, 0.5, 33.0)
 WRONG = {"KBNk": 0.004, "KBBk": 0.02}  # Most that may be called won wrongly; else none.
@@ -117,7 +116,7 @@ def test_a_root_beyond_the_fifty_moves_has_the_value_of_one_at_fifty(halfmoves):
 def root_value(evaluator, halfmoves):
     fen = f"r3k3/1p6/8/4n3/3B4/8/PP6/R3K3 w - - {halfmoves} 300"
     with alone(fen, evaluator) as engine:
-        return engine.search(Limits(nodes=1)).root.q
+        return search_nodes(engine, 1).root.q
 
 
 def test_progress_is_worth_more():
@@ -177,7 +176,7 @@ def test_a_win_is_kept_where_the_fifty_move_rule_is_near(fen, tables):
     with alone() as player:
         while True:
             player.set_position(board)
-            move = player.search(Limits(nodes=1000)).best_move
+            move = search_nodes(player, 1000).best_move
             is_over = board.is_zeroing(move)
             board.push(move)
             if is_over or board.is_checkmate():

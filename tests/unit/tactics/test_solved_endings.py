@@ -16,7 +16,7 @@ from engine.search.limits import Limits
 from engine.tactics import solved_endings
 from engine.tactics.solved_endings import LONG, probe, solve
 from tests.boards import random_positions
-from tests.unit.search.flat import alone
+from tests.unit.search.flat import alone, search_nodes
 
 # One of each kind: sliders and knights, two pieces against a bare king, and a piece on each side.
 ENDINGS = (
@@ -90,7 +90,7 @@ def test_the_shortest_mate_is_played_without_giving_material_away(letters):
             _, plies = probe(board, to_mate=True)
             ranks = tables.ranks(board, Future.result)
             player.set_position(board)
-            move = player.search(Limits(nodes=20)).best_move
+            move = search_nodes(player, 20).best_move
             assert move in good_moves(ranks)
             board.push(move)
             assert board.is_checkmate() or abs(probe(board, to_mate=True)[1]) == plies - 1, (
