@@ -5,7 +5,15 @@ from contextlib import closing
 import numpy as np
 
 from engine.nn.training.checkpoint import write_checkpoint
-from selfplay.training.learner import load_checkpoint
+from selfplay.training.learner import Learner, load_checkpoint
+from selfplay.training.source_files import TrainingData
+
+
+def learner_of(family, data, settings, rate, backend="numpy"):
+    """A learner with the same random network and order of batches each time."""
+    batches = family.batches(TrainingData((data,), (1.0,), data), settings, seed=7)
+    model = family.build(np.random.default_rng(1))
+    return Learner(family, model, batches, settings, rate, backend)
 
 
 def parameters_after(learner, steps):

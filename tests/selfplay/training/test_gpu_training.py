@@ -18,7 +18,7 @@ from selfplay.families.by_name import family_of
 from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
-from selfplay.training.source_files import TrainingData
+from tests.selfplay.training.learners import learner_of
 from tests.strict_cupy import CUDARuntimeError, OutOfMemoryError
 
 SETTINGS = LearnerSettings(batch_size=16, weight_decay=0.01, shard_size=16, threads=1)
@@ -36,12 +36,7 @@ def short_trial(monkeypatch):
 
 
 def learner_on(backend, positions, net="16x1", **changes):
-    family = family_of(net)
-    settings = replace(SETTINGS, **changes)
-    batches = family.batches(TrainingData((positions,), (1.0,), positions), settings, seed=7)
-    learner = Learner(
-        family, family.build(np.random.default_rng(1)), batches, settings, 1e-4, backend
-    )
+    learner = learner_of(family_of(net), positions, replace(SETTINGS, **changes), 1e-4, backend)
     # Adam divides gradients that are 0 but for rounding, those of planes that never change, by
     # their own size.
     learner._trainer.optimizer.epsilon = 1e-3

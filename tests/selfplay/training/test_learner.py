@@ -22,12 +22,13 @@ from selfplay.run.pretraining import Pretraining, PretrainSettings
 from selfplay.training.learner import Learner, load_checkpoint
 from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
-from selfplay.training.source_files import Source, SourceFiles, TrainingData, load_training_data
+from selfplay.training.source_files import Source, SourceFiles, load_training_data
 from tests.selfplay.conftest import games_of
 from tests.selfplay.training.learners import (
     assert_checkpoint_continues,
     assert_same,
     assert_threads_change_nothing,
+    learner_of,
 )
 
 SETTINGS = LearnerSettings(
@@ -39,10 +40,7 @@ each_family = pytest.mark.parametrize("net", ["16x2", "sparse-128", "transformer
 
 
 def small_learner(positions, net="16x2", threads=2, rate=1e-3):
-    family = family_of(net)
-    settings = replace(SETTINGS, threads=threads)
-    batches = family.batches(TrainingData((positions,), (1.0,), positions), settings, seed=7)
-    return Learner(family, family.build(np.random.default_rng(1)), batches, settings, rate, "numpy")
+    return learner_of(family_of(net), positions, replace(SETTINGS, threads=threads), rate)
 
 
 @pytest.mark.parametrize(

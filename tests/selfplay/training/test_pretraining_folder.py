@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+from functools import partialmethod
 
 import numpy as np
 import pytest
@@ -77,40 +78,31 @@ def test_a_run_that_was_stopped_early_has_a_report(games_file, tmp_path):
     assert [row["step"] for row in log_of(tmp_path)] == [2]
 
 
-@pytest.mark.usefixtures("listens_to_interrupts")
-def test_ctrl_c_pressed_twice_keeps_what_was_trained(games_file, tmp_path, aino_train, monkeypatch):
+def press_twice(learner, step):
     """The second came in the step that the first had to wait for, and ended it without a save."""
-    step = Learner.step
+    losses = step(learner)
+    if learner.steps_done == 2:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+    return losses
 
-    def interrupted(learner):
-        losses = step(learner)
-        if learner.steps_done == 2:
-            signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGINT)
-        return losses
 
-    monkeypatch.setattr(Learner, "step", interrupted)
-    run = tmp_path / "run"
-    told = aino_train(command(run, games_file, positions=320), status=INTERRUPTED)
-    assert "stopped at 20.0%" in told
-    assert load_checkpoint(run / "checkpoint.npz")[1]["learner"]["steps_done"] == 2
+def end_at_once(learner, step):
+    if learner.steps_done == 2:
+        raise KeyboardInterrupt
+    return step(learner)
 
 
 @pytest.mark.usefixtures("listens_to_interrupts")
-def test_an_impatient_ctrl_c_saves_the_steps_that_were_taken(
-    games_file, tmp_path, aino_train, monkeypatch
+@pytest.mark.parametrize(
+    ("press", "said"), [(press_twice, "stopped at 20.0%"), (end_at_once, "ended at once")]
+)
+def test_ctrl_c_keeps_the_steps_that_were_taken(
+    press, said, games_file, tmp_path, aino_train, monkeypatch
 ):
-    step = Learner.step
-
-    def interrupted(learner):
-        if learner.steps_done == 2:
-            raise KeyboardInterrupt
-        return step(learner)
-
-    monkeypatch.setattr(Learner, "step", interrupted)
+    monkeypatch.setattr(Learner, "step", partialmethod(press, Learner.step))
     run = tmp_path / "run"
-    told = aino_train(command(run, games_file, positions=320), status=INTERRUPTED)
-    assert "ended at once" in told
+    assert said in aino_train(command(run, games_file, positions=320), status=INTERRUPTED)
     assert load_checkpoint(run / "checkpoint.npz")[1]["learner"]["steps_done"] == 2
 
 

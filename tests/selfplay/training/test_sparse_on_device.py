@@ -14,10 +14,9 @@ from selfplay.data.label_rows import LabelRows
 from selfplay.data.split import Split
 from selfplay.families.by_name import PARTS, family_of
 from selfplay.records.label_folder import LabelFolder
-from selfplay.training.learner import Learner
 from selfplay.training.recipe import LearnerSettings
-from selfplay.training.source_files import TrainingData
 from tests.selfplay.teachers.nets import material_labels
+from tests.selfplay.training.learners import learner_of
 
 NET = "sparse-128+v128"
 
@@ -39,8 +38,14 @@ def learner_on(backend, data):
     """Takes batches of eight, some positions of which are variations."""
     family = family_of(NET, "value" if isinstance(data, LabelRows) else "policy")
     settings = LearnerSettings(8, weight_decay=0.5, variations=0.3, threads=1)
-    batches = family.batches(TrainingData((data,), (1.0,), data), settings, seed=7)
-    return Learner(family, family.build(np.random.default_rng(1)), batches, settings, 1e-3, backend)
+    return learner_of(family, data, settings, 1e-3, backend)
+
+
+@pytest.fixture
+def learners(data, device):
+    """One on the device, and one on the processor."""
+    with closing(learner_on("cupy", data)) as there, closing(learner_on("numpy", data)) as here:
+        yield there, here
 
 
 def assert_near(found, expected):
@@ -52,26 +57,23 @@ def assert_near(found, expected):
         assert error < 1e-5, f"{name}: relative error {error:.1e}"
 
 
-def test_eight_steps_on_a_device_end_with_the_processors_weights(data, device):
-    with closing(learner_on("cupy", data)) as there, closing(learner_on("numpy", data)) as here:
-        for _ in range(8):
-            device.counts.clear()
-            assert there.step().value == pytest.approx(here.step().value, rel=1e-4)
-        assert device.total("wait") == 1
-        assert device.total("launch") + device.total("product") < 240
-        assert_near(there.state()[0], here.state()[0])
+def test_eight_steps_on_a_device_end_with_the_processors_weights(learners, device):
+    there, here = learners
+    for _ in range(8):
+        device.counts.clear()
+        assert there.step().value == pytest.approx(here.step().value, rel=1e-4)
+    assert device.total("wait") == 1
+    assert device.total("launch") + device.total("product") < 240
+    assert_near(there.state()[0], here.state()[0])
 
 
-def test_positions_without_result_or_length_have_the_processors_gradients(data, device):
-    with closing(learner_on("cupy", data)) as there, closing(learner_on("numpy", data)) as here:
-        batch = here.batches.batch(8)
-        batch.wdl[1], batch.moves_left[2] = 0, -1
-        (_, metrics, grads), expected = (
-            one._source.gradients(batch, (0, 16)) for one in (there, here)
-        )
-        found = {name: float(number) for name, number in metrics.items()}
-        assert found == pytest.approx(expected.metrics, rel=1e-5)
-        assert_near(grads, expected.grads)
+def test_positions_without_result_or_length_have_the_processors_gradients(learners):
+    batch = learners[1].batches.batch(8)
+    batch.wdl[1], batch.moves_left[2] = 0, -1
+    (_, metrics, grads), expected = (one._source.gradients(batch, (0, 16)) for one in learners)
+    found = {name: float(number) for name, number in metrics.items()}
+    assert found == pytest.approx(expected.metrics, rel=1e-5)
+    assert_near(grads, expected.grads)
 
 
 def test_an_averaged_network_leaves_the_device_as_a_file(data, device, tmp_path):

@@ -26,7 +26,6 @@ from selfplay.families.value.value_sampler import ValueSampler, new_value_batch
 from selfplay.records.label_folder import LabelFolder, fields_of
 from selfplay.records.packed import CALM, SOURCES
 from selfplay.records.targets import CALM_VALUES, UNSETTLED_VALUES
-from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
@@ -35,6 +34,7 @@ from tests.selfplay.training.learners import (
     assert_checkpoint_continues,
     assert_same,
     assert_threads_change_nothing,
+    learner_of,
 )
 from tests.unit.network.sparse_arithmetic import value_network
 
@@ -63,10 +63,8 @@ def batch_of(labels, numbers):
 
 
 def small_learner(labels, threads=2, rate=1e-3):
-    family = family_of(NET, "value")
     settings = LearnerSettings(BATCH, weight_decay=0.01, threads=threads)
-    batches = family.batches(TrainingData((labels,), (1.0,), labels), settings, seed=7)
-    return Learner(family, family.build(np.random.default_rng(1)), batches, settings, rate, "numpy")
+    return learner_of(family_of(NET, "value"), labels, settings, rate)
 
 
 def gradients_by_layers(trunk, batch, weights):

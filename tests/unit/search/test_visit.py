@@ -44,11 +44,17 @@ from tests.unit.search.small_trees import (
 )
 
 
-@pytest.mark.plain
-def test_a_winning_reply_corrects_the_visits_of_the_move_before_it():
+def tree_of_two():
+    """A root and a child of it, both with two edges, and the child."""
     tree = small_tree([0.6, 0.4])
     node = visit(tree, ROOT, 0, 0.3)
     grow(tree, node, [0.5, 0.5])
+    return tree, node
+
+
+@pytest.mark.plain
+def test_a_winning_reply_corrects_the_visits_of_the_move_before_it():
+    tree, node = tree_of_two()
     visit(tree, node, 0, -0.1)
     decide(tree, node, 1, WIN, 0)
     assert (tree.lower[node], tree.upper[node], tree.mate_plies[node]) == (
@@ -63,11 +69,14 @@ def test_a_winning_reply_corrects_the_visits_of_the_move_before_it():
 
 
 @pytest.mark.plain
-def test_the_longest_defence_counts():
+@pytest.mark.parametrize(
+    ("other", "plies"), [(5, 6), (UNKNOWN_DISTANCE, UNKNOWN_DISTANCE)], ids=["longest", "of tables"]
+)
+def test_the_longest_defence_counts_and_a_tables_verdict_has_no_distance(other, plies):
     tree = small_tree([0.6, 0.4])
     decide(tree, ROOT, 0, LOSS, 3)
-    decide(tree, ROOT, 1, LOSS, 5)
-    assert (tree.lower[ROOT], tree.mate_plies[ROOT]) == (WIN, 6)
+    decide(tree, ROOT, 1, LOSS, other)
+    assert (tree.lower[ROOT], tree.mate_plies[ROOT]) == (WIN, plies)
 
 
 @pytest.mark.plain
@@ -82,18 +91,8 @@ def test_the_shortest_known_win_counts(distances, shortest):
 
 
 @pytest.mark.plain
-def test_a_tables_verdict_has_no_distance():
-    tree = small_tree([0.6, 0.4])
-    decide(tree, ROOT, 0, LOSS, 3)
-    decide(tree, ROOT, 1, LOSS, UNKNOWN_DISTANCE)
-    assert tree.mate_plies[ROOT] == UNKNOWN_DISTANCE
-
-
-@pytest.mark.plain
 def test_draws_are_proven_only_where_nothing_better_is_left():
-    tree = small_tree([0.6, 0.4])
-    node = visit(tree, ROOT, 0, 0.3)
-    grow(tree, node, [0.5, 0.5])
+    tree, node = tree_of_two()
     decide(tree, node, 0, DRAW)
     assert (tree.lower[node], tree.upper[node]) == (LOSS, DRAW)
     decide(tree, node, 1, LOSS, 1)
