@@ -187,9 +187,7 @@ def test_an_engine_without_room_for_its_compiler_plays(most):
         process.send("uci")
         process.read_until("uciok")
         told = process.ready() + process.go("startpos", "nodes 50")
-        assert chess.Board().is_legal(chess.Move.from_uci(told[-1].removeprefix("bestmove "))), (
-            "a plain move"
-        )
+        assert chess.Board().parse_uci(told[-1].removeprefix("bestmove ")), "a plain move"
         assert any(line.startswith("info string") and "failed: " in line for line in told)
         process.send("quit")
         assert process.finish()[0] == 0

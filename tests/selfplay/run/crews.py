@@ -77,10 +77,15 @@ def assert_same_generation(run, straight):
     assert run.ledger.gates().get(1) == straight.ledger.gates().get(1)
 
 
+def network_file(path, net, seed=1):
+    """A file with a random network."""
+    dit.save(path, family_of(net).build(np.random.default_rng(seed)))
+    return path
+
+
 def tiny_task(folder, net="16x1", visits=8, longest=40):
     """Games of a random network, short enough for a test."""
-    path = folder / f"{net}.dit"
-    dit.save(path, family_of(net).build(np.random.default_rng(1)), {})
+    path = network_file(folder / f"{net}.dit", net)
     settings = GameSettings(
         concurrent=4, visits=visits, fast_visits=4, longest=longest, resign_below=-1.0
     )

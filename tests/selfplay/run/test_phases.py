@@ -13,8 +13,6 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError, DataError, RunError
-from engine.nn import dit
-from selfplay.families.by_name import family_of
 from selfplay.matches.opening_book import OpeningRows, load_openings
 from selfplay.records.replay import published_games, segment_path, write_segment
 from selfplay.report.run_numbers import read_run
@@ -25,13 +23,7 @@ from selfplay.run.gating import GateTest
 from selfplay.run.ledger import ENVIRONMENT, Ledger, Phase
 from selfplay.run.phases import adopt_candidate, run_generations
 from tests.new_process import wait_until
-from tests.selfplay.run.crews import TINY, TINY_FLAGS, never, open_run, weights_of
-
-
-def network(path, net, seed=1):
-    """A file with a random network."""
-    dit.save(path, family_of(net).build(np.random.default_rng(seed)))
-    return path
+from tests.selfplay.run.crews import TINY, TINY_FLAGS, network_file, never, open_run, weights_of
 
 
 def run_with(path, section, **settings):
@@ -46,20 +38,20 @@ def run_with(path, section, **settings):
 
 @pytest.mark.parametrize("net", ["sparse-128", "sparse-128+v128", "16x1"])
 def test_run_trains_the_kind_of_network_that_it_starts_from_with_its_recipe(net, tmp_path):
-    run = RunFolder(tmp_path / "run", {}, network(tmp_path / "first.dit", net))
+    run = RunFolder(tmp_path / "run", {}, network_file(tmp_path / "first.dit", net))
     assert run.config == default_config(net)
     assert RunFolder(tmp_path / "run", {}).config == default_config(net)
 
 
 def test_net_that_contradicts_the_initial_network_is_refused(tmp_path, aino_train):
-    first = network(tmp_path / "first.dit", "sparse-128")
+    first = network_file(tmp_path / "first.dit", "sparse-128")
     said = aino_train(f"loop {tmp_path}/run --net=32x4 --initial {first}", status=1)
     assert f"{first} is a network sparse-128, but net is '32x4'" in said
     assert not (tmp_path / "run" / "config.toml").exists()
 
 
 def test_command_that_began_a_run_from_a_network_continues_it(tmp_path, aino_train):
-    first = network(tmp_path / "first.dit", "16x1")
+    first = network_file(tmp_path / "first.dit", "16x1")
     line = f"loop {tmp_path}/run --initial {first} --gate.accept_score=0 --generations 1"
     command = [line, *TINY_FLAGS]
     aino_train(*command)
@@ -72,17 +64,17 @@ def test_command_that_began_a_run_from_a_network_continues_it(tmp_path, aino_tra
 
 
 def test_run_does_not_continue_from_another_initial_network(tmp_path):
-    first = network(tmp_path / "first.dit", "16x1")
+    first = network_file(tmp_path / "first.dit", "16x1")
     run = RunFolder(tmp_path / "run", {}, first)
     run.ensure_first_network()
     assert weights_of(run.best) == weights_of(first)
-    run = RunFolder(tmp_path / "run", {}, network(tmp_path / "other.dit", "16x1", seed=2))
+    run = RunFolder(tmp_path / "run", {}, network_file(tmp_path / "other.dit", "16x1", seed=2))
     with pytest.raises(
         ConfigError, match=r"this run did not start from .*other\.dit; --initial is for new runs"
     ):
         run.ensure_first_network()
     with pytest.raises(ConfigError, match="net is '16x1' in this run and cannot change"):
-        RunFolder(tmp_path / "run", {}, network(tmp_path / "wider.dit", "24x1"))
+        RunFolder(tmp_path / "run", {}, network_file(tmp_path / "wider.dit", "24x1"))
 
 
 def test_a_run_keeps_its_newest_networks(tmp_path):
@@ -147,7 +139,7 @@ def test_a_report_gives_up_a_file_that_another_program_locked(tmp_path, monkeypa
 def test_candidate_needs_no_held_out_games(tmp_path, aino_train):
     flags = ["--net=16x1", *TINY_FLAGS, "--games.count=1"]
     aino_train("loop", tmp_path / "run", "--until=fit", *flags)
-    candidate = network(tmp_path / "new.dit", "16x1", seed=2)
+    candidate = network_file(tmp_path / "new.dit", "16x1", seed=2)
     told = aino_train(f"loop {tmp_path}/run --candidate {candidate} --generations=1")
     assert "no held-out positions" in told
     assert "generation 1: candidate" in told
@@ -157,7 +149,7 @@ def test_candidate_needs_no_held_out_games(tmp_path, aino_train):
 def test_candidate_is_taken_where_no_game_can_be_learned_from(tmp_path):
     run = run_with(tmp_path / "run", "games", full_share=0.0)
     assert run_generations(run, 1, until=Phase.FIT, stop=never)
-    adopt_candidate(run, network(tmp_path / "new.dit", "16x1", seed=2))
+    adopt_candidate(run, network_file(tmp_path / "new.dit", "16x1", seed=2))
     assert run.ledger.current() == (1, Phase.GATE)
 
 

@@ -3,19 +3,16 @@
 import pickle
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from engine.nn import dit
 from engine.search.tree.params import SearchParams
-from selfplay.families.by_name import family_of
 from selfplay.games.game_settings import GameSettings, SearchSettings
 from selfplay.games.seats import game_params
 from selfplay.matches.opening_book import OpeningRows, load_openings
 from selfplay.records.game import encode_record
 from selfplay.run.config import configured
 from selfplay.run.playing import GenerationTask, play_numbers
-from tests.selfplay.run.crews import games_here, tiny_task
+from tests.selfplay.run.crews import games_here, network_file, tiny_task
 
 SETTINGS = GameSettings(
     visits=12, fast_visits=6, full_share=0.5, concurrent=3, longest=24, temperature_plies=8
@@ -26,8 +23,7 @@ NUMBERS = [0, 1, 2, 3, 7]
 @pytest.fixture(scope="module", params=["sparse-128", "8x1"])
 def task(request, tmp_path_factory):
     """A generation of small games of a random network of each family."""
-    net = tmp_path_factory.mktemp("net") / "net.dit"
-    dit.save(net, family_of(request.param).build(np.random.default_rng(1)))
+    net = network_file(tmp_path_factory.mktemp("net") / "net.dit", request.param)
     openings = OpeningRows(load_openings()[:20])
     return GenerationTask(3, 1, SETTINGS, (net,), openings)
 

@@ -6,13 +6,10 @@ import sqlite3
 from dataclasses import fields, replace
 from unittest.mock import Mock
 
-import numpy as np
 import pytest
 
 from engine.errors import ConfigError, RunError
-from engine.nn import dit
 from selfplay.commands import pretrain
-from selfplay.families.by_name import family_of
 from selfplay.games.game_settings import SearchSettings
 from selfplay.main import main
 from selfplay.matches.opening_book import OpeningRows, load_openings
@@ -27,6 +24,7 @@ from tests.selfplay.run.crews import (
     TINY,
     TINY_FLAGS,
     assert_same_generation,
+    network_file,
     never,
     open_run,
     stored_games,
@@ -125,9 +123,8 @@ def test_a_network_that_was_trained_elsewhere_can_be_the_candidate(straight, tmp
     with pytest.raises(RunError, match="has to generate first"):
         adopt_candidate(run, theirs)
     assert run_generations(run, 1, until=Phase.FIT, stop=never)
-    dit.save(tmp_path / "other.dit", family_of("8x1").build(np.random.default_rng(1)))
     with pytest.raises(RunError, match="not of the architecture"):
-        adopt_candidate(run, tmp_path / "other.dit")
+        adopt_candidate(run, network_file(tmp_path / "other.dit", "8x1"))
 
     for _ in range(2):  # the second time as after an interruption of the match
         assert main(f"loop {tmp_path}/run --candidate {theirs} --until=gate".split()) == 0

@@ -12,13 +12,10 @@ from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from engine.cli.command_line import INTERRUPTED
 from engine.errors import ConfigError, NetFileError, RunError
-from engine.nn import dit
-from selfplay.families.by_name import family_of
 from selfplay.main import main
 from selfplay.records.game import decode_record, encode_record
 from selfplay.run import sharing, workers
@@ -28,14 +25,13 @@ from selfplay.run.playing import GenerationTask, play_numbers
 from selfplay.run.sharing import ATTEMPTS, SharedPlay, WorkerLost, play_share, source_hash
 from selfplay.run.workers import WorkerPool
 from tests.new_process import ROOT, wait_until
-from tests.selfplay.run.crews import NUMBERS, games_of, never, stored_games
+from tests.selfplay.run.crews import NUMBERS, games_of, network_file, never, stored_games
 
 posix = pytest.mark.skipif(os.name != "posix", reason="sends signals that only POSIX has")
 
 
 def test_processes_play_the_games_of_a_gate(task):
-    other = task.nets[0].with_name("other.dit")
-    dit.save(other, family_of("8x1").build(np.random.default_rng(2)))
+    other = network_file(task.nets[0].with_name("other.dit"), "8x1", seed=2)
     gate = GateTask(
         3, 1, task.settings, (other, *task.nets), task.openings, GateSettings(visits=4, longest=20)
     )

@@ -125,7 +125,7 @@ async def test_the_choices_of_a_game_reach_the_engine(visit, tab):
     assert (limits.white_time_ms, limits.black_increment_ms) == (60_000, 2_000)
     await tab.send("level", level="nodes 7")
     await tab.send("move", uci="d2d4")
-    await tab.state(lambda state: len(state["steps"]) == 5)
+    await tab.with_plies(4)
     assert (visit.engine.limits[-1].nodes, visit.engine.options.limit_strength) == (7, False)
 
 
@@ -151,7 +151,7 @@ async def test_engine_answers_after_a_reload_in_its_thinking(visit, tab):
     await tab.close()
     await visit.is_left()
     visit.engine.slow = False
-    await (await visit.tab()).state(lambda state: len(state["steps"]) == 3)
+    await (await visit.tab()).with_plies(2)
 
 
 async def test_a_drawing_leaves_the_engine_at_its_search(visit, tab):
@@ -227,7 +227,7 @@ async def test_analysis_of_a_mate_says_so(tab):
 
 async def test_of_many_games_one_is_chosen(tab):
     await tab.send("load", text='[White "A"]\n\n1. e4 *\n\n[White "B"]\n\n1. d4 *\n', game=2)
-    state = await tab.state(lambda state: not state["isGame"])
+    state = await tab.without_game()
     assert (sans(state), state["names"]["white"]) == (["d4"], "B")
     assert len((await tab.message("games"))["names"]) == 2
 
@@ -235,7 +235,7 @@ async def test_of_many_games_one_is_chosen(tab):
 async def test_of_many_positions_one_is_chosen(tab):
     text = '4k3/8/8/8/8/8/8/R3K3 w - -\n4k3/8/8/8/8/8/8/R3K3 b Q - bm Kd7; id "two";'
     await tab.send("load", text=text, game=2)
-    state = await tab.state(lambda state: not state["isGame"])
+    state = await tab.without_game()
     assert state["steps"][0]["fen"] == "4k3/8/8/8/8/8/8/R3K3 b Q - 0 1"
 
 
@@ -246,13 +246,13 @@ async def test_chess960_position_of_the_board_is_set_up_again(tab, number):
     fen = state["steps"][0]["fen"]
     assert fen == chess.Board.from_chess960_pos(int(number)).fen()
     await tab.send("position", fen=fen)
-    state = await tab.state(lambda state: not state["isGame"])
+    state = await tab.without_game()
     assert (state["steps"][0]["fen"], state["chess960"]) == (fen, True)
 
 
 async def test_odd_castling_rights_are_told(tab):
     await tab.send("position", fen="r4rk1/8/8/8/8/8/8/R3K2R w KQkq - 0 1")
-    state = await tab.state(lambda state: not state["isGame"])
+    state = await tab.without_game()
     assert state["steps"][0]["fen"] == "r4rk1/8/8/8/8/8/8/R3K2R w KQ - 0 1"
     # Said afterwards, because the page says what the new state is.
     assert (await tab.until(lambda message: "rook on a8" in message.get("text", "")))[
@@ -352,7 +352,7 @@ async def test_ainos_clock_waits_until_the_engine_is_loaded(tab):
     LOADED.set()
     thinks = await tab.state(lambda state: not state["loading"])
     assert (thinks["thinking"], thinks["clock"]["running"]) == (True, "black")
-    assert (await tab.state(lambda state: len(state["steps"]) == 3))["clock"]["running"] == "white"
+    assert (await tab.with_plies(2))["clock"]["running"] == "white"
 
 
 async def test_a_review_that_ends_while_the_connection_is_lost_is_ready(visit, tab):
@@ -377,7 +377,7 @@ async def test_what_was_advised_goes_with_its_position(visit, tab):
     await tab.send("hint")
     await tab.message("hint")
     await tab.send("take_back")
-    await tab.state(lambda state: len(state["steps"]) == 1)
+    await tab.with_plies(0)
     tab = await visit.reopened(tab)
     await tab.send("take_back")
     await tab.said()

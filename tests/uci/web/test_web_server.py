@@ -188,7 +188,7 @@ async def test_a_pgn_that_is_too_long_is_refused_in_words(tab, letter):
             json.dumps({"do": "load", "text": text, "game": 1}, ensure_ascii=False)
         )
         if length == LONGEST["pgn"]:
-            await tab.state(lambda state: not state["isGame"])
+            await tab.without_game()
         else:
             assert "load: bad value of text" in await tab.said()
 

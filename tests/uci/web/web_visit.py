@@ -170,10 +170,18 @@ class Tab:
         """The next state that is right."""
         return await self.until(lambda message: message["do"] == "state" and right(message))
 
+    async def with_plies(self, count):
+        """The next state with so many moves."""
+        return await self.state(lambda state: len(state["steps"]) == count + 1)
+
+    async def without_game(self):
+        """The next state in which nothing is played but analysed."""
+        return await self.state(lambda state: not state["isGame"])
+
     async def played(self, uci):
         """Makes the first move of a game, and waits for the answer."""
         await self.send("move", uci=uci)
-        await self.state(lambda state: len(state["steps"]) == 3)
+        await self.with_plies(2)
 
     async def message(self, kind):
         """The next message of a kind."""

@@ -160,20 +160,24 @@ def in_weights(change):
     return lambda net: change(net["weights"])
 
 
+def without(name):
+    return in_weights(lambda weights: weights.pop(name))
+
+
 SMOLGEN = {"smolgen": (4, 16, 8)}
 REFUSED = {
     "convolutional policy": ({}, in_format(policy=2), "POLICY_CONVOLUTION"),
     "softmax inside": ({}, in_format(ffn_activation=9), "ACTIVATION_SOFTMAX"),
     "embedding of the future": ({}, in_format(input_embedding=3), "input_embedding 3"),
     "relative positions": ({}, in_weights(lambda w: w["encoder"][0]["mha"].update(rpe_q={})), "relative positions"),
-    "no layers": ({}, in_weights(lambda w: w.pop("encoder")), "0 of them"),
-    "one gate": ({"gate": True}, in_weights(lambda w: w.pop("ip_add_gate")), "both gates or none"),
+    "no layers": ({}, without("encoder"), "0 of them"),
+    "one gate": ({"gate": True}, without("ip_add_gate"), "both gates or none"),
     "smolgen in some": (SMOLGEN, in_weights(lambda w: w["encoder"][0]["mha"].pop("smolgen")), "in some"),
-    "no table": (SMOLGEN, in_weights(lambda w: w.pop("smolgen_w")), "smolgen_w"),
+    "no table": (SMOLGEN, without("smolgen_w"), "smolgen_w"),
     "heads that do not divide": ({}, in_weights(lambda w: w.update(headcount=5)), "heads that divide 32"),
-    "no heads": ({}, in_weights(lambda w: w.pop("headcount")), "heads from 1"),
+    "no heads": ({}, without("headcount"), "heads from 1"),
     "layers of two sizes": ({}, in_weights(lambda w: w["encoder"][1]["ffn"].pop("dense2_w")), "encoder.1.ffn.dense2_w"),
-    "no embedding": ({}, in_weights(lambda w: w.pop("ip_emb_w")), "ip_emb_w"),
+    "no embedding": ({}, without("ip_emb_w"), "ip_emb_w"),
     "short tensor": ({}, in_weights(lambda w: w["ip_emb_w"].update(params=b"12")), "bytes in ip_emb_w"),
     "NaN": (
         {"encoding": "FLOAT16"}, in_weights(lambda w: w["ip_emb_b"].update(params=b"\xff\x7f" * 32)), "or NaN",
