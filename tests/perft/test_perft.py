@@ -1,11 +1,12 @@
-"""Perft: counts restated from public tables here, the whole suites of the data folder under the
-slow marker.
+"""Perft: counts restated from public tables in the files beside this one, the whole suites of the
+data folder under the slow marker.
 
 https://www.chessprogramming.org/Perft_Results; Chess960:
 https://www.chessprogramming.org/Chess960_Perft_Results
 """
 
 import re
+from pathlib import Path
 
 import chess
 import pytest
@@ -15,44 +16,28 @@ from engine.board.perft import divide, perft
 from tests.boards import board_after
 
 KIWIPETE = "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1"
-STANDARD = [
-    (chess.STARTING_FEN, 5, 4_865_609),
-    (KIWIPETE, 4, 4_085_603),
-    ("8/2p5/3p4/KP5r/1R3p1k/8/4P1P1/8 w - - 0 1", 6, 11_030_083),
-    ("r3k2r/Pppp1ppp/1b3nbN/nP6/BBP1P3/q4N2/Pp1P2PP/R2Q1RK1 w kq - 0 1", 5, 15_833_292),
-    ("rnbq1k1r/pp1Pbppp/2p5/8/2B5/8/PPP1NnPP/RNBQK2R w KQ - 1 8", 4, 2_103_487),
-    ("r4rk1/1pp1qppp/p1np1n2/2b1p1B1/2B1P1b1/P1NP1N2/1PP1QPPP/R4RK1 w - - 0 10", 4, 3_894_594),
-]
-CHESS960 = [
-    ("bqnb1rkr/pp3ppp/3ppn2/2p5/5P2/P2P4/NPP1P1PP/BQ1BNRKR w HFhf - 2 9", 5, 8_146_062),
-    ("qbbnnrkr/2pp2pp/p7/1p2pp2/8/P3PP2/1PPP1KPP/QBBNNR1R w hf - 0 9", 4, 382_958),
-    ("r1k1r2q/p1ppp1pp/8/8/8/8/P1PPP1PP/R1K1R2Q w KQkq - 0 1", 4, 285_754),
-    ("8/8/8/4B2b/6nN/8/5P2/2R1K2k w Q - 0 1", 4, 118_388),
-    ("2r5/8/8/8/8/8/6PP/k2KR3 w K - 0 1", 4, 57_700),
-    ("4r3/3k4/8/8/8/8/6PP/qR1K1R2 w KQ - 0 1", 4, 405_636),
-    # the kings started on different files
-    ("r2r3k/p7/3p4/8/8/P6P/8/R3K2R b KQq - 0 1", 5, 1_320_962),
-]
-TRICKY = [
-    ("r2q1rk1/pP1p2pp/Q4n2/bbp1p3/Np6/1B3NBn/pPPP1PPP/R3K2R b KQ - 0 1", 3, 9_467),
-    ("8/ppp3p1/8/8/3p4/5Q2/1ppp2K1/brk4n w - - 0 1", 4, 134_167),
-    ("8/6kR/8/8/8/bq6/1rqqqqqq/K1nqnbrq b - - 0 1", 4, 50_268),
-    # from here on: checks that no game leads to
-    ("3R4/8/q4k2/2B5/1NK5/3b4/8/8 w - - 0 1", 3, 2_854),
-    ("8/8/8/1k6/3Pp3/8/8/4KQ2 b - d3 0 1", 3, 711),
-    ("1b1k4/8/8/1rPpK3/8/8/8/8 w - d6 0 1", 3, 555),
-    ("rnbqk1nr/bb3p1p/1q2r3/2pPp3/3P4/7P/1PP1NpPP/R1BQKBNR w KQkq c6 0 1", 3, 2_528),
-]
 
 
-@pytest.mark.parametrize(("fen", "depth", "leaves"), STANDARD + TRICKY)
-def test_perft_of_standard_chess(fen, depth, leaves):
-    assert perft(parse_fen(fen), depth) == leaves
+def read_suite(path):
+    """Positions with their number of leaves by depth.
+
+    Lines `FEN ;D1 20 ;D2 400 ...`, or `epd FEN` and below it lines `perft 1 20`. Castling is read
+    as Chess960, which standard castling is a case of.
+    """
+    text = re.sub(r"\nperft (\d+) (\d+)", r" ;D\1 \2", path.read_text(encoding="ascii"))
+    for fen, counts in re.findall(r"(?m)^(?:epd )?([^;\n]+?) *((?:;D\d+ \d+ *)+)$", text):
+        pairs = re.findall(r"D(\d+) (\d+)", counts)
+        yield (
+            parse_fen(fen, path.name != "standard.epd"),
+            {int(depth): int(count) for depth, count in pairs},
+        )
 
 
-@pytest.mark.parametrize(("fen", "depth", "leaves"), STANDARD[:2] + CHESS960)
-def test_perft_of_chess960(fen, depth, leaves):
-    assert perft(parse_fen(fen, chess960=True), depth) == leaves
+@pytest.mark.parametrize(("name", "count"), [("standard.epd", 13), ("chess960.epd", 9)])
+def test_perft_of_positions_from_public_tables(name, count):
+    positions = list(read_suite(Path(__file__).with_name(name)))
+    assert len(positions) == count
+    check_suite(positions)
 
 
 def test_perft_of_no_plies_is_the_position_itself():
@@ -83,21 +68,6 @@ def test_divide_writes_castling_as_the_variant_does(chess960, castling):
 # ---- the whole suites ----------------------------------------------------------------------------
 
 
-def read_suite(path):
-    """Positions with their number of leaves by depth.
-
-    Lines `FEN ;D1 20 ;D2 400 ...`, or `epd FEN` and below it lines `perft 1 20`. Castling is read
-    as Chess960, which standard castling is a case of.
-    """
-    text = re.sub(r"\nperft (\d+) (\d+)", r" ;D\1 \2", path.read_text(encoding="ascii"))
-    for fen, counts in re.findall(r"(?m)^(?:epd )?([^;\n]+?) *((?:;D\d+ \d+ *)+)$", text):
-        pairs = re.findall(r"D(\d+) (\d+)", counts)
-        yield (
-            parse_fen(fen, path.name != "standard.epd"),
-            {int(depth): int(count) for depth, count in pairs},
-        )
-
-
 OVERLONG = [pytest.mark.overlong, pytest.mark.timeout(3600)]
 
 
@@ -116,6 +86,10 @@ def test_suite(test_data, name, depth, every):
     """All positions below `depth`, and each so many-th at it; a mismatch is shown divided."""
     positions = list(read_suite(test_data / "perft" / name))
     assert len(positions) >= 19
+    check_suite(positions, depth, every)
+
+
+def check_suite(positions, depth=99, every=1):
     for number, (board, counts) in enumerate(positions):
         for ply in sorted(ply for ply in counts if ply < depth + (number % every == 0)):
             leaves = perft(board, ply)
