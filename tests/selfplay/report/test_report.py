@@ -133,10 +133,14 @@ def test_page_loads_nothing(tmp_path):
 @pytest.mark.parametrize("gates", [[], [gate_result(30)]])
 def test_report_command_leaves_the_run_alone(gates, tmp_path, aino_train):
     run_with(tmp_path / "run", gates).close()
-    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+
+    def contents():
+        files = (tmp_path / "run").rglob("*")
+        return {path: path.read_bytes() for path in files if path.is_file()}
+
+    before = contents()
     aino_train(f"report {tmp_path}/run --out {tmp_path}/pages/run.html")
-    after = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    assert after == before
+    assert contents() == before
     page = (tmp_path / "pages" / "run.html").read_text(encoding="utf-8")
     assert page.startswith("<!DOCTYPE html>")
 

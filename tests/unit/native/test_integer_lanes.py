@@ -82,6 +82,15 @@ def test_shorts_are_those_of_plain_python():
     assert plain[0][66:98].max() > 60
 
 
+def assert_alike(kernel, given, compiled, plain):
+    """A kernel writes the same as plain Python."""
+    kernel(*given, *compiled)
+    with np.errstate(over="ignore"):
+        kernel.py_func(*given, *plain)
+    for one, other in zip(compiled, plain, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @kernel()
 def products_kernel(a, b, totals, out, ints, total):
     first = lanes.load_shorts(a, 1)
@@ -106,11 +115,8 @@ def test_products_of_shorts_are_those_of_plain_python(extreme):
     compiled, plain = (
         (np.zeros(96, np.int16), np.zeros(32, np.int32), np.zeros(1, np.int32)) for _ in range(2)
     )
-    products_kernel(a.astype(np.int16), b.astype(np.int16), totals, *compiled)
-    with np.errstate(over="ignore"):
-        products_kernel.py_func(a.astype(np.int16), b.astype(np.int16), totals, *plain)
-    for one, other in zip(compiled, plain, strict=True):
-        np.testing.assert_array_equal(one, other)
+    given = a.astype(np.int16), b.astype(np.int16), totals
+    assert_alike(products_kernel, given, compiled, plain)
     if not extreme:
         np.testing.assert_array_equal(plain[0][:32], np.floor(a[1:] * b[:32] / 2**16 + 0.5))
         assert plain[0][64:].min() == 0
@@ -133,11 +139,7 @@ def test_wide_vectors_are_those_of_plain_python():
     a = rng.integers(-9, 9, 80).astype(np.float32)  # exact, whether products and sums fuse or not
     shorts = rng.integers(-(2**15), 2**15, 130).astype(np.int16)
     compiled, plain = ((np.zeros(112, np.float32), np.zeros(130, np.int16)) for _ in range(2))
-    wide_kernel(a, shorts, *compiled)
-    with np.errstate(over="ignore"):
-        wide_kernel.py_func(a, shorts, *plain)
-    for one, other in zip(compiled, plain, strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_alike(wide_kernel, (a, shorts), compiled, plain)
     assert len(set(plain[0].tolist())) > 20
 
 
@@ -151,7 +153,5 @@ def byte_operands(extreme):
 
 @pytest.mark.parametrize("extreme", [False, True])
 def test_products_of_bytes_are_those_of_plain_python(extreme):
-    compiled, plain = np.zeros(66, np.int32), np.zeros(66, np.int32)
-    ints_kernel(*byte_operands(extreme), compiled)
-    ints_kernel.py_func(*byte_operands(extreme), plain)
-    np.testing.assert_array_equal(compiled, plain)
+    compiled, plain = np.zeros((2, 1, 66), np.int32)
+    assert_alike(ints_kernel, byte_operands(extreme), compiled, plain)

@@ -218,11 +218,18 @@ def test_another_network_is_refused(tmp_path):
         PeoplePolicy.load(tmp_path / "other.dit")
 
 
-def test_a_saved_network_answers_the_same(tmp_path, policy):
+@pytest.fixture
+def saved(tmp_path):
+    """A network, and the file that has it."""
     network = PeopleNetwork(CONFIG, np.random.default_rng(5))
     dit.save(tmp_path / "people.dit", network, {})
+    return network, tmp_path / "people.dit"
+
+
+def test_a_saved_network_answers_the_same(saved):
+    network, path = saved
     board = board_after("d4")
-    loaded = PeoplePolicy.load(tmp_path / "people.dit").probabilities(board, 1500)
+    loaded = PeoplePolicy.load(path).probabilities(board, 1500)
     assert loaded == PeoplePolicy(network.named_parameters(), CONFIG).probabilities(board, 1500)
 
 
@@ -253,16 +260,12 @@ GAME_MOVES = "e4 e5 Nf3 f6 Nxe5 fxe5 Qh5+ g6".split()
 
 
 @pytest.fixture
-def measured(tmp_path, policy, capsys):
+def measured(tmp_path, saved, capsys):
     """Runs the benchmark on a game, and returns its rows."""
-    network = PeopleNetwork(CONFIG, np.random.default_rng(5))
-    dit.save(tmp_path / "people.dit", network, {})
     (tmp_path / "game.pgn").write_text(GAME)
 
     def run(*words):
-        benchmark.main(
-            [str(tmp_path / "game.pgn"), "--net", str(tmp_path / "people.dit"), "--json", *words]
-        )
+        benchmark.main([str(tmp_path / "game.pgn"), "--net", str(saved[1]), "--json", *words])
         return json.loads(capsys.readouterr().out)
 
     return run

@@ -234,6 +234,12 @@ def test_moves_that_seem_to_lose_a_piece_use_the_second_rows(fen, unsafe):
 # ---- playing -------------------------------------------------------------------------------------
 
 
+def some_leaves(seed, boards):
+    """Leaves of random positions in which there is a move, and their number."""
+    leaves = leaves_of([board for board in some_boards(seed, boards) if list(board.legal_moves)])
+    return leaves, int(np.count_nonzero(leaves.n_moves))
+
+
 def layers_outputs(model, leaves, count):
     """(logits, probabilities of win, draw and loss, moves left) by plain arithmetic, in float32."""
     outputs, _ = sparse_network(model.named_parameters(), *lists_of(leaves, count))
@@ -242,8 +248,7 @@ def layers_outputs(model, leaves, count):
 
 
 def test_leaf_evaluation_equals_the_layers_but_for_rounding():
-    leaves = leaves_of([board for board in some_boards(7, 40) if list(board.legal_moves)])
-    count = int(np.count_nonzero(leaves.n_moves))
+    leaves, count = some_leaves(7, 40)
     model = small_model()
     evaluator = SparseEvaluator(SparseNet(model.named_parameters(), CONFIG))
     evaluator.evaluate(leaves, count)
@@ -268,8 +273,7 @@ def test_a_network_with_a_missing_or_smaller_tensor_is_refused(name):
 
 
 def test_integers_of_the_shipped_network_order_moves_as_its_floats_do():
-    leaves = leaves_of([board for board in some_boards(13, 200) if list(board.legal_moves)])
-    count = int(np.count_nonzero(leaves.n_moves))
+    leaves, count = some_leaves(13, 200)
     loaded, _ = dit.load(default_net_path())
     config = sparse_config_of(loaded.config())
     evaluator = make_evaluator("sparse")

@@ -20,8 +20,8 @@ from engine.search.like_people import (
     people_plan,
 )
 from engine.search.limits import Limits
-from engine.search.result import RootMove
 from tests.boards import board_after
+from tests.unit.search.test_choice import root_move
 
 OPTIONS = EngineOptions(hash_mib=8, threads=1, play_like="people", elo=1500, seed=1)
 CLOCK = Limits(white_time_ms=60_000, black_time_ms=60_000)
@@ -45,10 +45,6 @@ def searched(player, board, limits=CLOCK, **options):
     return player.search(limits)
 
 
-def root_move(text, prior, q=0.0, mate=None):
-    return RootMove(chess.Move.from_uci(text), 1, prior, q, draw=0.3, mate=mate)
-
-
 def test_an_engine_that_is_ready_has_asked_people(monkeypatch):
     """The first move of a game compiled their kernels on its clock: for 32 seconds."""
     asked = []
@@ -70,7 +66,11 @@ def test_a_higher_rating_sees_more():
 
 
 def test_without_foresight_moves_are_drawn_as_people_play_them():
-    children = [root_move("e2e4", 0.6, -0.9), root_move("d2d4", 0.3, 0.9), root_move("a2a3", 0.1)]
+    children = [
+        root_move("e2e4", 1, 0.6, -0.9),
+        root_move("d2d4", 1, 0.3, 0.9),
+        root_move("a2a3", 1, 0.1),
+    ]
     plan = PeoplePlan(nodes=1, temperature=1.0, foresight=0.0, mate_factor=1.0)
     assert drawing_chances(children, plan) == pytest.approx([0.6, 0.3, 0.1])
     rng = np.random.default_rng(1)
@@ -84,7 +84,7 @@ def test_without_foresight_moves_are_drawn_as_people_play_them():
 def test_a_side_that_stays_better_repeats_no_position(other_q, repeats):
     """A fifth of the games at 1900 ended by repetition, with a piece more at times."""
     board = board_after("g1f3 g8f6 f3g1 f6g8 g1f3 g8f6")
-    children = [root_move("f3g1", 0.9, 0.5), root_move("e2e4", 0.1, other_q)]
+    children = [root_move("f3g1", 1, 0.9, 0.5), root_move("e2e4", 1, 0.1, other_q)]
     plan = PeoplePlan(1, 1.0, 0.0, 1.0)
     rng = np.random.default_rng(1)
     drawn = {choose_like_people(board, children, plan, rng).move.uci() for _ in range(50)}
@@ -92,7 +92,7 @@ def test_a_side_that_stays_better_repeats_no_position(other_q, repeats):
 
 
 def test_foresight_avoids_a_move_that_loses():
-    children = [root_move("e2e4", 0.6, -0.9), root_move("d2d4", 0.3, 0.1)]
+    children = [root_move("e2e4", 1, 0.6, -0.9), root_move("d2d4", 1, 0.3, 0.1)]
     plans = [PeoplePlan(1, 1.0, foresight, 1.0) for foresight in (0.0, 1.0, 9.0)]
     shares = [drawing_chances(children, plan)[0] for plan in plans]
     assert shares[0] > shares[1] > shares[2]
@@ -101,7 +101,7 @@ def test_foresight_avoids_a_move_that_loses():
 
 def test_a_mate_in_one_is_given_as_often_as_people_see_it():
     """A level of 600 gave every one."""
-    children = [root_move("h5f7", 0.7, 1.0, mate=1), root_move("e2e4", 0.3, -0.9)]
+    children = [root_move("h5f7", 1, 0.7, 1.0, mate=1), root_move("e2e4", 1, 0.3, -0.9)]
     for plan in (PeoplePlan(1, 1.0, 0.0, 1.0), PeoplePlan(1, 0.5, 30.0, 1.0)):
         assert drawing_chances(children, plan) == pytest.approx([0.7, 0.3])
 

@@ -202,17 +202,14 @@ def after(board, *moves):
     return board_after([*map(str, board.move_stack), *moves])
 
 
-def test_the_value_of_the_own_move_before_is_known(game):
+@pytest.mark.parametrize(
+    ("moves", "value"),
+    [("", None), ("b8c6", None), ("b8c6 f1b5", 0.25), ("b8c6 f1b5 a7a6 b5a4", None)],
+)
+def test_only_the_value_of_the_own_move_before_is_known(game, moves, value):
     last = LastMove()
     last.note(game, 0.25)
-    assert last.value_before(after(game, "b8c6", "f1b5")) == 0.25
-
-
-@pytest.mark.parametrize("moves", [(), ("b8c6",), ("b8c6", "f1b5", "a7a6", "b5a4")])
-def test_no_value_is_known_of_other_moves_of_the_game(game, moves):
-    last = LastMove()
-    last.note(game, 0.25)
-    assert last.value_before(after(game, *moves)) is None
+    assert last.value_before(after(game, *moves.split())) == value
 
 
 def test_no_value_is_known_of_another_game(game):
