@@ -6,6 +6,7 @@ from dataclasses import replace
 import chess
 import numpy as np
 import pytest
+from numpy.random import default_rng
 
 from engine import Engine, EngineOptions
 from engine.board.convert import board_from_row, decode_move, row_from_board
@@ -43,7 +44,7 @@ class KeyEvaluator(StandIn):
 
     def evaluate(self, leaves, count):
         for i in range(count):
-            rng = np.random.default_rng(int(leaves.rows[i, 13]))
+            rng = default_rng(int(leaves.rows[i, 13]))
             leaves.logits[i, : leaves.n_moves[i]] = rng.normal(size=leaves.n_moves[i])
             leaves.wdl[i] = rng.dirichlet([2.0, 2.0, 2.0])
             leaves.moves_left[i] = 50.0
@@ -193,7 +194,7 @@ def searched(fen, visits):
 
 def test_temperature_spreads_the_choice():
     root = searched(chess.STARTING_FEN, 60).root()
-    rng = np.random.default_rng(1)
+    rng = default_rng(1)
     best = root.order()[0]
     assert {choose_move(root, 0.0, rng) for _ in range(5)} == {best}
     new = replace(root, visits=0 * root.visits)  # With one node, the best one was always chosen.
@@ -206,7 +207,7 @@ def test_temperature_spreads_the_choice():
 
 def test_mate_is_played_at_any_temperature():
     root = searched("6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1", 60).root()
-    assert root.moves[choose_move(root, 1.0, np.random.default_rng(1))] == chess.A1 | chess.A8 << 6
+    assert root.moves[choose_move(root, 1.0, default_rng(1))] == chess.A1 | chess.A8 << 6
 
 
 # ---- replay --------------------------------------------------------------------------------------

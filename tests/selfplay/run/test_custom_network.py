@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.random import default_rng
 from threadpoolctl import threadpool_limits
 
 from engine import Engine, EngineOptions, Limits
@@ -80,7 +81,7 @@ def test_a_class_learns_from_games_like_the_other_families(folder, games_file, a
 
 def test_weights_of_ones_own_begin_a_run_only_with_their_class(folder):
     path = folder / "own.dit"
-    dit.save(path, CustomFamily(NET).build(np.random.default_rng(1)))
+    dit.save(path, CustomFamily(NET).build(default_rng(1)))
     with pytest.raises(ConfigError, match=r"name it with --net package\.module:Class"):
         RunFolder(folder / "run", {}, path)
     RunFolder(folder / "run", {"net": NET}, path).ensure_first_network()
@@ -106,7 +107,7 @@ def test_products_in_self_play_have_one_thread(folder):
     speed.
     """
     (folder / "counting.py").write_text(COUNTING)
-    dit.save(folder / "net.dit", CustomFamily(NET).build(np.random.default_rng(1)))
+    dit.save(folder / "net.dit", CustomFamily(NET).build(default_rng(1)))
     task = replace(
         tiny_task(folder, visits=4, longest=4), nets=(folder / "net.dit",), net="counting:Counting"
     )
@@ -135,13 +136,13 @@ def test_what_a_class_lacks_to_be_trained_is_said(folder, body, says):
     module = f"lacking_{len(body)}"
     (folder / f"{module}.py").write_text(f"class Net:\n    {body}\n")
     with pytest.raises(ConfigError, match=says):
-        CustomFamily(f"{module}:Net").build(np.random.default_rng(1))
+        CustomFamily(f"{module}:Net").build(default_rng(1))
 
 
 @pytest.mark.usefixtures("folder")
 def test_a_checkpoint_of_something_else_is_refused():
     family = CustomFamily(NET)
-    learner = CustomLearner(family, family.build(np.random.default_rng(1)), None, lambda step: 0.1)
+    learner = CustomLearner(family, family.build(default_rng(1)), None, lambda step: 0.1)
     with pytest.raises(RunError, match="not that of this training"):
         learner.restore({}, {"steps": 1})
 

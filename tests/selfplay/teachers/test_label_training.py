@@ -4,6 +4,7 @@ import argparse
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
@@ -45,7 +46,7 @@ def test_each_epoch_draws_every_row_in_another_order():
     assert sorted(first) == sorted(second) == list(range(1000))
     assert (first != second).mean() > 0.9
     assert abs(np.corrcoef(first, np.arange(1000))[0, 1]) < 0.15
-    np.testing.assert_array_equal(
+    assert_array_equal(
         np.concatenate([order.sample(0, 300), order.sample(300, 900)]), order.sample(0, 1200)
     )
 
@@ -75,7 +76,7 @@ def test_plies_to_the_end_are_learnt_where_a_game_tells(sampled):
     rows = sampled.values[:2].copy()
     fields_of(rows)["root"] = TRAINED
     fields_of(rows)["plies_left"] = [0, 80]
-    np.testing.assert_allclose(filled(rows, np.arange(2)).moves_left, [-1.0, 0.8])
+    assert_allclose(filled(rows, np.arange(2)).moves_left, [-1.0, 0.8])
 
 
 def test_values_teach_the_value_alone(sampled):
@@ -85,11 +86,9 @@ def test_values_teach_the_value_alone(sampled):
     fields = fields_of(sampled.values)
     for number, source in enumerate(SOURCES):
         calm = trained & (fields["kind"] & CALM > 0) & (fields["kind"] & SOURCE_MASK == number)
-        np.testing.assert_allclose(batch.wdl[calm], CALM_VALUES[source].wdl(fields["score"][calm]))
+        assert_allclose(batch.wdl[calm], CALM_VALUES[source].wdl(fields["score"][calm]))
         other = trained & (fields["kind"] == number)
-        np.testing.assert_allclose(
-            batch.wdl[other], UNSETTLED_VALUES[source].wdl(fields["score"][other])
-        )
+        assert_allclose(batch.wdl[other], UNSETTLED_VALUES[source].wdl(fields["score"][other]))
     assert (batch.n_moves == 0).all()
     assert (batch.moves_left == -1).all()
 
@@ -101,9 +100,7 @@ def test_a_label_has_the_features_of_its_position(sampled):
     for slot in range(50):
         assert unpack_row(sampled.values[slot], row)
         count = look(row, np.zeros(MAX_MOVES, np.uint16), np.int64(0), sight)
-        np.testing.assert_array_equal(
-            batch.features[slot, : batch.n_features[slot]], sight.features[:count]
-        )
+        assert_array_equal(batch.features[slot, : batch.n_features[slot]], sight.features[:count])
 
 
 def test_scored_moves_teach_the_policy_of_all_legal_moves(sampled):
@@ -121,9 +118,7 @@ def test_scored_moves_teach_the_policy_of_all_legal_moves(sampled):
     fields = fields_of(sampled.scored)[trained]
     for number, source in enumerate(SOURCES):
         there = fields["kind"] & SOURCE_MASK == number
-        np.testing.assert_allclose(
-            batch.wdl[trained][there], MOVE_SCORES[source].wdl(fields["score"][there])
-        )
+        assert_allclose(batch.wdl[trained][there], MOVE_SCORES[source].wdl(fields["score"][there]))
 
 
 def test_held_out_roots_take_no_part(sampled):
@@ -176,6 +171,4 @@ def test_full_batches_keep_their_shares(rows, shares, size):
         [[len(numbers) for _, numbers in samples.samples(step)] for step in range(1000)]
     )
     assert (sampled.sum(axis=1) == size).all()
-    np.testing.assert_allclose(
-        sampled.sum(axis=0) / sampled.sum(), shares, atol=3e-3 if size < 64 else 1e-4
-    )
+    assert_allclose(sampled.sum(axis=0) / sampled.sum(), shares, atol=3e-3 if size < 64 else 1e-4)

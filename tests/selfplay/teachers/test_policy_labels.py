@@ -5,6 +5,7 @@ from contextlib import closing
 import chess
 import numpy as np
 import pytest
+from numpy.random import default_rng
 
 from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import SIDE
@@ -53,7 +54,7 @@ def small_pieces():
 def teachers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("teachers")
     for rating in (1200, 1800):
-        tower = TowerConfig(filters=16, blocks=1).build(np.random.default_rng(rating))
+        tower = TowerConfig(filters=16, blocks=1).build(default_rng(rating))
         tower.named_parameters()["policy.conv2.weight"] *= 20.0  # has opinions
         dit.save(folder / f"{rating}.dit", tower, {})
     return [PolicyTeacher(folder / f"{rating}.dit", rating) for rating in (1200, 1800)]
@@ -229,7 +230,7 @@ def test_networks_learn_policies(labels, net):
     data = load_training_data(SourceFiles((Source(labels.folder),)), None, lambda line: None)
     family = family_of(net)
     settings = LearnerSettings(64, weight_decay=0.0, threads=1)
-    model = family.build(np.random.default_rng(1))
+    model = family.build(default_rng(1))
     batches = family.batches(data, settings, 1)
     same = batches.batch(0)
     batches.batch = lambda step, run=map: same

@@ -5,6 +5,7 @@ Positions in 32 bytes: there and back, and nothing unreachable comes back.
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from engine.board.convert import board_from_row, row_from_board
 from engine.board.fen import check_playable, parse_fen
@@ -71,7 +72,7 @@ def test_packed_positions_come_back_whole():
     packed[:, 3] |= np.uint64(7 << 61 | 7 << 45)  # spare bits
     back, good = unpacked(packed)
     assert good.all()
-    np.testing.assert_array_equal(back, rows)
+    assert_array_equal(back, rows)
 
 
 def test_facts_beside_a_packed_position_come_back():
@@ -79,7 +80,7 @@ def test_facts_beside_a_packed_position_come_back():
     numbers = np.arange(500)
     expected = {"score": numbers - 2000, "root": numbers, "plies_left": numbers % 256}
     for name, values in (expected | {"kind": numbers % 256}).items():
-        np.testing.assert_array_equal(fields[name], values, err_msg=name)
+        assert_array_equal(fields[name], values, err_msg=name)
 
 
 def test_positions_that_no_game_reaches_are_refused():
@@ -169,7 +170,7 @@ def test_positions_that_training_games_contain_are_not_scored(positions):
     first = position_keys(heldout)[heldout.game_first[:-1]]
     assert not np.isin(first, scored).any()  # every game has the start position
     assert not np.isin(scored, position_keys(training)[training.usable]).any()
-    np.testing.assert_array_equal(np.unique(scored), split.keys)
+    assert_array_equal(np.unique(scored), split.keys)
 
 
 def test_a_larger_share_holds_out_the_games_of_a_smaller_one(positions):

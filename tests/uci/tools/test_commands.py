@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
+from numpy.random import default_rng
 
 import engine
 from engine.network.lc0.planes_file import read_planes
@@ -180,9 +180,9 @@ CONFIG = TowerConfig(
 @pytest.fixture
 def net(tmp_path):
     """A tower, beside a sparse network and one of another kind."""
-    dit.save(tmp_path / "small.dit", CONFIG.build(np.random.default_rng(1)), {"positions": 12345})
-    dit.save(tmp_path / "sparse.dit", SparseNetwork(SparseConfig(128), np.random.default_rng(0)))
-    dit.save(tmp_path / "dense.dit", Dense(3, 2, np.random.default_rng(0)))
+    dit.save(tmp_path / "small.dit", CONFIG.build(default_rng(1)), {"positions": 12345})
+    dit.save(tmp_path / "sparse.dit", SparseNetwork(SparseConfig(128), default_rng(0)))
+    dit.save(tmp_path / "dense.dit", Dense(3, 2, default_rng(0)))
     return tmp_path / "small.dit"
 
 
@@ -207,7 +207,7 @@ def test_info_of_other_networks_says_what_they_are(net, capsys):
     assert main(["net", "info", "--json", str(net)]) == 0
     info = json.loads(capsys.readouterr().out)
     assert info["format"] == "dit"
-    model = CONFIG.build(np.random.default_rng(0))
+    model = CONFIG.build(default_rng(0))
     assert info["parameters"] == sum(array.size for array in model.named_parameters().values())
     for path in (net.with_name("sparse.dit"), net.with_name("dense.dit"), "zero"):
         assert main(["net", "info", str(path)]) == 0

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from numba.core.typing import signature
+from numpy.random import default_rng
 
 from engine.native import integer_lanes as lanes
 from engine.native import lanes as float_lanes
@@ -24,7 +25,7 @@ RANGES = {
 
 @pytest.mark.parametrize("function", ULPS, ids=["exp", "log", "atan"])
 def test_they_are_near_the_true_values(function):
-    rng = np.random.default_rng(1)
+    rng = default_rng(1)
     for least, most in RANGES[function]:
         for x in rng.uniform(least, most, 500):
             found = function(x)
@@ -70,7 +71,7 @@ def ints_kernel(totals, unsigned, signed, out):
 
 
 def test_shorts_are_those_of_plain_python():
-    rng = np.random.default_rng(1)
+    rng = default_rng(1)
     a, b = (rng.integers(-(2**15), 2**15, 40).astype(np.int16) for _ in range(2))
     a[10:20] = rng.integers(0, 200, 10)
     b[8:18] = rng.integers(0, 200, 10)
@@ -106,7 +107,7 @@ def products_kernel(a, b, totals, out, ints, total):
 
 @pytest.mark.parametrize("extreme", [False, True])
 def test_products_of_shorts_are_those_of_plain_python(extreme):
-    rng = np.random.default_rng(4)
+    rng = default_rng(4)
     a, b = (
         np.full(33, -(2**15)) if extreme else rng.integers(-(2**15), 2**15, 33) for _ in range(2)
     )
@@ -135,7 +136,7 @@ def wide_kernel(a, shorts, out, out_shorts):
 
 
 def test_wide_vectors_are_those_of_plain_python():
-    rng = np.random.default_rng(5)
+    rng = default_rng(5)
     a = rng.integers(-9, 9, 80).astype(np.float32)  # exact, whether products and sums fuse or not
     shorts = rng.integers(-(2**15), 2**15, 130).astype(np.int16)
     compiled, plain = ((np.zeros(112, np.float32), np.zeros(130, np.int16)) for _ in range(2))
@@ -144,7 +145,7 @@ def test_wide_vectors_are_those_of_plain_python():
 
 
 def byte_operands(extreme):
-    rng = np.random.default_rng(2)
+    rng = default_rng(2)
     totals = rng.integers(-(2**31), 2**31, 17).astype(np.int32)
     unsigned = np.full(64, 128, np.uint8) if extreme else rng.integers(0, 129, 64).astype(np.uint8)
     signed = np.full(66, -128, np.int8) if extreme else rng.integers(-128, 128, 66).astype(np.int8)

@@ -1,6 +1,7 @@
 """A tower ready to play, made from the layers of a model, and its whole answer."""
 
 import numpy as np
+from numpy.testing import assert_array_equal
 
 from engine.network.outputs import CHUNK
 from engine.network.policy_map import POLICY_SIZE
@@ -49,6 +50,6 @@ def assert_bits_depend_on_the_position_alone(network, masks, rng):
     ]
     order = rng.permutation(20)
     for shuffled, expected in zip(infer(network, masks[order]), alone, strict=True):
-        np.testing.assert_array_equal(shuffled, expected[order])
+        assert_array_equal(shuffled, expected[order])
     for same, expected in zip(infer(network, np.repeat(masks[:1], 13, axis=0)), alone, strict=True):
-        np.testing.assert_array_equal(same, np.repeat(expected[:1], 13, axis=0))
+        assert_array_equal(same, np.repeat(expected[:1], 13, axis=0))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import chess
 import numpy as np
+from numpy.testing import assert_allclose
 
 from engine.evaluation.factory import make_evaluator
 from engine.evaluation.leaves import leaves_of
@@ -53,16 +54,16 @@ def check_answers(path, kind, heads=("vanilla", "winner"), scalar=False):
         expected = data[f"{kind} value"]
     leaves = answered(path, boards()[: len(expected)], heads=heads)
     wdl = leaves.wdl[: len(expected)]
-    np.testing.assert_allclose(wdl[:, 0] - wdl[:, 2], expected[:, 0], atol=1e-4)
+    assert_allclose(wdl[:, 0] - wdl[:, 2], expected[:, 0], atol=1e-4)
     if not scalar:
-        np.testing.assert_allclose(wdl[:, 1], expected[:, 1], atol=1e-4)
-    np.testing.assert_allclose(leaves.moves_left[: len(expected)], expected[:, 2], atol=1e-3)
+        assert_allclose(wdl[:, 1], expected[:, 1], atol=1e-4)
+    assert_allclose(leaves.moves_left[: len(expected)], expected[:, 2], atol=1e-3)
     assert np.ptp(expected[:, 0]) > 0.04
     at = row = 0
     while at < len(policies):
         count = int(leaves.n_moves[row])
         order = np.argsort(leaves.policy_index[row, :count])
         odds = np.exp(leaves.logits[row, :count][order].astype(np.float64))
-        np.testing.assert_allclose(odds / odds.sum(), policies[at : at + count], atol=1e-4)
+        assert_allclose(odds / odds.sum(), policies[at : at + count], atol=1e-4)
         at, row = at + count, row + 1
     assert row in (40, 200)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.random import default_rng
 
 from engine.errors import NetFileError
 from engine.evaluation.custom import board_planes, planes_of
@@ -39,7 +40,7 @@ TRANSFORMERS = (
 
 @pytest.fixture(scope="module")
 def boards():
-    rng = np.random.default_rng(3)
+    rng = default_rng(3)
     return [random_game(rng, 7 * number) for number in range(POSITIONS)]
 
 
@@ -63,7 +64,7 @@ def test_onnx_runtime_computes_what_plays(tmp_path, boards, kind):
     runtime = pytest.importorskip("onnxruntime")
     source = tmp_path / "net.pb" if kind != "shipped" else default_net_path(entry="default_tower")
     if kind in TOWERS:
-        source.write_bytes(file_bytes(random_net(np.random.default_rng(11), **TOWERS[kind])))
+        source.write_bytes(file_bytes(random_net(default_rng(11), **TOWERS[kind])))
     elif kind in TRANSFORMERS:
         source.write_bytes(random_transformer(5, **KINDS[kind]))
     export_onnx(source, tmp_path / "net.onnx")

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.random import default_rng
 
 from benchmarks.measuring import resident_bytes
 from engine.errors import ConfigError, ShapeError
@@ -54,7 +55,7 @@ CONFIGS = {
     "config", [TowerConfig(32, 2), *CONFIGS.values()], ids=["two blocks", *CONFIGS]
 )
 def test_a_positions_bits_depend_on_nothing_but_the_position(config):
-    rng = np.random.default_rng(4)
+    rng = default_rng(4)
     masks = random_masks(20, rng)
     tower = fused(random_model(config, rng), config)
     assert_bits_depend_on_the_position_alone(tower, masks, rng)
@@ -68,7 +69,7 @@ def test_blocks_of_any_width_hold_the_same_product(monkeypatch, lanes, columns):
     monkeypatch.setattr(multiply_module, "BLOCK_LANES", lanes)
     for name in ("multiply", "_columns_of_4", "_columns_of_1"):
         monkeypatch.setattr(multiply_module, name, getattr(multiply_module, name).py_func)
-    rng = np.random.default_rng(12)
+    rng = default_rng(12)
     a = rng.normal(size=(8, 3)).astype(np.float32)
     b = rng.normal(size=(3, columns)).astype(np.float32)
     rows, to = Rows(0, 3), Rows(0, columns)
@@ -80,7 +81,7 @@ def test_blocks_of_any_width_hold_the_same_product(monkeypatch, lanes, columns):
 
 
 def test_folding_names_what_does_not_fit():
-    model = SMALL.build(np.random.default_rng(0))
+    model = SMALL.build(default_rng(0))
     tensors = {**model.named_parameters(), **model.named_buffers()}
     with pytest.raises(ConfigError, match=r"policy\.conv2\.bias"):
         FusedTower(
@@ -103,9 +104,9 @@ SLOW_KINDS = [
 
 @pytest.mark.parametrize("kind", ["attention policy", *SLOW_KINDS])
 def test_evaluations_allocate_nothing(kind):
-    tower = fused(CONFIGS[kind].build(np.random.default_rng(0)), CONFIGS[kind])
+    tower = fused(CONFIGS[kind].build(default_rng(0)), CONFIGS[kind])
     leaves = new_leaf_batch(max(BATCHES))
-    leaves.masks[:] = random_masks(len(leaves.masks), np.random.default_rng(1))
+    leaves.masks[:] = random_masks(len(leaves.masks), default_rng(1))
     leaves.n_moves[:] = 40
     with closing(NetworkEvaluator(tower)) as evaluator:
         held = [held_after(evaluator, leaves, rounds) for rounds in (10, ROUNDS, ROUNDS)]
@@ -128,7 +129,7 @@ def held_after(evaluator, leaves, rounds):
 @pytest.mark.parametrize(("net", "weights", "buffers"), [("64x6", 11, 1.4), ("128x10", 54, 2.3)])
 def test_memory_is_what_the_documentation_says(net, weights, buffers):
     config = TowerConfig.parse(net)
-    tower = fused(config.build(np.random.default_rng(0)), config)
+    tower = fused(config.build(default_rng(0)), config)
     assert bytes_of(tower.weights) / MIB == pytest.approx(weights, abs=0.5)
     assert bytes_of(tower.new_space()) / MIB == pytest.approx(buffers, abs=0.05)
 

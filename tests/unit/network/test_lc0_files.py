@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from numpy.random import default_rng
 
 from engine.errors import ConfigError, NetFileError
 from engine.files.wire import encode
@@ -27,7 +28,7 @@ MIB = 1 << 20
 
 @pytest.fixture(scope="module")
 def good():
-    return random_net(np.random.default_rng(1), blocks=1)
+    return random_net(default_rng(1), blocks=1)
 
 
 def write(folder, data, name="net.pb"):
@@ -220,7 +221,7 @@ def test_what_does_not_fit_is_refused_by_name(tmp_path, good, change, message):
 
 
 def test_gates_in_some_blocks_only_are_refused(tmp_path):
-    net = random_net(np.random.default_rng(1), blocks=2)
+    net = random_net(default_rng(1), blocks=2)
     with refused("in every block or none"):
         load_network(write(tmp_path, changed(file_bytes(net), drop("residual.1.se"))))
 
@@ -240,7 +241,7 @@ def test_a_net_without_formats_has_classical_heads(tmp_path):
         "moves_left": False,
         "gates": False,
     }
-    net = random_net(np.random.default_rng(2), **kind)
+    net = random_net(default_rng(2), **kind)
     wanted = load_lc0(write(tmp_path, file_bytes(net)))
     for change in (lambda net: net.update(format=None), in_format(network=1, policy=2, value=2)):
         assert load_lc0(write(tmp_path, changed(file_bytes(net), change))).config == wanted.config
@@ -251,7 +252,7 @@ def test_a_net_without_formats_has_classical_heads(tmp_path):
 
 def test_the_shipped_net_answers_the_same_once_exported(tmp_path):
     write_planes(tmp_path / "net.pb.gz", read_planes(default_net_path(entry="default_tower")))
-    masks = random_masks(64, np.random.default_rng(3))
+    masks = random_masks(64, default_rng(3))
     masks[32:, 109] = 90  # where rounded weights of the fifty-move plane show
     ours, exported = (
         fused_answers(load_network(path), masks) for path in (None, tmp_path / "net.pb.gz")
@@ -263,7 +264,7 @@ def test_the_shipped_net_answers_the_same_once_exported(tmp_path):
 
 
 def test_quiet_channels_keep_their_precision_beside_loud_ones(tmp_path):
-    rng = np.random.default_rng(4)
+    rng = default_rng(4)
     config = TowerConfig(16, 1)
     model = config.build(rng)
     tensors = {**model.named_parameters(), **model.named_buffers()}
@@ -298,7 +299,7 @@ def test_what_a_file_says_of_itself_goes_along(tmp_path, good):
 
 def test_what_lc0_could_not_play_is_not_exported(tmp_path):
     config = TowerConfig(16, 1, activation="swish")
-    model = config.build(np.random.default_rng(0))
+    model = config.build(default_rng(0))
     tower = PlanesFile(config, {**model.named_parameters(), **model.named_buffers()}, {})
     with pytest.raises(ConfigError, match=r"\.pb or \.pb\.gz"):
         write_planes(tmp_path / "net.onnx", tower)

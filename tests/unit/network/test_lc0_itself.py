@@ -6,6 +6,7 @@ import gzip
 
 import numpy as np
 import pytest
+from numpy.random import default_rng
 
 from engine.network.input_formats import CANONICAL
 from engine.network.lc0.reader import load_lc0
@@ -20,7 +21,7 @@ COUNT = 24
 
 
 def compare(path, seed, is_wdl=True, count=COUNT):
-    rng = np.random.default_rng(seed)
+    rng = default_rng(seed)
     positions = [boards()[at] for at in rng.permutation(len(boards()))[:count]]
     leaves = answered(path, positions)
     is_turned = load_lc0(path).config.input_format >= CANONICAL
@@ -49,7 +50,7 @@ def compare(path, seed, is_wdl=True, count=COUNT):
 def test_new_towers_answer_as_lc0_does(tmp_path, kind):
     options = test_lc0_generated.KINDS[kind]
     seed = 100 + TOWERS.index(kind)
-    net = random_net(np.random.default_rng(seed), **options)
+    net = random_net(default_rng(seed), **options)
     (path := tmp_path / "net.pb.gz").write_bytes(gzip.compress(file_bytes(net)))
     compare(path, seed, options.get("value") != "scalar")
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from itertools import pairwise
 
 import chess
-import numpy as np
 import pytest
+from numpy.random import default_rng
 
 from engine.network.people.people_policy import PeoplePolicy
 from engine.options import EngineOptions
@@ -73,7 +73,7 @@ def test_without_foresight_moves_are_drawn_as_people_play_them():
     ]
     plan = PeoplePlan(nodes=1, temperature=1.0, foresight=0.0, mate_factor=1.0)
     assert drawing_chances(children, plan) == pytest.approx([0.6, 0.3, 0.1])
-    rng = np.random.default_rng(1)
+    rng = default_rng(1)
     drawn = Counter(
         choose_like_people(chess.Board(), children, plan, rng).move.uci() for _ in range(3000)
     )
@@ -86,7 +86,7 @@ def test_a_side_that_stays_better_repeats_no_position(other_q, repeats):
     board = board_after("g1f3 g8f6 f3g1 f6g8 g1f3 g8f6")
     children = [root_move("f3g1", 1, 0.9, 0.5), root_move("e2e4", 1, 0.1, other_q)]
     plan = PeoplePlan(1, 1.0, 0.0, 1.0)
-    rng = np.random.default_rng(1)
+    rng = default_rng(1)
     drawn = {choose_like_people(board, children, plan, rng).move.uci() for _ in range(50)}
     assert ("f3g1" in drawn) == repeats
 
