@@ -2,7 +2,6 @@
 
     python -m benchmarks.people club.pgn --against maia-1100.pb.gz maia-1500.pb.gz
     python -m benchmarks.people club.pgn --net people.dit --calibration
-    python -m benchmarks.people club.pgn --against maia-1500.pb.gz --speed
     python -m benchmarks.people club.pgn --levels
     python -m benchmarks.people club.pgn --mates
 
@@ -13,18 +12,14 @@ is asked for the rating of the player to move, the others for what they always s
 one legal move do not count. `--levels` adds the opponents that play like people, with the chances
 by which they draw their moves. `--mates` prints instead how many mates in one people gave, and the
 mean of the probability that `--net` and these opponents give them. `--calibration` prints instead,
-for the moves that `--net` gives a probability within some range, how many were played. `--speed`
-prints positions a second of processor time, one thread, of the kernels alone: medians of rounds
-that take turns, from the planes on for networks of planes, and from the board on, with its legal
-moves, for `--net`.
+for the moves that `--net` gives a probability within some range, how many were played.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -32,7 +27,7 @@ from typing import Protocol
 
 import numpy as np
 
-from benchmarks.measuring import counted, existing, new_parser, report, take_turns
+from benchmarks.measuring import existing, new_parser, report
 from engine.board.convert import board_from_row, decode_move, encode_move
 from engine.board.layout import ROW_WORDS
 from engine.board.makemove import push
@@ -41,8 +36,7 @@ from engine.errors import AinoError, ConfigError
 from engine.evaluation import make_evaluator
 from engine.evaluation.leaves import fill_leaf
 from engine.evaluation.protocol import input_format_of, new_leaf_batch
-from engine.native.memory import buffers
-from engine.network.people.people_policy import PeopleAnswers, PeoplePolicy, add_logits
+from engine.network.people.people_policy import PeoplePolicy
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.like_people import PEOPLE_RANGE, drawing_chances, people_plan
@@ -56,8 +50,6 @@ BANDS = (("below 900", 1, 900), ("900 to 1299", 900, 1300),
 RANGES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 LEAST_CHANCE = 1e-6  # of a played move, whose logarithm is a loss
 IN_95_PERCENT = 1.96  # standard errors
-TIMED = 1024  # positions whose prediction is timed
-ROUNDS = 7
 LONG_MS = 600_000  # of a clock, which an opponent does not use
 
 
@@ -88,13 +80,6 @@ class Contender(Protocol):
     def predict(self, position: Position) -> Answer: ...
 
 
-class Timed(Contender, Protocol):
-    """One whose speed is measured."""
-
-    def work(self, positions: list[Position]) -> Callable[[], object]:
-        """Return what predicts all of them once more, as fast as it can."""
-
-
 class People:
     """A network of people, asked for the rating of the player to move."""
 
@@ -104,18 +89,6 @@ class People:
 
     def predict(self, position: Position) -> Answer:
         return Answer(*self._policy.predict(position.stack, position.rating))
-
-    def work(self, positions: list[Position]) -> Callable[[], object]:
-        last = {one.game: one.stack for one in positions}  # the longest of each game
-        model = self._policy.model
-        n_bands = np.int64(self._policy.config.n_bands)
-        answers = buffers(PeopleAnswers, P=max(map(len, last.values())))
-
-        def predict_games() -> None:
-            for stack in last.values():
-                add_logits(model, stack, np.int64(0), np.int64(0), n_bands, 1.0, answers)
-
-        return predict_games
 
 
 class Network:
@@ -133,12 +106,6 @@ class Network:
         logits = self._leaves.logits[0, :count].astype(np.float64)
         chances = np.exp(logits - logits.max())
         return Answer(self._leaves.moves[0, :count].copy(), chances / chances.sum())
-
-    def work(self, positions: list[Position]) -> Callable[[], object]:
-        leaves = new_leaf_batch(len(positions))
-        for leaf, one in enumerate(positions):
-            fill_leaf(leaves, leaf, one.stack, input_format_of(self._net))
-        return lambda: self._net.evaluate(leaves, len(positions))
 
 
 class Levels:
@@ -175,8 +142,6 @@ def flags() -> argparse.ArgumentParser:
     parser.add_argument("--positions", type=int, default=0, metavar="N", help=text)
     text = "show how many moves were played by the probability that they were given"
     parser.add_argument("--calibration", action="store_true", help=text)
-    text = "show how many positions each network predicts in a second"
-    parser.add_argument("--speed", action="store_true", help=text)
     text = "measure Aino's opponents that play like people, too"
     parser.add_argument("--levels", action="store_true", help=text)
     text = "show how many mates in one were given, and how likely they were held"
@@ -196,13 +161,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.mates:
             report(mates(people, positions), options.json)
             return 0
-        networks: list[Timed] = [people, *map(Network, options.against)]
+        contenders: list[Contender] = [people, *map(Network, options.against)]
     except AinoError as error:
         parser.error(str(error))
-    if options.speed:
-        report(speeds(networks, positions), options.json)
-        return 0
-    contenders: list[Contender] = [*networks, *([Levels()] if options.levels else [])]
+    contenders += [Levels()] if options.levels else []
     report([row for one in contenders for row in scores(one, positions)], options.json)
     return 0
 
@@ -264,25 +226,6 @@ def scores(contender: Contender, positions: list[Position]) -> list[dict[str, ob
             }
         )
     return rows
-
-
-def speeds(contenders: list[Timed], positions: list[Position]) -> list[dict[str, object]]:
-    """One row for every contender: positions a second, and the ratio to the last one."""
-    games = {one.game for one in positions[-TIMED:-1]} or {positions[-1].game}
-    positions = [one for one in positions if one.game in games]
-    runs = {
-        str(place): counted(one.work(positions), len(positions))
-        for place, one in enumerate(contenders)
-    }
-    found = [np.median(one) for one in take_turns(runs, ROUNDS, 0.0, time.process_time).values()]
-    return [
-        {
-            "network": one.name,
-            "positions per s": round(speed),
-            "ratio": f"{speed / found[-1]:.1f}",
-        }
-        for one, speed in zip(contenders, found, strict=True)
-    ]
 
 
 def played_place(position: Position, answer: Answer) -> int:
