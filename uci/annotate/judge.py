@@ -34,12 +34,10 @@ GREAT = Judgement("only move", "!", 1)
 BRILLIANT = Judgement("brilliant move", "!!", 3)
 BAD = (BLUNDER, MISTAKE, INACCURACY)
 
-# Smallest loss of each kind. On Lichess they are 0.15, 0.1 and 0.05 (there of a scale from -1 to
-# 1).
+# Smallest loss of each kind. On Lichess they are 0.15, 0.1 and 0.05 (of a scale from -1 to 1).
 # A move is picked for its large loss, so that the true one tends to be smaller: a mark needs 0.035
-# more, set by hand on 20 games. The sizes of 60 marks were right most often with 0.15 and 0.115,
-# both
-# compared with Stockfish by `benchmarks.marks`.
+# more, set by hand on 20 games. The sizes of 60 marks were right most often with 0.15 and 0.115;
+# both were compared with Stockfish by `benchmarks.reviews`.
 _THRESHOLDS = ((0.15, BLUNDER), (0.115, MISTAKE), (0.085, INACCURACY))
 LEAST_LOSS = _THRESHOLDS[-1][0]  # of a move with a mark
 _GREAT_GAP = 0.15  # winning chances by which every other move must be worse

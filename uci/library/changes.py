@@ -124,8 +124,7 @@ def _keep(path: Path, text: bytes, status: os.stat_result) -> None:
 
 def _write(path: Path, before: bytes, source: SourceText) -> os.stat_result | None:
     """Write a file that is as it was; return its status, None where nothing is left of it."""
-    # Other programs do not know of our lock, and a change of equal size may leave the time as it
-    # is.
+    # Other programs do not know of our lock, and a change of equal size may leave the time alone.
     if path.read_bytes() != before:
         raise DataError(_("{path} has changed; open My games again", path=printable(path)))
     if not source.text.strip() and not path.is_symlink():

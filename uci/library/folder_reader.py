@@ -106,12 +106,17 @@ class FolderReader:
         """Return the names of all files, below the folder, and their states. A link to one of them
         is no other file.
         """
-        paths = [*pgn_files(self._folder), *pgn_files(self._folder / ANALYSES)]
-        by_real = {
-            real_path(path): path for path in sorted(paths, key=Path.is_symlink, reverse=True)
-        }
+        links = dict[Path, Path]()  # by what they lead to
+        files = dict[Path, Path]()
+        for folder in (self._folder, self._folder / ANALYSES):
+            home = real_path(folder)
+            for path in pgn_files(folder):
+                if path.is_symlink():
+                    links[real_path(path)] = path
+                else:
+                    files[home / path.name] = path
         found = {}
-        for path in by_real.values():
+        for path in (links | files).values():
             # A link to nothing, or a file that has just been deleted, is none.
             with contextlib.suppress(OSError):
                 found[path.relative_to(self._folder).as_posix()] = _state(path.stat())
