@@ -29,7 +29,7 @@ from selfplay.families.by_name import family_of
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.matches.opening_book import OpeningRows
-from selfplay.run.playing import GenerationTask, play_numbers, usual_start
+from selfplay.run.phase_games import GenerationTask, play_numbers, usual_start
 
 NET = "sparse-256"  # What self-play searches with.
 SEED = 1

@@ -36,7 +36,7 @@ from engine.search.limits import Limits
 from engine.search.result import RootMove
 from selfplay.report.run_numbers import read_run
 from selfplay.suites.problem import Problem, read_puzzles
-from uci.terminal.reading import read_every_game
+from uci.common.reading import read_every_game
 
 _POSITIONS = {
     "The first move": chess.STARTING_FEN,

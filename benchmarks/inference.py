@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.measuring import counted, new_parser, report, take_turns
 from engine.board.convert import stack_from_board
-from engine.evaluation.leaves import fill_leaf
+from engine.evaluation.leaf_batches import fill_leaf
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.evaluation.tower import NetworkEvaluator
 from engine.network.onnx_graph import onnx_graph

@@ -55,7 +55,7 @@ GENERATOR = """
 import contextlib, re, sys
 import llvmlite.binding as llvm
 import pytest
-from engine.native import ordering, whole
+from engine.native import atomics, link_time
 from engine.options import EngineOptions
 from engine.player import Engine
 
@@ -67,14 +67,14 @@ SYSTEMS = {
     "Linux arm64, Neoverse V2": ("aarch64-unknown-linux-gnu", "neoverse-v2"),
 }
 modules = []
-optimize = whole._WholeLibrary._optimize_final_module
+optimize = link_time._WholeLibrary._optimize_final_module
 
 def keep(library):
     optimize(library)
     modules.append(library._final_module.as_bitcode())
 
-whole._WholeLibrary._optimize_final_module = keep
-ordering._PAUSES.clear()  # the one instruction of a certain processor
+link_time._WholeLibrary._optimize_final_module = keep
+atomics._PAUSES.clear()  # the one instruction of a certain processor
 for evaluator in ("auto", "material", "network", "hybrid"):
     with Engine(EngineOptions(hash_mib=16, threads=2, evaluator=evaluator, backend="numpy")) as engine:
         engine.warm_up()

@@ -34,7 +34,7 @@ from engine.board.makemove import push
 from engine.board.notation import board_after
 from engine.errors import AinoError, ConfigError
 from engine.evaluation import make_evaluator
-from engine.evaluation.leaves import fill_leaf
+from engine.evaluation.leaf_batches import fill_leaf
 from engine.evaluation.protocol import input_format_of, new_leaf_batch
 from engine.network.people.people_policy import PeoplePolicy
 from engine.options import EngineOptions

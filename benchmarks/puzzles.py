@@ -40,9 +40,9 @@ from uci.annotate.accuracy import win_percent
 from uci.annotate.judge import winning_chances
 from uci.annotate.review import review_game
 from uci.annotate.solutions import Candidate, is_solution
+from uci.common.reading import read_every_game
+from uci.common.verdict import Verdict
 from uci.library.puzzles import Puzzle, puzzles_of, read_lichess
-from uci.terminal.reading import read_every_game
-from uci.terminal.verdict import Verdict
 
 _REVIEW = Limits(nodes=10_000)  # as `aino annotate`
 _LOOKS = (Limits(nodes=3_000), Limits(nodes=30_000))  # the longer one where the shorter objects

@@ -21,7 +21,7 @@ from typing import Any
 from benchmarks.measuring import new_parser, report
 from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.run.cluster import connected
-from selfplay.run.playing import GenerationTask, PlayBackend
+from selfplay.run.phase_games import GenerationTask, PlayBackend
 from selfplay.run.workers import WorkerPool
 from tests.selfplay.run.crews import children, never, tiny_task
 

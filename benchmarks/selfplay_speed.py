@@ -34,7 +34,7 @@ from selfplay.games.selfplay_game import SelfPlayGame
 from selfplay.matches.opening_book import OpeningRows
 from selfplay.records.collect import collect
 from selfplay.records.positions import PositionSet
-from selfplay.run.playing import GAMES_AT_ONCE, GenerationTask, play_numbers
+from selfplay.run.phase_games import GAMES_AT_ONCE, GenerationTask, play_numbers
 from selfplay.training.family import Family
 from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData

@@ -43,19 +43,19 @@ from engine.evaluation.protocol import (
 )
 from engine.options import EngineOptions
 from engine.search.batches import Batches
-from engine.search.choice import SearchOrder
 from engine.search.clock import LastMove, RecentMost
-from engine.search.driver import SearchDriver
-from engine.search.hints import HintSource
+from engine.search.human_time import pace_s
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
-from engine.search.pace import pace_s
+from engine.search.move_choice import SearchRequest
 from engine.search.report import Reporter, outline
 from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of
-from engine.search.run import Runner, Walkers
-from engine.search.session import Search, lead_to_mate, suited_to
+from engine.search.search_loop import SearchDriver
+from engine.search.search_tree_state import Search, lead_to_mate, suited_to
+from engine.search.tactical_priors import HintSource
 from engine.search.tree.arrays import EDGES_PER_NODE, LATE_EDGES_PER_NODE, new_tree, nodes_for
 from engine.search.tree.params import LC0, SearchParams, params_of
+from engine.search.visit_loop import Runner, Walkers
 
 TABLE_SHARE = 1 / 16  # Share of Hash for the positions that alpha-beta remembers. Set by hand.
 # Largest table in MiB: alpha-beta looks at a few thousand positions at a time. Set by hand.
@@ -303,7 +303,7 @@ class Engine:
                 self._get_ready(job, limits, board)
                 begun = job.now() if job.begun is None else job.begun
                 self._lag.note(self._last.lag_ms(board, limits))
-                order = SearchOrder(
+                order = SearchRequest(
                     board, limits, self.options, self._rng, begun, on_info, job, self._lateness,
                     self._lag, self._last, people=self._people,
                 )  # fmt: skip
@@ -314,7 +314,7 @@ class Engine:
     def _get_ready(self, job: SearchJob[Any], limits: Limits, board: chess.Board) -> None:
         """Do what must be done before a search; a subclass may have something."""
 
-    def _search_board(self, order: SearchOrder) -> SearchResult:
+    def _search_board(self, order: SearchRequest) -> SearchResult:
         board = order.board
         if not any(board.legal_moves):
             return SearchResult(None, None, [], [], 0, 0, board=board)
@@ -331,13 +331,13 @@ class Engine:
             job.wait_until(begun + pace_s(order, result))
         return result
 
-    def _params_of(self, order: SearchOrder) -> SearchParams:
+    def _params_of(self, order: SearchRequest) -> SearchParams:
         """Return the search's parameters for an order."""
         own = self._own_params._replace(draw_score=order.draw_score(cp_scale_of(self.evaluator)))
         # People do not see the mates that the rules alone find.
         return own._replace(mate_moves=0) if order.is_like_people else own
 
-    def _search_tree(self, order: SearchOrder) -> SearchResult:
+    def _search_tree(self, order: SearchRequest) -> SearchResult:
         self._runner.settle()
         params = self._params_of(order)
         if self._root_was_changed or params != self._search.params:

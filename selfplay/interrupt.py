@@ -12,7 +12,7 @@ from types import FrameType
 
 from engine.cli.command_line import handling_signals
 from engine.cli.live_lines import show
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 
 SAME_REQUEST_S = 2.0  # a person who saw no answer presses again after more; set by hand
 
@@ -56,8 +56,8 @@ def stop_flag() -> Iterator[threading.Event]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal first_s
-        is_impatient = awake_s() - first_s > SAME_REQUEST_S
-        first_s = min(first_s, awake_s())
+        is_impatient = uptime_s() - first_s > SAME_REQUEST_S
+        first_s = min(first_s, uptime_s())
         flag.set()
         if is_impatient and number in (signal.SIGINT, signal.SIGTERM):
             raise KeyboardInterrupt

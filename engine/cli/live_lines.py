@@ -24,7 +24,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 
 PLAIN_WIDTH = 240  # Width, in columns, when writing to a file or a pipe.
 LOG_S = 60.0  # Seconds between progress lines of a long task when the output is not a terminal.
@@ -70,13 +70,13 @@ class LiveLine:
         self._title = title
         self._log_s = log_s
         self._at_first = at_first
-        self._begun = self._logged = awake_s()
+        self._begun = self._logged = uptime_s()
         # Share (0..1) already done at the first update, by an earlier process.
         self._first: float | None = None
 
     def update(self, done: float, text: str = "") -> None:
         """Set the share done (0..1) and the text after the bar."""
-        now = awake_s()
+        now = uptime_s()
         if self._first is None:
             self._first = done
         if self._at_first and done <= self._first:
@@ -116,6 +116,6 @@ def live_line(title: str, log_s: float = 0.0, at_first: str = "") -> Iterator[Li
         console=_console,
         disable=not _console.is_terminal,
         transient=True,
-        get_time=awake_s,
+        get_time=uptime_s,
     ) as bar:
         yield LiveLine(bar, bar.add_task(title, total=1.0, text=at_first), title, log_s, at_first)

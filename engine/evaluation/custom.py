@@ -24,9 +24,9 @@ import numpy as np
 
 from engine.board.convert import decode_move
 from engine.errors import AinoError, ConfigError, EvaluatorError, ShapeError
-from engine.evaluation.answers import check_answers
+from engine.evaluation.answer_checks import check_answers
 from engine.evaluation.guest_thread import Guest
-from engine.evaluation.leaves import leaves_of
+from engine.evaluation.leaf_batches import leaves_of
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, LeafBatch
 from engine.files.dit_file import load_tensors
 from engine.network.planes import float_planes

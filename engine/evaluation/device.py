@@ -10,7 +10,7 @@ from contextlib import suppress
 import numpy as np
 
 from engine.errors import AinoError
-from engine.evaluation.answers import check_answers
+from engine.evaluation.answer_checks import check_answers
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.evaluation.tower import NetworkEvaluator
 from engine.network.device_network import PART, PART_SIZES, DeviceNetwork, Flight

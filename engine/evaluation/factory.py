@@ -47,7 +47,7 @@ def make_evaluator(
         return MaterialEvaluator(threads)
     from engine.evaluation.hybrid import HybridEvaluator  # `material` starts without the net
     from engine.evaluation.sparse import SparseEvaluator
-    from engine.network.policy.sparse_play import SparseNet
+    from engine.network.sparse.sparse_play import SparseNet
     from engine.network.weights import is_default, load_net, load_network
 
     with blaming("weights_file"):

@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
 from engine.errors import AinoError, EvaluatorError
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 
 # Seconds that an answer may be late once nobody needs it, besides the time of the slowest answer
 # before it. Set by hand.
@@ -43,10 +43,10 @@ class Guest:
         before it.
         """
         answer = self._order(work)
-        begun = awake_s()
+        begun = uptime_s()
         over_since = None
         while not wait([answer], _POLL_S).done:
-            now = awake_s()
+            now = uptime_s()
             if over_since is None and self.is_over():
                 over_since = now
             if over_since is not None and now - over_since >= PATIENCE_S + self._slowest_s:
@@ -54,7 +54,7 @@ class Guest:
                 raise EvaluatorError(
                     f"evaluator {self.name} has not answered for {now - begun:.0f} s"
                 )
-        self._slowest_s = max(self._slowest_s, awake_s() - begun)
+        self._slowest_s = max(self._slowest_s, uptime_s() - begun)
         return answer.result()
 
     def make(self, work: Callable[[], Answer]) -> Answer:
@@ -62,8 +62,8 @@ class Guest:
 
         How long that takes says nothing about later answers.
         """
-        begun = awake_s()
-        self.is_over = lambda: awake_s() - begun >= LONGEST_START_S
+        begun = uptime_s()
+        self.is_over = lambda: uptime_s() - begun >= LONGEST_START_S
         try:
             return self.ask(work)
         except BaseException:

@@ -13,8 +13,8 @@ from typing import Any
 
 from engine.evaluation.protocol import ChunkEvaluator, LeafBatch
 from engine.native.jit import kernel
+from engine.native.link_time import ByType
 from engine.native.pool import PerThread
-from engine.native.whole import ByType
 
 # Kernels (model, leaves, leaf):
 # row and legal moves -> logits, wdl, moves left and quiet level (`LeafBatch`)

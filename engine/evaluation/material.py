@@ -24,9 +24,9 @@ from engine.board.makemove import make
 from engine.evaluation.in_kernel import ModelEvaluator, register_family
 from engine.evaluation.move_scores import MoveSpace, score_moves
 from engine.evaluation.scores import ATAN_SCALE, MATERIAL_CP_SCALE
+from engine.native.aligned_arrays import buffers
 from engine.native.elementary import atan
 from engine.native.jit import kernel
-from engine.native.memory import buffers
 from engine.tactics.classical import game_phase
 from engine.tactics.quiescence import (
     QUIESCENCE_NODE_LIMIT,

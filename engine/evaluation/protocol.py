@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from engine.native.memory import buffers
+from engine.native.aligned_arrays import buffers
 from engine.native.pool import ThreadPool
 from engine.network.input_formats import CLASSICAL
 from engine.network.outputs import CHUNK

@@ -7,8 +7,8 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from engine.evaluation.in_kernel import ModelEvaluator, register_family
-from engine.network.policy import sparse_play as kernels
-from engine.network.policy.sparse_play import SparseModel, SparseNet, TwoTrunkModel
+from engine.network.sparse import sparse_play as kernels
+from engine.network.sparse.sparse_play import SparseModel, SparseNet, TwoTrunkModel
 
 # By games (docs/what-was-tried.md).
 SEARCH = MappingProxyType(

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.core import types
 
-from engine.native.whole import ByType
+from engine.native.link_time import ByType
 
 _CONSTANTS = (
     bool,

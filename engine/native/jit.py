@@ -25,7 +25,7 @@ from engine.files.atomic import write_file
 from engine.files.user_folder import user_folder
 from engine.native.dependencies import code_digest
 from engine.native.kernel_files import KernelFiles, PartFiles, note_use
-from engine.native.whole import Kernel
+from engine.native.link_time import Kernel
 
 CACHE_ENVIRONMENT_VARIABLE = "AINO_CACHE_DIR"
 UNUSED_DAYS = 30  # Kernels that no process has asked for in this time are deleted. Set by hand.

@@ -23,7 +23,7 @@ from numba.core.typing import signature as signature_of
 
 from engine.files.atomic import aside, replace
 from engine.native.dependencies import kernel_digest
-from engine.native.whole import UNRESOLVED, PartLibrary
+from engine.native.link_time import UNRESOLVED, PartLibrary
 
 _ADDRESS = "numba.dynamic.globals"  # Prefix of a variable with an address of this process.
 

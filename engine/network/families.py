@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError, NetFileError
-from engine.network.policy.sparse_parameters import sparse_config_of
+from engine.network.sparse.sparse_parameters import sparse_config_of
 from engine.network.tower.tower_model import TowerConfig, tower_config_of
 from engine.network.transformer.transformer_model import (
     Transformer,

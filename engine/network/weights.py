@@ -12,13 +12,13 @@ import numpy as np
 
 from engine.errors import ConfigError, NetFileError, ShapeError
 from engine.files.dit_file import load_tensors
-from engine.native.memory import release_freed_memory
+from engine.native.aligned_arrays import release_freed_memory
 from engine.network.lc0.schema import is_lc0
 from engine.network.manifest import LEARNED_ALONE, MANIFEST, SHIPPED, learned_alone, read_manifest
 from engine.network.outputs import FIRST_HEADS, Heads
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
-from engine.network.policy.sparse_parameters import sparse_config_of
-from engine.network.policy.sparse_play import SparseNet
+from engine.network.sparse.sparse_parameters import sparse_config_of
+from engine.network.sparse.sparse_play import SparseNet
 
 # A sparse network is loaded without the tower's modules, which need the learning library.
 if TYPE_CHECKING:

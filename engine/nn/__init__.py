@@ -50,6 +50,7 @@ from typing import Any
 from engine.nn import datasets as datasets
 from engine.nn import layers
 from engine.nn.figures import plot_histograms
+from engine.nn.foreign_names import CLASSES, other_name
 from engine.nn.layer import REGISTRY, Layer, layer_from_config
 from engine.nn.layers import *  # noqa: F403  their names stand in layers/__init__.py
 from engine.nn.losses import (
@@ -61,7 +62,6 @@ from engine.nn.losses import (
     softmax_cross_entropy,
 )
 from engine.nn.metrics import accuracy, confusion_matrix, plot_confusion
-from engine.nn.names import CLASSES, other_name
 from engine.nn.numeric import GradientCheck, gradient_check, numeric_gradient
 from engine.nn.summary import activations
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage, refresh_statistics

@@ -24,7 +24,7 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.array_forms import (
+from engine.nn.array_checks import (
     Array,
     ShapedArrays,
     checking_gradient,
@@ -32,8 +32,8 @@ from engine.nn.array_forms import (
     joined_rows,
     rows_of,
 )
-from engine.nn.names import MEMBERS, explained, other_name
-from engine.nn.part_tree import PartTree
+from engine.nn.foreign_names import MEMBERS, explained, other_name
+from engine.nn.module import Module
 from engine.nn.summary import layer_text, summary_table
 
 Gradients = dict[str, Array]
@@ -46,7 +46,7 @@ State = dict[str, Any]
 REGISTRY: dict[str, type[Layer]] = {}
 
 
-class Layer(PartTree):
+class Layer(Module):
     """Base class of all layers.
 
     Training changes `params`; `buffers` are state that is stored but not trained. Both map a name
@@ -248,7 +248,7 @@ def layer_from_config(config: Mapping[str, Any], rng: np.random.Generator) -> La
     if not isinstance(kind, str) or kind not in REGISTRY:
         advice = (
             "first import the module that registers it, "
-            "such as engine.network.policy.sparse_model for sparse networks"
+            "such as engine.network.sparse.sparse_model for sparse networks"
         )
         raise ConfigError(f"unknown layer {kind!r}: {advice}; known: {', '.join(sorted(REGISTRY))}")
     arguments = {key: value for key, value in config.items() if key != "layer"}

@@ -23,7 +23,7 @@ import numpy as np
 
 from engine.backend import backend_of, bounds, check_together, to_numpy, xp_of
 from engine.errors import ConfigError, DataError, ShapeError
-from engine.nn.array_forms import form_of, is_array
+from engine.nn.array_checks import form_of, is_array
 from engine.nn.operations import operations_for
 
 Array = Any

@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.backend import check_together, to_numpy
 from engine.errors import DataError, ShapeError
-from engine.nn.array_forms import is_array
+from engine.nn.array_checks import is_array
 from engine.nn.figures import new_figure
 from engine.nn.losses import MeanOver
 

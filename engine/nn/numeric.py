@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.backend import to_numpy
 from engine.errors import ConfigError, ShapeError
-from engine.nn.array_forms import copies
+from engine.nn.array_checks import copies
 from engine.nn.layer import Layer
 
 STEP = 1e-6

@@ -17,7 +17,7 @@ import numpy as np
 
 from engine.board.layout import BLACK, CASTLING, HALFMOVE, WHITE
 from engine.errors import ConfigError
-from engine.evaluation.answers import check_answers
+from engine.evaluation.answer_checks import check_answers
 from engine.evaluation.protocol import (
     Evaluator,
     LeafBatch,
@@ -29,8 +29,8 @@ from engine.evaluation.tablebase import WIN as TABLE_WIN
 from engine.evaluation.tablebase import Tablebase
 from engine.native.pool import Offer, ThreadPool
 from engine.network.outputs import CHUNK
-from engine.search.hints import HintSource
-from engine.search.session import Search
+from engine.search.search_tree_state import Search
+from engine.search.tactical_priors import HintSource
 from engine.search.tree import arrays
 from engine.search.tree.arrays import Round, new_round
 from engine.search.tree.params import BATCHED_SMALLEST_ROUND, BATCHED_VISITS_PER_LEAF

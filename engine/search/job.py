@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future, wait
 from typing import Any, Generic, Self, TypeVar
 
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 from engine.search.limits import Limits
 
 Answer = TypeVar("Answer")
@@ -46,7 +46,7 @@ class SearchJob(Generic[Answer]):
     def __init__(self, begun: float | None = None) -> None:
         self.begun = begun
         self.hit: float | None = None
-        self.now: Callable[[], float] = awake_s if begun is None else time.perf_counter
+        self.now: Callable[[], float] = uptime_s if begun is None else time.perf_counter
         self._stop, self._ponderhit = threading.Event(), threading.Event()
         self._future: Future[Answer] = Future()
         # No thread of its own is at work. After Ctrl-C, Thread.join may not tell.

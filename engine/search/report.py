@@ -18,9 +18,9 @@ from engine.evaluation.tablebase import WIN as TABLE_WIN
 from engine.evaluation.tablebase import Rank, Tablebase
 from engine.native.jit import kernel
 from engine.network.policy_map import policy_index
-from engine.search.choice import SearchOrder
+from engine.search.move_choice import SearchRequest
 from engine.search.result import Branch, RootMove, SearchInfo, centipawns, mate_moves, per_mille
-from engine.search.session import Search
+from engine.search.search_tree_state import Search
 from engine.search.tree.arrays import DRAW, EXPANDED, MAX_DEPTH, NO_NODE, ROOT, ROOT_PLY
 from engine.search.tree.edges import value_below
 from engine.search.tree.priors import own_priors
@@ -64,7 +64,7 @@ class Reporter:
     def __init__(
         self,
         search: Search,
-        wanted: SearchOrder,
+        wanted: SearchRequest,
         tablebase: Tablebase | None,
         cp_scale: float,
         first_hits: int = 0,

@@ -22,8 +22,8 @@ from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.board.layout import HALFMOVE, KEY, KING, NO_MOVE, PAWN, SIDE, WHITE
 from engine.board.makemove import copy_row, make, make_null
 from engine.board.movegen import generate
+from engine.native.aligned_arrays import buffers
 from engine.native.jit import kernel
-from engine.native.memory import buffers
 from engine.native.prefetch import prefetch
 from engine.tactics.quiescence import (
     MATE_CP,

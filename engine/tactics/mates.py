@@ -23,8 +23,8 @@ from engine.board.attacks import (
 from engine.board.layout import BISHOP, BLACK, EN_PASSANT, KNIGHT, PAWN, QUEEN, ROOK, SIDE, WHITE
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
+from engine.native.aligned_arrays import buffers
 from engine.native.jit import kernel
-from engine.native.memory import buffers
 
 MAX_MATE_MOVES = 4  # moves
 MATE_NODE_LIMIT = 2_000  # positions visited, about two milliseconds

@@ -17,8 +17,8 @@ from engine.board import layout
 from engine.board.attacks import bit, check_squares, in_check
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import Targets, generate, generate_some
+from engine.native.aligned_arrays import buffers
 from engine.native.jit import kernel
-from engine.native.memory import buffers
 from engine.tactics.classical import evaluate
 from engine.tactics.see import PIECE_VALUES, captured_value, wins_at_least
 

@@ -17,9 +17,9 @@ from selfplay.lock import folder_lock
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import RESULT_FILE, GameRow, MatchArchive
 from selfplay.matches.control import TimeControl
+from selfplay.matches.match import game_line
 from selfplay.matches.opening_book import DEFAULT_PLIES, load_book
-from selfplay.matches.runner import SeriesSettings
-from selfplay.matches.series import game_line
+from selfplay.matches.series import SeriesSettings
 
 DEFAULT_CLOCK = "1+0.1"
 MARGIN_MS = 20.0

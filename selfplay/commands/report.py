@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.cli.live_lines import show
 from engine.files.atomic import real_path, write_file
 from engine.files.output_files import check_output, output_file
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 from selfplay.interrupt import stop_flag
 from selfplay.report.metrics import EventFiles, metrics_csv, metrics_json
 from selfplay.report.page import comparison_page, report_page
@@ -69,10 +69,10 @@ def _follow(arguments: argparse.Namespace, out: Path, events: EventFiles | None)
     with stop_flag() as stop:
         show(f"{real_path(out).as_uri()}  (Ctrl-C ends it)")
         while not stop.is_set():
-            begun = awake_s()
+            begun = uptime_s()
             _write(arguments, out, events, f'<meta http-equiv="refresh" content="{REFRESH_S:g}">')
-            due = awake_s() + max(REFRESH_S / 2, (awake_s() - begun) / WORK_SHARE)
-            while awake_s() < due and not stop.wait(LOOK_S):
+            due = uptime_s() + max(REFRESH_S / 2, (uptime_s() - begun) / WORK_SHARE)
+            while uptime_s() < due and not stop.wait(LOOK_S):
                 pass
 
 

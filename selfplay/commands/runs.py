@@ -19,7 +19,7 @@ from selfplay.lock import folder_lock
 from selfplay.run.config import SECTIONS, add_config_flags, flag_values, merged, read_toml
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger
-from selfplay.run.playing import PlayBackend
+from selfplay.run.phase_games import PlayBackend
 from selfplay.run.workers import WorkerPool
 
 

@@ -14,7 +14,7 @@ from engine.errors import ConfigError
 from engine.files.atomic import write_file
 from engine.files.output_files import output_file
 from engine.files.text import POSITIONS, PUZZLES, kind_of_file
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 from engine.options import EngineOptions
 from selfplay.interrupt import stop_flag
 from selfplay.matches.contestant import ENGINE_HELP, Contestant, parse_contestant
@@ -107,7 +107,7 @@ class _Results:
         self._suites = suites
         self._path = path
         self._outcomes: dict[int, Outcome] = {}  # by the identity of the problem
-        self._written = awake_s()
+        self._written = uptime_s()
 
     @property
     def done(self) -> int:
@@ -116,9 +116,9 @@ class _Results:
     def add(self, outcome: Outcome) -> None:
         self._outcomes[id(outcome.problem)] = outcome
         self.solved += outcome.solved
-        if awake_s() - self._written >= WRITE_S:
+        if uptime_s() - self._written >= WRITE_S:
             self.write()
-            self._written = awake_s()
+            self._written = uptime_s()
 
     def by_suite(self) -> dict[str, list[Outcome]]:
         """Return the outcomes in the order of the problems."""

@@ -36,8 +36,8 @@ from selfplay.families.by_name import family_of
 from selfplay.interrupt import Stop
 from selfplay.lock import folder_lock
 from selfplay.matches.control import TimeControl
+from selfplay.matches.match import Match, MatchSettings, match_json, score_text
 from selfplay.matches.opening_book import load_book
-from selfplay.matches.series import Match, MatchSettings, match_json, score_text
 from selfplay.matches.statistics import estimate_elo
 from selfplay.report.metrics import metrics_csv, metrics_json
 from selfplay.report.page import Played, comparison_page
@@ -53,8 +53,8 @@ from selfplay.run.config import (
 )
 from selfplay.run.folder import RunFolder, are_equal
 from selfplay.run.ledger import Ledger, Phase
+from selfplay.run.phase_games import PlayBackend
 from selfplay.run.phases import run_generations
-from selfplay.run.playing import PlayBackend
 
 # The keys of a table with the types of their values, and those that rows, and stages in part, have
 # besides settings.

@@ -8,8 +8,8 @@ from engine.network.families import planes_config_of
 from engine.network.input_formats import CLASSICAL
 from engine.network.people.people_model import PeopleNetwork
 from engine.network.people.people_parameters import PeopleConfig
-from engine.network.policy.sparse_model import SparseNetwork
-from engine.network.policy.sparse_parameters import SparseConfig, sparse_config_of
+from engine.network.sparse.sparse_model import SparseNetwork
+from engine.network.sparse.sparse_parameters import SparseConfig, sparse_config_of
 from engine.network.tower.tower_model import TowerConfig
 from engine.network.transformer.transformer_model import TransformerConfig
 from engine.nn import dit

@@ -15,8 +15,8 @@ from threadpoolctl import ThreadpoolController
 
 from engine.backend import backend_of_all
 from engine.native.pool import ThreadPool
-from engine.network.rows import array_layers as layers
-from engine.network.rows.flat_tables import new_tables
+from engine.network.accumulator import array_layers as layers
+from engine.network.accumulator.flat_tables import new_tables
 from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.training.parallel import GradientSource, StepResult
 from selfplay.training.family import HeldOut, HeldOutScores, part_sums, scores_of

@@ -13,8 +13,8 @@ import numpy as np
 from engine.board.layout import ROW_WORDS
 from engine.board.makemove import push
 from engine.native.pool import ThreadPool
-from selfplay.games.player import KernelVisits, TreePlayer
 from selfplay.games.seats import Seats
+from selfplay.games.tree_player import KernelVisits, TreePlayer
 from selfplay.records.endings import game_ending
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.evaluation.protocol import Evaluator, new_leaf_batch
 from engine.native.jit import kernel
-from engine.search.session import Search, suited_to
+from engine.search.search_tree_state import Search, suited_to
 from engine.search.tree.arrays import (
     EXPANDED,
     FREE,
@@ -28,7 +28,7 @@ from engine.search.tree.params import SearchParams
 from engine.search.tree.proofs import is_decided
 from engine.search.tree.visits import apply, gather
 from selfplay.games.game_settings import SearchSettings
-from selfplay.games.player import TreePlayer
+from selfplay.games.tree_player import TreePlayer
 
 SPARE_NODES = 256  # besides two nodes per visit; mates found at leaves use nodes but no visits
 PAUSED = -1  # in `slots`: the seat waits for Python, not for an evaluation

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.board.layout import SIDE
-from engine.search.choice import choose_move
-from engine.search.session import Search, add_root_noise
+from engine.search.move_choice import choose_move
+from engine.search.search_tree_state import Search, add_root_noise
 from engine.search.tree.root import Root
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.pool import PooledGame

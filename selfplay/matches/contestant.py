@@ -24,7 +24,7 @@ import chess
 import chess.engine
 
 from engine.errors import ConfigError, did_you_mean
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 from selfplay.interrupt import Stopped, stopped, stopping
 from selfplay.matches.control import TimeControl
 
@@ -339,11 +339,11 @@ def ask_engine(
             f"the engine's process is gone: {error}"
         ) from error
     # The driver's own limits would also count the time in which the referee was stopped.
-    begun = awake_s()
+    begun = uptime_s()
     while not concurrent.futures.wait([future], POLL_S).done:
         if stopped():
             raise Stopped
-        if awake_s() - begun > timeout_s:
+        if uptime_s() - begun > timeout_s:
             future.cancel()
             raise TimeoutError
     try:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import chess
 import chess.engine
 
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 from engine.options.settings import check_settings, setting
 from selfplay.interrupt import Stop
 from selfplay.matches.adjudication import Adjudication
@@ -263,10 +263,10 @@ def _move(
     allowed_s = control.allowed_s(clocks_s[side])
     limit = control.limit(clocks_s[side], other, clocks_s[not side], side)
     told = deque[str](maxlen=KEPT_LINES)
-    begin = awake_s()
+    begin = uptime_s()
     patience_s = control.patience_s(clocks_s[side], patience_s)
     answer = think(players[side].engine, board, limit, patience_s, told)
-    measured_s = awake_s() - begin
+    measured_s = uptime_s() - begin
     judged = last_judgement(told, board)
     used_s = control.used_s(measured_s, judged.nodes or 0)
     if control.nodes_per_ms and judged.nodes is None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from engine.errors import ConfigError
 from engine.options.settings import setting
 from selfplay.matches.contestant import Contestant
+from selfplay.matches.match import MatchStanding, standing
 from selfplay.matches.rating import LadderRating, fit_rung, points_by_rung
-from selfplay.matches.runner import NumberedSeries, NumberedSettings, check_even
-from selfplay.matches.series import MatchStanding, standing
+from selfplay.matches.series import NumberedSeries, NumberedSettings, check_even
 
 
 @dataclass(frozen=True, kw_only=True)

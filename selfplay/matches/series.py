@@ -1,229 +1,257 @@
-"""A match between two UCI engines: pairs of games with colours swapped, resumable, with an Elo
-estimate or an SPRT.
-
-Its text is one line per game, and a summary.
+"""Play several games between UCI engines at once: a series picks the next game, a table plays
+it.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, ClassVar
 
 import chess
+import chess.engine
 
-from engine.errors import ConfigError
-from selfplay.matches import statistics
-from selfplay.matches.archive import GameRow, MatchArchive
-from selfplay.matches.contestant import Contestant
-from selfplay.matches.opening_book import opening_board
-from selfplay.matches.play import FAULTS
-from selfplay.matches.runner import NumberedSeries, NumberedSettings, check_even
-from selfplay.matches.statistics import EloEstimate, Sprt, SprtState, leading_pairs, or_null
-
-
-@dataclass(frozen=True, kw_only=True)
-class MatchSettings(NumberedSettings):
-    """The engines that play, and the number of games."""
-
-    first: Contestant
-    second: Contestant
-    sprt: Sprt | None = None  # ends the match when it reaches a decision
-    first_to_move: bool = False  # play each opening once, the first engine with the side to move
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.first_to_move and self.sprt:
-            raise ConfigError("a test between two engines needs each opening with both colours")
-        check_even(2 * self.games if self.first_to_move else self.games)
-        if self.first.name == self.second.name:
-            raise ConfigError(f"both engines are called {self.first.name!r}: give one a name=")
-
-    @property
-    def warning(self) -> str:
-        """What makes the games tell less than their number promises; empty for nothing."""
-        controls = [one.control_in(self.control) for one in (self.first, self.second)]
-        needed, what = (self.games, "games") if self.first_to_move else (self.games // 2, "pairs")
-        if needed <= len(self.openings) or any(one.allowed_s(1.0) for one in controls):
-            return ""
-        return (
-            f"{needed:,} {what} share {len(self.openings):,} openings, and only nodes limit the engines: with "
-            "one thread each they play the same games again, and the intervals come out too narrow. Use more openings"
-        )
+from engine.errors import ConfigError, RunError
+from engine.options.settings import setting
+from selfplay.interrupt import Stop
+from selfplay.matches.archive import GAMES_FILE, GameRow, MatchArchive
+from selfplay.matches.contestant import Contestant, close_engine, open_engine, set_virtual_time
+from selfplay.matches.control import TimeControl
+from selfplay.matches.opening_book import OpeningOrder, opening_board, readable
+from selfplay.matches.play import Rules, SeatedEngine, play_match_game
+from selfplay.threads import share_out
 
 
 @dataclass(frozen=True)
-class MatchStanding:
-    """A match's standing from the first engine's side. Elo comes from complete pairs; None when
-    there are none.
-    """
+class PlannedGame:
+    """A game to play. Its number means the same as in GameRow."""
 
-    wins: int
-    draws: int
-    losses: int
-    pentanomial: tuple[int, ...]
-    estimate: EloEstimate | None
-    faults: dict[str, dict[str, int]]  # engine -> reason -> number of games
-    copies: int = 0  # games that repeat an earlier one move by move: they count, but tell nothing
-    twins: int = 0  # pairs of games with the same moves, which score 50%: they tell nothing either
-    sprt: SprtState | None = None
+    number: int
+    first: Contestant
+    second: Contestant
+    opening: str
 
     @property
-    def games(self) -> int:
-        return self.wins + self.draws + self.losses
-
-    @property
-    def score(self) -> float:
-        """The first engine's points divided by the games played, 0..1; 0 before the first game."""
-        return (self.wins + self.draws / 2) / max(1, self.games)
+    def colours(self) -> dict[chess.Color, Contestant]:
+        """The contestants by colour. The first has White in even-numbered games."""
+        pair = (self.first, self.second) if self.number % 2 == 0 else (self.second, self.first)
+        return dict(zip((chess.WHITE, chess.BLACK), pair, strict=True))
 
 
-def standing(
-    rows: Sequence[GameRow], names: tuple[str, str], sprt: SprtState | None = None
-) -> MatchStanding:
-    """Return the standing after the given games between the two engines."""
-    points = {row.number: row.first_points for row in rows}
-    games_with = Counter(points.values())
-    pairs = statistics.pentanomial(statistics.complete_pairs(points).values())
-    faultless = [row for row in rows if not row.offender]
-    return MatchStanding(
-        wins=games_with[1.0],
-        draws=games_with[0.5],
-        losses=games_with[0.0],
-        pentanomial=tuple(pairs.tolist()),
-        estimate=statistics.estimate_elo(pairs) if pairs.any() else None,
-        faults=count_faults(rows, names),
-        copies=count_copies(faultless),
-        twins=count_twins(faultless),
-        sprt=sprt,
-    )
+@dataclass(frozen=True, kw_only=True)
+class SeriesSettings(Rules):
+    """How the games of a match or a ladder are played."""
 
+    FREE: ClassVar[tuple[str, ...]] = ()  # more settings that may differ when a series is resumed
 
-def count_copies(rows: Sequence[GameRow]) -> int:
-    """Return how many games repeat an earlier one move by move."""
-    return len(rows) - len({(row.white, row.start_fen, row.uci) for row in rows})
+    control: TimeControl  # for all, unless a contestant has its own
+    openings: Sequence[str]  # in the form of `selfplay.matches.opening_book`, such as a FEN
+    seed: int = setting(1, "shuffle the openings with this random seed", least=0)
+    concurrency: int = setting(1, "play this many games at once", least=1)
 
+    def description(self, free: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Return the settings that must stay the same when a series is resumed, as JSON values: all
+        but `free` ones.
+        """
+        free += (*self.FREE, "concurrency", "patience_s")
+        return {key: value for key, value in self.resolved().items() if key not in free}
 
-def count_twins(rows: Sequence[GameRow]) -> int:
-    """Return how many pairs have the same moves and result in both games."""
-    games = {row.number: (row.start_fen, row.uci, row.result) for row in rows}
-    return sum(games[first] == games.get(first + 1) for first in games if first % 2 == 0)
+    def resolved(self) -> dict[str, Any]:
+        """Every setting as JSON values. `openings` becomes their number, the first and the last
+        one.
 
-
-def count_faults(rows: Iterable[GameRow], names: Iterable[str]) -> dict[str, dict[str, int]]:
-    faults = {name: {str(reason): 0 for reason in FAULTS} for name in names}
-    for row in rows:
-        if row.offender:
-            faults[row.offender][row.reason] += 1
-    return faults
-
-
-class Match(NumberedSeries):
-    """A running match: plays games in order of their numbers until all are played or the SPRT
-    decides.
-    """
-
-    settings: MatchSettings
-
-    def __init__(self, settings: MatchSettings, archive: MatchArchive) -> None:
-        super().__init__(settings, archive)
-        self._points = {number: row.first_points for number, row in archive.rows.items()}
-        self._sprt = SprtState()
-        self._follow()
-
-    def standing(self) -> MatchStanding:
-        names = self.settings.first.name, self.settings.second.name
-        return standing(
-            list(self._archive.rows.values()), names, self._sprt if self.settings.sprt else None
+        Raises DataError where no opening can be read.
+        """
+        numbers = range(len(self.openings))
+        first, last = (
+            next(readable(self.openings, order)) for order in (numbers, reversed(numbers))
         )
+        values = {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
+        parts = [
+            one
+            for value in vars(self).values()
+            for one in (value if isinstance(value, tuple) else (value,))
+        ]
+        files = [mark for one in parts if isinstance(one, Contestant) for mark in one.marks()]
+        return values | {
+            "openings": {"count": len(self.openings), "first": first, "last": last},
+            "files": files,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberedSettings(SeriesSettings):
+    """How a known number of games is played; a resumed series may have another number."""
+
+    FREE: ClassVar[tuple[str, ...]] = ("games",)
+
+    games: int  # even, as each opening is played with both colours; fewer where it is decided
+
+    @property
+    def most_games(self) -> int:
+        return self.games
+
+
+def _plain(value: Any) -> Any:
+    """Return a setting as JSON values."""
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def check_even(games: int) -> None:
+    """Raise ConfigError for a number of games that are no pairs with colours swapped."""
+    if games < 2 or games % 2:
+        raise ConfigError(
+            f"games: expected an even number of at least 2 (pairs with colours swapped), got {games}"
+        )
+
+
+class Series(ABC):
+    """Games that are played for one purpose and kept in a folder; what is missing there is played.
+
+    Only one thread at a time calls what chooses the games.
+
+    Attributes:
+        decided: whether no more games are needed. If so, games still running are abandoned.
+    """
+
+    decided = False
+
+    def __init__(self, settings: SeriesSettings, archive: MatchArchive) -> None:
+        self.settings = settings
+        self._archive = archive
+        self._openings = OpeningOrder(
+            settings.openings, settings.seed, settings.chess960, settings.longest
+        )
+
+    @property
+    @abstractmethod
+    def is_complete(self) -> bool:
+        """Whether all games are played."""
+
+    @abstractmethod
+    def next_game(self) -> PlannedGame | None:
+        """Return the next game, or None when no game is left."""
 
     def finish(self, row: GameRow) -> None:
-        """Add a result to the SPRT."""
-        self._points[row.number] = row.first_points
-        self._follow()
+        """Take note of a finished game, which is in the archive."""
+        return
 
-    def _players(self, number: int) -> tuple[Contestant, Contestant]:
-        return self.settings.first, self.settings.second
+    def play(self, report: Callable[[GameRow], None], stop: Stop) -> bool:
+        """Play the missing games, several at once. Returns True when all are played or it is
+        decided, False if stopped.
 
-    def _numbers(self) -> Iterator[int]:
-        for game in range(self.settings.games):
-            if self.settings.first_to_move:
-                game = 2 * game + (
-                    opening_board(self._openings[game], self.settings.chess960).turn == chess.BLACK
-                )
-            yield game
+        Every finished game is archived before `finish` and `report` hear of it. The first error of
+        a table stops the others and is raised here.
+        """
 
-    def _follow(self) -> None:
-        if self.settings.sprt is not None:
-            self._sprt = self.settings.sprt.follow(leading_pairs(self._points), self._sprt)
-            self.decided = self._sprt.decision is not None
+        def work(
+            table: _Table, game: PlannedGame, give: Callable[[GameRow], None], halted: Stop
+        ) -> None:
+            if (row := table.play(game, halted)) is not None:
+                give(row)
 
+        def take(row: GameRow) -> None:
+            self._archive.add(row)
+            self.finish(row)
+            report(row)
 
-def score_text(now: MatchStanding, test: Sprt | None = None) -> str:
-    """Wins, draws, losses and score so far, and what a test says of them."""
-    text = f"+{now.wins} ={now.draws} -{now.losses} ({now.score:.1%})"
-    return f"{text}  {sprt_text(now, test)}" if test else text
-
-
-def game_line(row: GameRow, behind: str) -> str:
-    """One line for a finished game, followed by the caller's text `behind`."""
-    fault = f" by {row.offender}: {row.detail}" if row.offender else ""
-    how = f"{row.reason}{fault}, {len(row.uci.split())} plies"
-    return f"game {row.number + 1}: {row.white} - {row.black} {row.result} ({how})  {behind}"
+        if not self.decided:
+            share_out(
+                iter(self.next_game, None), self.settings.concurrency, "table",
+                lambda: _Table(self.settings, self._archive.folder), work, take, lambda: stop() or self.decided,
+            )  # fmt: skip
+        return self.decided or self.is_complete
 
 
-def sprt_text(now: MatchStanding, test: Sprt) -> str:
-    """Return the test's hypotheses, its log-likelihood ratio with both bounds, and its decision."""
-    assert now.sprt is not None
-    reject, accept = test.bounds
-    verdict = {
-        None: "undecided",
-        True: f"elo1 = {test.elo1:g} accepted",
-        False: f"elo0 = {test.elo0:g} accepted",
-    }
-    return (
-        f"SPRT [{test.elo0:g}, {test.elo1:g}] alpha {test.alpha:g} beta {test.beta:g}: "
-        f"LLR {now.sprt.llr:+.2f} ({reject:.2f}, {accept:.2f}) after {sum(now.sprt.pentanomial)} pairs, "
-        f"{verdict[now.sprt.decision]}"
-    )
+class NumberedSeries(Series):
+    """A series whose games are played in the order of their numbers, which tell who plays.
 
-
-def fault_lines(faults: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """One line of faults per engine, even for an engine without faults."""
-    return [
-        f"  {name}: " + ", ".join(f"{reason} {count}" for reason, count in counts.items())
-        for name, counts in faults.items()
-    ]
-
-
-def standing_lines(
-    now: MatchStanding, names: tuple[str, str], control: object, test: Sprt | None = None
-) -> list[str]:
-    """Return the summary: score and Elo with 95% intervals, the SPRT, and every engine's faults."""
-    lines = [f"{names[0]} against {names[1]}, {now.games} games at {control}: {score_text(now)}"]
-    if (e := now.estimate) is not None:
-        lines.append(
-            f"  score {e.score:.1%} [{e.score_low:.1%}, {e.score_high:.1%}], Elo {e.elo:+.0f} [{e.elo_low:+.0f}, "
-            f"{e.elo_high:+.0f}], LOS {e.los:.1%} (95%, {e.pairs} pairs {list(now.pentanomial)})"
-        )
-    if test is not None:
-        lines.append(f"  {sprt_text(now, test)}")
-    if now.copies:
-        lines.append(
-            f"  {now.copies:,} games repeat an earlier one move by move: the intervals are too narrow"
-        )
-    if now.twins:
-        pairs = f"in {now.twins:,} of {sum(now.pentanomial):,} pairs"
-        lines.append(
-            f"  {pairs} both games have the same moves and split the points, as of one program against itself"
-        )
-    return lines + fault_lines(now.faults)
-
-
-def match_json(now: MatchStanding) -> dict[str, Any]:
-    """Return the standing as JSON values. An infinite Elo, such as a perfect score gives, becomes
-    null.
+    Raises RunError for a game in the archive that others played.
     """
-    values = asdict(now) | {"games": now.games, "score": now.score}
-    for key, value in (values["estimate"] or {}).items():
-        values["estimate"][key] = or_null(value)
-    return values
+
+    settings: NumberedSettings
+
+    def __init__(self, settings: NumberedSettings, archive: MatchArchive) -> None:
+        super().__init__(settings, archive)
+        for row in archive.rows.values():
+            expected = tuple(one.name for one in self._players(row.number))
+            if row.players != expected:
+                between = " and ".join(sorted(expected))
+                path = archive.folder / GAMES_FILE
+                raise RunError(f"{path}: game {row.number} is not between {between}")
+        self._missing = (number for number in self._numbers() if number not in archive.rows)
+
+    @abstractmethod
+    def _players(self, number: int) -> tuple[Contestant, Contestant]:
+        """Return the first engine and the second."""
+
+    def _numbers(self) -> Iterable[int]:
+        """Return the numbers of the games, each of which says who has White (`GameRow`)."""
+        return range(self.settings.most_games)
+
+    def _opening(self, number: int) -> str:
+        return self._openings[number // 2]
+
+    @property
+    def is_complete(self) -> bool:
+        return all(number in self._archive.rows for number in self._numbers())
+
+    def next_game(self) -> PlannedGame | None:
+        number = next(self._missing, None)
+        if number is None:
+            return None
+        return PlannedGame(number, *self._players(number), self._opening(number))
+
+
+class _Table:
+    """Two engine processes that play game after game. An engine that was at fault is restarted."""
+
+    def __init__(self, settings: SeriesSettings, folder: Path) -> None:
+        self._settings = settings
+        self._folder = folder  # the engines' stderr is stored here
+        self._engines: dict[Contestant, chess.engine.SimpleEngine] = {}
+
+    def play(self, planned: PlannedGame, stop: Stop) -> GameRow | None:
+        """Play the game. Returns None when stopped before its end."""
+        colours = planned.colours
+        self._close_others(set(colours.values()))
+        players = {colour: self._player(contestant) for colour, contestant in colours.items()}
+        start = opening_board(planned.opening, self._settings.chess960)
+        date = time.strftime("%Y.%m.%d")
+        game = play_match_game(start, players, self._settings, stop)
+        if game is None:
+            return None
+        offender = None if game.offender is None else colours[game.offender]
+        if offender is not None:
+            close_engine(self._engines.pop(offender), force=True)
+        white, black = colours[chess.WHITE], colours[chess.BLACK]
+        return GameRow(
+            planned.number, white.name, black.name, game.start_fen, " ".join(move.uci() for move in game.moves),
+            game.result, str(game.reason), "" if offender is None else offender.name, game.detail,
+            (round(game.slowest_ms[0], 1), round(game.slowest_ms[1], 1)), tuple(game.thoughts),
+            (str(players[chess.WHITE].control), str(players[chess.BLACK].control)), self._settings.chess960, date,
+        )  # fmt: skip
+
+    def _player(self, contestant: Contestant) -> SeatedEngine:
+        control = contestant.control_in(self._settings.control)
+        if contestant not in self._engines:
+            engine = open_engine(contestant, self._folder / "stderr.log")
+            self._engines[contestant] = engine
+            if control.nodes_per_ms:
+                set_virtual_time(engine, contestant, control.nodes_per_ms)
+        engine = self._engines[contestant]
+        if self._settings.chess960 and "UCI_Chess960" not in engine.protocol.options:
+            raise ConfigError(
+                f"{contestant.name} plays no Chess960: it has no UCI option 'UCI_Chess960'"
+            )
+        return SeatedEngine(engine, control)
+
+    def _close_others(self, needed: set[Contestant]) -> None:
+        for contestant in set(self._engines) - needed:
+            close_engine(self._engines.pop(contestant))
+
+    def close(self) -> None:
+        self._close_others(set())

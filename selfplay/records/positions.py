@@ -13,7 +13,7 @@ from typing import Annotated
 
 import numpy as np
 
-from engine.native.memory import buffers
+from engine.native.aligned_arrays import buffers
 from selfplay.records.order import GameOrder, Groups
 
 PROBABILITY_ONE = 65_535  # the stored value of probability 1: finer near 1 than float16

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import AinoError, ConfigError
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 from engine.options import usable_cpus
 from selfplay.families.planes.custom import is_custom
 from selfplay.interrupt import Stop, Tell
@@ -29,7 +29,7 @@ from selfplay.matches.contestant import POLL_S, Contestant, engine_command, spli
 from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import load_book
 from selfplay.matches.rating import FittedRating, fit_ratings
-from selfplay.matches.runner import PlannedGame, Series, SeriesSettings
+from selfplay.matches.series import PlannedGame, Series, SeriesSettings
 from selfplay.matches.statistics import complete_pairs, score_from_elo
 from selfplay.run.config import FIRST_NETWORK, STOCKFISH, AnchorSettings
 from selfplay.run.folder import RunFolder
@@ -117,7 +117,7 @@ class AnchorSeries(Series):
         self._networks = dict[int, Contestant]()
         self.is_limited = True
         self._busy_s = 0.0
-        self._began = self._handed_out = awake_s()
+        self._began = self._handed_out = uptime_s()
         control = TimeControl(nodes=run.config.anchors.nodes)
         rules = Adjudication(DrawRule(), ResignRule())
         settings = SeriesSettings(
@@ -161,7 +161,7 @@ class AnchorSeries(Series):
         it.
         """
         self._wait()
-        self._handed_out = awake_s()
+        self._handed_out = uptime_s()
         rows = self._archive.rows
         players = {one.name: one for one in [*self._networks.values(), *self._anchors]}
         for row in rows.values():
@@ -176,7 +176,7 @@ class AnchorSeries(Series):
         )
 
     def finish(self, row: GameRow) -> None:
-        self._busy_s += awake_s() - self._handed_out
+        self._busy_s += uptime_s() - self._handed_out
         self.note_networks()
         players = (row.white, row.black)
         measured = [
@@ -236,7 +236,7 @@ class AnchorSeries(Series):
         while (
             self.is_limited
             and not self._halted()
-            and self._busy_s > share * (awake_s() - self._began)
+            and self._busy_s > share * (uptime_s() - self._began)
         ):
             time.sleep(POLL_S)
 

@@ -22,7 +22,7 @@ from typing import Any
 from engine.errors import AinoError, ConfigError, RunError
 from engine.files.atomic import write_file
 from selfplay.interrupt import Tell
-from selfplay.run.playing import PlayBackend, PlayTask
+from selfplay.run.phase_games import PlayBackend, PlayTask
 from selfplay.run.sharing import SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
 
 LONGEST_FATE = 200  # characters of why a worker was lost; Ray tells 1,100

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import NetFileError, RunError
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 from engine.network.weights import load_net
 from engine.nn import dit
 from engine.nn.layer import Layer
@@ -241,13 +241,13 @@ def _train(
     batch_size = run.config.fit.batch_size
     total_steps = _total_steps(run.config.fit)
     first = learner.steps_done
-    started = awake_s()
+    started = uptime_s()
     saved = started
     with saved_at_last(save):
         while learner.steps_done < total_steps and not stop():
             learner.remember()
             losses = learner.step()
-            now = awake_s()
+            now = uptime_s()
             if learner.steps_done % LOG_STEPS == 0 or learner.steps_done == total_steps:
                 run.ledger.note_losses(generation, learner.steps_done, "train", asdict(losses))
                 speed = (learner.steps_done - first) * batch_size / (now - started)

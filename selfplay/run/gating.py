@@ -17,7 +17,7 @@ from selfplay.matches.statistics import SprtState, estimate_elo, leading_pairs
 from selfplay.run.config import GateSettings
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import GateRecord, GateResult
-from selfplay.run.playing import PlayBackend, PlayTask, play_numbers
+from selfplay.run.phase_games import PlayBackend, PlayTask, play_numbers
 
 OPENING_STREAM = 0x6A7E  # separates the choice of gate openings from other random numbers
 

@@ -15,14 +15,14 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from engine.board.layout import SIDE
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 from selfplay.games.game_settings import GameSettings
 from selfplay.interrupt import Report, Stop, Tell
 from selfplay.records.game import SelfPlayRecord
 from selfplay.records.replay import ReplayWriter, published_games, published_generations
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import ledger_row
-from selfplay.run.playing import GenerationTask, PlayBackend, play_numbers
+from selfplay.run.phase_games import GenerationTask, PlayBackend, play_numbers
 
 # Count wrong resignations over this many newest generations; one has too few games played through.
 GENERATIONS = 4
@@ -155,7 +155,7 @@ class _Collector:
         self._writer = writer
         self._begun_with = len(writer.games)
         self._positions = 0  # of games played since
-        self._started = awake_s()
+        self._started = uptime_s()
         rows = [ledger_row(record) for record in writer.games.values()]
         self._ledger.note_games(generation, rows, anew=True)
 
@@ -167,7 +167,7 @@ class _Collector:
     @property
     def speed(self) -> str:
         """Games and positions a second, in words."""
-        seconds = awake_s() - self._started
+        seconds = uptime_s() - self._started
         games = len(self._writer.games) - self._begun_with
         return f"{games / seconds:,.2f} games/s, {self._positions / seconds:,.1f} positions/s"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine.cli.live_lines import COMPILES, LOG_S, live_line, log
 from engine.errors import RunError
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 from selfplay.interrupt import Stop
 from selfplay.records.replay import read_segment, reopen_segment, segment_path
 from selfplay.run.config import config_text
@@ -18,7 +18,7 @@ from selfplay.run.folder import RunFolder
 from selfplay.run.gating import gate
 from selfplay.run.generating import generate_games
 from selfplay.run.ledger import Phase
-from selfplay.run.playing import PlayBackend, play_numbers
+from selfplay.run.phase_games import PlayBackend, play_numbers
 from selfplay.training.losses import number_text
 
 WORK_S = 5.0  # a killed process loses no more than this of the time that it worked. Set by hand.
@@ -133,11 +133,11 @@ def _working(run: RunFolder, number: int) -> Iterator[None]:
     the end.
     """
     ended = threading.Event()
-    noted = awake_s()
+    noted = uptime_s()
 
     def note() -> None:
         nonlocal noted
-        now = awake_s()
+        now = uptime_s()
         run.ledger.add_work(number, now - noted)
         noted = now
 

@@ -24,7 +24,7 @@ from engine.errors import ConfigError, RunError
 from engine.files.atomic import append, remove_left_behind, write_file
 from engine.files.output_files import check_output
 from engine.files.settings_file import read_noted
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 from engine.network.value.value_parameters import VALUE_TRUNK
 from engine.nn import dit
 from engine.nn.layer import Layer
@@ -154,7 +154,7 @@ class Pretraining:
         of the run's.
         """
         self._known_work = set[str]()
-        self._counted = awake_s()
+        self._counted = uptime_s()
         last_checkpoint = last_evaluation = self.elapsed_s
         self._reported = self.elapsed_s, self.positions
         seen: list[Losses] = []
@@ -184,7 +184,7 @@ class Pretraining:
         """Count the seconds of some work that has ended, but for the first of its kind, which may
         compile kernels.
         """
-        now = awake_s()
+        now = uptime_s()
         if work in self._known_work:
             self.elapsed_s += now - self._counted
         self._known_work.add(work)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from engine.errors import ConfigError, RunError
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 from selfplay.interrupt import Stop, Tell
-from selfplay.run.playing import PlayTask, play_numbers, shared_task
+from selfplay.run.phase_games import PlayTask, play_numbers, shared_task
 
 # A worker silent this long at its start is lost; compiling all kernels on a busy machine takes
 # less.
@@ -102,7 +102,7 @@ def _start_missing(pool: Pool, count: int, deadlines: dict[int, float]) -> None:
     """Start all of the `count` workers that have no deadline yet, and give them one."""
     for worker in range(len(deadlines), count):
         pool.start(worker)
-        deadlines[worker] = awake_s() + PATIENCE_S
+        deadlines[worker] = uptime_s() + PATIENCE_S
 
 
 class SharedPlay(ABC):
@@ -151,7 +151,7 @@ class SharedPlay(ABC):
         """Let `count` workers play until all games are finished or `stop()`. Raises as `__call__`,
         and WorkerLost.
         """
-        deadlines = {0: awake_s() + PATIENCE_S}
+        deadlines = {0: uptime_s() + PATIENCE_S}
         pool.start(0)  # alone until the kernels are compiled
         while not stop():
             playing = pool.playing()
@@ -160,11 +160,11 @@ class SharedPlay(ABC):
                 return
             if message is not None:
                 worker, content = message
-                deadlines[worker] = awake_s() + self._patience_s
+                deadlines[worker] = uptime_s() + self._patience_s
                 _start_missing(pool, count, deadlines)
                 if content is not None:
                     take(content)
-            if any(awake_s() > deadlines[worker] for worker in playing):
+            if any(uptime_s() > deadlines[worker] for worker in playing):
                 raise WorkerLost("gave no sign of life in time")
 
     def _go_on_without(self, lost: WorkerLost, pools_in_vain: int, missing: Sequence[int]) -> None:
@@ -203,11 +203,11 @@ def play_share(
         )
     play_numbers(task.shortest(), [0], lambda record: None, lambda: False, send)
     send(None)
-    beat = awake_s()
+    beat = uptime_s()
 
     def pulse() -> bool:
         nonlocal beat
-        if (now := awake_s()) - beat >= BEAT_S:
+        if (now := uptime_s()) - beat >= BEAT_S:
             beat = now
             send(None)
         return False

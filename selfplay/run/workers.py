@@ -22,10 +22,10 @@ from typing import Any
 
 from engine.cli.command_line import silence_false_warnings
 from engine.errors import AinoError
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 from engine.options import usable_cpus
 from selfplay.interrupt import Stop
-from selfplay.run.playing import PlayTask, on_device, play_numbers
+from selfplay.run.phase_games import PlayTask, on_device, play_numbers
 from selfplay.run.sharing import SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
 
 ENDING_S = 5.0  # for terminated processes to end
@@ -100,8 +100,10 @@ class _Processes:
     def _fate(self) -> str:
         """How the process ended that was the first to end; the executor terminates the others."""
         # The executor's own thread waits for them, too, and may be late.
-        deadline = awake_s() + ENDING_S
-        while any(process.exitcode is None for process in self._processes) and awake_s() < deadline:
+        deadline = uptime_s() + ENDING_S
+        while (
+            any(process.exitcode is None for process in self._processes) and uptime_s() < deadline
+        ):
             time.sleep(0.01)
         statuses = {process.pid: process.exitcode for process in self._processes}
         first = [f"process {pid} ended with exit status {status}" for pid, status in statuses.items()

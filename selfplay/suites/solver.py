@@ -9,7 +9,7 @@ from typing import NamedTuple
 import chess
 import chess.engine
 
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
@@ -60,7 +60,7 @@ class EngineSolver:
         if fresh:
             engine.new_game()
         engine.set_position(board)
-        begin = awake_s()
+        begin = uptime_s()
         steps: list[BestMove] = []
         kept = 0
         for nodes in (
@@ -70,7 +70,7 @@ class EngineSolver:
             result = engine.search(Limits(nodes=nodes, movetime_ms=movetime_ms))
             kept += result.nodes
             assert result.best_move is not None
-            elapsed_ms = round(1000 * (awake_s() - begin))
+            elapsed_ms = round(1000 * (uptime_s() - begin))
             mate = result.infos[0].score_mate if result.infos else None  # a book move has no lines
             steps.append(BestMove(kept, elapsed_ms, result.best_move, mate))
         return steps
@@ -100,7 +100,7 @@ class UciSolver:
         if fresh:
             self._engine.protocol.send_line("ucinewgame")
         asked = chess.engine.Limit(time=limit.movetime_s or None, nodes=limit.nodes or None)
-        begin = awake_s()
+        begin = uptime_s()
         try:
             best = think(
                 self._engine, board, asked, limit.movetime_s + ENGINE_PATIENCE_S, told
@@ -123,7 +123,7 @@ class UciSolver:
                     mate = None  # a bound tells of a move, but not in how many moves it mates
                 steps.append(BestMove(nodes, info.time_ms or 0, move, mate))
         mate = mate if steps and steps[-1].move == best else None
-        return [*steps, BestMove(nodes, round(1000 * (awake_s() - begin)), best, mate)]
+        return [*steps, BestMove(nodes, round(1000 * (uptime_s() - begin)), best, mate)]
 
     def close(self) -> None:
         close_engine(self._engine)

@@ -13,10 +13,10 @@ from typing import Annotated, NamedTuple
 import numpy as np
 
 from engine.board.layout import KING, WHITE
+from engine.native.aligned_arrays import aligned_zeros, buffers
 from engine.native.bits import ctz
 from engine.native.jit import kernel
-from engine.native.memory import aligned_zeros, buffers
-from engine.network.rows.short_rows import SHORT_BLOCK, change_block
+from engine.network.accumulator.short_rows import SHORT_BLOCK, change_block
 from selfplay.teachers.net_file import STOCKFISH_15
 
 TEACHER_WIDTH, BUCKETS = STOCKFISH_15.width, STOCKFISH_15.buckets

@@ -16,10 +16,10 @@ import numpy as np
 from engine.board.layout import KEY
 from engine.errors import ConfigError, RunError
 from engine.evaluation.protocol import InKernelEvaluator
-from engine.native.awake import awake_s
+from engine.native.aligned_arrays import aligned_zeros
 from engine.native.jit import kernel
-from engine.native.memory import aligned_zeros
 from engine.native.pool import ThreadPool
+from engine.native.uptime import uptime_s
 from engine.options.settings import check_settings, check_weights, setting
 from selfplay.interrupt import Report, Stop
 from selfplay.records.label_folder import (
@@ -187,7 +187,7 @@ class LabelRun:
 
         A larger count goes on with the next chunk. Raises RunError where the sources have no more positions.
         """
-        begun = awake_s()
+        begun = uptime_s()
         at_first = self.published.values
         known = 0
         sample = partial(sample_chunk, self._net, self._roots, self.plan, tree_net=self._tree_net)
@@ -209,7 +209,7 @@ class LabelRun:
                     raise RunError(
                         f"the sources with a share have no more than these {done:,} positions: add games"
                     )
-                speed = (done - at_first) / (awake_s() - begun)
+                speed = (done - at_first) / (uptime_s() - begun)
                 report(min(1.0, done / count), f"{done:,} positions, {speed:,.0f}/s")
         return True
 

@@ -15,7 +15,7 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from engine.errors import NetFileError
-from engine.native.memory import aligned_copy
+from engine.native.aligned_arrays import aligned_copy
 
 NNUE_VERSION = 0x7AF32F20
 STACK_HASH = 0x63336A4A  # of the layers 1024 -> 15 + 1 -> 32 -> 1 after the transformer

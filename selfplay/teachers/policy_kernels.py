@@ -23,7 +23,7 @@ LEAST_STORED = 1e-4  # of a move's probability to be stored
 OWN_GAME = -1  # number of a game that the networks play themselves
 
 
-class Desks(NamedTuple):
+class GameSlots(NamedTuple):
     """D games of at most L positions; whatever concerns a side is [White, Black]."""
 
     stack: Annotated[np.ndarray, "uint64 [D, L, 16]"]

@@ -19,9 +19,9 @@ from engine.board.layout import MAX_MOVES, SIDE
 from engine.errors import ConfigError
 from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import Evaluator, input_format_of, new_leaf_batch
-from engine.native.awake import awake_s
-from engine.native.memory import buffers
+from engine.native.aligned_arrays import buffers
 from engine.native.pool import ThreadPool
+from engine.native.uptime import uptime_s
 from engine.network.lc0.schema import is_lc0
 from engine.network.lc0.writer import SUFFIXES
 from engine.options.settings import check_settings, setting
@@ -37,7 +37,7 @@ from selfplay.records.positions import (
 )
 from selfplay.teachers import policy_kernels as kernels
 from selfplay.teachers.labelling import file_hash
-from selfplay.teachers.policy_kernels import OWN_GAME, Desks, PolicyTargets
+from selfplay.teachers.policy_kernels import OWN_GAME, GameSlots, PolicyTargets
 from selfplay.teachers.sample_sources import Games
 
 POLICIES_VERSION = 3  # raise this when the same settings give different labels
@@ -109,7 +109,7 @@ class PolicyRun:
 
     def run(self, count: int, threads: int, report: Report, stop: Stop) -> bool:
         """Publish parts until the folder has `count` labels (True) or `stop()` (False)."""
-        begun = awake_s()
+        begun = uptime_s()
         at_first = self.written.n_labels
 
         def labelled(number: int) -> PositionSet:
@@ -124,7 +124,7 @@ class PolicyRun:
                     return False
                 self.written.publish(_first_labels(pieces, count - self.written.n_labels))
                 done = self.written.n_labels
-                speed = (done - at_first) / (awake_s() - begun)
+                speed = (done - at_first) / (uptime_s() - begun)
                 report(min(1.0, done / count), f"{done:,} positions, {speed:,.0f}/s")
         return True
 
@@ -203,7 +203,7 @@ def play_piece(
 
 def _new_desks(
     games: Games, plan: PolicyPlan, pair: np.ndarray, number: int, rng: np.random.Generator
-) -> Desks:
+) -> GameSlots:
     """Return the games of a piece at their starts; the two networks take turns with White."""
     n_own = PIECE_GAMES if not len(games.starts) else round(PIECE_GAMES * plan.own_share)
     n_given = PIECE_GAMES - n_own
@@ -213,7 +213,7 @@ def _new_desks(
     chance = rng.integers(2**64, size=(PIECE_GAMES, 1), dtype=np.uint64)
     sources = np.concatenate([np.full(n_own, OWN_GAME), given])
     fixed = {"source": sources, "seats": seats.astype(np.int64), "rng": chance}
-    desks = buffers(Desks, fixed, D=PIECE_GAMES, L=LONGEST_LABELLED)
+    desks = buffers(GameSlots, fixed, D=PIECE_GAMES, L=LONGEST_LABELLED)
     desks.stack[:, 0] = row_from_board(chess.Board())
     kernels.begin_desks(desks, games)
     return desks
@@ -231,7 +231,7 @@ def _with_room(targets: PolicyTargets, more: int) -> PolicyTargets:
     return larger
 
 
-def _labelled_games(desks: Desks, targets: PolicyTargets, ratings: np.ndarray) -> PositionSet:
+def _labelled_games(desks: GameSlots, targets: PolicyTargets, ratings: np.ndarray) -> PositionSet:
     """Return the games of the desks that have a move."""
     is_played = np.arange(LONGEST_LABELLED) < desks.ply[:, None]
     counts, first = desks.n_targets[is_played], desks.first[is_played]

@@ -11,8 +11,8 @@ import numpy as np
 from engine.board.attacks import in_check
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
+from engine.native.aligned_arrays import buffers
 from engine.native.jit import kernel
-from engine.native.memory import buffers
 from engine.tactics.alphabeta import has_pieces
 from engine.tactics.quiescence import forcing_moves, immediate_gain, take_best
 from engine.tactics.see import see

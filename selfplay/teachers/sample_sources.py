@@ -23,14 +23,14 @@ from engine.board.movegen import generate
 from engine.board.zobrist import compute_key
 from engine.evaluation.protocol import InKernelEvaluator
 from engine.native.jit import kernel
-from engine.search.session import Search
+from engine.search.search_tree_state import Search
 from engine.search.tree.arrays import MAX_DEPTH, NO_NODE, ROOT, ROOT_PLY, SWEEP, new_tree
 from engine.search.tree.params import SearchParams
 from engine.tactics.quiescence import forcing_moves
 from engine.tactics.see import see
 from selfplay.data.split import HELD_OUT_SHARE, game_keys, held_out_games, root_limit
-from selfplay.games.player import KernelVisits, TreePlayer
 from selfplay.games.seats import SPARE_NODES
+from selfplay.games.tree_player import KernelVisits, TreePlayer
 from selfplay.matches.opening_book import OpeningRows, load_openings
 from selfplay.records.packed import SOURCES
 from selfplay.records.positions import PositionSet, empty_set, offsets

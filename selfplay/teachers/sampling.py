@@ -15,9 +15,9 @@ from engine.board.ending import FIFTY_MOVE_PLIES, insufficient_material
 from engine.board.layout import HALFMOVE, KEY
 from engine.board.makemove import copy_row, make
 from engine.board.movegen import generate
+from engine.native.aligned_arrays import buffers
 from engine.native.elementary import log
 from engine.native.jit import kernel
-from engine.native.memory import buffers
 from engine.tactics.quiescence import forcing_moves, immediate_gain
 from engine.tactics.see import see
 from selfplay.records.packed import CALM, SCORED_WORDS, TOP_MOVES, VALUE_WORDS, pack_row

@@ -15,8 +15,8 @@ import numpy as np
 
 from engine.backend import NUMPY, get_backend, to_numpy
 from engine.errors import ConfigError, DeviceError, NetFileError, RunError, ShapeError
-from engine.native.awake import awake_s
 from engine.native.pool import ThreadPool
+from engine.native.uptime import uptime_s
 from engine.nn.layer import Layer
 from engine.nn.training.averaging import ExponentialAverage
 from engine.nn.training.checkpoint import read_checkpoint
@@ -151,13 +151,13 @@ class Learner(Learning):
         """As in `Learning`; it takes about `REMEMBERING` of the time, and at most a few steps are
         forgotten.
         """
-        begun = awake_s()
+        begun = uptime_s()
         if self._backend is NUMPY or begun < self._remembers_at:
             return
         arrays, values = self.state()
         with self._backend.guard("its state was copied"):
             self._kept = {name: np.array(to_numpy(array)) for name, array in arrays.items()}, values
-        now = awake_s()
+        now = uptime_s()
         self._remembers_at = now + (now - begun) / REMEMBERING
 
     def averaged_model(self) -> Layer:

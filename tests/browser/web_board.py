@@ -17,7 +17,7 @@ from engine.search.result import SearchResult
 from tests.browser.devtools import WAIT_S
 from uci.game.timed_game import Setup
 from uci.web.board_session import Services
-from uci.web.conductor import Conductor
+from uci.web.dispatch import Conductor
 from uci.web.engine_desk import EngineDesk
 from uci.web.server import WebServer
 

@@ -19,7 +19,7 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.analyse.analyse import as_table, searched_lines
-from uci.terminal.board_view import BoardStyle, render_board
+from uci.common.board_view import BoardStyle, render_board
 
 ROOT = Path(__file__).resolve().parents[2]
 # Morphy against two, Paris 1858.

@@ -127,7 +127,7 @@ def check_flags(source, words):
     """Fails if a flag is in neither the module nor what measuring commands, or those that read
     positions, share.
     """
-    shared = ("benchmarks/measuring.py", "uci/terminal/reading.py")
+    shared = ("benchmarks/measuring.py", "uci/common/reading.py")
     known = set().union(*(flags_in(path) for path in (source, *map(ROOT.joinpath, shared))))
     missing = {word for word in words if word.startswith("--")} - known
     assert not missing, f"{source}: no {sorted(missing)}"

@@ -15,7 +15,7 @@ import selfplay
 import uci
 from engine.errors import ConfigError, ShapeError
 from engine.network.people.people_model import PeopleNetwork
-from engine.network.policy.sparse_model import SparseNetwork
+from engine.network.sparse.sparse_model import SparseNetwork
 from engine.network.transformer.transformer_model import Transformer
 from engine.network.value.value_model import ValueNetwork
 from engine.nn import LOSSES, REGISTRY, Activation, Dense, Layer, gradient_check, numeric_gradient

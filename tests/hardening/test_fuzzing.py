@@ -22,7 +22,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from engine.errors import AinoError, DataError
-from engine.native.memory import keep_freed_memory
+from engine.native.aligned_arrays import keep_freed_memory
 from tests.hardening.broken_files import Target, broken
 from tests.hardening.targets import TARGETS
 

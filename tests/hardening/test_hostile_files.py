@@ -25,7 +25,7 @@ from tests.hardening.game_targets import games
 from tests.hardening.net_targets import checkpoints
 from tests.hardening.targets import TARGETS
 from tests.new_process import output_of
-from uci.terminal.reading import read_every_game, read_game
+from uci.common.reading import read_every_game, read_game
 
 SOON_S = 2.0  # of processor time; what is tested here took minutes
 EPD_POSITION = "4k3/8/8/8/8/8/8/4K2R w K -"

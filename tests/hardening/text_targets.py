@@ -24,8 +24,8 @@ from selfplay.suites.epd import read_epd
 from selfplay.suites.problem import read_puzzles
 from tests.hardening.broken_files import Target
 from tests.unit.board.board_positions import ODD_FENS
+from uci.common.reading import board_at, read_every_game
 from uci.protocol.position import PositionKeeper
-from uci.terminal.reading import board_at, read_every_game
 
 CHESS960_FEN = "bqnb1rkr/pp3ppp/3ppn2/2p5/5P2/P2P4/NPP1P1PP/BQ1BNRKR w HFhf - 2 9"
 PUZZLES = """PuzzleId,FEN,Moves,Rating,Themes

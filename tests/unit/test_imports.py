@@ -30,7 +30,14 @@ TRAINING = RECORDS | {"selfplay.data"}
 MATCHES = RECORDS | {"selfplay.games"}
 RUN = TRAINING | MATCHES | {"selfplay.training", "selfplay.families", "selfplay.matches"}
 REPORT = RUN | {"selfplay.run"}
-FOR_PEOPLE = ENGINE | {"uci", "uci.language", "uci.loading", "uci.pages", "uci.terminal"}
+FOR_PEOPLE = ENGINE | {
+    "uci",
+    "uci.language",
+    "uci.loading",
+    "uci.pages",
+    "uci.common",
+    "uci.openings",
+}
 MAY_IMPORT = {
     **dict.fromkeys(SELFPLAY_TOOLS, ENGINE),
     "selfplay.threads": ENGINE | {"selfplay.interrupt"},
@@ -76,7 +83,8 @@ MAY_IMPORT = {
     "uci.protocol": ENGINE | {"uci", "uci.loading", "uci.tools", "uci.bench"},
     "uci.language": {"uci"},
     "uci.pages": ENGINE | {"uci", "uci.language"},
-    "uci.terminal": FOR_PEOPLE - {"uci.terminal"},
+    "uci.openings": ENGINE,
+    "uci.common": FOR_PEOPLE - {"uci.common"},
     "uci.game": FOR_PEOPLE,
     **dict.fromkeys(("uci.analyse", "uci.annotate", "uci.explain"), FOR_PEOPLE),
     "uci.library": FOR_PEOPLE | {"uci.game", "uci.annotate"},
@@ -86,18 +94,18 @@ MAY_IMPORT = {
 }
 # The floors of `engine.network`, lowest first: modules beside its folders, and folders.
 NETWORK_FLOORS = (
-    "outputs manifest planes policy_map rows",
+    "outputs manifest planes policy_map accumulator",
     "input_formats fused value",
-    "policy tower transformer",
+    "sparse tower transformer",
     "families",
     "lc0 device_network",
     "weights onnx_graph",
-    "people stand_in",
+    "people weightless",
 )
 # What only these modules may import; everybody else goes through them.
 LLVM = {
     f"engine.native.{name}"
-    for name in "elementary instructions integer_lanes kernel_files lanes ordering prefetch whole".split()
+    for name in "elementary instructions integer_lanes kernel_files lanes atomics prefetch link_time".split()
 }
 NUMBA = LLVM | {
     f"engine.native.{name}" for name in "bits compile_events dependencies jit target".split()
@@ -314,8 +322,8 @@ def test_a_sparse_network_says_which_import_it_needs():
         "from engine.network.weights import default_net_path\n"
         "try:\n    dit.load(default_net_path())\n"
         "except NetFileError as error:\n"
-        "    assert 'such as engine.network.policy.sparse_model for' in str(error), error\n"
-        "import engine.network.policy.sparse_model\n"
+        "    assert 'such as engine.network.sparse.sparse_model for' in str(error), error\n"
+        "import engine.network.sparse.sparse_model\n"
         "dit.load(default_net_path())\n"
     )
 

@@ -13,7 +13,7 @@ from engine.cli.live_lines import live_line, log
 def clock(monkeypatch):
     """The time that `live_line` sees, in seconds."""
     now = [100.0]
-    monkeypatch.setattr(live_lines, "awake_s", lambda: now[0])
+    monkeypatch.setattr(live_lines, "uptime_s", lambda: now[0])
     monkeypatch.setattr(live_lines.time, "strftime", lambda form: "12:34:56")
     return now
 

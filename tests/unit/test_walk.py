@@ -28,7 +28,7 @@ from uci.game.timed_game import Setup
 from uci.protocol.session import Session
 from uci.protocol.words import Writer
 from uci.web.board_session import Services
-from uci.web.conductor import Conductor
+from uci.web.dispatch import Conductor
 from uci.web.engine_desk import EngineDesk
 
 __all__ = ["aino_train"]

@@ -25,12 +25,12 @@ from engine.player import Engine
 from engine.search.job import SearchInterrupted
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo, SearchResult
+from uci.common.board_view import choose_style, render_board
+from uci.common.limit_flags import USUAL_LINES, add_limit_flags, limits_from_flags
+from uci.common.reading import BadLine, Source, add_source_flags, read_sources
+from uci.common.verdict import Verdict
+from uci.common.waiting import ready_engine
 from uci.language import speak
-from uci.terminal.board_view import choose_style, render_board
-from uci.terminal.limit_flags import USUAL_LINES, add_limit_flags, limits_from_flags
-from uci.terminal.reading import BadLine, Source, add_source_flags, read_sources
-from uci.terminal.verdict import Verdict
-from uci.terminal.waiting import ready_engine
 
 LINE_PLIES = 16  # plies shown of each line without a mate
 

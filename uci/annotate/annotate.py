@@ -12,6 +12,7 @@ import chess.pgn
 from markupsafe import Markup
 from rich.console import Console
 
+from engine.board.pgn.annotations import game_name
 from engine.board.pgn.game_reader import ReadGame
 from engine.board.pgn.game_writer import game_text
 from engine.board.pgn.move_words import ENGLISH
@@ -22,18 +23,17 @@ from engine.cli.option_forms import add_flags, options_from_flags
 from engine.files.atomic import append, real_path, write_file
 from engine.files.output_files import check_output, free_names
 from engine.files.text import searchable
-from engine.native.awake import awake_s
 from engine.native.interrupts import Uninterrupted
+from engine.native.uptime import uptime_s
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.annotate.comments import add_comments, how_reviewed, mend_result
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.review import DEFAULT_LIMITS, GameReview, ReviewInterrupted, review_game
+from uci.common.limit_flags import add_limit_flags, limits_from_flags
+from uci.common.reading import odd_result, read_every_game
+from uci.common.waiting import ready_engine
 from uci.language import _, later, several
-from uci.terminal.author_notes import game_name
-from uci.terminal.limit_flags import add_limit_flags, limits_from_flags
-from uci.terminal.reading import odd_result, read_every_game
-from uci.terminal.waiting import ready_engine
 
 # Pause between two writings of the page, in multiples of the time that the last one took.
 _PAGE_PAUSE = 20.0
@@ -230,14 +230,14 @@ class _Output:
         self._sections.append(game_section(review, self.finished + 1, pgn))
         (append if self.finished else write_file)(self.pgn, pgn)
         self.finished += 1
-        if awake_s() >= self._next_page_s:
+        if uptime_s() >= self._next_page_s:
             self.write_page()
 
     def write_page(self) -> None:
         """Write the page of all games so far."""
-        begun = awake_s()
+        begun = uptime_s()
         write_file(self.html, render_game_page(self._title, self._sections, self._how))
-        self._next_page_s = awake_s() + _PAGE_PAUSE * (awake_s() - begun)
+        self._next_page_s = uptime_s() + _PAGE_PAUSE * (uptime_s() - begun)
 
 
 def _output_files(base: Path) -> tuple[Path, Path]:

@@ -10,21 +10,21 @@ import chess.engine
 import chess.pgn
 
 from engine.board.notation import board_after
-from engine.search.limits import Limits
-from uci import __version__
-from uci.annotate.judge import BAD, BRILLIANT
-from uci.annotate.people import EASY_TO_MISS, WITHIN_REACH
-from uci.annotate.reasons import SHOWN_PLIES, told_line
-from uci.annotate.review import GameReview, MoveReview, deeper
-from uci.language import _, later, several, shown_moves
-from uci.terminal.author_notes import (
+from engine.board.pgn.annotations import (
     glyphs_of,
     is_of_review,
     review_mark,
     with_review,
     without_review,
 )
-from uci.terminal.verdict import Verdict
+from engine.search.limits import Limits
+from uci import __version__
+from uci.annotate.judge import BAD, BRILLIANT
+from uci.annotate.people import EASY_TO_MISS, WITHIN_REACH
+from uci.annotate.reasons import SHOWN_PLIES, told_line
+from uci.annotate.review import GameReview, MoveReview, deeper
+from uci.common.verdict import Verdict
+from uci.language import _, later, several, shown_moves
 
 PGN_RESULTS = ("1-0", "0-1", "1/2-1/2", "*")
 _EVALUATIONS = "evals"  # a review's mark where the evaluations in the game are its own

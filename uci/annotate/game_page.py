@@ -9,16 +9,7 @@ import chess.pgn
 from markupsafe import Markup
 
 from engine.board.notation import board_after, move_number
-from engine.pages.board import Arrow, board_svg, legal_moves, shown_position, squares_of
-from engine.pages.chart import area_path, place
-from uci.annotate.accuracy import PHASE_NAMES
-from uci.annotate.comments import move_comment
-from uci.annotate.judge import BAD, chances_of
-from uci.annotate.reasons import SHOWN_PLIES
-from uci.annotate.review import GameReview, MoveReview
-from uci.language import _, shown_moves, translated
-from uci.pages.render import render
-from uci.terminal.author_notes import (
+from engine.board.pgn.annotations import (
     author_lines,
     drawn_by,
     game_name,
@@ -26,7 +17,16 @@ from uci.terminal.author_notes import (
     glyphs_of,
     notes_at,
 )
-from uci.terminal.verdict import Verdict
+from engine.pages.board import Arrow, board_svg, legal_moves, shown_position, squares_of
+from engine.pages.chart import area_path, place
+from uci.annotate.accuracy import PHASE_NAMES
+from uci.annotate.comments import move_comment
+from uci.annotate.judge import BAD, chances_of
+from uci.annotate.reasons import SHOWN_PLIES
+from uci.annotate.review import GameReview, MoveReview
+from uci.common.verdict import Verdict
+from uci.language import _, shown_moves, translated
+from uci.pages.render import render
 
 
 def render_game_page(

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import chess
 
 from uci.annotate.accuracy import winning_cp
+from uci.common.verdict import Verdict
 from uci.language import later
-from uci.terminal.verdict import Verdict
 
 
 @dataclass(frozen=True)

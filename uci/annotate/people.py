@@ -14,7 +14,7 @@ from typing import NamedTuple
 import chess
 
 from uci.annotate.accuracy import within
-from uci.terminal.players import level_in
+from uci.common.players import level_in
 
 Predict = Callable[[chess.Board, int], Mapping[chess.Move, float]]
 UNRATED = 1500  # the rating of players whom nothing tells of

@@ -49,9 +49,9 @@ from uci.annotate.material import cheapest_capture
 from uci.annotate.people import PeopleShares, Predict, people_network, rating_of
 from uci.annotate.reasons import Lines, MoveReason, find_reason, is_sacrifice, offers
 from uci.annotate.solutions import Candidate, is_puzzle, only_line, solution
+from uci.common.verdict import Verdict
 from uci.language import _, later, several, shown_moves, shows_own_letters, spoken
-from uci.terminal.opening_names import opening_name, position_name
-from uci.terminal.verdict import Verdict
+from uci.openings.opening_names import opening_name, position_name
 
 if TYPE_CHECKING:
     from engine.player import Engine

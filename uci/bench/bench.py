@@ -22,7 +22,7 @@ from engine.cli.machine import blas_kernel, describe_machine, speed_of
 from engine.cli.option_forms import add_flags, at_least, options_from_flags
 from engine.errors import NetFileError
 from engine.evaluation import make_evaluator
-from engine.evaluation.leaves import leaves_of
+from engine.evaluation.leaf_batches import leaves_of
 from engine.evaluation.protocol import Evaluator, LeafBatch, input_format_of
 from engine.network.weights import is_default, load_net
 from engine.options import EngineOptions

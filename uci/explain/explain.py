@@ -18,7 +18,7 @@ from engine.cli.console import make_console, say, waiting
 from engine.cli.live_lines import live_line
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import ConfigError
-from engine.evaluation.leaves import leaves_of
+from engine.evaluation.leaf_batches import leaves_of
 from engine.files.atomic import write_file
 from engine.files.output_files import free_names, output_file
 from engine.network.fused.given_tensors import layers_with
@@ -29,13 +29,13 @@ from engine.network.transformer.transformer_model import TransformerConfig
 from engine.network.weights import load_planes
 from engine.options import EngineOptions
 from engine.player import Engine
+from uci.common.limit_flags import MOST_NODES, checked
+from uci.common.reading import add_source_flags, read_source
+from uci.common.waiting import ready_engine
 from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins
 from uci.explain.observe import Observation, observe_search
 from uci.explain.position_page import render_position_page
 from uci.language import speak
-from uci.terminal.limit_flags import MOST_NODES, checked
-from uci.terminal.reading import add_source_flags, read_source
-from uci.terminal.waiting import ready_engine
 
 _SHADES = (0.03, 0.06, 0.12, 0.25, 0.5)  # least attention of each shade; 1/64 = 0.016 would be even
 _KINDS = {

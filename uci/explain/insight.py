@@ -15,13 +15,13 @@ from engine.board.fen import check_playable
 from engine.board.notation import board_after
 from engine.errors import FenError
 from engine.evaluation import make_evaluator
-from engine.evaluation.leaves import leaves_of
+from engine.evaluation.leaf_batches import leaves_of
 from engine.evaluation.protocol import input_format_of
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.result import centipawns, cp_scale_of, per_mille
 from engine.tactics.see import see
-from uci.terminal.verdict import Verdict
+from uci.common.verdict import Verdict
 
 if TYPE_CHECKING:
     from engine.evaluation.protocol import Evaluator

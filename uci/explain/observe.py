@@ -12,7 +12,7 @@ import chess
 
 from engine.search.limits import Limits
 from engine.search.result import Branch, RootMove, SearchResult
-from uci.terminal.verdict import Verdict
+from uci.common.verdict import Verdict
 
 if TYPE_CHECKING:
     from engine.player import Engine

@@ -12,10 +12,10 @@ from engine.board.notation import board_after, move_number
 from engine.pages.board import Arrow, board_svg
 from engine.pages.chart import Chart, Curve, DrawnChart, drawn
 from engine.search.result import Branch, RootMove
+from uci.common.verdict import Verdict
 from uci.explain.insight import Threat
 from uci.explain.observe import Observation, Snapshot
 from uci.pages.render import render
-from uci.terminal.verdict import Verdict
 
 _SERIES = 6  # moves in charts and tables; the style sheet has as many colours
 _LINE_PLIES = 10

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import chess
 
 from engine.errors import ConfigError
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 from engine.search.limits import Limits
 from uci.language import _, later
 
@@ -70,9 +70,9 @@ def _header_text(seconds: float) -> str:
 
 
 class GameClock:
-    """Two clocks, at most one of which runs. `now` counts seconds, as `awake_s` does."""
+    """Two clocks, at most one of which runs. `now` counts seconds, as `uptime_s` does."""
 
-    def __init__(self, control: GameTime, now: Callable[[], float] = awake_s) -> None:
+    def __init__(self, control: GameTime, now: Callable[[], float] = uptime_s) -> None:
         self.control = control
         self.now = now
         self._left = {chess.WHITE: control.seconds, chess.BLACK: control.seconds}

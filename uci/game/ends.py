@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import chess
 
+from uci.common.verdict import Verdict
 from uci.language import later
-from uci.terminal.verdict import Verdict
 
 DRAW_FROM_PLY = 30  # by the number of the move: Aino does not agree to a draw earlier in a game
 TOO_EARLY = later("Draw declined: ask again after move 15.")  # half of these plies

@@ -21,8 +21,8 @@ from engine.files.source_text import SourceText, Splice
 from engine.files.text import LOOKED_AT, is_hidden, is_packed, text_pieces
 from engine.files.user_folder import user_folder
 from engine.native.locks import FileLock
-from uci.terminal.opening_names import opening_name
-from uci.terminal.reading import read_game
+from uci.common.reading import read_game
+from uci.openings.opening_names import opening_name
 
 ANALYSES = "analyses"  # the folder of analyses, beside the games
 LAST = "last"  # names the game saved last

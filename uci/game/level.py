@@ -11,8 +11,8 @@ from engine.network.manifest import LEARNED_ALONE, learned_alone
 from engine.options import EngineOptions, find_option
 from engine.search.like_people import PEOPLE_RANGE
 from engine.search.limits import Limits
+from uci.common.limit_flags import MOST_NODES, MOST_SECONDS, checked
 from uci.language import _, later
-from uci.terminal.limit_flags import MOST_NODES, MOST_SECONDS, checked
 
 DEFAULT_MOVETIME_S = 2.0
 _FULL, _ALONE = later("full strength"), later("alone")

@@ -14,13 +14,13 @@ import chess
 import chess.pgn
 
 from engine.errors import ConfigError, MoveError
+from uci.common.players import PERSON, aino_name, level_in
+from uci.common.reading import board_at
 from uci.game.clock import TIME_CONTROL, GameClock, GameTime
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.game_file import game_from_board
 from uci.game.level import DEFAULT_LEVEL, Level, parse_level
 from uci.language import _
-from uci.terminal.players import PERSON, aino_name, level_in
-from uci.terminal.reading import board_at
 
 _CHESS960_STARTS = 960
 

@@ -12,16 +12,16 @@ from typing import Any
 import chess
 
 from engine.board.notation import board_after
+from engine.board.pgn.annotations import game_name, is_told
 from engine.errors import DataError
 from engine.files.text import printable, searchable
 from uci.annotate.lapses import Lapse
+from uci.common.players import level_in
 from uci.game.game_file import ANALYSES
 from uci.language import _
 from uci.library.explorer import KEPT_PLIES, Continuation, Explorer
 from uci.library.game_files import FoundGame
-from uci.library.wanted import Wanted, day_of
-from uci.terminal.author_notes import game_name, is_told
-from uci.terminal.players import level_in
+from uci.library.game_query import GameQuery, day_of
 
 PAGE = 50  # games in one part of a list
 _MOST_FILES = 50  # to choose from for the explorer
@@ -239,7 +239,7 @@ class Catalogue:
 
     # ---- what it tells ---------------------------------------------------------------------------
 
-    def find(self, wanted: Wanted, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    def find(self, wanted: GameQuery, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
         """Return a part of the games, latest first, and how many there are in all.
 
         With each come its file, the digest of its text there, and how many copies of the game there
@@ -251,7 +251,7 @@ class Catalogue:
         games = self._listed[1]
         return [self._row(game) for game in games[offset : offset + PAGE]], len(games)
 
-    def keys(self, wanted: Wanted) -> list[str]:
+    def keys(self, wanted: GameQuery) -> list[str]:
         """Return the keys of all games that a list shows, in its order."""
         return [game.key for game in self._sorted(self._chosen(wanted), wanted.order)]
 
@@ -268,7 +268,7 @@ class Catalogue:
         facts = self._reviews.get(game.line)
         return facts.accuracy if facts else {}
 
-    def _chosen(self, wanted: Wanted) -> list[Game]:
+    def _chosen(self, wanted: GameQuery) -> list[Game]:
         """Return the games that are wanted, in no order."""
         if wanted.line:
             moves = map(chess.Move.from_uci, wanted.line.split())
@@ -343,19 +343,19 @@ class Catalogue:
         """Return what was played in a position: in all games, those of an own side (white, black),
         or a file's.
         """
-        return self._explorer(Wanted(side=side, file=file))[1].explore(board)
+        return self._explorer(GameQuery(side=side, file=file))[1].explore(board)
 
-    def _reaching(self, board: chess.Board, wanted: Wanted) -> list[Game]:
+    def _reaching(self, board: chess.Board, wanted: GameQuery) -> list[Game]:
         games, explorer = self._explorer(wanted)
         return [games[number] for number in explorer.games(board)]
 
-    def _explorer(self, wanted: Wanted) -> tuple[list[Game], Explorer]:
+    def _explorer(self, wanted: GameQuery) -> tuple[list[Game], Explorer]:
         """Return the games of a side or a file that is wanted, or all but analyses, which nobody
         played, and their explorer.
         """
         about = self._changes, wanted.side, wanted.file
         if self._explored is None or self._explored[0] != about:
-            chosen = self._chosen(Wanted(side=wanted.side, file=wanted.file))
+            chosen = self._chosen(GameQuery(side=wanted.side, file=wanted.file))
             if not wanted.file:
                 chosen = [game for game in chosen if not _is_analysis(game)]
             games = [game for game in chosen if game.moves is not None]

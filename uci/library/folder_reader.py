@@ -15,13 +15,13 @@ from pathlib import Path
 from engine.errors import DataError
 from engine.files.atomic import real_path
 from engine.files.text import printable, reading
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 from uci.game.game_file import ANALYSES, pgn_files
 from uci.language import later, several, translated
 from uci.library.catalogue import Catalogue
+from uci.library.cooperative import Steps
 from uci.library.game_files import FoundGame, find_games
-from uci.library.steps import Steps
-from uci.terminal.opening_names import OpeningNamer
+from uci.openings.opening_names import OpeningNamer
 
 _STEP_S = 0.1  # of reading, between which others are answered
 # A file that was changed so short a time ago may change again without another time: the clock of a
@@ -159,21 +159,21 @@ class FolderReader:
         faults = list[str]()
         is_new = not self._catalogue.has_file(file)
         found = list[tuple[FoundGame, str]]()
-        begun = awake_s()
+        begun = uptime_s()
         try:
             with reading(path):
                 mark = FileMark.of(path)
             for game in find_games(path, faults):
                 found.append((game, "" if game.start else namer.name(game.moves)))
                 progress.games += 1
-                if awake_s() < begun + _STEP_S:
+                if uptime_s() < begun + _STEP_S:
                     continue
                 if is_new:
                     self._catalogue.add(file, mark.state[0], found)
                     found = []
                 progress.tell(game.end)
                 yield
-                begun = awake_s()
+                begun = uptime_s()
         except DataError as error:
             problems.append(str(error))
             if isinstance(error.__cause__, OSError):  # it may be readable the next time

@@ -16,12 +16,12 @@ import chess
 import chess.pgn
 
 from engine.board.convert import board_from_row, encode_move
+from engine.board.pgn.annotations import is_told
 from engine.board.pgn.game_reader import GameText, cut_games
 from engine.board.pgn.letters import told_result
 from engine.board.pgn.main_lines import main_lines
 from engine.files.text import open_unpacked, reading
 from uci.game.game_file import REVIEWS
-from uci.terminal.author_notes import is_told
 
 _KEY_TAGS = ("Event", "Date", "Time", "UTCDate", "UTCTime", "Round", "White", "Black", "Result")
 WISH = ".wanted"  # ends the name of a file that stands for the wish for a review

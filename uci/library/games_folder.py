@@ -19,11 +19,11 @@ from uci.game.game_file import REVIEWS, owning
 from uci.language import _, later, several
 from uci.library import changes
 from uci.library.catalogue import Catalogue, Copy, Game
+from uci.library.cooperative import finish
 from uci.library.folder_reader import FolderReader, OnGames
 from uci.library.game_files import WISH, game_key, read_at
 from uci.library.own_names import OwnNames
 from uci.library.reviews import KeptReview, Reviews
-from uci.library.steps import finish
 
 
 class GamesFolder:

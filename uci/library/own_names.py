@@ -8,9 +8,9 @@ from pathlib import Path
 
 from engine.files.atomic import replace, write_file
 from engine.files.text import decode_text, printable
+from uci.common.players import PERSON
 from uci.game.game_file import owning
 from uci.language import _
-from uci.terminal.players import PERSON
 
 NAMES = "names.json"
 

@@ -20,8 +20,8 @@ from uci.annotate.accuracy import phases
 from uci.annotate.motifs import mate_pattern, motif
 from uci.annotate.reasons import is_sacrifice
 from uci.annotate.review import GameReview
+from uci.common.players import PERSON
 from uci.language import _, translated
-from uci.terminal.players import PERSON
 
 SET = "lichess.csv.xz"  # those that come with Aino, in Lichess's form
 _KING_AND_PAWN = {chess.KING, chess.PAWN}

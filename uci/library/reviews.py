@@ -26,14 +26,14 @@ from uci.annotate.judge import BAD, BRILLIANT, GREAT
 from uci.annotate.lapses import Lapse, lapses
 from uci.annotate.people import PeopleShares
 from uci.annotate.review import GameReview, MoveReview
+from uci.common.reading import read_text_games
+from uci.common.verdict import Verdict
 from uci.game.game_file import owning
 from uci.language import _
 from uci.library.catalogue import Catalogue, ReviewFacts
+from uci.library.cooperative import Steps, finish
 from uci.library.game_files import line_of_review, review_files, review_path
 from uci.library.puzzles import puzzle_key, puzzles_of
-from uci.library.steps import Steps, finish
-from uci.terminal.reading import read_text_games
-from uci.terminal.verdict import Verdict
 
 # The mistakes by kinds. Under "lapses", older versions kept other kinds than the review names.
 _LAPSES = "reasons"

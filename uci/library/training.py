@@ -22,14 +22,14 @@ from typing import Any, TypeVar, cast
 import chess
 
 from engine.board.fen import parse_fen
+from engine.board.pgn.annotations import game_name
 from engine.errors import DataError
 from uci.language import _, counted, later, several
 from uci.library.game_files import game_in, line_of_review, review_files
+from uci.library.game_query import day_of
 from uci.library.glicko import MOST_RATING, Rating
 from uci.library.puzzle_file import PERSON_COLUMNS, PuzzleFile, is_damage
 from uci.library.puzzles import EARLIER_SET, SET, Puzzle, read_lichess, read_set, themes_of
-from uci.library.wanted import day_of
-from uci.terminal.author_notes import game_name
 
 # Days until a puzzle of each box comes back; Leitner's idea, days set by hand.
 BOXES_DAYS = (1, 3, 7, 14, 30, 60, 120)

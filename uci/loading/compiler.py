@@ -227,7 +227,7 @@ def _chosen(choice: str) -> Iterator[list[EngineOptions]]:
     if not has_stand_ins:
         yield [options]
         return
-    from engine.network.stand_in import write_stand_ins
+    from engine.network.weightless import write_stand_ins
 
     with tempfile.TemporaryDirectory() as folder:
         yield [replace(options, weights_file=str(path)) for path in write_stand_ins(Path(folder))]

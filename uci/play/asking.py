@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 
 
 class FlagFell(Exception):
@@ -39,10 +39,10 @@ def _until_the_flag_falls(left_s: float | None) -> Iterator[None]:
         yield
         return
 
-    due = awake_s() + left_s
+    due = uptime_s() + left_s
 
     def fall(number: int, frame: FrameType | None) -> None:
-        if (left := due - awake_s()) <= 0.0:
+        if (left := due - uptime_s()) <= 0.0:
             raise FlagFell
         signal.setitimer(signal.ITIMER_REAL, max(0.01, left))  # the program was stopped meanwhile
 

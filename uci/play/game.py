@@ -15,14 +15,14 @@ from engine.cli.console import say, waiting
 from engine.options import EngineOptions
 from engine.search.job import SearchJob
 from engine.search.result import SearchResult
+from uci.common.board_view import BoardStyle, captured_text, render_board
 from uci.game.clock import clock_text
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.game_file import default_path, games_folder, save_game
 from uci.game.level import HINT_LEVEL, Level
 from uci.game.timed_game import Setup, TimedGame
 from uci.language import _, later, translated
-from uci.terminal.board_view import BoardStyle, captured_text, render_board
-from uci.terminal.opening_names import opening_name
+from uci.openings.opening_names import opening_name
 
 if TYPE_CHECKING:
     from uci.loading.patient import PatientEngine

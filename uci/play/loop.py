@@ -12,10 +12,10 @@ from engine.search.result import SearchResult
 from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
 from uci.game.move_input import read_human_move
 from uci.language import _, shown_moves
+from uci.openings.opening_names import book_move
 from uci.play.asking import FlagFell
 from uci.play.game import TerminalGame
 from uci.play.typed_commands import TYPED_COMMANDS, opinion
-from uci.terminal.opening_names import book_move
 
 # What can be typed after a game, by its first letter or in full.
 _CHOICES = ("again", "swap", "takeback", "annotate", "quit")

@@ -22,6 +22,9 @@ from engine.errors import ConfigError
 from engine.files.output_files import check_earlier, output_file
 from engine.files.text import GAMES, LOOKED_AT, kind_of
 from engine.options import EngineOptions
+from uci.common.board_view import choose_style
+from uci.common.limit_flags import USUAL_LINES, checked
+from uci.common.waiting import ready_engine
 from uci.game.clock import GameClock, parse_time_control
 from uci.game.game_file import LAST, games_folder, load_game
 from uci.game.level import DEFAULT_LEVEL, DEFAULT_NAME, LEVEL_FORMS, Level, levels_text, parse_level
@@ -31,9 +34,6 @@ from uci.play.asking import ask_line
 from uci.play.game import TerminalGame, TerminalSettings
 from uci.play.loop import sit_down
 from uci.play.typed_commands import TYPED_COMMANDS
-from uci.terminal.board_view import choose_style
-from uci.terminal.limit_flags import USUAL_LINES, checked
-from uci.terminal.waiting import ready_engine
 
 DEFAULT_SIDE = "white"
 NO_CLOCK = "none"

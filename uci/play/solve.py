@@ -15,15 +15,15 @@ from engine.cli.console import make_console, say, waiting
 from engine.errors import DataError, MoveError
 from engine.options import EngineOptions
 from engine.player import Engine
+from uci.common.board_view import BoardStyle, choose_style, render_board
+from uci.common.waiting import ready_engine
 from uci.game.game_file import games_folder
 from uci.game.move_input import read_human_move
 from uci.language import _, later, shows_own_letters, translate_help
+from uci.library.cooperative import finish
 from uci.library.solving import REFUTATION, Attempt
-from uci.library.steps import finish
 from uci.library.training import Trainer
 from uci.play.asking import ask_line
-from uci.terminal.board_view import BoardStyle, choose_style, render_board
-from uci.terminal.waiting import ready_engine
 
 _QUESTION = later("Your move (answer, next, quit): ")
 EXAMPLES = """\

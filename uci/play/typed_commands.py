@@ -9,6 +9,8 @@ import chess
 
 from engine.board.pgn.game_writer import game_text
 from engine.search.result import SearchResult
+from uci.common.board_view import render_bar
+from uci.common.verdict import Verdict
 from uci.game.clock import clock_text
 from uci.game.ends import (
     DECLINED,
@@ -21,10 +23,8 @@ from uci.game.ends import (
 )
 from uci.game.level import LEVEL_FORMS, parse_level
 from uci.language import _, later, shown_moves
+from uci.openings.opening_names import opening_name
 from uci.play.game import TerminalGame
-from uci.terminal.board_view import render_bar
-from uci.terminal.opening_names import opening_name
-from uci.terminal.verdict import Verdict
 
 _MOVES_FORM = later("a move          e4, Nf3, exd5, O-O or castle, e8=Q, or from and to: g1f3")
 

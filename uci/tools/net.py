@@ -15,7 +15,7 @@ from engine.network.families import planes_config_of
 from engine.network.lc0.planes_file import read_planes, write_planes
 from engine.network.lc0.schema import is_lc0
 from engine.network.onnx_graph import export_onnx
-from engine.network.policy.sparse_parameters import sparse_config_of
+from engine.network.sparse.sparse_parameters import sparse_config_of
 from engine.network.weights import chosen_path
 
 ONNX = ".onnx"

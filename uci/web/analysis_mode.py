@@ -14,8 +14,8 @@ from engine.search.result import SearchInfo
 from uci.annotate.people import RATINGS
 from uci.game.timed_game import Setup, clicked_move
 from uci.language import _, shown_moves, translated
-from uci.web.beginnings import chosen_position, loaded_game
 from uci.web.board_session import BoardSession
+from uci.web.new_tables import chosen_position, loaded_game
 from uci.web.request_forms import (
     Request,
     is_colour,

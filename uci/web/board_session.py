@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from uci.annotate.review import DEFAULT_LIMITS
-from uci.game.choice import Choice
+from uci.common.limit_flags import USUAL_LINES
 from uci.game.level import parse_level
+from uci.game.preferences import Choice
 from uci.game.timed_game import Setup
 from uci.language import translated
 from uci.library.reviews import KeptReview
 from uci.library.worker import failure
-from uci.terminal.limit_flags import USUAL_LINES
 from uci.web.board_tasks import BoardTasks, FlagTimer
 from uci.web.engine_desk import EngineDesk
 from uci.web.games_desk import GamesDesk

@@ -8,11 +8,11 @@ from dataclasses import replace
 import chess
 
 from engine.errors import MoveError
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 from engine.pages.board import squares_of
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
-from uci.game.choice import Choice
+from uci.common.verdict import Verdict
 from uci.game.ends import (
     DECLINED,
     DRAW_AGREED,
@@ -23,12 +23,12 @@ from uci.game.ends import (
 )
 from uci.game.level import HINT_LEVEL, Level, parse_level
 from uci.game.move_input import read_human_move
+from uci.game.preferences import Choice
 from uci.game.timed_game import clicked_move
 from uci.language import _, shown_moves
-from uci.terminal.opening_names import book_move
-from uci.terminal.verdict import Verdict
-from uci.web.beginnings import chosen_game, chosen_position
+from uci.openings.opening_names import book_move
 from uci.web.board_session import BoardSession
+from uci.web.new_tables import chosen_game, chosen_position
 from uci.web.request_forms import (
     Request,
     is_flag,
@@ -204,7 +204,7 @@ async def reply(session: BoardSession) -> None:
 
 async def _answer(session: BoardSession, table: Table) -> SearchResult | None:
     """Return what Aino plays: a known opening, or what a search finds."""
-    begun = awake_s()
+    begun = uptime_s()
     board = table.board.copy()
     rng = session.rng
     clock = table.clock.limits() if table.clock is not None else None
@@ -215,7 +215,7 @@ async def _answer(session: BoardSession, table: Table) -> SearchResult | None:
         else await _search(session, board, table.level, clock)
     )
     least_s = _WATCHED_S if table.human is None else 0.0
-    await asyncio.sleep(max(0.0, least_s - (awake_s() - begun)))
+    await asyncio.sleep(max(0.0, least_s - (uptime_s() - begun)))
     return result
 
 

@@ -21,12 +21,12 @@ from engine.search.limits import Limits
 from uci.game.game_file import REVIEWS
 from uci.language import _, later, several, translated
 from uci.library.changes import take_in
+from uci.library.cooperative import Steps
 from uci.library.game_files import line_key
+from uci.library.game_query import GameQuery
 from uci.library.games_folder import GamesFolder
 from uci.library.review_queue import BackgroundReviews
 from uci.library.reviews import KeptReview
-from uci.library.steps import Steps
-from uci.library.wanted import Wanted
 from uci.library.worker import GamesWorker, failure
 from uci.web.puzzle_desk import PuzzleDesk
 from uci.web.table import Table
@@ -154,7 +154,7 @@ class GamesDesk:
         if games.drop_known(file):
             text = later("{file} has no game that Aino can play and does not have yet.")
             return [], [*problems, _(text, file=file)]
-        _games, total = games.catalogue.find(Wanted(file=file))
+        _games, total = games.catalogue.find(GameQuery(file=file))
         text = several("{file}: {count} game.", "{file}: {count} games.", total, file=file)
         return games.catalogue.likely_names(file), [text, *problems]
 

@@ -9,16 +9,16 @@ from dataclasses import replace
 import chess
 
 from engine.errors import DataError
+from uci.common.reading import board_at
 from uci.game.game_file import ANALYSES
 from uci.game.timed_game import Setup, saved_game
 from uci.language import shown_moves, translated
+from uci.library.cooperative import Steps
 from uci.library.export import lesson_page, pgn_of
+from uci.library.game_query import GameQuery
 from uci.library.games_folder import GamesFolder
 from uci.library.glicko import Rating
 from uci.library.progress import counted_games, points, positions, rows
-from uci.library.steps import Steps
-from uci.library.wanted import Wanted
-from uci.terminal.reading import board_at
 from uci.web.board_session import BoardSession, on_games
 from uci.web.games_desk import Exported, GamesDesk
 from uci.web.request_forms import (
@@ -44,7 +44,7 @@ def explore_here(session: BoardSession, side: str, file: str) -> None:
 
 def find(desk: GamesDesk, games: GamesFolder, offset: int, **wanted: str) -> None:
     """Tell the page a part of the list, and how far the reviews are."""
-    found, total = games.catalogue.find(Wanted(**wanted), offset)
+    found, total = games.catalogue.find(GameQuery(**wanted), offset)
     desk.tell({"do": "games_found", **wanted, "games": found, "total": total, "offset": offset})
     desk.tell_work()
 
@@ -155,7 +155,7 @@ def go_on(desk: GamesDesk, games: GamesFolder, key: str) -> None:
 
 def export(desk: GamesDesk, games: GamesFolder, form: str, keys: list[str], **wanted: str) -> Steps:
     """Make a file of the chosen games, or of all that are listed, which the page then fetches."""
-    chosen = keys or games.catalogue.keys(Wanted(**wanted))
+    chosen = keys or games.catalogue.keys(GameQuery(**wanted))
     if form == "page":
         text = yield from lesson_page(games, chosen[:_MOST_ON_PAGE])
         desk.exported = Exported("aino-lesson.html", "text/html", text)

@@ -16,12 +16,12 @@ from rich.console import Console
 from engine.cli.command_line import handling_signals
 from engine.cli.console import can_show, say
 from engine.options import EngineOptions
+from uci.common.waiting import ready_engine
 from uci.game.game_file import default_path, games_folder
 from uci.game.timed_game import Setup
 from uci.language import _
-from uci.terminal.waiting import ready_engine
 from uci.web.board_session import Services
-from uci.web.conductor import Conductor
+from uci.web.dispatch import Conductor
 from uci.web.engine_desk import EngineDesk
 from uci.web.server import WebServer
 

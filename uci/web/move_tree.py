@@ -12,11 +12,11 @@ import chess
 import chess.pgn
 
 from engine.board.notation import move_number
+from engine.board.pgn.annotations import Shape, drawn_by, notes_at, with_author_text, with_drawing
 from engine.errors import MoveError
 from engine.pages.board import shown_position
 from uci.language import _, shown_moves
-from uci.terminal.author_notes import Shape, drawn_by, notes_at, with_author_text, with_drawing
-from uci.terminal.opening_names import position_name
+from uci.openings.opening_names import position_name
 
 _NAMED_PLIES = 40  # of a line, in which openings are looked for
 # Of which a move has one at most.

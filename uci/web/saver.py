@@ -11,7 +11,7 @@ import chess.pgn
 
 from engine.errors import DataError
 from engine.files.atomic import real_path
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 from engine.search.job import SearchJob
 from uci.game.game_file import ANALYSES, save_game
 from uci.language import _, translated
@@ -79,14 +79,14 @@ class Saver:
         version = table.version
 
         def save(job: SearchJob[str]) -> str:
-            begun = awake_s()
+            begun = uptime_s()
             earlier.join()
             try:
                 where = self._write(table, record, table.saved)
             except Exception as error:  # noqa: BLE001 - whatever it is, it has to be tried again
                 return failure(error)
             finally:
-                self._took_s = awake_s() - begun
+                self._took_s = uptime_s() - begun
             table.saved = record
             table.saved_version = version
             return where

@@ -27,18 +27,18 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from engine.board.pgn.annotations import GLYPHS
 from engine.board.pgn.game_writer import game_text
 from engine.errors import ConfigError
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 from uci.game.level import SCALE, level_choices
 from uci.language import _, shows_own_letters, speak, spoken_languages
 from uci.library.game_files import is_key
 from uci.pages.render import render
-from uci.terminal.author_notes import GLYPHS
 from uci.web.request_forms import LONGEST, LONGEST_MESSAGE
 
 if TYPE_CHECKING:
-    from uci.web.conductor import Conductor
+    from uci.web.dispatch import Conductor
 
 ADDRESS = "127.0.0.1"
 _EVERY = ("0.0.0.0", "::")  # stand for all addresses of this machine
@@ -124,13 +124,13 @@ class WebServer:
         dead.
         """
         self._once = secrets.token_urlsafe(24)
-        self._once_until = awake_s() + _ONCE_S
+        self._once_until = uptime_s() + _ONCE_S
         return f"{self._place}/once/{self._once}"
 
     def spend(self, secret: str) -> bool:
         """Whether this is the secret of `url_once`; from here on it is none."""
         is_right = hmac.compare_digest(secret.encode(), self._once.encode())
-        if not is_right or not secret or awake_s() > self._once_until:
+        if not is_right or not secret or uptime_s() > self._once_until:
             return False
         self._once = ""
         return True

@@ -15,8 +15,8 @@ from engine.pages.board import legal_moves, shown_position, squares_of
 from engine.search.result import SearchInfo
 from uci.annotate.comments import move_comment
 from uci.annotate.judge import chances_of, for_people, worth_of
+from uci.common.verdict import Verdict
 from uci.language import later, shown_moves
-from uci.terminal.verdict import Verdict
 from uci.web.lesson import Lesson
 from uci.web.table import Table
 from uci.web.table_review import TableReview

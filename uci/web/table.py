@@ -11,12 +11,12 @@ import chess
 import chess.pgn
 
 from engine.board.notation import board_after
+from engine.board.pgn.annotations import game_name, is_told
 from engine.errors import MoveError
 from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
 from uci.game.game_file import game_from_board
 from uci.game.timed_game import Setup, TimedGame
 from uci.language import _
-from uci.terminal.author_notes import game_name, is_told
 from uci.web.lesson import Lesson
 from uci.web.move_tree import MoveTree
 from uci.web.table_review import TableReview

@@ -15,9 +15,9 @@ from typing import IO, TypeVar
 import chess.pgn
 
 from engine.board.pgn.cutter import AT_ONCE, CutGames, Cutter, GameText
-from engine.board.pgn.desks import PROSE, CutGame
 from engine.board.pgn.letters import CODED_RESULTS
 from engine.board.pgn.move_words import ENGLISH, Letters, other_readings
+from engine.board.pgn.scan_buffers import PROSE, CutGame
 from engine.board.pgn.token_player import REASONS, TokenPlayer
 from engine.errors import DataError, message
 from engine.files.text import open_unpacked, reading

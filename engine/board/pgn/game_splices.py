@@ -17,7 +17,7 @@ from typing import NamedTuple
 import chess.pgn
 import numpy as np
 
-from engine.board.pgn import desks
+from engine.board.pgn import scan_buffers
 from engine.board.pgn.cutter import Cutter, GameText
 from engine.board.pgn.game_reader import play_tokens
 from engine.board.pgn.game_writer import moves_text, plain_comment
@@ -28,8 +28,8 @@ from engine.files.source_text import Splice, splice
 
 _SPACES = b" \t"
 _SEMICOLON = ord(";")
-_COMMENTS = (desks.TOLD, desks.LINE_COMMENT, desks.ESCAPE)
-_WORDS = (desks.PIECE_MOVE, desks.CASTLE, desks.WORD)
+_COMMENTS = (scan_buffers.TOLD, scan_buffers.LINE_COMMENT, scan_buffers.ESCAPE)
+_WORDS = (scan_buffers.PIECE_MOVE, scan_buffers.CASTLE, scan_buffers.WORD)
 _GLYPHS = {number: sign for sign, number in SIGNS.items() if not sign.strip("!?")}
 
 
@@ -136,23 +136,23 @@ class _PlacedGame:
 
     def _movetext_begin(self, tokens: np.ndarray) -> int:
         """Return the place behind the tags."""
-        values = tokens[tokens[:, desks.KIND] == desks.VALUE_TEXT].tolist()
-        return self.text.index(b"]", desks.Token(*values[-1]).till) + 1 if values else 0
+        values = tokens[tokens[:, scan_buffers.KIND] == scan_buffers.VALUE_TEXT].tolist()
+        return self.text.index(b"]", scan_buffers.Token(*values[-1]).till) + 1 if values else 0
 
     def _place(
         self, node: chess.pgn.GameNode, kind: int, place: int, till: int, attribute: int
     ) -> None:
         """Note where a token stands that leads to a node."""
         line = self._lines[-1]
-        if kind == desks.NUMBER:
+        if kind == scan_buffers.NUMBER:
             line.number = place if line.number is None else line.number
-        elif kind == desks.OPENING_BRACKET:
+        elif kind == scan_buffers.OPENING_BRACKET:
             self._lines.append(_Line(node, place))
-        elif kind == desks.CLOSE:
+        elif kind == scan_buffers.CLOSE:
             self._close(till)
         elif kind in _COMMENTS:
             self._place_comment(line, kind, place, till)
-        elif kind == desks.NAG:
+        elif kind == scan_buffers.NAG:
             self._place_mark(line, _Span(place, till, nags=frozenset([attribute])))
         elif kind in _WORDS and node is not line.node:
             self._place_moves(line, node, place, till)
@@ -175,19 +175,19 @@ class _PlacedGame:
         words = self.text[place:till].decode(errors="replace").strip()
         begin = place - 1
         end = till
-        if kind == desks.TOLD:
+        if kind == scan_buffers.TOLD:
             is_braced = self.text[begin : begin + 1] == b"{"
             begin, end = (begin, end + 1) if is_braced else (place, till)  # or an offer: (=)
         is_starting = line.first is None and len(self._lines) > 1
         standing = self.standings[line.node]
-        if words and kind != desks.ESCAPE:
+        if words and kind != scan_buffers.ESCAPE:
             (line.starting if is_starting else standing.comments).append(_Span(begin, end, words))
         is_adjacent = not self.text[
             standing.last : begin
         ].strip()  # not behind a result or a number
         if is_adjacent and not is_starting:
             standing.last = end
-            standing.ends_line = kind != desks.TOLD
+            standing.ends_line = kind != scan_buffers.TOLD
 
     def _place_mark(self, line: _Line, mark: _Span) -> None:
         standing = self.standings[line.node]

@@ -13,9 +13,9 @@ import numpy as np
 
 from engine.board.convert import codes_of, row_from_board
 from engine.board.pgn.cutter import Cutter, GameText, standard_row
-from engine.board.pgn.desks import CutGame
 from engine.board.pgn.game_reader import ReadGame, play_game
 from engine.board.pgn.letters import CODED_RESULTS
+from engine.board.pgn.scan_buffers import CutGame
 from engine.errors import FenError, MoveError
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from engine.board.pgn import desks
-from engine.board.pgn.desks import feeds, line_end, put_token
+from engine.board.pgn import scan_buffers
 from engine.board.pgn.letters import (
     BACKSLASH,
     BEHIND_NAMES,
@@ -27,6 +26,7 @@ from engine.board.pgn.letters import (
     skip_spaces,
     spelled_result,
 )
+from engine.board.pgn.scan_buffers import feeds, line_end, put_token
 from engine.native.jit import kernel
 
 _MOST_COMPARED = 1000  # tokens of tags
@@ -46,7 +46,7 @@ def take_tag(desk, game, at):
     tag = desk.tag[0]
     found = _find_tag(data, at, tag)
     if not desk.final and found != _WHOLE_TAG and line_end(data, at) >= len(data) - PADDING:
-        return -desks.MORE
+        return -scan_buffers.MORE
     if found != _WHOLE_TAG:
         before = at
         while before > 0 and data[before - 1] != LINE_FEED and BLANK[data[before - 1]]:
@@ -55,8 +55,8 @@ def take_tag(desk, game, at):
         is_cut = is_cut or (game.result and LETTER[data[at + 1]])
         if not (is_cut and (before == 0 or data[before - 1] == LINE_FEED)):
             if game.result and not game.variations:
-                return -desks.NO_TAG
-            put_token(desk, game, desks.BROKEN, at, at, desks.STRAY_BRACKET)
+                return -scan_buffers.NO_TAG
+            put_token(desk, game, scan_buffers.BROKEN, at, at, scan_buffers.STRAY_BRACKET)
             return at + 1
     if _begins_next_game(desk, game, at, found):
         game.closed = 1
@@ -64,11 +64,11 @@ def take_tag(desk, game, at):
     game.adjacent |= game.tags and feeds(data, game.tag_end, at) < 2
     if found != _WHOLE_TAG:
         game.tag_end = _next_tag(data, at + 1)
-        put_token(desk, game, desks.BROKEN, at, game.tag_end, desks.BAD_TAG)
+        put_token(desk, game, scan_buffers.BROKEN, at, game.tag_end, scan_buffers.BAD_TAG)
         return game.tag_end
     _note_tag(data, game, tag)
-    put_token(desk, game, desks.TAG, tag.name, tag.name_end, at)
-    put_token(desk, game, desks.VALUE_TEXT, tag.value, tag.value_end, tag.is_raw)
+    put_token(desk, game, scan_buffers.TAG, tag.name, tag.name_end, at)
+    put_token(desk, game, scan_buffers.VALUE_TEXT, tag.value, tag.value_end, tag.is_raw)
     return game.tag_end
 
 
@@ -142,7 +142,7 @@ def _rating(data, begin, end):
         if 0 < at - first <= 4 and data[at] != COMMA and data[first - 1] not in (DOT, COMMA):
             return number
         at += 1
-    return desks.NO_ELO
+    return scan_buffers.NO_ELO
 
 
 @kernel()
@@ -176,7 +176,7 @@ def _begins_next_game(desk, game, at, found):
             game.first_token,
             min(game.last_token, game.first_token + _MOST_COMPARED),
         ):
-            place = desk.tokens[i].place + (desk.tokens[i].kind == desks.BROKEN)
+            place = desk.tokens[i].place + (desk.tokens[i].kind == scan_buffers.BROKEN)
             end = place + tag.name_end - tag.name
             if data[skip_spaces(data, end)] == QUOTE and are_same(
                 data, tag.name, tag.name_end, place, end
@@ -222,8 +222,8 @@ def take_comment(desk, game, at):
     else:
         end = behind = line_end(data, at)
         if not desk.final and end >= len(data) - PADDING:
-            return -desks.MORE
-        kind = desks.ESCAPE if data[at] == PERCENT else desks.LINE_COMMENT
+            return -scan_buffers.MORE
+        kind = scan_buffers.ESCAPE if data[at] == PERCENT else scan_buffers.LINE_COMMENT
         put_token(desk, game, kind, at + 1, end, game.result != 0)
         game.odd = 1
     game.result_end = behind
@@ -239,7 +239,7 @@ def _take_braces(desk, game, at):
     closed.
     """
     data = desk.data
-    limit = min(len(data) - PADDING, at + desks.LONGEST_COMMENT)
+    limit = min(len(data) - PADDING, at + scan_buffers.LONGEST_COMMENT)
     depth = 0
     first = -1
     lost = -1
@@ -260,10 +260,10 @@ def _take_braces(desk, game, at):
             if first >= 0:
                 break
         place += 1
-    if place >= limit and not desk.final and limit < at + desks.LONGEST_COMMENT:
-        return -desks.MORE, -desks.MORE
+    if place >= limit and not desk.final and limit < at + scan_buffers.LONGEST_COMMENT:
+        return -scan_buffers.MORE, -scan_buffers.MORE
     if first < 0:
-        put_token(desk, game, desks.BROKEN, at, at, desks.OPEN_COMMENT)
+        put_token(desk, game, scan_buffers.BROKEN, at, at, scan_buffers.OPEN_COMMENT)
         place = at if lost < 0 else lost
         if lost >= 0:
             while place > at and data[place - 1] != LINE_FEED:
@@ -280,10 +280,10 @@ def _take_braces(desk, game, at):
     put_token(
         desk,
         game,
-        desks.TOLD,
+        scan_buffers.TOLD,
         at + 1,
         end,
-        desks.HIDES if depth != 0 and not game.result else 0,
+        scan_buffers.HIDES if depth != 0 and not game.result else 0,
     )
     return end, end + 1
 

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from engine.board.layout import KING
 from engine.board.makemove import copy_row, make
-from engine.board.pgn import desks
-from engine.board.pgn.desks import clear_game, feeds, line_end, put_token
+from engine.board.pgn import scan_buffers
 from engine.board.pgn.letters import (
     BIG_D,
     BIG_Z,
@@ -45,6 +44,7 @@ from engine.board.pgn.letters import (
     word_end,
 )
 from engine.board.pgn.san_kernels import read_san_move
+from engine.board.pgn.scan_buffers import clear_game, feeds, line_end, put_token
 from engine.board.pgn.tag_kernels import are_same, take_comment, take_tag
 from engine.native.jit import kernel
 
@@ -62,13 +62,13 @@ def cut_text(desk, at):
     while True:
         at = skip_blank(desk.data, at)
         if at >= len(desk.data) - PADDING:
-            return count, at, desks.MORE
-        if count == len(desk.games) or len(desk.moves) - moves < desks.MOST_GAME_PLIES:
-            return count, at, desks.FULL
+            return count, at, scan_buffers.MORE
+        if count == len(desk.games) or len(desk.moves) - moves < scan_buffers.MOST_GAME_PLIES:
+            return count, at, scan_buffers.FULL
         game = desk.games[count]
-        end = -desks.RARE
+        end = -scan_buffers.RARE
         for whole in range(desk.whole, 2):
-            if end == -desks.RARE:
+            if end == -scan_buffers.RARE:
                 _begin_game(desk, game, at, tokens, moves)
                 game.kept_whole = whole
                 end = _cut_game(desk, game, at)
@@ -86,8 +86,8 @@ def _begin_game(desk, game, at, tokens, moves):
     game.begin = game.result_end = game.tag_end = at
     game.first_token = game.last_token = tokens
     game.first_move = game.last_move = moves
-    game.white_elo = game.black_elo = desks.NO_ELO
-    copy_row(desk.start if at == desk.start_at else desk.rows[desks.STANDARD], desk.rows[0])
+    game.white_elo = game.black_elo = scan_buffers.NO_ELO
+    copy_row(desk.start if at == desk.start_at else desk.rows[scan_buffers.STANDARD], desk.rows[0])
     line = desk.lines[0]
     line.row = 0
     line.known = desk.rows[0, KING] != 0
@@ -103,15 +103,15 @@ def _cut_game(desk, game, at):
     while not (game.closed or looks_for_start):
         at = skip_blank(data, at)
         if not desk.final and at + PADDING > size:
-            return -desks.MORE
+            return -scan_buffers.MORE
         if at >= size:
             break
         if len(desk.tokens) - game.last_token < 4:
-            return -desks.FULL
+            return -scan_buffers.FULL
         byte = data[at]
         if byte == OPEN_SQUARE:
             behind = take_tag(desk, game, at)
-            at = _take_behind_result(desk, game, at) if behind == -desks.NO_TAG else behind
+            at = _take_behind_result(desk, game, at) if behind == -scan_buffers.NO_TAG else behind
         elif byte in (OPEN_BRACE, SEMICOLON) or (
             byte == PERCENT and (at == 0 or data[at - 1] == LINE_FEED)
         ):
@@ -125,15 +125,15 @@ def _cut_game(desk, game, at):
         if at < 0:
             return at
         if game.odd and not game.kept_whole:
-            return -desks.RARE
+            return -scan_buffers.RARE
     if game.has_start and game.begin != desk.start_at:
-        return -desks.OWN_START
+        return -scan_buffers.OWN_START
     if not game.kept_whole and (game.variations or (game.has_start and desk.start[KING] == 0)):
-        return -desks.RARE
+        return -scan_buffers.RARE
     if game.variations:
         token = desk.tokens[desk.lines[1].opened]
-        token.kind = desks.BROKEN
-        token.attribute = desks.OPEN_VARIATION
+        token.kind = scan_buffers.BROKEN
+        token.attribute = scan_buffers.OPEN_VARIATION
         game.fault_count += 1
     return at
 
@@ -145,21 +145,32 @@ def _cut_game(desk, game, at):
 def _take_move(desk, game, at):
     """Take a word that begins with an English letter."""
     depth = game.variations
-    if (game.kept_whole or depth == 0) and depth <= desks.DEEPEST_LINE and desk.lines[depth].known:
+    if (
+        (game.kept_whole or depth == 0)
+        and depth <= scan_buffers.DEEPEST_LINE
+        and desk.lines[depth].known
+    ):
         line = desk.lines[depth]
         now = line.row
         move, end, castles = read_san_move(desk.data, at, desk.rows[now], desk.legal)
         if end > 0:
             if not game.kept_whole:
-                if line.own_plies == desks.MOST_GAME_PLIES - 1:
-                    return -desks.RARE
+                if line.own_plies == scan_buffers.MOST_GAME_PLIES - 1:
+                    return -scan_buffers.RARE
                 desk.moves[game.last_move] = move
                 game.last_move += 1
             make(desk.rows[now], move, desk.rows[now ^ 1])
             line.row = now ^ 1
             line.own_plies += 1
-            game.movetext |= desks.HAS_WORD
-            put_token(desk, game, desks.CASTLE if castles else desks.PIECE_MOVE, at, end, move)
+            game.movetext |= scan_buffers.HAS_WORD
+            put_token(
+                desk,
+                game,
+                scan_buffers.CASTLE if castles else scan_buffers.PIECE_MOVE,
+                at,
+                end,
+                move,
+            )
             return end
     return _take_word(desk, game, at)
 
@@ -171,10 +182,10 @@ def _take_word(desk, game, at):
     size = len(desk.data) - PADDING
     end = word_end(data, at)
     if end >= size and not desk.final:
-        return -desks.MORE
+        return -scan_buffers.MORE
     if end == at:
         end += symbol(data, at)[1]
-        put_token(desk, game, desks.BROKEN, at, end, desks.NO_TOKEN)
+        put_token(desk, game, scan_buffers.BROKEN, at, end, scan_buffers.NO_TOKEN)
         return end
     last = _told_result(desk, game, at)
     if last != at:
@@ -182,12 +193,12 @@ def _take_word(desk, game, at):
     if not (game.tokens or _may_be_move(data, at, end)):
         last = line_end(data, at)
         if last >= size and not desk.final:
-            return -desks.MORE
-        put_token(desk, game, desks.BROKEN, at, end, desks.PROSE)
+            return -scan_buffers.MORE
+        put_token(desk, game, scan_buffers.BROKEN, at, end, scan_buffers.PROSE)
         game.closed = 1
         return min(last, size)
-    put_token(desk, game, desks.WORD, at, end, 0)
-    game.movetext |= desks.HAS_WORD
+    put_token(desk, game, scan_buffers.WORD, at, end, 0)
+    game.movetext |= scan_buffers.HAS_WORD
     game.odd |= game.variations == 0
     return end
 
@@ -208,7 +219,7 @@ def _told_result(desk, game, at):
         return at
     following = skip_blank(data, last)
     if following >= size and not desk.final:
-        return -desks.MORE
+        return -scan_buffers.MORE
     if following < size and data[following] != OPEN_SQUARE:
         return at
     game.result = game.tag_result if game.tag_result else UNKNOWN_OUTCOME
@@ -243,7 +254,7 @@ def _take_sign(desk, game, at):
         while DIGIT[data[end]]:
             value = min(10 * value + int(data[end]) - DIGIT_0, MOST_NAG)
             end += 1
-        put_token(desk, game, desks.NAG, at, end, value)
+        put_token(desk, game, scan_buffers.NAG, at, end, value)
         return end
     if (
         byte == OPEN_ROUND
@@ -254,20 +265,20 @@ def _take_sign(desk, game, at):
         put_token(
             desk,
             game,
-            desks.NAG if is_diagram else desks.TOLD,
+            scan_buffers.NAG if is_diagram else scan_buffers.TOLD,
             at,
             at + 3,
-            desks.DIAGRAM if is_diagram else 0,
+            scan_buffers.DIAGRAM if is_diagram else 0,
         )
         return at + 3
     if byte == OPEN_ROUND:
         return _open_variation(desk, game, at)
     if byte == CLOSE_ROUND:
         if game.variations:
-            put_token(desk, game, desks.CLOSE, at, at + 1, 0)
+            put_token(desk, game, scan_buffers.CLOSE, at, at + 1, 0)
             game.variations -= 1
         else:
-            put_token(desk, game, desks.BROKEN, at, at + 1, desks.NO_VARIATION)
+            put_token(desk, game, scan_buffers.BROKEN, at, at + 1, scan_buffers.NO_VARIATION)
         return at + 1
     if not (DIGIT[byte] or byte in (DOT, STAR) or byte >= 128):
         return _take_word(desk, game, at)
@@ -288,17 +299,17 @@ def _take_sign(desk, game, at):
 @kernel()
 def _open_variation(desk, game, at):
     depth = game.variations
-    game.movetext |= desks.HAS_MORE
+    game.movetext |= scan_buffers.HAS_MORE
     if depth == 0:
         game.odd |= desk.lines[0].own_plies == 0
-    if depth < desks.DEEPEST_LINE:
+    if depth < scan_buffers.DEEPEST_LINE:
         line, inner = desk.lines[depth], desk.lines[depth + 1]
         inner.row = 2 * depth + 2
         inner.own_plies = 0
         inner.opened = game.last_token
         inner.known = line.known and line.own_plies and game.kept_whole
         copy_row(desk.rows[line.row ^ 1], desk.rows[2 * depth + 2])
-    put_token(desk, game, desks.OPENING_BRACKET, at, at + 1, 0)
+    put_token(desk, game, scan_buffers.OPENING_BRACKET, at, at + 1, 0)
     game.variations += 1
     return at + 1
 
@@ -345,15 +356,17 @@ def _take_number(desk, game, at, end, attribute):
         is_bracketed = data[end - 1] == CLOSE_ROUND or (
             end - at > 1 and data[at + 1] == CLOSE_ROUND
         )
-        is_first = attribute >> 3 == 2 and attribute & 7 < 2 and game.movetext & desks.HAS_WORD
+        is_first = (
+            attribute >> 3 == 2 and attribute & 7 < 2 and game.movetext & scan_buffers.HAS_WORD
+        )
         if is_first and not (game.tags or game.variations) and feeds(data, game.last_place, at):
             # Games without tags and results, each of which has its own lines.
             game.closed = 1
             return at
         game.parenthesis |= is_bracketed
         game.numbered = 1
-        game.movetext |= desks.HAS_MORE
-    put_token(desk, game, desks.NUMBER, at, end, attribute)
+        game.movetext |= scan_buffers.HAS_MORE
+    put_token(desk, game, scan_buffers.NUMBER, at, end, attribute)
     following = skip_blank(data, end)
     if not (game.variations or LETTER[data[following]] or data[following] == OPEN_BRACE):
         game.odd |= attribute & 7 == 0 or not spelled_result(data, following, False)[0]
@@ -370,21 +383,26 @@ def _take_behind_result(desk, game, at):
         if lines < 2 and game.result == UNKNOWN_OUTCOME:
             game.result = result
         elif lines < 2 and result != UNKNOWN_OUTCOME and result != game.result:
-            put_token(desk, game, desks.BROKEN, at, end, desks.SECOND_RESULT)
+            put_token(desk, game, scan_buffers.BROKEN, at, end, scan_buffers.SECOND_RESULT)
         return end
     number, end = _number_at(data, at, False) if DIGIT[data[at]] else (-1, at)
     last = word_end(data, at)
     if last >= len(data) - PADDING and not desk.final:
-        return -desks.MORE
+        return -scan_buffers.MORE
     is_word = number < 0 and last > at
     is_new = lines > 1 or (lines == 1 and is_word and not (game.numbered or game.tags))
     is_first = number >> 3 == 2 and number & 7 < 2
-    is_new |= is_first and (game.tags == 0 or game.movetext & desks.HAS_WORD != 0)
+    is_new |= is_first and (game.tags == 0 or game.movetext & scan_buffers.HAS_WORD != 0)
     if is_new or (is_word and not _may_be_move(data, at, last)):
         game.closed = 1
         return at
     put_token(
-        desk, game, desks.BROKEN, at, end if number >= 0 else max(last, at + 1), desks.BEHIND_RESULT
+        desk,
+        game,
+        scan_buffers.BROKEN,
+        at,
+        end if number >= 0 else max(last, at + 1),
+        scan_buffers.BEHIND_RESULT,
     )
     game.result = NO_RESULT
     return at

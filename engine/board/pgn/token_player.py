@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.board.convert import moves_of_lines
 from engine.board.layout import CASTLING_FLAG
-from engine.board.pgn import desks
+from engine.board.pgn import scan_buffers
 from engine.board.pgn.cutter import Start, read_tags, tags_in, told_fen, with_known_variant
 from engine.board.pgn.letters import CODED_RESULTS, RESULT_PATTERN, result_of, told_result
 from engine.board.pgn.move_words import (
@@ -53,12 +53,12 @@ _START = re.compile(rb"fen|setup|variant", re.IGNORECASE)
 _EN_PASSANT = re.compile(r"e\.?p\.?")
 _CHECKS = ("+", "++", "#", "†", "‡")
 _BEHIND_BARE_NUMBERS = (
-    desks.PIECE_MOVE,
-    desks.CASTLE,
-    desks.WORD,
-    desks.TOLD,
-    desks.LINE_COMMENT,
-    desks.ESCAPE,
+    scan_buffers.PIECE_MOVE,
+    scan_buffers.CASTLE,
+    scan_buffers.WORD,
+    scan_buffers.TOLD,
+    scan_buffers.LINE_COMMENT,
+    scan_buffers.ESCAPE,
 )
 
 
@@ -94,7 +94,7 @@ class TokenPlayer:
     def __init__(
         self,
         data: bytes,
-        cut: desks.CutGame,
+        cut: scan_buffers.CutGame,
         tokens: np.ndarray,
         start: Start,
         letters: Letters,
@@ -121,7 +121,7 @@ class TokenPlayer:
         if told := told_result(CODED_RESULTS[cut.tag_result], self.result):
             self.game.headers["Result"] = told
 
-    def _take_tags(self, cut: desks.CutGame, start: Start) -> None:
+    def _take_tags(self, cut: scan_buffers.CutGame, start: Start) -> None:
         found = read_tags(self._data, self._tokens)
         tags = tags_in(found)
         headers = self.game.headers
@@ -152,18 +152,22 @@ class TokenPlayer:
         line.number = None
         if number is not None:
             self._check_number(line, number, kind, attribute)
-        if kind > desks.NAG:
+        if kind > scan_buffers.NAG:
             self._take_bracket_or_text(line, token)
-        elif line.is_over or kind <= desks.VALUE_TEXT:
+        elif line.is_over or kind <= scan_buffers.VALUE_TEXT:
             return
-        elif kind == desks.NUMBER:
+        elif kind == scan_buffers.NUMBER:
             line.number = (attribute, place, till) if attribute >= 8 else None
             if self._offset is None or line.hidden is not None:
                 self._compare_number(line, attribute)
-        elif kind == desks.NAG:
+        elif kind == scan_buffers.NAG:
             line.node.nags.add(attribute)
-        elif attribute and (self._is_english or self._data[place] > 96 or kind == desks.CASTLE):
-            self._push(line, _move(attribute, kind == desks.CASTLE and not self._start.chess960))
+        elif attribute and (
+            self._is_english or self._data[place] > 96 or kind == scan_buffers.CASTLE
+        ):
+            self._push(
+                line, _move(attribute, kind == scan_buffers.CASTLE and not self._start.chess960)
+            )
             if self._data[till - 1] in _MARKS:
                 self._mark(line.node, self._text(place, till))
         else:
@@ -171,13 +175,13 @@ class TokenPlayer:
 
     def _take_bracket_or_text(self, line: _Line, token: tuple[int, int, int, int]) -> None:
         kind, place, till, attribute = token
-        if kind == desks.OPENING_BRACKET:
+        if kind == scan_buffers.OPENING_BRACKET:
             self._begin_variation(line, place)
-        elif kind == desks.CLOSE:
+        elif kind == scan_buffers.CLOSE:
             closed = self._lines.pop()
             self._end_line(closed)
             self._say(self._lines[-1].node, closed.starting)  # of a variation without a move
-        elif kind == desks.BROKEN:
+        elif kind == scan_buffers.BROKEN:
             self._take_fault(line, place, till, attribute)
         elif not line.is_over:
             self._comment(line, kind, place, till, attribute)
@@ -222,7 +226,7 @@ class TokenPlayer:
 
     def _end_line(self, line: _Line) -> None:
         if line.number is not None and not line.is_over:
-            self._check_number(line, line.number, desks.CLOSE, 0)
+            self._check_number(line, line.number, scan_buffers.CLOSE, 0)
         if line.hides_end:
             self._tell_hidden(line)
 
@@ -265,7 +269,7 @@ class TokenPlayer:
     def _is_split_move(self, line: _Line, letter: str, index: int) -> bool:
         """Whether a letter that may be a mark, and the next word, are a move with a space in it."""
         for kind, place, till, _ in self._tokens[index + 1 : index + 2].tolist():
-            is_word = kind in (desks.PIECE_MOVE, desks.CASTLE, desks.WORD)
+            is_word = kind in (scan_buffers.PIECE_MOVE, scan_buffers.CASTLE, scan_buffers.WORD)
             return is_word and self._is_move(line, letter + self._text(place, till))
         return False
 
@@ -282,9 +286,9 @@ class TokenPlayer:
     ) -> None:
         """Find a number behind which no move stands, but a token of this kind."""
         is_bare = not number[0] & 7 and self._data[number[2] - 1] != _BRACKET
-        if line.is_over or kind == desks.BROKEN:
+        if line.is_over or kind == scan_buffers.BROKEN:
             return
-        is_cut_off = kind == desks.NAG or (kind == desks.NUMBER and attribute >= 8)
+        is_cut_off = kind == scan_buffers.NAG or (kind == scan_buffers.NUMBER and attribute >= 8)
         if number[0] >> 3 > 100_000 or is_cut_off or (is_bare and kind not in _BEHIND_BARE_NUMBERS):
             self._fault(line, number[1], number[2], "a number without a move")
 
@@ -309,18 +313,18 @@ class TokenPlayer:
     def _comment(self, line: _Line, kind: int, place: int, till: int, attribute: int) -> None:
         text = self._data[place:till].decode(errors="replace")
         before = self._data[max(0, place - 5) : place - 1].decode(errors="ignore")[-1:]
-        if kind == desks.LINE_COMMENT and not (
+        if kind == scan_buffers.LINE_COMMENT and not (
             before.isspace() or before in ")}]_\ufeff\u200b\x1a"
         ):
             self._fault(line, place - 1, place - 1, "a comment that begins inside a word")
             return
-        words = text.split() if kind == desks.LINE_COMMENT and not attribute else []
-        hides = attribute == desks.HIDES or (kind == desks.ESCAPE and not attribute)
+        words = text.split() if kind == scan_buffers.LINE_COMMENT and not attribute else []
+        hides = attribute == scan_buffers.HIDES or (kind == scan_buffers.ESCAPE and not attribute)
         if line.hidden is None and (hides or any(map(_MAY_BE_MOVE.fullmatch, words))):
             line.hidden = (place - 1, till)
-            line.hides_end = kind != desks.LINE_COMMENT or self._may_be_moves(line, text)
+            line.hides_end = kind != scan_buffers.LINE_COMMENT or self._may_be_moves(line, text)
         text = text.strip()
-        if text and kind != desks.ESCAPE:
+        if text and kind != scan_buffers.ESCAPE:
             if line.plies or line is self._lines[0]:
                 self._say(line.node, text)
             else:
@@ -363,7 +367,7 @@ class TokenPlayer:
             message(REASONS[attribute & 15], result=CODED_RESULTS[attribute >> 4]),
         )
         if (
-            attribute & 15 == desks.BAD_TAG
+            attribute & 15 == scan_buffers.BAD_TAG
             and not line.plies
             and not _START.search(self._data, place, till)
         ):

@@ -13,7 +13,7 @@ import numpy as np
 from engine.backend import product, xp_of
 from engine.errors import ConfigError
 from engine.network.policy_map import ATTENTION_SQUARES
-from engine.nn.array_forms import check_input
+from engine.nn.array_checks import check_input
 from engine.nn.layer import Array, Backward, Gradients, Layer, register
 from engine.nn.layers.dense import Dense, dense_together
 from engine.nn.layers.initialization import initial

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.native.aligned_arrays import aligned_copy, aligned_zeros
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load
-from engine.native.memory import aligned_copy, aligned_zeros
 from engine.network.fused.multiply import Rows, multiply, packed
 from engine.nn.operations.tiles import PLACES, STRIDE_PAD, G, input_tile, output_tile
 

@@ -13,9 +13,9 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
+from engine.native.aligned_arrays import buffers
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, lane_sum, load, minimum, splat, store
-from engine.native.memory import buffers
 from engine.native.smooth_lanes import exp_lanes
 from engine.network.fused.heads import ORIGIN, add_bias
 from engine.network.fused.multiply import BLOCK_LANES, Rows, dense_rows, multiply

@@ -9,15 +9,15 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
+from engine.native.aligned_arrays import buffers
 from engine.native.elementary import exp
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, store
-from engine.native.memory import buffers
+from engine.network.accumulator.float_rows import softmax_of_3
 from engine.network.fused.convolution import BOARD, INNER
 from engine.network.fused.multiply import Rows, dense_rows, multiply
 from engine.network.fused.smooth import activate
 from engine.network.outputs import CHUNK, MOVES_LEFT_SCALE
-from engine.network.rows.float_rows import softmax_of_3
 
 ORIGIN = np.int64(0)
 HALVES = np.int64(2)  # A rank is two groups of four squares.

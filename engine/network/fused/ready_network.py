@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError
-from engine.native.memory import aligned_zeros
+from engine.native.aligned_arrays import aligned_zeros
 from engine.native.pool import PerThread
 from engine.network.fused.convolution import products_buffer
 from engine.network.fused.encoder_steps import Encoders, encode_rows, new_encoder_space

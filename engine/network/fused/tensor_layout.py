@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError
+from engine.native.aligned_arrays import aligned, aligned_copy
 from engine.native.lanes import LANES
-from engine.native.memory import aligned, aligned_copy
 from engine.network.fused.encoder_steps import Encoders
 from engine.network.fused.given_tensors import LazyTensors, fitting
 from engine.network.fused.heads import DenseHead, OneByOne

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from engine.network.accumulator.tables_layer import TablesLayer
 from engine.network.people.people_parameters import PeopleConfig, people_config_of
-from engine.network.policy.sparse_parameters import SMALL_LAYERS, TYPICAL_ACTIVE
-from engine.network.rows.tables_layer import TablesLayer
+from engine.network.sparse.sparse_parameters import SMALL_LAYERS, TYPICAL_ACTIVE
 from engine.nn.layer import register
 
 

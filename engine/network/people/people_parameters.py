@@ -18,8 +18,8 @@ from engine.errors import ConfigError
 from engine.native.lanes import LANES
 from engine.network.outputs import matched
 from engine.network.people import people_features as features
-from engine.network.policy.sparse_parameters import STEP, TrunkSizes
 from engine.network.policy_map import POLICY_SIZE
+from engine.network.sparse.sparse_parameters import STEP, TrunkSizes
 
 RATING_STEP = 100  # Elo of a band
 MOST_LAYERS = 16

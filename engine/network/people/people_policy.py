@@ -15,9 +15,16 @@ from engine.board.convert import decode_move, stack_from_board
 from engine.board.movegen import generate
 from engine.errors import ConfigError, NetFileError
 from engine.files.dit_file import load_tensors
+from engine.native.aligned_arrays import aligned_copy, buffers
 from engine.native.elementary import exp
 from engine.native.jit import kernel
-from engine.native.memory import aligned_copy, buffers
+from engine.network.accumulator.flat_tables import filled_tables
+from engine.network.accumulator.float_rows import (
+    add_rows,
+    add_weighted_rows,
+    pair_products,
+    score_row,
+)
 from engine.network.people.people_features import PeopleSight, look
 from engine.network.people.people_parameters import (
     RATING_STEP,
@@ -25,9 +32,7 @@ from engine.network.people.people_parameters import (
     PeopleTables,
     people_config_of,
 )
-from engine.network.policy.moves import SortRows, list_sort_rows, new_sort_rows, sort_bias
-from engine.network.rows.flat_tables import filled_tables
-from engine.network.rows.float_rows import add_rows, add_weighted_rows, pair_products, score_row
+from engine.network.sparse.moves import SortRows, list_sort_rows, new_sort_rows, sort_bias
 from engine.network.weights import default_net_path
 
 

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.board.attacks import ONE, ZERO
+from engine.native.aligned_arrays import aligned_copy
 from engine.native.bits import ctz
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, store
-from engine.native.memory import aligned_copy
 from engine.network.fused.convolution import BOARD, INNER
 from engine.network.planes import ALL_ONES, FIFTY_MOVE_PLANE, PLANES
 

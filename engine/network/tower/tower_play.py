@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from engine.native.aligned_arrays import buffers
 from engine.native.lanes import LANES
-from engine.native.memory import buffers
 from engine.network.fused.convolution import products_buffer, transform_weights
 from engine.network.fused.heads import head_space
 from engine.network.fused.network_sizes import SQUARES

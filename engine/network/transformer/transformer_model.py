@@ -40,7 +40,7 @@ from engine.network.input_formats import INPUT_FORMATS
 from engine.network.outputs import matched, policy_name
 from engine.network.planes import PLANES
 from engine.network.policy_map import INDEX_TO_UCI
-from engine.nn.array_forms import check_gradient, check_input
+from engine.nn.array_checks import check_gradient, check_input
 from engine.nn.layer import Array, Backward, Gradients, Layer, prefixed, register
 
 PIECE_PLANES = 12

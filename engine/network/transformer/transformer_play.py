@@ -10,9 +10,9 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
+from engine.native.aligned_arrays import aligned_copy, buffers
 from engine.native.jit import kernel
 from engine.native.lanes import LANES
-from engine.native.memory import aligned_copy, buffers
 from engine.network.fused.encoder_steps import (
     SQUARES,
     Encoders,

@@ -36,8 +36,8 @@ from engine.native.lanes import (
     spread_64,
     store,
 )
-from engine.network.rows.float_rows import add_64, clip, factor_gradient
-from engine.network.rows.piece_count import PIECE_BUCKETS
+from engine.network.accumulator.float_rows import add_64, clip, factor_gradient
+from engine.network.accumulator.piece_count import PIECE_BUCKETS
 from engine.network.value.value_features import MAX_VIEW
 from engine.network.value.value_parameters import HIDDEN_1, ValueTables
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.network.rows.piece_count import PIECE_BUCKETS
-from engine.network.rows.tables_layer import TablesLayer
+from engine.network.accumulator.piece_count import PIECE_BUCKETS
+from engine.network.accumulator.tables_layer import TablesLayer
 from engine.network.value import value_parameters as parameters
 from engine.network.value.value_parameters import ValueConfig, value_config_of
 from engine.nn.layer import register

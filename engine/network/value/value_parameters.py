@@ -21,8 +21,8 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from engine.errors import ConfigError
+from engine.network.accumulator.short_rows import FINEST_SCALE
 from engine.network.outputs import matched
-from engine.network.rows.short_rows import FINEST_SCALE
 from engine.network.value.value_features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
 
 HIDDEN_1 = 16  # units of dense1; dense2 reads each of them twice, plain and squared

@@ -18,6 +18,7 @@ import numpy as np
 from engine.board.attacks import ONE
 from engine.board.layout import SIDE, WHITE
 from engine.errors import ConfigError
+from engine.native.aligned_arrays import aligned_zeros, buffers
 from engine.native.bits import ctz
 from engine.native.dot_products import dot_quads
 from engine.native.integer_lanes import store_ints
@@ -30,11 +31,10 @@ from engine.native.lanes import (
     spread_32,
     store,
 )
-from engine.native.memory import aligned_zeros, buffers
-from engine.network.rows.flat_tables import filled_tables
-from engine.network.rows.float_rows import clip, last_layer
-from engine.network.rows.piece_count import PIECE_BUCKETS, piece_bucket
-from engine.network.rows.short_rows import (
+from engine.network.accumulator.flat_tables import filled_tables
+from engine.network.accumulator.float_rows import clip, last_layer
+from engine.network.accumulator.piece_count import PIECE_BUCKETS, piece_bucket
+from engine.network.accumulator.short_rows import (
     SHORT_BLOCK,
     UNIT,
     as_shorts,

@@ -11,9 +11,10 @@ from typing import Any
 
 from engine.backend import xp_of
 from engine.errors import ConfigError
-from engine.nn.array_forms import check_input
+from engine.nn.array_checks import check_input
 from engine.nn.layer import Array, Forward, Layer, register
 from engine.nn.operations import operations_for
+from engine.nn.operations.array_operations import Activated, Function, identity
 from engine.nn.operations.elementwise import (
     GELU_CUBIC,
     GELU_FAR,
@@ -24,7 +25,6 @@ from engine.nn.operations.elementwise import (
     SELU_ALPHA,
     SELU_SCALE,
 )
-from engine.nn.operations.plain import Activated, Function, identity
 
 # Of f(t) = ln(erfc(z) / t) + z^2 over t from 0 to 1, from 60 nodes in 40 digits.
 ERFC_CHEBYSHEV = (

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.array_forms import check_input
+from engine.nn.array_checks import check_input
 from engine.nn.layer import Array, Gradients, Layer, Size, forward_part, register
 from engine.nn.layers.attend import attend, rotary_waves, rotated
 from engine.nn.layers.dense import Dense, dense_together

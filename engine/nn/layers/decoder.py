@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ShapeError
-from engine.nn.array_forms import form_of
+from engine.nn.array_checks import form_of
 from engine.nn.layer import Array, Size, register
 from engine.nn.layers.attention import CrossAttention, SelfAttention
 from engine.nn.layers.feed_forward import Block, feed_of

@@ -9,11 +9,11 @@ import numpy as np
 
 from engine.backend import joined, xp_of
 from engine.errors import ConfigError
-from engine.nn.array_forms import check_input
+from engine.nn.array_checks import check_input
 from engine.nn.layer import Array, Forward, Gradients, Layer, Size, forward_part, register
 from engine.nn.layers.initialization import VARIANCES, initial
 from engine.nn.operations import operations_for
-from engine.nn.operations.plain import identity
+from engine.nn.operations.array_operations import identity
 
 
 @register("dense")

@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError
-from engine.nn.array_forms import check_input
+from engine.nn.array_checks import check_input
 from engine.nn.layer import Array, Forward, Layer, register
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.array_forms import check_input, check_range
+from engine.nn.array_checks import check_input, check_range
 from engine.nn.layer import Array, Forward, Layer, Size, register
 from engine.nn.layers.initialization import normal
 from engine.nn.operations import operations_for

@@ -10,10 +10,10 @@ import numpy as np
 
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.array_forms import check_input
+from engine.nn.array_checks import check_input
 from engine.nn.layer import Array, Backward, Forward, Layer, Size, register
 from engine.nn.operations import operations_for
-from engine.nn.operations.plain import NormBackward
+from engine.nn.operations.array_operations import NormBackward
 
 
 @register("batch_norm")

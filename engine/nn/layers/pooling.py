@@ -9,12 +9,12 @@ import numpy as np
 
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.array_forms import check_input
+from engine.nn.array_checks import check_input
 from engine.nn.layer import Array, Forward, Layer, register
 from engine.nn.layers.windowed import Windowed
 from engine.nn.operations import operations_for
+from engine.nn.operations.array_operations import channels_first, channels_last
 from engine.nn.operations.geometry import Geometry
-from engine.nn.operations.plain import channels_first, channels_last
 
 
 class _Pool(Windowed):

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.array_forms import check_gradient, check_input
+from engine.nn.array_checks import check_gradient, check_input
 from engine.nn.layer import Array, Gradients, Layer, Size
 from engine.nn.layers.initialization import initial
 from engine.nn.operations import operations_for

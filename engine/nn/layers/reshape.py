@@ -8,7 +8,7 @@ from numbers import Integral
 from typing import Any
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.array_forms import check_input
+from engine.nn.array_checks import check_input
 from engine.nn.layer import Array, Forward, Layer, register
 
 

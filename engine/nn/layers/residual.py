@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.array_forms import check_input
+from engine.nn.array_checks import check_input
 from engine.nn.layer import Array, Forward, Gradients, Layer, Size, prefixed, register
 from engine.nn.layers.activations import Activation, activation_function, identity, sigmoid
 from engine.nn.layers.containers import Sequential

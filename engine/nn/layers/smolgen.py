@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.backend import product
-from engine.nn.array_forms import check_input
+from engine.nn.array_checks import check_input
 from engine.nn.layer import Array, Layer, Size, register
 from engine.nn.layers.activations import Activation
 from engine.nn.layers.containers import Sequential

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.backend import backend_of, product
 from engine.errors import ConfigError, ShapeError
-from engine.nn.array_forms import check_input
+from engine.nn.array_checks import check_input
 from engine.nn.layer import Array, Forward, Layer, register
 
 CUBIC = -0.75  # slope of the cubic kernel at 1, as in other libraries. Keys 1981

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from engine.backend import NUMPY, Backend, backend_of
+from engine.nn.operations.array_operations import Operations
 from engine.nn.operations.device_operations import DeviceOperations
 from engine.nn.operations.native import NativeOperations
-from engine.nn.operations.plain import Operations
 
 __all__ = ["NativeOperations", "Operations", "operations_for", "operations_on"]
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.native.aligned_arrays import aligned_zeros
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, splat, spread, store, store_part
-from engine.native.memory import aligned_zeros
+from engine.nn.operations.array_operations import Convolved
 from engine.nn.operations.geometry import Geometry
-from engine.nn.operations.plain import Convolved
 from engine.nn.operations.squares import Images, copy_image, images_of
 from engine.nn.operations.windows import Windows, forward_windows, gradient_windows, whole_lanes
 from engine.nn.operations.workspace import empty

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine.backend import Backend, place_in_whole, same_part
-from engine.nn.operations.plain import (
+from engine.nn.operations.array_operations import (
     Activated,
     Array,
     Convolved,

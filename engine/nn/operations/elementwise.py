@@ -33,7 +33,7 @@ from engine.native.smooth_lanes import (
     log1p_lanes,
     sigmoid_lanes,
 )
-from engine.nn.operations.plain import Activated
+from engine.nn.operations.array_operations import Activated
 from engine.nn.operations.workspace import empty
 
 LEAK = 0.01  # slope of the leaky ReLU left of zero

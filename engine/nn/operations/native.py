@@ -18,8 +18,7 @@ from engine.nn.operations import (
     squares,
     winograd,
 )
-from engine.nn.operations.geometry import Geometry
-from engine.nn.operations.plain import (
+from engine.nn.operations.array_operations import (
     Activated,
     Convolved,
     Function,
@@ -32,6 +31,7 @@ from engine.nn.operations.plain import (
     channels_first,
     channels_last,
 )
+from engine.nn.operations.geometry import Geometry
 from engine.nn.operations.squares import channels_last_copy
 from engine.nn.operations.workspace import empty
 

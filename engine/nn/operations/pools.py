@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.native.aligned_arrays import aligned
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, choose, load_part, maximum, splat, store_part
-from engine.native.memory import aligned
+from engine.nn.operations.array_operations import Activated
 from engine.nn.operations.geometry import Geometry
-from engine.nn.operations.plain import Activated
 from engine.nn.operations.squares import copy_image, images_of
 from engine.nn.operations.windows import forward_windows
 from engine.nn.operations.workspace import empty

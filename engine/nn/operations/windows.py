@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.native.aligned_arrays import aligned_zeros
 from engine.native.lanes import LANES
-from engine.native.memory import aligned_zeros
 from engine.nn.operations.geometry import Geometry, Pair
 
 

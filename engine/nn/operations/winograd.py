@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.nn.operations import tiles
+from engine.nn.operations.array_operations import Convolved
 from engine.nn.operations.geometry import Geometry
-from engine.nn.operations.plain import Convolved
 from engine.nn.operations.squares import Images, images_of
 from engine.nn.operations.windows import whole_lanes
 from engine.nn.operations.workspace import empty, scratch

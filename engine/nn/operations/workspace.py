@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from engine.native.memory import aligned, keep_freed_memory
+from engine.native.aligned_arrays import aligned, keep_freed_memory
 
 _local = threading.local()
 _keep_freed_memory_once = cache(keep_freed_memory)

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.errors import ConfigError
 from engine.native.pool import ThreadPool
-from engine.nn.array_forms import copies, copy_tensors
+from engine.nn.array_checks import copies, copy_tensors
 from engine.nn.layer import Layer
 from engine.nn.layers.normalisation import BatchNorm
 from engine.nn.operations.updates import STRETCH, average_step, flat_views, on_stretches

@@ -15,7 +15,7 @@ import numpy as np
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.native.pool import ThreadPool
-from engine.nn.array_forms import form_of, rows_of
+from engine.nn.array_checks import form_of, rows_of
 
 RowNumbers = np.ndarray | slice
 

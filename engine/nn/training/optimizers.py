@@ -20,8 +20,8 @@ import numpy as np
 from engine.backend import backend_of, check_together, xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.native.pool import ThreadPool
-from engine.nn.array_forms import copies
-from engine.nn.names import explained
+from engine.nn.array_checks import copies
+from engine.nn.foreign_names import explained
 from engine.nn.operations import operations_for, updates
 
 Array = Any

@@ -18,9 +18,9 @@ from threadpoolctl import ThreadpoolController
 
 from engine.backend import NUMPY, backend_of, backend_of_all
 from engine.errors import ConfigError, DataError
-from engine.native.memory import keep_freed_memory
+from engine.native.aligned_arrays import keep_freed_memory
 from engine.native.pool import ThreadPool
-from engine.nn.array_forms import form_of, rows_of
+from engine.nn.array_checks import form_of, rows_of
 from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.layers.normalisation import BatchNorm
 from engine.nn.losses import SUM, MeanOver, weight_of
@@ -28,7 +28,7 @@ from engine.nn.operations import operations_on
 from engine.nn.training.data import Data, Loader, parts_of
 from engine.nn.training.device_step import LossScale
 from engine.nn.training.history import floats
-from engine.nn.training.rates import training_switches
+from engine.nn.training.parameter_groups import training_switches
 
 Outputs = Any  # result of the model's forward: an array or a dict of arrays
 Inputs = Callable[[slice], Array]

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.backend import Recording, backend_of_all
 from engine.errors import DeviceError
-from engine.nn.array_forms import copies
+from engine.nn.array_checks import copies
 from engine.nn.layer import Array, Layer
 from engine.nn.training.history import floats
 

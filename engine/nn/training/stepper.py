@@ -11,10 +11,10 @@ from typing import Any
 
 from engine.errors import ConfigError, TrainingError
 from engine.native.interrupts import Uninterrupted
-from engine.nn.array_forms import copies
+from engine.nn.array_checks import copies
 from engine.nn.layer import Array, Layer
 from engine.nn.losses import weight_of
-from engine.nn.part_tree import Places
+from engine.nn.module import Places
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage
 from engine.nn.training.checkpoint import RunState
 from engine.nn.training.clipping import clip_value, global_norm, scale_all
@@ -29,7 +29,7 @@ from engine.nn.training.parallel import (
     Metric,
     means_over,
 )
-from engine.nn.training.rates import rate_factors
+from engine.nn.training.parameter_groups import rate_factors
 from engine.nn.training.trainer_settings import TrainerSettings, check_arguments
 
 

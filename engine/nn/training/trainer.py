@@ -20,7 +20,7 @@ import numpy as np
 
 from engine.backend import Backend, backend_of_all, xp_of
 from engine.errors import ConfigError, DataError, TrainingError
-from engine.nn.array_forms import copies
+from engine.nn.array_checks import copies
 from engine.nn.layer import Array, Layer
 from engine.nn.training.callbacks import Callback, as_callback
 from engine.nn.training.checkpoint import (
@@ -33,8 +33,8 @@ from engine.nn.training.checkpoint import (
 )
 from engine.nn.training.data import Data, Loader, as_loader, check_whole, parts_of
 from engine.nn.training.history import History, Record
+from engine.nn.training.progress import progress_bar
 from engine.nn.training.stepper import Stepper
-from engine.nn.training.terminal import progress_bar
 
 FORM = 2  # of checkpoints; batches were others in the first
 # Spawn key of the generators for augmentation, which keeps their draws apart from all others.

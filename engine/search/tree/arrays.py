@@ -29,9 +29,9 @@ from typing import Annotated, Any, Final, NamedTuple, get_type_hints
 import numpy as np
 
 from engine.board.layout import MAX_MOVES, NO_MOVE, empty_stack
+from engine.native.aligned_arrays import CACHE_LINE, aligned, buffers, record_type
+from engine.native.atomics import SPACING
 from engine.native.jit import generated_kernel
-from engine.native.memory import CACHE_LINE, aligned, buffers, record_type
-from engine.native.ordering import SPACING
 
 ROOT: Final = 0
 NO_NODE: Final = -1
@@ -151,7 +151,7 @@ class Node:
     state: Annotated[int, NodeField(np.int8, PENDING)]  # One of PENDING ... VALUED.
     lower: Annotated[int, NodeField(np.int8, LOSS)]  # The worst result that is still possible.
     upper: Annotated[int, NodeField(np.int8, WIN)]  # The best result that is still possible.
-    # Not 0 while a thread changes the node (`native.ordering`).
+    # Not 0 while a thread changes the node (`native.atomics`).
     lock: Annotated[int, NodeField(np.uint8)]
 
 

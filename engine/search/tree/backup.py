@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.board.layout import SIDE
+from engine.native.atomics import add, lock, order_writes, unlock
 from engine.native.jit import kernel
-from engine.native.ordering import add, lock, order_writes, unlock
 from engine.search.tree import arrays
 from engine.search.tree.butterfly import note_advantage
 from engine.search.tree.edges import q_of, worth

@@ -16,9 +16,9 @@ from __future__ import annotations
 import numpy as np
 
 from engine.board.layout import MAX_MOVES, NO_MOVE
+from engine.native.atomics import add
 from engine.native.elementary import bits_of, exp, float_of
 from engine.native.jit import kernel
-from engine.native.ordering import add
 from engine.search.tree.arrays import (
     EDGES,
     EXPANDED,

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.native.atomics import order_reads, order_writes
 from engine.native.jit import kernel
-from engine.native.ordering import order_reads, order_writes
 from engine.search.tree.arrays import ASIDE, DRAW, LOSS, LOST, NO_NODE, ROOT, UNKNOWN_DISTANCE, WIN
 from engine.search.tree.edges import draws_of, edges_of, square_of
 

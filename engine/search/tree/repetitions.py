@@ -21,8 +21,8 @@ from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.board.layout import HALFMOVE, KEY, REPETITIONS
 from engine.board.makemove import push
 from engine.board.movegen import generate
+from engine.native.atomics import lock, order_reads, unlock
 from engine.native.jit import kernel
-from engine.native.ordering import lock, order_reads, unlock
 from engine.search.tree import arrays
 from engine.search.tree.edges import draws_of, q_of, worth
 from engine.search.tree.priors import move_back

@@ -12,8 +12,8 @@ from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.board.layout import CASTLING_FLAG, HALFMOVE, KEY, NO_MOVE, SIDE, WHITE
 from engine.board.makemove import make, push
 from engine.board.movegen import generate
+from engine.native.atomics import order_reads
 from engine.native.jit import kernel
-from engine.native.ordering import order_reads
 from engine.search.tree import arrays
 from engine.search.tree.arrays import Tree
 from engine.search.tree.edges import draws_below, draws_of, edges_of, value_below

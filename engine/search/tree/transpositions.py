@@ -17,8 +17,8 @@ from typing import Final
 import numpy as np
 
 from engine.board.layout import HALFMOVE, KEY, REPETITIONS
+from engine.native.atomics import order_reads, publish
 from engine.native.jit import kernel
-from engine.native.ordering import order_reads, publish
 from engine.search.tree.arrays import NO_NODE, ROOT
 
 # Bits of an entry that are its key's; the others number the node.

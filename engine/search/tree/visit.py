@@ -21,8 +21,8 @@ from engine.board.ending import CHECKMATE, ONGOING, game_end
 from engine.board.layout import KEY
 from engine.board.makemove import copy_row, push
 from engine.board.movegen import generate
+from engine.native.atomics import add, lock, order_reads, order_writes, unlock
 from engine.native.jit import kernel
-from engine.native.ordering import add, lock, order_reads, order_writes, unlock
 from engine.native.prefetch import prefetch
 from engine.search.tree import arrays
 from engine.search.tree.arrays import reset_node

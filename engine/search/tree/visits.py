@@ -34,9 +34,9 @@ from engine.board.makemove import copy_row, push
 from engine.board.movegen import generate
 from engine.evaluation.in_kernel import evaluate_leaf, evaluate_policy, evaluate_value
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
+from engine.native.atomics import add, give_way, lock, observe, relax, unlock
 from engine.native.bits import popcount
 from engine.native.jit import kernel
-from engine.native.ordering import add, give_way, lock, observe, relax, unlock
 from engine.network.input_formats import encode_as
 from engine.network.policy_map import policy_index
 from engine.search.tree import arrays, backup, visit

@@ -6,8 +6,8 @@ import numpy as np
 
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
+from engine.native.aligned_arrays import aligned_zeros, buffers
 from engine.native.jit import kernel
-from engine.native.memory import aligned_zeros, buffers
 from engine.network.people.people_features import MOST_FEATURES, WAYS_OF_SORTING, PeopleSight, look
 from engine.network.people.people_parameters import PeopleConfig
 from selfplay.families.planes.planes_sampler import GameSampler, replay_to

@@ -11,8 +11,8 @@ import numpy as np
 from engine.board.layout import CASTLING, MAX_MOVES, ROW_WORDS
 from engine.board.makemove import push
 from engine.board.movegen import generate
+from engine.native.aligned_arrays import buffers
 from engine.native.jit import kernel
-from engine.native.memory import buffers
 from engine.network.input_formats import FLIP, flip_files, turned_moves
 from engine.network.planes import ALL_ONES, BLACK_TO_MOVE_PLANE, FIFTY_MOVE_PLANE, encode
 from engine.network.policy_map import policy_index

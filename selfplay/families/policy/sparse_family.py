@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from engine.board.layout import MAX_MOVES
-from engine.native.memory import buffers
+from engine.native.aligned_arrays import buffers
 from engine.native.pool import PerThread
-from engine.network.policy import policy_gradients as kernels
-from engine.network.policy.moves import POLICY_GROUPS
-from engine.network.policy.policy_features import FEATURE_GROUPS
-from engine.network.policy.sparse_model import SparseNetwork
-from engine.network.policy.sparse_parameters import SparseConfig
-from engine.network.rows.array_layers import sparse_network, value_head
-from engine.network.rows.flat_tables import filled_tables, named_views
-from engine.network.rows.float_rows import BLOCK, HALF_BLOCK
+from engine.network.accumulator.array_layers import sparse_network, value_head
+from engine.network.accumulator.flat_tables import filled_tables, named_views
+from engine.network.accumulator.float_rows import BLOCK, HALF_BLOCK
+from engine.network.sparse import policy_gradients as kernels
+from engine.network.sparse.moves import POLICY_GROUPS
+from engine.network.sparse.policy_features import FEATURE_GROUPS
+from engine.network.sparse.sparse_model import SparseNetwork
+from engine.network.sparse.sparse_parameters import SparseConfig
 from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.losses import soft_target_loss
 from engine.nn.operations.updates import STRETCH, on_stretches

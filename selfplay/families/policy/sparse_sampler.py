@@ -10,12 +10,12 @@ from engine.board.layout import KEY
 from engine.board.makemove import make
 from engine.board.movegen import generate
 from engine.errors import DataError
+from engine.native.aligned_arrays import buffers
 from engine.native.jit import kernel
-from engine.native.memory import buffers
+from engine.network.accumulator.piece_count import piece_bucket
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.policy.moves import look
-from engine.network.policy.policy_features import MAX_ACTIVE, Sight
-from engine.network.rows.piece_count import piece_bucket
+from engine.network.sparse.moves import look
+from engine.network.sparse.policy_features import MAX_ACTIVE, Sight
 from selfplay.data.label_rows import LabelRows, is_held_out, targets, write_target
 from selfplay.families.planes.planes_sampler import PROBABILITY_UNIT, GameSampler, replay_to
 from selfplay.records.packed import TOP_MOVES, VALUE_WORDS, unpack_row

@@ -9,12 +9,12 @@ import numpy as np
 
 from engine.backend import backend_of, backend_of_all
 from engine.errors import ConfigError
-from engine.native.memory import buffers
-from engine.network.policy.sparse_model import SparseNetwork
-from engine.network.policy.sparse_parameters import SparseConfig
-from engine.network.rows.array_layers import judge_units, value_network
-from engine.network.rows.flat_tables import filled_tables, named_views
-from engine.network.rows.piece_count import PIECE_BUCKETS
+from engine.native.aligned_arrays import buffers
+from engine.network.accumulator.array_layers import judge_units, value_network
+from engine.network.accumulator.flat_tables import filled_tables, named_views
+from engine.network.accumulator.piece_count import PIECE_BUCKETS
+from engine.network.sparse.sparse_model import SparseNetwork
+from engine.network.sparse.sparse_parameters import SparseConfig
 from engine.network.value import value_gradients as kernels
 from engine.network.value import value_parameters as parameters
 from engine.network.value.value_features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW

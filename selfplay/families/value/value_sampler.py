@@ -11,9 +11,9 @@ import numpy as np
 
 from engine.board.layout import KEY, ROW_WORDS, SIDE
 from engine.errors import DataError
+from engine.native.aligned_arrays import buffers
 from engine.native.jit import kernel
-from engine.native.memory import buffers
-from engine.network.rows.piece_count import piece_bucket
+from engine.network.accumulator.piece_count import piece_bucket
 from engine.network.value.value_features import MAX_VIEW, write_view_of
 from engine.network.value.value_parameters import VALUE_ROWS
 from selfplay.data.label_rows import LabelRows, is_held_out, targets, write_target

@@ -13,7 +13,7 @@ import pytest
 
 import selfplay.records.collect as collect_module
 from engine.board.convert import row_from_board
-from engine.board.pgn.desks import LONGEST_COMMENT
+from engine.board.pgn.scan_buffers import LONGEST_COMMENT
 from engine.errors import DataError
 from engine.files.note_log import MOST_TOLD
 from selfplay.data.cache import load_or_parse

@@ -13,7 +13,7 @@ from engine.board.convert import board_from_row, decode_move, row_from_board
 from engine.board.layout import SIDE
 from engine.errors import DataError
 from engine.evaluation import make_evaluator
-from engine.search.choice import choose_move
+from engine.search.move_choice import choose_move
 from engine.search.tree.params import SearchParams
 from selfplay.games.game_settings import GameSettings
 from selfplay.games.pool import play_games

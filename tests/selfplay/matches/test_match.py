@@ -29,8 +29,8 @@ from selfplay.matches.contestant import (
     parse_contestant,
 )
 from selfplay.matches.control import TimeControl
+from selfplay.matches.match import Match, MatchSettings, standing
 from selfplay.matches.play import FAULTS, Info, Reason, Thought
-from selfplay.matches.series import Match, MatchSettings, standing
 from selfplay.matches.statistics import Sprt
 from tests.new_process import wait_until
 from tests.selfplay import scripted_engine
@@ -120,7 +120,7 @@ def test_a_clock_in_nodes_loses_what_they_are_worth(tmp_path):
 
 
 def test_a_busy_machine_takes_nothing_off_a_clock_in_nodes(tmp_path, monkeypatch):
-    monkeypatch.setattr("selfplay.matches.play.awake_s", iter(range(0, 10**6, 9)).__next__)
+    monkeypatch.setattr("selfplay.matches.play.uptime_s", iter(range(0, 10**6, 9)).__next__)
     row = played(match_in_nodes(1_000, 1_000), tmp_path)[0]
     assert row.reason == Reason.LENGTH
     assert max(row.slowest_ms) == 10.0

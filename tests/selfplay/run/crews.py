@@ -15,7 +15,7 @@ from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.records.replay import published_games
 from selfplay.run.folder import RunFolder
-from selfplay.run.playing import GenerationTask, play_numbers, usual_start
+from selfplay.run.phase_games import GenerationTask, play_numbers, usual_start
 
 NUMBERS = range(10)  # of games to play
 TINY: dict[str, Any] = {

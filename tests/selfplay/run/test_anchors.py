@@ -126,7 +126,7 @@ def test_games_wait_for_their_share_of_the_processors(run, monkeypatch):
     run.config = replace(run.config, anchors=replace(run.config.anchors, cpu_share=0.25))
     monkeypatch.setattr(anchors, "usable_cpus", lambda: 2)
     now = [100.0]
-    monkeypatch.setattr(anchors, "awake_s", lambda: now[0])
+    monkeypatch.setattr(anchors, "uptime_s", lambda: now[0])
     monkeypatch.setattr(anchors.time, "sleep", lambda seconds: now.append(now.pop() + seconds))
     series = AnchorSeries(run, lambda text: None, never)
     assert series.next_game() is not None

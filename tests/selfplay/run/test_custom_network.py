@@ -17,8 +17,8 @@ from selfplay.families.planes.custom import CustomFamily, CustomLearner, planes_
 from selfplay.families.planes.planes_sampler import PositionSampler, new_training_batch
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Phase
+from selfplay.run.phase_games import play_numbers
 from selfplay.run.phases import run_generations
-from selfplay.run.playing import play_numbers
 from selfplay.run.workers import WorkerPool
 from tests.documents.pages import ROOT
 from tests.documents.workshop import custom_network

@@ -16,7 +16,7 @@ from selfplay.games.seats import Seats
 from selfplay.records.game import SelfPlayRecord
 from selfplay.run import phases
 from selfplay.run.config import add_config_flags, configured, flag_values
-from selfplay.run.playing import play_numbers, shared_task
+from selfplay.run.phase_games import play_numbers, shared_task
 from selfplay.run.sharing import play_share, source_hash
 from selfplay.run.workers import WorkerPool
 from tests.selfplay.run.crews import TINY_FLAGS, never, tiny_task
@@ -77,7 +77,7 @@ def test_numbers_that_are_drawn_one_by_one_fill_all_seats(task, monkeypatch):
         seats.append(seating.games)
         return Seats(evaluator, seating)
 
-    monkeypatch.setattr("selfplay.run.playing.Seats", noted)
+    monkeypatch.setattr("selfplay.run.phase_games.Seats", noted)
     for backend, expected in (("cupy", [3, 3]), ("numpy", [6])):
         there = replace(
             task, settings=replace(task.settings, backend=backend, concurrent=6, longest=2)

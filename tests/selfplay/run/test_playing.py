@@ -11,7 +11,7 @@ from selfplay.games.seats import game_params
 from selfplay.matches.opening_book import OpeningRows, load_openings
 from selfplay.records.game import encode_record
 from selfplay.run.config import configured
-from selfplay.run.playing import GenerationTask, play_numbers
+from selfplay.run.phase_games import GenerationTask, play_numbers
 from tests.selfplay.run.crews import games_here, network_file, tiny_task
 
 SETTINGS = GameSettings(

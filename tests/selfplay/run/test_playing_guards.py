@@ -23,7 +23,7 @@ from selfplay.run.generating import (
     safe_threshold,
     summarise,
 )
-from selfplay.run.playing import GenerationTask, usual_start
+from selfplay.run.phase_games import GenerationTask, usual_start
 from tests.selfplay.run.crews import record_of
 
 SETTINGS = GameSettings(resign_below=-0.9, resign_moves=2, resign_errors=0.1, most_draws=0.6)

@@ -21,7 +21,7 @@ from selfplay.records.game import decode_record, encode_record
 from selfplay.run import sharing, workers
 from selfplay.run.config import GateSettings
 from selfplay.run.gating import GateTask
-from selfplay.run.playing import GenerationTask, play_numbers
+from selfplay.run.phase_games import GenerationTask, play_numbers
 from selfplay.run.sharing import ATTEMPTS, SharedPlay, WorkerLost, play_share, source_hash
 from selfplay.run.workers import WorkerPool
 from tests.new_process import ROOT, wait_until

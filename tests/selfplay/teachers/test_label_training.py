@@ -9,9 +9,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
 from engine.errors import ConfigError, DataError
-from engine.native.memory import buffers
-from engine.network.policy.moves import look
-from engine.network.policy.policy_features import Sight
+from engine.native.aligned_arrays import buffers
+from engine.network.sparse.moves import look
+from engine.network.sparse.policy_features import Sight
 from selfplay.commands.pretrain import add_arguments, settings_of
 from selfplay.data.label_rows import LabelRows, held_out
 from selfplay.families.planes.planes_family import PlanesMixture

@@ -11,7 +11,7 @@ from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import SIDE
 from engine.errors import ConfigError, DataError, RunError
 from engine.evaluation import make_evaluator
-from engine.evaluation.leaves import leaves_of
+from engine.evaluation.leaf_batches import leaves_of
 from engine.network.tower.tower_model import TowerConfig
 from engine.nn import dit
 from selfplay.data.cache import load_or_parse

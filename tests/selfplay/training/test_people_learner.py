@@ -6,9 +6,9 @@ import pytest
 from benchmarks.selfplay_speed import random_positions
 from engine.board.makemove import push
 from engine.errors import ConfigError
+from engine.network.accumulator.flat_tables import parameter_names
 from engine.network.people.people_parameters import PeopleConfig
 from engine.network.people.people_policy import PeoplePolicy
-from engine.network.rows.flat_tables import parameter_names
 from selfplay.data.label_rows import LabelRows
 from selfplay.families.people.people_family import (
     VALUE_SHARE,

@@ -170,7 +170,7 @@ def test_the_log_repeats_no_step_after_a_kill(games_file, tmp_path):
 
 def test_minutes_do_not_count_compiling(games_file, tmp_path, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("selfplay.run.pretraining.awake_s", lambda: now[0])
+    monkeypatch.setattr("selfplay.run.pretraining.uptime_s", lambda: now[0])
     run = pretraining(tmp_path, games_file, minutes=0.1, evaluate_minutes=0.05)
     step = run.learner.step
     evaluate = run._evaluate

@@ -10,12 +10,12 @@ from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import ConfigError
-from engine.native.memory import buffers
-from engine.network.policy.moves import look
-from engine.network.policy.policy_features import Sight
-from engine.network.policy.sparse_model import SparseNetwork
-from engine.network.policy.sparse_parameters import SparseConfig
-from engine.network.rows.flat_tables import parameter_names
+from engine.native.aligned_arrays import buffers
+from engine.network.accumulator.flat_tables import parameter_names
+from engine.network.sparse.moves import look
+from engine.network.sparse.policy_features import Sight
+from engine.network.sparse.sparse_model import SparseNetwork
+from engine.network.sparse.sparse_parameters import SparseConfig
 from engine.nn import huber, softmax_cross_entropy
 from selfplay.families.policy.sparse_family import SparseGradients, SparseMixture
 from selfplay.families.policy.sparse_sampler import SparseSampler, new_sparse_batch

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError
-from engine.network.policy.sparse_model import SparseNetwork
-from engine.network.policy.sparse_parameters import SparseConfig
-from engine.network.rows.flat_tables import parameter_names
+from engine.network.accumulator.flat_tables import parameter_names
+from engine.network.sparse.sparse_model import SparseNetwork
+from engine.network.sparse.sparse_parameters import SparseConfig
 from engine.network.value.value_features import MAX_VIEW
 from engine.network.value.value_gradients import from_slabs
 from engine.network.value.value_model import ValueNetwork

@@ -39,7 +39,7 @@ from uci.annotate.judge import (
     winning_chances,
 )
 from uci.annotate.review import ReviewInterrupted, review_game
-from uci.terminal.verdict import Verdict
+from uci.common.verdict import Verdict
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,7 @@ import chess
 import chess.pgn
 import pytest
 
-from engine.board.pgn.game_reader import read_game_file, read_games
-from engine.options import EngineOptions
-from engine.player import Engine
-from engine.search.limits import Limits
-from tests.uci.annotate.scripted_reviews import steps_of
-from uci.annotate.comments import add_comments, forget_review
-from uci.annotate.game_page import game_section
-from uci.annotate.review import review_game
-from uci.main import main
-from uci.terminal.author_notes import (
+from engine.board.pgn.annotations import (
     author_text,
     drawn_by,
     game_name,
@@ -25,7 +16,16 @@ from uci.terminal.author_notes import (
     with_review,
     without_review,
 )
-from uci.web.beginnings import loaded_game
+from engine.board.pgn.game_reader import read_game_file, read_games
+from engine.options import EngineOptions
+from engine.player import Engine
+from engine.search.limits import Limits
+from tests.uci.annotate.scripted_reviews import steps_of
+from uci.annotate.comments import add_comments, forget_review
+from uci.annotate.game_page import game_section
+from uci.annotate.review import review_game
+from uci.main import main
+from uci.web.new_tables import loaded_game
 from uci.web.snapshot import snapshot
 from uci.web.table import Table
 

@@ -3,7 +3,7 @@
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from uci.library.wanted import Wanted
+from uci.library.game_query import GameQuery
 from uci.web.games_desk import GamesDesk
 
 GAMES = [
@@ -28,18 +28,18 @@ def write(path, *games, extra=""):
 
 def whites(games, **wanted):
     """The white players of the games that are listed."""
-    found, total = games.catalogue.find(Wanted(**wanted))
+    found, total = games.catalogue.find(GameQuery(**wanted))
     assert total == len(found)
     return [game["white"] for game in found]
 
 
 def lines_of(games):
     """The lines of the games that are listed."""
-    return [games.catalogue.game(row["key"]).line for row in games.catalogue.find(Wanted())[0]]
+    return [games.catalogue.game(row["key"]).line for row in games.catalogue.find(GameQuery())[0]]
 
 
 def row_of(games, white):
-    return next(game for game in games.catalogue.find(Wanted())[0] if game["white"] == white)
+    return next(game for game in games.catalogue.find(GameQuery())[0] if game["white"] == white)
 
 
 def small_engine():

@@ -18,9 +18,9 @@ from tests.new_process import wait_until
 from tests.uci.library.own_games import lines_of, shelf_in, small_engine, whites
 from uci.game.game_file import REVIEWS
 from uci.library.game_files import review_path
+from uci.library.game_query import GameQuery
 from uci.library.games_folder import GamesFolder
 from uci.library.review_queue import WISH, BackgroundReviews
-from uci.library.wanted import Wanted
 from uci.library.worker import GamesWorker
 from uci.web import games_mode
 from uci.web.games_desk import GamesDesk
@@ -218,7 +218,7 @@ def test_the_board_goes_on_while_a_game_is_read(games, tmp_path, monkeypatch, ac
         tmp_path, small_engine, lambda message: None, lay, lambda: False, Limits(nodes=1)
     )
     shelf.ask(GamesDesk.refresh)
-    key = games.catalogue.find(Wanted())[0][0]["key"]
+    key = games.catalogue.find(GameQuery())[0][0]["key"]
     shelf.ask(
         lambda shelf, games: shelf.ask(
             act, key=key, **({"ply": 0} if act is games_mode.open_game else {})

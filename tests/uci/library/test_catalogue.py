@@ -8,8 +8,8 @@ import pytest
 from tests.boards import board_after
 from tests.uci.library.own_games import row_of, text_of, whites, write
 from uci.library.catalogue import ReviewFacts
+from uci.library.game_query import GameQuery
 from uci.library.games_folder import GamesFolder
-from uci.library.wanted import Wanted
 
 DATES = {
     "2025.03.01": "2025.03.01",
@@ -31,7 +31,7 @@ def test_days_in_any_form_have_their_place(games, tmp_path):
     rows = [(f"White {number}", "B", date, "1-0", "e4 e5") for number, date in enumerate(DATES)]
     write(tmp_path / "mine.pgn", *rows)
     games.refresh()
-    dates = [game["date"] for game in games.catalogue.find(Wanted())[0]]
+    dates = [game["date"] for game in games.catalogue.find(GameQuery())[0]]
     assert dates == sorted(DATES.values(), reverse=True)
 
 
@@ -76,7 +76,7 @@ def test_a_chapter_of_a_study_has_its_name(games, tmp_path):
     """Each was a game of ? against ?."""
     (tmp_path / "study.pgn").write_text(f"{CHAPTER}\n\n1. e4 {{ Go }} 1... -- 2. e5 *\n")
     assert games.refresh() == []
-    (found,), _ = games.catalogue.find(Wanted("endings pawns"))
+    (found,), _ = games.catalogue.find(GameQuery("endings pawns"))
     assert (found["white"], found["black"], found["opening"]) == ("Pawns", "", "")
 
 
@@ -137,8 +137,8 @@ def test_games_of_one_day_stand_in_their_order(games, tmp_path):
 def test_the_next_part_of_a_list_goes_on_where_the_first_ended(tmp_path):
     write(tmp_path / "mine.pgn", *[(f"P{number:02}", "B", "", "1-0", "e4") for number in range(60)])
     (games := GamesFolder(tmp_path)).refresh()
-    first, total = games.catalogue.find(Wanted(order="white"))
-    rest, _ = games.catalogue.find(Wanted(order="white"), offset=len(first))
+    first, total = games.catalogue.find(GameQuery(order="white"))
+    rest, _ = games.catalogue.find(GameQuery(order="white"), offset=len(first))
     assert [game["white"] for game in first + rest] == [f"P{number:02}" for number in range(total)]
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from engine.errors import DataError
 from uci.library.changes import EARLIER, delete, edit, take_in
+from uci.library.cooperative import finish
 from uci.library.game_files import find_games, read_at
-from uci.library.steps import finish
 
 TEXT = """% from a database
 [Event "Müller Cup"]

@@ -4,9 +4,9 @@ import pytest
 
 from tests.boards import games_in
 from tests.uci.library.own_games import row_of, write
+from uci.library.cooperative import finish
 from uci.library.export import lesson_page, pgn_of
 from uci.library.games_folder import GamesFolder
-from uci.library.steps import finish
 
 WORDS = '[White "Zoe"]\n[Black "?"]\n\n1.  e4! {My  words} (1. d4 $5) *\n'
 

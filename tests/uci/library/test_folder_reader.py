@@ -10,8 +10,8 @@ from tests.uci.library.own_games import FAY, GAMES, row_of, text_of, whites, wri
 from uci.game.game_file import REVIEWS
 from uci.library import folder_reader
 from uci.library.folder_reader import FileMark
+from uci.library.game_query import GameQuery
 from uci.library.games_folder import GamesFolder
-from uci.library.wanted import Wanted
 
 
 def test_a_file_that_another_program_changed_is_read_again(games, tmp_path):
@@ -147,7 +147,7 @@ def many(tmp_path, monkeypatch):
 
 def test_games_are_listed_while_others_are_still_to_come(many):
     steps = many.refreshing()
-    listed = [many.catalogue.find(Wanted())[1] for _ in steps]
+    listed = [many.catalogue.find(GameQuery())[1] for _ in steps]
     assert listed == sorted(listed)
     assert {1, 30, 45} <= {*listed}
 
@@ -163,7 +163,7 @@ def test_a_file_that_is_read_again_stays_listed_meanwhile(many, tmp_path):
     """The list was empty and began anew."""
     many.refresh()
     (tmp_path / "a.pgn").touch()
-    assert {many.catalogue.find(Wanted())[1] for _ in many.refreshing()} == {60}
+    assert {many.catalogue.find(GameQuery())[1] for _ in many.refreshing()} == {60}
 
 
 # ---- odd files -----------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from tests.uci.library.own_games import text_of
 from tests.unit.board.pgn_forms import TEXTS, WORDS, played_game, san, whole, words_of
 from uci.library import game_files
 from uci.library.game_files import digest_of, find_games, game_key, line_key, read_at
+from uci.library.game_query import GameQuery
 from uci.library.games_folder import GamesFolder
-from uci.library.wanted import Wanted
 
 GAME = {
     "Event": "Club",
@@ -83,10 +83,10 @@ def test_equal_games_are_deleted_one_by_one(tmp_path):
     (tmp_path / "mine.pgn").write_text("".join(texts), encoding="utf-8")
     (games := GamesFolder(tmp_path)).refresh()
     for left in range(1 + len(DIFFERENT), 0, -1):
-        rows, total = games.catalogue.find(Wanted())
+        rows, total = games.catalogue.find(GameQuery())
         assert total == left
         while games.delete(rows[0]["key"], rows[0]["text"])[0]:
-            rows, _ = games.catalogue.find(Wanted())
+            rows, _ = games.catalogue.find(GameQuery())
     assert not (tmp_path / "mine.pgn").exists()
 
 

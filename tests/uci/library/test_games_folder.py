@@ -18,7 +18,7 @@ from uci.library.games_folder import GamesFolder
 from uci.library.own_names import NAMES, OwnNames
 from uci.library.worker import GamesWorker
 from uci.web import games_mode
-from uci.web.conductor import REQUESTS
+from uci.web.dispatch import REQUESTS
 from uci.web.games_desk import GamesDesk
 from uci.web.request_forms import read_request
 

@@ -9,11 +9,11 @@ from tests.uci.library.own_games import write
 from uci.annotate.judge import BLUNDER
 from uci.annotate.lapses import Lapse, lapse
 from uci.annotate.review import MoveReview
+from uci.common.verdict import Verdict
 from uci.language import speak
 from uci.library.catalogue import ReviewFacts
 from uci.library.games_folder import GamesFolder
 from uci.library.progress import COUNTED_MOVES, counted_games, points, positions, rows
-from uci.terminal.verdict import Verdict
 
 EVEN = Verdict(0, None, (300, 400, 300))
 MATED = Verdict(0, -3, (0, 0, 1000))

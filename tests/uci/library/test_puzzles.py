@@ -25,10 +25,10 @@ from tests.uci.annotate.scripted_reviews import ScriptedEngine, epd, read, revie
 from tests.unit.files.test_text import ZSTD
 from uci.annotate.judge import BLUNDER
 from uci.game.game_file import REVIEWS, games_folder
+from uci.library.cooperative import finish
 from uci.library.glicko import Rating
 from uci.library.puzzles import SET, Puzzle, puzzles_of, read_lichess, read_set, themes_of
 from uci.library.solving import Attempt
-from uci.library.steps import finish
 from uci.library.training import BOXES_DAYS, Trainer
 from uci.main import main
 

@@ -15,15 +15,15 @@ from tests.uci.library.own_games import GAMES, row_of, text_of, write
 from uci.annotate.judge import BLUNDER
 from uci.annotate.people import PeopleShares
 from uci.annotate.review import GameReview, MoveReview
+from uci.common.reading import read_text_games
+from uci.common.verdict import Verdict
 from uci.game.game_file import REVIEWS
 from uci.language import speak
+from uci.library.cooperative import finish
 from uci.library.game_files import line_key, review_path
+from uci.library.game_query import GameQuery
 from uci.library.games_folder import GamesFolder
 from uci.library.reviews import KeptReview
-from uci.library.steps import finish
-from uci.library.wanted import Wanted
-from uci.terminal.reading import read_text_games
-from uci.terminal.verdict import Verdict
 
 OF_1_0 = Path(__file__).with_name("review_of_1_0.json")  # written by that version
 PLAYED = ("Anna", "Ben", "2024.01.02", "1-0", "f3 e5 g4 d6")
@@ -125,7 +125,7 @@ def test_a_corrected_tag_keeps_the_review(reviewed, tmp_path, old, new):
     path = tmp_path / "mine.pgn"
     path.write_text(path.read_text().replace(old, new))
     reviewed.refresh()
-    (row,) = reviewed.catalogue.find(Wanted("anna", side="black"))[0]
+    (row,) = reviewed.catalogue.find(GameQuery("anna", side="black"))[0]
     assert row["accuracy_white"] is not None
     assert len(reviewed.catalogue.reviewed()) == 1
 

@@ -9,11 +9,11 @@ from rich.console import Console
 
 from engine.options import EngineOptions
 from tests.protocol.fake_engine import FakeEngine
+from uci.common.board_view import BoardStyle
 from uci.game.level import Level
 from uci.game.timed_game import Setup
 from uci.play import loop
 from uci.play.game import TerminalGame, TerminalSettings
-from uci.terminal.board_view import BoardStyle
 
 PLAIN = BoardStyle(color=False, symbols=False)
 ONE_NODE = Setup(levels=dict.fromkeys(chess.COLORS, Level(nodes=1)))

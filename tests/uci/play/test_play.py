@@ -27,6 +27,8 @@ from tests.uci.play.terminal_game import (
     new_game,
     play,
 )
+from uci.common.reading import read_game
+from uci.common.verdict import Verdict
 from uci.game.ends import GameEnd, accepts_draw
 from uci.game.game_file import LAST, default_path, load_game, save_game
 from uci.game.move_input import read_human_move
@@ -34,8 +36,6 @@ from uci.language import shows_own_letters, speak
 from uci.main import main
 from uci.play import loop
 from uci.play.typed_commands import TYPED_COMMANDS
-from uci.terminal.reading import read_game
-from uci.terminal.verdict import Verdict
 
 
 @pytest.mark.parametrize(

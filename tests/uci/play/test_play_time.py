@@ -17,15 +17,15 @@ from engine.options import EngineOptions
 from engine.search.limits import Limits
 from tests.protocol.fake_engine import FakeEngine
 from tests.uci.play.terminal_game import Time, play
+from uci.common.board_view import choose_style
 from uci.game.clock import GameClock, GameTime, clock_text, parse_time_control
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.level import DEFAULT_LEVEL, Level, level_choices, parse_level
 from uci.game.timed_game import Setup, TimedGame, saved_game
 from uci.main import main as aino
+from uci.openings.opening_names import book_move
 from uci.play.game import TerminalGame, TerminalSettings
 from uci.play.play import ask_choices, completions
-from uci.terminal.board_view import choose_style
-from uci.terminal.opening_names import book_move
 from uci.web.launch import _draw_code
 
 

@@ -16,17 +16,17 @@ from engine.errors import MoveError
 from tests.boards import board_after
 from tests.new_process import largest_file
 from tests.uci.play.terminal_game import FOOLS_MATE_NEXT, PLAIN
-from uci.game.game_file import game_from_board, save_game
-from uci.game.move_input import read_human_move
-from uci.language import own_letters, shown_moves, shows_own_letters, speak, spoken_languages
-from uci.terminal.board_view import (
+from uci.common.board_view import (
     BoardStyle,
     captured_text,
     choose_style,
     render_bar,
     render_board,
 )
-from uci.terminal.verdict import Verdict
+from uci.common.verdict import Verdict
+from uci.game.game_file import game_from_board, save_game
+from uci.game.move_input import read_human_move
+from uci.language import own_letters, shown_moves, shows_own_letters, speak, spoken_languages
 
 
 def test_boards_are_seen_from_both_sides():

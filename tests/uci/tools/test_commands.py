@@ -13,8 +13,8 @@ from numpy.random import default_rng
 
 import engine
 from engine.network.lc0.planes_file import read_planes
-from engine.network.policy.sparse_model import SparseNetwork
-from engine.network.policy.sparse_parameters import SparseConfig
+from engine.network.sparse.sparse_model import SparseNetwork
+from engine.network.sparse.sparse_parameters import SparseConfig
 from engine.network.tower.tower_model import TowerConfig
 from engine.network.weights import default_net_path
 from engine.nn import Dense, dit

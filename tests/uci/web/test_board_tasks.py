@@ -3,8 +3,8 @@
 import asyncio
 from contextlib import closing
 
-from tests.uci.web.web_visit import Desk
-from uci.web import board_session, conductor
+from tests.uci.web.web_visit import ScanBuffers
+from uci.web import board_session, dispatch
 
 SOON_S = 20.0
 
@@ -21,7 +21,7 @@ async def is_looked_at(desk, number):
 
 async def test_a_state_that_cannot_be_told_ends_the_work(tmp_path, monkeypatch):
     """All later requests waited for ever."""
-    with closing(Desk(tmp_path)) as desk:
+    with closing(ScanBuffers(tmp_path)) as desk:
         desk.ask("load", text="1. e4 *", game=9)
         monkeypatch.setattr(board_session, "snapshot", fail)
         async with asyncio.timeout(SOON_S):
@@ -35,8 +35,8 @@ async def test_a_state_that_cannot_be_told_ends_the_work(tmp_path, monkeypatch):
 
 async def test_a_waiting_request_that_fails_holds_up_no_other(tmp_path, monkeypatch):
     """Those behind it were lost."""
-    with closing(Desk(tmp_path)) as desk:
-        monkeypatch.setitem(conductor.REQUESTS, "lines", (fail, {}))
+    with closing(ScanBuffers(tmp_path)) as desk:
+        monkeypatch.setitem(dispatch.REQUESTS, "lines", (fail, {}))
         desk.ask("load", text="1. e4 *", game=1)
         desk.ask("lines")
         desk.ask("look", node=1)
@@ -45,7 +45,7 @@ async def test_a_waiting_request_that_fails_holds_up_no_other(tmp_path, monkeypa
 
 async def test_work_that_is_cancelled_lets_others_work(tmp_path):
     """All later requests waited for ever."""
-    with closing(Desk(tmp_path)) as desk:
+    with closing(ScanBuffers(tmp_path)) as desk:
         desk.ask("load", text="1. e4 *", game=1)
         others = asyncio.all_tasks() - {asyncio.current_task()}
         await asyncio.sleep(0)

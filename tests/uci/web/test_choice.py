@@ -5,11 +5,11 @@ program.
 import chess
 import pytest
 
-from tests.uci.web.web_visit import Desk
-from uci.game.choice import CHOICE, Choice
+from tests.uci.web.web_visit import ScanBuffers
+from uci.common.reading import read_text_games
 from uci.game.level import Level, parse_level
+from uci.game.preferences import CHOICE, Choice
 from uci.game.timed_game import Setup, saved_game
-from uci.terminal.reading import read_text_games
 from uci.web import analysis_mode, game_mode
 from uci.web.table import Table
 
@@ -22,7 +22,7 @@ def board(tmp_path, request):
     """Makes boards whose games are kept in one folder, as if the program began anew each time."""
 
     def make(setup=ASKED):
-        desk = Desk(tmp_path, setup, has_page=False)
+        desk = ScanBuffers(tmp_path, setup, has_page=False)
         request.addfinalizer(desk.close)
         return desk.session
 
@@ -31,7 +31,7 @@ def board(tmp_path, request):
 
 async def test_another_game_is_offered_with_the_choices_of_the_last(tmp_path):
     """Opened games and restarts offered full strength without a clock."""
-    desk = Desk(tmp_path, ASKED, has_page=False)
+    desk = ScanBuffers(tmp_path, ASKED, has_page=False)
     game_mode.new(desk.session, "white", "elo 1200", "25+10", "", "")
     analysis_mode.position(desk.session, chess.STARTING_FEN)
     while not desk.told.empty():

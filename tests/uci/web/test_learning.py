@@ -10,9 +10,9 @@ from engine.search.limits import Limits
 from uci.annotate.judge import BLUNDER
 from uci.annotate.people import PeopleShares
 from uci.annotate.review import GameReview, MoveReview
+from uci.common.verdict import Verdict
 from uci.game.timed_game import Setup
 from uci.library.reviews import KeptReview
-from uci.terminal.verdict import Verdict
 from uci.web.table import Table
 
 GAME = "1. e4 e5 2. Bc4 Nc6 3. Qh5 Nf6 4. Qxf7# 1-0"

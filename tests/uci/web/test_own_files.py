@@ -12,9 +12,9 @@ import pytest
 from engine.board.pgn.game_reader import read_games
 from engine.errors import DataError
 from tests.boards import games_in
-from tests.uci.web.web_visit import Desk
+from tests.uci.web.web_visit import ScanBuffers
+from uci.common.reading import board_at
 from uci.game.timed_game import Setup
-from uci.terminal.reading import board_at
 from uci.web.saver import Saver
 from uci.web.table import Table
 
@@ -47,7 +47,7 @@ def run():
 
 def test_a_comment_goes_into_the_games_own_file(path, run):
     async def visit():
-        desk = Desk(path.parent)
+        desk = ScanBuffers(path.parent)
         assert str(path) in await commented(desk)
         desk.close()
 
@@ -60,7 +60,7 @@ def test_a_game_that_was_not_read_wholly_stays_as_it_is(path, run):
     """A comment on its first move was written, and all behind the illegal one was gone."""
 
     async def visit():
-        desk = Desk(path.parent)
+        desk = ScanBuffers(path.parent)
         where = await commented(desk)
         assert (await desk.told_of("say"))["text"] == where
         assert "analyses/games.pgn. The file that it is from stays as it is: " in where
@@ -78,7 +78,7 @@ def test_words_are_saved_whatever_fails_in_the_games_file(path, run, monkeypatch
     """They were taken for saved where another error came than those that are expected."""
 
     async def visit():
-        desk = Desk(path.parent)
+        desk = ScanBuffers(path.parent)
         monkeypatch.setattr("uci.library.changes.edit", Mock(side_effect=MemoryError))
         await commented(desk)
         assert analyses(path)[0].next().comment == "Mine."
@@ -103,7 +103,7 @@ def test_words_whose_save_fails_as_the_board_closes_are_told(tmp_path, is_shown)
 
 def test_the_reason_is_said_once(path, run):
     async def visit():
-        desk = Desk(path.parent)
+        desk = ScanBuffers(path.parent)
         await commented(desk)
         await desk.told_of("say")
         table = desk.session.table

@@ -8,11 +8,11 @@ import pytest
 
 from tests.boards import games_in
 from tests.uci.library.own_games import write
-from tests.uci.web.web_visit import Desk
+from tests.uci.web.web_visit import ScanBuffers
 from uci.game.game_file import ANALYSES, save_game
+from uci.library.game_query import GameQuery
 from uci.library.games_folder import GamesFolder
-from uci.library.wanted import Wanted
-from uci.web.beginnings import loaded_game
+from uci.web.new_tables import loaded_game
 from uci.web.table import Table
 
 WRITTEN = """[SetUp "1"]
@@ -32,7 +32,7 @@ def analysis(tmp_path):
 
 async def test_an_analysis_goes_on_where_it_stood(analysis, tmp_path):
     """It was saved and could never be opened again."""
-    board = Desk(tmp_path)
+    board = ScanBuffers(tmp_path)
     await board.open()
     board.ask("look", node=board.session.table.tree.numbers[board.session.table.last])
     board.ask("move", uci="e1e2")
@@ -48,7 +48,7 @@ async def test_an_analysis_goes_on_where_it_stood(analysis, tmp_path):
 
 async def test_an_analysis_that_is_looked_at_is_not_written(analysis, tmp_path):
     before = analysis.read_bytes()
-    board = Desk(tmp_path)
+    board = ScanBuffers(tmp_path)
     await board.open()
     board.save_now()
     board.close()
@@ -59,7 +59,7 @@ async def test_what_another_program_made_of_an_analysis_stays_beside_it(analysis
     """Only a text that is what Aino would write gives way: nothing of it was left unread."""
     other = analysis.read_text(encoding="utf-8").replace("1... Kd7", "1...Kd7")
     analysis.write_text(other, encoding="utf-8")
-    board = Desk(tmp_path)
+    board = ScanBuffers(tmp_path)
     await board.open()
     board.ask("look", node=1)
     board.ask("move", uci="e8f8")
@@ -91,12 +91,12 @@ def test_nothing_is_saved_behind_a_packed_file(tmp_path):
 
 
 def row_of_analysis(games):
-    return games.catalogue.find(Wanted(result=ANALYSES))[0][0]
+    return games.catalogue.find(GameQuery(result=ANALYSES))[0][0]
 
 
 async def named(folder, title="The trap", white="Anna", black=""):
     """A new analysis with a title and names, saved, and the list of My games."""
-    board = Desk(folder)
+    board = ScanBuffers(folder)
     board.ask("name", title=title, white=white, black=black)
     board.ask("move", uci="e2e4")
     board.close()
@@ -118,7 +118,7 @@ async def test_an_analysis_of_nobody_is_listed_by_its_title(tmp_path):
 async def test_names_of_an_analysis_outlive_another_main_line(tmp_path):
     """It would be "Analysis of Anna – Ben", as of a game that was played."""
     await named(tmp_path, black="Ben")
-    board = Desk(tmp_path)
+    board = ScanBuffers(tmp_path)
     await board.open()
     board.ask("look", node=1)
     board.ask("move", uci="e7e5")
@@ -130,7 +130,7 @@ async def test_names_of_an_analysis_outlive_another_main_line(tmp_path):
 
 async def test_the_names_of_a_game_that_was_played_stay(tmp_path):
     write(tmp_path / "mine.pgn", ("Anna", "Ben", "2024.01.02", "1-0", "e4 e5"))
-    board = Desk(tmp_path)
+    board = ScanBuffers(tmp_path)
     await board.open()
     board.ask("name", title="Mine", white="Me", black="")
     told = await board.told_of("say")

@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import ConfigError, DataError
 from tests.uci.web.web_visit import Visit, sans, with_board
-from uci.web.conductor import REQUESTS
+from uci.web.dispatch import REQUESTS
 from uci.web.request_forms import LONGEST, LONGEST_MESSAGE, read_request
 from uci.web.server import BoardSocket
 

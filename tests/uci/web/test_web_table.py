@@ -18,11 +18,11 @@ from tests.boards import board_after
 from tests.uci.play.terminal_game import Time
 from uci.annotate.game_page import game_section
 from uci.annotate.review import GameReview, MoveReview
+from uci.common.verdict import Verdict
 from uci.game.clock import GameClock, GameTime
 from uci.game.ends import end_by_resigning
 from uci.game.timed_game import Setup
-from uci.terminal.verdict import Verdict
-from uci.web.beginnings import loaded_game
+from uci.web.new_tables import loaded_game
 from uci.web.snapshot import snapshot
 from uci.web.table import Table
 

@@ -19,7 +19,7 @@ from engine.search.limits import Limits
 from tests.protocol.fake_engine import FakeEngine
 from uci.game.timed_game import Setup
 from uci.web.board_session import Services
-from uci.web.conductor import Conductor
+from uci.web.dispatch import Conductor
 from uci.web.engine_desk import EngineDesk
 from uci.web.server import WebServer
 
@@ -199,7 +199,7 @@ def sans(state):
     return [step["san"] for step in state["steps"][1:]]
 
 
-class Desk:
+class ScanBuffers:
     """A board without a server: its session, and what it tells its page."""
 
     def __init__(self, folder, setup=None, has_page=True):

@@ -26,7 +26,7 @@ from engine.evaluation.custom import (
     load_custom,
 )
 from engine.evaluation.guest_thread import Guest
-from engine.evaluation.leaves import leaves_of
+from engine.evaluation.leaf_batches import leaves_of
 from engine.network.planes import fill_planes
 from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
 from tests.boards import board_after

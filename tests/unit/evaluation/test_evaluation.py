@@ -16,13 +16,13 @@ from engine.evaluation import (
     make_evaluator,
     new_leaf_batch,
 )
-from engine.evaluation.leaves import fill_leaf
+from engine.evaluation.leaf_batches import fill_leaf
 from engine.files import dit_file
 from engine.network import manifest as manifest_file
 from engine.network import weights
-from engine.network.policy.sparse_model import SparseNetwork
-from engine.network.policy.sparse_parameters import SparseConfig
-from engine.network.policy.sparse_play import SparseNet
+from engine.network.sparse.sparse_model import SparseNetwork
+from engine.network.sparse.sparse_parameters import SparseConfig
+from engine.network.sparse.sparse_play import SparseNet
 from engine.network.tower.tower_model import TowerConfig
 from engine.network.tower.tower_play import FusedTower
 from engine.network.weights import default_net_path

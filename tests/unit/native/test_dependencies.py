@@ -13,7 +13,7 @@ SOURCE = """
 import numpy as np
 from typing import NamedTuple
 from engine.native.jit import kernel
-from engine.native.whole import ByType
+from engine.native.link_time import ByType
 
 LIMIT = 10
 TABLE = np.arange(4)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.testing import assert_allclose
 
 from engine.evaluation.factory import make_evaluator
-from engine.evaluation.leaves import leaves_of
+from engine.evaluation.leaf_batches import leaves_of
 from engine.evaluation.protocol import input_format_of
 
 ANSWERS = Path(__file__).with_name("lc0_transformer_answers.npz")

@@ -1,4 +1,4 @@
-"""The operations on rows in plain arithmetic, with which `engine.network.rows.array_layers`
+"""The operations on rows in plain arithmetic, with which `engine.network.accumulator.array_layers`
 computes in any precision.
 
 The kernels of training and playing are compared with its networks, and the gradient check goes
@@ -9,8 +9,8 @@ from functools import partial
 
 import numpy as np
 
-from engine.network.rows import array_layers
-from engine.network.rows.array_layers import RowOperations
+from engine.network.accumulator import array_layers
+from engine.network.accumulator.array_layers import RowOperations
 
 
 class PlainRows(RowOperations):

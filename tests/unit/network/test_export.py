@@ -6,7 +6,7 @@ from numpy.random import default_rng
 
 from engine.errors import NetFileError
 from engine.evaluation.custom import board_planes, planes_of
-from engine.evaluation.leaves import leaves_of
+from engine.evaluation.leaf_batches import leaves_of
 from engine.evaluation.tower import NetworkEvaluator
 from engine.network.input_formats import CANONICAL, turned_batch
 from engine.network.lc0.planes_file import read_planes, write_planes

@@ -12,7 +12,7 @@ import pytest
 
 from engine import nn
 from engine.errors import ConfigError, NetFileError, ShapeError
-from engine.evaluation.leaves import leaves_of
+from engine.evaluation.leaf_batches import leaves_of
 from engine.files.wire import encode, parse
 from engine.network.families import planes_config_of
 from engine.network.fused.given_tensors import layers_with

@@ -11,8 +11,8 @@ from engine.backend import NUMPY
 from engine.errors import ConfigError, NetFileError
 from engine.files.dit_file import load_tensors, save_tensors
 from engine.network.device_network import DeviceTower
-from engine.network.policy.sparse_model import SparseNetwork
-from engine.network.policy.sparse_parameters import SparseConfig
+from engine.network.sparse.sparse_model import SparseNetwork
+from engine.network.sparse.sparse_parameters import SparseConfig
 from engine.network.tower.tower_model import TowerConfig, tower_config_of
 from engine.network.weights import load_net
 from engine.nn import Dense, dit

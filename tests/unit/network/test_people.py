@@ -11,7 +11,7 @@ from engine.board.convert import encode_move, stack_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import ConfigError, NetFileError
-from engine.native.memory import buffers
+from engine.native.aligned_arrays import buffers
 from engine.network.people import people_features as features
 from engine.network.people.people_features import PeopleSight, look
 from engine.network.people.people_model import PeopleNetwork
@@ -209,8 +209,8 @@ def test_ratings_beyond_the_teachers_count_as_the_last(policy):
 
 
 def test_another_network_is_refused(tmp_path):
-    from engine.network.policy.sparse_model import SparseNetwork
-    from engine.network.policy.sparse_parameters import SparseConfig
+    from engine.network.sparse.sparse_model import SparseNetwork
+    from engine.network.sparse.sparse_parameters import SparseConfig
 
     other = SparseNetwork(SparseConfig(width=128), np.random.default_rng(1))
     dit.save(tmp_path / "other.dit", other, {})

@@ -11,12 +11,14 @@ from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import ConfigError, NetFileError, ShapeError
 from engine.evaluation import make_evaluator
-from engine.evaluation.leaves import leaves_of
+from engine.evaluation.leaf_batches import leaves_of
 from engine.evaluation.sparse import SparseEvaluator
-from engine.native.memory import buffers
-from engine.network.policy.integers import largest_accumulator, quantized
-from engine.network.policy.moves import look, write_view
-from engine.network.policy.policy_features import (
+from engine.native.aligned_arrays import buffers
+from engine.network.accumulator.flat_tables import filled_tables
+from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
+from engine.network.sparse.integers import largest_accumulator, quantized
+from engine.network.sparse.moves import look, write_view
+from engine.network.sparse.policy_features import (
     BALANCE_FEATURE,
     CASTLING_FEATURE,
     COUNTER_FEATURE,
@@ -30,11 +32,9 @@ from engine.network.policy.policy_features import (
     Sight,
     balance_level,
 )
-from engine.network.policy.sparse_model import SparseNetwork
-from engine.network.policy.sparse_parameters import SparseConfig, sparse_config_of
-from engine.network.policy.sparse_play import SparseNet
-from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
-from engine.network.rows.flat_tables import filled_tables
+from engine.network.sparse.sparse_model import SparseNetwork
+from engine.network.sparse.sparse_parameters import SparseConfig, sparse_config_of
+from engine.network.sparse.sparse_play import SparseNet
 from engine.network.tower.tower_model import TowerConfig
 from engine.network.weights import default_net_path
 from engine.nn import dit

@@ -9,15 +9,21 @@ import pytest
 from engine.board.convert import row_from_board
 from engine.board.layout import SIDE
 from engine.errors import ConfigError
-from engine.evaluation.leaves import leaves_of
+from engine.evaluation.leaf_batches import leaves_of
 from engine.evaluation.sparse import SparseEvaluator
+from engine.network.accumulator.flat_tables import new_tables
+from engine.network.accumulator.piece_count import piece_bucket
+from engine.network.accumulator.short_rows import (
+    FINEST_SCALE,
+    FIRST_UNIT,
+    SECOND_UNIT,
+    UNIT,
+    sum_scale,
+)
 from engine.network.outputs import MOVES_LEFT_SCALE
-from engine.network.policy.sparse_model import SparseNetwork
-from engine.network.policy.sparse_parameters import SparseConfig, sparse_config_of
-from engine.network.policy.sparse_play import SparseNet
-from engine.network.rows.flat_tables import new_tables
-from engine.network.rows.piece_count import piece_bucket
-from engine.network.rows.short_rows import FINEST_SCALE, FIRST_UNIT, SECOND_UNIT, UNIT, sum_scale
+from engine.network.sparse.sparse_model import SparseNetwork
+from engine.network.sparse.sparse_parameters import SparseConfig, sparse_config_of
+from engine.network.sparse.sparse_play import SparseNet
 from engine.network.value.value_features import KING_BUCKET, KING_BUCKETS, MAX_VIEW, write_view_of
 from engine.network.value.value_parameters import (
     COARSEST_VALUE_SCALE,

@@ -187,7 +187,7 @@ def test_a_name_of_another_library_is_answered_with_ours(owner, name, text):
 
 
 def test_every_name_that_is_advised_is_here():
-    from engine.nn.names import CLASSES
+    from engine.nn.foreign_names import CLASSES
 
     for advice in CLASSES.values():
         first = advice.replace("an array in ", "").split("(")[0].split()[0].strip(",")

@@ -10,10 +10,10 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.batches import Batches
 from engine.search.limits import Limits
-from engine.search.run import Runner, Walkers
-from engine.search.session import Search
+from engine.search.search_tree_state import Search
 from engine.search.tree.arrays import EDGE_FIELDS, NO_NODE, NODE_FIELDS, ROOT, new_tree
 from engine.search.tree.params import SearchParams
+from engine.search.visit_loop import Runner, Walkers
 from tests.stand_ins import StandIn
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from engine.options import EngineOptions
-from engine.search.choice import SearchOrder
 from engine.search.levels import finishes, plan_for
 from engine.search.limits import Limits
+from engine.search.move_choice import SearchRequest
 from engine.tactics.solved_endings import probe
 from tests.boards import random_positions
 from tests.unit.search.flat import alone, search_nodes
@@ -76,7 +76,7 @@ def test_levels_play_their_measured_plans_elsewhere():
     for rating in (500, 950, 1455, 2210):
         options = EngineOptions(limit_strength=True, elo=rating)
         orders = [
-            SearchOrder(board, limits, options, None, 0.0)
+            SearchRequest(board, limits, options, None, 0.0)
             for limits in (Limits(nodes=5), Limits(infinite=True))
         ]
         assert [order.strength for order in orders] == [plan_for(rating), None]

@@ -9,13 +9,13 @@ import pytest
 from engine.board.convert import stack_from_board
 from engine.evaluation.material import MaterialEvaluator
 from engine.options import EngineOptions
-from engine.search.choice import SearchOrder
 from engine.search.limits import Limits
+from engine.search.move_choice import SearchRequest
 from engine.search.report import Reporter, outline
-from engine.search.run import Runner
-from engine.search.session import restrict_root
+from engine.search.search_tree_state import restrict_root
 from engine.search.tree import forgetting
 from engine.search.tree.arrays import CANNOT_SHRINK, EXPANDED, NODES, ROOT, SHRINKS, VALUED
+from engine.search.visit_loop import Runner
 from tests.unit.search.flat import (
     FlatEvaluator,
     alone,
@@ -35,7 +35,7 @@ def make_room(tree):
 
 
 def new_reporter(search):
-    order = SearchOrder(
+    order = SearchRequest(
         chess.Board(POSITION), Limits(), EngineOptions(), np.random.default_rng(1), 0.0
     )
     return Reporter(search, order, None, 111.0)

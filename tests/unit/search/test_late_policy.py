@@ -5,9 +5,9 @@ import pytest
 
 from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.sparse import SparseEvaluator
-from engine.network.policy.sparse_model import SparseNetwork
-from engine.network.policy.sparse_parameters import SparseConfig
-from engine.network.policy.sparse_play import SparseNet
+from engine.network.sparse.sparse_model import SparseNetwork
+from engine.network.sparse.sparse_parameters import SparseConfig
+from engine.network.sparse.sparse_play import SparseNet
 from engine.search.report import outline
 from engine.search.tree.arrays import EDGES, NODES
 from tests.unit.search.flat import IN_KERNEL, searched

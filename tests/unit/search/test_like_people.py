@@ -21,7 +21,7 @@ from engine.search.like_people import (
 )
 from engine.search.limits import Limits
 from tests.boards import board_after
-from tests.unit.search.test_choice import root_move
+from tests.unit.search.test_move_choice import root_move
 
 OPTIONS = EngineOptions(hash_mib=8, threads=1, play_like="people", elo=1500, seed=1)
 CLOCK = Limits(white_time_ms=60_000, black_time_ms=60_000)

@@ -6,7 +6,7 @@ import time
 import chess
 import pytest
 
-from engine.native.awake import awake_s
+from engine.native.uptime import uptime_s
 from engine.search.clock import Clock, LastMove, RecentMost, plan_time
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
@@ -40,7 +40,7 @@ def test_a_clock_is_over_at_its_bound(limits, seconds, over):
 
 
 def test_a_stopped_process_uses_up_only_time_that_a_clock_elsewhere_counts():
-    assert (SearchJob().now, SearchJob(1.0).now) == (awake_s, time.perf_counter)
+    assert (SearchJob().now, SearchJob(1.0).now) == (uptime_s, time.perf_counter)
     clock = Clock(plan(movetime_ms=500, overhead_ms=0), now=iter([5.0, 5.4, 5.6]).__next__)
     assert (clock.is_over(), clock.is_over()) == (False, True)
 

@@ -38,7 +38,7 @@ def test_a_busy_machine_ends_no_search(monkeypatch):
 def test_time_that_passes_elsewhere_ends_no_search(monkeypatch):
     expected = searched(CLOCK, nodes_time=10)
     ticks = iter(range(0, 10**9, 1000))
-    monkeypatch.setattr("engine.search.job.awake_s", lambda: float(next(ticks)))
+    monkeypatch.setattr("engine.search.job.uptime_s", lambda: float(next(ticks)))
     assert searched(CLOCK, nodes_time=10) == expected
 
 
@@ -79,7 +79,7 @@ def test_a_clock_that_is_refilled_gives_no_move_of_one_node(increment, monkeypat
     were played by the policy alone.
     """
     ticks = iter(range(10**9))
-    monkeypatch.setattr("engine.search.job.awake_s", lambda: float(next(ticks)))
+    monkeypatch.setattr("engine.search.job.uptime_s", lambda: float(next(ticks)))
     nodes, _ = searched(Limits(white_time_ms=100, white_increment_ms=increment))
     assert nodes >= params.UNWATCHED_VISITS
 

@@ -16,9 +16,9 @@ from engine.evaluation import MaterialEvaluator
 from engine.evaluation.tablebase import Tablebase
 from engine.options import EngineOptions
 from engine.search.book import PolyglotBook
-from engine.search.choice import SearchOrder
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
+from engine.search.move_choice import SearchRequest
 from tests.regression.test_endings import check_result
 from tests.unit.search.flat import alone, search_nodes
 from tests.unit.search.test_book import write_book
@@ -69,7 +69,7 @@ def test_every_combination_is_a_game_or_analysis_in_all_that_differs(book_file):
                 temperature=1.0,
             )
             limits = replace(KINDS[kind], searchmoves=searchmoves)
-            order = SearchOrder(chess.Board(), limits, options, np.random.default_rng(1), -9.0)
+            order = SearchRequest(chess.Board(), limits, options, np.random.default_rng(1), -9.0)
             plays = kind not in ANALYSIS and not analyse_mode
             assert order.plays == plays, kind
             assert (order.strength is not None) == (plays and limited)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from engine.evaluation.material import MaterialEvaluator
-from engine.search.choice import choose_move
-from engine.search.doubt import doubt
+from engine.search.move_choice import choose_move
+from engine.search.time_use import doubt
 from engine.search.tree.arrays import DRAW, LOSS, WIN
 from engine.search.tree.params import (
     DOUBT_CEILING,

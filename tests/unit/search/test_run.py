@@ -10,10 +10,10 @@ from engine.evaluation.tower import NetworkEvaluator
 from engine.network.tower.tower_model import TowerConfig
 from engine.options import EngineOptions
 from engine.search.batches import Batches
-from engine.search.run import Runner
-from engine.search.session import Search
+from engine.search.search_tree_state import Search
 from engine.search.tree.arrays import ROOT, new_tree
 from engine.search.tree.params import SearchParams
+from engine.search.visit_loop import Runner
 from tests.unit.network.fused_tower import fused
 from tests.unit.search.flat import search_nodes, tree_fingerprint
 from tests.unit.search.shared_trees import POSITIONS, assert_whole

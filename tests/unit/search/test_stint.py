@@ -8,7 +8,7 @@ import pytest
 
 from engine.board.convert import stack_from_board
 from engine.evaluation.material import MaterialEvaluator
-from engine.search.session import Search
+from engine.search.search_tree_state import Search
 from engine.search.tree.arrays import BASE, EXPANDED, NO_NODE, NODES, RESERVED, ROOT, new_tree
 from engine.search.tree.params import STINT_SHARE, STINT_VISITS, SearchParams
 from engine.search.tree.visits import begin_stint, new_walker, run_visits

@@ -6,7 +6,7 @@ import pytest
 
 from engine.board.convert import stack_from_board
 from engine.evaluation.protocol import new_leaf_batch
-from engine.search.session import Search
+from engine.search.search_tree_state import Search
 from engine.search.tree.arrays import (
     BUSY,
     COLLISIONS,

@@ -11,7 +11,7 @@ from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.search.limits import Limits
 from engine.search.tree.arrays import ASIDE, ROOT, WIN
-from engine.search.tree.aside import bring_back_wins, put_wins_aside
+from engine.search.tree.excluded_wins import bring_back_wins, put_wins_aside
 from engine.search.tree.params import MATE_PRIOR
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
 from tests.boards import board_after

@@ -1,0 +1,57 @@
+"""A layer that holds the parameters of flat tables, for files and training; kernels compute it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from engine.network.accumulator.flat_tables import parameter_names, parameter_shapes
+from engine.nn.layer import Layer
+from engine.nn.layers.initialization import initial
+
+# Units start in the middle of their unclipped range, so all of them learn from the first step on.
+START_SCALE, START_BIAS = np.float32(0.1), np.float32(0.5)
+
+
+class TablesLayer(Layer):
+    """The parameters of a network of these sizes, float32: zero but for the accumulator and the
+    small `layers`, which are random from `rng`.
+
+    active: rows that an average position adds up.
+    """
+
+    config_of: ClassVar[Any]  # sizes from a layer configuration
+
+    def __init__(
+        self, network_config: Any, active: int, layers: tuple[str, ...], rng: np.random.Generator
+    ) -> None:
+        super().__init__()
+        self.network_config = network_config
+        shapes = parameter_shapes(network_config)
+        for field, name in parameter_names(network_config).items():
+            self.params[name] = np.full(
+                shapes[field], START_BIAS if field == "bias" else 0, np.float32
+            )
+        self.draw(rng, "weight", "he", active, scale=START_SCALE)
+        for field in layers:
+            _, outputs, inputs = shapes[field]
+            self.draw(rng, field, "glorot", inputs, outputs)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
+        made: Any = cls
+        return made(cls.config_of(config), rng)
+
+    def draw(
+        self,
+        rng: np.random.Generator,
+        field: str,
+        start: str,
+        *fans: int,
+        scale: np.float32 = np.float32(1),  # noqa: B008
+    ) -> None:
+        """Draw the parameters of a field as `initial` does, times a scale."""
+        name = parameter_names(self.network_config)[field]
+        self.params[name] = initial(rng, start, self.params[name].shape, *fans) * scale

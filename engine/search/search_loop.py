@@ -1,0 +1,268 @@
+"""One search from its order to its result: when it is over, and its move.
+
+`SearchDriver` joins the parts: visits until a limit (`run`), lines on the way (`report`), the move
+at the end (`choice`). Where several lines are wanted and one is a win, whose proof ends a search,
+it searches on beside that one; the move is chosen before (`tree.aside`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf, isinf
+
+import numpy as np
+
+from engine.board.convert import encode_move
+from engine.board.layout import NO_MOVE
+from engine.search.clock import Clock
+from engine.search.levels import choose_weaker
+from engine.search.like_people import PeoplePlan, choose_like_people
+from engine.search.move_choice import SearchRequest, choose_move
+from engine.search.report import Reporter
+from engine.search.result import SearchResult, mate_moves
+from engine.search.search_tree_state import Search, add_root_noise, restrict_root, take_priors
+from engine.search.time_use import doubt
+from engine.search.tree import params
+from engine.search.tree.arrays import MAX_VISITS, NODES, ROOT, UNKNOWN_DISTANCE, WIN
+from engine.search.tree.excluded_wins import bring_back_wins, put_wins_aside
+from engine.search.tree.root import read_position
+from engine.search.visit_loop import Runner
+
+# Visits without a new node after which a depth counts as out of reach. Set by hand.
+LEAST_STILL = 1000
+
+
+class Stopper:
+    """Says between the rounds of one search whether it is over."""
+
+    def __init__(self, search: Search, order: SearchRequest) -> None:
+        self._search = search
+        self._order = order
+        self._limits = order.limits
+        nodes, plan = order.limits.nodes, order.strength
+        self.most_visits = min(
+            MAX_VISITS if nodes is None else nodes, MAX_VISITS if plan is None else plan.nodes
+        )
+        self.pondering = order.limits.ponder
+        self._next_check_ms = 0.0
+        # The most nodes that the tree had, and its visits when it first had them.
+        self._grown = (0, 0)
+        self._begin_clock(order.begun)
+        self.due_ms: float | None = None  # When time was up, if that ended the search.
+
+    def _begin_clock(self, begun: float | None) -> None:
+        self.clock: Clock = self._order.clock(begun, lambda: self._search.new_visits)
+        is_limited = not (self._limits.infinite or isinf(self.clock.plan.hard_ms))
+        self.is_timed = is_limited and not self.pondering
+        if self.is_timed:
+            self._value_before = self._order.last.value_before(self._order.board)
+
+    def left_s(self) -> float:
+        """Real seconds left at most."""
+        return self.clock.left_s() if self.is_timed else inf
+
+    def until(self) -> int:
+        """Visits of the root at which to ask again at the latest."""
+        if not self.is_timed:
+            return self.most_visits
+        soon = self.clock.visits_until(min(self._next_check_ms, self.clock.plan.hard_ms))
+        return int(min(self.most_visits, self._search.visits + soon))
+
+    def is_over(self) -> bool:
+        """Whether to stop now."""
+        if self._order.job.stopped:
+            return True
+        if self._search.is_proven or self._reached_fixed_limit():
+            return True
+        if self.pondering:
+            if self._order.job.pondering:
+                return False
+            self.pondering = False
+            self._begin_clock(self._order.job.hit)
+        return self.is_timed and self._is_out_of_time()
+
+    def _reached_fixed_limit(self) -> bool:
+        limits, search = self._limits, self._search
+        if search.visits >= self.most_visits or (
+            limits.depth is not None and round(search.mean_depth) >= limits.depth
+        ):
+            return True
+        if limits.depth is None and limits.mate is None:
+            return False
+        if limits.mate is not None and self._found_mate(limits.mate):
+            return True
+        # Neither may ever be reached: give up where the tree has not grown for half of its visits,
+        # as all lines end (by Lc0's rules, which prove no draw), or where nothing else ends it,
+        # after as many visits as it has room for.
+        if (nodes := int(search.tree.counters[NODES])) > self._grown[0]:
+            self._grown = nodes, search.visits
+        stands_still = search.visits >= 2 * self._grown[1] + LEAST_STILL
+        is_endless = limits.nodes is None and not (limits.infinite or limits.is_timed)
+        return stands_still or (
+            is_endless and search.was_full and search.new_visits >= len(search.tree.nodes)
+        )
+
+    def _found_mate(self, most: int) -> bool:
+        """Whether a mate in `most` moves is known. A proof that decides the root ends the search
+        before anybody asks; to read the whole root takes longer than some visits.
+        """
+        search = self._search
+        if most <= 0:
+            return True
+        is_forced = search.forced_move != NO_MOVE and search.forced_moves <= most
+        if search.params.decide_root and not is_forced:
+            return False
+        root = search.root()
+        best = root.best()
+        if root.proven[best] == WIN and root.mate_plies[best] != UNKNOWN_DISTANCE:
+            return mate_moves(int(root.mate_plies[best]) + 1) <= most
+        return is_forced and best == root.forced_index()
+
+    def _is_out_of_time(self) -> bool:
+        plan = self.clock.plan
+        elapsed = self.clock.elapsed_ms()
+        share = inf
+        look_ms = self._next_check_ms
+        if elapsed >= look_ms:
+            self._next_check_ms = elapsed + params.CHECK_INTERVAL_MS + params.CHECK_SHARE * elapsed
+            if self._search.tree.n_edges[ROOT] == 1 and self._limits.movetime_ms is None:
+                return True
+            share = doubt(self._search, self._value_before)
+        if not self.clock.is_over(share):
+            return False
+        # A choice may need less time than it has had; nobody could know before this look.
+        self.due_ms = min(plan.hard_ms, max(look_ms, plan.due_ms(share)))
+        return True
+
+    def late_ms(self) -> float:
+        """By how much the search is late; 0 where not its time ended it."""
+        return 0.0 if self.due_ms is None else self.clock.elapsed_ms() - self.due_ms
+
+    def clock_after_ms(self) -> float | None:
+        """Return what the player's clock shows after a move that is sent now; None = there is none."""
+        turn = self._order.board.turn
+        left = self._limits.clock_ms(turn)
+        if left is None:
+            return None
+        return left - self.clock.elapsed_ms() + self._limits.increment_ms(turn)
+
+
+class SearchDriver:
+    """Runs one search on a prepared tree (`Search.set_position` was called)."""
+
+    def __init__(
+        self, search: Search, runner: Runner, reporter: Reporter, order: SearchRequest
+    ) -> None:
+        self._search = search
+        self._runner = runner
+        self._reporter = reporter
+        self._order = order
+        self._stopper = Stopper(search, order)
+        self._next_info_ms = params.FIRST_INFOS_MS[0]
+        self._next_look_ms = params.LEAST_INFO_GAP_MS
+        self._told_best: int | None = None  # The best root move in the last set of lines.
+        self._best: int | None = None  # The move that is played, once it is chosen.
+
+    def run(self) -> SearchResult:
+        """Search until a limit or stop."""
+        search, order = self._search, self._order
+        while not search.is_expanded:
+            self._runner.advance(search.visits + 1)
+        if order.only:
+            restrict_root(
+                search, np.array([encode_move(order.board, move) for move in order.only], np.uint16)
+            )
+        options = order.options
+        if order.is_like_people and order.people is not None:
+            take_priors(search, *order.people.predict(search.game, options.elo))
+        if options.noise_epsilon > 0.0:
+            add_root_noise(search, order.rng, options.noise_epsilon, options.noise_alpha)
+        self._runner.begin()
+        if self._stopper.is_timed and order.refills:
+            self._visit_a_little()
+        self._visit()
+        best = self._choose()
+        while not order.job.stopped and self._put_wins_aside():
+            self._best = best
+            self._visit()
+        if order.lines > 1:
+            bring_back_wins(search.tree)
+        result = self._result(best)
+        order.lateness.note(self._stopper.late_ms() - options.move_overhead_ms)
+        return result
+
+    def _put_wins_aside(self) -> bool:
+        """Set aside what wins, where more lines are wanted; returns whether there is more to
+        search.
+        """
+        search = self._search
+        most = self._order.lines - 1
+        if most < 1 or not search.is_proven:
+            return False
+        return bool(put_wins_aside(search.tree, np.int64(most), *search.own_value))
+
+    def _visit_a_little(self) -> None:
+        """Visit the tree before anybody looks at the clock."""
+        least = min(params.UNWATCHED_VISITS, self._stopper.most_visits)
+        while self._search.visits < least and not self._search.is_proven:
+            self._runner.advance(least)
+
+    def _visit(self) -> None:
+        """Visit the tree until a limit, a proof, or stop."""
+        while not self._stopper.is_over():
+            self._runner.advance(self._stopper.until(), self._stopper.left_s())
+            self._report_now_and_then()
+        self._runner.finish(in_haste=self._order.job.stopped)
+
+    def _report_now_and_then(self) -> None:
+        elapsed = self._reporter.elapsed_ms
+        if self._order.on_info is None or elapsed < self._next_look_ms:
+            return
+        self._next_look_ms = elapsed + params.LOOK_INTERVAL_MS
+        root = self._search.root()
+        best = self._best if self._best is not None else int(root.moves[root.best()])
+        if elapsed >= self._next_info_ms or best != self._told_best:
+            self._runner.pause()
+            infos, _ = self._reporter.read(self._best, every=False)
+            self._told_best = best
+            self._next_look_ms = infos[0].time_ms + params.LEAST_INFO_GAP_MS
+            soon = [moment for moment in params.FIRST_INFOS_MS if moment > elapsed]
+            self._next_info_ms = soon[0] if soon else elapsed + params.INFO_INTERVAL_MS
+            self._order.on_info(infos)
+
+    def _choose(self) -> int:
+        """Return the move that is played, by its code."""
+        told = self._order
+        root = self._search.root()
+        reporter = self._reporter
+        order = reporter.order(root)
+        if told.strength is not None:
+            # A weaker player does not see the mates that the rules alone find.
+            children = reporter.root_moves(replace(root, forced_move=NO_MOVE), order)
+            if isinstance(told.strength, PeoplePlan):
+                chosen = choose_like_people(told.board, children, told.strength, told.rng)
+            else:
+                chosen = choose_weaker(children, told.strength, told.rng)
+            index = order[children.index(chosen)]
+        elif told.ranks and not told.plays:  # in analysis, which searches all moves
+            index = order[0]
+        else:
+            index = choose_move(root, told.temperature, told.rng)
+        told.last.note(told.board, float(root.q[index]), self._stopper.clock_after_ms())
+        return int(root.moves[index])
+
+    def _result(self, best: int) -> SearchResult:
+        infos, children = self._reporter.read(best)
+        if self._order.on_info is not None:
+            self._order.on_info(infos)
+        line = infos[0].pv
+        return SearchResult(
+            best_move=line[0],
+            ponder_move=line[1] if len(line) > 1 else None,
+            infos=infos,
+            children=children,
+            nodes=infos[0].nodes,
+            time_ms=infos[0].time_ms,
+            root=read_position(self._search.tree, self._search.own_value[0]),
+            board=self._order.board,
+        )

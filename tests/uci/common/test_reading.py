@@ -1,0 +1,282 @@
+"""What the commands for people share: positions and games that they read, names of openings,
+limits, verdicts.
+"""
+
+import argparse
+import io
+import sys
+
+import chess
+import chess.pgn
+import pytest
+
+from engine.errors import ConfigError, DataError, FenError
+from engine.search.limits import Limits
+from engine.search.result import RootMove
+from tests.boards import board_after
+from uci.common.limit_flags import add_limit_flags, limits_from_flags
+from uci.common.reading import (
+    BadLine,
+    Source,
+    board_at,
+    read_every_game,
+    read_game,
+    read_source,
+    read_sources,
+)
+from uci.common.verdict import Verdict
+from uci.openings.opening_names import opening_name, position_name, read_table
+
+TWO_GAMES = """\
+[White "A"]
+[Black "B"]
+
+1. e4 e5 2. Nf3 *
+
+[White "C"]
+[Black "D"]
+
+1. d4 {a comment} (1. c4) 1... d5 1/2-1/2
+"""
+BROKEN_GAME = '[White "E"]\n\n1. e4 e5 2. Ke3 d5 *\n'
+KINGS = "4k3/8/8/8/8/8/8/4K3 w - - 0 1"
+
+
+@pytest.fixture
+def games(tmp_path):
+    path = tmp_path / "games.pgn"
+    path.write_text(TWO_GAMES, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "startpos moves e2e4 e7e5",
+        f"position fen {chess.STARTING_FEN} moves e4 e5",
+        "1. e4 e5 *",
+    ],
+)
+def test_a_position_is_read_with_its_moves(text):
+    assert read_source([text]).board.move_stack == board_after("e4 e5").move_stack
+
+
+def test_an_illegal_move_behind_a_position_is_refused():
+    with pytest.raises(FenError, match="'e5' is no legal move"):
+        read_source(["startpos moves e4 e5 e5"])
+
+
+def test_the_words_of_a_fen_need_no_quotes():
+    assert read_source(KINGS.split()).name == KINGS
+
+
+def test_a_position_is_read_from_a_game(games):
+    after_end = read_source([str(games)])
+    assert after_end.name == "A - B, after 2. Nf3 (ply 3)"
+    assert after_end.board.peek().uci() == "g1f3"
+    assert read_source([str(games)], game=2, ply=1).board == board_after("d4")
+
+
+def test_standard_input_holds_positions_or_a_game(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{KINGS}\n\n{chess.STARTING_FEN}\n"))
+    fens = [source.board.fen() for source in read_sources(["-"]) if isinstance(source, Source)]
+    assert fens == [KINGS, chess.STARTING_FEN]
+    monkeypatch.setattr(sys, "stdin", io.StringIO(TWO_GAMES))
+    assert read_source(["-"], ply=2).board == board_after("e4 e5")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
+    with pytest.raises(DataError, match="no game"):
+        read_source(["-"])
+
+
+CHESS960 = "bbqnnrkr/pppppppp/8/8/8/8/PPPPPPPP/BBQNNRKR w KQkq - 0 1"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16-be", "utf-32-le", "cp1252"])
+def test_standard_input_may_be_a_list_of_any_encoding(encoding, monkeypatch):
+    text = f"# M\u00fcller\r\n{KINGS}\r\n{CHESS960}\r\n4k3/8/8/8/8/8/8/4K2R w KQ -\tbm O-O; fmvn 9;\r\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode(encoding)), "utf-8"))
+    kings, chess960, epd = (source for source in read_sources(["-"]) if isinstance(source, Source))
+    assert (kings.board.fen(), kings.notes) == (KINGS, ())
+    assert (chess960.board.fen(), chess960.board.chess960) == (CHESS960, True)
+    assert ["line 3: castling" in note for note in chess960.notes] == [True]
+    assert epd.board.fen() == "4k3/8/8/8/8/8/8/4K2R w K - 0 9"
+    assert ["line 4: castling: 'Q'" in note for note in epd.notes] == [True]
+
+
+def test_a_file_of_positions_is_no_pgn(tmp_path):
+    path = tmp_path / "suite.pgn"
+    path.write_text(f"# mine\n{KINGS}; bm Ke2;\nnonsense\n{chess.STARTING_FEN}\n")
+    first, bad, last = read_sources([str(path)])
+    assert [type(one) for one in (first, bad, last)] == [Source, BadLine, Source]
+    assert (first.board.fen(), bad.number, last.board) == (KINGS, 3, chess.Board())
+    for read in (read_game, lambda path: next(read_every_game(path))):
+        with pytest.raises(
+            DataError,
+            match=r"suite\.pgn: expected games in PGN, found positions, one a line; `aino",
+        ):
+            read(path)
+    path.write_text("PuzzleId,FEN,Moves\n")
+    with pytest.raises(
+        DataError, match="expected games in PGN or positions, one a line, found puzzles"
+    ):
+        read_source([str(path)])
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "message"),
+    [
+        ([], ConfigError, "no position"),
+        ([""], ConfigError, "no position"),
+        (["nonsense"], FenError, "nonsense"),
+        (["missing.epd"], DataError, "missing.epd: file not found"),
+    ],
+)
+def test_what_is_no_position_is_told(words, error, message):
+    with pytest.raises(error, match=message):
+        read_source(words)
+
+
+@pytest.mark.parametrize(
+    ("number", "error", "message"),
+    [(3, DataError, "expected 3 games or more, found 2"), (0, ConfigError, "from 1")],
+)
+def test_a_game_that_is_not_there_is_told(games, number, error, message):
+    with pytest.raises(error, match=message):
+        read_game(games, number)
+
+
+def test_a_ply_behind_the_end_of_a_game_is_told(games):
+    with pytest.raises(DataError, match="ply 9: the game has 3"):
+        board_at(read_game(games), 9)
+
+
+def test_a_damaged_game_ends_early(tmp_path):
+    path = tmp_path / "broken.pgn"
+    path.write_text(TWO_GAMES + "\n" + BROKEN_GAME, encoding="utf-8")
+    with pytest.raises(DataError, match=r"broken\.pgn:\d+:\d+: .*illegal"):
+        read_game(path, 3)
+    last = list(read_every_game(path))[2].game
+    assert len(list(last.mainline_moves())) == 2
+
+
+def test_a_damaged_game_keeps_no_other_from_being_read(tmp_path):
+    path = tmp_path / "broken.pgn"
+    path.write_text(f"no game\n\n{BROKEN_GAME}\n{TWO_GAMES}", encoding="utf-8")
+    assert [read_game(path, number).headers["White"] for number in (2, 3, None)] == ["A", "C", "C"]
+    with pytest.raises(DataError, match="expected 4 games or more, found 3"):
+        read_game(path, 4)
+
+
+def test_faults_beside_the_main_line_refuse_no_game(tmp_path):
+    path = tmp_path / "broken.pgn"
+    text = '[Event Date "2001"]\n[White "A"]\n\n1. e4 e5 (1... Ke3) 2. Nf3 *\n'
+    path.write_text(text, encoding="utf-8")
+    assert len(list(read_game(path).mainline_moves())) == 3
+    path.write_text(text.replace("Nf3", "Ke2 Ke3"), encoding="utf-8")
+    with pytest.raises(DataError, match="'Ke3'"):
+        read_game(path)
+
+
+@pytest.mark.parametrize("text", ["dear diary\n", ""])
+def test_prose_is_no_game(tmp_path, text):
+    (tmp_path / "diary.pgn").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match="no game"):
+        read_game(tmp_path / "diary.pgn")
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ('[Variant "Antichess"]', "variant 'Antichess'"),
+        ('[Variant "Tic-tac-toe"]', "Tic-tac-toe"),
+        ('[SetUp "1"]\n[FEN "8/8/8/8/8/8/8/8 w - - 0 1"]', "White has no king"),
+    ],
+)
+def test_games_that_are_no_chess_are_refused(tmp_path, header, message):
+    path = tmp_path / "games.pgn"
+    path.write_text(f'{TWO_GAMES}\n[White "X"]\n{header}\n\n*\n', encoding="utf-8")
+    assert read_game(path, 2).headers["White"] == "C"
+    with pytest.raises(DataError, match=message):
+        read_game(path, 3)
+    first, second, third = read_every_game(path)
+    assert (first.faults, second.faults) == ([], [])
+    assert message in third.start_fault
+
+
+def test_a_position_has_one_opening():
+    table = list(read_table())
+    assert len(table) > 250
+    assert all(board.move_stack and name.strip() for board, name in table)
+    names = {}
+    for board, name in table:
+        assert names.setdefault(board.epd(), name) == name
+
+
+@pytest.mark.parametrize(
+    ("board", "opening", "position"),
+    [
+        (
+            board_after("Nf3 d5 d4 Nf6 c4 e6 Nc3 Be7"),  # behind the opening
+            "Queen's Gambit Declined, Three Knights Variation",
+            "",
+        ),
+        (board_after("e4 c5"), "Sicilian Defence", "Sicilian Defence"),
+        (chess.Board(), "", ""),
+        (chess.Board(KINGS), "", ""),
+    ],
+)
+def test_an_opening_is_found_by_its_position(board, opening, position):
+    assert (opening_name(board), position_name(board) or "") == (opening, position)
+
+
+def limits(*words):
+    parser = argparse.ArgumentParser()
+    add_limit_flags(parser, "one node", with_infinite=True)
+    return limits_from_flags(parser.parse_args(words), Limits(nodes=1))
+
+
+def test_limits_are_those_given_or_the_default():
+    assert limits() == Limits(nodes=1)
+    assert limits("--nodes", "5") == Limits(nodes=5)
+    assert limits("--movetime", "0.5") == Limits(movetime_ms=500)
+    assert limits("--depth", "4") == Limits(depth=4)
+    assert limits("--infinite") == Limits(infinite=True)
+
+
+@pytest.mark.parametrize(
+    "words", [("--nodes", "0"), ("--movetime", "nan"), ("--depth", "-1"), ("--movetime", "1e9")]
+)
+def test_limits_out_of_range_are_refused(words):
+    with pytest.raises(ConfigError, match=f"{words[0]}: bad value"):
+        limits(*words)
+
+
+def test_a_verdict_is_turned_for_white():
+    verdict = Verdict(-34, None, (250, 300, 450))
+    assert verdict.seen_by_white(chess.WHITE) is verdict
+    assert verdict.seen_by_white(chess.BLACK) == Verdict(34, None, (450, 300, 250))
+
+
+def test_a_verdict_is_told_in_words():
+    verdict = Verdict(-34, None, (250, 300, 450))
+    told = (verdict.text, verdict.expected, verdict.wdl_text)
+    assert told == ("-0.34", 0.4, "25% win, 30% draw, 45% loss")
+
+
+def test_a_score_is_bounded():
+    shown = [Verdict(cp, None, (0, 0, 1000)).text for cp in (9876, -20_000, 1499)]
+    assert shown == ["+15.00", "-15.00", "+14.99"]
+
+
+def test_a_mate_is_certain():
+    child = RootMove(chess.Move.from_uci("e2e4"), visits=9, prior=0.1, q=0.2, draw=0.5, mate=3)
+    verdict = Verdict.of_move(child)
+    assert (verdict.expected, verdict.text, verdict.reversed().text) == (1.0, "#3", "#-3")
+
+
+@pytest.mark.parametrize(
+    ("result", "expected", "text"), [("1-0", 1, "#"), ("0-1", 0, "#"), ("1/2-1/2", 0.5, "+0.00")]
+)
+def test_finished_games_have_verdicts(result, expected, text):
+    verdict = Verdict.of_result(result)
+    assert (verdict.expected, verdict.text) == (expected, text)

@@ -1,0 +1,48 @@
+"""How a table begins: what the page chose, and games out of a PGN."""
+
+import random
+
+import chess
+import pytest
+
+from engine.errors import ConfigError, DataError
+from uci.web.new_tables import chosen_game, chosen_position, loaded_game
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "-1", "x", "1_0", "²", "960"])
+def test_a_chess960_start_that_is_none_is_named(number):
+    """One of 5,000 digits raised ValueError."""
+    with pytest.raises(ConfigError, match="Chess960 position"):
+        chosen_position("", chess.Board(), number)
+
+
+@pytest.mark.parametrize("number", [0, -3, 2])
+def test_a_game_that_the_pgn_does_not_have_is_refused(number):
+    """0 loaded the last game, and -3 raised IndexError."""
+    with pytest.raises(DataError, match="the PGN has 1 game"):
+        loaded_game("1. e4 *", number)
+
+
+def side_of(side, seed=0):
+    return chosen_game(chess.Board(), side, "full", "", random.Random(seed)).human
+
+
+@pytest.mark.parametrize(
+    ("side", "human"), [("white", chess.WHITE), ("black", chess.BLACK), ("none", None)]
+)
+def test_the_person_plays_the_chosen_side(side, human):
+    assert side_of(side) is human
+
+
+def test_a_random_side_follows_from_the_seed():
+    assert {side_of("random", seed=3) for _ in range(20)} == {side_of("random", seed=3)}
+
+
+def test_a_random_side_is_either():
+    assert {side_of("random", seed) for seed in range(20)} == {chess.WHITE, chess.BLACK}
+
+
+def test_an_unknown_side_is_refused():
+    """The person played Black."""
+    with pytest.raises(ConfigError, match="side 'green'"):
+        side_of("green")

@@ -1,0 +1,145 @@
+"""Draw the board as text: coloured squares, chess symbols without colour, or plain ASCII."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import chess
+from rich.console import Console
+from rich.style import Style
+from rich.text import Text
+
+from engine.board.worth import lead
+from engine.cli.console import can_show
+from uci.common.verdict import Verdict
+from uci.language import _, later
+
+# Both dark enough for white pieces and light enough for black ones.
+_LIGHT, _DARK = ("#b99a72", "#7f5f45")
+_LIGHT_MARKED, _DARK_MARKED = "#a9a948", "#77782c"  # squares of the last move
+_IN_CHECK = "#a83232"  # the square of a king in check
+_WHITE_PIECE, _BLACK_PIECE = "#ffffff", "#101010"
+# A terminal with 16 colours shows the shades above unreadably, so it gets these instead.
+_FEW_COLORS = {_LIGHT: "yellow", _DARK: "green", _LIGHT_MARKED: "cyan", _DARK_MARKED: "cyan"}
+_FEW_COLORS |= {_IN_CHECK: "red", _WHITE_PIECE: "bright_white", _BLACK_PIECE: "black"}
+_BAR_CELLS = 24  # the width of the board's squares
+_FILLED = {"p": "♟", "n": "♞", "b": "♝", "r": "♜", "q": "♛", "k": "♚"}
+
+
+@dataclass(frozen=True)
+class BoardStyle:
+    """The features that the terminal can show."""
+
+    color: bool
+    symbols: bool
+    few_colors: bool = False  # the terminal has only 16 colours
+
+
+def choose_style(console: Console, ascii_only: bool = False) -> BoardStyle:
+    """Return the best style for a console: symbols if the encoding has them, colour if the terminal
+    has it.
+
+    A pipe or a dumb terminal has no colour, and NO_COLOR turns colour off. The fonts of Linux's own
+    console (TERM `linux`) have no chess pieces.
+    """
+    symbols = not ascii_only and os.environ.get("TERM") != "linux" and can_show(console, "♚·█░")
+    few = console.color_system in ("standard", "windows")
+    return BoardStyle(
+        color=console.color_system is not None and not console.no_color,
+        symbols=symbols,
+        few_colors=few,
+    )
+
+
+def render_board(board: chess.Board, perspective: chess.Color, style: BoardStyle) -> Text:
+    """Return the board seen from `perspective`, with coordinates, the last move and a king in check
+    marked.
+    """
+    ranks = range(7, -1, -1) if perspective == chess.WHITE else range(8)
+    files = range(8) if perspective == chess.WHITE else range(7, -1, -1)
+    last = board.peek() if board.move_stack else chess.Move.null()
+    checked = board.king(board.turn) if board.is_check() else None
+    text = Text()
+    for rank in ranks:
+        text.append(f" {rank + 1} ")
+        for file in files:
+            square = chess.square(file, rank)
+            marked = bool(last) and square in (last.from_square, last.to_square)
+            text.append_text(
+                _square_text(board.piece_at(square), square, marked, square == checked, style)
+            )
+        text.append("\n")
+    text.append("   " + "".join(f" {chess.FILE_NAMES[file]} " for file in files))
+    return text
+
+
+def _square_text(
+    piece: chess.Piece | None, square: chess.Square, marked: bool, checked: bool, style: BoardStyle
+) -> Text:
+    light = bool(chess.BB_SQUARES[square] & chess.BB_LIGHT_SQUARES)
+    if style.color:
+        shades = (_DARK_MARKED, _LIGHT_MARKED) if marked else (_DARK, _LIGHT)
+        ink = _BLACK_PIECE if piece is None or piece.color == chess.BLACK else _WHITE_PIECE
+        # Both sides use filled shapes, because outlines vanish on a coloured square.
+        name = "" if piece is None else piece.symbol().lower()
+        symbol = _FILLED.get(name, " ") if style.symbols or piece is None else piece.symbol()
+        paper = _IN_CHECK if checked else shades[light]
+        if style.few_colors:
+            ink, paper = _FEW_COLORS[ink], _FEW_COLORS[paper]
+        return Text(f" {symbol} ", Style(color=ink, bgcolor=paper, bold=True))
+    symbol = _plain_symbol(piece, style)
+    if checked:
+        return Text(f"[{symbol}]")
+    return Text(f"({symbol})" if marked else f" {symbol} ")
+
+
+def _plain_symbol(piece: chess.Piece | None, style: BoardStyle) -> str:
+    if piece is None:
+        return "·" if style.symbols else "."
+    return piece.unicode_symbol() if style.symbols else piece.symbol()
+
+
+def captured_text(board: chess.Board, style: BoardStyle) -> str:
+    """Return what each side has captured, and who is ahead in material: `White took p p n, Black
+    took P; White +4`.
+
+    "" before the first capture. Pawns count 1, knights and bishops 3, rooks 5, queens 9.
+    """
+    taken: dict[chess.Color, list[chess.Piece]] = {chess.WHITE: [], chess.BLACK: []}
+    before = board.root()
+    for move in board.move_stack:
+        if before.is_capture(move):
+            # En passant.
+            piece = before.piece_at(move.to_square) or chess.Piece(chess.PAWN, not before.turn)
+            taken[before.turn].append(piece)
+        before.push(move)
+    parts = []
+    for side in (chess.WHITE, chess.BLACK):
+        pieces = sorted(taken[side], key=lambda piece: piece.piece_type)
+        if pieces:
+            names = " ".join(_plain_symbol(piece, style) for piece in pieces)
+            took = (
+                later("White took {pieces}")
+                if side == chess.WHITE
+                else later("Black took {pieces}")
+            )
+            parts.append(_(took, pieces=names))
+    if not parts:
+        return ""
+    ahead = lead(board, chess.WHITE)
+    material = (
+        f"; {_('White') if ahead > 0 else _('Black')} +{abs(ahead)}"
+        if ahead
+        else _("; material is even")
+    )
+    return ", ".join(parts) + material
+
+
+def render_bar(verdict: Verdict, style: BoardStyle) -> str:
+    """White's expected points as a bar, with the score: `White [######------] Black  +0.34`."""
+    full, empty = "█░" if style.symbols else "#-"
+    cells = round(_BAR_CELLS * verdict.expected)
+    return (
+        f"{_('White')} [{full * cells}{empty * (_BAR_CELLS - cells)}] {_('Black')}  {verdict.text}"
+    )

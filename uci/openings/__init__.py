@@ -1,0 +1,1 @@
+"""Names of openings, by the moves that lead to them."""
