@@ -41,7 +41,8 @@ QUICK = (
 NOT_QUICK = (  # files, and tests in them, that cost most
     "unit/native/test_compiler", "unit/native/test_jit", "unit/native/test_targets",
     "unit/native/test_link_time", "unit/nn/test_callbacks", "unit/nn/test_notebook", "unit/nn/test_resuming",
-    "unit/search/test_finishing", "unit/search/test_forgetting", "unit/search/test_tactical_priors", "unit/search/test_run",
+    "unit/search/test_finishing", "unit/search/test_forgetting", "unit/search/test_run",
+    "unit/search/test_tactical_priors",
     "unit/search/test_interrupts", "unit/search/test_play_or_analysis", "unit/search/test_walkers",
     "unit/search/test_stint", "unit/search/test_params.py::test_parameters", "unit/board/test_pgn.py::test_a_huge_game",
     "unit/nn/test_loader", "unit/nn/test_onnx_file",
