@@ -79,18 +79,3 @@ def explained_page(tmp_path_factory):
     flags = "--nodes 100 --threads 1 --hash-mib 16 --out".split()
     assert main(["explain", SCHOLAR, *flags, str(path)]) == 0
     return path.read_text(encoding="utf-8")
-
-
-def try_move(tab, uci):
-    """Drags a piece on the board of a review on which Black looks for a better move."""
-    tab.wait_for("document.querySelector('.live').getBoundingClientRect().top > -1")
-    points = []
-    for square in map(chess.parse_square, (uci[:2], uci[2:4])):
-        points.append(
-            tab.script(f"""(() => {{
-              const box = document.querySelector('.live svg').getBoundingClientRect();
-              const at = [7.5 - {square % 8}, {square // 8} + .5];
-              return [box.x + at[0] / 8 * box.width, box.y + at[1] / 8 * box.height];
-            }})()""")
-        )
-    tab.drag(points)

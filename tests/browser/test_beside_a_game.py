@@ -1,11 +1,10 @@
-"""What people do beside a game: look for better moves, play on from a review, watch Aino, choose a
+"""What people do beside a game: play on from a review, watch Aino, choose a
 FEN.
 """
 
 import chess
 import pytest
 
-from tests.browser.conftest import try_move
 from tests.browser.test_web_board import drag, load, wait_for_moves
 from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, on_boards, web_board
 from uci.game.clock import GameClock, GameTime
@@ -13,28 +12,6 @@ from uci.game.timed_game import Setup
 
 ENDING = "8/8/8/4k3/8/4K3/4P3/8 w - - 0 1"
 FOOLS_MATE = "1. f3 e5 2. g4 Qh4# 0-1"
-
-
-def test_other_good_moves_are_accepted(chromium, tmp_path, annotated_page):
-    (tmp_path / "page.html").write_text(annotated_page, encoding="utf-8")
-    page = chromium.open((tmp_path / "page.html").as_uri())
-    ply = page.script("""(() => {
-      const { steps } = replays[0], asked = [...steps.keys()].filter(ply => steps[ply].answer);
-      const [ply] = asked.sort((one, other) => steps[one].distance - steps[other].distance);  // nearly found
-      steps[ply].good = steps[ply].legal.map(([, , uci]) => uci).filter(uci => uci !== steps[ply].answer);
-      return ply;
-    })()""")
-    page.click(".columns [data-try]")
-    assert page.text(".columns [data-try]") in ("Next mistake", "Try again")
-    *_, other = page.script(f"""replays[0].steps[{ply}].legal.find(([, , uci]) =>
-      uci !== replays[0].steps[{ply}].answer && uci !== replays[0].steps[{ply}].played)""")
-    try_move(page, other)
-    assert page.text(".says").startswith("Also good, it loses little. ")
-    assert page.script("document.activeElement.dataset.try") == ""
-    page.press("Enter")
-    page.wait_for("!document.querySelector('.live').hidden")
-    assert page.failures == []
-    page.close()
 
 
 TIMED = {

@@ -6,7 +6,7 @@ import pytest
 
 from selfplay.report.page import report_page
 from selfplay.report.run_numbers import read_run
-from tests.browser.conftest import DESKTOP, GAME, PHONE, annotated, ask, try_move
+from tests.browser.conftest import DESKTOP, GAME, PHONE, annotated, ask
 from tests.selfplay.report.runs import gate_result, run_with
 
 
@@ -142,36 +142,6 @@ def test_a_click_on_a_card_or_the_curve_goes_to_its_move(chromium, tmp_path, ann
     return seen;
     """
     assert ask(chromium, tmp_path, annotated_page, DESKTOP, act) == ["Nf6??", "Qxf7#", "e4"]
-
-
-@pytest.mark.parametrize("width", [PHONE, DESKTOP])
-def test_the_reader_looks_for_a_better_move_before_the_answer_shows(
-    chromium, tmp_path, annotated_page, width
-):
-    (tmp_path / "page.html").write_text(annotated_page, encoding="utf-8")
-    tab = chromium.open((tmp_path / "page.html").as_uri(), width)
-    step = "replays[0].steps[6]"
-    answer, san, legal = tab.script(f"[{step}.answer, {step}.lines.Better[0].text, {step}.legal]")
-    answer_is_told = f"document.querySelector('#g1m6').innerText.includes({san.split()[-1]!r})"
-
-    assert not tab.script(answer_is_told)
-    tab.click("#g1m6 [data-try]")
-    told = "Mistake 1 of 1. Black played Nf6. Find a better move."
-    assert tab.text(".says").endswith(told.partition(". ")[2])
-    assert tab.text(".says").startswith("Mistake ")
-    assert not tab.script("document.querySelector('.replay').checkVisibility()")
-    for tried, said in (("g8f6", "is what was played"), ("a7a6", "prefers another move")):
-        assert tried in [uci for _, _, uci in legal]
-        try_move(tab, tried)
-        assert said in tab.text(".says")
-    try_move(tab, answer)
-    assert tab.text(".says").startswith(f"Yes! {san} is better. 3... Nf6??")
-    assert tab.script("document.querySelector('.replay').checkVisibility()")
-    tab.click(".columns [data-try]")
-    tab.click("[data-answer]")
-    assert tab.text(".says").startswith(f"The answer: {san} is better.")
-    assert tab.failures == []
-    tab.close()
 
 
 def test_a_click_copies_a_game(chromium, tmp_path, annotated_page):

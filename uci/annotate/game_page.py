@@ -17,11 +17,11 @@ from engine.board.pgn.annotations import (
     glyphs_of,
     notes_at,
 )
-from engine.pages.board import Arrow, board_svg, legal_moves, shown_position, squares_of
+from engine.pages.board import Arrow, board_svg, shown_position, squares_of
 from engine.pages.chart import area_path, place
 from uci.annotate.accuracy import PHASE_NAMES
 from uci.annotate.comments import move_comment
-from uci.annotate.judge import BAD, chances_of
+from uci.annotate.judge import chances_of
 from uci.annotate.reasons import SHOWN_PLIES
 from uci.annotate.review import GameReview, MoveReview
 from uci.common.verdict import Verdict
@@ -50,8 +50,7 @@ def game_section(
     """Return a game's name and its part of the page; `number` keeps its anchors apart from other
     games'.
 
-    `pgn` is what the page's reader can copy. A `reader` who played looks for better moves of that
-    side only.
+    `pgn` is what the page's reader can copy. The board stands as a `reader` who played saw it.
     """
     below = review.side if reader is None else reader
     headers = review.game.headers
@@ -79,7 +78,6 @@ def game_section(
         area=_area(review),
         dots=[_dot(move, len(review.moves)) for move in review.turning_points],
         turning_points=[_turning_point(move) for move in review.turning_points],
-        reader="" if below is None else _side(below),
         replay=_replay(review, is_judged),
         pgn=pgn,
         is_judged=is_judged,
@@ -166,7 +164,7 @@ def _turning_point(move: MoveReview) -> dict[str, object]:
         "ply": move.ply,
         "title": move.title,
         "kind": _kind(move),
-        "comment": move_comment(move, with_answer=False),
+        "comment": move_comment(move),
         "reply": shown_moves(
             board_after(move.board, move.move).variation_san(move.reply_line[:SHOWN_PLIES])
         ),
@@ -209,8 +207,6 @@ def _step(move: MoveReview, node: chess.pgn.ChildNode, is_judged: bool) -> dict[
     if move.judgement is not None:
         step["glyph"] = [move.judgement.symbol, _kind(move)]
         lines = _better_lines(move, after)
-        if lines and move.judgement in BAD:
-            step |= _question(move)
         if "Refutation" in lines:
             reply = move.reply_line[0]
             step["threat"] = squares_of([reply])
@@ -275,20 +271,6 @@ def _variations(
             before = after
         todo += reversed(inner)
     return lines, forks
-
-
-def _question(move: MoveReview) -> dict[str, object]:
-    """Return what the page needs to ask for a better move; `better_moves.js` has the names."""
-    return {
-        "mover": _side(move.mover),
-        "is_black": move.mover == chess.BLACK,
-        "san": shown_moves(move.san),
-        "played": move.move.uci(),
-        "answer": move.best_line[0].uci(),
-        "good": [other.uci() for other in move.also_good],
-        "distance": move.people.distance if move.people else 0.0,
-        "legal": legal_moves(move.board),
-    }
 
 
 def _position(board: chess.Board, move: chess.Move | None, text: str) -> dict[str, object]:

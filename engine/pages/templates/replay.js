@@ -87,7 +87,6 @@ class Replay {
     if (this.ply > 0) this.links[this.ply - 1].setAttribute("aria-current", "true");
     this.cursor.setAttribute("x1", WIDTH * this.ply / Math.max(1, this.last));
     this.cursor.setAttribute("x2", WIDTH * this.ply / Math.max(1, this.last));
-    this.game.dispatchEvent(new Event("shown"));
     const link = this.links[this.ply - 1];
     this.list.scrollTop = link ? link.offsetTop - this.list.offsetTop - this.list.clientHeight / 2 : 0;
   }
