@@ -10,7 +10,7 @@ from engine.cli.option_forms import add_flag, add_setting_flags
 from engine.errors import ConfigError
 from selfplay.commands.referee import add_referee_flags, play_series, series_of
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
-from selfplay.matches.match import fault_lines, match_json, score_text
+from selfplay.matches.engine_match import fault_lines, match_json, score_text
 from selfplay.matches.rated_opponents import Gauntlet, GauntletSettings, GauntletStanding
 from selfplay.matches.statistics import or_null
 

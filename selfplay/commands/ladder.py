@@ -8,7 +8,7 @@ from engine.cli.live_lines import show
 from engine.cli.option_forms import add_flag, add_setting_flags
 from selfplay.commands.referee import add_referee_flags, play_series, series_of
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
-from selfplay.matches.match import fault_lines
+from selfplay.matches.engine_match import fault_lines
 from selfplay.matches.rungs import Ladder, LadderSettings, LadderStanding
 from selfplay.matches.statistics import EloEstimate, or_null
 

@@ -9,7 +9,13 @@ from engine.cli.option_forms import add_flag
 from engine.errors import ConfigError
 from selfplay.commands.referee import add_referee_flags, play_series, series_of
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
-from selfplay.matches.match import Match, MatchSettings, match_json, score_text, standing_lines
+from selfplay.matches.engine_match import (
+    Match,
+    MatchSettings,
+    match_json,
+    score_text,
+    standing_lines,
+)
 from selfplay.matches.statistics import Sprt
 
 EXAMPLES = """examples:

@@ -17,7 +17,7 @@ from selfplay.lock import folder_lock
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import RESULT_FILE, GameRow, MatchArchive
 from selfplay.matches.control import TimeControl
-from selfplay.matches.match import game_line
+from selfplay.matches.engine_match import game_line
 from selfplay.matches.opening_book import DEFAULT_PLIES, load_book
 from selfplay.matches.series import SeriesSettings
 

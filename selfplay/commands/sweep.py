@@ -36,7 +36,7 @@ from selfplay.families.by_name import family_of
 from selfplay.interrupt import Stop
 from selfplay.lock import folder_lock
 from selfplay.matches.control import TimeControl
-from selfplay.matches.match import Match, MatchSettings, match_json, score_text
+from selfplay.matches.engine_match import Match, MatchSettings, match_json, score_text
 from selfplay.matches.opening_book import load_book
 from selfplay.matches.statistics import estimate_elo
 from selfplay.report.metrics import metrics_csv, metrics_json

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from engine.errors import ConfigError
 from engine.options.settings import setting
 from selfplay.matches.contestant import Contestant
-from selfplay.matches.match import MatchStanding, standing
+from selfplay.matches.engine_match import MatchStanding, standing
 from selfplay.matches.rating import LadderRating, fit_rung, points_by_rung
 from selfplay.matches.series import NumberedSeries, NumberedSettings, check_even
 

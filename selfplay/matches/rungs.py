@@ -8,7 +8,7 @@ from engine.errors import ConfigError
 from engine.options.settings import setting
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
-from selfplay.matches.match import count_faults
+from selfplay.matches.engine_match import count_faults
 from selfplay.matches.rating import LadderRating, fit_rung, most_informative_rung, points_by_rung
 from selfplay.matches.series import NumberedSeries, NumberedSettings, check_even
 from selfplay.matches.statistics import EloEstimate, estimate_elo, pentanomial

@@ -29,7 +29,7 @@ from selfplay.matches.contestant import (
     parse_contestant,
 )
 from selfplay.matches.control import TimeControl
-from selfplay.matches.match import Match, MatchSettings, standing
+from selfplay.matches.engine_match import Match, MatchSettings, standing
 from selfplay.matches.play import FAULTS, Info, Reason, Thought
 from selfplay.matches.statistics import Sprt
 from tests.new_process import wait_until

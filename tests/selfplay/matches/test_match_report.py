@@ -5,7 +5,13 @@ from dataclasses import replace
 
 import chess
 
-from selfplay.matches.match import game_line, match_json, score_text, standing, standing_lines
+from selfplay.matches.engine_match import (
+    game_line,
+    match_json,
+    score_text,
+    standing,
+    standing_lines,
+)
 from selfplay.matches.statistics import Sprt
 from tests.selfplay.matches.rows import NAMES, PLAYED
 
