@@ -18,10 +18,7 @@ EXAMPLE = re.compile(r"^ *python -m benchmarks\.(\w+) ?(.*?)(?: {3,}.*| \.\.\. .
 # What makes an example small. The others are too large, or have tests of their own.
 TINY = {
     "determinism": "--evaluators material --threads 1 --runs 1 --nodes 20",
-    "endurance": "--visits 2000 --searches 2 --search-nodes 20 --hash-mib 4",
     "inference": "--nets 8x1 --batches 1 8 --threads 1",
-    "perf_map": "analyse startpos --nodes 20",
-    "puzzles draw": "draw game.pgn --out drawn.csv",
     "reviews": "game.annotated.pgn --engine stockfish --nodes 1000",
     "selfplay_speed": "--net sparse-128 --batch 32 --visits 4 --concurrency 4 --seconds 0.06",
 }
@@ -32,7 +29,7 @@ TINY = {
 )
 def test_flags_of_an_example_exist(path):
     for name, words in EXAMPLE.findall(path.read_text(encoding="utf-8").split('"""')[1]):
-        if name not in ("perf_map", "startup"):  # Their words are another command's.
+        if name != "startup":  # Its words are another command's.
             check_flags(ROOT / "benchmarks" / f"{name}.py", shlex.split(words))
 
 
@@ -45,14 +42,7 @@ def run(name):
     ("module", "words", "said"),
     [
         ("reviews", "nowhere.pgn", "nowhere.pgn: no such file"),
-        ("puzzles", "draw here", "--out"),
-        ("puzzles", "check here --engine no-such-engine", "no such program"),
-        ("rival_speed", "--rival no-such-engine", "no such program"),
-        ("rival_speed", "--rival sh --positions 1", "at least 2"),
         ("determinism", "--evaluators material none", "invalid choice"),
-        ("stop_latency", "--stops 0", "at least 1"),
-        ("endurance", "--evaluator none", "invalid choice"),
-        ("pgn_reading", "nowhere.pgn", "nowhere.pgn: no such file"),
         ("selfplay_speed", "--seconds 0", "more than 0"),
     ],
 )
@@ -76,7 +66,6 @@ def workshop(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TINY)
 def test_an_example_runs(name, workshop, stockfish, monkeypatch):
-    module = name.split()[0]
     monkeypatch.chdir(workshop)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     places = [str(Path(sys.executable).parent), str(Path(stockfish).parent), os.environ["PATH"]]
@@ -84,5 +73,5 @@ def test_an_example_runs(name, workshop, stockfish, monkeypatch):
     if name == "reviews":
         status, said = in_a_shell(f"{sys.executable} -m uci annotate game.pgn --nodes 20")
         assert status == 0, said
-    status, said = in_a_shell(f"{sys.executable} -m benchmarks.{module} {TINY[name]}")
+    status, said = in_a_shell(f"{sys.executable} -m benchmarks.{name} {TINY[name]}")
     assert status == 0, said

@@ -76,10 +76,7 @@ SKIPPED = (
     (r"^\S*pip install", "what is installed here may not change"),
     (r"^python3 -m venv", "a new environment: .ci/run runs the test command and the installation"),
     (r"^\S*lc0 |cmd=glaurung|cmd=weiss", "other engines need not be installed"),
-    (
-        r"ray (start|status|stop)|--cluster",
-        "Ray need not be installed; `benchmarks.ray_cluster` has a cluster",
-    ),
+    (r"ray (start|status|stop)|--cluster", "Ray need not be installed"),
     (r"pytest", "a test that runs tests"),
     (
         r"teach .*--held-out",

@@ -32,7 +32,6 @@ def checks(quick, logs):
     check writes.
     """
     profile, lines = ("aino", 5_000) if quick else ("long", 100_000)
-    visits, searches = (300_000, 20) if quick else (10_000_000, 500)
     tests, fuzzing = ("pytest", "-q"), ("-n", 0, "--timeout=0", f"--hypothesis-profile={profile}")
     # NumPy's scalars warn where words wrap around.
     plain = [*tests, "-m", "plain", "-W", "ignore::RuntimeWarning", "tests/unit"]
@@ -43,8 +42,6 @@ def checks(quick, logs):
         **{f"fuzz-{name}": [*tests, *fuzzing, FUZZING.format(name)] for name in TARGETS},
         "fuzz-uci": ["tests.protocol.fuzz", "--lines", lines],
         "determinism": ["benchmarks.determinism", "--runs", 2 if quick else 3],
-        "endurance": ["benchmarks.endurance", "--visits", visits, "--searches", searches],
-        "side-by-side": ["benchmarks.side_by_side", "--seconds", 30 if quick else 600],
         "kill-campaign": ["benchmarks.kill_campaign", "--kills", 2 if quick else 100],
         "forfeits": ["benchmarks.forfeits", "--games", 2 if quick else 500, "--out", logs / "forfeits"],
         "bounds": [*tests, *BOUNDED[: 1 if quick else None]],

@@ -13,10 +13,10 @@ import sys
 
 import pytest
 
-from benchmarks.side_by_side import TINY
 from tests.hardening import limited
 from tests.hardening.test_full_disk import MATERIAL, PGN, START
 from tests.new_process import ROOT
+from tests.selfplay.run.crews import TINY_FLAGS
 from tests.unit.test_imports import MODULES, syntax_tree
 
 
@@ -64,7 +64,15 @@ def test_the_player_asks_for_no_network(offline, tmp_path):
 
 def test_training_asks_for_no_network(offline, tmp_path):
     done = limited.run(
-        "selfplay", "loop", tmp_path / "run", "--generations", 1, *TINY, environment=offline
+        "selfplay",
+        "loop",
+        tmp_path / "run",
+        "--generations",
+        1,
+        "--workers=1",
+        "--net=16x1",
+        *TINY_FLAGS,
+        environment=offline,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert "the network was asked for" not in done.stderr + done.stdout

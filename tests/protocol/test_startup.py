@@ -4,6 +4,7 @@ engines at once.
 
 import argparse
 import gc
+import json
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 import chess.engine
 import pytest
 
-from benchmarks import compile_times
+from benchmarks.compile_events import Compilation
 from benchmarks.startup import measure_start, no_home
 from engine.errors import StillCompilingError
 from engine.native import jit
@@ -27,7 +28,7 @@ from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from tests.boards import board_after
-from tests.new_process import ROOT, output_of, wait_until
+from tests.new_process import output_of, wait_until
 from tests.protocol.fake_engine import Conversation
 from tests.unit.search.flat import search_nodes
 from uci.loading import background, warmup
@@ -399,11 +400,23 @@ print(len(times.compilations), *(one.name for one in times.compilations))
 """
 
 
+FIRST_START = """
+import json
+from benchmarks.compile_events import CompileTimes
+
+with CompileTimes() as times:
+    from engine.options import EngineOptions
+    from engine.player import Engine
+    with Engine(EngineOptions()) as engine:
+        engine.warm_up()
+print(json.dumps(times.compilations))
+"""
+
+
 @pytest.mark.slow
-def test_only_the_first_start_compiles(
-    tmp_path,
-):
-    first = compile_times.start(ROOT, tmp_path)
+def test_only_the_first_start_compiles(tmp_path):
+    rows = json.loads(output_of(FIRST_START, AINO_CACHE_DIR=str(tmp_path)))
+    first = [Compilation(*row) for row in rows]
     assert len(first) <= MOST_COMPILATIONS
     kernels = Counter((one.name, one.signature) for one in first if one.ours)
     assert max(kernels.values()) <= 2, "once for Python, once for other kernels"

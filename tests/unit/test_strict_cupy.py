@@ -5,9 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks.cupy_table import table
 from engine.backend import get_backend
-from tests.strict_cupy import TABLE, StreamOrderError
+from tests.strict_cupy import StreamOrderError
 
 HALF = np.float16
 
@@ -100,7 +99,3 @@ def test_a_fused_function_goes_by_elements(xp):
 
     with pytest.raises(TypeError):
         xp.fuse()(indexed)(xp.asarray(np.arange(3.0)))
-
-
-def test_table_is_of_the_cupy_that_is_installed():
-    assert table(pytest.importorskip("cupy")) == TABLE

@@ -137,7 +137,7 @@ def puzzles_of(review: GameReview, side: chess.Color | None) -> list[dict[str, A
 
 
 def read_set() -> Iterator[Puzzle]:
-    """Return the puzzles that come with Aino; `benchmarks.puzzles` chose them among Lichess's."""
+    """Return the puzzles that come with Aino."""
     with resources.as_file(resources.files("uci.library").joinpath(SET)) as path:
         yield from read_lichess(path, SET)
 

@@ -1,6 +1,5 @@
-"""Endings played out, scored by kind, and what the referee takes for an engine's judgement."""
+"""Endings played out, and what the referee takes for an engine's judgement."""
 
-import json
 import sys
 from collections import Counter
 from contextlib import closing
@@ -11,7 +10,6 @@ import chess
 import chess.syzygy
 import pytest
 
-from benchmarks.ending_scores import ending_scores, groups_of, main
 from engine.errors import ConfigError
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.contestant import Contestant
@@ -21,45 +19,10 @@ from selfplay.matches.play import Info, last_judgement, read_info
 from selfplay.matches.statistics import Sprt
 from selfplay.suites.solver import UciSolver
 from tests.selfplay import scripted_engine
-from tests.selfplay.matches.rows import NAMES, PLAYED
 from tests.selfplay.matches.test_match import match_of, played, scripted
 from tests.selfplay.scripted_engine import NOT_THE_SCORE
 
 WHITE_ROOK, BLACK_PAWN = "4k3/8/8/8/8/8/4P3/R3K3 w - - 0 1", "4k3/4p3/4p3/8/8/8/4P3/4K3 b - - 0 1"
-
-
-def row(number, fen, result):
-    white, black = NAMES if number % 2 == 0 else NAMES[::-1]
-    return replace(PLAYED, number=number, white=white, black=black, start_fen=fen, result=result)
-
-
-@pytest.mark.parametrize(
-    ("fen", "groups"),
-    [
-        ("4k2b/pppp4/8/8/8/8/3PP3/4KN2 w - - 0 1", ("all", "10 to 12", "minor")),
-        ("4k2q/8/8/8/8/8/P2PPPP1/R3K2P w - - 0 1", ("all", "10 to 12", "mixed")),
-        ("rnbqkbnr/pppppppp/8/8/8/8/8/4K3 w - - 0 1", ()),
-    ],
-)
-def test_endings_are_grouped_by_their_pieces(fen, groups):
-    assert groups_of(fen) == groups
-
-
-def test_scores_are_those_of_the_side_to_move():
-    rows = [
-        row(0, WHITE_ROOK, "1-0"),
-        row(1, WHITE_ROOK, "1/2-1/2"),
-        row(3, BLACK_PAWN, "1-0"),
-        row(5, BLACK_PAWN, "0-1"),
-    ]
-    scores = {
-        (one.engine, one.group): (one.won, one.drawn, one.lost, one.score)
-        for one in ending_scores(rows)
-    }
-    assert scores["one", "all"] == (2, 0, 1, pytest.approx(2 / 3))
-    assert scores["one", "pawn"] == (1, 0, 1, 0.5)
-    assert scores["one", "rook"] == (1, 0, 0, 1.0)
-    assert scores["two", "all"] == (0, 1, 0, 0.5)
 
 
 def test_the_first_engine_can_have_the_side_to_move_in_every_game(tmp_path):
@@ -72,17 +35,6 @@ def test_the_first_engine_can_have_the_side_to_move_in_every_game(tmp_path):
         assert (one.number % 2 == 0) == (one.white == "one")
     with pytest.raises(ConfigError, match="both colours"):
         match_of(games=2, first_to_move=True, sprt=Sprt(0.0, 10.0))
-
-
-def test_scores_of_a_match_are_a_table_by_kind_of_ending(tmp_path, capsys):
-    three = ("7k/8/5KQ1/8/8/8/8/8 w - - 0 1", WHITE_ROOK, BLACK_PAWN)
-    played(replace(match_of(), openings=three, games=3, first_to_move=True), tmp_path)
-    assert main([str(tmp_path), "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)
-    assert [(one["with the side to move"], one["endings"], one["games"]) for one in rows] == [
-        ("one", "all", 3), ("one", "4 to 6 pieces", 3), ("one", "pawn", 1), ("one", "rook", 1), ("one", "queen", 1),
-    ]  # fmt: skip
-    assert all(0 <= one["low"] <= one["score"] <= one["high"] <= 1 for one in rows)
 
 
 def test_small_endings_are_won_or_held_as_the_tables_tell(tables):

@@ -1,6 +1,4 @@
-"""The numbers of runs for other programs, runs beside each other on one page, and the gallery: what
-their networks see, each without a search.
-"""
+"""The numbers of runs for other programs, and runs beside each other on one page."""
 
 import csv
 import json
@@ -14,9 +12,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import gallery
-from engine.nn import dit
-from selfplay.families.by_name import family_of
 from selfplay.report.metrics import EventFiles, Metrics
 from selfplay.report.page import comparison_page, report_page
 from selfplay.report.run_numbers import read_run
@@ -224,34 +219,3 @@ def test_the_page_describes_every_column_of_the_run_database(tmp_path):
 def cells_of(line):
     """The cells of a line of a table, with empty ones around them and at the end."""
     return [*line.split("|"), "", "", ""]
-
-
-BACK_RANK = "PuzzleId,FEN,Moves,Rating,Themes\nx,6k1/5p1p/6p1/8/8/8/8/R5K1 b - - 0 1,h7h6 a1a8,900,mateIn1 short\n"
-CASTLING = '[Result "*"]\n\n1. e4 e5 2. Nf3 Nc6 3. Bc4 Bc5 4. O-O Nf6 5. d3 O-O *\n'
-
-
-@pytest.fixture
-def run(tmp_path):
-    """A run of two generations, the first of which was promoted, with all its networks."""
-    with_gates = run_with(tmp_path / "run", [gate_result(50), gate_result(-50, accepted=False)])
-    with_gates.close()
-    for generation in range(2):
-        network = family_of("sparse-128").build(np.random.default_rng(generation))
-        dit.save(with_gates.candidate(generation), network, {"kind": "random"})
-    return with_gates.path
-
-
-@pytest.mark.slow
-def test_gallery_shows_what_each_network_sees(run, tmp_path, capsys):
-    puzzles = tmp_path / "puzzles.csv"
-    games = tmp_path / "games.pgn"
-    page = tmp_path / "page.html"
-    puzzles.write_text(BACK_RANK)
-    games.write_text(CASTLING)
-    sets = f"--puzzles {puzzles} --games {games}"
-    assert gallery.main(f"{run} --hours 100 200 {sets} --out {page}".split()) == 0
-    text = page.read_text(encoding="utf-8")
-    assert text.count('class="board"') == 2 * 8, "eight positions for each network"
-    assert '<th scope="row">mateIn1</th><td>1</td>' in text
-    assert '<th scope="row">castling</th><td>2</td>' in text
-    assert "generation 1, " in capsys.readouterr().out

@@ -1,7 +1,5 @@
 """Tasks of a Ray cluster play the games of one thread, also when one of them is lost; skipped where
 Ray is missing.
-
-A cluster of two nodes, one of which is killed: `python -m benchmarks.ray_cluster`.
 """
 
 import os
