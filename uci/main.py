@@ -21,7 +21,6 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
         "review the games of a PGN file: an annotated PGN and a web page",
     ),
     "explain": ("uci.explain.explain", "make a web page about how Aino sees a position"),
-    "puzzles": ("uci.play.solve", "solve puzzles of your own mistakes and of Lichess's file"),
     "perft": ("uci.tools.perft", "count the positions DEPTH plies ahead"),
     "bench": ("uci.bench.bench", "measure move generation, evaluation and search"),
     "net": ("uci.tools.net", "show, convert and export net files"),

@@ -234,7 +234,7 @@ BINARY = "binary data"
 _READERS = {
     GAMES: "`aino analyse` and `aino annotate` read them",
     POSITIONS: "`aino analyse` and `aino-train suite` read them",
-    PUZZLES: "`aino puzzles --import` and `aino-train suite` read them",
+    PUZZLES: "My games import them, and `aino-train suite` reads them",
     JSON: "download the games as PGN, which chess sites offer, too",
     BINARY: "engines take books in Polyglot's format as their `BookFile`, and databases have an export of PGN",
 }
@@ -269,8 +269,8 @@ def plain_position(text: str) -> str:
 
 
 _FORMS = {
-    rf'(?:[^,;\t|]*[,;\t|])?"?{_PLACEMENT} [wb] [^,;\t|]*[,;\t|]"?(?:[a-h][1-8]){{2}}': PUZZLES,
-    r"(?=\S*\b[Mm]oves\b)\S*\b(?:FEN|Fen|fen)\b": PUZZLES,
+    rf"(?:[^,]*,)?{_PLACEMENT} [wb] [^,]*,(?:[a-h][1-8]){{2}}": PUZZLES,
+    "PuzzleId,FEN,Moves,": PUZZLES,
     r'[\[{]\s*(?:\{|"\w+"\s*:)': JSON,
     r'\[\s*\w[^\s"]*\s*"|\d+[.)…\s]+(?:\S{0,5}[a-hA-H][1-8]|[O0o]-[O0o])(?![a-z]|\S*/\S*/)': GAMES,
     r"(?:[^\x01-\x08\x0e-\x19]*[\x01-\x08\x0e-\x19]){4}": BINARY,

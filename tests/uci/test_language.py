@@ -29,7 +29,7 @@ from uci.play.typed_commands import TYPED_COMMANDS
 FOLDER = ROOT / "uci/languages"
 OTHERS = sorted(set(spoken_languages()) - {"en"})
 _STRING = r'"((?:[^"\\]|\\.)*)"'
-_COMMANDS = ("play", "puzzles")  # whose help is translated
+_COMMANDS = ("play",)  # whose help is translated
 
 
 def marked():

@@ -76,13 +76,11 @@ class Game:
 
 @dataclass(frozen=True)
 class ReviewFacts:
-    """What is known of a review, by side: the accuracy, mistakes in each phase, and each mistake;
-    None for these where an older version made it.
-    """
+    """What is known of a review, by side: the accuracy, mistakes in each phase, and each mistake."""
 
     accuracy: Mapping[str, float | None]
     mistakes: Mapping[str, list[int]]
-    lapses: Mapping[str, list[Lapse]] | None = None
+    lapses: Mapping[str, list[Lapse]]
 
 
 class Catalogue:

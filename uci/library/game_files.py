@@ -25,7 +25,6 @@ from uci.game.game_file import REVIEWS
 
 _KEY_TAGS = ("Event", "Date", "Time", "UTCDate", "UTCTime", "Round", "White", "Black", "Result")
 WISH = ".wanted"  # ends the name of a file that stands for the wish for a review
-_REVIEW = "line-"  # begins the names of reviews
 _KEY = re.compile("[0-9a-f]{24}")
 
 
@@ -122,22 +121,18 @@ def find_games(path: Path, faults: list[str] | None = None) -> Iterator[FoundGam
 
 def review_path(folder: Path, line: str) -> Path:
     """Return where the review of a line is kept in a folder of games."""
-    return folder / REVIEWS / f"{_REVIEW}{line}.json"
+    return folder / REVIEWS / f"{line}.json"
 
 
 def review_files(folder: Path) -> list[Path]:
     """Return all reviews in a folder of games."""
-    found = sorted((folder / REVIEWS).glob("*.json"))
-    return [path for path in found if is_key(path.stem.removeprefix(_REVIEW))]
+    paths = sorted((folder / REVIEWS).glob("*.json"))
+    return [path for path in paths if is_key(path.stem)]
 
 
-def line_of_review(path: Path, text: str) -> str:
-    """Return the line of a review that is kept in a file, with the text of its game.
-
-    Version 1.0 named reviews by the key of the game, in which its tags are.
-    """
-    line = path.stem.removeprefix(_REVIEW)
-    return game_in(text).line if line == path.stem else line
+def line_of_review(path: Path) -> str:
+    """Return the line of a review that is kept in a file."""
+    return path.stem
 
 
 def game_in(text: str) -> FoundGame:

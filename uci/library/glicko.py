@@ -24,9 +24,7 @@ class Rating:
     deviation: float = _MOST_DEVIATION
     volatility: float = 0.06
 
-    def __post_init__(
-        self,
-    ) -> None:  # what is stored may be from Aino 1.0.0, which rated people in millions
+    def __post_init__(self) -> None:
         object.__setattr__(self, "points", min(max(0.0, self.points), float(MOST_RATING)))
         object.__setattr__(self, "volatility", min(self.volatility, _MOST_VOLATILITY))
 

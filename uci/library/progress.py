@@ -72,7 +72,7 @@ def _mistakes(reviewed: list[Reviewed], by: str) -> Iterator[tuple[Reviewed, Lap
     group = _GROUPS.get(by, _GROUPS["motif"])
     for one in reviewed:
         game, facts = one
-        own = (facts.lapses or {}).get(str(game.mine), [])
+        own = facts.lapses.get(str(game.mine), [])
         for lapse in (None, *own):
             yield one, lapse, group(game, lapse)
 

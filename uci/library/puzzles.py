@@ -26,7 +26,7 @@ from uci.language import _, translated
 SET = "lichess.csv.xz"  # those that come with Aino, in Lichess's form
 _KING_AND_PAWN = {chess.KING, chess.PAWN}
 _PATTERNS = {"back-rank mate": ["backRankMate"], "smothered mate": ["smotheredMate"]}
-EARLIER_SET = "aino"  # the source of those that came with version 1.0
+OWN = "mine"  # the source of those of one's own games
 
 
 def puzzle_key(fen: str, moves: Sequence[str]) -> str:
@@ -40,7 +40,7 @@ class Puzzle:
 
     fen: str
     moves: tuple[str, ...]  # UCI
-    source: str = "mine"
+    source: str = OWN
     rating: float = 1500.0
     deviation: float = 350.0
     # Line, day and players of one's own game, with spaces between; the address of another; ""
@@ -69,7 +69,7 @@ class Puzzle:
     def origin(self) -> str:
         """The game that it comes from, in words."""
         _key, date, players = (*self.game.split(" ", 2), "", "")[:3]
-        if self.source == "mine":
+        if self.source == OWN:
             names = " – ".join(_(name) if name == PERSON else name for name in players.split(" – "))
             game = ", ".join(filter(None, (names, date)))
             move = self.fen.split()[-1]
@@ -78,8 +78,6 @@ class Puzzle:
                 if game
                 else _("From one of your games.")
             )
-        if self.source == EARLIER_SET:
-            return _("From a game that was made to train Aino.")
         return _("From Lichess's puzzles.") if self.source == SET else _("From an imported file.")
 
     def accepts(self, board: chess.Board, move: chess.Move, ply: int) -> bool:
@@ -129,7 +127,8 @@ def puzzles_of(review: GameReview, side: chess.Color | None) -> list[dict[str, A
         {
             "fen": move.board.fen(),
             "before": behind(move.board),
-            "moves": [one.uci() for one in move.solution],
+            "moves": [played.uci() for played in move.solution],
+            "themes": themes_of(move.board, move.solution),
         }
         for move in review.moves
         if move.mover == side and move.solution

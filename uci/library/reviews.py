@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +28,12 @@ from uci.annotate.people import PeopleShares
 from uci.annotate.review import GameReview, MoveReview
 from uci.common.reading import read_text_games
 from uci.common.verdict import Verdict
-from uci.game.game_file import owning
 from uci.language import _
 from uci.library.catalogue import Catalogue, ReviewFacts
 from uci.library.cooperative import Steps, finish
 from uci.library.game_files import line_of_review, review_files, review_path
 from uci.library.puzzles import puzzle_key, puzzles_of
 
-# The mistakes by kinds. Under "lapses", older versions kept other kinds than the review names.
-_LAPSES = "reasons"
 _JUDGEMENTS = {one.nag: one for one in (*BAD, GREAT, BRILLIANT)}
 
 
@@ -98,7 +95,6 @@ class Reviews:
     def __init__(self, folder: Path, catalogue: Catalogue) -> None:
         self._folder, self._catalogue = folder, catalogue
         self._known: dict[Path, tuple[int, ...]] = {}  # the states of the files that were read
-        self._lines: dict[str, Path] = {}
         self._puzzles: dict[str, set[str]] = {}  # the keys of the puzzles of each line
 
     def refreshing(self) -> Steps:
@@ -119,63 +115,27 @@ class Reviews:
                     self._take_up(path)
                     yield
 
-    def naming_lapses(self) -> Steps:
-        """Find out, once, of what kind the mistakes are in reviews of versions that did not
-        tell.
-        """
-        for game, facts in self._catalogue.reviewed():
-            if facts.lapses is not None:
-                continue
-            found = dict[str, list[Lapse]]()
-            with contextlib.suppress(DataError, OSError):  # of what cannot be read or written
-                review = self.read(game.line).review
-                found = {chess.COLOR_NAMES[side]: lapses(review, side) for side in chess.COLORS}
-                self._keep_lapses(game.line, found)
-            self._catalogue.note_review(game.line, replace(facts, lapses=found))
-            yield
-
-    def _keep_lapses(self, line: str, found: dict[str, list[Lapse]]) -> None:
-        """Keep the kinds of mistakes with their review, which is as it was else. Raises OSError."""
-        with owning(self._folder):
-            path = self._lines[line]
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            kept["facts"].setdefault(_LAPSES, found)
-            write_file(path, json.dumps(kept))
-
     def _take_up(self, path: Path) -> None:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        line = line_of_review(path, kept["game"])
-        path = self._renamed(path, review_path(self._folder, line))
+        line = line_of_review(path)
         self._catalogue.note_review(line, _facts_of(kept["facts"]))
-        self._lines[line] = path
-        self._puzzles[line] = {puzzle_key(one["fen"], one["moves"]) for one in kept["puzzles"]}
-
-    def _renamed(self, path: Path, target: Path) -> Path:
-        """Give a review the name that it has today, if that can be written and no other has it."""
-        if target.exists():
-            return path
-        with contextlib.suppress(OSError):
-            path.rename(target)
-            self._known[target] = self._known.pop(path)
-            return target
-        return path
+        puzzles = kept["puzzles"]
+        self._puzzles[line] = {puzzle_key(puzzle["fen"], puzzle["moves"]) for puzzle in puzzles}
 
     def _forget(self, path: Path) -> None:
         self._known.pop(path, None)
-        for line in [line for line, known in self._lines.items() if known == path]:
-            del self._lines[line], self._puzzles[line]
-            self._catalogue.note_review(line, None)
+        line = line_of_review(path)
+        self._puzzles.pop(line, None)
+        self._catalogue.note_review(line, None)
 
     def read(self, line: str) -> KeptReview:
         """Return the review of a line. Raises DataError."""
-        return KeptReview.read(self._lines.get(line, review_path(self._folder, line)))
+        return KeptReview.read(review_path(self._folder, line))
 
     def keep(self, line: str, kept: KeptReview) -> None:
         """Keep the review of a line, in place of an older one. Raises OSError."""
         path = review_path(self._folder, line)
         write_file(path, kept.text())
-        if (older := self._lines.get(line, path)) != path:
-            older.unlink(missing_ok=True)
         self._forget(path)
         finish(self.refreshing())
 
@@ -183,7 +143,7 @@ class Reviews:
         """Remove the review of a line, if there is one; return the keys of the puzzles that no
         other has.
         """
-        path = self._lines.get(line, review_path(self._folder, line))
+        path = review_path(self._folder, line)
         gone = self._puzzles.get(line, set[str]())
         path.unlink(missing_ok=True)
         self._forget(path)
@@ -193,12 +153,11 @@ class Reviews:
 def _facts_of(facts: Any) -> ReviewFacts:
     accuracy = dict[str, float | None]()
     mistakes = dict[str, list[int]]()
+    lapses = dict[str, list[Lapse]]()
     for side in chess.COLOR_NAMES:
         accuracy[side] = None if facts[side] is None else float(facts[side])
         mistakes[side] = [int(count) for count in facts["mistakes"][side]]
-    lapses = None
-    if _LAPSES in facts:
-        lapses = {side: [Lapse(*one) for one in facts[_LAPSES][side]] for side in accuracy}
+        lapses[side] = [Lapse(*fields) for fields in facts["lapses"][side]]
     return ReviewFacts(accuracy, mistakes, lapses)
 
 
@@ -218,13 +177,10 @@ def _unpack(board: chess.Board, move: chess.Move, packed: list[Any]) -> MoveRevi
     before, after = map(_verdict, packed[:2])
     best, reply, good = map(_moves, packed[2:5])
     gap = packed[6]
-    # Reviews of version 1.0 have another fact in its place.
-    more: dict[str, Any] = (
-        packed[7] if isinstance(packed[7], dict) else {"people": None, "taken": ""}
-    )
+    more = packed[7]
     people = PeopleShares(*more["people"]) if more["people"] else None
     taken = _moves(more["taken"])
-    solution = _moves(more.get("solution", ""))
+    solution = _moves(more["solution"])
     judgement = _JUDGEMENTS.get(packed[-1])
     ply = len(board.move_stack) + 1
     return MoveReview(
@@ -246,12 +202,12 @@ def _verdict(packed: dict[str, Any]) -> Verdict:
 
 def review_facts(review: GameReview) -> dict[str, Any]:
     """Return each side's accuracy, its mistakes in each phase, and what kind each is of."""
-    facts: dict[str, Any] = {"mistakes": {}, _LAPSES: {}}
+    facts: dict[str, Any] = {"mistakes": {}, "lapses": {}}
     for side in chess.COLORS:
         name = chess.COLOR_NAMES[side]
         facts[name] = review.accuracy(side)
         own = [phase for move, phase in zip(review.moves, review.phases, strict=False)
                if move.mover == side and move.judgement in BAD]  # fmt: skip
         facts["mistakes"][name] = [own.count(phase) for phase in PHASE_NAMES]
-        facts[_LAPSES][name] = lapses(review, side)
+        facts["lapses"][name] = lapses(review, side)
     return facts

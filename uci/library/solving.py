@@ -1,4 +1,4 @@
-"""One attempt at a puzzle, in the browser or in the terminal."""
+"""One attempt at a puzzle."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from uci.annotate.motifs import motif
 from uci.annotate.reasons import SHOWN_PLIES, Lines, mate_text, reason
 from uci.language import _, later, shown_moves
 from uci.library.puzzles import Puzzle
-from uci.library.training import Trainer
+from uci.library.training import PuzzleTraining
 
 REFUTATION = Limits(nodes=20_000)  # of a wrong try
 _TOLD = 4  # plies of a refutation
 
 
-class Attempt:
+class PuzzleAttempt:
     """A puzzle being solved: the board, what is said about it, and whether it is over. Only the
     first try counts.
     """
 
-    def __init__(self, trainer: Trainer, puzzle: Puzzle) -> None:
+    def __init__(self, training: PuzzleTraining, puzzle: Puzzle) -> None:
         self.puzzle = puzzle
         self.board = puzzle.start
         self._played = len(self.board.move_stack)  # before the puzzle begins
         self.side = self.board.turn
         self.is_over = self._is_noted = False
         self.failed: chess.Move | None = None  # the latest try, if it was wrong
-        self._trainer = trainer
+        self._training = training
         turn = _("White to move.") if self.side == chess.WHITE else _("Black to move.")
         told = [turn, _("Find the only good move.")]
         if self.board.move_stack:
@@ -144,4 +144,4 @@ class Attempt:
     def _note(self, solved: bool) -> None:
         if not self._is_noted:
             self._is_noted = True
-            self._trainer.answer(self.puzzle, solved)
+            self._training.answer(self.puzzle, solved)

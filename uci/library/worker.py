@@ -5,7 +5,6 @@ own.
 from __future__ import annotations
 
 import contextvars
-import sqlite3
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -85,6 +84,6 @@ class GamesWorker:
 
 def failure(error: Exception) -> str:
     """Return a sentence on what went wrong."""
-    if isinstance(error, AinoError | OSError | sqlite3.Error):
+    if isinstance(error, AinoError | OSError):
         return str(error)
     return f"{type(error).__name__}: {error}"

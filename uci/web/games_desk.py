@@ -34,8 +34,6 @@ from uci.web.table import Table
 _UPLOAD = ".upload-"  # begins the names of files that are on their way here,
 _IMPORT = ".import-"  # and of those that are here, and were not taken in yet
 _MOST_ASKED = 10  # names in the question which are one's own
-# What version 1.0 left: a database of the games, which the files have, and marks of its work.
-_OLD = ("index.sqlite*", f"{REVIEWS}/.reading", f"{REVIEWS}/*.begun")
 
 
 @dataclass(frozen=True)
@@ -91,9 +89,8 @@ class GamesDesk:
         if not self._has_resumed and self._is_first():  # Else what it finds there may be at work.
             self._has_resumed = True
             remove_left_behind(self.folder)
-            for form in (f"{_UPLOAD}*", *_OLD):
-                for left in self._left(form):
-                    left.unlink(missing_ok=True)
+            for left in self._left(f"{_UPLOAD}*"):
+                left.unlink(missing_ok=True)
             for left in self._left(f"{_IMPORT}*"):
                 yield from self._import(games, left)
         self._has_resumed = True
@@ -215,7 +212,7 @@ class GamesDesk:
             if found == PUZZLES or (
                 not found and re.search(r"\.[ct]sv(\.\w+)?$", name, re.IGNORECASE)
             ):
-                says = yield from self.puzzles.trainer.adding(upload, name)
+                says = yield from self.puzzles.training.stock.adding(upload, name)
                 upload.unlink()
                 self.tell({"do": "games_read", "problems": [says]})
             else:

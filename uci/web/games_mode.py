@@ -19,6 +19,7 @@ from uci.library.game_query import GameQuery
 from uci.library.games_folder import GamesFolder
 from uci.library.glicko import Rating
 from uci.library.progress import counted_games, points, positions, rows
+from uci.library.training_words import standing_text
 from uci.web.board_session import BoardSession, on_games
 from uci.web.games_desk import Exported, GamesDesk
 from uci.web.request_forms import (
@@ -49,9 +50,8 @@ def find(desk: GamesDesk, games: GamesFolder, offset: int, **wanted: str) -> Non
     desk.tell_work()
 
 
-def progress(desk: GamesDesk, games: GamesFolder) -> Steps:
+def progress(desk: GamesDesk, games: GamesFolder) -> None:
     """Tell accuracy and mistakes over time, and mistakes by opening, colour and motif."""
-    yield from games.reviews.naming_lapses()
     counted = counted_games(games.catalogue.reviewed())
     desk.tell({"do": "games_progress", "points": points(counted), "rows": rows(counted)})
 
@@ -81,12 +81,12 @@ def explore(desk: GamesDesk, games: GamesFolder, board: chess.Board, side: str, 
 def welcome(desk: GamesDesk, games: GamesFolder) -> Steps:
     """Tell what a first page offers: a game to go on with, one to review, puzzles that are due."""
     yield from games.refreshing()
-    standing = desk.puzzles.trainer.standing
+    standing = desk.puzzles.training.standing
     has_trained = standing.rating != Rating()
     offers = {
         "unfinished": games.catalogue.unfinished(),
         "unreviewed": games.catalogue.last_unreviewed(),
-        "puzzles": standing.text if has_trained else "",
+        "puzzles": standing_text(standing) if has_trained else "",
     }
     desk.tell({"do": "welcome", **offers})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import chess
 from engine.pages.board import legal_moves, shown_position
 from uci.game.timed_game import clicked_move
 from uci.language import _
-from uci.library.solving import Attempt
-from uci.library.training import Trainer
+from uci.library.solving import PuzzleAttempt
+from uci.library.training import PuzzleQuery, PuzzleTraining
+from uci.library.training_words import standing_text
 
 
 class PuzzleDesk:
@@ -21,40 +23,36 @@ class PuzzleDesk:
 
     def __init__(self, folder: Path, tell: Callable[[dict[str, Any]], None]) -> None:
         self._folder, self._tell = folder, tell
-        self._told = ""  # what the page knows is wrong with the file of puzzles
-        self.attempt: Attempt | None = None
+        self._told = ""  # why answers are not kept, as the page knows
+        self.attempt: PuzzleAttempt | None = None
 
     @cached_property
-    def trainer(self) -> Trainer:
-        """What keeps the puzzles."""
-        return Trainer(self._folder)
+    def training(self) -> PuzzleTraining:
+        """What chooses puzzles and counts answers."""
+        return PuzzleTraining(self._folder)
 
     def _tell_problem(self) -> None:
-        """Tell the page what is wrong with the file of puzzles, once."""
-        problem = self.trainer.problem
+        """Tell the page why answers are not kept, once."""
+        problem = self.training.problem
         if problem not in ("", self._told):
             self._tell({"do": "say", "text": problem, "kind": "error"})
         self._told = problem
 
     def next(self, source: str, theme: str, least: int, most: int) -> None:
         """Show the next puzzle of those that are wanted, or how to get some."""
-        self.trainer.add_own()
-        puzzle = self.trainer.next(source, theme, least, most)
-        self._tell_problem()
-        self.attempt = Attempt(self.trainer, puzzle) if puzzle is not None else None
+        query = PuzzleQuery(source, theme, least, most)
+        puzzle = self.training.next(query)
+        self.attempt = PuzzleAttempt(self.training, puzzle) if puzzle is not None else None
         if self.attempt is None:
             says = _("No such puzzle is left for today. Choose others, review some of your games, or import Lichess's "
                      "puzzle file in My games: mistakes become puzzles.")  # fmt: skip
             self._tell({"do": "puzzle", "fen": "", "says": says, "standing": "", "over": True})
         self.show()
-        counts = self.trainer.themes(source, least, most)
+        counts = self.training.themes(replace(query, theme=""))
         self._tell({"do": "themes", "counts": counts})
 
     def forget(self, puzzles: set[str]) -> None:
         """Forget the puzzles of a game that was deleted, by their keys."""
-        if not puzzles:
-            return
-        self.trainer.forget(puzzles)
         if self.attempt is not None and self.attempt.puzzle.key in puzzles:
             self.attempt = None
 
@@ -72,6 +70,7 @@ class PuzzleDesk:
 
     def show(self) -> None:
         """Tell the page of the puzzle, if there is one."""
+        self._tell_problem()
         if (attempt := self.attempt) is None:
             return
         board, puzzle = attempt.board, attempt.puzzle
@@ -82,7 +81,7 @@ class PuzzleDesk:
             "legal": [] if attempt.is_over else legal_moves(board),
             "flipped": attempt.side == chess.BLACK,
             "says": attempt.says,
-            "standing": self.trainer.standing.text,
+            "standing": standing_text(self.training.standing),
             "over": attempt.is_over,
             "failed": attempt.failed is not None,
             "origin": puzzle.origin,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import chess
 
-from uci.library.solving import REFUTATION, Attempt
+from uci.library.solving import REFUTATION, PuzzleAttempt
 from uci.web.board_session import BoardSession, on_games
 from uci.web.puzzle_desk import PuzzleDesk
 from uci.web.request_forms import Request, is_rating, is_uci, is_word
@@ -20,7 +20,7 @@ def refute(session: BoardSession) -> None:
         session.tasks.start(_refute(session, attempt, attempt.failed))
 
 
-async def _refute(session: BoardSession, attempt: Attempt, failed: chess.Move) -> None:
+async def _refute(session: BoardSession, attempt: PuzzleAttempt, failed: chess.Move) -> None:
     board = attempt.refuted
     result = None
     if any(board.legal_moves):

@@ -11,7 +11,7 @@ from engine.board.pgn.annotations import COLOURS
 from engine.errors import DataError
 from uci.library.explorer import KEPT_PLIES
 from uci.library.game_files import is_key
-from uci.library.training import MOST_RATING
+from uci.library.glicko import MOST_RATING
 
 # Characters that the page's fields take; a position may have a long game behind it.
 LONGEST = {"pgn": 250_000, "position": 20_000, "comment": 250_000, "word": 40}

@@ -243,5 +243,5 @@ def test_the_latest_of_ones_own_games_without_a_review_is_offered(against_aino):
     catalogue = against_aino.catalogue
     assert catalogue.last_unreviewed()["date"] == "2024.02.02"
     for game in catalogue._games.values():
-        catalogue.note_review(game.line, ReviewFacts({}, {}))
+        catalogue.note_review(game.line, ReviewFacts({}, {}, {}))
     assert catalogue.last_unreviewed() is None

@@ -13,7 +13,7 @@ from tests.uci.library.test_background import reviews_in, wait_until_reviewed
 from tests.uci.library.test_reviews import JUNK, kept_of
 from tests.unit.files.test_text import zipped
 from uci.game.game_file import REVIEWS, pgn_files
-from uci.library.game_files import WISH
+from uci.library.game_files import WISH, review_path
 from uci.library.games_folder import GamesFolder
 from uci.library.own_names import NAMES, OwnNames
 from uci.library.worker import GamesWorker
@@ -59,7 +59,7 @@ def test_a_name_is_dropped_whatever_its_capitals(tmp_path):
     assert names.told == ["Ben"]
 
 
-def test_names_of_version_1_are_shown_as_the_games_spell_them(games, tmp_path):
+def test_names_are_shown_as_the_games_spell_them(games, tmp_path):
     (tmp_path / NAMES).write_text('["anna", "nobody"]')
     told = []
     shelf = shelf_in(tmp_path, told.append)
@@ -229,9 +229,9 @@ def test_the_boards_review_of_a_game_that_is_in_no_file_is_not_kept(games, tmp_p
 def test_puzzles_of_a_deleted_game_go_with_it(games, tmp_path):
     told = []
     key = row_of(games, "Cleo")["key"]
-    puzzle = {"fen": "7k/8/5KQ1/8/8/8/8/8 w - - 0 1", "moves": ["g6g7"]}
+    puzzle = {"fen": "7k/8/5KQ1/8/8/8/8/8 w - - 0 1", "moves": ["g6g7"], "themes": []}
     kept = json.loads(kept_of(text_of(GAMES[1:2])).text()) | {"puzzles": [puzzle]}
-    review = tmp_path / REVIEWS / f"line-{games.catalogue.game(key).line}.json"
+    review = review_path(tmp_path, games.catalogue.game(key).line)
     review.write_text(json.dumps(kept))
     games.refresh()
     shelf = shelf_in(tmp_path, told.append)
@@ -358,17 +358,3 @@ def test_an_import_with_other_words_stays(visit):
     noted = text_of(GAMES[:1]).replace("e4 e5", "e4 { Mine! } e5")
     assert visit.take("noted.pgn", noted) == ["noted.pgn: 1 game."]
     assert sorted(path.name for path in pgn_files(visit.folder)) == ["me.pgn", "noted.pgn"]
-
-
-def test_what_version_1_left_is_removed(games, tmp_path):
-    left = [
-        tmp_path / "index.sqlite",
-        tmp_path / "index.sqlite-journal",
-        tmp_path / REVIEWS / ".reading",
-    ]
-    for path in left:
-        path.touch()
-    shelf = shelf_in(tmp_path)
-    shelf.arrive()
-    wait_until(lambda: not any(path.exists() for path in left))
-    shelf.close()

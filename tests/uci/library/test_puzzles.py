@@ -1,16 +1,11 @@
 """Puzzles: drawn from reviews, read from Lichess's file, come back after days, and are rated."""
 
 import gzip
-import io
 import itertools
-import json
 import re
-import sqlite3
-import sys
 import time
 from collections import Counter
 from dataclasses import replace
-from unittest.mock import Mock
 
 import chess
 import pytest
@@ -24,13 +19,12 @@ from tests.new_process import ROOT
 from tests.uci.annotate.scripted_reviews import ScriptedEngine, epd, read, review
 from tests.unit.files.test_text import ZSTD
 from uci.annotate.judge import BLUNDER
-from uci.game.game_file import REVIEWS, games_folder
 from uci.library.cooperative import finish
 from uci.library.glicko import Rating
-from uci.library.puzzles import SET, Puzzle, puzzles_of, read_lichess, read_set, themes_of
-from uci.library.solving import Attempt
-from uci.library.training import BOXES_DAYS, Trainer
-from uci.main import main
+from uci.library.puzzle_stock import PuzzleStock
+from uci.library.puzzles import Puzzle, puzzles_of, read_lichess, read_set, themes_of
+from uci.library.solving import PuzzleAttempt
+from uci.library.training import BOXES_DAYS, PuzzleQuery, PuzzleTraining
 
 DAY_S = 86_400.0
 MATE = Puzzle("7k/8/5KQ1/8/8/8/8/8 w - - 0 1", ("g6g7",))
@@ -49,11 +43,29 @@ def clock():
     return Clock()
 
 
+class Stock:
+    """Puzzles that a test puts there, the latest last."""
+
+    def __init__(self):
+        self._puzzles = []
+
+    def add(self, *puzzles):
+        self._puzzles += puzzles
+
+    def puzzles(self):
+        return {puzzle.key: puzzle for puzzle in reversed(self._puzzles)}
+
+
 @pytest.fixture
-def trainer(tmp_path, clock):
-    made = Trainer(tmp_path, clock)
-    yield made
-    made.close()
+def stock():
+    return Stock()
+
+
+@pytest.fixture
+def training(tmp_path, clock, stock):
+    made = PuzzleTraining(tmp_path, clock)
+    made.stock = stock
+    return made
 
 
 @pytest.mark.parametrize(
@@ -69,62 +81,10 @@ def test_only_a_missed_move_without_an_equal_becomes_a_puzzle(others, drawn):
     }
     found = review(game, ScriptedEngine(script))
     assert found.moves[0].judgement == BLUNDER
-    row = {"fen": chess.STARTING_FEN, "before": "", "moves": ["d2d4"]}
+    themes = themes_of(chess.Board(), [chess.Move.from_uci("d2d4")])
+    row = {"fen": chess.STARTING_FEN, "before": "", "moves": ["d2d4"], "themes": themes}
     assert puzzles_of(found, chess.WHITE) == [row][:drawn]
     assert puzzles_of(found, chess.BLACK) == puzzles_of(found, None) == []
-
-
-@pytest.fixture
-def no_set(monkeypatch):
-    monkeypatch.setattr("uci.library.training.read_set", lambda: iter(()))
-
-
-def keep_review(folder, stem, puzzles=(MATE,)):
-    game = '[White "Anna"]\n[Black "Ben"]\n[Date "2024.01.02"]\n\n1. e4 *'
-    rows = [{"fen": puzzle.fen, "moves": list(puzzle.moves)} for puzzle in puzzles]
-    (folder / REVIEWS).mkdir(exist_ok=True)
-    (folder / REVIEWS / f"{stem}.json").write_text(json.dumps({"game": game, "puzzles": rows}))
-
-
-@pytest.mark.usefixtures("no_set")
-def test_puzzles_of_reviews_are_taken_up_once(trainer, tmp_path):
-    keep_review(tmp_path, f"line-{'a' * 24}")
-    (tmp_path / REVIEWS / f"line-{'b' * 24}.json").write_text("broken")
-    assert [trainer.add_own(), trainer.add_own()] == [1, 0]
-
-
-@pytest.mark.usefixtures("no_set")
-def test_puzzles_of_a_review_that_was_made_again_are_taken_up(trainer, tmp_path):
-    """Only those of the first one were."""
-    keep_review(tmp_path, f"line-{'a' * 24}")
-    trainer.add_own()
-    keep_review(tmp_path, f"line-{'a' * 24}", [MATE, TWO_MOVES])
-    assert trainer.add_own() == 1
-
-
-@pytest.mark.usefixtures("no_set")
-def test_a_puzzle_of_ones_own_tells_where_it_comes_from(trainer, tmp_path):
-    keep_review(tmp_path, f"line-{'a' * 24}")
-    trainer.add_own()
-    found = trainer.next()
-    assert found.origin == "From Anna – Ben, 2024.01.02, move 1."
-    assert (found.game.split(" ")[0], found.themes) == (
-        "a" * 24,
-        ("endgame", "queenEndgame", "mate", "mateIn1"),
-    )
-
-
-@pytest.mark.usefixtures("no_set")
-def test_a_puzzle_whose_game_was_deleted_belongs_to_the_other_that_has_it(trainer, tmp_path):
-    for letter in "ab":
-        keep_review(tmp_path, f"line-{letter * 24}")
-    trainer.add_own()
-    for letter in "ab":
-        (tmp_path / REVIEWS / f"line-{letter * 24}.json").unlink()
-        trainer.forget([])
-        keep_review(tmp_path, f"line-{'c' * 24}")
-        trainer.add_own()
-    assert trainer.next().game.split(" ")[0] == "c" * 24
 
 
 def test_the_puzzles_that_ship_are_of_every_kind():
@@ -141,48 +101,28 @@ def test_the_puzzles_that_ship_are_of_every_kind():
     assert all(puzzle.before for puzzle in puzzles)
 
 
-def test_what_was_solved_of_the_earlier_set_stays(trainer):
-    """The new set takes the place of what nobody tried."""
-    solved, new = (replace(one, source="aino") for one in (MATE, TWO_MOVES))
-    trainer.add([solved, new])
-    standing = trainer.answer(solved, True)
-    trainer.add_own()
-    assert trainer.standing == standing
-    rows = trainer._base.execute("SELECT key FROM puzzles WHERE source = 'aino'").fetchall()
-    assert rows == [(solved.key,)]
-
-
-def test_ainos_own_set_is_taken_up_once(trainer):
-    puzzles = list(read_set())
-    assert len({puzzle.key for puzzle in puzzles}) == len(puzzles) > 15
-    for _ in range(2):
-        trainer.add_own()
-        assert trainer._base.execute("SELECT count(*) FROM puzzles").fetchone() == (len(puzzles),)
-        trainer.answer(trainer.next(), False)
-
-
-def test_puzzles_that_are_passed_by_come_again_last(trainer):
+def test_puzzles_that_are_passed_by_come_again_last(training, stock):
     """Two alternated for ever."""
     puzzles = [replace(MATE, fen=MATE.fen.replace("0 1", f"0 {number}")) for number in range(1, 5)]
-    trainer.add(puzzles)
-    first, second = ([trainer.next().key for _ in puzzles] for _ in range(2))
+    stock.add(*puzzles)
+    first, second = ([training.next().key for _ in puzzles] for _ in range(2))
     assert {*first} == {puzzle.key for puzzle in puzzles}
     assert second == first
 
 
-def test_a_puzzle_is_not_shown_twice_running(trainer):
-    trainer.add([MATE, TWO_MOVES])
-    shown = [trainer.next().key for _ in range(6)]
+def test_a_puzzle_is_not_shown_twice_running(training, stock):
+    stock.add(MATE, TWO_MOVES)
+    shown = [training.next().key for _ in range(6)]
     assert all(one != other for one, other in itertools.pairwise(shown))
 
 
-def test_a_puzzle_answered_while_the_clock_was_ahead_comes_again(trainer, clock):
-    trainer.add([MATE])
+def test_a_puzzle_answered_while_the_clock_was_ahead_comes_again(training, clock, stock):
+    stock.add(MATE)
     for ahead in (400.0, 5.0, 0.0):
         clock.now += ahead * DAY_S
-        trainer.answer(MATE, True)
+        training.answer(MATE, True)
         clock.now -= ahead * DAY_S
-        assert (trainer.next() is not None) == (trainer.standing.due == 1) == (ahead > 0)
+        assert (training.next() is not None) == (training.standing.due == 1) == (ahead > 0)
 
 
 @pytest.mark.parametrize("rating", ["nan", "inf", "1e9,100", "-3", "1500,nan"])
@@ -195,71 +135,63 @@ def test_a_puzzle_with_a_wrong_rating_is_refused(tmp_path, rating):
         list(read_lichess(tmp_path / "p.csv"))
 
 
-def test_a_full_disk_is_told_by_the_puzzles(monkeypatch, capsys):
-    monkeypatch.setattr(
-        Trainer, "add_own", Mock(side_effect=sqlite3.OperationalError("database or disk is full"))
-    )
-    assert main(["puzzles"]) == 1
-    assert "database or disk is full" in capsys.readouterr().err
-
-
-def test_a_puzzle_comes_back_later_each_time_it_is_solved(trainer, clock):
+def test_a_puzzle_comes_back_later_each_time_it_is_solved(training, clock, stock):
     """One solved at 20:00 was due at 19:30 of the next day, too, and not in the morning."""
     clock.now = time.mktime((2026, 1, 5, 20, 0, 0, 0, 0, -1))
     evening = 20 / 24
-    trainer.add([MATE])
+    stock.add(MATE)
     for days in (*BOXES_DAYS, BOXES_DAYS[-1]):
-        trainer.answer(MATE, True)
+        training.answer(MATE, True)
         clock.now += (days - evening - 0.1) * DAY_S
-        assert trainer.next() is None
+        assert training.next() is None
         clock.now += 0.2 * DAY_S
-        assert trainer.next() is not None
+        assert training.next() is not None
         clock.now += (evening - 0.1) * DAY_S
-    assert trainer.standing.streak == trainer.standing.longest == len(BOXES_DAYS) + 1
-    trainer.answer(MATE, False)
+    assert training.standing.streak == training.standing.longest == len(BOXES_DAYS) + 1
+    training.answer(MATE, False)
     clock.now += 1.1 * DAY_S
-    assert (trainer.standing.streak, trainer.next() is None) == (0, False)
+    assert (training.standing.streak, training.next() is None) == (0, False)
 
 
-def test_due_puzzles_come_first(trainer, clock):
+def test_due_puzzles_come_first(training, clock, stock):
     near = Puzzle("k7/8/8/8/8/8/8/KQ6 w - - 0 1", ("b1b2",), "lichess", 1450.0, 80.0)
     far = TWO_MOVES
-    trainer.add([replace(far, source="lichess", rating=2500.0), near])
-    assert trainer.next().fen == near.fen
-    trainer.add([MATE])
-    assert trainer.next() == MATE
-    trainer.answer(near, False)
+    stock.add(replace(far, source="lichess", rating=2500.0), near)
+    assert training.next().fen == near.fen
+    stock.add(MATE)
+    assert training.next() == MATE
+    training.answer(near, False)
     clock.now += 2 * DAY_S
-    assert trainer.next().fen == near.fen
+    assert training.next().fen == near.fen
 
 
-def attempt_at(trainer, puzzle, *moves):
+def attempt_at(training, puzzle, *moves):
     """An attempt in which these moves were tried."""
-    attempt = Attempt(trainer, puzzle)
+    attempt = PuzzleAttempt(training, puzzle)
     for move in moves:
         attempt.play(chess.Move.from_uci(move))
     return attempt
 
 
-def test_the_second_try_does_not_count(trainer):
-    trainer.add([MATE])
-    attempt = attempt_at(trainer, MATE, "f6f7")
+def test_the_second_try_does_not_count(training, stock):
+    stock.add(MATE)
+    attempt = attempt_at(training, MATE, "f6f7")
     assert "Try again" in attempt.says
     attempt.play(chess.Move.from_uci("g6g7"))
-    assert (attempt.is_over, trainer.standing.streak) == (True, 0)
+    assert (attempt.is_over, training.standing.streak) == (True, 0)
     assert attempt.says == "Solved, at a later try. It is mate in 1."
 
 
-def test_the_first_try_counts(trainer):
-    trainer.add([MATE])
-    attempt_at(trainer, MATE, "g6g7")
-    assert trainer.standing.streak == 1
+def test_the_first_try_counts(training, stock):
+    stock.add(MATE)
+    attempt_at(training, MATE, "g6g7")
+    assert training.standing.streak == 1
 
 
-def test_a_check_that_is_no_mate_is_another_move(trainer):
+def test_a_check_that_is_no_mate_is_another_move(training, stock):
     puzzle = replace(TWO_MOVES, moves=("a1a2", "h7h6", "a2a7"))
-    trainer.add([puzzle])
-    attempt = attempt_at(trainer, puzzle, "a1a2")
+    stock.add(puzzle)
+    attempt = attempt_at(training, puzzle, "a1a2")
     assert attempt.says == "Right. The answer is h6. Go on."
     attempt.play(chess.Move.from_uci("a2a8"))
     assert not attempt.is_over, "Kg7 answers the check"
@@ -267,13 +199,13 @@ def test_a_check_that_is_no_mate_is_another_move(trainer):
     assert attempt.says == "The answer: 2. Ra7. It wins a rook: the rook on a2 is unguarded."
 
 
-def test_the_move_before_is_told(trainer):
+def test_the_move_before_is_told(training):
     """Nobody knew what the opponent had just done."""
     before = chess.Board("3qk3/8/8/3P4/8/2N5/8/4K3 b - - 0 1")
     puzzle = Puzzle(
         played(before, chess.Move.from_uci("d8d5")).fen(), ("c3d5",), before=f"{before.fen()} d8d5"
     )
-    attempt = Attempt(trainer, puzzle)
+    attempt = PuzzleAttempt(training, puzzle)
     told = "The last move was Qxd5. White to move. Find the only good move."
     assert (attempt.says, attempt.board.peek().uci()) == (told, "d8d5")
     attempt.play(chess.Move.from_uci("c3d5"))
@@ -283,21 +215,21 @@ def test_the_move_before_is_told(trainer):
 FORK = Puzzle("r3k3/8/8/1N6/8/8/8/4K3 w q - 0 1", ("b5c7", "e8d7", "c7a8"))
 
 
-def test_a_line_is_explained_behind_its_end(trainer):
-    attempt = attempt_at(trainer, FORK, "b5c7", "c7a8")
+def test_a_line_is_explained_behind_its_end(training):
+    attempt = attempt_at(training, FORK, "b5c7", "c7a8")
     told = "Solved! It wins a rook: a fork of king and rook by the knight on c7."
     assert (attempt.is_over, attempt.says) == (True, told)
 
 
-def test_a_puzzle_that_no_rule_explains_ends_with_words(trainer):
+def test_a_puzzle_that_no_rule_explains_ends_with_words(training):
     """It ended with "Solved!", as if something were missing."""
-    attempt = Attempt(trainer, Puzzle("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1", ("e2e4",)))
+    attempt = PuzzleAttempt(training, Puzzle("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1", ("e2e4",)))
     attempt.play(chess.Move.from_uci("e2e4"))
     assert attempt.says == "Solved! Every other move is much worse."
 
 
-def test_a_promotion_is_a_reason(trainer):
-    attempt = Attempt(trainer, Puzzle("8/P6k/8/8/8/8/8/K7 w - - 0 1", ("a7a8q",)))
+def test_a_promotion_is_a_reason(training):
+    attempt = PuzzleAttempt(training, Puzzle("8/P6k/8/8/8/8/8/K7 w - - 0 1", ("a7a8q",)))
     attempt.give_up()
     assert attempt.says == "The answer: 1. a8=Q. A pawn is promoted."
 
@@ -320,30 +252,18 @@ def test_the_themes_of_ones_own_puzzles_follow_from_rules(puzzle):
     assert themes_of(puzzle.start, moves) == THEMES[puzzle]
 
 
-def test_themes_are_counted_among_what_is_wanted(trainer):
+def test_themes_are_counted_among_what_is_wanted(training, stock):
     fork = replace(TWO_MOVES, source="lichess", rating=1450.0, themes=("fork", "pin"))
-    trainer.add([fork, replace(FORK, themes=("fork",))])
-    assert trainer.themes() == {"fork": 2, "pin": 1}
-    assert trainer.themes("others", 1400, 1500) == {"fork": 1, "pin": 1}
-    assert trainer.themes("mine")["pin"] == 0
+    stock.add(fork, replace(FORK, themes=("fork",)))
+    assert training.themes() == {"fork": 2, "pin": 1}
+    assert training.themes(PuzzleQuery("others", least=1400, most=1500)) == {"fork": 1, "pin": 1}
+    assert training.themes(PuzzleQuery("mine"))["pin"] == 0
 
 
-@pytest.mark.usefixtures("no_set")
-def test_a_puzzle_that_was_solved_with_one_move_gets_its_whole_line(trainer, tmp_path):
-    """A review that is made again knows more of it; what was trained stays."""
-    keep_review(tmp_path, f"line-{'a' * 24}", [replace(FORK, moves=FORK.moves[:1])])
-    trainer.add_own()
-    streak = trainer.answer(trainer.next(), True).streak
-    keep_review(tmp_path, f"line-{'b' * 24}", [FORK])
-    assert trainer.add_own() == 0
-    found = trainer._base.execute("SELECT moves, box FROM puzzles").fetchall()
-    assert (found, trainer.standing.streak) == ([(" ".join(FORK.moves), 0)], streak)
-
-
-def test_castling_in_chess960_solves_a_puzzle(trainer):
+def test_castling_in_chess960_solves_a_puzzle(training, stock):
     for rank, king in (("4K2R", "e1"), ("5K1R", "f1")):  # the first looks like standard chess
-        trainer.add([puzzle := Puzzle(f"4k3/8/8/8/8/8/8/{rank} w K - 0 1", (f"{king}h1",))])
-        (attempt := Attempt(trainer, puzzle)).play(attempt.board.parse_san("O-O"))
+        stock.add(puzzle := Puzzle(f"4k3/8/8/8/8/8/8/{rank} w K - 0 1", (f"{king}h1",)))
+        (attempt := PuzzleAttempt(training, puzzle)).play(attempt.board.parse_san("O-O"))
         assert attempt.says.startswith("Solved!")
 
 
@@ -361,102 +281,57 @@ def test_ratings_move_as_the_papers_formulas_say():
     assert upset.points == pytest.approx(2184.0, abs=1.0), "it was 2,331,994"
 
 
-FEN, MOVES = PUZZLE.split(",")[1:3]
 HEADER = "PuzzleId,FEN,Moves,Rating,RatingDeviation,Popularity,NbPlays,Themes,GameUrl,OpeningTags\n"
-FROM_THE_WORLD = {
-    "as Lichess has it": HEADER + PUZZLE,
-    "without names": PUZZLE,
-    "by Excel in German": f"\ufeff{HEADER}{PUZZLE}".replace(",", ";").replace("1400", "1400,0"),
-    "with what tells Excel the separator": "sep=;\n" + (HEADER + PUZZLE).replace(",", ";"),
-    "as Unicode text by Excel": (HEADER + PUZZLE).replace(",", "\t").encode("utf-16"),
-    "of lines of DOS": (HEADER + PUZZLE).replace("\n", "\r\n"),
-    "quoted": "".join(
-        '"' + line.replace(",", '","') + '"\n' for line in (HEADER + PUZZLE).splitlines()
-    ),
-    "with empty lines": f"\n,,,,\n{HEADER}\n\n{PUZZLE}\n\n",
-    "of other names in another order": f"rating_deviation|Rating|Moves|fen\n80|1400.0|{MOVES}|{FEN}\n",
-    "with short positions": HEADER + PUZZLE.replace(" - - 0 1", " - -"),
-    "with moves in words": HEADER + PUZZLE.replace(MOVES, "h6 Ra8#"),
+
+
+LICHESS = {
+    "with names": HEADER + PUZZLE,
+    "without": PUZZLE,
+    "of DOS": (HEADER + PUZZLE).replace("\n", "\r\n"),
     "put together": (HEADER + PUZZLE) * 2,
 }
 
 
-@pytest.mark.parametrize("name", FROM_THE_WORLD)
+@pytest.mark.parametrize("text", LICHESS.values(), ids=LICHESS)
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, ZSTD.compress])
-def test_puzzles_are_read_from_what_the_world_sends(tmp_path, trainer, name, pack):
-    """Of most of these, only a wrong column was told."""
-    text = FROM_THE_WORLD[name]
-    (tmp_path / "p.csv").write_bytes(pack(text if isinstance(text, bytes) else text.encode()))
-    assert finish(trainer.adding(tmp_path / "p.csv", "p.csv")) == "1 new puzzle."
-    found = trainer.next()
+def test_lichess_own_file_is_read(tmp_path, text, pack):
+    (tmp_path / "p.csv").write_bytes(pack(text.encode()))
+    found, *_ = read_lichess(tmp_path / "p.csv")
     assert (found.moves, found.rating, found.deviation) == (("a1a8",), 1400.0, 80.0)
     assert chess.Board(found.fen) == chess.Board("6k1/5p2/6pp/8/8/8/8/R5K1 w - - 0 2")
 
 
 def test_a_puzzle_without_a_rating_is_as_uncertain_as_a_new_player(tmp_path):
-    (tmp_path / "p.csv").write_text(
-        "FEN,Moves\n8/P6k/8/8/8/8/8/K7 b - - 0 1,h7h6 a7a8Q\n", encoding="utf-8"
-    )
+    (tmp_path / "p.csv").write_text("x,8/P6k/8/8/8/8/8/K7 b - - 0 1,h7h6 a7a8q\n", encoding="utf-8")
     (found,) = read_lichess(tmp_path / "p.csv")
     assert (found.moves, found.rating, found.deviation) == (("a7a8q",), 1500.0, 350.0)
 
 
-@pytest.mark.parametrize(
-    ("row", "fault"),
-    [(PUZZLE.replace("a1a8", "a1b8"), "'a1b8' is no legal move"), (PUZZLE.replace("8/R5K1", ""), "placement"),
-     (PUZZLE.replace(" a1a8", ""), "an odd number"), (PUZZLE.replace("a1a8", "a1a8 g8g7"), "an odd number"),
-     (PUZZLE.replace("1400", "high"), "a rating of 'high'"), ('x,"' + "8" * 200_000 + "\n", "placement"),
-     ("\n\n\0\n", "placement")],
-    ids=["move", "position", "no solution", "no last move", "rating", "quote", "nothing"],
-)  # fmt: skip
-def test_one_bad_row_is_skipped(tmp_path, trainer, row, fault):
+BAD_ROWS = {
+    "move": (PUZZLE.replace("a1a8", "a1b8"), "'a1b8' is no legal move"),
+    "position": (PUZZLE.replace("8/R5K1", ""), "placement"),
+    "no solution": (PUZZLE.replace(" a1a8", ""), "an odd number"),
+    "no last move": (PUZZLE.replace("a1a8", "a1a8 g8g7"), "an odd number"),
+    "rating": (PUZZLE.replace("1400", "high"), "a rating of 'high'"),
+    "length": ("x," + "8" * 200_000 + "\n", "placement"),
+    "nothing": ("\n\n\0\n", "placement"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_ROWS)
+def test_one_bad_row_is_skipped(tmp_path, name):
+    row, fault = BAD_ROWS[name]
+    stock = PuzzleStock(tmp_path)
     path = tmp_path / "puzzles.csv"
     path.write_text(HEADER + row + PUZZLE + row, encoding="utf-8")
-    says = finish(trainer.adding(path, "mine.csv"))
-    assert says.startswith("1 new puzzle. Skipped 2 rows that are no puzzles, first mine.csv:")
-    assert fault in says
+    sentence = finish(stock.adding(path, "mine.csv"))
+    assert sentence.startswith("1 new puzzle. Skipped 2 rows that are no puzzles, first mine.csv:")
+    assert fault in sentence
     path.write_text(row, encoding="utf-8")
     with pytest.raises(
         DataError, match=rf"mine\.csv: no puzzle in Lichess's format \(mine.*{fault}"
     ):
-        finish(trainer.adding(path, "mine.csv"))
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="folders as on Unix")
-def test_puzzles_are_solved_in_the_terminal(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    trainer = Trainer(games_folder())
-    with trainer._base:  # as if Aino's set had been taken up, and were empty
-        trainer._base.execute("INSERT INTO drawn VALUES (?)", [SET])
-    trainer.close()
-    (tmp_path / "p.csv").write_text(PUZZLE, encoding="utf-8")
-    assert main(["puzzles", "--import", str(tmp_path / "p.csv")]) == 0
-    assert "1 new puzzle." in capsys.readouterr().out
-    monkeypatch.setattr(sys, "stdin", io.StringIO("Zz9\nRb1\nZz9\nRa8\n"))
-    assert main(["puzzles", "--ascii"]) == 0
-    shown = capsys.readouterr().out
-    assert "White to move" in shown
-    refuted = re.findall(
-        r"Rb1 is not the move: [^.]+\. 2\.\.\..+? follows\.", " ".join(shown.split())
-    )
-    assert len(refuted) == 2, "told again after a word that is no move"
-    assert "Solved, at a later try." in shown
-    assert main(["puzzles", "--list"]) == 0
-    assert "In a row: 0" in capsys.readouterr().out
-
-
-def test_the_list_tells_what_puzzles_there_are(trainer):
-    """Of 3,000, it said nothing."""
-    fork = replace(
-        TWO_MOVES, source="lichess", rating=1500.0, deviation=30.0, themes=("fork", "pin")
-    )
-    trainer.add([replace(MATE, rating=900.0, themes=("fork",)), fork])
-    trainer.answer(fork, True)
-    assert trainer.stock().splitlines() == [
-        "Puzzles: 2, of which 1 are of your own games. You have tried 1.",
-        "Ratings: 800 to 999: 1, 1400 to 1599: 1",
-        "Themes: fork 2, pin 1",
-    ]
+        finish(stock.adding(path, "mine.csv"))
 
 
 @pytest.mark.parametrize(
@@ -472,13 +347,15 @@ def test_the_list_tells_what_puzzles_there_are(trainer):
         ({"least": 2200}, 0),
     ],
 )
-def test_puzzles_are_chosen_by_what_is_wanted(trainer, wanted, rating):
+def test_puzzles_are_chosen_by_what_is_wanted(training, wanted, rating, stock):
     fork = replace(TWO_MOVES, source="lichess", rating=1450.0, themes=("fork", "middlegame"))
     pin = Puzzle(
         "k7/8/8/8/8/8/8/KQ6 w - - 0 1", ("b1b2",), "lichess", 2100.0, 80.0, themes=("pin", "skewer")
     )
-    trainer.add([MATE, fork, pin])
-    assert trainer.next(**wanted) == {None: MATE, 1450.0: fork, 2100.0: pin}.get(rating)
+    stock.add(MATE, fork, pin)
+    assert training.next(PuzzleQuery(**wanted)) == {None: MATE, 1450.0: fork, 2100.0: pin}.get(
+        rating
+    )
 
 
 @pytest.mark.parametrize(
@@ -508,9 +385,9 @@ def test_puzzles_are_chosen_by_what_is_wanted(trainer, wanted, rating):
         ),
     ],
 )
-def test_a_wrong_try_is_refuted_in_words(trainer, puzzle, tried, line, mate, says):
-    trainer.add([puzzle])
-    attempt = attempt_at(trainer, puzzle, tried)
+def test_a_wrong_try_is_refuted_in_words(training, puzzle, tried, line, mate, says, stock):
+    stock.add(puzzle)
+    attempt = attempt_at(training, puzzle, tried)
     moves = [chess.Move.from_uci(move) for move in line]
     info = SearchInfo(1, 1, 1, 1, 1, 0, 1, 0, mate, (0, 0, 1000), moves)
     assert attempt.refute(SearchResult(None, None, [info], [], 1, 1) if line else None) == moves

@@ -1,9 +1,7 @@
 """Kept reviews: all that is in them comes back, and they stay with the moves of their game."""
 
 import json
-import shutil
 from dataclasses import fields, replace
-from pathlib import Path
 from unittest.mock import Mock
 
 import chess
@@ -11,7 +9,7 @@ import pytest
 
 from engine.errors import DataError
 from engine.search.limits import Limits
-from tests.uci.library.own_games import GAMES, row_of, text_of, write
+from tests.uci.library.own_games import GAMES, row_of, text_of
 from uci.annotate.judge import BLUNDER
 from uci.annotate.people import PeopleShares
 from uci.annotate.review import GameReview, MoveReview
@@ -19,14 +17,9 @@ from uci.common.reading import read_text_games
 from uci.common.verdict import Verdict
 from uci.game.game_file import REVIEWS
 from uci.language import speak
-from uci.library.cooperative import finish
 from uci.library.game_files import line_key, review_path
 from uci.library.game_query import GameQuery
-from uci.library.games_folder import GamesFolder
 from uci.library.reviews import KeptReview
-
-OF_1_0 = Path(__file__).with_name("review_of_1_0.json")  # written by that version
-PLAYED = ("Anna", "Ben", "2024.01.02", "1-0", "f3 e5 g4 d6")
 
 MOVES = chess.Move.from_uci
 MOVE = MoveReview(
@@ -183,61 +176,6 @@ def test_of_puzzles_only_those_of_no_other_game_go_with_a_review(games, tmp_path
     assert games.reviews.remove(keys[1]) == {f"{chess.STARTING_FEN} e2e4"}
 
 
-# ---- what version 1.0 wrote ----------------------------------------------------------------------
-
-
-@pytest.fixture
-def of_1_0(tmp_path):
-    write(tmp_path / "mine.pgn", PLAYED)
-    (tmp_path / REVIEWS).mkdir()
-    shutil.copy(OF_1_0, tmp_path / REVIEWS / f"{'0' * 24}.json")
-    return tmp_path
-
-
-def test_a_review_of_version_1_is_shown(of_1_0):
-    (games := GamesFolder(of_1_0)).refresh()
-    assert round(row_of(games, "Anna")["accuracy_white"], 1) == 24.6
-
-
-def test_a_review_of_version_1_is_read(of_1_0):
-    (games := GamesFolder(of_1_0)).refresh()
-    kept = games.kept_review(row_of(games, "Anna")["key"])
-    found = len(kept.review.moves), kept.review.moves[2].judgement, kept.reader
-    assert found == (4, BLUNDER, chess.WHITE)
-
-
-def test_kinds_of_mistakes_are_found_once(of_1_0):
-    """Each start looked for them again in the reviews of older versions."""
-    (games := GamesFolder(of_1_0)).refresh()
-    finish(games.reviews.naming_lapses())
-    (again := GamesFolder(of_1_0)).refresh()
-    ((game, facts),) = again.catalogue.reviewed()
-    assert facts.lapses is not None
-    assert again.reviews.read(game.line).reader == chess.WHITE, "the rest is as it was"
-
-
-def test_a_review_of_version_1_survives_a_corrected_tag(of_1_0):
-    write(of_1_0 / "mine.pgn", ("Annabel", *PLAYED[1:]))
-    (games := GamesFolder(of_1_0)).refresh()
-    assert row_of(games, "Annabel")["accuracy_white"] is not None
-
-
-def test_a_review_of_version_1_goes_with_its_game(of_1_0):
-    (games := GamesFolder(of_1_0)).refresh()
-    games.delete(row_of(games, "Anna")["key"])
-    assert list((of_1_0 / REVIEWS).glob("*.json")) == []
-
-
-def test_reviews_that_cannot_be_renamed_are_shown(of_1_0, monkeypatch):
-    def refuse(*_):
-        raise PermissionError(13, "no")
-
-    monkeypatch.setattr(Path, "rename", refuse)
-    (games := GamesFolder(of_1_0)).refresh()
-    assert row_of(games, "Anna")["accuracy_white"] is not None
-    assert games.kept_review(row_of(games, "Anna")["key"]).reader == chess.WHITE
-
-
 # ---- what is no review ---------------------------------------------------------------------------
 
 JUNK = [
@@ -257,12 +195,10 @@ JUNK = [
 ]
 
 
-@pytest.mark.parametrize("named", ["today", "by version 1.0"])
 @pytest.mark.parametrize("junk", JUNK, ids=range(len(JUNK)))
-def test_a_review_that_is_none_spoils_nothing_else(games, tmp_path, junk, named):
+def test_a_review_that_is_none_spoils_nothing_else(games, tmp_path, junk):
     row = row_of(games, "Cleo")
-    today = review_path(tmp_path, games.catalogue.game(row["key"]).line)
-    path = today if named == "today" else tmp_path / REVIEWS / f"{row['key']}.json"
+    path = review_path(tmp_path, games.catalogue.game(row["key"]).line)
     path.write_bytes(junk.encode(errors="surrogatepass"))
     assert games.refresh() == []
     assert games.catalogue.reviewed() == []

@@ -18,13 +18,11 @@ PUZZLE = Puzzle(
 
 @pytest.fixture
 def told(tmp_path, monkeypatch):
-    monkeypatch.setattr("uci.library.training.read_set", lambda: iter(()))
+    monkeypatch.setattr("uci.library.puzzle_stock.read_set", lambda: iter([PUZZLE]))
     heard = []
     desk = PuzzleDesk(tmp_path, heard.append)
-    desk.trainer.add([PUZZLE])
     desk.next("", "", 0, 5000)
-    yield heard
-    desk.trainer.close()
+    return heard
 
 
 def test_the_opponents_move_is_marked(told):

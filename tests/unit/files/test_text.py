@@ -93,7 +93,7 @@ def test_letters_of_every_encoding_survive(data, text):
         ("# a\n4k3/8/8/8/8/8/8/4K3 w - - bm Kd2;\n", POSITIONS), ("```\n4k3/8/8/8/8/8/8/4K3 w - -\n```", POSITIONS),
         ("\n\n4k3/8/8/8/8/8/8/4K3", POSITIONS), ("[FEN \"4k3/8/8/8/8/8/8/4K3 w - -\"]", GAMES), ("startpos", POSITIONS),
         ("FEN: 4k3/8/8/8/8/8/8/4K3 w", POSITIONS), ("https://x.org/a/4k3/8/8/8/8/8/8/4K3_w_-", POSITIONS),
-        ("PuzzleId,FEN,Moves\n", PUZZLES), ('"x";"4k3/8/8/8/8/8/8/4K3 w - - 0 1";"e1e2 e8e7"', PUZZLES),
+        ("PuzzleId,FEN,Moves,Rating\n", PUZZLES), ("x,4k3/8/8/8/8/8/8/4K3 w - - 0 1,e1e2 e8e7,", PUZZLES),
         ('{"games":[{"pgn":"1. e4"}]}', JSON), ('{"Quoted" first} 1. e4', ""), ("1. Introduction\n", ""),
         ("F;\x18\x16\x03\x01\0e\0\x01\n", BINARY), ("\x01\x02\n1. e4 e5 *\x02\x03\x04\x05\n", GAMES),
     ],
