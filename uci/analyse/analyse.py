@@ -26,9 +26,9 @@ from engine.search.job import SearchInterrupted
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo, SearchResult
 from uci.common.board_view import choose_style, render_board
+from uci.common.evaluation import Evaluation
 from uci.common.limit_flags import USUAL_LINES, add_limit_flags, limits_from_flags
 from uci.common.reading import BadLine, Source, add_source_flags, read_sources
-from uci.common.verdict import Verdict
 from uci.common.waiting import ready_engine
 from uci.language import speak
 
@@ -57,9 +57,11 @@ def as_table(board: chess.Board, infos: Sequence[SearchInfo]) -> Group:
     table.add_column("W/D/L %", justify="right", no_wrap=True)
     table.add_column("line")
     for info in infos:
-        verdict = Verdict.of_info(info).seen_by_white(board.turn)
+        evaluation = Evaluation.of_info(info).seen_by_white(board.turn)
         line = Text(board.variation_san(info.line(LINE_PLIES)))
-        table.add_row(f"{info.multipv}.", Text(verdict.text, "bold"), verdict.shares_text, line)
+        table.add_row(
+            f"{info.multipv}.", Text(evaluation.text, "bold"), evaluation.shares_text, line
+        )
     first = infos[0]
     work = (f"depth {first.depth}/{first.seldepth}, {first.nodes:,} nodes in {first.time_ms / 1000:.1f} s, "
             f"{first.nps:,} nodes/s, tree {first.hashfull / 10:.0f}% full")  # fmt: skip
@@ -83,12 +85,12 @@ def as_json(source: Source, result: SearchResult) -> dict[str, Any]:
 
 
 def _line_as_json(board: chess.Board, info: SearchInfo) -> dict[str, Any]:
-    verdict = Verdict.of_info(info)
+    evaluation = Evaluation.of_info(info)
     return {
         "rank": info.multipv,
         "score_cp": info.score_cp if info.score_mate is None else None,
         "mate": info.score_mate,
-        "wdl": list(verdict.wdl),
+        "wdl": list(evaluation.wdl),
         "depth": info.depth,
         "seldepth": info.seldepth,
         "moves": [move.uci() for move in info.pv],

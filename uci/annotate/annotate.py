@@ -29,7 +29,8 @@ from engine.player import Engine
 from engine.search.limits import Limits
 from uci.annotate.comments import add_comments, how_reviewed, mend_result
 from uci.annotate.game_page import game_section, render_game_page
-from uci.annotate.review import DEFAULT_LIMITS, GameReview, ReviewInterrupted, review_game
+from uci.annotate.move_review import GameReview
+from uci.annotate.review import DEFAULT_LIMITS, ReviewInterrupted, review_game
 from uci.common.limit_flags import add_limit_flags, limits_from_flags
 from uci.common.reading import odd_result, read_every_game
 from uci.common.waiting import ready_engine

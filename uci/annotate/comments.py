@@ -19,11 +19,12 @@ from engine.board.pgn.annotations import (
 )
 from engine.search.limits import Limits
 from uci import __version__
-from uci.annotate.judge import BAD, BRILLIANT
+from uci.annotate.looks import deeper
+from uci.annotate.move_marks import BAD, BRILLIANT
+from uci.annotate.move_review import GameReview, MoveReview
 from uci.annotate.people import EASY_TO_MISS, WITHIN_REACH
-from uci.annotate.reasons import SHOWN_PLIES, told_line
-from uci.annotate.review import GameReview, MoveReview, deeper
-from uci.common.verdict import Verdict
+from uci.annotate.reasons import SHOWN_PLIES, reason_of, told_line
+from uci.common.evaluation import Evaluation
 from uci.language import _, later, several, shown_moves
 
 PGN_RESULTS = ("1-0", "0-1", "1/2-1/2", "*")
@@ -85,11 +86,11 @@ def mend_result(game: chess.pgn.Game) -> None:
 
 
 def _comment_move(move: MoveReview, node: chess.pgn.ChildNode) -> None:
-    if move.judgement is None:
+    if move.mark is None:
         return
     replaced = node.nags & _JUDGEMENT_NAGS
-    node.nags = (node.nags - replaced) | {move.judgement.nag}
-    marks = " ".join(map(str, [move.judgement.nag, *sorted(replaced)]))
+    node.nags = (node.nags - replaced) | {move.mark.nag}
+    marks = " ".join(map(str, [move.mark.nag, *sorted(replaced)]))
     node.comment = with_review(node.comment, move_comment(move, is_own=False), marks)
     if (
         move.best_line
@@ -121,12 +122,12 @@ def move_comment(move: MoveReview, with_answer: bool = True, is_own: bool | None
     from 64% to 33%. Better was Qe2.` For an only move, what the others cost: `The only good move:
     any other lowers your winning chances by 18% or more.`
     """
-    if move.judgement is None:
+    if move.mark is None:
         return ""
-    if move.judgement not in BAD:
+    if move.mark not in BAD:
         return " ".join(filter(None, [_praise(move), _told_of_finders(move, is_own)]))
     before, after = (f"{100 * chances:.0f}" for chances in move.chances)
-    why = move.reason(is_own).text
+    why = reason_of(move, is_own).text
     if not why and move.reply_line and move.chances[1] < _STILL_WELL:
         why = _(
             "allows {line}",
@@ -141,7 +142,7 @@ def move_comment(move: MoveReview, with_answer: bool = True, is_own: bool | None
         told.append(_("Better was {move}.", move=_answer(move, is_own, with_line=not why)))
     told += filter(None, [_told_of_finders(move, is_own, with_answer)])
     told[1:] = map(_capital, told[1:])
-    return _("{kind}: {text}", kind=_capital(_(move.judgement.name)), text=" ".join(told))
+    return _("{kind}: {text}", kind=_capital(_(move.mark.name)), text=" ".join(told))
 
 
 def _answer(move: MoveReview, is_own: bool | None, with_line: bool) -> str:
@@ -155,7 +156,7 @@ def _answer(move: MoveReview, is_own: bool | None, with_line: bool) -> str:
 
 
 def _praise(move: MoveReview) -> str:
-    if move.judgement == BRILLIANT:
+    if move.mark == BRILLIANT:
         return _("Brilliant: a sacrifice that is hard to see, and the best move.")
     text = later("The only good move: any other lowers your winning chances by {points}% or more.")
     return _(text, points=f"{100 * move.gap:.0f}")
@@ -177,7 +178,7 @@ def _told_of_finders(move: MoveReview, is_own: bool | None = None, with_answer: 
         round(100 * people.find),
         **found,
     )
-    if move.judgement in BAD:
+    if move.mark in BAD:
         played = shown_moves(move.san, is_own)
         count = round(100 * people.play)
         text += several(", {count} plays {move}", ", {count} play {move}", count, move=played)
@@ -190,7 +191,7 @@ def _told_of_finders(move: MoveReview, is_own: bool | None = None, with_answer: 
 
 def _better_name(move: MoveReview, is_own: bool | None, with_answer: bool) -> str:
     """Return what is found: `Rxc3`, or words that do not give it away."""
-    if move.judgement not in BAD:
+    if move.mark not in BAD:
         return shown_moves(move.san, is_own)
     if not (with_answer and move.best_line):
         return _("a better move")
@@ -202,14 +203,14 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _pov_score(verdict: Verdict) -> chess.engine.PovScore | None:
+def _pov_score(evaluation: Evaluation) -> chess.engine.PovScore | None:
     """None where mate is on the board."""
-    if verdict.mate == 0:
+    if evaluation.mate == 0:
         return None
     score = (
-        chess.engine.Cp(verdict.score_cp)
-        if verdict.mate is None
-        else chess.engine.Mate(verdict.mate)
+        chess.engine.Cp(evaluation.score_cp)
+        if evaluation.mate is None
+        else chess.engine.Mate(evaluation.mate)
     )
     return chess.engine.PovScore(score, chess.WHITE)
 

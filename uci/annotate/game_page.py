@@ -21,10 +21,10 @@ from engine.pages.board import Arrow, board_svg, shown_position, squares_of
 from engine.pages.chart import area_path, place
 from uci.annotate.accuracy import PHASE_NAMES
 from uci.annotate.comments import move_comment
-from uci.annotate.judge import chances_of
+from uci.annotate.move_marks import chances_of
+from uci.annotate.move_review import GameReview, MoveReview
 from uci.annotate.reasons import SHOWN_PLIES
-from uci.annotate.review import GameReview, MoveReview
-from uci.common.verdict import Verdict
+from uci.common.evaluation import Evaluation
 from uci.language import _, shown_moves, translated
 from uci.pages.render import render
 
@@ -88,13 +88,13 @@ def game_section(
 
 def _area(review: GameReview) -> str:
     """Return the path of White's winning chances over the game."""
-    verdicts = [review.start, *(move.after for move in review.moves)]
-    return area_path(list(map(chances_of, verdicts)))
+    evaluations = [review.start, *(move.after for move in review.moves)]
+    return area_path(list(map(chances_of, evaluations)))
 
 
 def plain_section(game: chess.pgn.Game, number: int, pgn: str) -> tuple[str, Markup]:
     """Return the part of a game that nobody judged, with its author's words and variations."""
-    unknown = Verdict.of_result("1/2-1/2")
+    unknown = Evaluation.of_result("1/2-1/2")
     board = game.board()
     moves = list[MoveReview]()
     for move in game.mainline_moves():
@@ -133,7 +133,7 @@ def _move(move: MoveReview, node: chess.pgn.ChildNode) -> dict[str, object]:
         "ply": move.ply,
         "number": move.number if move.mover == chess.WHITE or move.ply == 1 else "",
         "san": shown_moves(move.san),
-        "symbol": move.judgement.symbol if move.judgement else "",
+        "symbol": move.mark.symbol if move.mark else "",
         "kind": _kind(move),
         "praise": move.praise,
         "score": move.after.text,
@@ -150,7 +150,7 @@ def _glyphs(node: chess.pgn.GameNode) -> str:
 
 def _kind(move: MoveReview) -> str:
     """Return the class of a judged move in the style sheet."""
-    return move.judgement.name.replace(" ", "-") if move.judgement else ""
+    return move.mark.name.replace(" ", "-") if move.mark else ""
 
 
 def _dot(move: MoveReview, plies: int) -> dict[str, object]:
@@ -180,13 +180,13 @@ def _turning_point(move: MoveReview) -> dict[str, object]:
 
 def _replay(review: GameReview, is_judged: bool) -> list[dict[str, object]]:
     """Return what the script shows for each ply: the position, the squares of the last move, words,
-    the verdict where it is judged, and other lines.
+    the evaluation where it is judged, and other lines.
 
     `replay.js` has the names.
     """
     start = _position(review.game.board(), None, _("Start position"))
     if is_judged:
-        start |= _verdict(review.start)
+        start |= _evaluation(review.start)
     moves = zip(review.moves, review.game.mainline(), strict=False)
     steps = [_step(move, node, is_judged) for move, node in moves]
     return [{**start, **_notes(review.game)}, *steps]
@@ -202,10 +202,10 @@ def _step(move: MoveReview, node: chess.pgn.ChildNode, is_judged: bool) -> dict[
         text += f". {comment}"
     step = {**_position(after, move.move, text), **_notes(node)}
     if is_judged:
-        step |= _verdict(move.after)
+        step |= _evaluation(move.after)
     lines = {}
-    if move.judgement is not None:
-        step["glyph"] = [move.judgement.symbol, _kind(move)]
+    if move.mark is not None:
+        step["glyph"] = [move.mark.symbol, _kind(move)]
         lines = _better_lines(move, after)
         if "Refutation" in lines:
             reply = move.reply_line[0]
@@ -243,7 +243,7 @@ def _variations(
     """Return the positions of the author's variations on the main move of a node by name, those
     inside others last.
 
-    They have no verdict. One that leaves another has only its own moves; the second map has the
+    They have no evaluation. One that leaves another has only its own moves; the second map has the
     other's name, and the number of moves up to there.
     """
     lines = dict[str, list[dict[str, object]]]()
@@ -277,14 +277,14 @@ def _position(board: chess.Board, move: chess.Move | None, text: str) -> dict[st
     return {**shown_position(board, move), "text": text}
 
 
-def _verdict(verdict: Verdict) -> dict[str, object]:
-    return {"expected": round(chances_of(verdict), 3), "score": verdict.text}
+def _evaluation(evaluation: Evaluation) -> dict[str, object]:
+    return {"expected": round(chances_of(evaluation), 3), "score": evaluation.text}
 
 
 def _line(
-    board: chess.Board, moves: Sequence[chess.Move], verdict: Verdict
+    board: chess.Board, moves: Sequence[chess.Move], evaluation: Evaluation
 ) -> list[dict[str, object]]:
-    """Return the positions of a line that begins on a board with a verdict, which holds for all of
+    """Return the positions of a line that begins on a board with an evaluation, which holds for all of
     them.
     """
     board = board.copy(stack=False)
@@ -293,8 +293,10 @@ def _line(
     for ply, move in enumerate(shown):
         number = f"{move_number(board)} " if ply == 0 or board.turn == chess.WHITE else ""
         text = number + shown_moves(board.san(move))
-        verdict = verdict.after_move_of(board.turn)
+        evaluation = evaluation.after_move_of(board.turn)
         board.push(move)
         following = squares_of(shown[ply + 1 : ply + 2])
-        positions.append({**_position(board, move, text), **_verdict(verdict), "better": following})
+        positions.append(
+            {**_position(board, move, text), **_evaluation(evaluation), "better": following}
+        )
     return positions

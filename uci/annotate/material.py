@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import chess
 
 from engine.board.notation import board_after
-from engine.board.worth import WORTH, worth_taken
+from engine.board.worth import WORTH, lead, worth_taken
 from uci.language import _, later
 
 # Nouns are objects of their sentences, unless the context is "subject" or "of": German has other
@@ -25,6 +25,8 @@ ON_SQUARE = {chess.PAWN: later("the pawn on {square}"), chess.KNIGHT: later("the
        chess.BISHOP: later("the bishop on {square}"), chess.ROOK: later("the rook on {square}"),
        chess.QUEEN: later("the queen on {square}"), chess.KING: later("the king on {square}")}  # fmt: skip
 Kinds = Counter[chess.PieceType]
+SACRIFICE = 2  # pawns; the exchange is the smallest sacrifice
+_QUIET_SACRIFICE = 3  # of a move that takes nothing, which otherwise offers a trade
 
 
 @dataclass(frozen=True)
@@ -176,4 +178,29 @@ def cheapest_capture(board: chess.Board, square: chess.Square) -> chess.Move | N
         takers,
         key=lambda taker: WORTH[board.piece_type_at(taker.from_square) or chess.PAWN],
         default=None,
+    )
+
+
+def offers(board: chess.Board, move: chess.Move) -> bool:
+    """Whether the moved piece may be taken for less than it is worth."""
+    after = board_after(board, move)
+    won = lead(after, board.turn) - lead(board, board.turn)
+    least = SACRIFICE if won else _QUIET_SACRIFICE
+    return gain_on(after, move.to_square) - won >= least
+
+
+def is_sacrifice(board: chess.Board, line: Sequence[chess.Move]) -> bool:
+    """Whether a line's first move offers the moved piece, or lets another one be taken and does not
+    win it back.
+    """
+    if offers(board, line[0]):
+        return True
+    after = board_after(board, line[0])
+    if len(line) < 3 or not after.is_capture(line[1]):
+        return False
+    # An answer may be taken back.
+    answered = 4 if line[3:] and line[3].to_square == line[2].to_square else 3
+    return (
+        lead(board, board.turn) - lead(board_after(board, *line[:answered]), board.turn)
+        >= SACRIFICE
     )

@@ -12,30 +12,37 @@ import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import chess
 
 from engine.board.notation import board_after
 from engine.board.worth import captured, lead, worth_taken
-from uci.annotate.deeds import deed, developing, prey, threat
 from uci.annotate.material import (
+    SACRIFICE,
     Balance,
     Kinds,
     balances,
     gain_on,
+    is_sacrifice,
     listed,
+    offers,
     on_square,
     pawns_of,
     unrest,
 )
 from uci.annotate.motifs import HANGING, TACTICS, mate_pattern, motif
-from uci.language import _, later, shown_moves
+from uci.annotate.move_purposes import developing, prey, purpose_of, threat
+from uci.annotate.move_review import (
+    MATERIAL_KIND,
+    NO_REASON,
+    POSITION,
+    MoveReason,
+    MoveReview,
+)
+from uci.language import _, later, shown_moves, shows_own_letters, spoken
 
 SHOWN_PLIES = 12  # of a better line, and of what follows a move; nothing beyond them is a reason
 _HORIZONS = (8, SHOWN_PLIES)  # plies in which material is looked for, the nearer one first
-_SACRIFICE = 2  # pawns; the exchange is the smallest sacrifice
-_QUIET_SACRIFICE = 3  # of a move that takes nothing, which otherwise offers a trade
 # Centipawns of the evaluation for each pawn that is named, set by hand on 20 games: a move that
 # costs less than the first has compensation, and one that costs more than the second does something
 # worse. Far behind, scores lie wider.
@@ -53,25 +60,6 @@ _DECIDED_CP = 200
 _EVEN_CP = 125
 # Moves of a mate that explains little, unless it costs so many centipawns.
 _LONG_MATE, _DEAR_CP = (4, 450)
-
-
-MATERIAL_KIND = "material"
-POSITION = "position"
-
-
-class MoveReason(NamedTuple):
-    """Why a move is worse: a sentence, "" for none, and what it is about.
-
-    The kind is one of Lichess's themes, `MATERIAL_KIND` or `POSITION`. What is missed was the mover's
-    own chance.
-    """
-
-    text: str
-    kind: str = POSITION
-    is_missed: bool = False
-
-
-NO_REASON = MoveReason("")
 
 
 @dataclass(frozen=True)
@@ -101,11 +89,11 @@ class Lines:
         if not answers or answers[0].to_square != move.to_square:
             return False
         won = gain_on(self.answered, move.to_square) - worth_taken(self.board, move)
-        return won >= _SACRIFICE
+        return won >= SACRIFICE
 
     def does(self, board: chess.Board, line: Sequence[chess.Move]) -> str:
         """Return what a line's first move does, of what explains the cost."""
-        return deed(board, line, explains_much=(self.cost_cp or 0) > _SMALL_COST_CP)
+        return purpose_of(board, line, explains_much=(self.cost_cp or 0) > _SMALL_COST_CP)
 
     @functools.cached_property
     def material(self) -> MoveReason:
@@ -130,6 +118,34 @@ class Lines:
             <= self.cost_cp
             <= _COST_CP[1] * max(balance.pawns, pawns_of(balance.won))
         )
+
+
+def reason_of(move: MoveReview, is_own: bool | None = None) -> MoveReason:
+    """Return why a move is worse than the best one, in letters as for `shown_moves`; without a text
+    where no rule knows. It takes some hundredths of a second, once in each language.
+    """
+    is_own = shows_own_letters.get() if is_own is None else is_own
+    told_in = spoken(), is_own
+    if told_in not in move.reasons:
+        move.reasons[told_in] = find_reason(_lines_of(move, is_own))
+    return move.reasons[told_in]
+
+
+def _lines_of(move: MoveReview, is_own: bool) -> Lines:
+    before = move.before.seen_by_white(move.mover)
+    after = move.after.seen_by_white(move.mover)
+    return Lines(
+        # Each copy of it copies its history, too.
+        move.board.copy(stack=False),
+        (move.move, *move.reply_line),
+        move.best_line,
+        mate_played=after.mate,
+        mate_better=before.mate,
+        cost_cp=before.score_cp - after.score_cp,
+        best_cp=before.score_cp,
+        is_own=is_own,
+        taken=move.taken,
+    )
 
 
 def reason(lines: Lines) -> str:
@@ -347,9 +363,9 @@ def _threat(lines: Lines) -> MoveReason:
 
 def _plan(lines: Lines) -> MoveReason:
     """Return what the next move but one of the better line, or of the answers, does."""
-    if told := _later_deed(lines, lines.board, lines.better):
+    if told := _later_purpose(lines, lines.board, lines.better):
         return _misses(lines, _PLIES_TOLD, told)
-    return _runs_into(lines, _PLIES_TOLD, _later_deed(lines, lines.answered, lines.played[1:]))
+    return _runs_into(lines, _PLIES_TOLD, _later_purpose(lines, lines.answered, lines.played[1:]))
 
 
 def _capture(lines: Lines) -> MoveReason:
@@ -361,7 +377,7 @@ def _capture(lines: Lines) -> MoveReason:
     return _misses(lines, 1, told, MATERIAL_KIND)
 
 
-def _later_deed(lines: Lines, board: chess.Board, line: Sequence[chess.Move]) -> str:
+def _later_purpose(lines: Lines, board: chess.Board, line: Sequence[chess.Move]) -> str:
     if len(line) < _PLIES_TOLD or board.is_capture(line[0]):
         return ""
     told = lines.does(board_after(board, *line[:2]), line[2:])
@@ -482,31 +498,6 @@ def _is_prevented(lines: Lines) -> bool:
 def told_line(board: chess.Board, line: Sequence[chess.Move], is_own: bool | None) -> str:
     """Return the first moves of a line as a sentence has them: `11...Na4 12. Qe5 Nxb2`."""
     return shown_moves(board.variation_san(line[:_PLIES_TOLD]), is_own)
-
-
-def offers(board: chess.Board, move: chess.Move) -> bool:
-    """Whether the moved piece may be taken for less than it is worth."""
-    after = board_after(board, move)
-    won = lead(after, board.turn) - lead(board, board.turn)
-    least = _SACRIFICE if won else _QUIET_SACRIFICE
-    return gain_on(after, move.to_square) - won >= least
-
-
-def is_sacrifice(board: chess.Board, line: Sequence[chess.Move]) -> bool:
-    """Whether a line's first move offers the moved piece, or lets another one be taken and does not
-    win it back.
-    """
-    if offers(board, line[0]):
-        return True
-    after = board_after(board, line[0])
-    if len(line) < 3 or not after.is_capture(line[1]):
-        return False
-    # An answer may be taken back.
-    answered = 4 if line[3:] and line[3].to_square == line[2].to_square else 3
-    return (
-        lead(board, board.turn) - lead(board_after(board, *line[:answered]), board.turn)
-        >= _SACRIFICE
-    )
 
 
 # A coach's order.

@@ -1,3 +1,3 @@
-"""Shared parts of the terminal commands: consoles, waiting, reading positions, verdicts and names
+"""Shared parts of the terminal commands: consoles, waiting, reading positions, evaluations and names
 in words.
 """

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from engine.board.worth import lead
 from engine.cli.console import can_show
-from uci.common.verdict import Verdict
+from uci.common.evaluation import Evaluation
 from uci.language import _, later
 
 # Both dark enough for white pieces and light enough for black ones.
@@ -136,10 +136,8 @@ def captured_text(board: chess.Board, style: BoardStyle) -> str:
     return ", ".join(parts) + material
 
 
-def render_bar(verdict: Verdict, style: BoardStyle) -> str:
+def render_bar(evaluation: Evaluation, style: BoardStyle) -> str:
     """White's expected points as a bar, with the score: `White [######------] Black  +0.34`."""
     full, empty = "█░" if style.symbols else "#-"
-    cells = round(_BAR_CELLS * verdict.expected)
-    return (
-        f"{_('White')} [{full * cells}{empty * (_BAR_CELLS - cells)}] {_('Black')}  {verdict.text}"
-    )
+    cells = round(_BAR_CELLS * evaluation.expected)
+    return f"{_('White')} [{full * cells}{empty * (_BAR_CELLS - cells)}] {_('Black')}  {evaluation.text}"

@@ -172,7 +172,7 @@ def run(arguments: argparse.Namespace) -> int:
     (path,) = free_names(arguments.out)
     write_file(path, page)
     pv = board.variation_san(observation.result.infos[0].pv)
-    say(console, f"{chess.COLOR_NAMES[board.turn].title()}: {observation.verdict.text}, {pv}")
+    say(console, f"{chess.COLOR_NAMES[board.turn].title()}: {observation.evaluation.text}, {pv}")
     say(console, f"wrote {path}")
     return 0
 

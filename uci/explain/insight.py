@@ -21,7 +21,7 @@ from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.result import centipawns, cp_scale_of, per_mille
 from engine.tactics.see import see
-from uci.common.verdict import Verdict
+from uci.common.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from engine.evaluation.protocol import Evaluator
@@ -36,7 +36,7 @@ class Threat:
 
     board: chess.Board  # after passing
     line: list[chess.Move]
-    verdict: Verdict
+    evaluation: Evaluation
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Part:
 
     name: str
     share: float  # weight of this part in the value, 0..1
-    verdict: Verdict
+    evaluation: Evaluation
 
 
 def find_threat(engine: Engine, board: chess.Board, nodes: int) -> Threat | None:
@@ -59,7 +59,7 @@ def find_threat(engine: Engine, board: chess.Board, nodes: int) -> Threat | None
     engine.set_position(passed)
     result = engine.start(Limits(nodes=nodes)).result()
     engine.new_game()
-    return Threat(passed, result.infos[0].pv, Verdict.of_info(result.infos[0]).reversed())
+    return Threat(passed, result.infos[0].pv, Evaluation.of_info(result.infos[0]).reversed())
 
 
 def wins(board: chess.Board) -> list[tuple[chess.Move, int]]:
@@ -75,14 +75,14 @@ def wins(board: chess.Board) -> list[tuple[chess.Move, int]]:
     return sorted(((move, gain) for move, gain in gains if gain > 0), key=lambda item: -item[1])
 
 
-def judge_at_sight(evaluator: Evaluator, board: chess.Board) -> Verdict:
+def judge_at_sight(evaluator: Evaluator, board: chess.Board) -> Evaluation:
     """Return what an evaluator says about a position that has legal moves, before any search, from
     the side to move.
     """
     leaves = leaves_of([board], input_format_of(evaluator))
     evaluator.evaluate(leaves, 1)
     win, draw, loss = (float(share) for share in leaves.wdl[0])
-    return Verdict(
+    return Evaluation(
         centipawns(win - loss, cp_scale_of(evaluator)), None, per_mille(win - loss, draw)
     )
 

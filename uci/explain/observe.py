@@ -12,7 +12,7 @@ import chess
 
 from engine.search.limits import Limits
 from engine.search.result import Branch, RootMove, SearchResult
-from uci.common.verdict import Verdict
+from uci.common.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from engine.player import Engine
@@ -38,7 +38,7 @@ class Snapshot:
     def expected(self, move: chess.Move) -> float | None:
         """Return a move's expected points, 0..1; None while it is not visited."""
         child = self.moves[move]
-        return Verdict.of_move(child).expected if child.visits else None
+        return Evaluation.of_move(child).expected if child.visits else None
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Observation:
     tree: tuple[Branch, ...]
 
     @property
-    def verdict(self) -> Verdict:
-        return Verdict.of_info(self.result.infos[0])
+    def evaluation(self) -> Evaluation:
+        return Evaluation.of_info(self.result.infos[0])
 
     def leading_moves(self, count: int) -> list[RootMove]:
         """Return the moves that matter: the best ones of the search, and always the policy's first

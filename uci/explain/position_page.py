@@ -12,7 +12,7 @@ from engine.board.notation import board_after, move_number
 from engine.pages.board import Arrow, board_svg
 from engine.pages.chart import Chart, Curve, DrawnChart, drawn
 from engine.search.result import Branch, RootMove
-from uci.common.verdict import Verdict
+from uci.common.evaluation import Evaluation
 from uci.explain.insight import Threat
 from uci.explain.observe import Observation, Snapshot
 from uci.pages.render import render
@@ -25,13 +25,13 @@ _FULL_HEAT = 0.4  # expected points that get the strongest colour
 
 def render_position_page(
     observation: Observation,
-    first_sight: Verdict,
+    first_sight: Evaluation,
     threat: Threat | None,
     wins: Mapping[chess.Color, list[tuple[chess.Move, int]]],
     weights: Mapping[chess.Square, float] | None,
     **shown: object,
 ) -> str:
-    """Return the page. `first_sight` is the evaluator's verdict before any search, from the side to
+    """Return the page. `first_sight` is the evaluator's evaluation before any search, from the side to
     move.
 
     `wins` are captures that gain, with centipawns, and `weights` those of the pieces, White's; None
@@ -48,8 +48,8 @@ def render_position_page(
         board=_main_board(observation, threat),
         best=board.san(moves[0].move),
         line=board.variation_san(observation.result.infos[0].pv[:_LINE_PLIES]),
-        verdict=observation.verdict,
-        seen_by_white=lambda verdict: verdict.seen_by_white(board.turn),
+        evaluation=observation.evaluation,
+        seen_by_white=lambda evaluation: evaluation.seen_by_white(board.turn),
         story=_story(observation, first_sight, moves),
         nodes=observation.snapshots[-1].nodes,
         moves=[_move_row(observation, child) for child in moves],
@@ -81,7 +81,9 @@ def _main_board(observation: Observation, threat: Threat | None) -> Markup:
     return board_svg(board, perspective=board.turn, arrows=arrows, label="The position")
 
 
-def _story(observation: Observation, first_sight: Verdict, moves: Sequence[RootMove]) -> list[str]:
+def _story(
+    observation: Observation, first_sight: Evaluation, moves: Sequence[RootMove]
+) -> list[str]:
     """Return what happened, in sentences."""
     board = observation.board
     favourite = max(moves, key=lambda child: child.prior)
@@ -96,28 +98,28 @@ def _story(observation: Observation, first_sight: Verdict, moves: Sequence[RootM
             f"The search settled on {board.san(best.move)}, which the policy gave only {best.prior:.0%}; "
             f"it led for good after {observation.decided_at:,} nodes."
         )
-    change = observation.verdict.expected - first_sight.expected
-    if observation.verdict.mate:
-        lines.append(f"It found a forced mate: {observation.verdict.text}.")
+    change = observation.evaluation.expected - first_sight.expected
+    if observation.evaluation.mate:
+        lines.append(f"It found a forced mate: {observation.evaluation.text}.")
     elif abs(change) >= 0.05:
         better = "better" if change > 0 else "worse"
         lines.append(
             f"The position is {better} than it looked: the expected points went "
-            f"from {first_sight.expected:.0%} to {observation.verdict.expected:.0%}."
+            f"from {first_sight.expected:.0%} to {observation.evaluation.expected:.0%}."
         )
     return lines
 
 
 def _move_row(observation: Observation, child: RootMove) -> dict[str, object]:
     last = observation.snapshots[-1]
-    verdict = Verdict.of_move(child)
+    evaluation = Evaluation.of_move(child)
     return {
         "san": observation.board.san(child.move),
         "prior": child.prior,
         "share": last.share(child.move) or 0.0,
         "visits": child.visits,
-        "score": verdict.text if child.visits else "not tried",
-        "wdl": verdict.shares_text if child.visits else "",
+        "score": evaluation.text if child.visits else "not tried",
+        "wdl": evaluation.shares_text if child.visits else "",
     }
 
 
@@ -171,10 +173,10 @@ def _branch(board: chess.Board, branch: Branch) -> dict[str, object]:
 def _threat(observation: Observation, threat: Threat | None) -> dict[str, object] | None:
     if threat is None:
         return None
-    cost = observation.verdict.expected - threat.verdict.expected
+    cost = observation.evaluation.expected - threat.evaluation.expected
     return {
         "line": threat.board.variation_san(threat.line[:_LINE_PLIES]),
-        "verdict": threat.verdict,
+        "evaluation": threat.evaluation,
         "cost": max(0.0, cost),
     }
 

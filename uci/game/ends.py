@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import chess
 
-from uci.common.verdict import Verdict
+from uci.common.evaluation import Evaluation
 from uci.language import later
 
 DRAW_FROM_PLY = 30  # by the number of the move: Aino does not agree to a draw earlier in a game
@@ -60,7 +60,7 @@ def _win_against(loser: chess.Color) -> str:
     return "0-1" if loser == chess.WHITE else "1-0"
 
 
-def accepts_draw(offerer: Verdict) -> bool:
+def accepts_draw(offerer: Evaluation) -> bool:
     """Whether Aino agrees to a draw in a position with this verdict, from the side of the person
     who offers it.
     """

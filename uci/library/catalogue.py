@@ -15,7 +15,7 @@ from engine.board.notation import board_after
 from engine.board.pgn.annotations import game_name, is_told
 from engine.errors import DataError
 from engine.files.text import printable, searchable
-from uci.annotate.lapses import Lapse
+from uci.annotate.mistake_kinds import Mistake
 from uci.common.players import level_in
 from uci.game.game_file import ANALYSES
 from uci.language import _
@@ -80,7 +80,7 @@ class ReviewFacts:
 
     accuracy: Mapping[str, float | None]
     mistakes: Mapping[str, list[int]]
-    lapses: Mapping[str, list[Lapse]]
+    lapses: Mapping[str, list[Mistake]]
 
 
 class Catalogue:

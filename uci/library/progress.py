@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from statistics import fmean
 from typing import Any
 
-from uci.annotate.lapses import Lapse
+from uci.annotate.mistake_kinds import Mistake
 from uci.library.catalogue import Game, ReviewFacts
 
 COUNTED_MOVES = 15
@@ -16,9 +16,9 @@ _SCORES = {"1-0": {"white": 1.0, "black": 0.0}, "0-1": {"white": 0.0, "black": 1
 _MOST_OPENINGS = 12
 
 Reviewed = tuple[Game, ReviewFacts]
-Mistake = tuple[Reviewed, Lapse | None]  # None of the game itself
+CountedMistake = tuple[Reviewed, Mistake | None]  # None of the game itself
 # What a row counts, by a name: the rows that a mistake in a game belongs to.
-_GROUPS: dict[str, Callable[[Game, Lapse | None], str]] = {
+_GROUPS: dict[str, Callable[[Game, Mistake | None], str]] = {
     "opening": lambda game, lapse: game.opening.split(":")[0].split(",")[0],
     "side": lambda game, lapse: game.mine or "",
     "motif": lambda game, lapse: lapse.kind if lapse else "",
@@ -48,7 +48,7 @@ def rows(reviewed: list[Reviewed]) -> list[dict[str, Any]]:
     """
     told = list[dict[str, Any]]()
     for by in _GROUPS:
-        groups = dict[str, list[Mistake]]()
+        groups = dict[str, list[CountedMistake]]()
         for one, lapse, name in _mistakes(reviewed, by):
             groups.setdefault(name, []).append((one, lapse))
         found = [_row(by, name, own) for name, own in groups.items() if name]
@@ -67,7 +67,7 @@ def positions(reviewed: list[Reviewed], by: str, name: str) -> list[dict[str, An
     ]  # fmt: skip
 
 
-def _mistakes(reviewed: list[Reviewed], by: str) -> Iterator[tuple[Reviewed, Lapse | None, str]]:
+def _mistakes(reviewed: list[Reviewed], by: str) -> Iterator[tuple[Reviewed, Mistake | None, str]]:
     """Yield games, and their mistakes one by one, each with the name of its row."""
     group = _GROUPS.get(by, _GROUPS["motif"])
     for one in reviewed:
@@ -77,7 +77,7 @@ def _mistakes(reviewed: list[Reviewed], by: str) -> Iterator[tuple[Reviewed, Lap
             yield one, lapse, group(game, lapse)
 
 
-def _row(by: str, name: str, own: list[Mistake]) -> dict[str, Any]:
+def _row(by: str, name: str, own: list[CountedMistake]) -> dict[str, Any]:
     games = {one[0].key: one for one, _lapse in own}.values()
     row: dict[str, Any] = {"by": by, "name": name, "games": len(games)}
     row["mistakes"] = sum(lapse is not None for _one, lapse in own)

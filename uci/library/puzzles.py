@@ -17,9 +17,9 @@ from engine.board.notation import board_after
 from engine.board.puzzle_rows import puzzle_fields, read_puzzle
 from engine.errors import AinoError, DataError
 from uci.annotate.accuracy import phases
+from uci.annotate.material import is_sacrifice
 from uci.annotate.motifs import mate_pattern, motif
-from uci.annotate.reasons import is_sacrifice
-from uci.annotate.review import GameReview
+from uci.annotate.move_review import GameReview
 from uci.common.players import PERSON
 from uci.language import _, translated
 

@@ -22,12 +22,12 @@ from engine.search.limits import Limits
 from uci.annotate.accuracy import PHASE_NAMES
 from uci.annotate.comments import add_comments, how_reviewed
 from uci.annotate.game_page import game_section, render_game_page
-from uci.annotate.judge import BAD, BRILLIANT, GREAT
-from uci.annotate.lapses import Lapse, lapses
+from uci.annotate.mistake_kinds import Mistake, mistakes_of
+from uci.annotate.move_marks import BAD, BRILLIANT, GREAT
+from uci.annotate.move_review import GameReview, MoveReview
 from uci.annotate.people import PeopleShares
-from uci.annotate.review import GameReview, MoveReview
+from uci.common.evaluation import Evaluation
 from uci.common.reading import read_text_games
-from uci.common.verdict import Verdict
 from uci.language import _
 from uci.library.catalogue import Catalogue, ReviewFacts
 from uci.library.cooperative import Steps, finish
@@ -153,24 +153,24 @@ class Reviews:
 def _facts_of(facts: Any) -> ReviewFacts:
     accuracy = dict[str, float | None]()
     mistakes = dict[str, list[int]]()
-    lapses = dict[str, list[Lapse]]()
+    lapses = dict[str, list[Mistake]]()
     for side in chess.COLOR_NAMES:
         accuracy[side] = None if facts[side] is None else float(facts[side])
         mistakes[side] = [int(count) for count in facts["mistakes"][side]]
-        lapses[side] = [Lapse(*fields) for fields in facts["lapses"][side]]
+        lapses[side] = [Mistake(*fields) for fields in facts["lapses"][side]]
     return ReviewFacts(accuracy, mistakes, lapses)
 
 
 def _pack(move: MoveReview) -> list[Any]:
     lines = map(_words, (move.best_line, move.reply_line, move.also_good))
-    judgement = move.judgement.nag if move.judgement else None
+    mark = move.mark.nag if move.mark else None
     verdicts = asdict(move.before), asdict(move.after)
     more = {
         "people": move.people,
         "taken": _words(move.taken),
         "solution": _words(move.solution),
     }
-    return [*verdicts, *lines, move.loss, move.gap, more, judgement]
+    return [*verdicts, *lines, move.loss, move.gap, more, mark]
 
 
 def _unpack(board: chess.Board, move: chess.Move, packed: list[Any]) -> MoveReview:
@@ -181,10 +181,10 @@ def _unpack(board: chess.Board, move: chess.Move, packed: list[Any]) -> MoveRevi
     people = PeopleShares(*more["people"]) if more["people"] else None
     taken = _moves(more["taken"])
     solution = _moves(more["solution"])
-    judgement = _JUDGEMENTS.get(packed[-1])
+    mark = _JUDGEMENTS.get(packed[-1])
     ply = len(board.move_stack) + 1
     return MoveReview(
-        ply, board, move, before, after, best, judgement, reply, gap, good, people, taken, solution
+        ply, board, move, before, after, best, mark, reply, gap, good, people, taken, solution
     )
 
 
@@ -196,8 +196,8 @@ def _moves(words: str) -> tuple[chess.Move, ...]:
     return tuple(map(chess.Move.from_uci, words.split()))
 
 
-def _verdict(packed: dict[str, Any]) -> Verdict:
-    return Verdict(packed["score_cp"], packed["mate"], tuple(packed["wdl"]))
+def _verdict(packed: dict[str, Any]) -> Evaluation:
+    return Evaluation(packed["score_cp"], packed["mate"], tuple(packed["wdl"]))
 
 
 def review_facts(review: GameReview) -> dict[str, Any]:
@@ -207,7 +207,7 @@ def review_facts(review: GameReview) -> dict[str, Any]:
         name = chess.COLOR_NAMES[side]
         facts[name] = review.accuracy(side)
         own = [phase for move, phase in zip(review.moves, review.phases, strict=False)
-               if move.mover == side and move.judgement in BAD]  # fmt: skip
+               if move.mover == side and move.mark in BAD]  # fmt: skip
         facts["mistakes"][name] = [own.count(phase) for phase in PHASE_NAMES]
-        facts["lapses"][name] = lapses(review, side)
+        facts["lapses"][name] = mistakes_of(review, side)
     return facts

@@ -10,7 +10,7 @@ import chess
 from engine.board.pgn.game_writer import game_text
 from engine.search.result import SearchResult
 from uci.common.board_view import render_bar
-from uci.common.verdict import Verdict
+from uci.common.evaluation import Evaluation
 from uci.game.clock import clock_text
 from uci.game.ends import (
     DECLINED,
@@ -62,9 +62,9 @@ def _eval(game: TerminalGame, argument: str) -> None:
     result = game.search()
     if not result.infos:
         return
-    verdict = Verdict.of_info(result.infos[0]).seen_by_white(game.board.turn)
-    game.say(render_bar(verdict, game.settings.style))
-    game.say(_("White: {chances}", chances=verdict.wdl_text))
+    evaluation = Evaluation.of_info(result.infos[0]).seen_by_white(game.board.turn)
+    game.say(render_bar(evaluation, game.settings.style))
+    game.say(_("White: {chances}", chances=evaluation.wdl_text))
     game.say(
         _("best line: {moves}", moves=shown_moves(game.board.variation_san(result.infos[0].pv)))
     )
@@ -76,9 +76,9 @@ def opinion(result: SearchResult, mover: chess.Color) -> str:
     """
     played = [child for child in result.children if child.move == result.best_move and child.visits]
     if played:
-        return Verdict.of_move(played[0]).seen_by_white(mover).white_text
+        return Evaluation.of_move(played[0]).seen_by_white(mover).white_text
     return (
-        Verdict.of_info(result.infos[0]).seen_by_white(mover).white_text
+        Evaluation.of_info(result.infos[0]).seen_by_white(mover).white_text
         if result.infos
         else _("book")
     )
@@ -104,7 +104,7 @@ def _draw(game: TerminalGame, argument: str) -> GameEnd | None:
         game.say(_(TOO_EARLY))
         return None
     result = game.search()
-    if result.infos and accepts_draw(Verdict.of_info(result.infos[0])):
+    if result.infos and accepts_draw(Evaluation.of_info(result.infos[0])):
         return DRAW_AGREED
     game.say(_(DECLINED))
     return None

@@ -16,7 +16,8 @@ from engine.options import EngineOptions
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo, SearchResult
-from uci.annotate.review import GameReview, review_game, until_stopped
+from uci.annotate.move_review import GameReview
+from uci.annotate.review import review_game, until_stopped
 
 if TYPE_CHECKING:
     from engine.player import Engine

@@ -12,7 +12,7 @@ from engine.native.uptime import uptime_s
 from engine.pages.board import squares_of
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
-from uci.common.verdict import Verdict
+from uci.common.evaluation import Evaluation
 from uci.game.ends import (
     DECLINED,
     DRAW_AGREED,
@@ -143,7 +143,7 @@ async def _consider_draw(session: BoardSession, table: Table, board: chess.Board
     result = await _advice(session, table, board)
     if result is None:
         return
-    if result.infos and accepts_draw(Verdict.of_info(result.infos[0])):
+    if result.infos and accepts_draw(Evaluation.of_info(result.infos[0])):
         table.finish(DRAW_AGREED)
         session.changed()
     else:

@@ -9,8 +9,10 @@ import chess.pgn
 from engine.board.notation import board_after
 from engine.errors import MoveError
 from engine.search.result import SearchInfo
-from uci.annotate.judge import BAD
-from uci.annotate.review import MoveReview, deeper, instead_of
+from uci.annotate.looks import deeper
+from uci.annotate.marking import instead_of
+from uci.annotate.move_marks import BAD
+from uci.annotate.move_review import MoveReview
 from uci.language import _
 from uci.web.board_session import BoardSession
 from uci.web.lesson import Lesson
@@ -71,7 +73,7 @@ def _mistakes(table: Table) -> list[tuple[MoveReview, chess.pgn.ChildNode]]:
     found = [
         (move, node)
         for move, node in zip(table.review.kept.review.moves, table.review.moves, strict=False)
-        if move.judgement in BAD and move.best_line and node in table.tree.numbers
+        if move.mark in BAD and move.best_line and node in table.tree.numbers
     ]
     own = [one for one in found if one[0].mover == table.seen_by] or found
     return sorted(own, key=lambda one: one[0].people.distance if one[0].people else 0.0)

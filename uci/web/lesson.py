@@ -9,7 +9,7 @@ import chess.pgn
 
 from engine.board.notation import board_after
 from uci.annotate.comments import move_comment
-from uci.annotate.review import MoveReview
+from uci.annotate.move_review import MoveReview
 from uci.language import _, later, shown_moves
 
 _TOLD = 4  # plies of what answers a try
@@ -67,7 +67,7 @@ class Lesson:
             self._refuse(tried, _("That is what was played."))
         elif tried.is_best:
             self._accept(_("Yes! {move} is better.", move=self._best))
-        elif tried.judgement is None:
+        elif tried.mark is None:
             self._accept(_("Also good, it loses little. {move} is Aino's choice.", move=self._best))
         else:
             self._refuse(tried, tried.title)

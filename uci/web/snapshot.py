@@ -14,8 +14,8 @@ from engine.board.notation import board_after, move_number
 from engine.pages.board import legal_moves, shown_position, squares_of
 from engine.search.result import SearchInfo
 from uci.annotate.comments import move_comment
-from uci.annotate.judge import chances_of, for_people, worth_of
-from uci.common.verdict import Verdict
+from uci.annotate.move_marks import chances_of, for_people, rank_of
+from uci.common.evaluation import Evaluation
 from uci.language import later, shown_moves
 from uci.web.lesson import Lesson
 from uci.web.table import Table
@@ -81,10 +81,10 @@ def review_of(table: Table) -> dict[str, Any]:
         if (number := table.tree.numbers.get(node)) is None:
             continue
         curve.append((number, round(chances_of(move.after), 3)))
-        if move.judgement is not None:
+        if move.mark is not None:
             lines = {"better": () if move.is_best else move.best_line, "answer": move.reply_line}
             squares = {name: squares_of(line)[0] for name, line in lines.items() if line}
-            marks[number] = {"nag": move.judgement.nag, "says": move_comment(move), **squares}
+            marks[number] = {"nag": move.mark.nag, "says": move_comment(move), **squares}
     return {"marks": marks, "curve": curve}
 
 
@@ -142,7 +142,7 @@ def lines_of(table: Table, board: chess.Board, infos: Sequence[SearchInfo]) -> d
     first = infos[0]
 
     def worth(info: SearchInfo) -> tuple[float, float]:
-        return worth_of(Verdict.of_info(info), chess.WHITE)
+        return rank_of(Evaluation.of_info(info), chess.WHITE)
 
     return {
         "do": "lines",
@@ -164,19 +164,19 @@ def _line(board: chess.Board, info: SearchInfo) -> dict[str, Any]:
         walk.push(move)
     squares = [info.pv[0].from_square, info.pv[0].to_square] if info.pv else []
     return {
-        **_verdict(for_people(Verdict.of_info(info)).seen_by_white(board.turn)),
+        **_verdict(for_people(Evaluation.of_info(info)).seen_by_white(board.turn)),
         "moves": moves,
         "squares": squares,
     }
 
 
-def _verdict(verdict: Verdict) -> dict[str, Any]:
+def _verdict(verdict: Evaluation) -> dict[str, Any]:
     return {"score": verdict.text, "wdl": verdict.wdl, "expected": chances_of(verdict)}
 
 
 def verdict_at_end(board: chess.Board) -> dict[str, Any]:
     """Lines of a position without legal moves: none, and its result."""
-    verdict = Verdict.of_result(board.result())
+    verdict = Evaluation.of_result(board.result())
     said = later("Checkmate") if board.is_checkmate() else later("Stalemate")
     return {
         "do": "lines",

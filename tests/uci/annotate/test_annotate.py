@@ -1,4 +1,4 @@
-"""Reviews of games: moves are judged by scripted verdicts; their marks, comments, pages and
+"""Reviews of games: moves are judged by scripted evaluations; their marks, comments, pages and
 numbers.
 """
 
@@ -27,7 +27,7 @@ from tests.uci.annotate.scripted_reviews import (
 from uci.annotate.accuracy import game_accuracy, phases, rating_played, win_percent, winning_cp
 from uci.annotate.comments import add_comments, move_comment
 from uci.annotate.game_page import game_section, render_game_page
-from uci.annotate.judge import (
+from uci.annotate.move_marks import (
     BAD,
     BLUNDER,
     BRILLIANT,
@@ -35,15 +35,15 @@ from uci.annotate.judge import (
     INACCURACY,
     MISTAKE,
     is_only_move,
-    judge,
+    mark_of,
     winning_chances,
 )
 from uci.annotate.review import ReviewInterrupted, review_game
-from uci.common.verdict import Verdict
+from uci.common.evaluation import Evaluation
 
 
 @pytest.mark.parametrize(
-    ("loss", "best", "judgement"),
+    ("loss", "best", "mark"),
     [
         (0.0, 0.5, None),
         (0.09, 0.5, INACCURACY),
@@ -53,8 +53,8 @@ from uci.common.verdict import Verdict
         (0.24, 0.24, MISTAKE),  # nothing is left to lose
     ],
 )
-def test_losses_have_names_where_they_exceed_a_limit_by_a_margin(loss, best, judgement):
-    assert judge(loss, best) is judgement
+def test_losses_have_names_where_they_exceed_a_limit_by_a_margin(loss, best, mark):
+    assert mark_of(loss, best) is mark
 
 
 @pytest.mark.parametrize(
@@ -70,10 +70,10 @@ def test_only_good_move_of_an_open_game_is_a_feat(gap, chances, expected):
     assert is_only_move(gap, chances) is expected
 
 
-@pytest.mark.parametrize(("best", "judgement"), [(0.5, BLUNDER), (0.06, MISTAKE), (0.05, None)])
-def test_a_move_that_allows_a_mate_is_no_inaccuracy(best, judgement):
+@pytest.mark.parametrize(("best", "mark"), [(0.5, BLUNDER), (0.06, MISTAKE), (0.05, None)])
+def test_a_move_that_allows_a_mate_is_no_inaccuracy(best, mark):
     """15...Nxd7 of Morphy's Opera game costs 6% of a lost position, and is mated in two."""
-    assert judge(best, best, allows_mate=True) is judgement
+    assert mark_of(best, best, allows_mate=True) is mark
 
 
 def test_an_advantage_counts_less_among_people():
@@ -139,7 +139,7 @@ def test_move_is_compared_with_the_best_one_searched_alike():
     deep = {game.board().epd(): {"e1e2": 0.34}}  # what the best move really leads to, not 0.4
     first, second = review(game, SecondThoughts(script, deep)).moves
     assert first.loss == pytest.approx(winning_chances(0.67) - winning_chances(0.45))
-    assert (first.judgement, first.best_line[0].uci()) == (MISTAKE, "e1e2")
+    assert (first.mark, first.best_line[0].uci()) == (MISTAKE, "e1e2")
     assert (second.loss, second.is_best) == (0.0, True)
     assert move_comment(first).startswith(
         "Mistake: allows 1...a6 2. Ke2. Your winning chances drop from "
@@ -158,7 +158,7 @@ def test_quiet_refutation_clears_the_sacrifice_before_it():
         script_for(game, values), {epd(game, "a2a3"): {"a7a6": 0.0, "e8e7": -0.76}}
     )
     first, second, third = review(game, engine).moves
-    assert (first.loss, first.judgement) == (
+    assert (first.loss, first.mark) == (
         pytest.approx(winning_chances(0.9) - winning_chances(0.88)),
         None,
     )
@@ -177,11 +177,11 @@ def test_mates_are_counted_from_each_position():
 
 
 def test_mates_are_counted_along_their_lines():
-    verdict = Verdict(0, -2, (0, 0, 1000))
+    evaluation = Evaluation(0, -2, (0, 0, 1000))
     texts = []
     for side in (chess.WHITE, chess.BLACK, chess.WHITE, chess.BLACK):
-        verdict = verdict.after_move_of(side)
-        texts.append(verdict.text)
+        evaluation = evaluation.after_move_of(side)
+        texts.append(evaluation.text)
     assert texts == ["#-2", "#-1", "#-1", "#"]
 
 
@@ -208,7 +208,7 @@ def test_a_claimed_draw_is_one(result, is_draw):
     """The search had gone on behind it, and whoever gave it lost nothing."""
     game = read(f'[Result "{result}"]\n\n{SHUFFLE} {result}')
     engine = ScriptedEngine({game.end().board().epd(): {"e2e4": 0.9}})
-    assert (review(game, engine).moves[-1].after == Verdict.of_result("1/2-1/2")) == is_draw
+    assert (review(game, engine).moves[-1].after == Evaluation.of_result("1/2-1/2")) == is_draw
 
 
 def test_a_pass_is_not_judged():
@@ -218,7 +218,7 @@ def test_a_pass_is_not_judged():
         game, [{"e2e4": 0.0}, {"e7e5": 0.0}, {"d1h5": 0.0}, {"b8c6": 0.0}, {"h5f7": 0.9}]
     )
     found = review(game, ScriptedEngine(script))
-    assert found.moves[3].judgement is None
+    assert found.moves[3].mark is None
     assert move_comment(found.moves[3]) == ""
     assert found.accuracy(chess.BLACK) == pytest.approx(100.0), "of 1... e5 alone"
     assert "2... -- " in json.dumps(game_section(found, 1, "")[1])
@@ -232,14 +232,14 @@ def test_known_opening_moves_are_judged_only_if_they_are_blunders():
     )
     _, second, third = review(game, engine).moves
     assert second.loss == pytest.approx(winning_chances(0.5) - winning_chances(0.42))
-    assert second.judgement is None
-    assert third.judgement is BLUNDER
+    assert second.mark is None
+    assert third.mark is BLUNDER
 
 
 @pytest.mark.parametrize(
-    ("answer", "judgement"), [(0.7, BLUNDER), (0.42, MISTAKE), (0.3, INACCURACY), (0.0, None)]
+    ("answer", "mark"), [(0.7, BLUNDER), (0.42, MISTAKE), (0.3, INACCURACY), (0.0, None)]
 )
-def test_bad_mark_is_what_thorough_searches_say(answer, judgement):
+def test_bad_mark_is_what_thorough_searches_say(answer, mark):
     """The first look calls 1. a3 a blunder: 0.2 against -0.8. The thorough one gives the reply
     another value.
     """
@@ -249,21 +249,21 @@ def test_bad_mark_is_what_thorough_searches_say(answer, judgement):
     engine = SecondThoughts(script, {epd(game, "a2a3"): {"a7a6": answer, "e8e7": answer}})
     engine.deep[game.end().board().epd()] = {"e1e2": -answer}
     first = review(game, engine).moves[0]
-    assert first.judgement is judgement
-    assert first.is_best == (judgement is None)
+    assert first.mark is mark
+    assert first.is_best == (mark is None)
     assert {limits.nodes for limits in engine.limits} == {1, 8}
 
 
-@pytest.mark.parametrize(("answer", "judgement"), [(0.0, None), (0.8, BLUNDER)])
-def test_a_third_look_settles_a_loss_near_the_limit(monkeypatch, answer, judgement):
+@pytest.mark.parametrize(("answer", "mark"), [(0.0, None), (0.8, BLUNDER)])
+def test_a_third_look_settles_a_loss_near_the_limit(monkeypatch, answer, mark):
     """Rotlewi's 19. e5 against Rubinstein lost 16% and had no mark."""
-    monkeypatch.setattr("uci.annotate.review._THIRD_SHARE", 100)
+    monkeypatch.setattr("uci.annotate.settling._THIRD_SHARE", 100)
     game = read(QUIET)
     script = script_for(game, [{"e1e2": 0.0}, {"a7a6": 0.24}, {"e1e2": -0.24}])
     engine = DeepestThoughts(script)
     engine.deepest = {epd(game, "a2a3"): {"a7a6": answer, "e8e7": answer}}
     engine.deepest[game.end().board().epd()] = {"e1e2": -answer}
-    assert review(game, engine).moves[0].judgement is judgement
+    assert review(game, engine).moves[0].mark is mark
 
 
 def test_third_looks_take_a_share_of_the_time():
@@ -278,7 +278,7 @@ def test_quiet_game_has_no_thorough_search():
     engine = ScriptedEngine(
         script_for(read(QUIET), [{"a2a3": 0.1, "e1e2": 0.15}, {"a7a6": -0.1}, {"e1e2": 0.1}])
     )
-    assert [move.judgement for move in review(read(QUIET), engine).moves] == [None, None]
+    assert [move.mark for move in review(read(QUIET), engine).moves] == [None, None]
     assert [limits.nodes for limits in engine.limits] == [1, 1, 1]
 
 
@@ -298,24 +298,24 @@ def test_every_large_drop_of_the_curve_has_a_mark(seed):
         board.push(rng.choice(moves))
     found = review(chess.pgn.Game.from_board(board), SecondThoughts(script, deep))
     for move in found.moves:
-        assert (move.judgement in BAD) == (move.loss >= 0.085), move
+        assert (move.mark in BAD) == (move.loss >= 0.085), move
         assert move.loss == 0.0 or not move.is_best
-        if move.judgement in BAD:
+        if move.mark in BAD:
             others = {**deep[move.board.epd()], move.move.uci(): -1.0}
             assert move.best_line[0].uci() == max(others, key=others.get)
-    assert sum(move.judgement in BAD for move in found.moves) > 5
+    assert sum(move.mark in BAD for move in found.moves) > 5
 
 
-@pytest.mark.parametrize(("other", "judgement"), [(-0.7, GREAT), (-0.1, None), (0.2, None)])
-def test_move_is_praised_only_if_the_others_lose_in_the_second_look_too(other, judgement):
+@pytest.mark.parametrize(("other", "mark"), [(-0.7, GREAT), (-0.1, None), (0.2, None)])
+def test_move_is_praised_only_if_the_others_lose_in_the_second_look_too(other, mark):
     game = read(QUIET)
     script = script_for(game, [{"a2a3": 0.1}, {"a7a6": -0.1}, {"e1e2": 0.1}])
     engine = SecondThoughts(script, {game.board().epd(): {"a2a3": 0.1, "e1e2": other}})
     engine.shares = {"a2a3": 0.1}
     first = review(game, engine).moves[0]
-    assert first.judgement is judgement
-    assert (judgement is None) == (move_comment(first) == "")
-    if judgement:
+    assert first.mark is mark
+    assert (mark is None) == (move_comment(first) == "")
+    if mark:
         assert move_comment(first).startswith(
             "The only good move: any other lowers your winning chances by 28%"
         )
@@ -344,7 +344,7 @@ def test_a_move_that_allows_a_mate_in_a_lost_position_is_a_mistake_with_its_reas
     worse = {move.uci(): -0.97 for move in game.board().legal_moves}
     engine = MateFinder({epd(game): {**worse, "g7g6": -0.96}, epd(game, "g7g6"): {"b1b7": 0.96}})
     first = review(game, engine).moves[0]
-    assert first.judgement is MISTAKE
+    assert first.mark is MISTAKE
     assert first.reply_line[0].uci() == "b1b8"
     assert move_comment(first).startswith(
         "Mistake: allows a back-rank mate in 1. Your winning chances drop from"
@@ -353,17 +353,17 @@ def test_a_move_that_allows_a_mate_in_a_lost_position_is_a_mistake_with_its_reas
 
 
 @pytest.mark.parametrize(
-    ("share", "other", "judgement"), [(0.01, 0.2, BRILLIANT), (0.5, 0.2, None), (0.01, 0.35, None)]
+    ("share", "other", "mark"), [(0.01, 0.2, BRILLIANT), (0.5, 0.2, None), (0.01, 0.35, None)]
 )
-def test_a_hard_sacrifice_is_brilliant(share, other, judgement):
+def test_a_hard_sacrifice_is_brilliant(share, other, mark):
     """The rook is offered for a pawn; the second look gives the best other move another value."""
     game = read('[FEN "6k1/R4ppp/8/8/8/8/5PPP/6K1 w - - 0 1"]\n[SetUp "1"]\n\n1. Rxf7 Kxf7 *\n')
     script = script_for(game, [{"a7f7": 0.4}, {"g8f7": -0.4}, {"h2h3": 0.4}])
     engine = SecondThoughts(script, {game.board().epd(): {"a7f7": 0.4, "h2h3": other}})
     engine.shares = {"a7f7": share}
     first = review(game, engine).moves[0]
-    assert first.judgement is judgement
-    assert ("Brilliant" in move_comment(first)) == (judgement is BRILLIANT)
+    assert first.mark is mark
+    assert ("Brilliant" in move_comment(first)) == (mark is BRILLIANT)
 
 
 def test_moves_without_a_second_look_have_no_mark():
@@ -381,7 +381,7 @@ def test_moves_without_a_second_look_have_no_mark():
     with pytest.raises(ReviewInterrupted) as interrupt:
         review_game(engine, game, Limits(nodes=1), search=interrupted_search)
     assert looks == 1
-    assert [move.judgement for move in interrupt.value.review.moves] == [None, None]
+    assert [move.mark for move in interrupt.value.review.moves] == [None, None]
 
 
 def test_game_without_moves_is_reviewed():

@@ -242,7 +242,7 @@ GLYPHS = "1. e4! $14 e5 $6 2. Qh5?! (2. Nf3! $146) Nc6 $999 3. Bc4 Nf6?? 4. Qxf7
 
 
 def test_the_page_shows_the_authors_glyphs(engine):
-    """It had Aino's judgement only."""
+    """It had Aino's mark only."""
     found = reviewed(engine, read(GLYPHS))
     add_comments(found)
     steps = steps_of(section := game_section(found, 1, "")[1])

@@ -11,9 +11,10 @@ import pytest
 
 from engine.board import notation
 from tests.boards import board_after
-from uci.annotate.deeds import deed, threat
+from uci.annotate.material import is_sacrifice
 from uci.annotate.motifs import motif
-from uci.annotate.reasons import Lines, is_sacrifice, reason
+from uci.annotate.move_purposes import purpose_of, threat
+from uci.annotate.reasons import Lines, reason
 from uci.language import speak
 
 LEGAL = "e4 e5 Nf3 Nc6 Bc4 d6 Nc3 Bg4 h3 Bh5 Nxe5"
@@ -339,7 +340,7 @@ def test_material_is_no_reason_where_the_other_side_has_enough_for_it(best_cp, s
 )
 def test_a_move_is_told_by_what_it_does(start, line, told):
     board = position(start)
-    assert deed(board, moves(board, line)) == told
+    assert purpose_of(board, moves(board, line)) == told
 
 
 @pytest.mark.parametrize(

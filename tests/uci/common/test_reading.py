@@ -14,6 +14,7 @@ from engine.errors import ConfigError, DataError, FenError
 from engine.search.limits import Limits
 from engine.search.result import RootMove
 from tests.boards import board_after
+from uci.common.evaluation import Evaluation
 from uci.common.limit_flags import add_limit_flags, limits_from_flags
 from uci.common.reading import (
     BadLine,
@@ -24,7 +25,6 @@ from uci.common.reading import (
     read_source,
     read_sources,
 )
-from uci.common.verdict import Verdict
 from uci.openings.opening_names import opening_name, position_name, read_table
 
 TWO_GAMES = """\
@@ -252,25 +252,25 @@ def test_limits_out_of_range_are_refused(words):
 
 
 def test_a_verdict_is_turned_for_white():
-    verdict = Verdict(-34, None, (250, 300, 450))
+    verdict = Evaluation(-34, None, (250, 300, 450))
     assert verdict.seen_by_white(chess.WHITE) is verdict
-    assert verdict.seen_by_white(chess.BLACK) == Verdict(34, None, (450, 300, 250))
+    assert verdict.seen_by_white(chess.BLACK) == Evaluation(34, None, (450, 300, 250))
 
 
 def test_a_verdict_is_told_in_words():
-    verdict = Verdict(-34, None, (250, 300, 450))
+    verdict = Evaluation(-34, None, (250, 300, 450))
     told = (verdict.text, verdict.expected, verdict.wdl_text)
     assert told == ("-0.34", 0.4, "25% win, 30% draw, 45% loss")
 
 
 def test_a_score_is_bounded():
-    shown = [Verdict(cp, None, (0, 0, 1000)).text for cp in (9876, -20_000, 1499)]
+    shown = [Evaluation(cp, None, (0, 0, 1000)).text for cp in (9876, -20_000, 1499)]
     assert shown == ["+15.00", "-15.00", "+14.99"]
 
 
 def test_a_mate_is_certain():
     child = RootMove(chess.Move.from_uci("e2e4"), visits=9, prior=0.1, q=0.2, draw=0.5, mate=3)
-    verdict = Verdict.of_move(child)
+    verdict = Evaluation.of_move(child)
     assert (verdict.expected, verdict.text, verdict.reversed().text) == (1.0, "#3", "#-3")
 
 
@@ -278,5 +278,5 @@ def test_a_mate_is_certain():
     ("result", "expected", "text"), [("1-0", 1, "#"), ("0-1", 0, "#"), ("1/2-1/2", 0.5, "+0.00")]
 )
 def test_finished_games_have_verdicts(result, expected, text):
-    verdict = Verdict.of_result(result)
+    verdict = Evaluation.of_result(result)
     assert (verdict.expected, verdict.text) == (expected, text)

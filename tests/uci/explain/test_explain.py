@@ -45,7 +45,7 @@ def test_a_schedule_grows_to_its_end():
 def test_observation_ends_with_a_mate(engine):
     observation = observe_search(engine, chess.Board("6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1"), 5000)
     assert observation.snapshots[-1].nodes < 100
-    assert observation.verdict.text == "#1"
+    assert observation.evaluation.text == "#1"
 
 
 def test_observation_goes_from_the_policy_to_the_result(engine):
@@ -107,7 +107,7 @@ def test_tree_holds_legal_lines_with_visits_that_add_up(engine):
 def test_threat_is_what_the_opponent_would_do(engine):
     threat = find_threat(engine, chess.Board(SCHOLAR), 200)
     assert threat.board.san(threat.line[0]) == "Qxf7#"
-    assert (threat.verdict.text, threat.verdict.expected) == ("#-1", 0.0)
+    assert (threat.evaluation.text, threat.evaluation.expected) == ("#-1", 0.0)
     assert find_threat(engine, chess.Board(ROOKS), 10) is None, "the side in check cannot pass"
 
 
@@ -126,7 +126,7 @@ def test_parts_blend_into_the_hybrids_value():
         "material",
         0.25,
     )
-    blend = 0.75 * network.verdict.expected + 0.25 * material.verdict.expected
+    blend = 0.75 * network.evaluation.expected + 0.25 * material.evaluation.expected
     assert judge_at_sight(hybrid, board).expected == pytest.approx(blend, abs=0.002)
     hybrid.close()
     (alone,) = value_parts(OPTIONS, make_evaluator("material"), chess.Board())

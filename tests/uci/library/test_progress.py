@@ -6,18 +6,19 @@ import pytest
 from engine.board.notation import board_after as after
 from tests.boards import board_after
 from tests.uci.library.own_games import write
-from uci.annotate.judge import BLUNDER
-from uci.annotate.lapses import Lapse, lapse
-from uci.annotate.review import MoveReview
-from uci.common.verdict import Verdict
+from uci.annotate.mistake_kinds import Mistake, mistake_of
+from uci.annotate.move_marks import BLUNDER
+from uci.annotate.move_review import MoveReview
+from uci.annotate.reasons import reason_of
+from uci.common.evaluation import Evaluation
 from uci.language import speak
 from uci.library.catalogue import ReviewFacts
 from uci.library.games_folder import GamesFolder
 from uci.library.progress import COUNTED_MOVES, counted_games, points, positions, rows
 
-EVEN = Verdict(0, None, (300, 400, 300))
-MATED = Verdict(0, -3, (0, 0, 1000))
-MATES = Verdict(0, 3, (1000, 0, 0))
+EVEN = Evaluation(0, None, (300, 400, 300))
+MATED = Evaluation(0, -3, (0, 0, 1000))
+MATES = Evaluation(0, 3, (1000, 0, 0))
 
 
 def moves_of(*uci):
@@ -33,8 +34,8 @@ FORK = "4k3/8/8/8/3n4/8/8/R3K3 b - - 0 1"
 QUIET = "4k3/p7/8/8/8/8/P7/4K3 w - - 0 1"
 
 
-LOST = Verdict(500, None, (900, 50, 50))  # for Black
-LOST_BY_WHITE = Verdict(-500, None, (50, 50, 900))
+LOST = Evaluation(500, None, (900, 50, 50))  # for Black
+LOST_BY_WHITE = Evaluation(-500, None, (50, 50, 900))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ LOST_BY_WHITE = Verdict(-500, None, (50, 50, 900))
     ],
 )
 def test_a_mistake_is_of_a_kind(move, kind, missed):
-    assert lapse(move) == Lapse(9, kind, missed)
+    assert mistake_of(move) == Mistake(9, kind, missed)
 
 
 def test_a_mistake_is_of_the_kind_that_its_review_names():
@@ -71,8 +72,8 @@ def test_a_mistake_is_of_the_kind_that_its_review_names():
     best = moves_of("d8c7", "h6f7", "h8g8", "f7h6", "g8h8", "h6f7")
     reply = moves_of("h5f7", "a2a1", "c1d2", "f8f7", "h6f7", "h8g8", "d1a1", "g8f7")
     move = mistake(start, "d7f6", best, reply, later=LOST)
-    assert "sacrifice" in move.reason().text
-    assert lapse(move).kind == "sacrifice"
+    assert "sacrifice" in reason_of(move).text
+    assert mistake_of(move).kind == "sacrifice"
 
 
 LONG = (
@@ -94,7 +95,9 @@ def reviewed(tmp_path):
     games.add_name("Anna")
     games.refresh()
     for game in [*games.catalogue._games.values()]:
-        kept = [Lapse(12, "fork", True)] if game.mine == "black" else [Lapse(1, "pin", False)] * 2
+        kept = (
+            [Mistake(12, "fork", True)] if game.mine == "black" else [Mistake(1, "pin", False)] * 2
+        )
         facts = ReviewFacts(
             {"white": 90.0, "black": 70.0},
             {"white": [1, 0, 0], "black": [0, 1, 0]},
@@ -143,13 +146,13 @@ def test_a_reason_is_looked_for_once(monkeypatch):
     """A page looked for the reason of each mark four times, and took seconds."""
     found = list[object]()
     move = mating()
-    monkeypatch.setattr("uci.annotate.review.find_reason", lambda lines: found.append(lines))
-    assert [move.reason() for _ in range(4)] == [None] * 4
+    monkeypatch.setattr("uci.annotate.reasons.find_reason", lambda lines: found.append(lines))
+    assert [reason_of(move) for _ in range(4)] == [None] * 4
     assert len(found) == 1
 
 
 def test_a_reason_is_told_in_the_language_that_is_spoken_now():
     move = mating()
-    english = move.reason().text
+    english = reason_of(move).text
     speak("de")
-    assert (english, move.reason().text) == ("allows mate in 3", "lässt Matt in 3 zu")
+    assert (english, reason_of(move).text) == ("allows mate in 3", "lässt Matt in 3 zu")

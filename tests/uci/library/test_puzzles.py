@@ -18,7 +18,7 @@ from tests.browser.test_games import PUZZLE
 from tests.new_process import ROOT
 from tests.uci.annotate.scripted_reviews import ScriptedEngine, epd, read, review
 from tests.unit.files.test_text import ZSTD
-from uci.annotate.judge import BLUNDER
+from uci.annotate.move_marks import BLUNDER
 from uci.library.cooperative import finish
 from uci.library.glicko import Rating
 from uci.library.puzzle_stock import PuzzleStock
@@ -80,7 +80,7 @@ def test_only_a_missed_move_without_an_equal_becomes_a_puzzle(others, drawn):
         for move, q in values.items()
     }
     found = review(game, ScriptedEngine(script))
-    assert found.moves[0].judgement == BLUNDER
+    assert found.moves[0].mark == BLUNDER
     themes = themes_of(chess.Board(), [chess.Move.from_uci("d2d4")])
     row = {"fen": chess.STARTING_FEN, "before": "", "moves": ["d2d4"], "themes": themes}
     assert puzzles_of(found, chess.WHITE) == [row][:drawn]

@@ -10,11 +10,11 @@ import pytest
 from engine.errors import DataError
 from engine.search.limits import Limits
 from tests.uci.library.own_games import GAMES, row_of, text_of
-from uci.annotate.judge import BLUNDER
+from uci.annotate.move_marks import BLUNDER
+from uci.annotate.move_review import GameReview, MoveReview
 from uci.annotate.people import PeopleShares
-from uci.annotate.review import GameReview, MoveReview
+from uci.common.evaluation import Evaluation
 from uci.common.reading import read_text_games
-from uci.common.verdict import Verdict
 from uci.game.game_file import REVIEWS
 from uci.language import speak
 from uci.library.game_files import line_key, review_path
@@ -26,10 +26,10 @@ MOVE = MoveReview(
     ply=1,
     board=chess.Board(),
     move=MOVES("f2f3"),
-    before=Verdict(16, None, (282, 482, 236)),
-    after=Verdict(-1000, -3, (0, 0, 1000)),
+    before=Evaluation(16, None, (282, 482, 236)),
+    after=Evaluation(-1000, -3, (0, 0, 1000)),
     best_line=(MOVES("e2e4"), MOVES("e7e5")),
-    judgement=BLUNDER,
+    mark=BLUNDER,
     reply_line=(MOVES("e7e5"),),
     gap=0.25,
     also_good=(MOVES("d2d4"), MOVES("c2c4")),
@@ -40,7 +40,7 @@ MOVE = MoveReview(
 
 def kept_of(text="1. f3 *", moves=(MOVE,)):
     game = next(read_text_games(text, "it")).game
-    review = GameReview(game, Verdict(7, None, (300, 500, 200)), list(moves), chess.WHITE)
+    review = GameReview(game, Evaluation(7, None, (300, 500, 200)), list(moves), chess.WHITE)
     return KeptReview(review, "material", Limits(nodes=50, movetime_ms=70), chess.BLACK)
 
 

@@ -27,8 +27,8 @@ from tests.uci.play.terminal_game import (
     new_game,
     play,
 )
+from uci.common.evaluation import Evaluation
 from uci.common.reading import read_game
-from uci.common.verdict import Verdict
 from uci.game.ends import GameEnd, accepts_draw
 from uci.game.game_file import LAST, default_path, load_game, save_game
 from uci.game.move_input import read_human_move
@@ -222,4 +222,4 @@ def test_a_game_of_chess960_reads_back(option, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(("wdl", "accepts"), [((350, 300, 350), True), ((349, 300, 351), False)])
 def test_a_draw_is_accepted_from_exactly_even_on(wdl, accepts):
     """Offers at even had no test: a mutation that declined them was caught by none."""
-    assert accepts_draw(Verdict(0, None, wdl)) == accepts
+    assert accepts_draw(Evaluation(0, None, wdl)) == accepts

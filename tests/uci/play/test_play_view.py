@@ -23,7 +23,7 @@ from uci.common.board_view import (
     render_bar,
     render_board,
 )
-from uci.common.verdict import Verdict
+from uci.common.evaluation import Evaluation
 from uci.game.game_file import game_from_board, save_game
 from uci.game.move_input import read_human_move
 from uci.language import own_letters, shown_moves, shows_own_letters, speak, spoken_languages
@@ -137,19 +137,19 @@ def test_a_full_disk_leaves_no_half_of_a_game(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("verdict", "style", "shown"),
+    ("evaluation", "style", "shown"),
     [
-        (Verdict(0, 3, (1000, 0, 0)), PLAIN, f"White [{'#' * 24}] Black  #3"),
+        (Evaluation(0, 3, (1000, 0, 0)), PLAIN, f"White [{'#' * 24}] Black  #3"),
         (
-            Verdict(-50, None, (250, 250, 500)),
+            Evaluation(-50, None, (250, 250, 500)),
             BoardStyle(color=False, symbols=True),
             f"White [{'█' * 9}{'░' * 15}] Black  -0.50",
         ),
     ],
     ids=["a mate", "symbols"],
 )
-def test_a_bar_shows_the_chances(verdict, style, shown):
-    assert render_bar(verdict, style) == shown
+def test_a_bar_shows_the_chances(evaluation, style, shown):
+    assert render_bar(evaluation, style) == shown
 
 
 def test_accents_are_dropped_where_they_cannot_be_shown():

@@ -7,17 +7,17 @@ import pytest
 
 from engine.board.pgn.game_reader import read_games
 from engine.search.limits import Limits
-from uci.annotate.judge import BLUNDER
+from uci.annotate.move_marks import BLUNDER
+from uci.annotate.move_review import GameReview, MoveReview
 from uci.annotate.people import PeopleShares
-from uci.annotate.review import GameReview, MoveReview
-from uci.common.verdict import Verdict
+from uci.common.evaluation import Evaluation
 from uci.game.timed_game import Setup
 from uci.library.reviews import KeptReview
 from uci.web.table import Table
 
 GAME = "1. e4 e5 2. Bc4 Nc6 3. Qh5 Nf6 4. Qxf7# 1-0"
-EVEN = Verdict(0, None, (300, 400, 300))
-MATED = Verdict(0, 1, (1000, 0, 0))
+EVEN = Evaluation(0, None, (300, 400, 300))
+MATED = Evaluation(0, 1, (1000, 0, 0))
 
 
 def reviewed_table(seen_by):
@@ -132,7 +132,7 @@ async def test_what_one_nearly_finds_comes_first(visit, tab):
     near = PeopleShares(1500, 0.3, 0.4)
     moves = kept.review.moves
     moves[5] = replace(moves[5], people=near)
-    moves[3] = replace(moves[3], judgement=BLUNDER, people=hard)
+    moves[3] = replace(moves[3], mark=BLUNDER, people=hard)
     visit.session.put(table, kept)
     seen = []
     for _ in range(3):

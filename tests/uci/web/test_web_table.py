@@ -17,8 +17,8 @@ from engine.pages.board import legal_moves
 from tests.boards import board_after
 from tests.uci.play.terminal_game import Time
 from uci.annotate.game_page import game_section
-from uci.annotate.review import GameReview, MoveReview
-from uci.common.verdict import Verdict
+from uci.annotate.move_review import GameReview, MoveReview
+from uci.common.evaluation import Evaluation
 from uci.game.clock import GameClock, GameTime
 from uci.game.ends import end_by_resigning
 from uci.game.timed_game import Setup
@@ -269,7 +269,7 @@ def test_castling_is_offered_onto_the_rook_as_well_as_beside_it(chess960, castli
     assert {target for _source, target, uci in found if uci == castling} == {chess.G1, chess.H1}
 
 
-EVEN = Verdict(0, None, (300, 400, 300))
+EVEN = Evaluation(0, None, (300, 400, 300))
 MOVES = [chess.Move.from_uci(uci) for uci in ("g1f3", "g8f6", "f3g1", "f6g8")]
 
 

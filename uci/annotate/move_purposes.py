@@ -13,7 +13,7 @@ from uci.annotate.motifs import fork_text, opened
 from uci.language import _
 
 
-def deed(board: chess.Board, line: Sequence[chess.Move], explains_much: bool = False) -> str:
+def purpose_of(board: chess.Board, line: Sequence[chess.Move], explains_much: bool = False) -> str:
     """Return what a line's first move does, as `which attacks the queen on b3`; "" where no rule
     knows.
 

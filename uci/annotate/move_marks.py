@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import chess
 
 from uci.annotate.accuracy import winning_cp
-from uci.common.verdict import Verdict
+from uci.common.evaluation import Evaluation
 from uci.language import later
 
 
 @dataclass(frozen=True)
-class Judgement:
+class MoveMark:
     """A kind of move: name, what chess writers put behind it, and PGN's Numeric Annotation
     Glyph.
     """
@@ -27,11 +27,11 @@ class Judgement:
     nag: int
 
 
-BLUNDER = Judgement(later("blunder"), "??", 4)
-MISTAKE = Judgement(later("mistake"), "?", 2)
-INACCURACY = Judgement(later("inaccuracy"), "?!", 6)
-GREAT = Judgement("only move", "!", 1)
-BRILLIANT = Judgement("brilliant move", "!!", 3)
+BLUNDER = MoveMark(later("blunder"), "??", 4)
+MISTAKE = MoveMark(later("mistake"), "?", 2)
+INACCURACY = MoveMark(later("inaccuracy"), "?!", 6)
+GREAT = MoveMark("only move", "!", 1)
+BRILLIANT = MoveMark("brilliant move", "!!", 3)
 BAD = (BLUNDER, MISTAKE, INACCURACY)
 
 # Smallest loss of each kind. On Lichess they are 0.15, 0.1 and 0.05 (of a scale from -1 to 1).
@@ -55,26 +55,28 @@ def winning_chances(expected: float) -> float:
     return 1.0 / (1.0 + ((1.0 - expected) / expected) ** _HUMAN_SLOPE)
 
 
-def chances_of(verdict: Verdict, side: chess.Color = chess.WHITE) -> float:
-    """Return a side's winning chances in a verdict from White's side: the scale of all that a
+def chances_of(evaluation: Evaluation, side: chess.Color = chess.WHITE) -> float:
+    """Return a side's winning chances in an evaluation from White's side: the scale of all that a
     review shows.
     """
-    return winning_chances(verdict.expected if side == chess.WHITE else 1.0 - verdict.expected)
+    return winning_chances(
+        evaluation.expected if side == chess.WHITE else 1.0 - evaluation.expected
+    )
 
 
-def worth_of(verdict: Verdict, side: chess.Color) -> tuple[float, float]:
-    """Return what verdicts from White's side are compared by: a side's chances, and of mates how
+def rank_of(evaluation: Evaluation, side: chess.Color) -> tuple[float, float]:
+    """Return what evaluations from White's side are compared by: a side's chances, and of mates how
     near its own is, or how far the other's.
     """
-    mate = verdict.seen_by_white(side).mate
-    return chances_of(verdict, side), 1.0 / mate if mate else 0.0
+    mate = evaluation.seen_by_white(side).mate
+    return chances_of(evaluation, side), 1.0 / mate if mate else 0.0
 
 
-def for_people(verdict: Verdict) -> Verdict:
-    """Return the verdict with its score on Stockfish's scale, which Lichess and other readers of
+def for_people(evaluation: Evaluation) -> Evaluation:
+    """Return the evaluation with its score on Stockfish's scale, which Lichess and other readers of
     PGN expect. Winning chances follow from it.
     """
-    return replace(verdict, score_cp=winning_cp(chances_of(verdict)))
+    return replace(evaluation, score_cp=winning_cp(chances_of(evaluation)))
 
 
 def is_only_move(gap: float, chances: float) -> bool:
@@ -84,8 +86,8 @@ def is_only_move(gap: float, chances: float) -> bool:
     return gap >= _GREAT_GAP and _STILL_OPEN[0] <= chances <= _STILL_OPEN[1]
 
 
-def judge(loss: float, best: float, allows_mate: bool = False) -> Judgement | None:
-    """Return the judgement of a move that lost `loss` of the winning chances `best`; None if it
+def mark_of(loss: float, best: float, allows_mate: bool = False) -> MoveMark | None:
+    """Return the mark of a move that lost `loss` of the winning chances `best`; None if it
     lost little.
 
     A blunder needs a position that the best move keeps open. To allow a mate that the best move
@@ -93,7 +95,7 @@ def judge(loss: float, best: float, allows_mate: bool = False) -> Judgement | No
     """
     if allows_mate and best >= _HOPELESS:
         return BLUNDER if best >= _ALREADY_LOST else MISTAKE
-    for least, judgement in _THRESHOLDS:
-        if loss >= least and (judgement != BLUNDER or best >= _ALREADY_LOST):
-            return judgement
+    for least, mark in _THRESHOLDS:
+        if loss >= least and (mark != BLUNDER or best >= _ALREADY_LOST):
+            return mark
     return None

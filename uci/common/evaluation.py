@@ -1,4 +1,4 @@
-"""A search's verdict on a position in the forms people read: score, chances, expected points."""
+"""A search's evaluation on a position in the forms people read: score, chances, expected points."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOST = (0, 0, 1000)
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Evaluation:
     """A position's value. Its constructor sets the point of view; `seen_by_white` turns the mover's
     into White's.
     """
@@ -26,38 +26,38 @@ class Verdict:
     wdl: tuple[int, int, int]  # win, draw, loss in per mille
 
     @classmethod
-    def of_info(cls, info: SearchInfo) -> Verdict:
-        """Return the verdict of a line of analysis, from the side to move."""
+    def of_info(cls, info: SearchInfo) -> Evaluation:
+        """Return the evaluation of a line of analysis, from the side to move."""
         return cls._of(info.score_cp, info.score_mate, info.wdl)
 
     @classmethod
-    def of_move(cls, child: RootMove) -> Verdict:
-        """Return the verdict on a searched root move, from the side that plays it."""
+    def of_move(cls, child: RootMove) -> Evaluation:
+        """Return the evaluation on a searched root move, from the side that plays it."""
         return cls._of(child.score_cp, child.mate, per_mille(child.q, child.draw))
 
     @classmethod
-    def of_result(cls, result: str) -> Verdict:
-        """Return the verdict of a finished game ("1-0", "0-1" or a draw), from White's side."""
+    def of_result(cls, result: str) -> Evaluation:
+        """Return the evaluation of a finished game ("1-0", "0-1" or a draw), from White's side."""
         wdl = {"1-0": _WON, "0-1": _LOST}.get(result, _DRAWN)
         return cls(0, None if wdl == _DRAWN else 0, wdl)
 
     @classmethod
-    def _of(cls, score_cp: int, mate: int | None, wdl: tuple[int, int, int]) -> Verdict:
+    def _of(cls, score_cp: int, mate: int | None, wdl: tuple[int, int, int]) -> Evaluation:
         if mate is not None:
             wdl = _WON if mate > 0 else _LOST
         return cls(score_cp, mate, wdl)
 
-    def seen_by_white(self, mover: chess.Color) -> Verdict:
-        """Return the same verdict from White's side, given that this one is from `mover`'s side."""
+    def seen_by_white(self, mover: chess.Color) -> Evaluation:
+        """Return the same evaluation from White's side, given that this one is from `mover`'s side."""
         return self if mover == chess.WHITE else self.reversed()
 
-    def reversed(self) -> Verdict:
-        """Return the same verdict from the other side."""
+    def reversed(self) -> Evaluation:
+        """Return the same evaluation from the other side."""
         mate = None if self.mate is None else -self.mate
-        return Verdict(-self.score_cp, mate, (self.wdl[2], self.wdl[1], self.wdl[0]))
+        return Evaluation(-self.score_cp, mate, (self.wdl[2], self.wdl[1], self.wdl[0]))
 
-    def after_move_of(self, side: chess.Color) -> Verdict:
-        """White's verdict after the best move of a side, which is a move nearer to its own mate."""
+    def after_move_of(self, side: chess.Color) -> Evaluation:
+        """White's evaluation after the best move of a side, which is a move nearer to its own mate."""
         step = 1 if side == chess.WHITE else -1
         return replace(self, mate=self.mate - step) if self.mate and self.mate * step > 0 else self
 
@@ -79,7 +79,7 @@ class Verdict:
 
     @property
     def white_text(self) -> str:
-        """The text of a verdict from White's side when no heading names the side: `White +0.34`."""
+        """The text of an evaluation from White's side when no heading names the side: `White +0.34`."""
         return f"{_('White')} {self.text}"
 
     @property

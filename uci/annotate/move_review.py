@@ -1,0 +1,205 @@
+"""What a review knows of a move, and of a whole game."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import chess
+import chess.pgn
+
+from engine.board.notation import board_after, move_number
+from uci.annotate.accuracy import (
+    START_CP,
+    RatedMove,
+    game_accuracy,
+    phases,
+    rated_moves,
+    rating_played,
+)
+from uci.annotate.move_marks import (
+    BAD,
+    BLUNDER,
+    INACCURACY,
+    MISTAKE,
+    MoveMark,
+    chances_of,
+    is_only_move,
+)
+from uci.annotate.people import PeopleShares
+from uci.common.evaluation import Evaluation
+from uci.language import _, later, several, shown_moves
+from uci.openings.opening_names import opening_name, position_name
+
+_COUNTED = {
+    BLUNDER: (later("{count} blunder"), later("{count} blunders")),
+    MISTAKE: (later("{count} mistake"), later("{count} mistakes")),
+    INACCURACY: (later("{count} inaccuracy"), later("{count} inaccuracies")),
+}
+MATERIAL_KIND = "material"
+POSITION = "position"
+
+
+class MoveReason(NamedTuple):
+    """Why a move is worse: a sentence, "" for none, and what it is about.
+
+    The kind is one of Lichess's themes, `MATERIAL_KIND` or `POSITION`. What is missed was the mover's
+    own chance.
+    """
+
+    text: str
+    kind: str = POSITION
+    is_missed: bool = False
+
+
+NO_REASON = MoveReason("")
+
+
+@dataclass(frozen=True)
+class MoveReview:
+    """One move. Evaluations are White's view."""
+
+    ply: int  # from 1
+    board: chess.Board  # before the move
+    move: chess.Move
+    before: Evaluation
+    after: Evaluation
+    best_line: tuple[chess.Move, ...]  # begins with the best move
+    mark: MoveMark | None = None  # None too for known opening moves, if they are no blunders
+    reply_line: tuple[chess.Move, ...] = ()  # what follows the move
+    # Winning chances between an only good move, or the one that was missed, and the best other one.
+    gap: float = 0.0
+    # Instead of a marked move: others than the best one that lose little.
+    also_good: tuple[chess.Move, ...] = ()
+    people: PeopleShares | None = None  # of a marked move
+    # Where the answer to a bad move is a sacrifice: the capture, and what follows.
+    taken: tuple[chess.Move, ...] = ()
+    # The only good moves, with the answers to them, where a mistake makes a puzzle.
+    solution: tuple[chess.Move, ...] = ()
+    # What `reasons.reason_of` has told, by the language and whether the letters for pieces are its
+    # own.
+    reasons: dict[tuple[str, bool], MoveReason] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    @property
+    def mover(self) -> chess.Color:
+        """Who made the move."""
+        return self.board.turn
+
+    @property
+    def number(self) -> str:
+        """`12.` or `12...`."""
+        return move_number(self.board)
+
+    @property
+    def san(self) -> str:
+        """The move."""
+        return self.board.san(self.move)
+
+    @property
+    def name(self) -> str:
+        """`12. Nf3`, in the letters that are shown."""
+        return f"{self.number} {shown_moves(self.san)}"
+
+    @property
+    def title(self) -> str:
+        """The name with its mark, `12. Nf3?`."""
+        return self.name + (self.mark.symbol if self.mark else "")
+
+    @functools.cached_property
+    def chances(self) -> tuple[float, float]:
+        """The mover's winning chances before and after the move."""
+        return chances_of(self.before, self.mover), chances_of(self.after, self.mover)
+
+    @property
+    def loss(self) -> float:
+        """Winning chances that the mover lost, 0 for the best move."""
+        return max(0.0, self.chances[0] - self.chances[1])
+
+    @property
+    def is_best(self) -> bool:
+        """Whether Aino would have played it."""
+        return bool(self.best_line) and self.best_line[0] == self.move
+
+    @property
+    def praise(self) -> str:
+        """What a move without a mark is: book, only or best; "" for another one."""
+        if self.mark is not None or not self.move:
+            return ""
+        if position_name(board_after(self.board.copy(stack=False), self.move)):
+            return "book"
+        if not self.is_best:
+            return ""
+        return "only" if is_only_move(self.gap, self.chances[1]) else "best"
+
+
+@dataclass(frozen=True)
+class GameReview:
+    """A game's moves, and what follows from them."""
+
+    game: chess.pgn.Game
+    start: Evaluation
+    moves: list[MoveReview]  # fewer than the game's where Ctrl-C ended the review
+    side: chess.Color | None = None  # whose moves are judged; None for both
+
+    @property
+    def opening(self) -> str:
+        """Its name, "" for none."""
+        return opening_name(self.game.end().board())
+
+    def accuracy(self, side: chess.Color, phase: str = "") -> float | None:
+        """0..100, of the whole game or of one phase; None for a side that never moved in it."""
+        rated = list[RatedMove]()
+        for move, rating, during in zip(self.moves, self._rated, self.phases, strict=False):
+            is_pass = not move.move
+            if move.mover == side and not is_pass and phase in ("", during):
+                rated.append(rating)
+        return game_accuracy(rated)
+
+    def rating_played(self, side: chess.Color) -> str:
+        """Return the band of ratings that a side's accuracy points to; "" where it moved too little
+        or made too few mistakes to tell.
+        """
+        moves = sum(move.mover == side for move in self.moves)
+        mistakes = sum(move.mover == side for move in self.turning_points)
+        return rating_played(self.accuracy(side) or 0.0, moves, mistakes)
+
+    @functools.cached_property
+    def phases(self) -> list[str]:
+        """The phase of each move."""
+        return phases(move.board for move in self.moves)
+
+    @functools.cached_property
+    def _rated(self) -> list[RatedMove]:
+        """The moves but for one that mates, which has no score after it."""
+        start = START_CP if self.game.board() == chess.Board() else self.start.score_cp
+        scores = [start, *(move.after.score_cp for move in self.moves if move.after.mate != 0)]
+        return rated_moves(scores, self.game.turn())
+
+    def count(self, side: chess.Color, mark: MoveMark) -> int:
+        """How many of a side's moves received this mark."""
+        return sum(move.mark == mark and move.mover == side for move in self.moves)
+
+    def summary(self, side: chess.Color) -> str:
+        """`accuracy 87%, 1 blunder, 2 mistakes`."""
+        accuracy = self.accuracy(side)
+        if accuracy is None:
+            words = [_("no moves")]
+        else:
+            words = [_("accuracy {accuracy}%", accuracy=f"{accuracy:.0f}")]
+        for mark, (singular, plural) in _COUNTED.items():
+            if count := self.count(side, mark):
+                words.append(several(singular, plural, count))
+        return ", ".join(words)
+
+    @property
+    def sides(self) -> tuple[chess.Color, ...]:
+        """The sides whose moves are judged."""
+        return (chess.WHITE, chess.BLACK) if self.side is None else (self.side,)
+
+    @property
+    def turning_points(self) -> list[MoveReview]:
+        """The moves that were marked as bad, in the order of the game."""
+        return [move for move in self.moves if move.mark in BAD]
