@@ -17,8 +17,8 @@ from engine.search.result import SearchResult
 from tests.browser.devtools import WAIT_S
 from uci.game.timed_game import Setup
 from uci.web.board_session import Services
-from uci.web.dispatch import Conductor
-from uci.web.engine_desk import EngineDesk
+from uci.web.dispatch import Dispatcher
+from uci.web.engine_service import EngineService
 from uci.web.server import WebServer
 
 SMALL = EngineOptions(evaluator="material", threads=1, hash_mib=16)
@@ -49,15 +49,15 @@ def web_board(folder, setup=None, load=ScriptedEngine):
 
     async def serve():
         ended = asyncio.Event()
-        engine = EngineDesk(load)
+        engine = EngineService(load)
         limits = Limits(nodes=100)
         services = Services(engine, load, folder, folder / "games.pgn", review_limits=limits)
-        server = WebServer(lambda tell: Conductor(services, setup or Setup(), tell))
+        server = WebServer(lambda tell: Dispatcher(services, setup or Setup(), tell))
         found.append(server)
         loops.append((asyncio.get_running_loop(), ended))
         ready.set()
         await ended.wait()
-        server.conductor.session.close()
+        server.board.session.close()
         await server.close()
         await engine.close()
 

@@ -46,7 +46,7 @@ def homes(root):
     """The modules that define each public name."""
     found = defaultdict(set)
     for path in (path for package in PACKAGES for path in (root / package).rglob("*.py")):
-        if path.name.endswith("_mode.py"):
+        if path.name.endswith("_requests.py"):
             continue  # Functions there are called like the requests that they answer.
         place = path.relative_to(root).as_posix()
         for name in public_names(ast.parse(path.read_text(encoding="utf-8"))):

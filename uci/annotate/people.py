@@ -37,13 +37,6 @@ class PeopleShares(NamedTuple):
     play: float
     find: float
 
-    @property
-    def distance(self) -> float:
-        """How far the better move is from what one nearly finds, 20 to 60 of 100 players; 0 for
-        those. Mistakes are learned from in this order.
-        """
-        return max(EASY_TO_MISS - self.find, self.find - WITHIN_REACH, 0.0)
-
 
 def rating_of(headers: Mapping[str, str], side: chess.Color) -> int:
     """Return the rating around which a side's player is, a multiple of 100 in the network's range.

@@ -1,15 +1,14 @@
-"""One person at one table with one engine: what the modes of the board share."""
+"""One person at one board with one engine: what all requests of the page share."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.options import EngineOptions
 from engine.search.limits import Limits
@@ -21,18 +20,19 @@ from uci.game.timed_game import Setup
 from uci.language import translated
 from uci.library.reviews import KeptReview
 from uci.library.worker import failure
-from uci.web.board_tasks import BoardTasks, FlagTimer
-from uci.web.engine_desk import EngineDesk
-from uci.web.games_desk import GamesDesk
-from uci.web.people_desk import PeopleDesk
+from uci.web.board_game import BoardGame
+from uci.web.engine_service import EngineService
+from uci.web.games_service import GamesService
+from uci.web.review_state import NO_REVIEW, BoardReview, Lesson
 from uci.web.saver import Saver
 from uci.web.snapshot import review_of, review_told, snapshot
-from uci.web.table import Table
-from uci.web.table_review import TableReview
 
 if TYPE_CHECKING:
     from engine.player import Engine
 
+_BEHIND_S = 0.01  # a timer may be early
+
+Work = TypeVar("Work")
 Tell = Callable[[dict[str, Any]], None]
 
 
@@ -40,7 +40,7 @@ Tell = Callable[[dict[str, Any]], None]
 class Services:
     """What a session works with."""
 
-    engine: EngineDesk
+    engine: EngineService
     load: Callable[[], Engine]  # makes an engine for reviews in the background
     folder: Path  # of one's own games
     file: Path  # in which new games are saved
@@ -52,7 +52,7 @@ class Services:
 
 class BoardSession:
     """`tell` sends a message to the page that is at the board. `set_to_work` sets the engine to
-    what the table asks for; `on_idle` hears when a thread has done the work for which others
+    what the board asks for; `on_idle` hears when a thread has done the work for which others
     waited.
 
     All methods run in the event loop and return at once; the engine works in tasks.
@@ -73,29 +73,31 @@ class BoardSession:
         self._set_to_work = set_to_work
         self.tasks = BoardTasks(self.report, self.tell_state, on_idle)
         self._folder = services.folder
-        self.people = PeopleDesk()
         self.choice = Choice.read(services.folder)
-        self.table = self._lay(Table(setup))
-        if setup.levels is not None:
-            self.choice = Choice.of(self.table)
         self._open_games(services)
+        self.board_game = self._lay(BoardGame(setup))
+        if setup.levels is not None:
+            self.choice = Choice.of(self.board_game)
+        self.review = NO_REVIEW
+        self.lesson: Lesson | None = None  # a mistake that one tries to do better
         self.shows_lines = True
         self.line_count = services.line_count
-        self.reviewed: Table | None = None  # the table that was reviewed last
+        # The game that was reviewed last, with its review.
+        self.reviewed: tuple[BoardGame, BoardReview] | None = None
         self.hinted: dict[str, Any] | None = None  # the latest hint
         self.advising = asyncio.Lock()  # while a hint is searched for, or the answer to a draw
         self._loop: asyncio.AbstractEventLoop | None = None  # known once a page has come
         self._flag = FlagTimer(self.changed)
-        self._is_known = False  # whether the page has the moves of this table
+        self._is_known = False  # whether the page has the moves of this game
 
     def _open_games(self, services: Services) -> None:
         """Make what keeps games and puzzles in the folder. It works on threads."""
-        self.games = GamesDesk(
+        self.games = GamesService(
             services.folder,
             services.load,
             partial(self._from_thread, self.tell),
             partial(self._from_thread, self.put),
-            lambda: self.table.is_engine_turn,
+            lambda: self.board_game.is_engine_turn,
             services.review_limits,
         )
         self.saver = Saver(
@@ -111,27 +113,27 @@ class BoardSession:
         self._loop = asyncio.get_running_loop()
         self._is_known = False
         self.games.arrive()
-        self.table.wait(False)
+        self.board_game.wait(False)
         self.tell_state()
         self._tell_review()
-        if self.hinted is not None and self.hinted["fen"] == self.table.board.fen():
+        if self.hinted is not None and self.hinted["fen"] == self.board_game.board.fen():
             self.tell(self.hinted)
 
     def leave(self) -> None:
         """Stop the clocks, and the engine unless it reviews a game: the page is gone."""
-        self.table.wait(True)
-        if not self.table.review.is_running:
+        self.board_game.wait(True)
+        if not self.review.is_running:
             self.engine.stop()
-        self._flag.watch(self.table)
+        self._flag.watch(self.board_game)
 
     def close(self) -> str | None:
         """End the engine's work and save what is not saved; return where it is, or what cannot be
         saved.
         """
-        self.table.review = TableReview()
+        self.review = NO_REVIEW
         self.engine.stop()
-        self.table.wait(True)
-        where = self.saver.finish(self.table)
+        self.board_game.wait(True)
+        where = self.saver.finish(self.board_game)
         self.games.close()
         return where
 
@@ -142,14 +144,16 @@ class BoardSession:
 
         Hints and lines of analysis are told apart: the page forgets them when the position changes.
         """
-        state = snapshot(self.table, is_new=not self._is_known)
+        state = snapshot(self.board_game, self.review, self.lesson, is_new=not self._is_known)
+        is_other_reviewed = self.reviewed is not None and self.reviewed[0] is not self.board_game
         self._is_known = True
         self.tell(
             {
                 **state,
                 "shows": {"on": self.shows_lines, "count": self.line_count},
                 "choice": vars(self.choice),
-                "back": self.reviewed not in (None, self.table),
+                "saved": self.saver.sentence(self.board_game),
+                "back": is_other_reviewed,
             }
         )
 
@@ -166,74 +170,88 @@ class BoardSession:
         self.say(failure(error), "error")
 
     def changed(self) -> None:
-        """Tell the new state and set the engine to the work that it asks for."""
+        """Tell the new state and set the engine to the work that it asks for. A lesson ends where
+        another position than its own is looked at.
+        """
+        study = self.board_game.study
+        if self.lesson is not None:
+            is_there = self.lesson.node in study.numbers
+            if not is_there or self.lesson.node.parent is not study.here:
+                self.lesson = None
         self.noted()
         self.go_on()
 
     def noted(self) -> None:
         """Tell the new state and save it soon. Something was written: the engine works on."""
-        self.saver.soon(self.table)
+        self.saver.soon(self.board_game)
         self.tell_state()
 
     def go_on(self) -> None:
-        """Set clocks and engine to what the table asks for."""
-        self._flag.watch(self.table)
+        """Set clocks and engine to what the board asks for."""
+        self._flag.watch(self.board_game)
         self._set_to_work()
 
-    # ---- the table -------------------------------------------------------------------------------
+    # ---- the game --------------------------------------------------------------------------------
 
-    def replace_table(self, table: Table, *notes: str) -> None:
+    def replace_board_game(
+        self,
+        board_game: BoardGame,
+        review: BoardReview = NO_REVIEW,
+        notes: Sequence[str] = (),
+    ) -> None:
         """Begin another game, after saving the one before. The `notes` are on its position."""
-        self.saver.now(self.table, aloud=True)
-        table.wait(self.table.is_waiting)  # The page may be gone.
-        self.table = self._lay(table)
+        self.saver.now(self.board_game, aloud=True)
+        board_game.wait(self.board_game.is_waiting)  # The page may be gone.
+        self.board_game = self._lay(board_game)
+        self.review = review
+        self.lesson = None
         self._is_known = False
         self.changed()
         self._tell_review()
         for text in notes:  # now, because the page says first what has changed
             self.say(text)
 
-    def put(self, table: Table, kept: KeptReview | None) -> None:
-        """Put another table there, with its review if there is one."""
-        table.review = TableReview(kept=kept, moves=tuple(table.moves))
-        self.replace_table(table)
+    def put(self, board_game: BoardGame, kept: KeptReview | None) -> None:
+        """Put another game there, with its review if there is one."""
+        moves = tuple(board_game.study.moves)
+        self.replace_board_game(board_game, BoardReview(kept=kept, moves=moves))
 
-    def _lay(self, table: Table) -> Table:
-        """Give a table its level, where nothing tells one: the one that was chosen last."""
-        if table.setup.levels is None:
-            table.level = parse_level(self.choice.level)
-        table.load(not self.engine.is_loaded)
-        return table
+    def _lay(self, board_game: BoardGame) -> BoardGame:
+        """Give a game its level, where nothing tells one: the one that was chosen last."""
+        if board_game.setup.levels is None:
+            board_game.level = parse_level(self.choice.level)
+        board_game.load(not self.engine.is_loaded)
+        self.saver.begin(board_game)
+        return board_game
 
     def choose(self, choice: Choice) -> None:
         """Take note of what is wanted of the next games, too."""
         self.choice = choice
         choice.keep(self._folder)
 
-    def _saved(self, table: Table, where: str, aloud: bool) -> None:
-        """Say where a table was saved, or let the state of a game that has ended tell it."""
+    def _saved(self, board_game: BoardGame, sentence: str, aloud: bool) -> None:
+        """Say where a game was saved, or let the state of one that has ended tell it."""
         if aloud:
-            self.say(where)
-        elif table is self.table and not table.is_running:  # a running game is told of at its end
-            table.where_saved = where
+            self.say(sentence)
+        elif board_game is self.board_game and not board_game.is_running:
             self.tell_state()
 
-    def set_review(self, review: TableReview) -> None:
+    def set_review(self, review: BoardReview) -> None:
         """Note how far the review is, and tell the page. One that is running and gives way is
         stopped.
         """
-        if self.table.review.is_running and not review.is_running:
+        if self.review.is_running and not review.is_running:
             self.engine.stop()
-        self.table.review = review
+        self.review = review
         self._tell_review()
 
     def _tell_review(self) -> None:
-        review = self.table.review
-        if review.kept is not None:
-            self.reviewed = self.table
-        elif self.reviewed is self.table:
+        if self.review.kept is not None:
+            self.reviewed = (self.board_game, self.review)
+        elif self.reviewed is not None and self.reviewed[0] is self.board_game:
             self.reviewed = None
-        self.tell({"do": "review", **review_told(review), **review_of(self.table)})
+        marks = review_of(self.review, self.board_game.study)
+        self.tell({"do": "review", **review_told(self.review), **marks})
 
     # ---- the engine ------------------------------------------------------------------------------
 
@@ -241,19 +259,19 @@ class BoardSession:
         """Wait until the engine is loaded; the clock of whoever waits for it stands still
         meanwhile.
         """
-        table = self.table
-        if not table.is_loading:
+        board_game = self.board_game
+        if not board_game.is_loading:
             return
-        table.ask(table.is_human_turn)
-        self._flag.watch(self.table)
+        board_game.ask(board_game.is_human_turn)
+        self._flag.watch(self.board_game)
         self.tell_state()
         try:
             await self.engine.prepare()
         finally:
-            table.load(not self.engine.is_loaded)
-            table.ask(False)
-            if table is self.table:
-                self._flag.watch(self.table)
+            board_game.load(not self.engine.is_loaded)
+            board_game.ask(False)
+            if board_game is self.board_game:
+                self._flag.watch(self.board_game)
                 self.tell_state()
 
     def for_analysis(self, options: EngineOptions) -> EngineOptions:
@@ -261,11 +279,75 @@ class BoardSession:
         return replace(options, analyse_mode=True, limit_strength=False, multi_pv=self.line_count)
 
 
-def on_games(action: Callable[..., object]) -> Callable[..., None]:
-    """Return a request that the worker of the games carries out."""
+# ---- beside the conversation with the page: tasks, a thread's work, and the clock ------------------
 
-    @functools.wraps(action)
-    def act(session: BoardSession, **fields: Any) -> None:
-        session.games.ask(action, **fields)
 
-    return act
+class BoardTasks:
+    """`report` hears of each failure, none of which is lost. `tell_state` tells the page what it
+    shows, after a request that failed; `on_idle` lets the requests go on that waited.
+    """
+
+    def __init__(
+        self,
+        report: Callable[[Exception], None],
+        tell_state: Callable[[], None],
+        on_idle: Callable[[], None],
+    ) -> None:
+        self._report = report
+        self._tell_state = tell_state
+        self._on_idle = on_idle
+        self._running = set[asyncio.Task[None]]()
+        self.is_working = False  # whether a thread works on a request, and the others wait
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let a task work beside the conversation."""
+        task = asyncio.ensure_future(self._reporting(work))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    def work(self, work: Callable[[], Work], then: Callable[[Work], None]) -> None:
+        """Let a thread do what takes longer than a moment, and go on with what it returns. Other
+        requests wait.
+        """
+        self.is_working = True
+        self.start(self._work(work, then))
+
+    async def _work(self, work: Callable[[], Work], then: Callable[[Work], None]) -> None:
+        try:
+            then(await asyncio.to_thread(work))
+        except Exception as error:  # noqa: BLE001 - the page stays usable, whatever was met
+            self._report(error)
+            self._tell_state()
+        finally:  # whatever fails or is cancelled, the other requests have waited
+            self.is_working = False
+            self._on_idle()
+
+    async def _reporting(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - the page stays usable, whatever was met
+            self._report(error)
+
+
+class FlagTimer:
+    """Calls `on_fall` when the flag of the side to move falls."""
+
+    def __init__(self, on_fall: Callable[[], None]) -> None:
+        self._on_fall = on_fall
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self, board_game: BoardGame) -> None:
+        """Wait for the flag at this board_game, as its clock runs now, and of no other."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        clock = board_game.clock
+        if clock is not None and clock.running is not None:
+            delay = max(0.0, clock.left(clock.running)) + _BEHIND_S
+            self._timer = asyncio.get_running_loop().call_later(delay, self._look, board_game)
+
+    def _look(self, board_game: BoardGame) -> None:
+        if board_game.fall_of_flag():
+            self._on_fall()
+        else:
+            self.watch(board_game)

@@ -21,8 +21,8 @@ from uci.game.game_file import default_path, games_folder
 from uci.game.timed_game import Setup
 from uci.language import _
 from uci.web.board_session import Services
-from uci.web.dispatch import Conductor
-from uci.web.engine_desk import EngineDesk
+from uci.web.dispatch import Dispatcher
+from uci.web.engine_service import EngineService
 from uci.web.server import WebServer
 
 
@@ -40,13 +40,13 @@ async def serve_board(
     The engine is made while the page is already open. Raises AinoErrors if it cannot.
     """
     load = partial(ready_engine, console, options)
-    engine = EngineDesk(load)
+    engine = EngineService(load)
     path = pgn or default_path(datetime.datetime.now())
     services = Services(
         engine, load, games_folder(), path, line_count=options.multi_pv, rng=random.Random()
     )
     server = WebServer(
-        lambda tell: Conductor(services, setup, tell),
+        lambda tell: Dispatcher(services, setup, tell),
         lambda: say(
             console,
             _("The page is closed, and the game waits. To continue, open {url}", url=server.url),
@@ -67,7 +67,7 @@ async def serve_board(
                 ).start()
             await _until(ended, engine)
     finally:
-        where = server.conductor.session.close()
+        where = server.board.close()
         await server.close()
         await engine.close()
         if where is not None:
@@ -84,7 +84,7 @@ def _tell_address(console: Console, server: WebServer, path: Path) -> None:
         _draw_code(console, server.url)
 
 
-async def _until(ended: asyncio.Event, engine: EngineDesk) -> None:
+async def _until(ended: asyncio.Event, engine: EngineService) -> None:
     """Make the engine while one waits for the end. Raises AinoErrors if it cannot be made."""
     waiting = asyncio.ensure_future(ended.wait())
     loading = asyncio.ensure_future(engine.prepare())

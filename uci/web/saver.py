@@ -1,22 +1,26 @@
-"""Saves what a person made at a table: a game in the file that it came from, else in today's."""
+"""Saves what a person made on the board: a game in the file that it came from, else in today's."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import chess.pgn
 
+from engine.board.notation import board_after
 from engine.errors import DataError
 from engine.files.atomic import real_path
 from engine.native.uptime import uptime_s
 from engine.search.job import SearchJob
-from uci.game.game_file import ANALYSES, save_game
+from uci.game.ends import UNFINISHED
+from uci.game.game_file import ANALYSES, game_from_board, save_game
 from uci.language import _, translated
 from uci.library.worker import failure
-from uci.web.table import Table
+from uci.web.board_game import BoardGame
 
 # After a game or an analysis was changed: a machine may lose its power, a program be killed.
 _SAVE_S = 3.0
@@ -27,11 +31,57 @@ _PAUSE = 20.0
 Rewrite = Callable[[tuple[str, str], chess.pgn.Game], Future[tuple[str, Path]]]
 
 
-class Saver:
-    """Saves tables on threads, one after the other.
+def record_of(board_game: BoardGame) -> chess.pgn.Game:
+    """Return a game as PGN, with all variations; the result is "*" while it lasts."""
+    study = board_game.study
+    if board_game.is_game:
+        record = board_game.record(board_game.end or UNFINISHED, "Web game")
+    else:
+        tags = board_game.tags.of(study.main_line)
+        if board_game.setup.source is not None:
+            record = chess.pgn.Game(tags)
+        else:
+            board = board_after(study.root.board(), *study.main_line)
+            result = tags.get("Result", UNFINISHED.result)
+            record = game_from_board(board, tags, result, board_game.clock_times)
+    study.copy_onto(record)
+    return record
 
-    New games go into `file`, analyses into one of its name in the folder of analyses. `told(table,
-    where, aloud)` hears of each save, and `say` why a file was left alone; both on that thread.
+
+def _version_of(board_game: BoardGame) -> object:
+    """Return what tells a record from an earlier one: the tree, the end, the tags, the clocks."""
+    study = board_game.study
+    clocks = board_game.clock and board_game.clock.headers()
+    tags = board_game.tags.of(study.main_line)
+    return study.changes, board_game.end, board_game.names, tags, clocks
+
+
+@dataclass
+class SavedGame:
+    """What is known of the file in which a game on the board is.
+
+    Attributes:
+        kept: its key among one's own games, and the digest of its text there.
+        record: what was saved last.
+        version: of that record.
+        sentence: where it is, or why it could not be saved.
+        told_version: the version of which this is told.
+        refusal: why the latest record is not in the file that the game is from.
+    """
+
+    kept: tuple[str, str] | None = None
+    record: chess.pgn.Game | None = None
+    version: object = None
+    sentence: str = ""
+    told_version: object = None
+    refusal: str = ""
+
+
+class Saver:
+    """Saves games of the board on threads, one after the other.
+
+    New games go into `file`, analyses into one of its name in the folder of analyses. `told(game,
+    sentence, aloud)` hears of each save, and `say` why a file was left alone; both on that thread.
     """
 
     def __init__(
@@ -39,7 +89,7 @@ class Saver:
         folder: Path,
         file: Path,
         rewrite: Rewrite,
-        told: Callable[[Table, str, bool], None],
+        told: Callable[[BoardGame, str, bool], None],
         say: Callable[[str], None],
     ) -> None:
         self._folder = folder
@@ -48,87 +98,119 @@ class Saver:
         self._told = told
         self._say = say
         self._latest = SearchJob[str]()
-        self._savings = dict[Table, SearchJob[str]]()  # of tables that may not be saved yet
+        self._savings = dict[BoardGame, SearchJob[str]]()  # of games that may not be saved yet
+        self._saved = WeakKeyDictionary[BoardGame, SavedGame]()
         self._took_s = 0.0
         self._soon: asyncio.TimerHandle | None = None
 
-    def soon(self, table: Table) -> None:
-        """Save a table in a while, unless it changes before: a game that has ended, at once."""
+    def begin(self, board_game: BoardGame) -> None:
+        """Take note of a game that comes to the board: an analysis of one's own is in its file."""
+        saved = SavedGame(board_game.setup.kept)
+        if board_game.setup.analysis is not None:
+            saved.record = record_of(board_game)
+            saved.version = _version_of(board_game)
+        self._saved.setdefault(board_game, saved)
+
+    def sentence(self, board_game: BoardGame) -> str:
+        """Where a game is as it stands now, or why it could not be saved; "" before it was
+        tried.
+        """
+        saved = self._saved[board_game]
+        if board_game.is_running or saved.told_version != _version_of(board_game):
+            return ""
+        return saved.sentence
+
+    def _is_worth_saving(self, board_game: BoardGame) -> bool:
+        """Whether the person made something that is not saved. What is drawn before the first move
+        of a game is no reason to save it.
+        """
+        study = board_game.study
+        is_drawn = study.is_drawn and not board_game.is_game
+        is_made = board_game.is_played or study.is_edited or is_drawn or board_game.tags.is_renamed
+        return is_made and self._saved[board_game].version != _version_of(board_game)
+
+    def soon(self, board_game: BoardGame) -> None:
+        """Save a game in a while, unless it changes before: one that has ended, at once."""
         if self._soon is not None:
             self._soon.cancel()
         delay_s = max(_SAVE_S, _PAUSE * self._took_s)
-        if table.end is not None:
-            self.now(table)
+        if board_game.end is not None:
+            self.now(board_game)
         else:
-            self._soon = asyncio.get_running_loop().call_later(delay_s, self.now, table)
+            self._soon = asyncio.get_running_loop().call_later(delay_s, self.now, board_game)
 
-    def now(self, table: Table, aloud: bool = False) -> SearchJob[str] | None:
-        """Save a table as it is now, after what is being saved, and again those whose saves failed;
+    def now(self, board_game: BoardGame, aloud: bool = False) -> SearchJob[str] | None:
+        """Save a game as it is now, after what is being saved, and again those whose saves failed;
         None where nothing of it is to be saved.
         """
-        self._savings = {
-            one: self._save(one, aloud and one is table)
-            for one in {table: None, **self._savings}
-            if one.is_worth_saving
-        }
-        return self._savings.get(table)
+        unsaved = filter(self._is_worth_saving, {board_game: None, **self._savings})
+        self._savings = {game: self._save(game, aloud and game is board_game) for game in unsaved}
+        return self._savings.get(board_game)
 
-    def _save(self, table: Table, aloud: bool) -> SearchJob[str]:
+    def _save(self, board_game: BoardGame, aloud: bool) -> SearchJob[str]:
         earlier = self._latest
-        record = table.record()
-        version = table.version
+        record = record_of(board_game)
+        version = _version_of(board_game)
+        saved = self._saved[board_game]
 
         def save(job: SearchJob[str]) -> str:
             begun = uptime_s()
             earlier.join()
             try:
-                where = self._write(table, record, table.saved)
+                sentence = self._write(board_game, record, saved)
             except Exception as error:  # noqa: BLE001 - whatever it is, it has to be tried again
-                return failure(error)
+                sentence = failure(error)
+            else:
+                saved.record = record
+                saved.version = version
             finally:
                 self._took_s = uptime_s() - begun
-            table.saved = record
-            table.saved_version = version
-            return where
+            saved.sentence = sentence
+            saved.told_version = version
+            return sentence
 
         saving = SearchJob[str]()
         self._latest = saving
-        return saving.start(save, lambda where: self._told(table, where, aloud))
+        return saving.start(save, lambda sentence: self._told(board_game, sentence, aloud))
 
-    def finish(self, table: Table) -> str | None:
+    def finish(self, board_game: BoardGame) -> str | None:
         """Save all that is not saved, and wait; return where it is, or why it is nowhere, with its
         text.
         """
         self._latest.join()
-        self.now(table)
-        told = [
-            f"{saving.result()}\n\n{one.record()}" if one.is_worth_saving else saving.result()
-            for one, saving in self._savings.items()
-        ]
-        return "\n\n".join(told) or None
+        self.now(board_game)
+        sentences = list[str]()
+        for game, saving in self._savings.items():
+            sentences.append(saving.result())
+            if self._is_worth_saving(game):
+                sentences.append(str(record_of(game)))
+        return "\n\n".join(sentences) or None
 
-    def _write(self, table: Table, record: chess.pgn.Game, before: chess.pgn.Game | None) -> str:
+    def _write(self, board_game: BoardGame, record: chess.pgn.Game, saved: SavedGame) -> str:
         """Write a game: what was changed goes into the text that it came from, or else into another
         file, and the person hears why. Raises DataError.
         """
-        if table.setup.analysis is not None:
-            return _saved_in(table.setup.analysis, record, before)
-        file = self._file if table.is_played else self._folder / ANALYSES / self._file.name
-        if table.kept is None:
-            return _saved_in(file, record, before)
+        if board_game.setup.analysis is not None:
+            return _saved_in(board_game.setup.analysis, record, saved.record)
+        file = self._file if board_game.is_played else self._folder / ANALYSES / self._file.name
+        if saved.kept is None:
+            return _saved_in(file, record, saved.record)
+        key, _digest = saved.kept
         try:
-            digest, path = self._rewrite(table.kept, record).result()
+            digest, path = self._rewrite(saved.kept, record).result()
         except Exception as error:  # noqa: BLE001 - whatever it is, what was written is not lost
             reason = translated(error.args[0] if isinstance(error, DataError) else failure(error))
-            saved = _saved_in(file, record, before)
-            told = _("{saved}. The file that it is from stays as it is: {reason}",
-                     saved=saved, reason=reason)  # fmt: skip
-            if reason != table.kept_apart:
-                table.kept_apart = reason
-                self._say(told)
-            return told
-        table.kept = (table.kept[0], digest)
-        table.kept_apart = ""
+            sentence = _(
+                "{saved}. The file that it is from stays as it is: {reason}",
+                saved=_saved_in(file, record, saved.record),
+                reason=reason,
+            )
+            if reason != saved.refusal:
+                saved.refusal = reason
+                self._say(sentence)
+            return sentence
+        saved.kept = (key, digest)
+        saved.refusal = ""
         return _("The game is saved in {path}", path=path)
 
 

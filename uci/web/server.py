@@ -20,7 +20,7 @@ import secrets
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any, Protocol
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
@@ -28,17 +28,14 @@ from tornado.web import Application, HTTPError, RequestHandler, stream_request_b
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from engine.board.pgn.annotations import GLYPHS
-from engine.board.pgn.game_writer import game_text
 from engine.errors import ConfigError
 from engine.native.uptime import uptime_s
 from uci.game.level import SCALE, level_choices
 from uci.language import _, shows_own_letters, speak, spoken_languages
 from uci.library.game_files import is_key
 from uci.pages.render import render
+from uci.web.games_service import GamesService
 from uci.web.request_forms import LONGEST, LONGEST_MESSAGE
-
-if TYPE_CHECKING:
-    from uci.web.dispatch import Conductor
 
 ADDRESS = "127.0.0.1"
 _EVERY = ("0.0.0.0", "::")  # stand for all addresses of this machine
@@ -68,6 +65,19 @@ _HEADERS = {
 _GONE = 4000  # close code of a socket that is one tab too many
 
 
+class Board(Protocol):
+    """What the server needs of the board that it serves; `dispatch.py` has it."""
+
+    @property
+    def games(self) -> GamesService: ...
+    def arrive(self) -> None: ...
+    def leave(self) -> None: ...
+    def close(self) -> str | None: ...
+    def receive(self, text: str | bytes) -> None: ...
+    def game_file(self) -> tuple[str, Callable[[], str]]: ...
+    def review_page(self) -> Callable[..., str] | None: ...
+
+
 class WebServer:
     """Listens from the start, on a free port where none is given; `url` is the page's address.
     Raises ConfigError.
@@ -77,7 +87,7 @@ class WebServer:
 
     def __init__(
         self,
-        conductor_for: Callable[[Callable[[dict[str, Any]], None]], Conductor],
+        board_for: Callable[[Callable[[dict[str, Any]], None]], Board],
         on_empty: Callable[[], None] = lambda: None,
         host: str = ADDRESS,
         port: int = 0,
@@ -88,7 +98,7 @@ class WebServer:
         self._once = ""
         self._once_until = 0.0
         self.tabs: list[BoardSocket] = []  # the first one is at the board
-        self.conductor = conductor_for(self._tell)
+        self.board = board_for(self._tell)
         self._on_empty = on_empty
         self._is_closed = False
         routes = [(r"/once/([\w-]+)", OnceHandler), (r"/([\w-]+)/", PageHandler), (r"/([\w-]+)/socket", BoardSocket),
@@ -168,7 +178,7 @@ class WebServer:
         for one in lost:
             one.close()
         if tab is self.tabs[0]:
-            self.conductor.arrive()
+            self.board.arrive()
         else:
             tab.send({"do": "busy"})
 
@@ -177,9 +187,9 @@ class WebServer:
         was_first = tab in self.tabs[:1]
         self.tabs = [one for one in self.tabs if one is not tab]
         if was_first:
-            self.conductor.session.leave()
+            self.board.leave()
             if self.tabs:
-                self.conductor.arrive()
+                self.board.arrive()
             else:  # a page that is only reloaded comes back at once
                 asyncio.get_running_loop().call_later(_EMPTY_S, self._tell_empty)
 
@@ -192,7 +202,7 @@ class WebServer:
         if tab in self.tabs[1:]:
             self.tabs[0].send({"do": "busy"})
             self.tabs.sort(key=lambda one: one is not tab)
-            self.conductor.arrive()
+            self.board.arrive()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -350,18 +360,18 @@ class ReviewHandler(_Guarded):
         """Answer with the page; 404 while there is none. `?game=KEY` is the review of one of one's
         own games.
         """
-        session = self.server.conductor.session
+        board = self.server.board
         key = self.get_query_argument("game", "")
         if is_key(key):
             with contextlib.suppress(Exception):  # what another version wrote shows as no review
                 await self.show_page(
-                    lambda nonce: session.games.kept_review(key).result().page(nonce)
+                    lambda nonce: board.games.kept_review(key).result().page(nonce)
                 )
                 return
-        kept = None if key else session.table.review.kept
-        if kept is None:
+        page = None if key else board.review_page()
+        if page is None:
             raise HTTPError(404, reason="No game has been reviewed")
-        await self.show_page(kept.page)
+        await self.show_page(page)
 
 
 class GameHandler(_Guarded):
@@ -369,12 +379,10 @@ class GameHandler(_Guarded):
 
     async def get(self, token: str) -> None:
         """Answer with the file."""
-        table = self.server.conductor.session.table
+        name, make_text = self.server.board.game_file()
         self.set_header("Content-Type", "application/x-chess-pgn; charset=utf-8")
-        self.set_header(
-            "Content-Disposition", f'attachment; filename="aino-{table.started:%Y%m%d-%H%M%S}.pgn"'
-        )
-        self.finish(await asyncio.to_thread(game_text, table.record()))
+        self.set_header("Content-Disposition", f'attachment; filename="{name}"')
+        self.finish(await asyncio.to_thread(make_text))
 
 
 class ExportHandler(_Guarded):
@@ -382,7 +390,7 @@ class ExportHandler(_Guarded):
 
     async def get(self, token: str) -> None:
         """Answer with the latest one; 404 where there is none."""
-        exported = self.server.conductor.session.games.exported
+        exported = self.server.board.games.exported
         if exported is None:
             raise HTTPError(404, reason="No games were chosen")
         self.set_header("Content-Type", f"{exported.kind}; charset=utf-8")
@@ -399,7 +407,7 @@ class ImportHandler(_Guarded):
 
     def prepare(self) -> None:
         super().prepare()
-        self._games = self.server.conductor.session.games
+        self._games = self.server.board.games
         origin = self.request.headers.get("Origin", "")
         if self.request.method != "POST" or not self.check_origin(origin):
             raise HTTPError(403, reason="Another origin")
@@ -461,7 +469,7 @@ class BoardSocket(_Guarded, WebSocketHandler):
         if message == '{"do":"take_over"}':
             self.server.take_over(self)
         elif self.server.tabs[:1] == [self]:
-            self.server.conductor.receive(message)
+            self.server.board.receive(message)
 
     def on_close(self) -> None:
         self.server.left(self)

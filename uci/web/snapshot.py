@@ -17,68 +17,64 @@ from uci.annotate.comments import move_comment
 from uci.annotate.move_marks import chances_of, for_people, rank_of
 from uci.common.evaluation import Evaluation
 from uci.language import later, shown_moves
-from uci.web.lesson import Lesson
-from uci.web.table import Table
-from uci.web.table_review import TableReview
+from uci.web.board_game import BoardGame
+from uci.web.review_state import BoardReview, Lesson
+from uci.web.study import Study
 
 _LINE_PLIES = 12  # plies shown of a line of analysis without a mate
 
 
-def snapshot(table: Table, is_new: bool) -> dict[str, Any]:
-    """Return the state of a table; of its moves, those that changed since the last time, or all to
+def snapshot(
+    board_game: BoardGame, review: BoardReview, lesson: Lesson | None, is_new: bool
+) -> dict[str, Any]:
+    """Return the state of the board; of the moves, those that changed since the last time, or all to
     a page new to it.
     """
-    human, board = table.human, table.to_play
-    may_move = table.is_analysing or table.is_human_turn
+    human = board_game.human
+    board = board_game.to_play
+    study = board_game.study
+    may_move = board_game.is_analysing or board_game.is_human_turn
     return {
         "do": "state",
-        "isGame": table.is_game,
-        "asks": table.setup.is_asked and table.plies == table.first_ply,
+        "isGame": board_game.is_game,
+        "asks": board_game.setup.is_asked and board_game.plies == board_game.first_ply,
         "human": None if human is None else chess.COLOR_NAMES[human],
-        "mine": None if table.seen_by is None else chess.COLOR_NAMES[table.seen_by],
-        "level": table.level.text,
-        "analysing": table.is_analysing,
+        "mine": None if board_game.seen_by is None else chess.COLOR_NAMES[board_game.seen_by],
+        "level": board_game.level.text,
+        "analysing": board_game.is_analysing,
         "isNew": is_new,
-        "nodes": table.tree.news(is_new),
-        "last": table.tree.numbers[table.last],
-        "here": table.tree.numbers[table.here],
+        "nodes": study.news(is_new),
+        "last": study.numbers[study.last],
+        "here": study.numbers[study.here],
         "legal": legal_moves(board) if may_move else [],
         "turn": chess.COLOR_NAMES[board.turn],
         "chess960": board.chess960,
-        "clock": _clock(table),
+        "clock": _clock(board_game),
         "end": None
-        if table.end is None
-        else {"result": table.end.result, "reason": table.end.reason},
-        "thinking": table.is_engine_turn,
-        "loading": table.is_loading and (table.is_engine_turn or table.is_asked),
-        **_about(table),
+        if board_game.end is None
+        else {"result": board_game.end.result, "reason": board_game.end.reason},
+        "thinking": board_game.is_engine_turn,
+        "loading": board_game.is_loading and (board_game.is_engine_turn or board_game.is_asked),
+        "names": _names(board_game),
+        "title": board_game.tags["Event"] if board_game.may_be_named else None,
+        "review": review_told(review),
+        "lesson": None if lesson is None else _lesson(lesson, study),
     }
 
 
-def _about(table: Table) -> dict[str, Any]:
-    """Return what is told of the game as a whole."""
-    return {
-        "names": _names(table),
-        "title": table.tags.get("Event", "") if table.may_be_named else None,
-        "review": review_told(table.review),
-        "lesson": None if table.lesson is None else _lesson(table.lesson, table),
-        "saved": table.where_saved,
-    }
-
-
-def review_of(table: Table) -> dict[str, Any]:
-    """Return what a table's review says of its moves, by their numbers in the tree, if still there:
+def review_of(review: BoardReview, study: Study) -> dict[str, Any]:
+    """Return what a review says of the moves, by their numbers in the study, if still there:
     its marks, and its curve of White's winning chances after each move.
 
     Squares are those of the better move, and of the answer to this one.
     """
     marks = dict[int, Any]()
-    if table.review.kept is None:
+    if review.kept is None:
         return {"marks": marks, "curve": []}
-    review = table.review.kept.review
-    curve = [(0, round(chances_of(review.start), 3))]
-    for move, node in zip(review.moves, table.review.moves, strict=False):
-        if (number := table.tree.numbers.get(node)) is None:
+    curve = [(0, round(chances_of(review.kept.review.start), 3))]
+    for move, node in zip(review.kept.review.moves, review.moves, strict=False):
+        number = study.numbers.get(node)
+        if number is None:
             continue
         curve.append((number, round(chances_of(move.after), 3)))
         if move.mark is not None:
@@ -88,7 +84,7 @@ def review_of(table: Table) -> dict[str, Any]:
     return {"marks": marks, "curve": curve}
 
 
-def review_told(review: TableReview) -> dict[str, Any]:
+def review_told(review: BoardReview) -> dict[str, Any]:
     """Return how far a review is."""
     return {
         "running": review.is_running,
@@ -98,10 +94,10 @@ def review_told(review: TableReview) -> dict[str, Any]:
     }
 
 
-def _lesson(lesson: Lesson, table: Table) -> dict[str, Any]:
+def _lesson(lesson: Lesson, study: Study) -> dict[str, Any]:
     """Return what is shown of a mistake that one tries to do better; without a try, no squares."""
     return {
-        "node": table.tree.numbers[lesson.node],
+        "node": study.numbers[lesson.node],
         "asks": lesson.asks,
         "says": lesson.says,
         "over": lesson.is_over,
@@ -118,24 +114,27 @@ def tried(board: chess.Board, line: Sequence[chess.Move]) -> dict[str, Any]:
     return {"squares": squares_of(line), "after": shown["fen"], "check": shown["check"]}
 
 
-def _clock(table: Table) -> dict[str, Any] | None:
+def _clock(board_game: BoardGame) -> dict[str, Any] | None:
     """Seconds left, and whose clock runs."""
-    if table.clock is None:
+    if board_game.clock is None:
         return None
     left: dict[str, Any] = {
-        chess.COLOR_NAMES[side]: max(0.0, table.clock.left(side)) for side in chess.COLORS
+        chess.COLOR_NAMES[side]: max(0.0, board_game.clock.left(side)) for side in chess.COLORS
     }
-    running = table.clock.running
+    running = board_game.clock.running
     return {**left, "running": None if running is None else chess.COLOR_NAMES[running]}
 
 
-def _names(table: Table) -> dict[str, str]:
-    if table.is_game:
-        return {chess.COLOR_NAMES[side]: name for side, name in table.names.items()}
-    return {"white": table.tags.get("White", "White"), "black": table.tags.get("Black", "Black")}
+def _names(board_game: BoardGame) -> dict[str, str]:
+    if board_game.is_game:
+        return {chess.COLOR_NAMES[side]: name for side, name in board_game.names.items()}
+    return {
+        "white": board_game.tags["White"] or "White",
+        "black": board_game.tags["Black"] or "Black",
+    }
 
 
-def lines_of(table: Table, board: chess.Board, infos: Sequence[SearchInfo]) -> dict[str, Any]:
+def lines_of(board: chess.Board, infos: Sequence[SearchInfo]) -> dict[str, Any]:
     """Lines of analysis of a board for the page, the best one for the side to move first; scores
     and chances are White's, on the scale of reviews.
     """

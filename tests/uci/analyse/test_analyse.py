@@ -12,10 +12,8 @@ from rich.console import Console
 from engine.search.result import RootMove, SearchInfo, SearchResult
 from tests.boards import board_after
 from uci.analyse.analyse import as_table, searched_lines
-from uci.game.timed_game import Setup
 from uci.main import main
 from uci.web.snapshot import lines_of
-from uci.web.table import Table
 
 FAST = "--evaluator material --threads 1 --hash-mib 16 --nodes 60".split()
 MATE_NEXT = "6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1"
@@ -68,11 +66,9 @@ def test_a_line_to_a_mate_is_shown_whole():
     line = info(1, "g1f3", mate=-11)
     line.pv[:] = board_after("Nf3 Nf6 Ng1 Ng8 " * 5).move_stack
     assert shown(board, [line]).splitlines()[1].rstrip().endswith("10. Ng1 Ng8")
-    whole = lines_of(Table(Setup(board, None)), board, [line])["lines"][0]["moves"]
+    whole = lines_of(board, [line])["lines"][0]["moves"]
     assert len(whole) == 20
-    cut = lines_of(Table(Setup(board, None)), board, [replace(line, score_mate=None)])["lines"][0][
-        "moves"
-    ]
+    cut = lines_of(board, [replace(line, score_mate=None)])["lines"][0]["moves"]
     assert len(cut) == 12
 
 

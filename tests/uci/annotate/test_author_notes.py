@@ -5,6 +5,7 @@ import re
 import chess
 import chess.pgn
 import pytest
+from uci.web.new_tables import loaded_game
 
 from engine.board.pgn.annotations import (
     author_text,
@@ -25,9 +26,10 @@ from uci.annotate.comments import add_comments, forget_review
 from uci.annotate.game_page import game_section
 from uci.annotate.review import review_game
 from uci.main import main
-from uci.web.new_tables import loaded_game
+from uci.web.board_game import BoardGame
+from uci.web.review_state import NO_REVIEW
+from uci.web.saver import record_of
 from uci.web.snapshot import snapshot
-from uci.web.table import Table
 
 FAST = "--evaluator material --threads 1 --hash-mib 16 --nodes 300".split()
 # As Lichess exports a chapter of a study, with a clock, a drawn arrow, nested variations, and marks
@@ -180,26 +182,26 @@ def test_the_page_shows_what_the_author_wrote(engine):
 def test_the_board_shows_what_the_author_of_a_loaded_game_wrote():
     setup, names, fault = loaded_game(f"{STUDY}\n{WITH_EVALUATIONS}", 1)
     assert (names, fault) == (["The trap, *", "A – B, 0-1"], "")
-    table = Table(setup)
-    nodes = snapshot(table, is_new=True)["nodes"]
+    table = BoardGame(setup)
+    nodes = snapshot(table, NO_REVIEW, None, is_new=True)["nodes"]
     assert nodes[3]["note"] == "Early."
     _main, first = nodes[3]["next"]
     assert nodes[first]["note"] == "gives a pawn"
     inner = nodes[first]["next"][1]
     assert (nodes[inner]["san"], nodes[inner]["note"]) == ("Qf3", "is timid")
-    table.look(table.tree.node(3))
-    table.explore([chess.Move.from_uci(uci) for uci in ("g8f6", "h5f3", "b8c6")])
-    assert table.tree.changes == 0, "they were in the game"
-    record = table.record()
+    table.study.look(table.study.node(3))
+    table.study.explore([chess.Move.from_uci(uci) for uci in ("g8f6", "h5f3", "b8c6")])
+    assert table.study.changes == 0, "they were in the game"
+    record = record_of(table)
     assert record.headers["Annotator"] == "https://lichess.org/@/somebody"
     assert str(record) == str(read(STUDY))
 
 
 def test_moves_behind_a_loaded_game_are_kept_with_its_notes():
-    table = Table(loaded_game("1. e4 {mine} (1. d4) e5 *", 1)[0])
-    table.look(table.tree.node(2))
-    table.explore([chess.Move.from_uci("g1f3")])
-    record = table.record()
+    table = BoardGame(loaded_game("1. e4 {mine} (1. d4) e5 *", 1)[0])
+    table.study.look(table.study.node(2))
+    table.study.explore([chess.Move.from_uci("g1f3")])
+    record = record_of(table)
     assert [node.san() for node in record.mainline()] == ["e4", "e5", "Nf3"]
     assert record.next().comment == "mine"
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.uci.annotate.scripted_reviews import ScriptedEngine, epd, read, review, script_for
 from uci.annotate.comments import move_comment
-from uci.annotate.people import PeopleShares, people_network, rating_of
+from uci.annotate.people import people_network, rating_of
 from uci.language import speak
 
 # 1. a3?? loses to 1...a6; better are 1. Ke2 and 1. Kd2.
@@ -129,13 +129,6 @@ def test_the_sentence_speaks_other_languages(code, told):
     found = lost({"e1e2": 0.07, "a2a3": 0.62})
     speak(code)
     assert move_comment(found.moves[0]).endswith(told)
-
-
-@pytest.mark.parametrize(
-    ("find", "distance"), [(0.2, 0.0), (0.6, 0.0), (0.4, 0.0), (0.05, 0.15), (0.9, 0.3), (0.0, 0.2)]
-)
-def test_one_learns_first_from_what_20_to_60_of_100_find(find, distance):
-    assert PeopleShares(1500, 0.1, find).distance == pytest.approx(distance)
 
 
 def test_the_network_of_people_tells_of_every_legal_move_after_a_pass():

@@ -4,7 +4,7 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.library.game_query import GameQuery
-from uci.web.games_desk import GamesDesk
+from uci.web.games_service import GamesService
 
 GAMES = [
     ("Anna", "Ben", "2024.01.02", "1-0", "e4 e5 Nf3 Nc6 Bc4 Nf6 Ng5 d5"),
@@ -48,6 +48,6 @@ def small_engine():
 
 def shelf_in(folder, tell=lambda message: None):
     """A shelf whose reviews are quick; `tell` hears what a page would."""
-    return GamesDesk(
+    return GamesService(
         folder, small_engine, tell, lambda table, review: None, lambda: False, Limits(nodes=1)
     )

@@ -22,9 +22,9 @@ from uci.library.game_query import GameQuery
 from uci.library.games_folder import GamesFolder
 from uci.library.review_queue import WISH, BackgroundReviews
 from uci.library.worker import GamesWorker
-from uci.web import games_mode
-from uci.web.games_desk import GamesDesk
-from uci.web.table import Table
+from uci.web import games_requests
+from uci.web.board_game import BoardGame
+from uci.web.games_service import GamesService
 
 IMPORTING = """
 import os, signal, sys, time
@@ -206,26 +206,28 @@ def test_a_review_that_was_stopped_while_the_engine_compiled_is_still_wanted(
     assert (reviews.problem, reviews.state["left"]) == ("", 1)
 
 
-@pytest.mark.parametrize("act", [games_mode.open_game, games_mode.go_on])
+@pytest.mark.parametrize("act", [games_requests.open_game, games_requests.go_on])
 def test_the_board_goes_on_while_a_game_is_read(games, tmp_path, monkeypatch, act):
     """In a large file that takes seconds, in which clocks and moves waited."""
     goes_on = threading.Event()
-    laid = SimpleQueue[Table]()
+    laid = SimpleQueue[BoardGame]()
     read = GamesFolder.game_text
     slowly = lambda games, key: goes_on.wait(60.0) and read(games, key)  # noqa: E731
     monkeypatch.setattr(GamesFolder, "game_text", slowly)
     lay = lambda table, review: laid.put(table)  # noqa: E731
-    shelf = GamesDesk(
+    shelf = GamesService(
         tmp_path, small_engine, lambda message: None, lay, lambda: False, Limits(nodes=1)
     )
-    shelf.ask(GamesDesk.refresh)
+    shelf.ask(GamesService.refresh)
     key = games.catalogue.find(GameQuery())[0][0]["key"]
     shelf.ask(
         lambda shelf, games: shelf.ask(
-            act, key=key, **({"ply": 0} if act is games_mode.open_game else {})
+            act, key=key, **({"ply": 0} if act is games_requests.open_game else {})
         )
     )
     assert laid.empty()
     goes_on.set()
-    assert laid.get(timeout=60.0).human == (None if act is games_mode.open_game else chess.WHITE)
+    assert laid.get(timeout=60.0).human == (
+        None if act is games_requests.open_game else chess.WHITE
+    )
     shelf.close()

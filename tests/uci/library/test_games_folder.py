@@ -17,9 +17,9 @@ from uci.library.game_files import WISH, review_path
 from uci.library.games_folder import GamesFolder
 from uci.library.own_names import NAMES, OwnNames
 from uci.library.worker import GamesWorker
-from uci.web import games_mode
+from uci.web import games_requests
 from uci.web.dispatch import REQUESTS
-from uci.web.games_desk import GamesDesk
+from uci.web.games_service import GamesService
 from uci.web.request_forms import read_request
 
 # ---- one's own names -----------------------------------------------------------------------------
@@ -63,9 +63,9 @@ def test_names_are_shown_as_the_games_spell_them(games, tmp_path):
     (tmp_path / NAMES).write_text('["anna", "nobody"]')
     told = []
     shelf = shelf_in(tmp_path, told.append)
-    shelf.ask(GamesDesk.refresh)
+    shelf.ask(GamesService.refresh)
     wait_until(lambda: any(one["do"] == "games_read" for one in told))
-    shelf.ask(games_mode.names)
+    shelf.ask(games_requests.names)
     wait_until(lambda: told[-1]["do"] == "games_names")
     assert told[-1]["own"] == ["Anna", "nobody"]
     shelf.close()
@@ -137,7 +137,7 @@ def test_no_reading_ends_without_a_word(tmp_path, monkeypatch):
     told = []
     monkeypatch.setattr(GamesFolder, "refreshing", lambda games, on_games: 1 // 0)
     shelf = shelf_in(tmp_path, told.append)
-    shelf.ask(GamesDesk.refresh)
+    shelf.ask(GamesService.refresh)
     wait_until(lambda: told)
     assert "ZeroDivisionError" in told[-1]["problems"][0]
     shelf.close()
@@ -243,7 +243,7 @@ def test_puzzles_of_a_deleted_game_go_with_it(games, tmp_path):
         return [one["fen"] for one in told if one["do"] == "puzzle"][-1]
 
     assert next_puzzle() == puzzle["fen"]
-    shelf.ask(games_mode.delete, texts={key: ""})
+    shelf.ask(games_requests.delete, texts={key: ""})
     shelf._worker.call(lambda games: None).result()
     assert next_puzzle() == ""
     shelf.close()
@@ -309,13 +309,13 @@ def test_a_second_import_adds_to_the_question_for_ones_name(visit):
 
 def test_an_answered_question_is_not_asked_again(visit):
     visit.take("me.pgn", text_of())
-    visit.shelf.ask(games_mode.name, name="Anna", mine=True)
+    visit.shelf.ask(games_requests.name, name="Anna", mine=True)
     visit.take("two.pgn", text_of([FAY]))
     assert {*visit.asked} == {"Fay", "Gil"}
 
 
 def test_an_import_with_a_game_of_ones_own_asks_nothing(visit):
-    visit.shelf.ask(games_mode.name, name="Fay", mine=True)
+    visit.shelf.ask(games_requests.name, name="Fay", mine=True)
     assert visit.take("three.pgn", text_of([FAY])) == ["three.pgn: 1 game."]
     assert visit.asked == []
 

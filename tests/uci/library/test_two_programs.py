@@ -25,8 +25,8 @@ from uci.library import changes
 from uci.library.game_files import line_key, review_path
 from uci.library.games_folder import GamesFolder
 from uci.library.own_names import OwnNames
-from uci.web import games_mode
-from uci.web.games_desk import GamesDesk
+from uci.web import games_requests
+from uci.web.games_service import GamesService
 
 OPENINGS = ["e4 e5 Nf3", "d4 d5 c4", "c4 e5", "Nf3 d5 g3 c5", "f3 e5 g4 Qh4"]
 
@@ -79,24 +79,24 @@ class Visitor:
 
     def rename(self):
         if self.kept_names and self.rng.random() < 0.3:
-            self.shelf.ask(games_mode.name, name=self.kept_names.pop(), mine=False)
+            self.shelf.ask(games_requests.name, name=self.kept_names.pop(), mine=False)
         else:
             self.kept_names.append(f"{self.name} {self.count} {self.rng.random()}")
-            self.shelf.ask(games_mode.name, name=self.kept_names[-1], mine=True)
+            self.shelf.ask(games_requests.name, name=self.kept_names[-1], mine=True)
 
     def act(self):
         row = self.rng.choice(self.rows) if self.rows else {}
         asked = self.shelf.ask
         listed = dict.fromkeys(("result", "side", "file", "line", "order"), "")
         listed["text"] = self.rng.choice(["", "P1"])
-        deeds = [self.save, self.take_in, self.rename, partial(asked, GamesDesk.refresh)]
-        deeds += [lambda: asked(games_mode.find, **listed, offset=0)] * 3
+        deeds = [self.save, self.take_in, self.rename, partial(asked, GamesService.refresh)]
+        deeds += [lambda: asked(games_requests.find, **listed, offset=0)] * 3
         if row:
-            deeds += [lambda: asked(games_mode.delete, texts={row["key"]: row["text"]})] * 4
-            deeds += [lambda: asked(games_mode.open_game, key=row["key"], ply=0)]
-            deeds += [lambda: asked(games_mode.review, key=row["key"])] * 2
+            deeds += [lambda: asked(games_requests.delete, texts={row["key"]: row["text"]})] * 4
+            deeds += [lambda: asked(games_requests.open_game, key=row["key"], ply=0)]
+            deeds += [lambda: asked(games_requests.review, key=row["key"])] * 2
         if self.rng.random() < 0.02:
-            deeds = [partial(asked, games_mode.stop)]
+            deeds = [partial(asked, games_requests.stop)]
         self.rng.choice(deeds)()
         self.shelf._worker.call(lambda games: None).result()
         while not self.told.empty():
@@ -111,7 +111,7 @@ def program(folder, name, seconds):
     """A second program's part."""
     visitor = Visitor(Path(folder), name)
     visitor.shelf.arrive()
-    visitor.shelf.ask(GamesDesk.refresh)
+    visitor.shelf.ask(GamesService.refresh)
     end = time.monotonic() + float(seconds)
     while time.monotonic() < end or visitor.count < 3 or not visitor.noted["deleted"]:
         visitor.act()
@@ -174,7 +174,7 @@ def finish(folder):
     told = []
     shelf = shelf_in(folder, told.append)
     shelf.arrive()
-    shelf.ask(GamesDesk.refresh)
+    shelf.ask(GamesService.refresh)
     wait_until(
         lambda: not [*folder.glob(".import*")] and any(one["do"] == "games_read" for one in told)
     )

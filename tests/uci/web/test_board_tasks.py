@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import closing
 
-from tests.uci.web.web_visit import ScanBuffers
+from tests.uci.web.web_visit import SessionAlone
 from uci.web import board_session, dispatch
 
 SOON_S = 20.0
@@ -15,13 +15,13 @@ def fail(*words, **fields):
 
 async def is_looked_at(desk, number):
     async with asyncio.timeout(SOON_S):
-        while desk.session.table.tree.numbers[desk.session.table.here] != number:
+        while desk.session.board_game.study.numbers[desk.session.board_game.study.here] != number:
             await asyncio.sleep(0.01)
 
 
 async def test_a_state_that_cannot_be_told_ends_the_work(tmp_path, monkeypatch):
     """All later requests waited for ever."""
-    with closing(ScanBuffers(tmp_path)) as desk:
+    with closing(SessionAlone(tmp_path)) as desk:
         desk.ask("load", text="1. e4 *", game=9)
         monkeypatch.setattr(board_session, "snapshot", fail)
         async with asyncio.timeout(SOON_S):
@@ -35,7 +35,7 @@ async def test_a_state_that_cannot_be_told_ends_the_work(tmp_path, monkeypatch):
 
 async def test_a_waiting_request_that_fails_holds_up_no_other(tmp_path, monkeypatch):
     """Those behind it were lost."""
-    with closing(ScanBuffers(tmp_path)) as desk:
+    with closing(SessionAlone(tmp_path)) as desk:
         monkeypatch.setitem(dispatch.REQUESTS, "lines", (fail, {}))
         desk.ask("load", text="1. e4 *", game=1)
         desk.ask("lines")
@@ -45,7 +45,7 @@ async def test_a_waiting_request_that_fails_holds_up_no_other(tmp_path, monkeypa
 
 async def test_work_that_is_cancelled_lets_others_work(tmp_path):
     """All later requests waited for ever."""
-    with closing(ScanBuffers(tmp_path)) as desk:
+    with closing(SessionAlone(tmp_path)) as desk:
         desk.ask("load", text="1. e4 *", game=1)
         others = asyncio.all_tasks() - {asyncio.current_task()}
         await asyncio.sleep(0)
@@ -53,4 +53,4 @@ async def test_work_that_is_cancelled_lets_others_work(tmp_path):
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         desk.ask("position", fen="4k3/8/8/8/8/8/8/4K2R w K - 0 1")
-        assert desk.session.table.board.fen().startswith("4k3")
+        assert desk.session.board_game.board.fen().startswith("4k3")

@@ -5,13 +5,13 @@ program.
 import chess
 import pytest
 
-from tests.uci.web.web_visit import ScanBuffers
+from tests.uci.web.web_visit import SessionAlone
 from uci.common.reading import read_text_games
 from uci.game.level import Level, parse_level
 from uci.game.preferences import CHOICE, Choice
 from uci.game.timed_game import Setup, saved_game
-from uci.web import analysis_mode, game_mode
-from uci.web.table import Table
+from uci.web import analysis_requests, game_requests
+from uci.web.board_game import BoardGame
 
 KASPAROV = '[White "Topalov"]\n[Black "Kasparov"]\n[TimeControl "7200"]\n\n1. e4 d6 2. d4 Nf6 1-0\n'
 ASKED = Setup(is_asked=True)
@@ -22,7 +22,7 @@ def board(tmp_path, request):
     """Makes boards whose games are kept in one folder, as if the program began anew each time."""
 
     def make(setup=ASKED):
-        desk = ScanBuffers(tmp_path, setup, has_page=False)
+        desk = SessionAlone(tmp_path, setup, has_page=False)
         request.addfinalizer(desk.close)
         return desk.session
 
@@ -31,9 +31,9 @@ def board(tmp_path, request):
 
 async def test_another_game_is_offered_with_the_choices_of_the_last(tmp_path):
     """Opened games and restarts offered full strength without a clock."""
-    desk = ScanBuffers(tmp_path, ASKED, has_page=False)
-    game_mode.new(desk.session, "white", "elo 1200", "25+10", "", "")
-    analysis_mode.position(desk.session, chess.STARTING_FEN)
+    desk = SessionAlone(tmp_path, ASKED, has_page=False)
+    game_requests.new(desk.session, "white", "elo 1200", "25+10", "", "")
+    analysis_requests.position(desk.session, chess.STARTING_FEN)
     while not desk.told.empty():
         desk.told.get_nowait()
     desk.session.tell_state()
@@ -42,30 +42,30 @@ async def test_another_game_is_offered_with_the_choices_of_the_last(tmp_path):
 
 
 async def test_the_next_program_offers_them_too(board):
-    game_mode.new(board(), "white", "elo 1200", "25+10", "", "")
+    game_requests.new(board(), "white", "elo 1200", "25+10", "", "")
     assert board().choice == Choice("elo 1200", "25+10")
 
 
 async def test_a_game_from_a_position_is_a_choice_too(board):
     session = board()
-    game_mode.play_from_here(session, "white", "nodes 50", "3+2")
+    game_requests.play_from_here(session, "white", "nodes 50", "3+2")
     assert board().choice == Choice("nodes 50", "3+2")
 
 
 async def test_a_level_that_is_changed_in_a_game_is_the_next_ones(board):
     session = board()
-    game_mode.new(session, "white", "elo 1200", "5", "", "")
-    game_mode.level(session, "alone")
+    game_requests.new(session, "white", "elo 1200", "5", "", "")
+    game_requests.level(session, "alone")
     assert board().choice == Choice("alone", "5")
 
 
 async def test_who_cancels_the_first_question_gets_the_level_of_the_last_game(board):
-    game_mode.new(board(), "white", "elo 800", "", "", "")
-    assert board().table.level == Level(elo=800)
+    game_requests.new(board(), "white", "elo 800", "", "", "")
+    assert board().board_game.level == Level(elo=800)
 
 
 async def test_levels_on_the_command_line_go_before_what_was_kept(board):
-    game_mode.new(board(), "white", "elo 1200", "5", "", "")
+    game_requests.new(board(), "white", "elo 1200", "5", "", "")
     levels = dict.fromkeys(chess.COLORS, parse_level("elo 900"))
     assert board(Setup(levels=levels)).choice == Choice("elo 900")
 
@@ -73,10 +73,10 @@ async def test_levels_on_the_command_line_go_before_what_was_kept(board):
 async def test_somebody_elses_game_goes_on_at_the_level_that_was_chosen_last(board):
     """Aino went on with it at full strength."""
     session = board()
-    game_mode.new(session, "white", "elo 1200", "", "", "")
+    game_requests.new(session, "white", "elo 1200", "", "", "")
     game = next(read_text_games(KASPAROV, "text")).game
-    session.put(Table(saved_game(game)), None)
-    assert session.table.level == Level(elo=1200)
+    session.put(BoardGame(saved_game(game)), None)
+    assert session.board_game.level == Level(elo=1200)
 
 
 @pytest.mark.parametrize(

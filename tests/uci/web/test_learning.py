@@ -13,7 +13,7 @@ from uci.annotate.people import PeopleShares
 from uci.common.evaluation import Evaluation
 from uci.game.timed_game import Setup
 from uci.library.reviews import KeptReview
-from uci.web.table import Table
+from uci.web.board_game import BoardGame
 
 GAME = "1. e4 e5 2. Bc4 Nc6 3. Qh5 Nf6 4. Qxf7# 1-0"
 EVEN = Evaluation(0, None, (300, 400, 300))
@@ -33,7 +33,7 @@ def reviewed_table(seen_by):
     reply = (chess.Move.from_uci("h5f7"),)
     blunder = MoveReview(6, moves[5].board, moves[5].move, EVEN, MATED, best, BLUNDER, reply)
     moves[5] = blunder
-    table = Table(Setup(board, None, source=game, seen_by=seen_by))
+    table = BoardGame(Setup(board, None, source=game, seen_by=seen_by))
     return table, KeptReview(GameReview(game, EVEN, moves), "fake", Limits(nodes=1), seen_by)
 
 
@@ -61,7 +61,7 @@ def is_told(lesson):
 async def test_one_looks_for_a_better_move_before_the_mistake(visit, lesson):
     """The board stood behind it, with the curve and the moves that punished it."""
     told = await lesson("learn", here=False)
-    assert visit.session.table.shown.ply() == 5
+    assert visit.session.board_game.study.shown.ply() == 5
     assert told["asks"] == "Mistake 1 of 1. Black played 3... Nf6. Find a better move."
     assert (told["says"], told["squares"], told["over"]) == ("", [], False)
 
@@ -119,27 +119,26 @@ async def test_the_answer_is_shown(tab, lesson):
 
 
 async def test_a_try_is_no_variation(visit, lesson):
-    changes = visit.session.table.tree.changes
+    changes = visit.session.board_game.study.changes
     await lesson("move", is_told, uci="a7a6")
-    assert visit.session.table.tree.changes == changes
+    assert visit.session.board_game.study.changes == changes
 
 
-async def test_what_one_nearly_finds_comes_first(visit, tab):
-    """The first mistake of the game came first, though nobody finds its answer."""
+async def test_mistakes_come_in_the_order_of_the_game(visit, tab):
+    """The third one of the game came first, because more players would have seen its answer."""
     await tab.state()
     table, kept = reviewed_table(chess.BLACK)
-    hard = PeopleShares(1500, 0.3, 0.01)
-    near = PeopleShares(1500, 0.3, 0.4)
     moves = kept.review.moves
-    moves[5] = replace(moves[5], people=near)
-    moves[3] = replace(moves[3], mark=BLUNDER, people=hard)
+    moves[5] = replace(moves[5], people=PeopleShares(1500, 0.3, 0.4))
+    moves[3] = replace(moves[3], mark=BLUNDER, people=PeopleShares(1500, 0.3, 0.01))
+    table.study.look(table.study.root)
     visit.session.put(table, kept)
     seen = []
     for _ in range(3):
         await tab.send("learn", here=False)
         told = (await tab.state(lambda state: state["lesson"]))["lesson"]
         seen.append((told["node"], told["asks"].partition(". ")[0]))
-    assert seen == [(6, "Mistake 1 of 2"), (4, "Mistake 2 of 2"), (6, "Mistake 1 of 2")]
+    assert seen == [(4, "Mistake 1 of 2"), (6, "Mistake 2 of 2"), (4, "Mistake 1 of 2")]
 
 
 async def test_a_game_without_a_mistake_teaches_nothing(visit, tab):

@@ -12,11 +12,11 @@ import pytest
 from engine.board.pgn.game_reader import read_games
 from engine.errors import DataError
 from tests.boards import games_in
-from tests.uci.web.web_visit import ScanBuffers
+from tests.uci.web.web_visit import SessionAlone
 from uci.common.reading import board_at
 from uci.game.timed_game import Setup
-from uci.web.saver import Saver
-from uci.web.table import Table
+from uci.web.board_game import BoardGame
+from uci.web.saver import Saver, record_of
 
 WHOLE = '[White "Anna"]\n[Black "Ben"]\n[Result "1-0"]\n\n1.  e4 e5 (1... c5)\n2. Nf3 1-0\n'
 CUT = WHOLE.replace("2. Nf3", "2. Nf3 Nc6 3. Bb5 Nf6 4. Bxa7 a6 {I was lost here} 5. O-O")
@@ -29,7 +29,7 @@ def path(tmp_path):
 
 async def commented(desk, words="Mine."):
     table = await desk.open()
-    table.comment(table.tree.game.next(), words)
+    table.study.comment(table.study.root.next(), words)
     where = await desk.session.saver.now(table)
     await asyncio.sleep(0)
     return where
@@ -47,7 +47,7 @@ def run():
 
 def test_a_comment_goes_into_the_games_own_file(path, run):
     async def visit():
-        desk = ScanBuffers(path.parent)
+        desk = SessionAlone(path.parent)
         assert str(path) in await commented(desk)
         desk.close()
 
@@ -60,7 +60,7 @@ def test_a_game_that_was_not_read_wholly_stays_as_it_is(path, run):
     """A comment on its first move was written, and all behind the illegal one was gone."""
 
     async def visit():
-        desk = ScanBuffers(path.parent)
+        desk = SessionAlone(path.parent)
         where = await commented(desk)
         assert (await desk.told_of("say"))["text"] == where
         assert "analyses/games.pgn. The file that it is from stays as it is: " in where
@@ -78,7 +78,7 @@ def test_words_are_saved_whatever_fails_in_the_games_file(path, run, monkeypatch
     """They were taken for saved where another error came than those that are expected."""
 
     async def visit():
-        desk = ScanBuffers(path.parent)
+        desk = SessionAlone(path.parent)
         monkeypatch.setattr("uci.library.changes.edit", Mock(side_effect=MemoryError))
         await commented(desk)
         assert analyses(path)[0].next().comment == "Mine."
@@ -94,20 +94,23 @@ def test_words_whose_save_fails_as_the_board_closes_are_told(tmp_path, is_shown)
     late = Future()
     (tmp_path / "analyses").touch()
     saver = Saver(tmp_path, tmp_path / "today.pgn", Mock(return_value=late), Mock(), Mock())
-    table = Table(Setup(chess.Board(), None, kept=("key", "digest")))
-    table.comment(table.tree.game, "My words.")
+    table = BoardGame(Setup(chess.Board(), None, kept=("key", "digest")))
+    table.study.comment(table.study.root, "My words.")
+    saver.begin(table)
     saver.now(table)
+    shown = opened(WHOLE)
+    saver.begin(shown)
     threading.Timer(0.1, late.set_exception, [DataError("x.pgn has changed")]).start()
-    assert "My words." in (saver.finish(table if is_shown else opened(WHOLE)) or "")
+    assert "My words." in (saver.finish(table if is_shown else shown) or "")
 
 
 def test_the_reason_is_said_once(path, run):
     async def visit():
-        desk = ScanBuffers(path.parent)
+        desk = SessionAlone(path.parent)
         await commented(desk)
         await desk.told_of("say")
-        table = desk.session.table
-        table.comment(table.tree.game.next(), "More.")
+        table = desk.session.board_game
+        table.study.comment(table.study.root.next(), "More.")
         await desk.session.saver.now(table)
         await asyncio.sleep(0)
         while not desk.told.empty():
@@ -121,13 +124,13 @@ def test_the_reason_is_said_once(path, run):
 
 def opened(text):
     (source,) = (found.game for found in read_games(text))
-    return Table(Setup(board_at(source), None, headers=dict(source.headers), source=source))
+    return BoardGame(Setup(board_at(source), None, headers=dict(source.headers), source=source))
 
 
 def promoted(text):
     table = opened(text)
-    table.promote(table.tree.game.next().variations[1])
-    return table.record().headers
+    table.study.promote(table.study.root.next().variations[1])
+    return record_of(table).headers
 
 
 def test_a_promoted_variation_is_an_analysis():
@@ -151,13 +154,13 @@ def test_a_study_keeps_its_tags_when_its_main_line_changes():
 
 def test_a_game_with_another_variation_keeps_its_tags():
     table = opened(WHOLE)
-    table.look(table.tree.game)
-    table.explore([chess.Move.from_uci("d2d4")])
-    assert table.record().headers["White"] == "Anna"
+    table.study.look(table.study.root)
+    table.study.explore([chess.Move.from_uci("d2d4")])
+    assert record_of(table).headers["White"] == "Anna"
 
 
 def test_a_longer_game_is_not_the_players():
     table = opened(WHOLE)
-    table.look(table.last)
-    table.explore([chess.Move.from_uci("b8c6")])
-    assert table.record().headers["Result"] == "*"
+    table.study.look(table.study.last)
+    table.study.explore([chess.Move.from_uci("b8c6")])
+    assert record_of(table).headers["Result"] == "*"

@@ -42,7 +42,6 @@ async def test_a_board_without_the_network_says_so(visit, tab, monkeypatch):
     def missing():
         raise NetFileError("people.dit", "a file", "nothing")
 
-    path = "engine.network.people.people_policy.PeoplePolicy.load"
-    monkeypatch.setattr(path, missing)
+    monkeypatch.setattr("uci.web.analysis_requests._people", missing)
     await tab.send("people", rating=1400)
     assert "people.dit" in await tab.said()

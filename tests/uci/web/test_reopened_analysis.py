@@ -8,12 +8,13 @@ import pytest
 
 from tests.boards import games_in
 from tests.uci.library.own_games import write
-from tests.uci.web.web_visit import ScanBuffers
+from tests.uci.web.web_visit import SessionAlone
 from uci.game.game_file import ANALYSES, save_game
 from uci.library.game_query import GameQuery
 from uci.library.games_folder import GamesFolder
-from uci.web.new_tables import loaded_game
-from uci.web.table import Table
+from uci.web.board_game import BoardGame
+from uci.web.new_games import loaded_game
+from uci.web.saver import record_of
 
 WRITTEN = """[SetUp "1"]
 [FEN "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"]
@@ -26,15 +27,17 @@ WRITTEN = """[SetUp "1"]
 def analysis(tmp_path):
     """The file of an analysis."""
     file = tmp_path / ANALYSES / "yesterday.pgn"
-    save_game(Table(loaded_game(WRITTEN, 1)[0]).record(), file)
+    save_game(record_of(BoardGame(loaded_game(WRITTEN, 1)[0])), file)
     return file
 
 
 async def test_an_analysis_goes_on_where_it_stood(analysis, tmp_path):
     """It was saved and could never be opened again."""
-    board = ScanBuffers(tmp_path)
+    board = SessionAlone(tmp_path)
     await board.open()
-    board.ask("look", node=board.session.table.tree.numbers[board.session.table.last])
+    board.ask(
+        "look", node=board.session.board_game.study.numbers[board.session.board_game.study.last]
+    )
     board.ask("move", uci="e1e2")
     board.save_now()
     board.ask("move", uci="d7e6")
@@ -48,7 +51,7 @@ async def test_an_analysis_goes_on_where_it_stood(analysis, tmp_path):
 
 async def test_an_analysis_that_is_looked_at_is_not_written(analysis, tmp_path):
     before = analysis.read_bytes()
-    board = ScanBuffers(tmp_path)
+    board = SessionAlone(tmp_path)
     await board.open()
     board.save_now()
     board.close()
@@ -59,7 +62,7 @@ async def test_what_another_program_made_of_an_analysis_stays_beside_it(analysis
     """Only a text that is what Aino would write gives way: nothing of it was left unread."""
     other = analysis.read_text(encoding="utf-8").replace("1... Kd7", "1...Kd7")
     analysis.write_text(other, encoding="utf-8")
-    board = ScanBuffers(tmp_path)
+    board = SessionAlone(tmp_path)
     await board.open()
     board.ask("look", node=1)
     board.ask("move", uci="e8f8")
@@ -96,7 +99,7 @@ def row_of_analysis(games):
 
 async def named(folder, title="The trap", white="Anna", black=""):
     """A new analysis with a title and names, saved, and the list of My games."""
-    board = ScanBuffers(folder)
+    board = SessionAlone(folder)
     board.ask("name", title=title, white=white, black=black)
     board.ask("move", uci="e2e4")
     board.close()
@@ -118,7 +121,7 @@ async def test_an_analysis_of_nobody_is_listed_by_its_title(tmp_path):
 async def test_names_of_an_analysis_outlive_another_main_line(tmp_path):
     """It would be "Analysis of Anna – Ben", as of a game that was played."""
     await named(tmp_path, black="Ben")
-    board = ScanBuffers(tmp_path)
+    board = SessionAlone(tmp_path)
     await board.open()
     board.ask("look", node=1)
     board.ask("move", uci="e7e5")
@@ -130,7 +133,7 @@ async def test_names_of_an_analysis_outlive_another_main_line(tmp_path):
 
 async def test_the_names_of_a_game_that_was_played_stay(tmp_path):
     write(tmp_path / "mine.pgn", ("Anna", "Ben", "2024.01.02", "1-0", "e4 e5"))
-    board = ScanBuffers(tmp_path)
+    board = SessionAlone(tmp_path)
     await board.open()
     board.ask("name", title="Mine", white="Me", black="")
     told = await board.told_of("say")

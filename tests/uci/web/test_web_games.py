@@ -17,8 +17,8 @@ from tests.uci.web.web_visit import WAIT_S, WebEngine, sans, with_board
 from uci.game.clock import GameClock, GameTime
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
+from uci.web.board_game import BoardGame
 from uci.web.snapshot import lines_of
-from uci.web.table import Table
 
 
 def limited(level, increment, seconds=60):
@@ -107,7 +107,7 @@ async def test_a_game_is_saved_while_it_is_played(visit, tab, tmp_path, monkeypa
     monkeypatch.setattr("uci.web.saver._SAVE_S", 0.0)
     file = tmp_path / "games.pgn"
     await tab.played("e2e4")
-    visit.session.table.clock.set_left(chess.WHITE, 9.0)
+    visit.session.board_game.clock.set_left(chess.WHITE, 9.0)
     for text, request, fields in (("e4", "hint", {}), ("0:00:09.0", "lines", {"on": False, "count": 3}),
                                   ("nodes 8", "level", {"level": "nodes 8"}), ("0-1", "resign", {})):  # fmt: skip
         await tab.send(request, **fields)
@@ -134,7 +134,7 @@ async def test_game_waits_while_no_tab_is_open(visit, tab):
     await tab.played("e2e4")
     await tab.close()
     await visit.is_left()
-    table = visit.session.table
+    table = visit.session.board_game
     assert table.clock.running is None
     async with asyncio.timeout(WAIT_S):
         await visit.empty.wait()
@@ -214,7 +214,7 @@ def test_lines_are_sorted_by_their_scores():
 
     infos = [line("e2e4", None, 300, 400, 300), line("d2d4", 5, 1000, 0, 0),
              line("c2c4", None, 500, 400, 100), line("g1f3", 2, 1000, 0, 0)]  # fmt: skip
-    told = lines_of(Table(Setup(board)), board, infos)["lines"]
+    told = lines_of(board, infos)["lines"]
     assert [one["moves"][0]["san"] for one in told] == ["Nf3", "d4", "c4", "e4"]
 
 
@@ -306,7 +306,7 @@ async def test_a_stopped_review_is_forgotten(visit, tab):
     await tab.until(is_review("running"))
     await tab.send("stop_review")
     await tab.until(is_review())
-    assert visit.session.table.review.kept is None
+    assert visit.session.review.kept is None
     assert (await visit.get(f"/{visit.server.token}/review")).code == 404
 
 
@@ -358,7 +358,7 @@ async def test_ainos_clock_waits_until_the_engine_is_loaded(tab):
 async def test_a_review_that_ends_while_the_connection_is_lost_is_ready(visit, tab):
     await begin_review(tab)
     await tab.close()
-    while visit.session.table.review.kept is None:
+    while visit.session.review.kept is None:
         await asyncio.sleep(0.01)
     assert (await (await visit.tab()).state())["review"]["ready"]
     assert (await visit.get(f"/{visit.server.token}/review")).code == 200
@@ -399,16 +399,16 @@ async def test_a_game_that_waits_for_its_analysis_is_not_reviewed(visit, tab):
 async def test_what_was_asked_is_about_the_game_of_its_time(visit, tab, asked, side):
     """A draw that was offered while the engine was loaded ended it."""
     LOADED.clear()
-    conductor = visit.server.conductor
+    dispatcher = visit.server.board
     session = visit.session
-    session.replace_table(Table(Setup(board_after(QUIET_GAME), side)))
-    conductor.receive(f'{{"do": "{asked}"}}')
-    conductor.receive(json.dumps({"do": "new", **GAME}))
+    session.replace_board_game(BoardGame(Setup(board_after(QUIET_GAME), side)))
+    dispatcher.receive(f'{{"do": "{asked}"}}')
+    dispatcher.receive(json.dumps({"do": "new", **GAME}))
     await tab.state(lambda state: state["isGame"] and len(state["steps"]) == 1)
     LOADED.set()
     while session.tasks._running:
         await asyncio.sleep(0.01)
-    assert (session.table.end, session.table.review.kept) == (None, None)
+    assert (session.board_game.end, session.review.kept) == (None, None)
 
 
 @pytest.mark.parametrize("asked", ["hint", "offer_draw"])
@@ -416,8 +416,8 @@ async def test_what_was_asked_is_about_the_game_of_its_time(visit, tab, asked, s
 async def test_an_answer_that_waits_for_the_engine_costs_the_person_no_time(
     visit, tab, asked, monkeypatch
 ):
-    monkeypatch.setattr("uci.web.game_mode.DRAW_FROM_PLY", 0)
-    table = visit.session.table
+    monkeypatch.setattr("uci.web.game_requests.DRAW_FROM_PLY", 0)
+    table = visit.session.board_game
     table.board = board_after("e4 e5")
     table.clock = GameClock(GameTime(600, 0), clock := Time())
     table.run_clock()

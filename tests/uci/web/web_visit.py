@@ -19,8 +19,8 @@ from engine.search.limits import Limits
 from tests.protocol.fake_engine import FakeEngine
 from uci.game.timed_game import Setup
 from uci.web.board_session import Services
-from uci.web.dispatch import Conductor
-from uci.web.engine_desk import EngineDesk
+from uci.web.dispatch import Dispatcher
+from uci.web.engine_service import EngineService
 from uci.web.server import WebServer
 
 WAIT_S = 200.0
@@ -62,7 +62,7 @@ class Visit:
 
     def __init__(self, folder, setup=None, load=None, **place):
         self.engine = WebEngine(EngineOptions())
-        self.board_engine = EngineDesk(load or (lambda: self.engine))
+        self.board_engine = EngineService(load or (lambda: self.engine))
         self.folder = folder
         self.tabs = []
         services = Services(
@@ -74,12 +74,12 @@ class Visit:
         )
         self.empty = asyncio.Event()
         self.server = WebServer(
-            lambda tell: Conductor(services, setup or Setup(), tell), self.empty.set, **place
+            lambda tell: Dispatcher(services, setup or Setup(), tell), self.empty.set, **place
         )
 
     @property
     def session(self):
-        return self.server.conductor.session
+        return self.server.board.session
 
     async def get(self, path="", method="GET", **headers):
         url = f"http://127.0.0.1:{self.server.port}{path}"
@@ -110,7 +110,7 @@ class Visit:
     async def close(self):
         self.session.close()
         arrived = []
-        self.server.conductor.arrive = lambda: arrived.append(True)
+        self.server.board.arrive = lambda: arrived.append(True)
         await self.server.close()
         for tab in reversed(self.tabs):
             await tab.close()
@@ -199,20 +199,20 @@ def sans(state):
     return [step["san"] for step in state["steps"][1:]]
 
 
-class ScanBuffers:
+class SessionAlone:
     """A board without a server: its session, and what it tells its page."""
 
     def __init__(self, folder, setup=None, has_page=True):
         self.told = asyncio.Queue()
         load = lambda: WebEngine(EngineOptions())  # noqa: E731
-        services = Services(EngineDesk(load), load, folder, folder / "games.pgn")
-        self.conductor = Conductor(services, setup or Setup(human=None), self.told.put_nowait)
-        self.session = self.conductor.session
+        services = Services(EngineService(load), load, folder, folder / "games.pgn")
+        self.dispatcher = Dispatcher(services, setup or Setup(human=None), self.told.put_nowait)
+        self.session = self.dispatcher.session
         if has_page:
-            self.conductor.arrive()
+            self.dispatcher.arrive()
 
     def ask(self, request, **fields):
-        self.conductor.receive(json.dumps({"do": request, **fields}))
+        self.dispatcher.receive(json.dumps({"do": request, **fields}))
 
     async def told_of(self, kind):
         """The next message of a kind."""
@@ -228,15 +228,15 @@ class ScanBuffers:
         fields = dict.fromkeys(("text", "result", "side", "file", "line", "order"), "")
         self.ask("games_find", **fields, offset=0)
         (game,) = (await self.told_of("games_found"))["games"]
-        before = self.session.table
+        before = self.session.board_game
         self.ask("games_open", key=game["key"], ply=0)
         async with asyncio.timeout(WAIT_S):
-            while self.session.table is before:
+            while self.session.board_game is before:
                 await asyncio.sleep(0.01)
-        return self.session.table
+        return self.session.board_game
 
     def save_now(self):
-        self.session.saver.finish(self.session.table)
+        self.session.saver.finish(self.session.board_game)
 
     def close(self):
         self.session.close()

@@ -1,8 +1,9 @@
-"""A mistake of a reviewed game that one tries to do better, from the position before it."""
+"""The review of the game on the board: how far it is, and a mistake of it that one tries to do better."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import chess
 import chess.pgn
@@ -11,6 +12,7 @@ from engine.board.notation import board_after
 from uci.annotate.comments import move_comment
 from uci.annotate.move_review import MoveReview
 from uci.language import _, later, shown_moves
+from uci.library.reviews import KeptReview
 
 _TOLD = 4  # plies of what answers a try
 _ASKS = {
@@ -19,11 +21,25 @@ _ASKS = {
 }
 
 
+@dataclass(frozen=True)
+class BoardReview:
+    """Nothing was asked for, a review runs, or it is ready."""
+
+    is_running: bool = False
+    done: int = 0  # moves that have been judged
+    total: int = 0
+    kept: KeptReview | None = None  # once it is ready
+    moves: tuple[chess.pgn.ChildNode, ...] = ()  # those that it judges
+
+
+NO_REVIEW = BoardReview()
+
+
 class Lesson:
     """What was tried in the place of a mistake, and what is said of it.
 
     Attributes:
-        node: the mistake in the table's tree.
+        node: the mistake in the study.
         place: which one it is, from 1, of how many.
         line: the latest try, and what answers it; nothing before a try.
         is_looking: a try is being searched.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import chess.pgn
 
@@ -28,8 +29,7 @@ from uci.library.games_folder import GamesFolder
 from uci.library.review_queue import BackgroundReviews
 from uci.library.reviews import KeptReview
 from uci.library.worker import GamesWorker, failure
-from uci.web.puzzle_desk import PuzzleDesk
-from uci.web.table import Table
+from uci.web.puzzle_service import PuzzleService
 
 _UPLOAD = ".upload-"  # begins the names of files that are on their way here,
 _IMPORT = ".import-"  # and of those that are here, and were not taken in yet
@@ -45,9 +45,9 @@ class Exported:
     text: str
 
 
-class GamesDesk:
-    """The games of a folder, for the page. `tell` sends it a message and `lay` puts a table there,
-    from any thread.
+class GamesService:
+    """The games of a folder, for the page. `tell` sends it a message and `lay` puts what a
+    request made on the board, both from any thread.
 
     `is_busy` tells whether Aino thinks there, and `load` makes the reviews' engine.
     """
@@ -57,7 +57,7 @@ class GamesDesk:
         folder: Path,
         load: Callable[[], Engine],
         tell: Callable[[dict[str, Any]], None],
-        lay: Callable[[Table, KeptReview | None], None],
+        lay: Callable[..., None],
         is_busy: Callable[[], bool],
         limits: Limits,
     ) -> None:
@@ -74,7 +74,7 @@ class GamesDesk:
         self._worker = GamesWorker(
             folder, lambda text: tell({"do": "say", "text": text, "kind": "error"})
         )
-        self.puzzles = PuzzleDesk(folder, tell)
+        self.puzzles = PuzzleService(folder, tell)
         self.reviews = BackgroundReviews(self._worker, load, limits, self.tell_work, is_busy)
 
     def arrive(self) -> None:
@@ -227,3 +227,19 @@ class GamesDesk:
                     "problems": [says if says.startswith(name) else f"{name}: {says}"],
                 }
             )
+
+
+class _Asking(Protocol):
+    """What a request of the games needs of the session that has it carried out."""
+
+    games: GamesService
+
+
+def on_games(action: Callable[..., object]) -> Callable[..., None]:
+    """Return a request that the worker of the games carries out."""
+
+    @functools.wraps(action)
+    def act(session: _Asking, **fields: Any) -> None:
+        session.games.ask(action, **fields)
+
+    return act

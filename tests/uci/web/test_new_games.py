@@ -6,7 +6,7 @@ import chess
 import pytest
 
 from engine.errors import ConfigError, DataError
-from uci.web.new_tables import chosen_game, chosen_position, loaded_game
+from uci.web.new_games import chosen_game, chosen_position, loaded_game
 
 
 @pytest.mark.parametrize("number", ["9" * 5000, "-1", "x", "1_0", "²", "960"])

@@ -4,6 +4,7 @@ game does.
 
 import threading
 from functools import partial
+from unittest.mock import Mock
 
 import chess
 import chess.pgn
@@ -22,9 +23,11 @@ from uci.common.evaluation import Evaluation
 from uci.game.clock import GameClock, GameTime
 from uci.game.ends import end_by_resigning
 from uci.game.timed_game import Setup
-from uci.web.new_tables import loaded_game
+from uci.web.board_game import BoardGame
+from uci.web.new_games import loaded_game
+from uci.web.review_state import NO_REVIEW
+from uci.web.saver import Saver, record_of
 from uci.web.snapshot import snapshot
-from uci.web.table import Table
 
 CASTLING = "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1"
 
@@ -32,7 +35,7 @@ CASTLING = "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1"
 def timed(increment=0):
     """A game of a minute, and the time that its clock reads."""
     time = Time()
-    return time, Table(Setup(clock=GameClock(GameTime(60, increment), time)))
+    return time, BoardGame(Setup(clock=GameClock(GameTime(60, increment), time)))
 
 
 def play(table, *moves):
@@ -98,7 +101,7 @@ def test_taking_back_gives_the_time_back():
 
 @pytest.mark.parametrize("resigns", [False, True])
 def test_the_end_of_a_game_can_be_taken_back(resigns):
-    table = Table(Setup())
+    table = BoardGame(Setup())
     play(table, "f3", "e5", "g4", *([] if resigns else ["Qh4#"]))
     if resigns:
         table.finish(end_by_resigning(chess.WHITE))
@@ -108,14 +111,14 @@ def test_the_end_of_a_game_can_be_taken_back(resigns):
 
 
 def test_the_moves_of_a_loaded_game_are_taken_back():
-    table = Table(Setup(board_after("e4 e5 Nf3 Nc6")))
+    table = BoardGame(Setup(board_after("e4 e5 Nf3 Nc6")))
     assert [table.take_back() for _ in range(3)] == [True, True, False]
     assert (table.plies, table.first_ply) == (0, 0)
 
 
 def analysed(*texts):
     """A game against Aino that is analysed, from its end."""
-    table = Table(Setup())
+    table = BoardGame(Setup())
     play(table, *texts)
     table.analyse(True)
     return table
@@ -123,25 +126,25 @@ def analysed(*texts):
 
 def go(table, number, *texts):
     """Looks at a node and plays moves there."""
-    table.look(table.tree.node(number))
-    table.explore(moves(*texts))
+    table.study.look(table.study.node(number))
+    table.study.explore(moves(*texts))
 
 
 def pgn(table):
-    return str(table.record()).split("\n\n", 1)[1].replace("\n", " ")
+    return str(record_of(table)).split("\n\n", 1)[1].replace("\n", " ")
 
 
 def test_a_game_has_any_number_of_variations():
     """The second one deleted the first, without a word."""
     table = analysed("e4", "e5", "Nf3", "Nc6")
     go(table, 0, "e2e4")
-    assert table.tree.numbers[table.here] == 1
-    assert table.tree.changes == 4, "the game's own moves"
+    assert table.study.numbers[table.study.here] == 1
+    assert table.study.changes == 4, "the game's own moves"
     go(table, 1, "c7c5", "g1f3")
     go(table, 1, "e7e6")
     go(table, 0, "d2d4", "d7d5")
     go(table, 5, "b1c3")
-    assert table.shown.fen().startswith("rnbqkbnr/pp1ppppp/8/2p5/4P3/2N5/PPPP1PPP/R1BQKBNR b")
+    assert table.study.shown.fen().startswith("rnbqkbnr/pp1ppppp/8/2p5/4P3/2N5/PPPP1PPP/R1BQKBNR b")
     assert table.plies == 4
     assert (
         pgn(table)
@@ -171,21 +174,21 @@ def test_taking_back_keeps_what_the_person_made():
 
 
 def test_variations_are_changed():
-    table = Table(Setup(human=None))
+    table = BoardGame(Setup(human=None))
     go(table, 0, "e2e4", "e7e5")
     go(table, 1, "c7c5", "g1f3")
-    table.comment(table.tree.node(3), "Sharp {and} good")
-    table.mark(table.tree.node(3), 5)
+    table.study.comment(table.study.node(3), "Sharp {and} good")
+    table.study.mark(table.study.node(3), 5)
     assert pgn(table) == "1. e4 e5 ( 1... c5 $5 { Sharp (and) good } 2. Nf3 ) *"
-    table.promote(table.tree.node(4))
-    assert [move.uci() for move in table.board.move_stack] == ["e2e4", "c7c5", "g1f3"]
-    table.delete(table.tree.node(4))
-    assert table.tree.numbers[table.here] == 3, "where the deleted move was played"
-    table.mark(table.tree.node(3), 0)
-    table.comment(table.tree.node(3), "")
+    table.study.promote(table.study.node(4))
+    assert [move.uci() for move in table.study.main_line] == ["e2e4", "c7c5", "g1f3"]
+    table.study.delete(table.study.node(4))
+    assert table.study.numbers[table.study.here] == 3, "where the deleted move was played"
+    table.study.mark(table.study.node(3), 0)
+    table.study.comment(table.study.node(3), "")
     assert pgn(table) == "1. e4 c5 ( 1... e5 ) *"
     with pytest.raises(MoveError, match="not in the game any more"):
-        table.tree.node(4)
+        table.study.node(4)
     table.analyse(False)
     assert table.is_analysing, "a board for analysis is nothing else"
 
@@ -194,10 +197,10 @@ def test_variations_are_changed():
 def test_words_before_a_variation_stay_with_its_move_where_it_becomes_the_main_line(act, at):
     """Those of a variation left by a deleted main move went to the move before, when read again."""
     text = "1. e4 e5 2. Nf3 ({before} 2. d4 {after}) 2... Nc6 *"
-    table = Table(loaded_game(text, 1)[0])
-    node = table.tree.game.next().next()
-    getattr(table, act)(node.variations[at])
-    again = Table(loaded_game(str(table.record()), 1)[0]).tree.game.next().next()
+    table = BoardGame(loaded_game(text, 1)[0])
+    node = table.study.root.next().next()
+    getattr(table.study, act)(node.variations[at])
+    again = BoardGame(loaded_game(str(record_of(table)), 1)[0]).study.root.next().next()
     assert [again.comment, again.next().comment] == ["", "before after"]
 
 
@@ -208,31 +211,35 @@ def test_the_moves_of_a_game_stay_what_they_were(act):
     go(table, 1, "c7c6")
     number = 4 if act == "promote" else 2
     if act == "promote":
-        table.promote(table.tree.node(4))  # before the other variation, behind the game
+        table.study.promote(table.study.node(4))  # before the other variation, behind the game
         assert pgn(table) == "1. e4 e5 ( 1... c6 ) ( 1... c5 ) *"
     with pytest.raises(MoveError, match="moves of the game"):
-        getattr(table, act)(table.tree.node(number))
+        getattr(table.study, act)(table.study.node(number))
     assert table.plies == 2
 
 
 @given(st.data())
 def test_what_is_looked_at_is_where_its_moves_lead(data):
     """The board goes from place to place by the moves between them."""
-    table = Table(Setup(human=None))
+    table = BoardGame(Setup(human=None))
     for _ in range(6):
-        node = table.tree.node(data.draw(st.sampled_from(sorted(table.tree.news(everything=True)))))
-        table.look(node)
-        assert table.shown == node.board()
-        assert table.shown.move_stack == node.board().move_stack
-        table.explore([data.draw(st.sampled_from(sorted(table.shown.legal_moves, key=str)))])
-        assert table.board.move_stack == [*table.tree.game.mainline_moves()]
-    assert str(table.tree.game).partition("\n\n")[2].replace("\n", " ") == pgn(table)
+        node = table.study.node(
+            data.draw(st.sampled_from(sorted(table.study.news(everything=True))))
+        )
+        table.study.look(node)
+        assert table.study.shown == node.board()
+        assert table.study.shown.move_stack == node.board().move_stack
+        table.study.explore(
+            [data.draw(st.sampled_from(sorted(table.study.shown.legal_moves, key=str)))]
+        )
+        assert table.study.main_line == [*table.study.root.mainline_moves()]
+    assert str(table.study.root).partition("\n\n")[2].replace("\n", " ") == pgn(table)
 
 
 def test_the_record_has_the_tags_of_the_game():
-    table = Table(Setup(clock=GameClock(GameTime(60, 1), Time())))
+    table = BoardGame(Setup(clock=GameClock(GameTime(60, 1), Time())))
     play(table, "f3", "e5", "g4", "Qh4#")
-    text = str(table.record())
+    text = str(record_of(table))
     for words in (
         'White "You"',
         'Black "Aino (full strength)"',
@@ -245,22 +252,24 @@ def test_the_record_has_the_tags_of_the_game():
 def test_the_page_is_told_what_changed():
     """Each arrow key sent the whole game, 0.9 MB of a large study."""
     table = analysed("e4", "e5", "Nf3")
-    found = snapshot(table, is_new=True)
+    found = snapshot(table, NO_REVIEW, None, is_new=True)
     assert [node.get("san") for node in found["nodes"].values()] == ["", "e4", "e5", "Nf3"]
-    table.look(table.tree.node(2))
-    assert snapshot(table, is_new=False)["nodes"] == {}
-    table.explore(moves("f1c4"))
-    nodes = snapshot(table, is_new=False)["nodes"]
+    table.study.look(table.study.node(2))
+    assert snapshot(table, NO_REVIEW, None, is_new=False)["nodes"] == {}
+    table.study.explore(moves("f1c4"))
+    nodes = snapshot(table, NO_REVIEW, None, is_new=False)["nodes"]
     assert set(nodes) == {2, 4}
     assert (nodes[2]["next"], nodes[4]["san"], nodes[4]["number"]) == ([3, 4], "Bc4", "2.")
     assert nodes[4]["marked"] == [chess.F1, chess.C4]
 
 
 def test_moves_are_offered_to_who_may_move():
-    table = Table(Setup(human=chess.BLACK))
-    assert [snapshot(table, is_new=True)[name] for name in ("legal", "thinking")] == [[], True]
+    table = BoardGame(Setup(human=chess.BLACK))
+    assert [
+        snapshot(table, NO_REVIEW, None, is_new=True)[name] for name in ("legal", "thinking")
+    ] == [[], True]
     play(table, "e4")
-    assert len(snapshot(table, is_new=True)["legal"]) == 20
+    assert len(snapshot(table, NO_REVIEW, None, is_new=True)["legal"]) == 20
 
 
 @pytest.mark.parametrize(("chess960", "castling"), [(False, "e1g1"), (True, "e1h1")])
@@ -299,7 +308,7 @@ def test_a_result_that_the_board_contradicts_is_told():
 
 
 def load(text):
-    snapshot(Table(loaded_game(text, 1)[0]), is_new=True)
+    snapshot(BoardGame(loaded_game(text, 1)[0]), NO_REVIEW, None, is_new=True)
 
 
 def review_page(text):
@@ -334,18 +343,16 @@ def test_twice_as_many_variations_are_twice_the_work(act, make, monkeypatch):
 
 
 def test_a_step_moves_the_board_by_one_move(monkeypatch):
-    table = Table(loaded_game(beside(400), 1)[0])
-    table.look(table.tree.game)
+    table = BoardGame(loaded_game(beside(400), 1)[0])
+    table.study.look(table.study.root)
     pushed = []
     push = chess.Board.push
     monkeypatch.setattr(
         chess.Board, "push", lambda board, move: (pushed.append(move), push(board, move))[1]
     )
-    for node in [*table.tree.game.mainline()][:10]:
-        table.look(node)
+    for node in [*table.study.root.mainline()][:10]:
+        table.study.look(node)
     assert len(pushed) == 10
-    table.look(table.last)
-    assert len(pushed) == 10, "the position at the end is known"
 
 
 async def test_long_work_is_done_on_threads(visit, tab, monkeypatch):
@@ -363,7 +370,7 @@ async def test_long_work_is_done_on_threads(visit, tab, monkeypatch):
         monkeypatch.setattr(place, call)
 
     loop = threading.current_thread()
-    places = ("uci.web.analysis_mode.loaded_game", "uci.web.server.render", "uci.web.server.game_text",
+    places = ("uci.web.analysis_requests.loaded_game", "uci.web.server.render", "uci.web.dispatch.game_text",
               "uci.web.saver.save_game")  # fmt: skip
     for place in places:
         watched(place)
@@ -378,43 +385,51 @@ async def test_long_work_is_done_on_threads(visit, tab, monkeypatch):
 
 def test_what_is_drawn_on_a_position_is_there_again():
     """It vanished at the next step."""
-    table = Table(Setup())
+    table = BoardGame(Setup())
     play(table, "e4", "e5")
-    table.draw(table.last, chess.D8, chess.H4, "red")
-    table.draw(table.last, chess.E5, chess.E5, "green")
+    table.study.draw(table.study.last, chess.D8, chess.H4, "red")
+    table.study.draw(table.study.last, chess.E5, chess.E5, "green")
     play(table, "Nf3")
-    drawn = snapshot(table, True)["nodes"][2]["drawn"]
+    drawn = snapshot(table, NO_REVIEW, None, True)["nodes"][2]["drawn"]
     assert sorted(drawn) == [(chess.E5, chess.E5, "green"), (chess.D8, chess.H4, "red")]
 
 
-def test_what_is_drawn_in_a_game_is_saved_with_it():
-    table = Table(Setup())
+def saver_in(folder):
+    return Saver(folder, folder / "games.pgn", Mock(), Mock(), Mock())
+
+
+def test_what_is_drawn_in_a_game_is_saved_with_it(tmp_path):
+    saver = saver_in(tmp_path)
+    table = BoardGame(Setup())
+    saver.begin(table)
     play(table, "e4", "e5")
-    table.saved_version = table.version
-    table.draw(table.last, chess.D8, chess.H4, "yellow")
-    assert table.is_worth_saving
-    assert "e5 { [%cal Yd8h4] }" in str(table.record())
+    saver.finish(table)
+    table.study.draw(table.study.last, chess.D8, chess.H4, "yellow")
+    saver.finish(table)
+    assert "e5 { [%cal Yd8h4] }" in (tmp_path / "games.pgn").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
     ("colour", "left"), [("red", []), ("blue", [(chess.D8, chess.H4, "blue")])]
 )
 def test_an_arrow_drawn_again_goes_or_takes_its_new_colour(colour, left):
-    table = Table(Setup())
+    table = BoardGame(Setup())
     for one in ("red", colour):
-        table.draw(table.tree.game, chess.D8, chess.H4, one)
-    assert table.tree.news(True)[0]["drawn"] == left
+        table.study.draw(table.study.root, chess.D8, chess.H4, one)
+    assert table.study.news(True)[0]["drawn"] == left
 
 
-def test_a_drawing_before_the_first_move_is_no_reason_to_save_a_game():
-    table = Table(Setup())
-    table.draw(table.tree.game, chess.D8, chess.H4, "red")
-    assert not table.is_worth_saving
+def test_a_drawing_before_the_first_move_is_no_reason_to_save_a_game(tmp_path):
+    saver = saver_in(tmp_path)
+    table = BoardGame(Setup())
+    saver.begin(table)
+    table.study.draw(table.study.root, chess.D8, chess.H4, "red")
+    assert saver.finish(table) is None
 
 
 def test_wiping_leaves_words():
-    table = Table(Setup(human=None))
-    table.comment(table.tree.game, "Words")
-    table.draw(table.tree.game, chess.D8, chess.H4, "red")
-    table.wipe(table.tree.game)
-    assert table.tree.game.comment == "Words"
+    table = BoardGame(Setup(human=None))
+    table.study.comment(table.study.root, "Words")
+    table.study.draw(table.study.root, chess.D8, chess.H4, "red")
+    table.study.wipe(table.study.root)
+    assert table.study.root.comment == "Words"

@@ -1,4 +1,4 @@
-"""How a table begins: a new game from what the page chose, or a game out of a PGN."""
+"""How a game comes to the board: a new one from what the page chose, or one out of a PGN."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from uci.game.clock import GameClock, parse_time_control
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup, chess960_start
 from uci.language import _, several
-from uci.web.table import MOST_PLIES
+from uci.web.study import MOST_PLIES
 
 _MOST_GAMES = 300  # games of a PGN that the page lists
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import chess
 
 from uci.library.solving import REFUTATION, PuzzleAttempt
-from uci.web.board_session import BoardSession, on_games
-from uci.web.puzzle_desk import PuzzleDesk
+from uci.web.board_session import BoardSession
+from uci.web.games_service import on_games
+from uci.web.puzzle_service import PuzzleService
 from uci.web.request_forms import Request, is_rating, is_uci, is_word
 from uci.web.snapshot import tried
 
@@ -16,7 +17,7 @@ from uci.web.snapshot import tried
 def refute(session: BoardSession) -> None:
     """Show what answers a wrong try at a puzzle, unless the engine is at a review."""
     attempt = session.games.puzzles.attempt
-    if attempt and attempt.failed and not session.table.review.is_running:
+    if attempt and attempt.failed and not session.review.is_running:
         session.tasks.start(_refute(session, attempt, attempt.failed))
 
 
@@ -37,13 +38,13 @@ async def _refute(session: BoardSession, attempt: PuzzleAttempt, failed: chess.M
 
 def _on_puzzles(act: Callable[..., None]) -> Callable[..., None]:
     """Return a request that the worker carries out."""
-    return on_games(lambda desk, games, **fields: act(desk.puzzles, **fields))
+    return on_games(lambda service, games, **fields: act(service.puzzles, **fields))
 
 
 _WANTED = {"source": is_word, "theme": is_word, "least": is_rating, "most": is_rating}
 REQUESTS: dict[str, Request] = {
-    "puzzles_next": (_on_puzzles(PuzzleDesk.next), _WANTED),
-    "puzzles_move": (_on_puzzles(PuzzleDesk.move), {"uci": is_uci}),
-    "puzzles_answer": (_on_puzzles(PuzzleDesk.answer), {}),
+    "puzzles_next": (_on_puzzles(PuzzleService.next), _WANTED),
+    "puzzles_move": (_on_puzzles(PuzzleService.move), {"uci": is_uci}),
+    "puzzles_answer": (_on_puzzles(PuzzleService.answer), {}),
     "puzzles_refute": (refute, {}),
 }

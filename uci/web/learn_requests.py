@@ -15,45 +15,49 @@ from uci.annotate.move_marks import BAD
 from uci.annotate.move_review import MoveReview
 from uci.language import _
 from uci.web.board_session import BoardSession
-from uci.web.lesson import Lesson
 from uci.web.request_forms import Request, is_flag
-from uci.web.table import Table
+from uci.web.review_state import Lesson
 
 # ---- requests ------------------------------------------------------------------------------------
 
 
 def learn(session: BoardSession, here: bool) -> None:
     """Ask for a better move in the place of the mistake that is looked at (`here`), or of the next
-    one: what one nearly finds comes first, and after the last one the first again.
+    one in the game; after the last one comes the first again.
     """
-    table = session.table
-    mistakes = _mistakes(table)
+    board_game = session.board_game
+    study = board_game.study
+    mistakes = _mistakes(session)
+    if not here:
+        own = [mistake for mistake in mistakes if mistake[0].mover == board_game.seen_by]
+        mistakes = own or mistakes
     if not mistakes:
         raise MoveError(_("there is no mistake to learn from"))
+    latest = session.lesson.node if session.lesson else study.here
     nodes = [node for _mistake, node in mistakes]
-    latest = table.lesson.node if table.lesson else table.here
-    at = 0
-    if latest in nodes:
-        at = nodes.index(latest) if here else nodes.index(latest) + 1
-    at %= len(mistakes)
+    if here and latest in nodes:
+        at = nodes.index(latest)
+    else:
+        coming = (at for at, node in enumerate(nodes) if node.ply() > latest.ply())
+        at = next(coming, 0)
     mistake, node = mistakes[at]
-    if table.is_game and not table.is_analysing:
-        table.analyse(True)
-    table.look(node.parent)
-    table.lesson = Lesson(mistake, node, (at + 1, len(mistakes)))
+    if board_game.is_game and not board_game.is_analysing:
+        board_game.analyse(True)
+    study.look(node.parent)
+    session.lesson = Lesson(mistake, node, (at + 1, len(mistakes)))
     session.changed()
 
 
 def show_answer(session: BoardSession) -> None:
-    if session.table.lesson is not None:
-        session.table.lesson.show_answer()
+    if session.lesson is not None:
+        session.lesson.show_answer()
         session.changed()
 
 
 def leave(session: BoardSession) -> None:
     """Go to the mistake, with all that is said of it."""
-    if session.table.lesson is not None:
-        session.table.look(session.table.lesson.node)
+    if session.lesson is not None:
+        session.board_game.study.look(session.lesson.node)
         session.changed()
 
 
@@ -64,19 +68,17 @@ REQUESTS: dict[str, Request] = {
 }
 
 
-def _mistakes(table: Table) -> list[tuple[MoveReview, chess.pgn.ChildNode]]:
-    """Return the mistakes of the person, or of both sides where there are none, with their
-    nodes.
-    """
-    if table.review.kept is None:
+def _mistakes(session: BoardSession) -> list[tuple[MoveReview, chess.pgn.ChildNode]]:
+    """Return the mistakes of both sides, in the order of the game, with their nodes."""
+    review = session.review
+    if review.kept is None:
         return []
-    found = [
-        (move, node)
-        for move, node in zip(table.review.kept.review.moves, table.review.moves, strict=False)
-        if move.mark in BAD and move.best_line and node in table.tree.numbers
-    ]
-    own = [one for one in found if one[0].mover == table.seen_by] or found
-    return sorted(own, key=lambda one: one[0].people.distance if one[0].people else 0.0)
+    mistakes = list[tuple[MoveReview, chess.pgn.ChildNode]]()
+    for move, node in zip(review.kept.review.moves, review.moves, strict=False):
+        is_there = node in session.board_game.study.numbers
+        if move.mark in BAD and move.best_line and is_there:
+            mistakes.append((move, node))
+    return mistakes
 
 
 # ---- Aino's part ---------------------------------------------------------------------------------
@@ -84,8 +86,7 @@ def _mistakes(table: Table) -> list[tuple[MoveReview, chess.pgn.ChildNode]]:
 
 async def look_at_try(session: BoardSession) -> None:
     """Search a move that was tried, and say what it costs."""
-    table = session.table
-    lesson = table.lesson
+    lesson = session.lesson
     if lesson is None or not lesson.is_looking:
         session.engine.stop()
         return
@@ -104,6 +105,6 @@ async def look_at_try(session: BoardSession) -> None:
                 return
             infos = [*result.infos]
         tried = instead_of(mistake, move, infos[0] if infos else None)
-    if table is session.table and table.lesson is lesson and lesson.line[:1] == (move,):
+    if session.lesson is lesson and lesson.line[:1] == (move,):
         lesson.tell(tried)
         session.tell_state()

@@ -27,8 +27,9 @@ from uci.game.preferences import Choice
 from uci.game.timed_game import clicked_move
 from uci.language import _, shown_moves
 from uci.openings.opening_names import book_move
+from uci.web.board_game import BoardGame
 from uci.web.board_session import BoardSession
-from uci.web.new_tables import chosen_game, chosen_position
+from uci.web.new_games import chosen_game, chosen_position
 from uci.web.request_forms import (
     Request,
     is_flag,
@@ -38,9 +39,8 @@ from uci.web.request_forms import (
     is_word,
     text_of,
 )
+from uci.web.review_state import NO_REVIEW
 from uci.web.snapshot import lines_of
-from uci.web.table import Table
-from uci.web.table_review import TableReview
 
 _WATCHED_S = 1.0  # the least time for a move where Aino plays itself, so that people can follow
 
@@ -48,75 +48,81 @@ _WATCHED_S = 1.0  # the least time for a move where Aino plays itself, so that p
 
 
 def new(session: BoardSession, side: str, level: str, clock: str, fen: str, chess960: str) -> None:
-    board, notes = chosen_position(fen, session.table.shown, chess960)
-    table = Table(chosen_game(board, side, level, clock))
-    session.choose(Choice.of(table))
-    session.replace_table(table, *notes)
+    board, notes = chosen_position(fen, session.board_game.study.shown, chess960)
+    board_game = BoardGame(chosen_game(board, side, level, clock))
+    session.choose(Choice.of(board_game))
+    session.replace_board_game(board_game, notes=notes)
 
 
 def play_from_here(session: BoardSession, side: str, level: str, clock: str) -> None:
-    setup = chosen_game(session.table.shown.copy(), side, level, clock)
+    setup = chosen_game(session.board_game.study.shown.copy(), side, level, clock)
     session.choose(Choice.parse(level, clock))
-    session.tasks.work(lambda: Table(setup), session.replace_table)
+    session.tasks.work(lambda: BoardGame(setup), session.replace_board_game)
 
 
 def again(session: BoardSession, swap: bool) -> None:
     """Begin the same game once more, from its start."""
-    if not session.table.is_game:
+    if not session.board_game.is_game:
         raise MoveError(_("there is no game to play again"))
-    session.replace_table(Table(session.table.again(swap)))
+    session.replace_board_game(BoardGame(session.board_game.again(swap)))
 
 
 def move(session: BoardSession, uci: str) -> None:
-    _move(session, clicked_move(session.table.to_play, uci))
+    _move(session, clicked_move(session.board_game.to_play, uci))
 
 
 def type_move(session: BoardSession, text: str) -> None:
-    _move(session, read_human_move(session.table.to_play, text))
+    _move(session, read_human_move(session.board_game.to_play, text))
 
 
 def _move(session: BoardSession, chosen: chess.Move) -> None:
-    table = session.table
-    if table.lesson is not None and not table.lesson.is_over:
-        table.lesson.look_at(chosen)
-    elif table.is_analysing:
-        table.explore([chosen])
-    elif table.is_human_turn:
-        table.play(chosen)
+    board_game = session.board_game
+    if session.lesson is not None and not session.lesson.is_over:
+        session.lesson.look_at(chosen)
+    elif board_game.is_analysing:
+        board_game.study.explore([chosen])
+    elif board_game.is_human_turn:
+        board_game.play(chosen)
     else:
-        raise MoveError(_("the game is over") if table.end else _("it is Aino's move"))
+        raise MoveError(_("the game is over") if board_game.end else _("it is Aino's move"))
     session.changed()
 
 
 def take_back(session: BoardSession) -> None:
-    if not session.table.take_back():
+    if not session.board_game.take_back():
         raise MoveError(_("you have no move to take back"))
-    session.set_review(TableReview())
+    session.set_review(NO_REVIEW)
     session.changed()
 
 
 def hint(session: BoardSession) -> None:
-    if session.table.is_human_turn:
-        session.tasks.start(_hint(session, session.table, session.table.board.copy()))
+    if session.board_game.is_human_turn:
+        session.tasks.start(_hint(session, session.board_game, session.board_game.board.copy()))
 
 
-async def _advice(session: BoardSession, table: Table, board: chess.Board) -> SearchResult | None:
+async def _advice(
+    session: BoardSession, board_game: BoardGame, board: chess.Board
+) -> SearchResult | None:
     """Return what Aino thinks of a position in which the person asked. None if it is no more that
-    of the table.
+    of the board.
     """
     await session.be_loaded()
     # A search that something else stops, such as another level, begins anew.
     async with session.advising:
-        while table is session.table and table.is_human_turn and table.board == board:
+        while (
+            board_game is session.board_game
+            and board_game.is_human_turn
+            and board_game.board == board
+        ):
             if (result := await _search(session, board, HINT_LEVEL)) is not None:
                 return result
     return None
 
 
-async def _hint(session: BoardSession, table: Table, board: chess.Board) -> None:
-    result = await _advice(session, table, board)
+async def _hint(session: BoardSession, board_game: BoardGame, board: chess.Board) -> None:
+    result = await _advice(session, board_game, board)
     if result is not None and result.best_move is not None:
-        line = lines_of(table, board, result.infos)["lines"][:1] if result.infos else []
+        line = lines_of(board, result.infos)["lines"][:1] if result.infos else []
         (squares,) = squares_of([result.best_move])
         san = shown_moves(board.san(result.best_move))
         session.hinted = {
@@ -130,37 +136,37 @@ async def _hint(session: BoardSession, table: Table, board: chess.Board) -> None
 
 
 def offer_draw(session: BoardSession) -> None:
-    table = session.table
-    if not table.is_human_turn:
+    board_game = session.board_game
+    if not board_game.is_human_turn:
         raise MoveError(_("offer a draw when it is your move"))
-    if table.board.ply() < DRAW_FROM_PLY:
+    if board_game.board.ply() < DRAW_FROM_PLY:
         raise MoveError(_(TOO_EARLY))
-    session.tasks.start(_consider_draw(session, table, table.board.copy()))
+    session.tasks.start(_consider_draw(session, board_game, board_game.board.copy()))
 
 
-async def _consider_draw(session: BoardSession, table: Table, board: chess.Board) -> None:
+async def _consider_draw(session: BoardSession, board_game: BoardGame, board: chess.Board) -> None:
     session.say(_("Aino considers your offer"))
-    result = await _advice(session, table, board)
+    result = await _advice(session, board_game, board)
     if result is None:
         return
     if result.infos and accepts_draw(Evaluation.of_info(result.infos[0])):
-        table.finish(DRAW_AGREED)
+        board_game.finish(DRAW_AGREED)
         session.changed()
     else:
         session.say(_(DECLINED))
 
 
 def resign(session: BoardSession) -> None:
-    table = session.table
-    if not table.is_running or table.human is None:
+    board_game = session.board_game
+    if not board_game.is_running or board_game.human is None:
         raise MoveError(_("there is no game to resign"))
-    table.finish(end_by_resigning(table.human))
+    board_game.finish(end_by_resigning(board_game.human))
     session.changed()
 
 
 def level(session: BoardSession, level: str) -> None:
-    session.table.level = parse_level(level)
-    session.choose(replace(session.choice, level=session.table.level.text))
+    session.board_game.level = parse_level(level)
+    session.choose(replace(session.choice, level=session.board_game.level.text))
     session.changed()
 
 
@@ -183,38 +189,38 @@ REQUESTS: dict[str, Request] = {
 
 async def reply(session: BoardSession) -> None:
     """Aino's move."""
-    table = session.table
+    board_game = session.board_game
     await session.be_loaded()
-    if table is not session.table or not table.is_engine_turn:
+    if board_game is not session.board_game or not board_game.is_engine_turn:
         return
-    board = table.board.copy()
-    result = await _answer(session, table)
+    board = board_game.board.copy()
+    result = await _answer(session, board_game)
     if (
         result is None
-        or table is not session.table
-        or not table.is_engine_turn
-        or table.board != board
+        or board_game is not session.board_game
+        or not board_game.is_engine_turn
+        or board_game.board != board
     ):
         return
     if result.best_move is None:
-        raise MoveError(f"the engine found no move in {table.board.fen()}")
-    table.play(result.best_move)
+        raise MoveError(f"the engine found no move in {board_game.board.fen()}")
+    board_game.play(result.best_move)
     session.changed()
 
 
-async def _answer(session: BoardSession, table: Table) -> SearchResult | None:
+async def _answer(session: BoardSession, board_game: BoardGame) -> SearchResult | None:
     """Return what Aino plays: a known opening, or what a search finds."""
     begun = uptime_s()
-    board = table.board.copy()
+    board = board_game.board.copy()
     rng = session.rng
-    clock = table.clock.limits() if table.clock is not None else None
-    known = book_move(board, rng) if rng is not None and not table.level.alone else None
+    clock = board_game.clock.limits() if board_game.clock is not None else None
+    known = book_move(board, rng) if rng is not None and not board_game.level.alone else None
     result = (
         SearchResult(known, None, [], [], 0, 0)
         if known
-        else await _search(session, board, table.level, clock)
+        else await _search(session, board, board_game.level, clock)
     )
-    least_s = _WATCHED_S if table.human is None else 0.0
+    least_s = _WATCHED_S if board_game.human is None else 0.0
     await asyncio.sleep(max(0.0, least_s - (uptime_s() - begun)))
     return result
 

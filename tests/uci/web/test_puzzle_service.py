@@ -4,7 +4,7 @@ import chess
 import pytest
 
 from uci.library.puzzles import Puzzle
-from uci.web.puzzle_desk import PuzzleDesk
+from uci.web.puzzle_service import PuzzleService
 
 BEFORE = "4k3/8/1N1r4/8/8/8/8/4K3 b - - 0 1"
 PUZZLE = Puzzle(
@@ -20,7 +20,7 @@ PUZZLE = Puzzle(
 def told(tmp_path, monkeypatch):
     monkeypatch.setattr("uci.library.puzzle_stock.read_set", lambda: iter([PUZZLE]))
     heard = []
-    desk = PuzzleDesk(tmp_path, heard.append)
+    desk = PuzzleService(tmp_path, heard.append)
     desk.next("", "", 0, 5000)
     return heard
 

@@ -29,7 +29,7 @@ Adapt = Callable[[EngineOptions], EngineOptions]  # from the options that the en
 Answer = TypeVar("Answer")
 
 
-class EngineDesk:
+class EngineService:
     """Searches and reviews with one engine. Each call stops the others; a stopped call returns
     None.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import chess
@@ -11,11 +13,12 @@ import chess
 from engine.errors import MoveError
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo
-from uci.annotate.people import RATINGS
+from uci.annotate.people import RATINGS, people_network
 from uci.game.timed_game import Setup, clicked_move
 from uci.language import _, shown_moves, translated
+from uci.web.board_game import BoardGame
 from uci.web.board_session import BoardSession
-from uci.web.new_tables import chosen_position, loaded_game
+from uci.web.new_games import chosen_position, loaded_game
 from uci.web.request_forms import (
     Request,
     is_colour,
@@ -30,7 +33,7 @@ from uci.web.request_forms import (
     number_of,
 )
 from uci.web.snapshot import lines_of, verdict_at_end
-from uci.web.table import Table
+from uci.web.study import Study
 
 # The first lines of an analysis come after this; later ones each second.
 _FIRST_LOOK = Limits(movetime_ms=150)
@@ -42,31 +45,34 @@ _LEAST_SHARE = 0.01
 
 
 def analyse(session: BoardSession, on: bool) -> None:
-    session.table.analyse(on)
+    session.board_game.analyse(on)
     session.changed()
 
 
 def look(session: BoardSession, node: int) -> None:
-    if session.table.is_analysing:
-        session.table.look(session.table.tree.node(node))
+    study = session.board_game.study
+    if session.board_game.is_analysing:
+        study.look(study.node(node))
         session.changed()
 
 
 def explore(session: BoardSession, moves: list[str]) -> None:
-    if not session.table.is_analysing:
+    if not session.board_game.is_analysing:
         raise MoveError(_("moves of a line can be played in analysis only"))
-    board = session.table.shown.copy()
-    found = []
+    study = session.board_game.study
+    board = study.shown.copy()
+    line = list[chess.Move]()
     for uci in moves:
-        found.append(clicked_move(board, uci))
-        board.push(found[-1])
-    session.table.explore(found)
+        move = clicked_move(board, uci)
+        line.append(move)
+        board.push(move)
+    study.explore(line)
     session.changed()
 
 
 def people(session: BoardSession, rating: int) -> None:
     """Tell what players of a rating would play in the position that is looked at."""
-    session.tasks.start(_ask_people(session, session.table.shown.copy(), rating))
+    session.tasks.start(_ask_people(session, session.board_game.study.shown.copy(), rating))
 
 
 def lines(session: BoardSession, on: bool, count: int) -> None:
@@ -75,26 +81,28 @@ def lines(session: BoardSession, on: bool, count: int) -> None:
 
 
 def name(session: BoardSession, title: str, white: str, black: str) -> None:
-    session.table.name(title, white, black)
+    if not session.board_game.may_be_named:
+        raise MoveError(_("the names of a game that was played stay"))
+    session.board_game.tags.name(title, white, black)
     session.noted()
 
 
 def position(session: BoardSession, fen: str) -> None:
-    board, notes = chosen_position(fen, session.table.shown)
-    session.replace_table(Table(Setup(board, None)), *notes)
+    board, notes = chosen_position(fen, session.board_game.study.shown)
+    session.replace_board_game(BoardGame(Setup(board, None)), notes=notes)
 
 
 def load(session: BoardSession, text: str, game: int) -> None:
     """Read a PGN on a thread: games with a thousand variations take a second."""
 
-    def read() -> tuple[Table, list[str], str]:
+    def read() -> tuple[BoardGame, list[str], str]:
         setup, names, fault = loaded_game(text, game)
-        return Table(setup), names, fault
+        return BoardGame(setup), names, fault
 
-    def show(found: tuple[Table, list[str], str]) -> None:
-        table, names, fault = found
-        table.look(table.tree.game)
-        session.replace_table(table)
+    def show(found: tuple[BoardGame, list[str], str]) -> None:
+        board_game, names, fault = found
+        board_game.study.look(board_game.study.root)
+        session.replace_board_game(board_game)
         if fault:
             session.say(_("the PGN has a fault: {fault}", fault=translated(fault)), "error")
         if len(names) > 1:
@@ -106,11 +114,12 @@ def load(session: BoardSession, text: str, game: int) -> None:
 def on_node(
     action: Callable[..., None], tell: Callable[[BoardSession], None] = BoardSession.noted
 ) -> Callable[..., None]:
-    """Return a request that changes a node of the table's tree; `tell` says so afterwards."""
+    """Return a request that changes a node of the study; `tell` says so afterwards."""
 
     @functools.wraps(action)
     def act(session: BoardSession, node: int, **fields: Any) -> None:
-        action(session.table, session.table.tree.node(node), **fields)
+        study = session.board_game.study
+        action(study, study.node(node), **fields)
         tell(session)
 
     return act
@@ -127,19 +136,31 @@ REQUESTS: dict[str, Request] = {
     "name": (name, {"title": is_name, "white": is_name, "black": is_name}),
     "position": (position, {"fen": is_position}),
     "load": (load, {"text": is_pgn, "game": number_of(1, 100_000)}),
-    "promote": (on_node(Table.promote, BoardSession.changed), _NODE),
-    "delete": (on_node(Table.delete, BoardSession.changed), _NODE),
-    "comment": (on_node(Table.comment), {**_NODE, "text": is_comment}),
-    "draw": (on_node(Table.draw), {**_NODE, **_SHAPE}),
-    "wipe": (on_node(Table.wipe), _NODE),
-    "mark": (on_node(Table.mark), {**_NODE, "glyph": number_of(0, 6)}),
+    "promote": (on_node(Study.promote, BoardSession.changed), _NODE),
+    "delete": (on_node(Study.delete, BoardSession.changed), _NODE),
+    "comment": (on_node(Study.comment), {**_NODE, "text": is_comment}),
+    "draw": (on_node(Study.draw), {**_NODE, **_SHAPE}),
+    "wipe": (on_node(Study.wipe), _NODE),
+    "mark": (on_node(Study.mark), {**_NODE, "glyph": number_of(0, 6)}),
 }
 
 # ---- Aino's part ---------------------------------------------------------------------------------
 
 
+_people = functools.cache(people_network)  # read at the first question
+_asking_people = threading.Lock()
+
+
+def _predict(board: chess.Board, rating: int) -> Mapping[chess.Move, float]:
+    """Return how likely a player of this Elo makes each legal move, the likeliest first. Raises
+    NetFileError.
+    """
+    with _asking_people:
+        return _people()(board, rating)
+
+
 async def _ask_people(session: BoardSession, board: chess.Board, rating: int) -> None:
-    shares = await session.people.likely(board, rating)
+    shares = await asyncio.to_thread(_predict, board, rating)
     moves = [
         {"uci": move.uci(), "san": shown_moves(board.san(move)), "share": round(share, 3)}
         for move, share in shares.items()
@@ -151,14 +172,14 @@ async def _ask_people(session: BoardSession, board: chess.Board, rating: int) ->
 
 async def show_lines(session: BoardSession) -> None:
     """Show lines of the position that is looked at until something else is to be done."""
-    board = session.table.shown.copy()
+    board = session.board_game.study.shown.copy()
     if not any(board.legal_moves):
         session.engine.stop()
         session.tell(verdict_at_end(board))
         return
 
     def on_lines(infos: Sequence[SearchInfo]) -> None:
-        session.tell(lines_of(session.table, board, infos))
+        session.tell(lines_of(board, infos))
 
     for limits in (_FIRST_LOOK, Limits(infinite=True)):
         if await session.engine.search(board, session.for_analysis, limits, on_lines) is None:

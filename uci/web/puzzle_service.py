@@ -18,7 +18,7 @@ from uci.library.training import PuzzleQuery, PuzzleTraining
 from uci.library.training_words import standing_text
 
 
-class PuzzleDesk:
+class PuzzleService:
     """The puzzles of a folder of games, for the page; `tell` sends a message to it."""
 
     def __init__(self, folder: Path, tell: Callable[[dict[str, Any]], None]) -> None:
