@@ -5,7 +5,6 @@ import re
 import chess
 import chess.pgn
 import pytest
-from uci.web.new_tables import loaded_game
 
 from engine.board.pgn.annotations import (
     author_text,
@@ -27,6 +26,7 @@ from uci.annotate.game_page import game_section
 from uci.annotate.review import review_game
 from uci.main import main
 from uci.web.board_game import BoardGame
+from uci.web.new_games import loaded_game
 from uci.web.review_state import NO_REVIEW
 from uci.web.saver import record_of
 from uci.web.snapshot import snapshot
