@@ -7,7 +7,7 @@ move; a side without exactly one king; pawns on the first or last rank; more pie
 have promoted to; a king that could be captured at once.
 
 Everything else is accepted, reachable in a game or not, and `note` hears what had to be changed.
-`docs/positions.md` has the table. The operations `hmvc` and `fmvn` of EPD set the clocks.
+`docs/what-aino-reads.md` has the table. The operations `hmvc` and `fmvn` of EPD set the clocks.
 """
 
 from __future__ import annotations

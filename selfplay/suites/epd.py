@@ -1,6 +1,6 @@
 """Read EPD test suites: `bm`, `am`, `dm`, graded moves, and the deviations that real files contain.
 
-`docs/positions.md` has the forms. A file of FEN lines whose name is mateN asks for a mate in N.
+`docs/what-aino-reads.md` has the forms. A file of FEN lines whose name is mateN asks for a mate in N.
 
 It skips a line that cannot be used, names it with the reason, and reads the rest of the suite.
 """

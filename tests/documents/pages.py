@@ -91,9 +91,9 @@ def sections(page):
 
 def commands(text):
     """The simple commands of a shell text, as words; a folder before the program's name is taken
-    off.
+    off, and a variable is 1.
     """
-    for line in text.replace("\\\n", " ").splitlines():
+    for line in re.sub(r"\$\w+", "1", text.replace("\\\n", " ")).splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
         lexer.whitespace_split = True
         command = []

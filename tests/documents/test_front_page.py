@@ -51,7 +51,7 @@ def test_a_claim_of_the_front_page_stands_in_the_results(claim):
     assert not [number for number in numbers if number not in results]
 
 
-@pytest.mark.parametrize("page", ["docs/results.md", "docs/what-was-tried.md", "docs/hardening.md"])
+@pytest.mark.parametrize("page", ["docs/results.md", "docs/what-was-tried.md", "CONTRIBUTING.md"])
 def test_numbers_in_tables_name_their_command(page):
     """In the section of the table or in the page's first ones, which describe how all of them were
     made.

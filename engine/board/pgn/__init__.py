@@ -1,4 +1,4 @@
-"""Reads games in PGN: one grammar, in two speeds. `docs/pgn.md` has the grammar.
+"""Reads games in PGN: one grammar, in two speeds. `docs/what-aino-reads.md` has the grammar.
 
 Kernels (`token_kernels`, `tag_kernels`, `san_kernels`) cut a text into games and tokens, and find
 moves in English SAN. `token_player` plays the tokens into a tree, and reads the words that the

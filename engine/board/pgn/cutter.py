@@ -1,4 +1,4 @@
-"""Cuts streams of text into games and their tokens by kernels (grammar: `docs/pgn.md`)."""
+"""Cuts streams of text into games and their tokens by kernels (grammar: `docs/what-aino-reads.md`)."""
 
 from __future__ import annotations
 

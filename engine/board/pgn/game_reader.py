@@ -1,6 +1,6 @@
 """Reads games with comments and variations one by one, from texts and files of any size.
 
-The grammar is in `docs/pgn.md`.
+The grammar is in `docs/what-aino-reads.md`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """Kernels that cut a text into games and their tokens, and find the moves among them (grammar:
-`docs/pgn.md`).
+`docs/what-aino-reads.md`).
 """
 
 from __future__ import annotations
