@@ -7,15 +7,12 @@ after a short training, are compared with the processor's, and inference, search
 training are timed, each contestant in turns. Both sides begin with bit masks in host memory;
 inference ends with the logits of the legal moves there. PyTorch runs eagerly: in single precision,
 with channels last, and with autocast to half precision; ours is half precision in inference and
-single precision in training. Last come sparse draws: positions that a policy and a value trunk are
-trained on in a second, beside the processor. `--backend numpy` runs the same on the processor, to
-try the command.
+single precision in training. `--backend numpy` runs the same on the processor, to try the command.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import os
 import statistics
 import subprocess
 import sys
@@ -32,8 +29,6 @@ from benchmarks.selfplay_speed import random_positions, self_play_speed
 from benchmarks.training_step import torch_tower
 from engine import Engine
 from engine.backend import Backend, get_backend
-from engine.board.layout import ROW_WORDS
-from engine.board.makemove import make
 from engine.evaluation.device import DeviceEvaluator
 from engine.evaluation.protocol import LeafBatch
 from engine.evaluation.tower import NetworkEvaluator
@@ -43,21 +38,15 @@ from engine.network.policy_map import CONV_INDEX
 from engine.network.tower.tower_model import TowerConfig
 from engine.network.tower.tower_play import FusedTower
 from engine.nn import dit
-from engine.nn.training.recorder import TRIAL_STEPS
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from selfplay.data.label_rows import LabelRows
-from selfplay.data.split import Split
-from selfplay.families.by_name import PARTS, family_of
+from selfplay.families.by_name import family_of
 from selfplay.games.game_settings import GameSettings
-from selfplay.records.packed import CALM, VALUE_WORDS, pack_row
-from selfplay.records.positions import PositionSet
 from selfplay.training.family import Learning
-from selfplay.training.recipe import SPARSE_RECIPE, TOWER_RECIPE, LearnerSettings
+from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
 from selfplay.training.source_files import TrainingData
 
 ROUNDS, VISITS = 3, 32
-SPARSE_BATCH = SPARSE_RECIPE.batch_size
 LAST_STEPS = 5  # whose mean loss is compared
 VARIANTS = ("torch", "torch channels last", "torch autocast")
 DEVICE_TESTS = ("tests/unit/network/test_device.py", "tests/unit/nn/test_nn_backend.py")
@@ -72,8 +61,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         games=(512, "self-play games at once"),
         nodes=(4096, "nodes of a search"),
         seconds=(6.0, "time each contestant this long"),
-        sparse_net=("sparse-768+v1024", "train both parts of this network"),
-        threads=(os.cpu_count() or 1, "threads that draw and train sparse batches"),
     )
     parser.add_argument("--backend", choices=("cupy", "numpy"), default="cupy")
     parser.add_argument(
@@ -98,13 +85,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for work, batch, figures in measure(config, backend, options, variants):
             by_name = {name: figures.get(name, "-") for name in ("aino", "processor", *variants)}
             rows.append({"work": work, "net": str(config), "batch": batch, **by_name})
-    for part in PARTS:
-        named = {
-            "work": f"training {part}, draws/s",
-            "net": options.sparse_net,
-            "batch": SPARSE_BATCH,
-        }
-        rows.append(named | measure_sparse(options, part))
     report(rows, options.json)
 
 
@@ -199,53 +179,14 @@ def measure_play(config: TowerConfig, backend: Backend, options: Any) -> Figures
 def measure_training(
     config: TowerConfig, backend: Backend, options: Any, variants: Sequence[str]
 ) -> Figures:
-    """Yield how many positions a second are trained on, with and without recorded steps."""
+    """Yield how many positions a second are trained on."""
     batch = options.train_batch
     leaves = positions(batch)
     runs = {name: torch_training(config, leaves, batch, backend, name) for name in variants}
-    runs["aino"], learner = our_training(config, batch, backend)
+    learner = our_learner(config, batch, backend)
+    runs["aino"] = counted(learner.step, batch)
     yield "training, positions/s", batch, race(runs, options.seconds)
-    if backend.name != "numpy":
-        learner._trainer._device.recorder.is_refused = True
-        speed = race({"aino": runs["aino"]}, options.seconds)
-        yield "training without CUDA graphs", batch, speed
     learner.close()
-
-
-def measure_sparse(options: Any, part: str) -> dict[str, float]:
-    """Return how many positions a second the policy or the value trunk of a sparse network is
-    trained on.
-    """
-    family = family_of(options.sparse_net, part)
-    games = random_positions(np.random.default_rng(1), games=100)
-    data = TrainingData((value_rows(games) if part == "value" else games,), (1.0,), games)
-    settings = LearnerSettings(SPARSE_BATCH, family.recipe.weight_decay, threads=options.threads)
-    runs: dict[str, Run] = {}
-    learners = []
-    for name, backend in (("aino", options.backend), ("processor", "numpy")):
-        model = family.build(np.random.default_rng(0))
-        learner = family.learner(model, family.batches(data, settings, 1), settings, 1e-3, backend)
-        learners.append(learner)
-        runs[name] = counted(learner.step, SPARSE_BATCH)
-    speeds = race(runs, options.seconds)
-    for learner in learners:
-        learner.close()
-    return speeds
-
-
-def value_rows(games: PositionSet) -> LabelRows:
-    """Return the positions of games as rows of a label folder, all with the value 0."""
-    rows = []
-    row = np.zeros(ROW_WORDS, np.uint64)
-    child = np.zeros(ROW_WORDS, np.uint64)
-    for game, start in enumerate(games.starts):
-        row[:] = start
-        for move in games.moves[games.game_first[game] : games.game_first[game + 1]]:
-            make(row, move, child)
-            row[:] = child
-            rows.append(np.zeros(VALUE_WORDS, np.uint64))
-            pack_row(row, 0, game, 0, CALM, rows[-1])
-    return LabelRows("random games", np.stack(rows), Split(0))
 
 
 def race(runs: dict[str, Run], seconds: float) -> dict[str, float]:
@@ -278,14 +219,6 @@ def our_learner(config: TowerConfig, batch: int, backend: Backend) -> Learning:
     return family.learner(
         family.build(np.random.default_rng(0)), batches, settings, 1e-3, backend.name
     )
-
-
-def our_training(config: TowerConfig, batch: int, backend: Backend) -> tuple[Run, Any]:
-    learner = our_learner(config, batch, backend)
-    # From then on, a step is what was recorded.
-    for _ in range(TRIAL_STEPS if backend.name != "numpy" else 0):
-        learner.step()
-    return counted(learner.step, batch), learner
 
 
 # ---- PyTorch -------------------------------------------------------------------------------------

@@ -10,18 +10,15 @@ from __future__ import annotations
 
 import functools
 import importlib
-import operator
-import threading
 import warnings
-import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from engine.errors import AinoError, ConfigError, DeviceError, ShapeError
+from engine.errors import AinoError, ConfigError, DeviceError
 
 BACKEND_NAMES = ("auto", "numpy", "cupy")
 UNUSABLE = "a GPU answers, but "
@@ -42,16 +39,6 @@ class Backend:
         """Return the array on this backend; the same object if it is already there with that dtype."""
         source = array if isinstance(array, np.ndarray) or self.name != "numpy" else to_numpy(array)
         return self.xp.asarray(source, dtype=dtype)
-
-    def asarray_of_known_bounds(self, array: Any) -> Any:
-        """`asarray` of an array that nobody changes later: `bounds` are taken before the upload and
-        need no wait.
-        """
-        there = self.asarray(array)
-        if there is not array and isinstance(array, np.ndarray) and array.size:
-            _known_bounds[id(there)] = bounds(array)
-            weakref.finalize(there, _known_bounds.pop, id(there))
-        return there
 
     def pinned(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         """Host memory that a device can copy to and from while the host keeps working."""
@@ -144,7 +131,6 @@ class Lane:
 
 
 NUMPY = Backend("numpy", np, "cpu")
-_known_bounds: dict[int, tuple[Any, Any]] = {}  # of arrays on a device, by id
 
 
 def get_backend(name: str = "auto") -> Backend:
@@ -194,100 +180,19 @@ def backend_of_all(tensors: Mapping[str, Any]) -> Backend:
     return next((backend_of(array) for array in tensors.values()), NUMPY)
 
 
-def check_together(owner: str, /, **arrays: Any) -> None:
-    """Raise ShapeError, which says what to write, if some arrays lie on a device and others in host
-    memory.
-
-    The name `model` stands for a model's parameters. What is no array is not looked at.
-    """
-    places = {name: backend_of(array) for name, array in arrays.items() if hasattr(array, "dtype")}
-    here = next((name for name, place in places.items() if place is NUMPY), None)
-    there = next((name for name, place in places.items() if place is not NUMPY), None)
-    if here is not None and there is not None:
-        up = 'model.to("cupy")' if here == "model" else f'get_backend("cupy").asarray({here})'
-        down = 'model.to("numpy")' if there == "model" else f"to_numpy({there})"
-        raise ShapeError(
-            f"{owner}: {here} in host memory, {there} on the GPU; move one of them: {up} or {down}"
-        )
-
-
 def product(a: Any, b: Any) -> Any:
-    """Return the matrix product a @ b; a `Recording` notes it, because CuPy refuses to record its
-    own.
-    """
-    if a.ndim > b.ndim == 2:  # one product: on a GPU, a stack of them takes three kernels more
-        return _thread.product(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[-1])
-    return _thread.product(a, b)
-
-
-class _Thread(threading.local):
-    product: Callable[[Any, Any], Any] = staticmethod(operator.matmul)
-
-
-_thread = _Thread()
-
-
-class Recording:
-    """A function of `arrays` on a device, as CUDA graphs. Each call copies other arrays into their
-    place, and repeats what the device did; the function's `results` are filled anew.
-
-    The function must not wait for the device, upload, or use what changes, but for arrays that
-    stay. There is a graph between any two matrix products (CuPy's issue 6290). Raises what the
-    device fails with.
-    """
-
-    def __init__(
-        self, backend: Backend, function: Callable[..., Any], arrays: Sequence[Any]
-    ) -> None:
-        cuda = backend.xp.cuda
-        # Nobody else gets what is freed here: each launch writes there.
-        self._pool = cuda.MemoryPool()
-        self._xp = backend.xp
-        self._stream = cuda.Stream(non_blocking=True)
-        self._calls: list[Callable[[], Any]] = []
-        backend.wait()
-        with self._stream, cuda.using_allocator(self._pool.malloc):
-            try:
-                self._arrays = [array.copy() for array in arrays]
-                _thread.product = self._product
-                self._stream.begin_capture()
-                self.results = function(*self._arrays)
-                self._launch()
-            except BaseException:
-                with suppress(Exception):  # the first error says more
-                    self._stream.end_capture()
-                raise
-            finally:
-                _thread.product = operator.matmul
-                self._stream.synchronize()
-
-    def __call__(self, *arrays: Any) -> Any:
-        for mine, array in zip(self._arrays, arrays, strict=True):
-            mine[...] = array
-        for call in self._calls:
-            call()
-        return self.results
-
-    def _launch(self) -> None:
-        """Launch what was recorded since the last product."""
-        self._calls.append(self._stream.end_capture().launch)
-        self._calls[-1]()
-
-    def _product(self, a: Any, b: Any) -> Any:
-        self._launch()
-        y = a @ b
-        self._calls.append(functools.partial(self._xp.matmul, a, b, out=y))
-        self._stream.begin_capture()
-        return y
+    """Return the matrix product a @ b; with one matrix b it is one product, not a stack of them."""
+    if a.ndim > b.ndim == 2:
+        return (a.reshape(-1, a.shape[-1]) @ b).reshape(*a.shape[:-1], b.shape[-1])
+    return a @ b
 
 
 def bounds(array: Any) -> tuple[Any, Any]:
     """Return the smallest and the largest number of an array that is not empty; a device is waited
-    for at most once.
+    for once.
     """
-    if (known := _known_bounds.get(id(array))) is not None:
-        return known
-    smallest, largest = to_numpy(backend_of(array).xp.stack([array.min(), array.max()])).tolist()
+    ends = backend_of(array).xp.stack([array.min(), array.max()])
+    smallest, largest = to_numpy(ends).tolist()
     return smallest, largest
 
 
@@ -296,43 +201,6 @@ def address(array: Any) -> int:
     if isinstance(array, np.ndarray):
         return int(array.__array_interface__["data"][0])  # a third of the time of `ctypes`
     return array.data.ptr
-
-
-def place_in_whole(array: Any) -> tuple[Any, int]:
-    """Return the one-dimensional array that this one is a part of, and where it begins there;
-    itself and 0 if none.
-    """
-    whole: Any = getattr(array, "base", None)
-    if not hasattr(whole, "dtype") or whole.dtype != array.dtype or whole.ndim > 1:
-        return array, 0
-    return whole, (address(array) - address(whole)) // whole.itemsize
-
-
-def joined(arrays: Sequence[Any]) -> Any:
-    """Return parts of a one-dimensional array that lie in a row there as one along the first axis,
-    a view; or None.
-    """
-    (whole, first), end = place_in_whole(arrays[0]), 0
-    for array in arrays:
-        there, start = place_in_whole(array)
-        if (
-            there is not whole
-            or start != first + end
-            or not array.flags.c_contiguous
-            or whole.ndim > 1
-        ):
-            return None
-        end += array.size
-    return whole[first : first + end].reshape(-1, *arrays[0].shape[1:])
-
-
-def same_part(array: Any, other: Any) -> Any:
-    """Return the part of `other`, an array like the whole that `array` is a part of, in the same
-    place, as a view.
-    """
-    strides = [stride // array.itemsize * other.itemsize for stride in array.strides]
-    place = place_in_whole(array)[1]
-    return backend_of(other).xp.lib.stride_tricks.as_strided(other[place:], array.shape, strides)
 
 
 def to_numpy(array: Any) -> np.ndarray:

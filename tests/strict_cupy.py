@@ -16,8 +16,6 @@ stricter than CuPy.
 - Queued downloads read as NaN until somebody waits for them; to change what a queued upload reads
   is a fault.
 - `limit` bytes of memory there are; `fail` lets calls fail as a broken device does.
-- A stream that captures runs nothing, and refuses what CUDA and CuPy refuse. Its graph does the
-  same calls again on the same memory, which is a fault where that may be another's by then.
 """
 
 from __future__ import annotations
@@ -31,7 +29,6 @@ import re
 import sys
 import threading
 import types
-import weakref
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -91,7 +88,6 @@ class Device:
         self.faults = []
         self.host = Counter()  # what the host has waited for
         self.pinned = []
-        self.roots = weakref.WeakValueDictionary[int, np.ndarray]()  # all memory, by id
         self._failures = {}
         self.null = Stream(self)
 
@@ -127,7 +123,6 @@ class Device:
 
 class _State(threading.local):
     fusing = False
-    pool = None  # where memory comes from, if it is not the default one
 
     def __init__(self):
         self.streams = []
@@ -152,26 +147,6 @@ class Stream:
     def __init__(self, device, non_blocking=False):
         self.device, self.number, self.clock = device, id(self), Counter()
         self._pending = []
-        self.graph = None  # while it captures
-
-    def begin_capture(self):
-        self.device.note("capture")
-        if self is self.device.null:
-            raise RuntimeError("cannot capture on the default (legacy) stream")
-        self.graph = Graph(self.device)
-
-    def end_capture(self):
-        graph = self.graph
-        self.graph = None
-        graph.end()
-        self.device.note("graph")
-        return graph
-
-    def refuse(self, what):
-        """Fail while it captures, and let the capture fail."""
-        if self.graph is not None:
-            self.graph.is_invalid = True
-            raise CUDARuntimeError(f"cudaErrorStreamCaptureUnsupported: {what}")
 
     def __enter__(self):
         _state.streams.append(self)
@@ -204,57 +179,12 @@ class Stream:
         self._pending.append(action)
 
     def synchronize(self):
-        self.refuse("a wait")
         self.device.note("wait")
         self.device.host |= self.clock
         pending = self._pending
         self._pending = []
         for action in pending:
             action()
-
-
-class Graph:
-    """The calls of a captured stream."""
-
-    def __init__(self, device):
-        self.device = device
-        self.is_invalid = False
-        self.calls = []
-        self.memory = {}
-        self._before = [(values, values.copy()) for values in device.roots.values()]
-
-    def end(self):
-        """Nothing has run yet: what was there is as before, and new memory holds anything."""
-        known = {id(values) for values, _ in self._before}
-        for values in [
-            values for number, values in self.device.roots.items() if number not in known
-        ]:
-            values.fill(np.nan if values.dtype.kind == "f" else 77)
-        for values, before in self._before:
-            values[...] = before
-        self._before = []
-        if self.is_invalid:
-            raise CUDARuntimeError("cudaErrorStreamCaptureInvalidated")
-
-    def launch(self):
-        self.device.note("replay")
-        for memory, pool in self.memory.values():
-            if memory() is None and (pool is None or pool() is None):
-                self.device.faults.append(
-                    "a graph uses memory that was freed, and may be another's"
-                )
-            elif memory() is not None:
-                _stream(self.device).begin([memory()], [memory()])
-        with np.errstate(all="ignore"):
-            for call in self.calls:
-                call()
-
-
-class Pool:
-    """Memory for those who ask it."""
-
-    def malloc(self, size):
-        raise NotImplementedError
 
 
 def _stream(device):
@@ -269,10 +199,9 @@ class Memory:
     def __init__(self, device, size):
         self.device = device
         self.home = _stream(device)
-        self.pool = _state.pool
         self.writer = (0, 0)
         self.readers = {}
-        device.note("alloc" if self.pool is None else "pool")
+        device.note("alloc")
         if device.used + size > device.limit:
             raise OutOfMemoryError(
                 f"Out of memory allocating {size:,} bytes (allocated so far: {device.used:,} bytes)."
@@ -283,7 +212,7 @@ class Memory:
     def __del__(self):
         self.device.used -= self.size
         known = self.home.clock | self.device.host
-        if self.pool is None and any(
+        if any(
             count > known[number]
             for number, count in [self.writer, *self.readers.items()]
             if number
@@ -305,8 +234,6 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         self._values = values
         self.data = types.SimpleNamespace(ptr=values.ctypes.data)
         self._memory = memory or Memory(device, values.nbytes)
-        if memory is None:
-            device.roots[id(values)] = values
 
     def __array_ufunc__(self, ufunc, method, *given, out=None):
         """An operator, which NumPy asks for."""
@@ -341,11 +268,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         if masks:
             self._device.note("launch")
             _wait(self._device)
-        new = _new(self._device, np.asarray(result), [self, *arrays])
-        values = self._values
-        index = _plain(place)
-        _again(self._device, lambda: values[index], [self, *arrays], [new])
-        return new
+        return _new(self._device, np.asarray(result), [self, *arrays])
 
     def __setitem__(self, place, value):
         _refuse_fusing("assignment")
@@ -354,11 +277,9 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         arrays = _indices(self._device, place)
         if any(index.dtype == bool for index in arrays):
             _wait(self._device)
-        write = functools.partial(self._values.__setitem__, _plain(place), _plain(value))
-        write()
+        self._values[_plain(place)] = _plain(value)
         used = [*arrays, value] if isinstance(value, ndarray) else arrays
         _work(self._device, 2 if arrays else 1, used, [self])
-        _again(self._device, write, [self, *used])
 
     def __len__(self):
         return len(self._values)
@@ -372,7 +293,6 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def get(self, stream=None, order="C", out=None, blocking=True):
         """Copy to host memory: at once, or into `out` whenever the stream is waited for."""
         queue = stream or _stream(self._device)
-        queue.refuse("a download")
         self._device.note("download")
         queue.begin([self._memory], [])
         if not self._values.flags.c_contiguous:
@@ -399,7 +319,6 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         if not isinstance(arr, np.ndarray) or (arr.shape, arr.dtype) != (self.shape, self.dtype):
             raise TypeError("expected a NumPy array of the same shape and dtype")
         queue = stream or _stream(self._device)
-        queue.refuse("an upload")
         self._device.note("upload")
         queue.begin([], [self._memory])
         self._values[...] = arr
@@ -462,25 +381,7 @@ def _work(device, launches, reads, writes, kind="launch"):
     _stream(device).begin([array._memory for array in reads], [array._memory for array in writes])
 
 
-def _again(device, call, used, results=()):
-    """Let a graph that is being captured make this call later, whose answers then go to `results`."""
-    places = [one._values if isinstance(one, ndarray) else None for one in results]
-
-    def repeat():
-        for place, values in zip(places, _sequence(call()), strict=False):
-            if place is not None and not np.may_share_memory(
-                place, values := getattr(values, "_values", values)
-            ):
-                place[...] = values
-
-    if (graph := _stream(device).graph) is not None and not _state.fusing:
-        graph.calls.append(repeat)
-        for memory in (array._memory for array in [*used, *_arrays(list(results))]):
-            graph.memory[id(memory)] = weakref.ref(memory), memory.pool
-
-
 def _wait(device):
-    _stream(device).refuse("a wait")
     device.note("download")
     _stream(device).synchronize()
 
@@ -525,10 +426,6 @@ def _call(device, name, group, function, given, options):
     out = options.get("out")
     if name == "matmul":
         function = _product
-        if _stream(device).graph is not None:
-            raise NotImplementedError(
-                "calling cuBLAS API during stream capture is currently unsupported"
-            )
     compute = functools.partial(
         function, *_plain(given), **{key: _plain(value) for key, value in options.items()}
     )
@@ -538,12 +435,10 @@ def _call(device, name, group, function, given, options):
         _work(
             device, LAUNCHES.get(name, 1), reads, [out], "product" if name == "matmul" else "launch"
         )
-        _again(device, compute, [*reads, out])
         return out
     if name in WAITING:
         _wait(device)
     results = [_result(device, name, np.asarray(one), given, reads) for one in _sequence(result)]
-    _again(device, compute, reads, results)
     return tuple(results) if isinstance(result, tuple | list) else results[0]
 
 
@@ -570,7 +465,6 @@ def _result(device, name, values, given, reads):
     if name in ("concatenate", "stack"):
         launches = len(reads) if len(reads) <= AT_ONCE else 1
         if len(reads) > AT_ONCE:  # it uploads where they are
-            _stream(device).refuse("an upload")
             device.note("upload")
     elif name == "where":
         launches += sum(not isinstance(value, ndarray) for value in given)
@@ -642,10 +536,8 @@ class _Ufunc:
         if self._name not in AT:
             raise AttributeError(f"CuPy's {self._name} has no `at`")
         _indices(self._device, indices)
-        call = functools.partial(self._function.at, a._values, _plain(indices), _plain(b))
-        call()
+        self._function.at(a._values, _plain(indices), _plain(b))
         _work(self._device, 2, _arrays([indices, b]), [a])
-        _again(self._device, call, [a, *_arrays([indices, b])])
 
 
 class _RawKernel:
@@ -704,7 +596,6 @@ def _asarray(device, given, dtype=None):
     """`cupy.asarray`: the same array, a cast one, or an upload."""
     if isinstance(given, ndarray):
         return given if dtype is None or given.dtype == dtype else given.astype(dtype)
-    _stream(device).refuse("an upload")
     device.note("upload")
     result = ndarray(device, np.array(given, dtype, order="C"))
     _stream(device).begin([], [result._memory])
@@ -733,12 +624,6 @@ def _fuse(device):
             results = compute(*given)
             used = _arrays(list(given))
             _work(device, 1, used, _arrays(list(results)))
-            nowhere = Memory(device, 0)  # a graph keeps no memory
-            twins = [
-                ndarray(device, one._values, nowhere) if isinstance(one, ndarray) else one
-                for one in given
-            ]
-            _again(device, lambda: compute(*twins), used, results)
             return results if len(results) > 1 else results[0]
 
         return fused
@@ -763,20 +648,10 @@ def _make(device):
         CUDARuntimeError=CUDARuntimeError,
     )
 
-    @contextlib.contextmanager
-    def using_allocator(malloc):
-        _state.pool = weakref.ref(malloc.__self__)
-        try:
-            yield
-        finally:
-            _state.pool = None
-
     values["cuda"] = types.SimpleNamespace(
         runtime=runtime,
         Device=lambda *number: types.SimpleNamespace(id=0, synchronize=device.null.synchronize),
         Stream=lambda non_blocking=False: Stream(device, non_blocking),
-        MemoryPool=Pool,
-        using_allocator=using_allocator,
         memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
     )
     vars(cupy).update(values)

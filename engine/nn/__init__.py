@@ -61,6 +61,7 @@ from engine.nn.losses import (
     sigmoid_binary_cross_entropy,
     softmax_cross_entropy,
 )
+from engine.nn.means import MeanOver
 from engine.nn.metrics import accuracy, confusion_matrix, plot_confusion
 from engine.nn.numeric import GradientCheck, gradient_check, numeric_gradient
 from engine.nn.summary import activations
@@ -70,14 +71,14 @@ from engine.nn.training.clipping import clip_global_norm, clip_value, global_nor
 from engine.nn.training.data import Data, JoinedRows, Loader, random_shift
 from engine.nn.training.history import History
 from engine.nn.training.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
-from engine.nn.training.parallel import DataParallel
 from engine.nn.training.schedules import WarmupCosine
+from engine.nn.training.shards import DataParallel
 from engine.nn.training.trainer import Trainer
 from engine.nn.training.trainer_settings import TrainerSettings
 
 __all__ = [
     "LOSSES", "REGISTRY", "SGD", "Adam", "AdamW", "Callback", "Data", "DataParallel", "ExponentialAverage",
-    "GradientCheck", "History", "JoinedRows", "Layer", "LiveCurve", "Loader", "Optimizer", "RMSProp",
+    "GradientCheck", "History", "JoinedRows", "Layer", "LiveCurve", "Loader", "MeanOver", "Optimizer", "RMSProp",
     "ReduceLROnPlateau", "SaveBest", "StochasticAverage", "Trainer", "TrainerSettings", "WarmupCosine", "accuracy",
     "activations", "clip_global_norm", "clip_value", "confusion_matrix", "global_norm", "gradient_check", "huber",
     "layer_from_config", "mae", "mse", "numeric_gradient", "plot_confusion", "plot_histograms", "random_shift",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from engine.backend import backend_of, bounds, check_together, xp_of
-from engine.errors import ConfigError, ShapeError
+from engine.backend import backend_of, xp_of
+from engine.errors import ShapeError
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 
@@ -68,72 +67,6 @@ def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floati
         raise ShapeError(
             f"{type(owner).__name__}: expected {dtype} [{expected}], found {form_of(x)}"
         )
-    _check_place(owner, x)
-
-
-def check_range(layer: object, x: Array, first: int, end: int) -> None:
-    """Raise ShapeError unless every index in `x` lies in [first, end), the rows the table has."""
-    smallest, largest = bounds(x) if x.size else (first, first)
-    if not first <= smallest <= largest < end:
-        found = f"{smallest} to {largest}"
-        raise ShapeError(
-            f"{type(layer).__name__}: expected numbers from {first} to {end - 1}, found {found}"
-        )
-
-
-def check_gradient(owner: object, dy: Array, shape: tuple[int, ...]) -> None:
-    """Raise ShapeError unless the gradient `dy` is floating and has the shape of its result."""
-    if getattr(dy, "shape", None) != shape or dy.dtype.kind != "f":
-        expected = f"expected a floating gradient {list(shape)}"
-        raise ShapeError(f"{type(owner).__name__}: {expected}, found {form_of(dy)}")
-    _check_place(owner, dy)
-
-
-def checking_gradient(forward: Callable[..., Any]) -> Callable[..., Any]:
-    """Let forward refuse a state that is no dict, and backward a gradient that would be broadcast
-    to the shape of y.
-    """
-
-    @functools.wraps(forward)
-    def checked(self, *arguments, **options):
-        if not isinstance(state := options.get("state"), dict | None):
-            raise ConfigError(
-                f"{type(self).__name__}: expected a dict as state, at first {{}}, found {form_of(state)}"
-            )
-        result: Any = forward(self, *arguments, **options)
-        if not isinstance(result, tuple) or len(result) != 2 or not callable(result[1]):
-            form = "`return y, backward`, where backward(dy) returns (dx, gradients by name)"
-            raise ConfigError(f"{type(self).__name__}.forward: {form}; found {form_of(result)}")
-        y, backward = result
-        shape = getattr(y, "shape", None)  # a dict has none: its parts check their own
-
-        def checked_backward(dy):
-            if shape is not None:
-                check_gradient(self, dy, shape)
-            result: Any = backward(dy)
-            if not isinstance(result, tuple) or not isinstance(result[-1], Mapping):
-                form = "`return dx, grads`, where grads holds arrays by the names of parameters"
-                raise ConfigError(
-                    f"{type(self).__name__}'s backward: {form}; found {form_of(result)}"
-                )
-            dx, grads = result
-            # A sum over all axes is no array, and limits and shards change gradients in place.
-            return dx, {
-                name: np.asarray(one) if isinstance(one, np.generic) else one
-                for name, one in grads.items()
-            }
-
-        return y, checked_backward
-
-    return checked
-
-
-def _check_place(owner: object, x: Array) -> None:
-    """Raise ShapeError for an array that lies elsewhere than the owner's parameters."""
-    for parameter in getattr(owner, "params", {}).values():
-        if type(parameter) is not type(x):
-            check_together(type(owner).__name__, x=x, model=parameter)
-        return
 
 
 def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
@@ -165,15 +98,19 @@ def copy_tensors(source: Mapping[str, Array], target: Mapping[str, Array]) -> No
 
 
 def rows_of(x: Any, rows: Any) -> Any:
-    """Return rows of an array, or of each of a tuple, memory-mapped or not; `rows` is a slice or
-    row numbers.
+    """Return rows of an array, or of each in a tuple or dict, memory-mapped or not; `rows` is a
+    slice or row numbers.
     """
     if type(x) is np.ndarray:
         return x[rows]
     if isinstance(x, tuple):
         return tuple(rows_of(array, rows) for array in x)
-    found = x[rows if isinstance(rows, slice) else backend_of(x).asarray(rows)]
-    return np.asarray(found) if isinstance(found, np.memmap) else found
+    if isinstance(x, dict):
+        return {name: rows_of(array, rows) for name, array in x.items()}
+    if x is None:
+        return None
+    chosen = x[rows if isinstance(rows, slice) else backend_of(x).asarray(rows)]
+    return np.asarray(chosen) if isinstance(chosen, np.memmap) else chosen
 
 
 def joined_rows(outputs: list[Any]) -> Any:

@@ -16,6 +16,7 @@ alone, as inference.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
@@ -24,10 +25,11 @@ import numpy as np
 
 from engine.backend import backend_of
 from engine.errors import ConfigError, ShapeError
+from engine.native.blas import one_blas_thread
 from engine.nn.array_checks import (
     Array,
     ShapedArrays,
-    checking_gradient,
+    form_of,
     is_array,
     joined_rows,
     rows_of,
@@ -78,7 +80,7 @@ class Layer(Module):
                 "x",
                 "training",
             }
-            cls.forward = checking_gradient(cls.forward)  # type: ignore[method-assign]
+            cls.forward = _computed(cls.forward)  # type: ignore[method-assign]
 
     def __init__(self) -> None:
         """Make both dicts: for the constructor of each class, whether or not that calls this one."""
@@ -144,7 +146,7 @@ class Layer(Module):
         return joined_rows([self(rows_of(x, slice(start, start + batch_size))) for start in starts])
 
     def prepared(self, x: Any) -> Any:
-        """Return `x`, an array or a tuple of arrays, with floats in the parameters' dtype, on their
+        """Return `x`, an array or a tuple or dict of arrays, with floats in the parameters' dtype, on their
         backend.
 
         Whole numbers keep their dtype: only their meaning (indices, pixels) can tell how to cast
@@ -152,6 +154,8 @@ class Layer(Module):
         """
         if isinstance(x, tuple):
             return tuple(self.prepared(part) for part in x)
+        if isinstance(x, dict):
+            return {name: self.prepared(part) for name, part in x.items()}
         parameter = self.first_parameter()
         if parameter is None or not is_array(x):
             return x
@@ -159,7 +163,7 @@ class Layer(Module):
         x = x if x.dtype == dtype else x.astype(dtype)
         if (backend := backend_of(parameter)) is backend_of(x):
             return x
-        return backend.asarray(x) if x.dtype.kind == "f" else backend.asarray_of_known_bounds(x)
+        return backend.asarray(x)
 
     # ---- description -----------------------------------------------------------------------------
 
@@ -240,6 +244,34 @@ def register(kind: str) -> Callable[[LayerType], LayerType]:
     return decorate
 
 
+def _computed(forward: Callable[..., Forward]) -> Callable[..., Forward]:
+    """Let forward and backward use one thread of BLAS, a frozen layer compute as in inference, and
+    backward refuse a gradient that a kernel would read behind its end.
+    """
+
+    @functools.wraps(forward)
+    def computed(self, x, training=False, *further, **options):
+        with one_blas_thread:
+            y, backward = forward(self, x, training and not self._frozen, *further, **options)
+        shape = getattr(y, "shape", None)  # a dict has none: its parts check their own
+
+        def computed_backward(dy):
+            if shape is not None and (dy.shape != shape or dy.dtype.kind != "f"):
+                expected = f"expected a floating gradient {list(shape)}, found {form_of(dy)}"
+                raise ShapeError(f"{type(self).__name__}: {expected}")
+            with one_blas_thread:
+                dx, grads = backward(dy)
+            # A sum over all axes is no array, and limits and shards change gradients in place.
+            return dx, {
+                name: np.asarray(array) if isinstance(array, np.generic) else array
+                for name, array in grads.items()
+            }
+
+        return y, computed_backward
+
+    return computed
+
+
 def layer_from_config(config: Mapping[str, Any], rng: np.random.Generator) -> Layer:
     """Build a layer from its configuration. Raises ConfigError for an unknown kind or arguments
     that do not fit.
@@ -297,7 +329,7 @@ def forward_part(
         key: value for key, value in given.items() if value is not None and key in part.options
     }
     try:
-        y, part_backward = part.forward(x, training and not part._frozen, **options)
+        y, part_backward = part.forward(x, training, **options)
     except ShapeError as error:
         error.layer = f"{name}.{error.layer}" if error.layer else name
         raise

@@ -17,62 +17,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Self
+from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
 
-from engine.backend import backend_of, bounds, check_together, to_numpy, xp_of
+from engine.backend import backend_of, bounds, to_numpy, xp_of
 from engine.errors import ConfigError, DataError, ShapeError
 from engine.nn.array_checks import form_of, is_array
+from engine.nn.means import SUM, MeanOver
 from engine.nn.operations import operations_for
 
 Array = Any
 Rest = ParamSpec("Rest")
 Loss = Callable[Concatenate[Array, Rest], tuple[float, Array]]
-
-
-SUM = -1.0
-
-
-class MeanOver(float):
-    """A mean over some `places` of a batch. Its parts weigh as much as they have places, not
-    examples; those of a sum, whose places are `SUM`, add up.
-
-    It stays one times or by a number, and plus a number or a mean over as many places. Anything
-    else is a plain number, a mean over the examples; so is a sum by a number.
-    """
-
-    places: float
-
-    def __new__(cls, mean: Any, places: float) -> Self:
-        one = super().__new__(cls, mean)
-        one.places = places
-        return one
-
-    def __mul__(self, factor: Any) -> Any:
-        return self._of_same_places(self.real * factor)
-
-    __rmul__ = __mul__
-
-    def __truediv__(self, divisor: Any) -> Any:
-        mean = self.real / divisor
-        return mean if self.places == SUM else self._of_same_places(mean)
-
-    def __add__(self, other: Any) -> Any:
-        total = self.real + other.real
-        fits = getattr(other, "places", self.places) == self.places
-        return self._of_same_places(total) if fits else total
-
-    __radd__ = __add__
-
-    def _of_same_places(self, value: Any) -> Any:
-        return value if np.ndim(value) else MeanOver(value, self.places)
-
-
-def weight_of(mean: Any, examples: int) -> float:
-    """Return how much a mean of so many examples weighs: as much as its places, if it has them."""
-    places = getattr(mean, "places", SUM)
-    return examples if places == SUM else places
 
 
 def _in_range(loss: Loss[Rest]) -> Loss[Rest]:
@@ -169,7 +126,6 @@ def _check_targets(logits: Array, targets: Array, mask: Array | None, are_classe
     if not is_array(targets) or list(targets.shape) not in shapes:
         expected = f"targets {' or '.join(map(str, shapes))} for logits {list(logits.shape)}"
         raise ShapeError(f"softmax_cross_entropy: expected {expected}, found {form_of(targets)}")
-    check_together("softmax_cross_entropy", outputs=logits, targets=targets, mask=mask)
     if mask is not None and form_of(mask) != (form := f"bool {[*logits.shape]}"):
         raise ShapeError(f"softmax_cross_entropy: expected a mask {form}, found {form_of(mask)}")
 
@@ -433,7 +389,6 @@ def _check_pair(loss: str, prediction: Array, target: Array) -> None:
         raise ShapeError(
             f"{loss}: expected targets {list(prediction.shape)} like the outputs, found {form_of(target)}"
         )
-    check_together(loss, outputs=prediction, targets=target)
     if target.dtype.kind not in "fiub":
         raise ShapeError(f"{loss}: expected targets that are numbers, found {form_of(target)}")
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import check_together, to_numpy
+from engine.backend import to_numpy
 from engine.errors import DataError, ShapeError
 from engine.nn.array_checks import is_array
 from engine.nn.figures import new_figure
-from engine.nn.losses import MeanOver
+from engine.nn.means import MeanOver
 
 Array = Any
 
@@ -68,7 +68,6 @@ def _answers_one_question(outputs: Array, targets: Array, ignore_index: int | No
     given, wanted = tuple(outputs.shape), tuple(targets.shape)
     if not given or 0 in given:
         raise ShapeError(f"accuracy: expected at least one example, found outputs {list(given)}")
-    check_together("accuracy", outputs=outputs, targets=targets)
     shapes = [given[:-1], given] if ignore_index is None else [given[:-1]]
     is_one = given[1:] == (1,) and wanted == given in shapes
     if not is_one and (len(given) < 2 or given[-1] < 2 or wanted not in shapes):

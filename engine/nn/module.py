@@ -6,12 +6,12 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
-from engine.backend import Backend, address, check_together, get_backend
+from engine.backend import Backend, address, get_backend
 from engine.errors import ConfigError
-from engine.nn.array_checks import Array, copy_tensors
+from engine.nn.array_checks import Array, copies, copy_tensors
 
 
-class Loaded(NamedTuple):
+class LoadReport(NamedTuple):
     """What `load_parameters` did, by names."""
 
     taken: list[str]  # parameters and buffers that have new values
@@ -35,8 +35,8 @@ class Module:
     def children(self) -> dict[str, Any]:
         """Return the parts of a composite layer by name; empty for a plain layer."""
         parts: dict[str, Any] = {}
-        for found in self._own_parts().values():
-            parts |= found
+        for held in self._own_parts().values():
+            parts |= held
         return parts
 
     def _own_parts(self) -> dict[str, dict[str, Any]]:
@@ -45,8 +45,8 @@ class Module:
         for name, value in vars(self).items():
             if not isinstance(value, CONTAINERS) or name[0] == "_" or name in ("params", "buffers"):
                 continue
-            if found := _parts_in(name, value):
-                parts[name] = found
+            if held := _parts_in(name, value):
+                parts[name] = held
         return parts
 
     def walk(self, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -64,21 +64,6 @@ class Module:
             start = f"{path}." if path else ""
             for name, part in reversed(layer.children().items()):
                 waiting.append((start + name, part, (*outside, id(layer))))
-
-    def hidden_parts(self) -> list[str]:
-        """Return the paths of layers with arrays in private attributes, which are no parts."""
-        parts = {id(layer) for _, layer in self.walk()}
-        return [
-            f"{path}.{name}" if path else name
-            for path, owner in self.walk()
-            for name, value in vars(owner).items()
-            if name[0] == "_"
-            and isinstance(value, CONTAINERS)
-            and any(
-                id(one) not in parts and one.named_parameters()
-                for one in _parts_in(name, value).values()
-            )
-        ]
 
     def _entries(self, group: str) -> list[tuple[str, Module, str]]:
         """Return the arrays called "params" or "buffers": dotted name, owner, and its own name."""
@@ -115,7 +100,7 @@ class Module:
         """All stored but untrained arrays (running statistics) by dotted name."""
         return {name: owner.buffers[key] for name, owner, key in self._entries("buffers")}
 
-    def load_parameters(self, tensors: Mapping[str, Array], partial: bool = False) -> Loaded:
+    def load_parameters(self, tensors: Mapping[str, Array], partial: bool = False) -> LoadReport:
         """Copy values into the parameters and any given buffers; the layer keeps its dtype and
         backend. Returns what was taken.
 
@@ -146,20 +131,15 @@ class Module:
                 )
         copy_tensors(tensors, own)
         kept = [name for name in own if name not in tensors]
-        return Loaded([*tensors], kept, [name for name in given if name not in tensors])
+        return LoadReport([*tensors], kept, [name for name in given if name not in tensors])
 
     def adopt_parameters(self, tensors: Mapping[str, Array]) -> None:
         """Use these arrays as the parameters, without a copy: every training step changes them in
-        place.
-
-        Raises ConfigError when a parameter is missing, ShapeError for an array that lies elsewhere
-        than the model.
+        place. Raises ConfigError when a parameter is missing.
         """
         own = self.named_parameters()
         if missing := sorted(own.keys() - tensors.keys()):
             raise ConfigError(f"tensors do not fit the model: missing {missing[:4]}")
-        for name, parameter in own.items():
-            check_together("adopt_parameters", **{name: tensors[name], "model": parameter})
         for name, owner, key in self._entries("params"):
             # A trainer's own kernels may read them in other shapes.
             dict.__setitem__(owner.params, key, tensors[name])
@@ -177,10 +157,17 @@ class Module:
     # ---- copies ----------------------------------------------------------------------------------
 
     def replica(self) -> Self:
-        """Return a layer for another thread that shares the parameter arrays and copies the
-        buffers.
+        """Return a layer for another thread that shares the dictionaries of parameters and copies
+        the buffers.
         """
-        return self._rebuilt(lambda array: array, lambda array: array.copy())
+        twin = self._with_parts(lambda part: part.replica())
+        vars(twin)["params"] = self.params
+        twin.buffers = copies(self.buffers)
+        return twin
+
+    def copy(self) -> Self:
+        """Return a copy of the layer and its parts, with arrays of its own."""
+        return self._converted(lambda array: array.copy(order="K"))
 
     def astype(self, dtype: Any) -> Self:
         """Return a copy of the layer with parameters and buffers of `dtype`, but for those of whole
@@ -206,17 +193,16 @@ class Module:
 
     def _converted(self, change: Callable[[Array], Array]) -> Self:
         self.named_parameters()  # refuses an array that two layers share: each would get its own
-        return self._rebuilt(change, change)
+        return self._changed(change)
 
-    def _rebuilt(
-        self, parameter: Callable[[Array], Array], buffer: Callable[[Array], Array]
-    ) -> Self:
-        twin = self.with_children(
-            {name: child._rebuilt(parameter, buffer) for name, child in self.children().items()}
-        )
-        twin.params = {name: parameter(array) for name, array in self.params.items()}
-        twin.buffers = {name: buffer(array) for name, array in self.buffers.items()}
+    def _changed(self, change: Callable[[Array], Array]) -> Self:
+        twin = self._with_parts(lambda part: part._changed(change))
+        twin.params = {name: change(array) for name, array in self.params.items()}
+        twin.buffers = {name: change(array) for name, array in self.buffers.items()}
         return twin
+
+    def _with_parts(self, change: Callable[[Any], Any]) -> Self:
+        return self.with_children({name: change(part) for name, part in self.children().items()})
 
     def _replace_children(self, children: dict[str, Any]) -> None:
         """Put `children` in place of the parts of the same names."""
@@ -232,19 +218,33 @@ class Module:
 CONTAINERS = (Module, dict, list, tuple)
 
 
-class Places:
-    """Where a model keeps its "params" or "buffers": found once, read often, while its parts stay
-    the same ones.
-    """
+class ParameterIndex:
+    """Where a model keeps its parameters and buffers: found once, and read often."""
 
-    def __init__(self, model: Module, group: str) -> None:
-        self._found = [
-            (name, getattr(owner, group), key) for name, owner, key in model._entries(group)
-        ]
+    def __init__(self, model: Module) -> None:
+        model.named_parameters()  # refuses an array that two layers share
+        self._walk = [*model.walk()]
+        self._starts = [(f"{path}." if path else "", layer) for path, layer in self._walk]
 
-    def read(self) -> dict[str, Array]:
-        """Return the arrays that are there now, by name."""
-        return {name: arrays[key] for name, arrays, key in self._found}
+    def is_of(self, model: Module) -> bool:
+        """Whether the model still has the parts that were found."""
+        return [*model.walk()] == self._walk
+
+    def parameters(self) -> dict[str, Array]:
+        """Return the parameters that are there now, by name."""
+        return {
+            start + name: array
+            for start, layer in self._starts
+            for name, array in layer.params.items()
+        }
+
+    def buffers(self) -> dict[str, Array]:
+        """Return the buffers that are there now, by name."""
+        return {
+            start + name: array
+            for start, layer in self._starts
+            for name, array in layer.buffers.items()
+        }
 
 
 def _at_top(attribute: str, value: Any) -> list[tuple[str, Any]]:

@@ -65,7 +65,11 @@ def run(
     trainer = nn.Trainer(
         model, nn.softmax_cross_entropy, nn.AdamW(), schedule, settings, {"accuracy": nn.accuracy}
     )
-    train = nn.Loader(*digits.train, augment=nn.random_shift(shift)) if shift else digits.train
+    train = (
+        nn.Loader(digits.train.inputs, digits.train.targets, augment=nn.random_shift(shift))
+        if shift
+        else digits.train
+    )
     return Result(model, trainer.fit(train, epochs, digits.held_out, callbacks=[show]))
 
 

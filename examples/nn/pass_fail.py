@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from engine import nn
-from engine.nn.training.parallel import LayerGradients, StepResult
+from engine.nn.training.gradient_source import StepResult
+from engine.nn.training.layer_gradients import LayerGradients
 from examples.nn.common import command_line, run_as_command, save_curves
 
 RATE = 0.1

@@ -92,7 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--start-from", type=Path, metavar="FILE.dit", help=text)
     add_setting_flags(group, PretrainSettings, "peak_rate", of=RECIPES)
     add_setting_flags(group, LearnerSettings, "batch_size", "weight_decay", of=RECIPES)
-    add_setting_flags(group, LearnerSettings, "threads", "precision")
+    add_setting_flags(group, LearnerSettings, "threads")
     hide_seldom(parser, SELDOM)
 
 

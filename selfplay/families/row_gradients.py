@@ -11,14 +11,14 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from engine.backend import backend_of_all
+from engine.native.blas import one_blas_thread
 from engine.native.pool import ThreadPool
 from engine.network.accumulator import array_layers as layers
 from engine.network.accumulator.flat_tables import new_tables
 from engine.nn.layer import Array, Gradients, Layer
-from engine.nn.training.parallel import GradientSource, StepResult
+from engine.nn.training.gradient_source import GradientSource, StepResult
 from selfplay.training.family import HeldOut, HeldOutScores, part_sums, scores_of
 from selfplay.training.losses import LossSums
 from selfplay.training.recipe import LearnerSettings
@@ -82,7 +82,6 @@ class RowGradients(RowSource):
         self.found = found
         self.flat_slopes, self.slopes = new_tables(config)
         self.grads = named(self.slopes, config)
-        self._libraries = ThreadpoolController()
 
     def learn(self, batch: Any) -> tuple[Iterable[float], Iterable[int], Gradients]:
         count = len(batch.wdl)
@@ -131,7 +130,7 @@ class RowGradients(RowSource):
             write(*part, own, backward(found.doutputs[own]))
             return grads
 
-        with self._libraries.limit(limits=1, user_api="blas"):
+        with one_blas_thread:
             self._small = self.pool.map(learn, pairwise([*range(0, count, PART), count]))
 
     def write_small(self) -> None:

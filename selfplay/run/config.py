@@ -179,10 +179,6 @@ class RunConfig:
             only = "only towers and transformers play on a GPU; expected numpy"
             also = "; --fit.backend cupy trains it there" if family.trains_on_device else ""
             raise ConfigError(f"games.backend cupy: {only} for {self.net}{also}")
-        if self.fit.precision == "mixed" and not family.on_device:
-            raise ConfigError(
-                f"fit.precision mixed: only towers and transformers train so, not {self.net}"
-            )
 
 
 def default_config(net: str) -> RunConfig:

@@ -16,12 +16,12 @@ from typing import Any, Self
 
 import chess
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from engine.backend import NUMPY, get_backend
 from engine.board.convert import row_from_board
 from engine.evaluation import make_evaluator
 from engine.evaluation.protocol import Evaluator, InKernelEvaluator, is_elsewhere, news_of
+from engine.native.blas import one_blas_thread
 from selfplay.families.by_name import family_of
 from selfplay.families.planes.custom import is_custom
 from selfplay.games.game_settings import GameSettings, SearchSettings
@@ -148,7 +148,7 @@ def play_numbers(
         else:
             # There is a worker for each processor, so the products of a network of one's own get
             # one thread each.
-            with threadpool_limits(limits=1, user_api="blas"):
+            with one_blas_thread:
                 play_games(games, rooms, finish, stops)
     finally:
         stops()

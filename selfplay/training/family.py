@@ -165,7 +165,7 @@ class Family(ABC):
     mixture: type[Batches]
     plays = True  # whether its networks are evaluators of the engine
     trains_on_device = False  # whether it can train on a GPU
-    on_device = False  # whether it also plays there, and trains in mixed precision
+    on_device = False  # whether it also plays there
 
     @abstractmethod
     def build(self, rng: np.random.Generator) -> Layer:
@@ -182,13 +182,8 @@ class Family(ABC):
     def check_learning(self, settings: LearnerSettings, backend: str) -> None:
         """Raise what `learner` would raise for these settings, before hours of other work.
 
-        ConfigError for mixed precision where the family has none, DeviceError for a device that
-        does not compute.
+        DeviceError for a device that does not compute.
         """
-        if settings.precision == "mixed" and not self.on_device:
-            raise ConfigError(
-                "precision mixed: only towers and transformers train so, expected precision single"
-            )
         if self.trains_on_device:  # others choose their device themselves
             get_backend(backend)
 

@@ -15,13 +15,12 @@ import numpy as np
 
 from engine.backend import NUMPY, get_backend, to_numpy
 from engine.errors import ConfigError, DeviceError, NetFileError, RunError, ShapeError
-from engine.native.pool import ThreadPool
 from engine.native.uptime import uptime_s
 from engine.nn.layer import Layer
 from engine.nn.training.averaging import ExponentialAverage
 from engine.nn.training.checkpoint import read_checkpoint
+from engine.nn.training.gradient_source import GradientSource
 from engine.nn.training.optimizers import Optimizer
-from engine.nn.training.parallel import GradientSource
 from engine.nn.training.trainer import Trainer
 from engine.nn.training.trainer_settings import TrainerSettings
 from selfplay.training.family import Family, HeldOut, Learning, Rate
@@ -74,9 +73,8 @@ class LayersFamily(Family):
 class Learner(Learning):
     """A model of layers in training.
 
-    backend: where to train, as in `get_backend`. Raises ConfigError for mixed precision where the
-        family has none, DeviceError for a device that does not compute; `step` raises DeviceError
-        when it fails.
+    backend: where to train, as in `get_backend`. Raises DeviceError for a device that does not
+        compute; `step` raises it when the device fails.
     """
 
     def __init__(
@@ -99,8 +97,6 @@ class Learner(Learning):
         self._kept: tuple[dict[str, np.ndarray], dict[str, Any]] | None = None
         self._is_lost = False
         self._remembers_at = 0.0
-        self._preparing = ThreadPool(2, "prepare")
-        self._coming: tuple[int, Any] | None = None  # a step, and its batch when it is prepared
         self.family = family
         self.model = model
         self.batches = batches
@@ -125,27 +121,16 @@ class Learner(Learning):
 
     def step(self) -> Losses:
         batch = self._batch(self.steps_done)
-        coming = self.steps_done + 1
         try:
             with self._backend.guard("a step was trained"):
-                there = self._source.on_device(batch)
-                # The device has its own copy, and works while the next batch is prepared.
-                if there is not None:
-                    self._coming = (
-                        coming,
-                        self._preparing.start(self.batches.batch, coming, self._source.pool.map),
-                    )
-                metrics = self._trainer.step(batch if there is None else there)
+                metrics = self._trainer.step(batch)
                 return LossSums(**{one.name: metrics[one.name] for one in fields(LossSums)}).means
         except DeviceError:
             self._is_lost = True
             raise
 
     def _batch(self, step: int) -> Any:
-        """Return the batch of a step, which may be the one that is being prepared."""
-        (prepared, coming), self._coming = self._coming or (None, None), None
-        batch = coming and coming.result()
-        return batch if prepared == step else self.batches.batch(step, self._source.pool.map)
+        return self.batches.batch(step, self._source.pool.map)
 
     def remember(self) -> None:
         """As in `Learning`; it takes about `REMEMBERING` of the time, and at most a few steps are
@@ -169,7 +154,6 @@ class Learner(Learning):
             return self.family.joined(self.model, model)
 
     def close(self) -> None:
-        self._preparing.close()
         self._trainer.close()
 
     # ---- state -----------------------------------------------------------------------------------

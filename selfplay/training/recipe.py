@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engine.nn.training.parallel import PRECISIONS
 from engine.options.settings import REQUIRED, check_settings, setting
 from selfplay.training.losses import LossWeights
 
@@ -64,8 +63,6 @@ class StepSettings:
     variations: float = setting(0.0,
         "replace this share of scored positions by the one after a scored move, with its value as target; for sparse "
         "networks", least=0, most=1)
-    precision: str = setting(PRECISIONS[0],
-        "train on a GPU in single precision, or multiply in half precision (mixed)", PRECISIONS)
     # fmt: on
 
 

@@ -40,7 +40,7 @@ from engine.network.input_formats import INPUT_FORMATS
 from engine.network.outputs import matched, policy_name
 from engine.network.planes import PLANES
 from engine.network.policy_map import INDEX_TO_UCI
-from engine.nn.array_checks import check_gradient, check_input
+from engine.nn.array_checks import check_input
 from engine.nn.layer import Array, Backward, Gradients, Layer, prefixed, register
 
 PIECE_PLANES = 12
@@ -244,7 +244,6 @@ class BoardEmbedding(Layer):
         y, dense_backward = parts.forward(joined, training)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
-            check_gradient(self, dy, y.shape)
             djoined, grads = dense_backward(dy)
             if djoined is None:
                 return None, grads

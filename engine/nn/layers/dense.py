@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from engine.backend import joined, xp_of
 from engine.errors import ConfigError
 from engine.nn.array_checks import check_input
 from engine.nn.layer import Array, Forward, Gradients, Layer, Size, forward_part, register
@@ -66,45 +64,11 @@ class Dense(Layer):
 def dense_together(
     layers: Mapping[str, Dense], x: Array, training: bool
 ) -> tuple[list[Array], Callable[[Sequence[Array]], tuple[Array, Gradients]]]:
-    """Run dense layers of one size on x [B, T, inputs]: in training on a device as one, if their
-    weights lie in a row.
+    """Run dense layers on the same x [B, T, inputs].
 
     Returns each y [B, T, outputs], and backward: a dy of each, [B, T, outputs] or with outputs as
     two sides -> (dx, gradients NAME.weight and NAME.bias).
     """
-    joint = _joint(layers) if training else None
-    if joint is None:
-        return _dense_apart(layers, x, training)
-    xp = xp_of(x)
-    y, joint_backward = forward_part("joint", joint, x, training)
-
-    def backward(slopes):
-        dx, grads = joint_backward(xp.concatenate(slopes, axis=2).reshape(y.shape))
-        each = [(key, xp.split(array, len(layers))) for key, array in grads.items()]
-        return dx, {
-            key.replace("joint", name): part[n]
-            for n, name in enumerate(layers)
-            for key, part in each
-        }
-
-    return xp.split(y, len(layers), axis=2), backward
-
-
-def _joint(layers: Mapping[str, Dense]) -> Dense | None:
-    """Return the layer of which these are parts, if their arrays are views of one."""
-    parts = [*layers.values()]
-    arrays = {key: joined([layer.params[key] for layer in parts]) for key in parts[0].params}
-    if any(array is None for array in arrays.values()):
-        return None
-    joint = copy.copy(parts[0])
-    joint.outputs = joint.outputs * len(parts)
-    joint.params = arrays
-    return joint
-
-
-def _dense_apart(
-    layers: Mapping[str, Dense], x: Array, training: bool
-) -> tuple[list[Array], Callable[[Sequence[Array]], tuple[Array, Gradients]]]:
     steps = [forward_part(name, layer, x, training) for name, layer in layers.items()]
 
     def backward(slopes):

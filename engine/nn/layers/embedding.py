@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import xp_of
+from engine.backend import bounds, xp_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.array_checks import check_input, check_range
+from engine.nn.array_checks import check_input
 from engine.nn.layer import Array, Forward, Layer, Size, register
 from engine.nn.layers.initialization import normal
 from engine.nn.operations import operations_for
@@ -58,7 +58,10 @@ class Embedding(Layer):
 
     def forward(self, x: Array, training: bool = False) -> Forward:
         check_input(self, x, "B", "...", dtype="integer")
-        check_range(self, x, 0, self.tokens)
+        smallest, largest = bounds(x) if x.size else (0, 0)
+        if not 0 <= smallest <= largest < self.tokens:
+            found = f"{smallest} to {largest}"
+            raise ShapeError(f"Embedding: expected tokens 0 to {self.tokens - 1}, found {found}")
         weight = self.params["weight"]
         y = weight[x]
         if self.padding_idx is not None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import Backend, place_in_whole, same_part
+from engine.backend import Backend
 from engine.nn.operations.array_operations import (
     Activated,
     Array,
@@ -47,12 +47,11 @@ class DeviceOperations(Operations):
             self._now.halves = None
 
     def _half(self, weight: Array) -> Array:
-        """Return a weight in half precision; parts of one array are cast together, once in a block."""
-        whole, _ = place_in_whole(weight)
-        if id(whole) not in self._now.halves:
+        """Return a weight in half precision, which is cast once in a block."""
+        if id(weight) not in self._now.halves:
             # Both, so that the number stays its own.
-            self._now.halves[id(whole)] = (whole, whole.astype(np.float16))
-        return same_part(weight, self._now.halves[id(whole)][1])
+            self._now.halves[id(weight)] = (weight, weight.astype(np.float16))
+        return self._now.halves[id(weight)][1]
 
     def dense(
         self, rows: Array, weight: Array, bias: Array, function: Function = identity

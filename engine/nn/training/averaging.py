@@ -12,7 +12,7 @@ from engine.nn.array_checks import copies, copy_tensors
 from engine.nn.layer import Layer
 from engine.nn.layers.normalisation import BatchNorm
 from engine.nn.operations.updates import STRETCH, average_step, flat_views, on_stretches
-from engine.nn.training.data import check_whole
+from engine.nn.training.data import check_whole, row_count
 from engine.nn.training.optimizers import laid_out_like
 
 Array = Any
@@ -104,7 +104,7 @@ def refresh_statistics(model: Layer, batches: Iterable[Any]) -> None:
     examples = 0
     try:
         for batch in batches:
-            count = len(batch[0] if isinstance(batch, tuple) else batch)
+            count = row_count(batch)
             examples += count
             for norm in norms:
                 norm.momentum = count / examples if count else 0.0

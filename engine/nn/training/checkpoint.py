@@ -1,5 +1,4 @@
-"""Where a training run stands, and checkpoints: arrays and JSON values in one NumPy zip, without
-pickle.
+"""Checkpoints: arrays and JSON values in one NumPy zip, without pickle.
 
 A checkpoint is written atomically, and compared with the run of another process that goes on from
 there.
@@ -10,7 +9,6 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, fields
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -21,9 +19,8 @@ from engine.backend import backend_of_all, to_numpy
 from engine.errors import ConfigError, NetFileError
 from engine.files.atomic import atomic_write
 from engine.native.interrupts import Uninterrupted
-from engine.nn.layer import Array, Layer
+from engine.nn.layer import Layer
 from engine.nn.training.data import JoinedRows, Loader
-from engine.nn.training.history import History, Record
 from engine.nn.training.optimizers import Optimizer, settings_of
 
 # A member of the archive, and a value: a damaged archive may lose members.
@@ -63,49 +60,13 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, 
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         values = json.loads(arrays.pop(VALUES).tobytes().decode())
-        if (names := values.pop(NAMES, None)) not in (None, list(arrays)):
+        if (names := values.pop(NAMES)) != list(arrays):
             raise ValueError(f"{len(arrays)} of {len(names)} arrays")
         return arrays, values
     except FileNotFoundError as error:
         raise NetFileError.unreadable(path, error) from error
     except Exception as error:  # NumPy and zipfile raise anything for a damaged archive
         raise NetFileError(path, "a complete checkpoint", str(error)) from error
-
-
-@dataclass
-class RunState:
-    """Where a run stands: a checkpoint holds it whole, beside the arrays of model, optimizer and
-    weight average.
-    """
-
-    steps_done: int = 0
-    history: History = field(default_factory=History)
-    ending: bool = False  # whether a callback asked for the end of the run with this epoch
-    untold: bool = False  # whether callbacks may not have heard of the last record
-    sums: Record = field(default_factory=dict)  # of loss and metrics over the epoch so far
-    rate_factor: float = 1.0  # of the schedule's rate, as a callback set it
-    weights: Record = field(default_factory=dict)  # numbers of examples or places in these sums
-    data: dict[str, Any] | None = None  # what the training data is: `data_identity`
-    best: dict[str, Array] = field(default_factory=dict)  # tensors with the lowest validation loss
-    # Tensors after the last step, while the model holds the best.
-    last: dict[str, Array] = field(default_factory=dict)
-
-    def values(self) -> dict[str, Any]:
-        """Return all but the arrays, as JSON values by name."""
-        values = {
-            one.name: getattr(self, one.name)
-            for one in fields(self)
-            if one.name not in ("best", "last")
-        }
-        return values | {"history": self.history.records}
-
-    @classmethod
-    def of(cls, values: dict[str, Any], best: dict[str, Array]) -> RunState:
-        """Return the state whose `values` these are, among others."""
-        if "seen" in values:  # of an older version, the same for all sums
-            values["weights"] = dict.fromkeys(values["sums"], values["seen"])
-        own = {name: values.get(name, default) for name, default in cls().values().items()}
-        return cls(**own | {"history": History(values["history"])}, best=best)
 
 
 def data_identity(loader: Loader) -> dict[str, Any]:

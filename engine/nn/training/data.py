@@ -5,10 +5,11 @@ augments them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate, pairwise
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -20,13 +21,19 @@ from engine.nn.array_checks import form_of, rows_of
 RowNumbers = np.ndarray | slice
 
 
-class Data(NamedTuple):
-    """Training examples: `inputs` and `targets` have one row per example. Both are an array or a
-    tuple of arrays.
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Training examples: `inputs` and `targets` have one row per example. Both are an array, or a
+    tuple or dict of arrays. `weights` [B], or of each place of the targets, multiply what an
+    example costs, and every mean divides by their sum. `x, y = data` gives inputs and targets.
     """
 
     inputs: Any
     targets: Any
+    weights: Any = None
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.inputs, self.targets))
 
 
 Prepare = Callable[[Data], Data]
@@ -45,6 +52,8 @@ class Loader:
         prepare(batch) -> batch         always, such as uint8 pixels to float32 in [0, 1]
         augment(batch, rng) -> batch    in training only, such as `random_shift`
 
+    Both may change the batch, which is a copy of the rows. `weights` are as in `Data`.
+
     `rng` depends on the run's seed and the step alone, so a run is repeatable and resumable with
     augmentation, too. With `read_ahead` a thread makes the next batch while the model trains on
     this one; results stay the same. Raises ShapeError when there is no example or the numbers of
@@ -58,29 +67,42 @@ class Loader:
         prepare: Prepare | None = None,
         augment: Augment | None = None,
         read_ahead: bool = False,
+        *,
+        weights: Any = None,
     ) -> None:
-        self.inputs, self.targets = inputs, targets
+        self.inputs, self.targets, self.weights = inputs, targets, weights
         self.prepare = prepare
         self.augment = augment
         self.read_ahead = read_ahead
-        both = (part if isinstance(part, tuple) else (part,) for part in (inputs, targets))
-        self.arrays = [array for arrays in both for array in arrays]
         rows = [_rows_in(array) for array in self.arrays]
         if len(set(rows)) != 1 or rows[0] == 0 or isinstance(rows[0], str):
             expected = "arrays with as many inputs as targets, at least one"
             raise ShapeError(f"data: expected {expected}, found {' and '.join(map(str, rows))}")
 
+    @property
+    def arrays(self) -> list[Any]:
+        """All arrays of inputs, targets and weights."""
+        parts = (self.inputs, self.targets, self.weights)
+        return [array for part in parts if part is not None for array in _arrays_of(part)]
+
     def __len__(self) -> int:
-        return len(self.arrays[0])
+        return row_count(self.inputs)
 
     def batch(self, rows: RowNumbers, rng: np.random.Generator | None = None) -> Data:
-        """Return the examples of these row numbers; with `rng`, augmented."""
-        batch = Data(rows_of(self.inputs, rows), rows_of(self.targets, rows))
+        """Return the examples of these row numbers, as arrays of their own; with `rng`, augmented."""
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(len(self)))
+        parts = (self.inputs, self.targets, self.weights)
+        batch = Data(*(rows_of(part, rows) for part in parts))
         if self.prepare is not None:
-            batch = _checked("prepare", self.prepare(batch))
+            batch = _checked("prepare", self.prepare(batch), batch)
         if self.augment is not None and rng is not None:
-            batch = _checked("augment", self.augment(batch, rng))
+            batch = _checked("augment", self.augment(batch, rng), batch)
         return batch
+
+    def whole(self) -> Data:
+        """Return all examples as one batch, without `prepare`."""
+        return Data(self.inputs, self.targets, self.weights)
 
     def batches(
         self, jobs: Sequence[tuple[np.ndarray, np.random.Generator | None]]
@@ -190,16 +212,32 @@ def parts_of(count: int, size: int) -> list[slice]:
 
 
 def as_loader(data: Any) -> Loader:
-    """Return a loader for `data`: itself, or one over a pair (inputs, targets). Raises ShapeError
-    for other data.
+    """Return a loader for `data`: itself, or one over Data or a pair (inputs, targets). Raises
+    ShapeError for other data.
     """
     if isinstance(data, Loader):
         return data
+    if isinstance(data, Data):
+        return Loader(data.inputs, data.targets, weights=data.weights)
     if isinstance(data, tuple | list) and len(data) == 2:
         return Loader(*data)
     raise ShapeError(
         f"data: expected Data(inputs, targets) or a Loader, found {type(data).__name__}"
     )
+
+
+def _arrays_of(part: Any) -> list[Any]:
+    """Return the arrays in tuples and dicts of them."""
+    if isinstance(part, dict):
+        part = tuple(part.values())
+    if not isinstance(part, tuple):
+        return [part]
+    return [array for inner in part for array in _arrays_of(inner)]
+
+
+def row_count(part: Any) -> int:
+    """Return the number of rows of an array, or of those in a tuple or dict."""
+    return len(_arrays_of(part)[0])
 
 
 def _rows_in(part: Any) -> int | str:
@@ -210,9 +248,12 @@ def _rows_in(part: Any) -> int | str:
     return len(part) if is_read_by_rows and part.shape else type(part).__name__
 
 
-def _checked(function: str, batch: Any) -> Data:
-    if not isinstance(batch, tuple) or len(batch) != 2:
+def _checked(function: str, changed: Any, batch: Data) -> Data:
+    """Return what a function made of a batch, with the weights of the batch if it gives none."""
+    if isinstance(changed, tuple) and len(changed) == 2:
+        changed = Data(*changed)
+    if not isinstance(changed, Data):
         raise ShapeError(
-            f"Loader: {function} must return Data(inputs, targets), not {type(batch).__name__}"
+            f"Loader: {function} must return Data(inputs, targets), not {type(changed).__name__}"
         )
-    return Data(*batch)
+    return replace(changed, weights=batch.weights) if changed.weights is None else changed

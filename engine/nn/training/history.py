@@ -14,7 +14,7 @@ import numpy as np
 from engine.backend import NUMPY, backend_of, backend_of_all
 from engine.errors import ConfigError
 from engine.nn.figures import new_figure
-from engine.nn.losses import MeanOver
+from engine.nn.means import MeanOver
 
 Record = dict[str, float]  # what OWN_COLUMNS names, and the metrics, each also as validation_METRIC
 OWN_COLUMNS = re.compile("epoch|step|rate|loss|gradient_norm|validation_.*")

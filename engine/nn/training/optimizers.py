@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import backend_of, check_together, xp_of
+from engine.backend import backend_of, xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.native.pool import ThreadPool
 from engine.nn.array_checks import copies
@@ -39,7 +39,6 @@ class Optimizer:
     """
 
     slots: tuple[str, ...] = ()
-    takes_flat = True  # whether it may change all parameters on a device as one
 
     def __init_subclass__(cls) -> None:
         if "__init__" in vars(cls):
@@ -88,8 +87,6 @@ class Optimizer:
                 raise ShapeError(
                     f"gradient of {name}: expected {parameter.shape}, found {grads[name].shape}"
                 )
-            if type(parameter) is not type(grads[name]):
-                check_together(f"gradient of {name}", gradient=grads[name], model=parameter)
         check_precision(params)
         self.steps += 1
         factors = factors or {}

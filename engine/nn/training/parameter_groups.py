@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -12,11 +13,11 @@ from engine.nn.layer import Layer
 from engine.nn.layers.containers import MultiHead, Sequential
 
 
-def rate_factors(model: Layer, rates: Any) -> dict[str, float]:
-    """Return the factor of the rate of each parameter, from `rates` by the beginnings of names.
+def checked_rates(model: Layer, rates: Any) -> dict[str, float]:
+    """Return `rates`, by the beginnings of names, as floats.
 
-    The longest beginning counts; without one the factor is 1. Raises ConfigError for a beginning of
-    no parameter, for a factor that is negative or not finite, and where nothing learns.
+    Raises ConfigError for a beginning of no parameter, for a factor that is negative or not finite,
+    and where nothing learns.
     """
     if not isinstance(rates, Mapping | None):
         form = 'factors by the beginnings of names, such as {"trunk.": 0}'
@@ -28,37 +29,58 @@ def rate_factors(model: Layer, rates: Any) -> dict[str, float]:
             raise ConfigError(f"rates: {start!r} needs a factor >= 0, not {factor!r}")
         if not any(name.startswith(start) for name in names):
             raise ConfigError(f"rates: no parameter begins with {start!r}; they are {names[:6]}")
+    if rates and not any(rate_factors(names, rates).values()):
+        raise ConfigError("rates: every parameter has factor 0, so that nothing would learn")
+    return {start: float(factor) for start, factor in rates.items()}
+
+
+def rate_factors(names: Collection[str], rates: Mapping[str, float]) -> dict[str, float]:
+    """Return the factor of the rate of each parameter: that of the longest beginning of its name,
+    and 1 without one.
+    """
     longest_first = sorted(rates, key=len, reverse=True)
-    factors = {
-        name: next((float(rates[start]) for start in longest_first if name.startswith(start)), 1.0)
+    return {
+        name: next((rates[start] for start in longest_first if name.startswith(start)), 1.0)
         for name in names
     }
-    if rates and not any(factors.values()):
-        raise ConfigError("rates: every parameter has factor 0, so that nothing would learn")
-    return factors
 
 
-class Switch(NamedTuple):
+class Freeze(NamedTuple):
     """An attribute of a layer as it is during the training steps of a model."""
 
     layer: Layer
     attribute: str
-    value: bool
+    value: Any
 
 
-def training_switches(model: Layer, frozen: Collection[str]) -> list[Switch]:
-    """Return what a training step does not compute of a model with frozen parameters.
+@contextmanager
+def applied(freezes: Sequence[Freeze]) -> Iterator[None]:
+    """Set the attributes for a block."""
+    before = [getattr(freeze.layer, freeze.attribute) for freeze in freezes]
+    try:
+        for layer, attribute, value in freezes:
+            setattr(layer, attribute, value)
+        yield
+    finally:
+        for freeze, value in zip(freezes, before, strict=True):
+            setattr(freeze.layer, freeze.attribute, value)
+
+
+def frozen_parts(model: Layer, rates: Mapping[str, float]) -> list[Freeze]:
+    """Return what a training step does not compute of a model, parts of which have rate 0.
 
     A frozen part computes as in inference, without dropout and with the running statistics of
     BatchNorm. The gradient of the model's input is dropped, and with it those of frozen parts that
     nothing trained comes before.
     """
-    switches = [
-        Switch(layer, "_frozen", True)
+    factors = rate_factors(model.named_parameters(), rates)
+    frozen = {name for name, factor in factors.items() if not factor}
+    freezes = [
+        Freeze(layer, "_frozen", True)
         for path, layer in model.walk()
         if frozen and _is_frozen(layer, f"{path}." if path else "", frozen)
     ]
-    return switches + _at_the_begin(model, "", frozen)
+    return freezes + _at_the_begin(model, "", frozen)
 
 
 def _is_frozen(layer: Layer, path: str, frozen: Collection[str]) -> bool:
@@ -66,21 +88,21 @@ def _is_frozen(layer: Layer, path: str, frozen: Collection[str]) -> bool:
     return bool(names) and all(name in frozen for name in names)
 
 
-def _at_the_begin(layer: Any, path: str, frozen: Collection[str]) -> list[Switch]:
-    """Return the switches of the parts through which no gradient must go: those before the first
+def _at_the_begin(layer: Any, path: str, frozen: Collection[str]) -> list[Freeze]:
+    """Return the freezes of the parts through which no gradient must go: those before the first
     trained one, and this itself, if it can leave out the gradient of its input.
     """
     if not isinstance(layer, Sequential | MultiHead):
         is_able = hasattr(layer, "input_gradient")
-        return [Switch(layer, "input_gradient", False)] if is_able else []
-    switches: list[Switch] = []
+        return [Freeze(layer, "input_gradient", False)] if is_able else []
+    freezes: list[Freeze] = []
     for name, part in layer.children().items():
         if not part.named_parameters():
             continue
         if _is_frozen(part, f"{path}{name}.", frozen):
-            switches.append(Switch(part, "_needless", True))
+            freezes.append(Freeze(part, "_needless", True))
             continue
-        switches += _at_the_begin(part, f"{path}{name}.", frozen)
+        freezes += _at_the_begin(part, f"{path}{name}.", frozen)
         if isinstance(layer, Sequential) or name == "trunk":
             break
-    return switches
+    return freezes

@@ -1,11 +1,12 @@
 """Trains a model on arrays: seeded, repeatable on any number of threads, resumable bit for bit.
 
-One step, from the outside in: `Trainer.fit` draws a batch, `step` (stepper.py) asks a
-`GradientSource` for its gradients, and the optimizer (optimizers.py) moves the parameters. The usual source is
-`LayerGradients`: its `DataParallel.step` (parallel.py) sends the batch through the model
-(layers/containers.py, then for instance layers/dense.py), the loss (losses.py) and back. Only three
-things are random: (seed, epoch) gives the order of the examples, (seed, step) their augmentation
-and (seed, step, shard) the dropout masks. A checkpoint therefore needs no random generator state.
+One step, from the outside in: `Trainer.fit` draws a batch, `Step.take` (step.py) asks a
+`GradientSource` for its gradients, and the optimizer (optimizers.py) moves the parameters. The
+usual source is `LayerGradients` (layer_gradients.py): its `DataParallel.step` (shards.py) sends the
+batch through the model (layers/containers.py, then for instance layers/dense.py), the loss
+(losses.py) and back. Only three things are random: (seed, epoch) gives the order of the examples,
+(seed, step) their augmentation and (seed, step, shard) the dropout masks. A checkpoint therefore
+needs no random generator state.
 """
 
 from __future__ import annotations
@@ -14,17 +15,20 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from engine.backend import Backend, backend_of_all, xp_of
 from engine.errors import ConfigError, DataError, TrainingError
+from engine.native.blas import one_blas_thread
 from engine.nn.array_checks import copies
 from engine.nn.layer import Array, Layer
+from engine.nn.means import means_of
+from engine.nn.training.averaging import ExponentialAverage
 from engine.nn.training.callbacks import Callback, as_callback
 from engine.nn.training.checkpoint import (
-    RunState,
     check_same,
     data_identity,
     read_checkpoint,
@@ -32,9 +36,14 @@ from engine.nn.training.checkpoint import (
     write_checkpoint,
 )
 from engine.nn.training.data import Data, Loader, as_loader, check_whole, parts_of
+from engine.nn.training.gradient_source import GradientSource
 from engine.nn.training.history import History, Record
+from engine.nn.training.layer_gradients import LayerGradients, LossFunction, Metric, means_over
+from engine.nn.training.parameter_groups import checked_rates
 from engine.nn.training.progress import progress_bar
-from engine.nn.training.stepper import Stepper
+from engine.nn.training.run_state import RunState
+from engine.nn.training.step import Average, Step
+from engine.nn.training.trainer_settings import TrainerSettings, check_arguments, check_schedule
 
 FORM = 2  # of checkpoints; batches were others in the first
 # Spawn key of the generators for augmentation, which keeps their draws apart from all others.
@@ -54,31 +63,106 @@ class _Plan(NamedTuple):
     shows: bool = False  # whether to show a progress bar
 
 
-class Trainer(Stepper):
-    """Trains `model` in place with a loss, an optimizer and a learning rate, which `Stepper` has.
+class Trainer:
+    """Trains `model` in place with a loss, an optimizer and a learning rate.
+
+    `schedule` is that rate: a number, or a function from the step number (from 0) to the rate
+    (schedules.py). `loss` is a function of outputs and targets, or a GradientSource. With a
+    function, `metrics` are further means to report. `average` is a weight average to use in place
+    of one from `settings.average_decay`; it is updated after every step.
+
+    `rates` are factors of the rate by the beginnings of parameters' names, such as {"trunk.": 0,
+    "head.": 1}; the longest that fits counts. Factor 0 freezes a part: it stays as it is,
+    statistics of BatchNorm included, and computes as in inference; gradients that only it would
+    need are left out. Raises ConfigError for an argument of another kind, for a rate that is
+    negative or not finite, and for a model in half precision.
 
     It runs epochs over data, with validation, early stop, callbacks and checkpoints. With a
     GradientSource in place of a loss function, call `step`; `fit` and `evaluate` do not apply.
+    `schedule` may be set to another one at any time. What else a trainer is made from stays: to
+    change it, make a new trainer, which may take the same model.
     """
 
-    # What a checkpoint says of the data, for `fit` to compare.
-    _saved_data: dict[str, Any] | None = None
+    def __init__(
+        self,
+        model: Layer,
+        loss: LossFunction | GradientSource,
+        optimizer: Any,
+        schedule: Callable[[int], float] | float,
+        settings: TrainerSettings | None = None,
+        metrics: Mapping[str, Metric] | None = None,
+        average: Average | None = None,
+        rates: Mapping[str, float] | None = None,
+    ) -> None:
+        check_arguments(model, loss, optimizer, schedule, settings, metrics)
+        self.model = model
+        self.loss = loss
+        self.optimizer = optimizer
+        self.settings = settings or TrainerSettings()
+        self.metrics = MappingProxyType(dict(metrics or {}))
+        self.rates = MappingProxyType(checked_rates(model, rates))
+        if average is None and self.settings.average_decay is not None:
+            average = ExponentialAverage(self.settings.average_decay)
+        self.average = average
+        parts = self.settings, average, self.rates
+        self._step = Step(model, self._source(), optimizer, _as_schedule(schedule), *parts)
+        # What a checkpoint says of the data, for `fit` to compare.
+        self._saved_data: dict[str, Any] | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Raise ConfigError for a part that would count in some places and not in others."""
+        if name in vars(self) and not name.startswith("_"):
+            advice = "make a new trainer, which may take the same model"
+            raise ConfigError(f"Trainer.{name} stays as it is: {advice}")
+        super().__setattr__(name, value)
+
+    def _source(self) -> GradientSource:
+        if isinstance(self.loss, GradientSource):
+            return self.loss
+        settings = self.settings
+        shard_size = settings.shard_size or settings.batch_size
+        further = shard_size, settings.threads, self.rates
+        return LayerGradients(self.model, self.loss, self.metrics, *further)
+
+    @property
+    def schedule(self) -> Callable[[int], float]:
+        """The learning rate of each step."""
+        return self._step.schedule
+
+    @schedule.setter
+    def schedule(self, schedule: Callable[[int], float] | float) -> None:
+        check_schedule(schedule)
+        self._step.schedule = _as_schedule(schedule)
+
+    @property
+    def _run(self) -> RunState:
+        return self._step.run
+
+    @property
+    def history(self) -> History:
+        """One record per finished epoch."""
+        return self._run.history
+
+    @property
+    def steps_done(self) -> int:
+        """Training steps so far, including those before an interruption."""
+        return self._run.steps_done
 
     @property
     def stopped(self) -> bool:
-        """Whether the validation loss stopped improving."""
+        """Whether the measure of `settings` stopped improving."""
         return (
             self.settings.patience is not None
             and self._epochs_without_improvement() >= self.settings.patience
         )
 
     def _epochs_without_improvement(self) -> int:
-        """Return for how many epochs the validation loss has had no new best value."""
-        losses = [
-            math.inf,
-            *(record["validation_loss"] for record in self.history if "validation_loss" in record),
-        ]
-        return len(losses) - 1 - losses.index(min(losses))
+        """Return for how many epochs the measure has had no new best value."""
+        measure = self.settings.measure
+        sign = -1 if self.settings.highest else 1
+        values = [sign * record[measure] for record in self.history if measure in record]
+        values.insert(0, math.inf)
+        return len(values) - 1 - values.index(min(values))
 
     def _progress(self, steps: int) -> tuple[int, int]:
         """Return how many epochs are done, and steps of the next one, of `steps` each; earlier ones
@@ -88,7 +172,25 @@ class Trainer(Stepper):
         epochs, done = divmod(self.steps_done - int(last["step"]), steps)
         return int(last["epoch"]) + epochs, done
 
+    def _loss_function(self) -> LossFunction:
+        if isinstance(self.loss, GradientSource):
+            raise ConfigError(
+                "a trainer on a source of gradients takes batches by `step`: expected a loss function"
+            )
+        return self.loss
+
     # ---- training --------------------------------------------------------------------------------
+
+    def step(self, batch: Any, rate: float | None = None) -> Record:
+        """Take one step on a batch, at `rate` or else the schedule's rate.
+
+        Returns the means of loss and metrics over the batch, and the gradient norm before clipping.
+        Raises TrainingError when the loss or a gradient is not finite; weights and statistics then
+        are those before this step.
+        """
+        if isinstance(self._step.source, LayerGradients):
+            batch = as_loader(batch).whole()  # checks that there are as many inputs as targets
+        return self._step.take(batch, rate, 0)
 
     def fit(
         self,
@@ -112,22 +214,22 @@ class Trainer(Stepper):
         With `checkpoint`, save the state to that file after every epoch and every
         `checkpoint_steps` steps; to continue from it, call `resume` first. After an interruption at
         any moment, another `fit` goes on in the same way, with the state in memory. With
-        `patience`, the model ends with the weights of the best validation loss. Raises ShapeError
+        `patience`, the model ends with the weights of the best epoch. Raises ShapeError
         when the numbers of inputs and targets differ, TrainingError when a loss or gradient is not
-        finite, DataError when the loss ignores all targets, ConfigError for `patience` without
-        validation data, a callback of another kind, other data, and a checkpoint of a model that no
+        finite, DataError when the loss ignores all targets, ConfigError for `patience` on a measure
+        of validation without such data, a callback of another kind, other data, and a checkpoint of a model that no
         file describes.
         """
         plan = self._checked_plan(data, epochs, validation, checkpoint, checkpoint_steps)
         given = [callbacks] if callable(callbacks) else callbacks
-        plan = plan._replace(watchers=[as_callback(one) for one in given], shows=progress)
+        plan = plan._replace(watchers=[as_callback(callback) for callback in given], shows=progress)
         self._finish_epoch(plan)  # of a run that ended behind its last step
         while not self._run_callbacks(plan) and not self._is_done(plan):
             self._run_epoch(plan)
             self._finish_epoch(plan)
         run = self._run
         if run.best:
-            run.last = copies(self._tensors())
+            run.last = copies(self._step.tensors())
             self.model.load_parameters(run.best)
         return run.history
 
@@ -144,8 +246,7 @@ class Trainer(Stepper):
         run = self._run
         self._loss_function()
         held_out = None if validation is None else as_loader(validation)
-        if self.settings.patience is not None and validation is None:
-            raise ConfigError("patience needs validation data")
+        self._check_measure(validation)
         if epochs != math.inf:
             check_whole("epochs", epochs, 0)
         if checkpoint_steps is not None:
@@ -157,6 +258,20 @@ class Trainer(Stepper):
             run.ending = False  # a `stop` from before has no epoch to end
         batches = parts_of(len(loader), self.settings.batch_size)
         return _Plan(loader, batches, epochs, held_out, checkpoint, checkpoint_steps)
+
+    def _check_measure(self, validation: Any) -> None:
+        """Raise ConfigError for patience on a measure that no epoch will have."""
+        if self.settings.patience is None:
+            return
+        measure = self.settings.measure
+        plain = measure.removeprefix("validation_")
+        if plain != measure and validation is None:
+            raise ConfigError(f"patience on {measure} needs validation data")
+        if plain not in ("loss", *self.metrics):
+            names = ", ".join(["loss", *self.metrics])
+            raise ConfigError(
+                f"patience: no epoch has a {measure!r}; expected {names}, or validation_..."
+            )
 
     def _is_done(self, plan: _Plan) -> bool:
         return self.stopped or self._progress(len(plan.batches))[0] >= plan.epochs
@@ -197,7 +312,6 @@ class Trainer(Stepper):
 
     def _run_epoch(self, plan: _Plan) -> None:
         """Run the remaining steps of the current epoch."""
-        self._begin_steps()
         data, batches = plan.data, plan.batches
         epoch, done = self._progress(len(batches))
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(data))
@@ -207,9 +321,9 @@ class Trainer(Stepper):
             for n, part in enumerate(batches[done:])
         ]
         show_progress = progress_bar(f"epoch {epoch + 1}", len(batches), plan.shows)
-        with show_progress as show, self._uninterrupted.steps(), self._source.steps():
+        with show_progress as show, self._step.uninterrupted.steps(), one_blas_thread:
             for number, batch in enumerate(data.batches(jobs)):
-                means = self._step(batch, None, len(jobs[number][0]))
+                means = self._step.take(batch, None, len(jobs[number][0]))
                 show(done + number + 1, f"loss {means['loss']:.4f}")
                 for watcher in plan.watchers:
                     watcher.on_step(self, means)
@@ -239,55 +353,70 @@ class Trainer(Stepper):
         validation = plan.validation
         if not run.weights.get("loss") or self._progress(steps)[1]:
             return
-        rate = float(self._rate(run.steps_done - 1))
+        rate = float(self._step.rate_of(run.steps_done - 1))
         record: Record = {"epoch": self._progress(steps)[0], "step": run.steps_done, "rate": rate}
-        record |= {name: total / (run.weights[name] or 1) for name, total in run.sums.items()}
+        record |= means_of(run.sums, run.weights)
         if validation is not None:
             record |= {
                 f"validation_{name}": value for name, value in self.evaluate(validation).items()
             }
-            self._check_finite("validation loss", record["validation_loss"], rate)
-        with self._uninterrupted:
+            self._step.check_finite("validation loss", record["validation_loss"], rate)
+        with self._step.uninterrupted:
             run.history.records.append(record)
             run.sums = {}
             run.weights = {}
             run.untold = True
             if self.settings.patience is not None and not self._epochs_without_improvement():
-                run.best = copies(self._tensors())
+                run.best = copies(self._step.tensors())
         if plan.checkpoint is not None and plan.watchers:
             self.save(plan.checkpoint)
 
+    def scale_rate(self, factor: float) -> None:
+        """Multiply the schedule's rates by `factor` from the next step on; for callbacks."""
+        self._run.rate_factor = factor
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self._step.source.close()
+
     # ---- evaluation ------------------------------------------------------------------------------
+
+    def evaluate(self, data: Data | Loader, model: Layer | None = None) -> Record:
+        """Return the mean loss and metrics of `model` (default: the trained one) over the examples,
+        as inference.
+
+        There is no dropout and no augmentation, and BatchNorm uses its running statistics.
+        """
+        model = self.model if model is None else model
+        measures = (self._loss_function(), self.metrics)
+        return means_over(as_loader(data), self.settings.batch_size, model, *measures)
 
     def averaged_model(self) -> Layer:
         """Return a model with averaged weights and current running statistics; ConfigError if there
         is no average.
         """
-        averages = self._device.tensors()["average"]
+        averages = {} if self.average is None else self.average.tensors
         if not averages:
             raise ConfigError("no averaged weights: set average_decay and train first")
-        twin = self.model.replica()
+        twin = self.model.copy()
         twin.reseed(0)
-        twin.adopt_parameters(copies(averages))
-        tensors = self._tensors()
-        twin.load_buffers({name: tensors[name] for name in twin.named_buffers()})
+        buffers = {name: self._step.tensors()[name] for name in twin.named_buffers()}
+        twin.load_parameters({**averages, **buffers})
         return twin
 
     # ---- checkpoints -----------------------------------------------------------------------------
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """Return what a resumed run needs for its next step, as named arrays and JSON values."""
-        groups = {"model": self._tensors()} | self._device.tensors()
         arrays = {
             f"{group}/{name}": array
-            for group, tensors in groups.items()
+            for group, tensors in self._step.state().items()
             for name, array in tensors.items()
         }
         return arrays, {
             "steps_done": self.steps_done,
             "optimizer_steps": self.optimizer.steps,
-            "average_updates": 0 if self._average is None else self._average.count,
-            "loss_scale": self._device.state(),
+            "average_updates": 0 if self.average is None else self.average.count,
         }
 
     def restore(self, arrays: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> None:
@@ -295,13 +424,10 @@ class Trainer(Stepper):
         training run.
         """
         backend = backend_of_all(self.model.named_parameters())
-        self.model.load_parameters(_group(arrays, "model/", backend))
-        self._run.last = {}
-        tensors = {name: _group(arrays, f"{name}/", backend) for name in ("optimizer", "average")}
-        self._run.steps_done = values["steps_done"]
-        updates = values.get("average_updates", self.steps_done)
-        self._device.load(tensors, values["optimizer_steps"], updates)
-        self._device.restore(values.get("loss_scale"))
+        tensors = {
+            name: _group(arrays, f"{name}/", backend) for name in ("model", "optimizer", "average")
+        }
+        self._step.load(tensors, values)
 
     def save(self, path: str | Path) -> None:
         """Write everything a resumed run needs to one file, atomically.
@@ -309,7 +435,7 @@ class Trainer(Stepper):
         Raises NetFileError on failure, TrainingError for weights that are not finite: an older file
         then stays.
         """
-        for name, array in self._tensors().items():
+        for name, array in self._step.tensors().items():
             if not xp_of(array).isfinite(array).all():
                 raise TrainingError(
                     f"{path}: expected finite numbers to save, found others in {name}; lower the rate"
@@ -344,16 +470,22 @@ class Trainer(Stepper):
             arrays = {name: array for name, array in arrays.items() if name not in kept}
             values["optimizer_steps"] = 0
         self.restore(arrays, values)
-        self._run = RunState.of(
-            values, _group(arrays, "best/", backend_of_all(self.model.named_parameters()))
-        )
+        best = _group(arrays, "best/", backend_of_all(self.model.named_parameters()))
+        self._step.run = RunState.of(values, best)
         self._run.data = self._saved_data = None if "data" in changed else values["data"]
 
     def _identity(self) -> dict[str, Any]:
-        settings = asdict(self.settings) | ({"rates": self._rates} if self._rates else {})
-        return run_identity(self.model, self.optimizer, self._average, self.metrics, settings)
+        settings = asdict(self.settings)
+        if self.rates:
+            settings["rates"] = dict(self.rates)
+        return run_identity(self.model, self.optimizer, self.average, self.metrics, settings)
 
 
 def _group(arrays: Mapping[str, np.ndarray], prefix: str, backend: Backend) -> dict[str, Array]:
     names = {name: name.removeprefix(prefix) for name in arrays if name.startswith(prefix)}
     return {own: backend.asarray(arrays[name]) for name, own in names.items()}
+
+
+def _as_schedule(schedule: Callable[[int], float] | float) -> Callable[[int], float]:
+    """Return a function from the step number to the rate."""
+    return schedule if callable(schedule) else lambda step: schedule

@@ -16,9 +16,9 @@ from engine.network.people.people_parameters import (
 )
 from engine.nn.layer import Gradients, Layer
 from engine.nn.training.optimizers import Optimizer
-from engine.nn.training.shared_rows import SharedRows, SharedRowsAdamW
 from selfplay.families.people.people_sampler import PeopleSampler, new_people_batch
 from selfplay.families.policy.sparse_family import SparseGradients, SparseHeldOut, SparseMixture
+from selfplay.families.shared_rows import SharedRows, SharedRowsAdamW
 from selfplay.records.positions import PositionSet
 from selfplay.training.learner import LayersFamily
 from selfplay.training.mixture import Batches

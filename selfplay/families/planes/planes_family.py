@@ -9,9 +9,9 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from engine.backend import NUMPY, Backend, backend_of, backend_of_all, to_numpy
+from engine.native.blas import one_blas_thread
 from engine.native.pool import ThreadPool
 from engine.network.device_network import planes_on
 from engine.network.families import PlanesConfig
@@ -21,9 +21,10 @@ from engine.network.policy_map import CONV_INDEX, HEAD_INDEX, POLICY_SIZE
 from engine.nn.layer import Layer
 from engine.nn.losses import difference_loss, soft_target_loss, softmax_cross_entropy
 from engine.nn.training.averaging import refresh_statistics
+from engine.nn.training.gradient_source import GradientSource, StepResult
 from engine.nn.training.history import floats
 from engine.nn.training.optimizers import AdamW, Optimizer
-from engine.nn.training.parallel import PRECISIONS, DataParallel, GradientSource, StepResult
+from engine.nn.training.shards import DataParallel
 from selfplay.families.planes import planes_sampler as sampler
 from selfplay.families.planes.planes_sampler import (
     PositionSampler,
@@ -77,16 +78,11 @@ class PlanesGradients(GradientSource):
 
     def __init__(self, model: Layer, settings: LearnerSettings) -> None:
         self._backend = backend_of_all(model.named_parameters())
-        how = (
-            (settings.threads, PRECISIONS[0]) if self._backend is NUMPY else (1, settings.precision)
-        )
-        self._runner = DataParallel(model, settings.shard_size, *how)
+        is_here = self._backend is NUMPY
+        threads = settings.threads if is_here else 1
+        self._runner = DataParallel(model, settings.shard_size, threads, one_pass=not is_here)
         self._weights = settings.loss
-        self.pool, self.loss_scale = self._runner.pool, self._runner.loss_scale
-
-    def on_device(self, batch: TrainingBatch) -> TrainingBatch | None:
-        """As in GradientSource."""
-        return _moved(batch, self._backend) if self._runner.is_recordable else None
+        self.pool = self._runner.pool
 
     def gradients(self, batch: TrainingBatch, seed: tuple[int, ...]) -> StepResult:
         batch = _moved(batch, self._backend)
@@ -210,9 +206,8 @@ class LayersHeldOut(PlanesHeldOut):
         """Scores of the model in inference mode; the same for any number of threads."""
         backend = backend_of_all(model.named_parameters())
         threads = threads if backend is NUMPY else 1
-        one_thread = threadpool_limits(limits=1, user_api="blas")
         scoring = backend.guard("the network was scored")
-        with one_thread, scoring, ThreadPool(threads, "score") as pool:
+        with one_blas_thread, scoring, ThreadPool(threads, "score") as pool:
             return scores_of(
                 np.array(pool.map(lambda part: _score_sums(model, part, backend), self._parts))
             )
@@ -252,7 +247,6 @@ class PlanesFamily(LayersFamily):
 
     def refresh(self, model: Layer, coming: Iterator[TrainingBatch]) -> None:
         """Measure the batch statistics of averaged weights on coming batches."""
-        with threadpool_limits(limits=1, user_api="blas"):
-            backend = backend_of_all(model.named_parameters())
-            batches = islice(coming, RECALIBRATION_BATCHES)
-            refresh_statistics(model, (planes_of(batch.masks, backend) for batch in batches))
+        backend = backend_of_all(model.named_parameters())
+        batches = islice(coming, RECALIBRATION_BATCHES)
+        refresh_statistics(model, (planes_of(batch.masks, backend) for batch in batches))

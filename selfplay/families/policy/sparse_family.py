@@ -23,7 +23,6 @@ from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.losses import soft_target_loss
 from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.training.optimizers import Optimizer
-from engine.nn.training.shared_rows import SharedRows, SharedRowsAdamW
 from selfplay.data.label_rows import LabelRows
 from selfplay.families.policy.sparse_sampler import (
     LabelSampler,
@@ -32,6 +31,7 @@ from selfplay.families.policy.sparse_sampler import (
     new_sparse_batch,
 )
 from selfplay.families.row_gradients import DeviceGradients, RowGradients, RowsHeldOut
+from selfplay.families.shared_rows import SharedRows, SharedRowsAdamW
 from selfplay.records.order import Groups
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
 from selfplay.training.family import spread_positions

@@ -21,9 +21,9 @@ from engine.network.value.value_features import BUCKET_ROWS, KING_BUCKETS, MAX_V
 from engine.network.value.value_parameters import ValueConfig, ValueTables
 from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.training.optimizers import Optimizer
-from engine.nn.training.shared_rows import SharedRows, SharedRowsAdamW
 from selfplay.data.label_rows import LabelRows
 from selfplay.families.row_gradients import DeviceGradients, RowGradients, RowsHeldOut, RowSource
+from selfplay.families.shared_rows import SharedRows, SharedRowsAdamW
 from selfplay.families.value.value_sampler import ValueBatch, ValueSampler, new_value_batch
 from selfplay.records.order import Groups
 from selfplay.training.learner import LayersFamily
@@ -212,7 +212,7 @@ class ValueFamily(LayersFamily):
 
     def part(self, model: Layer) -> Layer:
         """Return the value trunk; once it has gradients, its tables are in slabs."""
-        return model.children()[parameters.VALUE_TRUNK].replica()
+        return model.children()[parameters.VALUE_TRUNK].copy()
 
     def joined(self, model: Layer, part: Layer) -> Layer:
         """`model` with another value trunk, whose rows fit integers."""
@@ -223,7 +223,7 @@ class ValueFamily(LayersFamily):
                 shapes[name].shape
             )
         named[ROWS] = named[ROWS].clip(-parameters.WEIGHT_LIMIT, parameters.WEIGHT_LIMIT)
-        trunk = part.replica()
+        trunk = part.copy()
         trunk.adopt_parameters(named)
         return model.with_children({**model.children(), parameters.VALUE_TRUNK: trunk})
 

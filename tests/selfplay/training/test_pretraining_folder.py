@@ -124,7 +124,6 @@ def test_ctrl_c_in_the_middle_of_a_checkpoint_is_held_until_it_is_whole(tmp_path
     ("flags", "told"),
     [
         ("--backend cupy", "needs the cupy package"),
-        ("--net sparse-128 --precision mixed", "only towers and transformers train so"),
         ("--start-from nowhere.dit", "nowhere.dit: file not found"),
         (
             f"--start-from {default_net_path(entry='default_tower')}",

@@ -75,29 +75,6 @@ def test_a_part_whose_backward_is_never_called_is_named():
         fitted(nn.softmax_cross_entropy, Forgetful(2, RNG))
 
 
-def test_a_part_in_a_private_attribute_is_named_before_training():
-    """It trained nothing, and nothing said so."""
-
-    class Private(Listed):
-        def __init__(self, rng):
-            super().__init__(1, rng)
-            self._inner = [nn.Dense(4, 4, rng)]
-            self._first = self.blocks[0]  # another name of a part
-
-    with pytest.raises(ConfigError, match="Trainer: _inner would not learn: parts are public"):
-        nn.Trainer(Private(RNG), nn.softmax_cross_entropy, nn.Adam(), 0.01)
-
-
-class Alone(nn.Layer):
-    def forward(self, x, training=False):
-        return x
-
-
-class HalfBack(nn.Layer):
-    def forward(self, x, training=False):
-        return x, lambda dy: dy
-
-
 def model():
     return nn.Sequential(nn.Dense(4, 3, np.random.default_rng(0)))
 
@@ -118,14 +95,6 @@ def fitted(loss, net=None):
         (lambda: nn.Dense(4, 3, RNG, activation="relu"), r'put Activation\("relu"\) behind'),
         (lambda: nn.Adam(lr=0.1), r"Trainer\(model, loss, Adam\(\), 0.001\)"),
         (lambda: nn.SGD(0.1), "too many positional arguments; expected .*momentum"),
-        (lambda: nn.Sequential(Alone()).forward(X), "`return y, backward`.*found float32"),
-        (
-            lambda: fitted(
-                nn.softmax_cross_entropy,
-                nn.Sequential(HalfBack(), *model().layers.values(), HalfBack()),
-            ),
-            "`return dx, grads`",
-        ),
         (lambda: fitted(lambda y, _: float(y.mean())), "`return mean_loss, gradient`.*found float"),
         (lambda: fitted(lambda y, _: (y.mean(axis=1), y)), r"found \['float32 \[16\]'"),
         (

@@ -47,14 +47,17 @@ def same(one, other):
     )
 
 
+FIELDS = ("inputs", "targets")
+
+
 @pytest.mark.parametrize("read_ahead", [False, True])
 def test_files_train_exactly_as_arrays_without_being_read_whole(tmp_path, read_ahead):
     data = images()
     paths = []
     for number, rows in enumerate((slice(0, 7), slice(7, 30), slice(30, 40))):
-        for name, array in zip(nn.Data._fields, data, strict=True):
+        for name, array in zip(FIELDS, data, strict=True):
             np.save(tmp_path / f"{name}{number}.npy", array[rows])
-        paths.append(tuple(tmp_path / f"{name}{number}.npy" for name in nn.Data._fields))
+        paths.append(tuple(tmp_path / f"{name}{number}.npy" for name in FIELDS))
     inputs, targets = (
         nn.JoinedRows([np.load(path, mmap_mode="r") for path in column])
         for column in zip(*paths, strict=True)

@@ -130,19 +130,6 @@ def test_the_trainer_runs_on_what_its_data_is(make, there, tmp_path):
         assert np.allclose(actual, expected, rtol=1e3 * near, atol=near)
 
 
-def test_mixed_precision_is_refused_where_it_does_not_work():
-    with pytest.raises(ConfigError, match=r'expected a model on a GPU, by model.to\("cupy"\)'):
-        nn.Trainer(
-            nn.Dense(3, 2, np.random.default_rng(1)),
-            nn.mse,
-            nn.SGD(),
-            0.1,
-            nn.TrainerSettings(precision="mixed"),
-        )
-    with pytest.raises(ConfigError, match="precision: expected single or mixed, got 'half'"):
-        nn.TrainerSettings(precision="half")
-
-
 def test_a_model_comes_back_from_a_device(stand_in, tmp_path):
     model = nn.Dense(3, 2, np.random.default_rng(1))
     there = model.to("cupy")

@@ -13,7 +13,7 @@ from engine.native.lanes import LANES
 from engine.nn import LOSSES
 from engine.nn.layers import ACTIVATIONS
 from engine.nn.operations import channelwise
-from engine.nn.training.shared_rows import SharedRows, SharedRowsAdamW
+from selfplay.families.shared_rows import SharedRows, SharedRowsAdamW
 from tests.gradient.cases import CASES, arrays_in, each
 
 INF, NAN = math.inf, math.nan

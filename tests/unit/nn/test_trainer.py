@@ -8,7 +8,7 @@ import pytest
 from engine import nn
 from engine.errors import ConfigError, NetFileError, ShapeError, TrainingError
 from engine.native.pool import ThreadPool
-from engine.nn.training.parallel import GradientSource
+from engine.nn.training.gradient_source import GradientSource
 
 
 def network(seed=1):

@@ -47,8 +47,6 @@ class SharedRowsAdamW(AdamW):
     width], width a multiple of 16.
     """
 
-    takes_flat = False
-
     slots = ("mean", "square", "shared_mean", "shared_square")
 
     def __init__(self, shared: Mapping[str, SharedRows], **settings: Any) -> None:

@@ -1,0 +1,173 @@
+"""Steps of a model: its gradients, their limits, what an optimizer and a weight average make of
+them, and what is counted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from numbers import Real
+from typing import Any
+
+from engine.errors import ConfigError, TrainingError
+from engine.native.interrupts import Uninterrupted
+from engine.nn.array_checks import copies
+from engine.nn.layer import Array, Layer
+from engine.nn.means import add_means
+from engine.nn.module import ParameterIndex
+from engine.nn.training.averaging import ExponentialAverage, StochasticAverage
+from engine.nn.training.clipping import clip_value, global_norm, scale_all
+from engine.nn.training.gradient_source import GradientSource
+from engine.nn.training.history import Record, floats
+from engine.nn.training.optimizers import Optimizer
+from engine.nn.training.parameter_groups import rate_factors
+from engine.nn.training.run_state import RunState
+from engine.nn.training.trainer_settings import TrainerSettings
+
+Average = ExponentialAverage | StochasticAverage
+
+
+class Step:
+    """Moves the weights of a model by one batch after the other, and counts in `run`.
+
+    What it knows of the model's arrays, it finds anew whenever the model has other parts.
+    """
+
+    def __init__(
+        self,
+        model: Layer,
+        source: GradientSource,
+        optimizer: Optimizer,
+        schedule: Callable[[int], float],
+        settings: TrainerSettings,
+        average: Average | None,
+        rates: Mapping[str, float],
+    ) -> None:
+        self.model = model
+        self.source = source
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.settings = settings
+        self.average = average
+        self.run = RunState()
+        self.uninterrupted = Uninterrupted()
+        has_limit = settings.clip_norm or settings.clip_value
+        self._measures_norm = bool(source.measures_norm or has_limit)
+        self._rates = rates
+        self._find_arrays()
+
+    def _find_arrays(self) -> None:
+        self._arrays = ParameterIndex(self.model)
+        self._factors = rate_factors(self.model.named_parameters(), self._rates)
+
+    def take(self, batch: Any, rate: float | None, examples: float) -> Record:
+        """Take one step; `examples` of the batch count in the epoch's means, or as many places as a
+        mean is over.
+        """
+        run = self.run
+        if not self._arrays.is_of(self.model):
+            self._find_arrays()
+        self.optimizer.serve(self.model)
+        if run.last:
+            self.model.load_parameters(run.last)
+            run.last = {}
+        statistics = copies(self._arrays.buffers())
+        done = run.steps_done
+        try:
+            rate = self.rate_of(run.steps_done) if rate is None else rate
+            means, grads = self._gradients(batch)
+            self._limit(means, grads, rate)
+            with self.uninterrupted:
+                self._move(grads, rate)
+                add_means(run.sums, run.weights, means if examples else {}, examples)
+        except BaseException:  # Ctrl-C too
+            if run.steps_done == done:
+                self.model.load_buffers(statistics)
+            raise
+        return means
+
+    def _gradients(self, batch: Any) -> tuple[Record, Mapping[str, Array]]:
+        """Return the means over a batch, and the gradients of what learns."""
+        result = self.source.gradients(batch, (self.settings.seed, self.run.steps_done))
+        grads = {
+            name: gradient
+            for name, gradient in result.grads.items()
+            if self._factors.get(name, 1.0)
+        }
+        measured: dict[str, Any] = {"loss": result.loss, **result.metrics}
+        if self._measures_norm:
+            measured["gradient_norm"] = global_norm(grads)
+        return floats(measured), grads
+
+    def _limit(self, means: Record, grads: Mapping[str, Array], rate: float) -> None:
+        """Bring gradients within both limits. Raises TrainingError where loss or gradients are not
+        finite.
+        """
+        limit = self.settings.clip_norm
+        norm = means.get("gradient_norm", 0.0)
+        self.check_finite("loss", means["loss"], rate)
+        self.check_finite("gradient", norm, rate)
+        if self.settings.clip_value is not None:
+            clip_value(grads, self.settings.clip_value)
+            norm = 0.0 if limit is None else global_norm(grads)
+        if limit is not None and norm > limit:
+            scale_all(grads, limit / norm)
+
+    def check_finite(self, what: str, found: float, rate: float) -> None:
+        """Raise TrainingError unless a number of this step is finite."""
+        if not math.isfinite(found):
+            advice = f"check the data for NaN, or lower the rate of {rate:g}"
+            raise TrainingError(
+                f"step {self.run.steps_done}: expected a finite {what}, got {found}; {advice}"
+            )
+
+    def _move(self, grads: Mapping[str, Array], rate: float) -> None:
+        """Move the parameters by one step, and their average. Raises ConfigError for gradients of
+        what is no parameter.
+        """
+        parameters = self._arrays.parameters()
+        if unknown := sorted(grads.keys() - parameters.keys()):
+            raise ConfigError(
+                f"backward gave gradients of {unknown[:4]}, which are no parameters of the model"
+            )
+        learning = {
+            name: array for name, array in parameters.items() if self._factors.get(name, 1.0)
+        }
+        factors = self._factors if self._rates else {}
+        self.optimizer.step(learning, grads, rate, self.source.pool, factors)
+        if self.average is not None:
+            self.average.update(parameters, self.source.pool)
+        self.run.steps_done += 1
+
+    def rate_of(self, step: int) -> float:
+        """Return the rate of a step. Raises ConfigError for a schedule that gives none."""
+        rate: Any = self.schedule(step)
+        if not isinstance(rate, Real) and getattr(rate, "shape", None) != ():
+            raise ConfigError(f"schedule: expected a rate for step {step}, found {rate!r:.60}")
+        return rate * self.run.rate_factor
+
+    # ---- state -----------------------------------------------------------------------------------
+
+    def tensors(self) -> dict[str, Array]:
+        """Return the parameters and buffers with which training goes on."""
+        return self.run.last or self.model.named_parameters() | self.model.named_buffers()
+
+    def state(self) -> dict[str, dict[str, Array]]:
+        """Return what model, optimizer and average remember, by "model", "optimizer", "average"."""
+        return {
+            "model": self.tensors(),
+            # An own optimizer may have an attribute `state`.
+            "optimizer": Optimizer.state(self.optimizer)["tensors"],
+            "average": {} if self.average is None else dict(self.average.tensors),
+        }
+
+    def load(self, tensors: Mapping[str, Mapping[str, Array]], values: Mapping[str, Any]) -> None:
+        """Go on with what `state` returned; `values` are the numbers of a checkpoint."""
+        self.model.load_parameters(tensors["model"])
+        self.run.last = {}
+        self.run.steps_done = values["steps_done"]
+        self.optimizer.load_state(
+            {"steps": values["optimizer_steps"], "tensors": tensors["optimizer"]}
+        )
+        if self.average is not None:
+            self.average.load(tensors["average"], values["average_updates"])
