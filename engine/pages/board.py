@@ -5,7 +5,7 @@ a board takes.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import chess
@@ -84,12 +84,10 @@ def board_svg(
     perspective: chess.Color = chess.WHITE,
     arrows: Iterable[Arrow] = (),
     marked: Iterable[chess.Square] = (),
-    heat: Mapping[chess.Square, float] | None = None,
     label: str = "",
     translate: Callable[[str], str] = str,
 ) -> Markup:
-    """Return a board seen from `perspective`. `heat` colours squares (-1 to 1); screen readers say
-    `label` first.
+    """Return a board seen from `perspective`; screen readers say `label` first.
 
     `translate` gets what they say of the position.
     """
@@ -102,10 +100,6 @@ def board_svg(
         f'<svg class="board" viewBox="0 0 {SIDE} {SIDE}" role="img" aria-label="{Markup.escape(text)}">',
         f'<rect class="light" width="{SIDE}" height="{SIDE}"/><path class="dark" d="{_dark_squares()}"/>',
         *(_square_rect(square, perspective, "marked") for square in marked),
-        *(
-            _square_rect(at, perspective, ("cold", "hot")[value > 0], abs(value))
-            for at, value in (heat or {}).items()
-        ),
         '<g class="pieces">',
         *(_piece_use(square, piece, perspective) for square, piece in board.piece_map().items()),
         "</g>",
@@ -153,12 +147,9 @@ def _dark_squares() -> str:
     )
 
 
-def _square_rect(
-    square: chess.Square, perspective: chess.Color, kind: str, heat: float | None = None
-) -> str:
+def _square_rect(square: chess.Square, perspective: chess.Color, kind: str) -> str:
     x, y = _corner(square, perspective)
-    style = "" if heat is None else f' style="opacity:{min(1.0, heat) * 0.85:.2f}"'
-    return f'<rect class="{kind}" x="{x}" y="{y}" width="{SQUARE}" height="{SQUARE}"{style}/>'
+    return f'<rect class="{kind}" x="{x}" y="{y}" width="{SQUARE}" height="{SQUARE}"/>'
 
 
 @functools.cache

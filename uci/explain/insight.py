@@ -1,6 +1,4 @@
-"""Shows what a search does not: threats, the parts of the value, and the pieces that matter most
-for it.
-"""
+"""Shows what a search does not: threats, captures that gain, and the value at first sight."""
 
 from __future__ import annotations
 
@@ -11,13 +9,9 @@ import chess
 import numpy as np
 
 from engine.board.convert import encode_move, row_from_board
-from engine.board.fen import check_playable
 from engine.board.notation import board_after
-from engine.errors import FenError
-from engine.evaluation import make_evaluator
 from engine.evaluation.leaf_batches import leaves_of
 from engine.evaluation.protocol import input_format_of
-from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.result import centipawns, cp_scale_of, per_mille
 from engine.tactics.see import see
@@ -36,15 +30,6 @@ class Threat:
 
     board: chess.Board  # after passing
     line: list[chess.Move]
-    evaluation: Evaluation
-
-
-@dataclass(frozen=True)
-class Part:
-    """One contribution to a position's value, from the side to move."""
-
-    name: str
-    share: float  # weight of this part in the value, 0..1
     evaluation: Evaluation
 
 
@@ -85,50 +70,3 @@ def judge_at_sight(evaluator: Evaluator, board: chess.Board) -> Evaluation:
     return Evaluation(
         centipawns(win - loss, cp_scale_of(evaluator)), None, per_mille(win - loss, draw)
     )
-
-
-def value_parts(options: EngineOptions, evaluator: Evaluator, board: chess.Board) -> list[Part]:
-    """Return the parts of the value at first sight, network and material.
-
-    A part with weight 0 is there for comparison.
-    """
-    share = {"hybrid": options.hybrid_weight, "material": 1.0}.get(evaluator.name, 0.0)
-    material = make_evaluator("material")
-    parts = [Part("material", share, judge_at_sight(material, board))]
-    material.close()
-    if share < 1.0:
-        heads = options.policy_head, options.value_head
-        network = evaluator
-        if evaluator.name == "hybrid":
-            network = make_evaluator("network", options.weights_file, heads=heads)
-        parts.insert(0, Part("network", 1.0 - share, judge_at_sight(network, board)))
-        if network is not evaluator:
-            network.close()
-    return parts
-
-
-def piece_weights(evaluator: Evaluator, board: chess.Board) -> dict[chess.Square, float]:
-    """Return the expected points that White loses when a piece is taken off the board, for each
-    piece except the kings.
-
-    Positive for a piece that helps White. Without pieces whose removal would make the position
-    impossible.
-    """
-
-    def white_expected(position: chess.Board) -> float:
-        return judge_at_sight(evaluator, position).seen_by_white(position.turn).expected
-
-    whole = white_expected(board.copy(stack=False))
-    weights = {}
-    for square in chess.SquareSet(board.occupied & ~board.kings):
-        without = board.copy(stack=False)
-        without.remove_piece_at(square)
-        without.castling_rights = without.clean_castling_rights()
-        without.ep_square = None
-        try:
-            check_playable(without)
-        except FenError:
-            continue
-        if any(without.legal_moves):
-            weights[square] = whole - white_expected(without)
-    return weights

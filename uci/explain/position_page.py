@@ -20,7 +20,6 @@ from uci.pages.render import render
 _SERIES = 6  # moves in charts and tables; the style sheet has as many colours
 _LINE_PLIES = 10
 _WINS_SHOWN = 6
-_FULL_HEAT = 0.4  # expected points that get the strongest colour
 
 
 def render_position_page(
@@ -28,15 +27,13 @@ def render_position_page(
     first_sight: Evaluation,
     threat: Threat | None,
     wins: Mapping[chess.Color, list[tuple[chess.Move, int]]],
-    weights: Mapping[chess.Square, float] | None,
     **shown: object,
 ) -> str:
     """Return the page. `first_sight` is the evaluator's evaluation before any search, from the side to
     move.
 
-    `wins` are captures that gain, with centipawns, and `weights` those of the pieces, White's; None
-    if the evaluator has no network. What is `shown` goes into the template as it is: title,
-    evaluator, parts of the value, and for a transformer attention.
+    `wins` are captures that gain, with centipawns. What is `shown` goes into the template as it is:
+    title and evaluator.
     """
     board = observation.board
     moves = observation.leading_moves(_SERIES)
@@ -58,8 +55,6 @@ def render_position_page(
         threat=_threat(observation, threat),
         in_check=board.is_check(),
         wins=_all_wins(board, wins),
-        first_sight=first_sight,
-        sight=None if weights is None else show_weights(board, weights),
         **shown,
     )
 
@@ -193,22 +188,3 @@ def _wins(board: chess.Board, side: chess.Color, gains: list[tuple[chess.Move, i
     """`Nxe5 (+1.0)` for each capture that gains."""
     view = board if side == board.turn else board_after(board, chess.Move.null())
     return [f"{view.san(move)} (+{gain / 100:.1f})" for move, gain in gains[:_WINS_SHOWN]]
-
-
-def show_weights(
-    board: chess.Board, weights: Mapping[chess.Square, float]
-) -> tuple[Markup, list[str]]:
-    """Return the heat board and the five heaviest pieces, from White's weights to the mover's
-    view.
-    """
-    sign = 1.0 if board.turn == chess.WHITE else -1.0
-    heat = {square: sign * value / _FULL_HEAT for square, value in weights.items()}
-    words = []
-    for square in sorted(weights, key=lambda square: -abs(weights[square]))[:5]:
-        piece = board.piece_at(square)
-        assert piece is not None
-        name = f"{chess.COLOR_NAMES[piece.color]} {chess.piece_name(piece.piece_type)} {chess.square_name(square)}"
-        words.append(f"{name} {sign * weights[square]:+.0%}".replace("+-", "-"))
-    return board_svg(
-        board, perspective=board.turn, heat=heat, label="What each piece is worth to the network"
-    ), words

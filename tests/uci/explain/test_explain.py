@@ -3,23 +3,14 @@
 import re
 
 import chess
-import numpy as np
 import pytest
 
-from engine.evaluation import make_evaluator
-from engine.evaluation.hybrid import HybridEvaluator
-from engine.evaluation.tower import NetworkEvaluator
-from engine.network.weights import load_network
-from engine.nn import dit
 from engine.options import EngineOptions
 from engine.pages.board import Arrow, board_svg, describe_board
 from engine.player import Engine
-from selfplay.families.by_name import family_of
 from tests.unit.search.flat import search_nodes
-from uci.explain.explain import view_attention
-from uci.explain.insight import find_threat, judge_at_sight, piece_weights, value_parts, wins
+from uci.explain.insight import find_threat, wins
 from uci.explain.observe import observe_search, schedule
-from uci.explain.position_page import show_weights
 from uci.main import main
 
 OPTIONS = EngineOptions(evaluator="material", threads=1, hash_mib=16)
@@ -116,39 +107,6 @@ def test_captures_that_gain_are_listed():
     assert [(board.san(move), gain) for move, gain in wins(board)] == [("dxe5", 500), ("Nxe5", 280)]
 
 
-def test_parts_blend_into_the_hybrids_value():
-    board = chess.Board(SCHOLAR)
-    hybrid = HybridEvaluator(NetworkEvaluator(load_network()), 0.25)
-    network, material = value_parts(EngineOptions(hybrid_weight=0.25), hybrid, board)
-    assert (network.name, network.share, material.name, material.share) == (
-        "network",
-        0.75,
-        "material",
-        0.25,
-    )
-    blend = 0.75 * network.evaluation.expected + 0.25 * material.evaluation.expected
-    assert judge_at_sight(hybrid, board).expected == pytest.approx(blend, abs=0.002)
-    hybrid.close()
-    (alone,) = value_parts(OPTIONS, make_evaluator("material"), chess.Board())
-    assert (alone.name, alone.share) == ("material", 1.0)
-
-
-def test_piece_weights_are_whites():
-    material = make_evaluator("material")
-    weights = piece_weights(material, chess.Board("4k3/8/3q4/8/8/8/8/R3K2R b KQ - 0 1"))
-    assert weights[chess.A1] > 0.05
-    assert weights[chess.D6] < -0.05
-    blocked = piece_weights(material, chess.Board("4k3/4r3/8/8/8/4P3/8/4K3 b - - 0 1"))
-    assert set(blocked) == {chess.E7}, "without the pawn White would be in check with Black to move"
-
-
-def test_piece_weights_are_told_from_the_movers_side():
-    board = chess.Board("4k3/8/3q4/8/8/8/8/R3K3 b Q - 0 1")
-    picture, words = show_weights(board, {chess.A1: 0.2, chess.D6: -0.3})
-    assert words == ["black queen d6 +30%", "white rook a1 -20%"]
-    assert picture.count('class="hot"') == picture.count('class="cold"') == 1
-
-
 def test_a_board_is_drawn():
     board = chess.Board("4k3/8/8/8/8/8/4P3/4K2R w K - 0 1")
     arrows = [Arrow(chess.E2, chess.E4, "better")]
@@ -176,39 +134,9 @@ def test_page_of_a_position_loads_nothing(tmp_path, capsys):
     assert f"wrote {path}" in capsys.readouterr().out
 
 
-def test_page_without_a_network_leaves_it_out(tmp_path):
+def test_a_page_of_a_side_in_check_says_that_it_cannot_pass(tmp_path):
     (mine := tmp_path / "page.html").write_text("<p>mine")
     assert main(["explain", ROOKS, "--nodes", "20", "--out", str(mine), *FAST]) == 0
     assert mine.read_text() == "<p>mine", "what began with an angle bracket was replaced"
     text = (tmp_path / "page-2.html").read_text(encoding="utf-8")
     assert "is in check and cannot pass" in text
-    assert "network saw" not in text
-
-
-@pytest.fixture
-def transformer(tmp_path):
-    net = tmp_path / "net.dit"
-    dit.save(net, family_of("transformer-16x2x2").build(np.random.default_rng(1)))
-    return str(net)
-
-
-def test_the_page_of_a_transformer_shows_where_its_heads_look(transformer, tmp_path):
-    path = tmp_path / "page.html"
-    words = "--evaluator hybrid --threads 1 --hash-mib 16 --nodes 4 --square h1".split()
-    files = ["--weights-file", transformer, "--out", str(path)]
-    assert main(["explain", ROOKS, *words, *files]) == 0
-    text = path.read_text(encoding="utf-8")
-    assert "Where the heads look from h1" in text
-    assert text.count('<svg class="attention"') == 3 * 2
-
-
-def test_heads_look_from_the_movers_side(transformer):
-    options = EngineOptions(weights_file=transformer)
-    board = chess.Board("r3k3/8/8/8/8/8/8/4K2R w Kq - 0 1")
-    views = (
-        view_attention(options, board, chess.H1),
-        view_attention(options, board.mirror(), chess.H8),
-    )
-    first, second = (re.findall(r"most at (\w\d)", view.kinds[0][1][0]) for view in views)
-    mirrored = [chess.square_name(chess.square_mirror(chess.parse_square(name))) for name in first]
-    assert mirrored == second != []

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from engine import nn
-from engine.errors import ConfigError, NetFileError, ShapeError
+from engine.errors import ConfigError, NetFileError
 from engine.evaluation.leaf_batches import leaves_of
 from engine.files.wire import encode, parse
 from engine.network.families import planes_config_of
@@ -23,7 +23,6 @@ from engine.network.lc0.schema import NET
 from engine.network.outputs import policy_name
 from engine.network.planes import float_planes
 from engine.network.policy_map import HEAD_INDEX
-from engine.network.transformer.maps import attention_maps
 from engine.network.transformer.transformer_model import Transformer, TransformerConfig
 from engine.network.weights import load_net
 from selfplay.families.by_name import net_of_model
@@ -281,48 +280,3 @@ def test_encoders_whose_smolgen_has_its_usual_sizes_are_built():
     encoder = nn.Encoder(1, {"features": 4, "heads": 2, "hidden": 4, "smolgen": smolgen}, rng)
     assert encoder.params["table"].shape == (16, 256)
     assert encoder.forward(np.zeros((2, 4, 4), np.float32))[0].shape == (2, 4, 4)
-
-
-def test_maps_of_several_positions_are_a_shape_error(tmp_path):
-    net = load_lc0(network_in(tmp_path, next(iter(KINDS))))
-    planes = float_planes(leaves_in(1).masks[:2])
-    with pytest.raises(ShapeError, match=r"expected planes \[1, ...\], found \[2, 112, 8, 8\]"):
-        attention_maps(layers_with(net.tensors, net.config), planes)
-
-
-@pytest.mark.parametrize("kind", ["dense, all heads", "map, relu"])
-def test_maps_of_attention_are_those_of_the_plain_reading_with_smolgen_apart(tmp_path, kind):
-    net = load_lc0(network_in(tmp_path, kind))
-    model = layers_with(net.tensors, net.config)
-    x = float_planes(leaves_in(1).masks[:1])
-    maps = attention_maps(model, x)
-    assert len(maps) == net.config.layers
-    for one in maps:
-        np.testing.assert_allclose(one.whole.sum(axis=2), 1, atol=1e-5)
-        assert one.whole.shape == (net.config.heads, 64, 64)
-        if one.smolgen is None:
-            np.testing.assert_array_equal(one.whole, one.content)
-            continue
-        product = one.content * one.smolgen  # what adds in the exponent multiplies
-        np.testing.assert_allclose(
-            one.whole, product / product.sum(axis=2, keepdims=True), atol=1e-4
-        )
-        assert np.abs(one.whole - one.content).max() > 0.01
-    layer = model.trunk.children()["encoder"].children()["layer0"].children()["attention"]
-    values = layer.children()["value"]
-    seen = []
-    values.forward = lambda x, training=False: (
-        seen.append(x) or type(values).forward(values, x, training)
-    )
-    mixed = []
-    output = layer.children()["output"]
-    output.forward = lambda x, training=False: (
-        mixed.append(x) or type(output).forward(output, x, training)
-    )
-    model.forward(x)
-    value = (
-        type(values).forward(values, seen[0])[0].reshape(64, net.config.heads, -1).swapaxes(0, 1)
-    )
-    np.testing.assert_allclose(
-        (maps[0].whole @ value).swapaxes(0, 1).reshape(64, -1), mixed[0][0], atol=1e-4
-    )
