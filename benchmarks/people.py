@@ -8,7 +8,8 @@
 The games are PGN with WhiteElo and BlackElo that no training has seen. For each band of ratings:
 the share of moves that the network holds for the likeliest, and the mean of minus the logarithm of
 the played move's probability, with 95% intervals that count a game's moves as one sample. `--net`
-is asked for the rating of the player to move, the others for what they always say. Positions with
+is asked for the rating of the player to move, and so are towers of people, such as people-64x6; the
+others say what they always say. Positions with
 one legal move do not count. `--levels` adds the opponents that play like people, with the chances
 by which they draw their moves. `--mates` prints instead how many mates in one people gave, and the
 mean of the probability that `--net` and these opponents give them. `--calibration` prints instead,
@@ -37,6 +38,8 @@ from engine.evaluation import make_evaluator
 from engine.evaluation.leaf_batches import fill_leaf
 from engine.evaluation.protocol import input_format_of, new_leaf_batch
 from engine.network.people.people_policy import PeoplePolicy
+from engine.network.planes import RATING_PLANE
+from engine.network.tower.tower_model import TowerConfig
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.like_people import PEOPLE_RANGE, drawing_chances, people_plan
@@ -92,15 +95,19 @@ class People:
 
 
 class Network:
-    """Any other network with a policy."""
+    """Any other network with a policy; a tower of people is told the rating, too."""
 
     def __init__(self, path: Path) -> None:
         self.name = path.name
         self._net = make_evaluator("network", path)
         self._leaves = new_leaf_batch(1)
+        config = getattr(getattr(self._net, "fused", None), "config", None)
+        self._is_rated = isinstance(config, TowerConfig) and config.rated
 
     def predict(self, position: Position) -> Answer:
         fill_leaf(self._leaves, 0, position.stack, input_format_of(self._net))
+        if self._is_rated:
+            self._leaves.masks[0, RATING_PLANE] = position.rating
         self._net.evaluate(self._leaves, 1)
         count = int(self._leaves.n_moves[0])
         logits = self._leaves.logits[0, :count].astype(np.float64)

@@ -23,7 +23,13 @@ from engine.network.families import PlanesConfig
 from engine.network.fused.given_tensors import layers_with
 from engine.network.fused.network_sizes import SQUARES
 from engine.network.outputs import FIRST_HEADS, Heads, policy_name
-from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
+from engine.network.planes import (
+    FIFTY_MOVE_PLANE,
+    MIDDLE_RATING,
+    PLANES,
+    RATING_PLANE,
+    RATING_SCALE,
+)
 from engine.network.policy_map import ATTENTION_SQUARES, HEAD_INDEX, POLICY_SIZE
 from engine.network.tower.tower_model import TowerConfig
 from engine.nn.layer import Layer
@@ -326,13 +332,21 @@ def _expand(backend: Backend, dtype: np.dtype[Any]) -> Callable[[Array, Array], 
     xp = backend.xp
     squares = backend.asarray(np.arange(SQUARES, dtype=np.uint64).reshape(8, 8, 1))
     is_counter = backend.asarray(np.arange(PLANES) == FIFTY_MOVE_PLANE)
+    is_rating = backend.asarray(np.arange(PLANES) == RATING_PLANE)
 
-    def expand(masks: Array, squares: Array, is_counter: Array, planes: Array) -> None:
+    def expand(
+        masks: Array, squares: Array, is_counter: Array, is_rating: Array, planes: Array
+    ) -> None:
         bits = (masks >> squares) & 1
-        xp.add(xp.where(is_counter, masks, bits).astype(dtype), 0, out=planes)
+        numbers = xp.where(is_counter, masks, bits).astype(np.float32)
+        values = (masks.astype(np.float32) - MIDDLE_RATING) / RATING_SCALE
+        is_known = is_rating & (masks > 0)
+        xp.add(xp.where(is_known, values, numbers).astype(dtype), 0, out=planes)
 
     fused = backend.fused(expand)
-    return lambda masks, planes: fused(masks[:, None, None, :], squares, is_counter, planes)
+    return lambda masks, planes: fused(
+        masks[:, None, None, :], squares, is_counter, is_rating, planes
+    )
 
 
 class Kernels:

@@ -8,6 +8,8 @@ colours swap.
     104 105           our O-O-O, our O-O        106 107   theirs        108   all ones if Black is to move
     109               the fifty-move counter in plies, a number        110   zeros        111   ones
 
+A network of people has the rating of the player to move on plane 110: `rating_value`.
+
 If the game has fewer than eight positions, the missing ones stay zero when it began from the start
 position; otherwise the oldest position is repeated, with its double pawn push undone if it has an
 en passant square.
@@ -28,8 +30,12 @@ PLANES_PER_POSITION = 13
 CASTLING_PLANE = 104
 BLACK_TO_MOVE_PLANE = 108
 FIFTY_MOVE_PLANE = 109
+RATING_PLANE = 110
 ONES_PLANE = 111
 ALL_ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
+# The Elo that plane 110 shows as 0, as does a rating that is not known, and the points of one unit.
+MIDDLE_RATING = 1500
+RATING_SCALE = 400
 
 
 @kernel()
@@ -37,6 +43,7 @@ def encode(stack, ply, first, masks):
     """Write the planes of `stack[ply]` to `masks` as 112 words; the game began at `stack[first]`.
 
     A bit is a square after mirroring, a1 = 0. Word 109 is the fifty-move counter itself, in plies.
+    Word 110 is the rating, which is for the caller to write; 0 if it is not known.
     """
     current = stack[ply]
     side = np.int64(current[layout.SIDE])
@@ -53,7 +60,7 @@ def encode(stack, ply, first, masks):
     encode_castling(current, side, masks, False)
     masks[BLACK_TO_MOVE_PLANE] = ALL_ONES if side else ZERO
     masks[FIFTY_MOVE_PLANE] = current[layout.HALFMOVE]
-    masks[FIFTY_MOVE_PLANE + 1] = ZERO
+    masks[RATING_PLANE] = ZERO
     masks[ONES_PLANE] = ALL_ONES
 
 
@@ -120,6 +127,14 @@ def is_start_position(row):
 
 
 @kernel()
+def rating_value(rating):
+    """Return what plane 110 holds everywhere for players of this Elo; 0 if it is not known."""
+    if rating == ZERO:
+        return np.float32(0.0)
+    return np.float32((np.int64(rating) - MIDDLE_RATING) / RATING_SCALE)
+
+
+@kernel()
 def fill_planes(masks, planes):
     """Expand words to floats: `masks` uint64 [B, 112] -> `planes` float32 [B, 8, 8, 112], squares
     then channels.
@@ -131,9 +146,8 @@ def fill_planes(masks, planes):
                 planes[b, square >> 3, square & 7, plane] = np.float32(
                     (masks[b, plane] >> shift) & ONE
                 )
-        counter = np.float32(masks[b, FIFTY_MOVE_PLANE])
-        for square in range(64):
-            planes[b, square >> 3, square & 7, FIFTY_MOVE_PLANE] = counter
+        planes[b, :, :, FIFTY_MOVE_PLANE] = np.float32(masks[b, FIFTY_MOVE_PLANE])
+        planes[b, :, :, RATING_PLANE] = rating_value(masks[b, RATING_PLANE])
 
 
 def float_planes(masks: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ from selfplay.run.pretraining import Pretraining, PretrainSettings, ProgressRepo
 from selfplay.training.losses import number_text
 from selfplay.training.recipe import (
     PEOPLE_RECIPE,
+    PEOPLE_TOWER_RECIPE,
     SPARSE_RECIPE,
     TOWER_RECIPE,
     VALUE_RECIPE,
@@ -49,9 +50,11 @@ RECIPES = {
     "sparse networks": SPARSE_RECIPE,
     "value trunks": VALUE_RECIPE,
     "networks of people": PEOPLE_RECIPE,
+    "towers of people": PEOPLE_TOWER_RECIPE,
 }
 SELDOM = (
-    "heldout_share scored_share cache storage evaluate_minutes checkpoint_minutes batch_size weight_decay seed"
+    "heldout_share scored_share cache storage evaluate_minutes checkpoint_minutes batch_size shard_size weight_decay "
+    "seed"
 ).split()
 
 
@@ -92,7 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--start-from", type=Path, metavar="FILE.dit", help=text)
     add_setting_flags(group, PretrainSettings, "peak_rate", of=RECIPES)
     add_setting_flags(group, LearnerSettings, "batch_size", "weight_decay", of=RECIPES)
-    add_setting_flags(group, LearnerSettings, "threads")
+    add_setting_flags(group, LearnerSettings, "shard_size", "threads")
     hide_seldom(parser, SELDOM)
 
 
@@ -104,7 +107,9 @@ def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
         files = replace(files, scored_share=0.0)
     net = arguments.net or DEFAULT_NET
     recipe = family_of(net, arguments.part).recipe
-    usual = {name: getattr(recipe, name) for name in ("batch_size", "weight_decay", "variations")}
+    usual = {
+        name: getattr(recipe, name) for name in ("batch_size", "weight_decay", "variations", "loss")
+    }
     learner = LearnerSettings(**usual | given_settings(LearnerSettings, arguments))
     chosen = {name: getattr(arguments, name) for name in ("start_from", "minutes", "positions")}
     chosen |= {"net": net, "peak_rate": recipe.peak_rate} | given_settings(

@@ -63,12 +63,10 @@ def family_of(net: str, part: str = "policy") -> Family:
         return ValueFamily(config) if part == "value" else SparseFamily(config)
     if part == "value":
         raise ConfigError(f"{net} has no value trunk: expected a network such as sparse-768+v256")
-    if net.startswith("people"):
+    if net.startswith("people") and "x" not in net:
         return PeopleFamily(PeopleConfig.parse(net))
-    if not net.startswith("transformer") and not net[:1].isdigit():
-        names = (
-            "64x6, transformer-128x4x8, sparse-768, people-512 or module:Class, a class of yours"
-        )
+    if not net.startswith(("transformer", "people")) and not net[:1].isdigit():
+        names = "64x6, transformer-128x4x8, sparse-768, people-512, people-64x6 or module:Class, a class of yours"
         raise ConfigError(f"net: expected a name such as {names}, got {net!r}")
     return PlanesFamily(
         (TransformerConfig if net.startswith("transformer") else TowerConfig).parse(net)

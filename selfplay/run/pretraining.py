@@ -60,7 +60,8 @@ class PretrainSettings:
     # fmt: off
     net: str = setting(REQUIRED,
         "train a tower (FILTERSxBLOCKS), a transformer (transformer-WIDTHxLAYERS), a sparse network (sparse-WIDTH or "
-        "sparse-WIDTH+vWIDTH, multiples of 128), a network that predicts people (people-WIDTH) or your own "
+        "sparse-WIDTH+vWIDTH, multiples of 128), a network that predicts people (people-WIDTH, or a tower, "
+        "people-FILTERSxBLOCKS) or your own "
         "(module:Class)", metavar="NET")
     peak_rate: float = setting(REQUIRED, "use this peak learning rate", above=0, flag="--rate")
     learner: LearnerSettings = REQUIRED

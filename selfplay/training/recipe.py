@@ -21,6 +21,7 @@ class Recipe:
     fit_positions: (
         int  # positions trained on per generation of a self-play run, counting repetitions
     )
+    loss: LossWeights = field(default_factory=LossWeights)
 
 
 TOWER_RECIPE = Recipe(
@@ -41,6 +42,16 @@ VALUE_RECIPE = Recipe(
 # A policy tells much more than a move, so there is little to memorise.
 PEOPLE_RECIPE = Recipe(
     batch_size=8192, peak_rate=4e-3, weight_decay=0.1, variations=0.0, fit_positions=262_144
+)
+
+# Nobody asks a tower of people for values; a little of them helps its trunk. Set by hand.
+PEOPLE_TOWER_RECIPE = Recipe(
+    batch_size=256,
+    peak_rate=1e-3,
+    weight_decay=1e-2,
+    variations=0.0,
+    fit_positions=32_768,
+    loss=LossWeights(value=0.1, moves_left=0.01),
 )
 
 TRAIN_BACKEND = "train on the CPU (numpy) or a GPU (cupy); auto = a GPU if one computes"

@@ -16,6 +16,7 @@ import uci
 from engine.errors import ConfigError, ShapeError
 from engine.network.people.people_model import PeopleNetwork
 from engine.network.sparse.sparse_model import SparseNetwork
+from engine.network.tower.tower_model import RatedTower
 from engine.network.transformer.transformer_model import Transformer
 from engine.network.value.value_model import ValueNetwork
 from engine.nn import LOSSES, REGISTRY, Activation, Dense, Layer, gradient_check, numeric_gradient
@@ -60,8 +61,9 @@ def test_every_layer_in_the_source_is_checked():
         for one in subclasses(Layer)
         if one.__module__.startswith(("engine.", "selfplay.", "uci."))
     ]
-    # Which other tests compare with layers that are cases, or check along random directions.
-    elsewhere = {SparseNetwork, ValueNetwork, PeopleNetwork, Transformer}
+    # Which other tests compare with layers that are cases, or check along random directions; a
+    # rated tower computes as its base, which is a case.
+    elsewhere = {SparseNetwork, ValueNetwork, PeopleNetwork, RatedTower, Transformer}
     assert {type(case.layer) for case in CASES} >= set(house) & set(REGISTRY.values()) - elsewhere
     unregistered = {one.__name__ for one in house if one not in REGISTRY.values()}
     assert unregistered == {

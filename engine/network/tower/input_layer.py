@@ -3,7 +3,8 @@ planes, and each bit touches nine squares.
 
 Adding the filter taps of every set bit costs a fifth of the arithmetic of a dense convolution and
 needs no expanded planes. A plane of ones (castling rights, repetitions, the constant) adds one
-precomputed board instead of 64 bits; the fifty-move counter adds a multiple of such a board.
+precomputed board instead of 64 bits; the fifty-move counter and the rating add a multiple of such a
+board.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from engine.native.bits import ctz
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, store
 from engine.network.fused.convolution import BOARD, INNER
-from engine.network.planes import ALL_ONES, FIFTY_MOVE_PLANE, PLANES
+from engine.network.planes import ALL_ONES, FIFTY_MOVE_PLANE, PLANES, RATING_PLANE, rating_value
 
 
 class InputLayer(NamedTuple):
@@ -58,6 +59,9 @@ def convolve_masks(masks, layer, channels, sums, board, start, rectify):
         mask = masks[plane]
         if plane == FIFTY_MOVE_PLANE:
             _add_full_plane(layer.full, plane, np.float32(mask), channels, sums)
+        elif plane == RATING_PLANE:
+            if mask != ZERO:
+                _add_full_plane(layer.full, plane, rating_value(mask), channels, sums)
         elif mask == ALL_ONES:
             _add_full_plane(layer.full, plane, np.float32(1), channels, sums)
         else:

@@ -39,11 +39,18 @@ from engine.network.input_formats import INPUT_FORMATS
 from engine.network.outputs import matched
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.policy_map import POLICY_SIZE, USED_POLICY_PLANES
+from engine.nn.layer import register
 from engine.nn.layers import ACTIVATIONS
 
 # Lc0 divides the raw counter by this; folded into the first convolution's weights.
 HALFMOVE_SCALE = 99.0
 POLICIES = ("convolution", "classical", "attention")
+PEOPLE = "people-"  # how the name of a tower that knows ratings begins
+
+
+@register("rated_tower")
+class RatedTower(nn.MultiHead):
+    """A tower of people: plane 110 holds the rating of the player to move."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,7 @@ class TowerConfig(NetworkSizes):
     policy_attention_hidden: int = 0
     value: str = "wdl"  # one of VALUES
     input_format: int = 1  # Lc0's number
+    rated: bool = False  # whether plane 110 holds the rating of the player to move
     policy_heads, value_heads = ("vanilla",), ("winner",)  # as of every tower
     kind = "tower"
     largest_size = 4096
@@ -88,12 +96,12 @@ class TowerConfig(NetworkSizes):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parse "FILTERSxBLOCKS", such as "64x6"; other fields get defaults. Raises ConfigError for
-        any other form.
+        """Parse "FILTERSxBLOCKS", such as "64x6", or "people-64x6" for one that knows ratings; other
+        fields get defaults. Raises ConfigError for any other form.
         """
-        form = "a tower is written FILTERSxBLOCKS, such as 64x6"
-        match = matched(r"(\d{1,4})x(\d{1,3})", text, form)
-        return cls(filters=int(match[1]), blocks=int(match[2]))
+        form = "a tower is written FILTERSxBLOCKS, such as 64x6, one of people people-64x6"
+        match = matched(rf"({PEOPLE})?(\d{{1,4}})x(\d{{1,3}})", text, form)
+        return cls(filters=int(match[2]), blocks=int(match[3]), rated=match[1] is not None)
 
     def build(self, rng: np.random.Generator) -> nn.MultiHead:
         """Build a tower with random float32 weights. Silver et al. 2018 (doi 10.1126/science.aar6404),
@@ -114,10 +122,11 @@ class TowerConfig(NetworkSizes):
             heads[name] = dense_head(
                 dict(conv=conv, **_norm("norm", sizes[0], activation)), sizes, self, rng
             )
-        return nn.MultiHead(nn.Sequential(**parts), heads)
+        kind = RatedTower if self.rated else nn.MultiHead
+        return kind(nn.Sequential(**parts), heads)
 
     def __str__(self) -> str:
-        return f"{self.filters}x{self.blocks}"
+        return f"{PEOPLE if self.rated else ''}{self.filters}x{self.blocks}"
 
     def describe(self) -> str:
         """Describe all fields in words, such as "tower 64x6 (filters x blocks), gates of 8, relu;
@@ -209,6 +218,7 @@ def tower_config_of(model_config: Any) -> TowerConfig:
             se_ratio=filters // gate["hidden"] if gate else 0,
             activation=value["activation"]["function"],
             value="wdl" if "wdl" in heads else "scalar",
+            rated=model_config.get("layer") == RatedTower.kind,
             **sizes,
         )
     except (KeyError, TypeError, AttributeError) as error:

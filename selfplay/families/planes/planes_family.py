@@ -4,7 +4,7 @@ held-out scores.
 
 import math
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from typing import Any
 
@@ -18,6 +18,7 @@ from engine.network.families import PlanesConfig
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.planes import float_planes
 from engine.network.policy_map import CONV_INDEX, HEAD_INDEX, POLICY_SIZE
+from engine.network.tower.tower_model import TowerConfig
 from engine.nn.layer import Layer
 from engine.nn.losses import difference_loss, soft_target_loss, softmax_cross_entropy
 from engine.nn.training.averaging import refresh_statistics
@@ -36,7 +37,7 @@ from selfplay.training.family import HeldOut, HeldOutScores, scores_of, spread_p
 from selfplay.training.learner import LayersFamily
 from selfplay.training.losses import LossSums, LossWeights
 from selfplay.training.mixture import Batches, TrainingSet, part_of
-from selfplay.training.recipe import TOWER_RECIPE, LearnerSettings
+from selfplay.training.recipe import PEOPLE_TOWER_RECIPE, TOWER_RECIPE, LearnerSettings
 
 Array = Any  # NumPy's or CuPy's
 CHUNK = 256  # positions of one forward pass
@@ -61,6 +62,13 @@ class PlanesMixture(Batches):
     def changes(self, rng: np.random.Generator, one: Any, numbers: np.ndarray) -> np.ndarray:
         kinds = 0, sampler.MIRROR, sampler.SWAP_COLOURS, sampler.MIRROR | sampler.SWAP_COLOURS
         return rng.choice(np.array(kinds, np.uint8), len(numbers))
+
+
+class RatedMixture(PlanesMixture):
+    """The same for towers that know ratings."""
+
+    def sampler(self, one: Any) -> PositionSampler:
+        return PositionSampler(one, rated=True)
 
 
 # ---- gradients -----------------------------------------------------------------------------------
@@ -190,11 +198,11 @@ def _policy_loss(policy: Array, batch: TrainingBatch, cross_entropy: Any) -> tup
 class PlanesHeldOut(HeldOut):
     """A fixed sample of a set, evenly spaced, rebuilt once as planes."""
 
-    def __init__(self, positions: TrainingSet, limit: int) -> None:
+    def __init__(self, positions: TrainingSet, limit: int, rated: bool = False) -> None:
         games, numbers = spread_positions(positions, limit)
         self.n_positions = len(numbers)
         batch = new_training_batch(len(numbers))
-        PositionSampler(games).fill(numbers, np.zeros(len(numbers), np.uint8), batch)
+        PositionSampler(games, rated).fill(numbers, np.zeros(len(numbers), np.uint8), batch)
         starts = range(0, self.n_positions, CHUNK)
         self._parts = [part_of(batch, first, first + CHUNK) for first in starts]
 
@@ -227,7 +235,9 @@ def _score_sums(model: Layer, batch: TrainingBatch, backend: Backend) -> np.ndar
 
 
 class PlanesFamily(LayersFamily):
-    """Towers, such as 64x6, and transformers, such as transformer-128x4x8."""
+    """Towers, such as 64x6, or people-64x6, which knows ratings, and transformers, such as
+    transformer-128x4x8.
+    """
 
     recipe = TOWER_RECIPE
     mixture = PlanesMixture
@@ -238,6 +248,11 @@ class PlanesFamily(LayersFamily):
 
     def __init__(self, config: PlanesConfig) -> None:
         self._config = config
+        if isinstance(config, TowerConfig) and config.rated:
+            self.recipe = PEOPLE_TOWER_RECIPE
+            self.mixture = RatedMixture
+            self.sample = partial(LayersHeldOut, rated=True)
+            self.plays = False
 
     def build(self, rng: np.random.Generator) -> Layer:
         return self._config.build(rng)

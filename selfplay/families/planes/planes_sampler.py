@@ -14,7 +14,13 @@ from engine.board.movegen import generate
 from engine.native.aligned_arrays import buffers
 from engine.native.jit import kernel
 from engine.network.input_formats import FLIP, flip_files, turned_moves
-from engine.network.planes import ALL_ONES, BLACK_TO_MOVE_PLANE, FIFTY_MOVE_PLANE, encode
+from engine.network.planes import (
+    ALL_ONES,
+    BLACK_TO_MOVE_PLANE,
+    FIFTY_MOVE_PLANE,
+    RATING_PLANE,
+    encode,
+)
 from engine.network.policy_map import policy_index
 from selfplay.records.positions import PROBABILITY_ONE, PositionSet
 from selfplay.records.targets import moves_left_target
@@ -33,7 +39,7 @@ class TrainingBatch(NamedTuple):
     mover's side.
     """
 
-    # Input planes as bit masks; word 109 is the fifty-move counter.
+    # Input planes as bit masks; word 109 is the fifty-move counter, word 110 the rating.
     masks: Annotated[np.ndarray, "uint64 [B, 112]"]
     # The legal moves' policy moves; 0 from n_moves on.
     policy_index: Annotated[np.ndarray, "int16 [B, 218]"]
@@ -77,10 +83,11 @@ class GameSampler:
 
 
 class PositionSampler(GameSampler):
-    """Fills training batches from one set of games."""
+    """Fills training batches from one set of games, for networks that know ratings or do not."""
 
-    def __init__(self, positions: PositionSet) -> None:
+    def __init__(self, positions: PositionSet, rated: bool = False) -> None:
         super().__init__(positions)
+        self._rated = rated
         self._stack = np.zeros((self.plies, ROW_WORDS), np.uint64)
         self._legal = np.zeros(MAX_MOVES, np.uint16)
 
@@ -91,6 +98,8 @@ class PositionSampler(GameSampler):
         space = self._stack, self._legal, turned_moves()[FLIP]
         fill_batch(self.source, numbers, self.games(numbers), augment, *space, batch)
         count = len(numbers)
+        if self._rated:
+            batch.masks[:count, RATING_PLANE] = self.positions.rating[numbers]
         batch.wdl[:count] = self.positions.wdl[numbers]
         batch.moves_left[:count] = moves_left_target(self.positions.moves_left[numbers])
 

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from engine.board.convert import encode_move, row_from_board
+from engine.network.planes import RATING_PLANE
 from engine.network.policy_map import INDEX_TO_UCI
 from selfplay.data.cache import load_or_parse
 from selfplay.data.pgn import pgn_reader, record_of_result
+from selfplay.families.by_name import family_of
 from selfplay.families.planes import planes_sampler as sampler
 from selfplay.families.policy.sparse_sampler import SparseSampler, new_sparse_batch
 from selfplay.records.collect import collect
@@ -222,3 +224,19 @@ def test_groups_are_spread_over_a_game_in_its_order(positions):
     onward = (steps > 0) & (game[1:] == game[:-1])
     assert onward.mean() > 0.7  # groups of four: three steps of four lead on in the same game
     assert np.median(steps[onward]) >= 8
+
+
+@pytest.mark.parametrize(("net", "told"), [("people-16x2", True), ("16x2", False)])
+def test_batches_of_towers_of_people_alone_have_ratings(positions, net, told):
+    rated = replace(positions, rating=np.full(positions.n_positions, 1700, np.uint16))
+    batches = family_of(net).mixture([rated], [1.0], 64, seed=1)
+    assert set(batches.batch(0).masks[:, RATING_PLANE].tolist()) == ({1700} if told else {0})
+
+
+@pytest.mark.parametrize("net", ["people-16x2", "16x2"])
+def test_held_out_positions_have_the_ratings_that_training_has(positions, net):
+    rated = replace(positions, rating=np.full(positions.n_positions, 1900, np.uint16))
+    heldout = family_of(net).heldout(rated, 8)
+    assert set(heldout._parts[0].masks[:, RATING_PLANE].tolist()) == (
+        {1900} if net.startswith("people") else {0}
+    )

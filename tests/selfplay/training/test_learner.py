@@ -36,7 +36,9 @@ SETTINGS = LearnerSettings(
 )
 
 
-each_family = pytest.mark.parametrize("net", ["16x2", "sparse-128", "transformer-16x1x2"])
+each_family = pytest.mark.parametrize(
+    "net", ["16x2", "people-16x2", "sparse-128", "transformer-16x1x2"]
+)
 
 
 def small_learner(positions, net="16x2", threads=2, rate=1e-3):
