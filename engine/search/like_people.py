@@ -38,11 +38,11 @@ class PeoplePlan:
 #     --second "name=level cmd=aino option.UCI_LimitStrength=true option.UCI_Elo=1500 option.Threads=1"
 # and its like for the other ratings.
 PEOPLE = (
-    (1100.0, PeoplePlan(64, 0.7, 1.3, 2.2)),
-    (1300.0, PeoplePlan(64, 0.7, 2.4, 2.6)),
-    (1500.0, PeoplePlan(64, 0.7, 4.0, 3.0)),
-    (1700.0, PeoplePlan(128, 0.7, 9.5, 4.3)),
-    (1900.0, PeoplePlan(400, 0.7, 20.0, 6.0)),
+    (1100.0, PeoplePlan(64, 0.667, 1.3, 2.2)),
+    (1300.0, PeoplePlan(64, 0.667, 2.4, 2.6)),
+    (1500.0, PeoplePlan(64, 0.667, 4.0, 3.0)),
+    (1700.0, PeoplePlan(128, 0.667, 9.5, 4.3)),
+    (1900.0, PeoplePlan(400, 0.667, 20.0, 6.0)),
 )
 BETTER = 0.1  # Q from which a draw is no longer wanted. Set by hand.
 PEOPLE_RANGE = int(PEOPLE[0][0]), int(PEOPLE[-1][0])  # of ratings at which Aino plays like people

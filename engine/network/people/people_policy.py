@@ -35,6 +35,10 @@ from engine.network.people.people_parameters import (
 from engine.network.sparse.moves import SortRows, list_sort_rows, new_sort_rows, sort_bias
 from engine.network.weights import default_net_path
 
+# Divides the logits, so that probabilities mean what they say: on 784 club games, of the moves that
+# were given 80 to 90%, 85% on the mean, 80.5% were played without it and 82.7% with it.
+TEMPERATURE = 1.05
+
 
 class PeopleModel(NamedTuple):
     """Weights, and one thread's scratch."""
@@ -121,7 +125,7 @@ class PeoplePolicy:
         n_bands = np.int64(self.config.n_bands)
         for band, weight in self.bands(rating):
             place = np.int64(first), np.int64(band), n_bands
-            add_logits(self.model, stack, *place, weight, answers)
+            add_logits(self.model, stack, *place, weight / TEMPERATURE, answers)
         to_chances(answers)
         counts = answers.n_moves.tolist()
         return [

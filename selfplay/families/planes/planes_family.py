@@ -3,7 +3,7 @@ held-out scores.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from itertools import islice
 from typing import Any
@@ -241,7 +241,7 @@ class PlanesFamily(LayersFamily):
 
     recipe = TOWER_RECIPE
     mixture = PlanesMixture
-    sample = LayersHeldOut
+    sample: Callable[[TrainingSet, int], HeldOut] = LayersHeldOut
     gradients = device_gradients = PlanesGradients
     clips = True
     on_device = True

@@ -8,7 +8,7 @@ from engine.board.makemove import push
 from engine.errors import ConfigError
 from engine.network.accumulator.flat_tables import parameter_names
 from engine.network.people.people_parameters import PeopleConfig
-from engine.network.people.people_policy import PeoplePolicy
+from engine.network.people.people_policy import TEMPERATURE, PeoplePolicy
 from selfplay.data.label_rows import LabelRows
 from selfplay.families.people.people_family import (
     VALUE_SHARE,
@@ -92,7 +92,7 @@ def test_playing_gives_what_training_gives(positions):
             push(stack, ply, np.int64(positions.moves[first + ply]))
         rating = CONFIG.lowest + 100 * int(CONFIG.bands(positions.rating[number]))
         _, chances = policy.predict(stack, rating)
-        logits = source.found.logits[slot, : batch.n_moves[slot]].astype(np.float64)
+        logits = source.found.logits[slot, : batch.n_moves[slot]] / np.float64(TEMPERATURE)
         trained = np.exp(logits - logits.max())
         assert np.allclose(chances, trained / trained.sum(), atol=1e-5)
 

@@ -195,11 +195,15 @@ def test_a_game_at_once_is_its_positions_one_by_one(policy):
         assert np.allclose(chances, alone[1], atol=1e-6)
 
 
-def test_a_rating_between_two_bands_lies_between_them(policy):
-    board = board_after("e4 e5")
-    low, middle, high = (policy.probabilities(board, rating) for rating in (1400, 1450, 1500))
-    move = max(low, key=lambda one: abs(np.log(low[one] / high[one])))
-    assert min(low[move], high[move]) < middle[move] < max(low[move], high[move])
+def test_a_rating_takes_most_from_the_nearest_band(policy):
+    """The odds of two moves show how much: 1420 has four fifths of 1400, a fifth of 1500."""
+    stack = stack_from_board(board_after("e4 e5"))
+
+    def odds(rating):
+        _, chances = policy.predict(stack, rating)
+        return np.log(chances[0] / chances[1:])
+
+    assert np.allclose(odds(1420), 0.8 * odds(1400) + 0.2 * odds(1500), atol=1e-4)
 
 
 def test_ratings_beyond_the_teachers_count_as_the_last(policy):
