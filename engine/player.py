@@ -54,8 +54,15 @@ from engine.search.search_loop import SearchDriver
 from engine.search.search_tree_state import Search, lead_to_mate, suited_to
 from engine.search.tactical_priors import HintSource
 from engine.search.tree.arrays import EDGES_PER_NODE, LATE_EDGES_PER_NODE, new_tree, nodes_for
-from engine.search.tree.params import LC0, SearchParams, params_of
+from engine.search.tree.params import (
+    KNOWN_WIN_EFFECT,
+    KNOWN_WIN_SLOPE,
+    LC0,
+    SearchParams,
+    params_of,
+)
 from engine.search.visit_loop import Runner, Walkers
+from engine.tactics.small_endings import winner_of_small_ending
 
 TABLE_SHARE = 1 / 16  # Share of Hash for the positions that alpha-beta remembers. Set by hand.
 # Largest table in MiB: alpha-beta looks at a few thousand positions at a time. Set by hand.
@@ -334,6 +341,10 @@ class Engine:
     def _params_of(self, order: SearchRequest) -> SearchParams:
         """Return the search's parameters for an order."""
         own = self._own_params._replace(draw_score=order.draw_score(cp_scale_of(self.evaluator)))
+        if own.small_endings and winner_of_small_ending(self._rows.of(order.board)[-1]) >= 0:
+            own = own._replace(
+                moves_left_max_effect=KNOWN_WIN_EFFECT, moves_left_slope=KNOWN_WIN_SLOPE
+            )
         # People do not see the mates that the rules alone find.
         return own._replace(mate_moves=0) if order.is_like_people else own
 

@@ -12,7 +12,6 @@ import chess
 import numpy as np
 
 from engine.board.convert import decode_move, moves_of_lines
-from engine.board.layout import BLACK, WHITE
 from engine.board.makemove import push
 from engine.evaluation.tablebase import WIN as TABLE_WIN
 from engine.evaluation.tablebase import Rank, Tablebase
@@ -28,7 +27,6 @@ from engine.search.tree.proofs import is_decided
 from engine.search.tree.puct import score_edges
 from engine.search.tree.repetitions import ends_line
 from engine.search.tree.root import Root, read_position, root_lines
-from engine.tactics.small_endings import MOST_KNOWN_PIECES, seen_from_before, winner_of_small_ending
 from engine.tactics.solved_endings import line_to_mate
 
 # Centipawns shown for a win by endgame tables whose mate is not proven; Stockfish's.
@@ -167,20 +165,8 @@ class Reporter:
         mean = read_position(self._search.tree, own_q)
         fall = mean.q + root.params.draw_score * mean.draw - (move.s - move.u)
         seen = root.q[(root.visits > 0) & (root.proven == DRAW)].tolist()
-        q = float(self._for_people(root, min([max(-1.0, own_q - fall), *seen])))
+        q = min([max(-1.0, own_q - fall), *seen])
         return centipawns(q, self._cp_scale), per_mille(q, draw)
-
-    def _for_people(self, root: Root, q: np.ndarray | float) -> np.ndarray:
-        """Values for people: a win that the search takes apart, in order to see progress, is worth
-        its full value.
-        """
-        few = (
-            root.params.small_endings
-            and np.bitwise_count(root.row[WHITE] | root.row[BLACK]) <= MOST_KNOWN_PIECES
-        )
-        if few and winner_of_small_ending(root.row) >= 0:
-            return seen_from_before(np.asarray(q))
-        return np.asarray(q)
 
     def root_moves(self, root: Root, order: list[int], shown: Sequence[int] = ()) -> list[RootMove]:
         """Return the root moves of an order. Those `shown` get their lines to mate from the
@@ -238,7 +224,7 @@ class Reporter:
         the Q of moves never visited.
         """
         visited = root.visits > 0
-        q = self._for_people(root, np.where(visited, root.q, max(-1.0, urgency)))[order]
+        q = np.where(visited, root.q, max(-1.0, urgency))[order]
         draws = np.where(visited, root.draws, self._search.own_value[1])[order]
         wins = mates % 2 == 1
         q[wins] = 1.0

@@ -4,10 +4,10 @@ wins.
     draws       a pawn that cannot win, two knights, bishops that cannot chase the king out of the
                 corner in which their rook's pawns would promote, a bishop and a knight of which one is lost
     wins        of pieces against a bare king: a network calls all these positions won alike, so a search wanders; here
-                a position is worth more, and mate is nearer, the nearer the losing king is to the edge and to the other
-                king, and the fewer squares it has
-    chances     a side without pawns and with hardly more pieces hardly wins; and the longer no pawn moved and nothing
-                was captured, the less a value is worth, so that a search prefers to make progress
+                mate is nearer, the nearer the losing king is to the edge and to the other king, and the fewer squares
+                it has. One scale holds everywhere: such a win is worth more than all that is not known
+    chances     a side with hardly more pieces, its pawns counted as queens, hardly wins; and the longer no pawn moved
+                and nothing was captured, the less a value is worth, so that a search prefers to make progress
 
 King and pawn against king is solved: a table of 24 KB says for every position whether the pawn
 wins. It is filled backwards from the promotions that the king cannot stop, until nothing changes:
@@ -109,19 +109,16 @@ def pawn_wins(row):
 
 
 MOST_KNOWN_PIECES = 5  # Draws and wins are known of positions with up to so many pieces.
-# Values of a win at its beginning and at its end. A search that is in such an ending needs them far
-# apart to see the way (docs/what-was-tried.md); one that may choose another win needs to know that
-# this is one.
-INSIDE = 0.2
-BEFORE = 0.96
-_END = 1.0
+# A known win is worth from this to 1, and nothing else that is not proven is worth more: so a move
+# into such an ending is never worth less than one that waits, whatever an evaluator says. How far
+# the win has come is told by its plies left.
+KNOWN_WIN = 0.999
 # Of values in endings, as a share that counts (docs/what-was-tried.md). Stockfish's classical
 # evaluation has such, too.
 FADING_PIECES = 12  # Values fade with the halfmove clock in positions with up to so many pieces.
 FADED_SHARE = 0.5  # What they lose by move fifty.
-# With up to so many pieces a side without pawns needs more than a minor piece to win.
-PAWNLESS_PIECES = 8
-PAWNLESS_SHARE = 0.15  # What its value counts otherwise.
+# What a value counts of a side that has not more than a minor piece more, with all its pawns promoted.
+FORCELESS_SHARE = 0.15
 # Worth of pieces in this comparison.
 MINOR = 3
 ROOK_WORTH = 5
@@ -143,26 +140,26 @@ def share_of_value(row, value):
     """Which share of a value of a position, uint64 [16], counts; the rest is a draw's. `value`: for
     the mover.
     """
-    pieces = popcount(row[layout.WHITE] | row[layout.BLACK])
-    if pieces > FADING_PIECES:
-        return 1.0
-    # A root's clock may show any number.
-    halfmoves = min(np.int64(row[layout.HALFMOVE]), np.int64(FIFTY_MOVE_PLIES))
-    share = 1.0 - FADED_SHARE * np.float64(halfmoves) / FIFTY_MOVE_PLIES
+    share = 1.0
+    if popcount(row[layout.WHITE] | row[layout.BLACK]) <= FADING_PIECES:
+        # A root's clock may show any number.
+        halfmoves = min(np.int64(row[layout.HALFMOVE]), np.int64(FIFTY_MOVE_PLIES))
+        share -= FADED_SHARE * np.float64(halfmoves) / FIFTY_MOVE_PLIES
     side = np.int64(row[layout.SIDE])
-    if pieces <= PAWNLESS_PIECES and lacks_force(row, side if value > 0.0 else 1 - side):
-        share *= PAWNLESS_SHARE
+    if lacks_force(row, side if value > 0.0 else 1 - side):
+        share *= FORCELESS_SHARE
     return share
 
 
 @kernel()
 def lacks_force(row, strong):
-    """Whether a side has no pawns and at most a minor piece more than the other side's pieces."""
-    own, other = row[layout.WHITE + strong], row[layout.BLACK - strong]
-    return (
-        row[layout.PAWN] & own == ZERO
-        and ending_worth(row, own) - ending_worth(row, other) <= MINOR
-    )
+    """Whether a side has at most a minor piece more than the other side's pieces, were all its pawns
+    queens: so neither a capture of its own nor a promotion takes its force away.
+    """
+    own = row[layout.WHITE + strong]
+    other = row[layout.BLACK - strong]
+    queens_to_come = QUEEN_WORTH * popcount(row[layout.PAWN] & own)
+    return ending_worth(row, own) + queens_to_come - ending_worth(row, other) <= MINOR
 
 
 @kernel()
@@ -282,20 +279,18 @@ def are_safe(king, bishop, knight, bare):
 
 
 @kernel()
-def judge_small_ending(row, root, value, draw, plies):
+def judge_small_ending(row, value, draw, plies):
     """(value in -1..1, draw probability, plies left) of a position, uint64 [16], for its side to
     move.
 
-    Takes what an evaluator said, and returns it unchanged where nothing is known. `root`: the
-    position, uint64 [16], in which the search looks for a move.
+    Takes what an evaluator said. Where nothing is known, returns it, but for a value as high as that
+    of a known win.
     """
     strong = winner_of_small_ending(row)
     if strong < 0:
-        return value, draw, plies
+        return min(max(value, -KNOWN_WIN), KNOWN_WIN), draw, plies
     progress = progress_of(row, strong)
-    pieces = popcount(row[layout.WHITE] | row[layout.BLACK])
-    least = INSIDE if popcount(root[layout.WHITE] | root[layout.BLACK]) == pieces else BEFORE
-    won = least + (_END - least) * progress
+    won = KNOWN_WIN + (1.0 - KNOWN_WIN) * progress
     return won if row[layout.SIDE] == strong else -won, 1.0 - won, LONGEST_PLIES * (1.0 - progress)
 
 
@@ -304,6 +299,8 @@ def winner_of_small_ending(row):
     """Return the side that wins a position, uint64 [16], 0 for White and 1 for Black; -1 if this
     module does not know one.
     """
+    if not has_few_pieces(row):
+        return np.int64(-1)
     for strong in range(2):
         own, other = (
             row[layout.WHITE + strong] & ~row[layout.KING],
@@ -312,14 +309,6 @@ def winner_of_small_ending(row):
         if wins_against_bare_king(row, np.int64(strong), own, other):
             return np.int64(strong)
     return np.int64(-1)
-
-
-def seen_from_before(q: np.ndarray) -> np.ndarray:
-    """Values of moves in a won small ending on the scale of all other positions, where such a win
-    is BEFORE or more.
-    """
-    won = BEFORE + (np.abs(q) - INSIDE) * (_END - BEFORE) / (_END - INSIDE)
-    return np.sign(q) * np.where(np.abs(q) < INSIDE, np.abs(q) * BEFORE / INSIDE, won)
 
 
 @kernel()

@@ -23,7 +23,7 @@ from engine.search.tree import arrays
 from engine.search.tree.butterfly import note_advantage
 from engine.search.tree.edges import q_of, worth
 from engine.search.tree.proofs import decide, is_decided, narrow, settle_past_visits
-from engine.tactics.small_endings import has_few_pieces, judge_small_ending, share_of_value
+from engine.tactics.small_endings import judge_small_ending, share_of_value
 
 # ---- the leaf ------------------------------------------------------------------------------------
 
@@ -52,10 +52,8 @@ def finish_evaluated(tree, params, depth, node, state, leaves, leaf):
         part = share_of_value(leaves.rows[leaf], value)
         value, draw = part * value, 1.0 - part * (1.0 - draw)
     moves_left = np.float64(leaves.moves_left[leaf])
-    if params.small_endings and has_few_pieces(leaves.rows[leaf]):
-        value, draw, moves_left = judge_small_ending(
-            leaves.rows[leaf], tree.stack[tree.counters[arrays.ROOT_PLY]], value, draw, moves_left
-        )
+    if params.small_endings:
+        value, draw, moves_left = judge_small_ending(leaves.rows[leaf], value, draw, moves_left)
     finish_visit(tree, params, depth, node, state, -value, draw, moves_left)
 
 

@@ -88,6 +88,12 @@ LC0 = SearchParams(
 
 MOVES_LEFT_LINEAR: Final = 1.6521  # Lc0's MovesLeftScaledFactor.
 MOVES_LEFT_SQUARE: Final = -0.6521  # Lc0's MovesLeftQuadraticFactor.
+# Most that the plies left change Q, and for each of them, where the root is a win that `small_endings`
+# knows: all its moves are worth nearly the same, and the way is told by plies. Set by hand: at 1,000
+# nodes a move, six positions each, without the solution of the ending, all of KQ, KR, KBBN and KBNN
+# against a king are won, of KBB half.
+KNOWN_WIN_EFFECT: Final = 0.8
+KNOWN_WIN_SLOPE: Final = 0.0133
 # Standard deviation of values at which exploration is as usual. KataGo: 0.4.
 TYPICAL_DEVIATION: Final = 0.3
 DEVIATION_VISITS: Final = 2.0  # Visits that the typical deviation counts for. KataGo.
