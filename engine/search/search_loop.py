@@ -23,13 +23,14 @@ from engine.search.result import SearchResult, mate_moves
 from engine.search.search_tree_state import Search, add_root_noise, restrict_root, take_priors
 from engine.search.time_use import doubt
 from engine.search.tree import params
-from engine.search.tree.arrays import MAX_VISITS, NODES, ROOT, UNKNOWN_DISTANCE, WIN
+from engine.search.tree.arrays import MAX_VISITS, ROOT, UNKNOWN_DISTANCE, WIN
 from engine.search.tree.excluded_wins import bring_back_wins, put_wins_aside
 from engine.search.tree.root import read_position
 from engine.search.visit_loop import Runner
 
-# Visits without a new node after which a depth counts as out of reach. Set by hand.
-LEAST_STILL = 1000
+# New visits for each of those between two looks at whether a depth or a mate is reached: as many as
+# a batch has. Set by hand.
+VISITS_PER_LOOK = 16
 
 
 class Stopper:
@@ -45,8 +46,10 @@ class Stopper:
         )
         self.pondering = order.limits.ponder
         self._next_check_ms = 0.0
-        # The most nodes that the tree had, and its visits when it first had them.
-        self._grown = (0, 0)
+        self._has_goal = order.limits.depth is not None or order.limits.mate is not None
+        # Visits at which to look whether it is reached: how long calls of kernels are, and so the
+        # machine, must not decide where a search ends.
+        self._next_goal_look = 0
         self._begin_clock(order.begun)
         self.due_ms: float | None = None  # When time was up, if that ended the search.
 
@@ -63,10 +66,13 @@ class Stopper:
 
     def until(self) -> int:
         """Visits of the root at which to ask again at the latest."""
+        most = self.most_visits
+        if self._has_goal:
+            most = min(most, self._next_goal_look)
         if not self.is_timed:
-            return self.most_visits
+            return most
         soon = self.clock.visits_until(min(self._next_check_ms, self.clock.plan.hard_ms))
-        return int(min(self.most_visits, self._search.visits + soon))
+        return int(min(most, self._search.visits + soon))
 
     def is_over(self) -> bool:
         """Whether to stop now."""
@@ -82,25 +88,26 @@ class Stopper:
         return self.is_timed and self._is_out_of_time()
 
     def _reached_fixed_limit(self) -> bool:
-        limits, search = self._limits, self._search
-        if search.visits >= self.most_visits or (
-            limits.depth is not None and round(search.mean_depth) >= limits.depth
-        ):
+        search = self._search
+        if search.visits >= self.most_visits:
             return True
-        if limits.depth is None and limits.mate is None:
+        if not self._has_goal or search.visits < self._next_goal_look:
             return False
+        self._next_goal_look = search.visits + max(1, search.new_visits // VISITS_PER_LOOK)
+        return self._reached_goal()
+
+    def _reached_goal(self) -> bool:
+        """Whether the depth or the mate is there, or out of reach: where nothing else ends the
+        search, it gives up after as many visits as the tree has room for.
+        """
+        limits, search = self._limits, self._search
+        if limits.depth is not None and round(search.mean_depth) >= limits.depth:
+            return True
         if limits.mate is not None and self._found_mate(limits.mate):
             return True
-        # Neither may ever be reached: give up where the tree has not grown for half of its visits,
-        # as all lines end (by Lc0's rules, which prove no draw), or where nothing else ends it,
-        # after as many visits as it has room for.
-        if (nodes := int(search.tree.counters[NODES])) > self._grown[0]:
-            self._grown = nodes, search.visits
-        stands_still = search.visits >= 2 * self._grown[1] + LEAST_STILL
-        is_endless = limits.nodes is None and not (limits.infinite or limits.is_timed)
-        return stands_still or (
-            is_endless and search.was_full and search.new_visits >= len(search.tree.nodes)
-        )
+        if limits.nodes is not None or limits.infinite or limits.is_timed:
+            return False
+        return search.new_visits >= len(search.tree.nodes)
 
     def _found_mate(self, most: int) -> bool:
         """Whether a mate in `most` moves is known. A proof that decides the root ends the search

@@ -235,24 +235,6 @@ def test_a_search_is_stopped_while_the_tree_makes_room(monkeypatch):
         assert_whole(engine._search, adds_up=False)
 
 
-@pytest.mark.parametrize("limit", [{"depth": 100}, {"mate": 5}])
-def test_a_search_by_depth_or_mate_goes_on_until_the_tree_is_full(
-    limit,
-):
-    with alone(POSITION, MaterialEvaluator(), hash_mib=1) as engine:
-        for _ in range(2):  # The second time the tree was full before.
-            assert engine.search(Limits(**limit)).nodes >= len(engine._search.tree.nodes)
-        most = 3 * engine._search.visits
-        assert engine.search(Limits(**limit, nodes=most)).infos[0].hashfull == 1000
-        assert engine._search.visits == most
-
-
-def test_a_depth_that_drawn_lines_never_reach_ends_a_search_by_lc0s_rules():
-    fen = "8/1k6/3K4/8/7N/8/8/8 w - - 99 1"
-    with alone(fen, MaterialEvaluator(), preset="lc0", hash_mib=1) as engine:
-        assert engine.start(Limits(depth=3)).result(60).nodes < 3000
-
-
 def test_a_stop_is_heard_while_a_large_table_of_transpositions_is_emptied(monkeypatch):
     """A search of a new game begins by emptying it: 128 MiB in one piece took 18 ms, in which
     nobody heard a stop.
