@@ -84,18 +84,34 @@ def choose_weaker(
     if not not_lost or children[0].mate == 1:
         return children[0]
     best_q = max((child.q for child in not_lost if child.visits), default=-1.0)
+    choices = promotions_as_one(not_lost)
     weights = np.array(
-        [child.visits + PRIOR_VISITS * (child.prior + child.hint) for child in not_lost]
+        [
+            sum(child.visits + PRIOR_VISITS * (child.prior + child.hint) for child in choice)
+            for choice in choices
+        ]
     )
+    candidates = [choice[0] for choice in choices]
     bad = np.array(
-        [child.visits > 0 and child.q < best_q - plan.value_margin for child in not_lost]
+        [child.visits > 0 and child.q < best_q - plan.value_margin for child in candidates]
     )
     if not weights[~bad].any():  # All prior and all visits lie on moves that lose.
         weights[:] = 1.0
     weights[bad] = 0.0
     weights[weights < plan.least_share * weights.max()] = 0.0
     chances = (weights / weights.max()) ** (1.0 / plan.temperature)
-    return not_lost[int(rng.choice(len(not_lost), p=chances / chances.sum()))]
+    return candidates[int(rng.choice(len(candidates), p=chances / chances.sum()))]
+
+
+def promotions_as_one(children: Sequence[RootMove]) -> list[list[RootMove]]:
+    """Group moves that a person sees as one: a pawn's to one square, whatever it becomes. Each group
+    keeps their order.
+    """
+    groups: dict[tuple[chess.Square, chess.Square], list[RootMove]] = {}
+    for child in children:
+        squares = child.move.from_square, child.move.to_square
+        groups.setdefault(squares, []).append(child)
+    return list(groups.values())
 
 
 # ---- winning what is won -------------------------------------------------------------------------

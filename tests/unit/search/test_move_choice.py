@@ -95,6 +95,18 @@ def test_an_unvisited_move_can_be_chosen_by_its_prior():
     assert set(chosen(unsearched, plan_for(500))) == {"e2e4", "d2d4"}
 
 
+@pytest.mark.parametrize("visits", [0, 10])
+def test_what_a_pawn_becomes_is_no_choice_between_moves(visits):
+    """Levels of 500 made a rook, a bishop or a knight of every second pawn."""
+    children = [root_move(f"a7a8{piece}", visits, 0.1) for piece in "qrbn"]
+    children.append(root_move("e2e4", 4 * visits, 0.4))
+    drawn = chosen(children, EAGER)
+    assert drawn.keys() == {"a7a8q", "e2e4"}
+    assert 160 < drawn["e2e4"] < 240
+    children = [root_move("a7a8n", 9, 0.1, 0.9), root_move("a7a8q", 1, 0.4)]
+    assert chosen(children, EAGER).keys() == {"a7a8n"}, "the search found the better piece"
+
+
 def test_moves_are_drawn_by_what_speaks_for_them():
     children = [root_move("e2e4", 74, 0.25), root_move("d2d4", 22, 0.75)]  # 75 against 25
     assert 270 < chosen(children, EAGER)["e2e4"] < 330
