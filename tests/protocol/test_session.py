@@ -82,7 +82,18 @@ def test_ucinewgame_during_a_search_ends_it(talk):
     talk.say("go infinite", "ucinewgame")
     assert len(talk.answers("bestmove")) == 1
     assert talk.engine.calls == ["new_game"]
-    talk.say("setoption name Clear Hash")
+
+
+def test_clear_hash_during_a_search_waits_for_the_next(talk):
+    """It ended the search."""
+    talk.say("go infinite", "setoption name Clear Hash")
+    assert nothing_follows(talk, "bestmove", 0)
+    talk.say("stop")
+    talk.wait_for("bestmove")
+    assert talk.engine.calls == []
+    talk.say("isready")
+    assert talk.engine.calls == ["new_game"]
+    talk.say("setoption name Clear Hash", "go nodes 1", "isready")
     assert talk.engine.calls == ["new_game"] * 2
 
 

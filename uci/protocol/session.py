@@ -59,6 +59,7 @@ class Session:
         self._factory, self._demanded = engine_factory, demanded
         self._position_keeper: PositionKeeper | None = None
         self._job: SearchJob[list[str]] | None = None
+        self._forgets = False  # Whether the engine forgets its tree before it searches again.
         # Seconds that the last `position` took; a GUI's clock runs from when it sent that.
         self._position_s = 0.0
         self._commands: dict[str, Callable[[str], None]] = {
@@ -169,7 +170,7 @@ class Session:
                 f"unknown option: {name}{did_you_mean([option.name for option in OPTIONS], name)}"
             )
         elif option.type == "button":
-            self._ucinewgame("")
+            self._forgets = True
         elif value is None and option.type != "string":
             # Cute Chess writes an empty text as no value.
             raise ConfigError(
@@ -195,8 +196,14 @@ class Session:
 
     def _ucinewgame(self, text: str) -> None:
         self._finish_work()
-        if self._engine is not None:
+        self._forgets = True
+        self._forget()
+
+    def _forget(self) -> None:
+        """Forget the tree where that was asked for. Call only while no task is running."""
+        if self._forgets and self._engine is not None:
             self._engine.new_game()
+        self._forgets = False
 
     def _position(self, text: str) -> None:
         begun = time.perf_counter()
@@ -326,6 +333,7 @@ class Session:
         elif self._engine.options != self.options:
             with self._signs_of_life():
                 change_engine(self._engine, self.options, self.writer.info, self._demanded)
+        self._forget()
         from engine.cli.machine import physical_memory_mib
 
         # With the engine, which has been imported by now.
