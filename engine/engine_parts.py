@@ -13,10 +13,10 @@ from engine.errors import blaming
 from engine.evaluation.protocol import Evaluator
 from engine.evaluation.tablebase import Tablebase
 from engine.options import EngineOptions
-from engine.search.book import PolyglotBook
 
 if TYPE_CHECKING:
     from engine.network.people.people_policy import PeoplePolicy
+    from engine.search.book import PolyglotBook
 
 HEADS = ("policy_head", "value_head")
 EVALUATOR_FIELDS = (
@@ -64,6 +64,8 @@ def open_book(options: EngineOptions) -> PolyglotBook | None:
     """Return the opening book, if one is used."""
     if not (options.own_book and options.book_file):
         return None
+    from engine.search.book import PolyglotBook
+
     with blaming("book_file"):
         return PolyglotBook(os.path.expanduser(options.book_file))
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import ConfigError, NetFileError, blaming
-from engine.evaluation.material import MaterialEvaluator
 from engine.evaluation.protocol import Evaluator
 from engine.network.outputs import FIRST_HEADS, Heads
 from engine.options import EVALUATORS
@@ -43,10 +42,11 @@ def make_evaluator(
             return load_custom(name, None if is_default(net_path) else net_path)
     if name not in EVALUATORS:
         raise ConfigError(f"unknown evaluator {name!r}: expected one of {', '.join(EVALUATORS)}")
+    # Each kind is imported where it plays: `material` starts without the net.
     if name == "material":
+        from engine.evaluation.material import MaterialEvaluator
+
         return MaterialEvaluator(threads)
-    from engine.evaluation.hybrid import HybridEvaluator  # `material` starts without the net
-    from engine.evaluation.sparse import SparseEvaluator
     from engine.network.sparse.sparse_play import SparseNet
     from engine.network.weights import is_default, load_net, load_network
 
@@ -59,13 +59,19 @@ def make_evaluator(
                 raise NetFileError(
                     str(net_path), "a tower, for the evaluator hybrid", f"a net {net.config}"
                 )
+            from engine.evaluation.sparse import SparseEvaluator
+
             return SparseEvaluator(net, threads)
         if name == "sparse":
             raise NetFileError(str(net_path), "a sparse network", f"a tower {net.config}")
     with blaming("backend"):
         network = _planes_evaluator(net, net_path, threads, backend, heads)
     is_plain = name == "network" or (name == "auto" and not blend)
-    return network if is_plain else HybridEvaluator(network, hybrid_weight, threads)
+    if is_plain:
+        return network
+    from engine.evaluation.hybrid import HybridEvaluator
+
+    return HybridEvaluator(network, hybrid_weight, threads)
 
 
 def _planes_evaluator(

@@ -12,21 +12,23 @@ it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import chess
-import chess.syzygy
 import numpy as np
 
 from engine.board.convert import board_from_row
 from engine.board.ending import FIFTY_MOVE_PLIES
 from engine.tactics.solved_endings import MOST_SOLVED_PIECES, Wait, probe
 
+if TYPE_CHECKING:
+    import chess.syzygy  # Few games have tables, and it takes a while.
+
 WIN = 2
-MOST_PIECES = chess.syzygy.TBPIECES
+MOST_PIECES = 7  # Of a table that python-chess reads.
 
 _MAGIC = {".rtbw": b"\x71\xe8\x23\x5d", ".rtbz": b"\xd7\x66\x0c\xa5"}
 # White's codes; Black's have bit 3 set.
@@ -67,32 +69,41 @@ class Tablebase:
         self.hits = 0  # positions found since the start
         self._news: list[str] = []
         self._unreadable: set[str] = set()  # material whose tables failed, such as "KQvKR"
-        self._tables = chess.syzygy.Tablebase()
+        self._tables: chess.syzygy.Tablebase | None = None
+        self.largest = 0
+        if path:
+            self._open(path, probe_limit)
+
+    def _open(self, path: str, probe_limit: int) -> None:
+        import chess.syzygy
+
+        self._tables = tables = chess.syzygy.Tablebase()
         for folder in filter(None, path.split(os.pathsep)):
-            self._add_folder(Path(os.path.expanduser(folder)))
-        self.largest = min(
-            probe_limit, max((len(material) - 1 for material in self._tables.wdl), default=0)
-        )
-        wdl, dtz = len(self._tables.wdl), len(self._tables.dtz)
+            self._add_folder(tables, Path(os.path.expanduser(folder)))
+        most_pieces = max((len(material) - 1 for material in tables.wdl), default=0)
+        self.largest = min(probe_limit, most_pieces)
+        # A table is there under two names, one for each side's pieces first.
+        wdl = len(set(tables.wdl.values()))
+        dtz = len(set(tables.dtz.values()))
         if wdl:
             self._news.insert(
                 0, f"Syzygy tables found: {wdl} WDL, {dtz} DTZ; used up to {self.largest} pieces"
             )
-        elif path and not self._news:
+        elif not self._news:
             self._news.append(f"no Syzygy tables found in {path}")
 
-    def _add_folder(self, folder: Path) -> None:
+    def _add_folder(self, tables: chess.syzygy.Tablebase, folder: Path) -> None:
+        from chess.syzygy import is_tablename
+
         try:
             files = sorted(folder.iterdir())
             for file in files:
                 material = file.stem
-                if file.suffix in _MAGIC and chess.syzygy.is_tablename(
-                    material, piece_count=MOST_PIECES
-                ):
+                if file.suffix in _MAGIC and is_tablename(material, piece_count=MOST_PIECES):
                     if fault := _fault(file):
                         self._news.append(f"Syzygy table {file} is not used: {fault}")
                     else:
-                        self._tables.add_file(str(file))
+                        tables.add_file(str(file))
         except OSError as error:
             self._news.append(f"Syzygy folder {folder} cannot be read: {error.strerror}")
 
@@ -106,7 +117,8 @@ class Tablebase:
 
     def close(self) -> None:
         """Close the files. The tablebase must not be used afterwards."""
-        self._tables.close()
+        if self._tables is not None:
+            self._tables.close()
 
     # ---- in the tree ----
 
@@ -118,18 +130,24 @@ class Tablebase:
         return self._wdl(board_from_row(row))
 
     def _wdl(self, board: chess.Board) -> int | None:
-        wdl = self._ask(self._tables.probe_wdl, board)
+        wdl = self._ask(board, wants_dtz=False)
         if wdl is not None and not self.fifty_move_rule:
             return WIN * ((wdl > 0) - (wdl < 0))
         return wdl
 
-    def _ask(self, probe: Callable[[chess.Board], int], board: chess.Board) -> int | None:
-        """Return the result of a probing method, None if a table is missing or broken."""
-        if board.castling_rights or chess.popcount(board.occupied) > self.largest:
+    def _ask(self, board: chess.Board, wants_dtz: bool) -> int | None:
+        """Return the DTZ or the WDL of a position, None if a table is missing or broken."""
+        tables = self._tables
+        if tables is None or board.castling_rights:
             return None
-        material = chess.syzygy.calc_key(board)
-        if material not in self._tables.wdl or material in self._unreadable:
+        if chess.popcount(board.occupied) > self.largest:
             return None
+        from chess.syzygy import calc_key
+
+        material = calc_key(board)
+        if material not in tables.wdl or material in self._unreadable:
+            return None
+        probe = tables.probe_dtz if wants_dtz else tables.probe_wdl
         try:
             answer = probe(board)
         except KeyError:  # no table for what a capture leads to
@@ -204,7 +222,7 @@ class Tablebase:
         if end is not None:
             return end
         wdl = self._wdl(after)
-        dtz = self._ask(self._tables.probe_dtz, after) if with_dtz else 0
+        dtz = self._ask(after, wants_dtz=True) if with_dtz else 0
         if wdl is None or dtz is None:
             return None
         result = self._under_the_rule(-wdl, abs(dtz), after)

@@ -15,7 +15,6 @@ import numpy as np
 
 from engine.evaluation.tablebase import DRAWN_RANK, Rank, good_moves, has_repeated
 from engine.options import EngineOptions
-from engine.search.book import PolyglotBook
 from engine.search.clock import Clock, LastMove, RecentMost, TimePlan, new_clock, plan_time
 from engine.search.job import SearchJob
 from engine.search.levels import (
@@ -36,6 +35,7 @@ from engine.tactics.solved_endings import LONG
 
 if TYPE_CHECKING:
     from engine.network.people.people_policy import PeoplePolicy
+    from engine.search.book import PolyglotBook
 
 LOOKING_UP_MS = 500  # Least milliseconds of a search that looks up lines to mate. Set by hand.
 # Share of a move's planned time to wait for the solution of an ending. Set by hand.

@@ -21,6 +21,7 @@ from engine.options import EngineOptions
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.tactics.quiescence import new_space, quiet_value
+from tests.new_process import output_of
 from tests.stand_ins import StandIn
 from tests.unit.search.flat import Counting, alone, search_nodes
 
@@ -363,3 +364,15 @@ def test_a_result_without_a_search_is_shown_too():
     assert result._repr_html_().startswith("<svg")
     assert result.rows() == []
     assert "SearchResult" in replace(result, board=None)._repr_html_()
+
+
+def test_a_game_without_tables_and_book_imports_neither():
+    """A start took 7% more time."""
+    program = (
+        "import sys\nfrom engine import Engine, Limits\n"
+        "with Engine() as engine: engine.search(Limits(nodes=10))\n"
+        "needless = ('chess.syzygy', 'chess.polyglot', 'engine.search.book', 'engine.evaluation.material', "
+        "'engine.evaluation.hybrid')\n"
+        "print([name for name in needless if name in sys.modules])"
+    )
+    assert output_of(program) == "[]\n"

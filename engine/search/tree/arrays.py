@@ -29,7 +29,7 @@ from typing import Annotated, Any, Final, NamedTuple, get_type_hints
 import numpy as np
 
 from engine.board.layout import MAX_MOVES, NO_MOVE, empty_stack
-from engine.native.aligned_arrays import CACHE_LINE, aligned, buffers, record_type
+from engine.native.aligned_arrays import CACHE_LINE, aligned, aligned_zeros, buffers, record_type
 from engine.native.atomics import SPACING
 from engine.native.jit import generated_kernel
 
@@ -328,7 +328,8 @@ def new_tree(nodes: int, history: int = 1, edges_per_node: int = EDGES_PER_NODE)
         edges=aligned(nodes * edges_per_node, EDGE_TYPE),
         **arrays,
         order=np.arange(nodes, dtype=np.int32),
-        table=np.zeros(1 << (nodes - 1).bit_length(), np.uint64),
+        # On lines of the processor's cache, of which each bucket fills one.
+        table=aligned_zeros(1 << (nodes - 1).bit_length(), dtype=np.uint64),
         counters=np.zeros(N_COUNTERS, np.int64),
         **_own_fields(history + MAX_DEPTH + 2),
     )

@@ -47,6 +47,15 @@ def found_only(tables):
     return news.startswith("Syzygy tables found: ")
 
 
+def test_a_table_is_counted_once(tmp_path, syzygy):
+    """It is there under two names, and was counted as two."""
+    for ending in ("rtbw", "rtbz"):
+        (tmp_path / f"KQvK.{ending}").symlink_to(syzygy / f"KQvK.{ending}")
+    assert Tablebase(str(tmp_path)).take_news() == [
+        "Syzygy tables found: 1 WDL, 1 DTZ; used up to 3 pieces"
+    ]
+
+
 # ---- results -------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from engine.native.aligned_arrays import CACHE_LINE
 from engine.options import OPTIONS
 from engine.search.tree import arrays
 from engine.search.tree.arrays import (
@@ -20,6 +21,14 @@ from engine.search.tree.visit import new_node
 from tests.unit.search.small_trees import grow, visit
 
 pytestmark = pytest.mark.plain
+
+
+def test_nodes_edges_and_buckets_begin_on_cache_lines():
+    """Buckets of the table lay across two."""
+    for nodes in (64, 1000, 4096):
+        tree = new_tree(nodes)
+        for array in (tree.nodes, tree.edges, tree.table):
+            assert array.__array_interface__["data"][0] % CACHE_LINE == 0
 
 
 MAP_NORESERVE = 0x4000  # Linux's; the module mmap knows it from Python 3.13 on
