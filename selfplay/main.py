@@ -12,7 +12,6 @@ _HELP = {
     "pretrain": "train a network on games and labelled positions",
     "match": "play two UCI engines against each other: Elo with error bars, SPRT, PGN",
     "gauntlet": "find an engine's rating by games against engines that have one",
-    "ladder": "find the UCI_Elo level of Stockfish against which an engine scores 50%",
     "suite": "solve test suites and puzzles: which ones an engine solves, and at which node count",
     "teach": "label calm positions in bulk with a value net of Stockfish 15.1, in this process",
     "import": "read PGN games and Lc0 training chunks into a run's replay",

@@ -1,4 +1,4 @@
-"""What `match` and `ladder` share: flags of time, openings, adjudication and concurrency; playing
+"""What `match` and `gauntlet` share: flags of time, openings, adjudication and concurrency; playing
 with progress.
 """
 
@@ -87,7 +87,7 @@ def play_series(
     result_of: Callable[[Any], dict[str, Any]],
     free: tuple[str, ...] = (),
 ) -> tuple[bool, Any]:
-    """Start or continue a match or a ladder in a folder. Returns whether it is finished, and its
+    """Start or continue a match or a gauntlet in a folder. Returns whether it is finished, and its
     standing.
 
     text_of: a standing in a line; result_of: as JSON values; free: more settings that may differ

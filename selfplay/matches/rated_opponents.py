@@ -10,7 +10,7 @@ from engine.errors import ConfigError
 from engine.options.settings import setting
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.engine_match import MatchStanding, standing
-from selfplay.matches.rating import LadderRating, fit_rung, points_by_rung
+from selfplay.matches.rating import GauntletRating, fit_gauntlet, points_by_rating
 from selfplay.matches.series import NumberedSeries, NumberedSettings, check_even
 
 
@@ -42,7 +42,7 @@ class GauntletSettings(NumberedSettings):
 class GauntletStanding:
     """The rating so far, None before a pair is complete, and the standing against each opponent."""
 
-    rating: LadderRating | None
+    rating: GauntletRating | None
     against: dict[str, MatchStanding]
     games: int
 
@@ -57,12 +57,12 @@ class Gauntlet(NumberedSeries):
     def standing(self) -> GauntletStanding:
         rows = list(self._archive.rows.values())
         ratings = self.settings.ratings
-        pairs = points_by_rung(rows, lambda pair: ratings[pair % len(ratings)])
+        pairs = points_by_rating(rows, lambda pair: ratings[pair % len(ratings)])
         against = {}
         for opponent in self.settings.opponents:
             met = [row for row in rows if opponent.name in (row.white, row.black)]
             against[opponent.name] = standing(met, (self.settings.engine.name, opponent.name))
-        return GauntletStanding(fit_rung(pairs, list(pairs)) if pairs else None, against, len(rows))
+        return GauntletStanding(fit_gauntlet(pairs) if pairs else None, against, len(rows))
 
     def _players(self, number: int) -> tuple[Contestant, Contestant]:
         opponents = self.settings.opponents

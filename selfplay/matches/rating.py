@@ -1,9 +1,10 @@
-"""Ratings by maximum likelihood: of an engine on a ladder, and of players who met in games.
+"""Ratings by maximum likelihood: of an engine against rated opponents, and of players who met in
+games.
 
-An engine whose even rung, the one at which it scores 50%, is R scores p = 1 / (1 + 10^(-s (R - r) /
-400)) against rung r. The stretch s is the true Elo of one nominal Elo point; s < 1 when a time
-control draws the rungs together. The fit is Bayesian and integrates s out, so the interval includes
-its uncertainty. The games of a pair share an opening, and draws vary less than wins and losses: the
+An engine rated R scores p = 1 / (1 + 10^(-s (R - r) / 400)) against an opponent rated r. The stretch
+s is the true Elo of one Elo point of the opponents' list; s < 1 when a time control draws the
+opponents together. The fit is Bayesian and integrates s out, so the interval includes its
+uncertainty. The games of a pair share an opening, and draws vary less than wins and losses: the
 log-likelihood is divided by the dispersion measured on the pairs (quasi-likelihood, Wedderburn
 1974).
 
@@ -25,32 +26,26 @@ from selfplay.matches.archive import GameRow
 from selfplay.matches.statistics import NORMAL_95, complete_pairs, score_from_elo
 
 GRID_ELO = 10.0
-BEYOND_ELO = 800.0  # the even rung may lie this far outside the rungs
+BEYOND_ELO = 800.0  # the rating may lie this far outside the opponents' ratings
 STRETCHES = np.exp(np.linspace(math.log(0.3), math.log(1.8), 13))
 STRETCH_SPREAD = 0.4  # prior standard deviation of ln s
 DISPERSION_PRIOR_PAIRS = 10.0  # prior weight, in pairs, of the dispersion of coin tosses
 LEAST_DISPERSION = 0.25
 LOW, HIGH = 0.025, 0.975
 
-Results = Mapping[int, Sequence[float]]  # rung -> points of each of its pairs, 0 to 2
+# Rating of an opponent -> points of each pair of games against it, 0 to 2.
+Results = Mapping[int, Sequence[float]]
 
 
 @dataclass(frozen=True)
-class LadderRating:
-    """The even rung: median and central 95% interval in Elo, without an end where all games were won
-    or lost. `weight` is the posterior, float64[elos, stretches].
+class GauntletRating:
+    """An engine's rating: median and central 95% interval in Elo, without an end where all games were
+    won or lost.
     """
 
     elo: float
     low: float
     high: float
-    elos: np.ndarray  # float64[elos]
-    weight: np.ndarray
-
-    @property
-    def half_width(self) -> float:
-        """Half the length of the interval, in Elo."""
-        return (self.high - self.low) / 2.0
 
     @property
     def text(self) -> str:
@@ -61,31 +56,29 @@ class LadderRating:
             return f"below {self.high:.0f}"
         return f"{self.elo:.0f} [{self.low:.0f}, {self.high:.0f}]"
 
-    def share_below(self, elo: float) -> float:
-        """Probability that the even rung lies below `elo`."""
-        return float(self.weight[self.elos < elo].sum())
 
-
-def points_by_rung(
-    rows: Iterable[GameRow], rung_of: Callable[[int], int]
+def points_by_rating(
+    rows: Iterable[GameRow], rating_of: Callable[[int], int]
 ) -> dict[int, list[float]]:
-    """Return the points of complete pairs by their rungs; rung_of: by the number of the pair."""
-    points = {row.number: row.first_points for row in rows}
-    by_rung = dict[int, list[float]]()
-    for pair, value in complete_pairs(points).items():
-        by_rung.setdefault(rung_of(pair), []).append(value)
-    return by_rung
-
-
-def fit_rung(results: Results, rungs: Sequence[int]) -> LadderRating:
-    """Return the posterior given the results. The prior is flat from 800 Elo below the rungs to 800
-    Elo above them.
+    """Return the points of complete pairs by the opponent's rating; rating_of: by the number of the
+    pair.
     """
-    elos = np.arange(min(rungs) - BEYOND_ELO, max(rungs) + BEYOND_ELO + GRID_ELO, GRID_ELO)
+    points = {row.number: row.first_points for row in rows}
+    by_rating = dict[int, list[float]]()
+    for pair, pair_points in complete_pairs(points).items():
+        by_rating.setdefault(rating_of(pair), []).append(pair_points)
+    return by_rating
+
+
+def fit_gauntlet(results: Results) -> GauntletRating:
+    """Return the posterior given the results. The prior is flat from 800 Elo below the opponents to
+    800 Elo above them.
+    """
+    elos = np.arange(min(results) - BEYOND_ELO, max(results) + BEYOND_ELO + GRID_ELO, GRID_ELO)
     prior = -0.5 * (np.log(STRETCHES) / STRETCH_SPREAD) ** 2
     likelihood = np.zeros((len(elos), len(STRETCHES)))
-    for rung, pairs in results.items():
-        scores = _expected(elos, rung)
+    for opponent, pairs in results.items():
+        scores = _expected(elos, opponent)
         likelihood += sum(pairs) * np.log(scores) + (2 * len(pairs) - sum(pairs)) * np.log1p(
             -scores
         )
@@ -97,31 +90,17 @@ def fit_rung(results: Results, rungs: Sequence[int]) -> LadderRating:
     by_elo = weight.sum(axis=1)
     cumulative = np.cumsum(by_elo) - by_elo / 2.0  # half of an Elo's weight lies below it
     low, median, high = (float(np.interp(share, cumulative, elos)) for share in (LOW, 0.5, HIGH))
-    points = [value for pairs in results.values() for value in pairs]
+    points = [pair_points for pairs in results.values() for pair_points in pairs]
     if not any(points):
         low = -math.inf
-    if all(value == 2.0 for value in points):
+    if all(pair_points == 2.0 for pair_points in points):
         high = math.inf
-    return LadderRating(median, low, high, elos, weight)
+    return GauntletRating(median, low, high)
 
 
-def most_informative_rung(rating: LadderRating, rungs: Sequence[int]) -> int:
-    """Return the rung whose next game should tell most about the even rung, by their mutual
-    information.
-    """
-    by_elo = rating.weight.sum(axis=1)
-    information = []
-    for rung in rungs:
-        scores = (_expected(rating.elos, rung) * rating.weight).sum(axis=1) / np.maximum(
-            by_elo, 1e-300
-        )
-        information.append(_entropy(by_elo @ scores) - float(by_elo @ _entropy(scores)))
-    return rungs[int(np.argmax(information))]
-
-
-def _expected(elos: np.ndarray, rung: int) -> np.ndarray:
-    """Return expected score float64[elos, stretches] against a rung."""
-    return np.clip(score_from_elo(np.multiply.outer(elos - rung, STRETCHES)), 1e-9, 1.0 - 1e-9)
+def _expected(elos: np.ndarray, opponent: int) -> np.ndarray:
+    """Return expected score float64[elos, stretches] against an opponent of a rating."""
+    return np.clip(score_from_elo(np.multiply.outer(elos - opponent, STRETCHES)), 1e-9, 1.0 - 1e-9)
 
 
 def _normalised(log_weight: np.ndarray) -> np.ndarray:
@@ -134,17 +113,11 @@ def _dispersion(results: Results, elos: np.ndarray, weight: np.ndarray) -> float
     the same mean.
     """
     total, count = DISPERSION_PRIOR_PAIRS, DISPERSION_PRIOR_PAIRS
-    for rung, pairs in results.items():
-        score = float((_expected(elos, rung) * weight).sum())
+    for opponent, pairs in results.items():
+        score = float((_expected(elos, opponent) * weight).sum())
         residuals = (np.array(pairs) - 2.0 * score) ** 2 / (2.0 * score * (1.0 - score))
         total, count = total + float(residuals.sum()), count + len(pairs)
     return max(LEAST_DISPERSION, total / count)
-
-
-def _entropy(share: np.ndarray) -> np.ndarray:
-    """Entropy of a coin in nats."""
-    share = np.clip(share, 1e-12, 1.0 - 1e-12)
-    return -(share * np.log(share) + (1.0 - share) * np.log1p(-share))
 
 
 PRIOR_SPREAD_ELO = 1000.0  # Standard deviation of the prior. Set by hand.

@@ -41,7 +41,7 @@ class PlannedGame:
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesSettings(Rules):
-    """How the games of a match or a ladder are played."""
+    """How the games of a match or a gauntlet are played."""
 
     FREE: ClassVar[tuple[str, ...]] = ()  # more settings that may differ when a series is resumed
 

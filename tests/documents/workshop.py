@@ -43,9 +43,8 @@ REDUCTIONS = (
     (r"--positions \d+", "--positions 64"),
     (r"(pretrain (?!.*--batch).*)$", r"\1 --batch 16"),
     (r"--net sparse-\d+(?![+\d])", "--net sparse-128"),
-    (r"((?:match|ladder) .*)$", r"\1 --longest 12"),
+    (r"(match .*)$", r"\1 --longest 12"),
     (r"--games [2-9]\d*|--games 1\d+", "--games 2"),
-    (r"(ladder (?!.*--games).*)$", r"\1 --games 2"),
     (r"--tc [\d.]+\+[\d.]+", "--nodes 10"),
     (r" --nodes-per-ms \d+", ""),  # which needs a clock
     (r"--movetime 0\.02", "--nodes 10"),

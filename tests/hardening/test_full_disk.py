@@ -103,7 +103,8 @@ SHORT = ("--nodes", 5, "--longest", 6)
 WRITERS = {
     "match": (("--first", f"name=a {ENGINE}", "--second", f"name=b {ENGINE}", "--games", 8, *SHORT, "--out", "@match"),
               2500, "games.jsonl"),
-    "ladder": (("--engine", f"name=a {ENGINE}", "--out", "@ladder"), FULL, "match.json"),
+    "gauntlet": (("--engine", f"name=a {ENGINE}", "--against", 2500, f"name=b {ENGINE}", "--out", "@gauntlet"), FULL,
+                 "match.json"),
     "teach": (("--teacher", "@teacher.nnue", "--out", "@taught", "--count", 99, "--chunk-rows", 999, "--filter-mib", 1,
                "--mixture", "book=1"), 3000, "taught"),
     "export": (("@run", "--pgn", "@games.pgn"), FULL, "games.pgn"),

@@ -35,7 +35,7 @@ NO_PLACES = {
     "aino explain": ("startpos", "--nodes", 10, *MATERIAL, "--out", NOWHERE),
     "aino net": ("convert", Path("weights/tower-64x6.dit").resolve(), NOWHERE.with_suffix(".pb")),
     "aino-train loop": (NOWHERE, "--generations", 1),
-    "aino-train ladder": ("--out", NOWHERE),
+    "aino-train gauntlet": ("--against", 2500, "name=x cmd=aino", "--out", NOWHERE),
     "aino-train pretrain": ("--data", "GAME", "--run", NOWHERE, "--out", NOWHERE, "--minutes", 1),
 }
 

@@ -4,12 +4,14 @@ import json
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from engine.errors import ConfigError, RunError
 from selfplay.matches.archive import MatchArchive
 from selfplay.matches.control import TimeControl
 from selfplay.matches.rated_opponents import Gauntlet, GauntletSettings
+from selfplay.matches.rating import fit_gauntlet
 from tests.selfplay.matches.test_match import SCRIPT, scripted
 
 START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1"
@@ -41,6 +43,39 @@ def play(gauntlet, most=99):
 LIKE, LOSES = ("like", 2500), ("loses", 2200, "crash", 2)
 
 
+def width(points):
+    rating = fit_gauntlet({2000: points})
+    assert rating.elo == pytest.approx(2000, abs=5)
+    return rating.high - rating.low
+
+
+def test_intervals_narrow_with_even_results():
+    assert width([1.0] * 120) < width([0.0, 1.0, 2.0] * 40) < width([0.0, 1.0, 2.0] * 5)
+
+
+def test_intervals_hold_the_strength_of_a_simulated_engine():
+    rng = np.random.default_rng(3)
+    opponents = (1900, 2000, 2100, 2200)
+    held = []
+    for elo in (1950, 2150):
+        for stretch in (0.7, 1.0):
+            scores = {one: 1 / (1 + 10 ** (-stretch * (elo - one) / 400)) for one in opponents}
+            rating = fit_gauntlet(
+                {one: rng.binomial(2, p, 50).tolist() for one, p in scores.items()}
+            )
+            held.append(rating.low <= elo <= rating.high)
+            assert rating.elo == pytest.approx(elo, abs=100)
+    assert sum(held) >= 3
+
+
+@pytest.mark.parametrize(
+    ("points", "text"), [([2.0] * 30, "above 35"), ([0.0] * 30, "below 24"), ([], "not known yet")]
+)
+def test_games_that_are_all_won_or_lost_bound_one_side(points, text):
+    """The upper end was 3800, where the prior stops."""
+    assert fit_gauntlet({3000: points}).text.startswith(text)
+
+
 def test_half_the_points_against_a_rated_engine_are_its_rating(tmp_path):
     gauntlet = gauntlet_in(tmp_path, settings_of(LIKE, games=8))
     play(gauntlet)
@@ -52,7 +87,7 @@ def test_points_against_all_opponents_make_one_rating(tmp_path):
     play(gauntlet)
     now = gauntlet.standing()
     assert (now.against["like"].score, now.against["loses"].score) == (0.5, 1.0)
-    assert now.rating.low + 2 * now.rating.half_width > 2500
+    assert now.rating.high > 2500
     assert now.rating.elo > 2400
 
 
