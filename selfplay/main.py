@@ -1,6 +1,5 @@
 """The `aino-train` command: a table of subcommands. Each one is imported only when it is called."""
 
-import keyword
 import logging
 from collections.abc import Sequence
 
@@ -14,17 +13,11 @@ _HELP = {
     "gauntlet": "find an engine's rating by games against engines that have one",
     "suite": "solve test suites and puzzles: which ones an engine solves, and at which node count",
     "teach": "label calm positions in bulk with a value net of Stockfish 15.1, in this process",
-    "import": "read PGN games and Lc0 training chunks into a run's replay",
     "export": "write a run's games as PGN",
     "report": "write one HTML file about a run, or about several: losses, Elo, games",
-    "sweep": "make the runs of a table of settings and seeds, and the report that compares them; resumable",
 }
-# Name -> (module as `run_subcommand` wants it, help). A module's name ends in an underscore if it
-# would be a keyword.
-COMMANDS = {
-    name: (f"selfplay.commands.{name}{'_' * keyword.iskeyword(name)}", text)
-    for name, text in _HELP.items()
-}
+# Name -> (module as `run_subcommand` wants it, help).
+COMMANDS = {name: (f"selfplay.commands.{name}", text) for name, text in _HELP.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

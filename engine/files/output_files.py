@@ -32,7 +32,6 @@ FOLDERS = {
         "settings.json journal values.rows scored.rows cache".split(),
     ),
     "a folder of policies": ('"policy_teachers": ', "settings.json parts cache".split()),
-    "a sweep": ("settings", "sweep.toml matches report.html report.csv report.json".split()),
 }
 
 # How what may be replaced begins, by the ending that the flag's metavar has, or the name of a

@@ -10,7 +10,7 @@ from engine.cli.option_forms import add_flag, at_least
 from engine.files.atomic import atomic_write, real_path
 from engine.files.output_files import free_names, output_file
 from selfplay.records.game import SelfPlayRecord
-from selfplay.run.exchange import games_of_run, pgn_text
+from selfplay.run.games_out import games_of_run, pgn_text
 
 EXAMPLES = """example:
   aino-train export run1 --pgn games.pgn

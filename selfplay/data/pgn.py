@@ -51,18 +51,18 @@ def pgn_reader(least_elo: int = 0) -> Reader:
 
 
 def read_pgn(
-    path: Path, bookmark: Bookmark | None = None, least_elo: int = 0, tally: Tally | None = None
+    path: Path, bookmark: Bookmark | None = None, least_elo: int = 0
 ) -> Iterator[GameRecord]:
     """Yield the main lines of all games of standard chess or Chess960 that have moves and a result.
 
     least_elo: lowest Elo of either player; 0 also takes games without ratings. Begins after the
-    `bookmark`. Skips a game with a fault, and logs file, line, column and word. `tally` counts the
-    games; without one, the count is logged where games are skipped. The file may be packed (.gz,
-    .bz2, .xz, .zst). Raises DataError if it is damaged.
+    `bookmark`. Skips a game with a fault, and logs file, line, column and word. Logs how many games
+    it skipped, and why. The file may be packed (.gz, .bz2, .xz, .zst). Raises DataError if it is
+    damaged.
     """
     skipped = NoteLog(path)
     bookmark = bookmark or Bookmark()
-    seen = tally or Tally()
+    tally = Tally()
     with reading(path), open_unpacked(path) as (stream, share):
         bookmark.share = share
         text = GameText(stream)
@@ -71,16 +71,16 @@ def read_pgn(
             reason = _reason(game, least_elo)
             if not reason and (points := _white_points(game)) is not None:
                 bookmark.place = game.end
-                seen.read += 1
+                tally.read += 1
                 yield record_of_result(game.start, game.moves, points, game.elo)
                 continue
             if reason == FAULT:
                 skipped.note(f"{path}:{game.fault} (game skipped)")
             if game.is_game:
-                seen.skipped[reason or "without a result"] += 1
+                tally.skipped[reason or "without a result"] += 1
     skipped.close()
-    if tally is None and seen.skipped:
-        log.warning("%s: %s", path, seen)
+    if tally.skipped:
+        log.warning("%s: %s", path, tally)
 
 
 def _reason(game: MainLine, least_elo: int) -> str:
@@ -129,8 +129,3 @@ def record_of_result(
         usable=np.ones(len(moves), np.bool_),
         rating=np.maximum(np.where(black_to_move, elo[1], elo[0]), UNKNOWN_RATING),
     )
-
-
-def white_points_of(game: GameRecord) -> int:
-    """White's points in a game that `record_of_result` made: 1, 0 or -1."""
-    return round(float(game.wdl[0, 0] - game.wdl[0, 2])) * (-1 if game.start[SIDE] else 1)

@@ -5,12 +5,10 @@ those that differ by seeds alone, and their settings.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from engine.errors import ConfigError
 from engine.pages.chart import Chart, Curve, DrawnChart, drawn
 from engine.pages.render import page_environment
-from selfplay.matches.statistics import EloEstimate
 from selfplay.report.metrics import Metrics, Row
 from selfplay.report.run_numbers import gate_difference
 from selfplay.report.seed_groups import Group, interval_of, mean_interval, seed_groups
@@ -197,16 +195,7 @@ SHARES = ("top1", "draws")
 SCORES = ("policy", "value", "top1")  # on held-out games
 
 
-class Played(NamedTuple):
-    """Two groups' last networks against each other: over all seeds, and the Elo of each seed."""
-
-    first: str
-    second: str
-    together: EloEstimate
-    of_seeds: dict[int, float]
-
-
-def comparison_page(runs: Sequence[Metrics], played: Sequence[Played] = ()) -> str:
+def comparison_page(runs: Sequence[Metrics]) -> str:
     """Return the page's HTML. Raises ConfigError for runs of several kinds."""
     if len({run.x for run in runs}) > 1:
         raise ConfigError("only runs of one kind can be compared: of `loop`, or of `pretrain`")
@@ -225,7 +214,6 @@ def comparison_page(runs: Sequence[Metrics], played: Sequence[Played] = ()) -> s
         ends=[(group, {name: _at_end(group, name) for name in TITLES}) for group in groups],
         titles=TITLES,
         shares=SHARES,
-        played=played,
         settings={name: values for name, values in settings.items() if len(set(values)) > 1},
         all_settings=settings,
     )

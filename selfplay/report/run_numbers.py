@@ -123,8 +123,9 @@ def _read_self_play(path: Path, name: str) -> Metrics:
         newest = generations[-1]
         doing = "is done" if newest.phase is Phase.DONE else f"continues with {newest.phase}"
         games = {one.number: ledger.games(one.number) for one in generations}
-        played = [games[number] for number in games.keys() - ledger.imports().keys()]
-        endings = Counter(Ending[game.ending.upper()].words for rows in played for game in rows)
+        endings = Counter(
+            Ending[game.ending.upper()].words for rows in games.values() for game in rows
+        )
         return Metrics(
             name,
             "generation",
@@ -182,7 +183,6 @@ def _rows(
     rows: list[Row] = (
         [{"generation": 0, "hours": 0.0, "all_positions": 0, **start}] if start else []
     )
-    imports = ledger.imports()
     work = ledger.work()
     resignations = ledger.resignations()
     gates = ledger.gates()
@@ -198,7 +198,6 @@ def _rows(
         given_up, wrong = resignations.get(number, (None, None))
         row = {
             "generation": number,
-            "imported": 1 if number in imports else None,
             "hours": None if math.isnan(hours) else hours,
             **_games_row(games, positions),
             "given_up": given_up,

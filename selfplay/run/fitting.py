@@ -153,8 +153,8 @@ def _window(
 ) -> tuple[PositionSet, PositionSet]:
     """(positions to train on, held-out games) of a generation's window.
 
-    No game is held out where nothing would be left to train on. Imported games that a held-out file
-    has are left out.
+    No game is held out where nothing would be left to train on. Games that a held-out file has are
+    left out.
     """
     settings = run.config.fit
     numbers = [

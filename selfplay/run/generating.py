@@ -66,7 +66,7 @@ def guarded_settings(
     """Return (settings of a generation's games, after the self-play before it; which were changed,
     and why).
     """
-    recent = set(range(generation - GENERATIONS, generation)) - run.ledger.imports().keys()
+    recent = range(generation - GENERATIONS, generation)
     numbers = [number for number in published_generations(run.replay) if number in recent]
     generations = [published_games(run.replay, number) for number in numbers]
     result = guarded(settings, generations)

@@ -35,8 +35,6 @@ CREATE TABLE IF NOT EXISTS games (
 CREATE TABLE IF NOT EXISTS self_play (
     generation INTEGER PRIMARY KEY, games INTEGER, drawn INTEGER, given_up INTEGER, wrong INTEGER,
     resign_below REAL, opening_share REAL, temperature_plies INTEGER);
-CREATE TABLE IF NOT EXISTS imports (
-    generation INTEGER, source TEXT, games INTEGER, duplicates INTEGER, PRIMARY KEY (generation, source));
 CREATE TABLE IF NOT EXISTS losses (
     generation INTEGER, step INTEGER, kind TEXT, policy REAL, value REAL, moves_left REAL, top1 REAL,
     PRIMARY KEY (generation, step, kind));
@@ -228,12 +226,8 @@ class Ledger:
         return dict(self._read("SELECT generation, seconds FROM work"))
 
     def begin_again(self, number: int) -> None:
-        """Let a generation generate again, even one that was imported."""
-        with self._transaction() as connection:
-            connection.execute("DELETE FROM imports WHERE generation = ?", (number,))
-            connection.execute(
-                "UPDATE generations SET phase = ? WHERE number = ?", (Phase.GENERATE, number)
-            )
+        """Let a generation generate again."""
+        self._write("UPDATE generations SET phase = ? WHERE number = ?", [(Phase.GENERATE, number)])
 
     def generations(self) -> list[GenerationRow]:
         rows = self._read(
@@ -266,29 +260,6 @@ class Ledger:
         """
         rows = self._read("SELECT generation, given_up, wrong FROM self_play")
         return {generation: (given_up, wrong) for generation, given_up, wrong in rows}
-
-    def note_import(
-        self,
-        generation: int,
-        config: str,
-        sources: Iterable[tuple[str, int, int]],
-        games: Iterable[SelfPlayRow],
-    ) -> None:
-        """Enter a generation whose games were imported and that is to be fitted next, all at once.
-
-        sources: (name, games, games skipped because they are there already).
-        """
-        with self._transaction() as connection:
-            _put(connection, "generations", [(generation, Phase.FIT, config, time.time(), None)])
-            _put(connection, "imports", [(generation, *source) for source in sources])
-            _put(connection, "games", [(generation, *game) for game in games])
-
-    def imports(self) -> dict[int, list[tuple[str, int, int]]]:
-        """(source, games, skipped duplicates) of every generation whose games were imported."""
-        found: dict[int, list[tuple[str, int, int]]] = {}
-        for generation, *source in self._read("SELECT * FROM imports ORDER BY generation, source"):
-            found.setdefault(generation, []).append((source[0], source[1], source[2]))
-        return found
 
     def note_losses(
         self, generation: int, step: int, kind: str, values: dict[str, float | None]

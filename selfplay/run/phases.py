@@ -86,11 +86,7 @@ def _due_phase(run: RunFolder) -> tuple[int, Phase]:
         log(f"generation {number}: {run.candidate(number)} is missing; it is trained again")
         run.ledger.enter_phase(number, Phase.FIT)
         phase = Phase.FIT
-    if (
-        phase is Phase.FIT
-        and number not in run.ledger.imports()
-        and not _all_games_there(run, number)
-    ):
+    if phase is Phase.FIT and not _all_games_there(run, number):
         log(
             f"generation {number}: games are missing in {segment_path(run.replay, number)}; they are played again"
         )

@@ -21,7 +21,6 @@ import selfplay.main
 import uci.main
 from engine.cli.option_forms import options_from_mapping
 from engine.options import find_option
-from selfplay.commands.sweep import Sweep
 from selfplay.run.config import configured
 from tests.documents.pages import PAGES, ROOT, anchors, blocks, commands, inline_commands, links
 from tests.documents.workshop import ENTRIES, exit_status, new_workshop, reduced, run, why_skipped
@@ -200,7 +199,7 @@ def test_settings_are_accepted(page):
             # of a run, or of the engine
             read = configured if page == "docs/training.md" else options_from_mapping
             values = tomllib.loads(block.text)
-            Sweep(Path(page), values) if "rows" in values else read(values)
+            read(values)
         if block.language == "yaml":
             names = re.findall(r"(?m)^    ([\w ]+): ", block.text)
             assert names

@@ -87,10 +87,7 @@ SKIPPED = (
     (r"play --web", "serves until Ctrl-C; tests/uci and tests/browser run it"),
     (r"-m benchmarks\.(?!convert)|tests\.gradient", "minutes: its flags are tested"),
     (r"cupy|\[gpu", "needs a GPU; the tests run it on a stand-in"),
-    (
-        r"aino-train sweep|languages/it|^msg",
-        "hours, or the project's folders; tests of their own do the same",
-    ),
+    (r"languages/it|^msg", "the project's folders; tests of their own do the same"),
     (r"aino warmup", "compiles every kernel; tests/uci runs it"),
     (r"aino bench --signature", "tests/regression runs it"),
 )

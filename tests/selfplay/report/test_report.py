@@ -112,12 +112,6 @@ def test_numbers_are_those_of_the_run_database(tmp_path):
     assert run.endings["checkmate"] == run.endings["the longest allowed game"] == 1
 
 
-def test_imported_games_are_no_endings_of_self_play(tmp_path):
-    numbers_with(tmp_path, [gate_result(30)])
-    RunFolder(tmp_path, {}).ledger.note_import(1, "", [("games.pgn", 4, 0)], [])
-    assert read_run(tmp_path).endings == {}
-
-
 def test_page_loads_nothing(tmp_path):
     with closing(run_with(tmp_path / "a<b>", [gate_result(30)])) as run:
         run.ledger.note_environment(dict.fromkeys(ENVIRONMENT, "<b>"))

@@ -14,7 +14,7 @@ import pytest
 
 from engine.errors import ConfigError, DataError, RunError
 from selfplay.matches.opening_book import OpeningRows, load_openings
-from selfplay.records.replay import published_games, segment_path, write_segment
+from selfplay.records.replay import published_games, segment_path
 from selfplay.report.run_numbers import read_run
 from selfplay.run import fitting
 from selfplay.run.config import GateSettings, default_config
@@ -175,18 +175,6 @@ def test_generation_without_a_position_to_learn_from_is_fitted_from_the_older_on
     run = run_with(tmp_path, "games", full_share=0.0)
     assert run_generations(run, 1, never)
     assert run.ledger.current() == (2, Phase.DONE)
-
-
-def test_imported_games_that_are_lost_do_not_stop_the_run_for_good(tmp_path):
-    run = open_run(tmp_path)
-    write_segment(run.replay, 1, [])
-    run.ledger.note_import(1, "", [("games.pgn", 1, 0)], [(0, 10, 1, "other")])
-    segment_path(run.replay, 1).unlink()
-    with pytest.raises(RunError, match="no position to learn from"):
-        run_generations(run, 1, never)
-    assert run_generations(run, 1, never)
-    assert len(published_games(run.replay, 1)) == len(run.ledger.games(1)) == 6
-    assert not run.ledger.imports()
 
 
 def test_games_do_not_begin_where_they_are_drawn_at_once(tmp_path):

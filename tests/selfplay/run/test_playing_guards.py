@@ -127,8 +127,6 @@ def test_only_the_generation_before_counts(tmp_path):
     assert guarded_settings(SETTINGS, run, 3) == (SETTINGS, [])
     assert guarded_settings(SETTINGS, run, 8) == (SETTINGS, [])
     assert guarded_settings(SETTINGS, run, 4)[0].opening_share == 1.0
-    run.ledger.note_import(3, "", [("games.pgn", 100, 0)], [])
-    assert guarded_settings(SETTINGS, run, 4) == (SETTINGS, []), "imported games are no self-play"
 
 
 def test_the_summary_counts_games_that_were_played_through():
