@@ -1,18 +1,15 @@
-"""What sparse networks and value trunks share in training: gradients on the processor and on a GPU,
-held-out scores.
-"""
+"""What sparse networks and value trunks share in training: gradients and held-out scores."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from engine.backend import backend_of_all
 from engine.native.blas import one_blas_thread
 from engine.native.pool import ThreadPool
 from engine.network.accumulator import array_layers as layers
@@ -27,44 +24,15 @@ Network = Callable[[layers.LayerByName, Array], layers.Traced]
 PART = 1024  # positions per unit of a thread's work
 
 
-class RowSource(GradientSource):
-    """Gradients of a layer's `parameters`; metrics `LossSums`."""
-
-    measures_norm = False
-
-    def __init__(self, parameters: Gradients, settings: LearnerSettings) -> None:
-        self.parameters, self._weights = parameters, settings.loss
-        self.of_losses = settings.loss.value, settings.loss.moves_left
-        self.pool = ThreadPool(settings.threads, "train")
-
-    def gradients(self, batch: Any, seed: tuple[int, ...]) -> StepResult:
-        """As in GradientSource; nothing here is random, and the seed's last number is that of the
-        step.
-        """
-        self.limit(seed[-1])
-        count = len(batch.wdl)
-        (losses, known, grads) = self.learn(batch)
-        sums = LossSums(*losses, *known)
-        return StepResult(sums.total(count, self._weights), sums.metrics(count), grads)
-
-    def limit(self, step: int) -> None:
-        """Bring parameters into the range that they must have at a step."""
-        return
-
-    @abstractmethod
-    def learn(self, batch: Any) -> tuple[Iterable[Any], Iterable[Any], Gradients]:
-        """Return (loss sums of policy, value, moves left, how many positions have each target,
-        gradients).
-        """
-
-
-class RowGradients(RowSource):
-    """Gradients on the processor. The layer's parameters move into `tables`, which `named` gives
-    their names.
+class RowGradients(GradientSource):
+    """Gradients on the processor, with metrics `LossSums`. The layer's parameters move into `tables`,
+    which `named` gives their names.
 
     `found` has the results of up to `batch_size` positions. The order of every sum is the same for
     any number of threads.
     """
+
+    measures_norm = False
 
     def __init__(
         self,
@@ -75,7 +43,10 @@ class RowGradients(RowSource):
         found: Any,
         settings: LearnerSettings,
     ) -> None:
-        super().__init__(named(tables, config), settings)
+        self.parameters: Gradients = named(tables, config)
+        self._weights = settings.loss
+        self.of_losses = settings.loss.value, settings.loss.moves_left
+        self.pool = ThreadPool(settings.threads, "train")
         layer.adopt_parameters(self.parameters)
         self.config = config
         self.tables = tables
@@ -83,16 +54,22 @@ class RowGradients(RowSource):
         self.flat_slopes, self.slopes = new_tables(config)
         self.grads = named(self.slopes, config)
 
-    def learn(self, batch: Any) -> tuple[Iterable[float], Iterable[int], Gradients]:
+    def gradients(self, batch: Any, seed: tuple[int, ...]) -> StepResult:
+        """As in GradientSource; nothing here is random, and the seed's last number is that of the
+        step.
+        """
+        self.limit(seed[-1])
         count = len(batch.wdl)
         self.forward(batch, count)
         self.backward(batch, count)
-        losses, known = self.found.losses[:count], self.found.known[:count]
-        return (
-            losses.sum(axis=0, dtype=np.float64).tolist(),
-            np.count_nonzero(known, axis=0).tolist(),
-            self.grads,
-        )
+        losses = self.found.losses[:count].sum(axis=0, dtype=np.float64)
+        known = np.count_nonzero(self.found.known[:count], axis=0)
+        sums = LossSums(*losses.tolist(), *known.tolist())
+        return StepResult(sums.total(count, self._weights), sums.metrics(count), self.grads)
+
+    def limit(self, step: int) -> None:
+        """Bring parameters into the range that they must have at a step."""
+        return
 
     @abstractmethod
     def forward(self, batch: Any, count: int) -> None:
@@ -139,35 +116,6 @@ class RowGradients(RowSource):
             self.grads[name][...] = sum(part[name] for part in self._small)
 
 
-class DeviceGradients(RowSource):
-    """Gradients on the device where a model lies."""
-
-    def __init__(self, model: Layer, settings: LearnerSettings) -> None:
-        self.backend = backend_of_all(model.named_parameters())
-        self.operations = layers.RowOperations(self.backend)
-        super().__init__(model.named_parameters(), settings)
-
-    def learn(self, batch: Any) -> tuple[Iterable[Array], Iterable[Array], Gradients]:
-        (policy, with_policy), outputs, backward = self.run(batch)
-        wdl, moves_left = map(self.backend.asarray, (batch.wdl, batch.moves_left))
-        losses, known, slopes = layers.output_losses(outputs, wdl, moves_left, self.of_losses)
-        grads = backward(slopes / len(batch.wdl))
-        return (policy, *losses.sum(axis=0)), (with_policy, *(known > 0).sum(axis=0)), grads
-
-    @abstractmethod
-    def run(self, batch: Any) -> tuple[tuple[Any, Any], Array, Callable[[Array], Gradients]]:
-        """Return ((loss sum of the policy, positions that have one), outputs [B, 4], backward) of a
-        batch.
-        """
-
-    def listed(self, numbers: np.ndarray, counts: np.ndarray) -> Array:
-        """Upload lists of rows [B, ..., L], of which the first ones count, with -1 behind them."""
-        ends = counts.reshape(-1, *[1] * (numbers.ndim - 1))
-        return self.backend.asarray(
-            np.where(np.arange(numbers.shape[-1]) < ends, numbers, np.int16(-1))
-        )
-
-
 class RowsHeldOut(HeldOut):
     """A batch of held-out positions, scored on the processor."""
 
@@ -179,11 +127,9 @@ class RowsHeldOut(HeldOut):
 
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
         """Scores of the model; the same for any number of threads."""
-        with backend_of_all(model.named_parameters()).guard("the network was scored"):
-            here = model.to("numpy")
         count = self.n_positions
         scoring = self.source(
-            here, LearnerSettings(max(2, count), weight_decay=0.0, threads=threads)
+            model.to("numpy"), LearnerSettings(max(2, count), weight_decay=0.0, threads=threads)
         )
         with scoring.pool:
             scoring.forward(self.batch, count)

@@ -171,14 +171,10 @@ class RunConfig:
         if not family.plays:
             raise ConfigError(f"net {self.net}: it predicts what people do and plays no games")
         check_settings(self)
-        if self.fit.backend == "cupy" and not family.trains_on_device:
-            raise ConfigError(
-                f"fit.backend cupy: a class of yours moves itself to a GPU; expected numpy for {self.net}"
-            )
-        if self.games.backend == "cupy" and not family.on_device:
-            only = "only towers and transformers play on a GPU; expected numpy"
-            also = "; --fit.backend cupy trains it there" if family.trains_on_device else ""
-            raise ConfigError(f"games.backend cupy: {only} for {self.net}{also}")
+        for name, section in (("fit", self.fit), ("games", self.games)):
+            if section.backend == "cupy" and not family.runs_on_gpu:
+                only = "only towers and transformers run on a GPU; expected numpy"
+                raise ConfigError(f"{name}.backend cupy: {only} for {self.net}")
 
 
 def default_config(net: str) -> RunConfig:
@@ -315,7 +311,9 @@ def setting_changes(before: str, after: str) -> dict[str, list[Any]]:
 
 def add_config_flags(parser: argparse.ArgumentParser) -> None:
     """Add a flag for every setting, named as in TOML: `--seed`, `--games.visits`."""
-    text = "set fit.backend and games.backend: CPU (numpy) or GPU (cupy); sparse networks take fit.backend alone"
+    text = (
+        "set fit.backend and games.backend: CPU (numpy) or GPU (cupy), for towers and transformers"
+    )
     parser.add_argument("--backend", choices=BACKEND_NAMES, help=text)
     text = "read settings from this file; flags override it"
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help=text)

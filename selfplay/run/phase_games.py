@@ -100,10 +100,10 @@ PlayBackend = Callable[[PlayTask, Sequence[int], Callable[[Any], None], Stop], N
 asked to stop, with the games in flight given up."""
 
 
-def on_device(task: PlayTask) -> bool:
+def uses_gpu(task: PlayTask) -> bool:
     """Whether the games are to be played on a GPU, as far as this machine can tell."""
     wanted = task.settings.backend
-    if wanted == "numpy" or not task.net or not family_of(task.net).on_device:
+    if wanted == "numpy" or not task.net or not family_of(task.net).runs_on_gpu:
         return False
     return wanted == "cupy" or get_backend(wanted) is not NUMPY
 
@@ -112,7 +112,7 @@ def shared_task(task: PlayTask, games: int, workers: int) -> PlayTask:
     """Return the task for one of so many workers: it has no more games at once than its share of
     them.
     """
-    most = task.settings.concurrent or (GAMES_ON_DEVICE if on_device(task) else GAMES_AT_ONCE)
+    most = task.settings.concurrent or (GAMES_ON_DEVICE if uses_gpu(task) else GAMES_AT_ONCE)
     concurrent = min(most, max(1, -(-games // workers)))
     return replace(task, settings=replace(task.settings, concurrent=concurrent))
 

@@ -25,7 +25,7 @@ from engine.errors import AinoError
 from engine.native.uptime import uptime_s
 from engine.options import usable_cpus
 from selfplay.interrupt import Stop
-from selfplay.run.phase_games import PlayTask, on_device, play_numbers
+from selfplay.run.phase_games import PlayTask, play_numbers, uses_gpu
 from selfplay.run.sharing import SharedPlay, WorkerLost, WorkerMessage, play_share, source_hash
 
 ENDING_S = 5.0  # for terminated processes to end
@@ -48,7 +48,7 @@ class WorkerPool(SharedPlay):
             super().__call__(task, numbers, finish, stop)
 
     def _count(self, task: PlayTask) -> int:
-        return self._workers or (1 if on_device(task) else usable_cpus())
+        return self._workers or (1 if uses_gpu(task) else usable_cpus())
 
     def _pool(self, task: PlayTask, numbers: Sequence[int], count: int) -> _Processes:
         return _Processes(task, numbers, count)

@@ -164,8 +164,7 @@ class Family(ABC):
     recipe: Recipe  # default training settings
     mixture: type[Batches]
     plays = True  # whether its networks are evaluators of the engine
-    trains_on_device = False  # whether it can train on a GPU
-    on_device = False  # whether it also plays there
+    runs_on_gpu = False  # whether its networks can train and play on a GPU
 
     @abstractmethod
     def build(self, rng: np.random.Generator) -> Layer:
@@ -182,10 +181,13 @@ class Family(ABC):
     def check_learning(self, settings: LearnerSettings, backend: str) -> None:
         """Raise what `learner` would raise for these settings, before hours of other work.
 
-        DeviceError for a device that does not compute.
+        ConfigError for a GPU where the family runs on none, DeviceError for a device that does not
+        compute.
         """
-        if self.trains_on_device:  # others choose their device themselves
+        if self.runs_on_gpu:
             get_backend(backend)
+        elif backend == "cupy":
+            raise ConfigError("backend cupy: only towers and transformers train on a GPU")
 
     @abstractmethod
     def learner(

@@ -36,11 +36,8 @@ class LayersFamily(Family):
 
     # Makes what computes those of a model from batches.
     gradients: Callable[[Layer, LearnerSettings], GradientSource]
-    # The same for a model on a GPU.
-    device_gradients: Callable[[Layer, LearnerSettings], GradientSource]
     sample: Callable[[TrainingSet, int], HeldOut]  # makes what `heldout` returns
     clips = False  # whether gradients are clipped; their norm takes one more pass over all of them
-    trains_on_device = True
     average_every = 1  # steps between two updates of the averaged weights
 
     def part(self, model: Layer) -> Layer:
@@ -73,8 +70,9 @@ class LayersFamily(Family):
 class Learner(Learning):
     """A model of layers in training.
 
-    backend: where to train, as in `get_backend`. Raises DeviceError for a device that does not
-        compute; `step` raises it when the device fails.
+    backend: where to train, as in `get_backend`; a family that runs on no GPU trains on the
+        processor. Raises ConfigError and DeviceError as `check_learning`; `step` raises DeviceError
+        when the device fails.
     """
 
     def __init__(
@@ -87,12 +85,11 @@ class Learner(Learning):
         backend: str,
     ) -> None:
         family.check_learning(settings, backend)
-        self._backend = get_backend(backend)
-        gradients = family.gradients if self._backend is NUMPY else family.device_gradients
+        self._backend = get_backend(backend) if family.runs_on_gpu else NUMPY
         with self._backend.guard("the network was loaded"):
             model = model.to(self._backend)
             part = family.part(model)
-            self._source = gradients(part, settings)
+            self._source = family.gradients(part, settings)
         # The last state in host memory.
         self._kept: tuple[dict[str, np.ndarray], dict[str, Any]] | None = None
         self._is_lost = False

@@ -78,7 +78,7 @@ class PeopleFamily(LayersFamily):
     recipe = PEOPLE_RECIPE
     mixture = PeopleMixture
     gradients = PeopleGradients
-    plays = trains_on_device = False
+    plays = False
 
     def __init__(self, config: PeopleConfig) -> None:
         self._config = config

@@ -242,9 +242,9 @@ class PlanesFamily(LayersFamily):
     recipe = TOWER_RECIPE
     mixture = PlanesMixture
     sample: Callable[[TrainingSet, int], HeldOut] = LayersHeldOut
-    gradients = device_gradients = PlanesGradients
+    gradients = PlanesGradients
     clips = True
-    on_device = True
+    runs_on_gpu = True
 
     def __init__(self, config: PlanesConfig) -> None:
         self._config = config

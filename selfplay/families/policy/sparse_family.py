@@ -11,7 +11,7 @@ import numpy as np
 from engine.board.layout import MAX_MOVES
 from engine.native.aligned_arrays import buffers
 from engine.native.pool import PerThread
-from engine.network.accumulator.array_layers import sparse_network, value_head
+from engine.network.accumulator.array_layers import value_head
 from engine.network.accumulator.flat_tables import filled_tables, named_views
 from engine.network.accumulator.float_rows import BLOCK, HALF_BLOCK
 from engine.network.sparse import policy_gradients as kernels
@@ -19,8 +19,7 @@ from engine.network.sparse.moves import POLICY_GROUPS
 from engine.network.sparse.policy_features import FEATURE_GROUPS
 from engine.network.sparse.sparse_model import SparseNetwork
 from engine.network.sparse.sparse_parameters import SparseConfig
-from engine.nn.layer import Array, Gradients, Layer
-from engine.nn.losses import soft_target_loss
+from engine.nn.layer import Layer
 from engine.nn.operations.updates import STRETCH, on_stretches
 from engine.nn.training.optimizers import Optimizer
 from selfplay.data.label_rows import LabelRows
@@ -30,7 +29,7 @@ from selfplay.families.policy.sparse_sampler import (
     SparseSampler,
     new_sparse_batch,
 )
-from selfplay.families.row_gradients import DeviceGradients, RowGradients, RowsHeldOut
+from selfplay.families.row_gradients import RowGradients, RowsHeldOut
 from selfplay.families.shared_rows import SharedRows, SharedRowsAdamW
 from selfplay.records.order import Groups
 from selfplay.records.positions import UNKNOWN_SCORE, PositionSet
@@ -145,26 +144,6 @@ class SparseGradients(RowGradients):
         self.pool.map(lambda part: part(), work)
 
 
-class DeviceSparseGradients(DeviceGradients):
-    """`SparseGradients` on a GPU."""
-
-    def run(
-        self, batch: SparseBatch
-    ) -> tuple[tuple[Array, Array], Array, Callable[[Array], Gradients]]:
-        moves = slice(0, max(1, int(batch.n_moves.max())))
-        upload = self.backend.asarray
-        features, rows = (
-            self.listed(batch.features, batch.n_features),
-            self.listed(batch.rows[:, moves], batch.n_moves),
-        )
-        inputs = features, rows, upload(batch.sorts[:, moves]), upload(batch.version)
-        outputs, backward = sparse_network(self.operations, self.parameters, *inputs)
-        targets = self.backend.xp.where(rows >= 0, upload(batch.policy[:, moves]), 0)
-        loss, slopes = soft_target_loss(outputs["policy"], targets, rows >= 0)
-        policy = len(rows) * loss, (targets.sum(axis=1) > 0).sum()
-        return policy, outputs["value"], lambda dy: backward({"policy": slopes, "value": dy})
-
-
 # ---- held-out positions --------------------------------------------------------------------------
 
 
@@ -207,7 +186,6 @@ class SparseFamily(LayersFamily):
     mixture = SparseMixture
     gradients = SparseGradients
     sample = SparseHeldOut
-    device_gradients = DeviceSparseGradients
 
     def __init__(self, config: SparseConfig) -> None:
         self._config = config

@@ -2,27 +2,25 @@
 held-out scores.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from engine.backend import backend_of, backend_of_all
 from engine.errors import ConfigError
 from engine.native.aligned_arrays import buffers
-from engine.network.accumulator.array_layers import judge_units, value_network
+from engine.network.accumulator.array_layers import judge_units
 from engine.network.accumulator.flat_tables import filled_tables, named_views
 from engine.network.accumulator.piece_count import PIECE_BUCKETS
 from engine.network.sparse.sparse_model import SparseNetwork
 from engine.network.sparse.sparse_parameters import SparseConfig
 from engine.network.value import value_gradients as kernels
 from engine.network.value import value_parameters as parameters
-from engine.network.value.value_features import BUCKET_ROWS, KING_BUCKETS, MAX_VIEW
+from engine.network.value.value_features import BUCKET_ROWS, KING_BUCKETS
 from engine.network.value.value_parameters import ValueConfig, ValueTables
-from engine.nn.layer import Array, Gradients, Layer
+from engine.nn.layer import Layer
 from engine.nn.training.optimizers import Optimizer
 from selfplay.data.label_rows import LabelRows
-from selfplay.families.row_gradients import DeviceGradients, RowGradients, RowsHeldOut, RowSource
+from selfplay.families.row_gradients import RowGradients, RowsHeldOut
 from selfplay.families.shared_rows import SharedRows, SharedRowsAdamW
 from selfplay.families.value.value_sampler import ValueBatch, ValueSampler, new_value_batch
 from selfplay.records.order import Groups
@@ -59,14 +57,6 @@ def _named(tables: ValueTables, config: ValueConfig) -> dict[str, np.ndarray]:
     }
 
 
-def limit_rows(source: RowSource, step: int) -> None:
-    """Keep dense1 and, every LIMIT_EVERY steps, the rows within what integers hold, in place."""
-    for name, limit in ((DENSE1, parameters.DENSE1_LIMIT), (ROWS, parameters.WEIGHT_LIMIT)):
-        if name == DENSE1 or step % LIMIT_EVERY == 0:
-            array = source.parameters[name]
-            backend_of(array).xp.clip(array, -limit, limit, out=array)
-
-
 # ---- batches -------------------------------------------------------------------------------------
 
 
@@ -94,13 +84,19 @@ class ValueTrunkGradients(RowGradients):
     integers hold.
     """
 
-    limit = limit_rows
-
     def __init__(self, trunk: Layer, settings: LearnerSettings) -> None:
         config, tables = tables_of(trunk)
         self._slabs = range(config.width // kernels.SLAB)
         found = buffers(kernels.ValueGradients, B=settings.batch_size, S=len(self._slabs))
         super().__init__(trunk, config, tables, _named, found, settings)
+
+    def limit(self, step: int) -> None:
+        """Keep dense1 and, every LIMIT_EVERY steps, the rows within what integers hold, in place."""
+        dense1 = self.parameters[DENSE1]
+        np.clip(dense1, -parameters.DENSE1_LIMIT, parameters.DENSE1_LIMIT, out=dense1)
+        if step % LIMIT_EVERY == 0:
+            rows = self.parameters[ROWS]
+            np.clip(rows, -parameters.WEIGHT_LIMIT, parameters.WEIGHT_LIMIT, out=rows)
 
     def forward(self, batch: ValueBatch, count: int) -> None:
         tables = self.tables
@@ -128,44 +124,6 @@ class ValueTrunkGradients(RowGradients):
             lambda slab: kernels.slab_gradients(tables, batch, count, slab, found, slopes),
             self._slabs,
         )
-
-
-class DeviceValueGradients(DeviceGradients):
-    """`ValueTrunkGradients` on a GPU, with the parameters in slabs, too."""
-
-    limit = limit_rows
-
-    def __init__(self, trunk: Layer, settings: LearnerSettings) -> None:
-        backend = backend_of_all(trunk.named_parameters())
-        config, tables = tables_of(trunk.to("numpy"))
-        trunk.adopt_parameters(
-            {name: backend.asarray(view) for name, view in _named(tables, config).items()}
-        )
-        super().__init__(trunk, settings)
-
-    def run(
-        self, batch: ValueBatch
-    ) -> tuple[tuple[float, float], Array, Callable[[Array], Gradients]]:
-        p = self.parameters
-        size = (-1, kernels.SLAB)
-        slabs = len(p["rows.bias"]) // kernels.SLAB
-        versions = len(p["dense1.bias"])
-        dense1 = p[DENSE1].reshape(slabs, -1, kernels.SLAB).swapaxes(0, 1)
-        tables = {
-            ROWS: p[ROWS].reshape(slabs, *size),
-            DENSE1: dense1.reshape(versions, -1, slabs * kernels.SLAB),
-        }
-        views = batch.features.reshape(-1, 2, MAX_VIEW)
-        views = np.where(batch.side[:, None, None] == 0, views, views[:, ::-1])
-        inputs = self.listed(views, batch.n_rows), self.backend.asarray(batch.version)
-        outputs, backward = value_network(self.operations, {**p, **tables}, *inputs)
-
-        def in_slabs(dy: Array) -> Gradients:
-            grads = backward(dy)
-            slopes = grads[DENSE1].reshape(*dense1.shape).swapaxes(0, 1)
-            return {**grads, ROWS: grads[ROWS].reshape(size), DENSE1: slopes.reshape(size)}
-
-        return (0.0, 0.0), outputs, in_slabs
 
 
 # ---- held-out rows -------------------------------------------------------------------------------
@@ -196,7 +154,6 @@ class ValueFamily(LayersFamily):
     mixture = ValueMixture
     gradients = ValueTrunkGradients
     sample = ValueHeldOut
-    device_gradients = DeviceValueGradients
     average_every = 8  # steps; each pass over the tables costs as much as a fifth of a step
 
     def __init__(self, config: SparseConfig) -> None:

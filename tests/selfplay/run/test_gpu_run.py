@@ -111,20 +111,13 @@ def test_a_device_is_used_by_this_process_alone(task, monkeypatch, device, backe
     assert (len(games), processes) == (0 if expected else 6, expected)
 
 
+@pytest.mark.parametrize("section", ["fit", "games"])
 @pytest.mark.parametrize("net", ["small_net:Small", "sparse-128"])
-def test_a_device_for_a_network_that_cannot_use_it_is_refused(net):
-    also = "; --fit.backend cupy trains it there" if net == "sparse-128" else ""
-    with pytest.raises(
-        ConfigError, match=f"towers and transformers play on a GPU; expected numpy for {net}{also}$"
-    ):
-        configured({"net": net, "games": {"backend": "cupy"}})
-    with (
-        nullcontext()
-        if also
-        else pytest.raises(ConfigError, match=f"fit.backend cupy: .* numpy for {net}$")
-    ):
-        configured({"net": net, "fit": {"backend": "cupy"}})
-    configured({"net": net, "fit": {"backend": "auto"}, "games": {"backend": "auto"}})
+def test_a_device_for_a_network_that_cannot_use_it_is_refused(net, section):
+    only = "towers and transformers run on a GPU; expected numpy"
+    with pytest.raises(ConfigError, match=f"{section}.backend cupy: .*{only} for {net}$"):
+        configured({"net": net, section: {"backend": "cupy"}})
+    configured({"net": net, section: {"backend": "auto"}})
 
 
 def test_three_phases_of_a_loop_on_a_device(aino_train, tmp_path, device, monkeypatch):
