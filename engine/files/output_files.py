@@ -29,7 +29,7 @@ FOLDERS = {
     "a match": ('"openings": ', "match.json games.jsonl games.pgn result.json stderr.log".split()),
     "a label folder": (
         '"teacher": ',
-        "settings.json journal values.rows scored.rows cache".split(),
+        "settings.json published.json values.rows scored.rows cache".split(),
     ),
     "a folder of policies": ('"policy_teachers": ', "settings.json parts cache".split()),
 }

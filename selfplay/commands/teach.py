@@ -27,7 +27,7 @@ from selfplay.records.replay import published_games, published_generations
 from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet, file_hash
 from selfplay.teachers.net_file import read_stockfish_net
 from selfplay.teachers.policy_labels import PolicyPlan, PolicyRun, PolicyTeacher, is_network
-from selfplay.teachers.sample_sources import Games, Shares, games_of_sets, new_roots
+from selfplay.teachers.sample_sources import Games, Shares, games_of_sets
 
 EXAMPLES = """examples:
   printf 'export_net teacher.nnue\\nquit\\n' | stockfish
@@ -50,11 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     text = "continue this label folder, or create it"
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help=text)
-    text = "label nothing: show what the folder holds, and verify its checksums"
+    text = "label nothing: show what the folder holds, and look at every row of it"
     parser.add_argument("--check", action="store_true", help=text)
-    group = parser.add_argument_group(
-        "games to sample from (without any: openings and endings alone)"
-    )
+    group = parser.add_argument_group("games to sample from")
     add_files(
         group, "--data", "sample around these games: PGN, Lc0 training chunks, or folders of them"
     )
@@ -96,8 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
         _tree_net(arguments.tree_net or default_net_path()) if plan.shares.trees > 0 else None
     )
     with folder_lock(arguments.out, "a label folder"):
-        roots = new_roots(_games(arguments))
-        return _label(LabelRun(arguments.out, path, net, roots, plan, tree_net), arguments)
+        run = LabelRun(arguments.out, path, net, _games(arguments), plan, tree_net)
+        return _label(run, arguments)
 
 
 def _teach_policies(arguments: argparse.Namespace, teachers: list[PolicyTeacher]) -> int:
@@ -107,8 +105,11 @@ def _teach_policies(arguments: argparse.Namespace, teachers: list[PolicyTeacher]
         show(f"{labels.n_labels:,} positions with a policy, in {labels.n_parts:,} parts")
         return 0
     plan = PolicyPlan(**given_settings(PolicyPlan, arguments))
-    with folder_lock(arguments.out, "a folder of policies"):
-        return _label(PolicyRun(arguments.out, teachers, _games(arguments), plan), arguments)
+    with (
+        folder_lock(arguments.out, "a folder of policies"),
+        closing(PolicyRun(arguments.out, teachers, _games(arguments), plan)) as run,
+    ):
+        return _label(run, arguments)
 
 
 def _tree_net(path: Path) -> TreeNet:
@@ -125,11 +126,7 @@ def _tree_net(path: Path) -> TreeNet:
 def _label(run: LabelRun | PolicyRun, arguments: argparse.Namespace) -> int:
     out = arguments.out
     show(f"{out}: {run.told} so far")
-    with (
-        closing(run),
-        stop_flag() as stop,
-        live_line(f"labels {out.name}", LOG_S, COMPILES) as line,
-    ):
+    with stop_flag() as stop, live_line(f"labels {out.name}", LOG_S, COMPILES) as line:
         finished = run.run(arguments.count, arguments.threads, line.update, stop.is_set)
     if not finished:
         show(f"stopped at {run.told}; the same command continues")
@@ -152,7 +149,7 @@ def _check(labels: LabelFolder) -> int:
             )
         )
     labels.verify()
-    show("checksums are right")
+    show("every row is a position")
     return 0
 
 

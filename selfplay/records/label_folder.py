@@ -1,24 +1,19 @@
-"""A folder of labels: row files that grow by appended chunks, and a journal that lists the valid
-chunks.
+"""A folder of labels: row files that grow, and a file that tells how many of their rows are labels.
 
-settings.json  inputs of the labels; the same settings and seed give the same bytes
-values.rows    positions with a value, 32 bytes each
-scored.rows    positions with a value and up to eight scored moves, 64 bytes each (`packed` has the
-               layout of both)
-journal        48 bytes for each published chunk: the lengths of both files after it, and their
-               checksums
+settings.json   inputs of the labels; the same settings and seed give the same bytes
+values.rows     positions with a value, 32 bytes each
+scored.rows     positions with a value and up to eight scored moves, 64 bytes each (`packed` has the
+                layout of both)
+published.json  totals so far; replaced as a whole once the rows are on disk
 
-A chunk is on disk before the journal names it. Rows beyond the journal's last whole record were
-being written when the process died; the writer cuts them off and samples them again.
+Rows beyond the totals were being written when the process died; the writer cuts them off and samples
+them again.
 """
 
 import json
 import os
-import struct
-import zlib
 from collections.abc import Iterable
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +33,12 @@ from selfplay.records.packed import (
     fill_keys,
 )
 
-JOURNAL = "journal"
 VALUES_FILE = "values.rows"
-SCORED = "scored.rows"
+SCORED_FILE = "scored.rows"
 FOLDER_SETTINGS = "settings.json"
-JOURNAL_MAGIC = b"AJ01"
-# Magic, chunk, values, scored, offered, crc of both parts, 0, crc of the record.
-RECORD = struct.Struct("<4sIQQQIIII")
-MOST_JOURNAL_BYTES = RECORD.size << 24
+PUBLISHED = "published.json"
 ROWS_PER_PASS = 1 << 22  # that are summarised at a time
 BALANCED_CP = 150
-SETTINGS_OF_1_0_0 = {"depth": -1, "groups_of": 0}  # It could choose these; every folder names them.
 
 
 @dataclass(frozen=True)
@@ -62,12 +52,21 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Published:
-    """Totals that a journal gives after a number of chunks."""
+    """Totals of the chunks that a folder has."""
 
     chunks: int = 0
     values: int = 0
     scored: int = 0
     offered: int = 0
+
+    def after(self, chunk: Chunk) -> "Published":
+        """Return the totals with one more chunk."""
+        return Published(
+            chunks=self.chunks + 1,
+            values=self.values + len(chunk.values),
+            scored=self.scored + len(chunk.scored),
+            offered=self.offered + chunk.offered,
+        )
 
 
 class LabelFolder:
@@ -79,38 +78,21 @@ class LabelFolder:
         values: uint64 [N, 4] packed rows.
         scored: uint64 [M, 8] packed rows.
 
-    Raises DataError for a folder that is missing, damaged, shorter than its journal says, or of a
-    kind that Aino no longer reads.
+    Raises DataError for a folder that is missing, damaged or shorter than its totals say.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.settings = _read_settings(folder / FOLDER_SETTINGS)
-        if any(
-            self.settings.get(name, usual) != usual for name, usual in SETTINGS_OF_1_0_0.items()
-        ):
-            raise DataError(
-                f"{folder}: labels of siblings in groups, or of another depth; Aino 1.0.0 learns from them"
-            )
-        records = _read_journal(folder / JOURNAL)
-        self.published = _published(records)
-        self._records = records
+        self.settings = _read_object(folder / FOLDER_SETTINGS)
+        self.published = _read_published(folder)
         self.values = _mapped(folder / VALUES_FILE, self.published.values, VALUE_WORDS)
-        self.scored = _mapped(folder / SCORED, self.published.scored, SCORED_WORDS)
+        self.scored = _mapped(folder / SCORED_FILE, self.published.scored, SCORED_WORDS)
 
     def verify(self) -> None:
-        """Compare every chunk with its checksum. Raises DataError naming the first mismatch."""
-        first = (0, 0)
-        for number, values, scored, _, values_crc, scored_crc in self._records:
-            found = (
-                zlib.crc32(self.values[first[0] : values].data),
-                zlib.crc32(self.scored[first[1] : scored].data),
-            )
-            if found != (values_crc, scored_crc):
-                raise DataError(
-                    f"{self.folder}: chunk {number}: its rows do not have the journal's checksums"
-                )
-            first = (values, scored)
+        """Unpack every row. Raises DataError for the first that is not a position."""
+        for rows, name in ((self.values, VALUES_FILE), (self.scored, SCORED_FILE)):
+            for first in range(0, len(rows), ROWS_PER_PASS):
+                keys_of_rows(rows[first : first + ROWS_PER_PASS], self.folder / name, first)
 
 
 def fields_of(rows: np.ndarray) -> np.ndarray:
@@ -163,7 +145,7 @@ def begin_or_continue(folder: Path, settings: dict[str, Any]) -> None:
     if not path.is_file():
         write_file(path, json.dumps(settings, indent=2))
         return
-    stored = _read_settings(path)
+    stored = _read_object(path)
     names = stored.keys() | settings.keys()
     different = sorted(name for name in names if stored.get(name) != settings.get(name))
     if different:
@@ -173,7 +155,7 @@ def begin_or_continue(folder: Path, settings: dict[str, Any]) -> None:
 
 
 class LabelWriter:
-    """Appends to a folder from where its journal ends, or begins a new folder.
+    """Appends to a folder from where its totals end, or begins a new folder.
 
     Raises RunError for a folder with other settings, DataError for a damaged one.
     """
@@ -181,116 +163,72 @@ class LabelWriter:
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         begin_or_continue(folder, settings)
         self.folder = folder
-        self.published = _published(_read_journal(folder / JOURNAL))
-        self._streams = {name: open(folder / name, "ab") for name in (VALUES_FILE, SCORED, JOURNAL)}  # noqa: SIM115
-        sync_folder(folder)
-        now = self.published
-        sizes = (
-            now.values * VALUE_WORDS * 8,
-            now.scored * SCORED_WORDS * 8,
-            now.chunks * RECORD.size,
-        )
-        for name, size in zip(self._streams, sizes, strict=True):
-            found = (folder / name).stat().st_size
-            if found < size:
-                raise DataError(
-                    f"{folder / name}: expected {size:,} bytes by the journal, found {found:,}"
-                )
-            os.truncate(folder / name, size)
+        self.published = _read_published(folder)
+        _cut_off(folder / VALUES_FILE, self.published.values * VALUE_WORDS * 8)
+        _cut_off(folder / SCORED_FILE, self.published.scored * SCORED_WORDS * 8)
 
     def publish(self, chunks: Iterable[Chunk]) -> None:
-        """Append chunks: first sync their rows to disk, then write the journal."""
-        records = []
+        """Append chunks: first their rows, then the totals."""
+        chunks = list(chunks)
+        totals = self.published
+        for chunk in chunks:
+            totals = totals.after(chunk)
         with naming(self.folder):
-            for chunk in chunks:
-                now = self.published
-                values, scored = (
-                    np.ascontiguousarray(part) for part in (chunk.values, chunk.scored)
-                )
-                self._streams[VALUES_FILE].write(values.data)
-                self._streams[SCORED].write(scored.data)
-                self.published = Published(
-                    now.chunks + 1,
-                    now.values + len(values),
-                    now.scored + len(scored),
-                    now.offered + chunk.offered,
-                )
-                records.append(
-                    _record(
-                        now.chunks, self.published, zlib.crc32(values.data), zlib.crc32(scored.data)
-                    )
-                )
-            for name in (VALUES_FILE, SCORED):
-                self._sync(name)
-            self._streams[JOURNAL].write(b"".join(records))
-            self._sync(JOURNAL)
-
-    def close(self) -> None:
-        with naming(self.folder), ExitStack() as streams:
-            for stream in self._streams.values():
-                streams.callback(stream.close)
-
-    def _sync(self, name: str) -> None:
-        self._streams[name].flush()
-        make_durable(self._streams[name].fileno())
+            _append_rows(self.folder / VALUES_FILE, [chunk.values for chunk in chunks])
+            _append_rows(self.folder / SCORED_FILE, [chunk.scored for chunk in chunks])
+            sync_folder(self.folder)
+            write_file(self.folder / PUBLISHED, json.dumps(asdict(totals)))
+        self.published = totals
 
 
-def _record(number: int, after: Published, values_crc: int, scored_crc: int) -> bytes:
-    totals = after.values, after.scored, after.offered
-    body = RECORD.pack(JOURNAL_MAGIC, number, *totals, values_crc, scored_crc, 0, 0)[:-4]
-    return body + struct.pack("<I", zlib.crc32(body))
+def _append_rows(path: Path, parts: list[np.ndarray]) -> None:
+    """Write rows to the end of a file; they are on disk when this returns."""
+    with open(path, "ab") as stream:
+        for rows in parts:
+            stream.write(np.ascontiguousarray(rows).data)
+        stream.flush()
+        make_durable(stream.fileno())
 
 
-def _read_journal(path: Path) -> list[tuple[int, ...]]:
-    """(chunk, values, scored, offered, both checksums) of every record, without torn ones at the
-    end.
-    """
+def _cut_off(path: Path, size: int) -> None:
+    """Cut a row file down to its published bytes; a missing file is one without rows."""
+    path.touch()
+    _check_size(path, size)
+    os.truncate(path, size)
+
+
+def _check_size(path: Path, size: int) -> None:
+    if path.stat().st_size < size:
+        raise DataError(
+            f"{path}: expected {size:,} bytes by {PUBLISHED}, found {path.stat().st_size:,}"
+        )
+
+
+def _read_published(folder: Path) -> Published:
+    path = folder / PUBLISHED
     if not path.is_file():
-        return []
-    with reading(path):
-        if path.stat().st_size > MOST_JOURNAL_BYTES:
-            raise DataError(
-                f"{path}: expected at most {MOST_JOURNAL_BYTES:,} bytes, found {path.stat().st_size:,}"
-            )
-        data = path.read_bytes()
-    records: list[tuple[int, ...]] = []
-    whole = [
-        data[at : at + RECORD.size] for at in range(0, len(data) - RECORD.size + 1, RECORD.size)
-    ]
-    good = [
-        one[:4] == JOURNAL_MAGIC and one[-4:] == struct.pack("<I", zlib.crc32(one[:-4]))
-        for one in whole
-    ]
-    torn = good.index(False) if False in good else len(good)
-    if any(good[torn:]):
-        raise DataError(f"{path}: record {torn} is damaged")
-    for record in whole[:torn]:
-        _, number, values, scored, offered, values_crc, scored_crc, _, _ = RECORD.unpack(record)
-        last = records[-1] if records else (-1, 0, 0, 0)
-        if number != len(records) or values < last[1] or scored < last[2] or offered < last[3]:
-            raise DataError(f"{path}: record {len(records)} does not follow the one before it")
-        records.append((number, values, scored, offered, values_crc, scored_crc))
-    return records
+        return Published()
+    totals = _read_object(path)
+    names = {field.name for field in fields(Published)}
+    if totals.keys() != names or not all(_is_count(total) for total in totals.values()):
+        raise DataError(f"{path}: expected the totals {', '.join(sorted(names))}, found {totals}")
+    return Published(**totals)
 
 
-def _published(records: list[tuple[int, ...]]) -> Published:
-    return Published(len(records), *records[-1][1:4]) if records else Published()
+def _is_count(total: Any) -> bool:
+    return isinstance(total, int) and 0 <= total < 1 << 48
 
 
-def _read_settings(path: Path) -> dict[str, Any]:
+def _read_object(path: Path) -> dict[str, Any]:
     try:
         return read_noted(path)
     except ConfigError as error:
-        raise DataError(f"not the settings of a label folder: {error}") from error
+        raise DataError(f"not a label folder: {error}") from error
 
 
 def _mapped(path: Path, rows: int, words: int) -> np.ndarray:
     if rows == 0:
         return np.zeros((0, words), np.uint64)
     with reading(path):
-        size = path.stat().st_size
-        if size < rows * words * 8:
-            raise DataError(
-                f"{path}: expected {rows * words * 8:,} bytes by the journal, found {size:,}"
-            )
+        _check_size(path, rows * words * 8)
         return np.memmap(path, np.dtype("<u8"), "r", shape=(rows, words))

@@ -26,17 +26,7 @@ TOP_MOVES = 8
 CALM = 16  # bit of the kind: nothing hangs; the score is the static value
 SOURCE_MASK = 15
 # What a position was sampled from, by the number in its kind.
-SOURCES = (
-    "games",
-    "siblings",
-    "detours",
-    "trees",
-    "openings",
-    "book",
-    "chess960",
-    "endings",
-    "quiet_ends",
-)
+SOURCES = ("games", "siblings", "detours", "trees")
 BLACK_ROOK_THAT_CASTLES = 13
 LONGEST_CLOCK = 255
 # Word 3 of packed rows [N, 4] as an array: `rows[:, 3:].view(VALUE_FIELDS)`.

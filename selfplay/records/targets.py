@@ -107,14 +107,8 @@ def policy_from_scores(scores_cp: np.ndarray, first: np.ndarray) -> np.ndarray:
 # and 400 of each other source. Centre and scale are common where the sources agree within error.
 # The shift says how much more the side to move gets out of a position than its value shows, which
 # is most where its opponent has just moved at random.
-_CALM_SHIFTS = {
-    "games": 2.0, "siblings": 21.0, "detours": 17.0, "trees": 9.0, "openings": 16.0, "book": 11.0, "chess960": 20.0,
-    "endings": 1.0, "quiet_ends": 23.0,
-}  # fmt: skip
-_MOVE_SHIFTS = {
-    "games": 3.0, "siblings": 12.0, "detours": 12.0, "trees": 13.0, "openings": 13.0, "book": 7.0, "chess960": 7.0,
-    "endings": 0.0, "quiet_ends": 9.0,
-}  # fmt: skip
+_CALM_SHIFTS = {"games": 2.0, "siblings": 21.0, "detours": 17.0, "trees": 9.0}
+_MOVE_SHIFTS = {"games": 3.0, "siblings": 12.0, "detours": 12.0, "trees": 13.0}
 # By source: static values of calm positions, quiescence values of the others, best scores of moves
 # one ply deep.
 CALM_VALUES = {source: Calibration(shift, 85.0, 60.0) for source, shift in _CALM_SHIFTS.items()}

@@ -23,7 +23,6 @@ from engine.native.uptime import uptime_s
 from engine.options.settings import check_settings, check_weights, setting
 from selfplay.interrupt import Report, Stop
 from selfplay.records.label_folder import (
-    SETTINGS_OF_1_0_0,
     Chunk,
     LabelFolder,
     LabelWriter,
@@ -32,9 +31,8 @@ from selfplay.records.label_folder import (
 )
 from selfplay.teachers.net_file import StockfishNet
 from selfplay.teachers.sample_sources import (
-    FROM_GAMES,
     TREES,
-    Roots,
+    Games,
     Shares,
     TreeSource,
     sample_source,
@@ -101,38 +99,36 @@ class TreeNet:
     name: str
 
 
-def _source_weights(plan: LabelPlan, roots: Roots, tree_net: TreeNet | None) -> np.ndarray:
-    """Return the weight of each source, 0 without what it needs. Raises ConfigError if none is
-    left.
+def _source_weights(plan: LabelPlan, games: Games, tree_net: TreeNet | None) -> np.ndarray:
+    """Return the weight of each source, 0 for trees without a network. Raises ConfigError where
+    there is nothing to sample from.
     """
     weights = np.array(list(asdict(plan.shares).values()))
     if tree_net is None:
         weights[TREES] = 0.0
-    if not len(roots.games.moves):
-        weights[list(FROM_GAMES)] = 0.0
+    if not len(games.moves):
+        raise ConfigError("there are no games to sample from")
     if not weights.sum():
-        raise ConfigError("the sources with a share need games to sample from")
+        raise ConfigError("the only source with a share is trees, which need a network")
     return weights
 
 
 def sample_chunk(
-    net: StockfishNet, roots: Roots, plan: LabelPlan, number: int, tree_net: TreeNet | None = None
+    net: StockfishNet, games: Games, plan: LabelPlan, number: int, tree_net: TreeNet | None = None
 ) -> RawChunk:
-    """Sample and label chunk `number`. Without games or `tree_net`, the sources that need them give
-    their share up.
-    """
+    """Sample and label chunk `number`. Without `tree_net`, trees give their share up."""
     seed = int(np.random.SeedSequence([plan.seed, number]).generate_state(1, np.uint64)[0])
     limits = (plan.calm_cp, plan.unsettled_share, plan.scored_share)
     space = new_sample_space(net, seed, plan.chunk_rows, limits)
-    weights = _source_weights(plan, roots, tree_net)
+    weights = _source_weights(plan, games, tree_net)
     ends = np.rint(np.cumsum(weights) / weights.sum() * plan.chunk_rows).astype(np.int64)
     for source in np.flatnonzero(weights):
         most = np.int64(ends[source])
         if source == TREES and tree_net is not None:
-            TreeSource(tree_net.evaluator, plan.tree_visits).sample(space, roots.games, int(most))
+            TreeSource(tree_net.evaluator, plan.tree_visits).sample(space, games, int(most))
             continue
         samples = np.int64(ROOTS_A_ROW * plan.chunk_rows)
-        sample_source(space, roots, np.int64(source), most, samples)
+        sample_source(space, games, np.int64(source), most, samples)
     n_scored = score_noted(space)
     n_values, _, offered, _ = space.counts
     return RawChunk(
@@ -154,15 +150,15 @@ class LabelRun:
         folder: Path,
         net_file: Path,
         net: StockfishNet,
-        roots: Roots,
+        games: Games,
         plan: LabelPlan,
         tree_net: TreeNet | None = None,
     ) -> None:
         self.plan = plan
         self._net = net
-        self._roots = roots
+        self._games = games
         self._tree_net = tree_net
-        self._writer = LabelWriter(folder, _settings(net_file, roots, plan, tree_net))
+        self._writer = LabelWriter(folder, _settings(net_file, games, plan, tree_net))
         # The filter of `add_new`.
         self._seen = aligned_zeros(plan.filter_mib << 17, dtype=np.uint64)
         if self._writer.published.chunks:
@@ -190,7 +186,7 @@ class LabelRun:
         begun = uptime_s()
         at_first = self.published.values
         known = 0
-        sample = partial(sample_chunk, self._net, self._roots, self.plan, tree_net=self._tree_net)
+        sample = partial(sample_chunk, self._net, self._games, self.plan, tree_net=self._tree_net)
         with ThreadPool(threads, "label") as pool:
             while self.published.values < count:
                 if stop():
@@ -212,9 +208,6 @@ class LabelRun:
                 speed = (done - at_first) / (uptime_s() - begun)
                 report(min(1.0, done / count), f"{done:,} positions, {speed:,.0f}/s")
         return True
-
-    def close(self) -> None:
-        self._writer.close()
 
     def _publish(self, sampled: list[RawChunk], count: int) -> None:
         """Publish chunks up to the one that completes `count`, of which only as many rows as are
@@ -252,15 +245,14 @@ def _spread(rows: np.ndarray, count: int) -> np.ndarray:
 
 
 def _settings(
-    net_file: Path, roots: Roots, plan: LabelPlan, tree_net: TreeNet | None
+    net_file: Path, games: Games, plan: LabelPlan, tree_net: TreeNet | None
 ) -> dict[str, Any]:
     """Everything that the labels depend on, in the folder's form."""
     return {
         "version": LABELS_VERSION,
         "teacher": file_hash(net_file),
         "tree_net": tree_net.name if tree_net is not None else "",
-        **roots.games.facts(),
-        **SETTINGS_OF_1_0_0,
+        **games.facts(),
         **asdict(plan),
     }
 

@@ -106,7 +106,7 @@ WRITERS = {
     "gauntlet": (("--engine", f"name=a {ENGINE}", "--against", 2500, f"name=b {ENGINE}", "--out", "@gauntlet"), FULL,
                  "match.json"),
     "teach": (("--teacher", "@teacher.nnue", "--out", "@taught", "--count", 99, "--chunk-rows", 999, "--filter-mib", 1,
-               "--mixture", "book=1"), 3000, "taught"),
+               "--data", "@two.pgn"), 3000, "taught"),
     "export": (("@run", "--pgn", "@games.pgn"), FULL, "games.pgn"),
     "suite": (("@suite.epd", "--nodes", 20, *MATERIAL, "--json", "@out.json"), FULL, "out.json"),
     "pretrain": (("--data", "@two.pgn", "--net", "16x1", "--batch", 32, "--positions", 32, "--run", "@toy",

@@ -7,6 +7,7 @@ import struct
 import chess
 import numpy as np
 
+from benchmarks.selfplay_speed import random_positions as random_games
 from engine.board.convert import row_from_board
 from engine.board.layout import HALFMOVE
 from engine.board.makemove import make
@@ -14,7 +15,7 @@ from engine.board.movegen import generate
 from selfplay.records.label_folder import Chunk, LabelWriter
 from selfplay.teachers.labelling import LabelPlan, sample_chunk
 from selfplay.teachers.net_file import NNUE_VERSION, STACK_HASH, STOCKFISH_15, read_stockfish_net
-from selfplay.teachers.sample_sources import games_of_sets, new_roots
+from selfplay.teachers.sample_sources import games_of_sets
 
 
 def net_bytes(shape, description=b"random"):
@@ -83,6 +84,11 @@ def random_positions(count, seed, chess960=False):
     return np.stack(rows)[order]
 
 
+def sample_games():
+    """Random games to sample labels from."""
+    return games_of_sets([random_games(np.random.default_rng(2), games=40, plies=60)])
+
+
 def material_labels(folder, rows, **settings):
     """Writes a label folder of one chunk, whose teacher counts material. Returns its rows.
 
@@ -92,12 +98,10 @@ def material_labels(folder, rows, **settings):
     net.write_bytes(material_net_bytes())
     sampled = sample_chunk(
         read_stockfish_net(net),
-        new_roots(games_of_sets([])),
+        sample_games(),
         LabelPlan(chunk_rows=rows, **settings),
         0,
     )
     chunk = Chunk(sampled.values, sampled.scored, sampled.offered)
-    writer = LabelWriter(folder, {"teacher": "material", **settings})
-    writer.publish([chunk])
-    writer.close()
+    LabelWriter(folder, {"teacher": "material", **settings}).publish([chunk])
     return chunk

@@ -22,7 +22,7 @@ from selfplay.records.order import RowOrder
 from selfplay.records.packed import CALM, SOURCE_MASK, SOURCES, unpack_row
 from selfplay.records.targets import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
 from selfplay.teachers.labelling import LabelPlan, sample_chunk
-from selfplay.teachers.sample_sources import games_of_sets, new_roots
+from tests.selfplay.teachers.nets import sample_games
 
 HELD_OUT, TRAINED = 700, 20_000  # roots
 
@@ -30,7 +30,7 @@ HELD_OUT, TRAINED = 700, 20_000  # roots
 @pytest.fixture(scope="module")
 def sampled(material_net):
     return sample_chunk(
-        material_net, new_roots(games_of_sets([])), LabelPlan(chunk_rows=600, scored_share=0.3), 0
+        material_net, sample_games(), LabelPlan(chunk_rows=600, scored_share=0.3), 0
     )
 
 
@@ -90,7 +90,7 @@ def test_values_teach_the_value_alone(sampled):
         other = trained & (fields["kind"] == number)
         assert_allclose(batch.wdl[other], UNSETTLED_VALUES[source].wdl(fields["score"][other]))
     assert (batch.n_moves == 0).all()
-    assert (batch.moves_left == -1).all()
+    assert (batch.moves_left[fields["plies_left"] == 0] == -1).all()
 
 
 def test_a_label_has_the_features_of_its_position(sampled):

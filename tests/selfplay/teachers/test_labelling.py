@@ -1,9 +1,7 @@
 """Label folders: the same bytes whatever happened on the way, and labels that are the teacher's."""
 
-import json
 import math
 import os
-from contextlib import closing
 from dataclasses import replace
 from shutil import copytree
 from types import SimpleNamespace
@@ -20,11 +18,11 @@ from engine.evaluation.material import MaterialEvaluator
 from engine.search.tree.arrays import MAX_DEPTH, ROOT_PLY
 from selfplay.data.split import game_keys, position_keys, roots_of
 from selfplay.main import main
-from selfplay.records.label_folder import RECORD, LabelFolder, composition, fields_of, keys_of_rows
+from selfplay.records.label_folder import LabelFolder, composition, fields_of, keys_of_rows
 from selfplay.records.packed import CALM, SOURCES, unpack_row
 from selfplay.teachers import labelling, sample_sources
-from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet
-from selfplay.teachers.sample_sources import ENDINGS, TREES, Shares, games_of_sets, new_roots
+from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet, sample_chunk
+from selfplay.teachers.sample_sources import TREES, Shares, games_of_sets
 from tests.boards import board_after
 from tests.selfplay.teachers.relabelling import count_wrong_labels
 from tests.unit.search.flat import engine, search_nodes, ways_to
@@ -32,7 +30,7 @@ from tests.unit.search.flat import engine, search_nodes, ways_to
 PLAN = LabelPlan(
     chunk_rows=500, filter_mib=1, unsettled_share=0.1, scored_share=0.1, tree_visits=80
 )
-FILES = ("journal", "values.rows", "scored.rows", "settings.json")
+FILES = ("published.json", "values.rows", "scored.rows", "settings.json")
 
 
 @pytest.fixture(scope="module")
@@ -50,17 +48,14 @@ def tree_net():
 @pytest.fixture(scope="module")
 def label(material_net_file, material_net, random_games):
     """Labels a folder until it has `count` positions, or about so many more chunks."""
-    alone, around = (new_roots(games_of_sets(sets)) for sets in ([], [random_games]))
+    games = games_of_sets([random_games])
 
-    def run(folder, count, games=False, tree_net=None, threads=1, plan=PLAN, chunks=1000):
-        roots = around if games else alone
-        with closing(
-            LabelRun(folder, material_net_file, material_net, roots, plan, tree_net)
-        ) as run:
-            last = run.published.chunks + chunks
-            return run.run(
-                count, threads, lambda share, text: None, lambda: run.published.chunks >= last
-            )
+    def run(folder, count, tree_net=None, threads=1, plan=PLAN, chunks=1000):
+        run = LabelRun(folder, material_net_file, material_net, games, plan, tree_net)
+        last = run.published.chunks + chunks
+        return run.run(
+            count, threads, lambda share, text: None, lambda: run.published.chunks >= last
+        )
 
     return run
 
@@ -77,7 +72,7 @@ def contents(folder):
 
 
 def test_neither_threads_nor_interruptions_leave_a_trace(tmp_path, label, tree_net):
-    given = {"count": 4000, "games": True, "tree_net": tree_net}
+    given = {"count": 4000, "tree_net": tree_net}
     assert label(tmp_path / "one", **given)
     assert label(tmp_path / "two", **given, threads=2)
     while not label(tmp_path / "cut", **given, chunks=1):
@@ -85,10 +80,10 @@ def test_neither_threads_nor_interruptions_leave_a_trace(tmp_path, label, tree_n
     assert contents(tmp_path / "one") == contents(tmp_path / "two") == contents(tmp_path / "cut")
 
 
-def test_what_a_killed_process_left_behind_the_journal_is_cut_off(tmp_path, label):
+def test_what_a_killed_process_left_behind_the_totals_is_cut_off(tmp_path, label):
     assert label(tmp_path / "whole", 6000)
     assert not label(tmp_path / "torn", 6000, chunks=1)
-    for name, torn in (("values.rows", 77), ("scored.rows", 5), ("journal", RECORD.size - 1)):
+    for name, torn in (("values.rows", 77), ("scored.rows", 5)):
         with open(tmp_path / "torn" / name, "ab") as stream:
             stream.write(os.urandom(torn))
     LabelFolder(tmp_path / "torn").verify()
@@ -107,7 +102,7 @@ def test_labels_end_at_the_count(tmp_path, label, count):
 
 def test_a_part_of_a_chunk_has_every_source(tmp_path, label, tree_net):
     """The chunk is sampled source by source."""
-    assert label(tmp_path, 300, games=True, tree_net=tree_net)
+    assert label(tmp_path, 300, tree_net=tree_net)
     found = composition(LabelFolder(tmp_path).values)
     assert all(found.sources[name] > 0 for name in SOURCES)
 
@@ -115,7 +110,7 @@ def test_a_part_of_a_chunk_has_every_source(tmp_path, label, tree_net):
 def test_labels_are_the_teachers_of_positions_that_come_once(
     tmp_path, label, material_net, tree_net
 ):
-    assert label(tmp_path, 6000, games=True, tree_net=tree_net)
+    assert label(tmp_path, 6000, tree_net=tree_net)
     labels = LabelFolder(tmp_path)
     labels.verify()
     assert count_wrong_labels(labels, material_net, 10_000) == 0
@@ -136,17 +131,6 @@ def test_the_facts_of_as_many_other_games_are_others(random_games):
     assert games.facts() == games_of_sets([random_games]).facts() != other.facts()
 
 
-@pytest.mark.parametrize("setting", ["depth", "groups_of"])
-def test_kinds_of_labels_that_went_are_refused(tmp_path, label, setting):
-    assert label(tmp_path, 400)
-    path = tmp_path / "settings.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {setting: 1}))
-    with pytest.raises(RunError, match=setting):
-        label(tmp_path, 800)
-    with pytest.raises(DataError, match=r"Aino 1\.0\.0 learns from them"):
-        LabelFolder(tmp_path)
-
-
 def test_scored_moves_are_as_many_as_asked_for(tmp_path, label, folder, random_net):
     assert label(tmp_path, 2000, plan=replace(PLAN, scored_share=1.0))
     labels = LabelFolder(tmp_path)
@@ -155,7 +139,7 @@ def test_scored_moves_are_as_many_as_asked_for(tmp_path, label, folder, random_n
 
 
 def test_positions_of_one_game_share_their_root(tmp_path, label, random_games):
-    assert label(tmp_path, 400, games=True, plan=only("games"))
+    assert label(tmp_path, 400, plan=only("games"))
     fields = fields_of(LabelFolder(tmp_path).values)
     assert set(fields["root"].tolist()) <= set(roots_of(game_keys(random_games)).tolist())
     assert (fields["plies_left"] > 0).all()
@@ -164,33 +148,26 @@ def test_positions_of_one_game_share_their_root(tmp_path, label, random_games):
 def test_trees_give_positions_a_few_moves_from_those_of_games(
     tmp_path, label, random_games, tree_net
 ):
-    assert label(tmp_path / "trees", 900, games=True, plan=only("trees"), tree_net=tree_net)
+    assert label(tmp_path / "trees", 900, plan=only("trees"), tree_net=tree_net)
     rows = LabelFolder(tmp_path / "trees").values
     fields = fields_of(rows)
     assert (fields["kind"] & 15 == TREES).all()
     assert set(fields["root"].tolist()) <= set(roots_of(game_keys(random_games)).tolist())
     assert np.isin(keys_of_rows(rows, ""), position_keys(random_games)).mean() < 0.2
-    with pytest.raises(ConfigError, match="games"):
-        label(tmp_path / "none", 900, games=True, plan=only("trees"))
-
-
-def test_endings_are_small_legal_positions(tmp_path, label):
-    assert label(tmp_path, 400, plan=only("endings"))
-    values = LabelFolder(tmp_path).values
-    assert (fields_of(values)["kind"] & 15 == ENDINGS).all()
-    assert max(int(word).bit_count() for word in values[:, 0]) <= 7
+    with pytest.raises(ConfigError, match="trees, which need a network"):
+        label(tmp_path / "none", 900, plan=only("trees"))
 
 
 def test_sources_without_positions_are_refused(
-    tmp_path, label, material_net_file, material_net, random_games, aino_train, monkeypatch
+    tmp_path, material_net_file, material_net, random_games, aino_train, monkeypatch
 ):
-    with pytest.raises(ConfigError, match="games"):
-        label(tmp_path, 400, plan=only("siblings"))
+    with pytest.raises(ConfigError, match="no games"):
+        sample_chunk(material_net, games_of_sets([]), PLAN, 0)
     monkeypatch.setattr(labelling, "MOST_KNOWN", 100)
-    one = new_roots(games_of_sets([random_games.select(np.arange(random_games.n_games) == 0)]))
+    one = games_of_sets([random_games.select(np.arange(random_games.n_games) == 0)])
     run = LabelRun(tmp_path / "one", material_net_file, material_net, one, only("games"))
     # it went on and on
-    with closing(run), pytest.raises(RunError, match=r"no more than these \d\d positions"):
+    with pytest.raises(RunError, match=r"no more than these \d\d positions"):
         run.run(1000, 1, lambda share, text: None, lambda: run.published.chunks > 40)
     line = f"teach --teacher {material_net_file} --run {tmp_path}/nothing --out {tmp_path}/labels"
     assert "no published games" in aino_train(line, status=1)
@@ -213,29 +190,40 @@ def test_folder_of_other_settings_is_refused(folder, label, tree_net):
 def test_damage_to_a_folder_is_found(folder, tmp_path):
     short = copytree(folder, tmp_path / "short")
     os.truncate(short / "values.rows", 100)
-    with pytest.raises(DataError, match="bytes by the journal"):
+    with pytest.raises(DataError, match=r"bytes by published\.json"):
         LabelFolder(short)
-    for name, place, told in (
-        ("scored.rows", 70, "chunk 0"),
-        ("journal", 10, "record 0 is damaged"),
-    ):
-        changed = copytree(folder, tmp_path / name)
-        data = bytearray((changed / name).read_bytes())
-        data[place] ^= 1
-        (changed / name).write_bytes(data)
-        with pytest.raises(DataError, match=told):
-            LabelFolder(changed).verify()
 
 
-FLAGS = "--chunk-rows 300 --filter-mib 1 --scored-share 0.1 --count 9000".split()
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("scored.rows", b"\xff" * 64, "row 0 is not a position"),
+        ("published.json", b"{", "not a readable JSON file"),
+        ("published.json", b'{"chunks": 1}', "expected the totals"),
+        ("published.json", b'{"chunks": 1, "values": -1, "scored": 0, "offered": 0}', "expected"),
+    ],
+)
+def test_damage_inside_a_folder_is_found(folder, tmp_path, name, content, words):
+    changed = copytree(folder, tmp_path / "changed")
+    with open(changed / name, "r+b") as stream:
+        stream.write(content)
+        if name.endswith("json"):
+            stream.truncate()
+    with pytest.raises(DataError, match=words):
+        LabelFolder(changed).verify()
 
 
-def test_command_checks_what_it_labelled(tmp_path, material_net_file, capfd):
+FLAGS = "--chunk-rows 300 --filter-mib 1 --scored-share 0.1 --count 900".split()
+
+
+def test_command_checks_what_it_labelled(tmp_path, material_net_file, games_file, capfd):
     flags = ["teach", "--teacher", str(material_net_file), "--out", str(tmp_path / "labels")]
-    assert main([*flags, *FLAGS, "--mixture", "endings=1", "book=2"]) == 0
+    assert (
+        main([*flags, *FLAGS, "--data", str(games_file), "--mixture", "games=1", "siblings=2"]) == 0
+    )
     assert main([*flags, "--check"]) == 0
     shown = capfd.readouterr().out
-    for told in ("checksums are right", "book 6", "endings 3"):
+    for told in ("every row is a position", "siblings 6", "games 3"):
         assert told in shown
     assert main([*flags, *FLAGS, "--mixture", "castles=1"]) == 1
 
