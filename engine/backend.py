@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -54,18 +53,6 @@ class Backend:
         `where`, `astype` and, at its end, `sum`.
         """
         return function if self.name == "numpy" else self.xp.fuse()(function)
-
-    def kernels(
-        self, write: Callable[[Any], Iterable[Callable[..., None]]]
-    ) -> list[Callable[..., None]]:
-        """Return kernels of the functions that `write` makes with CuPy's module `jit`, called as
-        its raw kernels.
-        """
-        jit = importlib.import_module("cupyx.jit")
-        with warnings.catch_warnings():
-            # CuPy calls it experimental, as it did in 2020.
-            warnings.simplefilter("ignore", FutureWarning)
-            return [jit.rawkernel()(function) for function in write(jit)]
 
     def wait(self) -> None:
         """Wait until the device has done everything outside lanes."""

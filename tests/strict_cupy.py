@@ -31,7 +31,6 @@ import threading
 import types
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -540,33 +539,6 @@ class _Ufunc:
         _work(self._device, 2, _arrays([indices, b]), [a])
 
 
-class _RawKernel:
-    """A kernel of `cupyx.jit`, run thread by thread."""
-
-    def __init__(self, device, function, jit):
-        self._device = device
-        self._function = function
-        self._jit = jit
-
-    def __call__(self, grid, block, args):
-        if (
-            not all(isinstance(one, ndarray) for one in args)
-            or not 0 < np.prod(block) <= 1024
-            or 0 in grid
-        ):
-            raise TypeError("expected arrays of the device, and blocks of up to 1,024 threads")
-        self._jit.blockDim = _Place(*block)
-        for self._jit.blockIdx in (_Place(*place) for place in np.ndindex(*grid)):
-            for self._jit.threadIdx in (_Place(*place) for place in np.ndindex(*block)):
-                self._function(*_plain(args))
-        _work(self._device, 1, list(args), list(args))
-
-
-class _Place(NamedTuple):
-    x: int
-    y: int = 0
-
-
 class _Module(types.ModuleType):
     """`cupy` or a part of it, with what the table has."""
 
@@ -655,17 +627,14 @@ def _make(device):
         memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
     )
     vars(cupy).update(values)
-    cupyx, jit = types.ModuleType("cupyx"), types.ModuleType("cupyx.jit")
-    vars(jit).update(
-        rawkernel=lambda: lambda function: _RawKernel(device, function, jit), atomic_add=np.add.at
-    )
+    cupyx = types.ModuleType("cupyx")
 
     def empty_pinned(shape, dtype=float, order="C"):
         device.pinned.append(np.empty(shape, dtype))
         return device.pinned[-1]
 
     vars(cupyx).update(empty_pinned=empty_pinned)
-    return {"cupy": cupy, "cupyx": cupyx, "cupyx.jit": jit}
+    return {"cupy": cupy, "cupyx": cupyx}
 
 
 @contextlib.contextmanager
