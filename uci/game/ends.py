@@ -56,6 +56,11 @@ def end_by_resigning(human: chess.Color) -> GameEnd:
     return GameEnd(_win_against(human), later("you resigned"))
 
 
+def end_by_giving_up(side: chess.Color) -> GameEnd:
+    """Return the end of a game that Aino, which has this side, gives up."""
+    return GameEnd(_win_against(side), later("Aino resigned"))
+
+
 def _win_against(loser: chess.Color) -> str:
     return "0-1" if loser == chess.WHITE else "1-0"
 

@@ -14,12 +14,14 @@ import chess
 import chess.pgn
 
 from engine.errors import ConfigError, MoveError
+from engine.search.result import SearchResult
 from uci.common.players import PERSON, aino_name, level_in
 from uci.common.reading import board_at
 from uci.game.clock import TIME_CONTROL, GameClock, GameTime
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.game_file import game_from_board
 from uci.game.level import DEFAULT_LEVEL, Level, parse_level
+from uci.game.resigning import resigns
 from uci.language import _
 
 _CHESS960_STARTS = 960
@@ -86,6 +88,15 @@ class TimedGame:
     def is_flag_down(self) -> bool:
         """Whether the side to move has used up its time."""
         return self.clock is not None and self.clock.left(self.board.turn) <= 0
+
+    def resigns(self, result: SearchResult) -> bool:
+        """Whether Aino, which has searched its position, gives up: as people do, where it plays like
+        them.
+        """
+        if not self.levels[self.board.turn].people:
+            return False
+        other_left_s = self.clock.left(not self.board.turn) if self.clock is not None else None
+        return resigns(self.board, result, other_left_s)
 
     def start_clock(self) -> None:
         """Let the mover's clock run; nobody's runs before the first move of a new or loaded

@@ -9,7 +9,7 @@ from pathlib import Path
 from engine.board.notation import move_number
 from engine.errors import AinoError, MoveError, nearest_words
 from engine.search.result import SearchResult
-from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_on_board
+from uci.game.ends import UNFINISHED, GameEnd, end_by_flag, end_by_giving_up, end_on_board
 from uci.game.move_input import read_human_move
 from uci.language import _, shown_moves
 from uci.openings.opening_names import book_move
@@ -86,6 +86,8 @@ def _engine_turn(game: TerminalGame) -> GameEnd | None:
         return end_by_flag(game.board)
     if result.best_move is None:
         raise MoveError(f"the engine found no move in {game.board.fen()}")
+    if game.resigns(result):
+        return end_by_giving_up(mover)
     text = _(
         "Aino plays {move}",
         move=f"{move_number(game.board)} {shown_moves(game.board.san(result.best_move))}",

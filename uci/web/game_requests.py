@@ -19,6 +19,7 @@ from uci.game.ends import (
     DRAW_FROM_PLY,
     TOO_EARLY,
     accepts_draw,
+    end_by_giving_up,
     end_by_resigning,
 )
 from uci.game.level import HINT_LEVEL, Level, parse_level
@@ -204,7 +205,10 @@ async def reply(session: BoardSession) -> None:
         return
     if result.best_move is None:
         raise MoveError(f"the engine found no move in {board_game.board.fen()}")
-    board_game.play(result.best_move)
+    if board_game.resigns(result):
+        board_game.finish(end_by_giving_up(board.turn))
+    else:
+        board_game.play(result.best_move)
     session.changed()
 
 

@@ -35,6 +35,7 @@ from uci.game.move_input import read_human_move
 from uci.language import shows_own_letters, speak
 from uci.main import main
 from uci.play import loop
+from uci.play.game import TerminalGame
 from uci.play.typed_commands import TYPED_COMMANDS
 
 
@@ -132,6 +133,12 @@ def test_commands_tell_of_the_position(words, how, said):
     game, _, output = play(*words, **how)
     assert game.board == how.get("board", chess.Board(how.get("fen", chess.STARTING_FEN)))
     assert [text for text in said if text not in output] == []
+
+
+def test_an_opponent_that_gives_up_plays_no_move(monkeypatch):
+    monkeypatch.setattr(TerminalGame, "resigns", lambda game, result: True)
+    game, end, _ = play("e4")
+    assert (end, game.plies) == (GameEnd("1-0", "Aino resigned"), 1)
 
 
 def test_moves_are_shown_in_ones_own_letters():

@@ -85,6 +85,14 @@ async def test_a_game_is_saved_once(visit, tab, tmp_path):
     assert "0-1" in text
 
 
+async def test_an_opponent_that_gives_up_loses(tab, monkeypatch):
+    monkeypatch.setattr(BoardGame, "resigns", lambda game, result: True)
+    await tab.send("move", uci="e2e4")
+    state = await tab.state(lambda state: state["end"])
+    assert state["end"] == {"result": "1-0", "reason": "Aino resigned"}
+    assert sans(state) == ["e4"]
+
+
 async def test_a_game_that_could_not_be_saved_is_saved_later(visit, tab, tmp_path):
     """It counted as saved, and was lost with the program."""
     with pytest.MonkeyPatch.context() as patched:

@@ -1,0 +1,85 @@
+"""When an opponent that plays like people resigns."""
+
+from dataclasses import replace
+
+import chess
+import pytest
+
+from engine.search.result import SearchResult
+from tests.unit.search.test_move_choice import root_move
+from uci.game import resigning
+from uci.game.clock import GameClock, GameTime
+from uci.game.level import Level
+from uci.game.resigning import resigns
+from uci.game.timed_game import Setup, TimedGame
+
+LOST = "4k3/8/8/8/8/8/r6r/4K3 w - - 0 1"
+QUEEN_DOWN = "4k3/8/8/8/8/8/q7/4K3 w - - 0 1"
+MINOR_DOWN = "4k3/8/8/8/8/8/n7/4K3 w - - 0 1"
+SHUFFLE = "Kf1 Kd7 Ke1 Ke7"
+
+
+@pytest.fixture(autouse=True)
+def sure(monkeypatch):
+    """Who may resign does."""
+    monkeypatch.setattr(resigning, "ROOK_CHANCE", 1.0)
+    monkeypatch.setattr(resigning, "QUEEN_CHANCE", 1.0)
+
+
+def after(fen, text):
+    board = chess.Board(fen)
+    for word in text.split():
+        board.push_san(word)
+    return board
+
+
+def searched(q=-0.99):
+    move = root_move("e1f1", 10, 1.0, q)
+    return SearchResult(move.move, None, [], [move], 10, 1)
+
+
+CASES = {
+    "a rook behind for three turns": (after(LOST, SHUFFLE), -0.99, None, True),
+    "with plenty of time on the other clock": (after(LOST, SHUFFLE), -0.99, 60.0, True),
+    "for two turns": (after(LOST, "Kf1 Kd7"), -0.99, None, False),
+    "at the first move": (chess.Board(LOST), -0.99, None, False),
+    "a knight behind": (after(MINOR_DOWN, SHUFFLE), -0.99, None, False),
+    "a mate in sight": (after(LOST, SHUFFLE), 1.0, None, False),
+    "the other clock is short": (after(LOST, SHUFFLE), -0.99, 20.0, False),
+}
+
+
+@pytest.mark.parametrize(("board", "q", "left_s", "gives_up"), CASES.values(), ids=list(CASES))
+def test_a_lost_game_is_given_up_when(board, q, left_s, gives_up):
+    assert resigns(board, searched(q), left_s) == gives_up
+
+
+def test_a_move_of_the_book_gives_nothing_up():
+    result = replace(searched(), children=[])
+    assert not resigns(after(LOST, SHUFFLE), result, None)
+
+
+def test_most_turns_of_a_lost_game_are_played_on(monkeypatch):
+    monkeypatch.undo()
+    boards = [after(QUEEN_DOWN, SHUFFLE) for _ in range(2000)]
+    for number, board in enumerate(boards):
+        board.fullmove_number = number + 3
+    share = sum(resigns(board, searched(), None) for board in boards) / len(boards)
+    assert share == pytest.approx(resigning.QUEEN_CHANCE, abs=0.02)
+
+
+@pytest.mark.parametrize(("people", "gives_up"), [(True, True), (False, False)])
+def test_only_an_opponent_like_people_resigns(people, gives_up):
+    levels = dict.fromkeys(chess.COLORS, Level(elo=1500, people=people))
+    game = TimedGame(Setup(after(LOST, SHUFFLE), human=chess.BLACK, levels=levels))
+    assert game.resigns(searched()) == gives_up
+
+
+def test_the_clock_that_may_fall_is_the_other_sides():
+    levels = dict.fromkeys(chess.COLORS, Level(elo=1500, people=True))
+    clock = GameClock(GameTime(60.0, 0.0))
+    game = TimedGame(Setup(after(LOST, SHUFFLE), chess.BLACK, levels, clock))
+    clock.set_left(chess.WHITE, 5.0)
+    assert game.resigns(searched())
+    clock.set_left(chess.BLACK, 5.0)
+    assert not game.resigns(searched())
