@@ -154,7 +154,7 @@ def test_commands_are_understood(page, monkeypatch):
                 check_words(words, monkeypatch)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "CHANGELOG.md"])
 def test_commands_in_the_running_text_exist(page, monkeypatch):
     """Their subcommands and flags: the running text may leave out what a command needs besides."""
     for program, *rest in inline_commands(page):
