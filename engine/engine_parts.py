@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from engine.network.people.people_policy import PeoplePolicy
     from engine.search.book import PolyglotBook
 
-HEADS = ("policy_head", "value_head")
 EVALUATOR_FIELDS = (
     "evaluator",
     "weights_file",
@@ -26,7 +25,6 @@ EVALUATOR_FIELDS = (
     "hybrid_weight",
     "backend",
     "preset",
-    *HEADS,
 )
 TABLE_FIELDS = ("syzygy_path", "syzygy_probe_limit", "syzygy_fifty_move_rule")
 BOOK_FIELDS = ("own_book", "book_file")
@@ -34,7 +32,6 @@ BOOK_FIELDS = ("own_book", "book_file")
 # small tree.
 TREE_FIELDS = (
     "hash_mib",
-    "minibatch_size",
     "limit_strength",
     "elo",
     "play_like",
@@ -48,9 +45,8 @@ def make_evaluator_of(options: EngineOptions) -> Evaluator:
     net = options.weights_file
     threads = options.thread_count
     blend = options.preset != "lc0"
-    heads = options.policy_head, options.value_head
     share, backend = options.hybrid_weight, options.backend
-    return evaluation.make_evaluator(options.evaluator, net, threads, share, backend, blend, heads)
+    return evaluation.make_evaluator(options.evaluator, net, threads, share, backend, blend)
 
 
 def open_tables(options: EngineOptions) -> Tablebase:

@@ -95,7 +95,7 @@ class Engine:
         self._people = open_people(self.options)
         self._rng = new_generator(self.options)
         self._forget_clocks()
-        # A restriction or noise made the tree unfit for other searches.
+        # A restriction or other priors made the tree unfit for other searches.
         self._root_was_changed = False
         # No exception has ended a search, or other work on the tree, in the middle.
         self._is_whole = True
@@ -126,7 +126,7 @@ class Engine:
         is_hinted = self._search.params.tactical_nodes > 0
         self._hint_source = HintSource(self._search, self._table_mib) if is_hinted else None
         if not isinstance(evaluator, InKernelEvaluator) or options.preset == "lc0":
-            round_size = 1 if options.preset == "lc0" else options.minibatch_size
+            round_size = 1 if options.preset == "lc0" else 0
             self._visits: Walkers | Batches = Batches(
                 self._search, evaluator, options.thread_count, round_size
             )
@@ -360,9 +360,7 @@ class Engine:
         patience_s = order.patience_s
         wait = partial(order.job.wait_for, patience_s=patience_s) if patience_s else None
         order = replace(order, ranks=tables.ranks(order.board, wait))
-        self._root_was_changed = (
-            bool(order.only) or order.is_like_people or order.options.noise_epsilon > 0.0
-        )
+        self._root_was_changed = bool(order.only) or order.is_like_people
         # If the tablebases know the root, they order its moves; probing them in the search would
         # hide the way to mate.
         self._visits.tablebase = tables if tables.largest and not order.ranks else None

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from engine.errors import ConfigError, NetFileError, blaming
 from engine.evaluation.protocol import Evaluator
-from engine.network.outputs import FIRST_HEADS, Heads
 from engine.options import EVALUATORS
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ def make_evaluator(
     hybrid_weight: float = 0.5,
     backend: str = "numpy",
     blend: bool = True,
-    heads: Heads = FIRST_HEADS,
 ) -> Evaluator:
     """Make an evaluator by name, or of a class at `package.module:name` (`load_custom`). `net_path`
     is as in `load_net`; such a class gets no weights if it means a shipped net. `hybrid_weight` is
@@ -29,10 +27,10 @@ def make_evaluator(
     planes is evaluated.
 
     The net's family decides what `network` and `auto` mean: both are `sparse` with a sparse net,
-    and `auto` is `hybrid` with a tower or transformer, `network` without `blend`. `heads` are as in
-    `load_net`. Among the shipped nets, `network` and `hybrid` take the tower. Raises ConfigError
-    for an unknown name or a backend that does not answer, NetFileError for a net that cannot be
-    loaded or is not of the evaluator's family; the error's `option` names the option at fault.
+    and `auto` is `hybrid` with a tower or transformer, `network` without `blend`. Among the shipped
+    nets, `network` and `hybrid` take the tower. Raises ConfigError for an unknown name or a backend
+    that does not answer, NetFileError for a net that cannot be loaded or is not of the evaluator's
+    family; the error's `option` names the option at fault.
     """
     if ":" in name:
         from engine.evaluation.custom import load_custom
@@ -52,7 +50,7 @@ def make_evaluator(
 
     with blaming("weights_file"):
         of_towers = is_default(net_path) and name in ("network", "hybrid")
-        net = load_network() if of_towers else load_net(net_path, heads)
+        net = load_network() if of_towers else load_net(net_path)
     with blaming("evaluator"):
         if isinstance(net, SparseNet):
             if name == "hybrid":
@@ -65,7 +63,7 @@ def make_evaluator(
         if name == "sparse":
             raise NetFileError(str(net_path), "a sparse network", f"a tower {net.config}")
     with blaming("backend"):
-        network = _planes_evaluator(net, net_path, threads, backend, heads)
+        network = _planes_evaluator(net, net_path, threads, backend)
     is_plain = name == "network" or (name == "auto" and not blend)
     if is_plain:
         return network
@@ -75,7 +73,7 @@ def make_evaluator(
 
 
 def _planes_evaluator(
-    net: Fused, net_path: str | Path | None, threads: int, backend_name: str, heads: Heads
+    net: Fused, net_path: str | Path | None, threads: int, backend_name: str
 ) -> Evaluator:
     from engine.backend import get_backend, why_no_device
     from engine.evaluation.tower import NetworkEvaluator
@@ -92,7 +90,7 @@ def _planes_evaluator(
     from engine.network.device_network import network_on
     from engine.network.weights import load_planes
 
-    file = load_planes(net_path, heads)
+    file = load_planes(net_path)
     return DeviceEvaluator(
-        on_processor, lambda: network_on(file.tensors, file.config, backend, heads=heads), chooses
+        on_processor, lambda: network_on(file.tensors, file.config, backend), chooses
     )

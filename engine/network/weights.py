@@ -79,11 +79,14 @@ def _fused(
     from engine.network.tower.tower_play import FusedTower
     from engine.network.transformer.transformer_play import FusedTransformer
 
-    for option, head, there in zip(
-        ("PolicyHead", "ValueHead"), heads, (config.policy_heads, config.value_heads), strict=True
+    for part, head, there in zip(
+        ("the policy head", "the value head"),
+        heads,
+        (config.policy_heads, config.value_heads),
+        strict=True,
     ):
         if head not in there:
-            raise NetFileError(path, f"{option} {head}", f"only {', '.join(there)}")
+            raise NetFileError(path, f"{part} {head}", f"only {', '.join(there)}")
     try:
         # Its layers go before those to play with are made.
         if not _answers_in_numbers(tensors, config):

@@ -119,19 +119,10 @@ class EngineOptions:
     backend: str = _option("Backend", "auto",
         "Evaluate towers and transformers on the CPU (numpy) or a GPU (cupy). auto = the GPU where it is faster. "
         "Where it fails, the CPU plays on. Other evaluators ignore this", choices=("auto", "numpy", "cupy"))
-    policy_head: str = _option("PolicyHead", "vanilla",
-        "Take moves from this one of the policy heads of a transformer that has several. Other nets have vanilla alone",
-        choices=("vanilla", "optimistic", "soft", "opponent"))
-    value_head: str = _option("ValueHead", "winner",
-        "Take values from this one of the value heads of a transformer that has several. Other nets have winner alone",
-        choices=("winner", "q", "st"))
     hybrid_weight: float = _option("HybridWeight", 0.5,
         "Give the material value this share in the evaluator hybrid. Other evaluators ignore this", (0.0, 1.0))
     cpuct_init: float = _option("CPuct", 1.3,
         "Set the exploration constant of PUCT; higher explores more", (0.0, 100.0))
-    cpuct_base: float = _option("CPuctBase", 38739.0, "Start to increase exploration at this many visits", (1.0, 1e9))
-    cpuct_factor: float = _option("CPuctFactor", 3.894,
-        "Increase exploration this fast with the logarithm of visits", (0.0, 1000.0))
     fpu_reduction: float = _option("FpuReduction", 0.33,
         "Value an unvisited move this much below its parent (first-play urgency)", (0.0, 10.0), aliases=("FpuValue",))
     policy_temperature: float = _option("PolicyTemperature", 1.359,
@@ -143,30 +134,13 @@ class EngineOptions:
         "Let the alpha-beta helper look at this many positions per visit when no clock runs (0 = off)", (0.0, 100.0))
     preset: str = _option("SearchPreset", "aino",
         "Search like Aino, or by Lc0's rules one leaf at a time (lc0). lc0 ignores the CPuct, FPU, policy temperature, "
-        "draw, contempt, batch, TacticalNodes and MovesLeft options",
+        "draw, contempt and TacticalNodes options",
         choices=("aino", "lc0"))  # GUIs take a value "default" for the keyword
     draw_score: int = _option("DrawScore", 0, "Value a draw like this percentage of a win for Aino", (-100, 100))
     contempt: int = _option("Contempt", 0,
         "Value a draw this many centipawns lower in games, not in analysis", (-1000, 1000))
-    moves_left_max_effect: float = _option("MovesLeftMaxEffect", 0.0345,
-        "Change Q for the length of the game by at most this much", (0.0, 1.0))
-    moves_left_threshold: float = _option("MovesLeftThreshold", 0.8,
-        "Consider the length of the game only when Q is further from 0 than this", (0.0, 0.99))
-    moves_left_slope: float = _option("MovesLeftSlope", 0.0027,
-        "Change Q by this much per ply of the length of the game", (0.0, 1.0))
-    minibatch_size: int = _option("MinibatchSize", 0,
-        "Evaluate at most this many leaves in a batch (0 = automatic). Sparse nets and the evaluator material ignore "
-        "this", (0, 512))
-    max_collisions: int = _option("MaxCollisionEvents", 32,
-        "End a tower's batch after this many collisions. Sparse nets and the evaluator material ignore this", (1, 512))
     temperature: float = _option("Temperature", 0.0,
         "Sample the move by visits^(1/T), or by priors where one node was searched. 0 = play the best", (0.0, 100.0))
-    temperature_moves: int = _option("TempDecayMoves", 0,
-        "Lower the temperature to 0 over this many moves of the game (0 = keep it)", (0, 640))
-    noise_epsilon: float = _option("DirichletNoiseEpsilon", 0.0,
-        "Mix this share of noise into the root's priors", (0.0, 1.0))
-    noise_alpha: float = _option("DirichletNoiseAlpha", 0.3,
-        "Use this alpha for the Dirichlet noise. Higher values spread it more evenly over the moves", (0.001, 100.0))
     seed: int = _option("Seed", 0, "Seed random choices with this number (0 = a new one each run)", (0, 2**31 - 1))
     syzygy_path: str = _option("SyzygyPath", "",
         "Look for Syzygy tablebases in these folders, separated as in PATH")

@@ -120,16 +120,8 @@ class SearchRequest:
 
     @property
     def temperature(self) -> float:
-        """In a game the move is drawn by visits ** (1 / temperature). 0 = play the best one.
-
-        It goes linearly down to 0 after `options.temperature_moves` moves of the game, or never if
-        they are 0.
-        """
-        if not self.plays:
-            return 0.0
-        decay_moves = self.options.temperature_moves
-        decay = (self.board.fullmove_number - 1) / decay_moves if decay_moves else 0.0
-        return self.options.temperature * max(0.0, 1.0 - decay)
+        """In a game the move is drawn by visits ** (1 / temperature). 0 = play the best one."""
+        return self.options.temperature if self.plays else 0.0
 
     @property
     def lines(self) -> int:

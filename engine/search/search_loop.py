@@ -20,7 +20,7 @@ from engine.search.like_people import PeoplePlan, choose_like_people
 from engine.search.move_choice import SearchRequest, choose_move
 from engine.search.report import Reporter
 from engine.search.result import SearchResult, mate_moves
-from engine.search.search_tree_state import Search, add_root_noise, restrict_root, take_priors
+from engine.search.search_tree_state import Search, restrict_root, take_priors
 from engine.search.time_use import doubt
 from engine.search.tree import params
 from engine.search.tree.arrays import MAX_VISITS, ROOT, UNKNOWN_DISTANCE, WIN
@@ -179,11 +179,8 @@ class SearchDriver:
             restrict_root(
                 search, np.array([encode_move(order.board, move) for move in order.only], np.uint16)
             )
-        options = order.options
         if order.is_like_people and order.people is not None:
-            take_priors(search, *order.people.predict(search.game, options.elo))
-        if options.noise_epsilon > 0.0:
-            add_root_noise(search, order.rng, options.noise_epsilon, options.noise_alpha)
+            take_priors(search, *order.people.predict(search.game, order.options.elo))
         self._runner.begin()
         if self._stopper.is_timed and order.refills:
             self._visit_a_little()
@@ -195,7 +192,7 @@ class SearchDriver:
         if order.lines > 1:
             bring_back_wins(search.tree)
         result = self._result(best)
-        order.lateness.note(self._stopper.late_ms() - options.move_overhead_ms)
+        order.lateness.note(self._stopper.late_ms() - order.options.move_overhead_ms)
         return result
 
     def _put_wins_aside(self) -> bool:

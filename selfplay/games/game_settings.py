@@ -66,8 +66,6 @@ class SearchSettings:
     """
 
     cpuct_init: float = _as_option("cpuct_init")
-    cpuct_base: float = _as_option("cpuct_base")
-    cpuct_factor: float = _as_option("cpuct_factor")
     fpu_reduction: float = _as_option("fpu_reduction")
     policy_temperature: float = _as_option("policy_temperature")
 

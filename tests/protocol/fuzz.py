@@ -50,7 +50,7 @@ SMALL_TALK = (
     "go perft 1", "help", "register", "debug on", "debug off",
 )  # fmt: skip
 # a machine has to bear them all
-MODEST = {"hash_mib": 64, "threads": 4, "move_overhead_ms": 30, "minibatch_size": 64}
+MODEST = {"hash_mib": 64, "threads": 4, "move_overhead_ms": 30}
 # No file here is a sparse net or has other heads: whether one that is asked for them is taken hangs on
 # which came first.
 MISFITS = ("sparse", "optimistic", "soft", "opponent", "q", "st")

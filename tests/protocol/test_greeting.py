@@ -20,7 +20,7 @@ KINDS = ("button", "check", "combo", "spin", "string")
 # set it.
 OTHERS = EngineOptions(
     hash_mib=64, threads=3, move_overhead_ms=7, multi_pv=4, weights_file="my nets/second best.dit",
-    evaluator="hybrid", backend="numpy", hybrid_weight=0.25, cpuct_init=2.5, cpuct_base=19652.0, preset="lc0",
+    evaluator="hybrid", backend="numpy", hybrid_weight=0.25, cpuct_init=2.5, fpu_reduction=0.25, preset="lc0",
     draw_score=-20, contempt=15, seed=9, syzygy_path="/tables/three four:/tables/five", syzygy_fifty_move_rule=False,
     own_book=True, book_file="/books/my lines.bin", verbose_move_stats=True,
 )  # fmt: skip

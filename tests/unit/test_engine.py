@@ -170,18 +170,6 @@ def test_moves_drawn_by_temperature_follow_the_seed():
     assert len(set(moves(5))) > 1
 
 
-def test_noise_changes_the_priors():
-    noisy, clean = (
-        {
-            child.move: child.prior
-            for child in search(chess.Board(), 50, noise_epsilon=epsilon, seed=1).children
-        }
-        for epsilon in (0.25, 0.0)
-    )
-    assert noisy != clean
-    assert sum(noisy.values()) == pytest.approx(1.0, abs=1e-4)
-
-
 def test_the_lc0_preset_takes_a_towers_values_as_they_are():
     tower = EngineOptions(
         hash_mib=8, threads=1, weights_file=str(default_net_path(entry="default_tower"))
@@ -207,7 +195,7 @@ def test_hash_holds_the_table_beside_the_tree(evaluator):
     ("changes", "kept"),
     [
         ({"multi_pv": 3, "show_wdl": True, "log_file": "talk.txt", "move_overhead_ms": 100}, True),
-        ({"seed": 5, "noise_alpha": 0.5, "own_book": True}, True),
+        ({"seed": 5, "own_book": True}, True),
         ({"cpuct_init": 2.0}, False),
         ({"hash_mib": 4}, False),
         ({"analyse_mode": True}, False),  # without contempt

@@ -129,16 +129,15 @@ def _measure_board(speed: Callable[[Callable[[], int]], float], depth: int) -> d
 def _measure_evaluators(
     options: EngineOptions, seconds: float, parts: tuple[str, ...], tell: Callable[[str], None]
 ) -> dict[str, Any]:
-    heads = options.policy_head, options.value_head
     if not is_default(options.weights_file):
-        load_net(options.weights_file, heads)  # report a broken net at once
+        load_net(options.weights_file)  # report a broken net at once
     results: dict[str, Any] = {}
     for name in MEASURED_EVALUATORS:
         for threads in sorted({1, options.thread_count}):
             tell(f"Measuring the evaluator {name} with {threads} thread{'s' * (threads > 1)}")
             try:
                 evaluator = make_evaluator(
-                    name, options.weights_file, threads, options.hybrid_weight, heads=heads
+                    name, options.weights_file, threads, options.hybrid_weight
                 )
             except NetFileError as error:
                 results[f"{name} skipped"] = str(error)

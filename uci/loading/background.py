@@ -29,7 +29,7 @@ from uci.loading.compiler import LOCKED, NOT_KEPT, Place, child_environment
 _COMPILER = "uci.loading.compiler"
 COMPILER_HASH_MIB = 4  # enough to compile, whatever memory the engine itself has
 # What the compiler's engine has as ours.
-_ENGINE_FIELDS = ("evaluator", "weights_file", "backend", "preset", "policy_head", "value_head")
+_ENGINE_FIELDS = ("evaluator", "weights_file", "backend", "preset")
 _PYTHON_FAILED = (1, 2)  # exit statuses of a Python that raised an error
 _POLL_S = 0.02
 _AGAIN_S = 2.0  # from one attempt to become the compiler to the next, while another one is at work
@@ -95,12 +95,7 @@ def _compiler_options(options: EngineOptions, needed: str) -> dict[str, Any]:
     if ":" in options.evaluator:
         chosen |= {"evaluator": STAND_IN, "weights_file": EngineOptions().weights_file}
     if needed.endswith(ANY_NETWORK):  # A large network would be loaded twice, and take its time.
-        chosen |= {
-            "weights_file": "",
-            "policy_head": "vanilla",
-            "value_head": "winner",
-            "stand_ins": True,
-        }
+        chosen |= {"weights_file": "", "stand_ins": True}
     return chosen
 
 

@@ -10,28 +10,26 @@ from typing import Final, NamedTuple
 
 from engine.options import EngineOptions
 
-# No alpha-beta beside the tree, and no moves-left utility: so self-play searches, where no clock
-# runs.
-_PLAIN: Final = EngineOptions(tactical_nodes=0.0, moves_left_max_effect=0.0, max_collisions=512)
+_OPTIONS: Final = EngineOptions()
 
 
 class SearchParams(NamedTuple):
-    """Settings of the search kernels, fixed for one search. The first are options, whose help says
-    what they do.
+    """Settings of the search kernels, fixed for one search. By default they are those of self-play:
+    without alpha-beta beside the tree and moves-left utility.
     """
 
-    cpuct_init: float = _PLAIN.cpuct_init  # Measured by games (docs/what-was-tried.md).
-    cpuct_base: float = _PLAIN.cpuct_base  # Lc0.
-    cpuct_factor: float = _PLAIN.cpuct_factor  # For each e-fold of (visits + base) / base. Lc0.
-    fpu_reduction: float = _PLAIN.fpu_reduction  # Lc0.
-    policy_temperature: float = _PLAIN.policy_temperature  # Lc0.
+    cpuct_init: float = _OPTIONS.cpuct_init  # Measured by games (docs/what-was-tried.md).
+    cpuct_base: float = 38739.0  # Visits at which exploration begins to increase. Lc0.
+    cpuct_factor: float = 3.894  # For each e-fold of (visits + base) / base. Lc0.
+    fpu_reduction: float = _OPTIONS.fpu_reduction  # Lc0.
+    policy_temperature: float = _OPTIONS.policy_temperature  # Lc0.
     # To the root's side to move. An integer would compile every kernel a second time.
     draw_score: float = 0.0
-    moves_left_max_effect: float = _PLAIN.moves_left_max_effect  # Set by hand.
-    moves_left_threshold: float = _PLAIN.moves_left_threshold  # Lc0.
-    moves_left_slope: float = _PLAIN.moves_left_slope  # Lc0.
-    tactical_nodes: float = _PLAIN.tactical_nodes
-    max_collisions: int = _PLAIN.max_collisions  # Collisions that end a round. Set by hand.
+    moves_left_max_effect: float = 0.0  # Most that the length of the game changes Q.
+    moves_left_threshold: float = 0.8  # How far Q must be from 0 for that. Lc0.
+    moves_left_slope: float = 0.0027  # Change of Q for a ply of the game's length. Lc0.
+    tactical_nodes: float = 0.0  # Positions that alpha-beta looks at for each visit.
+    max_collisions: int = 512  # Collisions that end a round. Set by hand.
     mate_in_one: bool = True  # Look for a mating move when a leaf is reached.
     # Search the root for forced mates of up to this many moves first. 1 = not at all. Set by hand.
     mate_moves: int = 3
@@ -59,15 +57,20 @@ class SearchParams(NamedTuple):
 
 
 def params_of(options: EngineOptions) -> SearchParams:
-    """Return the parameters that options name alike, but for what each search and its evaluator
-    decide.
+    """Return a player's parameters, those that options name alike among them, but for what each
+    search and its evaluator decide.
     """
     names = (SearchParams._field_defaults.keys() & vars(options).keys()) - {
         "draw_score",
         "cpuct_deviation",
     }
+    chosen = {
+        name: type(SearchParams._field_defaults[name])(getattr(options, name)) for name in names
+    }
     return SearchParams(
-        **{name: type(SearchParams._field_defaults[name])(getattr(options, name)) for name in names}
+        moves_left_max_effect=PLAYER_MOVES_LEFT_EFFECT,
+        max_collisions=PLAYER_COLLISIONS,
+        **chosen,
     )
 
 
@@ -86,6 +89,9 @@ LC0 = SearchParams(
 
 # ---- the formulas (`puct`) -----------------------------------------------------------------------
 
+# Most that the length of the game changes Q for a player. See docs/what-was-tried.md.
+PLAYER_MOVES_LEFT_EFFECT: Final = 0.0345
+PLAYER_COLLISIONS: Final = 32  # Collisions that end a player's round. Set by hand.
 MOVES_LEFT_LINEAR: Final = 1.6521  # Lc0's MovesLeftScaledFactor.
 MOVES_LEFT_SQUARE: Final = -0.6521  # Lc0's MovesLeftQuadraticFactor.
 # Most that the plies left change Q, and for each of them, where the root is a win that `small_endings`

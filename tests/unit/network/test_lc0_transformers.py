@@ -230,9 +230,9 @@ def test_heads_of_other_sizes_than_the_first_play(tmp_path, value):
 
 def test_a_head_that_a_network_lacks_is_refused_with_those_it_has(tmp_path):
     path = network_in(tmp_path, "map, relu")
-    with pytest.raises(NetFileError, match="PolicyHead soft, found only vanilla"):
+    with pytest.raises(NetFileError, match="policy head soft, found only vanilla"):
         load_net(path, ("soft", "winner"))
-    with pytest.raises(NetFileError, match="ValueHead st, found only winner"):
+    with pytest.raises(NetFileError, match="value head st, found only winner"):
         load_net(path, ("vanilla", "st"))
 
 

@@ -10,6 +10,7 @@ from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.search.limits import Limits
+from engine.search.search_tree_state import add_root_noise
 from engine.search.tree.arrays import ASIDE, ROOT, WIN
 from engine.search.tree.excluded_wins import bring_back_wins, put_wins_aside
 from engine.search.tree.params import MATE_PRIOR
@@ -124,16 +125,15 @@ def ordered(search):
     return bool(tried[:count].all()) and all((np.diff(group) <= 0).all() for group in groups)
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"noise_epsilon": 0.25, "seed": 3}, {"noise_epsilon": 1.0, "seed": 4}]
-)
-def test_the_roots_edges_are_in_order_whatever_changes_their_priors(options):
+@pytest.mark.parametrize("epsilon", [0.0, 0.25, 1.0])
+def test_the_roots_edges_are_in_order_whatever_changes_their_priors(epsilon):
     for fen in (MATES_IN_TWO[0][0], chess.STARTING_FEN):
         board = chess.Board(fen)
-        with alone(board, "material", **options) as engine:
+        with alone(board, "material") as engine:
             for nodes in (1, 2, 40, 400):
                 engine.set_position(board)
                 board.push(search_nodes(engine, nodes).best_move)
+                add_root_noise(engine._search, np.random.default_rng(3), epsilon, 0.3)
                 assert ordered(engine._search)
                 assert engine._search.root().priors.sum() == pytest.approx(1.0, abs=1e-5)
                 if board.is_game_over():
@@ -149,12 +149,15 @@ def test_the_mates_prior_does_not_grow_when_the_same_position_is_searched_again(
             assert result.children[0].prior + result.children[0].hint == pytest.approx(MATE_PRIOR)
 
 
-def test_a_mate_among_the_moves_asked_for_survives_noise():
+def test_a_mate_is_found_among_the_moves_asked_for():
     fen, start = MATES_IN_TWO[0]
     allowed = tuple(chess.Move.from_uci(text) for text in ("a2a3", "b2b3", "h2h3", start))
-    with alone(fen, "material", noise_epsilon=0.9, seed=1) as engine:
+    with alone(fen, "material") as engine:
         result = engine.search(Limits(nodes=1, searchmoves=allowed))
         assert result.best_move.uci() == start
+        add_root_noise(engine._search, np.random.default_rng(1), 0.9, 0.3)
+        mate = engine._search.root().forced_index()
+        assert engine._search.root().priors[mate] == pytest.approx(MATE_PRIOR)
         without = engine.search(Limits(nodes=1, searchmoves=allowed[:3]))
         assert without.best_move in allowed[:3]
         assert without.infos[0].score_mate is None
