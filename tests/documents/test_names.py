@@ -77,6 +77,14 @@ def test_every_file_that_a_page_names_exists(page):
     ]
 
 
+def test_files_and_folders_of_the_house_exist():
+    """In the drawings of the design: the tree of folders, and the walks through files."""
+    drawings = "".join(block.text for block in blocks("docs/design.md"))
+    names = re.findall(r"(?<![\w./{])[a-z][\w/]*(?:/|\.py)(?=[\s,;:)]|$)", drawings)
+    assert len(names) > 100
+    assert not [name for name in names if not list(ROOT.glob(f"**/{name.rstrip('/')}"))]
+
+
 @pytest.mark.parametrize("page", PRESENT)
 def test_every_name_that_a_page_mentions_exists(page):
     """A name of Aino's has an underscore or a capital inside: `e4`, `Q` and `bestmove` are none."""
