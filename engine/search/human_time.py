@@ -10,11 +10,15 @@ import random
 from engine.search.move_choice import SearchRequest
 from engine.search.result import SearchResult
 
-# Set by hand: a move takes about a 120th of the clock and half of the increment, eight seconds at
-# most, and never more than a quarter of what is left.
-PACE_MOVES = 120
+# How many moves of its own a side has to come: 784 club games have 31 at the first move, 17 at the
+# twentieth, and 14 from the thirtieth on.
+MOVES_AT_FIRST = 31.0
+FEWER_A_MOVE = 0.75
+LEAST_TO_COME = 14.0
+# Set by hand: the usual move takes its part of the clock and half of the increment, and no move more
+# than half a minute or a quarter of what is left.
 PACE_INCREMENT = 0.5
-SLOWEST_S = 8.0
+SLOWEST_S = 30.0
 MOST_OF_LEFT = 0.25
 OPENING_MOVES = 5  # of a game, which are known
 
@@ -31,11 +35,17 @@ def pace_s(order: SearchRequest, result: SearchResult) -> float:
     """Return the least time from the start of a clock to the answer, in seconds."""
     board, limits = order.board, order.limits
     left_ms = max(0, limits.clock_ms(board.turn) or 0)
-    usual_ms = left_ms / PACE_MOVES + PACE_INCREMENT * limits.increment_ms(board.turn)
+    part_ms = left_ms / _moves_to_come(board.fullmove_number)
+    usual_ms = part_ms + PACE_INCREMENT * limits.increment_ms(board.turn)
     most_ms = min(1000 * SLOWEST_S, MOST_OF_LEFT * left_ms)
     if limits.movetime_ms is not None:
         most_ms = min(most_ms, limits.movetime_ms - order.options.move_overhead_ms)
     return max(0.0, min(_share(order, result) * usual_ms, most_ms)) / 1000
+
+
+def _moves_to_come(number: int) -> float:
+    """Return how many moves a side still has to make, on the mean, at its move of this number."""
+    return max(LEAST_TO_COME, MOVES_AT_FIRST - FEWER_A_MOVE * (number - 1))
 
 
 def _share(order: SearchRequest, result: SearchResult) -> float:

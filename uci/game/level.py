@@ -16,7 +16,7 @@ from uci.language import _, later
 
 DEFAULT_MOVETIME_S = 2.0
 _FULL, _ALONE = later("full strength"), later("alone")
-# Aino answers within this time if its clock has more for each of so many moves.
+# At full strength, Aino answers within this time if its clock has more for each of so many moves.
 _PATIENCE_S = 8.0
 _MOVES_LEFT = 40
 _ELO_STEP = 200  # between the levels of a menu
@@ -70,12 +70,14 @@ class Level:
         """Return what bounds a search: nodes or a time of the level's own, else the game's clock,
         else two seconds.
 
-        A person does not wait long for an answer, however much time there is.
+        A person does not wait long for full strength, however much time there is; a limited level
+        takes a person's time.
         """
         if self.nodes is not None:
             return replace(clock or Limits(), nodes=self.nodes)
         if clock is not None and self.movetime_s is None:
             is_long = (clock.clock_ms(white) or 0) > _MOVES_LEFT * _PATIENCE_S * 1000
+            is_long = is_long and self.elo is None
             return replace(clock, movetime_ms=round(1000 * _PATIENCE_S)) if is_long else clock
         seconds = DEFAULT_MOVETIME_S if self.movetime_s is None else self.movetime_s
         return replace(clock or Limits(), movetime_ms=round(1000 * seconds))

@@ -292,6 +292,11 @@ def test_an_answer_comes_within_seconds_however_long_the_clock():
     assert DEFAULT_LEVEL.limits(blitz) == blitz
 
 
+def test_a_limited_level_takes_the_time_of_a_person():
+    long = Limits(white_time_ms=1_800_000, black_time_ms=1_800_000)
+    assert parse_level("elo 1500").limits(long) == long
+
+
 def test_tab_completes_what_is_typed():
     assert completions(chess.Board(), "N") == ["Na3", "Nc3", "Nf3", "Nh3"]
     assert completions(chess.Board(), "ha") == ["hard"]

@@ -31,12 +31,11 @@ def pace(moves, move, limits=BLITZ, options=PACED, plausible=2):
     return pace_s(order, result) if order.is_paced else 0.0
 
 
-# At 1400 and 5+3, every move had taken 4.0 to 4.4 s.
 PACES = {
-    "the opening": ("e2e4 e7e5", "g1f3", 0.5, 1.2),
-    "takes back": ("d2d4 d7d5 c2c4 d5c4 e2e3 b7b5 a2a4 c7c6 a4b5 c6b5 d1f3 b8c6", "f3c6", 0.5, 1.2),
-    "quiet": ("g1f3 g8f6 b1c3 b8c6 f3g1 f6g8 c3b1 c6b8 a2a3 a7a6", "h2h3", 1.2, 2.8),
-    "much to take": (ITALIAN, "h5f7", 3.0, 8.0),
+    "the opening": ("e2e4 e7e5", "g1f3", 1.5, 3.5),
+    "takes back": ("d2d4 d7d5 c2c4 d5c4 e2e3 b7b5 a2a4 c7c6 a4b5 c6b5 d1f3 b8c6", "f3c6", 1.5, 3.5),
+    "quiet": ("g1f3 g8f6 b1c3 b8c6 f3g1 f6g8 c3b1 c6b8 a2a3 a7a6", "h2h3", 3.5, 8.0),
+    "much to take": (ITALIAN, "h5f7", 9.0, 30.0),
 }
 
 
@@ -48,6 +47,18 @@ def test_the_time_of_a_limited_level_follows_the_position(moves, move, least, mo
 def test_a_move_takes_longer_where_more_moves_come_to_mind():
     quiet = PACES["quiet"][:2]
     assert pace(*quiet, plausible=1) < pace(*quiet, plausible=2) < pace(*quiet, plausible=6)
+
+
+@pytest.mark.parametrize("seconds", [60, 180, 600, 1800])
+def test_a_game_of_usual_length_takes_about_half_of_the_clock(seconds):
+    """It had taken a sixth."""
+    quiet, move, *_ = PACES["quiet"]
+    moves = quiet.split()
+    left = 1000.0 * seconds
+    for number in range(27):  # from the sixth move on
+        shuffled = " ".join(moves + "g1f3 g8f6 f3g1 f6g8".split() * (number // 2))
+        left -= 1000 * pace(shuffled, move, Limits(white_time_ms=int(left)))
+    assert 0.35 < left / (1000 * seconds) < 0.65
 
 
 @pytest.mark.parametrize("left_ms", [0, 1, 40, 1000, 9000])
