@@ -18,7 +18,9 @@ from uci.common.players import level_in
 
 Predict = Callable[[chess.Board, int], Mapping[chess.Move, float]]
 UNRATED = 1500  # the rating of players whom nothing tells of
-RATINGS = (800, 2000)  # players below or above are predicted as those at this end
+# Those of which the network has learned. Players below or above count, and are told, as of this
+# rating.
+RATINGS = (1100, 1900)
 _STEP = 100  # a rating is told as a multiple of it
 _SANE = range(100, 3600)  # ratings of people and engines
 EASY_TO_MISS = 0.2

@@ -7,7 +7,7 @@ import pytest
 
 from tests.uci.annotate.scripted_reviews import ScriptedEngine, epd, read, review, script_for
 from uci.annotate.comments import move_comment
-from uci.annotate.people import people_network, rating_of
+from uci.annotate.people import RATINGS, people_network, rating_of
 from uci.language import speak
 
 # 1. a3?? loses to 1...a6; better are 1. Ke2 and 1. Kd2.
@@ -22,8 +22,8 @@ QUIET = '[FEN "4k3/p7/8/8/8/8/P7/4K3 w - - 0 1"]\n[SetUp "1"]\n\n1. a3 a6 *\n'
         ("1500P", 1500),
         ("1210P12", 1200),
         (" 1612 ", 1600),
-        ("2687", 2000),
-        ("369", 800),
+        ("2687", 1900),
+        ("369", 1100),
         ("?", 1500),
         ("", 1500),
         ("-", 1500),
@@ -139,3 +139,12 @@ def test_the_network_of_people_tells_of_every_legal_move_after_a_pass():
     chances = people_network()(board, 1500)
     assert set(chances) == set(board.legal_moves)
     assert sum(chances.values()) == pytest.approx(1.0)
+
+
+def test_who_is_told_of_is_who_the_network_knows():
+    """Around 800 was what it said of 1100."""
+    tell = people_network()
+    board = chess.Board()
+    lowest, highest = RATINGS
+    for rating, inside in ((lowest, lowest + 100), (highest, highest - 100)):
+        assert tell(board, rating) != tell(board, inside)

@@ -34,7 +34,7 @@ async def test_the_likeliest_moves_come_first(people):
 
 @with_board({"setup": Setup(OPENING, None)})
 async def test_weaker_players_play_other_moves(people):
-    assert (await people(800))["moves"] != (await people(2000))["moves"]
+    assert (await people(1100))["moves"] != (await people(1900))["moves"]
 
 
 @with_board({"setup": Setup(chess.Board(), None)})
