@@ -9,30 +9,30 @@ from typing import Any
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import LOG_S, live_line, show, show_view
-from engine.cli.option_forms import add_flag, add_flags, at_least, changes, options_from_flags
+from engine.cli.option_forms import add_flag, at_least
 from engine.errors import ConfigError
 from engine.files.atomic import write_file
 from engine.files.output_files import output_file
 from engine.files.text import POSITIONS, PUZZLES, kind_of_file
 from engine.native.uptime import uptime_s
-from engine.options import EngineOptions
 from selfplay.interrupt import stop_flag
 from selfplay.matches.contestant import ENGINE_HELP, Contestant, parse_contestant
 from selfplay.matches.control import TimeControl
 from selfplay.suites.epd import read_epd
 from selfplay.suites.problem import Problem, read_puzzles, sample
 from selfplay.suites.score import Outcome, solve_all, suite_json, suite_table
-from selfplay.suites.solver import EngineSolver, Solver, UciSolver
+from selfplay.suites.solver import Solver
 
 EXAMPLES = """examples:
   aino-train suite wac.epd sts.epd --nodes 1000 --concurrency 2 --json out.json
-  aino-train suite lichess.csv --limit 500 --nodes 400 --evaluator material
+  aino-train suite lichess.csv --limit 500 --nodes 400 --engine "cmd=aino option.Evaluator=material"
   aino-train suite wac.epd --movetime 1 --engine "name=sf cmd=stockfish option.Threads=1"
 
 Suites are EPD files (bm, am, dm, several best moves, graded moves as in STS) or FEN files called mateN.fen; puzzles are
 CSV files as Lichess publishes them (every move of the line must be found, any mate counts). The node count of a
 solution is the one from which it stayed the first choice.
 """
+DEFAULT_ENGINE = "name=aino cmd=aino option.Threads=1"  # concurrent searches share the cores
 DEFAULT_NODES = 1000
 WRITE_S = 60.0  # seconds between two writings of the file with outcomes
 
@@ -40,13 +40,12 @@ WRITE_S = 60.0  # seconds between two writings of the file with outcomes
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "solve these .epd or .fen suites and .csv puzzles"
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=text)
-    text = f"test this UCI engine: {ENGINE_HELP} (default: Aino in this process, with the engine options below)"
-    parser.add_argument("--engine", metavar="ENGINE", help=text)
+    add_flag(parser, "--engine", DEFAULT_ENGINE, f"test this UCI engine: {ENGINE_HELP}", "ENGINE")
     text = f"search this many nodes per move (default {DEFAULT_NODES}, unless --movetime)"
     parser.add_argument("--nodes", metavar="N", help=text)
     text = "think for this many seconds per move; with --nodes, whichever limit comes first"
     parser.add_argument("--movetime", metavar="S", help=text)
-    text = "solve this many positions at once, one engine each; Threads then defaults to 1"
+    text = "solve this many positions at once, one engine each"
     add_flag(parser, "--concurrency", 1, text, least=1)
     text = "solve N positions per file, sampled at random (default: all)"
     parser.add_argument("--limit", type=at_least(1), metavar="N", help=text)
@@ -55,26 +54,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--json", type=output_file, metavar="FILE.json", help="write scores and every outcome here"
     )
     parser.add_argument("--failed", action="store_true", help="list unsolved positions")
-    add_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Solve, then show the table; an interrupted run shows the results so far."""
-    contestant = parse_contestant(arguments.engine) if arguments.engine else None
-    # Concurrent searches share the cores.
-    options = options_from_flags(arguments, usual := EngineOptions(threads=1))
-    if contestant and (given := changes(usual, options)):
-        raise ConfigError(
-            f"--engine takes options as option.NAME=VALUE; {', '.join(given)} would not reach it"
-        )
+    contestant = parse_contestant(arguments.engine)
     limit = _limit(arguments, contestant)
     suites = {
         str(path): _read(path, arguments.limit, arguments.limit_seed) for path in arguments.files
     }
     problems = [problem for members in suites.values() for problem in members]
-    engine = {"aino": asdict(options)} if contestant is None else asdict(contestant)
-    results = _Results(suites, {"engine": engine, "limit": str(limit)}, arguments.json)
-    show(f"{len(problems):,} positions, {limit}, {contestant.name if contestant else 'Aino'}")
+    settings = {"engine": asdict(contestant), "limit": str(limit)}
+    results = _Results(suites, settings, arguments.json)
+    show(f"{len(problems):,} positions, {limit}, {contestant.name}")
     with stop_flag() as stop, live_line("suite", LOG_S) as line:
 
         def report(outcome: Outcome) -> None:
@@ -84,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
             line.update(results.done / len(problems), f"{results.solved} of {results.done} solved")
 
         def new_solver() -> Solver:
-            return UciSolver(contestant, limit) if contestant else EngineSolver(options, limit)
+            return Solver(contestant, limit)
 
         try:
             solve_all(problems, new_solver, arguments.concurrency, report, stop.is_set)
@@ -134,18 +126,18 @@ class _Results:
             write_file(self._path, text)
 
 
-def _limit(arguments: argparse.Namespace, contestant: Contestant | None) -> TimeControl:
+def _limit(arguments: argparse.Namespace, contestant: Contestant) -> TimeControl:
     """Return the limit from the flags, else from the ENGINE words, else the default. Raises
     ConfigError for a clock.
     """
-    given = TimeControl.of(None, arguments.movetime, arguments.nodes) or (
-        contestant and contestant.control
-    )
-    if given and given.base_s:
+    limit = TimeControl.of(None, arguments.movetime, arguments.nodes) or contestant.control
+    if limit is None:
+        return TimeControl(nodes=DEFAULT_NODES)
+    if limit.base_s:
         raise ConfigError(
-            f"a suite limits nodes or seconds for each move, and has no clock: got {given}"
+            f"a suite limits nodes or seconds for each move, and has no clock: got {limit}"
         )
-    return given or TimeControl(nodes=DEFAULT_NODES)
+    return limit
 
 
 def _read(path: Path, limit: int | None, seed: int) -> list[Problem]:

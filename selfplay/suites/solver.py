@@ -1,6 +1,4 @@
-"""Solvers: Aino in this process, or any UCI engine. Each reports its best move at several node
-counts.
-"""
+"""Solves problems with a UCI engine, which tells its best move at several node counts."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -10,16 +8,11 @@ import chess
 import chess.engine
 
 from engine.native.uptime import uptime_s
-from engine.options import EngineOptions
-from engine.player import Engine
-from engine.search.limits import Limits
 from selfplay.matches.contestant import Contestant, close_engine, open_engine
 from selfplay.matches.control import TimeControl
 from selfplay.matches.play import EngineFault, is_legal, mate_of, read_info, think
 
-STAGE = 2**0.5  # ratio between the node counts at which EngineSolver asks Aino for its best move
-FIRST_STAGE = 8
-# Allow a UCI engine this much beyond its time; with a node limit, this much in all.
+# Allow an engine this much beyond its time; with a node limit, this much in all.
 ENGINE_PATIENCE_S = 60.0
 
 
@@ -38,56 +31,7 @@ time spent on it.
 """
 
 
-class EngineSolver:
-    """Aino in this process. With a node limit it searches in stages that keep the tree, to see when
-    its move changes.
-
-    The stages end at the limit divided by powers of the square root of 2. A stage may cut an
-    evaluator's batch short, so the move may differ from that of one search with as many nodes. A
-    time limit means one search, and its solution counts at its end.
-    """
-
-    def __init__(self, options: EngineOptions, limit: TimeControl) -> None:
-        self._limit = limit
-        self._engine = Engine(options)
-        self._engine.warm_up()
-
-    def solve(self, board: chess.Board, fresh: bool) -> BestMoves:
-        """Search a position that has legal moves and its history on the stack. fresh: it begins a
-        new problem.
-        """
-        engine, limit = self._engine, self._limit
-        if fresh:
-            engine.new_game()
-        engine.set_position(board)
-        begin = uptime_s()
-        steps: list[BestMove] = []
-        kept = 0
-        for nodes in (
-            _stages(limit.nodes) if limit.nodes and not limit.movetime_s else [limit.nodes or None]
-        ):
-            movetime_ms = round(1000 * limit.movetime_s) or None
-            result = engine.search(Limits(nodes=nodes, movetime_ms=movetime_ms))
-            kept += result.nodes
-            assert result.best_move is not None
-            elapsed_ms = round(1000 * (uptime_s() - begin))
-            mate = result.infos[0].score_mate if result.infos else None  # a book move has no lines
-            steps.append(BestMove(kept, elapsed_ms, result.best_move, mate))
-        return steps
-
-    def close(self) -> None:
-        self._engine.close()
-
-
-def _stages(nodes: int) -> list[int]:
-    """Increasing node counts; the last is `nodes`."""
-    stages = [nodes]
-    while stages[0] / STAGE >= FIRST_STAGE:
-        stages.insert(0, round(stages[0] / STAGE))
-    return stages
-
-
-class UciSolver:
+class Solver:
     """A UCI engine in its own process, which begins anew after an EngineFault."""
 
     def __init__(self, contestant: Contestant, limit: TimeControl) -> None:
@@ -95,7 +39,10 @@ class UciSolver:
         self._engine = open_engine(contestant)
 
     def solve(self, board: chess.Board, fresh: bool) -> BestMoves:
-        told = deque[str]()
+        """Search a position that has legal moves and its history on the stack. fresh: it begins a
+        new problem.
+        """
+        lines = deque[str]()
         limit = self._limit
         if fresh:
             self._engine.protocol.send_line("ucinewgame")
@@ -103,7 +50,7 @@ class UciSolver:
         begin = uptime_s()
         try:
             best = think(
-                self._engine, board, asked, limit.movetime_s + ENGINE_PATIENCE_S, told
+                self._engine, board, asked, limit.movetime_s + ENGINE_PATIENCE_S, lines
             ).move
         except EngineFault:
             close_engine(self._engine, force=True)
@@ -113,7 +60,7 @@ class UciSolver:
         steps = list[BestMove]()
         nodes = 0
         mate = None
-        for info in (one for one in map(read_info, told) if one is not None and one.rank == 1):
+        for info in (one for one in map(read_info, lines) if one is not None and one.rank == 1):
             nodes = max(nodes, info.nodes or 0)
             if is_legal(info.move, board):
                 move = board.parse_uci(info.move)
@@ -127,6 +74,3 @@ class UciSolver:
 
     def close(self) -> None:
         close_engine(self._engine)
-
-
-Solver = EngineSolver | UciSolver

@@ -108,7 +108,7 @@ WRITERS = {
     "teach": (("--teacher", "@teacher.nnue", "--out", "@taught", "--count", 99, "--chunk-rows", 999, "--filter-mib", 1,
                "--data", "@two.pgn"), 3000, "taught"),
     "export": (("@run", "--pgn", "@games.pgn"), FULL, "games.pgn"),
-    "suite": (("@suite.epd", "--nodes", 20, *MATERIAL, "--json", "@out.json"), FULL, "out.json"),
+    "suite": (("@suite.epd", "--nodes", 20, "--engine", ENGINE, "--json", "@out.json"), FULL, "out.json"),
     "pretrain": (("--data", "@two.pgn", "--net", "16x1", "--batch", 32, "--positions", 32, "--run", "@toy",
                   "--out", "@toy.dit"), FULL, "cache"),
 }  # fmt: skip

@@ -17,7 +17,7 @@ from selfplay.matches.control import TimeControl
 from selfplay.matches.opening_book import load_book
 from selfplay.matches.play import Info, last_judgement, read_info
 from selfplay.matches.statistics import Sprt
-from selfplay.suites.solver import UciSolver
+from selfplay.suites.solver import Solver
 from tests.selfplay import scripted_engine
 from tests.selfplay.matches.test_match import match_of, played, scripted
 from tests.selfplay.scripted_engine import NOT_THE_SCORE
@@ -104,5 +104,5 @@ def test_castling_of_chess960_is_a_move_of_the_position():
 
 def test_a_suite_takes_no_bound_for_a_mate():
     bounds = Contestant("a", (sys.executable, SCRIPT, "bounds", "20"))
-    with closing(UciSolver(bounds, TimeControl(nodes=10))) as solver:
+    with closing(Solver(bounds, TimeControl(nodes=10))) as solver:
         assert {step.mate for step in solver.solve(chess.Board(), fresh=True)} == {None}

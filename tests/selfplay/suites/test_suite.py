@@ -15,14 +15,13 @@ import pytest
 
 from engine.board.pgn.move_words import legal_move
 from engine.errors import DataError, MoveError
-from engine.options import EngineOptions
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
 from selfplay.suites import solver
 from selfplay.suites.epd import parse_epd_line, read_epd
 from selfplay.suites.problem import Problem, read_puzzles
 from selfplay.suites.score import grouped, solve_all, solve_problem, tally
-from selfplay.suites.solver import BestMove, EngineSolver, UciSolver
+from selfplay.suites.solver import BestMove, Solver
 from tests.selfplay import scripted_engine
 
 SCRIPT = Path(scripted_engine.__file__)
@@ -330,24 +329,9 @@ def test_groups_are_in_order_where_a_stop_left_the_rest_out():
     assert list(grouped([outcome])) == ["fork", "rating 800-999", "rating 1000-1199"]
 
 
-def test_aino_solves_in_stages_in_this_process():
-    options = EngineOptions(evaluator="material", threads=1, hash_mib=16)
-    with closing(EngineSolver(options, TimeControl(nodes=100))) as solver:
-        answer = solver.solve(chess.Board(BACK_RANK + " 0 1"), fresh=True)
-        assert answer[-1].move.uci() == "a1a8"
-        assert answer[-1].mate == 1
-        start = solver.solve(chess.Board(), fresh=True)
-        nodes = [step.nodes for step in start]
-        assert nodes == sorted(nodes)
-        assert (nodes[-1], len(nodes)) == (100, 8)
-        assert [step.move for step in solver.solve(chess.Board(), fresh=True)] == [
-            step.move for step in start
-        ]
-
-
 def scripted_solver(*how):
     engine = Contestant("scripted", (sys.executable, str(SCRIPT), *how))
-    return closing(UciSolver(engine, TimeControl(nodes=100)))
+    return closing(Solver(engine, TimeControl(nodes=100)))
 
 
 def test_the_lines_of_a_uci_engine_are_steps_of_its_answer():
@@ -377,9 +361,18 @@ def test_command_shows_what_it_writes(aino_train, tmp_path):
                              for theme, move in (("Mate", "Ra8"), ("Wrong", "h4")) for n in range(5)))  # fmt: skip
     puzzles.write_text(PUZZLES)
     output = aino_train(
-        f"suite {suite} {puzzles} --nodes 200 --evaluator material --json {out} --failed",
+        "suite",
+        suite,
+        puzzles,
+        "--nodes",
+        200,
+        "--engine",
+        "cmd=aino option.Evaluator=material",
+        "--json",
+        out,
+        "--failed",
     )
-    assert output.startswith("12 positions, 200 nodes a move, Aino\n"), (
+    assert output.startswith("12 positions, 200 nodes a move, aino\n"), (
         "nothing was said before the first was solved"
     )
     rows = [line.split()[:4] for line in output.splitlines()]
