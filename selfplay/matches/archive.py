@@ -18,7 +18,7 @@ from engine.board.pgn.game_writer import game_text
 from engine.errors import RunError
 from engine.files.atomic import append, write_file
 from engine.files.settings_file import read_noted
-from selfplay.matches.play import FAULTS, Reason, Thought, mate_of
+from selfplay.matches.match_game import FAULTS, Reason, Thought, mate_of
 
 GAMES_FILE, SETTINGS_FILE = "games.jsonl", "match.json"
 RESULT_FILE = "result.json"

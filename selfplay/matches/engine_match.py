@@ -15,8 +15,8 @@ from engine.errors import ConfigError
 from selfplay.matches import statistics
 from selfplay.matches.archive import GameRow, MatchArchive
 from selfplay.matches.contestant import Contestant
+from selfplay.matches.match_game import FAULTS
 from selfplay.matches.opening_book import opening_board
-from selfplay.matches.play import FAULTS
 from selfplay.matches.series import NumberedSeries, NumberedSettings, check_even
 from selfplay.matches.statistics import EloEstimate, Sprt, SprtState, leading_pairs, or_null
 

@@ -16,10 +16,11 @@ from engine.errors import ConfigError, RunError
 from engine.options.settings import setting
 from selfplay.interrupt import Stop
 from selfplay.matches.archive import GAMES_FILE, GameRow, MatchArchive
-from selfplay.matches.contestant import Contestant, close_engine, open_engine, set_virtual_time
+from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
+from selfplay.matches.engine_process import close_engine, open_engine, set_virtual_time
+from selfplay.matches.match_game import Rules, SeatedEngine, play_match_game
 from selfplay.matches.opening_book import OpeningOrder, opening_board, readable
-from selfplay.matches.play import Rules, SeatedEngine, play_match_game
 from selfplay.threads import share_out
 
 

@@ -25,8 +25,9 @@ from selfplay.families.planes.custom import is_custom
 from selfplay.interrupt import Stop, Tell
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import GameRow, MatchArchive, read_game_rows
-from selfplay.matches.contestant import POLL_S, Contestant, engine_command, split_words
+from selfplay.matches.contestant import Contestant, engine_command, split_words
 from selfplay.matches.control import TimeControl
+from selfplay.matches.engine_process import POLL_S
 from selfplay.matches.opening_book import load_book
 from selfplay.matches.rating import FittedRating, fit_ratings
 from selfplay.matches.series import PlannedGame, Series, SeriesSettings

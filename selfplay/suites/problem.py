@@ -133,7 +133,7 @@ def _puzzle(fields: PuzzleFields, place: str, note: Note) -> Problem:
     board = row.board
     band = int(row.rating) // BAND * BAND
     groups = (f"rating {band}-{band + BAND - 1}", *row.themes)
-    name = fields.get("puzzleid") or place
+    name = fields.get("PuzzleId") or place
     return Problem(
         name, groups, board.fen(), frozenset(line[:1]), line=line, chess960=board.chess960
     )

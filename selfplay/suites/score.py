@@ -13,7 +13,7 @@ from rich import box
 from rich.table import Table
 
 from selfplay.interrupt import Stop
-from selfplay.matches.play import EngineFault
+from selfplay.matches.match_game import EngineFault
 from selfplay.suites.problem import Problem
 from selfplay.suites.solver import BestMove, Solver
 from selfplay.threads import share_out

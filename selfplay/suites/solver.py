@@ -8,9 +8,10 @@ import chess
 import chess.engine
 
 from engine.native.uptime import uptime_s
-from selfplay.matches.contestant import Contestant, close_engine, open_engine
+from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
-from selfplay.matches.play import EngineFault, is_legal, mate_of, read_info, think
+from selfplay.matches.engine_process import close_engine, open_engine
+from selfplay.matches.match_game import EngineFault, is_legal, mate_of, read_info, think
 
 # Allow an engine this much beyond its time; with a node limit, this much in all.
 ENGINE_PATIENCE_S = 60.0

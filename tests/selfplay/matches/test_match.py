@@ -18,19 +18,14 @@ import chess.pgn
 import pytest
 
 from engine.errors import ConfigError, RunError
-from selfplay.matches import contestant, play
+from selfplay.matches import engine_process, match_game, uci_driver
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.archive import SETTINGS_FILE, MatchArchive
-from selfplay.matches.contestant import (
-    Contestant,
-    ask_engine,
-    close_engine,
-    open_engine,
-    parse_contestant,
-)
+from selfplay.matches.contestant import Contestant, parse_contestant
 from selfplay.matches.control import TimeControl
 from selfplay.matches.engine_match import Match, MatchSettings, standing
-from selfplay.matches.play import FAULTS, Info, Reason, Thought
+from selfplay.matches.engine_process import ask_engine, close_engine, open_engine
+from selfplay.matches.match_game import FAULTS, Info, MatchGame, Reason, Thought
 from selfplay.matches.statistics import Sprt
 from tests.new_process import wait_until
 from tests.selfplay import scripted_engine
@@ -74,15 +69,15 @@ def played(settings, folder, stop_after=None):
 @pytest.fixture
 def first_search_s(monkeypatch):
     """Limits the first search alone: on a busy machine the process may take long to start."""
-    search_once = contestant._search_once
+    search_once = engine_process._search_once
 
     def limit(seconds):
         def limited(engine, one):
             with monkeypatch.context() as patched:
-                patched.setattr(contestant, "START_TIMEOUT_S", seconds)
+                patched.setattr(engine_process, "START_TIMEOUT_S", seconds)
                 search_once(engine, one)
 
-        monkeypatch.setattr(contestant, "_search_once", limited)
+        monkeypatch.setattr(engine_process, "_search_once", limited)
 
     return limit
 
@@ -120,7 +115,7 @@ def test_a_clock_in_nodes_loses_what_they_are_worth(tmp_path):
 
 
 def test_a_busy_machine_takes_nothing_off_a_clock_in_nodes(tmp_path, monkeypatch):
-    monkeypatch.setattr("selfplay.matches.play.uptime_s", iter(range(0, 10**6, 9)).__next__)
+    monkeypatch.setattr("selfplay.matches.match_game.uptime_s", iter(range(0, 10**6, 9)).__next__)
     row = played(match_in_nodes(1_000, 1_000), tmp_path)[0]
     assert row.reason == Reason.LENGTH
     assert max(row.slowest_ms) == 10.0
@@ -296,6 +291,23 @@ def test_a_game_that_both_engines_call_lost_is_over(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("start", "opening", "scores"),
+    [
+        pytest.param("w", [], [30, -20, None, -10], id="White begins"),
+        pytest.param("w", ["e2e4"], [-30, 20, None, 10], id="after a move of White's"),
+        pytest.param("b", [], [-30, 20, None, 10], id="Black begins"),
+        pytest.param("b", ["e7e5"], [30, -20, None, -10], id="after a move of Black's"),
+    ],
+)
+def test_scores_are_whites_whoever_begins(start, opening, scores):
+    """The scores decide who has won: the other side would have."""
+    thoughts = [Thought(0, score, None, None) for score in (30, 20, None, 10)]
+    moves = [chess.Move.from_uci(word) for word in [*opening, "g1f3", "g8f6", "f3g1", "f6g8"]]
+    game = MatchGame(chess.STARTING_FEN.replace(" w ", f" {start} "), moves, thoughts=thoughts)
+    assert game.white_scores() == scores
+
+
 def test_one_engine_alone_ends_no_game(tmp_path):
     rules = Adjudication(DrawRule(2, 10, 1), ResignRule(2, 500))
     rows = played(match_of("score", 0, adjudication=rules), tmp_path)
@@ -444,7 +456,7 @@ def test_engine_that_cannot_be_had_as_told_is_an_error(changed, named, tmp_path)
 
 
 def test_engine_that_does_not_get_ready_is_named_with_the_time_it_had(monkeypatch):
-    monkeypatch.setattr(contestant, "START_TIMEOUT_S", 3.0)
+    monkeypatch.setattr(engine_process, "START_TIMEOUT_S", 3.0)
     script = "for line in iter(input, 'quit'):\n    if line == 'uci': print('uciok', flush=True)"
     with pytest.raises(ConfigError, match=r"^mute: cannot set its options: no answer within 3 s$"):
         open_engine(Contestant("mute", (sys.executable, "-c", script)))
@@ -454,7 +466,7 @@ def test_an_engine_that_never_moves_is_given_up_at_the_start(
     tmp_path, monkeypatch, first_search_s, caplog
 ):
     first_search_s(1.0)
-    monkeypatch.setattr(contestant, "STOP_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(engine_process, "STOP_TIMEOUT_S", 0.5)
     with pytest.raises(
         ConfigError,
         match=r"^two: '.*' does not answer `go` within 1 s, and then `stop` within 0.5 s$",
@@ -481,16 +493,16 @@ def test_a_line_without_an_end_takes_little_memory():
             ask_engine(
                 engine, engine.protocol.play(chess.Board(), chess.engine.Limit(nodes=9)), 0.5
             )
-        assert len(engine.protocol.buffer[1]) <= contestant.LONGEST_ANSWER
+        assert len(engine.protocol.buffer[1]) <= uci_driver.LONGEST_ANSWER
     finally:
         close_engine(engine, force=True)
 
 
 def test_lines_without_an_end_take_little_memory(tmp_path, monkeypatch):
     told, parsed = [], []
-    monkeypatch.setattr(play, "KEPT_LINES", 4)
+    monkeypatch.setattr(match_game, "KEPT_LINES", 4)
     monkeypatch.setattr(
-        play, "last_judgement", lambda lines, board: told.append(len(lines)) or Info()
+        match_game, "last_judgement", lambda lines, board: told.append(len(lines)) or Info()
     )
     monkeypatch.setattr(
         chess.engine, "_parse_uci_info", lambda *words: parsed.append(len(told)) or {}
@@ -509,7 +521,7 @@ def test_ctrl_c_ends_the_wait_for_a_mute_engine(mute_at, tmp_path, caplog):
     settings = replace(match_of(), second=Contestant("mute", (sys.executable, "-c", script)))
     begin = time.monotonic()
     assert not Match(settings, MatchArchive(tmp_path, {})).play(print, asked.exists)
-    assert time.monotonic() - begin < contestant.START_TIMEOUT_S / 2
+    assert time.monotonic() - begin < engine_process.START_TIMEOUT_S / 2
     assert "mute: stopped before it had answered at its start" in caplog.text
 
 

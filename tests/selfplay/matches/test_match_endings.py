@@ -14,8 +14,8 @@ from engine.errors import ConfigError
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
+from selfplay.matches.match_game import Info, last_judgement, read_info
 from selfplay.matches.opening_book import load_book
-from selfplay.matches.play import Info, last_judgement, read_info
 from selfplay.matches.statistics import Sprt
 from selfplay.suites.solver import Solver
 from tests.selfplay import scripted_engine

@@ -19,8 +19,9 @@ from engine.native.uptime import uptime_s
 from engine.options.settings import check_settings, setting
 from selfplay.interrupt import Stop
 from selfplay.matches.adjudication import Adjudication
-from selfplay.matches.contestant import KEPT_LINES, ask_engine
 from selfplay.matches.control import TimeControl
+from selfplay.matches.engine_process import ask_engine
+from selfplay.matches.uci_driver import KEPT_LINES, driver_of
 from selfplay.records.targets import MATE_SCORE_CP
 
 LARGEST_SCORE = 30_000  # largest score in centipawns that is not a mate
@@ -192,13 +193,16 @@ class MatchGame:
 
     def white_scores(self) -> list[float | None]:
         """Return the scores in centipawns of the moves after the opening, from White's side."""
-        black_began = (len(self.moves) - len(self.thoughts) + (" b " in self.start_fen)) % 2
-        return [
-            None
-            if thought.score_cp is None
-            else thought.score_cp * (-1 if (i + black_began) % 2 else 1)
-            for i, thought in enumerate(self.thoughts)
-        ]
+        opening_plies = len(self.moves) - len(self.thoughts)
+        black_begins = self.start_fen.split()[1] == "b"
+        scores = []
+        for ply, thought in enumerate(self.thoughts, opening_plies):
+            score = thought.score_cp
+            is_blacks = (ply % 2 == 1) != black_begins
+            if is_blacks and score is not None:
+                score = -score
+            scores.append(score)
+        return scores
 
 
 class EngineFault(Exception):
@@ -262,12 +266,12 @@ def _move(
     control, other = players[side].control, players[not side].control
     allowed_s = control.allowed_s(clocks_s[side])
     limit = control.limit(clocks_s[side], other, clocks_s[not side], side)
-    told = deque[str](maxlen=KEPT_LINES)
+    lines = deque[str](maxlen=KEPT_LINES)
     begin = uptime_s()
     patience_s = control.patience_s(clocks_s[side], patience_s)
-    answer = think(players[side].engine, board, limit, patience_s, told)
+    answer = think(players[side].engine, board, limit, patience_s, lines)
     measured_s = uptime_s() - begin
-    judged = last_judgement(told, board)
+    judged = last_judgement(lines, board)
     used_s = control.used_s(measured_s, judged.nodes or 0)
     if control.nodes_per_ms and judged.nodes is None:
         raise EngineFault(Reason.TIME, "it told no nodes, of which its time is made")
@@ -287,13 +291,13 @@ def think(
     board: chess.Board,
     limit: chess.engine.Limit,
     timeout_s: float,
-    told: deque[str],
+    lines: deque[str],
 ) -> chess.engine.PlayResult:
-    """Return the engine's answer, which holds a move; its last lines go to `told`. Raises
+    """Return the engine's answer, which holds a move; its last lines go to `lines`. Raises
     EngineFault.
     """
     # The driver itself would merge all lines into one, bounds and second-best ones, too.
-    engine.protocol.told = told  # type: ignore[attr-defined]
+    driver_of(engine).search_lines = lines
     try:
         answer = ask_engine(engine, engine.protocol.play(board, limit), timeout_s)
     except chess.engine.EngineTerminatedError as error:
