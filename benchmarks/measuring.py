@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 import shlex
 import shutil
@@ -20,6 +19,7 @@ import numpy as np
 
 from engine import Engine
 from engine.cli.command_line import CommandParser
+from engine.files.json_text import json_text
 from engine.options import EngineOptions
 
 EVALUATORS = ("sparse", "hybrid", "network", "material")
@@ -86,7 +86,7 @@ def at_least(least: int) -> Callable[[str], int]:
 def report(rows: Sequence[Row], as_json: bool) -> None:
     """Print rows with the same columns, as a table or as one JSON list."""
     if as_json:
-        print(json.dumps(list(rows), indent=2))
+        print(json_text(list(rows), indent=2))
         return
     lines = (
         [list(rows[0]), *([_text(value) for value in row.values()] for row in rows)] if rows else []

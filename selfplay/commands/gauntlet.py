@@ -12,7 +12,6 @@ from selfplay.commands.referee import add_referee_flags, play_series, series_of
 from selfplay.matches.contestant import ENGINE_HELP, parse_contestant
 from selfplay.matches.engine_match import fault_lines, match_json, score_text
 from selfplay.matches.rated_opponents import Gauntlet, GauntletSettings, GauntletStanding
-from selfplay.matches.statistics import or_null
 
 EXAMPLES = """example:
   aino-train gauntlet --against 3320 "name=weiss cmd=./weiss" --against 3286 "name=stash cmd=./stash" \\
@@ -78,10 +77,6 @@ def gauntlet_lines(now: GauntletStanding, settings: GauntletSettings) -> list[st
 
 def gauntlet_json(now: GauntletStanding) -> dict[str, Any]:
     rating = now.rating
-    interval = (
-        {}
-        if rating is None
-        else {"elo": rating.elo, "low": or_null(rating.low), "high": or_null(rating.high)}
-    )
+    interval = {} if rating is None else {"elo": rating.elo, "low": rating.low, "high": rating.high}
     against = {name: match_json(standing) for name, standing in now.against.items()}
     return {"rating": interval, "games": now.games, "against": against}

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from contextlib import closing
 from pathlib import Path
 
 from engine.cli.live_lines import log, shell_word, show
@@ -13,7 +14,7 @@ from selfplay.interrupt import Stop
 from selfplay.run.anchors import measuring
 from selfplay.run.config import stored_config
 from selfplay.run.folder import RunFolder, best_net
-from selfplay.run.ledger import Phase
+from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import adopt_candidate, run_generations
 
 EXAMPLES = """example:
@@ -71,10 +72,19 @@ def run(arguments: argparse.Namespace) -> int:
     best = best_net(arguments.run)
     if best.is_file():
         run_name, net_name = shell_word(arguments.run), shell_word(best)
-        show(f"the best network so far is {best}")
+        if has_promoted(arguments.run):
+            show(f"the best network so far is {best}")
+        else:
+            show(f"no candidate was promoted yet; {best} is the network that the run began with")
         net = stored_config(arguments.run / "config.toml").net
         evaluator = f"--evaluator {net} " if is_custom(net) else ""
         show(f"  play against it:  aino play {evaluator}--weights-file {net_name}")
         show(f"  see the run:      aino-train report {run_name}")
         show(f"  continue: aino-train loop {run_name}")
     return status
+
+
+def has_promoted(run: Path) -> bool:
+    """Whether a candidate of the run has become its best network."""
+    with closing(Ledger(run / "ledger.sqlite", is_copy=True)) as ledger:
+        return any(gate.accepted for gate in ledger.gates().values())

@@ -140,7 +140,10 @@ def _train(arguments: argparse.Namespace, settings: PretrainSettings) -> int:
     )
     with closing(training):
         with stop_flag() as stop, live_line(f"pretrain {settings.net}", LOG_S, COMPILES) as line:
-            finished = training.train(lambda report: _show(report, line), stop.is_set)
+            finished = training.train(
+                lambda report: _show(report, training.seconds_left(report.positions_per_s), line),
+                stop.is_set,
+            )
         if not finished:
             show(f"stopped at {training.progress:.1%}; the same command continues")
             return INTERRUPTED
@@ -170,13 +173,14 @@ def _load(arguments: argparse.Namespace, settings: PretrainSettings) -> Training
             return None
 
 
-def _show(report: ProgressReport, line: LiveLine) -> None:
+def _show(report: ProgressReport, left_s: float | None, line: LiveLine) -> None:
     speed = f"{number_text(report.positions_per_s, ',.0f')}/s"
     if (losses := report.losses) is not None:
         policy, value = number_text(losses.policy, ".3f"), number_text(losses.value, ".3f")
         line.update(
             report.progress,
             f"{report.positions:,} positions, {speed}, policy {policy} value {value}",
+            left_s,
         )
     if (scores := report.scores) is not None:
         top1 = number_text(scores.top1, "6.2%")

@@ -3,7 +3,6 @@ with progress.
 """
 
 import argparse
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from engine.cli.live_lines import LOG_S, live_line, show
 from engine.cli.option_forms import add_flag, add_setting_flags, at_least, given_settings
 from engine.files.atomic import write_file
+from engine.files.json_text import json_text
 from selfplay.interrupt import stop_flag
 from selfplay.lock import folder_lock
 from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
@@ -109,7 +109,7 @@ def play_series(
 
             line.update(now.games / settings.most_games, text_of(now))
             finished = series.play(report, stop.is_set)
-        write_file(folder / RESULT_FILE, json.dumps(result_of(now), indent=2) + "\n")
+        write_file(folder / RESULT_FILE, json_text(result_of(now), indent=2) + "\n")
     return finished, now
 
 

@@ -1,7 +1,6 @@
 """`aino-train suite`: how many test-suite positions and puzzles an engine solves."""
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ from engine.cli.live_lines import LOG_S, live_line, show, show_view
 from engine.cli.option_forms import add_flag, at_least
 from engine.errors import ConfigError
 from engine.files.atomic import write_file
+from engine.files.json_text import json_text
 from engine.files.output_files import output_file
 from engine.files.text import POSITIONS, PUZZLES, kind_of_file
 from engine.native.uptime import uptime_s
@@ -122,7 +122,7 @@ class _Results:
     def write(self) -> None:
         """Write the outcomes to the file, if there are any and a file is wanted."""
         if self._path is not None and self._outcomes:
-            text = json.dumps(suite_json(self._settings, self.by_suite()), indent=1)
+            text = json_text(suite_json(self._settings, self.by_suite()), indent=1)
             write_file(self._path, text)
 
 

@@ -18,7 +18,7 @@ from selfplay.matches.contestant import Contestant
 from selfplay.matches.match_game import FAULTS
 from selfplay.matches.opening_book import opening_board
 from selfplay.matches.series import NumberedSeries, NumberedSettings, check_even
-from selfplay.matches.statistics import EloEstimate, Sprt, SprtState, leading_pairs, or_null
+from selfplay.matches.statistics import EloEstimate, Sprt, SprtState, leading_pairs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,10 +220,5 @@ def standing_lines(
 
 
 def match_json(now: MatchStanding) -> dict[str, Any]:
-    """Return the standing as JSON values. An infinite Elo, such as a perfect score gives, becomes
-    null.
-    """
-    values = asdict(now) | {"games": now.games, "score": now.score}
-    for key, value in (values["estimate"] or {}).items():
-        values["estimate"][key] = or_null(value)
-    return values
+    """Return the standing as JSON values."""
+    return asdict(now) | {"games": now.games, "score": now.score}

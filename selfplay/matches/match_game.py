@@ -195,7 +195,7 @@ class MatchGame:
         """Return the scores in centipawns of the moves after the opening, from White's side."""
         opening_plies = len(self.moves) - len(self.thoughts)
         black_begins = self.start_fen.split()[1] == "b"
-        scores = []
+        scores: list[float | None] = []
         for ply, thought in enumerate(self.thoughts, opening_plies):
             score = thought.score_cp
             is_blacks = (ply % 2 == 1) != black_begins

@@ -27,11 +27,6 @@ LEAST_SCORE = 1e-9
 INDEPENDENT_SHARE, PRIOR_SHARE_PAIRS = 0.5, 2.0
 
 
-def or_null(value: float) -> float | None:
-    """Return a value as JSON has it: none that is infinite, such as the Elo of a perfect score."""
-    return value if math.isfinite(value) else None
-
-
 def pentanomial(pair_points: Iterable[float]) -> np.ndarray:
     """Count pair points (0, 0.5, ... 2) by value: int64[5]."""
     counts = np.zeros(5, np.int64)

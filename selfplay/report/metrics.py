@@ -4,7 +4,6 @@ TensorBoard's events.
 
 import csv
 import io
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError
+from engine.files.json_text import json_text
 from selfplay.run.ledger import ENVIRONMENT
 
 Row = dict[str, float]
@@ -68,7 +68,7 @@ class Metrics:
 
 def metrics_json(runs: Sequence[Metrics]) -> str:
     """Return a list of runs, each with the fields of `Metrics`."""
-    return json.dumps([asdict(run) for run in runs], indent=1)
+    return json_text([asdict(run) for run in runs], indent=1)
 
 
 def metrics_csv(runs: Sequence[Metrics]) -> str:

@@ -10,8 +10,8 @@ from engine.errors import ConfigError
 from engine.pages.chart import Chart, Curve, DrawnChart, drawn
 from engine.pages.render import page_environment
 from selfplay.report.metrics import Metrics, Row
-from selfplay.report.run_numbers import gate_difference
 from selfplay.report.seed_groups import Group, interval_of, mean_interval, seed_groups
+from selfplay.run.ledger import gate_difference
 
 # Elo; a larger value means that a score, or an end of its interval, was perfect.
 UNBOUNDED = 9_000.0

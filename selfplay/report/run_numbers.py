@@ -18,7 +18,6 @@ import numpy as np
 from engine.errors import ConfigError, RunError
 from engine.files.atomic import real_path
 from engine.files.settings_file import read_noted
-from selfplay.matches.statistics import elo_from_score
 from selfplay.records.endings import Ending
 from selfplay.report.metrics import Metrics, Row
 from selfplay.report.seed_groups import seed_groups
@@ -192,7 +191,7 @@ def _rows(
     for number, games in games_of.items():
         gate = gates.get(number)
         if gate is not None:
-            gained = (gained or 0.0) + _gained_by(gate)
+            gained = (gained or 0.0) + gate.gained
         hours += work.get(number, math.nan) / 3600
         positions += sum(game.plies for game in games)
         given_up, wrong = resignations.get(number, (None, None))
@@ -212,15 +211,11 @@ def _rows(
     return rows
 
 
-def _gained_by(gate: GateResult) -> float:
-    return gate_difference(gate.score, _games_of(gate)) if gate.accepted else 0.0
-
-
 def _gate_row(gate: GateResult) -> Row:
     return {
         "accepted": int(gate.accepted),
         "decided": int(gate.decided),
-        "gate_games": _games_of(gate),
+        "gate_games": gate.games,
         "gate_score": gate.score,
         "elo": gate.elo,
         "elo_low": gate.elo_low,
@@ -256,17 +251,6 @@ def _scores(ledger: Ledger, number: int, kind: str, prefix: str) -> Row:
     return _known(
         known | {f"{prefix}{name}_error": row[name] for row in errors for name in LOSSES if losses}
     )
-
-
-def _games_of(gate: GateResult) -> int:
-    return 2 * sum(gate.pentanomial)
-
-
-def gate_difference(score: float, games: int) -> float:
-    """Return the Elo difference that a gate's score, 0..1, means. A perfect score counts half a
-    point less.
-    """
-    return elo_from_score(min(max(score, 0.5 / games), 1 - 0.5 / games))
 
 
 def _rung(anchors: AnchorFit, number: int) -> Row:

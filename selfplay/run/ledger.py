@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import RunError
+from selfplay.matches.statistics import elo_from_score
 from selfplay.records.game import SelfPlayRecord
 
 VERSION = 1  # version of the tables below
@@ -56,6 +57,14 @@ class Phase(StrEnum):
     DONE = "done"
 
 
+def gate_difference(score: float, games: int) -> float:
+    """Return the Elo difference that a gate's score, 0..1, means. A perfect score counts half a
+    point less.
+    """
+    half_point = 0.5 / games
+    return elo_from_score(min(max(score, half_point), 1 - half_point))
+
+
 @dataclass(frozen=True)
 class GateResult:
     """A candidate's gate result; `decided` is true if the SPRT ended the gate, false if the pair
@@ -70,6 +79,20 @@ class GateResult:
     elo: float
     elo_low: float
     elo_high: float
+
+    @property
+    def games(self) -> int:
+        return 2 * sum(self.pentanomial)
+
+    @property
+    def difference(self) -> float:
+        """The candidate's lead in Elo."""
+        return gate_difference(self.score, self.games)
+
+    @property
+    def gained(self) -> float:
+        """What the run has won by this gate, in Elo; at most, because the same games chose."""
+        return self.difference if self.accepted else 0.0
 
 
 class GenerationRow(NamedTuple):

@@ -50,8 +50,24 @@ def run_generations(
             break
         if not _carry_out(run, *due, stop, play):
             return False
-        finished += due[1] is Phase.GATE
+        if due[1] is Phase.GATE:
+            finished += 1
+            log(standing_text(run, hours))
     return True
+
+
+def standing_text(run: RunFolder, hours: float) -> str:
+    """Return what the run has gained so far, and what is left of its hours, in words."""
+    gates = run.ledger.gates().values()
+    promoted = sum(gate.accepted for gate in gates)
+    gained = sum(gate.gained for gate in gates)
+    worked = sum(run.ledger.work().values()) / 3600
+    time = f"{worked:.2f} h of work"
+    if hours < math.inf:
+        time += f", {max(0.0, hours - worked):.2f} h left"
+    return (
+        f"so far: {promoted} of {len(gates)} candidates promoted, Elo {gained:+.0f} at most, {time}"
+    )
 
 
 def adopt_candidate(run: RunFolder, path: Path) -> None:
@@ -71,9 +87,8 @@ def adopt_candidate(run: RunFolder, path: Path) -> None:
 def _due_phase(run: RunFolder) -> tuple[int, Phase]:
     """Return (generation, the phase that is due); a new generation is not begun yet.
 
-    A generation whose games are damaged before they were learned from plays the lost ones again;
-    imported games cannot be, and are fitted as far as they are intact. A candidate that is lost
-    before its verdict is trained again.
+    A generation whose games are damaged before they were learned from plays the lost ones again. A
+    candidate that is lost before its verdict is trained again.
     """
     number, phase = run.ledger.current()
     if phase is Phase.DONE:
@@ -97,9 +112,7 @@ def _due_phase(run: RunFolder) -> tuple[int, Phase]:
 
 
 def _all_games_there(run: RunFolder, number: int) -> bool:
-    """Whether the published generation has every game of the run database; after a failed import it
-    does not.
-    """
+    """Whether the published generation has every game of the run database."""
     path = segment_path(run.replay, number)
     if not path.is_file():
         return False

@@ -22,6 +22,7 @@ import numpy as np
 from engine.backend import BACKEND_NAMES
 from engine.errors import ConfigError, RunError
 from engine.files.atomic import append, remove_left_behind, write_file
+from engine.files.json_text import json_text
 from engine.files.output_files import check_output
 from engine.files.settings_file import read_noted
 from engine.native.uptime import uptime_s
@@ -148,6 +149,14 @@ class Pretraining:
             return min(1.0, self.elapsed_s / (60.0 * self.settings.minutes))
         return min(1.0, self.positions / self.settings.positions)
 
+    def seconds_left(self, positions_per_s: float | None) -> float | None:
+        """Return how long the run goes on, at this speed where positions end it; None without."""
+        if self.settings.minutes > 0:
+            return max(0.0, 60.0 * self.settings.minutes - self.elapsed_s)
+        if not positions_per_s:
+            return None
+        return max(0, self.settings.positions - self.positions) / positions_per_s
+
     def train(self, report: Callable[[ProgressReport], None], stop: Callable[[], bool]) -> bool:
         """Train until the run is done (True) or `stop()` (False). Both leave a checkpoint.
 
@@ -247,7 +256,7 @@ class Pretraining:
                 **asdict(report),
             }
         )
-        append(self.folder / LOG, json.dumps(self._log[-1]) + "\n")
+        append(self.folder / LOG, json_text(self._log[-1]) + "\n")
         return report
 
     def _differ(self, stored: dict[str, Any], values: dict[str, Any]) -> bool:
@@ -293,7 +302,6 @@ def _without_paths(values: dict[str, Any]) -> dict[str, Any]:
     """
     values = json.loads(json.dumps(values))
     with contextlib.suppress(KeyError, TypeError):
-        values["learner"]["loss"].pop("siblings", None)  # which Aino 1.0.0 wrote
         values["threads"] = values["learner"].pop("threads", None)  # which change no result
         values["start_from"] = values["start_from"] is not None
         values["files"]["heldout"] = values["files"]["heldout"] is not None
@@ -322,7 +330,7 @@ def _kept_log(path: Path, step: int) -> list[dict[str, Any]]:
         return []
     text = path.read_text(encoding="utf-8", errors="replace")
     rows = [row for row in read_log(text) if row["step"] <= step]
-    kept = "".join(json.dumps(row) + "\n" for row in rows)
+    kept = "".join(json_text(row) + "\n" for row in rows)
     if kept != text:
         write_file(path, kept)
     return rows

@@ -52,7 +52,8 @@ def test_log_is_silent_unless_asked(clock, capsys):
 
 def test_a_log_tells_why_nothing_is_done_yet(clock, capsys):
     """`aino-train` stood at 0% for a minute without a word, while it compiled."""
-    with live_line("games", log_s=60.0, at_first="compiling") as line:
+    with live_line("games", log_s=60.0, compiles="compiling") as line:
+        line.note_compiled(1)
         line.update(0.0, "0 games")
         clock[0] += 60
         line.update(0.0, "0 games")
@@ -60,17 +61,60 @@ def test_a_log_tells_why_nothing_is_done_yet(clock, capsys):
         line.update(0.5, "1 game")
     assert capsys.readouterr().out.splitlines() == [
         "12:34:56 games 0%, 0 games, compiling",
-        "12:34:56 games 50%, 1 game, 0:02:00 left",
+        "12:34:56 games 50%, 1 game",
     ]
+
+
+def test_a_log_speaks_of_no_compilation_where_there_is_none(clock, capsys):
+    with live_line("games", log_s=60.0, compiles="compiling") as line:
+        line.update(0.0, "0 games")
+        clock[0] += 60
+        line.update(0.1, "1 game")
+    assert "compiling" not in capsys.readouterr().out
+
+
+def test_the_time_left_does_not_count_the_compilation(clock, capsys):
+    """It said 52 s where 25 remained."""
+    with live_line("games", log_s=60.0, compiles="compiling") as line:
+        line.update(0.0)
+        line.note_compiled(1)
+        clock[0] += 1000
+        line.update(0.1)
+        clock[0] += 60
+        line.update(0.4)
+    assert capsys.readouterr().out.splitlines()[-1] == "12:34:56 games 40%, 0:02:00 left"
+
+
+def test_the_time_left_is_the_callers_where_it_knows_it(clock, capsys):
+    with live_line("pretrain", log_s=60.0) as line:
+        line.update(0.0)
+        clock[0] += 60
+        line.update(0.1, left_s=25.0)
+    assert capsys.readouterr().out == "12:34:56 pretrain 10%, 0:00:25 left\n"
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_bar_keeps_its_times_and_cuts_its_text(monkeypatch, clock, width):
+    """At 120 columns the bar and the time were cut."""
+    stream = io.StringIO()
+    monkeypatch.setattr(
+        live_lines, "_console", Console(file=stream, force_terminal=True, width=width)
+    )
+    with live_line("generation 12: training") as line:
+        line.update(0.5, "step 12/34, policy 1.234 value 0.987, " * 4, left_s=3600)
+        line._progress.refresh()
+        shown = stream.getvalue()
+    for words in ("generation 12: training", "50%", "1:00:00 left"):
+        assert words in shown
 
 
 def test_a_bar_says_why_nothing_is_done_yet(monkeypatch):
     monkeypatch.setattr(
         live_lines, "_console", Console(file=io.StringIO(), force_terminal=True, width=120)
     )
-    with live_line("games", at_first="compiling") as line:
+    with live_line("games", compiles="compiling") as line:
         (task,) = line._progress.tasks
-        assert task.fields["text"] == "compiling"
+        line.note_compiled(1)
         line.update(0.0, "0 games")
         assert task.fields["text"] == "0 games, compiling"
         line.update(0.5, "1 game")

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import chess
 
+from engine.files.json_text import json_text
 from selfplay.matches.engine_match import (
     game_line,
     match_json,
@@ -41,7 +42,7 @@ def test_a_running_match_tells_its_score_with_its_test():
 
 
 def test_the_json_of_a_match_has_no_infinite_numbers():
-    values = json.loads(json.dumps(match_json(standing(ROWS[:2], NAMES)), allow_nan=False))
+    values = json.loads(json_text(match_json(standing(ROWS[:2], NAMES))))
     assert values["estimate"]["score"] == 1.0
     assert values["estimate"]["elo"] is None
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from selfplay.report.metrics import EventFiles, Metrics
+from selfplay.report.metrics import EventFiles, Metrics, metrics_json
 from selfplay.report.page import comparison_page, report_page
 from selfplay.report.run_numbers import read_run
 from selfplay.report.seed_groups import mean_curve, seed_groups, student_95
@@ -141,6 +141,17 @@ def test_hours_count_no_pauses(tmp_path):
     numbers = read_run(tmp_path)
     assert [row.get("hours") for row in numbers.rows] == [1.0, 2.0, None, None]
     assert "<dt>Hours</dt><dd>2.0</dd>" in report_page(numbers)
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+def test_no_number_of_a_report_is_one_that_json_cannot_say(number):
+    """`--json` wrote a bare Infinity, which other programs cannot read."""
+    rows = [{"generation": 1.0, "elo": number}]
+    run = Metrics("a", "generation", {"hours": number}, rows, [], changes=[{"x": [number, 1]}])
+    (read,) = json.loads(metrics_json([run]), parse_constant=pytest.fail)
+    assert read["settings"] == {"hours": None}
+    assert read["rows"] == [{"generation": 1.0, "elo": None}]
+    assert read["changes"] == [{"x": [None, 1]}]
 
 
 def test_what_was_not_measured_is_not_reported(tmp_path):

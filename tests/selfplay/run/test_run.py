@@ -3,6 +3,7 @@
 import argparse
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import fields, replace
 from unittest.mock import Mock
 
@@ -10,6 +11,7 @@ import pytest
 
 from engine.errors import ConfigError, RunError
 from selfplay.commands import pretrain
+from selfplay.commands.loop import has_promoted
 from selfplay.games.game_settings import SearchSettings
 from selfplay.main import main
 from selfplay.matches.opening_book import OpeningRows, load_openings
@@ -19,7 +21,8 @@ from selfplay.run.fitting import learner_settings
 from selfplay.run.folder import RunFolder
 from selfplay.run.gating import GateTest
 from selfplay.run.ledger import Ledger, Phase
-from selfplay.run.phases import adopt_candidate, run_generations
+from selfplay.run.phases import adopt_candidate, run_generations, standing_text
+from tests.selfplay.report.runs import gate_result, run_with
 from tests.selfplay.run.crews import (
     TINY,
     TINY_FLAGS,
@@ -99,6 +102,21 @@ def test_loop_command_continues_with_the_next_generation(net, aino_train, tmp_pa
         "SELECT generation, COUNT(*) FROM games GROUP BY 1"
     )
     assert dict(rows.fetchall()) == {1: 6, 2: 6}
+
+
+def test_a_run_tells_what_it_has_gained_and_what_is_left_of_its_hours(tmp_path):
+    with closing(run_with(tmp_path, [gate_result(30), gate_result(-40, accepted=False)])) as run:
+        run.ledger.add_work(1, 1800)
+        words = standing_text(run, hours=2.0)
+    assert words == (
+        "so far: 1 of 2 candidates promoted, Elo +30 at most, 0.50 h of work, 1.50 h left"
+    )
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_loop_calls_a_network_the_best_so_far_where_one_was_promoted(accepted, tmp_path):
+    run_with(tmp_path, [gate_result(30, accepted)]).close()
+    assert has_promoted(tmp_path) == accepted
 
 
 def test_a_run_whose_training_diverged_goes_on_with_another_rate(aino_train, tmp_path):
