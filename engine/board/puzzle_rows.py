@@ -7,7 +7,7 @@ and the answers to them. Commas separate the columns, whose names the first row 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,10 +62,13 @@ def puzzle_fields(path: Path) -> Iterator[tuple[int, PuzzleFields]]:
         wanted_kind(kind, path, PUZZLES)
     with reading(path), open_unpacked(path) as (stream, _):
         lines = (line.decode() for piece in utf8_pieces(stream) for line in piece.splitlines())
+        columns: Sequence[str] = _COLUMNS
         for number, line in enumerate(lines, 1):
             row = line.split(",")
-            if line.strip() and row[0] != _COLUMNS[0]:
-                yield number, dict(zip(_COLUMNS, row, strict=False))
+            if row[0] == _COLUMNS[0]:
+                columns = row
+            elif line.strip():
+                yield number, dict(zip(columns, row, strict=False))
 
 
 def read_puzzle(fields: PuzzleFields, note: Note = lambda message: None) -> PuzzleRow:

@@ -30,7 +30,7 @@ from selfplay.run.config import (
     stored_config,
 )
 from selfplay.run.ledger import LOSSES, GateResult, GenerationRow, Ledger, Phase, SelfPlayRow
-from selfplay.run.pretraining import CONFIG, LOG, read_log
+from selfplay.run.pretraining import CONFIG, RUN_LOG, read_log
 
 
 def read_runs(paths: Sequence[Path]) -> list[Metrics]:
@@ -58,7 +58,7 @@ def read_run(path: Path, name: str = "") -> Metrics:
         return _read_self_play(path, name)
     if (path / "ledger.sqlite").is_file():
         raise RunError(
-            f"{path}: two runs in one folder: move {CONFIG}, {LOG} and checkpoint.npz to another one"
+            f"{path}: two runs in one folder: move {CONFIG}, {RUN_LOG} and checkpoint.npz to another one"
         )
     return _read_pretraining(path, name)
 
@@ -73,7 +73,7 @@ def _known(row: Mapping[str, float | None]) -> Row:
 
 
 def _read_pretraining(path: Path, name: str) -> Metrics:
-    log = path / LOG
+    log = path / RUN_LOG
     try:
         config = dict(read_noted(path / CONFIG))
         logged = (

@@ -39,7 +39,7 @@ from selfplay.training.losses import Losses, mean_of
 from selfplay.training.recipe import TRAIN_BACKEND, LearnerSettings
 from selfplay.training.source_files import SourceFiles, TrainingData
 
-CONFIG, LOG = "config.json", "log.jsonl"
+CONFIG, RUN_LOG = "config.json", "log.jsonl"
 # A continued run may change these settings. A longer run continues at the rate of its new schedule.
 CHANGEABLE = {
     "backend",
@@ -131,7 +131,7 @@ class Pretraining:
             arrays, values = load_checkpoint(self._checkpoint)
             self.learner.restore(arrays, values["learner"])
             self.elapsed_s = values["elapsed_s"]
-        self._log = _kept_log(folder / LOG, self.learner.steps_done)
+        self._log = _kept_log(folder / RUN_LOG, self.learner.steps_done)
 
     @property
     def _checkpoint(self) -> Path:
@@ -256,7 +256,7 @@ class Pretraining:
                 **asdict(report),
             }
         )
-        append(self.folder / LOG, json_text(self._log[-1]) + "\n")
+        append(self.folder / RUN_LOG, json_text(self._log[-1]) + "\n")
         return report
 
     def _differ(self, stored: dict[str, Any], values: dict[str, Any]) -> bool:
