@@ -31,10 +31,11 @@ True
 >>> grads["dense1.weight"].shape
 (16, 2)
 
-layer.py        what a layer is; the registry; array_forms.py checks its arrays, summary.py prints one
+layer.py        what a layer is; the registry; module.py has its parts and arrays by name, array_checks.py
+                checks arrays, summary.py prints a model
 layers/         the layers, one short file each or for a small family
 operations/     the expensive operations: plain array reference, and native kernels for float32 on the CPU
-losses.py metrics.py    what outputs are measured by
+losses.py metrics.py means.py    what outputs are measured by
 training/       the trainer and what it needs: data, optimizers, schedules, averages, callbacks, checkpoints
 numeric.py      central differences, against which every gradient is checked
 dit.py          saves and loads models; onnx_file.py writes them for other programs
@@ -65,13 +66,14 @@ from engine.nn.means import MeanOver
 from engine.nn.metrics import accuracy, confusion_matrix, plot_confusion
 from engine.nn.numeric import GradientCheck, gradient_check, numeric_gradient
 from engine.nn.summary import activations
+from engine.nn.torch_weights import load_torch
 from engine.nn.training.averaging import ExponentialAverage, StochasticAverage, refresh_statistics
 from engine.nn.training.callbacks import Callback, LiveCurve, ReduceLROnPlateau, SaveBest
 from engine.nn.training.clipping import clip_global_norm, clip_value, global_norm
 from engine.nn.training.data import Data, JoinedRows, Loader, random_shift
 from engine.nn.training.history import History
 from engine.nn.training.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp
-from engine.nn.training.schedules import WarmupCosine
+from engine.nn.training.schedules import StepDecay, WarmupCosine
 from engine.nn.training.shards import DataParallel
 from engine.nn.training.trainer import Trainer
 from engine.nn.training.trainer_settings import TrainerSettings
@@ -79,10 +81,10 @@ from engine.nn.training.trainer_settings import TrainerSettings
 __all__ = [
     "LOSSES", "REGISTRY", "SGD", "Adam", "AdamW", "Callback", "Data", "DataParallel", "ExponentialAverage",
     "GradientCheck", "History", "JoinedRows", "Layer", "LiveCurve", "Loader", "MeanOver", "Optimizer", "RMSProp",
-    "ReduceLROnPlateau", "SaveBest", "StochasticAverage", "Trainer", "TrainerSettings", "WarmupCosine", "accuracy",
-    "activations", "clip_global_norm", "clip_value", "confusion_matrix", "global_norm", "gradient_check", "huber",
-    "layer_from_config", "mae", "mse", "numeric_gradient", "plot_confusion", "plot_histograms", "random_shift",
-    "refresh_statistics", "sigmoid_binary_cross_entropy", "softmax_cross_entropy",
+    "ReduceLROnPlateau", "SaveBest", "StepDecay", "StochasticAverage", "Trainer", "TrainerSettings", "WarmupCosine",
+    "accuracy", "activations", "clip_global_norm", "clip_value", "confusion_matrix", "global_norm", "gradient_check",
+    "huber", "layer_from_config", "load_torch", "mae", "mse", "numeric_gradient", "plot_confusion", "plot_histograms",
+    "random_shift", "refresh_statistics", "sigmoid_binary_cross_entropy", "softmax_cross_entropy",
 ]  # fmt: skip
 __all__ += layers.__all__
 

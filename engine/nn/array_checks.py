@@ -69,6 +69,15 @@ def check_input(owner: object, x: Array, *sides: int | str, dtype: Any = "floati
         )
 
 
+def check_gradient(owner: object, dy: Array, shape: tuple[int, ...]) -> None:
+    """Raise ShapeError unless a gradient is floating and has the shape of its result: a kernel
+    would read behind its end.
+    """
+    if getattr(dy, "shape", None) != shape or dy.dtype.kind != "f":
+        expected = f"expected a floating gradient {list(shape)}"
+        raise ShapeError(f"{type(owner).__name__}: {expected}, found {form_of(dy)}")
+
+
 def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
     if "..." in sides:
         gap = sides.index("...")

@@ -2,17 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-import math
-from collections.abc import Callable
-from numbers import Integral
-from typing import Any
-
-import numpy as np
-
-from engine.errors import ConfigError
-
 # Of classes and functions. Activations need no row: their names in lower case are known.
 CLASSES = {
     "Linear": "Dense(inputs, outputs, rng)",
@@ -64,111 +53,9 @@ MEMBERS = {
     "requires_grad_": 'Trainer(..., rates={"NAME.": 0})',
     "cuda": 'to("cupy"), which returns a copy',
 }
-_RATE = "give it to the trainer: Trainer(model, loss, Adam(), 0.001)"
-# Of arguments of layers and optimizers.
-ARGUMENTS = {
-    "rng": "a generator that draws the initial weights, such as np.random.default_rng(0)",
-    "lr": _RATE,
-    "learning_rate": _RATE,
-    "betas": "beta1=0.9, beta2=0.999",
-    "eps": "here it is epsilon",
-    "activation": 'put Activation("relu") behind the layer',
-    "kernel_size": "here it is size, and window for a pool",
-    "in_features": "here it is inputs",
-    "in_channels": "here it is inputs",
-    "out_features": "here it is outputs",
-    "out_channels": "here it is outputs",
-    "units": "here it is outputs, after inputs",
-    "filters": "here it is outputs, after inputs",
-    "hidden_size": "here it is hidden",
-    "num_layers": "put as many layers one behind the other",
-    "bidirectional": "Bidirectional(GRU(3, 8, rng), GRU(3, 8, rng, reverse=True))",
-    "batch_first": "the batch is always first",
-}
 
 
 def other_name(owner: str, name: str, here: dict[str, str]) -> AttributeError:
     """Return the error for a name that `owner` has not, with the name here if it is known."""
     hint = f"; here it is {here[name]}" if name in here else ""
     return AttributeError(f"{owner} has no {name!r}{hint}")
-
-
-def _is_whole(value: Any, least: float = -math.inf) -> bool:
-    return isinstance(value, Integral) and int(value) >= least
-
-
-def _or_none(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: value is None or fits(value)
-
-
-# What arguments must be, by their annotations in a module with `from __future__ import annotations`.
-KINDS: dict[Any, tuple[Callable[[Any], bool], str]] = {
-    "int": (_is_whole, "a whole number"),
-    "Size": (lambda value: _is_whole(value, 1), "a whole number of at least 1"),
-    "np.random.Generator": (
-        lambda value: isinstance(value, np.random.Generator),
-        "a generator such as np.random.default_rng(0)",
-    ),
-}
-KINDS |= {
-    f"{name} | None": (_or_none(fits), f"{expected}, or None")
-    for name, (fits, expected) in KINDS.items()
-}
-
-
-def _nothing(self: Any) -> None:
-    pass
-
-
-def explained(
-    init: Callable[..., None], first: Callable[[Any], None] = _nothing
-) -> Callable[..., None]:
-    """Let a constructor name what it takes where it is given something else, and check arguments
-    with an annotation of `KINDS`; `first` runs before.
-    """
-    signature = inspect.signature(init)
-    kinds = {
-        name: KINDS[one.annotation]
-        for name, one in signature.parameters.items()
-        if one.annotation in KINDS
-    }
-
-    @functools.wraps(init)
-    def checked(self, *arguments, **named):
-        first(self)
-        try:
-            given = signature.bind(self, *arguments, **named).arguments if kinds else {}
-            for name, (fits, expected) in kinds.items():
-                if name in given and not fits(given[name]):
-                    found = f"{name} must be {expected}, not {given[name]!r:.60}"
-                    raise ConfigError(f"{type(self).__name__}: {found}")
-            init(self, *arguments, **named)
-        except TypeError as error:
-            if fault := _fault(init, (self, *arguments), named):
-                raise ConfigError(f"{type(self).__name__}: {fault}") from error
-            raise
-
-    return checked
-
-
-def _fault(init: Callable[..., None], arguments: tuple[Any, ...], named: dict[str, Any]) -> str:
-    """Say what is wrong with the arguments of a call; "" if they fit."""
-    signature = inspect.signature(init)
-    try:
-        signature.bind(*arguments, **named)
-    except TypeError as error:
-        (_, *expected) = signature.parameters.values()
-        shown = ", ".join(str(one.replace(annotation=one.empty)) for one in expected)
-        advice = [f"{error}; expected ({shown})"]
-        unknown = [name for name in named if name not in signature.parameters]
-        for name in [*unknown, *_missing(signature, len(arguments), named)]:
-            if name in ARGUMENTS:
-                advice.append(f"{name}: {ARGUMENTS[name]}")
-        return "; ".join(advice)
-    return ""
-
-
-def _missing(signature: inspect.Signature, count: int, named: dict[str, Any]) -> list[str]:
-    """Return the parameters behind the first `count` that need a value and were given none."""
-    others = list(signature.parameters.values())[count:]
-    return [one.name for one in others if one.default is one.empty and one.name not in named]

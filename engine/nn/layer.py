@@ -29,23 +29,36 @@ from engine.native.blas import one_blas_thread
 from engine.nn.array_checks import (
     Array,
     ShapedArrays,
-    form_of,
+    check_gradient,
     is_array,
     joined_rows,
     rows_of,
 )
-from engine.nn.foreign_names import MEMBERS, explained, other_name
+from engine.nn.base_names import check_attribute, check_class
+from engine.nn.foreign_names import MEMBERS, other_name
 from engine.nn.module import Module
 from engine.nn.summary import layer_text, summary_table
 
 Gradients = dict[str, Array]
 Backward = Callable[[Array], tuple[Array, Gradients]]
 Forward = tuple[Any, Backward]  # of `forward`: y, and what backward makes of its gradient
-Size = int  # of at least 1: constructors check what has this annotation
 # What layers keep between two parts of a sequence, by the names of parts; begins empty.
 State = dict[str, Any]
 
 REGISTRY: dict[str, type[Layer]] = {}
+# What a class of one's own may define anew.
+OVERRIDABLE = frozenset(
+    {
+        "forward",
+        "mask_of",
+        "config",
+        "from_config",
+        "reseed",
+        "children",
+        "sizes",
+        "_replace_children",
+    }
+)
 
 
 class Layer(Module):
@@ -57,6 +70,7 @@ class Layer(Module):
     dotted path of a part prefixes the names of its arrays.
     """
 
+    __signature__: ClassVar[inspect.Signature]  # of the constructor
     kind: ClassVar[str]  # its name in files, from `register`
     # The constructor's arguments without rng: attributes that rebuild the layer.
     settings: ClassVar[tuple[str, ...]]
@@ -71,8 +85,10 @@ class Layer(Module):
     _needless = False
 
     def __init_subclass__(cls) -> None:
-        if "__init__" in vars(cls) or cls.__init__ is Layer.__init__:
-            cls.__init__ = explained(cls.__init__, first=Layer.__init__)  # type: ignore[method-assign]
+        constructor = inspect.signature(cls.__init__)
+        (_, *arguments) = constructor.parameters.values()
+        cls.__signature__ = constructor.replace(parameters=arguments)
+        check_class(Layer, cls, OVERRIDABLE, keeps_arguments=cls.config is Layer.config)
         cls.settings = tuple(name for name in inspect.signature(cls).parameters if name != "rng")
         if "forward" in vars(cls):
             cls.options = frozenset(inspect.signature(cls.forward).parameters) - {
@@ -83,17 +99,23 @@ class Layer(Module):
             cls.forward = _computed(cls.forward)  # type: ignore[method-assign]
 
     def __init__(self) -> None:
-        """Make both dicts: for the constructor of each class, whether or not that calls this one."""
-        if "params" not in vars(self):
-            vars(self).update(params=ShapedArrays(), buffers=ShapedArrays())
+        """Take no arguments; the dictionaries of arrays are there before."""
+
+    def __new__(cls, *arguments: Any, **named: Any) -> Self:
+        """Make both dicts, whether or not the constructor of a class calls this one's."""
+        layer = super().__new__(cls)
+        vars(layer).update(params=ShapedArrays(), buffers=ShapedArrays())
+        return layer
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Keep a number of NumPy's as Python's, which leaves arrays their dtype, and goes into
-        files. Raises ConfigError for a switch or for values that would do nothing here.
+        files. Raises ConfigError for a switch or for values that would do nothing here, and for a
+        name of this class.
         """
         if name in ("trainable", "requires_grad"):
             form = 'Trainer(..., rates={"NAME.": 0}), with the beginning of its parameters\' names'
             raise ConfigError(f"{type(self).__name__}.{name} does not freeze a layer: {form}, does")
+        check_attribute(Layer, self, name, ("params", "buffers"))
         if name in ("params", "buffers"):
             value = ShapedArrays(value)
         elif isinstance(value, np.generic):
@@ -256,9 +278,8 @@ def _computed(forward: Callable[..., Forward]) -> Callable[..., Forward]:
         shape = getattr(y, "shape", None)  # a dict has none: its parts check their own
 
         def computed_backward(dy):
-            if shape is not None and (dy.shape != shape or dy.dtype.kind != "f"):
-                expected = f"expected a floating gradient {list(shape)}, found {form_of(dy)}"
-                raise ShapeError(f"{type(self).__name__}: {expected}")
+            if shape is not None:
+                check_gradient(self, dy, shape)
             with one_blas_thread:
                 dx, grads = backward(dy)
             # A sum over all axes is no array, and limits and shards change gradients in place.
@@ -286,7 +307,7 @@ def layer_from_config(config: Mapping[str, Any], rng: np.random.Generator) -> La
     arguments = {key: value for key, value in config.items() if key != "layer"}
     try:
         return REGISTRY[kind].from_config(arguments, rng)
-    except (TypeError, KeyError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, ZeroDivisionError) as error:
         raise ConfigError(f"configuration of layer {kind!r} does not fit: {error}") from error
 
 

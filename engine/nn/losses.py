@@ -59,6 +59,8 @@ def softmax_cross_entropy(
     class_weights: Array | None = None,
     label_smoothing: float = 0.0,
     reduction: str = "mean",
+    weights: Array | None = None,
+    axis: int | None = None,
 ) -> tuple[Any, Array]:
     """Cross-entropy of softmax(logits) against classes or distributions.
 
@@ -70,7 +72,10 @@ def softmax_cross_entropy(
 
     `class_weights` [A] multiply what a class costs; the mean over classes then divides by the sum
     of their weights. `label_smoothing` s takes (1 - s) t + s / A as targets. `reduction` is "mean",
-    "sum", or "none" for the loss of each place, with the gradient of their sum.
+    "sum", or "none" for the loss of each place, with the gradient of their sum. `weights` [B], or
+    [B, T] of each place, multiply what it costs; the mean divides by their sum.
+
+    Classes are the last axis, or `axis`: 1 for images [B, A, H, W] with classes [B, H, W].
 
     With p = softmax(z): L = -sum_a t_a log p_a, dL/dz_a = p_a sum(t) - t_a. Subtracting the row
     maximum first keeps the exponentials from overflowing. Raises ShapeError when shapes or dtypes
@@ -78,21 +83,47 @@ def softmax_cross_entropy(
     range, for a target that the mask forbids and for a row with no possible action.
     """
     _check_floating("softmax_cross_entropy", logits, least=2)
+    last = logits.ndim - 1
+    if axis is not None and axis % logits.ndim != last:
+        xp = xp_of(logits)
+        logits, targets, mask = (
+            xp.ascontiguousarray(xp.moveaxis(array, axis, -1))
+            if getattr(array, "ndim", 0) == last + 1
+            else array
+            for array in (logits, targets, mask)
+        )
+        loss, gradient = softmax_cross_entropy(
+            logits,
+            targets,
+            mask,
+            ignore_index,
+            class_weights=class_weights,
+            label_smoothing=label_smoothing,
+            reduction=reduction,
+            weights=weights,
+            axis=-1,
+        )
+        return loss, xp.moveaxis(gradient, -1, axis)
+    if axis is None and last > 2:
+        _check_axis(logits, targets)
     _check_targets(logits, targets, mask, ignore_index is not None)
     _check_reduction("softmax_cross_entropy", reduction)
     if not 0 <= label_smoothing <= 1 or (label_smoothing and mask is not None):
         limit = "from 0 to 1, and 0 where a mask is given"
         raise ConfigError(f"label_smoothing must be {limit}, not {label_smoothing}")
-    if class_weights is None and not label_smoothing and reduction == "mean":
+    if class_weights is None and weights is None and not label_smoothing and reduction == "mean":
         found = _plain_loss(logits, targets, mask, ignore_index)
         if found is not None:
             return found
     counted = targets != ignore_index
     if ignore_index is None:
         counted = xp_of(logits).ones(logits.shape[:-1], bool)
-    weights = _class_weights(logits, class_weights)
+    of_places = None
+    if weights is not None:
+        of_places = place_weights("softmax_cross_entropy", weights, counted.shape, logits)
+    of_classes = _class_weights(logits, class_weights)
     losses, gradient, weight = _of_each_place(
-        logits, targets, counted, mask, weights, label_smoothing
+        logits, targets, counted, mask, of_classes, of_places, label_smoothing
     )
     if reduction == "none":
         return losses, gradient
@@ -182,6 +213,7 @@ def _of_each_place(
     counted: Array,
     mask: Array | None,
     class_weights: Array,
+    of_places: Array | None,
     smoothing: float,
 ) -> tuple[Array, Array, float]:
     """Return the loss of each place, 0 where it is not `counted`, the gradient of their sum, and
@@ -196,11 +228,47 @@ def _of_each_place(
         return losses, gradient, 0.0
     pure = _distribution(rows, wanted, allowed)
     smooth = pure * (1 - smoothing) + smoothing / logits.shape[-1]
-    terms, gradient[counted] = _soft_parts(rows, smooth * class_weights, allowed, 1)
-    losses[counted] = -terms.sum(axis=1)
-    is_class = pure.dtype == bool
-    weight = float((pure * class_weights).sum()) if is_class else float(len(pure))
-    return losses, gradient, weight
+    terms, slopes = _soft_parts(rows, smooth * class_weights, allowed, 1)
+    row_losses = -terms.sum(axis=1)
+    are_classes = pure.dtype == bool
+    row_weights = pure * class_weights if are_classes else xp.ones(len(pure), logits.dtype)
+    if of_places is not None:
+        each = of_places[counted]
+        row_losses = row_losses * each
+        slopes = slopes * each[:, None]
+        row_weights = row_weights * (each[:, None] if are_classes else each)
+    losses[counted] = row_losses
+    gradient[counted] = slopes
+    return losses, gradient, float(row_weights.sum())
+
+
+def place_weights(owner: str, weights: Any, places: tuple[int, ...], like: Array) -> Array:
+    """Return weights of examples, or of each place, as one for each of all `places`, where `like`
+    is.
+
+    Raises ShapeError for weights that are none.
+    """
+    if (
+        not is_array(weights)
+        or tuple(weights.shape) != tuple(places[: weights.ndim])
+        or not weights.ndim
+        or not bool((weights >= 0).all())
+    ):
+        expected = f"weights >= 0, {list(places[:1])} of examples or {list(places)} of places"
+        raise ShapeError(f"{owner}: expected {expected}, found {form_of(weights)}")
+    there = backend_of(like).asarray(weights).astype(like.dtype)
+    sides = (*there.shape, *[1] * (len(places) - there.ndim))
+    return xp_of(like).broadcast_to(there.reshape(sides), places)
+
+
+def _check_axis(logits: Array, targets: Array) -> None:
+    """Raise ShapeError for classes of images whose sides do not tell which axis has the classes."""
+    shape = tuple(logits.shape)
+    if tuple(getattr(targets, "shape", ())) == shape[:-1] == (shape[0], *shape[2:]):
+        advice = "give axis=1 if the channels are the classes, else axis=-1"
+        raise ShapeError(
+            f"softmax_cross_entropy: logits {list(shape)} fit targets along two axes: {advice}"
+        )
 
 
 def _loss_of_classes(
@@ -269,7 +337,12 @@ def _soft_slopes(
 
 @_in_range
 def sigmoid_binary_cross_entropy(
-    logits: Array, targets: Array, *, class_weights: Array | None = None, reduction: str = "mean"
+    logits: Array,
+    targets: Array,
+    *,
+    class_weights: Array | None = None,
+    reduction: str = "mean",
+    weights: Array | None = None,
 ) -> tuple[Any, Array]:
     """Mean cross-entropy of p = sigmoid(logits) against targets in [0, 1], over all n elements of
     equal shapes.
@@ -277,7 +350,8 @@ def sigmoid_binary_cross_entropy(
     L = -(t log p + (1 - t) log(1 - p)) = w |z| + log(1 + e^-|z|), which cannot overflow; w = 1 - t
     where z > 0, else t, is what the target gives to the other side. dz = (p - t) / n.
     `class_weights` [A] multiply the loss of each of the last axis; the mean still is over n.
-    `reduction` is as in softmax_cross_entropy. Raises ShapeError when the shapes differ, DataError
+    `reduction` and `weights` are as in
+    softmax_cross_entropy. Raises ShapeError when the shapes differ, DataError
     for targets outside [0, 1].
     """
     xp = xp_of(logits)
@@ -294,49 +368,58 @@ def sigmoid_binary_cross_entropy(
     losses = xp.where(wrong == 0, 0, size) * wrong + xp.log1p(small)
     slopes = xp.where(logits >= 0, 1, small) / (1 + small) - targets
     if class_weights is not None:
-        weights = _class_weights(logits, class_weights)
-        losses, slopes = losses * weights, slopes * weights
-    return _reduced("sigmoid_binary_cross_entropy", losses, slopes, reduction)
+        of_classes = _class_weights(logits, class_weights)
+        losses, slopes = losses * of_classes, slopes * of_classes
+    return _reduced("sigmoid_binary_cross_entropy", losses, slopes, reduction, weights)
 
 
 @_in_range
-def mse(prediction: Array, target: Array, *, reduction: str = "mean") -> tuple[Any, Array]:
+def mse(
+    prediction: Array, target: Array, *, reduction: str = "mean", weights: Array | None = None
+) -> tuple[Any, Array]:
     """Mean squared error over all n elements: L = sum (p - t)^2 / n, dp = 2 (p - t) / n.
 
-    prediction and target have one shape, such as [B, 1]; any range. `reduction` is as in
-    softmax_cross_entropy. Raises ShapeError when the shapes differ.
+    prediction and target have one shape, such as [B, 1]; any range. `reduction` and `weights` are as
+    in softmax_cross_entropy. Raises ShapeError when the shapes differ.
     """
     difference = _difference("mse", prediction, target)
-    return _reduced("mse", difference * difference, 2 * difference, reduction)
+    return _reduced("mse", difference * difference, 2 * difference, reduction, weights)
 
 
 @_in_range
-def mae(prediction: Array, target: Array, *, reduction: str = "mean") -> tuple[Any, Array]:
+def mae(
+    prediction: Array, target: Array, *, reduction: str = "mean", weights: Array | None = None
+) -> tuple[Any, Array]:
     """Mean absolute error over all n elements: L = sum |p - t| / n, dp = sign(p - t) / n.
 
-    prediction and target have one shape, such as [B, 1]; any range. `reduction` is as in
-    softmax_cross_entropy. Raises ShapeError when the shapes differ.
+    prediction and target have one shape, such as [B, 1]; any range. `reduction` and `weights` are as
+    in softmax_cross_entropy. Raises ShapeError when the shapes differ.
     """
     difference = _difference("mae", prediction, target)
     xp = xp_of(prediction)
-    return _reduced("mae", xp.abs(difference), xp.sign(difference), reduction)
+    return _reduced("mae", xp.abs(difference), xp.sign(difference), reduction, weights)
 
 
 @_in_range
 def huber(
-    prediction: Array, target: Array, delta: float = 1.0, *, reduction: str = "mean"
+    prediction: Array,
+    target: Array,
+    delta: float = 1.0,
+    *,
+    reduction: str = "mean",
+    weights: Array | None = None,
 ) -> tuple[Any, Array]:
     """Mean over all n elements of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), e =
     prediction - target.
 
-    prediction and target have one shape; dp = clip(e, -delta, delta) / n. `reduction` is as in
-    softmax_cross_entropy. Raises ConfigError unless delta > 0, ShapeError when the shapes differ.
+    prediction and target have one shape; dp = clip(e, -delta, delta) / n. `reduction` and `weights` are as
+    in softmax_cross_entropy. Raises ConfigError unless delta > 0, ShapeError when the shapes differ.
     Huber 1964.
     """
     if not delta > 0:
         raise ConfigError(f"huber: delta must be > 0, not {delta}")
     parts = _huber_terms(_difference("huber", prediction, target), float(delta), 1)
-    return _reduced("huber", *parts, reduction)
+    return _reduced("huber", *parts, reduction, weights)
 
 
 def _check_reduction(loss: str, reduction: str) -> None:
@@ -344,14 +427,25 @@ def _check_reduction(loss: str, reduction: str) -> None:
         raise ConfigError(f'{loss}: reduction must be "none", "mean" or "sum", not {reduction!r}')
 
 
-def _reduced(loss: str, terms: Array, slopes: Array, reduction: str) -> tuple[Any, Array]:
+def _reduced(
+    loss: str, terms: Array, slopes: Array, reduction: str, weights: Array | None
+) -> tuple[Any, Array]:
     """Return the loss of all terms, and its gradient from their slopes."""
     _check_reduction(loss, reduction)
+    count: float = slopes.size
+    if weights is not None:
+        each = place_weights(loss, weights, terms.shape, terms)
+        terms = terms * each
+        slopes = slopes * each
+        count = float(each.sum())
     if reduction == "none":
         return terms, slopes
     if reduction == "sum":
         return MeanOver(terms.sum(), SUM), slopes
-    return float(terms.mean()), slopes / slopes.size
+    if weights is None:
+        return float(terms.mean()), slopes / count
+    share = 1 / count if count else 0.0
+    return MeanOver(float(terms.sum()) * share, float(weights.sum())), slopes * share
 
 
 def difference_loss(difference: Array, delta: float = 1.0) -> tuple[Array, Array]:

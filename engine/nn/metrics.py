@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import to_numpy
+from engine.backend import to_numpy, xp_of
 from engine.errors import DataError, ShapeError
 from engine.nn.array_checks import is_array
 from engine.nn.figures import new_figure
+from engine.nn.losses import place_weights
 from engine.nn.means import MeanOver
 
 Array = Any
@@ -35,29 +36,47 @@ def _read(measure: Callable[..., Any]) -> Callable[..., float]:
 
 
 @_read
-def accuracy(outputs: Array, targets: Array, ignore_index: int | None = None) -> Any:
+def accuracy(
+    outputs: Array,
+    targets: Array,
+    ignore_index: int | None = None,
+    *,
+    weights: Array | None = None,
+    axis: int = -1,
+) -> Any:
     """Return the share of examples that are classified correctly, in [0, 1].
 
     outputs [B, A] or [B, T, A], any scale; the class of the largest one is compared with targets
     int [B] or [B, T] (class numbers) or like outputs (one-hot or a distribution, up to 0.01). Or
     outputs [B, 1], logits of one question, with targets [B, 1] in [0, 1]. An example with NaN is
     never correct, nor is one whose outputs are all -infinity. Classes that are `ignore_index` are
-    not counted, as in `softmax_cross_entropy`; where all are, it is 0. Raises ShapeError for other
+    not counted, and `weights` and `axis` are as in `softmax_cross_entropy`; where nothing counts, it
+    is 0. Raises ShapeError for other
     shapes, and without an example, DataError for other targets, as of several questions.
     """
+    if axis != -1 and is_array(outputs) and is_array(targets):
+        if targets.ndim == outputs.ndim:
+            targets = xp_of(targets).moveaxis(targets, axis, -1)
+        outputs = xp_of(outputs).moveaxis(outputs, axis, -1)
     is_one = _answers_one_question(outputs, targets, ignore_index)
     known = targets == targets
+    counted = None
     if is_one:
-        return (((outputs > 0) == (targets > 0.5)) & known & (outputs == outputs)).mean()
-    places = outputs.shape[:-1]
-    classes = targets if targets.shape == places else targets.argmax(axis=-1)
-    answered = (outputs.max(axis=-1) > -np.inf) & known.reshape(*places, -1).all(axis=-1)
-    right = (outputs.argmax(axis=-1) == classes) & answered
-    if ignore_index is None:
+        right = ((outputs > 0) == (targets > 0.5)) & known & (outputs == outputs)
+    else:
+        places = outputs.shape[:-1]
+        classes = targets if targets.shape == places else targets.argmax(axis=-1)
+        answered = (outputs.max(axis=-1) > -np.inf) & known.reshape(*places, -1).all(axis=-1)
+        right = (outputs.argmax(axis=-1) == classes) & answered
+        if ignore_index is not None:
+            counted = classes != ignore_index
+    if weights is None and counted is None:
         return right.mean()
-    counted = classes != ignore_index
-    count = int(counted.sum())
-    return MeanOver(float((right & counted).sum()) / max(count, 1), count)
+    each = xp_of(outputs).ones(right.shape) if counted is None else counted.astype(np.float64)
+    if weights is not None:
+        each = each * place_weights("accuracy", weights, right.shape, each)
+    total = float(each.sum())
+    return MeanOver(float((right * each).sum()) / (total or 1), total)
 
 
 def _answers_one_question(outputs: Array, targets: Array, ignore_index: int | None) -> bool:

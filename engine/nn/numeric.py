@@ -110,7 +110,7 @@ def _checked_layer(checked: Layer, x: Any, training: bool, **options: Any) -> Gr
     rng = np.random.default_rng(SEED)
     x = floats_as(np.float64, x)
     layer = _off_special_values(checked, rng)
-    options = _here(options)
+    options = {name: mapped(_here, value) for name, value in options.items()}
     parameters = layer.named_parameters()
     buffers = copies(layer.named_buffers())
 
@@ -120,35 +120,45 @@ def _checked_layer(checked: Layer, x: Any, training: bool, **options: Any) -> Gr
         return layer.forward(x, training, **options)
 
     y, backward = run()
-    weights = {name: rng.standard_normal(part.shape) for name, part in named_parts(y, "y").items()}
-    dx, grads = backward(_like(y, weights))
+    weights = mapped(lambda part: rng.standard_normal(part.shape), y)
+    dx, grads = backward(weights)
     if grads.keys() != parameters.keys():
         raise ConfigError(
             f"{checked!r:.60}: backward gives gradients of {list(grads)}, expected {list(parameters)}"
         )
 
     def value():
-        outputs = named_parts(run()[0], "y")
-        return float(sum((weights[name] * part).sum() for name, part in outputs.items()))
+        pairs = zip(leaves(weights), leaves(run()[0]), strict=True)
+        return float(sum((weight * part).sum() for weight, part in pairs))
 
-    by_hand = {name: part for name, part in named_parts(dx, "x").items() if part is not None}
-    tensors = {name: part for name, part in named_parts(x, "x").items() if name in by_hand}
-    return _all_compared(by_hand | grads, value, tensors | parameters)
+    slopes = named_parts(dx, "x")
+    inputs = [
+        (name, slopes[name], part)
+        for name, part in named_parts(x, "x").items()
+        if slopes.get(name) is not None
+    ]
+    own = [(name, grads[name], parameter) for name, parameter in parameters.items()]
+    return _all_compared(inputs + own, value)
 
 
 def _checked_loss(
     loss: Callable[..., tuple[float, Any]], outputs: Any, *targets: Any, **options: Any
 ) -> GradientCheck:
     outputs = floats_as(np.float64, outputs)
-    options = _here(options)
-    targets = tuple(_here(dict(enumerate(targets))).values())
+    options = {name: mapped(_here, value) for name, value in options.items()}
+    targets = mapped(_here, targets)
     _, by_hand = loss(outputs, *targets, **options)
 
     def value():
         return float(np.sum(loss(outputs, *targets, **options)[0]))
 
-    tensors = named_parts(outputs, "outputs")
-    return _all_compared(named_parts(by_hand, "outputs"), value, tensors)
+    slopes = named_parts(by_hand, "outputs")
+    # A gradient that is not there says that nothing depends on these outputs.
+    tensors = [
+        (name, slopes.get(name, np.zeros_like(part)), part)
+        for name, part in named_parts(outputs, "outputs").items()
+    ]
+    return _all_compared(tensors, value)
 
 
 def _off_special_values(layer: Layer, rng: np.random.Generator) -> Layer:
@@ -159,22 +169,14 @@ def _off_special_values(layer: Layer, rng: np.random.Generator) -> Layer:
     return layer
 
 
-def _like(y: Any, parts: dict[str, Any]) -> Any:
-    """Return arrays by the names of an output's parts in the form of the output."""
-    if isinstance(y, tuple):
-        return tuple(parts.values())
-    return parts.get("y", parts)
-
-
 def _all_compared(
-    by_hand: dict[str, Any], value: Callable[[], float], tensors: dict[str, Any]
+    tensors: list[tuple[str, np.ndarray, np.ndarray]], value: Callable[[], float]
 ) -> GradientCheck:
-    """Compare all gradients of `value` by the tensors, which are changed in place and restored.
-    One that is not there says that nothing depends on its tensor.
+    """Compare the gradients of `value` by tensors: of each its name, its gradient by hand, and
+    itself, which is changed in place and restored.
     """
-    by_hand = {name: np.zeros_like(tensor) for name, tensor in tensors.items()} | by_hand
     return GradientCheck(
-        tuple(_compared(name, by_hand[name], value, tensor) for name, tensor in tensors.items())
+        tuple(_compared(name, by_hand, value, tensor) for name, by_hand, tensor in tensors)
     )
 
 
@@ -200,34 +202,59 @@ def _compared(
 
 
 def floats_as(dtype: Any, x: Any) -> Any:
-    """Return an array, or a tuple or dict of arrays, in host memory; floats are copies of this
+    """Return an array, or arrays in tuples and dicts, in host memory; floats are copies of this
     dtype.
     """
-    if isinstance(x, tuple):
-        return tuple(floats_as(dtype, part) for part in x)
-    if isinstance(x, dict):
-        return {name: floats_as(dtype, part) for name, part in x.items()}
-    x = to_numpy(x)
-    return x.astype(dtype) if x.dtype.kind == "f" else x
+
+    def cast(array):
+        array = to_numpy(array)
+        return array.astype(dtype) if array.dtype.kind == "f" else array
+
+    return mapped(cast, x)
 
 
-def _here(values: dict[Any, Any]) -> dict[Any, Any]:
-    return {
-        name: to_numpy(value) if hasattr(value, "dtype") else value
-        for name, value in values.items()
-    }
+def _here(value: Any) -> Any:
+    return to_numpy(value) if hasattr(value, "dtype") else value
+
+
+def mapped(function: Callable[[Any], Any], value: Any) -> Any:
+    """Return what a function makes of a value, or of each in tuples and dicts."""
+    if isinstance(value, tuple):
+        return tuple(mapped(function, part) for part in value)
+    if isinstance(value, dict):
+        return {name: mapped(function, part) for name, part in value.items()}
+    return function(value)
+
+
+def leaves(value: Any) -> list[Any]:
+    """Return the arrays in tuples and dicts, in order."""
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if not isinstance(value, tuple):
+        return [value]
+    return [array for part in value for array in leaves(part)]
 
 
 def named_parts(value: Any, name: str) -> dict[str, Any]:
-    """Return inputs or outputs by name; for a tuple these are x0, x1, ..., for heads inside a head
-    outer.inner.
+    """Return inputs or outputs by name: "x"; for a tuple x0, x1, ...; for dicts their keys, inside
+    each other outer.inner. Raises ConfigError where two have one name.
     """
+    pairs = _pairs(value, name)
+    parts = dict(pairs)
+    if len(parts) < len(pairs):
+        raise ConfigError(f"two arrays have one name among {[key for key, _ in pairs]}")
+    return parts
+
+
+def _pairs(value: Any, name: str) -> list[tuple[str, Any]]:
     if isinstance(value, tuple):
-        return {f"{name}{number}": part for number, part in enumerate(value)}
+        return [
+            pair for number, part in enumerate(value) for pair in _pairs(part, f"{name}{number}")
+        ]
     if not isinstance(value, dict):
-        return {name: value}
-    parts: dict[str, Any] = {}
+        return [(name, value)]
+    pairs = []
     for key, part in value.items():
         start = f"{key}." if isinstance(part, dict) else ""
-        parts |= {start + own: one for own, one in named_parts(part, key).items()}
-    return parts
+        pairs += [(start + own, array) for own, array in _pairs(part, key)]
+    return pairs

@@ -29,6 +29,7 @@ _ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "gelu": ("Gelu", {"approximate": "tanh"}),
     "hard_sigmoid": ("HardSigmoid", {"alpha": 1 / 6}),
 }
+_CLIPPED = {"clipped_relu": 1.0, "relu6": 6.0}  # by their largest value
 _SQUARED = {"squared_relu": "relu", "squared_clipped_relu": "clipped_relu"}
 # By the number of gates, their order.
 _RECURRENT = {1: ("RNN", [0]), 3: ("GRU", [1, 0, 2]), 4: ("LSTM", [0, 2, 1, 3])}
@@ -55,6 +56,10 @@ _SHORT: dict[str, Callable[[Any, Any, str], str]] = {
     "global_average_pool": lambda graph, layer, x: graph.node(
         "Flatten", graph.node("GlobalAveragePool", x)
     ),
+    "global_max_pool": lambda graph, layer, x: graph.node(
+        "Flatten", graph.node("GlobalMaxPool", x)
+    ),
+    "prelu": lambda graph, layer, x: graph.sloped(layer, x),
     "group_norm": lambda graph, layer, x: graph.scaled_groups(layer, x),
     "layer_norm": lambda graph, layer, x: graph.node(
         "LayerNormalization", x, *layer.params.values(), epsilon=layer.epsilon
@@ -103,7 +108,8 @@ class Graph(Nodes):
         if "onnx" in vars(owner):
             y = owner.onnx(layer, self, x, *options)
         elif owner.__module__.startswith(nn.layers.__name__):
-            write = _SHORT.get(owner.kind) or getattr(type(self), f"_{owner.kind}")
+            kind = getattr(owner, "kind", layer.kind)
+            write = _SHORT.get(kind) or getattr(type(self), f"_{kind}")
             y = write(self, layer, x, *options)
         else:
             raise _refused(layer)
@@ -134,8 +140,8 @@ class Graph(Nodes):
         if function in _ACTIVATIONS:
             kind, attributes = _ACTIVATIONS[function]
             return self.node(kind, x, **attributes | further)
-        if function == "clipped_relu":
-            return self.node("Clip", x, np.array(0.0), np.array(1.0))
+        if function in _CLIPPED:
+            return self.node("Clip", x, np.array(0.0), np.array(_CLIPPED[function]))
         if function in _SQUARED:
             return self.node("Mul", *[self.activated(x, _SQUARED[function])] * 2)
         return self.node("Mul", x, self.node("Sigmoid", x))  # swish
@@ -167,6 +173,16 @@ class Graph(Nodes):
         shared = self.layer(layer.trunk, x, mask)
         return {name: self.layer(head, shared, mask) for name, head in layer.heads.items()}
 
+    def _branches(self, layer: Any, x: Names, mask: str | None = None) -> list[str]:
+        mask = self.mask_of(layer, x) if mask is None else mask
+        return [self.layer(branch, x, mask) for branch in layer.branches.values()]
+
+    def _add(self, layer: nn.Add, x: Names, mask: str | None = None) -> str:
+        return self.node("Sum", *self._branches(layer, x, mask))
+
+    def _concatenate(self, layer: nn.Concatenate, x: Names, mask: str | None = None) -> str:
+        return self.node("Concat", *self._branches(layer, x, mask), axis=layer.axis)
+
     def _residual(self, layer: nn.Residual, x: str, mask: str | None = None) -> str:
         y = self.layer(layer.body, x, mask)
         if layer.se is not None:
@@ -196,6 +212,11 @@ class Graph(Nodes):
         sides = self.examples[x].ndim - 2 if x in self.examples else 2
         gamma, beta = (array.reshape(-1, *[1] * sides) for array in layer.params.values())
         return self.node("Add", self.node("Mul", h, gamma), beta)
+
+    def sloped(self, layer: nn.PReLU, x: str) -> str:
+        """Add a leaky ReLU with the slopes of channels."""
+        sides = self.examples[x].ndim - 2 if x in self.examples else 2
+        return self.node("PRelu", x, layer.params["alpha"].reshape(-1, *[1] * sides))
 
     def _rms_norm(self, layer: nn.RMSNorm, x: str) -> str:
         square = self.node("ReduceMean", self.node("Mul", x, x), np.array([-1]))

@@ -38,13 +38,6 @@ def arrays_in(value):
     return [] if value is None else [value]
 
 
-def each(function, y):
-    """What a layer returns, an array or a tuple or dict of arrays, with every array changed."""
-    if isinstance(y, dict):
-        return {name: function(part) for name, part in y.items()}
-    return tuple(function(part) for part in y) if isinstance(y, tuple) else function(y)
-
-
 def numbers(*shape):
     """Normal numbers, none closer to zero than 0.05, none closer than 1e-4 to another: away from
     kinks and ties.
@@ -174,7 +167,23 @@ def container_cases():
             numbers(2, 2, 4, 4),
         ),
         Case(nn.Residual(block, activation="identity"), numbers(2, 3, 4)),
+        Case(nn.Add(body=nn.Dense(3, 4, RNG), skip=nn.Dense(3, 4, RNG)), numbers(2, 3)),
+        Case(
+            nn.Concatenate(deep=small_body(2), skip=nn.Sequential(), pooled=nn.Dropout(0.3, RNG)),
+            numbers(2, 2, 3, 4),
+        ),
+        Case(nn.Concatenate(nn.GRU(3, 2, RNG), nn.Dense(3, 4, RNG), axis=-1), numbers(2, 3, 3)),
+        Case(
+            nn.MultiHead(
+                nn.Dense(3, 4, RNG), {"y": nn.MultiHead(nn.Dense(4, 2, RNG), heads_of_two())}
+            ),
+            numbers(2, 3),
+        ),
     ]
+
+
+def heads_of_two():
+    return {"y": nn.Dense(2, 2, RNG), "z": nn.Activation("tanh")}
 
 
 def window_cases():
@@ -198,6 +207,9 @@ def window_cases():
         Case(nn.AveragePool2D(3, 2, ((1, 0), (2, 1)), counts_padding=False), numbers(2, 2, 4, 6)),
         Case(nn.AveragePool1D(2, ceil=True), numbers(2, 2, 5)),
         Case(nn.GlobalAveragePool(), numbers(2, 3, 2, 4)),
+        Case(nn.GlobalMaxPool(), numbers(2, 3, 2, 4)),
+        Case(nn.PReLU(3), numbers(2, 3, 2, 4)),
+        Case(nn.PReLU(), numbers(5, 3)),
         Case(nn.Upsample([1.5, 2]), numbers(2, 2, 3, 4)),
         Case(nn.Upsample(3, "linear", align_corners=True), numbers(2, 2, 4)),
         Case(nn.Upsample(2, "cubic"), numbers(2, 2, 3, 4)),

@@ -21,8 +21,8 @@ from engine.network.transformer.transformer_model import Transformer
 from engine.network.value.value_model import ValueNetwork
 from engine.nn import LOSSES, REGISTRY, Activation, Dense, Layer, gradient_check, numeric_gradient
 from engine.nn.layers import ACTIVATIONS
-from engine.nn.numeric import TOLERANCE
-from tests.gradient.cases import CASES, Case, arrays_in, each
+from engine.nn.numeric import TOLERANCE, mapped
+from tests.gradient.cases import CASES, Case, arrays_in
 from tests.gradient.oracle_case import ORACLE_CASE
 
 # What computes something else in inference: norms with running statistics, and dropout.
@@ -72,6 +72,7 @@ def test_every_layer_in_the_source_is_checked():
         "Recurrent",
         "_Attention",
         "Block",
+        "_Branches",
         "_Convolution",
         "Windowed",
         "_Pool",
@@ -211,7 +212,7 @@ def test_a_loss_that_is_not_finite_has_no_right_gradient(bad):
 def test_a_loss_of_several_outputs_is_checked():
     def loss(given):
         total = sum(float((part**3).sum()) for part in arrays_in(given))
-        return total, each(lambda part: 3 * part**2, given)
+        return total, mapped(lambda part: 3 * part**2, given)
 
     ones = np.ones(3, np.float32)
     for outputs in ({"a": ones, "b": ones}, (ones, ones)):

@@ -217,7 +217,6 @@ class BoardEmbedding(Layer):
     is not [B, 112, 8, 8].
     """
 
-    settings = ("width", "planes", "activation")
     input_gradient = True  # False for the first layer of a network that is trained
 
     def __init__(

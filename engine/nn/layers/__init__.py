@@ -7,6 +7,7 @@ from __future__ import annotations
 from engine.nn.layers.activations import ACTIVATIONS, Activation, activation_function
 from engine.nn.layers.attend import attend
 from engine.nn.layers.attention import CrossAttention, SelfAttention
+from engine.nn.layers.branches import Add, Concatenate
 from engine.nn.layers.cells import GRU, LSTM, RNN, Bidirectional
 from engine.nn.layers.containers import MultiHead, Sequential
 from engine.nn.layers.conv import Conv1D, Conv2D, ConvTranspose1D, ConvTranspose2D
@@ -21,9 +22,11 @@ from engine.nn.layers.pooling import (
     AveragePool1D,
     AveragePool2D,
     GlobalAveragePool,
+    GlobalMaxPool,
     MaxPool1D,
     MaxPool2D,
 )
+from engine.nn.layers.prelu import PReLU
 from engine.nn.layers.reshape import Flatten, Reshape, Transpose
 from engine.nn.layers.residual import Residual, SqueezeExcitation
 from engine.nn.layers.smolgen import Smolgen
@@ -36,10 +39,12 @@ __all__ = [
     "LSTM",
     "RNN",
     "Activation",
+    "Add",
     "AveragePool1D",
     "AveragePool2D",
     "BatchNorm",
     "Bidirectional",
+    "Concatenate",
     "Conv1D",
     "Conv2D",
     "ConvTranspose1D",
@@ -54,11 +59,13 @@ __all__ = [
     "FeedForward",
     "Flatten",
     "GlobalAveragePool",
+    "GlobalMaxPool",
     "GroupNorm",
     "LayerNorm",
     "MaxPool1D",
     "MaxPool2D",
     "MultiHead",
+    "PReLU",
     "PlaceGate",
     "PositionEmbedding",
     "RMSNorm",

@@ -48,6 +48,11 @@ def clipped_relu(x: Array) -> Activated:
     return xp_of(x).clip(x, 0, 1), lambda dy: dy * ((x > 0) & (x < 1))
 
 
+def relu6(x: Array) -> Activated:
+    """y = min(max(x, 0), 6);  dx = dy where 0 < x < 6. Howard et al. 2017, arXiv:1704.04861."""
+    return xp_of(x).clip(x, 0, 6), lambda dy: dy * ((x > 0) & (x < 6))
+
+
 def _squared(x: Array, function: Function) -> Activated:
     """y = c^2 with c = f(x);  dx = 2 c f'(x) dy."""
     c, slope = function(x)
@@ -235,6 +240,7 @@ ACTIVATIONS: dict[str, Function] = {
     for function in (
         identity, relu, clipped_relu, squared_clipped_relu, squared_relu, leaky_relu, selu, sigmoid, tanh, softplus,
         swish, gelu, mish, elu, celu, hard_sigmoid, hard_swish, softsign, exact_gelu,
+        relu6,
     )
 }  # fmt: skip
 NATIVE.update({ACTIVATIONS[name]: pair for name, pair in PAIRS.items()})
@@ -274,8 +280,14 @@ class Activation(Layer):
     """
 
     def __init__(self, function: str, *, alpha: float | None = None) -> None:
-        self.function, self.alpha = function, alpha
-        self.apply = activation_function(function, alpha)
+        self.function = function
+        self.alpha = alpha
+        activation_function(function, alpha)  # refuses a name that there is not
+
+    @property
+    def apply(self) -> Function:
+        """The function, with its constant."""
+        return activation_function(self.function, self.alpha)
 
     def forward(self, x: Array, training: bool = False) -> Forward:
         check_input(self, x, "...")

@@ -12,7 +12,7 @@ import numpy as np
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_checks import check_input
-from engine.nn.layer import Array, Gradients, Layer, Size, forward_part, register
+from engine.nn.layer import Array, Gradients, Layer, forward_part, register
 from engine.nn.layers.attend import attend, rotary_waves, rotated
 from engine.nn.layers.dense import Dense, dense_together
 
@@ -29,11 +29,11 @@ class _Attention(Layer):
 
     def __init__(
         self,
-        features: Size,
-        context_features: Size,
-        heads: Size,
+        features: int,
+        context_features: int,
+        heads: int,
         rng: np.random.Generator,
-        inner: Size | None = None,
+        inner: int | None = None,
     ) -> None:
         inner = features if inner is None else inner
         if inner % heads:
@@ -168,11 +168,11 @@ class SelfAttention(_Attention):
 
     def __init__(
         self,
-        features: Size,
-        heads: Size,
+        features: int,
+        heads: int,
         rng: np.random.Generator,
         causal: bool = False,
-        inner: Size | None = None,
+        inner: int | None = None,
         damped: bool = True,
         *,
         rotary: bool = False,

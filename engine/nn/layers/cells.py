@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.backend import xp_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Forward, Gradients, Layer, Size, forward_part, register
+from engine.nn.layer import Array, Forward, Gradients, Layer, forward_part, register
 from engine.nn.layers.activations import sigmoid
 from engine.nn.layers.containers import checked_parts
 from engine.nn.layers.recurrent import Recurrent, StateArrays, StepBackward
@@ -60,8 +60,8 @@ class GRU(Recurrent):
 
     def __init__(
         self,
-        inputs: Size,
-        hidden: Size,
+        inputs: int,
+        hidden: int,
         rng: np.random.Generator,
         last: bool = False,
         reverse: bool = False,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -49,22 +50,26 @@ class Sequential(Layer):
     """
 
     def __init__(self, *unnamed: Layer, **named: Layer) -> None:
-        # A layer of one's own may have no kind.
-        kinds = [getattr(type(layer), "kind", type(layer).__name__.lower()) for layer in unnamed]
-        by_position = {
-            f"{kind}{kinds[: n + 1].count(kind)}": unnamed[n] for n, kind in enumerate(kinds)
-        }
-        if twice := by_position.keys() & named.keys():
-            raise ConfigError(
-                f"Sequential: {sorted(twice)} also are names of layers given by position"
-            )
-        self.layers = checked_parts(by_position | named)
+        self.layers: dict[Any, Layer] = Chain(named_parts("Sequential", unnamed, named))
 
-    def __getitem__(self, place: int | str) -> Layer:
+    def __getitem__(self, place: int | str | slice) -> Any:
         """Return the layer of this name, or at this place, counted from 0, or from the end as -1,
-        -2, ...
+        -2, ...; of a slice, a Sequential of these layers under their names.
         """
-        return self.layers[place] if isinstance(place, str) else list(self.layers.values())[place]
+        return self.layers[place]
+
+    def append(self, layer: Layer, name: str | None = None) -> Self:
+        """Put a layer behind the others, under its kind, counted, or under a name. Returns this
+        chain. Raises ConfigError as the constructor does.
+        """
+        if name in self.layers:
+            raise ConfigError(f"Sequential: there is a layer named {name!r} already")
+        if name is None:
+            kind = _kind_of(layer)
+            free = (f"{kind}{number}" for number in itertools.count(1))
+            name = next(candidate for candidate in free if candidate not in self.layers)
+        self.layers = Chain(checked_parts({**self.layers, name: layer}))
+        return self
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -112,7 +117,7 @@ class Sequential(Layer):
         )
 
     def _replace_children(self, children: dict[str, Layer]) -> None:
-        self.layers = children
+        self.layers = Chain(children)
 
 
 @register("multi_head")
@@ -161,6 +166,35 @@ class MultiHead(Layer):
             return dx, grads | trunk_grads
 
         return outputs, backward
+
+
+class Chain(dict[Any, Layer]):
+    """Layers by name, in order; a number gives the layer at this place, a slice a Sequential."""
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return Sequential(**{name: self[name] for name in list(self)[place]})
+        if isinstance(place, int | np.integer):
+            return list(self.values())[place]
+        return super().__getitem__(place)
+
+
+def named_parts(
+    owner: str, unnamed: Sequence[Layer], named: Mapping[str, Layer]
+) -> dict[str, Layer]:
+    """Return layers by name: those given by position under their kind, counted."""
+    kinds = [_kind_of(layer) for layer in unnamed]
+    by_position = {
+        f"{kind}{kinds[: n + 1].count(kind)}": unnamed[n] for n, kind in enumerate(kinds)
+    }
+    if twice := by_position.keys() & named.keys():
+        raise ConfigError(f"{owner}: {sorted(twice)} also are names of layers given by position")
+    return checked_parts(by_position | dict(named))
+
+
+def _kind_of(layer: Layer) -> str:
+    # A layer of one's own may have no kind.
+    return getattr(type(layer), "kind", type(layer).__name__.lower())
 
 
 def checked_parts(layers: Mapping[str, Layer]) -> dict[str, Layer]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import ConfigError, ShapeError
-from engine.nn.layer import Array, Forward, Size, register
+from engine.nn.layer import Array, Forward, register
 from engine.nn.layers.initialization import initial
 from engine.nn.layers.windowed import Windowed
 from engine.nn.operations import operations_for
@@ -23,8 +23,8 @@ class _Convolution(Windowed):
 
     def __init__(
         self,
-        inputs: Size,
-        outputs: Size,
+        inputs: int,
+        outputs: int,
         size: Any,
         rng: np.random.Generator,
         stride: Any = 1,
@@ -33,7 +33,7 @@ class _Convolution(Windowed):
         input_gradient: bool = True,
         *,
         dilation: Any = 1,
-        groups: Size = 1,
+        groups: int = 1,
     ) -> None:
         given = f"{inputs}, {outputs}, size={size}"
         settings = self._place(given, size, stride, padding, dilation)
@@ -141,8 +141,8 @@ class ConvTranspose2D(_Convolution):
 
     def __init__(
         self,
-        inputs: Size,
-        outputs: Size,
+        inputs: int,
+        outputs: int,
         size: Any,
         rng: np.random.Generator,
         stride: Any = 1,
@@ -151,7 +151,7 @@ class ConvTranspose2D(_Convolution):
         *,
         output_padding: Any = 0,
         dilation: Any = 1,
-        groups: Size = 1,
+        groups: int = 1,
     ) -> None:
         if padding is None:
             windows = Geometry.of(size, stride, 0, dilation, self.axes)

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.errors import ShapeError
 from engine.nn.array_checks import form_of
-from engine.nn.layer import Array, Size, register
+from engine.nn.layer import Array, register
 from engine.nn.layers.attention import CrossAttention, SelfAttention
 from engine.nn.layers.feed_forward import Block, feed_of
 from engine.nn.layers.normalisation import LayerNorm
@@ -32,11 +32,11 @@ class DecoderLayer(Block):
 
     def __init__(
         self,
-        features: Size,
-        heads: Size,
-        hidden: Size,
+        features: int,
+        heads: int,
+        hidden: int,
         rng: np.random.Generator,
-        context_features: Size | None = None,
+        context_features: int | None = None,
         activation: str = "relu",
         epsilon: float = 1e-6,
         norm_first: bool = False,

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.nn.array_checks import check_input
-from engine.nn.layer import Array, Forward, Gradients, Layer, Size, forward_part, register
+from engine.nn.layer import Array, Forward, Gradients, Layer, forward_part, register
 from engine.nn.layers.initialization import VARIANCES, initial
 from engine.nn.operations import operations_for
 from engine.nn.operations.array_operations import identity
@@ -33,7 +33,7 @@ class Dense(Layer):
     activation = staticmethod(identity)
 
     def __init__(
-        self, inputs: Size, outputs: Size, rng: np.random.Generator, initialization: str = "he"
+        self, inputs: int, outputs: int, rng: np.random.Generator, initialization: str = "he"
     ) -> None:
         if initialization not in VARIANCES:
             raise ConfigError(f"Dense: initialization {initialization!r} is none of {[*VARIANCES]}")

@@ -9,7 +9,7 @@ import numpy as np
 from engine.backend import bounds, xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_checks import check_input
-from engine.nn.layer import Array, Forward, Layer, Size, register
+from engine.nn.layer import Array, Forward, Layer, register
 from engine.nn.layers.initialization import normal
 from engine.nn.operations import operations_for
 
@@ -31,8 +31,8 @@ class Embedding(Layer):
 
     def __init__(
         self,
-        tokens: Size,
-        features: Size,
+        tokens: int,
+        features: int,
         rng: np.random.Generator,
         deviation: float = 1.0,
         padding_idx: int | None = None,
@@ -92,7 +92,7 @@ class PositionEmbedding(Layer):
     """
 
     def __init__(
-        self, length: Size, features: Size, rng: np.random.Generator, deviation: float = 1.0
+        self, length: int, features: int, rng: np.random.Generator, deviation: float = 1.0
     ) -> None:
         self.length = length
         self.features = features

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.backend import xp_of
 from engine.errors import ConfigError
-from engine.nn.layer import Array, Forward, Gradients, Layer, Size, forward_part, register
+from engine.nn.layer import Array, Forward, Gradients, Layer, forward_part, register
 from engine.nn.layers.attention import SelfAttention
 from engine.nn.layers.feed_forward import Block, feed_of
 from engine.nn.layers.initialization import initial
@@ -36,11 +36,11 @@ class EncoderLayer(Block):
 
     def __init__(
         self,
-        features: Size,
-        heads: Size,
-        hidden: Size,
+        features: int,
+        heads: int,
+        hidden: int,
         rng: np.random.Generator,
-        inner: Size | None = None,
+        inner: int | None = None,
         activation: str = "relu",
         scale: float = 1.0,
         epsilon: float = 1e-6,
@@ -127,7 +127,7 @@ class Encoder(Layer):
     ShapeError when x does not fit.
     """
 
-    def __init__(self, depth: Size, block: Mapping[str, Any], rng: np.random.Generator) -> None:
+    def __init__(self, depth: int, block: Mapping[str, Any], rng: np.random.Generator) -> None:
         if not isinstance(block, Mapping):
             raise ConfigError(f"Encoder: expected an EncoderLayer's settings, found {block!r}")
         self.depth = depth

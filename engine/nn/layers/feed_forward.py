@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.nn.array_checks import check_input
-from engine.nn.layer import Array, Forward, Gradients, Layer, Size, forward_part, register
+from engine.nn.layer import Array, Forward, Gradients, Layer, forward_part, register
 from engine.nn.layers.activations import Activation
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense
@@ -87,8 +87,8 @@ class FeedForward(Block):
 
     def __init__(
         self,
-        features: Size,
-        hidden: Size,
+        features: int,
+        hidden: int,
         rng: np.random.Generator,
         activation: str = "relu",
         scale: float = 1.0,

@@ -11,7 +11,7 @@ import numpy as np
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_checks import check_input
-from engine.nn.layer import Array, Backward, Forward, Layer, Size, register
+from engine.nn.layer import Array, Backward, Forward, Layer, register
 from engine.nn.operations import operations_for
 from engine.nn.operations.array_operations import NormBackward
 
@@ -40,7 +40,7 @@ class BatchNorm(Layer):
     groups = 1
 
     def __init__(
-        self, channels: Size, relu: bool = False, momentum: float = 0.1, epsilon: float = 1e-5
+        self, channels: int, relu: bool = False, momentum: float = 0.1, epsilon: float = 1e-5
     ) -> None:
         if not 0 < momentum <= 1 or not epsilon > 0:
             given = f"BatchNorm(momentum={momentum}, epsilon={epsilon})"
@@ -85,7 +85,7 @@ class LayerNorm(Layer):
 
     sizes = ("features",)
 
-    def __init__(self, features: Size, epsilon: float = 1e-5) -> None:
+    def __init__(self, features: int, epsilon: float = 1e-5) -> None:
         if not epsilon > 0:
             raise ConfigError(f"LayerNorm: epsilon must be > 0, not {epsilon}")
         self.features, self.epsilon = features, epsilon
@@ -114,7 +114,7 @@ class PlaceGate(Layer):
 
     sizes = ("places", "features")
 
-    def __init__(self, places: Size, features: Size) -> None:
+    def __init__(self, places: int, features: int) -> None:
         self.places, self.features = places, features
         shape = features, places
         self.params = {"scale": np.ones(shape, np.float32), "shift": np.zeros(shape, np.float32)}
@@ -145,7 +145,7 @@ class GroupNorm(Layer):
 
     sizes = ("channels",)
 
-    def __init__(self, groups: Size, channels: Size, epsilon: float = 1e-5) -> None:
+    def __init__(self, groups: int, channels: int, epsilon: float = 1e-5) -> None:
         if channels % groups or not epsilon > 0:
             given = f"GroupNorm({groups}, {channels}, epsilon={epsilon})"
             raise ConfigError(f"{given}: the groups must divide the channels, epsilon > 0")
@@ -191,7 +191,7 @@ class RMSNorm(Layer):
 
     sizes = ("features",)
 
-    def __init__(self, features: Size, epsilon: float = 1e-6) -> None:
+    def __init__(self, features: int, epsilon: float = 1e-6) -> None:
         if not epsilon > 0:
             raise ConfigError(f"RMSNorm: epsilon must be > 0, not {epsilon}")
         self.features, self.epsilon = features, epsilon

@@ -196,3 +196,24 @@ class GlobalAveragePool(Layer):
             return xp_of(dy).broadcast_to(each, shape).copy(), {}
 
         return x.mean(axis=tuple(range(2, x.ndim))), backward
+
+
+@register("global_max_pool")
+class GlobalMaxPool(Layer):
+    """The largest number of every plane: x [B, C, H, W], or [B, C, T] -> y [B, C];  dx = dy on the
+    square it came from, the first of several equal ones, and 0 elsewhere.
+    """
+
+    def forward(self, x: Array, training: bool = False) -> Forward:
+        check_input(self, x, "B", "C", "H", "...")
+        if 0 in x.shape[2:]:
+            raise ShapeError(f"GlobalMaxPool: expected H and W >= 1, found {list(x.shape)}")
+        xp = xp_of(x)
+        planes = x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
+        places = planes.argmax(axis=2)[:, :, None]
+
+        def backward(dy):
+            dx = xp.where(xp.arange(planes.shape[2]) == places, dy[:, :, None], 0)
+            return dx.astype(x.dtype).reshape(x.shape), {}
+
+        return planes.max(axis=2), backward

@@ -11,8 +11,8 @@ import numpy as np
 
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
-from engine.nn.array_checks import check_input
-from engine.nn.layer import Array, Gradients, Layer, Size
+from engine.nn.array_checks import check_gradient, check_input
+from engine.nn.layer import Array, Gradients, Layer
 from engine.nn.layers.initialization import initial
 from engine.nn.operations import operations_for
 
@@ -56,8 +56,8 @@ class Recurrent(Layer):
 
     def __init__(
         self,
-        inputs: Size,
-        hidden: Size,
+        inputs: int,
+        hidden: int,
         rng: np.random.Generator,
         last: bool = False,
         reverse: bool = False,
@@ -135,9 +135,7 @@ class Recurrent(Layer):
         if not self.return_state:
             dy = (dy, *map(xp_of(y).zeros_like, last_state))
         for one, like in zip(dy, (y, *last_state), strict=True):
-            if one.shape != like.shape:
-                expected = f"expected a gradient {list(like.shape)}, found {list(one.shape)}"
-                raise ShapeError(f"{type(self).__name__}: {expected}")
+            check_gradient(self, one, like.shape)
         return dy[0], list(dy[1:])
 
     def _run_back(

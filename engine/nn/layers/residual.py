@@ -10,7 +10,7 @@ import numpy as np
 from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_checks import check_input
-from engine.nn.layer import Array, Forward, Gradients, Layer, Size, prefixed, register
+from engine.nn.layer import Array, Forward, Gradients, Layer, prefixed, register
 from engine.nn.layers.activations import Activation, activation_function, identity, sigmoid
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense
@@ -34,7 +34,7 @@ class SqueezeExcitation(Layer):
     """
 
     def __init__(
-        self, channels: Size, hidden: Size, rng: np.random.Generator, activation: str = "relu"
+        self, channels: int, hidden: int, rng: np.random.Generator, activation: str = "relu"
     ) -> None:
         self.channels = channels
         self.hidden = hidden
@@ -102,7 +102,7 @@ class Residual(Layer):
         self.body = body
         self.se = se
         self.activation = activation
-        self._apply = activation_function(activation)
+        activation_function(activation)  # refuses a name that there is not
 
     def forward(
         self, x: Array, training: bool = False, mask: Any = None, state: Any = None
@@ -110,13 +110,14 @@ class Residual(Layer):
         inner, body_backward = self.body.forward(x, training, mask, state)
         if inner.shape != x.shape:
             raise ShapeError(f"Residual: the body turns {list(x.shape)} into {list(inner.shape)}")
+        apply = activation_function(self.activation)
         gate_backward: MergeBackward | None = None
         if self.se is None:
-            y, slope = operations_for(x).activate(self._apply, inner + x)
+            y, slope = operations_for(x).activate(apply, inner + x)
         else:
             relu = self.activation == "relu"  # in the pass of the gate
             y, gate_backward = self.se.forward_with_skip(inner, x, relu, training)
-            y, slope = identity(y) if relu else operations_for(x).activate(self._apply, y)
+            y, slope = identity(y) if relu else operations_for(x).activate(apply, y)
 
         def backward(dy):
             dinner = dskip = slope(dy)

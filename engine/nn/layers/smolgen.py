@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.backend import product
 from engine.nn.array_checks import check_input
-from engine.nn.layer import Array, Layer, Size, register
+from engine.nn.layer import Array, Layer, register
 from engine.nn.layers.activations import Activation
 from engine.nn.layers.containers import Sequential
 from engine.nn.layers.dense import Dense
@@ -35,13 +35,13 @@ class Smolgen(Layer):
 
     def __init__(
         self,
-        features: Size,
-        heads: Size,
-        places: Size,
+        features: int,
+        heads: int,
+        places: int,
         rng: np.random.Generator,
-        compressed: Size = 32,
-        hidden: Size = 256,
-        generated: Size = 256,
+        compressed: int = 32,
+        hidden: int = 256,
+        generated: int = 256,
         activation: str = "swish",
     ) -> None:
         self.features = features

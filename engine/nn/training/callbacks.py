@@ -58,7 +58,7 @@ class SaveBest(Callback):
         values = trainer.history[self.measure]
         sign = -1 if self.highest else 1
         value = record.get(self.measure, math.nan)
-        earlier = [sign * one for one in values[:-1] if math.isfinite(one)]
+        earlier = [sign * measured for measured in values[:-1] if math.isfinite(measured)]
         if math.isfinite(value) and sign * value < min(earlier, default=math.inf):
             dit.save(self.path, trainer.model, {"epoch": record["epoch"], self.measure: value})
 
@@ -67,13 +67,17 @@ class ReduceLROnPlateau(Callback):
     """Multiplies the rate by `factor` whenever `measure` had no new best value for `patience`
     epochs.
 
-    `measure` is a column of the history, in which smaller finite values are better. The schedule's
-    rate of each step is multiplied; a resumed run goes on with the factor. Raises ConfigError
-    unless 0 < factor < 1 and patience >= 1.
+    `measure` is a column of the history, in which smaller finite values are better, with `highest`
+    larger ones, as for "validation_accuracy". The schedule's rate of each step is multiplied; a
+    resumed run goes on with the factor. Raises ConfigError unless 0 < factor < 1 and patience >= 1.
     """
 
     def __init__(
-        self, factor: float = 0.1, patience: int = 10, measure: str = "validation_loss"
+        self,
+        factor: float = 0.1,
+        patience: int = 10,
+        measure: str = "validation_loss",
+        highest: bool = False,
     ) -> None:
         check_whole("patience", patience, 1)
         if not 0 < factor < 1:
@@ -81,21 +85,25 @@ class ReduceLROnPlateau(Callback):
         self.factor = factor
         self.patience = patience
         self.measure = measure
+        self.highest = highest
 
     def on_epoch(self, trainer: Any, record: Record) -> None:
         """Set the factor, which the history alone determines. Raises ConfigError when it has no
         such column.
         """
+        sign = -1 if self.highest else 1
         best = math.inf
         waited = 0
         reductions = 0
         for value in trainer.history[self.measure]:
-            best, waited = (
-                (value, 0) if math.isfinite(value) and value < best else (best, waited + 1)
-            )
+            if math.isfinite(value) and sign * value < best:
+                best = sign * value
+                waited = 0
+            else:
+                waited += 1
             if waited == self.patience:
                 waited = 0
-                reductions = reductions + 1
+                reductions += 1
         trainer.scale_rate(self.factor**reductions)
 
 

@@ -42,6 +42,18 @@ class History:
         """Names of all columns."""
         return list(dict.fromkeys(name for record in self.records for name in record))
 
+    def __str__(self) -> str:
+        """Return a table: a line for each epoch, a column for each measure."""
+        rows = [self.columns] + [
+            [f"{record[name]:.6g}" if name in record else "" for name in self.columns]
+            for record in self.records
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+            for row in rows
+        )
+
     def __len__(self) -> int:
         return len(self.records)
 

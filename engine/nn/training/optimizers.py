@@ -21,12 +21,14 @@ from engine.backend import backend_of, xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.native.pool import ThreadPool
 from engine.nn.array_checks import copies
-from engine.nn.foreign_names import explained
+from engine.nn.base_names import check_attribute, check_class
 from engine.nn.operations import operations_for, updates
 
 Array = Any
 # Of Adam and RMSProp; a much smaller one is 0 in single precision, and 0 / 0 is NaN.
 LEAST_EPSILON = 1e-30
+# Names of what scales or shifts, in the layers of the library: at 0 nothing would pass.
+GAINS = ("scale", "shift", "gamma", "beta", "alpha", "gain", "bias")
 OTHER_MODEL = "this optimizer has the state of another model: make a new one for each"
 
 
@@ -41,8 +43,12 @@ class Optimizer:
     slots: tuple[str, ...] = ()
 
     def __init_subclass__(cls) -> None:
-        if "__init__" in vars(cls):
-            cls.__init__ = explained(cls.__init__)  # type: ignore[method-assign]
+        check_class(Optimizer, cls, ("slots", "_update"))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Raise ConfigError for a name of this class."""
+        check_attribute(Optimizer, self, name, ())
+        super().__setattr__(name, value)
 
     def __init__(self) -> None:
         self.steps = 0
@@ -55,7 +61,7 @@ class Optimizer:
 
     def serve(self, model: Any) -> None:
         """Note the model to move. Raises ConfigError where it remembers something of another one."""
-        if self._model not in (None, model) and Optimizer.state(self)["tensors"]:
+        if self._model not in (None, model) and self.state()["tensors"]:
             raise ConfigError(OTHER_MODEL)
         self._model = model
 
@@ -182,7 +188,7 @@ class SGD(Optimizer):
     momentum v).
 
     `momentum` is in [0, 1). `weight_decay` adds weight_decay * p to the gradient of parameters of
-    two or more dimensions (L2).
+    two or more dimensions (L2), but for gains and shifts, such as a `scale`.
     """
 
     slots = ("velocity",)
@@ -205,7 +211,7 @@ class SGD(Optimizer):
     def _update(
         self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None
     ) -> None:
-        if self.weight_decay and parameter.ndim > 1:
+        if self.weight_decay and decays(name, parameter):
             gradient = gradient + self.weight_decay * parameter
         if self.momentum:
             velocity = self._slot("velocity", name, parameter)
@@ -295,7 +301,7 @@ class Adam(Optimizer):
     def _update(
         self, name: str, parameter: Array, gradient: Array, rate: float, pool: ThreadPool | None
     ) -> None:
-        decay = self.weight_decay if self.decay_all or parameter.ndim > 1 else 0.0
+        decay = self.weight_decay if self.decay_all or decays(name, parameter) else 0.0
         if decay and not self.decoupled:
             gradient = gradient + decay * parameter
         mean, square = self._slot("mean", name, parameter), self._slot("square", name, parameter)
@@ -349,6 +355,11 @@ class AdamW(Adam):
 
     def __init__(self, *, weight_decay: float = 1e-2, **settings: Any) -> None:
         super().__init__(weight_decay=weight_decay, **settings)
+
+
+def decays(name: str, parameter: Array) -> bool:
+    """Whether weight decay moves a parameter: a matrix or a larger one, but no gain or shift."""
+    return parameter.ndim > 1 and name.rpartition(".")[2] not in GAINS
 
 
 def check_precision(params: Mapping[str, Array]) -> None:

@@ -59,11 +59,11 @@ def applied(freezes: Sequence[Freeze]) -> Iterator[None]:
     before = [getattr(freeze.layer, freeze.attribute) for freeze in freezes]
     try:
         for layer, attribute, value in freezes:
-            setattr(layer, attribute, value)
+            vars(layer)[attribute] = value
         yield
     finally:
         for freeze, value in zip(freezes, before, strict=True):
-            setattr(freeze.layer, freeze.attribute, value)
+            vars(freeze.layer)[freeze.attribute] = value
 
 
 def frozen_parts(model: Layer, rates: Mapping[str, float]) -> list[Freeze]:

@@ -57,3 +57,22 @@ class WarmupCosine:
         # In this order NaN stays NaN.
         progress = min((step - self.warmup) / (self.total - self.warmup), 1.0)
         return self.floor + (self.peak - self.floor) * (1 + math.cos(math.pi * progress)) / 2
+
+
+@dataclass(frozen=True)
+class StepDecay:
+    """A rate that is multiplied by `factor` every `every` steps.
+
+    Raises ConfigError unless 0 <= rate < infinity, 0 < factor and every >= 1.
+    """
+
+    rate: float
+    every: int
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rate < math.inf or not 0 < self.factor < math.inf or not self.every >= 1:
+            raise ConfigError(f"{self}: needs 0 <= rate < infinity, 0 < factor and every >= 1")
+
+    def __call__(self, step: float) -> float:
+        return self.rate * self.factor ** (step // self.every)

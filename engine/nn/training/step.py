@@ -156,8 +156,7 @@ class Step:
         """Return what model, optimizer and average remember, by "model", "optimizer", "average"."""
         return {
             "model": self.tensors(),
-            # An own optimizer may have an attribute `state`.
-            "optimizer": Optimizer.state(self.optimizer)["tensors"],
+            "optimizer": self.optimizer.state()["tensors"],
             "average": {} if self.average is None else dict(self.average.tensors),
         }
 

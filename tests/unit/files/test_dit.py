@@ -24,6 +24,7 @@ from engine.files.dit_file import ALIGNMENT, DIT_MAGIC, MAX_HEADER_BYTES, header
 from engine.files.provenance import _commit, provenance
 from engine.nn import REGISTRY, Activation, BatchNorm, Dense, Sequential
 from engine.nn.dit import load, save
+from engine.nn.layer import register
 from tests.gradient.cases import CASES, RNG, arrays_in
 
 PREFIX_BYTES = 20  # magic, version, header length
@@ -209,15 +210,14 @@ def outputs_of(layer, case):
 def test_a_layer_of_ones_own_with_a_large_setting_comes_back(tmp_path, monkeypatch):
     """It was saved, and refused when it was loaded: the number was taken for a size."""
 
-    class Limited(Activation):
-        kind = "limited"
-        settings = ("largest",)
+    monkeypatch.setattr("engine.nn.layer.REGISTRY", dict(REGISTRY))
 
+    @register("limited")
+    class Limited(Activation):
         def __init__(self, largest):
             super().__init__("relu")
             self.largest = largest
 
-    monkeypatch.setitem(REGISTRY, "limited", Limited)
     save(tmp_path / "own.dit", Sequential(Dense(2, 3, RNG), Limited(10**9)))
     assert load(tmp_path / "own.dit")[0].config()["layers"]["limited1"] == {
         "layer": "limited",
@@ -339,7 +339,7 @@ def nest(header):
         (lambda h: h["model"]["layers"]["act"].update(function="magic"), "unknown activation 'magic'"),
         (lambda h: h["model"]["layers"]["a"].update(inputs=25, outputs=25), "more numbers than the file holds"),
         (lambda h: h["model"]["layers"]["norm"].update(channels=1 << 40), "needs more than"),
-        (lambda h: h["model"]["layers"]["norm"].update(channels=-5), "channels must be a whole number"),
+        (lambda h: h["model"]["layers"]["norm"].update(channels=-5), "'batch_norm' does not fit"),
         (lambda h: h["model"]["layers"]["norm"].update(epsilon="small"), "'batch_norm' does not fit"),
         (lambda h: h["model"]["layers"].pop("norm"), "unknown"), (nest, "expected an architecture"),
     ],

@@ -9,7 +9,8 @@ from engine import nn
 from engine.backend import NUMPY, backend_of, get_backend, to_numpy
 from engine.errors import ConfigError
 from engine.nn.dit import load, save
-from tests.gradient.cases import CASES, arrays_in, each
+from engine.nn.numeric import mapped
+from tests.gradient.cases import CASES, arrays_in
 from tests.gradient.test_gradients import loss_cases
 from tests.strict_cupy import ndarray
 
@@ -59,7 +60,7 @@ def training_step(case, backend, dtype):
     )
     rng = np.random.default_rng(3)
     dx, grads = backward(
-        each(lambda part: backend.asarray(rng.standard_normal(part.shape).astype(dtype)), y)
+        mapped(lambda part: backend.asarray(rng.standard_normal(part.shape).astype(dtype)), y)
     )
     return arrays_in([y, dx, grads, layer.named_buffers()])
 

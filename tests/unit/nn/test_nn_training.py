@@ -443,3 +443,30 @@ def test_a_weighted_mean_is_that_over_the_whole_batch(shard, reduction, divisor)
     expected_means = [mean, nn.accuracy(y, classes)]
     assert [step["loss"], step["right"]] == pytest.approx(expected_means, rel=1e-6)
     np.testing.assert_allclose(model[0].params["weight"], expected, atol=1e-6)
+
+
+SMOOTH = np.array([[2.0, 0.0, -1.0, 0.5], [0.0, 1.0, 0.0, -2.0]])
+
+
+@pytest.mark.parametrize(
+    ("smoothing", "loss", "slope"),
+    [  # -sum of ((1 - s) t + s / 4) log p of both rows, and the gradient of the first logit
+        (0.0, 0.46104, -0.14495),
+        (0.1, 0.60479, -0.10745),
+        (0.5, 1.17979, 0.04255),
+        (1.0, 1.89854, 0.23005),
+    ],
+)
+def test_label_smoothing_gives_every_class_its_share(smoothing, loss, slope):
+    found, gradient = nn.softmax_cross_entropy(SMOOTH, np.array([0, 1]), label_smoothing=smoothing)
+    assert [found, gradient[0, 0]] == pytest.approx([loss, slope], abs=1e-5)
+
+
+def test_epsilon_of_adam_is_beside_the_corrected_root():
+    """p <- p - lr (m / c1) / (sqrt(v / c2) + epsilon), with an epsilon that is felt."""
+    for dtype in (np.float32, np.float64):
+        weight = {"w": np.zeros((16, 16), dtype)}
+        adam = nn.Adam(epsilon=0.5)
+        for _ in range(2):
+            adam.step(weight, {"w": np.full((16, 16), 0.5, dtype)}, 0.1)
+        assert weight["w"] == pytest.approx(-2 * 0.1 * 0.5 / (0.5 + 0.5), rel=1e-5)

@@ -12,9 +12,10 @@ from engine.errors import ConfigError, DataError, ShapeError, TrainingError
 from engine.native.lanes import LANES
 from engine.nn import LOSSES
 from engine.nn.layers import ACTIVATIONS
+from engine.nn.numeric import mapped
 from engine.nn.operations import channelwise
 from selfplay.families.shared_rows import SharedRows, SharedRowsAdamW
-from tests.gradient.cases import CASES, arrays_in, each
+from tests.gradient.cases import CASES, arrays_in
 
 INF, NAN = math.inf, math.nan
 FLOATS = [np.float16, np.float32, np.float64]
@@ -390,7 +391,7 @@ def test_layers_stay_finite(case, training):
     layer.reseed(1)
     with np.errstate(over="raise", invalid="raise", divide="raise"):
         y, backward = layer.forward(extreme(case.x), training, **case.options)
-        dx, grads = backward(each(np.ones_like, y))
+        dx, grads = backward(mapped(np.ones_like, y))
     for array in arrays_in([y, dx, grads]):
         assert np.isfinite(array).all()
 

@@ -1,0 +1,140 @@
+"""Branches that read the same input and meet again: their outputs are added, or joined along an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from engine.backend import xp_of
+from engine.errors import ConfigError, ShapeError
+from engine.nn.layer import (
+    Array,
+    Backward,
+    Forward,
+    Gradients,
+    Layer,
+    forward_part,
+    layer_from_config,
+    register,
+)
+from engine.nn.layers.containers import named_parts
+from engine.nn.operations import operations_for
+
+
+class _Branches(Layer):
+    """Layers that all take the same input, under names as in Sequential; `Sequential()` passes it
+    on as it is.
+    """
+
+    def __init__(self, *unnamed: Layer, **named: Layer) -> None:
+        self.branches = named_parts(type(self).__name__, unnamed, named)
+        if not self.branches:
+            raise ConfigError(f"{type(self).__name__} needs at least one branch")
+
+    def mask_of(self, x: Array) -> Array | None:
+        masks = (branch.mask_of(x) for branch in self.branches.values())
+        return next((mask for mask in masks if mask is not None), None)
+
+    def forward(
+        self, x: Array, training: bool = False, mask: Any = None, state: Any = None
+    ) -> Forward:
+        outputs: list[Array] = []
+        steps: list[Backward] = []
+        for name, branch in self.branches.items():
+            y, step = forward_part(name, branch, x, training, mask, state)
+            outputs.append(y)
+            steps.append(step)
+        joined, parts_of = self._joined(outputs)
+
+        def backward(dy):
+            dx: Array = None
+            grads: Gradients = {}
+            for step, part in zip(steps, parts_of(dy), strict=True):
+                dbranch, branch_grads = step(part)
+                grads |= branch_grads
+                if dbranch is not None:  # else nothing before needs it
+                    dx = dbranch if dx is None else operations_for(dx).add(dx, dbranch)
+            return dx, grads
+
+        return joined, backward
+
+    def _joined(self, outputs: list[Array]) -> Any:
+        """Return the outputs as one, and a function from its gradient to theirs."""
+        raise NotImplementedError
+
+    def _shapes_differ(self, outputs: list[Array]) -> ShapeError:
+        shapes = {name: list(y.shape) for name, y in zip(self.branches, outputs, strict=True)}
+        return ShapeError(f"{type(self).__name__}: the branches do not fit together: {shapes}")
+
+    def config(self) -> dict[str, Any]:
+        branches = {name: branch.config() for name, branch in self.branches.items()}
+        return {"layer": self.kind, "branches": branches}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], rng: np.random.Generator) -> Self:
+        branches = {
+            name: layer_from_config(branch, rng) for name, branch in config["branches"].items()
+        }
+        further = {name: value for name, value in config.items() if name != "branches"}
+        return cls(**further, **branches)
+
+
+@register("add")
+class Add(_Branches):
+    """The sum of several branches: y = f_1(x) + ... + f_n(x).
+
+    forward:  x, as the branches take it; optionally mask and state as in Sequential -> y, of the
+              shape that all branches return
+    backward: dy like y -> dx = sum of the branches' dx; gradients "NAME.PARAMETER" of every branch
+
+    Each branch gets dy. A skip connection is `Add(body=Sequential(...), skip=Sequential())`; with a
+    convolution as skip, the body may change shape. Raises ConfigError without a branch, ShapeError
+    where shapes differ.
+    """
+
+    def _joined(self, outputs: list[Array]) -> Any:
+        if len({y.shape for y in outputs}) != 1:
+            raise self._shapes_differ(outputs)
+        total = outputs[0]
+        for y in outputs[1:]:
+            total = operations_for(total).add(total, y)
+        return total, lambda dy: [dy] * len(outputs)
+
+
+@register("concatenate")
+class Concatenate(_Branches):
+    """The outputs of several branches, one behind the other along an axis: y = [f_1(x), ..., f_n(x)].
+
+    forward:  x, as the branches take it; optionally mask and state as in Sequential -> y; with the
+              `axis` 1, the channels of boards, branches of [B, C_i, H, W] make [B, sum of C_i, H, W]
+    backward: dy like y -> dx = sum of the branches' dx; gradients "NAME.PARAMETER" of every branch
+
+    Each branch gets its own part of dy along the axis. Raises ConfigError without a branch,
+    ShapeError where other sides differ. Ronneberger et al. 2015, arXiv:1505.04597 (U-Net).
+    """
+
+    def __init__(self, *unnamed: Layer, axis: int = 1, **named: Layer) -> None:
+        super().__init__(*unnamed, **named)
+        self.axis = axis
+
+    def _joined(self, outputs: list[Array]) -> Any:
+        axis = self.axis
+        sides = [y.ndim for y in outputs]
+        if len(set(sides)) != 1 or not -sides[0] <= axis < sides[0]:
+            raise self._shapes_differ(outputs)
+        axis %= sides[0]
+        if len({(*y.shape[:axis], *y.shape[axis + 1 :]) for y in outputs}) != 1:
+            raise self._shapes_differ(outputs)
+        xp = xp_of(outputs[0])
+        ends = np.cumsum([y.shape[axis] for y in outputs])[:-1].tolist()
+
+        def parts_of(dy):
+            return [xp.ascontiguousarray(part) for part in xp.split(dy, ends, axis)]
+
+        return xp.concatenate(outputs, axis), parts_of
+
+    def config(self) -> dict[str, Any]:
+        config = super().config()
+        return config if self.axis == 1 else config | {"axis": self.axis}
