@@ -14,7 +14,10 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
         "uci.protocol.serve",
         "speak UCI on stdin and stdout, as chess GUIs expect (what `aino` alone does)",
     ),
-    "play": ("uci.play.play", "play a game in the terminal"),
+    "play": (
+        "uci.play.play",
+        "play a game in the terminal, or on a board in the browser (--web)",
+    ),
     "analyse": ("uci.analyse.analyse", "show the best lines of one position or of many"),
     "annotate": (
         "uci.annotate.annotate",

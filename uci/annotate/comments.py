@@ -23,7 +23,7 @@ from uci.annotate.looks import deeper
 from uci.annotate.move_marks import BAD, BRILLIANT
 from uci.annotate.move_review import GameReview, MoveReview
 from uci.annotate.people import EASY_TO_MISS, WITHIN_REACH
-from uci.annotate.reasons import SHOWN_PLIES, reason_of, told_line
+from uci.annotate.reasons import SHOWN_PLIES, point_of, reason_of, told_line
 from uci.common.evaluation import Evaluation
 from uci.language import _, later, several, shown_moves
 
@@ -48,10 +48,9 @@ def add_comments(review: GameReview, how: str = "") -> chess.pgn.Game:
     sides = {chess.WHITE: later("White: {summary}."), chess.BLACK: later("Black: {summary}.")}
     summary = " ".join(_(sides[side], summary=review.summary(side)) for side in review.sides)
     nodes = list(game.mainline())
-    if len(review.moves) < len(nodes):
-        summary += " " + _(
-            "Reviewed up to ply {ply} of {plies}.", ply=len(review.moves), plies=len(nodes)
-        )
+    summary = " ".join(
+        filter(None, [summary, review.reach, turning_sentence(review, is_own=False)])
+    )
     if how:
         summary += f" {_capital(how)}."
     is_evaluated = any(node.eval() for node in nodes)
@@ -61,6 +60,21 @@ def add_comments(review: GameReview, how: str = "") -> chess.pgn.Game:
             node.set_eval(score)
         _comment_move(move, node)
     return game
+
+
+def turning_sentence(review: GameReview, is_own: bool | None = None) -> str:
+    """Return the move that turned the game and why, in letters as for `shown_moves`; "" where no
+    mistake did, and where the review was stopped.
+    """
+    move = review.turning_move
+    if move is None:
+        return ""
+    name = f"{move.number} {shown_moves(move.san, is_own)}{move.mark.symbol if move.mark else ''}"
+    if why := reason_of(move, is_own).text:
+        return _("Turning point: {move} {reason}.", move=name, reason=why)
+    before, after = (f"{100 * chances:.0f}" for chances in move.chances)
+    text = later("Turning point: {move}; winning chances drop from {before}% to {after}%.")
+    return _(text, move=name, before=before, after=after)
 
 
 def forget_review(game: chess.pgn.Game) -> None:
@@ -125,7 +139,7 @@ def move_comment(move: MoveReview, with_answer: bool = True, is_own: bool | None
     if move.mark is None:
         return ""
     if move.mark not in BAD:
-        return " ".join(filter(None, [_praise(move), _told_of_finders(move, is_own)]))
+        return " ".join(filter(None, [_praise(move, is_own), _told_of_finders(move, is_own)]))
     before, after = (f"{100 * chances:.0f}" for chances in move.chances)
     why = reason_of(move, is_own).text
     if not why and move.reply_line and move.chances[1] < _STILL_WELL:
@@ -155,9 +169,10 @@ def _answer(move: MoveReview, is_own: bool | None, with_line: bool) -> str:
     return _("{move}, with {line}", move=answer, line=line)
 
 
-def _praise(move: MoveReview) -> str:
+def _praise(move: MoveReview, is_own: bool | None) -> str:
     if move.mark == BRILLIANT:
-        return _("Brilliant: a sacrifice that is hard to see, and the best move.")
+        text = _("Brilliant: a sacrifice that is hard to see, and the best move.")
+        return f"{text} {point_of(move, is_own)}"
     text = later("The only good move: any other lowers your winning chances by {points}% or more.")
     return _(text, points=f"{100 * move.gap:.0f}")
 
@@ -171,7 +186,7 @@ def _told_of_finders(move: MoveReview, is_own: bool | None = None, with_answer: 
     people = move.people
     if people is None:
         return ""
-    found = {"rating": people.rating, "better": _better_name(move, is_own, with_answer)}
+    found = {"rating": people.players, "better": _better_name(move, is_own, with_answer)}
     text = several(
         "{count} of 100 players around {rating} finds {better}",
         "{count} of 100 players around {rating} find {better}",

@@ -20,7 +20,7 @@ from engine.board.pgn.annotations import (
 from engine.pages.board import Arrow, board_svg, shown_position, squares_of
 from engine.pages.chart import area_path, place
 from uci.annotate.accuracy import PHASE_NAMES
-from uci.annotate.comments import move_comment
+from uci.annotate.comments import move_comment, turning_sentence
 from uci.annotate.move_marks import chances_of
 from uci.annotate.move_review import GameReview, MoveReview
 from uci.annotate.reasons import SHOWN_PLIES
@@ -62,6 +62,7 @@ def game_section(
         result=headers.get("Result", "*"),
         facts=_facts(headers, name),
         opening=review.opening,
+        heads=[text for text in (review.reach, turning_sentence(review)) if text],
         sides=[
             (_side(side), review.summary(side), review.rating_played(side), _phases(review, side))
             for side in review.sides

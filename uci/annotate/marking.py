@@ -23,7 +23,7 @@ from uci.annotate.move_marks import (
     mark_of,
 )
 from uci.annotate.move_review import MoveReview
-from uci.annotate.people import PeopleShares
+from uci.annotate.people import PeopleShares, nearest_known
 from uci.annotate.settling import GameInReview, praise_at_first_sight
 from uci.annotate.solutions import Candidate, is_puzzle, only_line, solution
 from uci.common.evaluation import Evaluation
@@ -144,7 +144,9 @@ def _shares(game: GameInReview, move: MoveReview, good: Collection[chess.Move]) 
     predicted = game.predicted(move.ply - 1)
     find = sum(predicted.get(better, 0.0) for better in good)
     play = predicted.get(move.move, 0.0)
-    return PeopleShares(game.ratings[move.mover], round(play, 3), round(find, 3))
+    own = game.ratings[move.mover]
+    rating = nearest_known(own)
+    return PeopleShares(rating, round(play, 3), round(find, 3), 0 if rating == own else own)
 
 
 def _with_solution(game: GameInReview, bad: MoveReview) -> MoveReview:

@@ -109,19 +109,22 @@ def listed(words: Sequence[str]) -> str:
     return _("{first} and {last}", first=first, last=last) if first else last
 
 
-def balances(board: chess.Board, line: Sequence[chess.Move], plies: int) -> dict[int, Balance]:
+def balances(
+    board: chess.Board, line: Sequence[chess.Move], plies: int, most: int = 0
+) -> dict[int, Balance]:
     """Return what the side to move wins and loses by the first moves of a line, after each number
     of them that ends exchanges.
 
-    Exchanges are going on where the line's next move takes or promotes. If the line itself ends
+    Exchanges are going on where the line's next move takes or promotes. One that begins within the
+    first moves is followed to its end, but not beyond `most` plies. If the line itself ends
     with a capture, a good recapture is counted, too; there is no balance where it wins only a part
     of what took.
     """
     now = board
     settled = {0: Balance(Kinds(), Kinds())}
-    for ply, (move, following) in enumerate(
-        itertools.zip_longest(line[:plies], line[1 : plies + 1]), 1
-    ):
+    for ply, (move, following) in enumerate(itertools.zip_longest(line, line[1:]), 1):
+        if ply > plies and (ply > most or max(settled) >= plies):
+            break
         now = board_after(now, move)
         if following is not None and (now.is_capture(following) or following.promotion):
             continue

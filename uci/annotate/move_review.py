@@ -37,6 +37,7 @@ _COUNTED = {
     MISTAKE: (later("{count} mistake"), later("{count} mistakes")),
     INACCURACY: (later("{count} inaccuracy"), later("{count} inaccuracies")),
 }
+_EVEN = 0.5  # winning chances
 MATERIAL_KIND = "material"
 POSITION = "position"
 
@@ -143,6 +144,26 @@ class GameReview:
     start: Evaluation
     moves: list[MoveReview]  # fewer than the game's where Ctrl-C ended the review
     side: chess.Color | None = None  # whose moves are judged; None for both
+    # The first ply from which on moves are judged; a later one where Ctrl-C ended the review.
+    judged_from: int = 1
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the review was not stopped."""
+        return self.judged_from == 1
+
+    @property
+    def reach(self) -> str:
+        """Where a review that was stopped has judged moves; "" for a whole one."""
+        if self.is_whole:
+            return ""
+        judged = self.moves[self.judged_from - 1 :]
+        if judged:
+            text = later("The review was stopped: only the moves from {move} on are judged.")
+            return _(text, move=judged[0].name)
+        text = later("The review was stopped at ply {ply} of {plies}, before a move was judged.")
+        plies = self.game.end().ply() - self.game.ply()
+        return _(text, ply=len(self.moves), plies=plies)
 
     @property
     def opening(self) -> str:
@@ -150,7 +171,11 @@ class GameReview:
         return opening_name(self.game.end().board())
 
     def accuracy(self, side: chess.Color, phase: str = "") -> float | None:
-        """0..100, of the whole game or of one phase; None for a side that never moved in it."""
+        """0..100, of the whole game or of one phase; None for a side that never moved in it, and
+        where the review was stopped.
+        """
+        if not self.is_whole:
+            return None
         rated = list[RatedMove]()
         for move, rating, during in zip(self.moves, self._rated, self.phases, strict=False):
             is_pass = not move.move
@@ -160,11 +185,14 @@ class GameReview:
 
     def rating_played(self, side: chess.Color) -> str:
         """Return the band of ratings that a side's accuracy points to; "" where it moved too little
-        or made too few mistakes to tell.
+        or made too few mistakes to tell, and where the review was stopped.
         """
+        accuracy = self.accuracy(side)
+        if accuracy is None:
+            return ""
         moves = sum(move.mover == side for move in self.moves)
         mistakes = sum(move.mover == side for move in self.turning_points)
-        return rating_played(self.accuracy(side) or 0.0, moves, mistakes)
+        return rating_played(accuracy, moves, mistakes)
 
     @functools.cached_property
     def phases(self) -> list[str]:
@@ -185,10 +213,12 @@ class GameReview:
     def summary(self, side: chess.Color) -> str:
         """`accuracy 87%, 1 blunder, 2 mistakes`."""
         accuracy = self.accuracy(side)
-        if accuracy is None:
+        if accuracy is not None:
+            words = [_("accuracy {accuracy}%", accuracy=f"{accuracy:.0f}")]
+        elif self.is_whole:
             words = [_("no moves")]
         else:
-            words = [_("accuracy {accuracy}%", accuracy=f"{accuracy:.0f}")]
+            words = [_("not reviewed to the end")]
         for mark, (singular, plural) in _COUNTED.items():
             if count := self.count(side, mark):
                 words.append(several(singular, plural, count))
@@ -198,6 +228,17 @@ class GameReview:
     def sides(self) -> tuple[chess.Color, ...]:
         """The sides whose moves are judged."""
         return (chess.WHITE, chess.BLACK) if self.side is None else (self.side,)
+
+    @property
+    def turning_move(self) -> MoveReview | None:
+        """The last blunder or mistake by which the side that stood better changed, else the one
+        that lost most; None without any, and where the review was stopped.
+        """
+        moves = [move for move in self.moves if move.mark in (BLUNDER, MISTAKE)]
+        if not moves or not self.is_whole:
+            return None
+        turns = [move for move in moves if move.chances[0] >= _EVEN > move.chances[1]]
+        return turns[-1] if turns else max(moves, key=lambda move: move.loss)
 
     @property
     def turning_points(self) -> list[MoveReview]:

@@ -15,12 +15,11 @@ import chess
 
 from uci.annotate.accuracy import within
 from uci.common.players import level_in
+from uci.language import _, later
 
 Predict = Callable[[chess.Board, int], Mapping[chess.Move, float]]
 UNRATED = 1500  # the rating of players whom nothing tells of
-# Those of which the network has learned. Players below or above count, and are told, as of this
-# rating.
-RATINGS = (1100, 1900)
+RATINGS = (1100, 1900)  # that the network knows; players beyond are predicted as those at this end
 _STEP = 100  # a rating is told as a multiple of it
 _SANE = range(100, 3600)  # ratings of people and engines
 EASY_TO_MISS = 0.2
@@ -38,10 +37,19 @@ class PeopleShares(NamedTuple):
     rating: int
     play: float
     find: float
+    own_rating: int = 0  # the player's, where the network does not know it; 0 where it does
+
+    @property
+    def players(self) -> str:
+        """Around which rating the players are, in words."""
+        if not self.own_rating:
+            return str(self.rating)
+        text = later("{rating} (the nearest to {own} that is known)")
+        return _(text, rating=self.rating, own=self.own_rating)
 
 
 def rating_of(headers: Mapping[str, str], side: chess.Color) -> int:
-    """Return the rating around which a side's player is, a multiple of 100 in the network's range.
+    """Return the rating around which a side's player is, a multiple of 100.
 
     It is that of the player's tag, else the level of Aino whom one chose to play against. Sites
     write `?`, `-` or `0` for no rating, and `1500P` or `1850?` for one that may change.
@@ -51,7 +59,12 @@ def rating_of(headers: Mapping[str, str], side: chess.Color) -> int:
     chosen = [level for level in levels if level.startswith(("elo ", "people "))]
     found = _NUMBER.findall(" ".join([own, *chosen]))
     rating = next((int(text) for text in found if int(text) in _SANE), UNRATED)
-    return round(within(rating, RATINGS) / _STEP) * _STEP
+    return round(rating / _STEP) * _STEP
+
+
+def nearest_known(rating: int) -> int:
+    """Return the nearest rating that the network knows."""
+    return round(within(rating, RATINGS))
 
 
 def people_network() -> Predict:

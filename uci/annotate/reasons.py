@@ -1,9 +1,10 @@
 """Why a move is bad, in a sentence, as far as the lines that are shown prove it.
 
-Mates come first. Then the material of the two lines decides what is said: what the played line
-loses, or what the better one wins, at the first quiet point where that explains the cost. A motif
-only tells how. Where material explains nothing, what the answer or the better move does may, and at
-last an exposed king, or what is prevented or developed.
+What costs most is told first. Mates come first. Then the material of the two lines decides what is
+said: what the played line loses, or what the better one wins, at the first quiet point where that
+explains the cost. A motif only tells how. Where material explains nothing, what the answer or the
+better move attacks may. An exposed king, or what is prevented or developed, comes last, and never
+explains a blunder.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 import chess
 
 from engine.board.notation import board_after
-from engine.board.worth import captured, lead, worth_taken
+from engine.board.worth import lead, worth_taken
 from uci.annotate.material import (
     SACRIFICE,
     Balance,
@@ -31,6 +32,7 @@ from uci.annotate.material import (
     unrest,
 )
 from uci.annotate.motifs import HANGING, TACTICS, mate_pattern, motif
+from uci.annotate.move_marks import BLUNDER
 from uci.annotate.move_purposes import developing, prey, purpose_of, threat
 from uci.annotate.move_review import (
     MATERIAL_KIND,
@@ -49,6 +51,12 @@ _HORIZONS = (8, SHOWN_PLIES)  # plies in which material is looked for, the neare
 _COST_CP = (65, 360)
 _FAR_BEHIND_CP = -300
 _COST_BEHIND_CP = 100
+# Scores end at ten pawns, so that a lost side cannot lose what its pieces are worth. To lose this
+# share of what is left to lose is enough.
+_WORST_CP = -1000
+_SHARE_LEFT = 0.7
+# Pawns by which the farther horizon must name more than the nearer one, to be told.
+_MUCH_MORE = 2
 # The least that the evaluation gives for each pawn that a side is ahead, unless there is
 # compensation.
 _FELT_CP = 25
@@ -81,15 +89,20 @@ class Lines:
 
     # Of an answer that is a sacrifice: the capture, and what follows.
     taken: Sequence[chess.Move] = ()
+    is_blunder: bool = False
 
     @functools.cached_property
     def is_dropped(self) -> bool:
-        """Whether the answer takes the piece that has moved, and wins more by it than that took."""
+        """Whether the answer takes the piece that has moved, and wins more by it than that took and
+        than the mover takes next.
+        """
         move, *answers = self.played[:2]
         if not answers or answers[0].to_square != move.to_square:
             return False
         won = gain_on(self.answered, move.to_square) - worth_taken(self.board, move)
-        return won >= SACRIFICE
+        _start, *settled = balances(self.board, self.played, _HORIZONS[0]).values()
+        is_paid_back = bool(settled) and settled[0].pawns >= 0
+        return won >= SACRIFICE and not is_paid_back
 
     def does(self, board: chess.Board, line: Sequence[chess.Move]) -> str:
         """Return what a line's first move does, of what explains the cost."""
@@ -97,11 +110,14 @@ class Lines:
 
     @functools.cached_property
     def material(self) -> MoveReason:
-        """What the played line loses or the better one wins, within the nearer horizon if that
-        tells it.
+        """What the played line loses or the better one wins, within the nearer horizon unless much
+        more falls behind it.
         """
-        found = (_material_within(self, plies) for plies in _HORIZONS)
-        return next((told for told in found if told.text), NO_REASON)
+        near_pawns, near = _material_within(self, _HORIZONS[0])
+        far_pawns, far = _material_within(self, _HORIZONS[1])
+        if near.text and far_pawns < near_pawns + _MUCH_MORE:
+            return near
+        return far if far.text else near
 
     @property
     def answered(self) -> chess.Board:
@@ -112,12 +128,13 @@ class Lines:
         """Whether the move costs about what a balance gains."""
         if self.cost_cp is None or balance.pawns <= 0:
             return balance.pawns > 0
-        least = _COST_BEHIND_CP if (self.best_cp or 0) <= _FAR_BEHIND_CP else _COST_CP[0]
-        return (
-            least * balance.pawns
-            <= self.cost_cp
-            <= _COST_CP[1] * max(balance.pawns, pawns_of(balance.won))
+        best_cp = self.best_cp or 0.0
+        least_cp: float = balance.pawns * (
+            _COST_BEHIND_CP if best_cp <= _FAR_BEHIND_CP else _COST_CP[0]
         )
+        least_cp = min(least_cp, _SHARE_LEFT * (best_cp - _WORST_CP))
+        most_cp = _COST_CP[1] * max(balance.pawns, pawns_of(balance.won))
+        return least_cp <= self.cost_cp <= most_cp
 
 
 def reason_of(move: MoveReview, is_own: bool | None = None) -> MoveReason:
@@ -145,6 +162,7 @@ def _lines_of(move: MoveReview, is_own: bool) -> Lines:
         best_cp=before.score_cp,
         is_own=is_own,
         taken=move.taken,
+        is_blunder=move.mark == BLUNDER,
     )
 
 
@@ -160,7 +178,27 @@ def find_reason(lines: Lines) -> MoveReason:
     if lines.mate_better or lines.mate_played:
         is_far = -(lines.mate_played or 0) > _LONG_MATE and not lines.mate_better
         return NO_REASON if is_far and (lines.cost_cp or 0) < _DEAR_CP else _mates(lines)
-    return next((told for rule in _RULES if (told := rule(lines)).text), NO_REASON)
+    rules = _RULES if lines.is_blunder else (*_RULES, *_POSITIONAL_RULES)
+    for rule in rules:
+        told = rule(lines)
+        if told.text:
+            return told
+    return NO_REASON
+
+
+def point_of(move: MoveReview, is_own: bool | None = None) -> str:
+    """Return what a brilliant move leads to, in letters as for `shown_moves`."""
+    answered = board_after(move.board, move.move)
+    line = told_line(answered, move.reply_line, is_own)
+    mate = move.after.seen_by_white(move.mover).mate or 0
+    if mate > 0 and line:
+        told = mate_text(move.board, (move.move, *move.reply_line), mate)
+        return _("The point is {line}: {mate}.", line=line, mate=told)
+    points = balances(move.board, (move.move, *move.reply_line), 1 + SHOWN_PLIES)
+    gain = points[max(points)]
+    if gain.pawns > 0 and gain.won:
+        return _("The point is {line}, which wins {material}.", line=line, material=gain.text)
+    return _("The point is {line}.", line=line) if line else ""
 
 
 def _wrong_taker(lines: Lines) -> MoveReason:
@@ -219,8 +257,10 @@ def _material(lines: Lines) -> MoveReason:
     return lines.material
 
 
-def _material_within(lines: Lines, horizon: int) -> MoveReason:
-    """Return what is lost or missed at the first point where the difference is the cost."""
+def _material_within(lines: Lines, horizon: int) -> tuple[int, MoveReason]:
+    """Return what is lost or missed at the first point where the difference is the cost, with its
+    worth in pawns.
+    """
     points = _points(lines, horizon) + _points(lines, 2 * horizon)[-1:]
     leads = [better.pawns - played.pawns for _plies, played, better in points]
     board, mover = lines.board, lines.board.turn
@@ -240,16 +280,16 @@ def _material_within(lines: Lines, horizon: int) -> MoveReason:
         if max(unrests) < leads[at]:
             told = _difference(lines, plies, played, better)
             if told.text:
-                return told
-    return NO_REASON
+                return leads[at], told
+    return 0, NO_REASON
 
 
 def _points(lines: Lines, shown: int) -> list[tuple[int, Balance, Balance]]:
     """Return the balances of both lines after each number of plies at which the played one is calm,
     and at their ends, so many plies after the move and within the better line.
     """
-    played = balances(lines.board, lines.played, 1 + shown)
-    better = balances(lines.board, lines.better, shown)
+    played = balances(lines.board, lines.played, 1 + shown, 1 + SHOWN_PLIES)
+    better = balances(lines.board, lines.better, shown, SHOWN_PLIES)
     points = [
         (ply, played[ply], better[max(one for one in better if one <= ply)]) for ply in played
     ]
@@ -317,7 +357,7 @@ def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> MoveR
         return MoveReason(
             _(text, material=played.text, better=better.text), MATERIAL_KIND, is_missed=True
         )
-    if captured(lines.board, lines.played[0]) in better.won:
+    if _takes_the_same(lines, plies):
         return NO_REASON
     how = motif(lines.board, lines.better[: min(plies, SHOWN_PLIES)], better)
     if how.is_tactic:
@@ -326,6 +366,26 @@ def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> MoveR
         return MoveReason(told, how.theme, is_missed=True)
     told = _("misses a chance to win {material}", material=better.text)
     return MoveReason(told, how.theme or MATERIAL_KIND, is_missed=True)
+
+
+def _takes_the_same(lines: Lines, plies: int) -> bool:
+    """Whether the move takes a piece that the better line takes, too."""
+    if not lines.board.is_capture(lines.played[0]):
+        return False
+    return lines.played[0].to_square in {move.to_square for move in lines.better[:plies:2]}
+
+
+def _trade(lines: Lines) -> MoveReason:
+    """Return that queens go off while the mover is behind, and stay on the board after the better
+    move.
+    """
+    is_behind = (lines.best_cp or 0.0) < 0 and lead(lines.board, lines.board.turn) <= -SACRIFICE
+    traded = board_after(lines.board, *lines.played[:_PLIES_TOLD])
+    kept = board_after(lines.board, *lines.better[:_PLIES_TOLD])
+    had_queens = all(lines.board.pieces(chess.QUEEN, side) for side in chess.COLORS)
+    if is_behind and had_queens and not traded.queens and kept.queens:
+        return MoveReason(_("trades queens while behind in material"), MATERIAL_KIND)
+    return NO_REASON
 
 
 def _answer(lines: Lines) -> MoveReason:
@@ -475,15 +535,18 @@ def _exposing(board: chess.Board, line: Sequence[chess.Move]) -> int:
             move
         )
         is_doubled = is_shelter and bool(pawns & chess.BB_FILES[chess.square_file(move.to_square)])
-        if (is_stuck or is_doubled) and now.pieces(chess.QUEEN, not board.turn):
+        after = board_after(now, move)  # which may take the queen
+        if (is_stuck or is_doubled) and after.pieces(chess.QUEEN, not board.turn):
             return at - 1
     return 0
 
 
 def _is_prevented(lines: Lines) -> bool:
     """Whether the answer to the move is impossible after the better one, or loses material only
-    there.
+    there. To move an attacked piece away prevents nothing.
     """
+    if lines.better[0].from_square in prey(lines.board, not lines.board.turn):
+        return False
     after = lines.answered
     best = board_after(lines.board, lines.better[0])
     answers = lines.played[1:2]
@@ -500,10 +563,10 @@ def told_line(board: chess.Board, line: Sequence[chess.Move], is_own: bool | Non
     return shown_moves(board.variation_san(line[:_PLIES_TOLD]), is_own)
 
 
-# A coach's order.
+# A coach's order: what costs most comes first.
 _RULES = (
-    _wrong_taker,
     _tactic,
+    _wrong_taker,
     _sacrifice,
     _material,
     _answer,
@@ -511,7 +574,7 @@ _RULES = (
     _greed,
     _threat,
     _ending,
-    _position,
-    _plan,
+    _trade,
     _capture,
 )
+_POSITIONAL_RULES = (_position, _plan)

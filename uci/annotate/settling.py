@@ -8,7 +8,7 @@ the game, are searched thoroughly, and what lies between is settled anew.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import chess
@@ -26,7 +26,7 @@ from uci.annotate.looks import (
 )
 from uci.annotate.material import is_sacrifice
 from uci.annotate.move_marks import BRILLIANT, GREAT, LEAST_LOSS, MoveMark, is_only_move
-from uci.annotate.people import Predict
+from uci.annotate.people import Predict, nearest_known
 
 _SUSPICIOUS = 0.05  # winning chances; a move that seems to lose as much is looked at thoroughly
 _HIDDEN = 0.2  # of the players around a rating; a move that more of them play is not hard to find
@@ -34,6 +34,8 @@ _RARE = 0.1  # the same for a sacrifice
 _SOUND = 0.5  # winning chances that a sacrifice must leave
 # Winning chances; a loss between them after the second look may have a third.
 _UNSURE = (0.03, 0.12)
+# Of the effort for settling, before third looks; they take a sixth where there are any.
+_FIRST_SHARE = 0.85
 _THIRD_SHARE = 0.25  # of the time for the other looks, that the third ones take at most
 
 
@@ -74,23 +76,29 @@ class GameInReview:
         """Return how likely players of the mover's rating make each move of a position."""
         state = self.plies[ply]
         if state.predicted is None:
-            state.predicted = self.people(state.board, self.ratings[state.board.turn])
+            rating = nearest_known(self.ratings[state.board.turn])
+            state.predicted = self.people(state.board, rating)
         return state.predicted
 
 
-def settle_backwards(game: GameInReview) -> None:
-    """Settle what each position is worth; twice where some losses deserve a third look."""
-    _settle_all(game)
+def settle_backwards(game: GameInReview, on_share: Callable[[float], object]) -> None:
+    """Settle what each position is worth; twice where some losses deserve a third look.
+
+    `on_share` hears which share of the work is done.
+    """
+    _settle_all(game, lambda share: on_share(_FIRST_SHARE * share))
     if unsure := _unsure(game):
         for ply in unsure:
             game.plies[ply].has_third_look = True
-        _settle_all(game)
+        _settle_all(game, lambda share: on_share(_FIRST_SHARE + (1.0 - _FIRST_SHARE) * share))
 
 
-def _settle_all(game: GameInReview) -> None:
-    ply = len(game.plies) - 1
+def _settle_all(game: GameInReview, on_share: Callable[[float], object]) -> None:
+    plies = len(game.plies)
+    ply = plies - 1
     while ply >= 0:
         ply = _settle(game, ply)
+        on_share((plies - 1 - ply) / plies)
 
 
 def _settle(game: GameInReview, ply: int) -> int:

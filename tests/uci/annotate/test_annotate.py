@@ -25,7 +25,7 @@ from tests.uci.annotate.scripted_reviews import (
     steps_of,
 )
 from uci.annotate.accuracy import game_accuracy, phases, rating_played, win_percent, winning_cp
-from uci.annotate.comments import add_comments, move_comment
+from uci.annotate.comments import add_comments, move_comment, turning_sentence
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.move_marks import (
     BAD,
@@ -364,24 +364,92 @@ def test_a_hard_sacrifice_is_brilliant(share, other, mark):
     first = review(game, engine).moves[0]
     assert first.mark is mark
     assert ("Brilliant" in move_comment(first)) == (mark is BRILLIANT)
+    assert ("The point is 1...Kxf7" in move_comment(first)) == (mark is BRILLIANT)
 
 
-def test_moves_without_a_second_look_have_no_mark():
-    game = read(QUIET)
-    engine = ScriptedEngine(script_for(game, [{"e1e2": 0.0}, {"e8e7": 0.0}, {"e1e2": -0.9}]))
-    looks = 0
+LOSING = [{"e1e2": 0.0}, {"e8e7": 0.0}, {"e1e2": -0.9}]
+
+
+def stopped(game, is_last, values):
+    """The review of a game that Ctrl-C ends at the first search of which `is_last` is true."""
 
     def interrupted_search(engine, limits):
-        nonlocal looks
-        if limits.nodes == 8:
-            looks += 1
+        if is_last(engine.board, limits):
             raise KeyboardInterrupt
         return engine.search(limits)
 
+    engine = ScriptedEngine(script_for(game, values))
     with pytest.raises(ReviewInterrupted) as interrupt:
         review_game(engine, game, Limits(nodes=1), search=interrupted_search)
-    assert looks == 1
-    assert [move.mark for move in interrupt.value.review.moves] == [None, None]
+    return interrupt.value.review
+
+
+def stopped_before_marks():
+    return stopped(read(QUIET), lambda board, limits: limits.nodes == 8, LOSING)
+
+
+def test_moves_without_a_second_look_have_no_mark():
+    assert [move.mark for move in stopped_before_marks().moves] == [None, None]
+
+
+def test_a_review_that_was_stopped_says_up_to_where_it_came():
+    """Page and PGN looked finished."""
+    reach = "The review was stopped at ply 2 of 2, before a move was judged."
+    found = stopped_before_marks()
+    assert reach in add_comments(found).comment
+    assert reach in game_section(found, 1, "")[1]
+
+
+def test_a_review_that_was_stopped_has_no_accuracy():
+    found = stopped_before_marks()
+    assert found.accuracy(chess.WHITE) is found.accuracy(chess.BLACK) is None
+    assert found.summary(chess.WHITE) == "not reviewed to the end"
+    assert found.rating_played(chess.WHITE) == ""
+
+
+def test_a_review_that_was_stopped_says_from_where_on_moves_are_judged():
+    """1...a6 is judged; the other good moves than 1. a3 are looked for last."""
+    game = read(QUIET)
+    looks = 0
+
+    def is_last(board, limits):
+        nonlocal looks
+        looks += board.fen() == game.board().fen()
+        return looks == 3
+
+    found = stopped(game, is_last, [{"e1e2": 0.4}, {"a7a6": 0.8}, {"e1e2": -0.8}])
+    assert found.reach == "The review was stopped: only the moves from 1... a6 on are judged."
+
+
+def test_progress_goes_to_its_end_and_never_back():
+    """It stood at a half while most of the searches were made."""
+    game = read(RETI)
+    shares = list[float]()
+
+    def on_ply(done, total):
+        shares.append(done / total)
+
+    review_game(ScriptedEngine({}), game, Limits(nodes=1), on_ply)
+    searched = game.end().ply() + 1
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert shares[searched - 1] <= 0.2, "after the first look at each position"
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (0.8, "Turning point: 1. a3??; winning chances drop from 63% to 20%."),
+        (-0.4, ""),
+    ],
+)
+def test_the_turning_point_stands_at_the_head(answer, sentence):
+    game = read(QUIET)
+    script = script_for(game, [{"e1e2": 0.4}, {"a7a6": answer}, {"e1e2": -answer}])
+    script[epd(game, "e1e2")] = {"a7a6": -0.4}
+    found = review(game, ScriptedEngine(script))
+    assert turning_sentence(found) == sentence
+    assert sentence in game_section(found, 1, "")[1]
 
 
 def test_game_without_moves_is_reviewed():

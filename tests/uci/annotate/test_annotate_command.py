@@ -169,7 +169,7 @@ def test_interrupt_keeps_what_is_done_of_the_game_under_way(games, monkeypatch, 
     )
     assert main(["annotate", str(games), "--nodes", "50", *FAST]) == 130
     (game,) = annotated(games.with_name("games.annotated.pgn"))
-    assert "Reviewed up to ply 2 of 4." in game.comment
+    assert "stopped at ply 2 of 4, before a move was judged" in game.comment
     assert ["[%eval" in node.comment for node in game.mainline()] == [True, True, False, False]
     assert "Fool &amp; Co" in games.with_name("games.annotated.html").read_text(encoding="utf-8")
     assert "interrupted" in capsys.readouterr().err

@@ -22,8 +22,8 @@ QUIET = '[FEN "4k3/p7/8/8/8/8/P7/4K3 w - - 0 1"]\n[SetUp "1"]\n\n1. a3 a6 *\n'
         ("1500P", 1500),
         ("1210P12", 1200),
         (" 1612 ", 1600),
-        ("2687", 1900),
-        ("369", 1100),
+        ("2687", 2700),
+        ("369", 400),
         ("?", 1500),
         ("", 1500),
         ("-", 1500),
@@ -78,6 +78,16 @@ def test_a_mark_tells_how_many_players_find_the_better_move(shares, told):
 def test_the_players_asked_have_the_rating_of_the_mover():
     found = lost({}, '[WhiteElo "1380"]\n[BlackElo "1910"]\n')
     assert found.moves[0].people.rating == 1400
+
+
+@pytest.mark.parametrize(("tag", "nearest"), [("369", 1100), ("2687", 1900)])
+def test_a_rating_that_is_not_known_is_told(tag, nearest):
+    """ "Around 800" was said, and 1100's answer given."""
+    found = lost({}, f'[WhiteElo "{tag}"]\n')
+    own = round(int(tag), -2)
+    assert f"players around {nearest} (the nearest to {own} that is known)" in move_comment(
+        found.moves[0]
+    )
 
 
 def test_the_answer_is_not_given_away():

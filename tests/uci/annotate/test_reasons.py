@@ -299,6 +299,53 @@ IN_ORDER = {
 }  # fmt: skip
 
 
+# What was told first and costs less, or is not so: position, lines, cost and value of the better
+# move in centipawns, whether the move is a blunder, and what is told now.
+COSTLIEST = {
+    "a king was exposed to a queen that goes off": (
+        "rnb1kbnr/pppp1pp1/4p2p/4P3/3P1q2/2NQ1N1P/PPP2PP1/R3KB1R w KQkq - 0 10", "Qe3 Qxe3+ fxe3 a6 Bd3 d6 O-O Nc6",
+        "g3 Qf5 Qd1 Qh7 d5 Bb4 Bd3 g6", 344.0, -266.0, True, "trades queens while behind in material"),
+    "the exchange was lost in the middle of an exchange": (
+        "r1b2rk1/ppp2ppp/8/2bBp1q1/3nP3/2N2Q2/PPP2PPP/R1B1K2R w KQ - 0 10",
+        "Qxf7+ Rxf7 Bxg5 Nxc2+ Kd2 Nxa1 Rxa1 c6 Bxf7+ Kxf7 Be3 Be7", "Bxg5 Nxf3+ gxf3 c6 Bb3 Bd4 Be3 a5 a4 Bh3",
+        691.0, 678.0, True, "misses a chance to win a knight"),
+    "a queen was not lost by a side that was losing": (
+        "r1b1kbnr/ppp2pp1/n3p2p/1N2P3/6P1/2Q2N1P/q4P2/3RKB1R w Kkq - 2 18", "Qa3 Bxa3 Nxa3 Bd7 Bxa6 bxa6",
+        "Bc4 Qa4 O-O Qb4 Qd4 Be7", 528.0, -319.0, False,
+        "loses the queen for a bishop to 18...Bxa3: a bishop attacks the queen on a3"),
+    "a blunder missed development": (
+        "r1bqkb1r/ppp1n1pp/3p1p2/8/2BPP3/8/PP3PPP/RNBQK2R w KQkq - 2 8", "h3 d5 exd5 Nf5", "O-O c6 Re1 d5",
+        250.0, 50.0, True, ""),
+    "a fork was hidden behind the wrong piece that takes": (
+        "r3k3/pn3ppp/8/P1rN4/8/8/2P2PPP/4K3 b - - 0 1", "Rxa5 Nc7+ Kd7 Nxa8", "Nxa5 c4", None, None, True,
+        "loses a rook for a pawn to a fork of king and rook by the knight on c7"),
+    "a pawn was not missed because another one was traded": (
+        "4k3/ppp2ppp/4p3/3pp3/4P3/3P1N2/PPP2PPP/4K3 w - - 0 1", "exd5 exd5 h3 f6", "Nxe5 Ke7 h3 h6", None, None,
+        False, "misses a chance to win a pawn"),
+    "an attacked queen that moves away prevented her capture": (
+        "4k3/ppp2ppp/8/8/6b1/8/PPPP1PPP/3QK3 w - - 0 1", "h3 Bxd1 Kxd1 h6", "Qb1 Kd7", 100.0, 0.0, False, ""),
+    "a pawn was missed, and a rook falls later": (
+        "r3k3/pp2p1pp/8/3p4/1N6/8/PPP2PPP/4K3 w - - 0 1", "h3 e6 a3 h6 b3 g6 g3 b6 f3 g5 f4 a5 g4",
+        "Nxd5 a6 h3 h6 a3 g6 b3 b6 Nc7+ Kd7 Nxa8 g5 g3", None, None, True,
+        "misses a chance to win a rook and a pawn through a fork of king and rook by the knight on c7"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", COSTLIEST)
+def test_what_costs_most_is_told(fault):
+    start, played, better, cost_cp, best_cp, is_blunder, sentence = COSTLIEST[fault]
+    board = position(start)
+    lines = Lines(
+        board,
+        moves(board, played),
+        moves(board, better),
+        cost_cp=cost_cp,
+        best_cp=best_cp,
+        is_blunder=is_blunder,
+    )
+    assert reason(lines) == sentence
+
+
 @pytest.mark.parametrize("fault", IN_ORDER)
 def test_reasons_come_in_a_coachs_order(fault):
     start, played, better, taken, sentence = IN_ORDER[fault]
