@@ -1,4 +1,4 @@
-"""Play several games between UCI engines at once: a series picks the next game, a table plays
+"""Play several games between UCI engines at once: a series picks the next game, a slot plays
 it.
 """
 
@@ -145,13 +145,13 @@ class Series(ABC):
         decided, False if stopped.
 
         Every finished game is archived before `finish` and `report` hear of it. The first error of
-        a table stops the others and is raised here.
+        a slot stops the others and is raised here.
         """
 
         def work(
-            table: _Table, game: PlannedGame, give: Callable[[GameRow], None], halted: Stop
+            slot: _GameSlot, game: PlannedGame, give: Callable[[GameRow], None], halted: Stop
         ) -> None:
-            if (row := table.play(game, halted)) is not None:
+            if (row := slot.play(game, halted)) is not None:
                 give(row)
 
         def take(row: GameRow) -> None:
@@ -161,8 +161,8 @@ class Series(ABC):
 
         if not self.decided:
             share_out(
-                iter(self.next_game, None), self.settings.concurrency, "table",
-                lambda: _Table(self.settings, self._archive.folder), work, take, lambda: stop() or self.decided,
+                iter(self.next_game, None), self.settings.concurrency, "slot",
+                lambda: _GameSlot(self.settings, self._archive.folder), work, take, lambda: stop() or self.decided,
             )  # fmt: skip
         return self.decided or self.is_complete
 
@@ -207,7 +207,7 @@ class NumberedSeries(Series):
         return PlannedGame(number, *self._players(number), self._opening(number))
 
 
-class _Table:
+class _GameSlot:
     """Two engine processes that play game after game. An engine that was at fault is restarted."""
 
     def __init__(self, settings: SeriesSettings, folder: Path) -> None:

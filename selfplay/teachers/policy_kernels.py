@@ -1,7 +1,7 @@
 """Games in which networks are asked for their policies: kernels that move many games at once to
 the positions to label, and take the answers.
 
-Every desk has one game. Between two rounds all positions of one network form a batch.
+Every slot has one game. Between two rounds all positions of one network form a batch.
 """
 
 from typing import Annotated, NamedTuple
@@ -48,97 +48,97 @@ class PolicyTargets(NamedTuple):
 
 
 @kernel()
-def begin_desks(desks, games):
-    """Put the start of every given game on its desk. Own games are labelled from the start."""
-    for desk in range(len(desks.ply)):
-        desks.is_due[desk] = desks.source[desk] == OWN_GAME
-        if not desks.is_due[desk]:
-            copy_row(games.starts[desks.source[desk]], desks.stack[desk, 0])
+def begin_slots(slots, games):
+    """Put the start of every given game in its slot. Own games are labelled from the start."""
+    for slot in range(len(slots.ply)):
+        slots.is_due[slot] = slots.source[slot] == OWN_GAME
+        if not slots.is_due[slot]:
+            copy_row(games.starts[slots.source[slot]], slots.stack[slot, 0])
 
 
 @kernel()
-def advance_given(desks, games, label_share):
+def advance_given(slots, games, label_share):
     """Play every given game on to the next position that is to be labelled, or to its end."""
-    for desk in range(len(desks.ply)):
-        game = desks.source[desk]
-        if desks.is_due[desk] or desks.is_over[desk]:
+    for slot in range(len(slots.ply)):
+        game = slots.source[slot]
+        if slots.is_due[slot] or slots.is_over[slot]:
             continue
         played = games.first[game + 1] - games.first[game]
-        last = min(played, np.int64(desks.moves.shape[1] - 1))
-        while desks.ply[desk] < last:
-            if uniform(desks.rng[desk]) < label_share:
-                desks.is_due[desk] = True
+        last = min(played, np.int64(slots.moves.shape[1] - 1))
+        while slots.ply[slot] < last:
+            if uniform(slots.rng[slot]) < label_share:
+                slots.is_due[slot] = True
                 break
-            play_on_desk(desks, desk, np.int64(games.moves[games.first[game] + desks.ply[desk]]))
-        desks.is_over[desk] = not desks.is_due[desk]
+            play_in_slot(slots, slot, np.int64(games.moves[games.first[game] + slots.ply[slot]]))
+        slots.is_over[slot] = not slots.is_due[slot]
 
 
 @kernel()
-def play_on_desk(desks, desk, move):
-    """Play a move on a desk."""
-    ply = desks.ply[desk]
-    desks.moves[desk, ply] = move
-    push(desks.stack[desk], ply, move)
-    desks.ply[desk] = ply + 1
+def play_in_slot(slots, slot, move):
+    """Play a move in a slot."""
+    ply = slots.ply[slot]
+    slots.moves[slot, ply] = move
+    push(slots.stack[slot], ply, move)
+    slots.ply[slot] = ply + 1
 
 
 @kernel()
-def gather_positions(desks, seat, input_format, leaves, desk_of):
-    """Write the positions that the network `seat` is to answer to the leaves, and their desks;
+def gather_positions(slots, seat, input_format, leaves, slot_of):
+    """Write the positions that the network `seat` is to answer to the leaves, and their slots;
     returns how many there are. A position without moves, or by which the game is drawn, ends it.
     """
     count = np.int64(0)
-    for desk in range(len(desks.ply)):
-        ply = desks.ply[desk]
-        row = desks.stack[desk, ply]
-        if not desks.is_due[desk] or desks.seats[desk, np.int64(row[SIDE])] != seat:
+    for slot in range(len(slots.ply)):
+        ply = slots.ply[slot]
+        row = slots.stack[slot, ply]
+        if not slots.is_due[slot] or slots.seats[slot, np.int64(row[SIDE])] != seat:
             continue
         n_moves = np.int64(generate(row, leaves.moves[count]))
-        if n_moves == 0 or _is_finished(desks, desk, row, n_moves):
-            desks.is_due[desk] = False
-            desks.is_over[desk] = True
+        if n_moves == 0 or _is_finished(slots, slot, row, n_moves):
+            slots.is_due[slot] = False
+            slots.is_over[slot] = True
             continue
         copy_row(row, leaves.rows[count])
-        encode_as(input_format, desks.stack[desk], ply, 0, leaves.masks[count])
+        encode_as(input_format, slots.stack[slot], ply, 0, leaves.masks[count])
         leaves.n_moves[count] = n_moves
         for i in range(n_moves):
             leaves.policy_index[count, i] = policy_index(row, leaves.moves[count, i])
-        desk_of[count] = desk
+        slot_of[count] = slot
         count += 1
     return count
 
 
 @kernel()
-def _is_finished(desks, desk, row, n_moves):
+def _is_finished(slots, slot, row, n_moves):
     """Whether an own game is over; given games end where their players ended them."""
-    if desks.source[desk] != OWN_GAME:
+    if slots.source[slot] != OWN_GAME:
         return False
-    return game_end(row, n_moves) != ONGOING or desks.ply[desk] >= desks.moves.shape[1] - 1
+    return game_end(row, n_moves) != ONGOING or slots.ply[slot] >= slots.moves.shape[1] - 1
 
 
 @kernel()
-def take_policies(desks, games, leaves, desk_of, count, targets):
+def take_policies(slots, games, leaves, slot_of, count, targets):
     """Store the policies of leaves[:count], and play on: a given game's move, or one drawn from the
     policy. `targets` has room for all legal moves.
     """
     for leaf in range(count):
-        desk = desk_of[leaf]
+        slot = slot_of[leaf]
         n_moves = np.int64(leaves.n_moves[leaf])
-        ply, logits = desks.ply[desk], leaves.logits[leaf]
+        ply, logits = slots.ply[slot], leaves.logits[leaf]
         to_probabilities(logits, n_moves)
-        desks.first[desk, ply] = targets.used[0]
+        slots.first[slot, ply] = targets.used[0]
         _store(leaves.moves[leaf], logits, n_moves, targets)
-        desks.n_targets[desk, ply] = targets.used[0] - desks.first[desk, ply]
+        slots.n_targets[slot, ply] = targets.used[0] - slots.first[slot, ply]
         for k in range(3):
-            desks.wdl[desk, ply, k] = leaves.wdl[leaf, k]
-        game = desks.source[desk]
+            slots.wdl[slot, ply, k] = leaves.wdl[leaf, k]
+        game = slots.source[slot]
         if game == OWN_GAME:
-            play_on_desk(
-                desks, desk, np.int64(leaves.moves[leaf, draw(logits, n_moves, desks.rng[desk])])
+            play_in_slot(
+                slots, slot, np.int64(leaves.moves[leaf, draw(logits, n_moves, slots.rng[slot])])
             )
         else:
-            play_on_desk(desks, desk, np.int64(games.moves[games.first[game] + ply]))
-            desks.is_due[desk] = False
+            play_in_slot(slots, slot, np.int64(games.moves[games.first[game] + ply]))
+            slots.is_due[slot] = False
 
 
 @kernel()

@@ -182,26 +182,26 @@ def play_piece(
     pair = rng.integers(len(nets), size=2)
     if rng.random() < SAME_SHARE:
         pair[1] = pair[0]
-    desks = _new_desks(games, plan, pair, number, rng)
+    slots = _new_slots(games, plan, pair, number, rng)
     leaves = new_leaf_batch(PIECE_GAMES)
-    desk_of = np.zeros(PIECE_GAMES, np.int64)
+    slot_of = np.zeros(PIECE_GAMES, np.int64)
     targets = buffers(PolicyTargets, T=FIRST_ROOM)
-    while not desks.is_over.all():
+    while not slots.is_over.all():
         for seat in np.unique(pair):
-            kernels.advance_given(desks, games, plan.label_share)
+            kernels.advance_given(slots, games, plan.label_share)
             net = nets[seat]
             count = kernels.gather_positions(
-                desks, seat, np.int64(input_format_of(net)), leaves, desk_of
+                slots, seat, np.int64(input_format_of(net)), leaves, slot_of
             )
             if stop():
                 raise Stopped
             net.evaluate(leaves, int(count))
             targets = _with_room(targets, int(count) * MAX_MOVES)
-            kernels.take_policies(desks, games, leaves, desk_of, count, targets)
-    return _labelled_games(desks, targets, ratings)
+            kernels.take_policies(slots, games, leaves, slot_of, count, targets)
+    return _labelled_games(slots, targets, ratings)
 
 
-def _new_desks(
+def _new_slots(
     games: Games, plan: PolicyPlan, pair: np.ndarray, number: int, rng: np.random.Generator
 ) -> GameSlots:
     """Return the games of a piece at their starts; the two networks take turns with White."""
@@ -213,10 +213,10 @@ def _new_desks(
     chance = rng.integers(2**64, size=(PIECE_GAMES, 1), dtype=np.uint64)
     sources = np.concatenate([np.full(n_own, OWN_GAME), given])
     fixed = {"source": sources, "seats": seats.astype(np.int64), "rng": chance}
-    desks = buffers(GameSlots, fixed, D=PIECE_GAMES, L=LONGEST_LABELLED)
-    desks.stack[:, 0] = row_from_board(chess.Board())
-    kernels.begin_desks(desks, games)
-    return desks
+    slots = buffers(GameSlots, fixed, D=PIECE_GAMES, L=LONGEST_LABELLED)
+    slots.stack[:, 0] = row_from_board(chess.Board())
+    kernels.begin_slots(slots, games)
+    return slots
 
 
 def _with_room(targets: PolicyTargets, more: int) -> PolicyTargets:
@@ -231,26 +231,26 @@ def _with_room(targets: PolicyTargets, more: int) -> PolicyTargets:
     return larger
 
 
-def _labelled_games(desks: GameSlots, targets: PolicyTargets, ratings: np.ndarray) -> PositionSet:
-    """Return the games of the desks that have a move."""
-    is_played = np.arange(LONGEST_LABELLED) < desks.ply[:, None]
-    counts, first = desks.n_targets[is_played], desks.first[is_played]
+def _labelled_games(slots: GameSlots, targets: PolicyTargets, ratings: np.ndarray) -> PositionSet:
+    """Return the games of the slots that have a move."""
+    is_played = np.arange(LONGEST_LABELLED) < slots.ply[:, None]
+    counts, first = slots.n_targets[is_played], slots.first[is_played]
     target_first = offsets(counts)
     places = np.arange(target_first[-1]) + np.repeat(first - target_first[:-1], counts)
-    side = desks.stack[:, 0, SIDE].astype(np.int64)[:, None] + np.arange(LONGEST_LABELLED)
-    seats = np.take_along_axis(desks.seats, side % 2, axis=1)[is_played]
+    side = slots.stack[:, 0, SIDE].astype(np.int64)[:, None] + np.arange(LONGEST_LABELLED)
+    seats = np.take_along_axis(slots.seats, side % 2, axis=1)[is_played]
     labelled = counts > 0
     everything = PositionSet(
-        starts=desks.stack[:, 0].copy(),
-        game_first=offsets(desks.ply),
-        moves=desks.moves[is_played],
+        starts=slots.stack[:, 0].copy(),
+        game_first=offsets(slots.ply),
+        moves=slots.moves[is_played],
         target_first=target_first,
         target_moves=targets.moves[places],
         target_probs=targets.probs[places],
         target_scores=np.full(len(places), UNKNOWN_SCORE, np.int16),
-        wdl=np.where(labelled[:, None], desks.wdl[is_played], 0).astype(np.float16),
+        wdl=np.where(labelled[:, None], slots.wdl[is_played], 0).astype(np.float16),
         moves_left=np.full(len(counts), UNKNOWN_MOVES_LEFT, np.uint16),
         usable=labelled,
         rating=np.where(labelled, ratings[seats], UNKNOWN_RATING).astype(np.uint16),
     )
-    return everything.select(desks.ply > 0)
+    return everything.select(slots.ply > 0)

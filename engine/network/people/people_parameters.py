@@ -27,7 +27,7 @@ MOST_BANDS = 40  # 0 to 4,000
 
 
 class PeopleTables(NamedTuple):
-    """As `policy.parameters.Tables`, and the mixer of L layers with X hidden units."""
+    """As `sparse_parameters.ParameterTables`, and the mixer of L layers with X hidden units."""
 
     weight: Annotated[np.ndarray, "trunk.accumulator.weight [F, W]"]
     bias: Annotated[np.ndarray, "trunk.accumulator.bias [W]"]

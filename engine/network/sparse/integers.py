@@ -19,7 +19,7 @@ from engine.network.accumulator.piece_count import PIECE_BUCKETS
 from engine.network.accumulator.short_rows import as_bytes, as_shorts, by_input, sum_scale
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.sparse import policy_features as features
-from engine.network.sparse.sparse_parameters import OUTPUTS, SparseConfig, Tables
+from engine.network.sparse.sparse_parameters import OUTPUTS, SparseConfig, ParameterTables
 from engine.network.value.value_parameters import most_of_pieces
 
 COARSEST_SCALE = 16  # of accumulators
@@ -87,7 +87,7 @@ def quantized(tensors: Mapping[str, np.ndarray], config: SparseConfig) -> Intege
     )
 
 
-def largest_output(tables: Tables, config: SparseConfig) -> float:
+def largest_output(tables: ParameterTables, config: SparseConfig) -> float:
     """Upper bound of every accumulator, hidden unit and output. The units that feed the heads are
     in 0..1.
     """
@@ -109,7 +109,7 @@ def largest_output(tables: Tables, config: SparseConfig) -> float:
     return max(accumulator, policy, hidden, inner, MOVES_LEFT_SCALE * outputs)
 
 
-def largest_accumulator(tables: Tables, config: SparseConfig) -> float:
+def largest_accumulator(tables: ParameterTables, config: SparseConfig) -> float:
     """Upper bound of every |accumulator| over all positions: the best piece on the 32 best squares,
     and the state.
     """

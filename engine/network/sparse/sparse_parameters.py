@@ -31,7 +31,7 @@ SMALL_LAYERS = ("hidden", "inner", "output")  # fields of the value head's layer
 STEP = 64
 
 
-class Tables(NamedTuple):
+class ParameterTables(NamedTuple):
     """The parameters of a network, or their gradients: flat float32.
 
     F features, W width, U units, R policy rows, T sort rows, S sorts, V versions of K hidden and J
@@ -92,7 +92,7 @@ class SparseConfig(TrunkSizes):
     hidden: int = 16  # units of the value head's first layer; its second has twice as many
     # The value trunk, whose outputs replace those of the head `value` in play.
     value: ValueConfig | None = None
-    tables: ClassVar = Tables
+    tables: ClassVar = ParameterTables
 
     def __post_init__(self) -> None:
         self.check_size("width", 2 * STEP, 4096)
