@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import COMPILES, LOG_S, LiveLine, live_line, log, shell_word, show
@@ -59,7 +60,13 @@ SELDOM = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("data")
+    _add_data_flags(parser.add_argument_group("data"))
+    _add_run_flags(parser.add_argument_group("run"))
+    _add_learning_flags(parser.add_argument_group("learning"))
+    hide_seldom(parser, SELDOM)
+
+
+def _add_data_flags(group: Any) -> None:
     group.add_argument(
         "--data",
         nargs="+",
@@ -69,53 +76,87 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="learn from these (see below)",
     )
     add_setting_flags(group, SourceFiles)
-    text = "score on the games of this file, folder or pattern, the same for all trainings of a comparison"
-    group.add_argument("--heldout", type=Path, metavar="FILE", help=text)
-    text = "keep parsed data here (default: in the run folder)"
-    group.add_argument("--cache", type=Path, metavar="FOLDER", help=text)
-    group = parser.add_argument_group("run")
-    text = "keep the run here; the same command continues it"
-    group.add_argument("--run", type=Path, required=True, metavar="FOLDER", help=text)
-    text = "write the trained network here"
-    group.add_argument("--out", type=output_file, required=True, metavar="FILE.dit", help=text)
+    group.add_argument(
+        "--heldout",
+        type=Path,
+        metavar="FILE",
+        help="score on the games of this file, folder or pattern, the same for all trainings of a comparison",
+    )
+    group.add_argument(
+        "--cache",
+        type=Path,
+        metavar="FOLDER",
+        help="keep parsed data here (default: in the run folder)",
+    )
+
+
+def _add_run_flags(group: Any) -> None:
+    group.add_argument(
+        "--run",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="keep the run here; the same command continues it",
+    )
+    group.add_argument(
+        "--out",
+        type=output_file,
+        required=True,
+        metavar="FILE.dit",
+        help="write the trained network here",
+    )
     add_flag(
         group, "--storage", "float32", "store weights in this type", choices=("float32", "float16")
     )
     length = group.add_mutually_exclusive_group(required=True)
-    text = "train for this many minutes, over all sessions"
-    length.add_argument("--minutes", type=at_least(0, float), default=0.0, help=text)
+    length.add_argument(
+        "--minutes",
+        type=at_least(0, float),
+        default=0.0,
+        help="train for this many minutes, over all sessions",
+    )
     length.add_argument(
         "--positions", type=at_least(0), default=0, help="train on this many positions"
     )
     add_setting_flags(group, PretrainSettings, "checkpoint_minutes", "evaluate_minutes")
-    group = parser.add_argument_group("learning")
+
+
+def _add_learning_flags(group: Any) -> None:
     add_setting_flags(group, PretrainSettings, "net", of={"": SimpleNamespace(net=DEFAULT_NET)})
     add_setting_flags(group, PretrainSettings, "part", "seed", "backend")
-    text = "start from this network's weights; it may lack the value trunk"
-    group.add_argument("--start-from", type=Path, metavar="FILE.dit", help=text)
+    group.add_argument(
+        "--start-from",
+        type=Path,
+        metavar="FILE.dit",
+        help="start from this network's weights; it may lack the value trunk",
+    )
     add_setting_flags(group, PretrainSettings, "peak_rate", of=RECIPES)
     add_setting_flags(group, LearnerSettings, "batch_size", "weight_decay", of=RECIPES)
     add_setting_flags(group, LearnerSettings, "shard_size", "threads")
-    hide_seldom(parser, SELDOM)
 
 
 def settings_of(arguments: argparse.Namespace) -> PretrainSettings:
     """Return the flags as settings. Raises ConfigError for values out of range."""
-    data = tuple(map(Source.parse, arguments.data))
-    files = SourceFiles(data, heldout=arguments.heldout, **given_settings(SourceFiles, arguments))
-    if arguments.part == "value":
-        files = replace(files, scored_share=0.0)
     net = arguments.net or DEFAULT_NET
     recipe = family_of(net, arguments.part).recipe
-    usual = {
-        name: getattr(recipe, name) for name in ("batch_size", "weight_decay", "variations", "loss")
-    }
-    learner = LearnerSettings(**usual | given_settings(LearnerSettings, arguments))
-    chosen = {name: getattr(arguments, name) for name in ("start_from", "minutes", "positions")}
-    chosen |= {"net": net, "peak_rate": recipe.peak_rate} | given_settings(
-        PretrainSettings, arguments
+    settings = PretrainSettings(
+        net=net,
+        peak_rate=recipe.peak_rate,
+        start_from=arguments.start_from,
+        minutes=arguments.minutes,
+        positions=arguments.positions,
+        learner=recipe.learner_settings(**given_settings(LearnerSettings, arguments)),
+        files=_files_of(arguments),
     )
-    return PretrainSettings(**chosen, learner=learner, files=files)
+    return replace(settings, **given_settings(PretrainSettings, arguments))
+
+
+def _files_of(arguments: argparse.Namespace) -> SourceFiles:
+    data = tuple(Source.parse(text) for text in arguments.data)
+    files = SourceFiles(data, heldout=arguments.heldout, **given_settings(SourceFiles, arguments))
+    if arguments.part == "value":
+        return replace(files, scored_share=0.0)
+    return files
 
 
 def run(arguments: argparse.Namespace) -> int:

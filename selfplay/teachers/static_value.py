@@ -17,6 +17,21 @@ MOST_UNITS = 20_000  # limit of static values, well below mates
 MATERIAL_UNITS = np.array([126, 781, 825, 1276, 2538, 0], np.int64)
 ACTIVE = np.int64(127)  # the largest activation
 
+# Of Stockfish 15.1: evaluate.cpp and nnue/evaluate_nnue.cpp, `evaluate`.
+PSQT_SHARE = 1024  # weight of either part of the net's output, before the balance between them
+BALANCE_MATERIAL = 9560  # units of material that move the balance by 1 to the positional part
+FULL_BALANCE = 24  # the balance without material
+OUTPUT_SCALE = np.int64(16 * PSQT_SHARE)  # sixteenths of a unit, times the weight
+MATERIAL_SCALE = 1064  # in 1024ths, the value without material
+MATERIAL_SLOPE = 106  # in 1024ths, what MATERIAL_STEP units of material add
+MATERIAL_STEP = 5120
+CLOCK_SCALE = 195  # in CLOCK_UNITths, the value on a fresh clock; each halfmove takes one
+CLOCK_UNIT = np.int64(211)
+LAST_CLOCK = np.int64(150)  # halfmoves; no longer clock takes more
+# Of nnue/nnue_architecture.h, `propagate`: 600 * 16 / (127 * 64).
+SKIP_SCALE = 600 * 16
+SKIP_UNIT = np.int64(127 * 64)
+
 
 @kernel()
 def static_value(net, acc, ply, row):
@@ -28,10 +43,13 @@ def static_value(net, acc, ply, row):
     material = np.int64(0)
     for kind in range(KNIGHT, QUEEN + 1):
         material += MATERIAL_UNITS[kind] * popcount(row[kind])
-    delta = 24 - material // 9560
-    value = _toward_zero((1024 - delta) * psqt + (1024 + delta) * positional, np.int64(16384))
-    value = _toward_zero(value * (1064 + 106 * material // 5120), np.int64(1024))
-    value = _toward_zero(value * (195 - min(np.int64(row[HALFMOVE]), np.int64(150))), np.int64(211))
+    balance = FULL_BALANCE - material // BALANCE_MATERIAL
+    weighted = (PSQT_SHARE - balance) * psqt + (PSQT_SHARE + balance) * positional
+    value = _toward_zero(weighted, OUTPUT_SCALE)
+    scale = MATERIAL_SCALE + MATERIAL_SLOPE * material // MATERIAL_STEP
+    value = _toward_zero(value * scale, np.int64(1024))
+    clock = min(np.int64(row[HALFMOVE]), LAST_CLOCK)
+    value = _toward_zero(value * (CLOCK_SCALE - clock), CLOCK_UNIT)
     return min(max(value, np.int64(-MOST_UNITS)), np.int64(MOST_UNITS))
 
 
@@ -48,7 +66,7 @@ def _outputs(net, acc, ply, row):
     bucket = (popcount(row[WHITE] | row[WHITE + 1]) - 1) // 4
     _activate(acc, ply, side)
     skip = _first_layer(net, acc, bucket)
-    positional = _second_layer(net, acc, bucket) + _toward_zero(skip * 9600, np.int64(8128))
+    positional = _second_layer(net, acc, bucket) + _toward_zero(skip * SKIP_SCALE, SKIP_UNIT)
     at = 2 * ply * BUCKETS + bucket
     psqt = np.int64(acc.psqt[at + side * BUCKETS]) - np.int64(acc.psqt[at + (1 - side) * BUCKETS])
     return _toward_zero(psqt, np.int64(2)), positional

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from engine.options.settings import REQUIRED, check_settings, setting
 from selfplay.training.losses import LossWeights
@@ -22,6 +23,16 @@ class Recipe:
         int  # positions trained on per generation of a self-play run, counting repetitions
     )
     loss: LossWeights = field(default_factory=LossWeights)
+
+    def learner_settings(self, **given: Any) -> LearnerSettings:
+        """Return the settings of a learner, with those that are given in place of the recipe's."""
+        settings = LearnerSettings(
+            batch_size=self.batch_size,
+            weight_decay=self.weight_decay,
+            variations=self.variations,
+            loss=self.loss,
+        )
+        return replace(settings, **given)
 
 
 TOWER_RECIPE = Recipe(

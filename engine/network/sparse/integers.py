@@ -19,7 +19,7 @@ from engine.network.accumulator.piece_count import PIECE_BUCKETS
 from engine.network.accumulator.short_rows import as_bytes, as_shorts, by_input, sum_scale
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.sparse import policy_features as features
-from engine.network.sparse.sparse_parameters import OUTPUTS, SparseConfig, ParameterTables
+from engine.network.sparse.sparse_parameters import OUTPUTS, ParameterTables, SparseConfig
 from engine.network.value.value_parameters import most_of_pieces
 
 COARSEST_SCALE = 16  # of accumulators
