@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.board.layout import SIDE
 from engine.board.pgn.game_reader import GameText
-from engine.board.pgn.letters import told_result
+from engine.board.pgn.letters import CODED_RESULTS, told_result
 from engine.board.pgn.main_lines import MainLine, main_lines
 from engine.files.note_log import NoteLog
 from engine.files.text import open_unpacked, reading
@@ -24,6 +24,14 @@ from selfplay.records.positions import UNKNOWN_RATING, UNKNOWN_SCORE
 from selfplay.records.targets import WHITE_POINTS, wdl_from_result
 
 FAULT = "with a fault"
+# White's points by the result in the tags and the one behind the moves; None without both.
+_POINTS = {
+    (tag, behind): WHITE_POINTS.get(told_result(tag, behind))
+    for tag in CODED_RESULTS
+    for behind in CODED_RESULTS
+}
+# Win, draw, loss [3, 2, 3] by White's points + 1 and whether Black is to move.
+_WDL = np.stack([wdl_from_result(points, np.array([False, True])) for points in (-1, 0, 1)])
 log = logging.getLogger(__name__)
 
 
@@ -100,8 +108,9 @@ def _white_points(game: MainLine) -> int | None:
     """White's points by the result, or where none is told, by a last position without moves; None
     without both.
     """
-    if (told := told_result(game.tag_result, game.result)) in WHITE_POINTS:
-        return WHITE_POINTS[told]
+    points = _POINTS[game.tag_result, game.result]
+    if points is not None:
+        return points
     end = game_ending(positions_of(game.start, game.moves)[-1], 0, LONGEST_GAME)
     return end[1] if end is not None and end[0] in WITHOUT_MOVES else None
 
@@ -125,7 +134,7 @@ def record_of_result(
         target_moves=played,
         target_probs=np.ones(len(moves), np.float32),
         target_scores=np.full(len(moves), UNKNOWN_SCORE, np.int16),
-        wdl=wdl_from_result(white_points, black_to_move),
+        wdl=_WDL[white_points + 1, black_to_move.astype(np.int64)],
         usable=np.ones(len(moves), np.bool_),
         rating=np.maximum(np.where(black_to_move, elo[1], elo[0]), UNKNOWN_RATING),
     )
