@@ -17,8 +17,8 @@ def folder_lock(folder: Path, kind: str) -> Iterator[None]:
     Raises RunError when the folder is of another kind, or has files of others under names that this
     kind uses, or when another process holds the lock.
     """
-    if (found := kind_of_folder(folder)) not in ("", kind):
-        raise RunError(f"{folder} is {found}, and {kind} needs a folder of its own")
+    if (content := kind_of_folder(folder)) not in ("", kind):
+        raise RunError(f"{folder} is {content}, and {kind} needs a folder of its own")
     mark, *names = FOLDERS[kind][1]
     if not (folder / mark).is_file() and (
         strange := [name for name in names if (folder / name).is_file()]

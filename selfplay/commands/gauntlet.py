@@ -41,7 +41,9 @@ def settings_of(arguments: argparse.Namespace) -> GauntletSettings:
             raise ConfigError(f"--against: expected a rating as a whole number, got {rating!r}")
     return GauntletSettings(
         engine=parse_contestant(arguments.engine, arguments.margin_ms),
-        opponents=tuple(parse_contestant(one, arguments.margin_ms) for _, one in arguments.against),
+        opponents=tuple(
+            parse_contestant(text, arguments.margin_ms) for _, text in arguments.against
+        ),
         ratings=tuple(int(rating) for rating, _ in arguments.against),
         **series_of(arguments, GauntletSettings),
     )

@@ -84,7 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.out, settings, Match, " - ".join(names), text_of, match_json
     )
     controls = dict.fromkeys(
-        str(one.control_in(settings.control)) for one in (settings.first, settings.second)
+        str(contestant.control_in(settings.control))
+        for contestant in (settings.first, settings.second)
     )
     for text in standing_lines(now, names, " against ".join(controls), settings.sprt):
         show(text)

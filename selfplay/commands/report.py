@@ -56,11 +56,11 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         if arguments.live:
             _follow(arguments, out, events)
-        told = _write(arguments, out, events)
+        about = _write(arguments, out, events)
     finally:
         if events is not None:
             events.close()
-    show(f"{out}: {told}")
+    show(f"{out}: {about}")
     return 0
 
 

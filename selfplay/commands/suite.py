@@ -115,7 +115,9 @@ class _Results:
     def by_suite(self) -> dict[str, list[Outcome]]:
         """Return the outcomes in the order of the problems."""
         return {
-            name: [self._outcomes[id(one)] for one in problems if id(one) in self._outcomes]
+            name: [
+                self._outcomes[id(problem)] for problem in problems if id(problem) in self._outcomes
+            ]
             for name, problems in self._suites.items()
         }
 
@@ -141,8 +143,8 @@ def _limit(arguments: argparse.Namespace, contestant: Contestant) -> TimeControl
 
 
 def _read(path: Path, limit: int | None, seed: int) -> list[Problem]:
-    found = kind_of_file(path, POSITIONS, PUZZLES)
-    if found == PUZZLES or (not found and ".csv" in path.name.lower()):
+    content = kind_of_file(path, POSITIONS, PUZZLES)
+    if content == PUZZLES or (not content and ".csv" in path.name.lower()):
         return read_puzzles(path, limit, seed)
     return sample(read_epd(path), limit, seed)
 

@@ -81,10 +81,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     teachers = [PolicyTeacher.parse(text) for text in arguments.teacher]
-    if any(is_network(one.path) for one in teachers):
+    if any(is_network(teacher.path) for teacher in teachers):
         return _teach_policies(arguments, teachers)
-    (path, rating), *others = teachers
-    if others or rating != UNKNOWN_RATING:
+    (path, rating), *further = teachers
+    if further or rating != UNKNOWN_RATING:
         raise ConfigError("--teacher: expected one value net, or networks (.pb.gz, .dit)")
     net = read_stockfish_net(path)
     if arguments.check:
@@ -137,15 +137,18 @@ def _label(run: LabelRun | PolicyRun, arguments: argparse.Namespace) -> int:
 
 def _check(labels: LabelFolder) -> int:
     for name, rows in (("with a value", labels.values), ("with scored moves", labels.scored)):
-        found = composition(rows)
-        total = max(1, found.rows)
+        summary = composition(rows)
+        total = max(1, summary.rows)
         show(
-            f"{found.rows:,} positions {name}: {found.calm / total:.1%} calm, {found.balanced / total:.1%} balanced"
+            f"{summary.rows:,} positions {name}: {summary.calm / total:.1%} calm, "
+            f"{summary.balanced / total:.1%} balanced"
         )
         show(
             "  "
             + ", ".join(
-                f"{source} {count / total:.1%}" for source, count in found.sources.items() if count
+                f"{source} {count / total:.1%}"
+                for source, count in summary.sources.items()
+                if count
             )
         )
     labels.verify()
@@ -153,13 +156,13 @@ def _check(labels: LabelFolder) -> int:
     return 0
 
 
-def _shares(given: list[str]) -> Shares:
+def _shares(mixture: list[str]) -> Shares:
     """Weights of the sources named; without any named, the default ones."""
-    if not given:
+    if not mixture:
         return Shares()
     names = [field.name for field in fields(Shares)]
     weights = dict.fromkeys(names, 0.0)
-    for text in given:
+    for text in mixture:
         name, _, weight = text.partition("=")
         try:
             weights[names[names.index(name)]] = float(weight)
@@ -183,7 +186,7 @@ def _games(arguments: argparse.Namespace) -> Games:
                 lambda share, games: line.update(share, f"{path.name}: {games:,} games"),
             )
 
-        sets = [load(*one) for one in data_files(arguments.data, PGN, CHUNKS)]
+        sets = [load(*file) for file in data_files(arguments.data, PGN, CHUNKS)]
     if arguments.run:
         replay = arguments.run / "replay"
         if not (generations := published_generations(replay)):

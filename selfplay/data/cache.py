@@ -160,12 +160,12 @@ def files_in(folder: Path, seen: set[Path] | None = None) -> list[Path]:
     """
     place = real_path(folder)
     (seen := {*place.parents} if seen is None else seen).add(place)
-    shown = sorted(one for one in folder.iterdir() if not is_hidden(one.name))
+    shown = sorted(entry for entry in folder.iterdir() if not is_hidden(entry.name))
     inside = (
-        files_in(one, seen) if one.is_dir() and real_path(one) not in seen else [one]
-        for one in shown
+        files_in(entry, seen) if entry.is_dir() and real_path(entry) not in seen else [entry]
+        for entry in shown
     )
-    return [one for one in chain(*inside) if one.suffix.lower() in ENDINGS and one.is_file()]
+    return [file for file in chain(*inside) if file.suffix.lower() in ENDINGS and file.is_file()]
 
 
 def load_or_parse(
@@ -185,9 +185,9 @@ def load_or_parse(
         _tell_skipped(path, skipped)
         return positions
     with reading(path):
-        statuses = [one.stat() for one in (path, *(files_in(path) if path.is_dir() else ()))]
+        statuses = [file.stat() for file in (path, *(files_in(path) if path.is_dir() else ()))]
     facts = (
-        "".join(f"|{one.st_size}|{one.st_mtime_ns}" for one in statuses)
+        "".join(f"|{status.st_size}|{status.st_mtime_ns}" for status in statuses)
         + f"|{reader.__name__}|{PARSER_VERSION}"
     )
     fingerprint = hashlib.sha256(os.fsencode(real_path(path)) + facts.encode()).hexdigest()[:12]

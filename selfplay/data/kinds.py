@@ -36,18 +36,18 @@ def data_files(paths: Iterable[Path], *wanted: str) -> list[tuple[Path, str]]:
     for counts once. Raises DataError for a path without data, for a folder with several kinds, and
     for a kind that is not wanted.
     """
-    found = list(dict.fromkeys(one for path in paths for one in _files_of(path)))
-    for file, kind in found:
+    files = list(dict.fromkeys(file for path in paths for file in _files_of(path)))
+    for file, kind in files:
         if kind not in wanted:
             raise DataError(f"{file}: expected {' or '.join(wanted)}, found {kind}")
-    return found
+    return files
 
 
 def _files_of(path: Path) -> list[tuple[Path, str]]:
     if not path.exists() and glob.has_magic(str(path)):
-        if not (found := sorted(map(Path, glob.glob(str(path))))):
+        if not (matches := sorted(map(Path, glob.glob(str(path))))):
             raise DataError(f"{path}: no file has such a name")
-        return [one for file in found for one in _files_of(file)]
+        return [inner for file in matches for inner in _files_of(file)]
     if not path.is_dir():
         return [(path, _kind_of_file(path))]
     if (kind := kind_of_folder(path)) == POLICIES:
@@ -77,9 +77,9 @@ def _files_of_folder(folder: Path) -> list[tuple[Path, str]]:
             kinds.setdefault(known[ending], file.name)
             files.append(file)
     if len(kinds) > 1:
-        found = " and ".join(f"{kind} ({name})" for kind, name in kinds.items())
+        contents = " and ".join(f"{kind} ({name})" for kind, name in kinds.items())
         raise DataError(
-            f"{folder} holds {found}: give the files of each kind by name, as in {folder}/*.pgn"
+            f"{folder} holds {contents}: give the files of each kind by name, as in {folder}/*.pgn"
         )
     if not kinds:
         raise DataError(
@@ -97,11 +97,11 @@ def _kind_of_file(path: Path) -> str:
     if has_version or is_tar(begin):
         return CHUNKS
     lines = decode_text(begin).replace("\0", "").splitlines()
-    found = kind_of(begin)
+    kind = kind_of(begin)
     first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
     if not first:
         raise DataError(f"{path}: an empty file")
-    if found == GAMES or (not found and (_COMMENT.match(first) or ".pgn" in path.name.lower())):
+    if kind == GAMES or (not kind and (_COMMENT.match(first) or ".pgn" in path.name.lower())):
         return PGN
     raise DataError(
         f"{path}: begins with {first[:40]!r}, which is no data that Aino learns from. Expected {PGN}, {CHUNKS} "

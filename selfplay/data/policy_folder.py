@@ -39,12 +39,12 @@ class PolicyFolder:
     @property
     def n_labels(self) -> int:
         """How many positions have a policy."""
-        return sum(one.n_usable for one in self._mapped)
+        return sum(games.n_usable for games in self._mapped)
 
     def verify(self) -> None:
         """Replay every game. Raises DataError for a part with a move that is not legal."""
-        for part, one in zip(self.parts, self, strict=True):
-            legal = legal_games(one, np.ones((one.n_positions, 3), np.bool_))
+        for part, games in zip(self.parts, self, strict=True):
+            legal = legal_games(games, np.ones((games.n_positions, 3), np.bool_))
             if not legal.all():
                 raise DataError(f"{part}: {np.count_nonzero(~legal):,} games have illegal moves")
 

@@ -54,7 +54,7 @@ def limit_for(sets: Iterable[PositionSet], share: float) -> int:
     have no two games.
     """
     roots = np.unique(
-        np.concatenate([np.zeros(0, np.int64), *(roots_of(game_keys(one)) for one in sets)])
+        np.concatenate([np.zeros(0, np.int64), *(roots_of(game_keys(games)) for games in sets)])
     )
     return max(root_limit(share), int(roots[0]) + 1) if len(roots) > 1 else 0
 
@@ -80,14 +80,14 @@ def unseen(
     leave out).
     """
     keys = position_keys(heldout)
-    known = np.unique(keys)
-    seen = np.zeros(len(known), np.bool_)
-    for one in training:
-        found = position_keys(one)[one.usable]
-        places = np.minimum(np.searchsorted(known, found), max(0, len(known) - 1))
-        if len(known):
-            seen[places[known[places] == found]] = True
-    usable = heldout.usable & ~np.isin(keys, known[seen])
+    held_keys = np.unique(keys)
+    seen = np.zeros(len(held_keys), np.bool_)
+    for games in training:
+        trained_keys = position_keys(games)[games.usable]
+        places = np.minimum(np.searchsorted(held_keys, trained_keys), max(0, len(held_keys) - 1))
+        if len(held_keys):
+            seen[places[held_keys[places] == trained_keys]] = True
+    usable = heldout.usable & ~np.isin(keys, held_keys[seen])
     return replace(heldout, usable=usable), Split(limit, np.unique(keys[usable]))
 
 
@@ -134,8 +134,8 @@ def fingerprint(positions: PositionSet) -> str:
             continue  # 1.0.0 read none, and its trainings go on
         if name == "target_scores" and not (array != UNKNOWN_SCORE).any():
             array = array[:0]  # as sets without any score were stored
-        some = array[:: max(1, len(array) // SAMPLED)]
-        digest.update(f"{name} {array.shape}".encode() + np.ascontiguousarray(some).tobytes())
+        sample = array[:: max(1, len(array) // SAMPLED)]
+        digest.update(f"{name} {array.shape}".encode() + np.ascontiguousarray(sample).tobytes())
     return digest.hexdigest()[:16]
 
 

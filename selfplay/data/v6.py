@@ -113,8 +113,8 @@ def open_chunks(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
     archive.
     """
     if path.is_dir():
-        for one in files_in(path):
-            yield from open_chunks(one)
+        for file in files_in(path):
+            yield from open_chunks(file)
         return
     try:
         with open_unpacked(path) as (stream, _):
@@ -176,10 +176,10 @@ def read_chunk(name: str, stream: IO[bytes]) -> np.ndarray:
         ("version", VERSION, {}),
         ("input_format", CLASSICAL_INPUT, _INPUT_FORMATS),
     ):
-        for other in records[field][records[field] != expected][:1]:
-            told = names.get(int(other), "")
+        for number in records[field][records[field] != expected][:1]:
+            meaning = names.get(int(number), "")
             raise DataError(
-                f"{name}: {field} {other}{f' ({told})' if told else ''}, expected {expected}"
+                f"{name}: {field} {number}{f' ({meaning})' if meaning else ''}, expected {expected}"
             )
     if rest or not data:
         raise DataError(

@@ -199,9 +199,9 @@ def _root_wdl(records: np.ndarray, black: np.ndarray, white_points: int) -> np.n
     d = records["root_d"].astype(np.float64)
     wdl = np.stack([(1 - d + q) / 2, d, (1 - d - q) / 2], axis=1)
     with np.errstate(invalid="ignore"):
-        known = np.all(np.abs(wdl - 0.5) <= 0.5 + SUM_TOLERANCE, axis=1)  # False for NaN, too
+        is_known = np.all(np.abs(wdl - 0.5) <= 0.5 + SUM_TOLERANCE, axis=1)  # False for NaN, too
     values = wdl_from_result(white_points, black)
-    values[known] = np.clip(wdl[known], 0, 1)
+    values[is_known] = np.clip(wdl[is_known], 0, 1)
     return values.astype(np.float16)
 
 

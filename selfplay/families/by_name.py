@@ -82,7 +82,7 @@ def net_of_file(path: Path, wanted: str | None) -> str:
     if wanted is not None and is_custom(wanted):
         return wanted
     try:
-        found = net_of_model(dit.load(path)[0])
+        net = net_of_model(dit.load(path)[0])
     except NetFileError:
         if load_tensors(path)[0]["model"].get("layer") != CUSTOM:
             raise
@@ -90,6 +90,6 @@ def net_of_file(path: Path, wanted: str | None) -> str:
         raise ConfigError(
             f"--initial: {path} holds the weights of a class of your own: {advice}"
         ) from None
-    if wanted not in (None, found):
-        raise ConfigError(f"--initial: {path} is a network {found}, but net is {wanted!r}")
-    return found
+    if wanted not in (None, net):
+        raise ConfigError(f"--initial: {path} is a network {net}, but net is {wanted!r}")
+    return net

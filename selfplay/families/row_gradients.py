@@ -63,8 +63,8 @@ class RowGradients(GradientSource):
         self.forward(batch, count)
         self.backward(batch, count)
         losses = self.found.losses[:count].sum(axis=0, dtype=np.float64)
-        known = np.count_nonzero(self.found.known[:count], axis=0)
-        sums = LossSums(*losses.tolist(), *known.tolist())
+        n_targets = np.count_nonzero(self.found.known[:count], axis=0)
+        sums = LossSums(*losses.tolist(), *n_targets.tolist())
         return StepResult(sums.total(count, self._weights), sums.metrics(count), self.grads)
 
     def limit(self, step: int) -> None:
@@ -89,7 +89,7 @@ class RowGradients(GradientSource):
         read: from (first, last, positions of the part in the order of their versions) to the inputs
         of the layers. write: takes the same and the gradient of the inputs.
         """
-        found = self.found
+        results = self.found
 
         def learn(part: tuple[int, int]) -> Gradients:
             grads = Gradients()
@@ -98,13 +98,13 @@ class RowGradients(GradientSource):
             outputs, backward = network(
                 partial(layers.chosen_dense, self.parameters, grads, groups), read(*part, own)
             )
-            losses, known, slopes = layers.output_losses(
+            losses, n_targets, slopes = layers.output_losses(
                 outputs, batch.wdl[own], batch.moves_left[own], self.of_losses
             )
-            found.losses[own, 1:] = losses
-            found.known[own, 1:] = known
-            found.doutputs[own] = slopes / np.float32(count)
-            write(*part, own, backward(found.doutputs[own]))
+            results.losses[own, 1:] = losses
+            results.known[own, 1:] = n_targets
+            results.doutputs[own] = slopes / np.float32(count)
+            write(*part, own, backward(results.doutputs[own]))
             return grads
 
         with one_blas_thread:
@@ -134,11 +134,13 @@ class RowsHeldOut(HeldOut):
         with scoring.pool:
             scoring.forward(self.batch, count)
         losses = scoring.found.losses[:count]
-        known = scoring.found.known[:count] > 0
+        has_target = scoring.found.known[:count] > 0
         return scores_of(
-            part_sums(np.column_stack([self.hits(scoring.found) & known[:, 0], losses, known]))
+            part_sums(
+                np.column_stack([self.hits(scoring.found) & has_target[:, 0], losses, has_target])
+            )
         )
 
-    def hits(self, found: Any) -> np.ndarray:
+    def hits(self, results: Any) -> np.ndarray:
         """Return which targets' best moves the model found."""
         return np.zeros(self.n_positions, np.bool_)

@@ -75,11 +75,11 @@ class SharedRowsAdamW(AdamW):
         flat = updates.flat_views(parameter, gradient, mean, square)
         if flat is None:
             self._move_groups(parameter, gradient, layout, shared, shared_rates, pool)
-            others = slice(None)
+            sides = slice(None)
         else:
             _step_groups(flat, layout, shared, rates, shared_rates, pool)
-            others = slice(layout.size, None)
-        self._move(parameter[others], gradient[others], mean[others], square[others], rates, pool)
+            sides = slice(layout.size, None)
+        self._move(parameter[sides], gradient[sides], mean[sides], square[sides], rates, pool)
 
     def _move_groups(
         self,
@@ -114,7 +114,7 @@ def _step_groups(
     """
     table, slopes, *own = flat
     width = shared[0].shape[1]
-    moments = tuple(own), tuple(one.reshape(-1) for one in shared)
+    moments = tuple(own), tuple(moment.reshape(-1) for moment in shared)
 
     def step(first, last):
         total = np.empty(width, np.float32)

@@ -54,7 +54,7 @@ class GameSettings:
 
 def _as_option(name: str) -> Any:
     """Return the engine option of that name as a setting."""
-    option = next(one for one in fields(EngineOptions) if one.name == name)
+    option = next(option for option in fields(EngineOptions) if option.name == name)
     return field(default=option.default, metadata=option.metadata)
 
 

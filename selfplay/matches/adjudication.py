@@ -81,5 +81,5 @@ class Adjudication:
 
 def _last(scores: Sequence[float | None], count: int) -> list[float] | None:
     """Return the last `count` scores, or None when there are fewer or one of them is missing."""
-    known = [score for score in scores[-count:] if score is not None]
-    return known if len(known) == count else None
+    recent = [score for score in scores[-count:] if score is not None]
+    return recent if len(recent) == count else None

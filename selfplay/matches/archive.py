@@ -152,9 +152,11 @@ class MatchArchive:
         self._games = folder / GAMES_FILE
         path = folder / SETTINGS_FILE
         if path.is_file():
-            given = json.loads(json.dumps(settings))
-            stored = {"files": given.get("files")} | read_noted(path)  # 1.0.0 noted none
-            if differ := sorted(key for key in given if not _is_as(stored.get(key), given[key])):
+            expected = json.loads(json.dumps(settings))
+            stored = {"files": expected.get("files")} | read_noted(path)  # 1.0.0 noted none
+            if differ := sorted(
+                key for key in expected if not _is_as(stored.get(key), expected[key])
+            ):
                 raise RunError(
                     f"{folder} holds another {path.stem} ({', '.join(differ)} differ): use a new folder"
                 )
@@ -175,13 +177,13 @@ class MatchArchive:
         append(self.folder / "games.pgn", row.pgn(self._event))
 
 
-def _is_as(stored: Any, given: Any) -> bool:
+def _is_as(stored: Any, value: Any) -> bool:
     """Whether a setting is as an earlier version noted it; what that one did not know is 0 or
     None.
     """
-    if isinstance(stored, dict) and isinstance(given, dict):
-        return all(_is_as(stored.get(key), given.get(key)) for key in stored | given)
-    return stored == given or (stored is None and not given)
+    if isinstance(stored, dict) and isinstance(value, dict):
+        return all(_is_as(stored.get(key), value.get(key)) for key in stored | value)
+    return stored == value or (stored is None and not value)
 
 
 def read_game_rows(

@@ -85,10 +85,10 @@ class TimeControl:
 
     def __str__(self) -> str:
         clock = f"{self.base_s:g}+{self.increment_s:g}" if self.base_s else ""
-        each = f"{self.movetime_s:g} s a move" if self.movetime_s else ""
+        movetime = f"{self.movetime_s:g} s a move" if self.movetime_s else ""
         nodes = f"{self.nodes:,} nodes a move" if self.nodes else ""
         virtual = f"{self.nodes_per_ms:,} nodes a ms" if self.nodes_per_ms else ""
-        return ", ".join(filter(None, (clock, each, nodes, virtual)))
+        return ", ".join(filter(None, (clock, movetime, nodes, virtual)))
 
     @property
     def is_timed(self) -> bool:

@@ -41,9 +41,9 @@ class MatchSettings(NumberedSettings):
     @property
     def warning(self) -> str:
         """What makes the games tell less than their number promises; empty for nothing."""
-        controls = [one.control_in(self.control) for one in (self.first, self.second)]
+        controls = [contestant.control_in(self.control) for contestant in (self.first, self.second)]
         needed, what = (self.games, "games") if self.first_to_move else (self.games // 2, "pairs")
-        if needed <= len(self.openings) or any(one.allowed_s(1.0) for one in controls):
+        if needed <= len(self.openings) or any(control.allowed_s(1.0) for control in controls):
             return ""
         return (
             f"{needed:,} {what} share {len(self.openings):,} openings, and only nodes limit the engines: with "

@@ -263,9 +263,9 @@ def _move(
 ) -> None:
     """Ask the side to move for its move and play it. Raises EngineFault."""
     side = board.turn
-    control, other = players[side].control, players[not side].control
+    control, opponents_control = players[side].control, players[not side].control
     allowed_s = control.allowed_s(clocks_s[side])
-    limit = control.limit(clocks_s[side], other, clocks_s[not side], side)
+    limit = control.limit(clocks_s[side], opponents_control, clocks_s[not side], side)
     lines = deque[str](maxlen=KEPT_LINES)
     begin = uptime_s()
     patience_s = control.patience_s(clocks_s[side], patience_s)

@@ -80,8 +80,8 @@ def load_book(
     position per line. Raises DataError when the file is unreadable or empty.
     """
     name, text = _read_text(path)
-    found = wanted_kind(kind_of(text[:LOOKED_AT]), name, GAMES, POSITIONS)
-    if found == GAMES or (not found and ".pgn" in name.lower()):
+    kind = wanted_kind(kind_of(text[:LOOKED_AT]), name, GAMES, POSITIONS)
+    if kind == GAMES or (not kind and ".pgn" in name.lower()):
         entries: Sequence[tuple[int, Any]] = [
             (game.line, game) for game in main_lines(GameText(io.BytesIO(text.encode())))
         ]
@@ -150,13 +150,13 @@ def random_openings(plies: int) -> Sequence[str]:
     stack = np.zeros((plies + 1, ROW_WORDS), np.uint64)
     stack[0] = row_from_board(chess.Board())
     codes = np.zeros(plies, np.uint16)
-    found: dict[int, str] = {}
+    openings: dict[int, str] = {}
     for game in chances:
-        made = make_random_moves(stack, codes, game)
-        if made == plies and game_ending(stack[plies], plies, sys.maxsize) is None:
+        plies_made = make_random_moves(stack, codes, game)
+        if plies_made == plies and game_ending(stack[plies], plies, sys.maxsize) is None:
             moves = " ".join(move_of_code(int(code)).uci() for code in codes)
-            found[int(stack[plies, KEY])] = f"{chess.STARTING_FEN} moves {moves}"
-    return tuple(found.values())
+            openings[int(stack[plies, KEY])] = f"{chess.STARTING_FEN} moves {moves}"
+    return tuple(openings.values())
 
 
 @kernel()
@@ -213,7 +213,7 @@ def readable(
     `note` hears of these. Raises DataError where MOST_UNREADABLE in a row cannot be read, or none
     is left.
     """
-    found, failed = 0, 0
+    n_readable, failed = 0, 0
     fault = DataError("no openings")
     for number in numbers:
         try:
@@ -235,9 +235,9 @@ def readable(
             fault = DataError(f"{place}: {reason}")
             note(fault)
         else:
-            found += 1
+            n_readable += 1
             yield opening
-    if not found:
+    if not n_readable:
         raise fault
 
 

@@ -25,7 +25,7 @@ class GauntletSettings(NumberedSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        names = [one.name for one in (self.engine, *self.opponents)]
+        names = [contestant.name for contestant in (self.engine, *self.opponents)]
         for name in names:
             if names.count(name) > 1:
                 raise ConfigError(f"two engines are called {name!r}: give one a name=")

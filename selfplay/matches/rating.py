@@ -149,13 +149,13 @@ def fit_ratings(
     places = {name: place for place, name in enumerate(free)}
     # [pairs, players]: 1 for the first, -1 for the second, 0 for those whose rating is given.
     sides = np.zeros((len(results), len(free)))
-    for pair, (one, other) in enumerate(results):
-        if one in places:
-            sides[pair, places[one]] += 1.0
-        if other in places:
-            sides[pair, places[other]] -= 1.0
+    for pair, (first, second) in enumerate(results):
+        if first in places:
+            sides[pair, places[first]] += 1.0
+        if second in places:
+            sides[pair, places[second]] -= 1.0
     leads = np.array(
-        [(given.get(one, centre) - given.get(other, centre)) / ELO for one, other in results]
+        [(given.get(first, centre) - given.get(second, centre)) / ELO for first, second in results]
     )
     points, games = np.array(list(results.values()), float).reshape(-1, 2).T
     odds, curvature = _most_likely(sides, leads, points, games)

@@ -68,13 +68,13 @@ class SeriesSettings(Rules):
         first, last = (
             next(readable(self.openings, order)) for order in (numbers, reversed(numbers))
         )
-        values = {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
+        values = {setting.name: _plain(getattr(self, setting.name)) for setting in fields(self)}
         parts = [
-            one
+            part
             for value in vars(self).values()
-            for one in (value if isinstance(value, tuple) else (value,))
+            for part in (value if isinstance(value, tuple) else (value,))
         ]
-        files = [mark for one in parts if isinstance(one, Contestant) for mark in one.marks()]
+        files = [mark for part in parts if isinstance(part, Contestant) for mark in part.marks()]
         return values | {
             "openings": {"count": len(self.openings), "first": first, "last": last},
             "files": files,
@@ -97,7 +97,7 @@ class NumberedSettings(SeriesSettings):
 def _plain(value: Any) -> Any:
     """Return a setting as JSON values."""
     if isinstance(value, tuple):
-        return [_plain(one) for one in value]
+        return [_plain(part) for part in value]
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
@@ -178,7 +178,7 @@ class NumberedSeries(Series):
     def __init__(self, settings: NumberedSettings, archive: MatchArchive) -> None:
         super().__init__(settings, archive)
         for row in archive.rows.values():
-            expected = tuple(one.name for one in self._players(row.number))
+            expected = tuple(contestant.name for contestant in self._players(row.number))
             if row.players != expected:
                 between = " and ".join(sorted(expected))
                 path = archive.folder / GAMES_FILE

@@ -147,7 +147,7 @@ def _check_values(points: int, fields: dict[str, np.ndarray]) -> None:
 def _are_apart(bitboards: np.ndarray) -> bool:
     """Whether no two bitboards share a square."""
     return (
-        sum(int(one).bit_count() for one in bitboards)
+        sum(int(bitboard).bit_count() for bitboard in bitboards)
         == int(np.bitwise_or.reduce(bitboards)).bit_count()
     )
 

@@ -75,11 +75,11 @@ class PositionSet:
         keep_position = np.repeat(keep, np.diff(self.game_first))
         counts = np.diff(self.target_first)
         keep_target = np.repeat(keep_position, counts)
-        kept = {
+        arrays = {
             name: getattr(self, name)[keep_position]
             for name in ("moves", "wdl", "moves_left", "usable", "rating")
         }
-        kept |= {
+        arrays |= {
             name: getattr(self, name)[keep_target]
             for name in ("target_moves", "target_probs", "target_scores")
         }
@@ -87,7 +87,7 @@ class PositionSet:
             starts=self.starts[keep],
             game_first=offsets(np.diff(self.game_first)[keep]),
             target_first=offsets(counts[keep_position]),
-            **kept,
+            **arrays,
         )
 
 
@@ -107,12 +107,12 @@ def empty_set() -> PositionSet:
 
 def concatenate(sets: Sequence[PositionSet]) -> PositionSet:
     """All games of the sets, in order."""
-    sets = [one for one in sets if one.n_games]
+    sets = [games for games in sets if games.n_games]
     if not sets:
         return empty_set()
     joined = {}
     for field in fields(PositionSet):
-        arrays = [getattr(one, field.name) for one in sets]
+        arrays = [getattr(games, field.name) for games in sets]
         if field.name in ("game_first", "target_first"):
             joined[field.name] = offsets(np.concatenate([np.diff(array) for array in arrays]))
         else:

@@ -62,7 +62,10 @@ class Metrics:
     @property
     def made_by(self) -> dict[str, str]:
         """Aino, commit, processor and so on, each once where several worked on the run."""
-        names = {name: [str(one[name]) for one in self.environments] for name in ENVIRONMENT}
+        names = {
+            name: [str(environment[name]) for environment in self.environments]
+            for name in ENVIRONMENT
+        }
         return {name: "; ".join(dict.fromkeys(values)) for name, values in names.items()}
 
 
@@ -88,7 +91,7 @@ def metrics_csv(runs: Sequence[Metrics]) -> str:
     table = io.StringIO()
     writer = csv.DictWriter(table, list(columns), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(numbers | others for numbers, others in parts)
+    writer.writerows(numbers | context for numbers, context in parts)
     return table.getvalue()
 
 
@@ -120,14 +123,14 @@ class EventFiles:
         """
         for run in runs:
             final = [row for row in run.rows if "accepted" in row or not row.get("generation")]
-            found = [("rows", int(row[run.x]), row, {run.x}) for row in final]
+            series = [("rows", int(row[run.x]), row, {run.x}) for row in final]
             places = {"generation", "positions", "step"}
-            found += [
+            series += [
                 ("training", int(row.get("positions", n)), row, places)
                 for n, row in enumerate(run.steps)
             ]
             numbers = {(f"{group}/{name}", step): float(row[name])
-                       for group, step, row, others in found for name in sorted(row.keys() - others)}  # fmt: skip
+                       for group, step, row, places in series for name in sorted(row.keys() - places)}  # fmt: skip
             writer, written = self._files.get(run.run, (None, {}))
             if writer is None or not written.items() <= numbers.items():
                 if writer is not None:

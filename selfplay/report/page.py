@@ -210,7 +210,7 @@ def comparison_page(runs: Sequence[Metrics]) -> str:
         title=title,
         groups=groups,
         n_runs=len(runs),
-        sections=[(told, _charts(groups, x, told, whole)) for x, told, whole in AXES[runs[0].x]],
+        sections=[(axis, _charts(groups, x, axis, whole)) for x, axis, whole in AXES[runs[0].x]],
         ends=[(group, {name: _at_end(group, name) for name in TITLES}) for group in groups],
         titles=TITLES,
         shares=SHARES,
@@ -234,11 +234,11 @@ def _at_end(group: Group, name: str) -> tuple[float, tuple[float, float] | None]
     None without any.
     """
     rows = [next((row for row in reversed(run.rows) if name in row), None) for run in group.runs]
-    known = [row for row in rows if row is not None]
-    if len(known) > 1:
-        mean, *interval = mean_interval([row[name] for row in known])
+    last_rows = [row for row in rows if row is not None]
+    if len(last_rows) > 1:
+        mean, *interval = mean_interval([row[name] for row in last_rows])
         return mean, (interval[0], interval[1])
-    return (known[0][name], interval_of(known[0], name)) if known else None
+    return (last_rows[0][name], interval_of(last_rows[0], name)) if last_rows else None
 
 
 def _charts(groups: Sequence[Group], x: str, x_name: str, whole_x: bool) -> list[DrawnChart]:
@@ -253,14 +253,16 @@ def _charts(groups: Sequence[Group], x: str, x_name: str, whole_x: bool) -> list
                 name, ""
             )
             sets.setdefault(on, []).append((number, group))
-        for on, some in sets.items():
-            told = ""
+        for on, members in sets.items():
+            addition = ""
             if name == "rung":
-                told = f", {on}"
+                addition = f", {on}"
             elif name in SCORES and len(sets) == 1:
-                told = " on held-out games"
+                addition = " on held-out games"
             elif name in SCORES:
-                told = f" on the held-out games of {' and '.join(group.name for _, group in some)}"
-            curves = [curve for number, group in some for curve in group.curves(x, name, number)]
-            charts.append(Chart(title + told, curves, "", name in SHARES, x_name, whole_x))
+                addition = (
+                    f" on the held-out games of {' and '.join(group.name for _, group in members)}"
+                )
+            curves = [curve for number, group in members for curve in group.curves(x, name, number)]
+            charts.append(Chart(title + addition, curves, "", name in SHARES, x_name, whole_x))
     return drawn(charts)

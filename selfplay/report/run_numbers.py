@@ -44,7 +44,7 @@ def read_runs(paths: Sequence[Path]) -> list[Metrics]:
     names = next(
         names
         for n in counts
-        if len(set(names := ["/".join(one[-n:]) for one in parts])) == len(parts)
+        if len(set(names := ["/".join(folders[-n:]) for folders in parts])) == len(parts)
     )
     return [run for group in seed_groups([*map(read_run, paths, names)]) for run in group.runs]
 
@@ -121,7 +121,7 @@ def _read_self_play(path: Path, name: str) -> Metrics:
         anchors = read_anchors(path, config.anchors)
         newest = generations[-1]
         doing = "is done" if newest.phase is Phase.DONE else f"continues with {newest.phase}"
-        games = {one.number: ledger.games(one.number) for one in generations}
+        games = {generation.number: ledger.games(generation.number) for generation in generations}
         endings = Counter(
             Ending[game.ending.upper()].words for rows in games.values() for game in rows
         )
@@ -131,9 +131,9 @@ def _read_self_play(path: Path, name: str) -> Metrics:
             settings=_settings_played_with(config, newest.config),
             rows=_rows(ledger, games, anchors),
             steps=[
-                {"generation": one.number, **_known(row)}
-                for one in generations
-                for row in ledger.losses(one.number, "train")
+                {"generation": generation.number, **_known(row)}
+                for generation in generations
+                for row in ledger.losses(generation.number, "train")
             ],
             scored_on=config.fit.heldout or name,
             changes=_changes(generations),
@@ -149,8 +149,8 @@ def _settings_played_with(config: RunConfig, newest: str) -> dict[str, object]:
     configuration is a text, had them.
     """
     unused = setting_changes(newest, config_text(config))
-    made = {name: pair[0] for name, pair in unused.items() if not name.startswith("anchors.")}
-    return dict(flat_settings(asdict(config))) | made
+    settings = {name: pair[0] for name, pair in unused.items() if not name.startswith("anchors.")}
+    return dict(flat_settings(asdict(config))) | settings
 
 
 def _changes(generations: Sequence[GenerationRow]) -> list[dict[str, Any]]:
@@ -247,9 +247,9 @@ def _scores(ledger: Ledger, number: int, kind: str, prefix: str) -> Row:
     known.
     """
     losses, errors = (ledger.losses(number, name)[-1:] for name in (kind, f"{kind}_error"))
-    known = {prefix + name: row[name] for row in losses for name in LOSSES}
+    scores = {prefix + name: row[name] for row in losses for name in LOSSES}
     return _known(
-        known | {f"{prefix}{name}_error": row[name] for row in errors for name in LOSSES if losses}
+        scores | {f"{prefix}{name}_error": row[name] for row in errors for name in LOSSES if losses}
     )
 
 

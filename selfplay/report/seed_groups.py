@@ -73,7 +73,7 @@ def seed_groups(runs: Sequence[Metrics]) -> list[Group]:
     folders = [{run.run.rpartition("/")[0] for run in group} for group in alike.values()]
     groups = []
     for group, mine in zip(alike.values(), folders, strict=True):
-        is_alone = sum(bool(mine & one) for one in folders) == 1
+        is_alone = sum(bool(mine & places) for places in folders) == 1
         name = _group_name(group, mine if is_alone else set())
         groups.append(Group(name, [replace(run, group=name) for run in group]))
     return groups
@@ -82,7 +82,8 @@ def seed_groups(runs: Sequence[Metrics]) -> list[Group]:
 def _likeness(run: Metrics) -> str:
     """Return what runs of one group have in common: all but seeds and generations."""
     changed = [
-        {name: pair for name, pair in one.items() if name != "generation"} for one in run.changes
+        {name: pair for name, pair in change.items() if name != "generation"}
+        for change in run.changes
     ]
     # Rungs of others have no mean.
     scale = run.rung_scale if any("rung" in row for row in run.rows) else ""
@@ -95,12 +96,12 @@ def _group_name(group: Sequence[Metrics], folders: set[str]) -> str:
     first run's and a number.
     """
     first = group[0].run
-    others = len(group) - 1
-    if not others:
+    n_more = len(group) - 1
+    if not n_more:
         return first
     if len(folders) == 1 and "" not in folders:
         return min(folders)
-    return f"{first} and {others} more"
+    return f"{first} and {n_more} more"
 
 
 def interval_of(row: Row, name: str) -> Interval | None:

@@ -72,9 +72,9 @@ def _fit(rows: Mapping[int, GameRow], settings: AnchorSettings) -> AnchorFit:
         for name in pair
         if name.startswith(STOCKFISH)
     }
-    wanted = [word for word in settings.opponents.split() if word != FIRST_NETWORK]
+    opponents = [word for word in settings.opponents.split() if word != FIRST_NETWORK]
     met = [name for _, name in results if not name.startswith("gen-")]
-    reference = next((name for name in (*wanted, *met) if name in met), wanted[0])
+    reference = next((name for name in (*opponents, *met) if name in met), opponents[0])
     ratings = fit_ratings(results, levels or {reference: 0.0})
     played = Counter[str]()
     for pair, (_, count) in results.items():
@@ -82,12 +82,12 @@ def _fit(rows: Mapping[int, GameRow], settings: AnchorSettings) -> AnchorFit:
             played[name] += round(count)
     networks, games = {}, {}
     for name, rating in ratings.items():
-        if (found := re.fullmatch(rf"gen-(\d+):{settings.nodes}", name)) is not None:
-            networks[int(found[1])] = rating
-            games[int(found[1])] = played[name]
+        if (network := re.fullmatch(rf"gen-(\d+):{settings.nodes}", name)) is not None:
+            networks[int(network[1])] = rating
+            games[int(network[1])] = played[name]
     scale = "UCI_Elo of Stockfish" if levels else f"Elo above {reference}"
-    others = {name: rating for name, rating in ratings.items() if not name.startswith("gen-")}
-    return AnchorFit(networks, others, games, scale)
+    anchors = {name: rating for name, rating in ratings.items() if not name.startswith("gen-")}
+    return AnchorFit(networks, anchors, games, scale)
 
 
 def _results_of_pairs(rows: Mapping[int, GameRow]) -> dict[tuple[str, str], tuple[float, float]]:
@@ -137,9 +137,9 @@ class AnchorSeries(Series):
         ]
         rows = self._archive.rows.values()
         self._played = Counter(row.players[0] for row in rows)
-        known, files = self._networks, self._run.candidate
+        networks, files = self._networks, self._run.candidate
         self._networks = {
-            number: known.get(number) or self._network(number)
+            number: networks.get(number) or self._network(number)
             for number in [0, *promoted]
             if files(number).is_file()
         }
@@ -164,7 +164,9 @@ class AnchorSeries(Series):
         self._wait()
         self._handed_out = uptime_s()
         rows = self._archive.rows
-        players = {one.name: one for one in [*self._networks.values(), *self._anchors]}
+        players = {
+            contestant.name: contestant for contestant in [*self._networks.values(), *self._anchors]
+        }
         for row in rows.values():
             first, second = row.players
             if row.number ^ 1 not in rows and {first, second} <= players.keys():
@@ -244,7 +246,7 @@ class AnchorSeries(Series):
 
 def _anchors(run: RunFolder, tell: Tell) -> list[Contestant]:
     """Return the anchors that can play here."""
-    found = list[Contestant]()
+    contestants = list[Contestant]()
     missing = list[str]()
     stockfish = split_words("anchors.stockfish", run.config.anchors.stockfish)
     for word in run.config.anchors.opponents.split():
@@ -253,28 +255,28 @@ def _anchors(run: RunFolder, tell: Tell) -> list[Contestant]:
             missing.append(word)
         elif kind == STOCKFISH:
             level = (("Threads", "1"), ("UCI_LimitStrength", "true"), ("UCI_Elo", number))
-            found.append(
+            contestants.append(
                 Contestant(
                     word, engine_command(stockfish), level, TimeControl(nodes=STOCKFISH_NODES)
                 )
             )
         elif kind == FIRST_NETWORK:
             name = network_name(0, run.config.anchors.nodes)
-            found.append(network_contestant(name, run.config.net, run.candidate(0)))
+            contestants.append(network_contestant(name, run.config.net, run.candidate(0)))
         else:
             evaluator = ["--evaluator", kind] if kind == "material" else []
             command = engine_command(["aino", *AT_START, *evaluator])
-            found.append(Contestant(word, command, control=TimeControl(nodes=int(number))))
+            contestants.append(Contestant(word, command, control=TimeControl(nodes=int(number))))
     if missing:
         program = stockfish[0] if stockfish else STOCKFISH
         tell(
             f"anchors: {program} is not installed or not on the PATH, so without {', '.join(missing)}"
         )
-    if all(one.name.startswith("gen-") for one in found):
+    if all(contestant.name.startswith("gen-") for contestant in contestants):
         raise ConfigError(
             "anchors.opponents: none of them can play here; name material:NODES or shipped:NODES, too"
         )
-    return found
+    return contestants
 
 
 def network_contestant(name: str, net: str, path: Path) -> Contestant:

@@ -215,8 +215,8 @@ def _own_folder(parent: Path) -> Path:
     folder = parent / f"aino-nets-{getattr(os, 'getuid', getpass.getuser)()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if os.name == "posix":  # on Windows each user has a folder for temporary files
-        found = folder.lstat()
-        is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
-        if not is_ours or found.st_mode & 0o077:
+        status = folder.lstat()
+        is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+        if not is_ours or status.st_mode & 0o077:
             raise RunError(f"{folder}: expected a folder that only this user may open; remove it")
     return folder

@@ -66,8 +66,8 @@ class FitSettings(StepSettings):
     @classmethod
     def of(cls, recipe: Recipe) -> Self:
         how = {
-            one: getattr(recipe, one)
-            for one in ("batch_size", "peak_rate", "weight_decay", "variations")
+            name: getattr(recipe, name)
+            for name in ("batch_size", "peak_rate", "weight_decay", "variations")
         }
         return cls(positions=recipe.fit_positions, **how)
 
@@ -204,14 +204,14 @@ def overlay(config: Any, values: Mapping[str, Any], place: str = "") -> Any:
 
     Raises ConfigError naming the field for unknown ones and values of another type.
     """
-    known = {one.name: getattr(config, one.name) for one in fields(config)}
+    sections = {field.name: getattr(config, field.name) for field in fields(config)}
     changes = {}
     for name, value in values.items():
         if (f"{place}{name}", value) in RETIRED:
             continue
-        if name not in known:
-            raise ConfigError(f"unknown setting {place}{name}; known: {', '.join(known)}")
-        old = known[name]
+        if name not in sections:
+            raise ConfigError(f"unknown setting {place}{name}; known: {', '.join(sections)}")
+        old = sections[name]
         if is_dataclass(old):
             if not isinstance(value, Mapping):
                 raise ConfigError(f"{place}{name}: expected a section, got {value!r}")
@@ -250,10 +250,10 @@ def read_toml(path: Path) -> dict[str, Any]:
     format.
     """
     values = read_settings(path)
-    found = values.pop("format", FORMAT)
-    if found != FORMAT:
+    version = values.pop("format", FORMAT)
+    if version != FORMAT:
         raise ConfigError(
-            f"{path}: made by another version of Aino: expected format {FORMAT}, found {found!r}"
+            f"{path}: made by another version of Aino: expected format {FORMAT}, found {version!r}"
         )
     return values
 
@@ -328,12 +328,12 @@ def add_config_flags(parser: argparse.ArgumentParser) -> None:
 
 def flag_values(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the nested values of the flags that were given."""
-    given: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     if arguments.backend is not None:
-        given = {section: {"backend": arguments.backend} for section in ("fit", "games")}
-    names = {one.name for one in fields(RunConfig)}
+        settings = {section: {"backend": arguments.backend} for section in ("fit", "games")}
+    names = {setting.name for setting in fields(RunConfig)}
     for name, chosen in vars(arguments).items():
         section, _, key = name.rpartition(".")
         if chosen is not None and (section or key) in names:
-            (given.setdefault(section, {}) if section else given)[key] = chosen
-    return given
+            (settings.setdefault(section, {}) if section else settings)[key] = chosen
+    return settings

@@ -85,7 +85,7 @@ def replay_set(run: RunFolder, generation: int) -> PositionSet:
 
 
 def learner_settings(config: RunConfig) -> LearnerSettings:
-    same = {one.name: getattr(config.fit, one.name) for one in fields(StepSettings)}
+    same = {setting.name: getattr(config.fit, setting.name) for setting in fields(StepSettings)}
     return LearnerSettings(**same, threads=config.threads)
 
 
@@ -192,9 +192,9 @@ def _publish(
     steps: int,
 ) -> None:
     """Write the candidate, and its losses to the run database. card: how it was made."""
-    found = (("before", "heldout_before", result.before), ("after", "heldout", result.after))
+    scorings = (("before", "heldout_before", result.before), ("after", "heldout", result.after))
     card = {**card, "generation": generation} | {
-        name: asdict(score) for _, name, score in found if score is not None
+        name: asdict(score) for _, name, score in scorings if score is not None
     }
     path = run.candidate(generation)
     dit.save(path, candidate, card, configuration=asdict(run.config))
@@ -206,7 +206,7 @@ def _publish(
         raise RunError(
             f"{error}. Nothing can play so: a lower --fit.peak_rate keeps weights smaller"
         ) from error
-    for kind, _, score in found:
+    for kind, _, score in scorings:
         if score is not None:
             run.ledger.note_losses(generation, steps, kind, asdict(score))
 

@@ -52,8 +52,8 @@ class RunFolder:
         stored = path / "config.toml"
         old = stored_config(stored) if stored.is_file() else None
         if initial is not None:
-            known = old.net if old is not None and is_custom(old.net) else None
-            values = {**values, "net": net_of_file(initial, values.get("net", known))}
+            net = old.net if old is not None and is_custom(old.net) else None
+            values = {**values, "net": net_of_file(initial, values.get("net", net))}
         self.config: RunConfig = configured(values) if old is None else overlay(old, values)
         if old is not None:
             for name in FIXED:
@@ -165,18 +165,18 @@ class RunFolder:
         if not (keep := self.config.keep_nets):
             return
         promoted = [number for number, verdict in self.ledger.gates().items() if verdict.accepted]
-        wanted = {0, *self.held, *promoted[-keep:], *range(generation - keep + 1, generation + 1)}
+        needed = {0, *self.held, *promoted[-keep:], *range(generation - keep + 1, generation + 1)}
         for number, path in generation_files(self.nets, "dit").items():
-            if number < generation and number not in wanted:
+            if number < generation and number not in needed:
                 path.unlink()
 
     def load(self, path: Path) -> Layer:
         """Return a network of the kind that the run trains. Raises NetFileError."""
         return family_of(self.config.net).load(path)
 
-    def are_equal(self, one: Path, other: Path) -> bool:
+    def are_equal(self, first: Path, second: Path) -> bool:
         """Whether two files hold the same network."""
-        return are_equal(self.load(one), self.load(other))
+        return are_equal(self.load(first), self.load(second))
 
     # ---- games -----------------------------------------------------------------------------------
 
@@ -192,7 +192,7 @@ class RunFolder:
 
 def are_equal(ours: Layer, theirs: Layer) -> bool:
     """Whether two networks have the same layers and numbers."""
-    mine, others = (model.named_parameters() | model.named_buffers() for model in (ours, theirs))
+    mine, tensors = (model.named_parameters() | model.named_buffers() for model in (ours, theirs))
     return ours.config() == theirs.config() and all(
-        np.array_equal(mine[name], others[name]) for name in others
+        np.array_equal(mine[name], tensors[name]) for name in tensors
     )

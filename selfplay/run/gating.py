@@ -145,9 +145,9 @@ def gate(
     played = run.ledger.gate_points(generation)
     test = GateTest(settings, played.get(conditions, {}))
     result = run.ledger.gates().get(generation) or test.verdict
-    if result is None and (others := sum(map(len, played.values())) - len(test.points)):
+    if result is None and (waiting := sum(map(len, played.values())) - len(test.points)):
         tell(
-            f"generation {generation}: {others} gate games were played under other settings and do not count"
+            f"generation {generation}: {waiting} gate games were played under other settings and do not count"
         )
 
     def finish(game: GateRecord) -> None:

@@ -79,19 +79,19 @@ def guarded_settings(
     )
     wrong = f"more than games.resign_errors = {settings.resign_errors:.0%} of the latest resignations were wrong"
     why = {"opening_share": draws, "temperature_plies": draws, "resign_below": wrong}
-    told = [
+    reasons = [
         f"games.{name} is {value:g} instead of {getattr(settings, name):g}, because {why[name]}"
         for name, value in asdict(result).items()
         if value != getattr(settings, name)
     ]
-    return result, told
+    return result, reasons
 
 
 def guarded(
     settings: GameSettings, generations: Sequence[Sequence[SelfPlayRecord]]
 ) -> GameSettings:
     """Return the settings after these generations, oldest first."""
-    games = [game for one in generations for game in one]
+    games = [game for generation in generations for game in generation]
     if not games:
         return settings
     below = safe_threshold(

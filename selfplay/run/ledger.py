@@ -256,7 +256,7 @@ class Ledger:
         rows = self._read(
             "SELECT number, phase, config, started, finished FROM generations ORDER BY number"
         )
-        return [GenerationRow(number, Phase(phase), *others) for number, phase, *others in rows]
+        return [GenerationRow(number, Phase(phase), *columns) for number, phase, *columns in rows]
 
     # ---- games and losses ------------------------------------------------------------------------
 
@@ -320,11 +320,11 @@ class Ledger:
         self._enter("candidate_games", (generation, game.number, conditions, *game[1:]))
 
     def gate_points(self, generation: int) -> dict[str, dict[int, float]]:
-        found: dict[str, dict[int, float]] = {}
+        points_by_conditions: dict[str, dict[int, float]] = {}
         query = "SELECT conditions, number, points FROM candidate_games WHERE generation = ? ORDER BY number"
         for conditions, number, points in self._read(query, generation):
-            found.setdefault(conditions, {})[number] = points
-        return found
+            points_by_conditions.setdefault(conditions, {})[number] = points
+        return points_by_conditions
 
     def note_gate(self, generation: int, result: GateResult) -> None:
         # SQLite stores infinities, but JSON and plots cannot read them.

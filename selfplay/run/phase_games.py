@@ -102,10 +102,10 @@ asked to stop, with the games in flight given up."""
 
 def uses_gpu(task: PlayTask) -> bool:
     """Whether the games are to be played on a GPU, as far as this machine can tell."""
-    wanted = task.settings.backend
-    if wanted == "numpy" or not task.net or not family_of(task.net).runs_on_gpu:
+    backend = task.settings.backend
+    if backend == "numpy" or not task.net or not family_of(task.net).runs_on_gpu:
         return False
-    return wanted == "cupy" or get_backend(wanted) is not NUMPY
+    return backend == "cupy" or get_backend(backend) is not NUMPY
 
 
 def shared_task(task: PlayTask, games: int, workers: int) -> PlayTask:
@@ -133,7 +133,11 @@ def play_numbers(
     task = shared_task(task, len(numbers) if isinstance(numbers, Sequence) else sys.maxsize, 1)
     evaluators = _evaluators(task)
     games: Iterator[PooledGame] = (task.new_game(number) for number in numbers)
-    kernels = [KernelVisits(one) for one in evaluators if isinstance(one, InKernelEvaluator)]
+    kernels = [
+        KernelVisits(evaluator)
+        for evaluator in evaluators
+        if isinstance(evaluator, InKernelEvaluator)
+    ]
     in_turn = len(kernels) == len(evaluators)
     rooms = _rooms(evaluators, replace(task.seating(), games=1) if in_turn else task.seating())
 
@@ -169,7 +173,7 @@ def _rooms(evaluators: Sequence[Evaluator], seating: Seating) -> list[list[Seats
     one half of the games while the processor searches in the other.
     """
     count = 1
-    if seating.games > 1 and any(is_elsewhere(one) for one in evaluators):
+    if seating.games > 1 and any(is_elsewhere(evaluator) for evaluator in evaluators):
         count = 2
     seating = replace(seating, games=-(-seating.games // count))
-    return [[Seats(one, seating) for one in evaluators] for _ in range(count)]
+    return [[Seats(evaluator, seating) for evaluator in evaluators] for _ in range(count)]

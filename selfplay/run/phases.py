@@ -122,9 +122,10 @@ def _all_games_there(run: RunFolder, number: int) -> bool:
 
 def _carry_out(run: RunFolder, number: int, phase: Phase, stop: Stop, play: PlayBackend) -> bool:
     work, following, decided = STEPS[phase]
-    begun = {one.number: tomllib.loads(one.config) for one in run.ledger.generations()[-1:]}.get(
-        number, {}
-    )
+    begun = {
+        generation.number: tomllib.loads(generation.config)
+        for generation in run.ledger.generations()[-1:]
+    }.get(number, {})
     earlier = {name: begun[name] for name in decided if name in begun}
     run.ledger.begin_generation(number, config_text(run.config, earlier))
     with _working(run, number):

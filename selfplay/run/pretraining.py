@@ -273,7 +273,7 @@ class Pretraining:
                 f"{self.folder} holds a run with other {', '.join(names)} (see {CONFIG}). {advice}"
             )
         pairs = zip_longest(values["data"].items(), old.get("data", {}).items(), fillvalue=("", ""))
-        if changed := [name or old for (name, mark), (old, known) in pairs if mark != known]:
+        if changed := [name or old for (name, mark), (old, old_mark) in pairs if mark != old_mark]:
             raise RunError(
                 f"{self.folder} holds a run with other data: {', '.join(changed)} changed. {advice}"
             )
@@ -314,8 +314,8 @@ def _means(seen: list[Losses]) -> Losses | None:
     if not seen:
         return None
     numbers = {
-        one.name: [x for loss in seen if (x := getattr(loss, one.name)) is not None]
-        for one in fields(Losses)
+        loss_field.name: [x for loss in seen if (x := getattr(loss, loss_field.name)) is not None]
+        for loss_field in fields(Losses)
     }
     return Losses(
         **{name: mean_of(float(np.sum(values)), len(values)) for name, values in numbers.items()}
@@ -330,9 +330,9 @@ def _kept_log(path: Path, step: int) -> list[dict[str, Any]]:
         return []
     text = path.read_text(encoding="utf-8", errors="replace")
     rows = [row for row in read_log(text) if row["step"] <= step]
-    kept = "".join(json_text(row) + "\n" for row in rows)
-    if kept != text:
-        write_file(path, kept)
+    content = "".join(json_text(row) + "\n" for row in rows)
+    if content != text:
+        write_file(path, content)
     return rows
 
 
@@ -365,9 +365,11 @@ def _first_model(settings: PretrainSettings) -> Layer:
     if settings.start_from is None:
         return model
     start = family.load(settings.start_from)
-    wanted = model.config()
-    if start.config() == wanted:
+    architecture = model.config()
+    if start.config() == architecture:
         return start
-    if start.config() == {name: value for name, value in wanted.items() if name != VALUE_TRUNK}:
+    if start.config() == {
+        name: value for name, value in architecture.items() if name != VALUE_TRUNK
+    }:
         return start.with_children(model.children())
     raise ConfigError(f"{settings.start_from}: not a network of the architecture {settings.net}")

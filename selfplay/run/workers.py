@@ -153,13 +153,13 @@ def _begin(*channel: Any) -> None:
 
 
 def _play(worker: int, task: PlayTask, numbers: Sequence[int], source: str) -> None:
-    pipe, lock, taken = _channel
+    pipe, lock, n_taken = _channel
 
     def take() -> Iterator[int]:
         while True:
             with lock:
-                place = taken.value
-                taken.value += 1
+                place = n_taken.value
+                n_taken.value += 1
             if place >= len(numbers):
                 return
             yield numbers[place]

@@ -235,9 +235,9 @@ def suite_json(
                     group: asdict(tally(members)) for group, members in grouped(outcomes).items()
                 },
                 "problems": [
-                    {"name": one.problem.name, "fen": one.problem.fen}
-                    | {key: value for key, value in vars(one).items() if key != "problem"}
-                    for one in outcomes
+                    {"name": outcome.problem.name, "fen": outcome.problem.fen}
+                    | {key: value for key, value in vars(outcome).items() if key != "problem"}
+                    for outcome in outcomes
                 ],
             }
             for name, outcomes in suites.items()

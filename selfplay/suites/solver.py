@@ -47,11 +47,11 @@ class Solver:
         limit = self._limit
         if fresh:
             self._engine.protocol.send_line("ucinewgame")
-        asked = chess.engine.Limit(time=limit.movetime_s or None, nodes=limit.nodes or None)
+        search_limit = chess.engine.Limit(time=limit.movetime_s or None, nodes=limit.nodes or None)
         begin = uptime_s()
         try:
             best = think(
-                self._engine, board, asked, limit.movetime_s + ENGINE_PATIENCE_S, lines
+                self._engine, board, search_limit, limit.movetime_s + ENGINE_PATIENCE_S, lines
             ).move
         except EngineFault:
             close_engine(self._engine, force=True)
@@ -61,7 +61,7 @@ class Solver:
         steps = list[BestMove]()
         nodes = 0
         mate = None
-        for info in (one for one in map(read_info, lines) if one is not None and one.rank == 1):
+        for info in (info for info in map(read_info, lines) if info is not None and info.rank == 1):
             nodes = max(nodes, info.nodes or 0)
             if is_legal(info.move, board):
                 move = board.parse_uci(info.move)

@@ -87,8 +87,8 @@ def _feature(square, kind, colour, side, flip, base):
 def _write_features(acc, first, last, side, flip, base):
     """Write the features of changed[first:last] to the same places of `indices`."""
     for i in range(first, last):
-        one = acc.changed[i]
-        acc.indices[i] = _feature(one[0], one[1], one[2], side, flip, base)
+        change = acc.changed[i]
+        acc.indices[i] = _feature(change[0], change[1], change[2], side, flip, base)
 
 
 @kernel()

@@ -185,7 +185,7 @@ class LabelRun:
         """
         begun = uptime_s()
         at_first = self.published.values
-        known = 0
+        repeated = 0
         sample = partial(sample_chunk, self._net, self._games, self.plan, tree_net=self._tree_net)
         with ThreadPool(threads, "label") as pool:
             while self.published.values < count:
@@ -200,8 +200,10 @@ class LabelRun:
                 before = self.published.values
                 self._publish(sampled, count)
                 done = self.published.values
-                known = known + sum(len(one.values) for one in sampled) if done == before else 0
-                if known >= MOST_KNOWN:
+                repeated = (
+                    repeated + sum(len(chunk.values) for chunk in sampled) if done == before else 0
+                )
+                if repeated >= MOST_KNOWN:
                     raise RunError(
                         f"the sources with a share have no more than these {done:,} positions: add games"
                     )
@@ -216,20 +218,20 @@ class LabelRun:
         """
         chunks = []
         total = self.published.values
-        for one in sampled:
+        for chunk in sampled:
             if total >= count:
                 break
-            if not len(one.values):
+            if not len(chunk.values):
                 raise ConfigError(
                     "a chunk without a single position: the sources with a share give none"
                 )
-            values = self._new_rows(one.values, one.keys, np.uint64(0))
-            scored = self._new_rows(one.scored, one.scored_keys, SCORED_SALT)
+            values = self._new_rows(chunk.values, chunk.keys, np.uint64(0))
+            scored = self._new_rows(chunk.scored, chunk.scored_keys, SCORED_SALT)
             missing = count - total
             if len(values) > missing:
                 scored = _spread(scored, round(len(scored) * missing / len(values)))
                 values = _spread(values, missing)
-            chunks.append(Chunk(values, scored, one.offered))
+            chunks.append(Chunk(values, scored, chunk.offered))
             total += len(values)
         self._writer.publish(chunks)
 

@@ -97,10 +97,10 @@ class _Reader:
         expected = f"a description of at most {LONGEST_DESCRIPTION} bytes"
         self._expect(length <= LONGEST_DESCRIPTION, expected, f"{length:,}")
         self._bytes(length, "the description")
-        (found,) = HASH.unpack(self._bytes(HASH.size, "the transformer's hash"))
+        (hash_,) = HASH.unpack(self._bytes(HASH.size, "the transformer's hash"))
         name = f"HalfKAv2_hm with 2 x {shape.width} accumulators (hash {shape.transformer_hash:#x})"
         self._expect(
-            found == shape.transformer_hash, name, f"the hash {found:#x}, of another version's nets"
+            hash_ == shape.transformer_hash, name, f"the hash {hash_:#x}, of another version's nets"
         )
         self._expect(
             net_hash == shape.transformer_hash ^ STACK_HASH,
@@ -119,9 +119,9 @@ class _Reader:
         self._expect(self._size == whole, f"a file of {whole:,} bytes", f"{self._size:,}")
 
     def _stack(self, shape: NetShape, number: int) -> tuple[np.ndarray, ...]:
-        (found,) = HASH.unpack(self._bytes(HASH.size, f"the hash of stack {number}"))
+        (hash_,) = HASH.unpack(self._bytes(HASH.size, f"the hash of stack {number}"))
         self._expect(
-            found == STACK_HASH, f"the hash {STACK_HASH:#x} before stack {number}", f"{found:#x}"
+            hash_ == STACK_HASH, f"the hash {STACK_HASH:#x} before stack {number}", f"{hash_:#x}"
         )
         bias_0, weight_0 = self._array("<i4", 16), self._array("i1", 16 * shape.width)
         bias_1, weight_1 = self._array("<i4", 32), self._array("i1", 32 * 32)

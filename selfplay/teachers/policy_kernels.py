@@ -158,14 +158,14 @@ def to_probabilities(logits, n_moves):
 @kernel()
 def _store(moves, probabilities, n_moves, targets):
     """Append the moves whose probability is at least LEAST_STORED, in proportion to it."""
-    kept = 0.0
+    total = 0.0
     for i in range(n_moves):
         if probabilities[i] >= LEAST_STORED:
-            kept += np.float64(probabilities[i])
+            total += np.float64(probabilities[i])
     at = targets.used[0]
     for i in range(n_moves):
         if probabilities[i] >= LEAST_STORED:
-            share = np.float64(probabilities[i]) / kept
+            share = np.float64(probabilities[i]) / total
             targets.moves[at] = moves[i]
             targets.probs[at] = np.uint16(share * PROBABILITY_ONE + 0.5)
             at += 1

@@ -99,11 +99,11 @@ class PolicyRun:
     def __init__(
         self, folder: Path, teachers: Sequence[PolicyTeacher], games: Games, plan: PolicyPlan
     ) -> None:
-        rated = [one for one in teachers if one.rating != UNKNOWN_RATING]
+        rated = [teacher for teacher in teachers if teacher.rating != UNKNOWN_RATING]
         if 0 < len(rated) < len(teachers):
             raise ConfigError("--teacher: give a rating to every network, or to none")
-        self._ratings = np.array([one.rating for one in teachers])
-        self._nets = [make_evaluator("network", one.path) for one in teachers]
+        self._ratings = np.array([teacher.rating for teacher in teachers])
+        self._nets = [make_evaluator("network", teacher.path) for teacher in teachers]
         self._games, self._plan = games, plan
         self.written = PolicyWriter(folder, _settings(teachers, games, plan))
 
@@ -142,7 +142,7 @@ def _first_labels(pieces: list[PositionSet], count: int) -> list[PositionSet]:
     """Return the games up to the one that has the last of `count` labels, without the labels that
     follow.
     """
-    kept = []
+    labelled = []
     for piece in pieces:
         usable = piece.usable & (np.cumsum(piece.usable) <= count)
         count -= piece.n_usable
@@ -150,15 +150,15 @@ def _first_labels(pieces: list[PositionSet], count: int) -> list[PositionSet]:
             last = np.flatnonzero(usable)[-1:]
             games = np.searchsorted(piece.game_first, last, "right").sum()
             piece = replace(piece, usable=usable).select(np.arange(piece.n_games) < games)
-        kept.append(piece)
-    return kept
+        labelled.append(piece)
+    return labelled
 
 
 def _settings(teachers: Sequence[PolicyTeacher], games: Games, plan: PolicyPlan) -> dict[str, Any]:
     """Everything that the labels depend on."""
     return {
         "version": POLICIES_VERSION,
-        "policy_teachers": [[file_hash(one.path), one.rating] for one in teachers],
+        "policy_teachers": [[file_hash(teacher.path), teacher.rating] for teacher in teachers],
         **games.facts(),
         **asdict(plan),
     }
@@ -208,10 +208,10 @@ def _new_slots(
     n_own = PIECE_GAMES if not len(games.starts) else round(PIECE_GAMES * plan.own_share)
     n_given = PIECE_GAMES - n_own
     order = RowOrder(len(games.starts), plan.seed)
-    given = order.sample(number * n_given, n_given) if n_given else np.zeros(0, np.int64)
+    numbers = order.sample(number * n_given, n_given) if n_given else np.zeros(0, np.int64)
     seats = np.where(np.arange(PIECE_GAMES)[:, None] % 2, pair[::-1], pair)
     chance = rng.integers(2**64, size=(PIECE_GAMES, 1), dtype=np.uint64)
-    sources = np.concatenate([np.full(n_own, OWN_GAME), given])
+    sources = np.concatenate([np.full(n_own, OWN_GAME), numbers])
     fixed = {"source": sources, "seats": seats.astype(np.int64), "rng": chance}
     slots = buffers(GameSlots, fixed, D=PIECE_GAMES, L=LONGEST_LABELLED)
     slots.stack[:, 0] = row_from_board(chess.Board())
@@ -219,13 +219,13 @@ def _new_slots(
     return slots
 
 
-def _with_room(targets: PolicyTargets, more: int) -> PolicyTargets:
+def _with_room(targets: PolicyTargets, count: int) -> PolicyTargets:
     """Return the targets, with room for `more`."""
     room = len(targets.moves)
     used = int(targets.used[0])
-    if used + more <= room:
+    if used + count <= room:
         return targets
-    larger = buffers(PolicyTargets, {"used": targets.used}, T=2 * room + more)
+    larger = buffers(PolicyTargets, {"used": targets.used}, T=2 * room + count)
     larger.moves[:used] = targets.moves[:used]
     larger.probs[:used] = targets.probs[:used]
     return larger

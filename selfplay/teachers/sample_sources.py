@@ -80,13 +80,16 @@ def games_of_sets(sets: list[PositionSet], held_out: bool = False) -> Games:
     alone that trainings hold out."""
     sets = [
         empty_set(),
-        *(held_out_games(one, root_limit(HELD_OUT_SHARE)) if held_out else one for one in sets),
+        *(
+            held_out_games(games, root_limit(HELD_OUT_SHARE)) if held_out else games
+            for games in sets
+        ),
     ]
     return Games(
-        starts=np.concatenate([one.starts for one in sets]),
-        first=offsets(np.concatenate([np.diff(one.game_first) for one in sets])),
-        moves=np.concatenate([one.moves for one in sets]),
-        keys=np.concatenate([game_keys(one) for one in sets]),
+        starts=np.concatenate([games.starts for games in sets]),
+        first=offsets(np.concatenate([np.diff(games.game_first) for games in sets])),
+        moves=np.concatenate([games.moves for games in sets]),
+        keys=np.concatenate([game_keys(games) for games in sets]),
     )
 
 

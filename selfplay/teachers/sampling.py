@@ -78,13 +78,13 @@ def new_sample_space(
     net: StockfishNet, seed: int, size: int, limits: tuple[float, float, float]
 ) -> SampleSpace:
     """Buffers for `size` values."""
-    given = {
+    arrays = {
         "teacher": new_teacher(net),
         "rng": np.array([seed], np.uint64),
         "limits": np.array(limits),
         "counts": np.array([0, 0, 0, size]),
     }
-    return buffers(SampleSpace, given, N=size, M=int(size * limits[2]) + 1)
+    return buffers(SampleSpace, arrays, N=size, M=int(size * limits[2]) + 1)
 
 
 # ---- chance --------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def score_noted(space):
     rows.
     """
     teacher = space.teacher
-    kept = np.int64(0)
+    n_scored = np.int64(0)
     for i in range(space.counts[NOTED]):
         row, labels = space.noted[i], space.noted_labels[i]
         count = np.int64(generate(row, space.moves))
@@ -214,11 +214,13 @@ def score_noted(space):
         score_teacher_moves(
             teacher, np.int64(0), space.moves, count, space.scores, np.int64(TOP_MOVES), REACH
         )
-        pack_row(row, to_cp(space.scores[0]), labels[0], labels[1], labels[2], space.scored[kept])
-        pack_best_moves(space.moves, space.scores, count, space.scored[kept])
-        space.noted[kept, KEY] = row[KEY]
-        kept += 1
-    return kept
+        pack_row(
+            row, to_cp(space.scores[0]), labels[0], labels[1], labels[2], space.scored[n_scored]
+        )
+        pack_best_moves(space.moves, space.scores, count, space.scored[n_scored])
+        space.noted[n_scored, KEY] = row[KEY]
+        n_scored += 1
+    return n_scored
 
 
 @kernel()

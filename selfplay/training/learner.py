@@ -121,7 +121,9 @@ class Learner(Learning):
         try:
             with self._backend.guard("a step was trained"):
                 metrics = self._trainer.step(batch)
-                return LossSums(**{one.name: metrics[one.name] for one in fields(LossSums)}).means
+                return LossSums(
+                    **{metric.name: metrics[metric.name] for metric in fields(LossSums)}
+                ).means
         except DeviceError:
             self._is_lost = True
             raise

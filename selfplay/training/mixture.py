@@ -48,15 +48,19 @@ class Batches(ABC):
         self.batch_size, self.variations = batch_size, variations
         self._seed = seed
         pairs = [
-            (one, share / sum(shares)) for one, share in zip(sets, shares, strict=True) if share > 0
+            (training_set, share / sum(shares))
+            for training_set, share in zip(sets, shares, strict=True)
+            if share > 0
         ]
-        self._sets = [one for one, _ in pairs]
-        self._orders = [one.order(seed + i, self.groups) for i, one in enumerate(self._sets)]
+        self._sets = [training_set for training_set, _ in pairs]
+        self._orders = [
+            training_set.order(seed + i, self.groups) for i, training_set in enumerate(self._sets)
+        ]
         if not all(len(order) for order in self._orders):
             raise ConfigError(
                 "a training set with a positive share has no usable positions: give more or longer games"
             )
-        self.n_positions = sum(one.n_usable for one in self._sets)
+        self.n_positions = sum(training_set.n_usable for training_set in self._sets)
         shares_left = np.cumsum([share for _, share in reversed(pairs)])[::-1]
         self._parts = [
             float(share / left) for (_, share), left in zip(pairs, shares_left, strict=True)
@@ -99,8 +103,10 @@ class Batches(ABC):
         return int(left * self._parts[source])
 
     def _fill(self, task: tuple[int, np.ndarray, np.ndarray, Any]) -> None:
-        i, *others = task
-        self._samplers.own(lambda: [self.sampler(one) for one in self._sets])[i].fill(*others)
+        i, *arguments = task
+        self._samplers.own(lambda: [self.sampler(training_set) for training_set in self._sets])[
+            i
+        ].fill(*arguments)
 
     @staticmethod
     @abstractmethod
@@ -108,12 +114,12 @@ class Batches(ABC):
         """Return the arrays of a batch."""
 
     @abstractmethod
-    def sampler(self, one: TrainingSet) -> Any:
+    def sampler(self, training_set: TrainingSet) -> Any:
         """Return what fills batches from a set, for one thread: `fill(numbers, changes, slots)`."""
 
     @abstractmethod
     def changes(
-        self, rng: np.random.Generator, one: TrainingSet, numbers: np.ndarray
+        self, rng: np.random.Generator, training_set: TrainingSet, numbers: np.ndarray
     ) -> np.ndarray:
         """How each of the positions int64[n] is varied, as the sampler reads it."""
 
@@ -127,7 +133,7 @@ def sets_of(kind: type[Kind], sets: Sequence[object], refusal: str) -> list[Kind
     """Return the sets, which must all be of this kind. Raises ConfigError with the text `refusal`
     for others.
     """
-    found = [one for one in sets if isinstance(one, kind)]
-    if len(found) < len(sets):
+    fitting = [training_set for training_set in sets if isinstance(training_set, kind)]
+    if len(fitting) < len(sets):
         raise ConfigError(refusal)
-    return found
+    return fitting

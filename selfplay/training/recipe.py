@@ -24,7 +24,7 @@ class Recipe:
     )
     loss: LossWeights = field(default_factory=LossWeights)
 
-    def learner_settings(self, **given: Any) -> LearnerSettings:
+    def learner_settings(self, **changes: Any) -> LearnerSettings:
         """Return the settings of a learner, with those that are given in place of the recipe's."""
         settings = LearnerSettings(
             batch_size=self.batch_size,
@@ -32,7 +32,7 @@ class Recipe:
             variations=self.variations,
             loss=self.loss,
         )
-        return replace(settings, **given)
+        return replace(settings, **changes)
 
 
 TOWER_RECIPE = Recipe(

@@ -92,15 +92,15 @@ class SourceFiles:
             )
         if not (without or any(source.weight for source in self.data)):
             raise ConfigError("nothing to train on: every file has the weight 0")
-        found = [data_files([source.path], PGN, CHUNKS, FOLDER, POLICIES) for source in self.data]
+        sources = [data_files([source.path], PGN, CHUNKS, FOLDER, POLICIES) for source in self.data]
         seen = set[Path]()
-        for path, _ in chain(*found):
+        for path, _ in chain(*sources):
             if (place := real_path(path)) in seen:
                 raise ConfigError(
                     f"{path} is given twice; name it once, with a larger weight if it is to count more"
                 )
             seen.add(place)
-        return found
+        return sources
 
 
 @dataclass(frozen=True)
@@ -171,29 +171,31 @@ def load_training_data(
     bad files.
     """
 
-    found = _read_files(files, cache, watch)
+    sources = _read_files(files, cache, watch)
     # Of the files as they are: what is held out leaves them below.
-    fingerprints = {str(one.path): one.fingerprint for one in found}
-    _check_all_teach(files.data, found)
-    folders = [one for one in found if one.kind == FOLDER]
-    games = [one for one in found if one.kind != FOLDER]
-    given = read_heldout(files.heldout, cache) if files.heldout else None
+    fingerprints = {str(file.path): file.fingerprint for file in sources}
+    _check_all_teach(files.data, sources)
+    folders = [file for file in sources if file.kind == FOLDER]
+    games = [file for file in sources if file.kind != FOLDER]
+    heldout_games = read_heldout(files.heldout, cache) if files.heldout else None
     heldout: TrainingSet
     if games:
-        heldout, left_out = _hold_out_games(games, files, given, tell)
+        heldout, left_out = _hold_out_games(games, files, heldout_games, tell)
         name = split.fingerprint(heldout)
     else:
         heldout, left_out, name = _hold_out_labels(folders[0].content, files)
-    if given is not None:
-        heldout = given
-        left_out = replace(left_out, keys=np.unique(split.position_keys(given)[given.usable]))
-        name = split.fingerprint(given)
-        tell(f"{files.heldout}: {given.n_games:,} games are held out")
+    if heldout_games is not None:
+        heldout = heldout_games
+        left_out = replace(
+            left_out, keys=np.unique(split.position_keys(heldout_games)[heldout_games.usable])
+        )
+        name = split.fingerprint(heldout_games)
+        tell(f"{files.heldout}: {heldout_games.n_games:,} games are held out")
     pairs = _weighted_sets(games + folders, files, left_out, tell)
     if not pairs:
         raise ConfigError("nothing to train on: held-out games have every position of the files")
     sets, shares = zip(*pairs, strict=True)
-    return TrainingData(sets, shares, heldout, name, fingerprints, _names_by_kind(found))
+    return TrainingData(sets, shares, heldout, name, fingerprints, _names_by_kind(sources))
 
 
 def _read_files(
@@ -212,36 +214,36 @@ def _read_files(
         )
 
     return [
-        _File(*one, number, load(*one))
+        _File(*file, number, load(*file))
         for number, source in enumerate(files.found())
-        for one in source
+        for file in source
     ]
 
 
-def _names_by_kind(found: list[_File]) -> dict[str, list[str]]:
+def _names_by_kind(sources: list[_File]) -> dict[str, list[str]]:
     names = dict[str, list[str]]()
-    for one in found:
-        names.setdefault(one.kind, []).append(one.path.name)
+    for file in sources:
+        names.setdefault(file.kind, []).append(file.path.name)
     return names
 
 
 def _weighted_sets(
-    found: list[_File], files: SourceFiles, left_out: Split, tell: Callable[[str], None]
+    sources: list[_File], files: SourceFiles, left_out: Split, tell: Callable[[str], None]
 ) -> list[tuple[TrainingSet, float]]:
     """Return what is trained on, games first, with the share of each in a batch."""
-    used = [one for one in found if one.positions]
+    used = [file for file in sources if file.positions]
     pairs: list[tuple[TrainingSet, float]] = []
     folders: list[tuple[LabelFolder, float]] = []
-    for one, weight in zip(used, _weights(used, files.data), strict=True):
-        if one.kind == FOLDER:
-            folders.append((one.content, weight))
+    for file, weight in zip(used, _weights(used, files.data), strict=True):
+        if file.kind == FOLDER:
+            folders.append((file.content, weight))
         else:
-            pairs.append((one.content, weight))
+            pairs.append((file.content, weight))
     return pairs + _label_sets(folders, files.scored_share, left_out, tell)
 
 
-def _check_all_teach(sources: Sequence[Source], found: Sequence[_File]) -> None:
-    teaching = {one.source for one in found if one.kind == FOLDER or one.content.n_games}
+def _check_all_teach(sources: Sequence[Source], read: Sequence[_File]) -> None:
+    teaching = {file.source for file in read if file.kind == FOLDER or file.content.n_games}
     for number, source in enumerate(sources):
         if number not in teaching:
             raise DataError(
@@ -254,11 +256,12 @@ def _weights(used: list[_File], sources: Sequence[Source]) -> list[float]:
     just its positions.
     """
     totals = [
-        sum(one.positions for one in used if one.source == number) for number in range(len(sources))
+        sum(file.positions for file in used if file.source == number)
+        for number in range(len(sources))
     ]
-    given = [1.0 if source.weight is None else source.weight / max(1, total)
+    by_position = [1.0 if source.weight is None else source.weight / max(1, total)
              for source, total in zip(sources, totals, strict=True)]  # fmt: skip
-    return [given[one.source] * one.positions for one in used]
+    return [by_position[file.source] * file.positions for file in used]
 
 
 def _each_once(games: PositionSet) -> PositionSet:
@@ -268,35 +271,38 @@ def _each_once(games: PositionSet) -> PositionSet:
 
 
 def _hold_out_games(
-    games: list[_File], files: SourceFiles, given: PositionSet | None, tell: Callable[[str], None]
+    games: list[_File],
+    files: SourceFiles,
+    heldout_games: PositionSet | None,
+    tell: Callable[[str], None],
 ) -> tuple[PositionSet, Split]:
     """(held-out games of the first source, what labels leave out). Leaves in every file only what
     is trained on.
 
     given: games that are held out besides.
     """
-    first = [one.content for one in games if one.source == games[0].source]
+    first = [file.content for file in games if file.source == games[0].source]
     name = files.data[games[0].source].path
-    total = sum(one.n_games for one in first)
+    total = sum(part.n_games for part in first)
     if total < LEAST_GAMES:
         raise DataError(f"{name}: {total} game found; at least {LEAST_GAMES} are needed")
     limit = split.limit_for(first, files.heldout_share)
-    known = dict[int, int]()
-    if given is not None:
-        known = dict.fromkeys(split.game_keys(given).tolist(), -1)
-    held = _each_once(concatenate([split.held_out_games(one, limit) for one in first]))
-    for one in games:
-        told = f"{one.path.name}: {one.kind}, {one.content.n_games:,} games"
-        if files.data[one.source].weight == 0:
-            one.content = replace(one.content, usable=np.zeros_like(one.content.usable))
-            tell(f"{told}, none to train on (weight 0)")
+    known_keys = dict[int, int]()
+    if heldout_games is not None:
+        known_keys = dict.fromkeys(split.game_keys(heldout_games).tolist(), -1)
+    held = _each_once(concatenate([split.held_out_games(part, limit) for part in first]))
+    for file in games:
+        line = f"{file.path.name}: {file.kind}, {file.content.n_games:,} games"
+        if files.data[file.source].weight == 0:
+            file.content = replace(file.content, usable=np.zeros_like(file.content.usable))
+            tell(f"{line}, none to train on (weight 0)")
         else:
-            rest = split.without_held_out(one.content, limit)
-            one.content, repeated = split.without_known_games(rest, known)
-            tell(f"{told} ({repeated:,} duplicates skipped), {one.positions:,} positions")
-    heldout, left_out = split.unseen(held, [one.content for one in games], limit)
+            rest = split.without_held_out(file.content, limit)
+            file.content, repeated = split.without_known_games(rest, known_keys)
+            tell(f"{line} ({repeated:,} duplicates skipped), {file.positions:,} positions")
+    heldout, left_out = split.unseen(held, [file.content for file in games], limit)
     usable = int(np.count_nonzero(heldout.usable))
-    if given is None:
+    if heldout_games is None:
         tell(
             f"{name.name}: {heldout.n_games:,} games are held out; {usable:,} positions nowhere else"
         )
@@ -326,13 +332,13 @@ def _label_sets(
     tell: Callable[[str], None],
 ) -> list[tuple[LabelRows, float]]:
     """Label folders' rows with their mixture weights; values and scored moves are separate sets."""
-    found: list[tuple[LabelRows, float]] = []
+    label_sets: list[tuple[LabelRows, float]] = []
     for name, part in (("values", 1.0 - scored_share), ("scored", scored_share)):
         total = sum(weight for folder, weight in folders if getattr(folder.published, name)) or 1.0
         for folder, weight in folders:
             rows = LabelRows(str(folder.folder), getattr(folder, name), left_out)
             tell(f"{folder.folder.name}: {rows.n_usable:,} {name} labels")
             if rows.n_usable:
-                found.append((rows, part * weight / total))
-    scale = sum(weight for _, weight in folders) / (sum(share for _, share in found) or 1.0)
-    return [(rows, share * scale) for rows, share in found]
+                label_sets.append((rows, part * weight / total))
+    scale = sum(weight for _, weight in folders) / (sum(share for _, share in label_sets) or 1.0)
+    return [(rows, share * scale) for rows, share in label_sets]

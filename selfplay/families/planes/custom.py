@@ -104,12 +104,12 @@ class CustomFamily(Family):
         )
 
     def build(self, rng: np.random.Generator) -> CustomWeights:
-        made = make_custom(self._place, seed=int(rng.integers(2**31)))
+        network = make_custom(self._place, seed=int(rng.integers(2**31)))
         if missing := [
-            name for name in ("__call__", "train", "weights") if not hasattr(made, name)
+            name for name in ("__call__", "train", "weights") if not hasattr(network, name)
         ]:
             raise ConfigError(f"net {self._place!r}: to be trained it needs {', '.join(missing)}")
-        return CustomWeights(made.weights())
+        return CustomWeights(network.weights())
 
     def load(self, path: Path) -> CustomWeights:
         return CustomWeights(load_tensors(path)[1])

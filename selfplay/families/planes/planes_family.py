@@ -56,10 +56,10 @@ class PlanesMixture(Batches):
     refusal = "towers are trained on whole games: a label folder teaches sparse networks"
     new_batch = staticmethod(new_training_batch)
 
-    def sampler(self, one: Any) -> PositionSampler:
-        return PositionSampler(one)
+    def sampler(self, games: Any) -> PositionSampler:
+        return PositionSampler(games)
 
-    def changes(self, rng: np.random.Generator, one: Any, numbers: np.ndarray) -> np.ndarray:
+    def changes(self, rng: np.random.Generator, games: Any, numbers: np.ndarray) -> np.ndarray:
         kinds = 0, sampler.MIRROR, sampler.SWAP_COLOURS, sampler.MIRROR | sampler.SWAP_COLOURS
         return rng.choice(np.array(kinds, np.uint8), len(numbers))
 
@@ -67,8 +67,8 @@ class PlanesMixture(Batches):
 class RatedMixture(PlanesMixture):
     """The same for towers that know ratings."""
 
-    def sampler(self, one: Any) -> PositionSampler:
-        return PositionSampler(one, rated=True)
+    def sampler(self, games: Any) -> PositionSampler:
+        return PositionSampler(games, rated=True)
 
 
 # ---- gradients -----------------------------------------------------------------------------------
@@ -172,11 +172,11 @@ def dual_head_loss(
         error = (outputs["moves_left"] - hundreds) * is_timed
         length_loss, length_gradient = difference_loss(error)
         gradients["moves_left"] = weights.moves_left * length_gradient
-    known = [
-        one.sum()
-        for one in (batch.policy.any(axis=1), has_value, is_timed & ("moves_left" in outputs))
+    has_targets = [
+        is_target.sum()
+        for is_target in (batch.policy.any(axis=1), has_value, is_timed & ("moves_left" in outputs))
     ]
-    return LossSums(n * policy_loss, n * value_loss, n * length_loss, *known), gradients
+    return LossSums(n * policy_loss, n * value_loss, n * length_loss, *has_targets), gradients
 
 
 def _policy_loss(policy: Array, batch: TrainingBatch, cross_entropy: Any) -> tuple[Any, Array]:

@@ -60,24 +60,28 @@ class SparseMixture(Batches):
     groups = Groups(games=8)  # they share the game's replay, the largest cost
     new_batch = staticmethod(new_sparse_batch)
 
-    def sampler(self, one: Any) -> SparseSampler | LabelSampler:
-        return LabelSampler(one) if isinstance(one, LabelRows) else SparseSampler(one)
+    def sampler(self, training_set: Any) -> SparseSampler | LabelSampler:
+        return (
+            LabelSampler(training_set)
+            if isinstance(training_set, LabelRows)
+            else SparseSampler(training_set)
+        )
 
     def changes(
-        self, rng: np.random.Generator, one: TrainingSet, numbers: np.ndarray
+        self, rng: np.random.Generator, training_set: TrainingSet, numbers: np.ndarray
     ) -> np.ndarray:
         """For each position: -1, or the number of the policy target that replaces it by the
         position after it.
         """
         replaced = rng.random(len(numbers)) < self.variations
         place = rng.random(len(numbers))
-        if not isinstance(one, PositionSet):
+        if not isinstance(training_set, PositionSet):
             return np.full(len(numbers), -1)
-        first, last = one.target_first[numbers], one.target_first[numbers + 1]
+        first, last = training_set.target_first[numbers], training_set.target_first[numbers + 1]
         chosen = np.where(
             replaced & (last > first), first + (place * (last - first)).astype(np.int64), -1
         )
-        return np.where(one.target_scores[chosen] == UNKNOWN_SCORE, -1, chosen)
+        return np.where(training_set.target_scores[chosen] == UNKNOWN_SCORE, -1, chosen)
 
 
 # ---- gradients -----------------------------------------------------------------------------------
@@ -89,28 +93,28 @@ class SparseGradients(RowGradients):
     def __init__(self, model: Any, settings: LearnerSettings) -> None:
         config = model.network_config
         tables = filled_tables(config, model.named_parameters())
-        found = buffers(
+        results = buffers(
             kernels.PositionGradients, B=settings.batch_size, M=MAX_MOVES, **config.sizes
         )
-        super().__init__(model, config, tables, named_views, found, settings)
+        super().__init__(model, config, tables, named_views, results, settings)
         self._scratch = PerThread()
 
     def forward(self, batch: SparseBatch, count: int) -> None:
-        tables, found = self.tables, self.found
-        units = found.units.reshape(-1, self.config.units)
-        dunits = found.dunits.reshape(-1, self.config.units)
+        tables, results = self.tables, self.found
+        units = results.units.reshape(-1, self.config.units)
+        dunits = results.dunits.reshape(-1, self.config.units)
 
         def read(first: int, last: int, own: np.ndarray) -> np.ndarray:
-            kernels.compute_units(tables, batch, first, last, found)
+            kernels.compute_units(tables, batch, first, last, results)
             self.mix_units(first, units[first:last])
             return units[own]
 
         def write(first: int, last: int, own: np.ndarray, slopes: np.ndarray) -> None:
             dunits[own] = slopes
             scratch = self._scratch.own(kernels.new_scratch)
-            kernels.learn_policy(tables, batch, first, last, 1.0 / count, scratch, found)
+            kernels.learn_policy(tables, batch, first, last, 1.0 / count, scratch, results)
             self.mix_back(first, dunits[first:last])
-            kernels.learn_accumulators(tables, first, last, found)
+            kernels.learn_accumulators(tables, first, last, results)
 
         self.learn_parts(batch, count, value_head, read, write)
 
@@ -123,7 +127,7 @@ class SparseGradients(RowGradients):
         """Change the gradients of the same units likewise."""
 
     def backward(self, batch: SparseBatch, count: int) -> None:
-        found = self.found
+        results = self.found
         tables = self.slopes
         width = self.config.width
         units = self.config.units
@@ -131,15 +135,15 @@ class SparseGradients(RowGradients):
         on_stretches(self.pool, len(flat), STRETCH, lambda first, last: flat[first:last].fill(0))
         self.write_small()
         work: list[Callable[[], None]] = [
-            partial(kernels.add_policy_biases, batch, count, found, tables)
+            partial(kernels.add_policy_biases, batch, count, results, tables)
         ]
         for column in range(0, width, BLOCK):
             work.append(
-                partial(kernels.add_feature_columns, batch, count, found, width, column, tables)
+                partial(kernels.add_feature_columns, batch, count, results, width, column, tables)
             )
         for column in range(0, units, HALF_BLOCK):
             work.append(
-                partial(kernels.add_unit_columns, batch, count, found, units, column, tables)
+                partial(kernels.add_unit_columns, batch, count, results, units, column, tables)
             )
         self.pool.map(lambda part: part(), work)
 
@@ -167,11 +171,11 @@ class SparseHeldOut(RowsHeldOut):
     def source(self, model: Layer, settings: LearnerSettings) -> SparseGradients:
         return self._gradients(model.with_children({}), settings)
 
-    def hits(self, found: kernels.PositionGradients) -> np.ndarray:
+    def hits(self, results: kernels.PositionGradients) -> np.ndarray:
         legal = np.arange(MAX_MOVES) < self.batch.n_moves[:, None]
-        scores = (found.logits[: self.n_positions], self.batch.policy)
-        best, wanted = (np.where(legal, one, -np.inf).argmax(axis=1) for one in scores)
-        return best == wanted
+        scores = (results.logits[: self.n_positions], self.batch.policy)
+        best, targets = (np.where(legal, choice, -np.inf).argmax(axis=1) for choice in scores)
+        return best == targets
 
 
 # ---- the family ----------------------------------------------------------------------------------

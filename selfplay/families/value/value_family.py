@@ -67,11 +67,11 @@ class ValueMixture(Batches):
     groups = Groups(rows=8)  # siblings share most of their work
     new_batch = staticmethod(new_value_batch)
 
-    def sampler(self, one: Any) -> ValueSampler:
-        return ValueSampler(one)
+    def sampler(self, labels: Any) -> ValueSampler:
+        return ValueSampler(labels)
 
     def changes(
-        self, rng: np.random.Generator, one: TrainingSet, numbers: np.ndarray
+        self, rng: np.random.Generator, labels: TrainingSet, numbers: np.ndarray
     ) -> np.ndarray:
         return numbers
 
@@ -87,8 +87,8 @@ class ValueTrunkGradients(RowGradients):
     def __init__(self, trunk: Layer, settings: LearnerSettings) -> None:
         config, tables = tables_of(trunk)
         self._slabs = range(config.width // kernels.SLAB)
-        found = buffers(kernels.ValueGradients, B=settings.batch_size, S=len(self._slabs))
-        super().__init__(trunk, config, tables, _named, found, settings)
+        results = buffers(kernels.ValueGradients, B=settings.batch_size, S=len(self._slabs))
+        super().__init__(trunk, config, tables, _named, results, settings)
 
     def limit(self, step: int) -> None:
         """Keep dense1 and, every LIMIT_EVERY steps, the rows within what integers hold, in place."""
@@ -100,28 +100,30 @@ class ValueTrunkGradients(RowGradients):
 
     def forward(self, batch: ValueBatch, count: int) -> None:
         tables = self.tables
-        found = self.found
+        results = self.found
         bias = self.parameters["dense1.bias"]
-        kernels.transpose_dense1(tables, found)
+        kernels.transpose_dense1(tables, results)
 
         def read(first: int, last: int, own: np.ndarray) -> np.ndarray:
-            return found.sums[:, first:last].sum(axis=0)[own - first] + bias[batch.version[own]]
+            return results.sums[:, first:last].sum(axis=0)[own - first] + bias[batch.version[own]]
 
         def write(first: int, last: int, own: np.ndarray, slopes: np.ndarray) -> None:
-            found.dhidden[own] = slopes
+            results.dhidden[own] = slopes
 
-        self.pool.map(lambda slab: kernels.sum_slab(tables, batch, count, slab, found), self._slabs)
+        self.pool.map(
+            lambda slab: kernels.sum_slab(tables, batch, count, slab, results), self._slabs
+        )
         self.learn_parts(batch, count, judge_units, read, write)
 
     def backward(self, batch: ValueBatch, count: int) -> None:
         tables = self.tables
         slopes = self.slopes
-        found = self.found
+        results = self.found
         self.write_small()
         chosen = batch.version[:count] == np.arange(PIECE_BUCKETS)[:, None]
-        self.grads["dense1.bias"][...] = chosen.astype(np.float32) @ found.dhidden[:count]
+        self.grads["dense1.bias"][...] = chosen.astype(np.float32) @ results.dhidden[:count]
         self.pool.map(
-            lambda slab: kernels.slab_gradients(tables, batch, count, slab, found, slopes),
+            lambda slab: kernels.slab_gradients(tables, batch, count, slab, results, slopes),
             self._slabs,
         )
 
