@@ -254,8 +254,8 @@ class DeviceTower(DeviceNetwork):
         """
         n = len(board)
         channels = board.shape[3]
-        (whole, row, column, one) = board.strides
-        places, strides = (n, 8, 8, 3, 3, channels), (whole, row, column, row, column, one)
+        (whole, row, column, step) = board.strides
+        places, strides = (n, 8, 8, 3, 3, channels), (whole, row, column, row, column, step)
         windows = self.backend.xp.lib.stride_tricks.as_strided(board, places, strides)
         product, bias = self._product(windows.reshape(n * SQUARES, 9 * channels), name)
         return product.reshape(n, 8, 8, -1), bias
@@ -385,7 +385,9 @@ class Kernels:
         self.activated = lambda product, bias: operations_for(product).activate(
             apply, product, bias
         )[0]
-        self.activate, self.gate, self.mean = (backend.fused(one) for one in (activate, gate, mean))
+        self.activate, self.gate, self.mean = (
+            backend.fused(operation) for operation in (activate, gate, mean)
+        )
         self.answer = backend.fused(answer)
 
 

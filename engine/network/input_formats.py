@@ -184,9 +184,9 @@ def _is_larger_untransposed(masks, turn):
             ]
             board = masks[kind] | masks[6 + kind]
         board = turned(board, turn)
-        other = transpose(board)
-        if board != other:
-            return board > other
+        transposed = transpose(board)
+        if board != transposed:
+            return board > transposed
     return False
 
 

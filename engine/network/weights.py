@@ -164,9 +164,9 @@ def default_net_path(entry: str = "default") -> Path:
 
 def _verified(path: Path, sha256: str) -> Path:
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise NetFileError(path, "a net file", error.strerror or str(error)) from error
-    if found != sha256:
-        raise NetFileError(path, f"sha256 {sha256}", f"sha256 {found}")
+    if digest != sha256:
+        raise NetFileError(path, f"sha256 {sha256}", f"sha256 {digest}")
     return path

@@ -53,7 +53,9 @@ def fitting(model: nn.Layer, tensors: Mapping[str, np.ndarray]) -> Mapping[str, 
             raise ConfigError(f"{name}: expected no negative variance, found {array.min():g}")
         return array
 
-    wanted = model.named_parameters() | model.named_buffers()
-    if missing := sorted(wanted.keys() - tensors.keys()):
+    expected = model.named_parameters() | model.named_buffers()
+    if missing := sorted(expected.keys() - tensors.keys()):
         raise ConfigError(f"the network has no tensor {missing[0]!r}")
-    return LazyTensors({name: partial(fitted, name, array.shape) for name, array in wanted.items()})
+    return LazyTensors(
+        {name: partial(fitted, name, array.shape) for name, array in expected.items()}
+    )

@@ -84,10 +84,10 @@ class NetworkSizes:
 
     def describe_heads(self) -> str:
         """Describe the value and moves-left heads in words."""
-        more = f" {', '.join(self.value_heads)}" if len(self.value_heads) > 1 else ""
+        heads = f" {', '.join(self.value_heads)}" if len(self.value_heads) > 1 else ""
         left = f"moves left ({self.moves_left_channels} channels, {self.moves_left_hidden} units)"
         return (
-            f"{self.value} value{more} ({self.value_channels} channels, {self.value_hidden} units); "
+            f"{self.value} value{heads} ({self.value_channels} channels, {self.value_hidden} units); "
             f"{left if self.moves_left_channels else 'no moves left'}"
         )
 

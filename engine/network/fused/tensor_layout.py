@@ -44,19 +44,19 @@ def folded_tensors(config: NetworkSizes, tensors: Mapping[str, np.ndarray]) -> T
         raise ConfigError(
             f"fused inference knows {' and '.join(ACTIVATIONS)}, not {config.activation!r}"
         )
-    given = fitting(config.blank(), tensors)
+    arrays = fitting(config.blank(), tensors)
 
     def exact(name: str) -> np.ndarray:
-        return given[name].astype(np.float64)
+        return arrays[name].astype(np.float64)
 
     def folded(conv: str, norm: str, part: int) -> np.ndarray:
         gamma, beta, mean, variance = (exact(f"{norm}.{name}") for name in NORM_PARTS)
         return fold_norm(exact(f"{conv}.weight"), gamma, beta, mean, variance, NORM_EPSILON)[part]
 
-    makers = {name: partial(exact, name) for name in given}
-    for conv in [name.removesuffix(".weight") for name in given if "conv" in name]:
+    makers = {name: partial(exact, name) for name in arrays}
+    for conv in [name.removesuffix(".weight") for name in arrays if "conv" in name]:
         norm = conv.replace("conv", "norm")
-        if f"{norm}.gamma" in given:
+        if f"{norm}.gamma" in arrays:
             for part, leaf in enumerate(("weight", "bias")):
                 makers[f"{conv}.{leaf}"] = partial(folded, conv, norm, part)
     return LazyTensors(makers)

@@ -186,8 +186,8 @@ class _Sizes:
         weights = self.weights
         policy = self.fields["policy"]
         if weights.get("encoder"):
-            found = f"a transformer of {len(weights['encoder'])} encoder layers"
-            raise NetFileError(self.path, "a convolutional tower", found)
+            network = f"a transformer of {len(weights['encoder'])} encoder layers"
+            raise NetFileError(self.path, "a convolutional tower", network)
         filters = self.of("trunk.input_conv.weight", PLANES * 9)
         sizes: dict[str, Any] = {"filters": filters, "blocks": len(weights.get("residual", []))}
         sizes["se_ratio"] = self._gates(filters)
@@ -226,9 +226,9 @@ class _Sizes:
             or filters // (filters // hidden) != hidden
             or len(gates) < len(residual)
         ):
-            found = f"{sorted(set(gates))} in {len(gates)} of {len(residual)} blocks"
+            gated = f"{sorted(set(gates))} in {len(gates)} of {len(residual)} blocks"
             raise NetFileError(
-                self.path, f"gates of {filters} divided by a ratio, in every block or none", found
+                self.path, f"gates of {filters} divided by a ratio, in every block or none", gated
             )
         return filters // hidden
 
@@ -260,8 +260,8 @@ class _Sizes:
     def _check_body(self) -> None:
         layers, blocks = self.weights.get("encoder", []), self.weights.get("residual", [])
         if not layers or blocks:
-            found = f"{len(layers)} of them behind {len(blocks)} residual blocks"
-            raise NetFileError(self.path, "encoder layers on the squares themselves", found)
+            layers_there = f"{len(layers)} of them behind {len(blocks)} residual blocks"
+            raise NetFileError(self.path, "encoder layers on the squares themselves", layers_there)
         attentions = [layer.get("mha", {}) for layer in layers]
         if any(
             name in attention for attention in attentions for name in ("rpe_q", "rpe_k", "rpe_v")

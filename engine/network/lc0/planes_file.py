@@ -40,9 +40,9 @@ def write_planes(path: str | Path, tower: PlanesFile) -> None:
     path = Path(path)
     if path.suffix == ".dit":
         if isinstance(tower.config, TowerConfig) and tower.config.input_format != CLASSICAL:
-            found = f"input format {tower.config.input_format}"
+            network = f"input format {tower.config.input_format}"
             raise ConfigError(
-                f"{path}: .dit files hold towers of input format {CLASSICAL}, not of {found}"
+                f"{path}: .dit files hold towers of input format {CLASSICAL}, not of {network}"
             )
         dit.save(path, layers_with(tower.tensors, tower.config), tower.card)
     else:

@@ -158,14 +158,14 @@ def _convolution(path: Path, weights: Message, row: ConvTensors) -> Decoders:
     """
     block = find(path, weights, row.block)
     weight = f"{row.block}.weights"
-    found = {f"{row.conv}.weight": _tensor(path, find(path, weights, weight), weight, row.shape)}
+    arrays = {f"{row.conv}.weight": _tensor(path, find(path, weights, weight), weight, row.shape)}
     if row.norm:
         parts = _norm(path, block, row)
-        return found | {f"{row.norm}.{part}": partial(np.copy, a) for part, a in parts.items()}
+        return arrays | {f"{row.norm}.{part}": partial(np.copy, a) for part, a in parts.items()}
     if "bn_means" in block:
         raise NetFileError(path, f"no batch norm in {row.block}", "one")
     bias = _part(path, block, row, "biases", 0.0)
-    return found | {f"{row.conv}.bias": lambda: bias}
+    return arrays | {f"{row.conv}.bias": lambda: bias}
 
 
 def _part(path: Path, block: Message, row: ConvTensors, name: str, default: float) -> np.ndarray:

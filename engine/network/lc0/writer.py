@@ -59,13 +59,13 @@ def save_lc0(path: Path, tower: PlanesFile) -> None:
         raise ConfigError(
             f"the name of a net for Lc0 ends in {' or '.join(SUFFIXES)}, not {path.name!r}"
         )
-    known = {field.name for field in TRAINING.values()}
+    names = {field.name for field in TRAINING.values()}
     training = tower.card.get("training") or {}
     net: Message = {
         "magic": MAGIC,
         "min_version": min_version_of(tower.config),
         "format": format_of(tower.config),
-        "training_params": {name: value for name, value in training.items() if name in known},
+        "training_params": {name: value for name, value in training.items() if name in names},
         "weights": _weights(path, tower.tensors, tower.config),
     }
     if license := tower.card.get("license"):
@@ -110,9 +110,9 @@ def _block(path: Path, tensors: Mapping[str, np.ndarray], row: ConvTensors) -> M
     if not row.norm:
         return _stored(path, row.conv, parts | {"biases": tensors[f"{row.conv}.bias"]})[0]
     parts |= {field: tensors[f"{row.norm}.{name}"] for field, name in NORM.items()}
-    wanted = _folded(parts)
-    ways = [_stored(path, row.conv, way) for way in (_scaled(*wanted), parts)]
-    return min(ways, key=lambda way: _distance(_folded(way[1]), wanted))[0]
+    target = _folded(parts)
+    ways = [_stored(path, row.conv, way) for way in (_scaled(*target), parts)]
+    return min(ways, key=lambda way: _distance(_folded(way[1]), target))[0]
 
 
 def _folded(parts: Mapping[str, np.ndarray]) -> Folded:
@@ -168,9 +168,9 @@ def _quantised(path: Path, name: str, tensor: np.ndarray) -> tuple[Message, np.n
     taps = tensor.reshape(*tensor.shape[:2], -1) if tensor.ndim == 4 else tensor[..., None]
     params, error = np.zeros(taps.shape, "<u2"), np.zeros(taps.shape[:-1])
     for tap in range(taps.shape[-1]):
-        wanted = (taps[..., tap] - low) / step + error
-        params[..., tap] = np.clip(np.rint(wanted), 0, MAX_STEP)
-        error = wanted - params[..., tap]
+        steps = (taps[..., tap] - low) / step + error
+        params[..., tap] = np.clip(np.rint(steps), 0, MAX_STEP)
+        error = steps - params[..., tap]
     return {"min_val": low, "max_val": high, "params": params.tobytes()}, (
         low + step * params
     ).reshape(tensor.shape)

@@ -164,14 +164,14 @@ def write_moves(row, moves, n_moves, danger, sight):
     source = np.int64(-1)
     kind = np.int64(0)
     fled = np.int64(0)
-    duty = others = attacked = attacks.ZERO
+    duty = endangered = attacked = attacks.ZERO
     for i in range(n_moves):
         move = np.int64(moves[i])
         if move & 63 != source:  # moves of one piece are adjacent
             source = move & 63
             kind = kind_on(row, source)
             fled = np.int64(danger >> np.uint64(source) & attacks.ONE)
-            others = danger & ~(attacks.ONE << np.uint64(source))
+            endangered = danger & ~(attacks.ONE << np.uint64(source))
             duty = duties & targets_of(kind, source, side, occupied) if duties else attacks.ZERO
         target = move >> 6 & 63
         shift = np.uint64(target)
@@ -187,14 +187,14 @@ def write_moves(row, moves, n_moves, danger, sight):
             risk = np.int64(1)
         threat, threats = threat_of(sight.threats, kind, np.uint64(source), shift)
         left = guarded = np.int64(0)
-        if duty | others:
+        if duty | endangered:
             attacked = targets_of(
                 kind, target, side, occupied & ~(attacks.ONE << np.uint64(source))
             )
-            left, guarded = at_most_2(duty & ~attacked), at_most_2(others & attacked)
+            left, guarded = at_most_2(duty & ~attacked), at_most_2(endangered & attacked)
         aim = (kind * 6 + threat) * 3 + risk
         aims = aim * 3 + threats
-        in_danger = at_most_2(others)
+        in_danger = at_most_2(endangered)
         twice = np.int64(theirs[attacks.BY_TWO] >> shift & attacks.ONE)
         sight.rows[i] = POLICY_INDEX[move ^ flips] + POLICY_SIZE * unsafe
         sight.sorts[i, 0] = aim * 3 + left

@@ -157,10 +157,10 @@ class FusedTower(Fused):
     def new_space(self) -> Space:
         weights = self.weights
         channels = int(weights.heads.channels)
-        given = {
+        arrays = {
             "transformed": products_buffer(CHUNK, channels),
             "multiplied": products_buffer(CHUNK, channels),
             "policy": self.new_policy_space(),
             "heads": head_space(weights.heads, weights.value, weights.moves_left),
         }
-        return buffers(Space, given, C=channels, H=weights.gates.squeeze_bias.shape[1])
+        return buffers(Space, arrays, C=channels, H=weights.gates.squeeze_bias.shape[1])

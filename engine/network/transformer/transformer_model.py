@@ -97,12 +97,12 @@ class TransformerConfig(NetworkSizes):
     largest_size = 8192
 
     def __post_init__(self) -> None:
-        for name, known in (("policy_heads", _POLICY_HEADS), ("value_heads", _VALUE_HEADS)):
+        for name, choices in (("policy_heads", _POLICY_HEADS), ("value_heads", _VALUE_HEADS)):
             heads = tuple(getattr(self, name))
             object.__setattr__(self, name, heads)
-            if not heads or len(set(heads)) < len(heads) or not set(heads) <= set(known):
+            if not heads or len(set(heads)) < len(heads) or not set(heads) <= set(choices):
                 raise ConfigError(
-                    f"transformer: expected heads of {', '.join(known)}, found {', '.join(heads)}"
+                    f"transformer: expected heads of {', '.join(choices)}, found {', '.join(heads)}"
                 )
         inner = dict.fromkeys(("feed_activation", "smolgen_activation"), _INNER_ACTIVATIONS)
         kinds = {
@@ -236,10 +236,10 @@ class BoardEmbedding(Layer):
     def forward(self, x: Array, training: bool = False) -> tuple[Array, Backward]:
         check_input(self, x, "B", PLANES, 8, 8)
         squares = x.reshape(len(x), PLANES, SQUARES).swapaxes(1, 2)
-        more, more_backward = self._added(squares, training)
+        added, added_backward = self._added(squares, training)
         self.dense.input_gradient = self.input_gradient or self.planes > 0
         parts = nn.Sequential(dense=self.dense, act=nn.Activation(self.activation))
-        joined = xp_of(x).concatenate([squares, more], axis=2)
+        joined = xp_of(x).concatenate([squares, added], axis=2)
         y, dense_backward = parts.forward(joined, training)
 
         def backward(dy: Array) -> tuple[Array, Gradients]:
@@ -247,10 +247,10 @@ class BoardEmbedding(Layer):
             if djoined is None:
                 return None, grads
             dsquares = djoined[:, :, :PLANES]
-            if more_backward is not None:
-                dpieces, more_grads = more_backward(djoined[:, :, PLANES:])
+            if added_backward is not None:
+                dpieces, added_grads = added_backward(djoined[:, :, PLANES:])
                 dsquares[:, :, :PIECE_PLANES] += dpieces
-                grads |= more_grads
+                grads |= added_grads
             return dsquares.swapaxes(1, 2).reshape(x.shape), grads
 
         return y, backward
@@ -265,13 +265,13 @@ class BoardEmbedding(Layer):
             places = _reach_map_on(backend, squares.dtype)
             return backend.xp.broadcast_to(places, (batch, SQUARES, SQUARES)), None
         pieces = squares[:, :, :PIECE_PLANES].reshape(batch, SQUARES * PIECE_PLANES)
-        more, more_backward = self.parts["preprocess"].forward(pieces, training)
+        added, added_backward = self.parts["preprocess"].forward(pieces, training)
 
         def backward(dmore: Array) -> tuple[Array, Gradients]:
-            dpieces, grads = more_backward(dmore.reshape(batch, SQUARES * self.planes))
+            dpieces, grads = added_backward(dmore.reshape(batch, SQUARES * self.planes))
             return dpieces.reshape(batch, SQUARES, PIECE_PLANES), prefixed("preprocess", grads)
 
-        return more.reshape(batch, SQUARES, self.planes), backward
+        return added.reshape(batch, SQUARES, self.planes), backward
 
     def onnx(self, graph: Any, x: str) -> Any:
         """Add the nodes of `forward` to an ONNX graph."""
@@ -284,10 +284,10 @@ class BoardEmbedding(Layer):
                 graph.product(squares, weight[:, :PLANES], start), self.activation
             )
         pieces = graph.node("Flatten", graph.part(squares, slice(0, PIECE_PLANES), 2))
-        more = graph.reshaped(
+        added = graph.reshaped(
             graph.layer(self.parts["preprocess"], pieces), 0, SQUARES, self.planes
         )
-        joined = graph.node("Concat", squares, more, axis=2)
+        joined = graph.node("Concat", squares, added, axis=2)
         return graph.activated(graph.layer(self.dense, joined), self.activation)
 
 

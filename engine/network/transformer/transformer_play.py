@@ -179,14 +179,14 @@ class FusedTransformer(Fused):
 
     def new_space(self) -> TransformerSpace:
         weights = self.weights
-        given = {
+        arrays = {
             "mix": weights.mix and new_encoder_space(weights.mix),
             "body": new_encoder_space(weights.body),
             "heads": head_space(weights.heads, weights.value, weights.moves_left),
             "policy": self.new_policy_space(),
         }
         return buffers(
-            TransformerSpace, given, E=len(weights.board.nothing), S=len(weights.board.pieces_bias)
+            TransformerSpace, arrays, E=len(weights.board.nothing), S=len(weights.board.pieces_bias)
         )
 
 

@@ -121,7 +121,9 @@ def integer_tables(
 def _check_layers(layers: list[np.ndarray], biases: list[np.ndarray]) -> None:
     """Raise ConfigError for small layers whose outputs or bytes could leave their range."""
     sums = [np.abs(layer).sum(axis=2, dtype=np.float64) for layer in layers]
-    largest = np.max([(one + np.abs(bias)).max() for one, bias in zip(sums, biases, strict=True)])
+    largest = np.max(
+        [(total + np.abs(bias)).max() for total, bias in zip(sums, biases, strict=True)]
+    )
     if not largest < 1e6:  # true for NaN too; every layer's inputs are in 0..1
         raise ConfigError(f"expected value layers with outputs below a million, found {largest:g}")
     if (most := np.abs(layers[0]).max()) > parameters.DENSE1_LIMIT:
@@ -152,13 +154,13 @@ def new_value_model(tables: IntegerValueTables) -> ValueModel:
     accumulators = aligned_zeros(slots * width, dtype=np.int16)
     accumulators.reshape(slots, width)[:] = tables.bias
     quads = aligned_zeros(width // QUAD, dtype=np.int32)
-    given = {
+    arrays = {
         "tables": tables,
         "accumulators": accumulators,
         "quads": quads,
         "units": quads.view(np.uint8),
     }
-    return buffers(ValueModel, given, slots=slots)
+    return buffers(ValueModel, arrays, slots=slots)
 
 
 @kernel()
