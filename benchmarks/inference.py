@@ -139,7 +139,9 @@ def summary(speeds: dict[str, list[float]]) -> dict[str, object]:
     """Return the median speeds, our quartiles, and how many times as fast ours is."""
     medians = {name: round(statistics.median(values)) for name, values in speeds.items()}
     low, _, high = statistics.quantiles(speeds["aino"], n=4)
-    times = {f"by {name}": medians["aino"] / one for name, one in medians.items() if name != "aino"}
+    times = {
+        f"by {name}": medians["aino"] / rival for name, rival in medians.items() if name != "aino"
+    }
     return {**medians, "low": round(low), "high": round(high), **times}
 
 

@@ -264,12 +264,12 @@ def compare(killed: Path, straight: Path, generations: int) -> None:
             if ours.ledger.losses(number, kind) != theirs.ledger.losses(number, kind):
                 raise Broken(f"generation {number}: other losses of kind {kind}")
     _compare_nets(ours.best, theirs.best)
-    (mine, values), (other, values_of_other) = (
+    (mine, values), (undisturbed, values_of_other) = (
         load_checkpoint(run.fit_checkpoint(generations + 1)) for run in (ours, theirs)
     )
-    if values != values_of_other or mine.keys() != other.keys():
+    if values != values_of_other or mine.keys() != undisturbed.keys():
         raise Broken("the learners' states have other parts")
-    if different := [name for name in mine if mine[name].tobytes() != other[name].tobytes()]:
+    if different := [name for name in mine if mine[name].tobytes() != undisturbed[name].tobytes()]:
         raise Broken(f"the learners' states differ in {', '.join(different)}")
     ours.close()
     theirs.close()

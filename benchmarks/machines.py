@@ -144,21 +144,23 @@ def signature_rows(targets: Sequence[str], pythons: Sequence[str]) -> Iterator[R
     recorded = {
         words[0]: words[1:3] for words in map(str.split, RECORDED.read_text().splitlines()) if words
     }
-    wanted = {name: recorded[name] for name in COMPARED}
+    expected = {name: recorded[name] for name in COMPARED}
     commands = [(name, sys.executable, TARGETS[name]) for name in targets if _runs_here(name)]
     for name, command, environment in commands + [(command, command, {}) for command in pythons]:
-        found, error = signature(shlex.split(command), environment)
-        same = {one: found.get(one) for one in COMPARED} == wanted
+        measured, error = signature(shlex.split(command), environment)
+        same = {name: measured.get(name) for name in COMPARED} == expected
         yield {
             "what": f"signature, {name}",
-            "result": "good" if same else error or f"differs: {found}",
+            "result": "good" if same else error or f"differs: {measured}",
         }
 
 
 def _runs_here(target: str) -> bool:
     has = get_host_cpu_features()
     return all(
-        has.get(one[1:]) for one in TARGETS[target].get("NUMBA_CPU_FEATURES", "").split(",") if one
+        has.get(feature[1:])
+        for feature in TARGETS[target].get("NUMBA_CPU_FEATURES", "").split(",")
+        if feature
     )
 
 

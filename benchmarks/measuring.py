@@ -45,14 +45,14 @@ def new_parser(
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     for name, setting in settings.items():
-        default, told = setting if isinstance(setting, tuple) else (setting, "")
-        one = default[0] if isinstance(default, list) else default
+        default, text = setting if isinstance(setting, tuple) else (setting, "")
+        example = default[0] if isinstance(default, list) else default
         parser.add_argument(
             f"--{name.replace('_', '-')}",
-            type=at_least(1) if isinstance(one, int) else type(one),
+            type=at_least(1) if isinstance(example, int) else type(example),
             nargs="*" if isinstance(default, list) else None,
             default=default,
-            help=f"{told} (default %(default)s)",
+            help=f"{text} (default %(default)s)",
         )
     return parser
 
@@ -93,8 +93,8 @@ def report(rows: Sequence[Row], as_json: bool) -> None:
     )
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
-        first, *others = map(str.rjust, line, widths)
-        print("  ".join([first.strip().ljust(widths[0]), *others]))
+        first, *cells = map(str.rjust, line, widths)
+        print("  ".join([first.strip().ljust(widths[0]), *cells]))
 
 
 def _text(value: object) -> str:

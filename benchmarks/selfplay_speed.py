@@ -154,16 +154,16 @@ def _speed_here(net: Path, settings: GameSettings, seconds: float) -> float:
     would be wrong.
     """
     task = _MeasuredTask(SEED, 0, settings, (net,), OpeningRows([chess.STARTING_FEN]))
-    made: list[tuple[float, int]] = []  # (time, moves in all games) whenever there were more
+    counts: list[tuple[float, int]] = []  # (time, moves in all games) whenever there were more
 
     def stop() -> bool:
         moves = sum(game.ply for game in task.started)
-        if moves > (made[-1][1] if made else 0):
-            made.append((time.perf_counter(), moves))
-        return len(made) > 1 and made[-1][0] - made[0][0] >= seconds
+        if moves > (counts[-1][1] if counts else 0):
+            counts.append((time.perf_counter(), moves))
+        return len(counts) > 1 and counts[-1][0] - counts[0][0] >= seconds
 
     play_numbers(task, itertools.count(), lambda record: None, stop)
-    (begin, first), (end, last) = made[0], made[-1]
+    (begin, first), (end, last) = counts[0], counts[-1]
     return (last - first) / (end - begin)
 
 
