@@ -18,7 +18,7 @@ import numpy as np
 from engine.board.layout import KEY, ROW_WORDS
 from engine.board.makemove import make
 from engine.native.jit import kernel
-from selfplay.records.positions import UNKNOWN_MOVES_LEFT, UNKNOWN_SCORE, PositionSet
+from selfplay.records.positions import UNKNOWN_MOVES_LEFT, PositionSet
 
 ROOTS = 1 << 16
 SAMPLED = 1 << 16  # entries of an array that are looked at to tell sets apart
@@ -130,10 +130,6 @@ def fingerprint(positions: PositionSet) -> str:
     """
     digest = hashlib.sha256(game_keys(positions).tobytes())
     for name, array in vars(positions).items():
-        if name == "rating":
-            continue  # 1.0.0 read none, and its trainings go on
-        if name == "target_scores" and not (array != UNKNOWN_SCORE).any():
-            array = array[:0]  # as sets without any score were stored
         sample = array[:: max(1, len(array) // SAMPLED)]
         digest.update(f"{name} {array.shape}".encode() + np.ascontiguousarray(sample).tobytes())
     return digest.hexdigest()[:16]

@@ -153,10 +153,8 @@ class MatchArchive:
         path = folder / SETTINGS_FILE
         if path.is_file():
             expected = json.loads(json.dumps(settings))
-            stored = {"files": expected.get("files")} | read_noted(path)  # 1.0.0 noted none
-            if differ := sorted(
-                key for key in expected if not _is_as(stored.get(key), expected[key])
-            ):
+            stored = read_noted(path)
+            if differ := sorted(key for key in expected if stored.get(key) != expected[key]):
                 raise RunError(
                     f"{folder} holds another {path.stem} ({', '.join(differ)} differ): use a new folder"
                 )
@@ -175,15 +173,6 @@ class MatchArchive:
         self.rows[row.number] = row
         append(self._games, json.dumps(asdict(row)) + "\n")
         append(self.folder / "games.pgn", row.pgn(self._event))
-
-
-def _is_as(stored: Any, value: Any) -> bool:
-    """Whether a setting is as an earlier version noted it; what that one did not know is 0 or
-    None.
-    """
-    if isinstance(stored, dict) and isinstance(value, dict):
-        return all(_is_as(stored.get(key), value.get(key)) for key in stored | value)
-    return stored == value or (stored is None and not value)
 
 
 def read_game_rows(

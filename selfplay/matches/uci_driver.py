@@ -85,6 +85,8 @@ def _number_after(word: str, details: str) -> int | None:
 
 
 def _clamped(number: int, least: int | None, most: int | None) -> int:
+    if least is not None and most is not None and least > most:
+        return number  # No number is within such bounds.
     if least is not None:
         number = max(number, least)
     if most is not None:

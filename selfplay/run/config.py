@@ -28,7 +28,6 @@ from selfplay.training.recipe import AVERAGE_DECAY, TRAIN_BACKEND, Recipe, StepS
 FIXED = ("net", "seed")  # fields that cannot change once a run exists
 LARGEST_NUMBER = 1e15
 LONGEST_SETTING = 900  # bytes of a setting; read_settings takes lines of LONGEST_SETTINGS_LINE
-RETIRED = (("games.gumbel", 0),)  # settings that are gone, with values at which they did nothing
 FORMAT = 4  # version of the run folder, written in the first line of config.toml
 DEFAULT_NET = "32x4"
 FIRST_NETWORK, STOCKFISH = "first", "stockfish"  # among the anchors
@@ -207,8 +206,6 @@ def overlay(config: Any, values: Mapping[str, Any], place: str = "") -> Any:
     sections = {field.name: getattr(config, field.name) for field in fields(config)}
     changes = {}
     for name, value in values.items():
-        if (f"{place}{name}", value) in RETIRED:
-            continue
         if name not in sections:
             raise ConfigError(f"unknown setting {place}{name}; known: {', '.join(sections)}")
         old = sections[name]

@@ -59,19 +59,6 @@ def test_a_finished_run_logs_its_scores(games_file, tmp_path, aino_train):
     )
 
 
-def test_games_have_the_fingerprint_that_1_0_0_noted(tmp_path):
-    """Players' ratings, which 1.0.0 did not read, had made other data of all games of a run."""
-    path = tmp_path / "games.pgn"
-    path.write_text(
-        '[WhiteElo "1500"]\n[BlackElo "1600"]\n[Result "1-0"]\n\n'
-        "1. e4 e5 2. Qh5 Nc6 3. Bc4 Nf6 4. Qxf7# 1-0\n\n"
-        '[WhiteElo "1500"]\n[Result "0-1"]\n\n1. f3 e5 2. g4 Qh4# 0-1\n'
-    )
-    files = SourceFiles((Source(path),), heldout_share=0.5)
-    data = load_training_data(files, None, lambda text: None)
-    assert data.fingerprints[str(path)] == "5aa6d37b19ac4266"
-
-
 def test_a_run_that_was_stopped_early_has_a_report(games_file, tmp_path):
     (report,) = trained(pretraining(tmp_path, games_file, positions=320), 2)
     assert (report.positions, report.scores) == (64, None)
