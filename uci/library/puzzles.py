@@ -4,6 +4,7 @@ Lichess's puzzle file.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -15,17 +16,22 @@ import chess
 from engine.board.fen import Note, parse_fen
 from engine.board.notation import board_after
 from engine.board.puzzle_rows import puzzle_fields, read_puzzle
+from engine.board.worth import lead
 from engine.errors import AinoError, DataError
-from uci.annotate.accuracy import phases
+from uci.annotate.accuracy import phases, within
 from uci.annotate.material import is_sacrifice
 from uci.annotate.motifs import mate_pattern, motif
-from uci.annotate.move_review import GameReview
+from uci.annotate.move_review import GameReview, MoveReview
+from uci.annotate.people import UNRATED
 from uci.common.players import PERSON
 from uci.language import _, translated
 
 SET = "lichess.csv.xz"  # those that come with Aino, in Lichess's form
 _KING_AND_PAWN = {chess.KING, chess.PAWN}
 _PATTERNS = {"back-rank mate": ["backRankMate"], "smothered mate": ["smotheredMate"]}
+# Shares of players beyond which their number tells no more of a puzzle's rating.
+_SURE_SHARES = (0.02, 0.98)
+_ELO_SCALE = 400.0  # points between players of whom one wins ten times as often
 OWN = "mine"  # the source of those of one's own games
 
 
@@ -103,9 +109,16 @@ def themes_of(board: chess.Board, moves: Sequence[chess.Move]) -> tuple[str, ...
         themes.append(theme)
     if any(move.promotion for move in moves[::2]):
         themes.append("promotion")
-    if is_sacrifice(board, moves):
+    if is_sacrifice(board, moves) and not _comes_back(board, moves):
         themes.append("sacrifice")
     return tuple(themes)
+
+
+def _comes_back(board: chess.Board, moves: Sequence[chess.Move]) -> bool:
+    """Whether a solution's second move wins back what its first one gave, and does not mate."""
+    back = board_after(board, *moves[:3])
+    is_even = lead(back, board.turn) >= lead(board, board.turn)
+    return len(moves) >= 3 and is_even and not back.is_checkmate()
 
 
 def behind(board: chess.Board) -> str:
@@ -129,10 +142,21 @@ def puzzles_of(review: GameReview, side: chess.Color | None) -> list[dict[str, A
             "before": behind(move.board),
             "moves": [played.uci() for played in move.solution],
             "themes": themes_of(move.board, move.solution),
+            "rating": _rating_of(move),
         }
         for move in review.moves
         if move.mover == side and move.solution
     ]
+
+
+def _rating_of(move: MoveReview) -> float:
+    """Return the rating at which half of the players find the solution, by how many find it among
+    those of one rating.
+    """
+    if move.people is None:
+        return UNRATED
+    share = within(move.people.find, _SURE_SHARES)
+    return round(move.people.rating + _ELO_SCALE * math.log10((1.0 - share) / share))
 
 
 def read_set() -> Iterator[Puzzle]:

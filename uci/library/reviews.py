@@ -26,13 +26,14 @@ from uci.annotate.mistake_kinds import Mistake, mistakes_of
 from uci.annotate.move_marks import BAD, BRILLIANT, GREAT
 from uci.annotate.move_review import GameReview, MoveReview
 from uci.annotate.people import PeopleShares
+from uci.annotate.reasons import reason_of
 from uci.common.evaluation import Evaluation
 from uci.common.reading import read_text_games
 from uci.language import _
 from uci.library.catalogue import Catalogue, ReviewFacts
 from uci.library.cooperative import Steps, finish
 from uci.library.game_files import line_of_review, review_files, review_path
-from uci.library.puzzles import puzzle_key, puzzles_of
+from uci.library.puzzles import OWN, Puzzle, puzzle_key, puzzles_of
 
 _JUDGEMENTS = {one.nag: one for one in (*BAD, GREAT, BRILLIANT)}
 
@@ -85,6 +86,21 @@ class KeptReview:
             return cls(review, kept["evaluator"], limits, kept["reader"])
         except Exception as error:
             raise DataError(_("there is no review of this game: {error}", error=error)) from error
+
+
+def mistake_text(folder: Path, puzzle: Puzzle) -> str:
+    """Return what the review says of the move that was played in place of a puzzle's solution; ""
+    where there is no review, or no reason.
+    """
+    line = puzzle.game.split(" ")[0]
+    if puzzle.source != OWN or not line:
+        return ""
+    with contextlib.suppress(DataError):
+        for move in KeptReview.read(review_path(folder, line)).review.moves:
+            reason = reason_of(move).text if move.board.fen() == puzzle.fen else ""
+            if reason:
+                return _("Your move {move} {reason}.", move=move.title, reason=reason)
+    return ""
 
 
 class Reviews:

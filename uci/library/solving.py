@@ -14,6 +14,7 @@ from uci.annotate.motifs import motif
 from uci.annotate.reasons import SHOWN_PLIES, Lines, mate_text, reason
 from uci.language import _, later, shown_moves
 from uci.library.puzzles import Puzzle
+from uci.library.reviews import mistake_text
 from uci.library.training import PuzzleTraining
 
 REFUTATION = Limits(nodes=20_000)  # of a wrong try
@@ -127,6 +128,12 @@ class PuzzleAttempt:
 
     @property
     def _explanation(self) -> str:
+        """Why the solution is good, and what the review says of the move that was played."""
+        told = [self._solution_text, mistake_text(self._training.folder, self.puzzle)]
+        return " ".join(filter(None, told))
+
+    @property
+    def _solution_text(self) -> str:
         """Why the solution is good, in a sentence."""
         board = self.puzzle.start
         line = [chess.Move.from_uci(text) for text in self.puzzle.moves]

@@ -98,7 +98,7 @@ class PuzzleTraining:
     def __init__(self, folder: Path, now: Callable[[], float] = time.time) -> None:
         self.stock = PuzzleStock(folder)
         self.problem = ""
-        self._folder = folder
+        self.folder = folder
         self._now = now
         self._log = AnswerLog(folder)
         self._standing = Standing()
@@ -187,7 +187,7 @@ class PuzzleTraining:
             self._count(answer)
 
     def _note_problem(self, error: OSError) -> None:
-        path = printable(self._folder / LOG)
+        path = printable(self.folder / LOG)
         self.problem = _(
             "Puzzles are not kept: {path}: {error}", path=path, error=error.strerror or error
         )

@@ -82,7 +82,13 @@ def test_only_a_missed_move_without_an_equal_becomes_a_puzzle(others, drawn):
     found = review(game, ScriptedEngine(script))
     assert found.moves[0].mark == BLUNDER
     themes = themes_of(chess.Board(), [chess.Move.from_uci("d2d4")])
-    row = {"fen": chess.STARTING_FEN, "before": "", "moves": ["d2d4"], "themes": themes}
+    row = {
+        "fen": chess.STARTING_FEN,
+        "before": "",
+        "moves": ["d2d4"],
+        "themes": themes,
+        "rating": 1500,
+    }
     assert puzzles_of(found, chess.WHITE) == [row][:drawn]
     assert puzzles_of(found, chess.BLACK) == puzzles_of(found, None) == []
 
@@ -250,6 +256,31 @@ def test_the_themes_of_ones_own_puzzles_follow_from_rules(puzzle):
     """They were phase and mate alone."""
     moves = [chess.Move.from_uci(move) for move in puzzle.moves]
     assert themes_of(puzzle.start, moves) == THEMES[puzzle]
+
+
+@pytest.mark.parametrize(
+    ("fen", "moves", "is_sacrifice"),
+    [
+        ("3qk3/6p1/8/8/4N3/8/8/3RK3 w - - 0 1", "e4f6 g7f6 d1d8", False),
+        ("6k1/R4ppp/8/8/8/8/5PPP/6K1 w - - 0 1", "a7f7 g8f7 g1f1", True),
+    ],
+)
+def test_a_piece_that_comes_back_is_no_sacrifice(fen, moves, is_sacrifice):
+    line = [chess.Move.from_uci(move) for move in moves.split()]
+    assert ("sacrifice" in themes_of(chess.Board(fen), line)) == is_sacrifice
+
+
+@pytest.mark.parametrize(("find", "rating"), [(0.5, 1500), (0.1, 1882), (0.9, 1118)])
+def test_what_few_find_is_hard(find, rating):
+    """All of one's own puzzles were rated 1500."""
+    game = read("1. h4 *")
+    values = {"d2d4": 0.5, "h2h4": -0.6}
+    engine = ScriptedEngine({game.board().epd(): values})
+    for move, value in values.items():
+        engine.script[epd(game, move)] = {next(iter(board_after(move).legal_moves)).uci(): -value}
+    engine.shares = {"d2d4": find}
+    (puzzle,) = puzzles_of(review(game, engine), chess.WHITE)
+    assert puzzle["rating"] == rating
 
 
 def test_themes_are_counted_among_what_is_wanted(training, stock):
