@@ -23,8 +23,9 @@ from engine.cli.option_forms import options_from_mapping
 from engine.options import find_option
 from selfplay.run.config import configured
 from tests.documents.pages import PAGES, ROOT, anchors, blocks, commands, inline_commands, links
-from tests.documents.workshop import ENTRIES, exit_status, new_workshop, reduced, run, why_skipped
+from tests.documents.workshop import QUICK, new_workshop, run, why_skipped
 
+ENTRIES = {"aino": uci.main, "aino-train": selfplay.main}
 OUTSIDE = re.compile(r"^(https?|mailto):")
 
 
@@ -116,6 +117,13 @@ def check_words(words, monkeypatch):
             check_flags(Path(str(found.origin)), rest[2:])
 
 
+def exit_status(program, words):
+    try:
+        return program.main(words)
+    except SystemExit as end:
+        return end.code
+
+
 def subcommand(program, name):
     if program == "aino":
         return importlib.import_module(uci.main.SUBCOMMANDS[name][0])
@@ -170,25 +178,38 @@ def test_commands_in_the_running_text_exist(page, monkeypatch):
 
 
 def to_type(page):
-    """The command lines of a page that are run, reduced."""
-    text = "\n".join(block.text for block in blocks(page) if block.language == "sh").replace(
-        "\\\n", " "
-    )
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    return [reduced(line) for line in lines if why_skipped(line) is None]
+    """The command lines of a page that are typed; a loop of the shell is one."""
+    text = "".join(block.text for block in blocks(page) if block.language == "sh")
+    text = text.replace("\\\n", " ").replace("; do\n", "; do ")
+    text = re.sub(r"(?ms)^for .*?^done$", lambda loop: loop[0].replace("\n", "; "), text)
+    return [line for line in text.splitlines() if line.strip() and why_skipped(line) is None]
+
+
+TYPED = {page: to_type(page) for page in WITH_COMMANDS if page != "engine/nn/README.md"}
+MANY_LINES = 12
+
+
+@pytest.mark.parametrize("page", [page for page in TYPED if any(map(QUICK.search, TYPED[page]))])
+def test_quick_commands_run(page, tmp_path):
+    folder = new_workshop(tmp_path)
+    for line in filter(QUICK.search, TYPED[page]):
+        run(folder, line)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
-    "page", [page for page in WITH_COMMANDS if page != "engine/nn/README.md" and to_type(page)]
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.overlong] if len(lines) > MANY_LINES else [])
+        for page, lines in TYPED.items()
+        if lines
+    ],
 )
-def test_commands_run_one_after_the_other(page, tmp_path, stockfish):
-    """In a folder that has the files that the page speaks of, with fewer games, nodes and
-    positions.
-    """
+def test_commands_begin_one_after_the_other(page, tmp_path, stockfish):
+    """As they stand, in a folder that has the files that the page speaks of."""
     folder = new_workshop(tmp_path)
-    for line in to_type(page):
+    for line in TYPED[page]:
         run(folder, line)
 
 
