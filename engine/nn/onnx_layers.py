@@ -13,7 +13,7 @@ from engine.errors import ConfigError
 from engine.nn.layer import Layer
 from engine.nn.layers.attend import LONGEST_TURN
 from engine.nn.layers.recurrent import Recurrent
-from engine.nn.onnx_nodes import ELEMENT_TYPES, Nodes, tensor_type
+from engine.nn.onnx_nodes import Nodes
 
 # Of results: a name, or a tuple or dict of names where a layer takes or returns one of arrays.
 Names = Any
@@ -235,7 +235,7 @@ class Graph(Nodes):
     # ---- sequences -------------------------------------------------------------------------------
 
     def _tokens(self, x: str) -> str:
-        return self.node("Cast", x, to=ELEMENT_TYPES["int64"])
+        return self.cast(x, np.int64)
 
     def _embedding(self, layer: nn.Embedding, x: str) -> str:
         weight = layer.params["weight"].copy()
@@ -255,6 +255,8 @@ class Graph(Nodes):
         )
 
     def _recurrent(self, layer: Recurrent, x: Names, mask: str | None = None) -> Names:
+        if mask is not None:
+            raise ConfigError(f"ONNX has no {type(layer).__name__} that a mask passes over")
         x, *given = x if isinstance(x, tuple) else (x,)
         states = [self.node("Unsqueeze", one, np.array([0])) for one in given]  # [1, B, H]
         if not given:
@@ -262,11 +264,8 @@ class Graph(Nodes):
             batch = self.node("Concat", one, self.node("Shape", x, end=1), one, axis=0)
             states = [self.node("Expand", np.zeros((1, 1, layer.hidden)), batch)] * layer.states
         by_time = self.node("Transpose", x, perm=[1, 0, 2])
-        if mask is None:
-            way = "reverse" if layer.reverse else "forward"
-            y, *states = self._steps(layer, by_time, states, way)
-        else:
-            y, *states = self._masked_steps(layer, by_time, states, mask)
+        way = "reverse" if layer.reverse else "forward"
+        y, *states = self._steps(layer, by_time, states, way)
         ends = tuple(self.node("Squeeze", one, np.array([0])) for one in states)
         if layer.last:
             y = ends[0]
@@ -295,37 +294,6 @@ class Graph(Nodes):
             form["linear_before_reset"] = int(not layer.reset_first)
         inputs = (weight, hidden_weight, np.concatenate(biases, axis=1))
         return self.node(kind, x, *inputs, "", *states, outputs=1 + layer.states, **form)
-
-    def _masked_steps(
-        self, layer: Recurrent, x: str, states: Sequence[str], mask: str
-    ) -> tuple[str, ...]:
-        """As `_steps`, in the layer's direction; a state stays as it is where the mask is False."""
-        # [T, B, 1].
-        shown = self.node("Unsqueeze", self.node("Transpose", mask, perm=[1, 0]), np.array([2]))
-        outside = self.nodes
-        self.nodes = []
-        body = self._masked_step(layer, [self.new_name("state") for _ in states])
-        self.nodes = outside
-        way = [int(layer.reverse)]
-        form = {"scan_input_directions": way * 2, "scan_output_directions": way}
-        inputs = (*states, x, shown)
-        *ends, y = self.node(
-            "Scan", *inputs, outputs=1 + layer.states, body=body, num_scan_inputs=2, **form
-        )
-        return (y, *ends)
-
-    def _masked_step(self, layer: Recurrent, before: Sequence[str]) -> Any:
-        """Return the graph of one step from these states, without nodes of its own yet."""
-        row = self.new_name("row")
-        is_shown = self.new_name("shown")
-        now = self.node("Unsqueeze", row, np.array([0]))
-        _, *after = self._steps(layer, now, before, "forward")
-        kept = zip(after, before, strict=True)
-        after = [self.node("Where", is_shown, new, old) for new, old in kept]
-        number = tensor_type(np.float32)
-        ends = dict.fromkeys([*after, self.node("Identity", after[0])], number)
-        starts = dict.fromkeys([*before, row], number) | {is_shown: tensor_type(np.bool_)}
-        return self.graph(self.nodes, starts, ends)
 
     # ---- attention -------------------------------------------------------------------------------
 
@@ -382,7 +350,7 @@ class Graph(Nodes):
 
     def _waves(self, x: str, features: int) -> tuple[str, str]:
         """Return cosine and sine of the angles of all places, [T, features / 2]."""
-        places = self.node("Cast", self._places(x), to=ELEMENT_TYPES["float32"])
+        places = self.cast(self._places(x), np.float32)
         speeds = LONGEST_TURN ** (np.arange(0, features, 2) / -features)
         angles = self.node("Mul", self.node("Unsqueeze", places, np.array([1])), speeds)
         return self.node("Cos", angles), self.node("Sin", angles)

@@ -40,6 +40,7 @@ LEARNED = {
     ),
     "12_sequences": (r"of 999 that it never saw: ([\d.]+)%", 90, 100),
     "13_transfer": (r"gained by the frozen trunk: ([\d.]+) points", 2, 30),
+    "14_branches": (r"U-Net .* held-out overlap ([\d.]+)%", 75, 100),
     "10_autodiff": (r"values alone: loss [\d.]+ -> ([\d.]+)", 0, 0.4),
 }
 
