@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LINK = re.compile(r"(!?)(\[[^\]\n]*\])\((?!https?:|mailto:)([^)\s]+)\)")
+LINK = re.compile(r"(!?)(\[[^\]]*\])\((?!https?:|mailto:)([^)\s]+)\)")
 PAGES = {"Documentation": "docs/README.md", "Changelog": "CHANGELOG.md"}
 
 

@@ -32,6 +32,14 @@ def test_links_of_a_released_front_page_hold_away_from_the_repository(tmp_path):
     assert urls["Changelog"] == "https://github.com/one/aino/blob/v9/CHANGELOG.md"
 
 
+def test_a_link_whose_words_stand_in_two_lines_is_one():
+    """Neither the check of links nor a release saw it."""
+    text = "[How\nto cite](CITATION.cff)"
+    assert LINK.findall(text) == ["CITATION.cff"]
+    absolute = runpy.run_path(str(ROOT / ".ci" / "addresses.py"))["absolute"]
+    assert absolute(text, "https://here", "v9").endswith("(https://here/blob/v9/CITATION.cff)")
+
+
 @pytest.mark.parametrize(
     ("heading", "tag", "missing"),
     [

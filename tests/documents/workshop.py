@@ -76,10 +76,19 @@ def run(folder, command):
     try:
         said, _ = process.communicate(timeout=BEGINNING_S)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGINT)
-        process.communicate(timeout=COMMAND_S)
+        end(process)
     else:
         assert process.returncode == 0, f"{command}\n{said[-4000:]}"
+
+
+def end(process):
+    """Interrupt what works, and kill it if it does not hear (a background job ignores Ctrl-C)."""
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.communicate(timeout=BEGINNING_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 def in_a_shell(command):
