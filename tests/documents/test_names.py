@@ -57,6 +57,13 @@ def mentions(page):
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_words_of_code_stand_in_one_line(page):
+    """Checks of names and commands would pass them by."""
+    lines = [line for line in plain_text(page).splitlines() if "```" not in line]
+    assert not [line for line in lines if line.count("`") % 2]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_every_file_that_a_page_names_exists(page):
     """A name such as `engine/player.py` that begins with one of the project's folders, or a Python
     file.
