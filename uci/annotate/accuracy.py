@@ -119,7 +119,7 @@ def within(value: float, limits: tuple[float, float]) -> float:
 
 def phases(boards: Iterable[chess.Board]) -> list[str]:
     """Return the phase of each position of a game; a phase that is over does not come back."""
-    found: list[str] = []
+    names: list[str] = []
     reached = 0
     for board in boards:
         pieces = chess.popcount(board.occupied & ~(board.pawns | board.kings))
@@ -129,5 +129,5 @@ def phases(boards: Iterable[chess.Board]) -> list[str]:
         )
         is_opened = pieces <= _MIDDLEGAME_PIECES or min(map(chess.popcount, homes)) < _LEFT_AT_HOME
         reached = max(reached, 2 if pieces <= _ENDGAME_PIECES else int(is_opened))
-        found.append(PHASE_NAMES[reached])
-    return found
+        names.append(PHASE_NAMES[reached])
+    return names

@@ -81,14 +81,14 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with ready_engine(console, replace(options, analyse_mode=True)) as engine:
             output = _Output(arguments.pgn, base, engine, limits)
-            for found in games:
-                _tell(problems, found, arguments.pgn)
-                damaged += bool(found.faults)
-                if found.number and not found.start_fault:
-                    side = _side(problems, found.game, arguments.side)
-                    review = _review(engine, found.game, found.number, limits, side)
+            for read_game in games:
+                _tell(problems, read_game, arguments.pgn)
+                damaged += bool(read_game.faults)
+                if read_game.number and not read_game.start_fault:
+                    side = _side(problems, read_game.game, arguments.side)
+                    review = _review(engine, read_game.game, read_game.number, limits, side)
                     output.add(review)
-                    say(console, _summary_line(review, found.number))
+                    say(console, _summary_line(review, read_game.number))
     except KeyboardInterrupt as interrupt:
         done = interrupt.review if isinstance(interrupt, ReviewInterrupted) else None
         if done is not None and output is not None:
@@ -114,9 +114,9 @@ def _finish(console: Console, output: _Output, opens: bool) -> None:
     """Write the page of all games, say where they are, and show it if that is wanted."""
     with Uninterrupted():
         output.write_page()
-    one = later("{count} game in {pgn} and {page}")
-    many = later("{count} games in {pgn} and {page}")
-    say(console, several(one, many, output.finished, pgn=output.pgn, page=output.html))
+    singular = later("{count} game in {pgn} and {page}")
+    plural = later("{count} games in {pgn} and {page}")
+    say(console, several(singular, plural, output.finished, pgn=output.pgn, page=output.html))
     if opens:
         webbrowser.open(real_path(output.html).as_uri())
 
@@ -141,42 +141,42 @@ def annotate_game(console: Console, engine: Engine, game: chess.pgn.Game, source
         )
 
 
-def _tell(problems: Console, found: ReadGame, path: Path) -> None:
+def _tell(problems: Console, game: ReadGame, path: Path) -> None:
     """Report what is wrong or odd with a game, and in which language it was read."""
-    if found.letters != ENGLISH.name:
-        say(problems, f"game {found.number}: read as {found.letters}")
-    what = f"game {found.number}: " if found.number else ""
+    if game.letters != ENGLISH.name:
+        say(problems, f"game {game.number}: read as {game.letters}")
+    what = f"game {game.number}: " if game.number else ""
     rest = (
-        f"; {'skipping the game' if found.start_fault else 'reading that line up to there'}"
+        f"; {'skipping the game' if game.start_fault else 'reading that line up to there'}"
         if what
         else ""
     )
-    for fault in found.faults:
+    for fault in game.faults:
         say(problems, f"{what}{path}:{fault}{rest}")
-    if found.number and not found.start_fault and (odd := odd_result(found)):
-        say(problems, f"game {found.number}: {odd}")
+    if game.number and not game.start_fault and (odd := odd_result(game)):
+        say(problems, f"game {game.number}: {odd}")
 
 
-def _side(problems: Console, game: chess.pgn.Game, wanted: str | None) -> chess.Color | None:
+def _side(problems: Console, game: chess.pgn.Game, asked_side: str | None) -> chess.Color | None:
     """Return the side of a game whose moves are judged; None for both. Says so where a name is
     nobody's.
     """
-    if wanted is None or wanted.lower() in chess.COLOR_NAMES:
-        return None if wanted is None else wanted.lower() == "white"
-    words = searchable(wanted.replace(",", " ")).split()
+    if asked_side is None or asked_side.lower() in chess.COLOR_NAMES:
+        return None if asked_side is None else asked_side.lower() == "white"
+    words = searchable(asked_side.replace(",", " ")).split()
     names = {
         chess.WHITE: game.headers.get("White", "?"),
         chess.BLACK: game.headers.get("Black", "?"),
     }
-    found = [
+    sides = [
         side for side, name in names.items() if all(word in searchable(name) for word in words)
     ]
-    if not found:
+    if not sides:
         say(
             problems,
-            f"no {wanted!r} in {names[chess.WHITE]} - {names[chess.BLACK]}: both sides are judged",
+            f"no {asked_side!r} in {names[chess.WHITE]} - {names[chess.BLACK]}: both sides are judged",
         )
-    return found[0] if len(found) == 1 else None
+    return sides[0] if len(sides) == 1 else None
 
 
 def _review(

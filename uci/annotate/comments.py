@@ -147,16 +147,16 @@ def move_comment(move: MoveReview, with_answer: bool = True, is_own: bool | None
             "allows {line}",
             line=told_line(board_after(move.board, move.move), move.reply_line, is_own),
         )
-    told = [f"{why}."] if why else []
+    sentences = [f"{why}."] if why else []
     if before != after:
-        told.append(
+        sentences.append(
             _("your winning chances drop from {before}% to {after}%.", before=before, after=after)
         )
     if with_answer and move.best_line and not move.is_best:
-        told.append(_("Better was {move}.", move=_answer(move, is_own, with_line=not why)))
-    told += filter(None, [_told_of_finders(move, is_own, with_answer)])
-    told[1:] = map(_capital, told[1:])
-    return _("{kind}: {text}", kind=_capital(_(move.mark.name)), text=" ".join(told))
+        sentences.append(_("Better was {move}.", move=_answer(move, is_own, with_line=not why)))
+    sentences += filter(None, [_told_of_finders(move, is_own, with_answer)])
+    sentences[1:] = map(_capital, sentences[1:])
+    return _("{kind}: {text}", kind=_capital(_(move.mark.name)), text=" ".join(sentences))
 
 
 def _answer(move: MoveReview, is_own: bool | None, with_line: bool) -> str:
@@ -186,12 +186,12 @@ def _told_of_finders(move: MoveReview, is_own: bool | None = None, with_answer: 
     people = move.people
     if people is None:
         return ""
-    found = {"rating": people.players, "better": _better_name(move, is_own, with_answer)}
+    values = {"rating": people.players, "better": _better_name(move, is_own, with_answer)}
     text = several(
         "{count} of 100 players around {rating} finds {better}",
         "{count} of 100 players around {rating} find {better}",
         round(100 * people.find),
-        **found,
+        **values,
     )
     if move.mark in BAD:
         played = shown_moves(move.san, is_own)

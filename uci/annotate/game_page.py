@@ -111,8 +111,8 @@ def _side(side: chess.Color) -> str:
 
 def _phases(review: GameReview, side: chess.Color) -> list[str]:
     """Return a side's accuracy in each phase, "–" where it did not move."""
-    found = (review.accuracy(side, phase) for phase in PHASE_NAMES)
-    return ["–" if accuracy is None else f"{accuracy:.0f}%" for accuracy in found]
+    accuracies = (review.accuracy(side, phase) for phase in PHASE_NAMES)
+    return ["–" if accuracy is None else f"{accuracy:.0f}%" for accuracy in accuracies]
 
 
 def _facts(headers: chess.pgn.Headers, name: str) -> list[str]:
@@ -120,11 +120,9 @@ def _facts(headers: chess.pgn.Headers, name: str) -> list[str]:
     date.
     """
     players = " – ".join(headers.get(key, "?") for key in ("White", "Black"))
-    known = [
-        headers[key] for key in ("Event", "Site", "Date") if headers.get(key, "?").strip("?.-")
-    ]
+    tags = [headers[key] for key in ("Event", "Site", "Date") if headers.get(key, "?").strip("?.-")]
     facts = [
-        text for text in [players if players.strip("? –") else "", *known] if text and text != name
+        text for text in [players if players.strip("? –") else "", *tags] if text and text != name
     ]
     return [text.removesuffix(".??").removesuffix(".??") for text in facts]  # `1858` for 1858.??.??
 
@@ -266,7 +264,8 @@ def _variations(
             if not step.variations:
                 break
             inner += [
-                (other, after, (name, fork[1] + len(lines[name]))) for other in author_lines(step)
+                (variation, after, (name, fork[1] + len(lines[name])))
+                for variation in author_lines(step)
             ]
             step = step.variations[0]
             before = after

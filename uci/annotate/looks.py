@@ -96,8 +96,8 @@ class Looks:
         """Search all moves of a position but some; none where there is no other."""
         if not moves or self._is_over(board):
             return self.at(board, times)
-        others = tuple(move for move in board.legal_moves if move not in moves)
-        return self._search_moves(board, others, times) if others else ()
+        alternatives = tuple(move for move in board.legal_moves if move not in moves)
+        return self._search_moves(board, alternatives, times) if alternatives else ()
 
     def _is_over(self, board: chess.Board) -> bool:
         is_drawn = board is self._claimed or board.is_insufficient_material()
@@ -120,13 +120,13 @@ def _moves_of(result: SearchResult, side: chess.Color) -> SearchedMoves:
     """Return the moves that a search of a position with this side to move looked at."""
     info = result.infos[0]
     best = Searched.of(Evaluation.of_info(info).seen_by_white(side), info.pv)
-    others = list[Searched]()
+    worse_moves = list[Searched]()
     for child in result.children:
         if child.visits > 0 and (child.move,) != best.line[:1]:
             line = child.pv or (child.move,)
-            others.append(Searched.of(Evaluation.of_move(child).seen_by_white(side), line))
-    others.sort(key=lambda searched: searched.rank(side), reverse=True)
-    return (best, *others)
+            worse_moves.append(Searched.of(Evaluation.of_move(child).seen_by_white(side), line))
+    worse_moves.sort(key=lambda searched: searched.rank(side), reverse=True)
+    return (best, *worse_moves)
 
 
 def deeper(limits: Limits, times: int = THOROUGH) -> Limits:
@@ -138,23 +138,23 @@ def deeper(limits: Limits, times: int = THOROUGH) -> Limits:
 
 def moves_without(searched: SearchedMoves, move: chess.Move) -> list[Searched]:
     """Return the moves but for one, the best one first."""
-    return [other for other in searched if other.line[:1] != (move,)]
+    return [candidate for candidate in searched if candidate.line[:1] != (move,)]
 
 
-def better_of(played: Searched, others: Sequence[Searched], side: chess.Color) -> Searched:
+def better_of(played: Searched, alternatives: Sequence[Searched], side: chess.Color) -> Searched:
     """Return the first of the other moves where it is better than the played one, which is the
     other answer.
     """
-    if others and others[0].rank(side) > played.rank(side):
-        return others[0]
+    if alternatives and alternatives[0].rank(side) > played.rank(side):
+        return alternatives[0]
     return played
 
 
-def loss(best: Searched, other: Searched, side: chess.Color) -> float:
+def loss(best: Searched, worse: Searched, side: chess.Color) -> float:
     """Return by how many winning chances of a side one is better than the other; negative where it
     is worse.
     """
-    return best.chances[side] - other.chances[side]
+    return best.chances[side] - worse.chances[side]
 
 
 def allows_mate(best: Searched, after: Searched, side: chess.Color) -> bool:

@@ -68,13 +68,13 @@ def marked(game: GameInReview, ply: int) -> MoveReview:
 def _praised(game: GameInReview, move: MoveReview, before: Searched, after: Searched) -> MoveReview:
     """Add to the best move by how much it is better than the others, and the praise for it."""
     ply = move.ply - 1
-    others = moves_without(game.plies[ply].seen, move.move)
-    if not move.is_best or not others:
+    alternatives = moves_without(game.plies[ply].seen, move.move)
+    if not move.is_best or not alternatives:
         return move
     praise = praise_at_first_sight(game, ply, before)
     if praise is not None:
-        others = list(game.looks.beside(move.board, [move.move], THOROUGH))
-    gap = loss(after, others[0], move.mover)
+        alternatives = list(game.looks.beside(move.board, [move.move], THOROUGH))
+    gap = loss(after, alternatives[0], move.mover)
     is_great = praise is not None and is_only_move(gap, move.chances[1])
     if praise == BRILLIANT and gap >= _LITTLE:
         mark = BRILLIANT
@@ -108,21 +108,23 @@ def _with_better_moves(game: GameInReview, bad: MoveReview) -> MoveReview:
     best = bad.best_line
     # A puzzle needs a sure answer.
     times = 1 if bad.mark == INACCURACY else THOROUGH
-    rest = game.looks.beside(bad.board, best[:1], times)
+    alternatives = game.looks.beside(bad.board, best[:1], times)
     losses = {
-        other.line[0]: bad.chances[0] - other.chances[bad.mover] for other in rest if other.line
+        candidate.line[0]: bad.chances[0] - candidate.chances[bad.mover]
+        for candidate in alternatives
+        if candidate.line
     }
     good = [move for move, lost in losses.items() if lost < _LITTLE and move != bad.move]
     people = _shares(game, bad, [*best[:1], *good])
     if not good and losses:
         return replace(bad, people=people, gap=min(losses.values()))
-    named = _likeliest(game, bad, rest)
+    named = _likeliest(game, bad, alternatives)
     also_good = tuple(move for move in (*best[:1], *good) if move != named[0])
     return replace(bad, people=people, best_line=named, also_good=also_good)
 
 
 def _likeliest(
-    game: GameInReview, bad: MoveReview, rest: Sequence[Searched]
+    game: GameInReview, bad: MoveReview, alternatives: Sequence[Searched]
 ) -> tuple[chess.Move, ...]:
     """Return the line of the move that most people find among the best one and those that two
     searches hold for as good.
@@ -130,12 +132,14 @@ def _likeliest(
     predicted = game.predicted(bad.ply - 1)
     least = bad.chances[0] - _AS_GOOD
     deep = game.looks.beside(bad.board, [bad.move], THOROUGH)
-    as_good = {other.line[0] for other in deep if other.chances[bad.mover] >= least}
+    as_good = {candidate.line[0] for candidate in deep if candidate.chances[bad.mover] >= least}
     lines = [bad.best_line]
-    for other in rest:
-        is_as_good = other.line[:1] and other.line[0] in as_good and other.line[0] != bad.move
-        if is_as_good and other.chances[bad.mover] >= least:
-            lines.append(other.line)
+    for candidate in alternatives:
+        is_as_good = (
+            candidate.line[:1] and candidate.line[0] in as_good and candidate.line[0] != bad.move
+        )
+        if is_as_good and candidate.chances[bad.mover] >= least:
+            lines.append(candidate.line)
     return max(lines, key=lambda line: predicted.get(line[0], 0.0))
 
 
@@ -166,8 +170,8 @@ def _with_solution(game: GameInReview, bad: MoveReview) -> MoveReview:
 def _choices(game: GameInReview, board: chess.Board, times: int) -> list[Candidate]:
     """Return the two best moves of a position, or the only one."""
     best = game.looks.at(board, times)[0]
-    rest = game.looks.beside(board, best.line[:1], times)[:1]
-    return [Candidate(choice.line, choice.chances[board.turn]) for choice in (best, *rest)]
+    second = game.looks.beside(board, best.line[:1], times)[:1]
+    return [Candidate(choice.line, choice.chances[board.turn]) for choice in (best, *second)]
 
 
 def instead_of(bad: MoveReview, move: chess.Move, info: SearchInfo | None) -> MoveReview:
@@ -176,18 +180,18 @@ def instead_of(bad: MoveReview, move: chess.Move, info: SearchInfo | None) -> Mo
     """
     after = board_after(bad.board, move)
     if info is None:
-        found = Searched.of(Evaluation.of_result(after.result(claim_draw=True)))
+        after_move = Searched.of(Evaluation.of_result(after.result(claim_draw=True)))
     else:
-        found = Searched.of(Evaluation.of_info(info).seen_by_white(after.turn), info.pv)
+        after_move = Searched.of(Evaluation.of_info(info).seen_by_white(after.turn), info.pv)
     before = Searched.of(bad.before, bad.best_line)
     tried = MoveReview(
         bad.ply,
         bad.board,
         move,
         bad.before,
-        found.evaluation,
+        after_move.evaluation,
         bad.best_line,
-        reply_line=found.line,
+        reply_line=after_move.line,
     )
-    mark = mark_of(tried.loss, tried.chances[0], allows_mate(before, found, bad.mover))
+    mark = mark_of(tried.loss, tried.chances[0], allows_mate(before, after_move, bad.mover))
     return replace(tried, mark=mark)

@@ -144,7 +144,7 @@ def _gone(start: chess.Board, end: chess.Board, side: chess.Color) -> tuple[Kind
     now.
     """
     before, after = (
-        Kinds({kind: len(one.pieces(kind, side)) for kind in ONE_PIECE}) for one in (start, end)
+        Kinds({kind: len(board.pieces(kind, side)) for kind in ONE_PIECE}) for board in (start, end)
     )
     promoted = (after - before).total()
     return before - after - Kinds({chess.PAWN: promoted}), promoted

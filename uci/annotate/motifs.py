@@ -170,7 +170,7 @@ def _skewer(won: _Win) -> str:
         return ""
     after = won.boards[step + 1]
     front = won.line[step + 1].from_square
-    kinds = [after.piece_type_at(one) or 0 for one in (front, won.square)]
+    kinds = [after.piece_type_at(square_behind) or 0 for square_behind in (front, won.square)]
     if (
         after.piece_type_at(square) in _SLIDERS
         and front in after.attacks(square)
@@ -236,10 +236,10 @@ def _pin(won: _Win) -> str:
     board = won.before
     target = won.square
     defender = won.defender
-    known = max(0, won.at - 1)  # before the defender's last move
-    pinned_in = won.boards[known]
+    ply = max(0, won.at - 1)  # before the defender's last move
+    pinned_in = won.boards[ply]
     is_piece = board.piece_type_at(target) not in (None, chess.PAWN)
-    if is_piece and won.stood_there(known) and pinned_in.is_pinned(defender, target):
+    if is_piece and won.stood_there(ply) and pinned_in.is_pinned(defender, target):
         return _("a pin: {piece} is pinned to the king", piece=on_square(board, target, "subject"))
     guards = [
         square for square in board.attackers(defender, target) if square != board.king(defender)
@@ -251,7 +251,7 @@ def _pin(won: _Win) -> str:
     ):
         piece = on_square(board, guards[0], "subject")
         return _("a pin: {piece} is pinned to the king and cannot take back", piece=piece)
-    if is_piece and won.stood_there(known) and _shields_queen(pinned_in, won.line[won.at]):
+    if is_piece and won.stood_there(ply) and _shields_queen(pinned_in, won.line[won.at]):
         return _("a pin: {piece} is pinned to the queen", piece=on_square(board, target, "subject"))
     return ""
 
@@ -295,11 +295,11 @@ def _deflection(won: _Win) -> str:
     if lured.from_square in guards and lured.to_square == won.line[step].to_square:
         guard, piece = on_square(before, lured.from_square, "subject"), on_square(before, target)
         if before.is_capture(won.line[step]):
-            other = on_square(before, lured.to_square)
+            second_piece = on_square(before, lured.to_square)
             return _(
                 "an overload: {guard} guarded {other} and {piece}",
                 guard=guard,
-                other=other,
+                other=second_piece,
                 piece=piece,
             )
         return _("a deflection: {guard} guarded {piece}", guard=guard, piece=piece)

@@ -56,9 +56,9 @@ def _attacked(after: chess.Board, attacked: chess.SquareSet) -> str:
 def _pinned(board: chess.Board, move: chess.Move) -> str:
     """Return the piece, no pawn, that a move pins."""
     after = board_after(board, move)
-    other = after.turn
-    for at in after.attacks(move.to_square) & after.occupied_co[other] & ~after.pawns:
-        if after.is_pinned(other, at) and not board.is_pinned(other, at):
+    opponent = after.turn
+    for at in after.attacks(move.to_square) & after.occupied_co[opponent] & ~after.pawns:
+        if after.is_pinned(opponent, at) and not board.is_pinned(opponent, at):
             return _("which pins {piece}", piece=on_square(after, at))
     return ""
 
@@ -71,9 +71,13 @@ def threat(board: chess.Board, move: chess.Move) -> str:
     after = _passed(moved)
     if after is None or gain_on(moved, move.to_square):
         return ""
-    known = {one.uci() for one in board.legal_moves}
-    for one in after.legal_moves:
-        if one.uci() not in known and not after.is_capture(one) and (fork := _forked(after, one)):
+    legal_before = {threatened.uci() for threatened in board.legal_moves}
+    for threatened in after.legal_moves:
+        if (
+            threatened.uci() not in legal_before
+            and not after.is_capture(threatened)
+            and (fork := _forked(after, threatened))
+        ):
             return _("which threatens {motif}", motif=fork)
     return ""
 
@@ -119,5 +123,5 @@ def prey(board: chess.Board, side: chess.Color) -> chess.SquareSet:
     view = board.copy(stack=False)
     view.turn = side
     view.ep_square = None
-    others = chess.SquareSet(view.occupied_co[not side] & ~view.kings)
-    return chess.SquareSet(at for at in others if gain_on(view, at))
+    enemies = chess.SquareSet(view.occupied_co[not side] & ~view.kings)
+    return chess.SquareSet(at for at in enemies if gain_on(view, at))

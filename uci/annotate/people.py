@@ -57,8 +57,8 @@ def rating_of(headers: Mapping[str, str], side: chess.Color) -> int:
     own = headers.get(f"{chess.COLOR_NAMES[side].title()}Elo", "")
     levels = [level_in(headers.get(name, "")) or "" for name in ("White", "Black")]
     chosen = [level for level in levels if level.startswith(("elo ", "people "))]
-    found = _NUMBER.findall(" ".join([own, *chosen]))
-    rating = next((int(text) for text in found if int(text) in _SANE), UNRATED)
+    numbers = _NUMBER.findall(" ".join([own, *chosen]))
+    rating = next((int(text) for text in numbers if int(text) in _SANE), UNRATED)
     return round(rating / _STEP) * _STEP
 
 

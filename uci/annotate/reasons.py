@@ -180,9 +180,9 @@ def find_reason(lines: Lines) -> MoveReason:
         return NO_REASON if is_far and (lines.cost_cp or 0) < _DEAR_CP else _mates(lines)
     rules = _RULES if lines.is_blunder else (*_RULES, *_POSITIONAL_RULES)
     for rule in rules:
-        told = rule(lines)
-        if told.text:
-            return told
+        reason = rule(lines)
+        if reason.text:
+            return reason
     return NO_REASON
 
 
@@ -190,10 +190,10 @@ def point_of(move: MoveReview, is_own: bool | None = None) -> str:
     """Return what a brilliant move leads to, in letters as for `shown_moves`."""
     answered = board_after(move.board, move.move)
     line = told_line(answered, move.reply_line, is_own)
-    mate = move.after.seen_by_white(move.mover).mate or 0
-    if mate > 0 and line:
-        told = mate_text(move.board, (move.move, *move.reply_line), mate)
-        return _("The point is {line}: {mate}.", line=line, mate=told)
+    moves = move.after.seen_by_white(move.mover).mate or 0
+    if moves > 0 and line:
+        mate = mate_text(move.board, (move.move, *move.reply_line), moves)
+        return _("The point is {line}: {mate}.", line=line, mate=mate)
     points = balances(move.board, (move.move, *move.reply_line), 1 + SHOWN_PLIES)
     gain = points[max(points)]
     if gain.pawns > 0 and gain.won:
@@ -213,14 +213,14 @@ def _wrong_taker(lines: Lines) -> MoveReason:
 def _mates(lines: Lines) -> MoveReason:
     misses = (lines.mate_better or 0) > 0 >= (lines.mate_played or 0)
     allows = (lines.mate_played or 0) < 0 <= (lines.mate_better or 0)
-    told = []
+    parts = []
     if misses:
         won = mate_text(lines.board, lines.better, lines.mate_better or 0, SHOWN_PLIES)
-        told.append(_("misses {mate}", mate=won))
+        parts.append(_("misses {mate}", mate=won))
     if allows:
         lost = mate_text(lines.board, lines.played, -(lines.mate_played or 0), 1 + SHOWN_PLIES)
-        told.append(_("allows {mate}", mate=lost))
-    return MoveReason(listed(told), "mate", is_missed=not allows)
+        parts.append(_("allows {mate}", mate=lost))
+    return MoveReason(listed(parts), "mate", is_missed=not allows)
 
 
 def mate_text(
@@ -241,15 +241,15 @@ def _sacrifice(lines: Lines) -> MoveReason:
     move = told_line(after, answers[:1], lines.is_own)
     if not lines.taken:
         return MoveReason(_("runs into the sacrifice {move}", move=move), "sacrifice")
-    taken = told_line(board_after(after, answers[0]), lines.taken, lines.is_own)
+    acceptance = told_line(board_after(after, answers[0]), lines.taken, lines.is_own)
     text = later("runs into the sacrifice {move}; if it is taken, {line}")
-    return MoveReason(_(text, move=move, line=taken), "sacrifice")
+    return MoveReason(_(text, move=move, line=acceptance), "sacrifice")
 
 
 def _tactic(lines: Lines) -> MoveReason:
     """Return the material that a tactic against the mover wins."""
-    told = lines.material
-    return told if told.kind in TACTICS and not told.is_missed else NO_REASON
+    reason = lines.material
+    return reason if reason.kind in TACTICS and not reason.is_missed else NO_REASON
 
 
 def _material(lines: Lines) -> MoveReason:
@@ -278,9 +278,9 @@ def _material_within(lines: Lines, horizon: int) -> tuple[int, MoveReason]:
             unrest(board, lines.better[:plies], not mover),
         )
         if max(unrests) < leads[at]:
-            told = _difference(lines, plies, played, better)
-            if told.text:
-                return leads[at], told
+            reason = _difference(lines, plies, played, better)
+            if reason.text:
+                return leads[at], reason
     return 0, NO_REASON
 
 
@@ -291,7 +291,8 @@ def _points(lines: Lines, shown: int) -> list[tuple[int, Balance, Balance]]:
     played = balances(lines.board, lines.played, 1 + shown, 1 + SHOWN_PLIES)
     better = balances(lines.board, lines.better, shown, SHOWN_PLIES)
     points = [
-        (ply, played[ply], better[max(one for one in better if one <= ply)]) for ply in played
+        (ply, played[ply], better[max(calm_ply for calm_ply in better if calm_ply <= ply)])
+        for ply in played
     ]
     return [*points, (1 + shown, played[max(played)], better[max(better)])]
 
@@ -344,9 +345,9 @@ def _lost(lines: Lines, line: Sequence[chess.Move], lost: Balance) -> MoveReason
         taking = told_line(after, line[:1], lines.is_own)
         text = later("loses {material} to {move}: {state}")
         return MoveReason(_(text, material=lost.text, move=taking, state=how.text), HANGING)
-    told = told_line(after, line, lines.is_own)
+    moves = told_line(after, line, lines.is_own)
     return MoveReason(
-        _("loses {material} after {line}", material=lost.text, line=told), MATERIAL_KIND
+        _("loses {material} after {line}", material=lost.text, line=moves), MATERIAL_KIND
     )
 
 
@@ -362,10 +363,10 @@ def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> MoveR
     how = motif(lines.board, lines.better[: min(plies, SHOWN_PLIES)], better)
     if how.is_tactic:
         text = later("misses a chance to win {material} through {motif}")
-        told = _(text, material=better.text, motif=how.text)
-        return MoveReason(told, how.theme, is_missed=True)
-    told = _("misses a chance to win {material}", material=better.text)
-    return MoveReason(told, how.theme or MATERIAL_KIND, is_missed=True)
+        sentence = _(text, material=better.text, motif=how.text)
+        return MoveReason(sentence, how.theme, is_missed=True)
+    sentence = _("misses a chance to win {material}", material=better.text)
+    return MoveReason(sentence, how.theme or MATERIAL_KIND, is_missed=True)
 
 
 def _takes_the_same(lines: Lines, plies: int) -> bool:
@@ -381,9 +382,9 @@ def _trade(lines: Lines) -> MoveReason:
     """
     is_behind = (lines.best_cp or 0.0) < 0 and lead(lines.board, lines.board.turn) <= -SACRIFICE
     traded = board_after(lines.board, *lines.played[:_PLIES_TOLD])
-    kept = board_after(lines.board, *lines.better[:_PLIES_TOLD])
+    better = board_after(lines.board, *lines.better[:_PLIES_TOLD])
     had_queens = all(lines.board.pieces(chess.QUEEN, side) for side in chess.COLORS)
-    if is_behind and had_queens and not traded.queens and kept.queens:
+    if is_behind and had_queens and not traded.queens and better.queens:
         return MoveReason(_("trades queens while behind in material"), MATERIAL_KIND)
     return NO_REASON
 
@@ -391,40 +392,40 @@ def _trade(lines: Lines) -> MoveReason:
 def _answer(lines: Lines) -> MoveReason:
     """Return what the answer does, unless it does that after the better move, too."""
     after, answers = lines.answered, lines.played[1:]
-    told = lines.does(after, answers)
-    if not told or answers[0].to_square == lines.played[0].to_square:
+    purpose = lines.does(after, answers)
+    if not purpose or answers[0].to_square == lines.played[0].to_square:
         return NO_REASON
     best = board_after(lines.board, *lines.better[:1])
     is_there_anyway = best.is_legal(answers[0]) and lines.does(best, answers[:1]) in (
-        told,
+        purpose,
         lines.does(after, answers[:1]),
     )
     if is_there_anyway and not gain_on(board_after(best, answers[0]), answers[0].to_square):
         return NO_REASON
-    return _runs_into(lines, 1, told)
+    return _runs_into(lines, 1, purpose)
 
 
 def _better(lines: Lines) -> MoveReason:
     """Return what the better move does, unless the played one does it, too."""
-    told = lines.does(lines.board, lines.better)
+    purpose = lines.does(lines.board, lines.better)
     played = lines.does(lines.board, lines.played[:1])
     if lines.does(lines.board, lines.better[:1]) == played:
         return NO_REASON
-    return _misses(lines, 1, told)
+    return _misses(lines, 1, purpose)
 
 
 def _threat(lines: Lines) -> MoveReason:
     """Return the fork that the answer or the better move threatens."""
     answers = lines.played[1:2]
-    if answers and (told := threat(lines.answered, answers[0])):
-        return _runs_into(lines, 1, told, "fork")
+    if answers and (purpose := threat(lines.answered, answers[0])):
+        return _runs_into(lines, 1, purpose, "fork")
     return _misses(lines, 1, threat(lines.board, lines.better[0]), "fork")
 
 
 def _plan(lines: Lines) -> MoveReason:
     """Return what the next move but one of the better line, or of the answers, does."""
-    if told := _later_purpose(lines, lines.board, lines.better):
-        return _misses(lines, _PLIES_TOLD, told)
+    if purpose := _later_purpose(lines, lines.board, lines.better):
+        return _misses(lines, _PLIES_TOLD, purpose)
     return _runs_into(lines, _PLIES_TOLD, _later_purpose(lines, lines.answered, lines.played[1:]))
 
 
@@ -433,41 +434,41 @@ def _capture(lines: Lines) -> MoveReason:
     board, better = lines.board, lines.better[0]
     if board.is_capture(lines.played[0]) or not gain_on(board, better.to_square):
         return NO_REASON
-    told = _("which takes {piece}", piece=on_square(board, better.to_square))
-    return _misses(lines, 1, told, MATERIAL_KIND)
+    purpose = _("which takes {piece}", piece=on_square(board, better.to_square))
+    return _misses(lines, 1, purpose, MATERIAL_KIND)
 
 
 def _later_purpose(lines: Lines, board: chess.Board, line: Sequence[chess.Move]) -> str:
     if len(line) < _PLIES_TOLD or board.is_capture(line[0]):
         return ""
-    told = lines.does(board_after(board, *line[:2]), line[2:])
+    purpose = lines.does(board_after(board, *line[:2]), line[2:])
     is_there = board.is_legal(line[2]) and lines.does(board, line[2:3])
-    return "" if is_there else told
+    return "" if is_there else purpose
 
 
-def _runs_into(lines: Lines, plies: int, told: str, kind: str = POSITION) -> MoveReason:
+def _runs_into(lines: Lines, plies: int, purpose: str, kind: str = POSITION) -> MoveReason:
     """Return what the answers do, where something is told of them."""
-    if not told:
+    if not purpose:
         return NO_REASON
     move = told_line(lines.answered, lines.played[1 : 1 + plies], lines.is_own)
-    return MoveReason(_("runs into {move}, {deed}", move=move, deed=told), kind)
+    return MoveReason(_("runs into {move}, {deed}", move=move, deed=purpose), kind)
 
 
-def _misses(lines: Lines, plies: int, told: str, kind: str = POSITION) -> MoveReason:
+def _misses(lines: Lines, plies: int, purpose: str, kind: str = POSITION) -> MoveReason:
     """Return what the better move does, where something is told of it; nothing where the played one
     drops a piece, which is worse.
     """
-    if not told or lines.is_dropped:
+    if not purpose or lines.is_dropped:
         return NO_REASON
     move = told_line(lines.board, lines.better[:plies], lines.is_own)
-    return MoveReason(_("misses {move}, {deed}", move=move, deed=told), kind, is_missed=True)
+    return MoveReason(_("misses {move}, {deed}", move=move, deed=purpose), kind, is_missed=True)
 
 
 def _greed(lines: Lines) -> MoveReason:
     """Return that the answers to a capture win more than it."""
     board, answers = lines.board, lines.played[1:]
-    plies, gained, kept = _points(lines, _HORIZONS[0])[1]
-    is_greedy = board.is_capture(lines.played[0]) and gained.pawns > max(0, kept.pawns)
+    plies, gained, better = _points(lines, _HORIZONS[0])[1]
+    is_greedy = board.is_capture(lines.played[0]) and gained.pawns > max(0, better.pawns)
     if not is_greedy or not answers or plies > _PLIES_TOLD:
         return NO_REASON
     piece = on_square(board, lines.played[0].to_square)

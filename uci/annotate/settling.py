@@ -115,8 +115,10 @@ def _settle(game: GameInReview, ply: int) -> int:
         return ply - 1
     side = state.board.turn
     as_played = _as_played(game, ply)
-    others = _at_first(game, ply, as_played)
-    best = better_of(as_played, [other._replace(source=ply) for other in others[:1]], side)
+    alternatives = _at_first(game, ply, as_played)
+    best = better_of(
+        as_played, [candidate._replace(source=ply) for candidate in alternatives[:1]], side
+    )
     for times in _thorough_looks(game, ply):
         is_doubtful = times == DEEPEST or _is_doubtful(best, as_played, side)
         deserves_look = is_doubtful or praise_at_first_sight(game, ply, as_played) is not None
@@ -124,12 +126,12 @@ def _settle(game: GameInReview, ply: int) -> int:
         if deserves_look and source is not None and _deepen(game, source, times):
             return source
         if is_doubtful:
-            others = game.looks.beside(state.board, [state.played], times)
-            best = better_of(as_played, others, side)
+            alternatives = game.looks.beside(state.board, [state.played], times)
+            best = better_of(as_played, alternatives, side)
     is_compared_deeply = ply > 0 and game.plies[ply - 1].has_third_look
     if is_compared_deeply and best.source is None:
         best = _best_of_all(game, ply, as_played)
-    if best is as_played and _may_escape(state.board, best, others):
+    if best is as_played and _may_escape(state.board, best, alternatives):
         best = best._replace(evaluation=replace(best.evaluation, mate=None))
     state.settled = best
     return ply - 1
@@ -204,9 +206,9 @@ def _is_doubtful(best: Searched, as_played: Searched, side: chess.Color) -> bool
     return is_costly or allows_mate(best, as_played, side)
 
 
-def _may_escape(board: chess.Board, mated: Searched, others: Sequence[Searched]) -> bool:
+def _may_escape(board: chess.Board, mated: Searched, alternatives: Sequence[Searched]) -> bool:
     """Whether a move that was not looked at may escape the mate that follows the played one."""
-    lost = [other for other in others if other.mate(board.turn) < 0]
+    lost = [candidate for candidate in alternatives if candidate.mate(board.turn) < 0]
     return mated.mate(board.turn) < 0 and len(lost) + 1 < board.legal_moves.count()
 
 
@@ -217,14 +219,14 @@ def praise_at_first_sight(game: GameInReview, ply: int, as_played: Searched) -> 
     state = game.plies[ply]
     board, move = state.board, state.played
     assert move is not None
-    others = moves_without(state.seen, move)
-    if not others:
+    alternatives = moves_without(state.seen, move)
+    if not alternatives:
         return None
     chances = as_played.chances[board.turn]
     share = game.predicted(ply).get(move, 0.0)
     if chances >= _SOUND and share < _RARE and is_sacrifice(board, as_played.line):
         return BRILLIANT
     is_hidden = share < _HIDDEN and not board.is_capture(move)
-    if is_hidden and is_only_move(loss(as_played, others[0], board.turn), chances):
+    if is_hidden and is_only_move(loss(as_played, alternatives[0], board.turn), chances):
         return GREAT
     return None

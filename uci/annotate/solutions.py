@@ -36,8 +36,8 @@ def is_puzzle(chances: float, gap: float) -> bool:
 
 def only_line(choices: Sequence[Candidate]) -> Sequence[chess.Move]:
     """Return the line of the best move if this is the only good one, else ()."""
-    best, *others = choices
-    second = others[0].chances if others else 0.0
+    best, *second_best = choices
+    second = second_best[0].chances if second_best else 0.0
     return best.line if is_puzzle(best.chances, best.chances - second) else ()
 
 
