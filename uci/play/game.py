@@ -153,8 +153,8 @@ class TerminalGame(TimedGame):
         clock, side = self.clock, self.board.turn
         if clock is None:
             return self.asker(prompt).strip()
-        own, other = clock.left(side), clock.left(not side)
-        clocks = _("[you {own}, Aino {other}] ", own=clock_text(own), other=clock_text(other))
+        own, opponent = clock.left(side), clock.left(not side)
+        clocks = _("[you {own}, Aino {other}] ", own=clock_text(own), other=clock_text(opponent))
         return self.asker(clocks + prompt, own).strip()
 
     def confirms(self, question: str) -> bool:

@@ -124,7 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.pgn:
         check_earlier(
             arguments.pgn,
-            lambda one: kind_of(one.read(LOOKED_AT).replace(b"\0", b"\1")) == GAMES,
+            lambda file: kind_of(file.read(LOOKED_AT).replace(b"\0", b"\1")) == GAMES,
             "a file of games",
         )
     shows_own_letters.set(arguments.own_letters)
@@ -152,10 +152,10 @@ def _play_here(
 
     with ready_engine(console, options, wait=False) as engine:
         if not engine.is_prepared:
-            told = later(
+            refusal = later(
                 "Aino is compiling for this machine. This happens only once. You can already move."
             )
-            say(console, _(told))
+            say(console, _(refusal))
         settings = TerminalSettings(
             style, arguments.pgn, setup.human is not None, arguments.scores, engine.options
         )
@@ -177,12 +177,12 @@ def _asks_first(arguments: argparse.Namespace) -> bool:
     return all(getattr(arguments, name) is None for name in chosen) and not arguments.limit_strength
 
 
-def _complete_with_tab(found: Callable[[str], list[str]]) -> None:
+def _complete_with_tab(complete: Callable[[str], list[str]]) -> None:
     readline = sys.modules.get("readline")
     if readline is None:
         return
     readline.set_completer_delims(" ")
-    readline.set_completer(lambda text, number: [*found(text), None][number])
+    readline.set_completer(lambda text, number: [*complete(text), None][number])
     is_libedit = "libedit" in (readline.__doc__ or "")  # as with Python on macOS
     readline.parse_and_bind("bind ^I rl_complete" if is_libedit else "tab: complete")
 
@@ -191,10 +191,10 @@ def _play_in_browser(
     console: Console, arguments: argparse.Namespace, options: EngineOptions, setup: Setup
 ) -> None:
     if setup.human is None:
-        told = later(
+        refusal = later(
             "--web needs a side: white, black or random; `aino play --side none` shows Aino's own games"
         )
-        raise ConfigError(_(told))
+        raise ConfigError(_(refusal))
     from uci.web.launch import serve_board
 
     if _asks_first(arguments):
@@ -269,10 +269,10 @@ def _answer(
 
 
 def _side(text: str) -> str:
-    found = [side for side in _SIDES if side.startswith(text)]
-    if len(found) != 1:
+    sides = [side for side in _SIDES if side.startswith(text)]
+    if len(sides) != 1:
         raise ConfigError(_("side {text}: expected white, black or random", text=repr(text)))
-    return found[0]
+    return sides[0]
 
 
 def _clock(text: str) -> str:
