@@ -106,17 +106,17 @@ def captured_text(board: chess.Board, style: BoardStyle) -> str:
 
     "" before the first capture. Pawns count 1, knights and bishops 3, rooks 5, queens 9.
     """
-    taken: dict[chess.Color, list[chess.Piece]] = {chess.WHITE: [], chess.BLACK: []}
+    captured: dict[chess.Color, list[chess.Piece]] = {chess.WHITE: [], chess.BLACK: []}
     before = board.root()
     for move in board.move_stack:
         if before.is_capture(move):
             # En passant.
             piece = before.piece_at(move.to_square) or chess.Piece(chess.PAWN, not before.turn)
-            taken[before.turn].append(piece)
+            captured[before.turn].append(piece)
         before.push(move)
     parts = []
     for side in (chess.WHITE, chess.BLACK):
-        pieces = sorted(taken[side], key=lambda piece: piece.piece_type)
+        pieces = sorted(captured[side], key=lambda piece: piece.piece_type)
         if pieces:
             names = " ".join(_plain_symbol(piece, style) for piece in pieces)
             took = (

@@ -49,6 +49,6 @@ def limits_from_flags(arguments: argparse.Namespace, default: Limits) -> Limits:
 def checked(name: str, value: Number, least: float, most: float) -> Number:
     """Return the value if it lies in least..most. Raises ConfigError."""
     if not least <= value <= most:  # `not` makes this true for NaN
-        told = later("{name}: bad value {value:g}, expected {least:g} to {most:.10g}")
-        raise ConfigError(_(told, name=name, value=value, least=least, most=most))
+        refusal = later("{name}: bad value {value:g}, expected {least:g} to {most:.10g}")
+        raise ConfigError(_(refusal, name=name, value=value, least=least, most=most))
     return value

@@ -121,8 +121,8 @@ def _standard_input() -> str:
 def _sources_of_text(
     text: str, game: int, ply: int | None, chess960: bool, name: str
 ) -> Iterator[Source | BadLine]:
-    found = wanted_kind(kind_of(text), name, GAMES, POSITIONS)
-    if found == POSITIONS:
+    kind = wanted_kind(kind_of(text), name, GAMES, POSITIONS)
+    if kind == POSITIONS:
         yield from _sources_of_lines(text, chess960)
     else:
         yield _source_of_game(_nth(read_text_games(text, name), game, name), ply)
@@ -164,16 +164,16 @@ def read_game(path: Path, number: int | None = 1) -> chess.pgn.Game:
 def _nth(games: Iterator[ReadGame], number: int | None, name: str) -> chess.pgn.Game:
     if number is not None and number < 1:
         raise ConfigError(f"game {number}: games are counted from 1")
-    found = next(games)
-    for game in itertools.chain([found], games):
-        found = game if game.number else found
+    latest = next(games)
+    for game in itertools.chain([latest], games):
+        latest = game if game.number else latest
         if game.number == number:
             break
-    if number not in (None, found.number):
-        raise DataError(f"{name}: expected {number} games or more, found {found.number}")
-    if found.cut:
-        raise DataError(f"{name}:{found.cut}")
-    return found.game
+    if number not in (None, latest.number):
+        raise DataError(f"{name}: expected {number} games or more, found {latest.number}")
+    if latest.cut:
+        raise DataError(f"{name}:{latest.cut}")
+    return latest.game
 
 
 def read_every_game(path: Path) -> Iterator[ReadGame]:
@@ -206,15 +206,15 @@ def _some(games: Iterator[ReadGame], name: str) -> Iterator[ReadGame]:
         )
 
 
-def odd_result(found: ReadGame) -> str:
+def odd_result(ending: ReadGame) -> str:
     """Return how the result of a game that can be played contradicts the board at its end; "" where
     it does not.
     """
-    board = board_at(found.game)
-    told = found.game.headers.get("Result", "*")
-    if found.cut or any(board.legal_moves) or told in ("*", board.result()):
+    board = board_at(ending.game)
+    tag = ending.game.headers.get("Result", "*")
+    if ending.cut or any(board.legal_moves) or tag in ("*", board.result()):
         return ""
-    return _("the result is {told}, but the board shows {shown}", told=told, shown=board.result())
+    return _("the result is {told}, but the board shows {shown}", told=tag, shown=board.result())
 
 
 def board_at(game: chess.pgn.Game, ply: int | None = None) -> chess.Board:
