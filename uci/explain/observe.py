@@ -66,12 +66,12 @@ class Observation:
     @property
     def decided_at(self) -> int:
         """Number of nodes after which the best move no longer changed."""
-        others = [
+        rivals = [
             at
             for at, snapshot in enumerate(self.snapshots)
             if snapshot.best != self.result.best_move
         ]
-        return self.snapshots[min(others[-1] + 1, len(self.snapshots) - 1) if others else 0].nodes
+        return self.snapshots[min(rivals[-1] + 1, len(self.snapshots) - 1) if rivals else 0].nodes
 
 
 def schedule(nodes: int) -> list[int]:
