@@ -92,6 +92,13 @@ def test_files_and_folders_of_the_house_exist():
     assert not [name for name in names if not list(ROOT.glob(f"**/{name.rstrip('/')}"))]
 
 
+def test_buttons_that_the_page_of_the_board_names_exist():
+    board = (ROOT / "uci" / "pages" / "templates" / "web.html.j2").read_text(encoding="utf-8")
+    buttons = re.findall(r"\*\*(.+?)\*\*", plain_text("docs/board.md"))
+    assert len(buttons) > 10
+    assert not [name for name in buttons if name not in board]
+
+
 @pytest.mark.parametrize("page", PRESENT)
 def test_every_name_that_a_page_mentions_exists(page):
     """A name of Aino's has an underscore or a capital inside: `e4`, `Q` and `bestmove` are none."""
