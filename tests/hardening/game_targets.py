@@ -12,7 +12,7 @@ from selfplay.data.v6_games import read_v6
 from selfplay.records.collect import collect
 from selfplay.records.game import encode_record, training_game
 from selfplay.records.replay import FRAME, REPLAY_MAGIC, read_segment
-from selfplay.run.exchange import pgn_text
+from selfplay.run.games_out import pgn_text
 from tests.hardening.broken_files import Target
 from tests.selfplay.data.test_v6 import STARTS, searched_game
 from tests.selfplay.data.v6_chunks import chunk_of_game, packed

@@ -18,7 +18,7 @@ from engine.board.pgn.token_kernels import MOST_NAG
 from engine.errors import AinoError, DataError, FenError
 from selfplay.matches.opening_book import load_book
 from selfplay.records.game import decode_record, encode_record
-from selfplay.run.exchange import pgn_text
+from selfplay.run.games_out import pgn_text
 from selfplay.suites.epd import read_epd
 from tests.hardening import text_targets
 from tests.hardening.game_targets import games

@@ -43,29 +43,44 @@ PGN = """[Event "one"]
 CHESS960 = "bbqnnrkr/pppppppp/8/8/8/8/PPPPPPPP/BBQNNRKR w KQkq - 0 1"
 
 
-def test_books_give_openings_with_their_history(tmp_path):
-    path = tmp_path / "book.pgn"
-    path.write_text(PGN)
-    book = load_book(path, plies=4)
-    assert len(book) == 3
-    assert book[0] == f"{chess.STARTING_FEN} moves e2e4 e7e5 g1f3 b8c6"
-    board = opening_board(book[0])
-    assert len(board.move_stack) == 4
+EPD = (
+    "# comment\n; a\n// c\n4k3/8/8/8/8/8/4P3/4K3 w - - ce 30;\n\nstartpos moves d4\n8/8/8/8 w - -\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "number", "opening"),
+    [
+        pytest.param(
+            "a.pgn", PGN, 0, f"{chess.STARTING_FEN} moves e2e4 e7e5 g1f3 b8c6", id="the first plies"
+        ),
+        pytest.param(
+            "a.pgn", PGN, 1, "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1 moves e2e4 e8d7", id="a short game"
+        ),
+        pytest.param("a.epd", EPD, 0, "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1", id="a position"),
+        pytest.param("a.epd", EPD, 1, f"{chess.STARTING_FEN} moves d2d4", id="moves of an EPD"),
+    ],
+)
+def test_an_opening_of_a_book_is_its_start_with_the_moves(name, text, number, opening, tmp_path):
+    (tmp_path / name).write_text(text)
+    assert load_book(tmp_path / name, plies=4)[number] == opening
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [("a.pgn", PGN, r"a\.pgn:16:7: 'Ke3': illegal move"), ("a.epd", EPD, r"a\.epd:7: ")],
+)
+def test_an_opening_that_cannot_be_played_is_told_by_its_line(name, text, words, tmp_path):
+    (tmp_path / name).write_text(text)
+    book = load_book(tmp_path / name, plies=4)
+    with pytest.raises(DataError, match=words):
+        book[2]
+
+
+def test_the_board_of_an_opening_has_its_history():
+    board = opening_board(f"{chess.STARTING_FEN} moves e2e4 e7e5 g1f3 b8c6")
+    assert [move.uci() for move in board.move_stack] == ["e2e4", "e7e5", "g1f3", "b8c6"]
     assert board.fen() == "r1bqkbnr/pppp1ppp/2n5/4p3/4P3/5N2/PPPP1PPP/RNBQKB1R w KQkq - 2 3"
-    assert book[1] == "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1 moves e2e4 e8d7", (
-        "a short game is taken whole"
-    )
-    with pytest.raises(DataError, match=r"book\.pgn:16:7: 'Ke3': illegal move"):
-        book[2]
-    path = tmp_path / "book.epd"
-    path.write_text(
-        "# comment\n; a\n// c\n4k3/8/8/8/8/8/4P3/4K3 w - - ce 30;\n\nstartpos moves d4\n8/8/8/8 w - -\n"
-    )
-    book = load_book(path)
-    assert book[0] == "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"
-    assert book[1] == f"{chess.STARTING_FEN} moves d2d4"
-    with pytest.raises(DataError, match=r"book\.epd:7: "):
-        book[2]
 
 
 def test_games_in_a_file_of_another_name_are_a_book(tmp_path):
@@ -83,7 +98,9 @@ def test_zip_archives_are_looked_into(tmp_path):
         archive.writestr("other.pgn", PGN)
     assert len(load_book(path)) == 2 * PGN.count("Event")
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("puzzles.csv", "PuzzleId,FEN,Moves\n")
+        archive.writestr(
+            "puzzles.csv", f"PuzzleId,FEN,Moves,Rating\na,{chess.STARTING_FEN},e2e4 e7e5,1500\n"
+        )
     with pytest.raises(DataError, match="found puzzles in Lichess's format"):
         load_book(path)
 
