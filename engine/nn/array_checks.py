@@ -93,6 +93,14 @@ def copies(tensors: Mapping[str, Array]) -> dict[str, Array]:
     return {name: array.copy(order="K") for name, array in tensors.items()}
 
 
+def same_arrays(some: Mapping[str, Array], others: Mapping[str, Array]) -> bool:
+    """Whether two groups of arrays have the same names and numbers."""
+    return some.keys() == others.keys() and all(
+        array.shape == others[name].shape and bool((array == others[name]).all())
+        for name, array in some.items()
+    )
+
+
 def copy_tensors(source: Mapping[str, Array], target: Mapping[str, Array]) -> None:
     """Copy each array of `source` into `target`'s array of the same name; ShapeError when shapes
     differ.

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.errors import ConfigError, TrainingError
 from engine.native.interrupts import Uninterrupted
-from engine.nn.array_checks import copies
+from engine.nn.array_checks import copies, same_arrays
 from engine.nn.layer import Array, Layer
 from engine.nn.means import add_means
 from engine.nn.module import ParameterIndex
@@ -69,7 +69,7 @@ class Step:
             self._find_arrays()
         self.optimizer.serve(self.model)
         if run.last:
-            self.model.load_parameters(run.last)
+            self.model.load_parameters(self.tensors())
             run.last = {}
         statistics = copies(self._arrays.buffers())
         done = run.steps_done
@@ -149,8 +149,12 @@ class Step:
     # ---- state -----------------------------------------------------------------------------------
 
     def tensors(self) -> dict[str, Array]:
-        """Return the parameters and buffers with which training goes on."""
-        return self.run.last or self.model.named_parameters() | self.model.named_buffers()
+        """Return the parameters and buffers with which training goes on: those of the last step
+        while the model holds the best ones, and else those of the model.
+        """
+        own = self.model.named_parameters() | self.model.named_buffers()
+        is_best = self.run.last and same_arrays(own, self.run.best)
+        return self.run.last if is_best else own
 
     def state(self) -> dict[str, dict[str, Array]]:
         """Return what model, optimizer and average remember, by "model", "optimizer", "average"."""

@@ -112,13 +112,41 @@ def test_a_loop_of_ones_own_sees_a_new_layer():
     runner.close()
 
 
+@pytest.mark.parametrize("change", [change for change in CHANGES if change is not other_rate])
+def test_what_changes_behind_the_best_epoch_is_trained_on(change):
+    """The weights of the last step came back over it."""
+    rising = nn.Data(X, Y + np.arange(64)[:, None])
+    model, fresh = network(), network()
+    run = trainer(model, rate=0.5, patience=1)
+    run.fit(DATA, 9, validation=rising)
+    assert run._step.run.last
+    fresh.load_parameters(model.named_parameters())
+    change(model)
+    change(fresh)
+    new = trainer(fresh, rate=0.5)
+    new._step.run.steps_done = run.steps_done
+    batch = nn.Data(X[:32], Y[:32])
+    assert run.step(batch) == new.step(batch)
+    for name, array in fresh.named_parameters().items():
+        assert np.array_equal(model.named_parameters()[name], array), name
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_average_follows_a_model_with_other_parts(change):
+    model = network()
+    run = trainer(model, average_decay=0.5)
+    run.fit(DATA, 1)
+    change(model)
+    run.fit(DATA, 2)
+    assert run.averaged_model().named_parameters().keys() == model.named_parameters().keys()
+
+
 def test_the_average_is_a_model_of_its_own():
     """Training went on in the average, where replicas shared what they adopt."""
     model = network()
     run = trainer(model, average_decay=0.5)
     run.fit(DATA, 1)
     before = model(X)
-    run.averaged_model().params.update({})
     for array in run.averaged_model().named_parameters().values():
         array[...] = 0
     assert np.array_equal(model(X), before)
