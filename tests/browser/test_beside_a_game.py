@@ -128,12 +128,3 @@ def test_a_private_window_that_keeps_nothing_has_a_board(chromium, tmp_path):
         )
         assert tab.failures == []
         tab.close()
-
-
-def test_a_new_game_is_offered_with_the_choices_of_the_last(tab):
-    wanted = "{ side: 'white', level: 'elo 1200', clock: '25+10', fen: '', chess960: '' }"
-    tab.script(f"send('new', {wanted})", until="state.choice.clock === '25+10'")
-    tab.script("openDialog('new-game')")
-    fields = "[form.level.value, form.clock.value, form.own.value, form.own.disabled]"
-    offered = tab.script(f"(form => {fields})(document.querySelector('#new-game form'))")
-    assert offered == ["elo 1200", "own", "25+10", False]

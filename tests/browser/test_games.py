@@ -166,7 +166,7 @@ def test_reviews_go_on_while_the_page_is_gone(games):
     assert games.script("document.querySelector('#games-page').checkVisibility()")
     games.click(
         "[data-games=progress]",
-        until="$('games-chart').textContent.includes('Those of 15 moves and more are counted')",
+        until="$('progress-body').textContent.includes('Those of 15 moves and more are counted')",
     )
     games.go(
         games.script("location.href")
@@ -271,10 +271,10 @@ def test_the_progress_leads_to_the_board_before_a_mistake(chromium, tmp_path):
         tab.script("send('games_review', { key: games.rows[0].key })")
         tab.wait_for("games.rows[0].accuracy_black !== null")
         tab.click("[data-games=progress]")
-        tab.wait_for("$('games-chart').querySelector('table') !== null")
-        assert "Italian Game" in tab.text("#games-chart")
-        assert tab.script("$('games-chart').querySelectorAll('polyline').length") == 4
-        row = "#games-chart table:last-of-type td button"
-        tab.click(row, until="$('games-chart').querySelector('.positions button') !== null")
+        tab.wait_for("$('progress-body').querySelector('table') !== null")
+        assert "Italian Game" in tab.text("#progress-body")
+        assert tab.script("$('progress-body').querySelectorAll('polyline').length") == 4
+        row = "#progress-body tbody:last-of-type td button"
+        tab.click(row, until="$('progress-body').querySelector('.positions button') !== null")
         tab.click(".positions button", until="state.lesson && !$('games').open")
         assert tab.script("state.names.black") == "You"

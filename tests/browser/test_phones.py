@@ -12,8 +12,8 @@ import pytest
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.test_web_board import PROMOTION, square, wait_for_moves
 from tests.browser.web_board import on_boards, open_board
+from uci.catalogues import spoken_languages
 from uci.game.timed_game import Setup
-from uci.language import spoken_languages
 
 PHONES = [(844, 390), (390, 844), (320, 568), (568, 320)]
 BOX = "document.querySelector({!r}).getBoundingClientRect()"
@@ -109,8 +109,8 @@ def test_nothing_is_wider_than_a_phone_in_longer_words(chromium, tmp_path, langu
                     tab.script(f"document.getElementById({dialog!r}).close('cancel')")
 
 
-PROGRESS = """games.showProgress({
-  points: [{ accuracy: 70, mistakes: [1, 2, 0] }],
+PROGRESS = """progress.show({
+  points: [{ date: '2024.01.02', accuracy: 70, mistakes: [1, 2, 0] }],
   rows: [{ by: 'opening', name: "Queen's Gambit Declined", games: 112, mistakes: 331, points: .5, accuracy: 78 }],
 }), 1"""
 REFUTED = """(() => {
@@ -128,9 +128,9 @@ def test_the_progress_is_no_wider_than_a_phone(chromium, tmp_path, language):
         tab.wait_for(
             f"document.documentElement.lang === {language!r} && typeof state !== 'undefined' && state"
         )
-        tab.script("openDialog('games')")
+        tab.script("openDialog('progress')")
         tab.script(PROGRESS)
-        assert tab.script("$('games').scrollWidth - $('games').clientWidth") == 0
+        assert tab.script("$('progress').scrollWidth - $('progress').clientWidth") == 0
 
 
 def test_a_puzzle_fits_its_window_after_a_wrong_try(chromium, tmp_path):

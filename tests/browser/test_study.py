@@ -143,7 +143,7 @@ def test_the_explorer_leads_to_the_games_of_a_file(study):
 
 def test_a_puzzle_says_why_a_try_fails(study, tmp_path, monkeypatch):
     """It said "Try again", and "Due: 0 of 3,001"."""
-    monkeypatch.setattr("uci.library.training.read_set", lambda: iter(()))
+    monkeypatch.setattr("uci.library.puzzle_stock.read_set", lambda: iter(()))
     study.script(
         f"games.take(new File([{json.dumps(PUZZLE)}], 'p.csv')); 1",
         until="games.problem === '1 new puzzle.'",

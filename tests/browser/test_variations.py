@@ -56,21 +56,6 @@ def test_variations_stand_beside_their_moves(tab):
 
 
 @on_boards(ANALYSIS)
-def test_what_is_written_about_a_move_is_kept_in_its_pgn(tab):
-    load(tab, "1. e4 e5 *", 2)
-    tab.script("look(2)", until="state.here === 2")
-    tab.script("$('comment').focus()")
-    tab.type("u and n are letters here")
-    tab.press("Enter")
-    tab.script("$('glyph').value = 3, $('glyph').dispatchEvent(new Event('change'))")
-    tab.wait_for("state.steps[2].glyphs[0] === 3 && state.steps[2].note")
-    assert "e5!!" in tab.text("#moves")
-    assert "1. e4 e5 $3 { u and n are letters here }" in tab.script(
-        "fetch('game.pgn').then(answer => answer.text())"
-    )
-
-
-@on_boards(ANALYSIS)
 def test_stepping_through_a_game_says_the_move(tab):
     """The status was said again and again, and the move stood in the label of a drawing that nobody
     hears.

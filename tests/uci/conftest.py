@@ -7,7 +7,7 @@ import pytest
 
 from tests.uci.library.own_games import text_of
 from tests.uci.web.web_visit import Visit
-from uci.language import shows_own_letters, speak
+from uci.language import show_own_letters, speak
 from uci.library.games_folder import GamesFolder
 
 
@@ -15,7 +15,7 @@ from uci.library.games_folder import GamesFolder
 def english():
     """Begin in English, whatever the test before spoke."""
     speak("en")
-    shows_own_letters.set(False)
+    show_own_letters(False)
 
 
 @pytest.hookimpl(tryfirst=True)

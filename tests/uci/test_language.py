@@ -20,11 +20,20 @@ from engine.board.pgn.game_reader import read_games
 from engine.cli.command_line import make_parser
 from engine.errors import DataError, FenError, message
 from tests.new_process import ROOT
-from uci import language
+from uci import catalogues, language
 from uci.annotate.material import ON_SQUARE, ONE_PIECE
-from uci.language import _, page_language, several, speak, spoken_languages, translated
+from uci.language import (
+    _,
+    page_language,
+    several,
+    show_own_letters,
+    shown_moves,
+    speak,
+    spoken_languages,
+    translated,
+)
 from uci.main import SUBCOMMANDS
-from uci.play.typed_commands import TYPED_COMMANDS
+from uci.play.typed_commands import TYPED_COMMANDS, typed_words
 
 FOLDER = ROOT / "uci/languages"
 OTHERS = sorted(set(spoken_languages()) - {"en"})
@@ -49,6 +58,7 @@ def marked():
     }
     found |= {"You", "White", "Black", "Better:", "Variation:"}  # the players, and kinds of lines
     found |= {"usage: ", *itertools.chain.from_iterable(map(help_texts, _COMMANDS))}
+    found |= {f"command\4{name}" for name in TYPED_COMMANDS if name != "?"}
     found |= {f"subject\4{name}" for name in (*ON_SQUARE.values(), *ONE_PIECE.values())}
     found |= {f"of\4{name}" for name in ON_SQUARE.values()} | {"this language\4English"}
     for path in (ROOT / "uci").rglob("*.py"):
@@ -62,7 +72,9 @@ def marked():
                 texts = [one.value for one in node.args if isinstance(one, ast.Constant)]
                 is_in_context = getattr(node.func, "id", "") == "_" and len(texts) == 2
                 found |= (
-                    {f"{texts[1]}\4{texts[0]}"} if is_in_context else set(texts) - {"subject", "of"}
+                    {f"{texts[1]}\4{texts[0]}"}
+                    if is_in_context
+                    else set(texts) - {"subject", "of", "command"}
                 )
     for folder in ("uci/pages/templates", "engine/pages/templates"):
         for path in (ROOT / folder).iterdir():
@@ -91,7 +103,9 @@ def catalogue_of(code):
     translations.
     """
     return {
-        one: text.split("\0") for name, text in language._entries(code) for one in name.split("\0")
+        one: text.split("\0")
+        for name, text in catalogues.sentences_of(code)
+        for one in name.split("\0")
     }
 
 
@@ -124,7 +138,9 @@ def test_the_compiled_catalogue_is_the_text(code):
     _header, *texts = (
         ast.literal_eval(f'"{one}"') for one in re.findall(rf"^msgstr\S* {_STRING}", source, re.M)
     )
-    compiled = [text for _name, forms in language._entries(code) for text in forms.split("\0")]
+    compiled = [
+        text for _name, forms in catalogues.sentences_of(code) for text in forms.split("\0")
+    ]
     assert sorted(texts) == sorted(compiled)
 
 
@@ -134,7 +150,7 @@ def test_a_folder_with_a_catalogue_is_a_language(tmp_path, monkeypatch):
     """
     shutil.copytree(FOLDER / "es", tmp_path / "xx")
     (tmp_path / "__pycache__").mkdir()
-    monkeypatch.setattr(language, "_FOLDER", tmp_path)
+    monkeypatch.setattr(catalogues, "CATALOGUES_FOLDER", tmp_path)
     assert spoken_languages.__wrapped__() == {"en": "English", "xx": "Español"}
 
 
@@ -157,8 +173,8 @@ NAMES = set("""evaluator file folder game maker name names page path pgn url""".
 # Numbers, moves and squares, which no word before them changes for, and whole sentences behind a
 # colon or alone.
 OTHER_VALUES = set(
-    """0 1 2 accuracy after before black chances column command character count day deeper default depth
-    deviation done draw encoding error example fault fen forms found games hours how least left
+    """0 1 2 accuracy after before black chances column command comment character count day deeper default depth
+    deviation done draw encoding error example fault fen forms found gained games hours how least left
     letter level limits line longest loss most move moves nodes nps number own passed pawns
     plies ply points position progress rank rating ratings readers reason result saved scale
     score seconds shown side square squares streak summary themes title told total tried
@@ -292,6 +308,41 @@ def test_sentences_take_values_in_any_language(code, move, none):
 def test_thousands_are_parted_as_the_language_does():
     speak("de")
     assert several("{count} game", "{count} games", 2421) == "2.421 Partien"
+
+
+@pytest.mark.parametrize(("code", "knight"), [("de", "Sf3"), ("fr", "Nf3"), ("en", "Nf3")])
+def test_moves_have_the_letters_that_a_language_wants_from_the_start(code, knight):
+    speak(code)
+    show_own_letters(None)
+    assert shown_moves("Nf3") == knight
+
+
+@pytest.mark.parametrize(
+    ("code", "word", "meant"),
+    [("de", "hilfe", "help"), ("de", "tipp", "hint"), ("de", "undo", "undo"),
+     ("fr", "nulle", "draw"), ("es", "salir", "quit"), ("en", "help", "help")],
+)  # fmt: skip
+def test_a_terminal_takes_commands_in_its_language(code, word, meant):
+    """It answered "Type 'help'" in German, and did not know "hilfe"."""
+    speak(code)
+    assert typed_words()[word] is TYPED_COMMANDS[meant]
+
+
+@pytest.mark.parametrize(
+    ("code", "english", "shown"),
+    [
+        ("fr", ", nobody plays {move}", ", personne ne joue c4"),
+        ("fr", "{move}: {comment}", "c4 : bon"),
+        ("de", "runs into {move}, {deed}", "lässt c4 zu, gut"),
+        ("de", "analyses", "Analysen"),
+    ],
+)
+def test_sentences_are_what_people_say(code, english, shown):
+    speak(code)
+    values = {"move": "c4", "comment": "bon", "deed": "gut"}
+    assert (
+        _(english, **{name: values[name] for name in values if f"{{{name}}}" in english}) == shown
+    )
 
 
 def test_a_page_gets_the_catalogue_of_its_language():

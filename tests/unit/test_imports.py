@@ -32,6 +32,8 @@ RUN = TRAINING | MATCHES | {"selfplay.training", "selfplay.families", "selfplay.
 REPORT = RUN | {"selfplay.run"}
 FOR_PEOPLE = ENGINE | {
     "uci",
+    "uci.catalogues",
+    "uci.help_language",
     "uci.language",
     "uci.loading",
     "uci.pages",
@@ -81,7 +83,9 @@ MAY_IMPORT = {
     "uci.tools": ENGINE | {"uci"},
     "uci.bench": ENGINE | {"uci", "uci.loading", "uci.tools"},
     "uci.protocol": ENGINE | {"uci", "uci.loading", "uci.tools", "uci.bench"},
-    "uci.language": {"uci"},
+    "uci.catalogues": {"uci"},
+    "uci.language": {"uci", "uci.catalogues"},
+    "uci.help_language": {"uci", "uci.catalogues", "uci.language"},
     "uci.pages": ENGINE | {"uci", "uci.language"},
     "uci.openings": ENGINE,
     "uci.common": FOR_PEOPLE - {"uci.common"},

@@ -196,7 +196,10 @@ def _told_of_finders(move: MoveReview, is_own: bool | None = None, with_answer: 
     if move.mark in BAD:
         played = shown_moves(move.san, is_own)
         count = round(100 * people.play)
-        text += several(", {count} plays {move}", ", {count} play {move}", count, move=played)
+        if count == 0:
+            text += _(", nobody plays {move}", move=played)
+        else:
+            text += several(", {count} plays {move}", ", {count} play {move}", count, move=played)
     if round(people.find, 2) < EASY_TO_MISS:
         return _("{told}: easy to miss.", told=text)
     if round(people.find, 2) > WITHIN_REACH:

@@ -141,7 +141,7 @@ def reason_of(move: MoveReview, is_own: bool | None = None) -> MoveReason:
     """Return why a move is worse than the best one, in letters as for `shown_moves`; without a text
     where no rule knows. It takes some hundredths of a second, once in each language.
     """
-    is_own = shows_own_letters.get() if is_own is None else is_own
+    is_own = shows_own_letters() if is_own is None else is_own
     told_in = spoken(), is_own
     if told_in not in move.reasons:
         move.reasons[told_in] = find_reason(_lines_of(move, is_own))

@@ -79,7 +79,7 @@ def _are_own_first(cleaned: str) -> bool:
     """Whether letters for pieces are rather those of the language that is spoken here. A small
     first letter may be a pawn's file.
     """
-    return shows_own_letters.get() and not cleaned[:1].islower()
+    return shows_own_letters() and not cleaned[:1].islower()
 
 
 def _check_pieces(board: chess.Board, text: str, moves: list[chess.Move]) -> None:

@@ -58,7 +58,7 @@ class PuzzleAttempt:
             solved_at_once = not self._is_noted
             self._note(True)
             self.is_over = True
-            told = _("Solved!") if solved_at_once else _("Solved, at a later try.")
+            told = _("Solved!") if solved_at_once else _("Solved, but not at the first try.")
             self.says = f"{told} {self._explanation}"
             return
         reply = chess.Move.from_uci(self.puzzle.moves[ply + 1])

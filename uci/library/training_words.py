@@ -10,7 +10,7 @@ def standing_text(standing: Standing) -> str:
     """Return how one stands, in words."""
     points = standing.rating.points
     rating = f"{points:.0f} ± {2 * standing.rating.deviation:.0f}"
-    text = later("Rating {rating}. In a row: {streak}, at most {longest}.")
+    text = later("Rating {rating}. In a row: {streak}; the most: {longest}.")
     sentence = _(text, rating=rating, streak=standing.streak, longest=standing.longest)
     if not standing.due:
         return sentence

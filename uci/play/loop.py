@@ -15,7 +15,7 @@ from uci.language import _, shown_moves
 from uci.openings.opening_names import book_move
 from uci.play.asking import FlagFell
 from uci.play.game import TerminalGame
-from uci.play.typed_commands import TYPED_COMMANDS, opinion
+from uci.play.typed_commands import opinion, typed_words
 
 # What can be typed after a game, by its first letter or in full.
 _CHOICES = ("again", "swap", "takeback", "annotate", "quit")
@@ -59,13 +59,14 @@ def _obey(game: TerminalGame, text: str) -> GameEnd | None:
     if not text:
         return None
     word, argument = text.partition(" ")[::2]
-    command = TYPED_COMMANDS.get(word.lower())
+    commands = typed_words()
+    command = commands.get(word.lower())
     if command is not None:
         return command.run(game, argument.strip())
     try:
         move = read_human_move(game.board, text)
     except MoveError as error:
-        meant = nearest_words(TYPED_COMMANDS, word)
+        meant = nearest_words(commands, word)
         advice = _("Type 'help' for a list of commands.")
         if meant:
             advice = _("Did you mean {command}?", command=repr(meant[0]))

@@ -29,11 +29,12 @@ from uci.game.clock import GameClock, parse_time_control
 from uci.game.game_file import LAST, games_folder, load_game
 from uci.game.level import DEFAULT_LEVEL, DEFAULT_NAME, LEVEL_FORMS, Level, levels_text, parse_level
 from uci.game.timed_game import Setup, chess960_start, saved_game
-from uci.language import _, later, shown_moves, shows_own_letters, translate_help
+from uci.help_language import translate_help
+from uci.language import _, later, show_own_letters, shown_moves
 from uci.play.asking import ask_line
 from uci.play.game import TerminalGame, TerminalSettings
 from uci.play.loop import sit_down
-from uci.play.typed_commands import TYPED_COMMANDS
+from uci.play.typed_commands import typed_words
 
 DEFAULT_SIDE = "white"
 NO_CLOCK = "none"
@@ -61,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shown.add_argument("--ascii", action="store_true", help="draw the board with letters")
     shown.add_argument(
         "--own-letters",
-        action="store_true",
+        action=argparse.BooleanOptionalAction,
         help="show moves with your language's letters for pieces",
     )
     _add_browser(parser.add_argument_group("board in the browser"))
@@ -127,7 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
             lambda file: kind_of(file.read(LOOKED_AT).replace(b"\0", b"\1")) == GAMES,
             "a file of games",
         )
-    shows_own_letters.set(arguments.own_letters)
+    show_own_letters(arguments.own_letters)
     if _asks_first(arguments) and not arguments.web and sys.stdin.isatty():
         try:
             arguments.side, arguments.level, arguments.clock = ask_choices(ask_line, print)
@@ -285,5 +286,5 @@ def _clock(text: str) -> str:
 def completions(board: chess.Board, begun: str) -> list[str]:
     """Return the commands and legal moves that begin so."""
     moves = [board.san(move) for move in board.legal_moves]
-    words = {*TYPED_COMMANDS, *moves, *(shown_moves(move, is_own=True) for move in moves)}
+    words = {*typed_words(), *moves, *(shown_moves(move, is_own=True) for move in moves)}
     return sorted(word for word in words if word.startswith(begun))

@@ -40,9 +40,29 @@ class Command:
     help: str
 
 
+def typed_words() -> dict[str, Command]:
+    """Return the commands by the words that a person may type: in English, and in the language that
+    is spoken here.
+    """
+    commands = dict(TYPED_COMMANDS)
+    for name, command in TYPED_COMMANDS.items():
+        for word in _(name, "command").split():
+            commands.setdefault(word, command)
+    return commands
+
+
 def _help(game: TerminalGame, argument: str) -> None:
-    # Aliases add no line.
-    lines = {f"{command.form:15} {_(command.help)}": None for command in TYPED_COMMANDS.values()}
+    commands = typed_words()
+    forms = dict[str, str]()  # by help; aliases add no line
+    for word, command in commands.items():
+        if word not in TYPED_COMMANDS:
+            forms[command.help] = (
+                f"{forms[command.help]}, {word}" if command.help in forms else word
+            )
+    lines = dict[str, None]()
+    for command in commands.values():
+        own_form = forms.get(command.help, command.form)
+        lines[f"{own_form:15} {_(command.help)}"] = None
     game.say("\n".join([_(_MOVES_FORM), *lines]))
 
 

@@ -6,11 +6,13 @@ import asyncio
 import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import chess
 
 from engine.errors import MoveError
+from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.result import SearchInfo
 from uci.annotate.people import RATINGS, people_network
@@ -37,6 +39,11 @@ from uci.web.study import Study
 
 # The first lines of an analysis come after this; later ones each second.
 _FIRST_LOOK = Limits(movetime_ms=150)
+# Then Aino rests, until something else is looked at or it is asked to look deeper: a page that
+# nobody looks at costs nothing, and reviews in the background have the machine.
+_LOOK = Limits(movetime_ms=10_000)
+_DEEPER = Limits(infinite=True)
+_OTHER_PROMOTIONS = 3  # beside that to a queen
 # Of the moves that people play: how many are shown, and the least share of players for one.
 _MOST_PEOPLE_MOVES = 6
 _LEAST_SHARE = 0.01
@@ -80,6 +87,12 @@ def lines(session: BoardSession, on: bool, count: int) -> None:
     session.changed()
 
 
+def deeper(session: BoardSession) -> None:
+    """Look at the position until something else is to be done."""
+    if session.board_game.is_analysing and not session.review.is_running:
+        session.tasks.start(_show_lines(session, (_DEEPER,)))
+
+
 def name(session: BoardSession, title: str, white: str, black: str) -> None:
     if not session.board_game.may_be_named:
         raise MoveError(_("the names of a game that was played stay"))
@@ -89,7 +102,7 @@ def name(session: BoardSession, title: str, white: str, black: str) -> None:
 
 def position(session: BoardSession, fen: str) -> None:
     board, notes = chosen_position(fen, session.board_game.study.shown)
-    session.replace_board_game(BoardGame(Setup(board, None)), notes=notes)
+    session.replace_board_game(BoardGame(Setup(board, None)), notes=notes, is_from_review=True)
 
 
 def load(session: BoardSession, text: str, game: int) -> None:
@@ -133,6 +146,7 @@ REQUESTS: dict[str, Request] = {
     "explore": (explore, {"moves": is_moves}),
     "people": (people, {"rating": number_of(*RATINGS)}),
     "lines": (lines, {"on": is_flag, "count": number_of(1, 218)}),
+    "deeper": (deeper, {}),
     "name": (name, {"title": is_name, "white": is_name, "black": is_name}),
     "position": (position, {"fen": is_position}),
     "load": (load, {"text": is_pgn, "game": number_of(1, 100_000)}),
@@ -171,7 +185,13 @@ async def _ask_people(session: BoardSession, board: chess.Board, rating: int) ->
 
 
 async def show_lines(session: BoardSession) -> None:
-    """Show lines of the position that is looked at until something else is to be done."""
+    """Show lines of the position that is looked at for some seconds, or until something else is to
+    be done.
+    """
+    await _show_lines(session, (_FIRST_LOOK, _LOOK))
+
+
+async def _show_lines(session: BoardSession, looks: Sequence[Limits]) -> None:
     board = session.board_game.study.shown.copy()
     if not any(board.legal_moves):
         session.engine.stop()
@@ -179,8 +199,15 @@ async def show_lines(session: BoardSession) -> None:
         return
 
     def on_lines(infos: Sequence[SearchInfo]) -> None:
-        session.tell(lines_of(board, infos))
+        session.tell(lines_of(board, infos, session.line_count))
 
-    for limits in (_FIRST_LOOK, Limits(infinite=True)):
-        if await session.engine.search(board, session.for_analysis, limits, on_lines) is None:
+    def options_of(options: EngineOptions) -> EngineOptions:
+        options = session.for_analysis(options)
+        if any(move.promotion for move in board.legal_moves):
+            return replace(options, multi_pv=options.multi_pv + _OTHER_PROMOTIONS)
+        return options
+
+    for limits in looks:
+        if await session.engine.search(board, options_of, limits, on_lines) is None:
             return
+    session.tell({"do": "rested", "fen": board.fen()})

@@ -198,9 +198,14 @@ class BoardSession:
         board_game: BoardGame,
         review: BoardReview = NO_REVIEW,
         notes: Sequence[str] = (),
+        is_from_review: bool = False,
     ) -> None:
-        """Begin another game, after saving the one before. The `notes` are on its position."""
-        self.saver.now(self.board_game, aloud=True)
+        """Begin another game, after saving the one before. The `notes` are on its position; from a
+        game that tries what a review said one goes back to it.
+        """
+        self.saver.now(self.board_game)
+        if not is_from_review:
+            self.reviewed = None
         board_game.wait(self.board_game.is_waiting)  # The page may be gone.
         self.board_game = self._lay(board_game)
         self.review = review
@@ -229,12 +234,15 @@ class BoardSession:
         self.choice = choice
         choice.keep(self._folder)
 
-    def _saved(self, board_game: BoardGame, sentence: str, aloud: bool) -> None:
-        """Say where a game was saved, or let the state of one that has ended tell it."""
-        if aloud:
-            self.say(sentence)
-        elif board_game is self.board_game and not board_game.is_running:
-            self.tell_state()
+    def _saved(self, board_game: BoardGame, sentence: str, is_lost: bool) -> None:
+        """Let the state of a game tell where it is saved, and say of an earlier one that it could
+        not be.
+        """
+        if board_game is self.board_game:
+            if not board_game.is_running:
+                self.tell_state()
+        elif is_lost:
+            self.say(sentence, "error")
 
     def set_review(self, review: BoardReview) -> None:
         """Note how far the review is, and tell the page. One that is running and gives way is

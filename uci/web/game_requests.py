@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 import chess
 
@@ -52,20 +53,22 @@ def new(session: BoardSession, side: str, level: str, clock: str, fen: str, ches
     board, notes = chosen_position(fen, session.board_game.study.shown, chess960)
     board_game = BoardGame(chosen_game(board, side, level, clock))
     session.choose(Choice.of(board_game))
-    session.replace_board_game(board_game, notes=notes)
+    session.replace_board_game(board_game, notes=notes, is_from_review=bool(fen))
 
 
 def play_from_here(session: BoardSession, side: str, level: str, clock: str) -> None:
     setup = chosen_game(session.board_game.study.shown.copy(), side, level, clock)
     session.choose(Choice.parse(level, clock))
-    session.tasks.work(lambda: BoardGame(setup), session.replace_board_game)
+    begin = partial(session.replace_board_game, is_from_review=True)
+    session.tasks.work(lambda: BoardGame(setup), begin)
 
 
 def again(session: BoardSession, swap: bool) -> None:
     """Begin the same game once more, from its start."""
     if not session.board_game.is_game:
         raise MoveError(_("there is no game to play again"))
-    session.replace_board_game(BoardGame(session.board_game.again(swap)))
+    again = BoardGame(session.board_game.again(swap))
+    session.replace_board_game(again, is_from_review=True)
 
 
 def move(session: BoardSession, uci: str) -> None:
@@ -123,7 +126,7 @@ async def _advice(
 async def _hint(session: BoardSession, board_game: BoardGame, board: chess.Board) -> None:
     result = await _advice(session, board_game, board)
     if result is not None and result.best_move is not None:
-        line = lines_of(board, result.infos)["lines"][:1] if result.infos else []
+        line = lines_of(board, result.infos, 1)["lines"] if result.infos else []
         (squares,) = squares_of([result.best_move])
         san = shown_moves(board.san(result.best_move))
         session.hinted = {

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import chess
 
+from engine.board.pgn.annotations import game_name
 from engine.errors import DataError
-from uci.common.reading import board_at
+from uci.common.reading import board_at, read_every_game
 from uci.game.game_file import ANALYSES
 from uci.game.timed_game import Setup, saved_game
-from uci.language import shown_moves, translated
+from uci.language import _, shown_moves, translated
 from uci.library.cooperative import Steps
 from uci.library.export import lesson_page, pgn_of
+from uci.library.game_files import game_key
 from uci.library.game_query import GameQuery
 from uci.library.games_folder import GamesFolder
 from uci.library.glicko import Rating
@@ -35,6 +39,8 @@ from uci.web.request_forms import (
     number_of,
 )
 
+_LARGEST_STUDY = 4_000_000  # bytes of a file whose chapters are listed
+_MOST_CHAPTERS = 200
 _MOST_ON_PAGE = 100  # games on a page
 _MOST_POSITIONS = 200  # of mistakes that are listed together
 
@@ -146,6 +152,29 @@ def open_game(service: GamesService, games: GamesFolder, key: str, ply: int) -> 
     with contextlib.suppress(DataError):
         review = games.reviews.read(known.line)
     service.lay(board_game, review)
+    if game.errors:
+        fault = translated(str(game.errors[0]))
+        sentence = _("the PGN has a fault: {fault}", fault=fault)
+        service.tell({"do": "say", "text": sentence, "kind": "error"})
+    if _is_chapter(game.headers):
+        _tell_chapters(service, file, key)
+
+
+def _is_chapter(tags: Mapping[str, str]) -> bool:
+    """Whether a game is a chapter of a study, as Lichess writes them."""
+    return "ChapterName" in tags or "/study/" in tags.get("Site", "")
+
+
+def _tell_chapters(service: GamesService, file: Path, key: str) -> None:
+    """Tell what other chapters there are in a file, in their order."""
+    if file.stat().st_size > _LARGEST_STUDY:
+        return
+    chapters = list[dict[str, str]]()
+    for found in itertools.islice(read_every_game(file), _MOST_CHAPTERS):
+        if found.is_game:
+            name = found.game.headers.get("ChapterName") or game_name(found.game.headers)
+            chapters.append({"key": game_key(found.game), "name": name})
+    service.tell({"do": "chapters", "chapters": chapters, "key": key})
 
 
 def go_on(service: GamesService, games: GamesFolder, key: str) -> None:

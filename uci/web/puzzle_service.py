@@ -13,6 +13,7 @@ import chess
 from engine.pages.board import legal_moves, shown_position
 from uci.game.timed_game import clicked_move
 from uci.language import _
+from uci.library.puzzles import Puzzle
 from uci.library.solving import PuzzleAttempt
 from uci.library.training import PuzzleQuery, PuzzleTraining
 from uci.library.training_words import standing_text
@@ -25,6 +26,8 @@ class PuzzleService:
         self._folder, self._tell = folder, tell
         self._told = ""  # why answers are not kept, as the page knows
         self.attempt: PuzzleAttempt | None = None
+        self._mark = ""  # what the latest try was: right, wrong, or none
+        self._points_before = 0.0  # one's own rating as the puzzle began
 
     @cached_property
     def training(self) -> PuzzleTraining:
@@ -42,6 +45,8 @@ class PuzzleService:
         """Show the next puzzle of those that are wanted, or how to get some."""
         query = PuzzleQuery(source, theme, least, most)
         puzzle = self.training.next(query)
+        self._mark = ""
+        self._points_before = self.training.standing.rating.points
         self.attempt = PuzzleAttempt(self.training, puzzle) if puzzle is not None else None
         if self.attempt is None:
             says = _("No such puzzle is left for today. Choose others, review some of your games, or import Lichess's "
@@ -60,12 +65,14 @@ class PuzzleService:
         """Try a move. Raises MoveError."""
         if self.attempt is not None and not self.attempt.is_over:
             self.attempt.play(clicked_move(self.attempt.board, uci))
+            self._mark = "right" if self.attempt.failed is None else "wrong"
             self.show()
 
     def answer(self) -> None:
         """Show the solution."""
         if self.attempt is not None and not self.attempt.is_over:
             self.attempt.give_up()
+            self._mark = ""
             self.show()
 
     def show(self) -> None:
@@ -81,8 +88,9 @@ class PuzzleService:
             "legal": [] if attempt.is_over else legal_moves(board),
             "flipped": attempt.side == chess.BLACK,
             "says": attempt.says,
-            "standing": standing_text(self.training.standing),
+            "standing": f"{self._gain(puzzle)} {standing_text(self.training.standing)}".strip(),
             "over": attempt.is_over,
+            "mark": self._mark,
             "failed": attempt.failed is not None,
             "origin": puzzle.origin,
             "game": puzzle.game.split(" ")[0],
@@ -90,3 +98,14 @@ class PuzzleService:
             "before": puzzle.before.split(" ")[0],  # of the opponent's move, which is shown
             "themes": puzzle.themes if attempt.is_over else [],
         })  # fmt: skip
+
+    def _gain(self, puzzle: Puzzle) -> str:
+        """Return the puzzle's rating and what one's own gained by it, once it is over."""
+        if self.attempt is None or not self.attempt.is_over:
+            return ""
+        gained = round(self.training.standing.rating.points) - round(self._points_before)
+        return _(
+            "The puzzle is rated {rating}; your rating: {gained}.",
+            rating=f"{puzzle.rating:.0f}",
+            gained=f"{gained:+}",
+        )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from engine.board.notation import board_after
 from engine.errors import MoveError
 from uci.language import _
 from uci.library.reviews import KeptReview
@@ -15,27 +16,32 @@ from uci.web.request_forms import Request
 from uci.web.review_state import NO_REVIEW, BoardReview
 from uci.web.saver import record_of
 
+_LEAST_PLIES = 5  # of a game that is reviewed, unless it is mate: two moves teach nothing
+
 
 def review(session: BoardSession) -> None:
     board_game = session.board_game
     if board_game.is_game and board_game.end is None:
         raise MoveError(_("a game can be reviewed when it is over"))
     moves = board_game.study.moves
-    if not moves:
-        raise MoveError(_("there are no moves to review"))
+    is_mate = board_after(board_game.study.root.board(), *board_game.study.main_line).is_checkmate()
+    if len(moves) < _LEAST_PLIES and not is_mate:
+        raise MoveError(_("there are too few moves to review"))
     session.set_review(BoardReview(is_running=True, total=len(moves)))
     session.tasks.start(_review(session, board_game))
 
 
 def stop_review(session: BoardSession) -> None:
     session.set_review(NO_REVIEW)
+    session.say(_("The review was stopped; nothing of it is kept."))
     session.go_on()
 
 
 def go_back(session: BoardSession) -> None:
     """Go back to the game that was reviewed last, from what was tried there."""
     if session.reviewed is not None:
-        session.replace_board_game(*session.reviewed)
+        board_game, review = session.reviewed
+        session.replace_board_game(board_game, review)
 
 
 REQUESTS: dict[str, Request] = {
@@ -57,7 +63,8 @@ async def _review(session: BoardSession, board_game: BoardGame) -> None:
         reviewed = await session.engine.review(record, session.for_analysis, limits, on_ply)
     except Exception:
         if board_game is session.board_game:
-            stop_review(session)
+            session.set_review(NO_REVIEW)
+            session.go_on()
         raise
     if reviewed is None or board_game is not session.board_game:
         return

@@ -26,7 +26,7 @@ class BoardReview:
     """Nothing was asked for, a review runs, or it is ready."""
 
     is_running: bool = False
-    done: int = 0  # moves that have been judged
+    done: int = 0  # plies of the game, as far as the work is done
     total: int = 0
     kept: KeptReview | None = None  # once it is ready
     moves: tuple[chess.pgn.ChildNode, ...] = ()  # those that it judges
@@ -97,7 +97,9 @@ class Lesson:
     def _accept(self, text: str) -> None:
         self.is_over = True
         self.line = self.line[:1]
-        self.says = f"{text} {self.mistake.name}: {move_comment(self.mistake, with_answer=False)}"
+        comment = move_comment(self.mistake, with_answer=False)
+        told = _("{move}: {comment}", move=self.mistake.name, comment=comment)
+        self.says = f"{text} {told}"
 
     def _refuse(self, tried: MoveReview, text: str) -> None:
         """Tell the cost of a try and what answers it."""

@@ -81,7 +81,7 @@ class Saver:
     """Saves games of the board on threads, one after the other.
 
     New games go into `file`, analyses into one of its name in the folder of analyses. `told(game,
-    sentence, aloud)` hears of each save, and `say` why a file was left alone; both on that thread.
+    sentence, is_lost)` hears of each save, and `say` why a file was left alone; both on that thread.
     """
 
     def __init__(
@@ -139,15 +139,15 @@ class Saver:
         else:
             self._soon = asyncio.get_running_loop().call_later(delay_s, self.now, board_game)
 
-    def now(self, board_game: BoardGame, aloud: bool = False) -> SearchJob[str] | None:
+    def now(self, board_game: BoardGame) -> SearchJob[str] | None:
         """Save a game as it is now, after what is being saved, and again those whose saves failed;
         None where nothing of it is to be saved.
         """
         unsaved = filter(self._is_worth_saving, {board_game: None, **self._savings})
-        self._savings = {game: self._save(game, aloud and game is board_game) for game in unsaved}
+        self._savings = {game: self._save(game) for game in unsaved}
         return self._savings.get(board_game)
 
-    def _save(self, board_game: BoardGame, aloud: bool) -> SearchJob[str]:
+    def _save(self, board_game: BoardGame) -> SearchJob[str]:
         earlier = self._latest
         record = record_of(board_game)
         version = _version_of(board_game)
@@ -171,7 +171,9 @@ class Saver:
 
         saving = SearchJob[str]()
         self._latest = saving
-        return saving.start(save, lambda sentence: self._told(board_game, sentence, aloud))
+        return saving.start(
+            save, lambda sentence: self._told(board_game, sentence, saved.version != version)
+        )
 
     def finish(self, board_game: BoardGame) -> str | None:
         """Save all that is not saved, and wait; return where it is, or why it is nowhere, with its

@@ -30,8 +30,9 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from engine.board.pgn.annotations import GLYPHS
 from engine.errors import ConfigError
 from engine.native.uptime import uptime_s
+from uci.catalogues import spoken_languages
 from uci.game.level import SCALE, level_choices
-from uci.language import _, shows_own_letters, speak, spoken_languages
+from uci.language import _, show_own_letters, shows_own_letters, speak
 from uci.library.game_files import is_key
 from uci.pages.render import render
 from uci.web.games_service import GamesService
@@ -282,7 +283,8 @@ class _Guarded(RequestHandler):
         """
         self.chosen = self.get_query_argument("language", self.get_cookie(_LANGUAGE)) or ""
         speak(self.chosen, self.request.headers.get("Accept-Language", ""))
-        shows_own_letters.set(self.get_query_argument("letters", self.get_cookie(_LETTERS)) == "on")
+        letters = self.get_query_argument("letters", self.get_cookie(_LETTERS))
+        show_own_letters(None if letters is None else letters == "on")
 
     def check_origin(self, origin: str) -> bool:
         """Whether the Origin of a request is this server."""
@@ -340,7 +342,7 @@ class PageHandler(_Guarded):
         may be late.
         """
         kept = {"language": self.chosen if self.chosen in spoken_languages() else "",
-                "letters": "on" if shows_own_letters.get() else "off"}  # fmt: skip
+                "letters": "on" if shows_own_letters() else "off"}  # fmt: skip
         for name in kept.keys() & self.request.query_arguments.keys():
             self.set_cookie(f"aino-{name}", kept[name], max_age=_KEPT_S, samesite="Lax")
         shown = {
@@ -349,6 +351,7 @@ class PageHandler(_Guarded):
             "levels": level_choices(),
             "scale": _(SCALE),
             "glyphs": GLYPHS,
+            "letters": kept["letters"],
         }
         await self.show_page(partial(render, "web.html.j2", title="Aino", longest=LONGEST, **shown))
 

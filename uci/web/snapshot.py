@@ -11,6 +11,7 @@ import chess
 import chess.pgn
 
 from engine.board.notation import board_after, move_number
+from engine.board.pgn.annotations import is_told
 from engine.pages.board import legal_moves, shown_position, squares_of
 from engine.search.result import SearchInfo
 from uci.annotate.comments import move_comment
@@ -56,6 +57,8 @@ def snapshot(
         "thinking": board_game.is_engine_turn,
         "loading": board_game.is_loading and (board_game.is_engine_turn or board_game.is_asked),
         "names": _names(board_game),
+        "ratings": _ratings(board_game),
+        "about": _about(board_game),
         "title": board_game.tags["Event"] if board_game.may_be_named else None,
         "review": review_told(review),
         "lesson": None if lesson is None else _lesson(lesson, study),
@@ -70,7 +73,7 @@ def review_of(review: BoardReview, study: Study) -> dict[str, Any]:
     """
     marks = dict[int, Any]()
     if review.kept is None:
-        return {"marks": marks, "curve": []}
+        return {"marks": marks, "curve": [], "sides": None}
     curve = [(0, round(chances_of(review.kept.review.start), 3))]
     for move, node in zip(review.kept.review.moves, review.moves, strict=False):
         number = study.numbers.get(node)
@@ -81,7 +84,8 @@ def review_of(review: BoardReview, study: Study) -> dict[str, Any]:
             lines = {"better": () if move.is_best else move.best_line, "answer": move.reply_line}
             squares = {name: squares_of(line)[0] for name, line in lines.items() if line}
             marks[number] = {"nag": move.mark.nag, "says": move_comment(move), **squares}
-    return {"marks": marks, "curve": curve}
+    summaries = {chess.COLOR_NAMES[side]: review.kept.review.summary(side) for side in chess.COLORS}
+    return {"marks": marks, "curve": curve, "sides": summaries}
 
 
 def review_told(review: BoardReview) -> dict[str, Any]:
@@ -134,34 +138,82 @@ def _names(board_game: BoardGame) -> dict[str, str]:
     }
 
 
-def lines_of(board: chess.Board, infos: Sequence[SearchInfo]) -> dict[str, Any]:
-    """Lines of analysis of a board for the page, the best one for the side to move first; scores
-    and chances are White's, on the scale of reviews.
+def _ratings(board_game: BoardGame) -> dict[str, str]:
+    """Return the players' Elo as the tags of a game of others tell it, "" where they do not."""
+    ratings = dict[str, str]()
+    for side in chess.COLOR_NAMES:
+        rating = board_game.tags[f"{side.title()}Elo"]
+        ratings[side] = rating if is_told(rating) else ""
+    return ratings
+
+
+def _about(board_game: BoardGame) -> list[str]:
+    """Return what stands above a game of others: its title, its day and its result."""
+    title = board_game.tags["ChapterName"] or board_game.tags["Event"]
+    day = board_game.tags["Date"].replace(".", "-").removesuffix("-??").removesuffix("-??")
+    result = board_game.tags["Result"]
+    return [words for words in (title, day, result) if is_told(words) and words != "*"]
+
+
+def lines_of(board: chess.Board, infos: Sequence[SearchInfo], most: int) -> dict[str, Any]:
+    """Return at most so many lines of analysis of a board for the page, the best one for the side
+    to move first; scores and chances are White's, on the scale of reviews.
+
+    A pawn that becomes less than a queen has no line where its promotion to a queen has a better
+    one.
     """
     first = infos[0]
 
     def worth(info: SearchInfo) -> tuple[float, float]:
         return rank_of(Evaluation.of_info(info), chess.WHITE)
 
+    lines = list[dict[str, Any]]()
+    promoted = set[tuple[chess.Square, chess.Square]]()
+    for info in sorted(infos, key=worth, reverse=True):
+        moves = _with_queens(board, info.line(_LINE_PLIES))
+        if moves and moves[0].promotion is not None:
+            squares = (moves[0].from_square, moves[0].to_square)
+            if squares in promoted:
+                continue
+            promoted.add(squares)
+        lines.append(_line(board, info, moves))
     return {
         "do": "lines",
         "fen": board.fen(),
-        "lines": [_line(board, info) for info in sorted(infos, key=worth, reverse=True)],
+        "lines": lines[:most],
         "depth": f"{first.depth}/{first.seldepth}",
         "nodes": first.nodes,
         "nps": first.nps,
     }
 
 
-def _line(board: chess.Board, info: SearchInfo) -> dict[str, Any]:
+def _with_queens(board: chess.Board, line: Sequence[chess.Move]) -> list[chess.Move]:
+    """Return a line in which each pawn that promotes and is taken at once becomes a queen: to the
+    search all pieces are as good there.
+    """
+    walk = board.copy(stack=False)
+    moves = list[chess.Move]()
+    for ply, move in enumerate(line):
+        following = line[ply + 1 : ply + 2]
+        if move.promotion is not None and following:
+            queen = chess.Move(move.from_square, move.to_square, chess.QUEEN)
+            is_taken = following[0].to_square == move.to_square
+            if is_taken and board_after(walk, queen).is_legal(following[0]):
+                move = queen
+        moves.append(move)
+        walk.push(move)
+    return moves
+
+
+def _line(board: chess.Board, info: SearchInfo, line: Sequence[chess.Move]) -> dict[str, Any]:
     walk = board.copy(stack=False)
     moves = []
-    for move in info.line(_LINE_PLIES):
+    for move in line:
         moves.append(
             {"uci": move.uci(), "san": shown_moves(walk.san(move)), "number": move_number(walk)}
         )
         walk.push(move)
-    squares = [info.pv[0].from_square, info.pv[0].to_square] if info.pv else []
+    squares = [line[0].from_square, line[0].to_square] if line else []
     return {
         **_verdict(for_people(Evaluation.of_info(info)).seen_by_white(board.turn)),
         "moves": moves,

@@ -66,9 +66,9 @@ def test_a_line_to_a_mate_is_shown_whole():
     line = info(1, "g1f3", mate=-11)
     line.pv[:] = board_after("Nf3 Nf6 Ng1 Ng8 " * 5).move_stack
     assert shown(board, [line]).splitlines()[1].rstrip().endswith("10. Ng1 Ng8")
-    whole = lines_of(board, [line])["lines"][0]["moves"]
+    whole = lines_of(board, [line], 1)["lines"][0]["moves"]
     assert len(whole) == 20
-    cut = lines_of(board, [replace(line, score_mate=None)])["lines"][0]["moves"]
+    cut = lines_of(board, [replace(line, score_mate=None)], 1)["lines"][0]["moves"]
     assert len(cut) == 12
 
 

@@ -185,7 +185,7 @@ def test_the_second_try_does_not_count(training, stock):
     assert "Try again" in attempt.says
     attempt.play(chess.Move.from_uci("g6g7"))
     assert (attempt.is_over, training.standing.streak) == (True, 0)
-    assert attempt.says == "Solved, at a later try. It is mate in 1."
+    assert attempt.says == "Solved, but not at the first try. It is mate in 1."
 
 
 def test_the_first_try_counts(training, stock):

@@ -32,7 +32,7 @@ from uci.common.reading import read_game
 from uci.game.ends import GameEnd, accepts_draw
 from uci.game.game_file import LAST, default_path, load_game, save_game
 from uci.game.move_input import read_human_move
-from uci.language import shows_own_letters, speak
+from uci.language import show_own_letters, speak
 from uci.main import main
 from uci.play import loop
 from uci.play.game import TerminalGame
@@ -143,7 +143,7 @@ def test_an_opponent_that_gives_up_plays_no_move(monkeypatch):
 
 def test_moves_are_shown_in_ones_own_letters():
     speak("fr")
-    shows_own_letters.set(True)
+    show_own_letters(True)
     output = play("Cf3", "history", "pgn", engine_class=KnightShuffler)[2]
     # the PGN has English ones
     shown = "Aino joue 1... Cf6", "1. Cf3 Cf6", "1. Nf3 Nf6"

@@ -16,6 +16,7 @@ from engine.errors import MoveError
 from tests.boards import board_after
 from tests.new_process import largest_file
 from tests.uci.play.terminal_game import FOOLS_MATE_NEXT, PLAIN
+from uci.catalogues import spoken_languages
 from uci.common.board_view import (
     BoardStyle,
     captured_text,
@@ -26,7 +27,7 @@ from uci.common.board_view import (
 from uci.common.evaluation import Evaluation
 from uci.game.game_file import game_from_board, save_game
 from uci.game.move_input import read_human_move
-from uci.language import own_letters, shown_moves, shows_own_letters, speak, spoken_languages
+from uci.language import own_letters, show_own_letters, shown_moves, speak
 
 
 def test_boards_are_seen_from_both_sides():
@@ -274,7 +275,7 @@ def test_every_move_can_be_typed_as_it_is_shown(code, is_own):
     is asked then.
     """
     speak(code)
-    shows_own_letters.set(is_own)
+    show_own_letters(is_own)
     may_ask = not is_own and own_letters().get("R", "R") != "R"
     for board in map(chess.Board, (BOTH, ROOK, "8/8/3q4/8/2k5/8/1p1r4/R3K2R b - - 0 1")):
         for move in board.legal_moves:

@@ -222,7 +222,7 @@ def test_lines_are_sorted_by_their_scores():
 
     infos = [line("e2e4", None, 300, 400, 300), line("d2d4", 5, 1000, 0, 0),
              line("c2c4", None, 500, 400, 100), line("g1f3", 2, 1000, 0, 0)]  # fmt: skip
-    told = lines_of(board, infos)["lines"]
+    told = lines_of(board, infos, len(infos))["lines"]
     assert [one["moves"][0]["san"] for one in told] == ["Nf3", "d4", "c4", "e4"]
 
 
@@ -278,8 +278,11 @@ async def test_an_analysis_is_kept_when_something_else_begins(tab, tmp_path, mon
     await tab.send("look", node=1)
     await tab.send("explore", moves=["g8f6", "c2c4"])
     await tab.send("position", fen=chess.STARTING_FEN)
-    assert "is saved in" in await tab.said()
-    kept = (tmp_path / "analyses" / "games.pgn").read_text()
+    file = tmp_path / "analyses" / "games.pgn"
+    async with asyncio.timeout(WAIT_S):
+        while not file.exists():
+            await asyncio.sleep(0.01)
+    kept = file.read_text()
     assert kept.count("[Event ") == 1
     assert "1. d4 d5 ( 1... Nf6 2. c4 ) *" in kept
 
@@ -314,6 +317,7 @@ async def test_a_stopped_review_is_forgotten(visit, tab):
     await tab.until(is_review("running"))
     await tab.send("stop_review")
     await tab.until(is_review())
+    assert "nothing of it is kept" in await tab.said()
     assert visit.session.review.kept is None
     assert (await visit.get(f"/{visit.server.token}/review")).code == 404
 
@@ -323,7 +327,7 @@ async def test_the_board_goes_on_after_its_engine_failed(visit, tab):
     await tab.send("move", uci="e2e4")
     assert "RuntimeError: broken" in await tab.said()
     visit.engine.fail = False
-    await tab.send("load", text="1. f3 e5 *", game=1)
+    await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
     await tab.message("lines")
     visit.engine.fail = True
     await tab.send("review")

@@ -116,11 +116,33 @@ async function fillIn(file) {
 }
 $("load-file").addEventListener("change", event => fillIn(event.target.files[0]));
 
+// The chapters of a study, or the games of a PGN: the list stands above the moves, and the next one is a click away.
+const chapters = {
+  open: () => {},
+
+  show(names, at, open) {
+    const list = $("chapters").querySelector("select");
+    list.replaceChildren(...names.map((name, index) => new Option(`${index + 1}. ${name}`, index, false, index === at)));
+    this.open = open;
+    $("chapters").querySelector("button").disabled = at + 1 >= names.length;
+    $("chapters").hidden = names.length < 2;
+  },
+
+  showStudy({ chapters: found, key }) {
+    const at = found.findIndex(chapter => chapter.key === key);
+    this.show(found.map(({ name }) => name), at, index => send("games_open", { key: found[index].key, ply: 0 }));
+  },
+
+  hide() { $("chapters").hidden = true; },
+};
+$("chapters").addEventListener("change", event => chapters.open(event.target.selectedIndex));
+$("chapters").querySelector("button").addEventListener("click", () => chapters.open($("chapters").querySelector("select").selectedIndex + 1));
+
 function showGames({ names, game }) {
+  chapters.show(names, game - 1, index => send("load", { text: $("load-text").value, game: index + 1 }));
   const list = $("load-games").querySelector("select");
   list.replaceChildren(...names.map((name, index) => new Option(`${index + 1}. ${name}`, index + 1, false, index + 1 === game)));
   $("load-games").hidden = false;
-  say(t("The PGN has {count} games; number {game} is shown. Load another one with Load.", { count: counted(names.length), game }));
 }
 
 // ---- saving ----
@@ -259,6 +281,7 @@ const opening = {
   welcome: () => welcome.open(),
   puzzles: () => nextPuzzle(),
   games() { games.open(); },
+  progress: () => send("games_progress"),
   setup() { setUpFrom(shownStep().fen); showSetup(); $("setup-fen").value = shownStep().fen; },
   "new-game"() {
     choose("new-game");

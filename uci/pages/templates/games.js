@@ -1,5 +1,4 @@
-// One's own games: a list of which only what is seen is drawn, what can be done with a game, import, and progress over time.
-const MEAN_OF = 10;  // games over which the charts take means
+// One's own games: a list of which only what is seen is drawn, what can be done with a game, and import.
 const PAGE = 50;       // games that the server tells at a time
 const MOST = 200_000;  // games in the list: no browser draws higher boxes
 const SPARE = 10;      // rows drawn above and below those that are seen
@@ -232,36 +231,23 @@ const games = {
     $("games-status").textContent = `${t("{file} cannot be imported.", { file: file.name })} ${why}`;
   },
 
-  showProgress({ points, rows }) {
-    const known = points.filter(point => point.accuracy !== null);
-    const phases = [t("opening"), t("middlegame"), t("endgame")].map((name, phase) => [name, known.map(point => point.mistakes[phase])]);
-    const titles = { opening: t("Openings"), side: t("Colours"), motif: t("Motifs of your mistakes") };
-    $("games-chart").replaceChildren(...known.length ? [
-      drawMeans(t("Your accuracy, 0 to 100%"), [[t("accuracy"), known.map(point => point.accuracy)]], 100),
-      drawMeans(t("Your mistakes a game"), phases, Math.max(1, ...phases.flatMap(([, values]) => values))),
-      ...Object.keys(titles).map(by => progressTable(titles[by], rows.filter(row => row.by === by))),
-    ] : [words("", t("Review some of your games first. Those of 15 moves and more are counted."))]);
-    this.showChart();
+  // Goes to another row by keys, and chooses it, with Shift all up to there.
+  step(at, isRange) {
+    const list = $("games-list"), height = $("games-rows").offsetHeight / Math.max(1, this.total);
+    if (!this.rows[at]) return;
+    list.scrollTop = Math.max(Math.min(list.scrollTop, at * height), (at + 1) * height - list.clientHeight);
+    this.draw();
+    if (isRange) this.mark(this.rows[at], at, true);
+    else this.choose(this.rows[at]);
+    this.drawn.get(at)?.row.focus({ preventScroll: true });
   },
 
-  showChart() {
-    $("games-chart").hidden = false;
-    $("games-chart").scrollIntoView({ block: "nearest" });
-  },
-
-  // The mistakes behind a number: a click leads to the board before one.
-  showMistakes({ positions, total }) {
-    const list = make("ol", { className: "positions" }, ...positions.map(({ key, ply, kind, ...game }) => {
-      const move = t("move {number}", { number: Math.ceil(ply / 2) });
-      return make("li", {}, moveButton(gameWords(game, move, MOTIFS[kind]), () => {
-        afterOpening = () => send("learn", { here: true });
-        send("games_open", { key, ply });
-        $("games").close();
-      }));
-    }));
-    const title = make("h3", {}, several("{count} mistake", "{count} mistakes", total));
-    $("games-chart").replaceChildren(title, moveButton(t("Back to the progress"), () => send("games_progress")), list);
-    this.showChart();
+  key(event) {
+    const way = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (way) this.step(Number(document.activeElement.dataset.at ?? (way > 0 ? -1 : 0)) + way, event.shiftKey);
+    else if (event.key === "Delete" && this.chosen.size) gameDeeds.delete();
+    else return;
+    event.preventDefault();
   },
 };
 
@@ -312,49 +298,11 @@ const explorer = {
 $("explorer-on").addEventListener("change", () => { if ($("explorer-on").checked) send("games_refresh"); explorer.ask(); });
 $("explorer-side").addEventListener("change", () => explorer.ask());
 
-// What mistakes are counted by: each number leads to its games or positions.
-function progressTable(title, rows) {
-  const table = make("table"), head = table.createTHead().insertRow(), body = table.createTBody();
-  const isMotif = rows.some(row => row.by === "motif");
-  const heads = isMotif ? [title, t("mistakes"), t("missed chances")] : [title, t("games"), t("points"), t("accuracy"), t("mistakes")];
-  head.append(...heads.map(name => make("th", { scope: "col" }, name)));
-  for (const row of rows) {
-    const line = body.insertRow(), percent = share => share === null ? "–" : `${Math.round(share)}%`;
-    const name = row.by === "side" ? t(row.name === "white" ? "White" : "Black") : MOTIFS[row.name] ?? row.name;
-    line.insertCell().textContent = name;
-    const mistakes = moveButton(counted(row.mistakes), () => send("games_mistakes", { by: row.by, name: row.name }),
-      { ariaLabel: `${name}: ${several("{count} mistake", "{count} mistakes", row.mistakes)}` });
-    const list = moveButton(counted(row.games), () => games.showOf(row),
-      { ariaLabel: `${name}: ${several("{count} game", "{count} games", row.games)}` });
-    const cells = isMotif ? [mistakes, counted(row.missed)] : [list, percent(100 * row.points), percent(row.accuracy), mistakes];
-    for (const cell of cells) line.insertCell().append(cell);
-  }
-  return table;
-}
-
-// A chart of [name, values] rows, each value the mean of some games, with the latest ones in the caption.
-function drawMeans(title, rows, most) {
-  const mean = (values, at) => {
-    const last = values.slice(Math.max(0, at + 1 - MEAN_OF), at + 1);
-    return last.reduce((sum, value) => sum + value, 0) / last.length;
-  };
-  const picture = shape("svg", { viewBox: "0 0 600 120", preserveAspectRatio: "none", role: "img", "aria-label": title });
-  const caption = make("figcaption");
-  caption.append(`${several("{title}, mean of {count} game:", "{title}, means of {count} games:", Math.min(MEAN_OF, rows[0][1].length), { title })} `);
-  rows.forEach(([name, values], index) => {
-    if (values.length === 1) values = [values[0], values[0]];  // a line, not a point
-    const place = at => `${600 * at / Math.max(1, values.length - 1)},${118 - 116 * mean(values, at) / most}`;
-    picture.append(shape("polyline", { class: `series s${index}`, points: values.map((_, at) => place(at)).join(" ") }));
-    caption.append(words(`key-${index}`, `${name} ${mean(values, values.length - 1).toFixed(1)}`), " ");
-  });
-  return make("figure", {}, picture, caption);
-}
-
 function deleteQuestion([game, ...others]) {
   const folder = "earlier", name = playersOf(game).join(" – ");
-  if (others.length) return t("Delete {count} games, with their reviews? The folder {folder} keeps their text.", { count: counted(1 + others.length), folder });
-  if (game.copies === 1) return t("Delete {game}, with its review? The folder {folder} keeps its text.", { game: name, folder });
-  return t("Delete {game} from {file}? {count} games are equal; the others and the review stay. The folder {folder} keeps its text.",
+  if (others.length) return t("Delete {count} games, with their reviews? Their text stays in the folder {folder}.", { count: counted(1 + others.length), folder });
+  if (game.copies === 1) return t("Delete {game}, with its review? Its text stays in the folder {folder}.", { game: name, folder });
+  return t("Delete {game} from {file}? {count} games are equal; the others and the review stay. Its text stays in the folder {folder}.",
     { game: name, file: game.file, count: game.copies, folder });
 }
 
@@ -377,7 +325,7 @@ const gamesDeeds = {
   pgn: () => games.save("pgn"), page: () => games.save("page"),
   names: () => send("games_names"),
   all: () => send("games_review", { key: "" }),
-  progress: () => { if ($("games-chart").hidden) send("games_progress"); else $("games-chart").hidden = true; },
+  progress: () => openDialog("progress"),
 };
 $("games").addEventListener("click", event => {
   const button = event.target.closest("button");
@@ -386,6 +334,7 @@ $("games").addEventListener("click", event => {
   if (button?.dataset.games) gamesDeeds[button.dataset.games]();
 });
 $("games").addEventListener("keydown", event => { if (event.key === "Enter" && event.target.matches("input")) event.preventDefault(); });
+$("games-list").addEventListener("keydown", event => games.key(event));
 $("games-list").addEventListener("scroll", () => games.draw(), { passive: true });
 new ResizeObserver(() => { if ($("games").open) games.draw(); }).observe($("games-list"));
 for (const name of FILTERS) $(`games-${name}`).addEventListener("input", () => {

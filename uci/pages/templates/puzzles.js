@@ -27,6 +27,7 @@ function showPuzzle(message) {
   puzzle = message;
   const named = themes.map(theme => THEMES[theme]).filter(Boolean).join(", "), isAddress = /^https?:\/\//.test(game);
   $("puzzle-says").textContent = says;
+  $("puzzle-says").className = message.mark ? `${message.mark}-move` : "";
   $("puzzle-standing").textContent = standing;
   $("puzzle-origin").querySelector("bdi").textContent = named ? `${origin} ${t("Themes: {names}.", { names: named })}` : origin;
   $("puzzle-game").hidden = !game || isAddress;
@@ -57,6 +58,7 @@ function countThemes({ counts }) {
 function showRefutation({ fen, says, ...tried }) {
   if (puzzle?.fen !== fen || !puzzle.failed) return;
   $("puzzle-says").textContent = puzzle.says = says;
+  $("puzzle-says").className = "wrong-move";
   puzzleBoard.showTry(tried);
   $("puzzle-again").hidden = false;
 }

@@ -1,6 +1,7 @@
 // The page of the board: shows the states that the server sends, and sends what the person does.
 const $ = id => document.getElementById(id);
 const VALUES = { p: 1, n: 3, b: 3, r: 5, q: 9 };
+const LEAST_REVIEWED = 5;  // plies of a game from which one learns anything, unless it is mate
 const START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1";
 
 let state = null;      // the latest state
@@ -12,7 +13,9 @@ let lines = null;      // the latest lines of analysis
 const known = new Map();  // the latest lines of each position of this game, by FEN
 let hint = null;       // the latest hint
 let marks = {};        // what a review says of moves, by their numbers
+let summaries = null;  // what it says of each side
 let premoves = [];     // [from, to] of each move to play in turn as soon as it is legal
+let resting = "";      // the position of which Aino has shown lines for some seconds, and looks no more
 let waitingDialog = null;  // the dialog whose request the server has not answered yet
 let turned = false;    // whether the board was turned round by hand
 let socket = null;
@@ -20,9 +23,9 @@ let wantedFen = new URLSearchParams(location.hash.slice(1)).get("play");  // to 
 history.replaceState(null, "", location.pathname);
 let afterOpening = null;  // what is to be done with the next game that is opened
 let arriving = true;   // whether the next state is the first one of a connection
-const choices = { board: "brown", pieces: "classic", coordinates: "on", sound: "on", letters: "off", people: "off", rating: "1400" };  // what the page looks and sounds like
+const choices = { board: "brown", pieces: "classic", coordinates: "on", sound: "on", letters: LETTERS, people: "off", rating: "1400" };  // what the page looks and sounds like
 // What the browser keeps of them, in cookies: its storage is another one on each port, and Aino takes any free port.
-for (const name in choices) choices[name] = document.cookie.match(`aino-${name}=(\\w+)`)?.[1] ?? choices[name];
+for (const name in choices) if (name !== "letters") choices[name] = document.cookie.match(`aino-${name}=(\\w+)`)?.[1] ?? choices[name];
 
 // Sends a request, and returns whether there is a connection.
 function send(request, fields = {}) {
@@ -158,13 +161,14 @@ function tryAnother() {
 }
 live.beforeTry(tryAnother);
 
-function sayLesson({ asks, says, looking }) {
+function sayLesson({ asks, says, looking, over }) {
   say(asks);
-  const text = looking ? t("Aino looks at it.") : says;
-  if (text) $("status").append(words("told", ` ${text}`));
+  const text = looking ? t("Aino looks at it.") : says, kind = looking ? "" : over ? "right-move" : "wrong-move";
+  if (text) $("status").append(words(`told ${kind}`, ` ${text}`));
 }
 
 function showStrips(step) {
+  $("about").textContent = $("about").title = state.about.join(" · ");
   const below = bottomSide(), above = below === "white" ? "black" : "white";
   const counts = new Map();
   for (const letter of piecesOf(step.fen.split(" ")[0]).values()) counts.set(letter, (counts.get(letter) ?? 0) + 1);
@@ -180,6 +184,7 @@ function showStrips(step) {
     }
     strip.dataset.side = side;
     strip.querySelector(".who").textContent = t(state.names[side]);
+    strip.querySelector(".rating").textContent = state.ratings[side];
     strip.querySelector(".material").replaceChildren(...extra.map(letter => pictureOf(letter, "4 4 37 37")), ahead > 0 ? ` +${ahead}` : "");
     strip.classList.toggle("to-move", state.isGame && !state.end && state.turn === side);
     const kept = state.clock ? null : clockAt(step, side);
@@ -357,6 +362,7 @@ function showLines() {
   const best = fits ? lines.over ?? lines.lines[0] : null;
   $("lines").classList.toggle("off", !on);
   $("wdl").hidden = !on;
+  $("deeper").hidden = !on || resting !== shownStep().fen;
   $("work").textContent = !on ? "" : fits ? lines.over ? t(lines.over.text)
     : t("depth {depth} · {nodes} nodes · {nps}/s", { depth: lines.depth, nodes: short(lines.nodes), nps: short(lines.nps) })
     : t("thinking");
@@ -365,7 +371,7 @@ function showLines() {
     showBar($("bar-place").querySelector(".bar"), best.expected, best.score, live.view.flipped);
     chances($("wdl"), best.wdl);
   }
-  if (fits || !on) lineList.fill(fits ? lines.lines.map(line => lineItem(line, lines.fen)) : []);
+  if (fits || !on) lineList.fill(fits ? lines.lines.map((line, rank) => lineItem(line, lines.fen, rank)) : []);
 }
 
 const short = count => count >= 1e6 ? `${(count / 1e6).toFixed(1)}M` : count >= 1e3 ? `${Math.round(count / 1e3)}k` : String(count);
@@ -387,9 +393,10 @@ function chances(host, wdl) {
 }
 
 // A line of a position; until there are lines of another position it stays, and then its moves cannot be played.
-function lineItem(line, fen) {
+function lineItem(line, fen, rank) {
   const item = make("li");
-  if (line.score) item.append(words("score", line.score));
+  const shown = words("moves-of", "");
+  if (line.score) shown.append(words("score", line.score));
   line.moves.forEach((move, index) => {
     const button = moveButton(move.san, () => {
       if (fen === shownStep().fen) send("explore", { moves: line.moves.slice(0, index + 1).map(one => one.uci) });
@@ -397,9 +404,25 @@ function lineItem(line, fen) {
     const pair = words("move", "");  // a number stays with its move
     if (index === 0 || !move.number.endsWith("...")) pair.append(words("no", move.number));
     pair.append(button);
-    item.append(pair, " ");
+    shown.append(pair, " ");
   });
+  shown.title = line.moves.map(({ number, san }, index) => index && number.endsWith("...") ? san : `${number} ${san}`).join(" ");
+  item.append(shown, wholeButton(item, rank));
+  item.classList.toggle("whole", wholeLines.has(rank));
   return item;
+}
+
+// Which lines are shown in all their rows, by their place among the others.
+const wholeLines = new Set();
+function wholeButton(item, rank) {
+  const button = make("button", { type: "button", textContent: "⌄", title: t("Show the whole line"), ariaLabel: t("Show the whole line") });
+  button.ariaExpanded = String(wholeLines.has(rank));
+  button.addEventListener("click", () => {
+    if (!wholeLines.delete(rank)) wholeLines.add(rank);
+    item.classList.toggle("whole", wholeLines.has(rank));
+    button.ariaExpanded = String(wholeLines.has(rank));
+  });
+  return button;
 }
 
 // What players of a rating would play, beside the engine's lines. The switch and the rating are remembered.
@@ -436,13 +459,10 @@ function showControls() {
   const playing = state.isGame && !state.end && !state.analysing;
   const over = state.isGame && state.end && !state.analysing;
   const path = pathTo(here());
-  $("actions").hidden = (!playing && !over) || !state.human;
-  for (const button of $("actions").querySelectorAll("[data-do=hint], [data-do=offer_draw], [data-open]")) {
-    button.hidden = Boolean(over);
-    button.disabled = button.dataset.open ? !playing : !playing || state.thinking;
-  }
+  $("actions").hidden = !playing || !state.human;
+  for (const button of $("actions").querySelectorAll("[data-do=hint], [data-do=offer_draw]")) button.disabled = state.thinking;
   $("actions").querySelector("[data-do=take_back]").disabled = state.steps.length === 1;
-  $("after").hidden = !over;
+  showOver();
   $("level-row").hidden = !playing;
   setChoice($("level"), state.level);
   $("analysis").hidden = !state.analysing;
@@ -465,20 +485,40 @@ function showControls() {
     $("steps").querySelector(`[data-go=${name}]`).disabled = off;
 }
 
-const mayReview = () => state.steps.length > 1 && !(state.isGame && !state.end);
+// What is told of a game that is over, above its moves.
+function showOver() {
+  const { end } = state, isOver = Boolean(state.isGame && end && !state.analysing);
+  $("over").hidden = !isOver;
+  if (!isOver) return;
+  $("over").querySelector(".result").textContent = `${end.result} · ${t(end.reason)}`;
+  const rows = summaries ? ["white", "black"].map(side => make("tr", {}, make("td", {}, t(state.names[side])), make("td", {}, summaries[side]))) : [];
+  $("over").querySelector("tbody").replaceChildren(...rows);
+  $("review-button").hidden = Boolean(summaries) || !mayReview();
+}
 
-function showReview({ running, ready, done, total, marks: told, curve: points }) {
+// Two moves teach nothing, unless they end in mate.
+function mayReview() {
+  const isLong = state.steps.length > LEAST_REVIEWED || state.steps.at(-1).san.endsWith("#");
+  return isLong && !(state.isGame && !state.end);
+}
+
+
+function showReview({ running, ready, done, total, marks: told, curve: points, sides }) {
+  if (sides !== undefined) summaries = sides;
   if (told && JSON.stringify(told) !== JSON.stringify(marks)) {
     for (const id of [...Object.keys(marks), ...Object.keys(told)].map(Number)) for (const kept of [buttons, rows]) kept.delete(id);
     marks = told;
     showMoves([]);
     show();
+    if (state.analysing && !state.lesson && marks[here()]) sayPlace();  // after a reload, too
   }
   if (points) { curve.fill(points, marks); curve.show(); }
   const wasRunning = !$("review").hidden;
   $("review").hidden = !running;
   $("review-link").hidden = running || !(ready || state.back);
   $("review-page").hidden = !ready;
+  $("review-too").hidden = ready;
+  showOver();
   $("back-to-review").hidden = ready || !state.back;
   $("review-button").disabled = running;
   $("review-too").disabled = running || !mayReview();
@@ -545,12 +585,12 @@ const answers = {
     const isOther = JSON.stringify(before?.lesson) !== JSON.stringify(state.lesson);
     if (state.lesson) {
       if (isOther) sayLesson(state.lesson);
-    } else if (isNew || moved && !state.analysing || stateKey(before) !== stateKey(state)) {
+    } else if (isNew || message.isNew || moved && !state.analysing || stateKey(before) !== stateKey(state)) {
       const last = moved && !state.thinking && !state.analysing ? `${latest.number} ${latest.san}. ` : "";
       say(last + stateText());
     } else if (here() !== wasHere || isOther) sayPlace();
     if (isOther) latestShown = null;
-    if (message.isNew) { forgetMoves(); marks = {}; curve.fill([], marks); }
+    if (message.isNew) { forgetMoves(); marks = {}; summaries = null; curve.fill([], marks); chapters.hide(); }
     const numbers = Object.keys(message.nodes);
     if (numbers.length || JSON.stringify(before?.end) !== JSON.stringify(state.end)) showMoves(numbers);
     if (!state.thinking || state.analysing) playPremove(moved);
@@ -562,11 +602,13 @@ const answers = {
   },
   lines(message) {
     known.set(message.fen, message);
+    resting = "";
     if (!state) return;
     recallLines();
     showBoard();
     showLines();  // the rest stays: the moves would lose where the person has scrolled to
   },
+  rested({ fen }) { resting = fen; showLines(); },
   hint(message) {
     hint = message;
     say(t("Aino would play {move}.", { move: `${message.san}${message.line.length ? ` (${message.line[0].score})` : ""}` }));
@@ -577,14 +619,14 @@ const answers = {
     say(message.text, message.kind);
     dialogSays(message);
   },
-  games(message) { showGames(message); }, people: message => people.show(message),
+  games(message) { showGames(message); }, chapters: message => chapters.showStudy(message), people: message => people.show(message),
   games_read(message) { games.read(message); explorer.ask(true); }, explored: message => explorer.show(message),
   games_reading: message => games.reading(message), games_names: message => games.askNames(message),
   games_found: message => games.found(message), games_work: message => games.work(message),
   welcome: message => welcome.show(message),
   exported: ({ name }) => make("a", { href: "export", download: name }).click(),
   puzzle: message => $("puzzles").open && showPuzzle(message), refuted: message => showRefutation(message), themes: message => countThemes(message),
-  games_progress: message => games.showProgress(message), games_mistakes: message => games.showMistakes(message),
+  games_progress: message => progress.show(message), games_mistakes: message => progress.showMistakes(message),
   review: showReview,
   busy() {
     arriving = true;
@@ -760,10 +802,17 @@ function connect() {
     stopClocks();
     if (event.code === 4000) { drawCurtain(t("The board is open in too many tabs."), false); return; }
     drawCurtain(t("Aino has ended or is not reachable. It keeps the game; trying again."), false);
-    setTimeout(connect, 1500);
+    setTimeout(connectAgain, 1500);
   });
 }
 
-for (const name in choices) setLook(name, choices[name]);
+// Aino begun anew has another address, even where it listens at the same place: there this page finds nothing any more.
+async function connectAgain() {
+  const answer = await fetch(location.pathname).catch(() => null);
+  if (answer?.status === 404) drawCurtain(t("Another board of Aino is here now. Its address is in the terminal in which Aino runs."), false);
+  else connect();
+}
+
+for (const name in choices) if (name !== "letters") setLook(name, choices[name]);  // the server keeps the letters
 setInterval(showClocks, 100);
 connect();

@@ -1,0 +1,133 @@
+"""What the board shows belongs to what is on it: lines, reviews, titles, chapters, sentences."""
+
+import asyncio
+
+import chess
+import pytest
+
+from engine.search.result import SearchInfo
+from tests.uci.web.web_visit import WAIT_S, SessionAlone, with_board
+from uci.game.timed_game import Setup
+from uci.web.board_game import BoardGame
+from uci.web.new_games import loaded_game
+from uci.web.review_state import NO_REVIEW
+from uci.web.snapshot import lines_of, snapshot
+
+PROMOTION = chess.Board("2r3k1/3P4/8/8/8/8/8/4K3 w - - 0 1")
+STUDY = """[Event "Rooks: {number}"]
+[Site "https://lichess.org/study/abc/{number}"]
+[ChapterName "Chapter {number}"]
+[Result "*"]
+
+1. e4 e5 {{{number}}} *
+"""
+GAME = '[Event "Club"]\n[Date "2024.05.??"]\n[White "A"]\n[WhiteElo "1900"]\n[Result "1-0"]\n\n1. e4 e5 2. Nf3 1-0\n'
+
+
+def info(wdl, *line):
+    moves = [chess.Move.from_uci(move) for move in line]
+    return SearchInfo(1, 1, 1, 1, 1, 0, 1, 0, None, wdl, moves)
+
+
+@pytest.mark.parametrize(
+    ("infos", "shown"),
+    [
+        (
+            [info((300, 400, 300), "d7d8b", "c8d8"), info((300, 400, 300), "d7d8q", "c8d8"),
+             info((200, 400, 400), "d7c8q")],
+            ["d8=Q+ Rxd8", "dxc8=Q+"],
+        ),
+        ([info((500, 400, 100), "d7c8q"), info((400, 400, 200), "d7c8r")], ["dxc8=Q+"]),
+        ([info((500, 400, 100), "d7c8n"), info((400, 400, 200), "e1e2")], ["dxc8=N", "Ke2"]),
+    ],
+    ids=["taken at once", "less than a queen", "better than a queen"],
+)  # fmt: skip
+def test_pointless_promotions_leave_the_lines(infos, shown):
+    lines = lines_of(PROMOTION, infos, 3)["lines"]
+    assert [" ".join(move["san"] for move in line["moves"]) for line in lines] == shown
+
+
+@with_board({"setup": Setup(human=None)})
+async def test_the_analysis_rests_until_it_is_asked_to_look_deeper(visit, tab):
+    """It went on for ever, in hidden tabs too, and reviews in the background had no machine."""
+    assert (await tab.message("rested"))["fen"] == chess.STARTING_FEN
+    first, second = visit.engine.limits[-2:]
+    assert (first.infinite, second.infinite, second.movetime_ms) == (False, False, 10_000)
+    await tab.send("deeper")
+    await tab.message("lines")
+    assert visit.engine.limits[-1].infinite
+
+
+async def test_one_goes_back_to_a_review_only_from_what_tries_it(visit, tab):
+    """Games of others offered it, too."""
+    await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
+    await tab.send("review")
+    await tab.until(lambda message: message["do"] == "review" and message["ready"])
+    await tab.send("play_from_here", side="white", level="full", clock="")
+    assert (await tab.state(lambda state: state["isGame"]))["back"]
+    await tab.send("load", text="1. d4 *", game=1)
+    assert not (await tab.state(lambda state: not state["isGame"]))["back"]
+
+
+@pytest.mark.parametrize("moves", ["1. e4 e5 *", "1. e4 e5 2. Nf3 Nc6 *"])
+async def test_two_moves_are_not_reviewed(tab, moves):
+    await tab.send("load", text=moves, game=1)
+    await tab.send("review")
+    assert "too few moves" in await tab.said()
+
+
+async def test_saving_an_earlier_game_says_nothing_over_the_next_one(visit, tab, tmp_path):
+    """ "The game is saved in ..." stood over a game that was not."""
+    await tab.send("load", text="1. e4 *", game=1)
+    await tab.send("explore", moves=["d2d4"])
+    await tab.send("position", fen="4k3/8/8/8/8/8/8/4K2R w K - 0 1")
+    async with asyncio.timeout(WAIT_S):
+        while not (tmp_path / "analyses" / "games.pgn").exists():
+            await asyncio.sleep(0.01)
+    await tab.send("lines", on=False, count=4)
+    await tab.state(lambda state: state["shows"]["count"] == 4)
+    assert [message["text"] for message in tab.seen if "is saved" in message.get("text", "")] == []
+
+
+def state_of(text):
+    return snapshot(BoardGame(loaded_game(text, 1)[0]), NO_REVIEW, None, is_new=True)
+
+
+def test_a_game_of_others_has_its_title_day_and_result_above_it():
+    assert state_of(GAME)["about"] == ["Club", "2024-05", "1-0"]
+
+
+def test_a_game_of_others_has_its_players_ratings():
+    assert state_of(GAME)["ratings"] == {"white": "1900", "black": ""}
+
+
+async def opened(folder, name):
+    """What is told after a game of the folder was opened, up to a message of this name."""
+    desk = SessionAlone(folder)
+    desk.ask("games_refresh")
+    await desk.told_of("games_read")
+    fields = dict.fromkeys(("text", "result", "side", "file", "line", "order"), "")
+    desk.ask("games_find", **fields, offset=0)
+    games = (await desk.told_of("games_found"))["games"]
+    desk.ask("games_open", key=games[0]["key"], ply=0)
+    told = await desk.told_of(name)
+    desk.close()
+    return told
+
+
+async def test_a_chapter_comes_with_the_other_chapters_of_its_study(tmp_path):
+    """To go to the next one took three clicks and typing."""
+    text = "\n".join(STUDY.format(number=number) for number in (1, 2, 3))
+    (tmp_path / "study.pgn").write_text(text)
+    told = await opened(tmp_path, "chapters")
+    assert [chapter["name"] for chapter in told["chapters"]] == [
+        "Chapter 1",
+        "Chapter 2",
+        "Chapter 3",
+    ]
+
+
+async def test_a_variation_that_cannot_be_read_is_told_as_its_game_is_opened(tmp_path):
+    """It was dropped without a word."""
+    (tmp_path / "games.pgn").write_text("1. e4 e5 2. Nf3 (2. Nf9) 2... Nc6 *\n")
+    assert "'Nf9'" in (await opened(tmp_path, "say"))["text"]
