@@ -21,28 +21,28 @@ LOCKED_S = 60.0  # for other programs that read the file, such as notebooks
 LOSSES = ("policy", "value", "moves_left", "top1")
 ENVIRONMENT = ("aino", "revision", "processor", "cores", "workers", "libraries")
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS runs (
+CREATE TABLE IF NOT EXISTS runs ( -- created, started, finished: seconds since 1970
     id INTEGER PRIMARY KEY CHECK (id = 1), created REAL NOT NULL, net TEXT NOT NULL, seed INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS generations (
+CREATE TABLE IF NOT EXISTS generations ( -- phase: generate, fit, gate, done; config: TOML
     number INTEGER PRIMARY KEY, phase TEXT NOT NULL, config TEXT NOT NULL, started REAL NOT NULL, finished REAL);
-CREATE TABLE IF NOT EXISTS environments (
+CREATE TABLE IF NOT EXISTS environments ( -- a row when what works on the run changes
     started REAL NOT NULL, generation INTEGER NOT NULL, aino TEXT, revision TEXT, processor TEXT, cores INTEGER,
     workers TEXT, libraries TEXT);
-CREATE TABLE IF NOT EXISTS work (
+CREATE TABLE IF NOT EXISTS work ( -- without pauses
     generation INTEGER PRIMARY KEY, seconds REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS games (
+CREATE TABLE IF NOT EXISTS games ( -- white_points: 1, 0, -1
     generation INTEGER, number INTEGER, plies INTEGER, white_points INTEGER, ending TEXT,
     PRIMARY KEY (generation, number));
-CREATE TABLE IF NOT EXISTS self_play (
+CREATE TABLE IF NOT EXISTS self_play ( -- given_up, wrong: resignations played through; settings as played
     generation INTEGER PRIMARY KEY, games INTEGER, drawn INTEGER, given_up INTEGER, wrong INTEGER,
     resign_below REAL, opening_share REAL, temperature_plies INTEGER);
-CREATE TABLE IF NOT EXISTS losses (
+CREATE TABLE IF NOT EXISTS losses ( -- kind: train; of held-out games before, after, and their standard errors
     generation INTEGER, step INTEGER, kind TEXT, policy REAL, value REAL, moves_left REAL, top1 REAL,
     PRIMARY KEY (generation, step, kind));
-CREATE TABLE IF NOT EXISTS candidate_games (
+CREATE TABLE IF NOT EXISTS candidate_games ( -- 2k and 2k + 1 are a pair; conditions: a hash; points: 1, 0.5, 0
     generation INTEGER, number INTEGER, conditions TEXT, points REAL, plies INTEGER, ending TEXT,
     PRIMARY KEY (generation, number, conditions));
-CREATE TABLE IF NOT EXISTS gates (
+CREATE TABLE IF NOT EXISTS gates ( -- decided: by the SPRT; pentanomial: JSON
     generation INTEGER PRIMARY KEY, accepted INTEGER, decided INTEGER, pentanomial TEXT, llr REAL,
     score REAL, elo REAL, elo_low REAL, elo_high REAL);
 """
