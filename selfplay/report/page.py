@@ -48,22 +48,28 @@ def _facts(run: Metrics) -> dict[str, str]:
             "Positions": f"{max(row['positions'] for row in every):,}",
             "Hours": f"{run.hours:.1f}",
         }
-        speed, top1 = _last(run.steps, "positions_per_s"), _last(run.rows, "top1")
-        facts |= {"Positions/s": f"{speed:,.0f}"} if speed is not None else {}
-        return facts | ({"Held-out top-1": f"{top1:.1%}"} if top1 is not None else {})
+        speed = _last(run.steps, "positions_per_s")
+        if speed is not None:
+            facts["Positions/s"] = f"{speed:,.0f}"
+        top1 = _last(run.rows, "top1")
+        if top1 is not None:
+            facts["Held-out top-1"] = f"{top1:.1%}"
+        return facts
     sums = {
         name: int(sum(row.get(name, 0) for row in run.rows))
         for name in ("accepted", "games", "positions")
     }
-    gained = _last(run.rows, "gained")
-    return {
+    facts = {
         "Generations": str(sum(row["generation"] > 0 for row in run.rows)),
         "Promoted": str(sums["accepted"]),
         "Games": f"{sums['games']:,}",
         "Positions": f"{sums['positions']:,}",
         "Hours": f"{run.hours:.1f}",
-        **({"Elo gained, at most": f"{gained:+.0f}"} if gained is not None else {}),
     }
+    gained = _last(run.rows, "gained")
+    if gained is not None:
+        facts["Elo gained, at most"] = f"{gained:+.0f}"
+    return facts
 
 
 def _last(rows: list[Row], name: str) -> float | None:
@@ -135,7 +141,8 @@ def _loss_chart(run: Metrics, group: Group, name: str) -> Chart:
         if key in row
     ]
     before = group.curves(run.x, f"before_{key}", 1, "held-out games, before")
-    after = group.curves(run.x, key, 2, "held-out games" + ", candidate" * bool(ends))
+    name_after = "held-out games, candidate" if ends else "held-out games"
+    after = group.curves(run.x, key, 2, name_after)
     note = "Areas are 95% intervals." if after[0].band else ""
     curves = [Curve("training batches", training, dots=False), *before, *after]
     _, x_name, whole_x = AXES[run.x][0]
@@ -202,9 +209,9 @@ def comparison_page(runs: Sequence[Metrics]) -> str:
     groups = seed_groups(runs)
     names = dict.fromkeys(name for run in runs for name in run.settings)
     settings = {name: [_values(group, name) for group in groups] for name in names}
-    title = " and ".join(group.name for group in groups[:3]) + f" and {len(groups) - 3} more" * (
-        len(groups) > 3
-    )
+    title = " and ".join(group.name for group in groups[:3])
+    if len(groups) > 3:
+        title += f" and {len(groups) - 3} more"
     return _fill_page(
         "comparison.html.j2",
         title=title,
