@@ -116,19 +116,27 @@ def _time_control(limit: str) -> str:
 
 
 def _comment(thought: Thought) -> str:
-    words = []
-    if (score := thought.score_cp) is not None:
-        sign = "+" if score > 0 else "-"
-        mate = mate_of(score)
-        # In plies, of which the mating side needs one less than twice its moves.
-        value = (
-            f"{abs(score) / 100:.2f}" if mate is None else f"M{max(0, 2 * abs(mate) - (score > 0))}"
-        )
-        words.append(f"{sign if score else ''}{value}/{thought.depth or 0} ")
-    words.append(f"{thought.time_ms / 1000:.3f}s")
+    words = f"{thought.time_ms / 1000:.3f}s"
+    if thought.score_cp is not None:
+        words = f"{_score_word(thought.score_cp)}/{thought.depth or 0} {words}"
     if thought.nodes is not None:
-        words.append(f", n={thought.nodes}")
-    return "".join(words)
+        words += f", n={thought.nodes}"
+    return words
+
+
+def _score_word(score_cp: int) -> str:
+    """Return a score as other programs write it: +0.31, -M2."""
+    sign = ""
+    if score_cp:
+        sign = "+" if score_cp > 0 else "-"
+    mate = mate_of(score_cp)
+    if mate is None:
+        return f"{sign}{abs(score_cp) / 100:.2f}"
+    # In plies, of which the mating side needs one less than twice its moves.
+    plies = 2 * abs(mate)
+    if score_cp > 0:
+        plies -= 1
+    return f"{sign}M{max(0, plies)}"
 
 
 class MatchArchive:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import chess
 import chess.engine
@@ -73,22 +74,31 @@ class TimeControl:
         """
         if clock is movetime_s is nodes is None:
             return None
-        base = None if clock is None else cls.parse(clock, margin_ms)
-        given = (("movetime_s", float, movetime_s), ("nodes", int, nodes))
+        limits: dict[str, Any] = {}
         try:
-            limits = {name: kind(text) for name, kind, text in given if text is not None}
+            if movetime_s is not None:
+                limits["movetime_s"] = float(movetime_s)
+            if nodes is not None:
+                limits["nodes"] = int(nodes)
         except ValueError as error:
             raise ConfigError(
                 f"expected seconds a move and a whole number of nodes: {error}"
             ) from error
-        return replace(base, **limits) if base else cls(margin_s=margin_ms / 1000.0, **limits)  # type: ignore[arg-type]
+        if clock is not None:
+            return replace(cls.parse(clock, margin_ms), **limits)
+        return cls(margin_s=margin_ms / 1000.0, **limits)
 
     def __str__(self) -> str:
-        clock = f"{self.base_s:g}+{self.increment_s:g}" if self.base_s else ""
-        movetime = f"{self.movetime_s:g} s a move" if self.movetime_s else ""
-        nodes = f"{self.nodes:,} nodes a move" if self.nodes else ""
-        virtual = f"{self.nodes_per_ms:,} nodes a ms" if self.nodes_per_ms else ""
-        return ", ".join(filter(None, (clock, movetime, nodes, virtual)))
+        words = []
+        if self.base_s:
+            words.append(f"{self.base_s:g}+{self.increment_s:g}")
+        if self.movetime_s:
+            words.append(f"{self.movetime_s:g} s a move")
+        if self.nodes:
+            words.append(f"{self.nodes:,} nodes a move")
+        if self.nodes_per_ms:
+            words.append(f"{self.nodes_per_ms:,} nodes a ms")
+        return ", ".join(words)
 
     @property
     def is_timed(self) -> bool:
@@ -103,12 +113,16 @@ class TimeControl:
 
     def used_s(self, measured_s: float, nodes: int) -> float:
         """Seconds that a move takes off the clock, for which the engine has searched `nodes`."""
-        return nodes / (1000.0 * self.nodes_per_ms) if self.nodes_per_ms else measured_s
+        if self.nodes_per_ms:
+            return nodes / (1000.0 * self.nodes_per_ms)
+        return measured_s
 
     def patience_s(self, clock_s: float, late_s: float) -> float:
         """Seconds to wait for an answer, of which `late_s` are the referee's patience."""
         allowed_s = self.allowed_s(clock_s) or 0.0
-        return late_s + (SLOWEST * allowed_s if self.nodes_per_ms else allowed_s)
+        if self.nodes_per_ms:
+            allowed_s *= SLOWEST
+        return late_s + allowed_s
 
     def limit(
         self, clock_s: float, opponent: TimeControl, opponent_clock_s: float, turn: chess.Color
@@ -117,14 +131,16 @@ class TimeControl:
         this engine's clock.
         """
         limit = chess.engine.Limit(time=self.movetime_s or None, nodes=self.nodes or None)
-        if self.base_s:
-            other = (
-                (opponent_clock_s, opponent.increment_s)
-                if opponent.base_s
-                else (clock_s, self.increment_s)
-            )
-            mine = (clock_s, self.increment_s)
-            (limit.white_clock, limit.white_inc), (limit.black_clock, limit.black_inc) = (
-                (mine, other) if turn == chess.WHITE else (other, mine)
-            )
+        if not self.base_s:
+            return limit
+        opponent_inc = opponent.increment_s
+        if not opponent.base_s:
+            opponent_clock_s = clock_s
+            opponent_inc = self.increment_s
+        if turn == chess.WHITE:
+            limit.white_clock, limit.white_inc = clock_s, self.increment_s
+            limit.black_clock, limit.black_inc = opponent_clock_s, opponent_inc
+        else:
+            limit.white_clock, limit.white_inc = opponent_clock_s, opponent_inc
+            limit.black_clock, limit.black_inc = clock_s, self.increment_s
         return limit

@@ -63,6 +63,11 @@ def solve_problem(problem: Problem, solver: Solver) -> Outcome:
         _play_line(problem, solver, attempt)
     except EngineFault as error:
         attempt.fault = error.detail
+    found_nodes = None
+    found_ms = None
+    if attempt.solved:
+        found_nodes = max(step.nodes for step in attempt.found)
+        found_ms = max(step.time_ms for step in attempt.found)
     points = int(attempt.solved)
     if problem.points:
         points = problem.points.get("".join(attempt.played[:1]), 0)
@@ -73,8 +78,8 @@ def solve_problem(problem: Problem, solver: Solver) -> Outcome:
         tuple(attempt.played),
         attempt.nodes,
         attempt.time_ms,
-        found_nodes=max(step.nodes for step in attempt.found) if attempt.solved else None,
-        found_ms=max(step.time_ms for step in attempt.found) if attempt.solved else None,
+        found_nodes=found_nodes,
+        found_ms=found_ms,
         fault=attempt.fault,
     )
 

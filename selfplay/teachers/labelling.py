@@ -200,9 +200,10 @@ class LabelRun:
                 before = self.published.values
                 self._publish(sampled, count)
                 done = self.published.values
-                repeated = (
-                    repeated + sum(len(chunk.values) for chunk in sampled) if done == before else 0
-                )
+                if done > before:
+                    repeated = 0
+                else:
+                    repeated += sum(len(chunk.values) for chunk in sampled)
                 if repeated >= MOST_KNOWN:
                     raise RunError(
                         f"the sources with a share have no more than these {done:,} positions: add games"

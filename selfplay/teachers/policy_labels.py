@@ -205,10 +205,14 @@ def _new_slots(
     games: Games, plan: PolicyPlan, pair: np.ndarray, number: int, rng: np.random.Generator
 ) -> GameSlots:
     """Return the games of a piece at their starts; the two networks take turns with White."""
-    n_own = PIECE_GAMES if not len(games.starts) else round(PIECE_GAMES * plan.own_share)
+    n_own = PIECE_GAMES
+    if len(games.starts):
+        n_own = round(PIECE_GAMES * plan.own_share)
     n_given = PIECE_GAMES - n_own
     order = RowOrder(len(games.starts), plan.seed)
-    numbers = order.sample(number * n_given, n_given) if n_given else np.zeros(0, np.int64)
+    numbers = np.zeros(0, np.int64)
+    if n_given:
+        numbers = order.sample(number * n_given, n_given)
     seats = np.where(np.arange(PIECE_GAMES)[:, None] % 2, pair[::-1], pair)
     chance = rng.integers(2**64, size=(PIECE_GAMES, 1), dtype=np.uint64)
     sources = np.concatenate([np.full(n_own, OWN_GAME), numbers])

@@ -231,6 +231,22 @@ def test_stored_games_tell_what_the_engines_thought(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("turn", "opponent", "clocks"),
+    [
+        (chess.WHITE, TimeControl(9.0, 0.3), (5.0, 0.1, 7.0, 0.3)),
+        (chess.BLACK, TimeControl(9.0, 0.3), (7.0, 0.3, 5.0, 0.1)),
+        (chess.BLACK, TimeControl(nodes=9), (5.0, 0.1, 5.0, 0.1)),
+    ],
+)
+def test_an_engine_is_told_both_clocks_or_its_own_for_that_of_an_opponent_without(
+    turn, opponent, clocks
+):
+    limit = TimeControl(9.0, 0.1).limit(5.0, opponent, 7.0, turn)
+    sent = limit.white_clock, limit.white_inc, limit.black_clock, limit.black_inc
+    assert sent == clocks
+
+
+@pytest.mark.parametrize(
     ("limit", "told"),
     [
         ("0.3 s a move", "1/0.3"),
