@@ -36,10 +36,9 @@ SKIPPED = (
     (r"languages/it|^msg|tests\.documents\.generate", "writes into the project"),
     (r"cupy|\[gpu", "needs a GPU; the tests run it on a stand-in"),
     (
-        r"--run runs/selfplay|labels/selfplay|--candidate",
-        "needs the games of a generation: minutes",
+        r"--run runs/selfplay|labels/selfplay|--candidate|--check|runs/more-[*1]|export runs",
+        "needs what takes minutes or hours before",
     ),
-    (r"runs/more-1/nets", "needs networks of a study: hours"),
     (r"aino warmup|-m benchmarks\.", "minutes of compiling or measuring"),
 )
 QUICK = re.compile(r"aino (perft|net (info|convert)|analyse .*--nodes \d{1,4}\b)")
