@@ -37,9 +37,11 @@ def _(sentence: str, context: str = "", **values: object) -> str:
     return text.format(**values) if values else text
 
 
-def several(one: str, many: str, count: int, **values: object) -> str:
+def several(singular: str, plural: str, count: int, **values: object) -> str:
     """Return the sentence for one thing or for many, with their {count}."""
-    return catalogue(spoken()).ngettext(one, many, count).format(count=counted(count), **values)
+    return (
+        catalogue(spoken()).ngettext(singular, plural, count).format(count=counted(count), **values)
+    )
 
 
 def counted(number: int) -> str:

@@ -49,8 +49,10 @@ def parse_time_control(text: str) -> GameTime:
         or not 0 < float(match[1]) <= _MOST_MINUTES
         or float(match[2] or 0) > _MOST_INCREMENT_S
     ):
-        told = later("clock {text}: expected MINUTES or MINUTES+SECONDS, as in 5+3, at most a day")
-        raise ConfigError(_(told, text=repr(text)))
+        sentence = later(
+            "clock {text}: expected MINUTES or MINUTES+SECONDS, as in 5+3, at most a day"
+        )
+        raise ConfigError(_(sentence, text=repr(text)))
     return GameTime(60 * float(match[1]), float(match[2] or 0))
 
 

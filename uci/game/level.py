@@ -150,11 +150,11 @@ def levels_text() -> str:
     """Return the levels in lines that fit a narrow terminal."""
     named = [(name, level.elo) for name, level in NAMED_LEVELS.items() if level.elo is not None]
     rows = [f"  {name:<8}{elo}, {_(_LIKE[elo])}" for name, elo in named]
-    others = [
+    forms = [
         f"  full    {_('full strength')}",
         "  " + _("or elo 1500, people 1400, time 2 (seconds), nodes 500"),
     ]
-    return "\n".join([_("Levels; {scale}:", scale=_(SCALE)), *rows, *others])
+    return "\n".join([_("Levels; {scale}:", scale=_(SCALE)), *rows, *forms])
 
 
 def _elo_range() -> tuple[int, int]:

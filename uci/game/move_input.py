@@ -42,29 +42,30 @@ def read_human_move(board: chess.Board, text: str) -> chess.Move:
     cleaned = _castling(board, written) or _NOISE.sub("", written)
     if _UCI_FORM.fullmatch(cleaned):
         return _from_squares(board, cleaned.lower(), text)
-    known = [
-        (word, found)
-        for word in _words(cleaned, text)
-        if not isinstance(found := _parsed(board, word), chess.InvalidMoveError)
-    ]
-    if not known:
+    readings = list[tuple[str, chess.Move | ValueError]]()
+    for word in _words(cleaned, text):
+        reading = _parsed(board, word)
+        if not isinstance(reading, chess.InvalidMoveError):
+            readings.append((word, reading))
+    if not readings:
         with contextlib.suppress(MoveError):
             return legal_move(board, cleaned)
         raise MoveError(
             _("cannot read {text}: write e4, Nf3, exd5, O-O, e8=Q or e2e4", text=repr(text))
         )
-    word, found = next(
-        (one for one in known if not isinstance(one[1], chess.IllegalMoveError)), known[0]
-    )
-    if isinstance(found, chess.AmbiguousMoveError):
+    legal = (reading for reading in readings if not isinstance(reading[1], chess.IllegalMoveError))
+    word, move = next(legal, readings[0])
+    if isinstance(move, chess.AmbiguousMoveError):
         moves = _list_moves(board, _same_target(board, word))
         raise MoveError(_("{move} is ambiguous: {moves}", move=text, moves=moves))
-    if isinstance(found, ValueError):
+    if isinstance(move, ValueError):
         raise MoveError(_why_illegal(board, text, word))
     if not _are_own_first(cleaned):
-        meant = dict.fromkeys(move for _word, move in known if isinstance(move, chess.Move))
+        meant = dict.fromkeys(
+            reading for _word, reading in readings if isinstance(reading, chess.Move)
+        )
         _check_pieces(board, text, list(meant))
-    return found
+    return move
 
 
 def _words(cleaned: str, text: str) -> list[str]:
@@ -90,8 +91,8 @@ def _check_pieces(board: chess.Board, text: str, moves: list[chess.Move]) -> Non
     names = [chess.piece_name(piece.piece_type) for piece in pieces if piece is not None]
     if len(moves) > 1 and "pawn" not in names:
         meant = zip(names, moves, strict=True)
-        told = ", ".join(f"{_(name)} {board.uci(move)}" for name, move in meant)
-        raise MoveError(_("{move} is ambiguous: {moves}", move=text, moves=told))
+        choices = ", ".join(f"{_(name)} {board.uci(move)}" for name, move in meant)
+        raise MoveError(_("{move} is ambiguous: {moves}", move=text, moves=choices))
 
 
 def _parsed(board: chess.Board, word: str) -> chess.Move | ValueError:
@@ -146,7 +147,12 @@ def _san_candidates(text: str, letters: dict[str, str]) -> list[str]:
     candidates = []
     for word in (text, text[:1].upper() + text[1:]):
         own = next(
-            (one for one in sorted(letters, key=len, reverse=True) if word.startswith(one)), ""
+            (
+                letter
+                for letter in sorted(letters, key=len, reverse=True)
+                if word.startswith(letter)
+            ),
+            "",
         )
         candidates.append(f"{letters.get(own, '')}{word.removeprefix(own)}".removeprefix("P"))
     return candidates
@@ -167,17 +173,21 @@ def _from_squares(board: chess.Board, uci: str, text: str) -> chess.Move:
 
 
 def _why_illegal(board: chess.Board, text: str, cleaned: str) -> str:
-    if _UCI_FORM.fullmatch(cleaned) and (told := _why_not_from(board, text, cleaned[:2])):
-        return told
+    if _UCI_FORM.fullmatch(cleaned):
+        reason = _why_not_from(board, text, cleaned[:2])
+        if reason:
+            return reason
     if board.is_check():
-        found = _list_moves(board, list(board.legal_moves))
+        moves_text = _list_moves(board, list(board.legal_moves))
         return _(
-            "{move} is illegal: you are in check. You can play {moves}", move=text, moves=found
+            "{move} is illegal: you are in check. You can play {moves}", move=text, moves=moves_text
         )
     near = _same_target(board, cleaned)
     if near:
-        found = _list_moves(board, near)
-        return _("{move} is illegal. To that square you can play {moves}", move=text, moves=found)
+        moves_text = _list_moves(board, near)
+        return _(
+            "{move} is illegal. To that square you can play {moves}", move=text, moves=moves_text
+        )
     kind = _named_piece(cleaned)
     moves = [move for move in board.legal_moves if board.piece_type_at(move.from_square) == kind]
     if moves and kind != chess.PAWN:
@@ -194,8 +204,8 @@ def _why_not_from(board: chess.Board, text: str, square: str) -> str:
     if piece is None:
         return _("{move} is illegal: {square} is empty", move=text, square=square)
     if piece.color != board.turn:
-        told = later("{move} is illegal: the piece on {square} is not yours")
-        return _(told, move=text, square=square)
+        sentence = later("{move} is illegal: the piece on {square} is not yours")
+        return _(sentence, move=text, square=square)
     moves = [move for move in board.legal_moves if move.from_square == source]
     if not moves or board.is_check():
         return ""
@@ -207,11 +217,11 @@ def _reach(text: str, pieces: str, count: int, moves: list[chess.Move]) -> str:
     *first, last = sorted({chess.square_name(move.to_square) for move in moves})
     if len(first) >= _MOST_NAMED:
         squares = _("{squares} and other squares", squares=", ".join(first[:_MOST_NAMED]))
-        one = many = later("{move} is illegal. {pieces} can move to {squares}")
+        sentence = later("{move} is illegal. {pieces} can move to {squares}")
     else:
         squares = _("{first} or {last}", first=", ".join(first), last=last) if first else last
-        one = many = later("{move} is illegal. {pieces} can only move to {squares}")
-    return several(one, many, count, move=text, pieces=pieces, squares=squares)
+        sentence = later("{move} is illegal. {pieces} can only move to {squares}")
+    return several(sentence, sentence, count, move=text, pieces=pieces, squares=squares)
 
 
 def _same_target(board: chess.Board, cleaned: str) -> list[chess.Move]:

@@ -112,8 +112,8 @@ def load(session: BoardSession, text: str, game: int) -> None:
         setup, names, fault = loaded_game(text, game)
         return BoardGame(setup), names, fault
 
-    def show(found: tuple[BoardGame, list[str], str]) -> None:
-        board_game, names, fault = found
+    def show(loaded: tuple[BoardGame, list[str], str]) -> None:
+        board_game, names, fault = loaded
         board_game.study.look(board_game.study.root)
         session.replace_board_game(board_game)
         if fault:
@@ -180,8 +180,8 @@ async def _ask_people(session: BoardSession, board: chess.Board, rating: int) ->
         for move, share in shares.items()
         if share >= _LEAST_SHARE
     ]
-    told = {"fen": board.fen(), "rating": rating, "moves": moves[:_MOST_PEOPLE_MOVES]}
-    session.tell({"do": "people", **told})
+    answer = {"fen": board.fen(), "rating": rating, "moves": moves[:_MOST_PEOPLE_MOVES]}
+    session.tell({"do": "people", **answer})
 
 
 async def show_lines(session: BoardSession) -> None:

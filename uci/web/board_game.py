@@ -107,12 +107,12 @@ class BoardGame(TimedGame):
         self.is_loading = loading
         self.run_clock()
 
-    def ask(self, asked: bool) -> None:
+    def ask(self, is_asked: bool) -> None:
         """Note that the person waits for an answer, or has it: while the engine is being loaded,
         this costs no time.
         """
         self.fall_of_flag()
-        self.is_asked = asked
+        self.is_asked = is_asked
         self.run_clock()
 
     # ---- analysis --------------------------------------------------------------------------------

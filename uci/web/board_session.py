@@ -157,9 +157,9 @@ class BoardSession:
             }
         )
 
-    def _from_thread(self, act: Callable[..., None], *given: Any) -> None:
+    def _from_thread(self, act: Callable[..., None], *values: Any) -> None:
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(act, *given)
+            self._loop.call_soon_threadsafe(act, *values)
 
     def say(self, text: str, kind: str = "note") -> None:
         """Send words to the page: a note, or an error."""

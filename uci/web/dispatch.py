@@ -70,8 +70,8 @@ class Dispatcher:
 
     def review_page(self) -> Callable[..., str] | None:
         """Return what makes the page of the game's review for a nonce; None where there is none."""
-        kept = self.session.review.kept
-        return None if kept is None else kept.page
+        review = self.session.review.kept
+        return None if review is None else review.page
 
     def receive(self, text: str | bytes) -> None:
         """Do what a message asks for, in its turn.

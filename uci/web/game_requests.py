@@ -221,10 +221,10 @@ async def _answer(session: BoardSession, board_game: BoardGame) -> SearchResult 
     board = board_game.board.copy()
     rng = session.rng
     clock = board_game.clock.limits() if board_game.clock is not None else None
-    known = book_move(board, rng) if rng is not None and not board_game.level.alone else None
+    from_book = book_move(board, rng) if rng is not None and not board_game.level.alone else None
     result = (
-        SearchResult(known, None, [], [], 0, 0)
-        if known
+        SearchResult(from_book, None, [], [], 0, 0)
+        if from_book
         else await _search(session, board, board_game.level, clock)
     )
     least_s = _WATCHED_S if board_game.human is None else 0.0

@@ -91,24 +91,24 @@ def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:
         text = "\n\n".join(
             _as_game(line.replace('"', "")) for _number, line in position_lines(text)
         )
-    every = (found for found in read_text_games(text, _("the PGN")) if found.number)
+    every = (game for game in read_text_games(text, _("the PGN")) if game.number)
     games = list(itertools.islice(every, max(_MOST_GAMES, number)))
     if not 1 <= number <= len(games):
         raise DataError(
             several("the PGN has {count} game", "the PGN has {count} games", len(games))
         )
-    found = games[number - 1]
-    if found.start_fault:
-        raise DataError(found.start_fault)
-    board = board_at(found.game)
+    chosen = games[number - 1]
+    if chosen.start_fault:
+        raise DataError(chosen.start_fault)
+    board = board_at(chosen.game)
     if (plies := len(board.move_stack)) > MOST_PLIES:
         raise DataError(
             _("the game has {plies} plies; at most {most} are shown", plies=plies, most=MOST_PLIES)
         )
-    setup = Setup(board, None, headers=dict(found.game.headers), source=found.game)
-    every_tag = (other.game.headers for other in games[:_MOST_GAMES])
+    setup = Setup(board, None, headers=dict(chosen.game.headers), source=chosen.game)
+    every_tag = (game.game.headers for game in games[:_MOST_GAMES])
     names = [f"{game_name(tags)}, {tags.get('Result', '*')}" for tags in every_tag]
-    return setup, names, str(next(iter(found.faults), odd_result(found)))
+    return setup, names, str(next(iter(chosen.faults), odd_result(chosen)))
 
 
 def _as_game(line: str) -> str:

@@ -49,9 +49,11 @@ class PuzzleService:
         self._points_before = self.training.standing.rating.points
         self.attempt = PuzzleAttempt(self.training, puzzle) if puzzle is not None else None
         if self.attempt is None:
-            says = _("No such puzzle is left for today. Choose others, review some of your games, or import Lichess's "
-                     "puzzle file in My games: mistakes become puzzles.")  # fmt: skip
-            self._tell({"do": "puzzle", "fen": "", "says": says, "standing": "", "over": True})
+            advice = _(
+                "No such puzzle is left for today. Choose others, review some of your games, or "
+                "import Lichess's puzzle file in My games: mistakes become puzzles."
+            )
+            self._tell({"do": "puzzle", "fen": "", "says": advice, "standing": "", "over": True})
         self.show()
         counts = self.training.themes(replace(query, theme=""))
         self._tell({"do": "themes", "counts": counts})

@@ -98,14 +98,14 @@ class Lesson:
         self.is_over = True
         self.line = self.line[:1]
         comment = move_comment(self.mistake, with_answer=False)
-        told = _("{move}: {comment}", move=self.mistake.name, comment=comment)
-        self.says = f"{text} {told}"
+        explanation = _("{move}: {comment}", move=self.mistake.name, comment=comment)
+        self.says = f"{text} {explanation}"
 
     def _refuse(self, tried: MoveReview, text: str) -> None:
         """Tell the cost of a try and what answers it."""
-        told = [text, move_comment(tried, with_answer=False)]
+        sentences = [text, move_comment(tried, with_answer=False)]
         if tried.reply_line:
             after = board_after(tried.board, tried.move)
             line = shown_moves(after.variation_san(tried.reply_line[:_TOLD]))
-            told.append(_("{line} follows.", line=line))
-        self.says = " ".join([*told, _("Try again.")])
+            sentences.append(_("{line} follows.", line=line))
+        self.says = " ".join([*sentences, _("Try again.")])

@@ -169,15 +169,16 @@ class WebServer:
     def arrived(self, tab: BoardSocket) -> None:
         """Take a new tab to the board, or tell it that another one is there."""
         # Connections that its page lost unseen.
-        lost = [one for one in self.tabs if one.page == tab.page]
+        lost = [other_tab for other_tab in self.tabs if other_tab.page == tab.page]
         if len(self.tabs) - len(lost) >= _MOST_TABS:
             tab.close(_GONE, "too many tabs")
             return
-        self.tabs = (
-            [tab if one in lost else one for one in self.tabs] if lost else [*self.tabs, tab]
-        )
-        for one in lost:
-            one.close()
+        if lost:
+            self.tabs = [tab if open_tab in lost else open_tab for open_tab in self.tabs]
+        else:
+            self.tabs = [*self.tabs, tab]
+        for lost_tab in lost:
+            lost_tab.close()
         if tab is self.tabs[0]:
             self.board.arrive()
         else:
@@ -186,7 +187,7 @@ class WebServer:
     def left(self, tab: BoardSocket) -> None:
         """Let the next tab take the place of one that was closed, or let the game wait."""
         was_first = tab in self.tabs[:1]
-        self.tabs = [one for one in self.tabs if one is not tab]
+        self.tabs = [open_tab for open_tab in self.tabs if open_tab is not tab]
         if was_first:
             self.board.leave()
             if self.tabs:
@@ -202,7 +203,7 @@ class WebServer:
         """Take a waiting tab to the board; the one that was there waits."""
         if tab in self.tabs[1:]:
             self.tabs[0].send({"do": "busy"})
-            self.tabs.sort(key=lambda one: one is not tab)
+            self.tabs.sort(key=lambda open_tab: open_tab is not tab)
             self.board.arrive()
 
     async def close(self) -> None:
@@ -341,17 +342,17 @@ class PageHandler(_Guarded):
         """Answer with the page. `?language=CODE` and `?letters=on` choose; a cookie set by a page
         may be late.
         """
-        kept = {"language": self.chosen if self.chosen in spoken_languages() else "",
+        choices = {"language": self.chosen if self.chosen in spoken_languages() else "",
                 "letters": "on" if shows_own_letters() else "off"}  # fmt: skip
-        for name in kept.keys() & self.request.query_arguments.keys():
-            self.set_cookie(f"aino-{name}", kept[name], max_age=_KEPT_S, samesite="Lax")
+        for name in choices.keys() & self.request.query_arguments.keys():
+            self.set_cookie(f"aino-{name}", choices[name], max_age=_KEPT_S, samesite="Lax")
         shown = {
             "languages": spoken_languages(),
             "chosen": self.chosen,
             "levels": level_choices(),
             "scale": _(SCALE),
             "glyphs": GLYPHS,
-            "letters": kept["letters"],
+            "letters": choices["letters"],
         }
         await self.show_page(partial(render, "web.html.j2", title="Aino", longest=LONGEST, **shown))
 

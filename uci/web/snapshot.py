@@ -228,10 +228,10 @@ def _verdict(verdict: Evaluation) -> dict[str, Any]:
 def verdict_at_end(board: chess.Board) -> dict[str, Any]:
     """Lines of a position without legal moves: none, and its result."""
     verdict = Evaluation.of_result(board.result())
-    said = later("Checkmate") if board.is_checkmate() else later("Stalemate")
+    name = later("Checkmate") if board.is_checkmate() else later("Stalemate")
     return {
         "do": "lines",
         "fen": board.fen(),
         "lines": [],
-        "over": {**_verdict(verdict), "text": said},
+        "over": {**_verdict(verdict), "text": name},
     }

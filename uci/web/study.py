@@ -215,8 +215,8 @@ class Study:
         """Draw an arrow or a circle on a position; the same one again takes it away."""
         shape = (source, target, colour)
         drawn = drawn_by(node)
-        others = [known for known in drawn if known[:2] != shape[:2]]
-        self._draw(node, others if shape in drawn else [*others, shape])
+        remaining = [other_shape for other_shape in drawn if other_shape[:2] != shape[:2]]
+        self._draw(node, remaining if shape in drawn else [*remaining, shape])
 
     def wipe(self, node: chess.pgn.GameNode) -> None:
         """Take away all that is drawn on a position."""
@@ -290,10 +290,10 @@ class Study:
             copy.starting_comment = mine.starting_comment
             copy.nags = set(mine.nags)
             todo += zip(mine.variations, copy.variations, strict=False)
-            more = mine.variations[len(copy.variations) :]
-            if more and copy is before and isinstance(copy, chess.pgn.ChildNode):
+            missing = mine.variations[len(copy.variations) :]
+            if missing and copy is before and isinstance(copy, chess.pgn.ChildNode):
                 copy = copy.parent.add_variation(copy.move)
-            todo += ((child, copy.add_variation(child.move)) for child in more)
+            todo += ((child, copy.add_variation(child.move)) for child in missing)
 
 
 def path_to(node: chess.pgn.GameNode) -> list[chess.pgn.ChildNode]:
