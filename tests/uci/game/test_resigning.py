@@ -13,7 +13,8 @@ from uci.game.level import Level
 from uci.game.resigning import resigns
 from uci.game.timed_game import Setup, TimedGame
 
-LOST = "4k3/8/8/8/8/8/r6r/4K3 w - - 0 1"
+LOST = "4k3/8/8/8/8/8/r7/4K3 w - - 0 1"
+EVEN = "4k3/8/8/8/8/8/r6R/4K3 w - - 0 1"
 QUEEN_DOWN = "4k3/8/8/8/8/8/q7/4K3 w - - 0 1"
 MINOR_DOWN = "4k3/8/8/8/8/8/n7/4K3 w - - 0 1"
 SHUFFLE = "Kf1 Kd7 Ke1 Ke7"
@@ -34,8 +35,8 @@ def after(fen, text):
 
 
 def searched(q=-0.99):
-    move = root_move("e1f1", 10, 1.0, q)
-    return SearchResult(move.move, None, [], [move], 10, 1)
+    best, other = root_move("e1f1", 10, 0.5, q), root_move("e1d1", 10, 0.5, -0.99)
+    return SearchResult(best.move, None, [], [best, other], 20, 1)
 
 
 CASES = {
@@ -43,6 +44,7 @@ CASES = {
     "with plenty of time on the other clock": (after(LOST, SHUFFLE), -0.99, 60.0, True),
     "for two turns": (after(LOST, "Kf1 Kd7"), -0.99, None, False),
     "at the first move": (chess.Board(LOST), -0.99, None, False),
+    "a rook behind at this turn alone": (after(EVEN, "Kf1 Ke7 Ke1 Rxh2"), -0.99, None, False),
     "a knight behind": (after(MINOR_DOWN, SHUFFLE), -0.99, None, False),
     "a mate in sight": (after(LOST, SHUFFLE), 1.0, None, False),
     "the other clock is short": (after(LOST, SHUFFLE), -0.99, 20.0, False),
@@ -59,13 +61,14 @@ def test_a_move_of_the_book_gives_nothing_up():
     assert not resigns(after(LOST, SHUFFLE), result, None)
 
 
-def test_most_turns_of_a_lost_game_are_played_on(monkeypatch):
+@pytest.mark.parametrize(("fen", "chance"), [(LOST, "ROOK_CHANCE"), (QUEEN_DOWN, "QUEEN_CHANCE")])
+def test_most_turns_of_a_lost_game_are_played_on(monkeypatch, fen, chance):
     monkeypatch.undo()
-    boards = [after(QUEEN_DOWN, SHUFFLE) for _ in range(2000)]
+    boards = [after(fen, SHUFFLE) for _ in range(2000)]
     for number, board in enumerate(boards):
         board.fullmove_number = number + 3
     share = sum(resigns(board, searched(), None) for board in boards) / len(boards)
-    assert share == pytest.approx(resigning.QUEEN_CHANCE, abs=0.02)
+    assert share == pytest.approx(getattr(resigning, chance), abs=0.008)
 
 
 @pytest.mark.parametrize(("people", "gives_up"), [(True, True), (False, False)])
