@@ -1,23 +1,36 @@
 """A file of text that is changed in places: where a place of its text stands among its bytes, and
-how new words are written there.
+how new words are written there. Only the lines around these places are kept in memory.
 """
 
 from __future__ import annotations
 
-import io
+import codecs
+import hashlib
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
-from itertools import islice
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, NamedTuple
 
 from engine.errors import DataError, message
-from engine.files.text import WESTERN, TextPiece, decoded, encoded, text_pieces
+from engine.files.atomic import atomic_write
+from engine.files.text import (
+    WESTERN,
+    TextPiece,
+    decoded,
+    encoded,
+    first_piece,
+    is_packed,
+    next_piece,
+    printable,
+    text_pieces,
+    wide_encoding,
+)
 
-_MARK = "\ufeff"
 _BLANK = ord(" ")
 _NAMES = {WESTERN: "Windows-1252"}
-_FEED = re.compile("\r\r\n|\r\n?|\n")
+_FEED = re.compile(rb"\r\r\n|\r\n?|\n")
+_BLOCK = 1 << 20  # bytes that are read at once
 
 
 class Splice(NamedTuple):
@@ -38,84 +51,178 @@ def splice(text: bytes, splices: Sequence[Splice]) -> bytes:
     return b"".join([*parts, text[at:]])
 
 
+class SplicedLines(NamedTuple):
+    """The lines of a window with new words: their text, and their bytes."""
+
+    text: bytes
+    raw: bytes
+
+
 class SourceText:
-    """The bytes of a file that is not packed, and the text that readers see.
+    """A window on a file: the lines between two places of its text.
 
     Attributes:
-        data: the bytes.
-        text: what `utf8_pieces` reads from them: UTF-8 whose lines end in line feeds.
+        text: these lines as readers see them, UTF-8 whose lines end in line feeds.
+        begin: where they begin in the text of the file.
+        size: bytes of the text of the file.
+
+    Raises OSError, and DataError for a file that is packed or in UTF-16, which cannot be changed in
+    places.
     """
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self._pieces = list(text_pieces(io.BytesIO(data), 1 << 20, unwraps=True))
+    def __init__(self, path: Path, begin: int, end: int) -> None:
+        self._path = path
+        self._pieces = list[TextPiece]()  # of the window
+        self._begins = [0]  # of each piece in `text`
+        self._raw_begins = [0]
+        self._raw_begin = 0  # of the window in the file
+        self._is_utf8 = True
+        self._line_end = "\n"
+        self._lines: _PieceLines | None = None
+        self.begin = 0
+        self.size = 0
+        raw_size = 0
+        file_digest = hashlib.blake2b()
+        with path.open("rb") as stream:
+            for piece in text_pieces(_changeable(path, _blocks(stream)), unwraps=True):
+                if not self.size:
+                    self._line_end = _line_end_of(piece)
+                self._is_utf8 = self._is_utf8 and _encoding_of(piece.raw) == "utf-8"
+                if self.size <= end and begin <= self.size + len(piece.text):
+                    if not self._pieces:
+                        self.begin = self.size
+                        self._raw_begin = raw_size
+                    self._pieces.append(piece)
+                    self._begins.append(self._begins[-1] + len(piece.text))
+                    self._raw_begins.append(self._raw_begins[-1] + len(piece.raw))
+                self.size += len(piece.text)
+                raw_size += len(piece.raw)
+                file_digest.update(piece.raw)
         self.text = b"".join(piece.text for piece in self._pieces)
-        self._raw_begins, self._begins = [0], [0]
-        for piece in self._pieces:
-            self._raw_begins.append(self._raw_begins[-1] + len(piece.raw))
-            self._begins.append(self._begins[-1] + len(piece.text))
+        self._file_digest = file_digest.digest()
 
-    def spliced(self, splices: Sequence[Splice]) -> SourceText:
-        """Return the file with new words: in its encoding, with its line ends. All other bytes
-        stay.
+    def words_at(self, begin: int, end: int) -> bytes:
+        """Return what stands between two places of the file's text."""
+        return self.text[begin - self.begin : end - self.begin]
+
+    def spliced(self, splices: Sequence[Splice]) -> SplicedLines:
+        """Return the window with new words, at places of the file's text: in its encoding, with its
+        line ends. All other bytes stay.
 
         Raises DataError where a place of the text has no place among the bytes, or where the words
         cannot be written so that they are read again.
         """
+        raw = b"".join(piece.raw for piece in self._pieces)
         parts = list[bytes]()
         at = 0
         for begin, end, words in splices:
-            first, code = self._locate(begin)
+            first, encoding = self._locate(begin)
             last = first if end == begin else self._locate(end)[0]
-            parts += [self.data[at:first], self._written(words, code)]
+            parts += [raw[at:first], self._written(words, encoding)]
             at = last
-        after = SourceText(b"".join([*parts, self.data[at:]]))
-        if after.text != splice(self.text, splices):
+        raw = b"".join([*parts, raw[at:]])
+        here = [Splice(one.begin - self.begin, one.end - self.begin, one.words) for one in splices]
+        text = splice(self.text, here)
+        if self._read_again(raw) != text:
             raise DataError(message("these words would not be read again as they are written"))
-        return after
+        return SplicedLines(text, raw)
+
+    def _read_again(self, raw: bytes) -> bytes:
+        is_wrapped = any(piece.is_wrapped for piece in self._pieces)
+        if self._raw_begin:
+            return next_piece(raw, is_wrapped).text
+        piece = first_piece(raw, unwraps=True)
+        return piece.text if piece.is_wrapped == is_wrapped else b""
+
+    def write(self, lines: SplicedLines) -> None:
+        """Put lines in the place of the window's. A file with nothing left goes, unless it is a
+        link.
+
+        Raises OSError, and DataError where another program has changed the file meanwhile.
+        """
+        is_whole = len(self.text) == self.size
+        if is_whole and not lines.text.strip() and not self._path.is_symlink():
+            with self._path.open("rb") as stream:
+                self._check(hashlib.blake2b(stream.read()))
+            self._path.unlink()
+            return
+        digest = hashlib.blake2b()
+        with atomic_write(self._path) as new, self._path.open("rb") as old:
+            for block in _blocks(old, self._raw_begin):
+                digest.update(block)
+                new.write(block)
+            for block in _blocks(old, self._raw_begins[-1]):
+                digest.update(block)
+            new.write(lines.raw)
+            for block in _blocks(old):
+                digest.update(block)
+                new.write(block)
+            self._check(digest)
+
+    def _check(self, digest: hashlib.blake2b) -> None:
+        if digest.digest() != self._file_digest:
+            text = "{path} has changed meanwhile"
+            raise DataError(message(text, path=printable(self._path)))
 
     def _locate(self, place: int) -> tuple[int, str]:
-        """Return where a place of the text stands among the bytes, and the encoding of words there."""
-        number = min(bisect_right(self._begins, place), len(self._pieces)) - 1
+        """Return where a place of the text stands among the window's bytes, and the encoding of
+        words there.
+        """
+        number = min(bisect_right(self._begins, place - self.begin), len(self._pieces)) - 1
         if number < 0:
             return 0, "utf-8"
-        piece = self._pieces[number]
-        at = place - self._begins[number]
-        mark = len(piece.raw) - len(piece.raw.removeprefix(_MARK.encode(piece.encoding or "utf-8")))
-        ahead = 0 if number else mark
-        line_begin = piece.text.rfind(b"\n", 0, at) + 1
-        raw_begin, raw = _raw_line(piece, ahead, piece.text.count(b"\n", 0, at))
-        line = piece.text[line_begin:].partition(b"\n")[0]
-        code = piece.encoding or _code_of(raw)
-        column = _raw_column(raw, line, at - line_begin, code)
-        if not piece.encoding and raw.isascii():
-            code = self._usual_code()
-        return self._raw_begins[number] + raw_begin + column, code
+        at = place - self.begin - self._begins[number]
+        line = self._lines_of(number).line_at(at)
+        encoding = _encoding_of(line.raw)
+        column = _raw_column(line, at - line.begin, encoding)
+        if line.raw.isascii() and not self._is_utf8:
+            encoding = WESTERN
+        return self._raw_begins[number] + line.raw_begin + column, encoding
 
-    def _usual_code(self) -> str:
-        """Return the encoding of words in a line that has only ASCII."""
-        is_utf8 = all(_code_of(piece.raw) == "utf-8" for piece in self._pieces)
-        return "utf-8" if is_utf8 else WESTERN
+    def _lines_of(self, number: int) -> _PieceLines:
+        """Return the lines of a piece; those of the latest one are kept."""
+        if self._lines is None or self._lines.number != number:
+            self._lines = _PieceLines(
+                number, self._pieces[number], is_first=not (self._raw_begin or number)
+            )
+        return self._lines
 
-    def _written(self, words: str, code: str) -> bytes:
+    def _written(self, words: str, encoding: str) -> bytes:
         try:
-            return encoded(words.replace("\n", self._line_end()), code)
+            return encoded(words.replace("\n", self._line_end), encoding)
         except UnicodeEncodeError as error:
             text = "the file is in {encoding}, which has no {character}"
+            name = _NAMES.get(encoding, encoding)
             character = repr(words[error.start])
-            raise DataError(
-                message(text, encoding=_NAMES.get(code, code), character=character)
-            ) from error
-
-    def _line_end(self) -> str:
-        for piece in self._pieces[:1]:
-            if found := _FEED.search(piece.raw.decode(piece.encoding or "latin-1", "replace")):
-                return found[0]
-        return "\n"
+            raise DataError(message(text, encoding=name, character=character)) from error
 
 
-def _code_of(data: bytes) -> str:
-    """Return the encoding of bytes that no wide encoding wrote."""
+def _blocks(stream: IO[bytes], size: int | None = None) -> Iterator[bytes]:
+    """Yield the next bytes of a stream, so many or all."""
+    left = size
+    while block := stream.read(_BLOCK if left is None else min(_BLOCK, left)):
+        left = None if left is None else left - len(block)
+        yield block
+
+
+def _changeable(path: Path, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the blocks of a file. Raises DataError where its text cannot be changed in places."""
+    for number, block in enumerate(blocks):
+        if not number and is_packed(block):
+            raise DataError(message("{path} is packed; unpack it first", path=printable(path)))
+        if not number and wide_encoding(block):
+            text = "{path} is in UTF-16; save it as UTF-8 first"
+            raise DataError(message(text, path=printable(path)))
+        yield block
+
+
+def _line_end_of(piece: TextPiece) -> str:
+    feed = _FEED.search(piece.raw)
+    return feed[0].decode() if feed else "\n"
+
+
+def _encoding_of(data: bytes) -> str:
+    """Return the encoding of bytes that are read line by line."""
     try:
         data.decode()
         return "utf-8"
@@ -123,29 +230,47 @@ def _code_of(data: bytes) -> str:
         return WESTERN
 
 
-def _raw_line(piece: TextPiece, ahead: int, number: int) -> tuple[int, bytes]:
-    """Return where a line of a piece begins among its bytes, `ahead` of which are no text, and the
-    line.
-    """
-    encoding = piece.encoding or "latin-1"  # a character for each byte
-    try:
-        text = piece.raw[ahead:].decode(encoding)
-    except UnicodeDecodeError as error:
-        raise DataError(message("the file has bytes that are no text")) from error
-    feeds = [found.span() for found in islice(_FEED.finditer(text), number + 1)]
-    begin = feeds[number - 1][1] if number else 0
-    end = feeds[number][0] if number < len(feeds) else len(text)
-    return ahead + len(text[:begin].encode(encoding)), text[begin:end].encode(encoding)
+class _Line(NamedTuple):
+    """A line of a piece, without its end: its text and its bytes, and where they begin there."""
+
+    begin: int
+    text: bytes
+    raw_begin: int
+    raw: bytes
 
 
-def _raw_column(raw: bytes, line: bytes, at: int, code: str) -> int:
+class _PieceLines:
+    """The lines of a piece. `is_first`: it begins the file."""
+
+    def __init__(self, number: int, piece: TextPiece, is_first: bool) -> None:
+        self.number = number
+        self._piece = piece
+        feeds = re.finditer(rb"\n", piece.text)
+        self._begins = [0, *(feed.end() for feed in feeds)]
+        has_mark = is_first and piece.raw.startswith(codecs.BOM_UTF8)
+        raw_feeds = [feed.span() for feed in _FEED.finditer(piece.raw)]
+        self._raw_begins = [len(codecs.BOM_UTF8) if has_mark else 0, *(end for _, end in raw_feeds)]
+        self._raw_ends = [*(begin for begin, _ in raw_feeds), len(piece.raw)]
+
+    def line_at(self, place: int) -> _Line:
+        """Return the line with a place of the text."""
+        number = bisect_right(self._begins, place) - 1
+        begin = self._begins[number]
+        end = self._piece.text.find(b"\n", begin)
+        text = self._piece.text[begin : None if end < 0 else end]
+        raw_begin = self._raw_begins[number]
+        return _Line(begin, text, raw_begin, self._piece.raw[raw_begin : self._raw_ends[number]])
+
+
+def _raw_column(line: _Line, at: int, encoding: str) -> int:
     """Return where a place of a line stands among its bytes."""
-    if at in (0, len(line)):
-        return len(raw) if at else 0
-    before = line[:at].decode()
-    column = len(encoded(before, code))
-    read = [decoded(part, code).encode() for part in (raw[:column], raw[column:])]
-    if not (_is_read_as(read[0], line[:at]) and _is_read_as(read[1], line[at:])):
+    if at in (0, len(line.text)):
+        return len(line.raw) if at else 0
+    before = line.text[:at].decode()
+    column = len(encoded(before, encoding))
+    left, right = (decoded(part, encoding) for part in (line.raw[:column], line.raw[column:]))
+    is_left_same = _is_read_as(left.encode(), line.text[:at])
+    if not (is_left_same and _is_read_as(right.encode(), line.text[at:])):
         raise DataError(message("a line of it is not written as it is read"))
     return column
 

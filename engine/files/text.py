@@ -1,10 +1,10 @@
 """Reads text that other programs wrote, in whatever encoding, packed or not.
 
-UTF-16 and UTF-32 are known by their marks, or by where the zero bytes of English letters stand. In
-any other text each line is judged by itself, because collections are put together from files of
-different encodings: it is UTF-8, or else Windows-1252, of which ISO 8859-1 is a part. What forums,
-pages and mails wrap games in ([pgn], <pre>, ```, > before each line) is blank in texts in which a
-line begins or ends with it. Curly quotes of tags are straight again.
+UTF-16 is known by its mark. In any other text each line is judged by itself, because collections
+are put together from files of different encodings: it is UTF-8, or else Windows-1252, of which
+ISO 8859-1 is a part. What forums, pages and mails wrap games in ([pgn], <pre>, ```, > before each
+line) is blank in texts in which a line begins or ends with it. Curly quotes of tags are straight
+again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import re
 import struct
 import unicodedata
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
@@ -29,9 +29,7 @@ from urllib.parse import unquote
 from engine.errors import ARCHIVES, DataError, message, why_unreadable
 from engine.files.packed import ZIP_MAGIC, opener_of
 
-# The mark of UTF-32 begins with that of UTF-16.
-_WIDE_ENCODINGS = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
-_MARK = "\ufeff"
+_WIDE_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 LONGEST_LINE = 1 << 24  # bytes; no valid file has a longer line
 LOOKED_AT = 1 << 16  # bytes that tell what a file holds
 _MOST_NAMED = 9  # files of an archive in a message
@@ -97,19 +95,9 @@ def decode_text(data: bytes) -> str:
     return b"".join(utf8_pieces(io.BytesIO(data), unwraps=False)).decode()
 
 
-def _has_encoding(begin: bytes, name: str) -> bool:
-    """Whether a text begins with the mark of a wide encoding, or has zero bytes where that has them
-    in ASCII's letters.
-
-    These are the first letter and a quarter of the others, because names and comments may be in any
-    language.
-    """
-    letter = "x".encode(name)
-    columns = [begin[place :: len(letter)] for place in range(len(letter))]
-    return begin.startswith(_MARK.encode(name)) or all(
-        column[:1] > b"\0" if byte else column[:1] == b"\0" and 4 * column.count(0) > len(column)
-        for column, byte in zip(columns, letter, strict=True)
-    )
+def wide_encoding(begin: bytes) -> str:
+    """Return the name of the wide encoding whose mark begins a text, "" for none."""
+    return _WIDE_MARKS.get(begin[:2], "")
 
 
 def utf8_pieces(stream: IO[bytes], size: int = 1 << 20, unwraps: bool = True) -> Iterator[bytes]:
@@ -119,74 +107,80 @@ def utf8_pieces(stream: IO[bytes], size: int = 1 << 20, unwraps: bool = True) ->
     A longer line makes the piece longer. Whether wrappers are to be removed is seen from the first
     piece. Raises OSError for a line of over LONGEST_LINE bytes.
     """
-    for piece in text_pieces(stream, size, unwraps):
-        yield piece.text
+    for number, text in enumerate(texts_of(stream)):
+        if number:
+            yield b"\n\n"
+        for piece in text_pieces(_narrow_blocks(text, size), unwraps):
+            yield piece.text
+
+
+def _narrow_blocks(stream: IO[bytes], size: int) -> Iterator[bytes]:
+    """Yield the bytes of a stream, those of one in UTF-16 in UTF-8."""
+    block = stream.read(max(size, len(codecs.BOM_UTF16)))
+    encoding = wide_encoding(block)
+    if not encoding:
+        while block:
+            yield block
+            block = stream.read(size)
+        return
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    while block:
+        text = decoder.decode(block)
+        if text:
+            yield text.encode(errors="replace")
+        block = stream.read(size)
 
 
 class TextPiece(NamedTuple):
-    """Some lines of a stream: their bytes, what is read from them, and the name of their wide
-    encoding, "" for none.
-    """
+    """Some lines of a stream: their bytes, and what is read from them."""
 
     raw: bytes
     text: bytes
-    encoding: str
+    is_wrapped: bool  # whether what looks like a wrapper is blank in the text
 
 
-def text_pieces(stream: IO[bytes], size: int, unwraps: bool) -> Iterator[TextPiece]:
+def text_pieces(blocks: Iterable[bytes], unwraps: bool) -> Iterator[TextPiece]:
     """Yield what `utf8_pieces` does, beside the bytes that it is read from."""
-    piece = stream.read(max(size, 64))  # so much tells the encoding
-    encoding = next((name for name in _WIDE_ENCODINGS if _has_encoding(piece, name)), "")
-    mark = _MARK.encode(encoding or "utf-8")
     rest = b""
-    is_first = True
-    while piece or rest:
-        end = _lines_end(piece, encoding, len(rest))
-        whole = b""
-        if end or not piece:
-            whole = rest + piece[:end]
-            rest = piece[end:]
-        else:
-            rest += piece
+    piece: TextPiece | None = None
+    for block in itertools.chain(blocks, [b""]):
+        end = _lines_end(block)
+        is_line_whole = end > 0 or not block
+        raw = rest + block[:end] if is_line_whole else b""
+        rest = block[end:] if is_line_whole else rest + block
         if len(rest) > LONGEST_LINE:
             raise OSError(f"a line of over {LONGEST_LINE:,} bytes")
-        if whole:
-            text = whole.removeprefix(mark) if is_first else whole
-            if encoding:
-                text = _decoded(text, encoding).encode(errors="replace")
-            text = _plain(text)
-            if unwraps and is_first:
-                # Found in little time.
-                is_likely = any(byte in text for byte in b"<>`") or _BRACKETS.search(text)
-                unwraps = bool(is_likely and _IS_WRAPPED.search(text))
-            if unwraps:
-                text = _WRAPPERS.sub(lambda found: b" " * len(found[0]), text)
-            yield TextPiece(whole, text, encoding)
-            is_first = False
-        piece = piece and stream.read(size)
+        if raw:
+            if piece is None:
+                piece = first_piece(raw, unwraps)
+            else:
+                piece = next_piece(raw, piece.is_wrapped)
+            yield piece
 
 
-def _lines_end(piece: bytes, encoding: str, ahead: int) -> int:
-    """Return the place behind the last line end in a piece that follows `ahead` bytes of its line;
-    0 for none.
+def first_piece(raw: bytes, unwraps: bool) -> TextPiece:
+    """Return the first lines of a text, which tell whether it is wrapped."""
+    text = _plain(raw.removeprefix(codecs.BOM_UTF8))
+    is_likely = any(byte in text for byte in b"<>`") or _BRACKETS.search(text)  # in little time
+    is_wrapped = bool(unwraps and is_likely and _IS_WRAPPED.search(text))
+    return TextPiece(raw, _unwrapped(text) if is_wrapped else text, is_wrapped)
 
-    A CR at the end may be half a line end.
+
+def next_piece(raw: bytes, is_wrapped: bool) -> TextPiece:
+    """Return further lines of a text."""
+    text = _plain(raw)
+    return TextPiece(raw, _unwrapped(text) if is_wrapped else text, is_wrapped)
+
+
+def _unwrapped(text: bytes) -> bytes:
+    return _WRAPPERS.sub(lambda wrapper: b" " * len(wrapper[0]), text)
+
+
+def _lines_end(block: bytes) -> int:
+    """Return the place behind the last line end in a block; 0 for none. A CR at its end may be half
+    a line end.
     """
-    if not encoding:
-        return piece.rfind(b"\n") + 1 or piece.rfind(b"\r", 0, -1) + 1
-    width = len("\n".encode(encoding))
-    for sign, last in (("\n", len(piece)), ("\r", len(piece) - width)):
-        place = piece.rfind(sign.encode(encoding), 0, max(0, last))
-        while place >= 0 and (ahead + place) % width:
-            place = piece.rfind(sign.encode(encoding), 0, place + width - 1)
-        if place >= 0:
-            return place + width
-    return 0
-
-
-def _decoded(data: bytes, encoding: str) -> str:
-    """Return the text of bytes in a wide encoding; a part of a character at the end is left out."""
-    return codecs.getincrementaldecoder(encoding)("replace").decode(data)
+    return block.rfind(b"\n") + 1 or block.rfind(b"\r", 0, -1) + 1
 
 
 def _plain(data: bytes) -> bytes:
@@ -395,7 +389,7 @@ def _open_zip(raw: IO[bytes]) -> Iterator[Any]:
     ) as error:  # encrypted ones, too
         raise OSError(str(error)) from error
     try:
-        yield io.BufferedReader(_Joined(map(archive.open, names)))
+        yield Members(lambda: map(archive.open, names))
     except zipfile.BadZipFile as error:
         raise OSError(str(error)) from error
 
@@ -422,6 +416,21 @@ def _told_alike(archive: Any) -> list[str]:
     raise OSError(
         f"found {len(kinds)} files in the archive; unpack it and give one of them: {told or 'none'}"
     )
+
+
+class Members(io.BufferedReader):
+    """The files of an archive, one behind the other with an empty line between them, or each of
+    them alone.
+    """
+
+    def __init__(self, open_all: Callable[[], Iterator[IO[bytes]]]) -> None:
+        super().__init__(_Joined(open_all()))
+        self.open_all = open_all
+
+
+def texts_of(stream: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Return the texts of a stream: those of an archive are texts of their own."""
+    return stream.open_all() if isinstance(stream, Members) else iter([stream])
 
 
 class _Joined(io.RawIOBase):

@@ -45,7 +45,6 @@ def game_section(
     number: int,
     pgn: str,
     reader: chess.Color | None = None,
-    is_judged: bool = True,
 ) -> tuple[str, Markup]:
     """Return a game's name and its part of the page; `number` keeps its anchors apart from other
     games'.
@@ -79,9 +78,8 @@ def game_section(
         area=_area(review),
         dots=[_dot(move, len(review.moves)) for move in review.turning_points],
         turning_points=[_turning_point(move) for move in review.turning_points],
-        replay=_replay(review, is_judged),
+        replay=_replay(review),
         pgn=pgn,
-        is_judged=is_judged,
     )
     # A template made the text, so it is already escaped.
     return f"{name}, {headers.get('Result', '*')}", Markup(text)
@@ -91,18 +89,6 @@ def _area(review: GameReview) -> str:
     """Return the path of White's winning chances over the game."""
     evaluations = [review.start, *(move.after for move in review.moves)]
     return area_path(list(map(chances_of, evaluations)))
-
-
-def plain_section(game: chess.pgn.Game, number: int, pgn: str) -> tuple[str, Markup]:
-    """Return the part of a game that nobody judged, with its author's words and variations."""
-    unknown = Evaluation.of_result("1/2-1/2")
-    board = game.board()
-    moves = list[MoveReview]()
-    for move in game.mainline_moves():
-        before = board.copy(stack=False)
-        moves.append(MoveReview(len(moves) + 1, before, move, unknown, unknown, ()))
-        board.push(move)
-    return game_section(GameReview(game, unknown, moves), number, pgn, is_judged=False)
 
 
 def _side(side: chess.Color) -> str:
@@ -177,31 +163,25 @@ def _turning_point(move: MoveReview) -> dict[str, object]:
     }
 
 
-def _replay(review: GameReview, is_judged: bool) -> list[dict[str, object]]:
+def _replay(review: GameReview) -> list[dict[str, object]]:
     """Return what the script shows for each ply: the position, the squares of the last move, words,
     the evaluation where it is judged, and other lines.
 
     `replay.js` has the names.
     """
-    start = _position(review.game.board(), None, _("Start position"))
-    if is_judged:
-        start |= _evaluation(review.start)
+    start = _position(review.game.board(), None, _("Start position")) | _evaluation(review.start)
     moves = zip(review.moves, review.game.mainline(), strict=False)
-    steps = [_step(move, node, is_judged) for move, node in moves]
+    steps = [_step(move, node) for move, node in moves]
     return [{**start, **_notes(review.game)}, *steps]
 
 
-def _step(move: MoveReview, node: chess.pgn.ChildNode, is_judged: bool) -> dict[str, object]:
+def _step(move: MoveReview, node: chess.pgn.ChildNode) -> dict[str, object]:
     """Return what is shown after a move."""
     after = board_after(move.board, move.move)
-    text = move.title
-    if is_judged:
-        text += f" {move.after.text}"
+    text = f"{move.title} {move.after.text}"
     if comment := move_comment(move):
         text += f". {comment}"
-    step = {**_position(after, move.move, text), **_notes(node)}
-    if is_judged:
-        step |= _evaluation(move.after)
+    step = {**_position(after, move.move, text), **_notes(node), **_evaluation(move.after)}
     lines = {}
     if move.mark is not None:
         step["glyph"] = [move.mark.symbol, _kind(move)]

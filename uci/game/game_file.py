@@ -1,24 +1,19 @@
-"""The PGN of a game against Aino, and the file that keeps it."""
+"""The PGN of a game against Aino, and the folder of files that keep games."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
-import errno
-import io
 import os
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import chess
 import chess.pgn
 
-from engine.board.pgn.game_writer import game_text
-from engine.errors import DataError
-from engine.files.atomic import append, write_file
-from engine.files.source_text import SourceText, Splice
-from engine.files.text import LOOKED_AT, is_hidden, is_packed, text_pieces
+from engine.files.text import is_hidden
 from engine.files.user_folder import user_folder
 from engine.native.locks import FileLock
 from uci.common.reading import read_game
@@ -30,6 +25,26 @@ REVIEWED = ".annotated"  # in the names of reviews
 REVIEWS = "reviews"  # a folder in the folder of games: reviews that are kept, and locks
 _OWNING = threading.Lock()
 _WAIT_S = 0.005  # between two looks whether another program has written
+
+
+@dataclass(frozen=True)
+class TextPlace:
+    """Where a game's text stands in a file, in bytes of what is read from that: UTF-8 whose lines
+    end in line feeds.
+    """
+
+    begin: int  # of its first tag
+    end: int  # where the next game begins
+    digest: str  # of the text between them, without white space around it
+
+
+@dataclass(frozen=True)
+class SavedGame:
+    """A game as it was saved, and where."""
+
+    game: chess.pgn.Game
+    path: Path
+    place: TextPlace
 
 
 def games_folder() -> Path:
@@ -106,54 +121,3 @@ def game_from_board(
         if ply in clock_times:
             node.set_clock(max(0.0, round(clock_times[ply], 1)))
     return game
-
-
-def save_game(game: chess.pgn.Game, path: Path, before: chess.pgn.Game | None = None) -> None:
-    """Append the game to a file, for good, or put it where it stood `before`. Raises OSError."""
-    # The games' own folder has the lock for files in folders without one.
-    is_own = games_folder() in (path.parent, path.parent.parent) or (path.parent / REVIEWS).is_dir()
-    path.parent.mkdir(parents=True, exist_ok=True)  # or say why there is none
-    with owning(path.parent if is_own else games_folder()):
-        if path.is_file() and _has_wide_letters(path):
-            _save_wide(game, path, before)
-            return
-        if before is not None and path.is_file():
-            head, found, tail = path.read_bytes().rpartition(game_text(before).encode())
-            if found:
-                write_file(path, head + game_text(game).encode() + tail)
-                return
-        gap = ""  # between games, though a last line of others' may have no end
-        if path.is_file() and (size := path.stat().st_size):
-            with path.open("rb") as stream:
-                stream.seek(max(0, size - 2))
-                gap = "" if stream.read() == b"\n\n" else "\n\n"
-        # A failure leaves no empty file.
-        (append if path.exists() else write_file)(path, gap + game_text(game))
-
-
-def _has_wide_letters(path: Path) -> bool:
-    """Whether a file is in UTF-16 or UTF-32. Raises OSError of a packed one: nothing that is
-    written behind its end is read again.
-    """
-    with path.open("rb") as stream:
-        begin = stream.read(LOOKED_AT)
-    if is_packed(begin):
-        raise OSError(errno.EINVAL, "it is packed; unpack it first", str(path))
-    piece = next(text_pieces(io.BytesIO(begin), LOOKED_AT, unwraps=False), None)
-    return piece is not None and piece.encoding != ""
-
-
-def _save_wide(game: chess.pgn.Game, path: Path, before: chess.pgn.Game | None) -> None:
-    """Save a game in a file in UTF-16 or UTF-32, in the same letters. Raises OSError."""
-    source = SourceText(path.read_bytes())
-    words = game_text(game)
-    old = b"" if before is None else game_text(before).encode()
-    place = source.text.rfind(old)
-    if place < 0 or not old:
-        place = len(source.text)
-        old = b""
-        words = f"\n\n{words}"
-    try:
-        write_file(path, source.spliced([Splice(place, place + len(old), words)]).data)
-    except DataError as error:
-        raise OSError(errno.EINVAL, str(error), str(path)) from error

@@ -8,7 +8,6 @@ import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import chess
 import chess.pgn
@@ -19,7 +18,7 @@ from uci.common.players import PERSON, aino_name, level_in
 from uci.common.reading import board_at
 from uci.game.clock import TIME_CONTROL, GameClock, GameTime
 from uci.game.ends import UNFINISHED, GameEnd
-from uci.game.game_file import game_from_board
+from uci.game.game_file import SavedGame, game_from_board
 from uci.game.level import DEFAULT_LEVEL, Level, parse_level
 from uci.game.resigning import resigns
 from uci.language import _
@@ -44,9 +43,10 @@ class Setup:
     headers: Mapping[str, str] = field(default_factory=dict)  # of a game of others
     source: chess.pgn.Game | None = None  # that game, with what its author wrote into it
     seen_by: chess.Color | None = None  # the side that a board for analysis shows below
-    # Its key among one's own games, and the digest of its text there.
-    kept: tuple[str, str] | None = None
-    analysis: Path | None = None  # the file of an analysis of one's own, which goes on there
+    kept: str = ""  # its key in My games, into whose text changes are spliced
+    origin: str = ""  # the name of the file that it is from
+    # A game or an analysis of one's own, which goes on where it stands.
+    saved: SavedGame | None = None
     # Whether the web page asks first what game is wanted; who cancels gets the offered level.
     is_asked: bool = False
     # Whether Aino plays both sides on a web page, where else nobody plays without a person.
@@ -205,6 +205,13 @@ def saved_game(game: chess.pgn.Game, ply: int | None = None) -> Setup:
         clock=clock,
         clock_times=clock_times,
     )
+
+
+def without_clocks(game: chess.pgn.Game) -> chess.pgn.Game:
+    """Take the clock times off the moves of a saved game, which go on in a setup; return it."""
+    for node in game.mainline():
+        node.set_clock(None)
+    return game
 
 
 def _level(name: str) -> Level | None:

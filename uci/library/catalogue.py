@@ -5,8 +5,9 @@ it. Nothing here touches a file.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import chess
@@ -17,38 +18,46 @@ from engine.errors import DataError
 from engine.files.text import printable, searchable
 from uci.annotate.mistake_kinds import Mistake
 from uci.common.players import level_in
-from uci.game.game_file import ANALYSES
+from uci.game.game_file import ANALYSES, TextPlace
 from uci.language import _
 from uci.library.explorer import KEPT_PLIES, Continuation, Explorer
-from uci.library.game_files import FoundGame
+from uci.library.game_files import FoundGame, Surroundings, place_key
 from uci.library.game_query import GameQuery, day_of
 
 PAGE = 50  # games in one part of a list
 _MOST_FILES = 50  # to choose from for the explorer
 _MOST_NAMES = 5  # that may be one's own
 _SEARCHED = ("Event", "Site", "Round", "Result", "ECO", "WhiteElo", "BlackElo")
-_SHOWN = ("key", "white", "black", "result", "opening", "ending", "plies", "mine")
+_SHOWN = ("key", "equality", "white", "black", "result", "opening", "ending", "plies", "mine")
 # What a list may be sorted by, and what stands last in each.
 _COLUMNS = ("date", "white", "black", "result", "opening", "plies", "accuracy")
 _UNKNOWN = (None, "", "?")
 _DAY = 10  # characters of a date; the time of day follows where it is known
 
 
-@dataclass(slots=True)
-class Copy:
-    """Where a game stands: a file's name below the folder, and what `FoundGame` tells."""
+@dataclass(eq=False)
+class GamesFile:
+    """A file of the folder, by its name below that, and its games, in order."""
 
-    file: str
-    begin: int
-    end: int
-    digest: str
+    name: str
+    changed: int = 0  # its time, nanoseconds since 1970
+    games: list[Game] = field(default_factory=list)
+
+    @property
+    def has_analyses(self) -> bool:
+        """Whether it is one of analyses, which nobody played."""
+        return self.name.startswith(f"{ANALYSES}/")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Game:
-    """A game, however many copies there are of it."""
+    """A game at a place of a file."""
 
-    key: str
+    key: str  # of the place
+    file: GamesFile
+    place: TextPlace
+    # What equal games share; an analysis is equal to none.
+    equality: str
     line: str  # what it shares with all games of the same start and moves
     date: str  # to be sorted
     white: str
@@ -59,9 +68,8 @@ class Game:
     plies: int
     moves: bytes | None  # at most KEPT_PLIES, as `FoundGame` has them; None from another start
     words: str  # that it is found by
-    age: tuple[int, int]  # when its file was changed, and its place there
+    chapter: str = ""  # its name in a study
     mine: str | None = None  # "white" or "black" where that player has one of one's own names
-    copies: list[Copy] = field(default_factory=list)
 
     @property
     def day(self) -> str:
@@ -69,9 +77,12 @@ class Game:
         return self.date[:_DAY]
 
     @property
-    def fullest(self) -> Copy:
-        """The copy with most in it."""
-        return min(self.copies, key=lambda copy: (copy.begin - copy.end, copy.file, copy.begin))
+    def age(self) -> tuple[int, int]:
+        """When its file was changed, and its place there."""
+        return self.file.changed, self.place.begin
+
+
+Fold = tuple[Game, int]  # the one of equal games that was changed last, and how many there are
 
 
 @dataclass(frozen=True)
@@ -89,69 +100,85 @@ class Catalogue:
     def __init__(self) -> None:
         self._reviews: dict[str, ReviewFacts] = {}  # by the lines of the games
         self._games: dict[str, Game] = {}
-        self._files: dict[str, dict[str, Game]] = {}  # the games of each file, by their keys
+        self._lines: dict[str, list[Game]] = {}  # by what they share
+        self._files: dict[str, GamesFile] = {}
         self._own = frozenset[str]()
         self._changes = 0
         # What the latest list and the latest explorer were made of, with them.
-        self._listed: tuple[object, list[Game]] | None = None
+        self._listed: tuple[object, list[Fold]] | None = None
         self._explored: tuple[object, list[Game], Explorer] | None = None
 
     # ---- what stands in the files ----------------------------------------------------------------
 
-    def add(self, file: str, changed: int, found: Iterable[tuple[FoundGame, str]]) -> None:
+    def add(self, name: str, changed: int, found: Iterable[tuple[FoundGame, str]]) -> None:
         """Take up games of a file that was changed at a time, each with its opening's name."""
-        here = self._files.setdefault(file, {})
-        for one, opening in found:
-            key = one.key
-            if key not in self._games:
-                self._games[key] = _game_of(
-                    key, one, opening, (changed, one.place), _is_of_analyses(file)
-                )
-                self._find_side(self._games[key])
-            game = here[key] = self._games[key]
-            game.copies.append(Copy(file, one.place, one.end, one.digest))
+        file = self._files.setdefault(name, GamesFile(name))
+        file.changed = changed
+        for found_game, opening in found:
+            game = _game_of(found_game, opening, file)
+            self._find_side(game)
+            file.games.append(game)
+            self._take_up(game)
         self._changes += 1
 
-    def forget(self, file: str) -> None:
-        """Forget a file, and the games that stand in no other one."""
-        for game in self._files.pop(file, {}).values():
-            game.copies = [copy for copy in game.copies if copy.file != file]
-            if not game.copies:
-                del self._games[game.key]
+    def _take_up(self, game: Game) -> None:
+        """Give a game the key of its place."""
+        keys = (place_key(game.file.name, game.place.digest, number) for number in count())
+        game.key = next(key for key in keys if key not in self._games)
+        self._games[game.key] = game
+        self._lines.setdefault(game.line, []).append(game)
+
+    def _drop(self, game: Game) -> None:
+        del self._games[game.key]
+        same_line = self._lines[game.line]
+        same_line.remove(game)
+        if not same_line:
+            del self._lines[game.line]
+
+    def forget(self, name: str) -> None:
+        """Forget a file with its games."""
+        file = self._files.pop(name, None)
+        for game in file.games if file else ():
+            self._drop(game)
         self._changes += 1
 
-    def put(self, key: str, copy: Copy, length: int, digest: str) -> None:
-        """Note that another text, of so many bytes, stands in the place of a copy of a game, or
-        none; what follows it in the file moves.
-        """
-        game, here = self._games[key], self._files[copy.file]
-        shift = copy.begin + length - copy.end
-        for other in (other for one in here.values() for other in one.copies):
-            if other.file == copy.file and other.begin > copy.begin:
-                other.begin += shift
-                other.end += shift
-        copy.end += shift
-        copy.digest = digest
-        if not length:
-            game.copies.remove(copy)
-            if not any(other.file == copy.file for other in game.copies):
-                del here[key]
-        if not game.copies:
-            del self._games[key]
+    def note_edit(self, game: Game, place: TextPlace, changed: int) -> None:
+        """Note that words of a game were changed, at a time: what follows it in its file moves."""
+        shift = place.end - game.place.end
+        behind = game.file.games.index(game) + 1
+        for other in game.file.games[behind:]:
+            other.place = _moved(other.place, shift)
+        self._drop(game)
+        game.place = place
+        self._take_up(game)
+        game.file.changed = changed
         self._changes += 1
 
-    def has_file(self, file: str) -> bool:
+    def note_deletion(self, games: Iterable[Game], changed: int) -> None:
+        """Note that games of one file were deleted, at a time: what follows them moves."""
+        gone = set(games)
+        left = list[Game]()
+        shift = 0
+        for game in next(iter(gone)).file.games:
+            if game in gone:
+                shift -= game.place.end - game.place.begin
+                self._drop(game)
+            else:
+                game.place = _moved(game.place, shift)
+                left.append(game)
+        for game in gone:
+            game.file.games = left
+            game.file.changed = changed
+        self._changes += 1
+
+    def has_file(self, name: str) -> bool:
         """Whether a file has been read."""
-        return file in self._files
+        return name in self._files
 
-    def is_elsewhere(self, file: str) -> bool:
+    def is_elsewhere(self, name: str) -> bool:
         """Whether all games of a file stand in others, too, in the same words."""
-        return all(
-            any(other.file != file and other.digest == copy.digest for other in game.copies)
-            for game in self._files[file].values()
-            for copy in game.copies
-            if copy.file == file
-        )
+        elsewhere = {game.place.digest for game in self._games.values() if game.file.name != name}
+        return all(game.place.digest in elsewhere for game in self._files[name].games)
 
     def note_review(self, line: str, facts: ReviewFacts | None) -> None:
         """Note what is known of the review of a line; None is none."""
@@ -163,35 +190,35 @@ class Catalogue:
     # ---- one game --------------------------------------------------------------------------------
 
     def game(self, key: str) -> Game:
-        """Return the game of a key, or one that has this line. Raises DataError."""
-        found = next(self._of_line(key), None)
-        if found is None:
-            raise DataError(_("that game is not in the list any more"))
-        return found
-
-    def copy(self, key: str, text: str) -> Copy:
-        """Return the copy of a game whose text has a digest, or with "" the fullest. Raises
+        """Return the game of a key, or of those of a line the one that was changed last. Raises
         DataError.
         """
-        game = self.game(key)
-        if not text:
-            return game.fullest
-        for copy in game.copies:
-            if copy.digest == text:
-                return copy
+        if game := self._games.get(key):
+            return game
+        if same_line := self._lines.get(key):
+            return max(same_line, key=lambda game: game.age)
         raise DataError(_("that game is not in the list any more"))
 
-    def side(self, key: str) -> chess.Color | None:
-        """One's own side in a game, or in any game of a line."""
-        return next((game.mine == "white" for game in self._of_line(key) if game.mine), None)
+    def side(self, line: str) -> chess.Color | None:
+        """One's own side in any game of a line."""
+        same_line = self._lines.get(line, [])
+        return next((game.mine == "white" for game in same_line if game.mine), None)
 
     def has_line(self, line: str) -> bool:
         """Whether there is a game of a line."""
-        return any(self._of_line(line))
+        return line in self._lines
 
-    def _of_line(self, line: str) -> Iterator[Game]:
-        """Yield the game of a key, or all games of a line."""
-        return (game for game in self._games.values() if line in (game.line, game.key))
+    def equal_games(self, equality: str) -> list[Game]:
+        """Return the games that are equal, the one changed last first."""
+        equal = [game for game in self._games.values() if game.equality == equality]
+        return sorted(equal, key=lambda game: game.age, reverse=True)
+
+    def around(self, games: Sequence[Game]) -> Surroundings:
+        """Return where the games around some of a file stand, which are given in order."""
+        all_games = games[0].file.games
+        before = max(0, all_games.index(games[0]) - 1)
+        behind = min(len(all_games) - 1, all_games.index(games[-1]) + 1)
+        return Surroundings(all_games[before].place.begin, all_games[behind].place.end)
 
     # ---- one's own names -------------------------------------------------------------------------
 
@@ -216,7 +243,9 @@ class Catalogue:
         """Return who played most games without an own name: of a file, if it has no other games, or
         of all.
         """
-        games = (self._files.get(file, {}) if file else self._games).values()
+        games = list(self._games.values())
+        if file:
+            games = self._files[file].games if file in self._files else []
         if file and any(game.mine for game in games):
             return []
         named = (game for game in games if game.black and not game.mine)
@@ -237,49 +266,51 @@ class Catalogue:
 
     # ---- what it tells ---------------------------------------------------------------------------
 
-    def find(self, wanted: GameQuery, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-        """Return a part of the games, latest first, and how many there are in all.
+    def find(self, query: GameQuery, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+        """Return a part of the rows, latest first, and how many there are in all.
 
-        With each come its file, the digest of its text there, and how many copies of the game there
-        are.
+        Equal games are one row, of the one that was changed last, but for those that are unfolded.
         """
-        about = self._changes, wanted
+        about = self._changes, query
         if self._listed is None or self._listed[0] != about:
-            self._listed = about, self._sorted(self._chosen(wanted), wanted.order)
-        games = self._listed[1]
-        return [self._row(game) for game in games[offset : offset + PAGE]], len(games)
+            games = self._sorted(self._chosen(query), query.order)
+            self._listed = about, folded(games, query.unfolded)
+        rows = self._listed[1]
+        return [self._row(*row) for row in rows[offset : offset + PAGE]], len(rows)
 
-    def keys(self, wanted: GameQuery) -> list[str]:
+    def keys(self, query: GameQuery) -> list[str]:
         """Return the keys of all games that a list shows, in its order."""
-        return [game.key for game in self._sorted(self._chosen(wanted), wanted.order)]
+        games = self._sorted(self._chosen(query), query.order)
+        return [game.key for game, _copies in folded(games, query.unfolded)]
 
-    def _row(self, game: Game) -> dict[str, Any]:
-        copy = game.fullest
+    def _row(self, game: Game, copies: int) -> dict[str, Any]:
         accuracy = self._accuracy(game)
-        shown = {name: getattr(game, name) for name in _SHOWN}
-        told = {f"accuracy_{side}": accuracy.get(side) for side in ("white", "black")}
-        file = printable(copy.file)
-        return shown | told | {
-            "date": game.day, "file": file, "text": copy.digest, "copies": len(game.copies)}  # fmt: skip
+        row = {name: getattr(game, name) for name in _SHOWN}
+        return row | {
+            "date": game.day,
+            "file": printable(game.file.name),
+            "copies": copies,
+            "accuracy_white": accuracy.get("white"),
+            "accuracy_black": accuracy.get("black"),
+        }
 
     def _accuracy(self, game: Game) -> Mapping[str, float | None]:
         facts = self._reviews.get(game.line)
         return facts.accuracy if facts else {}
 
-    def _chosen(self, wanted: GameQuery) -> list[Game]:
+    def _chosen(self, query: GameQuery) -> list[Game]:
         """Return the games that are wanted, in no order."""
-        if wanted.line:
-            moves = map(chess.Move.from_uci, wanted.line.split())
-            games = self._reaching(board_after(chess.Board(), *moves), wanted)
-        elif wanted.file:
-            games = [*self._files.get(wanted.file, {}).values()]
-        else:
-            games = [*self._games.values()]
-        for word in searchable(wanted.text).split():
+        games = list(self._games.values())
+        if query.line:
+            moves = map(chess.Move.from_uci, query.line.split())
+            games = self._reaching(board_after(chess.Board(), *moves), query)
+        elif query.file:
+            games = list(self._files[query.file].games) if query.file in self._files else []
+        for word in searchable(query.text).split():
             games = [game for game in games if word in game.words]
-        if wanted.result == ANALYSES:
-            return [game for game in games if _is_analysis(game)]
-        return [game for game in games if wanted.takes(game.mine, game.result)]
+        if query.result == ANALYSES:
+            return [game for game in games if game.file.has_analyses]
+        return [game for game in games if query.takes(game.mine, game.result)]
 
     def _sorted(self, games: list[Game], order: str) -> list[Game]:
         """Sort games, the latest first or by a column of the list; what is not known stands
@@ -310,8 +341,12 @@ class Catalogue:
 
     def reviewed(self) -> list[tuple[Game, ReviewFacts]]:
         """Return the games with a review, oldest first, with what is known of it."""
-        games = reversed(self._sorted([*self._games.values()], ""))
-        return [(game, self._reviews[game.line]) for game in games if game.line in self._reviews]
+        games = reversed(folded(self._sorted(list(self._games.values()), "")))
+        return [
+            (game, self._reviews[game.line])
+            for game, _copies in games
+            if game.line in self._reviews
+        ]
 
     def unfinished(self) -> dict[str, Any] | None:
         """Return the latest game against Aino that is not over, as the list shows it."""
@@ -329,7 +364,7 @@ class Catalogue:
 
     def _latest(self, is_wanted: Callable[[Game], bool]) -> dict[str, Any] | None:
         games = self._sorted([game for game in self._games.values() if is_wanted(game)], "")
-        return self._row(games[0]) if games else None
+        return self._row(*folded(games)[0]) if games else None
 
     def unreviewed(self) -> list[str]:
         """Return the lines of one's own games that have no review, latest first."""
@@ -343,45 +378,55 @@ class Catalogue:
         """
         return self._explorer(GameQuery(side=side, file=file))[1].explore(board)
 
-    def _reaching(self, board: chess.Board, wanted: GameQuery) -> list[Game]:
-        games, explorer = self._explorer(wanted)
+    def _reaching(self, board: chess.Board, query: GameQuery) -> list[Game]:
+        games, explorer = self._explorer(query)
         return [games[number] for number in explorer.games(board)]
 
-    def _explorer(self, wanted: GameQuery) -> tuple[list[Game], Explorer]:
+    def _explorer(self, query: GameQuery) -> tuple[list[Game], Explorer]:
         """Return the games of a side or a file that is wanted, or all but analyses, which nobody
         played, and their explorer.
         """
-        about = self._changes, wanted.side, wanted.file
+        about = self._changes, query.side, query.file
         if self._explored is None or self._explored[0] != about:
-            chosen = self._chosen(GameQuery(side=wanted.side, file=wanted.file))
-            if not wanted.file:
-                chosen = [game for game in chosen if not _is_analysis(game)]
-            games = [game for game in chosen if game.moves is not None]
+            chosen = self._chosen(GameQuery(side=query.side, file=query.file))
+            if not query.file:
+                chosen = [game for game in chosen if not game.file.has_analyses]
+            games = [game for game, _copies in folded(chosen) if game.moves is not None]
             explorer = Explorer([(game.moves or b"", game.result) for game in games])
             self._explored = about, games, explorer
         return self._explored[1:]
 
     def files(self) -> list[str]:
         """Return the names of the files with several games, the largest first, for the explorer."""
-        several = [
-            file
-            for file, games in self._files.items()
-            if len(games) > 1 and printable(file) == file
-        ]
-        return sorted(several, key=lambda file: -len(self._files[file]))[:_MOST_FILES]
+        several = {
+            name: len(file.games)
+            for name, file in self._files.items()
+            if len(file.games) > 1 and printable(name) == name
+        }
+        return sorted(several, key=lambda name: -several[name])[:_MOST_FILES]
 
 
-def _is_analysis(game: Game) -> bool:
-    return all(_is_of_analyses(copy.file) for copy in game.copies)
+def folded(games: Iterable[Game], unfolded: str = "") -> list[Fold]:
+    """Return one of equal games, the one that was changed last, in the order of the first of each,
+    with how many are equal; all of those that share what is `unfolded`.
+    """
+    equal_games = dict[str, list[Game]]()
+    for game in games:
+        equal_games.setdefault(game.equality, []).append(game)
+    rows = list[Fold]()
+    for equality, equal in equal_games.items():
+        latest_first = sorted(equal, key=lambda game: game.age, reverse=True)
+        shown = latest_first if equality == unfolded else latest_first[:1]
+        rows += ((game, len(equal)) for game in shown)
+    return rows
 
 
-def _is_of_analyses(file: str) -> bool:
-    return file.startswith(f"{ANALYSES}/")
+def _moved(place: TextPlace, shift: int) -> TextPlace:
+    return TextPlace(place.begin + shift, place.end + shift, place.digest)
 
 
-def _game_of(
-    key: str, found: FoundGame, opening: str, age: tuple[int, int], is_analysis: bool
-) -> Game:
+def _game_of(found: FoundGame, opening: str, file: GamesFile) -> Game:
+    place = found.place
     tags = {name: text for name, text in found.tags.items() if is_told(text)}
     opening = tags.get("Opening") or opening
     day = day_of(tags.get("UTCDate", "")) or day_of(tags.get("Date", ""))
@@ -391,22 +436,26 @@ def _game_of(
         white = game_name(tags)
         black = ""
     # An analysis of named players has a title, and no end.
-    title = tags.get("Event", "") if is_analysis and black else ""
+    title = tags.get("Event", "") if file.has_analyses and black else ""
     told = [day, day.replace(".", "-"), white, black, opening]  # the list shows days with dashes
     told += [tags.get(name, "") for name in _SEARCHED]
+    own_equality = place_key(file.name, place.digest, place.begin)
     return Game(
-        key,
-        found.line,
-        day + time,
-        white,
-        black,
-        tags.get("Result", "*"),
-        opening,
-        tags.get("Termination") or title,
-        len(found.moves) // 2,
-        None if found.start else _begin(found.moves),
-        searchable(" ".join(told)),
-        age,
+        key="",
+        file=file,
+        place=place,
+        equality=own_equality if file.has_analyses else found.equality,
+        line=found.line,
+        date=day + time,
+        white=white,
+        black=black,
+        result=tags.get("Result", "*"),
+        opening=opening,
+        ending=tags.get("Termination") or title,
+        plies=len(found.moves) // 2,
+        moves=None if found.start else _begin(found.moves),
+        words=searchable(" ".join(told)),
+        chapter=tags.get("ChapterName", ""),
     )
 
 

@@ -1,116 +1,154 @@
-"""Every change of a file of somebody's games: a game edited or deleted, a file taken in.
+"""Every change of a file of somebody's games: a game edited, replaced or appended, games deleted, a
+file taken in.
 
 An edit is spliced into the game's text. All bytes outside the game stay, in their encoding and with
-their line ends. What is replaced or deleted is kept first: `earlier`, a folder beside the games,
-has files of the same names for it. Nothing is written that is not read again as it should be.
+their line ends. What an edit replaces and what is deleted is kept first: `earlier`, a folder beside
+the games, has files of the same names for it. Nothing is written that is not read again as it
+should be.
 """
 
 from __future__ import annotations
 
 import errno
-import io
 import itertools
 import os
 import re
 import stat
-from collections.abc import Callable, Generator
+from collections.abc import Generator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 import chess.pgn
 
-from engine.board.pgn.cutter import GameText
-from engine.board.pgn.game_splices import game_splices
-from engine.board.pgn.main_lines import main_lines
+from engine.board.pgn.annotations import is_told
+from engine.board.pgn.game_splices import are_same, game_splices
+from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError
 from engine.files.atomic import append, atomic_write, replace, sync_folder, write_file
 from engine.files.source_text import SourceText, Splice
-from engine.files.text import is_packed, open_unpacked, printable, reading, utf8_pieces
-from uci.game.game_file import REVIEWED, owning
+from engine.files.text import open_unpacked, printable, reading, texts_of, utf8_pieces
+from uci.game.game_file import REVIEWED, REVIEWS, SavedGame, TextPlace, games_folder, owning
 from uci.language import _
-from uci.library.game_files import digest_of
+from uci.library.game_files import (
+    FoundGame,
+    Surroundings,
+    digest_of,
+    find_games,
+    game_at,
+    game_equality,
+    games_in,
+)
 
 EARLIER = "earlier"  # the folder of texts of games that were replaced or deleted
+_RESULT_AT_END = re.compile(rb"(?:1-0|0-1|1/2-1/2|\*)\s*\Z")
 
 
 @dataclass(frozen=True)
-class Change:
-    """What became of a game's text. Places are those of `FoundGame`."""
+class FileChange:
+    """What became of a file: how it was, and how it is; None where nothing is left of it."""
 
-    digest: str  # of its new text; that of nothing where it was deleted
-    end: int  # where its new text ends; it begins where it began
-    shift: int  # how far all that stands behind it has moved
-    before: os.stat_result  # of the file
-    after: os.stat_result | None  # None where nothing was left in the file, which is gone
+    before: os.stat_result
+    after: os.stat_result | None
 
 
-def edit(path: Path, place: int, end: int, digest: str, game: chess.pgn.Game) -> Change:
-    """Write what was changed in a game into its text between two places, if that is the one with
-    this digest.
+def edit(
+    path: Path, place: TextPlace, around: Surroundings, game: chess.pgn.Game
+) -> tuple[TextPlace, FileChange]:
+    """Write what was changed in a game into its text at a place; return its place then.
 
-    Raises DataError where the text is another one or was not read wholly, where tags or moves of
-    the main line are others, or where the file's encoding lacks a character. Then nothing changes.
+    Raises DataError where another text stands there or it was not read wholly, where tags or moves
+    of the main line are others, or where the file's encoding lacks a character. Then nothing
+    changes.
     """
-    return _change(path, place, end, digest, lambda text: game_splices(text, game))
+    with owning(path.parent), reading(path):
+        file = _ChangedFile(path, around)
+        text = file.text_at(place)
+        splices = game_splices(text, game)
+        is_lost = any(begin < end for begin, end, _words in splices)
+        moved = [
+            Splice(place.begin + begin, place.begin + end, words) for begin, end, words in splices
+        ]
+        change = file.change(moved, [text] if is_lost else [])
+        end = place.end + file.shift
+        return TextPlace(place.begin, end, digest_of(file.new_text(place.begin, end))), change
 
 
-def delete(path: Path, place: int, end: int, digest: str) -> Change:
-    """Remove a game's text between two places, if it is the one with this digest. A file with
-    nothing left goes, unless it is a link.
+def delete(path: Path, places: Sequence[TextPlace], around: Surroundings) -> FileChange:
+    """Remove the texts at places, which stand in order; what stands before a game stays. A file
+    with nothing left goes, unless it is a link.
 
-    Raises DataError.
+    Raises DataError where another text stands at one of them. Then nothing changes.
     """
-    return _change(path, place, end, digest, lambda text: [Splice(0, len(text), "")])
+    with owning(path.parent), reading(path):
+        file = _ChangedFile(path, around)
+        texts = [file.text_at(place) for place in places]
+        splices = [Splice(place.begin, place.end, "") for place in places]
+        return file.change(splices, texts, {place.begin - around.begin for place in places})
 
 
-def _change(
-    path: Path, place: int, end: int, digest: str, splices_of: Callable[[bytes], list[Splice]]
-) -> Change:
-    with owning(path.parent):
-        with reading(path):
-            before = path.stat()
-            data = path.read_bytes()
-            if is_packed(data):
-                raise DataError(_("{path} is packed; unpack it first", path=printable(path)))
-            source = SourceText(data)
-        text = source.text[place:end]
-        if digest_of(text) != digest:
-            raise DataError(_("{path} has changed; open My games again", path=printable(path)))
-        splices = splices_of(text)
-        moved = [Splice(place + one.begin, place + one.end, one.words) for one in splices]
-        after = source.spliced(moved)
-        shift = len(after.text) - len(source.text)
-        _check_neighbours(after, place, end + shift)
-        is_lost = any(one.begin < one.end for one in splices)
+class _ChangedFile:
+    """A file whose games are changed in a part of it. Raises OSError and DataError.
+
+    Attributes:
+        shift: how far what stands behind has moved.
+    """
+
+    def __init__(self, path: Path, around: Surroundings) -> None:
+        self._path = path
+        self._around = around
+        self._source = SourceText(path, around.begin, around.end)
+        self._before = path.stat()
+        self._new = self._source.text
+        self.shift = 0
+
+    def text_at(self, place: TextPlace) -> bytes:
+        """Return the text at a place. Raises DataError where another one stands there."""
+        text = self._source.words_at(place.begin, place.end)
+        if digest_of(text) != place.digest:
+            path = printable(self._path)
+            raise DataError(_("{path} has changed; open My games again", path=path))
+        return text
+
+    def new_text(self, begin: int, end: int) -> bytes:
+        """Return what stands between two places now."""
+        return self._new[begin - self._source.begin : end - self._source.begin]
+
+    def change(
+        self, splices: Sequence[Splice], lost: Sequence[bytes], deleted: Set[int] = frozenset()
+    ) -> FileChange:
+        """Splice words into the file, after keeping the texts that are lost. `deleted`: where the
+        games that go begin in the part.
+        """
+        if not splices:
+            return FileChange(self._before, self._before)
+        around = self._around
+        lines = self._source.spliced(splices)
+        self.shift = len(lines.text) - len(self._new)
+        games = games_in(self.new_text(around.begin, around.end))
+        staying = [_facts(game) for game in games if game.place.begin not in deleted]
+        self._new = lines.text
+        games = games_in(self.new_text(around.begin, around.end + self.shift))
+        if staying != [_facts(game) for game in games]:
+            raise DataError(_("without an end of its own, this game and another would become one"))
         try:
-            if is_lost:
-                _keep(path, text, before)
-            status = _write(path, data, after) if splices else before
+            if lost:
+                _keep(self._path, lost, self._before)
+            self._source.write(lines)
         except OSError as error:
-            reason = f"{printable(error.filename or path)}: {error.strerror}"
+            reason = f"{printable(error.filename or self._path)}: {error.strerror}"
             raise DataError(_("nothing can be changed: {error}", error=reason)) from error
-        new_digest = digest_of(after.text[place : end + shift])
-        return Change(new_digest, end + shift, shift, before, status)
+        return FileChange(self._before, self._path.stat() if self._path.exists() else None)
 
 
-def _check_neighbours(source: SourceText, place: int, end: int) -> None:
-    """Raise DataError unless a game ends at each of two places, or the text begins there.
-
-    Readers know nothing of earlier games at the begin of one. So games before the first place and
-    behind the last one are what they were.
-    """
-    ends = {0}
-    for line in main_lines(GameText(io.BytesIO(source.data))):
-        ends.add(line.end)
-        if line.end >= end:
-            break
-    if not {place, end} <= ends:
-        raise DataError(_("without an end of its own, this game and another would become one"))
+def _facts(game: FoundGame) -> tuple[object, ...]:
+    """Return what stays of a game that is not changed itself, and of one whose words are."""
+    tags = {name: value for name, value in game.tags.items() if is_told(value)}
+    return tags, game.start, game.moves
 
 
-def _keep(path: Path, text: bytes, status: os.stat_result) -> None:
-    """Keep what is about to be replaced, for those who may read it now. Raises OSError, also where
-    it cannot be replaced.
+def _keep(path: Path, texts: Sequence[bytes], status: os.stat_result) -> None:
+    """Keep what is about to go, for those who may read it now, unless the latest that was kept is
+    just this. Raises OSError, also where it cannot be replaced.
     """
     if not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
@@ -119,19 +157,70 @@ def _keep(path: Path, text: bytes, status: os.stat_result) -> None:
     if not kept.exists():
         kept.touch(stat.S_IMODE(status.st_mode))
     # Behind a part of a game, which a program that was killed has left, an end of its own.
-    append(kept, f"\n\n{text.decode().strip()}\n")
+    entry = "".join(f"\n\n{text.decode().strip()}\n" for text in texts)
+    with kept.open("rb") as stream:
+        stream.seek(max(0, kept.stat().st_size - len(entry.encode())))
+        is_kept = stream.read() == entry.encode()
+    if not is_kept:
+        append(kept, entry)
 
 
-def _write(path: Path, before: bytes, source: SourceText) -> os.stat_result | None:
-    """Write a file that is as it was; return its status, None where nothing is left of it."""
-    # Other programs do not know of our lock, and a change of equal size may leave the time alone.
-    if path.read_bytes() != before:
-        raise DataError(_("{path} has changed; open My games again", path=printable(path)))
-    if not source.text.strip() and not path.is_symlink():
-        path.unlink()
+# ---- games of one's own --------------------------------------------------------------------------
+
+
+def save_game(game: chess.pgn.Game, path: Path, saved: SavedGame | None = None) -> SavedGame:
+    """Append a game to a file, for good, or put it where it was `saved`, whatever another program
+    has made of the form of that. Raises OSError and DataError.
+    """
+    # The games' own folder has the lock for files in folders without one.
+    is_own = games_folder() in (path.parent, path.parent.parent) or (path.parent / REVIEWS).is_dir()
+    path.parent.mkdir(parents=True, exist_ok=True)  # or say why there is none
+    with owning(path.parent if is_own else games_folder()):
+        text = game_text(game).strip()
+        place = _place_now(saved) if saved is not None and saved.path == path else None
+        if place is None:
+            begin = _append(path, text)
+        else:
+            begin = place.begin
+            source = SourceText(path, begin, place.end)
+            words = source.words_at(begin, place.end)
+            end = begin + len(words.rstrip())
+            source.write(source.spliced([Splice(begin, end, text)]))
+        data = text.encode()
+        return SavedGame(game, path, TextPlace(begin, begin + len(data), digest_of(data)))
+
+
+def _append(path: Path, text: str) -> int:
+    """Append a text to a file; return where it begins. Raises OSError and DataError."""
+    if not path.exists():  # A failure leaves no empty file.
+        write_file(path, f"{text}\n\n")
+        return 0
+    size = SourceText(path, 0, 0).size
+    gap = ""  # between games, though a last line of others' may have no end
+    if size:
+        with path.open("rb") as stream:
+            stream.seek(max(0, path.stat().st_size - 2))
+            gap = "" if stream.read() == b"\n\n" else "\n\n"
+    append(path, f"{gap}{text}\n\n")
+    return size + len(gap)
+
+
+def _place_now(saved: SavedGame) -> TextPlace | None:
+    """Return where a game stands that was saved; None where it is gone, or another program has
+    changed its moves or its words.
+    """
+    if not saved.path.is_file():
         return None
-    write_file(path, source.data)
-    return path.stat()
+    source = SourceText(saved.path, saved.place.begin, saved.place.end)
+    if digest_of(source.words_at(saved.place.begin, saved.place.end)) == saved.place.digest:
+        return saved.place
+    equality = game_equality(saved.game)
+    for found in find_games(saved.path):
+        if found.equality == equality:
+            game = game_at(saved.path, found.place)
+            if not game.errors and are_same(game, saved.game):
+                return found.place
+    return None
 
 
 # ---- files that are taken in ---------------------------------------------------------------------
@@ -151,9 +240,15 @@ def take_in(upload: Path, name: str) -> Generator[None, None, str]:
     plain = upload.with_name(upload.name.removesuffix(name) + f"{stem}.pgn")
     # Closed before its name is taken: Windows replaces no open file.
     with atomic_write(plain) as out, open_unpacked(upload) as (stream, _share):
-        for piece in utf8_pieces(stream):
-            out.write(piece)
-            yield
+        last = b""
+        for text in texts_of(stream):
+            if last:
+                # A game without a result would go on in the next text.
+                out.write(b"\n\n" if _RESULT_AT_END.search(last) else b" *\n\n")
+            for piece in utf8_pieces(text):
+                out.write(piece)
+                last = piece
+                yield
     if plain != upload:
         upload.unlink()
     with owning(folder):

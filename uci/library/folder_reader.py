@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from engine.errors import DataError
@@ -82,6 +83,8 @@ class FolderReader:
     def __init__(self, folder: Path, catalogue: Catalogue) -> None:
         self._folder, self._catalogue = folder, catalogue
         self._marks: dict[str, FileMark] = {}  # of the files that were read
+        # Files that are being read, by whoever has the next turn.
+        self._readings: dict[str, Steps] = {}
 
     def refreshing(self, on_games: OnGames) -> Generator[None, None, list[str]]:
         """Read files that are new or have changed, the latest first, and forget those that are
@@ -98,7 +101,8 @@ class FolderReader:
         namer = OpeningNamer()
         problems = list[str]()
         for file in sorted(changed, key=lambda file: files[file], reverse=True):
-            yield from self._read(file, namer, progress, problems)
+            begin = partial(self._read, file, namer, progress, problems)
+            yield from self._shared(file, begin)
             progress.end_file(sizes[file])
         return problems
 
@@ -132,6 +136,11 @@ class FolderReader:
                 return True
         return False
 
+    def release(self, file: str) -> None:
+        """Close a file that is being read, so that it can be changed. It will be read anew."""
+        if reading := self._readings.pop(file, None):
+            reading.close()
+
     def note_change(self, file: str, before: os.stat_result, after: os.stat_result | None) -> None:
         """Take note that a file was changed here, and the catalogue knows how: from one state to
         another, or to nothing.
@@ -149,7 +158,30 @@ class FolderReader:
     def forget(self, file: str) -> None:
         """Forget a file, which has gone."""
         self._marks.pop(file, None)
+        self.release(file)
         self._catalogue.forget(file)
+
+    def _shared(self, file: str, begin: Callable[[], Steps]) -> Steps:
+        """Read a file, or go on with the reading of it that others have begun; begin anew where the
+        file is changed here meanwhile.
+        """
+        is_first = True
+        while is_first or not self._is_done(file):
+            is_first = False
+            reading = self._readings.setdefault(file, begin())
+            while self._readings.get(file) is reading:
+                try:
+                    next(reading)
+                except BaseException as error:
+                    del self._readings[file]
+                    if isinstance(error, StopIteration):
+                        return
+                    raise
+                yield
+
+    def _is_done(self, file: str) -> bool:
+        """Whether a file was read, or has gone."""
+        return self.knows(file) or not (self._folder / file).exists()
 
     def _read(
         self, file: str, namer: OpeningNamer, progress: _Progress, problems: list[str]
@@ -171,7 +203,7 @@ class FolderReader:
                 if is_new:
                     self._catalogue.add(file, mark.state[0], found)
                     found = []
-                progress.tell(game.end)
+                progress.tell(game.place.end)
                 yield
                 begun = uptime_s()
         except DataError as error:

@@ -17,39 +17,49 @@ import chess.pgn
 
 from engine.board.convert import board_from_row, encode_move
 from engine.board.pgn.annotations import is_told
-from engine.board.pgn.game_reader import GameText, cut_games
+from engine.board.pgn.game_reader import GameText, cut_games, read_games
 from engine.board.pgn.letters import told_result
 from engine.board.pgn.main_lines import main_lines
-from engine.files.text import open_unpacked, reading
-from uci.game.game_file import REVIEWS
+from engine.errors import DataError
+from engine.files.text import open_unpacked, printable, reading
+from uci.game.game_file import REVIEWS, TextPlace
+from uci.language import _
 
-_KEY_TAGS = ("Event", "Date", "Time", "UTCDate", "UTCTime", "Round", "White", "Black", "Result")
+_EQUAL_TAGS = ("Event", "Date", "Time", "UTCDate", "UTCTime", "Round", "White", "Black", "Result")
 WISH = ".wanted"  # ends the name of a file that stands for the wish for a review
 _KEY = re.compile("[0-9a-f]{24}")
 
 
 @dataclass(frozen=True)
 class FoundGame:
-    """A game in a file: where it stands, in bytes of the text (UTF-8, lines end in line feeds),
-    tags and moves.
-    """
+    """A game in a file: where it stands, tags and moves."""
 
-    place: int
-    end: int
-    digest: str  # of the text between them, without white space around it
+    place: TextPlace
     tags: Mapping[str, str]
     start: str  # FEN; "" for the usual start
     moves: bytes  # two bytes a ply, as `engine.board.layout` codes moves; 0 is a pass
 
     @property
-    def key(self) -> str:
-        """What tells the game from others, wherever it stands, and whatever is written into it."""
-        return _key_of(self.tags, self.start, self.moves)
+    def equality(self) -> str:
+        """What equal games have in common, wherever they stand and whatever is written into
+        them.
+        """
+        return _equality_of(self.tags, self.start, self.moves)
 
     @property
     def line(self) -> str:
         """What it shares with all games of the same start and moves, whoever played them."""
         return _line_of(self.start, self.moves)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The part of a file in which games are changed: from the game before the first of them to the
+    end of the one behind the last, bytes of the text.
+    """
+
+    begin: int
+    end: int
 
 
 def is_key(text: str) -> bool:
@@ -59,14 +69,30 @@ def is_key(text: str) -> bool:
     return _KEY.fullmatch(text) is not None
 
 
-def game_key(game: chess.pgn.Game) -> str:
-    """Return the key of a game that was played or read.
+def place_key(file: str, digest: str, number: int) -> str:
+    """Return the key of a place: of the text with a digest in a file, or of its copy there with a
+    number.
+    """
+    return _key_of(f"{file}\n{digest}\n{number}".encode(errors="surrogateescape"))
 
-    Games are the same if start, moves, players, times, event, round and result are. Where they were
+
+def _key_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:24]
+
+
+def digest_of(text: bytes) -> str:
+    """Return what tells a game's text from others."""
+    return _key_of(text.strip())
+
+
+def game_equality(game: chess.pgn.Game) -> str:
+    """Return what a game that was played or read has in common with equal ones.
+
+    Games are equal if start, moves, players, times, event, round and result are. Where they were
     played and what is written into them may differ between two files. Training and matches ask
     less: whether start and moves are the same.
     """
-    return _key_of(game.headers, *_played(game))
+    return _equality_of(game.headers, *_played(game))
 
 
 def line_key(game: chess.pgn.Game) -> str:
@@ -75,14 +101,14 @@ def line_key(game: chess.pgn.Game) -> str:
 
 
 def _line_of(start: str, moves: bytes) -> str:
-    return hashlib.sha256(f"{start}\n".encode() + moves).hexdigest()[:24]
+    return _key_of(f"{start}\n".encode() + moves)
 
 
-def _key_of(tags: Mapping[str, str], start: str, moves: bytes) -> str:
-    told = {"Result": "*", **tags}
-    facts = [" ".join(told.get(name, "").split()).strip("?.") for name in _KEY_TAGS]
-    told_as_json = f"[{', '.join(map(encode_basestring_ascii, [start, *facts]))}]"
-    return hashlib.sha256(told_as_json.encode() + moves).hexdigest()[:24]
+def _equality_of(tags: Mapping[str, str], start: str, moves: bytes) -> str:
+    with_result = {"Result": "*", **tags}
+    facts = [" ".join(with_result.get(name, "").split()).strip("?.") for name in _EQUAL_TAGS]
+    as_json = f"[{', '.join(map(encode_basestring_ascii, [start, *facts]))}]"
+    return _key_of(as_json.encode() + moves)
 
 
 def _played(game: chess.pgn.Game) -> tuple[str, bytes]:
@@ -101,22 +127,7 @@ def _start(board: chess.Board) -> str:
     return "" if fen == chess.STARTING_FEN else fen
 
 
-def find_games(path: Path, faults: list[str] | None = None) -> Iterator[FoundGame]:
-    """All games of a file in order; `faults` takes up where the text has what cannot be read or
-    played, and why.
-
-    Raises DataError.
-    """
-    with reading(path), open_unpacked(path) as (stream, _):
-        text = _KeptText(stream)
-        faults = [] if faults is None else faults
-        for game in _read_fast(text, faults):
-            if (
-                game.moves
-                or game.start
-                or any(is_told(game.tags.get(name, "")) for name in ("White", "Event"))
-            ):
-                yield game
+# ---- reviews -------------------------------------------------------------------------------------
 
 
 def review_path(folder: Path, line: str) -> Path:
@@ -135,9 +146,31 @@ def line_of_review(path: Path) -> str:
     return path.stem
 
 
+# ---- reading -------------------------------------------------------------------------------------
+
+
+def find_games(path: Path, faults: list[str] | None = None) -> Iterator[FoundGame]:
+    """Yield all games of a file in order; `faults` takes up where the text has what cannot be read
+    or played, and why.
+
+    Raises DataError.
+    """
+    with reading(path), open_unpacked(path) as (stream, _share):
+        faults = [] if faults is None else faults
+        for game in games_of_text(_KeptText(stream), faults):
+            names = (game.tags.get(name, "") for name in ("White", "Event"))
+            if game.moves or game.start or any(map(is_told, names)):
+                yield game
+
+
 def game_in(text: str) -> FoundGame:
     """Return the first game of a text. Raises StopIteration where there is none."""
-    return next(_read_fast(_KeptText(io.BytesIO(text.encode())), []))
+    return next(games_of_text(_KeptText(io.BytesIO(text.encode())), []))
+
+
+def games_in(text: bytes) -> list[FoundGame]:
+    """Return all games of a text, those without moves, too."""
+    return list(games_of_text(_KeptText(io.BytesIO(text)), []))
 
 
 class _KeptText(GameText):
@@ -147,56 +180,63 @@ class _KeptText(GameText):
     _since = 0
 
     def more(self) -> None:
-        gone = self.data[max(0, self._since - self.dropped) : self.at]
-        self._kept = self._kept + gone if self._kept else gone.lstrip()
+        self._kept += self.data[max(0, self._since - self.dropped) : self.at]
+        self._since = max(self._since, self.dropped + self.at)
         super().more()
 
-    def take(self, end: int) -> tuple[int, str, bytes]:
-        """Return where the game begins that ends at a place, the digest of its text, and the
-        text.
-        """
-        text = self._kept + self.data[max(0, self._since - self.dropped) : end - self.dropped]
-        begin = self._since
+    def take(self, begin: int, end: int) -> tuple[TextPlace, bytes]:
+        """Return the place of the game between two, and its text."""
+        rest = self.data[max(0, self._since - self.dropped) : end - self.dropped]
+        text = self._kept + rest
+        text = text[len(text) - (end - begin) :]
         self._kept = b""
         self._since = end
-        return begin, digest_of(text), text
+        return TextPlace(begin, end, digest_of(text)), text
 
 
-def digest_of(text: bytes) -> str:
-    """Return what tells a game's text from others."""
-    return hashlib.sha256(text.strip()).hexdigest()[:24]
-
-
-def _read_slowly(text: _KeptText, faults: list[str]) -> Iterator[FoundGame]:
-    for found in cut_games(text, main_line=True):
-        end = text.dropped + text.at
-        begin, digest, _ = text.take(end)
-        faults.extend(map(str, found.faults))
-        if found.is_game and not found.start_fault:
-            yield FoundGame(begin, end, digest, dict(found.game.headers), *_played(found.game))
-
-
-def _read_fast(text: _KeptText, faults: list[str]) -> Iterator[FoundGame]:
+def games_of_text(text: _KeptText, faults: list[str]) -> Iterator[FoundGame]:
+    """Yield the games of a text; of those whose main line has a fault, the whole grammar tells what
+    they are.
+    """
     for line in main_lines(text):
-        begin, digest, own = text.take(line.end)
-        if line.fault:  # or a pass: the whole grammar tells what it is
+        place, own = text.take(line.begin, line.end)
+        if line.fault:  # or a pass
             found = list[str]()
-            for game in _read_slowly(_KeptText(io.BytesIO(own)), found):
-                yield replace(game, place=begin, end=line.end, digest=digest)
+            for game in _read_slowly(own, found):
+                yield replace(game, place=place)
             faults.extend([line.fault] if found else [])
         elif line.is_game:
             tags = {"Result": "*", **line.read_tags()}
-            if told := told_result(line.tag_result, line.result):
-                tags["Result"] = told
+            if result := told_result(line.tag_result, line.result):
+                tags["Result"] = result
             start = _start(board_from_row(line.start, line.chess960)) if line.has_start else ""
-            yield FoundGame(begin, line.end, digest, tags, start, line.moves.tobytes())
+            yield FoundGame(place, tags, start, line.moves.tobytes())
 
 
-def read_at(path: Path, place: int) -> chess.pgn.Game | None:
-    """Return the game at a place in a file, or None where none begins behind it any more. Raises
-    DataError.
-    """
-    with reading(path), open_unpacked(path) as (stream, _):
+def _read_slowly(text: bytes, faults: list[str]) -> Iterator[FoundGame]:
+    for read in cut_games(GameText(io.BytesIO(text)), main_line=True):
+        faults.extend(map(str, read.faults))
+        if read.is_game and not read.start_fault:
+            place = TextPlace(read.begin, read.end, "")
+            yield FoundGame(place, dict(read.game.headers), *_played(read.game))
+
+
+def text_at(path: Path, place: TextPlace) -> str:
+    """Return the text at a place of a file. Raises DataError where another one stands there."""
+    with reading(path), open_unpacked(path) as (stream, _share):
         text = GameText(stream)
-        text.skip_to(place)
-        return next((found.game for found in cut_games(text, most=1) if found.is_game), None)
+        text.skip_to(place.begin)
+        while text.dropped + len(text.data) < place.end:
+            if text.final and not text.begin_next():
+                break
+            text.more()
+        words = text.data[text.at : place.end - text.dropped]
+    if digest_of(words) != place.digest:
+        raise DataError(_("{path} has changed; open My games again", path=printable(path)))
+    return words.decode(errors="replace")
+
+
+def game_at(path: Path, place: TextPlace) -> chess.pgn.Game:
+    """Return the game at a place of a file. Raises DataError where another text stands there."""
+    games = (read.game for read in read_games(text_at(path, place)) if read.is_game)
+    return next(games)

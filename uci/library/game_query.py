@@ -24,6 +24,7 @@ class GameQuery:
     line: str = ""  # moves to a position that the game reaches, in UCI notation
     # What it is sorted by, with a minus where that goes down; "" for the latest first.
     order: str = ""
+    unfolded: str = ""  # what equal games share that are listed one by one; "" for none
 
     def takes(self, mine: str | None, result: str) -> bool:
         """Whether a game of an own side with this result is wanted, as far as these tell."""

@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Generator
-from dataclasses import replace
-from functools import partial
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import chess.pgn
@@ -16,14 +15,22 @@ import chess.pgn
 from engine.errors import DataError
 from engine.files.text import printable
 from uci.game.game_file import REVIEWS, owning
-from uci.language import _, later, several
+from uci.language import _, later, several, translated
 from uci.library import changes
-from uci.library.catalogue import Catalogue, Copy, Game
+from uci.library.catalogue import Catalogue, Game, GamesFile
 from uci.library.cooperative import finish
 from uci.library.folder_reader import FolderReader, OnGames
-from uci.library.game_files import WISH, game_key, read_at
+from uci.library.game_files import WISH, game_at
 from uci.library.own_names import OwnNames
 from uci.library.reviews import KeptReview, Reviews
+
+
+@dataclass
+class Deletion:
+    """What is said of games that were deleted, and the keys of the puzzles that went with them."""
+
+    sentences: list[str] = field(default_factory=list)
+    puzzles: set[str] = field(default_factory=set)
 
 
 class GamesFolder:
@@ -72,7 +79,7 @@ class GamesFolder:
     # ---- games -----------------------------------------------------------------------------------
 
     def known(self, key: str) -> Game:
-        """Return what is known of a game, or of one of a line; what is not in the list yet is
+        """Return what is known of the game of a key or a line; what is not in the list yet is
         looked for. Raises DataError.
         """
         with contextlib.suppress(DataError):
@@ -81,62 +88,79 @@ class GamesFolder:
         return self.catalogue.game(key)
 
     def game(self, key: str) -> chess.pgn.Game:
-        """Return a game from its file. Raises DataError where that has changed meanwhile, or has no
-        such game.
+        """Return the game of a key or a line from its file. Raises DataError where another text
+        stands there now.
         """
-        return self.game_text(key)[0]
+        game = self.known(key)
+        return game_at(self.path_of(game), game.place)
 
-    def game_text(self, key: str) -> tuple[chess.pgn.Game, str]:
-        """Return a game from its file as `game` does, and the digest of its text there."""
-        known = self.known(key)
-        copy = known.fullest
-        path = self.folder / copy.file
-        game = read_at(path, copy.begin)
-        if game is None or game_key(game) != known.key:
-            raise DataError(_("{path} has changed; open My games again", path=printable(path)))
-        return game, copy.digest
+    def path_of(self, game: Game) -> Path:
+        """Return the file of a game."""
+        return self.folder / game.file.name
 
-    def delete(self, key: str, text: str = "") -> tuple[str, set[str]]:
-        """Remove a game from its file, if its text there is the one with this digest ("": the
-        fullest).
+    def delete(self, keys: Iterable[str]) -> Deletion:
+        """Remove games from their files, each of which is written once.
 
-        The review goes with the last game of its line. Returns a sentence on the copies that stay,
-        "" where none does, and the keys of the puzzles that go. Raises DataError.
+        The review goes with the last game of its line.
         """
-        game = self.catalogue.game(key)
-        copy = self.catalogue.copy(key, text)
-        self._change(key, copy, changes.delete)
-        if game.copies:
+        deletion = Deletion()
+        games = dict[GamesFile, list[Game]]()
+        for key in dict.fromkeys(keys):
+            try:
+                game = self.catalogue.game(key)
+            except DataError as error:
+                deletion.sentences.append(translated(str(error)))
+            else:
+                games.setdefault(game.file, []).append(game)
+        for file, own in games.items():
+            own.sort(key=lambda game: game.place.begin)
+            try:
+                self._delete_from(file, own)
+            except DataError as error:
+                deletion.sentences.append(translated(str(error)))
+            else:
+                for game in own:
+                    self._note_gone(game, deletion)
+        return deletion
+
+    def _delete_from(self, file: GamesFile, games: Sequence[Game]) -> None:
+        is_known = self._reader.knows(file.name)
+        self._reader.release(file.name)
+        places = [game.place for game in games]
+        around = self.catalogue.around(games)
+        change = changes.delete(self.folder / file.name, places, around)
+        self.catalogue.note_deletion(games, _time_of(change))
+        self._note_change(file, is_known, change)
+
+    def _note_gone(self, game: Game, deletion: Deletion) -> None:
+        equal_games = self.catalogue.equal_games(game.equality)
+        if equal_games:
             one = later("{count} equal game stays, in {file}.")
             many = later("{count} equal games stay, one of them in {file}.")
-            file = printable(game.fullest.file)
-            return several(one, many, len(game.copies), file=file), set()
+            file = printable(equal_games[0].file.name)
+            deletion.sentences.append(several(one, many, len(equal_games), file=file))
         with owning(self.folder):
-            if self.catalogue.has_line(game.line):
-                return "", set()
-            (self.folder / REVIEWS / f"{game.line}{WISH}").unlink(missing_ok=True)
-            return "", self.reviews.remove(game.line)
+            if not self.catalogue.has_line(game.line):
+                (self.folder / REVIEWS / f"{game.line}{WISH}").unlink(missing_ok=True)
+                deletion.puzzles |= self.reviews.remove(game.line)
 
-    def rewrite(self, key: str, text: str, game: chess.pgn.Game) -> tuple[str, Path]:
-        """Write what was changed in a game of this key into its text with this digest; return the
-        new one's, and the file.
+    def rewrite(self, key: str, edited: chess.pgn.Game) -> tuple[str, Path]:
+        """Write what was changed in a game into its text; return its new key, and the file.
 
         Raises DataError.
         """
-        copy = self.catalogue.copy(key, text)
-        change = self._change(key, copy, partial(changes.edit, game=game))
-        return change.digest, self.folder / copy.file
+        game = self.catalogue.game(key)
+        is_known = self._reader.knows(game.file.name)
+        self._reader.release(game.file.name)
+        path = self.path_of(game)
+        place, change = changes.edit(path, game.place, self.catalogue.around([game]), edited)
+        self.catalogue.note_edit(game, place, _time_of(change))
+        self._note_change(game.file, is_known, change)
+        return game.key, path
 
-    def _change(
-        self, key: str, copy: Copy, act: Callable[[Path, int, int, str], changes.Change]
-    ) -> changes.Change:
-        """Change the text of a copy, and what the catalogue knows of its file."""
-        is_known = self._reader.knows(copy.file)
-        change = act(self.folder / copy.file, copy.begin, copy.end, copy.digest)
-        self.catalogue.put(key, copy, change.end - copy.begin, change.digest)
+    def _note_change(self, file: GamesFile, is_known: bool, change: changes.FileChange) -> None:
         if is_known:
-            self._reader.note_change(copy.file, change.before, change.after)
-        return change
+            self._reader.note_change(file.name, change.before, change.after)
 
     def drop_known(self, file: str) -> bool:
         """Remove a file if all its games stand in other files, too, in the same words. Returns
@@ -169,3 +193,7 @@ class GamesFolder:
         with contextlib.suppress(DataError):  # else of the game that was reviewed
             kept = replace(kept, review=replace(kept.review, game=self.game(key)))
         return kept
+
+
+def _time_of(change: changes.FileChange) -> int:
+    return change.after.st_mtime_ns if change.after else 0

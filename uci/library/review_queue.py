@@ -8,6 +8,7 @@ that a killed program goes on where it was, and no review comes back that was de
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError
@@ -56,7 +57,9 @@ class BackgroundReviews:
         self._is_busy = is_busy
         self._limits = limits
         self._place = worker.folder / REVIEWS
+        # The job that looks at the wishes, until it has seen that there is none.
         self._job: SearchJob[None] | None = None
+        self._changing_job = threading.Lock()
         self._running = ""
         self._share = 0.0
         self.problem = ""  # of the latest review that failed
@@ -81,9 +84,11 @@ class BackgroundReviews:
 
     def begin(self) -> None:
         """Start to work, if anything is wished for and nothing runs."""
-        if self._wishes() and (self._job is None or self._job.done()):
+        with self._changing_job:
+            if self._job is not None or not self._wishes():
+                return
             self._job = job = SearchJob[None]()  # before its thread may be told to stop
-            job.start(self._work)
+        job.start(self._work)
 
     def forget(self) -> None:
         """Drop all wishes, and the review that runs."""
@@ -94,8 +99,23 @@ class BackgroundReviews:
 
     def stop(self) -> None:
         """Stop working; wishes stay."""
-        if self._job is not None:
-            self._job.stop()
+        with self._changing_job:
+            job, self._job = self._job, None
+        if job is not None:
+            job.stop()
+
+    def _next_wish(self, job: SearchJob[None]) -> Path | None:
+        """Return what is wished for next, or end a job, because it was stopped or there is none."""
+        with self._changing_job:
+            wishes = self._wishes()
+            if self._job is job and wishes:
+                return wishes[0]
+            self._end(job)
+            return None
+
+    def _end(self, job: SearchJob[None]) -> None:
+        if self._job is job:
+            self._job = None
 
     def _wishes(self) -> list[Path]:
         found = list[tuple[int, Path]]()
@@ -118,13 +138,15 @@ class BackgroundReviews:
                     engine.set_options(
                         replace(engine.options, analyse_mode=True, limit_strength=False, threads=1)
                     )
-                    while not job.stopped and (wishes := self._wishes()):
-                        self._review(engine, wishes[0], job)
+                    while wish := self._next_wish(job):
+                        self._review(engine, wish, job)
         except (KeyboardInterrupt, CancelledError):  # of a review that was stopped
             pass
         except Exception as error:  # noqa: BLE001 - no review may end without a word
             self.problem = failure(error)
         finally:
+            with self._changing_job:
+                self._end(job)
             lock.release()
             self._running = ""
             self._share = 0.0

@@ -12,16 +12,18 @@ import chess
 from rich.console import Console
 
 from engine.cli.console import say, waiting
+from engine.errors import DataError
 from engine.options import EngineOptions
 from engine.search.job import SearchJob
 from engine.search.result import SearchResult
 from uci.common.board_view import BoardStyle, captured_text, render_board
 from uci.game.clock import clock_text
 from uci.game.ends import UNFINISHED, GameEnd
-from uci.game.game_file import default_path, games_folder, save_game
+from uci.game.game_file import default_path, games_folder
 from uci.game.level import HINT_LEVEL, Level
 from uci.game.timed_game import Setup, TimedGame
 from uci.language import _, later, translated
+from uci.library.changes import save_game
 from uci.openings.opening_names import opening_name
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ class TerminalGame(TimedGame):
         path = self.settings.pgn or default_path(self.started)
         try:
             save_game(record, path)
-        except OSError as error:
+        except (OSError, DataError) as error:
             self.say(
                 _("cannot save the game in {path}: {error}", path=path, error=error)
                 + f"\n\n{record}"

@@ -26,7 +26,8 @@ class AnalysisTags:
         self._tags = dict(setup.headers)
         self._today = today
         self._opened_line = [*main_line]
-        self._is_told_as_named = setup.analysis is not None
+        self._origin = setup.origin
+        self._is_told_as_named = setup.saved is not None
         self.is_renamed = False  # whether the person gave a name here
 
     def name(self, title: str, white: str, black: str) -> None:
@@ -39,6 +40,10 @@ class AnalysisTags:
         self._tags = {"Date": self._today, **self._tags, **names}
         self._is_told_as_named = True
         self.is_renamed = True
+
+    def name_origin(self) -> None:
+        """Tell from now on which file the analysis is from."""
+        self._tags["Source"] = self._origin
 
     def __getitem__(self, tag: str) -> str:
         return self._tags.get(tag, "")

@@ -134,10 +134,12 @@ class BoardGame(TimedGame):
     @property
     def may_be_named(self) -> bool:
         """Whether its title and names are the person's own to choose: not those of a game."""
-        return not self.is_game and self.setup.kept is None
+        return not self.is_game and not self.setup.kept
 
     @property
     def is_played(self) -> bool:
         """Whether it is a game in which the person has moved, or Aino against itself."""
+        if self.setup.saved is not None:
+            return self.is_game
         # Aino began.
         return self.is_game and self.plies - self.first_ply > (self.setup.board.turn != self.human)

@@ -6,19 +6,18 @@ import contextlib
 import itertools
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import chess
 
-from engine.board.pgn.annotations import game_name
 from engine.errors import DataError
-from uci.common.reading import board_at, read_every_game
-from uci.game.game_file import ANALYSES
-from uci.game.timed_game import Setup, saved_game
+from engine.files.text import printable
+from uci.common.reading import board_at
+from uci.game.game_file import SavedGame
+from uci.game.timed_game import Setup, saved_game, without_clocks
 from uci.language import _, shown_moves, translated
+from uci.library.catalogue import Game
 from uci.library.cooperative import Steps
-from uci.library.export import lesson_page, pgn_of
-from uci.library.game_files import game_key
+from uci.library.export import pgn_of
 from uci.library.game_query import GameQuery
 from uci.library.games_folder import GamesFolder
 from uci.library.glicko import Rating
@@ -30,7 +29,6 @@ from uci.web.games_service import Exported, GamesService, on_games
 from uci.web.request_forms import (
     Request,
     are_game_keys,
-    are_game_texts,
     is_flag,
     is_game_key,
     is_line,
@@ -39,9 +37,7 @@ from uci.web.request_forms import (
     number_of,
 )
 
-_LARGEST_STUDY = 4_000_000  # bytes of a file whose chapters are listed
 _MOST_CHAPTERS = 200
-_MOST_ON_PAGE = 100  # games on a page
 _MOST_POSITIONS = 200  # of mistakes that are listed together
 
 
@@ -115,36 +111,26 @@ def name(service: GamesService, games: GamesFolder, name: str, mine: bool) -> No
     service.tell({"do": "games_read", "problems": []})
 
 
-def delete(service: GamesService, games: GamesFolder, texts: dict[str, str]) -> Steps:
-    """Delete the texts of games that were shown, by their digests, for good, with their puzzles.
-    The page asks for its list again.
-    """
-    told = list[str]()
-    for key, text in texts.items():
-        try:
-            says, puzzles = games.delete(key, text)
-        except DataError as error:
-            told.append(translated(str(error)))
-        else:
-            service.puzzles.forget(puzzles)
-            told.append(says)
-        yield
-    service.tell({"do": "games_read", "problems": list(filter(None, dict.fromkeys(told)))})
+def delete(service: GamesService, games: GamesFolder, keys: list[str]) -> None:
+    """Delete games for good, with their puzzles. The page asks for its list again."""
+    deletion = games.delete(keys)
+    service.puzzles.forget(deletion.puzzles)
+    service.tell({"do": "games_read", "problems": list(dict.fromkeys(deletion.sentences))})
 
 
 def open_game(service: GamesService, games: GamesFolder, key: str, ply: int) -> None:
     """Open a game for analysis after so many plies, from one's own side, with its review if
     there is one.
     """
-    game, text = games.game_text(key)
     known = games.known(key)
-    side = games.catalogue.side(key)
+    game = games.game(known.key)
+    side = games.catalogue.side(known.line)
     setup = Setup(board_at(game), None, headers=game.headers, source=game, seen_by=side)
-    file = service.folder / known.fullest.file
-    if file.parent == service.folder / ANALYSES:
-        board_game = BoardGame(replace(setup, analysis=file))
+    if known.file.has_analyses:
+        board_game = BoardGame(replace(setup, saved=_as_saved(games, known)))
     else:
-        board_game = BoardGame(replace(setup, kept=(known.key, text)))
+        origin = printable(known.file.name)
+        board_game = BoardGame(replace(setup, kept=known.key, origin=origin))
     board_game.study.look(game)
     for node in itertools.islice(game.mainline(), max(0, ply - game.ply())):
         board_game.study.look(node)
@@ -157,7 +143,7 @@ def open_game(service: GamesService, games: GamesFolder, key: str, ply: int) -> 
         sentence = _("the PGN has a fault: {fault}", fault=fault)
         service.tell({"do": "say", "text": sentence, "kind": "error"})
     if _is_chapter(game.headers):
-        _tell_chapters(service, file, key)
+        _tell_chapters(service, games, known)
 
 
 def _is_chapter(tags: Mapping[str, str]) -> bool:
@@ -165,37 +151,38 @@ def _is_chapter(tags: Mapping[str, str]) -> bool:
     return "ChapterName" in tags or "/study/" in tags.get("Site", "")
 
 
-def _tell_chapters(service: GamesService, file: Path, key: str) -> None:
-    """Tell what other chapters there are in a file, in their order."""
-    if file.stat().st_size > _LARGEST_STUDY:
-        return
+def _tell_chapters(service: GamesService, games: GamesFolder, known: Game) -> None:
+    """Tell what other chapters there are in the file of a game, in their order."""
     chapters = list[dict[str, str]]()
-    for found in itertools.islice(read_every_game(file), _MOST_CHAPTERS):
-        if found.is_game:
-            name = found.game.headers.get("ChapterName") or game_name(found.game.headers)
-            chapters.append({"key": game_key(found.game), "name": name})
-    service.tell({"do": "chapters", "chapters": chapters, "key": key})
+    for game in known.file.games[:_MOST_CHAPTERS]:
+        chapters.append({"key": game.key, "name": game.chapter or f"{game.white} – {game.black}"})
+    service.tell({"do": "chapters", "chapters": chapters, "key": known.key})
 
 
 def go_on(service: GamesService, games: GamesFolder, key: str) -> None:
-    """Continue a game against Aino."""
-    setup = saved_game(games.game(key))
-    side = games.catalogue.side(key)
-    human = chess.WHITE if side is None else side
-    service.lay(BoardGame(setup if setup.levels is not None else replace(setup, human=human)), None)
+    """Continue a game. One against Aino goes on where it stands."""
+    known = games.known(key)
+    game = games.game(known.key)
+    setup = saved_game(game)
+    if setup.levels is None:
+        side = games.catalogue.side(known.line)
+        human = chess.WHITE if side is None else side
+        service.lay(BoardGame(replace(setup, human=human)), None)
+        return
+    setup = replace(setup, saved=_as_saved(games, known), source=without_clocks(game))
+    service.lay(BoardGame(setup), None)
 
 
-def export(
-    service: GamesService, games: GamesFolder, form: str, keys: list[str], **wanted: str
-) -> Steps:
+def _as_saved(games: GamesFolder, known: Game) -> SavedGame:
+    """Return a game as it stands in its file, apart from the tree that is edited."""
+    return SavedGame(games.game(known.key), games.path_of(known), known.place)
+
+
+def export(service: GamesService, games: GamesFolder, keys: list[str], **wanted: str) -> Steps:
     """Make a file of the chosen games, or of all that are listed, which the page then fetches."""
     chosen = keys or games.catalogue.keys(GameQuery(**wanted))
-    if form == "page":
-        text = yield from lesson_page(games, chosen[:_MOST_ON_PAGE])
-        service.exported = Exported("aino-lesson.html", "text/html", text)
-    else:
-        text = yield from pgn_of(games, chosen)
-        service.exported = Exported("aino-games.pgn", "application/x-chess-pgn", text)
+    text = yield from pgn_of(games, chosen)
+    service.exported = Exported("aino-games.pgn", "application/x-chess-pgn", text)
     service.tell({"do": "exported", "name": service.exported.name})
 
 
@@ -219,6 +206,7 @@ _CHOICE = {
     "file": is_name,
     "line": is_line,
     "order": is_word,
+    "unfolded": is_word,
 }
 _LIST = {**_CHOICE, "offset": number_of(0, 10**7)}
 _KEY = {"key": is_game_key}
@@ -233,8 +221,8 @@ REQUESTS: dict[str, Request] = {
     "games_name": (on_games(name), {"name": is_name, "mine": is_flag}),
     "games_open": (on_games(open_game), {**_KEY, "ply": number_of(0, 10**4)}),
     "games_continue": (on_games(go_on), _KEY),
-    "games_delete": (on_games(delete), {"texts": are_game_texts}),
+    "games_delete": (on_games(delete), {"keys": are_game_keys}),
     "games_review": (on_games(review), {"key": lambda value: value == "" or is_game_key(value)}),
-    "games_export": (on_games(export), {**_CHOICE, "form": is_word, "keys": are_game_keys}),
+    "games_export": (on_games(export), {**_CHOICE, "keys": are_game_keys}),
     "games_stop": (on_games(stop), {}),
 }

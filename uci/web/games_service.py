@@ -181,11 +181,9 @@ class GamesService:
         """Return a game's review. The future raises DataError where there is none."""
         return self._worker.call(lambda games: games.kept_review(key))
 
-    def rewrite(self, kept: tuple[str, str], game: chess.pgn.Game) -> Future[tuple[str, Path]]:
-        """Write a game into its file, in place of the text of this key and digest, as
-        `GamesFolder.rewrite` does.
-        """
-        return self._worker.call(lambda games: games.rewrite(*kept, game))
+    def rewrite(self, key: str, game: chess.pgn.Game) -> Future[tuple[str, Path]]:
+        """Write what was changed in a game into its file, as `GamesFolder.rewrite` does."""
+        return self._worker.call(lambda games: games.rewrite(key, game))
 
     # ---- import ----------------------------------------------------------------------------------
 
@@ -210,7 +208,7 @@ class GamesService:
             with open_unpacked(upload) as (stream, _share):
                 found = wanted_kind(kind_of(stream.read(LOOKED_AT)), name, GAMES, PUZZLES)
             if found == PUZZLES or (
-                not found and re.search(r"\.[ct]sv(\.\w+)?$", name, re.IGNORECASE)
+                not found and re.search(r"\.csv(\.\w+)?$", name, re.IGNORECASE)
             ):
                 says = yield from self.puzzles.training.stock.adding(upload, name)
                 upload.unlink()

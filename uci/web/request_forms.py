@@ -59,13 +59,6 @@ def are_game_keys(value: Any) -> bool:
     return isinstance(value, list) and len(value) <= _MOST_KEYS and all(map(is_game_key, value))
 
 
-def are_game_texts(value: Any) -> bool:
-    """Whether it has the digest of the text of each game, by the game's key."""
-    if not isinstance(value, dict):
-        return False
-    return are_game_keys([*value]) and are_game_keys([*value.values()])
-
-
 def is_flag(value: Any) -> bool:
     return isinstance(value, bool)
 

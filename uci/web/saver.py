@@ -17,8 +17,9 @@ from engine.files.atomic import real_path
 from engine.native.uptime import uptime_s
 from engine.search.job import SearchJob
 from uci.game.ends import UNFINISHED
-from uci.game.game_file import ANALYSES, game_from_board, save_game
+from uci.game.game_file import ANALYSES, SavedGame, game_from_board
 from uci.language import _, translated
+from uci.library.changes import save_game
 from uci.library.worker import failure
 from uci.web.board_game import BoardGame
 
@@ -27,8 +28,8 @@ _SAVE_S = 3.0
 # Of the time that the latest save took, until the next one: a file of `--pgn` may be large.
 _PAUSE = 20.0
 
-# Writes a game in the place of the text of a key and a digest; see `GamesFolder.rewrite`.
-Rewrite = Callable[[tuple[str, str], chess.pgn.Game], Future[tuple[str, Path]]]
+# Writes what was changed in the game of a key; see `GamesFolder.rewrite`.
+Rewrite = Callable[[str, chess.pgn.Game], Future[tuple[str, Path]]]
 
 
 def record_of(board_game: BoardGame) -> chess.pgn.Game:
@@ -57,24 +58,22 @@ def _version_of(board_game: BoardGame) -> object:
 
 
 @dataclass
-class SavedGame:
+class SaveState:
     """What is known of the file in which a game on the board is.
 
     Attributes:
-        kept: its key among one's own games, and the digest of its text there.
-        record: what was saved last.
-        version: of that record.
+        kept: its key in My games, into whose text changes are spliced; "" for none.
+        saved: what was saved last, and where, of a game that has a text of its own.
+        version: of what was saved last.
         sentence: where it is, or why it could not be saved.
         told_version: the version of which this is told.
-        refusal: why the latest record is not in the file that the game is from.
     """
 
-    kept: tuple[str, str] | None = None
-    record: chess.pgn.Game | None = None
+    kept: str = ""
+    saved: SavedGame | None = None
     version: object = None
     sentence: str = ""
     told_version: object = None
-    refusal: str = ""
 
 
 class Saver:
@@ -99,17 +98,16 @@ class Saver:
         self._say = say
         self._latest = SearchJob[str]()
         self._savings = dict[BoardGame, SearchJob[str]]()  # of games that may not be saved yet
-        self._saved = WeakKeyDictionary[BoardGame, SavedGame]()
+        self._saved = WeakKeyDictionary[BoardGame, SaveState]()
         self._took_s = 0.0
         self._soon: asyncio.TimerHandle | None = None
 
     def begin(self, board_game: BoardGame) -> None:
-        """Take note of a game that comes to the board: an analysis of one's own is in its file."""
-        saved = SavedGame(board_game.setup.kept)
-        if board_game.setup.analysis is not None:
-            saved.record = record_of(board_game)
-            saved.version = _version_of(board_game)
-        self._saved.setdefault(board_game, saved)
+        """Take note of a game that comes to the board: one of one's own is in its file."""
+        state = SaveState(board_game.setup.kept, board_game.setup.saved)
+        if state.saved is not None:
+            state.version = _version_of(board_game)
+        self._saved.setdefault(board_game, state)
 
     def sentence(self, board_game: BoardGame) -> str:
         """Where a game is as it stands now, or why it could not be saved; "" before it was
@@ -161,7 +159,6 @@ class Saver:
             except Exception as error:  # noqa: BLE001 - whatever it is, it has to be tried again
                 sentence = failure(error)
             else:
-                saved.record = record
                 saved.version = version
             finally:
                 self._took_s = uptime_s() - begun
@@ -188,40 +185,41 @@ class Saver:
                 sentences.append(str(record_of(game)))
         return "\n\n".join(sentences) or None
 
-    def _write(self, board_game: BoardGame, record: chess.pgn.Game, saved: SavedGame) -> str:
-        """Write a game: what was changed goes into the text that it came from, or else into another
-        file, and the person hears why. Raises DataError.
+    def _write(self, board_game: BoardGame, record: chess.pgn.Game, state: SaveState) -> str:
+        """Write a game: what was changed goes into the text that it came from. Where that cannot
+        be, the game becomes an analysis of its own, and the person hears why. Raises DataError.
         """
-        if board_game.setup.analysis is not None:
-            return _saved_in(board_game.setup.analysis, record, saved.record)
+        if state.kept:
+            try:
+                state.kept, path = self._rewrite(state.kept, record).result()
+            except Exception as error:  # noqa: BLE001 - whatever it is, what was written is not lost
+                return self._set_apart(board_game, record, state, error)
+            return _("The game is saved in {path}", path=path)
         file = self._file if board_game.is_played else self._folder / ANALYSES / self._file.name
-        if saved.kept is None:
-            return _saved_in(file, record, saved.record)
-        key, _digest = saved.kept
-        try:
-            digest, path = self._rewrite(saved.kept, record).result()
-        except Exception as error:  # noqa: BLE001 - whatever it is, what was written is not lost
-            reason = translated(error.args[0] if isinstance(error, DataError) else failure(error))
-            sentence = _(
-                "{saved}. The file that it is from stays as it is: {reason}",
-                saved=_saved_in(file, record, saved.record),
-                reason=reason,
-            )
-            if reason != saved.refusal:
-                saved.refusal = reason
-                self._say(sentence)
-            return sentence
-        saved.kept = (key, digest)
-        saved.refusal = ""
-        return _("The game is saved in {path}", path=path)
+        return _save_in(state.saved.path if state.saved else file, record, state)
+
+    def _set_apart(
+        self, board_game: BoardGame, record: chess.pgn.Game, state: SaveState, error: Exception
+    ) -> str:
+        reason = translated(error.args[0] if isinstance(error, DataError) else failure(error))
+        board_game.tags.name_origin()
+        record.headers["Source"] = board_game.setup.origin
+        sentence = _(
+            "{saved}. The file that it is from stays as it is: {reason}",
+            saved=_save_in(self._folder / ANALYSES / self._file.name, record, state),
+            reason=reason,
+        )
+        state.kept = ""
+        self._say(sentence)
+        return sentence
 
 
-def _saved_in(file: Path, game: chess.pgn.Game, before: chess.pgn.Game | None) -> str:
-    """Save a game in a file, in the place of what was saved `before`; return where it is. Raises
+def _save_in(file: Path, game: chess.pgn.Game, state: SaveState) -> str:
+    """Save a game in a file, in the place of what was saved before; return where it is. Raises
     DataError.
     """
     try:
-        save_game(game, file, before)
+        state.saved = save_game(game, file, state.saved)
     except OSError as error:
         raise DataError(
             _("The game cannot be saved in {path}: {error}", path=file, error=error.strerror)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -18,7 +19,7 @@ from engine.board.pgn import scan_buffers
 from engine.board.pgn.letters import PADDING
 from engine.board.pgn.token_kernels import cut_text
 from engine.errors import DataError, FenError, message
-from engine.files.text import utf8_pieces
+from engine.files.text import texts_of, utf8_pieces
 
 LONGEST_TEXT = 1 << 25  # bytes in memory at which a game is cut
 AT_ONCE = 1024  # most games of one call
@@ -29,6 +30,7 @@ _STANDARD_NAMES = {
     for name in ("Event", "Site", "Date", "Round", "White", "Black", "Result", "FEN", "SetUp", "Variant", "WhiteElo",
                  "BlackElo")
 }  # fmt: skip
+_BROKEN_FEN = re.compile(rb"\[\s*FEN\s*\"", re.IGNORECASE)
 _VARIANT_NAMES = dict.fromkeys(
     ("", "std", "standard", "regular", "normal", "classical", "orthodox", "fromposition"), "Standard"
 ) | dict.fromkeys(
@@ -49,16 +51,27 @@ class GameText:
         at: where the next game begins in `data`.
         line: the line of `at`, from 1.
         dropped: bytes of the text before `data`.
-        final: whether `data` ends with the stream.
+        final: whether `data` ends with the text, or with one of an archive's texts.
     """
 
     def __init__(self, stream: IO[bytes], size: int = 1 << 20) -> None:
-        self._pieces = utf8_pieces(stream, size)
+        self._texts = texts_of(stream)
+        self._size = size
+        self._pieces: Iterator[bytes] = iter(())
+        self.begin_next()
         self.data = b""
         self.at = 0
         self.line = 1
         self.dropped = 0
+
+    def begin_next(self) -> bool:
+        """Begin the next text of the stream, if it is an archive with another one."""
+        text = next(self._texts, None)
+        if text is None:
+            return False
+        self._pieces = utf8_pieces(text, self._size)
         self.final = False
+        return True
 
     def more(self) -> None:
         """Append a piece, without the lines before that of `at`; a large game is doubled before it
@@ -84,7 +97,7 @@ class GameText:
 
     def skip_to(self, place: int) -> None:
         """Go on to a place in the stream's text, in bytes from its beginning."""
-        while self.dropped + len(self.data) < place and not self.final:
+        while self.dropped + len(self.data) < place and (not self.final or self.begin_next()):
             self.skip(len(self.data) - self.at)
             self.more()
         self.skip(max(0, min(len(self.data), place - self.dropped) - self.at))
@@ -193,7 +206,7 @@ class Cutter:
         while not count:
             self._go_on(*self._stop)
             self._stop = (0, text.at, 0)
-            if text.final and text.at == len(text.data):
+            if text.final and text.at == len(text.data) and not text.begin_next():
                 return None
             count, place, reason = map(int, cut_text(self._desk(), text.at))
             self._stop = (count, place, reason)
@@ -244,12 +257,15 @@ class Cutter:
         """
         tokens = scan_buffers.numbers(self._tokens[game.first_token : game.last_token])
         tags = tags_in(read_tags(self._text.data, tokens))
-        key = (tags.get("FEN", ""), tags.get("Variant", ""), tags.get("SetUp", ""))
+        is_broken = self._has_broken_fen(game)
+        key = (tags.get("FEN", ""), tags.get("Variant", ""), tags.get("SetUp", ""), str(is_broken))
         if key not in self._starts:
             self._starts = {} if len(self._starts) > 1000 else self._starts
             start = Start()
             row = np.zeros(layout.ROW_WORDS, np.uint64)
             try:
+                if is_broken:
+                    raise DataError("the FEN tag is not closed in its line")
                 start = Start(start_of(tags), is_told=bool(told_fen(tags)))
                 row = row_from_board(start.board)
             except (DataError, FenError) as error:
@@ -262,6 +278,13 @@ class Cutter:
             row.flags.writeable = False
             self._starts[key] = start, row
         return self._starts[key]
+
+    def _has_broken_fen(self, game: scan_buffers.CutGame) -> bool:
+        """Whether a tag of the position is not closed in its line."""
+        tokens = scan_buffers.numbers(self._tokens[game.first_token : game.last_token])
+        broken = tokens[tokens[:, scan_buffers.KIND] == scan_buffers.BROKEN]
+        places = [scan_buffers.Token._make(token).place for token in broken.tolist()]
+        return any(_BROKEN_FEN.match(self._text.data, place) for place in places)
 
 
 @functools.cache

@@ -45,7 +45,9 @@ class ReadGame:
     is_game: bool = True  # False of a fault between games
     result: str = ""  # behind the moves; "" where there is none
     tag_result: str = ""  # that of the tags, in the same way
-    end: int = 0  # where the next game begins: bytes of the text from its beginning
+    # From its first tag on, and where the next game begins: bytes of the text from its beginning.
+    begin: int = 0
+    end: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,22 +119,37 @@ def play_game(
 def play_tokens(
     found: CutGames, game: CutGame, main_line: bool, player: Callable[..., Player]
 ) -> tuple[Player, Letters]:
-    """Return the player of a game's tokens, and the reading of its letters: English, or the only
-    other language in which all its moves are legal.
+    """Return the player of a game's tokens, and the reading of its letters.
+
+    The main line decides on the letters: they are English if all its moves are legal in English,
+    else those of the languages in which they are legal, if these read the same moves. Of several
+    languages that read the main line alike, the one counts in which the variations are legal, too.
     """
     tokens = found.tokens_of(game)
+    start = found.start_of(game)
 
-    def play(reading: Letters, whole_only: bool = False) -> Player:
-        start = found.start_of(game)
-        return player(found.data, game, tokens, start, reading, main_line, whole_only)
+    def play(letters: Letters, is_main_line: bool, whole_only: bool = False) -> Player:
+        return player(found.data, game, tokens, start, letters, is_main_line, whole_only)
 
-    english = play(ENGLISH)
-    if english.has_foreign_word and not game.fault_count:
-        others = [(play(reading, whole_only=True), reading) for reading in other_readings()]
-        legal = [(other, reading) for other, reading in others if not other.faults]
-        if legal and len({str(other.game) for other, _ in legal}) == 1:
-            return legal[0]
-    return english, ENGLISH
+    english = play(ENGLISH, main_line)
+    if not english.has_foreign_word or game.fault_count:
+        return english, ENGLISH
+    is_english = english.cut is None
+    lines = [list(english.game.mainline_moves())] if is_english else []
+    languages = list[Letters]()
+    for letters in other_readings():
+        main = play(letters, True, whole_only=True)
+        line = list(main.game.mainline_moves())
+        if not main.faults and (not is_english or line in lines):
+            languages.append(letters)
+            lines.append(line)
+    if any(line != lines[0] for line in lines):
+        return english, ENGLISH
+    played = [(play(letters, main_line), letters) for letters in languages]
+    legal = [(player, letters) for player, letters in played if not player.faults]
+    if legal and len({str(player.game) for player, _ in legal}) == 1:
+        return legal[0]
+    return (english, ENGLISH) if is_english or not played else played[0]
 
 
 def _lone_comment(text: GameText, words: bytes, at: int) -> ReadGame | None:
@@ -153,6 +170,7 @@ def _interpret(text: GameText, found: CutGames, game: CutGame, main_line: bool) 
     return ReadGame(
         number=0,
         line=text.place_of(game.begin)[0],
+        begin=text.dropped + game.text_begin,
         game=player.game,
         faults=faults,
         cut=faults[places.index(player.cut)] if player.cut else None,

@@ -42,26 +42,34 @@ def game_splices(text: bytes, edited: chess.pgn.Game) -> list[Splice]:
     the main line are others, or where the edited game would not be read again.
     """
     splices = _Splicer(text).splices_of(edited)
-    if splices and not _are_same(_PlacedGame(splice(text, splices)).game, edited):
+    if splices and not are_same(_PlacedGame(splice(text, splices)).game, edited):
         raise DataError(message("what was changed cannot be written into its text"))
     return splices
 
 
-def _are_same(game: chess.pgn.Game, edited: chess.pgn.Game) -> bool:
-    """Whether a game has all that an edited one has, in words that can be written."""
+def are_same(game: chess.pgn.Game, edited: chess.pgn.Game) -> bool:
+    """Whether a game has all that an edited one has, in words that can be written, whose lines may
+    break elsewhere.
+    """
     if dict(game.headers) != dict(edited.headers):
         return False
     todo: list[tuple[chess.pgn.GameNode, chess.pgn.GameNode]] = [(game, edited)]
     while todo:
         node, wanted = todo.pop()
-        said = [(node.comment, wanted.comment), (node.starting_comment, wanted.starting_comment)]
-        if any(one not in (other, plain_comment(other)) for one, other in said):
+        is_commented_alike = _are_same_words(node.comment, wanted.comment)
+        if not (
+            is_commented_alike and _are_same_words(node.starting_comment, wanted.starting_comment)
+        ):
             return False
         moves = [[child.move for child in one.variations] for one in (node, wanted)]
         if moves[0] != moves[1] or node.nags != wanted.nags:
             return False
         todo += zip(node.variations, wanted.variations, strict=True)
     return True
+
+
+def _are_same_words(comment: str, edited: str) -> bool:
+    return comment.split() in (edited.split(), plain_comment(edited).split())
 
 
 # ---- where a game stands -------------------------------------------------------------------------
@@ -268,6 +276,9 @@ class _Splicer:
         """Return where a comment before all moves stands, and what parts it from its neighbours."""
         for first in self._placed.game.variations[:1]:
             return self._placed.standings[first].begin, "{words} "
+        result = len(self._text) - len(self._text[root.end :].lstrip())
+        if result < len(self._text):
+            return result, "{words} "
         return root.end, "\n\n{words}"
 
     # ---- comments --------------------------------------------------------------------------------

@@ -24,7 +24,9 @@ class MainLine:
     """The moves of a game without its variations."""
 
     line: int  # the line on which the game begins, from 1
-    end: int  # where the next one begins: bytes of the text from its beginning
+    # From its first tag on, and where the next one begins: bytes of the text from its beginning.
+    begin: int
+    end: int
     start: np.ndarray  # the first position, uint64 [16]
     moves: np.ndarray  # uint16 [plies], codes of `engine.board.layout`
     result: str  # the result behind the moves; "" where there is none
@@ -56,6 +58,7 @@ def main_lines(text: GameText) -> Iterator[MainLine]:
                 special = game.begin == found.start_at
                 yield MainLine(
                     text.line,
+                    base + game.text_begin,
                     base + game.end,
                     found.row if special else standard,
                     found.moves[game.first_move : game.last_move],
@@ -82,6 +85,6 @@ def _line_of(game: ReadGame, found: CutGame) -> MainLine:
     except (FenError, MoveError) as error:
         fault = fault or f"{game.line}:1: ply {len(moves) + 1}: {error}"
     return MainLine(
-        game.line, game.end, first, np.array(moves, np.uint16), game.result, game.tag_result,
+        game.line, game.begin, game.end, first, np.array(moves, np.uint16), game.result, game.tag_result,
         (found.white_elo, found.black_elo), lambda: headers, board.chess960, "FEN" in headers, fault, game.is_game,
     )  # fmt: skip

@@ -58,6 +58,7 @@ class CutGame(NamedTuple):
     """A game in a text. Places are bytes, results codes of `letters`."""
 
     begin: int
+    text_begin: int  # at its first tag, if it has tags: what stands before that is none of it
     end: int  # where the next game begins
     first_move: int  # in `ScanBuffers.moves`
     last_move: int  # behind its moves

@@ -62,10 +62,19 @@ def take_tag(desk, game, at):
         game.closed = 1
         return at
     game.adjacent |= game.tags and feeds(data, game.tag_end, at) < 2
+    if not (game.tags or game.fault_count):
+        game.text_begin = at
     if found != _WHOLE_TAG:
-        game.tag_end = _next_tag(data, at + 1)
-        put_token(desk, game, scan_buffers.BROKEN, at, game.tag_end, scan_buffers.BAD_TAG)
-        return game.tag_end
+        end = _next_tag(data, at + 1)
+        if found == _BEGUN_TAG and data[end] == LINE_FEED:
+            if not desk.final and line_end(data, end + 1) >= len(data) - PADDING:
+                return -scan_buffers.MORE
+            end = _second_line_end(data, end)
+        game.tag_end = end
+        if found == _BEGUN_TAG and _is_word(data, tag.name, tag.name_end, b"fen"):
+            game.has_start = 1
+        put_token(desk, game, scan_buffers.BROKEN, at, end, scan_buffers.BAD_TAG)
+        return end
     _note_tag(data, game, tag)
     put_token(desk, game, scan_buffers.TAG, tag.name, tag.name_end, at)
     put_token(desk, game, scan_buffers.VALUE_TEXT, tag.value, tag.value_end, tag.is_raw)
@@ -155,6 +164,22 @@ def _next_tag(data, at):
         if name > at + 1 and data[skip_spaces(data, name)] == QUOTE:
             break
         at += 1
+    return at
+
+
+@kernel()
+def _second_line_end(data, at):
+    """Return the place behind a tag that ends in the next line, where no other one begins there;
+    `at` where none ends.
+    """
+    place = skip_spaces(data, at + 1)
+    if data[place] == OPEN_SQUARE:
+        return at
+    while data[place] != LINE_FEED:
+        bracket = skip_spaces(data, place + 1)
+        if data[place] == QUOTE and data[bracket] == CLOSE_SQUARE:
+            return bracket + 1
+        place += 1
     return at
 
 

@@ -83,7 +83,7 @@ def cut_text(desk, at):
 def _begin_game(desk, game, at, tokens, moves):
     """Set up a game and its line of moves."""
     clear_game(game)
-    game.begin = game.result_end = game.tag_end = at
+    game.begin = game.text_begin = game.result_end = game.tag_end = at
     game.first_token = game.last_token = tokens
     game.first_move = game.last_move = moves
     game.white_elo = game.black_elo = scan_buffers.NO_ELO

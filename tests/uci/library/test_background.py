@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from queue import SimpleQueue
 
 import chess
 import pytest
 
-from engine.errors import StillCompilingError
+from engine.errors import DataError, StillCompilingError
 from engine.native.locks import FileLock
 from engine.player import Engine
 from engine.search.limits import Limits
@@ -202,7 +203,7 @@ def test_a_review_that_was_stopped_while_the_engine_compiled_is_still_wanted(
 
     monkeypatch.setattr(Engine, "search", compile_until_stopped)
     reviews.add([line])
-    wait_until(lambda: reviews._job is not None and reviews._job.done())
+    wait_until(lambda: reviews._job is None)
     assert (reviews.problem, reviews.state["left"]) == ("", 1)
 
 
@@ -211,9 +212,9 @@ def test_the_board_goes_on_while_a_game_is_read(games, tmp_path, monkeypatch, ac
     """In a large file that takes seconds, in which clocks and moves waited."""
     goes_on = threading.Event()
     laid = SimpleQueue[BoardGame]()
-    read = GamesFolder.game_text
+    read = GamesFolder.game
     slowly = lambda games, key: goes_on.wait(60.0) and read(games, key)  # noqa: E731
-    monkeypatch.setattr(GamesFolder, "game_text", slowly)
+    monkeypatch.setattr(GamesFolder, "game", slowly)
     lay = lambda table, review: laid.put(table)  # noqa: E731
     shelf = GamesService(
         tmp_path, small_engine, lambda message: None, lay, lambda: False, Limits(nodes=1)
@@ -231,3 +232,41 @@ def test_the_board_goes_on_while_a_game_is_read(games, tmp_path, monkeypatch, ac
         None if act is games_requests.open_game else chess.WHITE
     )
     shelf.close()
+
+
+def test_reviews_analyse_at_full_strength_whatever_the_board_plays(games, tmp_path, monkeypatch):
+    options = []
+
+    def review(engine, *_given, **_named):
+        options.append(engine.options)
+        raise DataError("enough")
+
+    def weak_engine():
+        return Engine(replace(small_engine().options, limit_strength=True, elo=600))
+
+    monkeypatch.setattr("uci.library.review_queue.review_game", review)
+    reviews = BackgroundReviews(GamesWorker(tmp_path, print), weak_engine, Limits(nodes=1))
+    reviews.add(lines_of(games)[:1])
+    wait_until_reviewed(reviews)
+    assert (options[0].analyse_mode, options[0].limit_strength) == (True, False)
+
+
+def test_a_wish_while_the_last_review_ends_is_fulfilled(games, tmp_path, monkeypatch):
+    """Nothing ran any more where it came while the engine closed, or behind a stop."""
+    lines = lines_of(games)
+    reviews = reviews_in(tmp_path)
+    leave = Engine.__exit__
+
+    def leaving(engine, *given):
+        if len(lines) == 3:
+            reviews.add([lines.pop()])
+        elif len(lines) == 2:
+            reviews.forget()
+            reviews.add([lines.pop()])
+        leave(engine, *given)
+
+    monkeypatch.setattr(Engine, "__exit__", leaving)
+    reviews.add(lines[:1])
+    wait_until(lambda: len(lines) == 1)
+    wait_until_reviewed(reviews)
+    assert len(list((tmp_path / REVIEWS).glob("*.json"))) == 3

@@ -6,13 +6,16 @@ import codecs
 import gzip
 import os
 import sys
+import tracemalloc
+from unittest.mock import Mock
 
 import pytest
 
 from engine.errors import DataError
+from engine.files.source_text import SourceText
 from uci.library.changes import EARLIER, delete, edit, take_in
 from uci.library.cooperative import finish
-from uci.library.game_files import find_games, read_at
+from uci.library.game_files import Surroundings, find_games, game_at
 
 TEXT = """% from a database
 [Event "Müller Cup"]
@@ -41,15 +44,24 @@ FORMS = {
     "of Windows": (TEXT.replace("\n", "\r\n"), "cp1252", b""),
     "of an old Mac": (TEXT.replace("\n", "\r"), "cp1252", b""),
     "of DOS": (TEXT.replace("ü", "\x81"), "latin-1", b""),
-    "wide": (TEXT.replace("\n", "\r\n"), "utf-16-le", codecs.BOM_UTF16_LE),
     "without an end": (TEXT.rstrip(), "utf-8", b""),
 }
 
 
-def found(path, white="Cleo"):
-    """The game of a player, and where it stands: path, place, end, digest."""
+def place_of(path, white="Cleo"):
+    """Where the game of a player stands."""
     (game,) = (game for game in find_games(path) if game.tags.get("White") == white)
-    return read_at(path, game.place), (path, game.place, game.end, game.digest)
+    return game.place
+
+
+def found(path, white="Cleo"):
+    """The game of a player, and where it stands: path, place, all that is around it."""
+    place = place_of(path, white)
+    return game_at(path, place), (path, place, Surroundings(0, 10**9))
+
+
+def delete_game(path, white="Cleo"):
+    return delete(path, [place_of(path, white)], Surroundings(0, 10**9))
 
 
 @pytest.fixture
@@ -81,22 +93,12 @@ def test_a_deleted_game_takes_nothing_else_along(white, form, tmp_path):
     text, encoding, mark = FORMS[form]
     path = tmp_path / "mine.pgn"
     path.write_bytes(mark + text.encode(encoding))
-    _, (_, place, end, digest) = found(path, white)
+    place = place_of(path, white)
     plain = text.replace("\r\n", "\n").replace("\r", "\n").encode()
-    delete(path, place, end, digest)
+    delete_game(path, white)
     line_end = next(sign for sign in ("\r\n", "\r", "\n") if sign in text)
-    left = (plain[:place] + plain[end:]).decode().replace("\n", line_end)
+    left = (plain[: place.begin] + plain[place.end :]).decode().replace("\n", line_end)
     assert path.read_bytes() == mark + left.encode(encoding)
-
-
-def test_places_of_the_games_behind_an_edit_are_told(path):
-    game, there = found(path)
-    game.comment = "A longer text than before."
-    _, (_, place, end, _) = found(path, "Dora")
-    change = edit(*there, game)
-    _, after = found(path, "Dora")
-    assert after[1:3] == (place + change.shift, end + change.shift)
-    assert found(path)[1][2:] == (change.end, change.digest)
 
 
 UNREADABLE = (
@@ -114,49 +116,39 @@ def test_a_game_that_was_not_read_wholly_is_not_edited(tmp_path):
     assert path.read_text() == UNREADABLE
 
 
-@pytest.mark.parametrize("change", [edit, delete])
+CHANGES = {
+    "edit": lambda path, place, around, game: edit(path, place, around, game),
+    "delete": lambda path, place, around, game: delete(path, [place], around),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_text_that_another_program_wrote_is_not_written_over(change, path):
     game, there = found(path)
     text = TEXT.replace("Größe", "Mine!")
     path.write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match="has changed"):
-        change(*there, *([game] if change is edit else []))
+        change(*there, game)
     assert path.read_text(encoding="utf-8") == text
 
 
 def test_a_file_written_while_it_is_changed_stays(path, monkeypatch):
     """Other programs know nothing of the lock."""
-    _, there = found(path)
-    monkeypatch.setattr(
-        "uci.library.changes._keep", lambda *given: path.write_text("1. d4 *", encoding="utf-8")
-    )
+    monkeypatch.setattr("uci.library.changes._keep", lambda *given: path.write_text("1. d4 *"))
     with pytest.raises(DataError, match="has changed"):
-        delete(*there)
+        delete_game(path)
     assert path.read_text(encoding="utf-8") == "1. d4 *"
 
 
-def test_words_of_the_same_size_are_not_written_over(path, monkeypatch):
-    """Only size and time were compared, and the clocks of some drives go on by two seconds."""
-    before = path.stat()
-    _, there = found(path)
-    text = TEXT.replace("schön", "grün!")
-
-    def write(*_given):
-        path.write_text(text, encoding="utf-8")
-        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-
-    monkeypatch.setattr("uci.library.changes._keep", write)
-    with pytest.raises(DataError, match="has changed"):
-        delete(*there)
-    assert path.read_text(encoding="utf-8") == text
-
-
-def test_a_packed_file_is_not_changed(tmp_path):
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [(gzip.compress(TEXT.encode()), "is packed"), (TEXT.encode("utf-16"), "is in UTF-16")],
+)
+def test_a_file_that_cannot_be_changed_in_places_stays(tmp_path, data, said):
     path = tmp_path / "mine.pgn"
-    path.write_bytes(data := gzip.compress(TEXT.encode()))
-    _, there = found(path)
-    with pytest.raises(DataError, match="is packed"):
-        delete(*there)
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=said):
+        delete_game(path)
     assert path.read_bytes() == data
 
 
@@ -165,18 +157,66 @@ def test_a_game_that_parts_two_others_is_not_deleted(tmp_path):
     path = tmp_path / "mine.pgn"
     text = '[White "Anna"]\n\n1. e4 e5\n\n[White "Cleo"]\n\n1. d4 *\n\n2. Nf3 Nc6 *\n'
     path.write_text(text)
-    _, there = found(path)
     with pytest.raises(DataError, match="would become one"):
-        delete(*there)
+        delete_game(path)
     assert path.read_text() == text
+
+
+STANDING = ["{My book}", "; of a club", "% a line of a database", "Some words that are no PGN."]
+
+
+@pytest.mark.parametrize("words", STANDING)
+@pytest.mark.parametrize("before", ["", '[White "Anna"]\n\n1. e4 *\n\n'])
+def test_what_stands_before_a_game_is_not_deleted_with_it(tmp_path, before, words):
+    """It went, or the game stayed with a wrong reason where that was prose."""
+    path = tmp_path / "mine.pgn"
+    path.write_text(f'{before}{words}\n\n[White "Cleo"]\n\n1. d4 *\n\n[White "Dora"]\n\n1. c4 *\n')
+    delete_game(path)
+    assert path.read_text() == f'{before}{words}\n\n[White "Dora"]\n\n1. c4 *\n'
+
+
+def test_several_games_go_in_one_rewrite(path, monkeypatch):
+    """Each one rewrote the file."""
+    written = []
+    write = SourceText.write
+    monkeypatch.setattr(SourceText, "write", lambda *given: (written.append(1), write(*given)))
+    delete(path, [place_of(path, "Anna"), place_of(path, "Dora")], Surroundings(0, 10**9))
+    assert ([game.tags["White"] for game in find_games(path)], written) == (["Cleo"], [1])
+
+
+def test_a_refused_change_keeps_a_game_once(path, monkeypatch):
+    """On a full disk, each attempt added the game again."""
+    with monkeypatch.context() as patched:
+        patched.setattr(SourceText, "write", Mock(side_effect=OSError(28, "full")))
+        for _attempt in range(3):
+            with pytest.raises(DataError, match="full"):
+                delete_game(path)
+    delete_game(path)
+    assert kept_text(path).count("Cleo") == 1
+
+
+def test_a_change_of_a_large_file_takes_little_memory(tmp_path):
+    """One comment in a file of 120 MB took 1.4 GB."""
+    path = tmp_path / "large.pgn"
+    filler = "".join(f'[White "A"]\n\n1. e4 {{{"x" * 500}}} *\n\n' for _ in range(1000))
+    path.write_text(filler * 32 + '[White "Cleo"]\n\n1. d4 *\n\n' + filler)
+    size = path.stat().st_size
+    game, there = found(path)
+    place = there[1]
+    game.comment = "Mine."
+    tracemalloc.start()
+    edit(path, place, Surroundings(place.begin, place.end), game)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < size
+    assert path.stat().st_size == size + len(" {Mine.}")
 
 
 # ---- what is kept --------------------------------------------------------------------------------
 
 
 def test_a_deleted_game_is_kept_beside_the_others(path):
-    _, there = found(path)
-    delete(*there)
+    delete_game(path)
     begin = TEXT.index('[Event "Müller Cup"]\n[White "Cleo"')
     assert kept_text(path).strip() == TEXT[begin : TEXT.index('\n[White "Dora"')].strip()
 
@@ -185,11 +225,11 @@ def test_a_game_is_kept_apart_from_a_part_of_another(path):
     """Its first tag stood in the tag that a program had left half written when it was killed."""
     (path.parent / EARLIER).mkdir()
     (path.parent / EARLIER / path.name).write_text('[White "Ha')
-    delete(*found(path)[1])
+    delete_game(path)
     assert kept_text(path).startswith('[White "Ha\n\n[Event')
 
 
-@pytest.mark.parametrize("change", [edit, delete])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_nothing_is_kept_of_a_file_that_may_not_be_written(change, path, monkeypatch):
     """Each attempt left a copy, or an empty file which may not be written, and then no game of
     this file could be changed any more.
@@ -198,7 +238,7 @@ def test_nothing_is_kept_of_a_file_that_may_not_be_written(change, path, monkeyp
     game.next().next().comment = "Other words"
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(DataError, match="Permission denied"):
-        change(*there, *([game] if change is edit else []))
+        change(*there, game)
     assert not (path.parent / EARLIER).exists()
 
 
@@ -218,16 +258,15 @@ def test_words_that_are_only_added_leave_no_copy(path):
 
 def test_a_game_that_cannot_be_kept_stays(path):
     (path.parent / EARLIER).write_text("no folder")
-    _, there = found(path)
     with pytest.raises(DataError, match=EARLIER):
-        delete(*there)
+        delete_game(path)
     assert path.read_text(encoding="utf-8") == TEXT
 
 
 @pytest.mark.skipif(os.name != "posix", reason="files have no such permissions here")
 def test_a_private_game_is_kept_in_private(path):
     path.chmod(0o600)
-    delete(*found(path)[1])
+    delete_game(path)
     assert (path.parent / EARLIER / "mine.pgn").stat().st_mode & 0o777 == 0o600
 
 
@@ -235,8 +274,9 @@ def test_a_private_game_is_kept_in_private(path):
 
 
 def test_a_file_goes_with_its_last_game(path):
+    path.write_text(TEXT.partition("\n")[2], encoding="utf-8")
     for white in ("Cleo", "Anna", "Dora"):
-        change = delete(*found(path, white)[1])
+        change = delete_game(path, white)
     assert change.after is None
     assert not path.exists()
 
@@ -247,7 +287,7 @@ def test_a_file_behind_a_link_stays_with_its_link(path, tmp_path):
     (folder := tmp_path / "games").mkdir()
     (folder / "link.pgn").symlink_to(path)
     path.write_text('[White "Cleo"]\n\n1. e4 *\n')
-    delete(*found(folder / "link.pgn")[1])
+    delete_game(folder / "link.pgn")
     assert path.read_text().strip() == ""
     assert (folder / "link.pgn").is_symlink()
 

@@ -1,12 +1,15 @@
 """Games deleted and rewritten by My games: only what was shown, with what belongs to it."""
 
+import os
+
 import pytest
 
-from engine.errors import DataError
 from tests.boards import games_in
-from tests.uci.library.own_games import GAMES, row_of, text_of, whites, write
-from uci.game.game_file import REVIEWS
+from tests.uci.library.own_games import GAMES, row_of, text_of, whites
+from uci.game.game_file import ANALYSES, REVIEWS
 from uci.library.game_files import WISH, review_path
+from uci.library.game_query import GameQuery
+from uci.library.games_folder import GamesFolder
 
 NOTED = text_of(GAMES[1:2]).replace("e4 c5", "e4 { Mine! } c5")
 
@@ -17,59 +20,81 @@ def line_of(games, row):
 
 @pytest.fixture
 def twice(games, tmp_path):
-    """One of the games stands in another file, too, with a note."""
+    """One of the games stands in another file, too, which was changed last, with a note."""
     (tmp_path / "export.pgn").write_text(text_of(GAMES[:1]) + "\n" + NOTED, encoding="utf-8")
+    os.utime(tmp_path / "mine.pgn", (1, 1))
     games.refresh()
     return games
 
 
-def test_of_equal_games_the_one_with_most_in_it_is_shown(twice):
+def delete(games, row):
+    return " ".join(games.delete([row["key"]]).sentences)
+
+
+def test_of_equal_games_the_one_changed_last_is_shown(twice):
     row = row_of(twice, "Cleo")
     assert (row["file"], row["copies"]) == ("export.pgn", 2)
+
+
+def test_equal_games_are_unfolded(twice):
+    row = row_of(twice, "Cleo")
+    rows, total = twice.catalogue.find(GameQuery(unfolded=row["equality"]))
+    shown = [(row["white"], row["file"]) for row in rows]
+    assert (total, shown[1:3]) == (4, [("Cleo", "export.pgn"), ("Cleo", "mine.pgn")])
+
+
+def test_what_is_opened_is_what_is_edited(twice):
+    """A deleted variation was saved in one copy, and the next opening showed the other."""
+    row = row_of(twice, "Cleo")
+    game = twice.game(row["key"])
+    game.next().comment = ""
+    key, path = twice.rewrite(row["key"], game)
+    assert (path.name, twice.game(key).next().comment) == ("export.pgn", "")
+    assert row_of(twice, "Cleo")["key"] == key
 
 
 def test_of_equal_games_only_the_one_that_is_shown_is_deleted(twice, tmp_path):
     """All of them went at once, with what was written into those that nobody had seen."""
     row = row_of(twice, "Cleo")
-    assert twice.delete(row["key"], row["text"])[0] == "1 equal game stays, in mine.pgn."
+    assert delete(twice, row) == "1 equal game stays, in mine.pgn."
     assert [game.headers["White"] for game in games_in(tmp_path / "export.pgn")] == ["Anna"]
     assert "Cleo" in (tmp_path / "mine.pgn").read_text(encoding="utf-8")
 
 
+def test_equal_games_of_one_file_are_deleted_one_by_one(tmp_path):
+    (tmp_path / "mine.pgn").write_text(text_of(GAMES[:1] * 3))
+    (games := GamesFolder(tmp_path)).refresh()
+    left = []
+    while rows := games.catalogue.find(GameQuery())[0]:
+        left.append(rows[0]["copies"])
+        assert "list" not in delete(games, rows[0])
+    assert left == [3, 2, 1]
+
+
 def test_a_game_is_not_deleted_twice(twice):
     row = row_of(twice, "Cleo")
-    twice.delete(row["key"], row["text"])
-    with pytest.raises(DataError, match="not in the list"):
-        twice.delete(row["key"], row["text"])
+    delete(twice, row)
+    assert "not in the list" in delete(twice, row)
 
 
-def test_the_review_stays_with_an_equal_game(twice, tmp_path):
-    row = row_of(twice, "Cleo")
-    (review := review_path(tmp_path, line_of(twice, row))).touch()
-    twice.delete(row["key"], row["text"])
+def test_the_review_goes_with_the_last_game_of_its_line(twice, tmp_path):
+    review = review_path(tmp_path, line_of(twice, row_of(twice, "Cleo")))
+    review.touch()
+    delete(twice, row_of(twice, "Cleo"))
     assert review.exists()
-    twice.delete(row["key"])
+    delete(twice, row_of(twice, "Cleo"))
     assert not review.exists()
-
-
-def test_the_review_stays_with_a_game_of_the_same_moves(games, tmp_path):
-    write(tmp_path / "other.pgn", ("Zoe", "Yan", "", "*", GAMES[1][4]))
-    games.refresh()
-    row = row_of(games, "Cleo")
-    (review := review_path(tmp_path, line_of(games, row))).touch()
-    games.delete(row["key"], row["text"])
-    assert review.exists()
 
 
 def test_the_wish_for_a_review_goes_with_its_game(games, tmp_path):
     row = row_of(games, "Cleo")
     (wish := tmp_path / REVIEWS / f"{line_of(games, row)}{WISH}").touch()
-    games.delete(row["key"], row["text"])
+    delete(games, row)
     assert not wish.exists()
 
 
 def test_the_others_of_a_file_stay_where_they_are_found(games, tmp_path):
-    games.delete(row_of(games, "Cleo")["key"])
+    delete(games, row_of(games, "Cleo"))
     assert whites(games) == ["Dora", "Anna"]
     assert [game.headers["White"] for game in games_in(tmp_path / "mine.pgn")] == ["Anna", "Dora"]
     assert games.game(row_of(games, "Dora")["key"]).headers["White"] == "Dora"
@@ -79,13 +104,27 @@ def test_a_game_that_was_rewritten_is_known_by_its_new_text(games):
     """What was written into it went elsewhere, and was gone when the game was opened again."""
     for words in ("First.", "Second, and longer.", "3rd"):
         row = row_of(games, "Cleo")
-        game, text = games.game_text(row["key"])
+        game = games.game(row["key"])
         game.comment = words
-        digest, _ = games.rewrite(row["key"], text, game)
-        again = row_of(games, "Cleo")
-        assert (text, digest) == (row["text"], again["text"])
-        assert games.game(again["key"]).comment == words
+        key, _ = games.rewrite(row["key"], game)
+        assert key == row_of(games, "Cleo")["key"] != row["key"]
+        assert games.game(key).comment == words
         assert games.game(row_of(games, "Dora")["key"]).headers["White"] == "Dora"
+
+
+ANALYSIS = (
+    '[Event "Analysis"]\n[White "Cleo"]\n[Black "anna"]\n[Date "2024.01.03"]\n\n1. e4 {%s} c5 *\n'
+)
+
+
+def test_analyses_are_games_of_their_own(games, tmp_path):
+    """Two of one day with one main line were listed once; one of a game was listed nowhere."""
+    (tmp_path / ANALYSES).mkdir()
+    (tmp_path / ANALYSES / "a.pgn").write_text(ANALYSIS % "one" + "\n" + ANALYSIS % "two")
+    games.refresh()
+    rows, total = games.catalogue.find(GameQuery(result=ANALYSES))
+    comments = {games.game(row["key"]).next().comment for row in rows}
+    assert (total, comments) == (2, {"one", "two"})
 
 
 # ---- an import of what is known ------------------------------------------------------------------

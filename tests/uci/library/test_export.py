@@ -1,11 +1,11 @@
-"""Chosen games as one PGN, and as one page to learn from."""
+"""Chosen games as one PGN."""
 
 import pytest
 
 from tests.boards import games_in
 from tests.uci.library.own_games import row_of, write
 from uci.library.cooperative import finish
-from uci.library.export import lesson_page, pgn_of
+from uci.library.export import pgn_of
 from uci.library.games_folder import GamesFolder
 
 WORDS = '[White "Zoe"]\n[Black "?"]\n\n1.  e4! {My  words} (1. d4 $5) *\n'
@@ -34,24 +34,22 @@ def test_games_are_saved_in_the_order_of_the_list(games, tmp_path):
     assert [game.headers["White"] for game in found] == ["Zoe", "Anna"]
 
 
-def test_a_lesson_has_all_games_on_one_page(games):
-    page = finish(lesson_page(games, keys(games, "Zoe", "Anna")))
-    assert page.count('<section class="game"') == 2
+def test_others_are_answered_between_two_files(games):
+    assert len(list(pgn_of(games, keys(games, "Zoe", "Anna")))) == 2
 
 
-def test_a_lesson_shows_the_words_of_a_game_that_nobody_judged(games):
-    page = finish(lesson_page(games, keys(games, "Zoe")))
-    assert "My  words" in page
-    assert "Variation" in page
-
-
-def test_a_game_that_nobody_judged_has_no_accuracy(games):
-    page = finish(lesson_page(games, keys(games, "Anna")))
-    assert '<table class="sides" hidden>' in page
-    assert '"score"' not in page.partition('class="steps"')[2].partition("</script>")[0]
-
-
-@pytest.mark.parametrize("made", [pgn_of, lesson_page])
-def test_others_are_answered_between_two_games(games, made):
-    """A lesson of some games took seconds, in which no search and no puzzle came."""
-    assert len(list(made(games, keys(games, "Zoe", "Anna")))) == 2
+def test_a_game_that_is_deleted_while_others_are_saved_shifts_none(games, tmp_path):
+    """What was behind it in the file was cut elsewhere."""
+    write(
+        tmp_path / "more.pgn", *((name, "B", "", "1-0", "d4 d5") for name in ("Fay", "Gil", "Ida"))
+    )
+    games.refresh()
+    steps = pgn_of(games, keys(games, "Zoe", "Fay", "Gil", "Ida"))
+    next(steps)
+    games.delete(keys(games, "Fay"))
+    (tmp_path / "out.txt").write_text(finish(steps))
+    assert [game.headers["White"] for game in games_in(tmp_path / "out.txt")] == [
+        "Zoe",
+        "Gil",
+        "Ida",
+    ]

@@ -6,10 +6,9 @@ import pytest
 from tests.boards import games_in
 from tests.uci.library.own_games import text_of
 from tests.unit.board.pgn_forms import TEXTS, WORDS, played_game, san, whole, words_of
+from tests.unit.files.test_text import zipped
 from uci.library import game_files
-from uci.library.game_files import digest_of, find_games, game_key, line_key, read_at
-from uci.library.game_query import GameQuery
-from uci.library.games_folder import GamesFolder
+from uci.library.game_files import digest_of, find_games, game_at, game_equality, line_key
 
 GAME = {
     "Event": "Club",
@@ -70,24 +69,9 @@ def test_games_are_the_same_by_what_was_played(tmp_path):
     (tmp_path / "mine.pgn").write_text("".join(texts), encoding="utf-8")
     found = list(find_games(tmp_path / "mine.pgn"))
     different, same = found[: 1 + len(DIFFERENT)], found[1 + len(DIFFERENT) :]
-    assert len({game.key for game in different}) == len(different)
-    assert {game.key for game in same} == {found[0].key}
-    assert [game.digest for game in found] == [digest_of(text.encode()) for text in texts]
-
-
-def test_equal_games_are_deleted_one_by_one(tmp_path):
-    """Exercises with other positions and games of other rounds were one, and one deletion took them
-    all.
-    """
-    texts = [pgn(**facts) for facts in ({}, *DIFFERENT, *SAME)]
-    (tmp_path / "mine.pgn").write_text("".join(texts), encoding="utf-8")
-    (games := GamesFolder(tmp_path)).refresh()
-    for left in range(1 + len(DIFFERENT), 0, -1):
-        rows, total = games.catalogue.find(GameQuery())
-        assert total == left
-        while games.delete(rows[0]["key"], rows[0]["text"])[0]:
-            rows, _ = games.catalogue.find(GameQuery())
-    assert not (tmp_path / "mine.pgn").exists()
+    assert len({game.equality for game in different}) == len(different)
+    assert {game.equality for game in same} == {found[0].equality}
+    assert [game.place.digest for game in found] == [digest_of(text.encode()) for text in texts]
 
 
 LINES = [
@@ -146,7 +130,9 @@ def test_a_game_is_read_again_however_it_is_written(tmp_path):
     (path := tmp_path / "mine.pgn").write_text("\n\n".join(texts), encoding="utf-8")
     found = list(find_games(path))
     assert len(found) == len(texts)
-    assert [game_key(read_at(path, game.place)) for game in found] == [game.key for game in found]
+    assert [game_equality(game_at(path, game.place)) for game in found] == [
+        game.equality for game in found
+    ]
     assert {game.tags["Result"] for game in found[-2:]} == {"1/2-1/2"}
 
 
@@ -156,17 +142,25 @@ def test_main_lines_alone_give_the_same_games(tmp_path):
     start = '[FEN "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKB1R w KQkq - 0 1"]'
     odd += f'\n[white "small"]\n[BLACK "B"]\n\n1. e4 *\n\n[White "A"]\n\n[Black "apart"]\n{start}\n\n1. e4 e5 1-0\n'
     path.write_text(text_of() + "\n" + odd, encoding="utf-8")
-    with path.open("rb") as stream:
-        slow = list(game_files._read_slowly(game_files._KeptText(stream), []))
+    slow = list(game_files._read_slowly(path.read_bytes(), []))
     fast = list(find_games(path))
     shown = ("White", "Black", "Result", "FEN")
-    assert [(game.place, game.key, *map(game.tags.get, shown)) for game in slow] == [
+    assert [(game.place.begin, game.equality, *map(game.tags.get, shown)) for game in slow] == [
         (
-            game.place,
-            game.key,
+            game.place.begin,
+            game.equality,
             *(game.tags.get(name, None if name == "FEN" else "?") for name in shown),
         )
         for game in fast
     ]
     assert slow[-1].tags["Black"] == "apart"
-    assert [game_key(game) for game in games_in(path)[:4]] == [game.key for game in slow][:4]
+    assert [game_equality(game) for game in games_in(path)[:4]] == [game.equality for game in slow][
+        :4
+    ]
+
+
+def test_games_of_an_archive_are_read_again_from_their_places(tmp_path):
+    path = tmp_path / "games.zip"
+    path.write_bytes(zipped(b"1. e4 e5", c="1. d4 d5 *", d="1. c4 *"))
+    places = [found.place for found in find_games(path)]
+    assert [game_at(path, place).next().san() for place in places] == ["e4", "d4", "c4"]

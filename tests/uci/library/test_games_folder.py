@@ -168,10 +168,10 @@ def test_a_key_that_is_none_is_refused(request_name, key):
         read_request(json.dumps({"do": request_name, **fields}), REQUESTS)
 
 
-@pytest.mark.parametrize("texts", [{"0" * 23: "0" * 24}, {"0" * 24: "../../x"}, ["0" * 24]])
-def test_games_to_be_deleted_have_keys_and_digests(texts):
-    with pytest.raises(DataError, match="bad value of texts"):
-        read_request(json.dumps({"do": "games_delete", "texts": texts}), REQUESTS)
+@pytest.mark.parametrize("keys", [["0" * 23], ["../../x"], {"0" * 24: ""}])
+def test_games_to_be_deleted_have_keys(keys):
+    with pytest.raises(DataError, match="bad value of keys"):
+        read_request(json.dumps({"do": "games_delete", "keys": keys}), REQUESTS)
 
 
 @pytest.mark.parametrize(
@@ -195,11 +195,11 @@ def test_a_background_review_of_a_game_that_was_deleted_is_not_kept(games, tmp_p
     reviews = reviews_in(tmp_path, lambda: (begun.set(), goes_on.wait(60.0)))
     reviews.add([line := lines_of(games)[0]])
     assert begun.wait(60.0)
-    games.delete(row["key"], row["text"])
+    games.delete([row["key"]])
     reviews.add([line])  # and is wished for again
     goes_on.set()
     wait_until_reviewed(reviews)
-    wait_until(lambda: reviews._job is not None and reviews._job.done())
+    wait_until(lambda: reviews._job is None)
     assert list((tmp_path / REVIEWS).glob("*.json")) == []
 
 
@@ -243,7 +243,8 @@ def test_puzzles_of_a_deleted_game_go_with_it(games, tmp_path):
         return [one["fen"] for one in told if one["do"] == "puzzle"][-1]
 
     assert next_puzzle() == puzzle["fen"]
-    shelf.ask(games_requests.delete, texts={key: ""})
+    shelf_key = shelf._worker.call(lambda games: row_of(games, "Cleo")["key"]).result()
+    shelf.ask(games_requests.delete, keys=[shelf_key])
     shelf._worker.call(lambda games: None).result()
     assert next_puzzle() == ""
     shelf.close()

@@ -20,8 +20,9 @@ import pytest
 from tests.boards import games_in
 from tests.new_process import ROOT, output_of, wait_until
 from tests.uci.library.own_games import FAY, row_of, shelf_in, text_of, whites, write
-from uci.game.game_file import REVIEWS, pgn_files, save_game
+from uci.game.game_file import REVIEWS, pgn_files
 from uci.library import changes
+from uci.library.changes import save_game
 from uci.library.game_files import line_key, review_path
 from uci.library.games_folder import GamesFolder
 from uci.library.own_names import OwnNames
@@ -46,11 +47,13 @@ class Visitor:
         self.kept_names = []
         delete = GamesFolder.delete
 
-        def noting(games, key, text=""):
-            white = games.game(key).headers["White"]
-            says = delete(games, key, text)
-            self.noted["deleted"].append(white)
-            return says
+        def noting(games, keys):
+            (key,) = keys
+            white = games.catalogue.game(key).white
+            deletion = delete(games, keys)
+            if not re.search("not in the list|changed", " ".join(deletion.sentences)):
+                self.noted["deleted"].append(white)
+            return deletion
 
         GamesFolder.delete = noting
 
@@ -87,12 +90,12 @@ class Visitor:
     def act(self):
         row = self.rng.choice(self.rows) if self.rows else {}
         asked = self.shelf.ask
-        listed = dict.fromkeys(("result", "side", "file", "line", "order"), "")
+        listed = dict.fromkeys(("result", "side", "file", "line", "order", "unfolded"), "")
         listed["text"] = self.rng.choice(["", "P1"])
         deeds = [self.save, self.take_in, self.rename, partial(asked, GamesService.refresh)]
         deeds += [lambda: asked(games_requests.find, **listed, offset=0)] * 3
         if row:
-            deeds += [lambda: asked(games_requests.delete, texts={row["key"]: row["text"]})] * 4
+            deeds += [lambda: asked(games_requests.delete, keys=[row["key"]])] * 4
             deeds += [lambda: asked(games_requests.open_game, key=row["key"], ply=0)]
             deeds += [lambda: asked(games_requests.review, key=row["key"])] * 2
         if self.rng.random() < 0.02:
@@ -186,7 +189,7 @@ SAVING = """
 import sys
 from pathlib import Path
 from tests.boards import games_in
-from uci.game.game_file import save_game
+from uci.library.changes import save_game
 (game,) = games_in(Path(sys.argv[2]))
 print("begun", flush=True)
 save_game(game, Path(sys.argv[1]))
@@ -199,15 +202,16 @@ def test_a_game_saved_while_another_is_deleted_is_kept(games, tmp_path, monkeypa
     write(new := tmp_path / "other" / "new.pgn", FAY)
     saving = []
 
-    def slowly(data):
+    def slowly(*given):
         command = [sys.executable, "-c", SAVING, str(tmp_path / "mine.pgn"), str(new)]
         saving.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True))
         assert saving[0].stdout.readline() == "begun\n"
         time.sleep(0.5)
-        return False
+        keep(*given)
 
-    monkeypatch.setattr(changes, "is_packed", slowly)
-    games.delete(row_of(games, "Cleo")["key"])
+    keep = changes._keep
+    monkeypatch.setattr(changes, "_keep", slowly)
+    games.delete([row_of(games, "Cleo")["key"]])
     assert saving[0].communicate(timeout=100)[0] == ""
     games.refresh()
     assert whites(games) == ["Fay", "Dora", "Anna"]

@@ -30,9 +30,10 @@ from tests.uci.play.terminal_game import (
 from uci.common.evaluation import Evaluation
 from uci.common.reading import read_game
 from uci.game.ends import GameEnd, accepts_draw
-from uci.game.game_file import LAST, default_path, load_game, save_game
+from uci.game.game_file import LAST, default_path, load_game
 from uci.game.move_input import read_human_move
 from uci.language import show_own_letters, speak
+from uci.library.changes import save_game
 from uci.main import main
 from uci.play import loop
 from uci.play.game import TerminalGame

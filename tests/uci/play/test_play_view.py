@@ -25,9 +25,10 @@ from uci.common.board_view import (
     render_board,
 )
 from uci.common.evaluation import Evaluation
-from uci.game.game_file import game_from_board, save_game
+from uci.game.game_file import game_from_board
 from uci.game.move_input import read_human_move
 from uci.language import own_letters, show_own_letters, shown_moves, speak
+from uci.library.changes import save_game
 
 
 def test_boards_are_seen_from_both_sides():

@@ -74,6 +74,7 @@ def test_a_game_that_was_not_read_wholly_stays_as_it_is(path, run):
         assert "line 6:26 of it, 'Bxa7': illegal move" in where
         (analysis,) = analyses(path)
         assert analysis.next().comment == "Mine."
+        assert analysis.headers["Source"] == "mine.pgn"
         desk.close()
 
     path.write_text(CUT)
@@ -101,7 +102,7 @@ def test_words_whose_save_fails_as_the_board_closes_are_told(tmp_path, is_shown)
     late = Future()
     (tmp_path / "analyses").touch()
     saver = Saver(tmp_path, tmp_path / "today.pgn", Mock(return_value=late), Mock(), Mock())
-    table = BoardGame(Setup(chess.Board(), None, kept=("key", "digest")))
+    table = BoardGame(Setup(chess.Board(), None, kept="key"))
     table.study.comment(table.study.root, "My words.")
     saver.begin(table)
     saver.now(table)

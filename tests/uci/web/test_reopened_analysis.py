@@ -1,17 +1,20 @@
 """An analysis that is opened from My games goes on in the file that it is from."""
 
+import asyncio
 import gzip
 
 import chess
 import chess.pgn
 import pytest
 
-from tests.boards import games_in
+from engine.errors import DataError
 from tests.uci.library.own_games import write
 from tests.uci.web.web_visit import SessionAlone
-from uci.game.game_file import ANALYSES, save_game
+from uci.game.game_file import ANALYSES
+from uci.library.changes import save_game
 from uci.library.game_query import GameQuery
 from uci.library.games_folder import GamesFolder
+from uci.web import games_requests
 from uci.web.board_game import BoardGame
 from uci.web.new_games import loaded_game
 from uci.web.saver import record_of
@@ -58,12 +61,35 @@ async def test_an_analysis_that_is_looked_at_is_not_written(analysis, tmp_path):
     assert analysis.read_bytes() == before
 
 
-async def test_what_another_program_made_of_an_analysis_stays_beside_it(analysis, tmp_path):
-    """Only a text that is what Aino would write gives way: nothing of it was left unread."""
-    other = analysis.read_text(encoding="utf-8").replace("1... Kd7", "1...Kd7")
-    analysis.write_text(other, encoding="utf-8")
+FORMS = {
+    "without a space": lambda text: text.replace("1... Kd7", "1...Kd7"),
+    "of Windows": lambda text: text.replace("\n", "\r\n"),
+    "without its last line": lambda text: text.rstrip("\n"),
+    "in one line": lambda text: text.replace(" with all", "\nwith all"),
+    "behind another game": lambda text: "1. d4 *\n\n" + text,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_an_analysis_is_replaced_whatever_became_of_its_form(analysis, tmp_path, form):
+    """It was appended as a second game, and a deleted variation came back."""
     board = SessionAlone(tmp_path)
     await board.open()
+    analysis.write_bytes(FORMS[form](analysis.read_text(encoding="utf-8")).encode())
+    study = board.session.board_game.study
+    board.ask("look", node=study.numbers[study.last])
+    board.ask("move", uci="e1e2")
+    board.save_now()
+    board.close()
+    text = analysis.read_text(encoding="utf-8")
+    assert (text.count("[Event "), " 2. Ke2 *" in " ".join(text.split())) == (1, True)
+
+
+async def test_what_another_program_wrote_into_an_analysis_stays_beside_it(analysis, tmp_path):
+    board = SessionAlone(tmp_path)
+    await board.open()
+    other = analysis.read_text(encoding="utf-8").replace("Long words", "Other words")
+    analysis.write_text(other, encoding="utf-8")
     board.ask("look", node=1)
     board.ask("move", uci="e8f8")
     board.save_now()
@@ -73,24 +99,42 @@ async def test_what_another_program_made_of_an_analysis_stays_beside_it(analysis
     assert text.count("[Event ") == 2
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
-def test_a_game_is_saved_in_the_letters_of_its_file(tmp_path, encoding):
-    """It stood there in UTF-8, and no reader found it among wide letters."""
-    path = tmp_path / "mine.pgn"
-    path.write_bytes('[White "Jörg"]\n\n1. e4 *\n'.encode(encoding))
-    game = chess.pgn.Game({"White": "Übel"})
-    save_game(game, path)
-    (later := chess.pgn.Game({"White": "Über"})).add_main_variation(chess.Move.from_uci("d2d4"))
-    save_game(later, path, game)
-    assert [one.headers["White"] for one in games_in(path)] == ["Jörg", "Über"]
+UNFINISHED = """[Event "Web game"]
+[White "You"]
+[Black "Aino (easy)"]
+[Result "*"]
+
+1. e4 { Mine. } 1... e5 ( 1... c5 ) *
+"""
 
 
-def test_nothing_is_saved_behind_a_packed_file(tmp_path):
+async def test_a_game_that_is_continued_goes_on_where_it_stood(tmp_path):
+    """The old one stayed unfinished, and was offered again."""
+    (tmp_path / "mine.pgn").write_text(UNFINISHED)
+    board = SessionAlone(tmp_path)
+    games = GamesFolder(tmp_path)
+    games.refresh()
+    games_requests.go_on(board.session.games, games, games.catalogue.unfinished()["key"])
+    await asyncio.sleep(0)
+    board.ask("resign")
+    board.save_now()
+    board.close()
+    games.refresh()
+    assert games.catalogue.unfinished() is None
+    text = (tmp_path / "mine.pgn").read_text()
+    assert (text.count("[Event "), "Mine." in text, "1... c5" in text) == (1, True, True)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [(gzip.compress(b"1. e4 *"), "unpack it first"), ("1. e4 *".encode("utf-16"), "UTF-16")],
+)
+def test_nothing_is_saved_in_a_file_that_cannot_be_changed_in_places(tmp_path, data, said):
     path = tmp_path / "mine.pgn"
-    path.write_bytes(packed := gzip.compress(b"1. e4 *"))
-    with pytest.raises(OSError, match="unpack it first"):
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=said):
         save_game(chess.pgn.Game(), path)
-    assert path.read_bytes() == packed
+    assert path.read_bytes() == data
 
 
 def row_of_analysis(games):

@@ -225,7 +225,7 @@ class SessionAlone:
         """Opens the only game of the list."""
         self.ask("games_refresh")
         await self.told_of("games_read")
-        fields = dict.fromkeys(("text", "result", "side", "file", "line", "order"), "")
+        fields = dict.fromkeys(("text", "result", "side", "file", "line", "order", "unfolded"), "")
         self.ask("games_find", **fields, offset=0)
         (game,) = (await self.told_of("games_found"))["games"]
         before = self.session.board_game

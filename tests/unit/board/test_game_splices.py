@@ -116,6 +116,8 @@ def test_a_variation_stands_before_the_result(behind):
         ("1. e4 e5!1-0\n", comment_on(2, "Mine"), "1. e4 e5! {Mine} 1-0\n"),
         ("1. e4{x}e5 *", comment_on(1, ""), "1. e4 e5 *"),
         ("1. e4 ({why} {now}) e5 *", comment_on(1, "Mine"), "1. e4 {Mine} e5 *"),
+        ('[White "A"]\n\n*\n', start_with("Mine"), '[White "A"]\n\n{Mine} *\n'),
+        ("1. e4\n{x}\n\ne5 *", comment_on(1, ""), "1. e4\n\ne5 *"),
     ],
 )  # fmt: skip
 def test_words_that_stand_close_take_edits(text, edit, after):
@@ -209,11 +211,12 @@ FORMS = (
 
 
 @pytest.mark.parametrize("name", sorted(FORMS.keys() - {"glued moves"}))
-def test_a_game_in_any_form_takes_edits(name):
+def test_a_game_in_any_form_takes_edits(name, tmp_path):
     rng = random.Random(name)
     for _ in range(10):
         game = game_of(FORMS[name])
-        source = SourceText(FORMS[name].encode())
+        (path := tmp_path / "mine.pgn").write_text(FORMS[name])
+        source = SourceText(path, 0, 10**9)
         for _ in range(rng.randrange(1, 4)):
             change(game, rng)
         source.spliced(game_splices(source.text, game))

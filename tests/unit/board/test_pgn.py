@@ -173,6 +173,38 @@ def test_german_knights_are_no_pawns():
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("moves", "main_line", "faults"),
+    [
+        ("1. e4 e5 2. Sf3 (2. Sf9)", "e4 e5 Nf3", ["Sf9"]),
+        ("1. e4 e5 (1... Sf6) 2. d4", "e4 e5 d4", []),
+        ("1. e4 e5 2. Nf3 (2. Sf9)", "e4 e5 Nf3", ["Sf9"]),
+    ],
+)
+def test_the_main_line_decides_on_the_letters(moves, main_line, faults):
+    """A game was in the list of My games and could not be opened: its variation was no German."""
+    text = f'[White "A"]\n\n{moves} *\n'
+    (read,) = read_games(text)
+    (line,) = main_lines(GameText(io.BytesIO(text.encode())))
+    assert (
+        read.game.board().variation_san(read.game.mainline_moves()).split()[-1]
+        == main_line.split()[-1]
+    )
+    assert len(line.moves) == len(main_line.split())
+    assert [fault.word for fault in read.faults] == faults
+
+
+@pytest.mark.parametrize("tag", ["{fen}\\n w - - 0 1", "{fen} w - -\\n0 1", "{fen} w\\n- - 0 1"])
+@pytest.mark.parametrize("before", ["", '[White "A"]\n'])
+@pytest.mark.parametrize("behind", ["", '[Black "B"]\n'])
+def test_a_position_over_two_lines_gives_no_game_from_the_usual_start(tag, before, behind):
+    """A nameless game from there was read, and trained on."""
+    fen = tag.replace("\\n", "\n").format(fen="4k3/8/8/8/8/8/4P3/4K3")
+    text = f'{before}[FEN "{fen}"]\n{behind}\n1. e4 e5 *\n\n[White "C"]\n\n1. d4 *\n'
+    lines = list(main_lines(GameText(io.BytesIO(text.encode()))))
+    assert ([len(line.moves) for line in lines], "FEN" in lines[0].fault) == ([0, 1], True)
+
+
 def test_letters_of_two_languages_name_the_word():
     (game,) = read_games("1. d4 d5 2. Sf3 Cc6 *")
     assert str(game.faults[0]).startswith("1:13: 'Sf3'")

@@ -41,6 +41,15 @@ def test_a_file_that_a_scanner_has_open_for_a_while_is_replaced(tmp_path, monkey
     assert (tmp_path / "a").read_bytes() == b"new"
 
 
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    order = []
+    durable, replace = atomic.make_durable, os.replace
+    monkeypatch.setattr(atomic, "make_durable", lambda file: (order.append("sync"), durable(file)))
+    monkeypatch.setattr(os, "replace", lambda *names: (order.append("name"), replace(*names)))
+    write_file(tmp_path / "a", "new")
+    assert order[:2] == ["sync", "name"]
+
+
 def test_file_that_stays_open_keeps_its_contents(tmp_path, monkeypatch):
     (tmp_path / "a").write_bytes(b"old")
     monkeypatch.setattr(os, "replace", Refusals("a", 1000))

@@ -12,6 +12,7 @@ import zipfile
 
 import pytest
 
+from engine.board.pgn.game_reader import read_game_file
 from engine.errors import DataError
 from engine.files.packed import open_gzip
 from engine.files.text import (
@@ -31,7 +32,6 @@ from engine.files.text import (
 
 TEXT = 4 * '[White "Müller, Jürgen"]\r\n[Black "Łukasz Świątek"]\r\n\r\n1. e4 {“good”} *\r\n'
 CYRILLIC = '[White "Карпов, Анатолий"]\n\n1. e4 {хорошо} *\n'
-WIDE = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 WESTERN = '[White "Müller – Señor"]\r\n1. e4 {“good”…} *\r\n'
 
 
@@ -69,8 +69,8 @@ def of_a_long_window(data):
     [
         (TEXT.encode(), TEXT),
         (TEXT.encode("utf-8-sig"), TEXT),
-        *((f"{mark}{TEXT}".encode(name), TEXT) for name in WIDE for mark in ("", "\ufeff")),
-        (CYRILLIC.encode("utf-16-le"), CYRILLIC),
+        *((f"\ufeff{TEXT}".encode(name), TEXT) for name in ("utf-16-le", "utf-16-be")),
+        (CYRILLIC.encode("utf-16"), CYRILLIC),
         (WESTERN.encode("cp1252"), WESTERN),
         (TEXT.encode() + WESTERN.encode("cp1252"), TEXT + WESTERN),
         (b"\x81\x8d\x8f\x90\x9d\x80\n", "\x81\x8d\x8f\x90\x9d€\n"),
@@ -193,3 +193,27 @@ def test_an_archive_that_is_no_text_is_told(tmp_path, data, told):
     (tmp_path / "a.pgn").write_bytes(data)
     with pytest.raises(DataError, match=f"a.pgn: .*{told}"):
         unpacked_text(tmp_path / "a.pgn")
+
+
+def test_each_file_of_an_archive_is_a_text_of_its_own(tmp_path):
+    """The first one's encoding counted, and a game without a result went on in the next file."""
+    texts = {
+        "a.pgn": '[White "Müller"]\n\n1. e4 e5'.encode("utf-16"),
+        "b.pgn": b"1. d4 d5 *",
+        "c.pgn": '[White "Müller"]\n\n1. c4 (1. d4'.encode("cp1252"),
+        "d.pgn": b'[White "X"]\n\n1. g3 *',
+    }
+    path = tmp_path / "games.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in texts.items():
+            archive.writestr(name, data)
+    games = [read.game for read in read_game_file(path)]
+    played = [(game.headers["White"], game.next().san()) for game in games]
+    assert played == [("Müller", "e4"), ("?", "d4"), ("Müller", "c4"), ("X", "g3")]
+
+
+def test_a_packed_file_is_read_again_from_its_begin():
+    stream = open_gzip(io.BytesIO(gzip.compress(bytes(range(256)) * 100)))
+    stream.read(20_000)
+    stream.seek(3)
+    assert stream.read(4) == bytes([3, 4, 5, 6])

@@ -7,6 +7,7 @@ const dayOf = game => game.date.replaceAll(".", "-");
 const movesOf = game => several("{count} move", "{count} moves", Math.ceil(game.plies / 2));
 // A game in a line of words, with more of them.
 const gameWords = (game, ...more) => [playersOf(game).join(" – "), dayOf(game), ...more].filter(Boolean).join(" · ");
+const copiesOf = game => several("{count} copy", "{count} copies", game.copies);
 // What the list is filtered by.
 const FILTERS = ["text", "result", "side"];
 const games = {
@@ -21,10 +22,11 @@ const games = {
 
   chosen: new Map(),  // games by their keys
   order: "", line: "", file: "",  // what the list is sorted by; moves to a position, and a file, of the explorer
+  unfolded: "",  // what equal games share that are listed one by one
 
   wanted() {
     const filters = Object.fromEntries(FILTERS.map(name => [name, $(`games-${name}`).value]));
-    return { ...filters, file: this.file, line: this.line, order: this.order };
+    return { ...filters, file: this.file, line: this.line, order: this.order, unfolded: this.unfolded };
   },
 
   filter({ text = "", result = "", side = "", line = "", file = "" }) {
@@ -42,8 +44,8 @@ const games = {
   },
 
   // Saves the games that are chosen; without a choice, all that are listed.
-  save(form) {
-    send("games_export", { ...this.wanted(), form, keys: [...this.chosen.keys()] });
+  save() {
+    send("games_export", { ...this.wanted(), keys: [...this.chosen.keys()] });
   },
 
   // Several games are chosen with Ctrl, which gives one back, too, or from the first one with Shift.
@@ -148,7 +150,7 @@ const games = {
     const accuracies = [game.accuracy_white, game.accuracy_black].filter(value => value !== null);
     button.append(words("date", dayOf(game)), players,
       words("outcome", game.result), words("accuracy", accuracies.map(value => `${Math.round(value)}%`).join(" – ")),
-      words("named", game.opening), words("ending", game.ending ? `${t(game.ending)}, ${movesOf(game)}` : movesOf(game)));
+      words("named", game.opening), words("ending", [game.ending && t(game.ending), movesOf(game), game.copies > 1 && copiesOf(game)].filter(Boolean).join(", ")));
     const winner = { "1-0": "white", "0-1": "black" }[game.result];
     if (game.mine) button.classList.add(!winner ? "even" : winner === game.mine ? "won" : "lost");
     button.addEventListener("dblclick", () => gameDeeds.open(game.key));
@@ -162,18 +164,19 @@ const games = {
     this.showChoice();
   },
 
-  texts() { return Object.fromEntries([...this.chosen].map(([key, { text }]) => [key, text])); },
-
-  // A question whether to delete games goes where others are chosen, or other words stand in them.
+  // A question whether to delete games goes where others are chosen.
   showChoice() {
     const count = this.chosen.size, [game] = count === 1 ? this.chosen.values() : [];
-    if (JSON.stringify(this.doomed) !== JSON.stringify(this.texts())) $("games-sure").hidden = true;
+    if (this.doomed.join() !== [...this.chosen.keys()].join()) $("games-sure").hidden = true;
     for (const row of $("games-rows").children) {
       row.setAttribute("aria-pressed", String(this.chosen.has(row.dataset.key)));
     }
     for (const button of $("games-actions").querySelectorAll("button")) {
       button.disabled = ["open", "continue"].includes(button.dataset.game) ? !game : !count;
     }
+    const copies = $("games-actions").querySelector("[data-game=copies]");
+    copies.hidden = !game || game.copies === 1;
+    if (game) copies.textContent = this.unfolded === game.equality ? t("As one") : copiesOf(game);
     const facts = game ? [playersOf(game).join(" – "), dayOf(game), game.opening, game.file]
       : count ? [several("{count} game", "{count} games", count)] : [];
     $("games-whole").replaceChildren(...facts.filter(Boolean).flatMap((text, index) =>
@@ -182,7 +185,7 @@ const games = {
     if (game) $("games-page").href = `review?game=${game.key}`;
   },
 
-  doomed: {},  // the text of each game that the question whether to delete some is about
+  doomed: [],  // the games that the question whether to delete some is about, by their keys
   left: 0,  // games that are still to be read, about
   grown: 0,  // games that were read when the list was asked for
 
@@ -311,18 +314,23 @@ const gameDeeds = {
   continue: key => { send("games_continue", { key }); $("games").close(); },
   review: () => { for (const key of games.chosen.keys()) send("games_review", { key }); },
   delete: () => {
-    games.doomed = games.texts();
+    games.doomed = [...games.chosen.keys()];
     $("games-sure").querySelector("span").textContent = deleteQuestion([...games.chosen.values()]);
     $("games-sure").hidden = false;
     $("games-sure").querySelector("button").focus();
   },
+  copies: key => {
+    const { equality } = games.chosen.get(key);
+    games.unfolded = games.unfolded === equality ? "" : equality;
+    games.search();
+  },
   keep: () => { $("games-sure").hidden = true; },
-  sure: () => { games.choose(null); send("games_delete", { texts: games.doomed }); },
+  sure: () => { games.choose(null); send("games_delete", { keys: games.doomed }); },
 };
 const gamesDeeds = {
   whole: () => { games.filter({ ...games.wanted(), line: "", file: "" }); games.search(); },
   stop: () => send("games_stop"),
-  pgn: () => games.save("pgn"), page: () => games.save("page"),
+  pgn: () => games.save(),
   names: () => send("games_names"),
   all: () => send("games_review", { key: "" }),
   progress: () => openDialog("progress"),
