@@ -17,7 +17,7 @@ from tornado.websocket import websocket_connect
 WAIT_S = 200.0  # a test that waits longer for the page has failed
 _POLL_S = 0.03
 _KEY_CODES = {"Enter": 13, "Escape": 27, "Tab": 9, "Home": 36, "End": 35, "ArrowLeft": 37, "ArrowUp": 38,
-              "ArrowRight": 39, "ArrowDown": 40}  # fmt: skip
+              "ArrowRight": 39, "ArrowDown": 40, "Delete": 46}  # fmt: skip
 
 
 class ProtocolError(Exception):

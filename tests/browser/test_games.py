@@ -278,3 +278,11 @@ def test_the_progress_leads_to_the_board_before_a_mistake(chromium, tmp_path):
         tab.click(row, until="$('progress-body').querySelector('.positions button') !== null")
         tab.click(".positions button", until="state.lesson && !$('games').open")
         assert tab.script("state.names.black") == "You"
+
+
+def test_arrow_keys_choose_games_and_delete_asks(games):
+    games.script("games.choose(games.rows[0]), games.drawn.get(0).row.focus()")
+    games.press("ArrowDown")
+    assert games.script("[...games.chosen.keys()][0] === games.rows[1].key")
+    games.press("Delete")
+    assert games.script("!$('games-sure').hidden")

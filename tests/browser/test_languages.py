@@ -69,7 +69,7 @@ def test_no_english_sentence_is_left_on_a_german_page(chromium, tmp_path):
             until="games.rows.length === 4 && games.rows[0].accuracy_white !== null",
         )
         tab.script("games.choose(games.rows[0]), gameDeeds.delete(), openDialog('progress')")
-        tab.wait_for("document.querySelector('#progress-body').firstChild")
+        tab.wait_for("document.querySelector('#progress-body').firstChild !== null")
         key = tab.script("games.rows[0].key")
         assert "Sie – Aino" in tab.text("#games-sure")
         assert english_on(tab) == []

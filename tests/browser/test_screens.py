@@ -1,0 +1,58 @@
+"""What is seen at once on the screens that people have."""
+
+import chess
+import pytest
+
+from tests.browser.web_board import open_board, web_board
+from uci.game.timed_game import Setup
+
+LAPTOP, DESKTOP, LAPTOP_AT_150 = (1366, 768), (1920, 1080), (911, 512)
+BOX = "document.querySelector('{}').getBoundingClientRect().toJSON()"
+
+
+@pytest.fixture(params=[LAPTOP, DESKTOP, LAPTOP_AT_150], ids=["laptop", "desktop", "150%"])
+def analysis(request, chromium, tmp_path):
+    """A board with lines of the engine, and the height of its window."""
+    width, height = request.param
+    setup = Setup(chess.Board(), human=None)
+    with open_board(chromium, tmp_path, width, height, setup=setup) as tab:
+        tab.wait_for("linesFit() && lines.lines.length === 3")
+        yield tab, height
+
+
+def test_the_panel_is_as_high_as_the_board(analysis):
+    """Two rows of moves were seen, and the panel went on below the window."""
+    tab, height = analysis
+    side, panel, moves = (
+        tab.script(BOX.format(place)) for place in (".board-side", ".panel", "#moves")
+    )
+    assert (panel["top"], panel["bottom"]) == pytest.approx((side["top"], side["bottom"]), abs=1)
+    assert panel["bottom"] <= height
+    assert moves["height"] >= (8 if height > 600 else 6) * 32
+
+
+def test_a_line_has_one_row_until_it_is_opened(analysis):
+    tab, _height = analysis
+    row = BOX.format("#line-list li") + ".height"
+    assert tab.script(row) < 30
+    tab.click("#line-list li > button")
+    assert tab.script("document.querySelector('#line-list li').matches('.whole')")
+
+
+def test_the_board_keeps_its_size_when_the_analysis_begins(chromium, tmp_path):
+    """It gave way to the bar beside it."""
+    with open_board(chromium, tmp_path, *LAPTOP) as tab:
+        before = tab.script(BOX.format("#board"))["width"]
+        tab.script("send('analyse', { on: true })", until="state.analysing && linesFit()")
+        assert tab.script(BOX.format("#board"))["width"] == before > 600
+
+
+def test_a_page_that_finds_another_board_says_so(chromium, tmp_path):
+    """It tried again for ever."""
+    with web_board(tmp_path) as server:
+        tab = chromium.open(server.url)
+        tab.wait_for("state")
+        server.token = "another"
+        tab.script("socket.close()")
+        tab.wait_for("$('curtain-text').textContent.includes('Another board of Aino')")
+        tab.close()
