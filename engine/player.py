@@ -41,6 +41,7 @@ from engine.evaluation.protocol import (
     input_format_of,
     news_of,
 )
+from engine.native.jit import slow_start_reason
 from engine.options import EngineOptions
 from engine.search.batches import Batches
 from engine.search.clock import LastMove, RecentMost
@@ -52,7 +53,7 @@ from engine.search.report import Reporter, outline
 from engine.search.result import Branch, OnInfo, SearchResult, cp_scale_of
 from engine.search.search_loop import SearchDriver
 from engine.search.search_tree_state import Search, lead_to_mate, suited_to
-from engine.search.tactical_priors import HintSource
+from engine.search.tactical_priors import TacticalPriors
 from engine.search.tree.arrays import EDGES_PER_NODE, LATE_EDGES_PER_NODE, new_tree, nodes_for
 from engine.search.tree.params import (
     KNOWN_WIN_EFFECT,
@@ -95,6 +96,7 @@ class Engine:
         self._people = open_people(self.options)
         self._rng = new_generator(self.options)
         self._forget_clocks()
+        self._news = list(filter(None, [slow_start_reason()]))
         # A restriction or other priors made the tree unfit for other searches.
         self._root_was_changed = False
         # No exception has ended a search, or other work on the tree, in the middle.
@@ -124,7 +126,7 @@ class Engine:
     def _make_runner(self) -> Runner:
         options, evaluator = self.options, self.evaluator
         is_hinted = self._search.params.tactical_nodes > 0
-        self._hint_source = HintSource(self._search, self._table_mib) if is_hinted else None
+        self._tactical_priors = TacticalPriors(self._search, self._table_mib) if is_hinted else None
         if not isinstance(evaluator, InKernelEvaluator) or options.preset == "lc0":
             round_size = 1 if options.preset == "lc0" else 0
             self._visits: Walkers | Batches = Batches(
@@ -211,8 +213,8 @@ class Engine:
 
     def warm_up_hints(self) -> None:
         """Compile or load the kernels of alpha-beta, a part of `warm_up`."""
-        if self._hint_source is not None:
-            self._hint_source.warm_up()
+        if self._tactical_priors is not None:
+            self._tactical_priors.warm_up()
 
     def new_game(self) -> None:
         """Forget the tree, and what the game before told of the clock."""
@@ -250,9 +252,11 @@ class Engine:
 
     def take_problems(self) -> list[str]:
         """Return the news since the last call, one sentence each: endgame tables found or
-        unreadable, and a GPU that plays or fails.
+        unreadable, a GPU that plays or fails, and kernels that take longer to compile.
         """
-        return [*self._tablebase.take_news(), *news_of(self.evaluator)]
+        news = [*self._news, *self._tablebase.take_news(), *news_of(self.evaluator)]
+        self._news = []
+        return news
 
     def close(self) -> None:
         """End all searches and stop all threads. Do not use the engine afterwards."""
@@ -310,70 +314,70 @@ class Engine:
                 self._get_ready(job, limits, board)
                 begun = job.now() if job.begun is None else job.begun
                 self._lag.note(self._last.lag_ms(board, limits))
-                order = SearchRequest(
+                request = SearchRequest(
                     board, limits, self.options, self._rng, begun, on_info, job, self._lateness,
                     self._lag, self._last, people=self._people,
                 )  # fmt: skip
-                return self._search_board(order)
+                return self._search_board(request)
         finally:
             self._jobs.remove(job)
 
     def _get_ready(self, job: SearchJob[Any], limits: Limits, board: chess.Board) -> None:
         """Do what must be done before a search; a subclass may have something."""
 
-    def _search_board(self, order: SearchRequest) -> SearchResult:
-        board = order.board
+    def _search_board(self, request: SearchRequest) -> SearchResult:
+        board = request.board
         if not any(board.legal_moves):
             return SearchResult(None, None, [], [], 0, 0, board=board)
-        book_move = order.book_move(self._book)
+        book_move = request.book_move(self._book)
         if book_move is not None:
             result = SearchResult(book_move, None, [], [], 0, 0, board=board)
         else:
             with self._at_work():
-                result = self._search_tree(order)
-        job = order.job
-        job.hold(order.limits)
-        begun = order.begun if job.hit is None else job.hit
-        if order.is_paced and result.best_move is not None:
-            job.wait_until(begun + pace_s(order, result))
+                result = self._search_tree(request)
+        job = request.job
+        job.hold(request.limits)
+        begun = request.begun if job.hit is None else job.hit
+        if request.is_paced and result.best_move is not None:
+            job.wait_until(begun + pace_s(request, result))
         return result
 
-    def _params_of(self, order: SearchRequest) -> SearchParams:
-        """Return the search's parameters for an order."""
-        own = self._own_params._replace(draw_score=order.draw_score(cp_scale_of(self.evaluator)))
-        if own.small_endings and winner_of_small_ending(self._rows.of(order.board)[-1]) >= 0:
+    def _params_of(self, request: SearchRequest) -> SearchParams:
+        """Return the search's parameters for a request."""
+        own = self._own_params._replace(draw_score=request.draw_score(cp_scale_of(self.evaluator)))
+        if own.small_endings and winner_of_small_ending(self._rows.of(request.board)[-1]) >= 0:
             own = own._replace(
                 moves_left_max_effect=KNOWN_WIN_EFFECT, moves_left_slope=KNOWN_WIN_SLOPE
             )
         # People do not see the mates that the rules alone find.
-        return own._replace(mate_moves=0) if order.is_like_people else own
+        return own._replace(mate_moves=0) if request.is_like_people else own
 
-    def _search_tree(self, order: SearchRequest) -> SearchResult:
+    def _search_tree(self, request: SearchRequest) -> SearchResult:
         self._runner.settle()
-        params = self._params_of(order)
+        params = self._params_of(request)
         if self._root_was_changed or params != self._search.params:
             self._search.params = params
             self._search.clear()
-        if self._search.set_position(self._rows.of(order.board)):
+        if self._search.set_position(self._rows.of(request.board)):
             lead_to_mate(self._search)
         tables, first_hits = self._tablebase, self._tablebase.hits
-        patience_s = order.patience_s
-        wait = partial(order.job.wait_for, patience_s=patience_s) if patience_s else None
-        order = replace(order, ranks=tables.ranks(order.board, wait))
-        self._root_was_changed = bool(order.only) or order.is_like_people
+        patience_s = request.patience_s
+        wait = partial(request.job.wait_for, patience_s=patience_s) if patience_s else None
+        request = replace(request, ranks=tables.ranks(request.board, wait))
+        self._root_was_changed = bool(request.only) or request.is_like_people
         # If the tablebases know the root, they order its moves; probing them in the search would
         # hide the way to mate.
-        self._visits.tablebase = tables if tables.largest and not order.ranks else None
+        self._visits.tablebase = tables if tables.largest and not request.ranks else None
         # Alpha-beta finds combinations, for which analysis is there; in a game its time is better
         # spent on the tree.
-        is_hinted = not (order.by_the_clock or order.is_like_people)
-        self._runner.hint_source = self._hint_source if is_hinted else None
+        is_hinted = not (request.by_the_clock or request.is_like_people)
+        self._runner.tactical_priors = self._tactical_priors if is_hinted else None
         if isinstance(self.evaluator, CustomEvaluator):
-            self.evaluator.guest.is_over = order.is_over
+            self.evaluator.guest.is_over = request.is_over
         shown_tables = tables if tables.largest else None
         cp_scale = cp_scale_of(self.evaluator)
-        reporter = Reporter(self._search, order, shown_tables, cp_scale, first_hits)
-        return SearchDriver(self._search, self._runner, reporter, order).run()
+        reporter = Reporter(self._search, request, shown_tables, cp_scale, first_hits)
+        return SearchDriver(self._search, self._runner, reporter, request).run()
 
     def tree(self, least_visits: int, widest: int = 5) -> tuple[Branch, ...]:
         """Return the most visited part of the last search's tree; the engine must not be searching."""
@@ -418,8 +422,8 @@ def _rehearsals() -> list[tuple[chess.Board, Limits]]:
     ]
 
 
-def _close_replaced(parts: Mapping[str, Any], others: Mapping[str, Any]) -> None:
+def _close_replaced(parts: Mapping[str, Any], kept_parts: Mapping[str, Any]) -> None:
     """Close the parts of an engine that are not among `others`."""
     for name in _CLOSED_PARTS:
-        if parts[name] is not None and parts[name] is not others[name]:
+        if parts[name] is not None and parts[name] is not kept_parts[name]:
             parts[name].close()

@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import Any
 
 from engine.evaluation.protocol import ChunkEvaluator, LeafBatch
+from engine.native.by_type import ByType
 from engine.native.jit import kernel
-from engine.native.link_time import ByType
 from engine.native.pool import PerThread
 
 # Kernels (model, leaves, leaf):

@@ -80,18 +80,18 @@ def release_freed_memory() -> None:
 
 
 def buffers(
-    kind: Callable[..., Arrays], given: Mapping[str, Any] = MappingProxyType({}), /, **sizes: int
+    kind: Callable[..., Arrays], existing: Mapping[str, Any] = MappingProxyType({}), /, **sizes: int
 ) -> Arrays:
     """Return a record of zeros, as its fields are annotated: `Annotated[np.ndarray, "float32 [B, 2
     * W]"]`.
 
-    given: fields that exist already. sizes: what names in shapes stand for that are no constants of
+    existing: fields that are there already. sizes: what names in shapes stand for that are no constants of
     its module. A field that is another such record is made in the same way.
     """
-    fields = dict(given)
+    fields = dict(existing)
     names = ChainMap(sizes, vars(sys.modules[kind.__module__]))
     for name, (part, shape) in _plan(kind).items():
-        if name not in given:
+        if name not in existing:
             fields[name] = (
                 buffers(part, **sizes)
                 if not shape

@@ -16,8 +16,8 @@ class CompileSteps(event.Listener):
     with a rough cost: 1 for a short kernel, more for one with many callees.
     """
 
-    def __init__(self, each: Callable[[int], None]) -> None:
-        self._each = each
+    def __init__(self, on_step: Callable[[int], None]) -> None:
+        self._each = on_step
 
     def __enter__(self) -> None:
         event.register("numba:compile", self)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.core import types
 
-from engine.native.link_time import ByType
+from engine.native.by_type import ByType
 
 _CONSTANTS = (
     bool,
@@ -91,7 +91,9 @@ def _reached(kernel: Any, kinds: set[type]) -> Iterator[Any]:
             continue
         seen.add(id(called))
         if isinstance(called, ByType):
-            waiting += [one for kind, one in called.kernels.items() if kind in kinds]
+            waiting += [
+                kernel_of_kind for kind, kernel_of_kind in called.kernels.items() if kind in kinds
+            ]
         else:
             yield called
             waiting += _part(called).calls
@@ -129,9 +131,9 @@ def _used(function: FunctionType) -> Iterator[tuple[str, Any]]:
             value = function.__globals__[name]
             yield name, value
             if isinstance(value, ModuleType):
-                known: Mapping[str, Any] = vars(value)
-                for inner in sorted(_names(function.__code__) & known.keys()):
-                    yield f"{name}.{inner}", known[inner]
+                names_of_module: Mapping[str, Any] = vars(value)
+                for inner in sorted(_names(function.__code__) & names_of_module.keys()):
+                    yield f"{name}.{inner}", names_of_module[inner]
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         yield name, cell.cell_contents
     for number, value in enumerate(function.__defaults__ or ()):
@@ -139,7 +141,7 @@ def _used(function: FunctionType) -> Iterator[tuple[str, Any]]:
 
 
 def _names(code: CodeType) -> set[str]:
-    inner = (one for one in code.co_consts if isinstance(one, CodeType))
+    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
     return set(code.co_names).union(*map(_names, inner))
 
 
@@ -148,7 +150,8 @@ def _code_text(code: CodeType, doc: str | None) -> str:
     if doc is not None and constants and constants[0] == doc:
         constants = constants[1:]
     inner = [
-        _code_text(one, None) if isinstance(one, CodeType) else _text(one) for one in constants
+        _code_text(constant, None) if isinstance(constant, CodeType) else _text(constant)
+        for constant in constants
     ]
     return repr(
         (code.co_code, code.co_names, code.co_varnames, code.co_freevars, code.co_argcount, inner)
@@ -171,7 +174,7 @@ def _text(value: Any) -> str:
         return f"{{{', '.join(sorted(map(_text, value)))}}}"
     if isinstance(value, type):
         members = (
-            [f"{one.name} {_text(one.value)}" for one in value]
+            [f"{member.name} {_text(member.value)}" for member in value]
             if issubclass(value, enum.Enum)
             else ()
         )

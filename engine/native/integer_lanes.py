@@ -192,7 +192,7 @@ def _dot_by_instruction(context, builder, signature, arguments):
 def _dot_by_pairs(context, builder, signature, arguments):
     total, *bytes_ = arguments
     half, shorts = ir.VectorType(_I32, INTS // 2), ir.VectorType(_I16, INTS)
-    ones = ir.Constant(shorts, [1] * INTS)
+    unit_vector = ir.Constant(shorts, [1] * INTS)
     sums = []
     for first in (0, INTS // 2):
         part = ir.Constant(half, list(range(first, first + INTS // 2)))
@@ -200,7 +200,7 @@ def _dot_by_pairs(context, builder, signature, arguments):
             builder.bitcast(builder.shuffle_vector(x, x, part), _BYTE_VECTOR) for x in bytes_
         ]
         pairs = call(builder, "llvm.x86.avx2.pmadd.ub.sw", shorts, *operands)
-        sums.append(call(builder, "llvm.x86.avx2.pmadd.wd", half, pairs, ones))
+        sums.append(call(builder, "llvm.x86.avx2.pmadd.wd", half, pairs, unit_vector))
     return builder.add(
         total, builder.shuffle_vector(*sums, ir.Constant(_INT_VECTOR, list(range(INTS))))
     )

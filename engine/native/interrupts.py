@@ -57,8 +57,8 @@ class Uninterrupted:
         if held is not None:
             self._after(*held)
 
-    def _take(self, *given: Any) -> None:
+    def _take(self, *handler_arguments: Any) -> None:
         if self._is_holding:
-            self._held = given
+            self._held = handler_arguments
         else:
-            self._usual(*given)
+            self._usual(*handler_arguments)

@@ -24,8 +24,8 @@ from numba.core.registry import cpu_target
 from engine.files.atomic import write_file
 from engine.files.user_folder import user_folder
 from engine.native.dependencies import code_digest
-from engine.native.kernel_files import KernelFiles, PartFiles, note_use
-from engine.native.link_time import Kernel
+from engine.native.kernel_use import note_use
+from engine.native.numba_names import missing_name
 
 CACHE_ENVIRONMENT_VARIABLE = "AINO_CACHE_DIR"
 UNUSED_DAYS = 30  # Kernels that no process has asked for in this time are deleted. Set by hand.
@@ -61,13 +61,38 @@ def _compiled(function: Callable[..., Any], fastmath: Any = False) -> Any:
     if numba.config.DISABLE_JIT:
         function.py_func = function  # type: ignore[attr-defined]
         return function
-    compiled = Kernel(function, {"nogil": True, "error_model": "numpy", "fastmath": fastmath})
+    options = {"nogil": True, "error_model": "numpy", "fastmath": fastmath}
+    if missing_name():
+        return _compiled_by_numba(function, options)
+    from engine.native.kernel_files import KernelFiles, PartFiles
+    from engine.native.link_time import Kernel
+
+    compiled = Kernel(function, options)
     if (folder := cache_folder()) is not None:
-        compiled._cache, compiled._part._cache = (
-            KernelFiles(compiled, folder),
-            PartFiles(compiled._part, folder),
-        )
+        compiled._cache = KernelFiles(compiled, folder)
+        compiled._part._cache = PartFiles(compiled._part, folder)
     return compiled
+
+
+def _compiled_by_numba(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    """Return a kernel that Numba compiles and keeps in its own way, by public names alone. Its cache
+    knows a kernel by its file, so the folder is one for the code of all kernels.
+    """
+    folder = cache_folder()
+    if folder is not None:
+        numba.config.CACHE_DIR = str(folder / f"numba-{sources_hash()}")
+    has_file = not function.__code__.co_filename.startswith("<")
+    return numba.njit(cache=folder is not None and has_file, **options)(function)
+
+
+def slow_start_reason() -> str:
+    """Return why first starts take longer than they need to; "" where they do not."""
+    if not missing_name():
+        return ""
+    return (
+        f"Numba {numba.__version__} has no {missing_name()}, which Aino builds on: compiling takes "
+        "twice as long"
+    )
 
 
 # ---- where compiled kernels live -----------------------------------------------------------------
@@ -157,8 +182,8 @@ def _noted(paths: Sequence[Path]) -> str:
     """
     if (base := cache_base()) is None:
         return code_digest(paths)
-    found = [(str(path), path.stat()) for path in paths]
-    states = [(path, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for path, one in found]
+    stats = [(str(path), path.stat()) for path in paths]
+    states = [(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for path, stat in stats]
     note = base / "sources" / hashlib.sha256(repr((sys.version, states)).encode()).hexdigest()[:16]
     with contextlib.suppress(OSError, ValueError):  # no note, or a damaged one
         text = note.read_text("ascii")

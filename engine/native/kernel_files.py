@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import pickle
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,33 +22,14 @@ from numba.core.typing import signature as signature_of
 
 from engine.files.atomic import aside, replace
 from engine.native.dependencies import kernel_digest
+from engine.native.kernel_use import lost, note_use, used
 from engine.native.link_time import UNRESOLVED, PartLibrary
 
 _ADDRESS = "numba.dynamic.globals"  # Prefix of a variable with an address of this process.
 
-_lost: list[Any] = []  # signatures of kernels that could not be written
 _parts: dict[
     str, tuple[PartLibrary, Any]
 ] = {}  # translations by name, with the types that their functions return
-
-
-_used: set[Path] = set()  # files of the kernels that this process has loaded or written
-
-
-def used_files() -> str:
-    """Return the files of the kernels that this process has, a line each: size in bytes, name."""
-    return "".join(f"{path.stat().st_size} {path.name}\n" for path in sorted(_used))
-
-
-def loses_kernels() -> bool:
-    """Whether a kernel of this process could not be kept, as on a full disk."""
-    return bool(_lost)
-
-
-def note_use(path: Path) -> None:
-    """Keep a file from `remove_unused`."""
-    with contextlib.suppress(OSError):  # It may be there to be read only.
-        os.utime(path)
 
 
 class KernelFiles:
@@ -81,7 +61,7 @@ class KernelFiles:
         except Exception:  # noqa: BLE001 - reading a file that a power failure cut can raise anything
             with contextlib.suppress(OSError):
                 self._path(name).unlink()
-            _used.discard(self._path(name))
+            used.discard(self._path(name))
             return None
 
     def save_overload(self, signature: Any, result: Any) -> None:
@@ -97,7 +77,7 @@ class KernelFiles:
                 replace(temporary, path)
                 self._note(path)
         except OSError:
-            _lost.append(signature)
+            lost.append(signature)
             with contextlib.suppress(OSError):
                 temporary.unlink()
 
@@ -114,7 +94,7 @@ class KernelFiles:
         return content
 
     def _note(self, path: Path) -> None:
-        _used.add(path)
+        used.add(path)
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.{self.suffix}"
@@ -137,16 +117,20 @@ class PartFiles(KernelFiles):
         library = result.library
         described = result.fndesc
         kind = result.signature.return_type
-        callees = [one for one in library._linking_libraries if isinstance(one, PartLibrary)]
+        callees = [
+            callee for callee in library._linking_libraries if isinstance(callee, PartLibrary)
+        ]
         variables = [variable.name for variable in library._final_module.global_variables]
         if (
             any(variable.startswith((UNRESOLVED, _ADDRESS)) for variable in variables)
             or result.environment.consts
-            or not all(one.name in _parts for one in callees)
+            or not all(callee.name in _parts for callee in callees)
         ):
             return None
-        for other in dict.fromkeys(one for one in library._linking_libraries if one not in callees):
-            library._final_module.link_in(other._get_module_for_linking(), preserve=True)
+        for foreign in dict.fromkeys(
+            linked for linked in library._linking_libraries if linked not in callees
+        ):
+            library._final_module.link_in(foreign._get_module_for_linking(), preserve=True)
         library._linking_libraries = callees
         for function in library._final_module.functions:
             if not function.is_declaration and function.name != described.mangled_name:
@@ -156,7 +140,7 @@ class PartFiles(KernelFiles):
         described.mangled_name = library._name = name
         _parts[name] = library, kind
         return serialize.dumps(
-            (kind, library._final_module.as_bitcode(), [one.name for one in callees])
+            (kind, library._final_module.as_bitcode(), [callee.name for callee in callees])
         )
 
     def _load(self, name: str, arguments: Any, target_context: Any) -> Any:
@@ -176,7 +160,7 @@ class PartFiles(KernelFiles):
             kind, code, callees = pickle.loads(self._read(name))
             library = PartLibrary(codegen, name)
             library._final_module = binding.parse_bitcode(code)
-            library._linking_libraries = [self._part(one, codegen)[0] for one in callees]
+            library._linking_libraries = [self._part(callee, codegen)[0] for callee in callees]
             library._finalized = True
             _parts[name] = library, kind
         return _parts[name]

@@ -69,14 +69,14 @@ def store(array, offset, lanes):
 instructions.stores(store, align=4)
 
 
-def load_part(array, offset, count, other):
-    """Load `count` <= 16 floats from `offset` on; the lanes behind them have those of `other`."""
-    lanes = other.copy()
+def load_part(array, offset, count, default):
+    """Load `count` <= 16 floats from `offset` on; the lanes behind them have those of `default`."""
+    lanes = default.copy()
     lanes[:count] = array[offset : offset + count]
     return lanes
 
 
-@instruction(load_part, lambda array, offset, count, other: _lanes(array, int64, int64, _lanes))
+@instruction(load_part, lambda array, offset, count, default: _lanes(array, int64, int64, _lanes))
 def _load_part(context, builder, signature, arguments):
     place = instructions.vector_address(context, builder, _VECTOR, signature, arguments)
     mask = _first(builder, arguments[2])
@@ -235,12 +235,12 @@ def _minimum(context, builder, signature, arguments):
     return builder.select(builder.fcmp_ordered("<", *arguments), *arguments)
 
 
-def maximum(lanes, other):
+def maximum(lanes, second):
     """Return the larger of two numbers in every lane; NaN where one is."""
-    return np.maximum(lanes, other)
+    return np.maximum(lanes, second)
 
 
-@instruction(maximum, lambda lanes, other: _lanes(_lanes, _lanes))
+@instruction(maximum, lambda lanes, second: _lanes(_lanes, _lanes))
 def _maximum(context, builder, signature, arguments):
     first, second = arguments
     larger = builder.select(builder.fcmp_ordered(">", first, second), first, second)
@@ -286,12 +286,12 @@ def _where_positive(context, builder, signature, arguments):
     return builder.select(builder.fcmp_ordered(">", arguments[0], zero), arguments[1], zero)
 
 
-def choose(sign, lanes, other):
-    """x where the lane's `sign` is > 0, else what `other` has there."""
-    return np.where(sign > 0, lanes, other)
+def choose(sign, lanes, alternative):
+    """x where the lane's `sign` is > 0, else what `alternative` has there."""
+    return np.where(sign > 0, lanes, alternative)
 
 
-@instruction(choose, lambda sign, lanes, other: _lanes(_lanes, _lanes, _lanes))
+@instruction(choose, lambda sign, lanes, alternative: _lanes(_lanes, _lanes, _lanes))
 def _choose(context, builder, signature, arguments):
     is_positive = builder.fcmp_ordered(">", arguments[0], _zeros(arguments[0]))
     return builder.select(is_positive, *arguments[1:])

@@ -8,6 +8,9 @@ optimiser sees each of them once.
 
 So a kernel is two dispatchers: the one that Python calls, whose machine code is cached, and behind
 it a `_Part` for calls by other kernels, of which the translation is cached (`kernel_files`).
+
+All this builds on names of Numba that are not public: `numba_names` lists them, and where one is
+missing `jit` does without this module.
 """
 
 from __future__ import annotations
@@ -17,13 +20,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from llvmlite import binding
-from numba.core import types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder, _LowerResult
 from numba.core.compiler_machinery import register_pass
 from numba.core.dispatcher import _FunctionCompiler  # type: ignore[attr-defined]
 from numba.core.environment import lookup_environment
-from numba.core.errors import LoweringError, NumbaError, TypingError
+from numba.core.errors import LoweringError, NumbaError
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NativeLowering
 
@@ -84,14 +86,14 @@ class _WholeLibrary(JITCodeLibrary):
 
     def finalize(self) -> None:
         self.parts = 0  # how many callees it has, directly or not
-        others = []
+        machine_libraries = []
         for library in _reached(self._linking_libraries):
             if isinstance(library, PartLibrary):
                 self._final_module.link_in(library._final_module, preserve=True)
                 self.parts += 1
             else:
-                others.append(library)
-        self._linking_libraries = others
+                machine_libraries.append(library)
+        self._linking_libraries = machine_libraries
         if any(
             variable.name.startswith(UNRESOLVED) for variable in self._final_module.global_variables
         ):
@@ -184,7 +186,8 @@ class _WholeCompiler(CompilerBase):
     def define_pipelines(self) -> list[Any]:
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
         passes.passes = [
-            (self.lowering if one is NativeLowering else one, text) for one, text in passes.passes
+            (self.lowering if compiler_pass is NativeLowering else compiler_pass, text)
+            for compiler_pass, text in passes.passes
         ]
         passes._finalized = False
         passes.finalize()
@@ -264,36 +267,3 @@ class Kernel(CPUDispatcher):
 
     def get_overload(self, args: Any) -> Any:
         return self._part.get_overload(args)
-
-
-class ByType:
-    """A function that is one of several kernels, by the type of its first argument, a NamedTuple.
-
-    Numba resolves a call when it compiles the caller, which can be cached like any other; a kernel
-    that took a function as an argument could not.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.__name__ = name
-        self.kernels: dict[type, Any] = {}  # by the type of the first argument
-        self._numba_type_ = types.Dispatcher(self)  # type: ignore[type-var]
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self._kernel_of(type(arguments[0]))(*arguments)
-
-    # What Numba asks when a function calls this one.
-
-    is_compiling = False
-
-    def get_call_template(self, args: Any, kws: Any) -> Any:
-        return self._kernel_of(getattr(args[0], "instance_class", args[0])).get_call_template(
-            args, kws
-        )
-
-    def get_overload(self, args: Any) -> Any:
-        return self._kernel_of(args[0].instance_class).get_overload(args)
-
-    def _kernel_of(self, kind: Any) -> Any:
-        if kind not in self.kernels:
-            raise TypingError(f"{self.__name__}: no kernel for {kind}")
-        return self.kernels[kind]

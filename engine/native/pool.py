@@ -61,14 +61,14 @@ class ThreadPool:
                     pass
                 raise
 
-        others = [self._others.submit(take) for _ in range(min(self.threads, len(calls)) - 1)]
+        helpers = [self._others.submit(take) for _ in range(min(self.threads, len(calls)) - 1)]
         try:
             take()
         finally:
-            started = [other for other in others if not other.cancel()]
+            started = [helper for helper in helpers if not helper.cancel()]
             wait(started)
-        for other in started:
-            other.result()
+        for helper in started:
+            helper.result()
         return results
 
     def share(self, count: int, chunk: int, work: Callable[[int, int], None]) -> None:

@@ -213,7 +213,7 @@ def test_a_kernel_cache_that_fails_costs_no_kernel(fault, tmp_path):
     )
     program = f"import resource; {limit}; from doubling import twice; assert twice(21) == 42; "
     # or all were kept
-    program += "from engine.native.kernel_files import loses_kernels; print(loses_kernels())"
+    program += "from engine.native.kernel_use import loses_kernels; print(loses_kernels())"
     for _ in range(2):
         assert output_of(program, **environment) == f"{fault == 'full disk'}\n"
         files = [

@@ -109,7 +109,7 @@ NETWORK_FLOORS = (
 # What only these modules may import; everybody else goes through them.
 LLVM = {
     f"engine.native.{name}"
-    for name in "elementary instructions integer_lanes kernel_files lanes atomics prefetch link_time".split()
+    for name in "by_type elementary instructions integer_lanes kernel_files lanes atomics prefetch link_time".split()
 }
 NUMBA = LLVM | {
     f"engine.native.{name}" for name in "bits compile_events dependencies jit target".split()

@@ -163,7 +163,7 @@ def main(folder: str, name: str, choice: str, part: str = "") -> int:
     try:
         if not place.is_compiled:
             _compile(place)
-            from engine.native.kernel_files import loses_kernels, used_files
+            from engine.native.kernel_use import loses_kernels, used_files
 
             if loses_kernels():
                 return NOT_KEPT
@@ -184,10 +184,10 @@ def _compile(place: Place) -> None:
     from engine.player import Engine
 
     check_room(TO_COMPILE_MIB)
-    with _chosen(place.choice) as (options, *more):
+    with _chosen(place.choice) as (options, *variants):
         hinted = options.tactical_nodes > 0
         steps = SEARCH_STEPS.get(options.evaluator, SEARCH_STEPS_OF_OTHERS)
-        steps += HINT_STEPS * hinted + STEPS_OF_A_VARIANT * len(more)
+        steps += HINT_STEPS * hinted + STEPS_OF_A_VARIANT * len(variants)
         steps += PEOPLE_STEPS * (options.play_like == "people")
         with contextlib.suppress(OSError):
             place.progress.write_bytes(b"%*d\n" % (_TOTAL_BYTES - 1, steps))
@@ -199,7 +199,7 @@ def _compile(place: Place) -> None:
             if apart:
                 with _hint_compiler(place):
                     engine.warm_up()
-            for variant in (options, *more):
+            for variant in (options, *variants):
                 engine.set_options(variant)
                 engine.warm_up()
     remove_unused()  # What is new may take the place of an old version.
@@ -270,7 +270,7 @@ def _hint_compiler(place: Place) -> Iterator[None]:
 def _counting(place: Place) -> Iterator[None]:
     """Append a byte to the file of progress for every step of what is compiled meanwhile."""
     from engine.native.compile_events import CompileSteps
-    from engine.native.kernel_files import loses_kernels
+    from engine.native.kernel_use import loses_kernels
 
     try:
         stream = place.progress.open("ab", buffering=0)

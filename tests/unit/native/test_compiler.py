@@ -9,7 +9,7 @@ import time
 import numba
 import pytest
 
-from engine.native import jit, kernel_files
+from engine.native import jit, kernel_use
 from engine.native.compile_events import CompileSteps
 from tests.new_process import ROOT
 from uci.loading import compiler
@@ -26,10 +26,10 @@ time.sleep(600)
 def test_kernels_that_could_not_be_written_are_not_marked_as_compiled(monkeypatch, tmp_path):
     """Each later start then believed the mark, and compiled while its user waited."""
     monkeypatch.setattr(compiler, "_compile", lambda place: None)
-    monkeypatch.setattr(kernel_files, "_lost", ["a kernel"])
+    monkeypatch.setattr(kernel_use, "lost", ["a kernel"])
     assert compiler.main(str(tmp_path), "name", "{}") == compiler.NOT_KEPT
     assert not list(tmp_path.glob("compiled-*"))
-    monkeypatch.setattr(kernel_files, "_lost", [])
+    monkeypatch.setattr(kernel_use, "lost", [])
     assert compiler.main(str(tmp_path), "name", "{}") == 0
     assert list(tmp_path.glob("compiled-*"))
 
@@ -37,7 +37,7 @@ def test_kernels_that_could_not_be_written_are_not_marked_as_compiled(monkeypatc
 def test_the_mark_lists_the_kernels_that_were_compiled_or_loaded(monkeypatch, tmp_path):
     def compile_one(place):
         (tmp_path / "new-1.kernel").write_bytes(b"code")
-        monkeypatch.setattr(kernel_files, "_used", {tmp_path / "new-1.kernel"})
+        monkeypatch.setattr(kernel_use, "used", {tmp_path / "new-1.kernel"})
 
     monkeypatch.setattr(compiler, "_compile", compile_one)
     assert compiler.main(str(tmp_path), "name", "{}") == 0

@@ -12,8 +12,8 @@ from engine.native.dependencies import kernel_digest
 SOURCE = """
 import numpy as np
 from typing import NamedTuple
+from engine.native.by_type import ByType
 from engine.native.jit import kernel
-from engine.native.link_time import ByType
 
 LIMIT = 10
 TABLE = np.arange(4)

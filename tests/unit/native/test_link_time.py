@@ -86,7 +86,7 @@ def test_a_callee_may_make_the_first_array_of_a_process(
 def test_machine_code_is_kept_of_what_python_calls_alone(tmp_path):
     (tmp_path / "chain.py").write_text(
         "from typing import NamedTuple\nfrom engine.native.jit import kernel\n"
-        "from engine.native.link_time import ByType\n\n"
+        "from engine.native.by_type import ByType\n\n"
         + "".join(
             f"@kernel()\ndef f{i}(x): return {f'f{i - 1}(x) + f{i - 1}(x)' if i else 'x'}\n\n"
             for i in range(5)

@@ -1,0 +1,89 @@
+"""The names of Numba that are not public, one by one, and how kernels are compiled without them."""
+
+import pytest
+
+from engine.native import numba_names
+from tests.new_process import output_of
+
+NAMES = [(module, name) for module, names in numba_names.NAMES.items() for name in names]
+FIELDS = [(place, field) for place, fields in numba_names.FIELDS.items() for field in fields]
+
+
+@pytest.mark.parametrize(("module", "name"), NAMES)
+def test_numba_has_the_name(module, name):
+    """Tried with Numba 0.62.1, 0.65.1 and 0.68.1."""
+    assert numba_names.has_name(module, name)
+
+
+@pytest.mark.parametrize(("place", "field"), FIELDS)
+def test_objects_of_numba_have_the_field(place, field):
+    """Tried with Numba 0.62.1, 0.65.1 and 0.68.1."""
+    assert numba_names.has_field(place, field)
+
+
+def test_a_name_that_is_not_there_is_missing():
+    assert not numba_names.has_name("numba.core.codegen", "JITCodeLibrary.no_such_method")
+    assert not numba_names.has_name("numba.core.no_such_module", "anything")
+    assert not numba_names.has_field("numba.core.codegen.JITCodeLibrary", "_no_such_field")
+    assert not numba_names.has_field("numba.core.codegen.NoSuchLibrary", "_name")
+
+
+# A Numba that has dropped a class; the second start compiles nothing.
+WITHOUT_A_NAME = """
+from engine.native import numba_names
+numba_names.NAMES["numba.core.codegen"] += ("NoSuchLibrary",)
+import sys
+import numpy as np
+from benchmarks.compile_events import CompileTimes
+from engine.native.jit import generated_kernel, slow_start_reason
+with CompileTimes() as times:
+    import chain
+    print(chain.twice(np.int64(4)), chain.by_type(chain.Model(1)), end=" ")
+    print(generated_kernel("tripled", "x", ["return 3 * x"], {})(np.int64(2)))
+print(sorted(compilation.name for compilation in times.compilations))
+print(slow_start_reason())
+print("engine.native.link_time" in sys.modules)
+"""
+CHAIN = """
+from typing import NamedTuple
+from engine.native.by_type import ByType
+from engine.native.jit import kernel
+
+class Model(NamedTuple):
+    x: int
+
+@kernel()
+def one_more(x):
+    return x + 1
+
+@kernel()
+def twice(x):
+    return one_more(x) + one_more(x)
+
+@kernel()
+def of_model(model):
+    return model.x
+
+chosen = ByType("chosen")
+chosen.kernels[Model] = of_model
+
+@kernel()
+def by_type(model):
+    return chosen(model) + 1
+"""
+
+
+def test_without_a_name_kernels_are_compiled_and_kept_by_numba_alone(tmp_path):
+    """An engine that cannot start after an upgrade of Numba is worse than a slow start."""
+    (tmp_path / "chain.py").write_text(CHAIN)
+    compiled = []
+    for _ in range(2):
+        results, names, reason, is_linked = output_of(
+            WITHOUT_A_NAME, AINO_CACHE_DIR=str(tmp_path), PYTHONPATH=str(tmp_path)
+        ).splitlines()
+        assert results == "10 2 6"
+        assert "has no numba.core.codegen.NoSuchLibrary" in reason
+        assert is_linked == "False"
+        compiled.append(names)
+    assert "chain.twice" in compiled[0]
+    assert "chain." not in compiled[1]
