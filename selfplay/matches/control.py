@@ -10,6 +10,8 @@ import chess.engine
 
 from engine.errors import ConfigError
 
+# Nodes after which an engine looks at its clock again: at most, in Stockfish. Set by hand.
+NODES_BETWEEN_LOOKS = 1024
 SLOWEST = 100.0  # a busy machine's seconds to a second in nodes, before an engine counts as hung
 
 
@@ -99,6 +101,15 @@ class TimeControl:
         if self.nodes_per_ms:
             words.append(f"{self.nodes_per_ms:,} nodes a ms")
         return ", ".join(words)
+
+    @property
+    def tolerance_s(self) -> float:
+        """Seconds by which a move may be late: the referee's own overhead, and in virtual time the
+        nodes between two of an engine's looks at its clock.
+        """
+        if not self.nodes_per_ms:
+            return self.margin_s
+        return self.margin_s + self.used_s(0.0, NODES_BETWEEN_LOOKS)
 
     @property
     def is_timed(self) -> bool:

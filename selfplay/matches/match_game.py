@@ -277,7 +277,7 @@ def _move(
         raise EngineFault(Reason.TIME, "it told no nodes, of which its time is made")
     used_ms = 1000.0 * used_s
     game.slowest_ms[not side] = max(game.slowest_ms[not side], used_ms)
-    if allowed_s is not None and used_s > allowed_s + control.margin_s:
+    if allowed_s is not None and used_s > allowed_s + control.tolerance_s:
         raise EngineFault(Reason.TIME, f"{used_s:.3f} s used of {allowed_s:.3f} s")
     assert answer.move is not None
     clocks_s[side] = max(clocks_s[side] - used_s, 0.0) + control.increment_s

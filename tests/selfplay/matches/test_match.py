@@ -114,6 +114,14 @@ def test_a_clock_in_nodes_loses_what_they_are_worth(tmp_path):
     assert [thought.time_ms for thought in row.thoughts] == [10, 450, 10, 450, 10]
 
 
+@pytest.mark.parametrize(("nodes", "reason"), [(31_000, Reason.LENGTH), (31_100, Reason.TIME)])
+def test_an_engine_in_nodes_may_look_at_its_clock_each_1024_nodes(tmp_path, nodes, reason):
+    """It lost on time for nodes between two of its looks."""
+    control = TimeControl(movetime_s=0.3, nodes_per_ms=100)
+    row = played(replace(match_in_nodes(1_000, nodes), control=control), tmp_path)[0]
+    assert row.reason == reason
+
+
 def test_a_busy_machine_takes_nothing_off_a_clock_in_nodes(tmp_path, monkeypatch):
     monkeypatch.setattr("selfplay.matches.match_game.uptime_s", iter(range(0, 10**6, 9)).__next__)
     row = played(match_in_nodes(1_000, 1_000), tmp_path)[0]

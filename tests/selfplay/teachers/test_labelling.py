@@ -25,7 +25,7 @@ from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet, sample_chu
 from selfplay.teachers.sample_sources import TREES, Shares, games_of_sets
 from tests.boards import board_after
 from tests.selfplay.teachers.relabelling import count_wrong_labels
-from tests.unit.search.flat import engine, search_nodes, ways_to
+from tests.unit.search.trees import engine, search_nodes, ways_to
 
 PLAN = LabelPlan(
     chunk_rows=500, filter_mib=1, unsettled_share=0.1, scored_share=0.1, tree_visits=80
