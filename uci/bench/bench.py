@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from typing import Any
 
 import chess
@@ -38,7 +40,8 @@ PERFT_DEPTH = 5
 PYTHON_CHESS_DEPTH = 3  # plies; the two positions take some 10 ms and 100 ms
 BATCHES = (1, 8, 32, 64)  # positions evaluated at once
 MEASURED_EVALUATORS = ("material", "sparse", "network", "hybrid")
-IN_KERNEL_NODES, NETWORK_NODES = 20_000, 4_000  # per position
+IN_KERNEL_NODES = 20_000  # per position
+NETWORK_NODES = 4_000  # per position
 
 
 EXAMPLES = """\
@@ -129,36 +132,39 @@ def _measure_board(speed: Callable[[Callable[[], int]], float], depth: int) -> d
 def _measure_evaluators(
     options: EngineOptions, seconds: float, parts: tuple[str, ...], tell: Callable[[str], None]
 ) -> dict[str, Any]:
+    """Measure evaluations and searched nodes a second of each evaluator, with one thread and all."""
     if not is_default(options.weights_file):
         load_net(options.weights_file)  # report a broken net at once
     results: dict[str, Any] = {}
-    for name in MEASURED_EVALUATORS:
-        for threads in sorted({1, options.thread_count}):
-            tell(f"Measuring the evaluator {name} with {threads} thread{'s' * (threads > 1)}")
-            try:
-                evaluator = make_evaluator(
-                    name, options.weights_file, threads, options.hybrid_weight
-                )
-            except NetFileError as error:
-                results[f"{name} skipped"] = str(error)
-                break
-            label = f"{name} {threads} thread" + "s" * (threads > 1)
+    thread_counts = sorted({1, options.thread_count})
+    for name, threads in product(MEASURED_EVALUATORS, thread_counts):
+        if f"{name} skipped" in results:
+            continue
+        label = f"{name} {threads} thread" if threads == 1 else f"{name} {threads} threads"
+        tell(f"Measuring the evaluator {label}")
+        try:
+            evaluator = make_evaluator(name, options.weights_file, threads, options.hybrid_weight)
+        except NetFileError as error:
+            results[f"{name} skipped"] = str(error)
+            continue
+        with closing(evaluator):
             if "evaluation" in parts:
                 speeds = results.setdefault("evaluations/s", {})
                 for batch in BATCHES:
-                    rng = np.random.default_rng(2)
-                    games = [_random_game(rng, 10 + row) for row in range(batch)]
-                    leaves = leaves_of(games, input_format_of(evaluator))
-                    work = partial(_evaluate, evaluator, leaves, batch)
-                    speeds[f"{label} batch {batch}"] = speed_of(work, seconds, RUNS)
+                    speeds[f"{label} batch {batch}"] = _evaluation_speed(evaluator, batch, seconds)
             if "search" in parts:
-                nodes = NETWORK_NODES if name in ("network", "hybrid") else IN_KERNEL_NODES
-                searched = replace(options, evaluator=name, threads=threads)
-                results.setdefault("search nodes/s", {})[label] = _search_speed(
-                    searched, evaluator, nodes
-                )
-            evaluator.close()
+                measured = replace(options, evaluator=name, threads=threads)
+                nodes_a_second = results.setdefault("search nodes/s", {})
+                nodes_a_second[label] = _search_speed(measured, evaluator)
     return results
+
+
+def _evaluation_speed(evaluator: Evaluator, batch: int, seconds: float) -> float:
+    """Positions a second, so many evaluated at once."""
+    rng = np.random.default_rng(2)
+    games = [_random_game(rng, 10 + row) for row in range(batch)]
+    leaves = leaves_of(games, input_format_of(evaluator))
+    return speed_of(partial(_evaluate, evaluator, leaves, batch), seconds, RUNS)
 
 
 def signatures() -> dict[str, str]:
@@ -167,13 +173,13 @@ def signatures() -> dict[str, str]:
 
     For a net that cannot be loaded it is the reason.
     """
-    found = {}
+    speeds = {}
     for name, setting in SIGNATURE_SETTINGS.items():
         try:
-            found[name] = f"{sign(setting)} {blas_kernel() if setting.uses_blas else ''}".rstrip()
+            speeds[name] = f"{sign(setting)} {blas_kernel() if setting.uses_blas else ''}".rstrip()
         except NetFileError as error:
-            found[name] = f"skipped: {error}"
-    return found
+            speeds[name] = f"skipped: {error}"
+    return speeds
 
 
 def bench_positions() -> list[str]:
@@ -189,8 +195,11 @@ def _evaluate(evaluator: Evaluator, leaves: LeafBatch, count: int) -> int:
     return count
 
 
-def _search_speed(options: EngineOptions, evaluator: Evaluator, nodes: int) -> float:
+def _search_speed(options: EngineOptions, evaluator: Evaluator) -> float:
     """Nodes a second over all positions, each searched from an empty tree."""
+    nodes = IN_KERNEL_NODES
+    if options.evaluator in ("network", "hybrid"):
+        nodes = NETWORK_NODES
     with Engine(options, evaluator) as engine:
         engine.warm_up()
 
