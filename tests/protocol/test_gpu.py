@@ -16,7 +16,7 @@ from engine.player import Engine
 from tests.protocol.fake_engine import Conversation
 from tests.strict_cupy import CUDARuntimeError
 from tests.unit.network.fused_tower import random_model
-from tests.unit.search.flat import search_nodes
+from tests.unit.search.trees import search_nodes
 
 pytestmark = pytest.mark.usefixtures("small_parts")
 LOST = CUDARuntimeError("cudaErrorLaunchFailure: unspecified launch failure")

@@ -30,12 +30,12 @@ from engine.search.result import SearchResult
 from tests.boards import board_after
 from tests.new_process import output_of, wait_until
 from tests.protocol.fake_engine import Conversation
-from tests.unit.search.flat import search_nodes
+from tests.unit.search.trees import search_nodes
 from uci.loading import background, warmup
 from uci.loading.background import Preparation
 from uci.loading.compiler import child_environment
 from uci.loading.patient import PatientEngine
-from uci.protocol.plain_move import plain_move
+from uci.protocol.fallback_move import fallback_move
 
 MATERIAL = "--evaluator material --hash-mib 16".split()
 OPTIONS = EngineOptions(evaluator="material", hash_mib=16)
@@ -292,7 +292,7 @@ def test_the_first_search_compiles_when_the_compiler_fails_twice(folder):
 def test_stop_before_anything_is_compiled_takes_a_good_move(moves, only, best):
     board = board_after(moves)
     moves = list(map(chess.Move.from_uci, only.split())) or list(board.legal_moves)
-    assert plain_move(board, moves).uci() == best
+    assert fallback_move(board, moves).uci() == best
 
 
 def test_where_no_process_can_be_started_the_first_search_compiles(folder, monkeypatch):

@@ -13,7 +13,7 @@ from engine.network.tower.tower_model import TowerConfig
 from engine.network.weights import load_network
 from engine.options import EngineOptions
 from tests.unit.network.fused_tower import fused
-from tests.unit.search.flat import search_nodes
+from tests.unit.search.trees import search_nodes
 
 
 def _random_net():

@@ -9,7 +9,7 @@ from engine import Engine
 from engine.evaluation import MaterialEvaluator
 from engine.options import EngineOptions
 from engine.search.limits import Limits
-from tests.unit.search.flat import alone, search_nodes
+from tests.unit.search.trees import alone, search_nodes
 
 QUIET = EngineOptions(hash_mib=8, threads=1)
 ATTACK = "6k1/5ppp/8/8/3q4/5N2/5PPP/R2Q2K1 w - - 0 1"
@@ -66,7 +66,7 @@ def test_more_lines_leave_a_search_by_lc0s_rules_alone():
 def test_more_lines_leave_alpha_beta_out_of_a_game():
     with alone(ATTACK, MaterialEvaluator(), multi_pv=3) as player:
         player.search(Limits(white_time_ms=2000, black_time_ms=2000))
-        assert player._runner.hint_source is None
+        assert player._runner.tactical_priors is None
 
 
 def test_more_lines_leave_only_the_shortest_wins_of_a_solved_ending():

@@ -13,7 +13,7 @@ import pytest
 from engine.evaluation import MaterialEvaluator
 from engine.search.limits import Limits
 from tests.boards import random_positions
-from tests.unit.search.flat import alone, search_nodes
+from tests.unit.search.trees import alone, search_nodes
 
 MATERIAL = ("KQk", "KRk", "KPk", pytest.param("KQkr", marks=pytest.mark.slow), "KRPk")
 NODES = 24  # too few to find the way without tables

@@ -15,7 +15,7 @@ import pytest
 from engine.board.layout import KEY
 from tests.boards import board_after
 from tests.stand_ins import StandIn
-from tests.unit.search.flat import alone, search_nodes
+from tests.unit.search.trees import alone, search_nodes
 from tests.unit.tactics.test_mates import mates_within
 
 DANGEROUS = 24  # positions of random games

@@ -23,7 +23,7 @@ from engine.search.limits import Limits
 from engine.tactics.quiescence import new_space, quiet_value
 from tests.new_process import output_of
 from tests.stand_ins import StandIn
-from tests.unit.search.flat import Counting, alone, search_nodes
+from tests.unit.search.trees import Counting, alone, search_nodes
 
 
 def search(board, nodes, **options):
@@ -185,7 +185,7 @@ def test_the_lc0_preset_takes_a_towers_values_as_they_are():
 @pytest.mark.parametrize("evaluator", ["network", "sparse"])
 def test_hash_holds_the_table_beside_the_tree(evaluator):
     with Engine(EngineOptions(hash_mib=16, evaluator=evaluator, threads=1)) as player:
-        tree, table = player._search.tree, player._hint_source._alpha_beta
+        tree, table = player._search.tree, player._tactical_priors._alpha_beta
         of_nodes = tree[tree._fields.index("nodes") : tree._fields.index("counters")]
         used = sum(array.nbytes for array in (*of_nodes, table.keys, table.table))
         assert 15 * 2**20 < used <= 16 * 2**20

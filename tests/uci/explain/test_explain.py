@@ -8,7 +8,7 @@ import pytest
 from engine.options import EngineOptions
 from engine.pages.board import Arrow, board_svg, describe_board
 from engine.player import Engine
-from tests.unit.search.flat import search_nodes
+from tests.unit.search.trees import search_nodes
 from uci.explain.insight import find_threat, wins
 from uci.explain.observe import observe_search, schedule
 from uci.main import main

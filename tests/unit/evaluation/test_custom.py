@@ -30,7 +30,7 @@ from engine.evaluation.leaf_batches import leaves_of
 from engine.network.planes import fill_planes
 from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
 from tests.boards import board_after
-from tests.unit.search.flat import FlatEvaluator, alone, search_nodes
+from tests.unit.search.trees import FlatEvaluator, alone, search_nodes
 from uci.loading.background import place_of
 from uci.loading.patient import PatientEngine
 

@@ -10,8 +10,15 @@ from engine.search.tree.butterfly import COUNT, MEAN, join_histories, note_advan
 from engine.search.tree.params import BUTTERFLY_DOUBT, BUTTERFLY_VISITS
 from engine.search.tree.priors import expand, own_priors, refresh
 from engine.search.tree.visit import new_node
-from tests.unit.search.flat import IN_KERNEL, search_on, searched, tree_fingerprint
-from tests.unit.search.small_trees import PARAMS, small_tree, visit
+from tests.unit.search.trees import (
+    IN_KERNEL,
+    PARAMS,
+    search_on,
+    searched,
+    small_tree,
+    tree_fingerprint,
+    visit,
+)
 
 LEARNING = IN_KERNEL._replace(mate_moves=1, butterfly=2.0)
 OPENING = "r1bqkbnr/pppp1ppp/2n5/4p3/4P3/5N2/PPPP1PPP/RNBQKB1R w KQkq - 2 3"

@@ -7,8 +7,7 @@ import pytest
 from engine.search.tree import arrays
 from engine.search.tree.arrays import CLOCK, MAX_VISITS, ROOT
 from engine.search.tree.backup import Counted, News, pass_by
-from tests.unit.search.flat import IN_KERNEL, search_on, searched
-from tests.unit.search.small_trees import PARAMS, small_tree, visit
+from tests.unit.search.trees import IN_KERNEL, PARAMS, search_on, searched, small_tree, visit
 
 DAYS = 3 * 10**9  # Visits of some days, more than 32 bits hold.
 
@@ -60,6 +59,21 @@ def test_means_follow_new_visits_after_very_many(visits):
         pass_by.py_func(tree, PARAMS, ROOT, 0, Counted(1, 0, 1), brought)
     assert tree.plies_sum[ROOT] - 60.0 * visits == pytest.approx(80_000, rel=1e-6)
     assert tree.square_sum[ROOT] == tree.draw_sum[ROOT] == 1000.0
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize("result", [arrays.WIN, arrays.DRAW, arrays.LOSS])
+def test_visits_of_a_decided_node_count_as_its_result(result):
+    tree = small_tree([1.0])
+    visit(tree, ROOT, 0, 0.0)
+    tree.lower[ROOT] = tree.upper[ROOT] = result
+    names = ("value_sum", "draw_sum", "square_sum")
+    before = [float(getattr(tree, name)[ROOT]) for name in names]
+    brought = News(0.4, 1.2, 0.9, 0.5, 30.0, False)
+    pass_by.py_func(tree, PARAMS, ROOT, 0, Counted(3, 0, 1), brought)
+    gained = [float(getattr(tree, name)[ROOT]) for name in names]
+    changes = [now - then for now, then in zip(gained, before, strict=True)]
+    assert changes == pytest.approx([3.0 * result, 3.0 * (result == 0), 3.0 * abs(result)])
 
 
 @pytest.mark.plain

@@ -6,7 +6,7 @@ import pytest
 from engine.search.tree.arrays import NO_NODE, SWEEP
 from engine.search.tree.edges import draws_of, square_of
 from engine.search.tree.priors import refresh_below
-from tests.unit.search.small_trees import PARAMS, small_tree
+from tests.unit.search.trees import PARAMS, small_tree
 
 pytestmark = pytest.mark.plain
 

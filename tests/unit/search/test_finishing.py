@@ -10,7 +10,7 @@ from engine.search.limits import Limits
 from engine.search.move_choice import SearchRequest
 from engine.tactics.solved_endings import probe
 from tests.boards import random_positions
-from tests.unit.search.flat import alone, search_nodes
+from tests.unit.search.trees import alone, search_nodes
 
 MOST_ELO = 2700
 

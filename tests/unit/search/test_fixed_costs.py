@@ -10,8 +10,7 @@ from benchmarks.measuring import game_boards
 from engine import Engine
 from engine.options import EngineOptions
 from engine.search.tree import forgetting
-from tests.unit.search.flat import search_nodes, searched
-from tests.unit.search.shared_trees import POSITIONS
+from tests.unit.search.trees import POSITIONS, search_nodes, searched
 
 SMALL_MIB, LARGE_MIB = 8, 512
 

@@ -16,15 +16,16 @@ from engine.search.search_tree_state import restrict_root
 from engine.search.tree import forgetting
 from engine.search.tree.arrays import CANNOT_SHRINK, EXPANDED, NODES, ROOT, SHRINKS, VALUED
 from engine.search.visit_loop import Runner
-from tests.unit.search.flat import (
+from tests.unit.search.trees import (
+    POSITIONS,
     FlatEvaluator,
     alone,
+    assert_whole,
     search_nodes,
     search_on,
     searched,
     tree_fingerprint,
 )
-from tests.unit.search.shared_trees import POSITIONS, assert_whole
 
 POSITION = POSITIONS[1]
 

@@ -5,7 +5,7 @@ import pytest
 from engine.evaluation.material import MaterialEvaluator
 from engine.search.limits import Limits
 from engine.search.tree import params
-from tests.unit.search.flat import alone
+from tests.unit.search.trees import alone
 
 MIDDLEGAME = "r1bqkb1r/pppp1ppp/2n2n2/4p3/2B1P3/5N2/PPPP1PPP/RNBQK2R w KQkq - 4 4"
 BLOCKED = "8/8/4k3/3p4/3P1K2/8/8/8 w - - 0 1"  # Its tree never fills a small Hash.

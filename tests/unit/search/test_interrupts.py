@@ -9,7 +9,7 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from tests.stand_ins import StandIn
-from tests.unit.search.flat import FlatEvaluator, Tables, search_nodes
+from tests.unit.search.trees import FlatEvaluator, Tables, search_nodes
 
 NODES = 300
 # Nobody may castle, so that endgame tables are asked about captures and pawn moves.
@@ -165,7 +165,7 @@ def test_a_failure_of_alpha_beta_costs_its_search_alone(part, monkeypatch):
         expected = outcome(engine.search(limits))
         for place in (1, 2):
             engine.new_game()
-            source = engine._hint_source
+            source = engine._tactical_priors
             calls = []
             kept = getattr(source, part)
 

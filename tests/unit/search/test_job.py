@@ -11,7 +11,7 @@ import pytest
 from engine.errors import StillCompilingError
 from engine.search.job import SearchInterrupted, SearchJob
 from engine.search.limits import Limits
-from tests.unit.search.flat import engine, search_nodes
+from tests.unit.search.trees import engine, search_nodes
 
 
 def test_searchmoves_are_obeyed_also_after_a_wider_search():

@@ -10,7 +10,7 @@ from engine.network.sparse.sparse_parameters import SparseConfig
 from engine.network.sparse.sparse_play import SparseNet
 from engine.search.report import outline
 from engine.search.tree.arrays import EDGES, NODES
-from tests.unit.search.flat import IN_KERNEL, searched
+from tests.unit.search.trees import IN_KERNEL, searched
 
 POSITIONS = (
     "r1bq1rk1/ppp2ppp/2np1n2/2b1p3/2B1P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 7",

@@ -227,6 +227,14 @@ def test_what_the_clock_lost_outside_of_a_search_is_known_at_the_next_move(game)
     assert last.lag_ms(board, Limits(black_time_ms=893, white_time_ms=5)) == 7.0
 
 
+@pytest.mark.parametrize(("left_ms", "lag_ms"), [(900, -0.5), (901, None), (1900, None)])
+def test_a_clock_that_gained_more_than_its_rounding_tells_of_no_lag(game, left_ms, lag_ms):
+    last = LastMove()
+    last.note(game, 0.25, clock_ms=899.5)
+    board = after(game, "b8c6", "f1b5")
+    assert last.lag_ms(board, Limits(black_time_ms=left_ms)) == lag_ms
+
+
 @pytest.mark.parametrize(
     ("moves", "limits"),
     [

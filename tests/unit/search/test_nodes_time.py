@@ -6,7 +6,7 @@ import pytest
 from engine import Limits
 from engine.search.tree import params
 from tests.boards import board_after
-from tests.unit.search.flat import alone
+from tests.unit.search.trees import alone
 
 CLOCK = Limits(white_time_ms=2000, black_time_ms=2000, white_increment_ms=20, black_increment_ms=20)
 OPTIONS = {"evaluator": "material", "tactical_nodes": 0.0}

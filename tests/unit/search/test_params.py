@@ -17,8 +17,7 @@ from engine.search.tree.params import (
     params_of,
 )
 from engine.search.tree.puct import deviation
-from tests.unit.search.flat import IN_KERNEL, alone, searched
-from tests.unit.search.small_trees import small_tree
+from tests.unit.search.trees import IN_KERNEL, alone, searched, small_tree
 
 
 @pytest.mark.plain

@@ -20,8 +20,8 @@ from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.move_choice import SearchRequest
 from tests.regression.test_endings import check_result
-from tests.unit.search.flat import alone, search_nodes
 from tests.unit.search.test_book import write_book
+from tests.unit.search.trees import alone, search_nodes
 
 BOOK_MOVE, OTHER = chess.Move.from_uci("b1a3"), chess.Move.from_uci("e2e4")
 CLOCKS = {"white_time_ms": 2_000, "black_time_ms": 2_000}

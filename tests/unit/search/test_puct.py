@@ -8,7 +8,7 @@ import pytest
 from engine.search.tree.arrays import LOSS, ROOT
 from engine.search.tree.priors import hint, keep_moves, restore
 from engine.search.tree.puct import exploration_scale, moves_left_utility, score_edges, select_edge
-from tests.unit.search.small_trees import PARAMS, decide, small_tree, visit
+from tests.unit.search.trees import PARAMS, decide, small_tree, visit
 
 pytestmark = pytest.mark.plain
 

@@ -15,8 +15,7 @@ from engine.options import EngineOptions
 from engine.search.report import outline
 from engine.search.tree.arrays import NO_NODE, TERMINAL
 from tests.boards import board_after
-from tests.unit.search.flat import alone, search_nodes, searched
-from tests.unit.search.shared_trees import assert_whole
+from tests.unit.search.trees import alone, assert_whole, search_nodes, searched
 
 OPTIONS = EngineOptions(evaluator="material", threads=1, hash_mib=8)
 STARTS = (

@@ -4,7 +4,7 @@ import chess
 
 from engine.search.limits import Limits
 from engine.search.result import centipawns, mate_moves, per_mille
-from tests.unit.search.flat import engine, search_nodes
+from tests.unit.search.trees import engine, search_nodes
 
 
 def test_lines_never_tried_are_worth_what_the_evaluator_says():

@@ -14,7 +14,7 @@ from engine.search.tree.params import (
     FALL_CEILING,
     FALL_SLOPE,
 )
-from tests.unit.search.flat import alone, engine, search_nodes
+from tests.unit.search.trees import alone, engine, search_nodes
 
 
 def search_with(player, statistics, others=0):

@@ -15,8 +15,7 @@ from engine.search.tree.arrays import ROOT, new_tree
 from engine.search.tree.params import SearchParams
 from engine.search.visit_loop import Runner
 from tests.unit.network.fused_tower import fused
-from tests.unit.search.flat import search_nodes, tree_fingerprint
-from tests.unit.search.shared_trees import POSITIONS, assert_whole
+from tests.unit.search.trees import POSITIONS, assert_whole, search_nodes, tree_fingerprint
 
 POSITION = POSITIONS[1]
 

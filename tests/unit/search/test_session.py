@@ -4,7 +4,7 @@ import chess
 import pytest
 
 from engine.evaluation.material import MaterialEvaluator
-from tests.unit.search.flat import engine, search_nodes
+from tests.unit.search.trees import engine, search_nodes
 
 
 def test_what_the_evaluator_said_of_the_root_is_known_when_its_subtree_is_kept():

@@ -12,8 +12,7 @@ from engine.search.search_tree_state import Search
 from engine.search.tree.arrays import BASE, EXPANDED, NO_NODE, NODES, RESERVED, ROOT, new_tree
 from engine.search.tree.params import STINT_SHARE, STINT_VISITS, SearchParams
 from engine.search.tree.visits import begin_stint, new_walker, run_visits
-from tests.unit.search.flat import tree_fingerprint
-from tests.unit.search.shared_trees import POSITIONS, assert_whole
+from tests.unit.search.trees import POSITIONS, assert_whole, tree_fingerprint
 
 VISITS = 3 * STINT_VISITS * STINT_VISITS * STINT_SHARE  # Enough for the longest stints.
 

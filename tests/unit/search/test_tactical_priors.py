@@ -26,7 +26,7 @@ from engine.tactics.alphabeta import (
 )
 from engine.tactics.quiescence import MATE_CP
 from tests.boards import board_after
-from tests.unit.search.flat import alone, search_nodes
+from tests.unit.search.trees import alone, search_nodes
 
 WINDOW = np.int64(MATE_CP)
 SHARE = np.float32(HINT_PRIOR)
@@ -225,9 +225,9 @@ def test_a_new_game_is_a_new_game(evaluator, threads, before):
 
 def stop_between_answers(player):
     """Begin a search and stop it when alpha-beta has answered a question and not yet all."""
-    hint_source = player._hint_source
+    tactical_priors = player._tactical_priors
     job = SearchJob()
-    plain = hint_source.answer_next
+    plain = tactical_priors.answer_next
 
     def answer_and_stop():
         was_last = plain()
@@ -235,7 +235,7 @@ def stop_between_answers(player):
             job.stop()
         return was_last
 
-    with patch.object(hint_source, "answer_next", answer_and_stop):
+    with patch.object(tactical_priors, "answer_next", answer_and_stop):
         player.search(Limits(nodes=5000), job=job)
     assert job.stopped
 
@@ -246,7 +246,7 @@ def test_a_stop_between_two_answers_changes_nothing():
         with alone(COMBINATIONS[0][0]) as player:
             if stopped:
                 stop_between_answers(player)
-                assert player._hint_source.is_asking
+                assert player._tactical_priors.is_asking
             search_nodes(player, 5000)
             trees.append(tree_hash(player))
     assert trees[0] == trees[1]

@@ -25,10 +25,15 @@ from engine.search.tree.transpositions import BUCKET_PLACES, enter, find_node, k
 from engine.search.tree.visit import new_node
 from engine.search.tree.visits import apply, gather
 from tests.boards import board_after
-from tests.unit.search import flat
-from tests.unit.search.flat import IN_KERNEL, Counting
-from tests.unit.search.shared_trees import POSITIONS, assert_whole
-from tests.unit.search.small_trees import add_child, small_tree
+from tests.unit.search import trees
+from tests.unit.search.trees import (
+    IN_KERNEL,
+    POSITIONS,
+    Counting,
+    add_child,
+    assert_whole,
+    small_tree,
+)
 
 MIDDLE_GAME, KINGS_WALK = POSITIONS[1], POSITIONS[7]
 SHARED_KEY = np.uint64(12345)
@@ -36,7 +41,7 @@ SHARED_KEY = np.uint64(12345)
 
 def searched(fen, visits, transpositions=True, evaluator=None):
     params = IN_KERNEL._replace(mate_moves=1, transpositions=transpositions)
-    return flat.searched(fen, visits, params, 2 * visits, evaluator=evaluator)
+    return trees.searched(fen, visits, params, 2 * visits, evaluator=evaluator)
 
 
 def by_position(search):

@@ -18,7 +18,7 @@ from engine.search.tree.arrays import (
     reset_node,
 )
 from engine.search.tree.visit import new_node
-from tests.unit.search.small_trees import grow, visit
+from tests.unit.search.trees import grow, visit
 
 pytestmark = pytest.mark.plain
 

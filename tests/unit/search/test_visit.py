@@ -32,12 +32,12 @@ from engine.search.tree.priors import expand
 from engine.search.tree.proofs import best_bounds, is_decided, mate_distance
 from engine.search.tree.visit import finish_at_once, is_behind, new_node
 from engine.search.tree.visits import apply, begin, gather, note_way
-from tests.unit.search.flat import search
-from tests.unit.search.small_trees import (
+from tests.unit.search.trees import (
     PARAMS,
     add_child,
     decide,
     grow,
+    search,
     set_off,
     small_tree,
     visit,

@@ -6,8 +6,14 @@ import pytest
 
 from engine.board.convert import encode_move
 from engine.search.tree.arrays import EDGES, LOSS, NO_NODE, UNKNOWN_DISTANCE
-from tests.unit.search.flat import Tables, searched, tree_fingerprint
-from tests.unit.search.shared_trees import POSITIONS, assert_whole, wander
+from tests.unit.search.trees import (
+    POSITIONS,
+    Tables,
+    assert_whole,
+    searched,
+    tree_fingerprint,
+    wander,
+)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 16])

@@ -17,8 +17,7 @@ from engine.search.tree.params import MATE_PRIOR
 from engine.tactics.mates import mating_move, mating_start, new_mate_space
 from tests.boards import board_after
 from tests.unit.board.board_positions import odd_position
-from tests.unit.search.flat import alone, search_nodes, search_on, searched
-from tests.unit.search.shared_trees import assert_whole
+from tests.unit.search.trees import alone, assert_whole, search_nodes, search_on, searched
 
 
 def after_each(board):
@@ -56,6 +55,13 @@ def start_of_mate(board, moves):
 def test_mates_beyond_brute_force(fen, moves, start):
     found = start_of_mate(chess.Board(fen), moves)
     assert (found and found.uci()) == start
+
+
+def test_a_mate_in_four_is_found_in_exactly_four():
+    row = row_from_board(chess.Board("3r3k/6pp/8/6N1/2Q5/8/8/6K1 w - - 0 1"))
+    found = [mating_start(row, np.int64(moves), new_mate_space()) for moves in (3, 4, 5)]
+    assert [moves for _, moves in found] == [0, 4, 4]
+    assert found[0][0] < 0 <= found[1][0]
 
 
 def hunted_king(rng):

@@ -21,7 +21,7 @@ from engine.tactics.small_endings import (
 from engine.tactics.solved_endings import probe
 from tests.boards import random_positions
 from tests.regression.test_endings import best_defence
-from tests.unit.search.flat import alone, search_nodes
+from tests.unit.search.trees import alone, search_nodes
 
 UNKNOWN = (0.25, 0.5, 33.0)
 WRONG = {"KBNk": 0.004, "KBBk": 0.02}  # Most that may be called won wrongly; else none.

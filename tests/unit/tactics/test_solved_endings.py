@@ -8,6 +8,7 @@ from functools import partial
 
 import chess
 import chess.syzygy
+import numpy as np
 import pytest
 
 from engine.evaluation.tablebase import Tablebase, good_moves
@@ -16,7 +17,7 @@ from engine.search.limits import Limits
 from engine.tactics import solved_endings
 from engine.tactics.solved_endings import LONG, probe, solve
 from tests.boards import random_positions
-from tests.unit.search.flat import alone, search_nodes
+from tests.unit.search.trees import alone, search_nodes
 
 # One of each kind: sliders and knights, two pieces against a bare king, and a piece on each side.
 ENDINGS = (
@@ -153,3 +154,9 @@ def test_a_short_patience_finds_an_ending_solved_the_next_time(monkeypatch):
         assert job.result(10).best_move, "it heard a stop once the ending was solved"
     begun.set()
     assert probe(board) == (2, probe(board, shortly)[1])
+
+
+def test_the_word_drawn_in_the_module_is_that_of_three_mates():
+    solution = solve("Q")
+    takes_moves = np.bitwise_or.reduce(solution.moves[:, 2, 2, 9])
+    assert int(solution.lost[2, 2, 9] & ~takes_moves) == 0x103
