@@ -184,12 +184,12 @@ def attackers(row, square, occupied, side):
     """
     diagonal = row[BISHOP] | row[QUEEN]
     straight = row[ROOK] | row[QUEEN]
-    found = PAWN_ATTACKS[1 - side, square] & row[PAWN]
-    found |= KNIGHT_ATTACKS[square] & row[KNIGHT]
-    found |= KING_ATTACKS[square] & row[KING]
-    found |= bishop_attacks(square, occupied) & diagonal
-    found |= rook_attacks(square, occupied) & straight
-    return found & row[WHITE + side] & occupied
+    attacking = PAWN_ATTACKS[1 - side, square] & row[PAWN]
+    attacking |= KNIGHT_ATTACKS[square] & row[KNIGHT]
+    attacking |= KING_ATTACKS[square] & row[KING]
+    attacking |= bishop_attacks(square, occupied) & diagonal
+    attacking |= rook_attacks(square, occupied) & straight
+    return attacking & row[WHITE + side] & occupied
 
 
 @kernel()

@@ -72,11 +72,11 @@ class GameRows:
             self._moves = []
             self._rows = row_from_board(start)[None]
         # Whatever ends this in the middle, the next call begins anew.
-        known = len(self._moves)
+        plies_known = len(self._moves)
         self._start = None
         stack = np.empty((len(moves) + 1, layout.ROW_WORDS), np.uint64)
-        stack[: known + 1] = self._rows
-        for ply in range(known, len(moves)):
+        stack[: plies_known + 1] = self._rows
+        for ply in range(plies_known, len(moves)):
             self._push(stack, ply, moves[ply])
         self._start = start
         self._moves = list(moves)
@@ -145,14 +145,14 @@ def decode_move(row: np.ndarray, move: int, chess960: bool = False) -> chess.Mov
     """Return the python-chess move of a code in the position `row`; castling is e1g1, or e1h1 if
     `chess960`.
     """
-    found = move_of_code(int(move))
+    decoded = move_of_code(int(move))
     own = int(row[layout.WHITE + int(row[layout.SIDE])])
-    castles = own >> found.to_square & 1 and int(row[layout.KING]) >> found.from_square & 1
+    castles = own >> decoded.to_square & 1 and int(row[layout.KING]) >> decoded.from_square & 1
     if castles and not chess960:
-        found.to_square = (found.from_square & 56) + (
-            6 if found.to_square > found.from_square else 2
+        decoded.to_square = (decoded.from_square & 56) + (
+            6 if decoded.to_square > decoded.from_square else 2
         )
-    return found
+    return decoded
 
 
 def moves_of_lines(codes: np.ndarray, chess960: bool = False) -> list[chess.Move]:

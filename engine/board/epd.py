@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from engine.files.text import plain_position
+from engine.files.text import bare_position
 
 # The hyphen of "no castling", and what word processors make of it.
 DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"
@@ -50,10 +50,10 @@ def split_epd(line: str) -> tuple[list[str], str]:
     """Return the position's fields, six at most, and the text of the operations.
 
     Clocks are numbers or dashes, or missing, as castling and en passant may be. What stands around
-    a position where people copy it is none of it (`plain_position`). `startpos` is the start
+    a position where people copy it is none of it (`bare_position`). `startpos` is the start
     position.
     """
-    line = plain_position(line) or line
+    line = bare_position(line) or line
     fields = list[str]()
     end = 0
     line = line.replace("startpos", _START, 1) if line.startswith("startpos") else line
@@ -70,12 +70,14 @@ def read_operations(text: str) -> dict[str, str]:
 
     A single string loses its quotes, and the backslashes before quotes and backslashes inside.
     """
-    found: dict[str, str] = {}
+    operands: dict[str, str] = {}
     for match in _OPERATION.finditer(text):
         words = match[1].split(None, 1)
         if words:
             operand = words[1].strip() if len(words) > 1 else ""
             single = _SINGLE.fullmatch(operand)
             operand = (_ESCAPED.sub(r"\1", single[1]) if single else operand.strip('"')).strip()
-            found[words[0]] = f"{found[words[0]]} {operand}" if words[0] in found else operand
-    return found
+            operands[words[0]] = (
+                f"{operands[words[0]]} {operand}" if words[0] in operands else operand
+            )
+    return operands

@@ -215,8 +215,8 @@ def _castling_rook(board: chess.Board, letter: str) -> chess.Square:
         rooks = [rook for rook in rooks if chess.square_file(rook) == ord(kind) - ord("A")]
     if not rooks:
         _refuse("castling", "{letter}, but there is no rook to castle with", letter=repr(letter))
-    for other in chess.SquareSet(board.castling_rights & board.occupied_co[color]):
-        if other != rooks[0] and (other > king) == (rooks[0] > king):
+    for rook_square in chess.SquareSet(board.castling_rights & board.occupied_co[color]):
+        if rook_square != rooks[0] and (rook_square > king) == (rooks[0] > king):
             _refuse(
                 "castling",
                 "{letter} names a second rook on the same side of the king",
@@ -230,8 +230,10 @@ def _en_passant_square(board: chess.Board, text: str, note: Note) -> chess.Squar
     if not text.strip(DASHES):
         return None
     square = chess.parse_square(text.lower()) if text.lower() in chess.SQUARE_NAMES else None
-    told = "{text} is neither a square nor '-'"
-    fault = message(told, text=_quote(text)) if square is None else why_not_passed(board, square)
+    sentence = "{text} is neither a square nor '-'"
+    fault = (
+        message(sentence, text=_quote(text)) if square is None else why_not_passed(board, square)
+    )
     if fault is None:
         return square
     note(_of_field("en passant", "{reason}, so there is none", reason=fault))

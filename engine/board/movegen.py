@@ -123,12 +123,12 @@ def _king_moves(row, king, allowed, occupied, side, moves):
 
 
 @kernel()
-def _piece_moves(row, king, own, occupied, pinned, evasion, wanted, moves, count):
+def _piece_moves(row, king, own, occupied, pinned, evasion, goals, moves, count):
     knights = row[layout.KNIGHT] & own & ~pinned
     while knights:
         square = ctz(knights)
         count = _write(
-            square, attacks.KNIGHT_ATTACKS[square] & evasion & wanted.knights, moves, count
+            square, attacks.KNIGHT_ATTACKS[square] & evasion & goals.knights, moves, count
         )
         knights &= knights - ONE
     diagonal = row[layout.BISHOP] | row[layout.QUEEN]
@@ -140,10 +140,10 @@ def _piece_moves(row, king, own, occupied, pinned, evasion, wanted, moves, count
         targets, allowed = ZERO, ZERO
         if source & diagonal:
             targets |= bishop_attacks(square, occupied)
-            allowed |= wanted.diagonal
+            allowed |= goals.diagonal
         if source & straight:
             targets |= rook_attacks(square, occupied)
-            allowed |= wanted.straight
+            allowed |= goals.straight
         if source & pinned:
             targets &= attacks.line_through(king, square)
         count = _write(square, targets & allowed & evasion, moves, count)

@@ -31,13 +31,13 @@ def check_answers(name: str, leaves: LeafBatch, first: int, last: int) -> None:
     leaf, fault = find_fault(leaves, np.int64(first), np.int64(last))
     if fault == _FINE:
         return
-    expected, found = {
+    expected, actual = {
         _CHANCES: ("chances of win, draw and loss from 0 to 1 that add up to 1", leaves.wdl[leaf]),
         _LOGITS: ("logits that are numbers", leaves.logits[leaf, : leaves.n_moves[leaf]]),
         _PLIES: ("plies left that are a number", leaves.moves_left[leaf]),
     }[fault]
     raise EvaluatorError(
-        f"evaluator {name}: expected {expected}, got {' '.join(str(found).split())}"
+        f"evaluator {name}: expected {expected}, got {' '.join(str(actual).split())}"
     )
 
 

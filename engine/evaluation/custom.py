@@ -108,12 +108,12 @@ class GuestEvaluator(CustomEvaluator):
     from 1.
     """
 
-    def __init__(self, made: Evaluator, guest: Guest) -> None:
+    def __init__(self, evaluator: Evaluator, guest: Guest) -> None:
         super().__init__(guest)
-        self._made = made
-        self.name = str(getattr(made, "name", self.name))
-        self.needs_planes = bool(made.needs_planes)
-        self.round_size = _whole(made.round_size, "round_size")
+        self._made = evaluator
+        self.name = str(getattr(evaluator, "name", self.name))
+        self.needs_planes = bool(evaluator.needs_planes)
+        self.round_size = _whole(evaluator.round_size, "round_size")
 
     def _ask(self, leaves: LeafBatch, count: int) -> None:
         self.guest.ask(lambda: self._made.evaluate(leaves, count))
@@ -194,8 +194,8 @@ def legal_policy(board: chess.Board, logits: np.ndarray) -> dict[chess.Move, flo
     ShapeError.
     """
     if np.shape(logits) != (POLICY_SIZE,):
-        found = f"found {list(np.shape(logits))}: of a batch, give one row, such as logits[0]"
-        raise ShapeError(f"legal_policy: expected logits [{POLICY_SIZE}], {found}")
+        fault = f"found {list(np.shape(logits))}: of a batch, give one row, such as logits[0]"
+        raise ShapeError(f"legal_policy: expected logits [{POLICY_SIZE}], {fault}")
     leaves = leaves_of([board])
     count = int(leaves.n_moves[0])
     chosen = np.asarray(logits, np.float64)[leaves.policy_index[0, :count]]
@@ -246,13 +246,15 @@ def load_custom(place: str, net_path: str | Path | None = None) -> Evaluator:
     return evaluator
 
 
-def _evaluator_of(made: Any, place: str, guest: Guest) -> Evaluator:
-    if isinstance(made, InKernelEvaluator):
-        return made
-    if all(hasattr(made, need) for need in ("evaluate", "round_size", "needs_planes", "close")):
-        return GuestEvaluator(made, guest)
-    if callable(made):
-        return PlanesEvaluator(made, guest)
+def _evaluator_of(guest_object: Any, place: str, guest: Guest) -> Evaluator:
+    if isinstance(guest_object, InKernelEvaluator):
+        return guest_object
+    if all(
+        hasattr(guest_object, need) for need in ("evaluate", "round_size", "needs_planes", "close")
+    ):
+        return GuestEvaluator(guest_object, guest)
+    if callable(guest_object):
+        return PlanesEvaluator(guest_object, guest)
     raise ConfigError(
-        f"evaluator {place!r}: expected a callable or an Evaluator, got {type(made).__name__}"
+        f"evaluator {place!r}: expected a callable or an Evaluator, got {type(guest_object).__name__}"
     )

@@ -109,6 +109,6 @@ def _carry_out(work: Callable[[], Any], answer: Future[Any], name: str) -> None:
     except AinoError as error:
         answer.set_exception(error)
     except BaseException as error:  # noqa: BLE001 - also sys.exit and Ctrl-C of a user's code
-        said = EvaluatorError(f"evaluator {name}: {type(error).__name__}: {error}")
-        said.__cause__ = error
-        answer.set_exception(said)
+        failure = EvaluatorError(f"evaluator {name}: {type(error).__name__}: {error}")
+        failure.__cause__ = error
+        answer.set_exception(failure)

@@ -218,8 +218,8 @@ def _new_attacks(row, kind, side, source, target):
     count = 0.0
     while attacked:
         square = ctz(attacked)
-        more = PIECE_VALUES[piece_at(row, square)] > PIECE_VALUES[kind] + 50
-        if more or not attackers(row, square, occupied, 1 - side):
+        is_worth_more = PIECE_VALUES[piece_at(row, square)] > PIECE_VALUES[kind] + 50
+        if is_worth_more or not attackers(row, square, occupied, 1 - side):
             count += 1.0
         attacked &= attacked - ONE
     return count

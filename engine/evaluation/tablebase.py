@@ -196,14 +196,14 @@ class Tablebase:
         after, end = self._after(board, move)
         if end is not None:
             return end
-        known = probe(after, wait, to_mate=True)
-        if known is None:
+        solved = probe(after, wait, to_mate=True)
+        if solved is None:
             return None
-        result = -known[0]
-        plies = abs(known[1])
+        result = -solved[0]
+        plies = abs(solved[1])
         is_late = False
         if self._is_too_late(result, plies, after):  # A capture may come in time.
-            result = self._under_the_rule(result, abs((probe(after, wait) or known)[1]), after)
+            result = self._under_the_rule(result, abs((probe(after, wait) or solved)[1]), after)
             is_late = True
         return Rank(
             result, -plies if result > 0 else plies, 0, 0 if is_late or result == 0 else 1 + plies

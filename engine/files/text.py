@@ -248,7 +248,7 @@ _INVISIBLE = re.compile("[\0\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 _ESCAPED = re.compile(r"(?i)%(?:2f|20|5f)")
 
 
-def plain_position(text: str) -> str:
+def bare_position(text: str) -> str:
     """Return a FEN, an EPD or `startpos` without what was copied with it; "" where the text begins
     with none.
     """
@@ -272,7 +272,7 @@ _FORMS = {
 _KINDS: list[tuple[Any, str]] = [
     (re.compile(rf'[\s"`]*(?:{form})').match, kind) for form, kind in _FORMS.items()
 ]
-_KINDS.insert(-1, (plain_position, POSITIONS))
+_KINDS.insert(-1, (bare_position, POSITIONS))
 
 
 def kind_of(begin: bytes | str) -> str:

@@ -64,12 +64,14 @@ class Option:
         return range_text(names, self.bounds) or ("text" if self.type == "string" else "-")
 
 
-def _option(name: str, default: Any, text: str, limits: tuple[float, ...] = (), **more: Any) -> Any:
-    """Return a field of EngineOptions. limits: the least and the most of a number; more: as in
-    Option.
+def _option(
+    name: str, default: Any, text: str, limits: tuple[float, ...] = (), **metadata: Any
+) -> Any:
+    """Return a field of EngineOptions. limits: the least and the most of a number; metadata: as
+    in Option.
     """
     bounds = dict(zip(("least", "most"), limits, strict=False))
-    return setting(default, text, more.pop("choices", ()), **bounds, name=name, **more)
+    return setting(default, text, metadata.pop("choices", ()), **bounds, name=name, **metadata)
 
 
 @dataclass(frozen=True)
@@ -170,12 +172,12 @@ class EngineOptions:
 
 
 def _rows() -> Iterator[Option]:
-    for one in fields(EngineOptions):
-        default: Any = one.default
+    for option_field in fields(EngineOptions):
+        default: Any = option_field.default
         kind: OptionType = _KINDS.get(type(default)) or (
-            "combo" if one.metadata["choices"] else "string"
+            "combo" if option_field.metadata["choices"] else "string"
         )
-        yield Option(type=kind, field=one.name, default=default, **one.metadata)
+        yield Option(type=kind, field=option_field.name, default=default, **option_field.metadata)
     yield Option(
         "Clear Hash", "button", "", "Forget the search tree and all caches", aliases=("ClearTree",)
     )
@@ -189,9 +191,9 @@ _BY_FIELD = {option.field: option for option in OPTIONS if option.field}
 
 def find_option(name: str) -> Option | None:
     """Return the row with this UCI name or alias (case does not matter), or None."""
-    wanted = " ".join(name.split()).lower()
+    spelled = " ".join(name.split()).lower()
     return next(
-        (option for option in OPTIONS if wanted in map(str.lower, (option.name, *option.aliases))),
+        (option for option in OPTIONS if spelled in map(str.lower, (option.name, *option.aliases))),
         None,
     )
 

@@ -28,16 +28,16 @@ _BOUNDS: dict[
 }
 
 
-def setting(default: Value, text: str, choices: Iterable[str] = (), **more: Any) -> Value:
+def setting(default: Value, text: str, choices: Iterable[str] = (), **metadata: Any) -> Value:
     """Return a dataclass field with its help.
 
-    more: any of `least`, `above`, `most` and `below`, for a number; anything else goes to the
-    field's metadata.
+    metadata: any of `least`, `above`, `most` and `below`, for a number; anything else goes to the
+    field as it is.
     """
-    bounds = {name: more.pop(name) for name in _BOUNDS if more.get(name) is not None}
+    bounds = {name: metadata.pop(name) for name in _BOUNDS if metadata.get(name) is not None}
     return field(
         default=default,
-        metadata={"help": text, "choices": tuple(choices), "bounds": bounds, **more},
+        metadata={"help": text, "choices": tuple(choices), "bounds": bounds, **metadata},
     )
 
 
@@ -61,11 +61,13 @@ def check_settings(settings: Any, place: str = "") -> None:
     """Raise ConfigError if a field does not allow its value. The message puts `place` before the
     field's name.
     """
-    for one in fields(settings):
-        value = getattr(settings, one.name)
-        allowed = _allowed(one)
+    for option_field in fields(settings):
+        value = getattr(settings, option_field.name)
+        allowed = _allowed(option_field)
         if not allows(value, *allowed):
-            raise ConfigError(f"{place}{one.name}: expected {range_text(*allowed)}, got {value!r}")
+            raise ConfigError(
+                f"{place}{option_field.name}: expected {range_text(*allowed)}, got {value!r}"
+            )
 
 
 def check_weights(what: str, weights: Iterable[float]) -> None:
@@ -79,10 +81,10 @@ def check_weights(what: str, weights: Iterable[float]) -> None:
         )
 
 
-def allowed_text(one: Field[Any]) -> str:
+def allowed_text(option_field: Field[Any]) -> str:
     """Return what a field allows, in words; "" when it is everything."""
-    return range_text(*_allowed(one))
+    return range_text(*_allowed(option_field))
 
 
-def _allowed(one: Field[Any]) -> tuple[tuple[str, ...], Mapping[str, float]]:
-    return one.metadata.get("choices", ()), one.metadata.get("bounds", {})
+def _allowed(option_field: Field[Any]) -> tuple[tuple[str, ...], Mapping[str, float]]:
+    return option_field.metadata.get("choices", ()), option_field.metadata.get("bounds", {})

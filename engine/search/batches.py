@@ -30,7 +30,7 @@ from engine.evaluation.tablebase import Tablebase
 from engine.native.pool import Offer, ThreadPool
 from engine.network.outputs import CHUNK
 from engine.search.search_tree_state import Search
-from engine.search.tactical_priors import HintSource
+from engine.search.tactical_priors import TacticalPriors
 from engine.search.tree import arrays
 from engine.search.tree.arrays import Round, new_round
 from engine.search.tree.params import BATCHED_SMALLEST_ROUND, BATCHED_VISITS_PER_LEAF
@@ -104,9 +104,9 @@ class Batches:
         while self._in_flight:
             self._finish_oldest()
 
-    def let_answer(self, hint_source: HintSource) -> None:
+    def let_answer(self, tactical_priors: TacticalPriors) -> None:
         """Let a helper answer a hint source's questions while batches go on."""
-        self._answers = self._pool.offer(hint_source.answer)
+        self._answers = self._pool.offer(tactical_priors.answer)
 
     def await_answers(self) -> None:
         """Wait until the helper has answered."""
@@ -134,7 +134,7 @@ class Batches:
         if size > CHUNK:
             size -= size % CHUNK
         # Visits that need no evaluation, and collisions, leave room in the batch for others.
-        left = until - search.visits - sum(other.count for other in self._ring)
+        left = until - search.visits - sum(batch_in_flight.count for batch_in_flight in self._ring)
         limit = min(left, size + size // 4, arrays.MAX_ROUND)
         self._in_flight += 1
         gather(search.tree, batch.visits, search.params, batch.leaves, 0, limit, size)
@@ -168,7 +168,7 @@ class Batches:
         # The calling thread begins at the end where no other does, and goes on with what is younger
         # instead of waiting. A GPU takes one batch after the other.
         begun = [batch] if self._elsewhere else self._ring
-        for share in [share for other in begun for share in reversed(other.shares)]:
+        for share in [share for batch_begun in begun for share in reversed(batch_begun.shares)]:
             if all(own.is_done for own in batch.shares):
                 break
             share.take()

@@ -129,14 +129,14 @@ class SearchJob(Generic[Answer]):
         """Wait until this moment, in seconds of `now`, or until `stop`."""
         self._stop.wait(max(0.0, moment - self.now()))
 
-    def wait_for(self, other: Future[Any], patience_s: float) -> Any:
+    def wait_for(self, awaited: Future[Any], patience_s: float) -> Any:
         """Return what other work results in. Raises TimeoutError after so many seconds, or at
         `stop`.
         """
         until = self.now() + patience_s
-        while not (other.done() or self.stopped or self.now() > until):
-            wait([other], min(_POLL_S, patience_s))
-        return other.result(0)
+        while not (awaited.done() or self.stopped or self.now() > until):
+            wait([awaited], min(_POLL_S, patience_s))
+        return awaited.result(0)
 
     # ---- its end ----
 

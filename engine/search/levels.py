@@ -66,7 +66,11 @@ def plan_between(measured: Sequence[tuple[float, Plan]], elo: int) -> Plan:
     def between(values: Sequence[float]) -> float:
         return float(np.interp(elo, ratings, values))
 
-    names = [one.name for one in fields(plans[0]) if one.name not in ("nodes", "finishes")]
+    names = [
+        plan_field.name
+        for plan_field in fields(plans[0])
+        if plan_field.name not in ("nodes", "finishes")
+    ]
     numbers = {name: between([getattr(plan, name) for plan in plans]) for name in names}
     nodes = round(np.exp(between([np.log(plan.nodes) for plan in plans])))
     return replace(plans[0], nodes=nodes, **numbers)
@@ -139,14 +143,14 @@ def finishes(board: chess.Board, elo: int) -> bool:
     pawns, knights, bishops, rooks, queens = (
         len(board.pieces(kind, board.turn)) for kind in chess.PIECE_TYPES[:5]
     )
-    others = len(board.pieces(chess.PAWN, not board.turn))
-    if 9 * queens + 5 * rooks + 3 * (bishops + knights) - others >= LEAST_FORCE:
+    enemy_pawns = len(board.pieces(chess.PAWN, not board.turn))
+    if 9 * queens + 5 * rooks + 3 * (bishops + knights) - enemy_pawns >= LEAST_FORCE:
         if queens or rooks > 1:
             return elo >= QUEEN_ELO
         if rooks or pawns > 1:
             return elo >= ROOK_ELO
         return elo >= (BISHOPS_ELO if bishops > 1 else KNIGHT_ELO)
-    return others == 0 and pawns > 1 and elo >= ROOK_ELO
+    return enemy_pawns == 0 and pawns > 1 and elo >= ROOK_ELO
 
 
 def finishing_plan(plan: StrengthPlan) -> StrengthPlan:
@@ -169,9 +173,9 @@ def without_repetition(board: chess.Board, only: Sequence[chess.Move]) -> tuple[
 
     def repeats(move: chess.Move) -> bool:
         board.push(move)
-        found = board.is_repetition(2)
+        is_repeated = board.is_repetition(2)
         board.pop()
-        return found
+        return is_repeated
 
     moves = tuple(only) or tuple(board.legal_moves)
     fresh = tuple([move for move in moves if not repeats(move)])

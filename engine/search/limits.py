@@ -38,10 +38,10 @@ class Limits:
         """Milliseconds left on the mover's clock, or on the only clock that is given. None = no
         clock.
         """
-        own, other = self.white_time_ms, self.black_time_ms
+        own, opponents = self.white_time_ms, self.black_time_ms
         if not white:
-            own, other = other, own
-        return own if own is not None else other
+            own, opponents = opponents, own
+        return own if own is not None else opponents
 
     def increment_ms(self, white: bool) -> int:
         """Milliseconds that the clock of `clock_ms` gains with every move."""

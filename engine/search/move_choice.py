@@ -166,10 +166,10 @@ class SearchRequest:
                 if plan is not None and plan.finishes
                 else self.asked
             )
-        known = {move: self.ranks[move] for move in self.asked or self.ranks}
+        known_ranks = {move: self.ranks[move] for move in self.asked or self.ranks}
         if plan is None or board.halfmove_clock >= FINISHING_PLIES or has_repeated(board):
-            return tuple(good_moves(known))
-        return without_repetition(board, good_moves(known, FINISHING_SLACK))
+            return tuple(good_moves(known_ranks))
+        return without_repetition(board, good_moves(known_ranks, FINISHING_SLACK))
 
     @cached_property
     def aside(self) -> tuple[chess.Move, ...]:

@@ -62,36 +62,36 @@ class Reporter:
     def __init__(
         self,
         search: Search,
-        wanted: SearchRequest,
+        request: SearchRequest,
         tablebase: Tablebase | None,
         cp_scale: float,
         first_hits: int = 0,
     ) -> None:
         self._search = search
-        self._wanted = wanted
-        self._chess960 = wanted.board.chess960
-        self._multi_pv = wanted.options.multi_pv
+        self._request = request
+        self._chess960 = request.board.chess960
+        self._multi_pv = request.options.multi_pv
         self._tablebase = tablebase
         self._cp_scale = cp_scale  # Centipawns of a Q of 0.5.
         self._first_hits = first_hits  # The tablebase's hits before this search asked it anything.
         # Lines by the solution of an ending.
         self._to_mate: dict[chess.Move, tuple[chess.Move, ...]] = {}
         self._last_root = search.root()  # As it was when lines were last read.
-        self._begun = wanted.job.now()
-        best = sorted(wanted.ranks.items(), key=lambda ranked: ranked[1], reverse=True)
-        for move, rank in best if wanted.solves else ():
+        self._begun = request.job.now()
+        best = sorted(request.ranks.items(), key=lambda ranked: ranked[1], reverse=True)
+        for move, rank in best if request.solves else ():
             if rank[:2] >= best[: self._multi_pv][-1][1][:2]:
                 self._solved_line(move)  # Before the search, so that a limit of time counts it.
 
     @property
     def elapsed_ms(self) -> float:
         """Milliseconds since the search began."""
-        return (self._wanted.job.now() - self._begun) * 1000.0
+        return (self._request.job.now() - self._begun) * 1000.0
 
     def order(self, root: Root) -> list[int]:
         """Return the root moves, best first; what tables know comes before what the search thinks."""
         order = root.order()
-        if ranks := self._wanted.ranks:
+        if ranks := self._request.ranks:
             order.sort(key=lambda index: ranks[self._move(root, index)][:2], reverse=True)
         return order
 
@@ -115,7 +115,7 @@ class Reporter:
         indices = order if every else shown
         moves = dict(zip(indices, self.root_moves(root, indices, shown), strict=True))
         most_aside = None if every else self._multi_pv
-        aside = list(map(self._move_aside, self._wanted.aside[:most_aside]))
+        aside = list(map(self._move_aside, self._request.aside[:most_aside]))
         lines = ([moves[index] for index in shown] + aside)[: self._multi_pv]
         elapsed_ms = max(1, round(self.elapsed_ms))
         infos = [self._info(root, move, number, elapsed_ms) for number, move in enumerate(lines, 1)]
@@ -137,7 +137,9 @@ class Reporter:
         nodes = search.new_visits
         score_cp = move.score_cp
         wdl = move.wdl
-        if not (move.visits or move.mate or self._wanted.ranks or move.move in self._wanted.aside):
+        if not (
+            move.visits or move.mate or self._request.ranks or move.move in self._request.aside
+        ):
             score_cp, wdl = self._expected(root, move)
         return SearchInfo(
             depth=max(1, round(search.mean_depth)),
@@ -175,9 +177,9 @@ class Reporter:
         columns = _columns_of(self._search, root)
         pvs, mates = self._lines(root, order)
         scores = self._scores(root, order, mates, columns.urgency)
-        found = []
+        root_moves = []
         for index, pv, plies, score in zip(order, pvs, mates.tolist(), scores, strict=True):
-            found.append(
+            root_moves.append(
                 RootMove(
                     move=pv[0],
                     visits=int(root.visits[index]),
@@ -196,10 +198,10 @@ class Reporter:
                     hint=float(root.priors[index] - columns.priors[index]),
                 )
             )
-        if self._wanted.ranks:
+        if self._request.ranks:
             for place, index in enumerate(order):
-                found[place] = self._told_by_tables(found[place], index in shown)
-        return found
+                root_moves[place] = self._told_by_tables(root_moves[place], index in shown)
+        return root_moves
 
     def _lines(
         self, root: Root, order: list[int]
@@ -231,7 +233,9 @@ class Reporter:
         draws[wins] = 0.0
         cp = centipawns(q, self._cp_scale)
         wdl = zip(*per_mille(q, draws), strict=True)
-        return [Score(*one) for one in zip(q.tolist(), draws.tolist(), cp, wdl, strict=True)]
+        return [
+            Score(*columns) for columns in zip(q.tolist(), draws.tolist(), cp, wdl, strict=True)
+        ]
 
     def _told_by_tables(self, move: RootMove, is_shown: bool) -> RootMove:
         """Return a root move as endgame tables rank it, unless the search has found a mate; `shown`
@@ -240,7 +244,7 @@ class Reporter:
         solved = self._solved_line(move.move) if is_shown else ()
         if move.mate and not solved:
             return move
-        score = table_score(self._wanted.rank(move.move))
+        score = table_score(self._request.rank(move.move))
         return replace(
             move,
             q=score.q,
@@ -261,8 +265,8 @@ class Reporter:
         no time for it.
         """
         if move not in self._to_mate:
-            is_known = self._wanted.solves and self._wanted.rank(move).mate_plies
-            self._to_mate[move] = line_to_mate(self._wanted.board, move) if is_known else ()
+            is_known = self._request.solves and self._request.rank(move).mate_plies
+            self._to_mate[move] = line_to_mate(self._request.board, move) if is_known else ()
         return self._to_mate[move]
 
     def _move(self, root: Root, index: int) -> chess.Move:
@@ -353,13 +357,13 @@ class _Outliner:
         visits = self._tree.edges["passes"][edges]
         priors = np.empty(len(visits), np.float32)
         own_priors(self._tree, np.int64(node), priors)
-        found = []
+        branches = []
         for place in np.argsort(-visits, kind="stable")[: self._widest].tolist():
             if share * visits[place] < self._least_visits:
                 break
             edge = edges.start + place
-            found.append(self._branch(edge, float(priors[place]), depth, share))
-        return tuple(found)
+            branches.append(self._branch(edge, float(priors[place]), depth, share))
+        return tuple(branches)
 
     def _branch(self, edge: int, prior: float, depth: int, share: float) -> Branch:
         tree = self._tree

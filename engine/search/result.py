@@ -129,7 +129,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     if is_dataclass(value):
-        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+        return {
+            value_field.name: _plain(getattr(value, value_field.name))
+            for value_field in fields(value)
+        }
     return value
 
 

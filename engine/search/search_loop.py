@@ -1,4 +1,4 @@
-"""One search from its order to its result: when it is over, and its move.
+"""One search from its request to its result: when it is over, and its move.
 
 `SearchDriver` joins the parts: visits until a limit (`run`), lines on the way (`report`), the move
 at the end (`choice`). Where several lines are wanted and one is a win, whose proof ends a search,
@@ -36,29 +36,29 @@ VISITS_PER_LOOK = 16
 class Stopper:
     """Says between the rounds of one search whether it is over."""
 
-    def __init__(self, search: Search, order: SearchRequest) -> None:
+    def __init__(self, search: Search, request: SearchRequest) -> None:
         self._search = search
-        self._order = order
-        self._limits = order.limits
-        nodes, plan = order.limits.nodes, order.strength
+        self._request = request
+        self._limits = request.limits
+        nodes, plan = request.limits.nodes, request.strength
         self.most_visits = min(
             MAX_VISITS if nodes is None else nodes, MAX_VISITS if plan is None else plan.nodes
         )
-        self.pondering = order.limits.ponder
+        self.pondering = request.limits.ponder
         self._next_check_ms = 0.0
-        self._has_goal = order.limits.depth is not None or order.limits.mate is not None
+        self._has_goal = request.limits.depth is not None or request.limits.mate is not None
         # Visits at which to look whether it is reached: how long calls of kernels are, and so the
         # machine, must not decide where a search ends.
         self._next_goal_look = 0
-        self._begin_clock(order.begun)
+        self._begin_clock(request.begun)
         self.due_ms: float | None = None  # When time was up, if that ended the search.
 
     def _begin_clock(self, begun: float | None) -> None:
-        self.clock: Clock = self._order.clock(begun, lambda: self._search.new_visits)
+        self.clock: Clock = self._request.clock(begun, lambda: self._search.new_visits)
         is_limited = not (self._limits.infinite or isinf(self.clock.plan.hard_ms))
         self.is_timed = is_limited and not self.pondering
         if self.is_timed:
-            self._value_before = self._order.last.value_before(self._order.board)
+            self._value_before = self._request.last.value_before(self._request.board)
 
     def left_s(self) -> float:
         """Real seconds left at most."""
@@ -76,15 +76,15 @@ class Stopper:
 
     def is_over(self) -> bool:
         """Whether to stop now."""
-        if self._order.job.stopped:
+        if self._request.job.stopped:
             return True
         if self._search.is_proven or self._reached_fixed_limit():
             return True
         if self.pondering:
-            if self._order.job.pondering:
+            if self._request.job.pondering:
                 return False
             self.pondering = False
-            self._begin_clock(self._order.job.hit)
+            self._begin_clock(self._request.job.hit)
         return self.is_timed and self._is_out_of_time()
 
     def _reached_fixed_limit(self) -> bool:
@@ -147,7 +147,7 @@ class Stopper:
 
     def clock_after_ms(self) -> float | None:
         """Return what the player's clock shows after a move that is sent now; None = there is none."""
-        turn = self._order.board.turn
+        turn = self._request.board.turn
         left = self._limits.clock_ms(turn)
         if left is None:
             return None
@@ -158,13 +158,13 @@ class SearchDriver:
     """Runs one search on a prepared tree (`Search.set_position` was called)."""
 
     def __init__(
-        self, search: Search, runner: Runner, reporter: Reporter, order: SearchRequest
+        self, search: Search, runner: Runner, reporter: Reporter, request: SearchRequest
     ) -> None:
         self._search = search
         self._runner = runner
         self._reporter = reporter
-        self._order = order
-        self._stopper = Stopper(search, order)
+        self._request = request
+        self._stopper = Stopper(search, request)
         self._next_info_ms = params.FIRST_INFOS_MS[0]
         self._next_look_ms = params.LEAST_INFO_GAP_MS
         self._told_best: int | None = None  # The best root move in the last set of lines.
@@ -172,27 +172,29 @@ class SearchDriver:
 
     def run(self) -> SearchResult:
         """Search until a limit or stop."""
-        search, order = self._search, self._order
+        search = self._search
+        request = self._request
         while not search.is_expanded:
             self._runner.advance(search.visits + 1)
-        if order.only:
+        if request.only:
             restrict_root(
-                search, np.array([encode_move(order.board, move) for move in order.only], np.uint16)
+                search,
+                np.array([encode_move(request.board, move) for move in request.only], np.uint16),
             )
-        if order.is_like_people and order.people is not None:
-            take_priors(search, *order.people.predict(search.game, order.options.elo))
+        if request.is_like_people and request.people is not None:
+            take_priors(search, *request.people.predict(search.game, request.options.elo))
         self._runner.begin()
-        if self._stopper.is_timed and order.refills:
+        if self._stopper.is_timed and request.refills:
             self._visit_a_little()
         self._visit()
         best = self._choose()
-        while not order.job.stopped and self._put_wins_aside():
+        while not request.job.stopped and self._put_wins_aside():
             self._best = best
             self._visit()
-        if order.lines > 1:
+        if request.lines > 1:
             bring_back_wins(search.tree)
         result = self._result(best)
-        order.lateness.note(self._stopper.late_ms() - order.options.move_overhead_ms)
+        request.lateness.note(self._stopper.late_ms() - request.options.move_overhead_ms)
         return result
 
     def _put_wins_aside(self) -> bool:
@@ -200,7 +202,7 @@ class SearchDriver:
         search.
         """
         search = self._search
-        most = self._order.lines - 1
+        most = self._request.lines - 1
         if most < 1 or not search.is_proven:
             return False
         return bool(put_wins_aside(search.tree, np.int64(most), *search.own_value))
@@ -216,11 +218,11 @@ class SearchDriver:
         while not self._stopper.is_over():
             self._runner.advance(self._stopper.until(), self._stopper.left_s())
             self._report_now_and_then()
-        self._runner.finish(in_haste=self._order.job.stopped)
+        self._runner.finish(in_haste=self._request.job.stopped)
 
     def _report_now_and_then(self) -> None:
         elapsed = self._reporter.elapsed_ms
-        if self._order.on_info is None or elapsed < self._next_look_ms:
+        if self._request.on_info is None or elapsed < self._next_look_ms:
             return
         self._next_look_ms = elapsed + params.LOOK_INTERVAL_MS
         root = self._search.root()
@@ -232,33 +234,33 @@ class SearchDriver:
             self._next_look_ms = infos[0].time_ms + params.LEAST_INFO_GAP_MS
             soon = [moment for moment in params.FIRST_INFOS_MS if moment > elapsed]
             self._next_info_ms = soon[0] if soon else elapsed + params.INFO_INTERVAL_MS
-            self._order.on_info(infos)
+            self._request.on_info(infos)
 
     def _choose(self) -> int:
         """Return the move that is played, by its code."""
-        told = self._order
+        request = self._request
         root = self._search.root()
         reporter = self._reporter
         order = reporter.order(root)
-        if told.strength is not None:
+        if request.strength is not None:
             # A weaker player does not see the mates that the rules alone find.
             children = reporter.root_moves(replace(root, forced_move=NO_MOVE), order)
-            if isinstance(told.strength, PeoplePlan):
-                chosen = choose_like_people(told.board, children, told.strength, told.rng)
+            if isinstance(request.strength, PeoplePlan):
+                chosen = choose_like_people(request.board, children, request.strength, request.rng)
             else:
-                chosen = choose_weaker(children, told.strength, told.rng)
+                chosen = choose_weaker(children, request.strength, request.rng)
             index = order[children.index(chosen)]
-        elif told.ranks and not told.plays:  # in analysis, which searches all moves
+        elif request.ranks and not request.plays:  # in analysis, which searches all moves
             index = order[0]
         else:
-            index = choose_move(root, told.temperature, told.rng)
-        told.last.note(told.board, float(root.q[index]), self._stopper.clock_after_ms())
+            index = choose_move(root, request.temperature, request.rng)
+        request.last.note(request.board, float(root.q[index]), self._stopper.clock_after_ms())
         return int(root.moves[index])
 
     def _result(self, best: int) -> SearchResult:
         infos, children = self._reporter.read(best)
-        if self._order.on_info is not None:
-            self._order.on_info(infos)
+        if self._request.on_info is not None:
+            self._request.on_info(infos)
         line = infos[0].pv
         return SearchResult(
             best_move=line[0],
@@ -268,5 +270,5 @@ class SearchDriver:
             nodes=infos[0].nodes,
             time_ms=infos[0].time_ms,
             root=read_position(self._search.tree, self._search.own_value[0]),
-            board=self._order.board,
+            board=self._request.board,
         )

@@ -143,18 +143,18 @@ class Search:
         whether it did. What lies outside the subtree is forgotten by and by (`make_room`).
         """
         before = int(self.tree.counters[arrays.ROOT_PLY])
-        kept = self._keep_subtree(stack)
-        if not kept:
+        is_kept = self._keep_subtree(stack)
+        if not is_kept:
             self.clear()
         self._install_history(stack)
-        if kept and self.tree.counters[arrays.ROOT_PLY] != before:
+        if is_kept and self.tree.counters[arrays.ROOT_PLY] != before:
             least = max(1, int(HISTORY_SHARE * self.visits))
             root, depth = np.int64(arrays.ROOT), np.int64(0)
             ask_history(self.tree, self.params, root, depth, np.int64(least))
         self.kept_visits = self.visits
         for tree in self.trees:
             tree.depths[:] = 0
-        return kept
+        return is_kept
 
     def clear(self) -> None:
         """Forget the whole tree, including visits in flight. The transposition table of a large one
@@ -319,8 +319,8 @@ def take_priors(search: Search, moves: np.ndarray, chances: np.ndarray) -> None:
     """Let the root search by these chances of its moves (uint16 and float64 [n]) in place of its
     priors. It must be expanded; moves that it has not do not count.
     """
-    known = dict(zip(moves.tolist(), chances.tolist(), strict=True))
-    priors = np.array([known[move] for move in search.root().moves.tolist()])
+    chance_of = dict(zip(moves.tolist(), chances.tolist(), strict=True))
+    priors = np.array([chance_of[move] for move in search.root().moves.tolist()])
     priors /= priors.sum()
     mix_priors(search.tree, np.int64(arrays.ROOT), priors, np.float64(1.0))
 

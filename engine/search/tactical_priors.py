@@ -52,7 +52,7 @@ class Questions(NamedTuple):
     path: Annotated[np.ndarray, "uint64 [MAX_DEPTH + 2, 16]"]
 
 
-class HintSource:
+class TacticalPriors:
     """Gives one search hints; alpha-beta may search `search.params.tactical_nodes` positions per
     visit of the root.
 
@@ -167,8 +167,8 @@ def ask(tree, questions, node, depth, nodes_per_visit):
     if grown and tree.nodes[node].n_edges > 1:
         write_question(tree, questions, node, depth)
         last = questions.n_asked[0] - 1
-        wanted = np.int64(share * nodes_per_visit * new_visits)
-        questions.positions[last] = min(wanted, params.HINT_POSITIONS, questions.left[0])
+        positions = np.int64(share * nodes_per_visit * new_visits)
+        questions.positions[last] = min(positions, params.HINT_POSITIONS, questions.left[0])
         questions.left[0] -= questions.positions[last]
         tree.asked_at[node] = visits
     for edge in range(*edges_of(tree, node)):

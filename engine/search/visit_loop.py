@@ -28,7 +28,7 @@ from engine.native.atomics import SPACING
 from engine.native.pool import ThreadPool
 from engine.search.batches import Batches, ask_tables
 from engine.search.search_tree_state import Search, look_for_mate
-from engine.search.tactical_priors import HintSource
+from engine.search.tactical_priors import TacticalPriors
 from engine.search.tree import params
 from engine.search.tree.arrays import LEAVES, MAX_VISITS, ROOT, SWEEP
 from engine.search.tree.butterfly import join_histories, learns
@@ -130,7 +130,7 @@ class Runner:
     """Carries out visits of a search's tree, as `visits` does."""
 
     # Gives the search hints. It changes between searches only.
-    hint_source: HintSource | None = None
+    tactical_priors: TacticalPriors | None = None
 
     def __init__(self, search: Search, visits: Walkers | Batches) -> None:
         self._search = search
@@ -152,18 +152,22 @@ class Runner:
         """
         search = self._search
         visits = self._visits
-        hint_source = self.hint_source
-        if isinstance(visits, Walkers) and hint_source is not None and hint_source.is_asking:
+        tactical_priors = self.tactical_priors
+        if (
+            isinstance(visits, Walkers)
+            and tactical_priors is not None
+            and tactical_priors.is_asking
+        ):
             visits.set_off(until)
-            if hint_source.answer_next():
+            if tactical_priors.answer_next():
                 visits.pause()
-                hint_source.take_answers()
+                tactical_priors.take_answers()
             return
         if search.needs_room:
             self._make_room()
             return
         is_new = not search.is_expanded
-        due_at = hint_source.due_at() if hint_source is not None else MAX_VISITS
+        due_at = tactical_priors.due_at() if tactical_priors is not None else MAX_VISITS
         refresh_at = max(params.REFRESH_FROM, int(params.REFRESH_GROWTH * self._refreshed_at))
         if not self._learns:
             refresh_at = MAX_VISITS
@@ -178,11 +182,11 @@ class Runner:
         if reached >= refresh_at:
             visits.pause()
             self.refresh_priors()
-        if hint_source is not None and reached >= due_at:
+        if tactical_priors is not None and reached >= due_at:
             visits.pause()
             self.settle()
-            if hint_source.collect() and isinstance(visits, Batches):
-                visits.let_answer(hint_source)
+            if tactical_priors.collect() and isinstance(visits, Batches):
+                visits.let_answer(tactical_priors)
 
     def refresh_priors(self) -> None:
         """Let priors follow what visits have found out about moves elsewhere. No thread may visit
@@ -232,20 +236,20 @@ class Runner:
         In haste, what alpha-beta has not answered yet stays open until `settle`, which must come
         before the tree moves.
         """
-        if self.hint_source is not None:
-            self.hint_source.in_haste = in_haste
+        if self.tactical_priors is not None:
+            self.tactical_priors.in_haste = in_haste
         self._visits.rest()
         if not in_haste:
             self.settle()
 
     def settle(self) -> None:
         """Take alpha-beta's answers to everything it was asked. No thread may visit the tree."""
-        if self.hint_source is not None:
-            self.hint_source.in_haste = False
+        if self.tactical_priors is not None:
+            self.tactical_priors.in_haste = False
             if isinstance(self._visits, Batches):
                 self._visits.await_answers()
-            self.hint_source.answer()
-            self.hint_source.take_answers()
+            self.tactical_priors.answer()
+            self.tactical_priors.take_answers()
 
     def close(self) -> None:
         """Stop the threads. The runner is not used afterwards."""

@@ -115,14 +115,14 @@ def find_better(space, row, moves, count, margin, nodes):
         for squares in range(history.shape[1]):
             history[side, squares] //= HISTORY_FADES
     copy_row(row, space.rows[0])
-    found = NO_MOVE
+    better_move = NO_MOVE
     for depth in range(MAX_ITERATION):
         make(row, moves[0], space.rows[1])
         best = margin - alpha_beta(
             space, np.int64(1), np.int64(depth), np.int64(-MATE_CP), np.int64(MATE_CP), PASSING
         )
         if best >= MATE_CP:
-            return found  # a mate: nothing is better
+            return better_move  # a mate: nothing is better
         better = NO_MOVE
         for i in range(1, count):
             make(row, moves[i], space.rows[1])
@@ -132,17 +132,17 @@ def find_better(space, row, moves, count, margin, nodes):
                     space, np.int64(1), np.int64(depth), np.int64(-MATE_CP), -best, PASSING
                 )
             if space.nodes_left[0] < 0:
-                return better if better != NO_MOVE else found
+                return better if better != NO_MOVE else better_move
             if i == 1 and score <= best:
-                found = NO_MOVE  # any find of an earlier iteration is refuted
+                better_move = NO_MOVE  # any find of an earlier iteration is refuted
             if score > best:
                 best = score
                 better = moves[i]
                 for k in range(i, 1, -1):
                     moves[k] = moves[k - 1]
                 moves[1] = better
-        found = better
-    return found
+        better_move = better
+    return better_move
 
 
 @kernel()
@@ -230,15 +230,15 @@ def _look_up(space, row, depth, alpha, beta):
     slot = _slot(space, row)
     if space.keys[slot] != row[KEY]:
         return False, np.int64(0), NO_MOVE
-    known = space.table[slot]
-    score = np.int64(known[SCORE])
-    bound = known[BOUND]
+    entry = space.table[slot]
+    score = np.int64(entry[SCORE])
+    bound = entry[BOUND]
     settles = (
         bound == EXACT
         or (bound == AT_MOST and score <= alpha)
         or (bound == AT_LEAST and score >= beta)
     )
-    return settles and known[HELPER_DEPTH] >= depth, score, np.uint16(known[MOVE])
+    return settles and entry[HELPER_DEPTH] >= depth, score, np.uint16(entry[MOVE])
 
 
 @kernel()
@@ -252,11 +252,11 @@ def _store(space, row, score, depth, bound, move):
     """Store a result, always replacing the entry."""
     slot = _slot(space, row)
     space.keys[slot] = row[KEY]
-    known = space.table[slot]
-    known[SCORE] = score
-    known[HELPER_DEPTH] = depth
-    known[BOUND] = bound
-    known[MOVE] = np.int16(move)
+    entry = space.table[slot]
+    entry[SCORE] = score
+    entry[HELPER_DEPTH] = depth
+    entry[BOUND] = bound
+    entry[MOVE] = np.int16(move)
 
 
 @kernel()

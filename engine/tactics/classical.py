@@ -104,9 +104,9 @@ def _passed_masks() -> np.ndarray:
     """
     masks = np.zeros((2, 64), np.uint64)
     for square in range(64):
-        for other in range(64):
-            if abs((other & 7) - (square & 7)) <= 1 and other >> 3 != square >> 3:
-                masks[int(other >> 3 < square >> 3), square] |= np.uint64(1 << other)
+        for stopper in range(64):
+            if abs((stopper & 7) - (square & 7)) <= 1 and stopper >> 3 != square >> 3:
+                masks[int(stopper >> 3 < square >> 3), square] |= np.uint64(1 << stopper)
     return masks
 
 
@@ -316,17 +316,17 @@ def _winning_chances(row, side):
     rook ahead.
     """
     leader = row[layout.WHITE + side]
-    other = row[layout.BLACK - side]
+    trailer = row[layout.BLACK - side]
     if row[layout.PAWN] & leader:
         bishops = row[layout.BISHOP]
         only_bishops = not (row[layout.KNIGHT] | row[layout.ROOK] | row[layout.QUEEN])
-        if only_bishops and popcount(bishops & leader) == 1 and popcount(bishops & other) == 1:
+        if only_bishops and popcount(bishops & leader) == 1 and popcount(bishops & trailer) == 1:
             is_alike = bool(bishops & leader & layout.DARK_SQUARES) == bool(
-                bishops & other & layout.DARK_SQUARES
+                bishops & trailer & layout.DARK_SQUARES
             )
             return ALL_CHANCES if is_alike else OPPOSITE_BISHOP_CHANCES
         return ALL_CHANCES
     lead = np.int64(0)
     for kind in range(layout.KNIGHT, layout.KING):
-        lead += MATERIAL[1, kind] * (popcount(row[kind] & leader) - popcount(row[kind] & other))
+        lead += MATERIAL[1, kind] * (popcount(row[kind] & leader) - popcount(row[kind] & trailer))
     return ALL_CHANCES if lead > WELL_AHEAD else NO_PAWN_CHANCES

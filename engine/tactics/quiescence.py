@@ -146,7 +146,7 @@ def forcing_moves(row, moves, scores, with_checks, evading):
         if evading
         else generate_some(row, forcing_targets(row, theirs, with_checks), moves)
     )
-    kept = 0
+    forcing = 0
     for i in range(count):
         gain = np.int64(0)
         if (
@@ -156,10 +156,10 @@ def forcing_moves(row, moves, scores, with_checks, evading):
             gain = immediate_gain(row, moves[i])
         # Excludes promotions to less than a queen.
         if gain > 0 or evading or (with_checks and moves[i] >> 12 == 0):
-            moves[kept] = moves[i]
-            scores[kept] = gain
-            kept += 1
-    return kept
+            moves[forcing] = moves[i]
+            scores[forcing] = gain
+            forcing += 1
+    return forcing
 
 
 @kernel()

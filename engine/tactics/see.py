@@ -102,12 +102,12 @@ def _least_attacker(row, target, occupied, side):
     """(kind, square) of the cheapest piece of `side` that attacks `target`; (-1, -1) if none does."""
     occupied &= ~bit(target)
     own = row[WHITE + side] & occupied
-    found = attacks.PAWN_ATTACKS[1 - side, target] & row[PAWN] & own
-    if found:
-        return PAWN, ctz(found)
-    found = attacks.KNIGHT_ATTACKS[target] & row[KNIGHT] & own
-    if found:
-        return KNIGHT, ctz(found)
+    attacking = attacks.PAWN_ATTACKS[1 - side, target] & row[PAWN] & own
+    if attacking:
+        return PAWN, ctz(attacking)
+    attacking = attacks.KNIGHT_ATTACKS[target] & row[KNIGHT] & own
+    if attacking:
+        return KNIGHT, ctz(attacking)
     diagonal, straight = (
         bishop_attacks(target, occupied) & own,
         rook_attacks(target, occupied) & own,
@@ -115,5 +115,5 @@ def _least_attacker(row, target, occupied, side):
     for kind, reach in ((BISHOP, diagonal), (ROOK, straight), (QUEEN, diagonal | straight)):
         if reach & row[kind]:
             return kind, ctz(reach & row[kind])
-    found = attacks.KING_ATTACKS[target] & row[KING] & own
-    return (KING, ctz(found)) if found else (-1, -1)
+    attacking = attacks.KING_ATTACKS[target] & row[KING] & own
+    return (KING, ctz(attacking)) if attacking else (-1, -1)

@@ -68,10 +68,10 @@ def _won_positions() -> np.ndarray:
     while True:
         before = won.copy()
         # Add the positions in which a move of the pawn's side wins.
-        found = np.bitwise_or.reduce(np.where(is_step, won[1][:, None], ZERO), axis=2)
-        found[:-4] |= won[1, 4:]
-        found[:4] |= np.where(kings == pawns[4:8], ZERO, won[1, 8:12] & ~pawns[4:8])
-        won[0] |= found & moves
+        steps_to_wins = np.bitwise_or.reduce(np.where(is_step, won[1][:, None], ZERO), axis=2)
+        steps_to_wins[:-4] |= won[1, 4:]
+        steps_to_wins[:4] |= np.where(kings == pawns[4:8], ZERO, won[1, 8:12] & ~pawns[4:8])
+        won[0] |= steps_to_wins & moves
         # Add the positions in which the other king has a move, and loses by all of them.
         won[1] |= waits & ~takes & beside(moves) & ~beside(moves & ~won[0])
         if np.array_equal(won, before):
@@ -98,14 +98,14 @@ def pawn_wins(row):
     flip = 56 * strong
     pawn = ctz(row[PAWN]) ^ flip
     own = king_square(row, strong) ^ flip
-    other = king_square(row, 1 - strong) ^ flip
+    bare = king_square(row, 1 - strong) ^ flip
     if pawn & 4:
         pawn = pawn ^ 7
         own = own ^ 7
-        other = other ^ 7
+        bare = bare ^ 7
     number = 4 * (pawn >> 3) - 4 + (pawn & 3)
     waits = np.int64(row[SIDE]) ^ strong
-    return WINS[(waits * 24 + number) * 64 + own] >> np.uint64(other) & ONE != ZERO
+    return WINS[(waits * 24 + number) * 64 + own] >> np.uint64(bare) & ONE != ZERO
 
 
 MOST_KNOWN_PIECES = 5  # Draws and wins are known of positions with up to so many pieces.
@@ -157,9 +157,9 @@ def lacks_force(row, strong):
     queens: so neither a capture of its own nor a promotion takes its force away.
     """
     own = row[layout.WHITE + strong]
-    other = row[layout.BLACK - strong]
+    enemy = row[layout.BLACK - strong]
     queens_to_come = QUEEN_WORTH * popcount(row[layout.PAWN] & own)
-    return ending_worth(row, own) + queens_to_come - ending_worth(row, other) <= MINOR
+    return ending_worth(row, own) + queens_to_come - ending_worth(row, enemy) <= MINOR
 
 
 @kernel()
@@ -177,8 +177,8 @@ def ending_worth(row, own):
 def is_certain_draw(row):
     """Whether a position, uint64 [16], is known to be drawn with best play, at any halfmove clock."""
     for strong in range(2):
-        own, other = row[layout.WHITE + strong], row[layout.BLACK - strong]
-        if other & ~row[layout.KING] == ZERO:
+        own, enemy = row[layout.WHITE + strong], row[layout.BLACK - strong]
+        if enemy & ~row[layout.KING] == ZERO:
             pieces = own & ~row[layout.KING]
             if pieces == row[layout.PAWN]:
                 return popcount(pieces) == 1 and not pawn_wins(row)
@@ -270,12 +270,12 @@ def can_save_both(king, bishop, knight, bare):
 @kernel()
 def are_safe(king, bishop, knight, bare):
     """Whether the `bare` king can take neither piece: those beside it are guarded."""
-    reach, others = KING_ATTACKS[bare], KING_ATTACKS[king]
-    if reach & bit(knight) and not (others | bishop_attacks(bishop, bit(king) | bit(knight))) & bit(
-        knight
-    ):
+    reach, guarded = KING_ATTACKS[bare], KING_ATTACKS[king]
+    if reach & bit(knight) and not (
+        guarded | bishop_attacks(bishop, bit(king) | bit(knight))
+    ) & bit(knight):
         return False
-    return not reach & bit(bishop) or (others | KNIGHT_ATTACKS[knight]) & bit(bishop) != ZERO
+    return not reach & bit(bishop) or (guarded | KNIGHT_ATTACKS[knight]) & bit(bishop) != ZERO
 
 
 @kernel()
@@ -302,19 +302,19 @@ def winner_of_small_ending(row):
     if not has_few_pieces(row):
         return np.int64(-1)
     for strong in range(2):
-        own, other = (
+        own, enemy = (
             row[layout.WHITE + strong] & ~row[layout.KING],
             row[layout.BLACK - strong] & ~row[layout.KING],
         )
-        if wins_against_bare_king(row, np.int64(strong), own, other):
+        if wins_against_bare_king(row, np.int64(strong), own, enemy):
             return np.int64(strong)
     return np.int64(-1)
 
 
 @kernel()
-def wins_against_bare_king(row, strong, own, other):
+def wins_against_bare_king(row, strong, own, enemy):
     """Whether one side's pieces `own` win against a bare king, which cannot take one of them now."""
-    if other != ZERO or own == ZERO:
+    if enemy != ZERO or own == ZERO:
         return False
     if own & row[layout.PAWN] or own == row[layout.KNIGHT]:
         return False  # The network knows these well enough.
@@ -341,9 +341,9 @@ def progress_of(row, strong):
     file, rank = loser & 7, loser >> 3
     near = (7.0 - max(abs((winner & 7) - file), abs((winner >> 3) - rank))) / 5.0
     from_edge = min(file, 7 - file) ** 2 + min(rank, 7 - rank) ** 2
-    taken = 1.0 - free_squares(row, loser, strong) / 8.0
+    squares_taken = 1.0 - free_squares(row, loser, strong) / 8.0
     rest = 1.0 - EDGE_SHARE - SQUARES_SHARE
-    return EDGE_SHARE * (1.0 - from_edge / 18.0) + SQUARES_SHARE * taken + rest * near
+    return EDGE_SHARE * (1.0 - from_edge / 18.0) + SQUARES_SHARE * squares_taken + rest * near
 
 
 @kernel()

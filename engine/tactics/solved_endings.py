@@ -9,6 +9,19 @@ stands on a1 to d4; other positions are mirrored. Axes of an array: rank and fil
 king, 4 each, and the square of each other piece, 64 each. Where two pieces share a square, one has
 just captured the other. Thompson, "Retrograde Analysis of Certain Endgames", ICCA Journal 9(3),
 1986.
+
+One word, `solve("Q").lost[2, 2, 9]`: of a king on c3 (rank 2, file 2 from 0) and its queen on b2
+(square 9), with the loser to move. Bit s says whether a king on square s is lost. The first to be
+found are the mates, 0x103, marked with 1; the queen is guarded:
+
+    3 | . . K . . . . .
+    2 | 1 Q . . . . . .
+    1 | 1 1 . . . . . .
+        a b c d e f g h
+
+`escapes` spreads the squares that are not won to their neighbours: from there the king gets away.
+What is lost then is all legal squares but those; a step back of the queen or the winner's king makes
+the words of won positions, and the next step uses those.
 """
 
 from __future__ import annotations
@@ -34,13 +47,12 @@ MOST_MOVES = (1 << MOVE_BITS) - 1  # No such win takes more moves, to mate or to
 
 _SQUARES = np.arange(64)
 _BITS = attacks.ONE << _SQUARES.astype(np.uint64)
-_STRAIGHT, _DIAGONAL = ((0, 1), (1, 0), (0, -1), (-1, 0)), ((1, 1), (1, -1), (-1, -1), (-1, 1))
+_STRAIGHT = ((0, 1), (1, 0), (0, -1), (-1, 0))
+_DIAGONAL = ((1, 1), (1, -1), (-1, -1), (-1, 1))
 # By (file, rank).
 _STEPS = {"N": attacks.KNIGHT_JUMPS, "B": _DIAGONAL, "R": _STRAIGHT, "Q": _STRAIGHT + _DIAGONAL}
-_LINES, _DIAGONALS = (
-    attacks.FILE_LINE | attacks.RANK_LINE,
-    attacks.DIAGONAL_LINE | attacks.ANTIDIAGONAL_LINE,
-)
+_LINES = attacks.FILE_LINE | attacks.RANK_LINE
+_DIAGONALS = attacks.DIAGONAL_LINE | attacks.ANTIDIAGONAL_LINE
 _REACH = {"K": attacks.KING_ATTACKS, "N": attacks.KNIGHT_ATTACKS, "B": _DIAGONALS, "R": _LINES}
 _REACH["Q"] = _LINES | _DIAGONALS
 # Together they turn a byte.
@@ -52,7 +64,7 @@ class Solution(NamedTuple):
 
     won: np.ndarray  # uint64 [4, 4, 64, ...]: with the winner to move.
     lost: np.ndarray  # uint64 [4, 4, 64, ...]: with the loser to move.
-    # Uint64 [6, 4, 4, 64, ...]: bits of the winner's moves to mate or capture in won positions.
+    # uint64 [6, 4, 4, 64, ...]: bits of the winner's moves to mate or capture in won positions.
     moves_won: np.ndarray
     moves: np.ndarray  # uint64 [6, 4, 4, 64, ...]: the same in lost positions.
 
@@ -74,7 +86,8 @@ class Solution(NamedTuple):
         equal = self.lost
         for power in reversed(range(MOVE_BITS)):
             if number >> power & 1:
-                fewer, equal = fewer | equal & ~self.moves[power], equal & self.moves[power]
+                fewer = fewer | equal & ~self.moves[power]
+                equal = equal & self.moves[power]
             else:
                 equal = equal & ~self.moves[power]
         return fewer | equal
@@ -115,16 +128,19 @@ def _moves_to_win(board: chess.Board, winner: chess.Color, wait: Wait, to_mate: 
     for side, letters in ((winner, "QRBN"), (not winner, "qrbn")):
         for letter in letters:
             kind = chess.Piece.from_symbol(letter).piece_type
-            found = list(chess.scan_forward(board.pieces_mask(kind, side)))
-            pieces += letter * len(found)
-            squares += found
-    king, loser = board.king(winner), board.king(not winner)
+            squares_of_kind = list(chess.scan_forward(board.pieces_mask(kind, side)))
+            pieces += letter * len(squares_of_kind)
+            squares += squares_of_kind
+    king = board.king(winner)
+    loser = board.king(not winner)
     if king is None or loser is None or not pieces[:1].isupper():
         return None
     mirror = (7 if king & 4 else 0) ^ (56 if king & 32 else 0)
-    king, loser, *others = (square ^ mirror for square in (king, loser, *squares))
+    king ^= mirror
+    loser ^= mirror
+    mirrored = [square ^ mirror for square in squares]
     solution = wait(_solution(pieces, to_mate))
-    place = (king >> 3, king & 7, *others)
+    place = (king >> 3, king & 7, *mirrored)
     decided, moves = (
         (solution.won, solution.moves_won)
         if board.turn == winner
@@ -146,13 +162,13 @@ def line_to_mate(board: chess.Board, move: chess.Move) -> tuple[chess.Move, ...]
     board.push(move)
     while any(board.legal_moves):
         try:
-            found = _best_move(board.fen(en_passant="fen"))
+            best = _best_move(board.fen(en_passant="fen"))
         except TimeoutError:
             return ()
-        if found is None:
+        if best is None:
             return ()
-        line.append(found)
-        board.push(found)
+        line.append(best)
+        board.push(best)
     return tuple(line) if board.is_checkmate() else ()
 
 
@@ -165,16 +181,18 @@ def _best_move(fen: str) -> chess.Move | None:
     for move in board.legal_moves:
         after = board.copy(stack=False)
         after.push(move)
-        known = probe(after, partial(Future.result, timeout=0), to_mate=True)
-        if known is None:
+        answer = probe(after, partial(Future.result, timeout=0), to_mate=True)
+        if answer is None:
             raise TimeoutError
+        result, plies = answer
         # Mates come before escapes, the shortest first; what loses comes last, the longest first.
-        worth = known[1]
-        if known[0] == 0:
+        worth = plies
+        if result == 0:
             worth = 500
-        elif known[0] < 0:
+        elif result < 0:
             worth += 1000
-        best = max(best, (worth, move), key=lambda one: one[0])
+        if worth > best[0]:
+            best = (worth, move)
     return None if best[0] == 500 else best[1]
 
 
@@ -187,7 +205,7 @@ _SOLVER = ThreadPool(2, "solve")
 
 @lru_cache(maxsize=8)
 def _solution(pieces: str, to_mate: bool) -> Future[Solution]:
-    return _SOLVER.start(solve, pieces, *[True] * to_mate)
+    return _SOLVER.start(solve, pieces, to_mate)
 
 
 def solve(pieces: str, to_mate: bool = False) -> Solution:
@@ -197,11 +215,17 @@ def solve(pieces: str, to_mate: bool = False) -> Solution:
     Counts the winner's moves to mate or to the next capture, or `to_mate` through captures.
     """
     rules = _Rules(pieces)
-    left = [(_Rules(others), solve(others)) for others in rules.after_captures]
-    # After this nothing comes by captures.
-    last = 1 + max((one.longest for _, one in left), default=0) if to_mate else 0
-    lost, won = np.zeros(rules.shape, np.uint64), np.zeros(rules.shape, np.uint64)
-    moves, moves_won = (np.zeros((MOVE_BITS, *rules.shape), np.uint64) for _ in range(2))
+    left = []
+    last = 0  # After this number nothing comes by captures.
+    for pieces_left in rules.after_captures:
+        solution = solve(pieces_left)
+        left.append((_Rules(pieces_left), solution))
+        if to_mate:
+            last = max(last, 1 + solution.longest)
+    lost = np.zeros(rules.shape, np.uint64)
+    won = np.zeros(rules.shape, np.uint64)
+    moves = np.zeros((MOVE_BITS, *rules.shape), np.uint64)
+    moves_won = np.zeros((MOVE_BITS, *rules.shape), np.uint64)
     fair = rules.legal_to_lose & (rules.attacked | rules.escapes(won))  # Legal, and no stalemate.
     for number in range(MOST_MOVES + 1):
         captures = np.zeros_like(lost)
@@ -260,17 +284,17 @@ class _Rules:
     def _unchecked(self) -> np.ndarray:
         """Squares of the losing king for which no piece of its side attacks the other king."""
         king = self._squares[0]
-        found = np.full(self.shape, ~attacks.ZERO)
+        unchecked = np.full(self.shape, ~attacks.ZERO)
         for place in self._others:
             blocks = _between()[self._squares[place], king]
-            found &= np.where(self._attacks(place) & _BITS[king], blocks, ~attacks.ZERO)
-        return found
+            unchecked &= np.where(self._attacks(place) & _BITS[king], blocks, ~attacks.ZERO)
+        return unchecked
 
     def _apart(self) -> np.ndarray:
         """All bits where no two pieces share a square, else none."""
         apart = np.full(self.shape, ~attacks.ZERO)
-        for one, other in combinations(self._squares, 2):
-            apart[np.broadcast_to(one == other, self.shape)] = attacks.ZERO
+        for first, second in combinations(self._squares, 2):
+            apart[np.broadcast_to(first == second, self.shape)] = attacks.ZERO
         return apart
 
     def _attacks(self, place: int) -> np.ndarray:
@@ -278,8 +302,8 @@ class _Rules:
         here = self._squares[place]
         hidden = [
             _beyond()[here, squares]
-            for other, squares in enumerate(self._squares)
-            if other != place
+            for blocker, squares in enumerate(self._squares)
+            if blocker != place
         ]
         return _REACH[self._pieces[place].upper()][here] & ~reduce(np.bitwise_or, hidden)
 
@@ -300,28 +324,29 @@ class _Rules:
 
         `left`: the endings of `after_captures`.
         """
-        won, lost = np.zeros(self.shape, np.uint64), np.zeros(self.shape, np.uint64)
+        won = np.zeros(self.shape, np.uint64)
+        lost = np.zeros(self.shape, np.uint64)
         if self._others:
             ranks, files = np.indices((4, 4))
-            taken = left[0][1].lost_within(number)
-            lost[:, :, _SQUARES, _SQUARES] = taken
-            lost[ranks, files, :, 8 * ranks + files] = taken
+            lost_after = left[0][1].lost_within(number)
+            lost[:, :, _SQUARES, _SQUARES] = lost_after
+            lost[ranks, files, :, 8 * ranks + files] = lost_after
         elif number:
             for place, (rules, solution) in enumerate(left, 1):
-                kept = rules.legal_to_win & rules.ways_into(solution.lost_within(number - 1))
-                won |= _BITS[self._squares[place]] & np.expand_dims(kept, 1 + place)
+                won_after = rules.legal_to_win & rules.ways_into(solution.lost_within(number - 1))
+                won |= _BITS[self._squares[place]] & np.expand_dims(won_after, 1 + place)
         return won, lost
 
     def escapes(self, won: np.ndarray) -> np.ndarray:
         """Squares of the losing king from which its side has a legal move to a position that is not
         won.
         """
-        found = beside(self._free & ~won)
+        escapes = beside(self._free & ~won)
         for place in self._others:
             reached = self.legal_to_win & ~won
             reached[:, :, _SQUARES, _SQUARES] = ~attacks.ZERO
-            found |= self._back(place, reached)
-        return found
+            escapes |= self._back(place, reached)
+        return escapes
 
     def ways_into(self, lost: np.ndarray) -> np.ndarray:
         """Squares of the losing king for which a move of the winner leads to a lost position."""
@@ -334,14 +359,14 @@ class _Rules:
         reached = np.moveaxis(reached, place + 1, 0)
         onward = self._onward[place]
         onward = np.moveaxis(np.broadcast_to(onward, self.shape), place + 1, 0)
-        found = np.zeros_like(reached)
+        sources = np.zeros_like(reached)
         for file, rank in _STEPS[self._pieces[place].upper()]:
             way = np.zeros_like(reached)
             for squares in _by_room(file, rank):
                 beyond = squares + file + 8 * rank
                 way[squares] = reached[beyond] | way[beyond] & onward[beyond]
-            found |= way
-        return np.moveaxis(found, 0, place + 1)
+            sources |= way
+        return np.moveaxis(sources, 0, place + 1)
 
 
 # ---- the board -----------------------------------------------------------------------------------
@@ -351,7 +376,7 @@ class _Rules:
 def _between() -> np.ndarray:
     """Squares strictly between two squares on a line, uint64 [64, 64]."""
     return np.array(
-        [[chess.between(one, other) for other in range(64)] for one in range(64)], np.uint64
+        [[chess.between(first, second) for second in range(64)] for first in range(64)], np.uint64
     )
 
 

@@ -151,7 +151,7 @@ class Preparation:
         gives true, and CompilerError where compilers die: in the engine's own process the same
         would end a game, or last for ever.
         """
-        told = 0.0
+        told_at = 0.0
         while not self.finished:
             problem = "" if self._failure else self._check()
             if self._failure:
@@ -162,8 +162,8 @@ class Preparation:
             now = time.monotonic()
             if stopped():
                 raise StillCompilingError(f"no search yet, {progress or 'compiling'}")
-            if progress is not None and tell is not None and now - told >= _TELL_S:
-                told = now
+            if progress is not None and tell is not None and now - told_at >= _TELL_S:
+                told_at = now
                 tell(progress)
             time.sleep(_POLL_S)
 

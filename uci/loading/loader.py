@@ -111,16 +111,20 @@ def _instead(
     unnamed = "hash_mib" if isinstance(error, MemoryError) else _LAST_RESORT
     fault = getattr(error, "option", "") or unnamed
     # NumPy's own error tells of an array.
-    told = f"Hash {options.hash_mib} does not fit into memory" if hasattr(error, "shape") else error
+    reason = (
+        f"Hash {options.hash_mib} does not fit into memory" if hasattr(error, "shape") else error
+    )
     for field in dict.fromkeys((fault, _LAST_RESORT)):
         value = getattr(options, field)
         if isinstance(error, AinoError) and field in demanded and demanded[field] == value:
             raise DemandRefused(str(error)) from error
         refused.add((field, value))
-        kept = () if before is None else (getattr(before, field),)
-        for other in kept + _INSTEAD.get(field, ()):
-            if (field, other) not in refused:
-                what = f"{_NAMES[field]} {EMPTY if other == '' else other}"
-                message = f"{told}; {'keeping' if other in kept else 'using'} {what}"
-                return replace(options, **{field: other}), message  # type: ignore[arg-type]
+        before_values = () if before is None else (getattr(before, field),)
+        for replacement in before_values + _INSTEAD.get(field, ()):
+            if (field, replacement) not in refused:
+                what = f"{_NAMES[field]} {EMPTY if replacement == '' else replacement}"
+                message = (
+                    f"{reason}; {'keeping' if replacement in before_values else 'using'} {what}"
+                )
+                return replace(options, **{field: replacement}), message  # type: ignore[arg-type]
     raise error

@@ -60,12 +60,12 @@ def run(arguments: argparse.Namespace) -> int:
                     soft_wrap=True,
                 )
         perft(chess.Board(), 3)
-        for (needed, _), one in chosen.items():
+        for (needed, _), choice in chosen.items():
             for threads in THREADS:
-                preparation = Preparation(replace(one, threads=threads), needed)
+                preparation = Preparation(replace(choice, threads=threads), needed)
                 preparation.wait(lambda progress: tell(f"Search: {progress}"))
-        for one in chosen.values():
-            with Engine(one) as engine:
+        for choice in chosen.values():
+            with Engine(choice) as engine:
                 engine.warm_up()
     print(f"ready in {time.perf_counter() - start:.1f} s")
     return 0

@@ -15,7 +15,7 @@ from engine.options import EngineOptions
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.result import RootMove, SearchInfo, SearchResult
-from uci.protocol.plain_move import plain_answer
+from uci.protocol.fallback_move import fallback_answer
 from uci.protocol.position import read_move
 from uci.protocol.words import (
     NO_MOVE,
@@ -58,7 +58,7 @@ class Answer:
     """Searches `board` and reports.
 
     A search that fails answers the best move that it has found. Where it has found none, or where
-    the `engine` is the error that there is none, the answer is a plain move.
+    the `engine` is the error that there is none, the answer is `fallback_move`.
 
     `restricted` means that `searchmoves` was given: if none of those moves is legal, there is
     nothing to search.
@@ -94,7 +94,7 @@ class Answer:
                 traceback.print_exception(error, file=sys.stderr)
         if self._said:
             return [f"bestmove {self.board.uci(self._said[0].pv[0])}"]
-        return [NOTHING_SEARCHED, plain_answer(self.board, self.limits.searchmoves)]
+        return [NOTHING_SEARCHED, fallback_answer(self.board, self.limits.searchmoves)]
 
     def _search(self, job: SearchJob[Any]) -> SearchResult:
         if isinstance(self.engine, Exception):

@@ -52,13 +52,16 @@ class PositionKeeper:
     def _set(self, command: PositionCommand, chess960: bool) -> list[str]:
         if len(command.moves) > MOST_PLIES:
             raise MoveError(f"position: {len(command.moves)} moves, expected at most {MOST_PLIES}")
-        known = self._command
+        command_before = self._command
         notes = list[str]()
-        grows = command.fen == known.fen and command.moves[: len(known.moves)] == known.moves
+        grows = (
+            command.fen == command_before.fen
+            and command.moves[: len(command_before.moves)] == command_before.moves
+        )
         if grows and self._chess960 == chess960:
             # Copying a long game takes as long as a short search.
             board = self.board
-            first = len(known.moves)
+            first = len(command_before.moves)
         else:
             board = parse_fen(command.fen or chess.STARTING_FEN, chess960, notes.append)
             first = 0

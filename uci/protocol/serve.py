@@ -49,12 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_flags(parser)
     parser.usage = "aino [uci] [options]"
     place = default_config()
-    told = (
+    config_note = (
         f"Without --config the options are read from {place}, if it exists.\n"
         if place is not None
         else ""
     )
-    parser.epilog = told + EXAMPLES
+    parser.epilog = config_note + EXAMPLES
 
 
 def run(arguments: argparse.Namespace) -> NoReturn:

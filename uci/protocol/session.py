@@ -101,12 +101,12 @@ class Session:
         """
         text = words.line_text(line)
         self.writer.received(text.strip())
-        known = ["quit", *self._commands]
-        word, rest = words.split_command(text, known)
+        commands = ["quit", *self._commands]
+        word, rest = words.split_command(text, commands)
         if word == "quit":
             return False
         if word == "setoption":  # of which a value may be the name of a file
-            _, rest = words.split_command(line, known)
+            _, rest = words.split_command(line, commands)
         if word:
             try:
                 self._commands[word](rest)
@@ -122,7 +122,7 @@ class Session:
                     self.writer.info(f"{word} failed: {type(error).__name__}: {error}")
                 self._answer_after_failure(word, rest)
         elif text.strip():
-            guess = did_you_mean(known, text.split()[0])
+            guess = did_you_mean(commands, text.split()[0])
             self.writer.info(f"unknown command: {text.strip()[:200]}{guess}")
         return True
 
@@ -131,18 +131,18 @@ class Session:
         if word == "isready":
             self.writer.line("readyok")
         elif word == "go":
-            self.writer.line(self._plain_answer(text))
+            self.writer.line(self._fallback_answer(text))
 
-    def _plain_answer(self, text: str) -> str:
+    def _fallback_answer(self, text: str) -> str:
         try:
-            from uci.protocol.plain_move import plain_answer
+            from uci.protocol.fallback_move import fallback_answer
 
             board = self._board()
             if self._keeper().refusal:
                 board.clear()
-            wanted = words.parse_go(text).searchmoves or ()
-            return plain_answer(
-                board, [move for move in board.legal_moves if board.uci(move) in wanted]
+            searchmoves = words.parse_go(text).searchmoves or ()
+            return fallback_answer(
+                board, [move for move in board.legal_moves if board.uci(move) in searchmoves]
             )
         except Exception:  # noqa: BLE001 - what failed before may fail here, too
             return words.NO_MOVE

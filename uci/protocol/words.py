@@ -193,14 +193,14 @@ def _without_zeros(numbers: dict[str, int], infinite: bool) -> dict[str, int]:
     something else limits the search, negative clocks always do, and a negative `movetime` does
     where nothing else limits the search.
     """
-    given = {name: number for name, number in numbers.items() if number > 0}
-    given |= {name: 0 for name in _INCREMENTS if numbers.get(name, 1) <= 0}
+    limits = {name: number for name, number in numbers.items() if number > 0}
+    limits |= {name: 0 for name in _INCREMENTS if numbers.get(name, 1) <= 0}
     clocks = {name: numbers[name] for name in _CLOCKS if name in numbers}
-    if any(clocks.values()) or not (infinite or given.keys() & set(_FIXED)):
-        given |= clocks
-    if numbers.get("movetime_ms", 0) < 0 and not (infinite or given.keys() & {*_CLOCKS, *_FIXED}):
-        given["movetime_ms"] = numbers["movetime_ms"]
-    return given
+    if any(clocks.values()) or not (infinite or limits.keys() & set(_FIXED)):
+        limits |= clocks
+    if numbers.get("movetime_ms", 0) < 0 and not (infinite or limits.keys() & {*_CLOCKS, *_FIXED}):
+        limits["movetime_ms"] = numbers["movetime_ms"]
+    return limits
 
 
 def _take_number(command: GoCommand, word: str, following: list[str]) -> int:

@@ -29,15 +29,15 @@ from engine.tactics.small_endings import judge_small_ending, share_of_value
 
 
 @kernel()
-def finish_known(tree, params, depth, node, known, mate_plies):
-    """Finish the first visit of a leaf that needs no evaluation; `Round` lists the values of
-    `known`.
+def finish_known(tree, params, depth, node, result, mate_plies):
+    """Finish the first visit of a leaf that needs no evaluation; `result` is one of
+    `Round.known`.
     """
-    decide(tree, node, known, mate_plies)
+    decide(tree, node, result, mate_plies)
     plies = np.float64(max(mate_plies, np.int64(0)))
-    draw = 1.0 if known == arrays.DRAW else 0.0
+    draw = 1.0 if result == arrays.DRAW else 0.0
     finish_visit(
-        tree, params, depth, node, np.int64(arrays.TERMINAL), np.float64(known), draw, plies
+        tree, params, depth, node, np.int64(arrays.TERMINAL), np.float64(result), draw, plies
     )
 
 
@@ -130,21 +130,23 @@ def go_up(tree, params, depth, news):
     proofs spread.
     """
     base_depth = tree.stint[arrays.BASE_DEPTH]
-    one = np.int64(1)
+    single = np.int64(1)
     none = np.int64(0)
     clock = tree.counters[arrays.CLOCK] + 1
     learns = tree.stint[arrays.LEAF_DEPTH] > 0
-    side = np.int64(tree.stack[tree.counters[arrays.ROOT_PLY], SIDE]) ^ depth & one  # of the leaf
+    side = (
+        np.int64(tree.stack[tree.counters[arrays.ROOT_PLY], SIDE]) ^ depth & single
+    )  # of the leaf
     while depth > base_depth:
-        depth, side = depth - 1, side ^ one
+        depth, side = depth - 1, side ^ single
         node = node_on(tree, depth)
         if learns:
             note_advantage(tree, node, depth, side, news.value)
-        news = pass_by(tree, params, node, tree.way[depth], Counted(one, one, clock), news)
+        news = pass_by(tree, params, node, tree.way[depth], Counted(single, single, clock), news)
     tree.stint[arrays.DONE] += 1
     if base_depth == 0:
-        add(tree.counters, np.int64(arrays.CLOCK), one)
-        land(tree, one)
+        add(tree.counters, np.int64(arrays.CLOCK), single)
+        land(tree, single)
     tree.earned[arrays.DRAWS] += news.draw
     tree.earned[arrays.SQUARES] += news.square
     tree.earned[arrays.PLIES_LEFT] += news.plies

@@ -60,9 +60,11 @@ def bring_back_wins(tree):
             continue
         count += 1
         tree.edges[edge].barred = 0
-        known = np.int64(tree.mate_plies[tree.edges[edge].child])
-        if known != UNKNOWN_DISTANCE and (plies == UNKNOWN_DISTANCE or known + 1 < plies):
-            plies = known + 1
+        child_plies = np.int64(tree.mate_plies[tree.edges[edge].child])
+        if child_plies != UNKNOWN_DISTANCE and (
+            plies == UNKNOWN_DISTANCE or child_plies + 1 < plies
+        ):
+            plies = child_plies + 1
     if count > 0:
         tree.nodes[ROOT].lower = LOSS
         tree.nodes[ROOT].upper = LOSS

@@ -53,8 +53,8 @@ def make_room(tree: Tree) -> Iterator[None]:
     sample = tree.order[1 : used : max(1, used // SAMPLE)]
     latest = last_use(tree, sample, SHARE)
     yield from forget_unreached(tree, latest)
-    kept = int(tree.counters[arrays.NODES])
-    if kept > (1 - LEAST_SHARE) * used:
+    nodes_left = int(tree.counters[arrays.NODES])
+    if nodes_left > (1 - LEAST_SHARE) * used:
         tree.counters[arrays.CANNOT_SHRINK] = 1
 
 
@@ -257,7 +257,7 @@ def mark(tree, work, latest, begin, end):
 
     Those last visited at `latest` or before are closed, so that nothing below them is reached.
     """
-    kept, sweep = work.progress[KEPT], tree.counters[arrays.SWEEP]
+    survivors, sweep = work.progress[KEPT], tree.counters[arrays.SWEEP]
     for i in range(begin, end):
         node = np.int64(work.queue[i])
         if gives_way(tree, node, latest):
@@ -269,9 +269,9 @@ def mark(tree, work, latest, begin, end):
             child = np.int64(tree.edges[edge].child)
             if child != arrays.NO_NODE and tree.seen_in[child] != sweep:
                 tree.seen_in[child] = sweep
-                work.queue[kept] = child
-                kept += 1
-    work.progress[KEPT] = kept
+                work.queue[survivors] = child
+                survivors += 1
+    work.progress[KEPT] = survivors
 
 
 @kernel()
@@ -328,11 +328,11 @@ def move_edges(tree, work, begin, end):
 @kernel()
 def forget_nodes(tree, work, begin, end):
     """Forget those of the nodes `tree.order[begin:end]` that were not reached."""
-    others = work.progress[OTHERS]
+    forgotten = work.progress[OTHERS]
     for i in range(begin, end):
         node = np.int64(tree.order[i])
         if tree.seen_in[node] != tree.counters[arrays.SWEEP]:
             leave(tree, node)
-            work.queue[work.progress[KEPT] + others] = node
-            others += 1
-    work.progress[OTHERS] = others
+            work.queue[work.progress[KEPT] + forgotten] = node
+            forgotten += 1
+    work.progress[OTHERS] = forgotten

@@ -108,9 +108,9 @@ def find_edge(tree, node, move):
 def set_prior(tree, node, edge, prior):
     """Change the prior of one edge; the other edges share the rest in their old proportions."""
     first = np.int64(tree.nodes[node].first_edge)
-    others = (np.float32(1.0) - prior) / (np.float32(1.0) - tree.edges[edge].prior)
-    for other in range(first, first + tree.nodes[node].n_edges):
-        tree.edges[other].prior *= others
+    rest_factor = (np.float32(1.0) - prior) / (np.float32(1.0) - tree.edges[edge].prior)
+    for sibling in range(first, first + tree.nodes[node].n_edges):
+        tree.edges[sibling].prior *= rest_factor
     tree.edges[edge].prior = prior
     move_back(tree, node, move_forward(tree, first, edge))
 
@@ -175,11 +175,11 @@ def is_tried(tree, edge):
 
 
 @kernel()
-def ranks_before(tree, one, other):
+def ranks_before(tree, first_edge, second_edge):
     """Whether edge `one` belongs before edge `other`: tried before untried, then the higher prior."""
-    if is_tried(tree, one) != is_tried(tree, other):
-        return is_tried(tree, one)
-    return tree.edges[one].prior > tree.edges[other].prior
+    if is_tried(tree, first_edge) != is_tried(tree, second_edge):
+        return is_tried(tree, first_edge)
+    return tree.edges[first_edge].prior > tree.edges[second_edge].prior
 
 
 def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
@@ -190,12 +190,12 @@ def keep_moves(tree: Tree, node: int, allowed: np.ndarray) -> None:
     """
     restore(tree, np.int64(node))
     first, count = int(tree.first_edge[node]), int(tree.n_edges[node])
-    kept = first + np.flatnonzero(np.isin(tree.move[first : first + count], allowed))
-    edges = slice(first, first + len(kept))
-    tree.edges[edges] = tree.edges[kept]
-    tree.n_edges[node] = len(kept)
+    allowed_edges = first + np.flatnonzero(np.isin(tree.move[first : first + count], allowed))
+    edges = slice(first, first + len(allowed_edges))
+    tree.edges[edges] = tree.edges[allowed_edges]
+    tree.n_edges[node] = len(allowed_edges)
     total = tree.prior[edges].sum()
-    tree.prior[edges] = tree.prior[edges] / total if total > 0.0 else 1.0 / len(kept)
+    tree.prior[edges] = tree.prior[edges] / total if total > 0.0 else 1.0 / len(allowed_edges)
 
 
 # ---- heuristics ----------------------------------------------------------------------------------
@@ -323,6 +323,6 @@ def rank(keys, key, count):
     predict.
     """
     place = np.int64(0)
-    for other in range(count):
-        place += keys[other] > key
+    for rival in range(count):
+        place += keys[rival] > key
     return place

@@ -128,7 +128,7 @@ def mate_distance(tree, node, result):
     """
     if result == DRAW:
         return np.int64(0)
-    found = np.int64(UNKNOWN_DISTANCE)
+    distance = np.int64(UNKNOWN_DISTANCE)
     for edge in range(*edges_of(tree, node)):
         child = tree.edges[edge].child
         if (
@@ -142,9 +142,9 @@ def mate_distance(tree, node, result):
         if plies == UNKNOWN_DISTANCE:
             if result == LOSS:
                 return plies  # This defence may be the longest, and its length is unknown.
-        elif found == UNKNOWN_DISTANCE or (plies < found) == (result == WIN):
-            found = plies
-    return found + 1 if found != UNKNOWN_DISTANCE else found
+        elif distance == UNKNOWN_DISTANCE or (plies < distance) == (result == WIN):
+            distance = plies
+    return distance + 1 if distance != UNKNOWN_DISTANCE else distance
 
 
 @kernel()

@@ -76,8 +76,8 @@ class Root:
         """
         if self.forced_move == NO_MOVE:
             return None
-        found = np.flatnonzero((self.moves == self.forced_move) & self.can_win)
-        return int(found[0]) if len(found) else None
+        forced = np.flatnonzero((self.moves == self.forced_move) & self.can_win)
+        return int(forced[0]) if len(forced) else None
 
     def favourite(self) -> int:
         """Index of the move with the highest lower bound Q - 4 / sqrt(N), among moves with at least
@@ -110,14 +110,14 @@ class Root:
         """Sort the moves, best first, by index: proven wins (shortest first), the favourite, then
         by visits, Q and P; proven losses come last.
         """
-        others = np.arange(len(self.moves)) != self.favourite()
+        is_not_favourite = np.arange(len(self.moves)) != self.favourite()
         proven = self.proven.astype(int)
         plies = self.mate_plies
         # Shorter mates and longer defences rank higher. A counted mate beats a tablebase win; a
         # tablebase loss is last.
         distance = -proven * np.where(plies == arrays.UNKNOWN_DISTANCE, MAX_PLIES, plies)
         best_first: list[int] = np.lexsort(
-            (-self.priors, -self.q, -self.visits, others, -distance, -proven)
+            (-self.priors, -self.q, -self.visits, is_not_favourite, -distance, -proven)
         ).tolist()
         return best_first
 

@@ -149,11 +149,11 @@ def step(tree, params, node, edge, ply):
 def is_behind(tree, edge, child):
     """Whether an edge has less than its part of its child's visits, and free ones are left."""
     visits = tree.edges[edge].passes + tree.edges[edge].under_way
-    known = tree.nodes[child].visits
+    child_visits = tree.nodes[child].visits
     return (
         tree.stint[arrays.FREE_LEFT] > 0
-        and known > 0
-        and (visits == 0 or known * CATCH_UP_SHARE > visits)
+        and child_visits > 0
+        and (visits == 0 or child_visits * CATCH_UP_SHARE > visits)
     )
 
 

@@ -78,11 +78,11 @@ def begin(tree, in_flight, params, node, depth, state, leaves, first):
         counts[arrays.COLLISIONS] += 1
     elif not visit.finish_at_once(tree, params, node, depth, state):
         ply = tree.counters[arrays.ROOT_PLY] + depth
-        known, plies = visit.ask_rules(
+        result, plies = visit.ask_rules(
             tree, params, node, ply, leaves, first + counts[arrays.LEAVES]
         )
-        if known != arrays.UNKNOWN:
-            backup.finish_known(tree, params, depth, node, known, plies)
+        if result != arrays.UNKNOWN:
+            backup.finish_known(tree, params, depth, node, result, plies)
         else:
             in_flight.leaf_nodes[counts[arrays.LEAVES]] = node
             in_flight.known[counts[arrays.LEAVES]] = arrays.UNKNOWN
@@ -95,17 +95,17 @@ def finish_leaf(tree, in_flight, params, k, leaves, leaf):
     """Finish the visit of leaf `k` in flight, which went down `tree.way`; its evaluation is in
     `leaves[leaf]`.
     """
-    node, known = np.int64(in_flight.leaf_nodes[k]), np.int64(in_flight.known[k])
+    node, result = np.int64(in_flight.leaf_nodes[k]), np.int64(in_flight.known[k])
     depth = in_flight.depths[arrays.LEAVES, k]
-    if known == arrays.VALUE_ONLY:
+    if result == arrays.VALUE_ONLY:
         backup.finish_evaluated(tree, params, depth, node, np.int64(arrays.VALUED), leaves, leaf)
-    elif known == arrays.UNKNOWN:
+    elif result == arrays.UNKNOWN:
         side = np.int64(leaves.rows[leaf, SIDE])
         count = leaves.n_moves[leaf]
         state = expand(tree, params, node, side, leaves.moves[leaf], leaves.logits[leaf], count)
         backup.finish_evaluated(tree, params, depth, node, state, leaves, leaf)
     else:
-        backup.finish_known(tree, params, depth, node, known, np.int64(in_flight.mate_plies[k]))
+        backup.finish_known(tree, params, depth, node, result, np.int64(in_flight.mate_plies[k]))
 
 
 @kernel()

@@ -12,14 +12,14 @@ from engine.board.worth import WORTH, worth_taken
 from uci.protocol.words import NO_MOVE
 
 
-def plain_answer(board: chess.Board, searchmoves: Sequence[chess.Move] = ()) -> str:
-    """Return the answer to a `go` that failed: a plain move, of `searchmoves` where there are any."""
+def fallback_answer(board: chess.Board, searchmoves: Sequence[chess.Move] = ()) -> str:
+    """Return the answer to a `go` that failed: a move without a search, of `searchmoves` where there are any."""
     moves = list(searchmoves or board.legal_moves)
-    move = plain_move(board.copy(stack=False), moves)
+    move = fallback_move(board.copy(stack=False), moves)
     return f"bestmove {board.uci(move)}" if move else NO_MOVE
 
 
-def plain_move(board: chess.Board, moves: list[chess.Move]) -> chess.Move | None:
+def fallback_move(board: chess.Board, moves: list[chess.Move]) -> chess.Move | None:
     """Choose a move without a search: a mate, else one that allows none and gains most, or loses
     least.
 
@@ -33,10 +33,10 @@ def _gain(board: chess.Board, move: chess.Move) -> float:
     after = board_after(board, move)
     if after.is_checkmate():
         return math.inf
-    taken = worth_taken(board, move) + WORTH[move.promotion or chess.PAWN] - 1
+    gain = worth_taken(board, move) + WORTH[move.promotion or chess.PAWN] - 1
     if any(board_after(after, reply).is_checkmate() for reply in after.legal_moves):
-        return taken - 100.0
-    return taken - max(
+        return gain - 100.0
+    return gain - max(
         (_exchanged(after, reply) for reply in after.generate_legal_captures()), default=0
     )
 
