@@ -3,7 +3,7 @@
 import chess
 import pytest
 
-from selfplay.matches.play import MatchGame, Thought
+from selfplay.matches.match_game import MatchGame, Thought
 
 BLACK_TO_MOVE = "rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq - 0 1"
 
