@@ -205,6 +205,15 @@ def test_another_function_of_an_activation_is_computed():
     assert (block(X) < 0).any()
 
 
+@pytest.mark.parametrize(
+    ("layer", "name"), [(nn.Conv2D(1, 1, 3, RNG), "stride"), (nn.MaxPool2D(2), "window")]
+)
+def test_another_window_is_refused(layer, name):
+    """It went into files, and the first one was computed."""
+    with pytest.raises(ConfigError, match=f"{name} stays as it is: build another layer"):
+        setattr(layer, name, 2)
+
+
 # ---- names of base classes -----------------------------------------------------------------------
 
 
