@@ -12,7 +12,6 @@ from engine import nn
 from engine.errors import ConfigError, TrainingError
 from engine.native.interrupts import Uninterrupted
 from engine.nn.training import trainer as trainer_module
-from engine.nn.training.checkpoint import read_checkpoint
 
 RNG = np.random.default_rng(2)
 X = RNG.standard_normal((27, 3)).astype(np.float32)
@@ -345,28 +344,6 @@ def test_a_model_no_checkpoint_can_describe_is_refused_before_training(tmp_path)
     with pytest.raises(ConfigError, match="has no name in files"):
         run.fit(DATA, 1, checkpoint=tmp_path / "run.npz")
     assert run.steps_done == 0
-
-
-def test_a_checkpoint_of_version_1_0_0_goes_on(tmp_path):
-    """It describes more of a run than is compared today."""
-    path = tmp_path / "run.npz"
-    whole = made()
-    made().fit(DATA, 1, checkpoint=path)
-    arrays, values = read_checkpoint(path)
-    values["identity"]["settings"] |= {
-        "class": "engine.nn.trainer_settings.TrainerSettings",
-        "threads": 1,
-    }
-    values["identity"] |= {
-        "schedule": {"class": "engine.nn.schedules.WarmupCosine"},
-        "loss": "engine.nn.losses.mse",
-    }
-    values["data"] |= {"prepare": None, "augment": None}
-    write(path, arrays, values | {"rates": [0.01]})
-    run = made()
-    run.resume(path)
-    assert run.fit(DATA, 2) == whole.fit(DATA, 2)
-    assert same_arrays(run.model.named_parameters(), whole.model.named_parameters())
 
 
 def test_a_file_of_another_kind_or_version_is_refused(tmp_path):
