@@ -75,6 +75,6 @@ def rotated(x: Array, cosine: Array, sine: Array) -> Array:
     2021, arXiv:2104.09864.
     """
     half = x.shape[-1] // 2
-    one, other = x[..., :half], x[..., half:]
-    parts = [one * cosine - other * sine, one * sine + other * cosine]
+    first, second = x[..., :half], x[..., half:]
+    parts = [first * cosine - second * sine, first * sine + second * cosine]
     return xp_of(x).concatenate(parts, axis=-1)

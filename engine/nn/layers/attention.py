@@ -99,12 +99,12 @@ class _Attention(Layer):
         names = ("query", "key", "value")
         groups = [(x, names)] if context is None else [(x, names[:1]), (context, names[1:])]
         steps = [
-            dense_together({name: self.parts[name] for name in part}, one, training)
-            for one, part in groups
+            dense_together({name: self.parts[name] for name in part}, source, training)
+            for source, part in groups
         ]
 
         def backward(slopes):
-            left = [one.swapaxes(1, 2) for one in slopes]
+            left = [slope.swapaxes(1, 2) for slope in slopes]
             dinputs = []
             grads = Gradients()
             for (_, part), (_, dense_backward) in zip(groups, steps, strict=True):
@@ -128,8 +128,8 @@ class _Attention(Layer):
         """Reshape a mask [B, S] or [B, T, S] so that it broadcasts to [B, heads, T, S]."""
         if mask is None:
             return None
-        each = (asking,) if getattr(mask, "ndim", 2) == 3 else ()
-        check_input(self, mask, batch, *each, answering, dtype="bool")
+        queries = (asking,) if getattr(mask, "ndim", 2) == 3 else ()
+        check_input(self, mask, batch, *queries, answering, dtype="bool")
         return mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]
 
 

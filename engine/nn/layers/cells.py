@@ -154,8 +154,9 @@ class Bidirectional(Layer):
     def __init__(self, ahead: Recurrent, back: Recurrent) -> None:
         checked_parts({"ahead": ahead, "back": back})
         pair = [
-            isinstance(one, Recurrent) and (one.reverse, one.last, one.return_state)
-            for one in (ahead, back)
+            isinstance(direction, Recurrent)
+            and (direction.reverse, direction.last, direction.return_state)
+            for direction in (ahead, back)
         ]
         if pair not in ([(False, last, False), (True, last, False)] for last in (False, True)):
             expected = "two recurrent layers without return_state, the second with reverse=True"
@@ -165,12 +166,12 @@ class Bidirectional(Layer):
     def forward(
         self, x: Array, training: bool = False, mask: Any = None, state: Any = None
     ) -> Forward:
-        one, one_backward = forward_part("ahead", self.ahead, x, training, mask, state)
-        other, other_backward = forward_part("back", self.back, x, training, mask, state)
+        forth, one_backward = forward_part("ahead", self.ahead, x, training, mask, state)
+        back, other_backward = forward_part("back", self.back, x, training, mask, state)
 
         def backward(dy):
             dx, grads = one_backward(dy[..., : self.ahead.hidden])
             dx_too, other_grads = other_backward(dy[..., self.ahead.hidden :])
             return dx + dx_too, grads | other_grads
 
-        return xp_of(one).concatenate([one, other], axis=-1), backward
+        return xp_of(forth).concatenate([forth, back], axis=-1), backward

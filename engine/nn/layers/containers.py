@@ -218,8 +218,10 @@ def check_distinct(parts: Mapping[str, Layer]) -> None:
     """
     places: dict[int, str] = {}
     for name, part in parts.items():
-        for path, one in part.walk(name):
-            if (one.params or one.buffers) and (first := places.setdefault(id(one), path)) != path:
+        for path, layer in part.walk(name):
+            if (layer.params or layer.buffers) and (
+                first := places.setdefault(id(layer), path)
+            ) != path:
                 raise ConfigError(
                     f"{first} and {path} are one layer, which would be trained twice: build two"
                 )

@@ -35,11 +35,11 @@ class _Convolution(Windowed):
         dilation: Any = 1,
         groups: int = 1,
     ) -> None:
-        given = f"{inputs}, {outputs}, size={size}"
-        settings = self._place(given, size, stride, padding, dilation)
+        call = f"{inputs}, {outputs}, size={size}"
+        settings = self._place(call, size, stride, padding, dilation)
         if inputs % groups or outputs % groups:
             raise ConfigError(
-                f"{type(self).__name__}({given}): the groups, {groups}, must divide the channels"
+                f"{type(self).__name__}({call}): the groups, {groups}, must divide the channels"
             )
         self.inputs = inputs
         self.outputs = outputs
@@ -156,10 +156,10 @@ class ConvTranspose2D(_Convolution):
         if padding is None:
             windows = Geometry.of(size, stride, 0, dilation, self.axes)
             over = [
-                max(one - step, 0)
-                for one, step in zip(windows.extents, windows.stride, strict=True)
+                max(extent - step, 0)
+                for extent, step in zip(windows.extents, windows.stride, strict=True)
             ]
-            padding = short([(one // 2, one - one // 2) for one in over][-self.axes :])
+            padding = short([(extent // 2, extent - extent // 2) for extent in over][-self.axes :])
         further = {"dilation": dilation, "groups": groups}
         super().__init__(inputs, outputs, size, rng, stride, padding, bias, **further)
         ends = Geometry.of(size, stride, output_padding, 1, self.axes).padding

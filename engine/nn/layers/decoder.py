@@ -67,11 +67,11 @@ class DecoderLayer(Block):
             raise ShapeError(f"DecoderLayer: expected the tuple (x, context), found {form_of(x)}")
         x, context = x
 
-        def own(one):
-            return self.run("attention", one, training, None, state)
+        def own(z):
+            return self.run("attention", z, training, None, state)
 
-        def cross(one):
-            return self.run("cross", (one, context), training, mask)
+        def cross(z):
+            return self.run("cross", (z, context), training, mask)
 
         z, own_backward = self.in_skip("norm", x, training, own)
         u, cross_backward = self.in_skip("cross_norm", z, training, cross)

@@ -32,8 +32,8 @@ class Dropout(Layer):
         check_input(self, x, "...")
         if not training or self.rate == 0:
             return x, lambda dy: (dy, {})
-        kept = self.rng.random(x.shape, np.float32) >= self.rate
-        mask = backend_of(x).asarray((kept / (1 - self.rate)).astype(x.dtype))
+        stays = self.rng.random(x.shape, np.float32) >= self.rate
+        mask = backend_of(x).asarray((stays / (1 - self.rate)).astype(x.dtype))
         return x * mask, lambda dy: (dy * mask, {})
 
     def reseed(self, *seed: int) -> None:

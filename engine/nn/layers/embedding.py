@@ -60,8 +60,8 @@ class Embedding(Layer):
         check_input(self, x, "B", "...", dtype="integer")
         smallest, largest = bounds(x) if x.size else (0, 0)
         if not 0 <= smallest <= largest < self.tokens:
-            found = f"{smallest} to {largest}"
-            raise ShapeError(f"Embedding: expected tokens 0 to {self.tokens - 1}, found {found}")
+            span = f"{smallest} to {largest}"
+            raise ShapeError(f"Embedding: expected tokens 0 to {self.tokens - 1}, found {span}")
         weight = self.params["weight"]
         y = weight[x]
         if self.padding_idx is not None:

@@ -84,8 +84,8 @@ class EncoderLayer(Block):
         if table is not None and mask is not None:
             raise ConfigError("EncoderLayer: smolgen sees all places at once, so it takes no mask")
 
-        def attention(one):
-            return self._attention(one, table, training, mask, state)
+        def attention(z):
+            return self._attention(z, table, training, mask, state)
 
         z, skip_backward = self.in_skip("norm", x, training, attention)
         y, feed_backward = self.run("feed", z, training)

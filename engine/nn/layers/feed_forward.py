@@ -50,8 +50,8 @@ class Block(Layer):
         def backward(dy):
             dsum, grads = norm_backward(dy)
             dinner, _ = drop_backward(dsum * self.scale)
-            found, part_grads = part_backward(dinner)
-            dx, *others = found if isinstance(found, tuple) else (found,)
+            dinputs, part_grads = part_backward(dinner)
+            dx, *others = dinputs if isinstance(dinputs, tuple) else (dinputs,)
             dx, before_grads = before_backward(dx)
             return (dsum + dx, *others), grads | part_grads | before_grads
 

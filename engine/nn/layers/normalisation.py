@@ -43,8 +43,8 @@ class BatchNorm(Layer):
         self, channels: int, relu: bool = False, momentum: float = 0.1, epsilon: float = 1e-5
     ) -> None:
         if not 0 < momentum <= 1 or not epsilon > 0:
-            given = f"BatchNorm(momentum={momentum}, epsilon={epsilon})"
-            raise ConfigError(f"{given}: expected momentum above 0 and at most 1, epsilon > 0")
+            call = f"BatchNorm(momentum={momentum}, epsilon={epsilon})"
+            raise ConfigError(f"{call}: expected momentum above 0 and at most 1, epsilon > 0")
         self.channels = channels
         self.relu = relu
         self.momentum = momentum
@@ -147,8 +147,8 @@ class GroupNorm(Layer):
 
     def __init__(self, groups: int, channels: int, epsilon: float = 1e-5) -> None:
         if channels % groups or not epsilon > 0:
-            given = f"GroupNorm({groups}, {channels}, epsilon={epsilon})"
-            raise ConfigError(f"{given}: the groups must divide the channels, epsilon > 0")
+            call = f"GroupNorm({groups}, {channels}, epsilon={epsilon})"
+            raise ConfigError(f"{call}: the groups must divide the channels, epsilon > 0")
         self.groups = groups
         self.channels = channels
         self.epsilon = epsilon
@@ -167,11 +167,11 @@ class GroupNorm(Layer):
         units = xp.ones(width, x.dtype), xp.zeros(width, x.dtype)
         h, norm_backward = operations_for(x).layer_norm(rows, *units, self.epsilon)
         h = h.reshape(x.shape)
-        others = (0, *range(2, x.ndim))
+        axes = (0, *range(2, x.ndim))
 
         def backward(dy):
             dx, *_ = norm_backward((gamma * dy).reshape(rows.shape))
-            grads = {"gamma": (dy * h).sum(axis=others), "beta": dy.sum(axis=others)}
+            grads = {"gamma": (dy * h).sum(axis=axes), "beta": dy.sum(axis=axes)}
             return dx.reshape(x.shape), grads
 
         return gamma * h + beta, backward

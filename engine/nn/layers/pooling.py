@@ -140,9 +140,9 @@ class AveragePool2D(_Pool):
 
         def backward(dy):
             dpadded = xp.zeros_like(padded)
-            each = channels_last(self._image(dy)) * share
+            slope = channels_last(self._image(dy)) * share
             for part in places:
-                dpadded[part] += each
+                dpadded[part] += slope
             dx = channels_first(windows.cropped(dpadded, image.shape[2:]))
             return self._sequence(dx), {}
 
@@ -156,10 +156,10 @@ class AveragePool2D(_Pool):
             return None
         counted = xp.zeros((1, *padded.shape[1:3], 1), padded.dtype)
         # What `ceil` adds behind the padding never counts.
-        kept = self.geometry.padding if self.counts_padding else ((0, 0), (0, 0))
+        inside = self.geometry.padding if self.counts_padding else ((0, 0), (0, 0))
         row_slice, column_slice = (
             slice(padding[0] - before, padding[0] + side + behind)
-            for padding, (before, behind), side in zip(windows.padding, kept, sides, strict=True)
+            for padding, (before, behind), side in zip(windows.padding, inside, sides, strict=True)
         )
         counted[:, row_slice, column_slice] = 1
         return counted
@@ -192,8 +192,8 @@ class GlobalAveragePool(Layer):
             raise ShapeError(f"GlobalAveragePool: expected H and W >= 1, found {list(shape)}")
 
         def backward(dy):
-            each = dy.reshape(*dy.shape, *[1] * (len(shape) - 2)) / math.prod(shape[2:])
-            return xp_of(dy).broadcast_to(each, shape).copy(), {}
+            slope = dy.reshape(*dy.shape, *[1] * (len(shape) - 2)) / math.prod(shape[2:])
+            return xp_of(dy).broadcast_to(slope, shape).copy(), {}
 
         return x.mean(axis=tuple(range(2, x.ndim))), backward
 

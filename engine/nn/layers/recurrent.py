@@ -90,11 +90,11 @@ class Recurrent(Layer):
     def forward(
         self, x: Any, training: bool = False, mask: Any = None, state: Any = None
     ) -> tuple[Any, Any]:
-        x, *given = x if isinstance(x, tuple) else (x,)
+        x, *start = x if isinstance(x, tuple) else (x,)
         check_input(self, x, "B", "T", self.inputs, dtype=self.params["input_weight"].dtype)
         order = slice(None, None, -1 if self.reverse else None)
         keeps = self._keeps(mask, *x.shape[:2])
-        run = self._run(x[:, order].swapaxes(0, 1), given, state, keeps)
+        run = self._run(x[:, order].swapaxes(0, 1), start, state, keeps)
         hidden = run.hidden
         y = hidden[-1] if self.last else hidden[1:].swapaxes(0, 1)[:, order]
 
@@ -104,7 +104,7 @@ class Recurrent(Layer):
             dx, dstate, grads = self._run_back(run, by_time, dstate)
             if dx is not None:
                 dx = dx.swapaxes(0, 1)[:, order]
-            return (dx, *dstate) if given else dx, grads
+            return (dx, *dstate) if start else dx, grads
 
         return (y, *run.last_state) if self.return_state else y, backward
 
@@ -134,8 +134,8 @@ class Recurrent(Layer):
         """Return the gradients of y and of the last state from what backward is given."""
         if not self.return_state:
             dy = (dy, *map(xp_of(y).zeros_like, last_state))
-        for one, like in zip(dy, (y, *last_state), strict=True):
-            check_gradient(self, one, like.shape)
+        for slope, like in zip(dy, (y, *last_state), strict=True):
+            check_gradient(self, slope, like.shape)
         return dy[0], list(dy[1:])
 
     def _run_back(
@@ -179,9 +179,9 @@ class Recurrent(Layer):
             raise ConfigError(f"{type(self).__name__}: what runs backwards keeps no state")
         arrays = tuple(given) or (state or {}).get("arrays") or (zeros,) * self.states
         if len(arrays) != self.states:
-            found = f"a tuple of {1 + len(arrays)}"
+            form = f"a tuple of {1 + len(arrays)}"
             raise ShapeError(
-                f"{type(self).__name__}: expected x and {self.states} arrays of a state, found {found}"
+                f"{type(self).__name__}: expected x and {self.states} arrays of a state, found {form}"
             )
         for array in arrays:
             check_input(self, array, *zeros.shape, dtype=zeros.dtype)
@@ -204,10 +204,12 @@ class Recurrent(Layer):
         where = xp_of(a).where
 
         def backward(dstate, da, dc):
-            direct = step_backward(tuple(where(keep, 0, one) for one in dstate), da, dc)
-            return tuple(where(keep, old, one) for old, one in zip(dstate, direct, strict=True))
+            direct = step_backward(tuple(where(keep, 0, slope) for slope in dstate), da, dc)
+            return tuple(where(keep, old, slope) for old, slope in zip(dstate, direct, strict=True))
 
-        return tuple(where(keep, old, one) for old, one in zip(state, new, strict=True)), backward
+        return tuple(
+            where(keep, old, array) for old, array in zip(state, new, strict=True)
+        ), backward
 
     def _further_gradients(self, dc: Array, a: Array, before: Array) -> Gradients:
         """Return gradients of the parameters that only this kind has, or has in another way, from

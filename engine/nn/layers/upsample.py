@@ -34,11 +34,13 @@ class Upsample(Layer):
 
     def __init__(self, scale: Any = 2, mode: str = "nearest", align_corners: bool = False) -> None:
         scales = scale if isinstance(scale, list | tuple) else [scale]
-        is_size = all(isinstance(one, Real) and 0 < float(one) < math.inf for one in scales)
+        is_size = all(
+            isinstance(factor, Real) and 0 < float(factor) < math.inf for factor in scales
+        )
         if not scales or not is_size or mode not in _MODES or (mode == "nearest" and align_corners):
-            given = f"Upsample({scale!r}, {mode!r}, align_corners={align_corners})"
+            call = f"Upsample({scale!r}, {mode!r}, align_corners={align_corners})"
             expected = f"a scale above 0, a mode of {', '.join(_MODES)}, no corners for nearest"
-            raise ConfigError(f"{given}: expected {expected}")
+            raise ConfigError(f"{call}: expected {expected}")
         self.scale = scale
         self.mode = mode
         self.align_corners = align_corners

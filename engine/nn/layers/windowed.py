@@ -22,18 +22,18 @@ class Windowed(Layer):
     def __setattr__(self, name: str, value: Any) -> None:
         """Raise ConfigError for another window, which would go into files and not be computed."""
         if name in PLACING and name in vars(self):
-            found = f"{name} stays as it is: build another layer, and give it the arrays"
-            raise ConfigError(f"{type(self).__name__}.{found}")
+            advice = f"{name} stays as it is: build another layer, and give it the arrays"
+            raise ConfigError(f"{type(self).__name__}.{advice}")
         super().__setattr__(name, value)
 
-    def _place(self, given: str, size: Any, stride: Any, padding: Any, dilation: Any) -> list[Any]:
+    def _place(self, call: str, size: Any, stride: Any, padding: Any, dilation: Any) -> list[Any]:
         """Set the windows from size, stride, padding and dilation, and return these for files;
         `given` is the call, for errors.
         """
         try:
             self.geometry = Geometry.of(size, stride, padding, dilation, self.axes)
         except ConfigError as error:
-            raise ConfigError(f"{type(self).__name__}({given}): {error}") from error
+            raise ConfigError(f"{type(self).__name__}({call}): {error}") from error
         return [short(setting[-self.axes :]) for setting in self.geometry]
 
     def _image(self, x: Array) -> Array:
@@ -52,8 +52,11 @@ class Windowed(Layer):
 
     def _check_sides(self, image: Array, windows: Geometry) -> None:
         """Raise ShapeError for an image that is smaller than a window."""
-        if any(side < one for side, one in zip(image.shape[2:], windows.least, strict=True)):
-            found, least = image.shape[-self.axes :], windows.least[-self.axes :]
+        if any(
+            side < least_side
+            for side, least_side in zip(image.shape[2:], windows.least, strict=True)
+        ):
+            sides, least = image.shape[-self.axes :], windows.least[-self.axes :]
             raise ShapeError(
-                f"{type(self).__name__}: expected sides >= {[*least]}, found {[*found]}"
+                f"{type(self).__name__}: expected sides >= {[*least]}, found {[*sides]}"
             )
