@@ -131,7 +131,7 @@ class Operations:
         For stride 1, it is the convolution of dy with the kernel turned by half, otherwise col2im
         of dy W.
         """
-        batch, _, *found = dy.shape
+        batch, _, *image_sides = dy.shape
         if (back := windows.turned(sides)) is not None:
             by_group = weight.reshape(groups, -1, *weight.shape[1:])
             turned = by_group[..., ::-1, ::-1].swapaxes(1, 2)
@@ -140,9 +140,9 @@ class Operations:
         rows = _by_groups(channels_last(dy).reshape(-1, len(weight)), groups)
         dcols = _joined(product(rows, _kernels_by_groups(weight, groups)))
         channels = weight.shape[1] * groups
-        dpatches = dcols.reshape(batch, *found, channels, *windows.size)
+        dpatches = dcols.reshape(batch, *image_sides, channels, *windows.size)
         dpadded = self.xp.zeros((batch, *windows.reach(sides), channels), dcols.dtype)
-        for (row, column), part in windows.places(found):
+        for (row, column), part in windows.places(image_sides):
             dpadded[part] += dpatches[..., row, column]
         return channels_first(windows.cropped(dpadded, sides))
 
@@ -223,7 +223,8 @@ class Operations:
             return channels_first(dx.reshape(last.shape)), dgamma, dbeta
 
         centre, width = (
-            one.reshape(-1) if groups == 1 else one.mean(axis=(0, 1)) for one in (mean, variance)
+            moment.reshape(-1) if groups == 1 else moment.mean(axis=(0, 1))
+            for moment in (mean, variance)
         )
         return channels_first(y.reshape(last.shape)), centre, width, backward
 
@@ -241,15 +242,15 @@ class Operations:
         """
         dtype, limit = x.dtype, np.finfo(x.dtype).max
         doubles = [
-            one if isinstance(one, float | int) else one.astype(np.float64)
-            for one in (x, *settings)
+            array if isinstance(array, float | int) else array.astype(np.float64)
+            for array in (x, *settings)
         ]
         *results, wide_backward = norm(self, *doubles)
 
         def backward(dy):
-            return tuple(one.astype(dtype) for one in wide_backward(dy.astype(np.float64)))
+            return tuple(array.astype(dtype) for array in wide_backward(dy.astype(np.float64)))
 
-        return *(self.xp.clip(one, -limit, limit).astype(dtype) for one in results), backward
+        return *(self.xp.clip(array, -limit, limit).astype(dtype) for array in results), backward
 
     def follow(self, running: Moments, values: Moments, momentum: float) -> None:
         """Move running mean and variance in place: running <- running + momentum (value - running)."""
@@ -456,8 +457,8 @@ def _joined(rows: Array) -> Array:
     """Undo `_by_groups`."""
     if rows.ndim == 2:
         return rows
-    groups, count, each = rows.shape
-    return rows.swapaxes(0, 1).reshape(count, groups * each)
+    groups, count, size = rows.shape
+    return rows.swapaxes(0, 1).reshape(count, groups * size)
 
 
 def channels_first(x: Array) -> Array:

@@ -37,8 +37,8 @@ def convolve(
     _make(images, batch, windows, weight.transpose(2, 3, 1, 0), y)
 
     def backward(dy):
-        each = forward_windows(geometry, sides, channels, kernels, False)
-        dweight = _kernel_gradient(images, images_of(dy), batch, each, weight.shape)
+        windows = forward_windows(geometry, sides, channels, kernels, False)
+        dweight = _kernel_gradient(images, images_of(dy), batch, windows, weight.shape)
         return convolve_back(dy, weight, sides, geometry) if input_gradient else None, dweight
 
     return y.transpose(0, 3, 1, 2), backward

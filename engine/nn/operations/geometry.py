@@ -37,17 +37,21 @@ class Geometry(NamedTuple):
         """
         sizes = _each("size", size, axes, 1)
         strides, dilations = _each("stride", stride, axes, 1), _each("dilation", dilation, axes, 1)
-        extents = [(one - 1) * wide + 1 for one, wide in zip(sizes, dilations, strict=True)]
+        extents = [(side - 1) * wide + 1 for side, wide in zip(sizes, dilations, strict=True)]
         if padding is None:
-            ends: list[Any] = [((one - 1) // 2, one // 2) for one in extents]
+            ends: list[Any] = [((side - 1) // 2, side // 2) for side in extents]
         else:
-            given = [padding] * axes if isinstance(padding, Integral) else padding
-            if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != axes:
+            paddings = [padding] * axes if isinstance(padding, Integral) else padding
+            if (
+                not isinstance(paddings, Sequence)
+                or isinstance(paddings, str)
+                or len(paddings) != axes
+            ):
                 form = "a whole number, one for each axis, or None to keep the sides"
                 raise ConfigError(f"padding must be {form}, not {padding!r}")
-            ends = [_each("padding", one, 2, 0) for one in given]
-        one, none = [1] * (2 - axes), [(0, 0)] * (2 - axes)
-        settings = ([*one, *sizes], [*one, *strides], [*none, *ends], [*one, *dilations])
+            ends = [_each("padding", side, 2, 0) for side in paddings]
+        side, none = [1] * (2 - axes), [(0, 0)] * (2 - axes)
+        settings = ([*side, *sizes], [*side, *strides], [*none, *ends], [*side, *dilations])
         return cls(*map(tuple, settings))
 
     @property
@@ -130,16 +134,18 @@ def _each(name: str, value: Any, count: int, least: int) -> tuple[int, ...]:
     """Return `count` whole numbers from one, or from as many."""
     values = [value] * count if isinstance(value, Integral) else value
     is_list = isinstance(values, list | tuple) and len(values) == count
-    if not is_list or any(not isinstance(one, Integral) or one < least for one in values):
+    if not is_list or any(not isinstance(number, Integral) or number < least for number in values):
         raise ConfigError(
             f"{name} must be a whole number >= {least}, or {count} of them, not {value!r}"
         )
-    return tuple(int(one) for one in values)
+    return tuple(int(number) for number in values)
 
 
 def short(values: Sequence[Any]) -> Any:
     """Return a setting as one number where all its numbers are the same, else as lists, for files."""
-    flat = [one for value in values for one in (value if isinstance(value, tuple) else [value])]
+    flat = [
+        number for value in values for number in (value if isinstance(value, tuple) else [value])
+    ]
     if len({*flat}) == 1:
         return flat[0]
     return [[*value] if isinstance(value, tuple) else value for value in values]

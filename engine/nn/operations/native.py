@@ -199,11 +199,17 @@ class NativeOperations(Operations):
         gradient = empty(logits.shape)
         least = np.empty(LANES, np.float32)
         # Others would be read and written behind the end of the logits.
-        wanted = np.ascontiguousarray(classes, np.int64).reshape(math.prod(logits.shape[:-1]))
+        flat_classes = np.ascontiguousarray(classes, np.int64).reshape(math.prod(logits.shape[:-1]))
         none = -1 if ignored is None else int(ignored)
         share = 1 / max(count, 1)
         loss = rows.cross_entropy_rows(
-            _flat(logits), wanted, logits.shape[-1], none, share, gradient.reshape(-1), least
+            _flat(logits),
+            flat_classes,
+            logits.shape[-1],
+            none,
+            share,
+            gradient.reshape(-1),
+            least,
         )
         return loss * share, gradient
 

@@ -33,8 +33,8 @@ def largest(x: np.ndarray, geometry: Geometry) -> Activated:
         inside[:] = -np.inf
         slopes = images_of(dy)
         rows = aligned(len(windows.offsets) * channels)
-        given = y.reshape(-1), slopes, rows, back, dx.reshape(-1)
-        return_to_largest(images, batch, *where, *places, *given)
+        arrays = y.reshape(-1), slopes, rows, back, dx.reshape(-1)
+        return_to_largest(images, batch, *where, *places, *arrays)
         return dx.transpose(0, 3, 1, 2)
 
     return y.transpose(0, 3, 1, 2), backward

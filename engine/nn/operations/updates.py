@@ -127,12 +127,12 @@ def flat_views(*arrays: np.ndarray) -> list[np.ndarray] | None:
     like = arrays[0]
     order = np.argsort([-stride for stride in like.strides], kind="stable")
     views = []
-    for one in arrays:
-        if not isinstance(one, np.ndarray) or one.dtype != np.float32:
+    for array in arrays:
+        if not isinstance(array, np.ndarray) or array.dtype != np.float32:
             return None
-        if one.shape != like.shape or one.strides != like.strides:
+        if array.shape != like.shape or array.strides != like.strides:
             return None
-        view = one.transpose(order)
+        view = array.transpose(order)
         if not (view.flags.c_contiguous and view.flags.writeable):
             return None
         views.append(view.reshape(-1))

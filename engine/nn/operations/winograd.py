@@ -145,13 +145,13 @@ def _chunks(
     """Yield the first image of each chunk of so many tiles, how many images it has, and scratch for
     V and M.
     """
-    each = _whole_tiles(images.height) * _whole_tiles(images.width) // tiles.TILE**2
-    chunk = max(1, most // each)
+    per_board = _whole_tiles(images.height) * _whole_tiles(images.width) // tiles.TILE**2
+    chunk = max(1, most // per_board)
     for first in range(0, batch, chunk):
         count = min(chunk, batch - first)
         yield (
             first,
             count,
-            Products.of("v", count * each, deep),
-            Products.of("m", count * each, wide),
+            Products.of("v", count * per_board, deep),
+            Products.of("m", count * per_board, wide),
         )
