@@ -36,15 +36,15 @@ class _Average:
             self.tensors = copies(tensors)
 
     def _move(self, params: Mapping[str, Array], share: float, pool: ThreadPool | None) -> None:
-        known = {
+        earlier = {
             name: self.tensors[name]
             for name, array in params.items()
             if name in self.tensors and self.tensors[name].shape == array.shape
         }
         # Of parameters that a model got since then, the average begins now.
-        new = copies({name: array for name, array in params.items() if name not in known})
-        self.tensors = known | new
-        for name in known:
+        new = copies({name: array for name, array in params.items() if name not in earlier})
+        self.tensors = earlier | new
+        for name in earlier:
             array = params[name]
             self.tensors[name] = laid_out_like(array, self.tensors[name])
             if (flat := flat_views(self.tensors[name], array)) is not None:

@@ -137,12 +137,12 @@ class _EachEpoch(Callback):
         self.function(record)
 
 
-def as_callback(given: Any) -> Callback:
+def as_callback(callback: Any) -> Callback:
     """Return `given` as a Callback. Raises ConfigError unless it is one, or a function."""
-    if isinstance(given, Callback):
-        return given
-    if isinstance(given, type) or not callable(given):
+    if isinstance(callback, Callback):
+        return callback
+    if isinstance(callback, type) or not callable(callback):
         raise ConfigError(
-            f"callbacks: expected a Callback or a function of an epoch's record, found {given!r}"
+            f"callbacks: expected a Callback or a function of an epoch's record, found {callback!r}"
         )
-    return _EachEpoch(given)
+    return _EachEpoch(callback)

@@ -109,10 +109,10 @@ def _part_identity(part: Any) -> dict[str, Any]:
     """
     if part is None:
         return {"class": "NoneType"}
-    given = {name: vars(part).get(name) for name in settings_of(type(part))}
+    settings = {name: vars(part).get(name) for name in settings_of(type(part))}
     return {
         "class": type(part).__name__,
-        **{name: value for name, value in given.items() if isinstance(value, Real)},
+        **{name: value for name, value in settings.items() if isinstance(value, Real)},
     }
 
 

@@ -132,9 +132,9 @@ class JoinedRows:
     def __init__(self, arrays: Sequence[np.ndarray]) -> None:
         forms = {(array.shape[1:], array.dtype) for array in arrays}
         if len(forms) != 1:
-            found = sorted(map(str, forms))
+            row_forms = sorted(map(str, forms))
             raise ShapeError(
-                f"JoinedRows: expected arrays with rows of one shape and dtype, found {found}"
+                f"JoinedRows: expected arrays with rows of one shape and dtype, found {row_forms}"
             )
         self.arrays = list(arrays)
         self._starts = [0, *accumulate(len(array) for array in arrays)]
@@ -152,9 +152,9 @@ class JoinedRows:
             numbers = np.flatnonzero(numbers)
         if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu"):
             expected = f"row numbers, or a bool for each of {len(self)} rows"
-            found = numbers.shape
+            shape = numbers.shape
             raise ConfigError(
-                f"JoinedRows: expected {expected}, found {numbers.dtype} {list(found)}"
+                f"JoinedRows: expected {expected}, found {numbers.dtype} {list(shape)}"
             )
         if numbers.size and not (numbers.min() >= 0 and numbers.max() < len(self)):
             raise ConfigError(

@@ -70,8 +70,8 @@ def loss_and_gradient(
     is_pair = isinstance(result, tuple) and len(result) == 2
     if not is_pair or getattr(result[0], "shape", ()) != ():
         form = "`return mean_loss, gradient`, a number and the gradient of the outputs, as mse does"
-        found = [form_of(part) for part in result] if is_pair else form_of(result)
-        raise ConfigError(f"loss {_name_of(loss)}: {form}; found {found}")
+        forms = [form_of(part) for part in result] if is_pair else form_of(result)
+        raise ConfigError(f"loss {_name_of(loss)}: {form}; found {forms}")
     mean, gradient = result
     return _over_weights(mean, weights), gradient
 

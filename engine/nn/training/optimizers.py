@@ -102,10 +102,10 @@ class Optimizer:
 
     def state(self) -> dict[str, Any]:
         """Return all a resumed run needs: {"steps": n, "tensors": {"slot.parameter": array copy}}."""
-        other = vars(Optimizer()).keys() | settings_of(type(self))
+        settings = vars(Optimizer()).keys() | settings_of(type(self))
         tensors = dict(self._state)
         for name, value in vars(self).items():
-            if name not in other and value is not None:
+            if name not in settings and value is not None:
                 tensors |= self._arrays_in(name, value)
         return {
             "steps": self.steps,
@@ -132,19 +132,19 @@ class Optimizer:
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Load what `state()` returned. Raises ConfigError for tensors of another optimizer."""
-        kept = copies(state["tensors"])
+        tensors = copies(state["tensors"])
         own = dict[str, Any]()
-        for path in list(kept):
+        for path in list(tensors):
             attribute = path.removesuffix("=").partition("/")[0]
             if attribute in vars(self):
-                _put_at(own, path, kept.pop(path))
-        if unknown := [name for name in kept if name.partition(".")[0] not in self.slots]:
+                _put_at(own, path, tensors.pop(path))
+        if unknown := [name for name in tensors if name.partition(".")[0] not in self.slots]:
             raise ConfigError(
                 f"{type(self).__name__} has slots {list(self.slots)}, the state holds {unknown[:4]}"
             )
         vars(self).update(own)
         self.steps = int(state["steps"])
-        self._state = kept
+        self._state = tensors
         self._model = None
 
     def _slot(self, slot: str, name: str, parameter: Array) -> Array:
@@ -177,9 +177,9 @@ def settings_of(kind: type) -> list[str]:
     """Return the names of what the constructors of a class and of its bases take."""
     return [
         name
-        for one in kind.__mro__
-        if "__init__" in vars(one)
-        for name in signature(one).parameters
+        for base in kind.__mro__
+        if "__init__" in vars(base)
+        for name in signature(base).parameters
     ]
 
 
@@ -198,8 +198,8 @@ class SGD(Optimizer):
     ) -> None:
         super().__init__()
         if not 0 <= momentum < 1 or not weight_decay >= 0:
-            given = f"SGD(momentum={momentum}, weight_decay={weight_decay})"
-            raise ConfigError(f"{given}: expected momentum in [0, 1), weight_decay >= 0")
+            call = f"SGD(momentum={momentum}, weight_decay={weight_decay})"
+            raise ConfigError(f"{call}: expected momentum in [0, 1), weight_decay >= 0")
         if nesterov and not momentum:
             raise ConfigError(
                 "SGD(nesterov=True): expected a momentum above 0, such as momentum=0.9"
@@ -282,9 +282,9 @@ class Adam(Optimizer):
             or not epsilon >= LEAST_EPSILON
             or not weight_decay >= 0
         ):
-            given = f"Adam(beta1={beta1}, beta2={beta2}, epsilon={epsilon}, weight_decay={weight_decay})"
+            call = f"Adam(beta1={beta1}, beta2={beta2}, epsilon={epsilon}, weight_decay={weight_decay})"
             expected = f"beta1 and beta2 in [0, 1), epsilon > 0 (at least {LEAST_EPSILON}), weight_decay >= 0"
-            raise ConfigError(f"{given}: expected {expected}")
+            raise ConfigError(f"{call}: expected {expected}")
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon
@@ -368,8 +368,8 @@ def check_precision(params: Mapping[str, Array]) -> None:
     """
     for name, parameter in params.items():
         if parameter.dtype.itemsize < 4:
-            found = f"{parameter.dtype}, which loses small steps"
-            raise ConfigError(f"{name}: expected float32 or float64 to train, found {found}")
+            form = f"{parameter.dtype}, which loses small steps"
+            raise ConfigError(f"{name}: expected float32 or float64 to train, found {form}")
 
 
 def _most_squarable(gradient: Array) -> float:

@@ -113,12 +113,12 @@ class Step:
         if limit is not None and norm > limit:
             scale_all(grads, limit / norm)
 
-    def check_finite(self, what: str, found: float, rate: float) -> None:
+    def check_finite(self, what: str, number: float, rate: float) -> None:
         """Raise TrainingError unless a number of this step is finite."""
-        if not math.isfinite(found):
+        if not math.isfinite(number):
             advice = f"check the data for NaN, or lower the rate of {rate:g}"
             raise TrainingError(
-                f"step {self.run.steps_done}: expected a finite {what}, got {found}; {advice}"
+                f"step {self.run.steps_done}: expected a finite {what}, got {number}; {advice}"
             )
 
     def _move(self, grads: Mapping[str, Array], rate: float) -> None:

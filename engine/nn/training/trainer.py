@@ -221,8 +221,10 @@ class Trainer:
         file describes.
         """
         plan = self._checked_plan(data, epochs, validation, checkpoint, checkpoint_steps)
-        given = [callbacks] if callable(callbacks) else callbacks
-        plan = plan._replace(watchers=[as_callback(callback) for callback in given], shows=progress)
+        watchers = [callbacks] if callable(callbacks) else callbacks
+        plan = plan._replace(
+            watchers=[as_callback(callback) for callback in watchers], shows=progress
+        )
         self._finish_epoch(plan)  # of a run that ended behind its last step
         while not self._run_callbacks(plan) and not self._is_done(plan):
             self._run_epoch(plan)
@@ -298,16 +300,16 @@ class Trainer:
 
     def _check_data(self, loader: Loader) -> None:
         """Note what the training data is. Raises ConfigError when the run began with other data."""
-        found = data_identity(loader)
+        identity = data_identity(loader)
         began = self._run.data
-        if began is not None and began["examples"] != found["examples"]:
-            there = f"training began with {began['examples']} examples, expected as many, got {found['examples']}"
+        if began is not None and began["examples"] != identity["examples"]:
+            there = f"training began with {began['examples']} examples, expected as many, got {identity['examples']}"
             raise ConfigError(
                 f"{there}; new data needs a new Trainer, which may take the same model"
             )
         if self._saved_data is not None:
-            check_same("the checkpoint", {"data": found}, {"data": self._saved_data})
-        self._run.data = found
+            check_same("the checkpoint", {"data": identity}, {"data": self._saved_data})
+        self._run.data = identity
         self._saved_data = None
 
     def _run_epoch(self, plan: _Plan) -> None:
@@ -463,11 +465,11 @@ class Trainer:
         mine = self._identity()
         theirs = values["identity"]
         check_same(path, mine, theirs, changed)
-        kept = [name for name in arrays if name.startswith("optimizer/")]
-        slots = {name.partition("/")[2].partition(".")[0] for name in kept}
+        remembered = [name for name in arrays if name.startswith("optimizer/")]
+        slots = {name.partition("/")[2].partition(".")[0] for name in remembered}
         is_another = mine["optimizer"]["class"] != theirs["optimizer"]["class"]
         if is_another and slots != {*self.optimizer.slots}:
-            arrays = {name: array for name, array in arrays.items() if name not in kept}
+            arrays = {name: array for name, array in arrays.items() if name not in remembered}
             values["optimizer_steps"] = 0
         self.restore(arrays, values)
         best = _group(arrays, "best/", backend_of_all(self.model.named_parameters()))

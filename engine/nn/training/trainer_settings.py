@@ -98,8 +98,8 @@ def _check_model(model: Layer) -> None:
     check_distinct(model.children())
     parameters = model.named_parameters()
     if len(kinds := {str(array.dtype): name for name, array in parameters.items()}) > 1:
-        found = " and ".join(f"{kind} ({name})" for kind, name in kinds.items())
+        forms = " and ".join(f"{kind} ({name})" for kind, name in kinds.items())
         raise ConfigError(
-            f"Trainer: parameters must be arrays of one dtype, such as np.float32, not {found}"
+            f"Trainer: parameters must be arrays of one dtype, such as np.float32, not {forms}"
         )
     check_precision(parameters)
