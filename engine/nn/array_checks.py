@@ -38,11 +38,13 @@ class ShapedArrays(dict[str, Array]):
         self.update(arrays)
 
     def __setitem__(self, name: str, array: Array) -> None:
-        kept: Array = self.get(name, array)
-        if not is_array(array) or isinstance(array, np.generic) or array.shape != kept.shape:
-            expected = "an array" if kept is array else form_of(kept)
+        before: Array = self.get(name, array)
+        if not is_array(array) or isinstance(array, np.generic) or array.shape != before.shape:
+            expected = "an array" if before is array else form_of(before)
             raise ShapeError(f"{name}: expected {expected}, found {form_of(array)}")
-        super().__setitem__(name, array if array.dtype == kept.dtype else array.astype(kept.dtype))
+        super().__setitem__(
+            name, array if array.dtype == before.dtype else array.astype(before.dtype)
+        )
 
     def update(self, arrays: Mapping[str, Array]) -> None:  # type: ignore[override]
         for name, array in arrays.items():
@@ -85,7 +87,7 @@ def _fits(shape: tuple[int, ...], sides: tuple[int | str, ...]) -> bool:
     if len(shape) != len(sides):
         return False
     pairs = zip(shape, sides, strict=True)
-    return list(shape) == [found if isinstance(side, str) else side for found, side in pairs]
+    return list(shape) == [length if isinstance(side, str) else side for length, side in pairs]
 
 
 def copies(tensors: Mapping[str, Array]) -> dict[str, Array]:

@@ -38,10 +38,10 @@ def save(
     if not isinstance(checked, Layer):
         raise ConfigError(f"dit.save(path, model, card): expected a layer, found {checked!r:.60}")
     further: dict[str, Any] = {"card": card, "configuration": configuration}
-    for name, given in further.items():
-        if not isinstance(given, Mapping | None):
-            form = f'a dict, such as {{"description": {str(given)!r:.40}}}'
-            raise ConfigError(f"dit.save: {name} must be {form}, not {type(given).__name__}")
+    for name, value in further.items():
+        if not isinstance(value, Mapping | None):
+            form = f'a dict, such as {{"description": {str(value)!r:.40}}}'
+            raise ConfigError(f"dit.save: {name} must be {form}, not {type(value).__name__}")
     if dtype not in DTYPES:
         raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype!r}")
     path = Path(path)

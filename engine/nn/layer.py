@@ -218,9 +218,9 @@ class Layer(Module):
                 f"{name}: expected attributes like the constructor's arguments, found no {missing}"
             )
         later = {
-            name: given.default
-            for name, given in inspect.signature(type(self)).parameters.items()
-            if given.kind is given.KEYWORD_ONLY
+            name: argument.default
+            for name, argument in inspect.signature(type(self)).parameters.items()
+            if argument.kind is argument.KEYWORD_ONLY
         }
         values = {name: _described(getattr(self, name)) for name in self.settings}
         return {"layer": self.kind} | {
@@ -345,9 +345,9 @@ def forward_part(
     Backward names the part's gradients as the composite layer does. A ShapeError names the part by
     its dotted path.
     """
-    given = {"mask": mask, "state": None if state is None else state.setdefault(name, {})}
+    extras = {"mask": mask, "state": None if state is None else state.setdefault(name, {})}
     options = {
-        key: value for key, value in given.items() if value is not None and key in part.options
+        key: value for key, value in extras.items() if value is not None and key in part.options
     }
     try:
         y, part_backward = part.forward(x, training, **options)

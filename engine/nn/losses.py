@@ -112,9 +112,9 @@ def softmax_cross_entropy(
         limit = "from 0 to 1, and 0 where a mask is given"
         raise ConfigError(f"label_smoothing must be {limit}, not {label_smoothing}")
     if class_weights is None and weights is None and not label_smoothing and reduction == "mean":
-        found = _plain_loss(logits, targets, mask, ignore_index)
-        if found is not None:
-            return found
+        result = _plain_loss(logits, targets, mask, ignore_index)
+        if result is not None:
+            return result
     counted = targets != ignore_index
     if ignore_index is None:
         counted = xp_of(logits).ones(logits.shape[:-1], bool)
@@ -140,14 +140,14 @@ def _plain_loss(
     """Return the mean loss of outputs and targets of the usual forms, for which there is a shorter
     way; of others None.
     """
-    found = None
+    result = None
     are_classes = targets.dtype.kind in "iu" and targets.ndim < logits.ndim
     if mask is None and are_classes and logits.shape[-1] > 1:
-        found = _loss_of_classes(logits, targets, ignore_index)
-    if found is None and logits.ndim == 2 and ignore_index is None:
+        result = _loss_of_classes(logits, targets, ignore_index)
+    if result is None and logits.ndim == 2 and ignore_index is None:
         loss, gradient = soft_target_loss(logits, _distribution(logits, targets, mask), mask)
-        found = float(loss), gradient
-    return found
+        result = float(loss), gradient
+    return result
 
 
 def _check_targets(logits: Array, targets: Array, mask: Array | None, are_classes: bool) -> None:
@@ -222,21 +222,21 @@ def _of_each_place(
     xp = xp_of(logits)
     losses = xp.zeros(counted.shape, logits.dtype)
     gradient = xp.zeros_like(logits)
-    rows, wanted = logits[counted], targets[counted]
+    rows, row_targets = logits[counted], targets[counted]
     allowed = None if mask is None else mask[counted]
     if not len(rows):
         return losses, gradient, 0.0
-    pure = _distribution(rows, wanted, allowed)
+    pure = _distribution(rows, row_targets, allowed)
     smooth = pure * (1 - smoothing) + smoothing / logits.shape[-1]
     terms, slopes = _soft_parts(rows, smooth * class_weights, allowed, 1)
     row_losses = -terms.sum(axis=1)
     are_classes = pure.dtype == bool
     row_weights = pure * class_weights if are_classes else xp.ones(len(pure), logits.dtype)
     if of_places is not None:
-        each = of_places[counted]
-        row_losses = row_losses * each
-        slopes = slopes * each[:, None]
-        row_weights = row_weights * (each[:, None] if are_classes else each)
+        row_weight = of_places[counted]
+        row_losses = row_losses * row_weight
+        slopes = slopes * row_weight[:, None]
+        row_weights = row_weights * (row_weight[:, None] if are_classes else row_weight)
     losses[counted] = row_losses
     gradient[counted] = slopes
     return losses, gradient, float(row_weights.sum())
@@ -279,10 +279,10 @@ def _loss_of_classes(
     count = counted.size
     if count:
         _check_classes(counted, logits.shape[-1])
-    found = operations_for(logits).cross_entropy(logits, targets, ignore_index, count)
-    if found is None or (logits.ndim == 2 and ignore_index is None):
-        return found
-    loss, gradient = found
+    result = operations_for(logits).cross_entropy(logits, targets, ignore_index, count)
+    if result is None or (logits.ndim == 2 and ignore_index is None):
+        return result
+    loss, gradient = result
     return MeanOver(loss, count), gradient
 
 
@@ -434,10 +434,10 @@ def _reduced(
     _check_reduction(loss, reduction)
     count: float = slopes.size
     if weights is not None:
-        each = place_weights(loss, weights, terms.shape, terms)
-        terms = terms * each
-        slopes = slopes * each
-        count = float(each.sum())
+        factors = place_weights(loss, weights, terms.shape, terms)
+        terms = terms * factors
+        slopes = slopes * factors
+        count = float(factors.sum())
     if reduction == "none":
         return terms, slopes
     if reduction == "sum":

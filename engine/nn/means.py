@@ -26,9 +26,9 @@ class MeanOver(float):
     places: float
 
     def __new__(cls, mean: Any, places: float) -> Self:
-        one = super().__new__(cls, mean)
-        one.places = float(places)
-        return one
+        value = super().__new__(cls, mean)
+        value.places = float(places)
+        return value
 
     def __mul__(self, factor: Any) -> Any:
         return self._of_same_places(self.real * factor)

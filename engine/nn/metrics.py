@@ -28,8 +28,8 @@ def _read(measure: Callable[..., Any]) -> Callable[..., float]:
 
     @wraps(measure)
     def number(*arguments, **options):
-        found = measure(*arguments, **options)
-        return found if isinstance(found, MeanOver) else float(found)
+        value = measure(*arguments, **options)
+        return value if isinstance(value, MeanOver) else float(value)
 
     vars(number)["unread"] = measure
     return number
@@ -59,39 +59,39 @@ def accuracy(
             targets = xp_of(targets).moveaxis(targets, axis, -1)
         outputs = xp_of(outputs).moveaxis(outputs, axis, -1)
     is_one = _answers_one_question(outputs, targets, ignore_index)
-    known = targets == targets
+    is_number = targets == targets
     counted = None
     if is_one:
-        right = ((outputs > 0) == (targets > 0.5)) & known & (outputs == outputs)
+        right = ((outputs > 0) == (targets > 0.5)) & is_number & (outputs == outputs)
     else:
         places = outputs.shape[:-1]
         classes = targets if targets.shape == places else targets.argmax(axis=-1)
-        answered = (outputs.max(axis=-1) > -np.inf) & known.reshape(*places, -1).all(axis=-1)
+        answered = (outputs.max(axis=-1) > -np.inf) & is_number.reshape(*places, -1).all(axis=-1)
         right = (outputs.argmax(axis=-1) == classes) & answered
         if ignore_index is not None:
             counted = classes != ignore_index
     if weights is None and counted is None:
         return right.mean()
-    each = xp_of(outputs).ones(right.shape) if counted is None else counted.astype(np.float64)
+    counts = xp_of(outputs).ones(right.shape) if counted is None else counted.astype(np.float64)
     if weights is not None:
-        each = each * place_weights("accuracy", weights, right.shape, each)
-    total = float(each.sum())
-    return MeanOver(float((right * each).sum()) / (total or 1), total)
+        counts = counts * place_weights("accuracy", weights, right.shape, counts)
+    total = float(counts.sum())
+    return MeanOver(float((right * counts).sum()) / (total or 1), total)
 
 
 def _answers_one_question(outputs: Array, targets: Array, ignore_index: int | None) -> bool:
     """Whether the outputs are logits of one question; raises what `accuracy` says."""
     if not is_array(outputs) or not is_array(targets):
-        found = f"{type(outputs).__name__} and {type(targets).__name__}"
-        raise ShapeError(f"accuracy: expected arrays, found {found}")
-    given, wanted = tuple(outputs.shape), tuple(targets.shape)
-    if not given or 0 in given:
-        raise ShapeError(f"accuracy: expected at least one example, found outputs {list(given)}")
-    shapes = [given[:-1], given] if ignore_index is None else [given[:-1]]
-    is_one = given[1:] == (1,) and wanted == given in shapes
-    if not is_one and (len(given) < 2 or given[-1] < 2 or wanted not in shapes):
-        raise ShapeError(f"accuracy: outputs {list(given)} do not fit targets {list(wanted)}")
-    if isinstance(targets, np.ndarray) and wanted == given:
+        kinds = f"{type(outputs).__name__} and {type(targets).__name__}"
+        raise ShapeError(f"accuracy: expected arrays, found {kinds}")
+    shape, target_shape = tuple(outputs.shape), tuple(targets.shape)
+    if not shape or 0 in shape:
+        raise ShapeError(f"accuracy: expected at least one example, found outputs {list(shape)}")
+    shapes = [shape[:-1], shape] if ignore_index is None else [shape[:-1]]
+    is_one = shape[1:] == (1,) and target_shape == shape in shapes
+    if not is_one and (len(shape) < 2 or shape[-1] < 2 or target_shape not in shapes):
+        raise ShapeError(f"accuracy: outputs {list(shape)} do not fit targets {list(target_shape)}")
+    if isinstance(targets, np.ndarray) and target_shape == shape:
         sums = targets.sum(axis=-1)
         if ((targets < 0) | (targets > 1)).any() or (not is_one and (abs(sums - 1) > 0.01).any()):
             raise DataError(
@@ -110,9 +110,9 @@ def confusion_matrix(outputs: Array, targets: Array) -> np.ndarray:
     """
     answers, truth = to_numpy(outputs), to_numpy(targets)
     if answers.ndim != 2 or truth.shape != answers.shape[:1] or truth.dtype.kind not in "iu":
-        found = f"{list(answers.shape)} and {truth.dtype} {list(truth.shape)}"
+        forms = f"{list(answers.shape)} and {truth.dtype} {list(truth.shape)}"
         raise ShapeError(
-            f"confusion_matrix: expected outputs [B, A] and integer targets [B], found {found}"
+            f"confusion_matrix: expected outputs [B, A] and integer targets [B], found {forms}"
         )
     classes = answers.shape[1]
     if truth.size and not (truth.min() >= 0 and truth.max() < classes):

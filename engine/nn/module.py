@@ -67,12 +67,12 @@ class Module:
 
     def _entries(self, group: str) -> list[tuple[str, Module, str]]:
         """Return the arrays called "params" or "buffers": dotted name, owner, and its own name."""
-        found = []
+        entries = []
         for path, layer in self.walk():
             start = f"{path}." if path else ""
             for key in getattr(layer, group):
-                found.append((start + key, layer, key))
-        return found
+                entries.append((start + key, layer, key))
+        return entries
 
     # ---- arrays by dotted name -------------------------------------------------------------------
 
@@ -82,15 +82,15 @@ class Module:
         Raises ConfigError where two names have one array, or views of it: a step would move it
         twice, a file hold two.
         """
-        found = {name: owner.params[key] for name, owner, key in self._entries("params")}
-        places = {name: address(array) for name, array in found.items()}
+        arrays = {name: owner.params[key] for name, owner, key in self._entries("params")}
+        places = {name: address(array) for name, array in arrays.items()}
         names = {place: name for name, place in places.items()}
         for name, place in places.items():
             if names[place] != name:
                 raise ConfigError(
                     f"{name} and {names[place]} are one array, which would be trained twice: copy it"
                 )
-        return found
+        return arrays
 
     def first_parameter(self) -> Array | None:
         """Return the first of `named_parameters`: all have its dtype and backend; None without any."""
@@ -119,8 +119,8 @@ class Module:
                 if name in own and tuple(array.shape) == tuple(own[name].shape)
             }
             if not tensors:
-                found = f"expected some of {[*own][:4]}, found {[*given][:4]}"
-                raise ConfigError(f"no tensor fits the model by name and shape: {found}")
+                names = f"expected some of {[*own][:4]}, found {[*given][:4]}"
+                raise ConfigError(f"no tensor fits the model by name and shape: {names}")
         else:
             given = tensors
             missing = sorted(parameters.keys() - tensors.keys())
@@ -256,19 +256,19 @@ def _at_top(attribute: str, value: Any) -> list[tuple[str, Any]]:
 
 def _parts_in(attribute: str, value: Any) -> dict[str, Any]:
     """Return the parts in the value of an attribute by path, in dicts and lists at any depth."""
-    found: dict[str, Any] = {}
+    parts: dict[str, Any] = {}
     waiting: list[tuple[str, Any, tuple[int, ...]]] = [
-        (path, one, ()) for path, one in reversed(_at_top(attribute, value))
+        (path, held, ()) for path, held in reversed(_at_top(attribute, value))
     ]
     while waiting:
         path, inner, outside = waiting.pop()
         if isinstance(inner, Module):
-            found[path] = inner
+            parts[path] = inner
         elif isinstance(inner, dict | list | tuple) and id(inner) not in outside:
             keys = list(inner) if isinstance(inner, dict) else range(len(inner))
             for key in reversed(keys):
                 waiting.append((f"{path}.{key}", inner[key], (*outside, id(inner))))
-    return found
+    return parts
 
 
 def _replaced(path: str, value: Any, parts: Mapping[str, Any]) -> Any:

@@ -96,12 +96,12 @@ def numeric_gradient(value: Callable[[], float], tensor: np.ndarray) -> np.ndarr
         raise ConfigError(f"numeric_gradient: expected float64, found {tensor.dtype}")
     gradient = np.zeros_like(tensor)
     for place in np.ndindex(tensor.shape):
-        kept = tensor[place]
-        tensor[place] = kept + STEP
+        number = tensor[place]
+        tensor[place] = number + STEP
         above = value()
-        tensor[place] = kept - STEP
+        tensor[place] = number - STEP
         below = value()
-        tensor[place] = kept
+        tensor[place] = number
         gradient[place] = (above - below) / (2 * STEP)
     return gradient
 
@@ -192,12 +192,15 @@ def _compared(
         return CheckedTensor(name, by_hand, numeric, math.inf)
     # Squares of large ones overflow.
     scale = max(np.abs(by_hand).max(initial=0), np.abs(numeric).max(initial=0), 1.0)
-    mine, other = by_hand / scale, numeric / scale
-    size = float(np.linalg.norm(mine) + np.linalg.norm(other))
+    scaled, scaled_numeric = by_hand / scale, numeric / scale
+    size = float(np.linalg.norm(scaled) + np.linalg.norm(scaled_numeric))
     # By mathematics.
     is_zero = np.abs(by_hand).max(initial=0) < 1e-12 and np.abs(numeric).max(initial=0) < ROUNDING
     return CheckedTensor(
-        name, by_hand, numeric, 0.0 if is_zero else float(np.linalg.norm(mine - other)) / size
+        name,
+        by_hand,
+        numeric,
+        0.0 if is_zero else float(np.linalg.norm(scaled - scaled_numeric)) / size,
     )
 
 

@@ -32,9 +32,9 @@ def save_onnx(
     when x does not fit the model, or an axis cannot be free, OSError when the file cannot be
     written.
     """
-    given: Any = model
-    if not isinstance(given, Layer):
-        raise ConfigError(f"save_onnx(path, model, x): expected a layer, found {given!r:.60}")
+    layer: Any = model
+    if not isinstance(layer, Layer):
+        raise ConfigError(f"save_onnx(path, model, x): expected a layer, found {layer!r:.60}")
     model = model.to("numpy").astype(np.float32)
     graph = Graph()
     x = floats_as(np.float32, x)
@@ -42,8 +42,8 @@ def save_onnx(
     graph.examples = _named(x, options)
     _check_free(graph.examples.values(), free)
     inputs = {
-        name: tensor_type(one.dtype, _sides(name, one, free))
-        for name, one in graph.examples.items()
+        name: tensor_type(array.dtype, _sides(name, array, free))
+        for name, array in graph.examples.items()
     }
     shown, dims = _outputs(model, x, options, free)
     if twice := inputs.keys() & shown.keys():
@@ -51,7 +51,7 @@ def save_onnx(
     names = tuple(name for name in inputs if name not in options)
     results = named_parts(graph.layer(model, names if isinstance(x, tuple) else "x", *options), "y")
     outputs = {
-        name: (results[name], tensor_type(one.dtype, dims[name])) for name, one in shown.items()
+        name: (results[name], tensor_type(array.dtype, dims[name])) for name, array in shown.items()
     }
     write_file(Path(path), graph.model(inputs, outputs))
 
@@ -62,7 +62,7 @@ def _named(x: Any, options: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _check_free(inputs: Iterable[np.ndarray], free: Collection[int]) -> None:
     """Raise ShapeError for a free axis that no input has; axes count from the front."""
-    most = max(one.ndim for one in inputs)
+    most = max(array.ndim for array in inputs)
     for axis in free:
         if not 0 <= axis < most:
             raise ShapeError(f"ONNX: free axes are 0 to {most - 1} of the inputs, found {axis}")
@@ -83,16 +83,16 @@ def _outputs(
     """
     inputs = _named(x, options)
     shown = named_parts(model(x, **options), "y")
-    dims = {name: _sides(name, one, {0} & {*free}) for name, one in shown.items()}
+    dims = {name: _sides(name, array, {0} & {*free}) for name, array in shown.items()}
     for axis in sorted({*free} - {0}):
         others, found = _at_other_length(model, x, options, axis)
         changes = {
-            f"{name}_{axis}": _Lengths(one.shape[axis], others[name].shape[axis])
-            for name, one in inputs.items()
-            if one.ndim > axis
+            f"{name}_{axis}": _Lengths(array.shape[axis], others[name].shape[axis])
+            for name, array in inputs.items()
+            if array.ndim > axis
         }
-        for name, one in shown.items():
-            every = map(_Lengths, one.shape, found[name].shape)
+        for name, array in shown.items():
+            every = map(_Lengths, array.shape, found[name].shape)
             for place, lengths in enumerate(every):
                 if lengths.shown != lengths.other:
                     dims[name][place] = _name_of_side(f"{name}_{place}", lengths, changes)
@@ -113,15 +113,15 @@ def _at_other_length(
     Raises ShapeError for a model that takes no other length.
     """
     every = _named(x, options).values()
-    can_halve = all(one.shape[axis] > 1 for one in every if one.ndim > axis)
+    can_halve = all(array.shape[axis] > 1 for array in every if array.ndim > axis)
     lengths = [False]
     if can_halve:
         lengths.append(True)
     for halves in lengths:
-        given = _resized(x, axis, halves)
-        further = {name: _resized(one, axis, halves) for name, one in options.items()}
+        resized = _resized(x, axis, halves)
+        further = {name: _resized(array, axis, halves) for name, array in options.items()}
         try:
-            return _named(given, further), named_parts(model(given, **further), "y")
+            return _named(resized, further), named_parts(model(resized, **further), "y")
         except ShapeError as error:
             refused = error
     raise ShapeError(f"ONNX: the model takes no other length of axis {axis}: {refused}")
@@ -130,7 +130,7 @@ def _at_other_length(
 def _resized(x: Any, axis: int, halves: bool) -> Any:
     """Return an array, or a tuple of arrays, half or twice as long along an axis."""
     if isinstance(x, tuple):
-        return tuple(_resized(one, axis, halves) for one in x)
+        return tuple(_resized(part, axis, halves) for part in x)
     if x.ndim <= axis:
         return x
     return np.array_split(x, 2, axis)[0] if halves else np.concatenate([x, x], axis)

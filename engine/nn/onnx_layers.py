@@ -102,7 +102,7 @@ class Graph(Nodes):
         one, too.
         """
         owner: Any = next(
-            one for one in type(layer).__mro__ if vars(one).keys() & {"onnx", "forward", "step"}
+            base for base in type(layer).__mro__ if vars(base).keys() & {"onnx", "forward", "step"}
         )
         options = (mask,) if mask is not None and "mask" in layer.options else ()
         if "onnx" in vars(owner):
@@ -257,16 +257,16 @@ class Graph(Nodes):
     def _recurrent(self, layer: Recurrent, x: Names, mask: str | None = None) -> Names:
         if mask is not None:
             raise ConfigError(f"ONNX has no {type(layer).__name__} that a mask passes over")
-        x, *given = x if isinstance(x, tuple) else (x,)
-        states = [self.node("Unsqueeze", one, np.array([0])) for one in given]  # [1, B, H]
-        if not given:
-            one = np.array([1])
-            batch = self.node("Concat", one, self.node("Shape", x, end=1), one, axis=0)
+        x, *start = x if isinstance(x, tuple) else (x,)
+        states = [self.node("Unsqueeze", state, np.array([0])) for state in start]  # [1, B, H]
+        if not start:
+            one_row = np.array([1])
+            batch = self.node("Concat", one_row, self.node("Shape", x, end=1), one_row, axis=0)
             states = [self.node("Expand", np.zeros((1, 1, layer.hidden)), batch)] * layer.states
         by_time = self.node("Transpose", x, perm=[1, 0, 2])
         way = "reverse" if layer.reverse else "forward"
         y, *states = self._steps(layer, by_time, states, way)
-        ends = tuple(self.node("Squeeze", one, np.array([0])) for one in states)
+        ends = tuple(self.node("Squeeze", state, np.array([0])) for state in states)
         if layer.last:
             y = ends[0]
         else:
@@ -321,19 +321,19 @@ class Graph(Nodes):
             query, key = self._rotated(query, waves), self._rotated(key, waves)
         turned = self.node("Transpose", key, perm=[0, 1, 3, 2])
         scores = self.times(self.node("MatMul", query, turned), 1 / math.sqrt(size))
-        for one in bias:
-            scores = self.node("Add", scores, one)
+        for table in bias:
+            scores = self.node("Add", scores, table)
         shares = self._shares(scores, self._allowed(x, mask, causal))
         mixed = self.node("Transpose", self.node("MatMul", shares, value), perm=[0, 2, 1, 3])
         return self.layer(layer.parts["output"], self.reshaped(mixed, 0, 0, layer.inner))
 
     def _shares(self, scores: str, allowed: Sequence[str]) -> str:
         """Return what each key gives to a query, of the keys that all masks allow."""
-        for one in allowed:
-            scores = self.node("Where", one, scores, _FAR_BELOW_ZERO)
+        for mask in allowed:
+            scores = self.node("Where", mask, scores, _FAR_BELOW_ZERO)
         shares = self.node("Softmax", scores, axis=-1)
-        for one in allowed:  # a query that may attend to no key gets 0
-            shares = self.node("Where", one, shares, np.array(0.0))
+        for mask in allowed:  # a query that may attend to no key gets 0
+            shares = self.node("Where", mask, shares, np.array(0.0))
         return shares
 
     def _heads(self, layer: Any, name: str, x: str) -> str:
@@ -358,29 +358,33 @@ class Graph(Nodes):
     def _rotated(self, x: str, waves: tuple[str, str]) -> str:
         """Turn [B, heads, T, d], as `rotated` does."""
         cosine, sine = waves
-        one, other = self.node("Split", x, outputs=2, axis=3, num_outputs=2)
-        first = self.node("Sub", self.node("Mul", one, cosine), self.node("Mul", other, sine))
-        second = self.node("Add", self.node("Mul", one, sine), self.node("Mul", other, cosine))
+        left_half, right_half = self.node("Split", x, outputs=2, axis=3, num_outputs=2)
+        first = self.node(
+            "Sub", self.node("Mul", left_half, cosine), self.node("Mul", right_half, sine)
+        )
+        second = self.node(
+            "Add", self.node("Mul", left_half, sine), self.node("Mul", right_half, cosine)
+        )
         return self.node("Concat", first, second, axis=3)
 
     def _allowed(self, x: str, mask: str | None, causal: bool) -> list[str]:
         """Return what a mask and `causal` allow, each of which broadcasts to [B, heads, T, S]."""
-        found = []
+        masks = []
         if mask is not None:
-            each = self.examples[mask].ndim == 3 if mask in self.examples else False
-            found.append(self.node("Unsqueeze", mask, np.array([1] if each else [1, 2])))
+            has_queries = self.examples[mask].ndim == 3 if mask in self.examples else False
+            masks.append(self.node("Unsqueeze", mask, np.array([1] if has_queries else [1, 2])))
         if causal:
             places = self._places(x)
-            found.append(
+            masks.append(
                 self.node("LessOrEqual", places, self.node("Unsqueeze", places, np.array([1])))
             )
-        return found
+        return masks
 
     def _encoder(self, layer: nn.Encoder, x: str, mask: str | None = None) -> str:
         x = self.squares(x)
         table = [self.weight(array) for array in layer.params.values()]
-        for one in layer.layers.values():
-            x = self.layer(one, (x, *table) if table else x, mask)
+        for part in layer.layers.values():
+            x = self.layer(part, (x, *table) if table else x, mask)
         return x
 
     def _encoder_layer(self, layer: nn.EncoderLayer, x: Names, mask: str | None = None) -> str:
@@ -396,14 +400,14 @@ class Graph(Nodes):
     def _decoder_layer(self, layer: nn.DecoderLayer, x: Names, mask: str | None = None) -> str:
         (x, context), parts = x, layer.parts
 
-        def cross(one):
-            return self.layer(parts["cross"], (one, context), mask)
+        def cross(z):
+            return self.layer(parts["cross"], (z, context), mask)
 
         z = self._in_skip(layer, "norm", x, lambda one: self.layer(parts["attention"], one))
         return self.layer(parts["feed"], self._in_skip(layer, "cross_norm", z, cross))
 
     def _feed_forward(self, layer: nn.FeedForward, x: str) -> str:
-        return self._in_skip(layer, "norm", x, lambda one: self.layer(layer.body, one))
+        return self._in_skip(layer, "norm", x, lambda z: self.layer(layer.body, z))
 
     def _in_skip(self, layer: Any, name: str, x: str, part: Callable[[str], str]) -> str:
         """Add a part inside a skip connection, with the norm of this name before it or behind the

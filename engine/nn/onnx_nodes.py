@@ -46,10 +46,10 @@ class Nodes:
         whole numbers, floats, strings, and lists of whole numbers.
         """
         names = tuple(self.new_name(kind) for _ in range(outputs))
-        given = [name if isinstance(name, str) else self.weight(name) for name in inputs]
+        input_names = [name if isinstance(name, str) else self.weight(name) for name in inputs]
         # NumPy's numbers as Python's.
         plain = {name: np.array(value).tolist() for name, value in attributes.items()}
-        self.nodes.append(self._helper.make_node(kind, given, names, name=names[0], **plain))
+        self.nodes.append(self._helper.make_node(kind, input_names, names, name=names[0], **plain))
         return names if outputs > 1 else names[0]
 
     def new_name(self, kind: str) -> str:

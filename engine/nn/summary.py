@@ -72,7 +72,7 @@ def _traced(layer: Any, path: str, outputs: dict[str, Any]) -> Any:
     children = layer.children()
     start = f"{path}." if path else ""
     twin = layer.with_children(
-        {name: _traced(one, start + name, outputs) for name, one in children.items()}
+        {name: _traced(part, start + name, outputs) for name, part in children.items()}
     )
     if layer.params or not children:
         plain_forward = twin.forward

@@ -36,9 +36,9 @@ def load_torch(
     layers = {path: layer for path, layer in model.walk() if layer.params or layer.buffers}
     if names is None:
         if len(modules) != len(layers):
-            found = f"{[*modules]} and {[*layers]}"
+            counterparts = f"{[*modules]} and {[*layers]}"
             raise ConfigError(
-                f"load_torch: {len(modules)} modules for {len(layers)} layers, {found}; give `names`"
+                f"load_torch: {len(modules)} modules for {len(layers)} layers, {counterparts}; give `names`"
             )
         homes = dict(zip(modules, layers, strict=True))
     else:
