@@ -55,6 +55,7 @@ _COST_BEHIND_CP = 100
 # share of what is left to lose is enough.
 _WORST_CP = -1000
 _SHARE_LEFT = 0.7
+_LEAST_EN_PRISE = 3  # pawns, a piece
 # Pawns by which the farther horizon must name more than the nearer one, to be told.
 _MUCH_MORE = 2
 # The least that the evaluation gives for each pawn that a side is ahead, unless there is
@@ -376,6 +377,28 @@ def _takes_the_same(lines: Lines, plies: int) -> bool:
     return lines.played[0].to_square in {move.to_square for move in lines.better[:plies:2]}
 
 
+def _en_prise(lines: Lines) -> MoveReason:
+    """Return the dearest piece that the other side can take now, and not after the better move,
+    where that is about what the move costs. What the line itself takes, it has shown to be paid
+    for.
+    """
+    after = lines.answered
+    best = board_after(lines.board, lines.better[0])
+    shown = {move.to_square for move in lines.played[:2]}
+    gains = dict[chess.Square, int]()
+    for square in prey(after, after.turn) - chess.SquareSet(shown):
+        gain = gain_on(after, square)
+        if gain > gain_on(best, square):
+            gains[square] = gain
+    dearest = max(gains, key=lambda square: gains[square], default=None)
+    if dearest is None or gains[dearest] < _LEAST_EN_PRISE or lines.cost_cp is None:
+        return NO_REASON
+    if lines.cost_cp < _COST_CP[0] * gains[dearest]:
+        return NO_REASON
+    piece = on_square(after, dearest)
+    return MoveReason(_("leaves {piece} en prise", piece=piece), HANGING)
+
+
 def _trade(lines: Lines) -> MoveReason:
     """Return that queens go off while the mover is behind, and stay on the board after the better
     move.
@@ -570,6 +593,7 @@ _RULES = (
     _wrong_taker,
     _sacrifice,
     _material,
+    _en_prise,
     _answer,
     _better,
     _greed,

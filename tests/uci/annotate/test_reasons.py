@@ -324,6 +324,9 @@ COSTLIEST = {
         False, "misses a chance to win a pawn"),
     "an attacked queen that moves away prevented her capture": (
         "4k3/ppp2ppp/8/8/6b1/8/PPPP1PPP/3QK3 w - - 0 1", "h3 Bxd1 Kxd1 h6", "Qb1 Kd7", 100.0, 0.0, False, ""),
+    "a queen was driven away where a rook hangs": (
+        "rnb1k1nr/pp4pp/2p2p2/3p4/4q2P/4Q1P1/PP2PP2/RN2KBNR w KQkq - 1 11", "Qc5 Na6 Qe3 Qxe3 fxe3 Nh6 Nc3 Ng4",
+        "Qxe4+ dxe4 Nc3 f5 Nh3 Nf6", 440.0, -137.0, True, "leaves the rook on h1 en prise"),
     "a pawn was missed, and a rook falls later": (
         "r3k3/pp2p1pp/8/3p4/1N6/8/PPP2PPP/4K3 w - - 0 1", "h3 e6 a3 h6 b3 g6 g3 b6 f3 g5 f4 a5 g4",
         "Nxd5 a6 h3 h6 a3 g6 b3 b6 Nc7+ Kd7 Nxa8 g5 g3", None, None, True,

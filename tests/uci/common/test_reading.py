@@ -115,7 +115,7 @@ def test_a_file_of_positions_is_no_pgn(tmp_path):
             match=r"suite\.pgn: expected games in PGN, found positions, one a line; `aino",
         ):
             read(path)
-    path.write_text("PuzzleId,FEN,Moves\n")
+    path.write_text("PuzzleId,FEN,Moves,Rating\n")
     with pytest.raises(
         DataError, match="expected games in PGN or positions, one a line, found puzzles"
     ):
