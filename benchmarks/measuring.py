@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import shlex
 import shutil
 import sys
@@ -160,14 +159,6 @@ class Progress:
                 file=sys.stderr,
                 flush=True,
             )
-
-
-def resident_bytes() -> int:
-    """Bytes of memory that the process holds; 0 if the system does not report it (outside
-    Linux).
-    """
-    statm = Path("/proc/self/statm")
-    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
 
 
 def game_boards() -> list[chess.Board]:

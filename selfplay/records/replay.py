@@ -98,13 +98,6 @@ def published_games(folder: Path, generation: int) -> list[SelfPlayRecord]:
     return sorted(records, key=lambda record: record.number)
 
 
-def write_segment(folder: Path, generation: int, games: Iterable[SelfPlayRecord]) -> Path:
-    """Publish existing games as a generation's segment: all of them, or none if `games` raises."""
-    path = segment_path(folder, generation)
-    _write_records(path, games)
-    return path
-
-
 def reopen_segment(folder: Path, generation: int) -> None:
     """Unpublish a segment, if it exists, so that a ReplayWriter can complete it."""
     path = segment_path(folder, generation)
@@ -113,7 +106,8 @@ def reopen_segment(folder: Path, generation: int) -> None:
         sync_folder(folder)
 
 
-def _write_records(path: Path, games: Iterable[SelfPlayRecord]) -> None:
+def write_records(path: Path, games: Iterable[SelfPlayRecord]) -> None:
+    """Write a segment: with all games, or not at all if `games` raises."""
     with atomic_write(path) as stream:
         stream.write(REPLAY_MAGIC)
         for game in games:
@@ -140,7 +134,7 @@ class ReplayWriter:
         begun = self._path.is_file() and self._path.stat().st_size >= len(REPLAY_MAGIC)
         records, self.cut_bytes = read_segment(self._path) if begun else ([], 0)
         if not begun or self.cut_bytes:
-            _write_records(self._path, records)
+            write_records(self._path, records)
         self.games = {record.number: record for record in records}
         # The stream is unbuffered so that `close` has nothing to retry after a failed write.
         self._stream = self._path.open("ab", buffering=0)

@@ -52,7 +52,6 @@ class Shares:
 
 # The sources by number.
 WHOLE_GAMES = SOURCES.index("games")
-SIBLINGS = SOURCES.index("siblings")
 DETOURS = SOURCES.index("detours")
 TREES = SOURCES.index("trees")
 GAME_SHARE = 0.25  # share of a sampled game's positions that are offered

@@ -14,13 +14,13 @@ import pytest
 
 from engine.files.output_files import FIRST_BYTES
 from selfplay.main import main as aino_train
-from selfplay.records.replay import write_segment
 from tests.hardening import limited
 from tests.new_process import largest_file
 from tests.protocol.aino_process import EngineProcess
 from tests.protocol.lines import best_move, scored
 from tests.selfplay import scripted_engine
 from tests.selfplay.data.test_v6 import searched_game
+from tests.selfplay.segments import write_segment
 from tests.selfplay.teachers.nets import material_net_bytes
 from uci.main import main as aino
 

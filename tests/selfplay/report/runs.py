@@ -8,13 +8,13 @@ import chess
 from engine.board.convert import encode_move
 from selfplay.matches.statistics import score_from_elo
 from selfplay.records.endings import Ending
-from selfplay.records.replay import write_segment
 from selfplay.report.run_numbers import read_run
 from selfplay.run.config import config_text
 from selfplay.run.folder import RunFolder
 from selfplay.run.generating import summarise
 from selfplay.run.ledger import GateResult, Phase, ledger_row
 from tests.selfplay.run.crews import TINY, record_of
+from tests.selfplay.segments import write_segment
 
 LOST = (0.0, 0.0, 1.0)
 EVEN = (0.0, 1.0, 0.0)

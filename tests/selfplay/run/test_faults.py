@@ -23,7 +23,6 @@ from selfplay.records.replay import (
     published_generations,
     read_segment,
     segment_path,
-    write_segment,
 )
 from selfplay.run.config import read_toml
 from selfplay.run.fitting import fit, replay_set
@@ -32,6 +31,7 @@ from selfplay.run.phases import run_generations
 from tests.new_process import ROOT, largest_file, wait_until
 from tests.selfplay.data.test_v6 import STARTS, searched_game
 from tests.selfplay.run.crews import TINY_FLAGS, assert_same_generation, never, open_run
+from tests.selfplay.segments import write_segment
 
 FLAGS = ["--net=16x1", *TINY_FLAGS]
 

@@ -14,11 +14,12 @@ from selfplay.data.v6_games import game_of_chunk
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending
 from selfplay.records.game import training_game
-from selfplay.records.replay import read_segment, segment_path, write_segment
+from selfplay.records.replay import read_segment, segment_path
 from selfplay.run.folder import RunFolder
 from selfplay.run.games_out import pgn_text
 from tests.selfplay.data.test_v6 import STARTS, searched_game
 from tests.selfplay.data.v6_chunks import chunk_of_game
+from tests.selfplay.segments import write_segment
 
 
 def played_run(path):

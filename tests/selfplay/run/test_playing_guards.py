@@ -13,7 +13,6 @@ from engine.errors import DataError
 from selfplay.games.game_settings import GameSettings
 from selfplay.records.endings import Ending
 from selfplay.records.game import decode_record, encode_record
-from selfplay.records.replay import write_segment
 from selfplay.run.folder import RunFolder
 from selfplay.run.generating import (
     generate_games,
@@ -25,6 +24,7 @@ from selfplay.run.generating import (
 )
 from selfplay.run.phase_games import GenerationTask, usual_start
 from tests.selfplay.run.crews import record_of
+from tests.selfplay.segments import write_segment
 
 SETTINGS = GameSettings(resign_below=-0.9, resign_moves=2, resign_errors=0.1, most_draws=0.6)
 
