@@ -149,6 +149,9 @@ class _Tasks:
 
 def _ray() -> Any:
     """Return the library. Raises ConfigError where it is not installed."""
+    # Ray prints the end of a lost node's log, 40 lines, whatever `log_to_driver` says; we tell of a
+    # lost worker in one line. It reads this variable as it is imported.
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")
     try:
         import ray
     except ImportError as error:

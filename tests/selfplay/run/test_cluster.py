@@ -3,6 +3,7 @@ Ray is missing.
 """
 
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -23,6 +24,15 @@ def test_missing_ray_is_named_with_its_remedy(monkeypatch, tmp_path, capsys):
     assert main(f"loop {tmp_path}/run --cluster=auto".split()) == 1
     assert "pip install '.[cluster]' in Aino's folder" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_ray_prints_nothing_of_a_lost_node(monkeypatch):
+    """It printed 46 lines from the end of the node's log; it reads the pattern when it is imported."""
+    monkeypatch.delenv("RAY_DEDUP_LOGS_SKIP_REGEX", raising=False)
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())
+    cluster_module._ray()
+    skipped = os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"]
+    assert re.match(skipped, "Raylet is terminated. Last 20 lines of the Raylet logs:\n...")
 
 
 @pytest.mark.parametrize("kind", ["ConnectionError", "RpcError"])
