@@ -7,7 +7,6 @@ from functools import cache
 
 import pytest
 
-from engine.options import OPTIONS
 from tests.documents import generate
 from tests.documents.pages import INLINE, PAGES, ROOT, blocks, plain_text
 
@@ -120,11 +119,3 @@ def test_the_option_table_is_what_the_options_say():
     assert {row.count("|") for row in generate.markdown_table().splitlines()} == {6}, (
         "a bar in a cell ends it"
     )
-
-
-@pytest.mark.parametrize("field", ["backend", "hybrid_weight"])
-def test_help_says_which_evaluators_ignore_an_option(field):
-    text = next(option.help for option in OPTIONS if option.field == field)
-    assert re.search(
-        r"(Other evaluators|Sparse nets and the evaluator material) ignore this$", text
-    ), text

@@ -66,23 +66,6 @@ def test_a_tag_is_released_under_a_change_log_that_names_it(tmp_path, heading, t
             check(tag, tmp_path)
 
 
-def test_pre_commit_runs_a_ruff_that_the_extra_dev_allows():
-    """`dev` names a lowest version; the hook's is the same or newer."""
-    hook = (
-        (ROOT / ".pre-commit-config.yaml")
-        .read_text(encoding="utf-8")
-        .partition("rev: v")[2]
-        .split()[0]
-    )
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
-        "optional-dependencies"
-    ]
-    lowest = next(words for words in extras["dev"] if words.startswith("ruff>=")).removeprefix(
-        "ruff>="
-    )
-    assert [int(part) for part in hook.split(".")] >= [int(part) for part in lowest.split(".")]
-
-
 @pytest.mark.parametrize(
     "machine", [("darwin", "x86_64"), ("darwin", "arm64"), ("linux", "x86_64"), ("win32", "AMD64")]
 )

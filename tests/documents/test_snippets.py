@@ -225,19 +225,3 @@ def test_settings_are_accepted(page):
             names = re.findall(r"(?m)^    ([\w ]+): ", block.text)
             assert names
             assert all(find_option(name) is not None for name in names)
-
-
-def test_examples_cover_the_packages():
-    text = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
-    shown = set(re.findall(r"(?m)^## `([\w.]+)`", text))
-    folders = {
-        "engine": {"board", "tactics", "network", "evaluation", "search", "nn"},
-        "selfplay": {"data", "matches"},
-    }
-    wanted = {
-        "engine",
-        "uci",
-        "weights",
-        *(f"{top}.{name}" for top, names in folders.items() for name in names),
-    }
-    assert wanted <= shown

@@ -55,52 +55,37 @@ def run(folder, command):
     The assertion shows what it printed when it fails.
     """
     environment = {
-        **os.environ,
         "PATH": os.pathsep.join([str(folder / ".venv" / "bin"), os.environ["PATH"]]),
         "PYTHONPATH": str(ROOT),
         "NO_COLOR": "1",
         "XDG_DATA_HOME": str(folder / "data"),
         "BROWSER": "true",
     }
+    status, said = in_a_shell(command, BEGINNING_S, cwd=folder, env={**os.environ, **environment})
+    assert status in (0, None), f"{command}\n{said[-4000:]}"
+
+
+def in_a_shell(command, seconds=COMMAND_S, **place):
+    """Exit status, None for what was interrupted after so many seconds, and what was printed.
+
+    What does not hear is killed: jobs in the background ignore Ctrl-C.
+    """
     process = subprocess.Popen(
         ["bash", "-euo", "pipefail", "-c", command],
-        cwd=folder,
-        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        **place,
     )
-    try:
-        said, _ = process.communicate(timeout=BEGINNING_S)
-    except subprocess.TimeoutExpired:
-        end(process)
-    else:
-        assert process.returncode == 0, f"{command}\n{said[-4000:]}"
-
-
-def end(process):
-    """Interrupt what works, and kill it if it does not hear (a background job ignores Ctrl-C)."""
-    os.killpg(process.pid, signal.SIGINT)
-    try:
-        process.communicate(timeout=BEGINNING_S)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-
-
-def in_a_shell(command):
-    """Exit status, and what was printed."""
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", command],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=COMMAND_S,
-    )
-    return done.returncode, done.stdout
+    for end in (signal.SIGINT, signal.SIGKILL):
+        try:
+            said, _ = process.communicate(timeout=seconds)
+            return process.returncode if end == signal.SIGINT else None, said
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, end)
+    return None, process.communicate()[0]
 
 
 def new_workshop(folder):
