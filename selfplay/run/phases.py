@@ -52,11 +52,11 @@ def run_generations(
             return False
         if due[1] is Phase.GATE:
             finished += 1
-            log(standing_text(run, hours))
+            log(gain_so_far(run, hours))
     return True
 
 
-def standing_text(run: RunFolder, hours: float) -> str:
+def gain_so_far(run: RunFolder, hours: float) -> str:
     """Return what the run has gained so far, and what is left of its hours, in words."""
     gates = run.ledger.gates().values()
     promoted = sum(gate.accepted for gate in gates)

@@ -21,7 +21,7 @@ from selfplay.run.fitting import learner_settings
 from selfplay.run.folder import RunFolder
 from selfplay.run.gating import GateTest
 from selfplay.run.ledger import Ledger, Phase
-from selfplay.run.phases import adopt_candidate, run_generations, standing_text
+from selfplay.run.phases import adopt_candidate, gain_so_far, run_generations
 from tests.selfplay.report.runs import gate_result, run_with
 from tests.selfplay.run.crews import (
     TINY,
@@ -107,7 +107,7 @@ def test_loop_command_continues_with_the_next_generation(net, aino_train, tmp_pa
 def test_a_run_tells_what_it_has_gained_and_what_is_left_of_its_hours(tmp_path):
     with closing(run_with(tmp_path, [gate_result(30), gate_result(-40, accepted=False)])) as run:
         run.ledger.add_work(1, 1800)
-        words = standing_text(run, hours=2.0)
+        words = gain_so_far(run, hours=2.0)
     assert words == (
         "so far: 1 of 2 candidates promoted, Elo +30 at most, 0.50 h of work, 1.50 h left"
     )
