@@ -21,7 +21,7 @@ from pathlib import Path
 import chess.pgn
 
 from engine.board.pgn.annotations import is_told
-from engine.board.pgn.game_splices import are_same, game_splices
+from engine.board.pgn.game_splices import NAMING_TAGS, are_same, game_splices
 from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError
 from engine.files.atomic import append, atomic_write, replace, sync_folder, write_file
@@ -141,8 +141,14 @@ class _ChangedFile:
 
 
 def _facts(game: FoundGame) -> tuple[object, ...]:
-    """Return what stays of a game that is not changed itself, and of one whose words are."""
-    tags = {name: value for name, value in game.tags.items() if is_told(value)}
+    """Return what stays of a game that is not changed itself, and of one whose words or names
+    are.
+    """
+    tags = {
+        name: value
+        for name, value in game.tags.items()
+        if is_told(value) and name not in NAMING_TAGS
+    }
     return tags, game.start, game.moves
 
 

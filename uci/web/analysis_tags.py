@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import chess
 
@@ -12,6 +12,12 @@ from uci.game.timed_game import Setup
 
 _ANALYSIS = "Analysis"  # the title of one that the person gave none
 _UNKNOWN_PLAYER = "?"
+
+
+def is_chapter(tags: Mapping[str, str]) -> bool:
+    """Whether a game is a chapter of a study, as Lichess writes them, or nobody's."""
+    is_study = "ChapterName" in tags or "/study/" in tags.get("Site", "")
+    return is_study or not any(is_told(tags.get(name, "")) for name in ("White", "Black"))
 
 
 class AnalysisTags:
@@ -25,6 +31,7 @@ class AnalysisTags:
     def __init__(self, setup: Setup, today: str, main_line: Sequence[chess.Move]) -> None:
         self._tags = dict(setup.headers)
         self._today = today
+        self._is_in_file = bool(setup.kept)
         self._opened_line = [*main_line]
         self._origin = setup.origin
         self._is_told_as_named = setup.saved is not None
@@ -33,17 +40,27 @@ class AnalysisTags:
     def name(self, title: str, white: str, black: str) -> None:
         """Give the analysis a title and the names of its players, "" for none."""
         names = {
-            "Event": title.strip() or _ANALYSIS,
+            self._title_tag: title.strip() or _ANALYSIS,
             "White": white.strip() or _UNKNOWN_PLAYER,
             "Black": black.strip() or _UNKNOWN_PLAYER,
         }
-        self._tags = {"Date": self._today, **self._tags, **names}
+        day = {} if self._is_in_file else {"Date": self._today}
+        self._tags = {**day, **self._tags, **names}
         self._is_told_as_named = True
         self.is_renamed = True
 
     def name_origin(self) -> None:
         """Tell from now on which file the analysis is from."""
         self._tags["Source"] = self._origin
+
+    @property
+    def _title_tag(self) -> str:
+        return "ChapterName" if "ChapterName" in self._tags else "Event"
+
+    @property
+    def title(self) -> str:
+        """What a game or a chapter is called, "" where nothing tells it."""
+        return self[self._title_tag]
 
     def __getitem__(self, tag: str) -> str:
         return self._tags.get(tag, "")

@@ -7,7 +7,7 @@ import chess.pgn
 
 from uci.game.ends import GameEnd, end_by_flag, end_on_board
 from uci.game.timed_game import Setup, TimedGame
-from uci.web.analysis_tags import AnalysisTags
+from uci.web.analysis_tags import AnalysisTags, is_chapter
 from uci.web.study import Study
 
 
@@ -133,8 +133,10 @@ class BoardGame(TimedGame):
 
     @property
     def may_be_named(self) -> bool:
-        """Whether its title and names are the person's own to choose: not those of a game."""
-        return not self.is_game and not self.setup.kept
+        """Whether its title and names are the person's own to choose: those of an analysis or of a
+        chapter, not of a game.
+        """
+        return not self.is_game and (not self.setup.kept or is_chapter(self.setup.headers))
 
     @property
     def is_played(self) -> bool:

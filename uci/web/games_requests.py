@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Mapping
 from dataclasses import replace
 
 import chess
@@ -23,6 +22,7 @@ from uci.library.games_folder import GamesFolder
 from uci.library.glicko import Rating
 from uci.library.progress import counted_games, points, positions, rows
 from uci.library.training_words import standing_text
+from uci.web.analysis_tags import is_chapter
 from uci.web.board_game import BoardGame
 from uci.web.board_session import BoardSession
 from uci.web.games_service import Exported, GamesService, on_games
@@ -142,13 +142,8 @@ def open_game(service: GamesService, games: GamesFolder, key: str, ply: int) -> 
         fault = translated(str(game.errors[0]))
         sentence = _("the PGN has a fault: {fault}", fault=fault)
         service.tell({"do": "say", "text": sentence, "kind": "error"})
-    if _is_chapter(game.headers):
+    if is_chapter(game.headers):
         _tell_chapters(service, games, known)
-
-
-def _is_chapter(tags: Mapping[str, str]) -> bool:
-    """Whether a game is a chapter of a study, as Lichess writes them."""
-    return "ChapterName" in tags or "/study/" in tags.get("Site", "")
 
 
 def _tell_chapters(service: GamesService, games: GamesFolder, known: Game) -> None:

@@ -59,7 +59,7 @@ def snapshot(
         "names": _names(board_game),
         "ratings": _ratings(board_game),
         "about": _about(board_game),
-        "title": board_game.tags["Event"] if board_game.may_be_named else None,
+        "title": board_game.tags.title if board_game.may_be_named else None,
         "review": review_told(review),
         "lesson": None if lesson is None else _lesson(lesson, study),
     }
@@ -149,10 +149,11 @@ def _ratings(board_game: BoardGame) -> dict[str, str]:
 
 def _about(board_game: BoardGame) -> list[str]:
     """Return what stands above a game of others: its title, its day and its result."""
-    title = board_game.tags["ChapterName"] or board_game.tags["Event"]
     day = board_game.tags["Date"].replace(".", "-").removesuffix("-??").removesuffix("-??")
     result = board_game.tags["Result"]
-    return [words for words in (title, day, result) if is_told(words) and words != "*"]
+    return [
+        words for words in (board_game.tags.title, day, result) if is_told(words) and words != "*"
+    ]
 
 
 def lines_of(board: chess.Board, infos: Sequence[SearchInfo], most: int) -> dict[str, Any]:

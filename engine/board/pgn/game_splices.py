@@ -3,13 +3,15 @@ there.
 
 Each node of a game's tree stands somewhere in its text: a number, a word, marks, comments, and
 behind them the variations to its move. Where a comment or a mark was changed, its own bytes are
-replaced. A new variation stands behind those before it. A deleted one goes with its brackets.
+replaced. A new variation stands behind those before it. A deleted one goes with its brackets. Title
+and names of a chapter are replaced where they stand among the tags.
 """
 
 from __future__ import annotations
 
 import io
 import itertools
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -26,6 +28,8 @@ from engine.board.pgn.token_player import GLUED_RESULT, PlacedPlayer
 from engine.errors import DataError, message
 from engine.files.source_text import Splice, splice
 
+# What a person may call a game otherwise; all other tags stay what they were.
+NAMING_TAGS = ("ChapterName", "Event", "White", "Black")
 _SPACES = b" \t"
 _SEMICOLON = ord(";")
 _COMMENTS = (scan_buffers.TOLD, scan_buffers.LINE_COMMENT, scan_buffers.ESCAPE)
@@ -38,8 +42,8 @@ def game_splices(text: bytes, edited: chess.pgn.Game) -> list[Splice]:
 
     text: UTF-8 whose lines end in line feeds, from the end of the game before to its own end.
 
-    Raises DataError, which says why, where the text cannot be read wholly, where tags or moves of
-    the main line are others, or where the edited game would not be read again.
+    Raises DataError, which says why, where the text cannot be read wholly, where tags that are no names, or moves of
+    the main line, are others, or where the edited game would not be read again.
     """
     splices = _Splicer(text).splices_of(edited)
     if splices and not are_same(_PlacedGame(splice(text, splices)).game, edited):
@@ -240,8 +244,7 @@ class _Splicer:
     def splices_of(self, edited: chess.pgn.Game) -> list[Splice]:
         """Return them in order. Raises DataError."""
         game = self._placed.game
-        if dict(game.headers) != dict(edited.headers):
-            raise DataError(message("the tags are others"))
+        self._edit_tags(dict(game.headers), dict(edited.headers))
         if list(game.mainline_moves()) != list(edited.mainline_moves()):
             raise DataError(message("the moves of the main line are others"))
         todo: list[tuple[chess.pgn.GameNode, chess.pgn.GameNode]] = [(game, edited)]
@@ -254,6 +257,23 @@ class _Splicer:
             if following.begin < one.end:
                 raise DataError(message("what was changed cannot be written into its text"))
         return splices
+
+    def _edit_tags(self, tags: dict[str, str], edited: dict[str, str]) -> None:
+        end = self._placed.standings[self._placed.game].begin
+        for name in NAMING_TAGS:
+            value = edited.get(name, "")
+            if tags.get(name, "") == value:
+                continue
+            escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+            tag = rb'\[[ \t]*%s[ \t]+"((?:[^"\\]|\\.)*)"' % name.encode()
+            standing = re.search(tag, self._text[:end])
+            if standing is None:
+                self._words.append(Splice(end, end, f'\n[{name} "{escaped}"]'))
+            else:
+                self._words.append(Splice(standing.start(1), standing.end(1), escaped))
+        fixed = (tags.keys() | edited.keys()).difference(NAMING_TAGS)
+        if any(tags.get(name) != edited.get(name) for name in fixed):
+            raise DataError(message("the tags are others"))
 
     def _edit_node(self, node: chess.pgn.GameNode, wanted: chess.pgn.GameNode) -> None:
         standing = self._placed.standings[node]

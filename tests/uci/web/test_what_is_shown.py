@@ -101,15 +101,21 @@ def test_a_game_of_others_has_its_players_ratings():
     assert state_of(GAME)["ratings"] == {"white": "1900", "black": ""}
 
 
+async def open_first(desk):
+    """Opens the first game of the list, and returns its key."""
+    desk.ask("games_refresh")
+    await desk.told_of("games_read")
+    fields = dict.fromkeys(("text", "result", "side", "file", "line", "order", "unfolded"), "")
+    desk.ask("games_find", **fields, offset=0)
+    key = (await desk.told_of("games_found"))["games"][0]["key"]
+    desk.ask("games_open", key=key, ply=0)
+    return key
+
+
 async def opened(folder, name):
     """What is told after a game of the folder was opened, up to a message of this name."""
     desk = SessionAlone(folder)
-    desk.ask("games_refresh")
-    await desk.told_of("games_read")
-    fields = dict.fromkeys(("text", "result", "side", "file", "line", "order"), "")
-    desk.ask("games_find", **fields, offset=0)
-    games = (await desk.told_of("games_found"))["games"]
-    desk.ask("games_open", key=games[0]["key"], ply=0)
+    await open_first(desk)
     told = await desk.told_of(name)
     desk.close()
     return told
@@ -125,6 +131,24 @@ async def test_a_chapter_comes_with_the_other_chapters_of_its_study(tmp_path):
         "Chapter 2",
         "Chapter 3",
     ]
+
+
+async def test_the_title_of_a_chapter_is_edited_in_its_file(tmp_path):
+    """Names of an imported study could not be changed."""
+    file = tmp_path / "study.pgn"
+    text = "\n".join(STUDY.format(number=number) for number in (1, 2))
+    file.write_text(text)
+    desk = SessionAlone(tmp_path)
+    key = await open_first(desk)
+    chapters = (await desk.told_of("chapters"))["chapters"]
+    number = [chapter["key"] for chapter in chapters].index(key) + 1
+    desk.ask("name", title='Rook "ends"', white="Anna", black="")
+    desk.save_now()
+    desk.close()
+    changed = file.read_text()
+    assert '\n[White "Anna"]\n' in changed
+    before, after = f'[ChapterName "Chapter {number}"]', '[ChapterName "Rook \\"ends\\""]'
+    assert changed.replace('\n[White "Anna"]', "") == text.replace(before, after)
 
 
 async def test_a_variation_that_cannot_be_read_is_told_as_its_game_is_opened(tmp_path):

@@ -164,7 +164,7 @@ def test_a_game_with_another_main_line_is_not_written():
 
 def test_a_game_with_other_tags_is_not_written():
     with pytest.raises(DataError, match="tags"):
-        edited(GAME, lambda game: game.headers.update(White="B"))
+        edited(GAME, lambda game: game.headers.update(Date="2024.01.02"))
 
 
 def test_a_variation_has_the_letters_of_its_game():
