@@ -56,3 +56,20 @@ def test_a_page_that_finds_another_board_says_so(chromium, tmp_path):
         tab.script("socket.close()")
         tab.wait_for("$('curtain-text').textContent.includes('Another board of Aino')")
         tab.close()
+
+
+def test_a_reload_keeps_what_the_review_says_of_a_move(chromium, tmp_path):
+    with web_board(tmp_path) as server:
+        tab = chromium.open(server.url)
+        tab.wait_for("state")
+        tab.script("send('load', { text: '1. f3 e5 2. g4 Qh4# 0-1', game: 1 })")
+        tab.script("send('review')", until="Object.values(marks).some(mark => mark.better)")
+        tab.script(
+            "look(Number(Object.keys(marks).find(id => marks[id].better)))", until="wanted === null"
+        )
+        said = "document.querySelector('#status .told')?.textContent"
+        sentence = tab.wait_for(said)
+        tab.go(server.url)
+        tab.wait_for(f"typeof state !== 'undefined' && state && {said}")
+        assert tab.script(said) == sentence
+        tab.close()

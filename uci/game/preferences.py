@@ -19,7 +19,7 @@ CHOICE = "choice.json"
 
 
 @dataclass(frozen=True)
-class Choice:
+class Preferences:
     """What a person wants of a game with Aino, as one types it: a level, and minutes and seconds of
     a clock.
     """
@@ -28,17 +28,17 @@ class Choice:
     clock: str = ""  # for none
 
     @classmethod
-    def parse(cls, level: str, clock: str) -> Choice:
+    def parse(cls, level: str, clock: str) -> Preferences:
         """Return what was typed. Raises ConfigError."""
         return cls(parse_level(level).text, parse_time_control(clock).text if clock else "")
 
     @classmethod
-    def of(cls, game: TimedGame) -> Choice:
+    def of(cls, game: TimedGame) -> Preferences:
         """Return what a game was begun with."""
         return cls(game.level.text, "" if game.clock is None else game.clock.control.text)
 
     @classmethod
-    def read(cls, folder: Path | None) -> Choice:
+    def read(cls, folder: Path | None) -> Preferences:
         """Return what was kept in a folder, or the usual choice where nothing readable was."""
         if folder is not None:
             # Anybody may have written anything there; the next choice is written in its place.

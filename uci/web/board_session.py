@@ -15,7 +15,7 @@ from engine.search.limits import Limits
 from uci.annotate.review import DEFAULT_LIMITS
 from uci.common.limit_flags import USUAL_LINES
 from uci.game.level import parse_level
-from uci.game.preferences import Choice
+from uci.game.preferences import Preferences
 from uci.game.timed_game import Setup
 from uci.language import translated
 from uci.library.reviews import KeptReview
@@ -73,11 +73,11 @@ class BoardSession:
         self._set_to_work = set_to_work
         self.tasks = BoardTasks(self.report, self.tell_state, on_idle)
         self._folder = services.folder
-        self.choice = Choice.read(services.folder)
+        self.preferences = Preferences.read(services.folder)
         self._open_games(services)
         self.board_game = self._lay(BoardGame(setup))
         if setup.levels is not None:
-            self.choice = Choice.of(self.board_game)
+            self.preferences = Preferences.of(self.board_game)
         self.review = NO_REVIEW
         self.lesson: Lesson | None = None  # a mistake that one tries to do better
         self.shows_lines = True
@@ -151,7 +151,7 @@ class BoardSession:
             {
                 **state,
                 "shows": {"on": self.shows_lines, "count": self.line_count},
-                "choice": vars(self.choice),
+                "choice": vars(self.preferences),
                 "saved": self.saver.sentence(self.board_game),
                 "back": is_other_reviewed,
             }
@@ -224,15 +224,15 @@ class BoardSession:
     def _lay(self, board_game: BoardGame) -> BoardGame:
         """Give a game its level, where nothing tells one: the one that was chosen last."""
         if board_game.setup.levels is None:
-            board_game.level = parse_level(self.choice.level)
+            board_game.level = parse_level(self.preferences.level)
         board_game.load(not self.engine.is_loaded)
         self.saver.begin(board_game)
         return board_game
 
-    def choose(self, choice: Choice) -> None:
+    def choose(self, preferences: Preferences) -> None:
         """Take note of what is wanted of the next games, too."""
-        self.choice = choice
-        choice.keep(self._folder)
+        self.preferences = preferences
+        preferences.keep(self._folder)
 
     def _saved(self, board_game: BoardGame, sentence: str, is_lost: bool) -> None:
         """Let the state of a game tell where it is saved, and say of an earlier one that it could

@@ -25,7 +25,7 @@ from uci.game.ends import (
 )
 from uci.game.level import HINT_LEVEL, Level, parse_level
 from uci.game.move_input import read_human_move
-from uci.game.preferences import Choice
+from uci.game.preferences import Preferences
 from uci.game.timed_game import clicked_move
 from uci.language import _, shown_moves
 from uci.openings.opening_names import book_move
@@ -52,13 +52,13 @@ _WATCHED_S = 1.0  # the least time for a move where Aino plays itself, so that p
 def new(session: BoardSession, side: str, level: str, clock: str, fen: str, chess960: str) -> None:
     board, notes = chosen_position(fen, session.board_game.study.shown, chess960)
     board_game = BoardGame(chosen_game(board, side, level, clock))
-    session.choose(Choice.of(board_game))
+    session.choose(Preferences.of(board_game))
     session.replace_board_game(board_game, notes=notes, is_from_review=bool(fen))
 
 
 def play_from_here(session: BoardSession, side: str, level: str, clock: str) -> None:
     setup = chosen_game(session.board_game.study.shown.copy(), side, level, clock)
-    session.choose(Choice.parse(level, clock))
+    session.choose(Preferences.parse(level, clock))
     begin = partial(session.replace_board_game, is_from_review=True)
     session.tasks.work(lambda: BoardGame(setup), begin)
 
@@ -170,7 +170,7 @@ def resign(session: BoardSession) -> None:
 
 def level(session: BoardSession, level: str) -> None:
     session.board_game.level = parse_level(level)
-    session.choose(replace(session.choice, level=session.board_game.level.text))
+    session.choose(replace(session.preferences, level=session.board_game.level.text))
     session.changed()
 
 

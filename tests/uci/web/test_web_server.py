@@ -68,23 +68,24 @@ async def test_the_browser_is_led_to_the_page_by_an_address_without_the_token(vi
     assert (page.code, page.effective_url) == (200, visit.server.url)
 
 
-async def test_that_address_is_dead_once_it_was_used(visit):
-    once = path_of(visit.server.url_once())
+async def use(visit, once):
     await visit.get(once)
+
+
+async def wait_some_minutes(visit, once):
+    visit.server._once_until -= 301
+
+
+async def make_another(visit, once):
+    visit.server.url_once()
+
+
+@pytest.mark.parametrize("spend", [use, wait_some_minutes, make_another])
+async def test_that_address_dies(visit, spend):
+    once = path_of(visit.server.url_once())
+    await spend(visit, once)
     again = await visit.get(once)
     assert (again.code, visit.server.token in again.body.decode()) == (404, False)
-
-
-async def test_that_address_dies_after_some_minutes(visit):
-    once = path_of(visit.server.url_once())
-    visit.server._once_until -= 301
-    assert (await visit.get(once)).code == 404
-
-
-async def test_that_address_dies_with_the_next_one(visit):
-    once = path_of(visit.server.url_once())
-    visit.server.url_once()
-    assert (await visit.get(once)).code == 404
 
 
 @pytest.mark.parametrize(

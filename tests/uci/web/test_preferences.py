@@ -8,7 +8,7 @@ import pytest
 from tests.uci.web.web_visit import SessionAlone
 from uci.common.reading import read_text_games
 from uci.game.level import Level, parse_level
-from uci.game.preferences import CHOICE, Choice
+from uci.game.preferences import CHOICE, Preferences
 from uci.game.timed_game import Setup, saved_game
 from uci.web import analysis_requests, game_requests
 from uci.web.board_game import BoardGame
@@ -43,20 +43,20 @@ async def test_another_game_is_offered_with_the_choices_of_the_last(tmp_path):
 
 async def test_the_next_program_offers_them_too(board):
     game_requests.new(board(), "white", "elo 1200", "25+10", "", "")
-    assert board().choice == Choice("elo 1200", "25+10")
+    assert board().preferences == Preferences("elo 1200", "25+10")
 
 
 async def test_a_game_from_a_position_is_a_choice_too(board):
     session = board()
     game_requests.play_from_here(session, "white", "nodes 50", "3+2")
-    assert board().choice == Choice("nodes 50", "3+2")
+    assert board().preferences == Preferences("nodes 50", "3+2")
 
 
 async def test_a_level_that_is_changed_in_a_game_is_the_next_ones(board):
     session = board()
     game_requests.new(session, "white", "elo 1200", "5", "", "")
     game_requests.level(session, "alone")
-    assert board().choice == Choice("alone", "5")
+    assert board().preferences == Preferences("alone", "5")
 
 
 async def test_who_cancels_the_first_question_gets_the_level_of_the_last_game(board):
@@ -67,7 +67,7 @@ async def test_who_cancels_the_first_question_gets_the_level_of_the_last_game(bo
 async def test_levels_on_the_command_line_go_before_what_was_kept(board):
     game_requests.new(board(), "white", "elo 1200", "5", "", "")
     levels = dict.fromkeys(chess.COLORS, parse_level("elo 900"))
-    assert board(Setup(levels=levels)).choice == Choice("elo 900")
+    assert board(Setup(levels=levels)).preferences == Preferences("elo 900")
 
 
 async def test_somebody_elses_game_goes_on_at_the_level_that_was_chosen_last(board):
@@ -86,10 +86,10 @@ async def test_somebody_elses_game_goes_on_at_the_level_that_was_chosen_last(boa
 )  # fmt: skip
 def test_what_is_no_choice_is_the_usual_one(text, tmp_path):
     (tmp_path / CHOICE).write_text(text, encoding="utf-8", errors="surrogatepass")
-    assert Choice.read(tmp_path) == Choice()
+    assert Preferences.read(tmp_path) == Preferences()
 
 
 def test_a_choice_lasts_where_nothing_can_be_written(tmp_path):
     (tmp_path / "file").touch()
-    Choice.parse("easy", "5").keep(tmp_path / "file")
-    assert Choice.read(tmp_path / "file") == Choice()
+    Preferences.parse("easy", "5").keep(tmp_path / "file")
+    assert Preferences.read(tmp_path / "file") == Preferences()
