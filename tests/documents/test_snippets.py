@@ -189,10 +189,11 @@ TYPED = {page: to_type(page) for page in WITH_COMMANDS if page != "engine/nn/REA
 MANY_LINES = 12
 
 
-@pytest.mark.parametrize("page", [page for page in TYPED if any(map(QUICK.search, TYPED[page]))])
-def test_quick_commands_run(page, tmp_path):
+def test_quick_commands_run(tmp_path):
+    lines = {line for lines in TYPED.values() for line in lines if QUICK.match(line)}
+    assert len(lines) > 5
     folder = new_workshop(tmp_path)
-    for line in filter(QUICK.search, TYPED[page]):
+    for line in lines:
         run(folder, line)
 
 
