@@ -128,6 +128,7 @@ async def test_a_game_that_is_continued_goes_on_where_it_stood(tmp_path):
 @pytest.mark.parametrize(
     ("data", "said"),
     [(gzip.compress(b"1. e4 *"), "unpack it first"), ("1. e4 *".encode("utf-16"), "UTF-16")],
+    ids=["packed", "wide"],
 )
 def test_nothing_is_saved_in_a_file_that_cannot_be_changed_in_places(tmp_path, data, said):
     path = tmp_path / "mine.pgn"

@@ -3,15 +3,16 @@ like the layers it is made from, test_lc0_generated.py shows.
 """
 
 import gc
+import os
 import sys
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.random import default_rng
 
-from benchmarks.measuring import resident_bytes
 from engine.errors import ConfigError, ShapeError
 from engine.evaluation.protocol import new_leaf_batch
 from engine.evaluation.tower import NetworkEvaluator
@@ -114,6 +115,12 @@ def test_evaluations_allocate_nothing(kind):
     blocks, resident = np.diff(held, axis=0).min(axis=0)
     assert blocks < 2000  # Python fills its free lists; one a batch would be 3,000.
     assert resident < MIB
+
+
+def resident_bytes():
+    """Bytes of memory that the process holds; 0 outside Linux, where the system does not tell."""
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
 
 
 def held_after(evaluator, leaves, rounds):
