@@ -45,7 +45,7 @@ from engine.nn.layers import ACTIVATIONS
 # Lc0 divides the raw counter by this; folded into the first convolution's weights.
 HALFMOVE_SCALE = 99.0
 POLICIES = ("convolution", "classical", "attention")
-PEOPLE = "people-"  # how the name of a tower that knows ratings begins
+RATED_PREFIX = "people-"  # how the name of a tower that knows ratings begins
 
 
 @register("rated_tower")
@@ -100,7 +100,7 @@ class TowerConfig(NetworkSizes):
         fields get defaults. Raises ConfigError for any other form.
         """
         form = "a tower is written FILTERSxBLOCKS, such as 64x6, one of people people-64x6"
-        match = matched(rf"({PEOPLE})?(\d{{1,4}})x(\d{{1,3}})", text, form)
+        match = matched(rf"({RATED_PREFIX})?(\d{{1,4}})x(\d{{1,3}})", text, form)
         return cls(filters=int(match[2]), blocks=int(match[3]), rated=match[1] is not None)
 
     def build(self, rng: np.random.Generator) -> nn.MultiHead:
@@ -126,7 +126,7 @@ class TowerConfig(NetworkSizes):
         return kind(nn.Sequential(**parts), heads)
 
     def __str__(self) -> str:
-        return f"{PEOPLE if self.rated else ''}{self.filters}x{self.blocks}"
+        return f"{RATED_PREFIX if self.rated else ''}{self.filters}x{self.blocks}"
 
     def describe(self) -> str:
         """Describe all fields in words, such as "tower 64x6 (filters x blocks), gates of 8, relu;
