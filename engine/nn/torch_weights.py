@@ -13,10 +13,10 @@ from engine.nn.layers.prelu import PReLU
 from engine.nn.layers.recurrent import Recurrent
 from engine.nn.module import LoadReport
 
-Arrays = dict[str, np.ndarray]
+StateDict = dict[str, np.ndarray]
 # Of norms and PReLU; all other layers have PyTorch's names.
 NAMES = {"weight": "gamma", "bias": "beta", "running_var": "running_variance"}
-COUNT = "num_batches_tracked"  # which no layer of ours has
+BATCH_COUNT = "num_batches_tracked"  # which no layer of ours has
 
 
 def load_torch(
@@ -60,12 +60,12 @@ def _renamed(module: str, names: Mapping[str, str]) -> str:
     return module
 
 
-def _modules(tensors: Mapping[str, Any]) -> dict[str, Arrays]:
+def _modules(tensors: Mapping[str, Any]) -> dict[str, StateDict]:
     """Return arrays by module, in order; those of attention and recurrent modules by their parts."""
-    modules: dict[str, Arrays] = {}
+    modules: dict[str, StateDict] = {}
     for full, tensor in tensors.items():
         module, _, name = full.rpartition(".")
-        if name == COUNT:
+        if name == BATCH_COUNT:
             continue
         array = _array(tensor)
         if name.startswith("in_proj_"):
@@ -93,7 +93,7 @@ def _array(tensor: Any) -> np.ndarray:
     return np.asarray(tensor)
 
 
-def _as_ours(layer: Layer, arrays: Arrays) -> Arrays:
+def _as_ours(layer: Layer, arrays: StateDict) -> StateDict:
     """Return a module's arrays under the names that a layer has."""
     if isinstance(layer, Recurrent):
         return _gates(layer, arrays)
@@ -106,7 +106,7 @@ def _as_ours(layer: Layer, arrays: Arrays) -> Arrays:
     return arrays
 
 
-def _gates(layer: Recurrent, arrays: Arrays) -> Arrays:
+def _gates(layer: Recurrent, arrays: StateDict) -> StateDict:
     """Return the arrays of a recurrent layer, whose gates PyTorch has in another order."""
     order = [0, 1, 3, 2] if layer.gates == 4 else range(layer.gates)
 

@@ -21,11 +21,11 @@ INTERFACES = set(
 # none.
 SHARED = set(
     """
-    ACTIVATIONS Answer BLOCK BYTES Batches CHUNK DEFAULT_NET ENDINGS ENTRY_BYTES
+    ACTIVATIONS Answer BLOCK BYTES Batches CHUNK DEFAULT_NET ENTRY_BYTES
     FORMAT LOG_STEPS LONGEST_LINE LOSSES Loss MOST_PLIES
     NAMES NO_MOVE OPENING_STREAM PART PATIENCE_S PIECE PLIES_LEFT POLICIES ROWS Rows SIDE
-    SQUARES STEP STEPS STRETCH SUM_TOLERANCE Source Tell Trainer VALUES VERSION
-    Value WIN default_config encode evaluate game_key input_transform largest_accumulator load look
+    SQUARES STEP STEPS STRETCH SUM_TOLERANCE Source Tell VALUES VERSION
+    Value WIN default_config encode evaluate input_transform largest_accumulator load look
     mean_of output_transform planes_of relu settings_of write_features write_moves
     """.split()
 )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from engine.player import Engine
 
 THOROUGH = 8  # times the limits, of a second look
-DEEPEST = 32  # the same of a third look
+MOST_THOROUGH = 32  # the same of a third look
 _NEAR_MATE = 4  # moves; to allow a mate further off costs no more than the chances that it takes
 
 ReviewSearch = Callable[["Engine", Limits], SearchResult]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import chess
 
 from uci.annotate.looks import (
-    DEEPEST,
+    MOST_THOROUGH,
     THOROUGH,
     Looks,
     Searched,
@@ -120,7 +120,7 @@ def _settle(game: GameInReview, ply: int) -> int:
         as_played, [candidate._replace(source=ply) for candidate in alternatives[:1]], side
     )
     for times in _thorough_looks(game, ply):
-        is_doubtful = times == DEEPEST or _is_doubtful(best, as_played, side)
+        is_doubtful = times == MOST_THOROUGH or _is_doubtful(best, as_played, side)
         deserves_look = is_doubtful or praise_at_first_sight(game, ply, as_played) is not None
         source = as_played.source
         if deserves_look and source is not None and _deepen(game, source, times):
@@ -162,7 +162,7 @@ def _thorough_looks(game: GameInReview, ply: int) -> list[int]:
     """Return how many times the limits a move may be looked at thoroughly with, in order."""
     if not game.judges(ply):
         return []
-    return [THOROUGH, DEEPEST] if game.plies[ply].has_third_look else [THOROUGH]
+    return [THOROUGH, MOST_THOROUGH] if game.plies[ply].has_third_look else [THOROUGH]
 
 
 def _deepen(game: GameInReview, ply: int, times: int) -> bool:
@@ -181,7 +181,7 @@ def _best_of_all(game: GameInReview, ply: int, as_played: Searched) -> Searched:
     """Return the better one of the played move and a third look at all moves. Else a look at the
     others alone spoke for them, within less than the move before is compared with.
     """
-    _deepen(game, ply, DEEPEST)
+    _deepen(game, ply, MOST_THOROUGH)
     state = game.plies[ply]
     whole = state.seen[0]._replace(source=ply)
     return better_of(as_played, [whole], state.board.turn)
@@ -197,7 +197,7 @@ def _unsure(game: GameInReview) -> list[int]:
             losses[ply] = loss(state.known, following.known, state.board.turn)
     near = [ply for ply, lost in losses.items() if _UNSURE[0] <= lost <= _UNSURE[1]]
     near.sort(key=lambda ply: abs(losses[ply] - LEAST_LOSS))
-    return near[: int(_THIRD_SHARE * game.looks.effort / (2 * DEEPEST))]
+    return near[: int(_THIRD_SHARE * game.looks.effort / (2 * MOST_THOROUGH))]
 
 
 def _is_doubtful(best: Searched, as_played: Searched, side: chess.Color) -> bool:

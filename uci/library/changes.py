@@ -21,7 +21,7 @@ from pathlib import Path
 import chess.pgn
 
 from engine.board.pgn.annotations import is_told
-from engine.board.pgn.game_splices import NAMING_TAGS, are_same, game_splices
+from engine.board.pgn.game_splices import NAMING_TAGS, are_same_games, game_splices
 from engine.board.pgn.game_writer import game_text
 from engine.errors import DataError
 from engine.files.atomic import append, atomic_write, replace, sync_folder, write_file
@@ -224,7 +224,7 @@ def _place_now(saved: SavedGame) -> TextPlace | None:
     for found in find_games(saved.path):
         if found.equality == equality:
             game = game_at(saved.path, found.place)
-            if not game.errors and are_same(game, saved.game):
+            if not game.errors and are_same_games(game, saved.game):
                 return found.place
     return None
 

@@ -46,12 +46,12 @@ def game_splices(text: bytes, edited: chess.pgn.Game) -> list[Splice]:
     the main line, are others, or where the edited game would not be read again.
     """
     splices = _Splicer(text).splices_of(edited)
-    if splices and not are_same(_PlacedGame(splice(text, splices)).game, edited):
+    if splices and not are_same_games(_PlacedGame(splice(text, splices)).game, edited):
         raise DataError(message("what was changed cannot be written into its text"))
     return splices
 
 
-def are_same(game: chess.pgn.Game, edited: chess.pgn.Game) -> bool:
+def are_same_games(game: chess.pgn.Game, edited: chess.pgn.Game) -> bool:
     """Whether a game has all that an edited one has, in words that can be written, whose lines may
     break elsewhere.
     """

@@ -203,7 +203,7 @@ def _begins_next_game(desk, game, at, found):
         ):
             place = desk.tokens[i].place + (desk.tokens[i].kind == scan_buffers.BROKEN)
             end = place + tag.name_end - tag.name
-            if data[skip_spaces(data, end)] == QUOTE and are_same(
+            if data[skip_spaces(data, end)] == QUOTE and are_same_bytes(
                 data, tag.name, tag.name_end, place, end
             ):
                 return True
@@ -222,7 +222,7 @@ def _is_word(data, begin, end, word):
 
 
 @kernel()
-def are_same(data, begin, end, other, other_end):
+def are_same_bytes(data, begin, end, other, other_end):
     """Whether the same text stands between two places and two others."""
     if end - begin != other_end - other:
         return False

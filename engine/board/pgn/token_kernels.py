@@ -45,7 +45,7 @@ from engine.board.pgn.letters import (
 )
 from engine.board.pgn.san_kernels import read_san_move
 from engine.board.pgn.scan_buffers import clear_game, feeds, line_end, put_token
-from engine.board.pgn.tag_kernels import are_same, take_comment, take_tag
+from engine.board.pgn.tag_kernels import are_same_bytes, take_comment, take_tag
 from engine.native.jit import kernel
 
 MOST_NAG = 10**9  # larger numbers of marks count as this
@@ -215,7 +215,7 @@ def _told_result(desk, game, at):
     last = at + game.outcome_end - game.outcome
     if game.variations or not at + 2 < last <= size:
         return at
-    if not are_same(data, at, last, game.outcome, game.outcome_end):
+    if not are_same_bytes(data, at, last, game.outcome, game.outcome_end):
         return at
     following = skip_blank(data, last)
     if following >= size and not desk.final:

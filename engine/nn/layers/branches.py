@@ -19,7 +19,7 @@ from engine.nn.layer import (
     layer_from_config,
     register,
 )
-from engine.nn.layers.containers import named_parts
+from engine.nn.layers.containers import named_layers
 from engine.nn.operations import operations_for
 
 
@@ -29,7 +29,7 @@ class _Branches(Layer):
     """
 
     def __init__(self, *unnamed: Layer, **named: Layer) -> None:
-        self.branches = named_parts(type(self).__name__, unnamed, named)
+        self.branches = named_layers(type(self).__name__, unnamed, named)
         if not self.branches:
             raise ConfigError(f"{type(self).__name__} needs at least one branch")
 

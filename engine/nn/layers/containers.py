@@ -50,7 +50,7 @@ class Sequential(Layer):
     """
 
     def __init__(self, *unnamed: Layer, **named: Layer) -> None:
-        self.layers: dict[Any, Layer] = Chain(named_parts("Sequential", unnamed, named))
+        self.layers: dict[Any, Layer] = Chain(named_layers("Sequential", unnamed, named))
 
     def __getitem__(self, place: int | str | slice) -> Any:
         """Return the layer of this name, or at this place, counted from 0, or from the end as -1,
@@ -179,7 +179,7 @@ class Chain(dict[Any, Layer]):
         return super().__getitem__(place)
 
 
-def named_parts(
+def named_layers(
     owner: str, unnamed: Sequence[Layer], named: Mapping[str, Layer]
 ) -> dict[str, Layer]:
     """Return layers by name: those given by position under their kind, counted."""
