@@ -52,9 +52,10 @@ def record_of(board_game: BoardGame) -> chess.pgn.Game:
 def _version_of(board_game: BoardGame) -> object:
     """Return what tells a record from an earlier one: the tree, the end, the tags, the clocks."""
     study = board_game.study
+    if not board_game.is_game:
+        return study.changes, board_game.tags.of(study.main_line)
     clocks = board_game.clock and board_game.clock.headers()
-    tags = board_game.tags.of(study.main_line)
-    return study.changes, board_game.end, board_game.names, tags, clocks
+    return study.changes, board_game.end, board_game.names, clocks
 
 
 @dataclass

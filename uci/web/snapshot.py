@@ -140,7 +140,9 @@ def _names(board_game: BoardGame) -> dict[str, str]:
 
 def _ratings(board_game: BoardGame) -> dict[str, str]:
     """Return the players' Elo as the tags of a game of others tell it, "" where they do not."""
-    ratings = dict[str, str]()
+    ratings: dict[str, str] = dict.fromkeys(chess.COLOR_NAMES, "")
+    if board_game.is_game:
+        return ratings
     for side in chess.COLOR_NAMES:
         rating = board_game.tags[f"{side.title()}Elo"]
         ratings[side] = rating if is_told(rating) else ""
@@ -149,6 +151,8 @@ def _ratings(board_game: BoardGame) -> dict[str, str]:
 
 def _about(board_game: BoardGame) -> list[str]:
     """Return what stands above a game of others: its title, its day and its result."""
+    if board_game.is_game:
+        return []
     day = board_game.tags["Date"].replace(".", "-").removesuffix("-??").removesuffix("-??")
     result = board_game.tags["Result"]
     return [
