@@ -71,6 +71,19 @@ def review_game(
         side,
     )
     moves = dict[int, MoveReview]()  # those that are marked, by ply
+    try:
+        _go_through(in_review, moves, on_ply)
+    except KeyboardInterrupt:
+        raise ReviewInterrupted(_review_so_far(game, in_review, moves)) from None
+    start = plies[0].known.evaluation
+    return GameReview(game, start, [moves[ply] for ply in sorted(moves)], side)
+
+
+def _go_through(
+    in_review: GameInReview, moves: dict[int, MoveReview], on_ply: Callable[[int, int], object]
+) -> None:
+    """Search and settle all positions, then mark the moves, the last one first."""
+    plies = in_review.plies
     last = len(plies) - 1
     most = 0
 
@@ -80,17 +93,13 @@ def review_game(
         if last:
             on_ply(most, last)
 
-    try:
-        for ply, state in enumerate(plies):
-            state.seen = in_review.looks.at(state.board)
-            tell(_SEARCHED * ply / len(plies))
-        settle_backwards(in_review, lambda share: tell(_SEARCHED + (_SETTLED - _SEARCHED) * share))
-        for ply in reversed(range(last)):
-            moves[ply] = marked(in_review, ply)
-            tell(1.0 - (1.0 - _SETTLED) * ply / last)
-    except KeyboardInterrupt:
-        raise ReviewInterrupted(_review_so_far(game, in_review, moves)) from None
-    return GameReview(game, plies[0].known.evaluation, [moves[ply] for ply in range(last)], side)
+    for ply, state in enumerate(plies):
+        state.seen = in_review.looks.at(state.board)
+        tell(_SEARCHED * ply / len(plies))
+    settle_backwards(in_review, lambda share: tell(_SEARCHED + (_SETTLED - _SEARCHED) * share))
+    for ply in reversed(range(last)):
+        moves[ply] = marked(in_review, ply)
+        tell(1.0 - (1.0 - _SETTLED) * ply / last)
 
 
 def _plies(game: chess.pgn.Game) -> list[PlyState]:
