@@ -125,10 +125,13 @@ class _ChangedFile:
         lines = self._source.spliced(splices)
         self.shift = len(lines.text) - len(self._new)
         games = games_in(self.new_text(around.begin, around.end))
-        staying = [_facts(game) for game in games if game.place.begin not in deleted]
+        edited = {splice.begin for splice in splices} if not deleted else set[int]()
+        staying = [
+            _facts(game, around.begin, edited) for game in games if game.place.begin not in deleted
+        ]
         self._new = lines.text
         games = games_in(self.new_text(around.begin, around.end + self.shift))
-        if staying != [_facts(game) for game in games]:
+        if staying != [_facts(game, around.begin, edited) for game in games]:
             raise DataError(_("without an end of its own, this game and another would become one"))
         try:
             if lost:
@@ -140,16 +143,18 @@ class _ChangedFile:
         return FileChange(self._before, self._path.stat() if self._path.exists() else None)
 
 
-def _facts(game: FoundGame) -> tuple[object, ...]:
-    """Return what stays of a game that is not changed itself, and of one whose words or names
-    are.
+def _facts(game: FoundGame, origin: int, edited: Set[int]) -> tuple[object, ...]:
+    """Return what stays of a game of a part that begins at an origin: its words and names, too,
+    unless places in it are edited.
     """
     tags = {
         name: value
         for name, value in game.tags.items()
         if is_told(value) and name not in NAMING_TAGS
     }
-    return tags, game.start, game.moves
+    begin = origin + game.place.begin
+    is_edited = any(begin <= place <= origin + game.place.end for place in edited)
+    return tags, game.start, game.moves, "" if is_edited else game.place.digest
 
 
 def _keep(path: Path, texts: Sequence[bytes], status: os.stat_result) -> None:

@@ -52,6 +52,8 @@ _MAY_BE_MOVE = re.compile(
 _START = re.compile(rb"fen|setup|variant", re.IGNORECASE)
 _EN_PASSANT = re.compile(r"e\.?p\.?")
 _CHECKS = ("+", "++", "#", "†", "‡")
+_MOVES = (scan_buffers.PIECE_MOVE, scan_buffers.CASTLE, scan_buffers.WORD)
+_USUAL_NUMBER = 8 * 10_000  # the attribute of a number behind which any move may stand
 _BEHIND_BARE_NUMBERS = (
     scan_buffers.PIECE_MOVE,
     scan_buffers.CASTLE,
@@ -150,7 +152,9 @@ class TokenPlayer:
         line = self._lines[-1]
         number = line.number
         line.number = None
-        if number is not None:
+        if number is not None and not (
+            kind in _MOVES and number[0] <= _USUAL_NUMBER
+        ):  # a call for each number takes a tenth of the time
             self._check_number(line, number, kind, attribute)
         if kind > scan_buffers.NAG:
             self._take_bracket_or_text(line, token)
@@ -158,7 +162,7 @@ class TokenPlayer:
             return
         elif kind == scan_buffers.NUMBER:
             line.number = (attribute, place, till) if attribute >= 8 else None
-            if self._offset is None or line.hidden is not None:
+            if line.hidden is not None or self._offset is None:
                 self._compare_number(line, attribute)
         elif kind == scan_buffers.NAG:
             line.node.nags.add(attribute)
