@@ -135,3 +135,32 @@ def test_a_partial_load_tells_what_it_left():
     assert np.array_equal(model.named_parameters()["trunk.one.weight"], given["trunk.one.weight"])
     with pytest.raises(ConfigError, match="no tensor fits"):
         model.load_parameters({"other": X}, partial=True)
+
+
+class Direct(nn.Layer):
+    """Calls its part's `forward` itself."""
+
+    def __init__(self):
+        self.norm = nn.BatchNorm(8)
+        self.head = nn.Dense(8, 3, np.random.default_rng(0))
+
+    def forward(self, x, training=False):
+        h, norm_backward = self.norm.forward(x, training)
+        y, head_backward = self.head.forward(h, training)
+
+        def backward(dy):
+            dh, head_grads = head_backward(dy)
+            dx, norm_grads = norm_backward(dh)
+            grads = {"norm": norm_grads, "head": head_grads}
+            return dx, {f"{part}.{n}": g for part, own in grads.items() for n, g in own.items()}
+
+        return y, backward
+
+
+def test_statistics_of_a_frozen_norm_stay_however_it_is_called():
+    """Called without `forward_part`, they moved."""
+    model = Direct()
+    before = tensors(model)
+    trainer = nn.Trainer(model, nn.softmax_cross_entropy, nn.SGD(), 0.1, rates={"norm.": 0})
+    trainer.fit(nn.Data(X, CLASSES), 1)
+    assert changed(model, before) == {"head.weight", "head.bias"}
