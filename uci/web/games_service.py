@@ -157,8 +157,8 @@ class GamesService:
 
     def ask_names(self, games: GamesFolder, likely: list[str]) -> None:
         """Ask which names are one's own: those that may be, with all that were not answered yet."""
-        asked = [name for name in self.asked if name not in likely]
-        self.asked = [*likely, *asked][:_MOST_ASKED]
+        unanswered = [name for name in self.asked if name not in likely]
+        self.asked = [*likely, *unanswered][:_MOST_ASKED]
         own = [games.catalogue.spelled(name) for name in games.own_names.told]
         self.tell({"do": "games_names", "own": own, "likely": self.asked})
 
@@ -206,23 +206,21 @@ class GamesService:
         name = upload.name.removeprefix(_IMPORT).partition("-")[2]
         try:
             with open_unpacked(upload) as (stream, _share):
-                found = wanted_kind(kind_of(stream.read(LOOKED_AT)), name, GAMES, PUZZLES)
-            if found == PUZZLES or (
-                not found and re.search(r"\.csv(\.\w+)?$", name, re.IGNORECASE)
-            ):
-                says = yield from self.puzzles.training.stock.adding(upload, name)
+                kind = wanted_kind(kind_of(stream.read(LOOKED_AT)), name, GAMES, PUZZLES)
+            if kind == PUZZLES or (not kind and re.search(r"\.csv(\.\w+)?$", name, re.IGNORECASE)):
+                report = yield from self.puzzles.training.stock.adding(upload, name)
                 upload.unlink()
-                self.tell({"do": "games_read", "problems": [says]})
+                self.tell({"do": "games_read", "problems": [report]})
             else:
-                taken = yield from take_in(upload, name)
-                yield from self._read(games, taken)
+                file = yield from take_in(upload, name)
+                yield from self._read(games, file)
         except Exception as error:  # noqa: BLE001 - the page waits for an end
             upload.unlink(missing_ok=True)
-            says = translated(failure(error))
+            fault = translated(failure(error))
             self.tell(
                 {
                     "do": "games_read",
-                    "problems": [says if says.startswith(name) else f"{name}: {says}"],
+                    "problems": [fault if fault.startswith(name) else f"{name}: {fault}"],
                 }
             )
 
