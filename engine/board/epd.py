@@ -17,23 +17,30 @@ from engine.files.text import bare_position
 
 # The hyphen of "no castling", and what word processors make of it.
 DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"
-# The usual ones.
 OPCODE = re.compile(
     r"(?:bm|am|dm|pm|sm|pv|id|ce|rc|ac[dns]|[cv][0-9]|hmvc|fmvn|eco|nic|noop)(?=\s|$)"
 )
 _START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1"
 _LINE_END = re.compile(r"\r\n?|\n")
 _COMMENTS = ("#", "%", ";", "//")  # what begins a line without a position
+
+
+def _field_unless(next_words: str) -> re.Pattern[str]:
+    """Return the form of a field, or of nothing where one of these words stands in its place."""
+    return re.compile(rf"[\s_]*(?:(?=(?:{next_words})(?:[\s_;]|$))|([^\s_;]+))")
+
+
 _FIELD = re.compile(r"[\s_]*([^\s_;]+)")
-# Castling and en passant: what belongs behind them may follow at once.
-_CASTLING, _EN_PASSANT = (
-    re.compile(rf"[\s_]*(?:(?=(?:{behind})(?:[\s_;]|$))|([^\s_;]+))")
-    for behind in ("[0-9]+|moves", f"[0-9]+|moves|(?![a-h][36]){OPCODE.pattern}")
-)
+# After the side, a count or `moves` may follow at once: then the castling field is missing.
+_CASTLING = _field_unless("[0-9]+|moves")
+# An opcode may, too, but c4 and d3 are squares before they are opcodes.
+_EN_PASSANT = _field_unless(f"[0-9]+|moves|(?![a-h][36]){OPCODE.pattern}")
+# A count is no part of a word, of a fraction or of a decimal number.
 _CLOCK = re.compile(rf"[\s_]*([+-]?[0-9]+|[{DASHES}])(?![^\W_]|[/+-]|[.,]\d)")
-# A quote inside has a backslash, which other strings end with.
+# A quote inside has a backslash, which other strings end with. The bound keeps hostile lines short.
 _STRING = r'"(?:\\.|[^"\\]){0,999}"(?=[\s;,]|$)|"[^"]*"'
-_SINGLE, _ESCAPED = re.compile(r'"((?:\\.|[^"\\])*)"'), re.compile(r'\\(["\\])')
+_SINGLE_STRING = re.compile(r'"((?:\\.|[^"\\])*)"')
+_ESCAPED = re.compile(r'\\(["\\])')
 _OPERATION = re.compile(rf"((?:{_STRING}|[^;])+)")  # text up to a semicolon outside quotes
 
 
@@ -73,11 +80,18 @@ def read_operations(text: str) -> dict[str, str]:
     operands: dict[str, str] = {}
     for match in _OPERATION.finditer(text):
         words = match[1].split(None, 1)
-        if words:
-            operand = words[1].strip() if len(words) > 1 else ""
-            single = _SINGLE.fullmatch(operand)
-            operand = (_ESCAPED.sub(r"\1", single[1]) if single else operand.strip('"')).strip()
-            operands[words[0]] = (
-                f"{operands[words[0]]} {operand}" if words[0] in operands else operand
-            )
+        if not words:
+            continue
+        opcode = words[0]
+        operand = _unquoted(words[1].strip()) if len(words) > 1 else ""
+        earlier = f"{operands[opcode]} " if opcode in operands else ""
+        operands[opcode] = f"{earlier}{operand}"
     return operands
+
+
+def _unquoted(operand: str) -> str:
+    """Return an operand without the quotes of a single string, or without stray ones around it."""
+    string = _SINGLE_STRING.fullmatch(operand)
+    if string is None:
+        return operand.strip('"').strip()
+    return _ESCAPED.sub(r"\1", string[1]).strip()
