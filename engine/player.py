@@ -63,7 +63,7 @@ from engine.search.tree.params import (
     params_of,
 )
 from engine.search.visit_loop import Runner, Walkers
-from engine.tactics.small_endings import winner_of_small_ending
+from engine.tactics.small_endings import MOST_KNOWN_PIECES, winner_of_small_ending
 
 TABLE_SHARE = 1 / 16  # Share of Hash for the positions that alpha-beta remembers. Set by hand.
 # Largest table in MiB: alpha-beta looks at a few thousand positions at a time. Set by hand.
@@ -345,12 +345,17 @@ class Engine:
     def _params_of(self, request: SearchRequest) -> SearchParams:
         """Return the search's parameters for a request."""
         own = self._own_params._replace(draw_score=request.draw_score(cp_scale_of(self.evaluator)))
-        if own.small_endings and winner_of_small_ending(self._rows.of(request.board)[-1]) >= 0:
+        if own.small_endings and self._is_known_win(request.board):
             own = own._replace(
                 moves_left_max_effect=KNOWN_WIN_EFFECT, moves_left_slope=KNOWN_WIN_SLOPE
             )
         # People do not see the mates that the rules alone find.
         return own._replace(mate_moves=0) if request.is_like_people else own
+
+    def _is_known_win(self, board: chess.Board) -> bool:
+        """Whether one side's pieces win against a bare king by what `small_endings` knows."""
+        has_few_pieces = board.occupied.bit_count() <= MOST_KNOWN_PIECES
+        return has_few_pieces and winner_of_small_ending(self._rows.of(board)[-1]) >= 0
 
     def _search_tree(self, request: SearchRequest) -> SearchResult:
         self._runner.settle()

@@ -130,6 +130,8 @@ class Layer(Module):
     if not TYPE_CHECKING:  # which would then take every name for one of a layer
 
         def __getattr__(self, name: str) -> Any:
+            if name.startswith("__"):  # Python asks for these, as in `copy`.
+                raise AttributeError(name)
             raise other_name(type(self).__name__, name, MEMBERS)
 
     def forward(self, x: Array, training: bool = False) -> Forward:
@@ -369,3 +371,18 @@ def _no_gradient(dy: Array) -> tuple[None, Gradients]:
 def prefixed(prefix: str, grads: Mapping[str, Array]) -> Gradients:
     """Return the gradients of a part under their names in the composite layer."""
     return {f"{prefix}.{name}": array for name, array in grads.items()}
+
+
+def check_distinct(parts: Mapping[str, Layer]) -> None:
+    """Raise ConfigError where one layer with arrays stands in two places of these parts and what is
+    inside them.
+    """
+    places: dict[int, str] = {}
+    for name, part in parts.items():
+        for path, layer in part.walk(name):
+            if (layer.params or layer.buffers) and (
+                first := places.setdefault(id(layer), path)
+            ) != path:
+                raise ConfigError(
+                    f"{first} and {path} are one layer, which would be trained twice: build two"
+                )

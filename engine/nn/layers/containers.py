@@ -16,6 +16,7 @@ from engine.nn.layer import (
     Forward,
     Gradients,
     Layer,
+    check_distinct,
     forward_part,
     layer_from_config,
     register,
@@ -210,18 +211,3 @@ def checked_parts(layers: Mapping[str, Layer]) -> dict[str, Layer]:
             raise ConfigError(f"a part needs a plain name, not {name!r}")
     check_distinct(layers)
     return dict(layers)
-
-
-def check_distinct(parts: Mapping[str, Layer]) -> None:
-    """Raise ConfigError where one layer with arrays stands in two places of these parts and what is
-    inside them.
-    """
-    places: dict[int, str] = {}
-    for name, part in parts.items():
-        for path, layer in part.walk(name):
-            if (layer.params or layer.buffers) and (
-                first := places.setdefault(id(layer), path)
-            ) != path:
-                raise ConfigError(
-                    f"{first} and {path} are one layer, which would be trained twice: build two"
-                )

@@ -9,8 +9,7 @@ from numbers import Real
 from typing import Any
 
 from engine.errors import ConfigError
-from engine.nn.layer import Layer
-from engine.nn.layers.containers import check_distinct
+from engine.nn.layer import Layer, check_distinct
 from engine.nn.training.data import check_whole
 from engine.nn.training.gradient_source import GradientSource
 from engine.nn.training.history import OWN_COLUMNS

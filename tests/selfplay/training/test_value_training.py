@@ -126,7 +126,7 @@ def test_labels_are_calibrated_by_their_kind(labels):
 def test_the_trunk_learns_its_labels(labels):
     learner = small_learner(labels, rate=3e-3)
     first = learner.step().value
-    for _ in range(150):
+    for _ in range(400):
         last = learner.step().value
     learner.close()
     assert last < 0.8 * first
