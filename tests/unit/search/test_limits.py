@@ -93,6 +93,12 @@ def test_each_side_reads_its_own_clock():
     assert plan(True, **both).planned_ms > plan(False, **both).planned_ms
 
 
+def test_the_last_of_the_moves_to_go_brings_no_increment():
+    """Nine increments come back in time for ten moves."""
+    planned = plan(white_time_ms=60_150, white_increment_ms=4000, moves_to_go=10, overhead_ms=0)
+    assert planned.planned_ms == pytest.approx((60_000 + 9 * 4000) / 10)
+
+
 @pytest.mark.parametrize("increment", [{}, {"white_increment_ms": 500}])
 def test_a_clock_of_one_side_serves_both(increment):
     white, black = (plan(side, white_time_ms=60_000, **increment) for side in (True, False))

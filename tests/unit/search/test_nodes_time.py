@@ -89,10 +89,11 @@ def test_nodes_limit_a_search_whose_clock_is_refilled():
 
 
 def test_a_falling_value_gets_more_time():
-    """The second move of a game, with another value of the first."""
-    nodes = []
-    for value in (-0.3, 0.9):
-        with alone(board_after("e2e4 e7e5"), **OPTIONS, nodes_time=10) as engine:
-            engine._last.note(chess.Board(), value)
-            nodes.append(engine.search(CLOCK).nodes)
-    assert nodes[1] > nodes[0]
+    """A bishop was lost for nothing since the move before, or in a game that begins here."""
+    lost = board_after("e2e4 e7e5 f1a6 b7a6")
+    with alone(lost, **OPTIONS, nodes_time=10) as engine:
+        without_move_before = engine.search(CLOCK).nodes
+    with alone(board_after("e2e4 e7e5"), **OPTIONS, nodes_time=10) as engine:
+        engine.search(CLOCK)
+        engine.set_position(lost)
+        assert engine.search(CLOCK).nodes > without_move_before
