@@ -308,10 +308,10 @@ def test_a_game_that_both_engines_call_lost_is_over(tmp_path):
 @pytest.mark.parametrize(
     ("start", "opening", "scores"),
     [
-        pytest.param("w", [], [30, -20, None, -10], id="White begins"),
-        pytest.param("w", ["e2e4"], [-30, 20, None, 10], id="after a move of White's"),
-        pytest.param("b", [], [-30, 20, None, 10], id="Black begins"),
-        pytest.param("b", ["e7e5"], [30, -20, None, -10], id="after a move of Black's"),
+        ("w", [], [30, -20, None, -10]),  # White begins
+        ("w", ["e2e4"], [-30, 20, None, 10]),  # after a move of White's
+        ("b", [], [-30, 20, None, 10]),  # Black begins
+        ("b", ["e7e5"], [30, -20, None, -10]),  # after a move of Black's
     ],
 )
 def test_scores_are_whites_whoever_begins(start, opening, scores):
@@ -438,32 +438,36 @@ def test_engines_are_described_in_words(words, contestant):
 
 
 @pytest.mark.parametrize(
-    ("attempt", "words"),
+    ("text", "words"),
     [
-        (lambda: parse_contestant(""), "needs a command"),
-        (lambda: parse_contestant("name=x"), "cmd= is missing"),
-        (lambda: parse_contestant("name=one cmd=' '"), "cmd= is missing"),
-        (lambda: parse_contestant("cmd=a colour=red"), "found 'colour=red'"),
-        (lambda: parse_contestant("cmd=a nodes=1 nodes=2"), "found 'nodes=2'"),
-        (lambda: parse_contestant("cmd=a nodes=few"), "whole number of nodes"),
-        (lambda: parse_contestant("cmd=a nodes="), "whole number of nodes"),
-        (lambda: parse_contestant("cmd=a movetime="), "expected seconds a move"),
-        (lambda: parse_contestant("cmd=a tc="), "time control"),
-        (lambda: parse_contestant("cmd=a tc=1+0 movetime=1"), "time for each move"),
-        (lambda: parse_contestant("cmd=aino name='one"), "No closing quotation"),
-        (lambda: parse_contestant('name=one cmd="aino \'"'), "No closing quotation"),
-        (lambda: TimeControl.parse(""), "time control"),
-        (lambda: TimeControl.parse("fast"), "time control"),
-        (lambda: TimeControl.parse("0+1"), "time control"),
-        (lambda: TimeControl.parse("1+-1"), "time control"),
-        (lambda: TimeControl.parse("nan"), "time control"),
-        (lambda: TimeControl.parse("inf"), "time control"),
-        (lambda: match_of(games=3), "even number"),
+        ("", "needs a command"),
+        ("name=x", "cmd= is missing"),
+        ("name=one cmd=' '", "cmd= is missing"),
+        ("cmd=a colour=red", "found 'colour=red'"),
+        ("cmd=a nodes=1 nodes=2", "found 'nodes=2'"),
+        ("cmd=a nodes=few", "whole number of nodes"),
+        ("cmd=a nodes=", "whole number of nodes"),
+        ("cmd=a movetime=", "expected seconds a move"),
+        ("cmd=a tc=", "time control"),
+        ("cmd=a tc=1+0 movetime=1", "time for each move"),
+        ("cmd=aino name='one", "No closing quotation"),
+        ('name=one cmd="aino \'"', "No closing quotation"),
     ],
 )
-def test_what_makes_no_match_is_refused(attempt, words):
+def test_words_that_describe_no_engine_are_refused(text, words):
     with pytest.raises(ConfigError, match=words):
-        attempt()
+        parse_contestant(text)
+
+
+@pytest.mark.parametrize("text", ["", "fast", "0+1", "1+-1", "nan", "inf"])
+def test_what_is_no_time_control_is_refused(text):
+    with pytest.raises(ConfigError, match="time control"):
+        TimeControl.parse(text)
+
+
+def test_half_a_pair_is_refused():
+    with pytest.raises(ConfigError, match="even number"):
+        match_of(games=3)
 
 
 @pytest.mark.parametrize(

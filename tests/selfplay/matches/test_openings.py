@@ -51,14 +51,10 @@ EPD = (
 @pytest.mark.parametrize(
     ("name", "text", "number", "opening"),
     [
-        pytest.param(
-            "a.pgn", PGN, 0, f"{chess.STARTING_FEN} moves e2e4 e7e5 g1f3 b8c6", id="the first plies"
-        ),
-        pytest.param(
-            "a.pgn", PGN, 1, "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1 moves e2e4 e8d7", id="a short game"
-        ),
-        pytest.param("a.epd", EPD, 0, "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1", id="a position"),
-        pytest.param("a.epd", EPD, 1, f"{chess.STARTING_FEN} moves d2d4", id="moves of an EPD"),
+        ("a.pgn", PGN, 0, f"{chess.STARTING_FEN} moves e2e4 e7e5 g1f3 b8c6"),  # the first plies
+        ("a.pgn", PGN, 1, "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1 moves e2e4 e8d7"),  # a short game
+        ("a.epd", EPD, 0, "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"),
+        ("a.epd", EPD, 1, f"{chess.STARTING_FEN} moves d2d4"),
     ],
 )
 def test_an_opening_of_a_book_is_its_start_with_the_moves(name, text, number, opening, tmp_path):
@@ -88,19 +84,13 @@ def test_games_in_a_file_of_another_name_are_a_book(tmp_path):
     assert load_book(tmp_path / "book.txt", plies=1)[0] == f"{chess.STARTING_FEN} moves e2e4"
 
 
-def test_zip_archives_are_looked_into(tmp_path):
+def test_all_files_of_an_archive_are_one_book_but_for_puzzles(tmp_path):
     path = tmp_path / "book.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("book.pgn", PGN)
-        archive.writestr("__MACOSX/._book.pgn", b"what macOS adds to every file")
-    assert load_book(path, plies=2)[0].endswith(" moves e2e4 e7e5")
-    with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("other.pgn", PGN)
     assert len(load_book(path)) == 2 * PGN.count("Event")
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(
-            "puzzles.csv", f"PuzzleId,FEN,Moves,Rating\na,{chess.STARTING_FEN},e2e4 e7e5,1500\n"
-        )
+    path.write_text(f"PuzzleId,FEN,Moves,Rating\na,{chess.STARTING_FEN},e2e4 e7e5,1500\n")
     with pytest.raises(DataError, match="found puzzles in Lichess's format"):
         load_book(path)
 
@@ -114,31 +104,6 @@ def test_chess960_openings_keep_their_castling_rights(tmp_path):
     pgn.write_text(PGN)
     with pytest.raises(DataError, match="not a game of Chess960"):
         load_book(pgn, chess960=True)[0]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '\ufeff[Event "one"]\n\n1. e4 *\n\n[Event "two"]\n\n1. d4 *\n',
-        '[White "one"]\n\n1. e4 *\n\n[White "two"]\n\n1. d4 *\n',
-        "1. e4 *\n\n1. d4 *\n",
-        "1. e4 *\n1. d4 *\n",
-        '[Event "one"]\n\n1. e4 {see\n[Event "two"]\nfor more} *\n\n[Event "two"]\n\n1. d4 *\n',
-        '[Event "one"]\n\n1. e4 ; {no comment\n*\n\n[Event "two"]\n\n1. d4 *\n',
-    ],
-    ids=[
-        "byte order mark",
-        "no event",
-        "no tags",
-        "no blank lines",
-        "a comment like a tag",
-        "a brace in a comment",
-    ],
-)
-def test_no_opening_of_an_odd_pgn_is_lost(text, tmp_path):
-    path = tmp_path / "book.pgn"
-    path.write_text(text, encoding="utf-8")
-    assert [opening.partition(" moves ")[2] for opening in load_book(path)] == ["e2e4", "d2d4"]
 
 
 @pytest.mark.parametrize(

@@ -267,12 +267,12 @@ def test_interrupted_pretraining_ends_like_one_that_was_not(net, games_file, tmp
     assert not left.exists()
 
 
-def test_pretrain_can_be_prolonged(aino_train, games_file, tmp_path):
+def test_pretrain_can_be_prolonged_with_other_threads(aino_train, games_file, tmp_path):
     line = f"pretrain --data {games_file} --heldout-share 0.2 --net 16x1 --batch 32"
     line += f" --run {tmp_path}/run --out {tmp_path}/net.dit"
     aino_train(line, "--positions 64")
     assert "other peak_rate" in aino_train(line, "--positions 64 --rate 0.1", status=1)
-    aino_train(line, "--positions 96")
+    aino_train(line, "--positions 96 --threads 1")
     assert dit.load(tmp_path / "net.dit")[1]["card"]["positions"] == 96
 
 

@@ -212,16 +212,6 @@ def test_held_out_games_that_are_all_there_is_leave_nothing_to_train_on(
     assert "nothing to train on: held-out games have every position" in told
 
 
-def test_a_run_that_1_0_0_began_with_other_threads_goes_on(games_file, tmp_path, aino_train):
-    aino_train(command(tmp_path / "run", games_file))
-    path = tmp_path / "run" / "config.json"
-    config = json.loads(path.read_text())
-    config["learner"]["loss"]["siblings"] = 0.0
-    path.write_text(json.dumps(config))
-    again = command(tmp_path / "run", games_file, positions=192)
-    assert "50.0% of the run" in aino_train(again, "--threads=1")
-
-
 def test_a_run_knows_the_network_that_it_began_with(games_file, tmp_path, aino_train):
     start = tmp_path / "start.dit"
     aino_train(command(tmp_path / "one", games_file))
