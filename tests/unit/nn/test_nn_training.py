@@ -26,6 +26,13 @@ TEXTBOOK = [  # a loss, outputs, targets, its value and its gradient
         math.log(4),
         [0.25] * 3 + [-0.75],
     ),
+    (  # the last row takes no part
+        partial(nn.softmax_cross_entropy, class_weights=np.array([1.0, 3.0]), ignore_index=7),
+        np.array([[0, 0], [0, math.log(3)], [9, 9]]),
+        np.array([0, 1, 7]),
+        (math.log(2) + 3 * math.log(4 / 3)) / 4,
+        [-0.125, 0.125, 0.1875, -0.1875, 0, 0],
+    ),
     (nn.mse, COLUMN, 0 * COLUMN, (0.25 + 9) / 2, [0.5, 3.0]),
     (nn.huber, COLUMN, 0 * COLUMN, (0.125 + 2.5) / 2, [0.25, 0.5]),
     (partial(nn.huber, delta=2.0), COLUMN, 0 * COLUMN, (0.125 + 4) / 2, [0.25, 1.0]),
