@@ -16,59 +16,21 @@ def random_games(count, plies, seed=0):
         board = chess.Board()
         while board.ply() < plies and not board.is_game_over():
             moves = sorted(board.legal_moves, key=lambda move: move.uci())
-            eager = [
-                move
-                for move in moves
-                if board.is_castling(move) or board.is_capture(move) or move.promotion
-            ]
-            moves = eager if eager and rng.random() < 0.5 else moves
             board.push(moves[rng.integers(len(moves))])
         games.append([move.uci() for move in board.move_stack])
     return games
 
 
-def greedy_positions(count):
-    """Positions of random games with the move a simple player would choose: the first capture, else
-    the first move.
-    """
-    found = []
-    for moves in random_games(count // 20, 60, seed=4):
-        board = chess.Board()
-        for text in moves:
-            legal = sorted(
-                board.legal_moves,
-                key=lambda m: (not board.is_capture(m), m.from_square, m.to_square),
-            )
-            chosen = legal[0]
-            turn = 0 if board.turn else 56
-            start, target = chosen.from_square ^ turn, chosen.to_square ^ turn
-            found.append((boards.picture(board), boards.move_plane(start, target) * 64 + start))
-            board.push_uci(text)
-    order = np.random.default_rng(1).permutation(len(found))[:count]
-    return np.array([found[i][0] for i in order]), np.array([found[i][1] for i in order])
-
-
 @pytest.mark.slow
-def test_the_spatial_net_learns_a_rule_with_equally_many_parameters():
-    pictures, moves = greedy_positions(1500)
-    train = Data(flat_spatial.Boards(pictures[:1200]), moves[:1200])
-    held_out = Data(flat_spatial.Boards(pictures[1200:]), moves[1200:])
-    result = flat_spatial.run(train, held_out, epochs=8, filters=32, blocks=1)
-    assert result.parameters["flat"] == pytest.approx(result.parameters["spatial"], rel=0.1)
-    assert result.top1("spatial") > 0.15
-    assert result.top1("spatial") > 2 * result.top1("flat")
-
-
-@pytest.mark.slow
-def test_the_spatial_net_wins_on_real_positions(test_data):
+def test_the_spatial_net_wins_with_equally_many_parameters(test_data):
     pictures, moves = flat_spatial.read_positions(
         test_data / "games" / "human.tsv.xz", 9000, seed=0
     )
     train = Data(flat_spatial.Boards(pictures[:8000]), moves[:8000])
     held_out = Data(flat_spatial.Boards(pictures[8000:]), moves[8000:])
     result = flat_spatial.run(train, held_out, epochs=4, filters=32, blocks=1)
-    assert result.top1("spatial") > 1.5 * result.top1("flat")
-    assert result.top1("spatial") > 0.1
+    assert result.parameters["flat"] == pytest.approx(result.parameters["spatial"], rel=0.1)
+    assert result.top1("spatial") > max(0.1, 1.5 * result.top1("flat"))
 
 
 def test_game_tables_are_read(tmp_path):
@@ -80,11 +42,16 @@ def test_game_tables_are_read(tmp_path):
     )
     first, special = move_gpt.select_games(path, 2, 2 * move_gpt.MOVE_LENGTH, move_gpt.OPENING)
     assert (first, special) == ([["e2e4", "e7e5", "g1f3"]] * 2, [["e2e4", "c7c5", "g1f3"]] * 3)
-    path.write_text("result\tmoves\n1-0\te2e4\n")
-    with pytest.raises(DataError, match="column 'uci'"):
-        list(boards.read_games(path))
-    path.write_text("result\tuci\n1-0\n")
-    with pytest.raises(DataError, match="expected 2 columns"):
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("result\tmoves\n1-0\te2e4\n", "column 'uci'"), ("result\tuci\n1-0\n", "expected 2 columns")],
+)
+def test_a_bad_game_table_is_refused(tmp_path, text, words):
+    path = tmp_path / "games.tsv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=words):
         list(boards.read_games(path))
 
 

@@ -226,34 +226,6 @@ def test_mnist_is_read_with_99_percent_in_the_end(test_data, epochs, least):
     assert history["validation_accuracy"][-1] > least
 
 
-def made_up_reviews(count):
-    """Some judging words of the right kind, fewer of the wrong one, between many others."""
-    rng = np.random.default_rng(5)
-    labels = rng.integers(0, 2, count)
-    judging = [[f"bad{i}x" for i in range(40)], [f"good{i}x" for i in range(40)]]
-    judging = [
-        [word.translate(str.maketrans("0123456789", "abcdefghij")) for word in words]
-        for words in judging
-    ]
-    filling = [f"{a}{b}{c}" for a in "bdfg" for b in "aeiou" for c in "klmnprst"]
-    texts = []
-    for label in labels:
-        words = [
-            *rng.choice(judging[label], 4),
-            *rng.choice(judging[1 - label], 2),
-            *rng.choice(filling, 30),
-        ]
-        texts.append(" ".join(rng.permutation(words)))
-    return texts, labels
-
-
-@pytest.mark.slow
-def test_reviews_are_judged_by_both_nets():
-    result = sentiment.run(*made_up_reviews(1500), epochs={"shallow": 15, "deep": 6})
-    assert result.accuracy("shallow") > 0.8
-    assert result.accuracy("deep") > 0.8
-
-
 @pytest.mark.slow
 def test_real_reviews_are_judged_by_both_nets(test_data):
     texts, labels = sentiment.read_reviews(test_data / "reviews" / "reviews.csv.xz")
