@@ -65,6 +65,15 @@ def script_for(game, values):
     return {board.epd(): value for board, value in zip(boards, values, strict=False)}
 
 
+QUIET = '[FEN "4k3/p7/8/8/8/8/P7/4K3 w - - 0 1"]\n[SetUp "1"]\n\n1. a3 a6 *\n'
+
+
+def quiet_game(best, answer):
+    """A game of two quiet moves, and a script with the values of 1. Ke2 and of 1...a6."""
+    game = read(QUIET)
+    return game, script_for(game, [{"e1e2": best}, {"a7a6": answer}, {"e1e2": -answer}])
+
+
 def epd(game, *moves):
     """The position after some moves from a game's start."""
     board = game.board()

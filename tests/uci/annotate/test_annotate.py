@@ -16,9 +16,11 @@ from tests.boards import board_after
 from tests.uci.annotate.lichess_accuracy import lichess_accuracies, pgn_scores
 from tests.uci.annotate.scripted_reviews import (
     FOOLS_MATE,
+    QUIET,
     RETI,
     ScriptedEngine,
     epd,
+    quiet_game,
     read,
     review,
     script_for,
@@ -108,9 +110,6 @@ def test_accuracy_is_that_of_lichess_for_the_evaluations_in_the_pgn(seed):
         assert found.accuracy(side) == pytest.approx(right, abs=0.01)
 
 
-QUIET = '[FEN "4k3/p7/8/8/8/8/P7/4K3 w - - 0 1"]\n[SetUp "1"]\n\n1. a3 a6 *\n'
-
-
 class SecondThoughts(ScriptedEngine):
     """Has another script for searches of more than one node."""
 
@@ -134,8 +133,7 @@ class DeepestThoughts(ScriptedEngine):
 
 
 def test_move_is_compared_with_the_best_one_searched_alike():
-    game = read(QUIET)
-    script = script_for(game, [{"e1e2": 0.4}, {"a7a6": 0.1}, {"e1e2": -0.1}])
+    game, script = quiet_game(0.4, 0.1)
     deep = {game.board().epd(): {"e1e2": 0.34}}  # what the best move really leads to, not 0.4
     first, second = review(game, SecondThoughts(script, deep)).moves
     assert first.loss == pytest.approx(winning_chances(0.67) - winning_chances(0.45))
@@ -243,8 +241,8 @@ def test_bad_mark_is_what_thorough_searches_say(answer, mark):
     """The first look calls 1. a3 a blunder: 0.2 against -0.8. The thorough one gives the reply
     another value.
     """
-    game = read(QUIET)
-    script = script_for(game, [{"e1e2": 0.0, "a2a3": -0.2}, {"a7a6": 0.8}, {"e1e2": -0.8}])
+    game, script = quiet_game(0.0, 0.8)
+    script[epd(game)]["a2a3"] = -0.2
     script[epd(game, "e1e2")] = {"a7a6": 0.0}
     engine = SecondThoughts(script, {epd(game, "a2a3"): {"a7a6": answer, "e8e7": answer}})
     engine.deep[game.end().board().epd()] = {"e1e2": -answer}
@@ -258,8 +256,7 @@ def test_bad_mark_is_what_thorough_searches_say(answer, mark):
 def test_a_third_look_settles_a_loss_near_the_limit(monkeypatch, answer, mark):
     """Rotlewi's 19. e5 against Rubinstein lost 16% and had no mark."""
     monkeypatch.setattr("uci.annotate.settling._THIRD_SHARE", 100)
-    game = read(QUIET)
-    script = script_for(game, [{"e1e2": 0.0}, {"a7a6": 0.24}, {"e1e2": -0.24}])
+    game, script = quiet_game(0.0, 0.24)
     engine = DeepestThoughts(script)
     engine.deepest = {epd(game, "a2a3"): {"a7a6": answer, "e8e7": answer}}
     engine.deepest[game.end().board().epd()] = {"e1e2": -answer}
@@ -268,8 +265,7 @@ def test_a_third_look_settles_a_loss_near_the_limit(monkeypatch, answer, mark):
 
 def test_third_looks_take_a_share_of_the_time():
     """A short game with one doubtful move has no time for one."""
-    game = read(QUIET)
-    script = script_for(game, [{"e1e2": 0.0}, {"a7a6": 0.24}, {"e1e2": -0.24}])
+    game, script = quiet_game(0.0, 0.24)
     review(game, engine := ScriptedEngine(script))
     assert max(limits.nodes for limits in engine.limits) == 8
 
@@ -367,10 +363,7 @@ def test_a_hard_sacrifice_is_brilliant(share, other, mark):
     assert ("The point is 1...Kxf7" in move_comment(first)) == (mark is BRILLIANT)
 
 
-LOSING = [{"e1e2": 0.0}, {"e8e7": 0.0}, {"e1e2": -0.9}]
-
-
-def stopped(game, is_last, values):
+def stopped(game, script, is_last):
     """The review of a game that Ctrl-C ends at the first search of which `is_last` is true."""
 
     def interrupted_search(engine, limits):
@@ -378,14 +371,14 @@ def stopped(game, is_last, values):
             raise KeyboardInterrupt
         return engine.search(limits)
 
-    engine = ScriptedEngine(script_for(game, values))
+    engine = ScriptedEngine(script)
     with pytest.raises(ReviewInterrupted) as interrupt:
         review_game(engine, game, Limits(nodes=1), search=interrupted_search)
     return interrupt.value.review
 
 
 def stopped_before_marks():
-    return stopped(read(QUIET), lambda board, limits: limits.nodes == 8, LOSING)
+    return stopped(*quiet_game(0.0, 0.9), lambda board, limits: limits.nodes == 8)
 
 
 def test_moves_without_a_second_look_have_no_mark():
@@ -409,7 +402,7 @@ def test_a_review_that_was_stopped_has_no_accuracy():
 
 def test_a_review_that_was_stopped_says_from_where_on_moves_are_judged():
     """1...a6 is judged; the other good moves than 1. a3 are looked for last."""
-    game = read(QUIET)
+    game, script = quiet_game(0.4, 0.8)
     looks = 0
 
     def is_last(board, limits):
@@ -417,7 +410,7 @@ def test_a_review_that_was_stopped_says_from_where_on_moves_are_judged():
         looks += board.fen() == game.board().fen()
         return looks == 3
 
-    found = stopped(game, is_last, [{"e1e2": 0.4}, {"a7a6": 0.8}, {"e1e2": -0.8}])
+    found = stopped(game, script, is_last)
     assert found.reach == "The review was stopped: only the moves from 1... a6 on are judged."
 
 
@@ -444,8 +437,7 @@ def test_progress_goes_to_its_end_and_never_back():
     ],
 )
 def test_the_turning_point_stands_at_the_head(answer, sentence):
-    game = read(QUIET)
-    script = script_for(game, [{"e1e2": 0.4}, {"a7a6": answer}, {"e1e2": -answer}])
+    game, script = quiet_game(0.4, answer)
     script[epd(game, "e1e2")] = {"a7a6": -0.4}
     found = review(game, ScriptedEngine(script))
     assert turning_sentence(found) == sentence
@@ -494,10 +486,8 @@ def test_page_tells_what_is_known_of_a_date(date, shown):
 
 def test_the_bar_shows_the_line_that_is_on_the_board():
     """It stayed at the played move while the board showed the better one."""
-    game = read(QUIET)
-    found = review(
-        game, ScriptedEngine(script_for(game, [{"e1e2": 0.4}, {"a7a6": 0.1}, {"e1e2": -0.1}]))
-    )
+    game, script = quiet_game(0.4, 0.1)
+    found = review(game, ScriptedEngine(script))
     step = steps_of(game_section(found, 1, "")[1])[1]
     better, refutation = (step["lines"][name][0] for name in ("Better", "Refutation"))
     assert (refutation["expected"], refutation["score"]) == (step["expected"], step["score"])
