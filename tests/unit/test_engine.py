@@ -38,32 +38,36 @@ def compiled():
         player.warm_up()
 
 
-def test_a_board_that_cannot_be_played_leaves_the_old_one():
+@pytest.fixture
+def player():
     with alone(evaluator="material") as player:
-        player.set_position(chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"))
-        for bad in (
-            "4k3/4Q3/8/8/8/8/8/4K3 w - - 0 1",
-            "8/8/8/8/8/8/8/4K3 w - - 0 1",
-            "4k2P/8/8/8/8/8/8/4K3 w - - 0 1",
-        ):
-            with pytest.raises(FenError):
-                player.set_position(chess.Board(bad))
-        assert search_nodes(player, 5).best_move in player.board.legal_moves
-        player.set_position(chess.Board("4k3/8/8/4P3/8/8/8/4K3 w KQkq e6 0 1"))
-        assert search_nodes(player, 5).best_move in player.board.legal_moves
+        yield player
+
+
+def test_a_board_that_cannot_be_played_leaves_the_old_one(player):
+    player.set_position(chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"))
+    for bad in (
+        "4k3/4Q3/8/8/8/8/8/4K3 w - - 0 1",
+        "8/8/8/8/8/8/8/4K3 w - - 0 1",
+        "4k2P/8/8/8/8/8/8/4K3 w - - 0 1",
+    ):
+        with pytest.raises(FenError):
+            player.set_position(chess.Board(bad))
+    assert search_nodes(player, 5).best_move in player.board.legal_moves
+    player.set_position(chess.Board("4k3/8/8/4P3/8/8/8/4K3 w KQkq e6 0 1"))
+    assert search_nodes(player, 5).best_move in player.board.legal_moves
 
 
 # ---- in the background ---------------------------------------------------------------------------
 
 
-def test_a_second_start_leaves_the_first_search_within_reach():
-    with alone(evaluator="material") as player:
-        first, second = player.start(Limits(infinite=True)), player.start(Limits(infinite=True))
-        first.stop()
-        assert first.result(120).best_move is not None
-        assert not second.done()
-        second.stop()
-        assert second.result(120).best_move is not None
+def test_a_second_start_leaves_the_first_search_within_reach(player):
+    first, second = player.start(Limits(infinite=True)), player.start(Limits(infinite=True))
+    first.stop()
+    assert first.result(120).best_move is not None
+    assert not second.done()
+    second.stop()
+    assert second.result(120).best_move is not None
 
 
 def test_closing_ends_all_searches_that_were_started():
@@ -76,35 +80,33 @@ def test_closing_ends_all_searches_that_were_started():
     assert all(job.done() for job in jobs)
 
 
-def test_a_search_is_of_the_position_set_when_it_was_started():
-    with alone(evaluator="material") as player:
-        first = player.start(Limits(infinite=True))
-        board = chess.Board("7k/8/8/p6p/P6P/8/1K6/R7 w - - 0 1")
-        player.set_position(board)
-        second = player.start(Limits(nodes=50))
-        player.set_position(chess.Board())
-        first.stop()
-        assert first.result(120).best_move in chess.Board().legal_moves
-        assert second.result(120).best_move in board.legal_moves
+def test_a_search_is_of_the_position_set_when_it_was_started(player):
+    first = player.start(Limits(infinite=True))
+    board = chess.Board("7k/8/8/p6p/P6P/8/1K6/R7 w - - 0 1")
+    player.set_position(board)
+    second = player.start(Limits(nodes=50))
+    player.set_position(chess.Board())
+    first.stop()
+    assert first.result(120).best_move in chess.Board().legal_moves
+    assert second.result(120).best_move in board.legal_moves
 
 
 # ---- lines and results ---------------------------------------------------------------------------
 
 
-def test_the_roots_own_evaluation_counts_in_its_statistics():
-    with alone(evaluator="material") as player:
-        for nodes in (1, 100):
-            result = search_nodes(player, nodes)
-            assert result.root.visits == nodes
-            mean = result.root.v + sum(
-                child.visits * child.q for child in result.children if child.visits
-            )
-            assert result.root.q == pytest.approx(mean / nodes, abs=1e-6)
-        own_value = result.root.v
-        repeated = search_nodes(player, 100)
-        # a node limit counts what the tree has already
-        assert (repeated.nodes, repeated.root.visits) == (0, 100)
-        assert repeated.root.v == pytest.approx(own_value, abs=1e-6)
+def test_the_roots_own_evaluation_counts_in_its_statistics(player):
+    for nodes in (1, 100):
+        result = search_nodes(player, nodes)
+        assert result.root.visits == nodes
+        mean = result.root.v + sum(
+            child.visits * child.q for child in result.children if child.visits
+        )
+        assert result.root.q == pytest.approx(mean / nodes, abs=1e-6)
+    own_value = result.root.v
+    repeated = search_nodes(player, 100)
+    # a node limit counts what the tree has already
+    assert (repeated.nodes, repeated.root.visits) == (0, 100)
+    assert repeated.root.v == pytest.approx(own_value, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -117,10 +119,9 @@ def test_a_score_of_the_material_evaluator_is_printed_in_its_own_centipawns(fen)
     assert shown == pytest.approx(settled, abs=2)
 
 
-def test_the_evaluators_own_value_of_a_move_is_that_of_its_first_visit():
-    with alone(evaluator="material") as player:
-        shallow = {child.move: child for child in search_nodes(player, 2).children}
-        deep = search_nodes(player, 300).children
+def test_the_evaluators_own_value_of_a_move_is_that_of_its_first_visit(player):
+    shallow = {child.move: child for child in search_nodes(player, 2).children}
+    deep = search_nodes(player, 300).children
     once = [child for child in deep if shallow[child.move].visits == 1]
     assert once
     assert all(child.v == pytest.approx(shallow[child.move].q, abs=1e-6) for child in once)

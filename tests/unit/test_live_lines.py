@@ -18,79 +18,54 @@ def clock(monkeypatch):
     return now
 
 
-def test_a_log_tells_the_time_left(clock, capsys):
-    with live_line("games", log_s=60.0) as line:
-        line.update(0.1, "1/10 games")  # the share that an earlier process had done
-        clock[0] += 59
-        line.update(0.2, "2/10 games")
-        clock[0] += 1
-        line.update(0.3, "3/10 games")
-        clock[0] += 30
-        line.update(0.4, "4/10 games")
-    assert capsys.readouterr().out == "12:34:56 games 30%, 3/10 games, 0:03:30 left\n"
+@pytest.fixture
+def logged(clock, capsys):
+    """The lines of a log that is told of (seconds later, share, words), behind the time of day."""
+
+    def call(*updates, compiled=0, log_s=60.0, **told):
+        with live_line("games", log_s=log_s, compiles="compiling") as line:
+            if compiled:
+                line.note_compiled(compiled)
+            for later, *update in updates:
+                clock[0] += later
+                line.update(*update, **told)
+        return capsys.readouterr().out.replace("12:34:56 games ", "").splitlines()
+
+    return call
 
 
-def test_lines_of_a_log_have_a_time_of_day(clock, capsys):
+def test_a_log_tells_the_time_left(logged):
+    # the first share is what an earlier process had done
+    shown = logged((0, 0.1, "1/10"), (59, 0.2, "2/10"), (1, 0.3, "3/10"), (30, 0.4, "4/10"))
+    assert shown == ["30%, 3/10, 0:03:30 left"]
+
+
+def test_a_line_of_a_log_has_its_time_of_day(clock, capsys):
     log("generation 1: stopped")
-    with live_line("suite", log_s=60.0) as line:
-        line.update(0.0)
-        clock[0] += 60
-        line.update(0.5)
-    assert (
-        capsys.readouterr().out
-        == "12:34:56 generation 1: stopped\n12:34:56 suite 50%, 0:01:00 left\n"
-    )
+    assert capsys.readouterr().out == "12:34:56 generation 1: stopped\n"
 
 
-def test_log_is_silent_unless_asked(clock, capsys):
-    with live_line("games") as line:
-        for done in (0.0, 0.5, 1.0):
-            line.update(done)
-            clock[0] += 1000
-    assert capsys.readouterr().out == ""
+def test_log_is_silent_unless_asked(logged):
+    assert logged((0, 0.0), (1000, 0.5), (1000, 1.0), log_s=0.0) == []
 
 
-def test_a_log_tells_why_nothing_is_done_yet(clock, capsys):
+def test_a_log_tells_why_nothing_is_done_yet(logged):
     """`aino-train` stood at 0% for a minute without a word, while it compiled."""
-    with live_line("games", log_s=60.0, compiles="compiling") as line:
-        line.note_compiled(1)
-        line.update(0.0, "0 games")
-        clock[0] += 60
-        line.update(0.0, "0 games")
-        clock[0] += 60
-        line.update(0.5, "1 game")
-    assert capsys.readouterr().out.splitlines() == [
-        "12:34:56 games 0%, 0 games, compiling",
-        "12:34:56 games 50%, 1 game",
-    ]
+    shown = logged((0, 0.0, "0 games"), (60, 0.0, "0 games"), (60, 0.5, "1 game"), compiled=1)
+    assert shown == ["0%, 0 games, compiling", "50%, 1 game"]
 
 
-def test_a_log_speaks_of_no_compilation_where_there_is_none(clock, capsys):
-    with live_line("games", log_s=60.0, compiles="compiling") as line:
-        line.update(0.0, "0 games")
-        clock[0] += 60
-        line.update(0.1, "1 game")
-    assert "compiling" not in capsys.readouterr().out
+def test_a_log_speaks_of_no_compilation_where_there_is_none(logged):
+    assert "compiling" not in "".join(logged((0, 0.0, "0 games"), (60, 0.1, "1 game")))
 
 
-def test_the_time_left_does_not_count_the_compilation(clock, capsys):
+def test_the_time_left_does_not_count_the_compilation(logged):
     """It said 52 s where 25 remained."""
-    with live_line("games", log_s=60.0, compiles="compiling") as line:
-        line.update(0.0)
-        line.note_compiled(1)
-        clock[0] += 1000
-        line.update(0.1)
-        clock[0] += 60
-        line.update(0.4)
-    assert capsys.readouterr().out.splitlines()[-1] == "12:34:56 games 40%, 0:02:00 left"
+    assert logged((0, 0.0), (1000, 0.1), (60, 0.4), compiled=1)[-1] == "40%, 0:02:00 left"
 
 
-def test_the_time_left_is_the_callers_where_it_knows_it(clock, capsys):
-    with live_line("pretrain", log_s=60.0) as line:
-        line.update(0.0)
-        clock[0] += 60
-        line.update(0.1, left_s=25.0)
-    assert capsys.readouterr().out == "12:34:56 pretrain 10%, 0:00:25 left\n"
+def test_the_time_left_is_the_callers_where_it_knows_it(logged):
+    assert logged((0, 0.0), (60, 0.1), left_s=25.0) == ["10%, 0:00:25 left"]
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

@@ -112,11 +112,6 @@ def test_bad_line_of_a_batch_for_people_is_told_beside_the_others(capsys, monkey
     assert [line.partition(":")[0] for line in output.err.splitlines()] == ["line 4", "line 6"]
 
 
-def test_a_finished_game_is_analysed(capsys):
-    assert main(["analyse", MATED, "--evaluator", "material", "--infinite"]) == 0
-    assert "the game is over: 1-0, checkmate" in capsys.readouterr().out
-
-
 def test_a_ply_of_a_game_is_analysed(capsys, tmp_path):
     path = tmp_path / "game.pgn"
     path.write_text("1. f3 e5 2. g4 Qh4# 0-1", encoding="utf-8")

@@ -101,21 +101,6 @@ def test_a_deleted_game_takes_nothing_else_along(white, form, tmp_path):
     assert path.read_bytes() == mark + left.encode(encoding)
 
 
-UNREADABLE = (
-    '[White "Cleo"]\n\n1. e4 e5 2. Nf3 Nc6 3. Bb5 Nf6 4. Bxa7 a6 {I was lost here} 5. O-O *\n'
-)
-
-
-def test_a_game_that_was_not_read_wholly_is_not_edited(tmp_path):
-    path = tmp_path / "mine.pgn"
-    path.write_text(UNREADABLE)
-    game, there = found(path)
-    game.next().comment = "mine"
-    with pytest.raises(DataError, match="line 3:35 of it, 'Bxa7': illegal move"):
-        edit(*there, game)
-    assert path.read_text() == UNREADABLE
-
-
 CHANGES = {
     "edit": lambda path, place, around, game: edit(path, place, around, game),
     "delete": lambda path, place, around, game: delete(path, [place], around),

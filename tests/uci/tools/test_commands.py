@@ -25,25 +25,11 @@ from uci.bench import signature as bench_signature
 from uci.main import main
 
 
-def aino(*arguments, text=""):
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=ROOT,
-        input=text,
-        capture_output=True,
-        text=True,
-        timeout=START_S,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize("module", ["selfplay", "uci"])
 def test_every_package_with_a_command_runs_as_a_module(module):
     words = [sys.executable, "-m", module, "--version"]
-    done = subprocess.run(
-        words, cwd=ROOT, capture_output=True, text=True, timeout=START_S, check=True
-    )
-    assert done.stdout.strip() == f"Aino {engine.__version__}"
+    said = subprocess.check_output(words, cwd=ROOT, text=True, timeout=START_S)
+    assert said.strip() == f"Aino {engine.__version__}"
 
 
 def test_the_help_of_a_game_fits_one_screen(capsys, monkeypatch):
