@@ -204,6 +204,7 @@ def window_cases():
         Case(nn.ConvTranspose1D(2, 3, 2, RNG, stride=3, padding=0), numbers(2, 2, 3)),
         Case(nn.MaxPool2D((2, 3), 1, (1, 2), dilation=(1, 2)), numbers(2, 2, 4, 6)),
         Case(nn.MaxPool1D(2, stride=3, ceil=True), numbers(2, 2, 5)),
+        Case(nn.AveragePool1D(3, stride=2, ceil=True), numbers(2, 2, 6)),
         Case(nn.AveragePool2D(3, 2, ((1, 0), (2, 1)), counts_padding=False), numbers(2, 2, 4, 6)),
         Case(nn.AveragePool1D(2, ceil=True), numbers(2, 2, 5)),
         Case(nn.GlobalAveragePool(), numbers(2, 3, 2, 4)),

@@ -5,22 +5,9 @@ import pytest
 
 from engine import nn
 from engine.errors import ConfigError, ShapeError
-from engine.nn import dit
 
 RNG = np.random.default_rng(5)
 X = RNG.standard_normal((4, 3)).astype(np.float32)
-
-
-def test_a_sum_of_branches_is_a_skip_connection():
-    body = nn.Sequential(nn.Dense(3, 3, RNG), nn.Activation("tanh"))
-    assert nn.Add(body, nn.Sequential())(X) == pytest.approx(body(X) + X)
-
-
-@pytest.mark.parametrize("axis", [1, -1])
-def test_branches_stand_one_behind_the_other(axis):
-    layer = nn.Concatenate(left=nn.Dense(3, 2, RNG), right=nn.Sequential(), axis=axis)
-    left = layer.branches["left"](X)
-    assert np.array_equal(layer(X), np.concatenate([left, X], axis=1))
 
 
 @pytest.mark.parametrize(
@@ -44,41 +31,6 @@ def test_branches_stand_one_behind_the_other(axis):
 def test_branches_that_do_not_fit_are_told(build, error, words):
     with pytest.raises(error, match=words):
         build()
-
-
-def u_net():
-    rng = np.random.default_rng(2)
-    deep = nn.Sequential(
-        nn.MaxPool2D(2), nn.Conv2D(4, 4, 3, rng), nn.Activation("relu"), nn.Upsample(2)
-    )
-    return nn.Sequential(
-        nn.Conv2D(1, 4, 3, rng),
-        nn.Concatenate(skip=nn.Sequential(), deep=deep),
-        nn.Conv2D(8, 2, 1, rng),
-    )
-
-
-def test_a_u_net_is_saved_and_learns(tmp_path):
-    images = RNG.standard_normal((16, 1, 8, 8)).astype(np.float32)
-    classes = (images[:, 0] > 0).astype(np.int64)
-
-    def loss(logits, targets):
-        return nn.softmax_cross_entropy(logits, targets, axis=1)
-
-    model = u_net()
-    history = nn.Trainer(model, loss, nn.Adam(), 0.02).fit(nn.Data(images, classes), 20)
-    assert history["loss"][-1] < 0.5 * history["loss"][0]
-    dit.save(tmp_path / "unet.dit", model)
-    assert np.array_equal(dit.load(tmp_path / "unet.dit")[0](images), model(images))
-
-
-def test_a_frozen_branch_stays_and_the_other_learns():
-    model = nn.Sequential(nn.Add(one=nn.Dense(3, 2, RNG), two=nn.Dense(3, 2, RNG)))
-    before = {name: array.copy() for name, array in model.named_parameters().items()}
-    rates = {"add1.one.": 0}
-    nn.Trainer(model, nn.mse, nn.SGD(), 0.1, rates=rates).fit(nn.Data(X, X[:, :2]), 1)
-    changed = {n for n, array in model.named_parameters().items() if (array != before[n]).any()}
-    assert changed == {"add1.two.weight", "add1.two.bias"}
 
 
 # ---- parts of a Sequential -----------------------------------------------------------------------

@@ -44,12 +44,6 @@ def test_layers_by_position_are_named_by_their_kind():
     assert list(nn.Sequential(nn.Flatten(), second=nn.Flatten()).layers) == ["flatten1", "second"]
 
 
-def test_layers_are_found_by_position():
-    model = small_net()
-    assert tuple(model) == tuple(model.layers.values())
-    assert (model["dense1"], model[-1]) == (model[0], model.layers["dense2"])
-
-
 class Doubled(nn.Layer):
     """A layer of one's own that no file ever holds: neither registered nor with a configuration."""
 

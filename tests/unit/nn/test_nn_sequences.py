@@ -11,7 +11,6 @@ from engine import nn
 from engine.errors import ConfigError, DataError, ShapeError
 from engine.network.transformer.transformer_model import TransformerConfig
 from engine.nn.layer import prefixed
-from engine.nn.layers import attend
 from engine.nn.numeric import TOLERANCE
 
 
@@ -24,14 +23,6 @@ def sequence(batch=2, places=5, features=4):
 
 
 # ---- attention -----------------------------------------------------------------------------------
-
-
-def test_a_place_that_may_look_at_nothing_gets_zero():
-    x = sequence(1, 2, 4)
-    y, backward = attend(x, x, x, np.array([[False, False], [True, True]]))
-    assert not y[0, 0].any()
-    dquery, _, _ = backward(np.ones_like(y))
-    assert not dquery[0, 0].any()
 
 
 def test_attention_to_an_empty_context_is_zero():
@@ -183,16 +174,6 @@ def test_gradients_of_a_part_that_follows_another(kind):
     Continued.first = layer().astype(np.float64)
     check = nn.gradient_check(Continued(layer(), sequence(2, 3).astype(np.float64)), sequence(2, 2))
     assert check.error < TOLERANCE, check
-
-
-def test_the_returned_state_continues_a_layer():
-    for layer in (nn.RNN(4, 3, rng(), return_state=True), nn.LSTM(4, 3, rng(), return_state=True)):
-        x = sequence()
-        whole, *end = layer(x)
-        first, *between = layer(x[:, :2])
-        second, *last = layer((x[:, 2:], *between))
-        assert np.allclose(np.concatenate([first, second], axis=1), whole, atol=1e-6)
-        assert np.allclose(last, end, atol=1e-6)
 
 
 @pytest.mark.parametrize(
