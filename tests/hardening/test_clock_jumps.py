@@ -40,7 +40,6 @@ def jumping_time(monkeypatch):
         Limits(movetime_ms=300),
         Limits(white_time_ms=6000, black_time_ms=6000, white_increment_ms=50),
     ],
-    ids=["movetime", "clock"],
 )
 def test_a_search_takes_its_time_whatever_the_time_of_day_does(limits, jumping_time):
     assert abs(time.time() - time.time()) > DAY_S / 2

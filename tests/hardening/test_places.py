@@ -66,7 +66,6 @@ READ_ONLY = {"HOME": str(NOWHERE), "XDG_CONFIG_HOME": str(NOWHERE)}
         ({"XDG_CONFIG_HOME": NOBODY, "APPDATA": NOBODY}, {"Evaluator": "auto", "WeightsFile": f"{NOBODY}/net.dit"},
          f"{NOBODY}/net.dit"),
     ],
-    ids=["read-only", "no home"],
 )  # fmt: skip
 def test_an_engine_whose_user_has_no_folders_plays(folders, options, told):
     """The end of its input came with `go`, and on a busy machine the search had said nothing yet."""
@@ -168,6 +167,3 @@ def test_a_kernel_cache_that_others_may_write_is_not_used(mode, tmp_path, monkey
     elsewhere.mkdir(mode=0o700)
     folder.symlink_to(elsewhere)
     assert jit._temporary_folder() is None
-
-
-# ---- names in archives ---------------------------------------------------------------------------

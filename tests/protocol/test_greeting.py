@@ -78,7 +78,7 @@ def announced(options):
     return {option.name: option for option in map(read, talk.answers("option"))}
 
 
-@pytest.mark.parametrize("options", [EngineOptions(), OTHERS], ids=["built in", "set by the user"])
+@pytest.mark.parametrize("options", [EngineOptions(), OTHERS])
 def test_every_option_survives_the_way_guis_read_it(options):
     found = announced(options)
     assert list(found) == [option.name for option in OPTIONS]

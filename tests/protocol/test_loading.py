@@ -106,10 +106,8 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize("ready_before", [False, True], ids=["before the first isready", "later"])
-@pytest.mark.parametrize(
-    ("field", "value", "settings", "instead"), REFUSALS, ids=[row[0] for row in REFUSALS]
-)
+@pytest.mark.parametrize("ready_before", [False, True])
+@pytest.mark.parametrize(("field", "value", "settings", "instead"), REFUSALS)
 def test_what_cannot_be_loaded_costs_that_option_alone(
     field, value, settings, instead, ready_before
 ):

@@ -185,7 +185,8 @@ def test_junk_changes_nothing(talk, junk):
 
 
 @pytest.mark.parametrize(
-    "between", ["e2e4 e7e5", "e2e4 e2e5"], ids=["the old one", "a refused one"]
+    "between",
+    ["e2e4 e7e5", "e2e4 e2e5"],  # the old one, a refused one
 )
 def test_a_position_with_more_moves_continues(talk, between):
     game = "position startpos moves "

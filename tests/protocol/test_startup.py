@@ -251,7 +251,8 @@ def test_the_compiler_outlives_an_impatient_client(folder):
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")
 @pytest.mark.parametrize(
-    "another", [False, True], ids=["alone", "beside another program, which goes on"]
+    "another",
+    [False, True],  # beside another program, which goes on
 )
 def test_a_compiler_that_was_killed_is_started_again(folder, waiting, another):
     told = []

@@ -95,8 +95,6 @@ def test_a_damaged_cache_is_replaced(tmp_path, games_file, monkeypatch):
     assert load_or_parse(games_file, pgn_reader(), tmp_path / "cache").n_games
 
 
-@pytest.mark.parametrize(
-    ("windows_", "word"), [(False, "'my net.dit'"), (True, '"my net.dit"')], ids=["posix", "nt"]
-)
+@pytest.mark.parametrize(("windows_", "word"), [(False, "'my net.dit'"), (True, '"my net.dit"')])
 def test_a_command_to_copy_is_quoted_as_its_shell_reads(windows_, word):
     assert shell_word(Path("my net.dit"), windows_) == word

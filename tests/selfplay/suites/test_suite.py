@@ -242,7 +242,6 @@ def test_a_row_that_is_no_puzzle_is_skipped_with_a_word(puzzles):
     ("row", "error"),
     [("x,8/8 w,e2e4,1,", "placement"), ("short,8/1k6/6R1/7n/8/8/8/K2R4 b - - 0 1,b7a7", "an odd number"),
      (f'"{"x" * 200_000}",,,,', "placement")],
-    ids=["no position", "no solution", "a huge field"],
 )  # fmt: skip
 def test_rows_that_are_no_puzzles_are_told(row, error, tmp_path):
     path = tmp_path / "puzzles.csv"

@@ -158,10 +158,8 @@ def test_the_policy_part_can_be_trained_on_scored_moves_alone():
 @pytest.mark.parametrize(
     ("rows", "shares", "size"),
     [
-        pytest.param(
-            (700, 900, 50), (0.3, 0.7, 1e-4), 64, id="a tiny share, which gave smaller batches"
-        ),
-        pytest.param((9,) * 5, (0.2,) * 5, 2, id="fewer positions than sets"),
+        ((700, 900, 50), (0.3, 0.7, 1e-4), 64),  # a tiny share, which gave smaller batches
+        ((9,) * 5, (0.2,) * 5, 2),  # fewer positions than sets
     ],
 )
 def test_full_batches_keep_their_shares(rows, shares, size):

@@ -38,9 +38,9 @@ def legal_moves(row):
 @pytest.mark.parametrize(
     ("fen", "won_cp", "calm"),
     [
-        pytest.param("4k3/8/8/3q4/8/8/8/3RK3 w - - 0 1", 950, False, id="a queen hangs"),
-        pytest.param("3rk3/8/8/3q4/8/8/8/3RK3 w - - 0 1", 450, False, id="a queen is guarded"),
-        pytest.param("4k3/2p5/3p4/8/8/8/8/3RK3 w - - 0 1", 0, True, id="a pawn is guarded"),
+        ("4k3/8/8/3q4/8/8/8/3RK3 w - - 0 1", 950, False),  # a queen hangs
+        ("3rk3/8/8/3q4/8/8/8/3RK3 w - - 0 1", 450, False),  # a queen is guarded
+        ("4k3/2p5/3p4/8/8/8/8/3RK3 w - - 0 1", 0, True),  # a pawn is guarded
     ],
 )
 def test_a_position_is_calm_where_nothing_can_be_won(material_net, fen, won_cp, calm):
@@ -66,11 +66,9 @@ def score_all(teacher, row, exact, reach=np.inf):
 @pytest.mark.parametrize(
     ("fen", "san", "score"),
     [
-        pytest.param("6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1", "Rd8#", MATE - 1, id="mate"),
-        pytest.param(
-            "k7/8/1K6/8/8/8/8/2Q5 w - - 0 1", "Qc8#", MATE - 1, id="mate where stalemate is near"
-        ),
-        pytest.param("k7/8/1K6/8/8/8/8/2Q5 w - - 0 1", "Qc7", 0, id="stalemate"),
+        ("6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1", "Rd8#", MATE - 1),  # mate
+        ("k7/8/1K6/8/8/8/8/2Q5 w - - 0 1", "Qc8#", MATE - 1),  # mate where stalemate is near
+        ("k7/8/1K6/8/8/8/8/2Q5 w - - 0 1", "Qc7", 0),  # stalemate
     ],
 )
 def test_ends_of_the_game_are_scored_as_such(material_net, fen, san, score):

@@ -70,39 +70,39 @@ def test_move_scores_do_not_depend_on_colour(boards):
         assert sorted(scores.values()) == pytest.approx(sorted(mirrored.values()), abs=0.05)
 
 
-PAIRS = {
-    "a knight more": (
+PAIRS = [
+    (  # a knight more
         "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1",
         "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKB1R w KQkq - 0 1",
     ),
-    "the king castled, not in the centre": (
+    (  # the king castled, not in the centre
         "r1bq1rk1/ppp2ppp/2np1n2/4p3/4P3/2NP1N2/PPP2PPP/R1BQ1RK1 w - - 0 8",
         "r1bq1rk1/ppp2ppp/2np1n2/4p3/4P3/2NP1N2/PPPK1PPP/R1BQ1R2 w - - 0 8",
     ),
-    "the queen at home, not before undeveloped pieces": (
+    (  # the queen at home, not before undeveloped pieces
         "rnbqkbnr/pppp1ppp/8/4p3/4P3/8/PPPP1PPP/RNBQKBNR w KQkq - 0 2",
         "rnbqkbnr/pppp1ppp/8/4p3/4P3/6Q1/PPPP1PPP/RNB1KBNR w KQkq - 0 2",
     ),
-    "connected pawns, not doubled ones": (
+    (  # connected pawns, not doubled ones
         "4k3/8/8/8/8/8/PPP5/4K3 w - - 0 1",
         "4k3/8/8/8/8/P7/P1P5/4K3 w - - 0 1",
     ),
-    "a passed pawn far advanced": (
+    (  # a passed pawn far advanced
         "8/P3k3/8/8/8/8/8/4K3 w - - 0 1",
         "8/4k3/8/8/8/P7/8/4K3 w - - 0 1",
     ),
-    "a rook on an open file": (
+    (  # a rook on an open file
         "6k1/pp3ppp/8/8/8/8/PP3PPP/3R2K1 w - - 0 1",
         "6k1/pp3ppp/8/8/8/8/PP3PPP/1R4K1 w - - 0 1",
     ),
-    "a bare king in the corner": (
+    (  # a bare king in the corner
         "k7/8/2K5/8/8/8/8/7R w - - 0 1",
         "8/8/2K1k3/8/8/8/8/7R w - - 0 1",
     ),
-}
+]
 
 
-@pytest.mark.parametrize(("better", "worse"), PAIRS.values(), ids=list(PAIRS))
+@pytest.mark.parametrize(("better", "worse"), PAIRS)
 def test_the_better_position_scores_better(better, worse):
     assert static(better) > static(worse)
 

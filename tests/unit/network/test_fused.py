@@ -52,9 +52,7 @@ CONFIGS = {
 }
 
 
-@pytest.mark.parametrize(
-    "config", [TowerConfig(32, 2), *CONFIGS.values()], ids=["two blocks", *CONFIGS]
-)
+@pytest.mark.parametrize("config", [TowerConfig(32, 2), *CONFIGS.values()])
 def test_a_positions_bits_depend_on_nothing_but_the_position(config):
     rng = default_rng(4)
     masks = random_masks(20, rng)

@@ -83,32 +83,41 @@ ANY = features.TARGET_FEATURE, features.BAND_FEATURE
 CASTLED = board_after("e4 e5 Nf3 Nc6 Bb5 a6 O-O")
 CASTLED_IN_PLACE = chess.Board("4k3/8/8/8/8/8/8/6KR w H - 0 1", chess960=True)
 CASTLED_IN_PLACE.push_san("O-O")
-SEEN = {
-    "the target, from the mover's side": (board_after("e4"), TARGET, [chess.E4 ^ 56]),
-    "the source, from the mover's side": (board_after("e4"), SOURCE, [chess.E2 ^ 56]),
-    "the target of a capture": (board_after("e4 d5 exd5"), TARGET, [64 + (chess.D5 ^ 56)]),
-    "what a capture took": (board_after("e4 d5 exd5"), TAKEN, [0]),
-    "a pawn taken in passing": (board_after("e4 a6 e5 d5 exd6"), TAKEN, [0]),
-    "where castling leads the king": (CASTLED, TARGET, [chess.G1 ^ 56]),
-    "where castling to the other side takes the king from": (
+SEEN = [
+    # the target, from the mover's side
+    (board_after("e4"), TARGET, [chess.E4 ^ 56]),
+    # the source, from the mover's side
+    (board_after("e4"), SOURCE, [chess.E2 ^ 56]),
+    # the target of a capture
+    (board_after("e4 d5 exd5"), TARGET, [64 + (chess.D5 ^ 56)]),
+    # what a capture took
+    (board_after("e4 d5 exd5"), TAKEN, [0]),
+    # a pawn taken in passing
+    (board_after("e4 a6 e5 d5 exd6"), TAKEN, [0]),
+    # where castling leads the king
+    (CASTLED, TARGET, [chess.G1 ^ 56]),
+    # where castling to the other side takes the king from
+    (
         board_after("d4 d5 Nc3 Nc6 Bf4 Bf5 Qd2 Qd7 O-O-O"),
         SOURCE,
         [chess.E1 ^ 56],
     ),
-    "the rook of a king that castles where it stands": (
+    # the rook of a king that castles where it stands
+    (
         CASTLED_IN_PLACE,
         SOURCE,
         [chess.H1 ^ 56],
     ),
-    "no move before the first position": (
+    # no move before the first position
+    (
         chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"),
         ANY,
         [],
     ),
-}
+]
 
 
-@pytest.mark.parametrize(("board", "kind", "found"), SEEN.values(), ids=list(SEEN))
+@pytest.mark.parametrize(("board", "kind", "found"), SEEN)
 def test_the_move_before_shows(board, kind, found):
     assert View(board).of_kind(*kind) == found
 
@@ -135,19 +144,27 @@ GUARDED = chess.Board("4k3/8/4p3/8/8/2N5/8/4K3 w - - 0 1")
 HANGING = chess.Board("4k3/8/8/3q4/8/2N5/8/4K3 w - - 0 1")
 BACK_RANK = chess.Board("6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1")
 CORNER = chess.Board("k7/8/1K6/8/8/8/8/6Q1 w - - 0 1")
-MADE_OF = {
-    "a recapture": (board_after("e4 d5 exd5"), "Qxd5", 4, (4, 2, 0, 0, 0)),
-    "back": (board_after("Nf3 a6"), "Ng1", 4, (1, 0, 1, 1, 0)),
-    "away from what struck it": (board_after("e4 a6 Bc4 b5"), "Bb3", 4, (2, 0, 1, 0, 1)),
-    "no escape from a mate": (BACK_RANK, "Ra8#", 7, (3, 6, 7, 1)),
-    "no escape from a queen": (CORNER, "Qg8#", 7, (4, 6, 7, 1)),
-    "the best wins a queen": (HANGING, "Nxd5", 8, (1, 7, 1, 1)),
-    "where it is taken": (GUARDED, "Nd5", 8, (1, 1, 0, 0)),
-    "where it is safe": (GUARDED, "Nb5", 8, (1, features.EVEN, 0, 0)),
-}
+MADE_OF = [
+    # a recapture
+    (board_after("e4 d5 exd5"), "Qxd5", 4, (4, 2, 0, 0, 0)),
+    # back
+    (board_after("Nf3 a6"), "Ng1", 4, (1, 0, 1, 1, 0)),
+    # away from what struck it
+    (board_after("e4 a6 Bc4 b5"), "Bb3", 4, (2, 0, 1, 0, 1)),
+    # no escape from a mate
+    (BACK_RANK, "Ra8#", 7, (3, 6, 7, 1)),
+    # no escape from a queen
+    (CORNER, "Qg8#", 7, (4, 6, 7, 1)),
+    # the best wins a queen
+    (HANGING, "Nxd5", 8, (1, 7, 1, 1)),
+    # where it is taken
+    (GUARDED, "Nd5", 8, (1, 1, 0, 0)),
+    # where it is safe
+    (GUARDED, "Nb5", 8, (1, features.EVEN, 0, 0)),
+]
 
 
-@pytest.mark.parametrize(("board", "san", "sort", "parts"), MADE_OF.values(), ids=list(MADE_OF))
+@pytest.mark.parametrize(("board", "san", "sort", "parts"), MADE_OF)
 def test_a_sort_of_move_tells_what_it_is_made_of(board, san, sort, parts):
     assert View(board).parts(san, sort) == parts
 

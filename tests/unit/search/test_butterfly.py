@@ -13,10 +13,8 @@ from engine.search.tree.visit import new_node
 from tests.unit.search.trees import (
     IN_KERNEL,
     PARAMS,
-    search_on,
     searched,
     small_tree,
-    tree_fingerprint,
     visit,
 )
 
@@ -133,11 +131,3 @@ def test_a_search_forgets_what_it_learned_with_its_tree(threads):
     assert all(tree.butterfly[:, :, COUNT].sum() > 100 for tree in search.trees)
     search.set_position(stack_from_board(chess.Board()))
     assert not any(tree.butterfly.any() for tree in search.trees)
-
-
-def test_one_position_gets_one_tree_whatever_was_searched_before():
-    fresh = searched(OPENING, 1000, LEARNING)
-    search = searched(chess.STARTING_FEN, 1000, LEARNING)
-    search.set_position(stack_from_board(chess.Board(OPENING)))
-    search_on(search, 1000)
-    assert tree_fingerprint(search) == tree_fingerprint(fresh)

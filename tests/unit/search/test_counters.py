@@ -70,10 +70,11 @@ def test_visits_of_a_decided_node_count_as_its_result(result):
     names = ("value_sum", "draw_sum", "square_sum")
     before = [float(getattr(tree, name)[ROOT]) for name in names]
     brought = News(0.4, 1.2, 0.9, 0.5, 30.0, False)
-    pass_by.py_func(tree, PARAMS, ROOT, 0, Counted(3, 0, 1), brought)
+    told = pass_by.py_func(tree, PARAMS, ROOT, 0, Counted(3, 0, 1), brought)
     gained = [float(getattr(tree, name)[ROOT]) for name in names]
     changes = [now - then for now, then in zip(gained, before, strict=True)]
     assert changes == pytest.approx([3.0 * result, 3.0 * (result == 0), 3.0 * abs(result)])
+    assert told[1:4] == pytest.approx(changes)
 
 
 @pytest.mark.plain

@@ -39,7 +39,7 @@ def test_a_depth_of_one_is_reached_by_a_few_nodes():
     assert result.nodes < 10
 
 
-@pytest.mark.parametrize("limits", [Limits(depth=60), Limits(mate=2)], ids=["depth", "mate"])
+@pytest.mark.parametrize("limits", [Limits(depth=60), Limits(mate=2)])
 @pytest.mark.parametrize("fen", [MIDDLEGAME, BLOCKED])
 def test_a_goal_out_of_reach_is_given_up_after_as_many_nodes_as_hash_has_room_for(fen, limits):
     """In a position whose tree stays small, a search for it went on for 1.2 million nodes."""

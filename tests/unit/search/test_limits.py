@@ -165,13 +165,6 @@ def test_lateness_is_forgotten_on_a_machine_that_is_quiet_again():
     assert 0.0 <= lateness.ms < 1.0
 
 
-def test_a_game_by_increments_alone_keeps_a_reserve():
-    left = 1000.0
-    for _ in range(400):  # each move is 8 ms late, and gets 10 ms back
-        left += 10 - plan(white_time_ms=round(left), white_increment_ms=10).planned_ms - 8
-    assert left > 100
-
-
 def test_a_clock_lasts_for_fewer_moves_the_longer_a_game_has_lasted():
     """It had to last for 26 more moves at any time: a third of it was left at the end of a game."""
     planned = [plan(white_time_ms=60_000, moves_played=n).planned_ms for n in (0, 20, 40, 400)]

@@ -63,9 +63,7 @@ def test_a_value_counts_less_the_tempo_of_the_side_to_move():
     assert -search.tree.value_sum[ROOT] == pytest.approx(value - 0.1 * (1.0 - value * value))
 
 
-@pytest.mark.parametrize(
-    "params", [SearchParams(), LC0, params_of(EngineOptions())], ids=["own", "lc0", "options"]
-)
+@pytest.mark.parametrize("params", [SearchParams(), LC0, params_of(EngineOptions())])
 def test_every_parameter_has_the_type_that_is_compiled(params):
     """`draw_score` was 0 until somebody set it, and 0.0 from then on: 16 of the 62 CPU seconds of a
     first start.

@@ -69,9 +69,7 @@ def test_a_winning_reply_corrects_the_visits_of_the_move_before_it():
 
 
 @pytest.mark.plain
-@pytest.mark.parametrize(
-    ("other", "plies"), [(5, 6), (UNKNOWN_DISTANCE, UNKNOWN_DISTANCE)], ids=["longest", "of tables"]
-)
+@pytest.mark.parametrize(("other", "plies"), [(5, 6), (UNKNOWN_DISTANCE, UNKNOWN_DISTANCE)])
 def test_the_longest_defence_counts_and_a_tables_verdict_has_no_distance(other, plies):
     tree = small_tree([0.6, 0.4])
     decide(tree, ROOT, 0, LOSS, 3)
@@ -218,15 +216,6 @@ def test_a_node_follows_what_its_child_has_become_by_other_ways():
         news = News(np.float32(q), q, 0.0, 0.25, 0.0, False)
         pass_by.py_func(tree, PARAMS, ROOT, 0, Counted(1, 1, 1), news)
         assert tree.value_sum[ROOT] == -tree.passes[0] * q
-
-
-def test_visits_counted_at_a_decided_node_count_as_its_result():
-    tree = small_tree([0.5, 0.5])
-    tree.lower[ROOT] = tree.upper[ROOT] = WIN
-    news = News(np.float32(0.4), 1.5, 2.0, 1.0, 80.0, False)
-    told = pass_by.py_func(tree, PARAMS, ROOT, 0, Counted(4, 4, 0), news)
-    assert told[1:] == (4.0 * WIN, 0.0, 4.0, 84.0, False)
-    assert tree.value_sum[ROOT] == 4.0 * WIN
 
 
 def test_a_collision_is_taken_back_as_far_as_the_visit_was_counted():
