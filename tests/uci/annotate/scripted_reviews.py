@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import chess
 import chess.pgn
 
+from engine.board.notation import board_after
 from engine.options import EngineOptions
 from engine.search.limits import Limits
 from engine.search.result import RootMove, SearchInfo, SearchResult
@@ -80,6 +81,17 @@ def epd(game, *moves):
     for move in moves:
         board.push_uci(move)
     return board.epd()
+
+
+def valued(game, values):
+    """The script that gives the first moves of a game these values, before and behind them."""
+    answers = {epd(game, move): {first_reply(game, move): -q} for move, q in values.items()}
+    return {epd(game): values, **answers}
+
+
+def first_reply(game, move):
+    board = board_after(game.board(), chess.Move.from_uci(move))
+    return next(iter(board.legal_moves)).uci()
 
 
 def review(game, engine):

@@ -25,6 +25,7 @@ from tests.uci.annotate.scripted_reviews import (
     review,
     script_for,
     steps_of,
+    valued,
 )
 from uci.annotate.accuracy import game_accuracy, phases, rating_played, win_percent, winning_cp
 from uci.annotate.comments import add_comments, move_comment, turning_sentence
@@ -533,12 +534,7 @@ def test_other_moves_that_lose_little_are_good_too():
     game = read("1. h4 *")
     values = {"d2d4": 0.5, "g1f3": 0.46, "c2c4": 0.46, "a2a3": 0.3, "h2h4": -0.6}
     deeper = {game.board().epd(): {**values, "c2c4": 0.1}}  # which looks good, and is not
-    script = {game.board().epd(): values}
-    script |= {
-        epd(game, move): {next(iter(board_after([move]).legal_moves)).uci(): -q}
-        for move, q in values.items()
-    }
-    found = review(game, SecondThoughts(script, deeper))
+    found = review(game, SecondThoughts(valued(game, values), deeper))
     assert [good.uci() for good in found.moves[0].also_good] == ["g1f3"]
 
 

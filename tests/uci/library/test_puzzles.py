@@ -13,10 +13,9 @@ import pytest
 from engine.board.notation import board_after as played
 from engine.errors import DataError
 from engine.search.result import SearchInfo, SearchResult
-from tests.boards import board_after
 from tests.browser.test_games import PUZZLE
 from tests.new_process import ROOT
-from tests.uci.annotate.scripted_reviews import ScriptedEngine, epd, read, review
+from tests.uci.annotate.scripted_reviews import ScriptedEngine, read, review, valued
 from tests.unit.files.test_text import ZSTD
 from uci.annotate.move_marks import BLUNDER
 from uci.library.cooperative import finish
@@ -74,12 +73,7 @@ def training(tmp_path, clock, stock):
 def test_only_a_missed_move_without_an_equal_becomes_a_puzzle(others, drawn):
     game = read("1. h4 *")
     values = {"d2d4": 0.5, "h2h4": -0.6, **others}
-    script = {game.board().epd(): values}
-    script |= {
-        epd(game, move): {next(iter(board_after(move).legal_moves)).uci(): -q}
-        for move, q in values.items()
-    }
-    found = review(game, ScriptedEngine(script))
+    found = review(game, ScriptedEngine(valued(game, values)))
     assert found.moves[0].mark == BLUNDER
     themes = themes_of(chess.Board(), [chess.Move.from_uci("d2d4")])
     row = {
@@ -181,11 +175,9 @@ def attempt_at(training, puzzle, *moves):
 
 def test_the_second_try_does_not_count(training, stock):
     stock.add(MATE)
-    attempt = attempt_at(training, MATE, "f6f7")
-    assert "Try again" in attempt.says
-    attempt.play(chess.Move.from_uci("g6g7"))
-    assert (attempt.is_over, training.standing.streak) == (True, 0)
-    assert attempt.says == "Solved, but not at the first try. It is mate in 1."
+    assert "Try again" in attempt_at(training, MATE, "f6f7").says
+    attempt_at(training, MATE, "f6f7", "g6g7")
+    assert training.standing.streak == 0
 
 
 def test_the_first_try_counts(training, stock):
@@ -221,23 +213,22 @@ def test_the_move_before_is_told(training):
 FORK = Puzzle("r3k3/8/8/1N6/8/8/8/4K3 w q - 0 1", ("b5c7", "e8d7", "c7a8"))
 
 
-def test_a_line_is_explained_behind_its_end(training):
-    attempt = attempt_at(training, FORK, "b5c7", "c7a8")
-    told = "Solved! It wins a rook: a fork of king and rook by the knight on c7."
-    assert (attempt.is_over, attempt.says) == (True, told)
+PROMOTION = Puzzle("8/P6k/8/8/8/8/8/K7 w - - 0 1", ("a7a8q",))
 
 
-def test_a_puzzle_that_no_rule_explains_ends_with_words(training):
-    """It ended with "Solved!", as if something were missing."""
-    attempt = PuzzleAttempt(training, Puzzle("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1", ("e2e4",)))
-    attempt.play(chess.Move.from_uci("e2e4"))
-    assert attempt.says == "Solved! Every other move is much worse."
-
-
-def test_a_promotion_is_a_reason(training):
-    attempt = PuzzleAttempt(training, Puzzle("8/P6k/8/8/8/8/8/K7 w - - 0 1", ("a7a8q",)))
-    attempt.give_up()
-    assert attempt.says == "The answer: 1. a8=Q. A pawn is promoted."
+@pytest.mark.parametrize(
+    ("puzzle", "tried", "says"),
+    [
+        (MATE, ["f6f7", "g6g7"], "Solved, but not at the first try. It is mate in 1."),
+        (FORK, ["b5c7", "c7a8"], "Solved! It wins a rook: a fork of king and rook by the knight on c7."),
+        (PROMOTION, ["a7a8q"], "Solved! A pawn is promoted."),
+        # which no rule explains
+        (Puzzle("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1", ("e2e4",)), ["e2e4"], "Solved! Every other move is much worse."),
+    ],
+)  # fmt: skip
+def test_a_solution_is_explained_behind_its_end(training, puzzle, tried, says):
+    attempt = attempt_at(training, puzzle, *tried)
+    assert (attempt.is_over, attempt.says) == (True, says)
 
 
 THEMES = {
@@ -246,7 +237,7 @@ THEMES = {
     Puzzle("6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1", ("a1a8",)): (
         "endgame", "rookEndgame", "mate", "mateIn1", "backRankMate",
     ),
-    Puzzle("8/P6k/8/8/8/8/8/K7 w - - 0 1", ("a7a8q",)): ("endgame", "pawnEndgame", "promotion"),
+    PROMOTION: ("endgame", "pawnEndgame", "promotion"),
     Puzzle("4k3/8/8/3q4/8/2N5/8/4K3 w - - 0 1", ("c3d5",)): ("endgame", "hangingPiece"),
 }  # fmt: skip
 
@@ -274,10 +265,7 @@ def test_a_piece_that_comes_back_is_no_sacrifice(fen, moves, is_sacrifice):
 def test_what_few_find_is_hard(find, rating):
     """All of one's own puzzles were rated 1500."""
     game = read("1. h4 *")
-    values = {"d2d4": 0.5, "h2h4": -0.6}
-    engine = ScriptedEngine({game.board().epd(): values})
-    for move, value in values.items():
-        engine.script[epd(game, move)] = {next(iter(board_after(move).legal_moves)).uci(): -value}
+    engine = ScriptedEngine(valued(game, {"d2d4": 0.5, "h2h4": -0.6}))
     engine.shares = {"d2d4": find}
     (puzzle,) = puzzles_of(review(game, engine), chess.WHITE)
     assert puzzle["rating"] == rating

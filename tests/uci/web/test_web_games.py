@@ -13,7 +13,7 @@ from engine.options import EngineOptions
 from engine.search.result import SearchInfo
 from tests.boards import board_after
 from tests.uci.play.terminal_game import Time
-from tests.uci.web.web_visit import WAIT_S, WebEngine, sans, with_board
+from tests.uci.web.web_visit import WAIT_S, WebEngine, sans, text_in, with_board
 from uci.game.clock import GameClock, GameTime
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
@@ -119,10 +119,9 @@ async def test_a_game_is_saved_while_it_is_played(visit, tab, tmp_path, monkeypa
     for text, request, fields in (("e4", "hint", {}), ("0:00:09.0", "lines", {"on": False, "count": 3}),
                                   ("nodes 8", "level", {"level": "nodes 8"}), ("0-1", "resign", {})):  # fmt: skip
         await tab.send(request, **fields)
-        async with asyncio.timeout(WAIT_S):
-            while not file.exists() or text not in file.read_text():
-                await asyncio.sleep(0.01)
-        assert file.read_text().count("[Event ") == 1, "each save takes the place of the last"
+        assert (await text_in(file, text)).count("[Event ") == 1, (
+            "each save takes the place of the last"
+        )
 
 
 @with_board({"setup": limited("elo 1500", 2)})
@@ -278,11 +277,7 @@ async def test_an_analysis_is_kept_when_something_else_begins(tab, tmp_path, mon
     await tab.send("look", node=1)
     await tab.send("explore", moves=["g8f6", "c2c4"])
     await tab.send("position", fen=chess.STARTING_FEN)
-    file = tmp_path / "analyses" / "games.pgn"
-    async with asyncio.timeout(WAIT_S):
-        while not file.exists():
-            await asyncio.sleep(0.01)
-    kept = file.read_text()
+    kept = await text_in(tmp_path / "analyses" / "games.pgn")
     assert kept.count("[Event ") == 1
     assert "1. d4 d5 ( 1... Nf6 2. c4 ) *" in kept
 

@@ -48,7 +48,18 @@ async def test_a_page_comes_in_the_language_just_chosen(visit, code, kept):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/wrong/", "/wrong/game.pgn", "/favicon.ico", "/../etc/passwd", "/TOKEN/other"]
+    "path",
+    [
+        "/",
+        "/wrong/",
+        "/wrong/game.pgn",
+        "/favicon.ico",
+        "/../etc/passwd",
+        "/TOKEN/other",
+        "/once/",
+        "/once/x",
+        "/once/socket",
+    ],
 )
 async def test_nothing_else_is_served(visit, path):
     answer = await visit.get(path.replace("TOKEN", visit.server.token))
@@ -95,11 +106,6 @@ async def test_a_look_at_that_address_does_not_spend_it(visit, look):
     once = path_of(visit.server.url_once())
     await visit.get(once, **look)
     assert (await visit.get(once)).code == 200
-
-
-@pytest.mark.parametrize("path", ["/once/", "/once/x", "/once/socket"])
-async def test_no_other_address_leads_to_the_page(visit, path):
-    assert (await visit.get(path)).code == 404
 
 
 async def test_the_printed_address_works_beside_it(visit):

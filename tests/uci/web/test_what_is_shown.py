@@ -1,12 +1,10 @@
 """What the board shows belongs to what is on it: lines, reviews, titles, chapters, sentences."""
 
-import asyncio
-
 import chess
 import pytest
 
 from engine.search.result import SearchInfo
-from tests.uci.web.web_visit import WAIT_S, SessionAlone, with_board
+from tests.uci.web.web_visit import SessionAlone, text_in, with_board
 from uci.game.timed_game import Setup
 from uci.web.board_game import BoardGame
 from uci.web.new_games import loaded_game
@@ -81,9 +79,7 @@ async def test_saving_an_earlier_game_says_nothing_over_the_next_one(visit, tab,
     await tab.send("load", text="1. e4 *", game=1)
     await tab.send("explore", moves=["d2d4"])
     await tab.send("position", fen="4k3/8/8/8/8/8/8/4K2R w K - 0 1")
-    async with asyncio.timeout(WAIT_S):
-        while not (tmp_path / "analyses" / "games.pgn").exists():
-            await asyncio.sleep(0.01)
+    await text_in(tmp_path / "analyses" / "games.pgn")
     await tab.send("lines", on=False, count=4)
     await tab.state(lambda state: state["shows"]["count"] == 4)
     assert [message["text"] for message in tab.seen if "is saved" in message.get("text", "")] == []

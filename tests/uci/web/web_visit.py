@@ -195,6 +195,14 @@ class Tab:
         return str(told["text"])
 
 
+async def text_in(file, words=""):
+    """The text of a file, as soon as these words stand in it."""
+    async with asyncio.timeout(WAIT_S):
+        while not file.exists() or words not in (text := file.read_text()):
+            await asyncio.sleep(0.01)
+    return text
+
+
 def sans(state):
     return [step["san"] for step in state["steps"][1:]]
 
