@@ -51,9 +51,7 @@ def snapshot(
         "turn": chess.COLOR_NAMES[board.turn],
         "chess960": board.chess960,
         "clock": _clock(board_game),
-        "end": None
-        if board_game.end is None
-        else {"result": board_game.end.result, "reason": board_game.end.reason},
+        "end": _end(board_game),
         "thinking": board_game.is_engine_turn,
         "loading": board_game.is_loading and (board_game.is_engine_turn or board_game.is_asked),
         "names": _names(board_game),
@@ -63,6 +61,13 @@ def snapshot(
         "review": review_told(review),
         "lesson": None if lesson is None else _lesson(lesson, study),
     }
+
+
+def _end(board_game: BoardGame) -> dict[str, str] | None:
+    end = board_game.end
+    if end is None:
+        return None
+    return {"result": end.result, "reason": end.reason}
 
 
 def review_of(review: BoardReview, study: Study) -> dict[str, Any]:

@@ -70,7 +70,9 @@ class Loader:
         *,
         weights: Any = None,
     ) -> None:
-        self.inputs, self.targets, self.weights = inputs, targets, weights
+        self.inputs = inputs
+        self.targets = targets
+        self.weights = weights
         self.prepare = prepare
         self.augment = augment
         self.read_ahead = read_ahead

@@ -134,9 +134,8 @@ def go_up(tree, params, depth, news):
     none = np.int64(0)
     clock = tree.counters[arrays.CLOCK] + 1
     learns = tree.stint[arrays.LEAF_DEPTH] > 0
-    side = (
-        np.int64(tree.stack[tree.counters[arrays.ROOT_PLY], SIDE]) ^ depth & single
-    )  # of the leaf
+    # Of the leaf.
+    side = np.int64(tree.stack[tree.counters[arrays.ROOT_PLY], SIDE]) ^ depth & single
     while depth > base_depth:
         depth, side = depth - 1, side ^ single
         node = node_on(tree, depth)
