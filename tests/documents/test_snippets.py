@@ -23,7 +23,7 @@ from engine.cli.option_forms import options_from_mapping
 from engine.options import find_option
 from selfplay.run.config import configured
 from tests.documents.pages import PAGES, ROOT, anchors, blocks, commands, inline_commands, links
-from tests.documents.workshop import QUICK, new_workshop, run, why_skipped
+from tests.documents.workshop import new_workshop, run, why_skipped
 
 ENTRIES = {"aino": uci.main, "aino-train": selfplay.main}
 OUTSIDE = re.compile(r"^(https?|mailto):")
@@ -187,14 +187,6 @@ def to_type(page):
 
 TYPED = {page: to_type(page) for page in WITH_COMMANDS if page != "engine/nn/README.md"}
 MANY_LINES = 12
-
-
-def test_quick_commands_run(tmp_path):
-    lines = {line for lines in TYPED.values() for line in lines if QUICK.match(line)}
-    assert len(lines) > 5
-    folder = new_workshop(tmp_path)
-    for line in lines:
-        run(folder, line)
 
 
 @pytest.mark.slow

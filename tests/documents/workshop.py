@@ -41,7 +41,6 @@ SKIPPED = (
     ),
     (r"aino warmup|-m benchmarks\.", "minutes of compiling or measuring"),
 )
-QUICK = re.compile(r"\S*aino (perft|net|analyse .*--nodes (\d{1,3}|1000)\b)")
 
 
 def why_skipped(command):

@@ -92,7 +92,7 @@ TYPED = [
 def test_what_is_typed_is_answered(words, how, plies, said):
     game, end, output = play(
         *words.split(),
-        **{name: one.copy() if name == "board" else one for name, one in how.items()},
+        **how,
     )
     assert end == GameEnd("*", "unterminated")
     assert len(game.board.move_stack) == plies

@@ -46,54 +46,37 @@ def analyses(path):
     return games_in(path.parent / "analyses" / "games.pgn")
 
 
-@pytest.fixture
-def run():
-    with asyncio.Runner() as loop:
-        yield loop.run
-
-
-def test_a_comment_goes_into_the_games_own_file(path, run):
-    async def visit():
-        desk = SessionAlone(path.parent)
-        assert str(path) in await commented(desk)
-        desk.close()
-
+async def test_a_comment_goes_into_the_games_own_file(path):
     path.write_text(WHOLE)
-    run(visit())
+    desk = SessionAlone(path.parent)
+    assert str(path) in await commented(desk)
+    desk.close()
     assert path.read_text() == WHOLE.replace("e4", "e4 {Mine.}")
 
 
-def test_a_game_that_was_not_read_wholly_stays_as_it_is(path, run):
+async def test_a_game_that_was_not_read_wholly_stays_as_it_is(path):
     """A comment on its first move was written, and all behind the illegal one was gone."""
-
-    async def visit():
-        desk = SessionAlone(path.parent)
-        where = await commented(desk)
-        assert await said_where(desk) == where
-        assert "analyses/games.pgn. The file that it is from stays as it is: " in where
-        assert "line 6:26 of it, 'Bxa7': illegal move" in where
-        (analysis,) = analyses(path)
-        assert analysis.next().comment == "Mine."
-        assert analysis.headers["Source"] == "mine.pgn"
-        desk.close()
-
     path.write_text(CUT)
-    run(visit())
+    desk = SessionAlone(path.parent)
+    where = await commented(desk)
+    assert await said_where(desk) == where
+    assert "analyses/games.pgn. The file that it is from stays as it is: " in where
+    assert "line 6:26 of it, 'Bxa7': illegal move" in where
+    (analysis,) = analyses(path)
+    assert analysis.next().comment == "Mine."
+    assert analysis.headers["Source"] == "mine.pgn"
+    desk.close()
     assert path.read_text() == CUT
 
 
-def test_words_are_saved_whatever_fails_in_the_games_file(path, run, monkeypatch):
+async def test_words_are_saved_whatever_fails_in_the_games_file(path, monkeypatch):
     """They were taken for saved where another error came than those that are expected."""
-
-    async def visit():
-        desk = SessionAlone(path.parent)
-        monkeypatch.setattr("uci.library.changes.edit", Mock(side_effect=MemoryError))
-        await commented(desk)
-        assert analyses(path)[0].next().comment == "Mine."
-        desk.close()
-
     path.write_text(WHOLE)
-    run(visit())
+    desk = SessionAlone(path.parent)
+    monkeypatch.setattr("uci.library.changes.edit", Mock(side_effect=MemoryError))
+    await commented(desk)
+    assert analyses(path)[0].next().comment == "Mine."
+    desk.close()
 
 
 @pytest.mark.parametrize("is_shown", [True, False], ids=["shown", "replaced"])
@@ -112,22 +95,19 @@ def test_words_whose_save_fails_as_the_board_closes_are_told(tmp_path, is_shown)
     assert "My words." in (saver.finish(table if is_shown else shown) or "")
 
 
-def test_the_reason_is_said_once(path, run):
-    async def visit():
-        desk = SessionAlone(path.parent)
-        await commented(desk)
-        await said_where(desk)
-        table = desk.session.board_game
-        table.study.comment(table.study.root.next(), "More.")
-        await desk.session.saver.now(table)
-        await asyncio.sleep(0)
-        while not desk.told.empty():
-            assert desk.told.get_nowait()["do"] != "say"
-        assert len(analyses(path)) == 1
-        desk.close()
-
+async def test_the_reason_is_said_once(path):
     path.write_text(CUT)
-    run(visit())
+    desk = SessionAlone(path.parent)
+    await commented(desk)
+    await said_where(desk)
+    table = desk.session.board_game
+    table.study.comment(table.study.root.next(), "More.")
+    await desk.session.saver.now(table)
+    await asyncio.sleep(0)
+    while not desk.told.empty():
+        assert desk.told.get_nowait()["do"] != "say"
+    assert len(analyses(path)) == 1
+    desk.close()
 
 
 def opened(text):
