@@ -132,12 +132,11 @@ def hang(path):
 @pytest.mark.parametrize(
     ("fault", "bounds", "error", "told"),
     [
-        (lambda path: {}["missing"], {}, KeyError, "missing"),
+        (lambda path: {}["missing"], {}, KeyError, "missing"),  # a foreign exception
         (hang, {"LONGEST_S": 0.1}, AssertionError, "slow"),
         (lambda path: np.ones(20 << 20).sum(), {"ROOM_MIB": 8}, AssertionError, "memory"),
         (lambda path: bytearray(1 << 36), {}, MemoryError, None),
     ],
-    ids=["a foreign exception", "a hang", "memory eaten", "an absurd allocation"],
 )
 def test_a_fault_is_found(fault, bounds, error, told, monkeypatch, tmp_path):
     """Once the memory that a training had left free made room for an input."""

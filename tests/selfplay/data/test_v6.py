@@ -64,9 +64,7 @@ def searched_game(rng, fen, plies=60):
     return game, board
 
 
-@pytest.fixture(
-    params=range(len(STARTS)), ids=["start", "kiwipete", "en passant", "promotions", "chess960"]
-)
+@pytest.fixture(params=range(len(STARTS)))
 def played(request):
     """A game from each of STARTS."""
     return searched_game(np.random.default_rng(request.param), STARTS[request.param])

@@ -15,7 +15,6 @@ from engine.evaluation.leaf_batches import leaves_of
 from engine.network.tower.tower_model import TowerConfig
 from engine.nn import dit
 from selfplay.data.cache import load_or_parse
-from selfplay.data.kinds import POLICIES, data_files
 from selfplay.data.pgn import pgn_reader
 from selfplay.data.policy_folder import PolicyFolder
 from selfplay.families.by_name import family_of
@@ -219,12 +218,6 @@ def test_the_command_labels_with_networks(tmp_path, teachers, capsys):
     assert "\n50 positions with a policy" in capsys.readouterr().out
 
 
-def test_a_folder_of_policies_is_data_to_train_on(labels):
-    assert [kind for _, kind in data_files([labels.folder], POLICIES)] == [
-        POLICIES
-    ] * labels.n_parts
-
-
 @pytest.mark.parametrize("net", ["people-128", "sparse-128", "16x1"])
 def test_networks_learn_policies(labels, net):
     data = load_training_data(SourceFiles((Source(labels.folder),)), None, lambda line: None)
@@ -239,11 +232,5 @@ def test_networks_learn_policies(labels, net):
     assert losses[-1] < losses[0] - 0.1
 
 
-def test_games_carry_the_rating_of_the_player_to_move(games):
-    assert games.rating[:7].tolist() == [812, 1750] * 3 + [812]
-
-
-def test_games_without_ratings_have_none(tmp_path):
-    path = tmp_path / "games.pgn"
-    path.write_text('[WhiteElo "-"]\n[Result "1-0"]\n\n1. e4 e5 1-0\n')
-    assert load_or_parse(path, pgn_reader(), None).rating.tolist() == [UNKNOWN_RATING] * 2
+def test_games_carry_the_rating_of_the_player_to_move_where_it_is_told(games):
+    assert games.rating.tolist() == [812, 1750] * 3 + [812] + [UNKNOWN_RATING] * 4

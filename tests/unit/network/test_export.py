@@ -15,23 +15,16 @@ from engine.network.outputs import FIRST_HEADS
 from engine.network.planes import FIFTY_MOVE_PLANE
 from engine.network.weights import default_net_path, load_network
 from tests.boards import random_game
+from tests.unit.network import test_lc0_generated
 from tests.unit.network.lc0_towers import file_bytes, random_net
 from tests.unit.network.lc0_transformers import KINDS, random_transformer
 
 POSITIONS = 10
-TOWERS = {
-    "classical policy, scalar value": {
-        "policy": "classical",
-        "value": "scalar",
-        "moves_left": False,
-    },
-    "mish, encoders in an attention policy": {
-        "activation": "mish",
-        "policy": "attention",
-        "encoders": 2,
-    },
-    "no gates": {"gates": False},
-}
+TOWERS = (
+    "classical policy, scalar value",
+    "mish, encoders in an attention policy",
+    "no gates, odd filters",
+)
 TRANSFORMERS = (
     "dense, all heads", "narrow queries, odd sizes", "encoders in the policy head", "scalar value, no moves left",
     "selu and tanh", "sigmoid and none",
@@ -64,7 +57,9 @@ def test_onnx_runtime_computes_what_plays(tmp_path, boards, kind):
     runtime = pytest.importorskip("onnxruntime")
     source = tmp_path / "net.pb" if kind != "shipped" else default_net_path(entry="default_tower")
     if kind in TOWERS:
-        source.write_bytes(file_bytes(random_net(default_rng(11), **TOWERS[kind])))
+        source.write_bytes(
+            file_bytes(random_net(default_rng(11), **test_lc0_generated.KINDS[kind]))
+        )
     elif kind in TRANSFORMERS:
         source.write_bytes(random_transformer(5, **KINDS[kind]))
     export_onnx(source, tmp_path / "net.onnx")

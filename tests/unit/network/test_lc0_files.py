@@ -65,7 +65,8 @@ def test_every_truncation_is_refused(tmp_path, good, name, start, count):
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        *[(data, "") for data in (b"\x89DIT", bytes(100))],
+        (b"\x89DIT", ""),
+        (bytes(100), ""),
         (b"\n<!DOCTYPE html><html>404</html>", "a web page; download"),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a",

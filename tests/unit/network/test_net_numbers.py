@@ -109,11 +109,6 @@ def test_weights_too_large_for_half_precision_are_refused_by_a_device():
 SMALL = TowerConfig(filters=16, blocks=2)
 
 
-def test_sizes_are_read_from_text():
-    assert TowerConfig.parse("64x6") == TowerConfig(filters=64, blocks=6)
-    assert str(TowerConfig.parse("128x10")) == "128x10"
-
-
 @pytest.mark.parametrize("text", ["", "64", "64x6x8", "-64x6", "64 x 6", "0x6", "99999x1"])
 def test_other_sizes_are_refused(text):
     with pytest.raises(ConfigError):

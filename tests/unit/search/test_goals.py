@@ -23,7 +23,7 @@ def nodes_of(fen, limits, **options):
         return player.search(limits).nodes
 
 
-@pytest.mark.parametrize("limits", GOALS.values(), ids=GOALS)
+@pytest.mark.parametrize("limits", GOALS.values())
 def test_a_goal_ends_a_search_at_the_same_node_on_slow_machines(monkeypatch, limits):
     """A depth of 1 took 52 to 256 nodes: calls of kernels are as long as the machine is quick."""
     usual = nodes_of(MIDDLEGAME, limits)

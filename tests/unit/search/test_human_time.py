@@ -42,7 +42,7 @@ PACES = {
 }
 
 
-@pytest.mark.parametrize(("moves", "move", "seconds"), PACES.values(), ids=list(PACES))
+@pytest.mark.parametrize(("moves", "move", "seconds"), PACES.values())
 def test_the_time_of_a_limited_level_follows_the_position(monkeypatch, moves, move, seconds):
     monkeypatch.setattr(human_time, "CHANCE", 0.0)
     assert pace(moves, move) == pytest.approx(seconds, rel=1e-3)
