@@ -18,7 +18,6 @@ from selfplay.families.shared_rows import SharedRows, SharedRowsAdamW
 from tests.gradient.cases import CASES, arrays_in
 
 INF, NAN = math.inf, math.nan
-FLOATS = [np.float16, np.float32, np.float64]
 
 
 def row(*values, dtype=np.float32):
@@ -83,24 +82,6 @@ def test_exponentials_of_half_precision_are_summed_in_a_larger_one():
     loss, gradient = CROSS(np.zeros((1, 100_000), np.float16), np.array([3]))
     assert loss == pytest.approx(math.log(100_000))
     assert gradient[0, 3] == -1
-
-
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("name", LOSSES)
-def test_losses_of_extreme_numbers_are_finite(name, dtype):
-    limits = np.finfo(dtype)
-    # there is no wider type to square larger ones in
-    large = float(limits.max) if dtype != np.float64 else 1e150
-    outputs = np.array(
-        [[large, -large], [limits.tiny, -limits.smallest_subnormal], [-large, large]], dtype
-    )
-    for targets in (np.array([[1, 0], [0, 1], [1, 0]]), np.array([[0, 1], [1, 0], [0, 1]])):
-        given = targets.argmax(axis=1) if name == "softmax_cross_entropy" else targets
-        loss, gradient = LOSSES[name](outputs, given)
-        assert math.isfinite(loss)
-        assert gradient.dtype == dtype
-        if name != "mse":  # its gradient may be twice its outputs
-            assert np.isfinite(gradient).all()
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -95,23 +95,6 @@ def test_what_a_callback_changes_counts_from_the_next_step(change, settings):
         assert np.array_equal(model.named_parameters()[name], array), name
 
 
-def test_a_loop_of_ones_own_sees_a_new_layer():
-    model = network()
-    runner = nn.DataParallel(model, 8)
-    answers = []
-
-    def loss(outputs, part):
-        answers.append(outputs)
-        return 0.0, outputs, {}
-
-    for change in (lambda: None, lambda: other_layer(model)):
-        change()
-        answers.clear()
-        runner.step(16, lambda part: X[part], loss)
-        assert np.array_equal(np.concatenate(answers), model(X[:16]))
-    runner.close()
-
-
 @pytest.mark.parametrize("change", [change for change in CHANGES if change is not other_rate])
 def test_what_changes_behind_the_best_epoch_is_trained_on(change):
     """The weights of the last step came back over it."""
