@@ -27,36 +27,29 @@ def pgn(moves="1. e4 e5", **tags):
 
 
 DIFFERENT = [
-    *(
-        {name: value}
-        for name, value in {
-            "Event": "Cup",
-            "Date": "2024.05.02",
-            "Time": "10:00",
-            "Round": "3",
-        }.items()
-    ),
-    *(
-        {"UTCTime": "10:00:00"},
-        {"White": "Al"},
-        {"Black": "Al"},
-        {"Result": "0-1"},
-        {"Result": "*"},
-    ),
-    *({"FEN": start} for start in (EXERCISE, EXERCISE.replace("4K3", "3K4"))),
-    *(
-        {"moves": moves}
-        for moves in ("1. e4 c5", "1. e4 e5 2. d4", "1. -- e5", "1. e4 --", "1. e4 -- 2. d4")
-    ),
+    {"Event": "Cup"},
+    {"Date": "2024.05.02"},
+    {"Time": "10:00"},
+    {"Round": "3"},
+    {"UTCTime": "10:00:00"},
+    {"White": "Al"},
+    {"Black": "Al"},
+    {"Result": "0-1"},
+    {"Result": "*"},
+    {"FEN": EXERCISE},
+    {"FEN": EXERCISE.replace("4K3", "3K4")},
+    {"moves": "1. e4 c5"},
+    {"moves": "1. e4 e5 2. d4"},
+    {"moves": "1. -- e5"},
+    {"moves": "1. e4 --"},
+    {"moves": "1. e4 -- 2. d4"},
 ]
 SAME = [
-    *(
-        {"Site": "home"},
-        {"Event": "Club "},
-        {"Opening": "?"},
-        {"WhiteElo": "1200"},
-        {"FEN": chess.STARTING_FEN},
-    ),
+    {"Site": "home"},
+    {"Event": "Club "},
+    {"Opening": "?"},
+    {"WhiteElo": "1200"},
+    {"FEN": chess.STARTING_FEN},
     {"moves": "1. e4 { Good } (1. d4) e5 $1"},
 ]
 
@@ -75,11 +68,11 @@ def test_games_are_the_same_by_what_was_played(tmp_path):
 
 
 LINES = [
-    *(
-        {name: value}
-        for name, value in (("Result", "0-1"), ("White", "Al"), ("Date", "2001.02.03"))
-    ),
-    *({"FEN": chess.STARTING_FEN}, {"moves": "1. e4 { Good } e5"}),
+    {"Result": "0-1"},
+    {"White": "Al"},
+    {"Date": "2001.02.03"},
+    {"FEN": chess.STARTING_FEN},
+    {"moves": "1. e4 { Good } e5"},
 ]
 
 

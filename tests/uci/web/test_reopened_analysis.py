@@ -34,18 +34,21 @@ def analysis(tmp_path):
     return file
 
 
+def play_on(board, *moves):
+    """Play moves behind the last one and save after each; then the board is closed."""
+    study = board.session.board_game.study
+    board.ask("look", node=study.numbers[study.last])
+    for move in moves:
+        board.ask("move", uci=move)
+        board.save_now()
+    board.close()
+
+
 async def test_an_analysis_goes_on_where_it_stood(analysis, tmp_path):
     """It was saved and could never be opened again."""
     board = SessionAlone(tmp_path)
     await board.open()
-    board.ask(
-        "look", node=board.session.board_game.study.numbers[board.session.board_game.study.last]
-    )
-    board.ask("move", uci="e1e2")
-    board.save_now()
-    board.ask("move", uci="d7e6")
-    board.save_now()
-    board.close()
+    play_on(board, "e1e2", "d7e6")
     text = analysis.read_text(encoding="utf-8")
     assert text.count("[Event ") == 1
     assert "Kd7 { [%cal Ge4e5] } 2. Ke2 Ke6 *" in " ".join(text.split())
@@ -76,11 +79,7 @@ async def test_an_analysis_is_replaced_whatever_became_of_its_form(analysis, tmp
     board = SessionAlone(tmp_path)
     await board.open()
     analysis.write_bytes(FORMS[form](analysis.read_text(encoding="utf-8")).encode())
-    study = board.session.board_game.study
-    board.ask("look", node=study.numbers[study.last])
-    board.ask("move", uci="e1e2")
-    board.save_now()
-    board.close()
+    play_on(board, "e1e2")
     text = analysis.read_text(encoding="utf-8")
     assert (text.count("[Event "), " 2. Ke2 *" in " ".join(text.split())) == (1, True)
 
