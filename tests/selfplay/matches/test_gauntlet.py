@@ -81,31 +81,12 @@ def test_opponents_take_turns(tmp_path):
     assert [one.games for one in gauntlet.standing().against.values()] == [2, 2]
 
 
-def test_an_interrupted_gauntlet_goes_on(tmp_path):
-    settings = settings_of(LIKE, LOSES)
-    play(gauntlet_in(tmp_path, settings), most=1)
-    again = gauntlet_in(tmp_path, settings)
-    assert again.standing().games == 1
-    play(again)
-    assert again.is_complete
-    assert sorted(again._archive.rows) == [0, 1, 2, 3]
-
-
 def test_another_gauntlet_is_not_continued(tmp_path):
     play(gauntlet_in(tmp_path, settings_of(LIKE)), most=1)
     with pytest.raises(RunError, match="holds another match"):
         gauntlet_in(tmp_path, settings_of(LOSES))
     with pytest.raises(RunError, match="opponents, ratings"):
         gauntlet_in(tmp_path, settings_of(("like", 2600), LOSES))
-
-
-def test_games_between_others_are_no_gauntlet(tmp_path):
-    settings = settings_of(LIKE)
-    play(gauntlet_in(tmp_path, settings), most=1)
-    path = tmp_path / "games.jsonl"
-    path.write_text(path.read_text().replace('"like"', '"other"'))
-    with pytest.raises(RunError, match="not between like and one"):
-        gauntlet_in(tmp_path, settings)
 
 
 @pytest.mark.parametrize(
