@@ -108,14 +108,6 @@ def test_patience_on_a_measure_that_will_not_be_there_is_refused(measure, words)
         run.fit(nn.Data(X, X[:, :2]), 1)
 
 
-def test_an_accuracy_that_rises_does_not_cut_the_rate():
-    run = nn.Trainer(nn.Dense(3, 2, RNG), nn.mse, nn.SGD(), 0.1)
-    run.history.records.extend({"accuracy": value} for value in (0.5, 0.6, 0.7, 0.8))
-    plateau = nn.ReduceLROnPlateau(0.5, 2, "accuracy", highest=True)
-    plateau.on_epoch(run, {})
-    assert run._step.run.rate_factor == 1.0
-
-
 def test_decay_spares_gains_of_several_dimensions():
     gate = nn.PlaceGate(2, 3)
     optimizer = nn.AdamW(weight_decay=0.5)

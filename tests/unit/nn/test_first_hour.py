@@ -131,6 +131,3 @@ def test_a_setting_that_came_later_is_left_out_of_files_at_its_default():
     assert plain.config().keys() == {
         "layer", "inputs", "outputs", "size", "stride", "padding", "bias", "input_gradient",
     }  # fmt: skip
-    grouped = nn.Conv2D(2, 2, 3, RNG, groups=2).config()
-    assert grouped["groups"] == 2
-    assert nn.layer_from_config(grouped, RNG).groups == 2

@@ -121,14 +121,20 @@ def test_the_best_model_is_found_among_measures_that_are_not_finite(tmp_path, ba
     assert nn.dit.load(path)[1]["card"]["epoch"] == best[-1]
 
 
-@pytest.mark.parametrize("bad", [NAN, INF])
-def test_a_plateau_is_found_among_measures_that_are_not_finite(bad):
-    """NaN was the best value, or the best was forgotten."""
+@pytest.mark.parametrize(
+    ("values", "highest"),
+    [
+        ([NAN, 3.0, NAN, 2.0, 4.0], False),  # NaN was the best value
+        ([3.0, -INF, 2.0, 1.0], False),
+        ([0.5, 0.6, 0.7, 0.8], True),
+    ],
+)
+def test_measures_that_get_better_are_no_plateau(values, highest):
     run = trainer()
-    run.history.records.extend({"measure": value} for value in (bad, 3.0, bad, 2.0, 4.0))
+    run.history.records.extend({"measure": value} for value in values)
     scales = []
     run.scale_rate = scales.append
-    nn.ReduceLROnPlateau(0.5, 2, "measure").on_epoch(run, {})
+    nn.ReduceLROnPlateau(0.5, 2, "measure", highest).on_epoch(run, {})
     assert scales == [1.0]
 
 
