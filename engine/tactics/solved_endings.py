@@ -64,7 +64,7 @@ class Solution(NamedTuple):
 
     won: np.ndarray  # uint64 [4, 4, 64, ...]: with the winner to move.
     lost: np.ndarray  # uint64 [4, 4, 64, ...]: with the loser to move.
-    # uint64 [6, 4, 4, 64, ...]: bits of the winner's moves to mate or capture in won positions.
+    # Bits of the winner's moves to mate or capture in won positions, uint64 [6, 4, 4, 64, ...].
     moves_won: np.ndarray
     moves: np.ndarray  # uint64 [6, 4, 4, 64, ...]: the same in lost positions.
 

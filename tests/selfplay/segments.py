@@ -4,5 +4,7 @@ from selfplay.records.replay import segment_path, write_records
 
 
 def write_segment(folder, generation, games):
-    """Publish games as a generation's segment."""
-    write_records(segment_path(folder, generation), games)
+    """Publishes games as a generation's segment; returns its path."""
+    path = segment_path(folder, generation)
+    write_records(path, games)
+    return path

@@ -77,7 +77,7 @@ def test_functions_are_told_what_to_do_by_verbs_that_ruff_does_not_know():
 # Their decorators and instructions are typed by Numba and LLVM.
 TYPED_BY_NUMBA = {
     f"engine.native.{name}"
-    for name in ("bits", "elementary", "integer_lanes", "jit", "lanes", "ordering", "prefetch")
+    for name in ("bits", "elementary", "integer_lanes", "jit", "lanes", "atomics", "prefetch")
 }
 
 

@@ -16,7 +16,8 @@ from engine.nn.training.gradient_source import StepResult
 from engine.nn.training.history import floats
 from engine.nn.training.shards import DataParallel
 
-# (outputs, targets) -> (mean loss, gradient like outputs); with weights of the examples, these too
+# From outputs and targets, and from weights of the examples where there are some, to the mean loss
+# and a gradient like the outputs.
 LossFunction = Callable[..., tuple[float, Any]]
 Metric = Callable[..., float]  # (outputs, targets) -> mean over the examples
 

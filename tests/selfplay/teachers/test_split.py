@@ -130,7 +130,8 @@ def data(tmp_path, games_file, aino_train, material_net_file):
     folder = tmp_path / "labels"
     line = f"teach --teacher {material_net_file} --data {games_file} --out {folder}"
     aino_train(
-        line, "--count 6000 --chunk-rows 3000 --filter-mib 1 --mixture games=1 siblings=1 book=0.2"
+        line,
+        "--count 6000 --chunk-rows 3000 --filter-mib 1 --mixture games=1 siblings=1 detours=0.2",
     )
     files = SourceFiles((Source(games_file), Source(folder)), heldout_share=SHARE)
     return load_training_data(files, None, lambda text: None)
@@ -195,10 +196,10 @@ def test_a_single_game_is_trained_on(positions):
     assert held_out_games(one, limit).n_games == 0
 
 
-def test_label_rows_alone_are_split(tmp_path, aino_train, material_net_file):
+def test_label_rows_alone_are_split(tmp_path, games_file, aino_train, material_net_file):
     folder = tmp_path / "labels"
-    line = f"teach --teacher {material_net_file} --out {folder}"
-    aino_train(line, "--count 3000 --chunk-rows 3000 --filter-mib 1 --mixture endings=1")
+    line = f"teach --teacher {material_net_file} --data {games_file} --out {folder}"
+    aino_train(line, "--count 3000 --chunk-rows 3000 --filter-mib 1 --mixture detours=1")
     data = load_training_data(
         SourceFiles((Source(folder),), heldout_share=SHARE), None, lambda text: None
     )

@@ -227,8 +227,7 @@ def test_a_run_knows_the_network_that_it_began_with(games_file, tmp_path, aino_t
 def test_a_folder_holds_one_kind_of_work(games_file, tmp_path, aino_train):
     run, other = tmp_path / "run", tmp_path / "other"
     aino_train(command(run, games_file))
-    for line in (f"loop {run}", f"import {run} --data {games_file}"):
-        assert "is a pretraining" in aino_train(line, "--net=16x1", status=1)
+    assert "is a pretraining" in aino_train(f"loop {run}", "--net=16x1", status=1)
     other.mkdir()
     (other / "config.toml").write_text("format = 4\n")
     assert "is a self-play run" in aino_train(command(other, games_file), status=1)

@@ -41,7 +41,7 @@ from tests.unit.network.sparse_arithmetic import value_network
 CONFIG = SparseConfig(width=128, value=ValueConfig(128))
 NET = str(CONFIG)
 BATCH = 64
-SPLIT = Split(root_limit(0.05))
+SPLIT = Split(root_limit(0.2))
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,11 @@ import chess
 import numpy as np
 from numpy.testing import assert_allclose
 
-from engine.evaluation.factory import make_evaluator
 from engine.evaluation.leaf_batches import leaves_of
 from engine.evaluation.protocol import input_format_of
+from engine.evaluation.tower import NetworkEvaluator
+from engine.network.outputs import FIRST_HEADS
+from engine.network.weights import load_net
 
 ANSWERS = Path(__file__).with_name("lc0_transformer_answers.npz")
 STEPS = 50_000  # of a probability
@@ -37,22 +39,22 @@ def boards():
     return found
 
 
-def answered(path, positions, **options):
+def answered(path, positions, heads=FIRST_HEADS):
     """The leaves of positions, with a network's answers."""
-    with closing(make_evaluator("network", path, backend="numpy", **options)) as evaluator:
+    with closing(NetworkEvaluator(load_net(path, heads))) as evaluator:
         leaves = leaves_of(positions, input_format_of(evaluator))
         evaluator.evaluate(leaves, len(positions))
     return leaves
 
 
-def check_answers(path, kind, heads=("vanilla", "winner"), scalar=False):
+def check_answers(path, kind, heads=FIRST_HEADS, scalar=False):
     """Compare what plays with lc0's answers on the first positions; policies come in the order of
     the moves' index.
     """
     with np.load(ANSWERS) as data:
         policies = data[kind] / STEPS
         expected = data[f"{kind} value"]
-    leaves = answered(path, boards()[: len(expected)], heads=heads)
+    leaves = answered(path, boards()[: len(expected)], heads)
     wdl = leaves.wdl[: len(expected)]
     assert_allclose(wdl[:, 0] - wdl[:, 2], expected[:, 0], atol=1e-4)
     if not scalar:
