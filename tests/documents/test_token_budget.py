@@ -16,10 +16,9 @@ from tests.documents.pages import ROOT
 
 PYTHON = {"engine", "selfplay", "uci", "benchmarks", "examples"}
 PAGES = {".js", ".css", ".html", ".j2"}
-# Everything that ships or runs, and the tests. To raise a number, say why in a sentence behind it.
-# 10,000 of the product are what a wrong counter of pages had swallowed. 500 of the tests hold what
-# readers had found: texts lost, arrays read beyond their end, moves without a search.
-BUDGETS = {"product": 594_400, "tests": 372_900}
+# Everything that ships or runs, and the tests. They fall with each cut; to raise one, say why in a
+# sentence behind it.
+BUDGETS = {"product": 578_900, "tests": 367_000}
 
 FREE = {
     tokenize.COMMENT,
