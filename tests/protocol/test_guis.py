@@ -96,6 +96,7 @@ def test_xboard_leaves_no_process(end, tmp_path):
             except subprocess.TimeoutExpired:
                 # xboard's own handler of SIGTERM may wait for a lock that it holds
                 gui.kill()
+                gui.wait()
         assert processes_left(screen, "", END_S) == []
     assert_legal(moves_in_log(log))
 
