@@ -208,10 +208,17 @@ class Catalogue:
         """Whether there is a game of a line."""
         return line in self._lines
 
-    def equal_games(self, equality: str) -> list[Game]:
-        """Return the games that are equal, the one changed last first."""
-        equal = [game for game in self._games.values() if game.equality == equality]
-        return sorted(equal, key=lambda game: game.age, reverse=True)
+    def equal_games(self, games: Iterable[Game]) -> dict[str, list[Game]]:
+        """Return all that are equal to some games, by what they share, the one changed last
+        first.
+        """
+        equal_games = {game.equality: list[Game]() for game in games}
+        for game in self._games.values():
+            if game.equality in equal_games:
+                equal_games[game.equality].append(game)
+        for equal in equal_games.values():
+            equal.sort(key=lambda game: game.age, reverse=True)
+        return equal_games
 
     def around(self, games: Sequence[Game]) -> Surroundings:
         """Return where the games around some of a file stand, which are given in order."""

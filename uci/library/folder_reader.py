@@ -86,9 +86,9 @@ class FolderReader:
         # Files that are being read, by whoever has the next turn.
         self._readings: dict[str, Steps] = {}
 
-    def refreshing(self, on_games: OnGames) -> Generator[None, None, list[str]]:
+    def refreshing(self, on_games: OnGames, imported: str) -> Generator[None, None, list[str]]:
         """Read files that are new or have changed, the latest first, and forget those that are
-        gone; return what was unreadable.
+        gone; return what was unreadable, of a file just `imported` in variations, too.
 
         Others may ask the catalogue between two steps.
         """
@@ -101,7 +101,7 @@ class FolderReader:
         namer = OpeningNamer()
         problems = list[str]()
         for file in sorted(changed, key=lambda file: files[file], reverse=True):
-            begin = partial(self._read, file, namer, progress, problems)
+            begin = partial(self._read, file, namer, progress, problems, file == imported)
             yield from self._shared(file, begin)
             progress.end_file(sizes[file])
         return problems
@@ -184,7 +184,12 @@ class FolderReader:
         return self.knows(file) or not (self._folder / file).exists()
 
     def _read(
-        self, file: str, namer: OpeningNamer, progress: _Progress, problems: list[str]
+        self,
+        file: str,
+        namer: OpeningNamer,
+        progress: _Progress,
+        problems: list[str],
+        with_variations: bool,
     ) -> Steps:
         """Read a file: a new one is listed step by step, one that has changed all at once."""
         path = self._folder / file
@@ -195,7 +200,7 @@ class FolderReader:
         try:
             with reading(path):
                 mark = FileMark.of(path)
-            for game in find_games(path, faults):
+            for game in find_games(path, faults, with_variations):
                 found.append((game, "" if game.start else namer.name(game.moves)))
                 progress.games += 1
                 if uptime_s() < begun + _STEP_S:

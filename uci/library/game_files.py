@@ -149,15 +149,17 @@ def line_of_review(path: Path) -> str:
 # ---- reading -------------------------------------------------------------------------------------
 
 
-def find_games(path: Path, faults: list[str] | None = None) -> Iterator[FoundGame]:
+def find_games(
+    path: Path, faults: list[str] | None = None, with_variations: bool = False
+) -> Iterator[FoundGame]:
     """Yield all games of a file in order; `faults` takes up where the text has what cannot be read
-    or played, and why.
+    or played, and why, one of a game. Variations take long: most readers leave them out.
 
     Raises DataError.
     """
     with reading(path), open_unpacked(path) as (stream, _share):
         faults = [] if faults is None else faults
-        for game in games_of_text(_KeptText(stream), faults):
+        for game in games_of_text(_KeptText(stream), faults, with_variations):
             names = (game.tags.get(name, "") for name in ("White", "Event"))
             if game.moves or game.start or any(map(is_told, names)):
                 yield game
@@ -194,7 +196,9 @@ class _KeptText(GameText):
         return TextPlace(begin, end, digest_of(text)), text
 
 
-def games_of_text(text: _KeptText, faults: list[str]) -> Iterator[FoundGame]:
+def games_of_text(
+    text: _KeptText, faults: list[str], with_variations: bool = False
+) -> Iterator[FoundGame]:
     """Yield the games of a text; of those whose main line has a fault, the whole grammar tells what
     they are.
     """
@@ -206,11 +210,24 @@ def games_of_text(text: _KeptText, faults: list[str]) -> Iterator[FoundGame]:
                 yield replace(game, place=place)
             faults.extend([line.fault] if found else [])
         elif line.is_game:
+            if with_variations and b"(" in own:
+                first_line, _column = text.place_of(place.begin - text.dropped)
+                faults.extend(_first_fault(own, first_line))
             tags = {"Result": "*", **line.read_tags()}
             if result := told_result(line.tag_result, line.result):
                 tags["Result"] = result
             start = _start(board_from_row(line.start, line.chess960)) if line.has_start else ""
             yield FoundGame(place, tags, start, line.moves.tobytes())
+
+
+def _first_fault(text: bytes, first_line: int) -> list[str]:
+    """Return the first fault of a game with its variations, whose text begins on a line of its
+    file.
+    """
+    for read in read_games(io.BytesIO(text)):
+        for fault in read.faults:
+            return [str(replace(fault, line=first_line + fault.line - 1))]
+    return []
 
 
 def _read_slowly(text: bytes, faults: list[str]) -> Iterator[FoundGame]:

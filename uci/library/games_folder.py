@@ -24,6 +24,8 @@ from uci.library.game_files import WISH, game_at
 from uci.library.own_names import OwnNames
 from uci.library.reviews import KeptReview, Reviews
 
+_PART = 16 << 20  # bytes of a file's text in which games are deleted at once
+
 
 @dataclass
 class Deletion:
@@ -50,16 +52,17 @@ class GamesFolder:
         return finish(self.refreshing(on_games))
 
     def refreshing(
-        self, on_games: OnGames = lambda read, left: None
+        self, on_games: OnGames = lambda read, left: None, imported: str = ""
     ) -> Generator[None, None, list[str]]:
-        """Read what is new in the folder; return what was unreadable.
+        """Read what is new in the folder; return what was unreadable, of a file just `imported` in
+        variations, too.
 
         `on_games` hears how many games were read so far, and about how many are left. Others may
         use this between two steps.
         """
         problems = self.own_names.read()
         self.catalogue.set_own(self.own_names.all)
-        problems += yield from self._reader.refreshing(on_games)
+        problems += yield from self._reader.refreshing(on_games, imported)
         yield from self.reviews.refreshing()
         place = self.folder / REVIEWS
         if not (place.is_dir() and os.access(place, os.W_OK)):
@@ -99,11 +102,12 @@ class GamesFolder:
         return self.folder / game.file.name
 
     def delete(self, keys: Iterable[str]) -> Deletion:
-        """Remove games from their files, each of which is written once.
+        """Remove games from their files, each of which is written once, a large one a few times.
 
         The review goes with the last game of its line.
         """
         deletion = Deletion()
+        gone = list[Game]()
         games = dict[GamesFile, list[Game]]()
         for key in dict.fromkeys(keys):
             try:
@@ -113,14 +117,17 @@ class GamesFolder:
             else:
                 games.setdefault(game.file, []).append(game)
         for file, own in games.items():
-            own.sort(key=lambda game: game.place.begin)
-            try:
-                self._delete_from(file, own)
-            except DataError as error:
-                deletion.sentences.append(translated(str(error)))
-            else:
-                for game in own:
-                    self._note_gone(game, deletion)
+            for neighbours in _parts(own):
+                try:
+                    self._delete_from(file, neighbours)
+                except DataError as error:
+                    deletion.sentences.append(translated(str(error)))
+                else:
+                    gone += neighbours
+        equal_games = self.catalogue.equal_games(gone)
+        with owning(self.folder):
+            for game in gone:
+                self._note_gone(game, equal_games[game.equality], deletion)
         return deletion
 
     def _delete_from(self, file: GamesFile, games: Sequence[Game]) -> None:
@@ -132,17 +139,15 @@ class GamesFolder:
         self.catalogue.note_deletion(games, _time_of(change))
         self._note_change(file, is_known, change)
 
-    def _note_gone(self, game: Game, deletion: Deletion) -> None:
-        equal_games = self.catalogue.equal_games(game.equality)
+    def _note_gone(self, game: Game, equal_games: Sequence[Game], deletion: Deletion) -> None:
         if equal_games:
             one = later("{count} equal game stays, in {file}.")
             many = later("{count} equal games stay, one of them in {file}.")
             file = printable(equal_games[0].file.name)
             deletion.sentences.append(several(one, many, len(equal_games), file=file))
-        with owning(self.folder):
-            if not self.catalogue.has_line(game.line):
-                (self.folder / REVIEWS / f"{game.line}{WISH}").unlink(missing_ok=True)
-                deletion.puzzles |= self.reviews.remove(game.line)
+        if not self.catalogue.has_line(game.line):
+            (self.folder / REVIEWS / f"{game.line}{WISH}").unlink(missing_ok=True)
+            deletion.puzzles |= self.reviews.remove(game.line)
 
     def rewrite(self, key: str, edited: chess.pgn.Game) -> tuple[str, Path]:
         """Write what was changed in a game into its text; return its new key, and the file.
@@ -193,6 +198,14 @@ class GamesFolder:
         with contextlib.suppress(DataError):  # else of the game that was reviewed
             kept = replace(kept, review=replace(kept.review, game=self.game(key)))
         return kept
+
+
+def _parts(games: Iterable[Game]) -> list[list[Game]]:
+    """Part games of a file by where they stand: what is between them is held in memory."""
+    parts = dict[int, list[Game]]()
+    for game in sorted(games, key=lambda game: game.place.begin):
+        parts.setdefault(game.place.begin // _PART, []).append(game)
+    return list(parts.values())
 
 
 def _time_of(change: changes.FileChange) -> int:

@@ -131,7 +131,8 @@ class GamesService:
         names, problems = list[str](), list[str]()
         try:
             problems = yield from games.refreshing(
-                lambda read, left: self.tell({"do": "games_reading", "games": read, "left": left})
+                lambda read, left: self.tell({"do": "games_reading", "games": read, "left": left}),
+                imported,
             )
             if imported:
                 names, problems = self._told_import(games, imported, problems)

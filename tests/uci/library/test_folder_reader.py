@@ -9,6 +9,7 @@ from engine.errors import DataError
 from tests.uci.library.own_games import FAY, GAMES, row_of, text_of, whites, write
 from uci.game.game_file import REVIEWS
 from uci.library import folder_reader
+from uci.library.cooperative import finish
 from uci.library.folder_reader import FileMark
 from uci.library.game_query import GameQuery
 from uci.library.games_folder import GamesFolder
@@ -46,7 +47,7 @@ def unread(games, monkeypatch):
     monkeypatch.setattr(
         folder_reader,
         "find_games",
-        lambda path, faults: (read.append(path.name), find(path, faults))[1],
+        lambda path, *rest: (read.append(path.name), find(path, *rest))[1],
     )
     games.refresh()
     monkeypatch.undo()
@@ -210,6 +211,14 @@ def test_a_faulty_game_is_told_with_its_place(games, tmp_path):
     (tmp_path / "LOUD.PGN").write_text("1. e4 Zz9 *\n")
     (problem,) = games.refresh()
     assert problem.startswith("LOUD.PGN: 1 fault, 1:7: 'Zz9'")
+
+
+def test_an_illegal_move_in_a_variation_is_told_when_its_file_is_imported(games, tmp_path):
+    """It was dropped without a word."""
+    variations = ["1. e4 (1. d4 Nf6) *", "1. e4 e5 (1... c5 2. Nf9) 2. Nf3 *", "1. d4 *"]
+    (tmp_path / "new.pgn").write_text("\n\n".join(variations) + "\n", encoding="utf-8")
+    (problem,) = finish(games.refreshing(imported="new.pgn"))
+    assert problem.startswith("new.pgn: 1 fault, 3:22: 'Nf9'")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
