@@ -25,6 +25,8 @@ from tests.new_process import output_of
 from tests.stand_ins import StandIn
 from tests.unit.search.trees import Counting, alone, search_nodes
 
+ROOK_ENDING = chess.Board("7k/8/8/p6p/P6P/8/1K6/R7 w - - 0 1")
+
 
 def search(board, nodes, **options):
     with alone(board, "material", **options) as player:
@@ -61,13 +63,16 @@ def test_a_board_that_cannot_be_played_leaves_the_old_one(player):
 # ---- in the background ---------------------------------------------------------------------------
 
 
-def test_a_second_start_leaves_the_first_search_within_reach(player):
-    first, second = player.start(Limits(infinite=True)), player.start(Limits(infinite=True))
+def test_searches_wait_their_turn_for_the_position_set_when_they_were_started(player):
+    first = player.start(Limits(infinite=True))
+    player.set_position(ROOK_ENDING)
+    second = player.start(Limits(infinite=True))
+    player.set_position(chess.Board())
     first.stop()
-    assert first.result(120).best_move is not None
+    assert first.result(120).best_move in chess.Board().legal_moves
     assert not second.done()
     second.stop()
-    assert second.result(120).best_move is not None
+    assert second.result(120).best_move in ROOK_ENDING.legal_moves
 
 
 def test_closing_ends_all_searches_that_were_started():
@@ -78,17 +83,6 @@ def test_closing_ends_all_searches_that_were_started():
     closing.join(120)
     assert not closing.is_alive()
     assert all(job.done() for job in jobs)
-
-
-def test_a_search_is_of_the_position_set_when_it_was_started(player):
-    first = player.start(Limits(infinite=True))
-    board = chess.Board("7k/8/8/p6p/P6P/8/1K6/R7 w - - 0 1")
-    player.set_position(board)
-    second = player.start(Limits(nodes=50))
-    player.set_position(chess.Board())
-    first.stop()
-    assert first.result(120).best_move in chess.Board().legal_moves
-    assert second.result(120).best_move in board.legal_moves
 
 
 # ---- lines and results ---------------------------------------------------------------------------
@@ -139,9 +133,6 @@ class DrawnOrEven(StandIn):
             leaves.logits[leaf, : leaves.n_moves[leaf]] = 0
             leaves.wdl[leaf] = (0.0, 1.0, 0.0) if drawn else (0.5, 0.0, 0.5)
             leaves.moves_left[leaf] = 50
-
-
-ROOK_ENDING = chess.Board("7k/8/8/p6p/P6P/8/1K6/R7 w - - 0 1")
 
 
 def share_of_draws(**options):
@@ -282,21 +273,6 @@ def test_the_tables_found_are_told_once(tmp_path):
         assert player.take_problems() == []
 
 
-def test_win_that_the_tables_know_is_shown_before_any_mate_is_seen(test_data):
-    board = chess.Board("8/8/8/8/3k4/8/8/KBN5 w - - 0 1")  # 32 moves to mate
-    with alone(evaluator="material", syzygy_path=str(test_data / "syzygy")) as player:
-        player.set_position(board)
-        won = search_nodes(player, 50).infos[0]
-        board.turn = chess.BLACK
-        player.set_position(board)
-        lost = search_nodes(player, 50).infos[0]
-    assert (won.score_cp, won.score_mate, won.wdl) == (20_000, 30, (1000, 0, 0))
-    assert (lost.score_cp, lost.score_mate, lost.wdl) == (-20_000, -30, (0, 0, 1000))
-    assert won.tbhits == lost.tbhits == 0, (
-        "Aino's own solution, which counts to mate, is no hit in a file"
-    )
-
-
 def test_lines_never_come_too_often():
     job = SearchJob()
     times = []
@@ -325,33 +301,25 @@ def test_no_nodes_at_all_still_give_a_move():
 MATE_IN_ONE = chess.Board("6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1")
 
 
-def test_a_result_is_shown_as_a_board():
-    page = search(MATE_IN_ONE, 200)._repr_html_()
+def test_a_result_is_shown_as_a_board_and_taken_out_as_rows_and_json():
+    result = search(MATE_IN_ONE, 200)
+    page = result._repr_html_()
     assert page.startswith("<svg")
     for told in ('class="arrow"', "<td>#1</td>", "1. Rd8#"):
         assert told in page
-
-
-def test_a_result_is_taken_out_as_rows():
-    result = search(MATE_IN_ONE, 200)
     first, *_ = rows = result.rows()
     assert {row["move"] for row in rows} == {move.uci() for move in MATE_IN_ONE.legal_moves}
     assert (first["move"], first["visits"]) == ("d1d8", result.children[0].visits)
-
-
-def test_a_result_is_taken_out_as_json():
-    values = search(MATE_IN_ONE, 200).to_dict()
+    values = result.to_dict()
     assert json.loads(json.dumps(values)) == values
     assert (values["best_move"], values["board"]) == ("d1d8", MATE_IN_ONE.fen())
     assert values["infos"][0]["pv"] == ["d1d8"]
 
 
 def test_a_result_without_a_search_is_shown_too():
-    mated = chess.Board("3R2k1/5ppp/8/8/8/8/5PPP/6K1 b - - 0 1")
-    result = search(mated, 1)
-    assert result.best_move is None
+    result = search(chess.Board("3R2k1/5ppp/8/8/8/8/5PPP/6K1 b - - 0 1"), 1)
+    assert (result.best_move, result.rows()) == (None, [])
     assert result._repr_html_().startswith("<svg")
-    assert result.rows() == []
     assert "SearchResult" in replace(result, board=None)._repr_html_()
 
 

@@ -11,7 +11,7 @@ from engine.native import integer_lanes as lanes
 from engine.native import lanes as float_lanes
 from engine.native.elementary import atan, exp, log
 from engine.native.instructions import instruction
-from engine.native.jit import kernel
+from engine.native.jit import generated_kernel
 
 PLAIN = {one: getattr(one, "py_func", one) for one in (exp, log, atan)}
 ULPS = {exp: 3.0, log: 2.0, atan: 8.0}
@@ -42,16 +42,6 @@ def test_exp_saturates():
     assert log(1.0) == 0.0
 
 
-@kernel()
-def shorts_kernel(a, b, out, low):
-    first, second = lanes.load_shorts(a, 3), lanes.load_shorts(b, 1)
-    lanes.store_shorts(out, 2, first + second)
-    lanes.store_shorts(out, 34, first - second)
-    product = lanes.clipped_product(first, second)
-    lanes.store_shorts(out, 66, product)
-    lanes.store_low_bytes(low, 5, product)
-
-
 def portable_dot(total, unsigned_bytes, signed_bytes):
     return lanes.dot_bytes(total, unsigned_bytes, signed_bytes)
 
@@ -59,100 +49,66 @@ def portable_dot(total, unsigned_bytes, signed_bytes):
 instruction(portable_dot, lambda *operands: signature(operands[0], *operands))(
     lanes._dot_by_products
 )
+# Every operation once, on vectors of shorts, ints, bytes and floats.
+OPERATIONS = """
+x, y = load_shorts(a, 3), load_shorts(b, 1)
+store_shorts(shorts, 0, x + y)
+store_shorts(shorts, 32, x - y)
+store_shorts(shorts, 64, x * y)
+store_shorts(shorts, 96, clipped_product(x, y))
+store_shorts(shorts, 128, rounded_product(x, y))
+store_shorts(shorts, 160, clip_shorts(x, splat_short(a[0])))
+store_low_bytes(low, 5, x)
+block = load_short_block(a, 1)
+store_shorts(shorts, 192, block - load_short_block(a, 2) + block)
+total, units, weights = load_ints(totals, 1), load_ints(unsigned, 0), load_ints(signed, 2)
+store_ints(ints, 1, dot_bytes(total, units, weights))
+store_ints(ints, 17, dot_bytes(total, splat_int(unsigned[3]), weights) - total)
+store_ints(ints, 33, portable_dot(total, units, weights))
+store_ints(ints, 49, total + total)
+store_ints(ints, 65, total * load_ints(totals, 0))
+ints[0] = sum_ints(total)
+wide = load_64(c, 1) * spread_64(c, 0) + splat_64(0.5)
+half = load_32(c, 3) - spread_32(c, 2) * splat_32(2.0)
+store(floats, 0, complement(relu(wide)))
+store(floats, 64, where_positive(half, load_32(c, 0)))
+store(floats, 96, complement(load(c, 5)))
+"""
+every_operation = generated_kernel(
+    "every_operation",
+    "a, b, totals, unsigned, signed, c, shorts, low, ints, floats",
+    OPERATIONS.strip().splitlines(),
+    {**vars(float_lanes), **vars(lanes), "portable_dot": portable_dot},
+)
 
 
-@kernel()
-def ints_kernel(totals, unsigned, signed, out):
-    total, x = lanes.load_ints(totals, 1), lanes.load_ints(signed, 2)
-    lanes.store_ints(out, 1, lanes.dot_bytes(total, lanes.load_ints(unsigned, 0), x))
-    lanes.store_ints(out, 17, lanes.dot_bytes(total, lanes.splat_int(unsigned[3]), x) - total)
-    lanes.store_ints(out, 33, total + total)
-    lanes.store_ints(out, 49, portable_dot(total, lanes.load_ints(unsigned, 0), x))
-
-
-def test_shorts_are_those_of_plain_python():
-    rng = default_rng(1)
-    a, b = (rng.integers(-(2**15), 2**15, 40).astype(np.int16) for _ in range(2))
-    a[10:20] = rng.integers(0, 200, 10)
-    b[8:18] = rng.integers(0, 200, 10)
-    compiled, plain = ((np.zeros(100, np.int16), np.zeros(40, np.uint8)) for _ in range(2))
-    shorts_kernel(a, b, *compiled)
-    shorts_kernel.py_func(a, b, *plain)
-    np.testing.assert_array_equal(compiled[0], plain[0])
-    np.testing.assert_array_equal(compiled[1], plain[1])
-    assert plain[0][66:98].max() > 60
-
-
-def assert_alike(kernel, given, compiled, plain):
-    """A kernel writes the same as plain Python."""
-    kernel(*given, *compiled)
-    with np.errstate(over="ignore"):
-        kernel.py_func(*given, *plain)
-    for one, other in zip(compiled, plain, strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
-@kernel()
-def products_kernel(a, b, totals, out, ints, total):
-    first = lanes.load_shorts(a, 1)
-    second = lanes.load_shorts(b, 0)
-    most = lanes.splat_short(a[0])
-    lanes.store_shorts(out, 0, lanes.rounded_product(first, second))
-    lanes.store_shorts(out, 32, first * second)
-    lanes.store_shorts(out, 64, lanes.clip_shorts(first, most))
-    ints_1 = lanes.load_ints(totals, 1)
-    lanes.store_ints(ints, 0, ints_1 * lanes.load_ints(totals, 0))
-    total[0] = lanes.sum_ints(ints_1)
-
-
-@pytest.mark.parametrize("extreme", [False, True])
-def test_products_of_shorts_are_those_of_plain_python(extreme):
+def operands(extreme):
+    """Integers over their whole ranges, or the least ones; floats that are exact in products."""
     rng = default_rng(4)
-    a, b = (
-        np.full(33, -(2**15)) if extreme else rng.integers(-(2**15), 2**15, 33) for _ in range(2)
-    )
+    a, b = rng.integers(-(2**15), 2**15, (2, 140)).astype(np.int16)
+    a[10:20], b[8:18] = rng.integers(0, 200, (2, 10))
+    totals = rng.integers(-(2**31), 2**31, 17).astype(np.int32)
+    unsigned = rng.integers(0, 129, 64).astype(np.uint8)
+    signed = rng.integers(-128, 128, 66).astype(np.int8)
+    if extreme:
+        a[:], b[:], unsigned[:], signed[:] = -(2**15), -(2**15), 128, -128
     a[0] = 1000
-    totals = rng.integers(-(2**31), 2**31, 17).astype(np.int32)
-    compiled, plain = (
-        (np.zeros(96, np.int16), np.zeros(32, np.int32), np.zeros(1, np.int32)) for _ in range(2)
-    )
-    given = a.astype(np.int16), b.astype(np.int16), totals
-    assert_alike(products_kernel, given, compiled, plain)
-    if not extreme:
-        np.testing.assert_array_equal(plain[0][:32], np.floor(a[1:] * b[:32] / 2**16 + 0.5))
-        assert plain[0][64:].min() == 0
-        assert plain[0][64:].max() == 1000
-
-
-@kernel()
-def wide_kernel(a, shorts, out, out_shorts):
-    wide = float_lanes.load_64(a, 1) * float_lanes.spread_64(a, 0) + float_lanes.splat_64(0.5)
-    half = float_lanes.load_32(a, 3) - float_lanes.spread_32(a, 2) * float_lanes.splat_32(2.0)
-    float_lanes.store(out, 0, float_lanes.complement(float_lanes.relu(wide)))
-    float_lanes.store(out, 64, float_lanes.where_positive(half, float_lanes.load_32(a, 0)))
-    float_lanes.store(out, 96, float_lanes.complement(float_lanes.load(a, 5)))
-    block = lanes.load_short_block(shorts, 1)
-    lanes.store_shorts(out_shorts, 2, block - lanes.load_short_block(shorts, 2) + block)
-
-
-def test_wide_vectors_are_those_of_plain_python():
-    rng = default_rng(5)
-    a = rng.integers(-9, 9, 80).astype(np.float32)  # exact, whether products and sums fuse or not
-    shorts = rng.integers(-(2**15), 2**15, 130).astype(np.int16)
-    compiled, plain = ((np.zeros(112, np.float32), np.zeros(130, np.int16)) for _ in range(2))
-    assert_alike(wide_kernel, (a, shorts), compiled, plain)
-    assert len(set(plain[0].tolist())) > 20
-
-
-def byte_operands(extreme):
-    rng = default_rng(2)
-    totals = rng.integers(-(2**31), 2**31, 17).astype(np.int32)
-    unsigned = np.full(64, 128, np.uint8) if extreme else rng.integers(0, 129, 64).astype(np.uint8)
-    signed = np.full(66, -128, np.int8) if extreme else rng.integers(-128, 128, 66).astype(np.int8)
-    return totals, unsigned.view(np.int32), signed
+    floats = rng.integers(-9, 9, 80).astype(np.float32)
+    return a, b, totals, unsigned.view(np.int32), signed, floats
 
 
 @pytest.mark.parametrize("extreme", [False, True])
-def test_products_of_bytes_are_those_of_plain_python(extreme):
-    compiled, plain = np.zeros((2, 1, 66), np.int32)
-    assert_alike(ints_kernel, byte_operands(extreme), compiled, plain)
+def test_vectors_are_those_of_plain_python(extreme):
+    arguments = operands(extreme)
+    compiled, plain = (
+        (np.zeros(320, np.int16), np.zeros(40, np.uint8), np.zeros(81, np.int32), np.zeros(112, np.float32))
+        for _ in range(2)
+    )  # fmt: skip
+    every_operation(*arguments, *compiled)
+    with np.errstate(over="ignore"):
+        every_operation.py_func(*arguments, *plain)
+    for ours, expected in zip(compiled, plain, strict=True):
+        np.testing.assert_array_equal(ours, expected)
+    x, y = arguments[0][3:35], arguments[1][1:33]
+    rounded = np.floor(x.astype(float) * y / 2**16 + 0.5).astype(np.int16)
+    np.testing.assert_array_equal(plain[0][128:160], rounded)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from engine.native import bits, jit, lanes
+from engine.native.dependencies import code_digest
 from tests.new_process import ROOT, output_of
 
 
@@ -80,30 +81,21 @@ print(len(times.compilations), engine.__file__)
 """
 
 
-def compilations(root, cache):
-    """How many kernels a process compiles with the sources below a folder, which it takes from
-    there.
-    """
-    count, path = output_of(COUNT, AINO_CACHE_DIR=str(cache), PYTHONPATH=str(root)).split()
-    assert Path(path).is_relative_to(root)
-    return int(count)
-
-
 def test_another_installation_with_other_comments_compiles_nothing(tmp_path):
-    first, second = tmp_path / "first", tmp_path / "second"
-    for root in (first, second):
+    compiled = []
+    for name in ("first", "second"):
         shutil.copytree(
-            ROOT / "engine", root / "engine", ignore=shutil.ignore_patterns("__pycache__")
+            ROOT / "engine",
+            tmp_path / name / "engine",
+            ignore=shutil.ignore_patterns("__pycache__"),
         )
-    assert compilations(first, tmp_path) > 0
-    for source in (second / "engine/board").glob("*.py"):
-        text = source.read_text()
-        source.write_text(
-            text.replace('"""', '"""Other words. ', 1).replace("\n\n\n", "\n\n\n# A comment.\n\n\n")
-        )
-    jit_source = second / "engine/native/jit.py"
-    jit_source.write_text(f"# A comment.\n{jit_source.read_text()}")
-    assert compilations(second, tmp_path) == 0
+        for source in (tmp_path / name / "engine").glob("[bn]*/*.py"):
+            source.write_text(f"# A comment of the {name}.\n{source.read_text()}")
+        kept = {"AINO_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(tmp_path / name)}
+        count, path = output_of(COUNT, **kept).split()
+        assert Path(path).is_relative_to(tmp_path / name)
+        compiled.append(int(count))
+    assert compiled[0] > compiled[1] == 0
 
 
 def test_kernels_of_old_versions_are_removed(tmp_path, monkeypatch):
@@ -181,21 +173,17 @@ def test_other_libraries_keep_their_cache_folder(tmp_path):
     assert not list((tmp_path / "theirs").rglob("attacks*"))
 
 
-def test_a_changed_comment_starts_no_compiler(monkeypatch, tmp_path):
-    """The mark that everything is compiled is named by a hash of the sources."""
-    source = tmp_path / "engine" / "native" / "jit.py"
-    source.parent.mkdir(parents=True)
-    monkeypatch.setattr(jit, "__file__", str(source))
-    monkeypatch.setattr(jit, "cache_base", lambda: tmp_path / "cache")
+def test_a_changed_comment_starts_no_compiler(tmp_path):
+    """The mark that everything is compiled is named by a digest of the sources."""
     texts = [
         'def f(x):\n    """That."""\n    return x + 1\n',
         '# A comment.\ndef f(x):\n    """What."""\n\n    return x + 1  # why\n',
+        "def f(x):\n    return x + 2\n",
+        "def f(x:\n",
     ]
-    texts += ["def f(x):\n    return x + 2\n", "def f(x:\n"]
-    found = []
-    for number, text in enumerate(texts):
-        source.write_text(text)
-        os.utime(source, ns=(number, number))
-        found.append(jit.sources_hash.__wrapped__())
-    assert found[0] == found[1]
-    assert len(set(found)) == 3
+    digests = []
+    for text in texts:
+        (tmp_path / "kernels.py").write_text(text)
+        digests.append(code_digest([tmp_path / "kernels.py"]))
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3

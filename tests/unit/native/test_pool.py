@@ -37,7 +37,6 @@ def test_results_come_in_the_order_of_the_items(threads):
 
 def test_the_calling_thread_works_too():
     together = threading.Barrier(2)  # passed only by two threads at once
-
     with ThreadPool(2, "test") as pool:
         names = pool.map(lambda _: (together.wait(120), threading.current_thread())[1], range(2))
     assert threading.current_thread() in names

@@ -6,8 +6,7 @@ import pytest
 
 from engine.search.tree import arrays
 from engine.search.tree.arrays import CLOCK, MAX_VISITS, ROOT
-from engine.search.tree.backup import Counted, News, pass_by
-from tests.unit.search.trees import IN_KERNEL, PARAMS, search_on, searched, small_tree, visit
+from tests.unit.search.trees import IN_KERNEL, search_on, searched
 
 DAYS = 3 * 10**9  # Visits of some days, more than 32 bits hold.
 
@@ -45,43 +44,13 @@ def test_an_edge_has_as_many_visits_as_its_node():
 
 
 @pytest.mark.plain
-@pytest.mark.parametrize("visits", [10**8, 10**10])
-def test_means_follow_new_visits_after_very_many(visits):
+def test_every_field_holds_more_visits_than_any_search_makes():
     """In float32 the mean plies and squares stood still from some 10^8 visits on."""
-    tree = small_tree([1.0])
-    visit(tree, ROOT, 0, 0.0)
-    tree.visits[ROOT] = tree.passes[0] = visits
-    tree.plies_sum[ROOT] = 60.0 * visits
-    tree.square_sum[ROOT] = 0.0
-    tree.draw_sum[ROOT] = 0.0
-    brought = News(0.0, 0.0, 1.0, 1.0, 79.0, False)
-    for _ in range(1000):
-        pass_by.py_func(tree, PARAMS, ROOT, 0, Counted(1, 0, 1), brought)
-    assert tree.plies_sum[ROOT] - 60.0 * visits == pytest.approx(80_000, rel=1e-6)
-    assert tree.square_sum[ROOT] == tree.draw_sum[ROOT] == 1000.0
-
-
-@pytest.mark.plain
-@pytest.mark.parametrize("result", [arrays.WIN, arrays.DRAW, arrays.LOSS])
-def test_visits_of_a_decided_node_count_as_its_result(result):
-    tree = small_tree([1.0])
-    visit(tree, ROOT, 0, 0.0)
-    tree.lower[ROOT] = tree.upper[ROOT] = result
-    names = ("value_sum", "draw_sum", "square_sum")
-    before = [float(getattr(tree, name)[ROOT]) for name in names]
-    brought = News(0.4, 1.2, 0.9, 0.5, 30.0, False)
-    told = pass_by.py_func(tree, PARAMS, ROOT, 0, Counted(3, 0, 1), brought)
-    gained = [float(getattr(tree, name)[ROOT]) for name in names]
-    changes = [now - then for now, then in zip(gained, before, strict=True)]
-    assert changes == pytest.approx([3.0 * result, 3.0 * (result == 0), 3.0 * abs(result)])
-    assert told[1:4] == pytest.approx(changes)
-
-
-@pytest.mark.plain
-def test_every_counter_of_visits_holds_more_than_any_search_makes():
     fields = arrays.NODE_FIELDS | arrays.EDGE_FIELDS
     for name in ("visits", "used_at", "asked_at", "seen_in", "passes"):
         assert np.iinfo(fields[name].dtype).max > MAX_VISITS, name
+    for name in ("value_sum", "draw_sum", "square_sum", "plies_sum"):
+        assert fields[name].dtype == np.float64, name
 
 
 def test_priors_follow_the_history_in_a_very_large_tree():

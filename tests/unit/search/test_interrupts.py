@@ -8,7 +8,7 @@ import pytest
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from tests.stand_ins import StandIn
+from engine.search.tactical_priors import TacticalPriors
 from tests.unit.search.trees import FlatEvaluator, Tables, search_nodes
 
 NODES = 300
@@ -120,65 +120,43 @@ def test_a_search_after_one_that_ctrl_c_ended_in_the_tables_ends():
             assert outcome(engine.search(limits)) == expected
 
 
-class Failing(StandIn):
-    """Answers so many batches."""
+class Listener:
+    """Listens to the lines of a search."""
 
-    def __init__(self, batches):
-        self.left = batches
-
-    def evaluate(self, leaves, count):
-        self.left -= 1
-        if self.left < 0:
-            raise RuntimeError("out of order")
-        FlatEvaluator().evaluate(leaves, count)
+    def hear(self, infos):
+        pass
 
 
-def test_an_evaluator_that_fails_costs_its_search_alone():
-    evaluator = Failing(10**9)
-    with Engine(EngineOptions(hash_mib=8, seed=1), evaluator) as engine:
-        expected = outcome(search_nodes(engine, NODES))
-        for batches in range(12):
-            engine.new_game()
-            evaluator.left = batches
-            with pytest.raises(RuntimeError):
-                search_nodes(engine, NODES)
-            evaluator.left = 10**9
-            assert outcome(search_nodes(engine, NODES)) == expected
+# What fails in a search: a class and its method, and how the search makes visits.
+FAILING = {
+    "evaluator": (FlatEvaluator, "evaluate", "batches"),
+    "question": (TacticalPriors, "answer_next", "walkers"),
+    "places": (TacticalPriors, "collect", "walkers"),
+    "answers": (TacticalPriors, "take_answers", "walkers"),
+    "listener": (Listener, "hear", "walkers"),
+}
 
 
-def test_a_listener_that_fails_costs_its_search_alone():
-    def fail(infos):
-        raise ValueError("the window is closed")
-
-    with make("walkers") as engine:
-        expected = outcome(search_nodes(engine, NODES))
-        for _ in range(3):
-            with pytest.raises(ValueError, match="window"):
-                engine.search(Limits(nodes=NODES), fail)
-            assert outcome(search_nodes(engine, NODES)) == expected
-
-
-@pytest.mark.parametrize("part", ["answer_next", "collect", "take_answers"])
-def test_a_failure_of_alpha_beta_costs_its_search_alone(part, monkeypatch):
+@pytest.mark.parametrize("part", FAILING)
+def test_a_failure_costs_its_search_alone(part, monkeypatch):
+    owner, method, kind = FAILING[part]
+    usual = getattr(owner, method)
     limits = Limits(nodes=3000)
-    with make("walkers") as engine:
-        expected = outcome(engine.search(limits))
+    with make(kind) as engine:
+        expected = outcome(engine.search(limits, Listener().hear))
         for place in (1, 2):
             engine.new_game()
-            source = engine._tactical_priors
-            calls = []
-            kept = getattr(source, part)
+            calls_left = iter(range(1, place))
 
-            def fail(*arguments, kept=kept, calls=calls, place=place):
-                calls.append(0)
-                if len(calls) == place:
+            def fail(*arguments, calls_left=calls_left):
+                if next(calls_left, None) is None:
                     raise MemoryError
-                return kept(*arguments)
+                return usual(*arguments)
 
             with monkeypatch.context() as patch:
-                patch.setattr(source, part, fail)
+                patch.setattr(owner, method, fail)
                 with pytest.raises(MemoryError):
-                    engine.search(limits)
+                    engine.search(limits, Listener().hear)
             assert outcome(engine.search(limits)) == expected
 
 

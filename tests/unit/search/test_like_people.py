@@ -113,9 +113,15 @@ def test_a_mate_in_one_of_a_game_is_missed_at_times(player):
     assert 0 < moves["h5f7"] < 40
 
 
-@pytest.mark.parametrize("moves", ["", LEGAL_TRAP, "e2e4 d7d5 e4d5 g8f6"])
-def test_the_priors_at_the_root_are_those_of_people_after_this_game(player, people, moves):
-    board = board_after(moves)
+CHESS960 = chess.Board(
+    "bqnb1rkr/pp3ppp/3ppn2/2p5/5P2/P2P4/NPP1P1PP/BQ1BNRKR w HFhf - 2 9", chess960=True
+)
+
+
+@pytest.mark.parametrize(
+    "board", [chess.Board(), board_after(LEGAL_TRAP), board_after("e4 d5 exd5 Nf6"), CHESS960]
+)
+def test_the_priors_at_the_root_are_those_of_people_after_this_game(player, people, board):
     found = {child.move: child.prior for child in searched(player, board).children}
     assert found == pytest.approx(people.probabilities(board, 1500), abs=1e-5)
 
@@ -141,14 +147,6 @@ def test_every_line_is_shown_with_the_move_that_is_played_first(player):
     result = searched(player, chess.Board(), Limits(nodes=400), multi_pv=3)
     assert [info.multipv for info in result.infos] == [1, 2, 3]
     assert result.infos[0].pv[0] == result.best_move
-
-
-def test_castling_of_chess960_has_its_probability(player, people):
-    board = chess.Board(
-        "bqnb1rkr/pp3ppp/3ppn2/2p5/5P2/P2P4/NPP1P1PP/BQ1BNRKR w HFhf - 2 9", chess960=True
-    )
-    found = {child.move for child in searched(player, board).children}
-    assert found == set(people.probabilities(board, 1500))
 
 
 def test_a_game_of_people_follows_the_seed():

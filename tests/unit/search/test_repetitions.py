@@ -13,7 +13,7 @@ from engine import Engine
 from engine.board.convert import stack_from_board
 from engine.options import EngineOptions
 from engine.search.report import outline
-from engine.search.tree.arrays import NO_NODE, TERMINAL
+from engine.search.tree.arrays import NO_NODE
 from tests.boards import board_after
 from tests.unit.search.trees import alone, assert_whole, search_nodes, searched
 
@@ -135,12 +135,3 @@ def test_the_branches_of_a_tree_end_at_draws_by_repetition():
     branches = outline(search, 1, 300)
     assert branches
     walk(branches, chess.Board("7k/8/8/8/8/8/8/KR6 w - - 0 1"))
-
-
-def test_a_third_repetition_is_a_leaf_that_the_rules_decide():
-    with alone(board_after(ROUND + " c1b1", KINGS), "material") as engine:
-        search_nodes(engine, 500)
-        tree = engine._search.tree
-        root = engine._search.root()
-        (index,) = np.flatnonzero(root.moves == BACK)
-        assert tree.state[root.children[index]] == TERMINAL

@@ -26,7 +26,7 @@ from engine.tactics.alphabeta import (
 )
 from engine.tactics.quiescence import MATE_CP
 from tests.boards import board_after
-from tests.unit.search.trees import alone, search_nodes
+from tests.unit.search.trees import alone, search_nodes, small_tree, visit
 
 WINDOW = np.int64(MATE_CP)
 SHARE = np.float32(HINT_PRIOR)
@@ -126,59 +126,32 @@ def test_the_table_knows_the_reply(space):
 # ---- priors --------------------------------------------------------------------------------------
 
 
-def searched(fen=chess.STARTING_FEN, nodes=300, **options):
-    player = alone(fen, **options)
-    return player, search_nodes(player, nodes)
-
-
-def edges_of(search):
-    """Prior and child of the root's moves."""
-    first, count = int(search.tree.first_edge[ROOT]), int(search.tree.n_edges[ROOT])
-    tree = search.tree
-    return {
-        int(tree.move[e]): (float(tree.prior[e]), int(tree.child[e]))
-        for e in range(first, first + count)
-    }
-
-
 def test_a_hinted_move_gives_its_prior_back():
-    player, _ = searched(evaluator=MaterialEvaluator(), tactical_nodes=0.0)
-    with player:
-        search = player._search
-        before = edges_of(search)
-        ranked = sorted(before, key=lambda move: before[move][0])
-        own, restored = np.empty((2, len(before)), np.float32)
-        own_priors(search.tree, np.int64(ROOT), own)
-        for move in (ranked[0], ranked[1], ranked[0]):
-            hint(search.tree, np.int64(ROOT), np.uint16(move), SHARE)
-            changed = edges_of(search)
-            priors = search.root().priors
-            assert changed[move] == (pytest.approx(HINT_PRIOR), before[move][1])
-            assert priors.sum() == pytest.approx(1.0, abs=1e-5)
-            assert (np.diff(priors) <= 0).all()  # `select_edge` relies on it
-            own_priors(search.tree, np.int64(ROOT), restored)
-            assert sorted(restored, reverse=True) == pytest.approx(list(own), rel=1e-4)
-        restore(search.tree, np.int64(ROOT))
-        assert edges_of(search) == {
-            move: (pytest.approx(p, rel=1e-4), child) for move, (p, child) in before.items()
-        }
+    tree = small_tree([0.5, 0.3, 0.15, 0.05])
+    visit(tree, ROOT, 0, 0.1)
+    child = tree.child[0]
+    own = np.empty(4, np.float32)
+    for move in (3, 2, 3):
+        hint(tree, np.int64(ROOT), np.uint16(move), SHARE)
+        assert tree.prior[:4][tree.move[:4] == move] == pytest.approx(HINT_PRIOR)
+        assert tree.prior[:4].sum() == pytest.approx(1.0)
+        assert (tree.move[0], tree.child[0]) == (0, child)
+        assert (np.diff(tree.prior[1:4]) <= 0).all()  # `select_edge` relies on it
+        own_priors(tree, np.int64(ROOT), own)
+        assert sorted(own) == pytest.approx([0.05, 0.15, 0.3, 0.5])
+    restore(tree, np.int64(ROOT))
+    assert tree.move[:4].tolist() == [0, 1, 2, 3]
+    assert tree.prior[:4] == pytest.approx([0.5, 0.3, 0.15, 0.05])
 
 
 def test_a_move_that_is_likely_anyway_or_not_there_changes_nothing():
-    player, _ = searched(
-        "6k1/p7/8/8/8/8/8/K6R w - - 0 1", evaluator=MaterialEvaluator(), tactical_nodes=0.0
-    )
-    with player:
-        search = player._search
-        likely, absent = np.uint16(search.root().moves[0]), np.uint16(1 << 6 | 2)
-        priors = search.root().priors
-        priors[:] = (1.0 - 0.9) / (len(priors) - 1)
-        priors[0] = 0.9
-        search.tree.prior[search.edges()] = priors
-        assert hint(search.tree, np.int64(ROOT), likely, SHARE) == search.root().children[0]
-        assert hint(search.tree, np.int64(ROOT), absent, SHARE) == NO_NODE
-        assert (search.root().priors == priors).all()
-        assert search.tree.hinted[ROOT] == NO_MOVE
+    tree = small_tree([0.9, 0.1])
+    visit(tree, ROOT, 0, 0.1)
+    before = tree.prior[:2].copy()
+    for move, child in ((0, tree.child[0]), (7, NO_NODE)):
+        assert hint(tree, np.int64(ROOT), np.uint16(move), SHARE) == child
+        assert (tree.prior[:2] == before).all()
+        assert tree.hinted[ROOT] == NO_MOVE
 
 
 # ---- the search ----------------------------------------------------------------------------------
@@ -188,8 +161,8 @@ def test_a_move_that_is_likely_anyway_or_not_there_changes_nothing():
 def test_combinations_that_the_tree_overlooks(fen, move):
     """The policy gives the move a few percent, and 20,000 visits without hints do not find it."""
     for nodes_per_visit, finds in ((0.0, False), (4.0, True)):
-        player, result = searched(fen, 20_000, tactical_nodes=nodes_per_visit)
-        player.close()
+        with alone(fen, tactical_nodes=nodes_per_visit) as player:
+            result = search_nodes(player, 20_000)
         assert (result.best_move.uci() == move) is finds
         shown = next(child for child in result.children if child.move.uci() == move)
         assert shown.prior < 0.1  # the policy's own word is shown

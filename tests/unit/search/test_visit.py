@@ -4,9 +4,6 @@ import chess
 import numpy as np
 import pytest
 
-from engine.board.convert import stack_from_board
-from engine.evaluation.protocol import new_leaf_batch
-from engine.search.search_tree_state import Search
 from engine.search.tree.arrays import (
     BUSY,
     COLLISIONS,
@@ -15,7 +12,6 @@ from engine.search.tree.arrays import (
     FREE_LEFT,
     IN_FLIGHT,
     LOSS,
-    MAX_ROUND,
     NO_NODE,
     PATH_DRAW,
     RESERVED,
@@ -31,7 +27,7 @@ from engine.search.tree.params import LC0
 from engine.search.tree.priors import expand
 from engine.search.tree.proofs import best_bounds, is_decided, mate_distance
 from engine.search.tree.visit import finish_at_once, is_behind, new_node
-from engine.search.tree.visits import apply, begin, gather, note_way
+from engine.search.tree.visits import apply, begin, note_way
 from tests.unit.search.trees import (
     PARAMS,
     add_child,
@@ -134,28 +130,6 @@ def test_a_full_tree_leaves_the_node_without_edges():
     grow(tree, node, [0.5, 0.5])
     assert tree.state[node] == STUNTED
     assert tree.n_edges[node] == 0
-
-
-@pytest.mark.plain
-def test_a_round_is_applied_alike_without_a_compiler():
-    compiled, plain = one_round(apply), one_round(apply.py_func)
-    nodes, edges = compiled.counters[0], compiled.counters[1]
-    for name in ("visits", "value_sum", "draw_sum", "plies_sum", "state", "lower", "upper"):
-        assert getattr(compiled, name)[:nodes].tolist() == getattr(plain, name)[:nodes].tolist()
-    assert compiled.prior[:edges] == pytest.approx(plain.prior[:edges], rel=1e-6)
-
-
-def one_round(apply_kernel):
-    search = Search(PARAMS, new_tree(200))
-    search.set_position(stack_from_board(chess.Board()))
-    leaves = new_leaf_batch(8)
-    for _ in range(4):
-        count = int(gather(search.tree, search.in_flight, search.params, leaves, 0, 8, MAX_ROUND))
-        leaves.logits[:count] = np.linspace(0, 1, leaves.logits.shape[1], dtype=np.float32)
-        leaves.wdl[:count] = 0.5, 0.3, 0.2
-        leaves.moves_left[:count] = 40
-        apply_kernel(search.tree, search.in_flight, search.params, leaves, 0)
-    return search.tree
 
 
 def test_stalemate_is_a_draw():

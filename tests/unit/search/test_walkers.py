@@ -1,11 +1,10 @@
 """Several threads that visit one tree: it is whole whenever they stand still."""
 
 import chess
-import numpy as np
 import pytest
 
 from engine.board.convert import encode_move
-from engine.search.tree.arrays import EDGES, LOSS, NO_NODE, UNKNOWN_DISTANCE
+from engine.search.tree.arrays import LOSS, UNKNOWN_DISTANCE
 from tests.unit.search.trees import (
     POSITIONS,
     Tables,
@@ -28,13 +27,6 @@ def test_the_node_limit_is_kept_to_the_visit(threads):
 @pytest.mark.parametrize("fen", POSITIONS[:9])
 def test_trees_are_whole_whatever_ends_their_lines(fen, threads):
     assert_whole(searched(fen, 3000, threads=threads))
-
-
-def test_256_threads_leave_a_whole_tree_of_positions_that_many_ways_lead_to():
-    search = searched(POSITIONS[7], 12_000, threads=256)
-    assert_whole(search)
-    children = search.tree.child[: int(search.tree.counters[EDGES])]
-    assert np.bincount(children[children != NO_NODE]).max() > 4
 
 
 @pytest.mark.parametrize(
