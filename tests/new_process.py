@@ -27,6 +27,16 @@ def output_of(program, *words, warnings="default", **environment):
     return done.stdout
 
 
+@contextlib.contextmanager
+def running(command, **how):
+    """A process that does not outlive its block, however that ends."""
+    with subprocess.Popen(command, **how) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def wait_until(happens):
     """Look every few milliseconds until something has happened."""
     deadline = time.monotonic() + 400

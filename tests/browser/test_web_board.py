@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 
 import chess
@@ -17,6 +16,7 @@ import pytest
 from engine.player import Engine
 from tests.browser.devtools import WAIT_S
 from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, on_boards, open_board, web_board
+from tests.new_process import running, wait_until
 from uci.game.clock import GameClock, GameTime
 from uci.game.timed_game import Setup
 
@@ -270,19 +270,18 @@ def test_the_command_plays_in_the_browser(chromium, tmp_path):
     browser.write_text(f'#!/bin/sh\necho "$@" > {told}.part\nmv {told}.part {told}\n')
     browser.chmod(0o700)
     surroundings = {**os.environ, "BROWSER": f"{browser} %s"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=surroundings)
-    printed = process.stdout.readline().split()[-1]
-    while not told.exists():
-        time.sleep(0.05)
-    given = told.read_text().strip()
-    assert printed.split("/")[3] not in given
-    tab = chromium.open(given)
-    tab.wait_for("state && state.shows.count === 4")
-    assert tab.script("location.href") == printed
-    drag(tab, "g1", "f2")
-    tab.wait_for("state.steps.length === 3")
-    process.send_signal(signal.SIGHUP)
-    output, _ = process.communicate(timeout=200)
+    with running(command, stdout=subprocess.PIPE, text=True, env=surroundings) as process:
+        printed = process.stdout.readline().split()[-1]
+        wait_until(told.exists)
+        given = told.read_text().strip()
+        assert printed.split("/")[3] not in given
+        tab = chromium.open(given)
+        tab.wait_for("state && state.shows.count === 4")
+        assert tab.script("location.href") == printed
+        drag(tab, "g1", "f2")
+        tab.wait_for("state.steps.length === 3")
+        process.send_signal(signal.SIGHUP)
+        output, _ = process.communicate(timeout=200)
     assert process.returncode == 0
     assert "saved in" in output
     assert "1. Kf2" in (tmp_path / "mine.pgn").read_text()

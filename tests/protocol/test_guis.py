@@ -2,8 +2,8 @@
 GUI's wish.
 """
 
+import contextlib
 import os
-import queue
 import shlex
 import signal
 import subprocess
@@ -16,6 +16,7 @@ import pytest
 
 from engine.native import jit
 from tests.boards import board_after
+from tests.new_process import running
 from tests.protocol.aino_process import COMMAND, ROOT, AinoProcess
 from tests.protocol.virtual_screen import find_program, processes_left, virtual_screen
 
@@ -83,20 +84,15 @@ def test_xboard_leaves_no_process(end, tmp_path):
     programs("Xvfb", "xboard", "polyglot")
     log = tmp_path / "debug"
     with virtual_screen() as screen:
-        gui = subprocess.Popen(xboard_command(tmp_path, log), cwd=tmp_path, env=screen, text=True)
-        try:
+        with running(xboard_command(tmp_path, log), cwd=tmp_path, env=screen) as gui:
             wait_for(lambda: len(moves_in_log(log)) >= PLIES, gui)
             assert len(processes_left(screen, COMMAND[0])) >= 2, (
                 "the two engines are found while they play"
             )
-        finally:
             gui.send_signal(signal.Signals[end])
-            try:
+            # xboard's own handler of SIGTERM may wait for a lock that it holds
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 gui.wait(END_S)
-            except subprocess.TimeoutExpired:
-                # xboard's own handler of SIGTERM may wait for a lock that it holds
-                gui.kill()
-                gui.wait()
         assert processes_left(screen, "", END_S) == []
     assert_legal(moves_in_log(log))
 
@@ -113,29 +109,21 @@ def test_scid_plays_with_the_engine(tmp_path):
     ]
     told = {}
     with virtual_screen() as screen:
-        gui = subprocess.Popen(
-            words,
-            cwd=tmp_path,
-            env={**screen, **own_home(tmp_path)},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        lines = queue.Queue()
-        reader = threading.Thread(target=lambda: [lines.put(line) for line in gui.stdout or ()])
-        reader.start()
-        try:
+        surroundings = {**screen, **own_home(tmp_path)}
+        with running(
+            words, cwd=tmp_path, env=surroundings, stdout=subprocess.PIPE, text=True
+        ) as gui:
+            silent = threading.Timer(GAME_S, gui.kill)
+            silent.start()
             while "closed" not in told and "error" not in told:
-                what, _, text = lines.get(timeout=GAME_S).partition("\t")
+                what, _, text = gui.stdout.readline().partition("\t")
+                assert what, "Scid has ended"
                 told[what] = text.strip()
+            silent.cancel()
             assert "error" not in told, told
             assert processes_left(screen, COMMAND[0], END_S) == [], (
                 "the window is closed, and Scid still runs"
             )
-        finally:
-            gui.kill()
-            gui.wait()
-            reader.join()
-            gui.stdout.close()
         assert processes_left(screen, "", END_S) == []
     assert told["ticked"] == "1", "UCI"
     assert told["name"].startswith("Aino ")
@@ -181,18 +169,13 @@ def test_gnome_chess_goes_on_with_a_game(moves, tmp_path):
         }
         desktop["XDG_CONFIG_HOME"] = str(tmp_path / ".config")
         words = [session, "--", gnome_chess, str(game)]
-        gui = subprocess.Popen(
-            words,
-            cwd=tmp_path,
-            env={**screen, **own_home(tmp_path), **desktop},
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            wait_for(lambda: log.exists() and "<< bestmove" in log.read_text(), gui)
-        finally:
-            os.killpg(gui.pid, signal.SIGTERM)
-            gui.wait(END_S)
+        surroundings = {**screen, **own_home(tmp_path), **desktop}
+        with running(words, cwd=tmp_path, env=surroundings, start_new_session=True) as gui:
+            try:
+                wait_for(lambda: log.exists() and "<< bestmove" in log.read_text(), gui)
+            finally:
+                os.killpg(gui.pid, signal.SIGTERM)
+                gui.wait(END_S)
         assert processes_left(screen, "", END_S) == []
     told = log.read_text()
     position = (

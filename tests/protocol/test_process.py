@@ -13,6 +13,7 @@ import chess.engine
 import pytest
 
 from engine.board.fen import parse_fen
+from tests.new_process import running
 from tests.protocol.aino_process import COMMAND, ROOT, START_S, AinoProcess
 from tests.protocol.conftest import SMALL
 from tests.protocol.lines import best_move, play_line, scored
@@ -55,7 +56,7 @@ def shown_fen(aino):
 
 def test_gui_that_closes_the_pipe_ends_the_engine():
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    with subprocess.Popen([*COMMAND, *SMALL], cwd=ROOT, **streams) as process:
+    with running([*COMMAND, *SMALL], cwd=ROOT, **streams) as process:
         process.stdout.close()
         process.stdin.write(b"uci\nisready\nisready\n")
         process.stdin.flush()

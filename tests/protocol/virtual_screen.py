@@ -8,6 +8,7 @@ import time
 import uuid
 from pathlib import Path
 
+from tests.new_process import running
 from uci.loading.compiler import child_environment
 
 # where Debian puts games
@@ -28,19 +29,14 @@ def virtual_screen():
     of the sources.
     """
     read, write = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", SCREEN, "-nolisten", "tcp"],
-        pass_fds=[write],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(write)
-    try:
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", SCREEN, "-nolisten", "tcp"]
+    streams = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
+    with running(command, pass_fds=[write], **streams) as server:
+        os.close(write)
         with os.fdopen(read) as pipe:
             display = pipe.readline().strip()
         screen = {"DISPLAY": f":{display}", "PATH": SEARCH_PATH, _MARK: str(uuid.uuid4())}
         yield {**child_environment(), **screen}
-    finally:
         server.terminate()
         server.wait()
 

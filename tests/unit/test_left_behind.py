@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.new_process import ROOT
+from tests.new_process import ROOT, running
 
 CHECK = ROOT / ".ci" / "left_behind"
 pytestmark = pytest.mark.skipif(
@@ -31,7 +31,7 @@ def looked(mark):
 def test_a_process_that_a_test_left_behind_is_named(tmp_path):
     environment = {**os.environ, "AINO_CI_MARK": str(tmp_path)}
     command = [sys.executable, "-c", "input()", "pretended"]
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as process:
+    with running(command, env=environment, stdin=subprocess.PIPE) as process:
         found = looked(str(tmp_path))
         process.stdin.close()
     assert found.returncode == 1
@@ -42,3 +42,14 @@ def test_a_process_that_a_test_left_behind_is_named(tmp_path):
 def test_processes_of_others_are_not_left_behind(tmp_path):
     found = looked(str(tmp_path))
     assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_processes_of_tests_end_with_their_block():
+    """A test that failed left a board or a generation at work, and one hung waiting for it."""
+    own_ends = {"new_process", "aino_process", "devtools", "workshop", "test_play_terminal"}
+    starters = {
+        path.stem
+        for path in (ROOT / "tests").rglob("*.py")
+        if "subprocess.Popen(" in path.read_text(encoding="utf-8")
+    }
+    assert starters - {Path(__file__).stem} == own_ends

@@ -17,7 +17,7 @@ from selfplay.report.run_numbers import read_run
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import ENVIRONMENT, GateResult
 from tests.documents.pages import ROOT
-from tests.new_process import wait_until
+from tests.new_process import running, wait_until
 from tests.selfplay.matches.rows import PLAYED
 from tests.selfplay.report.runs import (
     gate_result,
@@ -210,7 +210,7 @@ def test_a_live_page_follows_the_run_until_ctrl_c(tmp_path):
 
     program = "import selfplay.commands.report as report, selfplay.main; report.REFRESH_S = 1; selfplay.main.main()"
     command = [sys.executable, "-c", program, "report", str(tmp_path / "run"), "--live"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+    with running(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         wait_until(lambda: shows(1) or process.poll() is not None)
         assert '<meta http-equiv="refresh" content="1">' in page.read_text(encoding="utf-8")
         run = RunFolder(tmp_path / "run", {})
@@ -218,6 +218,6 @@ def test_a_live_page_follows_the_run_until_ctrl_c(tmp_path):
         run.close()
         wait_until(lambda: shows(2) or process.poll() is not None)
         process.send_signal(signal.SIGINT)
-    assert process.returncode == 0
+        assert process.wait(400) == 0
     assert shows(2)
     assert "refresh" not in page.read_text(encoding="utf-8"), "the last page stays as it is"

@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import sqlite3
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -28,7 +27,7 @@ from selfplay.run.config import read_toml
 from selfplay.run.fitting import fit, replay_set
 from selfplay.run.ledger import Ledger, Phase
 from selfplay.run.phases import run_generations
-from tests.new_process import ROOT, largest_file, wait_until
+from tests.new_process import ROOT, largest_file, running, wait_until
 from tests.selfplay.data.test_v6 import STARTS, searched_game
 from tests.selfplay.run.crews import TINY_FLAGS, assert_same_generation, never, open_run
 from tests.selfplay.segments import write_segment
@@ -233,7 +232,7 @@ def test_ledger_of_a_later_version_is_refused(tmp_path):
 def test_second_loop_is_turned_away(tmp_path, aino_train):
     command = [sys.executable, "-m", "selfplay", "loop", str(tmp_path), *FLAGS]
     more = "--games.count=16 --workers=1 --generations=1".split()
-    with subprocess.Popen([*command, *more], cwd=ROOT) as first:
+    with running([*command, *more], cwd=ROOT) as first:
         wait_until(lambda: part_path(tmp_path / "replay", 1).is_file() or first.poll() is not None)
         assert first.poll() is None  # or the second would play on without end
         assert "another process is working in this folder" in aino_train("loop", tmp_path, status=1)

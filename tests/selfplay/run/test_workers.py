@@ -2,6 +2,7 @@
 behind.
 """
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -24,7 +25,7 @@ from selfplay.run.gating import GateTask
 from selfplay.run.phase_games import GenerationTask, play_numbers
 from selfplay.run.sharing import ATTEMPTS, SharedPlay, WorkerLost, play_share, source_hash
 from selfplay.run.workers import WorkerPool
-from tests.new_process import ROOT, wait_until
+from tests.new_process import ROOT, running, wait_until
 from tests.selfplay.run.crews import NUMBERS, games_of, network_file, never, stored_games
 
 posix = pytest.mark.skipif(os.name != "posix", reason="sends signals that only POSIX has")
@@ -100,7 +101,8 @@ def test_a_worker_that_still_plays_has_its_own_number(task, monkeypatch):
 FLAGS = "--net=16x1 --games.count=24 --games.visits=12 --games.longest=60 --games.resign_below=-1".split()
 
 
-def start_generating(run):
+@contextlib.contextmanager
+def generating(run):
     """Self-play with two workers as a shell's foreground job, once its first game is stored."""
     command = [
         sys.executable,
@@ -108,17 +110,13 @@ def start_generating(run):
         *FLAGS,
         str(run),
     ]
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     part = run / "replay" / "gen-00001.part"
-    wait_until(lambda: process.poll() is not None or (part.is_file() and part.stat().st_size > 500))
-    return process
+    with running(command, cwd=ROOT, start_new_session=True, **streams) as process:
+        wait_until(
+            lambda: process.poll() is not None or (part.is_file() and part.stat().st_size > 500)
+        )
+        yield process
 
 
 def session_members(session):
@@ -136,9 +134,9 @@ def session_members(session):
 
 @posix
 def test_an_interrupted_command_goes_on_to_the_same_games(tmp_path):
-    process = start_generating(tmp_path / "workers")
-    os.killpg(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=400)
+    with generating(tmp_path / "workers") as process:
+        os.killpg(process.pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=400)
     assert process.returncode == INTERRUPTED
     assert "Traceback" not in output
     assert "was lost" not in output
@@ -151,10 +149,8 @@ def test_an_interrupted_command_goes_on_to_the_same_games(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="looks for processes in /proc")
 def test_workers_end_with_a_parent_that_was_killed(tmp_path):
-    process = start_generating(tmp_path)
-    assert len(session_members(process.pid)) >= 2
-    process.kill()
-    process.communicate(timeout=400)
+    with generating(tmp_path) as process:
+        assert len(session_members(process.pid)) >= 2
     wait_until(lambda: not session_members(process.pid))
 
 

@@ -15,7 +15,7 @@ from engine.errors import DataError, StillCompilingError
 from engine.native.locks import FileLock
 from engine.player import Engine
 from engine.search.limits import Limits
-from tests.new_process import wait_until
+from tests.new_process import running, wait_until
 from tests.uci.library.own_games import lines_of, shelf_in, small_engine, whites
 from uci.game.game_file import REVIEWS
 from uci.library.game_files import review_path
@@ -159,14 +159,9 @@ def test_reviews_go_on_after_the_program_was_killed_in_one(games, tmp_path):
     wished = lines_of(games)
     (tmp_path / REVIEWS / f"{wished[0]}{WISH}").touch()
     (tmp_path / REVIEWS / f"{wished[1]}{WISH}").touch()
-    process = subprocess.Popen(
-        [sys.executable, "-c", REVIEWING, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "told\n"
-    process.kill()
-    process.wait()
-    process.stdout.close()
+    command = [sys.executable, "-c", REVIEWING, str(tmp_path)]
+    with running(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "told\n"
     assert list((tmp_path / REVIEWS).glob(f"*{WISH}")), "killed in the middle"
     reviews = reviews_in(tmp_path)
     reviews.begin()

@@ -2,6 +2,7 @@
 deleted comes back.
 """
 
+import contextlib
 import json
 import random
 import re
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.boards import games_in
-from tests.new_process import ROOT, output_of, wait_until
+from tests.new_process import ROOT, output_of, running, wait_until
 from tests.uci.library.own_games import FAY, row_of, shelf_in, text_of, whites, write
 from uci.game.game_file import REVIEWS, pgn_files
 from uci.library import changes
@@ -200,19 +201,20 @@ def test_a_game_saved_while_another_is_deleted_is_kept(games, tmp_path, monkeypa
     """The board had said that it is saved, in the file that the deletion replaced. Now it waits."""
     (tmp_path / "other").mkdir()
     write(new := tmp_path / "other" / "new.pgn", FAY)
-    saving = []
+    command = [sys.executable, "-c", SAVING, str(tmp_path / "mine.pgn"), str(new)]
+    with contextlib.ExitStack() as started:
 
-    def slowly(*given):
-        command = [sys.executable, "-c", SAVING, str(tmp_path / "mine.pgn"), str(new)]
-        saving.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True))
-        assert saving[0].stdout.readline() == "begun\n"
-        time.sleep(0.5)
-        keep(*given)
+        def slowly(*given):
+            how = {"cwd": ROOT, "stdout": subprocess.PIPE, "text": True}
+            saving = started.enter_context(running(command, **how))
+            started.callback(lambda: saving.wait(100))
+            assert saving.stdout.readline() == "begun\n"
+            time.sleep(0.5)
+            keep(*given)
 
-    keep = changes._keep
-    monkeypatch.setattr(changes, "_keep", slowly)
-    games.delete([row_of(games, "Cleo")["key"]])
-    assert saving[0].communicate(timeout=100)[0] == ""
+        keep = changes._keep
+        monkeypatch.setattr(changes, "_keep", slowly)
+        games.delete([row_of(games, "Cleo")["key"]])
     games.refresh()
     assert whites(games) == ["Fay", "Dora", "Anna"]
     names = [game.headers["White"] for game in games_in(tmp_path / "mine.pgn")]

@@ -17,6 +17,7 @@ from engine.board.fen import parse_fen
 from engine.errors import DataError
 from engine.options import EngineOptions
 from tests.boards import board_after, random_game
+from tests.new_process import running
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
 from tests.uci.play.terminal_game import (
     FOOLS_MATE_NEXT,
@@ -196,7 +197,7 @@ def test_signal_at_the_prompt_leaves_with_the_game_saved(name, tmp_path):
     path = tmp_path / "game.pgn"
     flags = ("--evaluator", "material", "--level", "nodes 20", "--pgn", str(path))
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    with subprocess.Popen([*COMMAND, "play", *flags], cwd=ROOT, **streams) as process:
+    with running([*COMMAND, "play", *flags], cwd=ROOT, **streams) as process:
         process.stdin.write(b"e4\n")
         process.stdin.flush()
         seen = b""

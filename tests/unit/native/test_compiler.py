@@ -11,7 +11,7 @@ import pytest
 
 from engine.native import jit, kernel_use
 from engine.native.compile_events import CompileSteps
-from tests.new_process import ROOT
+from tests.new_process import ROOT, running
 from uci.loading import compiler
 
 HINTS_ALONE = """
@@ -50,10 +50,8 @@ def test_the_mark_lists_the_kernels_that_were_compiled_or_loaded(monkeypatch, tm
 
 def test_the_compiler_of_hints_ends_with_its_parent():
     """It went on alone on a core after its parent had been aborted."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", HINTS_ALONE], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    with child:
+    streams = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+    with running([sys.executable, "-c", HINTS_ALONE], cwd=ROOT, **streams) as child:
         assert child.stdout.readline().strip() == b"working"
         child.stdin.close()  # as when the system takes down the process that holds it
         begun = time.monotonic()
@@ -72,9 +70,8 @@ sys.exit(compiler.main(sys.argv[1], "name", "{}", "hints"))
 def test_a_compiler_of_hints_ends_once_its_work_is_done(tmp_path):
     """Python waited at its end for the stream that a thread was reading."""
     command = [sys.executable, "-c", HINTS_WITH_NOTHING_TO_DO, str(tmp_path)]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as child:
+    streams = dict.fromkeys(("stdin", "stderr"), subprocess.PIPE)
+    with running(command, cwd=ROOT, **streams) as child:
         assert child.wait(timeout=280) == 0, child.stderr.read()
 
 
