@@ -2,7 +2,6 @@
 
 import os
 import re
-import runpy
 import shlex
 import sys
 from pathlib import Path
@@ -31,31 +30,6 @@ def test_flags_of_an_example_exist(path):
     for name, words in EXAMPLE.findall(path.read_text(encoding="utf-8").split('"""')[1]):
         if name != "startup":  # Its words are another command's.
             check_flags(ROOT / "benchmarks" / f"{name}.py", shlex.split(words))
-
-
-def run(name):
-    """Run a benchmark as a script, whether its module is imported or not."""
-    runpy.run_path(str(ROOT / "benchmarks" / f"{name}.py"), run_name="__main__")
-
-
-@pytest.mark.parametrize(
-    ("module", "words", "said"),
-    [
-        ("reviews", "nowhere.pgn", "nowhere.pgn: no such file"),
-        ("determinism", "--evaluators material none", "invalid choice"),
-        ("selfplay_speed", "--seconds 0", "more than 0"),
-    ],
-)
-def test_arguments_are_looked_at_before_the_work_begins(
-    module, words, said, tmp_path, monkeypatch, capsys
-):
-    (tmp_path / "here").touch()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", [module, *words.split()])
-    with pytest.raises(SystemExit) as end:
-        run(module)
-    assert end.value.code == 2
-    assert said in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

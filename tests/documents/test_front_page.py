@@ -5,11 +5,8 @@ command.
 import re
 import xml.etree.ElementTree as ET
 
-import chess
 import pytest
 
-from engine.search.result import SearchInfo
-from tests.documents.generate import OPERA_GAME, picture
 from tests.documents.pages import FENCE, INLINE, PROGRAMS, ROOT, sections
 
 MOST_LINES = 150
@@ -86,13 +83,3 @@ def test_the_picture_loads_nothing():
     assert len(text.encode()) < MOST_PICTURE_BYTES
     assert ET.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
     assert not re.search(r"@import|@font-face|url\(\s*['\"]?http|href=", text)
-
-
-def test_a_picture_shows_board_beside_lines():
-    board = chess.Board(OPERA_GAME)
-    move = board.parse_san("Nxb5")
-    info = SearchInfo(10, 20, 1000, 20000, 20000, 3, 1, 62, None, (560, 270, 170), [move])
-    text = picture(board, [info])
-    assert text == picture(board, [info]), "the same lines give the same text"
-    for words in ("+0.62", "Nxb5", "♚", "20,000"):
-        assert words in text

@@ -72,7 +72,9 @@ def test_move_that_was_found_before_the_search_failed_is_played(capsys):
     capsys.readouterr()
 
 
-@pytest.mark.parametrize("command", ["go nodes 5", "go infinite", "go perft 2", "isready"])
+@pytest.mark.parametrize(
+    "command", ["go nodes 5", "go infinite", "go nodes 5 searchmoves a2a3", "go perft 2", "isready"]
+)
 def test_a_command_that_gets_no_thread_is_answered(command, monkeypatch, capsys):
     def refuse(thread):
         raise RuntimeError("can't start new thread")
@@ -80,7 +82,8 @@ def test_a_command_that_gets_no_thread_is_answered(command, monkeypatch, capsys)
     talk = Conversation()
     monkeypatch.setattr(threading.Thread, "start", refuse)
     talk.say(command)
-    assert talk.lines[-1] in ("bestmove g1h3", "readyok")
+    expected = "bestmove a2a3" if "a2a3" in command else "bestmove g1h3"
+    assert talk.lines[-1] in (expected, "readyok")
     assert f"{command.split()[0]} failed: RuntimeError: can't start new thread" in talk.infos()
     monkeypatch.undo()
     talk.say("go nodes 5")

@@ -13,6 +13,7 @@ from engine.network.tower.tower_model import TowerConfig
 from engine.nn import dit
 from engine.options import EngineOptions
 from engine.player import Engine
+from tests.boards import board_after
 from tests.protocol.fake_engine import Conversation
 from tests.strict_cupy import CUDARuntimeError
 from tests.unit.network.fused_tower import random_model
@@ -52,30 +53,20 @@ def about_gpu(talk):
     return [text for text in talk.infos() if not text.startswith("loading the engine")]
 
 
-def move_of(talk, net, nodes=40):
-    """(move, the processor's move) of a search."""
-    count = len(talk.answers("bestmove"))
-    talk.say("ucinewgame", MOVES, f"go nodes {nodes}")
-    found = talk.wait_for("bestmove", count + 1)[-1].split()[1]
+def plays_on(talk, net):
+    """The user's network and Hash are in use, and find what the processor finds."""
     options = EngineOptions(
         backend="numpy", weights_file=str(net), hash_mib=9, threads=1, tactical_nodes=0.0
     )
-    with Engine(options) as processor:
-        board = processor.board
-        for move in ("e2e4", "e7e5"):
-            board.push_uci(move)
-        processor.set_position(board)
-        return found, str(search_nodes(processor, nodes).best_move)
-
-
-def plays_on(talk, net):
-    """The user's network and Hash are in use, on the processor."""
-    engine = talk.engine
-    assert engine is not None
-    assert (engine.options.weights_file, engine.options.hash_mib) == (str(net), 9)
+    seen = talk.engine.options
+    assert (seen.weights_file, seen.hash_mib) == (options.weights_file, options.hash_mib)
     assert not any("search failed" in text for text in talk.infos())
-    found, expected = move_of(talk, net)
-    assert found == expected
+    count = len(talk.answers("bestmove"))
+    talk.say("ucinewgame", MOVES, "go nodes 200")
+    found = talk.wait_for("bestmove", count + 1)[-1].split()[1]
+    with Engine(options) as processor:
+        processor.set_position(board_after("e4 e5"))
+        assert found == str(search_nodes(processor, 200).best_move)
 
 
 # Which backend is asked for, whether the check of the device succeeds, and how the lines begin and
@@ -143,38 +134,25 @@ def test_answers_that_are_no_numbers_cost_one_line(device, talk, net):
     plays_on(talk, net)
 
 
-def timed(monkeypatch, device_s, processor_s):
-    """Let the trial find these times."""
-
+@pytest.mark.parametrize(
+    ("device_s", "processor_s", "begin"),
+    [
+        (0.002, 0.03, "a stand-in plays (Backend cupy): 20 positions in 2.0 ms, the processor takes 30"),
+        (0.03, 0.002, "a stand-in takes 30 ms for 20 positions, the processor 2; the same network plays on"),
+    ],
+)  # fmt: skip
+def test_auto_takes_the_faster_device(device_s, processor_s, begin, device, talk, net, monkeypatch):
     def seconds(self, evaluate, *_):
         evaluate(*_[:1], 1)
         return device_s if "_fly" in repr(evaluate) else processor_s
 
     monkeypatch.setattr(DeviceEvaluator, "_seconds", seconds)
-
-
-def test_auto_says_that_the_faster_device_plays(device, talk, net, monkeypatch):
-    timed(monkeypatch, 0.002, 0.03)
-    talk.say("isready")
-    assert about_gpu(talk) == [
-        "a stand-in plays (Backend cupy): 20 positions in 2.0 ms, the processor takes 30"
-    ]
-    device.counts.clear()
-    found, expected = move_of(talk, net, 200)
-    assert found == expected
-    assert device.total("product") > 0
-
-
-def test_auto_leaves_a_slower_device_aside(device, talk, net, monkeypatch):
-    timed(monkeypatch, 0.03, 0.002)
     talk.say("isready")
     (line,) = about_gpu(talk)
-    assert line.startswith(
-        "a stand-in takes 30 ms for 20 positions, the processor 2; the same network plays on with "
-    )
+    assert line.startswith(begin)
     device.counts.clear()
     plays_on(talk, net)
-    assert device.total("product") == 0
+    assert (device.total("product") > 0) == (device_s < processor_s)
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -1,7 +1,6 @@
 """UCI words to values and back, and the lines of VerboseMoveStats, without an engine."""
 
 import contextlib
-from types import SimpleNamespace
 
 import chess
 import pytest
@@ -11,20 +10,11 @@ from hypothesis import strategies as st
 from engine.errors import ConfigError, FenError
 from engine.search.result import RootMove, SearchResult
 from engine.search.tree.root import RootPosition
-from tests.boards import board_after
 from uci.protocol import words
 from uci.protocol.answer import move_stats
 
 COMMANDS = ("uci", "go", "debug")
 KIWIPETE = "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq - 0 1"
-
-
-def info(**changes):
-    values = {
-        "depth": 7, "seldepth": 12, "time_ms": 34, "nodes": 500, "nps": 14705, "hashfull": 3, "tbhits": 0, "multipv": 1,
-        "score_cp": 21, "score_mate": None, "wdl": (300, 500, 200), "pv": list(board_after("e2e4 e7e5").move_stack),
-    }  # fmt: skip
-    return SimpleNamespace(**{**values, **changes})
 
 
 @pytest.mark.parametrize(
@@ -79,11 +69,6 @@ def test_searchmoves_end_where_no_move_stands():
     assert words.parse_go("searchmoves 0000").searchmoves == ("0000",)
 
 
-def test_perft_is_no_limit_of_a_search():
-    command = words.parse_go("perft 3")
-    assert (command.perft, command.numbers) == (3, {})
-
-
 @pytest.mark.parametrize(
     ("parse", "error", "texts"),
     [
@@ -118,6 +103,9 @@ CLOCKS = {
         ("fast nodes 5", {"nodes": 5}, 1),
         ("nodes 1e3 depth 2", {"depth": 2}, 1),
         ("movetime 1.e999 depth 2", {"depth": 2}, 1),
+        # a side whose time is used up wants a move at once
+        ("wtime 0 btime 5000 nodes 9", {"white_time_ms": 0, "black_time_ms": 5000, "nodes": 9}, 0),
+        ("movetime -5", {"movetime_ms": -5}, 0),
     ],
 )
 def test_go_says_what_it_skips(text, numbers, problems):
@@ -143,6 +131,7 @@ def test_go_says_what_it_skips(text, numbers, problems):
         ("wtime 0 btime 0 movetime 300", "movetime 300"),
         ("infinite wtime 0 btime 0 movetime 0", "infinite"),
         ("perft -1 depth 3", "depth 3"),
+        ("depth 0 perft 3", "perft 3"),
         ("nodes 5 winc -10 binc -1", "nodes 5 winc 0 binc 0"),
     ],
 )
@@ -151,21 +140,6 @@ def test_numbers_below_one_mean_not_given(text, meant):
     decimals, none.
     """
     assert words.parse_go(text) == words.parse_go(meant)
-
-
-@pytest.mark.parametrize(
-    ("text", "numbers"),
-    [
-        ("wtime 0 btime 0", {"white_time_ms": 0, "black_time_ms": 0}),
-        ("wtime 0 btime 5000 nodes 9", {"white_time_ms": 0, "black_time_ms": 5000, "nodes": 9}),
-        ("wtime -5 btime -5 depth 9", {"white_time_ms": -5, "black_time_ms": -5, "depth": 9}),
-        ("wtime 0", {"white_time_ms": 0}),
-        ("movetime -5", {"movetime_ms": -5}),
-    ],
-)  # fmt: skip
-def test_a_side_whose_time_is_used_up_wants_a_move_at_once(text, numbers):
-    command = words.parse_go(text)
-    assert (command.numbers, command.infinite) == (numbers, False)
 
 
 BOUNDED = ("wtime 1", "btime 1", "movetime 1", "nodes 1", "depth 1", "mate 1")
@@ -185,23 +159,6 @@ def test_any_text_is_parsed_or_refused_by_a_typed_error(text):
         assert isinstance(words.parse_position_command(text), words.PositionCommand)
     with contextlib.suppress(ConfigError):
         assert words.parse_setoption(text)[0]
-
-
-def test_info_lines_have_all_integers_in_place():
-    expected = "info depth 7 seldepth 12 multipv 1 score cp 21 nodes 500 nps 14705 hashfull 3 tbhits 0 time 34 pv e2e4"
-    assert words.format_info(info(), chess.Board()) == expected + " e7e5"
-    line = words.format_info(info(score_mate=-3), chess.Board(), show_wdl=True)
-    assert "score mate -3 wdl 300 500 200 nodes" in line
-
-
-@pytest.mark.parametrize(
-    ("move", "chess960", "shown"),
-    [("e1g1", False, "e1g1"), ("e1g1", True, "e1h1"), ("e1h1", False, "e1g1")],
-)
-def test_castling_is_written_as_the_variant_wants(move, chess960, shown):
-    board = chess.Board(KIWIPETE, chess960=chess960)
-    moves = [chess.Move.from_uci(one) for one in (move, "h3g2")]
-    assert words.format_moves(moves, board) == [shown, "h3g2"]
 
 
 VISITED = RootMove(

@@ -169,13 +169,15 @@ def test_mate_search_finds_the_mate(engine):
 def test_chess960_castling_is_king_takes_rook(engine):
     position = "fen 4k3/8/8/8/8/8/8/4K2R w K - 0 1"
     with option(engine, "UCI_Chess960", "true", "false"):
-        assert best_move(engine.go(position, "nodes 10 searchmoves e1h1")) == "e1h1"
-    assert best_move(engine.go(position, "nodes 10 searchmoves e1g1")) == "e1g1"
+        lines = engine.go(position, "nodes 10 searchmoves e1h1")
+    assert best_move(lines) == scored(lines)[-1].pv[0] == "e1h1"
+    lines = engine.go(position, "nodes 10 searchmoves e1g1")
+    assert best_move(lines) == scored(lines)[-1].pv[0] == "e1g1"
 
 
 def test_lines_are_of_integers(engine):
     for line in scored(engine.go(f"fen {CROWDED}", "movetime 60")):
-        assert {"depth", "nodes", "nps", "time"} <= set(line.numbers)
+        assert set("depth seldepth multipv nodes nps tbhits time".split()) <= set(line.numbers)
         assert all(number.isdecimal() for number in line.numbers.values()), line
         assert line.score.split()[1].removeprefix("-").isdecimal()
 

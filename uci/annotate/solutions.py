@@ -52,15 +52,3 @@ def solution(board: chess.Board, line: Sequence[chess.Move], look: Look) -> tupl
         line = only_line(look(answered))
         moves += [answer, line[0]] if line else []
     return tuple(moves)
-
-
-def is_solution(board: chess.Board, moves: Sequence[chess.Move], look: Look) -> bool:
-    """Whether each move of one's own among the moves of a puzzle is the only good one. Several may
-    mate at its end.
-    """
-    mates = board_after(board, *moves).is_checkmate()
-    for ply in range(0, len(moves) - mates, 2):
-        line = only_line(look(board_after(board, *moves[:ply])))
-        if not line or line[0] != moves[ply]:
-            return False
-    return True

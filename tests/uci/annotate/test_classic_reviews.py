@@ -2,13 +2,10 @@
 Stockfish says to it.
 """
 
-import re
-
 import chess.pgn
 import pytest
 
 from benchmarks.reviews import check
-from tests.uci.annotate.lichess_accuracy import lichess_accuracies, pgn_scores
 from uci.main import main
 
 OPERA = """\
@@ -58,7 +55,6 @@ f4 39. Bd1 Kg7 40. Rf1 Kf6 41. Rf2 Rg3 42. c3 bxc3+ 43. Ke2 g4 44. Kf1 Ke5 45. R
 Be2 O-O 13. O-O Qe8 14. h3 Nc8 15. bxc6 Bxc6 16. Nxe6 Qg6 17. Nxf8 Qxg2# 0-1
 """
 BAD, BRILLIANT = {2, 4, 6}, {3}  # NAGs
-ROUNDING = 0.6  # percent; PGN has whole percents and hundredths of pawns
 # A game, and of its moves: who plays it at which number, one of the marks it must have, and words
 # of its comment.
 CLASSICS = {
@@ -105,10 +101,7 @@ def test_a_famous_game_is_marked_as_stockfish_would(name, tmp_path, stockfish):
     assert not expected or not any(nodes[move].nags & BAD for move in list(nodes)[-3:]), (
         "the mate itself"
     )
-    told = [float(text) for text in re.findall(r"accuracy (\d+)%", game.comment)]
-    assert lichess_accuracies(pgn_scores(str(game))) == pytest.approx(told, abs=ROUNDING)
-    rows, claims = check([reviewed], stockfish, 100_000)
-    assert all(row["accuracy"].count("(") == 2 for row in rows), rows
+    _rows, claims = check([reviewed], stockfish, 100_000)
     wrong = [row for row in claims if not row["holds"]]
     assert name != "weak" or sum("costs" in str(row["claim"]) for row in claims) > 8, (
         "reasons, too, are claims"

@@ -9,7 +9,7 @@ from engine.player import Engine
 from engine.search.limits import Limits
 from tests.uci.annotate.scripted_reviews import RETI, read
 from uci.annotate.review import review_game
-from uci.annotate.solutions import LONGEST_SOLUTION, Candidate, is_puzzle, is_solution, solution
+from uci.annotate.solutions import LONGEST_SOLUTION, Candidate, is_puzzle, solution
 
 START = chess.Board()
 
@@ -65,20 +65,6 @@ def test_a_solution_has_an_end():
 
 def test_only_a_gap_of_15_percent_makes_a_puzzle():
     assert [is_puzzle(0.5, gap) for gap in (0.14, 0.15)] == [False, True]
-
-
-def test_each_move_of_a_solution_is_checked():
-    known = {"": [("e2e4 e7e5", 0.8), ("d2d4", 0.5)], **GOES_ON}
-    assert is_solution(START, line(MOVES), look(known))
-    known["e2e4 e7e5"] = [("g1f3", 0.8), ("b1c3", 0.7)]
-    assert not is_solution(START, line(MOVES), look(known))
-
-
-def test_any_mate_may_end_a_solution():
-    """Two queens mate in several ways."""
-    board = chess.Board("7k/8/5K2/8/8/8/8/QQ6 w - - 0 1")
-    for mate in ("f6f7", "a1a8"):
-        assert is_solution(board, line(mate), look({}))
 
 
 def test_a_combination_that_was_missed_is_a_puzzle_of_all_its_moves():
