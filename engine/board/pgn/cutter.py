@@ -120,6 +120,10 @@ class Start:
     is_told: bool = False  # whether the tags have a position
 
 
+# Where nearly all games begin. Whoever plays on its board copies it.
+_USUAL_START = Start()
+
+
 def read_tags(data: bytes, tokens: np.ndarray) -> list[tuple[str, str, int]]:
     """Return name, value and place of all tags among the tokens of a game."""
     found = list[tuple[str, str, int]]()
@@ -161,7 +165,7 @@ class CutGames:
 
     def start_of(self, game: scan_buffers.CutGame) -> Start:
         """Return the first position of a game."""
-        return self.start if game.begin == self.start_at else Start()
+        return self.start if game.begin == self.start_at else _USUAL_START
 
     def tokens_of(self, game: scan_buffers.CutGame) -> np.ndarray:
         """Return the tokens of a game."""
@@ -193,7 +197,7 @@ class Cutter:
         self._scratch[1][scan_buffers.STANDARD] = standard_row()
         self._starts: dict[tuple[str, ...], tuple[Start, np.ndarray]] = {}
         self._start_at = -1
-        self._start = (Start(), standard_row())
+        self._start = (_USUAL_START, standard_row())
         self._stop = (0, text.at, 0)  # games of the last call, where it stopped, and why
 
     def cut(self) -> CutGames | None:
@@ -261,7 +265,7 @@ class Cutter:
         key = (tags.get("FEN", ""), tags.get("Variant", ""), tags.get("SetUp", ""), str(is_broken))
         if key not in self._starts:
             self._starts = {} if len(self._starts) > 1000 else self._starts
-            start = Start()
+            start = _USUAL_START
             row = np.zeros(layout.ROW_WORDS, np.uint64)
             try:
                 if is_broken:

@@ -316,10 +316,7 @@ class TokenPlayer:
 
     def _comment(self, line: _Line, kind: int, place: int, till: int, attribute: int) -> None:
         text = self._data[place:till].decode(errors="replace")
-        before = self._data[max(0, place - 5) : place - 1].decode(errors="ignore")[-1:]
-        if kind == scan_buffers.LINE_COMMENT and not (
-            before.isspace() or before in ")}]_\ufeff\u200b\x1a"
-        ):
+        if kind == scan_buffers.LINE_COMMENT and self._is_inside_word(place - 1):
             self._fault(line, place - 1, place - 1, "a comment that begins inside a word")
             return
         words = text.split() if kind == scan_buffers.LINE_COMMENT and not attribute else []
@@ -333,6 +330,10 @@ class TokenPlayer:
                 self._say(line.node, text)
             else:
                 line.starting = f"{line.starting} {text}" if line.starting else text
+
+    def _is_inside_word(self, place: int) -> bool:
+        before = self._data[max(0, place - 4) : place].decode(errors="ignore")[-1:]
+        return not (before.isspace() or before in ")}]_\ufeff\u200b\x1a")
 
     def _say(self, node: chess.pgn.GameNode, text: str) -> None:
         node.comment = f"{node.comment} {text}".strip()
