@@ -1,25 +1,34 @@
-"""Forty layer shapes that students write, forward and backward, ours against PyTorch on one thread
-of the CPU.
+"""Layer shapes that students write, and whole steps of their models, ours against PyTorch on one
+thread of the CPU.
 
     python -m benchmarks.layer_shapes
-    python -m benchmarks.layer_shapes conv lstm --rounds 21
+    python -m benchmarks.layer_shapes groups= LSTM --rounds 21
 
 The arguments choose the rows whose names hold one of them. Both libraries take turns in one
-process, round by round, so that a busy machine slows both. Arrays are plain: float32, as NumPy lays
-them out, with a gradient for the input. The table shows the median microseconds of each and the
-median of PyTorch's time by ours in the same round: 1.0 is parity, more is faster than PyTorch.
-PyTorch is not a dependency; install it beside the library.
+process, round by round, so that a busy machine slows both. A layer's step is forward and backward,
+with a gradient for the input, of plain arrays: float32, as NumPy lays them out. A model's step is
+forward, loss, backward and Adam. The table shows the median microseconds of each and the median of
+PyTorch's time by ours in the same round: 1.0 is parity, more is faster than PyTorch. PyTorch is not
+a dependency; install it beside the library. A processor without AVX-512 is played by
+
+    export NUMBA_CPU_NAME=haswell OPENBLAS_CORETYPE=Haswell
+    export ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2
 """
 
 from __future__ import annotations
 
+import json
+import platform
+import re
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numba.core.registry import cpu_target
 from threadpoolctl import threadpool_limits
 
 from benchmarks.measuring import Row, counted, new_parser, report, take_turns
@@ -28,139 +37,341 @@ from engine import nn
 ROUND_SECONDS = 0.02  # of each library in a round
 COLUMNS = ("us", "PyTorch us")
 Sides = tuple[int, ...]
-Step = Callable[[], object]
+Pair = tuple[Any, Any]  # ours and PyTorch's
+Steps = tuple[Callable[[], object], Callable[[], object]]
 
-# ---- rows: name, sides of the input, our layer and PyTorch's -------------------------------------
+# ---- rows: the call, which is the same in both libraries, and the sides of the input -------------
 
-
-def conv(inputs: int, outputs: int, size: int, **options: Any) -> tuple[Any, Any]:
-    padding = {"padding": size // 2} | options
-    return (
-        lambda rng: nn.Conv2D(inputs, outputs, size, rng, **options),
-        lambda torch: torch.nn.Conv2d(inputs, outputs, size, **padding),
-    )
-
-
-def dense(inputs: int, outputs: int) -> tuple[Any, Any]:
-    return (
-        lambda rng: nn.Dense(inputs, outputs, rng),
-        lambda torch: torch.nn.Linear(inputs, outputs),
-    )
-
-
-def activation(name: str, theirs: str, **options: Any) -> tuple[Any, Any]:
-    return (lambda rng: nn.Activation(name), lambda torch: getattr(torch.nn, theirs)(**options))
-
-
-def recurrent(kind: str, inputs: int, hidden: int) -> tuple[Any, Any]:
-    return (
-        lambda rng: getattr(nn, kind)(inputs, hidden, rng),
-        lambda torch: getattr(torch.nn, kind)(inputs, hidden, batch_first=True),
-    )
-
-
-def plain(ours: str, theirs: str, *sizes: int) -> tuple[Any, Any]:
-    """Return a layer whose arguments are the same in both."""
-    return (lambda rng: getattr(nn, ours)(*sizes), lambda torch: getattr(torch.nn, theirs)(*sizes))
-
-
-def attention(features: int, heads: int) -> tuple[Any, Any]:
-    def theirs(torch: Any) -> Any:
-        layer = torch.nn.MultiheadAttention(features, heads, batch_first=True)
-        return lambda x: layer(x, x, x, need_weights=False)
-
-    return lambda rng: nn.SelfAttention(features, heads, rng), theirs
-
-
-NUMBERS = (128, 512)  # of the rows of activations
-LAYERS: dict[str, tuple[Sides, tuple[Any, Any]]] = {
-    "conv 3->16 k5, 32x32": ((32, 3, 32, 32), conv(3, 16, 5)),
-    "conv 1->32 k3, 28x28": ((32, 1, 28, 28), conv(1, 32, 3)),
-    "conv 1->6 k5, 28x28": ((32, 1, 28, 28), conv(1, 6, 5)),
-    "conv 3->32 k3, 32x32": ((32, 3, 32, 32), conv(3, 32, 3)),
-    "conv 16->16 k3, 28x28": ((32, 16, 28, 28), conv(16, 16, 3)),
-    "conv 32->64 k3, 14x14": ((32, 32, 14, 14), conv(32, 64, 3)),
-    "conv 64->128 k3, 7x7": ((32, 64, 7, 7), conv(64, 128, 3)),
-    "conv 16->32 k3 stride 2, 28x28": ((32, 16, 28, 28), conv(16, 32, 3, stride=2)),
-    "conv 64->64 k1, 14x14": ((32, 64, 14, 14), conv(64, 64, 1)),
-    "conv 64->64 k3, 8x8": ((128, 64, 8, 8), conv(64, 64, 3)),
-    "conv 20->50 k5 no padding, 12x12": ((32, 20, 12, 12), conv(20, 50, 5, padding=0)),
-    "dense 784->128": ((64, 784), dense(784, 128)),
-    "dense 64->64": ((32, 64), dense(64, 64)),
-    "dense 128->10": ((128, 128), dense(128, 10)),
-    "dense 512->512": ((16, 32, 512), dense(512, 512)),
-    "relu": (NUMBERS, activation("relu", "ReLU")),
-    "leaky relu": (NUMBERS, activation("leaky_relu", "LeakyReLU")),
-    "selu": (NUMBERS, activation("selu", "SELU")),
-    "sigmoid": (NUMBERS, activation("sigmoid", "Sigmoid")),
-    "tanh": (NUMBERS, activation("tanh", "Tanh")),
-    "softplus": (NUMBERS, activation("softplus", "Softplus")),
-    "swish": (NUMBERS, activation("swish", "SiLU")),
-    "gelu": (NUMBERS, activation("gelu", "GELU", approximate="tanh")),
-    "exact gelu": (NUMBERS, activation("exact_gelu", "GELU")),
-    "mish": (NUMBERS, activation("mish", "Mish")),
-    "layer norm 100": ((32, 64, 100), plain("LayerNorm", "LayerNorm", 100)),
-    "layer norm 768": ((512, 768), plain("LayerNorm", "LayerNorm", 768)),
-    "batch norm 100": ((128, 100), plain("BatchNorm", "BatchNorm1d", 100)),
-    "batch norm 16, 28x28": ((32, 16, 28, 28), plain("BatchNorm", "BatchNorm2d", 16)),
-    "batch norm 20, 12x12": ((32, 20, 12, 12), plain("BatchNorm", "BatchNorm2d", 20)),
-    "max pool 2, 28x28": ((32, 16, 28, 28), plain("MaxPool2D", "MaxPool2d", 2)),
-    "average pool 2, 28x28": ((32, 16, 28, 28), plain("AveragePool2D", "AvgPool2d", 2)),
-    "LSTM 64->100, 32 steps": ((32, 32, 64), recurrent("LSTM", 64, 100)),
-    "GRU 64->64, 32 steps": ((32, 32, 64), recurrent("GRU", 64, 64)),
-    "RNN 32->64, 32 steps": ((32, 32, 32), recurrent("RNN", 32, 64)),
-    "attention 128, 4 heads": ((16, 64, 128), attention(128, 4)),
+LAYERS = """
+    Conv2D 1 6 5: 32 1 28 28
+    Conv2D 1 32 3: 32 1 28 28
+    Conv2D 1 32 3 padding=0: 32 1 28 28
+    Conv2D 3 16 3: 32 3 32 32
+    Conv2D 3 16 5: 32 3 32 32
+    Conv2D 3 32 3: 32 3 32 32
+    Conv2D 3 64 7 stride=2: 4 3 96 96
+    Conv2D 3 192 16 stride=16 padding=0: 4 3 96 96
+    Conv2D 6 16 5 padding=0: 32 6 14 14
+    Conv2D 16 16 3: 32 16 28 28
+    Conv2D 16 32 3 stride=2: 32 16 28 28
+    Conv2D 20 50 5 padding=0: 32 20 12 12
+    Conv2D 32 64 3: 32 32 14 14
+    Conv2D 32 64 3 padding=0: 32 32 26 26
+    Conv2D 64 64 3: 128 64 8 8
+    Conv2D 64 64 3 padding=0: 32 64 14 14
+    Conv2D 64 64 3 dilation=2 padding=2: 32 64 14 14
+    Conv2D 64 128 3: 32 64 7 7
+    Conv2D 64 128 3 stride=2: 16 64 16 16
+    Conv2D 64 64 1: 32 64 14 14
+    Conv2D 64 128 1 stride=2 padding=0: 16 64 16 16
+    Conv2D 32 32 3 groups=32: 32 32 28 28
+    Conv2D 64 64 3 groups=64 stride=2: 32 64 28 28
+    Conv2D 96 96 5 groups=96: 16 96 14 14
+    Conv2D 256 256 3 groups=256: 16 256 7 7
+    Conv2D 32 64 3 groups=4: 16 32 14 14
+    Conv2D 64 64 3 groups=16: 16 64 14 14
+    Conv2D 128 128 3 groups=4 stride=2: 16 128 14 14
+    ConvTranspose2D 64 32 2 stride=2 padding=0: 16 64 14 14
+    ConvTranspose2D 64 32 4 stride=2 padding=1: 16 64 7 7
+    ConvTranspose2D 32 3 4 stride=2 padding=1: 16 32 16 16
+    ConvTranspose2D 32 16 3 padding=1: 16 32 14 14
+    Conv1D 1 16 7: 32 1 128
+    Conv1D 16 32 5: 32 16 100
+    Conv1D 64 64 3: 32 64 100
+    Conv1D 64 64 3 dilation=4 padding=4: 32 64 100
+    Conv1D 64 64 7 groups=64: 32 64 100
+    Conv1D 128 128 3 stride=2: 32 128 64
+    Dense 784 128: 64 784
+    Dense 64 64: 32 64
+    Dense 128 10: 128 128
+    Dense 512 512: 16 32 512
+    Activation relu: 128 512
+    Activation relu6: 128 512
+    Activation leaky_relu: 128 512
+    Activation elu: 128 512
+    Activation celu: 128 512
+    Activation selu: 128 512
+    Activation sigmoid: 128 512
+    Activation hard_sigmoid: 128 512
+    Activation hard_swish: 128 512
+    Activation softsign: 128 512
+    Activation tanh: 128 512
+    Activation softplus: 128 512
+    Activation swish: 128 512
+    Activation gelu: 128 512
+    Activation exact_gelu: 128 512
+    Activation mish: 128 512
+    LayerNorm 100: 32 64 100
+    LayerNorm 768: 512 768
+    GroupNorm 8 32: 32 32 14 14
+    GroupNorm 32 64: 16 64 28 28
+    BatchNorm 100: 128 100
+    BatchNorm 16: 32 16 28 28
+    BatchNorm 20: 32 20 12 12
+    BatchNorm 64: 16 64 32 32
+    MaxPool2D 2: 32 16 28 28
+    AveragePool2D 2: 32 16 28 28
+    LSTM 64 100: 32 32 64
+    LSTM 32 64: 1 64 32
+    GRU 64 64: 32 32 64
+    RNN 32 64: 32 32 32
+    SelfAttention 128 4: 16 64 128
+"""
+LOSSES = """
+    softmax_cross_entropy: 12 64 100
+    softmax_cross_entropy: 128 10
+    softmax_cross_entropy: 64 1858
+    softmax_cross_entropy class_weights: 128 10
+    softmax_cross_entropy class_weights: 12 64 100
+    softmax_cross_entropy label_smoothing=0.1: 128 100
+    softmax_cross_entropy reduction=none: 128 100
+    sigmoid_binary_cross_entropy: 128 1
+    sigmoid_binary_cross_entropy: 64 784
+    mse: 128 64
+"""
+THEIRS = {  # where PyTorch's name is another one
+    "Dense": "Linear",
+    "BatchNorm 100": "BatchNorm1d 100",
+    "BatchNorm": "BatchNorm2d",
+    "AveragePool2D": "AvgPool2d",
+    "GlobalAveragePool": "AdaptiveAvgPool2d 1",
+    "SelfAttention": "MultiheadAttention",
+    "Activation relu": "ReLU",
+    "Activation relu6": "ReLU6",
+    "Activation leaky_relu": "LeakyReLU",
+    "Activation elu": "ELU",
+    "Activation celu": "CELU",
+    "Activation selu": "SELU",
+    "Activation sigmoid": "Sigmoid",
+    "Activation hard_sigmoid": "Hardsigmoid",
+    "Activation hard_swish": "Hardswish",
+    "Activation softsign": "Softsign",
+    "Activation tanh": "Tanh",
+    "Activation softplus": "Softplus",
+    "Activation swish": "SiLU",
+    "Activation gelu": "GELU approximate=tanh",
+    "Activation exact_gelu": "GELU",
+    "Activation mish": "Mish",
+    "softmax_cross_entropy": "cross_entropy",
+    "sigmoid_binary_cross_entropy": "binary_cross_entropy_with_logits",
+    "mse": "mse_loss",
 }
-LOSSES: dict[str, tuple[Sides, str, str]] = {
-    "cross-entropy [12, 64, 100]": ((12, 64, 100), "softmax_cross_entropy", "cross_entropy"),
-    "cross-entropy [128, 10]": ((128, 10), "softmax_cross_entropy", "cross_entropy"),
-    "cross-entropy [64, 1858]": ((64, 1858), "softmax_cross_entropy", "cross_entropy"),
-    "mean squared error [128, 64]": ((128, 64), "mse", "mse_loss"),
+DRAWN = ("Conv", "Dense", "LSTM", "GRU", "RNN", "Self")  # layers of ours whose weights are drawn
+BATCH_FIRST = ("LSTM", "GRU", "RNN", "MultiheadAttention")  # an option of PyTorch's
+Part = (
+    str | list[Any]
+)  # a layer's call; or a list: a body whose input is added to its output, or joined
+
+
+def separable(inputs: int, outputs: int, stride: int) -> list[Part]:
+    """Return a depthwise and a pointwise convolution, as in MobileNet."""
+    depthwise = f"Conv2D {inputs} {inputs} 3 groups={inputs} stride={stride} bias=false"
+    pointwise = f"Conv2D {inputs} {outputs} 1 bias=false"
+    return [depthwise, *normed(inputs), pointwise, *normed(outputs)]
+
+
+def normed(channels: int) -> list[Part]:
+    """Return what follows a convolution."""
+    return [f"BatchNorm {channels}", "Activation relu"]
+
+
+def residual(channels: int) -> list[Part]:
+    """Return a block of ResNet."""
+    conv = f"Conv2D {channels} {channels} 3 bias=false"
+    return [["Add", conv, *normed(channels), conv, f"BatchNorm {channels}"], "Activation relu"]
+
+
+def double(inputs: int, outputs: int) -> list[Part]:
+    """Return two convolutions, as in U-Net."""
+    first, second = f"Conv2D {inputs} {outputs} 3", f"Conv2D {outputs} {outputs} 3"
+    return [first, "Activation relu", second, "Activation relu"]
+
+
+MODELS: dict[str, list[Part]] = {
+    "LeNet: 32 1 28 28": [
+        *("Conv2D 1 6 5", "Activation tanh", "AveragePool2D 2"),
+        *("Conv2D 6 16 5 padding=0", "Activation tanh", "AveragePool2D 2", "Flatten"),
+        *("Dense 400 120", "Activation tanh", "Dense 120 84", "Activation tanh", "Dense 84 10"),
+    ],
+    "digit CNN: 32 1 28 28": [
+        *("Conv2D 1 32 3 padding=0", "Activation relu"),
+        *("Conv2D 32 64 3 padding=0", "Activation relu", "MaxPool2D 2", "Flatten"),
+        *("Dense 9216 128", "Activation relu", "Dense 128 10"),
+    ],
+    "VAE: 128 784": [
+        *("Dense 784 400", "Activation relu", "Dense 400 40"),
+        *("Dense 40 400", "Activation relu", "Dense 400 784"),
+    ],
+    "MobileNet: 16 3 64 64": [
+        *("Conv2D 3 32 3 stride=2 bias=false", *normed(32), *separable(32, 64, 1)),
+        *(*separable(64, 128, 2), *separable(128, 128, 1), *separable(128, 256, 2)),
+        *(*separable(256, 256, 1), "GlobalAveragePool", "Dense 256 10"),
+    ],
+    "ResNet: 16 3 32 32": [
+        *("Conv2D 3 16 3 bias=false", *normed(16), *residual(16), *residual(16)),
+        *("Conv2D 16 32 3 stride=2 bias=false", *normed(32), *residual(32), *residual(32)),
+        *("Conv2D 32 64 3 stride=2 bias=false", *normed(64), *residual(64), *residual(64)),
+        *("GlobalAveragePool", "Dense 64 10"),
+    ],
+    "U-Net: 8 1 64 64": [
+        *double(1, 16),
+        [
+            *("Concatenate", "MaxPool2D 2", *double(16, 32)),
+            ["Concatenate", "MaxPool2D 2", *double(32, 64), "ConvTranspose2D 64 32 2 stride=2"],
+            *(*double(64, 32), "ConvTranspose2D 32 16 2 stride=2"),
+        ],
+        *(*double(32, 16), "Conv2D 16 1 1"),
+    ],
 }
 
+# ---- both libraries' layers and losses from a call -----------------------------------------------
 
-def layer_steps(torch: Any, sides: Sides, makers: tuple[Any, Any]) -> tuple[Step, Step]:
+
+def read(call: str) -> tuple[str, list[Any], dict[str, Any]]:
+    """Return the name in a call, its arguments and its options."""
+    name, *words = call.split()
+    options = dict(word.split("=") for word in words if "=" in word)
+    arguments = [value(word) for word in words if "=" not in word]
+    return name, arguments, {key: value(text) for key, text in options.items()}
+
+
+def value(text: str) -> Any:
+    """Return a number, a truth value or a name."""
+    try:
+        return json.loads(text.lower())
+    except ValueError:
+        return text
+
+
+def their_call(call: str) -> str:
+    """Return PyTorch's call for ours."""
+    for ours, theirs in THEIRS.items():
+        if call == ours or call.startswith(ours + " "):
+            return theirs + call.removeprefix(ours)
+    return call.replace("1D", "1d").replace("2D", "2d")
+
+
+def pair_of(torch: Any, part: Part) -> Pair:
+    """Return a layer, or a body beside its input, of both libraries."""
+    if not isinstance(part, str):
+        join, *body = part
+        ours, theirs = chain(torch, body)
+        return getattr(nn, join)(nn.Sequential(), ours), joined(torch, join, theirs)
+    kind, arguments, options = read(part)
+    drawn = [np.random.default_rng(0)] if kind.startswith(DRAWN) else []
+    ours = getattr(nn, kind)(*arguments, *drawn, **options)
+    kind, arguments, options = read(their_call(part))
+    if kind in ("Conv1d", "Conv2d"):
+        options.setdefault("padding", arguments[2] // 2)
+    if kind in BATCH_FIRST:
+        options["batch_first"] = True
+    theirs = getattr(torch.nn, kind)(*arguments, **options)
+    if kind == "AdaptiveAvgPool2d":
+        theirs = torch.nn.Sequential(theirs, torch.nn.Flatten())
+    return ours, theirs
+
+
+def chain(torch: Any, parts: list[Part]) -> Pair:
+    """Return layers one after another, of both libraries."""
+    ours, theirs = zip(*(pair_of(torch, part) for part in parts), strict=True)
+    return nn.Sequential(*ours), torch.nn.Sequential(*theirs)
+
+
+def joined(torch: Any, join: str, body: Any) -> Any:
+    """Return PyTorch's module that joins a body's output with its input."""
+
+    class Joined(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = body
+
+        def forward(self, x: Any) -> Any:
+            y = self.body(x)
+            return x + y if join == "Add" else torch.cat([x, y], 1)
+
+    return Joined()
+
+
+# ---- steps of both ---------------------------------------------------------------------------------
+
+
+def layer_steps(torch: Any, call: str, sides: Sides) -> Steps:
     """Return a forward and backward pass of our layer, and of PyTorch's."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal(sides, np.float32)
-    layer = makers[0](rng)
-    dy = rng.standard_normal(layer.forward(x, training=True)[0].shape, np.float32)
+    ours, theirs = pair_of(torch, call)
+    dy = rng.standard_normal(ours.forward(x, training=True)[0].shape, np.float32)
     there = torch.from_numpy(x).clone().requires_grad_()
-    theirs = makers[1](torch)
     their_dy = torch.from_numpy(dy).clone()
+    inputs = [there] * 3 if "Self" in call else [there]
 
     def step() -> None:
-        layer.forward(x, training=True)[1](dy)
+        ours.forward(x, training=True)[1](dy)
 
     def their_step() -> None:
         there.grad = None
-        if isinstance(theirs, torch.nn.Module):
-            theirs.zero_grad()
-        y = theirs(there)
+        theirs.zero_grad()
+        y = theirs(*inputs)
         (y[0] if isinstance(y, tuple) else y).backward(their_dy)
 
     return step, their_step
 
 
-def loss_steps(torch: Any, sides: Sides, ours: str, theirs: str) -> tuple[Step, Step]:
+def loss_steps(torch: Any, call: str, sides: Sides) -> Steps:
     """Return our loss with its gradient, and PyTorch's."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal(sides, np.float32)
-    is_mse = ours == "mse"
-    targets = (
-        rng.standard_normal(sides, np.float32) if is_mse else rng.integers(0, sides[-1], sides[:-1])
-    )
-    loss, their_loss = getattr(nn, ours), getattr(torch.nn.functional, theirs)
+    name, arguments, options = read(call)
     there = torch.from_numpy(x).clone().requires_grad_()
-    wanted = torch.from_numpy(targets)
-    if not is_mse:
-        wanted = wanted.flatten()
+    if "softmax" in name:
+        targets: np.ndarray = rng.integers(0, sides[-1], sides[:-1])
+        rows: Sides = (-1, sides[-1])
+    else:
+        targets = rng.random(sides, np.float32)
+        rows = sides
+    their_targets = torch.from_numpy(targets).reshape(rows[:1] if "softmax" in name else rows)
+    their_options = dict(options)
+    if arguments == ["class_weights"]:
+        weights = rng.random(sides[-1], np.float32)
+        options["class_weights"] = weights
+        their_options["weight"] = torch.from_numpy(weights)
+    their_loss = getattr(torch.nn.functional, their_call(name))
 
     def their_step() -> None:
         there.grad = None
-        their_loss(there if is_mse else there.flatten(0, -2), wanted).backward()
+        their_loss(there.reshape(rows), their_targets, **their_options).sum().backward()
 
-    return lambda: loss(x, targets), their_step
+    return lambda: getattr(nn, name)(x, targets, **options), their_step
+
+
+def model_steps(torch: Any, parts: list[Part], sides: Sides) -> Steps:
+    """Return a training step of a model of ours, and of PyTorch's."""
+    rng = np.random.default_rng(0)
+    x = rng.random(sides, np.float32)
+    ours, theirs = chain(torch, parts)
+    optimizer = nn.Adam()
+    their_optimizer = torch.optim.Adam(theirs.parameters())
+    form = ours.forward(x)[0].shape
+    if form[-1] == 10:
+        name = "softmax_cross_entropy"
+        targets: np.ndarray = rng.integers(0, 10, len(x))
+    else:
+        name = "sigmoid_binary_cross_entropy"
+        targets = rng.random(form, np.float32)
+    loss, their_loss = getattr(nn, name), getattr(torch.nn.functional, their_call(name))
+    there, their_targets = torch.from_numpy(x), torch.from_numpy(targets)
+
+    def step() -> None:
+        y, backward = ours.forward(x, training=True)
+        gradients = backward(loss(y, targets)[1])[1]
+        optimizer.step(ours.named_parameters(), gradients, 1e-3)
+
+    def their_step() -> None:
+        their_optimizer.zero_grad()
+        their_loss(theirs(there), their_targets).backward()
+        their_optimizer.step()
+
+    return step, their_step
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -171,25 +382,45 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    makers: dict[str, Callable[[], tuple[Step, Step]]] = {}
-    for name, layer in LAYERS.items():
-        makers[name] = partial(layer_steps, torch, *layer)
-    for name, loss in LOSSES.items():
-        makers[name] = partial(loss_steps, torch, *loss)
+    makers: dict[str, Callable[[], Steps]] = {}
+    for calls, make in ((LAYERS, layer_steps), (LOSSES, loss_steps)):
+        for line in calls.strip().split("\n"):
+            call, sides = line.strip().split(": ")
+            makers[line.strip()] = partial(make, torch, call, sides_of(sides))
+    for name, parts in MODELS.items():
+        makers[name] = partial(model_steps, torch, parts, sides_of(name.split(": ")[1]))
     rows: list[Row] = []
     quotients = []
     with threadpool_limits(1):
-        for name, make in makers.items():
+        for name, make_steps in makers.items():
             if not options.names or any(part in name for part in options.names):
-                row, quotient = compare(name, make(), options.rounds)
+                row, quotient = compare(name, make_steps(), options.rounds)
                 rows.append(row)
                 quotients.append(quotient)
-    median = f"{statistics.median(quotients):.2f}"
-    rows.append({"shape": "median", "us": "", "PyTorch us": "", "speed": median})
+    rows.append(
+        {
+            "shape": "median",
+            "us": "",
+            "PyTorch us": "",
+            "speed": f"{statistics.median(quotients):.2f}",
+        }
+    )
     report(rows, options.json)
+    processor = cpu_target.target_context.codegen().magic_tuple()[1]
+    print(f"{processor_name()}, compiled for {processor}; PyTorch {torch.__version__}")
 
 
-def compare(name: str, steps: tuple[Step, Step], rounds: int) -> tuple[Row, float]:
+def sides_of(text: str) -> Sides:
+    return tuple(map(int, text.split()))
+
+
+def processor_name() -> str:
+    """Return the name of the machine's processor, as Linux tells it."""
+    told = re.search("model name\\s*: (.*)", Path("/proc/cpuinfo").read_text("utf-8"))
+    return platform.processor() if told is None else told[1]
+
+
+def compare(name: str, steps: Steps, rounds: int) -> tuple[Row, float]:
     """Return the row of a shape, and the median of our speed by PyTorch's."""
     runs = dict(zip(COLUMNS, map(counted, steps), strict=True))
     speeds = take_turns(runs, rounds, ROUND_SECONDS, time.process_time)

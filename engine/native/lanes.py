@@ -104,6 +104,66 @@ def _first(builder, count):
     return builder.icmp_signed("<", ir.Constant(integers, list(range(LANES))), limit)
 
 
+def turn_block(array, offset, rank, height, width, into, to, pitch):
+    """Write a block of up to 16 rows, `rank` floats apart, and 16 columns as rows `pitch` floats
+    apart into an array from `to` on.
+    """
+    for row in range(height):
+        for column in range(width):
+            into[to + column * pitch + row] = array[offset + row * rank + column]
+
+
+@instruction(
+    turn_block,
+    lambda array, offset, rank, height, width, into, to, pitch: void(
+        array, int64, int64, int64, int64, into, int64, int64
+    ),
+)
+def _turn_block(context, builder, signature, arguments):
+    array, offset, rank, height, width, into, to, pitch = arguments
+    empty = ir.Constant(_VECTOR, [0.0] * LANES)
+    row_mask, column_mask = _first(builder, width), _first(builder, height)
+    rows = []
+    for place, mask in _places(builder, offset, rank, height, row_mask):
+        address = _address(context, builder, signature.args[0], array, place)
+        name = f"llvm.masked.load.v{LANES}f32.p0"
+        rows.append(instructions.call(builder, name, _VECTOR, address, _ALIGNMENT, mask, empty))
+    for distance in (8, 4, 2, 1):  # blocks of so many rows and columns change places
+        for row in range(LANES):
+            if not row & distance:
+                pair = rows[row], rows[row + distance]
+                rows[row], rows[row + distance] = _exchanged(builder, *pair, distance)
+    for row, (place, mask) in zip(
+        rows, _places(builder, to, pitch, width, column_mask), strict=True
+    ):
+        address = _address(context, builder, signature.args[5], into, place)
+        name = f"llvm.masked.store.v{LANES}f32.p0"
+        instructions.call(builder, name, ir.VoidType(), row, address, _ALIGNMENT, mask)
+
+
+def _places(builder, first, step, count, mask):
+    """Yield the places of 16 rows, each with its mask, which is empty from row `count` on."""
+    none = ir.Constant(_MASK, [0] * LANES)
+    place = first
+    for row in range(LANES):
+        is_there = builder.icmp_signed("<", ir.Constant(ir.IntType(64), row), count)
+        yield place, builder.select(is_there, mask, none)
+        place = builder.add(place, step)
+
+
+def _address(context, builder, kind, array, place):
+    address = instructions.element_address(context, builder, kind, array, place)
+    return builder.bitcast(address, _VECTOR.as_pointer())
+
+
+def _exchanged(builder, first, second, distance):
+    """Return two rows of which blocks of `distance` numbers have changed places."""
+    low = [lane if not lane & distance else LANES + lane - distance for lane in range(LANES)]
+    high = [number + distance for number in low]
+    kind = ir.VectorType(ir.IntType(32), LANES)
+    return [builder.shuffle_vector(first, second, ir.Constant(kind, mix)) for mix in (low, high)]
+
+
 def number_at(array, offset):
     """Return one float of a contiguous float32 [n]; unchecked when compiled."""
     return array[offset]

@@ -92,7 +92,11 @@ KEEPS, KEPT = "engine.native.kernel_files", "import of pickle"
 # have such tables.
 GENERATOR = "engine.native.jit"
 GENERATES = "exec()"
-GENERATED_FROM = {"engine.board.pgn.scan_buffers", "engine.search.tree.arrays"}
+GENERATED_FROM = {
+    "engine.board.pgn.scan_buffers",
+    "engine.nn.operations.correlation",
+    "engine.search.tree.arrays",
+}
 # archives are read in memory, their members name no files
 UNPACKERS = {"extractall", "extract", "unpack_archive"}
 

@@ -37,6 +37,7 @@ from engine.nn.operations.workspace import empty
 
 Array = np.ndarray
 SINGLE_SQUARES = Geometry.of(1, 1, 0)
+LARGE_GROUP = 64  # pairs of channels; smaller groups are convolved together, in lanes
 
 
 class NativeOperations(Operations):
@@ -52,13 +53,15 @@ class NativeOperations(Operations):
         groups: int = 1,
         input_gradient: bool = True,
     ) -> Convolved:
-        if groups > 1 or not x.size:
+        if not x.size or windows.size == windows.stride != (1, 1):
             return super().conv2d(x, weight, windows, groups, input_gradient)
-        if winograd.supports(x, weight, windows):
+        if groups > 1 and weight.shape[1] * len(weight) // groups >= LARGE_GROUP:
+            return self._conv2d_of_groups(x, weight, windows, groups, input_gradient)
+        if groups == 1 and winograd.supports(x, weight, windows):
             return winograd.convolve_by_tiles(x, weight, input_gradient)
-        if windows == SINGLE_SQUARES:
+        if groups == 1 and windows == SINGLE_SQUARES:
             return self._conv2d_of_squares(x, weight, input_gradient)
-        return correlation.convolve(x, weight, windows, input_gradient)
+        return correlation.convolve(x, weight, windows, groups, input_gradient)
 
     def conv2d_transposed(
         self,
@@ -68,9 +71,34 @@ class NativeOperations(Operations):
         windows: Geometry,
         groups: int = 1,
     ) -> Array:
-        if groups > 1 or not dy.size:
+        if not dy.size or windows.size == windows.stride != (1, 1):
             return super().conv2d_transposed(dy, weight, sides, windows, groups)
-        return correlation.convolve_back(dy, weight, (sides[0], sides[1]), windows)
+        if groups > 1 and weight.shape[1] * len(weight) // groups >= LARGE_GROUP:
+            pairs = zip(_parts(dy, groups), np.split(weight, groups), strict=True)
+            return _join([self.conv2d_transposed(*pair, sides, windows) for pair in pairs])
+        return correlation.convolve_back(dy, weight, (sides[0], sides[1]), windows, groups)
+
+    def _conv2d_of_groups(
+        self,
+        x: Array,
+        weight: Array,
+        windows: Geometry,
+        groups: int,
+        input_gradient: bool,
+    ) -> Convolved:
+        """Convolve each group by itself."""
+        outputs, steps = [], []
+        for part, kernels in zip(_parts(x, groups), np.split(weight, groups), strict=True):
+            y, step = self.conv2d(part, kernels, windows, 1, input_gradient)
+            outputs.append(y)
+            steps.append(step)
+
+        def backward(dy):
+            slopes = zip(steps, _parts(dy, groups), strict=True)
+            dx, dweight = zip(*(step(part) for step, part in slopes), strict=True)
+            return _join(dx) if input_gradient else None, np.concatenate(dweight)
+
+        return _join(outputs), backward
 
     def _conv2d_of_squares(self, x: Array, weight: Array, input_gradient: bool) -> Convolved:
         """Convolve single squares: a product of rows."""
@@ -302,6 +330,16 @@ class NativeOperations(Operations):
 
 
 # Kernels read memory as float32, so they need a cast of, say, the gradient of a loss in float64.
+
+
+def _parts(x: Array, groups: int) -> list[Array]:
+    """Return the channels of each group of x [B, C, H, W]."""
+    return np.split(channels_first(channels_last_copy(x)), groups, axis=1)
+
+
+def _join(parts: Sequence[Array]) -> Array:
+    """Undo `_parts`."""
+    return channels_first(np.concatenate([channels_last(part) for part in parts], axis=-1))
 
 
 def _flat(x: Array) -> Array:

@@ -18,6 +18,7 @@ from engine.native.lanes import (
     splat,
     store,
     store_part,
+    turn_block,
 )
 from engine.nn.operations.workspace import empty
 
@@ -70,11 +71,44 @@ def copy_image(images, image, into, first, rank, wide):
             for column in range(width):
                 copy_floats(images.flat, at + column * across, into, to + column * wide, channels)
         else:
-            for c in range(channels):
-                plane = at + c * images.along
-                for column in range(width):
-                    number = number_at(images.flat, plane + column)
-                    set_number(into, to + column * wide + c, number)
+            for c in range(0, channels, LANES):
+                planes = min(channels - c, LANES)
+                for column in range(0, width, LANES):
+                    from_square = at + c * images.along + column
+                    to_square = to + column * wide + c
+                    squares = min(width - column, LANES)
+                    turn_block(
+                        images.flat,
+                        from_square,
+                        images.along,
+                        planes,
+                        squares,
+                        into,
+                        to_square,
+                        wide,
+                    )
+
+
+@kernel()
+def copy_groups(images, image, into, first, rank, groups, outputs, wide):
+    """Copy an image as `copy_image`. Of several groups, `wide` floats hold for each channel of a
+    group what every one of the `outputs` reads there.
+    """
+    repeats, depth = outputs // groups, images.channels // groups
+    if groups == 1 or depth == repeats == 1:
+        pitch = images.channels if groups == 1 else wide
+        copy_image(images, image, into, first, rank, pitch)
+    else:
+        width = images.width
+        start = image * images.height * width * images.channels
+        for square in range(images.height * width):
+            at = start + square * images.across
+            to = first + square // width * rank + square % width * depth * wide
+            for channel in range(images.channels):
+                number = number_at(images.flat, at + channel * images.along)
+                group, place = divmod(channel, depth)
+                for i in range(group * repeats, (group + 1) * repeats):
+                    set_number(into, to + place * wide + i, number)
 
 
 @kernel()

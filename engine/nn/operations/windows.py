@@ -69,9 +69,17 @@ def whole_lanes(count: int) -> int:
 
 @lru_cache(256)
 def forward_windows(
-    geometry: Geometry, sides: Pair, inputs: int, outputs: int, shares: bool = True
+    geometry: Geometry,
+    sides: Pair,
+    inputs: int,
+    outputs: int,
+    are_grouped: bool = False,
+    shares: bool = True,
 ) -> Windows:
-    """Return those of a convolution of images with these sides; without `shares` a square each."""
+    """Return those of a convolution of images with these sides; without `shares` a square each.
+
+    The inputs `are_grouped` where there is one for each lane of the outputs.
+    """
     axes = []
     for side, made, size, stride, border, dilation in zip(
         sides, geometry.sides(sides), *geometry, strict=True
@@ -80,11 +88,13 @@ def forward_windows(
         steps = [dilation * r for r in range(size)]
         axes.append(Axis(border, side, made, list(range(made)), starts, list(range(size)), steps))
     rows, columns = axes
-    return _windows(rows, columns, inputs, outputs, shares)
+    return _windows(rows, columns, inputs, outputs, are_grouped, shares)
 
 
 @lru_cache(256)
-def gradient_windows(geometry: Geometry, sides: Pair, inputs: int, outputs: int) -> list[Windows]:
+def gradient_windows(
+    geometry: Geometry, sides: Pair, inputs: int, outputs: int, are_grouped: bool = False
+) -> list[Windows]:
     """Return those of the gradient [B, H, W, outputs] of images with these sides, for each phase;
     they read dy [B, H', W', inputs].
     """
@@ -93,7 +103,8 @@ def gradient_windows(geometry: Geometry, sides: Pair, inputs: int, outputs: int)
         _phases(side, one, *settings)
         for side, one, *settings in zip(sides, found, *geometry, strict=True)
     )
-    return [_windows(down, across, inputs, outputs) for down in rows for across in columns]
+    settings = inputs, outputs, are_grouped
+    return [_windows(down, across, *settings) for down in rows for across in columns]
 
 
 def _phases(
@@ -113,9 +124,18 @@ def _phases(
     return [axis for axis in axes if axis.squares]
 
 
-def _windows(rows: Axis, columns: Axis, inputs: int, outputs: int, shares: bool = True) -> Windows:
+def _windows(
+    rows: Axis,
+    columns: Axis,
+    inputs: int,
+    outputs: int,
+    are_grouped: bool,
+    shares: bool = True,
+) -> Windows:
     """Join both directions."""
-    together = _most_useful(columns, outputs) if shares else 1
+    together = _most_useful(columns, outputs) if shares and not are_grouped else 1
+    pitch = whole_lanes(outputs) if are_grouped else 1
+    inputs *= pitch
     rank = (columns.side + sum(columns.border)) * inputs
     last = len(columns.squares) - together
     firsts = [min(i, last) for i in range(0, len(columns.squares), together)]
@@ -125,7 +145,7 @@ def _windows(rows: Axis, columns: Axis, inputs: int, outputs: int, shares: bool 
         rows.border[0] * rank + columns.border[0] * inputs,
         rank,
         _sums([rank * i for i in rows.starts], [inputs * columns.starts[i] for i in firsts]),
-        _sums([rank * i for i in rows.steps], [inputs * i for i in steps], range(inputs)),
+        _sums([rank * i for i in rows.steps], [inputs * i for i in steps], range(0, inputs, pitch)),
         _sums(
             [columns.made * outputs * i for i in rows.squares],
             [outputs * columns.squares[i] for i in firsts],

@@ -58,6 +58,7 @@ FORMS = [  # shape of x, number of kernels, then their size, stride, padding and
         for form in ((1, 1, 0), (5, 1, 2), (3, 2, 1), (3, 1, 0), (1, 2, 0))
     ],
     ((2, 3, 17, 16), 6, 7, 2, 3),
+    ((1, 2, 35, 34), 3, 5, 1, 2),  # more places of a gradient than are added at once
     ((2, 3, 9, 8), 4, 3, 4, 0),
     ((1, 2, 3, 3), 2, 3, 1, 5),
     *[
@@ -85,6 +86,22 @@ def test_convolution_agrees_with_the_reference(form, channels_last):
         "conv2d", (x, weight), windows, tolerance=tolerance, input_gradient=False
     )
     assert len(without) == 2, "no gradient of the input"
+
+
+@pytest.mark.parametrize(
+    ("channels", "outputs", "groups"), [(20, 20, 20), (6, 18, 6), (12, 6, 3), (16, 32, 2)]
+)
+@pytest.mark.parametrize("form", [(3, 1, 1), (3, 2, (0, 1), 2), (2, 2, 0)], ids=str)
+def test_groups_of_a_convolution_agree_with_the_reference(channels, outputs, groups, form):
+    rng = np.random.default_rng(1)
+    windows = Geometry.of(*form)
+    x = random(rng, 2, channels, 9, 8)
+    weight = random(rng, outputs, channels // groups, *windows.size)
+    assert_agrees("conv2d", (x, weight), windows, groups, tolerance=3e-5)  # some by Winograd
+    dy = random(rng, 2, outputs, *windows.sides((9, 8)))
+    dx = NATIVE.conv2d_transposed(dy, weight, (9, 8), windows, groups)
+    wide_dx = REFERENCE.conv2d_transposed(double(dy), double(weight), (9, 8), windows, groups)
+    assert_close(dx, wide_dx, 3e-5)
 
 
 def test_sums_agree_with_the_reference():
