@@ -174,17 +174,6 @@ def test_a_losing_side_takes_the_third_occurrence(search_material):
     assert search_material(board, 400).best_move == repeating
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_the_evaluators_praise_does_not_make_a_third_occurrence_a_win(seed):
-    board = shuffled(7)
-    repeating = chess.Move.from_uci(SHUFFLE[3])
-    drawn = next(
-        child for child in searched(board, 400, seed, repeating).children if child.move == repeating
-    )
-    assert drawn.visits > 0
-    assert (drawn.q, drawn.draw) == (0.0, 1.0)
-
-
 def completes_third(board, move):
     """Whether the move, and nothing before it, brings a position about for the third time."""
     after = board.copy()

@@ -52,25 +52,6 @@ def test_names_stand_in_single_backquotes():
     assert not [place for place, path in sources() if DOUBLE.search(path.read_text("utf-8"))]
 
 
-# Third persons that ruff does not know as verbs, and that are no nouns at the beginning of a
-# docstring.
-THIRD = re.compile(
-    "(Analyses|Annotates|Answers|Asks|Begins|Compiles|Enters|Goes|Has|Judges|Leaves this|Lets|Names the|Plays|Redraws"
-    "|Refuses|Remembers|Reviews|Tells|Undoes) "
-)
-
-
-def test_functions_are_told_what_to_do_by_verbs_that_ruff_does_not_know():
-    found = [
-        (place, node.name)
-        for place, path in sources("tests/", ".ci")
-        for node in ast.walk(ast.parse(path.read_bytes()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and THIRD.match(ast.get_docstring(node) or "")
-    ]
-    assert not found
-
-
 # ---- type hints stand everywhere but in kernels, whose types Numba infers ------------------------
 
 

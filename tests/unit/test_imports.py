@@ -145,24 +145,17 @@ def syntax_tree(name):
 
 @cache
 def imported_names(name):
-    """Dotted names that a module imports anywhere, relative ones resolved; `from a import b` gives
-    `a.b`.
-    """
+    """Dotted names that a module imports anywhere; `from a import b` gives `a.b`."""
     return tuple(_imported_names(name))
 
 
 def _imported_names(name):
-    is_package = any(other.startswith(name + ".") for other in MODULES)
-    package = name if is_package else name.rpartition(".")[0]
     for node in ast.walk(syntax_tree(name)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            parents = (
-                package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            )
-            base = ".".join([*parents, *([node.module] if node.module else [])])
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            assert node.level == 0, f"{name} has a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def part_of(name):
@@ -330,36 +323,3 @@ def test_a_sparse_network_says_which_import_it_needs():
         "import engine.network.sparse.sparse_model\n"
         "dit.load(default_net_path())\n"
     )
-
-
-# ---- tests that Windows runs, too ----------------------------------------------------------------
-
-POSIX_MODULES = {"curses", "fcntl", "grp", "pty", "pwd", "readline", "resource", "termios", "tty"}
-POSIX_NAMES = re.compile(
-    r"SIG(ALRM|CHLD|CONT|HUP|KILL|PIPE|QUIT|STOP|USR\d)|killpg|fork|mkfifo|setsid|uname|sched_.*"
-)
-
-
-def _run_by_import(tree):
-    """The parts of a module that an import runs: all but what functions contain."""
-    yield tree
-    inner = ast.iter_child_nodes(tree)
-    if isinstance(tree, ast.FunctionDef):
-        inner = iter([*tree.decorator_list, *tree.args.defaults])
-    for part in () if isinstance(tree, ast.Lambda | ast.Try) else inner:
-        yield from _run_by_import(part)
-
-
-@pytest.mark.parametrize(
-    "folder", ["gradient", "perft", "protocol", "regression", "selfplay/records", "unit"]
-)
-def test_windows_can_import_every_file_of_tests_that_it_runs(folder):
-    for path in sorted((ROOT / "tests" / folder).rglob("*.py")):
-        for part in _run_by_import(ast.parse(path.read_text(encoding="utf-8"))):
-            names = {one.name for one in part.names} if isinstance(part, ast.Import) else set()
-            names |= {part.module} if isinstance(part, ast.ImportFrom) else set()
-            assert not names & POSIX_MODULES, path
-            assert not (isinstance(part, ast.Attribute) and POSIX_NAMES.fullmatch(part.attr)), (
-                path,
-                part.lineno,
-            )

@@ -35,16 +35,6 @@ def test_nothing_is_implicit(attempt, xp):
         attempt(xp, array)
 
 
-def test_calls_are_counted_by_place(xp, device):
-    array = xp.asarray(np.ones((4, 4), np.float32))
-    device.counts.clear()
-    total = (array @ array.reshape(2, 8).reshape(4, 4).T + 1).sum()
-    assert float(total) == 80
-    counts = [device.total(kind) for kind in ("product", "launch", "wait", "download")]
-    assert counts == [1, 2, 1, 1]
-    assert all(place.startswith("test_strict_cupy.py:") for place in device.by_place("wait"))
-
-
 def test_work_on_another_stream_must_be_waited_for(xp, device):
     array = xp.zeros(4)
     other = xp.cuda.Stream(non_blocking=True)

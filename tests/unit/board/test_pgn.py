@@ -81,6 +81,9 @@ READ = {
         [("e4 e5", False), ("d4", False)]),
     "lines without tags are games of their own": ("1. e4 e5\n1. d4 d5\n2. c4\n\n1. c4", LINES),
     "without numbers, too": ("e4 e5 *\nd4 d5 c4 *\nc4 *", LINES),
+    "two games without a line between them are two": (
+        '[White "A"]\n1. e4 e5 1-0 [White "B"]\n1. d4 0-1 1. c4 *',
+        [("e4 e5", False), ("d4", False), ("c4", False)]),
     "lines of one game are not": ("1. e4\n1... e5\n2. Nf3", [("e4 e5 Nf3", False)]),
     "a bishop of capitals is not two pawns": (
         "1. e4 e5 2. Bd3 b5 3. B5d3 d6", [("e4 e5 Bd3 b5", True)]),
@@ -164,13 +167,6 @@ def test_prose_between_games_hides_none():
         "3:1: 'here'",
         "6:1: 'And'",
     ]
-
-
-def test_german_knights_are_no_pawns():
-    (game,) = read_games("1. d4 d5 2. Sf3 Sf6 3. Lf4 Sc6")
-    assert (moves_of(game), game.letters, game.faults) == (
-        ["d4", "d5", "Nf3", "Nf6", "Bf4", "Nc6"], "German or Swedish", [],
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -262,15 +258,6 @@ def test_castling_as_the_last_word_does_not_vanish(word):
     assert read(f"1. e4 e5 2. Nf3 Nf6 3. Bc4 Bc5 4. {word}") == [
         ("e4 e5 Nf3 Nf6 Bc4 Bc5 O-O", False)
     ]
-
-
-def test_two_games_without_an_empty_line_between_them_are_two():
-    for gap in ("\n", " ", "\n\n"):
-        text = f'[White "A"]\n1. e4 e5 1-0{gap}[White "B"]\n1. d4 0-1{gap}1. c4 *'
-        games = list(read_games(text))
-        assert [(game.game.headers["White"], moves_of(game)) for game in games] == [
-            ("A", ["e4", "e5"]), ("B", ["d4"]), ("?", ["c4"]),
-        ]  # fmt: skip
 
 
 @pytest.mark.parametrize("second", ['[White "B"]\n', '[Event "x"]\n[White "B"]\n', '[Black "C"]\n'])
@@ -527,6 +514,7 @@ def test_games_in_every_form_are_the_same_games(name):
         assert {game.letters == "English" for game in games} == {
             name not in pgn_forms.LETTERS or "figurines" in name
         }
+        assert name != "German" or games[0].letters == "German or Swedish"
         lines = lines_of(text)
         assert [line.moves.tolist() for line in lines] == [codes(moves)] * 2
         assert {line.fault for line in lines} == {""}
@@ -578,33 +566,31 @@ def test_the_kernel_of_the_reader_is_compiled_once():
     assert len(getattr(cut_text, "signatures", "1")) == 1  # without a compiler there are none
 
 
-def test_pieces_of_any_size_give_the_same_games():
-    text = "".join(
+@pytest.fixture(scope="module")
+def text_in_all_forms():
+    return "".join(
         pgn_forms.TEXTS[name](words_of(played_game(seed), san))
         for seed in range(2)
         for name in sorted(pgn_forms.TEXTS)
-    )
-    data = text.encode()
-    whole_text = list(main_lines(GameText(io.BytesIO(data))))
-    for size in (97, 1009, 20_011):
-        lines = list(main_lines(GameText(io.BytesIO(data), size)))
-        for one, other in zip(lines, whole_text, strict=True):
-            assert (one.line, one.end, one.fault) == (other.line, other.end, other.fault)
-            assert one.moves.tolist() == other.moves.tolist()
-
-
-def test_a_game_is_found_again_at_its_place():
-    data = "".join(
-        pgn_forms.TEXTS[name](words_of(played_game(3), san)) for name in sorted(pgn_forms.TEXTS)
     ).encode()
-    lines = list(main_lines(GameText(io.BytesIO(data), 1000)))
+
+
+def facts_of(lines):
+    return [(line.line, line.end, line.fault, line.moves.tolist()) for line in lines]
+
+
+def test_pieces_of_any_size_give_the_same_games(text_in_all_forms):
+    expected = facts_of(main_lines(GameText(io.BytesIO(text_in_all_forms))))
+    for size in (97, 1009, 20_011):
+        assert facts_of(main_lines(GameText(io.BytesIO(text_in_all_forms), size))) == expected
+
+
+def test_a_game_is_found_again_at_its_place(text_in_all_forms):
+    lines = list(main_lines(GameText(io.BytesIO(text_in_all_forms), 1000)))
     for number in (0, 7, len(lines) - 1):
-        text = GameText(io.BytesIO(data), 1000)
+        text = GameText(io.BytesIO(text_in_all_forms), 1000)
         text.skip_to(lines[number].end)
-        rest = list(main_lines(text))
-        assert [(line.line, line.end) for line in rest] == [
-            (line.line, line.end) for line in lines[number + 1 :]
-        ]
+        assert facts_of(main_lines(text)) == facts_of(lines[number + 1 :])
 
 
 def test_a_changed_character_is_a_fault_or_changes_nothing():
@@ -634,25 +620,19 @@ def game_of(name):
     return game
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_what_would_end_a_tag_is_escaped(name):
-    told = re.sub(r"[\n\r\t\0]", " ", name)
-    text = game_text(game_of(name))
-    assert text.splitlines()[4] == '[White "{}"]'.format(
-        told.replace("\\", "\\\\").replace('"', '\\"')
-    )
-    read = chess.pgn.read_game(io.StringIO(text))
-    assert re.sub(r'\\(["\\])', r"\1", read.headers["White"]) == told
-    assert [move.uci() for move in read.mainline_moves()] == ["e2e4", "e7e5"]
-    assert read.next().comment == 'a (brace), a "quote" \\ and Müller'
-
-
-def test_two_games_in_a_row_stay_two_games():
-    stream = io.StringIO("".join(map(game_text, map(game_of, NAMES))))
-    games = list(iter(lambda: chess.pgn.read_game(stream), None))
-    assert [(game.errors, len(list(game.mainline_moves()))) for game in games] == [([], 2)] * len(
-        NAMES
-    )
+def test_what_would_end_a_tag_is_escaped():
+    """Games in a row stay games of their own, too."""
+    text = "".join(map(game_text, map(game_of, NAMES)))
+    stream = io.StringIO(text)
+    for name in NAMES:
+        told = re.sub(r"[\n\r\t\0]", " ", name)
+        escaped = told.replace("\\", "\\\\").replace('"', '\\"')
+        assert f'[White "{escaped}"]\n' in text
+        game = chess.pgn.read_game(stream)
+        assert re.sub(r'\\(["\\])', r"\1", game.headers["White"]) == told
+        assert [move.uci() for move in game.mainline_moves()] == ["e2e4", "e7e5"]
+        assert game.next().comment == 'a (brace), a "quote" \\ and Müller'
+    assert chess.pgn.read_game(stream) is None
 
 
 @pytest.mark.parametrize("told", ["0-0", "?", "(null)", "1-0 forfeit"])

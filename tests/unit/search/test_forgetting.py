@@ -243,3 +243,10 @@ def test_what_a_small_tree_leaves_in_a_large_table_is_taken_out_alone(monkeypatc
         slices += 1
     assert slices <= 2
     assert not search.tree.table.any()
+
+
+def test_a_pass_that_forgets_writes_nothing_as_long_as_the_tree_may_grow():
+    """A field of the whole tree was copied four times a move."""
+    search = searched(POSITION, 300, room=50_000)
+    work = forgetting.begin_pass(search.tree)
+    assert max(map(np.size, work)) < 1000 + int(search.tree.counters[NODES])

@@ -1,6 +1,5 @@
 """Backups and proofs, on trees small enough to count by hand and in whole searches."""
 
-import chess
 import numpy as np
 import pytest
 
@@ -33,7 +32,6 @@ from tests.unit.search.trees import (
     add_child,
     decide,
     grow,
-    search,
     set_off,
     small_tree,
     visit,
@@ -130,21 +128,6 @@ def test_a_full_tree_leaves_the_node_without_edges():
     grow(tree, node, [0.5, 0.5])
     assert tree.state[node] == STUNTED
     assert tree.n_edges[node] == 0
-
-
-def test_stalemate_is_a_draw():
-    result = search(chess.Board("7k/8/6Q1/8/8/p7/P7/K7 w - - 0 1"), nodes=3000)
-    assert result.best_move.uci() != "g6f7"
-    (stalemate,) = (child for child in result.children if child.move.uci() == "g6f7")
-    assert stalemate.visits
-    assert (stalemate.q, stalemate.draw) == (0.0, 1.0)
-
-
-def test_the_fifty_move_rule_ends_lines():
-    result = search(chess.Board("7k/8/8/8/8/8/R7/K7 w - - 99 80"), nodes=500)
-    quiet = [child for child in result.children if child.visits and child.mate is None]
-    assert quiet
-    assert all(child.q == 0.0 for child in quiet)
 
 
 def test_a_policy_that_is_not_a_number_still_gives_every_move_a_place():
