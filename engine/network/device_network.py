@@ -22,7 +22,6 @@ from engine.errors import ConfigError
 from engine.network.families import PlanesConfig
 from engine.network.fused.given_tensors import layers_with
 from engine.network.fused.network_sizes import SQUARES
-from engine.network.outputs import FIRST_HEADS, Heads, policy_name
 from engine.network.planes import (
     FIFTY_MOVE_PLANE,
     MIDDLE_RATING,
@@ -75,11 +74,10 @@ class DeviceNetwork:
     """A network of any kind ready to play on `backend`, computed by its layers with sums in single
     precision.
 
-    tensors: its parameters and buffers by name. dtype: that of products. heads: Lc0's names of the
-    policy head and the value head to use. Raises ConfigError or ShapeError for tensors that do not
-    fit `config`, ConfigError for weights too large for `dtype`, and DeviceError when the device
-    fails. Only one thread may use it. A position's output does not depend on its neighbours, and in
-    its last bits on the size of the part.
+    tensors: its parameters and buffers by name. dtype: that of products. Raises ConfigError or
+    ShapeError for tensors that do not fit `config`, ConfigError for weights too large for `dtype`,
+    and DeviceError when the device fails. Only one thread may use it. A position's output does not
+    depend on its neighbours, and in its last bits on the size of the part.
     """
 
     _side, _filters = 8, 0  # of the boards in a flight
@@ -90,12 +88,10 @@ class DeviceNetwork:
         config: PlanesConfig,
         backend: Backend,
         dtype: str = "float16",
-        heads: Heads = FIRST_HEADS,
     ) -> None:
         self.config = config
         self.backend = backend
         self.dtype = np.dtype(dtype)
-        self._heads = policy_name(heads[0]), config.value_name(heads[1])
         self._places, self._width = _places(config)
         layers = fold_norms(layers_with(tensors, config))
         weights = self._laid_out(layers)
@@ -124,8 +120,8 @@ class DeviceNetwork:
         self._kernels.expand(flight.device_masks[:size], planes)
         with operations.half_products() if self.dtype == np.float16 else nullcontext():
             outputs = self._model(planes.transpose(0, 3, 1, 2))
-        policy, value = (outputs[head] for head in self._heads)
-        return policy, value, outputs.get("moves_left")
+        value = outputs[self.config.value_head]
+        return outputs["policy"], value, outputs.get("moves_left")
 
     def new_flight(self) -> Flight:
         """Return new buffers and a queue for one part."""
@@ -307,14 +303,13 @@ def network_on(
     tensors: Mapping[str, np.ndarray],
     config: PlanesConfig,
     backend: Backend,
-    *more: Any,
-    **others: Any,
+    dtype: str = "float16",
 ) -> DeviceNetwork:
     """Return a network of planes that plays on `backend`: a tower in few kernels, any other by its
     layers.
     """
     is_tower = isinstance(config, TowerConfig) and not config.policy_layers
-    return (DeviceTower if is_tower else DeviceNetwork)(tensors, config, backend, *more, **others)
+    return (DeviceTower if is_tower else DeviceNetwork)(tensors, config, backend, dtype)
 
 
 def planes_on(backend: Backend, masks: np.ndarray) -> Array:

@@ -8,8 +8,6 @@ import re
 
 from engine.errors import ConfigError
 
-Heads = tuple[str, str]  # of policy and value, by Lc0's names
-FIRST_HEADS: Heads = ("vanilla", "winner")
 MOVES_LEFT_SCALE = 100.0  # plies in one unit of the moves-left output
 CHUNK = 8  # positions that a tower evaluates together: their products fill the second-level cache
 

@@ -15,7 +15,6 @@ from engine.files.dit_file import load_tensors
 from engine.native.aligned_arrays import release_freed_memory
 from engine.network.lc0.schema import is_lc0
 from engine.network.manifest import LEARNED_ALONE, MANIFEST, SHIPPED, learned_alone, read_manifest
-from engine.network.outputs import FIRST_HEADS, Heads
 from engine.network.planes import FIFTY_MOVE_PLANE, PLANES
 from engine.network.sparse.sparse_parameters import sparse_config_of
 from engine.network.sparse.sparse_play import SparseNet
@@ -30,63 +29,51 @@ DEFAULT_NET = "<default>"
 TRIALS = 2  # random inputs that a net must answer with finite numbers before it is used
 
 
-def load_net(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> Fused | SparseNet:
+def load_net(path: str | Path | None = None) -> Fused | SparseNet:
     """Load a net of any family, ready to play; errors as for `load_planes`.
 
     None, "" and "<default>" stand for the shipped net to play with, whatever its family, and "zero"
-    for the one that learned alone. heads: Lc0's names of the policy head and the value head to use.
+    for the one that learned alone.
     """
     chosen = chosen_path(path, "default")
     if is_lc0(chosen):
-        return load_network(chosen, heads)
+        return load_network(chosen)
     header, tensors = load_tensors(chosen)
     try:
         config = sparse_config_of(header["model"])
     except ConfigError:
         from engine.network.families import planes_config
 
-        return _fused(chosen, tensors, planes_config(chosen, header), heads)
+        return _fused(chosen, tensors, planes_config(chosen, header))
     try:
         return SparseNet(tensors, config)
     except (ConfigError, ShapeError) as error:
         raise NetFileError(chosen, "a sparse network", str(error)) from error
 
 
-def load_network(path: str | Path | None = None, heads: Heads = FIRST_HEADS) -> Fused:
-    """Load a tower or transformer, ready to play; `path` and errors as for `load_planes`, `heads`
-    as for `load_net`.
-    """
+def load_network(path: str | Path | None = None) -> Fused:
+    """Load a tower or transformer, ready to play; `path` and errors as for `load_planes`."""
     chosen = chosen_path(path, "default_tower")
-    net = load_planes(chosen, heads)
-    return _fused(chosen, net.tensors, net.config, heads)
+    net = load_planes(chosen)
+    return _fused(chosen, net.tensors, net.config)
 
 
-def load_planes(path: str | Path | None = None, heads: Heads | None = FIRST_HEADS) -> PlanesFile:
-    """Read a tower or transformer as `read_planes` does.
+def load_planes(path: str | Path | None = None) -> PlanesFile:
+    """Read a tower or transformer with the heads that play.
 
     None, "" and "<default>" stand for the shipped tower. Raises NetFileError when the file is
     missing, damaged, not a tower, or differs from its manifest entry.
     """
     from engine.network.lc0.planes_file import read_planes
 
-    return read_planes(chosen_path(path, "default_tower"), heads)
+    return read_planes(chosen_path(path, "default_tower"), to_play=True)
 
 
-def _fused(
-    path: Path, tensors: Mapping[str, np.ndarray], config: PlanesConfig, heads: Heads
-) -> Fused:
+def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> Fused:
     from engine.network.tower.tower_model import TowerConfig
     from engine.network.tower.tower_play import FusedTower
     from engine.network.transformer.transformer_play import FusedTransformer
 
-    for part, head, there in zip(
-        ("the policy head", "the value head"),
-        heads,
-        (config.policy_heads, config.value_heads),
-        strict=True,
-    ):
-        if head not in there:
-            raise NetFileError(path, f"{part} {head}", f"only {', '.join(there)}")
     try:
         # Its layers go before those to play with are made.
         if not _answers_in_numbers(tensors, config):
@@ -95,7 +82,7 @@ def _fused(
         if isinstance(config, TowerConfig):
             tower: Fused = FusedTower(tensors, config)
         else:
-            tower = FusedTransformer(tensors, config, heads)
+            tower = FusedTransformer(tensors, config)
     except (ConfigError, ShapeError) as error:
         raise NetFileError(path, "a tower that fused inference can play", str(error)) from error
     release_freed_memory()

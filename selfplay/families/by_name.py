@@ -27,8 +27,7 @@ PARTS = ("policy", "value")  # what to train of a network with a value trunk
 def net_of_model(model: Layer) -> str:
     """Return a loaded network's family and size, such as 64x6 or transformer-128x4x8.
 
-    Raises ConfigError for others, for input planes that no training data come in, and without the
-    usual heads.
+    Raises ConfigError for others, and for input planes that no training data come in.
     """
     if isinstance(model, SparseNetwork):
         return str(sparse_config_of(model.config()))
@@ -39,10 +38,6 @@ def net_of_model(model: Layer) -> str:
         expected = f"input format {CLASSICAL}, of which training data are"
         raise ConfigError(
             f"a network to train needs {expected}, not {config.input_format}: {config.describe()}"
-        )
-    if "vanilla" not in config.policy_heads or "winner" not in config.value_heads:
-        raise ConfigError(
-            f"a network to train needs the heads vanilla and winner: {config.describe()}"
         )
     return str(config)
 

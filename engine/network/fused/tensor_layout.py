@@ -115,16 +115,15 @@ def stacked(count: int, layers: Iterable[dict[str, np.ndarray]]) -> dict[str, np
 # ---- heads ---------------------------------------------------------------------------------------
 
 
-def attention_weights(tensors: Tensors, head: str) -> Attention:
-    """Return the attention policy `head`."""
-    (query, query_bias), (key, key_bias) = (
-        affine(tensors, f"{head}.moves.{name}") for name in ("query", "key")
-    )
+def attention_weights(tensors: Tensors) -> Attention:
+    """Return the attention policy."""
+    query, query_bias = affine(tensors, "policy.moves.query")
+    key, key_bias = affine(tensors, "policy.moves.key")
     root = math.sqrt(len(query))
     weight = pad(np.concatenate([pad(part, 1) for part in (query.T / root, key.T)], axis=1), 0)
     bias = np.concatenate([pad(part, 0) for part in (query_bias / root, key_bias)])
-    pieces = tensors[f"{head}.moves.promotion"]
-    squares = one_by_one(affine(tensors, f"{head}.embedding"))
+    pieces = tensors["policy.moves.promotion"]
+    squares = one_by_one(affine(tensors, "policy.embedding"))
     # The 4th: knight.
     return Attention(squares, packed_copy(weight), flat(bias), flat(pad(pieces[:3] + pieces[3], 1)))
 

@@ -14,7 +14,6 @@ from engine.network.fused.network_sizes import SQUARES
 from engine.network.input_formats import INPUT_FORMATS
 from engine.network.lc0.schema import FORMAT_NAMES, LINEAR16, format_name
 from engine.network.lc0.tensor_map import POLICY_PLACES, VALUE_PLACES, count, find, places_of
-from engine.network.outputs import Heads
 from engine.network.planes import PLANES
 from engine.network.tower.tower_model import TowerConfig
 from engine.network.transformer.transformer_model import TransformerConfig
@@ -62,9 +61,9 @@ _MIN_VERSION = {"major": 0, "minor": 21, "patch": 0}
 _MIN_MINOR_VERSIONS = {"moves_left": 23, "attention": 28, "mish": 29, "transformer": 31}
 
 
-def network_of(path: str | Path, net: Message, chosen: Heads | None = None) -> PlanesConfig:
+def network_of(path: str | Path, net: Message, to_play: bool) -> PlanesConfig:
     """Return the sizes and heads of the tower or transformer in a parsed file: all heads, or those
-    chosen by name.
+    that play.
 
     A file without a network format has 112 planes and classical heads; so do structures 1 and 2,
     whatever their other fields say. Raises NetFileError, naming the format, for anything that is no
@@ -85,7 +84,7 @@ def network_of(path: str | Path, net: Message, chosen: Heads | None = None) -> P
     for field, (name, meanings) in (_OF_TOWERS if is_tower else _OF_TRANSFORMERS).items():
         _check(path, form, field, tuple(meanings))
         fields[name] = meanings[form[field]]
-    sizes = _Sizes(path, weights, fields, chosen)
+    sizes = _Sizes(path, weights, fields, to_play)
     try:
         return sizes.tower() if is_tower else sizes.transformer()
     except ConfigError as error:
@@ -161,12 +160,12 @@ class _Sizes:
     """Reads the sizes of a network off its file's tensors, by our names of them."""
 
     def __init__(
-        self, path: str | Path, weights: Message, fields: dict[str, Any], chosen: Heads | None
+        self, path: str | Path, weights: Message, fields: dict[str, Any], to_play: bool
     ) -> None:
         self.path = path
         self.weights = weights
         self.fields = fields
-        self._chosen = chosen
+        self._to_play = to_play
         self.moves_left = fields.pop("moves_left")
         self.by_name = "policy_heads" in weights, "value_heads" in weights
 
@@ -275,28 +274,12 @@ class _Sizes:
             raise NetFileError(self.path, "both gates or none", "one")
 
     def _heads(self) -> dict[str, Any]:
-        heads: list[tuple[str, ...]] = [("vanilla",), ("winner",)]
-        for number, (field, names) in enumerate(
-            (("policy_heads", POLICY_PLACES), ("value_heads", VALUE_PLACES))
-        ):
-            if field in self.weights:
-                heads[number] = tuple(
-                    name for name, place in names.items() if self.weights[field].get(place)
-                )
-        if self._chosen and all(
-            name in there for name, there in zip(self._chosen, heads, strict=True)
-        ):
-            heads = [(name,) for name in self._chosen]
-        if not all(heads):
-            raise NetFileError(
-                self.path, "a policy head and a value head that lc0 knows by name", "none"
-            )
-        return {
-            "policy_heads": heads[0],
-            "value_heads": heads[1],
-            **self.answers(f"value_{heads[1][0]}", "embedding.bias"),
-            **self.attention(f"policy_{heads[0][0]}"),
-        }
+        heads: dict[str, Any] = {}
+        for field, names in (("policy_heads", POLICY_PLACES), ("value_heads", VALUE_PLACES)):
+            if field in self.weights and not self._to_play:
+                messages = self.weights[field]
+                heads[field] = tuple(name for name, place in names.items() if messages.get(place))
+        return heads | self.answers("value", "embedding.bias") | self.attention("policy")
 
     def attention(self, head: str) -> dict[str, Any]:
         """Return the sizes of an attention policy."""

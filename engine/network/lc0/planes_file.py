@@ -14,19 +14,18 @@ from engine.network.input_formats import CLASSICAL
 from engine.network.lc0.reader import PlanesFile, load_lc0
 from engine.network.lc0.schema import is_lc0
 from engine.network.lc0.writer import save_lc0
-from engine.network.outputs import Heads
 from engine.network.tower.tower_model import TowerConfig
 from engine.nn import dit
 
 
-def read_planes(path: str | Path, heads: Heads | None = None) -> PlanesFile:
-    """Read a tower or transformer from a file of either kind; of one of Lc0's, all heads or these.
+def read_planes(path: str | Path, to_play: bool = False) -> PlanesFile:
+    """Read a tower or transformer from a file of either kind; `to_play` as for `load_lc0`.
 
     Raises NetFileError for every fault and for any other network.
     """
     path = Path(path)
     if is_lc0(path):
-        return load_lc0(path, heads)
+        return load_lc0(path, to_play)
     header, tensors = load_tensors(path)
     return PlanesFile(planes_config(path, header), tensors, header["card"])
 

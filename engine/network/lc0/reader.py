@@ -36,7 +36,6 @@ from engine.network.lc0.tensor_map import (
     stored_tensors,
     with_counter_times,
 )
-from engine.network.outputs import Heads
 
 # Unpacked bytes; a transformer of 1,024 numbers a square and 15 layers has 400 MB in 16 bits.
 MAX_BYTES = 1 << 30
@@ -61,9 +60,9 @@ class PlanesFile:
     card: dict[str, Any]  # how it was trained; Lc0's steps and losses under "training"
 
 
-def load_lc0(path: str | Path, heads: Heads | None = None) -> PlanesFile:
-    """Read a `.pb` or `.pb.gz` file with all its heads, which must have the same sizes, or with
-    those named alone.
+def load_lc0(path: str | Path, to_play: bool = False) -> PlanesFile:
+    """Read a `.pb` or `.pb.gz` file with all its heads, which must have the same sizes, or `to_play`
+    with the first two alone: vanilla and winner.
 
     Raises NetFileError for faults and for formats that are no network of ours; for numbers that are
     too large, when the tensor is taken.
@@ -79,7 +78,7 @@ def load_lc0(path: str | Path, heads: Heads | None = None) -> PlanesFile:
     if not data.startswith(schema.NET_START):
         raise NetFileError.foreign(path, repr(schema.NET_START), bytes(data[:64]))
     net = parse(path, memoryview(data), schema.NET)
-    config = network_of(path, net, heads)
+    config = network_of(path, net, to_play)
     form = describe(net.get("format", {}).get("network_format", {}))
     card = {
         "kind": "imported",

@@ -89,7 +89,7 @@ def _policy(tensors: Tensors, kind: str) -> PolicyHead:
         weight, bias = affine(tensors, "policy.dense")
         rows = weight.reshape(POLICY_SIZE, -1, SQUARES).swapaxes(1, 2)
         return Classical(one_by_one(affine(tensors, "policy.conv")), flat(pad(rows, 2)), flat(bias))
-    return attention_weights(tensors, "policy")
+    return attention_weights(tensors)
 
 
 def _gates(tensors: Tensors, config: TowerConfig) -> Gates:

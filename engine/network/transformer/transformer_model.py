@@ -100,10 +100,10 @@ class TransformerConfig(NetworkSizes):
         for name, choices in (("policy_heads", _POLICY_HEADS), ("value_heads", _VALUE_HEADS)):
             heads = tuple(getattr(self, name))
             object.__setattr__(self, name, heads)
-            if not heads or len(set(heads)) < len(heads) or not set(heads) <= set(choices):
-                raise ConfigError(
-                    f"transformer: expected heads of {', '.join(choices)}, found {', '.join(heads)}"
-                )
+            are_different = len(set(heads)) == len(heads)
+            if heads[:1] != choices[:1] or not are_different or not set(heads) <= set(choices):
+                expected = f"{choices[0]} first of the {name}, then any of {choices[1:]}"
+                raise ConfigError(f"transformer: expected {expected}, found {heads}")
         inner = dict.fromkeys(("feed_activation", "smolgen_activation"), _INNER_ACTIVATIONS)
         kinds = {
             "embedding": ("map", "dense"),

@@ -48,7 +48,6 @@ from engine.network.fused.tensor_layout import (
     stacked,
     stacked_encoders,
 )
-from engine.network.outputs import FIRST_HEADS, Heads, policy_name
 from engine.network.planes import PLANES
 from engine.network.transformer.embedding_steps import BoardWeights, embed
 from engine.network.transformer.transformer_model import DENSE_EPSILON, TransformerConfig, reach_map
@@ -68,16 +67,13 @@ class FusedTransformerWeights(NamedTuple):
     policy_encoders: Encoders | None
 
 
-def fold_transformer(
-    tensors: Tensors, config: TransformerConfig, heads: Heads
-) -> FusedTransformerWeights:
+def fold_transformer(tensors: Tensors, config: TransformerConfig) -> FusedTransformerWeights:
     """Lay out a transformer's parameters; names as in `transformer_model`."""
-    policy = policy_name(heads[0])
     encoders = None
     mix = None
     if config.policy_layers:
         encoders = fold_encoders(
-            tensors, f"{policy}.encoder", config.policy_layers, config.policy_encoder_layer
+            tensors, "policy.encoder", config.policy_layers, config.policy_encoder_layer
         )
     if config.embedding == "dense":
         sizes = config.encoder_layer | {"epsilon": DENSE_EPSILON, "smolgen": None}
@@ -88,9 +84,9 @@ def fold_transformer(
         board=_board(tensors, config),
         mix=mix,
         body=fold_encoders(tensors, "trunk.encoder", config.layers, config.encoder_layer),
-        policy=attention_weights(tensors, policy),
+        policy=attention_weights(tensors),
         policy_encoders=encoders,
-        **answer_heads(tensors, config.value_name(heads[1]), "embedding"),
+        **answer_heads(tensors, config.value_head, "embedding"),
     )
 
 
@@ -145,19 +141,14 @@ class FusedTransformer(Fused):
     """A transformer ready to play.
 
     `tensors` are the parameters of `transformer_model` by name. Raises ConfigError or ShapeError when they do
-    not fit `config` or are not finite. The heads go by Lc0's names.
+    not fit `config` or are not finite. Of several heads, the first ones play.
     """
 
     config: TransformerConfig
 
-    def __init__(
-        self,
-        tensors: Mapping[str, np.ndarray],
-        config: TransformerConfig,
-        heads: Heads = FIRST_HEADS,
-    ) -> None:
+    def __init__(self, tensors: Mapping[str, np.ndarray], config: TransformerConfig) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # The next line refuses the result.
-            self.weights = fold_transformer(folded_tensors(config, tensors), config, heads)
+            self.weights = fold_transformer(folded_tensors(config, tensors), config)
         super().__init__(config, self.weights)
         self.policy, self.encoders = self.weights.policy, self.weights.policy_encoders
 

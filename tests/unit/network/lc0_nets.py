@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.testing import assert_allclose
 
 from engine.board.convert import stack_from_board
 from engine.network import planes
@@ -13,11 +14,8 @@ from engine.nn.layers import softmax
 from tests.boards import random_game
 from tests.unit.network.fused_tower import infer
 
-BATCH = 32
-
 
 class NetAnswers(NamedTuple):
-    planes: np.ndarray  # float32 [N, 112, 8, 8] what was asked
     logits: np.ndarray  # [N, 1858]
     wdl: np.ndarray  # [N, 3]
     moves_left: np.ndarray  # [N] plies, 0 without such a head
@@ -28,29 +26,28 @@ class NetAnswers(NamedTuple):
         return self.wdl[:, 0].astype(np.float64) - self.wdl[:, 2]
 
 
-def training_answers(net, masks):
-    """Of the layers, 32 positions at a time."""
-    x = float_planes(masks)
-    model = layers_with(net.tensors, net.config)
-    parts = [model.forward(x[first : first + BATCH])[0] for first in range(0, len(x), BATCH)]
-    outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    if "wdl" in outputs:
-        wdl = softmax(outputs["wdl"].astype(np.float64))
+def training_answers(net, masks, policy="policy", value=None):
+    """Of the layers, with these heads."""
+    outputs = layers_with(net.tensors, net.config).predict(float_planes(masks), 32)
+    wdl = outputs[value or net.config.value_head].astype(np.float64)
+    if wdl.shape[1] == 3:
+        wdl = softmax(wdl)
     else:
-        value = outputs["value"]
-        wdl = np.concatenate([(1 + value) / 2, np.zeros_like(value), (1 - value) / 2], axis=1)
-    left = (
-        100 * np.maximum(outputs["moves_left"][:, 0], 0)
-        if "moves_left" in outputs
-        else np.zeros(len(x))
-    )
-    logits = outputs["policy"].reshape(len(x), -1)[:, HEAD_INDEX[net.config.policy]]
-    return NetAnswers(x, logits, wdl, left)
+        wdl = np.concatenate([(1 + wdl) / 2, np.zeros_like(wdl), (1 - wdl) / 2], axis=1)
+    left = 100 * np.maximum(outputs.get("moves_left", np.zeros((len(masks), 1))), 0)
+    logits = outputs[policy].reshape(len(masks), -1)[:, HEAD_INDEX[net.config.policy]]
+    return NetAnswers(logits, wdl, left[:, 0])
 
 
 def fused_answers(tower, masks):
     """Of the path that plays."""
-    return NetAnswers(float_planes(masks), *infer(tower, masks))
+    return NetAnswers(*infer(tower, masks))
+
+
+def assert_close(found, expected, tolerance):
+    assert_allclose(found.logits, expected.logits, atol=2 * tolerance)
+    assert_allclose(found.wdl, expected.wdl, atol=tolerance)
+    assert_allclose(found.moves_left, expected.moves_left, atol=100 * tolerance)
 
 
 def random_masks(n, rng):

@@ -27,6 +27,7 @@ def random_net(
     filters=16,
     blocks=2,
     encoders=0,
+    input_format=1,
 ):
     """Return the message for `encode`."""
     shapes = _shapes(policy, value, moves_left, gates, folded, filters, blocks, encoders)
@@ -36,7 +37,7 @@ def random_net(
     for name, shape in shapes.items():
         put(message, name, quantised(_draw(rng, name, shape)))
     network_format = {
-        "input": 1, "output": NUMBERS[value], "network": 4 if gates else 3, "policy": NUMBERS[policy],
+        "input": input_format, "output": NUMBERS[value], "network": 4 if gates else 3, "policy": NUMBERS[policy],
         "value": NUMBERS[value], "moves_left": int(moves_left), "default_activation": NUMBERS[activation],
     }  # fmt: skip
     return {

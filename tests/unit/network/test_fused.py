@@ -1,5 +1,5 @@
 """Fused inference keeps its promise that a position's bits depend on nothing else; that it answers
-like the layers it is made from, test_lc0_generated.py shows.
+like the layers it is made from, test_lc0_kinds.py shows.
 """
 
 import gc

@@ -2,8 +2,6 @@
 a search.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -13,9 +11,9 @@ from engine.files.dit_file import load_tensors, save_tensors
 from engine.network.device_network import DeviceTower
 from engine.network.sparse.sparse_model import SparseNetwork
 from engine.network.sparse.sparse_parameters import SparseConfig
-from engine.network.tower.tower_model import TowerConfig, tower_config_of
+from engine.network.tower.tower_model import TowerConfig
 from engine.network.weights import load_net
-from engine.nn import Dense, dit
+from engine.nn import dit
 
 TOWER = TowerConfig(
     16, 1, value_channels=4, value_hidden=16, moves_left_channels=2, moves_left_hidden=8
@@ -101,42 +99,3 @@ def test_weights_too_large_for_half_precision_are_refused_by_a_device():
     with pytest.raises(ConfigError, match="float16 can hold"):
         DeviceTower(tensors, TOWER, NUMPY, "float16")
     assert DeviceTower(tensors, TOWER, NUMPY, "float32").config == TOWER
-
-
-# ---- sizes of towers -----------------------------------------------------------------------------
-
-
-SMALL = TowerConfig(filters=16, blocks=2)
-
-
-@pytest.mark.parametrize("text", ["", "64", "64x6x8", "-64x6", "64 x 6", "0x6", "99999x1"])
-def test_other_sizes_are_refused(text):
-    with pytest.raises(ConfigError):
-        TowerConfig.parse(text)
-
-
-@pytest.mark.parametrize(
-    "sizes",
-    [
-        {"policy": "conv"},
-        {"value": "both"},
-        {"policy_planes": 72},
-        {"moves_left_channels": -1},
-        {"blocks": 5000},
-    ],
-)
-def test_sizes_that_do_not_exist_are_refused(sizes):
-    with pytest.raises(ConfigError):
-        replace(SMALL, **sizes)
-
-
-def test_another_model_is_no_tower():
-    with pytest.raises(ConfigError, match="not the configuration of a tower"):
-        tower_config_of(Dense(2, 2, np.random.default_rng(0)).config())
-
-
-def test_the_fifty_move_plane_starts_with_small_weights():
-    weight = SMALL.build(np.random.default_rng(0)).named_parameters()["trunk.input_conv.weight"]
-    assert float(np.abs(weight[:, 109]).mean()) * 99 == pytest.approx(
-        float(np.abs(weight[:, 108]).mean()), rel=0.3
-    )

@@ -1,6 +1,6 @@
 """The policy map against FORMATS' check values and a plain reading of its rules.
 
-Planes are compared with lc0's own in test_lc0_transformers.py.
+Planes are compared with lc0's own in test_lc0_kinds.py.
 """
 
 import chess

@@ -8,8 +8,7 @@ from engine.backend import NUMPY
 from engine.network.device_network import planes_on
 from engine.network.planes import RATING_PLANE, float_planes
 from engine.network.policy_map import CONV_INDEX
-from engine.network.tower.tower_model import TowerConfig, tower_config_of
-from engine.nn import dit
+from engine.network.tower.tower_model import TowerConfig
 from tests.unit.network.fused_tower import fused, infer, random_model
 from tests.unit.network.lc0_nets import random_masks
 
@@ -41,15 +40,3 @@ def test_fused_inference_reads_the_rating_as_the_layers_do(masks):
     logits, *_ = infer(fused(model, CONFIG), masks)
     expected = outputs["policy"].reshape(len(masks), -1)[:, CONV_INDEX]
     np.testing.assert_allclose(logits, expected, atol=1e-4)
-
-
-def test_a_file_says_that_its_tower_knows_ratings(tmp_path):
-    dit.save(tmp_path / "people.dit", CONFIG.build(default_rng(3)), {})
-    found = tower_config_of(dit.load(tmp_path / "people.dit")[0].config())
-    assert found == CONFIG
-
-
-@pytest.mark.parametrize("name", ["64x6", "people-64x6"])
-def test_the_name_of_a_tower_says_whether_it_knows_ratings(name):
-    config = TowerConfig.parse(name)
-    assert (str(config), config.rated) == (name, name.startswith("people"))

@@ -22,7 +22,7 @@ from engine.network.accumulator.short_rows import (
 )
 from engine.network.outputs import MOVES_LEFT_SCALE
 from engine.network.sparse.sparse_model import SparseNetwork
-from engine.network.sparse.sparse_parameters import SparseConfig, sparse_config_of
+from engine.network.sparse.sparse_parameters import SparseConfig
 from engine.network.sparse.sparse_play import SparseNet
 from engine.network.value.value_features import KING_BUCKET, KING_BUCKETS, MAX_VIEW, write_view_of
 from engine.network.value.value_parameters import (
@@ -252,26 +252,6 @@ def test_both_views_agree_with_python_chess():
 def test_every_king_bucket_has_a_square():
     seen = {int(KING_BUCKET[square]) for square in range(64) if square & 7 >= 4}
     assert seen == set(range(KING_BUCKETS))
-
-
-@pytest.mark.parametrize("text", ["sparse-128+v128", "sparse-256+v512", "sparse-768"])
-def test_a_name_tells_the_sizes(text):
-    config = SparseConfig.parse(text)
-    assert str(config) == text
-    if config.width < 512:
-        assert sparse_config_of(SparseNetwork(config, np.random.default_rng(1)).config()) == config
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *["sparse", "sparse-100", "sparse-0", "768", "sparse-99999"],
-        *["sparse-768+", "sparse-768+256", "sparse-768+v100", "sparse-768+v256k8"],
-    ],
-)
-def test_other_names_are_refused(text):
-    with pytest.raises(ConfigError, match=r"value trunk|a width|sparse"):
-        SparseConfig.parse(text)
 
 
 # ---- integers ------------------------------------------------------------------------------------
