@@ -80,33 +80,54 @@ def test_moves_before_a_control_all_get_a_share_of_what_is_left(moves_to_go):
         assert left > 60
 
 
-@pytest.mark.parametrize(
-    "odd", [{"moves_to_go": 0}, {"moves_to_go": -1}, {"white_increment_ms": -100}]
-)
-def test_numbers_that_tell_nothing_change_no_plan(odd):
-    """No moves to go took nine tenths of the clock."""
-    assert plan(white_time_ms=6000, **odd) == plan(white_time_ms=6000)
+MINUTE = {"white_time_ms": 60_000}
+REFILLED = {"white_time_ms": 1000, "white_increment_ms": 10, "overhead_ms": 10}
+# Two plans, of which the first has more time for a move.
+MORE_TIME = {
+    "each side reads its own clock": ({"black_time_ms": 1000}, {"black_time_ms": 1000, "white": False}),
+    "a machine that was late plans for it": ({"late_ms": 0}, {"late_ms": 1000}),
+    "a game is longer at its beginning": ({"moves_played": 20}, {"moves_played": 0}),
+    "and in its middle": ({"moves_played": 40}, {"moves_played": 20}),
+    "few moves to go are known to be few": ({"moves_to_go": 5}, {"moves_played": 400}),
+    "and many to be many": ({"moves_played": 400}, {"moves_to_go": 30}),
+    # At 1 s + 10 ms each move to come was expected to lose its whole increment: half of a clock
+    # was left at the end of games.
+    "moves lose less than the overhead": ({**REFILLED, "lag_ms": 1.0}, REFILLED),
+    "a clock that is not refilled lasts for a long game": (
+        {**REFILLED, "moves_played": 60}, {"white_time_ms": 1000, "moves_played": 60}),
+}  # fmt: skip
+ONE_SIDE = {"white_time_ms": 60_000, "white_increment_ms": 500}
+# Two plans that are one.
+SAME_TIME = {
+    "no moves to go": ({"moves_to_go": 0}, {}),  # They took nine tenths of the clock.
+    "less than none": ({"moves_to_go": -1}, {}),
+    "an increment below zero": ({"white_increment_ms": -100}, {}),
+    "a clock of one side serves both": ({**ONE_SIDE, "white": False}, ONE_SIDE),
+    "a very long game": ({"moves_played": 400}, {"moves_played": 40}),
+    "moves lose more than the overhead": ({**REFILLED, "lag_ms": 500.0}, REFILLED),
+}
 
 
-def test_each_side_reads_its_own_clock():
-    both = {"white_time_ms": 60_000, "black_time_ms": 1_000}
-    assert plan(True, **both).planned_ms > plan(False, **both).planned_ms
+@pytest.mark.parametrize("case", MORE_TIME)
+def test_a_plan_has_more_time_where(case):
+    more, less = (plan(**{**MINUTE, **limits}).planned_ms for limits in MORE_TIME[case])
+    assert more > less
+
+
+@pytest.mark.parametrize("case", SAME_TIME)
+def test_a_plan_is_the_same_with(case):
+    first, second = (plan(**{**MINUTE, **limits}) for limits in SAME_TIME[case])
+    assert first == second
+
+
+def test_an_increment_alone_is_no_clock():
+    assert plan(False, white_increment_ms=500).planned_ms is None
 
 
 def test_the_last_of_the_moves_to_go_brings_no_increment():
     """Nine increments come back in time for ten moves."""
     planned = plan(white_time_ms=60_150, white_increment_ms=4000, moves_to_go=10, overhead_ms=0)
     assert planned.planned_ms == pytest.approx((60_000 + 9 * 4000) / 10)
-
-
-@pytest.mark.parametrize("increment", [{}, {"white_increment_ms": 500}])
-def test_a_clock_of_one_side_serves_both(increment):
-    white, black = (plan(side, white_time_ms=60_000, **increment) for side in (True, False))
-    assert white.planned_ms == black.planned_ms
-
-
-def test_an_increment_alone_is_no_clock():
-    assert plan(False, white_increment_ms=500).planned_ms is None
 
 
 @pytest.mark.parametrize(
@@ -123,15 +144,6 @@ def test_doubt_gets_more_time_up_to_the_bound(thought, doubt, over):
     planned = plan(white_time_ms=60_000)
     clock = Clock(planned, 0.0, lambda: thought * planned.planned_ms / 1000.0)
     assert clock.is_over(doubt) == over
-
-
-def test_a_machine_that_was_late_plans_for_it():
-    clocks = [
-        plan(late_ms=late, white_time_ms=5000, white_increment_ms=50) for late in (0, 60, 200)
-    ]
-    planned = [clock.planned_ms for clock in clocks]
-    assert planned == sorted(planned, reverse=True)
-    assert planned[0] > planned[2]
 
 
 def test_moves_that_were_late_leave_a_move_the_time_that_was_set_for_it():
@@ -163,20 +175,6 @@ def test_lateness_is_forgotten_on_a_machine_that_is_quiet_again():
     for _ in range(20):
         lateness.note(-5.0)
     assert 0.0 <= lateness.ms < 1.0
-
-
-def test_a_clock_lasts_for_fewer_moves_the_longer_a_game_has_lasted():
-    """It had to last for 26 more moves at any time: a third of it was left at the end of a game."""
-    planned = [plan(white_time_ms=60_000, moves_played=n).planned_ms for n in (0, 20, 40, 400)]
-    assert planned[0] < planned[1] < planned[2] == planned[3]
-
-
-def test_moves_to_go_are_known_better_than_those_of_usual_games():
-    assert (
-        plan(white_time_ms=60_000, moves_to_go=5).planned_ms
-        > plan(white_time_ms=60_000, moves_played=400).planned_ms
-        > plan(white_time_ms=60_000, moves_to_go=30).planned_ms
-    )
 
 
 @pytest.mark.parametrize("lag_ms", [1, 10])
@@ -219,51 +217,29 @@ def test_no_value_is_known_of_another_game(game):
     assert last.value_before(after(chess.Board(), "e2e4", "e7e5")) is None
 
 
-def test_what_the_clock_lost_outside_of_a_search_is_known_at_the_next_move(game):
-    last = LastMove()
-    last.note(game, 0.25, clock_ms=900.0)
-    board = after(game, "b8c6", "f1b5")
-    assert last.lag_ms(board, Limits(black_time_ms=893, white_time_ms=5)) == 7.0
-
-
-@pytest.mark.parametrize(("left_ms", "lag_ms"), [(900, -0.5), (901, None), (1900, None)])
-def test_a_clock_that_gained_more_than_its_rounding_tells_of_no_lag(game, left_ms, lag_ms):
-    last = LastMove()
-    last.note(game, 0.25, clock_ms=899.5)
-    board = after(game, "b8c6", "f1b5")
-    assert last.lag_ms(board, Limits(black_time_ms=left_ms)) == lag_ms
+NEXT_MOVE = "b8c6 f1b5"
 
 
 @pytest.mark.parametrize(
-    ("moves", "limits"),
+    ("moves", "limits", "lag_ms"),
     [
-        (("b8c6", "f1b5"), {"black_time_ms": 60_000}),  # a new time control
-        (("b8c6", "f1b5"), {"nodes": 100}),
-        (("b8c6", "f1b5", "a7a6", "b5a4"), {"black_time_ms": 893}),  # not every move was Aino's
+        (NEXT_MOVE, {"black_time_ms": 893, "white_time_ms": 5}, 6.5),
+        (NEXT_MOVE, {"black_time_ms": 900}, -0.5),  # its rounding
+        (NEXT_MOVE, {"black_time_ms": 901}, None),
+        (NEXT_MOVE, {"black_time_ms": 60_000}, None),  # a new time control
+        (NEXT_MOVE, {"nodes": 100}, None),
+        (f"{NEXT_MOVE} a7a6 b5a4", {"black_time_ms": 893}, None),  # not every move was Aino's
     ],
 )
-def test_a_clock_that_tells_nothing_of_the_way_gives_no_lag(game, moves, limits):
+def test_what_the_clock_lost_outside_of_a_search_is_known_at_the_next_move(
+    game, moves, limits, lag_ms
+):
     last = LastMove()
-    last.note(game, 0.25, clock_ms=900.0)
-    assert last.lag_ms(after(game, *moves), Limits(**limits)) is None
-
-
-def test_a_move_plans_with_what_moves_lose_where_that_is_less_than_the_overhead():
-    """At 1 s + 10 ms each move to come was expected to lose its whole increment: half of a clock was
-    left at the end of games.
-    """
-    limits = {"white_time_ms": 1000, "white_increment_ms": 10, "overhead_ms": 10}
-    assert plan(lag_ms=1.0, **limits).planned_ms > 1.5 * plan(**limits).planned_ms
-    assert plan(lag_ms=500.0, **limits) == plan(**limits)
+    last.note(game, 0.25, clock_ms=899.5)
+    assert last.lag_ms(after(game, *moves.split()), Limits(**limits)) == lag_ms
 
 
 def test_no_move_takes_more_than_its_increment_from_a_clock_without_its_reserve():
     """Clocks of 1 s + 10 ms stayed at 60 ms, where two late moves lost a game."""
     limits = {"white_time_ms": 140, "white_increment_ms": 10, "overhead_ms": 10, "lag_ms": 1.0}
     assert plan(moves_played=60, **limits).hard_ms < 5
-
-
-def test_a_clock_that_is_not_refilled_lasts_for_a_long_game():
-    few = plan(white_time_ms=3000, overhead_ms=10, white_increment_ms=11, moves_played=60)
-    none = plan(white_time_ms=3000, overhead_ms=10, white_increment_ms=0, moves_played=60)
-    assert none.planned_ms < few.planned_ms - 11
