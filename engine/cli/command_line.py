@@ -123,15 +123,16 @@ class CommandParser(argparse.ArgumentParser):
         self.add_argument("--help-all", action="help", help=argparse.SUPPRESS)
 
     def parse_known_args(self, *words: Any, **keywords: Any) -> Any:
-        found, rest = super().parse_known_args(*words, **keywords)
-        for one in (one for one in self._actions if one.type is output_file):
-            if path := getattr(found, one.dest, None):
-                given = [
-                    value for name, value in vars(found).items() if name not in (one.dest, "load")
-                ]
-                check_output(path, given, Path(str(one.metavar)).suffix)
+        arguments, rest = super().parse_known_args(*words, **keywords)
+        for action in self._actions:
+            path = getattr(arguments, action.dest, None) if action.type is output_file else None
+            if path:
+                others = dict(vars(arguments))
+                others.pop(action.dest)
+                others.pop("load", None)
+                check_output(path, others.values(), Path(str(action.metavar)).suffix)
                 path.parent.mkdir(parents=True, exist_ok=True)  # before the command works for hours
-        return found, rest
+        return arguments, rest
 
     def error(self, message: str) -> NoReturn:
         words = [
@@ -166,11 +167,13 @@ def handling_signals(
     """Let a handler have these signals, where the system knows them, in the block. What `nohup`
     ignores stays so.
     """
-    numbers = [getattr(signal, name) for name in names.split() if hasattr(signal, name)]
-    heard = [
-        one for one in numbers if one == signal.SIGINT or signal.getsignal(one) != signal.SIG_IGN
-    ]
-    before = {number: signal.signal(number, handler) for number in heard}
+    before = {}
+    for name in names.split():
+        number = getattr(signal, name, None)
+        if number is None:
+            continue
+        if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:
+            before[number] = signal.signal(number, handler)
     try:
         yield
     finally:

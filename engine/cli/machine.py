@@ -21,11 +21,10 @@ def describe_machine() -> dict[str, str | int]:
     """Return names and versions for reports, by component; import NumPy first, because it loads the
     BLAS library.
     """
-    parts = [
-        (one["internal_api"], one.get("version") or "", one.get("architecture", ""))
-        for one in _blas_libraries()
-    ]
-    blas = [" ".join(part).strip() for part in parts]
+    blas = []
+    for library in _blas_libraries():
+        words = library["internal_api"], library.get("version"), library.get("architecture")
+        blas.append(" ".join(filter(None, words)))
     return {
         "processor": _processor(),
         "cores": usable_cpus(),

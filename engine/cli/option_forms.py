@@ -88,51 +88,47 @@ def add_setting_flags(
     of: settings that have the fields' defaults, by what each is the default for; such flags are
     None unless given.
     """
-    told = "default" if prefix is None else "default of new runs:"
-    for one in fields(settings):
-        if "help" not in one.metadata or (names and one.name not in names):
+    default_words = "default" if prefix is None else "default of new runs:"
+    for setting in fields(settings):
+        if "help" not in setting.metadata or (names and setting.name not in names):
             continue
-        dest = one.name if prefix is None else prefix + one.name
-        flag = (
-            f"--{dest}"
-            if prefix is not None
-            else one.metadata.get("flag") or f"--{dest}".replace("_", "-")
-        )
-        kind, metavar = _KINDS[one.type if isinstance(one.type, str) else one.type.__name__]
-        choices = one.metadata.get("choices", ())
-        allowed = allowed_text(one)
-        about = (
-            f"{f'{allowed}; ' if allowed and not choices else ''}{told} {_default_text(one, of)}"
-        )
-        text = f"{one.metadata['help']} ({about})".replace("%", "%%")
-        name = "|".join(choices) or one.metadata.get("metavar", metavar)
-        group.add_argument(
-            flag, type=kind, default=None if of else one.default, metavar=name, dest=dest, help=text
-        )
+        if prefix is None:
+            dest = setting.name
+            flag = setting.metadata.get("flag") or f"--{dest}".replace("_", "-")
+        else:
+            dest = prefix + setting.name
+            flag = f"--{dest}"
+        kind, metavar = _KINDS[
+            setting.type if isinstance(setting.type, str) else setting.type.__name__
+        ]
+        choices = setting.metadata.get("choices", ())
+        about = f"{default_words} {_default_text(setting, of)}"
+        if not choices and (allowed := allowed_text(setting)):
+            about = f"{allowed}; {about}"
+        text = f"{setting.metadata['help']} ({about})".replace("%", "%%")
+        name = "|".join(choices) or setting.metadata.get("metavar", metavar)
+        default = None if of else setting.default
+        group.add_argument(flag, type=kind, default=default, metavar=name, dest=dest, help=text)
 
 
-def _default_text(one: Field[Any], of: Mapping[str, Any] | None) -> str:
+def _default_text(setting: Field[Any], of: Mapping[str, Any] | None) -> str:
     """Return a field's default in words; of: as in `add_setting_flags`."""
-    found = {kind: getattr(settings, one.name) for kind, settings in (of or {}).items()}
-    if len(set(found.values())) > 1:
-        return ", ".join(f"{value} for {kind}" for kind, value in found.items())
-    return str(next(iter(found.values()), one.default)) or "empty"
+    defaults = {kind: getattr(settings, setting.name) for kind, settings in (of or {}).items()}
+    if len(set(defaults.values())) > 1:
+        return ", ".join(f"{value} for {kind}" for kind, value in defaults.items())
+    return str(next(iter(defaults.values()), setting.default)) or "empty"
 
 
 def given_settings(
     settings: type[Any], arguments: argparse.Namespace, *names: str
 ) -> dict[str, Any]:
     """Return the values of those flags that are not None, by field."""
-    found = {
-        one.name: getattr(arguments, one.name, None)
-        for one in fields(settings)
-        if "help" in one.metadata
-    }
-    return {
-        name: value
-        for name, value in found.items()
-        if value is not None and (not names or name in names)
-    }
+    given = {}
+    for setting in fields(settings):
+        value = getattr(arguments, setting.name, None) if "help" in setting.metadata else None
+        if value is not None and (not names or setting.name in names):
+            given[setting.name] = value
+    return given
 
 
 _USUAL = {"threads", "weights_file"}  # fields whose flags every help shows

@@ -11,7 +11,7 @@ import argparse
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -77,8 +77,7 @@ def check_output(path: Path, given: Iterable[Any], ending: str = "") -> None:
     if path.is_dir():
         raise ConfigError(f"{path} is a folder: give the output the name of a file")
     place = real_path(path)
-    values = [one for value in given for one in (value if isinstance(value, list) else [value])]
-    for text in (str(one) for one in values if isinstance(one, str | Path)):
+    for text in _texts_of(given):
         for name in (text, *re.split(r"[\s=]+", text)):  # as in games.pgn=0.5
             if place == real_path(name) or (
                 path.exists() and os.path.exists(name) and path.samefile(name)
@@ -100,6 +99,15 @@ def check_output(path: Path, given: Iterable[Any], ending: str = "") -> None:
         raise ConfigError(
             f"{path}: {path.suffix} stands for packed files, which Aino does not write: leave it out"
         )
+
+
+def _texts_of(values: Iterable[Any]) -> Iterator[str]:
+    """Yield the texts and paths among values, and those in lists of them."""
+    for value in values:
+        if isinstance(value, list):
+            yield from _texts_of(value)
+        elif isinstance(value, str | Path):
+            yield str(value)
 
 
 def check_earlier(path: Path, is_one: Callable[[IO[bytes]], object], what: str) -> None:

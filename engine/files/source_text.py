@@ -121,7 +121,9 @@ class SourceText:
             parts += [raw[at:first], self._written(words, encoding)]
             at = last
         raw = b"".join([*parts, raw[at:]])
-        here = [Splice(one.begin - self.begin, one.end - self.begin, one.words) for one in splices]
+        here = list[Splice]()
+        for begin, end, words in splices:
+            here.append(Splice(begin - self.begin, end - self.begin, words))
         text = splice(self.text, here)
         if self._read_again(raw) != text:
             raise DataError(message("these words would not be read again as they are written"))
@@ -279,4 +281,4 @@ def _is_read_as(raw: bytes, text: bytes) -> bool:
     """Whether bytes are read as a text, in which wrappers are blank."""
     if len(raw) != len(text):
         return False
-    return all(one == other or other == _BLANK for one, other in zip(raw, text, strict=True))
+    return all(byte == letter or letter == _BLANK for byte, letter in zip(raw, text, strict=True))

@@ -47,8 +47,12 @@ def game_splices(text: bytes, edited: chess.pgn.Game) -> list[Splice]:
     """
     splices = _Splicer(text).splices_of(edited)
     if splices and not are_same_games(_PlacedGame(splice(text, splices)).game, edited):
-        raise DataError(message("what was changed cannot be written into its text"))
+        raise _unwritable()
     return splices
+
+
+def _unwritable() -> DataError:
+    return DataError(message("what was changed cannot be written into its text"))
 
 
 def are_same_games(game: chess.pgn.Game, edited: chess.pgn.Game) -> bool:
@@ -65,8 +69,8 @@ def are_same_games(game: chess.pgn.Game, edited: chess.pgn.Game) -> bool:
             is_commented_alike and _are_same_words(node.starting_comment, wanted.starting_comment)
         ):
             return False
-        moves = [[child.move for child in one.variations] for one in (node, wanted)]
-        if moves[0] != moves[1] or node.nags != wanted.nags:
+        moves = [child.move for child in node.variations]
+        if moves != [child.move for child in wanted.variations] or node.nags != wanted.nags:
             return False
         todo += zip(node.variations, wanted.variations, strict=True)
     return True
@@ -128,15 +132,14 @@ class _PlacedGame:
         reader.data = text
         reader.final = True
         reader.line -= text[: len(text) - len(text.lstrip())].count(b"\n")  # told from its first
-        found = Cutter(reader, whole=True, most=2).cut()
-        games = [] if found is None else found.games
-        if found is None or len(games) != 1:
+        cut = Cutter(reader, whole=True, most=2).cut()
+        if cut is None or len(cut.games) != 1:
             raise DataError(message("this is not the text of one game"))
-        player, self.letters = play_tokens(found, games[0], False, PlacedPlayer)
+        player, self.letters = play_tokens(cut, cut.games[0], False, PlacedPlayer)
         if player.faults:
             raise _unreadable(reader, *min(player.faults))
         self.game = player.game
-        tokens = found.tokens_of(games[0])
+        tokens = cut.tokens_of(cut.games[0])
         begin = self._movetext_begin(tokens)
         self.standings: dict[chess.pgn.GameNode, _Standing] = {
             self.game: _Standing(begin, begin, begin)
@@ -208,22 +211,22 @@ class _PlacedGame:
             standing.end = standing.last = mark.end
 
     def _place_moves(self, line: _Line, node: chess.pgn.GameNode, place: int, till: int) -> None:
-        made = [node]
-        while made[-1].parent is not None and made[-1].parent is not line.node:
-            made.append(made[-1].parent)
+        nodes = [node]
+        while nodes[-1].parent is not None and nodes[-1].parent is not line.node:
+            nodes.append(nodes[-1].parent)
         begin = place if line.number is None else line.number
         word = self.text[place:till].decode()
         if glued := GLUED_RESULT.fullmatch(word):
             word = glued[1]
             till = place + len(word.encode())
-        for one in reversed(made):
-            self.standings[one] = _Standing(begin, till, till, is_alone=len(made) == 1)
+        for moved in reversed(nodes):
+            self.standings[moved] = _Standing(begin, till, till, is_alone=len(nodes) == 1)
         signs = word[len(word.rstrip("!?")) :]
         if signs:
             span = _Span(till - len(signs), till, nags=frozenset([SIGNS[signs]]))
             self.standings[node].marks.append(span)
         if line.first is None:
-            line.first = made[-1]
+            line.first = nodes[-1]
             self.standings[line.first].starting = line.starting
         line.node = node
         line.number = None
@@ -252,10 +255,10 @@ class _Splicer:
             node, wanted = todo.pop()
             self._edit_node(node, wanted)
             todo += self._edit_lines(node, wanted)
-        splices = sorted([*self._words, *self._lines], key=lambda one: one[:2])
-        for one, following in itertools.pairwise(splices):
-            if following.begin < one.end:
-                raise DataError(message("what was changed cannot be written into its text"))
+        splices = sorted([*self._words, *self._lines], key=lambda change: change[:2])
+        for earlier, following in itertools.pairwise(splices):
+            if following.begin < earlier.end:
+                raise _unwritable()
         return splices
 
     def _edit_tags(self, tags: dict[str, str], edited: dict[str, str]) -> None:
@@ -342,13 +345,13 @@ class _Splicer:
 
     def _mark(self, standing: _Standing, gone: set[int], added: list[int]) -> None:
         """Replace marks by others in the same form, as far as there are some."""
-        found = set[int]()
+        replaced = set[int]()
         for mark in standing.marks:
             if not mark.nags & gone:
                 continue
             if mark.nags - gone:
-                raise DataError(message("what was changed cannot be written into its text"))
-            found |= mark.nags
+                raise _unwritable()
+            replaced |= mark.nags
             is_number = self._text[mark.begin : mark.begin + 1] == b"$"
             if added and (is_number or added[0] in _GLYPHS):
                 number = added.pop(0)
@@ -358,8 +361,8 @@ class _Splicer:
                 self._words.append(self._removal(mark))
             else:
                 self._words.append(Splice(mark.begin, mark.end, ""))
-        if found != gone or not standing.is_alone:
-            raise DataError(message("what was changed cannot be written into its text"))
+        if replaced != gone or not standing.is_alone:
+            raise _unwritable()
         self._words += [self._insertion(standing.end, f" ${number}") for number in added]
 
     # ---- variations ------------------------------------------------------------------------------
@@ -375,14 +378,14 @@ class _Splicer:
         new = []
         pairs = list[tuple[chess.pgn.GameNode, chess.pgn.GameNode]]()
         for child in wanted.variations:
-            found = next((one for one in left if one.move == child.move), None)
-            if found is None:
+            standing = next((line for line in left if line.move == child.move), None)
+            if standing is None:
                 new.append(child)
                 continue
-            left.remove(found)
-            stay.append(found)
-            pairs.append((found, child))
-        is_in_order = stay == [one for one in node.variations if one in stay]
+            left.remove(standing)
+            stay.append(standing)
+            pairs.append((standing, child))
+        is_in_order = stay == [standing for standing in node.variations if standing in stay]
         if new and wanted.variations[-len(new) :] != new:
             is_in_order = False
         if stay[:1] != node.variations[:1] or not is_in_order:
@@ -391,7 +394,7 @@ class _Splicer:
         if not stay and new:
             self._lines.append(self._behind(node, self._moves_text(new)))
             return []
-        self._lines += [self._removal(self._placed.brackets[one]) for one in left]
+        self._lines += [self._removal(self._placed.brackets[gone]) for gone in left]
         for child in new:
             self._lines.append(self._behind(stay[0], f"({self._moves_text([child])})"))
         return pairs
