@@ -58,7 +58,7 @@ class NativeOperations(Operations):
         if groups > 1 and weight.shape[1] * len(weight) // groups >= LARGE_GROUP:
             return self._conv2d_of_groups(x, weight, windows, groups, input_gradient)
         if groups == 1 and winograd.supports(x, weight, windows):
-            return winograd.convolve_by_tiles(x, weight, input_gradient)
+            return winograd.convolve_by_tiles(x, weight, windows, input_gradient)
         if groups == 1 and windows == SINGLE_SQUARES:
             return self._conv2d_of_squares(x, weight, input_gradient)
         return correlation.convolve(x, weight, windows, groups, input_gradient)

@@ -11,14 +11,16 @@ input:
     dM = A dY A^T    dV[i] = dM[i] U[i]^T                             dd = B dV B^T, summed where tiles overlap
 
 Layout: tiles cover an image of any sides up to whole tiles, and its C channels up to `wide`, the
-next multiple of 16 lanes; what lies outside the image counts as 0. `board` holds one image inside a
-border of one square, flat [(H + 2) (W + 2) wide]. `products` is [36, stride]; its row i holds [T,
-wide], one row for each of T tiles. Rows lie a little more than T wide floats apart, because rows a
-power of two apart fall into the same few cache sets (measured on one board of 64 channels: 3.7 us
-against 0.7 us).
+next multiple of 16 lanes; what lies outside the image counts as 0. `board` holds one image inside
+its padding, flat [(H + 2) (W + 2) wide] for a result of H W squares in whole tiles (`Frame`).
+`products` is [36, stride]; its row i holds [T, wide], one row for each of T tiles. Rows lie a little
+more than T wide floats apart, because rows a power of two apart fall into the same few cache sets
+(measured on one board of 64 channels: 3.7 us against 0.7 us).
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,6 +33,15 @@ TILE = 4  # output squares along each side of a tile
 STRIDE_PAD = 16  # floats of padding after each row of products
 
 G = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
+
+
+class Frame(NamedTuple):
+    """How an image lies on the board."""
+
+    height: int  # of the result, in whole tiles
+    width: int
+    top: int  # rows of padding before the image
+    left: int
 
 
 # ---- one-dimensional transforms ------------------------------------------------------------------
@@ -222,16 +233,15 @@ def _output_adjoint_tile(images, at, rank, channels, products, to, stride):
 
 
 @kernel()
-def input_transform(images, first, count, wide, board, products, stride):
+def input_transform(images, first, count, frame, wide, board, products, stride):
     """Compute V of `count` images, starting with image `first`; `board` is scratch."""
-    height, width = -(-images.height // TILE) * TILE, -(-images.width // TILE) * TILE
-    rank = (width + 2) * wide
+    rank = (frame.width + 2) * wide
     place = 0
-    board[: (height + 2) * rank] = 0
+    board[: (frame.height + 2) * rank] = 0
     for image in range(first, first + count):
-        copy_image(images, image, board, rank + wide, rank, wide)
-        for row in range(0, height, TILE):
-            for column in range(0, width, TILE):
+        copy_image(images, image, board, frame.top * rank + frame.left * wide, rank, wide)
+        for row in range(0, frame.height, TILE):
+            for column in range(0, frame.width, TILE):
                 square = row * rank + column * wide
                 for c in range(0, wide, LANES):
                     input_tile(board, square + c, rank, wide, products, place + c, stride)
@@ -239,21 +249,23 @@ def input_transform(images, first, count, wide, board, products, stride):
 
 
 @kernel()
-def input_adjoint(products, stride, first, count, height, width, channels, wide, board, images):
+def input_adjoint(
+    products, stride, first, count, frame, height, width, channels, wide, board, images
+):
     """Compute the gradient [B, H, W, C] of `count` images from dV; `board` is scratch."""
-    tall, long = -(-height // TILE) * TILE, -(-width // TILE) * TILE
-    rank = (long + 2) * wide
+    rank = (frame.width + 2) * wide
+    start = frame.top * rank + frame.left * wide
     place = 0
     for image in range(first, first + count):
-        board[: (tall + 2) * rank] = 0
-        for row in range(0, tall, TILE):
-            for column in range(0, long, TILE):
+        board[: (frame.height + 2) * rank] = 0
+        for row in range(0, frame.height, TILE):
+            for column in range(0, frame.width, TILE):
                 square = row * rank + column * wide
                 for c in range(0, wide, LANES):
                     _input_adjoint_tile(products, place + c, stride, board, square + c, rank, wide)
                 place += wide
         at = image * height * width * channels
-        _copy_back(board, rank + wide, rank, wide, height, width, channels, images, at)
+        _copy_back(board, start, rank, wide, height, width, channels, images, at)
 
 
 @kernel()

@@ -11,7 +11,7 @@ cache. The backward pass computes V again instead of keeping it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,48 +29,56 @@ FORWARD_TILES = 64
 BACKWARD_TILES = 128
 # Of what is computed; below, `correlation` is faster (measured by benchmarks.layer_shapes)
 LEAST_USE = 0.35
-SAME = Geometry.of(3, 1, 1)
+NO_PADDING = Geometry.of(3, 1, 0)
 
 _G2 = np.kron(tiles.G, tiles.G).astype(np.float32)  # (36, 9): G g G^T on flattened matrices
 
 
 def supports(x: np.ndarray, weight: np.ndarray, geometry: Geometry) -> bool:
-    """Whether `convolve_by_tiles` computes this, and needs little more to fill tiles and lanes:
-    3x3, "same".
+    """Whether `convolve_by_tiles` computes this, 3x3 at stride 1, and needs little more to fill
+    tiles and lanes.
     """
-    if geometry != SAME:
+    if geometry._replace(padding=NO_PADDING.padding) != NO_PADDING:
         return False
-    sides, channels = x.shape[2:], weight.shape[:2]
+    sides, channels = geometry.sides(x.shape[2:]), weight.shape[:2]
     needed = math.prod(map(_whole_tiles, sides)) * math.prod(map(whole_lanes, channels))
     return math.prod(sides) * math.prod(channels) >= LEAST_USE * needed
 
 
-def convolve_by_tiles(x: np.ndarray, weight: np.ndarray, input_gradient: bool) -> Convolved:
-    """Like `Operations.conv2d` with stride 1 and padding 1, for inputs that `supports` accepts."""
-    kernels = len(weight)
+def convolve_by_tiles(
+    x: np.ndarray, weight: np.ndarray, geometry: Geometry, input_gradient: bool
+) -> Convolved:
+    """Like `Operations.conv2d`, for inputs that `supports` accepts."""
+    kernels, channels = weight.shape[:2]
     images = images_of(x)
     batch = len(x)
-    height, width = x.shape[2:]
-    deep, wide = whole_lanes(x.shape[1]), whole_lanes(kernels)
+    height, width = geometry.sides(x.shape[2:])
+    frame = _frame(geometry, x.shape[2:])
+    deep, wide = whole_lanes(channels), whole_lanes(kernels)
     u = _transformed(weight.transpose(2, 3, 1, 0))
     y = empty((batch, height, width, kernels))
-    board, page = _board(images, deep), _board(images, wide)
-    for first, count, v, m in _chunks(images, batch, FORWARD_TILES, deep, wide):
-        tiles.input_transform(images, first, count, deep, board, v.flat, v.stride)
+    board, page = _board(frame, deep), _board(frame, wide)
+    for first, count, v, m in _chunks(frame, batch, FORWARD_TILES, deep, wide):
+        tiles.input_transform(images, first, count, frame, deep, board, v.flat, v.stride)
         np.matmul(v.matrices, u, out=m.matrices)
         sides = height, width, kernels, wide
         tiles.output_transform(m.flat, m.stride, first, count, *sides, page, y.reshape(-1))
 
     def backward(dy):
-        dimages = empty((batch, height, width, x.shape[1])) if input_gradient else None
-        dweight = _gradients(images, images_of(dy), batch, weight, dimages)
+        dimages = empty((batch, *x.shape[2:], channels)) if input_gradient else None
+        dweight = _gradients(images, images_of(dy), batch, weight, frame, dimages)
         return None if dimages is None else dimages.transpose(0, 3, 1, 2), dweight
 
     return y.transpose(0, 3, 1, 2), backward
 
 
 def _gradients(
-    images: Images, slopes: Images, batch: int, weight: np.ndarray, dimages: np.ndarray | None
+    images: Images,
+    slopes: Images,
+    batch: int,
+    weight: np.ndarray,
+    frame: tiles.Frame,
+    dimages: np.ndarray | None,
 ) -> np.ndarray:
     """Return the gradient of the weight from images and their result's gradient; fill that of
     images.
@@ -79,11 +87,12 @@ def _gradients(
     deep, wide = whole_lanes(channels), whole_lanes(kernels)
     du = scratch("du", (tiles.PLACES, deep, wide))
     part = scratch("du_part", du.shape)
-    board, page = _board(images, deep), _board(images, wide)
+    board, page = _board(frame, deep), _board(frame, wide)
     if dimages is not None:
         u_transposed = _transformed(weight.transpose(2, 3, 0, 1))
-    for first, count, v, dm in _chunks(images, batch, BACKWARD_TILES, deep, wide):
-        tiles.input_transform(images, first, count, deep, board, v.flat, v.stride)
+    for first, count, v, dm in _chunks(frame, batch, BACKWARD_TILES, deep, wide):
+        place = first, count, frame
+        tiles.input_transform(images, *place, deep, board, v.flat, v.stride)
         tiles.output_adjoint(slopes, first, count, wide, page, dm.flat, dm.stride)
         np.matmul(v.matrices.transpose(0, 2, 1), dm.matrices, out=part if first else du)
         if first:
@@ -91,7 +100,7 @@ def _gradients(
         if dimages is not None:
             np.matmul(dm.matrices, u_transposed, out=v.matrices)
             sides = images.height, images.width, channels, deep
-            tiles.input_adjoint(v.flat, v.stride, first, count, *sides, board, dimages.reshape(-1))
+            tiles.input_adjoint(v.flat, v.stride, *place, *sides, board, dimages.reshape(-1))
     return _weight_gradient(du, channels, kernels)
 
 
@@ -117,10 +126,14 @@ def _transformed(by_place: np.ndarray) -> np.ndarray:
     return u
 
 
-def _board(images: Images, channels: int) -> np.ndarray:
-    """Return scratch for one image of whole tiles, with a border of one square."""
-    sides = (_whole_tiles(side) + 2 for side in (images.height, images.width))
-    return scratch(f"board {channels}", (math.prod(sides) * channels,))
+def _frame(geometry: Geometry, sides: Sequence[int]) -> tiles.Frame:
+    before = (ends[0] for ends in geometry.padding)
+    return tiles.Frame(*map(_whole_tiles, geometry.sides(sides)), *before)
+
+
+def _board(frame: tiles.Frame, channels: int) -> np.ndarray:
+    """Return scratch for one image on its board."""
+    return scratch(f"board {channels}", ((frame.height + 2) * (frame.width + 2) * channels,))
 
 
 class Products(NamedTuple):
@@ -140,12 +153,12 @@ class Products(NamedTuple):
 
 
 def _chunks(
-    images: Images, batch: int, most: int, deep: int, wide: int
+    frame: tiles.Frame, batch: int, most: int, deep: int, wide: int
 ) -> Iterator[tuple[int, int, Products, Products]]:
     """Yield the first image of each chunk of so many tiles, how many images it has, and scratch for
     V and M.
     """
-    per_board = _whole_tiles(images.height) * _whole_tiles(images.width) // tiles.TILE**2
+    per_board = frame.height * frame.width // tiles.TILE**2
     chunk = max(1, most // per_board)
     for first in range(0, batch, chunk):
         count = min(chunk, batch - first)
