@@ -111,17 +111,27 @@ def softmax_cross_entropy(
     if not 0 <= label_smoothing <= 1 or (label_smoothing and mask is not None):
         limit = "from 0 to 1, and 0 where a mask is given"
         raise ConfigError(f"label_smoothing must be {limit}, not {label_smoothing}")
-    if class_weights is None and weights is None and not label_smoothing and reduction == "mean":
-        result = _plain_loss(logits, targets, mask, ignore_index)
+    of_places = None
+    if weights is not None:
+        of_places = place_weights("softmax_cross_entropy", weights, logits.shape[:-1], logits)
+    of_classes = _class_weights(logits, class_weights)
+    if (
+        mask is None
+        and targets.dtype.kind in "iu"
+        and targets.ndim < last + 1
+        and logits.shape[-1] > 1
+    ):
+        settings = of_classes, of_places, label_smoothing, reduction
+        result = _loss_of_classes(logits, targets, ignore_index, *settings)
         if result is not None:
             return result
+    are_plain = class_weights is None and weights is None and not label_smoothing
+    if are_plain and reduction == "mean" and last == 1 and ignore_index is None:
+        loss, gradient = soft_target_loss(logits, _distribution(logits, targets, mask), mask)
+        return float(loss), gradient
     counted = targets != ignore_index
     if ignore_index is None:
         counted = xp_of(logits).ones(logits.shape[:-1], bool)
-    of_places = None
-    if weights is not None:
-        of_places = place_weights("softmax_cross_entropy", weights, counted.shape, logits)
-    of_classes = _class_weights(logits, class_weights)
     losses, gradient, weight = _of_each_place(
         logits, targets, counted, mask, of_classes, of_places, label_smoothing
     )
@@ -132,22 +142,6 @@ def softmax_cross_entropy(
         return MeanOver(total, SUM), gradient
     share = 1 / weight if weight else 0.0
     return MeanOver(total * share, weight), gradient * share
-
-
-def _plain_loss(
-    logits: Array, targets: Array, mask: Array | None, ignore_index: int | None
-) -> tuple[float, Array] | None:
-    """Return the mean loss of outputs and targets of the usual forms, for which there is a shorter
-    way; of others None.
-    """
-    result = None
-    are_classes = targets.dtype.kind in "iu" and targets.ndim < logits.ndim
-    if mask is None and are_classes and logits.shape[-1] > 1:
-        result = _loss_of_classes(logits, targets, ignore_index)
-    if result is None and logits.ndim == 2 and ignore_index is None:
-        loss, gradient = soft_target_loss(logits, _distribution(logits, targets, mask), mask)
-        result = float(loss), gradient
-    return result
 
 
 def _check_targets(logits: Array, targets: Array, mask: Array | None, are_classes: bool) -> None:
@@ -272,18 +266,38 @@ def _check_axis(logits: Array, targets: Array) -> None:
 
 
 def _loss_of_classes(
-    logits: Array, targets: Array, ignore_index: int | None
-) -> tuple[float, Array] | None:
+    logits: Array,
+    targets: Array,
+    ignore_index: int | None,
+    of_classes: Array,
+    of_places: Array | None,
+    smoothing: float,
+    reduction: str,
+) -> tuple[Any, Array] | None:
     """Return `softmax_cross_entropy` for classes [B] or [B, T], if a kernel computes it."""
-    counted = targets if ignore_index is None else targets[targets != ignore_index]
-    count = counted.size
-    if count:
-        _check_classes(counted, logits.shape[-1])
-    result = operations_for(logits).cross_entropy(logits, targets, ignore_index, count)
-    if result is None or (logits.ndim == 2 and ignore_index is None):
-        return result
-    loss, gradient = result
-    return MeanOver(loss, count), gradient
+    counted = ... if ignore_index is None else targets != ignore_index
+    classes = targets[counted]
+    if classes.size:
+        _check_classes(classes, logits.shape[-1])
+    row_weights = of_classes[classes]
+    if of_places is not None:
+        row_weights = row_weights * of_places[counted]
+    weight = float(row_weights.sum(dtype=np.float64))
+    share = 1.0
+    if reduction == "mean":
+        share = 1 / weight if weight else 0.0
+    settings = ignore_index, share, of_places, of_classes, smoothing
+    result = operations_for(logits).cross_entropy(logits, targets, *settings)
+    if result is None:
+        return None
+    total, losses, gradient = result
+    if reduction == "none":
+        return losses.astype(logits.dtype), gradient
+    if reduction == "sum":
+        return MeanOver(total, SUM), gradient
+    mean = total * share
+    is_of_examples = logits.ndim == 2 and weight == len(logits)
+    return mean if is_of_examples else MeanOver(mean, weight), gradient
 
 
 def _check_classes(classes: Array, count: int) -> None:
@@ -354,7 +368,6 @@ def sigmoid_binary_cross_entropy(
     softmax_cross_entropy. Raises ShapeError when the shapes differ, DataError
     for targets outside [0, 1].
     """
-    xp = xp_of(logits)
     _check_pair("sigmoid_binary_cross_entropy", logits, targets)
     smallest, largest = bounds(targets)
     if not (smallest >= 0 and largest <= 1):
@@ -362,11 +375,7 @@ def sigmoid_binary_cross_entropy(
             f"sigmoid_binary_cross_entropy: expected targets in [0, 1], found {smallest} to {largest}"
         )
     targets = targets.astype(logits.dtype, copy=False)
-    size = xp.abs(logits)
-    small = xp.exp(-size)
-    wrong = xp.where(logits > 0, 1 - targets, targets)
-    losses = xp.where(wrong == 0, 0, size) * wrong + xp.log1p(small)
-    slopes = xp.where(logits >= 0, 1, small) / (1 + small) - targets
+    losses, slopes = operations_for(logits).binary_cross_entropy(logits, targets)
     if class_weights is not None:
         of_classes = _class_weights(logits, class_weights)
         losses, slopes = losses * of_classes, slopes * of_classes

@@ -156,25 +156,13 @@ class GroupNorm(Layer):
         self.params["beta"] = np.zeros(channels, np.float32)
 
     def forward(self, x: Array, training: bool = False) -> Forward:
-        check_input(self, x, "B", self.channels, "...", dtype=self.params["gamma"].dtype)
-        each = self.channels, *[1] * (x.ndim - 2)
-        gamma, beta = (self.params[name].reshape(each) for name in ("gamma", "beta"))
-        xp = xp_of(x)
-        width = math.prod(x.shape[1:]) // self.groups
-        if not width:
+        gamma, beta = self.params["gamma"], self.params["beta"]
+        check_input(self, x, "B", self.channels, "...", dtype=gamma.dtype)
+        if not math.prod(x.shape[1:]):
             raise ShapeError(f"GroupNorm: there is nothing in {list(x.shape)}")
-        rows = x.reshape(len(x), self.groups, width)
-        units = xp.ones(width, x.dtype), xp.zeros(width, x.dtype)
-        h, norm_backward = operations_for(x).layer_norm(rows, *units, self.epsilon)
-        h = h.reshape(x.shape)
-        axes = (0, *range(2, x.ndim))
-
-        def backward(dy):
-            dx, *_ = norm_backward((gamma * dy).reshape(rows.shape))
-            grads = {"gamma": (dy * h).sum(axis=axes), "beta": dy.sum(axis=axes)}
-            return dx.reshape(x.shape), grads
-
-        return gamma * h + beta, backward
+        settings = self.groups, self.epsilon
+        y, norm_backward = operations_for(x).group_norm(x, gamma, beta, *settings)
+        return y, _named(norm_backward)
 
 
 @register("rms_norm")

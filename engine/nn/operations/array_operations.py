@@ -8,6 +8,7 @@ against it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, reduce
@@ -290,6 +291,25 @@ class Operations:
 
         return y.reshape(x.shape), backward
 
+    def group_norm(
+        self, x: Array, gamma: Array, beta: Array, groups: int, epsilon: float
+    ) -> tuple[Array, NormBackward]:
+        """`GroupNorm` of x [B, C, ...]."""
+        xp = self.xp
+        each = len(gamma), *[1] * (x.ndim - 2)
+        gain = gamma.reshape(each)
+        rows = x.reshape(len(x), groups, math.prod(x.shape[1:]) // groups)
+        units = xp.ones(rows.shape[-1], x.dtype), xp.zeros(rows.shape[-1], x.dtype)
+        h, norm_backward = self.layer_norm(rows, *units, epsilon)
+        h = h.reshape(x.shape)
+        axes = (0, *range(2, x.ndim))
+
+        def backward(dy):
+            dx, *_ = norm_backward((gain * dy).reshape(rows.shape))
+            return dx.reshape(x.shape), (dy * h).sum(axis=axes), dy.sum(axis=axes)
+
+        return gain * h + beta.reshape(each), backward
+
     def softmax(self, scores: Array) -> tuple[Array, Callable[[Array], Array]]:
         """Softmax along the last axis as in `attend`; rows of -infinity become 0. May overwrite
         scores, and dy.
@@ -315,14 +335,30 @@ class Operations:
     # ---- ends of residual blocks -----------------------------------------------------------------
 
     def cross_entropy(
-        self, logits: Array, classes: Array, ignored: int | None, count: int
-    ) -> tuple[float, Array] | None:
-        """Return the mean over `count` places of -ln softmax at the class, and its gradient; None
-        where no kernel computes them.
+        self,
+        logits: Array,
+        classes: Array,
+        ignored: int | None,
+        share: float,
+        place_weights: Array | None,
+        class_weights: Array,
+        smoothing: float,
+    ) -> tuple[float, Array, Array] | None:
+        """Return the sum of the losses of all places, these, and the gradient of the sum times
+        `share`, as in `softmax_cross_entropy`; None where no kernel computes them.
 
         logits [..., A], classes integer [...], in range; places of class `ignored` cost nothing.
         """
         return None
+
+    def binary_cross_entropy(self, logits: Array, targets: Array) -> tuple[Array, Array]:
+        """Return the loss of each number, as in `sigmoid_binary_cross_entropy`, and its slope."""
+        xp = self.xp
+        size = xp.abs(logits)
+        small = xp.exp(-size)
+        wrong = xp.where(logits > 0, 1 - targets, targets)
+        losses = xp.where(wrong == 0, 0, size) * wrong + xp.log1p(small)
+        return losses, xp.where(logits >= 0, 1, small) / (1 + small) - targets
 
     def square_mean(self, x: Array) -> Array:
         """Mean over the squares of each plane: x [B, C, H, W] -> [B, C]."""

@@ -112,6 +112,21 @@ def _pair(value: Callable[..., Any], slope: Callable[..., Any]) -> KernelPair:
     return KernelPair(values, slopes)
 
 
+@kernel(contract=True)
+def binary_terms(logits, targets, losses, slopes):
+    """Fill -(t log p + (1 - t) log(1 - p)) of p = sigmoid z, and p - t."""
+    zero, one = splat(0.0), splat(1.0)
+    for i in range(0, len(logits), LANES):
+        count = min(len(logits) - i, LANES)
+        z = load_part(logits, i, count, zero)
+        t = load_part(targets, i, count, zero)
+        e = decay_lanes(z)
+        wrong = choose(z, one - t, t)
+        size = choose(wrong, choose(z, z, zero - z), zero)
+        store_part(losses, i, size * wrong + log1p_lanes(e), count)
+        store_part(slopes, i, choose(z, one, e) / (one + e) - t, count)
+
+
 # ---- the functions -------------------------------------------------------------------------------
 
 
@@ -159,6 +174,37 @@ def _selu(x, a):
 @kernel(contract=True)
 def _selu_slope(x, y, a):
     return choose(x, splat(SELU_SCALE), y + splat(SELU_SCALE * SELU_ALPHA))
+
+
+@kernel(contract=True)
+def _celu(x, a):
+    return choose(x, x, a * expm1_lanes(minimum(splat(0.0), x) / a))
+
+
+@kernel(contract=True)
+def _celu_slope(x, y, a):
+    return choose(x, splat(1.0), y / a + splat(1.0))
+
+
+@kernel(contract=True)
+def _hard_sigmoid(x, a):
+    return minimum(relu(a * x + splat(0.5)), splat(1.0))
+
+
+@kernel(contract=True)
+def _hard_sigmoid_slope(x, y, a):
+    return where_positive(y * _one_minus(y), a)
+
+
+@kernel(contract=True)
+def _hard_swish(x, a):
+    return x * _hard_sigmoid(x, a)
+
+
+@kernel(contract=True)
+def _hard_swish_slope(x, y, a):
+    gate = _hard_sigmoid(x, a)
+    return gate + x * _hard_sigmoid_slope(x, gate, a)
 
 
 @kernel(contract=True)
@@ -285,6 +331,9 @@ PAIRS = {
     "leaky_relu": _pair(_leaky_relu, _leaky_relu_slope)._replace(parameter=LEAK),
     "elu": _pair(_elu, _elu_slope)._replace(parameter=1.0),
     "selu": _pair(_selu, _selu_slope),
+    "celu": _pair(_celu, _celu_slope)._replace(parameter=1.0),
+    "hard_sigmoid": _pair(_hard_sigmoid, _hard_sigmoid_slope)._replace(parameter=1 / 6),
+    "hard_swish": _pair(_hard_swish, _hard_swish_slope)._replace(parameter=1 / 6),
     "sigmoid": _pair(_sigmoid, _sigmoid_slope),
     "softplus": _pair(_softplus, _softplus_slope),
     "swish": _pair(_swish, _swish_slope),

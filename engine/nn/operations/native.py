@@ -221,25 +221,54 @@ class NativeOperations(Operations):
 
         return scores, backward
 
+    def group_norm(
+        self, x: Array, gamma: Array, beta: Array, groups: int, epsilon: float
+    ) -> tuple[Array, NormBackward]:
+        flat = _flat(x)
+        y = empty(x.shape)
+        mean = np.empty(len(x) * groups, np.float32)
+        factor = np.empty_like(mean)
+        rows.normalise_planes(flat, gamma, beta, groups, epsilon, y.reshape(-1), mean, factor)
+        if not (factor > 0).all():
+            return super().group_norm(x, gamma, beta, groups, epsilon)
+
+        def backward(dy):
+            dx = empty(x.shape)
+            sums = np.zeros((2, len(gamma)))
+            gradients = dx.reshape(-1), *sums
+            rows.normalise_planes_gradient(_flat(dy), flat, gamma, groups, mean, factor, *gradients)
+            return dx, *sums.astype(np.float32)
+
+        return y, backward
+
     def cross_entropy(
-        self, logits: Array, classes: Array, ignored: int | None, count: int
-    ) -> tuple[float, Array]:
+        self,
+        logits: Array,
+        classes: Array,
+        ignored: int | None,
+        share: float,
+        place_weights: Array | None,
+        class_weights: Array,
+        smoothing: float,
+    ) -> tuple[float, Array, Array]:
         gradient = empty(logits.shape)
         least = np.empty(LANES, np.float32)
+        places = logits.shape[:-1]
         # Others would be read and written behind the end of the logits.
-        flat_classes = np.ascontiguousarray(classes, np.int64).reshape(math.prod(logits.shape[:-1]))
+        flat_classes = np.ascontiguousarray(classes, np.int64).reshape(math.prod(places))
         none = -1 if ignored is None else int(ignored)
-        share = 1 / max(count, 1)
-        loss = rows.cross_entropy_rows(
-            _flat(logits),
-            flat_classes,
-            logits.shape[-1],
-            none,
-            share,
-            gradient.reshape(-1),
-            least,
-        )
-        return loss * share, gradient
+        weights = np.ones(places, np.float32) if place_weights is None else place_weights
+        losses = np.empty(len(flat_classes))
+        settings = none, share, _flat(weights), _flat(class_weights), float(smoothing)
+        flat = _flat(logits), flat_classes
+        total = rows.cross_entropy_rows(*flat, *settings, losses, gradient.reshape(-1), least)
+        return total, losses.reshape(places), gradient
+
+    def binary_cross_entropy(self, logits: Array, targets: Array) -> tuple[Array, Array]:
+        losses, slopes = empty(logits.shape), empty(logits.shape)
+        flat = losses.reshape(-1), slopes.reshape(-1)
+        elementwise.binary_terms(_flat(logits), _flat(targets), *flat)
+        return losses, slopes
 
     def square_mean(self, x: Array) -> Array:
         squares = x.shape[2] * x.shape[3]

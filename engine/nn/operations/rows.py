@@ -94,30 +94,70 @@ def softmax_gradient(slope, shares, width):
 
 
 @kernel(contract=True)
-def cross_entropy_rows(logits, targets, width, ignored, share, gradient, least):
-    """Return the sum of -ln softmax at the target over rows, and fill its gradient times `share`.
+def cross_entropy_rows(
+    logits, classes, ignored, share, places, weights, smoothing, losses, gradient, least
+):
+    """Fill the loss of each row, and the gradient of their sum times `share`; return this sum.
 
-    A row whose target is `ignored` costs nothing. `least` float32 [16] is scratch.
+    A row costs places[row] sum of -d ln softmax, with d = weights q and q = smoothing / A, to which
+    its class adds 1 - smoothing. A row whose class is `ignored` costs nothing. `least` float32 [16]
+    is scratch.
     """
-    loss = 0.0
+    total_loss = 0.0
     zero = splat(0.0)
-    for row in range(len(targets)):
+    width = len(weights)
+    even = np.float32(smoothing / width)
+    for row in range(len(classes)):
         first = row * width
         end = (row + 1) * width
-        target = targets[row]
-        if target == ignored:
+        if classes[row] == ignored:
+            losses[row] = 0
             for at in range(first, end, LANES):
                 store_part(gradient, at, zero, min(end - at, LANES))
             continue
+        target = first + classes[row]
+        own = (1 - smoothing) * weights[classes[row]]
         top = largest_in_row(logits, first, end, least)
         whole = powers_of_row(logits, first, end, splat(top), gradient)
-        loss += math.log(np.float64(whole)) - (np.float64(logits[first + target]) - np.float64(top))
-        factor = splat(np.float32(share) / whole)
-        for at in range(first, end, LANES):
-            count = min(end - at, LANES)
-            store_part(gradient, at, load_part(gradient, at, count, zero) * factor, count)
-        gradient[first + target] -= np.float32(share)
-    return loss
+        total, along = own, own * (np.float64(logits[target]) - np.float64(top))
+        if smoothing:
+            all_weights, all_terms = zero, zero
+            for at in range(0, width, LANES):
+                count = min(width - at, LANES)
+                weight = load_part(weights, at, count, zero)
+                off = load_part(logits, first + at, count, splat(top)) - splat(top)
+                all_weights, all_terms = all_weights + weight, all_terms + weight * off
+            total += even * lane_sum(all_weights)
+            along += even * lane_sum(all_terms)
+        losses[row] = places[row] * (total * math.log(np.float64(whole)) - along)
+        total_loss += losses[row]
+        scale = share * places[row]
+        factor = splat(np.float32(scale * total) / whole)
+        rest = splat(np.float32(scale * even))
+        for at in range(0, width, LANES):
+            count = min(width - at, LANES)
+            slope = load_part(gradient, first + at, count, zero) * factor
+            if smoothing:
+                slope = slope - rest * load_part(weights, at, count, zero)
+            store_part(gradient, first + at, slope, count)
+        gradient[target] -= np.float32(scale * own)
+    return total_loss
+
+
+@kernel(contract=True)
+def row_moments(x, start, width, epsilon):
+    """Return the mean of a row, and 1 / sqrt(variance + epsilon)."""
+    total = splat(0.0)
+    squares = splat(0.0)
+    for c in range(0, width, LANES):
+        total = total + load_part(x, start + c, min(width - c, LANES), splat(0.0))
+    mean = lane_sum(total) / np.float32(width)
+    middle = splat(mean)
+    for c in range(0, width, LANES):
+        off = load_part(x, start + c, min(width - c, LANES), middle) - middle
+        squares = squares + off * off
+    deviation = math.sqrt(lane_sum(squares) / np.float32(width) + epsilon)
+    return mean, np.float32(1) / np.float32(deviation)
 
 
 @kernel(contract=True)
@@ -127,24 +167,71 @@ def normalise_rows(x, gamma, beta, epsilon, y, mean, factor):
     zero = splat(0.0)
     for row in range(len(mean)):
         start = row * width
-        total = zero
-        squares = zero
-        for c in range(0, width, LANES):
-            total = total + load_part(x, start + c, min(width - c, LANES), zero)
-        mean[row] = lane_sum(total) / np.float32(width)
-        middle = splat(mean[row])
-        for c in range(0, width, LANES):
-            off = load_part(x, start + c, min(width - c, LANES), middle) - middle
-            squares = squares + off * off
-        factor[row] = np.float32(1) / np.float32(
-            math.sqrt(lane_sum(squares) / np.float32(width) + epsilon)
-        )
-        scale = splat(factor[row])
+        mean[row], factor[row] = row_moments(x, start, width, epsilon)
+        middle, scale = splat(mean[row]), splat(factor[row])
         for c in range(0, width, LANES):
             count = min(width - c, LANES)
             h = (load_part(x, start + c, count, zero) - middle) * scale
             value = h * load_part(gamma, c, count, zero) + load_part(beta, c, count, zero)
             store_part(y, start + c, value, count)
+
+
+@kernel(contract=True)
+def normalise_planes(x, gamma, beta, groups, epsilon, y, mean, factor):
+    """Group norm: a row has planes of some channels, each with its own gamma and beta; the rest is
+    as in `normalise_rows`.
+    """
+    depth = len(gamma) // groups
+    width = len(x) // len(mean)
+    zero = splat(0.0)
+    for row in range(len(mean)):
+        mean[row], factor[row] = row_moments(x, row * width, width, epsilon)
+        middle = splat(mean[row])
+        for plane in range(depth):
+            channel = row % groups * depth + plane
+            scale, shift = splat(factor[row] * gamma[channel]), splat(beta[channel])
+            start = row * width + plane * (width // depth)
+            end = start + width // depth
+            for at in range(start, end, LANES):
+                count = min(end - at, LANES)
+                value = (load_part(x, at, count, zero) - middle) * scale + shift
+                store_part(y, at, value, count)
+
+
+@kernel(contract=True)
+def normalise_planes_gradient(dy, x, gamma, groups, mean, factor, dx, dgamma, dbeta):
+    """Compute dx of `normalise_planes`, and add up dgamma and dbeta, float64 [C]."""
+    depth = len(gamma) // groups
+    width = len(x) // len(mean)
+    zero = splat(0.0)
+    for row in range(len(mean)):
+        middle, scale = splat(mean[row]), splat(factor[row])
+        shared, common = 0.0, 0.0
+        for plane in range(depth):
+            channel = row % groups * depth + plane
+            total, along = zero, zero
+            start = row * width + plane * (width // depth)
+            end = start + width // depth
+            for at in range(start, end, LANES):
+                count = min(end - at, LANES)
+                d = load_part(dy, at, count, zero)
+                h = (load_part(x, at, count, middle) - middle) * scale
+                total, along = total + d, along + d * h
+            dbeta[channel] += lane_sum(total)
+            dgamma[channel] += lane_sum(along)
+            shared += gamma[channel] * lane_sum(total)
+            common += gamma[channel] * lane_sum(along)
+        mean_slope = splat(np.float32(shared / width))
+        turn = splat(np.float32(common / width))
+        for plane in range(depth):
+            gain = splat(gamma[row % groups * depth + plane])
+            start = row * width + plane * (width // depth)
+            end = start + width // depth
+            for at in range(start, end, LANES):
+                count = min(end - at, LANES)
+                h = (load_part(x, at, count, zero) - middle) * scale
+                g = load_part(dy, at, count, zero) * gain
+                store_part(dx, at, (g - mean_slope - h * turn) * scale, count)
 
 
 @kernel(contract=True)

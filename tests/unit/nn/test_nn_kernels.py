@@ -249,18 +249,47 @@ def test_activations_agree_with_the_reference_at_any_size(name, layout):
         np.testing.assert_allclose(found, wanted, rtol=5e-7, atol=5e-7)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("width", [3, 16, 100])
-def test_cross_entropy_of_classes_agrees_with_that_in_double_precision(width):
+def test_cross_entropy_of_classes_agrees_with_that_in_double_precision(width, smoothing, reduction):
     rng = np.random.default_rng(7)
     logits = 5 * random(rng, 4, 6, width)
     classes = rng.integers(0, width, (4, 6))
-    logits[0, 0, 0] = -np.inf
-    classes[0, 0] = 1
-    loss, gradient = softmax_cross_entropy(logits, classes, ignore_index=2)
-    expected, wide_gradient = softmax_cross_entropy(double(logits), classes, ignore_index=2)
-    assert loss == pytest.approx(expected, rel=1e-6)
-    assert loss.places == expected.places
-    assert_close(gradient, wide_gradient)
+    if not smoothing:  # which would cost infinity
+        logits[0, 0, 0] = -np.inf
+        classes[0, 0] = 1
+    options = {"ignore_index": 2, "label_smoothing": smoothing, "reduction": reduction}
+    for further in ({}, {"class_weights": rng.random(width), "weights": rng.random((4, 6))}):
+        loss, gradient = softmax_cross_entropy(logits, classes, **options, **further)
+        expected, wide_gradient = softmax_cross_entropy(
+            double(logits), classes, **options, **further
+        )
+        np.testing.assert_allclose(loss, expected, rtol=1e-6, atol=1e-6)
+        if reduction != "none":
+            assert loss.places == pytest.approx(expected.places)
+        assert_close(gradient, wide_gradient)
+
+
+@pytest.mark.parametrize("number", [0.0, 3.0, -3.0, 90.0, -90.0, 1e30, np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("target", [0.0, 0.25, 1.0])
+def test_binary_cross_entropy_agrees_with_the_reference(number, target):
+    logits, targets = np.full((3, 7), number, np.float32), np.full((3, 7), target, np.float32)
+    with np.errstate(invalid="ignore"):
+        expected = REFERENCE.binary_cross_entropy(double(logits), double(targets))
+    for terms, wide_terms in zip(
+        NATIVE.binary_cross_entropy(logits, targets), expected, strict=True
+    ):
+        np.testing.assert_allclose(terms, wide_terms, rtol=3e-7, atol=3e-7)
+
+
+@pytest.mark.parametrize(("groups", "sides"), [(1, ()), (2, (5,)), (3, (5, 7)), (6, (5, 7))])
+def test_group_norm_agrees_with_the_reference(groups, sides):
+    rng = np.random.default_rng(5)
+    x, gamma, beta = random(rng, 4, 6, *sides, offset=9), random(rng, 6), random(rng, 6)
+    assert_agrees("group_norm", (x, gamma, beta), groups, 1e-5, tolerance=2e-5)
+    x[1, 2] = np.nan
+    assert np.isnan(NATIVE.group_norm(x, gamma, beta, groups, 1e-5)[0][1, 2]).all()
 
 
 @pytest.mark.parametrize(
