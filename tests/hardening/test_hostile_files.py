@@ -174,12 +174,6 @@ def test_a_start_that_is_no_position_never_reaches_a_kernel(game):
             decode_record(encode_record(replace(game, start=start)))
 
 
-def test_values_that_no_game_has_are_refused(game):
-    for change in ({"white_points": 3}, {"root_wdl": np.full_like(game.root_wdl, np.nan)}):
-        with pytest.raises(DataError):
-            decode_record(encode_record(replace(game, **change)))
-
-
 def test_illegal_moves_are_told_when_they_are_exported(game):
     damaged = replace(game, moves=np.full_like(game.moves, 0xFFFF))
     with pytest.raises(DataError, match="illegal move at ply 0"):

@@ -48,7 +48,10 @@ def test_house_errors_are_one_line(capsys):
             "loop {}/run --candidate=x.dit",
             "to generate first: `aino-train loop {}/run --until fit`",
         ),
+        ("loop {}/run --hours nan", "--hours: expected above 0, got nan"),
         ("report {}/nowhere", "nowhere: no such folder"),
+        ("export {} --pgn {}/x.pgn", "no published games"),
+        ("gauntlet --against strong x --out {}/x", "a rating as a whole number, got 'strong'"),
         ("match --opening-plies=-1", "--opening-plies: expected a number of at least 0, got -1"),
         (
             "match --first=a --second=b --out={}/m --resign=3:0",

@@ -201,16 +201,6 @@ def test_a_folder_with_one_game_a_file_is_data(tmp_path):
 # ---- what occurs twice ---------------------------------------------------------------------------
 
 
-def test_equal_games_are_kept_once(positions):
-    known = {}
-    first = games_of(positions, 0, 4)
-    double, repeated = without_known_games(concatenate([positions, first]), known)
-    assert repeated == 4
-    assert double.usable.tolist() == [True] * positions.n_positions + [False] * first.n_positions
-    again, repeated = without_known_games(positions, known)
-    assert (repeated, again.usable.any()) == (positions.n_games, False)
-
-
 def test_position_keys_are_those_of_the_board(positions):
     keys = position_keys(positions)
     assert keys[0] == row_from_board(chess.Board())[13]

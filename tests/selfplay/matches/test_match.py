@@ -106,20 +106,24 @@ def match_in_nodes(first, second):
     return replace(match_of(control=VIRTUAL, longest=10), first=one, second=two)
 
 
-def test_a_clock_in_nodes_loses_what_they_are_worth(tmp_path):
-    """45,000 nodes are 0.45 s, of which the increment gives back 0.1 s: the third move has 0.3 s."""
-    row = played(match_in_nodes(1_000, 45_000), tmp_path)[0]
-    assert (row.reason, row.offender) == (Reason.TIME, "two")
-    assert row.detail == "0.450 s used of 0.300 s"
-    assert [thought.time_ms for thought in row.thoughts] == [10, 450, 10, 450, 10]
+A_MOVE = TimeControl(movetime_s=0.3, nodes_per_ms=100)
 
 
-@pytest.mark.parametrize(("nodes", "reason"), [(31_000, Reason.LENGTH), (31_100, Reason.TIME)])
-def test_an_engine_in_nodes_may_look_at_its_clock_each_1024_nodes(tmp_path, nodes, reason):
-    """It lost on time for nodes between two of its looks."""
-    control = TimeControl(movetime_s=0.3, nodes_per_ms=100)
+@pytest.mark.parametrize(
+    ("nodes", "control", "reason", "detail"),
+    [
+        # 0.45 s a move, of which the increment gives back 0.1 s: the third move has 0.3 s.
+        (45_000, VIRTUAL, Reason.TIME, "0.450 s used of 0.300 s"),
+        # An engine may look at its clock each 1024 nodes.
+        (31_000, A_MOVE, Reason.LENGTH, ""),
+        (31_100, A_MOVE, Reason.TIME, "used of"),
+        (0, VIRTUAL, Reason.TIME, "told no nodes"),
+    ],
+)
+def test_a_clock_in_nodes_loses_what_they_are_worth(nodes, control, reason, detail, tmp_path):
     row = played(replace(match_in_nodes(1_000, nodes), control=control), tmp_path)[0]
-    assert row.reason == reason
+    assert (row.reason, row.offender) == (reason, "two" if detail else "")
+    assert detail in row.detail
 
 
 def test_a_busy_machine_takes_nothing_off_a_clock_in_nodes(tmp_path, monkeypatch):
@@ -127,12 +131,6 @@ def test_a_busy_machine_takes_nothing_off_a_clock_in_nodes(tmp_path, monkeypatch
     row = played(match_in_nodes(1_000, 1_000), tmp_path)[0]
     assert row.reason == Reason.LENGTH
     assert max(row.slowest_ms) == 10.0
-
-
-def test_a_clock_in_nodes_needs_nodes(tmp_path):
-    row = played(match_in_nodes(1_000, 0), tmp_path)[0]
-    assert (row.reason, row.offender) == (Reason.TIME, "two")
-    assert "told no nodes" in row.detail
 
 
 def test_a_clock_in_nodes_needs_an_engine_that_knows_it(tmp_path):
@@ -157,6 +155,7 @@ def test_each_engine_may_have_a_speed_of_its_own():
         ("slow", CLOCK, Reason.TIME),
         ("slow", TimeControl(movetime_s=0.3, margin_s=0.5), Reason.TIME),
         ("slow", TimeControl(nodes=100, margin_s=0.5), Reason.LENGTH),
+        ("nodeless", None, Reason.LENGTH),  # it knows no search that only nodes limit
         ("hang", CLOCK, Reason.STALL),
         ("hang", TimeControl(nodes=100, margin_s=60.0), Reason.STALL),
         ("pause", TimeControl(1.5, 0.01), Reason.LENGTH),  # the referee is stopped
@@ -187,10 +186,6 @@ def test_first_searches_are_on_nobodys_clock(tmp_path):
     )
     assert {row.reason for row in rows} == {Reason.LENGTH}
     assert max(thought.time_ms for row in rows for thought in row.thoughts) < 3000
-
-
-def test_an_engine_that_knows_no_nodes_plays(tmp_path):
-    assert {row.reason for row in played(match_of("nodeless"), tmp_path)} == {Reason.LENGTH}
 
 
 def test_engine_that_leaves_between_games_loses_the_next_one(tmp_path):
@@ -382,12 +377,6 @@ def test_games_of_others_are_refused(tmp_path):
         Match(match_of(), archive)
 
 
-def test_the_folder_of_another_match_is_refused(tmp_path):
-    MatchArchive(tmp_path, match_of().description())
-    with pytest.raises(RunError, match="another match"):
-        MatchArchive(tmp_path, match_of("crash", 1).description())
-
-
 def test_a_match_goes_on_with_the_files_that_it_began_with(tmp_path):
     (net := tmp_path / "net.dit").write_text("trained")
     options = (("WeightsFile", str(net)), ("LogFile", log := str(tmp_path / "log")))
@@ -448,7 +437,10 @@ def test_engines_are_described_in_words(words, contestant):
         ("cmd=a nodes=few", "whole number of nodes"),
         ("cmd=a nodes=", "whole number of nodes"),
         ("cmd=a movetime=", "expected seconds a move"),
-        ("cmd=a tc=", "time control"),
+        *(
+            (f"cmd=a tc={text}", "time control")
+            for text in ("", "fast", "0+1", "1+-1", "nan", "inf")
+        ),
         ("cmd=a tc=1+0 movetime=1", "time for each move"),
         ("cmd=aino name='one", "No closing quotation"),
         ('name=one cmd="aino \'"', "No closing quotation"),
@@ -457,17 +449,6 @@ def test_engines_are_described_in_words(words, contestant):
 def test_words_that_describe_no_engine_are_refused(text, words):
     with pytest.raises(ConfigError, match=words):
         parse_contestant(text)
-
-
-@pytest.mark.parametrize("text", ["", "fast", "0+1", "1+-1", "nan", "inf"])
-def test_what_is_no_time_control_is_refused(text):
-    with pytest.raises(ConfigError, match="time control"):
-        TimeControl.parse(text)
-
-
-def test_half_a_pair_is_refused():
-    with pytest.raises(ConfigError, match="even number"):
-        match_of(games=3)
 
 
 @pytest.mark.parametrize(

@@ -51,12 +51,19 @@ def test_a_root_value_that_is_no_chance_is_refused(value):
 
 
 @pytest.mark.parametrize(
-    "field", [{"gave_up": 5}, {"number": -1}, {"generation": 1 << 32}, {"white_points": 300}]
+    "field",
+    [
+        {"gave_up": 5},
+        {"number": -1},
+        {"generation": 1 << 32},
+        {"white_points": 300},  # which has no room
+        {"white_points": 3},
+    ],
 )
-def test_a_value_that_cannot_be_stored_is_refused_by_name(field):
+def test_a_value_that_no_game_has_is_refused(field):
     """A bare ValueError or struct.error came."""
     with pytest.raises(DataError):
-        encode_record(replace(RECORD, **field))
+        decode_record(encode_record(replace(RECORD, **field)))
 
 
 @pytest.mark.parametrize("scores", [None, RECORD.target_scores])

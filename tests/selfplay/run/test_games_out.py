@@ -68,8 +68,3 @@ def test_a_resigned_game_has_one_key_in_every_form(tmp_path, start, plies):
             keys |= set(game_keys(games))
         assert in_run.moves_left.tolist() == list(range(plies - 1, -1, -1))
     assert len(keys) == 1
-
-
-def test_export_of_nothing_is_refused(tmp_path, aino_train):
-    assert "no published games" in aino_train(f"export {tmp_path} --pgn {tmp_path}/x.pgn", status=1)
-    assert not (tmp_path / "x.pgn").exists()

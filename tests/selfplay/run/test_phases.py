@@ -213,15 +213,6 @@ def test_lost_candidate_is_trained_again(generated, straight):
 # ---- phases that are not due, or resumed with other settings -------------------------------------
 
 
-def test_candidate_for_a_finished_run_begins_no_generation(tmp_path):
-    run = open_run(tmp_path)
-    run.ledger.begin_generation(1, "")
-    run.ledger.enter_phase(1, Phase.DONE)
-    with pytest.raises(RunError, match="generation 2 has to generate first"):
-        adopt_candidate(run, run.best)
-    assert run.ledger.current() == (1, Phase.DONE)
-
-
 def stopped_after(calls):
     """A stop function that is true after so many calls."""
     left = iter([False] * calls)

@@ -52,14 +52,6 @@ def test_no_generation_begins_after_the_hours_of_a_run(straight):
     assert straight.ledger.current() == (1, Phase.DONE)
 
 
-@pytest.mark.parametrize("hours", ["nan", "0", "-1"])
-def test_a_run_without_hours_is_refused(hours, aino_train, tmp_path):
-    assert f"--hours: expected above 0, got {hours}" in aino_train(
-        f"loop {tmp_path}/run --hours {hours}", status=1
-    )
-    assert not (tmp_path / "run").exists()
-
-
 @pytest.mark.parametrize(
     "flag", ["heldout=no.pgn", "fit.backend=cupy", "openings=random:41", "openings=no.epd"]
 )

@@ -40,17 +40,6 @@ def filled(rows, numbers):
     return batch
 
 
-def test_each_epoch_draws_every_row_in_another_order():
-    order = RowOrder(1000, seed=3)
-    first, second = order.sample(0, 1000), order.sample(1000, 1000)
-    assert sorted(first) == sorted(second) == list(range(1000))
-    assert (first != second).mean() > 0.9
-    assert abs(np.corrcoef(first, np.arange(1000))[0, 1]) < 0.15
-    assert_array_equal(
-        np.concatenate([order.sample(0, 300), order.sample(300, 900)]), order.sample(0, 1200)
-    )
-
-
 def test_order_is_the_feistel_network_by_its_definition():
     """Four rounds with the mixer of SplitMix64, as plain Python integers once gave them: a run goes
     on in its order.

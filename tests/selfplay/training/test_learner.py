@@ -37,7 +37,7 @@ SETTINGS = LearnerSettings(
 
 
 each_family = pytest.mark.parametrize(
-    "net", ["16x2", "people-16x2", "sparse-128", "transformer-16x1x2"]
+    "net", ["16x2", "people-16x2", "people-128", "sparse-128", "transformer-16x1x2"]
 )
 
 

@@ -19,10 +19,6 @@ from selfplay.families.people.people_family import (
 from selfplay.families.people.people_sampler import PeopleSampler, new_people_batch
 from selfplay.run.config import default_config
 from selfplay.training.recipe import LearnerSettings
-from tests.selfplay.training.learners import (
-    assert_checkpoint_continues,
-    assert_threads_change_nothing,
-)
 
 CONFIG = PeopleConfig(width=128, mixer=64, layers=2, hidden=8)
 SETTINGS = LearnerSettings(32, weight_decay=0.01, threads=1)
@@ -95,20 +91,6 @@ def test_playing_gives_what_training_gives(positions):
         logits = source.found.logits[slot, : batch.n_moves[slot]] / np.float64(TEMPERATURE)
         trained = np.exp(logits - logits.max())
         assert np.allclose(chances, trained / trained.sum(), atol=1e-5)
-
-
-def new_learner(positions, threads=1):
-    batches = PeopleMixture(CONFIG, [positions], [1.0], 64, 1)
-    settings = LearnerSettings(64, weight_decay=0.01, threads=threads)
-    return PeopleFamily(CONFIG).learner(new_network(), batches, settings, 1e-3, "numpy")
-
-
-def test_a_checkpoint_continues_to_the_same_network(positions, tmp_path):
-    assert_checkpoint_continues(lambda: new_learner(positions), tmp_path / "checkpoint.npz")
-
-
-def test_threads_change_no_number(positions):
-    assert_threads_change_nothing(lambda threads: new_learner(positions, threads))
 
 
 def test_single_positions_are_refused():
