@@ -85,16 +85,14 @@ def play_series(
     event: str,
     text_of: Callable[[Any], str],
     result_of: Callable[[Any], dict[str, Any]],
-    free: tuple[str, ...] = (),
 ) -> tuple[bool, Any]:
     """Start or continue a match or a gauntlet in a folder. Returns whether it is finished, and its
     standing.
 
-    text_of: a standing in a line; result_of: as JSON values; free: more settings that may differ
-    from the folder's.
+    text_of: a standing in a line; result_of: as JSON values.
     """
     with folder_lock(folder, "a match"), stop_flag() as stop:
-        archive = MatchArchive(folder, settings.description(free), settings.resolved(), event)
+        archive = MatchArchive(folder, settings.description(), settings.resolved(), event)
         series = new_series(settings, archive)
         now = series.standing()
         # Engines may take minutes to start.

@@ -23,7 +23,7 @@ from selfplay.records.collect import collect
 from selfplay.records.game import training_game
 from selfplay.records.label_folder import LabelFolder, composition
 from selfplay.records.positions import UNKNOWN_RATING, PositionSet
-from selfplay.records.replay import published_games, published_generations
+from selfplay.run.games_out import games_of_run
 from selfplay.teachers.labelling import LabelPlan, LabelRun, TreeNet, file_hash
 from selfplay.teachers.net_file import read_stockfish_net
 from selfplay.teachers.policy_labels import PolicyPlan, PolicyRun, PolicyTeacher, is_network
@@ -188,12 +188,8 @@ def _games(arguments: argparse.Namespace) -> Games:
 
         sets = [load(*file) for file in data_files(arguments.data, PGN, CHUNKS)]
     if arguments.run:
-        replay = arguments.run / "replay"
-        if not (generations := published_generations(replay)):
-            raise ConfigError(f"--run {arguments.run}: no published games of a self-play run there")
-        for generation in generations:
-            played = published_games(replay, generation)
-            sets.append(collect(training_game(game, value_share=0.0) for game in played)[0])
+        played = games_of_run(arguments.run / "replay")
+        sets.append(collect(training_game(game, value_share=0.0) for game in played)[0])
     games = games_of_sets(sets, arguments.held_out)
     show(f"{len(games.starts):,} games, {len(games.moves):,} positions to sample from")
     return games

@@ -132,7 +132,7 @@ ENDINGS = set(".bz2 .gz .pgn .tar .tgz .txt .xz .zip .zst".split())
 PART_NAMES = "[0-9]*-[0-9]*"  # number, and place of the bookmark behind it
 _WAIT_S = 0.2  # between two looks whether another process has parsed the file
 TOLD_SHARE = 0.5  # of a game's result in the values of positions; chunks have the least of it
-PARSER_VERSION = 10  # raise it when targets or readers change: older caches are then parsed anew
+PARSER_VERSION = 11  # raise it when targets or readers change: older caches are then parsed anew
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Games of Lc0's training chunks: moves are recovered from planes, targets from probabilities."""
+"""Games of Lc0's training chunks: moves are recovered from planes."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -27,28 +27,22 @@ from selfplay.data.v6 import (
     read_chunk,
 )
 from selfplay.records.collect import GameRecord
-from selfplay.records.endings import WITHOUT_MOVES, Ending, game_ending
-from selfplay.records.game import SelfPlayRecord, training_game
+from selfplay.records.endings import WITHOUT_MOVES, game_ending
+from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.targets import RESULTS, wdl_from_result
 
-MOST_VISITS = 65_535  # most visits of one move in a replay record
+VALUE_SHARE = 0.5  # of the root's value in the value target; the result has the rest
 _PIECE_PLANES = 12  # piece planes of one board in the history
 SUM_TOLERANCE = 0.01  # how far the sum of a record's probabilities may be from 1
-# How far probability times visits may be from a whole number; float32 is 0.004 off at 65,535.
-COUNT_TOLERANCE = 0.01
 
 
 def read_v6(path: Path, bookmark: Bookmark | None = None) -> Iterator[GameRecord]:
-    """Yield training games of `games_of_chunks`; root value and result count alike."""
-    return (training_game(game, 0.5) for game in games_of_chunks(path, bookmark or Bookmark()))
-
-
-def games_of_chunks(path: Path, bookmark: Bookmark) -> Iterator[SelfPlayRecord]:
     """Yield the games of a file, an archive or a folder (`open_chunks`) after the bookmark.
 
     Skips chunks that cannot be read or whose records are not one game, and logs them. Raises
     DataError as `open_chunks`, and for the first such chunk where no other has a game.
     """
+    bookmark = bookmark or Bookmark()
     skipped = NoteLog(path)
     fault = None
     for name, stream in islice(open_chunks(path), bookmark.place, None):
@@ -70,7 +64,7 @@ def games_of_chunks(path: Path, bookmark: Bookmark) -> Iterator[SelfPlayRecord]:
 # ---- reading -------------------------------------------------------------------------------------
 
 
-def game_of_chunk(records: np.ndarray, name: str) -> SelfPlayRecord:
+def game_of_chunk(records: np.ndarray, name: str) -> GameRecord:
     """Return the game of one chunk: the start from the first record's planes, then the moves
     between records.
 
@@ -85,6 +79,7 @@ def game_of_chunk(records: np.ndarray, name: str) -> SelfPlayRecord:
     except FenError as error:
         raise DataError(f"{name}: record 0 is no position to play from: {error}") from error
     shares = _target_shares(records, name)
+    has_target = shares.any(axis=1)
     n_targets = int(np.count_nonzero(shares))
     target_moves = np.zeros(n_targets, np.uint16)
     target_shares = np.zeros(n_targets, np.float32)
@@ -96,20 +91,24 @@ def game_of_chunk(records: np.ndarray, name: str) -> SelfPlayRecord:
         stack, masks, played, shares, moves, counts, target_moves, target_shares, *scratch
     )
     _check_followed(fault, followed, played, name)
-    points, ending = _told_end(records[-1], stack[-1], name)
-    return SelfPlayRecord(
-        generation=0,
-        number=0,
-        white_points=points,
-        ending=ending,
+    points = _white_points(records[-1], name)
+    result = wdl_from_result(points, stack[:-1, SIDE] != 0)
+    return GameRecord(
         start=stack[0].copy(),
         moves=moves,
-        full=records["invariance_info"] & NOT_FOR_TRAINING == 0,
-        target_counts=counts,
+        target_counts=counts.astype(np.int64),
         target_moves=target_moves,
-        target_visits=_visits(target_shares, counts, records["visits"]),
-        root_wdl=_root_wdl(records, stack[:-1, SIDE] != 0, points),
+        target_probs=np.minimum(target_shares, 1.0),
+        wdl=(1.0 - VALUE_SHARE) * result + VALUE_SHARE * _root_wdl(records, result),
+        usable=_is_training(records) & has_target,
+        target_scores=np.full(n_targets, UNKNOWN_SCORE, np.int16),
+        resigned=_is_resigned(stack[-1], int(records["invariance_info"][-1]), points, name),
     )
+
+
+def _is_training(records: np.ndarray) -> np.ndarray:
+    """Return which records [n] Lc0 trains on; the others keep the game's moves complete."""
+    return records["invariance_info"] & NOT_FOR_TRAINING == 0
 
 
 def _check_followed(fault: int, record: int, played: np.ndarray, name: str) -> None:
@@ -124,18 +123,27 @@ def _check_followed(fault: int, record: int, played: np.ndarray, name: str) -> N
         )
 
 
-def _told_end(record: np.void, last: np.ndarray, name: str) -> tuple[int, Ending]:
-    """Return White's points and the ending that a game's last record tells. Raises DataError where
-    the last position uint64[16] contradicts them.
-    """
+def _white_points(record: np.void, name: str) -> int:
+    """Return White's points by a game's last record. Raises DataError for a value that is none."""
     result = float(record["result_q"])
     if not -1.0 <= result <= 1.0:
         raise DataError(f"{name}: result_q {result}, expected -1..1")
-    points = -round(result) if record["side_to_move_or_enpassant"] else round(result)
-    ending = ending_of(last, int(record["invariance_info"]), points)
-    if ending is None:
-        raise DataError(f"{name}: the result is {RESULTS[points]}, which the board contradicts")
-    return points, ending
+    return -round(result) if record["side_to_move_or_enpassant"] else round(result)
+
+
+def _is_resigned(last: np.ndarray, info: int, white_points: int, name: str) -> bool:
+    """Return whether a game with this last position uint64[16] was given up, its last move not
+    played. Raises DataError where mate or stalemate contradicts the result.
+    """
+    by_rule = game_ending(last, 0, longest=1)
+    if (by_rule is not None and by_rule[1] == white_points) or info & LENGTH_LIMIT:
+        return False
+    if white_points and info & ADJUDICATED:
+        return True
+    if by_rule is not None and by_rule[0] in WITHOUT_MOVES:
+        told = RESULTS[white_points]
+        raise DataError(f"{name}: the result is {told}, which the board contradicts")
+    return False
 
 
 def _target_shares(records: np.ndarray, name: str) -> np.ndarray:
@@ -148,7 +156,7 @@ def _target_shares(records: np.ndarray, name: str) -> np.ndarray:
     shares = np.where(
         np.isfinite(probabilities) & (probabilities > 0), probabilities, np.float32(0)
     )
-    training = records["invariance_info"] & NOT_FOR_TRAINING == 0
+    training = _is_training(records)
     sums = shares.sum(axis=1, dtype=np.float64)
     bad = training & (np.abs(sums - 1.0) > SUM_TOLERANCE)
     if bad.any():
@@ -160,47 +168,14 @@ def _target_shares(records: np.ndarray, name: str) -> np.ndarray:
     return shares
 
 
-def ending_of(last: np.ndarray, info: int, white_points: int) -> Ending | None:
-    """Return how a game with this last position uint64[16] ended; None if mate or stalemate
-    contradicts its result.
-    """
-    by_rule = game_ending(last, 0, longest=1)
-    if by_rule is not None and by_rule[1] == white_points:
-        return by_rule[0]
-    if info & LENGTH_LIMIT:
-        return Ending.LENGTH
-    if white_points and info & ADJUDICATED:
-        return Ending.RESIGNATION
-    return None if by_rule is not None and by_rule[0] in WITHOUT_MOVES else Ending.OTHER
-
-
-def _visits(shares: np.ndarray, counts: np.ndarray, root_visits: np.ndarray) -> np.ndarray:
-    """Visit counts uint16[t] from shares [t]; record i owns counts[i] of them.
-
-    Counts are exact if share * (root visits - 1) is whole for all of a record's shares; else they
-    are shares of 65,535.
-    """
-    owner = np.repeat(np.arange(len(counts)), counts)
-    children = root_visits.astype(np.float64) - 1
-    exact = shares * children[owner]
-    broken = np.bincount(
-        owner, weights=np.abs(exact - np.rint(exact)) > COUNT_TOLERANCE, minlength=len(counts)
-    )
-    whole = (children >= 1) & (children <= MOST_VISITS) & (broken == 0)
-    scale = np.where(whole, children, MOST_VISITS)
-    return np.rint(shares * scale[owner]).clip(0, MOST_VISITS).astype(np.uint16)
-
-
-def _root_wdl(records: np.ndarray, black: np.ndarray, white_points: int) -> np.ndarray:
-    """float16[n, 3] for n positions (black bool[n]): root values where records have them, else the
-    result.
-    """
+def _root_wdl(records: np.ndarray, result: np.ndarray) -> np.ndarray:
+    """float16[n, 3]: root values where records [n] have them, else the result float32[n, 3]."""
     q = records["root_q"].astype(np.float64)
     d = records["root_d"].astype(np.float64)
     wdl = np.stack([(1 - d + q) / 2, d, (1 - d - q) / 2], axis=1)
     with np.errstate(invalid="ignore"):
         is_known = np.all(np.abs(wdl - 0.5) <= 0.5 + SUM_TOLERANCE, axis=1)  # False for NaN, too
-    values = wdl_from_result(white_points, black)
+    values = result.copy()
     values[is_known] = np.clip(wdl[is_known], 0, 1)
     return values.astype(np.float16)
 

@@ -51,11 +51,9 @@ class SeriesSettings(Rules):
     seed: int = setting(1, "shuffle the openings with this random seed", least=0)
     concurrency: int = setting(1, "play this many games at once", least=1)
 
-    def description(self, free: tuple[str, ...] = ()) -> dict[str, Any]:
-        """Return the settings that must stay the same when a series is resumed, as JSON values: all
-        but `free` ones.
-        """
-        free += (*self.FREE, "concurrency", "patience_s")
+    def description(self) -> dict[str, Any]:
+        """Return the settings that must stay the same when a series is resumed, as JSON values."""
+        free = (*self.FREE, "concurrency", "patience_s")
         return {key: value for key, value in self.resolved().items() if key not in free}
 
     def resolved(self) -> dict[str, Any]:

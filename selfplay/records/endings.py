@@ -24,7 +24,6 @@ class Ending(IntEnum):
     # Cut off at the longest allowed length, counted as a draw.
     LENGTH = (6, "the longest allowed game")
     RESIGNATION = 7, "resignation"
-    OTHER = 8, "other end"  # imported games only: agreed, lost on time, adjudicated, or unknown
 
     words: str
 

@@ -43,11 +43,10 @@ BALANCED_CP = 150
 
 @dataclass(frozen=True)
 class Chunk:
-    """Packed rows of one chunk, and the number of positions examined for it."""
+    """Packed rows of one chunk."""
 
     values: np.ndarray  # uint64 [N, 4]
     scored: np.ndarray  # uint64 [M, 8]
-    offered: int
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,6 @@ class Published:
     chunks: int = 0
     values: int = 0
     scored: int = 0
-    offered: int = 0
 
     def after(self, chunk: Chunk) -> "Published":
         """Return the totals with one more chunk."""
@@ -65,7 +63,6 @@ class Published:
             chunks=self.chunks + 1,
             values=self.values + len(chunk.values),
             scored=self.scored + len(chunk.scored),
-            offered=self.offered + chunk.offered,
         )
 
 
@@ -209,10 +206,10 @@ def _read_published(folder: Path) -> Published:
     if not path.is_file():
         return Published()
     totals = _read_object(path)
-    names = {field.name for field in fields(Published)}
-    if totals.keys() != names or not all(_is_count(total) for total in totals.values()):
-        raise DataError(f"{path}: expected the totals {', '.join(sorted(names))}, found {totals}")
-    return Published(**totals)
+    names = [field.name for field in fields(Published)]
+    if not all(_is_count(totals.get(name)) for name in names):
+        raise DataError(f"{path}: expected the totals {', '.join(names)}, found {totals}")
+    return Published(**{name: totals[name] for name in names})
 
 
 def _is_count(total: Any) -> bool:

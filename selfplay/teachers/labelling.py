@@ -37,7 +37,7 @@ from selfplay.teachers.sample_sources import (
     TreeSource,
     sample_source,
 )
-from selfplay.teachers.sampling import new_sample_space, score_noted
+from selfplay.teachers.sampling import VALUES, new_sample_space, score_noted
 
 LABELS_VERSION = 6  # raise this when the same settings give different labels
 ROOTS_A_ROW = 8  # most roots per row, so that a source whose positions are never kept ends
@@ -83,7 +83,6 @@ class RawChunk(NamedTuple):
     keys: np.ndarray  # uint64 [N]
     scored: np.ndarray  # uint64 [M, 8]
     scored_keys: np.ndarray  # uint64 [M]
-    offered: int
 
 
 def file_hash(path: Path) -> str:
@@ -130,13 +129,12 @@ def sample_chunk(
         samples = np.int64(ROOTS_A_ROW * plan.chunk_rows)
         sample_source(space, games, np.int64(source), most, samples)
     n_scored = score_noted(space)
-    n_values, _, offered, _ = space.counts
+    n_values = space.counts[VALUES]
     return RawChunk(
         space.values[:n_values],
         space.keys[:n_values],
         space.scored[:n_scored],
         space.noted[:n_scored, KEY],
-        int(offered),
     )
 
 
@@ -232,7 +230,7 @@ class LabelRun:
             if len(values) > missing:
                 scored = _spread(scored, round(len(scored) * missing / len(values)))
                 values = _spread(values, missing)
-            chunks.append(Chunk(values, scored, chunk.offered))
+            chunks.append(Chunk(values, scored))
             total += len(values)
         self._writer.publish(chunks)
 

@@ -53,8 +53,7 @@ END_OF_WALK_CP = 1500
 # Words of a space's `counts`.
 VALUES = 0  # values so far
 NOTED = 1  # positions so far whose moves are to be scored
-OFFERED = 2  # positions offered so far
-WANTED = 3  # values at which to stop
+WANTED = 2  # values at which to stop
 
 
 class SampleSpace(NamedTuple):
@@ -71,7 +70,7 @@ class SampleSpace(NamedTuple):
     noted: Annotated[np.ndarray, "uint64 [M, 16]"]  # positions whose moves are to be scored
     noted_labels: Annotated[np.ndarray, "int64 [M, 3]"]  # root, plies left, kind
     scored: Annotated[np.ndarray, "uint64 [M, SCORED_WORDS]"]  # packed
-    counts: Annotated[np.ndarray, "int64 [4]"]  # VALUES, NOTED, OFFERED and WANTED
+    counts: Annotated[np.ndarray, "int64 [3]"]  # VALUES, NOTED and WANTED
 
 
 def new_sample_space(
@@ -82,7 +81,7 @@ def new_sample_space(
         "teacher": new_teacher(net),
         "rng": np.array([seed], np.uint64),
         "limits": np.array(limits),
-        "counts": np.array([0, 0, 0, size]),
+        "counts": np.array([0, 0, size]),
     }
     return buffers(SampleSpace, arrays, N=size, M=int(size * limits[2]) + 1)
 
@@ -123,7 +122,6 @@ def offer(space, ply, value, source, root, plies_left):
     """
     teacher = space.teacher
     row = space.teacher.rows[ply]
-    space.counts[OFFERED] += 1
     if row[HALFMOVE] >= FIFTY_MOVE_PLIES or insufficient_material(row):
         return
     if _thinned(space.rng, value) or space.counts[VALUES] >= space.counts[WANTED]:

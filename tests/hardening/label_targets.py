@@ -51,14 +51,14 @@ def _folder_bytes():
             rows[N_ROWS + i], np.int64(-i), np.int64(77 + i), np.int64(9), np.int64(2), scored[i]
         )
         scored[i, VALUE_WORDS:] = i * 0x0001_0304_0000_0705
-    totals = Published(chunks=1, values=N_ROWS, scored=N_ROWS, offered=50)
-    return struct.pack("<IQQQ", *astuple(totals)) + values.tobytes() + scored.tobytes()
+    totals = Published(chunks=1, values=N_ROWS, scored=N_ROWS)
+    return struct.pack("<IQQ", *astuple(totals)) + values.tobytes() + scored.tobytes()
 
 
 def read_labels(path):
-    data = path.read_bytes().ljust(28, b"\0")
-    totals = Published(*struct.unpack_from("<IQQQ", data))
-    rows = data[28:]
+    data = path.read_bytes().ljust(20, b"\0")
+    totals = Published(*struct.unpack_from("<IQQ", data))
+    rows = data[20:]
     end_of_values = min(len(rows), totals.values * VALUE_BYTES)
     with TemporaryDirectory() as name:
         folder = Path(name)

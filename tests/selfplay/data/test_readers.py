@@ -20,9 +20,8 @@ from selfplay.data.cache import load_or_parse
 from selfplay.data.pgn import pgn_reader, read_pgn
 from selfplay.data.split import game_keys, position_keys, without_known_games
 from selfplay.records.collect import collect
-from selfplay.records.positions import concatenate
 from selfplay.training.source_files import Source, SourceFiles, load_training_data
-from tests.selfplay.conftest import games_of, random_game
+from tests.selfplay.conftest import random_game
 
 FRC = "r5kr/pppppppp/8/8/8/8/PPPPPPPP/R5KR w HAha - 0 1"
 

@@ -3,7 +3,6 @@
 import gzip
 import lzma
 import tarfile
-from dataclasses import fields
 
 import chess
 import numpy as np
@@ -23,7 +22,6 @@ from selfplay.records.endings import Ending, game_ending
 from selfplay.records.game import SelfPlayRecord, training_game
 from tests.selfplay.conftest import random_game
 from tests.selfplay.data.v6_chunks import archive_of, chunk_of_game, packed
-from tests.selfplay.run.crews import record_of
 
 STARTS = [
     chess.STARTING_FEN,
@@ -76,26 +74,6 @@ def chunk():
     return chunk_of_game(searched_game(np.random.default_rng(9), chess.STARTING_FEN, 30)[0])
 
 
-def test_games_come_back_from_their_records(played):
-    game, _ = played
-    back = game_of_chunk(chunk_of_game(game), "x")
-    assert np.array_equal(np.delete(back.start, FULLMOVE), np.delete(game.start, FULLMOVE))
-    ours, theirs = (sort_targets(one) for one in (game, back))
-    for field in fields(SelfPlayRecord):
-        if field.name == "root_wdl":
-            assert np.allclose(back.root_wdl, game.root_wdl, atol=2e-3)
-        elif field.name not in ("start", "target_moves", "target_visits", "target_scores"):
-            assert np.array_equal(getattr(back, field.name), getattr(game, field.name)), field.name
-    assert ours == theirs
-
-
-def sort_targets(game):
-    """(move, visits) of every position in the order of the moves."""
-    ends = np.cumsum(game.target_counts.astype(int))[:-1]
-    groups = zip(np.split(game.target_moves, ends), np.split(game.target_visits, ends), strict=True)
-    return [sorted(zip(moves.tolist(), visits.tolist(), strict=True)) for moves, visits in groups]
-
-
 def test_training_positions_are_those_of_the_replay(played, tmp_path):
     game, _ = played
     (tmp_path / "game.gz").write_bytes(packed(chunk_of_game(game)))
@@ -104,7 +82,17 @@ def test_training_positions_are_those_of_the_replay(played, tmp_path):
     assert illegal == 0
     for name in ("moves", "target_first", "moves_left", "usable", "game_first"):
         assert np.array_equal(getattr(read, name), getattr(direct, name)), name
+    starts = (np.delete(games.starts, FULLMOVE, axis=1) for games in (read, direct))
+    assert np.array_equal(*starts)
+    assert np.array_equal(*map(targets_in_order, (read, direct)))
     assert np.allclose(read.wdl, direct.wdl, atol=2e-3)
+
+
+def targets_in_order(games):
+    """Position, move and probability of every target, by position and move."""
+    owner = np.repeat(np.arange(games.n_positions), np.diff(games.target_first))
+    targets = np.stack([owner, games.target_moves, games.target_probs])
+    return targets[:, np.lexsort(targets[1::-1])]
 
 
 def test_planes_of_a_record_show_the_position(played):
@@ -120,27 +108,11 @@ def test_planes_of_a_record_show_the_position(played):
         assert row[13] == stack[ply, 13]
 
 
-def test_visits_are_exact_or_shares_of_the_same_total():
-    targets = [chess.E2 | chess.E4 << 6, chess.D2 | chess.D4 << 6, chess.G1 | chess.F3 << 6]
-    game = record_of(
-        targets[:1],
-        [0, 1, 0],
-        target_counts=np.array([3], np.uint8),
-        target_moves=np.array(targets, np.uint16),
-        target_visits=np.array([41_003, 12_347, 7], np.uint16),
-    )
-    records = chunk_of_game(game)
-    assert sort_targets(game_of_chunk(records, "x")) == sort_targets(game)
-    tempered = records.copy()
-    tempered["probabilities"][0, records["probabilities"][0] > 0] = [0.25, 0.15, 0.6]
-    assert sorted(game_of_chunk(tempered, "x").target_visits.tolist()) == [9_830, 16_384, 39_321]
-
-
 def test_game_begins_with_its_first_record():
     game, _ = searched_game(np.random.default_rng(21), STARTS[0], 45)
     back = game_of_chunk(chunk_of_game(game)[11:], "x")
     assert np.array_equal(back.moves, game.moves[11:])
-    assert np.array_equal(back.full, game.full[11:])
+    assert np.array_equal(back.usable, game.full[11:])
 
 
 def test_fields_lie_where_lc0_writes_them():

@@ -21,7 +21,7 @@ EVEN = (0.0, 1.0, 0.0)
 WON = (1.0, 0.0, 0.0)
 
 
-def game_of(sans, points=0, ending=Ending.OTHER, values=None, **more):
+def game_of(sans, points=0, ending=Ending.MATERIAL, values=None, **more):
     """A game of these moves; `values` are the root's win, draw and loss for the side to move."""
     board = chess.Board()
     codes = []

@@ -44,7 +44,7 @@ def record_of(codes, wdl, **values):
     moves = np.array(codes, np.uint16)
     n = len(codes)
     game = SelfPlayRecord(
-        generation=1, number=0, white_points=0, ending=Ending.OTHER, start=usual_start(),
+        generation=1, number=0, white_points=0, ending=Ending.MATERIAL, start=usual_start(),
         moves=moves, full=np.ones(n, np.bool_), root_wdl=np.array(wdl, np.float16).reshape(-1, 3),
         target_counts=np.ones(n, np.uint8), target_moves=moves, target_visits=np.ones(n, np.uint16),
     )  # fmt: skip

@@ -102,6 +102,6 @@ def material_labels(folder, rows, **settings):
         LabelPlan(chunk_rows=rows, **settings),
         0,
     )
-    chunk = Chunk(sampled.values, sampled.scored, sampled.offered)
+    chunk = Chunk(sampled.values, sampled.scored)
     LabelWriter(folder, {"teacher": "material", **settings}).publish([chunk])
     return chunk

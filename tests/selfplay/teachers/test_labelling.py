@@ -192,7 +192,7 @@ def test_folder_of_other_settings_is_refused(folder, label, tree_net):
         ("scored.rows", b"\xff" * 64, "row 0 is not a position"),
         ("published.json", b"{", "not a readable JSON file"),
         ("published.json", b'{"chunks": 1}', "expected the totals"),
-        ("published.json", b'{"chunks": 1, "values": -1, "scored": 0, "offered": 0}', "expected"),
+        ("published.json", b'{"chunks": 1, "values": -1, "scored": 0}', "expected"),
     ],
 )
 def test_damage_to_a_folder_is_found(folder, tmp_path, name, content, words):
