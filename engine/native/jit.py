@@ -86,12 +86,12 @@ def _compiled_by_numba(function: Callable[..., Any], options: dict[str, Any]) ->
 
 
 def slow_start_reason() -> str:
-    """Return why first starts take longer than they need to; "" where they do not."""
+    """Return why the first search takes longer than it needs to; "" where it does not."""
     if not missing_name():
         return ""
     return (
-        f"Numba {numba.__version__} has no {missing_name()}, which Aino builds on: compiling takes "
-        "twice as long"
+        f"Numba {numba.__version__} has no {missing_name()}, which Aino builds on: the first search "
+        "compiles for more than ten minutes. `pip install 'numba<0.69'` brings one that has it"
     )
 
 

@@ -1,8 +1,9 @@
 """The names of Numba that are not public, on which `link_time`, `kernel_files` and `by_type` build.
 
 A version of Numba that lacks one of them must not keep the engine from starting: `jit` then
-compiles with Numba's public decorator and its own cache. That takes twice as long at the first
-start, and gives the same machine code but for what the optimiser sees together.
+compiles with Numba's public decorator and its own cache, which optimises a kernel again in each of
+its callers. So the first search compiles for more than ten minutes, and `pyproject.toml` allows the
+versions that were tried.
 
 Tried with Numba 0.62.1, 0.65.1 and 0.68.1: `tests/unit/native/test_numba_names.py` looks for each.
 """

@@ -85,3 +85,4 @@ def test_intel_macs_get_a_numba_with_wheels(machine):
     (numba,) = (one for one in needs if one.name == "numba" and one.marker.evaluate(environment))
     assert numba.specifier.contains("0.62.1")
     assert numba.specifier.contains("0.68.1") == (machine != ("darwin", "x86_64"))
+    assert not numba.specifier.contains("0.69"), "try it, and then allow it"
