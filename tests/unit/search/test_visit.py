@@ -1,5 +1,6 @@
 """Backups and proofs, on trees small enough to count by hand and in whole searches."""
 
+import chess
 import numpy as np
 import pytest
 
@@ -32,6 +33,7 @@ from tests.unit.search.trees import (
     add_child,
     decide,
     grow,
+    search,
     set_off,
     small_tree,
     visit,
@@ -207,3 +209,18 @@ def test_an_edge_with_few_of_its_childs_visits_gets_free_ones_until_none_are_lef
     tree.passes[0] = 5
     assert not is_behind.py_func(tree, 0, child)
     assert tree.counters[FREE] == 2
+
+
+@pytest.mark.parametrize(
+    ("fen", "move"),
+    [
+        ("7k/8/6Q1/8/8/p7/P7/K7 w - - 0 1", "g6f7"),  # stalemate
+        ("7k/8/8/8/8/8/R7/K7 w - - 99 80", "a2b2"),  # by the fifty-move rule
+    ],
+)
+def test_a_draw_by_the_rules_is_worth_a_draw(fen, move):
+    (drawn,) = (
+        child for child in search(chess.Board(fen), nodes=3000).children if child.move.uci() == move
+    )
+    assert drawn.visits
+    assert (drawn.q, drawn.draw) == (0.0, 1.0)
