@@ -118,25 +118,40 @@ def balances(
     Exchanges are going on where the line's next move takes or promotes. One that begins within the
     first moves is followed to its end, but not beyond `most` plies. If the line itself ends
     with a capture, a good recapture is counted, too; there is no balance where it wins only a part
-    of what took.
+    of what took, or where as much hangs elsewhere behind it.
     """
     now = board
     settled = {0: Balance(Kinds(), Kinds())}
     for ply, (move, following) in enumerate(itertools.zip_longest(line, line[1:]), 1):
         if ply > plies and (ply > most or max(settled) >= plies):
             break
+        takes = now.is_capture(move)
         now = board_after(now, move)
         if following is not None and (now.is_capture(following) or following.promotion):
             continue
-        if following is None and (gain := gain_on(now, move.to_square)):
-            taker = now.remove_piece_at(move.to_square)
-            if taker and gain != WORTH[taker.piece_type]:
+        if following is None and takes:
+            recaptured = _recaptured(now, move.to_square)
+            if recaptured is None:
                 continue
+            now = recaptured
         (lost, ours), (won, theirs) = (
             _gone(board, now, side) for side in (board.turn, not board.turn)
         )
         settled[ply] = Balance.of(won, lost, ours - theirs)
     return settled
+
+
+def _recaptured(board: chess.Board, square: chess.Square) -> chess.Board | None:
+    """Return the position after a good recapture on a square, or the same one without any; None
+    where it wins only a part of what took, or where as much hangs elsewhere behind it.
+    """
+    recapture = cheapest_capture(board, square)
+    gain = gain_on(board, square)
+    if recapture is None or gain == 0:
+        return board
+    after = board_after(board, recapture)
+    is_whole = gain == WORTH[board.piece_type_at(square) or chess.PAWN]
+    return after if is_whole and most_to_win(after) < gain else None
 
 
 def _gone(start: chess.Board, end: chess.Board, side: chess.Color) -> tuple[Kinds, int]:
@@ -160,7 +175,13 @@ def unrest(board: chess.Board, line: Sequence[chess.Move], side: chess.Color) ->
     view = after if after.turn == side or is_capture else before
     if view.turn != side:
         return 0
-    return max(gain_on(view, square) for square in chess.SquareSet(view.occupied_co[not side]))
+    return most_to_win(view)
+
+
+def most_to_win(board: chess.Board) -> int:
+    """Return what the side to move wins on one square at most, in pawns."""
+    enemies = chess.SquareSet(board.occupied_co[not board.turn])
+    return max(gain_on(board, square) for square in enemies)
 
 
 def gain_on(board: chess.Board, square: chess.Square) -> int:

@@ -13,11 +13,16 @@ from uci.annotate.motifs import fork_text, opened
 from uci.language import _
 
 
-def purpose_of(board: chess.Board, line: Sequence[chess.Move], explains_much: bool = False) -> str:
+def purpose_of(
+    board: chess.Board,
+    line: Sequence[chess.Move],
+    explains_much: bool = False,
+    is_blunder: bool = False,
+) -> str:
     """Return what a line's first move does, as `which attacks the queen on b3`; "" where no rule
     knows.
 
-    An attack on pawns alone does not explain much.
+    An attack on pawns alone does not explain much, and one on a piece that moves away no blunder.
     """
     if not line:
         return ""
@@ -34,7 +39,9 @@ def purpose_of(board: chess.Board, line: Sequence[chess.Move], explains_much: bo
     attacked = after.attacks(move.to_square) & fresh
     if explains_much or board.is_capture(move) or after.is_check():
         attacked &= ~after.pawns
-    return _driven(after, attacked, answers) or _attacked(after, attacked) or _pinned(board, move)
+    if driven := _driven(after, attacked, answers):
+        return "" if is_blunder else driven
+    return _attacked(after, attacked) or _pinned(board, move)
 
 
 def _driven(after: chess.Board, attacked: chess.SquareSet, answers: Sequence[chess.Move]) -> str:

@@ -51,6 +51,7 @@ _HORIZONS = (8, SHOWN_PLIES)  # plies in which material is looked for, the neare
 _COST_CP = (65, 360)
 _FAR_BEHIND_CP = -300
 _COST_BEHIND_CP = 100
+_MOST_COUNTED = 5  # pawns; what is lost beyond them moves the evaluation little. Set by hand.
 # Scores end at ten pawns, so that a lost side cannot lose what its pieces are worth. To lose this
 # share of what is left to lose is enough.
 _WORST_CP = -1000
@@ -107,7 +108,8 @@ class Lines:
 
     def does(self, board: chess.Board, line: Sequence[chess.Move]) -> str:
         """Return what a line's first move does, of what explains the cost."""
-        return purpose_of(board, line, explains_much=(self.cost_cp or 0) > _SMALL_COST_CP)
+        explains_much = self.is_blunder or (self.cost_cp or 0) > _SMALL_COST_CP
+        return purpose_of(board, line, explains_much, is_blunder=self.is_blunder)
 
     @functools.cached_property
     def material(self) -> MoveReason:
@@ -129,13 +131,14 @@ class Lines:
         """Whether the move costs about what a balance gains."""
         if self.cost_cp is None or balance.pawns <= 0:
             return balance.pawns > 0
-        best_cp = self.best_cp or 0.0
-        least_cp: float = balance.pawns * (
-            _COST_BEHIND_CP if best_cp <= _FAR_BEHIND_CP else _COST_CP[0]
-        )
-        least_cp = min(least_cp, _SHARE_LEFT * (best_cp - _WORST_CP))
         most_cp = _COST_CP[1] * max(balance.pawns, pawns_of(balance.won))
-        return least_cp <= self.cost_cp <= most_cp
+        return self.least_cp(balance.pawns) <= self.cost_cp <= most_cp
+
+    def least_cp(self, pawns: int) -> float:
+        """Return what a move costs at least that loses so many pawns."""
+        best_cp = self.best_cp or 0.0
+        each_cp = _COST_BEHIND_CP if best_cp <= _FAR_BEHIND_CP else _COST_CP[0]
+        return min(each_cp * min(pawns, _MOST_COUNTED), _SHARE_LEFT * (best_cp - _WORST_CP))
 
 
 def reason_of(move: MoveReview, is_own: bool | None = None) -> MoveReason:
@@ -205,7 +208,8 @@ def point_of(move: MoveReview, is_own: bool | None = None) -> str:
 def _wrong_taker(lines: Lines) -> MoveReason:
     move, better = lines.played[0], lines.better[0]
     is_same = move.to_square == better.to_square and move.from_square != better.from_square
-    if not (is_same and lines.board.is_capture(move)):
+    is_told = bool(lines.material.text) and not lines.material.is_missed
+    if is_told or not (is_same and lines.board.is_capture(move)):
         return NO_REASON
     piece = on_square(lines.board, move.to_square)
     return MoveReason(_("takes {piece} with the wrong piece", piece=piece), MATERIAL_KIND)
@@ -359,8 +363,6 @@ def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> MoveR
         return MoveReason(
             _(text, material=played.text, better=better.text), MATERIAL_KIND, is_missed=True
         )
-    if _takes_the_same(lines, plies):
-        return NO_REASON
     how = motif(lines.board, lines.better[: min(plies, SHOWN_PLIES)], better)
     if how.is_tactic:
         text = later("misses a chance to win {material} through {motif}")
@@ -368,13 +370,6 @@ def _missed(lines: Lines, plies: int, played: Balance, better: Balance) -> MoveR
         return MoveReason(sentence, how.theme, is_missed=True)
     sentence = _("misses a chance to win {material}", material=better.text)
     return MoveReason(sentence, how.theme or MATERIAL_KIND, is_missed=True)
-
-
-def _takes_the_same(lines: Lines, plies: int) -> bool:
-    """Whether the move takes a piece that the better line takes, too."""
-    if not lines.board.is_capture(lines.played[0]):
-        return False
-    return lines.played[0].to_square in {move.to_square for move in lines.better[:plies:2]}
 
 
 def _en_prise(lines: Lines) -> MoveReason:
@@ -393,7 +388,7 @@ def _en_prise(lines: Lines) -> MoveReason:
     dearest = max(gains, key=lambda square: gains[square], default=None)
     if dearest is None or gains[dearest] < _LEAST_EN_PRISE or lines.cost_cp is None:
         return NO_REASON
-    if lines.cost_cp < _COST_CP[0] * gains[dearest]:
+    if lines.cost_cp < lines.least_cp(gains[dearest]):
         return NO_REASON
     piece = on_square(after, dearest)
     return MoveReason(_("leaves {piece} en prise", piece=piece), HANGING)
@@ -543,8 +538,10 @@ def _position(lines: Lines) -> MoveReason:
 
 def _exposing(board: chess.Board, line: Sequence[chess.Move]) -> int:
     """Return the other side's move, counted from 1, that makes the king move which may castle, or
-    doubles a pawn beside the king, while there is a queen to attack it; 0 without one near enough.
+    doubles a pawn beside the king, while a queen stays to attack it; 0 without one near enough.
     """
+    if not board_after(board, *line[: 1 + _HORIZONS[0]]).pieces(chess.QUEEN, not board.turn):
+        return 0
     for at in range(2, min(len(line), 1 + _HORIZONS[0]), 2):
         now = board_after(board, *line[:at])
         move = line[at]
@@ -559,8 +556,7 @@ def _exposing(board: chess.Board, line: Sequence[chess.Move]) -> int:
             move
         )
         is_doubled = is_shelter and bool(pawns & chess.BB_FILES[chess.square_file(move.to_square)])
-        after = board_after(now, move)  # which may take the queen
-        if (is_stuck or is_doubled) and after.pieces(chess.QUEEN, not board.turn):
+        if is_stuck or is_doubled:
             return at - 1
     return 0
 

@@ -214,6 +214,33 @@ KNOWN = [
     case("rnb1k1nr/pp4pp/2p2p2/3p4/4q2P/4Q1P1/PP2PP2/RN2KBNR w KQkq - 1 11", "Qc5 Na6 Qe3 Qxe3 fxe3 Nh6 Nc3 Ng4",
          "Qxe4+ dxe4 Nc3 f5 Nh3 Nf6", "leaves the rook on h1 en prise", cost_cp=440.0, best_cp=-137.0,
          is_blunder=True),
+    # The queen was lost by a side that was losing, for more than the evaluation fell.
+    case("rnr3k1/5ppp/8/qp2P3/8/2b5/P2QBPPP/2R2RK1 w - - 0 23", "Qd7 Nxd7 Bg4 Rc7 Bxd7 Rxd7 g3 Bxe5", "Qe3 b4",
+         "loses the queen to 23...Nxd7: the queen on d7 is unguarded", cost_cp=431.0, best_cp=-257.0,
+         is_blunder=True),
+    case("rnr3k1/3Q1ppp/8/qp2P3/8/2b5/P3BPPP/2R2RK1 b - - 1 23", "Na6 e6", "Nxd7 Bg4 Rc7 Bxd7 Rxd7 h4 Bd4 a3 Qxa3",
+         "misses a chance to win the queen", cost_cp=506.0, best_cp=696.0, is_blunder=True),
+    case("2k2bnr/Qpp1pppp/8/8/1r2q2N/6Pb/PP2BP1P/R1B1R1K1 b - - 0 15",
+         "Qc6 Qa8+ Kd7 Rd1+ Qd6 Bf4 e5 Bxe5 Nf6 Bxd6 Bxd6 Qxh8", "Ra4 Qc5 Nf6 Qc3 Qb4 Qxb4 Rxb4 Nf3 h6 a3",
+         "loses the queen, a rook and a pawn for a bishop to a pin: the queen on d6 is pinned to the king",
+         cost_cp=668.0, best_cp=4.0, is_blunder=True),
+    # What is lost was hidden behind the wrong piece that takes.
+    case("r3kbnr/ppnQ2pp/4bp2/1N2p3/P1P1p3/8/3P1PPP/R1B1K1NR b KQkq - 0 13", "Bxd7 Nxc7+ Kd8",
+         "Kxd7 Nxc7 Kxc7 Ne2 Rc8 O-O Ne7", "loses a knight to 14. Nxc7+: the knight on c7 is unguarded",
+         cost_cp=743.0, best_cp=598.0, is_blunder=True),
+    # Blunders drove a queen or a knight away, which moved and was none the worse.
+    case("2r2rk1/1p1b1ppn/p6p/2p1P1q1/P1Pp4/1B1P3P/RB2QPP1/4R1K1 w - - 3 22", "g4 Qh4 Bc1", "Bc1 Qg6 Kh2 Rce8 Ba3 f6",
+         "", cost_cp=219.0, best_cp=30.0, is_blunder=True),
+    case("e4 e5 f4 exf4 Bc4 Qh4+ Kf1", "Bc5 d4 Bb6", "Nf6 Nc3 Ng4", "", cost_cp=250.0, best_cp=50.0, is_blunder=True),
+    # A king was exposed to a queen that goes off a move later.
+    case("r2qk2r/ppp2ppp/2n5/4p3/6b1/5N2/PPP1BPPP/RN1Q1RK1 w kq - 0 1", "a3 Bxf3 gxf3 Qxd1 Rxd1 Rd8",
+         "c3 Kf8", ""),
+    # A bishop was won by a line that ended before its taker was taken.
+    case("r4rk1/5pbp/p2ppq2/2p4p/Np2PBn1/1B1P4/PPPQ4/2KR2N1 w - - 2 19", "Nf3 e5", "Bg5 Bh6 Bxf6 Bxd2+",
+         "runs into 19...e5, which attacks the bishop on f4", cost_cp=278.0, best_cp=-19.0, is_blunder=True),
+    # A knight was won that a line's last move had put where it may be taken.
+    case("r4r1k/6b1/p2p3p/2pBq2p/Np2P3/3P4/PPPQ4/1K5R b - - 2 26", "Qg5 Qxg5 hxg5", "Rab8 d4 Qxd4 Qc1 Rf2 Nb6", "",
+         cost_cp=631.0, best_cp=442.0, is_blunder=True),
     # A pawn was missed, and a rook falls later.
     case("r3k3/pp2p1pp/8/3p4/1N6/8/PPP2PPP/4K3 w - - 0 1", "h3 e6 a3 h6 b3 g6 g3 b6 f3 g5 f4 a5 g4",
          "Nxd5 a6 h3 h6 a3 g6 b3 b6 Nc7+ Kd7 Nxa8 g5 g3",
@@ -268,9 +295,9 @@ def without_numbers(sentence):
              "verliert die Dame für einen Bauern durch 2. exd5: ein Bauer greift die Dame auf d5 an",
              "verliert einen Springer durch eine Fesselung: der Springer auf c6 ist an den König gefesselt",
              "verpasst Matt in 2 und lässt Matt in 9 zu"]),
-     ("fr", ["perd une tour : une fourchette du cavalier en c7 sur roi et tour",
+     ("fr", ["perd une tour par une fourchette du cavalier en c7 sur roi et tour",
              "perd la dame pour un pion par 2. exd5 : un pion attaque la dame en d5",
-             "perd la dame pour une tour : une déviation : la tour en d1 défendait la dame en d2",
+             "perd la dame pour une tour par une déviation : la tour en d1 défendait la dame en d2",
              "manque un mat en 2 et permet un mat en 9"]),
      ("es", ["pierde una torre por un ataque doble del caballo de c7 contra rey y torre",
              "pierde la dama por un peón por 2. exd5: un peón ataca la dama de d5",
@@ -280,7 +307,9 @@ def without_numbers(sentence):
 def test_reasons_have_the_cases_of_other_languages(code, sentences):
     """They were put together from pieces, in English only."""
     speak(code)
-    assert set(sentences) - {reason(replace(lines)) for lines, _ in KNOWN} == set()
+    reasons = {reason(replace(lines)) for lines, _ in KNOWN}
+    assert set(sentences) - reasons == set()
+    assert max(text.count(":") for text in reasons) == 1, "French had a colon before a tactic's own"
 
 
 @pytest.mark.parametrize(
