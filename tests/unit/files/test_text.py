@@ -6,6 +6,7 @@ import importlib
 import io
 import lzma
 import os
+import random
 import sys
 import tracemalloc
 import zipfile
@@ -213,7 +214,8 @@ def test_each_file_of_an_archive_is_a_text_of_its_own(tmp_path):
 
 
 def test_a_packed_file_is_read_again_from_its_begin():
-    stream = open_gzip(io.BytesIO(gzip.compress(bytes(range(256)) * 100)))
+    content = random.Random(1).randbytes(30_000)
+    stream = open_gzip(io.BytesIO(gzip.compress(content)))
     stream.read(20_000)
     stream.seek(3)
-    assert stream.read(4) == bytes([3, 4, 5, 6])
+    assert stream.read(4) == content[3:7]

@@ -169,6 +169,17 @@ def test_visits_counted_together_are_those_counted_one_by_one():
         assert all_at_once == pytest.approx(one)
 
 
+@pytest.mark.parametrize("result", [WIN, DRAW, LOSS])
+def test_visits_of_a_decided_node_count_as_its_result(result):
+    tree = small_tree([1.0])
+    tree.lower[ROOT] = tree.upper[ROOT] = result
+    news = News(0.4, 1.2, 0.9, 0.5, 30.0, False)
+    told = pass_by.py_func(tree, PARAMS, ROOT, 0, Counted(3, 0, 1), news)
+    sums = [tree.value_sum[ROOT], tree.draw_sum[ROOT], tree.square_sum[ROOT]]
+    assert sums == pytest.approx([3.0 * result, 3.0 * (result == DRAW), 3.0 * abs(result)])
+    assert told[1:4] == pytest.approx(sums)
+
+
 def test_a_node_follows_what_its_child_has_become_by_other_ways():
     tree = small_tree([0.5, 0.5])
     for q in (0.5, -0.25):
