@@ -5,53 +5,73 @@ For squares p of the result and numbers d of a window (`windows.py`):
 
     y[p, k] = sum over d of x[offset_p + delta_d] w[d, k]       dw[d, k] = sum over p of x[offset_p + delta_d] dy[p, k]
 
-The gradient dx is the first sum again, over dy. Of several groups, each lane reads a number of its
+The gradient of x[offset_p + delta_d] is the sum of dy[p, k] w[d, k] over k: a product of matrices,
+which is added up where windows overlap. Of several groups, each lane reads a number of its
 own, x[offset_p + delta_d + k]: the scratch image holds for each of a group's C / G channels what
 all kernels read there. No sum depends on how many run side by side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from engine.native.aligned_arrays import aligned_zeros
 from engine.native.jit import generated_kernel, kernel
-from engine.native.lanes import LANES, WIDE_REGISTERS, load, splat, spread, store, store_part
-from engine.nn.operations.array_operations import Convolved
+from engine.native.lanes import (
+    LANES,
+    WIDE_REGISTERS,
+    load,
+    load_part,
+    splat,
+    spread,
+    store,
+    store_part,
+)
 from engine.nn.operations.geometry import Geometry
-from engine.nn.operations.squares import Images, copy_groups, copy_image, images_of
-from engine.nn.operations.windows import Windows, forward_windows, gradient_windows, whole_lanes
+from engine.nn.operations.squares import (
+    Images,
+    channels_last_copy,
+    copy_back,
+    copy_groups,
+    copy_image,
+    fold_groups,
+    images_of,
+)
+from engine.nn.operations.windows import Windows, forward_windows, whole_lanes
 from engine.nn.operations.workspace import empty
 
 # Sums that run side by side hide the time that a multiply-add takes, and share what they load. AVX2
 # has sixteen registers, of which a sum takes two.
 TOGETHER = 8 if WIDE_REGISTERS else 6
-FEW = 32  # sums of which a remainder would be a large part
+FEW_SUMS = 32  # sums of which a remainder would be a large part
+MOST_SLOPES = 2**17  # of windows that stay in the second-level cache
 MOST_PLACES = 1024  # of a gradient in the second-level cache
 
 
 def convolve(
-    x: np.ndarray, weight: np.ndarray, geometry: Geometry, groups: int, input_gradient: bool
-) -> Convolved:
-    """Like `Operations.conv2d`, for float32."""
+    x: np.ndarray, weight: np.ndarray, geometry: Geometry, groups: int
+) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """Return y of `Operations.conv2d` for float32, and dy -> dweight."""
     kernels, channels, *_ = weight.shape
     batch, _, height, width = x.shape
     sides = (height, width)
     images = images_of(x)
     y = empty((batch, *geometry.sides(sides), kernels))
-    windows = forward_windows(geometry, sides, channels, kernels, groups > 1)
-    _make(images, batch, windows, weight.transpose(2, 3, 1, 0), groups, y)
+    windows = forward_windows(geometry, sides, channels, kernels, True, groups > 1)
+    outputs = windows.columns.shape[1] * kernels
+    weights = windows.weights(weight.transpose(2, 3, 1, 0))
+    offsets, places = _repeated(windows.offsets, TOGETHER), _repeated(windows.places, TOGETHER)
+    where = windows.first, windows.rank, aligned_zeros(windows.size), offsets, windows.deltas
+    correlate = _correlate(TOGETHER, *_form(whole_lanes(outputs), groups))
+    correlate(images, batch, groups, *where, weights, outputs, y.reshape(-1), places)
 
     def backward(dy):
-        windows = forward_windows(geometry, sides, channels, kernels, groups > 1, False)
-        dweight = _kernel_gradient(images, images_of(dy), batch, windows, weight.shape, groups)
-        if not input_gradient:
-            return None, dweight
-        return convolve_back(dy, weight, sides, geometry, groups), dweight
+        windows = forward_windows(geometry, sides, channels, kernels, False, groups > 1)
+        return _kernel_gradient(images, images_of(dy), batch, windows, weight.shape, groups)
 
     return y.transpose(0, 3, 1, 2), backward
 
@@ -61,32 +81,25 @@ def convolve_back(
 ) -> np.ndarray:
     """Like `Operations.conv2d_transposed`, for float32."""
     kernels, channels, *size = weight.shape
-    slopes = images_of(dy)
+    windows = forward_windows(geometry, sides, channels, kernels, False, groups > 1)
     dx = empty((len(dy), *sides, channels * groups))
-    by_group = weight.reshape(groups, kernels // groups, channels, *size)
-    back = by_group.transpose(3, 4, 1, 0, 2).reshape(*size, kernels // groups, channels * groups)
-    settings = kernels // groups, channels * groups, groups > 1
-    for phase in gradient_windows(geometry, sides, *settings):
-        _make(slopes, len(dy), phase, back, groups, dx)
+    border = windows.first, windows.rank, aligned_zeros(windows.size)
+    if groups > 1:
+        weights = windows.weights(weight.transpose(2, 3, 1, 0))
+        rows = aligned_zeros(len(windows.offsets) * whole_lanes(kernels))
+        where = *border, windows.offsets, windows.deltas
+        add_by_lanes(images_of(dy), groups, *where, weights, kernels, rows, dx)
+        return dx.transpose(0, 3, 1, 2)
+    by_number = weight.transpose(0, 2, 3, 1).reshape(kernels, -1)
+    rows = channels_last_copy(dy).reshape(len(dy), -1, kernels)
+    run = channels if geometry.dilation[1] > 1 else channels * size[1]
+    starts = windows.deltas[::run]
+    chunk = max(1, MOST_SLOPES // (rows.shape[1] * by_number.shape[1]))
+    for first in range(0, len(dy), chunk):
+        slopes = rows[first : first + chunk] @ by_number
+        part = dx[first : first + chunk]
+        add_windows(slopes.reshape(-1), *border, windows.offsets, starts, run, part)
     return dx.transpose(0, 3, 1, 2)
-
-
-def _make(
-    images: Images,
-    batch: int,
-    windows: Windows,
-    weight: np.ndarray,
-    groups: int,
-    y: np.ndarray,
-) -> None:
-    """Write the sums over windows of all images into y [B, H, W, outputs]."""
-    outputs = windows.columns.shape[1] * weight.shape[3]
-    sums = _kernels(TOGETHER, groups > 1)
-    offsets, places = _repeated(windows.offsets, TOGETHER), _repeated(windows.places, TOGETHER)
-    inside = aligned_zeros(windows.size)
-    where = windows.first, windows.rank, inside, offsets, windows.deltas
-    weights = windows.weights(weight)
-    sums.correlate(images, batch, groups, *where, weights, outputs, y.reshape(-1), places)
 
 
 def _kernel_gradient(
@@ -104,7 +117,7 @@ def _kernel_gradient(
     sums = aligned_zeros(len(deltas), wide)
     rows = aligned_zeros(len(windows.offsets) * wide)
     where = windows.first, windows.rank, aligned_zeros(windows.size), windows.offsets, deltas
-    add_products = _kernels(together, groups > 1).add_products
+    add_products = _add_products(together, *_form(wide, groups))
     add_products(images, slopes, batch, groups, *where, rows, kernels, sums.reshape(-1))
     dweight = np.ascontiguousarray(sums[: len(windows.deltas), :kernels])
     return dweight.reshape(*size, channels, kernels).transpose(3, 2, 0, 1)
@@ -112,7 +125,7 @@ def _kernel_gradient(
 
 def _side_by_side(count: int) -> int:
     """Return how many of so many sums run side by side: few leave a small remainder."""
-    if count >= FEW:
+    if count >= FEW_SUMS:
         return TOGETHER
     return min(range(TOGETHER, 2, -1), key=lambda together: -(-count // together) * (together + 1))
 
@@ -122,19 +135,25 @@ def _repeated(places: np.ndarray, together: int) -> np.ndarray:
     return np.append(places, np.full(-len(places) % together, places[-1:]))
 
 
-class Kernels(NamedTuple):
-    """Sums over windows, some of them side by side."""
-
-    correlate: Any
-    add_products: Any
+def _form(wide: int, groups: int) -> tuple[int, Any]:
+    """Return how many values of lanes stand side by side in kernels for so many numbers, and how
+    lanes read x.
+    """
+    has_pairs = WIDE_REGISTERS and wide % (2 * LANES) == 0
+    return 2 if has_pairs else 1, _same if groups == 1 else _own
 
 
 @cache
-def _kernels(together: int, are_grouped: bool) -> Kernels:
-    take = _own if are_grouped else _same
-    lines = list(_lines(together))
+def _sums(together: int, values: int, take: Any) -> Any:
+    names = {"load": load, "splat": splat, "take": take}
     parameters = "x, inner, outer, first, factors, k, wide"
-    sums = generated_kernel("sums", parameters, lines, {"load": load, "splat": splat, "take": take})
+    return generated_kernel("sums", parameters, _lines(together, values), names)
+
+
+@cache
+def _correlate(together: int, values: int, take: Any) -> Any:
+    sums = _sums(together, values, take)
+    step = values * LANES
 
     @kernel(contract=True)
     def correlate(
@@ -149,11 +168,22 @@ def _kernels(together: int, are_grouped: bool) -> Kernels:
         for image in range(batch):
             copy_groups(images, image, inside, start, rank, groups, outputs, wide)
             for p in range(0, len(offsets), together):
-                for k in range(0, wide, LANES):
+                for k in range(0, wide, step):
                     made = sums(inside, deltas, offsets, p, weight, k, wide)
                     for square in range(together):
-                        to = image * room + places[p + square] + k
-                        store_part(y, to, made[square], min(outputs - k, LANES))
+                        to = image * room + places[p + square]
+                        for value in range(values):
+                            lane = k + value * LANES
+                            part = made[square * values + value]
+                            store_part(y, to + lane, part, min(outputs - lane, LANES))
+
+    return correlate
+
+
+@cache
+def _add_products(together: int, values: int, take: Any) -> Any:
+    sums = _sums(together, values, take)
+    step = values * LANES
 
     @kernel(contract=True)
     def add_products(
@@ -171,29 +201,81 @@ def _kernels(together: int, are_grouped: bool) -> Kernels:
             for first in range(0, len(offsets), MOST_PLACES):
                 here = offsets[first : first + MOST_PLACES]
                 for d in range(0, len(deltas), together):
-                    for k in range(0, wide, LANES):
+                    for k in range(0, wide, step):
                         more = sums(inside, here, deltas, d, rows, first * wide + k, wide)
                         for number in range(together):
-                            at = (d + number) * wide + k
-                            store(total, at, load(total, at) + more[number])
+                            for value in range(values):
+                                at = (d + number) * wide + k + value * LANES
+                                part = more[number * values + value]
+                                store(total, at, load(total, at) + part)
 
-    return Kernels(correlate, add_products)
+    return add_products
 
 
-def _lines(together: int) -> Iterator[str]:
+def _lines(together: int, values: int) -> Iterator[str]:
     """Yield the body of a kernel: the sums of x[outer + inner_i] factors[i, k] over i, for numbers
-    of `outer` from `first` on.
+    of `outer` from `first` on, and for so many values of lanes from `k` on.
     """
-    numbers = range(together)
-    for number in numbers:
+    sums = [(number, value) for number in range(together) for value in range(values)]
+    for number in range(together):
         yield f"at_{number} = outer[first + {number}]"
-        yield f"sum_{number} = splat(0.0)"
+    for number, value in sums:
+        yield f"sum_{number}_{value} = splat(0.0)"
     yield "for i in range(len(inner)):"
-    yield "    factor = load(factors, i * wide + k)"
     yield "    at = inner[i]"
-    for number in numbers:
-        yield f"    sum_{number} = sum_{number} + take(x, at_{number} + at, k) * factor"
-    yield f"return {', '.join(f'sum_{number}' for number in numbers)}"
+    for value in range(values):
+        yield f"    k_{value} = k + {value * LANES}"
+        yield f"    factor_{value} = load(factors, i * wide + k_{value})"
+    for number, value in sums:
+        read = f"take(x, at_{number} + at, k_{value})"
+        yield f"    sum_{number}_{value} = sum_{number}_{value} + {read} * factor_{value}"
+    yield f"return {', '.join(f'sum_{number}_{value}' for number, value in sums)}"
+
+
+@kernel(contract=True)
+def add_windows(slopes, start, rank, inside, offsets, starts, run, dx):
+    """Add the slopes [B, P, D] of all windows to dx [B, H, W, C], in runs of so many floats.
+
+    `inside` is scratch as in `correlate`.
+    """
+    batch, height, width, channels = dx.shape
+    flat = dx.reshape(-1)
+    zero = splat(0.0)
+    at = 0
+    for image in range(batch):
+        inside[:] = 0
+        for offset in offsets:
+            for begin in starts:
+                for i in range(0, run, LANES):
+                    count = min(run - i, LANES)
+                    to = offset + begin + i
+                    more = load_part(slopes, at + i, count, zero)
+                    store_part(inside, to, load_part(inside, to, count, zero) + more, count)
+                at += run
+        size = height * width * channels
+        copy_back(inside, start, rank, channels, height, width, channels, flat, image * size)
+
+
+@kernel(contract=True)
+def add_by_lanes(slopes, groups, start, rank, inside, offsets, deltas, weight, kernels, rows, dx):
+    """Add what every window gives to dx [B, H, W, C] of several groups, whose lanes read numbers of
+    their own; the rest is as in `add_products`.
+    """
+    batch, height, width, channels = dx.shape
+    flat = dx.reshape(-1)
+    wide = len(rows) // len(offsets)
+    for image in range(batch):
+        inside[:] = 0
+        copy_image(slopes, image, rows, 0, slopes.width * wide, wide)
+        for p in range(len(offsets)):
+            for k in range(0, wide, LANES):
+                dy = load(rows, p * wide + k)
+                for d in range(len(deltas)):
+                    at = offsets[p] + deltas[d] + k
+                    store(inside, at, load(inside, at) + dy * load(weight, d * wide + k))
+        size = height * width * channels
+        sides = height, width, channels
+        fold_groups(inside, start, rank, groups, kernels, wide, *sides, flat, image * size)
 
 
 @kernel()

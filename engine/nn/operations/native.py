@@ -61,7 +61,15 @@ class NativeOperations(Operations):
             return winograd.convolve_by_tiles(x, weight, windows, input_gradient)
         if groups == 1 and windows == SINGLE_SQUARES:
             return self._conv2d_of_squares(x, weight, input_gradient)
-        return correlation.convolve(x, weight, windows, groups, input_gradient)
+        y, weight_gradient = correlation.convolve(x, weight, windows, groups)
+
+        def backward(dy):
+            dweight = weight_gradient(dy)
+            if not input_gradient:
+                return None, dweight
+            return self.conv2d_transposed(dy, weight, x.shape[2:], windows, groups), dweight
+
+        return y, backward
 
     def conv2d_transposed(
         self,
@@ -71,7 +79,8 @@ class NativeOperations(Operations):
         windows: Geometry,
         groups: int = 1,
     ) -> Array:
-        if not dy.size or windows.size == windows.stride != (1, 1):
+        is_turned = groups > 1 and windows.turned(sides) is not None
+        if not dy.size or is_turned or windows.size == windows.stride != (1, 1):
             return super().conv2d_transposed(dy, weight, sides, windows, groups)
         if groups > 1 and weight.shape[1] * len(weight) // groups >= LARGE_GROUP:
             pairs = zip(_parts(dy, groups), np.split(weight, groups), strict=True)

@@ -19,7 +19,7 @@ def largest(x: np.ndarray, geometry: Geometry) -> Activated:
     batch, channels, height, width = x.shape
     images = images_of(x)
     sides = (height, width)
-    windows = forward_windows(geometry, sides, channels, channels, shares=False)
+    windows = forward_windows(geometry, sides, channels, channels, False)
     inside, back = aligned(windows.size), aligned(windows.size)
     y = empty((batch, *geometry.sides(sides), channels))
     steps = windows.deltas[::channels]

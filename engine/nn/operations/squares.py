@@ -123,6 +123,38 @@ def copy_floats(source, at, into, to, count):
 
 
 @kernel()
+def copy_back(board, start, rank, wide, height, width, channels, images, at):
+    """Copy the squares from board[start] on, `wide` floats each and rows of `rank`, to images[at],
+    [H, W, C].
+    """
+    for row in range(height):
+        here, to = start + row * rank, at + row * width * channels
+        if wide == channels:
+            copy_floats(board, here, images, to, width * channels)
+        else:
+            for column in range(width):
+                copy_floats(board, here + column * wide, images, to + column * channels, channels)
+
+
+@kernel()
+def fold_groups(board, start, rank, groups, outputs, wide, height, width, channels, images, at):
+    """As `copy_back`, adding up what `copy_groups` repeated."""
+    repeats, depth = outputs // groups, channels // groups
+    if depth == repeats == 1:
+        copy_back(board, start, rank, wide, height, width, channels, images, at)
+    else:
+        for square in range(height * width):
+            here = start + square // width * rank + square % width * depth * wide
+            for channel in range(channels):
+                group, place = divmod(channel, depth)
+                first = here + place * wide + group * repeats
+                total = np.float32(0)
+                for i in range(first, first + repeats):
+                    total += number_at(board, i)
+                set_number(images, at + square * channels + channel, total)
+
+
+@kernel()
 def turn(images, batch, y):
     """Write all images as [B, H, W, C]."""
     rank = images.width * images.channels

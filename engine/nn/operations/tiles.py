@@ -26,7 +26,7 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, relu, splat, store
-from engine.nn.operations.squares import copy_floats, copy_image
+from engine.nn.operations.squares import copy_back, copy_image
 
 PLACES = 36  # number of products per tile: 6 x 6
 TILE = 4  # output squares along each side of a tile
@@ -144,20 +144,6 @@ def _store4(array, at, step, row, bias, rectify):
         store(array, at + place * step, relu(value) if rectify else value)
 
 
-@kernel()
-def _copy_back(board, start, rank, wide, height, width, channels, images, at):
-    """Copy the squares from board[start] on, `wide` floats each and rows of `rank`, to images[at],
-    [H, W, C].
-    """
-    for row in range(height):
-        here, to = start + row * rank, at + row * width * channels
-        if wide == channels:
-            copy_floats(board, here, images, to, width * channels)
-        else:
-            for column in range(width):
-                copy_floats(board, here + column * wide, images, to + column * channels, channels)
-
-
 # ---- single tiles --------------------------------------------------------------------------------
 
 
@@ -265,7 +251,7 @@ def input_adjoint(
                     _input_adjoint_tile(products, place + c, stride, board, square + c, rank, wide)
                 place += wide
         at = image * height * width * channels
-        _copy_back(board, start, rank, wide, height, width, channels, images, at)
+        copy_back(board, start, rank, wide, height, width, channels, images, at)
 
 
 @kernel()
@@ -290,7 +276,7 @@ def output_transform(products, stride, first, count, height, width, channels, wi
                     )
                 place += wide
         if not is_whole:
-            _copy_back(page, 0, rank, wide, height, width, channels, images, image * size)
+            copy_back(page, 0, rank, wide, height, width, channels, images, image * size)
 
 
 @kernel()

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.native.lanes import LANES
 from engine.nn.operations import tiles
 from engine.nn.operations.array_operations import Convolved
 from engine.nn.operations.geometry import Geometry
@@ -41,6 +42,8 @@ def supports(x: np.ndarray, weight: np.ndarray, geometry: Geometry) -> bool:
     if geometry._replace(padding=NO_PADDING.padding) != NO_PADDING:
         return False
     sides, channels = geometry.sides(x.shape[2:]), weight.shape[:2]
+    if min(channels) <= LANES // 2:
+        return False
     needed = math.prod(map(_whole_tiles, sides)) * math.prod(map(whole_lanes, channels))
     return math.prod(sides) * math.prod(channels) >= LEAST_USE * needed
 
