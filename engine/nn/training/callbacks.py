@@ -11,7 +11,6 @@ epoch.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,12 +54,10 @@ class SaveBest(Callback):
         """Save if this epoch is the best one. Raises ConfigError when the history has no such
         column.
         """
-        values = trainer.history[self.measure]
-        sign = -1 if self.highest else 1
-        value = record.get(self.measure, math.nan)
-        earlier = [sign * measured for measured in values[:-1] if math.isfinite(measured)]
-        if math.isfinite(value) and sign * value < min(earlier, default=math.inf):
-            dit.save(self.path, trainer.model, {"epoch": record["epoch"], self.measure: value})
+        stalls = trainer.history.stalls(self.measure, self.highest)
+        if self.measure in record and not stalls[-1]:
+            card = {"epoch": record["epoch"], self.measure: record[self.measure]}
+            dit.save(self.path, trainer.model, card)
 
 
 class ReduceLROnPlateau(Callback):
@@ -91,18 +88,9 @@ class ReduceLROnPlateau(Callback):
         """Set the factor, which the history alone determines. Raises ConfigError when it has no
         such column.
         """
-        sign = -1 if self.highest else 1
-        best = math.inf
-        waited = 0
         reductions = 0
-        for value in trainer.history[self.measure]:
-            if math.isfinite(value) and sign * value < best:
-                best = sign * value
-                waited = 0
-            else:
-                waited += 1
-            if waited == self.patience:
-                waited = 0
+        for stall in trainer.history.stalls(self.measure, self.highest):
+            if stall and stall % self.patience == 0:
                 reductions += 1
         trainer.scale_rate(self.factor**reductions)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -36,6 +37,24 @@ class History:
                 f"the history has no {name!r}; it has {', '.join(sorted(self.columns)) or 'nothing'}"
             )
         return values
+
+    def stalls(self, name: str, highest: bool = False) -> list[int]:
+        """Return for each epoch that has a column how long ago its best value was, in such epochs.
+
+        0 is a new best one: smaller is better, with `highest` larger. NaN and infinity never are.
+        Raises ConfigError when no epoch has the column.
+        """
+        sign = -1 if highest else 1
+        best = math.inf
+        stall = 0
+        stalls = []
+        for value in self[name]:
+            stall += 1
+            if math.isfinite(value) and sign * value < best:
+                best = sign * value
+                stall = 0
+            stalls.append(stall)
+        return stalls
 
     @property
     def columns(self) -> list[str]:

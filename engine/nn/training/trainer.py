@@ -159,10 +159,9 @@ class Trainer:
     def _epochs_without_improvement(self) -> int:
         """Return for how many epochs the measure has had no new best value."""
         measure = self.settings.measure
-        sign = -1 if self.settings.highest else 1
-        values = [sign * record[measure] for record in self.history if measure in record]
-        values.insert(0, math.inf)
-        return len(values) - 1 - values.index(min(values))
+        if measure not in self.history:
+            return 0
+        return self.history.stalls(measure, self.settings.highest)[-1]
 
     def _progress(self, steps: int) -> tuple[int, int]:
         """Return how many epochs are done, and steps of the next one, of `steps` each; earlier ones

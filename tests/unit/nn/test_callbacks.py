@@ -1,6 +1,4 @@
-"""Callbacks: functions and objects that the trainer calls, one that stops it and one that saves the
-best model.
-"""
+"""Callbacks: functions and objects that the trainer calls, and what they make of the history."""
 
 import sys
 from types import SimpleNamespace
@@ -9,21 +7,9 @@ import numpy as np
 import pytest
 
 from engine import nn
-from engine.errors import ConfigError
+from tests.unit.nn.small_trainings import DATA, X, Y, dense, trainer
 
-RNG = np.random.default_rng(6)
-X = RNG.standard_normal((20, 2)).astype(np.float32)
-DATA = nn.Data(X, X[:, :1])
-
-
-def trainer(rate=0.05):
-    return nn.Trainer(
-        nn.Dense(2, 1, np.random.default_rng(1)),
-        nn.mse,
-        nn.Adam(),
-        rate,
-        nn.TrainerSettings(batch_size=8),
-    )
+NAN, INF = np.nan, np.inf
 
 
 class Watcher(nn.Callback):
@@ -44,23 +30,67 @@ class Watcher(nn.Callback):
 def test_a_callback_hears_of_each_step_within_its_epoch():
     watcher = Watcher()
     trainer().fit(DATA, 2, callbacks=[watcher])
-    steps = [("step", number) for number in range(1, 7)]
-    assert watcher.calls == [*steps[:3], ("epoch", 1), *steps[3:], ("epoch", 2)]
+    assert watcher.calls == [
+        *[("step", 1), ("step", 2), ("epoch", 1)],
+        *[("step", 3), ("step", 4), ("epoch", 2)],
+    ]
+
+
+# ---- the best epoch ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("callback", "match"),
+    ("values", "highest", "stalls"),
     [
-        (nn.SaveBest, "found <class"),
-        ("print", "found 'print'"),
-        (nn.SaveBest("best.dit"), "no 'validation_loss'"),
-        (nn.LiveCurve(), "notebook"),
+        ([3.0, 2.0, 2.0, 1.0], False, [0, 0, 1, 0]),
+        ([NAN, 3.0, INF, 2.0, 4.0], False, [1, 0, 1, 0, 1]),  # NaN was the best value
+        ([3.0, -INF, 2.0], False, [0, 1, 0]),
+        ([0.5, 0.6, INF, 0.7], True, [0, 0, 1, 0]),
     ],
 )
-def test_a_callback_that_cannot_work_is_refused(callback, match, monkeypatch):
-    monkeypatch.setitem(sys.modules, "IPython.display", None)
-    with pytest.raises(ConfigError, match=match):
-        trainer().fit(DATA, 1, callbacks=[callback])
+def test_what_is_not_finite_is_never_the_best(values, highest, stalls):
+    history = nn.History([{"measure": value} for value in values])
+    assert history.stalls("measure", highest) == stalls
+
+
+def test_the_best_model_is_saved(tmp_path):
+    saver = nn.SaveBest(tmp_path / "best.dit", "measure")
+    run = trainer()
+    kept = []
+    for epoch, measures in enumerate(({"measure": 3.0}, {"measure": 4.0}, {}, {"measure": 2.0})):
+        run.history.records.append({"epoch": epoch, **measures})
+        saver.on_epoch(run, run.history.records[-1])
+        kept.append(nn.dit.load(saver.path)[1]["card"]["epoch"])
+    assert kept == [0, 0, 0, 3]
+
+
+def test_patience_follows_any_measure():
+    class Told(nn.Callback):
+        def on_epoch(self, trainer, record):
+            record["accuracy"] = [0.5, 0.9, 0.8, 0.7][len(trainer.history) - 1]
+
+    metrics = {"accuracy": lambda outputs, targets: 0.5}
+    run = trainer(metrics=metrics, patience=2, measure="accuracy", highest=True)
+    assert len(run.fit(DATA, 9, callbacks=[Told()])) == 4
+
+
+@pytest.mark.parametrize("stop", [2, 3, 5])
+def test_a_plateau_lowers_the_rate_also_after_a_resume(tmp_path, stop):
+    """The number of steps only grows, so its first value stays the best: every two more epochs are
+    a plateau.
+    """
+    plateau = nn.ReduceLROnPlateau(factor=0.5, patience=2, measure="step")
+    once, first, second = (
+        trainer(rate=lambda step: 0.01 * (1 + step), batch_size=64) for _ in range(3)
+    )
+    once.fit(DATA, 6, callbacks=[plateau])
+    first.fit(DATA, stop, checkpoint=tmp_path / "run.npz", callbacks=[plateau])
+    second.resume(tmp_path / "run.npz")
+    second.fit(DATA, 6, callbacks=[plateau])
+    factors = np.divide(once.history["rate"], once.history["step"]) / 0.01
+    assert factors == pytest.approx([1, 1, 1, 0.5, 0.5, 0.25])
+    assert second.history == once.history
+    assert np.array_equal(once.model(X), second.model(X))
 
 
 # ---- pictures ------------------------------------------------------------------------------------
@@ -81,52 +111,22 @@ def test_a_live_curve_is_drawn_anew_in_its_place_after_every_epoch(monkeypatch):
         return Display()
 
     monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=display))
-    monkeypatch.setitem(
-        sys.modules, "IPython", SimpleNamespace(version_info=(9, 0), get_ipython=lambda: None)
-    )
+    ipython = SimpleNamespace(version_info=(9, 0), get_ipython=lambda: None)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
     trainer().fit(DATA, epochs=3, callbacks=[nn.LiveCurve()])
     assert shown == [[1, 2, 3]]
 
 
 def test_activations_are_the_outputs_of_all_layers_by_name():
-    rng = np.random.default_rng(1)
-    model = nn.Sequential(
-        first=nn.Dense(2, 3, rng), act=nn.Activation("relu"), out=nn.Dense(3, 1, rng)
-    )
-    found = nn.activations(model, X)
-    assert list(found) == ["first", "act", "out"]
-    assert np.array_equal(found["act"], np.maximum(found["first"], 0))
-    assert np.array_equal(found["out"], model(X))
+    model = nn.Sequential(first=dense(3, 3), act=nn.Activation("relu"), out=dense(3, 1))
+    outputs = nn.activations(model, X)
+    assert list(outputs) == ["first", "act", "out"]
+    assert np.array_equal(outputs["act"], np.maximum(outputs["first"], 0))
+    assert np.array_equal(outputs["out"], model(X))
 
 
-@pytest.mark.parametrize("values", [[], [1.0, np.inf, np.nan], [-np.inf] * 3])
-def test_histograms_show_numbers_that_are_not_finite_too(values, tmp_path):
+@pytest.mark.parametrize("arrays", [{}, {"a": Y[0] + [INF, NAN]}, {"a": np.full(3, -INF)}])
+def test_histograms_show_numbers_that_are_not_finite_too(arrays, tmp_path):
     """Matplotlib refused them."""
-    arrays = {"a": np.array(values, np.float32)} if values else {}
     nn.plot_histograms(arrays, tmp_path / "broken.png", "title")
     assert (tmp_path / "broken.png").read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize("stop", [2, 3, 5])
-def test_a_plateau_lowers_the_rate_also_after_a_resume(tmp_path, stop):
-    """The number of steps only grows, so its first value stays the best: every two more epochs are
-    a plateau.
-    """
-
-    def trainer():
-        model = nn.Sequential(nn.Dense(2, 1, np.random.default_rng(2)))
-        return nn.Trainer(model, nn.mse, nn.SGD(), lambda step: 0.01 * (1 + step))
-
-    plateau = nn.ReduceLROnPlateau(factor=0.5, patience=2, measure="step")
-    once = trainer()
-    first = trainer()
-    second = trainer()
-    once.fit(DATA, 6, callbacks=[plateau])
-    first.fit(DATA, stop, checkpoint=tmp_path / "run.npz", callbacks=[plateau])
-    second.resume(tmp_path / "run.npz")
-    second.fit(DATA, 6, callbacks=[plateau])
-    assert np.divide(once.history["rate"], once.history["step"]) / 0.01 == pytest.approx(
-        [1, 1, 1, 0.5, 0.5, 0.25]
-    )
-    assert second.history.records == once.history.records
-    assert np.array_equal(once.model[0].params["weight"], second.model[0].params["weight"])

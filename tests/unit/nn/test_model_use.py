@@ -1,24 +1,21 @@
-"""A model from outside: calling it, predicting with it, printing it, scoring it; and the package's
-own example.
-"""
+"""Models from outside: their parts, calls, predictions and printing; and the package's own example."""
 
 import doctest
 import inspect
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engine import nn
-from engine.errors import ConfigError, DataError, ShapeError
-from engine.nn import accuracy, confusion_matrix, plot_confusion
-from engine.nn.layer import REGISTRY, register
+from engine.errors import ConfigError
+from engine.nn import dit
+from engine.nn.layer import REGISTRY, forward_part, register
 from tests.documents.test_token_budget import tokens_of_python
 from tests.gradient.cases import CASES, arrays_in
+from tests.unit.nn.small_trainings import DATA, X, dense, trainer
 
 LONGEST = 1_900  # tokens of a file of layers: it is read in one go
-ROOT = Path(nn.__file__).parent
 
 
 def rng():
@@ -35,17 +32,84 @@ def small_net():
     )
 
 
-# ---- Sequential ----------------------------------------------------------------------------------
+# ---- parts ---------------------------------------------------------------------------------------
 
 
 def test_layers_by_position_are_named_by_their_kind():
     model = small_net()
     assert list(model.layers) == ["dense1", "batch_norm1", "activation1", "dropout1", "dense2"]
     assert list(nn.Sequential(nn.Flatten(), second=nn.Flatten()).layers) == ["flatten1", "second"]
+    model.append(nn.Flatten()).append(nn.Flatten(), "end")
+    assert list(model.layers)[5:] == ["flatten1", "end"]
+
+
+def test_layers_are_found_by_number_and_a_slice_is_a_model():
+    model = small_net()
+    assert model.layers[0] is model["dense1"] is model.layers[-5]
+    first = model[:2]
+    assert list(first.layers) == ["dense1", "batch_norm1"]
+    assert np.array_equal(model.layers[2:](first(X)), model(X))
+
+
+@register("listed")
+class Listed(nn.Layer):
+    """Layers in a list, in a tuple inside a dict, and no call of the base's constructor."""
+
+    def __init__(self, blocks, rng):
+        self.blocks = [dense(3, 3) for _ in range(blocks)] if isinstance(blocks, int) else blocks
+        self.ends = {"out": (dense(),)}
+        self.seen = []
+        self.seen.append(self.seen)  # a walk through its parts ended by RecursionError
+
+    def chain(self):
+        blocks = [(f"blocks.{n}", block) for n, block in enumerate(self.blocks)]
+        return [*blocks, ("out.0", self.ends["out"][0])]
+
+    def forward(self, x, training=False):
+        steps = []
+        for name, part in self.chain():
+            x, step = forward_part(name, part, x, training)
+            steps.append(step)
+
+        def backward(dy):
+            grads = {}
+            for step in reversed(steps):
+                dy, part = step(dy)
+                grads |= part
+            return dy, grads
+
+        return x, backward
+
+
+def test_parts_in_lists_learn_and_are_copied(tmp_path):
+    """They were no parts: they trained nothing, went into no file, and nothing said so."""
+    model = Listed(2, rng())
+    before = {name: array.copy() for name, array in model.named_parameters().items()}
+    assert {name.rpartition(".")[0] for name in before} == {"blocks.0", "blocks.1", "out.0"}
+    trainer(model).fit(DATA, 1)
+    assert all((array != before[name]).any() for name, array in model.named_parameters().items())
+    assert model.astype(np.float64).blocks[1].params["weight"].dtype == np.float64
+    dit.save(tmp_path / "listed.dit", model.replica())
+    again, _ = dit.load(tmp_path / "listed.dit")
+    assert np.array_equal(again(X), model(X))
+
+
+def test_a_part_whose_backward_is_never_called_is_named():
+    class Forgetful(Listed):
+        def chain(self):
+            return super().chain()[1:]
+
+    with pytest.raises(
+        ConfigError, match=r"no gradient for \['blocks.0.bias', 'blocks.0.weight'\]"
+    ):
+        trainer(Forgetful(2, rng())).fit(DATA, 1)
+
+
+# ---- layers of one's own -------------------------------------------------------------------------
 
 
 class Doubled(nn.Layer):
-    """A layer of one's own that no file ever holds: neither registered nor with a configuration."""
+    """A layer that no file ever holds: neither registered nor with a configuration."""
 
     def forward(self, x, training=False):
         return 2 * x, lambda dy: (2 * dy, {})
@@ -57,19 +121,16 @@ def test_a_layer_of_ones_own_goes_by_the_name_of_its_class():
     assert "doubled2  Doubled()" in str(model)
 
 
+@register("shuffled")
 class Shuffled(nn.Layer):
-    """Another one, until it is registered: numbers in a random order, each times a weight, and all
-    times one.
-    """
+    """Numbers in a random order, each times a weight, and all times one."""
 
     def __init__(self, features, rng):
         super().__init__()
         self.features = features
         self.buffers = {"order": rng.permutation(features)}
-        self.params = {
-            "scale": (rng.uniform(1, 2, features) + rng.normal(size=features)).astype(np.float32)
-        }
-        self.params["gain"] = np.array(1.5, np.float32)
+        scale = rng.uniform(1, 2, features) + rng.normal(size=features)
+        self.params = {"scale": scale.astype(np.float32), "gain": np.array(1.5, np.float32)}
 
     def forward(self, x, training=False):
         (scale, gain), (order,) = self.params.values(), self.buffers.values()
@@ -90,25 +151,33 @@ def test_whole_numbers_of_a_layer_stay_whole():
     for size in (7, None):
         model = nn.Sequential(Shuffled(70, rng())).astype(np.float32)
         order = model[0].buffers["order"].copy()
-        settings = nn.TrainerSettings(30, shard_size=size, clip_norm=0.5)
-        nn.Trainer(model, nn.mse, nn.SGD(), 0.1, settings).fit(nn.Data(data, data), 2)
+        run = trainer(model, rate=0.1, batch_size=30, shard_size=size, clip_norm=0.5)
+        run.fit(nn.Data(data, data), 2)
         assert np.array_equal(model[0].buffers["order"], order)
         assert abs(model[0].params["gain"] - 1.5) < 2 * 0.1 * 0.5
         ends.append(model(data))
     assert ends[0] == pytest.approx(ends[1], abs=1e-5)
 
 
+def test_a_layer_that_draws_any_numbers_is_loaded(tmp_path):
+    """Neither one that draws other than normal numbers could be, nor one with a parameter without
+    sides.
+    """
+    layer = Shuffled(3, rng())
+    assert layer.config() == {"layer": "shuffled", "features": 3}
+    dit.save(tmp_path / "own.dit", layer)
+    assert np.array_equal(dit.load(tmp_path / "own.dit")[0](X), layer(X))
+
+
 def test_averages_are_of_any_model_in_its_own_precision():
     """Running statistics in double precision were rounded, and a layer without a name in files was
     refused.
     """
-    model = nn.Sequential(nn.BatchNorm(2), Doubled()).astype(np.float64)
-    x = rng().standard_normal((8, 2))
-    run = nn.Trainer(model, nn.mse, nn.SGD(), 0.1, nn.TrainerSettings(average_decay=0.5))
-    run.step(nn.Data(x, x))
-    assert np.array_equal(run.averaged_model()(x), model(x)), (
-        "the first average is the model itself"
-    )
+    model = nn.Sequential(nn.BatchNorm(3), Doubled()).astype(np.float64)
+    run = trainer(model, average_decay=0.5)
+    run.step(nn.Data(X, X))
+    # The first average is the model itself.
+    assert np.array_equal(run.averaged_model()(X), model(X))
 
 
 # ---- inference -----------------------------------------------------------------------------------
@@ -116,35 +185,33 @@ def test_averages_are_of_any_model_in_its_own_precision():
 
 def test_any_floating_input_is_cast_to_the_parameters():
     model = small_net()
-    x = rng().standard_normal((4, 3))
-    single = model(x.astype(np.float32))
+    single = model(X)
     assert single.dtype == np.float32
-    assert np.array_equal(model(x), single)
-    assert model.astype(np.float64)(x.astype(np.float32)).dtype == np.float64
+    assert np.array_equal(model(X.astype(np.float64)), single)
+    assert model.astype(np.float64)(X).dtype == np.float64
 
 
 HEADS = {"value": nn.Dense(4, 1, rng()), "policy": nn.Dense(4, 5, rng())}
-CROSS = nn.CrossAttention(4, 3, 2, rng())
 SEVERAL = rng().standard_normal((10, 3, 4)), rng().standard_normal((10, 5, 3))
-X = rng().standard_normal((10, 3))
 
 
 @pytest.mark.parametrize("rows", [10, 0])
 @pytest.mark.parametrize(
     ("model", "x"),
-    [(small_net(), X), (nn.MultiHead(nn.Dense(3, 4, rng()), HEADS), X), (CROSS, SEVERAL)],
+    [
+        (small_net(), (X,)),
+        (nn.MultiHead(nn.Dense(3, 4, rng()), HEADS), (X,)),
+        (nn.CrossAttention(4, 3, 2, rng()), SEVERAL),
+    ],
 )
 def test_predictions_in_batches_are_those_of_one_call(model, x, rows):
-    given = x[:rows] if x is X else tuple(part[:rows] for part in x)
-    found, expected = map(arrays_in, (model.predict(given, batch_size=3), model(given)))
-    for one, other in zip(found, expected, strict=True):
-        assert one.shape == other.shape
-        assert one == pytest.approx(other, abs=1e-6)
-
-
-def test_batches_of_no_rows_are_refused():
-    with pytest.raises(ConfigError, match="batch_size"):
-        small_net().predict(X, batch_size=0)
+    given = tuple(part[:rows] for part in x)
+    if len(given) == 1:
+        given = given[0]
+    in_batches, at_once = arrays_in(model.predict(given, batch_size=3)), arrays_in(model(given))
+    for array, expected in zip(in_batches, at_once, strict=True):
+        assert array.shape == expected.shape
+        assert array == pytest.approx(expected, abs=1e-6)
 
 
 # ---- printing ------------------------------------------------------------------------------------
@@ -153,17 +220,10 @@ def test_batches_of_no_rows_are_refused():
 def test_a_summary_with_an_example_shows_every_output():
     stem = nn.Sequential(conv=nn.Conv2D(1, 4, 3, rng()), flatten=nn.Flatten())
     model = nn.Sequential(stem=stem, out=nn.Dense(256, 10, rng()))
-    before = str(model)
     lines = model.summary(np.zeros((2, 1, 8, 8))).splitlines()
     columns = slice(lines[0].index("output"), lines[0].index("parameters"))
     outputs = {line.split()[0]: line[columns].strip() for line in lines[1:-1]}
     assert (outputs["stem.conv"], outputs["out"]) == ("[2, 4, 8, 8]", "[2, 10]")
-    assert str(model) == before
-
-
-def test_a_summary_may_begin_with_whole_numbers():
-    tokens = nn.Sequential(nn.Embedding(5, 4, rng()), nn.GRU(4, 3, rng(), last=True))
-    assert "[6, 7, 4]" in tokens.summary(np.zeros((6, 7), int))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -177,9 +237,9 @@ def test_every_layer_prints_itself(case):
 
 
 def test_the_example_of_the_package_prints_what_it_says():
-    found = doctest.testmod(nn)
-    assert found.attempted > 10
-    assert found.failed == 0
+    example = doctest.testmod(nn)
+    assert example.attempted > 10
+    assert example.failed == 0
 
 
 OWN = [layer for layer in REGISTRY.values() if layer.__module__.startswith("engine.nn.")]
@@ -196,95 +256,9 @@ def test_a_layer_is_one_short_file_with_its_mathematics(layer):
     assert "dx" in text or "no gradient" in text or "-> None" in text, "no gradient"
 
 
-def test_a_layer_inside_itself_is_named():
-    """A walk through its parts ended by RecursionError."""
-    net = small_net()
-    net[0].owner = net
-    with pytest.raises(ConfigError, match="owner is a layer inside itself"):
-        net.named_parameters()
-
-
-def test_a_list_may_hold_itself():
-    """A walk through the parts of its layer ended by RecursionError."""
-    layer = nn.Dense(2, 3, rng())
-    layer.seen = [1]
-    layer.seen.append(layer.seen)
-    assert list(layer.named_parameters()) == ["weight", "bias"]
-
-
-def test_a_registered_layer_names_the_arguments_it_is_rebuilt_from(monkeypatch, tmp_path):
-    """One that draws other than normal numbers could not be loaded, nor one with a parameter
-    without sides.
-    """
-    monkeypatch.setattr("engine.nn.layer.REGISTRY", dict(REGISTRY))
-    with pytest.raises(
-        ConfigError,
-        match=r"Shuffled has no name in files: put @register\(\"name\"\) above the class",
-    ):
-        Shuffled(3, rng()).config()
-    layer = register("shuffled")(Shuffled)(3, rng())
-    assert layer.config() == {"layer": "shuffled", "features": 3}
-    nn.dit.save(tmp_path / "own.dit", layer)
-    again = nn.dit.load(tmp_path / "own.dit")[0]
-    x = np.ones((1, 3), np.float32)
-    assert np.array_equal(again(x), layer(x))
-
-    @register("forgetful")
-    class Forgetful(Doubled):
-        def __init__(self, power):
-            super().__init__()
-
-    with pytest.raises(
-        ConfigError, match=r"Forgetful: expected attributes like .* found no \['power'\]"
-    ):
-        Forgetful(3).config()
-
-
-OUTPUTS = np.array([[3.0, 1.0, 0.0], [0.0, 2.0, 1.0], [5.0, 4.0, 0.0], [0.0, 0.0, 1.0]], np.float32)
-TRUTH = np.array([0, 1, 1, 2])
-
-
-def test_accuracy_is_the_share_of_right_answers():
-    assert accuracy(OUTPUTS, TRUTH) == 0.75
-    assert accuracy(OUTPUTS, np.eye(3)[TRUTH]) == 0.75
-    assert accuracy(OUTPUTS.reshape(2, 2, 3), TRUTH.reshape(2, 2)) == 0.75
-    logits = np.array([[2.0], [-1.0], [-3.0], [0.5]])
-    assert accuracy(logits, np.array([[1], [0], [1], [1]])) == 0.75
-
-
-@pytest.mark.parametrize("targets", [np.zeros(3, int), np.zeros((4, 2)), np.zeros((4, 1), int)])
-def test_accuracy_refuses_shapes_that_would_broadcast(targets):
-    with pytest.raises(ShapeError, match="do not fit"):
-        accuracy(OUTPUTS, targets)
-    with pytest.raises(ShapeError, match="do not fit"):
-        accuracy(OUTPUTS[:, 0], TRUTH)
-    with pytest.raises(ShapeError, match="expected arrays, found ndarray and list"):
-        accuracy(OUTPUTS, [*TRUTH])
-    # the largest had counted
-    with pytest.raises(DataError, match="their sum over several outputs"):
-        accuracy(OUTPUTS, np.ones((4, 3)))
-
-
-def test_a_row_of_the_confusion_matrix_is_a_true_class():
-    matrix = confusion_matrix(OUTPUTS, TRUTH)
-    assert matrix.tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
-    assert matrix.trace() / matrix.sum() == accuracy(OUTPUTS, TRUTH)
-
-
-def test_confusion_refuses_targets_that_are_no_classes():
-    with pytest.raises(DataError, match="classes 0 to 2, found 0 to 3"):
-        confusion_matrix(OUTPUTS, np.array([0, 1, 2, 3]))
-    for targets in (TRUTH.astype(float), TRUTH[:3]):
-        with pytest.raises(ShapeError, match=r"integer targets \[B\]"):
-            confusion_matrix(OUTPUTS, targets)
-
-
-def test_confusion_is_drawn_with_its_classes(monkeypatch, tmp_path):
-    matrix = confusion_matrix(OUTPUTS, TRUTH)
-    plot_confusion(matrix, tmp_path / "small.svg", ["cat", "dog", "ox"], "pets")
-    text = (tmp_path / "small.svg").read_text(encoding="utf-8")
-    for word in ("cat", "pets", "answered"):
-        assert f"<!-- {word} -->" in text, word
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ConfigError, match=r"pip install '\.\[plots\]'"):
-        plot_confusion(matrix, tmp_path / "none.png")
+def test_a_setting_that_came_later_is_left_out_of_files_at_its_default():
+    """Files of older versions load, and older versions load what uses nothing new."""
+    plain = nn.Conv2D(1, 2, (3, 3), rng())
+    assert plain.config().keys() == {
+        "layer", "inputs", "outputs", "size", "stride", "padding", "bias", "input_gradient",
+    }  # fmt: skip

@@ -12,13 +12,18 @@ from engine import nn
 from engine.errors import ConfigError, TrainingError
 from engine.native.interrupts import Uninterrupted
 from engine.nn.training import trainer as trainer_module
+from tests.unit.nn.small_trainings import dense, trainer
 
-RNG = np.random.default_rng(2)
-X = RNG.standard_normal((27, 3)).astype(np.float32)
+X = np.random.default_rng(2).standard_normal((27, 3)).astype(np.float32)
 DATA = nn.Data(X, (X[:, 0] * X[:, 1] > 0).astype(np.int64))
 # its loss falls at first, as the outputs shrink, and then rises
 HELD_OUT = nn.Data(X + 0.1, 1 - DATA.targets)
 EPOCHS, STEPS = 6, 4  # batches of 8
+
+
+def made(**parts):
+    usual = {"loss": nn.softmax_cross_entropy, "optimizer": nn.AdamW(), "batch_size": 8}
+    return trainer(**usual | {"rate": nn.WarmupCosine(0.01, 100)} | parts)
 
 
 class Moments:
@@ -67,14 +72,14 @@ class Run:
             nn.Dropout(0.2, rng),
             nn.Dense(8, 2, rng),
         )
-        settings = nn.TrainerSettings(batch_size=8, patience=2)
-        average = nn.StochasticAverage(every=STEPS)
-        metrics = {"accuracy": lambda outputs, targets: moments(nn.accuracy(outputs, targets))}
         rate = nn.WarmupCosine(0.05, 100, 5)
-        self.trainer = nn.Trainer(
-            model, nn.softmax_cross_entropy, nn.AdamW(), rate, settings, metrics, average=average
+        self.trainer = made(
+            model=model,
+            rate=lambda step: moments(rate(step)),
+            metrics={"accuracy": lambda outputs, targets: moments(nn.accuracy(outputs, targets))},
+            average=nn.StochasticAverage(every=STEPS),
+            patience=2,
         )
-        self.trainer.schedule = lambda step: moments(rate(step))
         self.watchers = [
             Watcher(moments, last_epoch),
             nn.SaveBest(self.best),
@@ -124,11 +129,11 @@ def test_a_run_interrupted_at_any_moment_ends_as_one_that_never_was(
     short by Ctrl-C moved twice."""
     whole = Run(tmp_path / "whole", Moments(), monkeypatch, last_epoch)
     whole.fit()
-    assert (
-        2 < len(whole.trainer.history) < EPOCHS
-        if last_epoch is None
-        else len(whole.trainer.history) == last_epoch
-    )
+    epochs = len(whole.trainer.history)
+    if last_epoch is None:
+        assert 2 < epochs < EPOCHS
+    else:
+        assert epochs == last_epoch
     assert whole.trainer.stopped == (last_epoch is None)
     assert whole.moments.passed > 60
     # the first half is that of the shorter run
@@ -150,7 +155,7 @@ def test_a_run_interrupted_at_any_moment_ends_as_one_that_never_was(
 
 
 @pytest.mark.usefixtures("listens_to_interrupts")
-def test_ctrl_c_while_the_weights_move_waits_for_the_step(tmp_path):
+def test_ctrl_c_while_the_weights_move_waits_for_the_step():
     """It left half of the weights moved, and the step was taken again from there."""
 
     class Interrupted(nn.SGD):
@@ -161,18 +166,14 @@ def test_ctrl_c_while_the_weights_move_waits_for_the_step(tmp_path):
             if self.steps == self.at and name == "weight":
                 signal.raise_signal(signal.SIGINT)
 
-    def interrupted(at):
-        optimizer = Interrupted(momentum=0.5)
-        optimizer.at = at
-        return made(optimizer=optimizer)
-
-    whole, run = interrupted(-1), interrupted(6)
+    whole, run = (made(optimizer=Interrupted(momentum=0.5)) for _ in range(2))
     whole.fit(DATA, 3)
+    run.optimizer.at = 6
     with pytest.raises(KeyboardInterrupt):
         run.fit(DATA, 3)
     assert run.steps_done == 6
     run.fit(DATA, 3)
-    assert same_arrays(run.model.named_parameters(), whole.model.named_parameters())
+    assert same_arrays(run.model.params, whole.model.params)
     assert run.history == whole.history
 
 
@@ -201,19 +202,14 @@ def test_steps_of_ones_own_between_two_fits_take_no_part_in_an_epochs_mean():
     """The sums of an epoch were divided by all examples, whether its steps had added to them or
     not.
     """
-    run = nn.Trainer(
-        nn.Dense(3, 1, RNG), lambda y, t: (2.0, 0 * y), nn.SGD(), 0.1, nn.TrainerSettings(8)
-    )
-    data = nn.Data(X, X[:, :1])
-    run.step(nn.Data(X[:8], X[:8, :1]))
-    assert run.fit(data, 1)["loss"] == [2.0]
+    run = made(loss=lambda outputs, targets: (2.0, 0 * outputs))
+    run.step(nn.Data(X[:8], DATA.targets[:8]))
+    assert run.fit(DATA, 1)["loss"] == [2.0]
 
 
-def test_weights_that_are_not_finite_do_not_replace_a_good_checkpoint(tmp_path):
-    run = made()
-    path = tmp_path / "run.npz"
-    run.fit(DATA, 1, checkpoint=path)
+def test_weights_that_are_not_finite_do_not_replace_a_good_checkpoint(path):
     good = path.read_bytes()
+    run = made()
     run.model.params["weight"][0, 0] = np.nan
     with pytest.raises(
         TrainingError, match=r"run\.npz: expected finite numbers to save, found others in weight"
@@ -225,52 +221,40 @@ def test_weights_that_are_not_finite_do_not_replace_a_good_checkpoint(tmp_path):
 # ---- what must be the same -----------------------------------------------------------------------
 
 
-def made(**other):
-    parts = {
-        "model": nn.Dense(3, 2, np.random.default_rng(0)), "loss": nn.softmax_cross_entropy, "optimizer": nn.AdamW(),
-        "schedule": nn.WarmupCosine(0.01, 100), "settings": nn.TrainerSettings(batch_size=8), **other,
-    }  # fmt: skip
-    return nn.Trainer(**parts)
+@pytest.fixture
+def path(tmp_path):
+    """A checkpoint of one epoch."""
+    made().fit(DATA, 1, checkpoint=tmp_path / "run.npz")
+    return tmp_path / "run.npz"
 
 
-OTHERS = {
-    "optimizer: beta2": ({"optimizer": nn.AdamW()}, {"optimizer": nn.AdamW(beta2=0.99)}),
-    "optimizer: class": ({"optimizer": nn.Adam()}, {"optimizer": nn.AdamW()}),
-    "metrics": ({}, {"metrics": {"accuracy": nn.accuracy}}),
-    "average: class": ({"average": None}, {"average": nn.ExponentialAverage(0.9)}),
-    "average: decay": (
-        {"average": nn.ExponentialAverage(0.8)},
-        {"average": nn.ExponentialAverage(0.9)},
-    ),
-    "settings: seed": ({}, {"settings": nn.TrainerSettings(batch_size=8, seed=1)}),
-    "settings: batch_size": ({}, {"settings": nn.TrainerSettings(batch_size=9)}),
-    "dtype": ({}, {"model": nn.Dense(3, 2, np.random.default_rng(0)).astype(np.float64)}),
-    "model: outputs": ({}, {"model": nn.Dense(3, 3, np.random.default_rng(0))}),
+OTHERS = {  # what differs, and how it is called
+    "optimizer: beta2": {"optimizer": nn.AdamW(beta2=0.99)},
+    "optimizer: class": {"optimizer": nn.Adam()},
+    "metrics": {"metrics": {"accuracy": nn.accuracy}},
+    "average: class": {"average": nn.ExponentialAverage(0.9)},
+    "settings: seed": {"seed": 1},
+    "settings: batch_size": {"batch_size": 9},
+    "dtype": {"model": dense().astype(np.float64)},
+    "model: outputs": {"model": dense(3, 3)},
 }
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_a_run_with_something_else_is_named(tmp_path, name):
-    one, other = OTHERS[name]
-    saved = made(**one)
-    path = tmp_path / "run.npz"
-    saved.fit(DATA, 1, checkpoint=path)
-    made(**one).resume(path)
-    run = made(**other)
-    before = {key: array.copy() for key, array in run.model.named_parameters().items()}
+def test_a_run_with_something_else_is_named(path, name):
+    run = made(**OTHERS[name])
+    before = {key: array.copy() for key, array in run.model.params.items()}
     with pytest.raises(
         ConfigError, match=rf"run\.npz: another run, {name}.*on purpose: resume\(path, changed="
     ):
         run.resume(path)
-    assert same_arrays(before, run.model.named_parameters())
+    assert same_arrays(before, run.model.params)
     assert not run.steps_done
     assert not len(run.history)
 
 
-def test_what_is_changed_on_purpose_is_said(tmp_path):
-    path = tmp_path / "run.npz"
-    made().fit(DATA, 1, checkpoint=path)
-    run = made(schedule=np.float32(2**-10), optimizer=nn.AdamW(weight_decay=0.5))
+def test_what_is_changed_on_purpose_is_said(path):
+    run = made(rate=np.float32(2**-10), optimizer=nn.AdamW(weight_decay=0.5))
     with pytest.raises(
         ConfigError, match=r"changed: expected names out of model, .*, data, found \['schedule'\]"
     ):
@@ -279,76 +263,81 @@ def test_what_is_changed_on_purpose_is_said(tmp_path):
     assert run.fit(DATA, 2)["rate"][-1] == 2**-10
 
 
-def test_another_optimizer_goes_on_from_where_one_ended(tmp_path):
+@pytest.mark.parametrize(
+    ("first", "second", "steps"),
+    [
+        (nn.SGD(), nn.Adam(), 0),
+        (nn.SGD(momentum=0.5), nn.Adam(), 0),
+        (nn.AdamW(), nn.SGD(momentum=0.5), 0),
+        (nn.AdamW(), nn.Adam(), STEPS),
+    ],
+)
+def test_another_optimizer_goes_on_from_where_one_ended(first, second, steps, tmp_path):
     """One of other slots was refused even on purpose, and one after another without any took its
     steps for its own.
     """
-    pushed = nn.SGD(momentum=0.5)
-    path = tmp_path / "run.npz"
-    for one, other, steps in (
-        (nn.SGD(), nn.Adam(), 0), (pushed, nn.Adam(), 0), (nn.AdamW(), pushed, 0), (nn.AdamW(), nn.Adam(), STEPS),
-    ):  # fmt: skip
-        made(optimizer=one).fit(DATA, 1, checkpoint=path)
-        run = made(optimizer=other)
-        run.resume(path, changed=["optimizer"])
-        assert (other.steps, bool(other.state()["tensors"])) == (steps, bool(steps))
-        assert len(run.fit(DATA, 2)) == 2
+    made(optimizer=first).fit(DATA, 1, checkpoint=tmp_path / "run.npz")
+    run = made(optimizer=second)
+    run.resume(tmp_path / "run.npz", changed=["optimizer"])
+    assert (second.steps, bool(second.state()["tensors"])) == (steps, bool(steps))
+    assert len(run.fit(DATA, 2)) == 2
 
 
-def test_what_changes_no_number_may_differ(tmp_path):
-    path = tmp_path / "run.npz"
-    settings = nn.TrainerSettings(batch_size=8, threads=2)
-    made().fit(DATA, 1, checkpoint=path)
-    made(settings=settings, loss=lambda y, targets: nn.softmax_cross_entropy(y, targets)).resume(
-        path
-    )
+def test_what_changes_no_number_may_differ(path):
+    made(loss=lambda *given: nn.softmax_cross_entropy(*given), threads=2).resume(path)
 
 
 def test_a_schedule_that_reads_the_history_goes_on(tmp_path):
     def plateau():
-        # each reads its own history
-        return (run := made(schedule=lambda step: 0.1 * 0.5 ** len(run.history)))
-
-    run = plateau()
-    path = tmp_path / "run.npz"
-    run.fit(DATA, 2, checkpoint=path)
-    again, whole = plateau(), plateau()
-    again.resume(path)
-    assert whole.fit(DATA, 4) == again.fit(DATA, 4)
-
-
-def test_other_data_of_the_same_length_is_refused(tmp_path):
-    path = tmp_path / "run.npz"
-    made().fit(DATA, 1, checkpoint=path)
-    relabelled = nn.Data(X, np.where(np.arange(len(X)) == 13, 1 - DATA.targets, DATA.targets))
-    for other in (nn.Data(X[::-1].copy(), DATA.targets), relabelled):
         run = made()
-        run.resume(path)
-        with pytest.raises(
-            ConfigError, match=r"the checkpoint: another run, data: contents.*changed=\[.data.\]"
-        ):
-            run.fit(other, 2)
-    for other in (relabelled, nn.Data(X[:9], DATA.targets[:9])):  # fewer examples were refused
-        run = made()
-        run.resume(path, changed=["data"])
-        assert run.fit(other, 3)["epoch"] == [1, 2, 3]
+        run.schedule = lambda step: 0.1 * 0.5 ** len(run.history)
+        return run
+
+    plateau_path = tmp_path / "run.npz"
+    plateau().fit(DATA, 2, checkpoint=plateau_path)
+    again = plateau()
+    again.resume(plateau_path)
+    assert plateau().fit(DATA, 4) == again.fit(DATA, 4)
+
+
+RELABELLED = nn.Data(X, np.where(np.arange(27) == 13, 1 - DATA.targets, DATA.targets))
+FEWER = nn.Data(X[:9], DATA.targets[:9])
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (nn.Data(X[::-1].copy(), DATA.targets), r"the checkpoint: another run, data: contents.*"),
+        (RELABELLED, r"another run, data: contents.*changed=\[.data.\]"),
+        (FEWER, "began with 27 examples.*new data needs a new Trainer"),
+    ],
+)
+def test_other_data_is_refused(other, words, path):
+    run = made()
+    run.resume(path)
+    with pytest.raises(ConfigError, match=words):
+        run.fit(other, 2)
+
+
+@pytest.mark.parametrize("other", [RELABELLED, FEWER])
+def test_other_data_on_purpose_is_trained_on(other, path):
+    run = made()
+    run.resume(path, changed=["data"])
+    assert run.fit(other, 3)["epoch"] == [1, 2, 3]
 
 
 def test_a_model_no_checkpoint_can_describe_is_refused_before_training(tmp_path):
-    nameless = type(
-        "Unregistered",
-        (nn.Layer,),
-        {"forward": lambda self, x, training=False: (x, lambda dy: (dy, {}))},
-    )
-    run = made(model=nn.Sequential(nn.Dense(3, 2, RNG), nameless()))
+    class Unregistered(nn.Layer):
+        pass
+
+    run = made(model=nn.Sequential(dense(), Unregistered()))
     with pytest.raises(ConfigError, match="has no name in files"):
         run.fit(DATA, 1, checkpoint=tmp_path / "run.npz")
     assert run.steps_done == 0
 
 
-def test_a_file_of_another_kind_or_version_is_refused(tmp_path):
-    arrays, values = made().state()
-    write(tmp_path / "other.npz", arrays, values)
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    write(tmp_path / "other.npz", *made().state())
     with pytest.raises(ConfigError, match=r"expected a checkpoint of Trainer\.save"):
         made().resume(tmp_path / "other.npz")
 
@@ -358,7 +347,7 @@ def test_an_average_continues_with_its_own_number_of_updates(tmp_path, count):
     """It took the number of steps for it, and kept its old tensors where the checkpoint had none."""
     average = nn.ExponentialAverage(0.999, quick_start=True)
     for _ in range(count):
-        average.update({"weight": np.ones((2, 3), np.float32), "bias": np.ones(2, np.float32)})
+        average.update({name: np.ones_like(array) for name, array in dense().params.items()})
     whole = made(average=average)
     whole.fit(DATA, 1)
     whole.save(tmp_path / "run.npz")
@@ -366,4 +355,4 @@ def test_an_average_continues_with_its_own_number_of_updates(tmp_path, count):
     again.resume(tmp_path / "run.npz")
     for run in (whole, again):
         run.fit(DATA, 2)
-    assert same_arrays(*(run.averaged_model().named_parameters() for run in (whole, again)))
+    assert same_arrays(whole.averaged_model().params, again.averaged_model().params)

@@ -1,0 +1,211 @@
+"""Losses and metrics: their values, also of numbers that are not finite, and what means are over."""
+
+import math
+from functools import partial
+
+import numpy as np
+import pytest
+
+from engine import nn
+from engine.errors import DataError
+from tests.unit.nn.small_trainings import CLASSES, DATA, X, Y, trainer
+
+INF, NAN = math.inf, math.nan
+CROSS, YES_NO = nn.softmax_cross_entropy, nn.sigmoid_binary_cross_entropy
+SHARDS = {"whole": {}, "shards": {"shard_size": 8}, "threads": {"shard_size": 8, "threads": 2}}
+
+
+def row(*values):
+    return np.array([values], np.float64)
+
+
+MANY, ZEROS = np.full((1000, 1), 1e38), np.zeros((1000, 1))
+COLUMN = np.array([[0.5], [3.0]])
+# `tests/gradient` compares the gradients with these values.
+VALUES = [  # a loss, outputs, targets and its value
+    (CROSS, row(0, 0, 0, 0), np.array([3]), math.log(4)),
+    # As many numbers as four rows have classes: other memory was read.
+    (CROSS, row(0, 0, 0, 0), np.array([[0, 0, 0, 1]]), math.log(4)),
+    (  # The last row takes no part.
+        partial(CROSS, class_weights=np.array([1.0, 3.0]), ignore_index=7),
+        np.array([[0, 0], [0, math.log(3)], [9, 9]]),
+        np.array([0, 1, 7]),
+        (math.log(2) + 3 * math.log(4 / 3)) / 4,
+    ),
+    (partial(CROSS, label_smoothing=0.1), row(2, 0, -1, 0.5), np.array([0]), 0.504850),
+    (nn.mse, COLUMN, 0 * COLUMN, (0.25 + 9) / 2),
+    (nn.mae, COLUMN * [[1], [-1]], 0 * COLUMN, 1.75),
+    (nn.huber, COLUMN, 0 * COLUMN, (0.125 + 2.5) / 2),
+    (partial(nn.huber, delta=2.0), COLUMN, 0 * COLUMN, (0.125 + 4) / 2),
+    (YES_NO, np.array([[0.0], [1e3]]), np.array([[1], [0]]), (math.log(2) + 1e3) / 2),
+    # A class with a logit of -infinity, and what a mask makes of one.
+    (CROSS, row(-INF, 2, 1), np.array([1]), 0.31326),
+    (CROSS, row(-INF, 2, 1), row(0, 0.5, 0.5), 0.81326),
+    (CROSS, row(-INF, 2), np.array([0]), INF),
+    (CROSS, row(-INF, 2), row(0.5, 0.5), INF),
+    (partial(CROSS, mask=np.array([[False, True, True]])), row(5, 2, 1), np.array([1]), 0.31326),
+    # Logits further apart than a float reaches, and sums beyond what it holds.
+    (CROSS, row(2.5e38, -2.5e38), np.array([0]), 0),
+    (CROSS, row(2.5e38, -2.5e38), np.array([1]), 5e38),
+    (CROSS, row(2.5e38, -2.5e38), row(0, 1), 5e38),
+    (nn.mae, MANY, ZEROS, 1e38),
+    (nn.huber, MANY, ZEROS, 1e38),
+    (nn.mse, MANY, ZEROS, 1e76),
+    (YES_NO, MANY, ZEROS, 1e38),
+    (  # Rows without a target.
+        CROSS,
+        np.array([[-INF, -INF], [1e38, -1e38], [0, 0]]),
+        np.array([[0, 0], [0, 0], [1, 0]]),
+        math.log(2) / 3,
+    ),
+    # A sigmoid of infinity: right, wrong, and unsure.
+    (YES_NO, row(INF, -INF), row(1, 0), 0),
+    (YES_NO, row(INF), row(0), INF),
+    (YES_NO, row(INF), row(0.5), INF),
+    (CROSS, row(NAN, 1), np.array([0]), NAN),
+    *[(loss, row(NAN, 1), row(0, 1), NAN) for loss in nn.LOSSES.values()],
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("loss", "outputs", "targets", "value"), VALUES)
+def test_a_loss_has_its_value_of_any_numbers(loss, outputs, targets, value, dtype):
+    mean, gradient = loss(outputs.astype(dtype), targets)
+    assert mean == pytest.approx(value, rel=1e-5, nan_ok=True)
+    assert gradient.dtype == dtype
+    assert math.isnan(value) == np.isnan(gradient).any()
+    if not math.isnan(value) and loss is not nn.mse:  # whose gradient may be twice its outputs
+        assert np.isfinite(gradient).all()
+
+
+def test_exponentials_of_half_precision_are_summed_in_a_larger_one():
+    loss, _ = CROSS(np.zeros((1, 100_000), np.float16), np.array([3]))
+    assert loss == pytest.approx(math.log(100_000))
+
+
+@pytest.mark.parametrize("loss", [CROSS, nn.mse, nn.huber])
+def test_losses_of_each_place_reduce_to_one(loss):
+    targets = np.random.default_rng(1).dirichlet(np.ones(2), 64)
+    each, slopes = loss(Y, targets, reduction="none")
+    total, gradient = loss(Y, targets, reduction="sum")
+    assert total == pytest.approx(each.sum())
+    assert np.array_equal(slopes, gradient)
+    assert loss(Y, targets)[0] == pytest.approx(each.mean())
+
+
+@pytest.mark.parametrize("measure", [CROSS, nn.accuracy])
+def test_classes_of_images_may_be_the_channels(measure):
+    logits = np.random.default_rng(1).standard_normal((2, 4, 3, 3))
+    classes = np.random.default_rng(2).integers(0, 4, (2, 3, 3))
+    by_channel = measure(logits, classes, axis=1)
+    expected = measure(np.moveaxis(logits, 1, -1), classes)
+    if measure is CROSS:
+        assert np.array_equal(by_channel[1], np.moveaxis(expected[1], -1, 1))
+        by_channel, expected = by_channel[0], expected[0]
+    assert by_channel == pytest.approx(expected)
+
+
+# ---- what means are over -------------------------------------------------------------------------
+
+
+def test_arithmetic_on_a_mean_keeps_its_places():
+    """A factor made a plain mean of a loss."""
+    mean = nn.MeanOver(3.0, 7.0)
+    assert (2 * (mean + mean) / 3 + 0).places == 7
+
+
+@pytest.mark.parametrize("settings", SHARDS.values(), ids=SHARDS)
+def test_a_mean_over_class_weights_is_that_over_the_whole_batch(settings):
+    """Shards weigh as much as the weights of their classes, not as their examples; metrics weighed
+    as much, too.
+    """
+    classes = np.arange(64) // 40
+    loss = partial(CROSS, class_weights=np.array([0.01, 0.09]), label_smoothing=0.1)
+    run = trainer(None, loss, batch_size=64, metrics={"right": nn.accuracy}, **settings)
+    y, backward = run.model.forward(X)
+    mean, dy = loss(y, classes)
+    expected = run.model.params["weight"] - 0.05 * backward(dy)[1]["weight"]
+    step = run.step(nn.Data(X, classes))
+    assert step["loss"] == pytest.approx(mean, rel=1e-6)
+    assert step["right"] == pytest.approx(nn.accuracy(y, classes), rel=1e-6)
+    np.testing.assert_allclose(run.model.params["weight"], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("settings", SHARDS.values(), ids=SHARDS)
+def test_a_sum_over_a_data_set_is_a_sum(settings):
+    run = trainer(None, partial(nn.mse, reduction="sum"), rate=0.0, batch_size=20, **settings)
+    expected = pytest.approx(((run.model(X) - Y) ** 2).sum(), rel=1e-5)
+    assert run.evaluate(DATA)["loss"] == expected
+    assert run.fit(DATA, 1)["loss"][0] == expected
+
+
+@pytest.mark.parametrize("loss", nn.LOSSES.values(), ids=nn.LOSSES)
+@pytest.mark.parametrize("settings", SHARDS.values(), ids=SHARDS)
+def test_weights_of_examples_count_as_copies_of_them_do(loss, settings):
+    counts = np.arange(64) % 3
+    targets = CLASSES if loss is CROSS else np.abs(np.tanh(Y))
+    ends = []
+    for data in (
+        nn.Data(np.repeat(X, counts, 0), np.repeat(targets, counts, 0)),
+        nn.Data(X, targets, weights=counts.astype(np.float64)),
+    ):
+        run = trainer(None, loss, batch_size=64, **settings)
+        means = run.evaluate(data)["loss"], run.step(data)["loss"]
+        ends.append((*means, *run.model.params.values()))
+    for counted, weighted in zip(*ends, strict=True):
+        np.testing.assert_allclose(weighted, counted, rtol=1e-5, atol=1e-6)
+
+
+def own_loss(outputs, targets):
+    weights = np.abs(targets)
+    total = weights.sum()
+    loss = (weights * (outputs - targets) ** 2).sum() / total
+    return nn.MeanOver(loss, total), 2 * weights * (outputs - targets) / total
+
+
+@pytest.mark.parametrize("settings", SHARDS.values(), ids=SHARDS)
+def test_an_own_loss_that_divides_by_weights_is_a_sum_over_a_sum(settings):
+    """The mean over a data set was one of means, and so was a step with shards."""
+    run = trainer(None, own_loss, batch_size=20, **settings)
+    assert run.evaluate(DATA)["loss"] == pytest.approx(own_loss(run.model(X), Y)[0], rel=1e-6)
+    expected = own_loss(run.model(X[:20]), Y[:20])[0]
+    assert run.step(nn.Data(X[:20], Y[:20]))["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+# ---- metrics -------------------------------------------------------------------------------------
+
+OUTPUTS = np.array([[3.0, 1.0, 0.0], [0.0, 2.0, 1.0], [5.0, 4.0, 0.0], [0.0, 0.0, 1.0]])
+TRUTH = np.array([0, 1, 1, 2])
+
+
+def test_accuracy_is_the_share_of_right_answers():
+    assert nn.accuracy(OUTPUTS, TRUTH) == 0.75
+    assert nn.accuracy(OUTPUTS, np.eye(3)[TRUTH]) == 0.75
+    assert nn.accuracy(OUTPUTS.reshape(2, 2, 3), TRUTH.reshape(2, 2)) == 0.75
+    assert nn.accuracy(OUTPUTS, TRUTH, weights=np.array([1, 1, 2, 0.0])) == 0.5
+    logits = np.array([[2.0], [-1.0], [-3.0], [0.5]])
+    assert nn.accuracy(logits, np.array([[1], [0], [1], [1]])) == 0.75
+
+
+def test_nan_is_no_right_answer():
+    """The largest of NaN outputs is the first: such a model scored what that class has."""
+    outputs = np.array([[NAN, NAN], [1, NAN], [-INF, -INF], [2, 1]])
+    for targets in (np.zeros(4, np.int64), row(1, 0).repeat(4, axis=0)):
+        assert nn.accuracy(outputs, targets) == 0.25
+    assert nn.accuracy(outputs[3:], row(NAN, 1)) == 0
+    assert nn.accuracy(row(NAN, 1).T, np.array([[0], [1]])) == 0.5
+    with pytest.raises(DataError, match="found NaN in 2 examples"):
+        nn.confusion_matrix(outputs, np.zeros(4, np.int64))
+
+
+def test_a_row_of_the_confusion_matrix_is_a_true_class():
+    matrix = nn.confusion_matrix(OUTPUTS, TRUTH)
+    assert matrix.tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 1]]
+
+
+def test_confusion_is_drawn_with_its_classes(tmp_path):
+    matrix = nn.confusion_matrix(OUTPUTS, TRUTH)
+    nn.plot_confusion(matrix, tmp_path / "small.svg", ["cat", "dog", "ox"], "pets")
+    text = (tmp_path / "small.svg").read_text(encoding="utf-8")
+    for word in ("cat", "pets", "answered"):
+        assert f"<!-- {word} -->" in text, word
