@@ -1,0 +1,142 @@
+"""Folders of files with equal games in several of them, edited at random: a change touches its own
+game alone, and equal games never stand in for one another.
+"""
+
+import io
+import random
+
+import chess.pgn
+import pytest
+
+from engine.errors import DataError
+from engine.files.source_text import SourceText
+from tests.unit.board.pgn_forms import TEXTS, WORDS, played_game, san, whole, words_of
+from uci.library import games_folder
+from uci.library.game_query import GameQuery
+from uci.library.games_folder import GamesFolder
+
+SEEDS = 8
+FILES = 40
+CHANGES = 40  # of each folder
+PLIES = (3, 8, 16)
+STANDING = ["", "{My book}\n\n", "; a line\n", "% escape\n", "Some prose stands here.\n\n"]
+ENCODINGS = [("\n", "utf-8"), ("\n", "utf-8-sig"), ("\r\n", "cp1252"), ("\r\n", "utf-8-sig")]
+COMMENTS = ["", "mine", "[%cal Ge2e4] ü words", "long words " * 9]
+
+
+def game_text(rng):
+    """A game in one of many forms."""
+    words = words_of(played_game(rng.randrange(8), rng.choice(PLIES)), san)
+    if rng.random() < 0.5:
+        return rng.choice([*TEXTS.values()])(words).strip()
+    return whole(" ".join(rng.choice([*WORDS.values()])(words))).strip()
+
+
+def fill(folder, rng):
+    """Write files in which a few games stand again and again."""
+    pool = [game_text(rng) for _ in range(4)]
+    for number in range(FILES):
+        games = [rng.choice(STANDING) + rng.choice(pool) for _ in range(rng.randrange(1, 5))]
+        line_end, encoding = rng.choice(ENCODINGS)
+        text = "\n\n".join(games) + rng.choice(["", "\n", "\n\n"])
+        text = text.replace("\r\n", "\n").replace("\n", line_end)
+        (folder / f"{number}.pgn").write_bytes(text.encode(encoding, errors="replace"))
+
+
+def edit(game, rng):
+    """Change a comment, marks or variations somewhere in a game."""
+    node = rng.choice([game, *game.mainline()])
+    kind = rng.choice(["comment", "marks", "less", "more"])
+    if kind == "comment":
+        node.comment = rng.choice(COMMENTS)
+    elif kind == "marks" and node.parent:
+        node.nags = set(rng.sample(range(1, 7), rng.randrange(2)))
+    elif kind == "less" and len(node.variations) > 1:
+        node.variations.pop(1)
+    elif kind == "more" and node.variations:
+        others = [move for move in node.board().legal_moves if not node.has_variation(move)]
+        for move in others[:1]:
+            node.add_variation(move)
+
+
+def text_of(path):
+    return SourceText(path, 0, 1 << 30).text if path.exists() else b""
+
+
+def rows(games):
+    found, total = games.catalogue.find(GameQuery())
+    return total, [(row["file"], row["copies"]) for row in found]
+
+
+def places(games):
+    return {(game.file.name, game.place) for game in games.catalogue._games.values()}
+
+
+class ChangedFolder:
+    """A folder, and what was done there."""
+
+    def __init__(self, folder, rng):
+        self.folder = folder
+        self.rng = rng
+        self.done = dict.fromkeys(["edited", "deleted", "refused"], 0)
+        fill(folder, rng)
+        self.games = GamesFolder(folder)
+        self.games.refresh()
+
+    def change(self):
+        """Edit or delete a game."""
+        key = self.rng.choice(sorted(self.games.catalogue._games))
+        place = self.games.catalogue.game(key).place
+        path = self.games.path_of(self.games.catalogue.game(key))
+        others = {file: file.read_bytes() for file in self.folder.glob("*.pgn") if file != path}
+        before = text_of(path)
+        after = self.edited(key) if self.rng.random() < 0.6 else self.deleted(key)
+        if after is None:
+            self.done["refused"] += 1
+            after = before[place.begin : place.end]
+        assert text_of(path) == before[: place.begin] + after + before[place.end :]
+        assert {file: file.read_bytes() for file in others} == others
+
+    def edited(self, key):
+        """Edit a game; return its text then, None where that is refused."""
+        game = self.games.game(key)
+        place = self.games.catalogue.game(key).place
+        before = text_of(self.games.path_of(self.games.catalogue.game(key)))
+        is_plain = read(before[place.begin : place.end]) == str(game)
+        edit(game, self.rng)
+        try:
+            key, path = self.games.rewrite(key, game)
+        except DataError:
+            return None
+        place = self.games.catalogue.game(key).place
+        after = text_of(path)[place.begin : place.end]
+        assert str(self.games.game(key)) == str(game)
+        assert not is_plain or read(after) == str(game)
+        self.done["edited"] += 1
+        return after
+
+    def deleted(self, key):
+        """Delete a game; return what is left of it, None where that is refused."""
+        self.games.delete([key])
+        if key in self.games.catalogue._games:
+            return None
+        self.done["deleted"] += 1
+        return b""
+
+
+def read(text):
+    """A game as python-chess reads it."""
+    return str(chess.pgn.read_game(io.StringIO(text.decode())))
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_a_change_of_a_game_touches_nothing_else(seed, tmp_path, monkeypatch):
+    monkeypatch.setattr(games_folder, "_PART", 100)
+    folder = ChangedFolder(tmp_path, random.Random(seed))
+    for _change in range(CHANGES):
+        folder.change()
+    fresh = GamesFolder(tmp_path)
+    fresh.refresh()
+    assert places(folder.games) == places(fresh)
+    assert rows(folder.games) == rows(fresh)
+    assert folder.done["refused"] < CHANGES / 4
