@@ -15,7 +15,7 @@ from uci.library import games_folder
 from uci.library.game_query import GameQuery
 from uci.library.games_folder import GamesFolder
 
-SEEDS = 8
+SEEDS = (0, 1, 2, 3, 100, 122, 178, 205)  # the later ones found faults
 FILES = 40
 CHANGES = 40  # of each folder
 PLIES = (3, 8, 16)
@@ -129,7 +129,7 @@ def read(text):
     return str(chess.pgn.read_game(io.StringIO(text.decode())))
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_change_of_a_game_touches_nothing_else(seed, tmp_path, monkeypatch):
     monkeypatch.setattr(games_folder, "_PART", 100)
     folder = ChangedFolder(tmp_path, random.Random(seed))

@@ -4,6 +4,7 @@ it. Nothing here touches a file.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -221,11 +222,15 @@ class Catalogue:
         return equal_games
 
     def around(self, games: Sequence[Game]) -> Surroundings:
-        """Return where the games around some of a file stand, which are given in order."""
+        """Return where the games around some of a file stand, which are given in order; without
+        one, up to the file's own begin or end.
+        """
         all_games = games[0].file.games
-        before = max(0, all_games.index(games[0]) - 1)
-        behind = min(len(all_games) - 1, all_games.index(games[-1]) + 1)
-        return Surroundings(all_games[before].place.begin, all_games[behind].place.end)
+        first = all_games.index(games[0])
+        behind = all_games.index(games[-1]) + 1
+        begin = all_games[first - 1].place.begin if first else 0
+        end = all_games[behind].place.end if behind < len(all_games) else sys.maxsize
+        return Surroundings(begin, end)
 
     # ---- one's own names -------------------------------------------------------------------------
 

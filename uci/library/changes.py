@@ -132,7 +132,9 @@ class _ChangedFile:
         self._new = lines.text
         games = games_in(self.new_text(around.begin, around.end + self.shift))
         if staying != [_facts(game, around.begin, edited) for game in games]:
-            raise DataError(_("without an end of its own, this game and another would become one"))
+            raise DataError(
+                _("what stands around this game would be read as a part of another one")
+            )
         try:
             if lost:
                 _keep(self._path, lost, self._before)

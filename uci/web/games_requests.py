@@ -125,12 +125,19 @@ def open_game(service: GamesService, games: GamesFolder, key: str, ply: int) -> 
     known = games.known(key)
     game = games.game(known.key)
     side = games.catalogue.side(known.line)
-    setup = Setup(board_at(game), None, headers=game.headers, source=game, seen_by=side)
-    if known.file.has_analyses:
+    setup = Setup(
+        board_at(game),
+        None,
+        headers=game.headers,
+        source=game,
+        seen_by=side,
+        origin=printable(known.file.name),
+    )
+    # What could not be read must not be replaced.
+    if known.file.has_analyses and not game.errors:
         board_game = BoardGame(replace(setup, saved=_as_saved(games, known)))
     else:
-        origin = printable(known.file.name)
-        board_game = BoardGame(replace(setup, kept=known.key, origin=origin))
+        board_game = BoardGame(replace(setup, kept=known.key))
     board_game.study.look(game)
     for node in itertools.islice(game.mainline(), max(0, ply - game.ply())):
         board_game.study.look(node)
@@ -164,7 +171,9 @@ def go_on(service: GamesService, games: GamesFolder, key: str) -> None:
         human = chess.WHITE if side is None else side
         service.lay(BoardGame(replace(setup, human=human)), None)
         return
-    setup = replace(setup, saved=_as_saved(games, known), source=without_clocks(game))
+    setup = replace(setup, source=without_clocks(game), origin=printable(known.file.name))
+    if not game.errors:  # what could not be read must not be replaced
+        setup = replace(setup, saved=_as_saved(games, known))
     service.lay(BoardGame(setup), None)
 
 

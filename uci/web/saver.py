@@ -188,31 +188,29 @@ class Saver:
 
     def _write(self, board_game: BoardGame, record: chess.pgn.Game, state: SaveState) -> str:
         """Write a game: what was changed goes into the text that it came from. Where that cannot
-        be, the game becomes an analysis of its own, and the person hears why. Raises DataError.
+        be, the game gets a text of its own elsewhere, and the person hears why. Raises DataError.
         """
-        if state.kept:
-            try:
-                state.kept, path = self._rewrite(state.kept, record).result()
-            except Exception as error:  # noqa: BLE001 - whatever it is, what was written is not lost
-                return self._set_apart(board_game, record, state, error)
-            return _("The game is saved in {path}", path=path)
         file = self._file if board_game.is_played else self._folder / ANALYSES / self._file.name
-        return _save_in(state.saved.path if state.saved else file, record, state)
-
-    def _set_apart(
-        self, board_game: BoardGame, record: chess.pgn.Game, state: SaveState, error: Exception
-    ) -> str:
-        reason = translated(error.args[0] if isinstance(error, DataError) else failure(error))
-        board_game.tags.name_origin()
-        record.headers["Source"] = board_game.setup.origin
-        sentence = _(
-            "{saved}. The file that it is from stays as it is: {reason}",
-            saved=_save_in(self._folder / ANALYSES / self._file.name, record, state),
-            reason=reason,
-        )
-        state.kept = ""
-        self._say(sentence)
-        return sentence
+        try:
+            if state.kept:
+                state.kept, path = self._rewrite(state.kept, record).result()
+                return _("The game is saved in {path}", path=path)
+            if state.saved is not None and state.saved.path != file:
+                return _save_in(state.saved.path, record, state)
+        except Exception as error:  # noqa: BLE001 - whatever it is, what was written is not lost
+            reason = translated(error.args[0] if isinstance(error, DataError) else failure(error))
+            board_game.tags.name_origin()
+            record.headers["Source"] = board_game.setup.origin
+            state.saved = None
+            sentence = _(
+                "{saved}. The file that it is from stays as it is: {reason}",
+                saved=_save_in(file, record, state),
+                reason=reason,
+            )
+            state.kept = ""
+            self._say(sentence)
+            return sentence
+        return _save_in(file, record, state)
 
 
 def _save_in(file: Path, game: chess.pgn.Game, state: SaveState) -> str:

@@ -71,6 +71,16 @@ def test_equal_games_of_one_file_are_deleted_one_by_one(tmp_path):
     assert left == [3, 2, 1]
 
 
+def test_words_before_a_game_do_not_become_those_of_the_next(tmp_path):
+    """The list had another place for that game than its next reading."""
+    (tmp_path / "mine.pgn").write_text(
+        text := '{My book}\n\n[White "Anna"]\n\n1. e4 *\n\n1. d4 *\n'
+    )
+    (games := GamesFolder(tmp_path)).refresh()
+    assert "read as a part of another" in delete(games, row_of(games, "Anna"))
+    assert (tmp_path / "mine.pgn").read_text() == text
+
+
 def test_a_game_is_not_deleted_twice(twice):
     row = row_of(twice, "Cleo")
     delete(twice, row)

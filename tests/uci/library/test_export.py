@@ -38,18 +38,30 @@ def test_others_are_answered_between_two_files(games):
     assert len(list(pgn_of(games, keys(games, "Zoe", "Anna")))) == 2
 
 
-def test_a_game_that_is_deleted_while_others_are_saved_shifts_none(games, tmp_path):
-    """What was behind it in the file was cut elsewhere."""
-    write(
-        tmp_path / "more.pgn", *((name, "B", "", "1-0", "d4 d5") for name in ("Fay", "Gil", "Ida"))
-    )
+def others_being_saved(games, folder):
+    """The steps of saving games of two files, of which one is done."""
+    others = [(name, "B", "", "1-0", "d4 d5") for name in ("Fay", "Gil", "Ida")]
+    write(folder / "more.pgn", *others)
     games.refresh()
     steps = pgn_of(games, keys(games, "Zoe", "Fay", "Gil", "Ida"))
     next(steps)
+    return steps
+
+
+def test_a_game_that_is_deleted_while_others_are_saved_shifts_none(games, tmp_path):
+    """What was behind it in the file was cut elsewhere."""
+    steps = others_being_saved(games, tmp_path)
     games.delete(keys(games, "Fay"))
     (tmp_path / "out.txt").write_text(finish(steps))
-    assert [game.headers["White"] for game in games_in(tmp_path / "out.txt")] == [
-        "Zoe",
-        "Gil",
-        "Ida",
-    ]
+    whites = [game.headers["White"] for game in games_in(tmp_path / "out.txt")]
+    assert whites == ["Zoe", "Gil", "Ida"]
+
+
+def test_a_game_that_is_edited_while_others_are_saved_is_saved_as_it_is_then(games, tmp_path):
+    """It was left out."""
+    steps = others_being_saved(games, tmp_path)
+    (key,) = keys(games, "Gil")
+    game = games.game(key)
+    game.comment = "Mine."
+    games.rewrite(key, game)
+    assert "{Mine.}" in finish(steps)

@@ -98,6 +98,27 @@ async def test_what_another_program_wrote_into_an_analysis_stays_beside_it(analy
     assert text.count("[Event ") == 2
 
 
+async def test_what_cannot_be_read_of_an_analysis_is_not_replaced(analysis, tmp_path):
+    """All behind an illegal move was gone with the next comment."""
+    analysis.write_text(text := "1. e4 e5 (1... c5 2. Nf9 {Long words.}) *")
+    board = SessionAlone(tmp_path)
+    await board.open()
+    play_on(board, "g1f3")
+    assert analysis.read_text() == text
+    assert "2. Nf3 *" in (tmp_path / ANALYSES / "games.pgn").read_text()
+
+
+async def test_an_analysis_whose_file_cannot_be_changed_goes_on_in_another(analysis, tmp_path):
+    """What was added stood nowhere."""
+    analysis.write_bytes(data := "1. e4 e5 *".encode("utf-16"))
+    board = SessionAlone(tmp_path)
+    await board.open()
+    play_on(board, "g1f3", "b8c6")
+    assert analysis.read_bytes() == data
+    text = (tmp_path / ANALYSES / "games.pgn").read_text()
+    assert (text.count("[Event "), "2. Nf3 Nc6 *" in text) == (1, True)
+
+
 UNFINISHED = """[Event "Web game"]
 [White "You"]
 [Black "Aino (easy)"]
