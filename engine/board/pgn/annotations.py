@@ -35,11 +35,11 @@ Shape = tuple[chess.Square, chess.Square, str]  # from, to, colour; a circle goe
 
 def game_name(headers: Mapping[str, str]) -> str:
     """Return what a game is called: the chapter of a study, its players, or else its event."""
-    told = {name: text for name, text in headers.items() if is_told(text)}
-    players = [told.get(name, "?") for name in ("White", "Black")]
+    facts = {name: text for name, text in headers.items() if is_told(text)}
+    players = [facts.get(name, "?") for name in ("White", "Black")]
     return (
-        told.get("ChapterName")
-        or (told.get("Event") if players == ["?", "?"] else None)
+        facts.get("ChapterName")
+        or (facts.get("Event") if players == ["?", "?"] else None)
         or " – ".join(players)
     )
 
@@ -53,9 +53,9 @@ def is_told(text: str) -> bool:
 
 def with_review(comment: str, words: str, facts: str = "") -> str:
     """Return a comment with words of a review behind it, and with `facts` for the next one."""
-    told = words.split()
+    review = words.split()
     facts = f" {facts}" if facts else ""
-    return f"{comment} {words} {REVIEW_MARK} {len(told)}{_checksum(told)}{facts}]".strip()
+    return f"{comment} {words} {REVIEW_MARK} {len(review)}{_checksum(review)}{facts}]".strip()
 
 
 def _checksum(words: Sequence[str]) -> str:
@@ -75,7 +75,7 @@ def with_author_text(comment: str, text: str) -> str:
     before, review, behind, _ = _parts(comment)
     words_and_commands = re.split(r"(\[%[^\]]*\])", f"{before} {behind}")  # in turn
     words = words_and_commands[::2]
-    place = next((number for number, one in enumerate(words) if one.strip()), 0)
+    place = next((number for number, word in enumerate(words) if word.strip()), 0)
     words_and_commands[::2] = [""] * len(words)
     # A comment ends with the first brace.
     words_and_commands[2 * place] = text.replace("{", "(").replace("}", ")")
@@ -86,21 +86,21 @@ def _parts(comment: str) -> tuple[str, str, str, str | None]:
     """Return what stands before a review's words, these with their mark, what stands behind, and
     the mark's facts.
     """
-    found = _MARK.search(comment)
-    if found is None:
+    mark = _MARK.search(comment)
+    if mark is None:
         return comment, "", "", None
-    words = list(_WORD.finditer(comment, 0, found.start()))
-    count = int(found[1])
-    begin = end = found.start()
+    words = list(_WORD.finditer(comment, 0, mark.start()))
+    count = int(mark[1])
+    begin = end = mark.start()
     for last in range(len(words), count - 1, -1):
         run = words[last - count : last]
-        if found[2] in (None, _checksum([word[0] for word in run])):
+        if mark[2] in (None, _checksum([word[0] for word in run])):
             begin = run[0].start()
             end = run[-1].end()
             break
-    review = f"{comment[begin:end]} {found[0]}".strip()
-    behind = comment[end : found.start()].rstrip() + comment[found.end() :]
-    return comment[:begin].rstrip(), review, behind, found[3].strip()
+    review = f"{comment[begin:end]} {mark[0]}".strip()
+    behind = comment[end : mark.start()].rstrip() + comment[mark.end() :]
+    return comment[:begin].rstrip(), review, behind, mark[3].strip()
 
 
 def review_mark(plies: int) -> str:
@@ -132,9 +132,13 @@ def notes_at(node: chess.pgn.GameNode) -> str:
 
 def drawn_by(node: chess.pgn.GameNode) -> list[Shape]:
     """Return the arrows and circles of a node."""
-    lists = (told for _name, told in _DRAWING.findall(node.comment))
-    found = (_SHAPE.fullmatch(text.strip()) for told in lists for text in told.split(","))
-    return [_shape(match) for match in found if match]
+    shapes = list[Shape]()
+    for _name, texts in _DRAWING.findall(node.comment):
+        for text in texts.split(","):
+            shape = _SHAPE.fullmatch(text.strip())
+            if shape is not None:
+                shapes.append(_shape(shape))
+    return shapes
 
 
 def _shape(match: re.Match[str]) -> Shape:
@@ -157,8 +161,8 @@ def with_drawing(comment: str, shapes: Sequence[Shape]) -> str:
 
 
 def _without_shapes(match: re.Match[str]) -> str:
-    kept = [text for text in match[2].split(",") if not _SHAPE.fullmatch(text.strip())]
-    return f" [%{match[1]} {','.join(kept)}]" if kept else ""
+    rest = [text for text in match[2].split(",") if not _SHAPE.fullmatch(text.strip())]
+    return f" [%{match[1]} {','.join(rest)}]" if rest else ""
 
 
 def glyphs_of(node: chess.pgn.GameNode) -> list[int]:

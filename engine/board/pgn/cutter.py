@@ -77,17 +77,17 @@ class GameText:
         """Append a piece, without the lines before that of `at`; a large game is doubled before it
         is read again.
         """
-        taken = list[bytes]()
+        pieces = list[bytes]()
         needed = len(self.data) - self.at
-        while not self.final and (not taken or sum(len(piece) for piece in taken) < needed):
+        while not self.final and (not pieces or sum(len(piece) for piece in pieces) < needed):
             piece = next(self._pieces, None)
             if piece is None:
                 self.final = True
                 break
-            taken.append(piece)
+            pieces.append(piece)
         begin = self.data.rfind(b"\n", 0, self.at) + 1
         self.dropped, self.at = self.dropped + begin, self.at - begin
-        self.data = b"".join([self.data[begin:], *taken])
+        self.data = b"".join([self.data[begin:], *pieces])
 
     def skip(self, count: int) -> None:
         """Go on `count` bytes."""
@@ -126,28 +126,28 @@ _USUAL_START = Start()
 
 def read_tags(data: bytes, tokens: np.ndarray) -> list[tuple[str, str, int]]:
     """Return name, value and place of all tags among the tokens of a game."""
-    found = list[tuple[str, str, int]]()
+    tags = list[tuple[str, str, int]]()
     rows = tokens[tokens[:, scan_buffers.KIND] <= scan_buffers.VALUE_TEXT].tolist()
     for (_, begin, end, place), (_, first, last, is_raw) in zip(rows[::2], rows[1::2], strict=True):
         name = data[begin:end].decode()
         value = data[first:last].decode(errors="replace")
         if not is_raw and "\\" in value:
             value = re.sub(r'\\(["\\])', r"\1", value)
-        found.append((_STANDARD_NAMES.get(name.lower(), name), value, place))
-    return found
+        tags.append((_STANDARD_NAMES.get(name.lower(), name), value, place))
+    return tags
 
 
-def tags_in(found: list[tuple[str, str, int]]) -> dict[str, str]:
+def tags_in(tags: list[tuple[str, str, int]]) -> dict[str, str]:
     """Return the values of tags by their names. One of the standard's has the last value; another
     one that is repeated has all of them.
     """
-    tags = {name: value for name, value, _ in found}
+    last_values = {name: value for name, value, _ in tags}
     # As a set in order, of a game with a tag that is repeated.
     values = dict[str, dict[str, None]]()
-    for name, value, _ in found if len(tags) < len(found) else ():
+    for name, value, _ in tags if len(last_values) < len(tags) else ():
         if name.lower() not in _STANDARD_NAMES:
             values.setdefault(name, {})[value] = None
-    return tags | {name: "; ".join(told) for name, told in values.items()}
+    return last_values | {name: "; ".join(texts) for name, texts in values.items()}
 
 
 @dataclass
@@ -232,8 +232,8 @@ class Cutter:
         """Return so many games from the desk. Without all tokens, the next call leaves them as they
         are.
         """
-        told = scan_buffers.numbers(self._games[:count])[:, : len(scan_buffers.CutGame._fields)]
-        games = list(map(scan_buffers.CutGame._make, told.tolist()))
+        rows = scan_buffers.numbers(self._games[:count])[:, : len(scan_buffers.CutGame._fields)]
+        games = list(map(scan_buffers.CutGame._make, rows.tolist()))
         tokens = scan_buffers.numbers(self._tokens[: games[-1].last_token])
         moves = self._moves[: games[-1].last_move]
         if not self._whole:

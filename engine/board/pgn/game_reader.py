@@ -94,22 +94,22 @@ def cut_games(text: GameText, main_line: bool = False, most: int = AT_ONCE) -> I
     reads on for at most so many at once.
     """
     cutter = Cutter(text, True, most)
-    while (found := cutter.cut()) is not None:
-        for game in found.games:
-            yield from play_game(text, found, game, main_line)
+    while (batch := cutter.cut()) is not None:
+        for game in batch.games:
+            yield from play_game(text, batch, game, main_line)
 
 
 def play_game(
-    text: GameText, found: CutGames, game: CutGame, main_line: bool
+    text: GameText, batch: CutGames, game: CutGame, main_line: bool
 ) -> Iterator[ReadGame]:
     """Move a text on behind a game that was cut off, and yield it, unless it is a result alone, or
     a comment where only main lines are read.
     """
     read = None
     if game.tags or game.movetext or game.fault_count:
-        read = _interpret(text, found, game, main_line)
+        read = _interpret(text, batch, game, main_line)
     elif not main_line:
-        read = _lone_comment(text, found.data[game.begin : game.end], game.begin)
+        read = _lone_comment(text, batch.data[game.begin : game.end], game.begin)
     text.skip(game.end - text.at)
     if read is not None:
         read.end = text.dropped + text.at
@@ -117,7 +117,7 @@ def play_game(
 
 
 def play_tokens(
-    found: CutGames, game: CutGame, main_line: bool, player: Callable[..., Player]
+    batch: CutGames, game: CutGame, main_line: bool, player: Callable[..., Player]
 ) -> tuple[Player, Letters]:
     """Return the player of a game's tokens, and the reading of its letters.
 
@@ -125,11 +125,11 @@ def play_tokens(
     else those of the languages in which they are legal, if these read the same moves. Of several
     languages that read the main line alike, the one counts in which the variations are legal, too.
     """
-    tokens = found.tokens_of(game)
-    start = found.start_of(game)
+    tokens = batch.tokens_of(game)
+    start = batch.start_of(game)
 
     def play(letters: Letters, is_main_line: bool, whole_only: bool = False) -> Player:
-        return player(found.data, game, tokens, start, letters, is_main_line, whole_only)
+        return player(batch.data, game, tokens, start, letters, is_main_line, whole_only)
 
     english = play(ENGLISH, main_line)
     if not english.has_foreign_word or game.fault_count:
@@ -162,8 +162,8 @@ def _lone_comment(text: GameText, words: bytes, at: int) -> ReadGame | None:
     return ReadGame(0, line, chess.pgn.Game(), [fault], is_game=False)
 
 
-def _interpret(text: GameText, found: CutGames, game: CutGame, main_line: bool) -> ReadGame:
-    player, letters = play_tokens(found, game, main_line, TokenPlayer)
+def _interpret(text: GameText, batch: CutGames, game: CutGame, main_line: bool) -> ReadGame:
+    player, letters = play_tokens(batch, game, main_line, TokenPlayer)
     places = sorted(player.faults)
     faults = [Fault(*text.place_of(at), word[:LONGEST_WORD], reason) for at, word, reason in places]
     player.game.errors.extend(DataError(str(fault)) for fault in faults)
@@ -174,7 +174,7 @@ def _interpret(text: GameText, found: CutGames, game: CutGame, main_line: bool) 
         game=player.game,
         faults=faults,
         cut=faults[places.index(player.cut)] if player.cut else None,
-        start_fault=found.start_of(game).fault,
+        start_fault=batch.start_of(game).fault,
         letters=letters.name,
         is_game=bool(game.tags or game.movetext),
         result=player.result,

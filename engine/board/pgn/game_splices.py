@@ -63,16 +63,20 @@ def are_same_games(game: chess.pgn.Game, edited: chess.pgn.Game) -> bool:
         return False
     todo: list[tuple[chess.pgn.GameNode, chess.pgn.GameNode]] = [(game, edited)]
     while todo:
-        node, wanted = todo.pop()
-        is_commented_alike = _are_same_words(node.comment, wanted.comment)
+        node, edited_node = todo.pop()
+        is_commented_alike = _are_same_words(node.comment, edited_node.comment)
         if not (
-            is_commented_alike and _are_same_words(node.starting_comment, wanted.starting_comment)
+            is_commented_alike
+            and _are_same_words(node.starting_comment, edited_node.starting_comment)
         ):
             return False
         moves = [child.move for child in node.variations]
-        if moves != [child.move for child in wanted.variations] or node.nags != wanted.nags:
+        if (
+            moves != [child.move for child in edited_node.variations]
+            or node.nags != edited_node.nags
+        ):
             return False
-        todo += zip(node.variations, wanted.variations, strict=True)
+        todo += zip(node.variations, edited_node.variations, strict=True)
     return True
 
 
@@ -252,9 +256,9 @@ class _Splicer:
             raise DataError(message("the moves of the main line are others"))
         todo: list[tuple[chess.pgn.GameNode, chess.pgn.GameNode]] = [(game, edited)]
         while todo:
-            node, wanted = todo.pop()
-            self._edit_node(node, wanted)
-            todo += self._edit_lines(node, wanted)
+            node, edited_node = todo.pop()
+            self._edit_node(node, edited_node)
+            todo += self._edit_lines(node, edited_node)
         splices = sorted([*self._words, *self._lines], key=lambda change: change[:2])
         for earlier, following in itertools.pairwise(splices):
             if following.begin < earlier.end:
@@ -278,17 +282,17 @@ class _Splicer:
         if any(tags.get(name) != edited.get(name) for name in fixed):
             raise DataError(message("the tags are others"))
 
-    def _edit_node(self, node: chess.pgn.GameNode, wanted: chess.pgn.GameNode) -> None:
+    def _edit_node(self, node: chess.pgn.GameNode, edited_node: chess.pgn.GameNode) -> None:
         standing = self._placed.standings[node]
-        marks = node.nags - wanted.nags
-        added = sorted(wanted.nags - node.nags)
+        marks = node.nags - edited_node.nags
+        added = sorted(edited_node.nags - node.nags)
         if marks or added:
             self._mark(standing, marks, added)
-        if wanted.starting_comment != node.starting_comment:
-            words = plain_comment(wanted.starting_comment)
+        if edited_node.starting_comment != node.starting_comment:
+            words = plain_comment(edited_node.starting_comment)
             self._reword(standing.starting, words, standing.begin, "{words} ")
-        if wanted.comment != node.comment:
-            words = plain_comment(wanted.comment)
+        if edited_node.comment != node.comment:
+            words = plain_comment(edited_node.comment)
             place = standing.end
             form = " {words}"
             if node.parent is None:
@@ -368,7 +372,7 @@ class _Splicer:
     # ---- variations ------------------------------------------------------------------------------
 
     def _edit_lines(
-        self, node: chess.pgn.GameNode, wanted: chess.pgn.GameNode
+        self, node: chess.pgn.GameNode, edited_node: chess.pgn.GameNode
     ) -> Iterable[tuple[chess.pgn.GameNode, chess.pgn.GameNode]]:
         """Write new variations to a node's move and take deleted ones away; return the others, as
         they are and as they shall be.
@@ -377,7 +381,7 @@ class _Splicer:
         stay = list[chess.pgn.ChildNode]()
         new = []
         pairs = list[tuple[chess.pgn.GameNode, chess.pgn.GameNode]]()
-        for child in wanted.variations:
+        for child in edited_node.variations:
             standing = next((line for line in left if line.move == child.move), None)
             if standing is None:
                 new.append(child)
@@ -386,10 +390,10 @@ class _Splicer:
             stay.append(standing)
             pairs.append((standing, child))
         is_in_order = stay == [standing for standing in node.variations if standing in stay]
-        if new and wanted.variations[-len(new) :] != new:
+        if new and edited_node.variations[-len(new) :] != new:
             is_in_order = False
         if stay[:1] != node.variations[:1] or not is_in_order:
-            self._rewrite_line(node, wanted)
+            self._rewrite_line(node, edited_node)
             return []
         if not stay and new:
             self._lines.append(self._behind(node, self._moves_text(new)))
@@ -412,14 +416,14 @@ class _Splicer:
             raise DataError(message("two moves of it are written as one word"))
         return standing
 
-    def _rewrite_line(self, node: chess.pgn.GameNode, wanted: chess.pgn.GameNode) -> None:
+    def _rewrite_line(self, node: chess.pgn.GameNode, edited_node: chess.pgn.GameNode) -> None:
         """Write a variation anew from a node on, because its moves are others."""
         last: chess.pgn.GameNode = node.variations[0]
         begin = self._alone(last).begin
         while last.variations:
             last = last.variations[0]
         span = _Span(begin, self._placed.standings[last].last)
-        if wanted.variations:
-            self._lines.append(Splice(*span[:2], self._moves_text(wanted.variations)))
+        if edited_node.variations:
+            self._lines.append(Splice(*span[:2], self._moves_text(edited_node.variations)))
         else:
             self._lines.append(self._removal(span))

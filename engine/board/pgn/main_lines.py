@@ -46,32 +46,32 @@ def main_lines(text: GameText) -> Iterator[MainLine]:
     """Yield all games of a text from `text.at` on, in order, and the faults between them."""
     cutter = Cutter(text, False)
     standard = standard_row()
-    while (found := cutter.cut()) is not None:
+    while (batch := cutter.cut()) is not None:
         base = text.dropped
-        tags_of = found.tags_of
-        for game in found.games:
+        tags_of = batch.tags_of
+        for game in batch.games:
             text.skip(game.begin - text.at)
             if game.kept_whole:
-                for read in play_game(text, found, game, main_line=True):
+                for read in play_game(text, batch, game, main_line=True):
                     yield _line_of(read, game)
             elif game.tags or game.movetext:
-                special = game.begin == found.start_at
+                special = game.begin == batch.start_at
                 yield MainLine(
                     text.line,
                     base + game.text_begin,
                     base + game.end,
-                    found.row if special else standard,
-                    found.moves[game.first_move : game.last_move],
+                    batch.row if special else standard,
+                    batch.moves[game.first_move : game.last_move],
                     CODED_RESULTS[game.result],
                     CODED_RESULTS[game.tag_result],
                     (game.white_elo, game.black_elo),
                     partial(tags_of, game),
-                    special and found.start.board.chess960,
-                    special and found.start.is_told,
+                    special and batch.start.board.chess960,
+                    special and batch.start.is_told,
                 )
 
 
-def _line_of(game: ReadGame, found: CutGame) -> MainLine:
+def _line_of(game: ReadGame, cut: CutGame) -> MainLine:
     """Return a game that was played from its tokens as a main line."""
     headers = game.game.headers
     fault = str(game.faults[0]) if game.faults else ""
@@ -86,5 +86,5 @@ def _line_of(game: ReadGame, found: CutGame) -> MainLine:
         fault = fault or f"{game.line}:1: ply {len(moves) + 1}: {error}"
     return MainLine(
         game.line, game.begin, game.end, first, np.array(moves, np.uint16), game.result, game.tag_result,
-        (found.white_elo, found.black_elo), lambda: headers, board.chess960, "FEN" in headers, fault, game.is_game,
+        (cut.white_elo, cut.black_elo), lambda: headers, board.chess960, "FEN" in headers, fault, game.is_game,
     )  # fmt: skip

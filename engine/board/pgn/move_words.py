@@ -80,7 +80,7 @@ def letters_of(name: str, text: str) -> Letters:
     names = text.split()
     pieces = dict(zip(names, _PIECES, strict=False))
     piece = "|".join(names) or "[KQRBN]"
-    promoted = "|".join(re.escape(one) for one in names[1:5]) or "[QRBN]"
+    promoted = "|".join(re.escape(name) for name in names[1:5]) or "[QRBN]"
     pattern = re.compile(
         rf"(?P<piece>{piece})?(?P<file>[a-h])?(?P<rank>[1-8])?(?P<sign>[x:×X]|{DASH})?(?P<to>[a-h][1-8]):?"
         rf"(?:[=/]?(?P<p>\()?(?P<promotion>(?i:{promoted}))(?(p)\)))?{_TAIL}"
@@ -211,23 +211,25 @@ def _find(board: chess.Board, match: re.Match[str], letters: Letters) -> chess.M
     promotion = _promotion(match, letters)
     origins = _origins(board, match, letters)
     there = list(board.generate_legal_moves(origins, chess.BB_SQUARES[target]))
-    found = [move for move in there if move.promotion == promotion and not board.is_castling(move)]
-    if not found and match["file"] and match["rank"]:
+    candidates = [
+        move for move in there if move.promotion == promotion and not board.is_castling(move)
+    ]
+    if not candidates and match["file"] and match["rank"]:
         castling = board.generate_castling_moves(origins)
-        found = [
+        candidates = [
             move for move in castling if target in (move.to_square, encode_move(board, move) >> 6)
         ]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        squares = " and ".join(chess.square_name(move.from_square) for move in found)
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        squares = " and ".join(chess.square_name(move.from_square) for move in candidates)
         raise NoMoveError(
             message("ambiguous: the pieces on {squares} can go there", squares=squares)
         )
-    others = [move.promotion for move in there]
-    if promotion and None in others:
+    promotions = [move.promotion for move in there]
+    if promotion and None in promotions:
         raise NoMoveError("a promotion of a piece that is not promoted there")
-    if promotion is None and any(others):
+    if promotion is None and any(promotions):
         raise NoMoveError("a promotion that does not say to which piece")
     raise NoMoveError(_illegal(board, "illegal move"))
 

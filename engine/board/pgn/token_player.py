@@ -41,7 +41,8 @@ REASONS = (
 )
 # Tokens that are lists of Python's numbers at once, which take much more memory than an array.
 _PIECE = 1024
-_NO_SPACES, _LINE_REST = re.compile(rb"\S*"), re.compile(rb"[^\S\n]*(?:\n|\Z)")
+_NO_SPACES = re.compile(rb"\S*")
+_LINE_REST = re.compile(rb"[^\S\n]*(?:\n|\Z)")
 _BRACKET = ord(")")
 _MARKS = b"!?"
 _RESULT = re.compile(RESULT_PATTERN)
@@ -120,16 +121,16 @@ class TokenPlayer:
         self._lines = [_Line(self.game, start.board.ply())]
         if not start.fault:
             self._play()
-        if told := told_result(CODED_RESULTS[cut.tag_result], self.result):
-            self.game.headers["Result"] = told
+        if result := told_result(CODED_RESULTS[cut.tag_result], self.result):
+            self.game.headers["Result"] = result
 
     def _take_tags(self, cut: scan_buffers.CutGame, start: Start) -> None:
-        found = read_tags(self._data, self._tokens)
-        tags = tags_in(found)
+        placed_tags = read_tags(self._data, self._tokens)
+        tags = tags_in(placed_tags)
         headers = self.game.headers
         headers.update(with_known_variant(tags))
         if start.fault:
-            place = next((place for name, _, place in found if name == start.tag), cut.begin)
+            place = next((place for name, _, place in placed_tags if name == start.tag), cut.begin)
             self.cut = place, tags.get(start.tag, ""), start.fault
             self.faults.append(self.cut)
         elif told_fen(tags):
@@ -387,8 +388,8 @@ class TokenPlayer:
     def _text(self, place: int, till: int) -> str:
         """Return the text between two places; where they are one, to the next white space."""
         if till <= place:
-            found = _NO_SPACES.match(self._data, place)
-            till = found.end() if found else place
+            word = _NO_SPACES.match(self._data, place)
+            till = word.end() if word else place
         return self._data[place:till].decode(errors="replace")
 
 
@@ -399,9 +400,9 @@ class PlacedPlayer(TokenPlayer):
         nodes: of each token, the latest node of the line that goes on behind it.
     """
 
-    def __init__(self, *given: Any) -> None:
+    def __init__(self, *arguments: Any) -> None:
         self.nodes = list[chess.pgn.GameNode]()
-        super().__init__(*given)
+        super().__init__(*arguments)
 
     def _take(self, token: tuple[int, int, int, int], index: int) -> None:
         super()._take(token, index)
