@@ -103,9 +103,11 @@ def nearest_words(known: Iterable[str], *words: str) -> list[str]:
     from difflib import get_close_matches  # on demand: `uci` is answered without it
 
     by_lower = {name.lower(): name for name in known}
-    return [
-        by_lower[near] for word in words for near in get_close_matches(word.lower(), by_lower, 1)
-    ]
+    nearest = []
+    for word in words:
+        for near in get_close_matches(word.lower(), by_lower, 1):
+            nearest.append(by_lower[near])
+    return nearest
 
 
 def did_you_mean(known: Iterable[str], *words: str) -> str:
@@ -118,11 +120,9 @@ def did_you_mean(known: Iterable[str], *words: str) -> str:
 
 def why_unreadable(error: OSError) -> str:
     """Return what to say behind the name of a file that the system does not let us read."""
-    return (
-        "file not found"
-        if isinstance(error, FileNotFoundError)
-        else f"cannot be read: {error.strerror or error}"
-    )
+    if isinstance(error, FileNotFoundError):
+        return "file not found"
+    return f"cannot be read: {error.strerror or error}"
 
 
 # First bytes of files that hold other files, and of others that lie under a network's name.
@@ -161,17 +161,13 @@ class NetFileError(AinoError):
     @classmethod
     def foreign(cls, path: str | Path, expected: str, begin: bytes) -> NetFileError:
         """Describe a file of another kind altogether by its first bytes, at least 20 of them."""
-        told = next(
-            (f": {what}" for start, what in _FOREIGN.items() if begin.lstrip().startswith(start)),
-            "",
-        )
-        told = told if begin else ": the file is empty"
-        return cls(
-            path,
-            f"{expected} first",
-            repr(begin[:20]),
-            f"{path} is not a net file (.dit, .pb, .pb.gz){told}",
-        )
+        message = f"{path} is not a net file (.dit, .pb, .pb.gz)"
+        if not begin:
+            message += ": the file is empty"
+        for start, kind in _FOREIGN.items():
+            if begin.lstrip().startswith(start):
+                message += f": {kind}"
+        return cls(path, f"{expected} first", repr(begin[:20]), message)
 
     def __reduce__(self) -> tuple[type[NetFileError], tuple[str, str, str, str]]:
         # Exceptions pickle their `args`, but here these hold only the composed message.

@@ -229,13 +229,13 @@ def _en_passant_square(board: chess.Board, text: str, note: Note) -> chess.Squar
     """Return the square that an enemy pawn just passed, or None."""
     if not text.strip(DASHES):
         return None
-    square = chess.parse_square(text.lower()) if text.lower() in chess.SQUARE_NAMES else None
-    sentence = "{text} is neither a square nor '-'"
-    fault = (
-        message(sentence, text=_quote(text)) if square is None else why_not_passed(board, square)
-    )
-    if fault is None:
-        return square
+    if text.lower() in chess.SQUARE_NAMES:
+        square = chess.parse_square(text.lower())
+        fault = why_not_passed(board, square)
+        if fault is None:
+            return square
+    else:
+        fault = message("{text} is neither a square nor '-'", text=_quote(text))
     note(_of_field("en passant", "{reason}, so there is none", reason=fault))
     return None
 

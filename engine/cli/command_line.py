@@ -194,14 +194,11 @@ class HelpFormatter(argparse.HelpFormatter):
         paragraphs = itertools.groupby(
             text.splitlines(), lambda line: line[:1].strip() == "" or line.endswith(":")
         )
-        lines = [
-            line
-            for alone, block in paragraphs
-            for line in (list(block) if alone else [" ".join(block)])
-        ]
-        return "\n".join(
-            line if line[:1].isspace() else textwrap.fill(line, width) for line in lines
-        )
+        lines = list[str]()
+        for is_apart, block in paragraphs:
+            for line in block if is_apart else [" ".join(block)]:
+                lines.append(line if line[:1].isspace() else textwrap.fill(line, width))
+        return "\n".join(lines)
 
 
 Commands = Mapping[str, tuple[str, str]]  # name -> (module, help)

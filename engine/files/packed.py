@@ -98,10 +98,9 @@ def _open_zst(raw: IO[bytes]) -> Iterator[Any]:
     zstd = importlib.import_module(
         "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
     )
+    options = {zstd.DecompressionParameter.window_log_max: 31}  # as of `--long=31`
     try:
-        with zstd.open(
-            raw, options={zstd.DecompressionParameter.window_log_max: 31}
-        ) as stream:  # as of `--long=31`
+        with zstd.open(raw, options=options) as stream:
             yield stream
     except zstd.ZstdError as error:
         raise OSError(str(error)) from error

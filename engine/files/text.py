@@ -21,7 +21,6 @@ import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 from urllib.parse import unquote
@@ -187,12 +186,12 @@ def _plain(data: bytes) -> bytes:
     """Return lines in UTF-8 that end in line feeds."""
     if b"\r" in data:  # To look for more than one byte takes longer than to read the games.
         data = data.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    data = data if data.isascii() else decode_line(data).encode()
-    is_quoted = any(
-        quote[-1:] in data and quote in data
-        for quote in (b" '", b"&quot;", b"\xe2\x80", b"\xc2\xab")
-    )
-    return _TAG.sub(rb'\n\1"\2"', b"\n" + data)[1:] if is_quoted else data
+    if not data.isascii():
+        data = decode_line(data).encode()
+    for quote in (b" '", b"&quot;", b"\xe2\x80", b"\xc2\xab"):
+        if quote[-1:] in data and quote in data:
+            return _TAG.sub(rb'\n\1"\2"', b"\n" + data)[1:]
+    return data
 
 
 def decode_line(data: bytes) -> str:
@@ -201,7 +200,9 @@ def decode_line(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError:
         lines = data.splitlines(keepends=True)
-        return "".join(map(decode_line, lines)) if len(lines) > 1 else decoded(data, WESTERN)
+        if len(lines) == 1:
+            return decoded(data, WESTERN)
+        return "".join(map(decode_line, lines))
 
 
 def decoded(data: bytes, code: str) -> str:
@@ -253,13 +254,15 @@ def bare_position(text: str) -> str:
     with none.
     """
     text = _INVISIBLE.sub("", text).strip().replace("\\/", "/")  # as in JSON
-    found = _LEAD.match(unquote(text) if _ESCAPED.search(text) else text)
-    if found is None:
+    if _ESCAPED.search(text):
+        text = unquote(text)
+    lead = _LEAD.match(text)
+    if lead is None:
         return ""
-    position = found["position"]
-    if found["page"] or re.match(r"\S+\+[wb]\+", position):
+    position = lead["position"]
+    if lead["page"] or re.match(r"\S+\+[wb]\+", position):
         position = re.split("[?&#]", position, maxsplit=1)[0].replace("+", " ")
-    return position.rstrip(_CLOSING) if found.start("position") else position
+    return position.rstrip(_CLOSING) if lead.start("position") else position
 
 
 _FORMS = {
@@ -278,11 +281,11 @@ _KINDS.insert(-1, (bare_position, POSITIONS))
 def kind_of(begin: bytes | str) -> str:
     """Return which of the kinds above is told by the first line that tells one; "" if none does."""
     data = begin.encode(errors="replace") if isinstance(begin, str) else begin
-    for line in chain.from_iterable(
-        piece.decode().splitlines() for piece in utf8_pieces(io.BytesIO(data))
-    ):
-        if found := next((kind for form, kind in _KINDS if form(line)), ""):
-            return found
+    for piece in utf8_pieces(io.BytesIO(data)):
+        for line in piece.decode().splitlines():
+            for form, kind in _KINDS:
+                if form(line):
+                    return kind
     return ""
 
 
@@ -298,17 +301,16 @@ def kind_of_file(path: Path, *wanted: str) -> str:
         return wanted_kind(kind_of(stream.read(LOOKED_AT)), path, *wanted)
 
 
-def wanted_kind(found: str, name: object, *wanted: str) -> str:
+def wanted_kind(kind: str, name: object, *wanted: str) -> str:
     """Return a kind, or "", if it is one of those wanted; else raise DataError, which says who
     reads it.
     """
-    if found and wanted and found not in wanted:
+    if kind and wanted and kind not in wanted:
+        values = {"wanted": " or ".join(wanted), "found": kind, "readers": _READERS[kind]}
+        sentences = {key: message(text) for key, text in values.items()}
         words = "{name}: expected {wanted}, found {found}; {readers}"
-        values = {"wanted": " or ".join(wanted), "found": found, "readers": _READERS[found]}
-        raise DataError(
-            message(words, name=name, **{key: message(text) for key, text in values.items()})
-        )
-    return found
+        raise DataError(message(words, name=name, **sentences))
+    return kind
 
 
 # ---- packed files --------------------------------------------------------------------------------
@@ -345,12 +347,13 @@ def open_unpacked(path: Path) -> Iterator[tuple[IO[bytes], Callable[[], float]]]
     """
     with path.open("rb") as raw, unpacked(raw) as stream:
         size = max(1, os.fstat(raw.fileno()).st_size)
-        yield (
-            stream,
-            lambda: (
-                min(1.0, os.lseek(raw.fileno(), 0, os.SEEK_CUR) / size) if raw.seekable() else 0.0
-            ),
-        )
+
+        def share() -> float:
+            if not raw.seekable():
+                return 0.0
+            return min(1.0, os.lseek(raw.fileno(), 0, os.SEEK_CUR) / size)
+
+        yield stream, share
 
 
 @contextmanager
@@ -377,16 +380,12 @@ def is_packed(begin: bytes) -> bool:
 @contextmanager
 def _open_zip(raw: IO[bytes]) -> Iterator[Any]:
     zipfile = importlib.import_module("zipfile")
+    # What an encrypted one raises, too.
+    faults = (ValueError, RuntimeError, EOFError, struct.error, zipfile.BadZipFile)
     try:
         archive = zipfile.ZipFile(raw)
         names = _told_alike(archive)
-    except (
-        ValueError,
-        RuntimeError,
-        EOFError,
-        struct.error,
-        zipfile.BadZipFile,
-    ) as error:  # encrypted ones, too
+    except faults as error:
         raise OSError(str(error)) from error
     try:
         yield Members(lambda: map(archive.open, names))

@@ -209,12 +209,9 @@ def parse_value(option: Option, text: str) -> Value:
         elif option.type == "check":
             value = {"true": True, "false": False}[text.lower()]
         elif option.type == "combo":
-            is_place = option.takes_place and ":" in text
-            value = (
-                text
-                if is_place
-                else {choice.lower(): choice for choice in option.choices}[text.lower()]
-            )
+            value = text
+            if not (option.takes_place and ":" in text):
+                value = {choice.lower(): choice for choice in option.choices}[text.lower()]
         else:
             value = "" if text == EMPTY else text
     except (ValueError, KeyError):
@@ -260,14 +257,10 @@ def _check_value(field: str, value: Value) -> None:
 
 
 def _bad_value(option: Option, value: Value) -> ConfigError:
-    advice = (
-        "; a class of yours is written module:Class, such as tiny:Tiny"
-        if option.takes_place
-        else ""
-    )
-    return ConfigError(
-        f"{option.name} ({option.field}): bad value {value!r}, expected {option.range_text}{advice}"
-    )
+    text = f"{option.name} ({option.field}): bad value {value!r}, expected {option.range_text}"
+    if option.takes_place:
+        text += "; a class of yours is written module:Class, such as tiny:Tiny"
+    return ConfigError(text)
 
 
 def usable_cpus() -> int:

@@ -161,11 +161,9 @@ class SearchRequest:
         """
         board, plan = self.board, self.strength
         if not (self.ranks and self.plays):
-            return (
-                without_repetition(board, self.asked)
-                if plan is not None and plan.finishes
-                else self.asked
-            )
+            if plan is None or not plan.finishes:
+                return self.asked
+            return without_repetition(board, self.asked)
         known_ranks = {move: self.ranks[move] for move in self.asked or self.ranks}
         if plan is None or board.halfmove_clock >= FINISHING_PLIES or has_repeated(board):
             return tuple(good_moves(known_ranks))
@@ -205,18 +203,18 @@ class SearchRequest:
         """
         if self.options.preset == "lc0":
             return LC0.draw_score
-        contempt = self.options.contempt if self.plays else 0
-        return max(
-            -1.0, min(1.0, self.options.draw_score / 100 - win_minus_loss(contempt, cp_scale))
-        )
+        score = self.options.draw_score / 100
+        if self.plays:
+            score -= win_minus_loss(self.options.contempt, cp_scale)
+        return max(-1.0, min(1.0, score))
 
     def is_over(self) -> bool:
         """Whether nobody waits any more for what the search may still find."""
-        waits = self.limits.infinite or (self.limits.ponder and self.job.pondering)
-        begun = self.job.hit if self.limits.ponder else self.begun
-        if waits:
-            return self.job.stopped
-        return self.job.stopped or self.clock(begun).is_over()
+        if self.job.stopped:
+            return True
+        if self.limits.infinite or (self.limits.ponder and self.job.pondering):
+            return False
+        return self.clock(self.job.hit if self.limits.ponder else self.begun).is_over()
 
     def book_move(self, book: PolyglotBook | None) -> chess.Move | None:
         """Return the move that a game's player takes from the book; None where there is none."""
