@@ -11,6 +11,7 @@ import numpy as np
 from engine.native.jit import kernel
 from engine.native.lanes import (
     LANES,
+    lane_sum,
     load,
     load_part,
     number_at,
@@ -107,8 +108,9 @@ def copy_groups(images, image, into, first, rank, groups, outputs, wide):
             for channel in range(images.channels):
                 number = number_at(images.flat, at + channel * images.along)
                 group, place = divmod(channel, depth)
-                for i in range(group * repeats, (group + 1) * repeats):
-                    set_number(into, to + place * wide + i, number)
+                for i in range(0, repeats, LANES):
+                    lane = to + place * wide + group * repeats + i
+                    store_part(into, lane, splat(number), min(repeats - i, LANES))
 
 
 @kernel()
@@ -148,10 +150,10 @@ def fold_groups(board, start, rank, groups, outputs, wide, height, width, channe
             for channel in range(channels):
                 group, place = divmod(channel, depth)
                 first = here + place * wide + group * repeats
-                total = np.float32(0)
-                for i in range(first, first + repeats):
-                    total += number_at(board, i)
-                set_number(images, at + square * channels + channel, total)
+                total = splat(0.0)
+                for i in range(0, repeats, LANES):
+                    total = total + load_part(board, first + i, min(repeats - i, LANES), splat(0.0))
+                set_number(images, at + square * channels + channel, lane_sum(total))
 
 
 @kernel()
