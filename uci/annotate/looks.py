@@ -12,8 +12,7 @@ import chess
 
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
-from uci.annotate.accuracy import winning_cp
-from uci.annotate.move_marks import chances_of
+from uci.annotate.move_marks import chances_of, for_people, rank_of
 from uci.common.evaluation import Evaluation
 
 if TYPE_CHECKING:
@@ -39,8 +38,7 @@ class Searched(NamedTuple):
     def of(cls, evaluation: Evaluation, line: Sequence[chess.Move] = ()) -> Searched:
         """Return what an evaluation, White's view on Aino's own scale, tells people."""
         chances = chances_of(evaluation, chess.BLACK), chances_of(evaluation, chess.WHITE)
-        shown = replace(evaluation, score_cp=winning_cp(chances[chess.WHITE]))
-        return cls(shown, tuple(line), chances)
+        return cls(for_people(evaluation), tuple(line), chances)
 
     def mate(self, side: chess.Color) -> int:
         """Return moves to mate as one side sees them, negative where it is mated; 0 without one, or
@@ -52,8 +50,7 @@ class Searched(NamedTuple):
         """Return what moves are compared by: a side's chances, and of mates how near its own is, or
         how far the other's.
         """
-        mate = self.mate(side)
-        return self.chances[side], 1.0 / mate if mate else 0.0
+        return rank_of(self.evaluation, side)
 
     def a_ply_earlier(self, move: chess.Move, side: chess.Color) -> Searched:
         """Return what is known of a position from which `side` makes a move into this one: its own

@@ -170,11 +170,6 @@ def _lines_of(move: MoveReview, is_own: bool) -> Lines:
     )
 
 
-def reason(lines: Lines) -> str:
-    """Return the sentence of `find_reason`."""
-    return find_reason(lines).text
-
-
 def find_reason(lines: Lines) -> MoveReason:
     """Return why the move is worse, without a full stop: `loses a rook to a fork of king and
     rook by the knight on c7`. It has no text where no rule fits.

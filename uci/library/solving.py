@@ -11,7 +11,7 @@ from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from uci.annotate.material import balances
 from uci.annotate.motifs import motif
-from uci.annotate.reasons import SHOWN_PLIES, Lines, mate_text, reason
+from uci.annotate.reasons import SHOWN_PLIES, Lines, find_reason, mate_text
 from uci.language import _, later, shown_moves
 from uci.library.puzzles import Puzzle
 from uci.library.reviews import mistake_text
@@ -97,7 +97,7 @@ class PuzzleAttempt:
 
     def _why(self, failed: chess.Move, line: Sequence[chess.Move], mate: int | None) -> str:
         played = (failed, *line)
-        if mate and (text := reason(Lines(self.board, played, played[:1], -mate))):
+        if mate and (text := find_reason(Lines(self.board, played, played[:1], -mate)).text):
             return text
         points = balances(self.board, played, 1 + SHOWN_PLIES)
         lost = points[max(points)].reversed()

@@ -45,19 +45,6 @@ def reviewed(tmp_path):
     return call
 
 
-def test_every_game_is_reviewed_whatever_stands_between_them(reviewed):
-    default_tags = "".join(
-        f'[{name} "{value}"]\n' for name, value in chess.pgn.Game().headers.items()
-    )
-    apart = [
-        f'[White "A"]\n\n\n1. e4 e5 2. Nf3 *\n\n{between}\n\n'
-        for between in ("", "{mine}", "*", default_tags)
-    ]
-    found = reviewed("".join(apart) + '[White "A"]\n1. d4 d5 1-0\n[White "B"]\n1. c4 *\n')
-    plies = [len(list(game.mainline_moves())) for game in found]
-    assert [count for count in plies if count] == [3, 3, 3, 3, 2, 1]
-
-
 def test_letters_of_another_language_are_told(reviewed, capsys):
     first, second = reviewed("Two games:\n\n1. d4 d5 2. Sf3 Sf6 *\n\n1. d4 d5 2. c4 *\n", status=1)
     assert (first.end().ply(), second.end().ply()) == (4, 3)
@@ -70,14 +57,6 @@ def test_an_illegal_move_ends_its_game_with_a_word(reviewed, capsys):
     first, second = reviewed('1. e4 e5 2. Ke3 d5 *\n\n[White "Next"]\n\n1. d4 *\n', status=1)
     assert "games.pgn:1:13: 'Ke3': illegal move" in capsys.readouterr().err
     assert (first.end().ply(), second.headers["White"]) == (2, "Next")
-
-
-@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-8-sig"])
-def test_letters_of_names_survive_a_review(reviewed, tmp_path, encoding):
-    text = '[White "Müller"]\n[Black "B"]\n\n1. e4 e5 2. Nf3 Nc6 *\n'
-    (game,) = reviewed(text.encode(encoding), "--side", "müller")
-    assert game.headers["White"] == "Müller"
-    assert "Müller" in (tmp_path / "games.annotated.html").read_text(encoding="utf-8")
 
 
 def test_known_blunder_of_a_famous_game_is_found(games, capsys):

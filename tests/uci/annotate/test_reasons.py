@@ -15,7 +15,7 @@ from tests.boards import board_after
 from uci.annotate.material import is_sacrifice
 from uci.annotate.motifs import motif
 from uci.annotate.move_purposes import purpose_of, threat
-from uci.annotate.reasons import Lines, reason
+from uci.annotate.reasons import Lines, find_reason
 from uci.language import speak
 
 LEGAL = "e4 e5 Nf3 Nc6 Bc4 d6 Nc3 Bg4 h3 Bh5 Nxe5"
@@ -273,7 +273,7 @@ KNOWN = [
 
 @pytest.mark.parametrize(("lines", "sentence"), KNOWN)
 def test_known_positions_are_explained(lines, sentence):
-    assert reason(lines) == sentence
+    assert find_reason(lines).text == sentence
     played, better, taken = (
         [chess.Move(m.from_square ^ 56, m.to_square ^ 56, m.promotion) for m in line]
         for line in (lines.played, lines.better, lines.taken)
@@ -282,7 +282,7 @@ def test_known_positions_are_explained(lines, sentence):
     squares = re.sub(
         r"(?<=[a-h])[1-8]", lambda rank: str(9 - int(rank[0])), without_numbers(sentence)
     )
-    assert without_numbers(reason(mirrored)) == squares
+    assert without_numbers(find_reason(mirrored).text) == squares
 
 
 def without_numbers(sentence):
@@ -307,7 +307,7 @@ def without_numbers(sentence):
 def test_reasons_have_the_cases_of_other_languages(code, sentences):
     """They were put together from pieces, in English only."""
     speak(code)
-    reasons = {reason(replace(lines)) for lines, _ in KNOWN}
+    reasons = {find_reason(replace(lines)).text for lines, _ in KNOWN}
     assert set(sentences) - reasons == set()
     assert max(text.count(":") for text in reasons) == 1, "French had a colon before a tactic's own"
 
