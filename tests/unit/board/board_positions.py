@@ -71,38 +71,23 @@ def en_passant(rng):
     """
     board = chess.Board(None)
     board.turn = rng.choice(chess.COLORS)
+    rank, forward = (4, 8) if board.turn == chess.WHITE else (3, -8)
     file = rng.randrange(8)
-    rank = 4 if board.turn == chess.WHITE else 3
-    forward = 8 if board.turn == chess.WHITE else -8
     passed = chess.square(file, rank)
     board.set_piece_at(passed, chess.Piece(chess.PAWN, not board.turn))
     board.ep_square = passed + forward
     for neighbour in {max(0, file - 1), min(7, file + 1)} - {file}:
         if rng.random() < 0.7:
             board.set_piece_at(chess.square(neighbour, rank), chess.Piece(chess.PAWN, board.turn))
-    king_squares = [s for s in chess.SQUARES if chess.square_rank(s) == rank or rng.random() < 0.3]
-    kept_free = [board.ep_square, board.ep_square + forward]
-    _place(
-        board,
-        rng,
-        chess.KING,
-        board.turn,
-        [s for s in king_squares if s not in kept_free],
-    )
+    free = [s for s in chess.SQUARES if s not in (passed + forward, passed + 2 * forward)]
+    near = [s for s in free if chess.square_rank(s) == rank or rng.random() < 0.3]
+    _place(board, rng, chess.KING, board.turn, near)
     king = board.king(board.turn)
-    line = [
-        s for s in chess.SQUARES if king is not None and chess.ray(king, s) and s not in kept_free
-    ]
+    line = [s for s in free if king is not None and chess.ray(king, s)]
     for _ in range(rng.randint(0, 3)):
         kind = rng.choice([chess.BISHOP, chess.ROOK, chess.QUEEN])
         _place(board, rng, kind, not board.turn, line)
-    _place(
-        board,
-        rng,
-        chess.KING,
-        not board.turn,
-        [s for s in chess.SQUARES if s not in kept_free],
-    )
+    _place(board, rng, chess.KING, not board.turn, free)
     return board
 
 

@@ -11,7 +11,6 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search import human_time
 from engine.search.human_time import pace_s
-from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.move_choice import SearchRequest
 from engine.search.result import RootMove, SearchResult
@@ -117,10 +116,3 @@ def test_the_pause_of_a_ponder_search_begins_when_its_clock_does():
         job.ponderhit()
         assert job.result(60).best_move
         assert time.perf_counter() - begun > 0.2
-
-
-def test_a_moment_that_has_passed_is_not_waited_for():
-    job = SearchJob()
-    begun = time.perf_counter()
-    job.wait_until(job.now() - 5.0)
-    assert time.perf_counter() - begun < 1.0

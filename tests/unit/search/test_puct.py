@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.search.tree.arrays import LOSS, ROOT
-from engine.search.tree.priors import hint, keep_moves, restore
+from engine.search.tree.priors import hint, keep_moves, mix_priors, restore
 from engine.search.tree.puct import exploration_scale, moves_left_utility, score_edges, select_edge
 from tests.unit.search.trees import PARAMS, decide, small_tree, visit
 
@@ -24,6 +24,20 @@ def test_moves_of_prior_0_that_are_kept_alone_share_the_prior():
     tree.prior[:3] = 1.0, 0.0, 0.0
     keep_moves(tree, ROOT, np.array([1, 2], np.uint16))
     assert tree.prior[:2].tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_edges_stay_in_order_where_noise_changes_their_priors(share):
+    """Those tried first, each group by prior: selection relies on it."""
+    tree = small_tree([0.4, 0.3, 0.15, 0.1, 0.05])
+    for place in (0, 1):
+        visit(tree, ROOT, place, 0.1)
+    tried = tree.child[:2].tolist()
+    mix_priors.py_func(tree, ROOT, np.array([0.1, 0.2, 0.1, 0.25, 0.35]), share)
+    assert sorted(tree.child[:2].tolist()) == sorted(tried)
+    assert tree.prior[0] >= tree.prior[1]
+    assert (np.diff(tree.prior[2:5]) <= 0.0).all()
+    assert tree.prior[:5].sum() == pytest.approx(1.0)
 
 
 def test_selection_weighs_value_against_exploration():

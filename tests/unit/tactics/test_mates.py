@@ -115,30 +115,6 @@ def test_a_forced_mate_is_played_though_other_moves_have_the_visits_of_an_earlie
     assert result.best_move.uci() == "d5d8"
 
 
-def ordered(search):
-    """Whether the root's edges are in order: those tried first, each group by prior."""
-    tried = search.root().children >= 0
-    priors = search.root().priors
-    count = int(tried.sum())
-    groups = (priors[:count], priors[count:])
-    return bool(tried[:count].all()) and all((np.diff(group) <= 0).all() for group in groups)
-
-
-@pytest.mark.parametrize("epsilon", [0.0, 0.25, 1.0])
-def test_the_roots_edges_are_in_order_whatever_changes_their_priors(epsilon):
-    for fen in (MATES_IN_TWO[0][0], chess.STARTING_FEN):
-        board = chess.Board(fen)
-        with alone(board, "material") as engine:
-            for nodes in (1, 2, 40, 400):
-                engine.set_position(board)
-                board.push(search_nodes(engine, nodes).best_move)
-                add_root_noise(engine._search, np.random.default_rng(3), epsilon, 0.3)
-                assert ordered(engine._search)
-                assert engine._search.root().priors.sum() == pytest.approx(1.0, abs=1e-5)
-                if board.is_game_over():
-                    break
-
-
 def test_the_mates_prior_does_not_grow_when_the_same_position_is_searched_again():
     with alone(MATES_IN_TWO[0][0], "material") as engine:
         for _ in range(4):
