@@ -142,9 +142,11 @@ def tags_in(tags: list[tuple[str, str, int]]) -> dict[str, str]:
     one that is repeated has all of them.
     """
     last_values = {name: value for name, value, _ in tags}
-    # As a set in order, of a game with a tag that is repeated.
+    if len(last_values) == len(tags):
+        return last_values
+    # As a set in order.
     values = dict[str, dict[str, None]]()
-    for name, value, _ in tags if len(last_values) < len(tags) else ():
+    for name, value, _ in tags:
         if name.lower() not in _STANDARD_NAMES:
             values.setdefault(name, {})[value] = None
     return last_values | {name: "; ".join(texts) for name, texts in values.items()}
@@ -264,7 +266,8 @@ class Cutter:
         is_broken = self._has_broken_fen(game)
         key = (tags.get("FEN", ""), tags.get("Variant", ""), tags.get("SetUp", ""), str(is_broken))
         if key not in self._starts:
-            self._starts = {} if len(self._starts) > 1000 else self._starts
+            if len(self._starts) > 1000:
+                self._starts.clear()
             start = _USUAL_START
             row = np.zeros(layout.ROW_WORDS, np.uint64)
             try:

@@ -149,7 +149,9 @@ def play_tokens(
     legal = [(player, letters) for player, letters in played if not player.faults]
     if legal and len({str(player.game) for player, _ in legal}) == 1:
         return legal[0]
-    return (english, ENGLISH) if is_english or not played else played[0]
+    if is_english or not played:
+        return english, ENGLISH
+    return played[0]
 
 
 def _lone_comment(text: GameText, words: bytes, at: int) -> ReadGame | None:

@@ -195,12 +195,15 @@ class _PlacedGame:
         begin = place - 1
         end = till
         if kind == scan_buffers.TOLD:
-            is_braced = self.text[begin : begin + 1] == b"{"
-            begin, end = (begin, end + 1) if is_braced else (place, till)  # or an offer: (=)
+            if self.text[begin : begin + 1] == b"{":
+                end += 1
+            else:  # an offer: (=)
+                begin = place
         is_starting = line.first is None and len(self._lines) > 1
         standing = self.standings[line.node]
         if words and kind != scan_buffers.ESCAPE:
-            (line.starting if is_starting else standing.comments).append(_Span(begin, end, words))
+            comments = line.starting if is_starting else standing.comments
+            comments.append(_Span(begin, end, words))
         is_adjacent = not self.text[
             standing.last : begin
         ].strip()  # not behind a result or a number

@@ -126,9 +126,11 @@ def typed_position(
     """
     fields, rest = split_epd(text)
     name, *moves = rest.split() or [""]
-    board = parse_fen(text if name != "moves" else " ".join(fields), chess960, note)
+    if name != "moves":
+        return parse_fen(text, chess960, note)
+    board = parse_fen(" ".join(fields), chess960, note)
     try:
-        for word in moves if name == "moves" else ():
+        for word in moves:
             board.push(legal_move(board, word))
     except MoveError as error:
         raise FenError(error.args[0], "moves") from error

@@ -208,12 +208,12 @@ def test_a_pawn_that_wins_by_promoting_promotes(nodes):
         "8/8/8/3k4/8/8/8/1BN1K3 w - - 0 1",
         "8/8/8/3k4/8/8/8/1BN1K3 b - - 0 1",
         "1bn1k3/8/8/8/3K4/8/8/8 w - - 0 1",
-        "8/3Q2P1/8/8/2k5/8/8/4K3 w - - 0 1",  # a queen, and a pawn that becomes one
-        "8/2R3P1/8/4k3/8/8/1r6/4K3 w - - 0 1",
+        "8/6PK/8/5k2/8/8/8/8 w - - 0 6",
+        "3N4/5P2/8/K7/8/8/8/3k4 w - - 0 1",
     ],
 )
 def test_a_win_is_shown_as_one(fen):
-    """It was shown as +2.8 where its last pawn could promote."""
+    """It was shown as +2.4 and +4.6 where its last pawn could promote."""
     with alone(fen) as player:
         shown = search_nodes(player, 300).infos[0]
     assert abs(shown.score_cp) > 1000
