@@ -161,6 +161,16 @@ def test_any_text_is_parsed_or_refused_by_a_typed_error(text):
         assert words.parse_setoption(text)[0]
 
 
+@pytest.mark.parametrize(
+    ("move", "chess960", "shown"),
+    [("e1g1", False, "e1g1"), ("e1g1", True, "e1h1"), ("e1h1", False, "e1g1")],
+)
+def test_castling_is_written_as_the_variant_wants(move, chess960, shown):
+    board = chess.Board(KIWIPETE, chess960=chess960)
+    moves = [chess.Move.from_uci(one) for one in (move, "h3g2")]
+    assert words.format_moves(moves, board) == [shown, "h3g2"]
+
+
 VISITED = RootMove(
     chess.Move.from_uci("e2e4"), visits=56, prior=0.564, q=0.03279, draw=0.052, mate=None,
     policy_index=322, u=0.98514, s=1.01793, v=0.0337, moves_left=8.26,
