@@ -105,6 +105,7 @@ CLOCKS = {
         ("movetime 1.e999 depth 2", {"depth": 2}, 1),
         # a side whose time is used up wants a move at once
         ("wtime 0 btime 5000 nodes 9", {"white_time_ms": 0, "black_time_ms": 5000, "nodes": 9}, 0),
+        ("wtime -5 btime -5 depth 9", {"white_time_ms": -5, "black_time_ms": -5, "depth": 9}, 0),
         ("movetime -5", {"movetime_ms": -5}, 0),
     ],
 )
