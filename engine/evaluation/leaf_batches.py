@@ -31,7 +31,7 @@ def fill_leaf(
     policy indices.
     """
     row = leaves.rows[leaf] = stack[-1]
-    encode_as(input_format, stack, len(stack) - 1, 0, leaves.masks[leaf])
+    encode_as(input_format, stack, len(stack) - 1, leaves.masks[leaf])
     leaves.n_moves[leaf] = generate(row, leaves.moves[leaf])
     for i in range(leaves.n_moves[leaf]):
         leaves.policy_index[leaf, i] = policy_index(row, leaves.moves[leaf, i])

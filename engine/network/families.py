@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError, NetFileError
+from engine.network.outputs import sizes_in
 from engine.network.sparse.sparse_parameters import sparse_config_of
 from engine.network.tower.tower_model import TowerConfig, tower_config_of
-from engine.network.transformer.transformer_model import (
-    Transformer,
-    TransformerConfig,
-    transformer_config_of,
-)
+from engine.network.transformer.transformer_model import Transformer, TransformerConfig
 
 PlanesConfig = TowerConfig | TransformerConfig
 
@@ -24,7 +21,7 @@ def planes_config_of(model_config: Any) -> PlanesConfig:
     ConfigError for others.
     """
     if isinstance(model_config, Mapping) and model_config.get("layer") == Transformer.kind:
-        return transformer_config_of(model_config)
+        return sizes_in(model_config, TransformerConfig, "a transformer")
     return tower_config_of(model_config)
 
 

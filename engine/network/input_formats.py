@@ -47,24 +47,24 @@ def counter_scale(input_format: int) -> float:
 
 
 @kernel()
-def encode_as(input_format, stack, ply, first, masks):
+def encode_as(input_format, stack, ply, masks):
     """Write the planes of `stack[ply]` in a format to `masks`, as `planes.encode` does; boards are
     not turned.
     """
-    encode(stack, ply, first, masks)
+    encode(stack, ply, masks)
     if input_format == CLASSICAL:
         return
     current = stack[ply]
     side = np.int64(current[layout.SIDE])
     encode_castling(current, side, masks, True)
     if input_format >= CANONICAL:
-        square = _en_passant_square(stack, ply, first)
+        square = _en_passant_square(stack, ply)
         masks[planes.BLACK_TO_MOVE_PLANE] = bit(56 + (square & 7)) if square >= 0 else ZERO
-        _encode_repeatable(input_format, stack, ply, first, masks)
+        _encode_repeatable(input_format, stack, ply, masks)
 
 
 @kernel()
-def _en_passant_square(stack, ply, first):
+def _en_passant_square(stack, ply):
     """Return the square that a double push has just passed over where a pawn stands beside its
     target, or -1.
 
@@ -74,7 +74,7 @@ def _en_passant_square(stack, ply, first):
     if not row[layout.DOUBLE_PUSH]:
         return np.int64(-1)
     square = ctz(row[layout.DOUBLE_PUSH])
-    if ply == first:
+    if ply == 0:
         return square
     rank = square + 8 if row[layout.SIDE] else square - 8
     beside = (bit(rank - 1) if rank & 7 else ZERO) | (bit(rank + 1) if rank & 7 < 7 else ZERO)
@@ -83,7 +83,7 @@ def _en_passant_square(stack, ply, first):
 
 
 @kernel()
-def _encode_repeatable(input_format, stack, ply, first, masks):
+def _encode_repeatable(input_format, stack, ply, masks):
     """Write the history back to the last position that cannot be repeated; zero what is left of it."""
     current = stack[ply]
     slot = 0
@@ -91,12 +91,12 @@ def _encode_repeatable(input_format, stack, ply, first, masks):
     side = np.int64(current[layout.SIDE])
     only_repeated = input_format == _REPEATED
     while slot < planes.HISTORY:
-        at = max(ply - back, first)
+        at = max(ply - back, 0)
         row = stack[at]
-        if ply - back < first and (only_repeated or is_start_position(row)):
+        if back > ply and (only_repeated or is_start_position(row)):
             break
         if row[layout.CASTLING] != current[layout.CASTLING] or (
-            back and _en_passant_square(stack, at, first) >= 0
+            back and _en_passant_square(stack, at) >= 0
         ):
             break
         if not only_repeated or back == 0 or row[layout.REPETITIONS]:

@@ -5,8 +5,12 @@ to the end, and the form of their names.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from engine.errors import ConfigError
+
+Sizes = TypeVar("Sizes")
 
 MOVES_LEFT_SCALE = 100.0  # plies in one unit of the moves-left output
 CHUNK = 8  # positions that a tower evaluates together: their products fill the second-level cache
@@ -23,3 +27,11 @@ def matched(pattern: str, text: str, form: str) -> re.Match[str]:
     if match is None:
         raise ConfigError(f"{form}, not {text!r}")
     return match
+
+
+def sizes_in(model_config: Any, sizes: Callable[..., Sizes], network: str) -> Sizes:
+    """Return the sizes that a layer configuration lists. Raises ConfigError for any other network's."""
+    try:
+        return sizes(**{name: size for name, size in model_config.items() if name != "layer"})
+    except (AttributeError, TypeError) as error:
+        raise ConfigError(f"not the configuration of {network}: {error!r}") from error

@@ -33,14 +33,19 @@ FIFTY_MOVE_PLANE = 109
 RATING_PLANE = 110
 ONES_PLANE = 111
 ALL_ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
+# The first words of the start position's row: pieces by kind, White, Black, rooks that may castle.
+START_WORDS = np.array([
+    0x00FF00000000FF00, 0x4200000000000042, 0x2400000000000024, 0x8100000000000081, 0x0800000000000008,
+    0x1000000000000010, 0xFFFF, 0xFFFF000000000000, 0x8100000000000081,
+], np.uint64)  # fmt: skip
 # The Elo that plane 110 shows as 0, as does a rating that is not known, and the points of one unit.
 MIDDLE_RATING = 1500
 RATING_SCALE = 400
 
 
 @kernel()
-def encode(stack, ply, first, masks):
-    """Write the planes of `stack[ply]` to `masks` as 112 words; the game began at `stack[first]`.
+def encode(stack, ply, masks):
+    """Write the planes of `stack[ply]` to `masks` as 112 words; the game began at `stack[0]`.
 
     A bit is a square after mirroring, a1 = 0. Word 109 is the fifty-move counter itself, in plies.
     Word 110 is the rating, which is for the caller to write; 0 if it is not known.
@@ -49,14 +54,14 @@ def encode(stack, ply, first, masks):
     side = np.int64(current[layout.SIDE])
     for t in range(HISTORY):
         base = PLANES_PER_POSITION * t
-        if ply - t >= first:
+        if ply >= t:
             encode_pieces(stack[ply - t], side, masks, base)
-        elif is_start_position(stack[first]):
+        elif is_start_position(stack[0]):
             for plane in range(base, base + PLANES_PER_POSITION):
                 masks[plane] = ZERO
         else:
-            encode_pieces(stack[first], side, masks, base)
-            _undo_double_push(stack[first], side, masks, base)
+            encode_pieces(stack[0], side, masks, base)
+            _undo_double_push(stack[0], side, masks, base)
     encode_castling(current, side, masks, False)
     masks[BLACK_TO_MOVE_PLANE] = ALL_ONES if side else ZERO
     masks[FIFTY_MOVE_PLANE] = current[layout.HALFMOVE]
@@ -113,17 +118,10 @@ def encode_castling(row, side, masks, as_squares):
 @kernel()
 def is_start_position(row):
     """Whether a row is the standard start position (clocks aside)."""
-    return (
-        row[layout.PAWN] == np.uint64(0x00FF00000000FF00)
-        and row[layout.KNIGHT] == np.uint64(0x4200000000000042)
-        and row[layout.BISHOP] == np.uint64(0x2400000000000024)
-        and row[layout.ROOK] == np.uint64(0x8100000000000081)
-        and row[layout.QUEEN] == np.uint64(0x0800000000000008)
-        and row[layout.KING] == np.uint64(0x1000000000000010)
-        and row[layout.WHITE] == np.uint64(0xFFFF)
-        and row[layout.CASTLING] == np.uint64(0x8100000000000081)
-        and row[layout.SIDE] == ZERO
-    )
+    for word in range(len(START_WORDS)):
+        if row[word] != START_WORDS[word]:
+            return False
+    return row[layout.SIDE] == ZERO
 
 
 @kernel()

@@ -261,7 +261,7 @@ def follow_game(
     """
     filled = 0
     for record in range(len(moves)):
-        encode(stack, record, 0, planes)
+        encode(stack, record, planes)
         if not same_position(planes, masks[record]):
             return record, NOT_THE_POSITION
         count = generate(stack[record], scratch)

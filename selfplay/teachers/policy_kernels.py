@@ -99,7 +99,7 @@ def gather_positions(slots, seat, input_format, leaves, slot_of):
             slots.is_over[slot] = True
             continue
         copy_row(row, leaves.rows[count])
-        encode_as(input_format, slots.stack[slot], ply, 0, leaves.masks[count])
+        encode_as(input_format, slots.stack[slot], ply, leaves.masks[count])
         leaves.n_moves[count] = n_moves
         for i in range(n_moves):
             leaves.policy_index[count, i] = policy_index(row, leaves.moves[count, i])

@@ -90,13 +90,11 @@ def by_input(layers: np.ndarray) -> np.ndarray:
 
 
 @kernel()
-def add_short_rows(table, width, numbers, first, count, start, out):
-    """out [width] = start + the sum of rows numbers[first : first + count] of table [rows, width];
-    all int16.
-    """
+def add_short_rows(table, width, numbers, count, start, out):
+    """out [width] = start + the sum of rows numbers[:count] of table [rows, width]; all int16."""
     for c in range(0, width, SHORT_BLOCK):
         total = load_short_block(start, c)
-        for i in range(first, first + count):
+        for i in range(count):
             total = total + load_short_block(table, np.int64(numbers[i]) * width + c)
         store_shorts(out, c, total)
 

@@ -191,24 +191,22 @@ class _Sizes:
         sizes: dict[str, Any] = {"filters": filters, "blocks": len(weights.get("residual", []))}
         sizes["se_ratio"] = self._gates(filters)
         if policy == "attention":
-            sizes |= self.attention("policy")
+            sizes |= self.attention()
         elif policy == "convolution":
             sizes["policy_planes"] = self.of("policy.conv2.bias")
         else:
             sizes["policy_planes"] = self.of("policy.conv.weight", filters)
-        sizes |= self.answers("value", "conv.weight", filters)
+        sizes |= self.answers("conv.weight", filters)
         return TowerConfig(**sizes, **self.fields)
 
-    def answers(self, value: str, first: str, inputs: int = 1) -> dict[str, int]:
-        """Return the sizes of a value head and of moves left, whose first tensor takes so many
+    def answers(self, first: str, inputs: int = 1) -> dict[str, int]:
+        """Return the sizes of the value head and of moves left, whose first tensor takes so many
         inputs.
         """
         sizes = {"moves_left_channels": 0}
-        heads = {"value": value, "moves_left": "moves_left"}
-        for field, head in heads.items():
-            if field == "value" or self.moves_left:
-                sizes[f"{field}_channels"] = self.of(f"{head}.{first}", inputs)
-                sizes[f"{field}_hidden"] = self.of(f"{head}.dense1.bias")
+        for head in ("value", "moves_left") if self.moves_left else ("value",):
+            sizes[f"{head}_channels"] = self.of(f"{head}.{first}", inputs)
+            sizes[f"{head}_hidden"] = self.of(f"{head}.dense1.bias")
         return sizes
 
     def _gates(self, filters: int) -> int:
@@ -279,24 +277,21 @@ class _Sizes:
             if field in self.weights and not self._to_play:
                 messages = self.weights[field]
                 heads[field] = tuple(name for name, place in names.items() if messages.get(place))
-        return heads | self.answers("value", "embedding.bias") | self.attention("policy")
+        return heads | self.answers("embedding.bias") | self.attention()
 
-    def attention(self, head: str) -> dict[str, Any]:
+    def attention(self) -> dict[str, Any]:
         """Return the sizes of an attention policy."""
-        sizes = {"policy_planes": self.of(f"{head}.embedding.bias")}
-        sizes["policy_depth"] = self.of(f"{head}.moves.query.bias")
-        place = (
-            places_of(f"{head}.moves.promotion", self.by_name)[0]
-            .removesuffix("ip4_pol_w")
-            .rstrip(".")
-        )
-        message = find(self.path, self.weights, place) if place else self.weights
+        sizes = {"policy_planes": self.of("policy.embedding.bias")}
+        sizes["policy_depth"] = self.of("policy.moves.query.bias")
+        message = self.weights
+        if self.by_name[0]:
+            message = find(self.path, message, "policy_heads.vanilla")
         if encoders := message.get("pol_encoder", []):
             if any("smolgen" in layer.get("mha", {}) for layer in encoders):
                 raise NetFileError(
                     self.path, "a policy head whose encoder layers have no smolgen", "smolgen"
                 )
-            layer = f"{head}.encoder.layer0"
+            layer = "policy.encoder.layer0"
             sizes["policy_layers"] = len(encoders)
             sizes["policy_attention_heads"] = int(message.get("pol_headcount", 0)) or 1
             sizes["policy_attention_inner"] = self.of(f"{layer}.attention.query.bias")

@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.native.lanes import LANES
-from engine.network.outputs import matched
+from engine.network.outputs import matched, sizes_in
 from engine.network.people import people_features as features
 from engine.network.policy_map import POLICY_SIZE
 from engine.network.sparse.sparse_parameters import STEP, TrunkSizes
@@ -104,11 +104,5 @@ class PeopleConfig(TrunkSizes):
 
 
 def people_config_of(model_config: Any) -> PeopleConfig:
-    """Sizes of a network of people from its layer configuration. Raises ConfigError for any other
-    network's.
-    """
-    try:
-        fields = {name: value for name, value in model_config.items() if name != "layer"}
-        return PeopleConfig(**fields)
-    except (AttributeError, TypeError) as error:
-        raise ConfigError(f"not the configuration of a network of people: {error!r}") from error
+    """As `sizes_in`."""
+    return sizes_in(model_config, PeopleConfig, "a network of people")

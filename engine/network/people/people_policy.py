@@ -58,14 +58,6 @@ class PeopleModel(NamedTuple):
     logits: Annotated[np.ndarray, "float32 [218]"]
 
 
-class PeopleAnswers(NamedTuple):
-    """The legal moves of P positions and their probabilities, which are logits on the way."""
-
-    moves: Annotated[np.ndarray, "uint16 [P, 218]"]
-    n_moves: Annotated[np.ndarray, "int32 [P]"]
-    chances: Annotated[np.ndarray, "float64 [P, 218]"]
-
-
 class PeoplePolicy:
     """Predicts people's moves. Takes the parameters by name, as in `people_parameters`; raises
     ConfigError or ShapeError when they do not fit `config`. Not for several threads at once.
@@ -115,23 +107,16 @@ class PeoplePolicy:
         """Return (legal moves uint16 [n], their probabilities float64 [n]) after a game, uint64
         [plies + 1, 16].
         """
-        return self.predict_game(stack, rating, len(stack) - 1)[0]
-
-    def predict_game(
-        self, stack: np.ndarray, rating: int, first: int = 0
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return what `predict` does for every position of a game from ply `first` on."""
-        answers = buffers(PeopleAnswers, P=len(stack) - first)
+        model = self.model
+        logits = np.zeros(len(model.logits))
         n_bands = np.int64(self.config.n_bands)
+        n_moves = 0
         for band, weight in self.bands(rating):
-            place = np.int64(first), np.int64(band), n_bands
-            add_logits(self.model, stack, *place, weight / TEMPERATURE, answers)
-        to_chances(answers)
-        counts = answers.n_moves.tolist()
-        return [
-            (moves[:count], chances[:count])
-            for moves, chances, count in zip(answers.moves, answers.chances, counts, strict=True)
-        ]
+            n_moves = predict_moves(model, stack, np.int64(band), n_bands)
+            logits += weight / TEMPERATURE * model.logits.astype(np.float64)
+        chances = logits[:n_moves]
+        to_chances(chances)
+        return model.moves[:n_moves].copy(), chances
 
     def bands(self, rating: int) -> list[tuple[int, float]]:
         """Return the bands whose logits, with these weights, add up to those of a rating: its
@@ -145,25 +130,12 @@ class PeoplePolicy:
         return [(low, low + 1 - place), (low + 1, place - low)]
 
 
-@kernel()
-def add_logits(model, stack, first, band, n_bands, weight, answers):
-    """Add `weight` times the logits for players of a band, for every position of a game from ply
-    `first` on.
-    """
-    for ply in range(first, len(stack)):
-        at = ply - first
-        count = predict_moves(model, stack, ply, band, n_bands)
-        answers.n_moves[at] = count
-        for i in range(count):
-            answers.moves[at, i] = model.moves[i]
-            answers.chances[at, i] += weight * np.float64(model.logits[i])
-
-
 @kernel(contract=True)
-def predict_moves(model, stack, ply, band, n_bands):
-    """Write the legal moves of stack[ply], and their logits for players of a band; returns how many
-    there are. The stack holds the game so far.
+def predict_moves(model, stack, band, n_bands):
+    """Write the legal moves after a game, and their logits for players of a band; returns how many
+    there are.
     """
+    ply = len(stack) - 1
     tables = model.tables
     sight = model.sight
     moves = model.moves
@@ -219,16 +191,14 @@ def list_factors(x, above, factors, active):
 
 
 @kernel()
-def to_chances(answers):
-    """Replace the logits of all positions by their softmax."""
-    for at in range(len(answers.n_moves)):
-        chances, count = answers.chances[at], answers.n_moves[at]
-        largest = -np.inf
-        total = 0.0
-        for i in range(count):
-            largest = max(largest, chances[i])
-        for i in range(count):
-            chances[i] = exp(chances[i] - largest)
-            total += chances[i]
-        for i in range(count):
-            chances[i] /= total
+def to_chances(logits):
+    """Replace logits float64 by their softmax."""
+    largest = -np.inf
+    total = 0.0
+    for logit in logits:
+        largest = max(largest, logit)
+    for i in range(len(logits)):
+        logits[i] = exp(logits[i] - largest)
+        total += logits[i]
+    for i in range(len(logits)):
+        logits[i] /= total

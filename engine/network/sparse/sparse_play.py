@@ -129,9 +129,7 @@ def fill_units(model, n_features):
     tables = model.tables
     width = len(model.accumulator)
     features = model.sight.features
-    add_short_rows(
-        tables.weight, width, features, np.int64(0), n_features, tables.bias, model.accumulator
-    )
+    add_short_rows(tables.weight, width, features, n_features, tables.bias, model.accumulator)
     multiply_pairs(
         model.accumulator, np.int64(0), tables.scale[0], len(model.units), model.units, np.int64(0)
     )

@@ -18,7 +18,6 @@ Parameter names (NORM: gamma, beta; DENSE: weight, bias):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, Self
@@ -335,14 +334,3 @@ def _trunk(config: TransformerConfig, rng: np.random.Generator) -> nn.Sequential
         block = config.embedding_hidden, rng, config.feed_activation, config.scale, DENSE_EPSILON
         parts["mix"] = nn.FeedForward(width, *block, damped=False)
     return nn.Sequential(**parts, encoder=nn.Encoder(config.layers, config.encoder_layer, rng))
-
-
-def transformer_config_of(model_config: Mapping[str, Any]) -> TransformerConfig:
-    """Recover a transformer's sizes from its layer configuration. Raises ConfigError for fields
-    that it has not.
-    """
-    sizes = {name: value for name, value in model_config.items() if name != "layer"}
-    try:
-        return TransformerConfig(**sizes)
-    except TypeError as error:
-        raise ConfigError(f"not the configuration of a transformer: {error}") from error

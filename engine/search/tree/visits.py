@@ -166,7 +166,6 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
                 params.input_format,
                 tree.stack,
                 tree.counters[arrays.ROOT_PLY] + depth,
-                0,
                 leaves.masks[leaf],
             )
             for i in range(leaves.n_moves[leaf]):

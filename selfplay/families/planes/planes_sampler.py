@@ -115,7 +115,7 @@ def fill_batch(source, numbers, games, augment, stack, legal, mirror_index, batc
     for slot in range(len(numbers)):
         number = numbers[slot]
         ply = replay_to(source, games[slot], number, stack)
-        encode(stack, ply, 0, batch.masks[slot])
+        encode(stack, ply, batch.masks[slot])
         mirror = augment[slot] & MIRROR != 0 and stack[ply, CASTLING] == 0
         write_policy(source, number, stack[ply], mirror, mirror_index, legal, batch, slot)
         if mirror:

@@ -101,7 +101,7 @@ def test_planes_of_a_record_show_the_position(played):
     masks = masks_of(chunk_of_game(game))
     expected = np.zeros(PLANES, np.uint64)
     for ply in range(len(game.moves)):
-        encode(stack, ply, 0, expected)
+        encode(stack, ply, expected)
         assert np.array_equal(masks[ply], expected)
         row = row_of_planes(masks[ply])
         assert np.array_equal(row[:11], stack[ply, :11])

@@ -33,7 +33,7 @@ def chunk_of_game(game):
     stack[0] = game.start
     scratch = np.zeros(MAX_MOVES, np.uint16)
     for ply, move in enumerate(game.moves.astype(np.uint16)):
-        lc0.encode(stack, ply, 0, masks[ply])
+        lc0.encode(stack, ply, masks[ply])
         counts[ply] = generate(stack[ply], scratch)
         moves = scratch[: counts[ply]]
         legal[ply, : counts[ply]] = [policy_index(stack[ply], one) for one in moves]

@@ -140,11 +140,6 @@ def test_hybrid_blends_the_values_alone(weight):
     np.testing.assert_array_equal(hybrid.moves_left, network.moves_left)
 
 
-def test_hybrid_refuses_a_weight_that_is_no_share():
-    with pytest.raises(ConfigError, match=r"1\.5"):
-        HybridEvaluator(NetworkEvaluator(small_net()), 1.5)
-
-
 # ---- finding nets and evaluators -----------------------------------------------------------------
 
 
@@ -220,34 +215,51 @@ def test_a_net_is_read_once(net_folder, monkeypatch):
     assert read == [net_folder / "small.dit"]
 
 
-@pytest.mark.parametrize("name", ["network", "hybrid", "auto"])
-def test_evaluators_are_made_by_name(net_folder, name):
-    evaluator = make_evaluator(name, net_folder / "small.dit")
-    assert evaluator.name == ("hybrid" if name == "auto" else name)
-    evaluator.close()
-
-
-@pytest.mark.parametrize("name", ["network", "hybrid", "auto"])
-def test_a_named_net_that_is_missing_is_an_error(tmp_path, name):
-    for path in (tmp_path / "nowhere.dit", "~nobody-of-that-name/nowhere.dit"):
-        with pytest.raises(NetFileError, match=r"nowhere\.dit"):
-            make_evaluator(name, path)
-
-
-def test_a_shipped_net_that_cannot_be_loaded_is_an_error(monkeypatch):
-    def none_shipped(*_):
-        raise NetFileError("MANIFEST.toml", "the list of shipped nets", "nothing")
-
-    for loader in ("load_net", "load_network"):
-        monkeypatch.setattr(f"engine.network.weights.{loader}", none_shipped)
-    for name in ("auto", "network", "hybrid", "sparse"):
-        with pytest.raises(NetFileError) as caught:
-            make_evaluator(name, "<default>")
-        assert caught.value.option == "weights_file"
-
-
-def test_an_unknown_evaluator_is_refused():
-    with pytest.raises(
-        ConfigError, match="'oracle': expected one of auto, network, material, hybrid"
+def test_evaluators_are_made_by_name_and_family(net_folder, tmp_path):
+    sparse = tmp_path / "sparse.dit"
+    dit.save(sparse, SparseNetwork(SparseConfig(128), np.random.default_rng(1)), dtype="float16")
+    tower = net_folder / "small.dit"
+    for name, path, found in (
+        ("network", tower, "network"),
+        ("hybrid", tower, "hybrid"),
+        ("auto", tower, "hybrid"),
+        ("network", sparse, "sparse"),
+        ("sparse", sparse, "sparse"),
+        ("auto", sparse, "sparse"),
     ):
-        make_evaluator("oracle")
+        evaluator = make_evaluator(name, path)
+        assert evaluator.name == found
+        evaluator.close()
+    with pytest.raises(NetFileError, match="expected a tower"):
+        make_evaluator("hybrid", sparse)
+    with pytest.raises(NetFileError, match="expected a sparse network"):
+        make_evaluator("sparse", tower)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "error", "message"),
+    [
+        *(
+            (name, path, NetFileError, r"nowhere\.dit")
+            for name in ("network", "hybrid", "auto")
+            for path in ("nowhere.dit", "~nobody-of-that-name/nowhere.dit")
+        ),
+        ("oracle", None, ConfigError, "'oracle': expected one of auto, network, material, hybrid"),
+    ],
+)
+def test_what_cannot_be_made_is_an_error(name, path, error, message):
+    with pytest.raises(error, match=message):
+        make_evaluator(name, path)
+
+
+def test_hybrid_refuses_a_weight_that_is_no_share():
+    with pytest.raises(ConfigError, match=r"1\.5"):
+        HybridEvaluator(NetworkEvaluator(small_net()), 1.5)
+
+
+@pytest.mark.parametrize("name", ["auto", "network", "hybrid", "sparse"])
+def test_a_shipped_net_that_cannot_be_loaded_is_an_error(net_folder, name):
+    (net_folder / "MANIFEST.toml").unlink()
+    with pytest.raises(NetFileError) as caught:
+        make_evaluator(name, "<default>")
+    assert caught.value.option == "weights_file"

@@ -55,5 +55,5 @@ def random_masks(n, rng):
     masks = np.zeros((n, 112), np.uint64)
     for row in masks:
         stack = stack_from_board(random_game(rng, int(rng.integers(120))))
-        planes.encode(stack, len(stack) - 1, 0, row)
+        planes.encode(stack, len(stack) - 1, row)
     return masks

@@ -79,20 +79,25 @@ def test_blocks_of_any_width_hold_the_same_product(monkeypatch, lanes, columns):
     np.testing.assert_allclose(out, a @ b, atol=1e-5)
 
 
-def test_folding_names_what_does_not_fit():
+@pytest.mark.parametrize(
+    ("config", "missing", "error", "message"),
+    [
+        (SMALL, "policy.conv2.bias", ConfigError, r"policy\.conv2\.bias"),
+        (
+            replace(SMALL, filters=24),
+            None,
+            ShapeError,
+            r"policy\.conv2\.weight: expected shape \(80, 24, 3, 3\), found \(80, 16, ",
+        ),
+        (replace(SMALL, activation="tanh"), None, ConfigError, "relu and mish, not 'tanh'"),
+    ],
+)
+def test_folding_names_what_does_not_fit(config, missing, error, message):
     model = SMALL.build(default_rng(0))
     tensors = {**model.named_parameters(), **model.named_buffers()}
-    with pytest.raises(ConfigError, match=r"policy\.conv2\.bias"):
-        FusedTower(
-            {name: array for name, array in tensors.items() if name != "policy.conv2.bias"}, SMALL
-        )
-    with pytest.raises(
-        ShapeError,
-        match=r"policy\.conv2\.weight: expected shape \(80, 24, 3, 3\), found \(80, 16, ",
-    ):
-        FusedTower(tensors, replace(SMALL, filters=24))
-    with pytest.raises(ConfigError, match="relu and mish, not 'tanh'"):
-        FusedTower(tensors, replace(SMALL, activation="tanh"))
+    tensors.pop(missing, None)
+    with pytest.raises(error, match=message):
+        FusedTower(tensors, config)
 
 
 SLOW_KINDS = [

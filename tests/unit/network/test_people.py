@@ -17,6 +17,7 @@ from engine.network.people.people_features import PeopleSight, look
 from engine.network.people.people_model import PeopleNetwork
 from engine.network.people.people_parameters import PeopleConfig
 from engine.network.people.people_policy import PeoplePolicy
+from engine.network.weights import default_net_path
 from engine.nn import dit
 from tests.boards import board_after
 
@@ -183,28 +184,14 @@ def test_every_sort_has_a_place_in_the_table():
 # ---- what it answers -----------------------------------------------------------------------------
 
 
-def test_probabilities_are_of_all_legal_moves_as_the_board_writes_them(policy):
+def test_all_legal_moves_have_probabilities_the_likeliest_first(policy):
     board = chess.Board("4k3/8/8/8/8/8/8/4K2R w K - 0 1")
     found = policy.probabilities(board, 1400)
     assert set(found) == set(board.legal_moves)
-    assert sum(found.values()) == pytest.approx(1.0)
-
-
-def test_the_likeliest_move_comes_first(policy):
-    found = list(policy.probabilities(chess.Board(), 1400).values())
-    assert found == sorted(found, reverse=True)
-
-
-def test_a_finished_game_has_no_moves(policy):
+    chances = list(found.values())
+    assert sum(chances) == pytest.approx(1.0)
+    assert chances == sorted(chances, reverse=True)
     assert policy.probabilities(board_after("f3 e5 g4 Qh4#"), 1400) == {}
-
-
-def test_a_game_at_once_is_its_positions_one_by_one(policy):
-    stack = stack_from_board(board_after("e4 d5 exd5 Qxd5 Nc3"))
-    for ply, (moves, chances) in enumerate(policy.predict_game(stack, 1430)):
-        alone = policy.predict(stack[: ply + 1], 1430)
-        assert moves.tolist() == alone[0].tolist()
-        assert np.allclose(chances, alone[1], atol=1e-6)
 
 
 def test_a_rating_takes_most_from_the_nearest_band(policy):
@@ -224,14 +211,9 @@ def test_ratings_beyond_the_teachers_count_as_the_last(policy):
     assert policy.probabilities(board, 2700) == policy.probabilities(board, 1900)
 
 
-def test_another_network_is_refused(tmp_path):
-    from engine.network.sparse.sparse_model import SparseNetwork
-    from engine.network.sparse.sparse_parameters import SparseConfig
-
-    other = SparseNetwork(SparseConfig(width=128), np.random.default_rng(1))
-    dit.save(tmp_path / "other.dit", other, {})
+def test_another_network_is_refused():
     with pytest.raises(NetFileError, match="a network of people"):
-        PeoplePolicy.load(tmp_path / "other.dit")
+        PeoplePolicy.load(default_net_path())
 
 
 @pytest.fixture
@@ -260,29 +242,20 @@ GAME = """[WhiteElo "1450"]
 GAME_MOVES = "e4 e5 Nf3 f6 Nxe5 fxe5 Qh5+ g6".split()
 
 
-@pytest.fixture
-def measured(tmp_path, saved, capsys):
-    """Runs the benchmark on a game, and returns its rows."""
+def test_the_benchmark_counts_played_moves_by_band_and_calibration_all_moves(
+    tmp_path, saved, capsys
+):
     (tmp_path / "game.pgn").write_text(GAME)
 
-    def run(*words):
+    def rows(*words):
         benchmark.main([str(tmp_path / "game.pgn"), "--net", str(saved[1]), "--json", *words])
         return json.loads(capsys.readouterr().out)
 
-    return run
-
-
-def test_the_benchmark_has_a_row_for_every_band_with_moves(measured):
-    assert [(row["band"], row["moves"]) for row in measured()] == [
-        ("below 900", 4),
-        ("1300 to 1599", 4),
-    ]
-
-
-def test_calibration_counts_every_move_of_every_position(measured):
-    rows = measured("--calibration")
+    played = [(row["band"], row["moves"]) for row in rows()]
+    assert played == [("below 900", 4), ("1300 to 1599", 4)]
     boards = [board_after(GAME_MOVES[:ply]) for ply in range(len(GAME_MOVES))]
-    assert sum(row["moves"] for row in rows) == sum(b.legal_moves.count() for b in boards)
+    calibration = sum(row["moves"] for row in rows("--calibration"))
+    assert calibration == sum(board.legal_moves.count() for board in boards)
 
 
 def test_an_interval_counts_the_moves_of_a_game_as_one_sample():

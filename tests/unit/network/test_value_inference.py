@@ -1,7 +1,5 @@
 """The integer value trunk plays what the float layers learned."""
 
-from itertools import islice
-
 import chess
 import numpy as np
 import pytest
@@ -43,18 +41,20 @@ from tests.unit.network.sparse_arithmetic import value_network
 POSITIONS = 60
 
 
-def positions():
+def positions(count):
     """Positions of random games, from the opening to the last pieces."""
     rng = np.random.default_rng(5)
     board = chess.Board()
-    while True:
+    found = []
+    while len(found) < count:
         moves = list(board.legal_moves)
         if not moves or board.is_insufficient_material():
             board = chess.Board()
             continue
         board.push(moves[rng.integers(len(moves))])
         if rng.random() < 0.2 and any(board.legal_moves):
-            yield board.copy()
+            found.append(board.copy())
+    return found
 
 
 def network(config):
@@ -80,7 +80,7 @@ def views_of(row):
     return [view[: write_view_of(row, side ^ k, view)] for k, view in enumerate(found)]
 
 
-def by_layers(net, config, rows):
+def by_layers(net, rows):
     features = np.full((len(rows), 2, MAX_VIEW), -1, np.int64)
     for row, out in zip(rows, features, strict=True):
         for listed, view in zip(out, views_of(row), strict=True):
@@ -103,8 +103,8 @@ def by_integers(net, config, rows):
 def test_outputs_are_those_of_the_layers_but_for_rounding(text):
     config = SparseConfig.parse(text)
     net = network(config)
-    rows = [row_from_board(board) for board in islice(positions(), POSITIONS)]
-    floats = by_layers(net, config, rows)
+    rows = [row_from_board(board) for board in positions(POSITIONS)]
+    floats = by_layers(net, rows)
     assert floats.std(axis=0).min() > 0.01
     errors = np.abs(by_integers(net, config, rows) - floats)
     # A unit is rounded to 1/128 and a weight of dense1 rounded to 1/64, each of W inputs.
@@ -135,7 +135,7 @@ def test_accumulators_that_follow_a_search_equal_those_from_scratch(text):
     tables = integer_tables(trunk_of(network(config)), config.value)
     follower = new_value_model(tables)
     seen = set()
-    rows = [row_from_board(board) for board in islice(positions(), 300)]
+    rows = [row_from_board(board) for board in positions(300)]
     rng = np.random.default_rng(4)
     for row in [*rows, *(rows[i] for i in rng.permutation(len(rows)))]:
         value_trunk_outputs(follower, row)
@@ -159,7 +159,7 @@ def test_a_trunk_of_the_largest_weights_stays_exact():
         tensors[f"{name}.weight"][...] = value
     tables = integer_tables(tensors, config.value)
     model = new_value_model(tables)
-    for board in islice(positions(), 30):
+    for board in positions(30):
         row = row_from_board(board)
         value_trunk_outputs(model, row)
         np.testing.assert_array_equal(model.sums, by_numpy(tables, config.value, row))
@@ -181,7 +181,7 @@ def is_calm(board):
 
 
 def evaluated(config, tensors):
-    leaves = leaves_of(list(islice(positions(), POSITIONS)))
+    leaves = leaves_of(positions(POSITIONS))
     evaluator = SparseEvaluator(SparseNet(tensors, config))
     evaluator.evaluate(leaves, POSITIONS)
     evaluator.close()
@@ -194,10 +194,10 @@ def test_the_second_trunk_judges_calm_positions_alone():
     tensors = dict(net.named_parameters())
     both, one = evaluated(config, tensors), evaluated(SparseConfig.parse("sparse-128"), tensors)
     assert both.logits.tobytes() == one.logits.tobytes()
-    rows = [row_from_board(board) for board in islice(positions(), POSITIONS)]
-    outputs = by_layers(net, config, rows)
+    rows = [row_from_board(board) for board in positions(POSITIONS)]
+    outputs = by_layers(net, rows)
     chances = softmax(outputs[:, :3])
-    calm = np.array([is_calm(board) for board in islice(positions(), POSITIONS)])
+    calm = np.array([is_calm(board) for board in positions(POSITIONS)])
     assert POSITIONS / 4 < calm.sum() < 3 / 4 * POSITIONS
     np.testing.assert_allclose(both.wdl[:POSITIONS][calm], chances[calm], atol=0.02)
     assert np.abs(both.wdl[:POSITIONS] - one.wdl[:POSITIONS])[calm].max() > 0.05
