@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.errors import ConfigError
 from engine.nn.layer import Layer
+from engine.nn.layers.cells import GRU
 from engine.nn.layers.prelu import PReLU
 from engine.nn.layers.recurrent import Recurrent
 from engine.nn.module import LoadReport
@@ -17,6 +18,8 @@ StateDict = dict[str, np.ndarray]
 # Of norms and PReLU; all other layers have PyTorch's names.
 NAMES = {"weight": "gamma", "bias": "beta", "running_var": "running_variance"}
 BATCH_COUNT = "num_batches_tracked"  # which no layer of ours has
+# Of attention to a context of another width; else all three are one array, `in_proj_weight`.
+PROJECTIONS = {"q_proj_weight": "query", "k_proj_weight": "key", "v_proj_weight": "value"}
 
 
 def load_torch(
@@ -29,6 +32,9 @@ def load_torch(
     such as {"layer1.0.": "block1.", "fc": "head"}; the longest that fits counts, and names without
     one stay. An attention module counts as four, NAME.query, NAME.key, NAME.value and NAME.output;
     a recurrent one as NAME.l0, NAME.l0_reverse, NAME.l1 ..., one for each layer and direction.
+
+    Settings are in no `state_dict`: `epsilon` is 1e-5 in PyTorch's norms and transformers, and its
+    GELU is "exact_gelu" here.
 
     Raises ConfigError where a layer or a module has no counterpart, ShapeError where shapes differ.
     """
@@ -73,6 +79,9 @@ def _modules(tensors: Mapping[str, Any]) -> dict[str, StateDict]:
             for part, piece in zip(("query", "key", "value"), np.split(array, 3), strict=True):
                 modules.setdefault(_joined(module, part), {})[kind] = piece
             continue
+        if name in PROJECTIONS:
+            module = _joined(module, PROJECTIONS[name])
+            name = "weight"
         if module.rpartition(".")[2] == "out_proj":
             module = _joined(module.rpartition(".")[0], "output")
         if "_l" in name and name.startswith(("weight_", "bias_")):
@@ -108,6 +117,8 @@ def _as_ours(layer: Layer, arrays: StateDict) -> StateDict:
 
 def _gates(layer: Recurrent, arrays: StateDict) -> StateDict:
     """Return the arrays of a recurrent layer, whose gates PyTorch has in another order."""
+    if isinstance(layer, GRU) and layer.reset_first:
+        raise ConfigError("load_torch: PyTorch's GRU needs one here without reset_first")
     order = [0, 1, 3, 2] if layer.gates == 4 else range(layer.gates)
 
     def in_our_order(array):

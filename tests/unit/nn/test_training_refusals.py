@@ -10,6 +10,8 @@ import pytest
 from engine import nn
 from engine.errors import ConfigError, DataError, NetFileError, ShapeError, TrainingError
 from engine.native.pool import ThreadPool
+from engine.nn.foreign_names import CLASSES as CLASS_NAMES
+from engine.nn.onnx_file import save_onnx
 from engine.nn.training.gradient_source import GradientSource
 from selfplay.families.shared_rows import SharedRows, SharedRowsAdamW
 from tests.unit.nn.small_trainings import CLASSES, DATA, RNG, X, Y, dense, trainer
@@ -89,6 +91,7 @@ SPARSE = type("csr_array", (), dict.fromkeys(("shape", "toarray"), (64, 3)))()
 ROWS = nn.JoinedRows([X[:10], X[10:]])
 SHARED = SharedRows(outer=2, rows=3, inner=4)
 IGNORED = nn.Data(X, np.full(64, -100))
+GRU = {"g.weight_ih_l0": np.ones((6, 3)), "g.weight_hh_l0": np.ones((6, 2))}
 SQUARE = nn.Sequential(nn.Dense(3, 3, RNG))
 
 
@@ -202,9 +205,11 @@ ACTS = {
         # ---- weights of PyTorch
         (lambda: nn.load_torch(SQUARE, {"a.weight": X}, {"a": "b"}), "a goes to 'b'"),
         (lambda: nn.load_torch(SQUARE, {"a.w": X, "b.w": X}), "2 modules for 1"),
+        # It computed something else.
+        (lambda: nn.load_torch(nn.GRU(3, 2, RNG, reset_first=True), GRU), "without reset_first"),
         # ---- packages that are missing
         (lambda: nn.plot_confusion(np.eye(2), "no.png"), r"pip install '\.\[plots\]'"),
-        (lambda: nn.onnx_file.save_onnx("no.onnx", nn.Flatten(), X), "pip install onnx"),
+        (lambda: save_onnx("no.onnx", nn.Flatten(), X), "pip install onnx"),
     ],
     ShapeError: [
         *[
@@ -261,6 +266,6 @@ def test_a_mistake_is_told(error, act, words, monkeypatch):
 
 
 def test_every_name_that_is_advised_is_here():
-    for advice in nn.foreign_names.CLASSES.values():
+    for advice in CLASS_NAMES.values():
         first = advice.replace("an array in ", "").split("(")[0].split()[0].strip(",")
         assert first in ("a", 'self.params["name"]') or hasattr(nn, first), advice
