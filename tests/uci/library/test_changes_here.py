@@ -5,7 +5,7 @@ import os
 import pytest
 
 from tests.boards import games_in
-from tests.uci.library.own_games import GAMES, row_of, text_of, whites
+from tests.uci.library.own_games import GAMES, row_of, text_of
 from uci.game.game_file import ANALYSES, REVIEWS
 from uci.library.game_files import WISH, review_path
 from uci.library.game_query import GameQuery
@@ -101,25 +101,6 @@ def test_the_wish_for_a_review_goes_with_its_game(games, tmp_path):
     (wish := tmp_path / REVIEWS / f"{line_of(games, row)}{WISH}").touch()
     delete(games, row)
     assert not wish.exists()
-
-
-def test_the_others_of_a_file_stay_where_they_are_found(games, tmp_path):
-    delete(games, row_of(games, "Cleo"))
-    assert whites(games) == ["Dora", "Anna"]
-    assert [game.headers["White"] for game in games_in(tmp_path / "mine.pgn")] == ["Anna", "Dora"]
-    assert games.game(row_of(games, "Dora")["key"]).headers["White"] == "Dora"
-
-
-def test_a_game_that_was_rewritten_is_known_by_its_new_text(games):
-    """What was written into it went elsewhere, and was gone when the game was opened again."""
-    for words in ("First.", "Second, and longer.", "3rd"):
-        row = row_of(games, "Cleo")
-        game = games.game(row["key"])
-        game.comment = words
-        key, _ = games.rewrite(row["key"], game)
-        assert key == row_of(games, "Cleo")["key"] != row["key"]
-        assert games.game(key).comment == words
-        assert games.game(row_of(games, "Dora")["key"]).headers["White"] == "Dora"
 
 
 ANALYSIS = (
