@@ -335,19 +335,13 @@ class Operations:
     # ---- ends of residual blocks -----------------------------------------------------------------
 
     def cross_entropy(
-        self,
-        logits: Array,
-        classes: Array,
-        ignored: int | None,
-        share: float,
-        place_weights: Array | None,
-        class_weights: Array,
-        smoothing: float,
+        self, logits: Array, classes: Array, *settings: Any
     ) -> tuple[float, Array, Array] | None:
-        """Return the sum of the losses of all places, these, and the gradient of the sum times
-        `share`, as in `softmax_cross_entropy`; None where no kernel computes them.
+        """Return the sum of the losses of all places, these, and the gradient of the sum times a
+        share, as in `softmax_cross_entropy`; None where no kernel computes them.
 
-        logits [..., A], classes integer [...], in range; places of class `ignored` cost nothing.
+        logits [..., A], classes integer [...], in range; the settings are the class that costs
+        nothing or None, the share, weights of places or None, of classes, and the smoothing.
         """
         return None
 

@@ -47,6 +47,7 @@ from engine.nn.operations.workspace import empty
 # Sums that run side by side hide the time that a multiply-add takes, and share what they load. AVX2
 # has sixteen registers, of which a sum takes two.
 TOGETHER = 8 if WIDE_REGISTERS else 6
+SINGLE_SQUARES = Geometry.of(1, 1, 0)
 FEW_SUMS = 32  # sums of which a remainder would be a large part
 MOST_SLOPES = 2**17  # of windows that stay in the second-level cache
 MOST_PLACES = 1024  # of a gradient in the second-level cache
@@ -92,6 +93,8 @@ def convolve_back(
         return dx.transpose(0, 3, 1, 2)
     by_number = weight.transpose(0, 2, 3, 1).reshape(kernels, -1)
     rows = channels_last_copy(dy).reshape(len(dy), -1, kernels)
+    if geometry == SINGLE_SQUARES:
+        return (rows @ by_number).reshape(dx.shape).transpose(0, 3, 1, 2)
     run = channels if geometry.dilation[1] > 1 else channels * size[1]
     starts = windows.deltas[::run]
     chunk = max(1, MOST_SLOPES // (rows.shape[1] * by_number.shape[1]))

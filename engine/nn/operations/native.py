@@ -36,7 +36,6 @@ from engine.nn.operations.squares import channels_last_copy
 from engine.nn.operations.workspace import empty
 
 Array = np.ndarray
-SINGLE_SQUARES = Geometry.of(1, 1, 0)
 LARGE_GROUP = 64  # pairs of channels; smaller groups are convolved together, in lanes
 
 
@@ -53,14 +52,13 @@ class NativeOperations(Operations):
         groups: int = 1,
         input_gradient: bool = True,
     ) -> Convolved:
-        if not x.size or windows.size == windows.stride != (1, 1):
-            return super().conv2d(x, weight, windows, groups, input_gradient)
+        if not x.size or windows.size == windows.stride:  # a product of images as they lie
+            image = channels_first(channels_last_copy(x))
+            return super().conv2d(image, weight, windows, groups, input_gradient)
         if groups > 1 and weight.shape[1] * len(weight) // groups >= LARGE_GROUP:
             return self._conv2d_of_groups(x, weight, windows, groups, input_gradient)
         if groups == 1 and winograd.supports(x, weight, windows):
             return winograd.convolve_by_tiles(x, weight, windows, input_gradient)
-        if groups == 1 and windows == SINGLE_SQUARES:
-            return self._conv2d_of_squares(x, weight, input_gradient)
         y, weight_gradient = correlation.convolve(x, weight, windows, groups)
 
         def backward(dy):
@@ -108,22 +106,6 @@ class NativeOperations(Operations):
             return _join(dx) if input_gradient else None, np.concatenate(dweight)
 
         return _join(outputs), backward
-
-    def _conv2d_of_squares(self, x: Array, weight: Array, input_gradient: bool) -> Convolved:
-        """Convolve single squares: a product of rows."""
-        image = channels_last_copy(x)
-        flat_weight = weight.reshape(weight.shape[:2])
-        rows = image.reshape(-1, x.shape[1])
-        y = (rows @ flat_weight.T).reshape(*image.shape[:3], len(weight))
-
-        def backward(dy):
-            slopes = channels_last_copy(dy).reshape(-1, len(weight))
-            dweight = (slopes.T @ rows).reshape(weight.shape)
-            if not input_gradient:
-                return None, dweight
-            return channels_first((slopes @ flat_weight).reshape(image.shape)), dweight
-
-        return channels_first(y), backward
 
     def max_pool(self, x: Array, windows: Geometry) -> Activated:
         return pools.largest(x, windows) if x.size else super().max_pool(x, windows)
@@ -251,26 +233,27 @@ class NativeOperations(Operations):
         return y, backward
 
     def cross_entropy(
-        self,
-        logits: Array,
-        classes: Array,
-        ignored: int | None,
-        share: float,
-        place_weights: Array | None,
-        class_weights: Array,
-        smoothing: float,
+        self, logits: Array, classes: Array, *settings: Any
     ) -> tuple[float, Array, Array]:
+        ignored, share, place_weights, class_weights, smoothing = settings
         gradient = empty(logits.shape)
-        least = np.empty(LANES, np.float32)
         places = logits.shape[:-1]
         # Others would be read and written behind the end of the logits.
         flat_classes = np.ascontiguousarray(classes, np.int64).reshape(math.prod(places))
-        none = -1 if ignored is None else int(ignored)
         weights = np.ones(places, np.float32) if place_weights is None else place_weights
         losses = np.empty(len(flat_classes))
-        settings = none, share, _flat(weights), _flat(class_weights), float(smoothing)
-        flat = _flat(logits), flat_classes
-        total = rows.cross_entropy_rows(*flat, *settings, losses, gradient.reshape(-1), least)
+        total = rows.cross_entropy_rows(
+            _flat(logits),
+            flat_classes,
+            -1 if ignored is None else int(ignored),
+            share,
+            _flat(weights),
+            _flat(class_weights),
+            float(smoothing),
+            losses,
+            gradient.reshape(-1),
+            np.empty(LANES, np.float32),
+        )
         return total, losses.reshape(places), gradient
 
     def binary_cross_entropy(self, logits: Array, targets: Array) -> tuple[Array, Array]:
