@@ -115,7 +115,8 @@ def waiting(folder):
     """A preparation whose compiler waits until the file `stop` is removed."""
     (folder / "stop").touch()
     preparation = Preparation(OPTIONS, "material")
-    wait_until((folder / "work").exists)
+    work = folder / "work"
+    wait_until(lambda: work.exists() and work.read_text())
     yield preparation
     (folder / "stop").unlink(missing_ok=True)
 

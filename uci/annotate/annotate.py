@@ -145,12 +145,10 @@ def _tell(problems: Console, game: ReadGame, path: Path) -> None:
     """Report what is wrong or odd with a game, and in which language it was read."""
     if game.letters != ENGLISH.name:
         say(problems, f"game {game.number}: read as {game.letters}")
-    what = f"game {game.number}: " if game.number else ""
-    rest = (
-        f"; {'skipping the game' if game.start_fault else 'reading that line up to there'}"
-        if what
-        else ""
-    )
+    what = rest = ""
+    if game.number:
+        what = f"game {game.number}: "
+        rest = "; skipping the game" if game.start_fault else "; reading that line up to there"
     for fault in game.faults:
         say(problems, f"{what}{path}:{fault}{rest}")
     if game.number and not game.start_fault and (odd := odd_result(game)):

@@ -214,7 +214,9 @@ def _better_name(move: MoveReview, is_own: bool | None, with_answer: bool) -> st
     if not (with_answer and move.best_line):
         return _("a better move")
     name = shown_moves(move.board.san(move.best_line[0]), is_own)
-    return _("{move} or another good move", move=name) if move.also_good else name
+    if move.also_good:
+        return _("{move} or another good move", move=name)
+    return name
 
 
 def _capital(text: str) -> str:

@@ -118,11 +118,9 @@ def developing(board: chess.Board, move: chess.Move) -> str:
         and not board.is_capture(move)
     )
     is_at_home = piece == chess.Board().piece_at(move.from_square)
-    return (
-        _("which develops {piece}", piece=on_square(board, move.from_square))
-        if is_minor and is_at_home
-        else ""
-    )
+    if not (is_minor and is_at_home):
+        return ""
+    return _("which develops {piece}", piece=on_square(board, move.from_square))
 
 
 def prey(board: chess.Board, side: chess.Color) -> chess.SquareSet:

@@ -176,7 +176,9 @@ def find_reason(lines: Lines) -> MoveReason:
     """
     if lines.mate_better or lines.mate_played:
         is_far = -(lines.mate_played or 0) > _LONG_MATE and not lines.mate_better
-        return NO_REASON if is_far and (lines.cost_cp or 0) < _DEAR_CP else _mates(lines)
+        if is_far and (lines.cost_cp or 0) < _DEAR_CP:
+            return NO_REASON
+        return _mates(lines)
     rules = _RULES if lines.is_blunder else (*_RULES, *_POSITIONAL_RULES)
     for rule in rules:
         reason = rule(lines)
@@ -523,12 +525,12 @@ def _position(lines: Lines) -> MoveReason:
         before = board_after(board, *lines.played[:at])
         line = told_line(before, lines.played[at : at + 2], lines.is_own)
         return MoveReason(_("exposes the king to {move}", move=line))
-    does = "" if board.is_capture(move) or developing(board, move) else developing(board, better)
     if _is_prevented(lines):
-        does = _(
-            "which prevents {move}", move=told_line(lines.answered, lines.played[1:2], lines.is_own)
-        )
-    return _misses(lines, 1, does)
+        answer = told_line(lines.answered, lines.played[1:2], lines.is_own)
+        return _misses(lines, 1, _("which prevents {move}", move=answer))
+    if board.is_capture(move) or developing(board, move):
+        return NO_REASON
+    return _misses(lines, 1, developing(board, better))
 
 
 def _exposing(board: chess.Board, line: Sequence[chess.Move]) -> int:

@@ -24,6 +24,7 @@ _WHITE_PIECE, _BLACK_PIECE = "#ffffff", "#101010"
 _FEW_COLORS = {_LIGHT: "yellow", _DARK: "green", _LIGHT_MARKED: "cyan", _DARK_MARKED: "cyan"}
 _FEW_COLORS |= {_IN_CHECK: "red", _WHITE_PIECE: "bright_white", _BLACK_PIECE: "black"}
 _BAR_CELLS = 24  # the width of the board's squares
+_TOOK = {chess.WHITE: later("White took {pieces}"), chess.BLACK: later("Black took {pieces}")}
 _FILLED = {"p": "♟", "n": "♞", "b": "♝", "r": "♜", "q": "♛", "k": "♚"}
 
 
@@ -119,21 +120,14 @@ def captured_text(board: chess.Board, style: BoardStyle) -> str:
         pieces = sorted(captured[side], key=lambda piece: piece.piece_type)
         if pieces:
             names = " ".join(_plain_symbol(piece, style) for piece in pieces)
-            took = (
-                later("White took {pieces}")
-                if side == chess.WHITE
-                else later("Black took {pieces}")
-            )
-            parts.append(_(took, pieces=names))
+            parts.append(_(_TOOK[side], pieces=names))
     if not parts:
         return ""
     ahead = lead(board, chess.WHITE)
-    material = (
-        f"; {_('White') if ahead > 0 else _('Black')} +{abs(ahead)}"
-        if ahead
-        else _("; material is even")
-    )
-    return ", ".join(parts) + material
+    if ahead == 0:
+        return ", ".join(parts) + _("; material is even")
+    leader = _("White") if ahead > 0 else _("Black")
+    return f"{', '.join(parts)}; {leader} +{abs(ahead)}"
 
 
 def render_bar(evaluation: Evaluation, style: BoardStyle) -> str:

@@ -43,7 +43,9 @@ def limits_from_flags(arguments: argparse.Namespace, default: Limits) -> Limits:
         )
     if getattr(arguments, "depth", None) is not None:
         return Limits(depth=checked("--depth", arguments.depth, 1, 100))
-    return Limits(infinite=True) if getattr(arguments, "infinite", False) else default
+    if getattr(arguments, "infinite", False):
+        return Limits(infinite=True)
+    return default
 
 
 def checked(name: str, value: Number, least: float, most: float) -> Number:

@@ -126,11 +126,9 @@ class Preparation:
 
     def changed(self, options: EngineOptions, needed: str) -> Preparation:
         """Return the preparation for a changed engine: this one, unless it needs other kernels."""
-        return (
-            self
-            if place_of(options, needed).name == self._place.name
-            else Preparation(options, needed)
-        )
+        if place_of(options, needed).name == self._place.name:
+            return self
+        return Preparation(options, needed)
 
     def progress(self) -> LoadingProgress | None:
         """How far the compiler is; None before it has compiled anything, which it may not have

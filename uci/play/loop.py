@@ -81,8 +81,13 @@ def _engine_turn(game: TerminalGame) -> GameEnd | None:
     game.start_clock()
     mover = game.board.turn
     level = game.levels[mover]
-    book = book_move(game.board, game.rng) if game.settings.book and not level.alone else None
-    result = SearchResult(book, None, [], [], 0, 0) if book else game.search(level)
+    book = None
+    if game.settings.book and not level.alone:
+        book = book_move(game.board, game.rng)
+    if book:
+        result = SearchResult(book, None, [], [], 0, 0)
+    else:
+        result = game.search(level)
     if game.is_flag_down:
         return end_by_flag(game.board)
     if result.best_move is None:

@@ -223,7 +223,9 @@ def _chosen(saved: Setup, arguments: argparse.Namespace, options: EngineOptions)
     if arguments.black_level:
         black = parse_level(arguments.black_level)  # reports a bad one
         levels |= {chess.BLACK: black} if human is None else {}
-    clock = GameClock(parse_time_control(arguments.clock)) if arguments.clock else saved.clock
+    clock = saved.clock
+    if arguments.clock:
+        clock = GameClock(parse_time_control(arguments.clock))
     return replace(saved, human=human, levels=levels, clock=clock)
 
 
@@ -232,11 +234,9 @@ def _start(console: Console, arguments: argparse.Namespace, chess960: bool) -> S
         return saved_game(load_game(arguments.load, arguments.game), arguments.ply)
     if arguments.fen is not None:
         return Setup(typed_position(arguments.fen, chess960, lambda note: say(console, note)))
-    return (
-        Setup()
-        if arguments.position is None and not chess960
-        else Setup(chess960_start(arguments.position))
-    )
+    if arguments.position is None and not chess960:
+        return Setup()
+    return Setup(chess960_start(arguments.position))
 
 
 # ---- questions before a game, and what Tab completes in it ---------------------------------------

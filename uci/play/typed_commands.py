@@ -97,11 +97,9 @@ def opinion(result: SearchResult, mover: chess.Color) -> str:
     played = [child for child in result.children if child.move == result.best_move and child.visits]
     if played:
         return Evaluation.of_move(played[0]).seen_by_white(mover).white_text
-    return (
-        Evaluation.of_info(result.infos[0]).seen_by_white(mover).white_text
-        if result.infos
-        else _("book")
-    )
+    if not result.infos:
+        return _("book")
+    return Evaluation.of_info(result.infos[0]).seen_by_white(mover).white_text
 
 
 def _scores(game: TerminalGame, argument: str) -> None:
@@ -139,13 +137,11 @@ def _resign(game: TerminalGame, argument: str) -> GameEnd | None:
 
 
 def _level(game: TerminalGame, argument: str) -> None:
+    change = ""
     if argument:
         game.level = parse_level(argument)
-    change = (
-        ""
-        if argument
-        else _(". To change it, type level and one of: {forms}", forms=_(LEVEL_FORMS))
-    )
+    else:
+        change = _(". To change it, type level and one of: {forms}", forms=_(LEVEL_FORMS))
     game.say(_("level: {level}", level=_(game.level.text)) + change)
 
 
