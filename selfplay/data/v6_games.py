@@ -31,7 +31,7 @@ from selfplay.records.endings import WITHOUT_MOVES, game_ending
 from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.targets import RESULTS, wdl_from_result
 
-VALUE_SHARE = 0.5  # of the root's value in the value target; the result has the rest
+ROOT_VALUE_SHARE = 0.5  # of the root's value in the value target; the result has the rest
 _PIECE_PLANES = 12  # piece planes of one board in the history
 SUM_TOLERANCE = 0.01  # how far the sum of a record's probabilities may be from 1
 
@@ -99,7 +99,7 @@ def game_of_chunk(records: np.ndarray, name: str) -> GameRecord:
         target_counts=counts.astype(np.int64),
         target_moves=target_moves,
         target_probs=np.minimum(target_shares, 1.0),
-        wdl=(1.0 - VALUE_SHARE) * result + VALUE_SHARE * _root_wdl(records, result),
+        wdl=(1.0 - ROOT_VALUE_SHARE) * result + ROOT_VALUE_SHARE * _root_wdl(records, result),
         usable=_is_training(records) & has_target,
         target_scores=np.full(n_targets, UNKNOWN_SCORE, np.int16),
         resigned=_is_resigned(stack[-1], int(records["invariance_info"][-1]), points, name),
