@@ -15,7 +15,7 @@ from engine.errors import DataError, StillCompilingError
 from engine.native.locks import FileLock
 from engine.player import Engine
 from engine.search.limits import Limits
-from tests.new_process import running, wait_until
+from tests.new_process import wait_until
 from tests.uci.library.own_games import lines_of, shelf_in, small_engine, whites
 from uci.game.game_file import REVIEWS
 from uci.library.game_files import review_path
@@ -126,20 +126,6 @@ def test_a_wish_may_vanish_during_a_look_at_the_wishes(tmp_path):
     assert len(reviews_in(tmp_path)._wishes()) == 1
 
 
-REVIEWING = """
-import sys, time
-from pathlib import Path
-from queue import SimpleQueue
-from tests.uci.library.test_background import reviews_in
-def tell():
-    print("told", flush=True)
-    time.sleep(600)  # in the middle of the first review
-reviews = reviews_in(Path(sys.argv[1]), tell)
-reviews.begin()
-time.sleep(600)
-"""
-
-
 def test_two_programs_review_a_game_once(games, tmp_path):
     line = lines_of(games)[0]
     told = threading.Event()
@@ -154,15 +140,10 @@ def test_two_programs_review_a_game_once(games, tmp_path):
     assert review_path(tmp_path, line).exists()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-def test_reviews_go_on_after_the_program_was_killed_in_one(games, tmp_path):
+def test_wishes_that_a_program_left_are_fulfilled_by_the_next(games, tmp_path):
     wished = lines_of(games)
-    (tmp_path / REVIEWS / f"{wished[0]}{WISH}").touch()
-    (tmp_path / REVIEWS / f"{wished[1]}{WISH}").touch()
-    command = [sys.executable, "-c", REVIEWING, str(tmp_path)]
-    with running(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline() == "told\n"
-    assert list((tmp_path / REVIEWS).glob(f"*{WISH}")), "killed in the middle"
+    for line in wished[:2]:
+        (tmp_path / REVIEWS / f"{line}{WISH}").touch()
     reviews = reviews_in(tmp_path)
     reviews.begin()
     wait_until_reviewed(reviews)
