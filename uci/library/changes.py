@@ -32,6 +32,7 @@ from uci.language import _
 from uci.library.game_files import (
     FoundGame,
     Surroundings,
+    check_unchanged,
     digest_of,
     find_games,
     game_at,
@@ -104,9 +105,7 @@ class _ChangedFile:
     def text_at(self, place: TextPlace) -> bytes:
         """Return the text at a place. Raises DataError where another one stands there."""
         text = self._source.words_at(place.begin, place.end)
-        if digest_of(text) != place.digest:
-            path = printable(self._path)
-            raise DataError(_("{path} has changed; open My games again", path=path))
+        check_unchanged(text, self._path, place)
         return text
 
     def new_text(self, begin: int, end: int) -> bytes:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 
-from engine.errors import DataError
-from engine.files.text import open_unpacked, printable, reading, utf8_pieces
-from uci.language import _
+from engine.files.text import open_unpacked, reading, utf8_pieces
 from uci.library.catalogue import Game, GamesFile
-from uci.library.game_files import digest_of
+from uci.library.game_files import check_unchanged
 from uci.library.games_folder import GamesFolder
 
 
@@ -41,7 +39,6 @@ def _texts_in(games: GamesFolder, file: GamesFile, own: Iterable[Game]) -> dict[
     for game in own:
         if game in staying:
             text = data[game.place.begin : game.place.end]
-            if digest_of(text) != game.place.digest:
-                raise DataError(_("{path} has changed; open My games again", path=printable(path)))
+            check_unchanged(text, path, game.place)
             texts[game] = f"{text.decode(errors='replace').strip()}\n\n"
     return texts

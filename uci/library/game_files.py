@@ -248,9 +248,14 @@ def text_at(path: Path, place: TextPlace) -> str:
                 break
             text.more()
         words = text.data[text.at : place.end - text.dropped]
+    check_unchanged(words, path, place)
+    return words.decode(errors="replace")
+
+
+def check_unchanged(words: bytes, path: Path, place: TextPlace) -> None:
+    """Raise DataError where these words, found at a place of a file, are others than before."""
     if digest_of(words) != place.digest:
         raise DataError(_("{path} has changed; open My games again", path=printable(path)))
-    return words.decode(errors="replace")
 
 
 def game_at(path: Path, place: TextPlace) -> chess.pgn.Game:
