@@ -115,6 +115,7 @@ def test_a_variation_stands_before_the_result(behind):
         ("1. e4 e5(1...c5)2.Nf3 *", lambda game: game.next().variations.pop(1), "1. e4 e5 2.Nf3 *"),
         ("1. e4 e5!1-0\n", comment_on(2, "Mine"), "1. e4 e5! {Mine} 1-0\n"),
         ("1. e4{x}e5 *", comment_on(1, ""), "1. e4 e5 *"),
+        ("1. e4(=) e5 *", comment_on(1, ""), "1. e4 e5 *"),
         ("1. e4 ({why} {now}) e5 *", comment_on(1, "Mine"), "1. e4 {Mine} e5 *"),
         ('[White "A"]\n\n*\n', start_with("Mine"), '[White "A"]\n\n{Mine} *\n'),
         ("1. e4\n{x}\n\ne5 *", comment_on(1, ""), "1. e4\n\ne5 *"),

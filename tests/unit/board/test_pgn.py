@@ -170,14 +170,15 @@ def test_prose_between_games_hides_none():
 
 
 @pytest.mark.parametrize(
-    ("moves", "main_line", "faults"),
+    ("moves", "main_line", "letters", "faults"),
     [
-        ("1. e4 e5 2. Sf3 (2. Sf9)", "e4 e5 Nf3", ["Sf9"]),
-        ("1. e4 e5 (1... Sf6) 2. d4", "e4 e5 d4", []),
-        ("1. e4 e5 2. Nf3 (2. Sf9)", "e4 e5 Nf3", ["Sf9"]),
+        ("1. e4 e5 2. Sf3 (2. Sf9)", "e4 e5 Nf3", "German or Swedish", ["Sf9"]),
+        ("1. e4 e5 (1... Sf6) 2. d4", "e4 e5 d4", "German or Swedish", []),
+        ("1. e4 e5 2. Nf3 (2. Sf9)", "e4 e5 Nf3", "English", ["Sf9"]),
+        ("1. e4 e5 (1... Sf9)", "e4 e5", "English", ["Sf9"]),
     ],
 )
-def test_the_main_line_decides_on_the_letters(moves, main_line, faults):
+def test_the_main_line_decides_on_the_letters(moves, main_line, letters, faults):
     """A game was in the list of My games and could not be opened: its variation was no German."""
     text = f'[White "A"]\n\n{moves} *\n'
     (read,) = read_games(text)
@@ -187,7 +188,7 @@ def test_the_main_line_decides_on_the_letters(moves, main_line, faults):
         == main_line.split()[-1]
     )
     assert len(line.moves) == len(main_line.split())
-    assert [fault.word for fault in read.faults] == faults
+    assert ([fault.word for fault in read.faults], read.letters) == (faults, letters)
 
 
 @pytest.mark.parametrize("tag", ["{fen}\\n w - - 0 1", "{fen} w - -\\n0 1", "{fen} w\\n- - 0 1"])
@@ -211,6 +212,7 @@ def test_letters_of_two_languages_name_the_word():
     [
         ("1. e4 e9", "e4", "1:7: 'e9'"),
         ("1. e4 e5\n2. Nf3 xyz Nc6", "e4 e5 Nf3", "2:8: 'xyz'"),
+        ("1. e4 e5;good\n2. Nf3 *", "e4 e5", "1:9: ';good': a comment that begins inside a word"),
         ("1. e4 e5 [2. Nf3 Nc6]", "e4 e5", "1:10: '[2.'"),
         ("1. e4 e5 } 2. Nf3", "e4 e5", "1:10: '}'"),
         ("1. e4 e5 ) 2. Nf3", "e4 e5", "1:10: ')'"),
