@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
@@ -57,6 +57,7 @@ OVERRIDABLE = frozenset(
         "children",
         "sizes",
         "_replace_children",
+        "_fixed",
     }
 )
 
@@ -78,6 +79,9 @@ class Layer(Module):
     sizes: ClassVar[tuple[str, ...]] = ()
     # What `forward` takes beside x and training: mask, state.
     options: ClassVar[frozenset[str]] = frozenset()
+
+    # Settings from which windows or parts were made: another value would go into files alone.
+    _fixed: ClassVar[Collection[str]] = ()
 
     # What a training says of a part whose parameters are all frozen: it computes as in inference,
     # and nothing needs its gradients.
@@ -109,13 +113,16 @@ class Layer(Module):
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Keep a number of NumPy's as Python's, which leaves arrays their dtype, and goes into
-        files. Raises ConfigError for a switch or for values that would do nothing here, and for a
-        name of this class.
+        files. Raises ConfigError for a switch or for values that would do nothing here, for a
+        setting that would not be computed, and for a name of this class.
         """
         if name in ("trainable", "requires_grad"):
             form = 'Trainer(..., rates={"NAME.": 0}), with the beginning of its parameters\' names'
             raise ConfigError(f"{type(self).__name__}.{name} does not freeze a layer: {form}, does")
         check_attribute(Layer, self, name, ("params", "buffers"))
+        if name in self._fixed and name in vars(self):
+            advice = f"{name} stays as it is: build another layer, and give it the arrays"
+            raise ConfigError(f"{type(self).__name__}.{advice}")
         if name in ("params", "buffers"):
             value = ShapedArrays(value)
         elif isinstance(value, np.generic):

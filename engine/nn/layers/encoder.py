@@ -127,6 +127,8 @@ class Encoder(Layer):
     ShapeError when x does not fit.
     """
 
+    _fixed = ("depth", "block")
+
     def __init__(self, depth: int, block: Mapping[str, Any], rng: np.random.Generator) -> None:
         if not isinstance(block, Mapping):
             raise ConfigError(f"Encoder: expected an EncoderLayer's settings, found {block!r}")

@@ -29,6 +29,10 @@ class Block(Layer):
     dropout: float
     parts: dict[str, Layer]
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._fixed = cls.settings
+
     def run(
         self, name: str, x: Any, training: bool, mask: Any = None, state: Any = None
     ) -> tuple[Any, Any]:

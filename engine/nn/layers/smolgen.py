@@ -33,6 +33,8 @@ class Smolgen(Layer):
     Raises ShapeError when x or the table does not fit.
     """
 
+    _fixed = ("heads", "places", "activation", "generated")
+
     def __init__(
         self,
         features: int,

@@ -9,22 +9,13 @@ from engine.nn.array_checks import check_input
 from engine.nn.layer import Array, Layer
 from engine.nn.operations.geometry import Geometry, short
 
-# Settings from which the windows are placed once.
-PLACING = ("size", "window", "stride", "padding", "dilation", "output_padding")
-
 
 class Windowed(Layer):
     """A layer of windows over images [B, C, H, W], or over sequences [B, C, T]."""
 
     axes: ClassVar[int] = 2  # 1 for sequences
     geometry: Geometry
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Raise ConfigError for another window, which would go into files and not be computed."""
-        if name in PLACING and name in vars(self):
-            advice = f"{name} stays as it is: build another layer, and give it the arrays"
-            raise ConfigError(f"{type(self).__name__}.{advice}")
-        super().__setattr__(name, value)
+    _fixed = ("size", "window", "stride", "padding", "dilation", "output_padding")
 
     def _place(self, call: str, size: Any, stride: Any, padding: Any, dilation: Any) -> list[Any]:
         """Set the windows from size, stride, padding and dilation, and return these for files;

@@ -187,6 +187,7 @@ class Forgetful(nn.Flatten):
 LOGITS = zeros(2, 3)
 MASK = np.array([[True, True, False], [True, True, True]])
 SHARED = nn.Dense(3, 3, RNG)
+ENCODER = nn.Encoder(1, {"features": 4, "heads": 2, "hidden": 8}, RNG)
 RIGHT = np.array([0, 1])
 TWICE = "are one layer, which would be trained twice"
 ONE_ARRAY = r"first\.weight and second\.weight are one array"
@@ -232,6 +233,10 @@ ACTS = {
         (lambda: setattr(DENSE, "requires_grad", False), r'rates=\{"NAME.": 0\}'),
         (lambda: setattr(nn.Conv2D(1, 1, 3, RNG), "stride", 2), "stride stays as it is: build"),
         (lambda: setattr(nn.MaxPool2D(2), "window", 3), "window stays as it is: build another"),
+        # They went into files, and the first ones were computed.
+        (lambda: setattr(ENCODER, "block", {}), "block stays as it is: build another"),
+        (lambda: setattr(ENCODER.layers["layer0"], "heads", 1), "heads stays as it is"),
+        (lambda: setattr(nn.FeedForward(4, 8, RNG), "activation", "tanh"), "activation stays"),
         (lambda: setattr(DENSE, "_frozen", True), f"'_frozen' {OWN_NAME}"),
         (lambda: setattr(DENSE, "_needless", True), f"'_needless' {OWN_NAME}"),
         (lambda: Unregistered().config(), r"no name in files: put @register\(\"name\"\)"),
