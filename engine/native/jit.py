@@ -91,7 +91,7 @@ def slow_start_reason() -> str:
         return ""
     return (
         f"Numba {numba.__version__} has no {missing_name()}, which Aino builds on: the first search "
-        "compiles for more than ten minutes. `pip install 'numba<0.69'` brings one that has it"
+        "compiles more than three times as long. `pip install 'numba<0.69'` brings one that has it"
     )
 
 
