@@ -3,10 +3,11 @@
 import contextlib
 import os
 
+import chess
 import numpy as np
 import pytest
 
-from engine.board.convert import encode_move, row_from_board
+from engine.board.convert import decode_move, encode_move, row_from_board
 from selfplay.records.collect import GameRecord, collect
 from selfplay.records.positions import offsets
 from selfplay.records.targets import policy_from_scores, wdl_from_result, wdl_from_score
@@ -97,6 +98,16 @@ def games_of(positions, first, last):
     """The games first..last-1 of a set."""
     numbers = np.arange(positions.n_games)
     return positions.select((numbers >= first) & (numbers < last))
+
+
+def boards_of(positions, game):
+    """The positions of a game that began at the start position, before each of its moves."""
+    board = chess.Board()
+    boards = []
+    for move in positions.moves[positions.game_first[game] : positions.game_first[game + 1]]:
+        boards.append(board.copy())
+        board.push(decode_move(row_from_board(board), int(move)))
+    return boards
 
 
 @pytest.fixture

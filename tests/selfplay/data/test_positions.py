@@ -227,16 +227,10 @@ def test_groups_are_spread_over_a_game_in_its_order(positions):
 
 
 @pytest.mark.parametrize(("net", "told"), [("people-16x2", True), ("16x2", False)])
-def test_batches_of_towers_of_people_alone_have_ratings(positions, net, told):
+def test_towers_of_people_alone_are_told_ratings_in_training_and_scoring(positions, net, told):
     rated = replace(positions, rating=np.full(positions.n_positions, 1700, np.uint16))
-    batches = family_of(net).mixture([rated], [1.0], 64, seed=1)
-    assert set(batches.batch(0).masks[:, RATING_PLANE].tolist()) == ({1700} if told else {0})
-
-
-@pytest.mark.parametrize("net", ["people-16x2", "16x2"])
-def test_held_out_positions_have_the_ratings_that_training_has(positions, net):
-    rated = replace(positions, rating=np.full(positions.n_positions, 1900, np.uint16))
-    heldout = family_of(net).heldout(rated, 8)
-    assert set(heldout._parts[0].masks[:, RATING_PLANE].tolist()) == (
-        {1900} if net.startswith("people") else {0}
-    )
+    family = family_of(net)
+    trained = family.mixture([rated], [1.0], 64, seed=1).batch(0)
+    scored = family.heldout(rated, 8)._parts[0]
+    for batch in (trained, scored):
+        assert set(batch.masks[:, RATING_PLANE].tolist()) == ({1700} if told else {0})

@@ -39,6 +39,15 @@ def scripted(name, *behaviour):
     return Contestant(name, (sys.executable, str(SCRIPT), *map(str, behaviour)))
 
 
+def answering(before="pass", **answers):
+    """The command of an engine that answers by the first word, after the statement `before`."""
+    answers = {"uci": "uciok", "isready": "readyok", "go": "bestmove e2e4"} | answers
+    script = f"""for line in iter(input, 'quit'):
+    {before}
+    print({answers}.get(line.split()[0], ''), flush=True)"""
+    return sys.executable, "-c", script
+
+
 def match_of(*behaviour, games=2, openings=1, own=None, **settings):
     """A match in which the second engine behaves as told, and may have a control of its own."""
     fens = [chess.STARTING_FEN, "rnbqkbnr/pppp1ppp/8/4p3/4P3/8/PPPP1PPP/RNBQKBNR w KQkq - 0 2"]
@@ -478,9 +487,8 @@ def test_engine_that_cannot_be_had_as_told_is_an_error(changed, named, tmp_path)
 
 def test_engine_that_does_not_get_ready_is_named_with_the_time_it_had(monkeypatch):
     monkeypatch.setattr(engine_process, "START_TIMEOUT_S", 3.0)
-    script = "for line in iter(input, 'quit'):\n    if line == 'uci': print('uciok', flush=True)"
     with pytest.raises(ConfigError, match=r"^mute: cannot set its options: no answer within 3 s$"):
-        open_engine(Contestant("mute", (sys.executable, "-c", script)))
+        open_engine(Contestant("mute", answering(isready="")))
 
 
 def test_an_engine_that_never_moves_is_given_up_at_the_start(
@@ -505,10 +513,8 @@ def test_engine_that_prepares_itself_for_longer_than_its_first_search_may_take_p
 
 
 def test_a_line_without_an_end_takes_little_memory():
-    answers = {"uci": "uciok", "isready": "readyok", "go": "bestmove e2e4"}
     flood = "while line == 'go nodes 9': print('x' * 1000, end='')"
-    script = f"for line in iter(input, ''):\n    {flood}\n    print({answers}.get(line.split()[0], ''), flush=True)"
-    engine = open_engine(Contestant("loud", (sys.executable, "-c", script)))
+    engine = open_engine(Contestant("loud", answering(flood)))
     try:
         with pytest.raises(TimeoutError):
             ask_engine(
@@ -536,10 +542,9 @@ def test_lines_without_an_end_take_little_memory(tmp_path, monkeypatch):
 @pytest.mark.parametrize("mute_at", ["uci", "isready", "go"])
 def test_ctrl_c_ends_the_wait_for_a_mute_engine(mute_at, tmp_path, caplog):
     asked = tmp_path / "asked"
-    answers = {"uci": "uciok", "isready": "readyok", "go": "bestmove e2e4", mute_at: ""}
-    note = f"    if line.split()[0] == {mute_at!r}: open({str(asked)!r}, 'w').close()\n"
-    script = f"for line in iter(input, 'quit'):\n{note}    print({answers}.get(line.split()[0], ''), flush=True)"
-    settings = replace(match_of(), second=Contestant("mute", (sys.executable, "-c", script)))
+    note = f"if line.split()[0] == {mute_at!r}: open({str(asked)!r}, 'w').close()"
+    mute = Contestant("mute", answering(note, **{mute_at: ""}))
+    settings = replace(match_of(), second=mute)
     begin = time.monotonic()
     assert not Match(settings, MatchArchive(tmp_path, {})).play(print, asked.exists)
     assert time.monotonic() - begin < engine_process.START_TIMEOUT_S / 2
@@ -574,13 +579,11 @@ def test_an_engine_with_defaults_that_it_does_not_allow_starts(tmp_path):
         "option name min Path (default) type string empty",
         "option",
     )
-    answers = {"uci": "\n".join((*options, "uciok")), "isready": "readyok", "go": "bestmove e2e4"}
-    script = f"""for line in iter(input, 'quit'):
-    open({str(tmp_path / "heard")!r}, 'a').write(line + '\\n')
-    print({answers}.get(line.split()[0], ''), flush=True)"""
+    note = f"open({str(tmp_path / 'heard')!r}, 'a').write(line + '\\n')"
+    command = answering(note, uci="\n".join((*options, "uciok")))
     values = ("Book", "False"), ("Book", "true"), ("threads", "8")
     given = *values, ("Clear Hash", ""), ("Style", "Risky"), ("min Path (default)", "x y")
-    engine = open_engine(Contestant("odd", (sys.executable, "-c", script), given))
+    engine = open_engine(Contestant("odd", command, given))
     try:
         defaults = {name: option.default for name, option in engine.options.items()}
         assert defaults == {"Book": False, "Threads": 8, "TaskWorkers": 0, "Hash": 64, "Style": "Normal", "Level": 1,

@@ -173,13 +173,6 @@ def test_empty_or_missing_books_are_errors(text, tmp_path):
         load_book(path)
 
 
-def test_collections_of_the_data_folder_are_read(test_data):
-    games = load_book(test_data / "books" / "8moves_v3.pgn.zip")
-    assert len(games) > 30_000
-    assert len(opening_board(games[12_345]).move_stack) == 16
-    assert opening_board(load_book(test_data / "books" / "noob_3moves.epd.zip")[100_000]).is_valid()
-
-
 LINES = ["aino", "name=a 'cmd=/my engines/sf -x'", 'cmd="a b" option.X=1 # 2', "a\\ b c", "''"]
 
 

@@ -2,7 +2,6 @@
 
 from contextlib import closing
 
-import chess
 import numpy as np
 import pytest
 from numpy.random import default_rng
@@ -25,6 +24,7 @@ from selfplay.teachers.policy_labels import LONGEST_LABELLED, PolicyPlan, Policy
 from selfplay.teachers.sample_sources import games_of_sets
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import Source, SourceFiles, load_training_data
+from tests.selfplay.conftest import boards_of
 
 RATED_GAMES = """[WhiteElo "812"]
 [BlackElo "1750?"]
@@ -98,17 +98,6 @@ def games_in(positions):
     return [one.tolist() for one in np.split(positions.moves, positions.game_first[1:-1])]
 
 
-def boards_of(positions, game):
-    """Every position of a game as a board with its history."""
-    first, last = positions.game_first[game], positions.game_first[game + 1]
-    board = chess.Board()
-    row = row_from_board(chess.Board())
-    for number in range(first, last):
-        yield number, board.copy()
-        row = row_from_board(board)
-        board.push(decode_move(row, int(positions.moves[number])))
-
-
 def test_neither_threads_nor_interruptions_leave_a_trace(tmp_path, label):
     assert label(tmp_path / "one", 1500)
     assert label(tmp_path / "two", 1500, threads=2)
@@ -120,7 +109,7 @@ def test_neither_threads_nor_interruptions_leave_a_trace(tmp_path, label):
 def test_labels_are_the_networks_probabilities(labels, teachers):
     nets = {one.rating: make_evaluator("network", one.path) for one in teachers}
     positions = next(iter(labels))
-    for number, board in boards_of(positions, 0):
+    for number, board in enumerate(boards_of(positions, 0)):
         leaves = leaves_of([board])
         nets[int(positions.rating[number])].evaluate(leaves, 1)
         logits = leaves.logits[0, : leaves.n_moves[0]].astype(np.float64)
@@ -162,8 +151,9 @@ def test_the_share_asked_for_is_labelled_for_two_networks(tmp_path, label, monke
 def test_own_games_end_by_the_rules_or_at_the_longest(labels):
     positions = next(iter(labels))
     for game in range(positions.n_games):
-        *_, (number, board) = boards_of(positions, game)
-        board.push(decode_move(row_from_board(board), int(positions.moves[number])))
+        board = boards_of(positions, game)[-1]
+        last_move = positions.moves[positions.game_first[game + 1] - 1]
+        board.push(decode_move(row_from_board(board), int(last_move)))
         plies = len(board.move_stack)
         assert board.is_game_over(claim_draw=True) or plies in (4, 7, LONGEST_LABELLED - 1)
 

@@ -7,8 +7,7 @@ import pytest
 
 from engine.board.convert import encode_move, row_from_board
 from engine.board.fen import parse_fen
-from engine.board.layout import MAX_MOVES, ROW_WORDS
-from engine.board.makemove import make
+from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from selfplay.records.targets import POLICY_SCALE_CP, POLICY_SCALE_SLOPE, policy_from_scores
 from selfplay.teachers.quiet_search import (
@@ -22,12 +21,6 @@ from selfplay.teachers.sampling import REACH, is_settled
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
 from tests.selfplay.teachers.nets import random_positions
 from tests.selfplay.teachers.relabelling import teacher_quiet_value
-
-
-def after(row, move):
-    child = np.zeros(ROW_WORDS, np.uint64)
-    make(row, move, child)
-    return child
 
 
 def legal_moves(row):

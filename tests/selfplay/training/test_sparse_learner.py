@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import chess
 import numpy as np
 import pytest
 
@@ -23,6 +22,7 @@ from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.targets import wdl_from_score
 from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
+from tests.selfplay.conftest import boards_of
 from tests.unit.network.sparse_arithmetic import sparse_network
 
 CONFIG = SparseConfig(width=128, hidden=8)
@@ -87,16 +87,6 @@ def test_gradients_equal_those_of_the_layers(positions):
     for name, gradient in expected.items():
         error = np.linalg.norm(found[name] - gradient) / np.linalg.norm(gradient)
         assert error < 1e-4, f"{name}: relative error {error:.1e}"
-
-
-def boards_of(positions, game):
-    """The positions of a game that began at the start position."""
-    board = chess.Board()
-    boards = []
-    for move in positions.moves[positions.game_first[game] : positions.game_first[game + 1]]:
-        boards.append(board.copy())
-        board.push(decode_move(row_from_board(board), int(move)))
-    return boards
 
 
 def test_batches_hold_the_replayed_positions(positions):

@@ -23,9 +23,7 @@ from selfplay.data.split import Split, root_limit
 from selfplay.families.by_name import family_of
 from selfplay.families.value.value_family import DENSE1, ROWS, ValueHeldOut, ValueTrunkGradients
 from selfplay.families.value.value_sampler import ValueSampler, new_value_batch
-from selfplay.records.label_folder import LabelFolder, fields_of
-from selfplay.records.packed import CALM, SOURCES
-from selfplay.records.targets import CALM_VALUES, UNSETTLED_VALUES
+from selfplay.records.label_folder import LabelFolder
 from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
@@ -110,17 +108,6 @@ def test_gradients_equal_those_of_the_layers(labels):
         )
         error = np.linalg.norm(own - gradient) / np.linalg.norm(gradient)
         assert error < 1e-4, f"{name}: relative error {error:.1e}"
-
-
-def test_labels_are_calibrated_by_their_kind(labels):
-    numbers = np.arange(200)
-    batch = new_value_batch(200)
-    ValueSampler(labels, everything=True).fill(numbers, numbers, batch)
-    for found, (score, kind) in zip(
-        batch.wdl, fields_of(labels.rows[:200])[["score", "kind"]].tolist(), strict=True
-    ):
-        calibration = (CALM_VALUES if kind & CALM else UNSETTLED_VALUES)[SOURCES[kind & 15]]
-        np.testing.assert_allclose(found, calibration.wdl(np.array([score]))[0], atol=1e-6)
 
 
 def test_the_trunk_learns_its_labels(labels):
