@@ -2,20 +2,27 @@
 
 import argparse
 import math
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+from engine.cli.command_line import INTERRUPTED
 from engine.cli.live_lines import log, shell_word, show
+from engine.cli.machine import describe_machine
 from engine.cli.option_forms import at_least
-from engine.errors import ConfigError
-from selfplay.commands.runs import add_play_arguments, add_run_arguments, play_backend, work_on_run
+from engine.errors import ConfigError, RunError
+from engine.files.provenance import provenance
+from engine.options import usable_cpus
 from selfplay.families.planes.custom import is_custom
-from selfplay.interrupt import Stop
+from selfplay.interrupt import Stop, stop_flag
+from selfplay.lock import folder_lock
 from selfplay.run.anchors import measuring
-from selfplay.run.config import stored_config
+from selfplay.run.config import add_config_flags, flag_values, merged, read_toml, stored_config
 from selfplay.run.folder import RunFolder, best_net
 from selfplay.run.ledger import Ledger, Phase
+from selfplay.run.phase_games import PlayBackend
 from selfplay.run.phases import adopt_candidate, run_generations
+from selfplay.run.workers import WorkerPool
 
 EXAMPLES = """example:
   aino-train loop run1 --initial first.dit --generations 10
@@ -31,8 +38,20 @@ ANCHOR_GAMES = 12  # of each network
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_run_arguments(parser)
-    add_play_arguments(parser)
+    parser.usage = "%(prog)s RUN [options]"
+    parser.add_argument(
+        "run", type=Path, metavar="RUN", help="continue the run in this folder, or create it"
+    )
+    text = "start a new run from this network, which also sets --net (default: random weights)"
+    parser.add_argument("--initial", type=Path, metavar="FILE.dit", help=text)
+    add_config_flags(parser)
+    # Not configuration: the games are the same anywhere.
+    text = "play on N processes, or N tasks of the cluster (default: one for each processor, one for a GPU); "
+    parser.add_argument(
+        "--workers", type=at_least(0), default=0, metavar="N", help=text + "1 = in this process"
+    )
+    text = "play on a Ray cluster: its host:port, `auto` for the one this machine is part of, `local` for a new one"
+    parser.add_argument("--cluster", metavar="ADDRESS", help=text)
     text = "score on this file's games; same as --fit.heldout"
     parser.add_argument("--heldout", dest="fit.heldout", metavar="FILE", help=text)
     text = f"measure promoted networks on fixed anchors in the background; same as --anchors.games {ANCHOR_GAMES}"
@@ -54,34 +73,93 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if not arguments.hours > 0:  # NaN is no time either
         raise ConfigError(f"--hours: expected above 0, got {arguments.hours:g}")
-    until = Phase(arguments.until) if arguments.until else None
-    with play_backend(arguments) as play:
-
-        def work(folder: RunFolder, stop: Stop) -> bool:
-            if arguments.candidate is not None:
-                adopt_candidate(folder, arguments.candidate)
-            with measuring(folder, log, stop) as finish:
-                return (
-                    run_generations(
-                        folder, arguments.generations, stop, play, arguments.hours, until
-                    )
-                    and finish()
-                )
-
-        status = work_on_run(arguments, work)
+    with _play_backend(arguments) as play:
+        finished = _work(arguments, play)
     best = best_net(arguments.run)
     if best.is_file():
-        run_name, net_name = shell_word(arguments.run), shell_word(best)
-        if has_promoted(arguments.run):
-            show(f"the best network so far is {best}")
-        else:
-            show(f"no candidate was promoted yet; {best} is the network that the run began with")
-        net = stored_config(arguments.run / "config.toml").net
-        evaluator = f"--evaluator {net} " if is_custom(net) else ""
-        show(f"  play against it:  aino play {evaluator}--weights-file {net_name}")
-        show(f"  see the run:      aino-train report {run_name}")
-        show(f"  continue: aino-train loop {run_name}")
-    return status
+        _show_next_steps(arguments.run, best)
+    return 0 if finished else INTERRUPTED
+
+
+@contextmanager
+def _play_backend(arguments: argparse.Namespace) -> Iterator[PlayBackend]:
+    """Yield what plays the games in the block. Raises ConfigError for a missing cluster."""
+    if arguments.cluster is not None:
+        from selfplay.run.cluster import connected
+
+        with connected(arguments.cluster, arguments.workers, show) as play:
+            yield play
+    else:
+        yield WorkerPool(arguments.workers, show)
+
+
+def _work(arguments: argparse.Namespace, play: PlayBackend) -> bool:
+    """Open and lock the run, and work until all is done (True) or interrupted (False).
+
+    Raises RunError for what the system refuses, such as writing to a full disk.
+    """
+    path = arguments.run
+    settings = read_toml(arguments.config) if arguments.config else {}
+    settings = merged(settings, flag_values(arguments))
+    try:
+        with (
+            folder_lock(path, "a self-play run"),
+            stop_flag() as stop,
+            closing(RunFolder(path, settings, arguments.initial)) as folder,
+        ):
+            folder.ensure_first_network()
+            _note_environment(folder.ledger, _workers_in_words(arguments))
+            return _generations(arguments, folder, stop.is_set, play)
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        raise RunError(
+            f"{path}: {error.strerror}{place}. Finished work is kept; the same command continues from there"
+        ) from error
+
+
+def _generations(
+    arguments: argparse.Namespace, folder: RunFolder, stop: Stop, play: PlayBackend
+) -> bool:
+    """Carry out the generations, and measure on anchors; False if interrupted."""
+    until = Phase(arguments.until) if arguments.until else None
+    if arguments.candidate is not None:
+        adopt_candidate(folder, arguments.candidate)
+    with measuring(folder, log, stop) as finish:
+        done = run_generations(folder, arguments.generations, stop, play, arguments.hours, until)
+        return done and finish()
+
+
+def _show_next_steps(run: Path, best: Path) -> None:
+    if has_promoted(run):
+        show(f"the best network so far is {best}")
+    else:
+        show(f"no candidate was promoted yet; {best} is the network that the run began with")
+    net = stored_config(run / "config.toml").net
+    evaluator = f"--evaluator {net} " if is_custom(net) else ""
+    show(f"  play against it:  aino play {evaluator}--weights-file {shell_word(best)}")
+    show(f"  see the run:      aino-train report {shell_word(run)}")
+    show(f"  continue: aino-train loop {shell_word(run)}")
+
+
+def _workers_in_words(arguments: argparse.Namespace) -> str:
+    """Return where a command's games are played."""
+    if arguments.cluster is not None:
+        return f"{arguments.workers or 'all'} on Ray"
+    return str(arguments.workers or usable_cpus())
+
+
+def _note_environment(ledger: Ledger, workers: str) -> None:
+    """Enter what works on the run in this process."""
+    origin = provenance()
+    machine = describe_machine()
+    ledger.note_environment({
+        "aino": origin["aino"],
+        "revision": origin.get("commit", ""),
+        "processor": machine["processor"],
+        "cores": machine["cores"],
+        "workers": workers,
+        "libraries": ", ".join(f"{name} {machine[name]}" for name in ("python", "numpy", "numba", "blas")),
+    })  # fmt: skip
 
 
 def has_promoted(run: Path) -> bool:

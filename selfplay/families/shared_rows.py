@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.backend import xp_of
 from engine.errors import ShapeError
 from engine.native.lanes import LANES
 from engine.native.pool import ThreadPool
@@ -60,44 +59,17 @@ class SharedRowsAdamW(AdamW):
         if layout is None:
             super()._update(name, parameter, gradient, rate, pool)
             return
-        if (
-            parameter.dtype != np.float32
-            or len(parameter) < layout.size
-            or parameter.shape[1] % LANES
-        ):
+        mean, square = (self._slot(slot, name, parameter) for slot in AdamW.slots)
+        flat = updates.flat_views(parameter, gradient, mean, square)
+        if flat is None or len(parameter) < layout.size or parameter.shape[1] % LANES:
             expected = f"{layout.size} rows or more, in multiples of {LANES} columns"
             raise ShapeError(f"{name}: expected float32 of {expected} for {layout}")
-        mean, square = (self._slot(slot, name, parameter) for slot in AdamW.slots)
         groups = parameter[: layout.groups]
         shared = [self._slot(f"shared_{slot}", name, groups) for slot in AdamW.slots]
         rates = self._rates(rate, self.weight_decay)
-        shared_rates = self._rates(rate, 0.0)
-        flat = updates.flat_views(parameter, gradient, mean, square)
-        if flat is None:
-            self._move_groups(parameter, gradient, layout, shared, shared_rates, pool)
-            sides = slice(None)
-        else:
-            _step_groups(flat, layout, shared, rates, shared_rates, pool)
-            sides = slice(layout.size, None)
-        self._move(parameter[sides], gradient[sides], mean[sides], square[sides], rates, pool)
-
-    def _move_groups(
-        self,
-        parameter: Array,
-        gradient: Array,
-        layout: SharedRows,
-        shared: list[Array],
-        rates: updates.AdamRates,
-        pool: ThreadPool | None,
-    ) -> None:
-        """Step the shared part of each group, and add its change to all rows of the group."""
-        width = parameter.shape[1]
-        slope = gradient[: layout.size].reshape(*layout, width).sum(axis=1)
-        change = xp_of(parameter).zeros_like(shared[0])
-        mean, square = shared
-        self._move(change, slope.reshape(layout.groups, width), mean, square, rates, pool)
-        grouped = parameter[: layout.size].reshape(*layout, width)
-        grouped += change.reshape(layout.outer, 1, layout.inner, width)
+        _step_groups(flat, layout, shared, rates, self._rates(rate, 0.0), pool)
+        rest = slice(layout.size, None)
+        self._move(parameter[rest], gradient[rest], mean[rest], square[rest], rates, pool)
 
 
 def _step_groups(
