@@ -22,7 +22,7 @@ import platform
 import re
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -382,17 +382,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    makers: dict[str, Callable[[], Steps]] = {}
-    for calls, make in ((LAYERS, layer_steps), (LOSSES, loss_steps)):
-        for line in calls.strip().split("\n"):
-            call, sides = line.strip().split(": ")
-            makers[line.strip()] = partial(make, torch, call, sides_of(sides))
-    for name, parts in MODELS.items():
-        makers[name] = partial(model_steps, torch, parts, sides_of(name.split(": ")[1]))
     rows: list[Row] = []
     quotients = []
     with threadpool_limits(1):
-        for name, make_steps in makers.items():
+        for name, make_steps in step_makers(torch):
             if not options.names or any(part in name for part in options.names):
                 row, quotient = compare(name, make_steps(), options.rounds)
                 rows.append(row)
@@ -408,6 +401,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     report(rows, options.json)
     processor = cpu_target.target_context.codegen().magic_tuple()[1]
     print(f"{processor_name()}, compiled for {processor}; PyTorch {torch.__version__}")
+
+
+def step_makers(torch: Any) -> Iterator[tuple[str, Callable[[], Steps]]]:
+    """Yield the name of each row, and what makes its steps."""
+    for calls, make in ((LAYERS, layer_steps), (LOSSES, loss_steps)):
+        for line in calls.strip().split("\n"):
+            name = line.strip()
+            call, sides = name.split(": ")
+            yield name, partial(make, torch, call, sides_of(sides))
+    for name, parts in MODELS.items():
+        yield name, partial(model_steps, torch, parts, sides_of(name.split(": ")[1]))
 
 
 def sides_of(text: str) -> Sides:

@@ -222,8 +222,8 @@ class FolderReader:
         if faults:
             one = later("{file}: {count} fault, {fault}")
             many = later("{file}: {count} faults, first {fault}")
-            facts = {"file": printable(path.name), "fault": translated(faults[0])}
-            problems.append(several(one, many, len(faults), **facts))
+            name = printable(path.name)
+            problems.append(several(one, many, len(faults), file=name, fault=translated(faults[0])))
 
 
 class _Progress:

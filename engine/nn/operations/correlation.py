@@ -90,19 +90,33 @@ def convolve_back(
         rows = aligned_zeros(len(windows.offsets) * whole_lanes(kernels))
         where = *border, windows.offsets, windows.deltas
         add_by_lanes(images_of(dy), groups, *where, weights, kernels, rows, dx)
-        return dx.transpose(0, 3, 1, 2)
-    by_number = weight.transpose(0, 2, 3, 1).reshape(kernels, -1)
-    rows = channels_last_copy(dy).reshape(len(dy), -1, kernels)
+    else:
+        run = channels if geometry.dilation[1] > 1 else channels * size[1]
+        where = *border, windows.offsets, windows.deltas[::run], run
+        by_number = weight.transpose(0, 2, 3, 1).reshape(kernels, -1)
+        _add_slopes(channels_last_copy(dy), by_number, geometry, where, dx)
+    return dx.transpose(0, 3, 1, 2)
+
+
+def _add_slopes(
+    dy: np.ndarray,
+    by_number: np.ndarray,
+    geometry: Geometry,
+    where: tuple[Any, ...],
+    dx: np.ndarray,
+) -> None:
+    """Fill dx [B, H, W, C] from dy [B, h, w, K] and the weight [K, D], some images at a time.
+
+    where: the arguments of `add_windows` between the slopes and dx.
+    """
+    rows = dy.reshape(len(dy), -1, len(by_number))
     if geometry == SINGLE_SQUARES:
-        return (rows @ by_number).reshape(dx.shape).transpose(0, 3, 1, 2)
-    run = channels if geometry.dilation[1] > 1 else channels * size[1]
-    starts = windows.deltas[::run]
+        np.matmul(rows, by_number, out=dx.reshape(rows.shape[:2] + by_number.shape[1:]))
+        return
     chunk = max(1, MOST_SLOPES // (rows.shape[1] * by_number.shape[1]))
     for first in range(0, len(dy), chunk):
         slopes = rows[first : first + chunk] @ by_number
-        part = dx[first : first + chunk]
-        add_windows(slopes.reshape(-1), *border, windows.offsets, starts, run, part)
-    return dx.transpose(0, 3, 1, 2)
+        add_windows(slopes.reshape(-1), *where, dx[first : first + chunk])
 
 
 def _kernel_gradient(

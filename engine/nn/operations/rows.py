@@ -104,44 +104,53 @@ def cross_entropy_rows(
     is scratch.
     """
     total_loss = 0.0
-    zero = splat(0.0)
     width = len(weights)
     even = np.float32(smoothing / width)
     for row in range(len(classes)):
         first = row * width
-        end = (row + 1) * width
         if classes[row] == ignored:
             losses[row] = 0
-            for at in range(first, end, LANES):
-                store_part(gradient, at, zero, min(end - at, LANES))
+            gradient[first : first + width] = 0
             continue
         target = first + classes[row]
         own = (1 - smoothing) * weights[classes[row]]
-        top = largest_in_row(logits, first, end, least)
-        whole = powers_of_row(logits, first, end, splat(top), gradient)
+        top = largest_in_row(logits, first, first + width, least)
+        whole = powers_of_row(logits, first, first + width, splat(top), gradient)
         total, along = own, own * (np.float64(logits[target]) - np.float64(top))
         if smoothing:
-            all_weights, all_terms = zero, zero
-            for at in range(0, width, LANES):
-                count = min(width - at, LANES)
-                weight = load_part(weights, at, count, zero)
-                off = load_part(logits, first + at, count, splat(top)) - splat(top)
-                all_weights, all_terms = all_weights + weight, all_terms + weight * off
-            total += even * lane_sum(all_weights)
-            along += even * lane_sum(all_terms)
+            all_weights, all_terms = weighted_sums(logits, first, weights, splat(top))
+            total += even * all_weights
+            along += even * all_terms
         losses[row] = places[row] * (total * math.log(np.float64(whole)) - along)
         total_loss += losses[row]
         scale = share * places[row]
-        factor = splat(np.float32(scale * total) / whole)
-        rest = splat(np.float32(scale * even))
-        for at in range(0, width, LANES):
-            count = min(width - at, LANES)
-            slope = load_part(gradient, first + at, count, zero) * factor
-            if smoothing:
-                slope = slope - rest * load_part(weights, at, count, zero)
-            store_part(gradient, first + at, slope, count)
+        factor = np.float32(scale * total) / whole
+        scale_and_add(gradient, first, splat(factor), weights, splat(np.float32(-scale * even)))
         gradient[target] -= np.float32(scale * own)
     return total_loss
+
+
+@kernel(contract=True)
+def weighted_sums(x, first, weights, top):
+    """Return the sums of the weights and of weights (x - top) in a row."""
+    zero = splat(0.0)
+    all_weights, all_terms = zero, zero
+    for at in range(0, len(weights), LANES):
+        count = min(len(weights) - at, LANES)
+        weight = load_part(weights, at, count, zero)
+        all_weights = all_weights + weight
+        all_terms = all_terms + weight * (load_part(x, first + at, count, top) - top)
+    return lane_sum(all_weights), lane_sum(all_terms)
+
+
+@kernel(contract=True)
+def scale_and_add(x, first, factor, weights, share):
+    """Turn a row of x into factor x + share weights."""
+    zero = splat(0.0)
+    for at in range(0, len(weights), LANES):
+        count = min(len(weights) - at, LANES)
+        scaled = load_part(x, first + at, count, zero) * factor
+        store_part(x, first + at, scaled + share * load_part(weights, at, count, zero), count)
 
 
 @kernel(contract=True)
@@ -203,35 +212,42 @@ def normalise_planes_gradient(dy, x, gamma, groups, mean, factor, dx, dgamma, db
     """Compute dx of `normalise_planes`, and add up dgamma and dbeta, float64 [C]."""
     depth = len(gamma) // groups
     width = len(x) // len(mean)
+    size = width // depth
     zero = splat(0.0)
     for row in range(len(mean)):
         middle, scale = splat(mean[row]), splat(factor[row])
         shared, common = 0.0, 0.0
         for plane in range(depth):
             channel = row % groups * depth + plane
-            total, along = zero, zero
-            start = row * width + plane * (width // depth)
-            end = start + width // depth
-            for at in range(start, end, LANES):
-                count = min(end - at, LANES)
-                d = load_part(dy, at, count, zero)
-                h = (load_part(x, at, count, middle) - middle) * scale
-                total, along = total + d, along + d * h
-            dbeta[channel] += lane_sum(total)
-            dgamma[channel] += lane_sum(along)
-            shared += gamma[channel] * lane_sum(total)
-            common += gamma[channel] * lane_sum(along)
+            start = row * width + plane * size
+            total, along = sums_of_plane(dy, x, start, start + size, middle, scale)
+            dbeta[channel] += total
+            dgamma[channel] += along
+            shared += gamma[channel] * total
+            common += gamma[channel] * along
         mean_slope = splat(np.float32(shared / width))
         turn = splat(np.float32(common / width))
         for plane in range(depth):
             gain = splat(gamma[row % groups * depth + plane])
-            start = row * width + plane * (width // depth)
-            end = start + width // depth
-            for at in range(start, end, LANES):
-                count = min(end - at, LANES)
+            start = row * width + plane * size
+            for at in range(start, start + size, LANES):
+                count = min(start + size - at, LANES)
                 h = (load_part(x, at, count, zero) - middle) * scale
                 g = load_part(dy, at, count, zero) * gain
                 store_part(dx, at, (g - mean_slope - h * turn) * scale, count)
+
+
+@kernel(contract=True)
+def sums_of_plane(dy, x, start, end, middle, scale):
+    """Return the sums of dy and of dy (x - middle) scale over some places."""
+    zero = splat(0.0)
+    total, along = zero, zero
+    for at in range(start, end, LANES):
+        count = min(end - at, LANES)
+        d = load_part(dy, at, count, zero)
+        h = (load_part(x, at, count, middle) - middle) * scale
+        total, along = total + d, along + d * h
+    return lane_sum(total), lane_sum(along)
 
 
 @kernel(contract=True)

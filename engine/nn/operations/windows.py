@@ -9,7 +9,7 @@ kernel is 0 outside its own: sixteen lanes are then better filled.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -73,12 +73,7 @@ def forward_windows(
 
     The inputs `are_grouped` where there is one for each lane of the outputs.
     """
-    rows, columns = (
-        Axis(border, side, made, stride, [dilation * i for i in range(size)])
-        for side, made, size, stride, border, dilation in zip(
-            sides, geometry.sides(sides), *geometry, strict=True
-        )
-    )
+    rows, columns = _axes(geometry, sides)
     together = _most_useful(columns, outputs) if shares and not are_grouped else 1
     pitch = whole_lanes(outputs) if are_grouped else 1
     inputs *= pitch
@@ -97,6 +92,14 @@ def forward_windows(
         ),
         np.array(_met(columns, steps, together), np.int64).reshape(-1, together),
     )
+
+
+def _axes(geometry: Geometry, sides: Pair) -> Iterator[Axis]:
+    made_sides = geometry.sides(sides)
+    for side, made, size, stride, border, dilation in zip(
+        sides, made_sides, *geometry, strict=True
+    ):
+        yield Axis(border, side, made, stride, [dilation * i for i in range(size)])
 
 
 def _met(columns: Axis, steps: list[int], together: int) -> list[list[int]]:

@@ -52,27 +52,29 @@ def convolve_by_tiles(
     x: np.ndarray, weight: np.ndarray, geometry: Geometry, input_gradient: bool
 ) -> Convolved:
     """Like `Operations.conv2d`, for inputs that `supports` accepts."""
-    kernels, channels = weight.shape[:2]
     images = images_of(x)
-    batch = len(x)
-    height, width = geometry.sides(x.shape[2:])
     frame = _frame(geometry, x.shape[2:])
-    deep, wide = whole_lanes(channels), whole_lanes(kernels)
-    u = _transformed(weight.transpose(2, 3, 1, 0))
-    y = empty((batch, height, width, kernels))
-    board, page = _board(frame, deep), _board(frame, wide)
-    for first, count, v, m in _chunks(frame, batch, FORWARD_TILES, deep, wide):
-        tiles.input_transform(images, first, count, frame, deep, board, v.flat, v.stride)
-        np.matmul(v.matrices, u, out=m.matrices)
-        sides = height, width, kernels, wide
-        tiles.output_transform(m.flat, m.stride, first, count, *sides, page, y.reshape(-1))
+    y = empty((len(x), *geometry.sides(x.shape[2:]), len(weight)))
+    _fill_outputs(images, weight, frame, y)
 
     def backward(dy):
-        dimages = empty((batch, *x.shape[2:], channels)) if input_gradient else None
-        dweight = _gradients(images, images_of(dy), batch, weight, frame, dimages)
+        dimages = empty((len(x), *x.shape[2:], x.shape[1])) if input_gradient else None
+        dweight = _gradients(images, images_of(dy), len(x), weight, frame, dimages)
         return None if dimages is None else dimages.transpose(0, 3, 1, 2), dweight
 
     return y.transpose(0, 3, 1, 2), backward
+
+
+def _fill_outputs(images: Images, weight: np.ndarray, frame: tiles.Frame, y: np.ndarray) -> None:
+    """Fill y [B, H, W, K] from images."""
+    batch, *sides = y.shape
+    deep, wide, board, page = _scratch_boards(frame, weight)
+    u = _transformed(weight.transpose(2, 3, 1, 0))
+    for first, count, v, m in _chunks(frame, batch, FORWARD_TILES, deep, wide):
+        tiles.input_transform(images, first, count, frame, deep, board, v.flat, v.stride)
+        np.matmul(v.matrices, u, out=m.matrices)
+        place = first, count, *sides, wide
+        tiles.output_transform(m.flat, m.stride, *place, page, y.reshape(-1))
 
 
 def _gradients(
@@ -87,10 +89,9 @@ def _gradients(
     images.
     """
     kernels, channels = weight.shape[:2]
-    deep, wide = whole_lanes(channels), whole_lanes(kernels)
+    deep, wide, board, page = _scratch_boards(frame, weight)
     du = scratch("du", (tiles.PLACES, deep, wide))
     part = scratch("du_part", du.shape)
-    board, page = _board(frame, deep), _board(frame, wide)
     if dimages is not None:
         u_transposed = _transformed(weight.transpose(2, 3, 0, 1))
     for first, count, v, dm in _chunks(frame, batch, BACKWARD_TILES, deep, wide):
@@ -134,9 +135,16 @@ def _frame(geometry: Geometry, sides: Sequence[int]) -> tiles.Frame:
     return tiles.Frame(*map(_whole_tiles, geometry.sides(sides)), *before)
 
 
-def _board(frame: tiles.Frame, channels: int) -> np.ndarray:
-    """Return scratch for one image on its board."""
-    return scratch(f"board {channels}", ((frame.height + 2) * (frame.width + 2) * channels,))
+def _scratch_boards(
+    frame: tiles.Frame, weight: np.ndarray
+) -> tuple[int, int, np.ndarray, np.ndarray]:
+    """Return a weight's channels and kernels in whole lanes, and scratch for an image of so many on
+    its board.
+    """
+    squares = (frame.height + 2) * (frame.width + 2)
+    wide, deep = map(whole_lanes, weight.shape[:2])
+    board, page = (scratch(f"board {width}", (squares * width,)) for width in (deep, wide))
+    return deep, wide, board, page
 
 
 class Products(NamedTuple):
