@@ -10,10 +10,12 @@ Headers of games and messages of the engine are in English.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import locale
 import os
 import re
+from collections.abc import Iterator
 from contextvars import ContextVar
 
 from uci.catalogues import catalogue, sentences_of, spoken_languages
@@ -75,6 +77,16 @@ def show_own_letters(is_own: bool | None) -> None:
     _own_letters.set(is_own)
 
 
+@contextlib.contextmanager
+def letters_shown(is_own: bool) -> Iterator[None]:
+    """Show moves with the letters of the spoken language meanwhile, or with SAN's."""
+    before = _own_letters.set(is_own)
+    try:
+        yield
+    finally:
+        _own_letters.reset(before)
+
+
 def shows_own_letters() -> bool:
     """Whether moves are shown with the letters of the spoken language."""
     is_own = _own_letters.get()
@@ -86,16 +98,13 @@ def own_letters() -> dict[str, str]:
     return dict(zip(_("K Q R B N P", "pieces").split(), "KQRBNP", strict=True))
 
 
-def shown_moves(san: str, is_own: bool | None = None) -> str:
+def shown_moves(san: str) -> str:
     """Return moves in SAN with the letters for pieces that are shown here; files and copies keep
     SAN's.
     """
-    is_own = shows_own_letters() if is_own is None else is_own
-    return (
-        san.translate({ord(letter): own for own, letter in own_letters().items()})
-        if is_own
-        else san
-    )
+    if not shows_own_letters():
+        return san
+    return san.translate({ord(letter): own for own, letter in own_letters().items()})
 
 
 def translated(message: str) -> str:

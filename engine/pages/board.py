@@ -83,7 +83,6 @@ def board_svg(
     *,
     perspective: chess.Color = chess.WHITE,
     arrows: Iterable[Arrow] = (),
-    marked: Iterable[chess.Square] = (),
     label: str = "",
     translate: Callable[[str], str] = str,
 ) -> Markup:
@@ -99,7 +98,6 @@ def board_svg(
     parts = [
         f'<svg class="board" viewBox="0 0 {SIDE} {SIDE}" role="img" aria-label="{Markup.escape(text)}">',
         f'<rect class="light" width="{SIDE}" height="{SIDE}"/><path class="dark" d="{_dark_squares()}"/>',
-        *(_square_rect(square, perspective, "marked") for square in marked),
         '<g class="pieces">',
         *(_piece_use(square, piece, perspective) for square, piece in board.piece_map().items()),
         "</g>",
@@ -145,11 +143,6 @@ def _dark_squares() -> str:
         for column in range(8)
         if (row + column) % 2
     )
-
-
-def _square_rect(square: chess.Square, perspective: chess.Color, kind: str) -> str:
-    x, y = _corner(square, perspective)
-    return f'<rect class="{kind}" x="{x}" y="{y}" width="{SQUARE}" height="{SQUARE}"/>'
 
 
 @functools.cache

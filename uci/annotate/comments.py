@@ -25,7 +25,7 @@ from uci.annotate.move_review import GameReview, MoveReview
 from uci.annotate.people import EASY_TO_MISS, WITHIN_REACH
 from uci.annotate.reasons import SHOWN_PLIES, point_of, reason_of, told_line
 from uci.common.evaluation import Evaluation
-from uci.language import _, later, several, shown_moves
+from uci.language import _, later, letters_shown, several, shown_moves
 
 PGN_RESULTS = ("1-0", "0-1", "1/2-1/2", "*")
 _EVALUATIONS = "evals"  # a review's mark where the evaluations in the game are its own
@@ -33,6 +33,7 @@ _STILL_WELL = 0.5  # winning chances of a side that missed something and did not
 _JUDGEMENT_NAGS = {1, 2, 3, 4, 5, 6}  # "!" to "?!"; at most one of them stands behind a move
 
 
+@letters_shown(is_own=False)
 def add_comments(review: GameReview, how: str = "") -> chess.pgn.Game:
     """Write a review into its own game, beside the comments and variations that are there, and
     return it.
@@ -48,9 +49,7 @@ def add_comments(review: GameReview, how: str = "") -> chess.pgn.Game:
     sides = {chess.WHITE: later("White: {summary}."), chess.BLACK: later("Black: {summary}.")}
     summary = " ".join(_(sides[side], summary=review.summary(side)) for side in review.sides)
     nodes = list(game.mainline())
-    summary = " ".join(
-        filter(None, [summary, review.reach, turning_sentence(review, is_own=False)])
-    )
+    summary = " ".join(filter(None, [summary, review.reach, turning_sentence(review)]))
     if how:
         summary += f" {_capital(how)}."
     is_evaluated = any(node.eval() for node in nodes)
@@ -62,19 +61,18 @@ def add_comments(review: GameReview, how: str = "") -> chess.pgn.Game:
     return game
 
 
-def turning_sentence(review: GameReview, is_own: bool | None = None) -> str:
-    """Return the move that turned the game and why, in letters as for `shown_moves`; "" where no
+def turning_sentence(review: GameReview) -> str:
+    """Return the move that turned the game and why; "" where no
     mistake did, and where the review was stopped.
     """
     move = review.turning_move
     if move is None:
         return ""
-    name = f"{move.number} {shown_moves(move.san, is_own)}{move.mark.symbol if move.mark else ''}"
-    if why := reason_of(move, is_own).text:
-        return _("Turning point: {move} {reason}.", move=name, reason=why)
+    if why := reason_of(move).text:
+        return _("Turning point: {move} {reason}.", move=move.title, reason=why)
     before, after = (f"{100 * chances:.0f}" for chances in move.chances)
     text = later("Turning point: {move}; winning chances drop from {before}% to {after}%.")
-    return _(text, move=name, before=before, after=after)
+    return _(text, move=move.title, before=before, after=after)
 
 
 def forget_review(game: chess.pgn.Game) -> None:
@@ -105,7 +103,7 @@ def _comment_move(move: MoveReview, node: chess.pgn.ChildNode) -> None:
     replaced = node.nags & _JUDGEMENT_NAGS
     node.nags = (node.nags - replaced) | {move.mark.nag}
     marks = " ".join(map(str, [move.mark.nag, *sorted(replaced)]))
-    node.comment = with_review(node.comment, move_comment(move, is_own=False), marks)
+    node.comment = with_review(node.comment, move_comment(move), marks)
     if (
         move.best_line
         and not move.is_best
@@ -125,9 +123,8 @@ def _add_line(node: chess.pgn.GameNode, line: Sequence[chess.Move]) -> None:
     node.add_line(shown, starting_comment=review_mark(len(shown)))
 
 
-def move_comment(move: MoveReview, with_answer: bool = True, is_own: bool | None = None) -> str:
-    """Why a judged move is bad, what it costs, and, with the answer, what was better, in letters as
-    for `shown_moves`.
+def move_comment(move: MoveReview, with_answer: bool = True) -> str:
+    """Why a judged move is bad, what it costs, and, with the answer, what was better.
 
     A move without a reason has a line instead: what it allows or, for a side that still stands
     well, what it missed.
@@ -139,13 +136,13 @@ def move_comment(move: MoveReview, with_answer: bool = True, is_own: bool | None
     if move.mark is None:
         return ""
     if move.mark not in BAD:
-        return " ".join(filter(None, [_praise(move, is_own), _told_of_finders(move, is_own)]))
+        return " ".join(filter(None, [_praise(move), _told_of_finders(move)]))
     before, after = (f"{100 * chances:.0f}" for chances in move.chances)
-    why = reason_of(move, is_own).text
+    why = reason_of(move).text
     if not why and move.reply_line and move.chances[1] < _STILL_WELL:
         why = _(
             "allows {line}",
-            line=told_line(board_after(move.board, move.move), move.reply_line, is_own),
+            line=told_line(board_after(move.board, move.move), move.reply_line),
         )
     sentences = [f"{why}."] if why else []
     if before != after:
@@ -153,31 +150,31 @@ def move_comment(move: MoveReview, with_answer: bool = True, is_own: bool | None
             _("your winning chances drop from {before}% to {after}%.", before=before, after=after)
         )
     if with_answer and move.best_line and not move.is_best:
-        sentences.append(_("Better was {move}.", move=_answer(move, is_own, with_line=not why)))
-    sentences += filter(None, [_told_of_finders(move, is_own, with_answer)])
+        sentences.append(_("Better was {move}.", move=_answer(move, with_line=not why)))
+    sentences += filter(None, [_told_of_finders(move, with_answer)])
     sentences[1:] = map(_capital, sentences[1:])
     return _("{kind}: {text}", kind=_capital(_(move.mark.name)), text=" ".join(sentences))
 
 
-def _answer(move: MoveReview, is_own: bool | None, with_line: bool) -> str:
+def _answer(move: MoveReview, with_line: bool) -> str:
     """Return the better move, and what follows it where that is wanted and known."""
     better, *rest = move.best_line
-    answer = shown_moves(move.board.san(better), is_own)
+    answer = shown_moves(move.board.san(better))
     if not (rest and with_line):
         return answer
-    line = told_line(board_after(move.board, better), rest, is_own)
+    line = told_line(board_after(move.board, better), rest)
     return _("{move}, with {line}", move=answer, line=line)
 
 
-def _praise(move: MoveReview, is_own: bool | None) -> str:
+def _praise(move: MoveReview) -> str:
     if move.mark == BRILLIANT:
         text = _("Brilliant: a sacrifice that is hard to see, and the best move.")
-        return f"{text} {point_of(move, is_own)}"
+        return f"{text} {point_of(move)}"
     text = later("The only good move: any other lowers your winning chances by {points}% or more.")
     return _(text, points=f"{100 * move.gap:.0f}")
 
 
-def _told_of_finders(move: MoveReview, is_own: bool | None = None, with_answer: bool = True) -> str:
+def _told_of_finders(move: MoveReview, with_answer: bool = True) -> str:
     """Return how many players find the better move, and how many play this one; "" where nothing
     tells it.
 
@@ -186,7 +183,7 @@ def _told_of_finders(move: MoveReview, is_own: bool | None = None, with_answer: 
     people = move.people
     if people is None:
         return ""
-    values = {"rating": people.players, "better": _better_name(move, is_own, with_answer)}
+    values = {"rating": people.players, "better": _better_name(move, with_answer)}
     text = several(
         "{count} of 100 players around {rating} finds {better}",
         "{count} of 100 players around {rating} find {better}",
@@ -194,7 +191,7 @@ def _told_of_finders(move: MoveReview, is_own: bool | None = None, with_answer: 
         **values,
     )
     if move.mark in BAD:
-        played = shown_moves(move.san, is_own)
+        played = shown_moves(move.san)
         count = round(100 * people.play)
         if count == 0:
             text += _(", nobody plays {move}", move=played)
@@ -207,13 +204,13 @@ def _told_of_finders(move: MoveReview, is_own: bool | None = None, with_answer: 
     return f"{text}."
 
 
-def _better_name(move: MoveReview, is_own: bool | None, with_answer: bool) -> str:
+def _better_name(move: MoveReview, with_answer: bool) -> str:
     """Return what is found: `Rxc3`, or words that do not give it away."""
     if move.mark not in BAD:
-        return shown_moves(move.san, is_own)
+        return shown_moves(move.san)
     if not (with_answer and move.best_line):
         return _("a better move")
-    name = shown_moves(move.board.san(move.best_line[0]), is_own)
+    name = shown_moves(move.board.san(move.best_line[0]))
     if move.also_good:
         return _("{move} or another good move", move=name)
     return name

@@ -87,7 +87,6 @@ class Lines:
     mate_better: int | None = None
     cost_cp: float | None = None  # what the evaluation loses by the move, if known
     best_cp: float | None = None  # the mover's evaluation of the better move, if known
-    is_own: bool | None = None  # letters for pieces as for `shown_moves`
 
     # Of an answer that is a sacrifice: the capture, and what follows.
     taken: Sequence[chess.Move] = ()
@@ -141,18 +140,17 @@ class Lines:
         return min(each_cp * min(pawns, _MOST_COUNTED), _SHARE_LEFT * (best_cp - _WORST_CP))
 
 
-def reason_of(move: MoveReview, is_own: bool | None = None) -> MoveReason:
-    """Return why a move is worse than the best one, in letters as for `shown_moves`; without a text
-    where no rule knows. It takes some hundredths of a second, once in each language.
+def reason_of(move: MoveReview) -> MoveReason:
+    """Return why a move is worse than the best one; without a text
+    where no rule knows. It takes some hundredths of a second, once in each language and its letters.
     """
-    is_own = shows_own_letters() if is_own is None else is_own
-    told_in = spoken(), is_own
+    told_in = spoken(), shows_own_letters()
     if told_in not in move.reasons:
-        move.reasons[told_in] = find_reason(_lines_of(move, is_own))
+        move.reasons[told_in] = find_reason(_lines_of(move))
     return move.reasons[told_in]
 
 
-def _lines_of(move: MoveReview, is_own: bool) -> Lines:
+def _lines_of(move: MoveReview) -> Lines:
     before = move.before.seen_by_white(move.mover)
     after = move.after.seen_by_white(move.mover)
     return Lines(
@@ -164,7 +162,6 @@ def _lines_of(move: MoveReview, is_own: bool) -> Lines:
         mate_better=before.mate,
         cost_cp=before.score_cp - after.score_cp,
         best_cp=before.score_cp,
-        is_own=is_own,
         taken=move.taken,
         is_blunder=move.mark == BLUNDER,
     )
@@ -187,10 +184,10 @@ def find_reason(lines: Lines) -> MoveReason:
     return NO_REASON
 
 
-def point_of(move: MoveReview, is_own: bool | None = None) -> str:
-    """Return what a brilliant move leads to, in letters as for `shown_moves`."""
+def point_of(move: MoveReview) -> str:
+    """Return what a brilliant move leads to."""
     answered = board_after(move.board, move.move)
-    line = told_line(answered, move.reply_line, is_own)
+    line = told_line(answered, move.reply_line)
     moves = move.after.seen_by_white(move.mover).mate or 0
     if moves > 0 and line:
         mate = mate_text(move.board, (move.move, *move.reply_line), moves)
@@ -240,10 +237,10 @@ def _sacrifice(lines: Lines) -> MoveReason:
     after = lines.answered
     if not answers or lines.is_dropped or not offers(after, answers[0]):
         return NO_REASON
-    move = told_line(after, answers[:1], lines.is_own)
+    move = told_line(after, answers[:1])
     if not lines.taken:
         return MoveReason(_("runs into the sacrifice {move}", move=move), "sacrifice")
-    acceptance = told_line(board_after(after, answers[0]), lines.taken, lines.is_own)
+    acceptance = told_line(board_after(after, answers[0]), lines.taken)
     text = later("runs into the sacrifice {move}; if it is taken, {line}")
     return MoveReason(_(text, move=move, line=acceptance), "sacrifice")
 
@@ -344,10 +341,10 @@ def _lost(lines: Lines, line: Sequence[chess.Move], lost: Balance) -> MoveReason
         text = _("loses {material} to {motif}", material=lost.text, motif=how.text)
         return MoveReason(text, how.theme)
     if how.text:
-        taking = told_line(after, line[:1], lines.is_own)
+        taking = told_line(after, line[:1])
         text = later("loses {material} to {move}: {state}")
         return MoveReason(_(text, material=lost.text, move=taking, state=how.text), HANGING)
-    moves = told_line(after, line, lines.is_own)
+    moves = told_line(after, line)
     return MoveReason(
         _("loses {material} after {line}", material=lost.text, line=moves), MATERIAL_KIND
     )
@@ -465,7 +462,7 @@ def _runs_into(lines: Lines, plies: int, purpose: str, kind: str = POSITION) -> 
     """Return what the answers do, where something is told of them."""
     if not purpose:
         return NO_REASON
-    move = told_line(lines.answered, lines.played[1 : 1 + plies], lines.is_own)
+    move = told_line(lines.answered, lines.played[1 : 1 + plies])
     return MoveReason(_("runs into {move}, {deed}", move=move, deed=purpose), kind)
 
 
@@ -475,7 +472,7 @@ def _misses(lines: Lines, plies: int, purpose: str, kind: str = POSITION) -> Mov
     """
     if not purpose or lines.is_dropped:
         return NO_REASON
-    move = told_line(lines.board, lines.better[:plies], lines.is_own)
+    move = told_line(lines.board, lines.better[:plies])
     return MoveReason(_("misses {move}, {deed}", move=move, deed=purpose), kind, is_missed=True)
 
 
@@ -487,7 +484,7 @@ def _greed(lines: Lines) -> MoveReason:
     if not is_greedy or not answers or plies > _PLIES_TOLD:
         return NO_REASON
     piece = on_square(board, lines.played[0].to_square)
-    line = told_line(lines.answered, answers, lines.is_own)
+    line = told_line(lines.answered, answers)
     return MoveReason(
         _("takes {piece}, but {line} is worth more", piece=piece, line=line), MATERIAL_KIND
     )
@@ -502,7 +499,7 @@ def _ending(lines: Lines) -> MoveReason:
     if not is_ending or best_cp is None or not lines.played[1:]:
         return NO_REASON
     left_cp = best_cp - (lines.cost_cp or 0.0)
-    line = told_line(lines.answered, lines.played[1:], lines.is_own)
+    line = told_line(lines.answered, lines.played[1:])
     if best_cp >= _DECIDED_CP and abs(left_cp) <= _EVEN_CP:
         return MoveReason(_("turns a won ending into an even one after {line}", line=line))
     is_lost = abs(best_cp) <= _EVEN_CP and left_cp <= -_DECIDED_CP
@@ -523,10 +520,10 @@ def _position(lines: Lines) -> MoveReason:
         and not _exposing(board, lines.better)
     ):
         before = board_after(board, *lines.played[:at])
-        line = told_line(before, lines.played[at : at + 2], lines.is_own)
+        line = told_line(before, lines.played[at : at + 2])
         return MoveReason(_("exposes the king to {move}", move=line))
     if _is_prevented(lines):
-        answer = told_line(lines.answered, lines.played[1:2], lines.is_own)
+        answer = told_line(lines.answered, lines.played[1:2])
         return _misses(lines, 1, _("which prevents {move}", move=answer))
     if board.is_capture(move) or developing(board, move):
         return NO_REASON
@@ -575,9 +572,9 @@ def _is_prevented(lines: Lines) -> bool:
     )
 
 
-def told_line(board: chess.Board, line: Sequence[chess.Move], is_own: bool | None) -> str:
+def told_line(board: chess.Board, line: Sequence[chess.Move]) -> str:
     """Return the first moves of a line as a sentence has them: `11...Na4 12. Qe5 Nxb2`."""
-    return shown_moves(board.variation_san(line[:_PLIES_TOLD]), is_own)
+    return shown_moves(board.variation_san(line[:_PLIES_TOLD]))
 
 
 # A coach's order: what costs most comes first.

@@ -47,9 +47,9 @@ class GamesFolder:
         with contextlib.suppress(OSError):  # nothing can be written there
             (folder / REVIEWS).mkdir(parents=True, exist_ok=True)
 
-    def refresh(self, on_games: OnGames = lambda read, left: None) -> list[str]:
+    def refresh(self) -> list[str]:
         """Do all steps of `refreshing` at once."""
-        return finish(self.refreshing(on_games))
+        return finish(self.refreshing())
 
     def refreshing(
         self, on_games: OnGames = lambda read, left: None, imported: str = ""

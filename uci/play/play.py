@@ -30,7 +30,7 @@ from uci.game.game_file import LAST, games_folder, load_game
 from uci.game.level import DEFAULT_LEVEL, DEFAULT_NAME, LEVEL_FORMS, Level, levels_text, parse_level
 from uci.game.timed_game import Setup, chess960_start, saved_game
 from uci.help_language import translate_help
-from uci.language import _, later, show_own_letters, shown_moves
+from uci.language import _, later, letters_shown, show_own_letters, shown_moves
 from uci.play.asking import ask_line
 from uci.play.game import TerminalGame, TerminalSettings
 from uci.play.loop import sit_down
@@ -286,5 +286,6 @@ def _clock(text: str) -> str:
 def completions(board: chess.Board, begun: str) -> list[str]:
     """Return the commands and legal moves that begin so."""
     moves = [board.san(move) for move in board.legal_moves]
-    words = {*typed_words(), *moves, *(shown_moves(move, is_own=True) for move in moves)}
+    with letters_shown(is_own=True):
+        words = {*typed_words(), *moves, *map(shown_moves, moves)}
     return sorted(word for word in words if word.startswith(begun))

@@ -55,26 +55,24 @@ def _typed(fen: str, shown: chess.Board) -> tuple[chess.Board, list[str]]:
     return board, notes
 
 
-def chosen_game(
-    board: chess.Board, side: str, level: str, clock: str, rng: random.Random | None = None
-) -> Setup:
+def chosen_game(board: chess.Board, side: str, level: str, clock: str) -> Setup:
     """Return a game from a board. The person plays `side` (white, black, random) or watches (none);
-    `clock` "" is none. `rng` chooses a random side; without it, nothing can foretell which.
+    `clock` "" is none.
 
     Raises ConfigError.
     """
-    human = _chosen_side(side, rng or random.Random())
+    human = _chosen_side(side)
     levels = dict.fromkeys(chess.COLORS, parse_level(level))
     clocks = GameClock(parse_time_control(clock)) if clock else None
     return Setup(board, human, levels, clocks, is_watched=human is None)
 
 
-def _chosen_side(side: str, rng: random.Random) -> chess.Color | None:
+def _chosen_side(side: str) -> chess.Color | None:
     """Return the side of the person, None for neither. Raises ConfigError."""
     if side == "none":
         return None
     if side == "random":
-        return rng.random() < 0.5
+        return random.choice(chess.COLORS)
     if side not in chess.COLOR_NAMES:
         raise ConfigError(f"side {side!r}: expected white, black, random or none")
     return side == "white"

@@ -110,9 +110,9 @@ def test_captures_that_gain_are_listed():
 def test_a_board_is_drawn():
     board = chess.Board("4k3/8/8/8/8/8/4P3/4K2R w K - 0 1")
     arrows = [Arrow(chess.E2, chess.E4, "better")]
-    text = board_svg(board, arrows=arrows, marked=[chess.E2], label='a "<quoted>" label')
+    text = board_svg(board, arrows=arrows, label='a "<quoted>" label')
     assert text.count("<use ") == 4
-    for told in ('class="arrow better"', 'class="marked" x="180" y="270"', "&lt;quoted&gt;"):
+    for told in ('class="arrow better"', "&lt;quoted&gt;"):
         assert told in text
     assert describe_board(board) == "White: Ke1 Rh1 e2. Black: Ke8. White to move"
 

@@ -148,7 +148,7 @@ def test_games_are_listed_while_others_are_still_to_come(many):
 
 def test_it_is_told_how_many_games_are_still_to_come(many):
     told = []
-    many.refresh(lambda read, left: told.append((read, left)))
+    finish(many.refreshing(lambda read, left: told.append((read, left))))
     assert [read for read, _ in told] == [*range(1, 61)]
     assert all(abs(read + left - 60) <= 2 for read, left in told)
 
