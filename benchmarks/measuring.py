@@ -1,29 +1,16 @@
-"""Helpers for the measuring commands: arguments, output, speeds in turns, games to search, engines,
-memory, a tree's fingerprint.
-"""
+"""Helpers for the measuring commands: arguments, output, speeds in turns."""
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import shlex
 import shutil
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import chess
-import numpy as np
-
-from engine import Engine
 from engine.cli.command_line import CommandParser
 from engine.files.json_text import json_text
-from engine.options import EngineOptions
-
-EVALUATORS = ("sparse", "hybrid", "network", "material")
-GAME = """e4 e5 Nf3 Nc6 Bb5 a6 Ba4 Nf6 O-O Be7 Re1 b5 Bb3 d6 c3 O-O h3 Na5 Bc2 c5 d4 Qc7 Nbd2 cxd4 cxd4 Nc6 Nb3 a5 Be3
-    a4 Nbd2 Bd7 Rc1 Qb7 Qe2 Rfe8 Bd3 b4 a3 h6 axb4 exd4 Nxd4 Nxb4 Bb1 d5 e5 Ne4"""
 
 Row = Mapping[str, object]
 
@@ -139,58 +126,3 @@ def take_turns(
                 done += run()
             speeds[name].append(done / max(passed, 1e-9))
     return speeds
-
-
-class Progress:
-    """Reports the progress of long work on stderr, at most once every ten seconds."""
-
-    def __init__(self, name: str, total: int) -> None:
-        self._name, self._total = name, total
-        self._begun = self._told = time.monotonic()
-
-    def update(self, done: int) -> None:
-        """Report that `done` of the total is done."""
-        now = time.monotonic()
-        if now - self._told >= 10.0 and done:
-            self._told = now
-            left = (now - self._begun) * (self._total - done) / done
-            print(
-                f"{self._name}: {done:,} of {self._total:,}, {left:.0f} s left",
-                file=sys.stderr,
-                flush=True,
-            )
-
-
-def game_boards() -> list[chess.Board]:
-    """Every position of one quiet game, each with its move history."""
-    board = chess.Board()
-    boards = [board.copy()]
-    for san in GAME.split():
-        board.push_san(san)
-        boards.append(board.copy())
-    return boards
-
-
-def new_engine(evaluator: str, threads: int = 1, hash_mib: int = 64) -> Engine:
-    """Return an engine with the named evaluator and compiled kernels."""
-    engine = Engine(EngineOptions(evaluator=evaluator, threads=threads, hash_mib=hash_mib))
-    engine.warm_up()
-    return engine
-
-
-def tree_hash(engine: Engine) -> str:
-    """Return a fingerprint of every node and edge of the engine's tree, without scratch arrays."""
-    from engine.search.tree.arrays import EDGE_FIELDS, EDGES, NO_NODE, NODE_FIELDS, NODES
-
-    tree = engine._search.tree
-    nodes, edges = int(tree.counters[NODES]), int(tree.counters[EDGES])
-    digest = hashlib.sha256(f"{nodes} {edges}".encode())
-    used = tree.order[:nodes]
-    place = np.full(len(tree.nodes) + 1, NO_NODE, np.int32)
-    place[used] = range(nodes)
-    for name in sorted(NODE_FIELDS.keys() - {"seen_in"}):
-        digest.update(getattr(tree, name)[used].tobytes())
-    for name in EDGE_FIELDS:
-        values = getattr(tree, name)[:edges]
-        digest.update((place[values] if name == "child" else values).tobytes())
-    return digest.hexdigest()[:16]

@@ -16,7 +16,6 @@ EXAMPLE = re.compile(r"^ *python -m benchmarks\.(\w+) ?(.*?)(?: {3,}.*| \.\.\. .
 
 # What makes an example small. The others are too large, or have tests of their own.
 TINY = {
-    "determinism": "--evaluators material --threads 1 --runs 1 --nodes 20",
     "inference": "--nets 8x1 --batches 1 8 --threads 1",
     "reviews": "game.annotated.pgn --engine stockfish --nodes 1000",
     "selfplay_speed": "--net sparse-128 --batch 32 --visits 4 --concurrency 4 --seconds 0.06",

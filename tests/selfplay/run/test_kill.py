@@ -1,8 +1,8 @@
-"""A few kills of the campaign: `python -m benchmarks.kill_campaign` makes a hundred."""
+"""A few kills of the campaign: `python -m tests.selfplay.run.kill_campaign` makes a hundred."""
 
 import pytest
 
-from benchmarks.kill_campaign import KILL_WITHIN_S, campaign
+from tests.selfplay.run.kill_campaign import KILL_WITHIN_S, campaign
 
 
 @pytest.mark.slow

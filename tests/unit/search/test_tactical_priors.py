@@ -6,7 +6,6 @@ import chess
 import numpy as np
 import pytest
 
-from benchmarks.measuring import tree_hash
 from engine.board.convert import decode_move, encode_move, row_from_board, stack_from_board
 from engine.board.layout import MAX_MOVES, NO_MOVE
 from engine.evaluation.material import MaterialEvaluator
@@ -26,7 +25,7 @@ from engine.tactics.alphabeta import (
 )
 from engine.tactics.quiescence import MATE_CP
 from tests.boards import board_after
-from tests.unit.search.trees import alone, search_nodes, small_tree, visit
+from tests.unit.search.trees import alone, search_nodes, small_tree, tree_fingerprint, visit
 
 WINDOW = np.int64(MATE_CP)
 SHARE = np.float32(HINT_PRIOR)
@@ -192,7 +191,7 @@ def test_a_new_game_is_a_new_game(evaluator, threads, before):
             first(player)
             player.set_position(chess.Board(COMBINATIONS[1][0]))
             search_nodes(player, 800)
-            trees.append(tree_hash(player))
+            trees.append(tree_fingerprint(player._search))
     assert trees[0] == trees[1]
 
 
@@ -221,7 +220,7 @@ def test_a_stop_between_two_answers_changes_nothing():
                 stop_between_answers(player)
                 assert player._tactical_priors.is_asking
             search_nodes(player, 5000)
-            trees.append(tree_hash(player))
+            trees.append(tree_fingerprint(player._search))
     assert trees[0] == trees[1]
 
 

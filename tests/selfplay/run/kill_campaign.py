@@ -1,7 +1,7 @@
 """Kill a tiny run with `kill -9` at random moments, resume it, and compare it with an undisturbed
 run.
 
-    python -m benchmarks.kill_campaign --kills 100 --seed 1
+    python -m tests.selfplay.run.kill_campaign --kills 100 --seed 1
 
 Each process is killed at a random moment of a phase drawn at random: while games are played, the
 candidate is trained, the gate is played, or between the gate's verdict and the first game of the
@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measuring import Progress, new_parser, report
+from benchmarks.measuring import new_parser, report
 from engine.files import dit_file
 from selfplay.main import main as aino_train
 from selfplay.records.game import encode_record
@@ -39,7 +39,7 @@ from selfplay.records.replay import part_path, published_generations, read_segme
 from selfplay.run.folder import RunFolder
 from selfplay.training.learner import load_checkpoint
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 SETTINGS = {
     "games": {"count": 16, "concurrent": 3, "visits": 12, "longest": 40, "resign_below": -1.0},
     "fit": {
@@ -229,13 +229,12 @@ def _kill_often(
     it died.
     """
     died = Counter[str]()
-    progress = Progress("kills", kills)
     targets = list(KILL_WITHIN_S) * (kills // len(KILL_WITHIN_S) + 1)
     for number, target in enumerate(rng.permutation(targets[:kills]).tolist()):
         wait_s = rng.uniform(0, KILL_WITHIN_S[target])
         died[lives.live_and_die(["loop", str(run), *FLAGS], run, target, wait_s)] += 1
         watch.look(run)
-        progress.update(number + 1)
+        print(f"{number + 1} of {kills} kills", file=sys.stderr)
     return died
 
 
