@@ -22,6 +22,11 @@ def lead(board: chess.Board, side: chess.Color) -> int:
     )
 
 
+def worth_on(board: chess.Board, square: chess.Square) -> int:
+    """Return what stands on a square, in pawns; an empty one counts as a pawn."""
+    return WORTH[board.piece_type_at(square) or chess.PAWN]
+
+
 def captured(board: chess.Board, move: chess.Move) -> chess.PieceType | None:
     """Return the kind of piece that a move takes."""
     if board.is_en_passant(move):

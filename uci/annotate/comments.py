@@ -142,7 +142,7 @@ def move_comment(move: MoveReview, with_answer: bool = True) -> str:
     if not why and move.reply_line and move.chances[1] < _STILL_WELL:
         why = _(
             "allows {line}",
-            line=told_line(board_after(move.board, move.move), move.reply_line),
+            line=told_line(move.answered, move.reply_line),
         )
     sentences = [f"{why}."] if why else []
     if before != after:

@@ -150,9 +150,7 @@ def _turning_point(move: MoveReview) -> dict[str, object]:
         "title": move.title,
         "kind": _kind(move),
         "comment": move_comment(move),
-        "reply": shown_moves(
-            board_after(move.board, move.move).variation_san(move.reply_line[:SHOWN_PLIES])
-        ),
+        "reply": shown_moves(move.answered.variation_san(move.reply_line[:SHOWN_PLIES])),
         "board": board_svg(
             move.board,
             perspective=move.mover,
@@ -177,7 +175,7 @@ def _replay(review: GameReview) -> list[dict[str, object]]:
 
 def _step(move: MoveReview, node: chess.pgn.ChildNode) -> dict[str, object]:
     """Return what is shown after a move."""
-    after = board_after(move.board, move.move)
+    after = move.answered
     text = f"{move.title} {move.after.text}"
     if comment := move_comment(move):
         text += f". {comment}"

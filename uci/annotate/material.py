@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import chess
 
 from engine.board.notation import board_after
-from engine.board.worth import WORTH, lead, worth_taken
+from engine.board.worth import WORTH, lead, worth_on, worth_taken
 from uci.language import _, later
 
 # Nouns are objects of their sentences, unless the context is "subject" or "of": German has other
@@ -150,7 +150,7 @@ def _recaptured(board: chess.Board, square: chess.Square) -> chess.Board | None:
     if recapture is None or gain == 0:
         return board
     after = board_after(board, recapture)
-    is_whole = gain == WORTH[board.piece_type_at(square) or chess.PAWN]
+    is_whole = gain == worth_on(board, square)
     return after if is_whole and most_to_win(after) < gain else None
 
 
@@ -200,7 +200,7 @@ def cheapest_capture(board: chess.Board, square: chess.Square) -> chess.Move | N
     takers = board.generate_legal_captures(to_mask=chess.BB_SQUARES[square])
     return min(
         takers,
-        key=lambda taker: WORTH[board.piece_type_at(taker.from_square) or chess.PAWN],
+        key=lambda taker: worth_on(board, taker.from_square),
         default=None,
     )
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import chess
 
 from engine.board.notation import board_after
-from engine.board.worth import WORTH, captured, worth_taken
+from engine.board.worth import WORTH, captured, worth_on, worth_taken
 from uci.annotate.material import (
     ONE_PIECE,
     Balance,
@@ -133,7 +133,7 @@ def _fork(won: _Win) -> str:
     for step in won.preparations:
         if won.line[step].to_square == square and won.stood_there(step):
             after = won.boards[step + 1]
-            attacker = WORTH[after.piece_type_at(square) or chess.PAWN]
+            attacker = worth_on(after, square)
             targets = after.attacks(square) & after.occupied_co[won.defender]
             prey = [target for target in targets if _is_prey(after, target, attacker)]
             if len(prey) > 1 and won.square in prey:
@@ -198,9 +198,7 @@ def _discovered(won: _Win) -> str:
             if after.piece_type_at(target) == chess.KING:
                 if step == won.at or taker == move.to_square:
                     return _("a discovered check")
-            elif step == won.at - 2 and _is_prey(
-                after, target, WORTH[after.piece_type_at(square) or chess.PAWN]
-            ):
+            elif step == won.at - 2 and _is_prey(after, target, worth_on(after, square)):
                 is_taken = (
                     won.square == target
                     and won.stood_there(step)

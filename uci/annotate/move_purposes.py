@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import chess
 
 from engine.board.notation import board_after
-from engine.board.worth import WORTH
+from engine.board.worth import worth_on
 from uci.annotate.material import gain_on, listed, on_square
 from uci.annotate.motifs import fork_text, opened
 from uci.language import _
@@ -55,7 +55,7 @@ def _driven(after: chess.Board, attacked: chess.SquareSet, answers: Sequence[che
 
 def _attacked(after: chess.Board, attacked: chess.SquareSet) -> str:
     """Return the two dearest of the attacked pieces."""
-    kinds = sorted(attacked, key=lambda at: -WORTH[after.piece_type_at(at) or chess.PAWN])
+    kinds = sorted(attacked, key=lambda at: -worth_on(after, at))
     pieces = listed([on_square(after, at) for at in kinds[:2]])
     return _("which attacks {pieces}", pieces=pieces) if pieces else ""
 

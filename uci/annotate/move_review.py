@@ -90,6 +90,16 @@ class MoveReview:
         return self.board.turn
 
     @property
+    def answered(self) -> chess.Board:
+        """The position after the move."""
+        return board_after(self.board, self.move)
+
+    @property
+    def played_line(self) -> tuple[chess.Move, ...]:
+        """The move and what follows it."""
+        return (self.move, *self.reply_line)
+
+    @property
     def number(self) -> str:
         """`12.` or `12...`."""
         return move_number(self.board)

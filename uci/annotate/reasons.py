@@ -156,7 +156,7 @@ def _lines_of(move: MoveReview) -> Lines:
     return Lines(
         # Each copy of it copies its history, too.
         move.board.copy(stack=False),
-        (move.move, *move.reply_line),
+        move.played_line,
         move.best_line,
         mate_played=after.mate,
         mate_better=before.mate,
@@ -186,13 +186,12 @@ def find_reason(lines: Lines) -> MoveReason:
 
 def point_of(move: MoveReview) -> str:
     """Return what a brilliant move leads to."""
-    answered = board_after(move.board, move.move)
-    line = told_line(answered, move.reply_line)
+    line = told_line(move.answered, move.reply_line)
     moves = move.after.seen_by_white(move.mover).mate or 0
     if moves > 0 and line:
-        mate = mate_text(move.board, (move.move, *move.reply_line), moves)
+        mate = mate_text(move.board, move.played_line, moves)
         return _("The point is {line}: {mate}.", line=line, mate=mate)
-    points = balances(move.board, (move.move, *move.reply_line), 1 + SHOWN_PLIES)
+    points = balances(move.board, move.played_line, 1 + SHOWN_PLIES)
     gain = points[max(points)]
     if gain.pawns > 0 and gain.won:
         return _("The point is {line}, which wins {material}.", line=line, material=gain.text)

@@ -283,17 +283,19 @@ class Catalogue:
 
         Equal games are one row, of the one that was changed last, but for those that are unfolded.
         """
-        about = self._changes, query
-        if self._listed is None or self._listed[0] != about:
-            games = self._sorted(self._chosen(query), query.order)
-            self._listed = about, folded(games, query.unfolded)
-        rows = self._listed[1]
+        rows = self._folds(query)
         return [self._row(*row) for row in rows[offset : offset + PAGE]], len(rows)
 
     def keys(self, query: GameQuery) -> list[str]:
         """Return the keys of all games that a list shows, in its order."""
-        games = self._sorted(self._chosen(query), query.order)
-        return [game.key for game, _copies in folded(games, query.unfolded)]
+        return [game.key for game, _copies in self._folds(query)]
+
+    def _folds(self, query: GameQuery) -> list[Fold]:
+        about = self._changes, query
+        if self._listed is None or self._listed[0] != about:
+            games = self._sorted(self._chosen(query), query.order)
+            self._listed = about, folded(games, query.unfolded)
+        return self._listed[1]
 
     def _row(self, game: Game, copies: int) -> dict[str, Any]:
         accuracy = self._accuracy(game)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import chess
 
 from engine.board.perft import perft
-from engine.cli.console import make_console, waiting
+from engine.cli.console import make_console, say, waiting
 from engine.cli.option_forms import add_flags, options_from_flags
 from engine.errors import NetFileError
 from engine.evaluation.protocol import kernels_needed
@@ -53,12 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
                     if evaluator == "auto":
                         chosen[needed, "people"] = replace(engine.options, play_like="people")
             except NetFileError as error:
-                console.print(
-                    f"no {evaluator} evaluator: {error}",
-                    markup=False,
-                    highlight=False,
-                    soft_wrap=True,
-                )
+                say(console, f"no {evaluator} evaluator: {error}")
         perft(chess.Board(), 3)
         for (needed, _), choice in chosen.items():
             for threads in THREADS:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import chess
 
 from engine.board.notation import board_after
-from engine.board.worth import WORTH, worth_taken
+from engine.board.worth import WORTH, worth_on, worth_taken
 from uci.protocol.words import NO_MOVE
 
 
@@ -44,5 +44,5 @@ def _gain(board: chess.Board, move: chess.Move) -> float:
 def _exchanged(board: chess.Board, move: chess.Move) -> int:
     """Return what a capture gains, if taking a protected piece costs the one that takes."""
     protected = board.is_attacked_by(not board.turn, move.to_square)
-    taker = WORTH[board.piece_type_at(move.from_square) or chess.PAWN]
+    taker = worth_on(board, move.from_square)
     return max(0, worth_taken(board, move) - protected * taker)

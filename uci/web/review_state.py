@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import chess
 import chess.pgn
 
-from engine.board.notation import board_after
 from uci.annotate.comments import move_comment
 from uci.annotate.move_review import MoveReview
 from uci.language import _, later, shown_moves
@@ -35,6 +34,7 @@ class BoardReview:
 NO_REVIEW = BoardReview()
 
 
+@dataclass
 class Lesson:
     """What was tried in the place of a mistake, and what is said of it.
 
@@ -46,16 +46,13 @@ class Lesson:
         is_over: a good move was found or shown.
     """
 
-    def __init__(
-        self, mistake: MoveReview, node: chess.pgn.ChildNode, place: tuple[int, int]
-    ) -> None:
-        self.mistake = mistake
-        self.node = node
-        self.place = place
-        self.says = ""
-        self.line: Sequence[chess.Move] = ()
-        self.is_looking = False
-        self.is_over = False
+    mistake: MoveReview
+    node: chess.pgn.ChildNode
+    place: tuple[int, int]
+    says: str = ""
+    line: Sequence[chess.Move] = ()
+    is_looking: bool = False
+    is_over: bool = False
 
     @property
     def asks(self) -> str:
@@ -105,7 +102,6 @@ class Lesson:
         """Tell the cost of a try and what answers it."""
         sentences = [text, move_comment(tried, with_answer=False)]
         if tried.reply_line:
-            after = board_after(tried.board, tried.move)
-            line = shown_moves(after.variation_san(tried.reply_line[:_TOLD]))
+            line = shown_moves(tried.answered.variation_san(tried.reply_line[:_TOLD]))
             sentences.append(_("{line} follows.", line=line))
         self.says = " ".join([*sentences, _("Try again.")])

@@ -5,6 +5,7 @@ analysis.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import chess
@@ -51,7 +52,7 @@ def snapshot(
         "turn": chess.COLOR_NAMES[board.turn],
         "chess960": board.chess960,
         "clock": _clock(board_game),
-        "end": _end(board_game),
+        "end": board_game.end and asdict(board_game.end),
         "thinking": board_game.is_engine_turn,
         "loading": board_game.is_loading and (board_game.is_engine_turn or board_game.is_asked),
         "names": _names(board_game),
@@ -61,13 +62,6 @@ def snapshot(
         "review": review_told(review),
         "lesson": None if lesson is None else _lesson(lesson, study),
     }
-
-
-def _end(board_game: BoardGame) -> dict[str, str] | None:
-    end = board_game.end
-    if end is None:
-        return None
-    return {"result": end.result, "reason": end.reason}
 
 
 def review_of(review: BoardReview, study: Study) -> dict[str, Any]:
