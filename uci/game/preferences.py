@@ -38,20 +38,18 @@ class Preferences:
         return cls(game.level.text, "" if game.clock is None else game.clock.control.text)
 
     @classmethod
-    def read(cls, folder: Path | None) -> Preferences:
+    def read(cls, folder: Path) -> Preferences:
         """Return what was kept in a folder, or the usual choice where nothing readable was."""
-        if folder is not None:
-            # Anybody may have written anything there; the next choice is written in its place.
-            with contextlib.suppress(
-                OSError, ValueError, TypeError, KeyError, RecursionError, ConfigError
-            ):
-                facts = json.loads((folder / CHOICE).read_text(encoding="utf-8"))
-                return cls.parse(str(facts["level"]), str(facts["clock"]))
+        # Anybody may have written anything there; the next choice is written in its place.
+        with contextlib.suppress(
+            OSError, ValueError, TypeError, KeyError, RecursionError, ConfigError
+        ):
+            facts = json.loads((folder / CHOICE).read_text(encoding="utf-8"))
+            return cls.parse(str(facts["level"]), str(facts["clock"]))
         return cls()
 
-    def keep(self, folder: Path | None) -> None:
+    def keep(self, folder: Path) -> None:
         """Keep it in a folder. Where nothing can be written, it lasts as long as the program."""
-        if folder is not None:
-            with contextlib.suppress(OSError):
-                folder.mkdir(parents=True, exist_ok=True)
-                write_file(folder / CHOICE, json.dumps(asdict(self)))
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_file(folder / CHOICE, json.dumps(asdict(self)))

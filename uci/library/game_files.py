@@ -131,7 +131,7 @@ def _start(board: chess.Board) -> str:
 
 
 def review_path(folder: Path, line: str) -> Path:
-    """Return where the review of a line is kept in a folder of games."""
+    """Return where the review of a line, which is the file's stem, is kept in a folder of games."""
     return folder / REVIEWS / f"{line}.json"
 
 
@@ -139,11 +139,6 @@ def review_files(folder: Path) -> list[Path]:
     """Return all reviews in a folder of games."""
     paths = sorted((folder / REVIEWS).glob("*.json"))
     return [path for path in paths if is_key(path.stem)]
-
-
-def line_of_review(path: Path) -> str:
-    """Return the line of a review that is kept in a file."""
-    return path.stem
 
 
 # ---- reading -------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from engine.board.pgn.annotations import game_name
 from engine.errors import DataError
 from engine.files.atomic import atomic_write
 from uci.language import _, later, several
-from uci.library.game_files import game_in, line_of_review, review_files
+from uci.library.game_files import game_in, review_files
 from uci.library.game_query import day_of
 from uci.library.puzzles import Puzzle, read_lichess, read_set
 
@@ -139,6 +139,6 @@ def _puzzles_of_review(path: Path) -> Iterator[Puzzle]:
     with contextlib.suppress(Exception):  # another program may have written anything there
         review = json.loads(path.read_text(encoding="utf-8"))
         tags = game_in(review["game"]).tags
-        game = f"{line_of_review(path)} {day_of(tags.get('Date', ''))} {game_name(tags)}"
+        game = f"{path.stem} {day_of(tags.get('Date', ''))} {game_name(tags)}"
         for fields in review["puzzles"]:
             yield _puzzle_of(fields | {"game": game})

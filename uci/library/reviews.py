@@ -32,7 +32,7 @@ from uci.common.reading import read_text_games
 from uci.language import _
 from uci.library.catalogue import Catalogue, ReviewFacts
 from uci.library.cooperative import Steps, finish
-from uci.library.game_files import line_of_review, review_files, review_path
+from uci.library.game_files import review_files, review_path
 from uci.library.puzzles import OWN, Puzzle, puzzle_key, puzzles_of
 
 _JUDGEMENTS = {one.nag: one for one in (*BAD, GREAT, BRILLIANT)}
@@ -133,14 +133,14 @@ class Reviews:
 
     def _take_up(self, path: Path) -> None:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        line = line_of_review(path)
+        line = path.stem
         self._catalogue.note_review(line, _facts_of(kept["facts"]))
         puzzles = kept["puzzles"]
         self._puzzles[line] = {puzzle_key(puzzle["fen"], puzzle["moves"]) for puzzle in puzzles}
 
     def _forget(self, path: Path) -> None:
         self._known.pop(path, None)
-        line = line_of_review(path)
+        line = path.stem
         self._puzzles.pop(line, None)
         self._catalogue.note_review(line, None)
 

@@ -96,10 +96,12 @@ def opinion(result: SearchResult, mover: chess.Color) -> str:
     """
     played = [child for child in result.children if child.move == result.best_move and child.visits]
     if played:
-        return Evaluation.of_move(played[0]).seen_by_white(mover).white_text
-    if not result.infos:
+        evaluation = Evaluation.of_move(played[0])
+    elif result.infos:
+        evaluation = Evaluation.of_info(result.infos[0])
+    else:
         return _("book")
-    return Evaluation.of_info(result.infos[0]).seen_by_white(mover).white_text
+    return evaluation.seen_by_white(mover).white_text
 
 
 def _scores(game: TerminalGame, argument: str) -> None:
