@@ -61,21 +61,16 @@ def chosen_game(board: chess.Board, side: str, level: str, clock: str) -> Setup:
 
     Raises ConfigError.
     """
-    human = _chosen_side(side)
+    sides = {
+        "white": chess.WHITE,
+        "black": chess.BLACK,
+        "random": random.choice(chess.COLORS),
+        "none": None,
+    }
+    human = sides[side]
     levels = dict.fromkeys(chess.COLORS, parse_level(level))
     clocks = GameClock(parse_time_control(clock)) if clock else None
     return Setup(board, human, levels, clocks, is_watched=human is None)
-
-
-def _chosen_side(side: str) -> chess.Color | None:
-    """Return the side of the person, None for neither. Raises ConfigError."""
-    if side == "none":
-        return None
-    if side == "random":
-        return random.choice(chess.COLORS)
-    if side not in chess.COLOR_NAMES:
-        raise ConfigError(f"side {side!r}: expected white, black, random or none")
-    return side == "white"
 
 
 def loaded_game(text: str, number: int) -> tuple[Setup, list[str], str]:

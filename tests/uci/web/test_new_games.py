@@ -34,9 +34,3 @@ def test_the_person_plays_the_chosen_side(side, human):
 
 def test_a_random_side_is_either():
     assert {side_of("random") for _ in range(100)} == set(chess.COLORS)
-
-
-def test_an_unknown_side_is_refused():
-    """The person played Black."""
-    with pytest.raises(ConfigError, match="side 'green'"):
-        side_of("green")
