@@ -73,15 +73,24 @@ def _block_moments(x, channels, c, first, last, shift, total, square_total):
 
 
 @kernel(contract=True)
-def normalise(x, channels, mean, scale, beta, rectify, y):
-    """y = scale (x - mean) + beta, then max(., 0) with `rectify`; mean, scale and beta are [C]."""
+def _terms_at(terms, c, count):
+    zero = splat(0.0)
+    mean = load_part(terms[0], c, count, zero)
+    scale = load_part(terms[1], c, count, zero)
+    return mean, scale, load_part(terms[2], c, count, zero)
+
+
+@kernel(contract=True)
+def normalise(x, channels, terms, rectify, y):
+    """y = scale (x - mean) + beta, then max(., 0) with `rectify`; terms [3, C]: mean, scale and
+    beta.
+    """
     squares = len(x) // channels
     zero = splat(0.0)
     for first in range(0, squares, BLOCK):
         for c in range(0, channels, LANES):
             count = min(channels - c, LANES)
-            m, s = load_part(mean, c, count, zero), load_part(scale, c, count, zero)
-            b = load_part(beta, c, count, zero)
+            m, s, b = _terms_at(terms, c, count)
             for at in range(first * channels + c, min(first + BLOCK, squares) * channels, channels):
                 value = (load_part(x, at, count, zero) - m) * s + b
                 if rectify:
@@ -90,20 +99,18 @@ def normalise(x, channels, mean, scale, beta, rectify, y):
 
 
 @kernel(contract=True)
-def norm_sums(x, dy, channels, mean, scale, beta, rectify, total, weighted):
-    """Sum dz and dz (x - mean) over the board squares, float64 [C]; dz is dy where the norm's
+def norm_sums(x, dy, channels, terms, rectify, sums):
+    """Sum dz and dz (x - mean) over the board squares, float64 [2, C]; dz is dy where the norm's
     result is > 0.
     """
     squares = len(x) // channels
     zero = splat(0.0)
     block, weighted_block = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
-    total[:] = 0.0
-    weighted[:] = 0.0
+    sums[:] = 0.0
     for first in range(0, squares, BLOCK):
         for c in range(0, channels, LANES):
             count = min(channels - c, LANES)
-            m, s = load_part(mean, c, count, zero), load_part(scale, c, count, zero)
-            b = load_part(beta, c, count, zero)
+            m, s, b = _terms_at(terms, c, count)
             acc, weighted_acc = zero, zero
             for at in range(first * channels + c, min(first + BLOCK, squares) * channels, channels):
                 centred = load_part(x, at, count, zero) - m
@@ -115,23 +122,22 @@ def norm_sums(x, dy, channels, mean, scale, beta, rectify, total, weighted):
             store(block, 0, acc)
             store(weighted_block, 0, weighted_acc)
             for lane in range(count):
-                total[c + lane] += block[lane]
-                weighted[c + lane] += weighted_block[lane]
+                sums[0, c + lane] += block[lane]
+                sums[1, c + lane] += weighted_block[lane]
 
 
 @kernel(contract=True)
-def norm_input_gradient(x, dy, channels, mean, scale, beta, slope, constant, rectify, dx):
-    """dx = scale dz + slope (x - mean) + constant, with dz as in `norm_sums`; slope and constant
-    are [C].
+def norm_input_gradient(x, dy, channels, terms, factors, rectify, dx):
+    """dx = scale dz + slope (x - mean) + constant, with dz as in `norm_sums`; factors [2, C]: slope
+    and constant.
     """
     squares = len(x) // channels
     zero = splat(0.0)
     for first in range(0, squares, BLOCK):
         for c in range(0, channels, LANES):
             count = min(channels - c, LANES)
-            m, s = load_part(mean, c, count, zero), load_part(scale, c, count, zero)
-            b, k = load_part(beta, c, count, zero), load_part(slope, c, count, zero)
-            o = load_part(constant, c, count, zero)
+            m, s, b = _terms_at(terms, c, count)
+            k, o = load_part(factors[0], c, count, zero), load_part(factors[1], c, count, zero)
             for at in range(first * channels + c, min(first + BLOCK, squares) * channels, channels):
                 centred = load_part(x, at, count, zero) - m
                 dz = load_part(dy, at, count, zero)
@@ -144,8 +150,8 @@ def norm_input_gradient(x, dy, channels, mean, scale, beta, slope, constant, rec
 def batch_norm(x, channels, gamma, beta, epsilon, rectify, statistics, terms, y):
     """Normalise a batch; return whether its variances are finite.
 
-    Fills `statistics` float64 [2, C], mean and variance, and `terms` float32 [3, C], the mean,
-    scale and beta of `normalise`.
+    Fills `statistics` float64 [2, C], mean and variance, and the `terms` of `normalise`,
+    float32 [3, C].
     """
     moments(x, channels, statistics[0], statistics[1])
     for c in range(channels):
@@ -154,7 +160,7 @@ def batch_norm(x, channels, gamma, beta, epsilon, rectify, statistics, terms, y)
         terms[2, c] = beta[c]
         if not math.isfinite(statistics[1, c]):
             return False
-    normalise(x, channels, terms[0], terms[1], terms[2], rectify, y)
+    normalise(x, channels, terms, rectify, y)
     return True
 
 
@@ -167,10 +173,7 @@ def batch_norm_gradient(x, dy, channels, gamma, epsilon, rectify, statistics, te
     """
     squares = len(x) // channels
     sums, factors = np.empty((2, channels)), np.empty((2, channels), np.float32)
-    mean = terms[0]
-    scale = terms[1]
-    offset = terms[2]
-    norm_sums(x, dy, channels, mean, scale, offset, rectify, sums[0], sums[1])
+    norm_sums(x, dy, channels, terms, rectify, sums)
     for c in range(channels):
         factor = 1 / math.sqrt(statistics[1, c] + epsilon)
         dgamma = sums[1, c] * factor
@@ -178,7 +181,7 @@ def batch_norm_gradient(x, dy, channels, gamma, epsilon, rectify, statistics, te
         slopes[1, c] = sums[0, c]
         factors[0, c] = -gamma[c] * factor * factor * dgamma / squares
         factors[1, c] = -gamma[c] * factor * sums[0, c] / squares
-    norm_input_gradient(x, dy, channels, mean, scale, offset, factors[0], factors[1], rectify, dx)
+    norm_input_gradient(x, dy, channels, terms, factors, rectify, dx)
 
 
 @kernel(contract=True)
