@@ -158,69 +158,88 @@ THEIRS = {  # where PyTorch's name is another one
 }
 DRAWN = ("Conv", "Dense", "LSTM", "GRU", "RNN", "Self")  # layers of ours whose weights are drawn
 BATCH_FIRST = ("LSTM", "GRU", "RNN", "MultiheadAttention")  # an option of PyTorch's
-Part = (
-    str | list[Any]
-)  # a layer's call; or a list: a body whose input is added to its output, or joined
+Part = str | list[Any]  # calls; or a list: a body whose input is added to its output, or joined
 
 
-def separable(inputs: int, outputs: int, stride: int) -> list[Part]:
+def separable(inputs: int, outputs: int, stride: int) -> str:
     """Return a depthwise and a pointwise convolution, as in MobileNet."""
     depthwise = f"Conv2D {inputs} {inputs} 3 groups={inputs} stride={stride} bias=false"
     pointwise = f"Conv2D {inputs} {outputs} 1 bias=false"
-    return [depthwise, *normed(inputs), pointwise, *normed(outputs)]
+    return f"{depthwise}, {normed(inputs)}, {pointwise}, {normed(outputs)}"
 
 
-def normed(channels: int) -> list[Part]:
+def normed(channels: int) -> str:
     """Return what follows a convolution."""
-    return [f"BatchNorm {channels}", "Activation relu"]
+    return f"BatchNorm {channels}, Activation relu"
 
 
 def residual(channels: int) -> list[Part]:
-    """Return a block of ResNet."""
+    """Return two blocks of ResNet."""
     conv = f"Conv2D {channels} {channels} 3 bias=false"
-    return [["Add", conv, *normed(channels), conv, f"BatchNorm {channels}"], "Activation relu"]
+    body = ["Add", f"{conv}, {normed(channels)}, {conv}, BatchNorm {channels}"]
+    return [body, "Activation relu", body, "Activation relu"]
 
 
-def double(inputs: int, outputs: int) -> list[Part]:
+def double(inputs: int, outputs: int) -> str:
     """Return two convolutions, as in U-Net."""
     first, second = f"Conv2D {inputs} {outputs} 3", f"Conv2D {outputs} {outputs} 3"
-    return [first, "Activation relu", second, "Activation relu"]
+    return f"{first}, Activation relu, {second}, Activation relu"
 
 
 MODELS: dict[str, list[Part]] = {
     "LeNet: 32 1 28 28": [
-        *("Conv2D 1 6 5", "Activation tanh", "AveragePool2D 2"),
-        *("Conv2D 6 16 5 padding=0", "Activation tanh", "AveragePool2D 2", "Flatten"),
-        *("Dense 400 120", "Activation tanh", "Dense 120 84", "Activation tanh", "Dense 84 10"),
+        "Conv2D 1 6 5, Activation tanh, AveragePool2D 2",
+        "Conv2D 6 16 5 padding=0, Activation tanh, AveragePool2D 2, Flatten",
+        "Dense 400 120, Activation tanh, Dense 120 84, Activation tanh, Dense 84 10",
     ],
     "digit CNN: 32 1 28 28": [
-        *("Conv2D 1 32 3 padding=0", "Activation relu"),
-        *("Conv2D 32 64 3 padding=0", "Activation relu", "MaxPool2D 2", "Flatten"),
-        *("Dense 9216 128", "Activation relu", "Dense 128 10"),
+        "Conv2D 1 32 3 padding=0, Activation relu",
+        "Conv2D 32 64 3 padding=0, Activation relu, MaxPool2D 2, Flatten",
+        "Dense 9216 128, Activation relu, Dense 128 10",
     ],
     "VAE: 128 784": [
-        *("Dense 784 400", "Activation relu", "Dense 400 40"),
-        *("Dense 40 400", "Activation relu", "Dense 400 784"),
+        "Dense 784 400, Activation relu, Dense 400 40",
+        "Dense 40 400, Activation relu, Dense 400 784",
     ],
     "MobileNet: 16 3 64 64": [
-        *("Conv2D 3 32 3 stride=2 bias=false", *normed(32), *separable(32, 64, 1)),
-        *(*separable(64, 128, 2), *separable(128, 128, 1), *separable(128, 256, 2)),
-        *(*separable(256, 256, 1), "GlobalAveragePool", "Dense 256 10"),
+        "Conv2D 3 32 3 stride=2 bias=false",
+        normed(32),
+        separable(32, 64, 1),
+        separable(64, 128, 2),
+        separable(128, 128, 1),
+        separable(128, 256, 2),
+        separable(256, 256, 1),
+        "GlobalAveragePool, Dense 256 10",
     ],
     "ResNet: 16 3 32 32": [
-        *("Conv2D 3 16 3 bias=false", *normed(16), *residual(16), *residual(16)),
-        *("Conv2D 16 32 3 stride=2 bias=false", *normed(32), *residual(32), *residual(32)),
-        *("Conv2D 32 64 3 stride=2 bias=false", *normed(64), *residual(64), *residual(64)),
-        *("GlobalAveragePool", "Dense 64 10"),
+        "Conv2D 3 16 3 bias=false",
+        normed(16),
+        *residual(16),
+        "Conv2D 16 32 3 stride=2 bias=false",
+        normed(32),
+        *residual(32),
+        "Conv2D 32 64 3 stride=2 bias=false",
+        normed(64),
+        *residual(64),
+        "GlobalAveragePool, Dense 64 10",
     ],
     "U-Net: 8 1 64 64": [
-        *double(1, 16),
+        double(1, 16),
         [
-            *("Concatenate", "MaxPool2D 2", *double(16, 32)),
-            ["Concatenate", "MaxPool2D 2", *double(32, 64), "ConvTranspose2D 64 32 2 stride=2"],
-            *(*double(64, 32), "ConvTranspose2D 32 16 2 stride=2"),
+            "Concatenate",
+            "MaxPool2D 2",
+            double(16, 32),
+            [
+                "Concatenate",
+                "MaxPool2D 2",
+                double(32, 64),
+                "ConvTranspose2D 64 32 2 stride=2",
+            ],
+            double(64, 32),
+            "ConvTranspose2D 32 16 2 stride=2",
         ],
-        *(*double(32, 16), "Conv2D 16 1 1"),
+        double(32, 16),
+        "Conv2D 16 1 1",
     ],
 }
 
@@ -273,7 +292,11 @@ def pair_of(torch: Any, part: Part) -> Pair:
 
 def chain(torch: Any, parts: list[Part]) -> Pair:
     """Return layers one after another, of both libraries."""
-    ours, theirs = zip(*(pair_of(torch, part) for part in parts), strict=True)
+    layers = []
+    for part in parts:
+        calls = part.split(", ") if isinstance(part, str) else [part]
+        layers += [pair_of(torch, call) for call in calls]
+    ours, theirs = zip(*layers, strict=True)
     return nn.Sequential(*ours), torch.nn.Sequential(*theirs)
 
 
@@ -390,14 +413,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 row, quotient = compare(name, make_steps(), options.rounds)
                 rows.append(row)
                 quotients.append(quotient)
-    rows.append(
-        {
-            "shape": "median",
-            "us": "",
-            "PyTorch us": "",
-            "speed": f"{statistics.median(quotients):.2f}",
-        }
-    )
+    median = f"{statistics.median(quotients):.2f}"
+    rows.append({"shape": "median", "us": "", "PyTorch us": "", "speed": median})
     report(rows, options.json)
     processor = cpu_target.target_context.codegen().magic_tuple()[1]
     print(f"{processor_name()}, compiled for {processor}; PyTorch {torch.__version__}")
