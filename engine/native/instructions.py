@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core.cgutils import get_or_insert_function
@@ -66,14 +67,14 @@ def call(builder: Any, name: str, result: Any, *operands: Any) -> Any:
 _vectors: dict[str, Any] = {}  # types by name, as a pickled one finds itself again
 
 
-def vector_type(name: str, vector: ir.VectorType) -> Any:
-    """Return a Numba type for values that are one `vector` of LLVM's, which is an attribute of the
-    type.
+def vector_type(name: str, vector: ir.VectorType, number: Any) -> Any:
+    """Return a Numba type for values that are one `vector` of LLVM's, of numbers of a Numba type;
+    both are attributes of the type.
     """
     kind = type(
         f"_{name}Type",
         (types.Type,),
-        {"vector": vector, "__reduce__": lambda self: (_vector, (name,))},
+        {"vector": vector, "number": number, "__reduce__": lambda self: (_vector, (name,))},
     )
 
     @register_model(kind)
@@ -116,38 +117,64 @@ def vector_address(
     )
 
 
-def loads(plain: Callable[..., Any], kind: Any, align: int) -> None:
-    """Make `plain` (array, offset) load a vector; `align` is in bytes."""
+def loads(kind: Any, align: int) -> Callable[..., Any]:
+    """Return (array, offset) -> a vector of a contiguous array of the same or of smaller numbers,
+    unchecked when compiled; `align` is in bytes.
+    """
 
-    @instruction(plain, lambda array, offset: kind(array, int64))
-    def load(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(
-            vector_address(context, builder, kind.vector, signature, arguments), align=align
-        )
+    def load(array: Any, offset: Any) -> Any:
+        size = kind.vector.count * kind.number.bitwidth // 8
+        return array[offset : offset + size // array.itemsize].copy().view(kind.number.name)
+
+    @instruction(load, lambda array, offset: kind(array, int64))
+    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = vector_address(context, builder, kind.vector, signature, arguments)
+        return builder.load(address, align=align)
+
+    return load
 
 
-def stores(plain: Callable[..., Any], align: int) -> None:
-    """Make `plain` (array, offset, value) store a vector of any type; `align` is in bytes."""
+def stores(align: int) -> Callable[..., Any]:
+    """Return what writes (array, offset, vector) a vector of any type into a contiguous array,
+    unchecked when compiled; `align` is in bytes.
+    """
 
-    @instruction(plain, lambda array, offset, value: void(array, int64, value))
-    def store(context: Any, builder: Any, signature: Any, arguments: Any) -> None:
+    def store(array: Any, offset: Any, vector: Any) -> None:
+        array[offset : offset + len(vector)] = vector
+
+    @instruction(store, lambda array, offset, vector: void(array, int64, vector))
+    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> None:
         vector = signature.args[2].vector
         address = vector_address(context, builder, vector, signature, arguments)
         builder.store(arguments[2], address, align=align)
 
+    return store
 
-def spreads(plain: Callable[..., Any], kind: Any) -> None:
-    """Make `plain` (array, offset) put one number of an array into all lanes."""
 
-    @instruction(plain, lambda array, offset: kind(array, int64))
-    def spread(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def spreads(kind: Any) -> Callable[..., Any]:
+    """Return (array, offset) -> one number of a contiguous array in all lanes, unchecked when
+    compiled.
+    """
+
+    def spread(array: Any, offset: Any) -> Any:
+        return np.full(kind.vector.count, array[offset])
+
+    @instruction(spread, lambda array, offset: kind(array, int64))
+    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         address = element_address(context, builder, signature.args[0], *arguments)
         return everywhere(builder, kind.vector, builder.load(address))
 
+    return spread
 
-def splats(plain: Callable[..., Any], kind: Any, number: Any) -> None:
-    """Make `plain` (x) put one `number`, a Numba type, into all lanes."""
 
-    @instruction(plain, lambda x: kind(number))
-    def splat(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def splats(kind: Any) -> Callable[..., Any]:
+    """Return x -> one number in all lanes."""
+
+    def splat(x: Any) -> Any:
+        return np.full(kind.vector.count, x, kind.number.name)
+
+    @instruction(splat, lambda x: kind(kind.number))
+    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return everywhere(builder, kind.vector, arguments[0])
+
+    return splat

@@ -39,59 +39,21 @@ _BYTE_VECTOR = ir.VectorType(ir.IntType(8), SHORTS)
 _SHORT_VECTOR = ir.VectorType(_I16, SHORTS)
 _INT_VECTOR = ir.VectorType(_I32, INTS)
 
-_shorts = vector_type("Shorts", _SHORT_VECTOR)
-_short_block = vector_type("ShortBlock", ir.VectorType(_I16, SHORT_BLOCK))
-_ints = vector_type("Ints", _INT_VECTOR)
+_shorts = vector_type("Shorts", _SHORT_VECTOR, int16)
+_short_block = vector_type("ShortBlock", ir.VectorType(_I16, SHORT_BLOCK), int16)
+_ints = vector_type("Ints", _INT_VECTOR, int32)
 
 
 # ---- what kernels call: plain Python, and below it the code that it is compiled to ---------------
 
 
-def load_shorts(array, offset):
-    """Load 32 numbers of a contiguous int16 [n] array from `offset` on, unchecked when compiled.
-    Supports + - *.
-    """
-    return array[offset : offset + SHORTS].copy()
-
-
-loads(load_shorts, _shorts, align=1)
-
-
-def store_shorts(array, offset, shorts):
-    """Write 32 or 128 numbers into a contiguous int16 [n] array from `offset` on; unchecked when
-    compiled.
-    """
-    array[offset : offset + len(shorts)] = shorts
-
-
-stores(store_shorts, align=1)
-
-
-def load_short_block(array, offset):
-    """As `load_shorts`, 128 numbers."""
-    return array[offset : offset + SHORT_BLOCK].copy()
-
-
-loads(load_short_block, _short_block, align=1)
-
-
-def load_ints(array, offset):
-    """Load 16 ints of a contiguous int32 [n] array, or 64 bytes of an int8 one, from `offset` on.
-
-    Unchecked when compiled. Supports + - *; bytes are operands of `dot_bytes`.
-    """
-    return array[offset : offset + BYTES // array.itemsize].copy().view(np.int32)
-
-
-loads(load_ints, _ints, align=1)
-
-
-def store_ints(array, offset, ints):
-    """Write 16 numbers into a contiguous int32 [n] array from `offset` on; unchecked when compiled."""
-    array[offset : offset + INTS] = ints
-
-
-stores(store_ints, align=1)
+# Of contiguous int16 [n], from an offset on: 32 or 128 numbers. They support + - *.
+load_shorts = loads(_shorts, align=1)
+load_short_block = loads(_short_block, align=1)
+store_shorts = stores(align=1)
+# 16 numbers of contiguous int32 [n], or 64 bytes of int8: operands of `dot_bytes`.
+load_ints = loads(_ints, align=1)
+store_ints = stores(align=1)
 
 
 def store_low_bytes(array, offset, shorts):
@@ -108,20 +70,8 @@ def _store_low_bytes(context, builder, signature, arguments):
     builder.store(low, address, align=1)
 
 
-def splat_int(x):
-    """One int32 in all sixteen lanes."""
-    return np.full(INTS, x, np.int32)
-
-
-splats(splat_int, _ints, int32)
-
-
-def splat_short(x):
-    """One int16 in all 32 lanes."""
-    return np.full(SHORTS, x, np.int16)
-
-
-splats(splat_short, _shorts, int16)
+splat_int = splats(_ints)
+splat_short = splats(_shorts)
 
 
 def clip_shorts(shorts, most):

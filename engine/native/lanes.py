@@ -25,48 +25,20 @@ _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 _MASK = ir.VectorType(ir.IntType(1), LANES)
 _ALIGNMENT = ir.Constant(ir.IntType(32), 4)  # in bytes, of what a part is loaded from
 
-_lanes = instructions.vector_type("Lanes", _VECTOR)
-_floats_32 = instructions.vector_type("Floats32", ir.VectorType(ir.FloatType(), 32))
-_floats_64 = instructions.vector_type("Floats64", ir.VectorType(ir.FloatType(), 64))
+_lanes = instructions.vector_type("Lanes", _VECTOR, float32)
+_floats_32 = instructions.vector_type("Floats32", ir.VectorType(ir.FloatType(), 32), float32)
+_floats_64 = instructions.vector_type("Floats64", ir.VectorType(ir.FloatType(), 64), float32)
 
 
 # ---- what kernels call: plain Python, and below it the code that it is compiled to ---------------
 
 
-def load(array, offset):
-    """Load 16 floats of a contiguous float32 [n] from `offset` on, unchecked when compiled.
-    Supports + - * /.
-    """
-    return array[offset : offset + LANES].copy()
-
-
-instructions.loads(load, _lanes, align=4)
-
-
-def load_32(array, offset):
-    """As `load`, 32 floats."""
-    return array[offset : offset + 32].copy()
-
-
-instructions.loads(load_32, _floats_32, align=4)
-
-
-def load_64(array, offset):
-    """As `load`, 64 floats."""
-    return array[offset : offset + 64].copy()
-
-
-instructions.loads(load_64, _floats_64, align=4)
-
-
-def store(array, offset, lanes):
-    """Write 16, 32 or 64 floats into a contiguous float32 [n] array from `offset` on; unchecked
-    when compiled.
-    """
-    array[offset : offset + len(lanes)] = lanes
-
-
-instructions.stores(store, align=4)
+# Of contiguous float32 [n], from an offset on. They support + - * /.
+load = instructions.loads(_lanes, align=4)
+load_32 = instructions.loads(_floats_32, align=4)
+load_64 = instructions.loads(_floats_64, align=4)
+# 16, 32 or 64 floats.
+store = instructions.stores(align=4)
 
 
 def load_part(array, offset, count, default):
@@ -187,54 +159,12 @@ def _set_number(context, builder, signature, arguments):
     builder.store(arguments[2], address)
 
 
-def splat(x):
-    """Copy one number to all sixteen lanes."""
-    return np.full(LANES, x, np.float32)
-
-
-instructions.splats(splat, _lanes, float32)
-
-
-def splat_32(x):
-    """Copy one number to 32 lanes."""
-    return np.full(32, x, np.float32)
-
-
-instructions.splats(splat_32, _floats_32, float32)
-
-
-def splat_64(x):
-    """Copy one number to 64 lanes."""
-    return np.full(64, x, np.float32)
-
-
-instructions.splats(splat_64, _floats_64, float32)
-
-
-def spread(array, offset):
-    """Copy one float of a contiguous float32 [n] array to all sixteen lanes; unchecked when
-    compiled.
-    """
-    return np.full(LANES, array[offset], np.float32)
-
-
-instructions.spreads(spread, _lanes)
-
-
-def spread_32(array, offset):
-    """As `spread`, to 32 lanes."""
-    return np.full(32, array[offset], np.float32)
-
-
-instructions.spreads(spread_32, _floats_32)
-
-
-def spread_64(array, offset):
-    """As `spread`, to 64 lanes."""
-    return np.full(64, array[offset], np.float32)
-
-
-instructions.spreads(spread_64, _floats_64)
+splat = instructions.splats(_lanes)
+splat_32 = instructions.splats(_floats_32)
+splat_64 = instructions.splats(_floats_64)
+spread = instructions.spreads(_lanes)
+spread_32 = instructions.spreads(_floats_32)
+spread_64 = instructions.spreads(_floats_64)
 
 
 def relu(lanes):

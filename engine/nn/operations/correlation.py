@@ -92,9 +92,9 @@ def convolve_back(
         add_by_lanes(images_of(dy), groups, *where, weights, kernels, rows, dx)
     else:
         run = channels if geometry.dilation[1] > 1 else channels * size[1]
-        where = *border, windows.offsets, windows.deltas[::run], run
+        runs = *border, windows.offsets, windows.deltas[::run], run
         by_number = weight.transpose(0, 2, 3, 1).reshape(kernels, -1)
-        _add_slopes(channels_last_copy(dy), by_number, geometry, where, dx)
+        _add_slopes(channels_last_copy(dy), by_number, geometry, runs, dx)
     return dx.transpose(0, 3, 1, 2)
 
 
