@@ -51,7 +51,7 @@ class KernelPair(NamedTuple):
 
     value: Callable[..., None]
     slope: Callable[..., None]
-    parameter: float = 0.0
+    parameter: float
 
 
 NATIVE: dict[Any, KernelPair] = {}  # by the reference, which `engine.nn.layers.activations` notes
@@ -83,7 +83,9 @@ def _activated_in_order(pair: KernelPair, x: np.ndarray) -> Activated:
     return y.transpose(back), lambda dy: backward(dy.transpose(order)).transpose(back)
 
 
-def _pair(value: Callable[..., Any], slope: Callable[..., Any]) -> KernelPair:
+def _pair(
+    value: Callable[..., Any], slope: Callable[..., Any], parameter: float = 0.0
+) -> KernelPair:
     """Make the loops over functions (x, a) -> y and (x, y, a) -> dy/dx of sixteen numbers."""
 
     @kernel(contract=True)
@@ -109,7 +111,7 @@ def _pair(value: Callable[..., Any], slope: Callable[..., Any]) -> KernelPair:
             dy = load_part(dy, whole, count, a)
             store_part(dx, whole, dy * slope(x, y, a), count)
 
-    return KernelPair(values, slopes)
+    return KernelPair(values, slopes, parameter)
 
 
 @kernel(contract=True)
@@ -328,12 +330,12 @@ def _mish_slope(x, y, a):
 
 PAIRS = {
     "relu": _pair(_relu, _relu_slope),
-    "leaky_relu": _pair(_leaky_relu, _leaky_relu_slope)._replace(parameter=LEAK),
-    "elu": _pair(_elu, _elu_slope)._replace(parameter=1.0),
+    "leaky_relu": _pair(_leaky_relu, _leaky_relu_slope, LEAK),
+    "elu": _pair(_elu, _elu_slope, 1.0),
     "selu": _pair(_selu, _selu_slope),
-    "celu": _pair(_celu, _celu_slope)._replace(parameter=1.0),
-    "hard_sigmoid": _pair(_hard_sigmoid, _hard_sigmoid_slope)._replace(parameter=1 / 6),
-    "hard_swish": _pair(_hard_swish, _hard_swish_slope)._replace(parameter=1 / 6),
+    "celu": _pair(_celu, _celu_slope, 1.0),
+    "hard_sigmoid": _pair(_hard_sigmoid, _hard_sigmoid_slope, 1 / 6),
+    "hard_swish": _pair(_hard_swish, _hard_swish_slope, 1 / 6),
     "sigmoid": _pair(_sigmoid, _sigmoid_slope),
     "softplus": _pair(_softplus, _softplus_slope),
     "swish": _pair(_swish, _swish_slope),
