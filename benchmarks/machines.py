@@ -168,9 +168,20 @@ def signature(
     command: Sequence[str], environment: Mapping[str, str]
 ) -> tuple[dict[str, list[str]], str]:
     """Nodes and checksum by evaluator, compiled anew, and the last line of what went wrong."""
+    done = _run_compiling([*command, "-m", "uci", "bench", "--signature"], environment)
+    error = done.stderr.strip().splitlines()[-1:] if done.returncode else []
+    return {
+        words[0]: words[1:3] for words in map(str.split, done.stdout.splitlines()) if words
+    }, "".join(error)
+
+
+def _run_compiling(
+    command: Sequence[str], environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in this checkout with an empty kernel cache."""
     with tempfile.TemporaryDirectory() as cache:
-        done = subprocess.run(
-            [*command, "-m", "uci", "bench", "--signature"],
+        return subprocess.run(
+            command,
             cwd=ROOT,
             env={**os.environ, **environment, "AINO_CACHE_DIR": cache, "PYTHONPATH": str(ROOT)},
             capture_output=True,
@@ -178,32 +189,13 @@ def signature(
             timeout=LONGEST_S,
             check=False,
         )
-    error = done.stderr.strip().splitlines()[-1:] if done.returncode else []
-    return {
-        words[0]: words[1:3] for words in map(str.split, done.stdout.splitlines()) if words
-    }, "".join(error)
 
 
 def code_rows(tests: Sequence[str]) -> Iterator[Row]:
     """Return a row for each system for which code was generated, and one for what the kernels call
     outside.
     """
-    environment = {
-        **os.environ,
-        "NUMBA_CPU_NAME": "generic",
-        "NUMBA_CPU_FEATURES": "",
-        "PYTHONPATH": str(ROOT),
-    }
-    with tempfile.TemporaryDirectory() as cache:
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", GENERATOR, *tests],
-            cwd=ROOT,
-            env={**environment, "AINO_CACHE_DIR": cache},
-            capture_output=True,
-            text=True,
-            timeout=LONGEST_S,
-            check=False,
-        )
+    done = _run_compiling([sys.executable, "-P", "-c", GENERATOR, *tests], TARGETS["generic"])
     if done.returncode:
         yield {
             "what": "code",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from engine.cli.command_line import CommandParser
+from engine.cli.option_forms import at_least
 from engine.files.json_text import json_text
 
 Row = Mapping[str, object]
@@ -56,17 +57,6 @@ def program(text: str) -> str:
     if not (words := shlex.split(text)) or shutil.which(words[0]) is None:
         raise argparse.ArgumentTypeError(f"{text!r}: no such program")
     return text
-
-
-def at_least(least: int) -> Callable[[str], int]:
-    """Return the type of an argument that is a number of at least this."""
-
-    def number(text: str) -> int:
-        if int(text) < least:
-            raise argparse.ArgumentTypeError(f"expected at least {least}, got {text}")
-        return int(text)
-
-    return number
 
 
 def report(rows: Sequence[Row], as_json: bool) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import chess
 import numpy as np
 
-from benchmarks.measuring import new_parser, report
+from benchmarks.measuring import counted, new_parser, report
 from engine.backend import BACKEND_NAMES
 from engine.board.convert import encode_move, row_from_board
 from engine.cli.live_lines import live_line
@@ -44,19 +44,19 @@ SEED = 1
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    parser = new_parser(__doc__)
-    add_flag(
-        parser, "--net", "64x6", "use FILTERSxBLOCKS or sparse-WIDTH with random weights", "NET"
+    parser = new_parser(
+        __doc__,
+        net=("64x6", "use FILTERSxBLOCKS or sparse-WIDTH with random weights"),
+        threads=(2, "train on this many threads, and play on as many processes"),
+        visits=(GameSettings.visits, "search this many visits per self-play move"),
+        concurrency=(GAMES_AT_ONCE, "play this many games at once in each process"),
+        seconds=(10.0, "measure each speed for this many seconds"),
     )
-    add_flag(parser, "--threads", 2, "train on this many threads, and play on as many processes")
     text = f"train on this many positions per step (default {TOWER_RECIPE.batch_size} for towers, "
     text += f"{SPARSE_RECIPE.batch_size} for sparse networks)"
     parser.add_argument("--batch", type=int, metavar="N", help=text)
-    add_flag(parser, "--visits", GameSettings.visits, "search this many visits per self-play move")
-    add_flag(parser, "--concurrency", GAMES_AT_ONCE, "play this many games at once in each process")
     text = "evaluate towers in self-play with this backend"
     add_flag(parser, "--backend", GameSettings.backend, text, choices=BACKEND_NAMES)
-    add_flag(parser, "--seconds", 10.0, "measure each speed for this many seconds", "S")
     arguments = parser.parse_args(words)
     if arguments.seconds <= 0:
         parser.error(f"--seconds: expected more than 0, got {arguments.seconds}")
@@ -115,13 +115,8 @@ def measure_training(
     data = TrainingData((positions,), (1.0,), positions)
     model = family.build(np.random.default_rng(SEED))
     learner = family.learner(model, family.batches(data, settings, SEED), settings, 1e-3, "numpy")
-
-    def work() -> int:
-        learner.step()
-        return settings.batch_size
-
     with closing(learner):
-        return {"positions/s": speed_of(work, seconds)}
+        return {"positions/s": speed_of(counted(learner.step, settings.batch_size), seconds)}
 
 
 @dataclass(frozen=True)

@@ -98,12 +98,13 @@ def main(flags: tuple[str, ...]) -> None:
         show("four, warm", measure_together(flags, cache))
     measure_start(flags, no_home())
     show("read-only home", measure_start(flags, no_home()))
-    print(
-        f"{'quit':16}{max(measure_end(flags, lambda engine: engine.send('quit')) for _ in range(WARM_STARTS)):8.3f}"
-    )
-    print(
-        f"{'end':16}{max(measure_end(flags, AinoProcess.close_input) for _ in range(WARM_STARTS)):8.3f}"
-    )
+    ends: dict[str, Callable[[AinoProcess], None]] = {
+        "quit": lambda engine: engine.send("quit"),
+        "end": AinoProcess.close_input,
+    }
+    for name, end in ends.items():
+        slowest = max(measure_end(flags, end) for _ in range(WARM_STARTS))
+        print(f"{name:16}{slowest:8.3f}")
 
 
 if __name__ == "__main__":

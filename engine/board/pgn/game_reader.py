@@ -14,7 +14,7 @@ from typing import IO, TypeVar
 
 import chess.pgn
 
-from engine.board.pgn.cutter import AT_ONCE, CutGames, Cutter, GameText
+from engine.board.pgn.cutter import CutGames, Cutter, GameText
 from engine.board.pgn.letters import CODED_RESULTS
 from engine.board.pgn.move_words import ENGLISH, Letters, other_readings
 from engine.board.pgn.scan_buffers import PROSE, CutGame
@@ -89,11 +89,9 @@ def read_game_file(path: Path) -> Iterator[ReadGame]:
         yield from read_games(stream)
 
 
-def cut_games(text: GameText, main_line: bool = False, most: int = AT_ONCE) -> Iterator[ReadGame]:
-    """Yield the games of a text, which is moved on behind each; `main_line`: without variations. It
-    reads on for at most so many at once.
-    """
-    cutter = Cutter(text, True, most)
+def cut_games(text: GameText, main_line: bool = False) -> Iterator[ReadGame]:
+    """Yield the games of a text, which is moved on behind each; `main_line`: without variations."""
+    cutter = Cutter(text, True)
     while (batch := cutter.cut()) is not None:
         for game in batch.games:
             yield from play_game(text, batch, game, main_line)
