@@ -18,7 +18,7 @@ PYTHON = {"engine", "selfplay", "uci", "benchmarks", "examples"}
 PAGES = {".js", ".css", ".html", ".j2"}
 # Everything that ships or runs, and the tests. They fall with each cut; to raise one, say why in a
 # sentence behind it.
-BUDGETS = {"product": 578_900, "tests": 367_000}
+BUDGETS = {"product": 576_800, "tests": 353_800}
 
 FREE = {
     tokenize.COMMENT,
@@ -37,10 +37,22 @@ PAGE_COMMENT = r"/\*.*?\*/|(?<!\S)//[^\n]*|\{#.*?#\}|<!--.*?-->"
 PAGE_TOKEN = re.compile(rf"(?P<comment>{PAGE_COMMENT})|{WORD}|{STRING}|[^\s\w]", re.DOTALL)
 
 
+# Python 3.12 and later part an f-string, which is one token as any string is.
+STRING_STARTS = getattr(tokenize, "FSTRING_START", None)
+STRING_ENDS = getattr(tokenize, "FSTRING_END", None)
+
+
+def counted_tokens(text):
+    depth = 0  # of f-strings in f-strings
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        depth -= token.type == STRING_ENDS
+        if depth == 0 and token.type not in FREE and token.type != STRING_ENDS:
+            yield token
+        depth += token.type == STRING_STARTS
+
+
 def tokens_of_python(text):
-    return sum(
-        token.type not in FREE for token in tokenize.generate_tokens(io.StringIO(text).readline)
-    )
+    return sum(1 for _ in counted_tokens(text))
 
 
 def tokens_of_page(text):
@@ -66,6 +78,10 @@ def test_packing_gains_nothing():
     unpacked = "a, b = 1, 2\n\n# a comment\nc = [\n    x\n    for x in (a, b)\n    if x\n]\n"
     assert tokens_of_python(packed) == tokens_of_python(unpacked) == 22
     assert tokens_of_page("a.b { color: 'red blue'; }") == 9
+
+
+def test_a_formatted_string_is_one_token():
+    assert tokens_of_python("f'{a + 1} {f\"{b}\"}'") == 1
 
 
 def test_an_apostrophe_in_a_comment_swallows_no_code():
@@ -96,9 +112,8 @@ WIDE, MOST_WIDE = 30, 527
 
 def tokens_by_line(text):
     lines = Counter()
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type not in FREE:
-            lines[token.start[0]] += 1
+    for token in counted_tokens(text):
+        lines[token.start[0]] += 1
     return lines
 
 
