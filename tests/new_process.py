@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-# What python-chess does, with Python 3.14.
-OF_PYTHON_CHESS = "ignore:'asyncio.DefaultEventLoopPolicy':DeprecationWarning"
+# What python-chess and Tornado do, with Python 3.14.
+OF_LIBRARIES = "ignore:'asyncio:DeprecationWarning"
 
 
 def output_of(program, *words, warnings="default", **environment):
@@ -22,7 +22,7 @@ def output_of(program, *words, warnings="default", **environment):
     """
     path = os.pathsep.join(filter(None, [environment.pop("PYTHONPATH", ""), str(ROOT)]))
     done = subprocess.run(
-        [sys.executable, "-P", "-W", warnings, "-W", OF_PYTHON_CHESS, "-c", program, *words],
+        [sys.executable, "-P", "-W", warnings, "-W", OF_LIBRARIES, "-c", program, *words],
         env={**os.environ, **environment, "PYTHONPATH": path}, capture_output=True, text=True, timeout=400, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

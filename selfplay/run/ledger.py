@@ -141,7 +141,7 @@ class Ledger:
         self._lock = threading.Lock()
         try:
             self._connection = sqlite3.connect(
-                path, LOCKED_S, check_same_thread=False, isolation_level=None
+                path, timeout=LOCKED_S, check_same_thread=False, isolation_level=None
             )
             if is_copy:
                 with closing(self._connection) as file:
