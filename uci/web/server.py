@@ -20,7 +20,7 @@ import secrets
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any, Protocol
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
@@ -35,10 +35,8 @@ from uci.game.level import SCALE, level_choices
 from uci.language import _, show_own_letters, shows_own_letters, speak
 from uci.library.game_files import is_key
 from uci.pages.render import render
+from uci.web.games_service import GamesService
 from uci.web.request_forms import LONGEST, LONGEST_MESSAGE
-
-if TYPE_CHECKING:
-    from uci.web.dispatch import Dispatcher
 
 ADDRESS = "127.0.0.1"
 _EVERY = ("0.0.0.0", "::")  # stand for all addresses of this machine
@@ -68,6 +66,19 @@ _HEADERS = {
 _GONE = 4000  # close code of a socket that is one tab too many
 
 
+class Board(Protocol):
+    """What the server needs of the board that it serves; `dispatch.py` has it."""
+
+    @property
+    def games(self) -> GamesService: ...
+    def arrive(self) -> None: ...
+    def leave(self) -> None: ...
+    def close(self) -> str | None: ...
+    def receive(self, text: str | bytes) -> None: ...
+    def game_file(self) -> tuple[str, Callable[[], str]]: ...
+    def review_page(self) -> Callable[..., str] | None: ...
+
+
 class WebServer:
     """Listens from the start, on a free port where none is given; `url` is the page's address.
     Raises ConfigError.
@@ -77,7 +88,7 @@ class WebServer:
 
     def __init__(
         self,
-        board_for: Callable[[Callable[[dict[str, Any]], None]], Dispatcher],
+        board_for: Callable[[Callable[[dict[str, Any]], None]], Board],
         on_empty: Callable[[], None] = lambda: None,
         host: str = ADDRESS,
         port: int = 0,
