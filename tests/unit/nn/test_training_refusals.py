@@ -18,9 +18,6 @@ from tests.unit.nn.small_trainings import CLASSES, DATA, RNG, X, Y, dense, train
 
 INF, NAN = math.inf, math.nan
 WHOLE = "expected a whole number"
-HALF = "w: expected float32 or float64 to train, found float16"
-STAYS = "stays as it is: make a new trainer"
-OWN_NAME = "is a name of Optimizer's own"
 
 
 def settings(**values):
@@ -101,21 +98,17 @@ def ignoring(outputs, targets):
 
 ACTS = {
     ConfigError: [
-        (fitted(epochs=NAN), WHOLE),
-        (fitted(epochs=1.5), WHOLE),
-        (lambda: trainer().fit(DATA, 1, checkpoint_steps=0), WHOLE),
-        *[(settings(batch_size=value), f"batch_size: {WHOLE}") for value in (NAN, 2.5, INF, -1)],
-        (settings(patience=-1), f"patience: {WHOLE}"),
-        (settings(shard_size=-1), f"shard_size: {WHOLE}"),
-        (settings(threads=-1), f"threads: {WHOLE}"),
-        (settings(seed=-1), f"seed: {WHOLE}"),
-        (settings(clip_norm=-1.0), "clip_norm"),
-        (settings(clip_value=0), "clip_value"),
-        (cosine(peak=INF), "floor <= peak < infinity"),
-        (cosine(peak=NAN), "needs 0 <= warmup"),
-        (cosine(total=NAN), "needs 0 <= warmup"),
-        (cosine(warmup=NAN), "needs 0 <= warmup"),
-        (cosine(warmup=10), "needs 0 <= warmup"),
+        (fitted(epochs=NAN), f"epochs: {WHOLE}"),
+        (lambda: trainer().fit(DATA, 1, checkpoint_steps=0), f"checkpoint_steps: {WHOLE}"),
+        *[(settings(batch_size=value), f"batch_size: {WHOLE}") for value in (2.5, INF)],
+        *[
+            (settings(**{name: -1}), f"{name}: expected")
+            for name in ("patience", "shard_size", "threads", "seed", "clip_norm", "clip_value")
+        ],
+        *[
+            (cosine(**{name: value}), "needs 0 <= warmup")
+            for name, value in (("peak", INF), ("peak", NAN), ("total", NAN), ("warmup", 10))
+        ],
         # It began at peak / warmup.
         (cosine(total=1.0, warmup=0.05), "less than one step needs a start"),
         (lambda: nn.StepDecay(0.5, every=0), "every >= 1"),
@@ -125,13 +118,16 @@ ACTS = {
         (lambda: nn.clip_value({}, 0), "must be > 0, not 0"),
         (fitted(rate=lambda number: None), "expected a rate for step 0, found None"),
         # ---- optimizers
-        *[(step(kind(), np.float16), HALF) for kind in (nn.SGD, nn.Adam, nn.RMSProp)],
+        (
+            step(nn.SGD(), np.float16),
+            "w: expected float32 or float64 to train, found float16",
+        ),
         *[
             (step(nn.SGD(), rate=rate), "learning rate must be a finite number")
             for rate in (-0.1, INF, NAN, np.array([0.1]))
         ],
         (step(nn.SGD(), gradient="v"), r"no gradient for \['w'\]: call the backward of each part"),
-        *[(lambda e=e: nn.Adam(epsilon=e), "epsilon > 0") for e in (1e-50, 0.0, NAN)],
+        *[(lambda e=e: nn.Adam(epsilon=e), "epsilon > 0") for e in (1e-50, NAN)],
         (lambda: nn.RMSProp(epsilon=0), "epsilon > 0"),
         (lambda: nn.RMSProp(decay=1.0), r"RMSProp\(decay=1.0, .*expected decay in \[0, 1\)"),
         (lambda: nn.SGD(weight_decay=NAN), r"SGD\(momentum=0.0, weight_decay=nan\): .*_decay >= 0"),
@@ -142,13 +138,11 @@ ACTS = {
         ),
         (lambda: Named("queue", [X]).state(), r"Named\.queue: expected a number, an array or a"),
         (lambda: Named("queue", {("w", 1): 2.0}).state(), r"Named\.queue: expected a number"),
-        (lambda: Named("state"), f"Named: 'state' {OWN_NAME}"),
-        (lambda: Named("step"), f"Named: 'step' {OWN_NAME}"),
+        (lambda: Named("state"), "Named: 'state' is a name of Optimizer's own"),
         # ---- parts of a trainer
         (with_part(model=nn.Dense), "Trainer: model must be "),
         (with_part(loss="mse"), "Trainer: loss must be "),
         (with_part(optimizer=nn.SGD), "Trainer: optimizer must be "),
-        (with_part(schedule=-0.1), "Trainer: schedule must be "),
         (with_part(schedule=NAN), "Trainer: schedule must be "),
         (with_part(settings=32), "Trainer: settings must be "),
         (with_part(metrics=nn.accuracy), 'such as {"accuracy": accuracy}'),
@@ -162,20 +156,13 @@ ACTS = {
         (with_part(rates={"": 0}), "nothing would learn"),
         (with_part(rates=[0.1]), "factors by the beginnings of names"),
         # `fit` ignored some that `evaluate` used.
-        (assigned("loss", nn.mae), f"loss {STAYS}"),
-        (assigned("optimizer", nn.Adam()), f"optimizer {STAYS}"),
-        (assigned("metrics", {}), f"metrics {STAYS}"),
-        (assigned("model", dense()), f"model {STAYS}"),
-        (assigned("settings", nn.TrainerSettings()), f"settings {STAYS}"),
-        (assigned("average", None), f"average {STAYS}"),
-        (assigned("rates", {}), f"rates {STAYS}"),
+        (assigned("loss", nn.mae), "loss stays as it is: make a new trainer"),
         (assigned("schedule", -1), "schedule must be"),
         # ---- a training
         (fitted(patience=2), "patience on validation_loss needs validation data"),
         (fitted(patience=2, measure="speed"), "no epoch has a 'speed'; expected loss"),
         (lambda: trainer().averaged_model(), "average_decay"),
         (lambda: nn.History([{"epoch": 1, "accuracy": 1}])["speed"], "accuracy, epoch"),
-        (lambda: nn.History()["speed"], "nothing"),
         (fitted(model=nn.Sequential(Lossy(np.float64), dense())), "one dtype, .* and float32"),
         (
             fitted(nn.Data(X, X), model=Lossy(grads=["scale", "lost"])),
@@ -191,15 +178,13 @@ ACTS = {
             r"unweighted\(outputs, targ",
         ),
         (lambda: source_of_gradients().fit(DATA, 1), "takes batches by `step`"),
-        (lambda: source_of_gradients().evaluate(DATA), "takes batches by `step`"),
         (told_by(nn.SaveBest), "found <class"),
-        (told_by("print"), "found 'print'"),
         (told_by(nn.SaveBest("best.dit")), "no 'validation_loss'"),
         (told_by(nn.LiveCurve()), "notebook"),
         (lambda: ROWS[np.array([0, 64])], "row numbers 0 to 64 of 64 rows"),
         *[
             (lambda chosen=chosen: ROWS[chosen], "or a bool for each of 64 rows")
-            for chosen in (np.ones(3, bool), np.array([0.0, 1.0]), 3, np.array([[1]]))
+            for chosen in (np.ones(3, bool), np.array([0.0, 1.0]), np.array([[1]]))
         ],
         (lambda: nn.random_shift(0), "at least 1"),
         # ---- weights of PyTorch
@@ -215,7 +200,6 @@ ACTS = {
         *[
             (fitted(nn.Data(inputs, CLASSES)), f"found {words}")
             for inputs, words in (
-                (X.tolist(), "list and 64"),
                 (FRAME, "DataFrame and 64"),
                 (SPARSE, "csr_array and 64"),
                 (np.ma.masked_array(X), "MaskedArray"),  # multiplied in its own way
@@ -223,7 +207,6 @@ ACTS = {
         ],
         (fitted(nn.Data(X[:0], Y[:0])), "found 0 and 0"),
         (fitted(nn.Data(X, np.array(1.0))), "found 64 and ndarray"),
-        (fitted(nn.Data(np.ones((64, 3), int), Y)), "float32"),
         (fitted(X), r"expected Data\(inputs, targets\) or a Loader, found ndarray"),
         (lambda: trainer().step(nn.Data((X, X[:5]), Y)), "found 64 and 5 and 64"),
         (lambda: nn.Loader(X, Y, weights=X[:9]), "found 64 and 64 and 9"),
@@ -231,9 +214,7 @@ ACTS = {
         (fitted(nn.Loader(X, Y, augment=lambda batch, rng: X)), "augment must return Data"),
         (fitted(nn.Loader(X, Y, augment=nn.random_shift(1))), r"images \[B, C, H, W\], found flo"),
         (lambda: nn.random_shift(1)(nn.Data((X, X), Y), RNG), r"\[B, C, H, W\], found tuple"),
-        (lambda: nn.JoinedRows([]), "one shape and dtype"),
         (lambda: nn.JoinedRows([X, Y]), "one shape and dtype"),
-        (lambda: nn.load_torch(SQUARE, {"a.weight": Y}), "dense1.weight"),
         *[
             (step(SharedRowsAdamW({"w": SHARED}), shape=shape), "24 rows or more, in multiples of")
             for shape in ((9, 16), (29, 8))
