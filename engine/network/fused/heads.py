@@ -32,7 +32,7 @@ class OneByOne(NamedTuple):
     weight: np.ndarray  # [C * F]
     bias: np.ndarray  # [F]
     channels: np.int64  # C
-    split: np.ndarray  # int64 [parts]: features of each head among the F
+    head_features: np.ndarray  # int64 [2]: how many of the F are the first head's, the second's
 
 
 class DenseHead(NamedTuple):
@@ -54,17 +54,24 @@ class HeadSpace(NamedTuple):
     value_hidden: Annotated[np.ndarray, "float32 [P * value_units]"]
     # Logits of win, draw, loss, or one number before its tanh.
     value: Annotated[np.ndarray, "float32 [P, 3]"]
-    left_features: Annotated[np.ndarray, "float32 [P * 64 * left_channels]"]
-    left_hidden: Annotated[np.ndarray, "float32 [P * left_units]"]
+    moves_left_features: Annotated[np.ndarray, "float32 [P * 64 * moves_left_channels]"]
+    moves_left_hidden: Annotated[np.ndarray, "float32 [P * moves_left_units]"]
     # Plies to the end of the game in hundreds, may be negative.
-    left: Annotated[np.ndarray, "float32 [P, 1]"]
+    moves_left: Annotated[np.ndarray, "float32 [P, 1]"]
 
 
 def head_space(heads: OneByOne, value: DenseHead, moves_left: DenseHead) -> HeadSpace:
     """Buffers for one chunk."""
-    channels = dict(zip(("value_channels", "left_channels"), heads.split.tolist(), strict=True))
-    units = {"value_units": len(value.bias1), "left_units": len(moves_left.bias1)}
-    return buffers(HeadSpace, P=CHUNK, F=len(heads.bias), **channels, **units)
+    value_channels, moves_left_channels = heads.head_features.tolist()
+    return buffers(
+        HeadSpace,
+        P=CHUNK,
+        F=len(heads.bias),
+        value_channels=value_channels,
+        value_units=len(value.bias1),
+        moves_left_channels=moves_left_channels,
+        moves_left_units=len(moves_left.bias1),
+    )
 
 
 @kernel(contract=True)
@@ -78,11 +85,13 @@ def value_features(heads, boards, count, act, space):
 @kernel(contract=True)
 def keep_features(heads, p, act, space):
     """Activate space.features, position p's, and put them in their places for `answer_values`."""
-    value_channels, left_channels = heads.split
+    value_channels, moves_left_channels = heads.head_features
     width = np.int64(len(heads.bias))
     activate(space.features, heads.bias, SQUARES, act)
-    _take_columns(space.features, width, ORIGIN, space.value_features, p, value_channels)
-    _take_columns(space.features, width, value_channels, space.left_features, p, left_channels)
+    _copy_columns(space.features, width, ORIGIN, space.value_features, p, value_channels)
+    _copy_columns(
+        space.features, width, value_channels, space.moves_left_features, p, moves_left_channels
+    )
 
 
 @kernel(contract=True)
@@ -90,22 +99,22 @@ def answer_values(heads, value, moves_left, count, act, space, wdl, plies):
     """Write wdl and plies of the first `count` positions from their features."""
     _hidden_layer(value, count, act, space.value_features, space.value_hidden)
     _last_layer(value, count, space.value_hidden, space.value)
-    if heads.split[1]:
-        _hidden_layer(moves_left, count, act, space.left_features, space.left_hidden)
-        _last_layer(moves_left, count, space.left_hidden, space.left)
+    if heads.head_features[1]:
+        _hidden_layer(moves_left, count, act, space.moves_left_features, space.moves_left_hidden)
+        _last_layer(moves_left, count, space.moves_left_hidden, space.moves_left)
     for p in range(count):
         _write_probabilities(space.value, p, len(value.bias2) == 1, wdl[p])
-        plies[p] = max(space.left[p, 0] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
+        plies[p] = max(space.moves_left[p, 0] * np.float32(MOVES_LEFT_SCALE), np.float32(0))
 
 
 @kernel(contract=True)
-def convolve_squares(heads, boards, p, features, to):
-    """Write the 1x1 convolutions of position p, without bias, to features [64, F] at features[to]."""
+def convolve_squares(heads, boards, p, features, start):
+    """Write the 1x1 convolutions of position p, without bias, to features [64, F] at features[start]."""
     width = np.int64(len(heads.bias))
     for rank in range(8):
         board = ((p * BOARD + rank) * BOARD + INNER) * heads.channels
         rows = Rows(board, heads.channels)
-        out = Rows(to + rank * 8 * width, width)
+        out = Rows(start + rank * 8 * width, width)
         multiply(
             boards, rows, heads.channels, heads.weight, ORIGIN, width, features, out, HALVES, ORIGIN
         )
@@ -120,7 +129,7 @@ def add_bias(array, bias, rows, columns):
 
 
 @kernel()
-def _take_columns(features, width, column, out, p, columns):
+def _copy_columns(features, width, column, out, p, columns):
     """Copy `columns` columns of features [64, width] to row p of out [P, 64, columns]."""
     for square in range(64):
         for c in range(columns):

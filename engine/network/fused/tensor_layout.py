@@ -132,12 +132,13 @@ def one_by_one(*parts: Affine) -> OneByOne:
     """Join the heads' 1x1 convolutions [F, C, 1, 1] or [F, C] with bias [F], one head's features
     after another's.
     """
-    split = np.array([len(bias) for _, bias in parts] + [0] * (2 - len(parts)), np.int64)
-    weight = pad(
-        np.concatenate([weight.reshape(len(weight), -1).T for weight, _ in parts], axis=1), 0
-    )
+    head_features = np.array([len(bias) for _, bias in parts] + [0] * (2 - len(parts)), np.int64)
+    columns = [weight.reshape(len(weight), -1).T for weight, _ in parts]
+    weight = pad(np.concatenate(columns, axis=1), 0)
     bias = np.concatenate([bias for _, bias in parts])
-    return OneByOne(packed_copy(pad(weight, 1)), flat(pad(bias, 0)), np.int64(len(weight)), split)
+    return OneByOne(
+        packed_copy(pad(weight, 1)), flat(pad(bias, 0)), np.int64(len(weight)), head_features
+    )
 
 
 def answer_heads(tensors: Tensors, value: str, embedding: str) -> dict[str, Any]:

@@ -16,85 +16,100 @@ from engine.network.fused.encoder_steps import SQUARES, norm_row
 from engine.network.fused.multiply import dense_rows
 from engine.network.fused.smooth import activate
 from engine.network.planes import ALL_ONES, FIFTY_MOVE_PLANE, PLANES
+from engine.network.transformer.transformer_model import PIECE_PLANES
 
 
-class BoardWeights(NamedTuple):
+class PieceLayers(NamedTuple):
+    """Two dense layers from the pieces of the whole board, to P numbers of each square and on to E;
+    empty in an embedding without them.
+    """
+
+    to_numbers: np.ndarray  # [768, 64 P], by the piece's square, then its plane
+    numbers_bias: np.ndarray  # [64 P]
+    to_squares: np.ndarray  # [P * E]
+
+
+class Embedding(NamedTuple):
     """From planes to E numbers of each square (whole lanes)."""
 
     width: np.int64  # numbers of a square that count
     act: np.int64  # activation code
     epsilon: np.float32
+    pieces: PieceLayers
     planes: np.ndarray  # [112, E] what a bit adds to its square
-    start: np.ndarray  # [64, E] what each square starts with
-    # [768, 64 P] what a piece adds to all squares, by square, then plane; empty without.
-    pieces: np.ndarray
-    pieces_bias: np.ndarray  # [64 P]
-    more: np.ndarray  # [P * E] what these become
-    nothing: np.ndarray  # [E] zeros
+    square_bias: np.ndarray  # [64, E]
+    # The bias that the activation adds: [E] zeros, because each square has its own already.
+    zero_bias: np.ndarray
     norm: np.ndarray  # [2 E] or empty
     gate: np.ndarray  # [2, 64 * E] scale and shift, or empty
 
 
 @kernel(contract=True)
-def embed(weights, masks, x, count, pre):
-    """Write x [64 count, E] from masks uint64 [count, 112]; `pre` [64 P] is scratch."""
-    width = np.int64(len(weights.nothing))
+def embed(embedding, masks, x, count, piece_numbers):
+    """Write x [64 count, E] from masks uint64 [count, 112]; `piece_numbers` [64 P] is scratch."""
+    width = np.int64(len(embedding.zero_bias))
     board = SQUARES * width
     for p in range(count):
-        for i in range(0, board, LANES):
-            store(x, p * board + i, load(weights.start, i))
-        if len(weights.pieces_bias):
-            _add_pieces(weights, masks[p], x, p * board, width, pre)
-        _add_planes(weights, masks[p], x, p * board, width)
-        activate(x[p * board : (p + 1) * board], weights.nothing, SQUARES, weights.act)
-        if len(weights.norm):
-            for row in range(p * board, (p + 1) * board, width):
-                norm_row(x, row, width, weights.width, weights.norm, weights.epsilon)
-        if weights.gate.shape[1]:
-            for i in range(0, board, LANES):
-                gated = load(x, p * board + i) * load(weights.gate[0], i) + load(weights.gate[1], i)
-                store(x, p * board + i, gated)
+        squares = x[p * board : (p + 1) * board]
+        if len(piece_numbers):
+            _write_pieces(embedding.pieces, masks[p], squares, width, piece_numbers)
+        else:
+            squares[:] = 0
+        _add_planes(embedding, masks[p], squares, width)
+        activate(squares, embedding.zero_bias, SQUARES, embedding.act)
+        if len(embedding.norm):
+            for row in range(0, board, width):
+                norm_row(squares, row, width, embedding.width, embedding.norm, embedding.epsilon)
+        if embedding.gate.shape[1]:
+            _apply_gate(embedding.gate, squares)
 
 
 @kernel(contract=True)
-def _add_planes(weights, masks, x, at, width):
-    """Add the row of every set bit to its square, and the rows of full planes, added up first, to
-    all squares.
+def _write_pieces(layers, masks, squares, width, numbers):
+    """Write to each square what the pieces of the whole board say of it."""
+    size = np.int64(len(numbers))
+    for i in range(0, size, LANES):
+        store(numbers, i, load(layers.numbers_bias, i))
+    for plane in range(PIECE_PLANES):
+        board = masks[plane]
+        while board != ZERO:
+            row = (ctz(board) * PIECE_PLANES + plane) * size
+            for i in range(0, size, LANES):
+                store(numbers, i, load(numbers, i) + load(layers.to_numbers, row + i))
+            board &= board - ONE
+    dense_rows(numbers, size // SQUARES, layers.to_squares, width, squares, SQUARES)
+
+
+@kernel(contract=True)
+def _add_planes(embedding, masks, squares, width):
+    """Add to each square its bias, the rows of full planes, added up first, and the row of every
+    set bit of the other planes.
     """
     for c in range(0, width, LANES):
         everywhere = splat(np.float32(masks[FIFTY_MOVE_PLANE])) * load(
-            weights.planes, FIFTY_MOVE_PLANE * width + c
+            embedding.planes, FIFTY_MOVE_PLANE * width + c
         )
         for plane in range(PLANES):
             if masks[plane] == ALL_ONES and plane != FIFTY_MOVE_PLANE:
-                everywhere = everywhere + load(weights.planes, plane * width + c)
-        for row in range(at + c, at + 64 * width, width):
-            store(x, row, load(x, row) + everywhere)
+                everywhere = everywhere + load(embedding.planes, plane * width + c)
+        for row in range(c, SQUARES * width, width):
+            biased = load(squares, row) + load(embedding.square_bias, row)
+            store(squares, row, biased + everywhere)
     for plane in range(PLANES):
         board = masks[plane]
         if plane == FIFTY_MOVE_PLANE or board == ALL_ONES:
             continue
         while board != ZERO:
-            row = at + ctz(board) * width
+            row = ctz(board) * width
             for c in range(0, width, LANES):
-                store(x, row + c, load(x, row + c) + load(weights.planes, plane * width + c))
+                bit = load(embedding.planes, plane * width + c)
+                store(squares, row + c, load(squares, row + c) + bit)
             board &= board - ONE
 
 
 @kernel(contract=True)
-def _add_pieces(weights, masks, x, at, width, pre):
-    """Add to each square what the pieces of the whole board say of it."""
-    size = np.int64(len(weights.pieces_bias))
-    for i in range(0, size, LANES):
-        store(pre, i, load(weights.pieces_bias, i))
-    for plane in range(12):
-        board = masks[plane]
-        while board != ZERO:
-            row = (ctz(board) * 12 + plane) * size
-            for i in range(0, size, LANES):
-                store(pre, i, load(pre, i) + load(weights.pieces, row + i))
-            board &= board - ONE
-    planes = size // 64
-    dense_rows(pre, planes, weights.more, width, x[at : at + 64 * width], SQUARES)
-    for i in range(0, 64 * width, LANES):
-        store(x, at + i, load(x, at + i) + load(weights.start, i))
+def _apply_gate(gate, squares):
+    """Scale and shift each number by its place."""
+    scale, shift = gate
+    for i in range(0, len(squares), LANES):
+        store(squares, i, load(squares, i) * load(scale, i) + load(shift, i))

@@ -49,16 +49,18 @@ from engine.network.fused.tensor_layout import (
     stacked_encoders,
 )
 from engine.network.planes import PLANES
-from engine.network.transformer.embedding_steps import BoardWeights, embed
+from engine.network.transformer.embedding_steps import Embedding, PieceLayers, embed
 from engine.network.transformer.transformer_model import DENSE_EPSILON, TransformerConfig, reach_map
+
+EMBEDDING = "trunk.embedding.dense"
+EMPTY = np.zeros(0, np.float32)
 
 
 class FusedTransformerWeights(NamedTuple):
     """All weights of a transformer with one policy and one value head."""
 
-    board: BoardWeights
-    # The feed-forward block behind a dense embedding, as a layer without attention.
-    mix: Encoders | None
+    embedding: Embedding
+    mix: Encoders | None  # the block behind a dense embedding
     body: Encoders
     heads: OneByOne  # dense layers of the squares: the value head's, then moves left
     value: DenseHead
@@ -69,68 +71,88 @@ class FusedTransformerWeights(NamedTuple):
 
 def fold_transformer(tensors: Tensors, config: TransformerConfig) -> FusedTransformerWeights:
     """Lay out a transformer's parameters; names as in `transformer_model`."""
-    encoders = None
-    mix = None
+    if config.embedding == "dense":
+        embedding = _dense_embedding(tensors, config)
+        mix = _mix_block(tensors, config)
+    else:
+        embedding = _map_embedding(tensors, config)
+        mix = None
+    policy_encoders = None
     if config.policy_layers:
-        encoders = fold_encoders(
+        policy_encoders = fold_encoders(
             tensors, "policy.encoder", config.policy_layers, config.policy_encoder_layer
         )
-    if config.embedding == "dense":
-        sizes = config.encoder_layer | {"epsilon": DENSE_EPSILON, "smolgen": None}
-        mix = stacked_encoders(
-            sizes, np.zeros(0, np.float32), stacked(1, [feed_weights(tensors, "trunk.mix")])
-        )
     return FusedTransformerWeights(
-        board=_board(tensors, config),
+        embedding=embedding,
         mix=mix,
         body=fold_encoders(tensors, "trunk.encoder", config.layers, config.encoder_layer),
         policy=attention_weights(tensors),
-        policy_encoders=encoders,
+        policy_encoders=policy_encoders,
         **answer_heads(tensors, config.value_head, "embedding"),
     )
 
 
-def _board(tensors: Tensors, config: TransformerConfig) -> BoardWeights:
-    width, planes = config.width, config.embedding_planes
-    weight, bias = affine(tensors, "trunk.embedding.dense")
-    start = np.broadcast_to(bias, (64, width))
-    gate = np.zeros((2, 0), np.float32)
-    pieces = _pieces(tensors, weight, planes)
-    if not planes:
-        start = start + reach_map().astype(np.float64) @ weight[:, PLANES:].T
-    if config.gate:
-        parts = [tensors[f"trunk.gate.{part}"].T for part in ("scale", "shift")]
-        gate = aligned_copy(np.stack([pad(part, 1).reshape(-1) for part in parts]))
-    return BoardWeights(
-        width=np.int64(width),
-        act=np.int64(ACTIVATION_CODES[config.activation]),
-        epsilon=np.float32(DENSE_EPSILON),
-        planes=flat(pad(weight[:, :PLANES].T, 1)),
-        start=flat(pad(start, 1)),
-        nothing=np.zeros(width + -width % LANES, np.float32),
-        gate=gate,
-        **pieces,
+def _map_embedding(tensors: Tensors, config: TransformerConfig) -> Embedding:
+    """Add the squares in reach of each square, which are always the same."""
+    weight, bias = affine(tensors, EMBEDDING)
+    reach = reach_map().astype(np.float64) @ weight[:, PLANES:].T
+    no_pieces = PieceLayers(EMPTY, EMPTY, EMPTY)
+    return _embedding(tensors, config, bias + reach, no_pieces, norm=EMPTY)
+
+
+def _dense_embedding(tensors: Tensors, config: TransformerConfig) -> Embedding:
+    """Add to each square what the pieces of the whole board say of it, and norm the sums."""
+    numbers = config.embedding_planes
+    weight, bias = affine(tensors, EMBEDDING)
+    to_numbers, numbers_bias = affine(tensors, "trunk.embedding.preprocess")
+    pieces = PieceLayers(
+        to_numbers=flat(pad(to_numbers.T.reshape(-1, SQUARES, numbers), 2)),
+        numbers_bias=flat(pad(numbers_bias.reshape(SQUARES, numbers), 1)),
+        to_squares=matrix(weight[:, PLANES:]),
+    )
+    square_bias = np.broadcast_to(bias, (SQUARES, config.width))
+    return _embedding(
+        tensors, config, square_bias, pieces, norm=flat(norm_weights(tensors, "trunk.norm"))
     )
 
 
-def _pieces(tensors: Tensors, weight: np.ndarray, planes: int) -> dict[str, np.ndarray]:
-    """Return the fields of a dense embedding: what all pieces say of each square, and its norm."""
-    if not planes:
-        return dict.fromkeys(("pieces", "pieces_bias", "more", "norm"), np.zeros(0, np.float32))
-    spread, bias = affine(tensors, "trunk.embedding.preprocess")
-    return {
-        "pieces": flat(pad(spread.T.reshape(-1, SQUARES, planes), 2)),
-        "pieces_bias": flat(pad(bias.reshape(SQUARES, planes), 1)),
-        "more": matrix(weight[:, PLANES:]),
-        "norm": flat(norm_weights(tensors, "trunk.norm")),
-    }
+def _embedding(
+    tensors: Tensors,
+    config: TransformerConfig,
+    square_bias: np.ndarray,
+    pieces: PieceLayers,
+    norm: np.ndarray,
+) -> Embedding:
+    weight = tensors[f"{EMBEDDING}.weight"]
+    gate = np.zeros((2, 0), np.float32)
+    if config.gate:
+        parts = [tensors[f"trunk.gate.{part}"].T for part in ("scale", "shift")]
+        gate = aligned_copy(np.stack([pad(part, 1).reshape(-1) for part in parts]))
+    return Embedding(
+        width=np.int64(config.width),
+        act=np.int64(ACTIVATION_CODES[config.activation]),
+        epsilon=np.float32(DENSE_EPSILON),
+        pieces=pieces,
+        planes=flat(pad(weight[:, :PLANES].T, 1)),
+        square_bias=flat(pad(square_bias, 1)),
+        zero_bias=np.zeros(config.width + -config.width % LANES, np.float32),
+        norm=norm,
+        gate=gate,
+    )
+
+
+def _mix_block(tensors: Tensors, config: TransformerConfig) -> Encoders:
+    """Return the feed-forward block behind a dense embedding, as a layer without attention."""
+    sizes = config.encoder_layer | {"epsilon": DENSE_EPSILON, "smolgen": None}
+    block = stacked(1, [feed_weights(tensors, "trunk.mix")])
+    return stacked_encoders(sizes, EMPTY, block)
 
 
 class TransformerSpace(NamedTuple):
     """The buffers of one thread for one chunk."""
 
     x: Annotated[np.ndarray, "float32 [8 * 64 * E]"]
-    pre: Annotated[np.ndarray, "float32 [S]"]  # one board's numbers of a dense embedding
+    piece_numbers: Annotated[np.ndarray, "float32 [N]"]  # one board's, of a dense embedding
     mix: EncoderSpace | None
     body: EncoderSpace
     heads: HeadSpace
@@ -156,33 +178,38 @@ class FusedTransformer(Fused):
         self, masks: np.ndarray, space: TransformerSpace, wdl: np.ndarray, moves_left: np.ndarray
     ) -> PolicySpace:
         weights = self.weights
+        act = weights.embedding.act
         count = len(masks)
-        embed(weights.board, masks, space.x, count, space.pre)
+        embed(weights.embedding, masks, space.x, count, space.piece_numbers)
         if weights.mix is not None:
             feed_forward(weights.mix, 0, space.x, count, space.mix)
         encode_rows(weights.body, space.x, count, space.body)
         parts = weights.heads, weights.value, weights.moves_left
-        _answer_values(*parts, space.x, count, weights.board.act, space.heads, wdl, moves_left)
-        _embed_policy(
-            weights.policy.squares, space.x, count, weights.board.act, space.policy.embedded
-        )
+        _answer_values(*parts, space.x, count, act, space.heads, wdl, moves_left)
+        _embed_policy(weights.policy.squares, space.x, count, act, space.policy.embedded)
         return space.policy
 
     def new_space(self) -> TransformerSpace:
         weights = self.weights
+        mix = None
+        if weights.mix is not None:
+            mix = new_encoder_space(weights.mix)
         arrays = {
-            "mix": weights.mix and new_encoder_space(weights.mix),
+            "mix": mix,
             "body": new_encoder_space(weights.body),
             "heads": head_space(weights.heads, weights.value, weights.moves_left),
             "policy": self.new_policy_space(),
         }
         return buffers(
-            TransformerSpace, arrays, E=len(weights.board.nothing), S=len(weights.board.pieces_bias)
+            TransformerSpace,
+            arrays,
+            E=len(weights.embedding.zero_bias),
+            N=len(weights.embedding.pieces.numbers_bias),
         )
 
 
 @kernel(contract=True)
-def _answer_values(heads, value, left, x, count, act, space, wdl, plies):
+def _answer_values(heads, value, moves_left, x, count, act, space, wdl, plies):
     """Write wdl and plies of `count` positions from x [64 count, E]."""
     features = np.int64(len(heads.bias))
     board = SQUARES * heads.channels
@@ -190,7 +217,7 @@ def _answer_values(heads, value, left, x, count, act, space, wdl, plies):
         squares = x[p * board : (p + 1) * board]
         dense_rows(squares, heads.channels, heads.weight, features, space.features, SQUARES)
         keep_features(heads, p, act, space)
-    answer_values(heads, value, left, count, act, space, wdl, plies)
+    answer_values(heads, value, moves_left, count, act, space, wdl, plies)
 
 
 @kernel(contract=True)
