@@ -110,7 +110,7 @@ def _dense_embedding(tensors: Tensors, config: TransformerConfig) -> Embedding:
         numbers_bias=flat(pad(numbers_bias.reshape(SQUARES, numbers), 1)),
         to_squares=matrix(weight[:, PLANES:]),
     )
-    square_bias = np.broadcast_to(bias, (SQUARES, config.width))
+    square_bias = np.broadcast_to(bias, (64, config.width))
     return _embedding(
         tensors, config, square_bias, pieces, norm=flat(norm_weights(tensors, "trunk.norm"))
     )
