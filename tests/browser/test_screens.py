@@ -6,7 +6,7 @@ import pytest
 from tests.browser.web_board import open_board, web_board
 from uci.game.timed_game import Setup
 
-LAPTOP, DESKTOP, LAPTOP_AT_150 = (1366, 768), (1920, 1080), (911, 512)
+LAPTOP, DESKTOP, LAPTOP_AT_150, PHONE = (1366, 768), (1920, 1080), (911, 512), (390, 844)
 BOX = "document.querySelector('{}').getBoundingClientRect().toJSON()"
 
 
@@ -23,11 +23,11 @@ def analysis(request, chromium, tmp_path):
 def test_the_panel_is_as_high_as_the_board(analysis):
     """Two rows of moves were seen, and the panel went on below the window."""
     tab, height = analysis
-    side, panel, moves = (
-        tab.script(BOX.format(place)) for place in (".board-side", ".panel", "#moves")
+    side, panel, moves, typed = (
+        tab.script(BOX.format(place)) for place in (".board-side", ".panel", "#moves", "#typed")
     )
     assert (panel["top"], panel["bottom"]) == pytest.approx((side["top"], side["bottom"]), abs=1)
-    assert panel["bottom"] <= height
+    assert panel["bottom"] == typed["bottom"] <= height
     assert moves["height"] >= (8 if height > 600 else 6) * 32
 
 
@@ -58,18 +58,39 @@ def test_a_page_that_finds_another_board_says_so(chromium, tmp_path):
         tab.close()
 
 
-def test_a_reload_keeps_what_the_review_says_of_a_move(chromium, tmp_path):
-    with web_board(tmp_path) as server:
-        tab = chromium.open(server.url)
-        tab.wait_for("state")
+@pytest.fixture
+def reviewed(chromium, tmp_path):
+    """A phone with a reviewed game."""
+    with open_board(chromium, tmp_path, *PHONE) as tab:
         tab.script("send('load', { text: '1. f3 e5 2. g4 Qh4# 0-1', game: 1 })")
         tab.script("send('review')", until="Object.values(marks).some(mark => mark.better)")
-        tab.script(
-            "look(Number(Object.keys(marks).find(id => marks[id].better)))", until="wanted === null"
-        )
-        said = "document.querySelector('#status .told')?.textContent"
-        sentence = tab.wait_for(said)
-        tab.go(server.url)
-        tab.wait_for(f"typeof state !== 'undefined' && state && {said}")
-        assert tab.script(said) == sentence
-        tab.close()
+        yield tab
+
+
+def look(tab, step):
+    tab.script(f"look({step})", until="wanted === null")
+
+
+TOLD = "document.querySelector('#status .told')?.textContent"
+MISTAKE = "Number(Object.keys(marks).find(id => marks[id].better))"
+
+
+def test_a_reload_keeps_what_the_review_says_of_a_move(reviewed):
+    look(reviewed, MISTAKE)
+    sentence = reviewed.wait_for(TOLD)
+    reviewed.go(reviewed.script("location.href"))
+    reviewed.wait_for(f"typeof state !== 'undefined' && state && {TOLD}")
+    assert reviewed.script(TOLD) == sentence
+
+
+def test_what_turned_a_game_stands_at_its_start(reviewed):
+    look(reviewed, 0)
+    assert reviewed.script(TOLD).startswith(" Turning point: ")
+
+
+def test_moves_stand_still_under_a_finger_whatever_is_told_of_them(reviewed):
+    tops = set()
+    for step in (0, "state.steps[2].id", MISTAKE):
+        look(reviewed, step)
+        tops.add(reviewed.script(BOX.format("#moves"))["top"])
+    assert len(tops) == 1

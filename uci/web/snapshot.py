@@ -15,7 +15,7 @@ from engine.board.notation import board_after, move_number
 from engine.board.pgn.annotations import is_told
 from engine.pages.board import legal_moves, shown_position, squares_of
 from engine.search.result import SearchInfo
-from uci.annotate.comments import move_comment
+from uci.annotate.comments import move_comment, turning_sentence
 from uci.annotate.move_marks import chances_of, for_people, rank_of
 from uci.common.evaluation import Evaluation
 from uci.language import later, shown_moves
@@ -66,13 +66,14 @@ def snapshot(
 
 def review_of(review: BoardReview, study: Study) -> dict[str, Any]:
     """Return what a review says of the moves, by their numbers in the study, if still there:
-    its marks, and its curve of White's winning chances after each move.
+    its marks, its curve of White's winning chances after each move, what it says of each side, and
+    what turned the game.
 
     Squares are those of the better move, and of the answer to this one.
     """
     marks = dict[int, Any]()
     if review.kept is None:
-        return {"marks": marks, "curve": [], "sides": None}
+        return {"marks": marks, "curve": [], "sides": None, "turning": ""}
     curve = [(0, round(chances_of(review.kept.review.start), 3))]
     for move, node in zip(review.kept.review.moves, review.moves, strict=False):
         number = study.numbers.get(node)
@@ -84,7 +85,8 @@ def review_of(review: BoardReview, study: Study) -> dict[str, Any]:
             squares = {name: squares_of(line)[0] for name, line in lines.items() if line}
             marks[number] = {"nag": move.mark.nag, "says": move_comment(move), **squares}
     summaries = {chess.COLOR_NAMES[side]: review.kept.review.summary(side) for side in chess.COLORS}
-    return {"marks": marks, "curve": curve, "sides": summaries}
+    turning = turning_sentence(review.kept.review)
+    return {"marks": marks, "curve": curve, "sides": summaries, "turning": turning}
 
 
 def review_told(review: BoardReview) -> dict[str, Any]:

@@ -14,6 +14,7 @@ const known = new Map();  // the latest lines of each position of this game, by 
 let hint = null;       // the latest hint
 let marks = {};        // what a review says of moves, by their numbers
 let summaries = null;  // what it says of each side
+let turning = "";      // what it says turned the game
 let premoves = [];     // [from, to] of each move to play in turn as soon as it is legal
 let resting = "";      // the position of which Aino has shown lines for some seconds, and looks no more
 let waitingDialog = null;  // the dialog whose request the server has not answered yet
@@ -164,7 +165,7 @@ live.beforeTry(tryAnother);
 function sayLesson({ asks, says, looking, over }) {
   say(asks);
   const text = looking ? t("Aino looks at it.") : says, kind = looking ? "" : over ? "right-move" : "wrong-move";
-  if (text) $("status").append(words(`told ${kind}`, ` ${text}`));
+  tell(text, `told ${kind}`);
 }
 
 function showStrips(step) {
@@ -471,7 +472,8 @@ function showControls() {
   $("drop").hidden = !state.isGame;
   const { lesson } = state, isLearning = Boolean(lesson && !lesson.over);
   document.body.classList.toggle("learning", isLearning);
-  $("try-here").hidden = Boolean(lesson) || !marks[here()]?.better;
+  $("try-here").hidden = Boolean(lesson) || !Object.keys(marks).length;
+  $("try-here").disabled = !marks[here()]?.better;
   $("next-mistake").hidden = !Object.values(marks).some(mark => mark.better);
   $("answer").hidden = !isLearning;
   $("leave").hidden = !lesson;
@@ -493,6 +495,7 @@ function showOver() {
   $("over").querySelector(".result").textContent = `${end.result} · ${t(end.reason)}`;
   const rows = summaries ? ["white", "black"].map(side => make("tr", {}, make("td", {}, t(state.names[side])), make("td", {}, summaries[side]))) : [];
   $("over").querySelector("tbody").replaceChildren(...rows);
+  $("turning").textContent = turning;
   $("review-button").hidden = Boolean(summaries) || !mayReview();
 }
 
@@ -503,8 +506,8 @@ function mayReview() {
 }
 
 
-function showReview({ running, ready, done, total, marks: told, curve: points, sides }) {
-  if (sides !== undefined) summaries = sides;
+function showReview({ running, ready, done, total, marks: told, curve: points, sides, turning: point }) {
+  if (sides !== undefined) { summaries = sides; turning = point; }
   if (told && JSON.stringify(told) !== JSON.stringify(marks)) {
     for (const id of [...Object.keys(marks), ...Object.keys(told)].map(Number)) for (const kept of [buttons, rows]) kept.delete(id);
     marks = told;
@@ -524,7 +527,7 @@ function showReview({ running, ready, done, total, marks: told, curve: points, s
   $("review-too").disabled = running || !mayReview();
   $("review-progress").value = total ? done / total : 0;
   $("review-text").textContent = done < total ? t("{done} of {total} moves", { done: Math.ceil(done / 2), total: Math.ceil(total / 2) }) : t("Looking closer");
-  if (wasRunning && ready) say(t("The review is ready."));
+  if (wasRunning && ready) { say(t("The review is ready.")); tell(turning); }
 }
 
 // Sets a choice that may lack the value yet.
@@ -555,8 +558,12 @@ function placeText() {
 function sayPlace(more = "") {
   say(placeText() + more);
   const { id, note } = shownStep();
-  for (const [kind, text] of [["hidden", note], ["told", marks[id]?.says]]) if (text) $("status").append(words(kind, ` ${text}`));
+  tell(note, "hidden");
+  tell(id === 0 ? turning : marks[id]?.says);
 }
+
+// Adds a sentence to what was said.
+function tell(text, kind = "told") { if (text) $("status").append(words(kind, ` ${text}`)); }
 
 const answers = {
   state(message) {
@@ -590,7 +597,7 @@ const answers = {
       say(last + stateText());
     } else if (here() !== wasHere || isOther) sayPlace();
     if (isOther) latestShown = null;
-    if (message.isNew) { forgetMoves(); marks = {}; summaries = null; curve.fill([], marks); chapters.hide(); }
+    if (message.isNew) { forgetMoves(); marks = {}; summaries = null; turning = ""; curve.fill([], marks); chapters.hide(); }
     const numbers = Object.keys(message.nodes);
     if (numbers.length || JSON.stringify(before?.end) !== JSON.stringify(state.end)) showMoves(numbers);
     if (!state.thinking || state.analysing) playPremove(moved);
