@@ -51,6 +51,7 @@ OVERRIDABLE = frozenset(
     {
         "forward",
         "mask_of",
+        "mask_behind",
         "config",
         "from_config",
         "reseed",
@@ -152,6 +153,10 @@ class Layer(Module):
         cannot tell.
         """
         return None
+
+    def mask_behind(self, mask: Array) -> Array:
+        """Return which places of the output hold something, from those of the input, bool [B, T]."""
+        return mask
 
     # ---- inference -------------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ _CLIPPED = {"clipped_relu": 1.0, "relu6": 6.0}  # by their largest value
 _SQUARED = {"squared_relu": "relu", "squared_clipped_relu": "clipped_relu"}
 # By the number of gates, their order.
 _RECURRENT = {1: ("RNN", [0]), 3: ("GRU", [1, 0, 2]), 4: ("LSTM", [0, 2, 1, 3])}
+_FAR = np.iinfo(np.int64).max  # behind the end of any axis
 _FAR_BELOW_ZERO = np.array(np.finfo(np.float32).min)
 
 
@@ -160,17 +161,38 @@ class Graph(Nodes):
             raise _refused(layer)
         return self.node("Not", self.node("Equal", self._tokens(x), np.array(layer.padding_idx)))
 
+    def mask_behind(self, layer: Layer, mask: str | None) -> str | None:
+        """Add the mask behind a layer, if it is another one."""
+        if isinstance(layer, nn.Sequential):
+            for part in layer.layers.values():
+                mask = self.mask_behind(part, mask)
+            return mask
+        if isinstance(layer, nn.Add | nn.Concatenate):
+            return self.mask_behind(next(iter(layer.branches.values())), mask)
+        if mask is None or type(layer).mask_behind is Layer.mask_behind:
+            return mask
+        if isinstance(layer, nn.Conv2D | nn.MaxPool2D | nn.AveragePool2D):
+            if layer.axes == 2:
+                return mask
+            first = layer.first_needed
+            if first >= 0 and not getattr(layer, "ceil", False):
+                every = ([first], [_FAR], [1], [layer.geometry.stride[1]])
+                return self.node("Slice", mask, *map(np.array, every))
+        raise ConfigError(f"ONNX has no mask behind {layer!r}")
+
     # ---- containers ------------------------------------------------------------------------------
 
     def _sequential(self, layer: nn.Sequential, x: Names, mask: str | None = None) -> Names:
         for part in layer.layers.values():
             mask = self.mask_of(part, x) if mask is None else mask
             x = self.layer(part, x, mask)
+            mask = self.mask_behind(part, mask)
         return x
 
     def _multi_head(self, layer: nn.MultiHead, x: Names, mask: str | None = None) -> Names:
         mask = self.mask_of(layer.trunk, x) if mask is None else mask
         shared = self.layer(layer.trunk, x, mask)
+        mask = self.mask_behind(layer.trunk, mask)
         return {name: self.layer(head, shared, mask) for name, head in layer.heads.items()}
 
     def _branches(self, layer: Any, x: Names, mask: str | None = None) -> list[str]:
@@ -233,6 +255,18 @@ class Graph(Nodes):
         return self.node("Resize", x, "", np.array([1.0, 1.0, *scales]), **form)
 
     # ---- sequences -------------------------------------------------------------------------------
+
+    def _conv1d(self, layer: nn.Conv1D, x: str, mask: str | None = None) -> str:
+        return _SHORT["conv2d"](self, layer, self._over_shown(x, mask))
+
+    def _conv_transpose1d(self, layer: nn.ConvTranspose1D, x: str, mask: str | None = None) -> str:
+        return _SHORT["conv_transpose2d"](self, layer, self._over_shown(x, mask))
+
+    def _over_shown(self, x: str, mask: str | None) -> str:
+        """Put zeros where a mask hides x [B, C, T]."""
+        if mask is None:
+            return x
+        return self.node("Where", self.node("Unsqueeze", mask, np.array([1])), x, np.array(0.0))
 
     def _tokens(self, x: str) -> str:
         return self.cast(x, np.int64)

@@ -194,7 +194,7 @@ def window_cases():
         Case(nn.Conv2D(3, 4, 4, RNG, stride=4, padding=0), numbers(2, 3, 8, 9)),
         Case(nn.Conv2D(2, 3, 3, RNG, 1, uneven, False, dilation=2), numbers(2, 2, 6, 6)),
         Case(nn.Conv2D(4, 6, (2, 3), RNG, (1, 2), groups=2, dilation=(1, 2)), numbers(2, 4, 5, 6)),
-        Case(nn.Conv1D(3, 4, 3, RNG, padding=4), numbers(2, 3, 6)),
+        Case(nn.Conv1D(3, 4, 3, RNG, padding=4), numbers(2, 3, 6), {"mask": bools(2, 6)}),
         Case(nn.Conv1D(2, 4, 4, RNG, stride=np.int64(2), groups=2), numbers(2, 2, 7)),
         Case(nn.ConvTranspose2D(2, 4, (4, 3), RNG, 2, groups=2), numbers(2, 2, 3, 4)),
         Case(

@@ -37,6 +37,9 @@ class _Branches(Layer):
         masks = (branch.mask_of(x) for branch in self.branches.values())
         return next((mask for mask in masks if mask is not None), None)
 
+    def mask_behind(self, mask: Array) -> Array:
+        return next(iter(self.branches.values())).mask_behind(mask)
+
     def forward(
         self, x: Array, training: bool = False, mask: Any = None, state: Any = None
     ) -> Forward:

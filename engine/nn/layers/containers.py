@@ -37,10 +37,13 @@ class Sequential(Layer):
     With x_i = f_i(x_{i-1}), the chain rule runs from the last layer to the first: dx_{i-1} =
     backward_i(dx_i).
 
-    Attention and recurrent layers see what the mask allows; an Embedding with `padding_idx` makes
-    it from the tokens. With one `state` from call to call, `state = {}; model(start, state=state);
-    model(more, state=state)`, the layers read a sequence in parts, down to single steps, as if it
-    came at once: recurrent layers keep their states there, causal attention its keys and values.
+    Attention, recurrent layers and convolutions of sequences see what the mask allows; an Embedding
+    with `padding_idx` makes it from the tokens. Behind a convolution or a pooling of sequences it
+    shows the places that each sequence would have alone.
+
+    With one `state` from call to call, `state = {}; model(start, state=state); model(more,
+    state=state)`, the layers read a sequence in parts, down to single steps, as if it came at once:
+    recurrent layers keep their states there, causal attention its keys and values.
     Gradients end at the start of a part.
 
     Layers given by position get the names dense1, activation1, dense2, ...: their kind, counted.
@@ -81,6 +84,11 @@ class Sequential(Layer):
     def mask_of(self, x: Array) -> Array | None:
         return next(iter(self.layers.values())).mask_of(x) if self.layers else None
 
+    def mask_behind(self, mask: Array) -> Array:
+        for layer in self.layers.values():
+            mask = layer.mask_behind(mask)
+        return mask
+
     def forward(
         self, x: Array, training: bool = False, mask: Any = None, state: Any = None
     ) -> Forward:
@@ -93,6 +101,7 @@ class Sequential(Layer):
                 layer = copy.copy(layer)
                 layer.activation = layers.pop(0)[1].apply  # type: ignore[attr-defined]
             x, step = forward_part(name, layer, x, training, mask, state)
+            mask = None if mask is None else layer.mask_behind(mask)
             steps.append(step)
 
         def backward(dy):
@@ -145,6 +154,7 @@ class MultiHead(Layer):
     ) -> tuple[dict[str, Array], Backward]:
         mask = self.trunk.mask_of(x) if mask is None else mask
         shared, trunk_backward = forward_part("trunk", self.trunk, x, training, mask, state)
+        mask = None if mask is None else self.trunk.mask_behind(mask)
         outputs: dict[str, Array] = {}
         steps: dict[str, Backward] = {}
         for name, head in self.heads.items():

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
+from engine.nn.array_checks import check_input
 from engine.nn.layer import Array, Forward, register
 from engine.nn.layers.initialization import initial
 from engine.nn.layers.windowed import Windowed
@@ -62,6 +64,26 @@ class _Convolution(Windowed):
             np.ascontiguousarray(np.moveaxis(weight, (0, 1), (-1, -2))), (-1, -2), (0, 1)
         )
 
+    def _convolved(self, x: Array) -> Forward:
+        """Return `forward` of x."""
+        raise NotImplementedError
+
+    def _over_shown(self, x: Array, mask: Array | None) -> Forward:
+        """Return `forward` of sequences in which the places that a mask hides are 0, as padding."""
+        if mask is None:
+            return self._convolved(x)
+        check_input(self, x, "B", self.inputs, "T")
+        check_input(self, mask, x.shape[0], x.shape[2], dtype="bool")
+        shown = mask[:, None]
+        where = xp_of(x).where
+        y, step = self._convolved(where(shown, x, 0))
+
+        def backward(dy):
+            dx, grads = step(dy)
+            return None if dx is None else where(shown, dx, 0), grads
+
+        return y, backward
+
     def _with_bias(self, y: Array, conv_backward: Any) -> Forward:
         """Add the bias, if there is one, and name the gradients."""
         bias_backward = None
@@ -102,6 +124,9 @@ class Conv2D(_Convolution):
     """
 
     def forward(self, x: Array, training: bool = False) -> Forward:
+        return self._convolved(x)
+
+    def _convolved(self, x: Array) -> Forward:
         weight = self._image(self.params["weight"])
         image = self._checked(x, self.inputs, weight.dtype)
         self._check_sides(image, self.geometry)
@@ -113,14 +138,19 @@ class Conv2D(_Convolution):
 class Conv1D(Conv2D):
     """`Conv2D` of sequences: images with one row.
 
-    forward:  x [B, C_in, T] -> y [B, C_out, T'], T' = (T + 2 padding - extent) // stride + 1
+    forward:  x [B, C_in, T], optionally mask bool [B, T] -> y [B, C_out, T'], T' = (T + 2 padding -
+              extent) // stride + 1
     backward: dy like y -> dx like x; gradients weight [C_out, C_in / groups, k] and, with `bias`,
               bias [C_out]
 
-    Layers of sequences have features last, [B, T, C]: put `Transpose` between.
+    Where the mask is False, x counts as 0, as padding does. Layers of sequences have features last,
+    [B, T, C]: put `Transpose` between.
     """
 
     axes = 1
+
+    def forward(self, x: Array, training: bool = False, mask: Any = None) -> Forward:
+        return self._over_shown(x, mask)
 
 
 @register("conv_transpose2d")
@@ -185,6 +215,9 @@ class ConvTranspose2D(_Convolution):
         ]
 
     def forward(self, x: Array, training: bool = False) -> Forward:
+        return self._convolved(x)
+
+    def _convolved(self, x: Array) -> Forward:
         weight = self._image(self.params["weight"])
         image = self._checked(x, self.inputs, weight.dtype)
         sides = self._sides(image.shape[2:])
@@ -202,8 +235,17 @@ class ConvTranspose2D(_Convolution):
 
 @register("conv_transpose1d")
 class ConvTranspose1D(ConvTranspose2D):
-    """`ConvTranspose2D` of sequences: x [B, C_in, T] -> y [B, C_out, T']; dx like x, gradients
-    weight [C_in, C_out / groups, k] and bias [C_out].
+    """`ConvTranspose2D` of sequences: x [B, C_in, T], optionally mask as in Conv1D -> y [B, C_out,
+    T']; dx like x, gradients weight [C_in, C_out / groups, k] and bias [C_out].
     """
 
     axes = 1
+
+    def forward(self, x: Array, training: bool = False, mask: Any = None) -> Forward:
+        return self._over_shown(x, mask)
+
+    def _needed(self, places: int) -> np.ndarray:
+        _, made = self._sides((1, places))
+        windows = self.geometry
+        surplus = windows.extents[1] - sum(windows.padding[1]) + self.more[1]
+        return (np.arange(made) - surplus) // windows.stride[1] + 1

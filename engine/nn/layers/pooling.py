@@ -42,11 +42,12 @@ class _Pool(Windowed):
         self.window, self.stride, self.padding, self.dilation = settings
         self.ceil = ceil
 
+    def _at(self, *sides: int) -> Geometry:
+        return self.geometry._replace(padding=self._extended(sides)) if self.ceil else self.geometry
+
     def _windows(self, image: Array) -> Geometry:
         """Return the windows over boards [B, C, H, W]."""
-        windows = self.geometry
-        if self.ceil:
-            windows = windows._replace(padding=self._extended(image.shape[2:]))
+        windows = self._at(*image.shape[2:])
         self._check_sides(image, windows)
         self._check_squares(image.shape[2:], windows)
         return windows
@@ -65,7 +66,7 @@ class _Pool(Windowed):
                 f"{type(self).__name__}: a window has nothing but padding on a board of {[*sides]}"
             )
 
-    def _extended(self, sides: tuple[int, int]) -> Any:
+    def _extended(self, sides: tuple[int, ...]) -> Any:
         """Return the padding with which the last squares have a window; none begins behind them."""
         ends = []
         every = zip(

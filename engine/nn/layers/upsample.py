@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.backend import backend_of, product
+from engine.backend import backend_of, product, xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_checks import check_input
 from engine.nn.layer import Array, Forward, Layer, register
@@ -44,6 +44,12 @@ class Upsample(Layer):
         self.scale = scale
         self.mode = mode
         self.align_corners = align_corners
+
+    def mask_behind(self, mask: Array) -> Array:
+        scale = self.scale[0] if isinstance(self.scale, list | tuple) else self.scale
+        made = np.arange(1, int(mask.shape[1] * scale) + 1)
+        needed = np.ceil(made / scale).astype(int) - 1
+        return mask[:, xp_of(mask).asarray(needed)]
 
     def forward(self, x: Array, training: bool = False) -> Forward:
         check_input(self, x, "B", "C", "H", "...")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
+
+from engine.backend import xp_of
 from engine.errors import ConfigError, ShapeError
 from engine.nn.array_checks import check_input
 from engine.nn.layer import Array, Layer
@@ -40,6 +43,28 @@ class Windowed(Layer):
         sides = ("H", "W") if self.axes == 2 else ("T",)
         check_input(self, x, "B", channels, *sides, dtype=dtype)
         return self._image(x)
+
+    def mask_behind(self, mask: Array) -> Array:
+        """Show the places that each sequence would have alone, without what fills it up."""
+        if self.axes == 2:
+            return mask
+        places = mask.shape[1]
+        xp = xp_of(mask)
+        return mask[:, xp.asarray(np.clip(self._needed(places), 0, places - 1))]
+
+    @property
+    def first_needed(self) -> int:
+        """Which place of a sequence must be there for the first place of the result."""
+        return self.geometry.extents[1] - 1 - sum(self.geometry.padding[1])
+
+    def _needed(self, places: int) -> np.ndarray:
+        """Return of each place of the result which place of a sequence must be there for it."""
+        _, count = self._at(1, places).sides((1, places))
+        return self.first_needed + np.arange(count) * self.geometry.stride[1]
+
+    def _at(self, *sides: int) -> Geometry:
+        """Return the windows over images of these sides."""
+        return self.geometry
 
     def _check_sides(self, image: Array, windows: Geometry) -> None:
         """Raise ShapeError for an image that is smaller than a window."""

@@ -68,6 +68,30 @@ def test_a_padded_batch_counts_as_its_sequences_one_by_one(name):
         assert np.allclose(gradient, expected, atol=1e-6), key
 
 
+WINDOWS = {
+    "stride": nn.Conv1D(4, 4, 3, rng(), stride=2),
+    "no padding, dilated": nn.Conv1D(4, 4, 3, rng(), padding=0, dilation=2),
+    "much padding": nn.Conv1D(4, 4, 2, rng(), stride=2, padding=3),
+    "transposed": nn.ConvTranspose1D(4, 4, 3, rng(), stride=2),
+    "pool": nn.MaxPool1D(2),
+    "larger": nn.Upsample(1.5),
+    "chain": nn.Sequential(nn.Conv1D(4, 4, 3, rng(), stride=2), nn.Conv1D(4, 4, 3, rng())),
+    "branches": nn.Add(nn.Conv1D(4, 4, 3, rng(), stride=2), nn.Conv1D(4, 4, 1, rng(), stride=2)),
+}
+
+
+@pytest.mark.parametrize("kind", WINDOWS)
+def test_windows_see_each_sequence_of_a_padded_batch_as_if_it_were_alone(kind):
+    reader = nn.Sequential(nn.Transpose(), nn.GRU(4, 4, rng(), last=True))
+    model = nn.MultiHead(WINDOWS[kind], {"last": reader})
+    x = sequence(3, 4, 9)
+    lengths = 9, 6, 5
+    batch = model(x, mask=np.arange(9) < np.array(lengths)[:, None])["last"]
+    for row, length in enumerate(lengths):
+        alone = model(x[row : row + 1, :, :length])["last"]
+        np.testing.assert_allclose(batch[row], alone[0], atol=1e-6)
+
+
 def test_batches_weigh_as_much_as_they_have_targets():
     """Epochs weighed them by examples, and a batch of padding alone ended the training."""
     tokens = rng().integers(0, WORDS, (12, 4))
