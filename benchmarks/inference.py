@@ -2,6 +2,7 @@
 threads, one run.
 
     python -m benchmarks.inference --nets 64x6 128x10 --batches 1 8 32 64 --threads 1 2
+    python -m benchmarks.inference --nets transformer-128x4x8 transformer-256x10x8 --batches 1 32
 
 The other runtimes are optional: each is timed if it is installed (`pip install onnxruntime
 openvino`). Contestants take turns, round by round, so that a busy machine slows all of them; the
@@ -24,10 +25,11 @@ from engine.board.convert import stack_from_board
 from engine.evaluation.leaf_batches import fill_leaf
 from engine.evaluation.protocol import LeafBatch, new_leaf_batch
 from engine.evaluation.tower import NetworkEvaluator
+from engine.network.families import PlanesConfig, planes_config_named
 from engine.network.onnx_graph import onnx_graph
 from engine.network.planes import float_planes
 from engine.network.tower.tower_model import TowerConfig
-from engine.network.tower.tower_play import FusedTower
+from engine.network.weights import fused_network
 
 Contestant = Callable[[], np.ndarray]  # evaluates the batch once; returns wdl [B, 3]
 
@@ -40,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rounds=9,
         seconds=(0.25, "time each contestant this many seconds in each round"),
     )
-    parser.add_argument("--nets", type=TowerConfig.parse, nargs="+", default=[TowerConfig()])
+    parser.add_argument("--nets", type=planes_config_named, nargs="+", default=[TowerConfig()])
     options = parser.parse_args(arguments)
     rows = []
     for config in options.nets:
@@ -73,12 +75,12 @@ def positions(batch: int) -> LeafBatch:
 
 
 def contestants_of(
-    tensors: dict[str, np.ndarray], config: TowerConfig, batch: int, threads: int
+    tensors: dict[str, np.ndarray], config: PlanesConfig, batch: int, threads: int
 ) -> dict[str, Contestant]:
     """One call a batch; the first is ours."""
     leaves = positions(batch)
     planes = np.ascontiguousarray(float_planes(leaves.masks[:batch]))
-    evaluator = NetworkEvaluator(FusedTower(tensors, config), threads)
+    evaluator = NetworkEvaluator(fused_network(tensors, config), threads)
 
     def ours() -> np.ndarray:
         evaluator.evaluate(leaves, batch)

@@ -16,6 +16,15 @@ from engine.network.transformer.transformer_model import Transformer, Transforme
 PlanesConfig = TowerConfig | TransformerConfig
 
 
+def planes_config_named(name: str) -> PlanesConfig:
+    """Return the sizes that a name such as 64x6 or transformer-128x4x8 means. Raises ConfigError
+    for another form.
+    """
+    if name.startswith("transformer"):
+        return TransformerConfig.parse(name)
+    return TowerConfig.parse(name)
+
+
 def planes_config_of(model_config: Any) -> PlanesConfig:
     """Return the sizes of a network of either kind, from its layer configuration. Raises
     ConfigError for others.

@@ -70,23 +70,27 @@ def load_planes(path: str | Path | None = None) -> PlanesFile:
 
 
 def _fused(path: Path, tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> Fused:
-    from engine.network.tower.tower_model import TowerConfig
-    from engine.network.tower.tower_play import FusedTower
-    from engine.network.transformer.transformer_play import FusedTransformer
-
     try:
         # Its layers go before those to play with are made.
         if not _answers_in_numbers(tensors, config):
             raise NetFileError(path, "finite answers", "infinity or NaN: its weights are too large")
         release_freed_memory()
-        if isinstance(config, TowerConfig):
-            tower: Fused = FusedTower(tensors, config)
-        else:
-            tower = FusedTransformer(tensors, config)
+        network = fused_network(tensors, config)
     except (ConfigError, ShapeError) as error:
         raise NetFileError(path, "a tower that fused inference can play", str(error)) from error
     release_freed_memory()
-    return tower
+    return network
+
+
+def fused_network(tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> Fused:
+    """Return a tower or transformer ready to play; errors as of its class."""
+    from engine.network.tower.tower_model import TowerConfig
+    from engine.network.tower.tower_play import FusedTower
+    from engine.network.transformer.transformer_play import FusedTransformer
+
+    if isinstance(config, TowerConfig):
+        return FusedTower(tensors, config)
+    return FusedTransformer(tensors, config)
 
 
 def _answers_in_numbers(tensors: Mapping[str, np.ndarray], config: PlanesConfig) -> bool:

@@ -4,14 +4,12 @@ from pathlib import Path
 
 from engine.errors import ConfigError, NetFileError
 from engine.files.dit_file import load_tensors
-from engine.network.families import planes_config_of
+from engine.network.families import planes_config_named, planes_config_of
 from engine.network.input_formats import CLASSICAL
 from engine.network.people.people_model import PeopleNetwork
 from engine.network.people.people_parameters import PeopleConfig
 from engine.network.sparse.sparse_model import SparseNetwork
 from engine.network.sparse.sparse_parameters import SparseConfig, sparse_config_of
-from engine.network.tower.tower_model import TowerConfig
-from engine.network.transformer.transformer_model import TransformerConfig
 from engine.nn import dit
 from engine.nn.layer import Layer
 from selfplay.families.people.people_family import PeopleFamily
@@ -63,9 +61,7 @@ def family_of(net: str, part: str = "policy") -> Family:
     if not net.startswith(("transformer", "people")) and not net[:1].isdigit():
         names = "64x6, transformer-128x4x8, sparse-768, people-512, people-64x6 or module:Class, a class of yours"
         raise ConfigError(f"net: expected a name such as {names}, got {net!r}")
-    return PlanesFamily(
-        (TransformerConfig if net.startswith("transformer") else TowerConfig).parse(net)
-    )
+    return PlanesFamily(planes_config_named(net))
 
 
 def net_of_file(path: Path, wanted: str | None) -> str:
