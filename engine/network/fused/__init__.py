@@ -6,5 +6,6 @@ ready_network   what ready networks share: one chunk of positions in, logits and
 tensor_layout   tensors as the kernels read them
 heads           value and moves left; `policy_heads` for moves
 encoder_steps   encoder layers: a transformer's body, and in an attention policy of either
-convolution     3x3 convolutions; `multiply` has the products, `smooth` the activations
+convolution     3x3 convolutions; `multiply` and, for one board, `lone_board` have the products,
+                `smooth` the activations
 """

@@ -13,25 +13,37 @@ Layout, all float32 and flat, channels last, the channel count C a multiple of 1
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from engine.native.aligned_arrays import aligned_copy, aligned_zeros
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load
+from engine.network.fused.lone_board import in_columns, multiply_lone, transformed_filters
 from engine.network.fused.multiply import Rows, multiply, packed
-from engine.nn.operations.tiles import PLACES, STRIDE_PAD, G, input_tile, output_tile
+from engine.nn.operations.tiles import PLACES, STRIDE_PAD, input_tile, output_tile
 
 BOARD = 10  # Squares along a padded board.
 INNER = BOARD + 1  # Index of square a1 on a padded board.
 TILES = 4  # Tiles of one board.
+LONE_CHANNELS = 128  # From here on, a lone board's filters are transformed anew (measured).
 
 
-def transform_weights(weights: np.ndarray) -> np.ndarray:
-    """Transform filters [C_out, C_in, 3, 3] -> U [36, C_in, C_out], flat float32 and `packed`,
-    computed in float64.
-    """
-    u = np.einsum("ia,kcab,jb->ijck", G, weights.astype(np.float64), G)
-    return aligned_copy(packed(u.reshape(PLACES, *u.shape[2:])))
+class Filters(NamedTuple):
+    """The 3x3 filters of a layer; with another axis in front, of several."""
+
+    table: np.ndarray  # U [36, C_in, C_out], flat and `packed`
+    # The filters themselves, for `multiply_lone`; empty where the table is read as fast.
+    plain: np.ndarray
+
+
+def filters_of(weights: np.ndarray) -> Filters:
+    """Return filters [C_out, C_in, 3, 3] in the layouts that the products read."""
+    plain = np.zeros(0, np.float32)
+    if weights.shape[1] >= LONE_CHANNELS:
+        plain = in_columns(weights)
+    return Filters(aligned_copy(packed(transformed_filters(weights))), plain)
 
 
 def products_buffer(positions: int, channels: int) -> np.ndarray:
@@ -40,18 +52,21 @@ def products_buffer(positions: int, channels: int) -> np.ndarray:
 
 
 @kernel(contract=True)
-def multiply_places(transformed, filters, outputs, count, multiplied):
-    """M[i] = V[i] U[i] for the 36 places of `count` positions; `filters` are those of
-    `transform_weights`.
-    """
-    channels = len(filters) // (PLACES * outputs)
+def multiply_places(transformed, filters, outputs, count, u, multiplied):
+    """M[i] = V[i] U[i] for the 36 places of `count` positions; `u` is scratch of
+    `multiply_lone`."""
+    if count == 1 and len(filters.plain):
+        multiply_lone(transformed, filters.plain, outputs, u, multiplied)
+        return
+    table = filters.table
+    channels = len(table) // (PLACES * outputs)
     from_stride, to_stride = len(transformed) // PLACES, len(multiplied) // PLACES
     for place in range(PLACES):
         multiply(
             transformed,
             Rows(place * from_stride, channels),
             channels,
-            filters,
+            table,
             place * channels * outputs,
             outputs,
             multiplied,

@@ -19,7 +19,7 @@ import numpy as np
 
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, lane_sum, load, splat
-from engine.network.fused.convolution import multiply_places, output_transform
+from engine.network.fused.convolution import Filters, multiply_places, output_transform
 from engine.network.fused.heads import SQUARES, OneByOne, add_bias, convolve_squares
 from engine.network.fused.multiply import dense_rows
 from engine.network.fused.smooth import activate
@@ -34,7 +34,7 @@ class ConvHead(NamedTuple):
     heads.
     """
 
-    weight: np.ndarray  # [36 * C * K] Winograd filters
+    filters: Filters
     bias: np.ndarray  # [K]
 
 
@@ -84,16 +84,15 @@ def square_features(squares, boards, count, act, out):
 
 
 @kernel(contract=True)
-def convolution_planes(head, transformed, count, space):
-    """Compute space.answers [8, 64, K] from the already transformed output of the first
+def convolution_planes(head, space, count):
+    """Compute space.policy.answers [8, 64, K] from the already transformed output of the first
     convolution.
     """
     planes = np.int64(len(head.bias))
-    multiply_places(transformed, head.weight, planes, count, space.multiplied)
+    answers, multiplied = space.policy.answers, space.policy.multiplied
+    multiply_places(space.transformed, head.filters, planes, count, space.u, multiplied)
     for p in range(count):
-        output_transform(
-            space.multiplied, p, head.bias, planes, space.answers, p * 64 * planes, DENSE, LINEAR
-        )
+        output_transform(multiplied, p, head.bias, planes, answers, p * 64 * planes, DENSE, LINEAR)
 
 
 @kernel()

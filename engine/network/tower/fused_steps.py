@@ -21,6 +21,7 @@ from engine.native.lanes import LANES, load, relu, splat, spread, store
 from engine.network.fused.convolution import (
     BOARD,
     INNER,
+    Filters,
     input_transform,
     multiply_places,
     output_transform,
@@ -58,11 +59,10 @@ class Gates(NamedTuple):
 
 
 class FusedWeights(NamedTuple):
-    """All weights of a tower of B blocks and C channels (whole lanes), made by `folding.py`."""
+    """All weights of a tower of B blocks and C channels (whole lanes)."""
 
     input: InputLayer
-    # [2 B or 2 B + 1, 36 * C * C] two filters per block, then a convolutional policy's first.
-    trunk: np.ndarray
+    trunk: Filters  # of 2 B or 2 B + 1 layers: two of each block, a convolutional policy's first
     trunk_bias: np.ndarray  # [2 B or 2 B + 1, C]
     gates: Gates
     policy: ConvHead
@@ -77,6 +77,7 @@ class Space(NamedTuple):
     boards: Annotated[np.ndarray, "float32 [8 * 10 * 10 * C]"]  # the residual stream, borders zero
     transformed: np.ndarray  # V of C channels, of one layer and then of the next
     multiplied: np.ndarray  # M of C channels
+    u: Annotated[np.ndarray, "float32 [U]"]  # of a lone board
     policy: PolicySpace
     heads: HeadSpace
     # One position's board inside a block, border zero.
@@ -101,7 +102,8 @@ def forward(masks, weights, smooth, space, wdl, moves_left):
     _first_layer(masks, weights.input, channels, smooth, space)
     blocks = weights.gates.squeeze_bias.shape[0]
     for layer in range(weights.trunk_bias.shape[0]):
-        multiply_places(space.transformed, weights.trunk[layer], channels, count, space.multiplied)
+        filters = Filters(weights.trunk.table[layer], weights.trunk.plain[layer])
+        multiply_places(space.transformed, filters, channels, count, space.u, space.multiplied)
         if layer < 2 * blocks and layer % 2 == 1:
             _residual_step(
                 weights.trunk_bias[layer], count, weights.gates, layer // 2, smooth, space
@@ -109,7 +111,7 @@ def forward(masks, weights, smooth, space, wdl, moves_left):
         else:
             _plain_step(weights.trunk_bias[layer], count, channels, smooth, space)
     if len(weights.policy.bias):
-        convolution_planes(weights.policy, space.transformed, count, space.policy)
+        convolution_planes(weights.policy, space, count)
     act = RELU if smooth is None else MISH
     value_features(weights.heads, space.boards, count, act, space.heads)
     answer_values(

@@ -2,8 +2,8 @@
 trained it.
 
 Memory: a thread makes its buffers for one chunk of eight positions at its first call, and they
-never grow: 1.4 MiB for a 64x6 net and 2.3 MiB for 128x10. Threads share the weights, which take 11
-and 54 MiB in the layout of the products. Larger batches run in chunks and need no more memory.
+never grow: 1.5 MiB for a 64x6 net and 2.3 MiB for 128x10. Threads share the weights, which take 11
+and 66 MiB in the layouts of the products. Larger batches run in chunks and need no more memory.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from engine.native.aligned_arrays import buffers
-from engine.native.lanes import LANES
-from engine.network.fused.convolution import products_buffer, transform_weights
+from engine.network.fused.convolution import Filters, filters_of, products_buffer
 from engine.network.fused.heads import head_space
+from engine.network.fused.lone_board import U_SIZE
 from engine.network.fused.network_sizes import SQUARES
 from engine.network.fused.policy_heads import (
     Attention,
@@ -45,7 +45,6 @@ from engine.network.policy_map import POLICY_SIZE
 from engine.network.tower.fused_steps import FusedWeights, Gates, Space, forward
 from engine.network.tower.input_layer import input_layer
 from engine.network.tower.tower_model import TowerConfig
-from engine.nn.operations.tiles import PLACES
 
 
 def fold(tensors: Tensors, config: TowerConfig) -> tuple[FusedWeights, PolicyHead]:
@@ -58,7 +57,7 @@ def fold(tensors: Tensors, config: TowerConfig) -> tuple[FusedWeights, PolicyHea
         gates=_gates(tensors, config),
         policy=policy
         if isinstance(policy, ConvHead)
-        else ConvHead(nothing, nothing),  # empty for other heads
+        else ConvHead(Filters(nothing, nothing), nothing),  # empty for other heads
         **answer_heads(tensors, config.value_head, "conv"),
     )
     return weights, policy
@@ -71,20 +70,23 @@ def _trunk(tensors: Tensors, config: TowerConfig) -> dict[str, Any]:
     ]
     if config.policy == "convolution":
         names.append("policy.conv1")
-    channels = config.filters + -config.filters % LANES
-    parts = (affine(tensors, name) for name in names)
-    layers = stacked(
-        len(names),
-        ({"trunk": _winograd(weight), "trunk_bias": pad(bias, 0)} for weight, bias in parts),
+    nothing = np.zeros((0, 0), np.float32)
+    layers = dict.fromkeys(("table", "plain", "bias"), nothing) | stacked(
+        len(names), (_convolution(*affine(tensors, name)) for name in names)
     )
-    empty = {"trunk": PLACES * channels * channels, "trunk_bias": channels}  # without any layer
-    return layers or {field: np.zeros((0, length), np.float32) for field, length in empty.items()}
+    bias = layers.pop("bias")
+    return {"trunk": Filters(**layers), "trunk_bias": bias}
+
+
+def _convolution(weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
+    """Return a layer's bias, and its filters by the fields of `Filters`."""
+    return {**_filters(weight)._asdict(), "bias": pad(bias, 0)}
 
 
 def _policy(tensors: Tensors, kind: str) -> PolicyHead:
     if kind == "convolution":
         weight, bias = affine(tensors, "policy.conv2")
-        return ConvHead(_winograd(weight), flat(pad(bias, 0)))
+        return ConvHead(_filters(weight), flat(pad(bias, 0)))
     if kind == "classical":
         weight, bias = affine(tensors, "policy.dense")
         rows = weight.reshape(POLICY_SIZE, -1, SQUARES).swapaxes(1, 2)
@@ -115,8 +117,8 @@ def _gate(tensors: Tensors, name: str) -> dict[str, np.ndarray]:
     return {field: array.reshape(-1) for field, array in zip(Gates._fields, padded, strict=True)}
 
 
-def _winograd(weight: np.ndarray) -> np.ndarray:
-    return transform_weights(pad(pad(weight, 0), 1))
+def _filters(weight: np.ndarray) -> Filters:
+    return filters_of(pad(pad(weight, 0), 1))
 
 
 class FusedTower(Fused):
@@ -163,4 +165,4 @@ class FusedTower(Fused):
             "policy": self.new_policy_space(),
             "heads": head_space(weights.heads, weights.value, weights.moves_left),
         }
-        return buffers(Space, arrays, C=channels, H=weights.gates.squeeze_bias.shape[1])
+        return buffers(Space, arrays, C=channels, H=weights.gates.squeeze_bias.shape[1], U=U_SIZE)
