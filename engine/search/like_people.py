@@ -32,17 +32,18 @@ class PeoplePlan:
     finishes: bool = False  # As of other levels: where a game is won, those plans play.
 
 
-# Elo on Stockfish's scale, and the plan that scores about 50% against the level of this rating by
-#   aino-train match --games 200 --tc 60+1 --out MATCH
-#     --first "name=people cmd=aino option.PlayLike=people option.UCI_Elo=1500 option.Threads=1"
-#     --second "name=level cmd=aino option.UCI_LimitStrength=true option.UCI_Elo=1500 option.Threads=1"
-# and its like for the other ratings.
+# A rating, and the plan of it. Up to 1500 it scores about 50% against the level of this rating; from
+# there a step of 200 gains 150 to 250 Elo, by
+#   aino-train match --games 100 --tc 60+1 --out MATCH
+#     --first "name=1700 cmd=aino option.PlayLike=people option.UCI_Elo=1700 option.Threads=1"
+#     --second "name=1500 cmd=aino option.PlayLike=people option.UCI_Elo=1500 option.Threads=1"
+# and its like for the others.
 PEOPLE = (
     (1100.0, PeoplePlan(64, 0.667, 1.3, 2.2)),
     (1300.0, PeoplePlan(64, 0.667, 2.4, 2.6)),
     (1500.0, PeoplePlan(64, 0.667, 4.0, 3.0)),
-    (1700.0, PeoplePlan(128, 0.667, 9.5, 4.3)),
-    (1900.0, PeoplePlan(400, 0.667, 20.0, 6.0)),
+    (1700.0, PeoplePlan(96, 0.667, 6.6, 4.3)),
+    (1900.0, PeoplePlan(144, 0.667, 10.0, 6.0)),
 )
 BETTER = 0.1  # Q from which a draw is no longer wanted. Set by hand.
 PEOPLE_RANGE = int(PEOPLE[0][0]), int(PEOPLE[-1][0])  # of ratings at which Aino plays like people

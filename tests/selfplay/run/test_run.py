@@ -90,10 +90,9 @@ def test_loop_command_continues_with_the_next_generation(net, aino_train, tmp_pa
     assert "generation 1: held-out losses before -> after" in first
     assert "generation 1: candidate" in first
     assert "generation 2: candidate" in aino_train(f"loop {tmp_path} --generations 1")
-    rows = sqlite3.connect(tmp_path / "ledger.sqlite").execute(
-        "SELECT generation, COUNT(*) FROM games GROUP BY 1"
-    )
-    assert dict(rows.fetchall()) == {1: 6, 2: 6}
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as ledger:
+        rows = ledger.execute("SELECT generation, COUNT(*) FROM games GROUP BY 1").fetchall()
+    assert dict(rows) == {1: 6, 2: 6}
 
 
 def test_a_run_tells_what_it_has_gained_and_what_is_left_of_its_hours(tmp_path):
