@@ -105,11 +105,11 @@ class ChangedFolder:
         is_plain = read(before[place.begin : place.end]) == str(game)
         edit(game, self.rng)
         try:
-            key, path = self.games.rewrite(key, game)
+            listed = self.games.rewrite(key, game)
         except DataError:
             return None
         place = self.games.catalogue.game(key).place
-        after = text_of(path)[place.begin : place.end]
+        after = text_of(listed.path)[place.begin : place.end]
         assert str(self.games.game(key)) == str(game)
         assert not is_plain or read(after) == str(game)
         self.done["edited"] += 1

@@ -23,7 +23,7 @@ from selfplay.run.phases import run_generations
 from tests.boards import random_game
 from tests.selfplay.conftest import aino_train, pgn_of
 from tests.selfplay.run.crews import TINY, never
-from uci.game.level import Level
+from uci.game.level import NodesLevel
 from uci.game.timed_game import Setup
 from uci.protocol.session import Session
 from uci.protocol.words import Writer
@@ -97,7 +97,7 @@ def test_one_move_on_the_web_board_leads_through_few_files(tmp_path):
     async def play(folder):
         told = asyncio.Queue()
         engine = EngineService(lambda: Engine(EngineOptions(hash_mib=16, threads=1)))
-        setup = Setup(levels=dict.fromkeys(chess.COLORS, Level(nodes=100)))
+        setup = Setup(levels=dict.fromkeys(chess.COLORS, NodesLevel(100)))
         services = Services(engine, lambda: None, folder, folder / "games.pgn")
         board = Dispatcher(services, setup, told.put_nowait)
         await engine.prepare()

@@ -47,6 +47,14 @@ class SavedGame:
     place: TextPlace
 
 
+@dataclass(frozen=True)
+class ListedGame:
+    """A game in the list of My games. What a person changes is spliced into its author's text."""
+
+    key: str
+    path: Path
+
+
 def games_folder() -> Path:
     """Where games are saved: aino/games in the system's folder for the user's data, or below the
     working folder.

@@ -12,7 +12,7 @@ from pathlib import Path
 from engine.errors import ConfigError
 from engine.files.atomic import write_file
 from uci.game.clock import parse_time_control
-from uci.game.level import DEFAULT_NAME, NAMED_LEVELS, parse_level
+from uci.game.level import DEFAULT_NAME, parse_level
 from uci.game.timed_game import TimedGame
 
 CHOICE = "choice.json"
@@ -24,7 +24,7 @@ class Preferences:
     a clock.
     """
 
-    level: str = NAMED_LEVELS[DEFAULT_NAME].text
+    level: str = parse_level(DEFAULT_NAME).text
     clock: str = ""  # for none
 
     @classmethod

@@ -18,7 +18,7 @@ from uci.common.players import PERSON, aino_name, level_in
 from uci.common.reading import board_at
 from uci.game.clock import TIME_CONTROL, GameClock, GameTime
 from uci.game.ends import UNFINISHED, GameEnd
-from uci.game.game_file import SavedGame, game_from_board
+from uci.game.game_file import ListedGame, SavedGame, game_from_board
 from uci.game.level import DEFAULT_LEVEL, Level, parse_level
 from uci.game.resigning import resigns
 from uci.language import _
@@ -43,10 +43,9 @@ class Setup:
     headers: Mapping[str, str] = field(default_factory=dict)  # of a game of others
     source: chess.pgn.Game | None = None  # that game, with what its author wrote into it
     seen_by: chess.Color | None = None  # the side that a board for analysis shows below
-    kept: str = ""  # its key in My games, into whose text changes are spliced
-    origin: str = ""  # the name of the file that it is from
-    # A game or an analysis of one's own, which goes on where it stands.
-    saved: SavedGame | None = None
+    # The text that the game is from. A game or an analysis of one's own is saved, and goes on where
+    # it stands.
+    origin: ListedGame | SavedGame | None = None
     # Whether the web page asks first what game is wanted; who cancels gets the offered level.
     is_asked: bool = False
     # Whether Aino plays both sides on a web page, where else nobody plays without a person.
@@ -93,7 +92,7 @@ class TimedGame:
         """Whether Aino, which has searched its position, gives up: as people do, where it plays like
         them.
         """
-        if not self.levels[self.board.turn].people:
+        if not self.levels[self.board.turn].resigns:
             return False
         other_left_s = self.clock.left(not self.board.turn) if self.clock is not None else None
         return resigns(self.board, result, other_left_s)

@@ -14,7 +14,7 @@ import chess.pgn
 
 from engine.errors import DataError
 from engine.files.text import printable
-from uci.game.game_file import REVIEWS, owning
+from uci.game.game_file import REVIEWS, ListedGame, owning
 from uci.language import _, later, several, translated
 from uci.library import changes
 from uci.library.catalogue import Catalogue, Game, GamesFile
@@ -149,10 +149,9 @@ class GamesFolder:
             (self.folder / REVIEWS / f"{game.line}{WISH}").unlink(missing_ok=True)
             deletion.puzzles |= self.reviews.remove(game.line)
 
-    def rewrite(self, key: str, edited: chess.pgn.Game) -> tuple[str, Path]:
-        """Write what was changed in a game into its text; return its new key, and the file.
-
-        Raises DataError.
+    def rewrite(self, key: str, edited: chess.pgn.Game) -> ListedGame:
+        """Write what was changed in a game into its text; return it under its new key. Raises
+        DataError.
         """
         game = self.catalogue.game(key)
         is_known = self._reader.knows(game.file.name)
@@ -161,7 +160,7 @@ class GamesFolder:
         place, change = changes.edit(path, game.place, self.catalogue.around([game]), edited)
         self.catalogue.note_edit(game, place, _time_of(change))
         self._note_change(game.file, is_known, change)
-        return game.key, path
+        return ListedGame(game.key, path)
 
     def _note_change(self, file: GamesFile, is_known: bool, change: changes.FileChange) -> None:
         if is_known:

@@ -82,7 +82,7 @@ def _engine_turn(game: TerminalGame) -> GameEnd | None:
     mover = game.board.turn
     level = game.levels[mover]
     book = None
-    if game.settings.book and not level.alone:
+    if game.settings.book and level.knows_openings:
         book = book_move(game.board, game.rng)
     if book:
         result = SearchResult(book, None, [], [], 0, 0)

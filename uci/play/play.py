@@ -27,7 +27,16 @@ from uci.common.limit_flags import USUAL_LINES, checked
 from uci.common.waiting import ready_engine
 from uci.game.clock import GameClock, parse_time_control
 from uci.game.game_file import LAST, games_folder, load_game
-from uci.game.level import DEFAULT_LEVEL, DEFAULT_NAME, LEVEL_FORMS, Level, levels_text, parse_level
+from uci.game.level import (
+    DEFAULT_LEVEL,
+    DEFAULT_NAME,
+    LEVEL_FORMS,
+    EloLevel,
+    Level,
+    PeopleLevel,
+    levels_text,
+    parse_level,
+)
 from uci.game.timed_game import Setup, chess960_start, saved_game
 from uci.help_language import translate_help
 from uci.language import _, later, letters_shown, show_own_letters, shown_moves
@@ -209,13 +218,17 @@ def _chosen(saved: Setup, arguments: argparse.Namespace, options: EngineOptions)
     that one says.
     """
     # The engine's own options may limit its strength.
-    is_people = options.play_like == "people"
-    is_limited = is_people or options.limit_strength or arguments.elo is not None
-    level = Level(elo=options.elo, people=is_people) if is_limited else None
-    level = level if arguments.level is None else parse_level(arguments.level)
-    levels = dict(
-        (level is None and saved.levels) or dict.fromkeys(chess.COLORS, level or DEFAULT_LEVEL)
-    )
+    level: Level | None = None
+    if arguments.level is not None:
+        level = parse_level(arguments.level)
+    elif options.play_like == "people":
+        level = PeopleLevel(options.elo)
+    elif options.limit_strength or arguments.elo is not None:
+        level = EloLevel(options.elo)
+    if level is None and saved.levels is not None:
+        levels = dict(saved.levels)
+    else:
+        levels = dict.fromkeys(chess.COLORS, level or DEFAULT_LEVEL)
     sides = {"black": chess.BLACK, "none": None, "random": random.random() < 0.5}
     human = sides.get(
         arguments.side, chess.WHITE if arguments.side or saved.levels is None else saved.human

@@ -8,6 +8,7 @@ import chess
 
 from engine.board.pgn.annotations import game_name, is_told
 from uci.game.ends import UNFINISHED
+from uci.game.game_file import ListedGame, SavedGame
 from uci.game.timed_game import Setup
 
 _ANALYSIS = "Analysis"  # the title of one that the person gave none
@@ -31,10 +32,9 @@ class AnalysisTags:
     def __init__(self, setup: Setup, today: str, main_line: Sequence[chess.Move]) -> None:
         self._tags = dict(setup.headers)
         self._today = today
-        self._is_in_file = bool(setup.kept)
+        self._is_in_file = isinstance(setup.origin, ListedGame)
         self._opened_line = [*main_line]
-        self._origin = setup.origin
-        self._is_told_as_named = setup.saved is not None
+        self._is_told_as_named = isinstance(setup.origin, SavedGame)
         self.is_renamed = False  # whether the person gave a name here
 
     def name(self, title: str, white: str, black: str) -> None:
@@ -48,10 +48,6 @@ class AnalysisTags:
         self._tags = {**day, **self._tags, **names}
         self._is_told_as_named = True
         self.is_renamed = True
-
-    def name_origin(self) -> None:
-        """Tell from now on which file the analysis is from."""
-        self._tags["Source"] = self._origin
 
     @property
     def _title_tag(self) -> str:

@@ -6,6 +6,7 @@ import chess
 import chess.pgn
 
 from uci.game.ends import GameEnd, end_by_flag, end_on_board
+from uci.game.game_file import ListedGame, SavedGame
 from uci.game.timed_game import Setup, TimedGame
 from uci.web.analysis_tags import AnalysisTags, is_chapter
 from uci.web.study import Study
@@ -136,12 +137,13 @@ class BoardGame(TimedGame):
         """Whether its title and names are the person's own to choose: those of an analysis or of a
         chapter, not of a game.
         """
-        return not self.is_game and (not self.setup.kept or is_chapter(self.setup.headers))
+        is_listed = isinstance(self.setup.origin, ListedGame)
+        return not self.is_game and (not is_listed or is_chapter(self.setup.headers))
 
     @property
     def is_played(self) -> bool:
         """Whether it is a game in which the person has moved, or Aino against itself."""
-        if self.setup.saved is not None:
+        if isinstance(self.setup.origin, SavedGame):
             return self.is_game
         # Aino began.
         return self.is_game and self.plies - self.first_ply > (self.setup.board.turn != self.human)

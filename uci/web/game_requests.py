@@ -221,12 +221,13 @@ async def _answer(session: BoardSession, board_game: BoardGame) -> SearchResult 
     board = board_game.board.copy()
     rng = session.rng
     clock = board_game.clock.limits() if board_game.clock is not None else None
-    from_book = book_move(board, rng) if rng is not None and not board_game.level.alone else None
-    result = (
-        SearchResult(from_book, None, [], [], 0, 0)
-        if from_book
-        else await _search(session, board, board_game.level, clock)
-    )
+    from_book = None
+    if rng is not None and board_game.level.knows_openings:
+        from_book = book_move(board, rng)
+    if from_book is not None:
+        result: SearchResult | None = SearchResult(from_book, None, [], [], 0, 0)
+    else:
+        result = await _search(session, board, board_game.level, clock)
     least_s = _WATCHED_S if board_game.human is None else 0.0
     await asyncio.sleep(max(0.0, least_s - (uptime_s() - begun)))
     return result

@@ -9,9 +9,8 @@ from dataclasses import replace
 import chess
 
 from engine.errors import DataError
-from engine.files.text import printable
 from uci.common.reading import board_at
-from uci.game.game_file import SavedGame
+from uci.game.game_file import ListedGame, SavedGame
 from uci.game.timed_game import Setup, saved_game, without_clocks
 from uci.language import _, shown_moves, translated
 from uci.library.catalogue import Game
@@ -125,19 +124,14 @@ def open_game(service: GamesService, games: GamesFolder, key: str, ply: int) -> 
     known = games.known(key)
     game = games.game(known.key)
     side = games.catalogue.side(known.line)
-    setup = Setup(
-        board_at(game),
-        None,
-        headers=game.headers,
-        source=game,
-        seen_by=side,
-        origin=printable(known.file.name),
-    )
+    origin: SavedGame | ListedGame = ListedGame(known.key, games.path_of(known))
     # What could not be read must not be replaced.
     if known.file.has_analyses and not game.errors:
-        board_game = BoardGame(replace(setup, saved=_as_saved(games, known)))
-    else:
-        board_game = BoardGame(replace(setup, kept=known.key))
+        origin = _as_saved(games, known)
+    setup = Setup(
+        board_at(game), None, headers=game.headers, source=game, seen_by=side, origin=origin
+    )
+    board_game = BoardGame(setup)
     board_game.study.look(game)
     for node in itertools.islice(game.mainline(), max(0, ply - game.ply())):
         board_game.study.look(node)
@@ -171,9 +165,9 @@ def go_on(service: GamesService, games: GamesFolder, key: str) -> None:
         human = chess.WHITE if side is None else side
         service.lay(BoardGame(replace(setup, human=human)), None)
         return
-    setup = replace(setup, source=without_clocks(game), origin=printable(known.file.name))
+    setup = replace(setup, source=without_clocks(game))
     if not game.errors:  # what could not be read must not be replaced
-        setup = replace(setup, saved=_as_saved(games, known))
+        setup = replace(setup, origin=_as_saved(games, known))
     service.lay(BoardGame(setup), None)
 
 

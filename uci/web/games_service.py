@@ -19,7 +19,7 @@ from engine.files.text import GAMES, LOOKED_AT, PUZZLES, kind_of, open_unpacked,
 from engine.native.locks import FileLock
 from engine.player import Engine
 from engine.search.limits import Limits
-from uci.game.game_file import REVIEWS
+from uci.game.game_file import REVIEWS, ListedGame
 from uci.language import _, later, several, translated
 from uci.library.changes import take_in
 from uci.library.cooperative import Steps
@@ -182,7 +182,7 @@ class GamesService:
         """Return a game's review. The future raises DataError where there is none."""
         return self._worker.call(lambda games: games.kept_review(key))
 
-    def rewrite(self, key: str, game: chess.pgn.Game) -> Future[tuple[str, Path]]:
+    def rewrite(self, key: str, game: chess.pgn.Game) -> Future[ListedGame]:
         """Write what was changed in a game into its file, as `GamesFolder.rewrite` does."""
         return self._worker.call(lambda games: games.rewrite(key, game))
 

@@ -9,7 +9,7 @@ from engine.search.result import SearchResult
 from tests.unit.search.test_move_choice import root_move
 from uci.game import resigning
 from uci.game.clock import GameClock, GameTime
-from uci.game.level import Level
+from uci.game.level import EloLevel, PeopleLevel
 from uci.game.resigning import resigns
 from uci.game.timed_game import Setup, TimedGame
 
@@ -71,15 +71,15 @@ def test_most_turns_of_a_lost_game_are_played_on(monkeypatch, fen, chance):
     assert share == pytest.approx(getattr(resigning, chance), abs=0.008)
 
 
-@pytest.mark.parametrize(("people", "gives_up"), [(True, True), (False, False)])
-def test_only_an_opponent_like_people_resigns(people, gives_up):
-    levels = dict.fromkeys(chess.COLORS, Level(elo=1500, people=people))
+@pytest.mark.parametrize(("level", "gives_up"), [(PeopleLevel, True), (EloLevel, False)])
+def test_only_an_opponent_like_people_resigns(level, gives_up):
+    levels = dict.fromkeys(chess.COLORS, level(1500))
     game = TimedGame(Setup(after(LOST, SHUFFLE), human=chess.BLACK, levels=levels))
     assert game.resigns(searched()) == gives_up
 
 
 def test_the_clock_that_may_fall_is_the_other_sides():
-    levels = dict.fromkeys(chess.COLORS, Level(elo=1500, people=True))
+    levels = dict.fromkeys(chess.COLORS, PeopleLevel(1500))
     clock = GameClock(GameTime(60.0, 0.0))
     game = TimedGame(Setup(after(LOST, SHUFFLE), chess.BLACK, levels, clock))
     clock.set_left(chess.WHITE, 5.0)

@@ -48,9 +48,9 @@ def test_what_is_opened_is_what_is_edited(twice):
     row = row_of(twice, "Cleo")
     game = twice.game(row["key"])
     game.next().comment = ""
-    key, path = twice.rewrite(row["key"], game)
-    assert (path.name, twice.game(key).next().comment) == ("export.pgn", "")
-    assert row_of(twice, "Cleo")["key"] == key
+    listed = twice.rewrite(row["key"], game)
+    assert (listed.path.name, twice.game(listed.key).next().comment) == ("export.pgn", "")
+    assert row_of(twice, "Cleo")["key"] == listed.key
 
 
 def test_of_equal_games_only_the_one_that_is_shown_is_deleted(twice, tmp_path):

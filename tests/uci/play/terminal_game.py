@@ -10,13 +10,13 @@ from rich.console import Console
 from engine.options import EngineOptions
 from tests.protocol.fake_engine import FakeEngine
 from uci.common.board_view import BoardStyle
-from uci.game.level import Level
+from uci.game.level import NodesLevel
 from uci.game.timed_game import Setup
 from uci.play import loop
 from uci.play.game import TerminalGame, TerminalSettings
 
 PLAIN = BoardStyle(color=False, symbols=False)
-ONE_NODE = Setup(levels=dict.fromkeys(chess.COLORS, Level(nodes=1)))
+ONE_NODE = Setup(levels=dict.fromkeys(chess.COLORS, NodesLevel(1)))
 FOOLS_MATE_NEXT = "rnbqkbnr/pppp1ppp/8/4p3/6P1/5P2/PPPPP2P/RNBQKBNR b KQkq - 0 2"
 
 

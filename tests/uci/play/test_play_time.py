@@ -20,7 +20,15 @@ from tests.uci.play.terminal_game import Time, play
 from uci.common.board_view import choose_style
 from uci.game.clock import GameClock, GameTime, clock_text, parse_time_control
 from uci.game.ends import UNFINISHED, GameEnd
-from uci.game.level import DEFAULT_LEVEL, Level, level_choices, parse_level
+from uci.game.level import (
+    DEFAULT_LEVEL,
+    EloLevel,
+    LearnedAlone,
+    NodesLevel,
+    TimeLevel,
+    level_choices,
+    parse_level,
+)
 from uci.game.timed_game import Setup, TimedGame, saved_game
 from uci.main import main as aino
 from uci.openings.opening_names import book_move
@@ -92,7 +100,7 @@ def test_a_time_control_beyond_all_numbers_is_no_clock():
 def test_a_saved_game_goes_on_as_it_was():
     saved = saved_game(saved_text())
     assert (saved.human, saved.board.fullmove_number) == (chess.WHITE, 2)
-    assert saved.levels == dict.fromkeys(chess.COLORS, Level(elo=1500))
+    assert saved.levels == dict.fromkeys(chess.COLORS, EloLevel(1500))
     assert saved.clock.control == GameTime(600, 5)
     assert [saved.clock.left(side) for side in (chess.WHITE, chess.BLACK)] == [480, 580]
     assert saved.clock_times == {1: 598, 2: 580, 3: 480}
@@ -129,27 +137,27 @@ def test_game_of_others_gives_its_position_alone():
     assert (saved.human, saved.levels, saved.clock) == (None, None, None)
     watched = saved_game(saved_text("Aino (full strength)", "Aino (time 2)"))
     assert watched.human is None
-    assert watched.levels == {chess.WHITE: DEFAULT_LEVEL, chess.BLACK: Level(movetime_s=2)}
+    assert watched.levels == {chess.WHITE: DEFAULT_LEVEL, chess.BLACK: TimeLevel(2)}
 
 
 def test_a_rematch_begins_anew():
     clock = GameClock(GameTime(60, 0), Time())
     clock.set_left(chess.WHITE, 3)
     before = TimedGame(
-        Setup(clock=clock, levels={chess.WHITE: Level(nodes=1), chess.BLACK: Level(nodes=2)})
+        Setup(clock=clock, levels={chess.WHITE: NodesLevel(1), chess.BLACK: NodesLevel(2)})
     )
     same, swapped = before.again(swap=False), before.again(swap=True)
     assert (same.human, swapped.human) == (chess.WHITE, chess.BLACK)
-    assert swapped.levels == {chess.WHITE: Level(nodes=2), chess.BLACK: Level(nodes=1)}
+    assert swapped.levels == {chess.WHITE: NodesLevel(2), chess.BLACK: NodesLevel(1)}
     assert same.clock.left(chess.WHITE) == 60
 
 
 @pytest.mark.parametrize(
     ("text", "level"),
     [
-        ("elo 1500", Level(elo=1500)), ("1500", Level(elo=1500)), ("Elo=1500", Level(elo=1500)),
-        ("time 2.5s", Level(movetime_s=2.5)), ("nodes:10", Level(nodes=10)), ("full", DEFAULT_LEVEL),
-        ("alone", Level(alone=True)), (DEFAULT_LEVEL.text, DEFAULT_LEVEL), ("Hard", Level(elo=2000)),
+        ("elo 1500", EloLevel(1500)), ("1500", EloLevel(1500)), ("Elo=1500", EloLevel(1500)),
+        ("time 2.5s", TimeLevel(2.5)), ("nodes:10", NodesLevel(10)), ("full", DEFAULT_LEVEL),
+        ("alone", LearnedAlone()), (DEFAULT_LEVEL.text, DEFAULT_LEVEL), ("Hard", EloLevel(2000)),
     ],
 )  # fmt: skip
 def test_levels_are_read_as_people_type_them(text, level):
@@ -188,9 +196,9 @@ def test_level_bounds_the_search():
     clock = Limits(white_time_ms=5)
     assert DEFAULT_LEVEL.limits(None) == Limits(movetime_ms=2000)
     assert DEFAULT_LEVEL.limits(clock) == clock
-    assert Level(movetime_s=1).limits(clock) == Limits(white_time_ms=5, movetime_ms=1000)
-    assert Level(nodes=7).limits(None) == Limits(nodes=7)
-    assert Level(elo=900).options(EngineOptions()).elo == 900
+    assert TimeLevel(1).limits(clock) == Limits(white_time_ms=5, movetime_ms=1000)
+    assert NodesLevel(7).limits(None) == Limits(nodes=7)
+    assert EloLevel(900).options(EngineOptions()).elo == 900
     assert not DEFAULT_LEVEL.options(EngineOptions(limit_strength=True)).limit_strength
 
 
@@ -228,10 +236,10 @@ def test_nobodys_clock_runs_while_aino_compiles(side):
     game.start_clock()
 
     now.seconds = 10.0
-    game.search(Level(nodes=1))
+    game.search(NodesLevel(1))
     assert game.clock.left(side) == 587.0
     engine.is_prepared = True
-    game.search(Level(nodes=1))
+    game.search(NodesLevel(1))
     assert game.clock.left(side) == 584.0, "what a search takes counts"
 
 

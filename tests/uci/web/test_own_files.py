@@ -14,6 +14,7 @@ from engine.errors import DataError
 from tests.boards import games_in
 from tests.uci.web.web_visit import SessionAlone
 from uci.common.reading import board_at
+from uci.game.game_file import ListedGame
 from uci.game.timed_game import Setup
 from uci.web.board_game import BoardGame
 from uci.web.saver import Saver, record_of
@@ -30,9 +31,9 @@ def path(tmp_path):
 async def commented(desk, words="Mine."):
     table = await desk.open()
     table.study.comment(table.study.root.next(), words)
-    where = await desk.session.saver.now(table)
+    last = await desk.session.saver.now(table)
     await asyncio.sleep(0)
-    return where
+    return last.sentence
 
 
 async def said_where(desk):
@@ -65,6 +66,7 @@ async def test_a_game_that_was_not_read_wholly_stays_as_it_is(path):
     (analysis,) = analyses(path)
     assert analysis.next().comment == "Mine."
     assert analysis.headers["Source"] == "mine.pgn"
+    assert desk.session.saver.sentence(desk.session.board_game) == where
     desk.close()
     assert path.read_text() == CUT
 
@@ -85,7 +87,7 @@ def test_words_whose_save_fails_as_the_board_closes_are_told(tmp_path, is_shown)
     late = Future()
     (tmp_path / "analyses").touch()
     saver = Saver(tmp_path, tmp_path / "today.pgn", Mock(return_value=late), Mock(), Mock())
-    table = BoardGame(Setup(chess.Board(), None, kept="key"))
+    table = BoardGame(Setup(chess.Board(), None, origin=ListedGame("key", tmp_path / "x.pgn")))
     table.study.comment(table.study.root, "My words.")
     saver.begin(table)
     saver.now(table)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.uci.web.web_visit import SessionAlone
 from uci.common.reading import read_text_games
-from uci.game.level import Level, parse_level
+from uci.game.level import EloLevel, parse_level
 from uci.game.preferences import CHOICE, Preferences
 from uci.game.timed_game import Setup, saved_game
 from uci.web import analysis_requests, game_requests
@@ -61,7 +61,7 @@ async def test_a_level_that_is_changed_in_a_game_is_the_next_ones(board):
 
 async def test_who_cancels_the_first_question_gets_the_level_of_the_last_game(board):
     game_requests.new(board(), "white", "elo 800", "", "", "")
-    assert board().board_game.level == Level(elo=800)
+    assert board().board_game.level == EloLevel(800)
 
 
 async def test_levels_on_the_command_line_go_before_what_was_kept(board):
@@ -76,7 +76,7 @@ async def test_somebody_elses_game_goes_on_at_the_level_that_was_chosen_last(boa
     game_requests.new(session, "white", "elo 1200", "", "", "")
     game = next(read_text_games(KASPAROV, "text")).game
     session.put(BoardGame(saved_game(game)), None)
-    assert session.board_game.level == Level(elo=1200)
+    assert session.board_game.level == EloLevel(1200)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import chess.pgn
 import pytest
 
 from engine.errors import DataError
+from tests.boards import games_in
 from tests.uci.library.own_games import write
 from tests.uci.web.web_visit import SessionAlone
 from uci.game.game_file import ANALYSES
@@ -143,6 +144,26 @@ async def test_a_game_that_is_continued_goes_on_where_it_stood(tmp_path):
     assert games.catalogue.unfinished() is None
     text = (tmp_path / "mine.pgn").read_text()
     assert (text.count("[Event "), "Mine." in text, "1... c5" in text) == (1, True, True)
+
+
+async def test_a_game_that_left_its_file_keeps_the_name_of_that(tmp_path):
+    """The next save lost it."""
+    file = tmp_path / "mine.pgn"
+    file.write_text(UNFINISHED)
+    board = SessionAlone(tmp_path)
+    games = GamesFolder(tmp_path)
+    games.refresh()
+    games_requests.go_on(board.session.games, games, games.catalogue.unfinished()["key"])
+    file.unlink()
+    file.mkdir()
+    await asyncio.sleep(0)
+    board.ask("analyse", on=True)
+    for words in ("One.", "Two."):
+        board.ask("comment", node=1, text=words)
+        board.save_now()
+    board.close()
+    (game,) = games_in(tmp_path / "games.pgn")
+    assert (game.headers["Source"], game.next().comment) == ("mine.pgn", "Two.")
 
 
 @pytest.mark.parametrize(
