@@ -12,7 +12,7 @@ import pytest
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
-from tests.browser.devtools import Chromium
+from tests.browser.devtools import chromium_running
 from tests.browser.web_board import open_board
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.review import review_game
@@ -34,7 +34,7 @@ def browser():
 
 @pytest.fixture(scope="session")
 def chromium(browser, tmp_path_factory):
-    with Chromium(browser, tmp_path_factory.mktemp("profile")) as running:
+    with chromium_running(browser, tmp_path_factory.mktemp("profile")) as running:
         yield running
 
 

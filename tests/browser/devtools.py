@@ -14,6 +14,8 @@ from urllib.request import Request, urlopen
 
 from tornado.websocket import websocket_connect
 
+from tests.new_process import running
+
 WAIT_S = 200.0  # a test that waits longer for the page has failed
 _POLL_S = 0.03
 _KEY_CODES = {"Enter": 13, "Escape": 27, "Tab": 9, "Home": 36, "End": 35, "ArrowLeft": 37, "ArrowUp": 38,
@@ -24,35 +26,39 @@ class ProtocolError(Exception):
     """The browser cannot carry out a command, as while a page gives way to another."""
 
 
-class Chromium:
-    """The browser's process; `open` gives its tabs."""
-
-    def __init__(self, program, profile):
-        flags = """--headless=new --no-sandbox --disable-gpu --hide-scrollbars
-            --remote-debugging-port=0 --remote-allow-origins=*""".split()
-        self._process = subprocess.Popen(
-            [program, *flags, f"--user-data-dir={profile}", "about:blank"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        port_file = profile / "DevToolsActivePort"
-        deadline = time.monotonic() + WAIT_S
-        while not port_file.exists() or not port_file.read_text().strip():
-            assert time.monotonic() < deadline, "the browser did not start"
-            time.sleep(_POLL_S)
-        self._port = int(port_file.read_text().splitlines()[0])
-        self._runner = asyncio.Runner()
-        self._tabs = []
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        for tab in self._tabs:
+@contextlib.contextmanager
+def chromium_running(program, profile):
+    """A browser that does not outlive its block, whether it starts or not."""
+    flags = """--headless=new --no-sandbox --disable-gpu --hide-scrollbars
+        --remote-debugging-port=0 --remote-allow-origins=*""".split()
+    command = [program, *flags, f"--user-data-dir={profile}", "about:blank"]
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with running(command, **silent) as process, asyncio.Runner() as runner:
+        browser = Chromium(_port_of(process, profile), runner)
+        yield browser
+        for tab in browser.tabs:
             tab.close()
-        self._runner.close()
-        self._process.terminate()
-        self._process.wait(WAIT_S)
+        process.terminate()
+
+
+def _port_of(process, profile):
+    """The port on which a browser that starts listens."""
+    port_file = profile / "DevToolsActivePort"
+    deadline = time.monotonic() + WAIT_S
+    while not port_file.exists() or not port_file.read_text().strip():
+        assert process.poll() is None, "the browser ended"
+        assert time.monotonic() < deadline, "the browser did not start"
+        time.sleep(_POLL_S)
+    return int(port_file.read_text().splitlines()[0])
+
+
+class Chromium:
+    """A running browser; `open` gives its tabs."""
+
+    def __init__(self, port, runner):
+        self._port = port
+        self._runner = runner
+        self.tabs = []
 
     def open(self, url, width=1280, height=800, dark=False):
         """A new tab with a window of that size in CSS pixels. It knows nothing of what another test
@@ -64,7 +70,7 @@ class Chromium:
         with urlopen(request, timeout=WAIT_S) as answer:
             address = json.load(answer)["webSocketDebuggerUrl"]
         tab = Tab(self._runner, address)
-        self._tabs.append(tab)
+        self.tabs.append(tab)
         tab.resize(width, height, dark)
         tab.call("Network.clearBrowserCookies")
         tab.go(url)

@@ -121,25 +121,25 @@ REFUTED = """(() => {
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
-def test_the_progress_is_no_wider_than_a_phone(chromium, tmp_path, language):
+@on_boards({"width": PHONES[1][0], "height": PHONES[1][1]})
+def test_the_progress_is_no_wider_than_a_phone(tab, language):
     """Its tables were 32 pixels wider, and 70 in German."""
-    with open_board(chromium, tmp_path, *PHONES[1]) as tab:
-        tab.script(f"speak({language!r})")
-        tab.wait_for(
-            f"document.documentElement.lang === {language!r} && typeof state !== 'undefined' && state"
-        )
-        tab.script("openDialog('progress')")
-        tab.script(PROGRESS)
-        assert tab.script("$('progress').scrollWidth - $('progress').clientWidth") == 0
+    tab.script(f"speak({language!r})")
+    tab.wait_for(
+        f"document.documentElement.lang === {language!r} && typeof state !== 'undefined' && state"
+    )
+    tab.script("openDialog('progress')")
+    tab.script(PROGRESS)
+    assert tab.script("$('progress').scrollWidth - $('progress').clientWidth") == 0
 
 
-def test_a_puzzle_fits_its_window_after_a_wrong_try(chromium, tmp_path):
+@on_boards({"width": 1366, "height": 768})
+def test_a_puzzle_fits_its_window_after_a_wrong_try(tab):
     """Its buttons went below the window, which hid them."""
-    with open_board(chromium, tmp_path, 1366, 768) as tab:
-        tab.script("openDialog('puzzles')", until="puzzle?.fen")
-        tab.script(REFUTED)
-        assert tab.script("$('puzzles').scrollHeight - $('puzzles').clientHeight") == 0
-        assert tab.script("$('puzzle-says').scrollHeight - $('puzzle-says').clientHeight") <= 0
+    tab.script("openDialog('puzzles')", until="puzzle?.fen")
+    tab.script(REFUTED)
+    assert tab.script("$('puzzles').scrollHeight - $('puzzles').clientHeight") == 0
+    assert tab.script("$('puzzle-says').scrollHeight - $('puzzle-says').clientHeight") <= 0
 
 
 DIALOGS = "new-game games puzzles setup load keep look keys".split()

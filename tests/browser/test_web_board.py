@@ -204,12 +204,6 @@ def test_lines_that_change_leave_the_rest_of_the_page_alone(tab):
     )
 
 
-TIMED = {
-    "setup": Setup(clock=GameClock(GameTime(1.5, 0.0))),
-    "load": lambda: ScriptedEngine(SCHOLARS_MATE),
-}
-
-
 def test_a_second_tab_may_take_over(chromium, tmp_path):
     with open_board(chromium, tmp_path, load=lambda: ScriptedEngine(("e7e5", "b8c6"))) as first:
         first.script("premoves = [[6, 21]]")

@@ -37,14 +37,17 @@ def moves(board, text):
     return found
 
 
-def case(start, played, better, sentence, taken="", **facts):
-    """A bad move and what follows, the better line, the sentence; of an answer that is a sacrifice,
-    what follows if it is taken.
+def case(start, played, better, sentence, cost_cp=None, best_cp=None, taken="", **facts):
+    """A bad move and what follows, the better line, the sentence; what the move costs, and what the
+    best one is worth. Of an answer that is a sacrifice, what follows if it is taken.
     """
     board = position(start)
     line = moves(board, played)
     follows = moves(notation.board_after(board, *line[:2]), taken)
-    return Lines(board, line, moves(board, better), taken=follows, **facts), sentence
+    lines = Lines(
+        board, line, moves(board, better), cost_cp=cost_cp, best_cp=best_cp, taken=follows
+    )
+    return replace(lines, **facts), sentence
 
 
 KNOWN = [
@@ -110,27 +113,27 @@ KNOWN = [
     # A pawn was unguarded that the king guards.
     case("8/2p5/2Pp1k2/3P2p1/1p1p1p2/6r1/2PK1R2/3B4 w - - 6 42", "c3 dxc3+ Kc2 Ke5 Kb3 Kxd5 Kxb4 Kxc6 Rf3 Kd5",
          "Rh2 f3 Rh7 g4 Rxc7 Rg2+ Kd3 Rg1 Kd2",
-         "loses two pawns to 42...dxc3+: the pawn on c3 is attacked three times and guarded once", cost_cp=462.0),
+         "loses two pawns to 42...dxc3+: the pawn on c3 is attacked three times and guarded once", 462),
     # The move that takes a bishop missed a win of it.
     case("4k3/pp1n1ppp/8/2b5/N7/4P3/P4PPP/2R1K3 w - - 0 1", "Rxc5 Nxc5 Nxc5 b6", "Nxc5 Nxc5 Rxc5 Kd7",
          "takes the bishop on c5 with the wrong piece"),
     # A bishop trade was a bishop unguarded.
     case("4r1k1/2p2pbp/2Pp2p1/Bp1P1b2/3p3P/5P1N/P1P3B1/3K3R b - - 0 23", "Bxh3 Bxh3 d3 cxd3 Ra8 Bxc7 Be5 f4 Bxf4",
          "Ra8 Bxc7 Rxa2 Re1 Bxc2+ Kc1 h6 Bxd6 Bf5", "misses 23...Ra8, which attacks the bishop on a5",
-         cost_cp=366.0),
+         366),
     # One pawn was the reason of a lost game.
-    case("e4 e5 Nf3", "h6 Nxe5", "Nc6 Bb5", "misses 2...Nc6, which prevents 3. Nxe5", cost_cp=700.0),
+    case("e4 e5 Nf3", "h6 Nxe5", "Nc6 Bb5", "misses 2...Nc6, which prevents 3. Nxe5", 700),
     # A rook was lost where it is the queen, which the loser gave back for a rook.
     case("rnb1k2r/ppp1qpbp/3p2p1/3P4/3p1BPP/8/PPP1QPB1/R3K1NR b KQkq - 4 11",
          "O-O Qxe7 Bd7 O-O-O Re8 Qxe8+ Bxe8 h5 g5", "Qxe2+ Nxe2 Bxg4 f3 Bd7 O-O-O Na6 Nxd4 O-O-O",
-         "loses the queen to 12. Qxe7: the queen on e7 is unguarded", cost_cp=905.0),
+         "loses the queen to 12. Qxe7: the queen on e7 is unguarded", 905),
     # A queen that goes for two rooks was lost for a rook and a knight.
     case("2br3k/Rp6/1Q4p1/3Pp2p/2Pr3q/1P2bP1P/4N1BK/5R2 w - - 5 33", "Nxd4 Bxh3 Qxd8+ Qxd8 Bxh3 exd4 f4 d3 Rxb7",
-         "Ra8 Rg8 Nxd4 exd4 f4 Bf5 Rxg8+ Kxg8", "runs into the sacrifice 33...Bxh3", cost_cp=400.0),
+         "Ra8 Rg8 Nxd4 exd4 f4 Bf5 Rxg8+ Kxg8", "runs into the sacrifice 33...Bxh3", 400),
     # A missed queen was the loss of a knight.
     case("r3r1k1/ppp2pbp/3p2p1/2nP1b2/1P1p1B1P/5P2/P1PK2B1/3RQ1NR b - - 2 17",
          "a5 bxc5 Rxe1 Rxe1 Rc8 Bh3 dxc5 Bxf5 gxf5", "Rxe1 Rxe1 Na4 Ne2 Nb6 Bh3 Bxh3 Rxh3",
-         "loses a knight to 18. bxc5: a pawn attacks the knight on c5", cost_cp=356.0),
+         "loses a knight to 18. bxc5: a pawn attacks the knight on c5", 356),
     # A pawn was won that can be taken back.
     case("4k3/7p/2n5/4p3/3P4/8/7P/4K3 w - - 0 1", "h4 Ke7", "dxe5 h6 h3", ""),
     # A knight was won that the other side need not give.
@@ -139,25 +142,25 @@ KNOWN = [
     case("3r1bkr/p2b2p1/1pp5/4P2p/8/2Q1B2P/PP4P1/5RK1 w - - 0 24",
          "e6 Bxe6 Qxc6 Bxa2 Qa4 Bd5 Qxa7 h4 Bxb6 Ra8 Qd7 Rh5",
          "Qc4+ Kh7 Qd3+ g6 e6 Bxe6 Qxd8 Bg7 Qe7 Bxa2 Bg5 Rg8 Bf6 Bc4",
-         "wins only a pawn instead of a rook for two pawns", cost_cp=246.0),
+         "wins only a pawn instead of a rook for two pawns", 246),
     # A bishop was lost whose taker is taken.
     case("1k3r2/pb6/8/8/8/5P2/P6P/1K3R2 w - - 0 1", "a3 Bxf3", "f4 a6",
          "loses a pawn to 1...Bxf3: the pawn on f3 is attacked twice and guarded once"),
     # The exchange was lost where the queen falls next.
     case("3r2k1/6pp/b7/8/8/5Q2/6PP/5RK1 w - - 0 1", "h3 Bxf1 Kxf1 Rf8 Qxf8+ Kxf8", "Rf2 h6",
-         "loses the queen for a bishop after 1...Bxf1 2. Kxf1 Rf8", cost_cp=900.0),
+         "loses the queen for a bishop after 1...Bxf1 2. Kxf1 Rf8", 900),
     # A knight was lost where one goes for the other, and a bishop.
     case("r4rk1/pN3ppp/2n2b2/8/3p4/3P1BP1/PP2PP1P/2R2RK1 b - - 0 19", "Rab8 Rxc6 Rxb7 Rxf6 Rxb2 Ra6 Rc8 Rxa7 g6 a4",
          "Ne5 Be4 Rab8 b3 g6 Nd6 Be7 Nc4 Nxc4 Rxc4 f5", "loses a bishop for a pawn after 20. Rxc6 Rxb7 21. Rxf6",
-         cost_cp=359.0),
+         359),
     # A pawn was lost that is won back, where a bishop could be won.
     case("3r1bkr/p2b2p1/1pp5/4P2p/8/2Q1B2P/PP4P1/5RK1 w - - 0 24", "e6 Bxe6 Qxc6 Bxa2 Qa4 Bd5 Qxa7 h4 Bxb6 Ra8",
-         "Qc4+ Kh7 Qd3+ g6 Rf7+ Bg7 Rxd7 Rxd7 Qxd7 Rg8", "wins only a pawn instead of a bishop", cost_cp=218.0),
+         "Qc4+ Kh7 Qd3+ g6 Rf7+ Bg7 Rxd7 Rxd7 Qxd7 Rg8", "wins only a pawn instead of a bishop", 218),
     # A pawn was lost for a rook, which the other side makes of a pawn.
     case("6k1/P7/8/7R/4P3/2N1K3/1P4rp/r7 w - - 1 53",
          "Ne2 Rxa7 Nf4 Rh7 Rxh7 Kxh7 Nxg2 h1=Q Nf4 Qc1+ Kf3 Qxb2 Kg3 Qb3+",
          "Kf3 Rxb2 Nd1 Ra3+ Ne3 Rxa7 Ng4 Raa2 Kg3 Rg2+ Kf4 Kg7 Rh4 Rac2",
-         "misses 53. Kf3, which attacks the rook on g2", cost_cp=292.0),
+         "misses 53. Kf3, which attacks the rook on g2", 292),
     # A mate in nine was the reason of a lost game.
     case("r5k1/5ppp/8/8/8/8/r4PPP/1R4K1 w - - 0 1", "Rd1 Ra1 h3 Rxd1+ Kh2", "Rc1 h6", "", mate_played=-9,
          cost_cp=150.0),
@@ -167,40 +170,40 @@ KNOWN = [
     # The queen sacrifice of Tal against Smyslov attacked a rook.
     case("r1bb1r1k/p2n1ppp/2p4N/7Q/2p5/2B2N2/qPP2PPP/2KR3R b - - 1 18", "Nf6 Qxf7 Qa1+ Kd2 Rxf7 Nxf7+ Kg8 Rxa1 Kxf7",
          "Bc7 Nxf7+ Kg8 Nh6+ Kh8 Nf7+", "runs into the sacrifice 19. Qxf7; if it is taken, 19...Rxf7 20. Nxf7+ Kg8",
-         taken="Rxf7 Nxf7+ Kg8 Nxd8", cost_cp=400.0, best_cp=0.0),
+         400, 0, taken="Rxf7 Nxf7+ Kg8 Nxd8"),
     # Botvinnik's bishop, given against Capablanca, drove a queen away.
     case("4q3/p5kp/1p2Pnp1/3pQ3/2pP4/1nP3N1/1B4PP/6K1 b - - 4 29", "Qe7 Ba3 Qxa3 Nh5+ gxh5 Qg5+ Kf8 Qxf6+ Kg8",
          "Na5 Qc7+ Kg8 Qd6 Qf8 e7 Qf7 Ba3 Kg7",
-         "runs into the sacrifice 30. Ba3; if it is taken, 30...Qxa3 31. Nh5+ gxh5", taken="Qxa3 Nh5+ gxh5 Qg5+",
-         cost_cp=400.0, best_cp=0.0),
+         "runs into the sacrifice 30. Ba3; if it is taken, 30...Qxa3 31. Nh5+ gxh5", 400, 0,
+         taken="Qxa3 Nh5+ gxh5 Qg5+"),
     # A bishop was dropped and a rook missed.
     case("6k1/r4pp1/7p/8/8/4B3/5PPP/6K1 w - - 0 1", "Bxh6 gxh6 h3", "Bxa7 Kh7 h3",
-         "loses a bishop for a pawn to 1...gxh6: the bishop on h6 is unguarded", cost_cp=400.0, best_cp=0.0),
+         "loses a bishop for a pawn to 1...gxh6: the bishop on h6 is unguarded", 400, 0),
     # A fork comes a move later.
     case("r1bq1rk1/1p1npp1p/p1p2bp1/3p4/3P4/1PN1PNP1/P1P2P1P/R2QKB1R w KQ - 0 10", "Bd3 e5 Bf1 h5 Bg2 e4 Nd2",
          "Bh3 Re8 Qd2 Qc7 O-O e5",
-         "runs into 10...e5, which threatens a fork of bishop and knight by the pawn on e4", cost_cp=400.0,
-         best_cp=0.0),
+         "runs into 10...e5, which threatens a fork of bishop and knight by the pawn on e4", 400,
+         0),
     # A plan takes two moves.
     case("r3r1k1/p2q1ppp/1pn2n2/3p4/P1pP4/2P1P1N1/1BQ2PPP/4RRK1 b - - 5 17", "Na5 f3 Nb3 e4 Qxa4 e5 Nd7 Qf2 g6",
-         "h5 f3 h4 Nh1 Nh5 Bc1 Ne7", "misses 17...h5 18. f3 h4, which drives the knight on g3 away", cost_cp=400.0,
-         best_cp=0.0),
+         "h5 f3 h4 Nh1 Nh5 Bc1 Ne7", "misses 17...h5 18. f3 h4, which drives the knight on g3 away", 400,
+         0),
     # What was told first and costs less, or is not so.
     # A king was exposed to a queen that goes off.
     case("rnb1kbnr/pppp1pp1/4p2p/4P3/3P1q2/2NQ1N1P/PPP2PP1/R3KB1R w KQkq - 0 10", "Qe3 Qxe3+ fxe3 a6 Bd3 d6 O-O Nc6",
-         "g3 Qf5 Qd1 Qh7 d5 Bb4 Bd3 g6", "trades queens while behind in material", cost_cp=344.0, best_cp=-266.0,
+         "g3 Qf5 Qd1 Qh7 d5 Bb4 Bd3 g6", "trades queens while behind in material", 344, -266,
          is_blunder=True),
     # The exchange was lost in the middle of an exchange.
     case("r1b2rk1/ppp2ppp/8/2bBp1q1/3nP3/2N2Q2/PPP2PPP/R1B1K2R w KQ - 0 10",
          "Qxf7+ Rxf7 Bxg5 Nxc2+ Kd2 Nxa1 Rxa1 c6 Bxf7+ Kxf7 Be3 Be7", "Bxg5 Nxf3+ gxf3 c6 Bb3 Bd4 Be3 a5 a4 Bh3",
-         "misses a chance to win a knight", cost_cp=691.0, best_cp=678.0, is_blunder=True),
+         "misses a chance to win a knight", 691, 678, is_blunder=True),
     # A queen was not lost by a side that was losing.
     case("r1b1kbnr/ppp2pp1/n3p2p/1N2P3/6P1/2Q2N1P/q4P2/3RKB1R w Kkq - 2 18", "Qa3 Bxa3 Nxa3 Bd7 Bxa6 bxa6",
          "Bc4 Qa4 O-O Qb4 Qd4 Be7", "loses the queen for a bishop to 18...Bxa3: a bishop attacks the queen on a3",
-         cost_cp=528.0, best_cp=-319.0),
+         528, -319),
     # A blunder missed development.
     case("r1bqkb1r/ppp1n1pp/3p1p2/8/2BPP3/8/PP3PPP/RNBQK2R w KQkq - 2 8", "h3 d5 exd5 Nf5", "O-O c6 Re1 d5", "",
-         cost_cp=250.0, best_cp=50.0, is_blunder=True),
+         250, 50, is_blunder=True),
     # A fork was hidden behind the wrong piece that takes.
     case("r3k3/pn3ppp/8/P1rN4/8/8/2P2PPP/4K3 b - - 0 1", "Rxa5 Nc7+ Kd7 Nxa8", "Nxa5 c4",
          "loses a rook for a pawn to a fork of king and rook by the knight on c7", is_blunder=True),
@@ -208,66 +211,66 @@ KNOWN = [
     case("4k3/ppp2ppp/4p3/3pp3/4P3/3P1N2/PPP2PPP/4K3 w - - 0 1", "exd5 exd5 h3 f6", "Nxe5 Ke7 h3 h6",
          "misses a chance to win a pawn"),
     # An attacked queen that moves away prevented her capture.
-    case("4k3/ppp2ppp/8/8/6b1/8/PPPP1PPP/3QK3 w - - 0 1", "h3 Bxd1 Kxd1 h6", "Qb1 Kd7", "", cost_cp=100.0,
-         best_cp=0.0),
+    case("4k3/ppp2ppp/8/8/6b1/8/PPPP1PPP/3QK3 w - - 0 1", "h3 Bxd1 Kxd1 h6", "Qb1 Kd7", "", 100,
+         0),
     # A queen was driven away where a rook hangs.
     case("rnb1k1nr/pp4pp/2p2p2/3p4/4q2P/4Q1P1/PP2PP2/RN2KBNR w KQkq - 1 11", "Qc5 Na6 Qe3 Qxe3 fxe3 Nh6 Nc3 Ng4",
-         "Qxe4+ dxe4 Nc3 f5 Nh3 Nf6", "leaves the rook on h1 en prise", cost_cp=440.0, best_cp=-137.0,
+         "Qxe4+ dxe4 Nc3 f5 Nh3 Nf6", "leaves the rook on h1 en prise", 440, -137,
          is_blunder=True),
     # The queen was lost by a side that was losing, for more than the evaluation fell.
     case("rnr3k1/5ppp/8/qp2P3/8/2b5/P2QBPPP/2R2RK1 w - - 0 23", "Qd7 Nxd7 Bg4 Rc7 Bxd7 Rxd7 g3 Bxe5", "Qe3 b4",
-         "loses the queen to 23...Nxd7: the queen on d7 is unguarded", cost_cp=431.0, best_cp=-257.0,
+         "loses the queen to 23...Nxd7: the queen on d7 is unguarded", 431, -257,
          is_blunder=True),
     case("rnr3k1/3Q1ppp/8/qp2P3/8/2b5/P3BPPP/2R2RK1 b - - 1 23", "Na6 e6", "Nxd7 Bg4 Rc7 Bxd7 Rxd7 h4 Bd4 a3 Qxa3",
-         "misses a chance to win the queen", cost_cp=506.0, best_cp=696.0, is_blunder=True),
+         "misses a chance to win the queen", 506, 696, is_blunder=True),
     case("2k2bnr/Qpp1pppp/8/8/1r2q2N/6Pb/PP2BP1P/R1B1R1K1 b - - 0 15",
          "Qc6 Qa8+ Kd7 Rd1+ Qd6 Bf4 e5 Bxe5 Nf6 Bxd6 Bxd6 Qxh8", "Ra4 Qc5 Nf6 Qc3 Qb4 Qxb4 Rxb4 Nf3 h6 a3",
          "loses the queen, a rook and a pawn for a bishop to a pin: the queen on d6 is pinned to the king",
-         cost_cp=668.0, best_cp=4.0, is_blunder=True),
+         668, 4, is_blunder=True),
     # What is lost was hidden behind the wrong piece that takes.
     case("r3kbnr/ppnQ2pp/4bp2/1N2p3/P1P1p3/8/3P1PPP/R1B1K1NR b KQkq - 0 13", "Bxd7 Nxc7+ Kd8",
          "Kxd7 Nxc7 Kxc7 Ne2 Rc8 O-O Ne7", "loses a knight to 14. Nxc7+: the knight on c7 is unguarded",
-         cost_cp=743.0, best_cp=598.0, is_blunder=True),
+         743, 598, is_blunder=True),
     # Blunders drove a queen or a knight away, which moved and was none the worse.
     case("2r2rk1/1p1b1ppn/p6p/2p1P1q1/P1Pp4/1B1P3P/RB2QPP1/4R1K1 w - - 3 22", "g4 Qh4 Bc1", "Bc1 Qg6 Kh2 Rce8 Ba3 f6",
-         "", cost_cp=219.0, best_cp=30.0, is_blunder=True),
-    case("e4 e5 f4 exf4 Bc4 Qh4+ Kf1", "Bc5 d4 Bb6", "Nf6 Nc3 Ng4", "", cost_cp=250.0, best_cp=50.0, is_blunder=True),
+         "", 219, 30, is_blunder=True),
+    case("e4 e5 f4 exf4 Bc4 Qh4+ Kf1", "Bc5 d4 Bb6", "Nf6 Nc3 Ng4", "", 250, 50, is_blunder=True),
     # A king was exposed to a queen that goes off a move later.
     case("r2qk2r/ppp2ppp/2n5/4p3/6b1/5N2/PPP1BPPP/RN1Q1RK1 w kq - 0 1", "a3 Bxf3 gxf3 Qxd1 Rxd1 Rd8",
          "c3 Kf8", ""),
     # A bishop was won by a line that ended before its taker was taken.
     case("r4rk1/5pbp/p2ppq2/2p4p/Np2PBn1/1B1P4/PPPQ4/2KR2N1 w - - 2 19", "Nf3 e5", "Bg5 Bh6 Bxf6 Bxd2+",
-         "runs into 19...e5, which attacks the bishop on f4", cost_cp=278.0, best_cp=-19.0, is_blunder=True),
+         "runs into 19...e5, which attacks the bishop on f4", 278, -19, is_blunder=True),
     # A knight was won that a line's last move had put where it may be taken.
     case("r4r1k/6b1/p2p3p/2pBq2p/Np2P3/3P4/PPPQ4/1K5R b - - 2 26", "Qg5 Qxg5 hxg5", "Rab8 d4 Qxd4 Qc1 Rf2 Nb6", "",
-         cost_cp=631.0, best_cp=442.0, is_blunder=True),
+         631, 442, is_blunder=True),
     # A pawn was missed, and a rook falls later.
     case("r3k3/pp2p1pp/8/3p4/1N6/8/PPP2PPP/4K3 w - - 0 1", "h3 e6 a3 h6 b3 g6 g3 b6 f3 g5 f4 a5 g4",
          "Nxd5 a6 h3 h6 a3 g6 b3 b6 Nc7+ Kd7 Nxa8 g5 g3",
          "misses a chance to win a rook and a pawn through a fork of king and rook by the knight on c7",
          is_blunder=True),
     # Material is no reason where the evaluation hardly changes.
-    case("e4 e5 Nf3", "h6 Nxe5", "Nc6 Bb5", "loses a pawn to 3. Nxe5: the pawn on e5 is unguarded", cost_cp=80.0,
-         best_cp=0.0),
-    case("e4 e5 Nf3", "h6 Nxe5", "Nc6 Bb5", "misses 2...Nc6, which prevents 3. Nxe5", cost_cp=60.0, best_cp=0.0),
-    case("e4 e5 Nf3", "h6 Nxe5", "Nc6 Bb5", "misses 2...Nc6, which prevents 3. Nxe5", cost_cp=80.0, best_cp=-400.0),
+    case("e4 e5 Nf3", "h6 Nxe5", "Nc6 Bb5", "loses a pawn to 3. Nxe5: the pawn on e5 is unguarded", 80,
+         0),
+    case("e4 e5 Nf3", "h6 Nxe5", "Nc6 Bb5", "misses 2...Nc6, which prevents 3. Nxe5", 60, 0),
+    case("e4 e5 Nf3", "h6 Nxe5", "Nc6 Bb5", "misses 2...Nc6, which prevents 3. Nxe5", 80, -400),
     # A knight was "missed" of a side that would not have stood better with it.
     case("4k3/ppp2ppp/8/3n4/4P3/8/PPP2PPP/4K3 w - - 0 1", "h3 Nf6 Kd2 h6", "exd5 Kd7 Kd2",
-         "misses a chance to win a knight", cost_cp=200.0, best_cp=290.0),
+         "misses a chance to win a knight", 200, 290),
     case("4k3/ppp2ppp/8/3n4/4P3/8/PPP2PPP/4K3 w - - 0 1", "h3 Nf6 Kd2 h6", "exd5 Kd7 Kd2",
-         "misses 1. exd5, which takes the knight on d5", cost_cp=200.0, best_cp=20.0),
+         "misses 1. exd5, which takes the knight on d5", 200, 20),
     # What becomes of an ending.
     case("r7/8/6pk/P2R1p1p/5K2/8/5P2/8 w - - 2 40", "Ke5 Kg5 Kd4 Kf4", "Kg3 Kg5 f4+ Kh6",
-         "turns a won ending into an even one after 40...Kg5 41. Kd4 Kf4", cost_cp=302.0, best_cp=412.0),
+         "turns a won ending into an even one after 40...Kg5 41. Kd4 Kf4", 302, 412),
     case("r7/8/6pk/P2R1p1p/5K2/8/5P2/8 w - - 2 40", "Ke5 Kg5 Kd4 Kf4", "Kg3 Kg5 f4+ Kh6",
-         "turns an even ending into a lost one after 40...Kg5 41. Kd4 Kf4", cost_cp=358.0, best_cp=-54.0),
-    case("r7/8/6pk/P2R1p1p/5K2/8/5P2/8 w - - 2 40", "Ke5 Kg5 Kd4 Kf4", "Kg3 Kg5 f4+ Kh6", "", cost_cp=100.0,
-         best_cp=412.0),
-    case("r7/8/6pk/P2R1p1p/5K2/8/5P2/8 w - - 2 40", "Ke5 Kg5 Kd4 Kf4", "Kg3 Kg5 f4+ Kh6", "", cost_cp=900.0,
-         best_cp=412.0),
+         "turns an even ending into a lost one after 40...Kg5 41. Kd4 Kf4", 358, -54),
+    case("r7/8/6pk/P2R1p1p/5K2/8/5P2/8 w - - 2 40", "Ke5 Kg5 Kd4 Kf4", "Kg3 Kg5 f4+ Kh6", "", 100,
+         412),
+    case("r7/8/6pk/P2R1p1p/5K2/8/5P2/8 w - - 2 40", "Ke5 Kg5 Kd4 Kf4", "Kg3 Kg5 f4+ Kh6", "", 900,
+         412),
     # An answer that was there anyway.
-    case("e4 e5 Nf3 Nc6", "a3 Nf6", "Nc3 Bb4", "runs into 3...Nf6, which attacks the pawn on e4", cost_cp=90.0),
-    case("e4 e5 Nf3 Nc6", "a3 Nf6", "Bb5 a6", "misses 3. Bb5, which develops the bishop on f1", cost_cp=90.0),
+    case("e4 e5 Nf3 Nc6", "a3 Nf6", "Nc3 Bb4", "runs into 3...Nf6, which attacks the pawn on e4", 90),
+    case("e4 e5 Nf3 Nc6", "a3 Nf6", "Bb5 a6", "misses 3. Bb5, which develops the bishop on f1", 90),
 ]  # fmt: skip
 
 

@@ -6,9 +6,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
-from queue import SimpleQueue
 
-import chess
 import pytest
 
 from engine.errors import DataError, StillCompilingError
@@ -19,13 +17,8 @@ from tests.new_process import wait_until
 from tests.uci.library.own_games import lines_of, shelf_in, small_engine, whites
 from uci.game.game_file import REVIEWS
 from uci.library.game_files import review_path
-from uci.library.game_query import GameQuery
-from uci.library.games_folder import GamesFolder
 from uci.library.review_queue import WISH, BackgroundReviews
 from uci.library.worker import GamesWorker
-from uci.web import games_requests
-from uci.web.board_game import BoardGame
-from uci.web.games_service import GamesService
 
 IMPORTING = """
 import os, signal, sys, time
@@ -62,44 +55,18 @@ def test_an_import_that_was_killed_goes_on_at_the_next_start(games, tmp_path):
     ]
 
 
-def test_a_page_that_comes_back_leaves_imports_at_work_alone(games, tmp_path):
-    """It removed the files that were on their way, too. And both files of one name were written to
-    one place.
-    """
-    told = []
-    shelf = shelf_in(tmp_path, told.append)
-    shelf.arrive()
-    uploads = [shelf.upload_path("me.pgn") for _ in range(2)]
-    for upload, white in zip(uploads, (b"Hugo", b"Ines"), strict=True):
-        upload.write_bytes((tmp_path / "mine.pgn").read_bytes().replace(b"Anna", white))
-    goes_on = threading.Event()
-    shelf._worker.do(lambda games: goes_on.wait(60.0))
-    shelf.take_in(uploads[0])
-    shelf.arrive()
-    shelf.take_in(uploads[1])
-    goes_on.set()
-    wait_until(
-        lambda: (
-            sum(one["do"] == "games_read" for one in told) == 2 and not [*tmp_path.glob(".import*")]
-        )
-    )
-    shelf.close()
-    games.refresh()
-    assert {"Hugo", "Ines"} <= set(whites(games))
-    assert sorted(path.name for path in tmp_path.glob("me*.pgn")) == ["me-2.pgn", "me.pgn"]
-
-
 def arrived(shelf):
     shelf.arrive()
-    wait_until(lambda: shelf._has_resumed)
+    shelf._worker.call(lambda games: None).result()
 
 
-def test_a_second_program_leaves_the_imports_of_the_first_alone(tmp_path):
-    """It removed them as what a killed program had left."""
+def test_imports_at_work_are_left_alone_by_the_next_page_and_a_second_program(tmp_path):
+    """They were removed as what a killed program had left."""
     shelves = [shelf_in(tmp_path) for _ in range(3)]
     arrived(shelves[0])
     upload = shelves[0].upload_path("me.pgn")
     upload.touch()
+    arrived(shelves[0])
     arrived(shelves[1])
     assert upload.exists()
     shelves[0].close()
@@ -181,33 +148,6 @@ def test_a_review_that_was_stopped_while_the_engine_compiled_is_still_wanted(
     reviews.add([line])
     wait_until(lambda: reviews._job is None)
     assert (reviews.problem, reviews.state["left"]) == ("", 1)
-
-
-@pytest.mark.parametrize("act", [games_requests.open_game, games_requests.go_on])
-def test_the_board_goes_on_while_a_game_is_read(games, tmp_path, monkeypatch, act):
-    """In a large file that takes seconds, in which clocks and moves waited."""
-    goes_on = threading.Event()
-    laid = SimpleQueue[BoardGame]()
-    read = GamesFolder.game
-    slowly = lambda games, key: goes_on.wait(60.0) and read(games, key)  # noqa: E731
-    monkeypatch.setattr(GamesFolder, "game", slowly)
-    lay = lambda table, review: laid.put(table)  # noqa: E731
-    shelf = GamesService(
-        tmp_path, small_engine, lambda message: None, lay, lambda: False, Limits(nodes=1)
-    )
-    shelf.ask(GamesService.refresh)
-    key = games.catalogue.find(GameQuery())[0][0]["key"]
-    shelf.ask(
-        lambda shelf, games: shelf.ask(
-            act, key=key, **({"ply": 0} if act is games_requests.open_game else {})
-        )
-    )
-    assert laid.empty()
-    goes_on.set()
-    assert laid.get(timeout=60.0).human == (
-        None if act is games_requests.open_game else chess.WHITE
-    )
-    shelf.close()
 
 
 def test_reviews_analyse_at_full_strength_whatever_the_board_plays(games, tmp_path, monkeypatch):

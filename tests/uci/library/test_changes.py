@@ -9,11 +9,14 @@ import sys
 import tracemalloc
 from unittest.mock import Mock
 
+import chess.pgn
 import pytest
 
 from engine.errors import DataError
 from engine.files.source_text import SourceText
-from uci.library.changes import EARLIER, delete, edit, take_in
+from engine.native.locks import FileLock
+from uci.game.game_file import REVIEWS
+from uci.library.changes import EARLIER, delete, edit, save_game, take_in
 from uci.library.cooperative import finish
 from uci.library.game_files import Surroundings, find_games, game_at
 
@@ -110,11 +113,23 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_text_that_another_program_wrote_is_not_written_over(change, path):
     game, there = found(path)
-    text = TEXT.replace("Größe", "Mine!")
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text := TEXT.replace("Größe", "Mine!"), encoding="utf-8")
     with pytest.raises(DataError, match="has changed"):
         change(*there, game)
     assert path.read_text(encoding="utf-8") == text
+
+
+def test_a_file_is_changed_while_no_other_program_can_be(path, monkeypatch):
+    """The board had said that a game is saved, in a file that a deletion replaced meanwhile."""
+    owner = FileLock(path.parent / REVIEWS / ".owner")
+    is_free = []
+    for step in ("_keep", "_append"):
+        monkeypatch.setattr(
+            f"uci.library.changes.{step}", lambda *_given: is_free.append(owner.try_acquire()) or 0
+        )
+    delete_game(path)
+    save_game(chess.pgn.Game(), path)
+    assert is_free == [False, False]
 
 
 def test_a_file_written_while_it_is_changed_stays(path, monkeypatch):
@@ -129,11 +144,14 @@ def test_a_file_written_while_it_is_changed_stays(path, monkeypatch):
     ("data", "said"),
     [(gzip.compress(TEXT.encode()), "is packed"), (TEXT.encode("utf-16"), "is in UTF-16")],
 )
-def test_a_file_that_cannot_be_changed_in_places_stays(tmp_path, data, said):
+@pytest.mark.parametrize(
+    "change", [delete_game, lambda path: save_game(chess.pgn.Game(), path)], ids=["delete", "save"]
+)
+def test_a_file_that_cannot_be_changed_in_places_stays(tmp_path, data, said, change):
     path = tmp_path / "mine.pgn"
     path.write_bytes(data)
     with pytest.raises(DataError, match=said):
-        delete_game(path)
+        change(path)
     assert path.read_bytes() == data
 
 

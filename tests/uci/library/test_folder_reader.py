@@ -15,18 +15,6 @@ from uci.library.game_query import GameQuery
 from uci.library.games_folder import GamesFolder
 
 
-def test_a_file_that_another_program_changed_is_read_again(games, tmp_path):
-    write(tmp_path / "mine.pgn", *GAMES[1:])
-    games.refresh()
-    assert whites(games) == ["Dora", "Cleo"]
-
-
-def test_a_new_file_is_read(games, tmp_path):
-    write(tmp_path / "new.pgn", FAY)
-    games.refresh()
-    assert whites(games) == ["Fay", "Dora", "Cleo", "Anna"]
-
-
 def test_a_file_that_is_gone_is_forgotten(games, tmp_path):
     (tmp_path / "mine.pgn").unlink()
     games.refresh()
@@ -247,15 +235,3 @@ def test_a_folder_that_cannot_be_made_has_no_games(tmp_path):
     (tmp_path / "file").write_text("")
     problems = GamesFolder(tmp_path / "file" / "games").refresh()
     assert "Nothing can be written in" in problems[-1]
-
-
-def test_an_analysis_is_listed(games, tmp_path):
-    """It was saved, and could never be opened again from the page."""
-    (folder := tmp_path / "analyses").mkdir()
-    (folder / "20240102.pgn").write_text(
-        '[Event "Analysis"]\n[Date "2024.05.06"]\n\n1. h4 { Why not? } *\n'
-    )
-    games.refresh()
-    row = row_of(games, "Analysis")
-    assert (row["file"], row["black"]) == ("analyses/20240102.pgn", "")
-    assert games.game(row["key"]).variations[0].comment == "Why not?"

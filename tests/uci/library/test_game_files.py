@@ -59,38 +59,24 @@ def test_games_are_the_same_by_what_was_played(tmp_path):
     all.
     """
     texts = [pgn(**facts) for facts in ({}, *DIFFERENT, *SAME)]
-    (tmp_path / "mine.pgn").write_text("".join(texts), encoding="utf-8")
-    found = list(find_games(tmp_path / "mine.pgn"))
+    (path := tmp_path / "mine.pgn").write_text("".join(texts), encoding="utf-8")
+    found = list(find_games(path))
     different, same = found[: 1 + len(DIFFERENT)], found[1 + len(DIFFERENT) :]
     assert len({game.equality for game in different}) == len(different)
     assert {game.equality for game in same} == {found[0].equality}
     assert [game.place.digest for game in found] == [digest_of(text.encode()) for text in texts]
+    assert [game.line for game in found] == [line_key(game) for game in games_in(path)]
 
 
-LINES = [
-    {"Result": "0-1"},
-    {"White": "Al"},
-    {"Date": "2001.02.03"},
-    {"FEN": chess.STARTING_FEN},
-    {"moves": "1. e4 { Good } e5"},
-]
-
-
-def test_a_line_is_the_same_whatever_tags_say(tmp_path):
-    texts = [pgn(**facts) for facts in ({}, *LINES)]
-    (tmp_path / "mine.pgn").write_text("".join(texts), encoding="utf-8")
-    found = list(find_games(tmp_path / "mine.pgn"))
-    assert {game.line for game in found} == {
-        line_key(game) for game in games_in(tmp_path / "mine.pgn")
-    }
-    assert len({game.line for game in found}) == 1
-
-
-@pytest.mark.parametrize("facts", [{"FEN": EXERCISE, "moves": "1. e4 Kd7"}, {"moves": "1. e4 c5"}])
-def test_another_start_or_move_is_another_line(tmp_path, facts):
+@pytest.mark.parametrize("facts", [*DIFFERENT, *SAME], ids=repr)
+def test_a_line_is_the_same_whatever_tags_say(tmp_path, facts):
     (tmp_path / "mine.pgn").write_text(pgn() + pgn(**facts), encoding="utf-8")
     first, second = find_games(tmp_path / "mine.pgn")
-    assert first.line != second.line
+    is_line_told = facts in DIFFERENT and not facts.keys().isdisjoint({"FEN", "moves"})
+    assert (first.line == second.line) != is_line_told
+
+
+RESULTS = ["½-½", "1/2", "1:0", "0.5-0.5", "1–0", "1-0 forfeit", "+/-", "?", "", "Draw", "White wins", "*"]  # fmt: skip
 
 
 def test_a_game_is_read_again_however_it_is_written(tmp_path):
@@ -98,58 +84,54 @@ def test_a_game_is_read_again_however_it_is_written(tmp_path):
     changed".
     """
     words = words_of(played_game(1), san)
-    texts = [write(words) for write in TEXTS.values()] + [
-        whole(" ".join(write(["e4", "e5"]))) for write in WORDS.values()
-    ]
-    results = [
-        "½-½",
-        "1/2",
-        "1:0",
-        "0.5-0.5",
-        "1–0",
-        "1-0 forfeit",
-        "+/-",
-        "?",
-        "",
-        "Draw",
-        "White wins",
-        "*",
-    ]
-    texts += [
-        whole("1. e4 e5", {"Result": tag}, behind)
-        for tag in results
-        for behind in ("*", "1/2-1/2", "½-½")
-    ]
+    texts = [write(words) for write in TEXTS.values()]
+    texts += [whole(" ".join(write(["e4", "e5"]))) for write in WORDS.values()]
+    for tag in RESULTS:
+        texts += [whole("1. e4 e5", {"Result": tag}, end) for end in ("*", "1/2-1/2", "½-½")]
     (path := tmp_path / "mine.pgn").write_text("\n\n".join(texts), encoding="utf-8")
     found = list(find_games(path))
     assert len(found) == len(texts)
-    assert [game_equality(game_at(path, game.place)) for game in found] == [
-        game.equality for game in found
-    ]
+    read_again = [game_equality(game_at(path, game.place)) for game in found]
+    assert read_again == [game.equality for game in found]
     assert {game.tags["Result"] for game in found[-2:]} == {"1/2-1/2"}
 
 
+ODD = """
+[White "A \\"B\\" C"]
+[FEN "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"]
+
+1. e4 {x} (1. e3) Kd7 *
+
+1. e4 Zz9 *
+
+[white "small"]
+[BLACK "B"]
+
+1. e4 *
+
+[White "A"]
+
+[Black "apart"]
+[FEN "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKB1R w KQkq - 0 1"]
+
+1. e4 e5 1-0
+"""
+SHOWN = {"White": "?", "Black": "?", "Result": "?", "FEN": None}
+
+
 def test_main_lines_alone_give_the_same_games(tmp_path):
-    path = tmp_path / "mine.pgn"
-    odd = '[White "A \\"B\\" C"]\n[FEN "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"]\n\n1. e4 {x} (1. e3) Kd7 *\n\n1. e4 Zz9 *\n'
-    start = '[FEN "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKB1R w KQkq - 0 1"]'
-    odd += f'\n[white "small"]\n[BLACK "B"]\n\n1. e4 *\n\n[White "A"]\n\n[Black "apart"]\n{start}\n\n1. e4 e5 1-0\n'
-    path.write_text(text_of() + "\n" + odd, encoding="utf-8")
+    (path := tmp_path / "mine.pgn").write_text(text_of() + ODD, encoding="utf-8")
     slow = list(game_files._read_slowly(path.read_bytes(), []))
     fast = list(find_games(path))
-    shown = ("White", "Black", "Result", "FEN")
-    assert [(game.place.begin, game.equality, *map(game.tags.get, shown)) for game in slow] == [
-        (
-            game.place.begin,
-            game.equality,
-            *(game.tags.get(name, None if name == "FEN" else "?") for name in shown),
-        )
-        for game in fast
-    ]
+    assert [game.place.begin for game in slow] == [game.place.begin for game in fast]
+    assert [game.equality for game in slow] == [game.equality for game in fast]
+    for name, unknown in SHOWN.items():
+        assert [game.tags.get(name, unknown) for game in fast] == [
+            game.tags.get(name) for game in slow
+        ]
     assert slow[-1].tags["Black"] == "apart"
-    assert [game_equality(game) for game in games_in(path)[:4]] == [game.equality for game in slow][
-        :4
-    ]
+    whole_games = [game_equality(game) for game in games_in(path)[:4]]
+    assert whole_games == [game.equality for game in slow[:4]]
 
 
 def test_games_of_an_archive_are_read_again_from_their_places(tmp_path):

@@ -6,7 +6,6 @@ import threading
 
 import pytest
 
-from engine.errors import DataError
 from tests.new_process import wait_until
 from tests.uci.library.own_games import FAY, GAMES, lines_of, row_of, shelf_in, text_of
 from tests.uci.library.test_background import reviews_in, wait_until_reviewed
@@ -18,13 +17,11 @@ from uci.library.games_folder import GamesFolder
 from uci.library.own_names import NAMES, OwnNames
 from uci.library.worker import GamesWorker
 from uci.web import games_requests
-from uci.web.dispatch import REQUESTS
 from uci.web.games_service import GamesService
-from uci.web.request_forms import read_request
 
 # ---- one's own names -----------------------------------------------------------------------------
 
-NO_NAMES = [one for one in JUNK[:9] if one != "[1, 2]"] + ["[1, 2]"]
+NO_NAMES = JUNK[1:10]
 
 
 @pytest.mark.parametrize("junk", NO_NAMES, ids=range(len(NO_NAMES)))
@@ -45,18 +42,18 @@ def test_names_that_another_editor_wrote_are_read(tmp_path):
     assert OwnNames(tmp_path).told == ["Anna"]
 
 
-def test_names_are_kept_as_they_were_told(tmp_path):
-    """They were shown in small letters."""
-    OwnNames(tmp_path).change("Émile ÖZIL", True)
-    assert OwnNames(tmp_path).told == ["Émile ÖZIL"]
-
-
 def test_a_name_is_dropped_whatever_its_capitals(tmp_path):
     names = OwnNames(tmp_path)
-    for name in ("Anna", "ANNA", "Ben"):
+    for name in ("Anna", "ANNA", "Émile ÖZIL"):
         names.change(name, True)
     names.change("anna", False)
-    assert names.told == ["Ben"]
+    assert OwnNames(tmp_path).told == names.told == ["Émile ÖZIL"]
+
+
+def test_names_that_two_programs_note_are_both_kept(tmp_path):
+    for names, name in [(OwnNames(tmp_path), "Anna"), (OwnNames(tmp_path), "Ben")]:
+        names.change(name, True)
+    assert OwnNames(tmp_path).told == ["Anna", "Ben"]
 
 
 def test_names_are_shown_as_the_games_spell_them(games, tmp_path):
@@ -151,29 +148,6 @@ def test_no_review_ends_without_a_word(games, tmp_path, monkeypatch):
     wait_until(lambda: "ZeroDivisionError" in reviews.problem)
 
 
-# ---- requests that are none ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "key",
-    ["../../../../x", "", "0" * 23, "0" * 25, "G" * 24, f"{'0' * 24}\n", 5, None, "\ud800" * 24],
-)
-@pytest.mark.parametrize("request_name", ["games_open", "games_continue", "games_review"])
-def test_a_key_that_is_none_is_refused(request_name, key):
-    """One with dots and slashes wrote outside the folder."""
-    fields = {"key": key, **({"ply": 0} if request_name == "games_open" else {})}
-    if (request_name, key) == ("games_review", ""):
-        return  # all of one's own games
-    with pytest.raises(DataError, match="bad value of key"):
-        read_request(json.dumps({"do": request_name, **fields}), REQUESTS)
-
-
-@pytest.mark.parametrize("keys", [["0" * 23], ["../../x"], {"0" * 24: ""}])
-def test_games_to_be_deleted_have_keys(keys):
-    with pytest.raises(DataError, match="bad value of keys"):
-        read_request(json.dumps({"do": "games_delete", "keys": keys}), REQUESTS)
-
-
 @pytest.mark.parametrize(
     "name",
     ["../../x.pgn", "/etc/x.pgn", "..", "", ".hidden", "a\0b", "\ud800.pgn", "棋" * 80, "CON"],
@@ -227,26 +201,17 @@ def test_the_boards_review_of_a_game_that_is_in_no_file_is_not_kept(games, tmp_p
 
 
 def test_puzzles_of_a_deleted_game_go_with_it(games, tmp_path):
-    told = []
-    key = row_of(games, "Cleo")["key"]
     puzzle = {"fen": "7k/8/5KQ1/8/8/8/8/8 w - - 0 1", "moves": ["g6g7"], "themes": []}
     kept = json.loads(kept_of(text_of(GAMES[1:2])).text()) | {"puzzles": [puzzle]}
-    review = review_path(tmp_path, games.catalogue.game(key).line)
-    review.write_text(json.dumps(kept))
-    games.refresh()
-    shelf = shelf_in(tmp_path, told.append)
+    review_path(tmp_path, lines_of(games)[1]).write_text(json.dumps(kept))
+    shelf = shelf_in(tmp_path)
+    forgotten = set()
+    shelf.puzzles.forget = forgotten.update
     shelf._worker.call(GamesFolder.refresh).result()
-
-    def next_puzzle():
-        shelf.ask(lambda desk, games: desk.puzzles.next("mine", "", 0, 5000))
-        shelf._worker.call(lambda games: None).result()
-        return [one["fen"] for one in told if one["do"] == "puzzle"][-1]
-
-    assert next_puzzle() == puzzle["fen"]
-    shelf_key = shelf._worker.call(lambda games: row_of(games, "Cleo")["key"]).result()
-    shelf.ask(games_requests.delete, keys=[shelf_key])
+    key = shelf._worker.call(lambda games: row_of(games, "Cleo")["key"]).result()
+    shelf.ask(games_requests.delete, keys=[key])
     shelf._worker.call(lambda games: None).result()
-    assert next_puzzle() == ""
+    assert forgotten == {f"{puzzle['fen']} g6g7"}
     shelf.close()
 
 

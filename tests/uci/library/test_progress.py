@@ -21,13 +21,14 @@ MATED = Evaluation(0, -3, (0, 0, 1000))
 MATES = Evaluation(0, 3, (1000, 0, 0))
 
 
-def moves_of(*uci):
-    return tuple(map(chess.Move.from_uci, uci))
+def moves_of(uci):
+    return tuple(map(chess.Move.from_uci, uci.split()))
 
 
-def mistake(start, played, best, reply, before=EVEN, later=EVEN):
+def mistake(start, played, best, reply="", before=EVEN, later=EVEN):
     board = chess.Board(start)
-    return MoveReview(9, board, *moves_of(played), before, later, best, BLUNDER, reply)
+    (move,) = moves_of(played)
+    return MoveReview(9, board, move, before, later, moves_of(best), BLUNDER, moves_of(reply))
 
 
 FORK = "4k3/8/8/8/3n4/8/8/R3K3 b - - 0 1"
@@ -38,30 +39,21 @@ LOST = Evaluation(500, None, (900, 50, 50))  # for Black
 LOST_BY_WHITE = Evaluation(-500, None, (50, 50, 900))
 
 
-@pytest.mark.parametrize(
-    ("move", "kind", "missed"),
-    [
-        (mistake(QUIET, "a2a3", moves_of("a2a4"), (), later=MATED), "mate", False),
-        (mistake(QUIET, "a2a3", moves_of("a2a4"), (), before=MATES), "mate", True),
-        (mistake(QUIET, "a2a3", moves_of("a2a4"), ()), "position", False),
-        (
-            mistake(FORK, "e8f8", moves_of("d4c2", "e1d2", "c2a1"), (), before=LOST_BY_WHITE),
-            "fork",
-            True,
-        ),
-        (
-            mistake(
-                FORK.replace(" b ", " w "),
-                "e1f1",
-                moves_of("e1d1", "e8f8"),
-                moves_of("d4c2", "f1g1", "c2a1"),
-                later=LOST_BY_WHITE,
-            ),
-            "material",
-            False,
-        ),
-    ],
-)
+FORKED = FORK.replace(" b ", " w ")
+KINDS = [
+    (mistake(QUIET, "a2a3", "a2a4", later=MATED), "mate", False),
+    (mistake(QUIET, "a2a3", "a2a4", before=MATES), "mate", True),
+    (mistake(QUIET, "a2a3", "a2a4"), "position", False),
+    (mistake(FORK, "e8f8", "d4c2 e1d2 c2a1", before=LOST_BY_WHITE), "fork", True),
+    (
+        mistake(FORKED, "e1f1", "e1d1 e8f8", "d4c2 f1g1 c2a1", later=LOST_BY_WHITE),
+        "material",
+        False,
+    ),
+]
+
+
+@pytest.mark.parametrize(("move", "kind", "missed"), KINDS)
 def test_a_mistake_is_of_a_kind(move, kind, missed):
     assert mistake_of(move) == Mistake(9, kind, missed)
 
@@ -69,8 +61,8 @@ def test_a_mistake_is_of_a_kind(move, kind, missed):
 def test_a_mistake_is_of_the_kind_that_its_review_names():
     """The review spoke of a sacrifice, and Progress of a hanging piece."""
     start = "r1bb1r1k/p2n1ppp/2p4N/7Q/2p5/2B2N2/qPP2PPP/2KR3R b - - 1 18"
-    best = moves_of("d8c7", "h6f7", "h8g8", "f7h6", "g8h8", "h6f7")
-    reply = moves_of("h5f7", "a2a1", "c1d2", "f8f7", "h6f7", "h8g8", "d1a1", "g8f7")
+    best = "d8c7 h6f7 h8g8 f7h6 g8h8 h6f7"
+    reply = "h5f7 a2a1 c1d2 f8f7 h6f7 h8g8 d1a1 g8f7"
     move = mistake(start, "d7f6", best, reply, later=LOST)
     assert "sacrifice" in reason_of(move).text
     assert mistake_of(move).kind == "sacrifice"
@@ -139,7 +131,7 @@ def test_no_position_is_told_of_what_was_not_counted(reviewed):
 
 
 def mating():
-    return mistake(QUIET, "a2a3", moves_of("a2a4"), (), later=MATED)
+    return mistake(QUIET, "a2a3", "a2a4", later=MATED)
 
 
 def test_a_reason_is_looked_for_once(monkeypatch):

@@ -1,7 +1,6 @@
 """Puzzles: drawn from reviews, read from Lichess's file, come back after days, and are rated."""
 
 import gzip
-import itertools
 import re
 import time
 from collections import Counter
@@ -17,7 +16,6 @@ from tests.browser.test_games import PUZZLE
 from tests.new_process import ROOT
 from tests.uci.annotate.scripted_reviews import ScriptedEngine, read, review, valued
 from tests.unit.files.test_text import ZSTD
-from uci.annotate.move_marks import BLUNDER
 from uci.library.cooperative import finish
 from uci.library.glicko import Rating
 from uci.library.puzzle_stock import PuzzleStock
@@ -28,6 +26,7 @@ from uci.library.training import BOXES_DAYS, PuzzleQuery, PuzzleTraining
 DAY_S = 86_400.0
 MATE = Puzzle("7k/8/5KQ1/8/8/8/8/8 w - - 0 1", ("g6g7",))
 TWO_MOVES = Puzzle("6k1/5p1p/6p1/8/8/8/r7/R5K1 w - - 0 1", ("a1a2", "h7h6", "a2a8"))
+FORK = Puzzle("r3k3/8/8/1N6/8/8/8/4K3 w q - 0 1", ("b5c7", "e8d7", "c7a8"))
 
 
 class Clock:
@@ -67,24 +66,27 @@ def training(tmp_path, clock, stock):
     return made
 
 
-@pytest.mark.parametrize(
-    ("others", "drawn"), [({}, True), ({"g1f3": 0.49}, False), ({"g1f3": 0.25}, False)]
-)
-def test_only_a_missed_move_without_an_equal_becomes_a_puzzle(others, drawn):
+def missed(others={}, find=0.5):  # noqa: B006 - nobody changes it
+    """The review of 1. h4, a blunder, where 1. d4 was found by this share of people."""
     game = read("1. h4 *")
-    values = {"d2d4": 0.5, "h2h4": -0.6, **others}
-    found = review(game, ScriptedEngine(valued(game, values)))
-    assert found.moves[0].mark == BLUNDER
+    engine = ScriptedEngine(valued(game, {"d2d4": 0.5, "h2h4": -0.6, **others}))
+    engine.shares = {"d2d4": find}
+    return review(game, engine)
+
+
+@pytest.mark.parametrize(("find", "rating"), [(0.5, 1500), (0.1, 1882), (0.9, 1118)])
+def test_a_missed_move_becomes_a_puzzle_that_is_hard_where_few_find_it(find, rating):
+    """All of one's own puzzles were rated 1500."""
     themes = themes_of(chess.Board(), [chess.Move.from_uci("d2d4")])
-    row = {
-        "fen": chess.STARTING_FEN,
-        "before": "",
-        "moves": ["d2d4"],
-        "themes": themes,
-        "rating": 1500,
-    }
-    assert puzzles_of(found, chess.WHITE) == [row][:drawn]
-    assert puzzles_of(found, chess.BLACK) == puzzles_of(found, None) == []
+    row = {"fen": chess.STARTING_FEN, "before": "", "moves": ["d2d4"], "themes": themes, "rating": rating}  # fmt: skip
+    assert puzzles_of(missed(find=find), chess.WHITE) == [row]
+
+
+@pytest.mark.parametrize(
+    ("other", "side"), [(0.49, chess.WHITE), (0.25, chess.WHITE), (0.0, chess.BLACK), (0.0, None)]
+)
+def test_a_move_with_an_equal_and_another_sides_become_none(other, side):
+    assert puzzles_of(missed({"g1f3": other}), side) == []
 
 
 def test_the_puzzles_that_ship_are_of_every_kind():
@@ -110,12 +112,6 @@ def test_puzzles_that_are_passed_by_come_again_last(training, stock):
     assert second == first
 
 
-def test_a_puzzle_is_not_shown_twice_running(training, stock):
-    stock.add(MATE, TWO_MOVES)
-    shown = [training.next().key for _ in range(6)]
-    assert all(one != other for one, other in itertools.pairwise(shown))
-
-
 def test_a_puzzle_answered_while_the_clock_was_ahead_comes_again(training, clock, stock):
     stock.add(MATE)
     for ahead in (400.0, 5.0, 0.0):
@@ -123,16 +119,6 @@ def test_a_puzzle_answered_while_the_clock_was_ahead_comes_again(training, clock
         training.answer(MATE, True)
         clock.now -= ahead * DAY_S
         assert (training.next() is not None) == (training.standing.due == 1) == (ahead > 0)
-
-
-@pytest.mark.parametrize("rating", ["nan", "inf", "1e9,100", "-3", "1500,nan"])
-def test_a_puzzle_with_a_wrong_rating_is_refused(tmp_path, rating):
-    """It made one's own rating no number, for good."""
-    (tmp_path / "p.csv").write_text(
-        PUZZLE.replace("1400,80" if "," in rating else "1400", rating), encoding="utf-8"
-    )
-    with pytest.raises(DataError, match=r"p\.csv:1: a rating of"):
-        list(read_lichess(tmp_path / "p.csv"))
 
 
 def test_a_puzzle_comes_back_later_each_time_it_is_solved(training, clock, stock):
@@ -154,15 +140,14 @@ def test_a_puzzle_comes_back_later_each_time_it_is_solved(training, clock, stock
 
 
 def test_due_puzzles_come_first(training, clock, stock):
-    near = Puzzle("k7/8/8/8/8/8/8/KQ6 w - - 0 1", ("b1b2",), "lichess", 1450.0, 80.0)
-    far = TWO_MOVES
-    stock.add(replace(far, source="lichess", rating=2500.0), near)
-    assert training.next().fen == near.fen
+    near = replace(FORK, source="lichess", rating=1450.0)
+    stock.add(replace(TWO_MOVES, source="lichess", rating=2500.0), near)
+    assert training.next() == near
     stock.add(MATE)
     assert training.next() == MATE
     training.answer(near, False)
     clock.now += 2 * DAY_S
-    assert training.next().fen == near.fen
+    assert training.next() == near
 
 
 def attempt_at(training, puzzle, *moves):
@@ -208,9 +193,6 @@ def test_the_move_before_is_told(training):
     assert (attempt.says, attempt.board.peek().uci()) == (told, "d8d5")
     attempt.play(chess.Move.from_uci("c3d5"))
     assert attempt.says == "Solved! It wins the queen: the queen on d5 is unguarded."
-
-
-FORK = Puzzle("r3k3/8/8/1N6/8/8/8/4K3 w q - 0 1", ("b5c7", "e8d7", "c7a8"))
 
 
 PROMOTION = Puzzle("8/P6k/8/8/8/8/8/K7 w - - 0 1", ("a7a8q",))
@@ -259,16 +241,6 @@ def test_the_themes_of_ones_own_puzzles_follow_from_rules(puzzle):
 def test_a_piece_that_comes_back_is_no_sacrifice(fen, moves, is_sacrifice):
     line = [chess.Move.from_uci(move) for move in moves.split()]
     assert ("sacrifice" in themes_of(chess.Board(fen), line)) == is_sacrifice
-
-
-@pytest.mark.parametrize(("find", "rating"), [(0.5, 1500), (0.1, 1882), (0.9, 1118)])
-def test_what_few_find_is_hard(find, rating):
-    """All of one's own puzzles were rated 1500."""
-    game = read("1. h4 *")
-    engine = ScriptedEngine(valued(game, {"d2d4": 0.5, "h2h4": -0.6}))
-    engine.shares = {"d2d4": find}
-    (puzzle,) = puzzles_of(review(game, engine), chess.WHITE)
-    assert puzzle["rating"] == rating
 
 
 def test_themes_are_counted_among_what_is_wanted(training, stock):
@@ -332,82 +304,78 @@ BAD_ROWS = {
     "no solution": (PUZZLE.replace(" a1a8", ""), "an odd number"),
     "no last move": (PUZZLE.replace("a1a8", "a1a8 g8g7"), "an odd number"),
     "rating": (PUZZLE.replace("1400", "high"), "a rating of 'high'"),
+    # It made one's own rating no number, for good.
+    "no number": (PUZZLE.replace("1400", "nan"), "a rating of"),
+    "infinity": (PUZZLE.replace("1400", "inf"), "a rating of"),
+    "too high": (PUZZLE.replace("1400", "1e9"), "a rating of"),
+    "negative": (PUZZLE.replace("1400", "-3"), "a rating of"),
+    "no deviation": (PUZZLE.replace("1400,80", "1500,nan"), "a rating of"),
     "length": ("x," + "8" * 200_000 + "\n", "placement"),
     "nothing": ("\n\n\0\n", "placement"),
 }
 
 
-@pytest.mark.parametrize("name", BAD_ROWS)
-def test_one_bad_row_is_skipped(tmp_path, name):
-    row, fault = BAD_ROWS[name]
+@pytest.fixture
+def no_set(monkeypatch):
+    monkeypatch.setattr("uci.library.puzzle_stock.read_set", lambda: iter(()))
+
+
+@pytest.mark.usefixtures("no_set")
+@pytest.mark.parametrize(("row", "fault"), BAD_ROWS.values(), ids=BAD_ROWS)
+def test_one_bad_row_is_skipped(tmp_path, row, fault):
     stock = PuzzleStock(tmp_path)
     path = tmp_path / "puzzles.csv"
     path.write_text(HEADER + row + PUZZLE + row, encoding="utf-8")
     sentence = finish(stock.adding(path, "mine.csv"))
     assert sentence.startswith("1 new puzzle. Skipped 2 rows that are no puzzles, first mine.csv:")
     assert fault in sentence
-    path.write_text(row, encoding="utf-8")
+
+
+@pytest.mark.usefixtures("no_set")
+def test_a_file_without_a_puzzle_is_refused(tmp_path):
+    (path := tmp_path / "puzzles.csv").write_text("x\n", encoding="utf-8")
     with pytest.raises(
-        DataError, match=rf"mine\.csv: no puzzle in Lichess's format \(mine.*{fault}"
+        DataError, match=r"mine\.csv: no puzzle in Lichess's format \(mine.*placement"
     ):
-        finish(stock.adding(path, "mine.csv"))
+        finish(PuzzleStock(tmp_path).adding(path, "mine.csv"))
 
 
-@pytest.mark.parametrize(
-    ("wanted", "rating"),
-    [
-        ({}, None),  # one's own
-        ({"theme": "fork"}, 1450.0),
-        ({"source": "others", "most": 1500}, 1450.0),
-        ({"theme": "pin"}, 2100.0),
-        ({"least": 2000}, 2100.0),
-        ({"theme": "skew"}, 0),
-        ({"theme": "fork", "source": "mine"}, 0),
-        ({"least": 2200}, 0),
-    ],
-)
-def test_puzzles_are_chosen_by_what_is_wanted(training, wanted, rating, stock):
+CHOSEN = [
+    ({}, "mine"),
+    ({"theme": "fork"}, "fork"),
+    ({"source": "others", "most": 1500}, "fork"),
+    ({"theme": "pin"}, "pin"),
+    ({"least": 2000}, "pin"),
+    ({"theme": "skew"}, ""),
+    ({"theme": "fork", "source": "mine"}, ""),
+    ({"least": 2200}, ""),
+]
+
+
+@pytest.mark.parametrize(("wanted", "chosen"), CHOSEN, ids=repr)
+def test_puzzles_are_chosen_by_what_is_wanted(training, wanted, chosen, stock):
     fork = replace(TWO_MOVES, source="lichess", rating=1450.0, themes=("fork", "middlegame"))
-    pin = Puzzle(
-        "k7/8/8/8/8/8/8/KQ6 w - - 0 1", ("b1b2",), "lichess", 2100.0, 80.0, themes=("pin", "skewer")
-    )
+    pin = replace(FORK, source="lichess", rating=2100.0, themes=("pin", "skewer"))
     stock.add(MATE, fork, pin)
-    assert training.next(PuzzleQuery(**wanted)) == {None: MATE, 1450.0: fork, 2100.0: pin}.get(
-        rating
-    )
+    puzzles = {"mine": MATE, "fork": fork, "pin": pin}
+    assert training.next(PuzzleQuery(**wanted)) == puzzles.get(chosen)
 
 
-@pytest.mark.parametrize(
-    ("puzzle", "tried", "line", "mate", "says"),
-    [
-        (MATE, "g6f7", [], None, "Qf7 is not the move: it is stalemate. Try again."),
-        (
-            TWO_MOVES,
-            "a1b1",
-            ["g8g7", "b1b8"],
-            None,
-            "another move is better. 1...Kg7 2. Rb8 follows. Try again.",
-        ),
-        (
-            TWO_MOVES,
-            "g1f1",
-            ["a2a1"],
-            None,
-            "Kf1 is not the move: loses a rook. 1...Rxa1+ follows. Try again.",
-        ),
-        (
-            TWO_MOVES,
-            "g1h1",
-            ["a2a1"],
-            1,
-            "Kh1 is not the move: allows mate in 1. 1...Rxa1+ follows.",
-        ),
-    ],
-)
-def test_a_wrong_try_is_refuted_in_words(training, puzzle, tried, line, mate, says, stock):
+# A puzzle, what is tried, what follows, and what is said; a check that follows is mate.
+REFUTED = [
+    (MATE, "g6f7", "", "Qf7 is not the move: it is stalemate. Try again."),
+    (TWO_MOVES, "a1b1", "g8g7 b1b8", "another move is better. 1...Kg7 2. Rb8 follows. Try again."),
+    (TWO_MOVES, "g1f1", "a2a1", "Kf1 is not the move: loses a rook. 1...Rxa1+ follows. Try again."),
+    (TWO_MOVES, "g1h1", "a2a1 mate", "Kh1 is not the move: allows mate in 1. 1...Rxa1+ follows."),
+]
+
+
+@pytest.mark.parametrize(("puzzle", "tried", "line", "says"), REFUTED)
+def test_a_wrong_try_is_refuted_in_words(training, puzzle, tried, line, says, stock):
     stock.add(puzzle)
     attempt = attempt_at(training, puzzle, tried)
-    moves = [chess.Move.from_uci(move) for move in line]
+    mate = 1 if "mate" in line else None
+    moves = [chess.Move.from_uci(move) for move in line.removesuffix(" mate").split()]
     info = SearchInfo(1, 1, 1, 1, 1, 0, 1, 0, mate, (0, 0, 1000), moves)
     assert attempt.refute(SearchResult(None, None, [info], [], 1, 1) if line else None) == moves
     assert says in attempt.says

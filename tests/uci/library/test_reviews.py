@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import fields, replace
+from operator import attrgetter
 from unittest.mock import Mock
 
 import chess
@@ -57,14 +58,9 @@ def test_what_is_said_of_a_move_is_kept(again, name):
     assert getattr(again.review.moves[0], name) == getattr(MOVE, name)
 
 
-@pytest.mark.parametrize("name", ["start", "side"])
+@pytest.mark.parametrize("name", ["review.start", "review.side", "evaluator", "limits", "reader"])
 def test_what_is_said_of_a_game_is_kept(again, name):
-    assert getattr(again.review, name) == getattr(kept_of().review, name)
-
-
-@pytest.mark.parametrize("name", ["evaluator", "limits", "reader"])
-def test_how_it_was_reviewed_is_kept(again, name):
-    assert getattr(again, name) == getattr(kept_of(), name)
+    assert attrgetter(name)(again) == attrgetter(name)(kept_of())
 
 
 def test_the_game_is_kept_with_its_words(tmp_path):
@@ -73,17 +69,12 @@ def test_the_game_is_kept_with_its_words(tmp_path):
     assert str(KeptReview.read(path).review.game) == str(kept_of(text, []).review.game)
 
 
-@pytest.mark.parametrize("side", chess.COLOR_NAMES)
-def test_the_mistakes_of_a_side_are_counted_by_phase(side):
-    mistakes = json.loads(kept_of().text())["facts"]["mistakes"][side]
-    assert mistakes == ([1, 0, 0] if side == "white" else [0, 0, 0])
-
-
-@pytest.mark.parametrize("side", [chess.WHITE, chess.BLACK])
-def test_the_accuracy_is_that_of_the_review(side):
+@pytest.mark.parametrize(("side", "mistakes"), [("white", [1, 0, 0]), ("black", [0, 0, 0])])
+def test_the_facts_of_a_side_are_kept(side, mistakes):
     kept = kept_of()
     facts = json.loads(kept.text())["facts"]
-    assert facts[chess.COLOR_NAMES[side]] == kept.review.accuracy(side)
+    assert facts["mistakes"][side] == mistakes, "by phase"
+    assert facts[side] == kept.review.accuracy(chess.COLOR_NAMES.index(side) == 1)
 
 
 def test_a_page_of_a_kept_review_speaks_the_language_of_who_asks(again):
@@ -178,19 +169,11 @@ def test_of_puzzles_only_those_of_no_other_game_go_with_a_review(games, tmp_path
 
 # ---- what is no review ---------------------------------------------------------------------------
 
+NO_JSON = ["", "\0\1", '["an', "[" * 100_000, "\ud800"]
 JUNK = [
-    *(
-        "5",
-        "null",
-        "[1, 2]",
-        '{"names": ["anna"], "version": 9}',
-        '["an',
-        "\0\1",
-        "[" * 100_000,
-        '"anna"',
-        "\ud800",
-    ),
-    *("", "{}", '{"puzzles": 5, "facts": {}}', '{"facts": {"white": "x", "black": 1}}'),
+    *NO_JSON,
+    *("5", "null", "[1, 2]", '"anna"', '{"names": ["anna"], "version": 9}'),
+    *("{}", '{"puzzles": 5, "facts": {}}', '{"facts": {"white": "x", "black": 1}}'),
     '{"facts": {"white": 1, "black": 1, "mistakes": 7}, "puzzles": [{"fen": "x", "moves": 3}]}',
 ]
 

@@ -3,6 +3,7 @@
 import _thread
 import io
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -16,9 +17,10 @@ from rich.console import Console
 from engine.board.fen import parse_fen
 from engine.errors import DataError
 from engine.options import EngineOptions
-from tests.boards import board_after, random_game
+from tests.boards import board_after, games_in, random_game
 from tests.new_process import running
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
+from tests.protocol.fake_engine import FakeEngine
 from tests.uci.play.terminal_game import (
     FOOLS_MATE_NEXT,
     KnightShuffler,
@@ -31,8 +33,9 @@ from tests.uci.play.terminal_game import (
 from uci.common.evaluation import Evaluation
 from uci.common.reading import read_game
 from uci.game.ends import GameEnd, accepts_draw
-from uci.game.game_file import LAST, default_path, load_game
+from uci.game.game_file import LAST, default_path, games_folder, load_game, pgn_files
 from uci.game.move_input import read_human_move
+from uci.game.timed_game import Setup
 from uci.language import show_own_letters, speak
 from uci.library.changes import save_game
 from uci.main import main
@@ -40,35 +43,25 @@ from uci.play import loop
 from uci.play.game import TerminalGame
 from uci.play.typed_commands import TYPED_COMMANDS
 
+# What is typed, how the game begins, its end and its plies.
+ENDS = [
+    ("Qh4", {"fen": FOOLS_MATE_NEXT, "human": chess.BLACK}, "0-1: checkmate", 1),
+    ("Nf3 Ng1 " * 3, {"engine_class": KnightShuffler}, "1/2-1/2: threefold repetition", 8),
+    ("", {"human": None, "fen": "k7/8/8/p7/P7/8/8/K7 w - - 96 80"}, "1/2-1/2: fifty moves", 4),
+    ("resign y", {"human": chess.WHITE}, "0-1: you resigned", 0),
+    ("resign y", {"human": chess.BLACK}, "1-0: you resigned", 1),
+]
 
-@pytest.mark.parametrize(
-    ("words", "how", "end", "plies"),
-    [
-        (["Qh4"], {"fen": FOOLS_MATE_NEXT, "human": chess.BLACK}, GameEnd("0-1", "checkmate"), 1),
-        (
-            ["Nf3", "Ng1"] * 3,
-            {"engine_class": KnightShuffler},
-            GameEnd("1/2-1/2", "threefold repetition"),
-            8,
-        ),
-        (
-            [],
-            {"human": None, "fen": "k7/8/8/p7/P7/8/8/K7 w - - 96 80"},
-            GameEnd("1/2-1/2", "fifty moves"),
-            4,
-        ),
-        (["resign", "y"], {"human": chess.WHITE}, GameEnd("0-1", "you resigned"), 0),
-        (["resign", "y"], {"human": chess.BLACK}, GameEnd("1-0", "you resigned"), 1),
-    ],
-)
+
+@pytest.mark.parametrize(("words", "how", "end", "plies"), ENDS)
 def test_games_end(words, how, end, plies):
-    game, found, output = play(*words, **how)
-    assert found == end
-    assert len(game.board.move_stack) == plies
-    assert ("(q)" in output) == (words == ["Qh4"]), "the mating move is marked on the board"
+    game, found, output = play(*words.split(), **how)
+    assert (f"{found.result}: {found.reason}", game.plies) == (end, plies)
+    assert ("(q)" in output) == (words == "Qh4"), "the mating move is marked on the board"
     assert ("help" in output) == (how.get("human", True) is not None), "who watches types nothing"
 
 
+MATE_NEXT = "6k1/5ppp/8/8/8/8/5PPP/R5K1 w - - 0 1"
 LONG_GAME = random_game(np.random.default_rng(3), 30)  # without an end
 # What is typed, how the game begins, how many plies are played, and what is said.
 TYPED = [
@@ -162,13 +155,8 @@ def test_the_last_game_is_the_last_of_its_file(tmp_path, monkeypatch):
     path = default_path(play("e4")[0].started)
     for first in ("e4", "d4"):
         save_game(play(first)[0].record(), path)
-    for words, first in (
-        ((LAST,), "d2d4"),
-        ((LAST, 1), "e2e4"),
-        ((str(path),), "e2e4"),
-        ((path.stem,), "e2e4"),
-    ):
-        assert load_game(*words).next().move == chess.Move.from_uci(first)
+    loaded = [load_game(*words) for words in ((LAST,), (LAST, 1), (str(path),), (path.stem,))]
+    assert [game.next().san() for game in loaded] == ["d4", "e4", "e4", "e4"]
     for name in ("nothing.pgn", "~nobody-of-that-name/a.pgn"):
         with pytest.raises(DataError, match="file not found"):
             load_game(name)
@@ -190,7 +178,8 @@ def test_an_interrupt_while_the_engine_thinks_keeps_the_game():
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize(
-    "name", ["SIGINT", "SIGHUP", pytest.param("SIGTERM", marks=pytest.mark.slow)]
+    "name",
+    ["SIGINT", *(pytest.param(name, marks=pytest.mark.slow) for name in ("SIGHUP", "SIGTERM"))],
 )
 @pytest.mark.usefixtures("listens_to_interrupts")
 def test_signal_at_the_prompt_leaves_with_the_game_saved(name, tmp_path):
@@ -213,19 +202,59 @@ def test_signal_at_the_prompt_leaves_with_the_game_saved(name, tmp_path):
     assert "1. e4 " in path.read_text(encoding="utf-8")
 
 
+@pytest.fixture
+def aino_play(monkeypatch, capsys, tmp_path):
+    """Runs `aino play` with some lines of input; returns what it shows."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+
+    def call(text, *words):
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        flags = "--evaluator material --hash-mib 16 --ascii".split()
+        assert main(["play", *flags, *words]) == 0
+        return capsys.readouterr().out
+
+    return call
+
+
 @pytest.mark.parametrize("option", [("--chess960",), ()])
-def test_a_game_of_chess960_reads_back(option, tmp_path, monkeypatch, capsys):
+def test_a_game_of_chess960_reads_back(option, tmp_path, aino_play):
     path = tmp_path / "game.pgn"
     castling = parse_fen("4k3/8/8/8/8/8/8/6KR w H - 0 1", chess960=True)
     assert castling.is_castling(read_human_move(castling, "O-O"))
     assert castling.is_castling(read_human_move(castling, "g1h1"))
-    monkeypatch.setattr("sys.stdin", io.StringIO("O-O\nquit\n"))
-    flags = "--evaluator material --hash-mib 16 --level=nodes:5 --pgn".split()
-    assert main(["play", *option, "--fen", castling.fen(), *flags, str(path)]) == 0
-    assert ("takes this for Chess960" in capsys.readouterr().out) == (not option)
+    words = [*option, "--fen", castling.fen(), "--level=nodes:5", "--pgn", str(path)]
+    shown = aino_play("O-O\nquit\n", *words)
+    assert ("takes this for Chess960" in shown) == (not option)
     game = read_game(path)
     assert game.headers["Variant"] == "Chess960"
     assert game.next().san() == "O-O"
+
+
+def test_a_loaded_game_goes_on_as_it_was(aino_play):
+    aino_play("e5\nquit\n", "--level=nodes:20", "--side=black", "--clock=10+2")
+    shown = aino_play("quit\n", "--load=last")
+    assert "you have Black; Aino's level: nodes 20" in shown
+    assert re.search(r"\[you \d+:\d\d, Aino 10:\d\d\] 2\.\.\. your move", shown)
+    assert "level: full" in aino_play("quit\n", "--load=last", "--level=full")
+
+
+def test_a_rematch_follows_with_colours_swapped(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    answers = iter("Ra8 t h3 resign y nonsense swap resign y quit".split())
+    console = Console(file=(said := io.StringIO()))
+    game = new_game(
+        console,
+        FakeEngine(EngineOptions()),
+        lambda prompt, left_s=None: next(answers),
+        Setup(chess.Board(MATE_NEXT)),
+    )
+    while game is not None:
+        game = loop.sit_down(game)
+    assert "1-0: checkmate" in said.getvalue()
+    first, second = (game for path in sorted(pgn_files(games_folder())) for game in games_in(path))
+    assert (first.headers["White"], first.headers["Result"]) == ("You", "0-1")
+    assert (second.headers["Black"], second.headers["Result"]) == ("You", "1-0")
+    assert second.headers["FEN"] == MATE_NEXT
 
 
 @pytest.mark.parametrize(("wdl", "accepts"), [((350, 300, 350), True), ((349, 300, 351), False)])

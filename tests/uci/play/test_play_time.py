@@ -4,6 +4,7 @@ answers.
 
 import io
 import random
+from dataclasses import replace
 
 import chess
 import chess.pgn
@@ -15,9 +16,9 @@ from engine.cli.console import make_console
 from engine.errors import ConfigError
 from engine.options import EngineOptions
 from engine.search.limits import Limits
+from tests.boards import board_after
 from tests.protocol.fake_engine import FakeEngine
-from tests.uci.play.terminal_game import Time, play
-from uci.common.board_view import choose_style
+from tests.uci.play.terminal_game import Time, new_game, play
 from uci.game.clock import GameClock, GameTime, clock_text, parse_time_control
 from uci.game.ends import UNFINISHED, GameEnd
 from uci.game.level import (
@@ -25,6 +26,7 @@ from uci.game.level import (
     EloLevel,
     LearnedAlone,
     NodesLevel,
+    PeopleLevel,
     TimeLevel,
     level_choices,
     parse_level,
@@ -32,7 +34,6 @@ from uci.game.level import (
 from uci.game.timed_game import Setup, TimedGame, saved_game
 from uci.main import main as aino
 from uci.openings.opening_names import book_move
-from uci.play.game import TerminalGame, TerminalSettings
 from uci.play.play import ask_choices, completions
 from uci.web.launch import _draw_code
 
@@ -102,10 +103,13 @@ def test_a_saved_game_goes_on_as_it_was():
     assert (saved.human, saved.board.fullmove_number) == (chess.WHITE, 2)
     assert saved.levels == dict.fromkeys(chess.COLORS, EloLevel(1500))
     assert saved.clock.control == GameTime(600, 5)
-    assert [saved.clock.left(side) for side in (chess.WHITE, chess.BLACK)] == [480, 580]
+    assert left_of(saved.clock) == (480, 580)
     assert saved.clock_times == {1: 598, 2: 580, 3: 480}
-    earlier = saved_game(saved_text(), ply=1)
-    assert [earlier.clock.left(side) for side in (chess.WHITE, chess.BLACK)] == [598, 600]
+    assert left_of(saved_game(saved_text(), ply=1).clock) == (598, 600)
+
+
+def left_of(clock):
+    return clock.left(chess.WHITE), clock.left(chess.BLACK)
 
 
 def test_time_that_an_adjourned_move_has_used_is_not_given_back():
@@ -143,25 +147,31 @@ def test_game_of_others_gives_its_position_alone():
 def test_a_rematch_begins_anew():
     clock = GameClock(GameTime(60, 0), Time())
     clock.set_left(chess.WHITE, 3)
-    before = TimedGame(
-        Setup(clock=clock, levels={chess.WHITE: NodesLevel(1), chess.BLACK: NodesLevel(2)})
+    levels = {chess.WHITE: NodesLevel(1), chess.BLACK: NodesLevel(2)}
+    same, swapped = (
+        TimedGame(Setup(clock=clock, levels=levels)).again(swap) for swap in (False, True)
     )
-    same, swapped = before.again(swap=False), before.again(swap=True)
     assert (same.human, swapped.human) == (chess.WHITE, chess.BLACK)
     assert swapped.levels == {chess.WHITE: NodesLevel(2), chess.BLACK: NodesLevel(1)}
     assert same.clock.left(chess.WHITE) == 60
 
 
-@pytest.mark.parametrize(
-    ("text", "level"),
-    [
-        ("elo 1500", EloLevel(1500)), ("1500", EloLevel(1500)), ("Elo=1500", EloLevel(1500)),
-        ("time 2.5s", TimeLevel(2.5)), ("nodes:10", NodesLevel(10)), ("full", DEFAULT_LEVEL),
-        ("alone", LearnedAlone()), (DEFAULT_LEVEL.text, DEFAULT_LEVEL), ("Hard", EloLevel(2000)),
-    ],
-)  # fmt: skip
-def test_levels_are_read_as_people_type_them(text, level):
-    assert parse_level(text) == level
+LEVELS = {
+    "elo 1500|1500|Elo=1500": EloLevel(1500),
+    "time 2.5s": TimeLevel(2.5),
+    "nodes:10": NodesLevel(10),
+    "people 1400": PeopleLevel(1400),
+    "full|full strength": DEFAULT_LEVEL,
+    "alone": LearnedAlone(),
+    "Hard": EloLevel(2000),
+}
+
+
+@pytest.mark.parametrize("texts", LEVELS)
+def test_levels_are_read_as_people_type_them(texts):
+    for text in texts.split("|"):
+        assert parse_level(text) == LEVELS[texts]
+    assert parse_level(LEVELS[texts].text) == LEVELS[texts]
 
 
 def test_people_of_every_hundred_points_are_in_the_menu():
@@ -192,14 +202,28 @@ def test_bad_levels_are_refused(text):
         parse_level(text)
 
 
-def test_level_bounds_the_search():
-    clock = Limits(white_time_ms=5)
-    assert DEFAULT_LEVEL.limits(None) == Limits(movetime_ms=2000)
-    assert DEFAULT_LEVEL.limits(clock) == clock
-    assert TimeLevel(1).limits(clock) == Limits(white_time_ms=5, movetime_ms=1000)
-    assert NodesLevel(7).limits(None) == Limits(nodes=7)
-    assert EloLevel(900).options(EngineOptions()).elo == 900
-    assert not DEFAULT_LEVEL.options(EngineOptions(limit_strength=True)).limit_strength
+CLOCK = Limits(white_time_ms=180_000, black_time_ms=180_000)
+LONG = Limits(white_time_ms=1_800_000, black_time_ms=1_800_000)
+# A level, the game's clock, and what bounds a search.
+BOUNDS = [
+    (DEFAULT_LEVEL, None, Limits(movetime_ms=2000)),
+    (DEFAULT_LEVEL, CLOCK, CLOCK),
+    (DEFAULT_LEVEL, LONG, replace(LONG, movetime_ms=8000)),  # An answer comes within seconds.
+    (EloLevel(1500), LONG, LONG),  # in the time of a person
+    (TimeLevel(1), CLOCK, replace(CLOCK, movetime_ms=1000)),
+    (NodesLevel(7), None, Limits(nodes=7)),
+]
+
+
+@pytest.mark.parametrize(("level", "clock", "limits"), BOUNDS)
+def test_a_level_bounds_the_search(level, clock, limits):
+    assert level.limits(clock) == limits
+
+
+def test_a_level_leaves_no_trace_of_another():
+    options = EloLevel(900).options(EngineOptions())
+    assert (options.elo, options.limit_strength) == (900, True)
+    assert not DEFAULT_LEVEL.options(options).limit_strength
 
 
 class Compiling(FakeEngine):
@@ -219,19 +243,13 @@ class Compiling(FakeEngine):
         return super().search(limits, on_info, job)
 
 
-@pytest.mark.parametrize("side", [chess.WHITE, chess.BLACK])
-def test_nobodys_clock_runs_while_aino_compiles(side):
+@pytest.mark.parametrize(("side", "played"), [(chess.WHITE, "e4 e5"), (chess.BLACK, "e4")])
+def test_nobodys_clock_runs_while_aino_compiles(side, played):
     """A hint cost the person's clock, and Aino's first move its own, what compiling took."""
     now = Time()
     engine = Compiling(now)
-    board = chess.Board()
-    for move in ("e2e4", "e7e5") if side == chess.WHITE else ("e2e4",):
-        board.push_uci(move)
-    setup = Setup(clock=GameClock(GameTime(600, 0), now))
-    game = TerminalGame(
-        make_console(), engine, setup, TerminalSettings(choose_style(make_console(), True)), input
-    )
-    game.board = board
+    setup = Setup(board_after(played), clock=GameClock(GameTime(600, 0), now))
+    game = new_game(make_console(), engine, input, setup)
     game.first_ply = 0
     game.start_clock()
 
@@ -277,32 +295,17 @@ def test_who_leaves_before_the_game_is_shown_no_traceback(monkeypatch):
 
 
 def test_games_begin_in_many_known_ways():
-    def opening(seed):
+    openings = set()
+    for seed in range(16):
         board = chess.Board()
         rng = random.Random(seed)
         while (move := book_move(board, rng)) is not None:
             board.push(move)
         assert 1 <= len(board.move_stack) <= 8
-        return board.root().variation_san(board.move_stack)
-
-    openings = [opening(seed) for seed in range(30)]
-    assert len(set(openings)) > 15
+        openings.add(board.root().variation_san(board.move_stack))
+    assert len(openings) > 8
     assert not any(name in text for text in openings for name in ("g4", "Ke2", "Qh5"))
     assert book_move(chess.Board("4k3/8/8/8/8/8/8/4K2R w K - 0 1"), random.Random(0)) is None
-
-
-def test_an_answer_comes_within_seconds_however_long_the_clock():
-    assert (
-        DEFAULT_LEVEL.limits(Limits(white_time_ms=1_800_000, black_time_ms=1_800_000)).movetime_ms
-        == 8000
-    )
-    blitz = Limits(white_time_ms=180_000, black_time_ms=180_000)
-    assert DEFAULT_LEVEL.limits(blitz) == blitz
-
-
-def test_a_limited_level_takes_the_time_of_a_person():
-    long = Limits(white_time_ms=1_800_000, black_time_ms=1_800_000)
-    assert parse_level("elo 1500").limits(long) == long
 
 
 def test_tab_completes_what_is_typed():

@@ -23,17 +23,13 @@ MATED = Evaluation(0, 1, (1000, 0, 0))
 def reviewed_table(seen_by):
     """A game in which Black's last move is a blunder; Qe7 was better."""
     game = next(read_games(GAME)).game
-    board = game.board()
     moves = []
-    for move in game.mainline_moves():
-        one = MoveReview(len(moves) + 1, board.copy(), move, EVEN, EVEN, (move,))
-        moves.append(one)
-        board.push(move)
-    best = (chess.Move.from_uci("d8e7"),)
-    reply = (chess.Move.from_uci("h5f7"),)
-    blunder = MoveReview(6, moves[5].board, moves[5].move, EVEN, MATED, best, BLUNDER, reply)
-    moves[5] = blunder
-    table = BoardGame(Setup(board, None, source=game, seen_by=seen_by))
+    for node in game.mainline():
+        move = MoveReview(node.ply(), node.parent.board(), node.move, EVEN, EVEN, (node.move,))
+        moves.append(move)
+    best, reply = chess.Move.from_uci("d8e7"), chess.Move.from_uci("h5f7")
+    moves[5] = replace(moves[5], after=MATED, best_line=(best,), mark=BLUNDER, reply_line=(reply,))
+    table = BoardGame(Setup(game.end().board(), None, source=game, seen_by=seen_by))
     return table, KeptReview(GameReview(game, EVEN, moves), "fake", Limits(nodes=1), seen_by)
 
 
@@ -58,26 +54,12 @@ def is_told(lesson):
     return lesson["says"] != ""
 
 
-async def test_one_looks_for_a_better_move_before_the_mistake(visit, lesson):
-    """The board stood behind it, with the curve and the moves that punished it."""
-    told = await lesson("learn", here=False)
-    assert visit.session.board_game.study.shown.ply() == 5
-    assert told["asks"] == "Mistake 1 of 1. Black played 3... Nf6. Find a better move."
-    assert (told["says"], told["squares"], told["over"]) == ("", [], False)
-
-
 async def test_a_move_is_accepted_by_its_own_loss(visit, lesson):
     """Only the moves of the review's list were, and every other one was "not Aino's move"."""
     visit.engine.wdl = (310, 400, 290)
     told = await lesson("move", is_told, uci="g7g6")
     assert told["says"].startswith("Also good, it loses little. Qe7 is Aino's choice.")
     assert told["over"]
-
-
-async def test_the_move_of_the_review_is_the_better_one(visit, lesson):
-    visit.engine.wdl = (310, 400, 290)
-    told = await lesson("move", is_told, uci="d8e7")
-    assert told["says"].startswith("Yes! Qe7 is better.")
 
 
 async def test_a_try_gets_its_refutation(visit, lesson):
@@ -104,9 +86,8 @@ async def test_aino_shows_no_lines_while_one_looks(visit, tab, lesson):
     assert visit.engine.limits == []
 
 
-@pytest.mark.parametrize(("request_name", "fields"), [("learn_leave", {}), ("look", {"node": 6})])
-async def test_all_is_shown_once_one_has_left(visit, tab, lesson, request_name, fields):
-    await tab.send(request_name, **fields)
+async def test_all_is_shown_once_one_looks_elsewhere(tab, lesson):
+    await tab.send("look", node=6)
     state = await tab.state(lambda state: state["lesson"] is None)
     assert state["here"] == 6
     await tab.message("lines")

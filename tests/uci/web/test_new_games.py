@@ -34,3 +34,15 @@ def test_the_person_plays_the_chosen_side(side, human):
 
 def test_a_random_side_is_either():
     assert {side_of("random") for _ in range(100)} == set(chess.COLORS)
+
+
+@pytest.mark.parametrize("number", ["0", "959", "400"])
+def test_a_chess960_start_is_set_up_again(number):
+    board, _ = chosen_position("", chess.Board(), number)
+    assert board == chess.Board.from_chess960_pos(int(number))
+    assert chosen_position(board.fen(), board)[0] == board
+
+
+def test_of_many_positions_one_is_chosen():
+    text = '4k3/8/8/8/8/8/8/R3K3 w - -\n4k3/8/8/8/8/8/8/R3K3 b Q - bm Kd7; id "two";'
+    assert loaded_game(text, 2)[0].board.fen() == "4k3/8/8/8/8/8/8/R3K3 b Q - 0 1"

@@ -117,29 +117,25 @@ def opened(text):
     return BoardGame(Setup(board_at(source), None, headers=dict(source.headers), source=source))
 
 
-def promoted(text):
+FROM_A_FEN = (
+    '[White "A"]\n[SetUp "1"]\n[FEN "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"]\n\n1. e4 Kd7 (1... Ke7) *\n'
+)
+IN_A_STUDY = '[Event "Study: Rooks"]\n[White "?"]\n[Black "?"]\n\n1. e4 e5 (1... c5) *\n'
+PROMOTED = {
+    "a game": (WHOLE.replace("\n\n", '\n[Date "2024.01.02"]\n[WhiteElo "2000"]\n\n', 1),
+               {"Event": "Analysis of Anna – Ben 2024.01.02", "White": "?", "Result": "*", "WhiteElo": None}),
+    "from a FEN": (FROM_A_FEN, {"FEN": "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"}),
+    "in a study": (IN_A_STUDY, {"Event": "Study: Rooks"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "tags"), PROMOTED.values(), ids=PROMOTED)
+def test_a_promoted_variation_of(text, tags):
+    """The game had the players' names and their result, and they never played it."""
     table = opened(text)
     table.study.promote(table.study.root.next().variations[1])
-    return record_of(table).headers
-
-
-def test_a_promoted_variation_is_an_analysis():
-    """The game had their names and their result, and they never played it."""
-    tags = promoted(WHOLE.replace("\n\n", '\n[Date "2024.01.02"]\n[WhiteElo "2000"]\n\n', 1))
-    assert tags["Event"] == "Analysis of Anna – Ben 2024.01.02"
-    assert (tags["White"], tags["Black"], tags["Result"]) == ("?", "?", "*")
-    assert "WhiteElo" not in tags
-
-
-def test_a_promoted_variation_keeps_its_start():
-    fen = "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"
-    tags = promoted(f'[White "A"]\n[SetUp "1"]\n[FEN "{fen}"]\n\n1. e4 Kd7 (1... Ke7) *\n')
-    assert tags["FEN"] == fen
-
-
-def test_a_study_keeps_its_tags_when_its_main_line_changes():
-    text = '[Event "Study: Rooks"]\n[White "?"]\n[Black "?"]\n\n1. e4 e5 (1... c5) *\n'
-    assert promoted(text)["Event"] == "Study: Rooks"
+    headers = record_of(table).headers
+    assert {name: headers.get(name) for name in tags} == tags
 
 
 def test_a_game_with_another_variation_keeps_its_tags():

@@ -18,23 +18,22 @@ PUZZLE = Puzzle(
 
 @pytest.fixture
 def told(tmp_path, monkeypatch):
+    """What is told of a puzzle, by its kind."""
     monkeypatch.setattr("uci.library.puzzle_stock.read_set", lambda: iter([PUZZLE]))
-    heard = []
-    desk = PuzzleService(tmp_path, heard.append)
+    heard = {}
+    desk = PuzzleService(tmp_path, lambda message: heard.update({message["do"]: message}))
     desk.next("", "", 0, 5000)
     return heard
 
 
 def test_the_opponents_move_is_marked(told):
-    (puzzle,) = [message for message in told if message["do"] == "puzzle"]
-    assert puzzle["marked"] == [chess.D6, chess.D7]
-    assert puzzle["before"] == BEFORE.split()[0]
+    assert told["puzzle"]["marked"] == [chess.D6, chess.D7]
+    assert told["puzzle"]["before"] == BEFORE.split()[0]
 
 
 def test_what_it_is_about_is_told_behind_it_only(told):
-    (puzzle,) = [message for message in told if message["do"] == "puzzle"]
-    assert (puzzle["themes"], "fork" in puzzle["says"]) == ([], False)
+    assert (told["puzzle"]["themes"], "fork" in told["puzzle"]["says"]) == ([], False)
 
 
 def test_each_theme_has_its_count(told):
-    assert told[-1] == {"do": "themes", "counts": {"fork": 1}}
+    assert told["themes"]["counts"] == {"fork": 1}

@@ -47,24 +47,13 @@ async def test_a_page_comes_in_the_language_just_chosen(visit, code, kept):
     assert "Set-Cookie" not in page.headers
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/",
-        "/wrong/",
-        "/wrong/game.pgn",
-        "/favicon.ico",
-        "/../etc/passwd",
-        "/TOKEN/other",
-        "/once/",
-        "/once/x",
-        "/once/socket",
-    ],
-)
-async def test_nothing_else_is_served(visit, path):
-    answer = await visit.get(path.replace("TOKEN", visit.server.token))
-    assert answer.code == 404
-    assert visit.server.token not in answer.body.decode()
+async def test_nothing_else_is_served(visit):
+    paths = """/ /wrong/ /wrong/game.pgn /favicon.ico /../etc/passwd /TOKEN/other /once/ /once/x
+        /once/socket"""
+    for path in paths.split():
+        answer = await visit.get(path.replace("TOKEN", visit.server.token))
+        assert (path, answer.code) == (path, 404)
+        assert visit.server.token not in answer.body.decode()
 
 
 def path_of(url):
@@ -79,22 +68,15 @@ async def test_the_browser_is_led_to_the_page_by_an_address_without_the_token(vi
     assert (page.code, page.effective_url) == (200, visit.server.url)
 
 
-async def use(visit, once):
-    await visit.get(once)
-
-
-async def wait_some_minutes(visit, once):
-    visit.server._once_until -= 301
-
-
-async def make_another(visit, once):
-    visit.server.url_once()
-
-
-@pytest.mark.parametrize("spend", [use, wait_some_minutes, make_another])
+@pytest.mark.parametrize("spend", ["use", "wait some minutes", "make another"])
 async def test_that_address_dies(visit, spend):
     once = path_of(visit.server.url_once())
-    await spend(visit, once)
+    if spend == "use":
+        await visit.get(once)
+    elif spend == "make another":
+        visit.server.url_once()
+    else:
+        visit.server._once_until -= 301
     again = await visit.get(once)
     assert (again.code, visit.server.token in again.body.decode()) == (404, False)
 
@@ -200,18 +182,38 @@ async def test_a_pgn_that_is_too_long_is_refused_in_words(tab, letter):
             assert "load: bad value of text" in await tab.said()
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "[]", "{}", "null", "1", '"move"', '{"do": 1}', '{"do": "close"}', '{"do": "move"}',
-     '{"do": "move", "uci": 1}', '{"do": "move", "uci": "e2e4e5"}',
-     '{"do": "hint", "x": 1}', '{"do": "look", "ply": 0}', '{"do": "look", "node": true}', '{"do": "look", "node": -1}',
-     '{"do": "explore", "moves": "e2e4"}', '{"do": "explore", "moves": [1]}',
-     '{"do": "lines", "on": true, "count": 999}',
-     '{"do": "new", "side": "red", "level": "", "clock": "", "fen": "", "chess960": ""}', "[" * 100_000],
-)  # fmt: skip
-def test_messages_of_another_form_are_refused(text):
-    with pytest.raises(DataError):
-        read_request(text, REQUESTS)
+# One with dots and slashes wrote outside the folder.
+NO_KEYS = [
+    "../../../../x",
+    "",
+    "0" * 23,
+    "0" * 25,
+    "G" * 24,
+    f"{'0' * 24}\n",
+    5,
+    None,
+    "\ud800" * 24,
+]
+REFUSED = {
+    "a message in JSON": ["", "[" * 100_000],
+    'without a known "do"': ["[]", "{}", "null", "1", '"move"', '{"do": 1}', '{"do": "close"}'],
+    "expected the fields": ['{"do": "move"}', '{"do": "hint", "x": 1}', '{"do": "look", "ply": 0}'],
+    "bad value of": [
+        '{"do": "move", "uci": 1}', '{"do": "move", "uci": "e2e4e5"}', '{"do": "look", "node": true}',
+        '{"do": "look", "node": -1}', '{"do": "explore", "moves": "e2e4"}', '{"do": "explore", "moves": [1]}',
+        '{"do": "lines", "on": true, "count": 999}', '{"do": "games_review", "key": "../x"}',
+        '{"do": "new", "side": "red", "level": "", "clock": "", "fen": "", "chess960": ""}',
+        '{"do": "games_delete", "keys": ["../../x"]}', '{"do": "games_delete", "keys": {"' + "0" * 24 + '": ""}}',
+        *(json.dumps({"do": "games_continue", "key": key}) for key in NO_KEYS),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_messages_of_another_form_are_refused(words):
+    for text in REFUSED[words]:
+        with pytest.raises(DataError, match=words):
+            read_request(text, REQUESTS)
 
 
 @pytest.mark.parametrize("name", REQUESTS)
@@ -241,23 +243,24 @@ def has_ipv6():
     return True
 
 
-@pytest.mark.parametrize(
-    ("listens", "host", "known"),
-    [
-        ("127.0.0.1", "127.0.0.1", True),  # Browsers leave out the port of http.
-        ("127.0.0.1", "LocalHost:9000", True),  # of a tunnel, or of a container's host
-        ("Aino.local", "aino.local:8080", True),
-        ("::1", "[::1]:8080", True),
-        ("::", "[fe80::7]:8080", True),
-        *(
-            ("127.0.0.1", host, False)
-            for host in ("", ":80", "[::1", "127.0.0.1:80:80", "127.0.0.1:x; script-src *")
-        ),
-    ],
-)
-async def test_a_server_knows_its_names(visit, listens, host, known):
-    visit.server.host = listens
-    assert visit.server.knows(host) == known
+KNOWN = [
+    ("127.0.0.1", "127.0.0.1", True),  # Browsers leave out the port of http.
+    ("127.0.0.1", "LocalHost:9000", True),  # of a tunnel, or of a container's host
+    ("Aino.local", "aino.local:8080", True),
+    ("::1", "[::1]:8080", True),
+    ("::", "[fe80::7]:8080", True),
+    ("127.0.0.1", "", False),
+    ("127.0.0.1", ":80", False),
+    ("127.0.0.1", "[::1", False),
+    ("127.0.0.1", "127.0.0.1:80:80", False),
+    ("127.0.0.1", "127.0.0.1:x; script-src *", False),
+]
+
+
+async def test_a_server_knows_its_names(visit):
+    for listens, host, known in KNOWN:
+        visit.server.host = listens
+        assert visit.server.knows(host) == known, (listens, host)
 
 
 @pytest.mark.parametrize(

@@ -22,26 +22,29 @@ STUDY = """[Event "Rooks: {number}"]
 GAME = '[Event "Club"]\n[Date "2024.05.??"]\n[White "A"]\n[WhiteElo "1900"]\n[Result "1-0"]\n\n1. e4 e5 2. Nf3 1-0\n'
 
 
-def info(wdl, *line):
+def info(wdl, *line, mate=None):
     moves = [chess.Move.from_uci(move) for move in line]
-    return SearchInfo(1, 1, 1, 1, 1, 0, 1, 0, None, wdl, moves)
+    return SearchInfo(1, 1, 1, 1, 1, 0, 1, 0, mate, wdl, moves)
+
+
+EVEN = (300, 400, 300)
+WINS = (1000, 0, 0)
 
 
 @pytest.mark.parametrize(
-    ("infos", "shown"),
+    ("board", "infos", "shown"),
     [
-        (
-            [info((300, 400, 300), "d7d8b", "c8d8"), info((300, 400, 300), "d7d8q", "c8d8"),
-             info((200, 400, 400), "d7c8q")],
-            ["d8=Q+ Rxd8", "dxc8=Q+"],
-        ),
-        ([info((500, 400, 100), "d7c8q"), info((400, 400, 200), "d7c8r")], ["dxc8=Q+"]),
-        ([info((500, 400, 100), "d7c8n"), info((400, 400, 200), "e1e2")], ["dxc8=N", "Ke2"]),
+        (PROMOTION, [info(EVEN, "d7d8b", "c8d8"), info(EVEN, "d7d8q", "c8d8"), info((200, 400, 400), "d7c8q")],
+         ["d8=Q+ Rxd8", "dxc8=Q+"]),
+        (PROMOTION, [info((500, 400, 100), "d7c8q"), info((400, 400, 200), "d7c8r")], ["dxc8=Q+"]),
+        (PROMOTION, [info((500, 400, 100), "d7c8n"), info((400, 400, 200), "e1e2")], ["dxc8=N", "Ke2"]),
+        (chess.Board(), [info(EVEN, "e2e4"), info(WINS, "d2d4", mate=5), info((500, 400, 100), "c2c4"),
+                         info(WINS, "g1f3", mate=2)], ["Nf3", "d4", "c4", "e4"]),
     ],
-    ids=["taken at once", "less than a queen", "better than a queen"],
+    ids=["taken at once", "less than a queen", "better than a queen", "by their scores"],
 )  # fmt: skip
-def test_pointless_promotions_leave_the_lines(infos, shown):
-    lines = lines_of(PROMOTION, infos, 3)["lines"]
+def test_lines_are_sorted_without_pointless_promotions(board, infos, shown):
+    lines = lines_of(board, infos, len(infos))["lines"]
     assert [" ".join(move["san"] for move in line["moves"]) for line in lines] == shown
 
 
@@ -97,21 +100,10 @@ def test_a_game_of_others_has_its_players_ratings():
     assert state_of(GAME)["ratings"] == {"white": "1900", "black": ""}
 
 
-async def open_first(desk):
-    """Opens the first game of the list, and returns its key."""
-    desk.ask("games_refresh")
-    await desk.told_of("games_read")
-    fields = dict.fromkeys(("text", "result", "side", "file", "line", "order", "unfolded"), "")
-    desk.ask("games_find", **fields, offset=0)
-    key = (await desk.told_of("games_found"))["games"][0]["key"]
-    desk.ask("games_open", key=key, ply=0)
-    return key
-
-
 async def opened(folder, name):
     """What is told after a game of the folder was opened, up to a message of this name."""
     desk = SessionAlone(folder)
-    await open_first(desk)
+    await desk.open()
     told = await desk.told_of(name)
     desk.close()
     return told
@@ -135,7 +127,7 @@ async def test_the_title_of_a_chapter_is_edited_in_its_file(tmp_path):
     text = "\n".join(STUDY.format(number=number) for number in (1, 2))
     file.write_text(text)
     desk = SessionAlone(tmp_path)
-    key = await open_first(desk)
+    key = (await desk.open()).setup.origin.key
     chapters = (await desk.told_of("chapters"))["chapters"]
     number = [chapter["key"] for chapter in chapters].index(key) + 1
     desk.ask("name", title='Rook "ends"', white="Anna", black="")

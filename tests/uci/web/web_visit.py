@@ -36,6 +36,7 @@ class WebEngine(FakeEngine):
 
     slow = False
     wdl = (400, 300, 300)
+    searches = 0
 
     def __init__(self, options):
         super().__init__(options)
@@ -44,6 +45,7 @@ class WebEngine(FakeEngine):
 
     def search(self, limits, on_info=None, job=None):
         self.job = job or SearchJob()
+        self.searches += 1
         if self.slow:
             self.job.hold(Limits(infinite=True))
         return super().search(limits, on_info, self.job)
@@ -95,6 +97,11 @@ class Visit:
         )
         self.tabs.append(Tab(await websocket_connect(request)))
         return self.tabs[-1]
+
+    async def search_begins(self):
+        """Waits until the engine searches for the first time."""
+        while not self.engine.searches:
+            await asyncio.sleep(0.01)
 
     async def is_left(self):
         """Waits until the server knows that all tabs are closed."""
@@ -230,12 +237,12 @@ class SessionAlone:
             return message
 
     async def open(self):
-        """Opens the only game of the list."""
+        """Opens the first game of the list."""
         self.ask("games_refresh")
         await self.told_of("games_read")
         fields = dict.fromkeys(("text", "result", "side", "file", "line", "order", "unfolded"), "")
         self.ask("games_find", **fields, offset=0)
-        (game,) = (await self.told_of("games_found"))["games"]
+        game = (await self.told_of("games_found"))["games"][0]
         before = self.session.board_game
         self.ask("games_open", key=game["key"], ply=0)
         async with asyncio.timeout(WAIT_S):
