@@ -93,15 +93,6 @@ def test_a_run_keeps_its_newest_networks(tmp_path):
     assert run.best.read_bytes() == run.candidate(4).read_bytes()
 
 
-def test_pauses_are_no_work(tmp_path):
-    run = open_run(tmp_path)
-    calls = iter(range(1000))
-    assert not run_generations(run, 1, lambda: next(calls) > 3)
-    first = run.ledger.work()[1]
-    assert run_generations(run, 1, never)
-    assert run.ledger.work()[1] > first > 0
-
-
 def test_the_hours_of_a_phase_are_kept_while_it_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr("selfplay.run.phases.WORK_S", 0.01)
     run = open_run(tmp_path)

@@ -56,18 +56,6 @@ def test_moves_in_a_row_make_a_side_give_up(values, side):
     assert giving_up(game_of(values), -0.9, 2) == side
 
 
-@pytest.mark.parametrize("gave_up", [-1, 0, 1])
-@pytest.mark.parametrize("played_through", [False, True])
-def test_who_gave_up_is_stored(gave_up, played_through):
-    stored = decode_record(encode_record(game_of([0.5], 1, gave_up, played_through)))
-    assert (stored.gave_up, stored.played_through, stored.ending) == (
-        gave_up,
-        played_through,
-        Ending.LENGTH,
-    )
-    assert stored.wrongly_given_up == (played_through and gave_up == 1)
-
-
 def test_unknown_bits_of_the_ending_are_refused():
     data = bytearray(encode_record(game_of([0.5])))
     data[9] |= 0x30

@@ -74,7 +74,9 @@ def test_interrupted_run_ends_like_one_that_was_not(straight, tmp_path):
     for _ in range(60):
         calls = 0
         run = open_run(tmp_path)
+        before = run.ledger.work().get(1, 0.0)
         done = run_generations(run, 1, impatient)
+        assert run.ledger.work()[1] > before, "pauses are no work, and what was done stays"
         if done:
             break
         patience += 20
@@ -83,7 +85,7 @@ def test_interrupted_run_ends_like_one_that_was_not(straight, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "net", ["16x1", pytest.param("transformer-16x1x2", marks=pytest.mark.slow), "sparse-128"]
+    "net", [pytest.param("transformer-16x1x2", marks=pytest.mark.slow), "sparse-128"]
 )
 def test_loop_command_continues_with_the_next_generation(net, aino_train, tmp_path):
     first = aino_train("loop", tmp_path, f"--net={net}", *TINY_FLAGS, "--generations", 1)
@@ -289,12 +291,6 @@ def test_flags_win_over_the_file(aino_train, tmp_path):
     )
     stored = read_toml(tmp_path / "run" / "config.toml")
     assert (stored["games"]["count"], stored["games"]["visits"]) == (2, 4)
-
-
-def test_damaged_ledger_is_refused(tmp_path):
-    (tmp_path / "ledger.sqlite").write_bytes(b"not a database at all" * 100)
-    with pytest.raises(RunError, match="ledger"):
-        Ledger(tmp_path / "ledger.sqlite")
 
 
 def test_unbounded_elo_is_stored_as_a_number(tmp_path):

@@ -154,51 +154,10 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path):
     wait_until(lambda: not session_members(process.pid))
 
 
-class PretendedPool:
-    """Plays game after game in one process; `poison` ends it, and `mute` workers say nothing at
-    all.
-    """
-
-    def __init__(self, play, numbers):
-        self._play = play
-        self._numbers = deque(numbers)
-        self._started = []
-        self._count = len(numbers)
-        self._up = False
-        self.closed = False
-
-    def start(self, worker):
-        self._started.append(worker)
-
-    def receive(self, timeout_s):
-        if self._play.mute or not self._numbers:
-            return None
-        if not self._up:
-            self._up = True
-            return 0, None
-        if self._play.lines:
-            return 0, self._play.lines.pop()
-        number = self._numbers.popleft()
-        if number in self._play.poison:
-            self._play.poisoned.append(number)
-            self._numbers.appendleft(number)
-            return None
-        return self._started[number % len(self._started)], decode_record(self._play.records[number])
-
-    def playing(self):
-        if self._numbers and self._numbers[0] in self._play.poisoned[-1:]:
-            raise WorkerLost("pretended to die")
-        return self._started if self._numbers else []
-
-    def taken(self):
-        return self._count - len(self._numbers) + 1
-
-    def close(self):
-        self.closed = True
-
-
 class PretendedPlay(SharedPlay):
-    """Pretended pools, all of them remembered."""
+    """Its pool is itself, one process that plays game after game; a number of `poison` ends it, and
+    a `mute` one says nothing at all.
+    """
 
     def __init__(self, records, poison=(), mute=False):
         self.told = []
@@ -206,14 +165,46 @@ class PretendedPlay(SharedPlay):
         self.records = records
         self.poison = poison
         self.mute = mute
-        self.poisoned = []
         self.lines = []
-        self.pools = []
+        self.opened = 0
+        self.closed = 0
 
     def _pool(self, task, numbers, count):
-        self.pools.append(PretendedPool(self, numbers))
-        self.poisoned.clear()
-        return self.pools[-1]
+        self.opened += 1
+        self.numbers = deque(numbers)
+        self.count = len(numbers)
+        self.started = []
+        self.is_up = False
+        self.is_poisoned = False
+        return self
+
+    def start(self, worker):
+        self.started.append(worker)
+
+    def receive(self, timeout_s):
+        if self.mute or not self.numbers:
+            return None
+        if not self.is_up:
+            self.is_up = True
+            return 0, None
+        if self.lines:
+            return 0, self.lines.pop()
+        if self.numbers[0] in self.poison:
+            self.is_poisoned = True
+            return None
+        number = self.numbers.popleft()
+        return self.started[number % len(self.started)], decode_record(self.records[number])
+
+    def playing(self):
+        if self.is_poisoned:
+            raise WorkerLost("pretended to die")
+        return self.started if self.numbers else []
+
+    def taken(self):
+        return self.count - len(self.numbers) + 1
+
+    def close(self):
+        self.closed += 1
 
 
 def test_a_deadly_game_is_played_last(task, expected):
@@ -224,8 +215,8 @@ def test_a_deadly_game_is_played_last(task, expected):
     ):
         play(task, NUMBERS, lambda record: finished.append(record.number), never)
     assert finished == [0, 1, 2, 4, 5, 6, 7, 8, 9]
-    assert len(play.told) == len(play.pools) - 1 == ATTEMPTS + 1
-    assert all(pool.closed for pool in play.pools)
+    assert len(play.told) == play.opened - 1 == ATTEMPTS + 1
+    assert play.closed == play.opened
 
 
 def test_workers_that_never_start_are_given_up(task, expected, monkeypatch):
@@ -235,7 +226,7 @@ def test_workers_that_never_start_are_given_up(task, expected, monkeypatch):
         RunError, match="before they finished any game: gave no sign of life in time"
     ):
         games_of(play, task, NUMBERS)
-    assert len(play.pools) == ATTEMPTS
+    assert play.opened == ATTEMPTS
 
 
 def test_a_worker_says_that_it_is_up_before_it_draws(task, expected):
