@@ -9,9 +9,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from engine.board.layout import MAX_MOVES, ROW_WORDS
 from engine.board.movegen import generate
 from engine.errors import ConfigError, DataError
-from engine.native.aligned_arrays import buffers
-from engine.network.sparse.moves import look
-from engine.network.sparse.policy_features import Sight
 from selfplay.commands.pretrain import add_arguments, settings_of
 from selfplay.data.label_rows import LabelRows, held_out
 from selfplay.families.planes.planes_family import PlanesMixture
@@ -23,6 +20,7 @@ from selfplay.records.packed import CALM, SOURCE_MASK, SOURCES, unpack_row
 from selfplay.records.targets import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
 from selfplay.teachers.labelling import LabelPlan, sample_chunk
 from tests.selfplay.teachers.nets import sample_games
+from tests.unit.network.sparse_arithmetic import seen
 
 HELD_OUT, TRAINED = 700, 20_000  # roots
 
@@ -85,11 +83,9 @@ def test_values_teach_the_value_alone(sampled):
 def test_a_label_has_the_features_of_its_position(sampled):
     batch = filled(sampled.values, np.arange(50))
     row = np.zeros(ROW_WORDS, np.uint64)
-    sight = buffers(Sight)
     for slot in range(50):
         assert unpack_row(sampled.values[slot], row)
-        count = look(row, np.zeros(MAX_MOVES, np.uint16), np.int64(0), sight)
-        assert_array_equal(batch.features[slot, : batch.n_features[slot]], sight.features[:count])
+        assert_array_equal(batch.features[slot, : batch.n_features[slot]], seen(row)[0])
 
 
 def test_scored_moves_teach_the_policy_of_all_legal_moves(sampled):
@@ -139,8 +135,11 @@ def test_mixture_draws_labels_beside_games(sampled):
 def test_the_policy_part_can_be_trained_on_scored_moves_alone():
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    flags = "--data labels --scored-share 1 --run run --out out.dit --minutes 1 --net sparse-128+v128 --part".split()
-    assert settings_of(parser.parse_args([*flags, "policy"])).files.scored_share == 1.0
+    flags = "--data labels --data more --scored-share 1 --run run --out out.dit --minutes 1".split()
+    flags += "--net sparse-128+v128 --part".split()
+    files = settings_of(parser.parse_args([*flags, "policy"])).files
+    assert files.scored_share == 1.0
+    assert [str(source.path) for source in files.data] == ["labels", "more"]
     assert settings_of(parser.parse_args([*flags, "value"])).files.scored_share == 0.0
 
 

@@ -48,3 +48,12 @@ def assert_threads_change_nothing(new):
             results.append(parameters_after(learner, 4))
     assert_same(results[0], results[1])
     assert_same(results[0], results[2])
+
+
+def assert_near(gradients, expected):
+    """Each gradient is another one but for rounding, by the size of its difference."""
+    assert gradients.keys() == expected.keys()
+    for name, gradient in expected.items():
+        difference = gradients[name].reshape(gradient.shape) - gradient
+        error = np.linalg.norm(difference) / np.linalg.norm(gradient)
+        assert error < 1e-4, f"{name}: relative error {error:.1e}"

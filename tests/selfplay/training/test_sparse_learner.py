@@ -4,15 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.random import default_rng
 
 from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
 from engine.board.movegen import generate
 from engine.errors import ConfigError
-from engine.native.aligned_arrays import buffers
 from engine.network.accumulator.flat_tables import parameter_names
-from engine.network.sparse.moves import look
-from engine.network.sparse.policy_features import Sight
 from engine.network.sparse.sparse_model import SparseNetwork
 from engine.network.sparse.sparse_parameters import SparseConfig
 from engine.nn import huber, softmax_cross_entropy
@@ -23,7 +21,8 @@ from selfplay.records.targets import wdl_from_score
 from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
 from tests.selfplay.conftest import boards_of
-from tests.unit.network.sparse_arithmetic import sparse_network
+from tests.selfplay.training.learners import assert_near
+from tests.unit.network.sparse_arithmetic import seen, sparse_network
 
 CONFIG = SparseConfig(width=128, hidden=8)
 AS_THEY_ARE = -1  # no variation
@@ -37,9 +36,7 @@ def sampled(positions, numbers, variations):
 
 def gradients_by_layers(batch, count, weights):
     """Losses of the learning library and gradients by plain arithmetic, in float64."""
-    parameters = (
-        SparseNetwork(CONFIG, np.random.default_rng(1)).astype(np.float64).named_parameters()
-    )
+    parameters = SparseNetwork(CONFIG, default_rng(1)).astype(np.float64).named_parameters()
     features = np.where(
         np.arange(batch.features.shape[1]) < batch.n_features[:count, None],
         batch.features[:count],
@@ -64,7 +61,7 @@ def gradients_by_layers(batch, count, weights):
 
 
 def test_gradients_equal_those_of_the_layers(positions):
-    rng = np.random.default_rng(3)
+    rng = default_rng(3)
     numbers = rng.choice(positions.n_positions, 50)
     variations = np.where(rng.random(50) < 0.3, positions.target_first[numbers], AS_THEY_ARE)
     batch = sampled(positions, numbers, variations)
@@ -73,7 +70,7 @@ def test_gradients_equal_those_of_the_layers(positions):
     batch.version[::2] = rng.integers(0, 8, 25)  # all versions of the value head
     batch.wdl[::5] = 0.0  # unknown, as the policy and the moves left after a variation
     settings = LearnerSettings(count, weight_decay=0.0, loss=weights)
-    source = SparseGradients(SparseNetwork(CONFIG, np.random.default_rng(1)), settings)
+    source = SparseGradients(SparseNetwork(CONFIG, default_rng(1)), settings)
     _, measured, found = source.gradients(batch, (0,))
     source.close()
     losses, expected = gradients_by_layers(batch, count, weights)
@@ -83,10 +80,8 @@ def test_gradients_equal_those_of_the_layers(positions):
     policies = np.count_nonzero(batch.n_moves) / count
     known = [measured[name] for name in ("with_policy", "with_value", "with_moves_left")]
     assert known == [policies, 40 / count, policies]
-    assert found.keys() == expected.keys() == set(parameter_names(CONFIG).values())
-    for name, gradient in expected.items():
-        error = np.linalg.norm(found[name] - gradient) / np.linalg.norm(gradient)
-        assert error < 1e-4, f"{name}: relative error {error:.1e}"
+    assert found.keys() == set(parameter_names(CONFIG).values())
+    assert_near(found, expected)
 
 
 def test_batches_hold_the_replayed_positions(positions):
@@ -96,17 +91,15 @@ def test_batches_hold_the_replayed_positions(positions):
     # onward, again, and back: replays are shared
     numbers = first + np.array([0, 3, 3, len(boards) - 1, 1])
     batch = sampled(positions, numbers, np.full(5, AS_THEY_ARE))
-    sight = buffers(Sight)
-    moves = np.zeros(MAX_MOVES, np.uint16)
+    legal = np.zeros(MAX_MOVES, np.uint16)
     for slot, number in enumerate(numbers):
         row = row_from_board(boards[number - first])
-        n_moves = generate(row, moves)
-        active = look(row, moves, n_moves, sight)
-        assert np.array_equal(
-            batch.features[slot, : batch.n_features[slot]], sight.features[:active]
-        )
-        assert np.array_equal(batch.rows[slot, : batch.n_moves[slot]], sight.rows[:n_moves])
-        assert np.array_equal(batch.sorts[slot, : batch.n_moves[slot]], sight.sorts[:n_moves])
+        moves = legal[: generate(row, legal)]
+        n_moves = len(moves)
+        features, rows, sorts = seen(row, moves)
+        assert np.array_equal(batch.features[slot, : batch.n_features[slot]], features)
+        assert np.array_equal(batch.rows[slot, : batch.n_moves[slot]], rows)
+        assert np.array_equal(batch.sorts[slot, : batch.n_moves[slot]], sorts)
         targets = slice(positions.target_first[number], positions.target_first[number + 1])
         wanted = dict(
             zip(
@@ -116,7 +109,7 @@ def test_batches_hold_the_replayed_positions(positions):
             )
         )
         assert batch.policy[slot, :n_moves] == pytest.approx(
-            [wanted.get(move, 0) for move in moves[:n_moves]]
+            [wanted.get(move, 0) for move in moves]
         )
         assert np.array_equal(batch.wdl[slot], positions.wdl[number].astype(np.float32))
 
@@ -136,17 +129,14 @@ def test_a_variation_is_valued_by_the_score_of_its_move(positions):
     game, ply = 1, 6
     number = int(positions.game_first[game]) + ply
     board = boards_of(positions, game)[ply]
-    sight = buffers(Sight)
-    nothing = np.zeros(MAX_MOVES, np.uint16)
     for target in range(
         int(positions.target_first[number]), int(positions.target_first[number + 1])
     ):
         batch = sampled(positions, np.array([number]), np.array([target]))
         after = board.copy()
         after.push(decode_move(row_from_board(board), int(positions.target_moves[target])))
-        row = row_from_board(after)
-        active = look(row, nothing, 0, sight)
-        assert np.array_equal(batch.features[0, : batch.n_features[0]], sight.features[:active])
+        features = seen(row_from_board(after))[0]
+        assert np.array_equal(batch.features[0, : batch.n_features[0]], features)
         score = -positions.target_scores[target : target + 1].astype(np.float32)
         assert np.allclose(batch.wdl, wdl_from_score(score))
         assert batch.n_moves[0] == 0

@@ -30,6 +30,7 @@ from selfplay.training.source_files import TrainingData
 from tests.selfplay.teachers.nets import material_labels
 from tests.selfplay.training.learners import (
     assert_checkpoint_continues,
+    assert_near,
     assert_same,
     assert_threads_change_nothing,
     learner_of,
@@ -100,23 +101,16 @@ def test_gradients_equal_those_of_the_layers(labels):
         [measured[name] for name in ("policy", "value", "moves_left")], [0, *losses], rtol=1e-4
     )
     assert found.keys() == set(parameter_names(CONFIG.value).values())
-    for name, gradient in expected.items():
-        own = (
-            from_slabs(found[name], 128).reshape(gradient.shape)
-            if name in (ROWS, DENSE1)
-            else found[name]
-        )
-        error = np.linalg.norm(own - gradient) / np.linalg.norm(gradient)
-        assert error < 1e-4, f"{name}: relative error {error:.1e}"
+    assert_near(found | {name: from_slabs(found[name], 128) for name in (ROWS, DENSE1)}, expected)
 
 
 def test_the_trunk_learns_its_labels(labels):
     learner = small_learner(labels, rate=3e-3)
     first = learner.step().value
-    for _ in range(400):
+    for _ in range(150):
         last = learner.step().value
     learner.close()
-    assert last < 0.8 * first
+    assert last < 0.9 * first
 
 
 def test_held_out_scores_are_those_of_the_layers(labels):

@@ -98,6 +98,38 @@ def replaced(old, new):
     return lambda words: [re.sub(old, new, word) for word in words]
 
 
+def behind(*tails):
+    """Each word with one of these behind it, in turn."""
+    return lambda words: [word + tails[ply % len(tails)] for ply, word in enumerate(words)]
+
+
+def around(form):
+    """Each word as it stands in `form`."""
+    return lambda words: [form.format(word) for word in words]
+
+
+def with_numbers(number, black=""):
+    """A game whose moves are numbered so."""
+    return lambda words: whole(numbered(words, number, black))
+
+
+def with_text(*changes, number="{n}. "):
+    """A game whose moves are numbered, and their text changed."""
+
+    def written(words):
+        text = numbered(words, number)
+        for old, new in changes:
+            text = text.replace(old, new)
+        return whole(text)
+
+    return written
+
+
+def with_page(old, new):
+    """A game whose whole text is changed."""
+    return lambda words: re.sub(old, new, whole(numbered(words)))
+
+
 LETTERS = {
     "German": "K D T L S", "French": "R D T F C", "Spanish": "R D T A C", "Portuguese": "R D T B C",
     "Dutch": "K D T L P", "Polish": "K H W G S", "Czech": "K D V S J", "Hungarian": "K V B F H",
@@ -119,59 +151,57 @@ WORDS = {
     "promotion without sign": replaced("=", ""),
     "promotion in brackets": replaced("=(.)", r"(\1)"),
     "promotion with slash": replaced("=(.)", r"/\1"),
-    "small promotion": lambda words: [re.sub("=(.)", lambda m: "=" + m[1].lower(), word) for word in words],
-    "marks": lambda words: [word + ("!", "?", "!!", "??", "!?", "?!", "")[i % 7] for i, word in enumerate(words)],
-    "signs": lambda words: [word + (" ±", " ∓", "⩲", " +-", " -+", " □", " ∞")[i % 7] for i, word in enumerate(words)],
-    "numbers for marks": lambda words: [f"{word} ${i % 20 + 1}" for i, word in enumerate(words)],
-    "clocks": lambda words: [f"{word} {{ [%clk 0:0{i % 10}:00] }}" for i, word in enumerate(words)],
-    "comments with everything": lambda words: [f"{word} {{1-0 (e4 ; [x \"y\"] \n% $}}" for word in words],
-    "line comments": lambda words: [f"{word} ; best (by far}} {{\n" for word in words],
-    "variations": lambda words: [f"{word} ( {word} {{why not? )}} ({word}) 1-0 )" for word in words],
+    "small promotion": replaced("=.", lambda match: match[0].lower()),
+    "marks": behind("!", "?", "!!", "??", "!?", "?!", ""),
+    "signs": behind(" ±", " ∓", "⩲", " +-", " -+", " □", " ∞"),
+    "numbers for marks": behind(*(f" ${number}" for number in range(1, 21))),
+    "clocks": behind(*(f" {{ [%clk 0:0{minutes}:00] }}" for minutes in range(10))),
+    "comments with everything": around('{0} {{1-0 (e4 ; [x "y"] \n% $}}'),
+    "line comments": around("{0} ; best (by far}} {{\n"),
+    "variations": around("{0} ( {0} {{why not? )}} ({0}) 1-0 )"),
     **{name: in_letters(letters) for name, letters in LETTERS.items()},
-}  # fmt: skip
+}
 PLAIN = {
     "zeros", "no captures", "no checks", "double plus", "promotion without sign", "small promotion", "marks",
     "numbers for marks", "clocks", "comments with everything", "variations",
 }  # fmt: skip
 # Changes of the text of a game.
 TEXTS = {
-    "one line": lambda words: whole(numbered(words)),
+    "one line": with_text(),
     "wrapped": lambda words: whole(wrapped(numbered(words))),
-    "numbers with a bracket": lambda words: whole(numbered(words, "{n}) ")),
-    "numbers without a dot": lambda words: whole(numbered(words, "{n} ")),
-    "glued numbers": lambda words: whole(numbered(words, "{n}.")),
+    "numbers with a bracket": with_numbers("{n}) "),
+    "numbers without a dot": with_numbers("{n} "),
+    "glued numbers": with_numbers("{n}."),
     "glued moves": lambda words: whole(
         re.sub(r"(\S) (?=[^\d\s(])", r"\1", numbered(words, "{n}."))
     ),
-    "black numbers": lambda words: whole(numbered(words, "{n}. ", "{n}... ")),
-    "ellipses": lambda words: whole(numbered(words, "{n}. ", "{n}… ")),
-    "dots alone": lambda words: whole(numbered(words, "{n} . ", "... ")),
-    "no numbers": lambda words: whole(" ".join(words)),
-    "underscores": lambda words: whole(numbered(words, "{n}._").replace(" ", "_")),
-    "a word a line": lambda words: whole(numbered(words, "{n}.").replace(" ", "\n\n")),
-    "tabs and form feeds": lambda words: whole(numbered(words).replace(" ", "\t \f\n \n")),
-    "no-break spaces": lambda words: whole(
-        numbered(words, "{n}.\xa0").replace(" ", "\n\xa0\n\u2003")
-    ),
+    "black numbers": with_numbers("{n}. ", "{n}... "),
+    "ellipses": with_numbers("{n}. ", "{n}… "),
+    "dots alone": with_numbers("{n} . ", "... "),
+    "no numbers": with_numbers(""),
+    "underscores": with_text((" ", "_"), number="{n}._"),
+    "a word a line": with_text((" ", "\n\n"), number="{n}."),
+    "tabs and form feeds": with_text((" ", "\t \f\n \n")),
+    "no-break spaces": with_text((" ", "\n\xa0\n\u2003"), number="{n}.\xa0"),
     "escape lines": lambda words: (
-        "% made by a program\n" + whole(numbered(words).replace(" 5. ", "\n% 9. Nf3 1-0\n5. "))
+        "% made by a program\n" + with_text((" 5. ", "\n% 9. Nf3 1-0\n5. "))(words)
     ),
-    "no empty line": lambda words: whole(numbered(words)).replace("\n\n", "\n"),
-    "double spaced": lambda words: whole(numbered(words)).replace("\n", "\n\n"),
+    "no empty line": with_page("\n\n", "\n"),
+    "double spaced": with_page("\n", "\n\n"),
     "tags in one line": lambda words: (
         tag_section(TAGS).replace("\n", "") + numbered(words) + " 1-0\n"
     ),
     "quotes in tags": lambda words: whole(
         numbered(words), TAGS | {"Event": 'The "big" one', "Site": r"a \"b\" \\ c"}
     ),
-    "quotes of word processors": lambda words: re.sub('"(.*)"', "“\\1”", whole(numbered(words))),
-    "quotes of pages": lambda words: whole(numbered(words)).replace('"', "&quot;"),
+    "quotes of word processors": with_page('"(.*)"', "“\\1”"),
+    "quotes of pages": with_page('"', "&quot;"),
     "no result": lambda words: tag_section(TAGS) + "\n" + numbered(words) + "\n\n",
     "glued result": lambda words: tag_section(TAGS) + "\n" + numbered(words) + "1-0\n\n",
     "result with a dash": lambda words: whole(numbered(words), result="1–0"),
     "no tags": lambda words: numbered(words) + " 1-0\n\n",
     "comment behind the result": lambda words: whole(numbered(words), result="1-0 {White wins}"),
-    "marks of direction": lambda words: whole(numbered(words).replace(" ", "\u200e \u2060")),
+    "marks of direction": with_text((" ", "\u200e \u2060")),
 }
 WRAPPED = {
     "forum": lambda words: f"[pgn]\n{whole(wrapped(numbered(words)))}[/pgn]\n\n",

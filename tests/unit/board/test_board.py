@@ -14,7 +14,6 @@ from engine.board import attacks
 from engine.board.convert import (
     GameRows,
     board_from_row,
-    decode_move,
     encode_move,
     row_from_board,
     stack_from_board,
@@ -83,14 +82,6 @@ def test_a_game_that_grows_or_changes_has_the_rows_of_its_board():
 
 
 # ---- moves and their text ------------------------------------------------------------------------
-
-
-def test_castling_is_king_takes_rook_in_either_notation():
-    board = chess.Board("r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1")
-    for short, long in (("e1g1", "e1h1"), ("e1c1", "e1a1")):
-        codes = {encode_move(board, chess.Move.from_uci(text)) for text in (short, long)}
-        assert codes == {chess.E1 | chess.parse_square(long[2:]) << 6}
-        assert decode_move(row_from_board(board), codes.pop()).uci() == short
 
 
 @pytest.mark.parametrize("text", ["0000", "N@e4", "a5c5"])

@@ -1,7 +1,5 @@
 """What `parse_fen` refuses, each time with the field and the reason, and what it puts right."""
 
-import string
-
 import chess
 import pytest
 from hypothesis import given
@@ -12,7 +10,7 @@ from engine.board.fen import parse_fen
 from engine.board.layout import CASTLING, DOUBLE_PUSH, EN_PASSANT, KEY
 from engine.board.pgn.move_words import typed_position
 from engine.errors import FenError
-from tests.unit.board.board_positions import ODD_FENS, chess960_start, odd_position
+from tests.unit.board.board_positions import ODD_FENS, chess960_start
 
 START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR"
 
@@ -258,37 +256,6 @@ def test_castling_notations_name_these_rooks(text, rooks):
     assert int(row[CASTLING]) == int(
         chess.SquareSet(chess.parse_square(name) for name in rooks.split())
     )
-
-
-# ---- any text at all -----------------------------------------------------------------------------
-
-
-@given(text=st.text(alphabet=string.printable + "٣♜\0", max_size=90))
-def test_any_text_is_a_playable_board_or_a_fen_error(text):
-    assert playable_or_refused(text, False)
-
-
-@given(
-    rng=st.randoms(use_true_random=False),
-    place=st.integers(0, 80),
-    what=st.text(string.printable, max_size=2),
-)
-def test_a_damaged_fen_is_a_playable_board_or_a_fen_error(rng, place, what):
-    start = rng.choice([odd_position, chess960_start])(rng)
-    text = start.fen(shredder=start.chess960, en_passant="fen")
-    assert playable_or_refused(text[:place] + what + text[place + 1 :], start.chess960)
-
-
-def playable_or_refused(text, chess960):
-    """Whether a text is refused with a field, or a board that python-chess accepts but for
-    impossible checks.
-    """
-    try:
-        board = parse_fen(text, chess960)
-    except FenError as error:
-        return error.field != ""
-    unreachable = chess.STATUS_TOO_MANY_CHECKERS | chess.STATUS_IMPOSSIBLE_CHECK
-    return board.status() & ~unreachable == chess.STATUS_VALID
 
 
 @given(rng=st.randoms(use_true_random=False))

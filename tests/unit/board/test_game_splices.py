@@ -69,6 +69,8 @@ EDITS = {
         comment_on(1, "[%clk 0:01] better"), "{good}", "{better}"),
     "a new comment stands behind the move and its marks": (
         comment_on(2, "mine"), "e5!", "e5! {mine}"),
+    "words that end a comment are changed": (
+        comment_on(2, "a {b} c"), "e5!", "e5! {a (b) c}"),
     "a comment that is gone takes its braces along": (
         comment_on(1, "[%clk 0:01]"), " {good}", ""),
     "a line's comment is replaced up to the line's end": (
@@ -158,24 +160,22 @@ def test_what_was_not_read_wholly_is_not_written_over(text, reason):
         game_splices(text.encode(), game)
 
 
-def test_a_game_with_another_main_line_is_not_written():
-    with pytest.raises(DataError, match="main line"):
-        edited(GAME, lambda game: game.end().add_variation(chess.Move.from_uci("d2d4")))
-
-
-def test_a_game_with_other_tags_is_not_written():
-    with pytest.raises(DataError, match="tags"):
-        edited(GAME, lambda game: game.headers.update(Date="2024.01.02"))
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        (lambda game: game.end().add_variation(chess.Move.from_uci("d2d4")), "main line"),
+        (lambda game: game.headers.update(Date="2024.01.02"), "tags"),
+    ],
+)
+def test_a_game_with_another_main_line_or_tags_is_not_written(edit, reason):
+    with pytest.raises(DataError, match=reason):
+        edited(GAME, edit)
 
 
 def test_a_variation_has_the_letters_of_its_game():
     """One in English letters in a German game would be no move there."""
     text = "1. e4 e5 2. Sf3 Sc6 3. Lb5 a6 *"
     assert edited(text, vary(5, "f1c4", "g8f6")) == text.replace("Lb5", "Lb5 (3. Lc4 Sf6)")
-
-
-def test_words_that_end_a_comment_are_changed():
-    assert "{a (b) c}" in edited(GAME, comment_on(2, "a {b} c"))
 
 
 def nodes_of(game):

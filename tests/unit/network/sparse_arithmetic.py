@@ -14,7 +14,11 @@ from functools import partial
 
 import numpy as np
 
+from engine.board.layout import MAX_MOVES
+from engine.native.aligned_arrays import buffers
 from engine.network.accumulator.array_layers import inside, judge_units, value_head
+from engine.network.sparse.moves import look
+from engine.network.sparse.policy_features import Sight
 from engine.nn.layer import Gradients
 
 
@@ -141,3 +145,15 @@ def value_network(p, views, version):
         return grads
 
     return y, backward
+
+
+def seen(row, moves=()):
+    """What a sparse network sees of a position with these moves: features, and the moves' policy
+    rows and sorts.
+    """
+    sight = buffers(Sight)
+    count = len(moves)
+    listed = np.zeros(MAX_MOVES, np.uint16)
+    listed[:count] = moves
+    active = look(row, listed, count, sight)
+    return sight.features[:active], sight.rows[:count], sight.sorts[:count]

@@ -52,11 +52,11 @@ def check_refusal(load, path, message):
 # ---- broken bytes --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "start", "count"), [("net.pb", 60, 150), ("net.pb.gz", 30, 60)])
-def test_every_truncation_is_refused(tmp_path, good, name, start, count):
+@pytest.mark.parametrize("name", ["net.pb", "net.pb.gz"])
+def test_truncations_are_refused(tmp_path, good, name):
     data = file_bytes(good) if name == "net.pb" else gzip.compress(file_bytes(good))
     load_lc0(write(tmp_path, data, name))
-    for end in [*range(start), *np.linspace(start, len(data) - 1, count, dtype=int)]:
+    for end in [0, 1, 5, 20, *np.linspace(60, len(data) - 1, 9, dtype=int)]:
         check_refusal(load_network, write(tmp_path, data[:end], name), name)
 
 

@@ -4,6 +4,7 @@ a search.
 
 import numpy as np
 import pytest
+from numpy.random import default_rng
 
 from engine.backend import NUMPY
 from engine.errors import ConfigError, NetFileError
@@ -23,7 +24,7 @@ NORM = "trunk.block0.norm1"
 
 def tower(change):
     """A random tower whose named tensors were changed in place."""
-    model = TOWER.build(np.random.default_rng(1))
+    model = TOWER.build(default_rng(1))
     change(model.named_parameters() | model.named_buffers())
     return model
 
@@ -39,48 +40,47 @@ def overflow_in_answers(tensors):
             array *= np.float32(1e10)
 
 
+def with_huge(name):
+    """A sparse network that has a tensor whose sums overflow."""
+    model = SparseNetwork(SparseConfig(128), default_rng(1))
+    array = model.named_parameters()[name]
+    array[...] = np.sign(array) * np.float32(2e38) + (array == 0) * np.float32(3.4e38)
+    return model
+
+
+SPARSE_TENSORS = (
+    "trunk.accumulator", "policy", "value.dense1", "value.dense2", "value.output",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("change", "found"),
+    ("model", "found"),
     [
         (
-            lambda tensors: tensors[f"{NORM}.running_variance"].fill(-1.0),
+            tower(lambda tensors: tensors[f"{NORM}.running_variance"].fill(-1.0)),
             rf"{NORM}\.running_variance: expected no negative variance, found -1",
         ),
-        (overflow_in_folding, "found infinity or NaN"),
-        (overflow_in_answers, "expected finite answers"),
+        (tower(overflow_in_folding), "found infinity or NaN"),
+        (tower(overflow_in_answers), "expected finite answers"),
+        *(
+            (with_huge(f"{name}.weight"), "expected weights with finite sums")
+            for name in SPARSE_TENSORS
+        ),
     ],
 )
-def test_tower_whose_numbers_do_not_stay_finite_is_refused(tmp_path, change, found):
+def test_a_net_whose_numbers_do_not_stay_finite_is_refused(tmp_path, model, found):
     path = tmp_path / "bad.dit"
-    dit.save(path, tower(change))
+    dit.save(path, model)
     with pytest.raises(NetFileError, match=found) as caught:
         load_net(path)
     assert caught.value.path == path
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "trunk.accumulator.weight",
-        "policy.weight",
-        *["value.dense1.weight", "value.dense2.weight", "value.output.weight"],
-    ],
-)
-def test_sparse_net_whose_sums_overflow_is_refused(tmp_path, name):
-    path = tmp_path / "bad.dit"
-    model = SparseNetwork(SparseConfig(128), np.random.default_rng(1))
-    array = model.named_parameters()[name]
-    array[...] = np.sign(array) * np.float32(2e38) + (array == 0) * np.float32(3.4e38)
-    dit.save(path, model)
-    with pytest.raises(NetFileError, match="expected weights with finite sums"):
-        load_net(path)
-
-
-@pytest.mark.parametrize(
     "model",
     [
-        TOWER.build(np.random.default_rng(1)),
-        SparseNetwork(SparseConfig(128), np.random.default_rng(1)),
+        tower(lambda tensors: None),
+        SparseNetwork(SparseConfig(128), default_rng(1)),
     ],
 )
 def test_infinity_in_a_file_with_right_checksums_is_refused(tmp_path, model):

@@ -17,7 +17,7 @@ from engine.native.aligned_arrays import buffers
 from engine.network.accumulator.flat_tables import filled_tables
 from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
 from engine.network.sparse.integers import largest_accumulator
-from engine.network.sparse.moves import look, write_view
+from engine.network.sparse.moves import write_view
 from engine.network.sparse.policy_features import (
     BALANCE_FEATURE,
     CASTLING_FEATURE,
@@ -40,7 +40,7 @@ from engine.nn import dit
 from engine.nn.layers import softmax
 from engine.tactics.quiescence import new_space, settled_value
 from tests.unit.board.board_positions import some_boards
-from tests.unit.network.sparse_arithmetic import sparse_network
+from tests.unit.network.sparse_arithmetic import seen, sparse_network
 from tests.unit.network.test_value_inference import by_layers, flip_of
 
 CONFIG = SparseConfig(width=128, hidden=8)
@@ -60,15 +60,11 @@ def lists_of(leaves, count):
     features = np.full((count, MAX_ACTIVE), -1)
     rows = np.full((count, MAX_MOVES), -1)
     sorts = np.zeros((count, MAX_MOVES, len(SORTS)), int)
-    sight = buffers(Sight)
     for leaf in range(count):
         n_moves = int(leaves.n_moves[leaf])
-        active = look(leaves.rows[leaf], leaves.moves[leaf], n_moves, sight)
-        features[leaf, :active], rows[leaf, :n_moves] = (
-            sight.features[:active],
-            sight.rows[:n_moves],
-        )
-        sorts[leaf, :n_moves] = sight.sorts[:n_moves]
+        active, *of_moves = seen(leaves.rows[leaf], leaves.moves[leaf, :n_moves])
+        features[leaf, : len(active)] = active
+        rows[leaf, :n_moves], sorts[leaf, :n_moves] = of_moves
     return features, rows, sorts, versions_of(features)
 
 
@@ -190,9 +186,7 @@ def test_a_network_is_told_what_captures_come_to(fen, sign):
     row = row_from_board(chess.Board(fen))
     settled = int(settled_value(row, new_space()))
     assert np.sign(settled) == sign
-    sight = buffers(Sight)
-    active = look(row, np.zeros(MAX_MOVES, np.uint16), 0, sight)
-    numbers = sight.features[:active] - PIECE_FEATURES
+    numbers = seen(row)[0] - PIECE_FEATURES
     states = numbers[(numbers >= 0) & (numbers < PASSED_FEATURE - PIECE_FEATURES)]
     assert states.tolist() == [BALANCE_FEATURE + balance_level(settled)]
 

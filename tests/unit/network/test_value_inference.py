@@ -3,6 +3,8 @@
 import chess
 import numpy as np
 import pytest
+from numpy.random import default_rng
+from numpy.testing import assert_allclose, assert_array_equal
 
 from engine.board.convert import row_from_board
 from engine.board.layout import SIDE
@@ -43,7 +45,7 @@ POSITIONS = 60
 
 def positions(count):
     """Positions of random games, from the opening to the last pieces."""
-    rng = np.random.default_rng(5)
+    rng = default_rng(5)
     board = chess.Board()
     found = []
     while len(found) < count:
@@ -61,7 +63,7 @@ def network(config):
     """Random weights, of which many units lie within the clipped range and none of the small layers
     is constant.
     """
-    rng = np.random.default_rng(3)
+    rng = default_rng(3)
     net = SparseNetwork(config, rng)
     for name, array in net.named_parameters().items():
         if name.startswith("value_trunk") and name.endswith("bias"):
@@ -136,14 +138,14 @@ def test_accumulators_that_follow_a_search_equal_those_from_scratch(text):
     follower = new_value_model(tables)
     seen = set()
     rows = [row_from_board(board) for board in positions(300)]
-    rng = np.random.default_rng(4)
+    rng = default_rng(4)
     for row in [*rows, *(rows[i] for i in rng.permutation(len(rows)))]:
         value_trunk_outputs(follower, row)
         scratch = new_value_model(tables)
         value_trunk_outputs(scratch, row)
         assert follower.units.tobytes() == scratch.units.tobytes()
         assert follower.outputs.tobytes() == scratch.outputs.tobytes()
-        np.testing.assert_array_equal(follower.sums, by_numpy(tables, config.value, row))
+        assert_array_equal(follower.sums, by_numpy(tables, config.value, row))
         seen.add(follower.units.tobytes())
     assert len(seen) > 200
     assert follower.boards.any(axis=1).sum() > len(follower.boards) / 4
@@ -162,7 +164,7 @@ def test_a_trunk_of_the_largest_weights_stays_exact():
     for board in positions(30):
         row = row_from_board(board)
         value_trunk_outputs(model, row)
-        np.testing.assert_array_equal(model.sums, by_numpy(tables, config.value, row))
+        assert_array_equal(model.sums, by_numpy(tables, config.value, row))
         assert model.units.min() == UNIT
         assert model.sums.min() == UNIT * 127 * 2048
 
@@ -199,13 +201,13 @@ def test_the_second_trunk_judges_calm_positions_alone():
     chances = softmax(outputs[:, :3])
     calm = np.array([is_calm(board) for board in positions(POSITIONS)])
     assert POSITIONS / 4 < calm.sum() < 3 / 4 * POSITIONS
-    np.testing.assert_allclose(both.wdl[:POSITIONS][calm], chances[calm], atol=0.02)
+    assert_allclose(both.wdl[:POSITIONS][calm], chances[calm], atol=0.02)
     assert np.abs(both.wdl[:POSITIONS] - one.wdl[:POSITIONS])[calm].max() > 0.05
     plies = MOVES_LEFT_SCALE * np.maximum(outputs[:, 3], 0)
-    np.testing.assert_allclose(both.moves_left[:POSITIONS][calm], plies[calm], atol=2.0)
+    assert_allclose(both.moves_left[:POSITIONS][calm], plies[calm], atol=2.0)
     for name in ("wdl", "moves_left"):
         found, first = (getattr(leaves, name)[:POSITIONS][~calm] for leaves in (both, one))
-        np.testing.assert_array_equal(found, first)
+        assert_array_equal(found, first)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])

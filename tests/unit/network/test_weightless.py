@@ -29,17 +29,14 @@ OTHERS = {
     "tower with mish and scalar value": replace(TOWER, activation="mish", value="scalar"),
     "tower without moves left": replace(TOWER, moves_left_channels=0),
     "classical": replace(TOWER, policy="classical"),
-    "classical with mish": replace(TOWER, policy="classical", activation="mish"),
     "attention": replace(TOWER, policy="attention"),
     "attention with an encoder and mish": replace(
         TOWER, policy="attention", activation="mish", **ENCODER
     ),
-    "tower of format 2": replace(TOWER, input_format=2),
     "tower of format 5": replace(TOWER, input_format=5),
     "transformer": BODY,
     "relu and a gate": replace(BODY, activation="relu", feed_activation="squared_relu", gate=True),
     "no smolgen, format 4": replace(BODY, **NO_SMOLGEN, input_format=4),
-    "policy encoder": replace(BODY, **ENCODER),
     "several heads": replace(BODY, policy_heads=("vanilla", "soft"), value_heads=("winner", "q")),
     "scalar without moves left": replace(BODY, value="scalar", moves_left_channels=0),
     "dense": DENSE,
