@@ -34,49 +34,51 @@ def tar(name="x"):
     return tarfile.TarInfo(name).tobuf()
 
 
-CONTENTS = [
-    ("games.pgn.xz", lzma.compress(GAMES.encode()), PGN), ("twic1500g.zip", zipped(GAMES.encode()), PGN),
-    ("named.as.nothing", GAMES.encode(), PGN), ("games.pgn", GAMES.encode(), PGN),
-    ("unpacked by a browser.pgn.gz", GAMES.encode(), PGN),
-    ("packed in spite of its name.pgn", bz2.compress(GAMES.encode()), PGN), ("wide.pgn", GAMES.encode("utf-16"), PGN),
-    ("escaped", b"% made by hand\n" + GAMES.encode(), PGN), ("commented", b"{a comment first} 1. e4 e5 1-0\n", PGN),
-    ("mail.pgn", b"Dear reader,\n" + GAMES.encode(), PGN), ("training.4711.gz", gzip.compress(CHUNK), CHUNKS),
-    ("older.gz", gzip.compress(b"\5" + CHUNK[1:]), CHUNKS), ("chunks.tar", tar(), CHUNKS),
-    ("chunks.tar.gz", gzip.compress(tar()), CHUNKS),
-    ("oldest.tar", b"x".ljust(148, b"\0") + b"000570\0 " + bytes(356), CHUNKS), ("lichess_2013-01", PZSTD, PGN),
-]  # fmt: skip
+CONTENTS = {
+    "games.pgn.xz": (lzma.compress(GAMES.encode()), PGN),
+    "twic1500g.zip": (zipped(GAMES.encode()), PGN),
+    "named.as.nothing": (GAMES.encode(), PGN),
+    "unpacked by a browser.pgn.gz": (GAMES.encode(), PGN),
+    "packed in spite of its name.pgn": (bz2.compress(GAMES.encode()), PGN),
+    "wide.pgn": (GAMES.encode("utf-16"), PGN),
+    "escaped": (b"% made by hand\n" + GAMES.encode(), PGN),
+    "commented": (b"{a comment first} 1. e4 e5 1-0\n", PGN),
+    "mail.pgn": (b"Dear reader,\n" + GAMES.encode(), PGN),
+    "training.4711.gz": (gzip.compress(CHUNK), CHUNKS),
+    "older.gz": (gzip.compress(b"\5" + CHUNK[1:]), CHUNKS),
+    "chunks.tar": (tar(), CHUNKS),
+    "chunks.tar.gz": (gzip.compress(tar()), CHUNKS),
+    "oldest.tar": (b"x".ljust(148, b"\0") + b"000570\0 " + bytes(356), CHUNKS),
+    "lichess_2013-01": (PZSTD, PGN),
+}
 
 
-@pytest.mark.parametrize(("name", "content", "kind"), CONTENTS, ids=[name for name, *_ in CONTENTS])
-def test_the_kind_is_seen_from_the_content(tmp_path, name, content, kind):
+@pytest.mark.parametrize("name", CONTENTS)
+def test_the_kind_is_seen_from_the_content(tmp_path, name):
+    content, kind = CONTENTS[name]
     (tmp_path / name).write_bytes(content)
     assert data_files([tmp_path / name], *TRAINED_ON) == [(tmp_path / name, kind)]
 
 
-NO_DATA = [
-    ("empty.pgn", b"", "empty.pgn: an empty file"),
-    (
-        "evaluations.jsonl",
-        b'{"fen": "8/8/8/8/8/8/8/K1k5 w - -", "evals": []}\n',
-        "Expected PGN games, Lc0",
-    ),
-    ("puzzles.csv", b"PuzzleId,FEN,Moves\n", "begins with 'PuzzleId,FEN,Moves'"),
-    ("positions.epd", b"# made by hand\n8/8/8/8/8/8/8/K1k5 w - - bm Ka2;\n", "begins with '8/8/8"),
-    ("page.html", b"<!DOCTYPE html>\n<html>", "DOCTYPE"),
-    (
-        "pointer.xz",
-        b"version https://git-lfs.github.com/spec/v1\n",
-        "begins with 'version https://git-lfs",
-    ),
-    ("net.dit", b"\x89DIT\r\n\x1a\n" + bytes(300), "net.dit: begins with"),
-    ("ccrl.pgn.7z", b"7z\xbc\xaf\x27\x1c" + bytes(99), "a 7z archive; unpack it first"),
-    ("zeros.pgn", bytes(99), "zeros.pgn: an empty file"),
-    ("torn.pgn.gz", gzip.compress(GAMES.encode())[:20], "torn.pgn.gz: cannot be read"),
-]
+NO_DATA = {
+    "empty.pgn": (b"", "empty.pgn: an empty file"),
+    "evaluations.jsonl": (
+        b'{"fen": "8/8/8/8/8/8/8/K1k5 w - -", "evals": []}\n', "Expected PGN games, Lc0"),
+    "puzzles.csv": (b"PuzzleId,FEN,Moves\n", "begins with 'PuzzleId,FEN,Moves'"),
+    "positions.epd": (b"# made by hand\n8/8/8/8/8/8/8/K1k5 w - - bm Ka2;\n", "begins with '8/8/8"),
+    "page.html": (b"<!DOCTYPE html>\n<html>", "DOCTYPE"),
+    "pointer.xz": (
+        b"version https://git-lfs.github.com/spec/v1\n", "begins with 'version https://git-lfs"),
+    "net.dit": (b"\x89DIT\r\n\x1a\n" + bytes(300), "net.dit: begins with"),
+    "ccrl.pgn.7z": (b"7z\xbc\xaf\x27\x1c" + bytes(99), "a 7z archive; unpack it first"),
+    "zeros.pgn": (bytes(99), "zeros.pgn: an empty file"),
+    "torn.pgn.gz": (gzip.compress(GAMES.encode())[:20], "torn.pgn.gz: cannot be read"),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "content", "told"), NO_DATA, ids=[name for name, *_ in NO_DATA])
-def test_files_without_data_are_told_by_name(tmp_path, name, content, told):
+@pytest.mark.parametrize("name", NO_DATA)
+def test_files_without_data_are_told_by_name(tmp_path, name):
+    content, told = NO_DATA[name]
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError) as refused:
         data_files([tmp_path / name], *TRAINED_ON)
@@ -252,14 +254,3 @@ def test_sources_that_contradict_are_told(parts, monkeypatch, sources, told):
     with pytest.raises(ConfigError) as refused:
         SourceFiles(tuple(map(Source.parse, sources))).found()
     assert told in str(refused.value)
-
-
-# ---- the command ---------------------------------------------------------------------------------
-
-
-def test_each_data_flag_counts(parts, tmp_path, aino_train):
-    line = f"pretrain --net 16x1 --batch 32 --positions 32 --run {tmp_path}/run"
-    line += f" --out {tmp_path}/x.dit --data {parts[0]} --data {parts[1]}"
-    shown = aino_train(line)
-    assert "a.pgn: PGN games, 6 games" in shown
-    assert "b.pgn: PGN games, 3 games" in shown

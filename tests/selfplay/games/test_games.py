@@ -131,11 +131,6 @@ def test_moves_with_visits_have_scores():
     assert np.array_equal(positions.target_scores, scores)
 
 
-def test_positions_of_a_record_without_scores_have_none(records):
-    positions, _ = collect([training_game(replace(records[0], target_scores=None), 0.5)])
-    assert (positions.target_scores == UNKNOWN_SCORE).all()
-
-
 @pytest.mark.parametrize("name", ["material", "sparse"])
 def test_self_play_explores_as_the_engine_does_with_the_evaluator(name):
     with (

@@ -11,7 +11,6 @@ import chess.syzygy
 import pytest
 
 from engine.errors import ConfigError
-from selfplay.matches.adjudication import Adjudication, DrawRule, ResignRule
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.control import TimeControl
 from selfplay.matches.match_game import Info, last_judgement, read_info
@@ -19,7 +18,7 @@ from selfplay.matches.opening_book import load_book
 from selfplay.matches.statistics import Sprt
 from selfplay.suites.solver import Solver
 from tests.selfplay import scripted_engine
-from tests.selfplay.matches.test_match import match_of, played, scripted
+from tests.selfplay.matches.test_match import match_of, played
 from tests.selfplay.scripted_engine import NOT_THE_SCORE
 
 WHITE_ROOK, BLACK_PAWN = "4k3/8/8/8/8/8/4P3/R3K3 w - - 0 1", "4k3/4p3/4p3/8/8/8/4P3/4K3 b - - 0 1"
@@ -61,15 +60,6 @@ EXACT = "info depth 3 nodes 77 score cp 20 pv e2e4 e7e5"
 def test_only_an_exact_score_of_the_best_line_is_the_score(line):
     judged = last_judgement([EXACT, f"info {line.format('e2e4')}"], chess.Board())
     assert (judged.score_cp, judged.depth) == (20, 3)
-
-
-def test_a_game_is_adjudicated_by_exact_scores(tmp_path):
-    rules = Adjudication(DrawRule(2, 30, 0), ResignRule(2, 600))
-    settings = match_of("bounds", -20, adjudication=rules)
-    for row in played(replace(settings, first=scripted("one", "bounds", 20)), tmp_path):
-        assert (row.result, row.reason) == ("1/2-1/2", "adjudication")
-        assert {thought.score_cp for thought in row.thoughts} == {20, -20}
-        assert {thought.nodes for thought in row.thoughts} == {87}
 
 
 def test_without_an_exact_score_there_is_none():

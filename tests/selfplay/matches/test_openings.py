@@ -53,6 +53,7 @@ EPD = (
     [
         ("a.pgn", PGN, 0, f"{chess.STARTING_FEN} moves e2e4 e7e5 g1f3 b8c6"),  # the first plies
         ("a.pgn", PGN, 1, "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1 moves e2e4 e8d7"),  # a short game
+        ("a.txt", PGN, 1, "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1 moves e2e4 e8d7"),
         ("a.epd", EPD, 0, "4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"),
         ("a.epd", EPD, 1, f"{chess.STARTING_FEN} moves d2d4"),
     ],
@@ -71,17 +72,6 @@ def test_an_opening_that_cannot_be_played_is_told_by_its_line(name, text, words,
     book = load_book(tmp_path / name, plies=4)
     with pytest.raises(DataError, match=words):
         book[2]
-
-
-def test_the_board_of_an_opening_has_its_history():
-    board = opening_board(f"{chess.STARTING_FEN} moves e2e4 e7e5 g1f3 b8c6")
-    assert [move.uci() for move in board.move_stack] == ["e2e4", "e7e5", "g1f3", "b8c6"]
-    assert board.fen() == "r1bqkbnr/pppp1ppp/2n5/4p3/4P3/5N2/PPPP1PPP/RNBQKB1R w KQkq - 2 3"
-
-
-def test_games_in_a_file_of_another_name_are_a_book(tmp_path):
-    (tmp_path / "book.txt").write_text(PGN)
-    assert load_book(tmp_path / "book.txt", plies=1)[0] == f"{chess.STARTING_FEN} moves e2e4"
 
 
 def test_all_files_of_an_archive_are_one_book_but_for_puzzles(tmp_path):

@@ -10,6 +10,7 @@ from engine.board.convert import encode_move, row_from_board
 from engine.errors import DataError
 from selfplay.records.endings import Ending
 from selfplay.records.game import SelfPlayRecord, decode_record, encode_record, training_game
+from selfplay.records.positions import UNKNOWN_SCORE
 
 START = chess.Board("4k3/8/8/8/8/8/4P3/4K2R w K - 3 9")
 MOVES = [encode_move(START, chess.Move.from_uci(name)) for name in ("e2e4", "e1g1")]
@@ -71,3 +72,4 @@ def test_scores_of_training_are_of_two_bytes(scores):
     """Where a game has none they were of eight."""
     game = training_game(replace(RECORD, target_scores=scores), 0.5)
     assert game.target_scores.dtype == np.int16
+    assert (game.target_scores == (UNKNOWN_SCORE if scores is None else scores)).all()

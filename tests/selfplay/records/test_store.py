@@ -43,7 +43,7 @@ def test_damaged_sets_are_refused(positions, tmp_path):
     with pytest.raises(DataError, match="set"):
         map_set(folder)
     for name, change in {
-        "moves.npy": lambda data: data[:-2], "wdl.npy": lambda data: b"", "usable.npy": lambda data: b"x" + data[1:],
+        "moves.npy": lambda data: data[:-2],
         "game_first.npy": lambda data: data[:-8] + b"\x01" * 8,
     }.items():  # fmt: skip
         write_set(folder, [positions])

@@ -23,7 +23,6 @@ from tests.selfplay.report.runs import (
     gate_result,
     numbers_with,
     run_with,
-    write_pretraining,
 )
 from tests.selfplay.run.crews import TINY
 
@@ -162,17 +161,6 @@ def test_report_of_no_run_is_refused(tmp_path):
     (tmp_path / "ledger.sqlite").unlink()
     with pytest.raises(RunError, match=r"the run database, ledger\.sqlite, is missing"):
         read_run(tmp_path)
-
-
-def test_report_of_a_pretraining_run_shows_its_losses(tmp_path, aino_train):
-    write_pretraining(tmp_path)
-    assert "67% of the training is done" in aino_train("report", tmp_path)
-    text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert all(
-        shown in text
-        for shown in ("64x6", "<dt>Positions</dt><dd>15,360</dd>", "31.0%", "Policy loss")
-    )
-    assert not re.search(r"\bsrc=\"http|@import", text)
 
 
 def test_rungs_are_drawn_over_hours_with_their_interval(tmp_path):

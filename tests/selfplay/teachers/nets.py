@@ -6,6 +6,7 @@ import struct
 
 import chess
 import numpy as np
+from numpy.random import default_rng
 
 from benchmarks.selfplay_speed import random_positions as random_games
 from engine.board.convert import row_from_board
@@ -20,7 +21,7 @@ from selfplay.teachers.sample_sources import games_of_sets
 
 def net_bytes(shape, description=b"random"):
     """A well-formed file."""
-    rng = np.random.default_rng(1)
+    rng = default_rng(1)
 
     def numbers(size, most, dtype):
         return rng.integers(-most, most, size).astype(dtype).tobytes()
@@ -67,7 +68,7 @@ def material_net_bytes():
 
 def random_positions(count, seed, chess960=False):
     """Rows [count, 16] of random games, each with a legal move."""
-    rng = np.random.default_rng(seed)
+    rng = default_rng(seed)
     rows = []
     legal = np.zeros(218, np.uint16)
     while len(rows) < count:
@@ -86,7 +87,7 @@ def random_positions(count, seed, chess960=False):
 
 def sample_games():
     """Random games to sample labels from."""
-    return games_of_sets([random_games(np.random.default_rng(2), games=40, plies=60)])
+    return games_of_sets([random_games(default_rng(2), games=40, plies=60)])
 
 
 def material_labels(folder, rows, **settings):

@@ -1,10 +1,13 @@
 """The learner learns, and a run that was killed ends where one that was not does."""
 
+import json
 import math
 from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from numpy.random import default_rng
+from numpy.testing import assert_allclose
 
 from engine.errors import ConfigError, RunError
 from engine.network.policy_map import HEAD_INDEX, POLICY_SIZE
@@ -108,7 +111,7 @@ def random_outputs(size, rng):
 @pytest.mark.parametrize("head", ["policy", "wdl", "moves_left"])
 def test_loss_gradient_agrees_with_differences(positions, head):
     batch = one_batch(positions, 3)
-    rng = np.random.default_rng(3)
+    rng = default_rng(3)
     outputs = random_outputs(3, rng)
     weights = LossWeights(value=0.7, moves_left=0.3)
     _, gradients = dual_head_loss(outputs, batch, weights)
@@ -136,7 +139,7 @@ def test_heads_as_lc0s_networks_have_them_are_trained(positions, kind, shape):
     """A run that began with such a network failed at a scalar value and where moves left are
     missing, and trained other moves in a classical policy and in one of 73 planes."""
     batch = one_batch(positions, 3)
-    rng = np.random.default_rng(4)
+    rng = default_rng(4)
     outputs = {"policy": rng.normal(size=(3, *shape)), "value": rng.normal(size=(3, 1))}
     if kind == "convolution":  # as the layers leave it in memory
         outputs["policy"] = np.ascontiguousarray(outputs["policy"].transpose(0, 2, 3, 1)).transpose(
@@ -146,13 +149,13 @@ def test_heads_as_lc0s_networks_have_them_are_trained(positions, kind, shape):
     assert gradients.keys() == outputs.keys()
     assert sums.means.moves_left is None
     result = batch.wdl[:, :1] - batch.wdl[:, 2:]
-    np.testing.assert_allclose(gradients["value"], np.clip(outputs["value"] - result, -1, 1) / 3)
+    assert_allclose(gradients["value"], np.clip(outputs["value"] - result, -1, 1) / 3)
     expected = np.zeros((3, math.prod(shape)))
     for row, count in enumerate(batch.n_moves):
         places = HEAD_INDEX[kind][batch.policy_index[row, :count]]
         odds = np.exp(outputs["policy"][row].reshape(-1)[places])
         expected[row, places] = (odds / odds.sum() - batch.policy[row, :count]) / 3
-    np.testing.assert_allclose(gradients["policy"].reshape(3, -1), expected, atol=1e-5)
+    assert_allclose(gradients["policy"].reshape(3, -1), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +165,7 @@ def test_heads_as_lc0s_networks_have_them_are_trained(positions, kind, shape):
 def test_position_without_a_target_takes_no_part_in_its_loss(positions, target, unknown, loss):
     batch = one_batch(positions, 6)
     known = np.arange(6) % 2 == 1
-    outputs = random_outputs(6, np.random.default_rng(2))
+    outputs = random_outputs(6, default_rng(2))
     whole = dual_head_loss(outputs, batch, LossWeights())[0].means
     of_known = dual_head_loss(
         {name: output[known] for name, output in outputs.items()},
@@ -185,7 +188,7 @@ def test_losses_of_shards_with_few_targets_are_those_of_the_batch(positions):
     losses = []
     for shard_size in (8, 32):
         settings = replace(SETTINGS, shard_size=shard_size)
-        model = TowerConfig.parse("16x1").build(np.random.default_rng(1))
+        model = TowerConfig.parse("16x1").build(default_rng(1))
         # shards differ in nothing but targets
         model.heads["moves_left"].layers["dense2"].params["weight"][...] = 0.0
         batches = HalfTimed([positions], [1.0], 32, seed=7)
@@ -210,7 +213,7 @@ def test_shares_that_are_no_weights_or_have_no_positions_are_refused(shares, pos
 @each_family
 def test_held_out_scores_do_not_depend_on_threads(net, positions):
     family = family_of(net)
-    model = family.build(np.random.default_rng(4))
+    model = family.build(default_rng(4))
     heldout = family.heldout(positions, positions.n_positions)
     assert heldout.evaluate(model, 1) == heldout.evaluate(model, 2)
 
@@ -225,21 +228,26 @@ def test_held_out_scores_do_not_depend_on_threads(net, positions):
 def test_pretrain_of_a_finished_run_writes_its_network(
     net, flags, aino_train, games_file, tmp_path
 ):
-    line = f"pretrain --data {games_file} --heldout-share 0.2 --net {net} {flags} --positions 320 --run {tmp_path}/run"
+    run = tmp_path / "run"
+    line = f"pretrain --data {games_file} --heldout-share 0.2 --net {net} {flags} --positions 320 --run {run}"
     assert "held out" in aino_train(line, f"--out {tmp_path}/net.dit")
     model, header = dit.load(tmp_path / "net.dit")
     assert header["card"]["positions"] == 320
     assert header["card"]["data"] == {"PGN games": ["part1.pgn"]}
     assert str(tmp_path) not in (tmp_path / "net.dit").read_bytes().decode("latin-1")
+    log = (run / "log.jsonl").read_text()
+    assert json.loads(log.splitlines()[-1])["progress"] == 1.0
+    assert "100% of the training is done" in aino_train("report", run)
+    assert "top-1" in (run / "report.html").read_text()
     # The same command finds the run finished and writes the same network.
     aino_train(line, f"--out {tmp_path}/again.dit")
     assert_same(model.named_parameters(), dit.load(tmp_path / "again.dit")[0].named_parameters())
+    assert (run / "log.jsonl").read_text() == log, "the end was logged once more"
 
 
-@pytest.mark.parametrize("net", ["16x1", "transformer-16x1x2"])
-def test_interrupted_pretraining_ends_like_one_that_was_not(net, games_file, tmp_path):
+def test_interrupted_pretraining_ends_like_one_that_was_not(games_file, tmp_path):
     files = SourceFiles((Source(games_file),), heldout_share=0.2)
-    settings = PretrainSettings(net, 2e-3, SETTINGS, positions=320, files=files)
+    settings = PretrainSettings("16x1", 2e-3, SETTINGS, positions=320, files=files)
     data = load_training_data(files, None, lambda text: None)
 
     def train(folder, steps):
@@ -268,7 +276,7 @@ def test_pretrain_can_be_prolonged_with_other_threads(aino_train, games_file, tm
 
 
 def test_pretrain_starts_from_a_network(aino_train, games_file, tmp_path):
-    dit.save(tmp_path / "net.dit", first := family_of("16x1").build(np.random.default_rng(1)))
+    dit.save(tmp_path / "net.dit", first := family_of("16x1").build(default_rng(1)))
     line = f"pretrain --data {games_file} --heldout-share 0.2 --net 16x1 --batch 32 --positions 32"
     line += f" --rate 1e-9 --start-from {tmp_path}/net.dit"
     aino_train(line, f"--run {tmp_path}/run --out {tmp_path}/again.dit")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.random import default_rng
 
 from benchmarks.selfplay_speed import random_positions
 from engine.board.makemove import push
@@ -26,14 +27,14 @@ SETTINGS = LearnerSettings(32, weight_decay=0.01, threads=1)
 
 @pytest.fixture(scope="module")
 def positions():
-    found = random_positions(np.random.default_rng(3), games=12, plies=40)
-    found.rating[:] = np.random.default_rng(4).integers(1000, 2000, len(found.rating))
+    found = random_positions(default_rng(3), games=12, plies=40)
+    found.rating[:] = default_rng(4).integers(1000, 2000, len(found.rating))
     return found
 
 
 def new_network(seed=1):
-    network = PeopleFamily(CONFIG).build(np.random.default_rng(seed))
-    rng = np.random.default_rng(seed + 1)
+    network = PeopleFamily(CONFIG).build(default_rng(seed))
+    rng = default_rng(seed + 1)
     for name, array in network.params.items():
         network.params[name] = array + 0.05 * rng.standard_normal(array.shape, np.float32)
     return network
@@ -59,7 +60,7 @@ def test_gradients_are_the_slopes_of_the_loss(positions, name):
     source = PeopleGradients(new_network(), SETTINGS)
     with source.pool:
         gradient = source.gradients(batch, (0,)).grads[name].astype(np.float64)
-        rng = np.random.default_rng(5)
+        rng = default_rng(5)
         direction = np.sign(gradient) * rng.random(gradient.shape)
         step = 1e-3 / max(1.0, np.abs(direction).max())
         table = source.parameters[name]

@@ -45,26 +45,6 @@ def command(folder, games, positions=96):
     return f"pretrain --data {games} {flags} --run {folder} --out {folder}/net.dit"
 
 
-def test_a_finished_run_logs_its_scores(games_file, tmp_path, aino_train):
-    aino_train(command(tmp_path / "run", games_file))
-    *_, last = log_of(tmp_path / "run")
-    assert (last["step"], last["progress"]) == (3, 1.0)
-    assert 0 <= last["scores"]["top1"] <= 1
-    assert "100% of the training is done" in aino_train("report", tmp_path / "run")
-    assert "top-1" in (tmp_path / "run" / "report.html").read_text()
-    before = (tmp_path / "run" / "log.jsonl").read_bytes()
-    aino_train(command(tmp_path / "run", games_file))
-    assert (tmp_path / "run" / "log.jsonl").read_bytes() == before, (
-        "the same command logged the end once more"
-    )
-
-
-def test_a_run_that_was_stopped_early_has_a_report(games_file, tmp_path):
-    (report,) = trained(pretraining(tmp_path, games_file, positions=320), 2)
-    assert (report.positions, report.scores) == (64, None)
-    assert [row["step"] for row in log_of(tmp_path)] == [2]
-
-
 def press_twice(learner, step):
     """The second came in the step that the first had to wait for, and ended it without a save."""
     losses = step(learner)
