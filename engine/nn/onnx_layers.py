@@ -47,10 +47,6 @@ _SHORT: dict[str, Callable[[Any, Any, str], str]] = {
         count_include_pad=int(layer.counts_padding),
         ceil_mode=int(layer.ceil),
     ),
-    "conv2d": lambda graph, layer, x: graph.windows("Conv", x, layer, **_further(layer)),
-    "conv_transpose2d": lambda graph, layer, x: graph.windows(
-        "ConvTranspose", x, layer, output_padding=layer.more[-layer.axes :], **_further(layer)
-    ),
     "dense": lambda graph, layer, x: graph.product(x, layer.params["weight"], layer.params["bias"]),
     "dropout": lambda graph, layer, x: x,
     "flatten": lambda graph, layer, x: graph.node("Flatten", x),
@@ -81,10 +77,6 @@ _SHORT: dict[str, Callable[[Any, Any, str], str]] = {
     ),
     "transpose": lambda graph, layer, x: graph.node("Transpose", x, perm=[0, *layer.order]),
 }
-
-
-def _further(layer: Any) -> dict[str, Any]:
-    return {"dilations": [*layer.geometry.dilation[-layer.axes :]], "group": layer.groups}
 
 
 class Graph(Nodes):
@@ -134,6 +126,18 @@ class Graph(Nodes):
             "pads": [*(before for before, _ in padding), *(behind for _, behind in padding)],
         }
         return self.node(kind, x, *layer.params.values(), **sides, **settings)
+
+    def _convolution(self, layer: Any, x: str, mask: str | None = None) -> str:
+        further = {"dilations": [*layer.geometry.dilation[-layer.axes :]], "group": layer.groups}
+        kind = "Conv"
+        if isinstance(layer, nn.ConvTranspose2D):
+            kind = "ConvTranspose"
+            further["output_padding"] = layer.more[-layer.axes :]
+        if mask is not None and layer.axes == 1:
+            x = self.node("Where", self.node("Unsqueeze", mask, np.array([1])), x, np.array(0.0))
+        return self.windows(kind, x, layer, **further)
+
+    _conv1d = _conv2d = _conv_transpose1d = _conv_transpose2d = _convolution
 
     def activated(self, x: str, function: str, alpha: float | None = None) -> str:
         """Apply an activation function."""
@@ -255,18 +259,6 @@ class Graph(Nodes):
         return self.node("Resize", x, "", np.array([1.0, 1.0, *scales]), **form)
 
     # ---- sequences -------------------------------------------------------------------------------
-
-    def _conv1d(self, layer: nn.Conv1D, x: str, mask: str | None = None) -> str:
-        return _SHORT["conv2d"](self, layer, self._over_shown(x, mask))
-
-    def _conv_transpose1d(self, layer: nn.ConvTranspose1D, x: str, mask: str | None = None) -> str:
-        return _SHORT["conv_transpose2d"](self, layer, self._over_shown(x, mask))
-
-    def _over_shown(self, x: str, mask: str | None) -> str:
-        """Put zeros where a mask hides x [B, C, T]."""
-        if mask is None:
-            return x
-        return self.node("Where", self.node("Unsqueeze", mask, np.array([1])), x, np.array(0.0))
 
     def _tokens(self, x: str) -> str:
         return self.cast(x, np.int64)

@@ -64,13 +64,8 @@ class _Convolution(Windowed):
             np.ascontiguousarray(np.moveaxis(weight, (0, 1), (-1, -2))), (-1, -2), (0, 1)
         )
 
-    def _convolved(self, x: Array) -> Forward:
-        """Return `forward` of x."""
-        raise NotImplementedError
-
-    def _over_shown(self, x: Array, mask: Array | None) -> Forward:
-        """Return `forward` of sequences in which the places that a mask hides are 0, as padding."""
-        if mask is None:
+    def forward(self, x: Array, training: bool = False, mask: Any = None) -> Forward:
+        if mask is None or self.axes == 2:
             return self._convolved(x)
         check_input(self, x, "B", self.inputs, "T")
         check_input(self, mask, x.shape[0], x.shape[2], dtype="bool")
@@ -83,6 +78,10 @@ class _Convolution(Windowed):
             return None if dx is None else where(shown, dx, 0), grads
 
         return y, backward
+
+    def _convolved(self, x: Array) -> Forward:
+        """Return `forward` of images, or of sequences without what a mask hides."""
+        raise NotImplementedError
 
     def _with_bias(self, y: Array, conv_backward: Any) -> Forward:
         """Add the bias, if there is one, and name the gradients."""
@@ -123,9 +122,6 @@ class Conv2D(_Convolution):
     2015, arXiv:1502.01852 (initialisation).
     """
 
-    def forward(self, x: Array, training: bool = False) -> Forward:
-        return self._convolved(x)
-
     def _convolved(self, x: Array) -> Forward:
         weight = self._image(self.params["weight"])
         image = self._checked(x, self.inputs, weight.dtype)
@@ -148,9 +144,6 @@ class Conv1D(Conv2D):
     """
 
     axes = 1
-
-    def forward(self, x: Array, training: bool = False, mask: Any = None) -> Forward:
-        return self._over_shown(x, mask)
 
 
 @register("conv_transpose2d")
@@ -214,9 +207,6 @@ class ConvTranspose2D(_Convolution):
             for side, step, extent, ends, more in every
         ]
 
-    def forward(self, x: Array, training: bool = False) -> Forward:
-        return self._convolved(x)
-
     def _convolved(self, x: Array) -> Forward:
         weight = self._image(self.params["weight"])
         image = self._checked(x, self.inputs, weight.dtype)
@@ -240,9 +230,6 @@ class ConvTranspose1D(ConvTranspose2D):
     """
 
     axes = 1
-
-    def forward(self, x: Array, training: bool = False, mask: Any = None) -> Forward:
-        return self._over_shown(x, mask)
 
     def _needed(self, places: int) -> np.ndarray:
         _, made = self._sides((1, places))
