@@ -29,23 +29,27 @@ class Explorer:
     """Games from the usual start: moves as `engine.board.layout` codes them, and results."""
 
     def __init__(self, games: Sequence[tuple[bytes, str]]) -> None:
-        kept = b"".join(moves.ljust(2 * KEPT_PLIES, b"\0") for moves, _ in games)
+        rows = b"".join(moves.ljust(2 * KEPT_PLIES, b"\0") for moves, _ in games)
         # (G, KEPT_PLIES), 0 behind the last move.
-        self._moves = np.frombuffer(kept, np.uint16).reshape(-1, KEPT_PLIES)
+        self._moves = np.frombuffer(rows, np.uint16).reshape(-1, KEPT_PLIES)
         codes = {result: code for code, result in enumerate(_RESULTS)}
         self._results = np.array([codes.get(result, len(codes)) for _, result in games], np.int64)
 
     def explore(self, board: chess.Board) -> list[Continuation]:
         """Return the continuations of a position, the most frequent first."""
         plies = len(board.move_stack)
+        if plies >= KEPT_PLIES:
+            return []
         rows = self._reaching(board)
-        rows = rows[self._moves[rows, plies] != 0] if plies < KEPT_PLIES else rows[:0]
-        found = []
-        for code in np.unique(self._moves[rows, plies]) if len(rows) else ():
-            results = self._results[rows[self._moves[rows, plies] == code]]
+        next_moves = self._moves[rows, plies]
+        continuations = list[Continuation]()
+        for code in np.unique(next_moves[next_moves != 0]):
+            results = self._results[rows[next_moves == code]]
             counts = tuple(np.bincount(results, minlength=len(_RESULTS) + 1).tolist())
-            found.append(Continuation(decode_move(row_from_board(board), int(code)), counts))
-        return sorted(found, key=lambda one: (-sum(one.counts), one.move.uci()))
+            move = decode_move(row_from_board(board), int(code))
+            continuations.append(Continuation(move, counts))
+        continuations.sort(key=lambda answer: (-sum(answer.counts), answer.move.uci()))
+        return continuations
 
     def games(self, board: chess.Board) -> list[int]:
         """Return the places of the games that reached a position, in what it was made of."""
@@ -61,17 +65,15 @@ class Explorer:
         # A pass is in no game.
         if plies > KEPT_PLIES or board.root() != chess.Board() or not all(board.move_stack):
             return np.zeros(0, np.int64)
-        begun = self._moves[:, :plies]
-        wanted = np.array([*codes_of(board.root(), board.move_stack)], np.uint16)
-        same = np.all(
-            [
-                (np.sort(begun[:, side::2]) == np.sort(wanted[side::2])).all(axis=1)
-                for side in (0, 1)
-            ],
-            axis=0,
-        )
-        orders, order = np.unique(begun[same], axis=0, return_inverse=True)
-        return np.flatnonzero(same)[np.array([*_reach(orders.tolist(), board)], bool)[order]]
+        openings = self._moves[:, :plies]  # (G, plies)
+        line = np.array([*codes_of(board.root(), board.move_stack)], np.uint16)  # (plies,)
+        has_moves_of = [
+            (np.sort(openings[:, side::2]) == np.sort(line[side::2])).all(axis=1) for side in (0, 1)
+        ]
+        candidates = np.flatnonzero(has_moves_of[0] & has_moves_of[1])
+        orders, order_of = np.unique(openings[candidates], axis=0, return_inverse=True)
+        reaches = np.array([*_reach(orders.tolist(), board)], bool)  # by order
+        return candidates[reaches[order_of]]
 
 
 def _reach(orders: list[list[int]], board: chess.Board) -> Iterator[bool]:
@@ -80,15 +82,14 @@ def _reach(orders: list[list[int]], board: chess.Board) -> Iterator[bool]:
     """
     played = chess.Board()
     before = list[int]()
-    wanted = board.epd()
+    target = board.epd()
     for moves in orders:
-        shared = next(
-            (n for n, (one, other) in enumerate(zip(before, moves, strict=False)) if one != other),
-            0,
-        )
+        shared = 0
+        while shared < len(before) and before[shared] == moves[shared]:
+            shared += 1
         for _ in before[shared:]:
             played.pop()
         for code in moves[shared:]:
             played.push(move_of_code(code))
         before = moves
-        yield played.epd() == wanted
+        yield played.epd() == target

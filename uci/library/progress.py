@@ -27,7 +27,9 @@ _GROUPS: dict[str, Callable[[Game, Mistake | None], str]] = {
 
 def counted_games(reviewed: Iterable[Reviewed]) -> list[Reviewed]:
     """Return those of one's own games that are long enough."""
-    return [one for one in reviewed if one[0].mine and one[0].plies >= 2 * COUNTED_MOVES]
+    return [
+        (game, facts) for game, facts in reviewed if game.mine and game.plies >= 2 * COUNTED_MOVES
+    ]
 
 
 def points(reviewed: Iterable[Reviewed]) -> list[dict[str, Any]]:
@@ -46,47 +48,59 @@ def rows(reviewed: list[Reviewed]) -> list[dict[str, Any]]:
     """Return the rows of all groups, each with the number of its games and of its mistakes, and but
     for motifs with the share of points and the mean accuracy.
     """
-    told = list[dict[str, Any]]()
+    all_rows = list[dict[str, Any]]()
     for by in _GROUPS:
         groups = dict[str, list[CountedMistake]]()
-        for one, lapse, name in _mistakes(reviewed, by):
-            groups.setdefault(name, []).append((one, lapse))
-        found = [_row(by, name, own) for name, own in groups.items() if name]
-        found.sort(key=lambda row: (-row["games"], -row["mistakes"]))
-        told += found[:_MOST_OPENINGS]
-    return told
+        for reviewed_game, lapse, name in _mistakes(reviewed, by):
+            groups.setdefault(name, []).append((reviewed_game, lapse))
+        rows_of_group = [_row(by, name, counted) for name, counted in groups.items() if name]
+        rows_of_group.sort(key=lambda row: (-row["games"], -row["mistakes"]))
+        all_rows += rows_of_group[:_MOST_OPENINGS]
+    return all_rows
 
 
 def positions(reviewed: list[Reviewed], by: str, name: str) -> list[dict[str, Any]]:
     """Return where the mistakes of a row are, those of the latest games first."""
-    return [
-        {"key": game.key, "ply": lapse.ply, "white": game.white, "black": game.black,
-         "date": game.day, "kind": lapse.kind, "missed": lapse.missed}
-        for (game, _facts), lapse, of in _mistakes(reviewed[::-1], by)
-        if lapse is not None and of == name
-    ]  # fmt: skip
+    places = list[dict[str, Any]]()
+    for (game, _facts), lapse, row_name in _mistakes(reviewed[::-1], by):
+        if lapse is not None and row_name == name:
+            place = {
+                "key": game.key,
+                "ply": lapse.ply,
+                "white": game.white,
+                "black": game.black,
+                "date": game.day,
+                "kind": lapse.kind,
+                "missed": lapse.missed,
+            }
+            places.append(place)
+    return places
 
 
 def _mistakes(reviewed: list[Reviewed], by: str) -> Iterator[tuple[Reviewed, Mistake | None, str]]:
     """Yield games, and their mistakes one by one, each with the name of its row."""
     group = _GROUPS.get(by, _GROUPS["motif"])
-    for one in reviewed:
-        game, facts = one
-        own = facts.lapses.get(str(game.mine), [])
-        for lapse in (None, *own):
-            yield one, lapse, group(game, lapse)
+    for game, facts in reviewed:
+        own_lapses = facts.lapses.get(str(game.mine), [])
+        for lapse in (None, *own_lapses):
+            yield (game, facts), lapse, group(game, lapse)
 
 
-def _row(by: str, name: str, own: list[CountedMistake]) -> dict[str, Any]:
-    games = {one[0].key: one for one, _lapse in own}.values()
-    row: dict[str, Any] = {"by": by, "name": name, "games": len(games)}
-    row["mistakes"] = sum(lapse is not None for _one, lapse in own)
-    row["missed"] = sum(lapse is not None and lapse.missed for _one, lapse in own)
+def _row(by: str, name: str, counted: list[CountedMistake]) -> dict[str, Any]:
+    lapses = [lapse for _reviewed, lapse in counted if lapse is not None]
+    games = {game.key: (game, facts) for (game, facts), _lapse in counted}.values()
+    row: dict[str, Any] = {
+        "by": by,
+        "name": name,
+        "games": len(games),
+        "mistakes": len(lapses),
+        "missed": sum(lapse.missed for lapse in lapses),
+    }
     if by != "motif":
-        known = [facts.accuracy[str(game.mine)] for game, facts in games]
-        accuracies = [value for value in known if value is not None]
+        accuracies = [facts.accuracy[str(game.mine)] for game, facts in games]
+        measured = [accuracy for accuracy in accuracies if accuracy is not None]
         row["points"] = fmean(_points(game) for game, _facts in games)
-        row["accuracy"] = fmean(accuracies) if accuracies else None
+        row["accuracy"] = fmean(measured) if measured else None
     return row
 
 

@@ -35,7 +35,7 @@ from uci.library.cooperative import Steps, finish
 from uci.library.game_files import review_files, review_path
 from uci.library.puzzles import OWN, Puzzle, puzzle_key, puzzles_of
 
-_JUDGEMENTS = {one.nag: one for one in (*BAD, GREAT, BRILLIANT)}
+_MARKS = {mark.nag: mark for mark in (*BAD, GREAT, BRILLIANT)}
 
 
 @dataclass(frozen=True)
@@ -63,27 +63,36 @@ class KeptReview:
 
     def text(self) -> str:
         """Return what is kept of it, with what a list shows and its puzzles."""
-        kept = {"game": game_text(self.review.game), "start": asdict(self.review.start), "side": self.review.side,
-                "moves": list(map(_pack, self.review.moves)), "evaluator": self.evaluator, "reader": self.reader,
-                "nodes": self.limits.nodes, "movetime_ms": self.limits.movetime_ms,
-                "facts": review_facts(self.review), "puzzles": puzzles_of(self.review, self.reader)}  # fmt: skip
-        return json.dumps(kept)
+        review = self.review
+        fields = {
+            "game": game_text(review.game),
+            "start": asdict(review.start),
+            "side": review.side,
+            "moves": [_pack(move) for move in review.moves],
+            "evaluator": self.evaluator,
+            "reader": self.reader,
+            "nodes": self.limits.nodes,
+            "movetime_ms": self.limits.movetime_ms,
+            "facts": review_facts(review),
+            "puzzles": puzzles_of(review, self.reader),
+        }
+        return json.dumps(fields)
 
     @classmethod
     def read(cls, path: Path) -> KeptReview:
         """Return the review that a file keeps. Raises DataError."""
         try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            found = read_text_games(kept["game"], path.stem)
-            game = next(one.game for one in found if one.number)
+            fields = json.loads(path.read_text(encoding="utf-8"))
+            texts = read_text_games(fields["game"], path.stem)
+            game = next(text.game for text in texts if text.number)
             board = game.board()
             moves = list[MoveReview]()
-            for move, packed in zip(game.mainline_moves(), kept["moves"], strict=False):
+            for move, packed in zip(game.mainline_moves(), fields["moves"], strict=False):
                 moves.append(_unpack(board, move, packed))
                 board = board_after(board, move)
-            review = GameReview(game, _verdict(kept["start"]), moves, kept["side"])
-            limits = Limits(nodes=kept["nodes"], movetime_ms=kept["movetime_ms"])
-            return cls(review, kept["evaluator"], limits, kept["reader"])
+            review = GameReview(game, _evaluation(fields["start"]), moves, fields["side"])
+            limits = Limits(nodes=fields["nodes"], movetime_ms=fields["movetime_ms"])
+            return cls(review, fields["evaluator"], limits, fields["reader"])
         except Exception as error:
             raise DataError(_("there is no review of this game: {error}", error=error)) from error
 
@@ -109,37 +118,38 @@ class Reviews:
     """
 
     def __init__(self, folder: Path, catalogue: Catalogue) -> None:
-        self._folder, self._catalogue = folder, catalogue
-        self._known: dict[Path, tuple[int, ...]] = {}  # the states of the files that were read
+        self._folder = folder
+        self._catalogue = catalogue
+        self._states: dict[Path, tuple[int, ...]] = {}  # of the files that were read
         self._puzzles: dict[str, set[str]] = {}  # the keys of the puzzles of each line
 
     def refreshing(self) -> Steps:
         """Tell the catalogue of reviews that are new or have changed, and of those that are
         gone.
         """
-        found = review_files(self._folder)
-        for path in self._known.keys() - set(found):
+        paths = review_files(self._folder)
+        for path in self._states.keys() - set(paths):
             self._forget(path)
-        for path in found:
+        for path in paths:
             # Another version or program may have written anything there.
             with contextlib.suppress(Exception):
                 stat = path.stat()
                 state = stat.st_mtime_ns, stat.st_size, stat.st_ino
-                if self._known.get(path) != state:
+                if self._states.get(path) != state:
                     self._forget(path)
-                    self._known[path] = state
+                    self._states[path] = state
                     self._take_up(path)
                     yield
 
     def _take_up(self, path: Path) -> None:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        fields = json.loads(path.read_text(encoding="utf-8"))
         line = path.stem
-        self._catalogue.note_review(line, _facts_of(kept["facts"]))
-        puzzles = kept["puzzles"]
+        self._catalogue.note_review(line, _facts_of(fields["facts"]))
+        puzzles = fields["puzzles"]
         self._puzzles[line] = {puzzle_key(puzzle["fen"], puzzle["moves"]) for puzzle in puzzles}
 
     def _forget(self, path: Path) -> None:
-        self._known.pop(path, None)
+        self._states.pop(path, None)
         line = path.stem
         self._puzzles.pop(line, None)
         self._catalogue.note_review(line, None)
@@ -177,30 +187,38 @@ def _facts_of(facts: Any) -> ReviewFacts:
     return ReviewFacts(accuracy, mistakes, lapses)
 
 
-def _pack(move: MoveReview) -> list[Any]:
-    lines = map(_words, (move.best_line, move.reply_line, move.also_good))
-    mark = move.mark.nag if move.mark else None
-    verdicts = asdict(move.before), asdict(move.after)
-    more = {
+def _pack(move: MoveReview) -> dict[str, Any]:
+    """Return what the game does not tell of a move: its judgement."""
+    return {
+        "before": asdict(move.before),
+        "after": asdict(move.after),
+        "best_line": _words(move.best_line),
+        "mark": move.mark.nag if move.mark else None,
+        "reply_line": _words(move.reply_line),
+        "gap": move.gap,
+        "also_good": _words(move.also_good),
         "people": move.people,
         "taken": _words(move.taken),
         "solution": _words(move.solution),
     }
-    return [*verdicts, *lines, move.loss, move.gap, more, mark]
 
 
-def _unpack(board: chess.Board, move: chess.Move, packed: list[Any]) -> MoveReview:
-    before, after = map(_verdict, packed[:2])
-    best, reply, good = map(_moves, packed[2:5])
-    gap = packed[6]
-    more = packed[7]
-    people = PeopleShares(*more["people"]) if more["people"] else None
-    taken = _moves(more["taken"])
-    solution = _moves(more["solution"])
-    mark = _JUDGEMENTS.get(packed[-1])
-    ply = len(board.move_stack) + 1
+def _unpack(board: chess.Board, move: chess.Move, packed: dict[str, Any]) -> MoveReview:
+    people = packed["people"]
     return MoveReview(
-        ply, board, move, before, after, best, mark, reply, gap, good, people, taken, solution
+        ply=len(board.move_stack) + 1,
+        board=board,
+        move=move,
+        before=_evaluation(packed["before"]),
+        after=_evaluation(packed["after"]),
+        best_line=_moves(packed["best_line"]),
+        mark=_MARKS.get(packed["mark"]),
+        reply_line=_moves(packed["reply_line"]),
+        gap=packed["gap"],
+        also_good=_moves(packed["also_good"]),
+        people=PeopleShares(*people) if people else None,
+        taken=_moves(packed["taken"]),
+        solution=_moves(packed["solution"]),
     )
 
 
@@ -212,7 +230,7 @@ def _moves(words: str) -> tuple[chess.Move, ...]:
     return tuple(map(chess.Move.from_uci, words.split()))
 
 
-def _verdict(packed: dict[str, Any]) -> Evaluation:
+def _evaluation(packed: dict[str, Any]) -> Evaluation:
     return Evaluation(packed["score_cp"], packed["mate"], tuple(packed["wdl"]))
 
 
@@ -222,8 +240,10 @@ def review_facts(review: GameReview) -> dict[str, Any]:
     for side in chess.COLORS:
         name = chess.COLOR_NAMES[side]
         facts[name] = review.accuracy(side)
-        own = [phase for move, phase in zip(review.moves, review.phases, strict=False)
-               if move.mover == side and move.mark in BAD]  # fmt: skip
-        facts["mistakes"][name] = [own.count(phase) for phase in PHASE_NAMES]
+        counts = dict.fromkeys(PHASE_NAMES, 0)
+        for move, phase in zip(review.moves, review.phases, strict=False):
+            if move.mover == side and move.mark in BAD:
+                counts[phase] += 1
+        facts["mistakes"][name] = list(counts.values())
         facts["lapses"][name] = mistakes_of(review, side)
     return facts

@@ -18,7 +18,7 @@ from uci.library.reviews import mistake_text
 from uci.library.training import PuzzleTraining
 
 REFUTATION = Limits(nodes=20_000)  # of a wrong try
-_TOLD = 4  # plies of a refutation
+_REFUTATION_PLIES = 4  # that are told
 
 
 class PuzzleAttempt:
@@ -31,16 +31,21 @@ class PuzzleAttempt:
         self.board = puzzle.start
         self._played = len(self.board.move_stack)  # before the puzzle begins
         self.side = self.board.turn
-        self.is_over = self._is_noted = False
+        self.is_over = False
+        self._is_noted = False
         self.failed: chess.Move | None = None  # the latest try, if it was wrong
         self._training = training
-        turn = _("White to move.") if self.side == chess.WHITE else _("Black to move.")
-        told = [turn, _("Find the only good move.")]
+        self.says = self._question()
+
+    def _question(self) -> str:
+        sentences = list[str]()
         if self.board.move_stack:
-            last = board_after(self.board)
-            move = last.pop()
-            told.insert(0, _("The last move was {move}.", move=shown_moves(last.san(move))))
-        self.says = " ".join(told)
+            before = board_after(self.board)
+            move = before.pop()
+            sentences.append(_("The last move was {move}.", move=shown_moves(before.san(move))))
+        sentences.append(_("White to move.") if self.side == chess.WHITE else _("Black to move."))
+        sentences.append(_("Find the only good move."))
+        return " ".join(sentences)
 
     def play(self, move: chess.Move) -> None:
         """Try a legal move."""
@@ -58,8 +63,8 @@ class PuzzleAttempt:
             solved_at_once = not self._is_noted
             self._note(True)
             self.is_over = True
-            told = _("Solved!") if solved_at_once else _("Solved, but not at the first try.")
-            self.says = f"{told} {self._explanation}"
+            verdict = _("Solved!") if solved_at_once else _("Solved, but not at the first try.")
+            self.says = f"{verdict} {self._explanation}"
             return
         reply = chess.Move.from_uci(self.puzzle.moves[ply + 1])
         self.says = _(
@@ -79,20 +84,22 @@ class PuzzleAttempt:
         What the solution would have won is not told.
         """
         assert self.failed is not None
-        line, mate = (answer.infos[0].pv, answer.infos[0].score_mate) if answer else ([], None)
-        why = self._why(self.failed, line, mate) if line else _("it is stalemate")
-        told = [
-            _(
-                "{move} is not the move: {why}.",
-                move=shown_moves(self.board.san(self.failed)),
-                why=why,
-            )
-        ]
+        line: Sequence[chess.Move] = []
+        why = _("it is stalemate")
+        if answer is not None:
+            best = answer.infos[0]
+            line = best.pv
+            why = self._why(self.failed, line, best.score_mate)
+        move = shown_moves(self.board.san(self.failed))
+        sentences = [_("{move} is not the move: {why}.", move=move, why=why)]
         if line:
-            told.append(
-                _("{line} follows.", line=shown_moves(self.refuted.variation_san(line[:_TOLD])))
+            sentences.append(
+                _(
+                    "{line} follows.",
+                    line=shown_moves(self.refuted.variation_san(line[:_REFUTATION_PLIES])),
+                )
             )
-        self.says = " ".join([*told, _("Try again.")])
+        self.says = " ".join([*sentences, _("Try again.")])
         return line
 
     def _why(self, failed: chess.Move, line: Sequence[chess.Move], mate: int | None) -> str:
@@ -102,21 +109,19 @@ class PuzzleAttempt:
         points = balances(self.board, played, 1 + SHOWN_PLIES)
         lost = points[max(points)].reversed()
         how = motif(self.refuted, line[:SHOWN_PLIES], lost)
-        if lost.pawns > 0 and how.is_tactic:
+        if lost.pawns <= 0:
+            return _("another move is better")
+        if how.is_tactic:
             return _("loses {material} to {motif}", material=lost.text, motif=how.text)
-        return (
-            _("loses {material}", material=lost.text)
-            if lost.pawns > 0
-            else _("another move is better")
-        )
+        return _("loses {material}", material=lost.text)
 
     def give_up(self) -> None:
         """Show the solution; the puzzle counts as missed."""
         self._note(False)
         self.failed = None
         rest = [chess.Move.from_uci(text) for text in self.puzzle.moves[self._ply :]]
-        told = _("The answer: {moves}.", moves=shown_moves(self.board.variation_san(rest)))
-        self.says = f"{told} {self._explanation}"
+        solution = _("The answer: {moves}.", moves=shown_moves(self.board.variation_san(rest)))
+        self.says = f"{solution} {self._explanation}"
         for move in rest:
             self.board.push(move)
         self.is_over = True
@@ -129,8 +134,8 @@ class PuzzleAttempt:
     @property
     def _explanation(self) -> str:
         """Why the solution is good, and what the review says of the move that was played."""
-        told = [self._solution_text, mistake_text(self._training.folder, self.puzzle)]
-        return " ".join(filter(None, told))
+        own_mistake = mistake_text(self._training.folder, self.puzzle)
+        return f"{self._solution_text} {own_mistake}".strip()
 
     @property
     def _solution_text(self) -> str:
@@ -141,12 +146,16 @@ class PuzzleAttempt:
             return _("It is {mate}.", mate=mate_text(board, line, len(line) // 2 + 1))
         points = balances(board, line, len(line))
         gain = points[max(points)]
-        told = [_("A pawn is promoted.")] if gain.promotions > 0 else []
+        sentences = list[str]()
         if gain.won and gain.pawns > 0:
             how = motif(board, line, gain).text
             wins = later("It wins {material}: {how}.") if how else later("It wins {material}.")
-            told.insert(0, _(wins, material=gain.text, how=how))
-        return " ".join(told or [_("Every other move is much worse.")])
+            sentences.append(_(wins, material=gain.text, how=how))
+        if gain.promotions > 0:
+            sentences.append(_("A pawn is promoted."))
+        if not sentences:
+            sentences.append(_("Every other move is much worse."))
+        return " ".join(sentences)
 
     def _note(self, solved: bool) -> None:
         if not self._is_noted:

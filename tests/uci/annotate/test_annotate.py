@@ -13,7 +13,6 @@ import pytest
 
 from engine.search.limits import Limits
 from tests.boards import board_after
-from tests.uci.annotate.lichess_accuracy import lichess_accuracies, pgn_scores
 from tests.uci.annotate.scripted_reviews import (
     FOOLS_MATE,
     QUIET,
@@ -27,7 +26,14 @@ from tests.uci.annotate.scripted_reviews import (
     steps_of,
     valued,
 )
-from uci.annotate.accuracy import game_accuracy, phases, rating_played, win_percent, winning_cp
+from uci.annotate.accuracy import (
+    game_accuracy,
+    phases,
+    rated_moves,
+    rating_played,
+    win_percent,
+    winning_cp,
+)
 from uci.annotate.comments import add_comments, move_comment, turning_sentence
 from uci.annotate.game_page import game_section, render_game_page
 from uci.annotate.move_marks import (
@@ -91,24 +97,49 @@ def test_scores_turn_into_chances_as_on_lichess():
     assert [winning_cp(win_percent(score) / 100) for score in scores] == scores
 
 
-@pytest.mark.parametrize("seed", [0, 1, 4, 9])
-def test_accuracy_is_that_of_lichess_for_the_evaluations_in_the_pgn(seed):
+# White's scores of a game, and what Lichess's code makes of them: White's and Black's accuracy where
+# White moved first, and where Black did. https://github.com/lichess-org/lila,
+# modules/analyse/src/main/AccuracyPercent.scala
+OF_LICHESS = {
+    "15 47 33": ((100.0, 100.0), (95.3998, 88.6217)),
+    "15 41 40 79 76 225 -38 -51 -94 151 66 125 65 17 34 -290": ((75.5500, 99.4616), (64.8561, 72.6077)),
+    "15 0 36 80 51 56 -103 43 158 246 242 309 285 356 295 258 315 404 485 592 577 755 828 859 1006 902 927 850 1107 "
+    "1080 1073 1185 1300 1300 1300 827 857 865 721 697 596": ((98.6756, 92.4629), (92.5130, 85.6445)),
+    "15 26 311 384 610 441 289 324 492 479 484 306 183 140 13 -19 -2 37 -261 -446 -437 -453 -363 -397 -415 -488 -551 "
+    "-650 -637 -248 -277 -222 -334 -183 -43 -93 -104 81 172 -203 -256 -231 -62 -109 124 33 86 38 9 -11 -130 -123 -106 "
+    "-133 -80 -156 -189 32 52 39 -371 -363 -484 -445 -455 -432 -260 -92 748 753 872 1166 1225 1300 1007 997 1011 1012 "
+    "1039 885 893 609 622 518 440 406": ((87.1778, 76.3988), (85.2315, 89.5413)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("scores", "accuracies"), OF_LICHESS.items(), ids=[2, 15, 40, 85])
+def test_accuracy_is_that_of_lichess(scores, accuracies):
+    of_white_first, of_black_first = accuracies
+    scores_cp = [float(score) for score in scores.split()]
+    moves = rated_moves(scores_cp, chess.WHITE)
+    assert (game_accuracy(moves[::2]), game_accuracy(moves[1::2])) == approximately(of_white_first)
+    moves = rated_moves(scores_cp, chess.BLACK)
+    assert (game_accuracy(moves[1::2]), game_accuracy(moves[::2])) == approximately(of_black_first)
+
+
+def approximately(accuracies):
+    return pytest.approx(accuracies, abs=1e-4)
+
+
+def test_the_accuracy_of_a_review_is_that_of_its_evaluations():
+    """White's scores are -68, -68, -104 and -104, as the code of Lichess was given them."""
+    game = read("1. f3 e5 2. a3 d5 *")
+    values = [
+        {"e2e4": 0.0, "f2f3": -0.2},
+        {"e7e5": 0.2},
+        {"a2a3": -0.3, "e2e4": -0.2},
+        {"d7d5": 0.3},
+        {"e2e4": -0.3},
+    ]
+    found = review(game, ScriptedEngine(script_for(game, values)))
+    accuracies = (found.accuracy(chess.WHITE), found.accuracy(chess.BLACK))
+    assert accuracies == approximately((77.7350, 100.0))
     assert game_accuracy([]) is None
-    rng = random.Random(seed)
-    board = chess.Board()
-    script = {}
-    for _ in range(3 + 12 * seed):
-        if not any(board.legal_moves):
-            break
-        scores = sorted((rng.uniform(-1, 1) ** 3 for _ in board.legal_moves), reverse=True)
-        script[board.epd()] = {
-            move.uci(): score for move, score in zip(board.legal_moves, scores, strict=True)
-        }
-        board.push(rng.choice(list(board.legal_moves)))
-    found = review(chess.pgn.Game.from_board(board), ScriptedEngine(script))
-    expected = lichess_accuracies(pgn_scores(str(add_comments(found))))
-    for side, right in zip((chess.WHITE, chess.BLACK), expected, strict=True):
-        assert found.accuracy(side) == pytest.approx(right, abs=0.01)
 
 
 class SecondThoughts(ScriptedEngine):

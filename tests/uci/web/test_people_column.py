@@ -19,6 +19,8 @@ async def test_the_likeliest_moves_come_first(tab):
     assert (told["fen"], told["moves"][0]["san"]) == (OPENING.fen(), "Nc6")
     assert shares == sorted(shares, reverse=True)
     assert 0.8 < sum(shares) <= 1.0
+    await tab.send("people", rating=1900)
+    assert (await tab.message("people"))["moves"] != told["moves"]
 
 
 @with_board({"setup": Setup(chess.Board(), None)})

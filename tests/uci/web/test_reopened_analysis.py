@@ -2,6 +2,7 @@
 
 import asyncio
 
+import chess
 import pytest
 
 from tests.boards import games_in
@@ -129,12 +130,13 @@ UNFINISHED = """[Event "Web game"]
 def going_on(tmp_path):
     """A board on which a game of the file goes on."""
 
-    async def begin():
-        (tmp_path / "mine.pgn").write_text(UNFINISHED)
+    async def begin(text=UNFINISHED):
+        (tmp_path / "mine.pgn").write_text(text)
         board = SessionAlone(tmp_path)
         games = GamesFolder(tmp_path)
         games.refresh()
-        games_requests.go_on(board.session.games, games, games.catalogue.unfinished()["key"])
+        key = games.catalogue.find(GameQuery())[0][0]["key"]
+        games_requests.go_on(board.session.games, games, key)
         await asyncio.sleep(0)
         return board
 
@@ -151,6 +153,12 @@ async def test_a_game_that_is_continued_goes_on_where_it_stood(going_on, tmp_pat
     assert games.catalogue.unfinished() is None
     text = (tmp_path / "mine.pgn").read_text()
     assert (text.count("[Event "), "Mine." in text, "1... c5" in text) == (1, True, True)
+
+
+async def test_a_game_of_others_goes_on_with_white(going_on):
+    board = await going_on('[White "A"]\n[Black "B"]\n\n1. e4 e5 *\n')
+    assert (board.session.board_game.human, board.session.board_game.plies) == (chess.WHITE, 2)
+    board.close()
 
 
 async def test_a_game_that_left_its_file_keeps_the_name_of_that(going_on, tmp_path):
