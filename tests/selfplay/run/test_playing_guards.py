@@ -122,10 +122,11 @@ def test_the_summary_counts_games_that_were_played_through():
         game_of([0.5], 1, 1),
         game_of([0.5], -1, 1),
         game_of([0.5], 0, 0),
+        game_of([0.5], 0, -1),  # a draw after all
         game_of([0.5], 0, -1, False),
     ]
     summary = summarise(games, SETTINGS)
-    assert (summary.games, summary.drawn, summary.given_up, summary.wrong) == (4, 2, 2, 1)
+    assert (summary.games, summary.drawn, summary.given_up, summary.wrong) == (5, 3, 3, 2)
 
 
 def test_a_generation_is_played_with_guarded_settings(tmp_path):

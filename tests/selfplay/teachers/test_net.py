@@ -141,9 +141,7 @@ def test_another_architecture_is_refused_by_name(tmp_path, offset, value, text):
 WHOLE = net_bytes(SMALL)
 
 
-@pytest.mark.parametrize(
-    "data", [*(WHOLE[:length] for length in (0, 5, 14, 20, 60, -1)), WHOLE + b"\0"]
-)
+@pytest.mark.parametrize("data", [*(WHOLE[:length] for length in (0, 14, -1)), WHOLE + b"\0"])
 def test_net_file_that_is_cut_short_or_too_long_is_refused(tmp_path, data):
     with pytest.raises(NetFileError, match="expected"):
         read_bytes(tmp_path, data)
