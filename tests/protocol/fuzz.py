@@ -23,7 +23,7 @@ from engine.network.tower.tower_model import TowerConfig
 from engine.nn import dit
 from engine.options import OPTIONS
 from tests.protocol.aino_process import AinoProcess
-from tests.protocol.test_process import read_cases
+from tests.protocol.test_session import read_cases
 
 BATCH = 200  # lines between checks
 CONVERSATION = 4_000  # lines to one process: every new one is set options before it is loaded
@@ -55,7 +55,7 @@ MODEST = {"hash_mib": 64, "threads": 4, "move_overhead_ms": 30}
 # which came first.
 MISFITS = ("sparse", "optimistic", "soft", "opponent", "q", "st")
 NOISES = ("", "", "", "", " ?", " depth x")  # what may stand behind the limits of a search
-BAD_VALUES = ("", "x", "-1", "1e99", "nan", "true false", "<empty>")
+BAD_VALUES = ("", "x", "-1000000", "1e99", "nan", "true false", "<empty>")
 
 
 class Files:
@@ -78,7 +78,7 @@ class Files:
         )
 
     def choices(self, field):
-        """Values for an option that is a text; for the net the first two are good."""
+        """Values for an option that is a text."""
         bad = [str(self.missing), str(self.empty), str(self.broken), ""]
         return {
             "weights_file": ["<default>", str(self.tower), *bad[:3]],
@@ -96,9 +96,7 @@ class Mixer:
         self.refused = False  # whether the last position was
         self.board = chess.Board()
         self.asked = []  # the position of each `go`, and its best moves
-        self.evaluator, self.net = "auto", "<default>"  # as last set to something that exists
-        self.preset = "aino"
-        self.net_is_good = True
+        self.evaluator = "auto"
         self.chess960 = False
         self.standard = True  # whether the position can be read without Chess960
         self.bad_positions = [command for command, _ in read_cases("bad_positions.txt")]
@@ -159,14 +157,10 @@ class Mixer:
         if option.type == "button":
             return f"setoption name {option.name}"
         if option.type != "string" and self.rng.randrange(12) == 0:
-            return f"setoption name {option.name} value {self._bad(option)}"
+            return f"setoption name {option.name} value {self.rng.choice(BAD_VALUES)}"
         value = self._value(option)
         self._note(option, value)
         return f"setoption name {option.name} value {value or '<empty>'}"
-
-    def _bad(self, option):
-        """A value that must be refused."""
-        return "-1000000" if option.type == "spin" else self.rng.choice(BAD_VALUES)
 
     def _value(self, option):
         rng = self.rng
@@ -188,27 +182,14 @@ class Mixer:
         """What the option must lead to."""
         if option.field == "evaluator":
             self.evaluator = value
-        elif option.field == "preset":
-            self.preset = value
-        elif option.field == "weights_file":
-            self.net_is_good = value in self.files.choices("weights_file")[:2]
-            self.net = value if self.net_is_good else self.net
         elif option.field == "chess960":
             self.chess960 = value == "true"
             if self.standard or self.chess960:
                 self.board.chess960 = self.chess960
 
     def evaluators(self):
-        """The evaluators that may be in use; a net that is refused leaves the one before, whichever
-        that was.
-        """
-        if self.evaluator != "auto":
-            return {self.evaluator}
-        if not self.net_is_good:
-            return {"sparse", "hybrid", "network"}
-        if self.net == "<default>":
-            return {"sparse"}
-        return {"network"} if self.preset == "lc0" else {"hybrid"}
+        """The evaluators that may be in use: of which kind `auto` is, the net decides."""
+        return {"sparse", "hybrid", "network"} if self.evaluator == "auto" else {self.evaluator}
 
     # ---- positions ----
 
@@ -276,7 +257,7 @@ def check_batch(engine, mixer, lines):
     mixer.standard = True
     mixer.refused = False
     names = [line.split()[1].rstrip(":") for line in seen if line.startswith("evaluator ")]
-    assert names[-1] in mixer.evaluators(), (names[-1], mixer.evaluator, mixer.net)
+    assert names[-1] in mixer.evaluators(), (names[-1], mixer.evaluator)
     assert len(best_moves) == len(mixer.asked) - first, (len(best_moves), len(mixer.asked) - first)
     for move, (position, allowed) in zip(best_moves, mixer.asked[first:], strict=True):
         assert move in (allowed or ["(none)"]), (move, position, allowed)
@@ -291,7 +272,7 @@ def read_to_mark(engine):
     return seen
 
 
-def converse(lines, seed, report=lambda text: None):
+def converse(lines, seed):
     """Send this many lines, with a new process every few thousand.
 
     Raises AssertionError when an engine misbehaves.
@@ -310,8 +291,8 @@ def converse(lines, seed, report=lambda text: None):
                 engine.send("quit")
                 assert engine.finish() == (0, "")
             searches += len(mixer.asked)
-            report(f"{end} lines, {time.monotonic() - begun:.0f} s")
-    report(f"{lines} lines, {searches} searches, {time.monotonic() - begun:.0f} s: no fault")
+            print(f"{end} lines, {time.monotonic() - begun:.0f} s", flush=True)
+    print(f"{lines} lines, {searches} searches, {time.monotonic() - begun:.0f} s: no fault")
 
 
 def main():
@@ -319,7 +300,7 @@ def main():
     parser.add_argument("--lines", type=int, default=100_000, metavar="N")
     parser.add_argument("--seed", type=int, default=1, metavar="N")
     given = parser.parse_args()
-    converse(given.lines, given.seed, lambda text: print(text, flush=True))
+    converse(given.lines, given.seed)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from uci.protocol.serve import CommandsAhead, read_lines
 from uci.protocol.words import Writer
 
 PROMPTLY_S = 60.0
+LONG_LINE = 1 << 20  # bytes
 UNREAD = 100  # answers to `uci`, more than a pipe holds
 
 
@@ -103,7 +104,34 @@ def test_a_command_does_not_wait_for_answers_that_nobody_reads():
     writing.join()
 
 
-# ---- names of files ------------------------------------------------------------------------------
+# ---- bytes and names of files ------------------------------------------------------------------------------
+
+
+STREAMS = {
+    "bytes that are no text": (b"\xff\xfe\x80 go\xc3\n", ["unknown command: € goÃ"]),
+    "a long line": (b"x" * LONG_LINE + b"\n\n\r\n", ["unknown command: " + "x" * 200]),
+    "the mark of UTF-8, and zeros": (
+        b"\xef\xbb\xbfisready\n\0isready\r\n\0isready\0\n",
+        ["readyok"] * 3,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", STREAMS)
+def test_a_stream_of_any_bytes_is_read(case):
+    sent, answers = STREAMS[case]
+    assert answers_to(sent) == answers
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16-le", "utf-16"])
+def test_words_in_the_encodings_of_other_guis_are_read(encoding):
+    assert answers_to("Müller\n".encode(encoding)) == ["unknown command: Müller"]
+
+
+def answers_to(sent):
+    talk = Conversation()
+    talk.say(*read_lines(io.BytesIO(sent)))
+    return [line.removeprefix("info string ") for line in talk.lines]
 
 
 def options_after(line):
