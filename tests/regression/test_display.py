@@ -63,12 +63,6 @@ def test_more_lines_leave_a_search_by_lc0s_rules_alone():
     assert more == one
 
 
-def test_more_lines_leave_alpha_beta_out_of_a_game():
-    with alone(ATTACK, MaterialEvaluator(), multi_pv=3) as player:
-        player.search(Limits(white_time_ms=2000, black_time_ms=2000))
-        assert player._runner.tactical_priors is None
-
-
 def test_more_lines_leave_only_the_shortest_wins_of_a_solved_ending():
     """With three lines, bishop and knight against king was drawn by the clock."""
     board = chess.Board("8/8/8/3k4/8/8/8/KBN5 w - - 0 1")

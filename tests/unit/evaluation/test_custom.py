@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import weakref
+from functools import partial
 from types import SimpleNamespace
 
 import chess
@@ -68,19 +69,8 @@ def test_probabilities_of_legal_moves_follow_the_logits():
     assert set(policy) == set(board.legal_moves)
     assert sum(policy.values()) == pytest.approx(1)
     assert list(policy.values()) == sorted(policy.values(), reverse=True)
-    with pytest.raises(
-        ShapeError, match=r"expected logits \[1858\], found \[1, 1858\]: .* such as logits\[0\]"
-    ):
-        legal_policy(board, np.zeros((1, POLICY_SIZE)))  # an IndexError
-
-
-@pytest.mark.parametrize(
-    "shapes", [((1, 10), (1, 3)), ((1, 1858), (3,)), ((1, 1858),), ((1, 1858), (1, 3), (1,), (1,))]
-)
-def test_outputs_of_another_shape_are_refused(shapes):
-    leaves = leaves_of([chess.Board()])
-    with pytest.raises(ShapeError, match=r"expected logits \[1, 1858\]"):
-        PlanesEvaluator(lambda planes: [np.zeros(shape) for shape in shapes]).evaluate(leaves, 1)
+    with pytest.raises(ShapeError, match=r"found \[1, 1858\]: .* such as logits\[0\]"):
+        legal_policy(board, LOGITS)  # an IndexError
 
 
 MODULE = """
@@ -183,6 +173,9 @@ def test_what_is_no_evaluator_is_said_and_leaves_no_thread(place, says):
 # ---- networks that are wrong ---------------------------------------------------------------------
 
 
+LOGITS = np.zeros((1, POLICY_SIZE))
+
+
 def answering(logits=0.0, wdl=(0.2, 0.5, 0.3), plies=None, kind=np.float32):
     """A network that says the same of every position."""
 
@@ -196,57 +189,51 @@ def answering(logits=0.0, wdl=(0.2, 0.5, 0.3), plies=None, kind=np.float32):
     return network
 
 
-def of(evaluator, nodes=40):
-    with Engine(EngineOptions(threads=2, hash_mib=8), evaluator) as engine:
-        return search_nodes(engine, nodes)
-
-
 @pytest.mark.parametrize("batch", [0, -3, "32", 32.0, None, True, np.float32(4)])
 def test_a_batch_that_is_no_number_of_positions_is_refused(batch):
     network = answering()
     network.batch = batch
     with pytest.raises(ConfigError, match=r"batch is .*expected a whole number of at least 1"):
         PlanesEvaluator(network)
-    with pytest.raises(ConfigError, match="expected a whole number of at least 1"):
-        GuestEvaluator(SimpleNamespace(round_size=batch, needs_planes=False), Guest("own"))
 
 
-@pytest.mark.parametrize(
-    "network",
-    [
-        answering(wdl=(np.nan, 0.5, 0.5)),
-        answering(wdl=(0.2, 0.2, 0.2)),
-        answering(wdl=(3.1, -0.4, 1.7)),  # Logits, where chances belong.
-        answering(logits=np.nan),
-        answering(logits=1e300, kind=np.float64),
-        answering(plies=np.nan),
-        lambda planes: None,
-        lambda planes: [[0.0, [1.0]], [0.3]],
-        lambda planes: {
-            "policy": np.zeros((len(planes), POLICY_SIZE)),
-            "wdl": np.zeros((len(planes), 3)),
-        },
-        lambda planes: [np.zeros((len(planes), POLICY_SIZE), complex), np.zeros((len(planes), 3))],
-        lambda planes: sys.exit(3),
-        lambda planes: 1 / 0,
-    ],
-)
-def test_answers_that_cannot_be_used_end_one_search_alone(
-    network,
-):
-    broken = [True]
+# What a network answers, and what is said of it.
+WRONG = {
+    "a chance that is no number": (answering(wdl=(np.nan, 0.5, 0.5)), "chances"),
+    "chances that do not add up": (answering(wdl=(0.2, 0.2, 0.2)), "chances"),
+    "logits in place of chances": (answering(wdl=(3.1, -0.4, 1.7)), "chances"),
+    "a logit that is no number": (answering(logits=np.nan), "logits"),
+    "a logit beyond float32": (answering(logits=1e300, kind=np.float64), "logits"),
+    "plies that are no number": (answering(plies=np.nan), "plies left"),
+    "nothing": (lambda planes: None, "NoneType: expected logits"),
+    "lists of all lengths": (lambda planes: [[0.0, [1.0]], [0.3]], "list: expected"),
+    "a dictionary": (lambda planes: dict.fromkeys(("policy", "wdl")), "dict: expected"),
+    "complex numbers": (answering(kind=complex), "list: expected"),
+    "too few logits": (lambda planes: (np.zeros((1, 10)), np.zeros((1, 3))), "expected logits"),
+    "chances of a position": (lambda planes: (LOGITS, np.zeros(3)), "expected logits"),
+    "one output": (lambda planes: (LOGITS,), "expected logits"),
+    "four outputs": (lambda planes: (LOGITS, np.zeros((1, 3)), [0], [0]), "expected logits"),
+    "an end": (lambda planes: sys.exit(3), "SystemExit"),
+    "an error": (lambda planes: 1 / 0, "ZeroDivisionError"),
+}
 
-    def sometimes(planes):
-        return network(planes) if broken[0] else answering()(planes)
 
-    guest = Guest("somebodys:Net")
-    evaluator = PlanesEvaluator(sometimes, guest)
+@pytest.mark.parametrize("case", WRONG)
+def test_an_answer_that_cannot_be_used_is_refused(case):
+    network, words = WRONG[case]
+    with pytest.raises(AinoError, match=words):
+        PlanesEvaluator(network).evaluate(leaves_of([chess.Board()]), 1)
+
+
+def test_a_wrong_answer_ends_one_search_alone():
+    network = SimpleNamespace(answer=answering(wdl=(0.2, 0.2, 0.2)))
+    evaluator = PlanesEvaluator(lambda planes: network.answer(planes), Guest("somebodys:Net"))
     with alone(evaluator=evaluator) as engine:
         engine._owns_evaluator = True  # With a cache, as by its name.
         engine._prepare()
-        with pytest.raises(EvaluatorError, match=r"somebodys:Net|the network"):
+        with pytest.raises(EvaluatorError, match="somebodys:Net"):
             search_nodes(engine, 40)
-        broken[0] = False
+        network.answer = answering()
         result = search_nodes(engine, 40)
         assert result.nodes == 40
         assert sum(result.infos[0].wdl) == pytest.approx(1000, abs=1)
@@ -258,18 +245,15 @@ def test_answers_that_cannot_be_used_end_one_search_alone(
         answering(kind=np.float64),
         answering(wdl=(0.3333, 0.3333, 0.3333)),
         answering(plies=-0.25),  # As a regression may say of a mate.
-        lambda planes: [np.zeros((POLICY_SIZE, len(planes))).T, np.full((3, len(planes)), 1 / 3).T],
-        lambda planes: [[[0] * POLICY_SIZE] * len(planes), [(0, 1, 0)] * len(planes)],
-        lambda planes: (
-            np.full((len(planes), POLICY_SIZE), -np.inf),
-            np.full((len(planes), 3), 1 / 3),
-        ),
+        answering(logits=-np.inf),
+        lambda planes: [np.zeros((POLICY_SIZE, 1)).T, np.full((3, 1), 1 / 3).T],
+        lambda planes: [[[0] * POLICY_SIZE], [(0, 1, 0)]],
     ],
 )
 def test_numbers_in_other_forms_are_taken(network):
-    result = of(PlanesEvaluator(network))
-    assert result.nodes == 40
-    assert all(child.moves_left >= 0.0 for child in result.children)
+    leaves = leaves_of([chess.Board()])
+    PlanesEvaluator(network).evaluate(leaves, 1)
+    assert leaves.moves_left[0] >= 0.0
 
 
 def test_an_evaluator_of_a_library_is_checked_too():
@@ -278,16 +262,17 @@ def test_an_evaluator_of_a_library_is_checked_too():
             super().evaluate(leaves, count)
             leaves.wdl[:count] = (0.0, -1.0, 2.0)
 
-    class Nothing(FlatEvaluator):
-        round_size = 0
-
-    with pytest.raises(EvaluatorError, match="stand-in"):
-        of(Wrong())
+    with alone(evaluator=Wrong()) as engine, pytest.raises(EvaluatorError, match="stand-in"):
+        search_nodes(engine, 40)
+    evaluator = SimpleNamespace(round_size=0, needs_planes=False)
     with pytest.raises(ConfigError, match="round_size is 0"):
-        of(Nothing())
+        GuestEvaluator(evaluator, Guest("own"))
 
 
-def test_a_network_that_never_answers_ends_its_search_alone(monkeypatch):
+@pytest.mark.parametrize(
+    "limits", [Limits(infinite=True), Limits(movetime_ms=20), Limits(ponder=True)]
+)
+def test_a_network_that_never_answers_ends_its_search_alone(limits, monkeypatch):
     monkeypatch.setattr(guest_thread, "PATIENCE_S", 0.1)
     answer = threading.Event()
 
@@ -296,19 +281,13 @@ def test_a_network_that_never_answers_ends_its_search_alone(monkeypatch):
         return answering()(planes)
 
     with alone(evaluator=PlanesEvaluator(slow)) as engine:
-        for limits in (
-            Limits(infinite=True),
-            Limits(movetime_ms=20),
-            Limits(white_time_ms=100),
-            Limits(ponder=True),
-        ):
-            job = engine.start(limits)
-            if limits.infinite or limits.ponder:
-                time.sleep(0.2)
-                assert not job.done()
-                job.stop()
-            with pytest.raises(EvaluatorError, match="has not answered"):
-                job.result(120)
+        job = engine.start(limits)
+        if limits.movetime_ms is None:
+            time.sleep(0.2)
+            assert not job.done()
+            job.stop()
+        with pytest.raises(EvaluatorError, match="has not answered"):
+            job.result(120)
         answer.set()
         assert search_nodes(engine, 40).nodes == 40
 
@@ -331,40 +310,24 @@ def test_a_class_that_is_never_made_is_given_up(monkeypatch):
         load_custom("somebodys_module:Never")
 
 
-def failed_with(held):
-    """Let a user's code fail with an object in its hands."""
+@pytest.mark.parametrize("is_given_up", [False, True])
+def test_a_thread_that_waits_keeps_nothing_alive(is_given_up):
+    """The last error and its traceback, or the last order, stayed alive until the next one."""
 
-    def fails():
-        mine = held
+    def fails(mine):
         raise ValueError(len(mine))
 
-    guest = Guest("own")
-    with pytest.raises(EvaluatorError):
-        guest.ask(fails)
-    return guest
-
-
-def cancelled_with(held):
-    """Give up what a user's code was asked for before it could begin."""
-    guest = Guest("own")
-    started = threading.Event()
-    begin = threading.Event()
-    first = guest._order(lambda: started.set() or begin.wait())
-    started.wait()
-    guest._order(lambda: held).cancel()
-    begin.set()
-    first.result(10)
-    return guest
-
-
-@pytest.mark.parametrize("leave", [failed_with, cancelled_with])
-def test_a_thread_that_waits_keeps_nothing_alive(leave):
-    """The last error and its traceback, or the last order, stayed alive until the next one."""
     held = {1, 2, 3}
     gone = threading.Event()
     weakref.finalize(held, gone.set)
-    guest = leave(held)
-    del held
+    guest = Guest("own")
+    begin = threading.Event()
+    guest._order(begin.wait)
+    order = guest._order(partial(fails, held))
+    if is_given_up:
+        order.cancel()
+    begin.set()
+    del held, order
     assert becomes_true(lambda: gc.collect() is None or gone.is_set())
     guest.end()
 
@@ -372,17 +335,12 @@ def test_a_thread_that_waits_keeps_nothing_alive(leave):
 @pytest.mark.usefixtures("somewhere")
 def test_kernels_are_compiled_without_somebodys_code():
     options = EngineOptions(evaluator="somebodys_module:Net", weights_file="somebodys.dit")
-    place = place_of(options, "own")
-    choice = json.loads(place.choice)
-    assert "somebodys_module" not in place.choice
-    assert "somebodys.dit" not in place.choice
-    assert load_custom(choice["evaluator"]).name == "own"
-    network = answering()
-    asked = []
-    with alone(
-        evaluator=PlanesEvaluator(lambda planes: asked.append(0) or network(planes))
-    ) as engine:
+    choice = place_of(options, "own").choice
+    assert "somebodys" not in choice
+    assert load_custom(json.loads(choice)["evaluator"]).name == "own"
+    network = Advisor()
+    with alone(evaluator=PlanesEvaluator(network)) as engine:
         engine.warm_up()
-        assert not asked
+        assert not network.sizes
         search_nodes(engine, 10)
-        assert asked
+        assert network.sizes

@@ -16,12 +16,12 @@ from engine.search.search_tree_state import restrict_root
 from engine.search.tree import forgetting
 from engine.search.tree.arrays import CANNOT_SHRINK, EXPANDED, NODES, ROOT, SHRINKS, VALUED
 from engine.search.visit_loop import Runner
+from tests.boards import board_after
 from tests.unit.search.trees import (
     POSITIONS,
     FlatEvaluator,
     alone,
     assert_whole,
-    search_nodes,
     search_on,
     searched,
     tree_fingerprint,
@@ -35,11 +35,19 @@ def make_room(tree):
         pass
 
 
-def new_reporter(search):
-    order = SearchRequest(
-        chess.Board(POSITION), Limits(), EngineOptions(), np.random.default_rng(1), 0.0
-    )
-    return Reporter(search, order, None, 111.0)
+def best_line(search):
+    board = chess.Board(POSITION)
+    request = SearchRequest(board, Limits(), EngineOptions(), np.random.default_rng(1), 0.0)
+    return Reporter(search, request, None, 111.0).read()[0][0].pv
+
+
+def slices_of_room(search):
+    """Make room to the end, in how many slices."""
+    slices = 0
+    while search.needs_room:
+        search.make_room()
+        slices += 1
+    return slices
 
 
 @pytest.mark.parametrize("evaluator", [MaterialEvaluator(), FlatEvaluator()])
@@ -58,7 +66,7 @@ def test_a_full_tree_learns_on(evaluator):
 def test_what_was_used_least_recently_gives_way():
     search = searched(POSITION, 2000)
     tree = search.tree
-    before = {name: getattr(tree, name)[:3000].copy() for name in ("visits", "value_sum")}
+    root = tree.nodes[ROOT].copy()
     root_visits = search.root().visits
     used = int(tree.counters[NODES])
     newest = int(tree.used_at[:used].max())
@@ -66,26 +74,20 @@ def test_what_was_used_least_recently_gives_way():
     kept = int(tree.counters[NODES])
     assert 0.3 * used < kept < 0.7 * used
     assert (search.root().visits == root_visits).all()
-    assert (tree.visits[ROOT], tree.value_sum[ROOT]) == (
-        before["visits"][ROOT],
-        before["value_sum"][ROOT],
-    )
+    assert tree.nodes[ROOT][["visits", "value_sum"]] == root[["visits", "value_sum"]]
     nodes = tree.nodes[tree.order[:kept]]
-    states, stamps = nodes["state"], nodes["used_at"]
-    closed = (states == VALUED) & (nodes["visits"] > 1)
-    assert closed.any()
-    still_open = (states == EXPANDED) & (nodes["lower"] != nodes["upper"])
+    closed = (nodes["state"] == VALUED) & (nodes["visits"] > 1)
+    still_open = (nodes["state"] == EXPANDED) & (nodes["lower"] != nodes["upper"])
+    stamps = nodes["used_at"]
     assert stamps[closed].max() < stamps[still_open].min() <= newest
     assert_whole(search, adds_up=False)
 
 
 def test_a_tree_that_cannot_shrink_goes_on_as_it_is():
-    search = searched(POSITION, 100)
-    tree = search.tree
-    tree.used_at[: tree.counters[NODES]] = 7  # Everything is as recent as the root.
-    # And everything is decided.
-    tree.lower[1 : tree.counters[NODES]] = tree.upper[1 : tree.counters[NODES]]
+    tree = searched(POSITION, 100).tree
     used = int(tree.counters[NODES])
+    tree.used_at[:used] = 7  # Everything is as recent as the root.
+    tree.lower[1:used] = tree.upper[1:used]  # And everything is decided.
     make_room(tree)
     assert tree.counters[CANNOT_SHRINK] == 1
     assert tree.counters[NODES] == used
@@ -95,40 +97,35 @@ def test_a_tree_that_cannot_shrink_goes_on_as_it_is():
 def test_a_move_played_while_the_tree_makes_room_keeps_its_subtree(monkeypatch, slices):
     monkeypatch.setattr(forgetting, "SLICE", 50)
     search = searched(POSITION, 900, room=1500)
-    info = new_reporter(search).read()[0][0]
+    move = best_line(search)[0]
     visits = search.root().visits[search.root().order()[0]]
     search.make_room()
     for _ in range(slices):
         if search.needs_room:
             search.make_room()
-    assert search.set_position(stack_after(*info.pv[:1]))
+    assert search.set_position(stack_after(move))
     assert search.visits == visits
     search.finish_making_room()
     assert_whole(search)
 
 
 def stack_after(*moves):
-    board = chess.Board(POSITION)
-    for move in moves:
-        board.push(move)
-    return stack_from_board(board)
+    return stack_from_board(board_after(map(str, moves), POSITION))
 
 
 def test_the_rest_of_the_tree_goes_in_slices_after_a_move(monkeypatch):
     search = searched(POSITION, 1000)
     monkeypatch.setattr(forgetting, "SLICE", 30)
-    info = new_reporter(search).read()[0][0]
+    line = best_line(search)
     used = int(search.tree.counters[NODES])
-    assert search.set_position(stack_after(info.pv[0]))
+    assert search.set_position(stack_after(line[0]))
     assert search.tree.counters[NODES] == used
-    before = new_reporter(search).read()[0][0].pv
     visits = search.root().visits
     slices = 0
-    assert before[:3] == info.pv[1:4]
     while search.needs_room:
+        assert best_line(search)[:3] == line[1:4]
         search.make_room()
         assert (search.root().visits == visits).all()
-        assert new_reporter(search).read()[0][0].pv[:3] == before[:3]
         assert search.new_visits == 0
         slices += 1
     assert slices > 50
@@ -138,10 +135,10 @@ def test_the_rest_of_the_tree_goes_in_slices_after_a_move(monkeypatch):
 
 def test_a_move_played_before_the_one_before_is_done_with_leaves_no_trace(monkeypatch):
     monkeypatch.setattr(forgetting, "SLICE", 50)
-    trees = []
-    for slices in (*range(0, 200, 9), 100_000):
+    trees = set()
+    for slices in (*range(0, 200, 36), 100_000):
         search = searched(POSITION, 3000)
-        moves = new_reporter(search).read()[0][0].pv
+        moves = best_line(search)
         assert search.set_position(stack_after(*moves[:1]))
         for _ in range(slices):
             if search.needs_room:
@@ -149,8 +146,8 @@ def test_a_move_played_before_the_one_before_is_done_with_leaves_no_trace(monkey
         assert search.set_position(stack_after(*moves[:2]))
         search.finish_making_room()
         assert_whole(search)
-        trees.append(tree_fingerprint(search))
-    assert len(set(trees)) == 1
+        trees.add(tree_fingerprint(search))
+    assert len(trees) == 1
 
 
 def test_moves_left_out_leave_nothing_in_a_tree_that_gets_full():
@@ -171,26 +168,13 @@ def test_moves_left_out_leave_nothing_in_a_tree_that_gets_full():
 
 def test_a_restricted_root_forgets_what_other_moves_were_worth():
     search = searched(POSITION, 3000)
-    order = search.root().order()
-    q = search.root().q
-    visits = search.root().visits
-    left = order[1:3]
+    before = search.root()
+    left = before.order()[1:3]
     own = search.own_value[0]
-    restrict_root(search, search.root().moves[left])
-    assert search.visits == 1 + visits[left].sum()
-    assert search.root().position.q == pytest.approx(
-        (own + (q * visits)[left].sum()) / search.visits
-    )
-
-
-def test_a_mate_that_is_left_out_is_not_the_roots_value():
-    with alone("6k1/5ppp/8/8/8/8/8/R3K1R1 w - - 0 1", MaterialEvaluator()) as engine:
-        assert search_nodes(engine, 1).infos[0].score_mate == 1
-        moves = tuple(chess.Move.from_uci(text) for text in ("g1h1", "e1e2"))
-        result = engine.search(Limits(nodes=300, searchmoves=moves))
-        assert result.infos[0].score_mate is None
-        assert result.root.q < 1.0
-        assert_whole(engine._search)
+    restrict_root(search, before.moves[left])
+    assert search.visits == 1 + before.visits[left].sum()
+    worth = own + (before.q * before.visits)[left].sum()
+    assert search.root().position.q == pytest.approx(worth / search.visits)
 
 
 @pytest.mark.parametrize("visits", [0, 1, 300])
@@ -222,11 +206,7 @@ def test_a_stop_is_heard_while_a_large_table_of_transpositions_is_emptied(monkey
     assert search.tree.table.any()
     search.clear()
     search.set_position(stack_from_board(chess.Board()))  # Clears again.
-    slices = 0
-    while search.needs_room:
-        search.make_room()
-        slices += 1
-    assert slices > len(search.tree.table) // 1000
+    assert slices_of_room(search) > len(search.tree.table) // 1000
     assert not search.tree.table.any()
     search_on(search, 500)
     assert tree_fingerprint(search) == tree_fingerprint(searched(chess.STARTING_FEN, 500))
@@ -237,11 +217,7 @@ def test_what_a_small_tree_leaves_in_a_large_table_is_taken_out_alone(monkeypatc
     monkeypatch.setattr(forgetting, "FILL_SLICE", 1)
     search = searched(chess.STARTING_FEN, 500)
     search.clear()
-    slices = 0
-    while search.needs_room:
-        search.make_room()
-        slices += 1
-    assert slices <= 2
+    assert slices_of_room(search) <= 2
     assert not search.tree.table.any()
 
 

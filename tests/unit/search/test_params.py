@@ -21,19 +21,14 @@ from tests.unit.search.trees import IN_KERNEL, alone, searched, small_tree
 
 
 @pytest.mark.plain
-def test_the_deviation_of_few_values_is_near_the_typical_one():
+@pytest.mark.parametrize("values", [np.array([0.5]), np.array([0.9, -0.9] * 500)])
+def test_the_deviation_of_few_values_is_near_the_typical_one(values):
     tree = small_tree([0.8, 0.2])
-    tree.visits[ROOT] = 1
-    tree.value_sum[ROOT] = 0.5
-    tree.square_sum[ROOT] = 0.25
-    assert deviation.py_func(tree, ROOT) == pytest.approx(TYPICAL_DEVIATION)
-    values = np.array([0.9, -0.9] * 500)
     tree.visits[ROOT] = len(values)
     tree.value_sum[ROOT] = values.sum()
-    tree.square_sum[ROOT] = (values**2).sum()
-    expected = np.sqrt(
-        (TYPICAL_DEVIATION**2 * DEVIATION_VISITS + (values**2).sum()) / (DEVIATION_VISITS + 999)
-    )
+    tree.square_sum[ROOT] = squares = (values**2).sum()
+    spread = TYPICAL_DEVIATION**2 * DEVIATION_VISITS + squares - values.sum() ** 2 / len(values)
+    expected = np.sqrt(spread / (DEVIATION_VISITS + len(values) - 1))
     assert deviation.py_func(tree, ROOT) == pytest.approx(expected)
 
 

@@ -40,18 +40,6 @@ def test_edges_stay_in_order_where_noise_changes_their_priors(share):
     assert tree.prior[:5].sum() == pytest.approx(1.0)
 
 
-def test_selection_weighs_value_against_exploration():
-    tree = small_tree([0.5, 0.3, 0.2])
-    visit(tree, ROOT, 0, -0.2)
-    # Q + U of the visited edge against first-play urgency + U of the next one, by the formulas.
-    scale = 1.3 * math.sqrt(1)
-    visited = -0.2 + scale * 0.5 / 2
-    fresh = -tree.value_sum[ROOT] / 2 - 0.33 * math.sqrt(0.5) + scale * 0.3
-    assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == int(fresh > visited)
-    tree.q[0] = 0.9
-    assert select_edge.py_func(tree, PARAMS, ROOT, 0.0) == 0
-
-
 def test_a_visited_move_behind_untried_ones_by_prior_is_still_looked_at():
     tree = small_tree([0.5, 0.3, 0.2])
     hint.py_func(tree, ROOT, np.uint16(2), np.float32(0.6))
@@ -104,9 +92,9 @@ def test_an_unvisited_move_scores_its_first_play_urgency():
     s = np.zeros(3, np.float32)
     visit(tree, ROOT, 0, 0.4)
     score_edges.py_func(tree, PARAMS, ROOT, 0.0, u, s)
-    urgency = 0.4 / 2 - PARAMS.fpu_reduction * np.sqrt(tree.prior[0])
-    assert s[1:] - u[1:] == pytest.approx(urgency, abs=1e-6)
-    assert s[0] - u[0] == pytest.approx(0.4, abs=1e-6)
+    assert u == pytest.approx([1.3 * 0.5 / 2, 1.3 * 0.3, 1.3 * 0.2])
+    urgency = 0.4 / 2 - 0.33 * math.sqrt(0.5)
+    assert s - u == pytest.approx([0.4, urgency, urgency], abs=1e-6)
 
 
 @pytest.mark.parametrize(("q", "longer"), [(0.95, -1), (-0.95, 1)])
