@@ -11,15 +11,15 @@ import numpy as np
 from selfplay.data.label_rows import LabelRows
 from selfplay.families.policy.sparse_sampler import LabelSampler, new_sparse_batch
 from selfplay.records import label_folder
-from selfplay.records.label_folder import LabelFolder, Published, composition, fields_of
-from selfplay.records.packed import SCORED_WORDS, VALUE_WORDS, pack_row
+from selfplay.records.label_folder import LabelFolder, Published, composition
+from selfplay.records.packed import VALUE_WORDS
 from selfplay.teachers.net_file import NNUE_VERSION, NetShape, read_stockfish_net
 from tests.hardening.broken_files import Target
-from tests.selfplay.teachers.nets import net_bytes, random_positions
+from tests.selfplay.teachers.nets import material_labels, net_bytes
 
 SMALL = NetShape(features=11, width=16, buckets=2)
-VALUE_BYTES = VALUE_WORDS * 8
-N_ROWS = 6
+N_ROWS = 12
+TOTALS = struct.Struct("<IQQ")
 
 
 def teacher_nets():
@@ -37,36 +37,30 @@ def teacher_nets():
 
 
 def label_rows():
-    """Label folders as one file: the totals and the rows are mutated."""
-    return Target("labels", ".labels", (_folder_bytes(),), read_labels, (b"\xff" * 8, bytes(16)))
-
-
-def _folder_bytes():
-    """The totals, and rows of both kinds."""
-    rows = random_positions(2 * N_ROWS, 3)
-    values, scored = (np.zeros((N_ROWS, words), np.uint64) for words in (VALUE_WORDS, SCORED_WORDS))
-    for i in range(N_ROWS):
-        pack_row(rows[i], np.int64(i), np.int64(77 + i), np.int64(0), np.int64(16), values[i])
-        pack_row(
-            rows[N_ROWS + i], np.int64(-i), np.int64(77 + i), np.int64(9), np.int64(2), scored[i]
-        )
-        scored[i, VALUE_WORDS:] = i * 0x0001_0304_0000_0705
-    totals = Published(chunks=1, values=N_ROWS, scored=N_ROWS)
-    return struct.pack("<IQQ", *astuple(totals)) + values.tobytes() + scored.tobytes()
+    """A label folder as one file: the totals and the rows are mutated."""
+    with TemporaryDirectory() as name:
+        folder = Path(name) / "labels"
+        material_labels(folder, N_ROWS)
+        labels = LabelFolder(folder)
+        totals = TOTALS.pack(*astuple(labels.published))
+        sample = totals + labels.values.tobytes() + labels.scored.tobytes()
+    return Target("labels", ".labels", (sample,), read_labels, (b"\xff" * 8, bytes(16)))
 
 
 def read_labels(path):
-    data = path.read_bytes().ljust(20, b"\0")
-    totals = Published(*struct.unpack_from("<IQQ", data))
-    rows = data[20:]
-    end_of_values = min(len(rows), totals.values * VALUE_BYTES)
+    data = path.read_bytes().ljust(TOTALS.size, b"\0")
+    totals = Published(*TOTALS.unpack_from(data))
+    end_of_values = TOTALS.size + totals.values * VALUE_WORDS * 8
+    files = {
+        label_folder.FOLDER_SETTINGS: b"{}",
+        label_folder.PUBLISHED: json.dumps(asdict(totals)).encode(),
+        label_folder.VALUES_FILE: data[TOTALS.size : end_of_values],
+        label_folder.SCORED_FILE: data[end_of_values:],
+    }
     with TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / label_folder.FOLDER_SETTINGS).write_text(json.dumps({}))
-        (folder / label_folder.PUBLISHED).write_text(json.dumps(asdict(totals)))
-        (folder / label_folder.VALUES_FILE).write_bytes(rows[:end_of_values])
-        (folder / label_folder.SCORED_FILE).write_bytes(rows[end_of_values:])
-        labels = LabelFolder(folder)
+        for file, content in files.items():
+            (Path(name) / file).write_bytes(content)
+        labels = LabelFolder(Path(name))
         labels.verify()
         for part in (labels.values, labels.scored):
             composition(part)
@@ -74,4 +68,3 @@ def read_labels(path):
                 numbers = np.arange(len(part))
                 batch = new_sparse_batch(len(part))
                 LabelSampler(LabelRows(name, part)).fill(numbers, np.full(len(part), -1), batch)
-                fields_of(part)

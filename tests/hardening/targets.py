@@ -5,7 +5,6 @@ from tests.hardening import game_targets, label_targets, net_targets, text_targe
 TARGETS = {
     "fen": text_targets.fen,
     "pgn": text_targets.pgn,
-    "pgn-packed": text_targets.packed_pgn,
     "epd": text_targets.epd,
     "puzzles": text_targets.puzzles,
     "zip": text_targets.zipped_openings,

@@ -38,9 +38,8 @@ def fill(folder, rng):
     for number in range(FILES):
         games = [rng.choice(STANDING) + rng.choice(pool) for _ in range(rng.randrange(1, 5))]
         line_end, encoding = rng.choice(ENCODINGS)
-        text = "\n\n".join(games) + rng.choice(["", "\n", "\n\n"])
-        text = text.replace("\r\n", "\n").replace("\n", line_end)
-        (folder / f"{number}.pgn").write_bytes(text.encode(encoding, errors="replace"))
+        text = ("\n\n".join(games) + rng.choice(["", "\n", "\n\n"])).replace("\r", "")
+        (folder / f"{number}.pgn").write_text(text, encoding, "replace", newline=line_end)
 
 
 def edit(game, rng):
@@ -63,65 +62,47 @@ def text_of(path):
     return SourceText(path, 0, 1 << 30).text if path.exists() else b""
 
 
-def rows(games):
+def content(games):
+    """Where the games stand, and what is shown of them."""
     found, total = games.catalogue.find(GameQuery())
-    return total, [(row["file"], row["copies"]) for row in found]
+    shown = [(row["file"], row["copies"]) for row in found]
+    places = {(game.file.name, game.place) for game in games.catalogue._games.values()}
+    return places, total, shown
 
 
-def places(games):
-    return {(game.file.name, game.place) for game in games.catalogue._games.values()}
+def change(games, rng):
+    """Edit or delete a game, and see that nothing else has changed; whether that was refused."""
+    key = rng.choice(sorted(games.catalogue._games))
+    game = games.catalogue.game(key)
+    path = games.path_of(game)
+    others = {file: file.read_bytes() for file in path.parent.glob("*.pgn") if file != path}
+    before = text_of(path)
+    text = before[game.place.begin : game.place.end]
+    if rng.random() < 0.6:
+        after = edited(games, key, text, rng)
+    else:
+        games.delete([key])
+        after = None if key in games.catalogue._games else b""
+    expected = text if after is None else after
+    assert text_of(path) == before[: game.place.begin] + expected + before[game.place.end :]
+    assert {file: file.read_bytes() for file in others} == others
+    return after is None
 
 
-class ChangedFolder:
-    """A folder, and what was done there."""
-
-    def __init__(self, folder, rng):
-        self.folder = folder
-        self.rng = rng
-        self.done = dict.fromkeys(["edited", "deleted", "refused"], 0)
-        fill(folder, rng)
-        self.games = GamesFolder(folder)
-        self.games.refresh()
-
-    def change(self):
-        """Edit or delete a game."""
-        key = self.rng.choice(sorted(self.games.catalogue._games))
-        place = self.games.catalogue.game(key).place
-        path = self.games.path_of(self.games.catalogue.game(key))
-        others = {file: file.read_bytes() for file in self.folder.glob("*.pgn") if file != path}
-        before = text_of(path)
-        after = self.edited(key) if self.rng.random() < 0.6 else self.deleted(key)
-        if after is None:
-            self.done["refused"] += 1
-            after = before[place.begin : place.end]
-        assert text_of(path) == before[: place.begin] + after + before[place.end :]
-        assert {file: file.read_bytes() for file in others} == others
-
-    def edited(self, key):
-        """Edit a game; return its text then, None where that is refused."""
-        game = self.games.game(key)
-        place = self.games.catalogue.game(key).place
-        before = text_of(self.games.path_of(self.games.catalogue.game(key)))
-        is_plain = read(before[place.begin : place.end]) == str(game)
-        edit(game, self.rng)
-        try:
-            listed = self.games.rewrite(key, game)
-        except DataError:
-            return None
-        place = self.games.catalogue.game(key).place
-        after = text_of(listed.path)[place.begin : place.end]
-        assert str(self.games.game(key)) == str(game)
-        assert not is_plain or read(after) == str(game)
-        self.done["edited"] += 1
-        return after
-
-    def deleted(self, key):
-        """Delete a game; return what is left of it, None where that is refused."""
-        self.games.delete([key])
-        if key in self.games.catalogue._games:
-            return None
-        self.done["deleted"] += 1
-        return b""
+def edited(games, key, text, rng):
+    """Edit a game; return its text then, None where that is refused."""
+    game = games.game(key)
+    is_plain = read(text) == str(game)
+    edit(game, rng)
+    try:
+        listed = games.rewrite(key, game)
+    except DataError:
+        return None
+    place = games.catalogue.game(key).place
+    after = text_of(listed.path)[place.begin : place.end]
+    assert str(games.game(key)) == str(game)
+    assert not is_plain or read(after) == str(game)
+    return after
 
 
 def read(text):
@@ -129,14 +110,18 @@ def read(text):
     return str(chess.pgn.read_game(io.StringIO(text.decode())))
 
 
+def read_folder(folder):
+    games = GamesFolder(folder)
+    games.refresh()
+    return games
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_change_of_a_game_touches_nothing_else(seed, tmp_path, monkeypatch):
     monkeypatch.setattr(games_folder, "_PART", 100)
-    folder = ChangedFolder(tmp_path, random.Random(seed))
-    for _change in range(CHANGES):
-        folder.change()
-    fresh = GamesFolder(tmp_path)
-    fresh.refresh()
-    assert places(folder.games) == places(fresh)
-    assert rows(folder.games) == rows(fresh)
-    assert folder.done["refused"] < CHANGES / 4
+    rng = random.Random(seed)
+    fill(tmp_path, rng)
+    games = read_folder(tmp_path)
+    refused = sum(change(games, rng) for _ in range(CHANGES))
+    assert content(games) == content(read_folder(tmp_path))
+    assert refused < CHANGES / 4

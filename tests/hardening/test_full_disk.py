@@ -108,6 +108,7 @@ WRITERS = {
     "teach": (("--teacher", "@teacher.nnue", "--out", "@taught", "--count", 99, "--chunk-rows", 999, "--filter-mib", 1,
                "--data", "@two.pgn"), 3000, "taught"),
     "export": (("@run", "--pgn", "@games.pgn"), FULL, "games.pgn"),
+    "loop": (("@loop", "--generations", 1), FULL, "loop"),
     "suite": (("@suite.epd", "--nodes", 20, "--engine", ENGINE, "--json", "@out.json"), FULL, "out.json"),
     "pretrain": (("--data", "@two.pgn", "--net", "16x1", "--batch", 32, "--positions", 32, "--run", "@toy",
                   "--out", "@toy.dit"), FULL, "cache"),
@@ -161,23 +162,17 @@ def engine(most_bytes, *flags, threads=1):
     return EngineProcess(limited.command(*command, RLIMIT_AS=most_bytes))
 
 
-def test_hash_that_does_not_fit_leaves_the_net():
-    with engine(ENOUGH) as process:
+@pytest.mark.parametrize(("is_loaded", "word"), [(False, "Hash 256"), (True, "keeping")])
+def test_hash_that_does_not_fit_is_refused_and_leaves_the_net(is_loaded, word):
+    with engine(ENOUGH, threads=2) as process:
+        if is_loaded:
+            process.ready()
         process.send(f"setoption name Hash value {LARGEST_HASH}")
-        told = process.ready()
-        assert any("does not fit into memory" in line and "Hash 256" in line for line in told), told
+        told = " ".join(process.ready())
+        assert "does not fit into memory" in told
+        assert word in told
         process.send("position startpos", "eval")
         assert not process.read_until("priors:")[-2].startswith("evaluator material")
-        assert scored(process.go("startpos", "nodes 50"))
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-def test_hash_that_does_not_fit_any_more_is_refused_between_searches(threads):
-    with engine(ENOUGH, "--evaluator", "material", "--hash-mib", "16", threads=threads) as process:
-        process.ready()
-        process.send(f"setoption name Hash value {LARGEST_HASH}")
-        told = process.ready()
-        assert any("does not fit into memory" in line and "keeping" in line for line in told), told
         lines = process.go("startpos", "nodes 5000")  # enough for all threads to be asked
         assert scored(lines)
         assert not any("search failed" in line for line in lines)

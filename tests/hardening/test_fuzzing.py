@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from engine.errors import AinoError, DataError
+from engine.errors import AinoError
 from engine.native.aligned_arrays import keep_freed_memory
 from tests.hardening.broken_files import Target, broken
 from tests.hardening.targets import TARGETS
@@ -147,11 +147,3 @@ def test_a_fault_is_found(fault, bounds, error, told, monkeypatch, tmp_path):
         monkeypatch.setitem(globals(), name, value)
     with pytest.raises(error, match=told):
         fuzz(planted(fault), tmp_path, 3)
-
-
-def test_a_reader_that_refuses_a_good_sample_fails_the_check(tmp_path):
-    def refuse(path):
-        raise DataError(str(path))
-
-    with pytest.raises(DataError):
-        fuzz(Target("planted", ".txt", (b"good",), refuse), tmp_path, 1)

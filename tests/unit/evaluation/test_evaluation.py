@@ -2,11 +2,9 @@
 
 import hashlib
 
-import chess
 import numpy as np
 import pytest
 
-from engine.board.convert import stack_from_board
 from engine.errors import ConfigError, NetFileError
 from engine.evaluation import (
     HybridEvaluator,
@@ -14,9 +12,8 @@ from engine.evaluation import (
     NetworkEvaluator,
     SparseEvaluator,
     make_evaluator,
-    new_leaf_batch,
 )
-from engine.evaluation.leaf_batches import fill_leaf
+from engine.evaluation.leaf_batches import leaves_of
 from engine.files import dit_file
 from engine.network import manifest as manifest_file
 from engine.network import weights
@@ -27,6 +24,7 @@ from engine.network.tower.tower_model import TowerConfig
 from engine.network.tower.tower_play import FusedTower
 from engine.network.weights import default_net_path
 from engine.nn import dit
+from tests.boards import random_game
 from tests.unit.network.fused_tower import fused
 
 CONFIG = TowerConfig(
@@ -52,26 +50,18 @@ MAKERS = {
 }
 
 
-def sample_batch(count=LEAVES):
+def sample_batch():
     rng = np.random.default_rng(2)
-    leaves = new_leaf_batch(count)
-    board = chess.Board()
-    for leaf in range(count):
-        fill_leaf(leaves, leaf, stack_from_board(board))
-        moves = list(board.legal_moves)
-        board.push(moves[rng.integers(len(moves))])
-        if board.is_game_over():
-            board = chess.Board()
-    return leaves
+    return leaves_of([random_game(rng, plies) for plies in range(LEAVES)])
 
 
 def answers(leaves, leaf):
-    n = leaves.n_moves[leaf]
-    return (
-        leaves.logits[leaf, :n].tobytes(),
-        leaves.wdl[leaf].tobytes(),
-        leaves.moves_left[leaf].tobytes(),
+    outputs = (
+        leaves.logits[leaf, : leaves.n_moves[leaf]],
+        leaves.wdl[leaf],
+        leaves.moves_left[leaf],
     )
+    return [output.tobytes() for output in outputs]
 
 
 @pytest.fixture(params=list(MAKERS))
@@ -88,26 +78,21 @@ def make(request):
         evaluator.close()
 
 
-def test_outputs_are_probabilities(make):
-    leaves = sample_batch()
-    evaluator = make()
-    evaluator.evaluate(leaves, LEAVES)
-    assert evaluator.round_size % 8 == 0
-    assert np.all(np.abs(leaves.wdl[:LEAVES].sum(axis=1) - 1) < 1e-5)
-    assert np.all(leaves.wdl[:LEAVES] >= 0)
-    assert np.all(leaves.moves_left[:LEAVES] >= 0)
-    for leaf in range(LEAVES):
-        assert np.all(np.isfinite(leaves.logits[leaf, : leaves.n_moves[leaf]]))
-        assert np.ptp(leaves.logits[leaf, : leaves.n_moves[leaf]]) > 0 or leaves.n_moves[leaf] == 1
-
-
-@pytest.mark.parametrize("count", [0, 11])
-def test_only_the_asked_for_leaves_are_written(make, count):
+@pytest.mark.parametrize("count", [0, 11, LEAVES])
+def test_outputs_of_the_asked_for_leaves_are_probabilities(make, count):
     leaves = sample_batch()
     leaves.wdl[:] = -1
-    make(2).evaluate(leaves, count)
-    assert np.all(leaves.wdl[:count] >= 0)
+    evaluator = make(2)
+    evaluator.evaluate(leaves, count)
+    assert evaluator.round_size % 8 == 0
     assert np.all(leaves.wdl[count:] == -1)
+    assert leaves.wdl[:count].sum(axis=1) == pytest.approx(np.ones(count), abs=1e-5)
+    assert np.all(leaves.wdl[:count] >= 0)
+    assert np.all(leaves.moves_left[:count] >= 0)
+    for leaf in range(count):
+        logits = leaves.logits[leaf, : leaves.n_moves[leaf]]
+        assert np.all(np.isfinite(logits))
+        assert np.ptp(logits) > 0 or len(logits) == 1
 
 
 def test_a_leafs_bits_do_not_depend_on_threads_or_company(make):
@@ -126,16 +111,15 @@ def test_a_leafs_bits_do_not_depend_on_threads_or_company(make):
 
 @pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
 def test_hybrid_blends_the_values_alone(weight):
-    batches = [sample_batch(8) for _ in range(3)]
     network = NetworkEvaluator(small_net())
-    evaluators = (network, MaterialEvaluator(), HybridEvaluator(network, weight))
-    for leaves, evaluator in zip(batches, evaluators, strict=True):
-        evaluator.evaluate(leaves, 8)
+    batches = []
+    for evaluator in (network, MaterialEvaluator(), HybridEvaluator(network, weight)):
+        batches.append(sample_batch())
+        evaluator.evaluate(batches[-1], LEAVES)
         evaluator.close()
     network, material, hybrid = batches
-    np.testing.assert_allclose(
-        hybrid.wdl, (1 - weight) * network.wdl + weight * material.wdl, atol=1e-6
-    )
+    blend = (1 - weight) * network.wdl + weight * material.wdl
+    np.testing.assert_allclose(hybrid.wdl, blend, atol=1e-6)
     np.testing.assert_array_equal(hybrid.logits, network.logits)
     np.testing.assert_array_equal(hybrid.moves_left, network.moves_left)
 
@@ -155,10 +139,6 @@ def net_folder(tmp_path, monkeypatch):
     for module in (weights, manifest_file):
         monkeypatch.setattr(module, "SHIPPED", tmp_path)
     return tmp_path
-
-
-def test_the_manifest_names_the_default_net(net_folder):
-    assert default_net_path() == net_folder / "small.dit"
 
 
 def test_the_net_that_learned_alone_goes_by_its_name(net_folder):
@@ -206,50 +186,50 @@ def test_a_faulty_net_folder_says_what_is_wrong(net_folder, change, message):
         default_net_path()
 
 
-def test_a_net_is_read_once(net_folder, monkeypatch):
+def test_the_net_that_the_manifest_names_is_read_once(net_folder, monkeypatch):
     read = []
     monkeypatch.setattr(
         weights, "load_tensors", lambda path: read.append(path) or dit_file.load_tensors(path)
     )
-    assert isinstance(weights.load_net(net_folder / "small.dit"), FusedTower)
+    assert isinstance(weights.load_net(default_net_path()), FusedTower)
     assert read == [net_folder / "small.dit"]
 
 
-def test_evaluators_are_made_by_name_and_family(net_folder, tmp_path):
-    sparse = tmp_path / "sparse.dit"
-    dit.save(sparse, SparseNetwork(SparseConfig(128), np.random.default_rng(1)), dtype="float16")
-    tower = net_folder / "small.dit"
-    for name, path, found in (
-        ("network", tower, "network"),
-        ("hybrid", tower, "hybrid"),
-        ("auto", tower, "hybrid"),
-        ("network", sparse, "sparse"),
-        ("sparse", sparse, "sparse"),
-        ("auto", sparse, "sparse"),
-    ):
-        evaluator = make_evaluator(name, path)
-        assert evaluator.name == found
-        evaluator.close()
-    with pytest.raises(NetFileError, match="expected a tower"):
-        make_evaluator("hybrid", sparse)
-    with pytest.raises(NetFileError, match="expected a sparse network"):
-        make_evaluator("sparse", tower)
-
-
 @pytest.mark.parametrize(
-    ("name", "path", "error", "message"),
+    ("name", "file", "found"),
     [
-        *(
-            (name, path, NetFileError, r"nowhere\.dit")
-            for name in ("network", "hybrid", "auto")
-            for path in ("nowhere.dit", "~nobody-of-that-name/nowhere.dit")
-        ),
-        ("oracle", None, ConfigError, "'oracle': expected one of auto, network, material, hybrid"),
+        ("network", "small.dit", "network"),
+        ("hybrid", "small.dit", "hybrid"),
+        ("auto", "small.dit", "hybrid"),
+        ("network", "sparse.dit", "sparse"),
+        ("sparse", "sparse.dit", "sparse"),
+        ("auto", "sparse.dit", "sparse"),
+        ("hybrid", "sparse.dit", "expected a tower"),
+        ("sparse", "small.dit", "expected a sparse network"),
     ],
 )
-def test_what_cannot_be_made_is_an_error(name, path, error, message):
-    with pytest.raises(error, match=message):
+def test_evaluators_are_made_by_name_and_family(net_folder, name, file, found):
+    network = SparseNetwork(SparseConfig(128), np.random.default_rng(1))
+    dit.save(net_folder / "sparse.dit", network, dtype="float16")
+    if found.startswith("expected"):
+        with pytest.raises(NetFileError, match=found):
+            make_evaluator(name, net_folder / file)
+    else:
+        evaluator = make_evaluator(name, net_folder / file)
+        assert evaluator.name == found
+        evaluator.close()
+
+
+@pytest.mark.parametrize("name", ["network", "hybrid", "auto"])
+@pytest.mark.parametrize("path", ["nowhere.dit", "~nobody-of-that-name/nowhere.dit"])
+def test_a_net_that_is_nowhere_is_an_error(name, path):
+    with pytest.raises(NetFileError, match=r"nowhere\.dit"):
         make_evaluator(name, path)
+
+
+def test_an_unknown_evaluator_is_an_error():
+    with pytest.raises(ConfigError, match="'oracle': expected one of auto, network, material"):
+        make_evaluator("oracle", None)
 
 
 def test_hybrid_refuses_a_weight_that_is_no_share():

@@ -9,8 +9,8 @@ import pytest
 from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import BLACK, SIDE
 from engine.board.movegen import Targets, generate, generate_some
+from engine.evaluation.leaf_batches import leaves_of
 from engine.evaluation.material import CHECK_DEPTH, MaterialEvaluator, write_wdl
-from engine.evaluation.protocol import new_leaf_batch
 from engine.tactics.classical import evaluate, game_phase
 from engine.tactics.quiescence import (
     MATE_CP,
@@ -44,15 +44,12 @@ def boards():
 
 def policy(board):
     """Probabilities of the legal moves by SAN at policy temperature 1."""
-    leaves = new_leaf_batch(1)
-    evaluator = MaterialEvaluator()
-    row = leaves.rows[0] = row_from_board(board)
-    count = leaves.n_moves[0] = generate(row, leaves.moves[0])
-    evaluator.evaluate(leaves, 1)
-    evaluator.close()
-    odds = np.exp(leaves.logits[0, :count] - leaves.logits[0, :count].max())
-    names = [board.san(decode_move(row, int(move))) for move in leaves.moves[0, :count]]
-    return dict(zip(names, odds / odds.sum(), strict=True))
+    leaves = leaves_of([board])
+    MaterialEvaluator().evaluate(leaves, 1)
+    count = leaves.n_moves[0]
+    odds = np.exp(leaves.logits[0, :count])
+    moves = [decode_move(leaves.rows[0], int(move)) for move in leaves.moves[0, :count]]
+    return dict(zip(map(board.san, moves), odds / odds.sum(), strict=True))
 
 
 def test_colours_are_treated_alike(boards):
@@ -222,13 +219,12 @@ def test_sensible_moves_get_the_higher_prior(fen, likely, unlikely):
 
 
 def test_wdl_is_a_distribution_that_favours_the_side_ahead():
-    wdl = np.zeros(3, np.float32)
-    before = -1.1
-    for score in (-MATE_CP, -900, -300, -50, 0, 50, 300, 900, MATE_CP):
-        write_wdl(score, wdl)
-        assert wdl.sum() == pytest.approx(1, abs=1e-6)
-        assert np.all(wdl >= 0)
-        assert wdl[0] - wdl[2] > before
-        before = wdl[0] - wdl[2]
-    write_wdl(220, wdl)
-    assert wdl[0] - wdl[2] == pytest.approx(0.5, abs=0.01)
+    scores = (-MATE_CP, -900, -300, -50, 0, 50, 300, 900, MATE_CP)
+    wdl = np.zeros((len(scores), 3), np.float32)
+    for score, chances in zip(scores, wdl, strict=True):
+        write_wdl(score, chances)
+    assert wdl.sum(axis=1) == pytest.approx(np.ones(len(scores)), abs=1e-6)
+    assert wdl.min() >= 0
+    assert np.all(np.diff(wdl[:, 0] - wdl[:, 2]) > 0)
+    write_wdl(220, wdl[0])
+    assert wdl[0, 0] - wdl[0, 2] == pytest.approx(0.5, abs=0.01)

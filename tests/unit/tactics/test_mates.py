@@ -45,12 +45,13 @@ def start_of_mate(board, moves):
     return None if found < 0 else decode_move(row, found)
 
 
-def test_a_mate_in_four_is_found_in_exactly_four():
+@pytest.mark.parametrize(("moves", "length"), [(3, 0), (4, 4), (5, 4)])
+def test_a_mate_in_four_is_found_in_exactly_four(moves, length):
     row = row_from_board(chess.Board("3r3k/6pp/8/6N1/2Q5/8/8/6K1 w - - 0 1"))
-    found = [mating_start(row, np.int64(moves), new_mate_space()) for moves in (3, 4, 5)]
-    assert [moves for _, moves in found] == [0, 4, 4]
-    assert found[0][0] < 0
-    assert decode_move(row, found[1][0]).uci() == "g5f7"  # the smothered mate's checks
+    start, found = mating_start(row, np.int64(moves), new_mate_space())
+    assert found == length
+    assert (start >= 0) == (length > 0)
+    assert not length or decode_move(row, start).uci() == "g5f7"  # the smothered mate's checks
 
 
 def test_a_bare_king_mates_nobody():
@@ -73,7 +74,7 @@ def hunted_king(rng):
 def test_mates_in_two_are_those_of_brute_force():
     rng = random.Random(4)
     found = 0
-    for number in range(200):
+    for number in range(100):
         board = odd_position(rng) if number % 2 else hunted_king(rng)
         if not 0 < board.legal_moves.count() <= 45:
             continue
@@ -83,7 +84,7 @@ def test_mates_in_two_are_those_of_brute_force():
             found += 1
             board.push(start)
             assert board.is_checkmate() or all_mated(board, 1)
-    assert found >= 5
+    assert found >= 3
 
 
 MATES_IN_TWO = [
@@ -143,22 +144,18 @@ def test_a_mating_move_is_found_exactly_where_there_is_one():
     rng = np.random.default_rng(5)
     moves = np.zeros(MAX_MOVES, np.uint16)
     mates = 0
-    for game in range(30):
+    for game in range(12):
         board = chess.Board.from_chess960_pos(int(rng.integers(960))) if game % 2 else chess.Board()
         while not board.is_game_over() and board.ply() < 120:
             row = row_from_board(board)
             count = np.int64(generate(row, moves))
             found = int(mating_move(row, moves, count, np.empty_like(row), np.zeros_like(moves)))
             decoded = [decode_move(row, int(move), board.chess960) for move in moves[:count]]
-            mating = [
-                at
-                for at, move in enumerate(decoded)
-                if board.gives_check(move) and board.san(move)[-1] == "#"
-            ]
-            assert found == (mating[0] if mating else -1), board.fen()
+            mating = [move for move in decoded if board.san(move)[-1] == "#"]
+            assert mating[:1] == ([decoded[found]] if found >= 0 else []), board.fen()
             mates += bool(mating)
             board.push(decoded[int(rng.integers(count))])
-    assert mates > 8
+    assert mates > 3
 
 
 def test_a_win_that_is_set_aside_stays_a_win_while_the_root_tells_of_the_others():
