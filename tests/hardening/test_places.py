@@ -13,40 +13,7 @@ import pytest
 from engine.files.atomic import atomic_write, sync_folder
 from engine.native import jit
 from selfplay.main import main as aino_train
-from tests.hardening.test_full_disk import MATERIAL
-from tests.protocol.aino_process import COMMAND, ROOT, EngineProcess
-
-NOWHERE = Path("/proc/nowhere")  # nobody, root neither, can make a file there
-
-no_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="the system has no /proc")
-
-
-NOBODY = "~nobody-of-that-name"  # a home folder that is none
-READ_ONLY = {"HOME": str(NOWHERE), "XDG_CONFIG_HOME": str(NOWHERE)}
-
-
-@no_proc
-@pytest.mark.parametrize(
-    ("folders", "options", "told"),
-    [
-        (READ_ONLY, {"LogFile": "/proc/nowhere/log"}, "cannot write the log file"),
-        ({"XDG_CONFIG_HOME": NOBODY, "APPDATA": NOBODY}, {"Evaluator": "auto", "WeightsFile": f"{NOBODY}/net.dit"},
-         f"{NOBODY}/net.dit"),
-    ],
-)  # fmt: skip
-def test_an_engine_whose_user_has_no_folders_plays(folders, options, told):
-    """The end of its input came with `go`, and on a busy machine the search had said nothing yet."""
-    cache = jit.cache_base()
-    if cache is None:
-        pytest.skip("no kernel cache here")
-    places = {**folders, "AINO_CACHE_DIR": str(cache.parent)}
-    with EngineProcess([*COMMAND, *MATERIAL], places) as engine:
-        engine.send(*(f"setoption name {name} value {value}" for name, value in options.items()))
-        told_lines = engine.ready() + engine.go("startpos", "nodes 20")
-        engine.close_input()
-        assert engine.finish() == (0, "")
-    assert told in "\n".join(told_lines)
-
+from tests.protocol.aino_process import ROOT
 
 # ---- links and folders that a file is written through --------------------------------------------
 

@@ -47,22 +47,21 @@ def busy(monkeypatch):
         yield hearing, pipe
 
 
-def test_quit_does_not_wait_for_the_engine(busy):
+@pytest.mark.parametrize(
+    ("sent", "heard"),
+    [
+        (b"quit\n", ["stop", "leave"]),
+        (b"stop\n", ["stop"]),
+        (None, ["stop", "leave"]),  # the GUI is gone
+    ],
+)
+def test_what_ends_a_search_does_not_wait_for_the_command_before_it(busy, sent, heard):
     hearing, pipe = busy
-    pipe.write(b"quit\n")
-    wait_until(lambda: hearing.heard == ["stop", "leave"])
-
-
-def test_a_gui_that_is_gone_ends_the_engine_at_once(busy):
-    hearing, pipe = busy
-    pipe.close()
-    wait_until(lambda: hearing.heard == ["stop", "leave"])
-
-
-def test_stop_does_not_wait_for_the_command_before_it(busy):
-    hearing, pipe = busy
-    pipe.write(b"stop\n")
-    wait_until(lambda: hearing.heard == ["stop"])
+    if sent is None:
+        pipe.close()
+    else:
+        pipe.write(sent)
+    wait_until(lambda: hearing.heard == heard)
 
 
 def test_a_script_that_quits_in_its_last_line_gets_its_answers():

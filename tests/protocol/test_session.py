@@ -13,10 +13,12 @@ import pytest
 from engine.board.fen import parse_fen
 from engine.options import EngineOptions
 from engine.player import Engine
+from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from tests.boards import board_after
 from tests.protocol.fake_engine import Conversation, FakeEngine
 from uci.protocol import answer
+from uci.protocol.answer import Answer
 from uci.protocol.words import Writer
 
 MATED = "fen rnb1kbnr/pppp1ppp/8/4p3/6Pq/5P2/PPPPP2P/RNBQKBNR w KQkq - 1 3"
@@ -143,30 +145,16 @@ def test_clear_hash_during_a_search_waits_for_the_next(talk):
 
 
 def test_the_current_move_is_named_when_it_changes():
-    told = [
-        (500, "e2e4"),
-        (1000, "e2e4"),
-        (2000, "e2e4"),
-        (3000, "d2d4"),
-        (4000, "d2d4"),
-        (5000, "e2e4"),
-    ]
-
-    class Teller(FakeEngine):
-        def search(self, limits, on_info=None, job=None):
-            for ms, move in told:
-                info = self._info(chess.Move.from_uci(move), 1)
-                on_info([replace(info, time_ms=ms, current_move=info.pv[0], current_number=1)])
-            return super().search(limits, None, job)
-
-    talk = Conversation(Teller)
-    talk.say("go nodes 1")
-    talk.wait_for("bestmove")
-    assert [line.split()[4] for line in talk.lines if " currmove " in line] == [
-        "e2e4",
-        "d2d4",
-        "e2e4",
-    ]
+    output = io.StringIO()
+    found = Answer(None, chess.Board(), Limits(), False, EngineOptions(), Writer(output))
+    moves = ("e2e4", "e2e4", "e2e4", "d2d4", "d2d4", "e2e4")
+    for ms, text in zip((500, 1000, 2000, 3000, 4000, 5000), moves, strict=True):
+        move = chess.Move.from_uci(text)
+        info = FakeEngine(EngineOptions())._info(move, 1)
+        found._say([replace(info, time_ms=ms, current_move=move, current_number=1)])
+    lines = output.getvalue().splitlines()
+    named = [line.split()[4] for line in lines if " currmove " in line]
+    assert named == ["e2e4", "d2d4", "e2e4"]
 
 
 def test_a_search_shows_its_current_move_and_statistics_before_the_best_move(monkeypatch):

@@ -33,12 +33,12 @@ def longest_win(material, tables):
     )
 
 
-def best_defence(board, tables):
+def best_defence(board, plies_to_win):
     """The move after which the winner needs most plies; one that draws, if the winner let it."""
     plies = {}
     for move in list(board.legal_moves):
         board.push(move)
-        plies[move] = tables.probe_dtz(board) if not board.is_insufficient_material() else -1
+        plies[move] = -1 if board.is_insufficient_material() else plies_to_win(board)
         board.pop()
     draws = [move for move, distance in plies.items() if distance <= 0]
     return draws[0] if draws else max(plies, key=lambda move: plies[move])
@@ -49,7 +49,9 @@ def play_out(player, board, tables):
     player.new_game()
     while not (board.is_game_over() or board.halfmove_clock >= 100 or board.is_repetition(3)):
         board.push(
-            engine_move(player, board) if board.turn == chess.WHITE else best_defence(board, tables)
+            engine_move(player, board)
+            if board.turn == chess.WHITE
+            else best_defence(board, tables.probe_dtz)
         )
     return board.is_checkmate()
 

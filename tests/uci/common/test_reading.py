@@ -136,7 +136,7 @@ def test_what_is_no_position_is_told(words, message):
     [
         (TWO_GAMES, 3, None, "expected 3 games or more, found 2"),
         (TWO_GAMES, 0, None, "from 1"),
-        (TWO_GAMES, None, 9, "ply 9: the game has 3"),
+        (TWO_GAMES, 1, 9, "ply 9: the game has 3"),
         (TWO_GAMES + "\n" + BROKEN_GAME, 3, None, r"games\.pgn:\d+:\d+: .*illegal"),
         ("dear diary\n", None, None, "no game"),
         ("", None, None, "no game"),
@@ -156,7 +156,7 @@ def test_a_damaged_game_ends_early_and_keeps_no_other_from_being_read(games):
     assert [read_game(games, number).headers["White"] for number in (2, 3, None)] == ["A", "C", "C"]
     with pytest.raises(DataError, match="expected 4 games or more, found 3"):
         read_game(games, 4)
-    damaged = next(read_every_game(games))
+    _, damaged, *_ = read_every_game(games)
     assert len(list(damaged.game.mainline_moves())) == 2
 
 

@@ -188,7 +188,7 @@ def test_info_tells_what_a_network_is(net, name, told, capsys, monkeypatch):
 def test_info_is_told_to_programs(net, capsys):
     assert main(["net", "info", "--json", str(net)]) == 0
     info = json.loads(capsys.readouterr().out)
-    assert (info["format"], info["bytes"]) == ("dit", net.stat().st_size)
+    assert (info["format"], info["size"]) == ("dit", net.stat().st_size)
     model = CONFIG.build(default_rng(0))
     assert info["parameters"] == sum(array.size for array in model.named_parameters().values())
 

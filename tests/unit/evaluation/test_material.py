@@ -148,55 +148,53 @@ def test_quiescence_is_bounded():
         space.nodes[0] = 0
 
 
-def test_forcing_moves_match_python_chess(boards):
+def is_direct_check(board, move):
+    """Whether the moved piece itself gives check."""
+    king = chess.BB_SQUARES[board.king(not board.turn)]
+    after = board.copy(stack=False)
+    after.push(move)
+    return bool(after.attacks_mask(move.to_square) & king)
+
+
+@pytest.mark.parametrize("with_checks", [False, True])
+def test_forcing_moves_match_python_chess(boards, with_checks):
+    """Captures, promotions and quiet direct checks, in the order of all moves."""
+    moves = np.zeros(218, np.uint16)
     for board in boards:
         row = row_from_board(board)
-        moves = np.zeros(218, np.uint16)
+        every = [decode_move(row, int(code)) for code in moves[: generate(row, moves)]]
         theirs = row[BLACK - int(row[SIDE])]
-        for with_checks in (False, True):
-            count = generate_some(
-                row, Targets(*map(np.uint64, forcing_targets(row, theirs, with_checks))), moves
-            )
-            found = [decode_move(row, int(code)) for code in moves[:count]]
-            every = [decode_move(row, int(code)) for code in moves[: generate(row, moves)]]
-            assert found == [move for move in every if move in found]
-            forcing = {m for m in board.legal_moves if board.is_capture(m) or m.promotion}
-            assert set(found) >= forcing
-            quiet = set(found) - forcing
-            assert all(board.gives_check(m) for m in quiet)
-            assert with_checks or not quiet
-            missed = (
-                {m for m in board.legal_moves if board.gives_check(m)} - set(found)
-                if with_checks
-                else set()
-            )
-            king = chess.BB_SQUARES[board.king(not board.turn)]
-            for move in missed:  # discovered checks and castling
-                after = board.copy(stack=False)
-                after.push(move)
-                assert not after.attacks_mask(move.to_square) & king or board.is_castling(move)
+        targets = Targets(*map(np.uint64, forcing_targets(row, theirs, with_checks)))
+        count = generate_some(row, targets, moves)
+        assert [decode_move(row, int(code)) for code in moves[:count]] == [
+            move
+            for move in every
+            if board.is_capture(move)
+            or move.promotion
+            or (with_checks and is_direct_check(board, move))
+        ]
+
+
+WORTH = {
+    None: 0,
+    chess.PAWN: 100,
+    chess.KNIGHT: 320,
+    chess.BISHOP: 330,
+    chess.ROOK: 500,
+    chess.QUEEN: 950,
+}
 
 
 def test_gains_of_single_moves_match_python_chess(boards):
-    values = {
-        chess.PAWN: 100,
-        chess.KNIGHT: 320,
-        chess.BISHOP: 330,
-        chess.ROOK: 500,
-        chess.QUEEN: 950,
-    }
+    moves = np.zeros(218, np.uint16)
     for board in boards:
         row = row_from_board(board)
-        moves = np.zeros(218, np.uint16)
         for code in moves[: generate(row, moves)]:
             move = decode_move(row, int(code))
-            captured = (
-                chess.PAWN if board.is_en_passant(move) else board.piece_type_at(move.to_square)
-            )
-            gain = values[captured] if captured and not board.is_castling(move) else 0
-            gain += 850 if move.promotion == chess.QUEEN else 0
+            captured = board.piece_type_at(move.to_square) if board.is_capture(move) else None
+            gain = 100 if board.is_en_passant(move) else WORTH[captured]
             if move.promotion in (None, chess.QUEEN):
-                assert immediate_gain(row, code) == gain
+                assert immediate_gain(row, code) == gain + 850 * bool(move.promotion)
 
 
 @pytest.mark.parametrize(

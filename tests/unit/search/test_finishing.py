@@ -1,7 +1,6 @@
 """A limited level wins what people of its rating win, and plays on as before otherwise."""
 
 import chess
-import numpy as np
 import pytest
 
 from engine.options import EngineOptions
@@ -10,44 +9,25 @@ from engine.search.limits import Limits
 from engine.search.move_choice import SearchRequest
 from engine.tactics.solved_endings import probe
 from tests.boards import random_positions
+from tests.regression.test_endings import best_defence
 from tests.unit.search.trees import alone, search_nodes
 
 MOST_ELO = 2700
 
 
-def longest_defence(board, rng):
-    """A move after which the mate is farthest, or a draw if there is one."""
-    plies = {}
-    for move in list(board.legal_moves):
-        board.push(move)
-        known = (
-            (0, 0)
-            if board.is_stalemate() or board.is_insufficient_material()
-            else probe(board, to_mate=True)
-        )
-        plies[move] = abs(known[1]) if known[0] else 1000
-        board.pop()
-    return rng.choice([move for move in plies if plies[move] == max(plies.values())])
-
-
 @pytest.mark.parametrize(("elo", "letters"), [(500, "KQk"), (500, "KRRk"), (1600, "KRk")])
 def test_levels_win_what_people_win(elo, letters):
     """Of rook against king, levels up to 1600 had won none of seven."""
-    rng = np.random.default_rng(elo)
-    boards = [
-        board
-        for board in random_positions(letters, 40, seed=elo)
-        if board.turn and probe(board)[0] > 0
-    ]
+    positions = random_positions(letters, 40, seed=elo)
+    boards = [board for board in positions if board.turn and probe(board)[0] > 0]
     with alone(limit_strength=True, elo=elo, seed=1) as player:
         for board in boards[:3]:
             start = board.fen()
             while not board.is_game_over(claim_draw=True):
                 player.set_position(board)
-                side = board.turn == chess.WHITE
-                board.push(
-                    search_nodes(player, 400).best_move if side else longest_defence(board, rng)
-                )
+                board.push(search_nodes(player, 400).best_move)
+                if not board.is_game_over():
+                    board.push(best_defence(board, lambda left: probe(left, to_mate=True)[1]))
             assert board.is_checkmate(), f"{start}: {board.fen()}"
 
 

@@ -354,31 +354,18 @@ def wander(threads, visits, seed=1):
             )
             was_full = False
             for _ in range(3):
-                moves = tuple(board.legal_moves)
+                moves = list(board.legal_moves)
                 engine.set_position(board)
                 nodes = int(rng.integers(1, max(2, min(40_000, visits // 4))))
-                chosen = (
-                    tuple(moves[k] for k in rng.integers(0, len(moves), 2))
-                    if rng.random() < 0.2
-                    else ()
-                )
-                done += _search(engine, Limits(nodes=nodes, searchmoves=chosen), rng)
+                chosen = tuple(moves[:2]) if rng.random() < 0.2 else ()
+                limits = Limits(nodes=nodes, searchmoves=chosen, infinite=bool(rng.random() < 0.5))
+                job = engine.start(limits)
+                if limits.infinite:
+                    threading.Timer(float(rng.uniform(0.0, 0.05)), job.stop).start()
+                done += job.result(300).nodes
                 was_full |= engine._search.was_full
                 assert_whole(engine._search, adds_up=not was_full)
                 board.push(moves[int(rng.integers(len(moves)))])
                 if board.is_game_over():
                     break
     return done
-
-
-def _search(engine, limits, rng):
-    """One search: to its end, or stopped, or while pondering. Returns the number of its nodes."""
-    way = int(rng.integers(4))
-    if way < 2:
-        result = engine.search(limits)
-        assert limits.searchmoves or result.nodes <= (limits.nodes or 0)
-        return result.nodes
-    job = engine.start(replace(limits, infinite=way == 2, ponder=way == 3))
-    timer = threading.Timer(float(rng.uniform(0.0, 0.05)), job.stop if way == 2 else job.ponderhit)
-    timer.start()
-    return job.result(300).nodes

@@ -246,7 +246,7 @@ def test_a_win_is_kept_where_the_fifty_move_rule_is_near(fen, tables):
             if is_over or board.is_checkmate():
                 break
             assert board.halfmove_clock < 100
-            board.push(best_defence(board, tables))
+            board.push(best_defence(board, tables.probe_dtz))
     assert board.is_checkmate() or tables.probe_wdl(board) == -2
 
 
