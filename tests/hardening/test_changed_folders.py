@@ -73,18 +73,18 @@ def content(games):
 def change(games, rng):
     """Edit or delete a game, and see that nothing else has changed; whether that was refused."""
     key = rng.choice(sorted(games.catalogue._games))
-    game = games.catalogue.game(key)
-    path = games.path_of(game)
+    place = games.catalogue.game(key).place
+    path = games.path_of(games.catalogue.game(key))
     others = {file: file.read_bytes() for file in path.parent.glob("*.pgn") if file != path}
     before = text_of(path)
-    text = before[game.place.begin : game.place.end]
+    text = before[place.begin : place.end]
     if rng.random() < 0.6:
         after = edited(games, key, text, rng)
     else:
         games.delete([key])
         after = None if key in games.catalogue._games else b""
     expected = text if after is None else after
-    assert text_of(path) == before[: game.place.begin] + expected + before[game.place.end :]
+    assert text_of(path) == before[: place.begin] + expected + before[place.end :]
     assert {file: file.read_bytes() for file in others} == others
     return after is None
 

@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 import chess
-import chess.polyglot
 import numpy as np
 
 from engine.network.tower.tower_model import TowerConfig
@@ -24,6 +23,7 @@ from engine.nn import dit
 from engine.options import OPTIONS
 from tests.protocol.aino_process import AinoProcess
 from tests.protocol.test_session import read_cases
+from tests.unit.search.test_book import write_book
 
 BATCH = 200  # lines between checks
 CONVERSATION = 4_000  # lines to one process: every new one is set options before it is loaded
@@ -71,11 +71,7 @@ class Files:
         dit.save(self.tower, TowerConfig.parse("16x1").build(np.random.default_rng(1)))
         self.broken.write_bytes(self.tower.read_bytes()[:-1])
         self.empty.touch()
-        start = chess.polyglot.zobrist_hash(chess.Board())
-        # e2e4
-        self.book.write_bytes(
-            start.to_bytes(8, "big") + (796).to_bytes(2, "big") + b"\0\1" + b"\0" * 4
-        )
+        write_book(self.book, [(chess.Board(), "e2e4", 1)])
 
     def choices(self, field):
         """Values for an option that is a text."""
@@ -101,8 +97,8 @@ class Mixer:
         self.standard = True  # whether the position can be read without Chess960
         self.bad_positions = [command for command, _ in read_cases("bad_positions.txt")]
         self.kinds = {
-            self.option: 45, self.position: 15, self.search: 20, self.talk: 20, self.noise: 20, self.bad_position: 10,
-            self.shuffled_words: 10, self.long_line: 0.05,
+            self.option: 45, self.position: 15, self.search: 20, self.small_talk: 20, self.noise: 20,
+            self.bad_position: 10, self.shuffled_words: 10, self.long_line: 0.05,
         }  # fmt: skip
 
     def line(self):
@@ -112,8 +108,7 @@ class Mixer:
             (b"\n", b"\n", b"\r\n", b" \n")
         )
 
-    def talk(self):
-        """Everything that is neither option, nor position, nor search."""
+    def small_talk(self):
         return self.rng.choice(SMALL_TALK)
 
     def search(self):

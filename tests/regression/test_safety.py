@@ -16,9 +16,7 @@ from engine.board.layout import KEY
 from tests.boards import board_after
 from tests.stand_ins import StandIn
 from tests.unit.search.trees import alone, search_nodes
-from tests.unit.tactics.test_mates import mates_within
 
-DANGEROUS = 24  # positions of random games
 FOOLS_MATES = (("f3 e5", "g4"), ("g4 e5", "f3"))  # Moves, and the blunder.
 
 
@@ -49,60 +47,30 @@ def searched(board, nodes, seed=1, favourite=None):
         return search_nodes(engine, nodes)
 
 
-def allows_mate(board, move):
-    after = board.copy(stack=False)
-    after.push(move)
-    return mates_within(after, 1)
-
-
-@pytest.fixture(scope="module")
-def dangerous():
-    return list(dangerous_positions(DANGEROUS))
-
-
-def dangerous_positions(count):
-    """Positions in which some moves allow mate in one and others do not, with the former: before
-    the Fool's Mate, and of random games.
+def dangerous_positions():
+    """(number, FEN, moves that allow mate in one) from the lines `FEN | moves` of a file beside this
+    one, where other moves do not: before the Fool's Mate, and of random games.
     """
-    for moves, blunder in FOOLS_MATES:
-        board = board_after(moves)
-        yield board, [board.parse_san(blunder)]
-    rng = np.random.default_rng(7)
-    board = chess.Board()
-    while count:
-        moves = list(board.legal_moves)
-        if not moves or len(board.move_stack) > 120:
-            board = chess.Board()
-            continue
-        fatal = (
-            [move for move in moves if allows_mate(board, move)]
-            if len(board.move_stack) > 6
-            else []
-        )
-        if 0 < len(fatal) < len(moves):
-            count -= 1
-            yield board.copy(), fatal
-        board.push(moves[rng.integers(len(moves))])
+    lines = Path(__file__).with_name("dangerous.txt").read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines):
+        fen, _, fatal = line.partition(" | ")
+        yield number, fen, [chess.Move.from_uci(move) for move in fatal.split()]
 
 
-@pytest.mark.parametrize("number", range(len(FOOLS_MATES) + DANGEROUS))
+@pytest.mark.parametrize(("number", "fen", "fatal"), dangerous_positions())
 @pytest.mark.parametrize("nodes", [60, 400])
 def test_a_move_that_is_known_to_lose_is_never_chosen_while_there_is_another(
-    dangerous, number, nodes
+    number, fen, fatal, nodes
 ):
-    board, fatal = dangerous[number]
     favourite = fatal[number % len(fatal)]
-    result = searched(board, nodes, seed=number, favourite=favourite)
-    tempted = next(child for child in result.children if child.move == favourite)
+    children = searched(chess.Board(fen), nodes, seed=number, favourite=favourite).children
+    tempted = next(child for child in children if child.move == favourite)
     assert tempted.prior > 0.5
-    assert tempted.mate == -1 or result.children[0].mate is not None
-    best = result.children[0]
-    assert (
-        best.mate is None
-        or best.mate > 0
-        or all(child.mate is not None for child in result.children)
-    )
-    assert best.move not in fatal or all(child.mate is not None for child in result.children)
+    best = children[0]
+    assert tempted.mate == -1 or best.mate is not None
+    all_decided = all(child.mate is not None for child in children)
+    assert best.mate is None or best.mate > 0 or all_decided
+    assert best.move not in fatal or all_decided
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -30,6 +30,7 @@ from engine.evaluation.guest_thread import Guest
 from engine.evaluation.leaf_batches import leaves_of
 from engine.network.policy_map import INDEX_TO_UCI, POLICY_SIZE
 from tests.boards import board_after
+from tests.new_process import wait_until
 from tests.unit.search.trees import FlatEvaluator, alone, search_nodes
 from uci.loading.background import place_of
 
@@ -110,13 +111,6 @@ def threads_of_users():
     return [thread for thread in threading.enumerate() if thread.name == "own"]
 
 
-def becomes_true(condition, patience_s=10):
-    deadline = time.monotonic() + patience_s
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return condition()
-
-
 @pytest.fixture
 def somewhere(tmp_path, monkeypatch):
     (tmp_path / "somebodys_module.py").write_text(MODULE)
@@ -134,7 +128,7 @@ def test_a_class_in_the_current_folder_is_an_evaluator():
         engine.set_options(EngineOptions(evaluator="material", threads=1))
         assert engine.evaluator.name == "material"
     assert load_custom("somebodys_module:evaluator").name == "material"
-    assert becomes_true(lambda: threads_of_users() == before)
+    wait_until(lambda: threads_of_users() == before)
 
 
 def test_an_evaluator_of_ones_own_is_in_the_list_of_the_option():
@@ -167,7 +161,7 @@ def test_what_is_no_evaluator_is_said_and_leaves_no_thread(place, says):
     with pytest.raises(AinoError, match=says) as caught:
         Engine(EngineOptions(evaluator=place))
     assert caught.value.option == "evaluator"
-    assert becomes_true(lambda: threads_of_users() == before)
+    wait_until(lambda: threads_of_users() == before)
 
 
 # ---- networks that are wrong ---------------------------------------------------------------------
@@ -210,8 +204,6 @@ WRONG = {
     "a dictionary": (lambda planes: dict.fromkeys(("policy", "wdl")), "dict: expected"),
     "complex numbers": (answering(kind=complex), "list: expected"),
     "too few logits": (lambda planes: (np.zeros((1, 10)), np.zeros((1, 3))), "expected logits"),
-    "chances of a position": (lambda planes: (LOGITS, np.zeros(3)), "expected logits"),
-    "one output": (lambda planes: (LOGITS,), "expected logits"),
     "four outputs": (lambda planes: (LOGITS, np.zeros((1, 3)), [0], [0]), "expected logits"),
     "an end": (lambda planes: sys.exit(3), "SystemExit"),
     "an error": (lambda planes: 1 / 0, "ZeroDivisionError"),
@@ -328,7 +320,7 @@ def test_a_thread_that_waits_keeps_nothing_alive(is_given_up):
         order.cancel()
     begin.set()
     del held, order
-    assert becomes_true(lambda: gc.collect() is None or gone.is_set())
+    wait_until(lambda: gc.collect() is None or gone.is_set())
     guest.end()
 
 

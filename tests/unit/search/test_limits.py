@@ -70,16 +70,6 @@ def test_a_move_that_may_use_up_the_clock_leaves_a_reserve(left, overhead_ms):
         assert plan(white_time_ms=left, overhead_ms=overhead_ms, **kind).hard_ms <= 0.4 * left
 
 
-@pytest.mark.parametrize("moves_to_go", [2, 3, 5])
-def test_moves_before_a_control_all_get_a_share_of_what_is_left(moves_to_go):
-    left = 1000.0
-    # Every choice is in doubt until its bound, and every move is 20 ms late.
-    for to_go in range(moves_to_go, 0, -1):
-        clock = plan(white_time_ms=round(left), moves_to_go=to_go)
-        left -= clock.hard_ms + 20
-        assert left > 60
-
-
 MINUTE = {"white_time_ms": 60_000}
 REFILLED = {"white_time_ms": 1000, "white_increment_ms": 10, "overhead_ms": 10}
 # Two plans, of which the first has more time for a move.

@@ -19,12 +19,10 @@ def searched(limits, **options):
         return result.nodes, result.best_move
 
 
-def test_a_time_for_a_move_is_as_many_nodes():
-    assert searched(Limits(movetime_ms=40), nodes_time=7, move_overhead_ms=0)[0] == 280
-
-
-def test_the_overhead_is_planned_as_on_a_real_clock():
-    assert searched(Limits(movetime_ms=40), nodes_time=7, move_overhead_ms=10)[0] == 210
+@pytest.mark.parametrize(("overhead_ms", "nodes"), [(0, 280), (10, 210)])
+def test_a_time_for_a_move_is_as_many_nodes(overhead_ms, nodes):
+    limits = Limits(movetime_ms=40)
+    assert searched(limits, nodes_time=7, move_overhead_ms=overhead_ms)[0] == nodes
 
 
 def test_a_busy_machine_ends_no_search(monkeypatch):
