@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from engine.search.tree.arrays import (
+    DRAW,
     FREE,
     FREE_LEFT,
     LOSS,
@@ -29,6 +30,28 @@ from tests.unit.search.trees import (
     small_tree,
     visit,
 )
+
+
+def sums(tree, node):
+    record = tree.nodes[node]
+    return [record["value_sum"], record["draw_sum"], record["square_sum"], record["plies_sum"]]
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize(("result", "draws"), [(WIN, 0.0), (DRAW, 3.0)])
+def test_a_proof_corrects_the_visits_of_the_move_before_it(result, draws):
+    tree = small_tree([0.6, 0.4])
+    node = visit(tree, ROOT, 0, 0.3, draw=0.5)
+    grow(tree, node, [1.0])
+    visit(tree, node, 0, -0.1)
+    assert sums(tree, node) == pytest.approx([0.4, 0.5, 0.09 + 0.01, 30 + 31])
+    # the root's own value was 0
+    assert sums(tree, ROOT) == pytest.approx([-0.4, 0.5, 0.09 + 0.01, 31 + 32])
+    decide(tree, node, 0, result, 0)
+    assert (tree.lower[node], tree.upper[node], tree.mate_plies[node]) == (-result, -result, result)
+    assert sums(tree, node)[:3] == pytest.approx([-3 * result, draws, 3 * result])
+    assert tree.value_sum[ROOT] == pytest.approx(3 * result)
+    assert not is_decided.py_func(tree, ROOT)
 
 
 @pytest.mark.plain
