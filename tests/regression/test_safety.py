@@ -57,7 +57,7 @@ def dangerous_positions():
         yield number, fen, [chess.Move.from_uci(move) for move in fatal.split()]
 
 
-@pytest.mark.parametrize(("number", "fen", "fatal"), dangerous_positions())
+@pytest.mark.parametrize(("number", "fen", "fatal"), list(dangerous_positions()))
 @pytest.mark.parametrize("nodes", [60, 400])
 def test_a_move_that_is_known_to_lose_is_never_chosen_while_there_is_another(
     number, fen, fatal, nodes
