@@ -98,9 +98,9 @@ def edited(games, key, text, rng):
         listed = games.rewrite(key, game)
     except DataError:
         return None
-    place = games.catalogue.game(key).place
+    place = games.catalogue.game(listed.key).place
     after = text_of(listed.path)[place.begin : place.end]
-    assert str(games.game(key)) == str(game)
+    assert str(games.game(listed.key)) == str(game)
     assert not is_plain or read(after) == str(game)
     return after
 
