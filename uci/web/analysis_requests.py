@@ -89,7 +89,7 @@ def lines(session: BoardSession, on: bool, count: int) -> None:
 
 def deeper(session: BoardSession) -> None:
     """Look at the position until something else is to be done."""
-    if session.board_game.is_analysing and not session.review.is_running:
+    if session.board_game.is_analysing and not session.is_reviewing:
         session.tasks.start(_show_lines(session, (_DEEPER,)))
 
 

@@ -23,7 +23,7 @@ from uci.library.worker import failure
 from uci.web.board_game import BoardGame
 from uci.web.engine_service import EngineService
 from uci.web.games_service import GamesService
-from uci.web.review_state import NO_REVIEW, BoardReview, Lesson
+from uci.web.review_state import NO_REVIEW, BoardReview, Lesson, ReadyReview, RunningReview
 from uci.web.saver import Saver
 from uci.web.snapshot import review_of, review_told, snapshot
 
@@ -78,12 +78,12 @@ class BoardSession:
         self.board_game = self._lay(BoardGame(setup))
         if setup.levels is not None:
             self.preferences = Preferences.of(self.board_game)
-        self.review = NO_REVIEW
+        self.review: BoardReview = NO_REVIEW
         self.lesson: Lesson | None = None  # a mistake that one tries to do better
         self.shows_lines = True
         self.line_count = services.line_count
         # The game that was reviewed last, with its review.
-        self.reviewed: tuple[BoardGame, BoardReview] | None = None
+        self.reviewed: tuple[BoardGame, ReadyReview] | None = None
         self.hinted: dict[str, Any] | None = None  # the latest hint
         self.advising = asyncio.Lock()  # while a hint is searched for, or the answer to a draw
         self._loop: asyncio.AbstractEventLoop | None = None  # known once a page has come
@@ -122,7 +122,7 @@ class BoardSession:
     def leave(self) -> None:
         """Stop the clocks, and the engine unless it reviews a game: the page is gone."""
         self.board_game.wait(True)
-        if not self.review.is_running:
+        if not self.is_reviewing:
             self.engine.stop()
         self._flag.watch(self.board_game)
 
@@ -218,8 +218,10 @@ class BoardSession:
 
     def put(self, board_game: BoardGame, kept: KeptReview | None) -> None:
         """Put another game there, with its review if there is one."""
-        moves = tuple(board_game.study.moves)
-        self.replace_board_game(board_game, BoardReview(kept=kept, moves=moves))
+        review: BoardReview = NO_REVIEW
+        if kept is not None:
+            review = ReadyReview(kept, tuple(board_game.study.moves))
+        self.replace_board_game(board_game, review)
 
     def _lay(self, board_game: BoardGame) -> BoardGame:
         """Give a game its level, where nothing tells one: the one that was chosen last."""
@@ -244,17 +246,22 @@ class BoardSession:
         elif is_lost:
             self.say(sentence, "error")
 
+    @property
+    def is_reviewing(self) -> bool:
+        """Whether the engine is at a review of the game."""
+        return isinstance(self.review, RunningReview)
+
     def set_review(self, review: BoardReview) -> None:
         """Note how far the review is, and tell the page. One that is running and gives way is
         stopped.
         """
-        if self.review.is_running and not review.is_running:
+        if self.is_reviewing and not isinstance(review, RunningReview):
             self.engine.stop()
         self.review = review
         self._tell_review()
 
     def _tell_review(self) -> None:
-        if self.review.kept is not None:
+        if isinstance(self.review, ReadyReview):
             self.reviewed = (self.board_game, self.review)
         elif self.reviewed is not None and self.reviewed[0] is self.board_game:
             self.reviewed = None

@@ -20,6 +20,7 @@ from uci.web import (
 from uci.web.board_session import BoardSession, Services, Tell
 from uci.web.games_service import GamesService
 from uci.web.request_forms import Request, read_request
+from uci.web.review_state import ReadyReview
 from uci.web.saver import record_of
 
 # All requests, by name.
@@ -70,8 +71,8 @@ class Dispatcher:
 
     def review_page(self) -> Callable[..., str] | None:
         """Return what makes the page of the game's review for a nonce; None where there is none."""
-        review = self.session.review.kept
-        return None if review is None else review.page
+        review = self.session.review
+        return review.kept.page if isinstance(review, ReadyReview) else None
 
     def receive(self, text: str | bytes) -> None:
         """Do what a message asks for, in its turn.
@@ -102,7 +103,7 @@ class Dispatcher:
         """Set the engine to the work that the board asks for, once no review runs."""
         session = self.session
         board_game = session.board_game
-        if session.review.is_running:
+        if session.is_reviewing:
             return
         if board_game.is_engine_turn:
             session.tasks.start(game_requests.reply(session))

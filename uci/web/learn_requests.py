@@ -16,7 +16,7 @@ from uci.annotate.move_review import MoveReview
 from uci.language import _
 from uci.web.board_session import BoardSession
 from uci.web.request_forms import Request, is_flag
-from uci.web.review_state import Lesson
+from uci.web.review_state import Lesson, ReadyReview
 
 # ---- requests ------------------------------------------------------------------------------------
 
@@ -71,7 +71,7 @@ REQUESTS: dict[str, Request] = {
 def _mistakes(session: BoardSession) -> list[tuple[MoveReview, chess.pgn.ChildNode]]:
     """Return the mistakes of both sides, in the order of the game, with their nodes."""
     review = session.review
-    if review.kept is None:
+    if not isinstance(review, ReadyReview):
         return []
     mistakes = list[tuple[MoveReview, chess.pgn.ChildNode]]()
     for move, node in zip(review.kept.review.moves, review.moves, strict=False):

@@ -17,7 +17,7 @@ from uci.web.snapshot import tried
 def refute(session: BoardSession) -> None:
     """Show what answers a wrong try at a puzzle, unless the engine is at a review."""
     attempt = session.games.puzzles.attempt
-    if attempt and attempt.failed and not session.review.is_running:
+    if attempt and attempt.failed and not session.is_reviewing:
         session.tasks.start(_refute(session, attempt, attempt.failed))
 
 

@@ -4,8 +4,6 @@ before.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from engine.board.notation import board_after
 from engine.errors import MoveError
 from uci.language import _
@@ -13,7 +11,7 @@ from uci.library.reviews import KeptReview
 from uci.web.board_game import BoardGame
 from uci.web.board_session import BoardSession
 from uci.web.request_forms import Request
-from uci.web.review_state import NO_REVIEW, BoardReview
+from uci.web.review_state import NO_REVIEW, ReadyReview, RunningReview
 from uci.web.saver import record_of
 
 _LEAST_PLIES = 5  # of a game that is reviewed, unless it is mate: two moves teach nothing
@@ -27,7 +25,7 @@ def review(session: BoardSession) -> None:
     is_mate = board_after(board_game.study.root.board(), *board_game.study.main_line).is_checkmate()
     if len(moves) < _LEAST_PLIES and not is_mate:
         raise MoveError(_("there are too few moves to review"))
-    session.set_review(BoardReview(is_running=True, total=len(moves)))
+    session.set_review(RunningReview(0, len(moves)))
     session.tasks.start(_review(session, board_game))
 
 
@@ -53,8 +51,8 @@ REQUESTS: dict[str, Request] = {
 
 async def _review(session: BoardSession, board_game: BoardGame) -> None:
     def on_ply(done: int, of: int) -> None:
-        if session.review.is_running and board_game is session.board_game:
-            session.set_review(replace(session.review, done=done, total=of))
+        if session.is_reviewing and board_game is session.board_game:
+            session.set_review(RunningReview(done, of))
 
     limits = session.review_limits
     record = record_of(board_game)
@@ -69,6 +67,6 @@ async def _review(session: BoardSession, board_game: BoardGame) -> None:
     if reviewed is None or board_game is not session.board_game:
         return
     kept = KeptReview(reviewed, session.engine.evaluator_name, limits, board_game.human)
-    session.set_review(BoardReview(kept=kept, moves=moves))
+    session.set_review(ReadyReview(kept, moves))
     session.go_on()
     session.games.keep(kept)

@@ -13,7 +13,7 @@ from uci.annotate.move_review import MoveReview
 from uci.language import _, later, shown_moves
 from uci.library.reviews import KeptReview
 
-_TOLD = 4  # plies of what answers a try
+_ANSWER_PLIES = 4  # of what answers a try
 _ASKS = {
     chess.WHITE: later("White played {move}. Find a better move."),
     chess.BLACK: later("Black played {move}. Find a better move."),
@@ -21,17 +21,30 @@ _ASKS = {
 
 
 @dataclass(frozen=True)
-class BoardReview:
-    """Nothing was asked for, a review runs, or it is ready."""
-
-    is_running: bool = False
-    done: int = 0  # plies of the game, as far as the work is done
-    total: int = 0
-    kept: KeptReview | None = None  # once it is ready
-    moves: tuple[chess.pgn.ChildNode, ...] = ()  # those that it judges
+class NoReview:
+    """Nobody asked for one, or it was stopped."""
 
 
-NO_REVIEW = BoardReview()
+@dataclass(frozen=True)
+class RunningReview:
+    """So much of the work is done, in plies of the game."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class ReadyReview:
+    """It is there; `moves` are those that it judges."""
+
+    kept: KeptReview
+    moves: tuple[chess.pgn.ChildNode, ...]
+
+
+BoardReview = NoReview | RunningReview | ReadyReview
+
+
+NO_REVIEW = NoReview()
 
 
 @dataclass
@@ -102,6 +115,6 @@ class Lesson:
         """Tell the cost of a try and what answers it."""
         sentences = [text, move_comment(tried, with_answer=False)]
         if tried.reply_line:
-            line = shown_moves(tried.answered.variation_san(tried.reply_line[:_TOLD]))
+            line = shown_moves(tried.answered.variation_san(tried.reply_line[:_ANSWER_PLIES]))
             sentences.append(_("{line} follows.", line=line))
         self.says = " ".join([*sentences, _("Try again.")])

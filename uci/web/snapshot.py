@@ -20,7 +20,7 @@ from uci.annotate.move_marks import chances_of, for_people, rank_of
 from uci.common.evaluation import Evaluation
 from uci.language import later, shown_moves
 from uci.web.board_game import BoardGame
-from uci.web.review_state import BoardReview, Lesson
+from uci.web.review_state import BoardReview, Lesson, ReadyReview, RunningReview
 from uci.web.study import Study
 
 _LINE_PLIES = 12  # plies shown of a line of analysis without a mate
@@ -71,11 +71,12 @@ def review_of(review: BoardReview, study: Study) -> dict[str, Any]:
 
     Squares are those of the better move, and of the answer to this one.
     """
+    if not isinstance(review, ReadyReview):
+        return {"marks": {}, "curve": [], "sides": None, "turning": ""}
+    judged = review.kept.review
     marks = dict[int, Any]()
-    if review.kept is None:
-        return {"marks": marks, "curve": [], "sides": None, "turning": ""}
-    curve = [(0, round(chances_of(review.kept.review.start), 3))]
-    for move, node in zip(review.kept.review.moves, review.moves, strict=False):
+    curve = [(0, round(chances_of(judged.start), 3))]
+    for move, node in zip(judged.moves, review.moves, strict=False):
         number = study.numbers.get(node)
         if number is None:
             continue
@@ -84,18 +85,22 @@ def review_of(review: BoardReview, study: Study) -> dict[str, Any]:
             lines = {"better": () if move.is_best else move.best_line, "answer": move.reply_line}
             squares = {name: squares_of(line)[0] for name, line in lines.items() if line}
             marks[number] = {"nag": move.mark.nag, "says": move_comment(move), **squares}
-    summaries = {chess.COLOR_NAMES[side]: review.kept.review.summary(side) for side in chess.COLORS}
-    turning = turning_sentence(review.kept.review)
-    return {"marks": marks, "curve": curve, "sides": summaries, "turning": turning}
+    return {
+        "marks": marks,
+        "curve": curve,
+        "sides": {chess.COLOR_NAMES[side]: judged.summary(side) for side in chess.COLORS},
+        "turning": turning_sentence(judged),
+    }
 
 
 def review_told(review: BoardReview) -> dict[str, Any]:
     """Return how far a review is."""
+    progress = review if isinstance(review, RunningReview) else RunningReview(0, 0)
     return {
-        "running": review.is_running,
-        "ready": review.kept is not None,
-        "done": review.done,
-        "total": review.total,
+        "running": isinstance(review, RunningReview),
+        "ready": isinstance(review, ReadyReview),
+        "done": progress.done,
+        "total": progress.total,
     }
 
 

@@ -31,7 +31,7 @@ from uci.web.review_state import NO_REVIEW
 from uci.web.saver import record_of
 from uci.web.snapshot import snapshot
 
-FAST = "--evaluator material --threads 1 --hash-mib 16 --nodes 300".split()
+FAST = "--evaluator material --threads 1 --hash-mib 16 --nodes 30".split()
 # As Lichess exports a chapter of a study, with a clock, a drawn arrow, nested variations, and marks
 # of the author's.
 STUDY = """\

@@ -62,14 +62,15 @@ async def test_a_move_is_accepted_by_its_own_loss(visit, lesson):
     assert told["over"]
 
 
-async def test_a_try_gets_its_refutation(visit, lesson):
+async def test_a_try_gets_its_refutation_and_is_no_variation(visit, lesson):
     visit.engine.wdl = (900, 50, 50)
+    changes = visit.session.board_game.study.changes
     told = await lesson("move", is_told, uci="a7a6")
     assert told["says"].startswith("3... a6?? Blunder: ")
     assert "winning chances drop from 50% to 17%" in told["says"]
     assert " follows. Try again." in told["says"]
-    assert told["squares"][0] == [chess.A7, chess.A6]
-    assert not told["over"]
+    assert (told["squares"][0], told["over"]) == ([chess.A7, chess.A6], False)
+    assert visit.session.board_game.study.changes == changes
 
 
 async def test_what_was_played_is_known(visit, lesson):
@@ -97,12 +98,6 @@ async def test_the_answer_is_shown(tab, lesson):
     told = await lesson("learn_answer", is_told)
     assert told["says"].startswith("The answer: Qe7 is better. 3... Nf6: Blunder: ")
     assert (told["over"], told["squares"]) == (True, [[chess.D8, chess.E7]])
-
-
-async def test_a_try_is_no_variation(visit, lesson):
-    changes = visit.session.board_game.study.changes
-    await lesson("move", is_told, uci="a7a6")
-    assert visit.session.board_game.study.changes == changes
 
 
 async def test_mistakes_come_in_the_order_of_the_game(visit, tab):

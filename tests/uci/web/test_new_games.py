@@ -37,10 +37,18 @@ def test_a_random_side_is_either():
 
 
 @pytest.mark.parametrize("number", ["0", "959", "400"])
-def test_a_chess960_start_is_set_up_again(number):
+def test_a_chess960_start_is_chosen_by_its_number(number):
     board, _ = chosen_position("", chess.Board(), number)
     assert board == chess.Board.from_chess960_pos(int(number))
-    assert chosen_position(board.fen(), board)[0] == board
+
+
+@pytest.mark.parametrize(
+    "fen", [chess.Board.from_chess960_pos(0).fen(), "4k3/8/8/8/8/8/8/1R2K3 w Q - 0 1"]
+)
+def test_a_position_of_a_chess960_game_is_set_up_again(fen):
+    shown = chess.Board(fen, chess960=True)
+    board, _notes = chosen_position(fen, shown)
+    assert (board.fen(), board.chess960) == (fen, True)
 
 
 def test_of_many_positions_one_is_chosen():
