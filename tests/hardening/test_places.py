@@ -15,6 +15,14 @@ from engine.native import jit
 from selfplay.main import main as aino_train
 from tests.protocol.aino_process import ROOT
 
+
+def test_a_run_whose_folder_cannot_be_made_is_told_in_one_line(capsys):
+    assert aino_train(["loop", "/dev/null/run", "--generations", "1"]) == 1
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("aino-train loop: ")
+    assert "/dev/null" in told
+
+
 # ---- links and folders that a file is written through --------------------------------------------
 
 

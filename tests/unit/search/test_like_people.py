@@ -73,6 +73,9 @@ def test_without_foresight_moves_are_drawn_as_people_play_them():
     ]
     plan = PeoplePlan(nodes=1, temperature=1.0, foresight=0.0, mate_factor=1.0)
     assert drawing_chances(children, plan) == pytest.approx([0.6, 0.3, 0.1])
+    rng = default_rng(1)
+    drawn = [choose_like_people(chess.Board(), children, plan, rng) for _ in range(1000)]
+    assert drawn.count(children[0]) / 1000 == pytest.approx(0.6, abs=0.06)
 
 
 @pytest.mark.parametrize(("other_q", "repeats"), [(0.5, False), (-0.5, True)])

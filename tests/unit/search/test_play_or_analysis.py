@@ -90,7 +90,14 @@ def test_every_combination_is_a_game_or_analysis_in_all_that_differs(book_file):
 def test_the_book_is_played_in_games_alone(book_file, kind):
     options = EngineOptions(hash_mib=8, threads=1, own_book=True, book_file=book_file)
     with Engine(options, MaterialEvaluator()) as player:
-        result = search(player, KINDS[kind])
+        if "ponder" in kind:
+            job = player.start(KINDS[kind])
+            with pytest.raises(TimeoutError):
+                job.result(0.1)
+            job.ponderhit()
+            result = job.result(120)
+        else:
+            result = search(player, KINDS[kind])
         assert (result.best_move == BOOK_MOVE) == (not result.infos) == (kind not in ANALYSIS)
         player.set_options(replace(options, analyse_mode=True))
         assert search(player, KINDS[kind]).infos, "it has searched"

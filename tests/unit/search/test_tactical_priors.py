@@ -232,6 +232,8 @@ def test_it_is_off_in_games_with_a_clock(limits, options, hinted):
     with alone(evaluator=MaterialEvaluator(), hash_mib=32, **options) as engine:
         engine.search(Limits(nodes=2_000, **limits))
         assert (engine._search.tree.asked_at[ROOT] > 0) == hinted
+        search_nodes(engine, 4_000)
+        assert engine._search.tree.asked_at[ROOT] > 0
 
 
 def test_a_search_of_some_moves_shows_what_the_policy_gave():
