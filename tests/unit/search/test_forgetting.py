@@ -22,6 +22,7 @@ from tests.unit.search.trees import (
     FlatEvaluator,
     alone,
     assert_whole,
+    search_nodes,
     search_on,
     searched,
     tree_fingerprint,
@@ -226,3 +227,13 @@ def test_a_pass_that_forgets_writes_nothing_as_long_as_the_tree_may_grow():
     search = searched(POSITION, 300, room=50_000)
     work = forgetting.begin_pass(search.tree)
     assert max(map(np.size, work)) < 1000 + int(search.tree.counters[NODES])
+
+
+def test_a_mate_that_is_left_out_is_not_the_roots_value():
+    with alone("6k1/5ppp/8/8/8/8/8/R3K1R1 w - - 0 1", MaterialEvaluator()) as engine:
+        assert search_nodes(engine, 1).infos[0].score_mate == 1
+        moves = tuple(chess.Move.from_uci(text) for text in ("g1h1", "e1e2"))
+        result = engine.search(Limits(nodes=300, searchmoves=moves))
+        assert result.infos[0].score_mate is None
+        assert result.root.q < 1.0
+        assert_whole(engine._search)

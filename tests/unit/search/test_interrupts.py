@@ -162,16 +162,32 @@ def test_a_failure_costs_its_search_alone(part, monkeypatch):
 
 def test_ctrl_c_while_an_engine_warms_up_leaves_its_position_alone():
     with make("walkers") as engine:
-        expected = outcome(search_nodes(engine, NODES))
         counter = CtrlC(10**9)
         engine.warm_up()
         sys.setprofile(counter)
         engine.warm_up()
         sys.setprofile(None)
-        for share in range(2, 7):
-            engine.new_game()
+        for share in (2, 3, 4):
             sys.setprofile(CtrlC((10**9 - counter.left) // share))
             with pytest.raises(KeyboardInterrupt):
                 engine.warm_up()
             assert engine.board == chess.Board()
-            assert outcome(search_nodes(engine, NODES)) == expected
+        assert search_nodes(engine, NODES).nodes == NODES
+
+
+def test_ctrl_c_between_two_rehearsals_leaves_no_tree(monkeypatch):
+    with make("walkers") as engine:
+        expected = outcome(search_nodes(engine, NODES))
+        rehearsed = []
+        set_position = engine.set_position
+
+        def interrupted(board):
+            if rehearsed:
+                raise KeyboardInterrupt
+            rehearsed.append(board)
+            set_position(board)
+
+        monkeypatch.setattr(engine, "set_position", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            engine.warm_up()
+        assert outcome(search_nodes(engine, NODES)) == expected
