@@ -39,7 +39,7 @@ def play(gauntlet, most=99):
     gauntlet.play(seen.append, lambda: len(seen) >= most)
 
 
-LIKE, LOSES = ("like", 2500), ("loses", 2200, "crash", 2)
+LIKE, LOSES = ("like", 2500), ("loses", 2200, "illegal", 2)
 
 
 def width(points):

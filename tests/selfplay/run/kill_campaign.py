@@ -183,7 +183,6 @@ def campaign(folder, kills, seed):
         "generations": generations,
         "games": len(watch.games),
         "minutes": (time.monotonic() - began) / 60,
-        "equal": True,
     }
 
 
