@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import threading
+from unittest.mock import Mock
 
 import chess
 import chess.pgn
@@ -23,6 +24,7 @@ from tests.protocol.aino_process import COMMAND, ROOT, START_S
 from tests.protocol.fake_engine import FakeEngine
 from tests.uci.play.terminal_game import (
     FOOLS_MATE_NEXT,
+    PLAIN,
     KnightShuffler,
     Optimist,
     Ponderer,
@@ -34,13 +36,14 @@ from uci.common.evaluation import Evaluation
 from uci.common.reading import read_game
 from uci.game.ends import GameEnd, accepts_draw
 from uci.game.game_file import LAST, default_path, games_folder, load_game, pgn_files
+from uci.game.level import DEFAULT_LEVEL, LearnedAlone
 from uci.game.move_input import read_human_move
 from uci.game.timed_game import Setup
 from uci.language import show_own_letters, speak
 from uci.library.changes import save_game
 from uci.main import main
 from uci.play import loop
-from uci.play.game import TerminalGame
+from uci.play.game import TerminalGame, TerminalSettings
 from uci.play.typed_commands import TYPED_COMMANDS
 
 # What is typed, how the game begins, its end and its plies.
@@ -134,6 +137,19 @@ def test_an_opponent_that_gives_up_plays_no_move(monkeypatch):
     monkeypatch.setattr(TerminalGame, "resigns", lambda game, result: True)
     game, end, _ = play("e4")
     assert (end, game.plies) == (GameEnd("1-0", "Aino resigned"), 1)
+
+
+@pytest.mark.parametrize(("level", "answer"), [(DEFAULT_LEVEL, "c5"), (LearnedAlone(), "Nh6")])
+def test_who_learned_alone_knows_no_openings(level, answer, monkeypatch):
+    monkeypatch.setattr(loop, "book_move", lambda board, rng: board.parse_san("c5"))
+    said = Console(file=io.StringIO())
+    setup = Setup(board_after("e4"), levels=dict.fromkeys(chess.COLORS, level))
+    settings = TerminalSettings(PLAIN, book=True)
+    game = TerminalGame(
+        said, FakeEngine(EngineOptions()), setup, settings, Mock(side_effect=EOFError)
+    )
+    loop.play(game)
+    assert game.board == board_after(f"e4 {answer}")
 
 
 def test_moves_are_shown_in_ones_own_letters():
