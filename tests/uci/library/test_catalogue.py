@@ -152,6 +152,7 @@ EXPLORED = {
         "d2d4 (2, 0, 0, 0), e2e4 (0, 0, 0, 2), g1f3 (0, 1, 1, 0), c2c4 (1, 0, 0, 0)",
     ),
     "by any order of moves": (board_after(KNIGHTS), {}, "c2c4 (1, 0, 1, 0), e2e3 (0, 1, 0, 0)"),
+    "where a game ended": (board_after("d4 d5"), {}, "g1f3 (1, 0, 0, 0)"),
     "that nobody reached": (board_after(f"{KNIGHTS} c4 c6"), {}, ""),
     "from another start": (chess.Board("4k3/8/8/8/8/8/8/4K3 w - - 0 1"), {}, ""),
     "a pass": (board_after("d4 --"), {}, ""),
