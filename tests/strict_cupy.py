@@ -3,19 +3,17 @@ stricter than CuPy.
 
     with strict_cupy() as device:                 # `import cupy` gives the stand-in, and `Backend cupy` can be used
         ...
-    device.total("wait"), device.by_place("launch")
+    device.counts["wait"], device.counts["launch"]
 
 - Its arrays refuse every implicit conversion, arithmetic with NumPy arrays, and NumPy scalars that
   change a dtype.
 - It has the functions, methods and parameters that the CuPy of `cupy_table.json` has, and no
   others.
-- It counts launches, copies and waits by the file and line that caused them. How many launches a
-  call takes was counted once with real CuPy 13.3 and 14.2 on a driver that computes nothing.
-- Every memory knows its last writer and its readers by stream: to read or write it before they are
-  done, or to free it, is an error (`faults`, which `strict_cupy` raises at the end).
+- It counts launches, copies and waits. How many launches a call takes was counted once with real
+  CuPy 13.3 and 14.2 on a driver that computes nothing.
 - Queued downloads read as NaN until somebody waits for them; to change what a queued upload reads
-  is a fault.
-- `limit` bytes of memory there are; `fail` lets calls fail as a broken device does.
+  is one of the `faults`, which `strict_cupy` raises at the end.
+- `fail` lets calls fail as a broken device does.
 """
 
 from __future__ import annotations
@@ -56,10 +54,6 @@ WAITING = {"nonzero", "lib.stride_tricks.sliding_window_view"}
 AT = {"add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or"}
 
 
-class StreamOrderError(Exception):
-    """Work on one stream reads or writes what another stream may not have finished with."""
-
-
 class OutOfMemoryError(MemoryError):
     """As CuPy's."""
 
@@ -73,32 +67,17 @@ OutOfMemoryError.__module__, CUDARuntimeError.__module__ = (
     "cupy_backends.cuda.api.runtime",
 )
 
-Clock = Counter[int]  # how far each stream is known to be, by the stream's number
-
 
 class Device:
     """The pretended GPU: its streams, its memory, what was counted, and how it fails."""
 
     def __init__(self):
-        self.counts = Counter()  # (kind, "file:line")
-        # bytes
-        self.limit = 1 << 40
-        self.used = 0
+        # By kind: "launch", "product" (a launch, too), "wait", "upload", "download", "alloc".
+        self.counts = Counter()
         self.faults = []
-        self.host = Counter()  # what the host has waited for
         self.pinned = []
         self._failures = {}
         self.null = Stream(self)
-
-    def total(self, kind):
-        """How often it happened: "launch", "product" (a launch, too), "wait", "upload", "download"."""
-        return sum(count for (what, _), count in self.counts.items() if what == kind)
-
-    def by_place(self, kind):
-        """The same by file and line."""
-        return Counter(
-            {place: count for (what, place), count in self.counts.items() if what == kind}
-        )
 
     def fail(self, kind, error, after=0):
         """From now on let every call of this kind raise; the first `after` ones still work."""
@@ -107,7 +86,6 @@ class Device:
     def heal(self):
         """Let nothing fail any more."""
         self._failures.clear()
-        self.limit = 1 << 40
 
     def note(self, kind, count=1):
         """Count, or fail."""
@@ -116,8 +94,8 @@ class Device:
             self._failures[kind] = left - count, error
             if left < count:
                 raise error
-        if count and not _state.fusing:
-            self.counts[kind, _caller()] += count
+        if not _state.fusing:
+            self.counts[kind] += count
 
 
 class _State(threading.local):
@@ -130,21 +108,14 @@ class _State(threading.local):
 _state = _State()
 
 
-def _caller():
-    frame = sys._getframe(1)
-    while frame.f_code.co_filename == __file__ or "contextlib" in frame.f_code.co_filename:
-        frame = frame.f_back
-    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
-
-
-# ---- streams and memory --------------------------------------------------------------------------
+# ---- streams -------------------------------------------------------------------------------------
 
 
 class Stream:
-    """A queue of work, with a clock that says what work it comes after."""
+    """A queue of work; copies from and to pinned memory are done when it is waited for."""
 
     def __init__(self, device, non_blocking=False):
-        self.device, self.number, self.clock = device, id(self), Counter()
+        self.device = device
         self._pending = []
 
     def __enter__(self):
@@ -154,32 +125,11 @@ class Stream:
     def __exit__(self, *error):
         _state.streams.pop()
 
-    def begin(self, reads, writes):
-        """One more piece of work."""
-        self.clock |= self.device.host
-        self.clock[self.number] += 1
-        for memory in reads + writes:
-            self._check(memory.writer, memory)
-        for memory in writes:
-            for reader in memory.readers.items():
-                self._check(reader, memory)
-            memory.writer = (self.number, self.clock[self.number])
-            memory.readers = {}
-        for memory in reads:
-            memory.readers[self.number] = self.clock[self.number]
-
-    def _check(self, other, memory):
-        if other[1] > self.clock[other[0]]:
-            raise StreamOrderError(
-                f"{_caller()} uses {memory.size} bytes that another stream still works on"
-            )
-
     def later(self, action):
         self._pending.append(action)
 
     def synchronize(self):
         self.device.note("wait")
-        self.device.host |= self.clock
         pending = self._pending
         self._pending = []
         for action in pending:
@@ -190,49 +140,19 @@ def _stream(device):
     return _state.streams[-1] if _state.streams else device.null
 
 
-class Memory:
-    """Memory of the device, shared by an array and its views."""
-
-    size = 0
-
-    def __init__(self, device, size):
-        self.device = device
-        self.home = _stream(device)
-        self.writer = (0, 0)
-        self.readers = {}
-        device.note("alloc")
-        if device.used + size > device.limit:
-            raise OutOfMemoryError(
-                f"Out of memory allocating {size:,} bytes (allocated so far: {device.used:,} bytes)."
-            )
-        device.used += size
-        self.size = size
-
-    def __del__(self):
-        self.device.used -= self.size
-        known = self.home.clock | self.device.host
-        if any(
-            count > known[number]
-            for number, count in [self.writer, *self.readers.items()]
-            if number
-        ):
-            self.device.faults.append(
-                f"{self.size} bytes are freed while another stream works on them"
-            )
-
-
 # ---- arrays --------------------------------------------------------------------------------------
 
 
 class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     """Like `cupy.ndarray`."""
 
-    def __init__(self, device, values, memory=None, root=None):
+    def __init__(self, device, values, root=None):
         self.base = root if root is None or root.base is None else root.base
         self._device = device
         self._values = values
         self.data = types.SimpleNamespace(ptr=values.ctypes.data)
-        self._memory = memory or Memory(device, values.nbytes)
+        if root is None:
+            device.note("alloc")
 
     def __array_ufunc__(self, ufunc, method, *given, out=None):
         """An operator, which NumPy asks for."""
@@ -263,11 +183,11 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         masks = [index for index in arrays if index.dtype == bool]
         result = self._values[_plain(place)]
         if not arrays:
-            return ndarray(self._device, np.asarray(result), self._memory, self)
+            return ndarray(self._device, np.asarray(result), self)
         if masks:
             self._device.note("launch")
             _wait(self._device)
-        return _new(self._device, np.asarray(result), [self, *arrays])
+        return _new(self._device, np.asarray(result))
 
     def __setitem__(self, place, value):
         _refuse_fusing("assignment")
@@ -277,8 +197,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         if any(index.dtype == bool for index in arrays):
             _wait(self._device)
         self._values[_plain(place)] = _plain(value)
-        used = [*arrays, value] if isinstance(value, ndarray) else arrays
-        _work(self._device, 2 if arrays else 1, used, [self])
+        self._device.note("launch", 2 if arrays else 1)
 
     def __len__(self):
         return len(self._values)
@@ -293,7 +212,6 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         """Copy to host memory: at once, or into `out` whenever the stream is waited for."""
         queue = stream or _stream(self._device)
         self._device.note("download")
-        queue.begin([self._memory], [])
         if not self._values.flags.c_contiguous:
             self._device.note("launch")
         values = np.array(self._values, order="C")
@@ -307,7 +225,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
             raise ValueError("expected an array of the same shape and dtype to copy to")
         if not _is_pinned(self._device, out):
             self._device.faults.append(
-                f"{_caller()}: a queued copy to memory that is not pinned waits for the device"
+                "a queued copy to memory that is not pinned waits for the device"
             )
         out.fill(np.nan if out.dtype.kind == "f" else 77)
         queue.later(lambda: out.__setitem__(..., values))
@@ -319,7 +237,6 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
             raise TypeError("expected a NumPy array of the same shape and dtype")
         queue = stream or _stream(self._device)
         self._device.note("upload")
-        queue.begin([], [self._memory])
         self._values[...] = arr
         if _is_pinned(self._device, arr):
             kept = arr.copy()
@@ -375,22 +292,21 @@ def _arrays(value):
     )
 
 
-def _work(device, launches, reads, writes, kind="launch"):
-    device.note(kind, launches)
-    _stream(device).begin([array._memory for array in reads], [array._memory for array in writes])
-
-
 def _wait(device):
     device.note("download")
     _stream(device).synchronize()
 
 
-def _new(device, values, reads, name="", launches=1):
-    """A new array, written by a kernel that read others."""
+def _note_call(device, name, launches):
+    device.note("product" if name == "matmul" else "launch", launches)
+
+
+def _new(device, values, name="", launches=1):
+    """A new array, written by a kernel."""
     if name not in KEEP_ORDER:
         values = np.asarray(values, order="C")
     result = ndarray(device, values)
-    _work(device, launches, reads, [result], "product" if name == "matmul" else "launch")
+    _note_call(device, name, launches)
     return result
 
 
@@ -415,9 +331,7 @@ def _check_call(name, group, given, options):
 def _call(device, name, group, function, given, options):
     """Call a NumPy function on arrays of the device, as CuPy would."""
     _check_call(name, group, len(given) - (group == "methods"), options)
-    reads = _arrays(list(given)) + _arrays(
-        [value for key, value in options.items() if key != "out"]
-    )
+    reads = _arrays([*given, *options.values()])
     if group == "ufuncs" or name in ("where", "clip"):
         _check_mixture(name, given)
     elif _state.fusing and name not in ("astype", "sum"):
@@ -431,9 +345,7 @@ def _call(device, name, group, function, given, options):
     with np.errstate(all="ignore"):
         result = compute()
     if out is not None:
-        _work(
-            device, LAUNCHES.get(name, 1), reads, [out], "product" if name == "matmul" else "launch"
-        )
+        _note_call(device, name, LAUNCHES.get(name, 1))
         return out
     if name in WAITING:
         _wait(device)
@@ -459,7 +371,7 @@ def _sequence(result):
 def _result(device, name, values, given, reads):
     for array in reads:
         if values.size and np.may_share_memory(values, array._values):
-            return ndarray(device, values, array._memory, array)
+            return ndarray(device, values, array)
     launches = LAUNCHES.get(name, 1)
     if name in ("concatenate", "stack"):
         launches = len(reads) if len(reads) <= AT_ONCE else 1
@@ -472,7 +384,7 @@ def _result(device, name, values, given, reads):
     elif name == "matmul":
         copies = sum(not _fits_product(array._values) for array in reads)
         device.note("launch", copies + 3 * (reads[0].ndim != reads[1].ndim))
-    return _new(device, values, reads, name, launches)
+    return _new(device, values, name, launches)
 
 
 def _fits_product(values):
@@ -536,7 +448,7 @@ class _Ufunc:
             raise AttributeError(f"CuPy's {self._name} has no `at`")
         _indices(self._device, indices)
         self._function.at(a._values, _plain(indices), _plain(b))
-        _work(self._device, 2, _arrays([indices, b]), [a])
+        self._device.note("launch", 2)
 
 
 class _Module(types.ModuleType):
@@ -569,9 +481,7 @@ def _asarray(device, given, dtype=None):
     if isinstance(given, ndarray):
         return given if dtype is None or given.dtype == dtype else given.astype(dtype)
     device.note("upload")
-    result = ndarray(device, np.array(given, dtype, order="C"))
-    _stream(device).begin([], [result._memory])
-    return result
+    return ndarray(device, np.array(given, dtype, order="C"))
 
 
 def _fuse(device):
@@ -594,8 +504,7 @@ def _fuse(device):
                     _state.fusing = False
 
             results = compute(*given)
-            used = _arrays(list(given))
-            _work(device, 1, used, _arrays(list(results)))
+            device.note("launch")
             return results if len(results) > 1 else results[0]
 
         return fused

@@ -43,7 +43,7 @@ def played(task, count, **told):
 
 def test_ten_moves_of_two_halves_on_a_device_are_the_processors(task, device):
     there = {game.number: game for game in played(task, 6)}
-    assert device.total("product") > 0
+    assert device.counts["product"] > 0
     here = played(replace(task, settings=replace(task.settings, backend="numpy")), 6)
     assert [len(there[game.number].moves) for game in here] == [10] * 6
     same = [np.array_equal(there[game.number].moves, game.moves) for game in here]
@@ -124,9 +124,9 @@ def test_three_phases_of_a_loop_on_a_device(aino_train, tmp_path, device, monkey
     uses = {}
 
     def counted(work, name, *rest):
-        before = device.total("product")
+        before = device.counts["product"]
         result = work(*rest)
-        uses[name] = device.total("product") - before
+        uses[name] = device.counts["product"] - before
         return result
 
     for name in ("generate_games", "fit", "gate"):

@@ -8,7 +8,7 @@ import pytest
 from engine import nn
 from engine.errors import ConfigError
 from engine.nn.layer import forward_part
-from tests.unit.nn.small_trainings import CLASSES, X, dense, trainer
+from tests.unit.nn.small_trainings import CLASSES, X, changed, dense, in_shards, tensors, trainer
 
 DATA = nn.Data(X, CLASSES)
 
@@ -35,22 +35,17 @@ def trained(model, rates, **settings):
     return run
 
 
-def tensors(model):
-    arrays = model.named_parameters() | model.named_buffers()
-    return {name: array.copy() for name, array in arrays.items()}
-
-
-def changed(model, before):
-    return {name for name, array in tensors(model).items() if (array != before[name]).any()}
-
-
-@pytest.mark.parametrize("settings", [{}, {"shard_size": 8, "threads": 2}], ids=["whole", "shards"])
+@in_shards
 @pytest.mark.parametrize(("frozen", "learns"), [("trunk.", "head."), ("head.", "trunk.")])
-def test_a_frozen_part_stays_and_passes_its_gradient_on(frozen, learns, settings):
+def test_a_frozen_part_stays_and_passes_its_gradient_on_in_training(frozen, learns, settings):
     model = network()
     before = tensors(model)
     trained(model, {frozen: 0}, **settings)
     assert changed(model, before) == {name for name in before if name.startswith(learns)}
+    y, backward = model.forward(X, training=True)
+    dx, grads = backward({"head": np.ones_like(y["head"])})
+    assert dx.shape == X.shape
+    assert grads.keys() == model.named_parameters().keys()
 
 
 def test_the_backward_of_a_frozen_trunk_is_never_called():
@@ -68,15 +63,6 @@ def test_the_backward_of_a_frozen_trunk_is_never_called():
         trained(model, {"head.": 0})
 
 
-def test_a_model_is_as_before_outside_the_training_step():
-    model = network()
-    trained(model, {"trunk.": 0})
-    y, backward = model.forward(X, training=True)
-    dx, grads = backward({"head": np.ones_like(y["head"])})
-    assert dx.shape == X.shape
-    assert grads.keys() == model.named_parameters().keys()
-
-
 @pytest.mark.parametrize("kind", [nn.Dense, nn.LSTM])
 @pytest.mark.parametrize("shard_size", [6, 3])
 def test_the_first_layer_computes_no_gradient_of_the_input_in_training(kind, shard_size):
@@ -84,9 +70,8 @@ def test_the_first_layer_computes_no_gradient_of_the_input_in_training(kind, sha
     first = kind(16, 4, np.random.default_rng(0))
     model = nn.Sequential(nn.Reshape([2, 16]), nn.Sequential(first), nn.Flatten())
     x = np.random.default_rng(1).standard_normal((6, 32)).astype(np.float32)
-    _, backward = model.forward(x, training=True)
     ones = np.ones((6, 8), np.float32)
-    dx, grads = backward(ones)
+    dx, grads = model.forward(x, training=True)[1](ones)
     before = tensors(model)
     seen = []
 

@@ -8,11 +8,10 @@ import pytest
 
 from engine import nn
 from engine.errors import DataError
-from tests.unit.nn.small_trainings import CLASSES, X, Y, trainer
+from tests.unit.nn.small_trainings import CLASSES, X, Y, in_shards, trainer
 
 INF, NAN = math.inf, math.nan
 CROSS, YES_NO = nn.softmax_cross_entropy, nn.sigmoid_binary_cross_entropy
-SHARDS = {"whole": {}, "shards": {"shard_size": 8}, "threads": {"shard_size": 8, "threads": 2}}
 
 
 def row(*values):
@@ -122,7 +121,7 @@ def own_loss(outputs, targets):
     return nn.MeanOver(loss, total), 2 * weights * (outputs - targets) / total
 
 
-@pytest.mark.parametrize("settings", SHARDS.values(), ids=SHARDS)
+@in_shards
 @pytest.mark.parametrize(
     ("loss", "targets"),
     [
@@ -145,7 +144,7 @@ def test_shards_and_batches_weigh_as_much_as_what_their_loss_divides_by(loss, ta
 
 
 @pytest.mark.parametrize("loss", nn.LOSSES.values(), ids=nn.LOSSES)
-@pytest.mark.parametrize("settings", SHARDS.values(), ids=SHARDS)
+@in_shards
 def test_weights_of_examples_count_as_copies_of_them_do(loss, settings):
     counts = np.arange(64) % 3
     targets = CLASSES if loss is CROSS else np.abs(np.tanh(Y))
