@@ -146,12 +146,11 @@ def _stream(device):
 class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     """Like `cupy.ndarray`."""
 
-    def __init__(self, device, values, root=None):
-        self.base = root if root is None or root.base is None else root.base
+    def __init__(self, device, values, is_view=False):
         self._device = device
         self._values = values
         self.data = types.SimpleNamespace(ptr=values.ctypes.data)
-        if root is None:
+        if not is_view:
             device.note("alloc")
 
     def __array_ufunc__(self, ufunc, method, *given, out=None):
@@ -166,8 +165,8 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def __getattr__(self, name):
         if name == "T":
             return self.transpose()
-        if name in ("device", "flat", "cstruct") or not _in_all("attributes", name):
-            if not _in_all("methods", name):
+        if name in ("base", "device", "flat", "cstruct") or name not in TABLE["attributes"]:
+            if name not in TABLE["methods"]:
                 raise AttributeError(f"CuPy's arrays have no {name!r}")
             if _state.fusing and name != "astype":
                 raise TypeError(f"fusing: no method {name!r}")
@@ -179,11 +178,11 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __getitem__(self, place):
         _refuse_fusing("indexing")
-        arrays = _indices(self._device, place)
+        arrays = _indices(place)
         masks = [index for index in arrays if index.dtype == bool]
         result = self._values[_plain(place)]
         if not arrays:
-            return ndarray(self._device, np.asarray(result), self)
+            return ndarray(self._device, np.asarray(result), is_view=True)
         if masks:
             self._device.note("launch")
             _wait(self._device)
@@ -193,7 +192,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         _refuse_fusing("assignment")
         if isinstance(value, np.ndarray):
             raise ValueError("non-scalar numpy.ndarray cannot be used for fill")
-        arrays = _indices(self._device, place)
+        arrays = _indices(place)
         if any(index.dtype == bool for index in arrays):
             _wait(self._device)
         self._values[_plain(place)] = _plain(value)
@@ -255,10 +254,6 @@ def _refuse_fusing(what):
         raise TypeError(f"fusing: no {what}")
 
 
-def _in_all(group, name):
-    return name in TABLE[group]
-
-
 def _is_pinned(device, array):
     return any(np.shares_memory(array, one) for one in device.pinned)
 
@@ -272,7 +267,7 @@ def _plain(value):
     return type(value)(_plain(part) for part in value) if type(value) in (tuple, list) else value
 
 
-def _indices(device, place):
+def _indices(place):
     """The arrays of an index. CuPy would upload others, and wraps what is out of range; NumPy
     raises.
     """
@@ -371,7 +366,7 @@ def _sequence(result):
 def _result(device, name, values, given, reads):
     for array in reads:
         if values.size and np.may_share_memory(values, array._values):
-            return ndarray(device, values, array)
+            return ndarray(device, values, is_view=True)
     launches = LAUNCHES.get(name, 1)
     if name in ("concatenate", "stack"):
         launches = len(reads) if len(reads) <= AT_ONCE else 1
@@ -446,7 +441,7 @@ class _Ufunc:
     def at(self, a, indices, b=None):
         if self._name not in AT:
             raise AttributeError(f"CuPy's {self._name} has no `at`")
-        _indices(self._device, indices)
+        _indices(indices)
         self._function.at(a._values, _plain(indices), _plain(b))
         self._device.note("launch", 2)
 
@@ -462,14 +457,14 @@ class _Module(types.ModuleType):
 
     def __getattr__(self, name):
         full = f"{self._path}.{name}".lstrip(".")
-        if _in_all("ufuncs", full):
+        if full in TABLE["ufuncs"]:
             return _Ufunc(self._device, name)
-        if _in_all("functions", full):
+        if full in TABLE["functions"]:
             function = getattr(self._source, name)
             return lambda *given, **options: _call(
                 self._device, full, "functions", function, given, options
             )
-        if _in_all("constants", full) and not isinstance(
+        if full in TABLE["constants"] and not isinstance(
             getattr(self._source, name), type(np.ndarray.copy)
         ):
             return getattr(self._source, name)

@@ -22,6 +22,11 @@ PROGRAMS = ("aino", "aino-train", "python", "pytest", "ruff", "mypy", "pdoc", "p
 OPERATORS = {"|", "||", "&&", ";", "<", ">", "&"}
 
 
+def text_of(name):
+    """A file of the project by its path."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
 @dataclass(frozen=True)
 class Block:
     """A fenced block: its language, its text, the line that its text begins on, and what is printed
@@ -36,7 +41,7 @@ class Block:
 
 def blocks(page):
     """All fenced blocks of a page, in order."""
-    text = (ROOT / page).read_text(encoding="utf-8")
+    text = text_of(page)
     found = list(FENCE.finditer(text))
     result = []
     for number, match in enumerate(found):
@@ -57,7 +62,7 @@ def blocks(page):
 
 def plain_text(page):
     """A page without its fenced blocks."""
-    return FENCE.sub("", (ROOT / page).read_text(encoding="utf-8"))
+    return FENCE.sub("", text_of(page))
 
 
 def links(page):
@@ -82,7 +87,7 @@ def anchors(page):
 
 def sections(page):
     """Headings and the text up to the next heading of any level, with the blocks of code."""
-    text = (ROOT / page).read_text(encoding="utf-8")
+    text = text_of(page)
     # a # in code is no heading
     hidden = FENCE.sub(lambda match: re.sub(r"(?m)^#", " ", match[0]), text)
     parts = re.split(r"(?m)^#+ (.+)$", hidden)

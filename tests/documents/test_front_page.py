@@ -7,12 +7,12 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from tests.documents.pages import FENCE, INLINE, PROGRAMS, ROOT, sections
+from tests.documents.pages import FENCE, INLINE, PROGRAMS, sections, text_of
 
 MOST_LINES = 150
 MOST_HOUSE_ROWS = 12
 MOST_PICTURE_BYTES = 60_000
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = text_of("README.md")
 NUMBER = re.compile(r"(?<![\w-])\d[\d,.]*\d|(?<![\w-])\d")
 TABLE_ROW = re.compile(r"(?m)^\|.*\d.*\|$")
 
@@ -63,15 +63,13 @@ def test_numbers_in_tables_name_their_command(page):
 
 
 def test_the_test_command_is_the_one_that_the_whole_check_runs():
-    pattern = re.search(
-        r"--extended-regexp '([^']+)' README.md", (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    )
+    pattern = re.search(r"--extended-regexp '([^']+)' README.md", text_of(".ci/run"))
     assert len(re.findall(rf"(?m){pattern[1]}", README)) == 1
 
 
 def test_the_front_page_says_what_the_package_asks_for():
-    package = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    workflow = (ROOT / ".github" / "workflows" / "check.yml").read_text(encoding="utf-8")
+    package = text_of("pyproject.toml")
+    workflow = text_of(".github/workflows/check.yml")
     versions = re.findall(r"Programming Language :: Python :: (3\.\d+)", package)
     assert f"Python {versions[0]} to {versions[-1]}" in README
     assert f'requires-python = ">={versions[0]}"' in package
@@ -79,7 +77,7 @@ def test_the_front_page_says_what_the_package_asks_for():
 
 
 def test_the_picture_loads_nothing():
-    text = (ROOT / "docs" / "board.svg").read_text(encoding="utf-8")
+    text = text_of("docs/board.svg")
     assert len(text.encode()) < MOST_PICTURE_BYTES
     assert ET.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
     assert not re.search(r"@import|@font-face|url\(\s*['\"]?http|href=", text)

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from tests.documents import generate
-from tests.documents.pages import INLINE, PAGES, ROOT, blocks, plain_text
+from tests.documents.pages import INLINE, PAGES, ROOT, blocks, plain_text, text_of
 
 SOURCES = ("engine", "examples", "selfplay", "uci", "tests", "benchmarks", "weights", ".github")
 # The change log tells of what is gone.
@@ -92,7 +92,7 @@ def test_files_and_folders_of_the_house_exist():
 
 
 def test_buttons_that_the_page_of_the_board_names_exist():
-    board = (ROOT / "uci" / "pages" / "templates" / "web.html.j2").read_text(encoding="utf-8")
+    board = text_of("uci/pages/templates/web.html.j2")
     buttons = re.findall(r"\*\*(.+?)\*\*", plain_text("docs/board.md"))
     assert len(buttons) > 10
     assert not [name for name in buttons if name not in board]

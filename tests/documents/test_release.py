@@ -9,35 +9,33 @@ import pytest
 from packaging.requirements import Requirement
 
 from engine import __version__
-from tests.documents.pages import LINK, ROOT
+from tests.documents.pages import LINK, ROOT, text_of
 
-CHANGES = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+CHANGES = text_of("CHANGELOG.md")
+ADDRESSES = runpy.run_path(str(ROOT / ".ci" / "addresses.py"))
 
 
 def test_links_of_a_released_front_page_hold_away_from_the_repository(tmp_path):
     """Its picture stood behind a redirect, which package indexes do not follow."""
     for name in ("README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
-    runpy.run_path(str(ROOT / ".ci" / "addresses.py"))["main"](
-        "https://github.com/one/aino", "v9", tmp_path
-    )
+    ADDRESSES["main"]("https://github.com/one/aino", "v9", tmp_path)
     found = LINK.findall((tmp_path / "README.md").read_text(encoding="utf-8"))
-    assert len(found) == len(LINK.findall((ROOT / "README.md").read_text(encoding="utf-8"))) > 10
+    assert len(found) == len(LINK.findall(text_of("README.md"))) > 10
     assert not [target for target in found if not target.startswith("https://")]
     assert "https://raw.githubusercontent.com/one/aino/v9/docs/board.svg?sanitize=true" in found
     assert "https://github.com/one/aino/blob/v9/docs/results.md#strength" in found
-    urls = tomllib.loads((tmp_path / "pyproject.toml").read_text(encoding="utf-8"))["project"][
-        "urls"
-    ]
-    assert urls["Changelog"] == "https://github.com/one/aino/blob/v9/CHANGELOG.md"
+    project = tomllib.loads((tmp_path / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["urls"]["Changelog"] == "https://github.com/one/aino/blob/v9/CHANGELOG.md"
 
 
 def test_a_link_whose_words_stand_in_two_lines_is_one():
     """Neither the check of links nor a release saw it."""
     text = "[How\nto cite](CITATION.cff)"
     assert LINK.findall(text) == ["CITATION.cff"]
-    absolute = runpy.run_path(str(ROOT / ".ci" / "addresses.py"))["absolute"]
-    assert absolute(text, "https://here", "v9").endswith("(https://here/blob/v9/CITATION.cff)")
+    assert ADDRESSES["absolute"](text, "https://here", "v9").endswith(
+        "(https://here/blob/v9/CITATION.cff)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,10 +53,8 @@ def test_a_tag_is_released_under_a_change_log_that_names_it(tmp_path, heading, t
         ("CHANGELOG.md", re.findall(r"(?m)^## .*$", CHANGES)[0], f"## {heading}"),
     ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(
-            (ROOT / name).read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8"
-        )
-    check = runpy.run_path(str(ROOT / ".ci" / "addresses.py"))["check"]
+        (tmp_path / name).write_text(text_of(name).replace(old, new, 1), encoding="utf-8")
+    check = ADDRESSES["check"]
     if missing is None:
         check(tag, tmp_path)
     else:
@@ -76,12 +72,7 @@ def test_intel_macs_get_a_numba_with_wheels(machine):
         "platform_machine": machine[1],
         "python_version": "3.13",
     }
-    needs = map(
-        Requirement,
-        tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
-            "dependencies"
-        ],
-    )
+    needs = map(Requirement, tomllib.loads(text_of("pyproject.toml"))["project"]["dependencies"])
     (numba,) = (one for one in needs if one.name == "numba" and one.marker.evaluate(environment))
     assert numba.specifier.contains("0.62.1")
     assert numba.specifier.contains("0.68.1") == (machine != ("darwin", "x86_64"))

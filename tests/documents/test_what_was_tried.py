@@ -3,9 +3,9 @@
 import csv
 import re
 
-from tests.documents.pages import ROOT
+from tests.documents.pages import ROOT, text_of
 
-PAGE = (ROOT / "docs" / "what-was-tried.md").read_text(encoding="utf-8")
+PAGE = text_of("docs/what-was-tried.md")
 with (ROOT / "docs" / "what-was-tried.csv").open(encoding="utf-8", newline="") as file:
     ROWS = list(csv.DictReader(file, strict=True))
 ELO = re.compile(r"([+-]?\d+) \[([+-]?\d+), ([+-]?\d+)\]")

@@ -74,26 +74,12 @@ def functions(node):
             yield from functions(child)
 
 
-def missing_annotations(tree):
-    """What lacks a hint, by function: arguments, and "return"."""
-    found = {}
-    for function in functions(tree):
-        arguments = function.args
-        named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-        missing = [argument.arg for argument in named if argument.annotation is None]
-        if missing[:1] in (["self"], ["cls"]):
-            del missing[0]
-        if function.returns is None:
-            missing.append("return")
-        if missing:
-            found[function.name] = missing
-    return found
-
-
 def test_functions_outside_kernels_are_annotated():
-    found = {
-        name: missing_annotations(syntax_tree(name))
+    """Mypy finds those that are annotated in part."""
+    assert not [
+        f"{name}.{function.name}"
         for name in MODULES
         if name not in TYPED_BY_NUMBA
-    }
-    assert not {name: missing for name, missing in found.items() if missing}
+        for function in functions(syntax_tree(name))
+        if function.returns is None
+    ]

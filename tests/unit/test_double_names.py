@@ -5,9 +5,8 @@ here.
 import ast
 from collections import defaultdict
 
-from tests.new_process import ROOT
+from tests.unit.test_imports import MODULES, syntax_tree
 
-PACKAGES = ("engine", "selfplay", "uci")
 # what every subcommand and every in-kernel evaluator defines; the usual names of a type and of a
 # logger
 INTERFACES = set(
@@ -42,22 +41,12 @@ def public_names(tree):
             yield from (name.id for name in names if isinstance(name, ast.Name))
 
 
-def homes(root):
-    """The modules that define each public name."""
-    found = defaultdict(set)
-    for path in (path for package in PACKAGES for path in (root / package).rglob("*.py")):
-        if path.name.endswith("_requests.py"):
-            continue  # Functions there are called like the requests that they answer.
-        place = path.relative_to(root).as_posix()
-        for name in public_names(ast.parse(path.read_text(encoding="utf-8"))):
-            if not name.startswith("_") and name not in INTERFACES:
-                found[name].add(place)
-    return found
-
-
 def test_no_two_modules_define_the_same_name():
-    assert not {
-        name: sorted(places)
-        for name, places in homes(ROOT).items()
-        if len(places) > 1 and name not in SHARED
-    }
+    homes = defaultdict(set)
+    for module in MODULES:
+        if module.endswith("_requests") or module.startswith("weights"):
+            continue  # Functions of requests are called like the requests that they answer.
+        for name in public_names(syntax_tree(module)):
+            if not name.startswith("_") and name not in INTERFACES | SHARED:
+                homes[name].add(module)
+    assert not {name: sorted(modules) for name, modules in homes.items() if len(modules) > 1}

@@ -61,24 +61,12 @@ def test_names_of_other_engines_are_understood():
     assert not any("MoveOverheadMs" in line for line in option_forms.uci_lines(EngineOptions()))
 
 
-def test_uci_lines_are_in_the_words_of_the_protocol():
-    lines = option_forms.uci_lines(EngineOptions())
-    told = ("Hash type spin default 256 min 1 max 65536", "Ponder type check default false", "Clear Hash type button",
-            "SyzygyPath type string default <empty>", "CPuct type string default 1.3")  # fmt: skip
-    assert {f"option name {option}" for option in told} <= set(lines)
-    assert any(
-        line.startswith("option name Evaluator type combo default auto var auto var network")
-        for line in lines
-    )
-
-
 @pytest.mark.parametrize(
     ("name", "text", "field", "value"),
     [
         ("hash", "64", "hash_mib", 64), ("MOVE  OVERHEAD", " 100 ", "move_overhead_ms", 100),
         ("Ponder", "True", "ponder", True), ("Evaluator", "MATERIAL", "evaluator", "material"),
         ("CPuct", "2.5", "cpuct_init", 2.5), ("SyzygyPath", "<empty>", "syzygy_path", ""),
-        ("WeightsFile", "a net.dit", "weights_file", "a net.dit"),
     ],
 )  # fmt: skip
 def test_set_option_reads_values_as_guis_write_them(name, text, field, value):

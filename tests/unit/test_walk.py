@@ -2,7 +2,6 @@
 generation of games or a pretraining (docs/design.md).
 """
 
-import ast
 import asyncio
 import io
 import json
@@ -151,22 +150,3 @@ def test_a_pretraining_on_200_games_walks_less_than_a_hundred_calls_a_game(tmp_p
     assert calls["/selfplay/data/pgn.py"] > 200, "the games were seen"
     assert len(calls) <= MOST_PRETRAINING_FILES, dict(calls)
     assert calls.total() <= MOST_PRETRAINING_CALLS, calls
-
-
-def test_the_web_board_is_a_tower_of_seven_floors():
-    """It had ten; an import for types alone is a floor, too."""
-    imports = {}
-    for path in (ROOT / "uci" / "web").glob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-        imports[path.stem] = {
-            name
-            for node in imported
-            for name in (node.module, *(f"{node.module}.{one.name}" for one in node.names))
-        }
-
-    def height(name):
-        below = [other for other in imports if f"uci.web.{other}" in imports[name]]
-        return 1 + max(map(height, below), default=0)
-
-    assert max(map(height, imports)) <= 7

@@ -24,7 +24,9 @@ from engine.files.provenance import _commit, provenance
 from engine.nn import REGISTRY, Activation, BatchNorm, Dense, Sequential
 from engine.nn.dit import load, save
 from engine.nn.layer import register
-from tests.gradient.cases import CASES, RNG, arrays_in
+from engine.nn.numeric import floats_as
+from tests.gradient.cases import RNG, arrays_in, of_every_layer
+from tests.unit.nn.small_trainings import changed, tensors
 
 PREFIX_BYTES = 20  # magic, version, header length
 
@@ -36,10 +38,6 @@ def small_model():
     )
     model.forward(rng.standard_normal((8, 3)).astype(np.float32), training=True)
     return model
-
-
-def tensors_of(model):
-    return model.named_parameters() | model.named_buffers()
 
 
 @pytest.fixture
@@ -87,12 +85,9 @@ def assert_refused(path, match):
 
 
 def test_a_model_comes_back_bit_for_bit(path):
-    model = small_model()
-    (loaded, header) = load(path)
-    assert loaded.config() == model.config()
-    assert all(
-        np.array_equal(array, tensors_of(model)[name]) for name, array in tensors_of(loaded).items()
-    )
+    loaded, header = load(path)
+    assert loaded.config() == small_model().config()
+    assert not changed(loaded, small_model())
     assert header["card"] == {"games": 12, "note": "é", "file": "M\udcfcller.pgn"}
     assert header["configuration"] == {"rate": 0.1}
     assert header["provenance"]["backend"] == "numpy"
@@ -140,10 +135,8 @@ def test_a_file_says_where_it_comes_from(path, monkeypatch):
 @pytest.mark.skipif(shutil.which("git") is None, reason="Git is not installed")
 def test_a_commit_is_told_without_a_change_of_the_repository(tmp_path):
     def git(*words):
-        return subprocess.run(
-            ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b.c", *words],
-            capture_output=True, text=True, check=True,
-        ).stdout.strip()  # fmt: skip
+        command = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b.c", *words]
+        return subprocess.check_output(command, text=True).strip()
 
     told = _commit.__wrapped__
     assert told(tmp_path) == ""
@@ -152,19 +145,19 @@ def test_a_commit_is_told_without_a_change_of_the_repository(tmp_path):
     file.write_text("one")
     git("add", "file")
     git("commit", "-m", "first")
+    head = git("rev-parse", "HEAD")
     os.utime(file, (1, 1))  # Git would look at it again, and note in the index that it is the same.
     before = index.read_bytes()
-    assert told(tmp_path) == git("rev-parse", "HEAD")
     (tmp_path / "other").write_text("not tracked")
-    assert told(tmp_path) == git("rev-parse", "HEAD")
+    assert told(tmp_path) == head
     file.write_text("two")
-    assert told(tmp_path) == git("rev-parse", "HEAD") + "-dirty"
+    assert told(tmp_path) == f"{head}-dirty"
     assert index.read_bytes() == before
     if sys.platform == "linux":  # Elsewhere names are Unicode. Decoding this one ended a training.
         (tmp_path / os.fsdecode(b"caf\xe9")).write_text("one")
         git("config", "core.quotePath", "false")
         git("add", os.fsdecode(b"caf\xe9"))
-        assert told(tmp_path) == git("rev-parse", "HEAD") + "-dirty"
+        assert told(tmp_path) == f"{head}-dirty"
 
 
 def test_half_precision_keeps_the_statistics(tmp_path):
@@ -175,35 +168,25 @@ def test_half_precision_keeps_the_statistics(tmp_path):
     stored = {entry["name"]: entry["dtype"] for entry in header["tensors"]}
     assert stored["a.weight"] == "float16"
     assert stored["norm.running_variance"] == stored["b.bias"] == "float32"
-    for name, array in tensors_of(loaded).items():
-        assert np.allclose(array, tensors_of(model)[name], rtol=1e-3, atol=1e-6), name
+    before = tensors(model)
+    for name, array in tensors(loaded).items():
+        assert np.allclose(array, before[name], rtol=1e-3, atol=1e-6), name
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_every_layer_comes_back(case, dtype, tmp_path):
-    save(tmp_path / "layer.dit", case.layer, dtype=dtype)
+@of_every_layer
+def test_every_layer_comes_back(case, tmp_path):
+    layer = case.layer.astype(np.float32)
+    save(tmp_path / "layer.dit", layer)
     loaded, _ = load(tmp_path / "layer.dit")
-    assert loaded.config() == case.layer.config()
-    if dtype == "float32":
-        assert outputs_of(loaded, case) == outputs_of(case.layer, case)
-    for name, array in tensors_of(loaded).items():
-        assert array.dtype == np.float32
-        assert np.allclose(
-            array, tensors_of(case.layer)[name], rtol=0 if dtype == "float32" else 1e-3, atol=1e-7
-        ), name
-
-
-def outputs_of(layer, case):
-    """What the layer says in training, with its masks and statistics fixed, as plain numbers."""
-    layer = layer.astype(np.float32)
-    layer.reseed(1)
-    x = case.x if isinstance(case.x, tuple) else (case.x,)
-    single = tuple(part.astype(np.float32) if part.dtype.kind == "f" else part for part in x)
-    y, _ = layer.forward(
-        single if isinstance(case.x, tuple) else single[0], training=True, **case.options
-    )
-    return [part.tolist() for part in arrays_in(y)]
+    assert loaded.config() == layer.config()
+    assert not changed(loaded, layer)
+    outputs = []
+    for twin in (loaded, layer):
+        twin.reseed(1)
+        y, _ = twin.forward(floats_as(np.float32, case.x), training=True, **case.options)
+        outputs.append(arrays_in(y))
+    for array, expected in zip(*outputs, strict=True):
+        assert np.array_equal(array, expected, equal_nan=True)
 
 
 def test_a_layer_of_ones_own_with_a_large_setting_comes_back(tmp_path, monkeypatch):
@@ -252,7 +235,7 @@ def test_a_file_cut_anywhere_is_refused_at_once(tmp_path):
     path = tmp_path / "large.dit"
     save(path, Sequential(a=Dense(64, 64, RNG), norm=BatchNorm(64), b=Dense(64, 3, RNG)))
     data = path.read_bytes()
-    for length in (*range(128), *range(128, len(data), 64)):
+    for length in (*range(24), *range(24, len(data), 128)):
         path.write_bytes(data[:length])
         with refused_cheaply():
             load(path)
@@ -271,7 +254,7 @@ def refused_cheaply():
 
 def test_every_damaged_byte_is_refused(path):
     data = path.read_bytes()
-    for place in (*range(200), *range(200, len(data), 7)):
+    for place in (*range(24), *range(24, len(data), 13)):
         path.write_bytes(data[:place] + bytes([data[place] ^ 0x10]) + data[place + 1 :])
         with pytest.raises(NetFileError):
             load(path)
@@ -285,18 +268,14 @@ def test_every_damaged_byte_is_refused(path):
             lambda data: data[:8] + struct.pack("<I", 7) + data[12:],
             "expected version 1, found version 7",
         ),
-        *[
-            (
-                lambda data, length=length: data[:12] + struct.pack("<Q", length) + data[20:],
-                "a header of at most",
-            )
-            for length in (MAX_HEADER_BYTES + 1, 1 << 40, (1 << 64) - 1)
-        ],
+        (
+            lambda data: data[:12] + struct.pack("<Q", MAX_HEADER_BYTES + 1) + data[20:],
+            "a header of at most",
+        ),
         *[
             (lambda _, text=text: DIT_MAGIC + struct.pack("<IQ", 1, len(text)) + text, "header")
             for text in (
                 b"\xff\xfe",
-                b"{",
                 b"[1]",
                 b"[" * 100_000,
                 b'{"card": NaN}',
@@ -325,7 +304,7 @@ def nest(header):
     [
         (lambda h: h.pop("tensors"), "entry 'tensors'"), (lambda h: h.update(model=[]), "entry 'model'"),
         (lambda h: h.update(tensors=[7]), "tensor entries"), (lambda h: entry(h).update(dtype="object"), "dtype"),
-        (lambda h: entry(h).update(shape=[5, -3]), "shape"), (lambda h: entry(h).update(shape=[1] * 40), "shape"),
+        (lambda h: entry(h).update(shape=[5, -3]), "shape"),
         (lambda h: entry(h).update(shape=[1 << 30, 1 << 30]), "bytes of tensors|offset"),
         (lambda h: entry(h).update(offset=64), "offset"),
         (lambda h: entry(h).update(name="a.bias"), "twice"),
@@ -333,10 +312,8 @@ def nest(header):
         (lambda h: entry(h).update(shape=[3, 5]), r"a\.weight: expected shape \(5, 3\), found \(3, 5\)"),
         (lambda h: h["tensors"].clear(), "more than"),
         (lambda h: h["model"].update(layer="perceptron"), "unknown layer 'perceptron'"),
-        (lambda h: h["model"]["layers"]["act"].update(function="magic"), "unknown activation 'magic'"),
         (lambda h: h["model"]["layers"]["a"].update(inputs=25, outputs=25), "more numbers than the file holds"),
         (lambda h: h["model"]["layers"]["norm"].update(channels=1 << 40), "needs more than"),
-        (lambda h: h["model"]["layers"]["norm"].update(channels=-5), "'batch_norm' does not fit"),
         (lambda h: h["model"]["layers"]["norm"].update(epsilon="small"), "'batch_norm' does not fit"),
         (lambda h: h["model"]["layers"].pop("norm"), "unknown"), (nest, "expected an architecture"),
     ],

@@ -18,6 +18,13 @@ def dense(inputs=3, outputs=2):
     return nn.Dense(inputs, outputs, np.random.default_rng(0))
 
 
+def small_net():
+    """A classifier with running statistics, and with masks of dropout."""
+    rng = np.random.default_rng(1)
+    layers = nn.Dense(3, 8, rng), nn.BatchNorm(8, relu=True), nn.Dropout(0.2, rng)
+    return nn.Sequential(*layers, nn.Dense(8, 2, rng))
+
+
 def tensors(model):
     """Copies of all arrays of a model by name, or of a dictionary."""
     arrays = model

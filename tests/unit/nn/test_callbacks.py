@@ -82,7 +82,6 @@ def test_a_plateau_lowers_the_rate_also_after_a_resume(tmp_path, stop):
     factors = np.divide(once.history["rate"], once.history["step"]) / 0.01
     assert factors == pytest.approx([1, 1, 1, 0.5, 0.5, 0.25])
     assert second.history == once.history
-    assert np.array_equal(once.model(X), second.model(X))
 
 
 # ---- pictures ------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from engine.nn import dit
 from engine.nn.layer import register
 from engine.nn.numeric import mapped
 from engine.nn.onnx_file import save_onnx
-from tests.gradient.cases import CASES, arrays_in
+from tests.gradient.cases import arrays_in, of_every_layer
 
 RNG = np.random.default_rng(5)
 
@@ -74,7 +74,7 @@ def test_a_mask_that_does_not_fit_is_a_shape_error(mask):
             layer.forward(SEQUENCE, mask=mask)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@of_every_layer
 def test_a_gradient_that_does_not_fit_is_a_shape_error(case):
     y, backward = case.layer.astype(np.float64).forward(case.x, training=True, **case.options)
     right = np.zeros(arrays_in(y)[0].shape)
@@ -299,11 +299,9 @@ def test_a_mistake_is_told(error, act, words, tmp_path, monkeypatch):
 )
 def test_an_argument_or_attribute_with_a_name_of_the_base_class_is_refused(name):
     """It was saved and never loaded, a mask was dropped, or a dict was called."""
-    scope = {}
-    exec(f"def __init__(self, {name}): pass", scope)
-    for members in ({name: 3}, {"__init__": scope["__init__"]}):
+    for member in (f"{name} = 3", f"def __init__(self, {name}): pass"):
         with pytest.raises(ConfigError, match=f"Own: '{name}' {OWN_NAME}"):
-            type("Own", (nn.Layer,), members)
+            exec(f"class Own(nn.Layer):\n    {member}")
     with pytest.raises(ConfigError, match=f"Dense: '{name}' {OWN_NAME}"):
         setattr(DENSE, name, {})
 

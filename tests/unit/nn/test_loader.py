@@ -39,24 +39,12 @@ def same(run, other):
 
 @pytest.mark.parametrize("read_ahead", [False, True])
 def test_files_train_exactly_as_arrays_without_being_read_whole(tmp_path, read_ahead):
-    columns = []
-    for name, array in (("inputs", IMAGES), ("targets", CLASSES)):
-        parts = []
-        for number, part in enumerate(np.split(array, [7, 30])):
-            path = tmp_path / f"{name}{number}.npy"
-            np.save(path, part)
-            parts.append(np.load(path, mmap_mode="r"))
-        columns.append(nn.JoinedRows(parts))
-    assert all(isinstance(array, np.memmap) for array in columns[0].arrays)
-    loader = nn.Loader(*columns, prepare=pixels, read_ahead=read_ahead)
+    parts = []
+    for number, part in enumerate(np.split(IMAGES, [7, 30])):
+        np.save(tmp_path / f"{number}.npy", part)
+        parts.append(np.load(tmp_path / f"{number}.npy", mmap_mode="r"))
+    loader = nn.Loader(nn.JoinedRows(parts), CLASSES, prepare=pixels, read_ahead=read_ahead)
     assert same(trained(DATA), trained(loader))
-
-
-def test_a_single_mapped_file_gives_plain_arrays(tmp_path):
-    np.save(tmp_path / "x.npy", IMAGES)
-    loader = nn.Loader(np.load(tmp_path / "x.npy", mmap_mode="r"), CLASSES)
-    for rows in (slice(3, 6), np.array([5, 2])):
-        assert type(loader.batch(rows).inputs) is np.ndarray
 
 
 def test_augmentation_follows_the_seed():

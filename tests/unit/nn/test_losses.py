@@ -36,7 +36,6 @@ VALUES = [  # a loss, outputs, targets and its value
     (nn.mae, COLUMN * [[1], [-1]], 0 * COLUMN, 1.75),
     (nn.huber, COLUMN, 0 * COLUMN, (0.125 + 2.5) / 2),
     (partial(nn.huber, delta=2.0), COLUMN, 0 * COLUMN, (0.125 + 4) / 2),
-    (YES_NO, np.array([[0.0], [1e3]]), np.array([[1], [0]]), (math.log(2) + 1e3) / 2),
     (YES_NO, row(3, -3, 90, -90), row(0.25, 0, 0.25, 1), 39.961792),
     # A class with a logit of -infinity, and what a mask makes of one.
     (CROSS, row(-INF, 2, 1), np.array([1]), 0.31326),
@@ -93,16 +92,15 @@ def test_losses_of_each_place_reduce_to_one(loss):
     assert loss(Y, targets)[0] == pytest.approx(each.mean())
 
 
-@pytest.mark.parametrize("measure", [CROSS, nn.accuracy])
-def test_classes_of_images_may_be_the_channels(measure):
+def test_classes_of_images_may_be_the_channels():
     logits = np.random.default_rng(1).standard_normal((2, 4, 3, 3))
     classes = np.random.default_rng(2).integers(0, 4, (2, 3, 3))
-    by_channel = measure(logits, classes, axis=1)
-    expected = measure(np.moveaxis(logits, 1, -1), classes)
-    if measure is CROSS:
-        assert np.array_equal(by_channel[1], np.moveaxis(expected[1], -1, 1))
-        by_channel, expected = by_channel[0], expected[0]
-    assert by_channel == pytest.approx(expected)
+    last = np.moveaxis(logits, 1, -1)
+    loss, gradient = CROSS(logits, classes, axis=1)
+    expected, gradient_of_last = CROSS(last, classes)
+    assert loss == pytest.approx(expected)
+    assert np.array_equal(np.moveaxis(gradient, 1, -1), gradient_of_last)
+    assert nn.accuracy(logits, classes, axis=1) == nn.accuracy(last, classes)
 
 
 # ---- what means are over -------------------------------------------------------------------------
@@ -121,43 +119,55 @@ def own_loss(outputs, targets):
     return nn.MeanOver(loss, total), 2 * weights * (outputs - targets) / total
 
 
+def squared(outputs, targets, weights=None):
+    return nn.mse(outputs, targets, weights=weights)[0]
+
+
+BY_CLASS = partial(CROSS, class_weights=np.array([0.01, 0.09]), label_smoothing=0.1)
+IGNORING = {"ignore_index": -100}
+IGNORED = np.where(np.arange(64) < 20, -100, CLASSES)
+
+
 @in_shards
 @pytest.mark.parametrize(
-    ("loss", "targets"),
+    ("loss", "metric", "targets", "weights"),
     [
-        (partial(CROSS, class_weights=np.array([0.01, 0.09]), label_smoothing=0.1), CLASSES),
-        (partial(nn.mse, reduction="sum"), Y),
-        (own_loss, Y),
+        (BY_CLASS, nn.accuracy, CLASSES, {}),
+        (partial(nn.mse, reduction="sum"), squared, Y, {}),
+        (own_loss, squared, Y, {}),
+        (partial(CROSS, **IGNORING), partial(nn.accuracy, **IGNORING), IGNORED, {}),
+        (CROSS, nn.accuracy, CLASSES, {"weights": np.arange(64.0) % 3}),
+        (nn.mse, squared, Y, {"weights": np.arange(64.0) % 3}),
     ],
 )
-def test_shards_and_batches_weigh_as_much_as_what_their_loss_divides_by(loss, targets, settings):
-    """They weighed as much as their examples, and so did metrics."""
-    data = nn.Data(X, targets)
-    metrics = {"mean": lambda outputs, _: float(outputs.mean())}
-    run = trainer(None, loss, rate=0.0, batch_size=20, metrics=metrics, **settings)
+def test_batches_weigh_as_much_as_what_their_loss_divides_by(
+    loss, metric, targets, weights, settings
+):
+    """They weighed as much as their examples, as in metrics, and a batch of targets that are all
+    ignored ended the training.
+    """
+    data = nn.Data(X, targets, **weights)
+    run = trainer(None, loss, rate=0.0, batch_size=20, metrics={"metric": metric}, **settings)
     y, backward = run.model.forward(X)
-    mean, dy = loss(y, targets)
+    mean, dy = loss(y, targets, **weights)
+    expected = {"loss": mean, "metric": metric(y, targets, **weights)}
     weight = run.model.params["weight"] - 0.05 * backward(dy)[1]["weight"]
     for record in (run.evaluate(data), run.fit(data, 1).records[0], run.step(data, rate=0.05)):
-        assert record == pytest.approx(record | {"loss": mean, "mean": y.mean()}, rel=1e-5)
+        assert record == pytest.approx(record | expected, rel=1e-5)
     np.testing.assert_allclose(run.model.params["weight"], weight, atol=1e-6)
 
 
 @pytest.mark.parametrize("loss", nn.LOSSES.values(), ids=nn.LOSSES)
-@in_shards
-def test_weights_of_examples_count_as_copies_of_them_do(loss, settings):
+def test_weights_of_examples_count_as_copies_of_them_do(loss):
     counts = np.arange(64) % 3
     targets = CLASSES if loss is CROSS else np.abs(np.tanh(Y))
-    ends = []
-    for data in (
-        nn.Data(np.repeat(X, counts, 0), np.repeat(targets, counts, 0)),
-        nn.Data(X, targets, weights=counts.astype(np.float64)),
-    ):
-        run = trainer(None, loss, batch_size=64, **settings)
-        means = run.evaluate(data)["loss"], run.step(data)["loss"]
-        ends.append((*means, *run.model.params.values()))
-    for counted, weighted in zip(*ends, strict=True):
-        np.testing.assert_allclose(weighted, counted, rtol=1e-5, atol=1e-6)
+    mean, gradient = loss(Y, targets, weights=counts)
+    rows = np.repeat(np.arange(64), counts)
+    expected, of_copies = loss(Y[rows], targets[rows])
+    assert mean == pytest.approx(expected)
+    sums = np.zeros_like(Y)
+    np.add.at(sums, rows, of_copies)
+    np.testing.assert_allclose(gradient, sums, atol=1e-6)
 
 
 # ---- metrics -------------------------------------------------------------------------------------

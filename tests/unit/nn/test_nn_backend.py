@@ -10,9 +10,10 @@ from engine.backend import NUMPY, backend_of, get_backend, to_numpy
 from engine.errors import ConfigError
 from engine.nn.dit import load, save
 from engine.nn.numeric import mapped
-from tests.gradient.cases import CASES, arrays_in
+from tests.gradient.cases import arrays_in, of_every_layer
 from tests.gradient.test_gradients import loss_cases
 from tests.strict_cupy import ndarray
+from tests.unit.nn.small_trainings import small_net
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def training_step(case, backend, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("case", CASES, ids=str)
+@of_every_layer
 def test_every_layer_runs_on_what_its_input_is(case, dtype, there):
     near = tolerance(there, 1e-9) if dtype == np.float64 else 1e-4
     for expected, actual in zip(
@@ -93,8 +94,7 @@ def test_every_loss_runs_on_what_its_input_is(name, there):
 def fitted(backend, path, make):
     """A model after interrupted and resumed training by the trainer, back in host memory."""
     rng = np.random.default_rng(5)
-    layers = nn.Dense(3, 4, rng), nn.Dropout(0.3, rng), nn.BatchNorm(4), nn.Dense(4, 2, rng)
-    model = nn.Sequential(*layers).astype(np.float64).to(backend)
+    model = small_net().astype(np.float64).to(backend)
     x = rng.standard_normal((20, 3))
     classes = (x[:, 0] > 0).astype(np.int64)
     # of several targets, none was uploaded

@@ -3,29 +3,25 @@
 import numpy as np
 import pytest
 
+from engine import nn
 from engine.native.pool import ThreadPool
 from engine.nn.layers.activations import ACTIVATIONS
 from engine.nn.losses import softmax_cross_entropy
+from engine.nn.numeric import floats_as
 from engine.nn.operations import NativeOperations, Operations, operations_for, winograd, workspace
 from engine.nn.operations.elementwise import PAIRS
 from engine.nn.operations.geometry import Geometry
-from tests.gradient.cases import arrays_in
+from tests.gradient.cases import Case, arrays_in
 
 pytestmark = pytest.mark.plain
 
 NATIVE = NativeOperations(np)
 REFERENCE = Operations(np)
+RNG = np.random.default_rng(5)
 
 
-@pytest.fixture
-def random():
-    """Draws normal numbers of a shape."""
-    rng = np.random.default_rng(5)
-
-    def draw(*shape, offset=0.0):
-        return (offset + rng.standard_normal(shape)).astype(np.float32)
-
-    return draw
+def random(*shape, offset=0.0):
+    return (offset + RNG.standard_normal(shape)).astype(np.float32)
 
 
 def double(array):
@@ -41,18 +37,7 @@ def assert_close(actual, expected, tolerance=2e-6):
     )
 
 
-def assert_agrees(name, arrays, *settings, tolerance=2e-6, **options):
-    """Compare an operation's results and gradients with the reference, and return them."""
-    copies = [array.copy(order="K") for array in arrays]
-    *results, backward = getattr(NATIVE, name)(*copies, *settings, **options)
-    *expected, wide_backward = getattr(REFERENCE, name)(*map(double, arrays), *settings, **options)
-    dy = np.random.default_rng(2).standard_normal(results[0].shape).astype(np.float32)
-    actual = arrays_in([results, backward(dy.copy())])
-    wide = arrays_in([expected, wide_backward(double(dy))])
-    for array, wide_array in zip(actual, wide, strict=True):
-        assert_close(array, wide_array, tolerance)
-    return actual
-
+# ---- layers of sizes for which there are kernels -------------------------------------------------
 
 WINOGRAD = (3, 1, 1)  # size, stride and padding
 FORMS = [  # shape of x, number of kernels, then their size, stride, padding and dilation
@@ -79,72 +64,133 @@ FORMS = [  # shape of x, number of kernels, then their size, stride, padding and
 ]
 
 
-GROUPS = [
-    ((2, channels, 9, 8), outputs, groups, *form)
-    for channels, outputs, groups in ((20, 20, 20), (6, 18, 6), (12, 6, 3), (16, 32, 2))
-    for form in (WINOGRAD, (3, 2, (0, 1), 2), (2, 2, 0))
-]
+def convolutions(shape, outputs, *form, groups=1):
+    """Of a board in either order of memory, and as the first layer of a network."""
+    size, stride, padding, dilation = (*form, 1)[:4]
+    x = random(*shape)
+    channels_last = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    for board, needs_gradient in ((x, True), (channels_last, True), (x, False)):
+        settings = {"dilation": dilation, "groups": groups, "input_gradient": needs_gradient}
+        yield nn.Conv2D(shape[1], outputs, size, RNG, stride, padding, **settings), board
 
 
-@pytest.mark.parametrize("channels_last", [True, False], ids=["nhwc", "nchw"])
+def softmax_scores(width):
+    scores = random(2, 70, width, offset=3)
+    scores[0, 0], scores[1, 3, ::2] = -np.inf, -np.inf
+    scores[1, 4, 1] = 1e4
+    return scores
+
+
+WIDTHS = 16, 48, 7, 100
+KERNELS = [
+    *[pair for form in FORMS for pair in convolutions(*form)],
+    *[
+        pair
+        for channels, outputs, groups in ((20, 20, 20), (6, 18, 6), (12, 6, 3), (16, 32, 2))
+        for form in (WINOGRAD, (3, 2, (0, 1), 2), (2, 2, 0))
+        for pair in convolutions((2, channels, 9, 8), outputs, *form, groups=groups)
+    ],
+    *[
+        (nn.ConvTranspose2D(shape[1], 32, 3, RNG, stride, 1), random(*shape))
+        for shape in ((3, 20, 8, 8), (2, 16, 7, 5))
+        for stride in (1, 2)
+    ],
+    *[
+        (nn.BatchNorm(shape[1], relu=relu), random(*shape, offset=30))
+        for shape in ((3, 16, 8, 8), (5, 8, 4, 4), (130, 48, 3, 5), (20, 32), (7, 4, 4, 4), (6, 6, 3, 3))
+        for relu in (True, False)
+    ],
+    # Their variance was infinite, and everything came out as 0.
+    *[
+        (nn.BatchNorm(shape[1]), np.float32(1e36) * random(*shape))
+        for shape in ((8, 3), (4, 16, 2, 2), (4, 4, 2, 2))
+    ],
+    *[
+        (
+            nn.Residual(nn.Sequential(), nn.SqueezeExcitation(shape[1], 4, RNG), function),
+            random(*shape),
+        )
+        for shape in ((3, 16, 8, 8), (2, 48, 3, 5), (4, 6, 4, 4))
+        for function in ("relu", "identity")
+    ],
+    # Also where the last lanes overlap, and below one lane, where no kernel runs.
+    *[
+        (kind(5, size, RNG), random(3, 4, 5))
+        for kind in (nn.RNN, nn.GRU, nn.LSTM)
+        for size in (5, 16, 20, 48)
+    ],
+    *[(nn.Softmax(), softmax_scores(width)) for width in WIDTHS],
+    *[
+        (nn.LayerNorm(width), random(2, 70, width, offset=100) * np.float32(scale))
+        for width in WIDTHS
+        for scale in (1, 1e19, 1e25)  # the squares of the last two have no float32
+    ],
+    *[
+        (nn.GroupNorm(groups, 6), random(4, 6, *sides, offset=9))
+        for groups, sides in ((1, ()), (2, (5,)), (3, (5, 7)), (6, (5, 7)))
+    ],
+    *[
+        (nn.MaxPool2D(*form, dilation=dilation), np.round(3 * random(3, 5, 9, 7)))  # with ties
+        for *form, dilation in (
+            (2, 2, 0, 1), (3, 1, 1, 1), (3, 2, 1, 1), (2, 1, 0, 2), ((1, 3), (2, 1), ((0, 0), (0, 2)), 1),
+        )
+    ],
+]  # fmt: skip
+
+
+def training_step(layer, x, dtype):
+    layer = layer.astype(dtype)
+    for number, array in enumerate(layer.named_parameters().values()):
+        change = np.random.default_rng(number).standard_normal(array.shape)
+        array += change.astype(np.float32)
+    y, backward = layer.forward(floats_as(dtype, x), training=True)
+    dy = np.random.default_rng(2).standard_normal(y.shape).astype(np.float32)
+    assert all(np.isfinite(buffer).all() for buffer in layer.named_buffers().values())
+    return arrays_in([y, backward(dy.astype(dtype))])
+
+
+@pytest.mark.parametrize("case", [Case(*pair) for pair in KERNELS], ids=str)
+def test_a_layer_in_single_precision_agrees_with_that_in_double(case):
+    single, wide = (training_step(case.layer, case.x, kind) for kind in (np.float32, np.float64))
+    for array, expected in zip(single, wide, strict=True):
+        assert_close(array, expected, 3e-5)
+
+
+def test_winograd_takes_what_fills_its_tiles():
+    for shape, outputs, *form in FORMS:
+        windows = Geometry.of(*form)
+        weight = random(outputs, shape[1], *windows.size)
+        fits = form[:2] == [3, 1] and len(form) == 3 and shape[1] >= 16
+        assert winograd.supports(random(*shape), weight, windows) == fits
+
+
+@pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(
-    "form", [*((shape, outputs, 1, *form) for shape, outputs, *form in FORMS), *GROUPS], ids=str
+    ("layer", "shape", "nan", "spoiled"),
+    [
+        (nn.Softmax(), (2, 3, 20), (1, 2, 3), (1, 2)),
+        (nn.LayerNorm(20), (2, 3, 20), (1, 2, 3), (1, 2)),
+        (nn.GroupNorm(6, 6), (2, 6, 5), (1, 2, 3), (1, 2)),
+        (nn.MaxPool2D(3, 1, 1), (3, 5, 9, 7), (1, 2, 2, 4), (1, 2, 2, 4)),
+        # The kernel took the larger of NaN and 0 for 0, the array code for NaN.
+        (nn.BatchNorm(16, relu=True), (2, 16, 2, 2), (0, 3, 0, 0), (0, 3, 0, 0)),
+    ],
 )
-def test_convolution_agrees_with_the_reference(form, channels_last, random):
-    shape, outputs, groups, *settings = form
-    windows = Geometry.of(*settings)
-    x, weight = random(*shape), random(outputs, shape[1] // groups, *windows.size)
-    if channels_last:
-        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    by_winograd = winograd.supports(x, weight, windows)
-    if groups == 1:
-        assert by_winograd == (settings[:2] == [3, 1] and len(settings) == 3 and shape[1] >= 16)
-    options = {"tolerance": 3e-5 if by_winograd or groups > 1 else 2e-6}
-    arrays = x, weight
-    assert_agrees("conv2d", arrays, windows, groups, **options)
-    without = assert_agrees("conv2d", arrays, windows, groups, **options, input_gradient=False)
-    assert len(without) == 2, "no gradient of the input"
-    dy = random(shape[0], outputs, *windows.sides(shape[2:]))
-    dx = NATIVE.conv2d_transposed(dy, weight, shape[2:], windows, groups)
-    wide = REFERENCE.conv2d_transposed(double(dy), double(weight), shape[2:], windows, groups)
-    assert_close(dx, wide, 3e-5)
+def test_nan_is_not_hidden(layer, shape, nan, spoiled, training):
+    x = random(*shape)
+    x[nan] = np.nan
+    y, _ = layer.forward(x, training)
+    assert np.isnan(y[spoiled]).all()
 
 
-def test_scattered_rows_agree_with_the_reference(random):
+# ---- operations ----------------------------------------------------------------------------------
+
+
+def test_scattered_rows_agree_with_the_reference():
     rows = random(6, 5)
-    chosen = np.random.default_rng(4).integers(-1, 9, (6, 4)).astype(np.int32)
+    chosen = RNG.integers(-1, 9, (6, 4)).astype(np.int32)
     expected = REFERENCE.scatter_rows(double(rows), chosen, 9)
     assert_close(NATIVE.scatter_rows(rows, chosen, 9), expected)
-
-
-def test_a_bias_agrees_with_the_reference(random):
-    for x in (random(3, 8, 8, 8), random(3, 8, 8, 8).transpose(0, 3, 1, 2)):
-        assert_agrees("add_bias", (x, random(8)))
-
-
-@pytest.mark.parametrize("relu", [True, False])
-@pytest.mark.parametrize(
-    "shape", [(3, 16, 8, 8), (5, 8, 4, 4), (130, 48, 3, 5), (20, 32), (7, 4, 4, 4), (6, 6, 3, 3)]
-)
-def test_batch_norm_agrees_with_the_reference(shape, relu, random):
-    arrays = random(*shape, offset=30.0), random(shape[1]), random(shape[1])
-    # An offset of 30 deviations costs a digit.
-    assert_agrees("batch_norm", arrays, 1e-5, relu, tolerance=2e-5)
-
-
-@pytest.mark.parametrize("relu", [True, False])
-@pytest.mark.parametrize("shape", [(3, 16, 8, 8), (2, 48, 3, 5), (4, 6, 4, 4)])
-def test_gated_sum_agrees_with_the_reference(shape, relu, random):
-    x, skip, dy = (random(*shape) for _ in range(3))
-    scale, shift, dmean = (random(*shape[:2]) for _ in range(3))
-    results = []
-    for operations, cast in ((NATIVE, np.copy), (REFERENCE, double)):
-        y, backward = operations.gated_sum(*map(cast, (x, scale, shift, skip)), relu)
-        *gradients, input_gradient = backward(cast(dy))
-        mean = operations.square_mean(cast(x))
-        results.append([y, *gradients, input_gradient(cast(dmean)), mean])
-    for array, expected in zip(*results, strict=True):
-        assert_close(array, expected)
 
 
 def test_only_float32_in_host_memory_runs_natively():
@@ -165,47 +211,6 @@ def test_scratch_belongs_to_a_thread():
         assert pool.start(place_of, "test").result() != place_of("test")
 
 
-@pytest.mark.parametrize("size", [5, 16, 20, 48])
-@pytest.mark.parametrize(("kind", "gates"), [("lstm_step", 4), ("gru_step", 3)])
-def test_recurrent_steps_agree_with_the_reference(kind, gates, size, random):
-    """Also where the last lanes overlap, and below one lane, where no kernel runs."""
-    arrays = [random(3, gates * size), random(3, gates * size), random(3, size)]
-    if kind == "gru_step":
-        arrays.insert(2, random(size))
-    slopes = [random(3, size) for _ in range(gates - 2)]
-    results = []
-    for operations, cast in ((NATIVE, np.copy), (REFERENCE, double)):
-        *outputs, backward = getattr(operations, kind)(*map(cast, arrays))
-        filled = [cast(0 * arrays[0]) for _ in range(5 - gates)]
-        results.append([*outputs, backward(*map(cast, slopes), *filled), *filled])
-    for array, expected in zip(*results, strict=True):
-        assert_close(array, expected)
-
-
-WIDTHS = pytest.mark.parametrize("width", [16, 48, 7, 100])
-
-
-@WIDTHS
-def test_softmax_agrees_with_the_reference(width, random):
-    scores = random(2, 70, width, offset=3)
-    scores[0, 0], scores[1, 3, ::2] = -np.inf, -np.inf
-    scores[1, 4, 1] = 1e4
-    shares, _ = assert_agrees("softmax", (scores,))
-    assert not shares[0, 0].any()
-    scores[1, 2, 3] = np.nan
-    assert np.isnan(NATIVE.softmax(scores)[0][1, 2]).all()
-
-
-@WIDTHS
-@pytest.mark.parametrize("scale", [1, 1e19, 1e25])  # the squares of the last two have no float32
-def test_layer_norm_agrees_with_the_reference(width, scale, random):
-    x = random(2, 70, width, offset=100) * np.float32(scale)
-    gamma, beta = random(width), random(width)
-    assert_agrees("layer_norm", (x, gamma, beta), 1e-5, tolerance=3e-5)
-    x[0, 3, 2] = np.nan
-    assert np.isnan(NATIVE.layer_norm(x, gamma, beta, 1e-5)[0][0, 3]).all()
-
-
 FAR = [0.0, 1e-6, -1e-6, 30.0, -30.0, 86.0, -86.0, 88.0, -88.0, 1e3, -1e3, 1e30, -1e30]
 
 
@@ -218,7 +223,7 @@ FAR = [0.0, 1e-6, -1e-6, 30.0, -30.0, 86.0, -86.0, 88.0, -88.0, 1e3, -1e3, 1e30,
     ],
 )
 @pytest.mark.parametrize("name", PAIRS)
-def test_activations_agree_with_the_reference_at_any_size(name, layout, random):
+def test_activations_agree_with_the_reference_at_any_size(name, layout):
     """Also where the last lanes are not filled. Of an axis that runs backwards or stands still in
     memory, y had the numbers in another order.
     """
@@ -237,17 +242,14 @@ def test_activations_agree_with_the_reference_at_any_size(name, layout, random):
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("width", [3, 16, 100])
-def test_cross_entropy_of_classes_agrees_with_that_in_double_precision(
-    width, smoothing, reduction, random
-):
-    rng = np.random.default_rng(7)
+def test_cross_entropy_of_classes_agrees_with_that_in_double_precision(width, smoothing, reduction):
     logits = 5 * random(4, 6, width)
-    classes = rng.integers(0, width, (4, 6))
+    classes = RNG.integers(0, width, (4, 6))
     if not smoothing:  # which would cost infinity
         logits[0, 0, 0] = -np.inf
         classes[0, 0] = 1
     options = {"ignore_index": 2, "label_smoothing": smoothing, "reduction": reduction}
-    for further in ({}, {"class_weights": rng.random(width), "weights": rng.random((4, 6))}):
+    for further in ({}, {"class_weights": RNG.random(width), "weights": RNG.random((4, 6))}):
         loss, gradient = softmax_cross_entropy(logits, classes, **options, **further)
         expected, wide_gradient = softmax_cross_entropy(
             double(logits), classes, **options, **further
@@ -256,24 +258,3 @@ def test_cross_entropy_of_classes_agrees_with_that_in_double_precision(
         if reduction != "none":
             assert loss.places == pytest.approx(expected.places)
         assert_close(gradient, wide_gradient)
-
-
-@pytest.mark.parametrize(("groups", "sides"), [(1, ()), (2, (5,)), (3, (5, 7)), (6, (5, 7))])
-def test_group_norm_agrees_with_the_reference(groups, sides, random):
-    x, gamma, beta = random(4, 6, *sides, offset=9), random(6), random(6)
-    assert_agrees("group_norm", (x, gamma, beta), groups, 1e-5, tolerance=2e-5)
-    x[1, 2] = np.nan
-    assert np.isnan(NATIVE.group_norm(x, gamma, beta, groups, 1e-5)[0][1, 2]).all()
-
-
-@pytest.mark.parametrize(
-    ("window", "stride", "padding", "dilation"),
-    [(2, 2, 0, 1), (3, 1, 1, 1), (3, 2, 1, 1), (2, 1, 0, 2), ((1, 3), (2, 1), ((0, 0), (0, 2)), 1)],
-)
-def test_the_largest_of_windows_agrees_with_the_reference(window, stride, padding, dilation):
-    rng = np.random.default_rng(8)
-    x = rng.integers(0, 9, (3, 5, 9, 7)).astype(np.float32)  # with ties
-    geometry = Geometry.of(window, stride, padding, dilation)
-    assert_agrees("max_pool", (x,), geometry)
-    x[1, 2, 2, 4] = np.nan
-    assert np.isnan(NATIVE.max_pool(x, geometry)[0]).any()

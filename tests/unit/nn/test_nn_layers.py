@@ -12,7 +12,7 @@ from engine.errors import ShapeError
 from engine.nn.layers import ACTIVATIONS
 from engine.nn.norm_folding import fold_norms
 from engine.nn.numeric import mapped
-from tests.gradient.cases import CASES, Case, arrays_in
+from tests.gradient.cases import CASES, Case, arrays_in, of_every_layer
 
 
 def rng():
@@ -29,7 +29,7 @@ def test_dropout_keeps_the_mean():
     assert y.mean() == pytest.approx(1, abs=0.02)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@of_every_layer
 def test_a_layer_keeps_nothing_of_a_call(case):
     """Backward passes may run in any order, and twice: each closes over its own call."""
     layer = case.layer.astype(np.float64)
@@ -175,7 +175,7 @@ def extreme(x):
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
-@pytest.mark.parametrize("case", CASES, ids=str)
+@of_every_layer
 def test_layers_stay_finite(case, training):
     layer = case.layer.astype(np.float32)
     layer.reseed(1)
@@ -196,35 +196,6 @@ def test_activations_stay_finite_where_the_square_of_x_is_not(name):
     assert np.isfinite(y).all()
     _, far_slope = ACTIVATIONS[name](np.float32([-1e3, -1e3, 1e3, 1e3]))
     assert dx.tolist() == pytest.approx(far_slope(np.ones(4)).tolist(), abs=2e-6)
-
-
-@pytest.mark.parametrize(
-    ("dtype", "large", "near"), [(np.float16, 3e4, 0.1), (np.float32, 1e37, 1e-3)]
-)
-@pytest.mark.parametrize("shape", [(8, 3), (4, 16, 2, 2), (4, 4, 2, 2)], ids=str)
-@pytest.mark.parametrize("kind", [nn.BatchNorm, nn.LayerNorm])
-def test_norms_of_large_numbers_are_those_of_small_ones(kind, shape, dtype, large, near):
-    """Their variance was infinite, and everything came out as 0."""
-    small = rng().uniform(-1, 1, shape)
-    layer = kind(shape[1 if kind is nn.BatchNorm else -1])
-    results = []
-    for kind_of_number, scale in ((np.float64, 1e6), (dtype, large)):
-        norm = layer.astype(kind_of_number)
-        y, backward = norm.forward((small * scale).astype(kind_of_number), training=True)
-        results.append(arrays_in([y, backward(y)[1]]))
-    for expected, array in zip(*results, strict=True):
-        assert array.dtype == dtype
-        assert np.allclose(array, expected, atol=near)
-    assert all(np.isfinite(buffer).all() for buffer in norm.buffers.values())
-
-
-@pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
-def test_a_rectifying_norm_does_not_hide_nan(training):
-    """The kernel took the larger of NaN and 0 for 0, the array code for NaN."""
-    x = np.ones((2, 16, 2, 2), np.float32)
-    x[0, 3, 0, 0] = np.nan
-    y, _ = nn.BatchNorm(16, relu=True).forward(x, training)
-    assert np.isnan(y[0, 3, 0, 0])
 
 
 def test_the_log_of_a_softmax_without_any_choice_is_minus_infinity():

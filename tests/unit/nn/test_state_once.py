@@ -147,6 +147,7 @@ def test_what_prepare_changes_in_place_is_a_copy(rows, tmp_path):
     for inputs in (X.copy(), np.load(tmp_path / "x.npy", mmap_mode="r+")):
         targets = Y.copy()
         batch = nn.Loader(inputs, targets, prepare=halved).batch(rows)
+        assert type(batch.inputs) is np.ndarray
         assert np.array_equal(batch.inputs, X[rows] / 2)
         assert np.array_equal(inputs, X)
         assert np.array_equal(targets, Y)
