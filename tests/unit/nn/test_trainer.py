@@ -57,7 +57,7 @@ def test_training_that_has_stopped_goes_on_as_one_that_has_not(tmp_path, saved):
     """The second part began at the best weights, with the state of the optimizer at the last ones.
     Epochs were counted by steps, and a run that had stopped trained no more.
     """
-    run, whole = trainer(patience=3), trainer(patience=30)
+    run, whole, parts = (trainer(patience=patience) for patience in (3, 30, 30))
     losses = run.fit(EXAMPLES, 200, HELD_OUT)["validation_loss"]
     epochs = len(losses)
     assert 3 < epochs < 200
@@ -70,13 +70,16 @@ def test_training_that_has_stopped_goes_on_as_one_that_has_not(tmp_path, saved):
     run.fit(EXAMPLES, 200, HELD_OUT)
     assert len(run.history) == epochs, "it stays where it stopped"
     assert run.evaluate(HELD_OUT)["loss"] == min(losses)
+    whole.fit(EXAMPLES, epochs + 3, HELD_OUT)
+    for count in (epochs, epochs + 3):
+        parts.fit(EXAMPLES, count, HELD_OUT)
+    assert_same_run(whole, parts)
     for size in (8, 4):
         longer = trainer(patience=30, batch_size=size)
         longer.resume(tmp_path / "run.npz", changed=["settings"])
         longer.fit(EXAMPLES, epochs + 3, HELD_OUT)
         assert longer.history["epoch"] == [*range(1, epochs + 4)]
         if size == 8:
-            whole.fit(EXAMPLES, epochs + 3, HELD_OUT)
             assert_same_run(whole, longer)
 
 
