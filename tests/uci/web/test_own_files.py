@@ -16,6 +16,7 @@ from tests.uci.web.web_visit import SessionAlone
 from uci.common.reading import board_at
 from uci.game.game_file import ListedGame
 from uci.game.timed_game import Setup
+from uci.library.changes import save_game
 from uci.web.board_game import BoardGame
 from uci.web.saver import Saver, record_of
 
@@ -95,6 +96,23 @@ def test_words_whose_save_fails_as_the_board_closes_are_told(tmp_path, is_shown)
     saver.begin(shown)
     threading.Timer(0.1, late.set_exception, [DataError("x.pgn has changed")]).start()
     assert "My words." in (saver.finish(table if is_shown else shown) or "")
+
+
+def test_what_cannot_be_replaced_in_a_new_file_is_not_appended_to_it(tmp_path, monkeypatch):
+    def save_new_ones(game, file, home):
+        if home is not None:
+            raise DataError("no space left")
+        return save_game(game, file, home)
+
+    monkeypatch.setattr("uci.web.saver.save_game", save_new_ones)
+    saver = Saver(tmp_path, tmp_path / "games.pgn", Mock(), Mock(), Mock())
+    table = BoardGame(Setup(chess.Board(), None))
+    saver.begin(table)
+    for words in ("One.", "Two."):
+        table.study.comment(table.study.root, words)
+        told = saver.finish(table)
+    assert "no space left" in told
+    assert [game.comment for game in analyses(tmp_path / "games.pgn")] == ["One."]
 
 
 async def test_the_reason_is_said_once(path):
