@@ -48,6 +48,23 @@ def generate(row, moves):
 
 
 @kernel()
+def has_move(row, moves):
+    """Whether the side to move has a legal move. Mostly a pawn that steps ahead shows it; else
+    writes all moves into `moves`, as `generate` does.
+    """
+    side = np.int64(row[layout.SIDE])
+    own = row[layout.WHITE + side]
+    king = ctz(row[layout.KING] & own)
+    # No pawn outside the king's lines is pinned.
+    lines = rook_attacks(king, ZERO) | bishop_attacks(king, ZERO)
+    pawns = row[layout.PAWN] & own & ~lines
+    ahead = pawns << np.uint64(8) if side == 0 else pawns >> np.uint64(8)
+    if ahead & ~(own | row[layout.BLACK - side]) and not attacks.in_check(row):
+        return True
+    return generate(row, moves) > 0
+
+
+@kernel()
 def generate_some(row, targets, moves):
     """Write the moves of `generate` that go to `targets`, and en passant, in the same order; no
     castling.

@@ -20,13 +20,28 @@ from engine.board.attacks import (
     king_square,
     rook_attacks,
 )
-from engine.board.layout import BISHOP, BLACK, EN_PASSANT, KNIGHT, PAWN, QUEEN, ROOK, SIDE, WHITE
+from engine.board.layout import (
+    BISHOP,
+    BLACK,
+    CASTLING,
+    EN_PASSANT,
+    KNIGHT,
+    PAWN,
+    QUEEN,
+    RANK_1,
+    RANK_8,
+    ROOK,
+    SIDE,
+    WHITE,
+)
 from engine.board.makemove import copy_row, make
-from engine.board.movegen import generate
+from engine.board.movegen import Targets, generate, generate_some
 from engine.native.aligned_arrays import buffers
 from engine.native.jit import kernel
 
 MAX_MATE_MOVES = 4  # moves
+# Squares of rooks that have castled, by side: d1 and f1, d8 and f8.
+CASTLED_ROOKS = np.array([0x28, 0x28 << 56], np.uint64)
 MATE_NODE_LIMIT = 2_000  # positions visited, about two milliseconds
 
 
@@ -90,6 +105,44 @@ def _attack(space, ply, most):
 
 
 @kernel()
+def can_mate(row, moves, scratch_row, scratch_moves):
+    """Whether a legal move gives checkmate. Writes moves that may into `moves`, and seldom others:
+    to generate all would take most of the time.
+    """
+    side = np.int64(row[SIDE])
+    pawn_steps, jumps, diagonal, straight = check_squares(row)
+    if shields_of(row, straight | diagonal) or castling_may_check(row, side):
+        count = generate(row, moves)
+    else:
+        targets = Targets(pawn_steps | RANK_1 | RANK_8, jumps, diagonal, straight, ZERO)
+        count = generate_some(row, targets, moves)
+    return mating_move(row, moves, count, scratch_row, scratch_moves) >= 0
+
+
+@kernel()
+def shields_of(row, lines):
+    """Own pieces next to the enemy's king on its lines (a bitboard), one of which may hide a
+    slider's check; none where no slider stands behind them.
+    """
+    side = np.int64(row[SIDE])
+    own = row[WHITE + side]
+    king = king_square(row, 1 - side)
+    shields = lines & own
+    behind = (row[WHITE] | row[BLACK]) ^ shields
+    seen = rook_attacks(king, behind) & (row[ROOK] | row[QUEEN])
+    seen |= bishop_attacks(king, behind) & (row[BISHOP] | row[QUEEN])
+    return shields if seen & own else ZERO
+
+
+@kernel()
+def castling_may_check(row, side):
+    """Whether a rook that castles may give check."""
+    if not row[CASTLING] & row[WHITE + side]:
+        return False
+    return rook_attacks(king_square(row, 1 - side), ZERO) & CASTLED_ROOKS[side] != ZERO
+
+
+@kernel()
 def mating_move(row, moves, count, scratch_row, scratch_moves):
     """Index of the first legal move that gives checkmate, -1 if none does.
 
@@ -98,20 +151,11 @@ def mating_move(row, moves, count, scratch_row, scratch_moves):
     """
     side = np.int64(row[SIDE])
     own = row[WHITE + side]
-    occupied = row[WHITE] | row[BLACK]
-    king = king_square(row, 1 - side)
     pawn_steps, jumps, diagonal, straight = check_squares(row)
     straight_own, diagonal_own = (row[ROOK] | row[QUEEN]) & own, (row[BISHOP] | row[QUEEN]) & own
     knights, pawns = row[KNIGHT], row[PAWN]
     special = own | row[EN_PASSANT]  # castling is encoded as a move to one's own rook
-    shields = (
-        straight | diagonal
-    ) & own  # own pieces next to the king on its lines: one may hide a slider's check
-    behind = occupied ^ shields
-    if not (
-        rook_attacks(king, behind) & straight_own | bishop_attacks(king, behind) & diagonal_own
-    ):
-        shields = ZERO
+    shields = shields_of(row, straight | diagonal)
     for i in range(count):
         move = np.int64(moves[i])
         source, target = bit(move & 63), bit(move >> 6 & 63)

@@ -251,10 +251,11 @@ def node_of_game(tree, stack):
 @kernel()
 def child_reaching(tree, node, row, key):
     """Return the child of a node, whose position is `row`, that has this key; NO_NODE if none has."""
+    scratch = tree.stack[len(tree.stack) - 1]
     for edge in range(*edges_of(tree, node)):
         if tree.edges[edge].child != arrays.NO_NODE:
-            make(row, tree.edges[edge].move, tree.stack[-1])
-            if tree.stack[-1, KEY] == key:
+            make(row, tree.edges[edge].move, scratch)
+            if scratch[KEY] == key:
                 return np.int64(tree.edges[edge].child)
     return np.int64(arrays.NO_NODE)
 

@@ -20,7 +20,7 @@ import numpy as np
 from engine.board.ending import CHECKMATE, ONGOING, game_end
 from engine.board.layout import KEY
 from engine.board.makemove import copy_row, push
-from engine.board.movegen import generate
+from engine.board.movegen import generate, has_move
 from engine.native.atomics import add, lock, order_reads, order_writes, unlock
 from engine.native.jit import kernel
 from engine.native.prefetch import prefetch
@@ -33,7 +33,7 @@ from engine.search.tree.proofs import is_decided
 from engine.search.tree.puct import NO_EDGE, select_edge
 from engine.search.tree.repetitions import is_drawn_by_game, is_drawn_by_path, settle_as_draw
 from engine.search.tree.transpositions import enter, find_node, first_place, key_of
-from engine.tactics.mates import mating_move
+from engine.tactics.mates import can_mate
 from engine.tactics.small_endings import has_few_pieces, is_certain_draw
 
 LINES_AHEAD = 3  # Lines of the processor's cache that are fetched of a node's edges. Set by hand.
@@ -245,24 +245,22 @@ def ask_rules(tree, params, node, ply, leaves, leaf):
     """Copy the position in `tree.stack[ply]` to a leaf and ask the rules; returns (known,
     mate_plies) as in `Round`.
 
-    Generates the leaf's moves. The root is checked for checkmate only: the search must find a move
-    there, even if a draw can be claimed.
+    Generates the leaf's moves if its policy is computed now. The root is checked for checkmate only:
+    the search must find a move there, even if a draw can be claimed.
     """
     row, moves = leaves.rows[leaf], leaves.moves[leaf]
     copy_row(tree.stack[ply], row)
-    count = generate(row, moves)
-    leaves.n_moves[leaf] = count
-    end = game_end(row, count)
+    end = game_end(row, np.int64(has_move(row, moves)))
     if end == CHECKMATE:
         return np.int64(arrays.WIN), np.int64(0)
     if node != arrays.ROOT:
         if end != ONGOING:
             return np.int64(arrays.DRAW), np.int64(0)
-        if (
-            params.mate_in_one
-            and mating_move(row, moves, count, tree.stack[-1], tree.scratch_moves) >= 0
-        ):
+        scratch = tree.stack[len(tree.stack) - 1]
+        if params.mate_in_one and can_mate(row, moves, scratch, tree.scratch_moves):
             return np.int64(arrays.LOSS), np.int64(1)
         if params.small_endings and has_few_pieces(row) and is_certain_draw(row):
             return np.int64(arrays.DRAW), np.int64(0)
+    if node == arrays.ROOT or not params.late_policy:
+        leaves.n_moves[leaf] = generate(row, moves)
     return np.int64(arrays.UNKNOWN), np.int64(0)

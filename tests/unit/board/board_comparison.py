@@ -12,7 +12,7 @@ from engine.board.attacks import checkers, in_check, is_attacked
 from engine.board.convert import board_from_row, decode_move, encode_move, row_from_board
 from engine.board.layout import BLACK, KEY, MAX_MOVES, REPETITIONS, WHITE, empty_stack
 from engine.board.makemove import make, push
-from engine.board.movegen import generate, pinned_pieces
+from engine.board.movegen import generate, has_move, pinned_pieces
 from engine.board.zobrist import compute_key
 from engine.tactics.see import see, wins_at_least
 from tests.unit.board.board_positions import choose_move
@@ -118,6 +118,7 @@ class GameComparison:
         theirs = list(self.board.legal_moves)
         self._same("number of moves", len(ours), len(theirs))
         self._same("moves", set(ours), set(theirs))
+        self._same("some move", bool(has_move(self.row, self._moves)), bool(theirs))
         self._same("move codes", [encode_move(self.board, move) for move in ours], codes)
         return theirs
 

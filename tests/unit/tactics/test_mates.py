@@ -14,7 +14,7 @@ from engine.search.search_tree_state import add_root_noise
 from engine.search.tree.arrays import ASIDE, ROOT, WIN
 from engine.search.tree.excluded_wins import bring_back_wins, put_wins_aside
 from engine.search.tree.params import MATE_PRIOR
-from engine.tactics.mates import mating_move, mating_start, new_mate_space
+from engine.tactics.mates import can_mate, mating_move, mating_start, new_mate_space
 from tests.boards import board_after
 from tests.unit.board.board_positions import odd_position
 from tests.unit.search.trees import alone, assert_whole, search_nodes, search_on, searched
@@ -155,6 +155,35 @@ def test_a_mating_move_is_found_exactly_where_there_is_one():
             mates += bool(mating)
             board.push(decoded[int(rng.integers(count))])
     assert mates > 3
+
+
+def test_that_a_move_can_mate_is_seen_without_all_moves():
+    rng = random.Random(3)
+    moves, replies = np.zeros((2, MAX_MOVES), np.uint16)
+    mates = 0
+    for number in range(1200):
+        row = row_from_board(odd_position(rng) if number % 2 else hunted_king(rng))
+        count = np.int64(generate(row, moves))
+        mating = int(mating_move(row, moves, count, np.empty_like(row), replies))
+        assert can_mate(row, moves, np.empty_like(row), replies) == (mating >= 0), row
+        mates += mating >= 0
+    assert mates >= 40
+
+
+@pytest.mark.parametrize(
+    "fen",
+    [
+        "5k2/R7/8/8/8/8/4R1RP/5K1R w H - 0 1",
+        "5k1r/4r1rp/8/8/8/8/r7/5K2 b h - 0 1",
+    ],
+)
+def test_a_mate_by_castling_alone_is_seen(fen):
+    board = chess.Board(fen, chess960=True)
+    (mate,) = [move for move in board.legal_moves if board.san(move).endswith("#")]
+    assert board.is_castling(mate)
+    moves, replies = np.zeros((2, MAX_MOVES), np.uint16)
+    row = row_from_board(board)
+    assert can_mate(row, moves, np.empty_like(row), replies)
 
 
 def test_a_win_that_is_set_aside_stays_a_win_while_the_root_tells_of_the_others():
