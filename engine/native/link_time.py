@@ -29,6 +29,8 @@ from numba.core.errors import LoweringError, NumbaError
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NativeLowering
 
+from engine.native.front_indices import count_from_front
+
 # Prefixes of names that Numba gives.
 _ENVIRONMENT = "_ZN08NumbaEnv"  # To a function's environment.
 _WRAPPER = "_ZN7cpython"  # To the function that Python calls.
@@ -43,7 +45,14 @@ _GARBAGE = (100_000, 50)
 # ---- libraries: LLVM modules of one function -----------------------------------------------------
 
 
-class PartLibrary(JITCodeLibrary):
+class _KernelLibrary(JITCodeLibrary):
+    """A kernel, whose indices count from the front."""
+
+    def create_ir_module(self, name: str) -> Any:
+        return count_from_front(super().create_ir_module(name))
+
+
+class PartLibrary(_KernelLibrary):
     """A callee's translation, of which nothing is optimised but its variables, without machine
     code.
     """
@@ -75,7 +84,7 @@ class PartLibrary(JITCodeLibrary):
         return module
 
 
-class _WholeLibrary(JITCodeLibrary):
+class _WholeLibrary(_KernelLibrary):
     """A kernel that Python calls, with all that it reaches, optimised and compiled."""
 
     _linking_libraries: list[Any]

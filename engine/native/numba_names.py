@@ -1,4 +1,5 @@
-"""The names of Numba that are not public, on which `link_time`, `kernel_files` and `by_type` build.
+"""The names of Numba that are not public, on which `link_time`, `kernel_files`, `by_type` and
+`front_indices` build.
 
 A version of Numba that lacks one of them must not keep the engine from starting: `jit` then
 compiles with Numba's public decorator and its own cache, which optimises a kernel again in each of
@@ -18,6 +19,7 @@ from typing import Any
 NAMES = {
     "numba.core.codegen": (
         "JITCodeLibrary.finalize",
+        "JITCodeLibrary.create_ir_module",
         "JITCodeLibrary.enable_object_caching",
         "JITCodeLibrary._optimize_functions",
         "JITCodeLibrary._optimize_final_module",
@@ -49,6 +51,7 @@ NAMES = {
     "numba.core.sigutils": ("normalize_signature",),
     "numba.core.typed_passes": ("NativeLowering.run_pass",),
     "numba.core.types": ("Dispatcher",),
+    "numba.np.arrayobj": ("fix_integer_index",),
 }
 # By class: the fields that its objects get.
 FIELDS = {

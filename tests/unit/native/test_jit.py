@@ -145,6 +145,32 @@ def test_bounds_are_checked_on_request_in_spite_of_unchecked_code_in_the_cache(t
     assert answers == ["False", "refused", "False"]
 
 
+COUNTING = """
+import numba
+import numpy as np
+from engine.native.jit import kernel
+
+@kernel()
+def ours(a, i): return a[i]
+
+@numba.njit
+def theirs(a, i): return a[i]
+
+def answer():
+    a = np.arange(3.0)
+    last = theirs(a, np.int64(-1)), theirs(a, np.int32(-3))
+    try: return str(ours(a, np.int64(-1))) + str(last)
+    except IndexError: return "refused " + str(last)
+"""
+
+
+def test_kernels_count_from_the_front_alone_and_other_libraries_from_both_ends(tmp_path):
+    (tmp_path / "counting.py").write_text(COUNTING)
+    program = "import counting; print(counting.answer())"
+    kept = {"AINO_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+    assert output_of(program, NUMBA_BOUNDSCHECK="1", **kept).strip() == "refused (2.0, 0.0)"
+
+
 def test_other_libraries_keep_their_cache_folder(tmp_path):
     (tmp_path / "stranger.py").write_text(
         "import numba\n\n@numba.njit(cache=True)\ndef double(x): return x + x\n"
