@@ -112,7 +112,8 @@ LLVM = {
     for name in "by_type elementary instructions integer_lanes kernel_files lanes atomics prefetch link_time".split()
 }
 NUMBA = LLVM | {
-    f"engine.native.{name}" for name in "bits compile_events dependencies jit target".split()
+    f"engine.native.{name}"
+    for name in "bits compile_events dependencies front_indices jit target".split()
 }
 ONLY_IMPORTERS = {
     "numba": NUMBA,
