@@ -63,9 +63,9 @@ def arrived(shelf):
 def test_imports_at_work_are_left_alone_by_the_next_page_and_a_second_program(tmp_path):
     """They were removed as what a killed program had left."""
     shelves = [shelf_in(tmp_path) for _ in range(3)]
-    arrived(shelves[0])
     upload = shelves[0].upload_path("me.pgn")
     upload.touch()
+    arrived(shelves[0])
     arrived(shelves[0])
     arrived(shelves[1])
     assert upload.exists()
