@@ -17,7 +17,6 @@ from pathlib import Path
 import chess.engine
 import pytest
 
-from benchmarks.compile_events import Compilation
 from benchmarks.startup import measure_start, no_home
 from engine.errors import StillCompilingError
 from engine.native import jit
@@ -28,6 +27,7 @@ from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from tests.boards import board_after
+from tests.compile_events import Compilation
 from tests.new_process import output_of, wait_until
 from tests.protocol.fake_engine import Conversation
 from tests.unit.search.trees import search_nodes
@@ -339,7 +339,7 @@ def test_choosing_an_evaluator_compiles_nothing(tmp_path):
     """It did so on the thread that reads commands, which then heard no `stop` for seconds."""
     program = (
         "from engine import Engine, EngineOptions\n"
-        "from benchmarks.compile_events import CompileTimes\n"
+        "from tests.compile_events import CompileTimes\n"
         "from engine.options import EVALUATORS\n"
         "with CompileTimes() as times, Engine(EngineOptions(hash_mib=2, backend='numpy')) as engine:\n"
         "    for name in EVALUATORS:\n"
@@ -377,7 +377,7 @@ def test_warmup_keeps_no_network_while_the_compilers_run(monkeypatch):
 RARE = """
 import chess
 from engine import Engine, EngineOptions, Limits
-from benchmarks.compile_events import CompileTimes
+from tests.compile_events import CompileTimes
 
 fens = [
     "k7/8/1K6/8/8/8/8/7R w - - 0 1",
@@ -404,7 +404,7 @@ print(len(times.compilations), *(one.name for one in times.compilations))
 
 FIRST_START = """
 import json
-from benchmarks.compile_events import CompileTimes
+from tests.compile_events import CompileTimes
 
 with CompileTimes() as times:
     from engine.options import EngineOptions

@@ -66,7 +66,7 @@ def test_what_sources_say_is_noted_until_they_change(monkeypatch, tmp_path):
 
 COUNT = """
 import numpy as np
-from benchmarks.compile_events import CompileTimes
+from tests.compile_events import CompileTimes
 with CompileTimes() as times:
     from engine.board.attacks import in_check
     in_check(np.zeros(16, np.uint64))

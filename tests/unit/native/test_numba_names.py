@@ -34,7 +34,7 @@ from engine.native import numba_names
 numba_names.NAMES["numba.core.codegen"] += ("NoSuchLibrary",)
 import sys
 import numpy as np
-from benchmarks.compile_events import CompileTimes
+from tests.compile_events import CompileTimes
 from engine.native.jit import generated_kernel, slow_start_reason
 with CompileTimes() as times:
     import chain

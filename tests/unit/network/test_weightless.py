@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.compile_events import CompileTimes
 from engine import Engine, EngineOptions, Limits
 from engine.network.lc0.planes_file import write_planes
 from engine.network.lc0.reader import PlanesFile
 from engine.network.tower.tower_model import TowerConfig
 from engine.network.transformer.transformer_model import TransformerConfig
 from engine.network.weightless import write_stand_ins
+from tests.compile_events import CompileTimes
 
 OPTIONS = EngineOptions(hash_mib=4, threads=1)
 TOWER = TowerConfig(24, 3)
