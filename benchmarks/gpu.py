@@ -61,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         games=(512, "self-play games at once"),
         nodes=(4096, "nodes of a search"),
         seconds=(6.0, "time each contestant this long"),
+        no_tests=(False, "leave out the device tests"),
     )
     parser.add_argument("--backend", choices=("cupy", "numpy"), default="cupy")
     parser.add_argument(
@@ -69,7 +70,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         nargs="+",
         default=[TowerConfig(64, 6), TowerConfig(256, 15)],
     )
-    parser.add_argument("--no-tests", action="store_true", help="leave out the device tests")
     options = parser.parse_args(arguments)
     backend = get_backend(options.backend)
     has_torch = importlib.util.find_spec("torch") is not None

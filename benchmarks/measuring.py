@@ -25,17 +25,22 @@ def new_parser(
     """Return a parser with the script's docstring as its help, a --json flag, and a flag for each
     setting, given as its default or as the default and what it is.
 
-    Whole numbers begin at 1. A setting that is a list takes several values, or none.
+    Whole numbers begin at 1. A setting that is a list takes several values, or none. One that is
+    False is a flag without a value.
     """
     parser = CommandParser(
         description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    settings["json"] = (False, "print JSON instead of a table")
     for name, setting in settings.items():
         default, text = setting if isinstance(setting, tuple) else (setting, "")
+        flag = f"--{name.replace('_', '-')}"
+        if default is False:
+            parser.add_argument(flag, action="store_true", help=text)
+            continue
         example = default[0] if isinstance(default, list) else default
         parser.add_argument(
-            f"--{name.replace('_', '-')}",
+            flag,
             type=at_least(1) if isinstance(example, int) else type(example),
             nargs="*" if isinstance(default, list) else None,
             default=default,

@@ -19,7 +19,6 @@ for the moves that `--net` gives a probability within some range, how many were 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -137,7 +136,16 @@ class Levels:
 
 
 def flags() -> argparse.ArgumentParser:
-    parser = new_parser(__doc__)
+    parser = new_parser(
+        __doc__,
+        positions=(0, "measure this many positions, evenly spaced, instead of all"),
+        calibration=(
+            False,
+            "show how many moves were played by the probability that they were given",
+        ),
+        levels=(False, "measure Aino's opponents that play like people, too"),
+        mates=(False, "show how many mates in one were given, and how likely they were held"),
+    )
     parser.add_argument("games", type=existing, metavar="FILE.pgn", help="games to predict")
     text = "a network of people (default: the one that comes with Aino)"
     parser.add_argument("--net", type=existing, metavar="FILE.dit", help=text)
@@ -145,35 +153,27 @@ def flags() -> argparse.ArgumentParser:
     parser.add_argument(
         "--against", type=existing, nargs="+", default=[], metavar="FILE", help=text
     )
-    text = "measure this many positions, evenly spaced, instead of all"
-    parser.add_argument("--positions", type=int, default=0, metavar="N", help=text)
-    text = "show how many moves were played by the probability that they were given"
-    parser.add_argument("--calibration", action="store_true", help=text)
-    text = "measure Aino's opponents that play like people, too"
-    parser.add_argument("--levels", action="store_true", help=text)
-    text = "show how many mates in one were given, and how likely they were held"
-    parser.add_argument("--mates", action="store_true", help=text)
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = flags()
     options = parser.parse_args(arguments)
     try:
         positions = positions_of(options.games, options.positions)
         people = People(options.net)
         if options.calibration:
-            report(calibration(people, positions), options.json)
-            return 0
-        if options.mates:
-            report(mates(people, positions), options.json)
-            return 0
-        contenders: list[Contender] = [people, *map(Network, options.against)]
+            rows = calibration(people, positions)
+        elif options.mates:
+            rows = mates(people, positions)
+        else:
+            contenders: list[Contender] = [people, *map(Network, options.against)]
+            if options.levels:
+                contenders.append(Levels())
+            rows = [row for contender in contenders for row in scores(contender, positions)]
     except AinoError as error:
         parser.error(str(error))
-    contenders += [Levels()] if options.levels else []
-    report([row for one in contenders for row in scores(one, positions)], options.json)
-    return 0
+    report(rows, options.json)
 
 
 # ---- positions -----------------------------------------------------------------------------------
@@ -301,4 +301,4 @@ def calibration(contender: Contender, positions: list[Position]) -> list[dict[st
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
