@@ -151,7 +151,10 @@ def training_step(layer, x, dtype):
 
 @pytest.mark.parametrize("case", [Case(*pair) for pair in KERNELS], ids=str)
 def test_a_layer_in_single_precision_agrees_with_that_in_double(case):
-    single, wide = (training_step(case.layer, case.x, kind) for kind in (np.float32, np.float64))
+    # Plain Python warns of squares that have no float32, which kernels find afterwards.
+    with np.errstate(over="ignore", invalid="ignore"):
+        single = training_step(case.layer, case.x, np.float32)
+    wide = training_step(case.layer, case.x, np.float64)
     for array, expected in zip(single, wide, strict=True):
         assert_close(array, expected, 3e-5)
 
