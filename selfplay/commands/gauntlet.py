@@ -78,7 +78,6 @@ def gauntlet_lines(now: GauntletStanding, settings: GauntletSettings) -> list[st
 
 
 def gauntlet_json(now: GauntletStanding) -> dict[str, Any]:
-    rating = now.rating
-    interval = {} if rating is None else {"elo": rating.elo, "low": rating.low, "high": rating.high}
+    interval = {} if now.rating is None else now.rating._asdict()
     against = {name: match_json(standing) for name, standing in now.against.items()}
     return {"rating": interval, "games": now.games, "against": against}

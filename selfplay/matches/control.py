@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import chess
@@ -35,14 +35,7 @@ class TimeControl:
     nodes_per_ms: int = 0
 
     def __post_init__(self) -> None:
-        values = (
-            self.base_s,
-            self.increment_s,
-            self.margin_s,
-            self.movetime_s,
-            self.nodes,
-            self.nodes_per_ms,
-        )
+        values = astuple(self)
         if not all(0 <= value < float("inf") for value in values):
             raise ConfigError(f"expected finite numbers, none negative, got {values}")
         if bool(self.base_s) + bool(self.movetime_s) == 2 or (self.increment_s and not self.base_s):

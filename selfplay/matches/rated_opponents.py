@@ -10,7 +10,7 @@ from engine.errors import ConfigError
 from engine.options.settings import setting
 from selfplay.matches.contestant import Contestant
 from selfplay.matches.engine_match import MatchStanding, standing
-from selfplay.matches.rating import GauntletRating, fit_gauntlet, points_by_rating
+from selfplay.matches.rating import FittedRating, fit_gauntlet, points_by_rating
 from selfplay.matches.series import NumberedSeries, NumberedSettings, check_even
 
 
@@ -42,7 +42,7 @@ class GauntletSettings(NumberedSettings):
 class GauntletStanding:
     """The rating so far, None before a pair is complete, and the standing against each opponent."""
 
-    rating: GauntletRating | None
+    rating: FittedRating | None
     against: dict[str, MatchStanding]
     games: int
 
@@ -56,8 +56,7 @@ class Gauntlet(NumberedSeries):
 
     def standing(self) -> GauntletStanding:
         rows = list(self._archive.rows.values())
-        ratings = self.settings.ratings
-        pairs = points_by_rating(rows, lambda pair: ratings[pair % len(ratings)])
+        pairs = points_by_rating(rows, self.settings.ratings)
         against = {}
         for opponent in self.settings.opponents:
             met = [row for row in rows if opponent.name in (row.white, row.black)]

@@ -16,8 +16,7 @@ it keeps the ratings of those finite who won or lost every game.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -37,10 +36,9 @@ LOW, HIGH = 0.025, 0.975
 Results = Mapping[int, Sequence[float]]
 
 
-@dataclass(frozen=True)
-class GauntletRating:
-    """An engine's rating: median and central 95% interval in Elo, without an end where all games were
-    won or lost.
+class FittedRating(NamedTuple):
+    """A rating with its 95% interval, in Elo; a given one has none. Of a gauntlet it is the median,
+    and the interval has no end where all games were won or lost.
     """
 
     elo: float
@@ -57,20 +55,18 @@ class GauntletRating:
         return f"{self.elo:.0f} [{self.low:.0f}, {self.high:.0f}]"
 
 
-def points_by_rating(
-    rows: Iterable[GameRow], rating_of: Callable[[int], int]
-) -> dict[int, list[float]]:
-    """Return the points of complete pairs by the opponent's rating; rating_of: by the number of the
-    pair.
+def points_by_rating(rows: Iterable[GameRow], ratings: Sequence[int]) -> dict[int, list[float]]:
+    """Return the points of complete pairs by the opponent's rating. The opponents of these ratings
+    take turns, pair by pair.
     """
     points = {row.number: row.first_points for row in rows}
     by_rating = dict[int, list[float]]()
     for pair, pair_points in complete_pairs(points).items():
-        by_rating.setdefault(rating_of(pair), []).append(pair_points)
+        by_rating.setdefault(ratings[pair % len(ratings)], []).append(pair_points)
     return by_rating
 
 
-def fit_gauntlet(results: Results) -> GauntletRating:
+def fit_gauntlet(results: Results) -> FittedRating:
     """Return the posterior given the results. The prior is flat from 800 Elo below the opponents to
     800 Elo above them.
     """
@@ -95,7 +91,7 @@ def fit_gauntlet(results: Results) -> GauntletRating:
         low = -math.inf
     if all(pair_points == 2.0 for pair_points in points):
         high = math.inf
-    return GauntletRating(median, low, high)
+    return FittedRating(median, low, high)
 
 
 def _expected(elos: np.ndarray, opponent: int) -> np.ndarray:
@@ -125,14 +121,6 @@ ELO = 400.0 / math.log(10.0)  # Elo for each unit of log odds
 LARGEST_STEP = 2.0  # log odds; Newton's steps are too long where one side won every game
 ENOUGH = 1e-9  # log odds
 MOST_STEPS = 200
-
-
-class FittedRating(NamedTuple):
-    """A rating with its 95% interval, in Elo; a given one has none."""
-
-    elo: float
-    low: float
-    high: float
 
 
 def fit_ratings(
