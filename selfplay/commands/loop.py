@@ -165,4 +165,4 @@ def _note_environment(ledger: Ledger, workers: str) -> None:
 def has_promoted(run: Path) -> bool:
     """Whether a candidate of the run has become its best network."""
     with closing(Ledger(run / "ledger.sqlite", is_copy=True)) as ledger:
-        return any(gate.accepted for gate in ledger.gates().values())
+        return bool(ledger.promoted())

@@ -132,15 +132,12 @@ class AnchorSeries(Series):
 
     def note_networks(self) -> None:
         """Look for new promoted networks, and keep the files of those that are not measured yet."""
-        promoted = [
-            number for number, verdict in self._run.ledger.gates().items() if verdict.accepted
-        ]
         rows = self._archive.rows.values()
         self._played = Counter(row.players[0] for row in rows)
         networks, files = self._networks, self._run.candidate
         self._networks = {
             number: networks.get(number) or self._network(number)
-            for number in [0, *promoted]
+            for number in [0, *self._run.ledger.promoted()]
             if files(number).is_file()
         }
         self._run.held = {number for number in self._networks if self._missing(number) > 0}

@@ -72,10 +72,8 @@ class RayBackend(SharedPlay):
         return count
 
     def _pool(self, task: PlayTask, numbers: Sequence[int], count: int) -> _Tasks:
-        try:
+        with _telling_of_loss(_ray()):
             return _Tasks(task, numbers)
-        except _ray().exceptions.RayError as error:
-            raise _lost(error) from error
 
 
 class _Tasks:
@@ -101,10 +99,8 @@ class _Tasks:
         self._calls = dict[int, Any]()
 
     def start(self, worker: int) -> None:
-        try:
+        with _telling_of_loss(self._ray):
             self._calls[worker] = self._task.remote(worker, *self._arguments)
-        except self._ray.exceptions.RayError as error:
-            raise _lost(error) from error
 
     def receive(self, timeout_s: float) -> WorkerMessage | None:
         from ray.util.queue import Empty
@@ -118,10 +114,8 @@ class _Tasks:
 
     def playing(self) -> list[int]:
         calls = [*self._calls.values()]
-        try:
+        with _telling_of_loss(self._ray):
             done, _ = self._ray.wait(calls, num_returns=len(calls), timeout=0)
-        except self._ray.exceptions.RayError as error:
-            raise _lost(error) from error
         for call in done:
             try:
                 self._ray.get(call)
@@ -161,10 +155,15 @@ def _ray() -> Any:
     return ray
 
 
-def _lost(error: Exception) -> RunError:
-    return RunError(
-        f"the Ray cluster is lost, or this machine's node of it: {_first_sentence(error)}"
-    )
+@contextlib.contextmanager
+def _telling_of_loss(ray: Any) -> Iterator[None]:
+    """Raise RunError where Ray fails in the block."""
+    try:
+        yield
+    except ray.exceptions.RayError as error:
+        raise RunError(
+            f"the Ray cluster is lost, or this machine's node of it: {_first_sentence(error)}"
+        ) from error
 
 
 def _first_sentence(error: Exception) -> str:

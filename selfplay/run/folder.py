@@ -125,10 +125,7 @@ class RunFolder:
             )
         if self.best.is_file():
             return
-        promoted = max(
-            (number for number, verdict in self.ledger.gates().items() if verdict.accepted),
-            default=0,
-        )
+        promoted = max(self.ledger.promoted(), default=0)
         if promoted == 0 and not first.is_file():
             if self._initial is not None:
                 dit.save(
@@ -164,8 +161,8 @@ class RunFolder:
         """
         if not (keep := self.config.keep_nets):
             return
-        promoted = [number for number, verdict in self.ledger.gates().items() if verdict.accepted]
-        needed = {0, *self.held, *promoted[-keep:], *range(generation - keep + 1, generation + 1)}
+        newest = self.ledger.promoted()[-keep:]
+        needed = {0, *self.held, *newest, *range(generation - keep + 1, generation + 1)}
         for number, path in generation_files(self.nets, "dit").items():
             if number < generation and number not in needed:
                 path.unlink()
@@ -175,8 +172,14 @@ class RunFolder:
         return family_of(self.config.net).load(path)
 
     def are_equal(self, first: Path, second: Path) -> bool:
-        """Whether two files hold the same network."""
-        return are_equal(self.load(first), self.load(second))
+        """Whether two files hold the same network: layers and numbers."""
+        ours, theirs = self.load(first), self.load(second)
+        mine, tensors = (
+            model.named_parameters() | model.named_buffers() for model in (ours, theirs)
+        )
+        return ours.config() == theirs.config() and all(
+            np.array_equal(mine[name], tensors[name]) for name in tensors
+        )
 
     # ---- games -----------------------------------------------------------------------------------
 
@@ -188,11 +191,3 @@ class RunFolder:
         """Return the run's opening set. Raises DataError as `load_openings`."""
         path = Path(self.config.openings) if self.config.openings else None
         return OpeningRows(load_openings(path))
-
-
-def are_equal(ours: Layer, theirs: Layer) -> bool:
-    """Whether two networks have the same layers and numbers."""
-    mine, tensors = (model.named_parameters() | model.named_buffers() for model in (ours, theirs))
-    return ours.config() == theirs.config() and all(
-        np.array_equal(mine[name], tensors[name]) for name in tensors
-    )

@@ -335,6 +335,10 @@ class Ledger:
         verdict = result.accepted, result.decided, json.dumps(result.pentanomial)
         self._enter("gates", (generation, *verdict, result.llr, result.score, *elos))
 
+    def promoted(self) -> list[int]:
+        """Return the generations whose candidates were accepted, in order."""
+        return [number for number, verdict in self.gates().items() if verdict.accepted]
+
     def gates(self) -> dict[int, GateResult]:
         """Return the verdicts over the candidates, by generation."""
         rows = self._read("SELECT * FROM gates ORDER BY generation")

@@ -93,7 +93,7 @@ class PretrainSettings:
         """Raise what a training with these settings would raise once its data are read:
         ConfigError, DeviceError, and NetFileError for `start_from`.
         """
-        family_of(self.net, self.part).check_learning(self.learner, self.backend)
+        family_of(self.net, self.part).check_learning(self.backend)
         _first_model(self)
 
 

@@ -162,7 +162,7 @@ class Family(ABC):
     """Makes, trains and scores the networks of one family and size."""
 
     recipe: Recipe  # default training settings
-    mixture: type[Batches]
+    mixture: Callable[..., Batches]  # makes the batches of sets; arguments as `Batches`
     plays = True  # whether its networks are evaluators of the engine
     runs_on_gpu = False  # whether its networks can train and play on a GPU
 
@@ -178,8 +178,8 @@ class Family(ABC):
         """Return the batches for training on the data."""
         return self.mixture(data.sets, data.shares, settings.batch_size, seed, settings.variations)
 
-    def check_learning(self, settings: LearnerSettings, backend: str) -> None:
-        """Raise what `learner` would raise for these settings, before hours of other work.
+    def check_learning(self, backend: str) -> None:
+        """Raise what `learner` would raise for this backend, before hours of other work.
 
         ConfigError for a GPU where the family runs on none, DeviceError for a device that does not
         compute.

@@ -84,7 +84,7 @@ class Learner(Learning):
         rate: Rate,
         backend: str,
     ) -> None:
-        family.check_learning(settings, backend)
+        family.check_learning(backend)
         self._backend = get_backend(backend) if family.runs_on_gpu else NUMPY
         with self._backend.guard("the network was loaded"):
             model = model.to(self._backend)
