@@ -21,7 +21,6 @@ from selfplay.families.policy.sparse_family import SparseGradients, SparseHeldOu
 from selfplay.families.shared_rows import SharedRows, SharedRowsAdamW
 from selfplay.records.positions import PositionSet
 from selfplay.training.learner import LayersFamily
-from selfplay.training.mixture import Batches
 from selfplay.training.recipe import PEOPLE_RECIPE, LearnerSettings
 
 VALUE_SHARE = 0.1  # of the value in the loss: units are there for the policy; set by hand
@@ -76,12 +75,12 @@ class PeopleFamily(LayersFamily):
     """Networks of people, such as people-512."""
 
     recipe = PEOPLE_RECIPE
-    mixture = PeopleMixture
     gradients = PeopleGradients
     plays = False
 
     def __init__(self, config: PeopleConfig) -> None:
         self._config = config
+        self.mixture = partial(PeopleMixture, config)
         self.sample = partial(
             SparseHeldOut,
             new_batch=new_people_batch,
@@ -91,9 +90,6 @@ class PeopleFamily(LayersFamily):
 
     def build(self, rng: np.random.Generator) -> Layer:
         return PeopleNetwork(self._config, rng)
-
-    def batches(self, data: Any, settings: LearnerSettings, seed: int) -> Batches:
-        return PeopleMixture(self._config, data.sets, data.shares, settings.batch_size, seed)
 
     def optimizer(self, settings: LearnerSettings) -> Optimizer:
         """AdamW, with parts that table rows share."""

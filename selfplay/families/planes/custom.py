@@ -19,8 +19,7 @@ from engine.files.dit_file import load_tensors
 from engine.native.interrupts import Uninterrupted
 from engine.network.policy_map import POLICY_SIZE
 from engine.nn.layer import Layer
-from engine.nn.losses import softmax_cross_entropy
-from selfplay.families.planes.planes_family import PlanesHeldOut, PlanesMixture
+from selfplay.families.planes.planes_family import PlanesHeldOut, PlanesMixture, score_sums
 from selfplay.families.planes.planes_sampler import TrainingBatch
 from selfplay.training.family import Family, HeldOutScores, Learning, Rate, scores_of
 from selfplay.training.losses import Losses
@@ -194,29 +193,10 @@ class CustomHeldOut(PlanesHeldOut):
     def evaluate(self, model: Layer, threads: int = 1) -> HeldOutScores:
         """Scores of a network with these weights, which uses as many threads as it likes."""
         network = self._family.network(model)
-        return scores_of(
-            np.array([_score_sums(network, planes_batch(part)) for part in self._parts])
-        )
+        return scores_of(np.array([_score_sums(network, part) for part in self._parts]))
 
 
-def _score_sums(network: CustomNetwork, batch: PlanesBatch) -> np.ndarray:
-    """Best moves found, then the fields of `LossSums`; moves left are not scored."""
-    count = len(batch.planes)
-    logits, wdl, *_ = outputs_of(network, batch.planes)
-    policy_loss, _ = softmax_cross_entropy(logits, batch.policy, batch.legal)
-    value_loss, _ = softmax_cross_entropy(np.log(np.maximum(wdl, LEAST_CHANCE)), batch.wdl)
-    with_policy, with_value = (target.any(axis=1) for target in (batch.policy, batch.wdl))
-    hits = with_policy & (
-        np.where(batch.legal, logits, -np.inf).argmax(axis=1) == batch.policy.argmax(axis=1)
-    )
-    return np.array(
-        [
-            hits.sum(),
-            count * policy_loss,
-            count * value_loss,
-            0,
-            with_policy.sum(),
-            with_value.sum(),
-            0,
-        ]
-    )
+def _score_sums(network: CustomNetwork, batch: TrainingBatch) -> np.ndarray:
+    """As `score_sums`; moves left are not scored."""
+    logits, chances, *_ = outputs_of(network, planes_of(batch.masks))
+    return score_sums({"policy": logits, "wdl": np.log(np.maximum(chances, LEAST_CHANCE))}, batch)

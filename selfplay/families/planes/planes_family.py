@@ -222,7 +222,14 @@ class LayersHeldOut(PlanesHeldOut):
 
 
 def _score_sums(model: Layer, batch: TrainingBatch, backend: Backend) -> np.ndarray:
-    outputs, _ = model.forward(planes_of(batch.masks, backend), training=False)
+    return score_sums(model.forward(planes_of(batch.masks, backend), training=False)[0], batch)
+
+
+def score_sums(outputs: dict[str, Array], batch: TrainingBatch) -> np.ndarray:
+    """Return how many of a batch's best moves are found, then the fields of `LossSums`; outputs as
+    of `dual_head_loss`, on any backend.
+    """
+    backend = backend_of(outputs["policy"])
     there = _moved(batch, backend)
     sums, _ = dual_head_loss(outputs, there, LossWeights())
     logits, _, mask = legal_logits(outputs["policy"], there)

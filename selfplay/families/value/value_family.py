@@ -14,9 +14,14 @@ from engine.network.accumulator.piece_count import PIECE_BUCKETS
 from engine.network.sparse.sparse_model import SparseNetwork
 from engine.network.sparse.sparse_parameters import SparseConfig
 from engine.network.value import value_gradients as kernels
-from engine.network.value import value_parameters as parameters
 from engine.network.value.value_features import BUCKET_ROWS, KING_BUCKETS
-from engine.network.value.value_parameters import ValueConfig, ValueTables
+from engine.network.value.value_parameters import (
+    DENSE1_LIMIT,
+    VALUE_TRUNK,
+    WEIGHT_LIMIT,
+    ValueConfig,
+    ValueTables,
+)
 from engine.nn.layer import Layer
 from engine.nn.training.optimizers import Optimizer
 from selfplay.data.label_rows import LabelRows
@@ -93,10 +98,10 @@ class ValueTrunkGradients(RowGradients):
     def limit(self, step: int) -> None:
         """Keep dense1 and, every LIMIT_EVERY steps, the rows within what integers hold, in place."""
         dense1 = self.parameters[DENSE1]
-        np.clip(dense1, -parameters.DENSE1_LIMIT, parameters.DENSE1_LIMIT, out=dense1)
+        np.clip(dense1, -DENSE1_LIMIT, DENSE1_LIMIT, out=dense1)
         if step % LIMIT_EVERY == 0:
             rows = self.parameters[ROWS]
-            np.clip(rows, -parameters.WEIGHT_LIMIT, parameters.WEIGHT_LIMIT, out=rows)
+            np.clip(rows, -WEIGHT_LIMIT, WEIGHT_LIMIT, out=rows)
 
     def forward(self, batch: ValueBatch, count: int) -> None:
         tables = self.tables
@@ -141,7 +146,7 @@ class ValueHeldOut(RowsHeldOut):
         ValueSampler(labels, everything=True).fill(numbers, numbers, self.batch)
 
     def source(self, model: Layer, settings: LearnerSettings) -> ValueTrunkGradients:
-        return ValueTrunkGradients(model.children()[parameters.VALUE_TRUNK], settings)
+        return ValueTrunkGradients(model.children()[VALUE_TRUNK], settings)
 
 
 # ---- the family ----------------------------------------------------------------------------------
@@ -171,20 +176,20 @@ class ValueFamily(LayersFamily):
 
     def part(self, model: Layer) -> Layer:
         """Return the value trunk; once it has gradients, its tables are in slabs."""
-        return model.children()[parameters.VALUE_TRUNK].copy()
+        return model.children()[VALUE_TRUNK].copy()
 
     def joined(self, model: Layer, part: Layer) -> Layer:
         """`model` with another value trunk, whose rows fit integers."""
         named = part.named_parameters()
-        shapes = model.children()[parameters.VALUE_TRUNK].named_parameters()
+        shapes = model.children()[VALUE_TRUNK].named_parameters()
         for name in (ROWS, DENSE1):
             named[name] = kernels.from_slabs(named[name], self._value.width).reshape(
                 shapes[name].shape
             )
-        named[ROWS] = named[ROWS].clip(-parameters.WEIGHT_LIMIT, parameters.WEIGHT_LIMIT)
+        named[ROWS] = named[ROWS].clip(-WEIGHT_LIMIT, WEIGHT_LIMIT)
         trunk = part.copy()
         trunk.adopt_parameters(named)
-        return model.with_children({**model.children(), parameters.VALUE_TRUNK: trunk})
+        return model.with_children({**model.children(), VALUE_TRUNK: trunk})
 
     def optimizer(self, settings: LearnerSettings) -> Optimizer:
         """AdamW; the rows of a piece on a square share a part for all buckets of the king.
