@@ -19,32 +19,33 @@ from selfplay.suites.solver import BestMove, Solver
 from selfplay.threads import share_out
 
 
-@dataclass(frozen=True)
+@dataclass
 class Outcome:
-    """The outcome of one problem."""
+    """The outcome of one problem, or what a solver has done about it so far."""
 
     problem: Problem
-    solved: bool
-    points: int
-    played: tuple[str, ...]  # UCI moves; for a puzzle, up to and including the first wrong one
-    nodes: int  # total for the problem
-    time_ms: int
-    # Nodes after which the solution never changed; for a line, the maximum over its moves.
-    found_nodes: int | None
-    found_ms: int | None
-    fault: str = ""  # what a UCI engine did in place of a move
-
-
-@dataclass
-class _Attempt:
-    """What a solver has done about a problem so far."""
-
-    played: list[str] = field(default_factory=list)  # UCI moves
+    # UCI moves; for a puzzle, up to and including the first wrong one.
+    played: list[str] = field(default_factory=list)
     found: list[BestMove] = field(default_factory=list)  # when each right move was found for good
-    nodes: int = 0
+    nodes: int = 0  # total for the problem
     time_ms: int = 0
     solved: bool = False
-    fault: str = ""
+    fault: str = ""  # what a UCI engine did in place of a move
+
+    @property
+    def points(self) -> int:
+        if self.problem.points:
+            return self.problem.points.get("".join(self.played[:1]), 0)
+        return int(self.solved)
+
+    @property
+    def found_nodes(self) -> int | None:
+        """Nodes after which the solution never changed; for a line, the maximum over its moves."""
+        return max(step.nodes for step in self.found) if self.solved else None
+
+    @property
+    def found_ms(self) -> int | None:
+        return max(step.time_ms for step in self.found) if self.solved else None
 
     def note(self, answer: Sequence[BestMove]) -> None:
         """Take the first choices of a search, of which the last one is played."""
@@ -58,45 +59,28 @@ def solve_problem(problem: Problem, solver: Solver) -> Outcome:
     """Give a problem to a solver. A line is played to its end, to the first wrong move or fault, or
     to a mate.
     """
-    attempt = _Attempt()
+    outcome = Outcome(problem)
     try:
-        _play_line(problem, solver, attempt)
+        _play_line(outcome, solver)
     except EngineFault as error:
-        attempt.fault = error.detail
-    found_nodes = None
-    found_ms = None
-    if attempt.solved:
-        found_nodes = max(step.nodes for step in attempt.found)
-        found_ms = max(step.time_ms for step in attempt.found)
-    points = int(attempt.solved)
-    if problem.points:
-        points = problem.points.get("".join(attempt.played[:1]), 0)
-    return Outcome(
-        problem,
-        attempt.solved,
-        points,
-        tuple(attempt.played),
-        attempt.nodes,
-        attempt.time_ms,
-        found_nodes=found_nodes,
-        found_ms=found_ms,
-        fault=attempt.fault,
-    )
+        outcome.fault = error.detail
+    return outcome
 
 
-def _play_line(problem: Problem, solver: Solver, attempt: _Attempt) -> None:
+def _play_line(outcome: Outcome, solver: Solver) -> None:
     """Ask for one move after the other, until one is wrong or none is left. Raises EngineFault."""
+    problem = outcome.problem
     board = problem.board()
     for ply in range(0, max(1, len(problem.line)), 2):
         answer = solver.solve(board, fresh=ply == 0)
-        attempt.note(answer)
+        outcome.note(answer)
         right = _right_to_the_end(_problem_at(problem, ply, board), answer)
         if not right:
             return
-        attempt.found.append(right[0])
+        outcome.found.append(right[0])
         board.push(answer[-1].move)
         if board.is_checkmate() or ply + 1 >= len(problem.line):
-            attempt.solved = True
+            outcome.solved = True
             return
         board.push_uci(problem.line[ply + 1])
 
@@ -180,6 +164,8 @@ def grouped(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
     return {group: groups[group] for group in in_order}
 
 
+# What a file with results says of an outcome.
+OUTCOME_FACTS = "solved points played nodes time_ms found_nodes found_ms fault".split()
 MOST_NODE_COLUMNS = 5  # maximum number of node-count columns
 FEW = 5  # groups with fewer problems get no row
 
@@ -241,7 +227,7 @@ def suite_json(
                 },
                 "problems": [
                     {"name": outcome.problem.name, "fen": outcome.problem.fen}
-                    | {key: value for key, value in vars(outcome).items() if key != "problem"}
+                    | {fact: getattr(outcome, fact) for fact in OUTCOME_FACTS}
                     for outcome in outcomes
                 ],
             }
