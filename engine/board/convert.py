@@ -11,8 +11,24 @@ from collections.abc import Iterable, Iterator
 import chess
 import numpy as np
 
-from engine.board import layout
 from engine.board.fen import check_playable, why_not_passed
+from engine.board.layout import (
+    BLACK,
+    CASTLING,
+    CASTLING_FLAG,
+    DOUBLE_PUSH,
+    EN_PASSANT,
+    FULLMOVE,
+    HALFMOVE,
+    KEY,
+    KING,
+    PAWN,
+    REPETITIONS,
+    ROW_WORDS,
+    SIDE,
+    WHITE,
+    empty_stack,
+)
 from engine.board.makemove import count_repetitions, push
 from engine.board.zobrist import compute_key
 from engine.errors import MoveError
@@ -27,19 +43,19 @@ def row_from_board(board: chess.Board) -> np.ndarray:
     Raises FenError for boards that cannot be played, as `parse_fen` does.
     """
     check_playable(board)
-    row = layout.empty_stack(1)[0]
+    row = empty_stack(1)[0]
     pieces = (board.pawns, board.knights, board.bishops, board.rooks, board.queens, board.kings)
-    row[layout.PAWN : layout.KING + 1] = np.array(pieces, np.uint64)
-    row[layout.WHITE] = board.occupied_co[chess.WHITE]
-    row[layout.BLACK] = board.occupied_co[chess.BLACK]
-    row[layout.CASTLING] = board.clean_castling_rights()
+    row[PAWN : KING + 1] = np.array(pieces, np.uint64)
+    row[WHITE] = board.occupied_co[chess.WHITE]
+    row[BLACK] = board.occupied_co[chess.BLACK]
+    row[CASTLING] = board.clean_castling_rights()
     if board.ep_square is not None and not why_not_passed(board, board.ep_square):
-        row[layout.DOUBLE_PUSH] = 1 << board.ep_square
-        row[layout.EN_PASSANT] = row[layout.DOUBLE_PUSH] if board.has_legal_en_passant() else 0
-    row[layout.SIDE] = 0 if board.turn == chess.WHITE else 1
-    row[layout.HALFMOVE] = board.halfmove_clock
-    row[layout.FULLMOVE] = board.fullmove_number
-    row[layout.KEY] = compute_key(row)
+        row[DOUBLE_PUSH] = 1 << board.ep_square
+        row[EN_PASSANT] = row[DOUBLE_PUSH] if board.has_legal_en_passant() else 0
+    row[SIDE] = 0 if board.turn == chess.WHITE else 1
+    row[HALFMOVE] = board.halfmove_clock
+    row[FULLMOVE] = board.fullmove_number
+    row[KEY] = compute_key(row)
     return row
 
 
@@ -57,7 +73,7 @@ class GameRows:
         self._start: chess.Board | None = None  # None where nothing is known.
         self._board = chess.Board()  # After the moves.
         self._moves: list[chess.Move] = []
-        self._rows = layout.empty_stack(1)
+        self._rows = empty_stack(1)
 
     def of(self, board: chess.Board) -> np.ndarray:
         """Return what `stack_from_board` returns for a board."""
@@ -74,7 +90,7 @@ class GameRows:
         # Whatever ends this in the middle, the next call begins anew.
         plies_known = len(self._moves)
         self._start = None
-        stack = np.empty((len(moves) + 1, layout.ROW_WORDS), np.uint64)
+        stack = np.empty((len(moves) + 1, ROW_WORDS), np.uint64)
         stack[: plies_known + 1] = self._rows
         for ply in range(plies_known, len(moves)):
             self._push(stack, ply, moves[ply])
@@ -91,24 +107,22 @@ class GameRows:
         else:
             self._board.push(move)
             stack[ply + 1] = row_from_board(self._board)
-            stack[ply + 1, layout.REPETITIONS] = count_repetitions(stack, ply + 1)
+            stack[ply + 1, REPETITIONS] = count_repetitions(stack, ply + 1)
 
 
 def board_from_row(row: np.ndarray, chess960: bool = False) -> chess.Board:
     """Return a board that has the row's position and an empty move stack."""
     board = chess.Board(None, chess960=chess960)
-    pieces = map(int, row[layout.PAWN : layout.KING + 1])
+    pieces = map(int, row[PAWN : KING + 1])
     board.pawns, board.knights, board.bishops, board.rooks, board.queens, board.kings = pieces
-    board.occupied_co[chess.WHITE] = int(row[layout.WHITE])
-    board.occupied_co[chess.BLACK] = int(row[layout.BLACK])
-    board.occupied = int(row[layout.WHITE] | row[layout.BLACK])
-    board.castling_rights = int(row[layout.CASTLING])
-    board.ep_square = (
-        int(row[layout.DOUBLE_PUSH]).bit_length() - 1 if row[layout.DOUBLE_PUSH] else None
-    )
-    board.turn = chess.BLACK if row[layout.SIDE] else chess.WHITE
-    board.halfmove_clock = int(row[layout.HALFMOVE])
-    board.fullmove_number = int(row[layout.FULLMOVE])
+    board.occupied_co[chess.WHITE] = int(row[WHITE])
+    board.occupied_co[chess.BLACK] = int(row[BLACK])
+    board.occupied = int(row[WHITE] | row[BLACK])
+    board.castling_rights = int(row[CASTLING])
+    board.ep_square = int(row[DOUBLE_PUSH]).bit_length() - 1 if row[DOUBLE_PUSH] else None
+    board.turn = chess.BLACK if row[SIDE] else chess.WHITE
+    board.halfmove_clock = int(row[HALFMOVE])
+    board.fullmove_number = int(row[FULLMOVE])
     return board
 
 
@@ -146,8 +160,8 @@ def decode_move(row: np.ndarray, move: int, chess960: bool = False) -> chess.Mov
     `chess960`.
     """
     decoded = move_of_code(int(move))
-    own = int(row[layout.WHITE + int(row[layout.SIDE])])
-    castles = own >> decoded.to_square & 1 and int(row[layout.KING]) >> decoded.from_square & 1
+    own = int(row[WHITE + int(row[SIDE])])
+    castles = own >> decoded.to_square & 1 and int(row[KING]) >> decoded.from_square & 1
     if castles and not chess960:
         decoded.to_square = (decoded.from_square & 56) + (
             6 if decoded.to_square > decoded.from_square else 2
@@ -162,7 +176,7 @@ def moves_of_lines(codes: np.ndarray, chess960: bool = False) -> list[chess.Move
     source, target = codes & 63, codes >> 6 & 63
     if not chess960:
         castled = (source & 56) + np.where(target > source, 6, 2)
-        target = np.where(codes & layout.CASTLING_FLAG, castled, target)
+        target = np.where(codes & CASTLING_FLAG, castled, target)
     promotions = map(_PIECE_TYPES.__getitem__, (codes >> 12 & 7).tolist())
     return list(map(chess.Move, source.tolist(), target.tolist(), promotions))
 

@@ -35,7 +35,17 @@ from typing import NamedTuple
 import chess
 import numpy as np
 
-from engine.board import attacks
+from engine.board.attacks import (
+    ANTIDIAGONAL_LINE,
+    DIAGONAL_LINE,
+    FILE_LINE,
+    KING_ATTACKS,
+    KNIGHT_ATTACKS,
+    KNIGHT_JUMPS,
+    ONE,
+    RANK_LINE,
+    ZERO,
+)
 from engine.native.pool import ThreadPool
 from engine.tactics.small_endings import beside
 
@@ -46,14 +56,14 @@ MOVE_BITS = 6
 MOST_MOVES = (1 << MOVE_BITS) - 1  # No such win takes more moves, to mate or to a capture.
 
 _SQUARES = np.arange(64)
-_BITS = attacks.ONE << _SQUARES.astype(np.uint64)
+_BITS = ONE << _SQUARES.astype(np.uint64)
 _STRAIGHT = ((0, 1), (1, 0), (0, -1), (-1, 0))
 _DIAGONAL = ((1, 1), (1, -1), (-1, -1), (-1, 1))
 # By (file, rank).
-_STEPS = {"N": attacks.KNIGHT_JUMPS, "B": _DIAGONAL, "R": _STRAIGHT, "Q": _STRAIGHT + _DIAGONAL}
-_LINES = attacks.FILE_LINE | attacks.RANK_LINE
-_DIAGONALS = attacks.DIAGONAL_LINE | attacks.ANTIDIAGONAL_LINE
-_REACH = {"K": attacks.KING_ATTACKS, "N": attacks.KNIGHT_ATTACKS, "B": _DIAGONALS, "R": _LINES}
+_STEPS = {"N": KNIGHT_JUMPS, "B": _DIAGONAL, "R": _STRAIGHT, "Q": _STRAIGHT + _DIAGONAL}
+_LINES = FILE_LINE | RANK_LINE
+_DIAGONALS = DIAGONAL_LINE | ANTIDIAGONAL_LINE
+_REACH = {"K": KING_ATTACKS, "N": KNIGHT_ATTACKS, "B": _DIAGONALS, "R": _LINES}
 _REACH["Q"] = _LINES | _DIAGONALS
 # Together they turn a byte.
 _HALF_SWAPS = ((1, 0x5555555555555555), (2, 0x3333333333333333), (4, 0x0F0F0F0F0F0F0F0F))
@@ -271,7 +281,7 @@ class _Rules:
         bits = [_BITS[squares] for squares in self._squares]
         apart = self._apart()
         self._onward = [
-            attacks.ZERO if piece in "Nn" else apart & ~bit
+            ZERO if piece in "Nn" else apart & ~bit
             for piece, bit in zip(self._pieces, bits, strict=True)
         ]
         self.attacked = reduce(np.bitwise_or, map(self._attacks, (0, *self._own)))
@@ -284,17 +294,17 @@ class _Rules:
     def _unchecked(self) -> np.ndarray:
         """Squares of the losing king for which no piece of its side attacks the other king."""
         king = self._squares[0]
-        unchecked = np.full(self.shape, ~attacks.ZERO)
+        unchecked = np.full(self.shape, ~ZERO)
         for place in self._others:
             blocks = _between()[self._squares[place], king]
-            unchecked &= np.where(self._attacks(place) & _BITS[king], blocks, ~attacks.ZERO)
+            unchecked &= np.where(self._attacks(place) & _BITS[king], blocks, ~ZERO)
         return unchecked
 
     def _apart(self) -> np.ndarray:
         """All bits where no two pieces share a square, else none."""
-        apart = np.full(self.shape, ~attacks.ZERO)
+        apart = np.full(self.shape, ~ZERO)
         for first, second in combinations(self._squares, 2):
-            apart[np.broadcast_to(first == second, self.shape)] = attacks.ZERO
+            apart[np.broadcast_to(first == second, self.shape)] = ZERO
         return apart
 
     def _attacks(self, place: int) -> np.ndarray:
@@ -344,7 +354,7 @@ class _Rules:
         escapes = beside(self._free & ~won)
         for place in self._others:
             reached = self.legal_to_win & ~won
-            reached[:, :, _SQUARES, _SQUARES] = ~attacks.ZERO
+            reached[:, :, _SQUARES, _SQUARES] = ~ZERO
             escapes |= self._back(place, reached)
         return escapes
 
@@ -386,7 +396,7 @@ def _beyond() -> np.ndarray:
     [64, 64].
     """
     # [first, second, third].
-    seen = _between()[:, None, :] >> _SQUARES.astype(np.uint64)[:, None] & attacks.ONE
+    seen = _between()[:, None, :] >> _SQUARES.astype(np.uint64)[:, None] & ONE
     return (seen * _BITS).sum(2, dtype=np.uint64)
 
 

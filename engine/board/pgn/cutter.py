@@ -15,8 +15,26 @@ import numpy as np
 from engine.board import layout
 from engine.board.convert import row_from_board
 from engine.board.fen import parse_fen
-from engine.board.pgn import scan_buffers
 from engine.board.pgn.letters import PADDING
+from engine.board.pgn.scan_buffers import (
+    BROKEN,
+    DEEPEST_LINE,
+    FULL,
+    GAME_TYPE,
+    KIND,
+    LINE_TYPE,
+    MORE,
+    MOST_GAME_PLIES,
+    OWN_START,
+    STANDARD,
+    TAG_TYPE,
+    TOKEN_TYPE,
+    VALUE_TEXT,
+    CutGame,
+    ScanBuffers,
+    Token,
+    numbers,
+)
 from engine.board.pgn.token_kernels import cut_text
 from engine.errors import DataError, FenError, message
 from engine.files.text import texts_of, utf8_pieces
@@ -24,7 +42,7 @@ from engine.files.text import texts_of, utf8_pieces
 LONGEST_TEXT = 1 << 25  # bytes in memory at which a game is cut
 AT_ONCE = 1024  # most games of one call
 _TOKENS = 1 << 16
-_MOVES = 16 * scan_buffers.MOST_GAME_PLIES
+_MOVES = 16 * MOST_GAME_PLIES
 _STANDARD_NAMES = {
     name.lower(): name
     for name in ("Event", "Site", "Date", "Round", "White", "Black", "Result", "FEN", "SetUp", "Variant", "WhiteElo",
@@ -127,7 +145,7 @@ _USUAL_START = Start()
 def read_tags(data: bytes, tokens: np.ndarray) -> list[tuple[str, str, int]]:
     """Return name, value and place of all tags among the tokens of a game."""
     tags = list[tuple[str, str, int]]()
-    rows = tokens[tokens[:, scan_buffers.KIND] <= scan_buffers.VALUE_TEXT].tolist()
+    rows = tokens[tokens[:, KIND] <= VALUE_TEXT].tolist()
     for (_, begin, end, place), (_, first, last, is_raw) in zip(rows[::2], rows[1::2], strict=True):
         name = data[begin:end].decode()
         value = data[first:last].decode(errors="replace")
@@ -157,7 +175,7 @@ class CutGames:
     """Games that lie in a text one behind the other. Places are bytes of `data`."""
 
     data: bytes
-    games: list[scan_buffers.CutGame]
+    games: list[CutGame]
     tokens: np.ndarray  # int32 [T, 4], as `Token`; of games that are not kept whole only the tags
     # Uint16 [plies], main lines of games that are not kept whole, in codes of `layout`.
     moves: np.ndarray
@@ -165,15 +183,15 @@ class CutGames:
     start: Start
     row: np.ndarray  # uint64 [16], that position
 
-    def start_of(self, game: scan_buffers.CutGame) -> Start:
+    def start_of(self, game: CutGame) -> Start:
         """Return the first position of a game."""
         return self.start if game.begin == self.start_at else _USUAL_START
 
-    def tokens_of(self, game: scan_buffers.CutGame) -> np.ndarray:
+    def tokens_of(self, game: CutGame) -> np.ndarray:
         """Return the tokens of a game."""
         return self.tokens[game.first_token : game.last_token]
 
-    def tags_of(self, game: scan_buffers.CutGame) -> dict[str, str]:
+    def tags_of(self, game: CutGame) -> dict[str, str]:
         """Return the tags of a game: names, the standard's in its spelling, and values."""
         return tags_in(read_tags(self.data, self.tokens_of(game)))
 
@@ -187,16 +205,16 @@ class Cutter:
         self._text, self._whole = text, whole
         self._padded = np.frombuffer(b"\n" * PADDING, np.uint8)
         self._of = b""
-        self._games = np.empty(most, scan_buffers.GAME_TYPE)
-        self._tokens = np.empty(_TOKENS, scan_buffers.TOKEN_TYPE)
+        self._games = np.empty(most, GAME_TYPE)
+        self._tokens = np.empty(_TOKENS, TOKEN_TYPE)
         self._moves = np.empty(_MOVES, np.uint16)
         self._scratch = (
-            np.zeros(scan_buffers.DEEPEST_LINE + 1, scan_buffers.LINE_TYPE),
-            layout.empty_stack(scan_buffers.STANDARD + 1),
+            np.zeros(DEEPEST_LINE + 1, LINE_TYPE),
+            layout.empty_stack(STANDARD + 1),
             np.zeros(layout.MAX_MOVES, np.uint16),
-            np.zeros(1, scan_buffers.TAG_TYPE),
+            np.zeros(1, TAG_TYPE),
         )
-        self._scratch[1][scan_buffers.STANDARD] = standard_row()
+        self._scratch[1][STANDARD] = standard_row()
         self._starts: dict[tuple[str, ...], tuple[Start, np.ndarray]] = {}
         self._start_at = -1
         self._start = (_USUAL_START, standard_row())
@@ -218,14 +236,14 @@ class Cutter:
             self._stop = (count, place, reason)
         return self._found(count)
 
-    def _desk(self) -> scan_buffers.ScanBuffers:
+    def _desk(self) -> ScanBuffers:
         text = self._text
         if self._of is not text.data:
             self._of = text.data
             self._padded = np.frombuffer(text.data + b"\n" * PADDING, np.uint8)
             self._start_at = -1
         final = text.final or len(text.data) - text.at > LONGEST_TEXT
-        return scan_buffers.ScanBuffers(
+        return ScanBuffers(
             self._padded, int(final), int(self._whole), self._start_at, self._start[1], self._games, self._tokens,
             self._moves, *self._scratch,
         )  # fmt: skip
@@ -234,9 +252,9 @@ class Cutter:
         """Return so many games from the desk. Without all tokens, the next call leaves them as they
         are.
         """
-        rows = scan_buffers.numbers(self._games[:count])[:, : len(scan_buffers.CutGame._fields)]
-        games = list(map(scan_buffers.CutGame._make, rows.tolist()))
-        tokens = scan_buffers.numbers(self._tokens[: games[-1].last_token])
+        rows = numbers(self._games[:count])[:, : len(CutGame._fields)]
+        games = list(map(CutGame._make, rows.tolist()))
+        tokens = numbers(self._tokens[: games[-1].last_token])
         moves = self._moves[: games[-1].last_move]
         if not self._whole:
             tokens = tokens.copy()
@@ -249,21 +267,21 @@ class Cutter:
         if self._of is not text.data:  # nothing was read yet
             return
         text.skip(max(0, place - text.at))
-        if reason == scan_buffers.MORE:
+        if reason == MORE:
             text.more()
             self._start_at = -1
-        elif reason == scan_buffers.OWN_START:
+        elif reason == OWN_START:
             self._start_at, self._start = place, self._look_up(self._games[count])
-        elif reason == scan_buffers.FULL and not count:
-            self._tokens = np.empty(2 * len(self._tokens), scan_buffers.TOKEN_TYPE)
+        elif reason == FULL and not count:
+            self._tokens = np.empty(2 * len(self._tokens), TOKEN_TYPE)
 
-    def _look_up(self, game: scan_buffers.CutGame) -> tuple[Start, np.ndarray]:
+    def _look_up(self, game: CutGame) -> tuple[Start, np.ndarray]:
         """Return the first position that a game's tags tell, and its row: zeros where it cannot be
         played.
         """
-        tokens = scan_buffers.numbers(self._tokens[game.first_token : game.last_token])
+        tokens = numbers(self._tokens[game.first_token : game.last_token])
         tags = tags_in(read_tags(self._text.data, tokens))
-        is_broken = self._has_broken_fen(game)
+        is_broken = self._has_broken_fen(tokens)
         key = (tags.get("FEN", ""), tags.get("Variant", ""), tags.get("SetUp", ""), str(is_broken))
         if key not in self._starts:
             if len(self._starts) > 1000:
@@ -286,11 +304,10 @@ class Cutter:
             self._starts[key] = start, row
         return self._starts[key]
 
-    def _has_broken_fen(self, game: scan_buffers.CutGame) -> bool:
+    def _has_broken_fen(self, tokens: np.ndarray) -> bool:
         """Whether a tag of the position is not closed in its line."""
-        tokens = scan_buffers.numbers(self._tokens[game.first_token : game.last_token])
-        broken = tokens[tokens[:, scan_buffers.KIND] == scan_buffers.BROKEN]
-        places = [scan_buffers.Token._make(token).place for token in broken.tolist()]
+        broken = tokens[tokens[:, KIND] == BROKEN]
+        places = [Token._make(token).place for token in broken.tolist()]
         return any(_BROKEN_FEN.match(self._text.data, place) for place in places)
 
 

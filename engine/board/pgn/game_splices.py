@@ -19,11 +19,23 @@ from typing import NamedTuple
 import chess.pgn
 import numpy as np
 
-from engine.board.pgn import scan_buffers
 from engine.board.pgn.cutter import Cutter, GameText
 from engine.board.pgn.game_reader import play_tokens
 from engine.board.pgn.game_writer import moves_text, plain_comment
 from engine.board.pgn.move_words import SIGNS, nags_of
+from engine.board.pgn.scan_buffers import (
+    CLOSE,
+    COMMENT_KINDS,
+    ESCAPE,
+    KIND,
+    MOVE_KINDS,
+    NAG,
+    NUMBER,
+    OPENING_BRACKET,
+    TOLD,
+    VALUE_TEXT,
+    Token,
+)
 from engine.board.pgn.token_player import GLUED_RESULT, PlacedPlayer
 from engine.errors import DataError, message
 from engine.files.source_text import Splice, splice
@@ -32,8 +44,6 @@ from engine.files.source_text import Splice, splice
 NAMING_TAGS = ("ChapterName", "Event", "White", "Black")
 _SPACES = b" \t"
 _SEMICOLON = ord(";")
-_COMMENTS = (scan_buffers.TOLD, scan_buffers.LINE_COMMENT, scan_buffers.ESCAPE)
-_WORDS = (scan_buffers.PIECE_MOVE, scan_buffers.CASTLE, scan_buffers.WORD)
 _GLYPHS = {number: sign for sign, number in SIGNS.items() if not sign.strip("!?")}
 
 
@@ -155,27 +165,27 @@ class _PlacedGame:
 
     def _movetext_begin(self, tokens: np.ndarray) -> int:
         """Return the place behind the tags."""
-        values = tokens[tokens[:, scan_buffers.KIND] == scan_buffers.VALUE_TEXT].tolist()
-        return self.text.index(b"]", scan_buffers.Token(*values[-1]).till) + 1 if values else 0
+        values = tokens[tokens[:, KIND] == VALUE_TEXT].tolist()
+        return self.text.index(b"]", Token(*values[-1]).till) + 1 if values else 0
 
     def _place(
         self, node: chess.pgn.GameNode, kind: int, place: int, till: int, attribute: int
     ) -> None:
         """Note where a token stands that leads to a node."""
         line = self._lines[-1]
-        if kind == scan_buffers.NUMBER:
+        if kind == NUMBER:
             line.number = place if line.number is None else line.number
-        elif kind == scan_buffers.OPENING_BRACKET:
+        elif kind == OPENING_BRACKET:
             self._lines.append(_Line(node, place))
-        elif kind == scan_buffers.CLOSE:
+        elif kind == CLOSE:
             self._close(till)
-        elif kind in _COMMENTS:
+        elif kind in COMMENT_KINDS:
             self._place_comment(line, kind, place, till)
-        elif kind == scan_buffers.NAG:
+        elif kind == NAG:
             self._place_mark(line, _Span(place, till, nags=frozenset([attribute])))
-        elif kind in _WORDS and node is not line.node:
+        elif kind in MOVE_KINDS and node is not line.node:
             self._place_moves(line, node, place, till)
-        elif kind in _WORDS:
+        elif kind in MOVE_KINDS:
             nags = nags_of(self.text[place:till].decode(), not node.turn())
             self._place_mark(line, _Span(place, till, nags=frozenset(nags or ())))
 
@@ -194,14 +204,14 @@ class _PlacedGame:
         words = self.text[place:till].decode(errors="replace").strip()
         begin = place - 1
         end = till
-        if kind == scan_buffers.TOLD:
+        if kind == TOLD:
             if self.text[begin : begin + 1] == b"{":
                 end += 1
             else:  # an offer: (=)
                 begin = place
         is_starting = line.first is None and len(self._lines) > 1
         standing = self.standings[line.node]
-        if words and kind != scan_buffers.ESCAPE:
+        if words and kind != ESCAPE:
             comments = line.starting if is_starting else standing.comments
             comments.append(_Span(begin, end, words))
         is_adjacent = not self.text[
@@ -209,7 +219,7 @@ class _PlacedGame:
         ].strip()  # not behind a result or a number
         if is_adjacent and not is_starting:
             standing.last = end
-            standing.ends_line = kind != scan_buffers.TOLD
+            standing.ends_line = kind != TOLD
 
     def _place_mark(self, line: _Line, mark: _Span) -> None:
         standing = self.standings[line.node]

@@ -6,8 +6,23 @@ from typing import Final
 
 import numpy as np
 
-from engine.board import layout
 from engine.board.attacks import KING_ATTACKS, ONE, ZERO, attackers, bit, king_square, piece_attacks
+from engine.board.layout import (
+    BISHOP,
+    CASTLING,
+    EN_PASSANT,
+    FILE_A,
+    KING,
+    KNIGHT,
+    NO_MOVE,
+    PAWN,
+    QUEEN,
+    RANK_1,
+    RANK_8,
+    ROOK,
+    SIDE,
+    WHITE,
+)
 from engine.board.movegen import ALL_SQUARES, en_passant_is_legal, generate
 from engine.board.pgn.letters import (
     BIG_O,
@@ -30,7 +45,7 @@ from engine.native.jit import kernel
 
 NO_SAN: Final = -1  # the place behind a word that is no such move
 _PIECES = np.zeros(256, np.int64)  # by letter; any other byte means a pawn
-_PIECES[list(b"NBRQK")] = layout.KNIGHT, layout.BISHOP, layout.ROOK, layout.QUEEN, layout.KING
+_PIECES[list(b"NBRQK")] = KNIGHT, BISHOP, ROOK, QUEEN, KING
 
 
 @kernel()
@@ -44,14 +59,14 @@ def read_san_move(data, at, row, legal):
     else:
         move, at = _read_plain_move(data, at, row)
     if at < 0:
-        return layout.NO_MOVE, NO_SAN, False
+        return NO_MOVE, NO_SAN, False
     if data[at] in (PLUS, HASH_SIGN):
         at += 1
     mark = at
     while at < mark + 2 and data[at] in (EXCLAMATION, QUESTION):
         at += 1
     if not MOVE_ENDS[data[at]]:
-        return layout.NO_MOVE, NO_SAN, False
+        return NO_MOVE, NO_SAN, False
     return move, at, castles
 
 
@@ -61,8 +76,8 @@ def _read_castling(data, at, row, legal):
     while parts < 4 and data[at + 1] == DASH_SIGN and data[at + 2] == BIG_O:
         parts += 1
         at += 2
-    rooks = row[layout.CASTLING] & row[layout.WHITE + np.int64(row[layout.SIDE])]
-    king = king_square(row, np.int64(row[layout.SIDE]))
+    rooks = row[CASTLING] & row[WHITE + np.int64(row[SIDE])]
+    king = king_square(row, np.int64(row[SIDE]))
     if (parts == 2 or parts == 3) and rooks:
         for i in range(generate(row, legal)):
             source, target = np.int64(legal[i]) & 63, np.int64(legal[i]) >> 6
@@ -73,42 +88,38 @@ def _read_castling(data, at, row, legal):
                 and (target > king) == (parts == 2)
             ):
                 return legal[i], at + 1
-    return layout.NO_MOVE, NO_SAN
+    return NO_MOVE, NO_SAN
 
 
 @kernel()
 def _read_plain_move(data, at, row):
     """Return a move of the form [piece][file][rank][x]square[=piece]."""
     kind = _PIECES[data[at]]
-    if kind != layout.PAWN:
+    if kind != PAWN:
         at += 1
     end = at
     while end < at + 8 and IN_MOVES[data[end]]:
         end += 1
     if end - at < 2 or not (FILE_LETTER[data[end - 2]] and RANK[data[end - 1]]):
-        return layout.NO_MOVE, NO_SAN
+        return NO_MOVE, NO_SAN
     target = np.int64(data[end - 2]) - SMALL_A + 8 * (np.int64(data[end - 1]) - DIGIT_1)
     last = end - 2
     if end - at > 2 and data[end - 3] == SMALL_X:
         last -= 1
     # A capture that does not say by which pawn.
-    if kind == layout.PAWN and last == at and last < end - 2:
-        return layout.NO_MOVE, NO_SAN
+    if kind == PAWN and last == at and last < end - 2:
+        return NO_MOVE, NO_SAN
     promotion = 0
     if data[end] == EQUALS:
         promotion = _PIECES[data[end + 1]]
         end += 2
-        if not (layout.KNIGHT <= promotion <= layout.QUEEN):
-            return layout.NO_MOVE, NO_SAN
-    if (promotion > 0) != (
-        kind == layout.PAWN and bit(target) & (layout.RANK_1 | layout.RANK_8) != ZERO
-    ):
-        return layout.NO_MOVE, NO_SAN
-    source = _only_source(
-        row, kind, np.int64(row[layout.SIDE]), target, _named_squares(data, at, last)
-    )
+        if not (KNIGHT <= promotion <= QUEEN):
+            return NO_MOVE, NO_SAN
+    if (promotion > 0) != (kind == PAWN and bit(target) & (RANK_1 | RANK_8) != ZERO):
+        return NO_MOVE, NO_SAN
+    source = _only_source(row, kind, np.int64(row[SIDE]), target, _named_squares(data, at, last))
     if source < 0:
-        return layout.NO_MOVE, NO_SAN
+        return NO_MOVE, NO_SAN
     return np.uint16(source | target << 6 | promotion << 12), end
 
 
@@ -119,10 +130,10 @@ def _named_squares(data, at, end):
     """
     squares = ALL_SQUARES
     if at < end and FILE_LETTER[data[at]]:
-        squares &= layout.FILE_A << np.uint64(data[at] - SMALL_A)
+        squares &= FILE_A << np.uint64(data[at] - SMALL_A)
         at += 1
     if at < end and RANK[data[at]]:
-        squares &= layout.RANK_1 << np.uint64(8 * (np.int64(data[at]) - DIGIT_1))
+        squares &= RANK_1 << np.uint64(8 * (np.int64(data[at]) - DIGIT_1))
         at += 1
     return squares if at == end else ZERO
 
@@ -132,12 +143,12 @@ def _only_source(row, kind, side, target, sources):
     """Return the square of the one piece among `sources` that can move to a square; -1 if there is
     none, or several.
     """
-    own, theirs = row[layout.WHITE + side], row[layout.WHITE + 1 - side]
+    own, theirs = row[WHITE + side], row[WHITE + 1 - side]
     if bit(target) & own:
         return -1
-    if kind == layout.PAWN:
+    if kind == PAWN:
         found = _pawn_sources(row, side, target, sources, own, theirs)
-    elif kind == layout.KING:
+    elif kind == KING:
         found = KING_ATTACKS[target]
     else:
         found = piece_attacks(kind, target, own | theirs)
@@ -147,9 +158,7 @@ def _only_source(row, kind, side, target, sources):
     while found:
         source = ctz(found)
         found &= found - ONE
-        if _is_safe(
-            row, side, source, target, target if kind == layout.KING else king, own | theirs
-        ):
+        if _is_safe(row, side, source, target, target if kind == KING else king, own | theirs):
             if only >= 0:
                 return -1
             only = source
@@ -160,11 +169,7 @@ def _only_source(row, kind, side, target, sources):
 def _is_safe(row, side, source, target, king, occupied):
     """Whether no enemy attacks the king after a move; en passant, the captured pawn leaves too."""
     after = occupied & ~bit(source) | bit(target)
-    if (
-        row[layout.EN_PASSANT]
-        and target == ctz(row[layout.EN_PASSANT])
-        and row[layout.PAWN] & bit(source)
-    ):
+    if row[EN_PASSANT] and target == ctz(row[EN_PASSANT]) and row[PAWN] & bit(source):
         return en_passant_is_legal(row, side, source, target)
     return attackers(row, king, after, 1 - side) & ~bit(target) == ZERO
 
@@ -180,16 +185,16 @@ def _pawn_sources(row, side, target, sources, own, theirs):
     single = bit(target + back)
 
     # A capture.
-    if bit(target) & theirs or bit(target) & row[layout.EN_PASSANT]:
-        file = layout.FILE_A << np.uint64(target & 7)
+    if bit(target) & theirs or bit(target) & row[EN_PASSANT]:
+        file = FILE_A << np.uint64(target & 7)
         if sources & file:  # no file is given, or the pawn's own: a capture names another
             return ZERO
-        west = single & ~layout.FILE_A
-        east = single & ~(layout.FILE_A << np.uint64(7))
+        west = single & ~FILE_A
+        east = single & ~(FILE_A << np.uint64(7))
         return west >> ONE | east << ONE
 
     # A push, which stays on its file.
-    if single & row[layout.PAWN] & own:
+    if single & row[PAWN] & own:
         return single
     if single & (own | theirs) or target >> 3 != (3 if side == 0 else 4):
         return ZERO

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.board.pgn.letters import LINE_FEED
+from engine.board.pgn.letters import DIGIT, DIGIT_0, LINE_FEED, PADDING
 from engine.native.aligned_arrays import record_type
 from engine.native.jit import generated_kernel, kernel
 
@@ -31,6 +31,8 @@ TOLD = 9
 LINE_COMMENT = 10
 ESCAPE = 11
 BROKEN = 12
+MOVE_KINDS = (PIECE_MOVE, CASTLE, WORD)
+COMMENT_KINDS = (TOLD, LINE_COMMENT, ESCAPE)
 
 # Reasons of broken tokens.
 NO_TOKEN = 0
@@ -196,3 +198,19 @@ def line_end(data, at):
     while data[at] != LINE_FEED:
         at += 1
     return at
+
+
+@kernel()
+def is_cut_off(desk, at):
+    """Whether the text ends before this place, and more of it may follow."""
+    return not desk.final and at >= len(desk.data) - PADDING
+
+
+@kernel()
+def read_digits(data, at, most):
+    """Return (number, place behind it) of the digits at a place; larger numbers count as `most`."""
+    number = 0
+    while DIGIT[data[at]]:
+        number = min(10 * number + int(data[at]) - DIGIT_0, most)
+        at += 1
+    return number, at

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from engine.board.pgn import scan_buffers
 from engine.board.pgn.letters import (
     BACKSLASH,
     BEHIND_NAMES,
@@ -11,7 +10,6 @@ from engine.board.pgn.letters import (
     CLOSE_SQUARE,
     COMMA,
     DIGIT,
-    DIGIT_0,
     DOT,
     IN_NAMES,
     LETTER,
@@ -26,9 +24,30 @@ from engine.board.pgn.letters import (
     skip_spaces,
     spelled_result,
 )
-from engine.board.pgn.scan_buffers import feeds, line_end, put_token
+from engine.board.pgn.scan_buffers import (
+    BAD_TAG,
+    BROKEN,
+    ESCAPE,
+    HIDES,
+    LINE_COMMENT,
+    LONGEST_COMMENT,
+    MORE,
+    NO_ELO,
+    NO_TAG,
+    OPEN_COMMENT,
+    STRAY_BRACKET,
+    TAG,
+    TOLD,
+    VALUE_TEXT,
+    feeds,
+    is_cut_off,
+    line_end,
+    put_token,
+    read_digits,
+)
 from engine.native.jit import kernel
 
+MOST_NUMBER = 1_000_000  # larger numbers of moves and ratings count as this
 _MOST_COMPARED = 1000  # tokens of tags
 # What stands at a place.
 _NO_TAG = 0
@@ -45,8 +64,8 @@ def take_tag(desk, game, at):
     data = desk.data
     tag = desk.tag[0]
     found = _find_tag(data, at, tag)
-    if not desk.final and found != _WHOLE_TAG and line_end(data, at) >= len(data) - PADDING:
-        return -scan_buffers.MORE
+    if found != _WHOLE_TAG and is_cut_off(desk, line_end(data, at)):
+        return -MORE
     if found != _WHOLE_TAG:
         before = at
         while before > 0 and data[before - 1] != LINE_FEED and BLANK[data[before - 1]]:
@@ -55,8 +74,8 @@ def take_tag(desk, game, at):
         is_cut = is_cut or (game.result and LETTER[data[at + 1]])
         if not (is_cut and (before == 0 or data[before - 1] == LINE_FEED)):
             if game.result and not game.variations:
-                return -scan_buffers.NO_TAG
-            put_token(desk, game, scan_buffers.BROKEN, at, at, scan_buffers.STRAY_BRACKET)
+                return -NO_TAG
+            put_token(desk, game, BROKEN, at, at, STRAY_BRACKET)
             return at + 1
     if _begins_next_game(desk, game, at, found):
         game.closed = 1
@@ -67,17 +86,17 @@ def take_tag(desk, game, at):
     if found != _WHOLE_TAG:
         end = _next_tag(data, at + 1)
         if found == _BEGUN_TAG and data[end] == LINE_FEED:
-            if not desk.final and line_end(data, end + 1) >= len(data) - PADDING:
-                return -scan_buffers.MORE
+            if is_cut_off(desk, line_end(data, end + 1)):
+                return -MORE
             end = _second_line_end(data, end)
         game.tag_end = end
         if found == _BEGUN_TAG and _is_word(data, tag.name, tag.name_end, b"fen"):
             game.has_start = 1
-        put_token(desk, game, scan_buffers.BROKEN, at, end, scan_buffers.BAD_TAG)
+        put_token(desk, game, BROKEN, at, end, BAD_TAG)
         return end
     _note_tag(data, game, tag)
-    put_token(desk, game, scan_buffers.TAG, tag.name, tag.name_end, at)
-    put_token(desk, game, scan_buffers.VALUE_TEXT, tag.value, tag.value_end, tag.is_raw)
+    put_token(desk, game, TAG, tag.name, tag.name_end, at)
+    put_token(desk, game, VALUE_TEXT, tag.value, tag.value_end, tag.is_raw)
     return game.tag_end
 
 
@@ -144,14 +163,11 @@ def _rating(data, begin, end):
     at = begin
     while at < end:
         first = at
-        number = 0
-        while DIGIT[data[at]]:
-            number = min(10 * number + int(data[at]) - DIGIT_0, 1_000_000)
-            at += 1
+        number, at = read_digits(data, at, MOST_NUMBER)
         if 0 < at - first <= 4 and data[at] != COMMA and data[first - 1] not in (DOT, COMMA):
             return number
         at += 1
-    return scan_buffers.NO_ELO
+    return NO_ELO
 
 
 @kernel()
@@ -201,7 +217,7 @@ def _begins_next_game(desk, game, at, found):
             game.first_token,
             min(game.last_token, game.first_token + _MOST_COMPARED),
         ):
-            place = desk.tokens[i].place + (desk.tokens[i].kind == scan_buffers.BROKEN)
+            place = desk.tokens[i].place + (desk.tokens[i].kind == BROKEN)
             end = place + tag.name_end - tag.name
             if data[skip_spaces(data, end)] == QUOTE and are_same_bytes(
                 data, tag.name, tag.name_end, place, end
@@ -246,9 +262,9 @@ def take_comment(desk, game, at):
         end, behind = _take_braces(desk, game, at)
     else:
         end = behind = line_end(data, at)
-        if not desk.final and end >= len(data) - PADDING:
-            return -scan_buffers.MORE
-        kind = scan_buffers.ESCAPE if data[at] == PERCENT else scan_buffers.LINE_COMMENT
+        if is_cut_off(desk, end):
+            return -MORE
+        kind = ESCAPE if data[at] == PERCENT else LINE_COMMENT
         put_token(desk, game, kind, at + 1, end, game.result != 0)
         game.odd = 1
     game.result_end = behind
@@ -264,7 +280,7 @@ def _take_braces(desk, game, at):
     closed.
     """
     data = desk.data
-    limit = min(len(data) - PADDING, at + scan_buffers.LONGEST_COMMENT)
+    limit = min(len(data) - PADDING, at + LONGEST_COMMENT)
     depth = 0
     first = -1
     lost = -1
@@ -285,10 +301,10 @@ def _take_braces(desk, game, at):
             if first >= 0:
                 break
         place += 1
-    if place >= limit and not desk.final and limit < at + scan_buffers.LONGEST_COMMENT:
-        return -scan_buffers.MORE, -scan_buffers.MORE
+    if place >= limit and not desk.final and limit < at + LONGEST_COMMENT:
+        return -MORE, -MORE
     if first < 0:
-        put_token(desk, game, scan_buffers.BROKEN, at, at, scan_buffers.OPEN_COMMENT)
+        put_token(desk, game, BROKEN, at, at, OPEN_COMMENT)
         place = at if lost < 0 else lost
         if lost >= 0:
             while place > at and data[place - 1] != LINE_FEED:
@@ -305,10 +321,10 @@ def _take_braces(desk, game, at):
     put_token(
         desk,
         game,
-        scan_buffers.TOLD,
+        TOLD,
         at + 1,
         end,
-        scan_buffers.HIDES if depth != 0 and not game.result else 0,
+        HIDES if depth != 0 and not game.result else 0,
     )
     return end, end + 1
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from engine.board.layout import KING
 from engine.board.makemove import copy_row, make
-from engine.board.pgn import scan_buffers
 from engine.board.pgn.letters import (
     BIG_D,
     BIG_Z,
@@ -44,8 +43,42 @@ from engine.board.pgn.letters import (
     word_end,
 )
 from engine.board.pgn.san_kernels import read_san_move
-from engine.board.pgn.scan_buffers import clear_game, feeds, line_end, put_token
-from engine.board.pgn.tag_kernels import are_same_bytes, take_comment, take_tag
+from engine.board.pgn.scan_buffers import (
+    BEHIND_RESULT,
+    BROKEN,
+    CASTLE,
+    CLOSE,
+    DEEPEST_LINE,
+    DIAGRAM,
+    FULL,
+    HAS_MORE,
+    HAS_WORD,
+    MORE,
+    MOST_GAME_PLIES,
+    NAG,
+    NO_ELO,
+    NO_TAG,
+    NO_TOKEN,
+    NO_VARIATION,
+    NUMBER,
+    OPEN_VARIATION,
+    OPENING_BRACKET,
+    OWN_START,
+    PIECE_MOVE,
+    PROSE,
+    RARE,
+    SECOND_RESULT,
+    STANDARD,
+    TOLD,
+    WORD,
+    clear_game,
+    feeds,
+    is_cut_off,
+    line_end,
+    put_token,
+    read_digits,
+)
+from engine.board.pgn.tag_kernels import MOST_NUMBER, are_same_bytes, take_comment, take_tag
 from engine.native.jit import kernel
 
 MOST_NAG = 10**9  # larger numbers of marks count as this
@@ -62,13 +95,13 @@ def cut_text(desk, at):
     while True:
         at = skip_blank(desk.data, at)
         if at >= len(desk.data) - PADDING:
-            return count, at, scan_buffers.MORE
-        if count == len(desk.games) or len(desk.moves) - moves < scan_buffers.MOST_GAME_PLIES:
-            return count, at, scan_buffers.FULL
+            return count, at, MORE
+        if count == len(desk.games) or len(desk.moves) - moves < MOST_GAME_PLIES:
+            return count, at, FULL
         game = desk.games[count]
-        end = -scan_buffers.RARE
+        end = -RARE
         for whole in range(desk.whole, 2):
-            if end == -scan_buffers.RARE:
+            if end == -RARE:
                 _begin_game(desk, game, at, tokens, moves)
                 game.kept_whole = whole
                 end = _cut_game(desk, game, at)
@@ -86,8 +119,8 @@ def _begin_game(desk, game, at, tokens, moves):
     game.begin = game.text_begin = game.result_end = game.tag_end = at
     game.first_token = game.last_token = tokens
     game.first_move = game.last_move = moves
-    game.white_elo = game.black_elo = scan_buffers.NO_ELO
-    copy_row(desk.start if at == desk.start_at else desk.rows[scan_buffers.STANDARD], desk.rows[0])
+    game.white_elo = game.black_elo = NO_ELO
+    copy_row(desk.start if at == desk.start_at else desk.rows[STANDARD], desk.rows[0])
     line = desk.lines[0]
     line.row = 0
     line.known = desk.rows[0, KING] != 0
@@ -103,15 +136,15 @@ def _cut_game(desk, game, at):
     while not (game.closed or looks_for_start):
         at = skip_blank(data, at)
         if not desk.final and at + PADDING > size:
-            return -scan_buffers.MORE
+            return -MORE
         if at >= size:
             break
         if len(desk.tokens) - game.last_token < 4:
-            return -scan_buffers.FULL
+            return -FULL
         byte = data[at]
         if byte == OPEN_SQUARE:
             behind = take_tag(desk, game, at)
-            at = _take_behind_result(desk, game, at) if behind == -scan_buffers.NO_TAG else behind
+            at = _take_behind_result(desk, game, at) if behind == -NO_TAG else behind
         elif byte in (OPEN_BRACE, SEMICOLON) or (
             byte == PERCENT and (at == 0 or data[at - 1] == LINE_FEED)
         ):
@@ -125,15 +158,15 @@ def _cut_game(desk, game, at):
         if at < 0:
             return at
         if game.odd and not game.kept_whole:
-            return -scan_buffers.RARE
+            return -RARE
     if game.has_start and game.begin != desk.start_at:
-        return -scan_buffers.OWN_START
+        return -OWN_START
     if not game.kept_whole and (game.variations or (game.has_start and desk.start[KING] == 0)):
-        return -scan_buffers.RARE
+        return -RARE
     if game.variations:
         token = desk.tokens[desk.lines[1].opened]
-        token.kind = scan_buffers.BROKEN
-        token.attribute = scan_buffers.OPEN_VARIATION
+        token.kind = BROKEN
+        token.attribute = OPEN_VARIATION
         game.fault_count += 1
     return at
 
@@ -145,28 +178,24 @@ def _cut_game(desk, game, at):
 def _take_move(desk, game, at):
     """Take a word that begins with an English letter."""
     depth = game.variations
-    if (
-        (game.kept_whole or depth == 0)
-        and depth <= scan_buffers.DEEPEST_LINE
-        and desk.lines[depth].known
-    ):
+    if (game.kept_whole or depth == 0) and depth <= DEEPEST_LINE and desk.lines[depth].known:
         line = desk.lines[depth]
         now = line.row
         move, end, castles = read_san_move(desk.data, at, desk.rows[now], desk.legal)
         if end > 0:
             if not game.kept_whole:
-                if line.own_plies == scan_buffers.MOST_GAME_PLIES - 1:
-                    return -scan_buffers.RARE
+                if line.own_plies == MOST_GAME_PLIES - 1:
+                    return -RARE
                 desk.moves[game.last_move] = move
                 game.last_move += 1
             make(desk.rows[now], move, desk.rows[now ^ 1])
             line.row = now ^ 1
             line.own_plies += 1
-            game.movetext |= scan_buffers.HAS_WORD
+            game.movetext |= HAS_WORD
             put_token(
                 desk,
                 game,
-                scan_buffers.CASTLE if castles else scan_buffers.PIECE_MOVE,
+                CASTLE if castles else PIECE_MOVE,
                 at,
                 end,
                 move,
@@ -179,26 +208,25 @@ def _take_move(desk, game, at):
 def _take_word(desk, game, at):
     """Take a word that is not found out here: the position behind it is not known."""
     data = desk.data
-    size = len(desk.data) - PADDING
     end = word_end(data, at)
-    if end >= size and not desk.final:
-        return -scan_buffers.MORE
+    if is_cut_off(desk, end):
+        return -MORE
     if end == at:
         end += symbol(data, at)[1]
-        put_token(desk, game, scan_buffers.BROKEN, at, end, scan_buffers.NO_TOKEN)
+        put_token(desk, game, BROKEN, at, end, NO_TOKEN)
         return end
     last = _told_result(desk, game, at)
     if last != at:
         return last
     if not (game.tokens or _may_be_move(data, at, end)):
         last = line_end(data, at)
-        if last >= size and not desk.final:
-            return -scan_buffers.MORE
-        put_token(desk, game, scan_buffers.BROKEN, at, end, scan_buffers.PROSE)
+        if is_cut_off(desk, last):
+            return -MORE
+        put_token(desk, game, BROKEN, at, end, PROSE)
         game.closed = 1
-        return min(last, size)
-    put_token(desk, game, scan_buffers.WORD, at, end, 0)
-    game.movetext |= scan_buffers.HAS_WORD
+        return min(last, len(data) - PADDING)
+    put_token(desk, game, WORD, at, end, 0)
+    game.movetext |= HAS_WORD
     game.odd |= game.variations == 0
     return end
 
@@ -218,8 +246,8 @@ def _told_result(desk, game, at):
     if not are_same_bytes(data, at, last, game.outcome, game.outcome_end):
         return at
     following = skip_blank(data, last)
-    if following >= size and not desk.final:
-        return -scan_buffers.MORE
+    if is_cut_off(desk, following):
+        return -MORE
     if following < size and data[following] != OPEN_SQUARE:
         return at
     game.result = game.tag_result if game.tag_result else UNKNOWN_OUTCOME
@@ -249,12 +277,8 @@ def _take_sign(desk, game, at):
     data = desk.data
     byte = data[at]
     if byte == DOLLAR and DIGIT[data[at + 1]]:
-        value = 0
-        end = at + 1
-        while DIGIT[data[end]]:
-            value = min(10 * value + int(data[end]) - DIGIT_0, MOST_NAG)
-            end += 1
-        put_token(desk, game, scan_buffers.NAG, at, end, value)
+        value, end = read_digits(data, at + 1, MOST_NAG)
+        put_token(desk, game, NAG, at, end, value)
         return end
     if (
         byte == OPEN_ROUND
@@ -265,20 +289,20 @@ def _take_sign(desk, game, at):
         put_token(
             desk,
             game,
-            scan_buffers.NAG if is_diagram else scan_buffers.TOLD,
+            NAG if is_diagram else TOLD,
             at,
             at + 3,
-            scan_buffers.DIAGRAM if is_diagram else 0,
+            DIAGRAM if is_diagram else 0,
         )
         return at + 3
     if byte == OPEN_ROUND:
         return _open_variation(desk, game, at)
     if byte == CLOSE_ROUND:
         if game.variations:
-            put_token(desk, game, scan_buffers.CLOSE, at, at + 1, 0)
+            put_token(desk, game, CLOSE, at, at + 1, 0)
             game.variations -= 1
         else:
-            put_token(desk, game, scan_buffers.BROKEN, at, at + 1, scan_buffers.NO_VARIATION)
+            put_token(desk, game, BROKEN, at, at + 1, NO_VARIATION)
         return at + 1
     if not (DIGIT[byte] or byte in (DOT, STAR) or byte >= 128):
         return _take_word(desk, game, at)
@@ -299,17 +323,17 @@ def _take_sign(desk, game, at):
 @kernel()
 def _open_variation(desk, game, at):
     depth = game.variations
-    game.movetext |= scan_buffers.HAS_MORE
+    game.movetext |= HAS_MORE
     if depth == 0:
         game.odd |= desk.lines[0].own_plies == 0
-    if depth < scan_buffers.DEEPEST_LINE:
+    if depth < DEEPEST_LINE:
         line, inner = desk.lines[depth], desk.lines[depth + 1]
         inner.row = 2 * depth + 2
         inner.own_plies = 0
         inner.opened = game.last_token
         inner.known = line.known and line.own_plies and game.kept_whole
         copy_row(desk.rows[line.row ^ 1], desk.rows[2 * depth + 2])
-    put_token(desk, game, scan_buffers.OPENING_BRACKET, at, at + 1, 0)
+    put_token(desk, game, OPENING_BRACKET, at, at + 1, 0)
     game.variations += 1
     return at + 1
 
@@ -319,11 +343,7 @@ def _number_at(data, at, closes):
     """Return (attribute, place behind it) of a number or of dots; -1 if there is none. `closes`: a
     ) is not of it.
     """
-    place = at
-    number = 0
-    while DIGIT[data[place]]:
-        number = min(10 * number + int(data[place]) - DIGIT_0, 1_000_000)
-        place += 1
+    number, place = read_digits(data, at, MOST_NUMBER)
     if number and data[place] == DOT and (BLANK[data[place + 1]] or LETTER[data[place + 1]]):
         return 8 * (number + 1) + 1, place + 1  # what follows takes longer than to read the moves
     digits = place - at
@@ -356,17 +376,15 @@ def _take_number(desk, game, at, end, attribute):
         is_bracketed = data[end - 1] == CLOSE_ROUND or (
             end - at > 1 and data[at + 1] == CLOSE_ROUND
         )
-        is_first = (
-            attribute >> 3 == 2 and attribute & 7 < 2 and game.movetext & scan_buffers.HAS_WORD
-        )
+        is_first = attribute >> 3 == 2 and attribute & 7 < 2 and game.movetext & HAS_WORD
         if is_first and not (game.tags or game.variations) and feeds(data, game.last_place, at):
             # Games without tags and results, each of which has its own lines.
             game.closed = 1
             return at
         game.parenthesis |= is_bracketed
         game.numbered = 1
-        game.movetext |= scan_buffers.HAS_MORE
-    put_token(desk, game, scan_buffers.NUMBER, at, end, attribute)
+        game.movetext |= HAS_MORE
+    put_token(desk, game, NUMBER, at, end, attribute)
     following = skip_blank(data, end)
     if not (game.variations or LETTER[data[following]] or data[following] == OPEN_BRACE):
         game.odd |= attribute & 7 == 0 or not spelled_result(data, following, False)[0]
@@ -383,26 +401,26 @@ def _take_behind_result(desk, game, at):
         if lines < 2 and game.result == UNKNOWN_OUTCOME:
             game.result = result
         elif lines < 2 and result != UNKNOWN_OUTCOME and result != game.result:
-            put_token(desk, game, scan_buffers.BROKEN, at, end, scan_buffers.SECOND_RESULT)
+            put_token(desk, game, BROKEN, at, end, SECOND_RESULT)
         return end
     number, end = _number_at(data, at, False) if DIGIT[data[at]] else (-1, at)
     last = word_end(data, at)
-    if last >= len(data) - PADDING and not desk.final:
-        return -scan_buffers.MORE
+    if is_cut_off(desk, last):
+        return -MORE
     is_word = number < 0 and last > at
     is_new = lines > 1 or (lines == 1 and is_word and not (game.numbered or game.tags))
     is_first = number >> 3 == 2 and number & 7 < 2
-    is_new |= is_first and (game.tags == 0 or game.movetext & scan_buffers.HAS_WORD != 0)
+    is_new |= is_first and (game.tags == 0 or game.movetext & HAS_WORD != 0)
     if is_new or (is_word and not _may_be_move(data, at, last)):
         game.closed = 1
         return at
     put_token(
         desk,
         game,
-        scan_buffers.BROKEN,
+        BROKEN,
         at,
         end if number >= 0 else max(last, at + 1),
-        scan_buffers.BEHIND_RESULT,
+        BEHIND_RESULT,
     )
     game.result = NO_RESULT
     return at

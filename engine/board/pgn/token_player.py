@@ -13,7 +13,6 @@ import numpy as np
 
 from engine.board.convert import moves_of_lines
 from engine.board.layout import CASTLING_FLAG
-from engine.board.pgn import scan_buffers
 from engine.board.pgn.cutter import Start, read_tags, tags_in, told_fen, with_known_variant
 from engine.board.pgn.letters import CODED_RESULTS, RESULT_PATTERN, result_of, told_result
 from engine.board.pgn.move_words import (
@@ -25,6 +24,22 @@ from engine.board.pgn.move_words import (
     NoMoveError,
     nags_of,
     read_word,
+)
+from engine.board.pgn.scan_buffers import (
+    BAD_TAG,
+    BROKEN,
+    CASTLE,
+    CLOSE,
+    COMMENT_KINDS,
+    ESCAPE,
+    HIDES,
+    LINE_COMMENT,
+    MOVE_KINDS,
+    NAG,
+    NUMBER,
+    OPENING_BRACKET,
+    VALUE_TEXT,
+    CutGame,
 )
 from engine.errors import message
 
@@ -53,16 +68,8 @@ _MAY_BE_MOVE = re.compile(
 _START = re.compile(rb"fen|setup|variant", re.IGNORECASE)
 _EN_PASSANT = re.compile(r"e\.?p\.?")
 _CHECKS = ("+", "++", "#", "†", "‡")
-_MOVES = (scan_buffers.PIECE_MOVE, scan_buffers.CASTLE, scan_buffers.WORD)
 _USUAL_NUMBER = 8 * 10_000  # the attribute of a number behind which any move may stand
-_BEHIND_BARE_NUMBERS = (
-    scan_buffers.PIECE_MOVE,
-    scan_buffers.CASTLE,
-    scan_buffers.WORD,
-    scan_buffers.TOLD,
-    scan_buffers.LINE_COMMENT,
-    scan_buffers.ESCAPE,
-)
+_BEHIND_BARE_NUMBERS = MOVE_KINDS + COMMENT_KINDS
 
 
 @dataclass(slots=True)
@@ -97,7 +104,7 @@ class TokenPlayer:
     def __init__(
         self,
         data: bytes,
-        cut: scan_buffers.CutGame,
+        cut: CutGame,
         tokens: np.ndarray,
         start: Start,
         letters: Letters,
@@ -124,7 +131,7 @@ class TokenPlayer:
         if result := told_result(CODED_RESULTS[cut.tag_result], self.result):
             self.game.headers["Result"] = result
 
-    def _take_tags(self, cut: scan_buffers.CutGame, start: Start) -> None:
+    def _take_tags(self, cut: CutGame, start: Start) -> None:
         placed_tags = read_tags(self._data, self._tokens)
         tags = tags_in(placed_tags)
         headers = self.game.headers
@@ -154,25 +161,21 @@ class TokenPlayer:
         number = line.number
         line.number = None
         if number is not None and not (
-            kind in _MOVES and number[0] <= _USUAL_NUMBER
+            kind in MOVE_KINDS and number[0] <= _USUAL_NUMBER
         ):  # a call for each number takes a tenth of the time
             self._check_number(line, number, kind, attribute)
-        if kind > scan_buffers.NAG:
+        if kind > NAG:
             self._take_bracket_or_text(line, token)
-        elif line.is_over or kind <= scan_buffers.VALUE_TEXT:
+        elif line.is_over or kind <= VALUE_TEXT:
             return
-        elif kind == scan_buffers.NUMBER:
+        elif kind == NUMBER:
             line.number = (attribute, place, till) if attribute >= 8 else None
             if line.hidden is not None or self._offset is None:
                 self._compare_number(line, attribute)
-        elif kind == scan_buffers.NAG:
+        elif kind == NAG:
             line.node.nags.add(attribute)
-        elif attribute and (
-            self._is_english or self._data[place] > 96 or kind == scan_buffers.CASTLE
-        ):
-            self._push(
-                line, _move(attribute, kind == scan_buffers.CASTLE and not self._start.chess960)
-            )
+        elif attribute and (self._is_english or self._data[place] > 96 or kind == CASTLE):
+            self._push(line, _move(attribute, kind == CASTLE and not self._start.chess960))
             if self._data[till - 1] in _MARKS:
                 self._mark(line.node, self._text(place, till))
         else:
@@ -180,13 +183,13 @@ class TokenPlayer:
 
     def _take_bracket_or_text(self, line: _Line, token: tuple[int, int, int, int]) -> None:
         kind, place, till, attribute = token
-        if kind == scan_buffers.OPENING_BRACKET:
+        if kind == OPENING_BRACKET:
             self._begin_variation(line, place)
-        elif kind == scan_buffers.CLOSE:
+        elif kind == CLOSE:
             closed = self._lines.pop()
             self._end_line(closed)
             self._say(self._lines[-1].node, closed.starting)  # of a variation without a move
-        elif kind == scan_buffers.BROKEN:
+        elif kind == BROKEN:
             self._take_fault(line, place, till, attribute)
         elif not line.is_over:
             self._comment(line, kind, place, till, attribute)
@@ -231,7 +234,7 @@ class TokenPlayer:
 
     def _end_line(self, line: _Line) -> None:
         if line.number is not None and not line.is_over:
-            self._check_number(line, line.number, scan_buffers.CLOSE, 0)
+            self._check_number(line, line.number, CLOSE, 0)
         if line.hides_end:
             self._tell_hidden(line)
 
@@ -274,8 +277,7 @@ class TokenPlayer:
     def _is_split_move(self, line: _Line, letter: str, index: int) -> bool:
         """Whether a letter that may be a mark, and the next word, are a move with a space in it."""
         for kind, place, till, _ in self._tokens[index + 1 : index + 2].tolist():
-            is_word = kind in (scan_buffers.PIECE_MOVE, scan_buffers.CASTLE, scan_buffers.WORD)
-            return is_word and self._is_move(line, letter + self._text(place, till))
+            return kind in MOVE_KINDS and self._is_move(line, letter + self._text(place, till))
         return False
 
     def _is_move(self, line: _Line, text: str) -> bool:
@@ -291,9 +293,9 @@ class TokenPlayer:
     ) -> None:
         """Find a number behind which no move stands, but a token of this kind."""
         is_bare = not number[0] & 7 and self._data[number[2] - 1] != _BRACKET
-        if line.is_over or kind == scan_buffers.BROKEN:
+        if line.is_over or kind == BROKEN:
             return
-        is_cut_off = kind == scan_buffers.NAG or (kind == scan_buffers.NUMBER and attribute >= 8)
+        is_cut_off = kind == NAG or (kind == NUMBER and attribute >= 8)
         if number[0] >> 3 > 100_000 or is_cut_off or (is_bare and kind not in _BEHIND_BARE_NUMBERS):
             self._fault(line, number[1], number[2], "a number without a move")
 
@@ -317,16 +319,16 @@ class TokenPlayer:
 
     def _comment(self, line: _Line, kind: int, place: int, till: int, attribute: int) -> None:
         text = self._data[place:till].decode(errors="replace")
-        if kind == scan_buffers.LINE_COMMENT and self._is_inside_word(place - 1):
+        if kind == LINE_COMMENT and self._is_inside_word(place - 1):
             self._fault(line, place - 1, place - 1, "a comment that begins inside a word")
             return
-        words = text.split() if kind == scan_buffers.LINE_COMMENT and not attribute else []
-        hides = attribute == scan_buffers.HIDES or (kind == scan_buffers.ESCAPE and not attribute)
+        words = text.split() if kind == LINE_COMMENT and not attribute else []
+        hides = attribute == HIDES or (kind == ESCAPE and not attribute)
         if line.hidden is None and (hides or any(map(_MAY_BE_MOVE.fullmatch, words))):
             line.hidden = (place - 1, till)
-            line.hides_end = kind != scan_buffers.LINE_COMMENT or self._may_be_moves(line, text)
+            line.hides_end = kind != LINE_COMMENT or self._may_be_moves(line, text)
         text = text.strip()
-        if text and kind != scan_buffers.ESCAPE:
+        if text and kind != ESCAPE:
             if line.plies or line is self._lines[0]:
                 self._say(line.node, text)
             else:
@@ -373,7 +375,7 @@ class TokenPlayer:
             message(REASONS[attribute & 15], result=CODED_RESULTS[attribute >> 4]),
         )
         if (
-            attribute & 15 == scan_buffers.BAD_TAG
+            attribute & 15 == BAD_TAG
             and not line.plies
             and not _START.search(self._data, place, till)
         ):
