@@ -135,15 +135,6 @@ def fingerprint(positions: PositionSet) -> str:
     return digest.hexdigest()[:16]
 
 
-def game_key(start: np.ndarray, played: np.ndarray) -> int:
-    """Return the hash of the game with this start uint64[16] and played moves uint16[n], as
-    `game_keys` has it.
-    """
-    keys = np.zeros(1, np.uint64)
-    fill_game_keys(start[None], np.zeros(1, np.int64), np.array([len(played)]), played, keys)
-    return int(keys[0])
-
-
 def without_known_games(positions: PositionSet, known: dict[int, int]) -> tuple[PositionSet, int]:
     """Mark every position unusable that is usable in an equal game before, here or in `known`; add
     all to `known`.

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from engine.board.convert import decode_move, row_from_board
-from selfplay.data.pgn import read_pgn
-from selfplay.data.split import game_key, game_keys
+from selfplay.data.pgn import read_pgn, record_of_result
+from selfplay.data.split import game_keys
 from selfplay.data.v6_games import game_of_chunk
 from selfplay.records.collect import collect
 from selfplay.records.endings import Ending
@@ -59,11 +59,11 @@ def test_a_resigned_game_has_one_key_in_every_form(tmp_path, start, plies):
     in_run = collect([training_game(game, 0.5)])[0]
     (tmp_path / "games.pgn").write_text(pgn_text(game, "x"))
     again = game_of_chunk(chunk_of_game(game), "chunk")
-    keys = {game_key(game.start, game.played)}
+    played = record_of_result(game.start, game.played, 1)
+    keys = set(game_keys(collect([played])[0]))
     assert in_run.n_positions == plies, "the position in which a side resigned teaches, too"
     if plies > 1:  # a game of no played move is none
         (read,) = read_pgn(tmp_path / "games.pgn")
-        keys.add(game_key(read.start, read.moves))
         for games in (in_run, collect([read])[0], collect([again])[0]):
             keys |= set(game_keys(games))
         assert in_run.moves_left.tolist() == list(range(plies - 1, -1, -1))
