@@ -35,9 +35,16 @@ from selfplay.records.positions import (
     PositionSet,
     offsets,
 )
-from selfplay.teachers import policy_kernels as kernels
 from selfplay.teachers.labelling import file_hash
-from selfplay.teachers.policy_kernels import OWN_GAME, GameSlots, PolicyTargets
+from selfplay.teachers.policy_kernels import (
+    OWN_GAME,
+    GameSlots,
+    PolicyTargets,
+    advance_given,
+    begin_slots,
+    gather_positions,
+    take_policies,
+)
 from selfplay.teachers.sample_sources import Games
 
 POLICIES_VERSION = 3  # raise this when the same settings give different labels
@@ -188,16 +195,14 @@ def play_piece(
     targets = buffers(PolicyTargets, T=FIRST_ROOM)
     while not slots.is_over.all():
         for seat in np.unique(pair):
-            kernels.advance_given(slots, games, plan.label_share)
+            advance_given(slots, games, plan.label_share)
             net = nets[seat]
-            count = kernels.gather_positions(
-                slots, seat, np.int64(input_format_of(net)), leaves, slot_of
-            )
+            count = gather_positions(slots, seat, np.int64(input_format_of(net)), leaves, slot_of)
             if stop():
                 raise Stopped
             net.evaluate(leaves, int(count))
             targets = _with_room(targets, int(count) * MAX_MOVES)
-            kernels.take_policies(slots, games, leaves, slot_of, count, targets)
+            take_policies(slots, games, leaves, slot_of, count, targets)
     return _labelled_games(slots, targets, ratings)
 
 
@@ -219,7 +224,7 @@ def _new_slots(
     fixed = {"source": sources, "seats": seats.astype(np.int64), "rng": chance}
     slots = buffers(GameSlots, fixed, D=PIECE_GAMES, L=LONGEST_LABELLED)
     slots.stack[:, 0] = row_from_board(chess.Board())
-    kernels.begin_slots(slots, games)
+    begin_slots(slots, games)
     return slots
 
 

@@ -26,8 +26,9 @@ from engine.nn.training.gradient_source import GradientSource, StepResult
 from engine.nn.training.history import floats
 from engine.nn.training.optimizers import AdamW, Optimizer
 from engine.nn.training.shards import DataParallel
-from selfplay.families.planes import planes_sampler as sampler
 from selfplay.families.planes.planes_sampler import (
+    MIRROR,
+    SWAP_COLOURS,
     PositionSampler,
     TrainingBatch,
     new_training_batch,
@@ -60,7 +61,7 @@ class PlanesMixture(Batches):
         return PositionSampler(games)
 
     def changes(self, rng: np.random.Generator, games: Any, numbers: np.ndarray) -> np.ndarray:
-        kinds = 0, sampler.MIRROR, sampler.SWAP_COLOURS, sampler.MIRROR | sampler.SWAP_COLOURS
+        kinds = 0, MIRROR, SWAP_COLOURS, MIRROR | SWAP_COLOURS
         return rng.choice(np.array(kinds, np.uint8), len(numbers))
 
 
