@@ -2,6 +2,7 @@
 that a kept tree already has.
 """
 
+from collections import Counter
 from dataclasses import replace
 
 import chess
@@ -17,6 +18,54 @@ from tests.boards import board_after
 from tests.unit.search.trees import alone, assert_whole, search_nodes, searched
 
 OPTIONS = EngineOptions(evaluator="material", threads=1, hash_mib=8)
+STARTS = (
+    "4k3/8/8/8/3PP3/4K3/8/8 w - - 0 1",
+    "6k1/5ppp/8/8/8/8/r4PPP/1R4K1 w - - 0 1",
+    "7k/8/8/8/8/8/8/KQ5q w - - 0 1",
+    "r5k1/8/8/8/8/8/8/R3B1K1 b - - 0 1",
+)
+
+
+class Game:
+    """A game that likes to repeat positions, and how often each has come up."""
+
+    def __init__(self, fen):
+        self.board = chess.Board(fen)
+        self.seen = Counter([self.board._transposition_key()])
+
+    def earlier(self, move):
+        """How often the position after a move has come up."""
+        self.board.push(move)
+        found = self.seen[self.board._transposition_key()]
+        self.board.pop()
+        return found
+
+    def shuffle(self, rng):
+        """Make a move that likes to repeat a position a second time, but not a third time."""
+        times = {move: self.earlier(move) for move in self.board.legal_moves}
+        again = [move for move, earlier in times.items() if earlier == 1]
+        fresh = [move for move, earlier in times.items() if earlier < 2]
+        chosen = again if again and rng.random() < 0.8 else fresh or list(times)
+        self.board.push(chosen[rng.integers(len(chosen))])
+        self.seen[self.board._transposition_key()] += 1
+
+
+def test_a_root_move_that_repeats_a_third_time_is_a_draw_in_a_kept_tree():
+    """Only new leaves asked the rules, so a node that the tree already had kept its old value."""
+    rng = np.random.default_rng(5)
+    found = 0
+    with Engine(OPTIONS) as engine:
+        for number in range(100):
+            game = Game(STARTS[number % len(STARTS)])
+            engine.new_game()
+            while any(game.board.legal_moves) and game.board.ply() < 20:
+                engine.set_position(game.board)
+                for child in search_nodes(engine, 100).children:
+                    if game.earlier(child.move) >= 2 and child.mate is None and child.visits:
+                        assert (child.q, child.draw, child.pv) == (0.0, 1.0, (child.move,))
+                        found += 1
+                game.shuffle(rng)
+    assert found > 15
 
 
 def test_one_repetition_of_the_root_is_no_draw():
