@@ -80,7 +80,7 @@ const closing = {
   load(dialog) {
     waitingDialog = dialog;
     if (isTooLong($("load-text").value)) { dialogSays({ kind: "error", text: tooLong() }); return; }
-    const game = $("load-games").hidden ? 1 : Number($("load-games").querySelector("select").value);
+    const game = $("load-games").hidden ? 1 : $("load-games").querySelector("select").selectedIndex + 1;
     send("load", { text: $("load-text").value, game });
   },
   setup(dialog) {
@@ -121,8 +121,7 @@ const chapters = {
   open: () => {},
 
   show(names, at, open) {
-    const list = $("chapters").querySelector("select");
-    list.replaceChildren(...names.map((name, index) => new Option(`${index + 1}. ${name}`, index, false, index === at)));
+    listNumbered($("chapters").querySelector("select"), names, at);
     this.open = open;
     $("chapters").querySelector("button").disabled = at + 1 >= names.length;
     $("chapters").hidden = names.length < 2;
@@ -138,10 +137,14 @@ const chapters = {
 $("chapters").addEventListener("change", event => chapters.open(event.target.selectedIndex));
 $("chapters").querySelector("button").addEventListener("click", () => chapters.open($("chapters").querySelector("select").selectedIndex + 1));
 
+// A list of names with their numbers, of which one is chosen.
+function listNumbered(list, names, at) {
+  list.replaceChildren(...names.map((name, index) => new Option(`${index + 1}. ${name}`, index, false, index === at)));
+}
+
 function showGames({ names, game }) {
   chapters.show(names, game - 1, index => send("load", { text: $("load-text").value, game: index + 1 }));
-  const list = $("load-games").querySelector("select");
-  list.replaceChildren(...names.map((name, index) => new Option(`${index + 1}. ${name}`, index + 1, false, index + 1 === game)));
+  listNumbered($("load-games").querySelector("select"), names, game - 1);
   $("load-games").hidden = false;
 }
 

@@ -43,11 +43,6 @@ const games = {
     openDialog("games");
   },
 
-  // Saves the games that are chosen; without a choice, all that are listed.
-  save() {
-    send("games_export", { ...this.wanted(), keys: [...this.chosen.keys()] });
-  },
-
   // Several games are chosen with Ctrl, which gives one back, too, or from the first one with Shift.
   mark(game, at, isRange) {
     const [first] = this.chosen.keys(), from = this.rows.findIndex(one => one?.key === first);
@@ -87,9 +82,11 @@ const games = {
     this.draw();
   },
 
+  get rowHeight() { return $("games-rows").offsetHeight / Math.max(1, this.total) || 1; },
+
   // The first row to draw, and the one behind the last.
   seen() {
-    const list = $("games-list"), height = $("games-rows").offsetHeight / Math.max(1, this.total) || 1;
+    const list = $("games-list"), height = this.rowHeight;
     const first = Math.floor(list.scrollTop / height), last = Math.ceil((list.scrollTop + list.clientHeight) / height);
     return [Math.max(0, Math.min(first, this.total - 1) - SPARE), Math.min(this.total, last + SPARE)];
   },
@@ -142,7 +139,7 @@ const games = {
     const button = moveButton("", event => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) this.mark(game, at, event.shiftKey);
       else this.choose(game);
-    }, { className: "game-row" });
+    }, { className: "game-row small" });
     button.dataset.key = game.key;
     button.dataset.at = at;
     button.style.setProperty("--at", at);
@@ -236,7 +233,7 @@ const games = {
 
   // Goes to another row by keys, and chooses it, with Shift all up to there.
   step(at, isRange) {
-    const list = $("games-list"), height = $("games-rows").offsetHeight / Math.max(1, this.total);
+    const list = $("games-list"), height = this.rowHeight;
     if (!this.rows[at]) return;
     list.scrollTop = Math.max(Math.min(list.scrollTop, at * height), (at + 1) * height - list.clientHeight);
     this.draw();
@@ -330,7 +327,7 @@ const gameDeeds = {
 const gamesDeeds = {
   whole: () => { games.filter({ ...games.wanted(), line: "", file: "" }); games.search(); },
   stop: () => send("games_stop"),
-  pgn: () => games.save(),
+  pgn: () => send("games_export", { ...games.wanted(), keys: [...games.chosen.keys()] }),  // without a choice, all that are listed
   names: () => send("games_names"),
   all: () => send("games_review", { key: "" }),
   progress: () => openDialog("progress"),
@@ -385,15 +382,10 @@ function drop({ files }, text) {
   for (const file of files) games.take(file);
 }
 
-document.addEventListener("dragover", event => {
+for (const kind of ["dragover", "drop"]) document.addEventListener(kind, event => {
   if (!state || (!hasFiles(event) && event.target.closest?.("input, textarea"))) return;
   event.preventDefault();
-  if (hasFiles(event)) showDrop(true);
+  showDrop(kind === "dragover" && hasFiles(event));
+  if (kind === "drop") drop(event.dataTransfer, event.dataTransfer.getData("text/plain"));
 });
 document.addEventListener("dragleave", event => { if (!event.relatedTarget) showDrop(false); });
-document.addEventListener("drop", event => {
-  if (!state || (!hasFiles(event) && event.target.closest?.("input, textarea"))) return;
-  event.preventDefault();
-  showDrop(false);
-  drop(event.dataTransfer, event.dataTransfer.getData("text/plain"));
-});

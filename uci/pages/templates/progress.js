@@ -26,9 +26,9 @@ const progress = {
     });
     const marks = [...new Set([0, Math.round(width / 2), days.length - 1])].map(at => words("", days[at]));
     const caption = several("{title}, mean of {count} game:", "{title}, means of {count} games:", Math.min(MEAN_OF, days.length), { title });
-    return make("figure", { className: "means" }, make("figcaption", {}, `${caption} `, ...legend.flatMap(key => [key, " "])),
-      make("div", { className: "scale" }, ...[top, top / 2, 0].map(value => words("", `${value}${unit}`))), picture,
-      make("div", { className: "days" }, ...marks));
+    return make("figure", { className: "means small" }, make("figcaption", {}, `${caption} `, ...legend.flatMap(key => [key, " "])),
+      make("div", { className: "scale muted" }, ...[top, top / 2, 0].map(value => words("", `${value}${unit}`))), picture,
+      make("div", { className: "days muted" }, ...marks));
   },
 
   // One grid for openings, colours and motifs.
@@ -61,7 +61,7 @@ const progress = {
 
   // The mistakes behind a number: a click leads to the board before one.
   showMistakes({ positions, total }) {
-    const list = make("ol", { className: "positions" }, ...positions.map(({ key, ply, kind, ...game }) => {
+    const list = make("ol", { className: "positions small" }, ...positions.map(({ key, ply, kind, ...game }) => {
       const move = t("move {number}", { number: Math.ceil(ply / 2) });
       return make("li", {}, moveButton(gameWords(game, move, MOTIFS[kind]), () => {
         afterOpening = () => send("learn", { here: true });

@@ -239,8 +239,6 @@ const words = (kind, text) => make("span", { className: kind }, text);
 // of the main line; and each variation, by its first node.
 const buttons = new Map(), rows = new Map(), variations = new Map();
 
-function forgetMoves() { for (const known of [rows, variations]) known.clear(); }
-
 function stepButton(step) {
   const known = buttons.get(step.id);
   if (known?.step === step) return known;
@@ -361,7 +359,6 @@ function showLines() {
   if (!state.analysing) return;
   const fits = linesFit(), on = $("lines-on").checked;
   const best = fits ? lines.over ?? lines.lines[0] : null;
-  $("lines").classList.toggle("off", !on);
   $("wdl").hidden = !on;
   $("deeper").hidden = !on || resting !== shownStep().fen;
   $("work").textContent = !on ? "" : fits ? lines.over ? t(lines.over.text)
@@ -521,10 +518,9 @@ function showReview({ running, ready, done, total, marks: told, curve: points, s
   $("review-link").hidden = running || !(ready || state.back);
   $("review-page").hidden = !ready;
   $("review-too").hidden = ready;
-  showOver();
+  showControls();
   $("back-to-review").hidden = ready || !state.back;
   $("review-button").disabled = running;
-  $("review-too").disabled = running || !mayReview();
   $("review-progress").value = total ? done / total : 0;
   $("review-text").textContent = done < total ? t("{done} of {total} moves", { done: Math.ceil(done / 2), total: Math.ceil(total / 2) }) : t("Looking closer");
   if (wasRunning && ready) { say(t("The review is ready.")); tell(turning); }
@@ -597,7 +593,7 @@ const answers = {
       say(last + stateText());
     } else if (here() !== wasHere || isOther) sayPlace();
     if (isOther) latestShown = null;
-    if (message.isNew) { forgetMoves(); marks = {}; summaries = null; turning = ""; curve.fill([], marks); chapters.hide(); }
+    if (message.isNew) { rows.clear(); variations.clear(); marks = {}; summaries = null; turning = ""; curve.fill([], marks); chapters.hide(); }
     const numbers = Object.keys(message.nodes);
     if (numbers.length || JSON.stringify(before?.end) !== JSON.stringify(state.end)) showMoves(numbers);
     if (!state.thinking || state.analysing) playPremove(moved);
@@ -626,13 +622,13 @@ const answers = {
     say(message.text, message.kind);
     dialogSays(message);
   },
-  games(message) { showGames(message); }, chapters: message => chapters.showStudy(message), people: message => people.show(message),
+  games: showGames, chapters: message => chapters.showStudy(message), people: message => people.show(message),
   games_read(message) { games.read(message); explorer.ask(true); }, explored: message => explorer.show(message),
   games_reading: message => games.reading(message), games_names: message => games.askNames(message),
   games_found: message => games.found(message), games_work: message => games.work(message),
   welcome: message => welcome.show(message),
   exported: ({ name }) => make("a", { href: "export", download: name }).click(),
-  puzzle: message => $("puzzles").open && showPuzzle(message), refuted: message => showRefutation(message), themes: message => countThemes(message),
+  puzzle: message => $("puzzles").open && showPuzzle(message), refuted: showRefutation, themes: countThemes,
   games_progress: message => progress.show(message), games_mistakes: message => progress.showMistakes(message),
   review: showReview,
   busy() {
