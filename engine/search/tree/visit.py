@@ -20,7 +20,7 @@ import numpy as np
 from engine.board.ending import CHECKMATE, ONGOING, game_end
 from engine.board.layout import KEY
 from engine.board.makemove import copy_row, push
-from engine.board.movegen import generate, has_move
+from engine.board.movegen import has_move
 from engine.native.atomics import add, lock, order_reads, order_writes, unlock
 from engine.native.jit import kernel
 from engine.native.prefetch import prefetch
@@ -245,8 +245,8 @@ def ask_rules(tree, params, node, ply, leaves, leaf):
     """Copy the position in `tree.stack[ply]` to a leaf and ask the rules; returns (known,
     mate_plies) as in `Round`.
 
-    Generates the leaf's moves if its policy is computed now. The root is checked for checkmate only:
-    the search must find a move there, even if a draw can be claimed.
+    The root is checked for checkmate only: the search must find a move there, even if a draw can be
+    claimed. `leaves.moves` is scratch: who computes a policy generates the moves.
     """
     row, moves = leaves.rows[leaf], leaves.moves[leaf]
     copy_row(tree.stack[ply], row)
@@ -261,6 +261,4 @@ def ask_rules(tree, params, node, ply, leaves, leaf):
             return np.int64(arrays.LOSS), np.int64(1)
         if params.small_endings and has_few_pieces(row) and is_certain_draw(row):
             return np.int64(arrays.DRAW), np.int64(0)
-    if node == arrays.ROOT or not params.late_policy:
-        leaves.n_moves[leaf] = generate(row, moves)
     return np.int64(arrays.UNKNOWN), np.int64(0)

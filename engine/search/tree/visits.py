@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 @kernel()
 def begin(tree, in_flight, params, node, depth, state, leaves, first):
     """Begin a visit that walked down to a node, which it found in this state. It collides, is
-    finished at once, or is the next leaf of `in_flight`, whose position and moves are in
+    finished at once, or is the next leaf of `in_flight`, whose position is in
     `leaves[first + its number]`.
     """
     counts = in_flight.counts
@@ -88,6 +88,12 @@ def begin(tree, in_flight, params, node, depth, state, leaves, first):
             in_flight.known[counts[arrays.LEAVES]] = arrays.UNKNOWN
             in_flight.depths[arrays.LEAVES, counts[arrays.LEAVES]] = depth
             counts[arrays.LEAVES] += 1
+
+
+@kernel()
+def generate_moves(leaves, leaf):
+    """Write the legal moves of a leaf, whose policy is to be computed."""
+    leaves.n_moves[leaf] = generate(leaves.rows[leaf], leaves.moves[leaf])
 
 
 @kernel()
@@ -161,7 +167,10 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
         for kind in range(2):
             if counts[kind] > places[kind]:
                 note_way(tree, in_flight.ways[kind, places[kind]], depth)
-        if params.needs_planes and leaf < first + counts[arrays.LEAVES]:
+        if leaf == first + counts[arrays.LEAVES]:
+            continue
+        generate_moves(leaves, leaf)
+        if params.needs_planes:
             encode_as(
                 params.input_format,
                 tree.stack,
@@ -303,7 +312,7 @@ def give_edges(tree, params, node, ply, walker):
     leaves = walker.leaves
     copy_row(tree.stack[ply], leaves.rows[0])
     leaves.quiet_level[0] = tree.nodes[node].quiet_level
-    leaves.n_moves[0] = generate(leaves.rows[0], leaves.moves[0])
+    generate_moves(leaves, np.int64(0))
     evaluate_policy(walker.model, leaves, np.int64(0))
     side = np.int64(leaves.rows[0, SIDE])
     count = leaves.n_moves[0]
@@ -338,6 +347,7 @@ def evaluate(params, walker):
         evaluate_value(walker.model, walker.leaves, np.int64(0))
         in_flight.known[0] = arrays.VALUE_ONLY
     else:
+        generate_moves(walker.leaves, np.int64(0))
         evaluate_leaf(walker.model, walker.leaves, np.int64(0))
 
 
