@@ -26,7 +26,6 @@ import numpy as np
 from benchmarks.inference import positions
 from benchmarks.measuring import Row, Run, counted, new_parser, report, take_turns
 from benchmarks.selfplay_speed import random_positions, self_play_speed
-from benchmarks.training_step import torch_tower
 from engine import Engine
 from engine.backend import Backend, get_backend
 from engine.evaluation.device import DeviceEvaluator
@@ -222,6 +221,75 @@ def our_learner(config: TowerConfig, batch: int, backend: Backend) -> Learning:
 
 
 # ---- PyTorch -------------------------------------------------------------------------------------
+
+
+def torch_tower(torch: Any, config: TowerConfig) -> Any:
+    """Return the tower in PyTorch, with random weights."""
+    layers: Any = torch.nn
+    filters = config.filters
+
+    class Tower(layers.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            blocks = [torch_block(torch, config) for _ in range(config.blocks)]
+            self.trunk = layers.Sequential(*torch_conv_norm(layers, PLANES, filters, 3), *blocks)
+            self.policy = layers.Sequential(
+                *torch_conv_norm(layers, filters, filters, 3),
+                layers.Conv2d(filters, config.policy_planes, 3, padding=1),
+            )
+            self.wdl = torch_head(layers, filters, config.value_channels, config.value_hidden, 3)
+            self.moves_left = torch_head(
+                layers, filters, config.moves_left_channels, config.moves_left_hidden, 1
+            )
+
+        def forward(self, x: Any) -> Any:
+            shared = self.trunk(x)
+            return self.policy(shared), self.wdl(shared), self.moves_left(shared)
+
+    return Tower()
+
+
+def torch_block(torch: Any, config: TowerConfig) -> Any:
+    """Return a residual block with squeeze-excitation."""
+    layers: Any = torch.nn
+    filters = config.filters
+    hidden = filters // config.se_ratio
+
+    class Block(layers.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = layers.Sequential(
+                *torch_conv_norm(layers, filters, filters, 3),
+                layers.Conv2d(filters, filters, 3, padding=1, bias=False),
+                layers.BatchNorm2d(filters),
+            )
+            self.gate = layers.Sequential(
+                layers.Linear(filters, hidden), layers.ReLU(), layers.Linear(hidden, 2 * filters)
+            )
+
+        def forward(self, x: Any) -> Any:
+            y = self.body(x)
+            scale, shift = self.gate(y.mean((2, 3)))[:, :, None, None].chunk(2, 1)
+            return torch.relu(torch.sigmoid(scale) * y + shift + x)
+
+    return Block()
+
+
+def torch_conv_norm(layers: Any, inputs: int, outputs: int, size: int) -> list[Any]:
+    """Return a convolution, batch normalisation and ReLU."""
+    conv = layers.Conv2d(inputs, outputs, size, padding=size // 2, bias=False)
+    return [conv, layers.BatchNorm2d(outputs), layers.ReLU(inplace=True)]
+
+
+def torch_head(layers: Any, filters: int, channels: int, hidden: int, outputs: int) -> Any:
+    """Return a head of a convolution and two dense layers."""
+    return layers.Sequential(
+        *torch_conv_norm(layers, filters, channels, 1),
+        layers.Flatten(),
+        layers.Linear(64 * channels, hidden),
+        layers.ReLU(),
+        layers.Linear(hidden, outputs),
+    )
 
 
 class Torch:

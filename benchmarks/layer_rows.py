@@ -160,6 +160,12 @@ MODELS: dict[str, list[Part]] = {
         *residual(64),
         "GlobalAveragePool, Dense 64 10",
     ],
+    "tower 64x6: 256 112 8 8": [
+        "Conv2D 112 64 3 bias=false",
+        normed(64),
+        *[part for block in range(6) for part in residual(64)],
+        "GlobalAveragePool, Dense 64 10",
+    ],
     "U-Net: 8 1 64 64": [
         double(1, 16),
         [
