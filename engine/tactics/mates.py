@@ -109,14 +109,15 @@ def can_mate(row, moves, scratch_row, scratch_moves):
     """Whether a legal move gives checkmate. Writes moves that may into `moves`, and seldom others:
     to generate all would take most of the time.
     """
-    side = np.int64(row[SIDE])
-    pawn_steps, jumps, diagonal, straight = check_squares(row)
-    if shields_of(row, straight | diagonal) or castling_may_check(row, side):
+    checks = check_squares(row)
+    pawn_steps, jumps, diagonal, straight = checks
+    shields = shields_of(row, straight | diagonal)
+    if shields or castling_may_check(row, np.int64(row[SIDE])):
         count = generate(row, moves)
     else:
         targets = Targets(pawn_steps | RANK_1 | RANK_8, jumps, diagonal, straight, ZERO)
         count = generate_some(row, targets, moves)
-    return mating_move(row, moves, count, scratch_row, scratch_moves) >= 0
+    return _first_mating(row, moves, count, checks, shields, scratch_row, scratch_moves) >= 0
 
 
 @kernel()
@@ -144,18 +145,24 @@ def castling_may_check(row, side):
 
 @kernel()
 def mating_move(row, moves, count, scratch_row, scratch_moves):
-    """Index of the first legal move that gives checkmate, -1 if none does.
+    """Index of the first legal move that gives checkmate, -1 if none does."""
+    checks = check_squares(row)
+    shields = shields_of(row, checks[2] | checks[3])
+    return _first_mating(row, moves, count, checks, shields, scratch_row, scratch_moves)
+
+
+@kernel()
+def _first_mating(row, moves, count, checks, shields, scratch_row, scratch_moves):
+    """Do what `mating_move` does, with the `check_squares` and the `shields_of` a position.
 
     Only moves that can give check are played out; playing all of them would take three times as
     long.
     """
-    side = np.int64(row[SIDE])
-    own = row[WHITE + side]
-    pawn_steps, jumps, diagonal, straight = check_squares(row)
+    pawn_steps, jumps, diagonal, straight = checks
+    own = row[WHITE + np.int64(row[SIDE])]
     straight_own, diagonal_own = (row[ROOK] | row[QUEEN]) & own, (row[BISHOP] | row[QUEEN]) & own
     knights, pawns = row[KNIGHT], row[PAWN]
     special = own | row[EN_PASSANT]  # castling is encoded as a move to one's own rook
-    shields = shields_of(row, straight | diagonal)
     for i in range(count):
         move = np.int64(moves[i])
         source, target = bit(move & 63), bit(move >> 6 & 63)
