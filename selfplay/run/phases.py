@@ -59,7 +59,7 @@ def run_generations(
 def gain_so_far(run: RunFolder, hours: float) -> str:
     """Return what the run has gained so far, and what is left of its hours, in words."""
     gates = run.ledger.gates().values()
-    promoted = len(run.ledger.promoted())
+    promoted = sum(gate.accepted for gate in gates)
     gained = sum(gate.gained for gate in gates)
     worked = sum(run.ledger.work().values()) / 3600
     time = f"{worked:.2f} h of work"

@@ -89,12 +89,13 @@ def _taken(game: GameInReview, move: MoveReview) -> tuple[chess.Move, ...]:
     """Return what follows if the answer is a sacrifice and is taken, which the line may not
     show.
     """
-    if not move.reply_line or not offers(move.answered, move.reply_line[0]):
+    answered = move.answered
+    if not move.reply_line or not offers(answered, move.reply_line[0]):
         return ()
     answer, *rest = move.reply_line
     if rest and rest[0].to_square == answer.to_square:
         return tuple(rest)
-    offered = board_after(move.answered, answer)
+    offered = board_after(answered, answer)
     taking = cheapest_capture(offered, answer.to_square)
     assert taking is not None
     return (taking, *game.looks.at(board_after(offered, taking))[0].line)
