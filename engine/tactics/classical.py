@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.board import layout
 from engine.board.attacks import (
     KING_ATTACKS,
     ONE,
@@ -23,6 +22,21 @@ from engine.board.attacks import (
     king_square,
     pawn_attack_set,
     piece_attacks,
+)
+from engine.board.layout import (
+    BISHOP,
+    BLACK,
+    CASTLING,
+    DARK_SQUARES,
+    FILE_A,
+    FILE_H,
+    KING,
+    KNIGHT,
+    PAWN,
+    QUEEN,
+    ROOK,
+    SIDE,
+    WHITE,
 )
 from engine.native.bits import byteswap, ctz, popcount
 from engine.native.jit import kernel
@@ -78,17 +92,17 @@ def _piece_square_tables() -> np.ndarray:
     inward_file = np.minimum(file, 7 - file)
     inward = inward_file + inward_file[:, None]
     far = np.maximum(0, rank - 3)
-    tables[0, layout.PAWN] = _pawns_in_the_middle_game(rank, inward_file)
-    tables[1, layout.PAWN] = 8 * far**2
-    tables[:, layout.KNIGHT] = 10 * inward - 26, 8 * inward - 22
-    tables[0, layout.KNIGHT, 0] -= 10
-    tables[:, layout.BISHOP] = 5 * inward - 12, 4 * inward - 10
-    tables[0, layout.BISHOP, 0] -= 14
-    tables[0, layout.ROOK] = 4 * inward_file - 6
-    tables[:, layout.ROOK, 6] += [[18], [22]]
-    tables[:, layout.QUEEN] = 2 * inward - 5 - 3 * far, 5 * inward - 14
-    tables[0, layout.KING] = KING_ON_WING - 32 * np.minimum(rank, 4)
-    tables[1, layout.KING] = 11 * inward - 30
+    tables[0, PAWN] = _pawns_in_the_middle_game(rank, inward_file)
+    tables[1, PAWN] = 8 * far**2
+    tables[:, KNIGHT] = 10 * inward - 26, 8 * inward - 22
+    tables[0, KNIGHT, 0] -= 10
+    tables[:, BISHOP] = 5 * inward - 12, 4 * inward - 10
+    tables[0, BISHOP, 0] -= 14
+    tables[0, ROOK] = 4 * inward_file - 6
+    tables[:, ROOK, 6] += [[18], [22]]
+    tables[:, QUEEN] = 2 * inward - 5 - 3 * far, 5 * inward - 14
+    tables[0, KING] = KING_ON_WING - 32 * np.minimum(rank, 4)
+    tables[1, KING] = 11 * inward - 30
     return tables.reshape(2, 6, 64) + MATERIAL[:, :, None]
 
 
@@ -135,7 +149,7 @@ EDGE_DISTANCE = np.array(
 @kernel()
 def evaluate(row):
     """Return static evaluation in centipawns for the side to move."""
-    side = np.int64(row[layout.SIDE])
+    side = np.int64(row[SIDE])
     phase = game_phase(row)
     ours, theirs = _piece_terms(row, side), _piece_terms(row, 1 - side)
     lead = _side_score(row, side, phase, ours, theirs[3]) - _side_score(
@@ -149,7 +163,7 @@ def evaluate(row):
 def game_phase(row):
     """24 with all pieces on the board, 0 with pawns and kings alone."""
     phase = np.int64(0)
-    for kind in range(layout.KNIGHT, layout.KING):
+    for kind in range(KNIGHT, KING):
         phase += PHASE_WEIGHT[kind] * popcount(row[kind])
     return min(phase, FULL_PHASE)
 
@@ -157,23 +171,17 @@ def game_phase(row):
 @kernel()
 def _side_score(row, side, phase, pieces, reached):
     """Score of a side from its `_piece_terms` and the squares that the other side's pieces attack."""
-    theirs = row[layout.BLACK - side]
+    theirs = row[BLACK - side]
     enemy_king = king_square(row, 1 - side)
     middlegame, endgame, danger, attacked = pieces
     pawn_middlegame, pawn_endgame = _pawn_terms(row, side)
-    hit = popcount(
-        pawn_attack_set(row[layout.PAWN] & row[layout.WHITE + side], side)
-        & theirs
-        & ~row[layout.PAWN]
-    )
-    defended = (
-        reached | pawn_attack_set(row[layout.PAWN] & theirs, 1 - side) | KING_ATTACKS[enemy_king]
-    )
-    loose = popcount(attacked & theirs & ~row[layout.PAWN] & ~defended)
+    hit = popcount(pawn_attack_set(row[PAWN] & row[WHITE + side], side) & theirs & ~row[PAWN])
+    defended = reached | pawn_attack_set(row[PAWN] & theirs, 1 - side) | KING_ATTACKS[enemy_king]
+    loose = popcount(attacked & theirs & ~row[PAWN] & ~defended)
     middlegame += pawn_middlegame + hit * PAWN_ATTACKS_PIECE[0] + loose * HANGING_PIECE[0]
     endgame += pawn_endgame + hit * PAWN_ATTACKS_PIECE[1] + loose * HANGING_PIECE[1]
     middlegame += _king_shelter(row, side) + _development(row, side)
-    if row[layout.QUEEN] & row[layout.WHITE + side]:
+    if row[QUEEN] & row[WHITE + side]:
         middlegame += danger * danger // DANGER_UNITS
     if popcount(theirs) == 1:
         endgame += _mop_up(row, side, enemy_king)
@@ -185,20 +193,20 @@ def _piece_terms(row, side):
     """Return a side's pieces, king included: (middlegame, endgame, danger to the enemy king,
     squares attacked by pieces).
     """
-    own = row[layout.WHITE + side]
-    occupied = own | row[layout.BLACK - side]
-    safe = ~own & ~pawn_attack_set(row[layout.PAWN] & row[layout.BLACK - side], 1 - side)
+    own = row[WHITE + side]
+    occupied = own | row[BLACK - side]
+    safe = ~own & ~pawn_attack_set(row[PAWN] & row[BLACK - side], 1 - side)
     enemy_king = king_square(row, 1 - side)
     ring = KING_ATTACKS[enemy_king] | bit(enemy_king)
     flip = 56 * side
     king = king_square(row, side)
     middlegame, endgame = (
-        PIECE_SQUARES[0, layout.KING, king ^ flip],
-        PIECE_SQUARES[1, layout.KING, king ^ flip],
+        PIECE_SQUARES[0, KING, king ^ flip],
+        PIECE_SQUARES[1, KING, king ^ flip],
     )
     danger = np.int64(0)
     attacked = ZERO
-    for kind in range(layout.KNIGHT, layout.KING):
+    for kind in range(KNIGHT, KING):
         pieces = row[kind] & own
         while pieces:
             square = ctz(pieces)
@@ -209,7 +217,7 @@ def _piece_terms(row, side):
             middlegame += PIECE_SQUARES[0, kind, square ^ flip] + MOBILITY[0, kind] * moves
             endgame += PIECE_SQUARES[1, kind, square ^ flip] + MOBILITY[1, kind] * moves
             pieces &= pieces - ONE
-    if popcount(row[layout.BISHOP] & own) > 1:
+    if popcount(row[BISHOP] & own) > 1:
         middlegame += BISHOP_PAIR[0]
         endgame += BISHOP_PAIR[1]
     return middlegame, endgame, danger, attacked
@@ -218,10 +226,10 @@ def _piece_terms(row, side):
 @kernel()
 def _pawn_terms(row, side):
     """(middlegame, endgame) of a side's pawns and of its rooks' files."""
-    own_pawns = row[layout.PAWN] & row[layout.WHITE + side]
+    own_pawns = row[PAWN] & row[WHITE + side]
     pawns = own_pawns
-    their_pawns = row[layout.PAWN] & row[layout.BLACK - side]
-    occupied = row[layout.WHITE] | row[layout.BLACK]
+    their_pawns = row[PAWN] & row[BLACK - side]
+    occupied = row[WHITE] | row[BLACK]
     if side == 1:  # From here on the side's pawns go up.
         pawns = byteswap(pawns)
         their_pawns = byteswap(their_pawns)
@@ -234,8 +242,8 @@ def _pawn_terms(row, side):
     endgame = popcount(doubled) * DOUBLED_PAWN[1] + isolated * ISOLATED_PAWN[1]
     while pawns:
         square = ctz(pawns)
-        middlegame += PIECE_SQUARES[0, layout.PAWN, square]
-        endgame += PIECE_SQUARES[1, layout.PAWN, square]
+        middlegame += PIECE_SQUARES[0, PAWN, square]
+        endgame += PIECE_SQUARES[1, PAWN, square]
         pawns &= pawns - ONE
     while passed:
         square = ctz(passed)
@@ -243,10 +251,10 @@ def _pawn_terms(row, side):
         middlegame += PASSED_PAWN_CP[0, square >> 3] * percent // 100
         endgame += PASSED_PAWN_CP[1, square >> 3] * percent // 100
         passed &= passed - ONE
-    rooks = row[layout.ROOK] & row[layout.WHITE + side]
+    rooks = row[ROOK] & row[WHITE + side]
     while rooks:
         column = FILES[ctz(rooks) & 7]
-        if not column & row[layout.PAWN]:
+        if not column & row[PAWN]:
             middlegame += ROOK_OPEN_FILE[0]
             endgame += ROOK_OPEN_FILE[1]
         elif not column & own_pawns:
@@ -268,7 +276,7 @@ def _below(squares):
 @kernel()
 def _beside(squares):
     """Squares beside those of a bitboard, on their ranks."""
-    return (squares & ~layout.FILE_H) << ONE | (squares & ~layout.FILE_A) >> ONE
+    return (squares & ~FILE_H) << ONE | (squares & ~FILE_A) >> ONE
 
 
 @kernel()
@@ -277,13 +285,13 @@ def _king_shelter(row, side):
     the centre.
     """
     king = king_square(row, side)
-    own_pawns = row[layout.PAWN] & row[layout.WHITE + side]
+    own_pawns = row[PAWN] & row[WHITE + side]
     file = king & 7
     score = SHIELD_PAWN * popcount(SHIELD_MASKS[side, king] & own_pawns)
     for near in range(max(file - 1, 0), min(file + 1, 7) + 1):
         if not FILES[near] & own_pawns:
             score += OPEN_FILE_AT_KING
-    if 2 < file < 6 and not row[layout.CASTLING] & row[layout.WHITE + side]:
+    if 2 < file < 6 and not row[CASTLING] & row[WHITE + side]:
         score += LOST_CASTLING
     return score
 
@@ -293,13 +301,11 @@ def _development(row, side):
     """Middlegame penalty for a queen that left home while minor pieces still stand on the back
     rank.
     """
-    own = row[layout.WHITE + side]
-    queen_out = row[layout.QUEEN] & own & ~BACK_RANKS[side]
+    own = row[WHITE + side]
+    queen_out = row[QUEEN] & own & ~BACK_RANKS[side]
     if not queen_out:
         return np.int64(0)
-    return EARLY_QUEEN_CP * popcount(
-        (row[layout.KNIGHT] | row[layout.BISHOP]) & own & BACK_RANKS[side]
-    )
+    return EARLY_QUEEN_CP * popcount((row[KNIGHT] | row[BISHOP]) & own & BACK_RANKS[side])
 
 
 @kernel()
@@ -315,18 +321,18 @@ def _winning_chances(row, side):
     """How much of a side's lead counts, in sixteenths: little without pawns and when less than a
     rook ahead.
     """
-    leader = row[layout.WHITE + side]
-    trailer = row[layout.BLACK - side]
-    if row[layout.PAWN] & leader:
-        bishops = row[layout.BISHOP]
-        only_bishops = not (row[layout.KNIGHT] | row[layout.ROOK] | row[layout.QUEEN])
+    leader = row[WHITE + side]
+    trailer = row[BLACK - side]
+    if row[PAWN] & leader:
+        bishops = row[BISHOP]
+        only_bishops = not (row[KNIGHT] | row[ROOK] | row[QUEEN])
         if only_bishops and popcount(bishops & leader) == 1 and popcount(bishops & trailer) == 1:
-            is_alike = bool(bishops & leader & layout.DARK_SQUARES) == bool(
-                bishops & trailer & layout.DARK_SQUARES
+            is_alike = bool(bishops & leader & DARK_SQUARES) == bool(
+                bishops & trailer & DARK_SQUARES
             )
             return ALL_CHANCES if is_alike else OPPOSITE_BISHOP_CHANCES
         return ALL_CHANCES
     lead = np.int64(0)
-    for kind in range(layout.KNIGHT, layout.KING):
+    for kind in range(KNIGHT, KING):
         lead += MATERIAL[1, kind] * (popcount(row[kind] & leader) - popcount(row[kind] & trailer))
     return ALL_CHANCES if lead > WELL_AHEAD else NO_PAWN_CHANCES

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.board import layout
 from engine.board.attacks import (
     KING_ATTACKS,
     KNIGHT_ATTACKS,
@@ -36,7 +35,21 @@ from engine.board.attacks import (
     king_square,
 )
 from engine.board.ending import FIFTY_MOVE_PLIES
-from engine.board.layout import FILE_A, FILE_H, PAWN, SIDE, WHITE
+from engine.board.layout import (
+    BISHOP,
+    BLACK,
+    DARK_SQUARES,
+    FILE_A,
+    FILE_H,
+    HALFMOVE,
+    KING,
+    KNIGHT,
+    PAWN,
+    QUEEN,
+    ROOK,
+    SIDE,
+    WHITE,
+)
 from engine.native.bits import ctz, popcount
 from engine.native.jit import kernel
 
@@ -132,7 +145,7 @@ EDGE_SHARE, SQUARES_SHARE = 0.45, 0.35
 @kernel()
 def has_few_pieces(row):
     """Whether a position has so few pieces that this module may know it."""
-    return popcount(row[layout.WHITE] | row[layout.BLACK]) <= MOST_KNOWN_PIECES
+    return popcount(row[WHITE] | row[BLACK]) <= MOST_KNOWN_PIECES
 
 
 @kernel()
@@ -141,11 +154,11 @@ def share_of_value(row, value):
     the mover.
     """
     share = 1.0
-    if popcount(row[layout.WHITE] | row[layout.BLACK]) <= FADING_PIECES:
+    if popcount(row[WHITE] | row[BLACK]) <= FADING_PIECES:
         # A root's clock may show any number.
-        halfmoves = min(np.int64(row[layout.HALFMOVE]), np.int64(FIFTY_MOVE_PLIES))
+        halfmoves = min(np.int64(row[HALFMOVE]), np.int64(FIFTY_MOVE_PLIES))
         share -= FADED_SHARE * np.float64(halfmoves) / FIFTY_MOVE_PLIES
-    side = np.int64(row[layout.SIDE])
+    side = np.int64(row[SIDE])
     if lacks_force(row, side if value > 0.0 else 1 - side):
         share *= FORCELESS_SHARE
     return share
@@ -156,20 +169,18 @@ def lacks_force(row, strong):
     """Whether a side has at most a minor piece more than the other side's pieces, were all its pawns
     queens: so neither a capture of its own nor a promotion takes its force away.
     """
-    own = row[layout.WHITE + strong]
-    enemy = row[layout.BLACK - strong]
-    queens_to_come = QUEEN_WORTH * popcount(row[layout.PAWN] & own)
+    own = row[WHITE + strong]
+    enemy = row[BLACK - strong]
+    queens_to_come = QUEEN_WORTH * popcount(row[PAWN] & own)
     return ending_worth(row, own) + queens_to_come - ending_worth(row, enemy) <= MINOR
 
 
 @kernel()
 def ending_worth(row, own):
     """Worth of the pieces on some squares, without pawns and king."""
-    minors = MINOR * popcount((row[layout.KNIGHT] | row[layout.BISHOP]) & own)
+    minors = MINOR * popcount((row[KNIGHT] | row[BISHOP]) & own)
     return (
-        minors
-        + ROOK_WORTH * popcount(row[layout.ROOK] & own)
-        + QUEEN_WORTH * popcount(row[layout.QUEEN] & own)
+        minors + ROOK_WORTH * popcount(row[ROOK] & own) + QUEEN_WORTH * popcount(row[QUEEN] & own)
     )
 
 
@@ -177,18 +188,16 @@ def ending_worth(row, own):
 def is_certain_draw(row):
     """Whether a position, uint64 [16], is known to be drawn with best play, at any halfmove clock."""
     for strong in range(2):
-        own, enemy = row[layout.WHITE + strong], row[layout.BLACK - strong]
-        if enemy & ~row[layout.KING] == ZERO:
-            pieces = own & ~row[layout.KING]
-            if pieces == row[layout.PAWN]:
+        own, enemy = row[WHITE + strong], row[BLACK - strong]
+        if enemy & ~row[KING] == ZERO:
+            pieces = own & ~row[KING]
+            if pieces == row[PAWN]:
                 return popcount(pieces) == 1 and not pawn_wins(row)
-            if pieces == row[layout.KNIGHT]:
+            if pieces == row[KNIGHT]:
                 return popcount(pieces) <= 2
             if is_bishop_and_knight(row, pieces):
                 return loses_a_piece(row, np.int64(strong))
-            return pieces == row[layout.PAWN] | row[layout.BISHOP] and is_wrong_corner(
-                row, np.int64(strong)
-            )
+            return pieces == row[PAWN] | row[BISHOP] and is_wrong_corner(row, np.int64(strong))
     return False
 
 
@@ -197,11 +206,11 @@ def is_wrong_corner(row, strong):
     """Whether bishops and pawns cannot win: all pawns on one rook's file, all bishops of the other
     colour than its last square, and the lone king beside that square or on it.
     """
-    pawns, bishops = row[layout.PAWN], row[layout.BISHOP]
-    if pawns == ZERO or (pawns & ~layout.FILE_A and pawns & ~layout.FILE_H):
+    pawns, bishops = row[PAWN], row[BISHOP]
+    if pawns == ZERO or (pawns & ~FILE_A and pawns & ~FILE_H):
         return False
-    corner = np.int64(0 if pawns & layout.FILE_A else 7) + 56 * (1 - strong)
-    colour = layout.DARK_SQUARES if bit(corner) & layout.DARK_SQUARES else ~layout.DARK_SQUARES
+    corner = np.int64(0 if pawns & FILE_A else 7) + 56 * (1 - strong)
+    colour = DARK_SQUARES if bit(corner) & DARK_SQUARES else ~DARK_SQUARES
     return (
         not bishops & colour
         and (KING_ATTACKS[corner] | bit(corner)) & bit(king_square(row, 1 - strong)) != ZERO
@@ -211,7 +220,7 @@ def is_wrong_corner(row, strong):
 @kernel()
 def is_bishop_and_knight(row, pieces):
     """Whether the squares `pieces` hold one bishop, one knight and nothing else."""
-    bishops, knights = pieces & row[layout.BISHOP], pieces & row[layout.KNIGHT]
+    bishops, knights = pieces & row[BISHOP], pieces & row[KNIGHT]
     return popcount(pieces) == 2 and popcount(bishops) == 1 and popcount(knights) == 1
 
 
@@ -220,12 +229,12 @@ def loses_a_piece(row, strong):
     """Whether a bishop and a knight lose one of them to the bare king at once: it can take one now,
     or its next move attacks them so that no answer saves both.
     """
-    own = row[layout.WHITE + strong]
+    own = row[WHITE + strong]
     bare = king_square(row, 1 - strong)
     king = king_square(row, strong)
-    bishop = ctz(own & row[layout.BISHOP])
-    knight = ctz(own & row[layout.KNIGHT])
-    if row[layout.SIDE] == strong:
+    bishop = ctz(own & row[BISHOP])
+    knight = ctz(own & row[KNIGHT])
+    if row[SIDE] == strong:
         return not can_save_both(king, bishop, knight, bare)
     if not are_safe(king, bishop, knight, bare):
         return True
@@ -291,7 +300,7 @@ def judge_small_ending(row, value, draw, plies):
         return min(max(value, -KNOWN_WIN), KNOWN_WIN), draw, plies
     progress = progress_of(row, strong)
     won = KNOWN_WIN + (1.0 - KNOWN_WIN) * progress
-    return won if row[layout.SIDE] == strong else -won, 1.0 - won, LONGEST_PLIES * (1.0 - progress)
+    return won if row[SIDE] == strong else -won, 1.0 - won, LONGEST_PLIES * (1.0 - progress)
 
 
 @kernel()
@@ -303,8 +312,8 @@ def winner_of_small_ending(row):
         return np.int64(-1)
     for strong in range(2):
         own, enemy = (
-            row[layout.WHITE + strong] & ~row[layout.KING],
-            row[layout.BLACK - strong] & ~row[layout.KING],
+            row[WHITE + strong] & ~row[KING],
+            row[BLACK - strong] & ~row[KING],
         )
         if wins_against_bare_king(row, np.int64(strong), own, enemy):
             return np.int64(strong)
@@ -316,19 +325,15 @@ def wins_against_bare_king(row, strong, own, enemy):
     """Whether one side's pieces `own` win against a bare king, which cannot take one of them now."""
     if enemy != ZERO or own == ZERO:
         return False
-    if own & row[layout.PAWN] or own == row[layout.KNIGHT]:
+    if own & row[PAWN] or own == row[KNIGHT]:
         return False  # The network knows these well enough.
-    if own == row[layout.BISHOP] and (
-        own & layout.DARK_SQUARES == ZERO or own & ~layout.DARK_SQUARES == ZERO
-    ):
+    if own == row[BISHOP] and (own & DARK_SQUARES == ZERO or own & ~DARK_SQUARES == ZERO):
         return False
     if is_bishop_and_knight(row, own) and loses_a_piece(row, strong):
         return False
-    touched = (
-        KING_ATTACKS[king_square(row, 1 - strong)] & own if row[layout.SIDE] != strong else ZERO
-    )
+    touched = KING_ATTACKS[king_square(row, 1 - strong)] & own if row[SIDE] != strong else ZERO
     while touched:
-        if not attackers(row, ctz(touched), row[layout.WHITE] | row[layout.BLACK], strong):
+        if not attackers(row, ctz(touched), row[WHITE] | row[BLACK], strong):
             return False
         touched &= touched - ONE
     return True
@@ -351,7 +356,7 @@ def free_squares(row, king, strong):
     """Return the number of squares beside a king that the side `strong` does not attack."""
     ring = KING_ATTACKS[king]
     count = 0.0
-    occupied = (row[layout.WHITE] | row[layout.BLACK]) & ~bit(king)
+    occupied = (row[WHITE] | row[BLACK]) & ~bit(king)
     while ring:
         if not attackers(row, ctz(ring), occupied, strong):
             count += 1.0

@@ -23,7 +23,7 @@ from uci.library.worker import failure
 from uci.web.board_game import BoardGame
 from uci.web.engine_service import EngineService
 from uci.web.games_service import GamesService
-from uci.web.review_state import NO_REVIEW, BoardReview, Lesson, ReadyReview, RunningReview
+from uci.web.review_state import BoardReview, Lesson, ReadyReview, RunningReview
 from uci.web.saver import Saver
 from uci.web.snapshot import review_of, review_told, snapshot
 
@@ -78,7 +78,7 @@ class BoardSession:
         self.board_game = self._lay(BoardGame(setup))
         if setup.levels is not None:
             self.preferences = Preferences.of(self.board_game)
-        self.review: BoardReview = NO_REVIEW
+        self.review: BoardReview = None
         self.lesson: Lesson | None = None  # a mistake that one tries to do better
         self.shows_lines = True
         self.line_count = services.line_count
@@ -130,7 +130,7 @@ class BoardSession:
         """End the engine's work and save what is not saved; return where it is, or what cannot be
         saved.
         """
-        self.review = NO_REVIEW
+        self.review = None
         self.engine.stop()
         self.board_game.wait(True)
         where = self.saver.finish(self.board_game)
@@ -196,7 +196,7 @@ class BoardSession:
     def replace_board_game(
         self,
         board_game: BoardGame,
-        review: BoardReview = NO_REVIEW,
+        review: BoardReview = None,
         notes: Sequence[str] = (),
         is_from_review: bool = False,
     ) -> None:
@@ -218,7 +218,7 @@ class BoardSession:
 
     def put(self, board_game: BoardGame, kept: KeptReview | None) -> None:
         """Put another game there, with its review if there is one."""
-        review: BoardReview = NO_REVIEW
+        review: BoardReview = None
         if kept is not None:
             review = ReadyReview(kept, tuple(board_game.study.moves))
         self.replace_board_game(board_game, review)

@@ -41,7 +41,6 @@ from uci.web.request_forms import (
     is_word,
     text_of,
 )
-from uci.web.review_state import NO_REVIEW
 from uci.web.snapshot import lines_of
 
 _WATCHED_S = 1.0  # the least time for a move where Aino plays itself, so that people can follow
@@ -95,7 +94,7 @@ def _move(session: BoardSession, chosen: chess.Move) -> None:
 def take_back(session: BoardSession) -> None:
     if not session.board_game.take_back():
         raise MoveError(_("you have no move to take back"))
-    session.set_review(NO_REVIEW)
+    session.set_review(None)
     session.changed()
 
 

@@ -11,7 +11,7 @@ from uci.library.reviews import KeptReview
 from uci.web.board_game import BoardGame
 from uci.web.board_session import BoardSession
 from uci.web.request_forms import Request
-from uci.web.review_state import NO_REVIEW, ReadyReview, RunningReview
+from uci.web.review_state import ReadyReview, RunningReview
 from uci.web.saver import record_of
 
 _LEAST_PLIES = 5  # of a game that is reviewed, unless it is mate: two moves teach nothing
@@ -30,7 +30,7 @@ def review(session: BoardSession) -> None:
 
 
 def stop_review(session: BoardSession) -> None:
-    session.set_review(NO_REVIEW)
+    session.set_review(None)
     session.say(_("The review was stopped; nothing of it is kept."))
     session.go_on()
 
@@ -61,7 +61,7 @@ async def _review(session: BoardSession, board_game: BoardGame) -> None:
         reviewed = await session.engine.review(record, session.for_analysis, limits, on_ply)
     except Exception:
         if board_game is session.board_game:
-            session.set_review(NO_REVIEW)
+            session.set_review(None)
             session.go_on()
         raise
     if reviewed is None or board_game is not session.board_game:

@@ -21,11 +21,6 @@ _ASKS = {
 
 
 @dataclass(frozen=True)
-class NoReview:
-    """Nobody asked for one, or it was stopped."""
-
-
-@dataclass(frozen=True)
 class RunningReview:
     """So much of the work is done, in plies of the game."""
 
@@ -41,10 +36,7 @@ class ReadyReview:
     moves: tuple[chess.pgn.ChildNode, ...]
 
 
-BoardReview = NoReview | RunningReview | ReadyReview
-
-
-NO_REVIEW = NoReview()
+BoardReview = RunningReview | ReadyReview | None  # None: nobody asked, or it was stopped
 
 
 @dataclass

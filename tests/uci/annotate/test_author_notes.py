@@ -27,7 +27,6 @@ from uci.annotate.review import review_game
 from uci.main import main
 from uci.web.board_game import BoardGame
 from uci.web.new_games import loaded_game
-from uci.web.review_state import NO_REVIEW
 from uci.web.saver import record_of
 from uci.web.snapshot import snapshot
 
@@ -183,7 +182,7 @@ def test_the_board_shows_what_the_author_of_a_loaded_game_wrote():
     setup, names, fault = loaded_game(f"{STUDY}\n{WITH_EVALUATIONS}", 1)
     assert (names, fault) == (["The trap, *", "A – B, 0-1"], "")
     table = BoardGame(setup)
-    nodes = snapshot(table, NO_REVIEW, None, is_new=True)["nodes"]
+    nodes = snapshot(table, None, None, is_new=True)["nodes"]
     assert nodes[3]["note"] == "Early."
     _main, first = nodes[3]["next"]
     assert nodes[first]["note"] == "gives a pawn"

@@ -26,7 +26,6 @@ from uci.game.ends import end_by_resigning
 from uci.game.timed_game import Setup
 from uci.web.board_game import BoardGame
 from uci.web.new_games import loaded_game
-from uci.web.review_state import NO_REVIEW
 from uci.web.saver import Saver, record_of
 from uci.web.snapshot import snapshot
 
@@ -251,12 +250,12 @@ def test_the_record_has_the_tags_of_the_game():
 def test_the_page_is_told_what_changed():
     """Each arrow key sent the whole game, 0.9 MB of a large study."""
     table = analysed("e4", "e5", "Nf3")
-    found = snapshot(table, NO_REVIEW, None, is_new=True)
+    found = snapshot(table, None, None, is_new=True)
     assert [node.get("san") for node in found["nodes"].values()] == ["", "e4", "e5", "Nf3"]
     table.study.look(table.study.node(2))
-    assert snapshot(table, NO_REVIEW, None, is_new=False)["nodes"] == {}
+    assert snapshot(table, None, None, is_new=False)["nodes"] == {}
     table.study.explore(moves("f1c4"))
-    nodes = snapshot(table, NO_REVIEW, None, is_new=False)["nodes"]
+    nodes = snapshot(table, None, None, is_new=False)["nodes"]
     assert set(nodes) == {2, 4}
     assert (nodes[2]["next"], nodes[4]["san"], nodes[4]["number"]) == ([3, 4], "Bc4", "2.")
     assert nodes[4]["marked"] == [chess.F1, chess.C4]
@@ -264,10 +263,10 @@ def test_the_page_is_told_what_changed():
 
 def test_moves_are_offered_to_who_may_move():
     table = BoardGame(Setup(human=chess.BLACK))
-    state = snapshot(table, NO_REVIEW, None, is_new=True)
+    state = snapshot(table, None, None, is_new=True)
     assert (state["legal"], state["thinking"]) == ([], True)
     play(table, "e4")
-    assert len(snapshot(table, NO_REVIEW, None, is_new=True)["legal"]) == 20
+    assert len(snapshot(table, None, None, is_new=True)["legal"]) == 20
 
 
 @pytest.mark.parametrize(("chess960", "castling"), [(False, "e1g1"), (True, "e1h1")])
@@ -306,7 +305,7 @@ def test_a_result_that_the_board_contradicts_is_told():
 
 
 def load(text):
-    snapshot(BoardGame(loaded_game(text, 1)[0]), NO_REVIEW, None, is_new=True)
+    snapshot(BoardGame(loaded_game(text, 1)[0]), None, None, is_new=True)
 
 
 def review_page(text):
@@ -385,7 +384,7 @@ def test_what_is_drawn_on_a_position_is_there_again():
     table.study.draw(table.study.last, chess.D8, chess.H4, "red")
     table.study.draw(table.study.last, chess.E5, chess.E5, "green")
     play(table, "Nf3")
-    drawn = snapshot(table, NO_REVIEW, None, True)["nodes"][2]["drawn"]
+    drawn = snapshot(table, None, None, True)["nodes"][2]["drawn"]
     assert sorted(drawn) == [(chess.E5, chess.E5, "green"), (chess.D8, chess.H4, "red")]
 
 

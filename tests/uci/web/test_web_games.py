@@ -17,7 +17,6 @@ from uci.game.clock import GameClock, GameTime
 from uci.game.level import parse_level
 from uci.game.timed_game import Setup
 from uci.web.board_game import BoardGame
-from uci.web.review_state import NO_REVIEW
 
 
 def limited(level, increment, seconds=60):
@@ -268,7 +267,7 @@ async def test_a_stopped_review_is_forgotten(visit, tab):
     await tab.send("stop_review")
     await tab.until(is_review())
     assert "nothing of it is kept" in await tab.said()
-    assert visit.session.review == NO_REVIEW
+    assert visit.session.review is None
     assert (await visit.get(f"/{visit.server.token}/review")).code == 404
 
 
@@ -353,7 +352,7 @@ async def test_what_was_asked_is_about_the_game_of_its_time(visit, tab, asked, s
     LOADED.set()
     while session.tasks._running:
         await asyncio.sleep(0.01)
-    assert (session.board_game.end, session.review) == (None, NO_REVIEW)
+    assert (session.board_game.end, session.review) == (None, None)
 
 
 @pytest.mark.parametrize("asked", ["hint", "offer_draw"])

@@ -8,7 +8,6 @@ from tests.uci.web.web_visit import SessionAlone, text_in, with_board
 from uci.game.timed_game import Setup
 from uci.web.board_game import BoardGame
 from uci.web.new_games import loaded_game
-from uci.web.review_state import NO_REVIEW
 from uci.web.snapshot import lines_of, snapshot
 
 PROMOTION = chess.Board("2r3k1/3P4/8/8/8/8/8/4K3 w - - 0 1")
@@ -89,7 +88,7 @@ async def test_saving_an_earlier_game_says_nothing_over_the_next_one(visit, tab,
 
 
 def state_of(text):
-    return snapshot(BoardGame(loaded_game(text, 1)[0]), NO_REVIEW, None, is_new=True)
+    return snapshot(BoardGame(loaded_game(text, 1)[0]), None, None, is_new=True)
 
 
 def test_a_game_of_others_has_its_title_day_and_result_above_it():
