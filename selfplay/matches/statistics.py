@@ -171,8 +171,11 @@ class Sprt:
         stronger, weaker = (_tilted(shares, _possible_score(elo)) for elo in (self.elo1, self.elo0))
         return float(counts.sum() * (shares @ np.log(stronger / weaker)))
 
-    def decision(self, ratio: float) -> bool | None:
+    def decision(self, counts: np.ndarray) -> bool | None:
         """Whether elo1 is accepted, or elo0; None = the match goes on."""
+        return self._decided_by(self.log_likelihood_ratio(counts))
+
+    def _decided_by(self, ratio: float) -> bool | None:
         reject, accept = self.bounds
         if reject < ratio < accept:
             return None
@@ -191,7 +194,7 @@ class Sprt:
                 break
             counts += pentanomial([points])
             ratio = self.log_likelihood_ratio(counts)
-            state = SprtState(tuple(counts.tolist()), ratio, self.decision(ratio))
+            state = SprtState(tuple(counts.tolist()), ratio, self._decided_by(ratio))
         return state
 
 

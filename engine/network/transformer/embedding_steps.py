@@ -29,7 +29,7 @@ class PieceLayers(NamedTuple):
     to_squares: np.ndarray  # [P * E]
 
 
-class Embedding(NamedTuple):
+class SquareEmbedding(NamedTuple):
     """From planes to E numbers of each square (whole lanes)."""
 
     width: np.int64  # numbers of a square that count

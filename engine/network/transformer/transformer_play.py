@@ -49,17 +49,17 @@ from engine.network.fused.tensor_layout import (
     stacked_encoders,
 )
 from engine.network.planes import PLANES
-from engine.network.transformer.embedding_steps import Embedding, PieceLayers, embed
+from engine.network.transformer.embedding_steps import PieceLayers, SquareEmbedding, embed
 from engine.network.transformer.transformer_model import DENSE_EPSILON, TransformerConfig, reach_map
 
 EMBEDDING = "trunk.embedding.dense"
-EMPTY = np.zeros(0, np.float32)
+NO_NUMBERS = np.zeros(0, np.float32)
 
 
 class FusedTransformerWeights(NamedTuple):
     """All weights of a transformer with one policy and one value head."""
 
-    embedding: Embedding
+    embedding: SquareEmbedding
     mix: Encoders | None  # the block behind a dense embedding
     body: Encoders
     heads: OneByOne  # dense layers of the squares: the value head's, then moves left
@@ -92,15 +92,15 @@ def fold_transformer(tensors: Tensors, config: TransformerConfig) -> FusedTransf
     )
 
 
-def _map_embedding(tensors: Tensors, config: TransformerConfig) -> Embedding:
+def _map_embedding(tensors: Tensors, config: TransformerConfig) -> SquareEmbedding:
     """Add the squares in reach of each square, which are always the same."""
     weight, bias = affine(tensors, EMBEDDING)
     reach = reach_map().astype(np.float64) @ weight[:, PLANES:].T
-    no_pieces = PieceLayers(EMPTY, EMPTY, EMPTY)
-    return _embedding(tensors, config, bias + reach, no_pieces, norm=EMPTY)
+    no_pieces = PieceLayers(NO_NUMBERS, NO_NUMBERS, NO_NUMBERS)
+    return _embedding(tensors, config, bias + reach, no_pieces, norm=NO_NUMBERS)
 
 
-def _dense_embedding(tensors: Tensors, config: TransformerConfig) -> Embedding:
+def _dense_embedding(tensors: Tensors, config: TransformerConfig) -> SquareEmbedding:
     """Add to each square what the pieces of the whole board say of it, and norm the sums."""
     numbers = config.embedding_planes
     weight, bias = affine(tensors, EMBEDDING)
@@ -122,13 +122,13 @@ def _embedding(
     square_bias: np.ndarray,
     pieces: PieceLayers,
     norm: np.ndarray,
-) -> Embedding:
+) -> SquareEmbedding:
     weight = tensors[f"{EMBEDDING}.weight"]
     gate = np.zeros((2, 0), np.float32)
     if config.gate:
         parts = [tensors[f"trunk.gate.{part}"].T for part in ("scale", "shift")]
         gate = aligned_copy(np.stack([pad(part, 1).reshape(-1) for part in parts]))
-    return Embedding(
+    return SquareEmbedding(
         width=np.int64(config.width),
         act=np.int64(ACTIVATION_CODES[config.activation]),
         epsilon=np.float32(DENSE_EPSILON),
@@ -145,7 +145,7 @@ def _mix_block(tensors: Tensors, config: TransformerConfig) -> Encoders:
     """Return the feed-forward block behind a dense embedding, as a layer without attention."""
     sizes = config.encoder_layer | {"epsilon": DENSE_EPSILON, "smolgen": None}
     block = stacked(1, [feed_weights(tensors, "trunk.mix")])
-    return stacked_encoders(sizes, EMPTY, block)
+    return stacked_encoders(sizes, NO_NUMBERS, block)
 
 
 class TransformerSpace(NamedTuple):

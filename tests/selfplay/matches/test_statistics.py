@@ -99,7 +99,7 @@ def decisions(shares, test, runs):
     accepted = 0
     for _ in range(runs):
         counts = np.zeros(5, np.int64)
-        while (decision := test.decision(test.log_likelihood_ratio(counts))) is None:
+        while (decision := test.decision(counts)) is None:
             counts += rng.multinomial(20, shares)
         accepted += decision
     return accepted / runs
