@@ -31,7 +31,7 @@ def new_parser(
     parser = CommandParser(
         description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    settings["json"] = (False, "print JSON instead of a table")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     for name, setting in settings.items():
         default, text = setting if isinstance(setting, tuple) else (setting, "")
         flag = f"--{name.replace('_', '-')}"

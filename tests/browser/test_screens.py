@@ -68,7 +68,7 @@ def reviewed(chromium, tmp_path):
 
 
 def look(tab, step):
-    tab.script(f"look({step})", until="wanted === null")
+    tab.script(f"look({step})", until="wanted === null && linesFit()")
 
 
 TOLD = "document.querySelector('#status .told')?.textContent"

@@ -18,7 +18,7 @@ PYTHON = {"engine", "selfplay", "uci", "benchmarks", "examples"}
 PAGES = {".js", ".css", ".html", ".j2"}
 # Everything that ships or runs, and the tests. They fall with each cut; to raise one, say why in a
 # sentence behind it.
-BUDGETS = {"product": 577_600, "tests": 337_200}
+BUDGETS = {"product": 577_450, "tests": 337_150}
 
 FREE = {
     tokenize.COMMENT,

@@ -2,6 +2,7 @@
 
 import hashlib
 
+import chess
 import numpy as np
 import pytest
 
@@ -24,7 +25,6 @@ from engine.network.tower.tower_model import TowerConfig
 from engine.network.tower.tower_play import FusedTower
 from engine.network.weights import default_net_path
 from engine.nn import dit
-from tests.boards import random_game
 from tests.unit.network.fused_tower import fused
 
 CONFIG = TowerConfig(
@@ -50,9 +50,17 @@ MAKERS = {
 }
 
 
-def sample_batch():
+def sample_batch(count=LEAVES):
     rng = np.random.default_rng(2)
-    return leaves_of([random_game(rng, plies) for plies in range(LEAVES)])
+    boards = []
+    board = chess.Board()
+    for _ in range(count):
+        boards.append(board.copy())
+        moves = list(board.legal_moves)
+        board.push(moves[rng.integers(len(moves))])
+        if board.is_game_over():
+            board = chess.Board()
+    return leaves_of(boards)
 
 
 def answers(leaves, leaf):
