@@ -168,7 +168,8 @@ def ask(tree, questions, node, depth, nodes_per_visit):
         write_question(tree, questions, node, depth)
         last = questions.n_asked[0] - 1
         positions = np.int64(share * nodes_per_visit * new_visits)
-        questions.positions[last] = min(positions, params.HINT_POSITIONS, questions.left[0])
+        most = min(params.HINT_POSITIONS, questions.left[0])
+        questions.positions[last] = min(positions, most)
         questions.left[0] -= questions.positions[last]
         tree.asked_at[node] = visits
     for edge in range(*edges_of(tree, node)):

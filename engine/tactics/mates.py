@@ -84,7 +84,8 @@ def _attack(space, ply, most):
     """
     row, moves = space.rows[ply], space.moves[ply]
     count = generate(row, moves)
-    mating = mating_move(row, moves, count, space.rows[ply + 1], space.moves[ply + 1])
+    checks = checks_of(row)
+    mating = first_mating(row, moves, count, checks, space.rows[ply + 1], space.moves[ply + 1])
     if most == 1 or mating >= 0:
         return mating
     for i in range(count):
@@ -109,56 +110,53 @@ def can_mate(row, moves, scratch_row, scratch_moves):
     """Whether a legal move gives checkmate. Writes moves that may into `moves`, and seldom others:
     to generate all would take most of the time.
     """
-    checks = check_squares(row)
-    pawn_steps, jumps, diagonal, straight = checks
-    shields = shields_of(row, straight | diagonal)
-    if shields or castling_may_check(row, np.int64(row[SIDE])):
+    side = np.int64(row[SIDE])
+    checks = checks_of(row)
+    pawn_steps, jumps, diagonal, straight, shields = checks
+    rook_may_check = False
+    if row[CASTLING] & row[WHITE + side]:
+        king = king_square(row, 1 - side)
+        rook_may_check = (rook_attacks(king, ZERO) & CASTLED_ROOKS[side]) != ZERO
+    if shields or rook_may_check:
         count = generate(row, moves)
     else:
         targets = Targets(pawn_steps | RANK_1 | RANK_8, jumps, diagonal, straight, ZERO)
         count = generate_some(row, targets, moves)
-    return _first_mating(row, moves, count, checks, shields, scratch_row, scratch_moves) >= 0
-
-
-@kernel()
-def shields_of(row, lines):
-    """Own pieces next to the enemy's king on its lines (a bitboard), one of which may hide a
-    slider's check; none where no slider stands behind them.
-    """
-    side = np.int64(row[SIDE])
-    own = row[WHITE + side]
-    king = king_square(row, 1 - side)
-    shields = lines & own
-    behind = (row[WHITE] | row[BLACK]) ^ shields
-    seen = rook_attacks(king, behind) & (row[ROOK] | row[QUEEN])
-    seen |= bishop_attacks(king, behind) & (row[BISHOP] | row[QUEEN])
-    return shields if seen & own else ZERO
-
-
-@kernel()
-def castling_may_check(row, side):
-    """Whether a rook that castles may give check."""
-    if not row[CASTLING] & row[WHITE + side]:
-        return False
-    return rook_attacks(king_square(row, 1 - side), ZERO) & CASTLED_ROOKS[side] != ZERO
+    return first_mating(row, moves, count, checks, scratch_row, scratch_moves) >= 0
 
 
 @kernel()
 def mating_move(row, moves, count, scratch_row, scratch_moves):
     """Index of the first legal move that gives checkmate, -1 if none does."""
-    checks = check_squares(row)
-    shields = shields_of(row, checks[2] | checks[3])
-    return _first_mating(row, moves, count, checks, shields, scratch_row, scratch_moves)
+    return first_mating(row, moves, count, checks_of(row), scratch_row, scratch_moves)
 
 
 @kernel()
-def _first_mating(row, moves, count, checks, shields, scratch_row, scratch_moves):
-    """Do what `mating_move` does, with the `check_squares` and the `shields_of` a position.
+def checks_of(row):
+    """`check_squares`, and own pieces next to the enemy's king on its lines, one of which may hide
+    a slider's check: the shields, none where no slider stands behind them.
+    """
+    pawn_steps, jumps, diagonal, straight = check_squares(row)
+    side = np.int64(row[SIDE])
+    own = row[WHITE + side]
+    king = king_square(row, 1 - side)
+    shields = (straight | diagonal) & own
+    behind = (row[WHITE] | row[BLACK]) ^ shields
+    seen = rook_attacks(king, behind) & (row[ROOK] | row[QUEEN])
+    seen |= bishop_attacks(king, behind) & (row[BISHOP] | row[QUEEN])
+    if not seen & own:
+        shields = ZERO
+    return pawn_steps, jumps, diagonal, straight, shields
+
+
+@kernel()
+def first_mating(row, moves, count, checks, scratch_row, scratch_moves):
+    """Do what `mating_move` does, with the `checks_of` a position.
 
     Only moves that can give check are played out; playing all of them would take three times as
     long.
     """
-    pawn_steps, jumps, diagonal, straight = checks
+    pawn_steps, jumps, diagonal, straight, shields = checks
     own = row[WHITE + np.int64(row[SIDE])]
     straight_own, diagonal_own = (row[ROOK] | row[QUEEN]) & own, (row[BISHOP] | row[QUEEN]) & own
     knights, pawns = row[KNIGHT], row[PAWN]

@@ -105,7 +105,7 @@ def last_layer(inputs, weight, bias, version, outputs):
 @kernel()
 def softmax_of_3(logits, probabilities):
     """Write the softmax of the first three logits to probabilities, float32 [3]."""
-    largest = max(logits[0], logits[1], logits[2])
+    largest = max(max(logits[0], logits[1]), logits[2])
     total = np.float32(0)
     for k in range(3):
         probabilities[k] = np.float32(exp(np.float64(logits[k] - largest)))

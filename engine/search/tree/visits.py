@@ -91,12 +91,6 @@ def begin(tree, in_flight, params, node, depth, state, leaves, first):
 
 
 @kernel()
-def generate_moves(leaves, leaf):
-    """Write the legal moves of a leaf, whose policy is to be computed."""
-    leaves.n_moves[leaf] = generate(leaves.rows[leaf], leaves.moves[leaf])
-
-
-@kernel()
 def finish_leaf(tree, in_flight, params, k, leaves, leaf):
     """Finish the visit of leaf `k` in flight, which went down `tree.way`; its evaluation is in
     `leaves[leaf]`.
@@ -169,7 +163,7 @@ def gather(tree, in_flight, params, leaves, first, limit, most_leaves):
                 note_way(tree, in_flight.ways[kind, places[kind]], depth)
         if leaf == first + counts[arrays.LEAVES]:
             continue
-        generate_moves(leaves, leaf)
+        leaves.n_moves[leaf] = generate(leaves.rows[leaf], leaves.moves[leaf])
         if params.needs_planes:
             encode_as(
                 params.input_format,
@@ -312,7 +306,7 @@ def give_edges(tree, params, node, ply, walker):
     leaves = walker.leaves
     copy_row(tree.stack[ply], leaves.rows[0])
     leaves.quiet_level[0] = tree.nodes[node].quiet_level
-    generate_moves(leaves, np.int64(0))
+    leaves.n_moves[0] = generate(leaves.rows[0], leaves.moves[0])
     evaluate_policy(walker.model, leaves, np.int64(0))
     side = np.int64(leaves.rows[0, SIDE])
     count = leaves.n_moves[0]
@@ -347,8 +341,9 @@ def evaluate(params, walker):
         evaluate_value(walker.model, walker.leaves, np.int64(0))
         in_flight.known[0] = arrays.VALUE_ONLY
     else:
-        generate_moves(walker.leaves, np.int64(0))
-        evaluate_leaf(walker.model, walker.leaves, np.int64(0))
+        leaves = walker.leaves
+        leaves.n_moves[0] = generate(leaves.rows[0], leaves.moves[0])
+        evaluate_leaf(walker.model, leaves, np.int64(0))
 
 
 # ---- stints --------------------------------------------------------------------------------------
@@ -366,9 +361,8 @@ def begin_stint(tree, params, until):
         visits = tree.nodes[arrays.ROOT].visits - tree.counters[arrays.FREE]
         under_way = tree.counters[arrays.IN_FLIGHT]
         left = observe(until, np.int64(0)) - visits - under_way
-        count = min(
-            np.int64(STINT_VISITS), max(np.int64(1), visits // (STINT_VISITS * STINT_SHARE)), left
-        )
+        share = max(np.int64(1), visits // (STINT_VISITS * STINT_SHARE))
+        count = min(min(np.int64(STINT_VISITS), share), left)
         begins = left > 0 and under_way * VISITS_PER_VISIT <= visits
         if begins:
             tree.counters[arrays.IN_FLIGHT] += count

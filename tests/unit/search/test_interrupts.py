@@ -144,7 +144,8 @@ def test_a_failure_costs_its_search_alone(part, monkeypatch):
     limits = Limits(nodes=3000)
     with make(kind) as engine:
         expected = outcome(engine.search(limits, Listener().hear))
-        for place in (1, 2):
+        # how many lines are heard depends on the machine's speed
+        for place in (1,) if part == "listener" else (1, 2):
             engine.new_game()
             calls_left = iter(range(1, place))
 
