@@ -5,8 +5,6 @@ or missed costs at least so much, that an ending becomes what is said, and that 
 better.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 

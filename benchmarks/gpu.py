@@ -10,8 +10,6 @@ with channels last, and with autocast to half precision; ours is half precision 
 single precision in training. `--backend numpy` runs the same on the processor, to try the command.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import statistics
 import subprocess

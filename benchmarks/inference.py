@@ -11,8 +11,6 @@ inside), theirs from ready float planes; ours ends with the logits of the legal 
 those of all policy moves. Weights are random: time does not depend on them.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import statistics
 from collections.abc import Callable, Sequence

@@ -3,8 +3,6 @@
 A layer or a loss is a call in the words of this library: a name, numbers and options.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 Part = str | list[Any]  # calls; or a list: a body whose input is added to its output, or joined

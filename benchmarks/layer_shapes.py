@@ -15,8 +15,6 @@ a dependency; install it beside the library. A processor without AVX-512 is play
     export ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2
 """
 
-from __future__ import annotations
-
 import json
 import platform
 import re

@@ -14,8 +14,6 @@ A signature takes one to two minutes of a core, the code three. The exit status 
 differs or fails.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import shlex

@@ -1,7 +1,5 @@
 """Helpers for the measuring commands: arguments, output, speeds in turns."""
 
-from __future__ import annotations
-
 import argparse
 import shlex
 import shutil

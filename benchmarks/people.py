@@ -16,8 +16,6 @@ mean of the probability that `--net` and these opponents give them. `--calibrati
 for the moves that `--net` gives a probability within some range, how many were played.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

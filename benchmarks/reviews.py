@@ -16,8 +16,6 @@ other reasons. With `--cache`, the engine's verdicts are kept in a file, so that
 the same games costs little. Exit status 1 if the engine contradicts a sentence about a mate.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys

@@ -3,8 +3,6 @@
 python -m benchmarks.selfplay_speed --net sparse-768 --json
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import time

@@ -12,8 +12,6 @@ of everything), the first move of 20 nodes from `go`: on an empty cache it waits
 compiled.
 """
 
-from __future__ import annotations
-
 import os
 import statistics
 import sys

@@ -8,8 +8,6 @@ with Engine() as engine:
     best = job.result().best_move                               # or, in a coroutine: `await job`
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -16,8 +16,6 @@ stricter than CuPy.
 - `fail` lets calls fail as a broken device does.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import inspect

@@ -1,7 +1,5 @@
 """`python -m uci`: the `aino` command where its script is not on the path."""
 
-from __future__ import annotations
-
 import sys
 
 from uci.main import main

@@ -2,8 +2,6 @@
 what is in them.
 """
 
-from __future__ import annotations
-
 import functools
 import gettext
 import struct

@@ -1,7 +1,5 @@
 """The help of commands in the language that the system speaks."""
 
-from __future__ import annotations
-
 import argparse
 import gettext
 

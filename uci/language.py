@@ -8,8 +8,6 @@ says whether moves have the language's own letters from the start; days keep the
 Headers of games and messages of the engine are in English.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import locale

@@ -1,7 +1,5 @@
 """The `aino` command: one table of subcommands, each imported only when it is called."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 

@@ -7,8 +7,6 @@ all its squares in one byte and uses a small table.
 https://www.chessprogramming.org/Hyperbola_Quintessence
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.board.layout import (

@@ -4,8 +4,6 @@ Text goes through `chess.Board` too: its `parse_uci`, `parse_san`, `san` and `fe
 what people see.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 import chess

@@ -1,7 +1,5 @@
 """When a game is over by the rules, and why, as python-chess counts it."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

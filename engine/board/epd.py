@@ -8,8 +8,6 @@ Operations end at a semicolon outside quotes or at the end of the line. A quote 
 is an ordinary character.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -10,8 +10,6 @@ Everything else is accepted, reachable in a game or not, and `note` hears what h
 `docs/what-aino-reads.md` has the table. The operations `hmvc` and `fmvn` of EPD set the clocks.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import NoReturn

@@ -8,8 +8,6 @@ A move is a uint16: from-square | to-square << 6 | promotion << 12, promotion 0 
 queen. Castling is the king taking its own rook (e1h1), in standard chess as in Chess960.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

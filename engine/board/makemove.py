@@ -1,7 +1,5 @@
 """Plays a move: copies the row, changes the copy and updates the Zobrist key incrementally."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.board import layout

@@ -6,8 +6,6 @@ checker or step in between), two checks (only the king moves). A pinned piece ma
 the line through king and pinner.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

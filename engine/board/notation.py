@@ -1,7 +1,5 @@
 """Game notation as on score sheets, and the positions that its moves lead to."""
 
-from __future__ import annotations
-
 import chess
 
 

@@ -2,8 +2,6 @@
 generation.
 """
 
-from __future__ import annotations
-
 import chess
 import numpy as np
 

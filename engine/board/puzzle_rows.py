@@ -4,8 +4,6 @@ A row has a position before the opponent's move, and moves: the opponent's, then
 and the answers to them. Commas separate the columns, whose names the first row may tell.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

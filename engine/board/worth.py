@@ -1,7 +1,5 @@
 """What pieces are worth in pawns, as people count them."""
 
-from __future__ import annotations
-
 import chess
 
 WORTH = {

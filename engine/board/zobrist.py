@@ -5,8 +5,6 @@ Zobrist 1970, "A new hashing method with application for game playing". The numb
 fixed seed, so keys may be stored in files.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.board.attacks import ONE

@@ -2,8 +2,6 @@
 characters; never fails.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Facts about this machine: memory, and what reports need (processor, BLAS kernel, versions)."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import platform

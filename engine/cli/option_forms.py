@@ -3,8 +3,6 @@
 Flags are also made from a default and a help text, or from the fields of any dataclass of settings.
 """
 
-from __future__ import annotations
-
 import argparse
 import math
 import re

@@ -6,8 +6,6 @@ one by name. The package's names load
 on first use, so importing it compiles nothing and reads no weights.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import Any
 

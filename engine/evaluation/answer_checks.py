@@ -1,7 +1,5 @@
 """What an evaluator has answered, checked before a search believes it."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

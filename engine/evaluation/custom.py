@@ -9,8 +9,6 @@ aino play --evaluator my_net:Net             # or Engine(evaluator=PlanesEvaluat
 `selfplay.families.planes.custom` says what else a class needs to be trained by self-play.
 """
 
-from __future__ import annotations
-
 import importlib
 import os
 import sys

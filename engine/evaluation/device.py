@@ -1,7 +1,5 @@
 """The evaluator that runs the net on a GPU, and on the processor where the GPU fails or is slower."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

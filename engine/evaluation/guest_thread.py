@@ -1,7 +1,5 @@
 """The thread that runs a user's code, which may fail, hang or end the process."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait

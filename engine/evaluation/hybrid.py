@@ -2,8 +2,6 @@
 pieces.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.errors import ConfigError

@@ -7,8 +7,6 @@ spare the second a computation, the first stores the leaf's quiet level, which a
 the node.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from engine.evaluation.protocol import ChunkEvaluator, LeafBatch

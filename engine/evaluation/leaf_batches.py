@@ -1,7 +1,5 @@
 """Puts positions into batches, for callers that use an evaluator without a search."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import chess

@@ -11,8 +11,6 @@ moves; a logistic curve would call both 1.0. With Lc0's 90 centipawns in place o
 over material plays worse: 42.5% of 240 games at 200 nodes a move, Elo -53 [-90, -16].
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple

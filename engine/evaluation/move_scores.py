@@ -7,8 +7,6 @@ hang the piece, save one or attack one. `MOVE_WEIGHTS` were fitted by softmax re
 labels; the logits are for policy temperature 1.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, NamedTuple
 
 import numpy as np

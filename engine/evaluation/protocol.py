@@ -1,7 +1,5 @@
 """The contract between search and evaluators: arrays of leaves go in, logits and values come out."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple, Protocol, runtime_checkable
 

@@ -2,8 +2,6 @@
 own kernel.
 """
 
-from __future__ import annotations
-
 from types import MappingProxyType
 
 from engine.evaluation.in_kernel import ModelEvaluator, register_family

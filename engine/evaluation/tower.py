@@ -1,7 +1,5 @@
 """The evaluator that runs a fused tower or transformer on the processor."""
 
-from __future__ import annotations
-
 from engine.evaluation.protocol import ANY_NETWORK, ChunkEvaluator, LeafBatch
 from engine.network.fused.ready_network import Fused
 from engine.network.input_formats import turned_batch

@@ -1,7 +1,5 @@
 """Atomic file writing: neither a reader nor a machine that lost power ever sees half a file."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

@@ -16,8 +16,6 @@ Every fault raises NetFileError, which names the file, what was expected and wha
 size is compared with the size of the file before anything is allocated.
 """
 
-from __future__ import annotations
-
 import errno
 import json
 import math

@@ -1,7 +1,5 @@
 """Logs what a reader had to change or skip, without flooding the log."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 

@@ -5,8 +5,6 @@ What continues or replaces a file knows it for an earlier one of its kind. Games
 which people write, replace nothing: they have names that are free.
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import os

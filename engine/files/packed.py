@@ -1,7 +1,5 @@
 """Opens files that gzip, bzip2, xz or zstd packed, in parts one behind the other or in one."""
 
-from __future__ import annotations
-
 import bz2
 import importlib
 import io

@@ -1,7 +1,5 @@
 """Where a file comes from: Aino's version and commit, the date, and the command that wrote it."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import subprocess

@@ -1,7 +1,5 @@
 """Read files of settings: TOML that people write, and JSON that commands note in their folders."""
 
-from __future__ import annotations
-
 import json
 import tomllib
 from pathlib import Path

@@ -7,8 +7,6 @@ line) is blank in texts in which a line begins or ends with it. Curly quotes of 
 again.
 """
 
-from __future__ import annotations
-
 import codecs
 import importlib
 import io

@@ -1,7 +1,5 @@
 """Where the system keeps a user's files."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

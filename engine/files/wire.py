@@ -11,8 +11,6 @@ dict by field name. A size that a file claims allocates nothing: `bytes` values 
 data. https://protobuf.dev/programming-guides/encoding
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path

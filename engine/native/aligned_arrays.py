@@ -4,8 +4,6 @@ accesses.
 And memory that is used again instead of being asked for anew.
 """
 
-from __future__ import annotations
-
 import ast
 import ctypes
 import math

@@ -11,8 +11,6 @@ same record, so that locking fetches the line of the processor's cache that is n
 is held for some nanoseconds, and a thread that holds one takes no other.
 """
 
-from __future__ import annotations
-
 import ctypes
 import sys
 from typing import Final

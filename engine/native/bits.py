@@ -2,8 +2,6 @@
 version.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numba.types import boolean, int64, uint64
 

@@ -2,8 +2,6 @@
 number of cores, and the threads of a training have these to themselves.
 """
 
-from __future__ import annotations
-
 import threading
 from functools import cache
 from typing import Any

@@ -1,7 +1,5 @@
 """One function for several kernels, chosen by the type of its first argument when its caller is compiled."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from numba.core import types

@@ -1,7 +1,5 @@
 """Tells of each kernel that Numba compiles, by the events that it broadcasts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

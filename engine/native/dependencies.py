@@ -7,8 +7,6 @@ the key is made of Python's byte code, without docstrings and line numbers. The 
 `engine.native` adds to Numba in LLVM's language count all together, by `code_digest`.
 """
 
-from __future__ import annotations
-
 import enum
 import functools
 import hashlib

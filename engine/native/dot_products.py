@@ -2,8 +2,6 @@
 begin with.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.native.integer_lanes import dot_bytes, load_ints, splat_int

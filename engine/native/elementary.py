@@ -6,8 +6,6 @@ They are nothing but additions, multiplications, divisions, square roots and shi
 processor gives the same bits, and loops can become vectors.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -6,8 +6,6 @@ the question: a visit takes a twentieth less. A kernel that did so by mistake wo
 array; `NUMBA_BOUNDSCHECK=1` finds it.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from numba.core import types

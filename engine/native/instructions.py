@@ -1,7 +1,5 @@
 """Functions that are plain Python outside kernels, and LLVM code of our own inside them."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -7,8 +7,6 @@ instruction set: `dot_bytes` is one instruction where the processor has AVX-512 
 AVX2, and elsewhere computes the same sums from products.
 """
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Callable
 from typing import Any

@@ -5,8 +5,6 @@ for the compiler, the processor and the version of Python. Installations of Aino
 they lie, as far as they are equal.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import hashlib

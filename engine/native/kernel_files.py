@@ -5,8 +5,6 @@ A file is named by all that its content depends on, so that processes share it. 
 damaged file costs one compilation instead of raising.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import pickle

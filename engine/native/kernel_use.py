@@ -1,7 +1,5 @@
 """Which files of kernels this process uses, and whether it could keep what it compiled."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from pathlib import Path

@@ -7,8 +7,6 @@ explicit. On machines with narrower registers one value fills several. Multiplic
 of lanes may fuse even in kernels without `contract`.
 """
 
-from __future__ import annotations
-
 import operator
 
 import numpy as np

@@ -13,8 +13,6 @@ All this builds on names of Numba that are not public: `numba_names` lists them,
 missing `jit` does without this module.
 """
 
-from __future__ import annotations
-
 import gc
 from collections.abc import Callable, Iterator
 from typing import Any

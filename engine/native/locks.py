@@ -1,7 +1,5 @@
 """Advisory file locks between processes. The system drops a lock when its holder dies."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys

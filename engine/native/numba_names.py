@@ -9,8 +9,6 @@ CPU seconds, where 37 are usual), and `pyproject.toml` allows the versions that 
 Tried with Numba 0.62.1, 0.65.1 and 0.68.1: `tests/unit/native/test_numba_names.py` looks for each.
 """
 
-from __future__ import annotations
-
 import functools
 from importlib import import_module
 from typing import Any

@@ -1,7 +1,5 @@
 """Fetch memory into the processor's cache before it is needed, while other work goes on."""
 
-from __future__ import annotations
-
 from llvmlite import ir
 from numba.types import int64, void
 

@@ -2,8 +2,6 @@
 but multiply-adds and divisions.
 """
 
-from __future__ import annotations
-
 from engine.native.jit import kernel
 from engine.native.lanes import minimum, scale_by_power, splat, where_positive
 

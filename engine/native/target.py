@@ -5,8 +5,6 @@ NUMBA_CPU_NAME, NUMBA_CPU_FEATURES and NUMBA_ENABLE_AVX choose it. An instructio
 would end the process inside LLVM.
 """
 
-from __future__ import annotations
-
 from numba.core.registry import cpu_target
 
 

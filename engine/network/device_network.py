@@ -7,8 +7,6 @@ Other networks of planes compute with their layers. All run on NumPy, too, slowl
 without a GPU can test them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import cache

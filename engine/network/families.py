@@ -1,7 +1,5 @@
 """Which network a layer configuration or a `.dit` file describes: a tower or a transformer."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path

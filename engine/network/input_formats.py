@@ -10,8 +10,6 @@
 The search writes the planes (`encode_as`); the evaluator turns the board and the moves.
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import chess

@@ -12,8 +12,6 @@
 the first lines name. The last line is for people.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Towers and transformers as ONNX files; docs/own-network.md has the inputs and outputs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

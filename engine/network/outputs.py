@@ -2,8 +2,6 @@
 to the end, and the form of their names.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar

@@ -15,8 +15,6 @@ position; otherwise the oldest position is repeated, with its double pawn push u
 en passant square.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.board import layout

@@ -7,8 +7,6 @@ promotions of a7..h7 to queen, rook and bishop (66). A pawn's move to the last r
 means promotion to a knight; castling is king takes rook.
 """
 
-from __future__ import annotations
-
 import chess
 import numpy as np
 

@@ -4,8 +4,6 @@ Kernels depend on few of a network's parts and on none of its sizes. So the kern
 networks are compiled once, for these, which take no memory and no time to load.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

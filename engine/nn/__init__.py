@@ -44,8 +44,6 @@ norm_folding.py folds batch norm into convolutions for inference
 course/         notebooks; `examples/nn` beside the packages holds experiments to run
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from engine.nn import datasets as datasets

@@ -1,7 +1,5 @@
 """Arrays as layers take them: their forms, errors for those that do not fit, and their rows."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any

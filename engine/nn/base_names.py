@@ -2,8 +2,6 @@
 else, or read as something else.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Collection
 from functools import cache

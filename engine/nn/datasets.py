@@ -6,8 +6,6 @@ train, held_out = datasets.digits()  # drawn, of 16x16 pixels
 train, held_out = datasets.digits("folder")  # MNIST, from its files in this folder, of 32x32 pixels
 """
 
-from __future__ import annotations
-
 import itertools
 import struct
 from pathlib import Path

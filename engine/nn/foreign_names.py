@@ -1,7 +1,5 @@
 """Names that other libraries use, and what stands for them here: for the errors of a first hour."""
 
-from __future__ import annotations
-
 # Of classes and functions. Activations need no row: their names in lower case are known.
 CLASSES = {
     "Linear": "Dense(inputs, outputs, rng)",

@@ -13,8 +13,6 @@ sigmoid) cost nothing where the target agrees. Sums that leave the range of the 
 computed in double precision. NaN gives NaN. An empty batch has no mean and raises ShapeError.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec

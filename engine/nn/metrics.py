@@ -2,8 +2,6 @@
 confusion matrix.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path

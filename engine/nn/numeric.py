@@ -4,8 +4,6 @@ print(gradient_check(layer, x))
 assert gradient_check(my_loss, outputs, targets).error < 1e-6
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

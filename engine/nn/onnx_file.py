@@ -2,8 +2,6 @@
 the layers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple

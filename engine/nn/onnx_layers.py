@@ -1,7 +1,5 @@
 """The nodes of every layer of the library in an ONNX graph."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any

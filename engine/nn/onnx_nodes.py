@@ -3,8 +3,6 @@
 https://github.com/onnx/onnx/blob/main/docs/Operators.md has the nodes.
 """
 
-from __future__ import annotations
-
 import importlib
 import itertools
 from collections.abc import Mapping, Sequence

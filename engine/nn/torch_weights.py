@@ -1,7 +1,5 @@
 """Weights of PyTorch's modules in models of ours."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -10,8 +10,6 @@ loaded.
     bad value           `parse_value` raises ConfigError naming key, value and range; the old value stays the caller's
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import functools

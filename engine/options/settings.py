@@ -5,8 +5,6 @@ flags and the documents.
 Imports the standard library only, because `uci` is answered before anything heavy is loaded.
 """
 
-from __future__ import annotations
-
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping

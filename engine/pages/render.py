@@ -1,7 +1,5 @@
 """Render pages from a package's own templates and the ones that all pages share."""
 
-from __future__ import annotations
-
 import jinja2
 
 from engine.pages.board import piece_shapes

@@ -8,8 +8,6 @@ number of threads. A search that ends completes what is in flight; one that goes
 builds another tree than one that did not end.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from functools import partial
 

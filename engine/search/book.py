@@ -1,7 +1,5 @@
 """Moves from an opening book of the Polyglot format."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Container
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """The clock of one move: the plan of its time, and whether it is over."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable

@@ -3,8 +3,6 @@ mind, much can be taken or a check has to be met, and hardly where one takes bac
 has no choice.
 """
 
-from __future__ import annotations
-
 import random
 
 from engine.search.move_choice import SearchRequest

@@ -6,8 +6,6 @@ A move is drawn among those that the policy and the visits call plausible and th
 lose; what a small tree overlooks is overlooked.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar

@@ -7,8 +7,6 @@ foresight F is 0 for beginners, who play what comes to mind; the temperature T s
 that. Both were chosen by matches.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

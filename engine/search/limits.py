@@ -3,8 +3,6 @@
 Knows neither the tree nor the kernels, so that a command line can read limits without loading them.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import chess

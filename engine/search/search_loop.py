@@ -5,8 +5,6 @@ at the end (`choice`). Where several lines are wanted and one is a win, whose pr
 it searches on beside that one; the move is chosen before (`tree.aside`).
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from math import inf, isinf
 

@@ -1,7 +1,5 @@
 """A search tree and its position in one object, and what changes the moves of its root."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -13,8 +13,6 @@ Baier and Winands 2018, "MCTS-Minimax Hybrids with State Evaluations" (informed 
 `collect` and `take_answers` touch the tree; `answer` does not, so another thread may run it.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, NamedTuple
 
 import numpy as np

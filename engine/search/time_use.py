@@ -7,8 +7,6 @@ move before. It did not depend on how often the best move had changed, nor on re
 were known.
 """
 
-from __future__ import annotations
-
 from math import inf
 
 import numpy as np

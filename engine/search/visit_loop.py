@@ -13,8 +13,6 @@ heuristics, and alpha-beta is asked for hints (`hints`): after a fixed number of
 batches while these go on.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from concurrent.futures import Future, wait

@@ -11,8 +11,6 @@ centipawns for the side to move; a mate scores about MATE_CP, and its distance i
 Repetitions count only among positions below the one asked about.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, NamedTuple
 
 import numpy as np

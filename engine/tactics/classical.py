@@ -10,8 +10,6 @@ Every constant, those of the tables' formulas included, is set by hand where no 
 named.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.board.attacks import (

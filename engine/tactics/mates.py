@@ -5,8 +5,6 @@ where every move wins the values do not point the way. The few positions within 
 searched; the result then guides the tree search, whose own proof decides.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, NamedTuple
 
 import numpy as np

@@ -7,8 +7,6 @@ which find short mates that captures miss. A side in check may not stand pat: it
 searched, up to EVASION_DEPTH.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, NamedTuple
 
 import numpy as np

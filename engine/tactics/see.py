@@ -4,8 +4,6 @@ the cheapest piece.
 https://www.chessprogramming.org/SEE_-_The_Swap_Algorithm
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.board import attacks

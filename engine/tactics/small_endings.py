@@ -19,8 +19,6 @@ Values are of the side to move. The distances are those of mop-up evaluations: S
 Chess 4.5 (1977). Where a game gets to four pieces without pawns, `solved_endings` knows the way.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.board.attacks import (

@@ -1,7 +1,5 @@
 """What the examples share: their command line, their data folder, their pictures."""
 
-from __future__ import annotations
-
 import argparse
 import lzma
 import os

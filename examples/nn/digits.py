@@ -9,8 +9,6 @@ Convolutions of 3x3 with batch norm, each followed by a pool that halves the boa
 layer.
 """
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Sequence
 from pathlib import Path

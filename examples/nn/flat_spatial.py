@@ -8,8 +8,6 @@ c3 and one on d3 have nothing in common. The spatial net sees 12 planes of 8x8 a
 chose, without any knowledge of which moves are legal.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from pathlib import Path

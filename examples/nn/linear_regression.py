@@ -5,8 +5,6 @@ the whole batch. The gradients are dw = 2 mean((w x + b - y) x) and db = 2 mean(
 bowl has one bottom, the closed form of least squares, and descent must end there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

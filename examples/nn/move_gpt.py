@@ -8,8 +8,6 @@ games, then fine-tuned on those of one opening. Perplexity is exp(cross-entropy)
 over its five characters together: how many equally likely moves it hesitates among.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -20,7 +18,6 @@ import numpy as np
 
 from engine import nn
 from engine.errors import DataError
-from engine.nn.layers.initialization import EMBEDDING_DEVIATION
 from examples.nn.boards import read_games
 from examples.nn.common import command_line, find_data, run_as_command, save_plot, show
 
@@ -29,6 +26,7 @@ MOVE_LENGTH = 5  # characters of a move with its space, promotions aside
 PLIES = 20
 OPENING = ("e2e4", "c7c5")  # the Sicilian defence
 HELD_OUT = 500  # games, of all and of the opening each
+EMBEDDING_DEVIATION = 0.02  # of a residual stream's first vectors, as in GPT-2
 TEMPERATURE = 0.7  # of the writing
 
 

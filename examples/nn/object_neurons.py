@@ -6,8 +6,6 @@ Written that way, a step spends its time in the interpreter; as a product of mat
 in the processor.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 import time

@@ -7,8 +7,6 @@ layer: the first layer's gradient norm shows it. The sigmoid net is not lost, th
 then learns, as the number of steps to a loss of 0.3 says.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -7,8 +7,6 @@ small enough for the narrow way hardly move along the flat one, while a velocity
 (Polyak 1964; Goh 2017, doi 10.23915/distill.00006).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -9,8 +9,6 @@ The 5,000 are those that tell the two kinds of reviews apart best, by the chi-sq
 the reviews to train on (Yang and Pedersen 1997).
 """
 
-from __future__ import annotations
-
 import csv
 import itertools
 import re

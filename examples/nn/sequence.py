@@ -7,8 +7,6 @@ plain RNN multiplies its state by the same matrix at each step. The "adding prob
 and Schmidhuber 1997.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

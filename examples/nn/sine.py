@@ -1,7 +1,5 @@
 """sin(x) over one period by a 1-16-16-1 net with tanh: how large is its largest error?"""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

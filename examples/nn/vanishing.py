@@ -6,8 +6,6 @@ it reaches the first layers. Tanh with Glorot's and ReLU with He's initialisatio
 batch norm makes it grow on the way back (Yang et al. 2019, arXiv:1902.08129).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

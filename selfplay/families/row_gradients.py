@@ -1,7 +1,5 @@
 """What sparse networks and value trunks share in training: gradients and held-out scores."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial

@@ -1,7 +1,5 @@
 """AdamW for tables whose rows share a part, such as those of like pieces on one square."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

@@ -2,8 +2,6 @@
 window.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

@@ -18,7 +18,7 @@ PYTHON = {"engine", "selfplay", "uci", "benchmarks", "examples"}
 PAGES = {".js", ".css", ".html", ".j2"}
 # Everything that ships or runs, and the tests. They fall with each cut; to raise one, say why in a
 # sentence behind it.
-BUDGETS = {"product": 577_450, "tests": 337_150}
+BUDGETS = {"product": 576_050, "tests": 337_130}
 
 FREE = {
     tokenize.COMMENT,

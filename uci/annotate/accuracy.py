@@ -5,8 +5,6 @@ Half is the mean of the moves' accuracies, weighted by how volatile the game is 
 half is their harmonic mean, which bad moves pull down.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 import statistics

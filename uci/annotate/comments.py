@@ -1,7 +1,5 @@
 """A review written into its game: comments, evaluations, NAGs and better lines, as PGN has them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

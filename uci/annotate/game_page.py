@@ -1,7 +1,5 @@
 """The web page of some reviewed games."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import chess

@@ -2,8 +2,6 @@
 a mistake teaches.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 

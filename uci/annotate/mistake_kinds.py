@@ -1,7 +1,5 @@
 """What kind of mistake a move was, as its review says: by it mistakes of many games are counted."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import chess

@@ -5,8 +5,6 @@ In each rule the attacker is the side that makes the first move of the line, the
 one.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ expected points are those of two engines, which win with a smaller advantage; `w
 turns one into the other.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import chess

@@ -1,7 +1,5 @@
 """What a move does beside winning material: it attacks, pins or develops something."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import chess

@@ -1,7 +1,5 @@
 """What a review knows of a move, and of a whole game."""
 
-from __future__ import annotations
-
 import functools
 from dataclasses import dataclass, field
 from typing import NamedTuple

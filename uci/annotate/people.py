@@ -5,8 +5,6 @@ as games tell: of 1,500 club games of five sources, it predicts each band of pla
 rating within 150 of the players' own.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple

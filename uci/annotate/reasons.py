@@ -7,8 +7,6 @@ better move attacks may. An exposed king, or what is prevented or developed, com
 explains a blunder.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ other moves. Where the others promise more, all of them together, and the positi
 the game, are searched thoroughly, and what lies between is settled anew.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace

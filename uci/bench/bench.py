@@ -4,8 +4,6 @@ Every speed is the best of several runs, taken in one process. The signatures sh
 search has changed (`signature`).
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections.abc import Callable

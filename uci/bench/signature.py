@@ -8,8 +8,6 @@ subtree kept. One thread and default options, so that neither the clock nor the 
 change it. A commit that only moves code leaves all of them unchanged.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass

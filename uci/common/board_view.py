@@ -1,7 +1,5 @@
 """Draw the board as text: coloured squares, chess symbols without colour, or plain ASCII."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 

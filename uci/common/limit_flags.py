@@ -1,7 +1,5 @@
 """The flags that limit a search, shared by the terminal commands."""
 
-from __future__ import annotations
-
 import argparse
 from typing import TypeVar
 

@@ -1,7 +1,5 @@
 """What the players of a game against Aino are called in its headers."""
 
-from __future__ import annotations
-
 import re
 
 PERSON = "You"

@@ -2,8 +2,6 @@
 input.
 """
 
-from __future__ import annotations
-
 import argparse
 import io
 import itertools

@@ -1,7 +1,5 @@
 """`aino explain POSITION`: one web page about one position."""
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import replace
 from pathlib import Path

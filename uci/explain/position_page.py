@@ -1,7 +1,5 @@
 """The page of one position: what was observed, turned into what the template shows."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 

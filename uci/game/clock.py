@@ -1,7 +1,5 @@
 """The clocks of a game against Aino: minutes and an increment a side."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """How games end."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import chess

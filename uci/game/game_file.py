@@ -1,7 +1,5 @@
 """The PGN of a game against Aino, and the folder of files that keep games."""
 
-from __future__ import annotations
-
 import contextlib
 import datetime
 import os

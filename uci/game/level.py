@@ -1,7 +1,5 @@
 """How strong Aino plays: an Elo, a time or a number of positions a move, or all it has."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 from abc import ABC, abstractmethod

@@ -1,7 +1,5 @@
 """Moves as people type them, and answers that help when a move cannot be played."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 

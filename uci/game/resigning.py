@@ -2,8 +2,6 @@
 is lost.
 """
 
-from __future__ import annotations
-
 import random
 
 import chess

@@ -1,7 +1,5 @@
 """A game against Aino: sides, levels, position, clocks and PGN; no engine, and nothing is shown."""
 
-from __future__ import annotations
-
 import contextlib
 import datetime
 import math

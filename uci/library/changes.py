@@ -7,8 +7,6 @@ the games, has files of the same names for it. Nothing is written that is not re
 should be.
 """
 
-from __future__ import annotations
-
 import errno
 import itertools
 import os

@@ -1,7 +1,5 @@
 """Long work in steps, between which others are answered."""
 
-from __future__ import annotations
-
 from collections.abc import Generator
 from typing import TypeVar, cast
 

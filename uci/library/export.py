@@ -1,7 +1,5 @@
 """Chosen games for others, as one PGN in the words that stand in their files."""
 
-from __future__ import annotations
-
 from collections.abc import Generator, Iterable
 
 from engine.files.text import open_unpacked, reading, utf8_pieces

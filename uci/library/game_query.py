@@ -1,7 +1,5 @@
 """What a list of games shows, and how it is sorted."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

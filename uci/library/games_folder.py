@@ -2,8 +2,6 @@
 them.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Generator, Iterable, Sequence

@@ -1,7 +1,5 @@
 """One's own names in games, which the side is found by: kept in the folder of games, as a list."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

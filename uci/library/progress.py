@@ -2,8 +2,6 @@
 colour and motif. Short games, in which openings alone decide, do not count.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from statistics import fmean
 from typing import Any

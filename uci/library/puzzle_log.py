@@ -2,8 +2,6 @@
 when are all computed from it.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from dataclasses import astuple, dataclass

@@ -2,8 +2,6 @@
 Aino, and those that were imported.
 """
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import json

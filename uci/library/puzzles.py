@@ -2,8 +2,6 @@
 Lichess's puzzle file.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

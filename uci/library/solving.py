@@ -1,7 +1,5 @@
 """One attempt at a puzzle."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import chess

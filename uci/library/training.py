@@ -4,8 +4,6 @@ Puzzles come back by the Leitner system: a solved one goes a box further and wai
 one begins anew.
 """
 
-from __future__ import annotations
-
 import random
 import time
 from collections import Counter

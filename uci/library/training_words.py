@@ -1,7 +1,5 @@
 """What a person is told of the training with puzzles."""
 
-from __future__ import annotations
-
 from uci.language import _, later, several
 from uci.library.training import Standing
 

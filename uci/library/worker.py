@@ -2,8 +2,6 @@
 own.
 """
 
-from __future__ import annotations
-
 import contextvars
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor

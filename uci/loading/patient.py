@@ -1,7 +1,5 @@
 """An engine that may be asked before its kernels are compiled."""
 
-from __future__ import annotations
-
 import gc
 from collections.abc import Callable
 from typing import Any

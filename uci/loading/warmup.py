@@ -1,7 +1,5 @@
 """`aino warmup`: compiles all kernels now, so that the first game starts at once."""
 
-from __future__ import annotations
-
 import argparse
 import time
 from dataclasses import replace

@@ -2,8 +2,6 @@
 into them.
 """
 
-from __future__ import annotations
-
 import functools
 import random
 from collections import Counter

@@ -1,7 +1,5 @@
 """Templates of the `aino` command, filled in."""
 
-from __future__ import annotations
-
 import functools
 
 import jinja2

@@ -1,7 +1,5 @@
 """Questions to the person at the terminal, whose flag falls while they think."""
 
-from __future__ import annotations
-
 import contextlib
 import signal
 import sys

@@ -2,8 +2,6 @@
 to do next.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from engine.board.notation import move_number

@@ -1,7 +1,5 @@
 """`aino play`: sets up a terminal game from the command line and saves it."""
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import contextlib

@@ -1,7 +1,5 @@
 """What one can type in a terminal game besides moves, in one table."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

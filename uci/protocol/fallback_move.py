@@ -1,7 +1,5 @@
 """A move without a search, for a GUI that must get one whatever failed."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

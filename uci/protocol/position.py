@@ -1,7 +1,5 @@
 """The GUI's current position, kept from one `position` command to the next."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 import chess

@@ -1,7 +1,5 @@
 """`aino uci`: a conversation with a GUI on stdin and stdout."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import io

@@ -1,7 +1,5 @@
 """`aino net info|convert`: describes a net file, and converts nets for other programs."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import json

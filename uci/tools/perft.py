@@ -1,7 +1,5 @@
 """`aino perft DEPTH [FEN]`: counts positions to check and time move generation."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

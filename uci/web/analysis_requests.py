@@ -1,7 +1,5 @@
 """Analysis: any position of a game, a variation or a file, and lines of what Aino thinks of it."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import threading

@@ -1,7 +1,5 @@
 """Title, players and the other PGN tags of a board on which nobody plays against Aino."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import chess

@@ -1,7 +1,5 @@
 """The game on the web board: rules and clocks, no engine, no network."""
 
-from __future__ import annotations
-
 import chess
 import chess.pgn
 

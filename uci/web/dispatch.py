@@ -1,7 +1,5 @@
 """The page at its board: it comes and goes, and what it asks is done in its turn."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 

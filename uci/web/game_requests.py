@@ -1,7 +1,5 @@
 """A game against Aino: what the page may ask for while it is played, and Aino's part in it."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import replace
 from functools import partial

@@ -1,7 +1,5 @@
 """My games on the page: what it asks for, done on the thread of the worker who owns the folder."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """My games on the page: what it asks is done by the worker who owns the folder, the board apart."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import os

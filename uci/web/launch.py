@@ -1,7 +1,5 @@
 """Runs the board in the browser from its first page to the end of the program."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime
 import io

@@ -1,7 +1,5 @@
 """Learning from the mistakes of a reviewed game on the board, from the position before each."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import chess.pgn

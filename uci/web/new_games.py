@@ -1,7 +1,5 @@
 """How a game comes to the board: a new one from what the page chose, or one out of a PGN."""
 
-from __future__ import annotations
-
 import itertools
 import random
 import re

@@ -1,7 +1,5 @@
 """Puzzles on the page: what it asks for, and what answers a wrong try."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import chess

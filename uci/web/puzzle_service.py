@@ -1,7 +1,5 @@
 """Puzzles on the page: one at a time, judged here, so that the page never knows the answer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property

@@ -1,7 +1,5 @@
 """The forms of the page's requests: what each of their fields must be, all of them bounded."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Mapping

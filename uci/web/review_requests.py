@@ -2,8 +2,6 @@
 before.
 """
 
-from __future__ import annotations
-
 from engine.board.notation import board_after
 from engine.errors import MoveError
 from uci.language import _

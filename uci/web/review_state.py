@@ -1,7 +1,5 @@
 """The review of the game on the board: how far it is, and a mistake of it that one tries to do better."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Saves what a person made on the board: a game in the file that it came from, else in today's."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future

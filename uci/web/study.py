@@ -5,8 +5,6 @@ The tree is a game of python-chess. What the page is told of a node is worked ou
 node comes into the tree, so that a tree costs as much as it has moves.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from operator import is_
 from typing import Any

@@ -7,8 +7,6 @@ nothing else: what was changed in them is its author's. Version 1.0 wrote `[%ain
 `[%aino]`.
 """
 
-from __future__ import annotations
-
 import re
 import zlib
 from collections.abc import Mapping, Sequence

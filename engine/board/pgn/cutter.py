@@ -1,7 +1,5 @@
 """Cuts streams of text into games and their tokens by kernels (grammar: `docs/what-aino-reads.md`)."""
 
-from __future__ import annotations
-
 import functools
 import re
 from collections.abc import Iterator

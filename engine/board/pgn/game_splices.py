@@ -7,8 +7,6 @@ replaced. A new variation stands behind those before it. A deleted one goes with
 and names of a chapter are replaced where they stand among the tags.
 """
 
-from __future__ import annotations
-
 import io
 import itertools
 import re

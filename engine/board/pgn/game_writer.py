@@ -1,7 +1,5 @@
 """Writes games as PGN, so that every reader gets the tags back as they were."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Any

@@ -2,8 +2,6 @@
 kernels.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

@@ -2,8 +2,6 @@
 other languages.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import NamedTuple

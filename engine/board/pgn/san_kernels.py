@@ -1,7 +1,5 @@
 """Kernels that read moves in English SAN from bytes: the square of the one piece that can go there."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

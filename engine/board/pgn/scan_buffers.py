@@ -1,7 +1,5 @@
 """The desk on which kernels lay a text and what they find in it: games, tokens, moves."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Kernels that take tags and comments off a text."""
 
-from __future__ import annotations
-
 from engine.board.pgn.letters import (
     BACKSLASH,
     BEHIND_NAMES,

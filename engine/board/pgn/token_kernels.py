@@ -2,8 +2,6 @@
 `docs/what-aino-reads.md`).
 """
 
-from __future__ import annotations
-
 from engine.board.layout import KING
 from engine.board.makemove import copy_row, make
 from engine.board.pgn.letters import (

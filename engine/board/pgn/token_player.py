@@ -1,7 +1,5 @@
 """Plays the tokens of a game, in one language, into python-chess's tree of moves."""
 
-from __future__ import annotations
-
 import functools
 import re
 from dataclasses import dataclass

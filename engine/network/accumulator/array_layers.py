@@ -4,8 +4,6 @@ A function returns its outputs and `backward`, which takes the gradient of the o
 that of what lies below; gradients of parameters go into `grads`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any

@@ -5,8 +5,6 @@ Annotations give a parameter's name in files and its shape: `Annotated[np.ndarra
 `sizes`.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from itertools import accumulate

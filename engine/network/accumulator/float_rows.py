@@ -4,8 +4,6 @@ Flat float32 arrays.
 A block of columns stays in registers while the rows stream by; every sum has one fixed order.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.native.elementary import exp

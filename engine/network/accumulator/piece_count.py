@@ -1,7 +1,5 @@
 """The number of pieces, by which small layers have several versions."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.board.layout import BLACK, WHITE

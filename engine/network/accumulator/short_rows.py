@@ -6,8 +6,6 @@ floats, and a processor multiplies more of them at once. `policy.integers` and `
 choose the scales at which floats become them.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.errors import ConfigError

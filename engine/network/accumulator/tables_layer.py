@@ -1,7 +1,5 @@
 """A layer that holds the parameters of flat tables, for files and training; kernels compute it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 

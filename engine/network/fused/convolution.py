@@ -11,8 +11,6 @@ Layout, all float32 and flat, channels last, the channel count C a multiple of 1
     products  [36, stride]: row i holds [4 * positions, C] tile values and STRIDE_PAD floats
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -6,8 +6,6 @@ of the sums: the scores' factor is in the queries, a key's bias moves all scores
 and drops out of the softmax, and a value's bias passes through to the bias of the output.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Annotated, NamedTuple
 

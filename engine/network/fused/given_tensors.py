@@ -1,7 +1,5 @@
 """Parameters and buffers of a tower or transformer that come by name, from whatever file."""
 
-from __future__ import annotations
-
 from collections import UserDict
 from collections.abc import Mapping
 from functools import partial

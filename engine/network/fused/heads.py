@@ -3,8 +3,6 @@
 Arrays are flat float32 unless a shape is given. `act` is an activation code of `smooth`.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, NamedTuple
 
 import numpy as np

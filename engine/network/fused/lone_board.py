@@ -8,8 +8,6 @@ alone, which no processor fuses, and one factor at the end.
 Filters are flat float32 [C_out / 16, C_in, 9, 16].
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.native.aligned_arrays import aligned_copy

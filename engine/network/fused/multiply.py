@@ -7,8 +7,6 @@ of 16 floats the 4x4 block runs as fast as OpenBLAS's own AVX-512 kernel (250 GF
 an AMD EPYC 9005); the last columns, and narrower machines, use the 4x1 one.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

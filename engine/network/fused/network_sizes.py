@@ -1,7 +1,5 @@
 """What towers and transformers share as layers: checks of their sizes, and their heads."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from dataclasses import fields

@@ -10,8 +10,6 @@ softmax is ever 1858 wide. Numba compiles only the kernels for the net's own kin
 float32 unless a shape is given.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

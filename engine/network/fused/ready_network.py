@@ -6,8 +6,6 @@ evaluates it: every number comes from that position's numbers alone, in a fixed 
 not padded: one position costs little more than an eighth of eight.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

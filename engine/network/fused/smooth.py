@@ -1,7 +1,5 @@
 """Activations of sixteen floats at once, built on an exponential that uses only multiply-adds."""
 
-from __future__ import annotations
-
 from engine.native.jit import kernel
 from engine.native.lanes import LANES, load, minimum, relu, splat, store
 from engine.native.smooth_lanes import exp_lanes, sigmoid_lanes

@@ -5,8 +5,6 @@ Zeros pad the channels to whole lanes. A padding channel has bias 0 and stays 0 
 activation and gate.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from functools import partial

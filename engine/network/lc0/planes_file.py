@@ -2,8 +2,6 @@
 `.pb.gz`.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from engine.errors import ConfigError

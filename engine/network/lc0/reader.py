@@ -5,8 +5,6 @@ before anything is allocated, and each fault is a NetFileError that tells what w
 was found.
 """
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Callable, Mapping

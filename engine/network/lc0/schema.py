@@ -4,8 +4,6 @@ It covers what towers and transformers have, and the fields that reveal that a f
 else.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from engine.files.dit_file import DIT_MAGIC, open_net

@@ -12,8 +12,6 @@ Rounding errors carry over from tap to tap of a filter, so their sum stays below
 constant plane, above all the fifty-move counter, sees only that sum.
 """
 
-from __future__ import annotations
-
 import gzip
 from collections.abc import Mapping
 from pathlib import Path

@@ -6,8 +6,6 @@ With y the inputs of a layer, h = W1 y + b1, r = max(h, 0) and z = y + W2 r + b2
     dW2 += dz r^T   db2 += dz              dW1 += dh y^T   db1 += dh
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 import numpy as np

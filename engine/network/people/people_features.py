@@ -32,8 +32,6 @@ Two are alike for all bands, and the last tells again what depends on the rating
     struck    whether the moving piece stands under attack by the piece that moved last
 """
 
-from __future__ import annotations
-
 from typing import Annotated, NamedTuple
 
 import numpy as np

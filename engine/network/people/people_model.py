@@ -2,8 +2,6 @@
 compute it. `people_parameters` names the parameters.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Any
 

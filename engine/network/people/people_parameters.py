@@ -7,8 +7,6 @@ The mixer, some residual layers, lies between the units and the heads, because a
 can only add up pairs of features. Each layer adds to y [U]: W2 relu(W1 y + b1) + b2.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 

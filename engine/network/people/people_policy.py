@@ -2,8 +2,6 @@
 every legal move out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, NamedTuple, Self

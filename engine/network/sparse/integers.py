@@ -5,8 +5,6 @@ position: that of the bias and the rows of at most 32 pieces and of the state. R
 bytes, each with a scale of its own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

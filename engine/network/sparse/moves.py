@@ -22,8 +22,6 @@ sorts are made of:
     sort 3    kind, threat, risk, threats, guarded, others
 """
 
-from __future__ import annotations
-
 from typing import Annotated, NamedTuple
 
 import numpy as np

@@ -21,8 +21,6 @@ endings and another in middlegames. A position costs as much as without phases, 
 many features.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, NamedTuple
 
 import numpy as np

@@ -18,8 +18,6 @@ order, so the result never depends on the number of threads and no thread needs 
 gradients.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, NamedTuple
 
 import numpy as np

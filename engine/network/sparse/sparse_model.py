@@ -5,8 +5,6 @@ Its only child, `value_trunk`, is the value network, which a network may have be
 `value_parameters` name the parameters.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -8,8 +8,6 @@ The value head has three layers with a ReLU after the first and the second, in e
 which a position's `piece_bucket` chooses one.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 

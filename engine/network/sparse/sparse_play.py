@@ -5,8 +5,6 @@ In a network with a value trunk (`value_play`), that trunk judges calm positions
 something can be won the policy's trunk does, which knows how much.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, NamedTuple
 

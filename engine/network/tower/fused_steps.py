@@ -9,8 +9,6 @@ float32 unless a shape is given; `start` is the index of a position's first floa
 for ReLU and True for mish.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, NamedTuple
 
 import numpy as np

@@ -7,8 +7,6 @@ precomputed board instead of 64 bits; the fifty-move counter and the rating add 
 board.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

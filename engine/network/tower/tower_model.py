@@ -19,8 +19,6 @@ Parameter names (buffers of NORM: running_mean, running_variance; parameters of 
     wdl.conv.weight wdl.norm.NORM wdl.dense1.{weight,bias} wdl.dense2.{weight,bias}, the same for value and moves_left
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Self
 

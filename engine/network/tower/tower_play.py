@@ -6,8 +6,6 @@ never grow: 1.5 MiB for a 64x6 net and 2.3 MiB for 128x10. Threads share the wei
 and 66 MiB in the layouts of the products. Larger batches run in chunks and need no more memory.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

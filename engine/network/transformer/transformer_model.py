@@ -16,8 +16,6 @@ Parameter names (NORM: gamma, beta; DENSE: weight, bias):
     wdl.embedding.DENSE wdl.dense1.DENSE wdl.dense2.DENSE, the same for value and moves_left
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, Self

@@ -3,8 +3,6 @@ position's output is the same, bit for bit, whatever shares its batch and whiche
 it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, NamedTuple
 

@@ -9,8 +9,6 @@ has the row
 so a move changes few rows, unless the own king enters another bucket or crosses the middle.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.board.attacks import ONE

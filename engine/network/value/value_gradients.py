@@ -17,8 +17,6 @@ since the view was listed anew: a row that is there in positions i to j has the 
 P_(i-1), so only rows that come or go are written, and all at the end.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np

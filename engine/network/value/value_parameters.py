@@ -12,8 +12,6 @@ Parameter names: rows.{weight,bias}, {dense1,dense2,output}.{weight,bias}. In th
 `piece_bucket` of the position chooses among eight versions of dense1, dense2 and output.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, NamedTuple, Self

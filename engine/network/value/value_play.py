@@ -8,8 +8,6 @@ order, so they equal those from scratch, bit for bit. The layers behind the firs
 input, because then a register holds sixteen outputs and nothing has to be summed across it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, NamedTuple
 

@@ -2,8 +2,6 @@
 layer.
 """
 
-from __future__ import annotations
-
 from engine.nn.layers.activations import ACTIVATIONS, Activation, activation_function
 from engine.nn.layers.attend import attend
 from engine.nn.layers.attention import CrossAttention, SelfAttention

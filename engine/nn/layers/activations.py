@@ -2,8 +2,6 @@
 input.
 """
 
-from __future__ import annotations
-
 import inspect
 import math
 from functools import cache, partial

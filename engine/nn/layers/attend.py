@@ -2,8 +2,6 @@
 with their place. Both have no parameters.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

@@ -2,8 +2,6 @@
 another sequence.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Branches that read the same input and meet again: their outputs are added, or joined along an axis."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Self
 

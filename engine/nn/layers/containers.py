@@ -1,7 +1,5 @@
 """Layers made of other layers: a chain, and a trunk with several heads."""
 
-from __future__ import annotations
-
 import copy
 import itertools
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Convolution of images and of sequences, and its transpose, which makes them larger."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

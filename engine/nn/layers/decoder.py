@@ -1,7 +1,5 @@
 """Transformer decoders: causal attention, and attention to what an encoder made."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

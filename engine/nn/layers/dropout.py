@@ -1,7 +1,5 @@
 """Dropout: random zeros in training keep units from relying on each other."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.backend import backend_of

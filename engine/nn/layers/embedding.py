@@ -1,7 +1,5 @@
 """Trained vectors for tokens, and for the positions in a sequence."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -24,8 +22,8 @@ class Embedding(Layer):
     y = W[x] selects rows, so the gradient of a row is the sum of dy over all positions that
     selected it. New rows have the standard deviation `deviation`: 1 is the scale that other layers
     expect of their inputs; where residual blocks add to the stream that begins here, GPT-2 has
-    EMBEDDING_DEVIATION, 0.02. The token `padding_idx` fills up short sequences: its vector is 0 and
-    is not trained, and layers behind this one in a Sequential do not see its places. Raises
+    0.02. The token `padding_idx` fills up short sequences: its vector is 0 and is not trained, and
+    layers behind this one in a Sequential do not see its places. Raises
     ShapeError for a non-integer dtype and for tokens out of range.
     """
 

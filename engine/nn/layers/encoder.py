@@ -1,7 +1,5 @@
 """Transformer encoders: attention and a feed-forward block, each in a skip connection with a norm."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Blocks of transformers: parts in skip connections with a norm, and the feed-forward block."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

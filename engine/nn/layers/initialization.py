@@ -1,17 +1,11 @@
 """Weight initialisation: the variance of a layer's random initial weights."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 
 import numpy as np
 
 from engine.errors import ConfigError
-
-# Standard deviation of vectors that a residual stream begins with, as in GPT-2.
-EMBEDDING_DEVIATION = 0.02
-
 
 # Variance of a matrix's weights from the numbers that it takes and gives, by the name of the start.
 VARIANCES: dict[str, Callable[[int, int], float]] = {

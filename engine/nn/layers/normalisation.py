@@ -2,8 +2,6 @@
 channels and by the root of the mean square; and a gate, which only scales and shifts.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

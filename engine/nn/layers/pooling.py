@@ -1,7 +1,5 @@
 """Pooling: the maximum or the mean of each window, or the mean of the whole board."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

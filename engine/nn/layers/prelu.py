@@ -1,7 +1,5 @@
 """A leaky ReLU that learns its slope."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.backend import xp_of

@@ -2,8 +2,6 @@
 `cells.py` has the steps.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 

@@ -1,7 +1,5 @@
 """Reshapes an array without changing its elements, such as board planes to a vector."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from numbers import Integral

@@ -1,7 +1,5 @@
 """Residual blocks: a body inside a skip connection, and the squeeze-and-excitation gate at its end."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """An attention bias computed from the whole board."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Softmax, for outputs that are read or go on; a loss contains its own."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from engine.backend import xp_of

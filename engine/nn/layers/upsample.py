@@ -1,7 +1,5 @@
 """Makes images and sequences larger, or smaller, by interpolation."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from numbers import Real

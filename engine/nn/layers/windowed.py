@@ -1,7 +1,5 @@
 """What convolutions and pools share: their windows, and sequences as images with one row."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 import numpy as np

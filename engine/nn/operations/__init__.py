@@ -5,8 +5,6 @@ A layer asks `operations_for(x)` and gets the fastest implementation for the bac
 gradient check) uses the reference.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any
 

@@ -6,8 +6,6 @@ gradients of its inputs. Faster implementations override methods of `Operations`
 against it.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext

@@ -6,8 +6,6 @@ the squares in blocks that fit the first-level cache. Sums over a block are sing
 of blocks are double precision.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

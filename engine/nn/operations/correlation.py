@@ -11,8 +11,6 @@ own, x[offset_p + delta_d + k]: the scratch image holds for each of a group's C 
 all kernels read there. No sum depends on how many run side by side.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any

@@ -5,8 +5,6 @@ here they stand for sixteen numbers at once, with s = sigmoid x, and e = e^-|x|,
 overflow. Errors are below 3e-7 of the result, or of 1 where it is smaller.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -4,8 +4,6 @@ Numbers of each channel broadcast along the last axis. `floor` is 0 for a ReLU a
 -infinity for none.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from engine.backend import xp_of

@@ -1,7 +1,5 @@
 """The expensive operations for float32 in host memory, with Numba kernels around BLAS products."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any

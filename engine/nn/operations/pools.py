@@ -1,7 +1,5 @@
 """The largest number of every window of float32 images, and its gradient, sixteen channels at once."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.native.aligned_arrays import aligned

@@ -2,8 +2,6 @@
 recurrent layers.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -18,8 +18,6 @@ more than T wide floats apart, because rows a power of two apart fall into the s
 (measured on one board of 64 channels: 3.7 us against 0.7 us).
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

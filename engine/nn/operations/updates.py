@@ -6,8 +6,6 @@ share a parameter. The arithmetic matches that of the plain array code in the ca
 operation.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple

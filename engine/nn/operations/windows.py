@@ -7,8 +7,6 @@ Where there are few kernels, some squares beside each other share one wider wind
 kernel is 0 outside its own: sixteen lanes are then better filled.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple

@@ -2,8 +2,6 @@
 again.
 """
 
-from __future__ import annotations
-
 import math
 import threading
 from functools import cache

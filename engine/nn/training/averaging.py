@@ -1,7 +1,5 @@
 """Averages of the weights over training; they often play better than the last weights."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any

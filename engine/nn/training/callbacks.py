@@ -9,8 +9,6 @@ read them from `trainer.history`, which is resumed too. `trainer.stop()` ends th
 epoch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ A checkpoint is written atomically, and compared with the run of another process
 there.
 """
 
-from __future__ import annotations
-
 import json
 import zlib
 from collections.abc import Collection, Iterable, Mapping

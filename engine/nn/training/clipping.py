@@ -1,7 +1,5 @@
 """The norm of a gradient, and limits of it and of its numbers."""
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Mapping

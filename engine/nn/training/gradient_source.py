@@ -1,7 +1,5 @@
 """What turns a training batch into gradients."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 from engine.native.pool import ThreadPool

@@ -1,7 +1,5 @@
 """Training history: one record per epoch, as data and as a plot."""
 
-from __future__ import annotations
-
 import io
 import math
 import re

@@ -1,7 +1,5 @@
 """Gradients of a loss through the layers of a model, and means over a data set."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any

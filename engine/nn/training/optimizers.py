@@ -8,8 +8,6 @@ training: a schedule gives it (schedules.py), and the Trainer passes it on. An o
 takes no rate, and no parameters either.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from inspect import signature

@@ -1,7 +1,5 @@
 """Which parameters learn, and how fast: factors of the rate by the beginnings of their names."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager

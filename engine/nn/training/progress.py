@@ -1,7 +1,5 @@
 """A bar in the terminal for the steps of an epoch."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 

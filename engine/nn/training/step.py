@@ -2,8 +2,6 @@
 them, and what is counted.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from numbers import Real

@@ -9,8 +9,6 @@ batch through the model (layers/containers.py, then for instance layers/dense.py
 needs no random generator state.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict

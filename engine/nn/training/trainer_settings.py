@@ -1,7 +1,5 @@
 """What a trainer is made from, and what is wrong with it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

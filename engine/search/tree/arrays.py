@@ -20,8 +20,6 @@ edges holds the node's lock, and no thread holds two. Readers take no lock: what
 and at most a visit old.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, NamedTuple, get_type_hints

@@ -10,8 +10,6 @@ of its sum, and adds what the edge gives now: it reads none of the other edges, 
 are as old as the last visits through these edges.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -17,8 +17,6 @@ alpha-beta search enhancements in practice". Each thread has its own, of the vis
 itself; from time to time they are joined.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -2,8 +2,6 @@
 an edge.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.native.jit import kernel

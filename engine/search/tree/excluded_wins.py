@@ -5,8 +5,6 @@ are. Visits pass them by (`puct`), and the root's own record tells of its other 
 brought back. No visits may be in flight when a kernel of this page is called.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.native.jit import kernel

@@ -15,8 +15,6 @@ After every slice the links between nodes and edges are whole: a reader who star
 what was there before, and the rest of the work may be dropped for another pass from the beginning.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 

@@ -4,8 +4,6 @@ Each comment gives the meaning, the unit and the source: a paper, Lc0's default,
 measured it, or "set by hand".
 """
 
-from __future__ import annotations
-
 from typing import Final, NamedTuple
 
 from engine.options import EngineOptions

@@ -11,8 +11,6 @@ search for forced mates (`mates`) or alpha-beta (`hints`). A node has one hinted
 `restore` restores its prior.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.board.layout import MAX_MOVES, NO_MOVE

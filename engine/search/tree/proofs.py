@@ -11,8 +11,6 @@ visit comes by. Bounds only ever narrow, so that several threads may spread them
 take no lock: equal bounds tell them that the distance to mate is there, so it is written first.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.native.atomics import order_reads, order_writes

@@ -14,8 +14,6 @@ Silver et al. 2018, "A general reinforcement learning algorithm that masters che
 as in Lc0, so that ties break the same way.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.native.elementary import log

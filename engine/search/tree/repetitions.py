@@ -10,8 +10,6 @@ whatever they find behind it (`visit`), and what edges learned under an earlier 
 before the first visit under the next one (`ask_history`).
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The root at one moment, read from the tree in one go, and the lines that begin there."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any, Final
 

@@ -10,8 +10,6 @@ part, because their value depends on the way there. Draws that hold on one path 
 all (`visit`).
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

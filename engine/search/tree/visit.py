@@ -13,8 +13,6 @@ position. So no walk goes round a cycle twice.
 At the leaf: the rules, or a mate in one, may decide the position without an evaluation.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from engine.board.ending import CHECKMATE, ONGOING, game_end

@@ -12,8 +12,6 @@ averages, optimizer) must be those of the run without a kill, bit for bit. If th
 AssertionError says what differs.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal

@@ -1,7 +1,5 @@
 """A visit to the web board: its server with a fake engine, and the tabs that a test opens."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from contextlib import closing
