@@ -1,14 +1,13 @@
 """Memory that is used again, and memory that is fetched early."""
 
 import platform
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from engine.native.jit import kernel
 from engine.native.prefetch import prefetch
+from tests.new_process import output_of
 
 # Page faults of eight rounds that fill and free four arrays of 3 MB each.
 FAULTS = """
@@ -35,9 +34,7 @@ print(without, faults())
     platform.libc_ver()[0] != "glibc", reason="other C libraries keep memory in their own ways"
 )
 def test_freed_arrays_are_used_again_without_page_faults():
-    without, kept = map(
-        int, subprocess.check_output([sys.executable, "-c", FAULTS], text=True).split()
-    )
+    without, kept = map(int, output_of(FAULTS).split())
     assert without > 1000
     assert kept < without / 10
 

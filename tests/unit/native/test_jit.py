@@ -127,7 +127,9 @@ def test_without_a_writable_folder_kernels_are_compiled_without_a_cache(monkeypa
     assert double(21) == 42
 
 
-def test_bounds_are_checked_on_request_in_spite_of_unchecked_code_in_the_cache(tmp_path):
+def test_bounds_are_checked_on_request_in_spite_of_unchecked_code_in_the_cache(
+    tmp_path, output_here
+):
     (tmp_path / "reader.py").write_text(
         "import numpy as np\n"
         "from engine.native.jit import kernel\n\n"
@@ -137,10 +139,9 @@ def test_bounds_are_checked_on_request_in_spite_of_unchecked_code_in_the_cache(t
         "    try: return str(read(np.zeros(3), 3) is None)\n"
         "    except IndexError: return 'refused'\n"
     )
-    kept = {"AINO_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(tmp_path)}
     program = "import reader; print(reader.answer())"
     answers = [
-        output_of(program, NUMBA_BOUNDSCHECK=checked, **kept).strip() for checked in ("0", "1", "0")
+        output_here(program, NUMBA_BOUNDSCHECK=checked).strip() for checked in ("0", "1", "0")
     ]
     assert answers == ["False", "refused", "False"]
 
@@ -164,14 +165,15 @@ def answer():
 """
 
 
-def test_kernels_count_from_the_front_alone_and_other_libraries_from_both_ends(tmp_path):
+def test_kernels_count_from_the_front_alone_and_other_libraries_from_both_ends(
+    tmp_path, output_here
+):
     (tmp_path / "counting.py").write_text(COUNTING)
     program = "import counting; print(counting.answer())"
-    kept = {"AINO_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(tmp_path)}
-    assert output_of(program, NUMBA_BOUNDSCHECK="1", **kept).strip() == "refused (2.0, 0.0)"
+    assert output_here(program, NUMBA_BOUNDSCHECK="1").strip() == "refused (2.0, 0.0)"
 
 
-def test_other_libraries_keep_their_cache_folder(tmp_path):
+def test_other_libraries_keep_their_cache_folder(tmp_path, output_here):
     (tmp_path / "stranger.py").write_text(
         "import numba\n\n@numba.njit(cache=True)\ndef double(x): return x + x\n"
     )
@@ -187,7 +189,7 @@ def test_other_libraries_keep_their_cache_folder(tmp_path):
         "NUMBA_CACHE_DIR": str(tmp_path / "theirs"),
         "AINO_CACHE_DIR": str(tmp_path / "ours"),
     }
-    unchanged, folder = output_of(program, **folders, PYTHONPATH=str(tmp_path)).split()
+    unchanged, folder = output_here(program, **folders).split()
     assert unchanged == "True"
     assert (tmp_path / "theirs") in Path(folder).parents
     assert not list((tmp_path / "theirs").rglob("attacks*"))

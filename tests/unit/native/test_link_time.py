@@ -6,7 +6,6 @@ import pytest
 from numba.core.errors import LoweringError
 
 from engine.native import jit
-from tests.new_process import output_of
 
 
 @jit.kernel()
@@ -67,9 +66,7 @@ def test_functions_of_other_libraries_may_call_kernels_that_call_kernels():
     assert theirs(np.arange(3.0)) == 26.0
 
 
-def test_a_callee_may_make_the_first_array_of_a_process(
-    tmp_path,
-):
+def test_a_callee_may_make_the_first_array_of_a_process(tmp_path, output_here):
     (tmp_path / "copies.py").write_text(
         "import numpy as np\nfrom engine.native.jit import kernel\n\n"
         "@kernel()\ndef copied(numbers): return numbers.copy()[1]\n\n"
@@ -77,13 +74,10 @@ def test_a_callee_may_make_the_first_array_of_a_process(
         "print(caller(np.arange(3)))\n"
     )
     for _ in range(2):
-        assert (
-            output_of("import copies", AINO_CACHE_DIR=str(tmp_path), PYTHONPATH=str(tmp_path))
-            == "1\n"
-        )
+        assert output_here("import copies") == "1\n"
 
 
-def test_machine_code_is_kept_of_what_python_calls_alone(tmp_path):
+def test_machine_code_is_kept_of_what_python_calls_alone(tmp_path, output_here):
     (tmp_path / "chain.py").write_text(
         "from typing import NamedTuple\nfrom engine.native.jit import kernel\n"
         "from engine.native.by_type import ByType\n\n"
@@ -103,9 +97,7 @@ def test_machine_code_is_kept_of_what_python_calls_alone(tmp_path):
     )
     told, kept = [], []
     for _ in range(2):
-        told.append(
-            output_of(program, AINO_CACHE_DIR=str(tmp_path), PYTHONPATH=str(tmp_path)).splitlines()
-        )
+        told.append(output_here(program).splitlines())
         kept.append({path: path.stat().st_ino for path in tmp_path.rglob("*.kernel")})
     compiled = ["by_type", "f0", "f1", "f2", "f3", "f3", "f4", "of_one"]
     assert told == [["16 8 2", str([f"chain.{name}" for name in compiled])], ["16 8 2", "[]"]]
@@ -113,9 +105,7 @@ def test_machine_code_is_kept_of_what_python_calls_alone(tmp_path):
     assert sorted(path.name.split("-")[0] for path in kept[0]) == ["by_type", "f3", "f4"]
     for path in kept[0]:
         path.unlink()
-    result, names = output_of(
-        program, AINO_CACHE_DIR=str(tmp_path), PYTHONPATH=str(tmp_path)
-    ).splitlines()
+    result, names = output_here(program).splitlines()
     assert result == "16 8 2"
     assert names == str(["chain.by_type", "chain.f3", "chain.f4"]), (
         "translations are kept for other processes, too"

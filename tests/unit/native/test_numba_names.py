@@ -3,7 +3,6 @@
 import pytest
 
 from engine.native import numba_names
-from tests.new_process import output_of
 
 NAMES = [(module, name) for module, names in numba_names.NAMES.items() for name in names]
 FIELDS = [(place, field) for place, fields in numba_names.FIELDS.items() for field in fields]
@@ -73,14 +72,12 @@ def by_type(model):
 """
 
 
-def test_without_a_name_kernels_are_compiled_and_kept_by_numba_alone(tmp_path):
+def test_without_a_name_kernels_are_compiled_and_kept_by_numba_alone(tmp_path, output_here):
     """An engine that cannot start after an upgrade of Numba is worse than a slow start."""
     (tmp_path / "chain.py").write_text(CHAIN)
     compiled = []
     for _ in range(2):
-        results, names, reason, is_linked = output_of(
-            WITHOUT_A_NAME, AINO_CACHE_DIR=str(tmp_path), PYTHONPATH=str(tmp_path)
-        ).splitlines()
+        results, names, reason, is_linked = output_here(WITHOUT_A_NAME).splitlines()
         assert results == "10 2 6"
         assert "has no numba.core.codegen.NoSuchLibrary" in reason
         assert "pip install 'numba<0.69'" in reason

@@ -2,15 +2,12 @@
 are used.
 """
 
-import os
 import platform
-import subprocess
-import sys
 
 import pytest
 
 from benchmarks.machines import TARGETS
-from tests.new_process import ROOT, output_of
+from tests.new_process import output_of
 
 PROGRAM = """
 import numpy as np
@@ -31,9 +28,12 @@ print("right")
 """
 
 
-@pytest.mark.skipif(
+on_x86 = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64"), reason="the names are of x86-64 processors"
 )
+
+
+@on_x86
 @pytest.mark.parametrize(
     "environment",
     [
@@ -46,26 +46,15 @@ print("right")
     ids=str,
 )
 def test_a_chosen_target_without_the_hosts_instructions_does_not_end_the_process(
-    environment, tmp_path
+    environment, output_here
 ):
     """The engine looked at the machine it runs on, and LLVM aborted at an instruction that its
     target lacks.
     """
-    environment = {**os.environ, **environment, "AINO_CACHE_DIR": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
-    assert done.stdout == "right\n", done.stderr
+    assert output_here(PROGRAM, **environment) == "right\n"
 
 
-@pytest.mark.skipif(
-    platform.machine() not in ("x86_64", "AMD64"), reason="the names are of x86-64 processors"
-)
+@on_x86
 @pytest.mark.parametrize(
     ("name", "features"),
     [("skylake-avx512", ["avx512f", "avx2"]), ("haswell", ["avx2"]), ("nehalem", [])],
