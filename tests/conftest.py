@@ -15,6 +15,7 @@ import numba
 import pytest
 from hypothesis import settings
 
+from engine.backend import NUMPY, get_backend
 from engine.native.jit import cache_folder
 from engine.native.link_time import Kernel
 from engine.native.locks import FileLock
@@ -46,7 +47,7 @@ NOT_QUICK = (  # files, and tests in them, that cost most
     "unit/search/test_interrupts", "unit/search/test_play_or_analysis", "unit/search/test_walkers",
     "unit/search/test_stint", "unit/search/test_params.py::test_parameters", "unit/board/test_pgn.py::test_a_huge_game",
     "unit/nn/test_loader", "unit/nn/test_onnx_file",
-    "unit/nn/test_model_use.py::test_confusion_is_drawn",
+    "unit/nn/test_losses.py::test_confusion_is_drawn",
     "selfplay/records/test_store.py::test_writing", "selfplay/matches/test_statistics.py::test_error_rates",
     "gradient/test_gradients.py::test_layer_gradients_agree_with_central_differences[Encoder [2, 3, 4]",
 )  # fmt: skip
@@ -224,6 +225,15 @@ def device():
     """A stand-in for CuPy and a GPU, where `Backend cupy` and `auto` find it."""
     with strict_cupy() as stand_in:
         yield stand_in
+
+
+@pytest.fixture(scope="session")
+def gpu():
+    """The backend of a GPU, where one answers."""
+    backend = get_backend("auto")
+    if backend is NUMPY:
+        pytest.skip("CuPy is missing or no GPU answers")
+    return backend
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ stricter than CuPy.
   change a dtype.
 - It has the functions, methods and parameters that the CuPy of `cupy_table.json` has, and no
   others.
-- It counts launches, copies and waits. How many launches a call takes was counted once with real
-  CuPy 13.3 and 14.2 on a driver that computes nothing.
+- It counts launches, copies and waits. How many launches a call of inference takes was counted once
+  with real CuPy 13.3 and 14.2 on a driver that computes nothing.
 - Queued downloads read as NaN until somebody waits for them; to change what a queued upload reads
   is one of the `faults`, which `strict_cupy` raises at the end.
 - `fail` lets calls fail as a broken device does.
@@ -33,20 +33,10 @@ import numpy as np
 import engine.backend
 
 TABLE = json.loads(Path(__file__).with_name("cupy_table.json").read_text(encoding="utf-8"))
-# Launches of a call, where it is not one; views are none.
-LAUNCHES = {
-    "var": 3,
-    "linalg.norm": 3,
-    "any": 2,
-    "all": 2,
-    "take_along_axis": 4,
-    "add.at": 2,
-    "nonzero": 2,
-}
-LAUNCHES |= {"zeros": 0, "empty": 0, "zeros_like": 0, "empty_like": 0}
+# What makes an array without a launch; views are made so, too.
+UNLAUNCHED = {"zeros", "empty", "zeros_like", "empty_like"}
 # other results are C-contiguous
 KEEP_ORDER = {"astype", "zeros_like", "empty_like", "ones_like", "copy"}
-AT_ONCE = 8  # arrays that one concatenation copies, each by a kernel
 WAITING = {"nonzero", "lib.stride_tricks.sliding_window_view"}
 # ufuncs whose `at` CuPy has
 AT = {"add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or"}
@@ -58,12 +48,6 @@ class OutOfMemoryError(MemoryError):
 
 class CUDARuntimeError(RuntimeError):
     """As CuPy's."""
-
-
-OutOfMemoryError.__module__, CUDARuntimeError.__module__ = (
-    "cupy.cuda.memory",
-    "cupy_backends.cuda.api.runtime",
-)
 
 
 class Device:
@@ -205,19 +189,16 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def __iter__(self):
         return (self[place] for place in range(len(self)))
 
-    def get(self, stream=None, order="C", out=None, blocking=True):
+    def get(self, stream=None, out=None, blocking=True):
         """Copy to host memory: at once, or into `out` whenever the stream is waited for."""
         queue = stream or _stream(self._device)
         self._device.note("download")
         if not self._values.flags.c_contiguous:
             self._device.note("launch")
         values = np.array(self._values, order="C")
-        if out is None or blocking:
+        if out is None:
             queue.synchronize()
-            if out is None:
-                return values
-            out[...] = values
-            return out
+            return values
         if (out.shape, out.dtype) != (values.shape, values.dtype) or not out.flags.c_contiguous:
             raise ValueError("expected an array of the same shape and dtype to copy to")
         if not _is_pinned(self._device, out):
@@ -338,7 +319,7 @@ def _call(device, name, group, function, given, options):
     with np.errstate(all="ignore"):
         result = compute()
     if out is not None:
-        _note_call(device, name, LAUNCHES.get(name, 1))
+        _note_call(device, name, 1)
         return out
     if name in WAITING:
         _wait(device)
@@ -365,11 +346,9 @@ def _result(device, name, values, given, reads):
     for array in reads:
         if values.size and np.may_share_memory(values, array._values):
             return ndarray(device, values, is_view=True)
-    launches = LAUNCHES.get(name, 1)
+    launches = int(name not in UNLAUNCHED)
     if name in ("concatenate", "stack"):
-        launches = len(reads) if len(reads) <= AT_ONCE else 1
-        if len(reads) > AT_ONCE:  # it uploads where they are
-            device.note("upload")
+        launches = len(reads)
     elif name == "where":
         launches += sum(not isinstance(value, ndarray) for value in given)
     elif name == "mean" and reads[0].dtype == np.float16:
@@ -511,27 +490,21 @@ def _make(device):
         "__version__": TABLE["version"],
         "ndarray": ndarray,
         "asarray": lambda a, dtype=None: _asarray(device, a, dtype),
-        "array": lambda a, dtype=None, copy=True: _asarray(device, a, dtype).copy(),
         "fuse": lambda: _fuse(device),
         "linalg": _Module(device, "linalg", np.linalg),
     }
     tricks = _Module(device, "lib.stride_tricks", np.lib.stride_tricks)
     values["lib"] = types.SimpleNamespace(stride_tricks=tricks)
-    runtime = types.SimpleNamespace(
-        getDeviceProperties=lambda number: {"name": b"a stand-in"},
-        CUDARuntimeError=CUDARuntimeError,
-    )
-
+    runtime = types.SimpleNamespace(getDeviceProperties=lambda number: {"name": b"a stand-in"})
     values["cuda"] = types.SimpleNamespace(
         runtime=runtime,
         Device=lambda *number: types.SimpleNamespace(id=0, synchronize=device.null.synchronize),
         Stream=lambda non_blocking=False: Stream(device, non_blocking),
-        memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
     )
     vars(cupy).update(values)
     cupyx = types.ModuleType("cupyx")
 
-    def empty_pinned(shape, dtype=float, order="C"):
+    def empty_pinned(shape, dtype):
         device.pinned.append(np.empty(shape, dtype))
         return device.pinned[-1]
 

@@ -26,7 +26,7 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)  # further arguments of forward
 
     def __str__(self):
-        shapes = [list(part.shape) for part in (self.x if isinstance(self.x, tuple) else (self.x,))]
+        shapes = [list(part.shape) for part in arrays_in(self.x)]
         return f"{type(self.layer).__name__} {' '.join(map(str, shapes))}"
 
 

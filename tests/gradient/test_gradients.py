@@ -5,14 +5,10 @@ The table of all errors: python -m tests.gradient.test_gradients
 """
 
 import importlib
-import pkgutil
 
 import numpy as np
 import pytest
 
-import engine
-import selfplay
-import uci
 from engine.errors import ConfigError, ShapeError
 from engine.network.people.people_model import PeopleNetwork
 from engine.network.sparse.sparse_model import SparseNetwork
@@ -22,8 +18,9 @@ from engine.network.value.value_model import ValueNetwork
 from engine.nn import LOSSES, REGISTRY, Activation, Dense, Layer, gradient_check
 from engine.nn.layers import ACTIVATIONS
 from engine.nn.numeric import TOLERANCE, mapped
-from tests.gradient.cases import CASES, Case, arrays_in
+from tests.gradient.cases import CASES, arrays_in
 from tests.gradient.oracle_case import ORACLE_CASE
+from tests.unit.test_imports import MODULES
 
 # What computes something else in inference: norms with running statistics, and dropout.
 CHANGING = [case for case in CASES if case.layer.named_buffers() or "Dropout" in repr(case.layer)]
@@ -32,18 +29,12 @@ CHANGING = [case for case in CASES if case.layer.named_buffers() or "Dropout" in
 @pytest.mark.parametrize(
     ("case", "training"),
     [*((case, True) for case in [*CASES, ORACLE_CASE]), *((case, False) for case in CHANGING)],
-    ids=lambda value: (
-        str(value) if isinstance(value, Case) else "training" if value else "inference"
-    ),
+    ids=str,
 )
 def test_layer_gradients_agree_with_central_differences(case, training):
     check = gradient_check(case.layer, case.x, training=training, **case.options)
     assert check.error < TOLERANCE, check
-    floating = [
-        part
-        for part in (case.x if isinstance(case.x, tuple) else (case.x,))
-        if part.dtype.kind == "f"
-    ]
+    floating = [part for part in arrays_in(case.x) if part.dtype.kind == "f"]
     # whole numbers have no gradient
     assert len(check.tensors) == len(floating) + len(case.layer.named_parameters())
 
@@ -52,20 +43,15 @@ def test_every_layer_in_the_source_is_checked():
     """Bases that others build on have no forward to check, nor have the weights of networks that
     are not of layers.
     """
-    for package in (engine, selfplay, uci):
-        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if not found.name.endswith("__main__"):
-                importlib.import_module(found.name)
-    house = [
-        one
-        for one in subclasses(Layer)
-        if one.__module__.startswith(("engine.", "selfplay.", "uci."))
-    ]
+    for name in MODULES:
+        if not name.endswith("__main__"):
+            importlib.import_module(name)
+    house = [layer for layer in subclasses(Layer) if layer.__module__ in MODULES]
     # Which other tests compare with layers that are cases, or check along random directions; a
     # rated tower computes as its base, which is a case.
     elsewhere = {SparseNetwork, ValueNetwork, PeopleNetwork, RatedTower, Transformer}
     assert {type(case.layer) for case in CASES} >= set(house) & set(REGISTRY.values()) - elsewhere
-    unregistered = {one.__name__ for one in house if one not in REGISTRY.values()}
+    unregistered = {layer.__name__ for layer in house if layer not in REGISTRY.values()}
     assert unregistered == {
         "CustomWeights",
         "TablesLayer",
@@ -104,40 +90,37 @@ def loss_cases():
     weights = rng.random(6)
     changed = {"class_weights": weights, "label_smoothing": 0.2}
     column, target = rng.standard_normal((5, 2)), rng.standard_normal((5, 2))
+    masked = {"mask": mask}
     return {
         "softmax_cross_entropy": [
-            (logits, (np.array([0, 5, 2, 2]),), {}),
-            (logits, (distribution(rng, everywhere),), {}),
-            (logits, (distribution(rng, mask), mask), {}),
-            (logits, (np.full(4, 2),), {"mask": mask}),
-            (
-                logits,
-                (np.array([0, -1, 2, 2]),),
-                {"mask": np.ones((4, 6), bool), "ignore_index": -1},
-            ),
+            (logits, np.array([0, 5, 2, 2]), {}),
+            (logits, distribution(rng, everywhere), {}),
+            (logits, distribution(rng, mask), masked),
+            (logits, np.full(4, 2), masked),
+            (logits, np.array([0, -1, 2, 2]), {"mask": everywhere, "ignore_index": -1}),
             (
                 rng.standard_normal((2, 3, 4)),
-                (np.array([[0, 3, 1], [2, 1, 1]]),),
+                np.array([[0, 3, 1], [2, 1, 1]]),
                 {"ignore_index": 1},
             ),
-            (logits, (np.array([0, 5, 2, 2]),), {**changed, "ignore_index": 5}),
-            (logits, (distribution(rng, everywhere),), {**changed, "reduction": "none"}),
-            (logits, (np.full(4, 2), mask), {"class_weights": weights, "reduction": "sum"}),
+            (logits, np.array([0, 5, 2, 2]), {**changed, "ignore_index": 5}),
+            (logits, distribution(rng, everywhere), {**changed, "reduction": "none"}),
+            (logits, np.full(4, 2), {**masked, "class_weights": weights, "reduction": "sum"}),
         ],
         "sigmoid_binary_cross_entropy": [
-            (logits, (rng.random((4, 6)),), {}),
-            (logits, (rng.random((4, 6)),), {"class_weights": weights, "reduction": "none"}),
+            (logits, rng.random((4, 6)), {}),
+            (logits, rng.random((4, 6)), {"class_weights": weights, "reduction": "none"}),
         ],
-        "mse": [(column, (target,), {"reduction": "sum"})],
-        "mae": [(column, (target,), {"reduction": "none"})],
-        "huber": [(column, (target,), {}), (column, (target,), {"delta": 0.3})],
+        "mse": [(column, target, {"reduction": "sum"})],
+        "mae": [(column, target, {"reduction": "none"})],
+        "huber": [(column, target, {}), (column, target, {"delta": 0.3})],
     }
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_loss_gradients_agree_with_central_differences(name):
-    for prediction, arguments, options in loss_cases()[name]:
-        check = gradient_check(LOSSES[name], prediction, *arguments, **options)
+    for prediction, targets, options in loss_cases()[name]:
+        check = gradient_check(LOSSES[name], prediction, targets, **options)
         assert check.error < TOLERANCE, check
 
 
@@ -249,8 +232,8 @@ def print_table():
             f"{case} {getattr(case.layer, 'function', '')}\n{gradient_check(case.layer, case.x, **case.options)}\n"
         )
     for name, cases in loss_cases().items():
-        for prediction, arguments, options in cases:
-            print(f"{name}\n{gradient_check(LOSSES[name], prediction, *arguments, **options)}\n")
+        for prediction, targets, options in cases:
+            print(f"{name}\n{gradient_check(LOSSES[name], prediction, targets, **options)}\n")
 
 
 if __name__ == "__main__":

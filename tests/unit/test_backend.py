@@ -61,16 +61,14 @@ def test_machine_without_a_device_says_nothing(monkeypatch):
     engine.backend._device.cache_clear()
 
 
-@pytest.mark.parametrize("error", [*LIBRARIES.values(), SystemError("returned a result")])
-def test_whatever_a_device_fails_with_is_one_error(device, error):
+OTHERS = SystemError("returned a result"), RuntimeError("a whole program\n" * 1000)
+
+
+@pytest.mark.parametrize("error", [*LIBRARIES.values(), *OTHERS])
+def test_whatever_a_device_fails_with_is_one_error_of_a_short_line(device, error):
     with pytest.raises(DeviceError, match="a stand-in failed while it worked") as caught:
         fail_in(get_backend("cupy"), error)
-    assert str(error) in str(caught.value)
-
-
-def test_the_error_of_a_device_is_one_short_line(device):
-    with pytest.raises(DeviceError) as caught:
-        fail_in(get_backend("cupy"), RuntimeError("a whole program\n" * 1000))
+    assert str(error).splitlines()[0] in str(caught.value)
     assert len(str(caught.value)) < 400
     assert "\n" not in str(caught.value)
 
