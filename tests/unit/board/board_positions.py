@@ -7,8 +7,11 @@ Every maker draws from a `random.Random`, so that a seed names its positions and
 import random
 
 import chess
+import numpy as np
 
 from engine.board.fen import parse_fen
+from engine.board.layout import MAX_MOVES
+from engine.board.movegen import generate
 from engine.errors import FenError
 
 ODD_FENS = [
@@ -174,6 +177,12 @@ def choose_move(board, moves, rng):
         if back in moves and rng.random() < 1 / 3:
             return back
     return rng.choice(moves)
+
+
+def legal_codes(row):
+    """The codes of all legal moves."""
+    moves = np.zeros(MAX_MOVES, np.uint16)
+    return moves[: generate(row, moves)]
 
 
 def some_boards(seed, count):

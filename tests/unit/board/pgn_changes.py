@@ -19,11 +19,11 @@ MOVE = re.compile(r"(?:[KQRBN]?[a-h]?[1-8]?x?[a-h][1-8](?:=[QRBN])?|O-O(?:-O)?)[
 PLACE = re.compile(r"\d+:\d+: ")
 
 
-def good_texts(count=12, plies=24):
+def good_texts():
     """Games in four common forms, each with another game behind it."""
     texts = []
-    for seed in range(count):
-        words = words_of(played_game(seed, plies), san)
+    for seed in range(12):
+        words = words_of(played_game(seed, plies=24), san)
         clocks = [f"{word} {{ [%clk 0:0{i % 10}:00] }}" for i, word in enumerate(words)]
         noted = [
             word + (f" $1 {{good}} ({word} {{why}} $2)" if i % 9 == 4 else "")

@@ -1,10 +1,7 @@
-"""The board against python-chess: fixed seeds as a regression, what Hypothesis finds, and real
-games.
+"""The board against python-chess: fixed seeds as a regression, and what Hypothesis finds; the long
+comparison is `--hypothesis-profile long`.
 """
 
-import contextlib
-import json
-import lzma
 import random
 
 import chess
@@ -12,12 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.board.fen import parse_fen
-from engine.errors import FenError
 from tests.unit.board.board_comparison import (
     GameComparison,
     KeyTable,
-    compare_moves,
     compare_random_game,
     plain_see,
 )
@@ -70,35 +64,3 @@ def test_known_exchanges(fen, move, centipawns):
     board = chess.Board(fen)
     assert plain_see(board, board.parse_uci(move)) == centipawns
     GameComparison(board, 1, KeyTable()).check()
-
-
-# ---- real games; the long comparison of others is `--hypothesis-profile long` --------------------
-
-
-def human_games(data):
-    with lzma.open(data / "games" / "human.tsv.xz", "rt") as lines:
-        column = next(lines).rstrip("\n").split("\t").index("uci")
-        for line in lines:
-            yield chess.Board(), line.rstrip("\n").split("\t")[column]
-
-
-def engine_games(data):
-    with lzma.open(data / "games" / "engine.jsonl.xz", "rt") as lines:
-        for game in map(json.loads, lines):
-            # Some start with more queens than pawns could have become.
-            with contextlib.suppress(FenError):
-                yield parse_fen(game.get("fen", chess.STARTING_FEN)), game["uci"]
-
-
-@pytest.mark.slow
-@pytest.mark.overlong
-@pytest.mark.timeout(3 * 3600)
-@pytest.mark.parametrize("games", [human_games, engine_games])
-def test_real_games(test_data, games):
-    keys = KeyTable()
-    compared = 0
-    for start, moves in games(test_data):
-        compared += compare_moves(start, moves.split(), keys)
-        if compared > 400_000:
-            break
-    assert keys.conflicts() == 0

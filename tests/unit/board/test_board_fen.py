@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from engine.board.convert import row_from_board
 from engine.board.fen import parse_fen
 from engine.board.layout import CASTLING, DOUBLE_PUSH, EN_PASSANT, KEY
-from engine.board.pgn.move_words import typed_position
 from engine.errors import FenError
 from tests.unit.board.board_positions import ODD_FENS, chess960_start
 
@@ -271,8 +270,3 @@ def test_impossible_en_passant_square_of_a_board_counts_for_nothing():
     plain = row_from_board(board).tolist()
     board.ep_square = chess.E6
     assert row_from_board(board).tolist() == plain
-
-
-def test_moves_behind_a_position_are_on_its_stack():
-    board = typed_position(f"{chess.STARTING_FEN} moves e4 e7e5")
-    assert [move.uci() for move in board.move_stack] == ["e2e4", "e7e5"]

@@ -181,14 +181,10 @@ def test_prose_between_games_hides_none():
 def test_the_main_line_decides_on_the_letters(moves, main_line, letters, faults):
     """A game was in the list of My games and could not be opened: its variation was no German."""
     text = f'[White "A"]\n\n{moves} *\n'
-    (read,) = read_games(text)
-    (line,) = main_lines(GameText(io.BytesIO(text.encode())))
-    assert (
-        read.game.board().variation_san(read.game.mainline_moves()).split()[-1]
-        == main_line.split()[-1]
-    )
+    (game,), (line,) = read_games(text), lines_of(text)
+    assert moves_of(game) == main_line.split()
     assert len(line.moves) == len(main_line.split())
-    assert ([fault.word for fault in read.faults], read.letters) == (faults, letters)
+    assert ([fault.word for fault in game.faults], game.letters) == (faults, letters)
 
 
 @pytest.mark.parametrize("tag", ["{fen}\\n w - - 0 1", "{fen} w - -\\n0 1", "{fen} w\\n- - 0 1"])
@@ -198,19 +194,15 @@ def test_a_position_over_two_lines_gives_no_game_from_the_usual_start(tag, befor
     """A nameless game from there was read, and trained on."""
     fen = tag.replace("\\n", "\n").format(fen="4k3/8/8/8/8/8/4P3/4K3")
     text = f'{before}[FEN "{fen}"]\n{behind}\n1. e4 e5 *\n\n[White "C"]\n\n1. d4 *\n'
-    lines = list(main_lines(GameText(io.BytesIO(text.encode()))))
+    lines = lines_of(text)
     assert ([len(line.moves) for line in lines], "FEN" in lines[0].fault) == ([0, 1], True)
-
-
-def test_letters_of_two_languages_name_the_word():
-    (game,) = read_games("1. d4 d5 2. Sf3 Cc6 *")
-    assert str(game.faults[0]).startswith("1:13: 'Sf3'")
 
 
 @pytest.mark.parametrize(
     ("text", "moves", "place"),
     [
         ("1. e4 e9", "e4", "1:7: 'e9'"),
+        ("1. d4 d5 2. Sf3 Cc6 *", "d4 d5", "1:13: 'Sf3'"),  # letters of two languages
         ("1. e4 e5\n2. Nf3 xyz Nc6", "e4 e5 Nf3", "2:8: 'xyz'"),
         ("1. e4 e5;good\n2. Nf3 *", "e4 e5", "1:9: ';good': a comment that begins inside a word"),
         ("1. e4 e5 [2. Nf3 Nc6]", "e4 e5", "1:10: '[2.'"),
@@ -470,7 +462,7 @@ def test_a_rating_is_a_number_of_one_to_four_digits(told, elo, moves):
 def test_main_lines_stay_what_they_are_when_later_games_are_read():
     words = ("e4", "d4", "c4")
     games = [f'[White "{number}"]\n\n1. {words[number % 3]} *\n\n' for number in range(2500)]
-    lines = list(main_lines(GameText(io.BytesIO("".join(games).encode()))))
+    lines = lines_of("".join(games))
     kept = [chess.Board().parse_san(word) for word in words]
     for number, line in enumerate(lines):
         assert line.read_tags() == {"White": str(number)}

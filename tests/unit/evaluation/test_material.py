@@ -8,7 +8,7 @@ import pytest
 
 from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import BLACK, SIDE
-from engine.board.movegen import Targets, generate, generate_some
+from engine.board.movegen import Targets, generate_some
 from engine.evaluation.leaf_batches import leaves_of
 from engine.evaluation.material import CHECK_DEPTH, MaterialEvaluator, write_wdl
 from engine.tactics.classical import evaluate, game_phase
@@ -24,6 +24,7 @@ from engine.tactics.quiescence import (
     wins_nothing,
 )
 from tests.boards import random_game
+from tests.unit.board.board_positions import legal_codes
 
 
 def static(fen):
@@ -162,7 +163,7 @@ def test_forcing_moves_match_python_chess(boards, with_checks):
     moves = np.zeros(218, np.uint16)
     for board in boards:
         row = row_from_board(board)
-        every = [decode_move(row, int(code)) for code in moves[: generate(row, moves)]]
+        every = [decode_move(row, int(code)) for code in legal_codes(row)]
         theirs = row[BLACK - int(row[SIDE])]
         targets = Targets(*map(np.uint64, forcing_targets(row, theirs, with_checks)))
         count = generate_some(row, targets, moves)
@@ -186,10 +187,9 @@ WORTH = {
 
 
 def test_gains_of_single_moves_match_python_chess(boards):
-    moves = np.zeros(218, np.uint16)
     for board in boards:
         row = row_from_board(board)
-        for code in moves[: generate(row, moves)]:
+        for code in legal_codes(row):
             move = decode_move(row, int(code))
             captured = board.piece_type_at(move.to_square) if board.is_capture(move) else None
             gain = 100 if board.is_en_passant(move) else WORTH[captured]

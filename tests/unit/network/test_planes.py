@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 
 from engine.board.convert import decode_move, row_from_board
-from engine.board.layout import MAX_MOVES
-from engine.board.movegen import generate
 from engine.network.planes import PLANES, PLANES_PER_POSITION, encode
 from engine.network.policy_map import (
     ATTENTION_INDEX,
@@ -19,7 +17,7 @@ from engine.network.policy_map import (
     INDEX_TO_UCI,
     policy_index,
 )
-from tests.unit.board.board_positions import some_boards
+from tests.unit.board.board_positions import legal_codes, some_boards
 
 pytestmark = pytest.mark.plain
 
@@ -33,11 +31,10 @@ def test_the_policy_map_never_changes():
 
 def test_a_legal_move_has_the_index_of_its_name_as_the_mover_sees_it():
     """Castling is the king that takes its rook; a knight is what a pawn becomes without a letter."""
-    moves = np.empty(MAX_MOVES, np.uint16)
     seen = set()
     for board in some_boards(9, 500):
         row = row_from_board(board)
-        for code in moves[: generate(row, moves)]:
+        for code in legal_codes(row):
             move = decode_move(row, code, chess960=True)
             squares = (move.from_square, move.to_square)
             name = "".join(

@@ -8,7 +8,6 @@ import pytest
 
 from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
-from engine.board.movegen import generate
 from engine.errors import ConfigError, ShapeError
 from engine.evaluation import make_evaluator
 from engine.evaluation.leaf_batches import leaves_of
@@ -39,7 +38,7 @@ from engine.network.weights import default_net_path
 from engine.nn import dit
 from engine.nn.layers import softmax
 from engine.tactics.quiescence import new_space, settled_value
-from tests.unit.board.board_positions import some_boards
+from tests.unit.board.board_positions import legal_codes, some_boards
 from tests.unit.network.sparse_arithmetic import seen, sparse_network
 from tests.unit.network.test_value_inference import by_layers, flip_of
 
@@ -146,17 +145,17 @@ def expected_rows(board, moves):
 
 def test_features_agree_with_python_chess():
     sight = buffers(Sight)
-    moves = np.zeros(MAX_MOVES, np.uint16)
     sorts = []
     for number, board in enumerate(some_boards(3, 400)):
         row = row_from_board(board)
-        n_moves = generate(row, moves)
+        moves = legal_codes(row)
+        n_moves = len(moves)
         settled = number % 49 - 24
         active = write_view(row, moves, n_moves, balance_level(settled), sight)
         features = sorted(sight.features[:active].tolist())
         assert features == sorted(expected_features(board, settled)), board.fen()
         rows = (sight.rows[:n_moves] % POLICY_SIZE).tolist()
-        assert rows == expected_rows(board, moves[:n_moves]), board.fen()
+        assert rows == expected_rows(board, moves), board.fen()
         sorts.append(sight.sorts[:n_moves].copy())
     # Every value of what sorts are made of was met.
     numbers = np.concatenate(sorts) - np.cumsum((0, *SORTS[:-1]))
@@ -209,15 +208,9 @@ def test_a_network_is_told_what_captures_come_to(fen, sign):
 )
 def test_moves_that_seem_to_lose_a_piece_use_the_second_rows(fen, unsafe):
     row = row_from_board(chess.Board(fen))
-    moves = np.zeros(MAX_MOVES, np.uint16)
-    sight = buffers(Sight)
-    n_moves = generate(row, moves)
-    write_view(row, moves, n_moves, 0, sight)
-    assert {
-        decode_move(row, int(moves[i])).uci()
-        for i in range(n_moves)
-        if sight.rows[i] >= POLICY_SIZE
-    } == unsafe
+    moves = legal_codes(row)
+    _, rows, _ = seen(row, moves)
+    assert {decode_move(row, int(code)).uci() for code in moves[rows >= POLICY_SIZE]} == unsafe
 
 
 # ---- playing -------------------------------------------------------------------------------------
