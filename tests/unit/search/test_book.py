@@ -2,7 +2,7 @@
 
 import struct
 from collections import Counter
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import chess
 import chess.polyglot
@@ -33,16 +33,24 @@ def rng(seed=1):
     return np.random.default_rng(seed)
 
 
-def test_moves_come_as_often_as_they_weigh(tmp_path):
+@pytest.fixture
+def book_of(tmp_path):
+    """Opens a book of some entries."""
+    with ExitStack() as opened:
+
+        def make(*entries):
+            path = write_book(tmp_path / f"{len(entries)}.bin", entries)
+            return opened.enter_context(closing(PolyglotBook(path)))
+
+        yield make
+
+
+def test_moves_come_as_often_as_they_weigh(book_of):
     start = chess.Board()
-    path = write_book(
-        tmp_path / "b.bin", [(start, "e2e4", 30), (start, "d2d4", 10), (start, "a2a4", 0)]
+    book = book_of((start, "e2e4", 30), (start, "d2d4", 10), (start, "a2a4", 0))
+    counts, same = (
+        Counter(book.move(start, generator) for _ in range(800)) for generator in (rng(), rng())
     )
-    with closing(PolyglotBook(path)) as book:
-        generator, twin = rng(), rng()
-        counts, same = (
-            Counter(book.move(start, one) for _ in range(800)) for one in (generator, twin)
-        )
     assert counts == same, "the same seed gives the same moves"
     assert set(counts) == {chess.Move.from_uci("e2e4"), chess.Move.from_uci("d2d4")}
     assert 540 < counts[chess.Move.from_uci("e2e4")] < 660
@@ -60,14 +68,13 @@ WRITTEN = [
 ]
 
 
-def test_moves_of_a_book_are_read_for_both_kinds_of_chess(tmp_path):
-    path = write_book(tmp_path / "b.bin", [(board, move, 1) for board, move, _ in WRITTEN])
-    with closing(PolyglotBook(path)) as book:
-        for board, _, move in WRITTEN:
-            assert book.move(board, rng()).uci() == move
-        assert book.move(chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"), rng()) is None, (
-            "an unknown position"
-        )
+def test_moves_of_a_book_are_read_for_both_kinds_of_chess(book_of):
+    book = book_of(*((board, move, 1) for board, move, _ in WRITTEN))
+    for board, _, move in WRITTEN:
+        assert book.move(board, rng()).uci() == move
+    assert book.move(chess.Board("4k3/8/8/8/8/8/4P3/4K3 w - - 0 1"), rng()) is None, (
+        "an unknown position"
+    )
 
 
 def test_illegal_entries_are_never_played(tmp_path):
@@ -80,18 +87,15 @@ def test_illegal_entries_are_never_played(tmp_path):
         assert all(book.move(start, rng(seed)) in start.legal_moves for seed in range(20))
 
 
-def test_a_book_that_goes_round_in_circles_ends_before_it_repeats_a_position(tmp_path):
+def test_a_book_that_goes_round_in_circles_ends_before_it_repeats_a_position(book_of):
     circle = ("g1f3", "g8f6", "f3g1", "f6g8")
     boards = [board_after(circle[:ply]) for ply in range(4)]
     entries = [(board, text, 1) for board, text in zip(boards, circle, strict=True)]
-    path = write_book(tmp_path / "b.bin", entries)
-    board = boards[-1]
-    with closing(PolyglotBook(path)) as book:
-        moves = [book.move(one, rng()) for one in boards]
-        assert moves == [*board.move_stack, None]
-        other = write_book(tmp_path / "c.bin", [*entries, (board, "b8c6", 1)])
-    with closing(PolyglotBook(other)) as book:
-        assert {book.move(board, rng(seed)) for seed in range(9)} == {chess.Move.from_uci("b8c6")}
+    book = book_of(*entries)
+    last = boards[-1]
+    assert [book.move(board, rng()) for board in boards] == [*last.move_stack, None]
+    other = book_of(*entries, (last, "b8c6", 1))
+    assert {other.move(last, rng(seed)) for seed in range(9)} == {chess.Move.from_uci("b8c6")}
 
 
 @pytest.mark.parametrize(
@@ -104,10 +108,9 @@ def test_a_book_that_goes_round_in_circles_ends_before_it_repeats_a_position(tmp
         ("rnbqkbnr/pppp1ppp/8/4p3/8/5P2/PPPPP1PP/RNBQKBNR w KQkq - 0 2", "g2g4"),  # the Fool's Mate
     ],
 )
-def test_book_moves_that_draw_or_lose_at_once_are_not_played(tmp_path, fen, bad):
+def test_book_moves_that_draw_or_lose_at_once_are_not_played(book_of, fen, bad):
     board = chess.Board(fen)
-    with closing(PolyglotBook(write_book(tmp_path / "b.bin", [(board, bad, 5)]))) as book:
-        assert book.move(board, rng()) is None
+    assert book_of((board, bad, 5)).move(board, rng()) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"fifteen bytes..", bytes(range(240, 256)) + bytes(16)])

@@ -101,13 +101,9 @@ def test_an_error_reaches_whoever_asks_for_the_result():
 @pytest.mark.parametrize(
     ("limits", "word", "held"),
     [
-        (Limits(), None, False),
-        (Limits(infinite=True), None, True),
         (Limits(infinite=True), "ponderhit", True),
-        (Limits(infinite=True), "stop", False),
         (Limits(ponder=True), None, True),
         (Limits(ponder=True), "ponderhit", False),
-        (Limits(ponder=True), "stop", False),
     ],
 )
 def test_a_result_is_held_back_until_uci_allows_it(limits, word, held):

@@ -15,7 +15,7 @@ from engine.options import EngineOptions
 from engine.search.report import outline
 from engine.search.tree.arrays import NO_NODE
 from tests.boards import board_after
-from tests.unit.search.trees import alone, assert_whole, search_nodes, searched
+from tests.unit.search.trees import assert_whole, search_alone, search_nodes, searched
 
 OPTIONS = EngineOptions(evaluator="material", threads=1, hash_mib=8)
 STARTS = (
@@ -70,9 +70,8 @@ def test_a_root_move_that_repeats_a_third_time_is_a_draw_in_a_kept_tree():
 
 def test_one_repetition_of_the_root_is_no_draw():
     """The knight's check and the way back counted as a draw: +0.05 for a move that is worth +2.4."""
-    with alone("5r1k/6n1/B1b4N/8/8/8/P4P2/1K5R w - - 0 1", "material") as engine:
-        children = search_nodes(engine, 8000).children
-    (check,) = (child for child in children if child.move.uci() == "h6f7")
+    result = search_alone("5r1k/6n1/B1b4N/8/8/8/P4P2/1K5R w - - 0 1", 8000, "material")
+    (check,) = (child for child in result.children if child.move.uci() == "h6f7")
     assert check.score_cp > 100
 
 

@@ -4,12 +4,14 @@ import chess
 
 from engine.search.limits import Limits
 from engine.search.result import centipawns, mate_moves, per_mille
-from tests.unit.search.trees import engine, search_nodes
+from tests.unit.search.trees import FlatEvaluator, engine, search_alone
+
+BACK_RANK = "6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1"
 
 
 def test_lines_never_tried_are_worth_what_the_evaluator_says():
     with engine(multi_pv=8) as player:
-        player.set_position(chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1"))
+        player.set_position(chess.Board(BACK_RANK))
         for _ in range(2):
             result = player.search(Limits(nodes=200, mate=1))
             best, *rest = result.infos
@@ -23,9 +25,7 @@ def test_lines_never_tried_are_worth_what_the_evaluator_says():
 
 def test_lines_beside_a_mate_are_searched_until_the_limit():
     """Stockfish goes on, too; a mate in one had ended the search of every line."""
-    with engine(multi_pv=3) as player:
-        player.set_position(chess.Board("6k1/5ppp/8/8/8/8/8/R3K3 w - - 0 1"))
-        result = search_nodes(player, 200)
+    result = search_alone(BACK_RANK, 200, FlatEvaluator(), multi_pv=3)
     assert result.nodes == result.infos[0].nodes == 200
     assert [info.score_mate for info in result.infos] == [1, None, None]
     assert [child.visits > 10 for child in result.children[:3]] == [False, True, True]
@@ -33,10 +33,8 @@ def test_lines_beside_a_mate_are_searched_until_the_limit():
 
 def test_lines_that_lose_are_shown_as_mates_behind_all_others():
     # whoever lets go of the first rank is mated
-    board = chess.Board("6k1/8/8/8/8/8/r4PPP/3R2K1 w - - 0 1")
-    with engine(multi_pv=40) as player:
-        player.set_position(board)
-        infos = search_nodes(player, 3000).infos
+    fen = "6k1/8/8/8/8/8/r4PPP/3R2K1 w - - 0 1"
+    infos = search_alone(fen, 3000, FlatEvaluator(), multi_pv=40).infos
     losing = [info for info in infos if info.score_mate is not None and info.score_mate < 0]
     mates = {info.pv[0].uci(): info.score_mate for info in losing}
     assert mates["d1d3"] == mates["d1d6"] == -2  # the rook may come back once

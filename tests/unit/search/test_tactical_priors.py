@@ -25,7 +25,14 @@ from engine.tactics.alphabeta import (
 )
 from engine.tactics.quiescence import MATE_CP
 from tests.boards import board_after
-from tests.unit.search.trees import alone, search_nodes, small_tree, tree_fingerprint, visit
+from tests.unit.search.trees import (
+    alone,
+    search_alone,
+    search_nodes,
+    small_tree,
+    tree_fingerprint,
+    visit,
+)
 
 WINDOW = np.int64(MATE_CP)
 CLOCKS = {"white_time_ms": 600_000, "black_time_ms": 600_000}
@@ -155,8 +162,7 @@ def test_a_move_that_is_likely_anyway_or_not_there_leaves_no_hint():
 def test_combinations_that_the_tree_overlooks(fen, move):
     """The policy gives the move a few percent, and 20,000 visits without hints do not find it."""
     for nodes_per_visit, finds in ((0.0, False), (4.0, True)):
-        with alone(fen, tactical_nodes=nodes_per_visit) as player:
-            result = search_nodes(player, 20_000)
+        result = search_alone(fen, 20_000, tactical_nodes=nodes_per_visit)
         assert (result.best_move.uci() == move) is finds
         shown = next(child for child in result.children if child.move.uci() == move)
         assert shown.prior < 0.1  # the policy's own word is shown

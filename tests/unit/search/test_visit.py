@@ -1,6 +1,5 @@
 """Backups and proofs, on trees small enough to count by hand and in whole searches."""
 
-import chess
 import numpy as np
 import pytest
 
@@ -22,10 +21,11 @@ from engine.search.tree.proofs import best_bounds, is_decided, mate_distance
 from engine.search.tree.visit import finish_at_once, is_behind
 from tests.unit.search.trees import (
     PARAMS,
+    FlatEvaluator,
     add_child,
     decide,
     grow,
-    search,
+    search_alone,
     set_off,
     small_tree,
     visit,
@@ -147,7 +147,7 @@ def test_an_edge_with_few_of_its_childs_visits_gets_free_ones_until_none_are_lef
     ],
 )
 def test_a_draw_by_the_rules_is_worth_a_draw(fen, move):
-    children = {child.move.uci(): child for child in search(chess.Board(fen), nodes=3000).children}
-    drawn = children[move]
+    result = search_alone(fen, 3000, FlatEvaluator())
+    (drawn,) = (child for child in result.children if child.move.uci() == move)
     assert drawn.visits
     assert (drawn.q, drawn.draw) == (0.0, 1.0)

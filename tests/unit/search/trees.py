@@ -114,15 +114,15 @@ def alone(fen=chess.STARTING_FEN, evaluator=None, **options):
     return player
 
 
-def search(board, evaluator=None, **limits):
-    with engine(evaluator) as player:
-        player.set_position(board)
-        return player.search(Limits(**limits))
-
-
 def search_nodes(player, count):
     """What a search of so many nodes finds."""
     return player.search(Limits(nodes=count))
+
+
+def search_alone(fen, count, evaluator=None, **options):
+    """What such a search finds in an engine as `alone` makes it."""
+    with alone(fen, evaluator, **options) as player:
+        return search_nodes(player, count)
 
 
 def searched(fen, visits, params=IN_KERNEL, room=20_000, **how):
@@ -328,11 +328,11 @@ def assert_whole(search, adds_up=True):
     assert (upper[inner] >= -best_lower[inner]).all()
 
 
-def wander(threads, visits, seed=1):
+def wander(threads, visits):
     """Search about so many visits in many ways, and look at the tree whenever the search is over;
     returns how many.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(1)
     done = 0
     fens = itertools.cycle(POSITIONS)
     options = EngineOptions(threads=threads, evaluator="material")

@@ -20,7 +20,7 @@ from engine.tactics.small_endings import (
 )
 from tests.boards import random_positions
 from tests.regression.test_endings import best_defence
-from tests.unit.search.trees import alone, search_nodes
+from tests.unit.search.trees import alone, search_alone, search_nodes
 
 UNKNOWN = (0.25, 0.5, 33.0)
 WRONG = {"KBNk": 0.004, "KBBk": 0.02}  # Most that may be called won wrongly; else none.
@@ -97,8 +97,7 @@ def test_a_root_beyond_the_fifty_moves_has_the_value_of_one_at_fifty(halfmoves):
 
 def root_value(evaluator, halfmoves):
     fen = f"r3k3/1p6/8/4n3/3B4/8/PP6/R3K3 w - - {halfmoves} 300"
-    with alone(fen, evaluator) as engine:
-        return search_nodes(engine, 1).root.q
+    return search_alone(fen, 1, evaluator).root.q
 
 
 def test_progress_is_worth_more():
@@ -198,8 +197,7 @@ def test_a_pawn_that_wins_by_promoting_promotes(nodes):
 )
 def test_a_win_is_shown_as_one(fen):
     """It was shown as +2.4 and +4.6 where its last pawn could promote."""
-    with alone(fen) as player:
-        shown = search_nodes(player, 300).infos[0]
+    shown = search_alone(fen, 300).infos[0]
     assert abs(shown.score_cp) > 1000
     assert max(shown.wdl[0], shown.wdl[2]) > 900
 
