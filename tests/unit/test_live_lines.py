@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from engine.cli import live_lines
-from engine.cli.live_lines import live_line, log
+from engine.cli.live_lines import live_line
 
 
 @pytest.fixture
@@ -38,11 +38,6 @@ def test_a_log_tells_the_time_left(logged):
     # the first share is what an earlier process had done
     shown = logged((0, 0.1, "1/10"), (59, 0.2, "2/10"), (1, 0.3, "3/10"), (30, 0.4, "4/10"))
     assert shown == ["30%, 3/10, 0:03:30 left"]
-
-
-def test_a_line_of_a_log_has_its_time_of_day(clock, capsys):
-    log("generation 1: stopped")
-    assert capsys.readouterr().out == "12:34:56 generation 1: stopped\n"
 
 
 def test_log_is_silent_unless_asked(logged):

@@ -38,12 +38,6 @@ def test_a_container_with_two_processors_has_two(tmp_path, own, limits, cpus):
     assert 1 <= usable_cpus() <= (os.cpu_count() or 1)
 
 
-def parse_flags(*flags, **base):
-    parser = argparse.ArgumentParser()
-    option_forms.add_flags(parser)
-    return option_forms.options_from_flags(parser.parse_args(flags), EngineOptions(**base))
-
-
 def test_every_field_has_exactly_one_row():
     rows = [option.field for option in OPTIONS if option.field]
     assert sorted(rows) == sorted(field.name for field in fields(EngineOptions))
@@ -119,9 +113,12 @@ def test_options_refuse_bad_values_in_python_too(field, value):
 def test_flags_win_over_the_config_file(tmp_path):
     config = tmp_path / "aino.toml"
     config.write_text('hash_mib = 64\nevaluator = "material"\ncpuct_init = 2\nponder = true\n')
-    flags = f"--config {config} --hash-mib 16 --no-ponder".split()
+    parser = argparse.ArgumentParser()
+    option_forms.add_flags(parser)
+    flags = parser.parse_args(f"--config {config} --hash-mib 16 --no-ponder".split())
+    base = EngineOptions(multi_pv=3, cpuct_init=4.0)
     whole = EngineOptions(hash_mib=16, evaluator="material", cpuct_init=2, multi_pv=3)
-    assert parse_flags(*flags, multi_pv=3, cpuct_init=4.0) == whole
+    assert option_forms.options_from_flags(flags, base) == whole
 
 
 @pytest.mark.parametrize(("text", "told"), [("hash = 64", "one of: hash_mib"), ("hash_mib = 0", "1 to"),

@@ -2,7 +2,6 @@
 
 import hashlib
 
-import chess
 import numpy as np
 import pytest
 
@@ -25,6 +24,7 @@ from engine.network.tower.tower_model import TowerConfig
 from engine.network.tower.tower_play import FusedTower
 from engine.network.weights import default_net_path
 from engine.nn import dit
+from tests.boards import random_game
 from tests.unit.network.fused_tower import fused
 
 CONFIG = TowerConfig(
@@ -43,7 +43,7 @@ def small_sparse_net():
 
 
 MAKERS = {
-    "material": lambda threads: MaterialEvaluator(threads),
+    "material": MaterialEvaluator,
     "sparse": lambda threads: SparseEvaluator(small_sparse_net(), threads),
     "network": lambda threads: NetworkEvaluator(small_net(), threads),
     "hybrid": lambda threads: HybridEvaluator(NetworkEvaluator(small_net(), threads), 0.4, threads),
@@ -52,15 +52,7 @@ MAKERS = {
 
 def sample_batch(count=LEAVES):
     rng = np.random.default_rng(2)
-    boards = []
-    board = chess.Board()
-    for _ in range(count):
-        boards.append(board.copy())
-        moves = list(board.legal_moves)
-        board.push(moves[rng.integers(len(moves))])
-        if board.is_game_over():
-            board = chess.Board()
-    return leaves_of(boards)
+    return leaves_of([random_game(rng, number % LEAVES) for number in range(count)])
 
 
 def answers(leaves, leaf):

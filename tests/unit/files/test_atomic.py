@@ -13,21 +13,19 @@ from engine.files.atomic import append, aside, atomic_write, remove_left_behind,
 from tests.new_process import largest_file
 
 
-class Refusals:
-    """Stands in for `os.replace` and refuses the first renamings to a target of that name."""
+def refusing(count):
+    """An `os.replace` that refuses the first renamings."""
+    left = iter(range(count))
+    usual = os.replace
 
-    def __init__(self, name, count):
-        self.name = name
-        self.left = count
-        self.usual = os.replace
-
-    def __call__(self, source, target):
-        if self.left and Path(target).name == self.name:
-            self.left -= 1
+    def replace(source, target):
+        if next(left, None) is not None:
             raise PermissionError(
                 13, "The process cannot access the file", str(source), 32, str(target)
             )
-        self.usual(source, target)
+        usual(source, target)
+
+    return replace
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +33,16 @@ def no_pause(monkeypatch):
     monkeypatch.setattr(atomic, "_PAUSE_S", 0.0)
 
 
+@pytest.fixture
+def path(tmp_path):
+    """A file with old text."""
+    path = tmp_path / "a"
+    path.write_text("old")
+    return path
+
+
 def test_a_file_that_a_scanner_has_open_for_a_while_is_replaced(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "replace", Refusals("a", 3))
+    monkeypatch.setattr(os, "replace", refusing(3))
     write_file(tmp_path / "a", "new")
     assert (tmp_path / "a").read_bytes() == b"new"
 
@@ -50,12 +56,11 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     assert order[:2] == ["sync", "name"]
 
 
-def test_file_that_stays_open_keeps_its_contents(tmp_path, monkeypatch):
-    (tmp_path / "a").write_bytes(b"old")
-    monkeypatch.setattr(os, "replace", Refusals("a", 1000))
-    with pytest.raises(PermissionError), atomic_write(tmp_path / "a") as stream:
+def test_file_that_stays_open_keeps_its_contents(path, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "replace", refusing(1000))
+    with pytest.raises(PermissionError), atomic_write(path) as stream:
         stream.write(b"new")
-    assert (tmp_path / "a").read_bytes() == b"old"
+    assert path.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -143,26 +148,23 @@ def test_links_in_a_circle_are_told(tmp_path):
 
 @on_posix
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o755])
-def test_permissions_stay(tmp_path, mode):
+def test_permissions_stay(path, mode):
     """A private file of games could be read by all after the second save."""
-    (path := tmp_path / "a").write_text("old")
     path.chmod(mode)
     write_file(path, "new")
     assert path.stat().st_mode & 0o777 == mode
 
 
 @on_posix
-def test_a_private_file_is_private_while_it_is_written(tmp_path):
-    (path := tmp_path / "a").write_text("old")
+def test_a_private_file_is_private_while_it_is_written(path):
     path.chmod(0o600)
     with atomic_write(path):
-        modes = {one.stat().st_mode & 0o777 for one in tmp_path.iterdir()}
+        modes = {file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
     assert modes == {0o600}
 
 
 @on_posix
-def test_the_owner_stays(tmp_path, monkeypatch):
-    (path := tmp_path / "a").write_text("old")
+def test_the_owner_stays(path, monkeypatch):
     asked = []
     monkeypatch.setattr(os, "chown", lambda new, *owner: asked.append(owner))
     write_file(path, "new")
@@ -170,7 +172,7 @@ def test_the_owner_stays(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "setxattr"), reason="files have no attributes here")
-def test_attributes_stay_but_for_one_that_is_refused(tmp_path, monkeypatch):
+def test_attributes_stay_but_for_one_that_is_refused(path, monkeypatch):
     """The system's own, listed before a person's, had cost all of them."""
     kept = {}
 
@@ -179,7 +181,6 @@ def test_attributes_stay_but_for_one_that_is_refused(tmp_path, monkeypatch):
             raise PermissionError
         kept[name] = value
 
-    (path := tmp_path / "a").write_text("old")
     monkeypatch.setattr(os, "listxattr", lambda path: ["security.own", "user.from"])
     monkeypatch.setattr(os, "getxattr", lambda path, name: path.read_bytes())
     monkeypatch.setattr(os, "setxattr", refuse)
@@ -187,16 +188,14 @@ def test_attributes_stay_but_for_one_that_is_refused(tmp_path, monkeypatch):
     assert kept == {"user.from": b"old"}
 
 
-def test_another_name_of_the_file_keeps_the_old_content(tmp_path):
+def test_another_name_of_the_file_keeps_the_old_content(path, tmp_path):
     """Backups of hard links would change with the file."""
-    (path := tmp_path / "a").write_text("old")
     os.link(path, tmp_path / "backup")
     write_file(path, "new")
     assert (tmp_path / "backup").read_text() == "old"
 
 
-def test_a_file_that_may_not_be_written_is_not_replaced(tmp_path, monkeypatch):
-    (path := tmp_path / "a").write_text("old")
+def test_a_file_that_may_not_be_written_is_not_replaced(path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # as it is for all but root
     with pytest.raises(PermissionError):
         write_file(path, "new")

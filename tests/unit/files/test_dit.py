@@ -28,7 +28,7 @@ from engine.nn.numeric import floats_as
 from tests.gradient.cases import RNG, arrays_in, of_every_layer
 from tests.unit.nn.small_trainings import changed, tensors
 
-PREFIX_BYTES = 20  # magic, version, header length
+PREFIX = struct.Struct("<8sIQ")  # magic, version, header length
 
 
 def small_model():
@@ -52,26 +52,19 @@ def path(tmp_path):
     return path
 
 
-def read_header(path):
-    data = path.read_bytes()
-    return json.loads(data[PREFIX_BYTES : PREFIX_BYTES + struct.unpack("<Q", data[12:20])[0]])
-
-
 def rewrite(path, change):
     """Change the header as a careful forger would: with a right checksum, length and alignment."""
     old = path.read_bytes()
-    data = old[-(-(PREFIX_BYTES + struct.unpack("<Q", old[12:20])[0]) // ALIGNMENT) * ALIGNMENT :]
-    header = read_header(path)
+    end = PREFIX.size + PREFIX.unpack_from(old)[2]
+    header = json.loads(old[PREFIX.size : end])
     change(header)
     header["crc32"] = header_checksum(header)
-    text = json.dumps(header).encode()
-    path.write_bytes(
-        DIT_MAGIC
-        + struct.pack("<IQ", 1, len(text))
-        + text
-        + bytes(-(PREFIX_BYTES + len(text)) % 64)
-        + data
-    )
+    head = headed(json.dumps(header).encode())
+    path.write_bytes(head + bytes(-len(head) % ALIGNMENT) + old[end + -end % ALIGNMENT :])
+
+
+def headed(text):
+    return PREFIX.pack(DIT_MAGIC, 1, len(text)) + text
 
 
 def assert_refused(path, match):
@@ -273,7 +266,7 @@ def test_every_damaged_byte_is_refused(path):
             "a header of at most",
         ),
         *[
-            (lambda _, text=text: DIT_MAGIC + struct.pack("<IQ", 1, len(text)) + text, "header")
+            (lambda _, text=text: headed(text), "header")
             for text in (
                 b"\xff\xfe",
                 b"[1]",

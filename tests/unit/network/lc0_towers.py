@@ -153,9 +153,14 @@ def quantised(tensor):
     return {"min_val": low, "max_val": high, "params": steps.astype("<u2").tobytes()}
 
 
+def holder_of(message, name):
+    """What holds a part, which is made where it is missing, and the part's own name."""
+    *parents, last = name.split(".")
+    for word in parents:
+        message = message[int(word)] if isinstance(message, list) else message.setdefault(word, {})
+    return message, last
+
+
 def put(message, name, layer):
-    place = message
-    words = name.split(".")
-    for word in words[:-1]:
-        place = place[int(word)] if isinstance(place, list) else place.setdefault(word, {})
-    place[words[-1]] = layer
+    place, last = holder_of(message, name)
+    place[last] = layer

@@ -20,7 +20,14 @@ from engine.network.tower.tower_model import TowerConfig
 from engine.network.weights import default_net_path, load_net, load_network
 from engine.nn.layers import softmax
 from tests.unit.network.lc0_nets import fused_answers, random_masks, training_answers
-from tests.unit.network.lc0_towers import changed, file_bytes, in_format, random_net
+from tests.unit.network.lc0_towers import (
+    changed,
+    file_bytes,
+    holder_of,
+    in_format,
+    put,
+    random_net,
+)
 from tests.unit.network.lc0_transformers import DENSE, random_transformer
 
 MIB = 1 << 20
@@ -133,26 +140,13 @@ def test_a_file_in_several_parts_or_with_something_behind_them_is_read_as_lc0_re
 # ---- contents that do not fit --------------------------------------------------------------------
 
 
-def holder_of(net, name):
-    """What holds a part of the weights, and the part's own name."""
-    *parents, last = name.split(".")
-    place = net["weights"]
-    for word in parents:
-        place = place[int(word)] if isinstance(place, list) else place[word]
-    return place, last
-
-
 def with_part(name, part):
-    def change(net):
-        place, last = holder_of(net, name)
-        place[last] = part
-
-    return change
+    return lambda net: put(net["weights"], name, part)
 
 
 def drop(name):
     def change(net):
-        place, last = holder_of(net, name)
+        place, last = holder_of(net["weights"], name)
         del place[last]
 
     return change
@@ -162,7 +156,7 @@ def resize(name, size):
     """Append so many bytes to a tensor, or cut them off; all of them if 0."""
 
     def change(net):
-        place, last = holder_of(net, name)
+        place, last = holder_of(net["weights"], name)
         data = bytes(place[last]["params"])
         place[last]["params"] = data + bytes(size) if size > 0 else data[:size] if size else b""
 
@@ -259,16 +253,11 @@ def test_heads_without_tensors_are_skipped(tmp_path):
 
 
 def test_a_net_without_formats_has_classical_heads(tmp_path):
-    kind = {
-        "policy": "classical",
-        "value": "scalar",
-        "moves_left": False,
-        "gates": False,
-    }
-    net = random_net(default_rng(2), **kind)
-    expected = load_lc0(write(tmp_path, file_bytes(net))).config
+    net = random_net(default_rng(2), "classical", "scalar", moves_left=False, gates=False)
+    data = file_bytes(net)
+    expected = load_lc0(write(tmp_path, data)).config
     for change in (lambda net: net.update(format=None), in_format(network=1, policy=2, value=2)):
-        assert load_lc0(write(tmp_path, changed(file_bytes(net), change))).config == expected
+        assert load_lc0(write(tmp_path, changed(data, change))).config == expected
 
 
 # ---- exports -------------------------------------------------------------------------------------

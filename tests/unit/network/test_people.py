@@ -216,14 +216,6 @@ def test_another_network_is_refused():
         PeoplePolicy.load(default_net_path())
 
 
-@pytest.fixture
-def saved(tmp_path):
-    """A network, and the file that has it."""
-    network = PeopleNetwork(CONFIG, np.random.default_rng(5))
-    dit.save(tmp_path / "people.dit", network, {})
-    return network, tmp_path / "people.dit"
-
-
 # ---- measured ------------------------------------------------------------------------------------
 
 GAME = """[WhiteElo "1450"]
@@ -235,13 +227,13 @@ GAME = """[WhiteElo "1450"]
 GAME_MOVES = "e4 e5 Nf3 f6 Nxe5 fxe5 Qh5+ g6".split()
 
 
-def test_the_benchmark_counts_played_moves_by_band_and_calibration_all_moves(
-    tmp_path, saved, capsys
-):
-    (tmp_path / "game.pgn").write_text(GAME)
+def test_the_benchmark_counts_played_moves_by_band_and_calibration_all_moves(tmp_path, capsys):
+    net, game = tmp_path / "people.dit", tmp_path / "game.pgn"
+    dit.save(net, PeopleNetwork(CONFIG, np.random.default_rng(5)))
+    game.write_text(GAME)
 
     def rows(*words):
-        benchmark.main([str(tmp_path / "game.pgn"), "--net", str(saved[1]), "--json", *words])
+        benchmark.main([str(game), "--net", str(net), "--json", *words])
         return json.loads(capsys.readouterr().out)
 
     played = [(row["band"], row["moves"]) for row in rows()]

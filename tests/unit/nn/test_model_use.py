@@ -13,7 +13,7 @@ from engine.nn.layer import REGISTRY, forward_part, register
 from engine.nn.numeric import mapped
 from tests.documents.test_token_budget import tokens_of_python
 from tests.gradient.cases import arrays_in, of_every_layer
-from tests.unit.nn.small_trainings import DATA, X, dense, small_net, trainer
+from tests.unit.nn.small_trainings import DATA, X, changed, dense, small_net, tensors, trainer
 
 LONGEST = 1_900  # tokens of a file of layers: it is read in one go
 
@@ -72,10 +72,10 @@ class Listed(nn.Layer):
 def test_parts_in_lists_learn_and_are_copied(tmp_path):
     """They were no parts: they trained nothing, went into no file, and nothing said so."""
     model = Listed(2, rng())
-    before = {name: array.copy() for name, array in model.named_parameters().items()}
+    before = tensors(model)
     assert {name.rpartition(".")[0] for name in before} == {"blocks.0", "blocks.1", "out.0"}
     trainer(model).fit(DATA, 1)
-    assert all((array != before[name]).any() for name, array in model.named_parameters().items())
+    assert changed(model, before) == before.keys()
     assert model.astype(np.float64).blocks[1].params["weight"].dtype == np.float64
     dit.save(tmp_path / "listed.dit", model.replica())
     again, _ = dit.load(tmp_path / "listed.dit")

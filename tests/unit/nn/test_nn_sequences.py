@@ -12,7 +12,6 @@ from engine import nn
 from engine.network.transformer.transformer_model import TransformerConfig
 from engine.nn.layer import forward_part
 from engine.nn.numeric import TOLERANCE
-from tests.unit.nn.small_trainings import trainer
 
 
 def rng():
@@ -102,15 +101,6 @@ def test_a_sequence_that_is_read_in_parts_gives_what_it_gives_at_once(name):
     is_word = tokens > 0
     joined = np.concatenate(parts, axis=1)
     assert np.allclose(joined[is_word], model(tokens)[is_word], atol=1e-6)
-
-
-def test_training_takes_several_inputs_of_each_example():
-    layer = nn.CrossAttention(4, 3, 2, rng())
-    data = nn.Data((sequence(6), sequence(6, 3, 3)), sequence(6))
-    run = trainer(layer, optimizer=nn.Adam(), rate=0.01, batch_size=4, shard_size=2)
-    losses = run.fit(data, 9, data)["validation_loss"]
-    assert losses[-1] < losses[0]
-    assert losses[-1] == pytest.approx(nn.mse(layer.predict(data.inputs), data.targets)[0])
 
 
 class Continued(nn.Layer):

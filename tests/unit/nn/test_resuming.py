@@ -73,11 +73,8 @@ class Run:
             average=nn.StochasticAverage(every=STEPS),
             patience=2,
         )
-        self.watchers = [
-            Watcher(moments, last_epoch),
-            nn.SaveBest(self.best),
-            Watcher(moments, last_epoch),
-        ]
+        watcher = Watcher(moments, last_epoch)
+        self.watchers = [watcher, nn.SaveBest(self.best), watcher]
 
         def written(path, arrays, values):
             moments()
