@@ -55,7 +55,7 @@ def ask(chromium, folder, text, width, act):
     file.write_text(text, encoding="utf-8")
     tab = chromium.open(file.as_uri(), width)
     found = tab.script(f"(() => {{ const page = document, view = window; {act} }})()")
-    assert tab.failures == []
+    assert not tab.failures
     tab.close()
     return found
 

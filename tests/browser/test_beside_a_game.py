@@ -64,7 +64,7 @@ def test_one_plays_on_from_a_position_of_a_review(tab, chromium):
     )
     review.click("#from-here button[value=ok]", until="state.isGame")
     assert review.script("state.steps[0].fen") == fen
-    assert review.failures == []
+    assert not review.failures
     review.close()
 
 
@@ -126,5 +126,5 @@ def test_a_private_window_that_keeps_nothing_has_a_board(chromium, tmp_path):
             "history.back()",
             until="typeof state !== 'undefined' && state && state.steps.length === 3",
         )
-        assert tab.failures == []
+        assert not tab.failures
         tab.close()

@@ -80,10 +80,10 @@ def test_a_game_is_deleted_only_after_a_question(games, tmp_path):
     assert not games.script("document.querySelector('#games-sure').checkVisibility()"), (
         "it came back unasked"
     )
-    assert "Cleo" in (tmp_path / "mine.pgn").read_text(encoding="utf-8")
+    assert "Cleo" in (tmp_path / "mine.pgn").read_text()
     games.click("[data-game=delete]")
     games.click("[data-game=sure]", until="games.rows.length === 2")
-    assert "Cleo" not in (tmp_path / "mine.pgn").read_text(encoding="utf-8")
+    assert "Cleo" not in (tmp_path / "mine.pgn").read_text()
 
 
 def choose_two(tab):
@@ -144,7 +144,7 @@ def test_an_import_for_which_there_is_no_room_says_why(games, tmp_path):
         games.wait_for(
             "document.querySelector('#games-status').textContent.includes('File too large')"
         )
-    assert [path.name for path in tmp_path.iterdir() if "big" in path.name] == []
+    assert not [path.name for path in tmp_path.iterdir() if "big" in path.name]
     assert ["507" in failure for failure in games.failures] == [True]
     games.failures.clear()
 
@@ -239,7 +239,7 @@ def test_a_foreign_page_cannot_import(chromium, tmp_path):
         tab.script(
             f"fetch({place!r}, {{ method: 'POST', body: '1. e4 *', mode: 'no-cors' }}).catch(() => 0)"
         )
-        assert list(tmp_path.glob("*.pgn")) == []
+        assert not list(tmp_path.glob("*.pgn"))
         tab.close()
 
 

@@ -214,7 +214,7 @@ def test_stepping_through_a_review_says_the_move_alone(chromium, tmp_path):
     tab.press("ArrowLeft")
     tab.press("ArrowLeft")
     assert heard(tab) == "2... Nf6"
-    assert tab.failures == []
+    assert not tab.failures
     tab.close()
 
 
@@ -243,7 +243,7 @@ def test_keys_alone_reach_every_control_of_each_dialog(tab):
         assert tab.script("[...left.values()].map(one => one.outerHTML)") == [], dialog
         nodes = tab.call("Accessibility.getFullAXTree")["nodes"]
         focusable = [node for node in nodes if "'focusable'" in str(node.get("properties"))]
-        assert [node["role"] for node in focusable if not node["name"]["value"]] == [], dialog
+        assert not [node["role"] for node in focusable if not node["name"]["value"]], dialog
         tab.press("Escape")
         tab.wait_for(f"!$('{dialog}').open && document.activeElement.dataset.open === '{dialog}'")
 

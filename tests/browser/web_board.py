@@ -87,5 +87,5 @@ def open_board(chromium, folder, width=1280, height=800, dark=False, **made_of):
         tab = chromium.open(server.url, width, height, dark)
         tab.wait_for("state")
         yield tab
-        assert tab.failures == []
+        assert not tab.failures
         tab.close()

@@ -98,16 +98,12 @@ def new_workshop(folder):
     held = chess.Board(HELD_ENDING)
     held.push_san(HOLDS)
     _write_pgn(folder / "games.pgn", [held, *(random_game(rng, 30) for _ in range(40))])
-    (folder / "many.fen").write_text(f"{chess.STARTING_FEN}\n{MATE_IN_ONE}\n", encoding="ascii")
-    (folder / "puzzles.csv").write_text(
-        f"PuzzleId,FEN,Moves,Rating,Themes\n{PUZZLE}\n", encoding="ascii"
-    )
+    (folder / "many.fen").write_text(f"{chess.STARTING_FEN}\n{MATE_IN_ONE}\n")
+    (folder / "puzzles.csv").write_text(f"PuzzleId,FEN,Moves,Rating,Themes\n{PUZZLE}\n")
     (folder / "suites").mkdir()
     position = MATE_IN_ONE.rsplit(" ", 2)[0]
-    (folder / "suites" / "wac.epd").write_text(f'{position} bm Rd8#; id "one";\n', encoding="ascii")
-    (folder / "noob_3moves.epd").write_text(
-        f'{chess.STARTING_FEN.rsplit(" ", 2)[0]} id "one";\n', encoding="ascii"
-    )
+    (folder / "suites" / "wac.epd").write_text(f'{position} bm Rd8#; id "one";\n')
+    (folder / "noob_3moves.epd").write_text(f'{chess.STARTING_FEN.rsplit(" ", 2)[0]} id "one";\n')
     for net in ("new.dit", "first.dit", "seventh.dit", "candidate.dit", "eighth.dit"):
         shutil.copy(default_net_path(), folder / net)
     for name in ("tiny", "small"):
@@ -157,4 +153,4 @@ def _write_pgn(path, boards):
             ("1-0", "0-1", "1/2-1/2")[number % 3] if len(boards) > 1 else board.result()
         )
         games.append(f"{game}\n\n")
-    path.write_text("".join(games), encoding="utf-8")
+    path.write_text("".join(games))

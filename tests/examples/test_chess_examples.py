@@ -41,7 +41,8 @@ def test_game_tables_are_read(tmp_path):
         "uci\n" + 2 * "e2e4 e7e5 g1f3\n" + 3 * "e2e4 c7c5 g1f3\n" + 2 * "d2d4 d7d5 c2c4\n"
     )
     first, special = move_gpt.select_games(path, 2, 2 * move_gpt.MOVE_LENGTH, move_gpt.OPENING)
-    assert (first, special) == ([["e2e4", "e7e5", "g1f3"]] * 2, [["e2e4", "c7c5", "g1f3"]] * 3)
+    assert first == [["e2e4", "e7e5", "g1f3"]] * 2
+    assert special == [["e2e4", "c7c5", "g1f3"]] * 3
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,9 @@ def test_the_code_of_the_readme_runs(tmp_path, monkeypatch):
     scale = names["Scale"]().astype(np.float64)
     y, backward = scale.forward(np.array([[1.0, 2.0]]))
     dx, grads = backward(np.array([[1.0, 10.0]]))
-    assert (y.tolist(), dx.tolist(), grads["scale"].tolist()) == ([[1, 2]], [[1, 10]], [21])
+    assert y.tolist() == [[1, 2]]
+    assert dx.tolist() == [[1, 10]]
+    assert grads["scale"].tolist() == [21]
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -153,7 +155,9 @@ def test_drawn_digits_repeat_with_the_seed():
     images, classes = datasets.drawn_digits(200, np.random.default_rng(3))
     again, _ = datasets.drawn_digits(200, np.random.default_rng(3))
     assert np.array_equal(images, again)
-    assert (images.shape, images.dtype, classes.dtype) == ((200, 1, 16, 16), np.float32, np.int64)
+    assert images.shape == (200, 1, 16, 16)
+    assert images.dtype == np.float32
+    assert classes.dtype == np.int64
     assert set(classes) == set(range(10))
 
 

@@ -18,7 +18,7 @@ OTHER_ENGINE = "AINO_TEST_ENGINE"  # environment variable: the command of one mo
 SMALL = ["--evaluator", "material", "--hash-mib", "16", "--config", os.devnull]
 DEVIATING_S = 2.0  # What is known never to come needs no patience.
 SUBJECTS = ["aino", "stockfish"] + ["other"] * (OTHER_ENGINE in os.environ)
-DEVIATIONS = tomllib.loads(Path(__file__).with_name("deviations.toml").read_text(encoding="utf-8"))
+DEVIATIONS = tomllib.loads(Path(__file__).with_name("deviations.toml").read_text())
 
 
 @pytest.fixture

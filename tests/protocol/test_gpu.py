@@ -59,7 +59,8 @@ def plays_on(talk, net):
         backend="numpy", weights_file=str(net), hash_mib=9, threads=1, tactical_nodes=0.0
     )
     seen = talk.engine.options
-    assert (seen.weights_file, seen.hash_mib) == (options.weights_file, options.hash_mib)
+    assert seen.weights_file == options.weights_file
+    assert seen.hash_mib == options.hash_mib
     assert not any("search failed" in text for text in talk.infos())
     count = len(talk.answers("bestmove"))
     talk.say("ucinewgame", MOVES, "go nodes 200")
@@ -105,7 +106,7 @@ def test_device_that_fails_in_the_middle_of_a_game_costs_one_line(device, talk, 
     talk.say("setoption name Backend value cupy", "isready")
     talk.say(MOVES, "go nodes 60")
     talk.wait_for("bestmove")
-    assert about_gpu(talk) == []
+    assert not about_gpu(talk)
     talk.say("ucinewgame")
     device.fail("wait", LOST, after=1)
     talk.say(MOVES, "go nodes 60")

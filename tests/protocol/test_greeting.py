@@ -69,13 +69,14 @@ def test_gui_that_sends_every_option_back_undoes_nothing():
         if option["type"] != ["button"]:
             talk.say(f"setoption name {option['name'][0]} value {' '.join(option['default'])}")
     assert talk.session.options == OTHERS
-    assert talk.infos() == []
+    assert not talk.infos()
 
 
 def test_greeting_tells_what_was_set_since_the_start():
     talk = Conversation()
     talk.say("setoption name Hash value 77", "uci")
-    assert (talk.lines[0][:12], talk.lines[-1]) == ("id name Aino", "uciok")
+    assert talk.lines[0][:12] == "id name Aino"
+    assert talk.lines[-1] == "uciok"
     assert talk.engine is None, "the engine is loaded at isready, not before"
     assert "option name Hash type spin default 77 min 1 max 65536" in talk.lines
     assert talk.session.options == replace(EngineOptions(), hash_mib=77)

@@ -33,7 +33,7 @@ def test_a_refused_net_leaves_the_one_before():
 def test_hash_beyond_the_memory_is_granted_with_one_warning(talk, monkeypatch):
     monkeypatch.setattr(machine, "physical_memory_mib", lambda: 1000)
     talk.say("setoption name Hash value 1000", "isready")
-    assert talk.infos() == []
+    assert not talk.infos()
     talk.say(
         "setoption name Hash value 1001", "isready", "setoption name MultiPV value 2", "isready"
     )
@@ -147,7 +147,7 @@ def test_demanded_values_are_not_refused_unless_the_gui_has_changed_them():
     )
     assert talk.session.run(["uci\n", "isready\n", "go nodes 1\n"]) == 1
     assert talk.lines[-1] == "info string no broken.dit"
-    assert talk.answers("readyok") == []
+    assert not talk.answers("readyok")
     talk = Conversation(refusing(weights_file="broken.dit"), EngineOptions(weights_file="good.dit"))
     talk.say("setoption name WeightsFile value broken.dit", "isready")
     assert talk.answers("readyok") == ["readyok"]

@@ -54,7 +54,8 @@ def test_setoption_takes_words_with_spaces(text, expected):
 def test_searchmoves_end_where_no_move_stands():
     command = words.parse_go("searchmoves e2e4 d2d4 nodes 10 ponder")
     assert command.searchmoves == ("e2e4", "d2d4")
-    assert (command.numbers, command.ponder) == ({"nodes": 10}, True)
+    assert command.numbers == {"nodes": 10}
+    assert command.ponder
     assert words.parse_go("searchmoves 0000").searchmoves == ("0000",)
 
 
@@ -184,4 +185,4 @@ def test_proven_moves_are_marked():
     line = move_stats(result(castle), chess.Board(CASTLING, chess960=True))[0]
     assert line.startswith("info string e1h1  (103 ) N:       3 (+ 0) (P: 100.0%) ")
     assert line.endswith(" (T)")
-    assert move_stats(SearchResult(None, None, [], [], 0, 0), chess.Board()) == []
+    assert not move_stats(SearchResult(None, None, [], [], 0, 0), chess.Board())

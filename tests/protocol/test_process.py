@@ -68,7 +68,8 @@ def test_a_closed_stream_is_no_error(closed):
     done = subprocess.run(
         command, cwd=ROOT, input=b"uci\nquit\n", capture_output=True, timeout=START_S, check=False
     )
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.returncode == 0
+    assert done.stderr == b""
     assert (b"uciok" in done.stdout) == (closed == 2)
 
 

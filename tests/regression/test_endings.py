@@ -153,9 +153,11 @@ def check_result(board, result):
     for info in result.infos:
         check_line(board, info)
         child = next(child for child in result.children if child.move == info.pv[0])
-        assert (child.mate, list(child.pv)) == (info.score_mate, info.pv)
+        assert child.mate == info.score_mate
+        assert list(child.pv) == info.pv
     line = result.infos[0].pv
-    assert (result.best_move, result.ponder_move) == (line[0], line[1] if len(line) > 1 else None)
+    assert result.best_move == line[0]
+    assert result.ponder_move == (line[1] if len(line) > 1 else None)
 
 
 def search_to_the_end(player, board, limits):

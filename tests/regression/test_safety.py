@@ -51,7 +51,7 @@ def dangerous_positions():
     """(number, FEN, moves that allow mate in one) from the lines `FEN | moves` of a file beside this
     one, where other moves do not: before the Fool's Mate, and of random games.
     """
-    lines = Path(__file__).with_name("dangerous.txt").read_text(encoding="utf-8").splitlines()
+    lines = Path(__file__).with_name("dangerous.txt").read_text().splitlines()
     for number, line in enumerate(lines):
         fen, _, fatal = line.partition(" | ")
         yield number, fen, [chess.Move.from_uci(move) for move in fatal.split()]
@@ -151,9 +151,7 @@ def completes_third(board, move):
 
 def entries(name):
     """The tables of a file beside this one, as parameters named after them."""
-    tables = tomllib.loads(Path(__file__).with_name(f"{name}s.toml").read_text(encoding="utf-8"))[
-        name
-    ]
+    tables = tomllib.loads(Path(__file__).with_name(f"{name}s.toml").read_text())[name]
     return [pytest.param(table, id=table["name"]) for table in tables]
 
 

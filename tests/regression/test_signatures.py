@@ -14,7 +14,7 @@ from engine.cli.machine import blas_kernel
 from engine.errors import NetFileError
 from uci.bench.signature import SIGNATURE_SETTINGS, sign, signature_positions
 
-TEXT = (Path(__file__).parent / "signatures.txt").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parent / "signatures.txt").read_text()
 RECORDED = {
     (name, *kernel): f"{nodes} {checksum}"
     for name, nodes, checksum, *kernel in map(str.split, TEXT.splitlines())

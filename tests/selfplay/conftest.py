@@ -82,7 +82,7 @@ def game_texts(ended_games):
 def games_file(tmp_path, game_texts):
     """The games as a file."""
     path = tmp_path / "part1.pgn"
-    path.write_text("".join(game_texts), encoding="ascii")
+    path.write_text("".join(game_texts))
     return path
 
 

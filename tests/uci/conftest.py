@@ -56,7 +56,7 @@ def tab(visit):
 @pytest.fixture
 def games(tmp_path):
     """Three games of one's own, read."""
-    (tmp_path / "mine.pgn").write_text(text_of(), encoding="utf-8")
+    (tmp_path / "mine.pgn").write_text(text_of())
     made = GamesFolder(tmp_path)
     made.refresh()
     return made

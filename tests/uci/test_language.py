@@ -113,8 +113,8 @@ def catalogue_of(code):
 def test_a_catalogue_has_the_sentences_that_are_shown(code):
     catalogue = catalogue_of(code)
     messages = {name for name in catalogue if name.startswith("engine\4")}
-    assert marked() - set(catalogue) == set()
-    assert set(catalogue) - marked() - messages == set()
+    assert not (marked() - set(catalogue))
+    assert not (set(catalogue) - marked() - messages)
     paths = (path for folder in ("engine", "uci/loading") for path in (ROOT / folder).rglob("*.py"))
     sources = "".join(path.read_text(encoding="utf-8") for path in paths)
     words = {
@@ -122,8 +122,8 @@ def test_a_catalogue_has_the_sentences_that_are_shown(code):
         for name in messages
         for word in re.findall(r"\b[a-z]+\b(?!\})", name.partition("\4")[2])
     }
-    assert [word for word in words if word.rstrip("s") not in sources] == []
-    assert [name for name, texts in catalogue.items() if not all(texts)] == []
+    assert not [word for word in words if word.rstrip("s") not in sources]
+    assert not [name for name, texts in catalogue.items() if not all(texts)]
     for name, texts in catalogue.items():
         for text in texts if name else ():
             assert set(re.findall(r"\{.*?\}|%\(\w+\)s", name)) == set(
@@ -222,7 +222,7 @@ def test_one_thing_has_one_name(code):
     for name, texts in catalogue_of(code).items():
         for thing, words in things.items():
             if re.search(rf"\b({thing})", name.lower()):
-                assert [text for text in texts if not re.search(words, text.lower())] == [], name
+                assert not [text for text in texts if not re.search(words, text.lower())], name
 
 
 @pytest.mark.parametrize(

@@ -210,7 +210,7 @@ def parts(tmp_path, game_texts):
     """Files of six and three games."""
     paths = [tmp_path / "a.pgn", tmp_path / "b.pgn"]
     for path, lines in zip(paths, (game_texts[:6], game_texts[6:9]), strict=True):
-        path.write_text("".join(lines), encoding="ascii")
+        path.write_text("".join(lines))
     return paths
 
 

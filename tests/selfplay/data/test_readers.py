@@ -35,7 +35,7 @@ def pgn(moves="1. e4 e5", **tags):
 
 
 def read(path, text, least_elo=0):
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text)
     return [game.moves.tolist() for game in read_pgn(path, least_elo=least_elo)]
 
 
@@ -81,7 +81,7 @@ def test_broken_games_are_told_by_line(tmp_path, caplog):
 
 def test_many_broken_games_are_told_as_a_number(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
-        assert read(tmp_path / "x.pgn", pgn("1. e5") * (MOST_TOLD + 7)) == []
+        assert not read(tmp_path / "x.pgn", pgn("1. e5") * (MOST_TOLD + 7))
     assert len(caplog.records) == MOST_TOLD + 2
     assert "7 more notes of this kind" in caplog.records[-2].getMessage()
 
@@ -188,7 +188,8 @@ def test_a_folder_with_one_game_a_file_is_data(tmp_path):
     data = load_training_data(
         SourceFiles((Source(tmp_path),)), tmp_path / "cache", lambda line: None
     )
-    assert (data.heldout.n_games + len(data.sets), data.heldout.usable.any()) == (3, True)
+    assert data.heldout.n_games + len(data.sets) == 3
+    assert data.heldout.usable.any()
     assert not any(isinstance(one.starts.base, np.memmap) for one in data.sets)
 
 
@@ -219,7 +220,7 @@ def test_another_selection_of_positions_of_a_game_is_kept(scored_games):
 
 def test_training_data_holds_every_game_once(tmp_path, games_file, game_texts):
     copy = tmp_path / "part2.pgn"
-    copy.write_text("".join(game_texts[6:]), encoding="ascii")
+    copy.write_text("".join(game_texts[6:]))
     rng = np.random.default_rng(8)
     games = [chess.Board().variation_san(random_game(rng, 20).move_stack) for _ in range(4)]
     (tmp_path / "x.pgn").write_text("".join(map(pgn, games)))

@@ -131,7 +131,8 @@ A_MOVE = TimeControl(movetime_s=0.3, nodes_per_ms=100)
 )
 def test_a_clock_in_nodes_loses_what_they_are_worth(nodes, control, reason, detail, tmp_path):
     row = played(replace(match_in_nodes(1_000, nodes), control=control), tmp_path)[0]
-    assert (row.reason, row.offender) == (reason, "two" if detail else "")
+    assert row.reason == reason
+    assert row.offender == ("two" if detail else "")
     assert detail in row.detail
 
 
@@ -183,7 +184,8 @@ def test_an_engine_at_fault_loses(behaviour, control, reason, tmp_path):
         return
     assert [(row.result, row.offender) for row in rows] == [("1-0", "two"), ("0-1", "two")]
     now = standing(rows, NAMES)
-    assert (now.wins, now.losses) == (2, 0)
+    assert now.wins == 2
+    assert now.losses == 0
     assert now.faults["two"] == {str(fault): 2 * (fault == reason) for fault in FAULTS}
     assert sum(now.faults["one"].values()) == 0
     assert f"two: {rows[0].detail}" in (tmp_path / "games.pgn").read_text()
@@ -231,15 +233,17 @@ def test_stored_games_tell_what_the_engines_thought(tmp_path):
     rows = played(settings, tmp_path)
     second = [thought for ply, thought in enumerate(rows[0].thoughts) if ply % 2]
     assert [thought[1:] for thought in second] == [(-31, 3, 77)]
-    with open(tmp_path / "games.pgn", encoding="utf-8") as stream:
+    with open(tmp_path / "games.pgn") as stream:
         game = chess.pgn.read_game(stream)
-    assert (game.errors, game.headers["Result"]) == ([], rows[0].result)
+    assert not game.errors
+    assert game.headers["Result"] == rows[0].result
     assert " ".join(move.uci() for move in game.mainline_moves()) == rows[0].uci
     comments = [node.comment for node in game.mainline()]
     assert comments[:2] == ["book", "book"]
     assert re.fullmatch(r"\d\.\d{3}s", comments[2])
     assert re.fullmatch(r"-0\.31/3 \d\.\d{3}s, n=77", comments[3])
-    assert (game.headers["TimeControl"], game.headers["Termination"]) == ("60+1", "length limit")
+    assert game.headers["TimeControl"] == "60+1"
+    assert game.headers["Termination"] == "length limit"
 
 
 @pytest.mark.parametrize(
@@ -268,7 +272,8 @@ def test_an_engine_is_told_both_clocks_or_its_own_for_that_of_an_opponent_withou
 )
 def test_each_side_has_a_tag_for_its_limit(limit, told):
     tags = chess.pgn.read_headers(io.StringIO(replace(row_of(), controls=("60+1", limit)).pgn("x")))
-    assert (tags["WhiteTimeControl"], tags["BlackTimeControl"]) == ("60+1", told)
+    assert tags["WhiteTimeControl"] == "60+1"
+    assert tags["BlackTimeControl"] == told
     assert tags["BlackLimit"] == limit
 
 
@@ -482,7 +487,7 @@ def test_an_engine_that_never_moves_is_given_up_at_the_start(
         match=r"^two: '.*' does not answer `go` within 1 s, and then `stop` within 0.5 s$",
     ):
         played(match_of("hang", 1), tmp_path)
-    assert caplog.messages == [], "asyncio told of the waits that were given up"
+    assert not caplog.messages, "asyncio told of the waits that were given up"
 
 
 def test_a_line_without_an_end_takes_little_memory():
@@ -590,4 +595,5 @@ def test_match_command_warns_and_sums_up(aino_train, tmp_path):
     assert "2 games repeat an earlier one move by move" in output
     assert "one against two, 4 games at 9 nodes a move: +0 =4 -0 (50.0%)" in output
     result = json.loads((tmp_path / "result.json").read_text())
-    assert (result["score"], result["pentanomial"]) == (0.5, [0, 0, 2, 0, 0])
+    assert result["score"] == 0.5
+    assert result["pentanomial"] == [0, 0, 2, 0, 0]

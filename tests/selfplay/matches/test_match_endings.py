@@ -59,7 +59,8 @@ EXACT = "info depth 3 nodes 77 score cp 20 pv e2e4 e7e5"
 @pytest.mark.parametrize("line", NOT_THE_SCORE)
 def test_only_an_exact_score_of_the_best_line_is_the_score(line):
     judged = last_judgement([EXACT, f"info {line.format('e2e4')}"], chess.Board())
-    assert (judged.score_cp, judged.depth) == (20, 3)
+    assert judged.score_cp == 20
+    assert judged.depth == 3
 
 
 def test_without_an_exact_score_there_is_none():

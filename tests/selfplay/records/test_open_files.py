@@ -83,7 +83,7 @@ def test_a_run_replaces_networks_that_it_has_loaded(tmp_path):
             run.load(run.candidate(number))
             run.promote(number)
         run.remove_old_networks(2)
-        assert Ledger(tmp_path / "ledger.sqlite", is_copy=True).gates() == {}
+        assert not Ledger(tmp_path / "ledger.sqlite", is_copy=True).gates()
 
 
 def test_a_damaged_cache_is_replaced(tmp_path, games_file, monkeypatch):

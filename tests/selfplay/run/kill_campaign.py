@@ -226,7 +226,8 @@ def compare(ours, theirs, generations):
     (arrays, values), (other_arrays, other_values) = (
         load_checkpoint(run.fit_checkpoint(generations + 1)) for run in (ours, theirs)
     )
-    assert (values, arrays.keys()) == (other_values, other_arrays.keys())
+    assert values == other_values
+    assert arrays.keys() == other_arrays.keys()
     for name, array in arrays.items():
         assert array.tobytes() == other_arrays[name].tobytes(), f"the learner's {name}"
 

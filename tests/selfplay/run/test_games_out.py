@@ -37,7 +37,7 @@ def test_exported_pgn_holds_the_games(tmp_path, aino_train):
     played_run(tmp_path / "run").close()
     assert "5 games" in aino_train(f"export {tmp_path}/run/nets/.. --pgn {tmp_path}/out/games.pgn")
     games, _ = read_segment(segment_path(tmp_path / "run" / "replay", 1))
-    with open(tmp_path / "out" / "games.pgn", encoding="ascii") as stream:
+    with open(tmp_path / "out" / "games.pgn") as stream:
         for game in games:
             read = chess.pgn.read_game(stream)
             assert not read.errors

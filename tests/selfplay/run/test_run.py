@@ -175,7 +175,8 @@ def test_verdict_waits_for_missing_pairs():
     assert GateTest(settings, {0: 1.0, 1: 1.0, 2: 1.0}).verdict is None
     assert GateTest(settings, {2: 1.0, 3: 1.0}).verdict is None
     result = GateTest(settings, {0: 1.0, 1: 0.5, 2: 0.5, 3: 0.5}).verdict
-    assert (result.decided, result.pentanomial) == (False, (0, 0, 1, 1, 0))
+    assert not result.decided
+    assert result.pentanomial == (0, 0, 1, 1, 0)
 
 
 def test_verdict_ignores_games_after_the_decision():
@@ -195,7 +196,8 @@ def test_a_gate_plays_each_opening_once(tmp_path):
     run.ensure_first_network()
     assert run_generations(run, 1, never)
     result = run.ledger.gates().get(1)
-    assert (sum(result.pentanomial), result.decided) == (3, False)
+    assert sum(result.pentanomial) == 3
+    assert not result.decided
 
 
 # ---- settings, ledger, lock ----------------------------------------------------------------------
@@ -249,7 +251,8 @@ def test_loop_trains_a_network_with_the_settings_of_its_family_as_pretrain_does(
     alone = pretrain.settings_of(parser.parse_args(words))
     run = RunFolder(tmp_path, {"net": net})
     ours, theirs = learner_settings(run.config), alone.learner
-    assert (ours.batch_size, ours.weight_decay) == (theirs.batch_size, theirs.weight_decay)
+    assert ours.batch_size == theirs.batch_size
+    assert ours.weight_decay == theirs.weight_decay
     assert run.config.fit.peak_rate == alone.peak_rate
 
 
@@ -290,7 +293,8 @@ def test_flags_win_over_the_file(aino_train, tmp_path):
         f"loop {tmp_path}/run --until=fit --config {tmp_path}/small.toml --games.count 2",
     )
     stored = read_toml(tmp_path / "run" / "config.toml")
-    assert (stored["games"]["count"], stored["games"]["visits"]) == (2, 4)
+    assert stored["games"]["count"] == 2
+    assert stored["games"]["visits"] == 4
 
 
 def test_unbounded_elo_is_stored_as_a_number(tmp_path):

@@ -222,7 +222,7 @@ def test_a_folder_holds_one_kind_of_work(games_file, tmp_path, aino_train):
 
 def test_trainings_on_different_games_are_scored_on_the_same_ones(game_texts, tmp_path, aino_train):
     for name, lines in (("a", game_texts[:5]), ("b", game_texts[5:9]), ("common", game_texts[8:])):
-        (tmp_path / f"{name}.pgn").write_text("".join(lines), encoding="ascii")
+        (tmp_path / f"{name}.pgn").write_text("".join(lines))
     common = tmp_path / "common.pgn"
     lines = {name: command(tmp_path / f"run-{name}", tmp_path / f"{name}.pgn") for name in "ab"}
     told = [aino_train(line, f"--heldout {common}") for line in lines.values()]

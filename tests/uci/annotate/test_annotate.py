@@ -169,8 +169,10 @@ def test_move_is_compared_with_the_best_one_searched_alike():
     deep = {game.board().epd(): {"e1e2": 0.34}}  # what the best move really leads to, not 0.4
     first, second = review(game, SecondThoughts(script, deep)).moves
     assert first.loss == pytest.approx(winning_chances(0.67) - winning_chances(0.45))
-    assert (first.mark, first.best_line[0].uci()) == (MISTAKE, "e1e2")
-    assert (second.loss, second.is_best) == (0.0, True)
+    assert first.mark == MISTAKE
+    assert first.best_line[0].uci() == "e1e2"
+    assert second.loss == 0.0
+    assert second.is_best
     assert move_comment(first).startswith(
         "Mistake: allows 1...a6 2. Ke2. Your winning chances drop from "
     )
@@ -188,10 +190,8 @@ def test_quiet_refutation_clears_the_sacrifice_before_it():
         script_for(game, values), {epd(game, "a2a3"): {"a7a6": 0.0, "e8e7": -0.76}}
     )
     first, second, third = review(game, engine).moves
-    assert (first.loss, first.mark) == (
-        pytest.approx(winning_chances(0.9) - winning_chances(0.88)),
-        None,
-    )
+    assert first.loss == pytest.approx(winning_chances(0.9) - winning_chances(0.88))
+    assert first.mark is None
     assert first.after.expected == pytest.approx(0.88), (
         "the corrected value, not the 0.5 that the look gave"
     )
@@ -478,7 +478,7 @@ def test_the_turning_point_stands_at_the_head(answer, sentence):
 
 def test_game_without_moves_is_reviewed():
     found = review(read('[White "A"]\n\n*\n'), ScriptedEngine({}))
-    assert found.moves == []
+    assert not found.moves
     assert found.summary(chess.WHITE) == "no moves"
     assert "A" in game_section(found, 1, "")[1]
 
@@ -518,7 +518,8 @@ def test_the_bar_shows_the_line_that_is_on_the_board():
     found = review(game, ScriptedEngine(script))
     step = steps_of(game_section(found, 1, "")[1])[1]
     better, refutation = (step["lines"][name][0] for name in ("Better", "Refutation"))
-    assert (refutation["expected"], refutation["score"]) == (step["expected"], step["score"])
+    assert refutation["expected"] == step["expected"]
+    assert refutation["score"] == step["score"]
     assert better["score"] == found.moves[0].before.text
     assert f"drop from {100 * better['expected']:.0f}%" in move_comment(found.moves[0])
 
@@ -527,7 +528,7 @@ def test_a_page_loads_nothing():
     text = render_game_page(
         "game", [game_section(review(read(RETI), ScriptedEngine({})), 1, "")], ""
     )
-    assert re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\((?!#)", text) == []
+    assert not re.findall(r"(?:src|href)=\"(?!#|data:,)([^\"]*)\"|url\((?!#)", text)
 
 
 def test_a_page_escapes_what_comes_from_the_file():

@@ -131,7 +131,7 @@ def test_a_comment_that_is_no_reviews_is_left_alone(comment):
 
 def test_a_file_that_is_reviewed_again_is_the_same(tmp_path):
     first, second = tmp_path / "study.pgn", tmp_path / "study.annotated.pgn"
-    first.write_text(f"{STUDY}\n{WITH_EVALUATIONS}", encoding="utf-8")
+    first.write_text(f"{STUDY}\n{WITH_EVALUATIONS}")
     assert main(["annotate", str(first), *FAST]) == 0
     once = second.read_text(encoding="utf-8")
     (tmp_path / "folder").mkdir()
@@ -173,21 +173,24 @@ def test_the_page_shows_what_the_author_wrote(engine):
     assert [move["text"] for move in variation] == ["2... Nf6", "3. Qxe5+", "Be7"]
     assert [move["text"] for move in inner] == ["3. Qf3", "Nc6"]
     assert steps[4]["forks"] == {"Variation 2": ["Variation", 1]}
-    assert (variation[0]["note"], inner[0]["note"]) == ("gives a pawn", "is timid")
+    assert variation[0]["note"] == "gives a pawn"
+    assert inner[0]["note"] == "is timid"
     assert "expected" not in variation[0], "nobody has judged it"
     assert "Variation 2" not in steps[6]["lines"], "Aino's own line is the better one"
 
 
 def test_the_board_shows_what_the_author_of_a_loaded_game_wrote():
     setup, names, fault = loaded_game(f"{STUDY}\n{WITH_EVALUATIONS}", 1)
-    assert (names, fault) == (["The trap, *", "A – B, 0-1"], "")
+    assert names == ["The trap, *", "A – B, 0-1"]
+    assert fault == ""
     table = BoardGame(setup)
     nodes = snapshot(table, None, None, is_new=True)["nodes"]
     assert nodes[3]["note"] == "Early."
     _main, first = nodes[3]["next"]
     assert nodes[first]["note"] == "gives a pawn"
     inner = nodes[first]["next"][1]
-    assert (nodes[inner]["san"], nodes[inner]["note"]) == ("Qf3", "is timid")
+    assert nodes[inner]["san"] == "Qf3"
+    assert nodes[inner]["note"] == "is timid"
     table.study.look(table.study.node(3))
     table.study.explore([chess.Move.from_uci(uci) for uci in ("g8f6", "h5f3", "b8c6")])
     assert table.study.changes == 0, "they were in the game"
@@ -267,4 +270,5 @@ def test_a_glyph_that_a_review_replaced_is_still_the_authors(engine):
     found = reviewed(engine, read("1. e4 e5 2. Qh5 Nc6 3. Bc4 Nf6!! 4. Qxf7# *"))
     game = add_comments(found)
     node = list(game.mainline())[5]
-    assert (node.nags, glyphs_of(node)) == ({4}, [3])
+    assert node.nags == {4}
+    assert glyphs_of(node) == [3]

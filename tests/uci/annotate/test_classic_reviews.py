@@ -85,7 +85,7 @@ CLASSICS = {
 def test_a_famous_game_is_marked_as_stockfish_would(name, tmp_path, stockfish):
     text, expected = CLASSICS[name]
     path = tmp_path / "game.pgn"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text)
     nodes = ["--nodes=500"] if name == "weak" else []
     assert main(["annotate", str(path), "--threads=1", *nodes]) == 0
     reviewed = tmp_path / "game.annotated.pgn"

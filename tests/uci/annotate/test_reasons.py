@@ -311,7 +311,7 @@ def test_reasons_have_the_cases_of_other_languages(code, sentences):
     """They were put together from pieces, in English only."""
     speak(code)
     reasons = {find_reason(replace(lines)).text for lines, _ in KNOWN}
-    assert set(sentences) - reasons == set()
+    assert not (set(sentences) - reasons)
     assert max(text.count(":") for text in reasons) == 1, "French had a colon before a tactic's own"
 
 
@@ -344,7 +344,7 @@ def test_motifs_of_puzzles_are_those_that_people_named(test_data):
         "a discovered": ("discoveredAttack", 0.8),
     }
     named = {text: [] for text in least}
-    with (test_data / "puzzles" / "lichess.csv").open(encoding="utf-8") as file:
+    with (test_data / "puzzles" / "lichess.csv").open() as file:
         for row in itertools.islice(csv.DictReader(file), 8000):
             themes = set(row["Themes"].split())
             # without a length nobody named themes

@@ -147,7 +147,8 @@ def test_a_review_that_was_stopped_while_the_engine_compiled_is_still_wanted(
     monkeypatch.setattr(Engine, "search", compile_until_stopped)
     reviews.add([line])
     wait_until(lambda: reviews._job is None)
-    assert (reviews.problem, reviews.state["left"]) == ("", 1)
+    assert reviews.problem == ""
+    assert reviews.state["left"] == 1
 
 
 def test_reviews_analyse_at_full_strength_whatever_the_board_plays(games, tmp_path, monkeypatch):
@@ -164,7 +165,8 @@ def test_reviews_analyse_at_full_strength_whatever_the_board_plays(games, tmp_pa
     reviews = BackgroundReviews(GamesWorker(tmp_path, print), weak_engine, Limits(nodes=1))
     reviews.add(lines_of(games)[:1])
     wait_until_reviewed(reviews)
-    assert (options[0].analyse_mode, options[0].limit_strength) == (True, False)
+    assert options[0].analyse_mode
+    assert not options[0].limit_strength
 
 
 def test_a_wish_while_the_last_review_ends_is_fulfilled(games, tmp_path, monkeypatch):

@@ -184,7 +184,8 @@ def test_several_games_go_in_one_rewrite(path, monkeypatch):
     write = SourceText.write
     monkeypatch.setattr(SourceText, "write", lambda *given: (written.append(1), write(*given)))
     delete(path, [place_of(path, "Anna"), place_of(path, "Dora")], Surroundings(0, 10**9))
-    assert ([game.tags["White"] for game in find_games(path)], written) == (["Cleo"], [1])
+    assert [game.tags["White"] for game in find_games(path)] == ["Cleo"]
+    assert written == [1]
 
 
 def test_a_refused_change_keeps_a_game_once(path, monkeypatch):

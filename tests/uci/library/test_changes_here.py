@@ -21,7 +21,7 @@ def line_of(games, row):
 @pytest.fixture
 def twice(games, tmp_path):
     """One of the games stands in another file, too, which was changed last, with a note."""
-    (tmp_path / "export.pgn").write_text(text_of(GAMES[:1]) + "\n" + NOTED, encoding="utf-8")
+    (tmp_path / "export.pgn").write_text(text_of(GAMES[:1]) + "\n" + NOTED)
     os.utime(tmp_path / "mine.pgn", (1, 1))
     games.refresh()
     return games
@@ -33,14 +33,16 @@ def delete(games, row):
 
 def test_of_equal_games_the_one_changed_last_is_shown(twice):
     row = row_of(twice, "Cleo")
-    assert (row["file"], row["copies"]) == ("export.pgn", 2)
+    assert row["file"] == "export.pgn"
+    assert row["copies"] == 2
 
 
 def test_equal_games_are_unfolded(twice):
     row = row_of(twice, "Cleo")
     rows, total = twice.catalogue.find(GameQuery(unfolded=row["equality"]))
     shown = [(row["white"], row["file"]) for row in rows]
-    assert (total, shown[1:3]) == (4, [("Cleo", "export.pgn"), ("Cleo", "mine.pgn")])
+    assert total == 4
+    assert shown[1:3] == [("Cleo", "export.pgn"), ("Cleo", "mine.pgn")]
 
 
 def test_what_is_opened_is_what_is_edited(twice):
@@ -49,7 +51,8 @@ def test_what_is_opened_is_what_is_edited(twice):
     game = twice.game(row["key"])
     game.next().comment = ""
     listed = twice.rewrite(row["key"], game)
-    assert (listed.path.name, twice.game(listed.key).next().comment) == ("export.pgn", "")
+    assert listed.path.name == "export.pgn"
+    assert twice.game(listed.key).next().comment == ""
     assert row_of(twice, "Cleo")["key"] == listed.key
 
 
@@ -58,7 +61,7 @@ def test_of_equal_games_only_the_one_that_is_shown_is_deleted(twice, tmp_path):
     row = row_of(twice, "Cleo")
     assert delete(twice, row) == "1 equal game stays, in mine.pgn."
     assert [game.headers["White"] for game in games_in(tmp_path / "export.pgn")] == ["Anna"]
-    assert "Cleo" in (tmp_path / "mine.pgn").read_text(encoding="utf-8")
+    assert "Cleo" in (tmp_path / "mine.pgn").read_text()
 
 
 def test_equal_games_of_one_file_are_deleted_one_by_one(tmp_path):
@@ -115,7 +118,8 @@ def test_analyses_are_games_of_their_own(games, tmp_path):
     games.refresh()
     rows, total = games.catalogue.find(GameQuery(result=ANALYSES))
     comments = {games.game(row["key"]).next().comment for row in rows}
-    assert (total, comments) == (2, {"one", "two"})
+    assert total == 2
+    assert comments == {"one", "two"}
 
 
 # ---- an import of what is known ------------------------------------------------------------------
@@ -123,7 +127,7 @@ def test_analyses_are_games_of_their_own(games, tmp_path):
 
 @pytest.fixture
 def copied(games, tmp_path):
-    (tmp_path / "copy.pgn").write_text(text_of(), encoding="utf-8")
+    (tmp_path / "copy.pgn").write_text(text_of())
     games.refresh()
     return games
 

@@ -59,7 +59,7 @@ def test_games_are_the_same_by_what_was_played(tmp_path):
     all.
     """
     texts = [pgn(**facts) for facts in ({}, *DIFFERENT, *SAME)]
-    (path := tmp_path / "mine.pgn").write_text("".join(texts), encoding="utf-8")
+    (path := tmp_path / "mine.pgn").write_text("".join(texts))
     found = list(find_games(path))
     different, same = found[: 1 + len(DIFFERENT)], found[1 + len(DIFFERENT) :]
     assert len({game.equality for game in different}) == len(different)
@@ -70,7 +70,7 @@ def test_games_are_the_same_by_what_was_played(tmp_path):
 
 @pytest.mark.parametrize("facts", [*DIFFERENT, *SAME], ids=repr)
 def test_a_line_is_the_same_whatever_tags_say(tmp_path, facts):
-    (tmp_path / "mine.pgn").write_text(pgn() + pgn(**facts), encoding="utf-8")
+    (tmp_path / "mine.pgn").write_text(pgn() + pgn(**facts))
     first, second = find_games(tmp_path / "mine.pgn")
     is_line_told = facts in DIFFERENT and not facts.keys().isdisjoint({"FEN", "moves"})
     assert (first.line == second.line) != is_line_told
@@ -120,7 +120,7 @@ SHOWN = {"White": "?", "Black": "?", "Result": "?", "FEN": None}
 
 
 def test_main_lines_alone_give_the_same_games(tmp_path):
-    (path := tmp_path / "mine.pgn").write_text(text_of() + ODD, encoding="utf-8")
+    (path := tmp_path / "mine.pgn").write_text(text_of() + ODD)
     slow = list(game_files._read_slowly(path.read_bytes(), []))
     fast = list(find_games(path))
     assert [game.place.begin for game in slow] == [game.place.begin for game in fast]

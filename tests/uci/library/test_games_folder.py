@@ -29,9 +29,11 @@ def test_names_that_cannot_be_read_survive_one_that_is_added(tmp_path, junk):
     """A number there was a TypeError."""
     (tmp_path / NAMES).write_bytes(junk.encode(errors="surrogatepass"))
     names = OwnNames(tmp_path)
-    assert (NAMES in names.read()[0], names.all) == (True, ["you"])
+    assert NAMES in names.read()[0]
+    assert names.all == ["you"]
     names.change(" Anna ", True)
-    assert (names.read(), names.all) == ([], ["you", "anna"])
+    assert not names.read()
+    assert names.all == ["you", "anna"]
     (kept,) = tmp_path.glob(f"{NAMES}.*")
     assert kept.read_bytes() == junk.encode(errors="surrogatepass")
 
@@ -174,7 +176,7 @@ def test_a_background_review_of_a_game_that_was_deleted_is_not_kept(games, tmp_p
     goes_on.set()
     wait_until_reviewed(reviews)
     wait_until(lambda: reviews._job is None)
-    assert list((tmp_path / REVIEWS).glob("*.json")) == []
+    assert not list((tmp_path / REVIEWS).glob("*.json"))
 
 
 def kept_on_board(tmp_path, text):
@@ -197,7 +199,7 @@ def test_the_boards_review_of_an_opened_game_is_kept(games, tmp_path):
 
 
 def test_the_boards_review_of_a_game_that_is_in_no_file_is_not_kept(games, tmp_path):
-    assert kept_on_board(tmp_path, "1. h4 *") == []
+    assert not kept_on_board(tmp_path, "1. h4 *")
 
 
 def test_puzzles_of_a_deleted_game_go_with_it(games, tmp_path):
@@ -283,7 +285,7 @@ def test_an_answered_question_is_not_asked_again(visit):
 def test_an_import_with_a_game_of_ones_own_asks_nothing(visit):
     visit.shelf.ask(games_requests.name, name="Fay", mine=True)
     assert visit.take("three.pgn", text_of([FAY])) == ["three.pgn: 1 game."]
-    assert visit.asked == []
+    assert not visit.asked
 
 
 def test_a_packed_study_is_taken_in(visit):
@@ -294,7 +296,7 @@ def test_a_packed_study_is_taken_in(visit):
     assert visit.take("study.zip", zipped(chapter)) == ["study.pgn: 1 game."]
     row = visit.shelf._worker.call(lambda games: row_of(games, "Endings: Rooks")).result()
     assert (row["date"], row["black"]) == ("2025.03.04", ""), "what tags do not tell"
-    assert visit.asked == []
+    assert not visit.asked
 
 
 @pytest.mark.parametrize(
@@ -309,7 +311,7 @@ def test_a_packed_study_is_taken_in(visit):
 )  # fmt: skip
 def test_an_import_that_is_none_says_why(visit, name, text, said):
     assert visit.take(name, text)[0].startswith(said)
-    assert list(visit.folder.glob("*.pgn")) == []
+    assert not list(visit.folder.glob("*.pgn"))
 
 
 def test_an_import_of_what_is_known_goes(visit):

@@ -60,7 +60,8 @@ def test_puzzles_go_with_their_review_unless_another_has_them(tmp_path):
     assert len(stock.puzzles()) == 2
     path.unlink()
     (left,) = stock.puzzles().values()
-    assert (left.key, left.game.split(" ")[0]) == (FORK.key, "b" * 24)
+    assert left.key == FORK.key
+    assert left.game.split(" ")[0] == "b" * 24
 
 
 def test_of_two_reviews_the_one_that_knows_the_whole_line_counts(tmp_path):
@@ -81,7 +82,7 @@ def test_a_review_that_cannot_be_read_has_no_puzzles(tmp_path):
 
 def imported(folder, text=PUZZLE):
     stock = PuzzleStock(folder)
-    (folder / "p.csv").write_text(text, encoding="utf-8")
+    (folder / "p.csv").write_text(text)
     return stock, finish(stock.adding(folder / "p.csv", "p.csv"))
 
 
@@ -125,7 +126,9 @@ def trained(tmp_path):
 
 def test_what_was_trained_is_there_the_next_time(trained):
     first = PuzzleTraining(trained).standing
-    assert (first.streak, first.longest, first.rating.points > 1500.0) == (2, 2, True)
+    assert first.streak == 2
+    assert first.longest == 2
+    assert first.rating.points > 1500.0
 
 
 def test_a_torn_last_line_loses_one_answer(trained):

@@ -86,7 +86,7 @@ def test_a_missed_move_becomes_a_puzzle_that_is_hard_where_few_find_it(find, rat
     ("other", "side"), [(0.49, chess.WHITE), (0.25, chess.WHITE), (0.0, chess.BLACK), (0.0, None)]
 )
 def test_a_move_with_an_equal_and_another_sides_become_none(other, side):
-    assert puzzles_of(missed({"g1f3": other}), side) == []
+    assert not puzzles_of(missed({"g1f3": other}), side)
 
 
 def test_the_puzzles_that_ship_are_of_every_kind():
@@ -99,7 +99,7 @@ def test_the_puzzles_that_ship_are_of_every_kind():
     page = (ROOT / "uci/pages/templates/puzzles.js").read_text(encoding="utf-8")
     shown = re.findall(r"(\w+): t\(", page.partition("const THEMES")[2].partition("};")[0])
     themes = Counter(theme for puzzle in puzzles for theme in puzzle.themes)
-    assert {theme for theme in shown if themes[theme] < 10} == set()
+    assert not {theme for theme in shown if themes[theme] < 10}
     assert all(puzzle.before for puzzle in puzzles)
 
 
@@ -136,7 +136,8 @@ def test_a_puzzle_comes_back_later_each_time_it_is_solved(training, clock, stock
     assert training.standing.streak == training.standing.longest == len(BOXES_DAYS) + 1
     training.answer(MATE, False)
     clock.now += 1.1 * DAY_S
-    assert (training.standing.streak, training.next() is None) == (0, False)
+    assert training.standing.streak == 0
+    assert training.next() is not None
 
 
 def test_due_puzzles_come_first(training, clock, stock):
@@ -190,7 +191,8 @@ def test_the_move_before_is_told(training):
     )
     attempt = PuzzleAttempt(training, puzzle)
     told = "The last move was Qxd5. White to move. Find the only good move."
-    assert (attempt.says, attempt.board.peek().uci()) == (told, "d8d5")
+    assert attempt.says == told
+    assert attempt.board.peek().uci() == "d8d5"
     attempt.play(chess.Move.from_uci("c3d5"))
     assert attempt.says == "Solved! It wins the queen: the queen on d5 is unguarded."
 
@@ -210,7 +212,8 @@ PROMOTION = Puzzle("8/P6k/8/8/8/8/8/K7 w - - 0 1", ("a7a8q",))
 )  # fmt: skip
 def test_a_solution_is_explained_behind_its_end(training, puzzle, tried, says):
     attempt = attempt_at(training, puzzle, *tried)
-    assert (attempt.is_over, attempt.says) == (True, says)
+    assert attempt.is_over
+    assert attempt.says == says
 
 
 THEMES = {
@@ -288,14 +291,18 @@ LICHESS = {
 def test_lichess_own_file_is_read(tmp_path, text, pack):
     (tmp_path / "p.csv").write_bytes(pack(text.encode()))
     found, *_ = read_lichess(tmp_path / "p.csv")
-    assert (found.moves, found.rating, found.deviation) == (("a1a8",), 1400.0, 80.0)
+    assert found.moves == ("a1a8",)
+    assert found.rating == 1400.0
+    assert found.deviation == 80.0
     assert chess.Board(found.fen) == chess.Board("6k1/5p2/6pp/8/8/8/8/R5K1 w - - 0 2")
 
 
 def test_a_puzzle_without_a_rating_is_as_uncertain_as_a_new_player(tmp_path):
-    (tmp_path / "p.csv").write_text("x,8/P6k/8/8/8/8/8/K7 b - - 0 1,h7h6 a7a8q\n", encoding="utf-8")
+    (tmp_path / "p.csv").write_text("x,8/P6k/8/8/8/8/8/K7 b - - 0 1,h7h6 a7a8q\n")
     (found,) = read_lichess(tmp_path / "p.csv")
-    assert (found.moves, found.rating, found.deviation) == (("a7a8q",), 1500.0, 350.0)
+    assert found.moves == ("a7a8q",)
+    assert found.rating == 1500.0
+    assert found.deviation == 350.0
 
 
 BAD_ROWS = {
@@ -325,7 +332,7 @@ def no_set(monkeypatch):
 def test_one_bad_row_is_skipped(tmp_path, row, fault):
     stock = PuzzleStock(tmp_path)
     path = tmp_path / "puzzles.csv"
-    path.write_text(HEADER + row + PUZZLE + row, encoding="utf-8")
+    path.write_text(HEADER + row + PUZZLE + row)
     sentence = finish(stock.adding(path, "mine.csv"))
     assert sentence.startswith("1 new puzzle. Skipped 2 rows that are no puzzles, first mine.csv:")
     assert fault in sentence
@@ -333,7 +340,7 @@ def test_one_bad_row_is_skipped(tmp_path, row, fault):
 
 @pytest.mark.usefixtures("no_set")
 def test_a_file_without_a_puzzle_is_refused(tmp_path):
-    (path := tmp_path / "puzzles.csv").write_text("x\n", encoding="utf-8")
+    (path := tmp_path / "puzzles.csv").write_text("x\n")
     with pytest.raises(
         DataError, match=r"mine\.csv: no puzzle in Lichess's format \(mine.*placement"
     ):

@@ -48,7 +48,7 @@ def kept_of(text="1. f3 *", moves=(MOVE,)):
 @pytest.fixture
 def again(tmp_path):
     """A review that was kept and read again."""
-    (path := tmp_path / "r.json").write_text(kept_of().text(), encoding="utf-8")
+    (path := tmp_path / "r.json").write_text(kept_of().text())
     return KeptReview.read(path)
 
 
@@ -65,7 +65,7 @@ def test_what_is_said_of_a_game_is_kept(again, name):
 
 def test_the_game_is_kept_with_its_words(tmp_path):
     text = '[White "A"]\n[FEN "4k3/8/8/8/8/8/4P3/4K2R b K - 0 1"]\n\n1... Kd7 {!} 2. e4 (2. O-O) Ke6 3. -- *'
-    (path := tmp_path / "r.json").write_text(kept_of(text, []).text(), encoding="utf-8")
+    (path := tmp_path / "r.json").write_text(kept_of(text, []).text())
     assert str(KeptReview.read(path).review.game) == str(kept_of(text, []).review.game)
 
 
@@ -144,7 +144,7 @@ def test_a_review_of_a_game_that_is_not_there_is_not_kept(games, tmp_path):
     review = kept_of("1. h4 *", [])
     with pytest.raises(DataError, match="not in the list"):
         games.keep_review(line_key(review.review.game), review)
-    assert list((tmp_path / REVIEWS).glob("*.json")) == []
+    assert not list((tmp_path / REVIEWS).glob("*.json"))
 
 
 def test_a_review_that_is_gone_is_not_shown(reviewed, tmp_path):
@@ -163,7 +163,7 @@ def test_of_puzzles_only_those_of_no_other_game_go_with_a_review(games, tmp_path
         line = line_key((review := kept_of(text, [mine])).review.game)
         games.reviews.keep(line, replace(review, reader=chess.WHITE))
         keys.append(line)
-    assert games.reviews.remove(keys[0]) == set()
+    assert not games.reviews.remove(keys[0])
     assert games.reviews.remove(keys[1]) == {f"{chess.STARTING_FEN} e2e4"}
 
 
@@ -183,7 +183,7 @@ def test_a_review_that_is_none_spoils_nothing_else(games, tmp_path, junk):
     row = row_of(games, "Cleo")
     path = review_path(tmp_path, games.catalogue.game(row["key"]).line)
     path.write_bytes(junk.encode(errors="surrogatepass"))
-    assert games.refresh() == []
-    assert games.catalogue.reviewed() == []
+    assert not games.refresh()
+    assert not games.catalogue.reviewed()
     with pytest.raises(DataError, match="no review"):
         games.kept_review(row["key"])

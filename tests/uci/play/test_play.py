@@ -59,7 +59,8 @@ ENDS = [
 @pytest.mark.parametrize(("words", "how", "end", "plies"), ENDS)
 def test_games_end(words, how, end, plies):
     game, found, output = play(*words.split(), **how)
-    assert (f"{found.result}: {found.reason}", game.plies) == (end, plies)
+    assert f"{found.result}: {found.reason}" == end
+    assert game.plies == plies
     assert ("(q)" in output) == (words == "Qh4"), "the mating move is marked on the board"
     assert ("help" in output) == (how.get("human", True) is not None), "who watches types nothing"
 
@@ -93,7 +94,7 @@ def test_what_is_typed_is_answered(words, how, plies, said):
     )
     assert end == GameEnd("*", "unterminated")
     assert len(game.board.move_stack) == plies
-    assert [text for text in said.split("|") if text not in output] == []
+    assert not [text for text in said.split("|") if text not in output]
     assert ("(White" in output) == ("Aino plays" in output and "scores" not in words), (
         "scores can be hidden"
     )
@@ -130,13 +131,14 @@ def test_a_draw_is_agreed():
 def test_commands_tell_of_the_position(words, how, said):
     game, _, output = play(*words, **how)
     assert game.board == how.get("board", chess.Board(how.get("fen", chess.STARTING_FEN)))
-    assert [text for text in said if text not in output] == []
+    assert not [text for text in said if text not in output]
 
 
 def test_an_opponent_that_gives_up_plays_no_move(monkeypatch):
     monkeypatch.setattr(TerminalGame, "resigns", lambda game, result: True)
     game, end, _ = play("e4")
-    assert (end, game.plies) == (GameEnd("1-0", "Aino resigned"), 1)
+    assert end == GameEnd("1-0", "Aino resigned")
+    assert game.plies == 1
 
 
 @pytest.mark.parametrize(("level", "answer"), [(DEFAULT_LEVEL, "c5"), (LearnedAlone(), "Nh6")])
@@ -158,7 +160,7 @@ def test_moves_are_shown_in_ones_own_letters():
     output = play("Cf3", "history", "pgn", engine_class=KnightShuffler)[2]
     # the PGN has English ones
     shown = "Aino joue 1... Cf6", "1. Cf3 Cf6", "1. Nf3 Nf6"
-    assert [text for text in shown if text not in output] == []
+    assert not [text for text in shown if text not in output]
 
 
 def test_yes_needs_no_accent():
@@ -213,9 +215,10 @@ def test_signal_at_the_prompt_leaves_with_the_game_saved(name, tmp_path):
             seen += process.stdout.read(1)
         process.send_signal(getattr(signal, name))
         output, errors = process.communicate(timeout=START_S)
-    assert (process.returncode, errors) == (0, b"")
+    assert process.returncode == 0
+    assert errors == b""
     assert f"saved to {path}".encode() in output
-    assert "1. e4 " in path.read_text(encoding="utf-8")
+    assert "1. e4 " in path.read_text()
 
 
 @pytest.fixture
@@ -268,8 +271,10 @@ def test_a_rematch_follows_with_colours_swapped(tmp_path, monkeypatch):
         game = loop.sit_down(game)
     assert "1-0: checkmate" in said.getvalue()
     first, second = (game for path in sorted(pgn_files(games_folder())) for game in games_in(path))
-    assert (first.headers["White"], first.headers["Result"]) == ("You", "0-1")
-    assert (second.headers["Black"], second.headers["Result"]) == ("You", "1-0")
+    assert first.headers["White"] == "You"
+    assert first.headers["Result"] == "0-1"
+    assert second.headers["Black"] == "You"
+    assert second.headers["Result"] == "1-0"
     assert second.headers["FEN"] == MATE_NEXT
 
 

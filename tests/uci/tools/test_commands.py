@@ -82,7 +82,7 @@ def test_an_error_is_one_line(words, named, capsys, tmp_path, monkeypatch):
     assert main(words.split()) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert named in line
-    assert list(tmp_path.iterdir()) == []
+    assert not list(tmp_path.iterdir())
 
 
 def test_perft_agrees_with_python_chess(capsys):
@@ -107,7 +107,8 @@ def test_reader_that_leaves_early_is_no_error():
     with running([*COMMAND, "perft", "1", "--divide"], cwd=ROOT, **streams) as process:
         process.stdout.close()
         _, errors = process.communicate(timeout=START_S)
-    assert (process.returncode, errors) == (0, b"")
+    assert process.returncode == 0
+    assert errors == b""
 
 
 @pytest.fixture
@@ -182,13 +183,14 @@ def test_info_tells_what_a_network_is(net, name, told, capsys, monkeypatch):
     monkeypatch.chdir(net.parent)
     assert main(["net", "info", *name.split()]) == 0
     text = capsys.readouterr().out
-    assert [words for words in told if words not in text] == []
+    assert not [words for words in told if words not in text]
 
 
 def test_info_is_told_to_programs(net, capsys):
     assert main(["net", "info", "--json", str(net)]) == 0
     info = json.loads(capsys.readouterr().out)
-    assert (info["format"], info["size"]) == ("dit", net.stat().st_size)
+    assert info["format"] == "dit"
+    assert info["size"] == net.stat().st_size
     model = CONFIG.build(default_rng(0))
     assert info["parameters"] == sum(array.size for array in model.named_parameters().values())
 

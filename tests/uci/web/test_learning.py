@@ -69,7 +69,8 @@ async def test_a_try_gets_its_refutation_and_is_no_variation(visit, lesson):
     assert told["says"].startswith("3... a6?? Blunder: ")
     assert "winning chances drop from 50% to 17%" in told["says"]
     assert " follows. Try again." in told["says"]
-    assert (told["squares"][0], told["over"]) == ([chess.A7, chess.A6], False)
+    assert told["squares"][0] == [chess.A7, chess.A6]
+    assert not told["over"]
     assert visit.session.board_game.study.changes == changes
 
 
@@ -84,7 +85,7 @@ async def test_what_was_played_is_known(visit, lesson):
 async def test_aino_shows_no_lines_while_one_looks(visit, tab, lesson):
     visit.engine.limits.clear()
     await lesson("lines", on=True, count=3)
-    assert visit.engine.limits == []
+    assert not visit.engine.limits
 
 
 async def test_all_is_shown_once_one_looks_elsewhere(tab, lesson):
@@ -97,7 +98,8 @@ async def test_all_is_shown_once_one_looks_elsewhere(tab, lesson):
 async def test_the_answer_is_shown(tab, lesson):
     told = await lesson("learn_answer", is_told)
     assert told["says"].startswith("The answer: Qe7 is better. 3... Nf6: Blunder: ")
-    assert (told["over"], told["squares"]) == (True, [[chess.D8, chess.E7]])
+    assert told["over"]
+    assert told["squares"] == [[chess.D8, chess.E7]]
 
 
 async def test_mistakes_come_in_the_order_of_the_game(visit, tab):

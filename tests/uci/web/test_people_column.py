@@ -16,7 +16,8 @@ async def test_the_likeliest_moves_come_first(tab):
     await tab.send("people", rating=1400)
     told = await tab.message("people")
     shares = [one["share"] for one in told["moves"]]
-    assert (told["fen"], told["moves"][0]["san"]) == (OPENING.fen(), "Nc6")
+    assert told["fen"] == OPENING.fen()
+    assert told["moves"][0]["san"] == "Nc6"
     assert shares == sorted(shares, reverse=True)
     assert 0.8 < sum(shares) <= 1.0
     await tab.send("people", rating=1900)

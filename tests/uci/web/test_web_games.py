@@ -63,7 +63,9 @@ async def test_what_cannot_be_done_changes_nothing(tab, request_name, fields, wo
     await tab.send(request_name, **fields)
     assert words in await tab.said()
     after = await tab.state()
-    assert (after["steps"], after["isGame"], after["end"]) == (before["steps"], True, None)
+    assert after["steps"] == before["steps"]
+    assert after["isGame"]
+    assert after["end"] is None
 
 
 async def test_a_game_is_saved_once(visit, tab, tmp_path):
@@ -121,13 +123,16 @@ async def test_a_game_is_saved_while_it_is_played(visit, tab, tmp_path, monkeypa
 @with_board({"setup": limited("elo 1500", 2)})
 async def test_the_choices_of_a_game_reach_the_engine(visit, tab):
     await tab.played("e2e4")
-    assert (visit.engine.options.human_pace, visit.engine.options.elo) == (True, 1500)
+    assert visit.engine.options.human_pace
+    assert visit.engine.options.elo == 1500
     limits = visit.engine.limits[-1]
-    assert (limits.white_time_ms, limits.black_increment_ms) == (60_000, 2_000)
+    assert limits.white_time_ms == 60_000
+    assert limits.black_increment_ms == 2_000
     await tab.send("level", level="nodes 7")
     await tab.send("move", uci="d2d4")
     await tab.with_plies(4)
-    assert (visit.engine.limits[-1].nodes, visit.engine.options.limit_strength) == (7, False)
+    assert visit.engine.limits[-1].nodes == 7
+    assert not visit.engine.options.limit_strength
 
 
 @with_board({"setup": Setup(clock=GameClock(GameTime(60, 0)))})
@@ -160,7 +165,8 @@ async def test_a_drawing_leaves_the_engine_at_its_search(visit, tab):
     await tab.send("draw", node=1, source=6, target=21, colour="green")
     await tab.state(lambda state: state["nodes"].get("1", {}).get("drawn"))
     await asyncio.sleep(0.05)
-    assert (visit.engine.job is job, job.stopped) == (True, False)
+    assert visit.engine.job is job
+    assert not job.stopped
     visit.engine.slow = False
     job.stop()
 
@@ -201,13 +207,15 @@ async def test_analysis_of_a_mate_says_so(tab):
     await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
     await tab.send("look", node=4)
     over = await tab.until(lambda message: message["do"] == "lines" and not message["lines"])
-    assert (over["over"]["text"], over["over"]["wdl"]) == ("Checkmate", [0, 0, 1000])
+    assert over["over"]["text"] == "Checkmate"
+    assert over["over"]["wdl"] == [0, 0, 1000]
 
 
 async def test_of_many_games_one_is_chosen(tab):
     await tab.send("load", text='[White "A"]\n\n1. e4 *\n\n[White "B"]\n\n1. d4 *\n', game=2)
     state = await tab.without_game()
-    assert (sans(state), state["names"]["white"]) == (["d4"], "B")
+    assert sans(state) == ["d4"]
+    assert state["names"]["white"] == "B"
     assert len((await tab.message("games"))["names"]) == 2
 
 
@@ -309,10 +317,12 @@ def load_late():
 async def test_ainos_clock_waits_until_the_engine_is_loaded(tab):
     await tab.send("move", uci="e2e4")
     waits = await tab.state(lambda state: state["thinking"])
-    assert (waits["loading"], waits["clock"]["running"]) == (True, None)
+    assert waits["loading"]
+    assert waits["clock"]["running"] is None
     LOADED.set()
     thinks = await tab.state(lambda state: not state["loading"])
-    assert (thinks["thinking"], thinks["clock"]["running"]) == (True, "black")
+    assert thinks["thinking"]
+    assert thinks["clock"]["running"] == "black"
     assert (await tab.with_plies(2))["clock"]["running"] == "white"
 
 
@@ -352,7 +362,8 @@ async def test_what_was_asked_is_about_the_game_of_its_time(visit, tab, asked, s
     LOADED.set()
     while session.tasks._running:
         await asyncio.sleep(0.01)
-    assert (session.board_game.end, session.review) == (None, None)
+    assert session.board_game.end is None
+    assert session.review is None
 
 
 @pytest.mark.parametrize("asked", ["hint", "offer_draw"])
