@@ -1,5 +1,5 @@
-"""Programs in a Python process of their own, waiting for what they do, and a limit on the files of
-this one.
+"""Programs in a Python process of their own, waiting for what they do, a limit on the files of this
+one, and marks of tests that not every system can run.
 """
 
 import contextlib
@@ -14,6 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # What python-chess and Tornado do, with Python 3.14.
 OF_LIBRARIES = "ignore:'asyncio:DeprecationWarning"
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
 
 
 def output_of(program, *words, warnings="default", **environment):

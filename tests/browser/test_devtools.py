@@ -1,14 +1,14 @@
 """The browser of the tests, where it does not start."""
 
 import subprocess
-import sys
 
 import pytest
 
 from tests.browser import devtools
+from tests.new_process import posix
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a shell script")
+@posix  # a shell script
 def test_a_browser_that_does_not_start_is_ended(tmp_path, monkeypatch):
     """Its process stayed."""
     program = tmp_path / "browser"

@@ -16,7 +16,7 @@ import pytest
 from engine.player import Engine
 from tests.browser.devtools import WAIT_S
 from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, on_boards, open_board, web_board
-from tests.new_process import running, wait_until
+from tests.new_process import posix, running, wait_until
 from uci.game.clock import GameClock, GameTime
 from uci.game.timed_game import Setup
 
@@ -254,7 +254,7 @@ def test_a_position_that_is_refused_stays_to_be_mended(tab):
     assert tab.script("document.getElementById('setup-fen').value").startswith("8/8/8/8/8/8/8/8 w")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals as on Unix")
+@posix  # signals as on Unix
 @pytest.mark.usefixtures("listens_to_interrupts")
 def test_the_command_plays_in_the_browser(chromium, tmp_path):
     """All users of a machine could read the page's token among the browser's arguments."""

@@ -11,7 +11,7 @@ import pytest
 from engine.errors import EvaluatorError
 from engine.native import jit
 from engine.options import EngineOptions
-from tests.new_process import wait_until
+from tests.new_process import posix, wait_until
 from tests.protocol.aino_process import ROOT, START_S, AinoProcess
 from tests.protocol.fake_engine import Conversation, FakeEngine
 from uci.loading import background
@@ -114,7 +114,7 @@ def dying_compiler(tmp_path, monkeypatch):
     return lambda end: (tmp_path / "dying_compiler.py").write_text(DYING.format(end=end)) and None
 
 
-@pytest.mark.skipif(os.name != "posix", reason="ends by signals")
+@posix  # ends by signals
 @pytest.mark.parametrize("way", ENDS)
 def test_a_search_does_not_go_the_way_of_the_compilers(way, dying_compiler, capsys):
     """It compiled in the engine's own process, which then died without a move, or was busy for

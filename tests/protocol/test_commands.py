@@ -3,12 +3,11 @@
 import io
 import os
 import subprocess
-import sys
 import threading
 
 import pytest
 
-from tests.new_process import ROOT, running, wait_until
+from tests.new_process import ROOT, linux, running, wait_until
 from tests.protocol.aino_process import COMMAND
 from tests.protocol.conftest import SMALL
 from tests.protocol.fake_engine import Conversation
@@ -139,7 +138,7 @@ def options_after(line):
     return talk.session.options
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the system's names of files are text")
+@linux  # the system's names of files are text
 def test_a_path_that_is_not_utf8_is_taken(tmp_path):
     name = os.fsencode(tmp_path) + b"/caf\xe9.dit"
     with open(name, "wb"):
@@ -147,7 +146,7 @@ def test_a_path_that_is_not_utf8_is_taken(tmp_path):
     assert os.fsencode(options_after(line).weights_file) == name
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the system's names of files are text")
+@linux  # the system's names of files are text
 def test_one_folder_of_a_list_may_have_a_name_that_is_not_utf8(tmp_path):
     folder = os.fsencode(tmp_path) + b"/\xe9"
     os.mkdir(folder)
@@ -160,7 +159,7 @@ def test_a_name_in_windows_1252_of_a_file_whose_name_is_text_is_found(tmp_path):
     assert options_after(line + b"\n").weights_file == str(tmp_path / "café.dit")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the system's names of files are text")
+@linux  # the system's names of files are text
 def test_the_log_takes_names_that_are_not_text(tmp_path):
     writer = Writer(io.StringIO())
     writer.log_to(str(tmp_path / "log.txt"))

@@ -7,7 +7,6 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -16,13 +15,13 @@ import pytest
 
 from engine.native import jit
 from tests.boards import board_after
-from tests.new_process import running
+from tests.new_process import linux, running
 from tests.protocol.aino_process import COMMAND, ROOT, AinoProcess
 from tests.protocol.virtual_screen import find_program, processes_left, virtual_screen
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds processes in /proc"),
+    linux,  # finds processes in /proc
 ]
 
 ARGUMENTS = f"--evaluator material --hash-mib 16 --threads 1 --config {os.devnull}".split()

@@ -10,7 +10,7 @@ import chess
 import chess.engine
 import pytest
 
-from tests.new_process import running
+from tests.new_process import posix, running
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
 from tests.protocol.conftest import SMALL
 
@@ -57,7 +57,7 @@ def start_and_end(config_home, text):
     )
 
 
-@pytest.mark.skipif(os.name != "posix", reason="closes a stream in a child before it begins")
+@posix  # closes a stream in a child before it begins
 @pytest.mark.parametrize("closed", [0, 1, 2])
 def test_a_closed_stream_is_no_error(closed):
     """Services start programs so, and Windows those without a console: Python then has no

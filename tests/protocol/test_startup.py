@@ -28,7 +28,7 @@ from engine.search.limits import Limits
 from engine.search.result import SearchResult
 from tests.boards import board_after
 from tests.compile_events import Compilation
-from tests.new_process import output_of, wait_until
+from tests.new_process import output_of, posix, wait_until
 from tests.protocol.fake_engine import Conversation
 from tests.unit.search.trees import search_nodes
 from uci.loading import background, warmup
@@ -44,7 +44,7 @@ WAIT_S = 200.0
 MOST_COMPILATIONS = 330
 
 
-@pytest.mark.skipif(os.name != "posix", reason="the temporary folder has another form")
+@posix  # the temporary folder has another form
 def test_home_folder_that_cannot_be_written_is_no_obstacle(tmp_path):
     private = tmp_path / f"aino-{os.getuid()}"
     private.mkdir(mode=0o700)
@@ -250,7 +250,7 @@ def test_the_compiler_outlives_an_impatient_client(folder):
     impatient.wait(None)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="kills a process")
+@posix  # kills a process
 @pytest.mark.parametrize(
     "another",
     [False, True],  # beside another program, which goes on

@@ -10,7 +10,7 @@ import pytest
 import uci.main
 from selfplay.interrupt import stop_flag
 from selfplay.main import COMMANDS, main
-from tests.new_process import output_of
+from tests.new_process import output_of, posix
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -83,7 +83,7 @@ def test_ctrl_c_during_imports_ends_quietly(call, monkeypatch):
     assert call() == 130
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system has no SIGHUP")
+@posix  # the system has no SIGHUP
 def test_what_ignores_a_closed_terminal_goes_on():
     for usual, stops in ((signal.SIG_IGN, False), (lambda *_: None, True)):
         before = signal.signal(signal.SIGHUP, usual)

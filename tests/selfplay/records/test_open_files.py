@@ -19,9 +19,10 @@ from selfplay.families.by_name import family_of
 from selfplay.records.replay import ReplayWriter, reopen_segment
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger
+from tests.new_process import linux
 from tests.selfplay.run.crews import TINY
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="Linux alone tells")
+pytestmark = linux  # which alone tells
 
 
 def is_held(path):

@@ -17,7 +17,7 @@ from selfplay.report.run_numbers import read_run
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import ENVIRONMENT, GateResult
 from tests.documents.pages import ROOT
-from tests.new_process import running, wait_until
+from tests.new_process import posix, running, wait_until
 from tests.selfplay.matches.rows import PLAYED
 from tests.selfplay.report.runs import (
     gate_result,
@@ -194,7 +194,7 @@ def test_rungs_are_drawn_over_hours_with_their_interval(tmp_path):
     assert "promoted network: from 1,700.00 to 1,700.00" in report_page(numbers)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for another process")
+@posix  # no SIGINT for another process
 def test_a_live_page_follows_the_run_until_ctrl_c(tmp_path):
     run_with(tmp_path / "run", [gate_result(30)]).close()
     page = tmp_path / "run" / "report.html"

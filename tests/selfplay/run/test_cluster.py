@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +15,7 @@ from selfplay.main import main
 from selfplay.records.game import encode_record
 from selfplay.run import cluster as cluster_module
 from selfplay.run.cluster import RayBackend, connected
+from tests.new_process import linux, posix
 from tests.selfplay.run.crews import NUMBERS, children, games_of, never
 
 
@@ -68,7 +68,7 @@ def test_tasks_play_the_games_of_a_thread(cluster, task, expected):
     assert not told
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="looks for the tasks in /proc")
+@linux  # looks for the tasks in /proc
 def test_games_of_a_lost_task_are_the_same(cluster, task, expected):
     play, told = cluster
     finished = {}
@@ -151,7 +151,7 @@ def elsewhere(folder):
     folder.symlink_to(folder.with_name("other"))
 
 
-@pytest.mark.skipif(not hasattr(os, "getuid"), reason="folders of users as POSIX has them")
+@posix  # folders of users as POSIX has them
 @pytest.mark.parametrize("made", [in_the_open, elsewhere])
 def test_a_folder_that_others_may_have_made_is_refused(made, tmp_path):
     """Whoever made it first could read and change the networks."""

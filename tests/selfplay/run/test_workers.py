@@ -25,10 +25,8 @@ from selfplay.run.gating import GateTask
 from selfplay.run.phase_games import GenerationTask, play_numbers
 from selfplay.run.sharing import ATTEMPTS, SharedPlay, WorkerLost, play_share, source_hash
 from selfplay.run.workers import WorkerPool
-from tests.new_process import ROOT, running, wait_until
+from tests.new_process import ROOT, linux, posix, running, wait_until
 from tests.selfplay.run.crews import NUMBERS, games_of, network_file, never, stored_games
-
-posix = pytest.mark.skipif(os.name != "posix", reason="sends signals that only POSIX has")
 
 
 def test_processes_play_the_games_of_a_gate(task):
@@ -148,7 +146,7 @@ def test_an_interrupted_command_goes_on_to_the_same_games(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="looks for processes in /proc")
+@linux  # looks for processes in /proc
 def test_workers_end_with_a_parent_that_was_killed(tmp_path):
     with generating(tmp_path) as process:
         assert len(session_members(process.pid)) >= 2

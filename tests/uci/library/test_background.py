@@ -7,13 +7,11 @@ import sys
 import threading
 from dataclasses import replace
 
-import pytest
-
 from engine.errors import DataError, StillCompilingError
 from engine.native.locks import FileLock
 from engine.player import Engine
 from engine.search.limits import Limits
-from tests.new_process import wait_until
+from tests.new_process import posix, wait_until
 from tests.uci.library.own_games import lines_of, shelf_in, small_engine, whites
 from uci.game.game_file import REVIEWS
 from uci.library.game_files import review_path
@@ -36,7 +34,7 @@ time.sleep(60)
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+@posix  # no SIGKILL
 def test_an_import_that_was_killed_goes_on_at_the_next_start(games, tmp_path):
     assert (
         subprocess.run([sys.executable, "-c", IMPORTING, str(tmp_path)], check=False).returncode
@@ -85,7 +83,7 @@ def wait_until_reviewed(reviews):
     wait_until(lambda: not reviews.state["left"])
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no links")
+@posix  # no links
 def test_a_wish_may_vanish_during_a_look_at_the_wishes(tmp_path):
     (tmp_path / REVIEWS).mkdir()
     (tmp_path / REVIEWS / f"{'1' * 24}{WISH}").symlink_to("nowhere")

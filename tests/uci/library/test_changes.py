@@ -5,7 +5,6 @@ nothing is lost.
 import codecs
 import gzip
 import os
-import sys
 import tracemalloc
 from unittest.mock import Mock
 
@@ -15,6 +14,7 @@ import pytest
 from engine.errors import DataError
 from engine.files.source_text import SourceText
 from engine.native.locks import FileLock
+from tests.new_process import linux, posix
 from uci.game.game_file import REVIEWS
 from uci.library.changes import EARLIER, delete, edit, save_game, take_in
 from uci.library.cooperative import finish
@@ -267,7 +267,7 @@ def test_a_game_that_cannot_be_kept_stays(path):
     assert path.read_text(encoding="utf-8") == TEXT
 
 
-@pytest.mark.skipif(os.name != "posix", reason="files have no such permissions here")
+@posix  # files have no such permissions here
 def test_a_private_game_is_kept_in_private(path):
     path.chmod(0o600)
     delete_game(path)
@@ -285,7 +285,7 @@ def test_a_file_goes_with_its_last_game(path):
     assert not path.exists()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@posix  # links need rights there
 def test_a_file_behind_a_link_stays_with_its_link(path, tmp_path):
     """The file was removed where the person keeps it, and the link led to nothing."""
     (folder := tmp_path / "games").mkdir()
@@ -296,7 +296,7 @@ def test_a_file_behind_a_link_stays_with_its_link(path, tmp_path):
     assert (folder / "link.pgn").is_symlink()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is open")
+@linux  # only Linux tells what is open
 def test_open_files_are_not_replaced_here(path):
     """As on Windows, where no game could be edited or deleted: its file was read while its new text
     was put in its place.

@@ -1,11 +1,11 @@
 """Reading a folder of games: what is new, has changed or is gone, and files that are odd."""
 
 import os
-import sys
 
 import pytest
 
 from engine.errors import DataError
+from tests.new_process import linux, posix
 from tests.uci.library.own_games import FAY, GAMES, row_of, text_of, whites, write
 from uci.game.game_file import REVIEWS
 from uci.library import folder_reader
@@ -187,7 +187,7 @@ def test_odd_files_spoil_no_list(games, tmp_path):
     assert whites(games) == ["Dora", "Cleo", "Anna"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@posix  # links need rights there
 def test_a_link_to_a_file_of_the_folder_is_no_other_file(games, tmp_path):
     """Its games were said to stay when they were deleted from the file that it leads to."""
     (tmp_path / "again.pgn").symlink_to(tmp_path / "mine.pgn")
@@ -211,7 +211,7 @@ def test_an_illegal_move_in_a_variation_is_told_when_its_file_is_imported(games,
     assert problem.startswith("new.pgn: 1 fault, 3:22: 'Nf9'")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+@linux  # names of any bytes
 def test_a_file_name_of_any_bytes_is_as_good_as_another(games, tmp_path):
     """My games had "0 games" and nothing else."""
     (tmp_path / "mine.pgn").rename(tmp_path / os.fsdecode(b"M\xfcller.pgn"))

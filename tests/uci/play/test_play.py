@@ -2,7 +2,6 @@
 
 import _thread
 import io
-import os
 import re
 import signal
 import subprocess
@@ -19,7 +18,7 @@ from engine.board.fen import parse_fen
 from engine.errors import DataError
 from engine.options import EngineOptions
 from tests.boards import board_after, games_in, random_game
-from tests.new_process import running
+from tests.new_process import posix, running
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
 from tests.protocol.fake_engine import FakeEngine
 from tests.uci.play.terminal_game import (
@@ -194,7 +193,7 @@ def test_an_interrupt_while_the_engine_thinks_keeps_the_game():
     assert [move.uci() for move in game.board.move_stack] == ["e2e4"]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@posix  # signals of POSIX
 @pytest.mark.parametrize(
     "name",
     ["SIGINT", *(pytest.param(name, marks=pytest.mark.slow) for name in ("SIGHUP", "SIGTERM"))],
