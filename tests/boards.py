@@ -6,6 +6,8 @@ import chess
 import chess.pgn
 import numpy as np
 
+from engine.board.layout import MAX_MOVES
+from engine.board.movegen import generate
 from engine.board.pgn.game_reader import read_game_file
 
 
@@ -32,6 +34,12 @@ def random_game(rng, plies, board=None):
     while len(board.move_stack) < plies and (moves := list(board.legal_moves)):
         board.push(moves[rng.integers(len(moves))])
     return board
+
+
+def moves_of_row(row):
+    """The legal moves of a position, as numbers."""
+    moves = np.zeros(MAX_MOVES, np.uint16)
+    return moves[: generate(row, moves)].copy()
 
 
 def random_positions(letters, count, seed):

@@ -94,6 +94,13 @@ def positions(scored_games):
     return packed
 
 
+def assert_same(a, b):
+    """The same arrays by the same names."""
+    assert a.keys() == b.keys()
+    for name, array in a.items():
+        np.testing.assert_array_equal(array, b[name], name, strict=True)
+
+
 def games_of(positions, first, last):
     """The games first..last-1 of a set."""
     numbers = np.arange(positions.n_games)

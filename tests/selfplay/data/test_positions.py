@@ -21,10 +21,10 @@ from selfplay.families.planes import planes_sampler as sampler
 from selfplay.families.policy.sparse_sampler import SparseSampler, new_sparse_batch
 from selfplay.records.collect import collect
 from selfplay.records.order import GameOrder
-from selfplay.records.positions import UNKNOWN_MOVES_LEFT, PositionSet, concatenate
+from selfplay.records.positions import UNKNOWN_MOVES_LEFT, concatenate
 from selfplay.records.targets import policy_from_scores, score_from_value, wdl_from_score
 from tests.boards import board_after
-from tests.selfplay.conftest import games_of
+from tests.selfplay.conftest import assert_same, games_of
 
 
 def sample(positions, augment):
@@ -62,8 +62,7 @@ def test_positions_of_unknown_length_teach_none(positions):
 
 def test_parts_concatenated_are_the_whole(positions):
     joined = concatenate([games_of(positions, 0, 5), games_of(positions, 5, positions.n_games)])
-    for name in PositionSet.__dataclass_fields__:
-        assert np.array_equal(getattr(positions, name), getattr(joined, name)), name
+    assert_same(vars(positions), vars(joined))
 
 
 def test_second_start_reads_the_cache(games_file, tmp_path):

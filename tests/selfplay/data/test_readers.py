@@ -21,7 +21,7 @@ from selfplay.data.pgn import pgn_reader, read_pgn
 from selfplay.data.split import game_keys, position_keys, without_known_games
 from selfplay.records.collect import collect
 from selfplay.training.source_files import Source, SourceFiles, load_training_data
-from tests.selfplay.conftest import random_game
+from tests.selfplay.conftest import assert_same, random_game
 
 FRC = "r5kr/pppppppp/8/8/8/8/PPPPPPPP/R5KR w HAha - 0 1"
 
@@ -155,8 +155,7 @@ def test_interrupted_reading_goes_on_behind_the_games_it_kept(tmp_path, suffix, 
         path, pgn_reader(), tmp_path / "cache", lambda share, games: seen.append(games)
     )
     assert seen[0] == 7, "two parts of three games were kept"
-    for name, array in vars(expected).items():
-        assert np.array_equal(getattr(found, name), array), name
+    assert_same(vars(found), vars(expected))
     assert not list((tmp_path / "cache").glob(".*"))
 
 

@@ -6,9 +6,8 @@ import tarfile
 
 import numpy as np
 
-from engine.board.layout import MAX_MOVES, ROW_WORDS
+from engine.board.layout import ROW_WORDS
 from engine.board.makemove import push
-from engine.board.movegen import generate
 from engine.network import planes as lc0
 from engine.network.policy_map import policy_index
 from selfplay.data.v6 import (
@@ -23,6 +22,7 @@ from selfplay.data.v6 import (
     VERSION,
 )
 from selfplay.records.endings import Ending
+from tests.boards import moves_of_row
 
 ENDINGS = {Ending.RESIGNATION: ADJUDICATED, Ending.LENGTH: ADJUDICATED | LENGTH_LIMIT}
 
@@ -65,11 +65,9 @@ def _write_position(record, stack, ply):
 
 def _write_policy(record, row, played, moves, visits):
     """Write visit shares over the legal moves; without visits the played move gets all of it."""
-    legal = np.zeros(MAX_MOVES, np.uint16)
-    legal = legal[: generate(row, legal)]
     record["played_idx"] = policy_index(row, played)
     record["probabilities"] = -1.0
-    for move in legal:
+    for move in moves_of_row(row):
         record["probabilities"][policy_index(row, move)] = 0.0
     if not len(visits):
         record["probabilities"][record["played_idx"]] = 1.0

@@ -10,14 +10,8 @@ import pytest
 from engine.errors import DataError
 from selfplay.data.cache import map_set, write_set
 from selfplay.records.collect import GAMES_PER_CHUNK, verified_pieces
-from selfplay.records.positions import PositionSet, empty_set
-from tests.selfplay.conftest import games_of
-
-
-def assert_equal_sets(a, b):
-    for name in PositionSet.__dataclass_fields__:
-        assert np.array_equal(getattr(a, name), getattr(b, name)), name
-        assert getattr(a, name).dtype == getattr(b, name).dtype
+from selfplay.records.positions import empty_set
+from tests.selfplay.conftest import assert_same, games_of
 
 
 def test_pieces_become_one_set(positions, tmp_path):
@@ -25,10 +19,10 @@ def test_pieces_become_one_set(positions, tmp_path):
         tmp_path / "set",
         [games_of(positions, 0, 5), empty_set(), games_of(positions, 5, positions.n_games)],
     )
-    assert_equal_sets(map_set(tmp_path / "set"), positions)
+    assert_same(vars(map_set(tmp_path / "set")), vars(positions))
     assert [one.name for one in tmp_path.iterdir()] == ["set"]
     write_set(tmp_path / "none", [])
-    assert_equal_sets(map_set(tmp_path / "none"), empty_set())
+    assert_same(vars(map_set(tmp_path / "none")), vars(empty_set()))
 
 
 def test_interrupted_writing_leaves_nothing(positions, tmp_path):
@@ -56,7 +50,7 @@ def test_damaged_sets_are_refused(positions, tmp_path):
 
 @pytest.mark.usefixtures("few_files")
 def test_writing_holds_one_piece_in_memory(positions, tmp_path):
-    size = sum(getattr(positions, name).nbytes for name in PositionSet.__dataclass_fields__)
+    size = sum(array.nbytes for array in vars(positions).values())
     write_set(tmp_path / "piece", [positions])  # imports and first calls
     tracemalloc.start()
     write_set(tmp_path / "set", [tmp_path / "piece"] * 60)

@@ -5,8 +5,13 @@ import shutil
 import pytest
 
 from selfplay.run.ledger import Ledger, Phase
-from selfplay.run.phases import run_generations
-from tests.selfplay.run.crews import NUMBERS, games_here, never, open_run, tiny_task
+from tests.selfplay.run.crews import (
+    NUMBERS,
+    finish_generation,
+    games_here,
+    open_run,
+    tiny_task,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +34,7 @@ def closed(monkeypatch):
 def straight(tmp_path_factory):
     """A run with one generation to which nothing happened; tests only read it."""
     run = open_run(tmp_path_factory.mktemp("straight"))
-    assert run_generations(run, 1, never)
+    finish_generation(run)
     yield run
     run.close()
 
@@ -38,7 +43,7 @@ def straight(tmp_path_factory):
 def played(tmp_path_factory):
     """The folder of a run whose first games are played and not yet learned from."""
     run = open_run(tmp_path_factory.mktemp("played"))
-    assert run_generations(run, 1, until=Phase.FIT, stop=never)
+    finish_generation(run, Phase.FIT)
     run.close()
     return run.path
 

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,9 +15,10 @@ from selfplay.records.game import SelfPlayRecord, encode_record
 from selfplay.records.replay import published_games
 from selfplay.run.folder import RunFolder
 from selfplay.run.phase_games import GenerationTask, play_numbers, usual_start
+from selfplay.run.phases import run_generations
 
 NUMBERS = range(10)  # of games to play
-TINY: dict[str, Any] = {
+TINY = {
     "net": "16x1",
     "games": {"count": 6, "concurrent": 2, "visits": 4, "longest": 24, "resign_below": -1.0},
     "fit": {"positions": 256, "batch_size": 32, "shard_size": 16, "heldout_share": 0.2},
@@ -35,6 +35,11 @@ def open_run(path):
     run = RunFolder(path, TINY)
     run.ensure_first_network()
     return run
+
+
+def finish_generation(run, until=None):
+    """Work on the first generation to its end, or until a phase is due."""
+    assert run_generations(run, 1, never, until=until)
 
 
 def record_of(codes, wdl, **values):

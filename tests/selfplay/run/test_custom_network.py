@@ -22,7 +22,7 @@ from selfplay.run.phases import run_generations
 from selfplay.run.workers import WorkerPool
 from tests.documents.pages import ROOT
 from tests.documents.workshop import custom_network
-from tests.selfplay.run.crews import TINY, TINY_FLAGS, games_of, never, tiny_task
+from tests.selfplay.run.crews import TINY, TINY_FLAGS, finish_generation, games_of, never, tiny_task
 
 NET = "small_net:Small"
 
@@ -52,7 +52,7 @@ def test_a_training_that_was_stopped_goes_on_from_its_weights(folder):
     calls = iter(range(100))
     assert not run_generations(run, 1, until=Phase.GATE, stop=lambda: next(calls) > 3)
     assert run.fit_checkpoint(1).is_file()
-    assert run_generations(run, 1, until=Phase.GATE, stop=never)
+    finish_generation(run, Phase.GATE)
     assert [row["step"] for row in run.ledger.losses(1, "train")] == [10, 20, 30]
     check_learning(run, 1)
 

@@ -27,10 +27,15 @@ from selfplay.records.replay import (
 from selfplay.run.config import read_toml
 from selfplay.run.fitting import fit, replay_set
 from selfplay.run.ledger import Ledger, Phase
-from selfplay.run.phases import run_generations
 from tests.new_process import ROOT, largest_file, running, wait_until
 from tests.selfplay.data.test_v6 import STARTS, searched_game
-from tests.selfplay.run.crews import TINY_FLAGS, assert_same_generation, never, open_run
+from tests.selfplay.run.crews import (
+    TINY_FLAGS,
+    assert_same_generation,
+    finish_generation,
+    never,
+    open_run,
+)
 from tests.selfplay.segments import write_segment
 
 FLAGS = ["--net=16x1", *TINY_FLAGS]
@@ -118,7 +123,7 @@ def test_damaged_games_of_a_begun_segment_are_played_again(straight, tmp_path, c
         part_path(run.replay, 1)
     )
     flip(part_path(run.replay, 1), 0.5)
-    assert run_generations(run, 1, never)
+    finish_generation(run)
     assert "damaged bytes" in capsys.readouterr().out
     assert_same_generation(run, straight)
 
@@ -128,13 +133,13 @@ def test_damaged_newest_games_are_played_again_before_they_are_fitted(
     damage, straight, generated, capsys
 ):
     damage(segment_path(generated.replay, 1))
-    assert run_generations(generated, 1, never)
+    finish_generation(generated)
     assert "played again" in capsys.readouterr().out
     assert_same_generation(generated, straight)
 
 
 def test_damaged_older_games_are_left_out_with_a_warning(finished, tmp_path, caplog, aino_train):
-    assert run_generations(finished, 1, until=Phase.FIT, stop=never)
+    finish_generation(finished, Phase.FIT)
     flip(segment_path(finished.replay, 1), 0.5)
     with caplog.at_level(logging.WARNING):
         assert fit(finished, 2, lambda share, text: None, lambda text: None, never) is not None

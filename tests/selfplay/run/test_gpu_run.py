@@ -28,11 +28,15 @@ LINE = "a stand-in failed while positions were evaluated (CUDARuntimeError: cuda
 LINE += "launch failure); the same network plays on with Backend numpy"
 
 
+def with_settings(task, **changes):
+    return replace(task, settings=replace(task.settings, **changes))
+
+
 @pytest.fixture
 def task(tmp_path, device):
     """Games of ten plies on the device."""
-    there = tiny_task(tmp_path, longest=10)
-    return replace(there, settings=replace(there.settings, backend="cupy"), net="16x1")
+    there = with_settings(tiny_task(tmp_path, longest=10), backend="cupy")
+    return replace(there, net="16x1")
 
 
 def played(task, count, **told):
@@ -44,7 +48,7 @@ def played(task, count, **told):
 def test_ten_moves_of_two_halves_on_a_device_are_the_processors(task, device):
     there = {game.number: game for game in played(task, 6)}
     assert device.counts["product"] > 0
-    here = played(replace(task, settings=replace(task.settings, backend="numpy")), 6)
+    here = played(with_settings(task, backend="numpy"), 6)
     assert [len(there[game.number].moves) for game in here] == [10] * 6
     same = [np.array_equal(there[game.number].moves, game.moves) for game in here]
     assert sum(same) >= 4  # half precision may decide a close move otherwise
@@ -62,7 +66,7 @@ def test_a_device_that_fails_in_self_play_costs_one_line(task, device):
 def test_a_worker_passes_on_that_its_device_failed(task, device):
     get_backend("cupy")
     device.fail("launch", LOST, after=60)
-    task = replace(task, settings=replace(task.settings, backend="auto"))
+    task = with_settings(task, backend="auto")
     said = []
     play_share(task, iter(range(6)), said.append, source_hash())
     lines = [one for one in said if isinstance(one, str)]
@@ -79,9 +83,7 @@ def test_numbers_that_are_drawn_one_by_one_fill_all_seats(task, monkeypatch):
 
     monkeypatch.setattr("selfplay.run.phase_games.Seats", noted)
     for backend, expected in (("cupy", [3, 3]), ("numpy", [6])):
-        there = replace(
-            task, settings=replace(task.settings, backend=backend, concurrent=6, longest=2)
-        )
+        there = with_settings(task, backend=backend, concurrent=6, longest=2)
         records = []
         play_numbers(there, iter(range(3)), records.append, never)
         assert seats == expected
@@ -90,8 +92,8 @@ def test_numbers_that_are_drawn_one_by_one_fill_all_seats(task, monkeypatch):
 
 
 def test_a_device_plays_many_games_at_once(task, device):
-    task = replace(task, settings=replace(task.settings, concurrent=0))
-    here = replace(task, settings=replace(task.settings, backend="numpy"))
+    task = with_settings(task, concurrent=0)
+    here = with_settings(task, backend="numpy")
     assert shared_task(task, 10_000, 1).settings.concurrent == 512
     assert shared_task(here, 10_000, 4).settings.concurrent == 32
     assert shared_task(here, 10, 2).settings.concurrent == 5
@@ -100,7 +102,7 @@ def test_a_device_plays_many_games_at_once(task, device):
 
 @pytest.mark.parametrize(("backend", "expected"), [("cupy", []), ("numpy", [3])])
 def test_a_device_is_used_by_this_process_alone(task, monkeypatch, device, backend, expected):
-    task = replace(task, settings=replace(task.settings, backend=backend))
+    task = with_settings(task, backend=backend)
     processes = []
     monkeypatch.setattr(
         "selfplay.run.workers._Processes", lambda task, numbers, count: processes.append(count)

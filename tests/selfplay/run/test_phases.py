@@ -23,7 +23,15 @@ from selfplay.run.gating import GateTest
 from selfplay.run.ledger import ENVIRONMENT, Ledger, Phase
 from selfplay.run.phases import adopt_candidate, run_generations
 from tests.new_process import wait_until
-from tests.selfplay.run.crews import TINY, TINY_FLAGS, network_file, never, open_run, weights_of
+from tests.selfplay.run.crews import (
+    TINY,
+    TINY_FLAGS,
+    finish_generation,
+    network_file,
+    never,
+    open_run,
+    weights_of,
+)
 
 
 def run_with(path, section, **settings):
@@ -139,14 +147,14 @@ def test_candidate_needs_no_held_out_games(tmp_path, aino_train):
 
 def test_candidate_is_taken_where_no_game_can_be_learned_from(tmp_path):
     run = run_with(tmp_path / "run", "games", full_share=0.0)
-    assert run_generations(run, 1, until=Phase.FIT, stop=never)
+    finish_generation(run, Phase.FIT)
     adopt_candidate(run, network_file(tmp_path / "new.dit", "16x1", seed=2))
     assert run.ledger.current() == (1, Phase.GATE)
 
 
 def test_one_game_is_fitted(tmp_path):
     run = run_with(tmp_path, "games", count=1)
-    assert run_generations(run, 1, never)
+    finish_generation(run)
     assert run.ledger.losses(1, "train")
     assert not run.ledger.losses(1, "after")
 
@@ -154,17 +162,17 @@ def test_one_game_is_fitted(tmp_path):
 def test_games_without_a_position_to_learn_from_are_played_again(tmp_path):
     run = run_with(tmp_path, "games", full_share=0.0)
     with pytest.raises(RunError, match=r"no position to learn from\. They are given up"):
-        run_generations(run, 1, never)
+        finish_generation(run)
     assert run.ledger.current() == (1, Phase.GENERATE)
     run = run_with(tmp_path, "games", full_share=1.0, count=4)
-    assert run_generations(run, 1, never)
+    finish_generation(run)
     assert len(published_games(run.replay, 1)) == len(run.ledger.games(1)) == 4
 
 
 @pytest.mark.usefixtures("finished")
 def test_generation_without_a_position_to_learn_from_is_fitted_from_the_older_ones(tmp_path):
     run = run_with(tmp_path, "games", full_share=0.0)
-    assert run_generations(run, 1, never)
+    finish_generation(run)
     assert run.ledger.current() == (2, Phase.DONE)
 
 
@@ -190,14 +198,14 @@ def test_games_do_not_begin_where_they_are_drawn_at_once(tmp_path):
 def test_fewer_games_than_before_the_damage_are_enough(tmp_path):
     segment_path(tmp_path / "replay", 1).unlink()
     run = run_with(tmp_path, "games", count=3)
-    assert run_generations(run, 1, never)
+    finish_generation(run)
     assert len(run.ledger.games(1)) == 3
 
 
 def test_lost_candidate_is_trained_again(generated, straight):
-    assert run_generations(generated, 1, until=Phase.GATE, stop=never)
+    finish_generation(generated, Phase.GATE)
     generated.candidate(1).unlink()
-    assert run_generations(generated, 1, never)
+    finish_generation(generated)
     assert weights_of(generated.candidate(1)) == weights_of(straight.candidate(1))
 
 
@@ -219,7 +227,7 @@ def test_training_resumed_with_other_settings_begins_again(played, tmp_path, cap
     resumed, straight = (RunFolder(tmp_path / name, {"fit": {"batch_size": 16}, "games": {"count": 7}})
                          for name in ("resumed", "straight"))  # fmt: skip
     for run in (resumed, straight):
-        assert run_generations(run, 1, until=Phase.GATE, stop=never)
+        finish_generation(run, Phase.GATE)
     assert "begins again" in capsys.readouterr().out
     assert weights_of(resumed.candidate(1)) == weights_of(straight.candidate(1))
     assert resumed.ledger.losses(1, "train") == straight.ledger.losses(1, "train")
@@ -235,14 +243,14 @@ def test_training_that_was_begun_in_another_order_begins_again(generated, monkey
     with monkeypatch.context() as patched:
         patched.setattr(fitting, "ORDER_VERSION", 1)
         assert not run_generations(generated, 1, until=Phase.GATE, stop=stopped_after(5))
-    assert run_generations(generated, 1, until=Phase.GATE, stop=never)
+    finish_generation(generated, Phase.GATE)
     assert "begins again" in capsys.readouterr().out
 
 
 def test_gate_resumed_with_other_settings_counts_its_own_games(
     generated, straight, tmp_path, capsys
 ):
-    assert run_generations(generated, 1, until=Phase.GATE, stop=never)
+    finish_generation(generated, Phase.GATE)
     resumed = run_with(tmp_path, "gate", visits=12, longest=10, pairs=9)
     seen = [0]
 
@@ -252,7 +260,7 @@ def test_gate_resumed_with_other_settings_counts_its_own_games(
 
     assert not run_generations(resumed, 1, after_some_games)
     resumed = open_run(tmp_path)
-    assert run_generations(resumed, 1, never)
+    finish_generation(resumed)
     assert (
         f"{seen[0]} gate games were played under other settings and do not count"
         in capsys.readouterr().out

@@ -9,9 +9,8 @@ from engine.search.tree.params import SearchParams
 from selfplay.games.game_settings import GameSettings, SearchSettings
 from selfplay.games.seats import game_params
 from selfplay.matches.opening_book import OpeningRows, load_openings
-from selfplay.records.game import encode_record
 from selfplay.run.config import configured
-from selfplay.run.phase_games import GenerationTask, play_numbers
+from selfplay.run.phase_games import GenerationTask
 from tests.selfplay.run.crews import games_here, network_file, tiny_task
 
 SETTINGS = GameSettings(
@@ -28,19 +27,13 @@ def task(request, tmp_path_factory):
     return GenerationTask(3, 1, SETTINGS, (net,), openings)
 
 
-def play(task, numbers):
-    records = []
-    play_numbers(task, numbers, records.append, lambda: False)
-    return {record.number: encode_record(record) for record in records}
-
-
 def test_games_do_not_depend_on_company_or_process(task):
-    together = play(task, NUMBERS)
+    together = games_here(task, NUMBERS)
     assert sorted(together) == NUMBERS
     assert len(set(together.values())) == len(NUMBERS)
-    assert play(task, reversed(NUMBERS)) == together
+    assert games_here(task, reversed(NUMBERS)) == together
     elsewhere = pickle.loads(pickle.dumps(task))
-    assert play(elsewhere, [3]) == {3: together[3]}
+    assert games_here(elsewhere, [3]) == {3: together[3]}
 
 
 def test_constants_of_the_search_are_those_of_the_options(tmp_path):

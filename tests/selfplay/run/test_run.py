@@ -27,6 +27,7 @@ from tests.selfplay.run.crews import (
     TINY,
     TINY_FLAGS,
     assert_same_generation,
+    finish_generation,
     network_file,
     never,
     open_run,
@@ -133,7 +134,7 @@ def test_a_network_that_was_trained_elsewhere_can_be_the_candidate(straight, tmp
     theirs = straight.candidate(1)
     with pytest.raises(RunError, match="has to generate first"):
         adopt_candidate(run, theirs)
-    assert run_generations(run, 1, until=Phase.FIT, stop=never)
+    finish_generation(run, Phase.FIT)
     with pytest.raises(RunError, match="not of the architecture"):
         adopt_candidate(run, network_file(tmp_path / "other.dit", "8x1"))
 
@@ -141,7 +142,7 @@ def test_a_network_that_was_trained_elsewhere_can_be_the_candidate(straight, tmp
         assert main(f"loop {tmp_path}/run --candidate {theirs} --until=gate".split()) == 0
     run = open_run(tmp_path / "run")
     assert weights_of(run.candidate(1)) == weights_of(theirs)
-    assert run_generations(run, 1, never)
+    finish_generation(run)
     assert [*run.ledger.gate_points(1).values()] == [*straight.ledger.gate_points(1).values()]
 
 
@@ -194,7 +195,7 @@ def test_a_gate_plays_each_opening_once(tmp_path):
     undecided = {**TINY["gate"], "pairs": 50, "elo0": -1.0, "elo1": 1.0}
     run = RunFolder(tmp_path / "run", {**TINY, "gate": undecided, "openings": str(openings)})
     run.ensure_first_network()
-    assert run_generations(run, 1, never)
+    finish_generation(run)
     result = run.ledger.gates().get(1)
     assert sum(result.pentanomial) == 3
     assert not result.decided

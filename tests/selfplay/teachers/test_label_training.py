@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from engine.board.layout import MAX_MOVES, ROW_WORDS
-from engine.board.movegen import generate
+from engine.board.layout import ROW_WORDS
 from engine.errors import ConfigError, DataError
 from selfplay.commands.pretrain import add_arguments, settings_of
 from selfplay.data.label_rows import LabelRows, held_out
@@ -19,6 +18,7 @@ from selfplay.records.order import RowOrder
 from selfplay.records.packed import CALM, SOURCE_MASK, SOURCES, unpack_row
 from selfplay.records.targets import CALM_VALUES, MOVE_SCORES, UNSETTLED_VALUES
 from selfplay.teachers.labelling import LabelPlan, sample_chunk
+from tests.boards import moves_of_row
 from tests.selfplay.teachers.nets import sample_games
 from tests.unit.network.sparse_arithmetic import seen
 
@@ -91,14 +91,14 @@ def test_a_label_has_the_features_of_its_position(sampled):
 def test_scored_moves_teach_the_policy_of_all_legal_moves(sampled):
     batch = filled(sampled.scored, np.arange(len(sampled.scored)))
     trained = np.flatnonzero(~held_out(sampled.scored))
-    row, legal = np.zeros(ROW_WORDS, np.uint64), np.zeros(MAX_MOVES, np.uint16)
+    row = np.zeros(ROW_WORDS, np.uint64)
     for slot in trained:
         assert unpack_row(sampled.scored[slot], row)
-        count = generate(row, legal)
-        assert batch.n_moves[slot] == count
-        policy = batch.policy[slot, :count]
+        legal = moves_of_row(row).tolist()
+        assert batch.n_moves[slot] == len(legal)
+        policy = batch.policy[slot, : len(legal)]
         assert policy.sum() == pytest.approx(1.0, abs=1e-4)
-        best = legal[:count].tolist().index(int(sampled.scored[slot, 4]) & 0xFFFF)
+        best = legal.index(int(sampled.scored[slot, 4]) & 0xFFFF)
         assert policy[best] == policy.max()
     fields = fields_of(sampled.scored)[trained]
     for number, source in enumerate(SOURCES):

@@ -8,7 +8,6 @@ import pytest
 from engine.board.convert import encode_move, row_from_board
 from engine.board.fen import parse_fen
 from engine.board.layout import MAX_MOVES
-from engine.board.movegen import generate
 from selfplay.records.targets import POLICY_SCALE_CP, POLICY_SCALE_SLOPE, policy_from_scores
 from selfplay.teachers.quiet_search import (
     MATE,
@@ -19,13 +18,9 @@ from selfplay.teachers.quiet_search import (
 )
 from selfplay.teachers.sampling import REACH, is_settled
 from selfplay.teachers.static_value import UNITS_PER_CP, static_value
+from tests.boards import moves_of_row
 from tests.selfplay.teachers.nets import random_positions
 from tests.selfplay.teachers.relabelling import teacher_quiet_value
-
-
-def legal_moves(row):
-    moves = np.zeros(MAX_MOVES, np.uint16)
-    return moves[: generate(row, moves)].copy()
 
 
 @pytest.mark.parametrize(
@@ -46,7 +41,7 @@ def test_a_position_is_calm_where_nothing_can_be_won(material_net, fen, won_cp, 
 
 
 def score_all(teacher, row, exact, reach=np.inf):
-    moves = legal_moves(row)
+    moves = moves_of_row(row)
     scores = np.zeros(MAX_MOVES, np.int64)
     begin_quiescence(teacher, row)
     score_teacher_moves(

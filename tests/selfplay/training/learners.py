@@ -7,6 +7,7 @@ import numpy as np
 from engine.nn.training.checkpoint import write_checkpoint
 from selfplay.training.learner import Learner, load_checkpoint
 from selfplay.training.source_files import TrainingData
+from tests.selfplay.conftest import assert_same
 
 
 def learner_of(family, data, settings, rate, backend="numpy"):
@@ -20,12 +21,6 @@ def parameters_after(learner, steps):
     for _ in range(steps):
         learner.step()
     return {name: array.copy() for name, array in learner.state()[0].items()}
-
-
-def assert_same(a, b):
-    assert a.keys() == b.keys()
-    for name, value in a.items():
-        assert np.array_equal(value, b[name]), name
 
 
 def assert_checkpoint_continues(new, path):

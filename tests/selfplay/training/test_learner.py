@@ -25,10 +25,9 @@ from selfplay.training.learner import Learner
 from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import Source, SourceFiles, load_training_data
-from tests.selfplay.conftest import games_of
+from tests.selfplay.conftest import assert_same, games_of
 from tests.selfplay.training.learners import (
     assert_checkpoint_continues,
-    assert_same,
     assert_threads_change_nothing,
     learner_of,
 )

@@ -8,7 +8,6 @@ from numpy.random import default_rng
 
 from engine.board.convert import decode_move, row_from_board
 from engine.board.layout import MAX_MOVES
-from engine.board.movegen import generate
 from engine.errors import ConfigError
 from engine.network.accumulator.flat_tables import parameter_names
 from engine.network.sparse.sparse_model import SparseNetwork
@@ -20,6 +19,7 @@ from selfplay.records.positions import UNKNOWN_SCORE
 from selfplay.records.targets import wdl_from_score
 from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
+from tests.boards import moves_of_row
 from tests.selfplay.conftest import boards_of
 from tests.selfplay.training.learners import assert_near
 from tests.unit.network.sparse_arithmetic import seen, sparse_network
@@ -91,11 +91,9 @@ def test_batches_hold_the_replayed_positions(positions):
     # onward, again, and back: replays are shared
     numbers = first + np.array([0, 3, 3, len(boards) - 1, 1])
     batch = sampled(positions, numbers, np.full(5, AS_THEY_ARE))
-    legal = np.zeros(MAX_MOVES, np.uint16)
     for slot, number in enumerate(numbers):
         row = row_from_board(boards[number - first])
-        moves = legal[: generate(row, legal)]
-        n_moves = len(moves)
+        moves = moves_of_row(row)
         features, rows, sorts = seen(row, moves)
         assert np.array_equal(batch.features[slot, : batch.n_features[slot]], features)
         assert np.array_equal(batch.rows[slot, : batch.n_moves[slot]], rows)
@@ -108,7 +106,7 @@ def test_batches_hold_the_replayed_positions(positions):
                 strict=True,
             )
         )
-        assert batch.policy[slot, :n_moves] == pytest.approx(
+        assert batch.policy[slot, : len(moves)] == pytest.approx(
             [wanted.get(move, 0) for move in moves]
         )
         assert np.array_equal(batch.wdl[slot], positions.wdl[number].astype(np.float32))

@@ -27,11 +27,11 @@ from selfplay.records.label_folder import LabelFolder
 from selfplay.training.losses import LossWeights
 from selfplay.training.recipe import LearnerSettings
 from selfplay.training.source_files import TrainingData
+from tests.selfplay.conftest import assert_same
 from tests.selfplay.teachers.nets import material_labels
 from tests.selfplay.training.learners import (
     assert_checkpoint_continues,
     assert_near,
-    assert_same,
     assert_threads_change_nothing,
     learner_of,
 )
