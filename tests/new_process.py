@@ -41,6 +41,17 @@ def running(command, **how):
             process.kill()
 
 
+def talking(command):
+    """A program in the project's folder, whose words are written and read by the test."""
+    return running(
+        command,
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
 def wait_until(happens):
     """Look every few milliseconds until something has happened."""
     deadline = time.monotonic() + 400

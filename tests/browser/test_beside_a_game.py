@@ -2,11 +2,10 @@
 FEN.
 """
 
-import chess
 import pytest
 
 from tests.browser.test_web_board import drag, load, wait_for_moves
-from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, on_boards, web_board
+from tests.browser.web_board import FREE, SCHOLARS_MATE, ScriptedEngine, on_boards, web_board
 from uci.game.clock import GameClock, GameTime
 from uci.game.timed_game import Setup
 
@@ -51,7 +50,7 @@ def test_a_lesson_shows_no_clock(taught):
     assert taught.script(shown) == 2
 
 
-@on_boards({"setup": Setup(chess.Board(), human=None)})
+@on_boards(FREE)
 def test_one_plays_on_from_a_position_of_a_review(tab, chromium):
     load(tab, FOOLS_MATE, 4)
     tab.click("#review-too", until="document.querySelector('#review-link').checkVisibility()")
@@ -92,7 +91,7 @@ def test_a_game_begins_from_a_fen(tab):
     assert tab.script("[state.human, state.isGame, state.legal]") == [None, True, []]
 
 
-@on_boards({"setup": Setup(chess.Board(), human=None)})
+@on_boards(FREE)
 def test_the_bar_never_shows_the_value_of_another_position(tab):
     load(tab, FOOLS_MATE, 4)
     tab.wait_for("linesFit()")

@@ -11,7 +11,7 @@ import pytest
 
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.test_web_board import PROMOTION, square, wait_for_moves
-from tests.browser.web_board import on_boards, open_board
+from tests.browser.web_board import FREE, on_boards, open_board
 from uci.catalogues import spoken_languages
 from uci.game.timed_game import Setup
 
@@ -27,9 +27,7 @@ COVERED = """[...document.querySelectorAll("dialog[open] label > :is(select, inp
 @pytest.mark.parametrize(("width", "height"), PHONES)
 def test_the_whole_board_fits_a_phone(chromium, tmp_path, width, height):
     """On its side it was as wide as the window, and twice as high."""
-    with open_board(
-        chromium, tmp_path, width, height, setup=Setup(chess.Board(), human=None)
-    ) as tab:
+    with open_board(chromium, tmp_path, width, height, **FREE) as tab:
         tab.wait_for("linesFit()")
         box = tab.script(f"{BOX.format('#board')}.toJSON()")
         assert 0 <= box["top"] < box["bottom"] <= height

@@ -1,10 +1,8 @@
 """What is seen at once on the screens that people have."""
 
-import chess
 import pytest
 
-from tests.browser.web_board import open_board, web_board
-from uci.game.timed_game import Setup
+from tests.browser.web_board import FREE, open_board, web_board
 
 LAPTOP, DESKTOP, LAPTOP_AT_150, PHONE = (1366, 768), (1920, 1080), (911, 512), (390, 844)
 BOX = "document.querySelector('{}').getBoundingClientRect().toJSON()"
@@ -14,8 +12,7 @@ BOX = "document.querySelector('{}').getBoundingClientRect().toJSON()"
 def analysis(request, chromium, tmp_path):
     """A board with lines of the engine, and the height of its window."""
     width, height = request.param
-    setup = Setup(chess.Board(), human=None)
-    with open_board(chromium, tmp_path, width, height, setup=setup) as tab:
+    with open_board(chromium, tmp_path, width, height, **FREE) as tab:
         tab.wait_for("linesFit() && lines.lines.length === 3")
         yield tab, height
 

@@ -142,7 +142,7 @@ def test_the_explorer_leads_to_the_games_of_a_file(study):
     study.wait_for("state.here === 2")
 
 
-def test_a_puzzle_says_why_a_try_fails(study, tmp_path, monkeypatch):
+def test_a_puzzle_says_why_a_try_fails(study, monkeypatch):
     """It said "Try again", and "Due: 0 of 3,001"."""
     monkeypatch.setattr("uci.library.puzzle_stock.read_set", lambda: iter(()))
     study.script(

@@ -7,7 +7,7 @@ import pytest
 
 from tests.browser.conftest import annotated
 from tests.browser.test_web_board import load
-from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, on_boards
+from tests.browser.web_board import FREE, SCHOLARS_MATE, ScriptedEngine, on_boards
 from uci.game.timed_game import Setup
 
 STUDY = """[ChapterName "The trap"]
@@ -15,11 +15,8 @@ STUDY = """[ChapterName "The trap"]
 1. e4 (1. d4 d5 2. c4 e6 (2... c6 3. Nf3) 3. Nc3) (1. c4 { English. }) e5 2. Qh5 Nc6
 (2... Nf6 { Gives a pawn. } 3. Qxe5+) 3. Bc4 Nf6 4. Qxf7# 1-0
 """
-ANALYSIS = {
-    "setup": Setup(chess.Board(), human=None),
-    "load": lambda: ScriptedEngine(SCHOLARS_MATE),
-}
 GAME = {"load": lambda: ScriptedEngine(SCHOLARS_MATE)}
+ANALYSIS = FREE | GAME
 
 
 def heard(tab):

@@ -15,7 +15,14 @@ import pytest
 
 from engine.player import Engine
 from tests.browser.devtools import WAIT_S
-from tests.browser.web_board import SCHOLARS_MATE, ScriptedEngine, on_boards, open_board, web_board
+from tests.browser.web_board import (
+    FREE,
+    SCHOLARS_MATE,
+    ScriptedEngine,
+    on_boards,
+    open_board,
+    web_board,
+)
 from tests.new_process import posix, running, wait_until
 from uci.game.clock import GameClock, GameTime
 from uci.game.timed_game import Setup
@@ -161,7 +168,7 @@ def test_the_clocks_stand_still_while_the_connection_is_lost(tab):
     )
 
 
-@on_boards({"setup": Setup(chess.Board(), human=None)})
+@on_boards(FREE)
 def test_a_line_can_be_played_though_it_is_replaced_while_it_is_pressed(tab):
     """The lines under the mouse change all the time."""
     tab.wait_for("state && linesFit() && lines.lines.length === 3")

@@ -23,6 +23,7 @@ from uci.web.server import WebServer
 
 SMALL = EngineOptions(evaluator="material", threads=1, hash_mib=16)
 SCHOLARS_MATE = ("e7e5", "b8c6", "g8f6")  # Black's answers to e4, Qh5 and Bc4
+FREE = {"setup": Setup(chess.Board(), human=None)}  # a board on which nobody plays
 
 
 class ScriptedEngine(Engine):

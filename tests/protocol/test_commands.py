@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from tests.new_process import ROOT, linux, running, wait_until
+from tests.new_process import linux, talking, wait_until
 from tests.protocol.aino_process import COMMAND
 from tests.protocol.conftest import SMALL
 from tests.protocol.fake_engine import Conversation
@@ -71,8 +71,7 @@ def test_a_script_that_quits_in_its_last_line_gets_its_answers():
 
 
 def test_quit_is_heard_where_the_gui_does_not_read():
-    streams = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
-    with running([*COMMAND, *SMALL], cwd=ROOT, **streams) as process:
+    with talking([*COMMAND, *SMALL]) as process:
         process.stdin.write(b"uci\n" * UNREAD)
         process.stdin.flush()
         process.stdout.readline()

@@ -10,7 +10,7 @@ import chess
 import chess.engine
 import pytest
 
-from tests.new_process import posix, running
+from tests.new_process import posix, talking
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
 from tests.protocol.conftest import SMALL
 
@@ -18,8 +18,7 @@ PROMPTLY_S = 60.0  # generous: what it must not do is wait for the search
 
 
 def test_gui_that_closes_the_pipe_ends_the_engine():
-    streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    with running([*COMMAND, *SMALL], cwd=ROOT, **streams) as process:
+    with talking([*COMMAND, *SMALL]) as process:
         process.stdout.close()
         process.stdin.write(b"uci\nisready\nisready\n")
         process.stdin.flush()

@@ -110,24 +110,28 @@ def loaded():
         engine.warm_up()
 
 
+def preparation(evaluator="material"):
+    return Preparation(OPTIONS, evaluator)
+
+
 @pytest.fixture
 def waiting(folder):
     """A preparation whose compiler waits until the file `stop` is removed."""
     (folder / "stop").touch()
-    preparation = Preparation(OPTIONS, "material")
+    prepared = preparation()
     work = folder / "work"
     wait_until(lambda: work.exists() and work.read_text())
-    yield preparation
+    yield prepared
     (folder / "stop").unlink(missing_ok=True)
 
 
 def test_the_progress_is_told_while_the_compiler_works(folder):
     told = []
-    Preparation(OPTIONS, "material").wait(told.append)
+    preparation().wait(told.append)
     assert told
     assert all(0 < progress.done <= progress.total == 10 for progress in told)
     assert str(told[-1]) == f"compiling {told[-1].done} of about 10"
-    warm = Preparation(OPTIONS, "material")
+    warm = preparation()
     assert warm.finished
     warm.wait(told.clear)
     assert (folder / "work").read_text() == "x"
@@ -135,20 +139,20 @@ def test_the_progress_is_told_while_the_compiler_works(folder):
 
 def test_kernels_that_a_cleaner_deleted_are_missed(folder):
     """The mark that all are compiled was believed: `isready` took 18 s, and `stop` was not heard."""
-    Preparation(OPTIONS, "material").wait(None)
+    preparation().wait(None)
     (mark,) = folder.glob("compiled-*")
     mark.write_text("3 run_visits-1.kernel\n")
     (folder / "run_visits-1.kernel").write_bytes(b"abc")
-    assert Preparation(OPTIONS, "material").finished
+    assert preparation().finished
     for damage in (lambda path: path.write_bytes(b"a"), Path.unlink):
         damage(folder / "run_visits-1.kernel")
-        assert not Preparation(OPTIONS, "material").finished
+        assert not preparation().finished
 
 
 @pytest.mark.parametrize(("other", "work"), [("material", "x"), ("sparse", "xx")])
 def test_two_programs_compile_the_same_once(folder, other, work):
     told = []
-    first, second = Preparation(OPTIONS, "material"), Preparation(OPTIONS, other)
+    first, second = preparation(), preparation(other)
     second.wait(told.append)
     first.wait(None)
     assert told
@@ -156,7 +160,7 @@ def test_two_programs_compile_the_same_once(folder, other, work):
 
 
 def test_fractions_of_tactical_nodes_have_the_same_kernels(folder):
-    Preparation(OPTIONS, "material").wait(None)
+    preparation().wait(None)
     for nodes in (0.25, 0.5, 1.0, 100.0):
         assert Preparation(replace(OPTIONS, tactical_nodes=nodes), "material").finished
     assert not Preparation(replace(OPTIONS, tactical_nodes=0.0), "material").finished
@@ -230,7 +234,7 @@ def test_a_clock_that_runs_does_not_wait_for_the_compiler(folder, limits):
 
 def test_the_compiler_outlives_an_impatient_client(folder):
     (folder / "stop").touch()
-    impatient = Preparation(OPTIONS, "material")
+    impatient = preparation()
     with pytest.raises(StillCompilingError, match="no search yet"):
         impatient.wait(None, lambda: (folder / "work").exists())
     program = (
@@ -257,7 +261,7 @@ def test_the_compiler_outlives_an_impatient_client(folder):
 )
 def test_a_compiler_that_was_killed_is_started_again(folder, waiting, another):
     told = []
-    second = Preparation(OPTIONS, "material") if another else None
+    second = preparation() if another else None
     waiting._compiler.kill()
     (folder / "stop").unlink()
     if second is not None:
@@ -272,13 +276,13 @@ def test_a_compiler_that_was_killed_is_started_again(folder, waiting, another):
 def test_the_first_search_compiles_when_the_compiler_fails_twice(folder):
     (folder / "fail").touch()
     told = []
-    Preparation(OPTIONS, "material").wait(told.append)
+    preparation().wait(told.append)
     assert not list(folder.glob("compiled-*"))
     problems = [str(one).split("; ")[1] for one in told if one.problem]
     assert problems == ["starting it again", "the search compiles and cannot be stopped"]
     told.clear()
     with pytest.raises(StillCompilingError):  # a search that was stopped meanwhile
-        Preparation(OPTIONS, "material").wait(told.append, lambda: len(told) == 2)
+        preparation().wait(told.append, lambda: len(told) == 2)
 
 
 @pytest.mark.parametrize(
@@ -299,11 +303,11 @@ def test_stop_before_anything_is_compiled_takes_a_good_move(moves, only, best):
 
 def test_where_no_process_can_be_started_the_first_search_compiles(folder, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(folder / "no such python"))
-    Preparation(OPTIONS, "material").wait(None)
+    preparation().wait(None)
     assert not (folder / "work").exists()
     # nothing can be kept, and there is nothing to wait for
     monkeypatch.setattr(jit, "cache_folder", lambda: None)
-    assert Preparation(OPTIONS, "material").finished
+    assert preparation().finished
 
 
 def test_the_compiler_runs_no_code_from_the_working_folder(folder, tmp_path, monkeypatch):
@@ -311,7 +315,7 @@ def test_the_compiler_runs_no_code_from_the_working_folder(folder, tmp_path, mon
     (wicked / "uci").mkdir(parents=True)
     (wicked / "uci" / "__init__.py").write_text("open('was-here', 'w').close()\n")
     monkeypatch.chdir(wicked)
-    Preparation(OPTIONS, "material").wait(None)
+    preparation().wait(None)
     assert (folder / "work").exists()
     assert not (wicked / "was-here").exists()
 

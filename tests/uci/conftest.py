@@ -5,10 +5,9 @@ import inspect
 
 import pytest
 
-from tests.uci.library.own_games import text_of
+from tests.uci.library.own_games import listed, text_of
 from tests.uci.web.web_visit import Visit
 from uci.language import show_own_letters, speak
-from uci.library.games_folder import GamesFolder
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +56,4 @@ def tab(visit):
 def games(tmp_path):
     """Three games of one's own, read."""
     (tmp_path / "mine.pgn").write_text(text_of())
-    made = GamesFolder(tmp_path)
-    made.refresh()
-    return made
+    return listed(tmp_path)

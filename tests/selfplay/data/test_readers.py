@@ -175,7 +175,7 @@ def test_file_without_games_is_told_by_name(tmp_path):
         (single, r"single\.pgn: 1 game found; at least 2 are needed"),
     ):
         with pytest.raises(DataError, match=message):
-            load_training_data(SourceFiles((Source(path),)), None, lambda line: None)
+            load_training_data(SourceFiles((Source(path),)), None, print)
 
 
 def test_a_folder_with_one_game_a_file_is_data(tmp_path):
@@ -184,9 +184,7 @@ def test_a_folder_with_one_game_a_file_is_data(tmp_path):
     """
     for number, result in enumerate(("1-0", "*", "0-1", "1/2-1/2")):
         (tmp_path / f"{number}.pgn").write_text(pgn(f"1. {'abcd'[number]}4 e5", Result=result))
-    data = load_training_data(
-        SourceFiles((Source(tmp_path),)), tmp_path / "cache", lambda line: None
-    )
+    data = load_training_data(SourceFiles((Source(tmp_path),)), tmp_path / "cache", print)
     assert data.heldout.n_games + len(data.sets) == 3
     assert data.heldout.usable.any()
     assert not any(isinstance(one.starts.base, np.memmap) for one in data.sets)

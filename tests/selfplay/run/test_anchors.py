@@ -50,12 +50,10 @@ def games_of(run):
     return [(row.white, row.black) for row in read_game_rows(run.path / "anchors").values()]
 
 
-def test_every_promoted_network_plays_its_games_even_after_a_stop(run, monkeypatch):
+def test_every_promoted_network_plays_its_games_even_after_a_stop(run):
     told = []
     series = AnchorSeries(run, told.append, never)
-    assert not series.play(lambda row: None, lambda: bool(games_of(run))), (
-        "stopped after the first game"
-    )
+    assert not series.play(print, lambda: bool(games_of(run))), "stopped after the first game"
     begun = games_of(run)
     assert len(begun) == 1
     with measuring(run, told.append, never) as finish:
@@ -90,7 +88,7 @@ def test_the_next_game_is_found_without_reading_all_games_again(run):
     for number in range(3, 40):
         run.candidate(number).write_bytes(b"")
         run.ledger.note_gate(number, PROMOTED)
-    series = AnchorSeries(run, lambda text: None, never)
+    series = AnchorSeries(run, print, never)
     series._archive.rows = rows = Counted()
     game = series.next_game()
     rows[0] = replace(PLAYED, white=game.first.name, black=game.second.name)
@@ -103,12 +101,12 @@ def full_disk(*_):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_files_of_networks_to_be_measured_are_kept(run, monkeypatch):
+def test_files_of_networks_to_be_measured_are_kept(run):
     run.config = replace(run.config, keep_nets=1)
     for number in (3, 4):
         run.candidate(number).write_bytes(run.candidate(0).read_bytes())
         run.ledger.note_gate(number, PROMOTED)
-    AnchorSeries(run, lambda text: None, never)
+    AnchorSeries(run, print, never)
     run.remove_old_networks(4)
     kept = [number for number in range(5) if run.candidate(number).is_file()]
     assert kept == [0, 1, 3, 4]
@@ -128,7 +126,7 @@ def test_games_wait_for_their_share_of_the_processors(run, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(anchors, "uptime_s", lambda: now[0])
     monkeypatch.setattr(anchors.time, "sleep", lambda seconds: now.append(now.pop() + seconds))
-    series = AnchorSeries(run, lambda text: None, never)
+    series = AnchorSeries(run, print, never)
     assert series.next_game() is not None
     assert now[0] == 100.0
     now[0] += 20.0
@@ -143,7 +141,7 @@ def test_games_wait_for_their_share_of_the_processors(run, monkeypatch):
 
 
 def test_next_games_are_against_the_anchor_that_tells_most(run):
-    series = AnchorSeries(run, lambda text: None, never)
+    series = AnchorSeries(run, print, never)
     names = ("material:50", "stockfish:1350", "stockfish:1800", "stockfish:2600")
     series._anchors = [Contestant(name, ("engine",)) for name in names]
 
@@ -178,6 +176,6 @@ def test_a_run_that_cannot_be_measured_goes_on(run, monkeypatch):
 
 def test_a_run_without_anchors_starts_no_engine(run):
     run.config = replace(run.config, anchors=AnchorSettings())
-    with measuring(run, lambda text: None, never) as finish:
+    with measuring(run, print, never) as finish:
         assert finish()
     assert not (run.path / "anchors").exists()

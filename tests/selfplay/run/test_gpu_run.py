@@ -91,7 +91,7 @@ def test_numbers_that_are_drawn_one_by_one_fill_all_seats(task, monkeypatch):
         seats.clear()
 
 
-def test_a_device_plays_many_games_at_once(task, device):
+def test_a_device_plays_many_games_at_once(task):
     task = with_settings(task, concurrent=0)
     here = with_settings(task, backend="numpy")
     assert shared_task(task, 10_000, 1).settings.concurrent == 512
@@ -101,7 +101,7 @@ def test_a_device_plays_many_games_at_once(task, device):
 
 
 @pytest.mark.parametrize(("backend", "expected"), [("cupy", []), ("numpy", [3])])
-def test_a_device_is_used_by_this_process_alone(task, monkeypatch, device, backend, expected):
+def test_a_device_is_used_by_this_process_alone(task, monkeypatch, backend, expected):
     task = with_settings(task, backend=backend)
     processes = []
     monkeypatch.setattr(

@@ -292,14 +292,19 @@ def test_score_at_the_limit_promotes_where_it_is_asked_to(limit, accepted):
     assert verdict(settings, [1.0, 0.5, 0.5, 0.5]).accepted == accepted
 
 
+def window(run):
+    """The games to train on, and the held-out ones."""
+    return fitting._window(run, 1, run.config.fit.heldout_share)
+
+
 def test_candidates_can_be_scored_on_the_same_games_always(
     straight, games_file, tmp_path, monkeypatch
 ):
     shutil.copytree(straight.path, tmp_path / "run")
     run = RunFolder(tmp_path / "run", {"fit": {"heldout": str(games_file)}})
-    training, heldout = fitting._window(run, 1, run.config.fit.heldout_share)
+    training, heldout = window(run)
     assert heldout.n_games == 12
-    own, _ = fitting._window(straight, 1, run.config.fit.heldout_share)
+    own, _ = window(straight)
     assert np.array_equal(training.moves, own.moves)
     monkeypatch.setattr(fitting, "read_heldout", lambda path, cache: own)
-    assert not fitting._window(run, 1, run.config.fit.heldout_share)[0].n_games
+    assert not window(run)[0].n_games

@@ -145,7 +145,7 @@ def test_a_generation_is_played_with_guarded_settings(tmp_path):
         for number in numbers:
             finish(replace(game_of([0.0, -1.0], points=1, gave_up=-1), generation=2, number=number))
 
-    assert generate_games(run, 2, lambda share, text: None, told.append, lambda: False, play)
+    assert generate_games(run, 2, print, told.append, lambda: False, play)
     assert seen[0].opening_share == 1.0
     why = "100% of the games of generation 1 were drawn, more than games.most_draws = 50%"
     assert f"games.opening_share is 1 instead of 0.5, because {why}" in told

@@ -149,6 +149,11 @@ def test_a_network_that_was_trained_elsewhere_can_be_the_candidate(straight, tmp
 # ---- gate ----------------------------------------------------------------------------------------
 
 
+def conditions_of(run, first=0):
+    """The conditions of games from the openings behind the `first` ones."""
+    return gating._conditions(run, 1, OpeningRows(load_openings()[first:]))
+
+
 @pytest.mark.parametrize(
     ("section", "name"),
     [("gate", "visits"), ("gate", "longest"), *(("search", one.name) for one in fields(SearchSettings))],
@@ -157,18 +162,17 @@ def test_gate_games_count_only_under_the_settings_they_were_played_with(
     section, name, straight, monkeypatch
 ):
     """Without the search's constants among the conditions, every test still passed."""
-    conditions = gating._conditions(straight, 1, straight.opening_rows())
+    conditions = conditions_of(straight)
     part = getattr(straight.config, section)
     value = getattr(part, name)
     changed = replace(part, **{name: value / 2 if isinstance(value, float) else value + 1})
     monkeypatch.setattr(straight, "config", replace(straight.config, **{section: changed}))
-    assert gating._conditions(straight, 1, straight.opening_rows()) != conditions
+    assert conditions_of(straight) != conditions
 
 
 def test_gate_games_count_only_from_the_openings_they_were_played_from(straight):
     """Without the openings among the conditions, every test still passed."""
-    of_run, others = straight.opening_rows(), OpeningRows(load_openings()[1:])
-    assert gating._conditions(straight, 1, others) != gating._conditions(straight, 1, of_run)
+    assert conditions_of(straight, first=1) != conditions_of(straight)
 
 
 def test_verdict_waits_for_missing_pairs():

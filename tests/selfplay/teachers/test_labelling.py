@@ -53,9 +53,7 @@ def label(material_net_file, material_net, random_games):
     def run(folder, count, tree_net=None, threads=1, plan=PLAN, chunks=1000):
         run = LabelRun(folder, material_net_file, material_net, games, plan, tree_net)
         last = run.published.chunks + chunks
-        return run.run(
-            count, threads, lambda share, text: None, lambda: run.published.chunks >= last
-        )
+        return run.run(count, threads, print, lambda: run.published.chunks >= last)
 
     return run
 
@@ -161,7 +159,7 @@ def test_sources_without_positions_are_refused(
     run = LabelRun(tmp_path / "one", material_net_file, material_net, one, only("games"))
     # it went on and on
     with pytest.raises(RunError, match=r"no more than these \d\d positions"):
-        run.run(1000, 1, lambda share, text: None, lambda: run.published.chunks > 40)
+        run.run(1000, 1, print, lambda: run.published.chunks > 40)
 
 
 @pytest.fixture(scope="module")

@@ -74,9 +74,7 @@ def label(teachers, games):
         used = teachers if rated else [PolicyTeacher(one.path) for one in teachers]
         with closing(PolicyRun(folder, used, games_of_sets([games]), plan)) as labels:
             last = labels.written.n_parts + parts
-            return labels.run(
-                count, threads, lambda share, text: None, lambda: labels.written.n_parts >= last
-            )
+            return labels.run(count, threads, print, lambda: labels.written.n_parts >= last)
 
     return run
 
@@ -205,7 +203,7 @@ def test_the_command_labels_with_networks(tmp_path, teachers, capsys):
 
 @pytest.mark.parametrize("net", ["people-128", "sparse-128", "16x1"])
 def test_networks_learn_policies(labels, net):
-    data = load_training_data(SourceFiles((Source(labels.folder),)), None, lambda line: None)
+    data = load_training_data(SourceFiles((Source(labels.folder),)), None, print)
     family = family_of(net)
     settings = LearnerSettings(64, weight_decay=0.0, threads=1)
     model = family.build(default_rng(1))

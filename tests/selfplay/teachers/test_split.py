@@ -134,10 +134,10 @@ def data(tmp_path, games_file, aino_train, material_net_file):
         "--count 6000 --chunk-rows 3000 --filter-mib 1 --mixture games=1 siblings=1 detours=0.2",
     )
     files = SourceFiles((Source(games_file), Source(folder)), heldout_share=SHARE)
-    return load_training_data(files, None, lambda text: None)
+    return load_training_data(files, None, print)
 
 
-def test_labels_around_held_out_games_teach_nothing(data, games_file):
+def test_labels_around_held_out_games_teach_nothing(data):
     assert isinstance(data.heldout, PositionSet)
     roots = roots_of(game_keys(data.heldout))
     scored = position_keys(data.heldout)[data.heldout.usable]
@@ -200,9 +200,7 @@ def test_label_rows_alone_are_split(tmp_path, games_file, aino_train, material_n
     folder = tmp_path / "labels"
     line = f"teach --teacher {material_net_file} --data {games_file} --out {folder}"
     aino_train(line, "--count 3000 --chunk-rows 3000 --filter-mib 1 --mixture detours=1")
-    data = load_training_data(
-        SourceFiles((Source(folder),), heldout_share=SHARE), None, lambda text: None
-    )
+    data = load_training_data(SourceFiles((Source(folder),), heldout_share=SHARE), None, print)
     assert isinstance(data.heldout, LabelRows)
     assert isinstance(data.sets[0], LabelRows)
     assert 100 < data.heldout.n_usable < 2900

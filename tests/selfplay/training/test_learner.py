@@ -241,11 +241,11 @@ def test_pretrain_of_a_finished_run_writes_its_network(
 def test_interrupted_pretraining_ends_like_one_that_was_not(games_file, tmp_path):
     files = SourceFiles((Source(games_file),), heldout_share=0.2)
     settings = PretrainSettings("16x1", 2e-3, SETTINGS, positions=320, files=files)
-    data = load_training_data(files, None, lambda text: None)
+    data = load_training_data(files, None, print)
 
     def train(folder, steps):
         run = Pretraining(tmp_path / folder, settings, data)
-        run.train(lambda report: None, lambda: run.learner.steps_done >= steps)
+        run.train(print, lambda: run.learner.steps_done >= steps)
         run.close()
         return run
 

@@ -24,7 +24,7 @@ from tests.selfplay.training.test_learner import SETTINGS
 def pretraining(folder, games_file, **length):
     files = SourceFiles((Source(games_file),), heldout_share=0.2)
     settings = PretrainSettings("16x1", 2e-3, SETTINGS, files=files, **length)
-    return Pretraining(folder, settings, load_training_data(files, None, lambda text: None))
+    return Pretraining(folder, settings, load_training_data(files, None, print))
 
 
 def trained(run, steps=1e9):

@@ -4,6 +4,7 @@ from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
 from uci.library.game_query import GameQuery
+from uci.library.games_folder import GamesFolder
 from uci.web.games_service import GamesService
 
 GAMES = [
@@ -26,6 +27,13 @@ def write(path, *games, extra=""):
     path.write_text(text_of(list(games), extra), encoding="utf-8")
 
 
+def listed(folder):
+    """My games of a folder, read."""
+    games = GamesFolder(folder)
+    games.refresh()
+    return games
+
+
 def whites(games, **wanted):
     """The white players of the games that are listed."""
     found, total = games.catalogue.find(GameQuery(**wanted))
@@ -44,6 +52,11 @@ def row_of(games, white):
 
 def small_engine():
     return Engine(EngineOptions(evaluator="material", threads=1, hash_mib=16))
+
+
+def wait_for_worker(shelf):
+    """All that was asked of it before is done."""
+    shelf._worker.call(print).result()
 
 
 def shelf_in(folder, tell=lambda message: None):

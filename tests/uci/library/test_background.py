@@ -12,7 +12,7 @@ from engine.native.locks import FileLock
 from engine.player import Engine
 from engine.search.limits import Limits
 from tests.new_process import posix, wait_until
-from tests.uci.library.own_games import lines_of, shelf_in, small_engine, whites
+from tests.uci.library.own_games import lines_of, shelf_in, small_engine, wait_for_worker, whites
 from uci.game.game_file import REVIEWS
 from uci.library.game_files import review_path
 from uci.library.review_queue import WISH, BackgroundReviews
@@ -55,7 +55,7 @@ def test_an_import_that_was_killed_goes_on_at_the_next_start(games, tmp_path):
 
 def arrived(shelf):
     shelf.arrive()
-    shelf._worker.call(lambda games: None).result()
+    wait_for_worker(shelf)
 
 
 def test_imports_at_work_are_left_alone_by_the_next_page_and_a_second_program(tmp_path):

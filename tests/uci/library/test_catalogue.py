@@ -6,7 +6,7 @@ import chess
 import pytest
 
 from tests.boards import board_after
-from tests.uci.library.own_games import row_of, text_of, whites, write
+from tests.uci.library.own_games import listed, row_of, text_of, whites, write
 from uci.library.catalogue import ReviewFacts
 from uci.library.game_query import GameQuery
 from uci.library.games_folder import GamesFolder
@@ -114,7 +114,7 @@ def test_games_of_one_day_stand_in_their_order(games, tmp_path):
 
 def test_the_next_part_of_a_list_goes_on_where_the_first_ended(tmp_path):
     write(tmp_path / "mine.pgn", *[(f"P{number:02}", "B", "", "1-0", "e4") for number in range(60)])
-    (games := GamesFolder(tmp_path)).refresh()
+    games = listed(tmp_path)
     first, total = games.catalogue.find(GameQuery(order="white"))
     rest, _ = games.catalogue.find(GameQuery(order="white"), offset=len(first))
     assert [game["white"] for game in first + rest] == [f"P{number:02}" for number in range(total)]
@@ -169,7 +169,7 @@ def test_the_explorer_counts_what_was_played(tmp_path, board, of, counts):
     write(tmp_path / "analyses" / "a.pgn", ("?", "?", "", "*", "h4"))
     write(tmp_path / "played.pgn", *PLAYED)
     write(tmp_path / "more.pgn", *OTHERS[:2])
-    (games := GamesFolder(tmp_path)).refresh()
+    games = listed(tmp_path)
     games.add_name("a")
     assert explored(games, board, **of) == counts
 
@@ -179,7 +179,7 @@ def test_the_explorer_knows_any_number_of_orders_of_moves(tmp_path):
     orders = product(permutations(("a3", "b3", "c3", "d3")), permutations(("a6", "b6", "c6", "d6")))
     lines = [" ".join([*chain(*zip(*order, strict=True)), "e4"]) for order in orders]
     write(tmp_path / "orders.pgn", *[("H", "I", "2024.01.06", "1-0", line) for line in lines])
-    (games := GamesFolder(tmp_path)).refresh()
+    games = listed(tmp_path)
     assert explored(games, board_after(lines[0][:-3])) == f"e2e4 ({len(lines)}, 0, 0, 0)"
 
 
@@ -193,8 +193,7 @@ AGAINST_AINO = [
 @pytest.fixture
 def against_aino(tmp_path):
     write(tmp_path / "mine.pgn", *AGAINST_AINO)
-    (games := GamesFolder(tmp_path)).refresh()
-    return games
+    return listed(tmp_path)
 
 
 def test_the_latest_game_against_aino_that_is_not_over_is_offered(against_aino):

@@ -5,11 +5,10 @@ import os
 import pytest
 
 from tests.boards import games_in
-from tests.uci.library.own_games import GAMES, row_of, text_of
+from tests.uci.library.own_games import GAMES, listed, row_of, text_of
 from uci.game.game_file import ANALYSES, REVIEWS
 from uci.library.game_files import WISH, review_path
 from uci.library.game_query import GameQuery
-from uci.library.games_folder import GamesFolder
 
 NOTED = text_of(GAMES[1:2]).replace("e4 c5", "e4 { Mine! } c5")
 
@@ -66,7 +65,7 @@ def test_of_equal_games_only_the_one_that_is_shown_is_deleted(twice, tmp_path):
 
 def test_equal_games_of_one_file_are_deleted_one_by_one(tmp_path):
     (tmp_path / "mine.pgn").write_text(text_of(GAMES[:1] * 3))
-    (games := GamesFolder(tmp_path)).refresh()
+    games = listed(tmp_path)
     left = []
     while rows := games.catalogue.find(GameQuery())[0]:
         left.append(rows[0]["copies"])
@@ -79,7 +78,7 @@ def test_words_before_a_game_do_not_become_those_of_the_next(tmp_path):
     (tmp_path / "mine.pgn").write_text(
         text := '{My book}\n\n[White "Anna"]\n\n1. e4 *\n\n1. d4 *\n'
     )
-    (games := GamesFolder(tmp_path)).refresh()
+    games = listed(tmp_path)
     assert "read as a part of another" in delete(games, row_of(games, "Anna"))
     assert (tmp_path / "mine.pgn").read_text() == text
 

@@ -3,10 +3,9 @@
 import pytest
 
 from tests.boards import games_in
-from tests.uci.library.own_games import row_of, write
+from tests.uci.library.own_games import listed, row_of, write
 from uci.library.cooperative import finish
 from uci.library.export import pgn_of
-from uci.library.games_folder import GamesFolder
 
 WORDS = '[White "Zoe"]\n[Black "?"]\n\n1.  e4! {My  words} (1. d4 $5) *\n'
 
@@ -15,9 +14,7 @@ WORDS = '[White "Zoe"]\n[Black "?"]\n\n1.  e4! {My  words} (1. d4 $5) *\n'
 def games(tmp_path):
     write(tmp_path / "mine.pgn", ("Anna", "Ben", "2024.01.02", "1-0", "e4 e5"))
     (tmp_path / "study.pgn").write_text(WORDS)
-    found = GamesFolder(tmp_path)
-    found.refresh()
-    return found
+    return listed(tmp_path)
 
 
 def keys(games, *names):

@@ -7,7 +7,15 @@ import threading
 import pytest
 
 from tests.new_process import wait_until
-from tests.uci.library.own_games import FAY, GAMES, lines_of, row_of, shelf_in, text_of
+from tests.uci.library.own_games import (
+    FAY,
+    GAMES,
+    lines_of,
+    row_of,
+    shelf_in,
+    text_of,
+    wait_for_worker,
+)
 from tests.uci.library.test_background import reviews_in, wait_until_reviewed
 from tests.uci.library.test_reviews import JUNK, kept_of
 from tests.unit.files.test_text import zipped
@@ -185,7 +193,7 @@ def kept_on_board(tmp_path, text):
     shelf.keep(kept_of(text))
     shelf.ask(lambda shelf, games: None)
     wait_until(lambda: shelf._worker._thread._work_queue.empty())
-    shelf._worker.call(lambda games: None).result()
+    wait_for_worker(shelf)
     shelf.close()
     return list((tmp_path / REVIEWS).glob("*.json"))
 
@@ -212,7 +220,7 @@ def test_puzzles_of_a_deleted_game_go_with_it(games, tmp_path):
     shelf._worker.call(GamesFolder.refresh).result()
     key = shelf._worker.call(lambda games: row_of(games, "Cleo")["key"]).result()
     shelf.ask(games_requests.delete, keys=[key])
-    shelf._worker.call(lambda games: None).result()
+    wait_for_worker(shelf)
     assert forgotten == {f"{puzzle['fen']} g6g7"}
     shelf.close()
 
@@ -240,13 +248,13 @@ class Importing:
 
     def take(self, name, text):
         """Import a file; return what is said of it."""
-        self.shelf._worker.call(lambda games: None).result()
+        wait_for_worker(self.shelf)
         self.told.clear()
         upload = self.shelf.upload_path(name)
         upload.write_bytes(text if isinstance(text, bytes) else text.encode())
         self.shelf.take_in(upload)
         wait_until(lambda: self.heard("games_read") and not [*self.folder.glob(".import*")])
-        self.shelf._worker.call(lambda games: None).result()
+        wait_for_worker(self.shelf)
         return self.heard("games_read")[0]["problems"]
 
     @property

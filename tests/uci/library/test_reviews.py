@@ -87,7 +87,7 @@ def test_a_page_of_a_kept_review_speaks_the_language_of_who_asks(again):
 
 
 @pytest.fixture
-def reviewed(games, tmp_path):
+def reviewed(games):
     """A folder in which the game of Cleo and Anna is reviewed."""
     games.add_name("Anna")
     review = kept_of(text_of(GAMES[1:2]))

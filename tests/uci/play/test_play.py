@@ -4,7 +4,6 @@ import _thread
 import io
 import re
 import signal
-import subprocess
 import threading
 from unittest.mock import Mock
 
@@ -18,8 +17,8 @@ from engine.board.fen import parse_fen
 from engine.errors import DataError
 from engine.options import EngineOptions
 from tests.boards import board_after, games_in, random_game
-from tests.new_process import posix, running
-from tests.protocol.aino_process import COMMAND, ROOT, START_S
+from tests.new_process import posix, talking
+from tests.protocol.aino_process import COMMAND, START_S
 from tests.protocol.fake_engine import FakeEngine
 from tests.uci.play.terminal_game import (
     FOOLS_MATE_NEXT,
@@ -202,8 +201,7 @@ def test_an_interrupt_while_the_engine_thinks_keeps_the_game():
 def test_signal_at_the_prompt_leaves_with_the_game_saved(name, tmp_path):
     path = tmp_path / "game.pgn"
     flags = ("--evaluator", "material", "--level", "nodes 20", "--pgn", str(path))
-    streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    with running([*COMMAND, "play", *flags], cwd=ROOT, **streams) as process:
+    with talking([*COMMAND, "play", *flags]) as process:
         process.stdin.write(b"e4\n")
         process.stdin.flush()
         seen = b""

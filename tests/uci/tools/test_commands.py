@@ -19,7 +19,7 @@ from engine.network.tower.tower_model import TowerConfig
 from engine.network.weights import default_net_path
 from engine.nn import Dense, dit
 from engine.options import EngineOptions
-from tests.new_process import running
+from tests.new_process import talking
 from tests.protocol.aino_process import COMMAND, ROOT, START_S
 from uci.bench import bench
 from uci.bench import signature as bench_signature
@@ -103,8 +103,7 @@ def test_perft_takes_a_position_of_chess960_for_one(flag, capsys):
 
 
 def test_reader_that_leaves_early_is_no_error():
-    streams = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
-    with running([*COMMAND, "perft", "1", "--divide"], cwd=ROOT, **streams) as process:
+    with talking([*COMMAND, "perft", "1", "--divide"]) as process:
         process.stdout.close()
         _, errors = process.communicate(timeout=START_S)
     assert process.returncode == 0

@@ -82,7 +82,7 @@ async def test_what_was_played_is_known(visit, lesson):
     assert "4. Qxf7# follows." in told["says"]
 
 
-async def test_aino_shows_no_lines_while_one_looks(visit, tab, lesson):
+async def test_aino_shows_no_lines_while_one_looks(visit, lesson):
     visit.engine.limits.clear()
     await lesson("lines", on=True, count=3)
     assert not visit.engine.limits
@@ -95,7 +95,7 @@ async def test_all_is_shown_once_one_looks_elsewhere(tab, lesson):
     await tab.message("lines")
 
 
-async def test_the_answer_is_shown(tab, lesson):
+async def test_the_answer_is_shown(lesson):
     told = await lesson("learn_answer", is_told)
     assert told["says"].startswith("The answer: Qe7 is better. 3... Nf6: Blunder: ")
     assert told["over"]
@@ -119,6 +119,6 @@ async def test_mistakes_come_in_the_order_of_the_game(visit, tab):
     assert seen == [(4, "Mistake 1 of 2"), (6, "Mistake 2 of 2"), (4, "Mistake 1 of 2")]
 
 
-async def test_a_game_without_a_mistake_teaches_nothing(visit, tab):
+async def test_a_game_without_a_mistake_teaches_nothing(tab):
     await tab.send("learn", here=False)
     assert "no mistake to learn from" in await tab.said()

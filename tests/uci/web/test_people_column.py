@@ -25,7 +25,7 @@ async def test_the_likeliest_moves_come_first(tab):
 
 
 @with_board({"setup": Setup(chess.Board(), None)})
-async def test_a_board_without_the_network_says_so(visit, tab, monkeypatch):
+async def test_a_board_without_the_network_says_so(tab, monkeypatch):
     def missing():
         raise NetFileError("people.dit", "a file", "nothing")
 

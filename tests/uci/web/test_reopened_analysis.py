@@ -6,12 +6,11 @@ import chess
 import pytest
 
 from tests.boards import games_in
-from tests.uci.library.own_games import write
+from tests.uci.library.own_games import listed, write
 from tests.uci.web.web_visit import SessionAlone
 from uci.game.game_file import ANALYSES
 from uci.library.changes import save_game
 from uci.library.game_query import GameQuery
-from uci.library.games_folder import GamesFolder
 from uci.web import games_requests
 from uci.web.board_game import BoardGame
 from uci.web.new_games import loaded_game
@@ -135,8 +134,7 @@ def going_on(tmp_path):
     async def begin(text=UNFINISHED):
         (tmp_path / "mine.pgn").write_text(text)
         board = SessionAlone(tmp_path)
-        games = GamesFolder(tmp_path)
-        games.refresh()
+        games = listed(tmp_path)
         key = games.catalogue.find(GameQuery())[0][0]["key"]
         games_requests.go_on(board.session.games, games, key)
         await asyncio.sleep(0)
@@ -150,8 +148,7 @@ async def test_a_game_that_is_continued_goes_on_where_it_stood(going_on, tmp_pat
     board = await going_on()
     board.ask("resign")
     board.close()
-    games = GamesFolder(tmp_path)
-    games.refresh()
+    games = listed(tmp_path)
     assert games.catalogue.unfinished() is None
     text = (tmp_path / "mine.pgn").read_text()
     assert text.count("[Event ") == 1
@@ -191,9 +188,7 @@ async def named(folder, title="The trap", white="Anna", black=""):
     board.ask("name", title=title, white=white, black=black)
     board.ask("move", uci="e2e4")
     board.close()
-    games = GamesFolder(folder)
-    games.refresh()
-    return games
+    return listed(folder)
 
 
 async def test_an_analysis_has_the_names_that_one_gave(tmp_path):
@@ -214,8 +209,7 @@ async def test_names_of_an_analysis_outlive_another_main_line(tmp_path):
     board.ask("look", node=1)
     board.ask("move", uci="e7e5")
     board.close()
-    games = GamesFolder(tmp_path)
-    games.refresh()
+    games = listed(tmp_path)
     assert row_of_analysis(games)["white"] == "Anna"
 
 

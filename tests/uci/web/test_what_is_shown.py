@@ -60,7 +60,7 @@ async def test_the_analysis_rests_until_it_is_asked_to_look_deeper(visit, tab):
     assert visit.engine.limits[-1].infinite
 
 
-async def test_one_goes_back_to_a_review_only_from_what_tries_it(visit, tab):
+async def test_one_goes_back_to_a_review_only_from_what_tries_it(tab):
     """Games of others offered it, too."""
     await tab.send("load", text="1. f3 e5 2. g4 Qh4# 0-1", game=1)
     await tab.send("review")
@@ -78,7 +78,7 @@ async def test_two_moves_are_not_reviewed(tab, moves):
     assert "too few moves" in await tab.said()
 
 
-async def test_saving_an_earlier_game_says_nothing_over_the_next_one(visit, tab, tmp_path):
+async def test_saving_an_earlier_game_says_nothing_over_the_next_one(tab, tmp_path):
     """ "The game is saved in ..." stood over a game that was not."""
     await tab.send("load", text="1. e4 *", game=1)
     await tab.send("explore", moves=["d2d4"])
