@@ -45,19 +45,24 @@ def tab(request, chromium, tmp_path):
         yield tab
 
 
-def ask(chromium, folder, text, width, act):
+@pytest.fixture
+def ask(chromium, tmp_path):
     """What `act` returns (JavaScript with `page`, the document, and `view`, its window) in a page
     of that width.
 
     Nothing in the page may fail.
     """
-    file = folder / "page.html"
-    file.write_text(text, encoding="utf-8")
-    tab = chromium.open(file.as_uri(), width)
-    found = tab.script(f"(() => {{ const page = document, view = window; {act} }})()")
-    assert not tab.failures
-    tab.close()
-    return found
+
+    def call(text, width, act):
+        file = tmp_path / "page.html"
+        file.write_text(text, encoding="utf-8")
+        tab = chromium.open(file.as_uri(), width)
+        found = tab.script(f"(() => {{ const page = document, view = window; {act} }})()")
+        assert not tab.failures
+        tab.close()
+        return found
+
+    return call
 
 
 def annotated(text):

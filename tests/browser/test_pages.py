@@ -6,7 +6,7 @@ import pytest
 
 from selfplay.report.page import report_page
 from selfplay.report.run_numbers import read_run
-from tests.browser.conftest import DESKTOP, GAME, PHONE, annotated, ask
+from tests.browser.conftest import DESKTOP, GAME, PHONE, annotated
 from tests.selfplay.report.runs import gate_result, run_with
 
 
@@ -22,7 +22,7 @@ def report_of_a_run(tmp_path_factory):
     ("name", "controls", "pictures"),
     [("annotated_page", 5, 0), ("explained_page", 5, 3), ("report_of_a_run", 8, 6)],
 )
-def test_a_page_fits_its_window(chromium, tmp_path, name, controls, pictures, width, request):
+def test_a_page_fits_its_window(ask, name, controls, pictures, width, request):
     act = """
     const excess = page.documentElement.scrollWidth - page.documentElement.clientWidth;
     const all = [...page.querySelectorAll("a[href], button, summary, [tabindex]")];
@@ -35,7 +35,7 @@ def test_a_page_fits_its_window(chromium, tmp_path, name, controls, pictures, wi
       page.querySelectorAll(".replay[tabindex='0'], details > summary").length];
     """
     text = request.getfixturevalue(name)
-    excess, all_take_focus, count, drawn, special = ask(chromium, tmp_path, text, width, act)
+    excess, all_take_focus, count, drawn, special = ask(text, width, act)
     assert excess == 0
     assert all_take_focus
     assert count >= controls
@@ -45,7 +45,7 @@ def test_a_page_fits_its_window(chromium, tmp_path, name, controls, pictures, wi
         assert all(drawn)
 
 
-def test_keys_from_anywhere_go_through_the_game(chromium, tmp_path, annotated_page):
+def test_keys_from_anywhere_go_through_the_game(ask, annotated_page):
     act = """
     const seen = [];
     const note = () => seen.push(page.querySelector(".says").textContent.split(" ").slice(0, 2).join(" ")
@@ -59,7 +59,7 @@ def test_keys_from_anywhere_go_through_the_game(chromium, tmp_path, annotated_pa
     page.querySelectorAll(".moves a")[1].click(); note();
     return seen;
     """
-    assert ask(chromium, tmp_path, annotated_page, DESKTOP, act) == [
+    assert ask(annotated_page, DESKTOP, act) == [
         "Start position 32 0",
         "1. e4 32 1",
         "4. Qxf7# 31 1",
@@ -72,7 +72,7 @@ def test_keys_from_anywhere_go_through_the_game(chromium, tmp_path, annotated_pa
     ]
 
 
-def test_board_flips_with_its_bar(chromium, tmp_path, annotated_page):
+def test_board_flips_with_its_bar(ask, annotated_page):
     act = """
     const king = () => [...page.querySelectorAll(".replay use")].find(e => e.getAttribute("href") === "#white-king");
     const places = [king().getAttribute("y")];
@@ -82,10 +82,10 @@ def test_board_flips_with_its_bar(chromium, tmp_path, annotated_page):
     places.push(page.querySelector(".bar .white").style.height, page.querySelector(".bar .score").textContent);
     return places;
     """
-    assert ask(chromium, tmp_path, annotated_page, DESKTOP, act) == ["315", "0", True, "100%", "#"]
+    assert ask(annotated_page, DESKTOP, act) == ["315", "0", True, "100%", "#"]
 
 
-def test_better_lines_are_played_on_the_board(chromium, tmp_path, annotated_page):
+def test_better_lines_are_played_on_the_board(ask, annotated_page):
     act = """
     page.querySelectorAll(".moves a")[5].click();
     const says = () => page.querySelector(".says"), board = () => page.querySelector(".replay .pieces").innerHTML;
@@ -103,11 +103,11 @@ def test_better_lines_are_played_on_the_board(chromium, tmp_path, annotated_page
       new Set([game, first, second]).size, board() === game, page.querySelectorAll(".replay .glyph").length,
       played, better !== played, bar() === played];
     """
-    found = ask(chromium, tmp_path, annotated_page, DESKTOP, act)
+    found = ask(annotated_page, DESKTOP, act)
     assert found == [True, True, 3, True, 1, "#1", True, True]
 
 
-def test_what_the_author_wrote_is_shown(chromium, tmp_path):
+def test_what_the_author_wrote_is_shown(ask):
     page = annotated("""[ChapterName "The trap"]
 
 1. e4 {<b>Mine</b>\nand more [%cal Gd2d4,Re2e4][%csl Yd5]} e5 (1... c5 {Sharp.} 2. Nf3 (2. c3)) 2. Nf3 *""")
@@ -124,7 +124,7 @@ def test_what_the_author_wrote_is_shown(chromium, tmp_path):
     page.querySelector("[data-go=first]").click();
     return [note, drawn, lines, sharp, shown, bar(), page.querySelector("h2").textContent.trim()];
     """
-    note, drawn, lines, sharp, shown, last, name = ask(chromium, tmp_path, page, DESKTOP, act)
+    note, drawn, lines, sharp, shown, last, name = ask(page, DESKTOP, act)
     assert note == "<b>Mine</b>\nand more"
     assert drawn == [1, 1, 1, 0]
     assert lines.strip() == "Variation: 1... c5 2. Nf3 Variation 2: 2. c3"
@@ -133,7 +133,7 @@ def test_what_the_author_wrote_is_shown(chromium, tmp_path):
     assert name.split() == ["The", "trap", "*"]
 
 
-def test_a_click_on_a_card_or_the_curve_goes_to_its_move(chromium, tmp_path, annotated_page):
+def test_a_click_on_a_card_or_the_curve_goes_to_its_move(ask, annotated_page):
     act = """
     const seen = [], note = () => seen.push(page.querySelector(".moves a[aria-current]").textContent);
     page.querySelector(".card").click(); note();
@@ -142,10 +142,10 @@ def test_a_click_on_a_card_or_the_curve_goes_to_its_move(chromium, tmp_path, ann
     curve.dispatchEvent(new view.MouseEvent("click", { clientX: box.x + box.width / 7, clientY: box.y + 9 })); note();
     return seen;
     """
-    assert ask(chromium, tmp_path, annotated_page, DESKTOP, act) == ["Nf6??", "Qxf7#", "e4"]
+    assert ask(annotated_page, DESKTOP, act) == ["Nf6??", "Qxf7#", "e4"]
 
 
-def test_a_click_copies_a_game(chromium, tmp_path, annotated_page):
+def test_a_click_copies_a_game(ask, annotated_page):
     act = """
     const copied = [];
     view.navigator.clipboard.writeText = async text => { copied.push(text); };
@@ -153,14 +153,14 @@ def test_a_click_copies_a_game(chromium, tmp_path, annotated_page):
     page.querySelectorAll("[data-copy]").forEach(button => button.click());
     return [...copied, page.querySelector("[data-copy]").textContent];
     """
-    fen, pgn, said = ask(chromium, tmp_path, annotated_page, DESKTOP, act)
+    fen, pgn, said = ask(annotated_page, DESKTOP, act)
     assert fen == "rnbqkbnr/pppppppp/8/8/4P3/8/PPPP1PPP/RNBQKBNR b KQkq - 0 1"
     assert pgn == GAME
     assert said == "Copied"
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
-def test_chances_are_told_in_words(chromium, tmp_path, explained_page, width):
+def test_chances_are_told_in_words(ask, explained_page, width):
     act = """
     const parts = [...page.querySelectorAll(".wdl span")];
     const cut = parts.filter(part => part.scrollWidth > part.clientWidth).map(part => part.textContent);
@@ -168,7 +168,7 @@ def test_chances_are_told_in_words(chromium, tmp_path, explained_page, width):
     const white = bar.querySelector(".white"), paint = view.getComputedStyle(white).backgroundColor;
     return [bar.getAttribute("aria-label"), white === bar.firstElementChild, paint, parts.length, cut];
     """
-    label, white_first, paint, count, cut = ask(chromium, tmp_path, explained_page, width, act)
+    label, white_first, paint, count, cut = ask(explained_page, width, act)
     assert label.startswith("Chances: White wins ")
     assert white_first
     assert paint == "rgb(247, 245, 239)"
