@@ -59,13 +59,6 @@ def match_of(*behaviour, games=2, openings=1, own=None, **settings):
     )
 
 
-def match_command(*flags, options=""):
-    """The words of a match between two scripted engines."""
-    command = f'cmd="{sys.executable} {SCRIPT}" {options}'
-    one, two = (f"name={name} {command}" for name in NAMES)
-    return ["match", "--first", one, "--second", two, *flags]
-
-
 def played(settings, folder, stop_after=None):
     archive = MatchArchive(folder, settings.description())
     seen = []
@@ -76,19 +69,16 @@ def played(settings, folder, stop_after=None):
 
 
 @pytest.fixture
-def first_search_s(monkeypatch):
+def brief_first_search(monkeypatch):
     """Limits the first search alone: on a busy machine the process may take long to start."""
     search_once = engine_process._search_once
 
-    def limit(seconds):
-        def limited(engine, one):
-            with monkeypatch.context() as patched:
-                patched.setattr(engine_process, "START_TIMEOUT_S", seconds)
-                search_once(engine, one)
+    def limited(engine, one):
+        with monkeypatch.context() as patched:
+            patched.setattr(engine_process, "START_TIMEOUT_S", 1.0)
+            search_once(engine, one)
 
-        monkeypatch.setattr(engine_process, "_search_once", limited)
-
-    return limit
+    monkeypatch.setattr(engine_process, "_search_once", limited)
 
 
 def test_pairs_share_an_opening_with_colours_swapped(tmp_path):
@@ -109,9 +99,9 @@ CLOCK = TimeControl(1.0, 0.01)
 VIRTUAL = TimeControl(1.0, 0.1, nodes_per_ms=100)
 
 
-def match_in_nodes(first, second):
-    """Between engines that tell so many nodes a move."""
-    one, two = scripted("one", "nodes", first), scripted("two", "nodes", second)
+def match_in_nodes(nodes):
+    """Against an engine that tells so many nodes a move."""
+    one, two = scripted("one", "nodes", 1_000), scripted("two", "nodes", nodes)
     return replace(match_of(control=VIRTUAL, longest=10), first=one, second=two)
 
 
@@ -130,7 +120,7 @@ A_MOVE = TimeControl(movetime_s=0.3, nodes_per_ms=100)
     ],
 )
 def test_a_clock_in_nodes_loses_what_they_are_worth(nodes, control, reason, detail, tmp_path):
-    row = played(replace(match_in_nodes(1_000, nodes), control=control), tmp_path)[0]
+    row = played(replace(match_in_nodes(nodes), control=control), tmp_path)[0]
     assert row.reason == reason
     assert row.offender == ("two" if detail else "")
     assert detail in row.detail
@@ -138,7 +128,7 @@ def test_a_clock_in_nodes_loses_what_they_are_worth(nodes, control, reason, deta
 
 def test_a_busy_machine_takes_nothing_off_a_clock_in_nodes(tmp_path, monkeypatch):
     monkeypatch.setattr("selfplay.matches.match_game.uptime_s", iter(range(0, 10**6, 9)).__next__)
-    row = played(match_in_nodes(1_000, 1_000), tmp_path)[0]
+    row = played(match_in_nodes(1_000), tmp_path)[0]
     assert row.reason == Reason.LENGTH
     assert max(row.slowest_ms) == 10.0
 
@@ -191,9 +181,9 @@ def test_an_engine_at_fault_loses(behaviour, control, reason, tmp_path):
     assert f"two: {rows[0].detail}" in (tmp_path / "games.pgn").read_text()
 
 
-def test_a_first_search_is_on_nobodys_clock_and_may_last(tmp_path, first_search_s):
+@pytest.mark.usefixtures("brief_first_search")
+def test_a_first_search_is_on_nobodys_clock_and_may_last(tmp_path):
     """Also where it lasts longer than the wait for it."""
-    first_search_s(1.0)
     rows = played(match_of("late", 2, control=TimeControl(movetime_s=0.3, margin_s=60.0)), tmp_path)
     assert {row.reason for row in rows} == {Reason.LENGTH}
     assert max(thought.time_ms for row in rows for thought in row.thoughts) < 2000
@@ -319,20 +309,20 @@ def test_a_game_is_over_where_both_engines_say_so(first, second, reason, results
 
 
 @pytest.mark.parametrize(
-    ("start", "opening", "scores"),
+    ("start", "opening", "sign"),
     [
-        ("w", [], [30, -20, None, -10]),  # White begins
-        ("w", ["e2e4"], [-30, 20, None, 10]),  # after a move of White's
-        ("b", [], [-30, 20, None, 10]),  # Black begins
-        ("b", ["e7e5"], [30, -20, None, -10]),  # after a move of Black's
+        ("w", [], 1),  # White begins
+        ("w", ["e2e4"], -1),  # after a move of White's
+        ("b", [], -1),  # Black begins
+        ("b", ["e7e5"], 1),  # after a move of Black's
     ],
 )
-def test_scores_are_whites_whoever_begins(start, opening, scores):
+def test_scores_are_whites_whoever_begins(start, opening, sign):
     """The scores decide who has won: the other side would have."""
     thoughts = [Thought(0, score, None, None) for score in (30, 20, None, 10)]
     moves = [chess.Move.from_uci(word) for word in [*opening, "g1f3", "g8f6", "f3g1", "f6g8"]]
     game = MatchGame(chess.STARTING_FEN.replace(" w ", f" {start} "), moves, thoughts=thoughts)
-    assert game.white_scores() == scores
+    assert game.white_scores() == [30 * sign, -20 * sign, None, -10 * sign]
 
 
 def test_sequential_test_stops_the_match(tmp_path):
@@ -388,17 +378,17 @@ def test_games_of_others_are_refused(tmp_path):
 
 
 def test_a_match_goes_on_with_the_files_that_it_began_with(tmp_path):
-    (net := tmp_path / "net.dit").write_text("trained")
-    options = (("WeightsFile", str(net)), ("LogFile", log := str(tmp_path / "log")))
-    second = Contestant("two", ("aino", "--log-file", log), options)
-    description = replace(match_of(), second=second).description()
-    MatchArchive(tmp_path / "new", description)
-    Path(log).write_text("a game")
-    MatchArchive(tmp_path / "new", description)
+    net, log = tmp_path / "net.dit", tmp_path / "log"
+    net.write_text("trained")
+    options = (("WeightsFile", str(net)), ("LogFile", str(log)))
+    second = Contestant("two", ("aino", "--log-file", str(log)), options)
+    settings = replace(match_of(), second=second)
+    MatchArchive(tmp_path / "new", settings.description())
+    log.write_text("a game")
+    MatchArchive(tmp_path / "new", settings.description())
     net.write_text("trained anew")
-    changed = replace(match_of(), second=second).description()
     with pytest.raises(RunError, match=r"another match \(files differ\)"):
-        MatchArchive(tmp_path / "new", changed)
+        MatchArchive(tmp_path / "new", settings.description())
 
 
 @pytest.mark.parametrize(
@@ -477,10 +467,8 @@ def test_engine_that_does_not_get_ready_is_named_with_the_time_it_had(monkeypatc
         open_engine(Contestant("mute", answering(isready="")))
 
 
-def test_an_engine_that_never_moves_is_given_up_at_the_start(
-    tmp_path, monkeypatch, first_search_s, caplog
-):
-    first_search_s(1.0)
+@pytest.mark.usefixtures("brief_first_search")
+def test_an_engine_that_never_moves_is_given_up_at_the_start(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(engine_process, "STOP_TIMEOUT_S", 0.5)
     with pytest.raises(
         ConfigError,
@@ -590,9 +578,9 @@ def test_match_command_warns_and_sums_up(aino_train, tmp_path):
     book = tmp_path / "one.epd"
     book.write_text(f"{chess.STARTING_FEN}\n")
     flags = "--games", 4, "--nodes", 9, "--longest", 4, "--openings", book, "--out", tmp_path
-    output = aino_train(*match_command(*flags, options="option.Level=2"))
+    engines = [f'name={name} cmd="{sys.executable} {SCRIPT}" option.Level=2' for name in NAMES]
+    output = aino_train("match", "--first", engines[0], "--second", engines[1], *flags)
     assert output.startswith("warning: 2 pairs share 1 openings")
-    assert "2 games repeat an earlier one move by move" in output
     assert "one against two, 4 games at 9 nodes a move: +0 =4 -0 (50.0%)" in output
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["score"] == 0.5

@@ -147,21 +147,17 @@ class SecondThoughts(ScriptedEngine):
 
     def __init__(self, script, deep):
         super().__init__(script)
-        self.first = script
         self.deep = {**script, **deep}
 
-    def search(self, limits, on_info=None, job=None):
-        self.script = self.deep if limits.nodes != 1 else self.first
-        return super().search(limits, on_info, job)
+    def script_of(self, limits):
+        return self.deep if limits.nodes != 1 else self.script
 
 
 class DeepestThoughts(ScriptedEngine):
     """Has another script for third looks."""
 
-    def search(self, limits, on_info=None, job=None):
-        if limits.nodes == 32:
-            self.script |= self.deepest
-        return super().search(limits, on_info, job)
+    def script_of(self, limits):
+        return self.script | self.deepest if limits.nodes == 32 else self.script
 
 
 def test_move_is_compared_with_the_best_one_searched_alike():
