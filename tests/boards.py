@@ -36,6 +36,11 @@ def random_game(rng, plies, board=None):
     return board
 
 
+def moves_in(text):
+    """Moves in UCI notation."""
+    return [chess.Move.from_uci(word) for word in text.split()]
+
+
 def moves_of_row(row):
     """The legal moves of a position, as numbers."""
     moves = np.zeros(MAX_MOVES, np.uint16)

@@ -5,7 +5,6 @@ there is none.
 import io
 import shutil
 
-import chess
 import chess.pgn
 import pytest
 

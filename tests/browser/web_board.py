@@ -6,7 +6,6 @@ import asyncio
 import threading
 from contextlib import contextmanager
 
-import chess
 import chess.pgn
 import pytest
 

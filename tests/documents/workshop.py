@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 
-import chess
 import chess.pgn
 import numpy as np
 

@@ -26,7 +26,7 @@ from engine.player import Engine
 from engine.search.job import SearchJob
 from engine.search.limits import Limits
 from engine.search.result import SearchResult
-from tests.boards import board_after
+from tests.boards import board_after, moves_in
 from tests.compile_events import Compilation
 from tests.new_process import output_of, posix, wait_until
 from tests.protocol.fake_engine import Conversation
@@ -297,7 +297,7 @@ def test_the_first_search_compiles_when_the_compiler_fails_twice(folder):
 )
 def test_stop_before_anything_is_compiled_takes_a_good_move(moves, only, best):
     board = board_after(moves)
-    moves = list(map(chess.Move.from_uci, only.split())) or list(board.legal_moves)
+    moves = moves_in(only) or list(board.legal_moves)
     assert fallback_move(board, moves).uci() == best
 
 
@@ -379,7 +379,6 @@ def test_warmup_keeps_no_network_while_the_compilers_run(monkeypatch):
 # Mates in one, two and three for either side, a hint of alpha-beta, a full tree, a game of several
 # moves, chosen moves, several lines: rare things that take kernels of their own.
 RARE = """
-import chess
 from engine import Engine, EngineOptions, Limits
 from tests.compile_events import CompileTimes
 

@@ -6,7 +6,6 @@ Forced mates are found, and shown with the line that mates.
 
 from itertools import chain
 
-import chess
 import chess.syzygy
 import pytest
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from engine.board.layout import KEY
-from tests.boards import board_after
+from tests.boards import board_after, moves_in
 from tests.stand_ins import StandIn
 from tests.unit.search.trees import alone, search_nodes
 
@@ -54,7 +54,7 @@ def dangerous_positions():
     lines = Path(__file__).with_name("dangerous.txt").read_text().splitlines()
     for number, line in enumerate(lines):
         fen, _, fatal = line.partition(" | ")
-        yield number, fen, [chess.Move.from_uci(move) for move in fatal.split()]
+        yield number, fen, moves_in(fatal)
 
 
 @pytest.mark.parametrize(("number", "fen", "fatal"), list(dangerous_positions()))

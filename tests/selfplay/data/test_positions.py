@@ -6,7 +6,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-import chess
 import chess.pgn
 import numpy as np
 import pytest

@@ -6,7 +6,6 @@ import gzip
 import logging
 from dataclasses import replace
 
-import chess
 import chess.pgn
 import numpy as np
 import pytest

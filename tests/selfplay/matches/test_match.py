@@ -12,7 +12,6 @@ import tracemalloc
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import chess
 import chess.engine
 import chess.pgn
 import pytest
@@ -27,6 +26,7 @@ from selfplay.matches.engine_match import Match, MatchSettings, standing
 from selfplay.matches.engine_process import ask_engine, close_engine, open_engine
 from selfplay.matches.match_game import FAULTS, Info, MatchGame, Reason, Thought
 from selfplay.matches.statistics import Sprt
+from tests.boards import moves_in
 from tests.new_process import wait_until
 from tests.selfplay import scripted_engine
 from tests.selfplay.matches.rows import NAMES, PLAYED
@@ -311,16 +311,16 @@ def test_a_game_is_over_where_both_engines_say_so(first, second, reason, results
 @pytest.mark.parametrize(
     ("start", "opening", "sign"),
     [
-        ("w", [], 1),  # White begins
-        ("w", ["e2e4"], -1),  # after a move of White's
-        ("b", [], -1),  # Black begins
-        ("b", ["e7e5"], 1),  # after a move of Black's
+        ("w", "", 1),  # White begins
+        ("w", "e2e4", -1),  # after a move of White's
+        ("b", "", -1),  # Black begins
+        ("b", "e7e5", 1),  # after a move of Black's
     ],
 )
 def test_scores_are_whites_whoever_begins(start, opening, sign):
     """The scores decide who has won: the other side would have."""
     thoughts = [Thought(0, score, None, None) for score in (30, 20, None, 10)]
-    moves = [chess.Move.from_uci(word) for word in [*opening, "g1f3", "g8f6", "f3g1", "f6g8"]]
+    moves = moves_in(f"{opening} g1f3 g8f6 f3g1 f6g8")
     game = MatchGame(chess.STARTING_FEN.replace(" w ", f" {start} "), moves, thoughts=thoughts)
     assert game.white_scores() == [30 * sign, -20 * sign, None, -10 * sign]
 

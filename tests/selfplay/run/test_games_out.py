@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import chess
 import chess.pgn
 import numpy as np
 import pytest

@@ -5,7 +5,6 @@ import json
 import re
 from types import SimpleNamespace
 
-import chess
 import chess.pgn
 
 from engine.board.notation import board_after

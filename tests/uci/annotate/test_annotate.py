@@ -7,7 +7,6 @@ import random
 import re
 from dataclasses import replace
 
-import chess
 import chess.pgn
 import pytest
 

@@ -6,7 +6,6 @@ import functools
 import io
 import signal
 
-import chess
 import chess.pgn
 import pytest
 from rich.console import Console

@@ -2,7 +2,6 @@
 
 import re
 
-import chess
 import chess.pgn
 import pytest
 
@@ -20,6 +19,7 @@ from engine.board.pgn.game_reader import read_game_file, read_games
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
+from tests.boards import moves_in
 from tests.uci.annotate.scripted_reviews import steps_of
 from uci.annotate.comments import add_comments, forget_review
 from uci.annotate.game_page import game_section
@@ -192,7 +192,7 @@ def test_the_board_shows_what_the_author_of_a_loaded_game_wrote():
     assert nodes[inner]["san"] == "Qf3"
     assert nodes[inner]["note"] == "is timid"
     table.study.look(table.study.node(3))
-    table.study.explore([chess.Move.from_uci(uci) for uci in ("g8f6", "h5f3", "b8c6")])
+    table.study.explore(moves_in("g8f6 h5f3 b8c6"))
     assert table.study.changes == 0, "they were in the game"
     record = record_of(table)
     assert record.headers["Annotator"] == "https://lichess.org/@/somebody"
@@ -202,7 +202,7 @@ def test_the_board_shows_what_the_author_of_a_loaded_game_wrote():
 def test_moves_behind_a_loaded_game_are_kept_with_its_notes():
     table = BoardGame(loaded_game("1. e4 {mine} (1. d4) e5 *", 1)[0])
     table.study.look(table.study.node(2))
-    table.study.explore([chess.Move.from_uci("g1f3")])
+    table.study.explore(moves_in("g1f3"))
     record = record_of(table)
     assert [node.san() for node in record.mainline()] == ["e4", "e5", "Nf3"]
     assert record.next().comment == "mine"

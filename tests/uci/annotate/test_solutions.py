@@ -7,6 +7,7 @@ from engine.evaluation.material import MaterialEvaluator
 from engine.options import EngineOptions
 from engine.player import Engine
 from engine.search.limits import Limits
+from tests.boards import moves_in
 from tests.uci.annotate.scripted_reviews import RETI, read
 from uci.annotate.review import review_game
 from uci.annotate.solutions import LONGEST_SOLUTION, Candidate, is_puzzle, solution
@@ -14,16 +15,12 @@ from uci.annotate.solutions import LONGEST_SOLUTION, Candidate, is_puzzle, solut
 START = chess.Board()
 
 
-def line(text):
-    return [chess.Move.from_uci(move) for move in text.split()]
-
-
 def look(known):
     """Find in each position, by the moves that led there, the lines and chances of a script."""
 
     def find(board):
         played = " ".join(move.uci() for move in board.move_stack)
-        return [Candidate(line(text), chances) for text, chances in known[played]]
+        return [Candidate(moves_in(text), chances) for text, chances in known[played]]
 
     return find
 
@@ -37,25 +34,25 @@ GOES_ON = {
 
 def test_a_solution_goes_on_while_one_move_is_much_better():
     """Of one's own mistakes, each had one move."""
-    assert solution(START, line("e2e4 e7e5"), look(GOES_ON)) == tuple(line(MOVES))
+    assert solution(START, moves_in("e2e4 e7e5"), look(GOES_ON)) == tuple(moves_in(MOVES))
 
 
 @pytest.mark.parametrize(("best", "second"), [(0.8, 0.66), (0.29, 0.0)])
 def test_a_solution_ends_where_another_move_is_good_or_nothing_is_kept(best, second):
     known = GOES_ON | {"e2e4 e7e5 g1f3 b8c6": [("f1b5", best), ("f1c4", second)]}
-    assert solution(START, line("e2e4 e7e5"), look(known)) == tuple(line("e2e4 e7e5 g1f3"))
+    assert solution(START, moves_in("e2e4 e7e5"), look(known)) == tuple(moves_in("e2e4 e7e5 g1f3"))
 
 
 def test_a_solution_ends_with_the_game():
     board = chess.Board("6k1/5ppp/8/8/8/8/8/R5K1 w - - 0 1")
-    assert solution(board, line("a1a8"), look({})) == tuple(line("a1a8"))
+    assert solution(board, moves_in("a1a8"), look({})) == tuple(moves_in("a1a8"))
     stalemate = chess.Board("7k/8/5K2/8/8/8/8/5Q1r w - - 0 1")
-    assert len(solution(stalemate, line("f1h1"), look({}))) == 1
+    assert len(solution(stalemate, moves_in("f1h1"), look({}))) == 1
 
 
 def test_a_solution_has_an_end():
     endless = chess.Board("7k/8/8/8/8/8/8/KR6 w - - 0 1")
-    out, back = line("a1a2 h8g8"), line("a2a1 g8h8")
+    out, back = moves_in("a1a2 h8g8"), moves_in("a2a1 g8h8")
 
     def shuffle(board):
         return [Candidate(out if board.piece_at(chess.A1) else back, 0.9)]
@@ -74,5 +71,5 @@ def test_a_combination_that_was_missed_is_a_puzzle_of_all_its_moves():
     ) as engine:
         review = review_game(engine, read(text + "1-0"), Limits(nodes=400))
     missed = review.moves[-1]
-    assert missed.solution[:3] == tuple(line("d3d8 e8d8 d2g5"))
+    assert missed.solution[:3] == tuple(moves_in("d3d8 e8d8 d2g5"))
     assert len(missed.solution) == 5

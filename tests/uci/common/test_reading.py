@@ -6,7 +6,6 @@ import argparse
 import io
 import sys
 
-import chess
 import chess.pgn
 import pytest
 

@@ -12,6 +12,7 @@ import pytest
 from engine.board.notation import board_after as played
 from engine.errors import DataError
 from engine.search.result import SearchInfo, SearchResult
+from tests.boards import moves_in
 from tests.browser.test_games import PUZZLE
 from tests.new_process import ROOT
 from tests.uci.annotate.scripted_reviews import ScriptedEngine, read, review, valued
@@ -77,7 +78,7 @@ def missed(others={}, find=0.5):  # noqa: B006 - nobody changes it
 @pytest.mark.parametrize(("find", "rating"), [(0.5, 1500), (0.1, 1882), (0.9, 1118)])
 def test_a_missed_move_becomes_a_puzzle_that_is_hard_where_few_find_it(find, rating):
     """All of one's own puzzles were rated 1500."""
-    themes = themes_of(chess.Board(), [chess.Move.from_uci("d2d4")])
+    themes = themes_of(chess.Board(), moves_in("d2d4"))
     row = {"fen": chess.STARTING_FEN, "before": "", "moves": ["d2d4"], "themes": themes, "rating": rating}  # fmt: skip
     assert puzzles_of(missed(find=find), chess.WHITE) == [row]
 
@@ -242,7 +243,7 @@ def test_the_themes_of_ones_own_puzzles_follow_from_rules(puzzle):
     ],
 )
 def test_a_piece_that_comes_back_is_no_sacrifice(fen, moves, is_sacrifice):
-    line = [chess.Move.from_uci(move) for move in moves.split()]
+    line = moves_in(moves)
     assert ("sacrifice" in themes_of(chess.Board(fen), line)) == is_sacrifice
 
 
@@ -382,7 +383,7 @@ def test_a_wrong_try_is_refuted_in_words(training, puzzle, tried, line, says, st
     stock.add(puzzle)
     attempt = attempt_at(training, puzzle, tried)
     mate = 1 if "mate" in line else None
-    moves = [chess.Move.from_uci(move) for move in line.removesuffix(" mate").split()]
+    moves = moves_in(line.removesuffix(" mate"))
     info = SearchInfo(1, 1, 1, 1, 1, 0, 1, 0, mate, (0, 0, 1000), moves)
     assert attempt.refute(SearchResult(None, None, [info], [], 1, 1) if line else None) == moves
     assert says in attempt.says

@@ -3,11 +3,11 @@
 import io
 from dataclasses import replace
 
-import chess
 import chess.pgn
 from rich.console import Console
 
 from engine.options import EngineOptions
+from tests.boards import moves_in
 from tests.protocol.fake_engine import FakeEngine
 from uci.common.board_view import BoardStyle
 from uci.game.level import NodesLevel
@@ -24,7 +24,7 @@ class KnightShuffler(FakeEngine):
     """Black moves its king's knight out and back."""
 
     def _moves(self, limits):
-        out, back = chess.Move.from_uci("g8f6"), chess.Move.from_uci("f6g8")
+        out, back = moves_in("g8f6 f6g8")
         return [out if self.board.is_legal(out) else back]
 
 

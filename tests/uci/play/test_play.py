@@ -7,7 +7,6 @@ import signal
 import threading
 from unittest.mock import Mock
 
-import chess
 import chess.pgn
 import numpy as np
 import pytest

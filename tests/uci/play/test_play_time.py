@@ -6,7 +6,6 @@ import io
 import random
 from dataclasses import replace
 
-import chess
 import chess.pgn
 import pytest
 from rich.console import Console

@@ -7,7 +7,6 @@ import threading
 from functools import partial
 from unittest.mock import Mock
 
-import chess
 import chess.pgn
 import pytest
 from hypothesis import given, settings
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 from engine.board.pgn.game_reader import read_games
 from engine.errors import MoveError
 from engine.pages.board import legal_moves
-from tests.boards import board_after
+from tests.boards import board_after, moves_in
 from tests.uci.play.terminal_game import Time
 from uci.annotate.game_page import game_section
 from uci.annotate.move_review import GameReview, MoveReview
@@ -41,10 +40,6 @@ def timed(increment=0):
 def play(table, *moves):
     for text in moves:
         table.play(table.board.parse_san(text))
-
-
-def moves(*texts):
-    return [chess.Move.from_uci(text) for text in texts]
 
 
 def test_clocks_begin_with_the_first_move():
@@ -132,10 +127,10 @@ def analysed(*texts):
     return table
 
 
-def go(table, number, *texts):
+def go(table, number, text):
     """Looks at a node and plays moves there."""
     table.study.look(table.study.node(number))
-    table.study.explore(moves(*texts))
+    table.study.explore(moves_in(text))
 
 
 def pgn(table):
@@ -148,9 +143,9 @@ def test_a_game_has_any_number_of_variations():
     go(table, 0, "e2e4")
     assert table.study.numbers[table.study.here] == 1
     assert table.study.changes == 4, "the game's own moves"
-    go(table, 1, "c7c5", "g1f3")
+    go(table, 1, "c7c5 g1f3")
     go(table, 1, "e7e6")
-    go(table, 0, "d2d4", "d7d5")
+    go(table, 0, "d2d4 d7d5")
     go(table, 5, "b1c3")
     assert table.study.shown.fen().startswith("rnbqkbnr/pp1ppppp/8/2p5/4P3/2N5/PPPP1PPP/R1BQKBNR b")
     assert table.plies == 4
@@ -184,8 +179,8 @@ def test_taking_back_keeps_what_the_person_made():
 def test_variations_are_changed():
     table = BoardGame(Setup(human=None))
     study = table.study
-    go(table, 0, "e2e4", "e7e5")
-    go(table, 1, "c7c5", "g1f3")
+    go(table, 0, "e2e4 e7e5")
+    go(table, 1, "c7c5 g1f3")
     study.comment(study.node(3), "Sharp {and} good")
     study.mark(study.node(3), 5)
     assert pgn(table) == "1. e4 e5 ( 1... c5 $5 { Sharp (and) good } 2. Nf3 ) *"
@@ -265,7 +260,7 @@ def test_the_page_is_told_what_changed():
     assert [node.get("san") for node in found["nodes"].values()] == ["", "e4", "e5", "Nf3"]
     table.study.look(table.study.node(2))
     assert snapshot(table, None, None, is_new=False)["nodes"] == {}
-    table.study.explore(moves("f1c4"))
+    table.study.explore(moves_in("f1c4"))
     nodes = snapshot(table, None, None, is_new=False)["nodes"]
     assert set(nodes) == {2, 4}
     assert nodes[2]["next"] == [3, 4]
@@ -290,7 +285,7 @@ def test_castling_is_offered_onto_the_rook_as_well_as_beside_it(chess960, castli
 
 
 EVEN = Evaluation(0, None, (300, 400, 300))
-MOVES = [chess.Move.from_uci(uci) for uci in ("g1f3", "g8f6", "f3g1", "f6g8")]
+MOVES = moves_in("g1f3 g8f6 f3g1 f6g8")
 
 
 def varied(count, goes_on):

@@ -7,6 +7,7 @@ import pytest
 
 from engine.board.pgn.game_reader import read_games
 from engine.search.limits import Limits
+from tests.boards import moves_in
 from uci.annotate.move_marks import BLUNDER
 from uci.annotate.move_review import GameReview, MoveReview
 from uci.annotate.people import PeopleShares
@@ -27,7 +28,7 @@ def reviewed_table(seen_by):
     for node in game.mainline():
         move = MoveReview(node.ply(), node.parent.board(), node.move, EVEN, EVEN, (node.move,))
         moves.append(move)
-    best, reply = chess.Move.from_uci("d8e7"), chess.Move.from_uci("h5f7")
+    best, reply = moves_in("d8e7 h5f7")
     moves[5] = replace(moves[5], after=MATED, best_line=(best,), mark=BLUNDER, reply_line=(reply,))
     table = BoardGame(Setup(game.end().board(), None, source=game, seen_by=seen_by))
     return table, KeptReview(GameReview(game, EVEN, moves), "fake", Limits(nodes=1), seen_by)

@@ -5,13 +5,12 @@ import threading
 from concurrent.futures import Future
 from unittest.mock import Mock
 
-import chess
 import chess.pgn
 import pytest
 
 from engine.board.pgn.game_reader import read_games
 from engine.errors import DataError
-from tests.boards import games_in
+from tests.boards import games_in, moves_in
 from tests.uci.web.web_visit import SessionAlone
 from uci.common.reading import board_at
 from uci.game.game_file import ListedGame
@@ -159,12 +158,12 @@ def test_a_promoted_variation_of(text, tags):
 def test_a_game_with_another_variation_keeps_its_tags():
     table = opened(WHOLE)
     table.study.look(table.study.root)
-    table.study.explore([chess.Move.from_uci("d2d4")])
+    table.study.explore(moves_in("d2d4"))
     assert record_of(table).headers["White"] == "Anna"
 
 
 def test_a_longer_game_is_not_the_players():
     table = opened(WHOLE)
     table.study.look(table.study.last)
-    table.study.explore([chess.Move.from_uci("b8c6")])
+    table.study.explore(moves_in("b8c6"))
     assert record_of(table).headers["Result"] == "*"
