@@ -20,17 +20,17 @@ def open_files():
     return found
 
 
-def strict(rename):
-    """A renaming that refuses files, and folders of files, that are open."""
+def strict(call):
+    """A call of the system that refuses files, and folders of files, that are open."""
 
-    def renaming(source, target, **options):
+    def refusing(*names, **options):
         opened = open_files()
-        for name in (source, target):
+        for name in names:
             place = os.path.realpath(os.path.dirname(os.fspath(name)) or ".")
             path = os.path.join(place, os.path.basename(os.fspath(name)))
             if any(one == path or one.startswith(f"{path}{os.sep}") for one in opened):
                 words = "The process cannot access the file because it is being used"
-                raise PermissionError(13, words, str(source), 32, str(target))
-        rename(source, target, **options)
+                raise PermissionError(13, words, str(names[0]), 32, str(names[-1]))
+        call(*names, **options)
 
-    return renaming
+    return refusing

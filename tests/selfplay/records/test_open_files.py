@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from engine.cli.live_lines import shell_word
-from engine.files.atomic import write_file
 from engine.nn import dit
 from engine.nn.training.checkpoint import write_checkpoint
 from selfplay.data import cache
@@ -19,47 +18,25 @@ from selfplay.families.by_name import family_of
 from selfplay.records.replay import ReplayWriter, reopen_segment
 from selfplay.run.folder import RunFolder
 from selfplay.run.ledger import Ledger
+from tests import strict_files
 from tests.new_process import linux
 from tests.selfplay.run.crews import TINY
 
-pytestmark = linux  # which alone tells
-
-
-def is_held(path):
-    """Whether this process has a file, or one in a folder, open or mapped."""
-    place = os.path.realpath(path)
-    names = [line.partition("/")[2] for line in Path("/proc/self/maps").read_text().splitlines()]
-    held = [f"/{name}" for name in names if name]
-    for number in os.listdir("/proc/self/fd"):
-        try:
-            held.append(os.readlink(f"/proc/self/fd/{number}"))
-        except FileNotFoundError:  # of the list itself
-            continue
-    return any(one == place or one.startswith(place + os.sep) for one in held)
+pytestmark = linux  # Linux alone tells what is held.
 
 
 @pytest.fixture(autouse=True)
 def windows(monkeypatch):
-    """Refusals of renames and removals that Windows refuses."""
+    """What is mapped counts as open, and is not removed either."""
 
-    def refusing(call):
-        def checked(*places, **keywords):
-            for place in places:
-                if isinstance(place, str | Path) and is_held(place):
-                    raise PermissionError(13, "another process uses this file", str(place))
-            return call(*places, **keywords)
+    def held_files():
+        lines = Path("/proc/self/maps").read_text().splitlines()
+        return open_files() | {line[line.find("/") :] for line in lines}
 
-        return checked
-
-    for name in ("replace", "rename", "unlink", "remove"):
-        monkeypatch.setattr(os, name, refusing(getattr(os, name)))
-
-
-def test_the_pretence_refuses_what_is_open(tmp_path):
-    (tmp_path / "file").write_text("text")
-    with open(tmp_path / "file"), pytest.raises(PermissionError):
-        os.replace(tmp_path / "file", tmp_path / "other")
-    write_file(tmp_path / "file", "anew")
+    open_files = strict_files.open_files
+    monkeypatch.setattr(strict_files, "open_files", held_files)
+    for name in ("unlink", "remove"):
+        monkeypatch.setattr(os, name, strict_files.strict(getattr(os, name)))
 
 
 def test_files_that_are_written_again_are_not_open(tmp_path):

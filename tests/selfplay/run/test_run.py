@@ -267,23 +267,26 @@ def test_changed_settings_of_a_run_are_kept(tmp_path):
     assert read_toml(tmp_path / "config.toml")["games"]["visits"] == 9
 
 
-def test_a_run_with_an_unknown_setting_says_what_to_do(tmp_path):
-    RunFolder(tmp_path, TINY).close()
-    file = tmp_path / "config.toml"
-    file.write_text(file.read_text().replace("[games]\n", "[games]\ngumbel = 0\n"))
-    words = r"unknown setting games\.gumbel; .* remove its line to continue"
-    with pytest.raises(ConfigError, match=words):
-        RunFolder(tmp_path, {})
+BEGAN = r"this run began with the net .* and the seed"
 
 
 @pytest.mark.parametrize(
-    "change", [lambda text: "", lambda text: text.replace("seed = ", "seed = 9")]
+    ("change", "error", "words"),
+    [
+        (
+            lambda text: text.replace("[games]\n", "[games]\ngumbel = 0\n"),
+            ConfigError,
+            r"unknown setting games\.gumbel; .* remove its line to continue",
+        ),
+        (lambda text: "", RunError, BEGAN),
+        (lambda text: text.replace("seed = ", "seed = 9"), RunError, BEGAN),
+    ],
 )
-def test_a_run_keeps_the_net_and_the_seed_that_it_began_with(change, tmp_path):
+def test_a_file_of_settings_that_no_run_began_with_is_refused(change, error, words, tmp_path):
     RunFolder(tmp_path, TINY).close()
     file = tmp_path / "config.toml"
     file.write_text(change(file.read_text()))
-    with pytest.raises(RunError, match=r"this run began with the net .* and the seed"):
+    with pytest.raises(error, match=words):
         RunFolder(tmp_path, {})
 
 

@@ -115,7 +115,7 @@ async def test_mistakes_come_in_the_order_of_the_game(visit, tab):
     seen = []
     for _ in range(3):
         await tab.send("learn", here=False)
-        told = (await tab.state(lambda state: state["lesson"]))["lesson"]
+        told = (await tab.state_with("lesson"))["lesson"]
         seen.append((told["node"], told["asks"].partition(". ")[0]))
     assert seen == [(4, "Mistake 1 of 2"), (6, "Mistake 2 of 2"), (4, "Mistake 1 of 2")]
 

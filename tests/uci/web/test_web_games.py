@@ -30,7 +30,7 @@ def limited(level, increment, seconds=60):
 @with_board({"setup": limited("elo 1400", 0, 900)})
 async def test_an_answer_to_another_position_is_dropped(tab):
     await tab.send("move", uci="e2e4")
-    thinking = await tab.state(lambda state: state["thinking"])
+    thinking = await tab.state_with("thinking")
     await tab.send("take_back")
     await tab.send("move", uci="d2d4")
     await tab.state(lambda state: sans(state)[:1] == ["d4"] and len(state["steps"]) == 3)
@@ -71,7 +71,7 @@ async def test_what_cannot_be_done_changes_nothing(tab, request_name, fields, wo
 async def test_a_game_is_saved_once(visit, tab, tmp_path):
     await tab.played("e2e4")
     await tab.send("resign")
-    end = (await tab.state(lambda state: state["end"]))["end"]
+    end = (await tab.state_with("end"))["end"]
     assert end == {"result": "0-1", "reason": "you resigned"}
     await tab.send("again", swap=True)
     await tab.state(lambda state: state["human"] == "black" and len(state["steps"]) == 2)
@@ -84,7 +84,7 @@ async def test_a_game_is_saved_once(visit, tab, tmp_path):
 async def test_an_opponent_that_gives_up_loses(tab, monkeypatch):
     monkeypatch.setattr(BoardGame, "resigns", lambda game, result: True)
     await tab.send("move", uci="e2e4")
-    state = await tab.state(lambda state: state["end"])
+    state = await tab.state_with("end")
     assert state["end"] == {"result": "1-0", "reason": "Aino resigned"}
     assert sans(state) == ["e4"]
 
@@ -149,7 +149,7 @@ async def test_game_waits_while_no_tab_is_open(visit, tab):
 async def test_engine_answers_after_a_reload_in_its_thinking(visit, tab):
     visit.engine.slow = True
     await tab.send("move", uci="e2e4")
-    await tab.state(lambda state: state["thinking"])
+    await tab.state_with("thinking")
     await tab.close()
     await visit.is_left()
     visit.engine.slow = False
@@ -187,7 +187,7 @@ async def test_draw_is_agreed_when_aino_is_not_better(visit, tab):
     await tab.until(lambda message: message["do"] == "say" and "declined" in message["text"])
     visit.engine.wdl = (350, 300, 350)  # exactly even
     await tab.send("offer_draw")
-    assert (await tab.state(lambda state: state["end"]))["end"]["reason"] == "draw agreed"
+    assert (await tab.state_with("end"))["end"]["reason"] == "draw agreed"
 
 
 async def test_analysis_shows_lines_of_what_is_looked_at(visit, tab):
@@ -316,7 +316,7 @@ def load_late():
 @with_board({"setup": Setup(clock=GameClock(GameTime(600, 0))), "load": load_late})
 async def test_ainos_clock_waits_until_the_engine_is_loaded(tab):
     await tab.send("move", uci="e2e4")
-    waits = await tab.state(lambda state: state["thinking"])
+    waits = await tab.state_with("thinking")
     assert waits["loading"]
     assert waits["clock"]["running"] is None
     LOADED.set()
@@ -343,7 +343,7 @@ async def test_a_page_that_comes_back_shows_what_was_advised_in_this_position(vi
 async def test_a_game_that_waits_for_its_analysis_is_not_reviewed(tab):
     await tab.played("e2e4")
     await tab.send("analyse", on=True)
-    await tab.state(lambda state: state["analysing"])
+    await tab.state_with("analysing")
     await tab.send("review")
     assert "when it is over" in await tab.said()
 
@@ -379,7 +379,7 @@ async def test_an_answer_that_waits_for_the_engine_costs_the_person_no_time(
     LOADED.clear()
     clock.seconds = 10.0
     await tab.send(asked)
-    state = await tab.state(lambda state: state["loading"])
+    state = await tab.state_with("loading")
     assert state["clock"]["running"] is None
     clock.seconds = 110.0
     LOADED.set()

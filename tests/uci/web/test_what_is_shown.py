@@ -66,7 +66,7 @@ async def test_one_goes_back_to_a_review_only_from_what_tries_it(tab):
     await tab.send("review")
     await tab.until(lambda message: message["do"] == "review" and message["ready"])
     await tab.send("play_from_here", side="white", level="full", clock="")
-    assert (await tab.state(lambda state: state["isGame"]))["back"]
+    assert (await tab.state_with("isGame"))["back"]
     await tab.send("load", text="1. d4 *", game=1)
     assert not (await tab.state(lambda state: not state["isGame"]))["back"]
 

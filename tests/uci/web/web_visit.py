@@ -175,6 +175,10 @@ class Tab:
         """The next state that is right."""
         return await self.until(lambda message: message["do"] == "state" and right(message))
 
+    async def state_with(self, name):
+        """The next state in which there is this."""
+        return await self.state(lambda state: state[name])
+
     async def with_plies(self, count):
         """The next state with so many moves."""
         return await self.state(lambda state: len(state["steps"]) == count + 1)
