@@ -210,11 +210,8 @@ def test_broken_mnist_files_are_data_errors(tmp_path):
     Path(f"{path}.gz").write_bytes(gzip.compress(bytes(99))[:-9])
     with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz: cannot be read"):
         datasets.mnist(tmp_path)
-    for content in (
-        b"",
-        idx(2049, np.zeros((2, 2, 2), np.uint8)),
-        idx(2051, np.zeros((2, 2, 2), np.uint8))[:-1],
-    ):
+    pictures = np.zeros((2, 2, 2), np.uint8)
+    for content in (b"", idx(2049, pictures), idx(2051, pictures)[:-1]):
         path.write_bytes(content)
         with pytest.raises(DataError, match="expected IDX data"):
             datasets.mnist(tmp_path)

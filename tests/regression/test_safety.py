@@ -179,8 +179,10 @@ def test_the_attacker_finds_the_punishment(search_material, seen, disaster):
 @pytest.mark.parametrize("trap", entries("trap"))
 def test_the_trap_is_seen(search_material, seen, trap):
     board = chess.Board(trap["fen"])
-    wanted = [seen(board, board.parse_san(san))[1] for san in trap.get("play", ())]
-    refused = [seen(board, board.parse_san(san))[1] for san in trap.get("avoid", ())]
+    wanted, refused = (
+        [seen(board, board.parse_san(san))[1] for san in trap.get(kind, ())]
+        for kind in ("play", "avoid")
+    )
     assert wanted or refused
     board = seen(board, chess.Move.null())[0]
     move = search_material(board, trap["nodes"]).best_move

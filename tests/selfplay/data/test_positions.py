@@ -67,24 +67,23 @@ def test_parts_concatenated_are_the_whole(positions):
 def test_second_start_reads_the_cache(games_file, tmp_path):
     # names that were made of it were too long
     games_file = shutil.copy(games_file, tmp_path / f"{'x' * 251}.pgn")
-    first = load_or_parse(games_file, pgn_reader(), tmp_path / "cache")
-    entries = list((tmp_path / "cache").iterdir())
+    cache = tmp_path / "cache"
+    first = load_or_parse(games_file, pgn_reader(), cache)
+    entries = list(cache.iterdir())
 
     def unexpected(path, bookmark):
         raise AssertionError(f"{path} was parsed again")
 
     unexpected.__name__ = pgn_reader().__name__
-    second = load_or_parse(games_file, unexpected, tmp_path / "cache")
+    second = load_or_parse(games_file, unexpected, cache)
     assert len(entries) == 1
     assert np.array_equal(first.moves, second.moves)
-    assert load_or_parse(games_file, pgn_reader(2000), tmp_path / "cache").n_games == 0, (
+    assert load_or_parse(games_file, pgn_reader(2000), cache).n_games == 0, (
         "a selection is another one"
     )
     # a damaged entry had to be found and removed by hand
     os.truncate(entries[0] / "starts.npy", 99)
-    assert np.array_equal(
-        load_or_parse(games_file, pgn_reader(), tmp_path / "cache").starts, first.starts
-    )
+    assert np.array_equal(load_or_parse(games_file, pgn_reader(), cache).starts, first.starts)
 
 
 def test_two_trainings_parse_a_file_once(games_file, tmp_path):

@@ -133,6 +133,7 @@ def test_interrupted_reading_goes_on_behind_the_games_it_kept(tmp_path, suffix, 
     monkeypatch.setattr(collect_module, "GAMES_PER_LOOK", 1)
     texts = [pgn(f"1. {file}4 e5") for file in "edcbafgh"]
     path = tmp_path / f"games.pgn{suffix}"
+    cache = tmp_path / "cache"
     whole = "".join([*texts[:4], pgn("1. Ke3"), "1. e3 e6 1-0\n\n", *texts[4:]])
     path.write_bytes(gzip.compress(whole.encode()) if suffix else whole.encode())
     expected = load_or_parse(path, pgn_reader(), None)
@@ -148,14 +149,12 @@ def test_interrupted_reading_goes_on_behind_the_games_it_kept(tmp_path, suffix, 
     seen = []
     for number in (5, 8):
         with pytest.raises(KeyboardInterrupt):
-            load_or_parse(path, pgn_reader(), tmp_path / "cache", interrupt_at(number))
-    assert len(list((tmp_path / "cache").glob(".*.pieces"))) == 1
-    found = load_or_parse(
-        path, pgn_reader(), tmp_path / "cache", lambda share, games: seen.append(games)
-    )
+            load_or_parse(path, pgn_reader(), cache, interrupt_at(number))
+    assert len(list(cache.glob(".*.pieces"))) == 1
+    found = load_or_parse(path, pgn_reader(), cache, lambda share, games: seen.append(games))
     assert seen[0] == 7, "two parts of three games were kept"
     assert_same(vars(found), vars(expected))
-    assert not list((tmp_path / "cache").glob(".*"))
+    assert not list(cache.glob(".*"))
 
 
 @pytest.mark.usefixtures("few_files")

@@ -338,11 +338,11 @@ def test_sequential_test_stops_the_match(tmp_path):
 def test_interrupted_match_plays_what_is_missing(tmp_path):
     settings = match_of(games=2)
     assert len(played(settings, tmp_path, stop_after=1)) == 1
-    torn = (tmp_path / "games.jsonl").read_bytes() + b'{"number": 1, "whi'
-    (tmp_path / "games.jsonl").write_bytes(torn)
+    stored = tmp_path / "games.jsonl"
+    stored.write_bytes(stored.read_bytes() + b'{"number": 1, "whi')
     rows = played(replace(settings, games=4, concurrency=2), tmp_path)
     assert len(rows) == 4, "more games may be added"
-    lines = (tmp_path / "games.jsonl").read_text().splitlines()
+    lines = stored.read_text().splitlines()
     assert sorted(json.loads(line)["number"] for line in lines) == [0, 1, 2, 3]
     assert (tmp_path / "games.pgn").read_text().count("[Round ") == 4
 

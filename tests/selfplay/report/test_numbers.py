@@ -178,9 +178,10 @@ def test_what_was_not_measured_is_not_reported(tmp_path):
 
 def test_a_log_of_a_killed_run_repeats_no_step(tmp_path):
     write_pretraining(tmp_path)
-    lines = (tmp_path / "log.jsonl").read_text().splitlines()
-    (tmp_path / "log.jsonl").write_text("\n".join([*lines[:2], *lines[1:3], lines[3] + lines[0]]))
-    assert [row["step"] for row in read_log((tmp_path / "log.jsonl").read_text())] == [20, 40, 60]
+    log = tmp_path / "log.jsonl"
+    lines = log.read_text().splitlines()
+    log.write_text("\n".join([*lines[:2], *lines[1:3], lines[3] + lines[0]]))
+    assert [row["step"] for row in read_log(log.read_text())] == [20, 40, 60]
 
 
 def test_tensorboard_reads_what_is_written_for_it(tmp_path):

@@ -19,11 +19,7 @@ from selfplay.run.ledger import ENVIRONMENT, GateResult
 from tests.documents.pages import ROOT
 from tests.new_process import posix, running, wait_until
 from tests.selfplay.matches.rows import PLAYED
-from tests.selfplay.report.runs import (
-    gate_result,
-    numbers_with,
-    run_with,
-)
+from tests.selfplay.report.runs import gate_result, numbers_with, run_with
 from tests.selfplay.run.crews import TINY
 
 # ---- charts --------------------------------------------------------------------------------------

@@ -5,13 +5,7 @@ import shutil
 import pytest
 
 from selfplay.run.ledger import Ledger, Phase
-from tests.selfplay.run.crews import (
-    NUMBERS,
-    finish_generation,
-    games_here,
-    open_run,
-    tiny_task,
-)
+from tests.selfplay.run.crews import NUMBERS, finish_generation, games_here, open_run, tiny_task
 
 
 @pytest.fixture(autouse=True)

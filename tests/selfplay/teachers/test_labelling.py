@@ -79,14 +79,15 @@ def test_neither_threads_nor_interruptions_leave_a_trace(tmp_path, label, tree_n
 
 
 def test_what_a_killed_process_left_behind_the_totals_is_cut_off(tmp_path, label):
+    killed = tmp_path / "killed"
     assert label(tmp_path / "whole", 6000)
-    assert not label(tmp_path / "torn", 6000, chunks=1)
+    assert not label(killed, 6000, chunks=1)
     for name, torn in (("values.rows", 77), ("scored.rows", 5)):
-        with open(tmp_path / "torn" / name, "ab") as stream:
+        with open(killed / name, "ab") as stream:
             stream.write(os.urandom(torn))
-    LabelFolder(tmp_path / "torn").verify()
-    assert label(tmp_path / "torn", 6000)
-    assert contents(tmp_path / "torn") == contents(tmp_path / "whole")
+    LabelFolder(killed).verify()
+    assert label(killed, 6000)
+    assert contents(killed) == contents(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("count", [1, 300, 1999])

@@ -201,11 +201,12 @@ def test_label_rows_alone_are_split(tmp_path, games_file, aino_train, material_n
     line = f"teach --teacher {material_net_file} --data {games_file} --out {folder}"
     aino_train(line, "--count 3000 --chunk-rows 3000 --filter-mib 1 --mixture detours=1")
     data = load_training_data(SourceFiles((Source(folder),), heldout_share=SHARE), None, print)
+    (trained,) = data.sets
     assert isinstance(data.heldout, LabelRows)
-    assert isinstance(data.sets[0], LabelRows)
+    assert isinstance(trained, LabelRows)
     assert 100 < data.heldout.n_usable < 2900
     assert not np.isin(
-        keys_of_rows(trained_rows(data.sets[0]), ""), keys_of_rows(data.heldout.rows, "")
+        keys_of_rows(trained_rows(trained), ""), keys_of_rows(data.heldout.rows, "")
     ).any()
-    assert len(LabelFolder(folder).values) == data.sets[0].n_usable
-    assert data.sets[0].split != Split()
+    assert len(LabelFolder(folder).values) == trained.n_usable
+    assert trained.split != Split()

@@ -119,16 +119,19 @@ def test_games_without_a_position_to_score_on_are_refused_with_advice(tmp_path, 
 
 
 def test_the_log_repeats_no_step_after_a_kill(games_file, tmp_path):
-    trained(pretraining(tmp_path, games_file, positions=320), 2)
+    def train_to(step):
+        trained(pretraining(tmp_path, games_file, positions=320), step)
+
+    train_to(2)
     log = tmp_path / "log.jsonl"
     row = json.loads(log.read_text())
     later = json.dumps({**row, "step": 3}) + "\n" + json.dumps({**row, "step": 4}) + "\n"
     # logged after the checkpoint, then killed
     log.write_text(log.read_text() + later + '{"step": 5, "elaps')
-    trained(pretraining(tmp_path, games_file, positions=320), 4)
+    train_to(4)
     assert [row["step"] for row in log_of(tmp_path)] == [2, 4]
     (tmp_path / "checkpoint.npz").unlink()
-    trained(pretraining(tmp_path, games_file, positions=320), 1)
+    train_to(1)
     assert [row["step"] for row in log_of(tmp_path)] == [1], (
         "a run that begins again has no older log"
     )

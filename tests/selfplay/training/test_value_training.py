@@ -12,11 +12,7 @@ from engine.network.sparse.sparse_parameters import SparseConfig
 from engine.network.value.value_features import MAX_VIEW
 from engine.network.value.value_gradients import from_slabs
 from engine.network.value.value_model import ValueNetwork
-from engine.network.value.value_parameters import (
-    VALUE_TRUNK,
-    WEIGHT_LIMIT,
-    ValueConfig,
-)
+from engine.network.value.value_parameters import VALUE_TRUNK, WEIGHT_LIMIT, ValueConfig
 from engine.nn import dit, huber, softmax_cross_entropy
 from selfplay.data.label_rows import LabelRows, held_out
 from selfplay.data.split import Split, root_limit

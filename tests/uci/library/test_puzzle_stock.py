@@ -98,9 +98,9 @@ def test_puzzles_are_imported_once(tmp_path):
 
 def test_no_more_puzzles_are_imported_than_memory_holds(tmp_path, monkeypatch):
     monkeypatch.setattr(puzzle_stock, "MOST_IMPORTED", 2)
-    rows = [PUZZLE.replace(" 0 1", f" 0 {number}") for number in range(1, 5)]
-    imported(tmp_path, "".join(rows))
-    assert imported(tmp_path, "".join(rows))[1] == "0 new puzzles."
+    rows = "".join(PUZZLE.replace(" 0 1", f" 0 {number}") for number in range(1, 5))
+    imported(tmp_path, rows)
+    assert imported(tmp_path, rows)[1] == "0 new puzzles."
     assert len(PuzzleStock(tmp_path).puzzles()) == 2
 
 

@@ -15,13 +15,7 @@ from tests.boards import board_after, games_in
 from tests.new_process import largest_file
 from tests.uci.play.terminal_game import FOOLS_MATE_NEXT, PLAIN
 from uci.catalogues import spoken_languages
-from uci.common.board_view import (
-    BoardStyle,
-    captured_text,
-    choose_style,
-    render_bar,
-    render_board,
-)
+from uci.common.board_view import BoardStyle, captured_text, choose_style, render_bar, render_board
 from uci.common.evaluation import Evaluation
 from uci.game.game_file import game_from_board
 from uci.game.move_input import read_human_move

@@ -181,15 +181,16 @@ def test_variations_are_changed():
     study = table.study
     go(table, 0, "e2e4 e7e5")
     go(table, 1, "c7c5 g1f3")
-    study.comment(study.node(3), "Sharp {and} good")
-    study.mark(study.node(3), 5)
+    reply = study.node(3)
+    study.comment(reply, "Sharp {and} good")
+    study.mark(reply, 5)
     assert pgn(table) == "1. e4 e5 ( 1... c5 $5 { Sharp (and) good } 2. Nf3 ) *"
     study.promote(study.node(4))
     assert [move.uci() for move in study.main_line] == ["e2e4", "c7c5", "g1f3"]
     study.delete(study.node(4))
     assert study.numbers[study.here] == 3, "where the deleted move was played"
-    study.mark(study.node(3), 0)
-    study.comment(study.node(3), "")
+    study.mark(reply, 0)
+    study.comment(reply, "")
     assert pgn(table) == "1. e4 c5 ( 1... e5 ) *"
     with pytest.raises(MoveError, match="not in the game any more"):
         study.node(4)
@@ -431,8 +432,8 @@ def test_a_drawing_before_the_first_move_is_no_reason_to_save_a_game(tmp_path):
 
 
 def test_wiping_leaves_words():
-    table = BoardGame(Setup(human=None))
-    table.study.comment(table.study.root, "Words")
-    table.study.draw(table.study.root, chess.D8, chess.H4, "red")
-    table.study.wipe(table.study.root)
-    assert table.study.root.comment == "Words"
+    study = BoardGame(Setup(human=None)).study
+    study.comment(study.root, "Words")
+    study.draw(study.root, chess.D8, chess.H4, "red")
+    study.wipe(study.root)
+    assert study.root.comment == "Words"
