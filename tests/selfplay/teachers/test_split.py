@@ -201,7 +201,7 @@ def test_label_rows_alone_are_split(tmp_path, games_file, aino_train, material_n
     line = f"teach --teacher {material_net_file} --data {games_file} --out {folder}"
     aino_train(line, "--count 3000 --chunk-rows 3000 --filter-mib 1 --mixture detours=1")
     data = load_training_data(SourceFiles((Source(folder),), heldout_share=SHARE), None, print)
-    (trained,) = data.sets
+    trained = data.sets[0]
     assert isinstance(data.heldout, LabelRows)
     assert isinstance(trained, LabelRows)
     assert 100 < data.heldout.n_usable < 2900
