@@ -175,6 +175,8 @@ class Tablebase:
             self.largest, MOST_SOLVED_PIECES if wait else 0
         ):
             return {}
+        # A copy of a long game takes a millisecond; no position before the last capture comes again.
+        board = board.copy(stack=board.halfmove_clock)
         probes = [partial(self._solved, wait=wait)] if wait else []
         for with_dtz in (True, False) if pieces <= self.largest else ():
             probes.append(partial(self._rank, with_dtz=with_dtz))

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 LOOKING_UP_MS = 500  # Least milliseconds of a search that looks up lines to mate. Set by hand.
 # Share of a move's planned time to wait for the solution of an ending. Set by hand.
 SOLVING_SHARE = 0.5
+# Least seconds to wait: a thread that solves makes moves some 20 ms slower. Measured.
+LEAST_PATIENCE_S = 0.01
 
 
 def choose_move(root: Root, temperature: float, rng: np.random.Generator) -> int:
@@ -131,14 +133,15 @@ class SearchRequest:
     @property
     def patience_s(self) -> float:
         """Seconds to wait for the solution of an ending; 0 for levels that find most ways by
-        themselves.
+        themselves, and where a move has little time.
         """
         if self.options.preset == "lc0" or (
             self.strength is not None and not self.strength.finishes
         ):
             return 0.0
         usual_ms = self.plan.planned_ms or self.plan.hard_ms
-        return min(LONG, SOLVING_SHARE * self.clock().real_s(usual_ms))
+        patience_s = SOLVING_SHARE * self.clock().real_s(usual_ms)
+        return min(LONG, patience_s) if patience_s >= LEAST_PATIENCE_S else 0.0
 
     @property
     def solves(self) -> bool:

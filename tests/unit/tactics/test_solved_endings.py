@@ -105,6 +105,7 @@ def test_positions_with_a_result_of_their_own(fen, result):
     [
         ({}, Limits(nodes=5), LONG),
         ({}, Limits(movetime_ms=110), 0.05),  # Half of what the overhead of 10 ms leaves.
+        ({}, Limits(movetime_ms=25), 0.0),
         ({"limit_strength": True}, Limits(nodes=5), 0.0),
         ({"preset": "lc0"}, Limits(nodes=5), 0.0),
         ({"analyse_mode": True, "limit_strength": True}, Limits(nodes=5), LONG),
@@ -121,6 +122,23 @@ def test_an_ending_is_waited_for_as_long_as_the_search_may(
     with alone(fen, "material", move_overhead_ms=10, **options) as player:
         player.search(limits)
     assert asked == {patience_s} - {0.0}
+
+
+def test_moves_in_a_long_game_are_ranked_without_copies_of_all_its_moves(monkeypatch):
+    """Each took a millisecond: games were lost on time."""
+    board = chess.Board("8/8/8/3k4/3n4/8/8/KR2B3 w - - 0 1")
+    for move in ("a1a2", "d5c5", "a2a1", "c5d5") * 40 + ("e1c3", "d5e5", "c3d4", "e5f5"):
+        board.push_uci(move)
+    copied = []
+
+    def copy(board, *, stack=True, usual=chess.Board.copy):
+        after = usual(board, stack=stack)
+        copied.append(len(after.move_stack))
+        return after
+
+    monkeypatch.setattr(chess.Board, "copy", copy)
+    assert len(Tablebase("").ranks(board, Future.result)) == board.legal_moves.count()
+    assert max(copied) == board.halfmove_clock == 1
 
 
 def test_a_short_patience_finds_an_ending_solved_the_next_time(monkeypatch):
